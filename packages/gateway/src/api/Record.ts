@@ -6,7 +6,7 @@ import type { Scope } from "effect"
 import { Effect, Option, Stream } from "effect"
 import * as Lines from "../serve/Lines.js"
 import * as OfferedTools from "../serve/OfferedTools.js"
-import type { Holder } from "../serve/pool/Holder.js"
+import type { ClientGroup } from "../serve/pool/ClientGroup.js"
 import * as EventLog from "./EventLog.js"
 import * as RepeatedLines from "./RepeatedLines.js"
 import { type OnEvent, ServerRecords } from "./ServerRecords.js"
@@ -15,8 +15,8 @@ import { type OnEvent, ServerRecords } from "./ServerRecords.js"
 export interface Record {
   readonly servers: ServerRecords
   readonly log: EventLog.EventLog
-  /** Makes what measures the servers of one holder. */
-  readonly telemetry: (sessions: Holder["sessions"]) => Telemetry.Telemetry
+  /** Makes what measures the servers of one group. */
+  readonly telemetry: (sessions: ClientGroup["sessions"]) => Telemetry.Telemetry
   /** Writes lines about the servers that all clients share, as long as the scope is open. To be called right after their fleet was made. */
   readonly follow: (fleet: Fleet.Fleet) => Effect.Effect<void, never, Scope.Scope>
 }
@@ -73,7 +73,7 @@ export const make = (
     return {
       servers,
       log,
-      telemetry: (sessions) => servers.ofHolder(sessions === "per-client" ? ofClient : undefined),
+      telemetry: (sessions) => servers.ofGroup(sessions === "per-client" ? ofClient : undefined),
       follow
     }
   })

@@ -23,17 +23,17 @@ const urgent: ReadonlyArray<State> = [
 export class Runtime {
   /** Counted for each server from 1, in the order in which its runtimes were made. */
   readonly number: number
-  /** Whose it is. A holder has more than one only while one of them replaces another. */
-  readonly holder: object
+  /** Whose it is. A group has more than one only while one of them replaces another. */
+  readonly group: object
   #state: State
   #since: number
   #generation = 0
   #reason: ConnectReason | undefined
   #isDown = false
 
-  constructor(number: number, holder: object, { clock, state }: Telemetry.Observed) {
+  constructor(number: number, group: object, { clock, state }: Telemetry.Observed) {
     this.number = number
-    this.holder = holder
+    this.group = group
     this.#state = state
     this.#since = clock.unsafeCurrentTimeMillis()
   }
@@ -86,12 +86,12 @@ export class Runtime {
 }
 
 /**
- * The one that speaks for a server. Each holder is represented by the runtime that serves it, or else by its last one; among the holders,
+ * The one that speaks for a server. Each group is represented by the runtime that serves it, or else by its last one; among the groups,
  * the one that an operator wants to know of first.
  */
 export const leading = (runtimes: ReadonlyArray<Runtime>): Runtime | undefined => {
   const serving = new Map<object, Runtime>()
-  for (const one of runtimes) if (serving.get(one.holder)?.state !== "Connected") serving.set(one.holder, one)
+  for (const one of runtimes) if (serving.get(one.group)?.state !== "Connected") serving.set(one.group, one)
   return [...serving.values()].reduce<Runtime | undefined>(
     (first, one) => first === undefined || one.rank < first.rank ? one : first,
     undefined

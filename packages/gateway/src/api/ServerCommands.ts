@@ -1,5 +1,5 @@
 /**
- * The commands of the API: they do something to the backends of a server, that of each holder that has it, a few at a time, because each may
+ * The commands of the API: they do something to the backends of a server, that of each group that has it, a few at a time, because each may
  * start a process.
  */
 import type { Backend, CommandError } from "@mcp-lifeline/core"
@@ -71,7 +71,7 @@ export const known = ({ record, servers }: Gateway, name: string, orWas = false)
 
 type Commanded = Effect.Effect<ChangedServer, Api.NotFound | Api.ServerFailed>
 
-/** Does something to the backends of a server, which is switched off or on before for holders to come. Gives its status after that. */
+/** Does something to the backends of a server, which is switched off or on before for groups to come. Gives its status after that. */
 const command = <E>(
   gateway: Gateway,
   name: string,

@@ -28,8 +28,8 @@ export class ServerRecord {
   }
 
   /** Has one more runtime. */
-  add(holder: object, observed: Telemetry.Observed): Runtime {
-    const runtime = new Runtime(++this.#made, holder, observed)
+  add(group: object, observed: Telemetry.Observed): Runtime {
+    const runtime = new Runtime(++this.#made, group, observed)
     this.#runtimes.add(runtime)
     this.#enter(runtime.since)
     return runtime
@@ -69,17 +69,17 @@ export class ServerRecords {
     for (const name of this.#records.keys()) if (!servers.has(name)) this.#records.delete(name)
   }
 
-  /** Measures the servers of one more holder. */
-  ofHolder(onEvent: OnEvent = () => undefined): Telemetry.Telemetry {
-    const holder = {}
-    return { observe: (backend) => this.#observe(holder, backend, onEvent) }
+  /** Measures the servers of one more group. */
+  ofGroup(onEvent: OnEvent = () => undefined): Telemetry.Telemetry {
+    const group = {}
+    return { observe: (backend) => this.#observe(group, backend, onEvent) }
   }
 
-  #observe(holder: object, backend: Telemetry.Observed, onEvent: OnEvent): Telemetry.Observer {
+  #observe(group: object, backend: Telemetry.Observed, onEvent: OnEvent): Telemetry.Observer {
     const record = this.#records.get(backend.id) ?? new ServerRecord()
     this.#records.set(backend.id, record)
     const { calls } = record
-    const runtime = record.add(holder, backend)
+    const runtime = record.add(group, backend)
     const next = this.#next?.observe(backend)
     return {
       hasSpans: next?.hasSpans === true,

@@ -7,17 +7,17 @@ import * as Command from "../commandLine/Command.js"
 import type * as Join from "../join/Background.js"
 import type * as Serve from "./Serve.js"
 
-/** What was asked for: to serve, or to be the part of a shared gateway that a host starts. */
+/** A request to serve, or to join a host to the shared gateway (`--stdio`). */
 export type Request =
   | { readonly _tag: "Serve"; readonly options: Serve.Options }
   | { readonly _tag: "Join"; readonly options: Join.Options }
 
-/** How long the gateway goes on when the last host has left, in seconds. */
+/** With `--stdio`: how long the gateway keeps running after its last host has left, in seconds. */
 const usualLinger = 60
 
 const keyVariable = "MCP_LIFELINE_SESSION_KEY"
 
-/** What can be combined with `--stdio`. */
+/** The options that users can combine with `--stdio`. */
 const withStdio: ReadonlySet<string> = new Set(["config", "linger", "stdio"])
 
 const options = {

@@ -1,5 +1,5 @@
 /**
- * The servers as one MCP server: begins a conversation with each client, and tells all of them what concerns them.
+ * Serves all servers as one MCP server: begins a conversation with each client, and sends the clients the notifications that concern them.
  */
 import type { Begin } from "@mcp-lifeline/http-server/Conversation"
 import { ServerOperations } from "@mcp-lifeline/opentelemetry"
@@ -13,41 +13,41 @@ import { FleetConversation, type GatewayContext } from "./client/FleetConversati
 import { type Kind, result } from "./EncodedLists.js"
 import * as Instructions from "./Instructions.js"
 import * as OfferedTools from "./OfferedTools.js"
-import type { HolderFleet } from "./pool/HolderFleet.js"
+import type { GroupFleet } from "./pool/GroupFleet.js"
 import type { ServerPool } from "./pool/ServerPool.js"
 import * as StatusTool from "./StatusTool.js"
 
-/** What is served, and how. */
+/** The servers to serve, and how. */
 export interface Options {
   readonly servers: ServerPool
-  /** Whether clients are offered the status of the servers, as a tool and as a resource. Default: they are. */
+  /** Whether clients get the status of the servers, as a tool and as a resource. Default: true. */
   readonly hasStatus?: (() => boolean) | undefined
-  /** What a person has to do to sign in to a server, as it is now. */
+  /** What the user has to do now to sign in to a server; `undefined` if nothing. */
   readonly login?: ((server: string) => string | undefined) | undefined
   /**
-   * How long the answer to `initialize` waits for servers that are just being connected, so that it has their instructions. Default 5 s.
+   * How long the answer to `initialize` waits for servers that are connecting, so that it can include their instructions. Default 5 s.
    */
   readonly introductionWait?: Duration.DurationInput | undefined
-  /** What carries the messages of clients, for telemetry. */
+  /** How clients' messages are transported, for telemetry. */
   readonly transport?: "http" | undefined
 }
 
 /** All clients of one gateway. */
 export interface Clients {
   readonly begin: Begin
-  /** Whether the shared servers have been waited for at the start. */
+  /** Whether each shared server has connected, or failed to connect, since the start. */
   readonly isReady: Effect.Effect<boolean>
-  /** Ends when no request of a client is without an answer. */
+  /** Ends when every request of a client has its answer. */
   readonly drained: Effect.Effect<void>
-  /** Answers all requests that are left with an error that says why. */
+  /** Answers all requests that are still open with an error that says why. */
   readonly interrupt: Effect.Effect<void>
 }
 
-/** The entries of ours in a list. No server has one of that name: `Fleet` leaves out what servers offer under names of ours. */
+/** The gateway's own entries in a list. They collide with no server's: `Fleet` leaves out what servers offer under the gateway's names. */
 const ofOurs = (kind: Kind): string =>
   kind === "tools" ? StatusTool.entries.tools : kind === "resources" ? StatusTool.entries.resources : ""
 
-/** Serves as long as the scope is open; closing it ends every conversation. */
+/** Serves until the scope closes. Closing the scope ends every conversation. */
 export const make = (
   { hasStatus = () => true, login = () => undefined, introductionWait = "5 seconds", servers, transport }: Options
 ): Effect.Effect<Clients, never, Scope.Scope> =>
@@ -68,14 +68,14 @@ export const make = (
     })
     yield* Effect.addFinalizer(() => Effect.sync(stop))
 
-    const list = (kind: Kind, fleets: ReadonlyArray<HolderFleet>): Effect.Effect<string> =>
+    const list = (kind: Kind, fleets: ReadonlyArray<GroupFleet>): Effect.Effect<string> =>
       Effect.map(Effect.forEach(fleets, ({ lists }) => lists), ([first, ...others]) => {
         const ours = hasStatus() ? ofOurs(kind) : ""
         if (first === undefined) return result(kind, [], ours)
         return others.length === 0 ? first.result(kind, ours) : result(kind, [first, ...others], ours)
       })
 
-    const known = ({ fleet, outages }: HolderFleet) =>
+    const known = ({ fleet, outages }: GroupFleet) =>
       Effect.map(fleet.status, (statuses) =>
         Object.values(statuses).map((status): StatusTool.Known => ({
           name: status.backend,
@@ -150,7 +150,7 @@ export const make = (
       drained: Effect.promise(() => Promise.all([...conversations].map((one) => one.settled))),
       interrupt: Effect.zipRight(
         Effect.promise(() => Promise.all([...conversations].map((one) => one.interrupt(shuttingDown)))),
-        // What carries the answers writes them in the microtasks that follow.
+        // The transport writes the answers in the following microtasks.
         Effect.sleep(0)
       )
     }

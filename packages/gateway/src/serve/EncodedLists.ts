@@ -1,5 +1,5 @@
 /**
- * The lists of a fleet as clients are given them, encoded: each entry once for all clients, as long as its server says the same.
+ * The lists of a fleet as the gateway sends them to clients. Each entry is encoded once for all clients, until its server changes it.
  */
 import { Fleet } from "@mcp-lifeline/core"
 import type { ListMethod, lists } from "@mcp-lifeline/protocol/listMethods"
@@ -9,12 +9,12 @@ import * as OfferedTools from "./OfferedTools.js"
 /** One of the lists of the protocol. */
 export type Kind = (typeof lists)[ListMethod]
 
-/** The kinds of list of which clients are told that they have changed. */
+/** The kinds of list whose changes the gateway announces to clients. */
 export type Changing = "tools" | "prompts" | "resources"
 
 const changing: ReadonlyArray<Changing> = ["tools", "prompts", "resources"]
 
-/** The entries that were encoded; what is not offered has no text. */
+/** The encoded entries; `undefined` for an entry that clients are not offered. */
 const encoded = new WeakMap<object, string | undefined>()
 
 const once = (value: object, encode: () => string | undefined): string | undefined => {
@@ -41,8 +41,8 @@ export class EncodedLists {
   }
 
   /**
-   * The entries of a list, separated by commas. Those of `others` have their names first: a resource is offered under another URI then, and
-   * what cannot be is left out.
+   * The entries of a list, separated by commas. Entries of `others` take precedence: if one has the same name, a resource gets another URI, and
+   * any other entry is left out.
    */
   entries(kind: Kind, others: ReadonlyArray<EncodedLists> = []): string {
     const own: ReadonlyMap<string, Fleet.Entry<object>> = this.catalog[kind]
@@ -61,13 +61,15 @@ export class EncodedLists {
     return text
   }
 
-  /** Of which lists a client is to be told, who has those from `before`. Staleness is no difference. */
+  /** The kinds of list that changed since `before`, to announce them to a client that has those. An entry that only became stale is no change. */
   changedSince(before: EncodedLists): ReadonlyArray<Changing> {
     const same = (kind: Kind): boolean => before.entries(kind) === this.entries(kind)
     return changing.filter((kind) => !same(kind) || (kind === "resources" && !same("resourceTemplates")))
   }
 
-  /** The result that answers the method of a list, encoded once for all who have no other lists. `ours`: entries of the gateway. */
+  /**
+   * The result of the list method for this kind, encoded once for all clients that have only these lists. `ours`: the gateway's own entries.
+   */
   result(kind: Kind, ours: string): string {
     const known = this.#results.get(kind)
     if (known?.ours === ours) return known.text
@@ -77,7 +79,7 @@ export class EncodedLists {
   }
 }
 
-/** The result that answers the method of a list. If several lists have the same name, the first in this order has it. */
+/** The result of the list method for a kind. If several lists have an entry with the same name, the first list wins. */
 export const result = (kind: Kind, all: ReadonlyArray<EncodedLists>, ours: string): string => {
   const parts = [...all.map((lists, i) => lists.entries(kind, all.slice(0, i))), ours]
   return `{"${kind}":[${parts.filter((part) => part !== "").join(",")}]}`

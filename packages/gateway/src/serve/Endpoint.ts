@@ -1,6 +1,5 @@
 /**
- * What the gateway serves over HTTP: `/mcp`, the endpoint for clients, the status page at `/`, and beside them what `api/Routes.ts`
- * has.
+ * What the gateway serves over HTTP: the endpoint for clients at `/mcp`, the status page at `/`, and the routes of `api/Routes.ts`.
  */
 import * as Listener from "@mcp-lifeline/http-server/Listener"
 import type { ListenError } from "@mcp-lifeline/http-server/ListenError"
@@ -17,41 +16,41 @@ import * as Proof from "../running/Proof.js"
 import { listenerOptionNames } from "../running/RunningGateways.js"
 import * as Clients from "./Clients.js"
 
-/** An address that is bound, and the status page that will be there. */
+/** A bound address, and the status page that will be served there. */
 export interface Bound {
   readonly listener: Listener.Listener
   readonly page: Page.Page
 }
 
-/** What is served, where, and how. */
+/** The servers to serve, where, and how. */
 export interface Options extends Omit<Clients.Options, "transport">, Bound {
   readonly limits?: McpEndpoint.Options["limits"]
-  /** What lets sessions outlive this process; without it they end with it. */
+  /** Lets sessions survive a restart of this process. Default: sessions end with the process. */
   readonly sessions?: Pick<McpEndpoint.Options, "records" | "seal"> | undefined
-  /** By which it shows that it is the gateway that is written down in the state folder. */
+  /** With this secret the gateway proves that it is the one that registered itself in the state folder. */
   readonly secret?: Redacted.Redacted | undefined
-  /** How long shutdown waits for calls under way. Default 5 s. */
+  /** How long shutdown waits for calls in flight. Default 5 s. */
   readonly drain?: Duration.DurationInput | undefined
-  /** What the API knows beside the fleet. Default: a record that begins now. */
+  /** What the API reports in addition to the fleet. Default: a record that begins now. */
   readonly about?: Gateway.About | undefined
 }
 
-/** An endpoint that is being served. */
+/** A running endpoint. */
 export interface Endpoint {
-  /** For a client's configuration. */
+  /** The URL for a client's configuration. */
   readonly url: string
   readonly sessions: Effect.Effect<number>
-  /** Ends once no client has used it for so long, in milliseconds. */
+  /** Ends once no client has used the endpoint for this time, in milliseconds. */
   readonly unusedFor: (millis: number) => Effect.Effect<void>
 }
 
-/** Binds the address, where clients are told that the gateway is starting until something is served. */
+/** Binds the address. Until `serve` runs, the listener answers requests with an error that says that the gateway is starting. */
 export const bind = (
   options: Pick<Listener.Options, "host" | "port" | "token">
 ): Effect.Effect<Bound, ListenError, Scope.Scope> =>
   Effect.gen(function*() {
     const page = yield* Page.make
-    // A browser sends no token when it asks for a page, which then asks its user for it; and nobody sends it before there is a proof.
+    // A browser requests the page without a token, and the page then asks the user for it. Other processes request the proof before they send one.
     const isPublic = (path: string): boolean => path === Proof.path || page.at(path) !== undefined
     return {
       page,
@@ -65,8 +64,8 @@ export const bind = (
   })
 
 /**
- * Serves the servers until the scope closes. Closing lets no new request in, waits for the calls under way at most `drain`, and
- * then ends all sessions.
+ * Serves the servers until the scope closes. Closing refuses new requests, waits at most `drain` for the calls in flight, and then ends
+ * all sessions.
  */
 export const serve = (
   { about, drain = "5 seconds", limits, listener, page, secret, sessions, ...options }: Options

@@ -1,6 +1,6 @@
 /**
- * The heap of a program that runs for months: it may grow by half of what lives in it, and not to many times that. Node.js lets it grow
- * further than it is worth here: after 18,000 calls the process had 165 MB, and so it has 106, with 17 MB alive in both.
+ * Limits the heap of a program that runs for months: it may grow by half of the live data before the next collection. By default, Node.js
+ * lets it grow much further: after 18,000 calls the process had 165 MB; with this limit it has 106 MB, with 17 MB of live data in both.
  */
 import type { Scope } from "effect"
 import { Effect, Schedule } from "effect"
@@ -10,12 +10,12 @@ import { runInNewContext } from "node:vm"
 type Collect = (options?: { readonly type: "minor" }) => void
 
 /**
- * How much may be made between two collections of what is new, in bytes. With the least that Node.js begins with, at 50 calls at once, more
- * than twice as much outlives a collection, only to be found by one of the whole heap; with twice as much room as this, the process has 8 MB more.
+ * The size of the heap's space for new objects, in bytes. With the smallest size, with which Node.js begins, more than twice as many objects
+ * of 50 concurrent calls survive a minor collection, and only a major one frees them; with twice this size, the process needs 8 MB more.
  */
 const roomForNew = 4 * 1024 * 1024
 
-/** A little of the room is never used. */
+/** Node.js never uses all of the space, so 90% of the size counts as enough. */
 const isSmall = (): boolean => room() < 0.9 * roomForNew
 
 const room = (): number => {
@@ -23,7 +23,7 @@ const room = (): number => {
   return space === undefined ? 0 : space.space_used_size + space.space_available_size
 }
 
-/** Whether there is enough room. It grows only when much of what is new outlives a collection. */
+/** Grows the space, and returns whether it is large enough. V8 grows it only when many new objects survive a minor collection. */
 const grow = (collect: Collect): boolean => {
   if (!isSmall()) return true
   setFlagsFromString("--semi-space-growth-factor=2")
@@ -36,21 +36,21 @@ const grow = (collect: Collect): boolean => {
   return !isSmall()
 }
 
-/** Call it once the program has loaded what it needs. */
+/** Applies the limits. Run it once the program has loaded its modules. */
 export const keepSmall: Effect.Effect<void, never, Scope.Scope> = Effect.gen(function*() {
   setFlagsFromString("--semi-space-growth-factor=1")
   setFlagsFromString("--heap-growing-percent=50")
-  // The bound is taken anew with each collection, and the first one would come late.
+  // V8 applies the new limit at the next collection, which would come late: collect now.
   setFlagsFromString("--expose-gc")
   const collect = runInNewContext("gc") as Collect
   collect()
-  // A collection of the whole heap while little goes on takes the room away. Where it does not grow, somebody has bounded it.
+  // A major collection while the gateway is idle shrinks the space again. If the space does not grow, a flag of the user limits it: stop.
   const growing = Effect.repeat(Effect.sync(() => grow(collect)), {
     schedule: Schedule.spaced("10 seconds"),
     while: (isEnough) => isEnough
   })
   yield* Effect.forkScoped(Effect.interruptible(growing))
 }).pipe(
-  // A Node.js without these goes on with the heap that it has.
+  // A Node.js without these flags keeps its default heap.
   Effect.catchAllDefect(() => Effect.void)
 )

@@ -1,17 +1,17 @@
 /**
- * What the servers say of their use, each under its name, as the gateway's own instructions. Pure.
+ * Joins the instructions of the servers, each under the server's name, to the gateway's own instructions. Pure.
  *
- * Every line of a server is a quotation, so that none of them can be the heading of another server, or words of the gateway.
+ * Every line of a server is quoted, so that no server can forge the heading of another server, or words of the gateway.
  */
 import { PlainText } from "@mcp-lifeline/core/internal"
 
-/** What one server says. */
+/** The instructions of one server. */
 export interface Said {
   readonly server: string
   readonly instructions: string | undefined
 }
 
-/** As many characters of one server are taken at most, and of all together. */
+/** The maximum length of one server's instructions and of all together, in characters. */
 const longest = { one: 8000, all: 64_000 }
 
 const quoted = (text: string): string =>
@@ -21,7 +21,7 @@ const quoted = (text: string): string =>
 const cut = (text: string, most: number): string =>
   text.length <= most ? quoted(text) : `${quoted(text.slice(0, most))}\n[cut here: too long]`
 
-/** The instructions, or none where there are none. `about`: what is said before them. */
+/** The joined instructions; `undefined` if there are none. `about`: the text before them. */
 export const join = (said: ReadonlyArray<Said>, about: string | undefined): string | undefined => {
   let left = longest.all
   const sections = said.flatMap(({ instructions, server }) => {

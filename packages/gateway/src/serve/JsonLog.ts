@@ -1,5 +1,5 @@
 /**
- * What the gateway writes, as one JSON object a line: `time`, `level`, `message`, and `server` where it is about one.
+ * Writes the gateway's output as one JSON object a line: `time`, `level`, `message`, and `server` if the line is about one.
  */
 import { Cause, Effect, HashMap, Inspectable, Logger, LogLevel } from "effect"
 import type * as EventLog from "../api/EventLog.js"
@@ -15,7 +15,7 @@ export const entry = (output: Output, line: EventLog.Entry): Effect.Effect<void>
 const now = (level: EventLog.Entry["level"], text: string) =>
   Effect.clockWith((clock) => Effect.map(clock.currentTimeMillis, (at) => json({ at, server: null, level, text })))
 
-/** The same output for JSON alone: without frames, every line an object. */
+/** Wraps an output so that every line is a JSON object, without frames. */
 export const over = (output: Output): Output => ({
   ...output,
   live: false,
@@ -24,7 +24,7 @@ export const over = (output: Output): Output => ({
   frame: () => Effect.void
 })
 
-/** What is logged, as a line of the log; `undefined` below warnings. */
+/** Converts a log message to a line of the event log; `undefined` below warnings. */
 export const entryOf = (
   { annotations, cause, date, logLevel, message }: Logger.Logger.Options<unknown>
 ): EventLog.Entry | undefined => {
@@ -45,13 +45,13 @@ export const entryOf = (
   }
 }
 
-/** A logger that hands warnings and worse on as lines of the log. */
+/** A logger that passes warnings and errors to `take` as lines of the event log. */
 export const logger = (take: (line: EventLog.Entry) => void): Logger.Logger<unknown, void> =>
   Logger.make((options) => {
     const line = entryOf(options)
     if (line !== undefined) take(line)
   })
 
-/** A logger that writes them to standard error as JSON. */
+/** A logger that writes warnings and errors to standard error as JSON. */
 export const jsonLogger = (output: Output): Logger.Logger<unknown, void> =>
   logger((line) => Effect.runSync(output.problem(json(line))))

@@ -1,5 +1,5 @@
 /**
- * What happens to backends as plain lines, one for each event that matters to an operator. Pure.
+ * Describes events of backends as plain lines, one for each event that matters to an operator. Pure.
  */
 import { type Event, Log, type Status } from "@mcp-lifeline/core"
 import { Lifecycle } from "@mcp-lifeline/core/internal"
@@ -7,10 +7,10 @@ import { LogLevel } from "effect"
 import { clean, time } from "../Text.js"
 import * as Table from "./Table.js"
 
-/** What lines say of a server beside the event. */
+/** What a line needs to know about a server in addition to the event. */
 export type Known = Pick<Status, "state" | "generation" | "peer" | "target" | "transport" | "catalog">
 
-/** How much an event matters. */
+/** The log level of an event. */
 export const levelOf = (event: Event.Event): "info" | "warning" | "error" => {
   const { level } = Log.entryOf(event)
   if (LogLevel.greaterThanEqual(level, LogLevel.Error)) return "error"
@@ -39,7 +39,7 @@ const say = (event: Event.Event, status: Known | undefined): ReadonlyArray<strin
       return ["Lost", `generation ${event.generation}`, event.loss.message]
     case "AttemptFailed":
       return [
-        // Made while the connection in use was to be replaced by it.
+        // The failed attempt was to replace a connection that still works.
         status?.state === "Connected" ? "New connection failed, the old one stays" : "Attempt failed",
         event.error.message,
         ...(event.nextAttemptAt === undefined ? [] : [`next in ${Table.until(event.nextAttemptAt - event.at)}`])
@@ -58,15 +58,15 @@ const say = (event: Event.Event, status: Known | undefined): ReadonlyArray<strin
   }
 }
 
-/** How many tools of each backend the lines have told of last. */
+/** The number of tools of each backend that the lines reported last. */
 export type Told = ReadonlyMap<string, number>
 
-/** A whole line: the local time, the backend and what happened. */
+/** A complete line: the local time, the backend and what happened. */
 export const show = (at: number, backend: string, text: string): string => `${time(at)} ${clean(backend)}  ${text}`
 
 /**
- * What a line says of an event, or `undefined` where it needs none; `status` is that of its backend, as late as it is known. What
- * the catalogue holds is told with the connection, and by itself only when it is news.
+ * The text of the line for an event, or `undefined` if it needs none. `status`: the latest known status of its backend. The line of a new
+ * connection includes the number of tools; a change of the catalogue gets a line of its own only if that number differs.
  */
 export const step = (
   told: Told,
@@ -82,7 +82,7 @@ export const step = (
   return [shown && count !== undefined ? new Map([...told, [event.backend, count]]) : told, text]
 }
 
-/** What a line says of an event of one runtime among several of its server, of which less is known. */
+/** The text of the line for an event of one runtime among several of its server, about which less is known. */
 export const ofRuntime = (
   event: Event.Event,
   known: Pick<Known, "state" | "peer" | "transport">

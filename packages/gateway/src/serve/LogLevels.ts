@@ -1,30 +1,30 @@
 /**
- * The log messages that the clients of a fleet want: each server is asked for the least level that any of them wants.
+ * The log levels that the clients of a fleet have set. Each server gets the lowest of them with `logging/setLevel`.
  */
 import type { Backend } from "@mcp-lifeline/core"
 import { heightOf, type Level } from "@mcp-lifeline/protocol/Level"
 import { Effect } from "effect"
 
-/** What a client is given that has not asked for a level, and a server is asked for when nobody asks any more. */
+/** The level of a client that has set none, and of a server when no client that has set one is left. */
 export const otherwise: Level = "info"
 
-/** How long a level is kept that nobody wants any more. */
+/** How long servers keep a level after the client that wanted it has left. */
 const lingering = "1 second"
 
-/** What the backends of a fleet are asked for. */
+/** The backends of a fleet, as `LogLevels` uses them. */
 export interface Backends {
   readonly all: Effect.Effect<ReadonlyArray<Backend.Backend>>
-  /** Whether a server logs to its clients at all. */
+  /** Whether a server offers the capability `logging`. */
   readonly hasLogging: (server: string) => boolean
-  /** Runs what nobody waits for. */
+  /** Runs an effect in the background. */
   readonly fork: (effect: Effect.Effect<void>) => void
 }
 
-/** The levels that the clients of one fleet have asked for. */
+/** The levels that the clients of one fleet have set. */
 export class LogLevels {
   readonly #backends: Backends
   readonly #wanted = new Map<object, Level>()
-  /** What the backends are to be asked for; nothing as long as nobody ever asked. */
+  /** The lowest level that any client has set; `undefined` as long as no client has ever set one. */
   #least: Level | undefined
   readonly #asked = new WeakMap<Backend.Backend, Level>()
 
@@ -32,18 +32,21 @@ export class LogLevels {
     this.#backends = backends
   }
 
-  /** A client wants the messages from this level on. */
+  /** Sets the level of a client: it wants the messages from this level on. */
   want(client: object, level: Level): void {
     this.#wanted.set(client, level)
     this.#changed()
   }
 
-  /** A client has gone. Who asks in each request anew does not have its servers asked twice for each. */
+  /**
+   * Removes a client. The servers' level changes only after a delay: a client without a session sets its level with each request, and would
+   * otherwise cause two `logging/setLevel` requests for each of its requests.
+   */
   leave(client: object): void {
     if (this.#wanted.delete(client)) this.#backends.fork(Effect.delay(Effect.sync(() => this.#changed()), lingering))
   }
 
-  /** A backend is connected. It keeps what it was asked for over its own reconnects. */
+  /** Sets the level of a backend that has connected. The backend itself restores it after later reconnects. */
   connected(backend: Backend.Backend): void {
     this.#backends.fork(this.#ask(backend))
   }

@@ -1,6 +1,6 @@
 /**
- * The tools of a fleet that clients of the gateway are offered. Tasks do not pass through the gateway: a tool that needs one is
- * not offered, and one that may have one is offered without that mark.
+ * The tools of a fleet that the gateway offers to clients. The gateway does not pass tasks through: it hides a tool that requires a task,
+ * and offers a tool with optional tasks without that mark.
  */
 import type { Backend, Fleet, Status } from "@mcp-lifeline/core"
 import type { Tool } from "@modelcontextprotocol/sdk/types.js"
@@ -8,7 +8,7 @@ import { Effect, Stream } from "effect"
 
 const needsTask = ({ execution }: Tool): boolean => execution?.taskSupport === "required"
 
-/** The tool as it is offered, if it is. */
+/** The tool as clients see it; `undefined` if it is hidden. */
 export const tool = (value: Tool): Tool | undefined => {
   if (needsTask(value)) return undefined
   if (value.execution?.taskSupport !== "optional") return value
@@ -16,15 +16,15 @@ export const tool = (value: Tool): Tool | undefined => {
   return Object.keys(others).length === 0 ? rest : { ...rest, execution: others }
 }
 
-/** The tools of a catalogue that are offered. */
+/** The tools of a catalogue that clients are offered. */
 export const tools = (catalog: Fleet.FleetCatalog): ReadonlyArray<Tool> =>
   Array.from(catalog.tools.values(), ({ value }) => tool(value)).filter((one) => one !== undefined)
 
-/** The names of the tools that are not offered. */
+/** The names of the hidden tools. */
 export const withheld = (catalog: Fleet.FleetCatalog): ReadonlyArray<string> =>
   Array.from(catalog.tools).flatMap(([name, { value }]) => needsTask(value) ? [name] : [])
 
-/** How many tools of a server clients are offered, in place of how many it has. */
+/** The status of a backend, with the number of tools that clients are offered in place of the number that the server has. */
 export const counted = (backend: Backend.Backend): Effect.Effect<Status> =>
   Effect.flatMap(backend.status, (status) => {
     const { catalog } = status
@@ -35,7 +35,7 @@ export const counted = (backend: Backend.Backend): Effect.Effect<Status> =>
     })
   })
 
-/** Logs once of each tool that it is not offered. */
+/** Logs one warning for each hidden tool. */
 export const warnWithheld = (fleet: Fleet.Fleet): Effect.Effect<void> =>
   fleet.catalog.changes.pipe(
     Stream.mapAccum(new Set<string>(), (warned, catalog) => {

@@ -1,5 +1,5 @@
 /**
- * Spans, metrics and logs of the gateway, sent to an OTLP endpoint where OpenTelemetry's own variables name one. Loaded only then.
+ * Sends spans, metrics and logs of the gateway to the OTLP endpoint that OpenTelemetry's variables name. Loaded only if they name one.
  */
 import * as OtlpLogger from "@effect/opentelemetry/OtlpLogger"
 import * as OtlpMetrics from "@effect/opentelemetry/OtlpMetrics"
@@ -10,7 +10,7 @@ import { Layer } from "effect"
 import { version } from "../Version.js"
 import { endpointOf, type Signal } from "./otlpEndpoint.js"
 
-/** `name=value,name=value`, the values as in a URL. */
+/** Parses `name=value,name=value` with percent-encoded values. */
 const headersOf = (text: string | undefined): Record<string, string> =>
   Object.fromEntries(
     (text ?? "").split(",").flatMap((pair) => {
@@ -30,7 +30,7 @@ const millis = (text: string | undefined): number | undefined => Number(text) > 
 /** A tracer, an export of Effect's metrics and a logger, for the signals that have an endpoint. */
 export const layer = (env: NodeJS.ProcessEnv): Layer.Layer<never> => {
   const isNamed = env["OTEL_SERVICE_NAME"] || /(^|,)\s*service\.name=/.test(env["OTEL_RESOURCE_ATTRIBUTES"] ?? "")
-  // The library reads the variables itself where nothing is given here.
+  // The library reads the variables itself for what is not set here.
   const resource = { ...(isNamed ? {} : { serviceName: "mcp-lifeline" }), serviceVersion: version }
   const optionsOf = (signal: Signal) => {
     const url = endpointOf(signal, env)

@@ -1,5 +1,5 @@
 /**
- * `mcp-lifeline serve`: the backends of a file, or the demo, as one endpoint, until it is told to end.
+ * `mcp-lifeline serve`: serves the servers of a file, or the demo, as one endpoint, until it is stopped.
  */
 import type { Fleet, Status } from "@mcp-lifeline/core"
 import { LifelineTelemetry } from "@mcp-lifeline/opentelemetry"
@@ -15,7 +15,7 @@ import * as Demo from "../Demo.js"
 import { StartError } from "../Errors.js"
 import * as PersistentSessions from "../http/PersistentSessions.js"
 import * as Token from "../http/Token.js"
-import * as Kept from "../known/Kept.js"
+import * as ServerCache from "../known/ServerCache.js"
 import * as Output from "../Output.js"
 import * as Proof from "../running/Proof.js"
 import * as RunningGateways from "../running/RunningGateways.js"
@@ -29,21 +29,21 @@ import * as ServerPool from "./pool/ServerPool.js"
 import * as Systemd from "./Systemd.js"
 import * as Table from "./Table.js"
 
-/** What `serve` was asked for. */
+/** The options of `serve`. */
 export interface Options {
-  /** Path of an `mcp.json`; without it the demo is served. */
+  /** Path of an `mcp.json`. Default: the demo. */
   readonly config: string | undefined
   readonly host: string
   /** 0 for any free port. */
   readonly port: number
   readonly token: Redacted.Redacted | undefined
-  /** End when no client has been there for so long, in seconds. */
+  /** Stop when no client has been connected for this time, in seconds. Default: never. */
   readonly linger: number | undefined
-  /** The key of sessions, where it is not that of the state folder. */
+  /** The key of sessions. Default: the key in the state folder. */
   readonly sessionKey: PersistentSessions.KeyOptions
-  /** A file that holds the token. */
+  /** A file that contains the token. */
   readonly tokenFile: string | undefined
-  /** How what happens is written. */
+  /** The format of the log. */
   readonly logFormat: "text" | "json"
 }
 
@@ -62,7 +62,7 @@ const welcome = (url: string, page: string, hasToken: boolean): string => {
   ].join("\n")
 }
 
-/** The process of each backend of the demo, where it has one now. */
+/** The process ids of the demo's backends that have a process now. */
 const pids = (statuses: Readonly<Record<string, Status>>, httpPid: number | undefined) =>
   Object.values(statuses).flatMap(({ backend, peer }) => {
     const pid = backend === "every-http" ? httpPid : peer?.pid
@@ -72,7 +72,7 @@ const pids = (statuses: Readonly<Record<string, Status>>, httpPid: number | unde
 const hint = ({ backend, pid }: { readonly backend: string; readonly pid: number }): string =>
   `kill -9 ${pid}   # ${backend}: it comes back`
 
-/** A table in place, drawn when something changes, and each second for what only time changes. */
+/** Draws the table of backends in place. */
 const showTable = (fleet: Fleet.Fleet, demo: Demo.Demo | undefined, output: Output.Output) =>
   Effect.gen(function*() {
     const statuses = yield* Effect.flatMap(fleet.backends, Effect.forEach(OfferedTools.counted))
@@ -91,11 +91,11 @@ const showTable = (fleet: Fleet.Fleet, demo: Demo.Demo | undefined, output: Outp
 const live = (fleet: Fleet.Fleet, demo: Demo.Demo | undefined, output: Output.Output) =>
   Stream.merge(Stream.tick("1 second"), Stream.map(fleet.status.changes, () => undefined)).pipe(
     Stream.buffer({ capacity: 1, strategy: "sliding" }),
-    // A burst of changes is one drawing.
+    // Several changes in a short time cause one redraw.
     Stream.runForEach(() => Effect.zipLeft(showTable(fleet, demo, output), Effect.sleep("50 millis")))
   )
 
-/** The commands that end a process of the demo, as those come up. */
+/** Prints a command that kills a process of the demo, for each process that starts. */
 const hints = (fleet: Fleet.Fleet, demo: Demo.Demo, output: Output.Output) =>
   Stream.merge(fleet.status.changes, Stream.mapEffect(demo.httpPid.changes, () => fleet.status)).pipe(
     Stream.mapEffect((statuses) => Effect.map(demo.httpPid.get, (pid) => pids(statuses, pid).map(hint))),
@@ -106,7 +106,7 @@ const hints = (fleet: Fleet.Fleet, demo: Demo.Demo, output: Output.Output) =>
     Stream.runForEach((fresh) => Effect.forEach(fresh, (one) => output.line(`  try: ${one}`)))
   )
 
-/** What is said of the token, where one was made: itself on a terminal, and where it is elsewhere, since lines are kept. */
+/** Lines about a generated token: the token itself on a terminal; otherwise only the file that has it, because logs are stored. */
 const tokenLine = ({ isNew, value }: Token.Token, file: string): ReadonlyArray<string> => {
   if (!isNew || value === undefined) return []
   return process.stdout.isTTY
@@ -114,7 +114,7 @@ const tokenLine = ({ isNew, value }: Token.Token, file: string): ReadonlyArray<s
     : [`A token was made for this run; it is in ${file}, which only this user can read`]
 }
 
-/** Serves until interrupted, or until nobody needs it any more. What it started has ended when it ends, within a bound. */
+/** Serves until interrupted, or until no client has been connected for `linger`. Before it ends, it stops everything that it started. */
 export const run = (
   options: Options
 ): Effect.Effect<void, StartError, Scope.Scope> =>
@@ -131,7 +131,7 @@ export const run = (
     return yield* written(options, plain)
   })
 
-/** Serves, and writes what happens in the format that was asked for. */
+/** Serves, and writes the log in the chosen format. */
 const written = (options: Options, plain: Output.Output) =>
   Effect.gen(function*() {
     const isJson = options.logFormat === "json"
@@ -164,7 +164,7 @@ const serve = (options: Options, record: Record.Record, output: Output.Output) =
     const ofDemo = Object.entries(demo?.backends ?? {}).map(([id, options]) => ({ ...options, id }))
     const startedAt = yield* Clock.currentTimeMillis
     const servers = yield* Effect.mapError(
-      ServerPool.make(given?.servers ?? ofDemo, { kept: yield* Kept.make, telemetry: record.telemetry }),
+      ServerPool.make(given?.servers ?? ofDemo, { kept: yield* ServerCache.make, telemetry: record.telemetry }),
       ({ cause, message }) => new StartError({ message, cause })
     )
     const { fleet } = servers.shared
@@ -172,7 +172,7 @@ const serve = (options: Options, record: Record.Record, output: Output.Output) =
     if (given) yield* given.follow(servers)
     const draw = output.live ? live(fleet, demo, output) : demo ? hints(fleet, demo, output) : Effect.void
     yield* draw.pipe(
-      // What cannot be shown is no reason to stop serving.
+      // A failure of the display does not stop the gateway.
       Effect.catchAllCause((cause) =>
         Effect.logError("the table of backends failed and is not drawn any more; the gateway goes on", cause)
       ),

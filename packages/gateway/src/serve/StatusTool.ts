@@ -1,5 +1,5 @@
 /**
- * What a model is told of the servers: which is down, since when, why, and what a person should do. As a tool and as a resource.
+ * Tells a model how the servers are, with a tool and a resource: which server is down, since when, why, and what the user should do.
  */
 import type { ConnectReason, Status } from "@mcp-lifeline/core"
 import type { Resource, Tool } from "@modelcontextprotocol/sdk/types.js"
@@ -34,29 +34,29 @@ const resource: Resource = {
   mimeType: "text/plain"
 }
 
-/** Their entries in the lists, encoded. */
+/** The entries of the tool and the resource in the lists, encoded. */
 export const entries = { tools: JSON.stringify(tool), resources: JSON.stringify(resource) } as const
 
-/** What is said before the instructions of the servers. */
+/** The gateway's own instructions, before those of the servers. */
 export const about =
   `If a tool is missing or its server cannot be reached, call ${toolName}: it says which servers are down, why, and what the user should do.`
 
-/** What is known of one server. */
+/** What the report needs to know about one server. */
 export interface Known {
   readonly name: string
-  /** Of the server, where it runs for this client. */
+  /** The status of the server; `undefined` if it does not run for this client. */
   readonly status: Status | undefined
-  /** Whether it is switched off for all clients, where it does not run for this one. */
+  /** Whether the server is disabled for all clients; only needed if it does not run for this one. */
   readonly isOff?: boolean | undefined
-  /** Since when it is down, in milliseconds since the epoch. */
+  /** Since when the server is down, in milliseconds since the epoch. */
   readonly since: number | undefined
-  /** In which way it could not be connected last. */
+  /** Why the last attempt to connect failed. */
   readonly reason: ConnectReason | undefined
-  /** What a person has to do to sign in. */
+  /** What the user has to do to sign in. */
   readonly login: string | undefined
 }
 
-/** The same in words, and as data. */
+/** What the report says about one server. */
 interface Account {
   readonly name: string
   readonly state: "up" | "down" | "idle" | "off"
@@ -74,9 +74,9 @@ const inWords = (millis: number): string => {
   return seconds < 5400 ? `${Math.round(seconds / 60)} min` : `${Math.round(seconds / 3600)} h`
 }
 
-/** The states in which a server is down, though it should not be. */
+/** The states in which a server is down although it should be up. */
 const isDown: ReadonlySet<string> = new Set(["Connecting", "Reconnecting", "Dormant", "PermanentlyFailed"])
-/** The states in which it was switched off. */
+/** The states in which a user or a program has switched a server off. */
 const isOff: ReadonlySet<string> = new Set(["Disconnected", "Disabling", "Disabled", "Closed"])
 
 const accountOf = (
@@ -117,13 +117,13 @@ const lineOf = ({ name, next, since, state, toDo, why }: Account, now: number): 
   return `- ${parts.join("; ")}`
 }
 
-/** The account of all servers. */
+/** The report about all servers, as text and as data. */
 export interface Report {
   readonly text: string
   readonly servers: ReadonlyArray<Account>
 }
 
-/** Says how the servers are. */
+/** Makes the report. */
 export const report = (all: ReadonlyArray<Known>, now: number): Report => {
   const servers = all.map((known) => accountOf(known, now))
   const down = servers.filter(({ state }) => state === "down").length
@@ -144,7 +144,7 @@ const resourceResult = ({ text }: Report): Record<string, unknown> => ({
   contents: [{ uri, mimeType: "text/plain", text }]
 })
 
-/** Makes of a report what a request is answered with, where it asks for one. */
+/** If a request is for the status, returns what makes its result from a report. */
 export const asked = (method: string, name: string): ((report: Report) => Record<string, unknown>) | undefined =>
   method === "tools/call" && name === toolName
     ? toolResult

@@ -1,25 +1,26 @@
 /**
- * The resources of a fleet that clients have subscribed to: each server is asked once for each, as long as anybody is subscribed.
+ * The resources of a fleet that clients have subscribed to. Each server gets one subscription for each resource, as long as it has
+ * subscribers.
  */
 import type { Backend, CallError, Fleet } from "@mcp-lifeline/core"
 import { Effect } from "effect"
 
-/** Who is told of a change. Must not throw. */
+/** A client that has subscribed to resources. Must not throw. */
 export interface Subscriber {
   readonly updated: (server: string, params: Readonly<Record<string, unknown>>) => void
 }
 
-/** One resource that somebody has subscribed to. */
+/** A resource with subscribers. */
 class Subscription {
-  /** Under which URI each of them knows it. */
+  /** The URI under which each subscriber knows the resource. */
   readonly subscribers = new Map<Subscriber, string>()
-  /** The backend that was asked to tell of changes. */
+  /** The backend that was sent `resources/subscribe`. */
   asked: Backend.Backend | undefined
-  /** One request at a time, so that the last one is what stays. */
+  /** Lets one request run at a time, so that the last one determines the result. */
   readonly turn = Effect.unsafeMakeSemaphore(1)
 }
 
-/** Whether a server tells of the changes of a resource when one below it changes. */
+/** Whether a resource is below another: servers may announce its changes to subscribers of the other. */
 const isBelow = (uri: string, above: string): boolean => uri.startsWith(above.endsWith("/") ? above : `${above}/`)
 
 /** The subscriptions of the clients of one fleet. */
@@ -28,14 +29,14 @@ export class Subscriptions {
   readonly #all = new Map<string, Map<string, Subscription>>()
   readonly #fork: (effect: Effect.Effect<void>) => void
 
-  /** `fork` runs what nobody waits for. */
+  /** `fork` runs an effect in the background. */
   constructor(fork: (effect: Effect.Effect<void>) => void) {
     this.#fork = fork
   }
 
   /**
-   * Subscribes. `uri`: how the subscriber names the resource. Where it fails, nobody is subscribed; unless it is a subscription of before
-   * (`goesOn`) and the server is only down: then it is asked when it is back.
+   * Subscribes to a resource, which the subscriber knows as `uri`. A failure undoes the subscription, with one exception: if a session
+   * resumes the subscription (`isResumed`) and the server is only down, the subscription stays, and is sent when the server is back.
    */
   subscribe(
     subscriber: Subscriber,
@@ -45,7 +46,7 @@ export class Subscriptions {
   ): Effect.Effect<void, CallError> {
     return Effect.suspend(() => {
       const subscription = this.#at(backend.id, original)
-      // First, so that no change is missed between the server's answer and the next step.
+      // Before the request, so that no change is missed between the server's answer and the next step.
       subscription.subscribers.set(subscriber, uri)
       return Effect.tapErrorCause(this.#ask(subscription, backend, original), (cause) =>
         Effect.sync(() => {
@@ -55,18 +56,18 @@ export class Subscriptions {
     })
   }
 
-  /** Takes a subscription back. */
+  /** Ends a subscription. */
   unsubscribe(subscriber: Subscriber, server: string, original: string): void {
     const subscription = this.#all.get(server)?.get(original)
     if (subscription?.subscribers.delete(subscriber) === true) this.#release(subscription, server, original)
   }
 
-  /** Takes back all subscriptions of one that has gone. */
+  /** Ends all subscriptions of a client that has left. */
   leave(subscriber: Subscriber): void {
     for (const [server, all] of this.#all) for (const uri of [...all.keys()]) this.unsubscribe(subscriber, server, uri)
   }
 
-  /** A server tells of a change. */
+  /** Notifies the subscribers of a resource that a server says has changed. */
   updated(server: string, params: Readonly<Record<string, unknown>>): void {
     const { uri } = params
     if (typeof uri !== "string") return
@@ -81,7 +82,7 @@ export class Subscriptions {
     }
   }
 
-  /** A backend is connected: what others of its name were asked for, or it could not be, it is asked for now. */
+  /** Sends a backend that has connected the subscriptions of its server that it does not have yet. */
   connected(backend: Backend.Backend): void {
     for (const [original, subscription] of this.#all.get(backend.id) ?? []) {
       if (subscription.subscribers.size === 0) this.#release(subscription, backend.id, original)
@@ -112,7 +113,7 @@ export class Subscriptions {
     }))
   }
 
-  /** Nobody may be subscribed any more. */
+  /** Unsubscribes at the server if nobody is subscribed any more. */
   #release(subscription: Subscription, server: string, original: string): void {
     if (subscription.subscribers.size > 0) return
     this.#fork(
@@ -121,7 +122,7 @@ export class Subscriptions {
         if (subscribers.size > 0) return Effect.void
         if (asked === undefined) return Effect.sync(() => this.#forget(subscription, server, original))
         return Effect.matchCause(asked.unsubscribeResource(original), {
-          // It is taken back when the server is there again.
+          // `connected` tries again when the server is back.
           onFailure: () => undefined,
           onSuccess: () => {
             subscription.asked = undefined

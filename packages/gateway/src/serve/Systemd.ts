@@ -1,12 +1,12 @@
 /**
- * Tells systemd how the gateway is, where systemd asks for it (NOTIFY_SOCKET). Node.js has no datagram sockets of Unix, so systemd's
- * own program sends the messages.
+ * Reports the state of the gateway to systemd, if systemd asks for it (NOTIFY_SOCKET). Node.js has no Unix datagram sockets, so systemd's
+ * own program, systemd-notify, sends the messages.
  */
 import { Effect, Schedule } from "effect"
 import type { Scope } from "effect"
 import { execFile } from "node:child_process"
 
-/** How long one message may take, in milliseconds. */
+/** How long systemd-notify may take to send one message, in milliseconds. */
 const notifyTimeout = 5000
 
 const send = (...messages: ReadonlyArray<string>): Effect.Effect<void, Error> =>
@@ -17,14 +17,14 @@ const send = (...messages: ReadonlyArray<string>): Effect.Effect<void, Error> =>
     return Effect.sync(() => child.kill())
   })
 
-/** How often systemd waits for a sign of life, in milliseconds; undefined where it does not. */
+/** The interval in which systemd expects a sign of life, in milliseconds; `undefined` if it expects none. */
 const watchdog = (env: NodeJS.ProcessEnv): number | undefined => {
   const micros = Number(env["WATCHDOG_USEC"])
   const isOurs = env["WATCHDOG_PID"] === undefined || env["WATCHDOG_PID"] === String(process.pid)
   return isOurs && micros > 0 ? micros / 1000 : undefined
 }
 
-/** Says that the gateway is ready, that it lives as long as the scope is open, and then that it stops. Fails never. */
+/** Reports that the gateway is ready, sends signs of life until the scope closes, and then reports that it stops. Never fails. */
 export const notify = (status: string, env: NodeJS.ProcessEnv): Effect.Effect<void, never, Scope.Scope> => {
   if (!env["NOTIFY_SOCKET"]) return Effect.void
   return Effect.gen(function*() {

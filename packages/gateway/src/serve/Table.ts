@@ -1,15 +1,15 @@
 /**
- * The backends of a fleet as a table for a terminal. Pure.
+ * Renders the backends of a fleet as a table for a terminal. Pure.
  */
 import type { Status } from "@mcp-lifeline/core"
 import * as Grid from "../Grid.js"
 import { clean } from "../Text.js"
 
-/** How it is drawn. */
+/** How to draw the table. */
 export interface Options {
-  /** Milliseconds since the epoch: what uptimes and countdowns are reckoned from. */
+  /** The current time, in milliseconds since the epoch. */
   readonly now: number
-  /** Columns to fit into. */
+  /** The width of the terminal, in columns. */
   readonly width: number
   readonly colour: boolean
 }
@@ -46,14 +46,14 @@ export const span = (millis: number): string => {
   return min > 0 ? `${min} min ${s} s` : `${s} s`
 }
 
-/** The time until something, rounded up: what is to come is not here yet. */
+/** The time until an event, rounded up to seconds. */
 export const until = (millis: number): string => span(Math.ceil(millis / 1000) * 1000)
 
-/** The process or the address that a backend has now. */
+/** The process id or the URL of a backend now. */
 export const peer = ({ peer, target, transport }: Pick<Status, "peer" | "target" | "transport">): string =>
   peer?.pid !== undefined ? `pid ${peer.pid}` : peer?.url ?? (transport === "stdio" ? "" : target)
 
-/** A backend that is connected had its error before, or in a call: the age says so. */
+/** The last error; with its age if the backend is connected, because the error is from before that, or from a call. */
 const lastError = ({ lastError, lastErrorAt, state }: Status, now: number): string =>
   lastError === undefined || lastErrorAt === undefined || state !== "Connected"
     ? lastError ?? ""
@@ -74,13 +74,13 @@ const cells = (status: Status, now: number): ReadonlyArray<string> =>
     lastError(status, now)
   ].map(clean)
 
-/** The content that the columns which may give way keep at least, in this order. */
+/** The columns that may shrink, in this order, with their minimum width. */
 const shrinking = [[errorColumn, 24], [peerColumn, 12], [0, 8]] as const
 
-/** Colours the text of a state. */
+/** Colours a text by state. */
 export const paintState = (text: string, state: Status["state"]): string => `\u001B[${colours[state]}m${text}\u001B[39m`
 
-/** A table that fits into the width; where errors have no room beside the rest, they stand below it. */
+/** A table that fits into the width. If the column of errors does not fit, the errors follow below the table. */
 export const render = (statuses: ReadonlyArray<Status>, { colour, now, width }: Options): string =>
   Grid.render({
     head,

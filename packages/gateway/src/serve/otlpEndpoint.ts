@@ -1,15 +1,15 @@
 /**
- * Where telemetry is to be sent, by OpenTelemetry's variables. Pure.
+ * The OTLP endpoints that OpenTelemetry's variables name. Pure.
  */
 
-/** What can be sent. */
+/** A kind of telemetry. */
 export type Signal = "traces" | "metrics" | "logs"
 
 const signals: ReadonlyArray<Signal> = ["traces", "metrics", "logs"]
 
 const given = (value: string | undefined): string | undefined => value === "" ? undefined : value
 
-/** The address for a signal; undefined where it is not to be sent. */
+/** The address for a signal; `undefined` if it is not sent. */
 export const endpointOf = (signal: Signal, env: NodeJS.ProcessEnv): string | undefined => {
   const name = signal.toUpperCase()
   if (env["OTEL_SDK_DISABLED"]?.toLowerCase() === "true" || env[`OTEL_${name}_EXPORTER`] === "none") return undefined
@@ -18,11 +18,11 @@ export const endpointOf = (signal: Signal, env: NodeJS.ProcessEnv): string | und
     (base === undefined ? undefined : `${base.replace(/(?<!\/)\/+$/, "")}/v1/${signal}`)
 }
 
-/** Whether anything is to be sent. */
+/** Whether the variables name an endpoint for any signal. */
 export const isAsked = (env: NodeJS.ProcessEnv): boolean =>
   signals.some((signal) => endpointOf(signal, env) !== undefined)
 
-/** What is wrong with the variables, for a person; undefined where all is fine. */
+/** What is wrong with the variables, as text for the user; `undefined` if nothing. */
 export const problem = (env: NodeJS.ProcessEnv): string | undefined => {
   const bad = signals.map((signal) => endpointOf(signal, env)).find((url) =>
     url !== undefined && !(/^https?:\/\//i.test(url) && URL.canParse(url))

@@ -5,7 +5,7 @@
 import type { Introduction } from "@mcp-lifeline/protocol"
 import { isList, type ListMethod, lists } from "@mcp-lifeline/protocol/listMethods"
 import { isDeepStrictEqual } from "node:util"
-import { introductionOf, type Kept } from "../known/Kept.js"
+import { type CachedServer, introductionOf } from "../known/ServerCache.js"
 
 /** A result as it came. */
 export type Result = Readonly<Record<string, unknown>>
@@ -27,10 +27,10 @@ export class KnownServer {
   readonly #lists = new Map<ListMethod, Result>()
   /** The pages of a list that a host reads one by one. */
   readonly #begun = new Map<ListMethod, ReadonlyArray<Result>>()
-  readonly #save: (kept: Kept) => void
+  readonly #save: (kept: CachedServer) => void
 
   /** `save`: called with everything whenever it has changed. */
-  constructor(kept: Kept | undefined, save: (kept: Kept) => void) {
+  constructor(kept: CachedServer | undefined, save: (kept: CachedServer) => void) {
     this.#save = save
     this.introduction = kept?.introduction as Introduction | undefined
     for (const [method, result] of Object.entries(kept?.lists ?? {})) {

@@ -14,7 +14,7 @@ import { constVoid } from "effect/Function"
 import type { Client } from "../conversation/introductions.js"
 import { StartError, type UsageError } from "../Errors.js"
 import * as Fibers from "../Fibers.js"
-import * as Kept from "../known/Kept.js"
+import * as ServerCache from "../known/ServerCache.js"
 import * as StandardError from "../StandardError.js"
 import type { Http, Wrap } from "./Arguments.js"
 import { Bridge, type Options as BridgeOptions } from "./Bridge.js"
@@ -78,7 +78,7 @@ const stateNow = (signIn: SignIn | undefined): State.State =>
 /** What is known of the server for a client, from the state folder. */
 const know = (server: unknown, client: Client, { fork }: Fibers.Fibers) =>
   Effect.gen(function*() {
-    const files = yield* Kept.make
+    const files = yield* ServerCache.make
     const identity = {
       server,
       cwd: process.cwd(),

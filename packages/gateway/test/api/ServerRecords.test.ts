@@ -15,7 +15,7 @@ const make = Effect.map(Effect.clock, (clock) => {
     let state: Status["state"] = "Connecting"
     const common = { backend: "own", generation: 1 }
     const observed = { id: "own", transport: "stdio", state, clock, connection: () => undefined }
-    const { event } = records.ofHolder().observe(observed)
+    const { event } = records.ofGroup().observe(observed)
     const tell = (one: object): void => event({ ...common, at: ++at, ...one } as Event.Event)
     const enter = (to: Status["state"]): void => {
       tell({ _tag: "StateChanged", from: state, to })
@@ -111,7 +111,7 @@ describe("the history of a server", () => {
       const backend = yield* Effect.provideService(
         Backend.make("one", { connector, keepalive: { method: "none" } }),
         Telemetry.Current,
-        records.ofHolder()
+        records.ofGroup()
       )
       const history = () => records.of("one")?.history.changes.map(({ lost, state }) => lost ? `${state}, lost` : state)
       yield* backend.firstOutcome

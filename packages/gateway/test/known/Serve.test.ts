@@ -6,7 +6,7 @@ import { readdirSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { folder } from "../../../testing/test/support/folder.js"
-import * as Kept from "../../src/known/Kept.js"
+import * as ServerCache from "../../src/known/ServerCache.js"
 import * as Gateway from "../support/Gateway.js"
 import * as Program from "../support/Program.js"
 import { Talk } from "../support/Talk.js"
@@ -37,7 +37,7 @@ const down = () => {
 /** What a client of a gateway sees that keeps in this folder what it knows of its servers; then the gateway ends. */
 const seen = (path: string, servers: ReadonlyArray<ServerPool.Server>, apply: ReadonlyArray<ServerPool.Server> = []) =>
   Effect.scoped(Effect.gen(function*() {
-    const kept = yield* Kept.make
+    const kept = yield* ServerCache.make
     const made = yield* ServerPool.make(servers, { kept })
     const { begin } = yield* Clients.make({ servers: made, hasStatus: () => false })
     if (apply.length > 0) yield* made.apply(apply)

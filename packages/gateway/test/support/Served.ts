@@ -6,9 +6,9 @@ import { Deferred, Effect, type Redacted } from "effect"
 import { Endpoint, ServerPool } from "mcp-lifeline"
 import { request } from "node:http"
 import type { Changing } from "../../src/serve/EncodedLists.js"
+import type { Member } from "../../src/serve/pool/ClientGroup.js"
 import { ClientServers, type Pool } from "../../src/serve/pool/ClientServers.js"
-import type { Member } from "../../src/serve/pool/Holder.js"
-import * as HolderFleet from "../../src/serve/pool/HolderFleet.js"
+import * as GroupFleet from "../../src/serve/pool/GroupFleet.js"
 
 /** A tool's result. */
 export const text = (value: string) => ({ content: [{ type: "text" as const, text: value }] })
@@ -18,7 +18,7 @@ export const serversOf = (fleet: Fleet.Fleet) =>
   Effect.gen(function*() {
     const pool = yield* ServerPool.make([])
     const notScripted = Effect.dieMessage("not scripted")
-    const holder = {
+    const group = {
       sessions: "shared" as const,
       listsChanged: (kinds: ReadonlyArray<Changing>): void => members.forEach((member) => member.listsChanged(kinds))
     }
@@ -27,12 +27,12 @@ export const serversOf = (fleet: Fleet.Fleet) =>
       id: backend,
       connector: { target, transport } as never
     }))
-    const shared = yield* HolderFleet.over(
-      holder,
+    const shared = yield* GroupFleet.over(
+      group,
       () => Effect.succeed({ fleet, introduction: () => undefined, apply: notScripted })
     )
     const scripted: Pool = {
-      everyones: [shared],
+      sharedFleets: [shared],
       settings: { servers: () => [] } as never,
       changes: Effect.never,
       run: Effect.runFork,

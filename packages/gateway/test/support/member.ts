@@ -1,4 +1,4 @@
-import type { Member } from "../../src/serve/pool/Holder.js"
+import type { Member } from "../../src/serve/pool/ClientGroup.js"
 
 /** A client that needs its own servers, and of which nothing else is asked. */
 export const member = (name = "a-test"): Member => ({

@@ -1,30 +1,30 @@
 /**
- * What a client has asked for that outlives its requests: the level of log messages, and the resources it has subscribed to.
+ * The settings of one client that remain valid after the request that set them: its log level, and its subscriptions to resources.
  */
 import type { CallError, ServerNotification } from "@mcp-lifeline/core"
 import type { ClientSettings } from "@mcp-lifeline/http-server/Conversation"
 import { heightOf, type Level } from "@mcp-lifeline/protocol/Level"
 import { Effect } from "effect"
 import { otherwise } from "../LogLevels.js"
-import type { HolderFleet } from "../pool/HolderFleet.js"
+import type { GroupFleet } from "../pool/GroupFleet.js"
 import type { Subscriber } from "../Subscriptions.js"
 import type { ResolvedName } from "./NameResolver.js"
 
-/** Who has asked. */
+/** The client, as `ClientSubscriptions` uses it. */
 export interface Asker {
-  /** Gives the client a notification of a server. */
+  /** Sends the client a notification of a server. */
   readonly notify: (server: string, notification: ServerNotification) => void
-  /** Resolves when the settings are on disk, or cannot be written. */
+  /** Saves the settings. Resolves when they are on disk, or cannot be written. */
   readonly saveSettings: (settings: ClientSettings) => Promise<void>
   /** The servers that the client can use now. */
-  readonly fleets: () => ReadonlyArray<HolderFleet>
+  readonly fleets: () => ReadonlyArray<GroupFleet>
 }
 
-/** What one client has asked for. */
+/** The log level and the subscriptions of one client. */
 export class ClientSubscriptions implements Subscriber {
   readonly #asker: Asker
   readonly #resolved = new Map<string, ResolvedName>()
-  /** Resources of before a restart that are not subscribed to again yet: their server may be down. */
+  /** Subscriptions from before a restart that are not restored yet: their server may be down. */
   readonly #resuming: Set<string>
   #level: Level | undefined
 
@@ -33,29 +33,29 @@ export class ClientSubscriptions implements Subscriber {
     this.#resuming = new Set(before)
   }
 
-  /** The client can use more servers. */
+  /** Sends the client's log level to servers that it can use from now on. */
   join(): void {
     if (this.#level !== undefined) this.#ask(this.#level)
   }
 
-  /** Sets the level. Resolves when that is saved. */
+  /** Sets the log level. Resolves when it is saved. */
   want(level: Level): Promise<void> {
     this.#level = level
     this.#ask(level)
     return this.#saveSettings()
   }
 
-  /** Whether the client is given log messages of a level. */
+  /** Whether the client wants log messages of a level. */
   wants(level: unknown): boolean {
     return heightOf(level) >= heightOf(this.#level ?? otherwise)
   }
 
-  /** How many resources it has subscribed to. */
+  /** How many resources the client has subscribed to. */
   get size(): number {
     return this.#resolved.size
   }
 
-  /** Subscribes, or goes on with a subscription of before unless the client has taken it back since. */
+  /** Subscribes. With `isResumed`, restores a subscription from before a restart, unless the client has ended it since. */
   subscribe(uri: string, resolved: ResolvedName, goesOn = false): Effect.Effect<void, CallError> {
     const { fleet: { subscriptions }, route } = resolved
     return Effect.suspend(() => {
@@ -68,7 +68,7 @@ export class ClientSubscriptions implements Subscriber {
     }).pipe(Effect.zipLeft(goesOn ? Effect.void : Effect.promise(() => this.#saveSettings())))
   }
 
-  /** Takes a subscription back, where there is one. Resolves when that is saved. */
+  /** Ends a subscription, if there is one. Resolves when that is saved. */
   unsubscribe(uri: string): Promise<void> {
     const resolved = this.#resolved.get(uri)
     if (!this.#resolved.delete(uri) && !this.#resuming.delete(uri)) return Promise.resolve()
@@ -80,7 +80,7 @@ export class ClientSubscriptions implements Subscriber {
     this.#asker.notify(server, { method: "notifications/resources/updated", params })
   }
 
-  /** Takes everything back. */
+  /** Removes the client's level and ends its subscriptions. */
   close(): void {
     for (const { levels, subscriptions } of this.#asker.fleets()) {
       levels.leave(this)

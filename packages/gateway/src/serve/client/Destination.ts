@@ -1,5 +1,5 @@
 /**
- * Where a request of a client leads: the name that is looked up, and what the server is asked under its own name for it. Pure.
+ * The destination of a client's request: the tool, prompt or resource that it names, and the params for the server that has it. Pure.
  */
 import { Fleet } from "@mcp-lifeline/core"
 import { underAskedUri } from "@mcp-lifeline/core/internal"
@@ -9,12 +9,12 @@ import { Predicate } from "effect"
 
 type Params = Readonly<Record<string, unknown>>
 
-/** What a request asks for. */
+/** What a request names. */
 export interface Destination {
   readonly kind: Fleet.Routed
-  /** As the client knows it. */
+  /** The name or URI that the client uses. */
   readonly name: string
-  /** The params for the server, which calls it `original`. */
+  /** The params for the server, which knows it as `original`. */
   readonly under: (original: string) => Params
 }
 
@@ -28,7 +28,7 @@ const isToken = (value: unknown): boolean => value === undefined || isString(val
 const hasMeta = ({ _meta }: Params): boolean =>
   _meta === undefined || (Predicate.isRecord(_meta) && isToken(_meta["progressToken"]))
 
-/** Params without what belongs to the hop from the client to us. To copy them takes longer than all else here. */
+/** Params without the fields that only concern the client and the gateway. Returns the same object if possible, because a copy is slow. */
 const passed = (params: Params): Params => {
   const passed = Meta.passedOn(params)
   if (passed["task"] === undefined) return passed
@@ -60,7 +60,7 @@ const completion = (params: Params): Destination | undefined => {
     : undefined
 }
 
-/** The requests that go to a server, by what they name. */
+/** How to find the destination of each method that goes to a server. */
 const destinations = {
   "tools/call": (params: Params) =>
     byName("tools", params, params["arguments"] === undefined || Predicate.isRecord(params["arguments"])),
@@ -73,17 +73,17 @@ const destinations = {
   "completion/complete": completion
 } as const
 
-/** A request that goes to a server. */
+/** A method that goes to a server. */
 export type Method = keyof typeof destinations
 
-/** Whether a request goes to a server. */
+/** Whether a method goes to a server. */
 export const isRouted = (method: string): method is Method => Object.hasOwn(destinations, method)
 
-/** Where it leads; nothing where its params do not fit it. */
+/** The destination of a request; `undefined` if its params are not valid. */
 export const of = (method: Method, params: unknown): Destination | undefined =>
   Predicate.isRecord(params) && hasMeta(params) ? destinations[method](params) : undefined
 
-/** The result as the client is given it: under the URI that it has asked for. */
+/** The result for the client. The result of `resources/read` has the URI that the client requested in place of the server's. */
 export const arrived = (method: Method, { name }: Destination, original: string, result: Result): Result =>
   method === "resources/read" && original !== name
     ? underAskedUri(result as ReadResourceResult, original, name)

@@ -1,6 +1,6 @@
 /**
- * One client of the gateway, and the servers behind it: what it asks goes to the server that has what it names, as it came, and
- * back.
+ * The conversation between one client and the servers behind the gateway. A request goes unchanged to the server that has the tool, prompt or
+ * resource that it names.
  */
 import type { Client, Conversation, Resumed } from "@mcp-lifeline/http-server/Conversation"
 import * as Translation from "@mcp-lifeline/http-server/translation"
@@ -33,37 +33,37 @@ import { type Client as Introduced, clientOf, introducing } from "../../conversa
 import type { Fibers } from "../../Fibers.js"
 import type { Changing, Kind } from "../EncodedLists.js"
 import type { ClientServers } from "../pool/ClientServers.js"
-import type { HolderFleet } from "../pool/HolderFleet.js"
+import type { GroupFleet } from "../pool/GroupFleet.js"
 import type { ServerPool } from "../pool/ServerPool.js"
 import * as StatusTool from "../StatusTool.js"
 import { ClientSubscriptions } from "./ClientSubscriptions.js"
 import * as Destination from "./Destination.js"
 import { NameResolver, type ResolvedName } from "./NameResolver.js"
 
-/** Resources that one client may subscribe to. */
+/** How many resources one client may subscribe to. */
 const maxSubscriptions = 10_000
 
 /** What the conversations of all clients share. */
 export interface GatewayContext {
   readonly fibers: Fibers
   readonly servers: ServerPool
-  /** What a client is told of us, once the shared servers have been waited for at the start: it has their instructions. */
+  /** What the gateway says about itself. Waits at the start for the shared servers, because it includes their instructions. */
   readonly introduction: Effect.Effect<Introduction>
-  /** Whether clients are offered the status of the servers. */
+  /** Whether clients get the status of the servers, as a tool and as a resource. */
   readonly hasStatus: () => boolean
-  /** How the servers are that a client can use. */
-  readonly status: (fleets: ReadonlyArray<HolderFleet>) => Effect.Effect<StatusTool.Report>
-  /** The answer to the method of a list, for a client that can use these servers. */
-  readonly list: (kind: Kind, fleets: ReadonlyArray<HolderFleet>) => Effect.Effect<string>
-  /** What a person has to do to sign in to a server, as it is now. */
+  /** The report about the servers that a client can use. */
+  readonly status: (fleets: ReadonlyArray<GroupFleet>) => Effect.Effect<StatusTool.Report>
+  /** The result of a list method, for a client that can use these fleets. */
+  readonly list: (kind: Kind, fleets: ReadonlyArray<GroupFleet>) => Effect.Effect<string>
+  /** What the user has to do now to sign in to a server; `undefined` if nothing. */
   readonly login: (server: string) => string | undefined
-  /** Measures the requests and the sessions of clients. */
+  /** Measures requests and sessions of clients. */
   readonly operations: ServerOperations.ServerOperations
-  /** What carries the messages of clients. */
+  /** How clients' messages are transported. */
   readonly transport: ServerOperations.Session["transport"]
 }
 
-/** Measures each request, from here to its end. */
+/** Measures the duration of each request. */
 const measured = ({ begin }: ServerOperations.ServerOperations): Step => (next) => (request) => {
   const operation = begin(request.method, request.params)
   request.traced = (params) => operation.passedOn(params)
@@ -71,7 +71,7 @@ const measured = ({ begin }: ServerOperations.ServerOperations): Step => (next) 
   next(request)
 }
 
-/** Stands between one client and the servers. */
+/** The conversation of one client. */
 export class FleetConversation implements Conversation {
   readonly #context: GatewayContext
   readonly #client: Client
@@ -81,9 +81,9 @@ export class FleetConversation implements Conversation {
   readonly #names: NameResolver
   readonly #subscriptions: ClientSubscriptions
   readonly #onClose: () => void
-  /** What the client has said in `initialize`. */
+  /** What the client said about itself in `initialize`. */
   #introduced: Introduced | undefined
-  /** Ends the measurement of the client's session, if it has one. */
+  /** Ends the measurement of the client's session; `undefined` if it has none. */
   #sessionEnded: (() => void) | undefined
   #closing: Promise<void> | undefined
 
@@ -164,17 +164,17 @@ export class FleetConversation implements Conversation {
     this.#relay.end()
   }
 
-  /** Tells the client of lists that have changed. */
+  /** Announces to the client that lists have changed. */
   listsChanged(kinds: ReadonlyArray<Changing>): void {
     for (const kind of kinds) this.#relay.pass({ method: `notifications/${kind}/list_changed` })
   }
 
-  /** Answers all that is not answered yet: that `why`. Ends when that is done. */
+  /** Answers all open requests with an error that says `why`. Resolves when that is done. */
   interrupt(why: string): Promise<void> {
     return this.#client.requests.interrupt(why)
   }
 
-  /** Ends when no request of the client is without an answer. */
+  /** Resolves when every request of the client has its answer. */
   get settled(): Promise<void> {
     return this.#client.requests.settled
   }
@@ -198,7 +198,7 @@ export class FleetConversation implements Conversation {
     return this.#introduced = { ...client, protocolVersion: protocol }
   }
 
-  /** Goes on with what was asked for before, as far as it is still there. */
+  /** Restores the settings of a resumed session, as far as their servers are still there. */
   #resume({ initialize, settings: { level, subscriptions } }: Resumed): void {
     const client = clientOf(initialize)
     if (client !== undefined) this.#introduce(client)
@@ -258,7 +258,7 @@ export class FleetConversation implements Conversation {
     this.#answerOnce(request, this.#subscriptions.unsubscribe(uri))
   }
 
-  /** The server that has what a request names. What none can be asked is answered here. */
+  /** Finds the server for a request. Answers requests that go to no server itself, and returns `undefined` for them. */
   #resolve(request: ClientRequest): Resolved {
     const { method, params } = request
     if (!Destination.isRouted(method)) return void request.answer({ error: methodNotFound(method) })
@@ -282,8 +282,8 @@ export class FleetConversation implements Conversation {
     return resolved === undefined ? Effect.map(this.#names.resolve(kind, name), passed) : passed(resolved)
   }
 
-  /** What a server is told in a request that the client can do, if it was not told that in a session. */
-  #abilities(fleet: HolderFleet, server: string): unknown {
+  /** The capabilities of the client to send with a request; `undefined` if the server got them in the handshake. */
+  #abilities(fleet: GroupFleet, server: string): unknown {
     return fleet.knowsItsClient(server) ? undefined : this.#introduced?.capabilities
   }
 
@@ -292,7 +292,7 @@ export class FleetConversation implements Conversation {
     this.#relay.after(request, explained, (error) => request.answer({ error }))
   }
 
-  /** Answers a change of the settings once it is saved: whoever has the answer loses nothing when the gateway is killed. */
+  /** Answers a change of settings only once it is saved: a client that has the answer does not lose the change in a crash of the gateway. */
   #answerOnce(request: ClientRequest, saved: Promise<void>): void {
     this.#relay.after(request, Effect.promise(() => saved), () => request.answer({ result: {} }), "unknown")
   }

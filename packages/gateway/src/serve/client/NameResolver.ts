@@ -1,22 +1,22 @@
 /**
- * Finds the server of a name among the servers that one client can use.
+ * Finds the server that has a tool, prompt or resource, among the servers that one client can use.
  */
 import { type CallError, Fleet, RemoteError } from "@mcp-lifeline/core"
 import { find, maySay, Unknown } from "@mcp-lifeline/core/internal"
 import { Array as Arr, Effect } from "effect"
 import type { ClientServers } from "../pool/ClientServers.js"
-import type { HolderFleet } from "../pool/HolderFleet.js"
+import type { GroupFleet } from "../pool/GroupFleet.js"
 
-/** The server of a name, and the fleet that it is in. */
+/** The server that has a name, and its fleet. */
 export interface ResolvedName {
-  readonly fleet: HolderFleet
+  readonly fleet: GroupFleet
   readonly route: Fleet.Route
 }
 
-/** The codes that MCP has for a name that nobody knows. */
+/** The error codes of MCP for an unknown name. */
 const codes = { tools: -32_602, prompts: -32_602, resources: -32_002 } as const
 
-/** Resolves the names of one client. */
+/** Resolves the names that one client uses. */
 export class NameResolver {
   readonly #servers: ClientServers
 
@@ -24,7 +24,7 @@ export class NameResolver {
     this.#servers = servers
   }
 
-  /** The server of a name, as far as it is known now. A fleet that lists the name comes before one that only has a template for it. */
+  /** The server of a name, if it is known now. A fleet that lists the name takes precedence over one that only has a matching template. */
   find(kind: Fleet.Routed, name: string): ResolvedName | undefined {
     const { fleets } = this.#servers
     const first = fleets.length === 1 ? undefined : fleets.find((fleet) => fleet.hasListed(kind, name))
@@ -35,7 +35,7 @@ export class NameResolver {
     return undefined
   }
 
-  /** The same, once the servers have been waited for that may have it. */
+  /** The server of a name. Waits for servers that may have it and have not given their lists yet. */
   resolve(kind: Fleet.Routed, name: string): Effect.Effect<ResolvedName, CallError> {
     return Effect.gen(this, function*() {
       const now = this.find(kind, name)

@@ -1,36 +1,36 @@
 /**
- * The servers that one client can use: those that all clients share, and those that it has for itself. The latter start when the client
- * first needs them, and end with the client.
+ * The servers that one client can use: the shared ones, and its own, which no other client uses. Its own start when the client first needs
+ * them, and stop when it leaves.
  */
 import { type Backend, RemoteError } from "@mcp-lifeline/core"
 import { JsonRpcError } from "@mcp-lifeline/protocol"
 import type { Option, Scope } from "effect"
 import { Cause, Effect, Fiber, Queue } from "effect"
 import type { Server } from "../../config/Backends.js"
-import * as Holder from "./Holder.js"
-import * as HolderFleet from "./HolderFleet.js"
+import * as ClientGroup from "./ClientGroup.js"
+import * as GroupFleet from "./GroupFleet.js"
 
-/** What the servers of one client take from the pool of all servers. */
+/** What `ClientServers` needs from the pool of all servers. */
 export interface Pool {
-  /** The servers that all clients share, and only those. */
-  readonly everyones: readonly [HolderFleet.HolderFleet]
-  readonly settings: HolderFleet.Settings
-  /** Has a message after each change of the configuration. */
+  /** The fleet of the shared servers. */
+  readonly sharedFleets: readonly [GroupFleet.GroupFleet]
+  readonly settings: GroupFleet.Settings
+  /** Receives a message after each change of the configuration. */
   readonly changes: Effect.Effect<Queue.Dequeue<void>, never, Scope.Scope>
-  /** Runs work until it ends, or the pool does. */
+  /** Runs work in the background until it ends, or the pool closes. */
   readonly run: (work: Effect.Effect<void>) => Fiber.RuntimeFiber<void>
-  /** The client has gone: it is told nothing any more. */
-  readonly leave: (member: Holder.Member) => void
+  /** Removes a client that has left: it gets no more notifications. */
+  readonly leave: (member: ClientGroup.Member) => void
 }
 
-/** The servers that a client has for itself, from their start on. */
-class Own {
+/** The own servers of a client, from their start on. */
+class OwnServers {
   readonly made = Effect.unsafeMakeLatch()
-  fleet: HolderFleet.HolderFleet | undefined
+  fleet: GroupFleet.GroupFleet | undefined
   fiber: Fiber.RuntimeFiber<void> | undefined
 }
 
-/** Other clients have as many as there may be, and use them. */
+/** The error if other clients already use the maximum number of servers. */
 const noRoom = (servers: ReadonlyArray<Server>): RemoteError =>
   new RemoteError({
     backend: servers.map(({ id }) => id).join(", "),
@@ -43,53 +43,53 @@ const noRoom = (servers: ReadonlyArray<Server>): RemoteError =>
 /** The servers of one client. */
 export class ClientServers {
   readonly #pool: Pool
-  readonly #member: Holder.Member
-  #own: Own | undefined
+  readonly #member: ClientGroup.Member
+  #own: OwnServers | undefined
   #isClosed = false
-  #fleets: ReadonlyArray<HolderFleet.HolderFleet>
+  #fleets: ReadonlyArray<GroupFleet.GroupFleet>
   #refusal: RemoteError | undefined
 
-  constructor(pool: Pool, member: Holder.Member) {
+  constructor(pool: Pool, member: ClientGroup.Member) {
     this.#pool = pool
     this.#member = member
-    this.#fleets = pool.everyones
+    this.#fleets = pool.sharedFleets
   }
 
-  /** Those that it has for itself, once they are there. */
-  get own(): HolderFleet.HolderFleet | undefined {
+  /** The fleet of its own servers, once it is made. */
+  get own(): GroupFleet.GroupFleet | undefined {
     return this.#own?.fleet
   }
 
-  /** All that it can use now. If several offer the same name, the first in this order has it. */
-  get fleets(): ReadonlyArray<HolderFleet.HolderFleet> {
+  /** All fleets that it can use now. If several offer the same name, the first fleet wins. */
+  get fleets(): ReadonlyArray<GroupFleet.GroupFleet> {
     return this.#fleets
   }
 
-  /** Why its own servers were not started when they were needed last, if they were not. */
+  /** Why its own servers did not start when they were needed last; `undefined` if they did. */
   get refusal(): RemoteError | undefined {
     return this.#refusal
   }
 
   /**
-   * Starts the client's own servers, if it may have any. Returns what ends when each server that it can use has had its first outcome;
-   * `undefined` if all have.
+   * Starts the client's own servers, if it may have any. Returns an effect that ends when each server that it can use has connected or failed
+   * to; `undefined` if each has already.
    */
   need(): Effect.Effect<void> | undefined {
     if (this.#own === undefined) this.#start()
     const own = this.#own
-    const [shared] = this.#pool.everyones
+    const [shared] = this.#pool.sharedFleets
     if (own === undefined) return shared.isReady() ? undefined : shared.ready
     if (shared.isReady() && own.fleet?.isReady() === true) return undefined
     const ready = Effect.zipRight(own.made.await, Effect.suspend(() => own.fleet?.ready ?? Effect.void))
     return Effect.zipRight(shared.ready, ready, { concurrent: true })
   }
 
-  /** Ends when its own servers are there, connected or not; at once if they are not needed. */
+  /** Ends when the fleet of its own servers is made, connected or not; at once if nothing has needed it. */
   get made(): Effect.Effect<void> {
     return Effect.suspend(() => this.#own?.made.await ?? Effect.void)
   }
 
-  /** Its own server of this name. Waits for servers that are just being made. */
+  /** Its own backend of this name. Waits for a fleet that is being made. */
   backend(server: string): Effect.Effect<Option.Option<Backend.Backend>> {
     return Effect.flatMap(
       this.made,
@@ -97,19 +97,19 @@ export class ClientServers {
     )
   }
 
-  /** The configuration says otherwise which servers each client has for itself. */
+  /** Called when a new configuration changes which servers each client has for itself. */
   changed(): void {
     if (this.#own === undefined) return this.#member.listsChanged(["tools", "prompts", "resources"])
-    // A client that has some keeps them, also if there are more of them now.
+    // A client whose own servers have started keeps them, even if the new configuration adds some and they exceed the limit.
     this.#member.hasRoom(this.#configured.length)
   }
 
-  /** Runs what nobody waits for. */
+  /** Runs work in the background. */
   run(work: Effect.Effect<void>): void {
     this.#pool.run(work)
   }
 
-  /** Ends its own servers, and lets none start. */
+  /** Stops its own servers, and prevents new starts. */
   get close(): Effect.Effect<void> {
     return Effect.suspend(() => {
       const fiber = this.#own?.fiber
@@ -134,31 +134,31 @@ export class ClientServers {
       if (!refusedBefore) this.#pool.run(Effect.logWarning(this.#refusal.message))
       return
     }
-    const own = new Own()
+    const own = new OwnServers()
     this.#own = own
-    own.fiber = this.#pool.run(this.#live(own, Holder.one(client, this.#member)))
+    own.fiber = this.#pool.run(this.#live(own, ClientGroup.singleClient(client, this.#member)))
   }
 
-  /** The life of its own servers. The scope, and with it the servers, ends when the fiber that runs this is interrupted. */
-  #live(own: Own, holder: Holder.Holder): Effect.Effect<void> {
-    const { changes, everyones, run, settings } = this.#pool
+  /** Runs its own servers, until the fiber that runs this is interrupted: that closes the scope, and so stops the servers. */
+  #live(own: OwnServers, group: ClientGroup.ClientGroup): Effect.Effect<void> {
+    const { changes, sharedFleets, run, settings } = this.#pool
     return Effect.gen(this, function*() {
       const changed = yield* changes
-      const fleet = yield* HolderFleet.make(holder, settings)
+      const fleet = yield* GroupFleet.make(group, settings)
       own.fleet = fleet
-      this.#fleets = [...everyones, fleet]
+      this.#fleets = [...sharedFleets, fleet]
       this.#member.opened()
       yield* own.made.open
       yield* fleet.ready
-      // A change that takes its time does not hold up the end of the client.
+      // In a fiber of its own, so that a slow change does not delay the end of the client.
       return yield* Effect.forever(Effect.map(Queue.take(changed), () => void run(logged(fleet.apply))))
     }).pipe(
       Effect.scoped,
       logged,
       Effect.ensuring(Effect.suspend(() => {
         own.fleet = undefined
-        this.#fleets = everyones
-        // They could not be made as they are configured: nothing waits for them, and they are made anew when they are needed again.
+        this.#fleets = sharedFleets
+        // If they could not be made as configured, this wakes what waits for them, and the next need tries again.
         if (this.#own === own) this.#own = undefined
         return own.made.open
       }))
@@ -166,7 +166,7 @@ export class ClientServers {
   }
 }
 
-/** Logs why servers cannot be made as they are configured. */
+/** Logs why servers cannot be made as configured. */
 const logged = <A, E>(work: Effect.Effect<A, E>): Effect.Effect<void> =>
   Effect.catchAllCause(Effect.asVoid(work), (cause) =>
     Cause.isInterruptedOnly(cause)

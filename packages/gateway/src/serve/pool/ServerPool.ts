@@ -1,59 +1,59 @@
 /**
- * The servers behind the gateway. Each runs once for each holder that has it: all clients together, or one client for itself.
+ * The servers behind the gateway. Each runs once for each group of clients that has it: all clients together, or a single client.
  */
 import type { Backend, Fleet, InvalidOptions } from "@mcp-lifeline/core"
 import type { Introduction } from "@mcp-lifeline/protocol"
 import type { Scope } from "effect"
 import { Array as Arr, Clock, Effect, FiberSet, PubSub } from "effect"
 import type { Server } from "../../config/Backends.js"
+import * as ClientGroup from "./ClientGroup.js"
 import { ClientServers, type Pool } from "./ClientServers.js"
-import * as Holder from "./Holder.js"
-import * as HolderFleet from "./HolderFleet.js"
+import * as GroupFleet from "./GroupFleet.js"
 
 export type { Server } from "../../config/Backends.js"
 
-/** How somebody switched a server. */
+/** That a user or a program has disabled or enabled a server. */
 export interface Switched {
   readonly isOff: boolean
   /** In milliseconds since 1970. */
   readonly at: number
 }
 
-/** The servers, as long as the scope is open in which they were made. */
+/** The servers behind the gateway. They stop when the scope of `make` closes. */
 export interface ServerPool {
-  /** Those that all clients share. */
-  readonly shared: HolderFleet.HolderFleet
-  /** All servers as they are configured now, in the order of the configuration, whether anybody holds them or not. */
+  /** The shared servers. */
+  readonly shared: GroupFleet.GroupFleet
+  /** All servers of the current configuration, in its order, whether they run or not. */
   readonly servers: () => ReadonlyArray<Server>
-  /** The backends of a server now: one for each holder that has it. Waits for those that are just being made. */
+  /** The backends of a server now: one for each group that has it. Waits for fleets that are being made. */
   readonly backends: (server: string) => Effect.Effect<ReadonlyArray<Backend.Backend>>
-  /** Whether the time for a call of a server is configured; else it is the client's own affair. */
+  /** Whether the configuration limits the time of a server's calls. If not, the limit is up to the client. */
   readonly hasTimeout: (server: string) => boolean
-  /** What a server has said of itself last, to whichever holder. */
+  /** What a server said about itself last, to any group. */
   readonly introduction: (server: string) => Introduction | undefined
-  /** How a server was switched last. One that is configured otherwise since then starts as its configuration says. */
+  /** How a server was disabled or enabled last; `undefined` if its configuration has changed since, and determines the state again. */
   readonly switched: (server: Server) => Switched | undefined
-  /** Whether a server is switched off for holders to come. */
+  /** Whether a server starts disabled for new groups. */
   readonly isOff: (server: Server) => boolean
-  /** Switches a server off or on for holders to come. */
+  /** Disables or enables a server for new groups. */
   readonly switch: (server: Server, isOff: boolean) => Effect.Effect<void>
-  /** Has one more client. */
-  readonly join: (member: Holder.Member) => ClientServers
-  /** Calls this each time the configuration was applied. Returns what ends that. */
+  /** Adds a client. */
+  readonly join: (member: ClientGroup.Member) => ClientServers
+  /** Calls the listener after each new configuration. Returns a function that removes the listener. */
   readonly whenApplied: (listener: () => void) => () => void
-  /** Starts, stops and replaces what differs, for all clients. */
+  /** Applies a new configuration: starts, stops and replaces servers that differ, for all clients. */
   readonly apply: (servers: ReadonlyArray<Server>) => Effect.Effect<Fleet.Applied, InvalidOptions>
-  /** Connects a server to which a person has just signed in. */
+  /** Connects a server after the user has signed in to it. */
   readonly signedIn: (server: string) => Effect.Effect<void>
 }
 
-/** The servers for whose calls a time is configured. */
-const timed = (servers: ReadonlyArray<Server>): ReadonlySet<string> =>
+/** The servers with a time limit for calls in their configuration. */
+const withCallTimeout = (servers: ReadonlyArray<Server>): ReadonlySet<string> =>
   new Set(servers.flatMap(({ id, timeouts }) => timeouts?.request === undefined ? [] : [id]))
 
 const isOwn = ({ sessions }: Server): boolean => sessions === "per-client"
 
-/** What a new configuration has changed, whoever holds the servers. */
+/** What a new configuration has changed, for all groups. */
 const outcome = (
   before: ReadonlyArray<Server>,
   after: ReadonlyArray<Server>,
@@ -64,7 +64,7 @@ const outcome = (
   const isReplaced = (server: Server): boolean => {
     const old = was.get(server.id)
     if (old === undefined || kept.includes(server.id)) return false
-    return replaced.includes(server.id) || !HolderFleet.sameOptions(old, server)
+    return replaced.includes(server.id) || !GroupFleet.sameOptions(old, server)
   }
   return {
     started: [...names].filter((id) => !was.has(id)),
@@ -74,33 +74,33 @@ const outcome = (
   }
 }
 
-/** Connects a backend that is not connected. */
+/** Connects a backend, unless it is connected. */
 const connect = (backend: Backend.Backend): Effect.Effect<void> =>
   Effect.flatMap(backend.isConnected, (isConnected) => isConnected ? Effect.void : Effect.ignore(backend.reconnect))
 
-/** How servers are made. */
-export type Options = Partial<Pick<HolderFleet.Settings, "kept" | "telemetry" | "waitTimeout">>
+/** Options of the pool. */
+export type Options = Partial<Pick<GroupFleet.Settings, "kept" | "telemetry" | "waitTimeout">>
 
-/** Starts the shared ones. */
+/** Makes the pool, and starts the shared servers. */
 export const make = (
   first: ReadonlyArray<Server>,
   { kept, telemetry, waitTimeout }: Options = {}
 ): Effect.Effect<ServerPool, InvalidOptions, Scope.Scope> =>
   Effect.gen(function*() {
     let servers = first
-    let withTimeout = timed(servers)
+    let limited = withCallTimeout(servers)
     const switched = new Map<string, Switched & { readonly server: Server }>()
     const introductions = new Map<string, Introduction>()
-    const clients = new Map<Holder.Member, ClientServers>()
+    const clients = new Map<ClientGroup.Member, ClientServers>()
     const listeners = new Set<() => void>()
     const changes = yield* PubSub.sliding<void>(1)
 
     const lastSwitched = (server: Server): Switched | undefined => {
       const last = switched.get(server.id)
-      return last !== undefined && HolderFleet.sameOptions(last.server, server) ? last : undefined
+      return last !== undefined && GroupFleet.sameOptions(last.server, server) ? last : undefined
     }
     const isOff = (server: Server): boolean => lastSwitched(server)?.isOff ?? server.lifecycle?.disabled === true
-    const settings: HolderFleet.Settings = {
+    const settings: GroupFleet.Settings = {
       servers: () => servers,
       isOff,
       introduced: (server, introduction) => void introductions.set(server, introduction),
@@ -108,9 +108,9 @@ export const make = (
       telemetry,
       waitTimeout
     }
-    const shared = yield* HolderFleet.make(Holder.everyone(() => clients.keys()), settings)
+    const shared = yield* GroupFleet.make(ClientGroup.allClients(() => clients.keys()), settings)
     const pool: Pool = {
-      everyones: [shared],
+      sharedFleets: [shared],
       settings,
       changes: PubSub.subscribe(changes),
       run: yield* FiberSet.makeRuntime<never, void>(),
@@ -128,7 +128,7 @@ export const make = (
       shared,
       servers: () => servers,
       backends: (server) => Effect.suspend(() => backends(server)),
-      hasTimeout: (server) => withTimeout.has(server),
+      hasTimeout: (server) => limited.has(server),
       introduction: (server) => introductions.get(server) ?? shared.introduction(server),
       switched: lastSwitched,
       isOff,
@@ -151,7 +151,7 @@ export const make = (
             Effect.sync(() => {
               servers = before
             }))
-          withTimeout = timed(next)
+          limited = withCallTimeout(next)
           const names = new Set(next.map(({ id }) => id))
           for (const name of introductions.keys()) if (!names.has(name)) introductions.delete(name)
           const changed = outcome(before, next, applied)

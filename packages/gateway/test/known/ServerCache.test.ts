@@ -4,9 +4,9 @@ import { StateFolder } from "mcp-lifeline"
 import { chmodSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { folder } from "../../../testing/test/support/folder.js"
-import * as Kept from "../../src/known/Kept.js"
+import * as ServerCache from "../../src/known/ServerCache.js"
 
-const identity: Kept.Identity = {
+const identity: ServerCache.CacheKey = {
   server: { command: "node", args: ["server.js"], env: { TOKEN: "1" } },
   cwd: "/home/me",
   protocolVersion: "2025-11-25",
@@ -14,17 +14,17 @@ const identity: Kept.Identity = {
   capabilities: { roots: {} }
 }
 
-const kept = (tool: string): Kept.Kept => ({
+const kept = (tool: string): ServerCache.CachedServer => ({
   introduction: { capabilities: { tools: {} }, protocolVersion: "2025-11-25" },
   lists: { "tools/list": { tools: [{ name: tool }] } }
 })
 
 /** The servers that are kept in a folder, as long as the effect runs. */
-const within = <A, E>(path: string, use: (files: Kept.KeptServers) => Effect.Effect<A, E>) =>
-  Effect.scoped(Effect.flatMap(Kept.make, use)).pipe(Effect.provide(StateFolder.layerAt(path)))
+const within = <A, E>(path: string, use: (files: ServerCache.ServerCache) => Effect.Effect<A, E>) =>
+  Effect.scoped(Effect.flatMap(ServerCache.make, use)).pipe(Effect.provide(StateFolder.layerAt(path)))
 
 describe("what is kept of servers", () => {
-  const others: { readonly [K in keyof Kept.Identity]: ReadonlyArray<unknown> } = {
+  const others: { readonly [K in keyof ServerCache.CacheKey]: ReadonlyArray<unknown> } = {
     server: [
       { command: "deno", args: ["server.js"], env: { TOKEN: "1" } },
       { command: "node", args: ["other.js"], env: { TOKEN: "1" } },
@@ -39,7 +39,8 @@ describe("what is kept of servers", () => {
 
   it.each(Object.entries(others).flatMap(([field, values]) => values.map((value) => [field, value] as const)))(
     "[W4] is another server's where %s differs: %j",
-    (field, value) => expect(Kept.keyOf({ ...identity, [field]: value })).not.toBe(Kept.keyOf(identity))
+    (field, value) =>
+      expect(ServerCache.fileNameOf({ ...identity, [field]: value })).not.toBe(ServerCache.fileNameOf(identity))
   )
 
   it.scopedLive("[W4, G4] stays for the next run in a file that only its user can read, and of several the last one stays", () =>

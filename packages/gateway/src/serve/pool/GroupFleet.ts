@@ -1,52 +1,87 @@
 /**
- * The servers of one holder: its fleet, and what the clients that use it have asked of it.
+ * The servers of one group of clients: a fleet, and the log levels and subscriptions of the clients that use it.
  */
-import { type Backend, Fleet, type InvalidOptions, type ServerNotification, Telemetry } from "@mcp-lifeline/core"
+import {
+  type Backend,
+  type ConnectReason,
+  type Event,
+  Fleet,
+  type InvalidOptions,
+  type ServerNotification,
+  Telemetry
+} from "@mcp-lifeline/core"
 import { Incoming, Initialize, type Introduction } from "@mcp-lifeline/protocol"
 import { Effect, FiberSet, Predicate, type Scope, Stream } from "effect"
 import { optionsOf, type Server } from "../../config/Backends.js"
 import * as Fibers from "../../Fibers.js"
-import type { KeptServers } from "../../known/Kept.js"
-import { Remembered } from "../../known/Remembered.js"
+import { GroupCache } from "../../known/GroupCache.js"
+import type { ServerCache } from "../../known/ServerCache.js"
 import { EncodedLists } from "../EncodedLists.js"
 import { LogLevels } from "../LogLevels.js"
-import * as Outages from "../Outages.js"
 import { Subscriptions } from "../Subscriptions.js"
-import type { Holder } from "./Holder.js"
+import type { ClientGroup } from "./ClientGroup.js"
 
-/** The fleet of a holder. */
-export interface HolderFleet {
+/** Since when a server is down, and why it could not be connected last. */
+export interface Outage {
+  /** In milliseconds since the epoch. */
+  readonly since: number
+  readonly reason: ConnectReason | undefined
+}
+
+/** The outages of the servers of a fleet, derived from its events. */
+export class Outages {
+  readonly #all = new Map<string, Outage>()
+
+  /** Updates the outages with an event. */
+  note(event: Event.Event): void {
+    const { at, backend } = event
+    if (event._tag === "Installed") this.#all.delete(backend)
+    else if (event._tag === "StateChanged" && event.to === "Closed") this.#all.delete(backend)
+    else if (event._tag === "RuntimeLost") this.#all.set(backend, { since: at, reason: undefined })
+    else if (event._tag === "AttemptFailed") {
+      const since = this.#all.get(backend)?.since ?? at - event.duration
+      this.#all.set(backend, { since, reason: event.error.reason })
+    }
+  }
+
+  of(server: string): Outage | undefined {
+    return this.#all.get(server)
+  }
+}
+
+/** The fleet of a group of clients. */
+export interface GroupFleet {
   readonly fleet: Fleet.Fleet
   readonly levels: LogLevels
   readonly subscriptions: Subscriptions
   /** Since when servers are down. */
-  readonly outages: Outages.Outages
-  /** As they are now. */
+  readonly outages: Outages
+  /** The lists of the fleet as they are now. */
   readonly lists: Effect.Effect<EncodedLists>
-  /** Whether lists that were read or announced have an entry of this name. */
+  /** Whether the lists, as read or announced last, have an entry of this name. */
   readonly hasListed: (kind: Fleet.Routed, name: string) => boolean
-  /** Whether each server has had its first outcome, or its time for it. */
+  /** Whether each server has connected, failed to, or exceeded the time for that. */
   readonly isReady: () => boolean
-  /** Ends when that is so. */
+  /** Ends when `isReady` becomes true. */
   readonly ready: Effect.Effect<void>
-  /** What a server has said of itself last. */
+  /** What a server said about itself last. */
   readonly introduction: (server: string) => Introduction | undefined
-  /** Whether a server was told in a handshake what its clients can do. If not, each request tells it. */
+  /** Whether a server got the capabilities of its client in a handshake. If not, each request has to include them. */
   readonly knowsItsClient: (server: string) => boolean
-  /** Passes a notification of the holder on to its servers that are connected: the others ask for what has changed when they are back. */
+  /** Passes a notification of the group on to its connected servers. The others read again what has changed when they reconnect. */
   readonly tell: (notification: ServerNotification) => void
-  /** Starts, stops and replaces what the configuration has changed. */
+  /** Starts, stops and replaces the servers that the configuration has changed. */
   readonly apply: Effect.Effect<Fleet.Applied, InvalidOptions>
 }
 
-/** A fleet before anybody uses it. */
-type Opened = Pick<HolderFleet, "fleet" | "introduction" | "apply">
+/** A fleet before any client uses it. */
+type Opened = Pick<GroupFleet, "fleet" | "introduction" | "apply">
 
-/** Runs a fleet for a holder as long as the scope is open. `open` makes the fleet. */
+/** Runs a fleet for a group until the scope closes. `open` makes the fleet. */
 export const over = <E>(
-  holder: Pick<Holder, "sessions" | "listsChanged">,
+  group: Pick<ClientGroup, "sessions" | "listsChanged">,
   open: (subscriptions: Subscriptions) => Effect.Effect<Opened, E, Scope.Scope>
-): Effect.Effect<HolderFleet, E, Scope.Scope> =>
+): Effect.Effect<GroupFleet, E, Scope.Scope> =>
   Effect.gen(function*() {
     const run = yield* FiberSet.makeRuntime<never>()
     const subscriptions = new Subscriptions(run)
@@ -56,7 +91,7 @@ export const over = <E>(
       all: fleet.backends,
       hasLogging: (server) => introduction(server)?.capabilities.logging !== undefined
     })
-    const outages = new Outages.Outages()
+    const outages = new Outages()
     let lists = new EncodedLists(yield* fleet.catalog)
     const listsOf = (catalog: Fleet.FleetCatalog): EncodedLists => {
       if (catalog !== lists.catalog) lists = new EncodedLists(catalog)
@@ -81,7 +116,7 @@ export const over = <E>(
         const after = listsOf(catalog)
         return [after, after === before ? [] : after.changedSince(before)] as const
       }),
-      Stream.runForEach((kinds) => Effect.sync(() => kinds.length === 0 ? undefined : holder.listsChanged(kinds)))
+      Stream.runForEach((kinds) => Effect.sync(() => kinds.length === 0 ? undefined : group.listsChanged(kinds)))
     )
     const firstOutcomes = Effect.flatMap(fleet.ready, () => {
       isReady = true
@@ -103,7 +138,7 @@ export const over = <E>(
       ready: ready.await,
       introduction,
       knowsItsClient: (server) =>
-        holder.sessions === "per-client"
+        group.sessions === "per-client"
         || Initialize.versions.includes(introduction(server)?.protocolVersion ?? ""),
       tell: ({ method, params }) => {
         const tell = (backend: Backend.Backend) =>
@@ -117,63 +152,63 @@ export const over = <E>(
     }
   })
 
-/** A log message as clients are given it: `logger` begins with the server's name. */
+/** Puts the server's name before `logger` in a log message. */
 const named = (server: string, { method, params }: ServerNotification): ServerNotification => {
   const logger = Predicate.isString(params?.["logger"]) ? `${server}/${params["logger"]}` : server
   return { method, params: { ...params, logger } }
 }
 
-/** Whether two servers are configured alike. */
+/** Whether two servers have the same configuration. */
 export const sameOptions = (a: Server, b: Server): boolean => {
   const keys = new Set([...Object.keys(a), ...Object.keys(b)]) as Set<keyof Server>
   return [...keys].every((key) => a[key] === b[key])
 }
 
-/** What the fleets of all holders are made from. */
+/** The settings for the fleets of all groups. */
 export interface Settings {
   /** The servers of the configuration, as it is now. */
   readonly servers: () => ReadonlyArray<Server>
-  /** Whether somebody has switched a server off. */
+  /** Whether a server is disabled. */
   readonly isOff: (server: Server) => boolean
   /** Called when a server introduces itself. */
   readonly introduced: (server: string, introduction: Introduction) => void
-  /** What is kept of servers between two runs. Default: nothing. */
-  readonly kept: KeptServers | undefined
-  /** How long `ready` waits at most. Default 10 s. */
+  /** The cache of introductions and lists in the state folder. Default: none. */
+  readonly kept: ServerCache | undefined
+  /** How long `ready` waits for servers at most. Default 10 s. */
   readonly waitTimeout: Fleet.FleetOptions["waitTimeout"]
-  /** Makes what measures the servers of one holder. Default: the telemetry that is provided. */
-  readonly telemetry: ((sessions: Holder["sessions"]) => Telemetry.Telemetry) | undefined
+  /** Makes the telemetry for the servers of one group. Default: the telemetry in the context. */
+  readonly telemetry: ((sessions: ClientGroup["sessions"]) => Telemetry.Telemetry) | undefined
 }
 
-/** A server as a fleet has it. */
+/** A server, and the backend options made from it. */
 interface Made {
   readonly server: Server
   readonly options: Backend.BackendOptions & { readonly id: string }
 }
 
-/** Starts the servers of a holder. */
+/** Starts the servers of a group. */
 export const make = (
-  holder: Holder,
+  group: ClientGroup,
   { introduced, isOff, kept, servers, telemetry, waitTimeout }: Settings
-): Effect.Effect<HolderFleet, InvalidOptions, Scope.Scope> =>
-  over(holder, (subscriptions) =>
+): Effect.Effect<GroupFleet, InvalidOptions, Scope.Scope> =>
+  over(group, (subscriptions) =>
     Effect.gen(function*() {
-      const { identity: { protocolVersion }, sessions } = holder
-      // What is just being written for the next time is written to its end.
+      const { identity: { protocolVersion }, sessions } = group
+      // Lets writes to the cache finish when the scope closes.
       const { fork } = yield* Fibers.make("1 second")
-      const remembered = new Remembered(kept, holder.identity, fork)
+      const cache = new GroupCache(kept, group.identity, fork)
       const introductions = new Map<string, Introduction>()
-      /** What each was made with: it stays as it is while its configuration is the same, however it was switched since. */
+      /** The options of each server. They stay the same object as long as the configuration does, even if the server is disabled or enabled. */
       let made: ReadonlyMap<string, Made> = new Map()
       const turn = yield* Effect.makeSemaphore(1)
 
       const heard = (server: string, notification: ServerNotification): void => {
         const { method, params } = notification
         if (method === "notifications/resources/updated") return subscriptions.updated(server, params ?? {})
-        // Changed lists are compared when they are read again.
+        // The backend reads changed lists again, and the comparison of catalogues announces what differs.
         if (method.endsWith("/list_changed")) return
-        if (method === "notifications/message") holder.logged(server, named(server, notification))
-        else holder.notified(server, notification)
+        if (method === "notifications/message") group.logged(server, named(server, notification))
+        else group.notified(server, notification)
       }
       const incomingOf = (server: string): Incoming => {
         const incoming = new Incoming()
@@ -182,7 +217,7 @@ export const make = (
         else incoming.protocolVersion = protocolVersion
         incoming.receiver = {
           notified: (notification) => heard(server, notification),
-          asked: (request, signal) => holder.asked(server, request, signal),
+          asked: (request, signal) => group.asked(server, request, signal),
           introduced: (introduction) => {
             introductions.set(server, introduction)
             introduced(server, introduction)
@@ -196,16 +231,16 @@ export const make = (
         options: {
           ...optionsOf(server),
           connector: incomingOf(server.id).around(server.connector),
-          catalogMemory: remembered.memory(server.id),
+          catalogMemory: cache.memory(server.id),
           lifecycle: { ...server.lifecycle, disabled: isOff(server) },
-          ...holder.introduction
+          ...group.introduction
         }
       })
-      /** Hands the servers that the holder has now to its fleet; one after the other, so that each knows what was made before. */
+      /** Passes the servers that the group has now to its fleet. Runs one at a time, so that each run knows the options of the one before. */
       const hand = <A, E, R>(take: (backends: ReadonlyArray<Made["options"]>) => Effect.Effect<A, E, R>) =>
         Effect.gen(function*() {
           const all = servers().filter((server) => (server.sessions ?? "shared") === sessions)
-          yield* remembered.recall(all)
+          yield* cache.load(all)
           const next = new Map(all.map((server) => {
             const before = made.get(server.id)
             const isSame = before !== undefined && sameOptions(before.server, server)
@@ -223,7 +258,7 @@ export const make = (
       )
       return {
         fleet,
-        introduction: (server) => introductions.get(server) ?? remembered.introduction(server),
+        introduction: (server) => introductions.get(server) ?? cache.introduction(server),
         apply: hand(fleet.apply)
       }
     }))
