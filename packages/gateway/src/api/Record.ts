@@ -49,15 +49,15 @@ export const make = (
       repeated([event.backend, event._tag, entry.level, event._tag === "StateChanged" ? event.to : ""].join(" "), entry)
     }
 
-    let told: Lines.Told = new Map()
+    let logged: Lines.LoggedToolCounts = new Map()
     const follow = (fleet: Fleet.Fleet) =>
       fleet.events.pipe(
         Stream.runForEach((event) =>
           Effect.flatMap(
             Effect.option(Effect.flatMap(fleet.backend(event.backend), OfferedTools.counted)),
             (status) => {
-              const [next, text] = Lines.step(told, event, Option.getOrUndefined(status))
-              told = next
+              const [next, text] = Lines.step(logged, event, Option.getOrUndefined(status))
+              logged = next
               return text === undefined ? Effect.void : write(entryOf(event, text))
             }
           )

@@ -13,7 +13,7 @@ export type Request =
   | { readonly _tag: "Join"; readonly options: Join.Options }
 
 /** With `--stdio`: how long the gateway keeps running after its last host has left, in seconds. */
-const usualLinger = 60
+const defaultLinger = 60
 
 const keyVariable = "MCP_LIFELINE_SESSION_KEY"
 
@@ -82,13 +82,13 @@ export const command = Command.make({
     MCP_LIFELINE_STATE: "The state folder. Default: the platform's folder for state."
   },
   exitCodes: { 0: "It was stopped.", 1: "It could not start.", 130: "It was stopped at once." },
-  request: ({ sessionKeyFile, stdio, ...given }, { env, has, refuse }): Request => {
+  request: ({ sessionKeyFile, stdio, ...others }, { env, has, refuse }): Request => {
     if (!stdio) {
       const key = env[keyVariable]
       const secret = key ? Redacted.make(key) : undefined
-      return { _tag: "Serve", options: { ...given, sessionKey: { file: sessionKeyFile, secret } } }
+      return { _tag: "Serve", options: { ...others, sessionKey: { file: sessionKeyFile, secret } } }
     }
-    const { config, linger = usualLinger } = given
+    const { config, linger = defaultLinger } = others
     const other = Object.keys(options).find((key) => !withStdio.has(key) && has(Command.nameOf(key)))
     if (other !== undefined) refuse(`${Command.nameOf(other)} cannot be combined with --stdio; keep one of the two`)
     if (config === undefined) return refuse("serve --stdio needs --config FILE: hosts share the gateway of a file")

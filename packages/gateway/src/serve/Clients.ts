@@ -44,7 +44,7 @@ export interface Clients {
 }
 
 /** The gateway's own entries in a list. They collide with no server's: `Fleet` leaves out what servers offer under the gateway's names. */
-const ofOurs = (kind: Kind): string =>
+const ownEntries = (kind: Kind): string =>
   kind === "tools" ? StatusTool.entries.tools : kind === "resources" ? StatusTool.entries.resources : ""
 
 /** Serves until the scope closes. Closing the scope ends every conversation. */
@@ -70,14 +70,14 @@ export const make = (
 
     const list = (kind: Kind, fleets: ReadonlyArray<GroupFleet>): Effect.Effect<string> =>
       Effect.map(Effect.forEach(fleets, ({ lists }) => lists), ([first, ...others]) => {
-        const ours = hasStatus() ? ofOurs(kind) : ""
-        if (first === undefined) return result(kind, [], ours)
-        return others.length === 0 ? first.result(kind, ours) : result(kind, [first, ...others], ours)
+        const own = hasStatus() ? ownEntries(kind) : ""
+        if (first === undefined) return result(kind, [], own)
+        return others.length === 0 ? first.result(kind, own) : result(kind, [first, ...others], own)
       })
 
-    const known = ({ fleet, outages }: GroupFleet) =>
+    const reported = ({ fleet, outages }: GroupFleet) =>
       Effect.map(fleet.status, (statuses) =>
-        Object.values(statuses).map((status): StatusTool.Known => ({
+        Object.values(statuses).map((status): StatusTool.ServerState => ({
           name: status.backend,
           status,
           since: outages.of(status.backend)?.since,
@@ -86,10 +86,10 @@ export const make = (
         })))
     const status: GatewayContext["status"] = (fleets) =>
       Effect.gen(function*() {
-        const all = (yield* Effect.forEach(fleets, known)).flat()
+        const all = (yield* Effect.forEach(fleets, reported)).flat()
         const names = new Set(all.map(({ name }) => name))
         const others = servers.servers().filter(({ id, sessions }) => sessions === "per-client" && !names.has(id))
-          .map((server): StatusTool.Known => ({
+          .map((server): StatusTool.ServerState => ({
             name: server.id,
             status: undefined,
             isOff: servers.isOff(server),
@@ -108,21 +108,21 @@ export const make = (
       logging: {},
       completions: {}
     })
-    const introduced = (): Introduction => {
-      const said = servers.servers().map(({ id }) => ({
+    const introductionNow = (): Introduction => {
+      const instructions = servers.servers().map(({ id }) => ({
         server: id,
         instructions: servers.introduction(id)?.instructions
       }))
       return {
         serverInfo: { name: "mcp-lifeline", version },
         capabilities,
-        instructions: Instructions.join(said, hasStatus() ? StatusTool.about : undefined),
+        instructions: Instructions.join(instructions, hasStatus() ? StatusTool.about : undefined),
         protocolVersion: Initialize.latestVersion,
         sessionId: undefined
       }
     }
-    const waited = Effect.timeoutOption(shared.ready, introductionWait)
-    const introduction = Effect.map(Effect.suspend(() => shared.isReady() ? Effect.void : waited), introduced)
+    const sharedReady = Effect.timeoutOption(shared.ready, introductionWait)
+    const introduction = Effect.map(Effect.suspend(() => shared.isReady() ? Effect.void : sharedReady), introductionNow)
 
     const context: GatewayContext = {
       fibers,

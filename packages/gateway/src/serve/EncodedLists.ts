@@ -10,14 +10,14 @@ import * as OfferedTools from "./OfferedTools.js"
 export type Kind = (typeof lists)[ListMethod]
 
 /** The kinds of list whose changes the gateway announces to clients. */
-export type Changing = "tools" | "prompts" | "resources"
+export type AnnouncedKind = "tools" | "prompts" | "resources"
 
-const changing: ReadonlyArray<Changing> = ["tools", "prompts", "resources"]
+const announcedKinds: ReadonlyArray<AnnouncedKind> = ["tools", "prompts", "resources"]
 
 /** The encoded entries; `undefined` for an entry that clients are not offered. */
 const encoded = new WeakMap<object, string | undefined>()
 
-const once = (value: object, encode: () => string | undefined): string | undefined => {
+const encodeOnce = (value: object, encode: () => string | undefined): string | undefined => {
   if (encoded.has(value)) return encoded.get(value)
   const text = encode()
   encoded.set(value, text)
@@ -25,7 +25,7 @@ const once = (value: object, encode: () => string | undefined): string | undefin
 }
 
 const textOf = (kind: Kind, value: object): string | undefined =>
-  once(value, () => {
+  encodeOnce(value, () => {
     const offered = kind === "tools" ? OfferedTools.tool(value as Tool) : value
     return offered === undefined ? undefined : JSON.stringify(offered)
   })
@@ -34,7 +34,7 @@ const textOf = (kind: Kind, value: object): string | undefined =>
 export class EncodedLists {
   readonly catalog: Fleet.FleetCatalog
   readonly #entries = new Map<Kind, string>()
-  readonly #results = new Map<Kind, { readonly ours: string; readonly text: string }>()
+  readonly #results = new Map<Kind, { readonly ownEntries: string; readonly text: string }>()
 
   constructor(catalog: Fleet.FleetCatalog) {
     this.catalog = catalog
@@ -62,25 +62,25 @@ export class EncodedLists {
   }
 
   /** The kinds of list that changed since `before`, to announce them to a client that has those. An entry that only became stale is no change. */
-  changedSince(before: EncodedLists): ReadonlyArray<Changing> {
+  changedSince(before: EncodedLists): ReadonlyArray<AnnouncedKind> {
     const same = (kind: Kind): boolean => before.entries(kind) === this.entries(kind)
-    return changing.filter((kind) => !same(kind) || (kind === "resources" && !same("resourceTemplates")))
+    return announcedKinds.filter((kind) => !same(kind) || (kind === "resources" && !same("resourceTemplates")))
   }
 
   /**
-   * The result of the list method for this kind, encoded once for all clients that have only these lists. `ours`: the gateway's own entries.
+   * The result of the list method for this kind, encoded once for all clients that have only these lists. `ownEntries`: the gateway's own entries.
    */
-  result(kind: Kind, ours: string): string {
+  result(kind: Kind, ownEntries: string): string {
     const known = this.#results.get(kind)
-    if (known?.ours === ours) return known.text
-    const text = result(kind, [this], ours)
-    this.#results.set(kind, { ours, text })
+    if (known?.ownEntries === ownEntries) return known.text
+    const text = result(kind, [this], ownEntries)
+    this.#results.set(kind, { ownEntries, text })
     return text
   }
 }
 
 /** The result of the list method for a kind. If several lists have an entry with the same name, the first list wins. */
-export const result = (kind: Kind, all: ReadonlyArray<EncodedLists>, ours: string): string => {
-  const parts = [...all.map((lists, i) => lists.entries(kind, all.slice(0, i))), ours]
+export const result = (kind: Kind, all: ReadonlyArray<EncodedLists>, ownEntries: string): string => {
+  const parts = [...all.map((lists, i) => lists.entries(kind, all.slice(0, i))), ownEntries]
   return `{"${kind}":[${parts.filter((part) => part !== "").join(",")}]}`
 }

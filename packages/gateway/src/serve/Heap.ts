@@ -13,12 +13,12 @@ type Collect = (options?: { readonly type: "minor" }) => void
  * The size of the heap's space for new objects, in bytes. With the smallest size, with which Node.js begins, more than twice as many objects
  * of 50 concurrent calls survive a minor collection, and only a major one frees them; with twice this size, the process needs 8 MB more.
  */
-const roomForNew = 4 * 1024 * 1024
+const newSpaceSize = 4 * 1024 * 1024
 
 /** Node.js never uses all of the space, so 90% of the size counts as enough. */
-const isSmall = (): boolean => room() < 0.9 * roomForNew
+const isSmall = (): boolean => newSpaceCapacity() < 0.9 * newSpaceSize
 
-const room = (): number => {
+const newSpaceCapacity = (): number => {
   const space = getHeapSpaceStatistics().find(({ space_name }) => space_name === "new_space")
   return space === undefined ? 0 : space.space_used_size + space.space_available_size
 }
@@ -28,7 +28,7 @@ const grow = (collect: Collect): boolean => {
   if (!isSmall()) return true
   setFlagsFromString("--semi-space-growth-factor=2")
   for (let i = 0; i < 20 && isSmall(); i++) {
-    const kept = Array.from({ length: room() / 128 }, () => [i, i, i, i, i, i, i, i])
+    const kept = Array.from({ length: newSpaceCapacity() / 128 }, () => [i, i, i, i, i, i, i, i])
     collect({ type: "minor" })
     kept.length = 0
   }

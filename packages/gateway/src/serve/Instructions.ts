@@ -6,29 +6,29 @@
 import { PlainText } from "@mcp-lifeline/core/internal"
 
 /** The instructions of one server. */
-export interface Said {
+export interface ServerInstructions {
   readonly server: string
   readonly instructions: string | undefined
 }
 
 /** The maximum length of one server's instructions and of all together, in characters. */
-const longest = { one: 8000, all: 64_000 }
+const maxLengths = { one: 8000, all: 64_000 }
 
 const quoted = (text: string): string =>
   PlainText.lines(text.replace(/\r\n?|[\v\f\u0085\u2028\u2029]/g, "\n")).split("\n")
     .map((line) => `> ${line}`.trimEnd()).join("\n")
 
-const cut = (text: string, most: number): string =>
-  text.length <= most ? quoted(text) : `${quoted(text.slice(0, most))}\n[cut here: too long]`
+const truncated = (text: string, max: number): string =>
+  text.length <= max ? quoted(text) : `${quoted(text.slice(0, max))}\n[cut here: too long]`
 
 /** The joined instructions; `undefined` if there are none. `about`: the text before them. */
-export const join = (said: ReadonlyArray<Said>, about: string | undefined): string | undefined => {
-  let left = longest.all
-  const sections = said.flatMap(({ instructions, server }) => {
+export const join = (servers: ReadonlyArray<ServerInstructions>, about: string | undefined): string | undefined => {
+  let left = maxLengths.all
+  const sections = servers.flatMap(({ instructions, server }) => {
     const text = instructions?.trim() ?? ""
     if (text === "" || left <= 0) return []
-    const most = Math.min(longest.one, left)
-    const section = `## ${server}\n\n${cut(text, most)}`
+    const max = Math.min(maxLengths.one, left)
+    const section = `## ${server}\n\n${truncated(text, max)}`
     left -= section.length
     return [section]
   })

@@ -8,7 +8,7 @@ import { clean, time } from "../Text.js"
 import * as Table from "./Table.js"
 
 /** What a line needs to know about a server in addition to the event. */
-export type Known = Pick<Status, "state" | "generation" | "peer" | "target" | "transport" | "catalog">
+export type KnownStatus = Pick<Status, "state" | "generation" | "peer" | "target" | "transport" | "catalog">
 
 /** The log level of an event. */
 export const levelOf = (event: Event.Event): "info" | "warning" | "error" => {
@@ -19,12 +19,12 @@ export const levelOf = (event: Event.Event): "info" | "warning" | "error" => {
 
 const tools = (count: number): string => `${count} ${count === 1 ? "tool" : "tools"}`
 
-const say = (event: Event.Event, status: Known | undefined): ReadonlyArray<string> | undefined => {
+const describe = (event: Event.Event, status: KnownStatus | undefined): ReadonlyArray<string> | undefined => {
   switch (event._tag) {
     case "StateChanged": {
       if (event.to !== "Connected") {
-        const worthALine = event.to !== "Connecting" && event.to !== "Reconnecting" && event.from !== event.to
-        return worthALine ? [Lifecycle.inWords(event.to)] : undefined
+        const isWorthALine = event.to !== "Connecting" && event.to !== "Reconnecting" && event.from !== event.to
+        return isWorthALine ? [Lifecycle.inWords(event.to)] : undefined
       }
       if (event.from === "Connected") return undefined
       const current = status?.generation === event.generation ? status : undefined
@@ -59,7 +59,7 @@ const say = (event: Event.Event, status: Known | undefined): ReadonlyArray<strin
 }
 
 /** The number of tools of each backend that the lines reported last. */
-export type Told = ReadonlyMap<string, number>
+export type LoggedToolCounts = ReadonlyMap<string, number>
 
 /** A complete line: the local time, the backend and what happened. */
 export const show = (at: number, backend: string, text: string): string => `${time(at)} ${clean(backend)}  ${text}`
@@ -69,23 +69,23 @@ export const show = (at: number, backend: string, text: string): string => `${ti
  * connection includes the number of tools; a change of the catalogue gets a line of its own only if that number differs.
  */
 export const step = (
-  told: Told,
+  logged: LoggedToolCounts,
   event: Event.Event,
-  status: Known | undefined
-): readonly [Told, string | undefined] => {
+  status: KnownStatus | undefined
+): readonly [LoggedToolCounts, string | undefined] => {
   const count = status?.catalog?.tools
-  if (event._tag === "CatalogChanged" && told.get(event.backend) === count) return [told, undefined]
-  const parts = say(event, status)
-  if (!parts) return [told, undefined]
-  const shown = parts[0] === "Connected" || event._tag === "CatalogChanged"
+  if (event._tag === "CatalogChanged" && logged.get(event.backend) === count) return [logged, undefined]
+  const parts = describe(event, status)
+  if (!parts) return [logged, undefined]
+  const hasCount = parts[0] === "Connected" || event._tag === "CatalogChanged"
   const text = parts.map(clean).filter((part) => part !== "").join("  ")
-  return [shown && count !== undefined ? new Map([...told, [event.backend, count]]) : told, text]
+  return [hasCount && count !== undefined ? new Map([...logged, [event.backend, count]]) : logged, text]
 }
 
 /** The text of the line for an event of one runtime among several of its server, about which less is known. */
 export const ofRuntime = (
   event: Event.Event,
-  known: Pick<Known, "state" | "peer" | "transport">
+  known: Pick<KnownStatus, "state" | "peer" | "transport">
 ): string | undefined => {
   if (event._tag === "StateChanged" && event.to === "Closed") return "Closed"
   const generation = event._tag === "StateChanged" ? event.generation : 0

@@ -6,10 +6,10 @@ import { heightOf, type Level } from "@mcp-lifeline/protocol/Level"
 import { Effect } from "effect"
 
 /** The level of a client that has set none, and of a server when no client that has set one is left. */
-export const otherwise: Level = "info"
+export const defaultLevel: Level = "info"
 
 /** How long servers keep a level after the client that wanted it has left. */
-const lingering = "1 second"
+const leaveDelay = "1 second"
 
 /** The backends of a fleet, as `LogLevels` uses them. */
 export interface Backends {
@@ -23,18 +23,18 @@ export interface Backends {
 /** The levels that the clients of one fleet have set. */
 export class LogLevels {
   readonly #backends: Backends
-  readonly #wanted = new Map<object, Level>()
+  readonly #levels = new Map<object, Level>()
   /** The lowest level that any client has set; `undefined` as long as no client has ever set one. */
   #least: Level | undefined
-  readonly #asked = new WeakMap<Backend.Backend, Level>()
+  readonly #sent = new WeakMap<Backend.Backend, Level>()
 
   constructor(backends: Backends) {
     this.#backends = backends
   }
 
   /** Sets the level of a client: it wants the messages from this level on. */
-  want(client: object, level: Level): void {
-    this.#wanted.set(client, level)
+  setLevel(client: object, level: Level): void {
+    this.#levels.set(client, level)
     this.#changed()
   }
 
@@ -43,36 +43,36 @@ export class LogLevels {
    * otherwise cause two `logging/setLevel` requests for each of its requests.
    */
   leave(client: object): void {
-    if (this.#wanted.delete(client)) this.#backends.fork(Effect.delay(Effect.sync(() => this.#changed()), lingering))
+    if (this.#levels.delete(client)) this.#backends.fork(Effect.delay(Effect.sync(() => this.#changed()), leaveDelay))
   }
 
   /** Sets the level of a backend that has connected. The backend itself restores it after later reconnects. */
   connected(backend: Backend.Backend): void {
-    this.#backends.fork(this.#ask(backend))
+    this.#backends.fork(this.#send(backend))
   }
 
   #changed(): void {
-    const least = [...this.#wanted.values()].reduce<Level | undefined>(
+    const least = [...this.#levels.values()].reduce<Level | undefined>(
       (least, level) => least === undefined || heightOf(level) < heightOf(least) ? level : least,
       undefined
-    ) ?? otherwise
-    if (this.#least === undefined && this.#wanted.size === 0) return
+    ) ?? defaultLevel
+    if (this.#least === undefined && this.#levels.size === 0) return
     if (least === this.#least) return
     this.#least = least
     const { all, fork } = this.#backends
     fork(
-      Effect.flatMap(all, Effect.forEach((backend) => this.#ask(backend), { concurrency: "unbounded", discard: true }))
+      Effect.flatMap(all, Effect.forEach((backend) => this.#send(backend), { concurrency: "unbounded", discard: true }))
     )
   }
 
-  #ask(backend: Backend.Backend): Effect.Effect<void> {
+  #send(backend: Backend.Backend): Effect.Effect<void> {
     return Effect.flatMap(backend.isConnected, (isConnected) => {
       const level = this.#least
       if (!isConnected || level === undefined || !this.#backends.hasLogging(backend.id)) return Effect.void
-      if (this.#asked.get(backend) === level) return Effect.void
-      this.#asked.set(backend, level)
+      if (this.#sent.get(backend) === level) return Effect.void
+      this.#sent.set(backend, level)
       return Effect.catchAll(backend.setLoggingLevel(level), ({ message }) => {
-        this.#asked.delete(backend)
+        this.#sent.delete(backend)
         return Effect.logDebug(`${backend.id}: the level of its log messages is not set: ${message}`)
       })
     })

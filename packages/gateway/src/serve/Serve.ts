@@ -88,7 +88,7 @@ const showTable = (fleet: Fleet.Fleet, demo: Demo.Demo | undefined, output: Outp
     yield* output.frame([table, "", ...hints, "  Ctrl+C ends the gateway and every server it has started"].join("\n"))
   })
 
-const live = (fleet: Fleet.Fleet, demo: Demo.Demo | undefined, output: Output.Output) =>
+const drawTable = (fleet: Fleet.Fleet, demo: Demo.Demo | undefined, output: Output.Output) =>
   Stream.merge(Stream.tick("1 second"), Stream.map(fleet.status.changes, () => undefined)).pipe(
     Stream.buffer({ capacity: 1, strategy: "sliding" }),
     // Several changes in a short time cause one redraw.
@@ -96,12 +96,12 @@ const live = (fleet: Fleet.Fleet, demo: Demo.Demo | undefined, output: Output.Ou
   )
 
 /** Prints a command that kills a process of the demo, for each process that starts. */
-const hints = (fleet: Fleet.Fleet, demo: Demo.Demo, output: Output.Output) =>
+const printHints = (fleet: Fleet.Fleet, demo: Demo.Demo, output: Output.Output) =>
   Stream.merge(fleet.status.changes, Stream.mapEffect(demo.httpPid.changes, () => fleet.status)).pipe(
     Stream.mapEffect((statuses) => Effect.map(demo.httpPid.get, (pid) => pids(statuses, pid).map(hint))),
-    Stream.mapAccum(new Set<string>(), (shown, all) => [
-      new Set([...shown, ...all]),
-      all.filter((one) => !shown.has(one))
+    Stream.mapAccum(new Set<string>(), (printed, all) => [
+      new Set([...printed, ...all]),
+      all.filter((one) => !printed.has(one))
     ]),
     Stream.runForEach((fresh) => Effect.forEach(fresh, (one) => output.line(`  try: ${one}`)))
   )
@@ -124,15 +124,15 @@ export const run = (
     const output = isJson ? JsonLog.over(plain) : plain
     const problem = OtlpEndpoint.problem(process.env)
     if (problem !== undefined) yield* output.problem(`no telemetry is sent: ${problem}`)
-    else if (OtlpEndpoint.isAsked(process.env)) {
+    else if (OtlpEndpoint.isEnabled(process.env)) {
       const Otlp = yield* Effect.promise(() => import("./Otlp.js"))
-      return yield* Effect.provide(written(options, plain), Otlp.layer(process.env))
+      return yield* Effect.provide(serveWithLog(options, plain), Otlp.layer(process.env))
     }
-    return yield* written(options, plain)
+    return yield* serveWithLog(options, plain)
   })
 
 /** Serves, and writes the log in the chosen format. */
-const written = (options: Options, plain: Output.Output) =>
+const serveWithLog = (options: Options, plain: Output.Output) =>
   Effect.gen(function*() {
     const isJson = options.logFormat === "json"
     const show = (entry: EventLog.Entry) =>
@@ -154,23 +154,26 @@ const written = (options: Options, plain: Output.Output) =>
 const serve = (options: Options, record: Record.Record, output: Output.Output) =>
   Effect.gen(function*() {
     const token = yield* Token.find(options)
-    const given = options.config === undefined ? undefined : yield* Configuration.make(options.config, output)
+    const configuration = options.config === undefined ? undefined : yield* Configuration.make(options.config, output)
     const bound = yield* Endpoint.bind({ host: options.host, port: options.port, token: token.value }).pipe(
       RunningGateways.explainPortInUse(options)
     )
     const { listener } = bound
     const sessions = yield* PersistentSessions.make(options.sessionKey)
-    const demo = given ? undefined : yield* Demo.make
-    const ofDemo = Object.entries(demo?.backends ?? {}).map(([id, options]) => ({ ...options, id }))
+    const demo = configuration ? undefined : yield* Demo.make
+    const demoServers = Object.entries(demo?.backends ?? {}).map(([id, options]) => ({ ...options, id }))
     const startedAt = yield* Clock.currentTimeMillis
     const servers = yield* Effect.mapError(
-      ServerPool.make(given?.servers ?? ofDemo, { kept: yield* ServerCache.make, telemetry: record.telemetry }),
+      ServerPool.make(configuration?.servers ?? demoServers, {
+        kept: yield* ServerCache.make,
+        telemetry: record.telemetry
+      }),
       ({ cause, message }) => new StartError({ message, cause })
     )
     const { fleet } = servers.shared
     yield* record.follow(fleet)
-    if (given) yield* given.follow(servers)
-    const draw = output.live ? live(fleet, demo, output) : demo ? hints(fleet, demo, output) : Effect.void
+    if (configuration) yield* configuration.follow(servers)
+    const draw = output.live ? drawTable(fleet, demo, output) : demo ? printHints(fleet, demo, output) : Effect.void
     yield* draw.pipe(
       // A failure of the display does not stop the gateway.
       Effect.catchAllCause((cause) =>
@@ -180,17 +183,17 @@ const serve = (options: Options, record: Record.Record, output: Output.Output) =
       Effect.forkScoped
     )
     const config = options.config === undefined ? undefined : resolve(options.config)
-    const signIn = given?.signIn ?? (() => undefined)
+    const signIn = configuration?.signIn ?? (() => undefined)
     const secret = Proof.newSecret()
     const endpoint = yield* Endpoint.serve({
       ...bound,
       secret,
       servers,
       sessions,
-      login: given?.login,
-      hasStatus: given?.hasStatus,
-      limits: { maxOwnServers: given?.maxOwnServers },
-      about: { record, startedAt, config, signIn, refused: given?.refused }
+      login: configuration?.login,
+      hasStatus: configuration?.hasStatus,
+      limits: { maxOwnServers: configuration?.maxOwnServers },
+      about: { record, startedAt, config, signIn, refused: configuration?.refused }
     })
     const file = yield* RunningGateways.register({
       url: listener.url,

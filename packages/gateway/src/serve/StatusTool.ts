@@ -42,7 +42,7 @@ export const about =
   `If a tool is missing or its server cannot be reached, call ${toolName}: it says which servers are down, why, and what the user should do.`
 
 /** What the report needs to know about one server. */
-export interface Known {
+export interface ServerState {
   readonly name: string
   /** The status of the server; `undefined` if it does not run for this client. */
   readonly status: Status | undefined
@@ -57,7 +57,7 @@ export interface Known {
 }
 
 /** What the report says about one server. */
-interface Account {
+interface ServerReport {
   readonly name: string
   readonly state: "up" | "down" | "idle" | "off"
   readonly since?: string
@@ -79,10 +79,10 @@ const isDown: ReadonlySet<string> = new Set(["Connecting", "Reconnecting", "Dorm
 /** The states in which a user or a program has switched a server off. */
 const isOff: ReadonlySet<string> = new Set(["Disconnected", "Disabling", "Disabled", "Closed"])
 
-const accountOf = (
-  { isOff: isSwitchedOff = false, login, name, reason, since, status }: Known,
+const reportOf = (
+  { isOff: isSwitchedOff = false, login, name, reason, since, status }: ServerState,
   now: number
-): Account => {
+): ServerReport => {
   if (status === undefined) {
     if (isSwitchedOff) return { name, state: "off", toDo: remedy("Disabled", undefined, undefined) }
     const toDo = "Nothing: each client has its own, which is started when this client needs it."
@@ -106,7 +106,7 @@ const accountOf = (
   }
 }
 
-const lineOf = ({ name, next, since, state, toDo, why }: Account, now: number): string => {
+const lineOf = ({ name, next, since, state, toDo, why }: ServerReport, now: number): string => {
   const when = since === undefined ? "" : ` since ${since} (${inWords(now - Date.parse(since))})`
   const parts = [
     `${name}: ${state}${when}`,
@@ -120,19 +120,19 @@ const lineOf = ({ name, next, since, state, toDo, why }: Account, now: number): 
 /** The report about all servers, as text and as data. */
 export interface Report {
   readonly text: string
-  readonly servers: ReadonlyArray<Account>
+  readonly servers: ReadonlyArray<ServerReport>
 }
 
 /** Makes the report. */
-export const report = (all: ReadonlyArray<Known>, now: number): Report => {
-  const servers = all.map((known) => accountOf(known, now))
+export const report = (all: ReadonlyArray<ServerState>, now: number): Report => {
+  const servers = all.map((state) => reportOf(state, now))
   const down = servers.filter(({ state }) => state === "down").length
   const head = servers.length === 0
     ? "There are no servers behind this gateway."
     : down === 0
     ? `No server is down, of ${servers.length}.`
     : `${down} of ${servers.length} servers ${down === 1 ? "is" : "are"} down.`
-  return { servers, text: [head, ...servers.map((account) => lineOf(account, now))].join("\n") }
+  return { servers, text: [head, ...servers.map((server) => lineOf(server, now))].join("\n") }
 }
 
 const toolResult = ({ servers, text }: Report): Record<string, unknown> => ({
@@ -145,7 +145,7 @@ const resourceResult = ({ text }: Report): Record<string, unknown> => ({
 })
 
 /** If a request is for the status, returns what makes its result from a report. */
-export const asked = (method: string, name: string): ((report: Report) => Record<string, unknown>) | undefined =>
+export const resultFor = (method: string, name: string): ((report: Report) => Record<string, unknown>) | undefined =>
   method === "tools/call" && name === toolName
     ? toolResult
     : method === "resources/read" && name === uri

@@ -15,7 +15,7 @@ class Subscription {
   /** The URI under which each subscriber knows the resource. */
   readonly subscribers = new Map<Subscriber, string>()
   /** The backend that was sent `resources/subscribe`. */
-  asked: Backend.Backend | undefined
+  subscribedAt: Backend.Backend | undefined
   /** Lets one request run at a time, so that the last one determines the result. */
   readonly turn = Effect.unsafeMakeSemaphore(1)
 }
@@ -42,16 +42,16 @@ export class Subscriptions {
     subscriber: Subscriber,
     { backend, original }: Fleet.Route,
     uri: string,
-    goesOn = false
+    isResumed = false
   ): Effect.Effect<void, CallError> {
     return Effect.suspend(() => {
       const subscription = this.#at(backend.id, original)
       // Before the request, so that no change is missed between the server's answer and the next step.
       subscription.subscribers.set(subscriber, uri)
-      return Effect.tapErrorCause(this.#ask(subscription, backend, original), (cause) =>
+      return Effect.tapErrorCause(this.#subscribe(subscription, backend, original), (cause) =>
         Effect.sync(() => {
           const isDown = cause._tag === "Fail" && cause.error._tag !== "RemoteError"
-          if (!(goesOn && isDown)) this.unsubscribe(subscriber, backend.id, original)
+          if (!(isResumed && isDown)) this.unsubscribe(subscriber, backend.id, original)
         })).pipe(Effect.onInterrupt(() => Effect.sync(() => this.unsubscribe(subscriber, backend.id, original))))
     })
   }
@@ -86,7 +86,7 @@ export class Subscriptions {
   connected(backend: Backend.Backend): void {
     for (const [original, subscription] of this.#all.get(backend.id) ?? []) {
       if (subscription.subscribers.size === 0) this.#release(subscription, backend.id, original)
-      else this.#fork(Effect.ignore(this.#ask(subscription, backend, original)))
+      else this.#fork(Effect.ignore(this.#subscribe(subscription, backend, original)))
     }
   }
 
@@ -98,17 +98,17 @@ export class Subscriptions {
     return subscription
   }
 
-  #ask(
+  #subscribe(
     subscription: Subscription,
     backend: Backend.Backend,
     original: string
   ): Effect.Effect<void, CallError> {
     return subscription.turn.withPermits(1)(Effect.suspend(() => {
-      if (subscription.asked === backend || subscription.subscribers.size === 0) return Effect.void
-      subscription.asked = backend
+      if (subscription.subscribedAt === backend || subscription.subscribers.size === 0) return Effect.void
+      subscription.subscribedAt = backend
       return Effect.tapError(backend.subscribeResource(original), () =>
         Effect.sync(() => {
-          subscription.asked = undefined
+          subscription.subscribedAt = undefined
         }))
     }))
   }
@@ -118,14 +118,14 @@ export class Subscriptions {
     if (subscription.subscribers.size > 0) return
     this.#fork(
       subscription.turn.withPermits(1)(Effect.suspend(() => {
-        const { asked, subscribers } = subscription
+        const { subscribedAt, subscribers } = subscription
         if (subscribers.size > 0) return Effect.void
-        if (asked === undefined) return Effect.sync(() => this.#forget(subscription, server, original))
-        return Effect.matchCause(asked.unsubscribeResource(original), {
+        if (subscribedAt === undefined) return Effect.sync(() => this.#forget(subscription, server, original))
+        return Effect.matchCause(subscribedAt.unsubscribeResource(original), {
           // `connected` tries again when the server is back.
           onFailure: () => undefined,
           onSuccess: () => {
-            subscription.asked = undefined
+            subscription.subscribedAt = undefined
             this.#forget(subscription, server, original)
           }
         })

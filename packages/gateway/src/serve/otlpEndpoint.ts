@@ -7,19 +7,19 @@ export type Signal = "traces" | "metrics" | "logs"
 
 const signals: ReadonlyArray<Signal> = ["traces", "metrics", "logs"]
 
-const given = (value: string | undefined): string | undefined => value === "" ? undefined : value
+const nonEmpty = (value: string | undefined): string | undefined => value === "" ? undefined : value
 
 /** The address for a signal; `undefined` if it is not sent. */
 export const endpointOf = (signal: Signal, env: NodeJS.ProcessEnv): string | undefined => {
   const name = signal.toUpperCase()
   if (env["OTEL_SDK_DISABLED"]?.toLowerCase() === "true" || env[`OTEL_${name}_EXPORTER`] === "none") return undefined
-  const base = given(env["OTEL_EXPORTER_OTLP_ENDPOINT"])
-  return given(env[`OTEL_EXPORTER_OTLP_${name}_ENDPOINT`]) ??
+  const base = nonEmpty(env["OTEL_EXPORTER_OTLP_ENDPOINT"])
+  return nonEmpty(env[`OTEL_EXPORTER_OTLP_${name}_ENDPOINT`]) ??
     (base === undefined ? undefined : `${base.replace(/(?<!\/)\/+$/, "")}/v1/${signal}`)
 }
 
 /** Whether the variables name an endpoint for any signal. */
-export const isAsked = (env: NodeJS.ProcessEnv): boolean =>
+export const isEnabled = (env: NodeJS.ProcessEnv): boolean =>
   signals.some((signal) => endpointOf(signal, env) !== undefined)
 
 /** What is wrong with the variables, as text for the user; `undefined` if nothing. */

@@ -5,7 +5,7 @@ import type { Transport } from "@modelcontextprotocol/sdk/shared/transport.js"
 import { Deferred, Effect, type Redacted } from "effect"
 import { Endpoint, ServerPool } from "mcp-lifeline"
 import { request } from "node:http"
-import type { Changing } from "../../src/serve/EncodedLists.js"
+import type { AnnouncedKind } from "../../src/serve/EncodedLists.js"
 import type { Member } from "../../src/serve/pool/ClientGroup.js"
 import { ClientServers, type Pool } from "../../src/serve/pool/ClientServers.js"
 import * as GroupFleet from "../../src/serve/pool/GroupFleet.js"
@@ -20,7 +20,8 @@ export const serversOf = (fleet: Fleet.Fleet) =>
     const notScripted = Effect.dieMessage("not scripted")
     const group = {
       sessions: "shared" as const,
-      listsChanged: (kinds: ReadonlyArray<Changing>): void => members.forEach((member) => member.listsChanged(kinds))
+      listsChanged: (kinds: ReadonlyArray<AnnouncedKind>): void =>
+        members.forEach((member) => member.listsChanged(kinds))
     }
     const members = new Set<Member>()
     const servers = Object.values(yield* fleet.status).map(({ backend, target, transport }): ServerPool.Server => ({

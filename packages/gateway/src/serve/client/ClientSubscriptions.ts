@@ -5,13 +5,13 @@ import type { CallError, ServerNotification } from "@mcp-lifeline/core"
 import type { ClientSettings } from "@mcp-lifeline/http-server/Conversation"
 import { heightOf, type Level } from "@mcp-lifeline/protocol/Level"
 import { Effect } from "effect"
-import { otherwise } from "../LogLevels.js"
+import { defaultLevel } from "../LogLevels.js"
 import type { GroupFleet } from "../pool/GroupFleet.js"
 import type { Subscriber } from "../Subscriptions.js"
 import type { ResolvedName } from "./NameResolver.js"
 
 /** The client, as `ClientSubscriptions` uses it. */
-export interface Asker {
+export interface SubscribingClient {
   /** Sends the client a notification of a server. */
   readonly notify: (server: string, notification: ServerNotification) => void
   /** Saves the settings. Resolves when they are on disk, or cannot be written. */
@@ -22,32 +22,32 @@ export interface Asker {
 
 /** The log level and the subscriptions of one client. */
 export class ClientSubscriptions implements Subscriber {
-  readonly #asker: Asker
+  readonly #client: SubscribingClient
   readonly #resolved = new Map<string, ResolvedName>()
   /** Subscriptions from before a restart that are not restored yet: their server may be down. */
   readonly #resuming: Set<string>
   #level: Level | undefined
 
-  constructor(asker: Asker, before: ReadonlyArray<string> = []) {
-    this.#asker = asker
+  constructor(client: SubscribingClient, before: ReadonlyArray<string> = []) {
+    this.#client = client
     this.#resuming = new Set(before)
   }
 
   /** Sends the client's log level to servers that it can use from now on. */
   join(): void {
-    if (this.#level !== undefined) this.#ask(this.#level)
+    if (this.#level !== undefined) this.#sendLevel(this.#level)
   }
 
   /** Sets the log level. Resolves when it is saved. */
-  want(level: Level): Promise<void> {
+  setLevel(level: Level): Promise<void> {
     this.#level = level
-    this.#ask(level)
+    this.#sendLevel(level)
     return this.#saveSettings()
   }
 
   /** Whether the client wants log messages of a level. */
-  wants(level: unknown): boolean {
-    return heightOf(level) >= heightOf(this.#level ?? otherwise)
+  acceptsLevel(level: unknown): boolean {
+    return heightOf(level) >= heightOf(this.#level ?? defaultLevel)
   }
 
   /** How many resources the client has subscribed to. */
@@ -56,16 +56,16 @@ export class ClientSubscriptions implements Subscriber {
   }
 
   /** Subscribes. With `isResumed`, restores a subscription from before a restart, unless the client has ended it since. */
-  subscribe(uri: string, resolved: ResolvedName, goesOn = false): Effect.Effect<void, CallError> {
+  subscribe(uri: string, resolved: ResolvedName, isResumed = false): Effect.Effect<void, CallError> {
     const { fleet: { subscriptions }, route } = resolved
     return Effect.suspend(() => {
-      if (!this.#resuming.delete(uri) && goesOn) return Effect.void
+      if (!this.#resuming.delete(uri) && isResumed) return Effect.void
       this.#resolved.set(uri, resolved)
-      return Effect.tapErrorCause(subscriptions.subscribe(this, route, uri, goesOn), () =>
+      return Effect.tapErrorCause(subscriptions.subscribe(this, route, uri, isResumed), () =>
         Effect.sync(() => {
-          if (!goesOn && this.#resolved.get(uri) === resolved) this.#resolved.delete(uri)
+          if (!isResumed && this.#resolved.get(uri) === resolved) this.#resolved.delete(uri)
         }))
-    }).pipe(Effect.zipLeft(goesOn ? Effect.void : Effect.promise(() => this.#saveSettings())))
+    }).pipe(Effect.zipLeft(isResumed ? Effect.void : Effect.promise(() => this.#saveSettings())))
   }
 
   /** Ends a subscription, if there is one. Resolves when that is saved. */
@@ -77,12 +77,12 @@ export class ClientSubscriptions implements Subscriber {
   }
 
   updated(server: string, params: Readonly<Record<string, unknown>>): void {
-    this.#asker.notify(server, { method: "notifications/resources/updated", params })
+    this.#client.notify(server, { method: "notifications/resources/updated", params })
   }
 
   /** Removes the client's level and ends its subscriptions. */
   close(): void {
-    for (const { levels, subscriptions } of this.#asker.fleets()) {
+    for (const { levels, subscriptions } of this.#client.fleets()) {
       levels.leave(this)
       subscriptions.leave(this)
     }
@@ -90,12 +90,12 @@ export class ClientSubscriptions implements Subscriber {
     this.#resuming.clear()
   }
 
-  #ask(level: Level): void {
-    for (const { levels } of this.#asker.fleets()) levels.want(this, level)
+  #sendLevel(level: Level): void {
+    for (const { levels } of this.#client.fleets()) levels.setLevel(this, level)
   }
 
   #saveSettings(): Promise<void> {
-    return this.#asker.saveSettings({
+    return this.#client.saveSettings({
       ...(this.#level === undefined ? {} : { level: this.#level }),
       subscriptions: [...this.#resuming, ...this.#resolved.keys()]
     })

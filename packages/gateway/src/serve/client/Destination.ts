@@ -15,7 +15,7 @@ export interface Destination {
   /** The name or URI that the client uses. */
   readonly name: string
   /** The params for the server, which knows it as `original`. */
-  readonly under: (original: string) => Params
+  readonly paramsFor: (original: string) => Params
 }
 
 const { isString } = Predicate
@@ -29,17 +29,17 @@ const hasMeta = ({ _meta }: Params): boolean =>
   _meta === undefined || (Predicate.isRecord(_meta) && isToken(_meta["progressToken"]))
 
 /** Params without the fields that only concern the client and the gateway. Returns the same object if possible, because a copy is slow. */
-const passed = (params: Params): Params => {
-  const passed = Meta.passedOn(params)
-  if (passed["task"] === undefined) return passed
-  const { task: _, ...rest } = passed
+const forwarded = (params: Params): Params => {
+  const forwarded = Meta.passedOn(params)
+  if (forwarded["task"] === undefined) return forwarded
+  const { task: _, ...rest } = forwarded
   return rest
 }
 
-const byName = (kind: Fleet.Routed, params: Params, fits: boolean): Destination | undefined => {
+const byName = (kind: Fleet.Routed, params: Params, isValid: boolean): Destination | undefined => {
   const { name } = params
-  return fits && isString(name)
-    ? { kind, name, under: (original) => ({ ...passed(params), name: original }) }
+  return isValid && isString(name)
+    ? { kind, name, paramsFor: (original) => ({ ...forwarded(params), name: original }) }
     : undefined
 }
 
@@ -51,7 +51,7 @@ const completion = (params: Params): Destination | undefined => {
   const to = (kind: Fleet.Routed, key: "name" | "uri"): Destination | undefined => {
     const name = ref[key]
     if (!isString(name)) return undefined
-    return { kind, name, under: (original) => ({ ...passed(params), ref: { ...ref, [key]: original } }) }
+    return { kind, name, paramsFor: (original) => ({ ...forwarded(params), ref: { ...ref, [key]: original } }) }
   }
   return ref["type"] === "ref/prompt"
     ? to("prompts", "name")
@@ -68,7 +68,7 @@ const destinations = {
   "resources/read": (params: Params): Destination | undefined => {
     const { uri } = params
     if (!isString(uri)) return undefined
-    return { kind: "resources", name: uri, under: (original) => ({ ...passed(params), uri: original }) }
+    return { kind: "resources", name: uri, paramsFor: (original) => ({ ...forwarded(params), uri: original }) }
   },
   "completion/complete": completion
 } as const
@@ -84,7 +84,7 @@ export const of = (method: Method, params: unknown): Destination | undefined =>
   Predicate.isRecord(params) && hasMeta(params) ? destinations[method](params) : undefined
 
 /** The result for the client. The result of `resources/read` has the URI that the client requested in place of the server's. */
-export const arrived = (method: Method, { name }: Destination, original: string, result: Result): Result =>
+export const clientResult = (method: Method, { name }: Destination, original: string, result: Result): Result =>
   method === "resources/read" && original !== name
     ? underAskedUri(result as ReadResourceResult, original, name)
     : result

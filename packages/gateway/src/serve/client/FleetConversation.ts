@@ -31,7 +31,7 @@ import {
 } from "../../conversation/Handler.js"
 import { type Client as Introduced, clientOf, introducing } from "../../conversation/introductions.js"
 import type { Fibers } from "../../Fibers.js"
-import type { Changing, Kind } from "../EncodedLists.js"
+import type { AnnouncedKind, Kind } from "../EncodedLists.js"
 import type { ClientServers } from "../pool/ClientServers.js"
 import type { GroupFleet } from "../pool/GroupFleet.js"
 import type { ServerPool } from "../pool/ServerPool.js"
@@ -94,7 +94,7 @@ export class FleetConversation implements Conversation {
       fork: context.fibers.fork,
       handle: (request) => this.#handle(request),
       tell: (notification) => {
-        this.#servers.own?.tell(notification)
+        this.#servers.own?.notify(notification)
         return this.#servers.own !== undefined
       },
       login: context.login,
@@ -114,7 +114,7 @@ export class FleetConversation implements Conversation {
       hasRoom: (count) => client.startsServers?.(count) ?? true,
       opened: () => this.#subscriptions.join(),
       logged: (server, notification) => {
-        if (this.#subscriptions.wants(notification.params?.["level"])) relay.pass(notification, server)
+        if (this.#subscriptions.acceptsLevel(notification.params?.["level"])) relay.pass(notification, server)
       },
       listsChanged: (kinds) => this.listsChanged(kinds),
       notified: (server, notification) => relay.pass(notification, server),
@@ -165,7 +165,7 @@ export class FleetConversation implements Conversation {
   }
 
   /** Announces to the client that lists have changed. */
-  listsChanged(kinds: ReadonlyArray<Changing>): void {
+  listsChanged(kinds: ReadonlyArray<AnnouncedKind>): void {
     for (const kind of kinds) this.#relay.pass({ method: `notifications/${kind}/list_changed` })
   }
 
@@ -181,8 +181,8 @@ export class FleetConversation implements Conversation {
 
   // --- from the client
 
-  #initialize(request: ClientRequest, said: Introduced): void {
-    const { protocolVersion } = this.#introduce(said)
+  #initialize(request: ClientRequest, introduced: Introduced): void {
+    const { protocolVersion } = this.#introduce(introduced)
     this.#relay.after(
       request,
       this.#context.introduction,
@@ -192,8 +192,8 @@ export class FleetConversation implements Conversation {
 
   #introduce(client: Introduced): Introduced {
     const { operations, transport } = this.#context
-    const asked = client.protocolVersion
-    const protocol = Initialize.versions.includes(asked) ? asked : Initialize.latestVersion
+    const requested = client.protocolVersion
+    const protocol = Initialize.versions.includes(requested) ? requested : Initialize.latestVersion
     if (this.#client.isStateless !== true) this.#sessionEnded = operations.beginSession({ protocol, transport })
     return this.#introduced = { ...client, protocolVersion: protocol }
   }
@@ -203,7 +203,7 @@ export class FleetConversation implements Conversation {
     const client = clientOf(initialize)
     if (client !== undefined) this.#introduce(client)
     this.#relay.initialized()
-    if (isLevel(level)) void this.#subscriptions.want(level)
+    if (isLevel(level)) void this.#subscriptions.setLevel(level)
     for (const uri of subscriptions.slice(0, maxSubscriptions)) {
       this.#servers.run(
         Effect.ignore(
@@ -229,33 +229,38 @@ export class FleetConversation implements Conversation {
 
   #setLevel(request: ClientRequest): void {
     const level = request.params?.["level"]
-    if (!isLevel(level)) return this.#misfit(request, "logging/setLevel")
-    this.#answerOnce(request, this.#subscriptions.want(level))
+    if (!isLevel(level)) return this.#refuseParams(request, "logging/setLevel")
+    this.#answerAfterSave(request, this.#subscriptions.setLevel(level))
   }
 
   #subscribe(request: ClientRequest): void {
     const uri = request.params?.["uri"]
-    if (!Predicate.isString(uri)) return this.#misfit(request, "resources/subscribe")
+    if (!Predicate.isString(uri)) return this.#refuseParams(request, "resources/subscribe")
     if (this.#subscriptions.size >= maxSubscriptions) {
       return request.refuse(Failure.ourCode, `${maxSubscriptions} resources are subscribed to, the maximum`)
     }
     const subscribed = Effect.flatMap(this.#names.resolve("resources", uri), (resolved) => {
       const server = resolved.route.backend.id
-      const said = resolved.fleet.introduction(server)
-      return said !== undefined && said.capabilities.resources?.subscribe !== true
+      const introduction = resolved.fleet.introduction(server)
+      return introduction !== undefined && introduction.capabilities.resources?.subscribe !== true
         ? Effect.succeed(server)
         : Effect.as(this.#subscriptions.subscribe(uri, resolved), undefined)
     })
-    this.#relay.after(request, subscribed, (without) =>
-      without === undefined
-        ? request.answer({ result: {} })
-        : request.refuse(JsonRpc.methodNotFound, `${without} does not tell of changes of its resources`), "unknown")
+    this.#relay.after(
+      request,
+      subscribed,
+      (withoutUpdates) =>
+        withoutUpdates === undefined
+          ? request.answer({ result: {} })
+          : request.refuse(JsonRpc.methodNotFound, `${withoutUpdates} does not tell of changes of its resources`),
+      "unknown"
+    )
   }
 
   #unsubscribe(request: ClientRequest): void {
     const uri = request.params?.["uri"]
-    if (!Predicate.isString(uri)) return this.#misfit(request, "resources/unsubscribe")
-    this.#answerOnce(request, this.#subscriptions.unsubscribe(uri))
+    if (!Predicate.isString(uri)) return this.#refuseParams(request, "resources/unsubscribe")
+    this.#answerAfterSave(request, this.#subscriptions.unsubscribe(uri))
   }
 
   /** Finds the server for a request. Answers requests that go to no server itself, and returns `undefined` for them. */
@@ -263,37 +268,37 @@ export class FleetConversation implements Conversation {
     const { method, params } = request
     if (!Destination.isRouted(method)) return void request.answer({ error: methodNotFound(method) })
     const destination = Destination.of(method, params)
-    if (destination === undefined) return void this.#misfit(request, method)
+    if (destination === undefined) return void this.#refuseParams(request, method)
     const { kind, name } = destination
     const { hasStatus, login, servers, status } = this.#context
-    const said = hasStatus() ? StatusTool.asked(method, name) : undefined
-    if (said !== undefined) {
+    const statusResult = hasStatus() ? StatusTool.resultFor(method, name) : undefined
+    if (statusResult !== undefined) {
       const report = status(this.#servers.fleets)
-      return void this.#relay.after(request, report, (report) => request.answer({ result: said(report) }))
+      return void this.#relay.after(request, report, (report) => request.answer({ result: statusResult(report) }))
     }
-    const passed = ({ fleet, route: { backend, original } }: ResolvedName): Passed => ({
+    const serverRequest = ({ fleet, route: { backend, original } }: ResolvedName): Passed => ({
       backend,
-      params: Translation.withCapabilities(destination.under(original), this.#abilities(fleet, backend.id)),
+      params: Translation.withCapabilities(destination.paramsFor(original), this.#capabilitiesFor(fleet, backend.id)),
       isBounded: servers.hasTimeout(backend.id),
       failFast: login(backend.id) !== undefined,
-      arrived: (result) => Destination.arrived(method, destination, original, result)
+      arrived: (result) => Destination.clientResult(method, destination, original, result)
     })
     const resolved = this.#names.find(kind, name)
-    return resolved === undefined ? Effect.map(this.#names.resolve(kind, name), passed) : passed(resolved)
+    return resolved === undefined ? Effect.map(this.#names.resolve(kind, name), serverRequest) : serverRequest(resolved)
   }
 
   /** The capabilities of the client to send with a request; `undefined` if the server got them in the handshake. */
-  #abilities(fleet: GroupFleet, server: string): unknown {
+  #capabilitiesFor(fleet: GroupFleet, server: string): unknown {
     return fleet.knowsItsClient(server) ? undefined : this.#introduced?.capabilities
   }
 
-  #misfit(request: ClientRequest, method: Checked): void {
+  #refuseParams(request: ClientRequest, method: Checked): void {
     const explained = Effect.promise(() => invalidParams(method, request.params))
     this.#relay.after(request, explained, (error) => request.answer({ error }))
   }
 
   /** Answers a change of settings only once it is saved: a client that has the answer does not lose the change in a crash of the gateway. */
-  #answerOnce(request: ClientRequest, saved: Promise<void>): void {
+  #answerAfterSave(request: ClientRequest, saved: Promise<void>): void {
     this.#relay.after(request, Effect.promise(() => saved), () => request.answer({ result: {} }), "unknown")
   }
 }

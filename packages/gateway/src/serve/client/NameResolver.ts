@@ -44,17 +44,17 @@ export class NameResolver {
       yield* this.#servers.made
       const { fleets } = this.#servers
       const backends = yield* Effect.forEach(fleets, ({ fleet }) => fleet.backends)
-      const said = fleets.filter((_, i) => backends[i]?.some(({ id }) => maySay(kind, id, name)))
-      const asked = yield* Effect.forEach(
-        said.length === 0 ? fleets : said,
+      const candidates = fleets.filter((_, i) => backends[i]?.some(({ id }) => maySay(kind, id, name)))
+      const routes = yield* Effect.forEach(
+        candidates.length === 0 ? fleets : candidates,
         (fleet) =>
           Effect.either(Effect.map(fleet.fleet.route(kind, name), (route): ResolvedName => ({ fleet, route }))),
         { concurrency: "unbounded" }
       )
-      const [first] = Arr.getRights(asked)
+      const [first] = Arr.getRights(routes)
       if (first !== undefined) return first
-      const unreached = Arr.getLefts(asked).find((error) => !Fleet.isUnknown(error))
-      if (unreached !== undefined) return yield* unreached
+      const failure = Arr.getLefts(routes).find((error) => !Fleet.isUnknown(error))
+      if (failure !== undefined) return yield* failure
       if (this.#servers.refusal !== undefined) return yield* this.#servers.refusal
       const { backend, message } = Unknown.entry(kind, name, {
         backends: backends.flat().map(({ id }) => id),

@@ -6,7 +6,7 @@ import type { Backend, ServerNotification } from "@mcp-lifeline/core"
 import { JsonRpc, type Receiver } from "@mcp-lifeline/protocol"
 import type { Client } from "../../conversation/introductions.js"
 import type { ClientIdentity } from "../../known/GroupCache.js"
-import type { Changing } from "../EncodedLists.js"
+import type { AnnouncedKind } from "../EncodedLists.js"
 
 type SendRequest = (server: string, ...asked: Parameters<Receiver["asked"]>) => ReturnType<Receiver["asked"]>
 
@@ -20,7 +20,7 @@ export interface Member {
   readonly opened: () => void
   /** Sends the client a log message of a server. */
   readonly logged: (server: string, notification: ServerNotification) => void
-  readonly listsChanged: (kinds: ReadonlyArray<Changing>) => void
+  readonly listsChanged: (kinds: ReadonlyArray<AnnouncedKind>) => void
   /** Sends the client any other notification of one of its own servers. */
   readonly notified: (server: string, notification: ServerNotification) => void
   /** Sends the client a request of one of its own servers. */

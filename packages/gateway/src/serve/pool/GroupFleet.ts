@@ -69,7 +69,7 @@ export interface GroupFleet {
   /** Whether a server got the capabilities of its client in a handshake. If not, each request has to include them. */
   readonly knowsItsClient: (server: string) => boolean
   /** Passes a notification of the group on to its connected servers. The others read again what has changed when they reconnect. */
-  readonly tell: (notification: ServerNotification) => void
+  readonly notify: (notification: ServerNotification) => void
   /** Starts, stops and replaces the servers that the configuration has changed. */
   readonly apply: Effect.Effect<Fleet.Applied, InvalidOptions>
 }
@@ -140,20 +140,20 @@ export const over = <E>(
       knowsItsClient: (server) =>
         group.sessions === "per-client"
         || Initialize.versions.includes(introduction(server)?.protocolVersion ?? ""),
-      tell: ({ method, params }) => {
-        const tell = (backend: Backend.Backend) =>
+      notify: ({ method, params }) => {
+        const notify = (backend: Backend.Backend) =>
           Effect.flatMap(
             backend.isConnected,
             (isConnected) => isConnected ? Effect.ignore(backend.notify(method, params)) : Effect.void
           )
-        run(Effect.flatMap(fleet.backends, Effect.forEach(tell, { concurrency: "unbounded", discard: true })))
+        run(Effect.flatMap(fleet.backends, Effect.forEach(notify, { concurrency: "unbounded", discard: true })))
       },
       apply
     }
   })
 
 /** Puts the server's name before `logger` in a log message. */
-const named = (server: string, { method, params }: ServerNotification): ServerNotification => {
+const withServerName = (server: string, { method, params }: ServerNotification): ServerNotification => {
   const logger = Predicate.isString(params?.["logger"]) ? `${server}/${params["logger"]}` : server
   return { method, params: { ...params, logger } }
 }
@@ -181,7 +181,7 @@ export interface Settings {
 }
 
 /** A server, and the backend options made from it. */
-interface Made {
+interface Configured {
   readonly server: Server
   readonly options: Backend.BackendOptions & { readonly id: string }
 }
@@ -199,15 +199,15 @@ export const make = (
       const cache = new GroupCache(kept, group.identity, fork)
       const introductions = new Map<string, Introduction>()
       /** The options of each server. They stay the same object as long as the configuration does, even if the server is disabled or enabled. */
-      let made: ReadonlyMap<string, Made> = new Map()
+      let configured: ReadonlyMap<string, Configured> = new Map()
       const turn = yield* Effect.makeSemaphore(1)
 
-      const heard = (server: string, notification: ServerNotification): void => {
+      const onNotification = (server: string, notification: ServerNotification): void => {
         const { method, params } = notification
         if (method === "notifications/resources/updated") return subscriptions.updated(server, params ?? {})
         // The backend reads changed lists again, and the comparison of catalogues announces what differs.
         if (method.endsWith("/list_changed")) return
-        if (method === "notifications/message") group.logged(server, named(server, notification))
+        if (method === "notifications/message") group.logged(server, withServerName(server, notification))
         else group.notified(server, notification)
       }
       const incomingOf = (server: string): Incoming => {
@@ -216,7 +216,7 @@ export const make = (
         if (sessions === "shared") incoming.isStateless = true
         else incoming.protocolVersion = protocolVersion
         incoming.receiver = {
-          notified: (notification) => heard(server, notification),
+          notified: (notification) => onNotification(server, notification),
           asked: (request, signal) => group.asked(server, request, signal),
           introduced: (introduction) => {
             introductions.set(server, introduction)
@@ -226,7 +226,7 @@ export const make = (
         }
         return incoming
       }
-      const makeOptions = (server: Server): Made => ({
+      const makeOptions = (server: Server): Configured => ({
         server,
         options: {
           ...optionsOf(server),
@@ -237,28 +237,28 @@ export const make = (
         }
       })
       /** Passes the servers that the group has now to its fleet. Runs one at a time, so that each run knows the options of the one before. */
-      const hand = <A, E, R>(take: (backends: ReadonlyArray<Made["options"]>) => Effect.Effect<A, E, R>) =>
+      const passServers = <A, E, R>(take: (backends: ReadonlyArray<Configured["options"]>) => Effect.Effect<A, E, R>) =>
         Effect.gen(function*() {
           const all = servers().filter((server) => (server.sessions ?? "shared") === sessions)
           yield* cache.load(all)
           const next = new Map(all.map((server) => {
-            const before = made.get(server.id)
+            const before = configured.get(server.id)
             const isSame = before !== undefined && sameOptions(before.server, server)
             return [server.id, isSame ? before : makeOptions(server)]
           }))
-          const taken = yield* take(Array.from(next.values(), ({ options }) => options))
-          made = next
-          return taken
+          const result = yield* take(Array.from(next.values(), ({ options }) => options))
+          configured = next
+          return result
         }).pipe(turn.withPermits(1))
-      const measured = telemetry === undefined ? yield* Telemetry.Current : telemetry(sessions)
+      const groupTelemetry = telemetry === undefined ? yield* Telemetry.Current : telemetry(sessions)
       const fleet = yield* Effect.provideService(
-        hand((backends) => Fleet.make({ backends, waitTimeout })),
+        passServers((backends) => Fleet.make({ backends, waitTimeout })),
         Telemetry.Current,
-        measured
+        groupTelemetry
       )
       return {
         fleet,
         introduction: (server) => introductions.get(server) ?? cache.introduction(server),
-        apply: hand(fleet.apply)
+        apply: passServers(fleet.apply)
       }
     }))
