@@ -1,5 +1,5 @@
 /**
- * The command line of the program: what was asked for, as data. Nothing is carried out here.
+ * Parses the command line of the program into a request, as data. Carries nothing out.
  */
 import * as Adopt from "./adopt/Arguments.js"
 import * as Check from "./check/Arguments.js"
@@ -13,7 +13,7 @@ import * as SignIn from "./sign-in/commands/Arguments.js"
 import { version } from "./Version.js"
 import * as Wrap from "./wrap/Arguments.js"
 
-/** What was asked for. */
+/** A parsed command line. */
 export type Request =
   | Serve.Request
   | Check.Request
@@ -22,13 +22,13 @@ export type Request =
   | Adopt.Request
   | SignIn.Request
 
-/** A text that was asked for: help, the version, completions. */
+/** A text to print: help, the version, completions. */
 export interface Text {
   readonly _tag: "Text"
   readonly text: string
 }
 
-/** In the order in which they are helped with. */
+/** All commands, in the order of the help. */
 const commands: ReadonlyArray<Command<Request>> = [
   Serve.command,
   Check.command,

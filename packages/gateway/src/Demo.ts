@@ -1,7 +1,6 @@
 /**
- * What is served without a configuration: the published "everything" server twice, once over stdio and once over HTTP. The
- * HTTP server is started here, and started again a second after it dies, on the same port. Where the published server is not
- * installed, npx fetches it.
+ * The servers without a configuration: the published "everything" server twice, once over stdio and once over HTTP. The demo starts the HTTP
+ * server itself, and restarts it on the same port a second after it dies. If the published server is not installed, npx fetches it.
  */
 import type { Backend } from "@mcp-lifeline/core"
 import { HttpConnector } from "@mcp-lifeline/transport-http"
@@ -18,7 +17,7 @@ import { fileURLToPath } from "node:url"
 import { StartError } from "./Errors.js"
 import * as Text from "./Text.js"
 
-/** The demo as it runs. */
+/** The running demo. */
 export interface Demo {
   readonly backends: Readonly<Record<"every-stdio" | "every-http", Backend.BackendOptions>>
   /** The process of the HTTP server; `undefined` while it is dead. */
@@ -26,24 +25,24 @@ export interface Demo {
 }
 
 /**
- * Whoever plays with the demo kills the same server again and again, and it is always back within two seconds. On a slow machine it
+ * Users of the demo kill the same server again and again, so the maximum delay makes it return within two seconds. On a slow machine it
  * takes longer to start, and calls wait for it.
  */
 const supervision = { reconnect: { maxDelay: "2 seconds" }, timeouts: { wait: "1 minute" } } as const
 
-/** How long the server has to end by itself before it is killed. */
-const grace = "2 seconds"
+/** How long the server may take to end after SIGTERM before it is killed. */
+const stopTimeout = "2 seconds"
 
 /** The published server. */
 const name = "@modelcontextprotocol/server-everything"
 
-/** The version that is fetched: the one that the tests run. */
+/** The version to fetch: the one that the tests use. */
 export const version = "2026.8.31"
 
 /** The script of the published server, in a folder of modules. */
 const scriptIn = (modules: string): string => join(modules, name, "dist/index.js")
 
-/** The folder of modules into which npx has fetched the server: it comes first in the PATH of what npx runs. */
+/** The folder of modules into which npx has fetched the server: the first entry in the PATH of a program that npx runs. */
 const fetched = Effect.async<string, StartError>((resume) => {
   const args = ["--yes", "--package", `${name}@${version}`, "--", "node", "--print", "process.env.PATH"]
   const child = execFile("npx", args, (cause, stdout) => {
@@ -56,7 +55,7 @@ const fetched = Effect.async<string, StartError>((resume) => {
   return Effect.sync(() => child.kill())
 })
 
-/** The script of the published server: as it is installed beside us, else as npx fetches it, once. */
+/** The script of the published server: the installed one, or else the one that npx fetches. */
 const everything = Effect.suspend(() => {
   try {
     return Effect.succeed(resolve(createRequire(import.meta.url).resolve(`${name}/package.json`), "../dist/index.js"))
@@ -87,7 +86,7 @@ const accepts = (port: number) =>
     return Effect.sync(() => socket.destroy())
   })
 
-/** Signals the whole group; one that is gone needs none. */
+/** Signals the whole process group, if it still exists. */
 const signal = (child: ChildProcess, name: NodeJS.Signals): void => {
   if (child.pid === undefined) return
   try {
@@ -105,7 +104,7 @@ const exited = (child: ChildProcess): Effect.Effect<void> =>
     return Effect.sync(() => child.off("exit", done))
   })
 
-/** Starts the server in a process group of its own, which dies with the scope, or with this process. */
+/** Starts the server in its own process group, and kills the group when the scope closes or this process exits. */
 const start = (script: string, port: number): Effect.Effect<ChildProcess, never, Scope.Scope> =>
   Effect.acquireRelease(
     Effect.sync(() => {
@@ -117,7 +116,7 @@ const start = (script: string, port: number): Effect.Effect<ChildProcess, never,
         stdio: ["pipe", "ignore", "ignore"],
         detached: true
       })
-      // A start that fails looks like a death: it is tried again.
+      // A failed start counts like a death: the demo tries again.
       child.on("error", () => {})
       const kill = () => signal(child, "SIGKILL")
       process.once("exit", kill)
@@ -126,14 +125,14 @@ const start = (script: string, port: number): Effect.Effect<ChildProcess, never,
     }),
     (child) =>
       Effect.sync(() => signal(child, "SIGTERM")).pipe(
-        Effect.zipRight(Effect.timeoutOption(Effect.interruptible(exited(child)), grace)),
-        // The group once more: a child of its own may have outlived it.
+        Effect.zipRight(Effect.timeoutOption(Effect.interruptible(exited(child)), stopTimeout)),
+        // Signals the group again, because a child of the server may have survived it.
         Effect.zipRight(Effect.sync(() => signal(child, "SIGKILL"))),
         Effect.zipRight(exited(child))
       )
   )
 
-/** Starts the demo; it ends with the scope. The HTTP server accepts when this ends, or has had ten seconds to. */
+/** Starts the demo until the scope closes. Waits at most ten seconds until the HTTP server accepts connections. */
 export const make: Effect.Effect<Demo, StartError, Scope.Scope> = Effect.gen(function*() {
   const script = yield* everything
   const port = yield* freePort
@@ -150,7 +149,7 @@ export const make: Effect.Effect<Demo, StartError, Scope.Scope> = Effect.gen(fun
   yield* accepts(port).pipe(
     Effect.retry(Schedule.spaced("50 millis")),
     Effect.timeoutOption("10 seconds"),
-    // One that does not come up is the fleet's to report.
+    // If the server does not start, the fleet reports it.
     Effect.ignore
   )
   return {

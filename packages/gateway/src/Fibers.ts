@@ -1,18 +1,20 @@
 /**
- * The fibers that are begun outside of any other fiber: when a message, a request or an event of the operating system comes. They belong to
- * the scope in which they are made.
+ * Starts fibers from callbacks: for a message, a request or an event of the operating system. The fibers belong to the scope of `make`.
  */
 import { Cause, type Duration, Effect, Exit, type Fiber, FiberSet, type Scope } from "effect"
 
-/** Begins fibers. */
+/** Starts fibers. */
 export interface Fibers {
-  /** Begins in this step. */
+  /** Starts a fiber synchronously. */
   readonly fork: <A, E>(work: Effect.Effect<A, E>) => Fiber.RuntimeFiber<A, E>
-  /** The same for who waits for the value, who waits for ever if the scope closes before: he is told otherwise that it is over. */
+  /**
+   * Starts a fiber and returns a promise of its value. If the scope closes first, the promise never settles: the caller has to learn about
+   * the end in another way.
+   */
   readonly promise: <A, E>(work: Effect.Effect<A, E>) => Promise<A>
 }
 
-/** What is under way when the scope closes is interrupted; `grace`: once it has had so long to end. */
+/** Closing the scope interrupts all running fibers; with `grace`, it first waits this time for them to end. */
 export const make = (grace?: Duration.DurationInput): Effect.Effect<Fibers, never, Scope.Scope> =>
   Effect.gen(function*() {
     const all = yield* FiberSet.make<unknown, unknown>()

@@ -1,5 +1,5 @@
 /**
- * Rows of text as a table for a terminal. Pure.
+ * Renders rows of text as a table for a terminal. Pure.
  */
 import CliTable from "cli-table3"
 
@@ -7,13 +7,13 @@ import CliTable from "cli-table3"
 export interface Grid {
   readonly head: ReadonlyArray<string>
   readonly rows: ReadonlyArray<ReadonlyArray<string>>
-  /** The columns that may give way where there is no room, with the content that they keep at least, in this order. */
+  /** The columns that may shrink, in this order, with their minimum width. */
   readonly shrinking: ReadonlyArray<readonly [column: number, least: number]>
-  /** Colours a cell, or what is left of it. */
+  /** Colours the text of a cell. */
   readonly paint?: ((text: string, row: number, column: number) => string) | undefined
 }
 
-/** The widths of the columns, padding included, and what is too much even so. The borders are one more than the columns. */
+/** The widths of the columns, with padding, and by how much they are still too wide. There is one more border than columns. */
 const fit = (
   rows: ReadonlyArray<ReadonlyArray<string>>,
   shrinking: Grid["shrinking"],
@@ -24,14 +24,14 @@ const fit = (
   for (const [index, least] of shrinking) {
     const column = columns[index]
     if (column === undefined) continue
-    const given = Math.min(Math.max(0, excess), Math.max(0, column - least - 2))
-    columns[index] = column - given
-    excess -= given
+    const shrunk = Math.min(Math.max(0, excess), Math.max(0, column - least - 2))
+    columns[index] = column - shrunk
+    excess -= shrunk
   }
   return { columns, excess }
 }
 
-/** A table that fits into the width; where its last column has no room beside the rest, that stands below it. */
+/** A table that fits into the width. If the last column does not fit, its texts follow below the table. */
 export const render = ({ head, paint = (text) => text, rows, shrinking }: Grid, width: number): string => {
   const last = head.length - 1
   const whole = fit([head, ...rows], shrinking, width)

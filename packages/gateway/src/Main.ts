@@ -1,7 +1,7 @@
 /**
- * The commands that a user starts, but for `adopt`: how they begin and end.
+ * Runs the commands that users start, except `adopt`: signals, errors, and exit codes.
  */
-// From their own modules: the package's index loads servers and sockets that help and usage errors need none of.
+// Imported from their own modules: the package's index would also load servers and sockets.
 import * as NodeContext from "@effect/platform-node/NodeContext"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import { PlainText } from "@mcp-lifeline/core/internal"
@@ -9,10 +9,10 @@ import { Cause, Console, Effect, Exit, Option } from "effect"
 import type * as Cli from "./Cli.js"
 import { leave, leaveNow } from "./leave.js"
 
-/** Signals closer together than this are one: a package manager passes on what the terminal has sent us already. */
-const sameSignal = 500
-/** Longer than all bounds of an orderly end together. */
-const lastResort = 30_000
+/** Signals within this time count as one, in milliseconds: a package manager passes on a signal that the terminal has sent to us already. */
+const repeatTime = 500
+/** When to end the process in any case, in milliseconds: longer than all time limits of an orderly end together. */
+const exitTimeout = 30_000
 
 type Request = Exclude<Cli.Request, { readonly _tag: "Wrap" | "Join" | "Adopt" }>
 
@@ -22,14 +22,14 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
     const now = performance.now()
     if (first === undefined) {
       first = now
-      setTimeout(() => leaveNow(1), lastResort).unref()
-    } else if (now - first > sameSignal) {
-      // What the library started is killed by its exit hooks.
+      setTimeout(() => leaveNow(1), exitTimeout).unref()
+    } else if (now - first > repeatTime) {
+      // The library's exit hooks kill the processes that it started.
       leaveNow(130)
     }
   })
 }
-// A terminal that closes ends the gateway as Ctrl+C does, and hurries no end that is under way.
+// A terminal that closes stops the gateway as Ctrl+C does, but does not count as a second signal.
 process.on("SIGHUP", () => first === undefined && process.emit("SIGTERM"))
 
 const main = (request: Request) =>
@@ -44,7 +44,7 @@ const main = (request: Request) =>
     }
     if (request._tag !== "Serve") {
       const { run } = yield* Effect.promise(() => import("./sign-in/commands/run.js"))
-      // A login that was interrupted is none; scripts go by the exit code.
+      // An interrupted login has failed, and scripts need to see that in the exit code.
       return yield* Effect.onInterrupt(run(request), () => Effect.sync(() => (process.exitCode = 130)))
     }
     const Serve = yield* Effect.promise(() => import("./serve/Serve.js"))
@@ -63,10 +63,10 @@ const main = (request: Request) =>
     Effect.provide(NodeContext.layer)
   )
 
-/** Of what is no success, by the tag of its error; 1 where there is none. */
+/** Exit codes by the tag of the error; 1 for others. */
 const exitCodes: Readonly<Record<string, number>> = { UsageError: 2, NoGateway: 3 }
 
-/** Carries a request out, and ends the process. */
+/** Runs a request, and ends the process. */
 export const run = (request: Request): void =>
   NodeRuntime.runMain(main(request), {
     disableErrorReporting: true,

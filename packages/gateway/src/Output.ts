@@ -1,5 +1,5 @@
 /**
- * What the gateway shows: lines that stay, and below them, on a terminal, one frame that is drawn anew in place.
+ * Writes the output of a command: lines, and on a terminal, below them, one frame that is redrawn in place.
  */
 import { PlainText } from "@mcp-lifeline/core/internal"
 import type { Scope } from "effect"
@@ -11,35 +11,35 @@ export interface Output {
   /** Whether frames are shown: standard output is a terminal that can redraw. */
   readonly live: boolean
   readonly colour: boolean
-  /** Columns of the terminal, as they are now. */
+  /** The current width of the terminal, in columns. */
   readonly width: Effect.Effect<number>
-  /** Writes a line to standard output; on a terminal without what controls it, but for colours. */
+  /** Writes a line to standard output; on a terminal without control sequences other than colours. */
   readonly line: (text: string) => Effect.Effect<void>
-  /** Writes what a server has given: as it is, since it may be meant for another program; on a terminal without what controls it. */
-  readonly given: (text: string) => Effect.Effect<void>
+  /** Writes a text of a server unchanged, because it may be for another program; on a terminal without control sequences. */
+  readonly raw: (text: string) => Effect.Effect<void>
   /** Writes a line to standard error; on a terminal as `line` does. */
   readonly problem: (text: string) => Effect.Effect<void>
-  /** Draws the frame anew. Nothing where frames are not shown. */
+  /** Redraws the frame. Does nothing if frames are not shown. */
   readonly frame: (text: string) => Effect.Effect<void>
 }
 
-/** Whether a stream wants colours: a terminal, and neither NO_COLOR nor TERM=dumb. */
+/** Whether to write colours to a stream: it is a terminal, and neither NO_COLOR nor TERM=dumb is set. */
 export const wantsColour = (stream: { readonly isTTY?: boolean }, env: NodeJS.ProcessEnv): boolean =>
   stream.isTTY === true && !env["NO_COLOR"] && env["TERM"] !== "dumb"
 
-/** What a stream is written: nothing that controls a terminal, where it is one. */
+/** Removes control sequences if the stream is a terminal. */
 const safe = (stream: { readonly isTTY?: boolean }, text: string): string =>
   stream.isTTY === true ? PlainText.coloured(text) : text
 
-// Loaded only for a terminal: its tables of Unicode are a tenth of what a command takes to start.
+// Loaded only for a terminal: its Unicode tables take a tenth of the time that a command needs to start.
 const loadFrames = Effect.promise(() => import("log-update"))
 
-/** The output of this process. Closing takes the frame away and shows the cursor again. */
+/** The output of this process. Closing the scope removes the frame and shows the cursor again. */
 export const make: Effect.Effect<Output, never, Scope.Scope> = Effect.gen(function*() {
   const { env, stderr, stdout } = process
-  // A terminal without a size has 0 rows, and a frame cut to its height is none at all.
+  // A terminal without a known size has 0 rows, and would show nothing of a frame.
   const live = stdout.isTTY === true && stdout.rows !== 0 && env["TERM"] !== "dumb"
-  // Who reads us may go away; that is no reason to stop serving.
+  // If the reader of a stream goes away, the gateway continues.
   const ignore = () => {}
   stdout.on("error", ignore)
   stderr.on("error", ignore)
@@ -63,7 +63,7 @@ export const make: Effect.Effect<Output, never, Scope.Scope> = Effect.gen(functi
     colour: wantsColour(stdout, env),
     width: Effect.sync(() => stdout.columns || 80),
     line: (text) => above(() => stdout.write(`${safe(stdout, text)}\n`)),
-    given: (text) => above(() => stdout.write(`${stdout.isTTY === true ? PlainText.lines(text) : text}\n`)),
+    raw: (text) => above(() => stdout.write(`${stdout.isTTY === true ? PlainText.lines(text) : text}\n`)),
     problem: (text) => above(() => stderr.write(`${safe(stderr, text)}\n`)),
     frame: (text) =>
       Effect.sync(() => {
@@ -73,7 +73,7 @@ export const make: Effect.Effect<Output, never, Scope.Scope> = Effect.gen(functi
   }
 })
 
-/** A logger that writes warnings and worse as lines to standard error, without disturbing the frame. */
+/** A logger that writes warnings and errors as lines to standard error, above the frame. */
 export const logger = (output: Output): Logger.Logger<unknown, void> =>
   Logger.make(({ annotations, cause, date, logLevel, message }) => {
     if (LogLevel.lessThan(logLevel, LogLevel.Warning)) return

@@ -1,24 +1,24 @@
 /**
- * Lines on standard error, where hosts show what a server has to say to people.
+ * Writes lines to standard error, which hosts show to users.
  */
 import { Cause, Logger } from "effect"
 import { clean } from "./Text.js"
 
-/** What nobody has read, in bytes; past it lines are dropped. */
-const most = 1024 * 1024
+/** The maximum size of unread output, in bytes; further lines are dropped. */
+const maxUnread = 1024 * 1024
 
 let dropped = 0
 
-/** Writes one line as it is. Where nobody reads standard error, it is dropped, and the next line that is read says so. */
+/** Writes one line unchanged. If nobody reads standard error, drops it; the next line that can be written reports how many are missing. */
 export const write = (text: string): void => {
   const { stderr } = process
-  if (stderr.writableLength > most) return void dropped++
+  if (stderr.writableLength > maxUnread) return void dropped++
   if (dropped > 0) stderr.write(`mcp-lifeline: ${dropped} lines are missing here, because nobody read standard error\n`)
   dropped = 0
   stderr.write(`${text}\n`)
 }
 
-/** Writes one line, whatever it holds. */
+/** Writes a text as one line, without control sequences. */
 export const line = (text: string): void => write(clean(text))
 
 /** Writes each message as a line. */

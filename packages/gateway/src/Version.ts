@@ -1,9 +1,9 @@
 /**
- * The version of this package, as its package.json has it.
+ * The version of this package, from its package.json.
  */
 import { createRequire } from "node:module"
 
 const manifest = createRequire(import.meta.url)("../package.json") as { readonly version: string }
 
-/** For `--version`, and for who we say we are to clients. */
+/** The version for `--version`, clients and servers. */
 export const version: string = manifest.version

@@ -5,7 +5,7 @@
 import * as Cli from "./Cli.js"
 import { UsageError } from "./commandLine/read.js"
 
-/** Carries a command line out. Loads only what it needs: help waits for nothing, and a host starts `wrap` for each server. */
+/** Runs a request. Loads only the modules that it needs, so that help is fast, and so is `wrap`, which hosts start once for each server. */
 const run = async (request: Cli.Request | Cli.Text): Promise<void> => {
   switch (request._tag) {
     case "Text":
@@ -30,6 +30,6 @@ try {
 } catch (error) {
   if (!(error instanceof UsageError)) throw error
   console.error(`mcp-lifeline: ${error.message}`)
-  // What was written has left before the process does.
+  // Exits only once the output is written.
   process.stderr.write("", () => process.exit(2))
 }

@@ -1,5 +1,5 @@
 /**
- * A program that a host starts and speaks to over standard input and output: how it begins, and how it ends with its host.
+ * Runs a program that a host starts and talks to over standard input and output, until the host closes them.
  */
 import * as StateFolder from "@mcp-lifeline/state/StateFolder"
 import { Cause, Effect, Exit, FiberId, Layer, Logger, LogLevel, Option, type Scope } from "effect"
@@ -7,8 +7,8 @@ import type { StartError, UsageError } from "./Errors.js"
 import { leave, leaveNow } from "./leave.js"
 import * as StandardError from "./StandardError.js"
 
-/** Everything that was started has ended by then, in milliseconds: what has not is killed as the process exits. */
-const lastResort = 2800
+/** How long the program may take to stop everything that it started, in milliseconds. Then the process exits, which kills the rest. */
+const exitTimeout = 2800
 
 const exitCode = (exit: Exit.Exit<void, StartError | UsageError>): number => {
   if (Exit.isSuccess(exit) || Cause.isInterruptedOnly(exit.cause)) return 0
@@ -17,7 +17,7 @@ const exitCode = (exit: Exit.Exit<void, StartError | UsageError>): number => {
   return failure?._tag === "UsageError" ? 2 : 1
 }
 
-/** Runs the program until it is over, the host closes its end, or a signal comes; then the process exits. */
+/** Runs the program until it ends, the host closes standard input, or a signal arrives; then the process exits. */
 export const run = (
   program: Effect.Effect<void, StartError | UsageError, StateFolder.StateFolder | Scope.Scope>
 ): void => {
@@ -29,7 +29,7 @@ export const run = (
   )
   fiber.addObserver((exit) => {
     const code = exitCode(exit)
-    // What was written has left before the process does.
+    // Exits only once the output is written, or after 200 ms.
     process.stdout.write("", () => leave(code))
     setTimeout(() => leave(code), 200)
   })
@@ -37,9 +37,9 @@ export const run = (
   const end = (): void => {
     if (isEnding) return
     isEnding = true
-    setTimeout(() => leaveNow(0), lastResort).unref()
+    setTimeout(() => leaveNow(0), exitTimeout).unref()
     fiber.unsafeInterruptAsFork(FiberId.none)
   }
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, end)
-  process.stdin.on("end", () => setTimeout(() => leaveNow(0), lastResort).unref())
+  process.stdin.on("end", () => setTimeout(() => leaveNow(0), exitTimeout).unref())
 }

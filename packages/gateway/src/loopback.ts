@@ -1,6 +1,6 @@
 /**
- * Loaded into the demo's HTTP server before it, with `node --import`: the published server listens on every address of the
- * machine and has no option for it. Here it listens on loopback only, and ends when the gateway is gone, however that ended.
+ * `node --import` loads this into the demo's HTTP server: the published server listens on all addresses of the machine and has no option to
+ * change that. With this, it listens on loopback only, and exits when the gateway is gone, however that ended.
  */
 import { Server } from "node:net"
 

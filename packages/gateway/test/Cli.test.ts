@@ -97,10 +97,10 @@ describe("mcp-lifeline", () => {
 
   it.effect("what follows -- is an argument, and a value may begin with a hyphen", () =>
     Effect.gen(function*() {
-      expect(yield* parse(["call", "--", "-x"])).toMatchObject({ asked: { name: "-x" } })
-      expect(yield* parse(["logs", "--server", "-x"])).toMatchObject({ asked: { server: "-x" } })
-      expect(yield* parse(["logs", "--server=--json"])).toMatchObject({ asked: { server: "--json", json: false } })
-      expect(yield* parse(["call", "a", "-"])).toMatchObject({ asked: { given: "-" } })
+      expect(yield* parse(["call", "--", "-x"])).toMatchObject({ command: { name: "-x" } })
+      expect(yield* parse(["logs", "--server", "-x"])).toMatchObject({ command: { server: "-x" } })
+      expect(yield* parse(["logs", "--server=--json"])).toMatchObject({ command: { server: "--json", json: false } })
+      expect(yield* parse(["call", "a", "-"])).toMatchObject({ command: { input: "-" } })
     }))
 
   it.effect("--stdio joins the gateway of a file, which lingers for a minute or as long as is said", () =>

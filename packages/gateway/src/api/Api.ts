@@ -1,6 +1,5 @@
 /**
- * The API of a running gateway: what can be asked of it, and what it answers. Its handlers stand elsewhere; the commands and the
- * status page are its clients.
+ * The API of a running gateway: its endpoints and their results. `Handlers` implements it; the commands and the status page are its clients.
  */
 import * as HttpApi from "@effect/platform/HttpApi"
 import * as HttpApiEndpoint from "@effect/platform/HttpApiEndpoint"
@@ -15,7 +14,7 @@ import { version } from "../Version.js"
 import * as EventLog from "./EventLog.js"
 import * as GatewayStatus from "./GatewayStatus.js"
 
-/** An error: a code for programs, a message for people. */
+/** An error with a code for programs and a message for people. */
 const failure = <const Codes extends readonly [string, ...ReadonlyArray<string>]>(
   status: number,
   description: string,
@@ -39,7 +38,7 @@ export const notFound = (message: string): NotFound => ({ error: { code: "not_fo
 export const NoLogin = failure(409, "The server has no sign-in, or the sign-in failed", "no_login", "login_failed")
 export type NoLogin = typeof NoLogin.Type
 
-/** The server could not do it, or it is not known whether it did. */
+/** The server failed, or nobody knows whether it carried out the request. */
 export const ServerFailed = failure(
   502,
   "The server could not do it; with result_unknown it may have done it",
@@ -79,10 +78,10 @@ export const Tool = Schema.Struct({
 }).annotations({ identifier: "Tool" })
 export type Tool = typeof Tool.Type
 
-/** The tools that are known without a client. */
+/** The tools of the shared servers. */
 export const Tools = Schema.Struct({
   tools: Schema.Array(Tool),
-  /** The servers whose tools are not listed, with why, and what to do: each client has its own, or nothing is known of its tools. */
+  /** The servers whose tools are missing, with the reason and what to do: each client has its own server, or its tools are not known yet. */
   notListed: Schema.Array(Schema.Struct({ server: Schema.String, message: Schema.String }))
 }).annotations({ identifier: "Tools" })
 export type Tools = typeof Tools.Type
@@ -94,11 +93,11 @@ export const Call = Schema.Struct({
 }).annotations({ identifier: "Call" })
 export type Call = typeof Call.Type
 
-/** How far a sign-in is. */
+/** The state of a sign-in. */
 export const Login = Schema.Struct({
   state: Schema.Literal("signed-in", "login-needed"),
   message: Schema.String,
-  /** Where a person has to go. */
+  /** The address to open in a browser. */
   url: Schema.optional(Schema.String)
 }).annotations({ identifier: "Login" })
 export type Login = typeof Login.Type

@@ -1,22 +1,22 @@
 /**
- * How the calls of one server went: counts, and the times of the last ones.
+ * Counts the calls of one server, and keeps the durations of the last ones.
  */
 import { Cause, Exit } from "effect"
 
-/** The calls of one server since the gateway has started. */
+/** The calls of one server since the gateway started. */
 export interface Counts {
   readonly total: number
-  /** Calls that ended without a result. Those that their client gave up are not among them. */
+  /** Calls that ended without a result, except those that their client gave up. */
   readonly failed: number
-  /** Calls that their client gave up before they had an answer: cancelled, or timed out on its side. */
+  /** Calls that their client cancelled, or that timed out at the client. */
   readonly givenUp: number
   readonly inFlight: number
   /** The median of the last calls that had a result, in milliseconds; `null` before the first. */
   readonly p50Millis: number | null
 }
 
-/** How many times are remembered. */
-const remembered = 200
+/** How many durations are kept. */
+const maxDurations = 200
 
 /** Counts the calls of one server. */
 export class CallCounts {
@@ -34,7 +34,7 @@ export class CallCounts {
 
   end(exit: Exit.Exit<unknown, unknown>, millis: number): void {
     this.#inFlight--
-    if (Exit.isSuccess(exit)) this.#millis[this.#answered++ % remembered] = millis
+    if (Exit.isSuccess(exit)) this.#millis[this.#answered++ % maxDurations] = millis
     else if (Cause.isInterruptedOnly(exit.cause)) this.#givenUp++
     else this.#failed++
   }

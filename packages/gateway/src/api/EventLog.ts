@@ -1,5 +1,5 @@
 /**
- * What has happened of late, as lines for people: a bounded list, and a stream of what is added.
+ * A bounded log of recent events as lines for people, and a stream of new lines.
  */
 import { Effect, PubSub, Schema, Stream } from "effect"
 
@@ -14,35 +14,35 @@ export const Entry = Schema.Struct({
 }).annotations({ identifier: "Event" })
 export type Entry = typeof Entry.Type
 
-/** How many lines are kept, of all servers together. */
-const kept = 500
+/** How many lines the log keeps, of all servers together. */
+const maxLines = 500
 
-/** How many lines a reader may be behind before it loses the oldest. */
+/** How many lines a slow reader may lag behind before it misses the oldest. */
 const backlog = 100
 
 /** The lines of one gateway. */
 export interface EventLog {
   readonly add: (entry: Entry) => void
-  /** The last ones, oldest first: at most `limit`, of one server where one is named. */
+  /** The last lines, oldest first: at most `limit`, of all servers or of one. */
   readonly last: (limit: number, server?: string) => ReadonlyArray<Entry>
-  /** What is added from the subscription on. */
+  /** The lines that are added after the subscription. */
   readonly added: Stream.Stream<Entry>
 }
 
-/** An empty one. */
-export const make: Effect.Effect<EventLog> = Effect.map(PubSub.sliding<Entry>(backlog), (news): EventLog => {
+/** Makes an empty log. */
+export const make: Effect.Effect<EventLog> = Effect.map(PubSub.sliding<Entry>(backlog), (lines): EventLog => {
   let entries: Array<Entry> = []
   return {
     add: (entry) => {
       entries.push(entry)
-      // Many at once: to shift one from a long array costs as much as its length.
-      if (entries.length >= 2 * kept) entries = entries.slice(-kept)
-      news.unsafeOffer(entry)
+      // Removes many at once, because removing the first element of a long array takes time proportional to its length.
+      if (entries.length >= 2 * maxLines) entries = entries.slice(-maxLines)
+      lines.unsafeOffer(entry)
     },
     last: (limit, server) =>
       limit <= 0
         ? []
-        : entries.slice(-kept).filter((entry) => server === undefined || entry.server === server).slice(-limit),
-    added: Stream.fromPubSub(news)
+        : entries.slice(-maxLines).filter((entry) => server === undefined || entry.server === server).slice(-limit),
+    added: Stream.fromPubSub(lines)
   }
 })

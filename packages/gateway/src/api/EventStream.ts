@@ -1,6 +1,6 @@
 /**
- * What `/api/events` sends: the status of the gateway and the lines of its log, as server-sent events. A reader that does not read
- * misses what was in between, and costs no memory.
+ * Answers `/api/events`: the status of the gateway and the lines of its log, as server-sent events. A slow reader misses events, but uses no
+ * more memory than others.
  */
 import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
 import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
@@ -11,21 +11,21 @@ import type { Gateway } from "./Gateway.js"
 import type { GatewayStatus, StatusUpdate } from "./GatewayStatus.js"
 import { gatewayStatus } from "./statusOf.js"
 
-/** The least time between two events of the status. */
-const pace = "250 millis"
+/** The minimum time between two status events. */
+const statusInterval = "250 millis"
 
-/** For so long a status is the same for all readers. */
-const fresh = "100 millis"
+/** How long all readers share one computed status. */
+const statusLifetime = "100 millis"
 
-/** How often a comment says that the stream is alive. */
-const keepalive = "15 seconds"
+/** How often a comment shows that the stream is alive. */
+const keepaliveInterval = "15 seconds"
 
-/** How many streams may be open at once: from one address half of them, as long as it is alone. */
-const mostReaders = 200
+/** How many streams may be open at once. One address alone may have half of them. */
+const maxReaders = 200
 
 const event = (name: string, data: string): string => `event: ${name}\ndata: ${data}\n\n`
 
-/** Leaves out the histories that one reader has already: they are long, and most changes concern one server. */
+/** Removes the histories that the reader already has from each status: they are long, and most changes concern only one server. */
 const withoutKnown = (): (status: GatewayStatus) => StatusUpdate => {
   let known = new Map<string, GatewayStatus["servers"][number]["history"]>()
   return ({ gateway, servers }) => {
@@ -49,22 +49,22 @@ export const make = (
   Effect.gen(function*() {
     const status = yield* Effect.cachedWithTTL(
       Effect.map(gatewayStatus(gateway), (value) => ({ value, text: JSON.stringify(value) })),
-      fresh
+      statusLifetime
     )
-    const readers = new Shares(mostReaders)
+    const readers = new Shares(maxReaders)
 
     const statuses = Stream.suspend(() => {
       const update = withoutKnown()
-      return Stream.tick(pace).pipe(
+      return Stream.tick(statusInterval).pipe(
         Stream.mapEffect(() => status),
         Stream.changesWith((one, other) => one.text === other.text),
         Stream.bufferChunks({ capacity: 1, strategy: "sliding" }),
-        // What comes out of the buffer reaches the reader.
+        // After the buffer, which drops what the reader is too slow for: only what is sent counts as known to the reader.
         Stream.map(({ value }) => event("status", JSON.stringify(update(value))))
       )
     })
     const lines = gateway.record.log.added.pipe(Stream.map((entry) => event("event", JSON.stringify(entry))))
-    const alive = Stream.map(Stream.drop(Stream.tick(keepalive), 1), () => ": alive\n\n")
+    const alive = Stream.map(Stream.drop(Stream.tick(keepaliveInterval), 1), () => ": alive\n\n")
 
     const texts = Stream.mergeAll([statuses, lines, alive], { concurrency: "unbounded", bufferSize: 1 }).pipe(
       Stream.mapChunks((chunk) => Chunk.of(Chunk.join(chunk, ""))),

@@ -1,36 +1,36 @@
 /**
- * The gateway as its API sees it: what it serves, and what has happened so far.
+ * The gateway as its API sees it: its servers, and a record of what has happened to them.
  */
 import type * as SignIn from "@mcp-lifeline/sign-in/SignIn"
 import { Clock, Effect, type Scope } from "effect"
 import type { ServerPool } from "../serve/pool/ServerPool.js"
 import * as Record from "./Record.js"
 
-/** What the API needs to know beside the servers. */
+/** What the API reports in addition to the servers. */
 export interface About {
   readonly record: Record.Record
   /** In milliseconds since 1970. */
   readonly startedAt: number
-  /** The file that the servers are read from. */
+  /** The configuration file; `undefined` for the demo. */
   readonly config: string | undefined
-  /** Why the last save of the file is not in force, or not all of it. */
+  /** Why the last version of the file, or a part of it, is not in use; `undefined` if it is. */
   readonly refused?: (() => string | undefined) | undefined
-  /** The sign-in of a server, where it has one. */
+  /** The sign-in of a server; `undefined` if it has none. */
   readonly signIn: (server: string) => SignIn.SignIn | undefined
 }
 
-/** A gateway that is being served. */
+/** A running gateway. */
 export interface Gateway extends About {
   readonly servers: ServerPool
-  /** Of the MCP endpoint. */
+  /** The URL of the MCP endpoint. */
   readonly url: string
-  /** How many sessions clients have. */
+  /** How many sessions are open. */
   readonly clients: Effect.Effect<number>
-  /** Whether each server is up, or has had its first try. */
+  /** Whether each shared server has connected, or failed to. */
   readonly isReady: Effect.Effect<boolean>
 }
 
-/** What is known of servers without a record of their own: nothing that was before now. */
+/** Makes a record that begins now. */
 export const about = ({ shared }: Pick<ServerPool, "shared">): Effect.Effect<About, never, Scope.Scope> =>
   Effect.gen(function*() {
     const record = yield* Record.make()

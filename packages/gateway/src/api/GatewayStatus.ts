@@ -1,9 +1,9 @@
 /**
- * The status of a gateway and its servers, as the API answers it. Times are milliseconds since 1970.
+ * The status of a gateway and its servers in the API. Times are milliseconds since 1970.
  */
 import { Schema } from "effect"
 
-/** The states of a server, in the order in which runtimes are counted. */
+/** The states of a server, in the order in which `runtimesByState` lists them. */
 export const State = Schema.Literal(
   "Idle",
   "Connecting",
@@ -22,11 +22,11 @@ const count = Schema.Int
 /** One server. */
 export const Server = Schema.Struct({
   name: Schema.String,
-  /** Where each client has its own: the state of the runtime of which an operator wants to know first. */
+  /** For a server of which each client has its own: the state of the runtime that an operator should look at first. */
   state: State,
   /** From when on it is in that state. */
   since: Schema.Number,
-  /** The number of its connection; 0 before the first. Where each client has its own, each has its own number. */
+  /** The number of its connection; 0 before the first. Missing if each client has its own server. */
   generation: Schema.optional(count),
   transport: Schema.String,
   /** The command or the address, without credentials. */
@@ -35,15 +35,15 @@ export const Server = Schema.Struct({
   /** Name and version as the server gives them. */
   server: Schema.NullOr(Schema.Struct({ name: Schema.String, version: Schema.String })),
   sessions: Schema.Literal("shared", "per-client"),
-  /** Where each client has its own: how many there are. */
+  /** For a server of which each client has its own: how many runtimes there are. */
   runtimesByState: Schema.optional(Schema.partialWith(Schema.Record({ key: State, value: count }), { exact: true })),
   counts: Schema.Struct({ tools: count, prompts: count, resources: count }),
-  /** Whether what is known of its tools may be out of date. */
+  /** Whether its lists may be out of date. */
   stale: Schema.Boolean,
   calls: Schema.Struct({
     total: count,
     failed: count,
-    /** Calls that their clients gave up before they had an answer: cancelled, or timed out there. */
+    /** Calls that their clients cancelled, or that timed out at the clients. */
     givenUp: count,
     inFlight: count,
     p50Millis: Schema.NullOr(Schema.Number)
@@ -52,9 +52,9 @@ export const Server = Schema.Struct({
   nextAttemptAt: Schema.optional(Schema.Number),
   /** Attempts that have failed since the last stable connection. */
   attempt: Schema.optional(Schema.Int),
-  /** What a person has to do to sign in. */
+  /** What the user has to do to sign in. */
   login: Schema.optional(Schema.Struct({ message: Schema.String, url: Schema.optional(Schema.String) })),
-  /** The last changes of its state, oldest first. `lost`: the change came of a connection that was lost. */
+  /** The last changes of its state, oldest first. `lost`: a lost connection caused the change. */
   history: Schema.Array(
     Schema.Struct({ at: Schema.Number, state: State, lost: Schema.optional(Schema.Literal(true)) })
   ),
@@ -74,21 +74,21 @@ export const Runtime = Schema.Struct({
 }).annotations({ identifier: "Runtime" })
 export type Runtime = typeof Runtime.Type
 
-/** One server, with what the status of the gateway leaves out. */
+/** One server, with details that the status of the gateway leaves out. */
 export const ServerDetails = Schema.extend(
   Server,
   Schema.Struct({
-    /** Where each client has its own: all of them. */
+    /** For a server of which each client has its own: all runtimes. */
     runtimes: Schema.optional(Schema.Array(Runtime))
   })
 ).annotations({ identifier: "ServerDetails" })
 export type ServerDetails = typeof ServerDetails.Type
 
-/** One server, after something was done to it. */
+/** One server, after a command. */
 export const ChangedServer = Schema.extend(
   Server,
   Schema.Struct({
-    /** Where each client has its own: with how many runtimes this was done. */
+    /** For a server of which each client has its own: for how many runtimes the command succeeded. */
     runtimesDone: Schema.optional(count)
   })
 ).annotations({ identifier: "ChangedServer" })
@@ -99,22 +99,22 @@ export const GatewayStatus = Schema.Struct({
   gateway: Schema.Struct({
     name: Schema.String,
     version: Schema.String,
-    /** Of its MCP endpoint. */
+    /** The URL of its MCP endpoint. */
     url: Schema.String,
     pid: Schema.Int,
     startedAt: Schema.Number,
-    /** The file that its servers are read from; without it, it serves the demo. */
+    /** The configuration file; missing for the demo. */
     config: Schema.optional(Schema.String),
-    /** Why its last save is not in force, or not all of it. */
+    /** Why the last version of the file, or a part of it, is not in use. */
     configProblem: Schema.optional(Schema.String),
-    /** Sessions of clients. */
+    /** How many sessions are open. */
     clients: count
   }),
   servers: Schema.Array(Server)
 }).annotations({ identifier: "Status" })
 export type GatewayStatus = typeof GatewayStatus.Type
 
-/** The same as a stream of events has it: a history that the reader has already is left out. */
+/** The status in a stream of events: it leaves out the histories that the reader already has. */
 export const StatusUpdate = Schema.Struct({
   ...GatewayStatus.fields,
   servers: Schema.Array(Schema.Struct({ ...Server.fields, history: Schema.optional(Server.fields.history) }))

@@ -1,5 +1,5 @@
 /**
- * Answers the requests of the API.
+ * Implements the API.
  */
 import * as HttpApiBuilder from "@effect/platform/HttpApiBuilder"
 import { firstOf } from "@mcp-lifeline/core/internal"
@@ -13,8 +13,8 @@ import * as ServerCommands from "./ServerCommands.js"
 import { gatewayStatus, serverDetails } from "./statusOf.js"
 import * as Tools from "./Tools.js"
 
-/** How long the address of a login may take to be known. */
-const addressTime = "25 seconds"
+/** How long a request for a login waits for the address to open. */
+const addressTimeout = "25 seconds"
 
 const gatewayHandlers = (gateway: Gateway) =>
   HttpApiBuilder.group(Api.Api, "gateway", (handlers) =>
@@ -27,7 +27,7 @@ const gatewayHandlers = (gateway: Gateway) =>
         .handle("call", ({ payload }) => Tools.call(gateway, payload))
         .handle("logs", ({ urlParams: { limit = 100, server } }) =>
           Effect.map(
-            server === undefined ? Effect.void : ServerCommands.known(gateway, server, true),
+            server === undefined ? Effect.void : ServerCommands.requireServer(gateway, server, true),
             () => ({ events: gateway.record.log.last(limit, server) })
           ))
     }))
@@ -40,16 +40,16 @@ const serverHandlers = (gateway: Gateway) =>
       const login = (name: string) =>
         Effect.gen(function*() {
           const signIn = gateway.signIn(name)
-          if (signIn === undefined) yield* ServerCommands.known(gateway, name)
+          if (signIn === undefined) yield* ServerCommands.requireServer(gateway, name)
           if (signIn === undefined) {
             const message =
               `${name} has no sign-in: it is started as a process, or its credentials are in the configuration`
             return yield* Effect.fail<Api.NoLogin>({ error: { code: "no_login", message } })
           }
-          // It goes on when the page that has asked for it is closed.
+          // The login continues if the page that requested it is closed.
           const fiber = yield* FiberMap.run(logins, name, Effect.ignore(signIn.login), { onlyIfMissing: true })
           const waiting = Stream.filter(signIn.changes, ({ _tag }) => _tag === "LoginNeeded")
-          yield* firstOf(Stream.runHead(waiting), fiber, Effect.sleep(addressTime))
+          yield* firstOf(Stream.runHead(waiting), fiber, Effect.sleep(addressTimeout))
           const state = yield* signIn.state
           switch (state._tag) {
             case "SignedIn":
@@ -77,7 +77,7 @@ const serverHandlers = (gateway: Gateway) =>
         .handle("login", ({ path }) => login(path.name))
     }))
 
-/** The handlers of all that can be asked. */
+/** The handlers of all endpoints. */
 export const layer = (gateway: Gateway) =>
   HttpApiBuilder.api(Api.Api).pipe(
     Layer.provide(gatewayHandlers(gateway)),

@@ -1,18 +1,18 @@
 /**
- * In which states one server was, and why a connection to it failed last.
+ * The past states of one server, and why a connection to it failed last.
  */
 import type { Event, Status } from "@mcp-lifeline/core"
 
-/** From when on it was in a state, in milliseconds since 1970. */
+/** A change of state. `at`: milliseconds since 1970. */
 export interface Change {
   readonly at: number
   readonly state: Status["state"]
-  /** The change came of a connection that was lost, and not of a command. */
+  /** A lost connection caused the change, not a command. */
   readonly lost?: true
 }
 
-/** How many changes are remembered. */
-const remembered = 200
+/** How many changes are kept. */
+const maxChanges = 200
 
 /** The history of one server. */
 export class History {
@@ -27,30 +27,30 @@ export class History {
     }
   }
 
-  /** A connection was lost, which is told after the change that came of it. */
+  /** Marks the last change as caused by a lost connection: that event comes after the change. */
   #lost(): void {
     const [before, last] = this.#changes.slice(-2)
     if (last === undefined || before?.state !== "Connected") return
     this.#changes = [...this.#changes.slice(0, -1), { ...last, lost: true }]
   }
 
-  /** It is in a state from now on. */
+  /** Records that the server is in a state from now on. */
   enter(state: Status["state"], at: number): void {
     if (this.state === state) return
-    this.#changes = [...this.#changes.slice(1 - remembered), { at, state }]
+    this.#changes = [...this.#changes.slice(1 - maxChanges), { at, state }]
   }
 
-  /** The state that it is in. */
+  /** The last recorded state. */
   get state(): Status["state"] | undefined {
     return this.#changes.at(-1)?.state
   }
 
-  /** Oldest first. */
+  /** All recorded changes, oldest first. */
   get changes(): ReadonlyArray<Change> {
     return this.#changes
   }
 
-  /** Why a connection was lost or could not be made last. */
+  /** Why the last connection was lost, or the last attempt failed. */
   get lastError(): { readonly message: string; readonly at: number } | undefined {
     return this.#lastError
   }

@@ -1,5 +1,5 @@
 /**
- * What a supervisor asks of the gateway: whether it is alive, whether it is ready, and its metrics.
+ * Endpoints for supervisors and monitoring: whether the gateway is alive, whether it is ready, and its metrics.
  */
 import * as HttpRouter from "@effect/platform/HttpRouter"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
@@ -44,9 +44,9 @@ const health = (gateway: Gateway) =>
   )
 
 /**
- * Ready once each server is up or has had its first try; and why those that are not up are not. A server of which each client has its
- * own is started for a client: without clients there is nothing to try. A save that was refused is told; the servers go on as they were, so
- * the gateway stays ready.
+ * Ready once each shared server has connected, or failed to; the answer says why servers are down. Servers of which each client has its own
+ * do not count, because they start only for a client. If the gateway has refused a new version of its file, the answer says so, but the
+ * gateway stays ready, because the servers continue with the old one.
  */
 const ready = (gateway: Gateway) =>
   Effect.zipWith(
@@ -57,8 +57,8 @@ const ready = (gateway: Gateway) =>
   )
 
 /**
- * The same while the gateway starts or stops, and knows no server. One that starts is alive, so that no supervisor kills it; one that
- * stops is to be found by nobody any more.
+ * The answers while the gateway starts or stops, when it knows no servers. A gateway that starts is alive, so that no supervisor kills it;
+ * one that stops is not, so that it gets no new requests.
  */
 export const unavailable: Unavailable.Probes = (phase) => ({
   "/health": { status: phase === "starting" ? 200 : 503, body: healthOf(phase, []) },

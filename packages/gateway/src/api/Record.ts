@@ -1,5 +1,5 @@
 /**
- * What has happened to the servers of a gateway: bounded, whatever they do and however long it runs.
+ * A record of what has happened to the servers of a gateway. Its size is limited, whatever they do and however long it runs.
  */
 import { type Event, type Fleet, Telemetry } from "@mcp-lifeline/core"
 import type { Scope } from "effect"
@@ -11,17 +11,17 @@ import * as EventLog from "./EventLog.js"
 import * as RepeatedLines from "./RepeatedLines.js"
 import { type OnEvent, ServerRecords } from "./ServerRecords.js"
 
-/** What has happened so far. */
+/** The record. */
 export interface Record {
   readonly servers: ServerRecords
   readonly log: EventLog.EventLog
-  /** Makes what measures the servers of one group. */
+  /** Makes the telemetry for the servers of one group of clients. */
   readonly telemetry: (sessions: ClientGroup["sessions"]) => Telemetry.Telemetry
-  /** Writes lines about the servers that all clients share, as long as the scope is open. To be called right after their fleet was made. */
+  /** Writes lines about the shared servers until the scope closes. Call it right after making their fleet, so that it misses no event. */
   readonly follow: (fleet: Fleet.Fleet) => Effect.Effect<void, never, Scope.Scope>
 }
 
-/** An empty record, which hands on what it measures to the telemetry that is provided, and each line about a server to `onLine`. */
+/** Makes an empty record. It passes measurements on to the telemetry in the context, and each line about a server to `onLine`. */
 export const make = (
   onLine: (entry: EventLog.Entry) => Effect.Effect<void> = () => Effect.void
 ): Effect.Effect<Record, never, Scope.Scope> =>
@@ -41,7 +41,7 @@ export const make = (
     })
 
     const repeated = yield* RepeatedLines.make(write)
-    /** What happens to a server of one client: of many clients, few lines. */
+    /** Writes lines about servers of single clients, and combines repeated ones, so that many clients cause few lines. */
     const ofClient: OnEvent = (event, { number, state }, { connection, transport }) => {
       const text = Lines.ofRuntime(event, { state, transport, peer: connection()?.peer })
       if (text === undefined) return

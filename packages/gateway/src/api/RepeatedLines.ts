@@ -1,41 +1,41 @@
 /**
- * Lines of the log that may come from many clients at once. However many clients there are, the lines stay few: the first line of a kind is
- * written at once, those that follow are counted, and one line says how many they were.
+ * Combines repeated lines of the log, which many clients may cause at once: the first line of a kind is written immediately, the following
+ * ones are counted, and one line reports their number.
  */
 import { Clock, Effect, FiberSet, type Scope } from "effect"
 import * as Table from "../serve/Table.js"
 import type * as EventLog from "./EventLog.js"
 
-/** How long lines are counted at first, and at most, in milliseconds. The time doubles as long as there are more. */
-const shortest = 2000
-const longest = 5 * 60 * 1000
+/** The first and the longest time for which lines are counted, in milliseconds. The time doubles as long as more lines follow. */
+const minWindow = 2000
+const maxWindow = 5 * 60 * 1000
 
-/** After so long without a line of its kind, the next one is the first again, in milliseconds. */
-const forgotten = 60 * 1000
+/** After this time without a line of a kind, in milliseconds, the next one counts as the first again. */
+const resetAfter = 60 * 1000
 
-/** Lines of one kind, which follow one that was written. */
+/** Lines of one kind that follow a written one. */
 interface Following {
   readonly since: number
-  /** How long they are counted. */
+  /** How long they are counted, in milliseconds. */
   readonly window: number
   count: number
   last: EventLog.Entry | undefined
-  /** That time is over, and there were none. */
+  /** That time has passed without any. */
   isQuiet: boolean
 }
 
-/** What was counted, as one line. */
+/** One line for all counted lines. */
 const lineOf = ({ count, last, since }: Following, now: number): EventLog.Entry | undefined => {
   if (last === undefined || count === 1) return last && { ...last, at: now }
   return { ...last, at: now, text: `${last.text}  (${count} times in ${Table.span(Math.max(1000, now - since))})` }
 }
 
-/** Gives lines of some kind to `write` as long as the scope is open; those that are counted when it closes, too. */
+/** Returns a function that takes lines, and passes combined lines to `write`. Closing the scope writes lines that are still being counted. */
 export const make = (
   write: (line: EventLog.Entry) => Effect.Effect<void>
 ): Effect.Effect<(kind: string, line: EventLog.Entry) => void, never, Scope.Scope> =>
   Effect.gen(function*() {
-    /** By kind. */
+    /** The lines that are being counted, by kind. */
     const all = new Map<string, Following>()
     yield* Effect.addFinalizer(() =>
       Effect.flatMap(Clock.currentTimeMillis, (now) =>
@@ -45,7 +45,7 @@ export const make = (
         }))
     )
     const run = yield* FiberSet.makeRuntime<never>()
-    /** Counts from now on. */
+    /** Counts lines of a kind from now on. */
     const follow = (kind: string, since: number, window: number): Effect.Effect<void> => {
       const following: Following = { since, window, count: 0, last: undefined, isQuiet: false }
       all.set(kind, following)
@@ -54,14 +54,14 @@ export const make = (
         if (line !== undefined) return Effect.zipRight(write(line), follow(kind, now, longer(window)))
         following.isQuiet = true
         const forget = Effect.sync(() => void (all.get(kind) === following && all.delete(kind)))
-        return Effect.delay(forget, forgotten)
+        return Effect.delay(forget, resetAfter)
       })
       return Effect.delay(ended, window)
     }
     return (kind, line) => {
       const before = all.get(kind)
       if (before === undefined || before.isQuiet) {
-        const window = before === undefined ? shortest : longer(before.window)
+        const window = before === undefined ? minWindow : longer(before.window)
         run(Effect.zipRight(write(line), follow(kind, line.at, window)))
       } else {
         before.count++
@@ -70,4 +70,4 @@ export const make = (
     }
   })
 
-const longer = (window: number): number => Math.min(2 * window, longest)
+const longer = (window: number): number => Math.min(2 * window, maxWindow)

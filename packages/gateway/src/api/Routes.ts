@@ -1,5 +1,5 @@
 /**
- * What the gateway answers over HTTP beside `/mcp`.
+ * The HTTP routes of the gateway other than `/mcp`.
  */
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import * as HttpApiBuilder from "@effect/platform/HttpApiBuilder"
@@ -22,7 +22,7 @@ import * as Probes from "./Probes.js"
 
 /** The largest body of a request, in bytes. */
 const maxBody = 16 * 1024 * 1024
-/** All bodies of requests that are on their way, in bytes. */
+/** The total size of all bodies that are being received, in bytes. */
 const maxBodies = 4 * maxBody
 
 const failure = (status: number, code: string, message: string) =>
@@ -53,8 +53,8 @@ const refuseRequest = (
 const hasBody = ({ headers }: IncomingMessage): boolean =>
   headers["transfer-encoding"] !== undefined || (headers["content-length"] ?? "0") !== "0"
 
-/** A request with its body, which has been read. */
-const again = (request: IncomingMessage, body: Buffer): IncomingMessage => {
+/** A copy of a request, with a body that has already been read. */
+const withBody = (request: IncomingMessage, body: Buffer): IncomingMessage => {
   const copy = new IncomingMessage(request.socket)
   copy.method = request.method
   copy.url = request.url
@@ -65,18 +65,18 @@ const again = (request: IncomingMessage, body: Buffer): IncomingMessage => {
   return copy
 }
 
-/** How many things are named that are wrong with a request. */
-const mostIssues = 3
+/** How many problems an error lists at most. */
+const maxIssues = 3
 
-/** What is wrong with a request that does not fit the API. */
+/** Says why a request is not valid for the API. */
 const explain = (issues: unknown): string =>
-  (Array.isArray(issues) ? issues.slice(0, mostIssues) : []).map((issue: unknown) => {
+  (Array.isArray(issues) ? issues.slice(0, maxIssues) : []).map((issue: unknown) => {
     if (!Predicate.isRecord(issue)) return ""
     const path = Array.isArray(issue["path"]) ? issue["path"].map(String).join(".") : ""
     return clean(`${path === "" ? "" : `${path}: `}${String(issue["message"])}`).slice(0, 500)
   }).join("; ")
 
-/** An error that is none of the API's own, in the form that those have. */
+/** Converts an error of the library to the API's error format; none for other errors. */
 const refuse = (error: unknown): Option.Option<HttpServerResponse.HttpServerResponse> => {
   if (!Predicate.hasProperty(error, "_tag")) return Option.none()
   switch (error._tag) {
@@ -91,7 +91,7 @@ const refuse = (error: unknown): Option.Option<HttpServerResponse.HttpServerResp
   }
 }
 
-/** The API as an app. */
+/** The API as an HTTP app. */
 const api = (gateway: Gateway) =>
   Effect.gen(function*() {
     const services = Layer.mergeAll(Handlers.layer(gateway), NodeHttpServer.layerContext).pipe(
@@ -99,7 +99,7 @@ const api = (gateway: Gateway) =>
       Layer.provideMerge(HttpApiBuilder.Middleware.layer)
     )
     const context = yield* Layer.build(services)
-    // Before the library answers with errors of its own form.
+    // Runs before the library answers with errors in its own format.
     yield* Context.get(context, HttpApiBuilder.Middleware).add((app) =>
       Effect.catchAllCause(app, (cause) =>
         Option.match(refuse(Cause.squash(cause)), {
@@ -110,15 +110,15 @@ const api = (gateway: Gateway) =>
     const app = yield* Effect.provide(HttpApiBuilder.httpApp, context)
     return Effect.catchAllCause(Effect.provide(app, context), (cause) =>
       Cause.isInterruptedOnly(cause) ? Effect.failCause(cause) : Effect.as(
-        // The client sees nothing of it: it may hold anything.
+        // The client does not get the cause, because it may contain anything.
         Effect.logError("a request to the API failed inside the gateway", cause),
         failure(500, "internal_error", "internal error of the gateway; its log has more")
       ))
   })
 
 /**
- * Answers all requests but those to `/mcp`. They are let in already, with the gateway's token if it `hasToken`; those that change something
- * are checked further here.
+ * Answers all requests except those to `/mcp`. The listener has already checked the gateway's token, if it `hasToken`; this checks requests
+ * that change something further.
  */
 export const make = (gateway: Gateway, hasToken: boolean): Effect.Effect<Handler, never, Scope.Scope> =>
   Effect.gen(function*() {
@@ -134,12 +134,12 @@ export const make = (gateway: Gateway, hasToken: boolean): Effect.Effect<Handler
     const handle = yield* NodeHttpServer.makeHandler(app)
     const { fork } = yield* Fibers.make()
     const bodies = new Shares(maxBodies)
-    const take = (request: IncomingMessage, response: ServerResponse, body: Body.Whole): void => {
+    const handleBody = (request: IncomingMessage, response: ServerResponse, body: Body.Whole): void => {
       try {
-        if (body._tag === "Whole") handle(again(request, body.bytes), response)
+        if (body._tag === "Whole") handle(withBody(request, body.bytes), response)
         else refuseRequest(response, body.refusal)
       } catch (error) {
-        // What is thrown here would end the program.
+        // An exception here would end the program.
         fork(Effect.logError("a request to the API failed inside the gateway", error))
         refuseRequest(response, { status: 500, message: "internal error of the gateway; its log has more" })
       }
@@ -148,6 +148,6 @@ export const make = (gateway: Gateway, hasToken: boolean): Effect.Effect<Handler
       const refusal = request.method === "GET" ? undefined : Guard.checkAction(request.headers, hasToken)
       if (refusal !== undefined) return refuseRequest(response, refusal)
       if (!hasBody(request)) return handle(request, response)
-      Body.readBytes(request, maxBody, (body) => take(request, response, body), Body.roomFor(bodies, request))
+      Body.readBytes(request, maxBody, (body) => handleBody(request, response, body), Body.roomFor(bodies, request))
     }
   })

@@ -1,11 +1,11 @@
 /**
- * One runtime of a server, and which of several speaks for it.
+ * One runtime of a server, and which of several runtimes represents it.
  */
 import type { ConnectReason, Event, Status, Telemetry } from "@mcp-lifeline/core"
 
 type State = Status["state"]
 
-/** The states of which an operator wants to know first, the most urgent one first. */
+/** The states in the order of their importance for an operator, the most urgent first. */
 const urgent: ReadonlyArray<State> = [
   "PermanentlyFailed",
   "Dormant",
@@ -19,11 +19,11 @@ const urgent: ReadonlyArray<State> = [
   "Closed"
 ]
 
-/** What is known of one runtime. */
+/** The recorded state of one runtime. */
 export class Runtime {
   /** Counted for each server from 1, in the order in which its runtimes were made. */
   readonly number: number
-  /** Whose it is. A group has more than one only while one of them replaces another. */
+  /** The group of clients that it belongs to. A group has more than one runtime only while one replaces another. */
   readonly group: object
   #state: State
   #since: number
@@ -79,15 +79,15 @@ export class Runtime {
     return this.#reason
   }
 
-  /** The lower, the more an operator wants to know of it. An attempt is no better than the pause before it, unless it is the first one. */
+  /** The lower, the more important for an operator. A new attempt counts like the pause before it, unless it is the first attempt. */
   get rank(): number {
     return urgent.indexOf(this.#state === "Connecting" && this.#isDown ? "Reconnecting" : this.#state)
   }
 }
 
 /**
- * The one that speaks for a server. Each group is represented by the runtime that serves it, or else by its last one; among the groups,
- * the one that an operator wants to know of first.
+ * The runtime that represents a server: of each group of clients, take the runtime that serves it, or else the last one; of these, take the
+ * most important one for an operator.
  */
 export const leading = (runtimes: ReadonlyArray<Runtime>): Runtime | undefined => {
   const serving = new Map<object, Runtime>()

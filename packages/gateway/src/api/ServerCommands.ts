@@ -1,6 +1,6 @@
 /**
- * The commands of the API: they do something to the backends of a server, that of each group that has it, a few at a time, because each may
- * start a process.
+ * The commands of the API. They act on all backends of a server, one for each group of clients that has it; only a few at a time, because
+ * each may start a process.
  */
 import type { Backend, CommandError } from "@mcp-lifeline/core"
 import { Unknown } from "@mcp-lifeline/core/internal"
@@ -10,25 +10,25 @@ import type { Gateway } from "./Gateway.js"
 import type { ChangedServer } from "./GatewayStatus.js"
 import { serverStatus } from "./statusOf.js"
 
-/** How many begin at once; a fleet connects as many. */
-const atOnce = 8
+/** How many backends a command acts on at once; the same number as a fleet connects at once. */
+const maxConcurrent = 8
 
-/** What takes longer goes on while the next ones begin, so that servers that do not answer do not hold up the others. */
-const turn = "2 seconds"
+/** After this time, the next backend begins even if the previous one is not done, so that servers that do not answer do not delay the others. */
+const slowAfter = "2 seconds"
 
-/** What became of it. The runtimes of clients that leave meanwhile do not count. */
+/** The outcome of a command. Runtimes of clients that leave in the meantime do not count. */
 export interface Outcome {
   readonly done: number
   readonly failures: ReadonlyArray<CommandError>
 }
 
-/** Ends when it is done, or has failed, for each of the runtimes. */
+/** Runs a command for each runtime. Ends when it has succeeded or failed for all. */
 export const onEach = (
   runtimes: ReadonlyArray<Backend.Backend>,
   act: (backend: Backend.Backend) => Effect.Effect<void, CommandError>
 ): Effect.Effect<Outcome> =>
   Effect.scoped(Effect.gen(function*() {
-    const begun = yield* Effect.forEach(runtimes, (backend) =>
+    const fibers = yield* Effect.forEach(runtimes, (backend) =>
       Effect.gen(function*() {
         const outcome = act(backend).pipe(
           Effect.as("done" as const),
@@ -37,17 +37,17 @@ export const onEach = (
           )
         )
         const fiber = yield* Effect.forkScoped(outcome)
-        yield* Effect.timeoutOption(Fiber.await(fiber), turn)
+        yield* Effect.timeoutOption(Fiber.await(fiber), slowAfter)
         return fiber
-      }), { concurrency: atOnce })
-    const outcomes = yield* Fiber.join(Fiber.all(begun))
+      }), { concurrency: maxConcurrent })
+    const outcomes = yield* Fiber.join(Fiber.all(fibers))
     return {
       done: outcomes.filter((outcome) => outcome === "done").length,
       failures: outcomes.filter((outcome) => typeof outcome === "object")
     }
   }))
 
-/** Does something to each of them, and returns to how many it was done; if it fails for some, says for how many. */
+/** Runs a command for each backend. Returns for how many it succeeded; if any failed, fails with an error that says how many. */
 const each =
   (act: (backend: Backend.Backend) => Effect.Effect<void, CommandError>) =>
   (backends: ReadonlyArray<Backend.Backend>): Effect.Effect<number, Api.ServerFailed> =>
@@ -60,18 +60,22 @@ const each =
       return Effect.fail({ error: { code: error.code, message } })
     })
 
-/** Fails if there is no server of this name; with `orWas` only if nothing is known of one that there was either. */
-export const known = ({ record, servers }: Gateway, name: string, orWas = false): Effect.Effect<void, Api.NotFound> =>
+/** Fails if there is no server of this name. With `includePast`, a server that the log still mentions counts, too. */
+export const requireServer = (
+  { record, servers }: Gateway,
+  name: string,
+  includePast = false
+): Effect.Effect<void, Api.NotFound> =>
   Effect.suspend(() => {
     const names = servers.servers().map(({ id }) => id)
-    return names.includes(name) || (orWas && record.log.last(1, name).length > 0)
+    return names.includes(name) || (includePast && record.log.last(1, name).length > 0)
       ? Effect.void
       : Effect.fail(Api.notFound(Unknown.backend(name, names).message))
   })
 
-type Commanded = Effect.Effect<ChangedServer, Api.NotFound | Api.ServerFailed>
+type CommandEffect = Effect.Effect<ChangedServer, Api.NotFound | Api.ServerFailed>
 
-/** Does something to the backends of a server, which is switched off or on before for groups to come. Gives its status after that. */
+/** Disables or enables a server for new groups if `isOff` is given, then acts on its backends. Returns its status after that. */
 const command = <E>(
   gateway: Gateway,
   name: string,
@@ -80,7 +84,7 @@ const command = <E>(
 ) =>
   Effect.gen(function*() {
     const { servers } = gateway
-    yield* known(gateway, name)
+    yield* requireServer(gateway, name)
     const server = servers.servers().find(({ id }) => id === name)
     if (server !== undefined && isOff !== undefined) yield* servers.switch(server, isOff)
     const runtimesDone = yield* Effect.flatMap(servers.backends(name), act)
@@ -88,15 +92,15 @@ const command = <E>(
     return status.sessions === "shared" ? status : { ...status, runtimesDone }
   })
 
-/** Connects each of them anew. */
-export const reconnect = (gateway: Gateway, name: string): Commanded =>
+/** Reconnects the server, for all groups that have it. */
+export const reconnect = (gateway: Gateway, name: string): CommandEffect =>
   command(gateway, name, each(({ reconnect }) => reconnect))
 
-/** Switches the server on for all who hold it, and for those to come. */
-export const enable = (gateway: Gateway, name: string): Commanded =>
+/** Enables the server for all groups, and for new ones. */
+export const enable = (gateway: Gateway, name: string): CommandEffect =>
   command(gateway, name, each(({ enable }) => enable), false)
 
-/** Switches the server off for all who hold it, and for those to come. */
+/** Disables the server for all groups, and for new ones. */
 export const disable = (gateway: Gateway, name: string): Effect.Effect<ChangedServer, Api.NotFound> =>
   command(
     gateway,

@@ -1,33 +1,33 @@
 /**
- * The calls, the runtimes and the history of each server, measured as telemetry: from before anything happens to it. What is known of the
- * runtimes of all who hold a server is one record.
+ * Records the calls, the runtimes and the history of each server. It gets them as telemetry, so that it misses nothing. The runtimes of all
+ * groups of clients that have a server share one record.
  */
 import type { Event, Telemetry } from "@mcp-lifeline/core"
 import { CallCounts } from "./CallCounts.js"
 import { History } from "./History.js"
 import { leading, Runtime } from "./Runtime.js"
 
-/** Takes an event of a runtime after it is recorded. Must not throw. */
+/** Gets each event of a runtime after it is recorded. Must not throw. */
 export type OnEvent = (event: Event.Event, runtime: Runtime, observed: Telemetry.Observed) => void
 
-/** What is known of one server. */
+/** The record of one server. */
 export class ServerRecord {
   readonly calls = new CallCounts()
   readonly history = new History()
   readonly #runtimes = new Set<Runtime>()
   #made = 0
 
-  /** Those that are not closed, oldest first. */
+  /** The runtimes that are not closed, oldest first. */
   get runtimes(): ReadonlyArray<Runtime> {
     return [...this.#runtimes]
   }
 
-  /** The one whose state is that of the server. */
+  /** The runtime whose state counts as that of the server. */
   get leading(): Runtime | undefined {
     return leading(this.runtimes)
   }
 
-  /** Has one more runtime. */
+  /** Adds a runtime. */
   add(group: object, observed: Telemetry.Observed): Runtime {
     const runtime = new Runtime(++this.#made, group, observed)
     this.#runtimes.add(runtime)
@@ -35,7 +35,7 @@ export class ServerRecord {
     return runtime
   }
 
-  /** Something has happened to one of them. */
+  /** Records an event of a runtime. */
   take(runtime: Runtime, event: Parameters<Runtime["take"]>[0]): void {
     runtime.take(event)
     this.history.take(event)
@@ -46,12 +46,12 @@ export class ServerRecord {
 
   #enter(at: number): void {
     const { history, leading } = this
-    // What is switched off stays so when the last client leaves.
+    // A disabled server stays disabled when its last client leaves.
     history.enter(leading?.state ?? (history.state === "Disabled" ? "Disabled" : "Idle"), at)
   }
 }
 
-/** The records of all servers by name. Hands on what it measures. */
+/** The records of all servers by name. Passes all measurements on to `next`. */
 export class ServerRecords {
   readonly #records = new Map<string, ServerRecord>()
   readonly #next: Telemetry.Telemetry | undefined
@@ -64,12 +64,12 @@ export class ServerRecords {
     return this.#records.get(server)
   }
 
-  /** Forgets all servers but these. */
+  /** Removes the records of all other servers. */
   keep(servers: ReadonlySet<string>): void {
     for (const name of this.#records.keys()) if (!servers.has(name)) this.#records.delete(name)
   }
 
-  /** Measures the servers of one more group. */
+  /** Makes the telemetry for the servers of a new group. */
   ofGroup(onEvent: OnEvent = () => undefined): Telemetry.Telemetry {
     const group = {}
     return { observe: (backend) => this.#observe(group, backend, onEvent) }

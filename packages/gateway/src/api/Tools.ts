@@ -1,5 +1,6 @@
 /**
- * The tools that the API lists and calls: those of shared servers, since it is no client. For the others it says why, and what to do instead.
+ * The tools that the API lists and calls: those of the shared servers, because the API is no client and has no servers of its own. For the
+ * other servers, it says why their tools are missing, and what to do instead.
  */
 import { Fleet, type Status } from "@mcp-lifeline/core"
 import { Lifecycle, maySay, Nesting } from "@mcp-lifeline/core/internal"
@@ -10,19 +11,19 @@ import { clean } from "../Text.js"
 import * as Api from "./Api.js"
 import type { Gateway } from "./Gateway.js"
 
-/** The command with which a person calls an endpoint as a client does, without a client of their own. */
+/** A shell command that connects to an endpoint as a client does. */
 export const inspector = (url: string, method: string, options = ""): string =>
   `npx @modelcontextprotocol/inspector --cli ${url} --transport http${options} --method ${method}`
 
 const whose = (server: string): string => `each client has its own server ${server} (sessions: "per-client")`
 
-/** Why the tools of a server are not listed that each client has for itself. `url`: of the MCP endpoint. */
+/** Why the tools of a server of which each client has its own are not listed. `url`: of the MCP endpoint. */
 const ofEachClient = (server: string, url: string): string =>
   `${whose(server)} and may be offered other tools, so they are not listed here; list them as a client: ${
     inspector(url, "tools/list")
   }`
 
-/** Why the tools of a shared server are not listed, if so: nothing is known of them, or its catalogue is withdrawn. */
+/** Why the tools of a shared server are not listed: they are not known yet, or the server is disabled. `undefined` if they are listed. */
 const unknownOf = ({ backend, catalog, lastError, state }: Status): string | undefined => {
   if (catalog !== undefined) return undefined
   if (state === "Disabled" || state === "Disabling") {
@@ -51,7 +52,7 @@ export const list = ({ servers, url }: Gateway, only: string | undefined): Effec
 
 const tooDeep = `nested more than ${Nesting.defaultDepth} levels deep, which is not passed on`
 
-/** Why a tool that no shared server has is not called, where another server may have it. */
+/** Why the API does not call a tool that may belong to a server of which each client has its own; `undefined` if no such server fits. */
 const notCalled = ({ servers, url }: Gateway, tool: string): string | undefined => {
   const server = servers.servers().find(({ id, sessions }) => sessions === "per-client" && maySay("tools", id, tool))
   return server &&

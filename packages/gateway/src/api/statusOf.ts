@@ -1,5 +1,5 @@
 /**
- * The status of a gateway at one moment, put together from what is known of its servers.
+ * Computes the status of a gateway from its fleet and its record.
  */
 import type { Fleet, Status } from "@mcp-lifeline/core"
 import * as SignInState from "@mcp-lifeline/sign-in/State"
@@ -15,7 +15,7 @@ import type { Change } from "./History.js"
 import { remedy } from "./Remedy.js"
 import type { ServerRecord } from "./ServerRecords.js"
 
-/** What of a catalogue is one server's. */
+/** What one server contributes to the catalogue. */
 interface Share {
   tools: number
   prompts: number
@@ -43,7 +43,7 @@ const sharesOf = (catalog: Fleet.FleetCatalog): ReadonlyMap<string, Share> => {
   return shares
 }
 
-/** What a person has to do to sign in to a server. */
+/** What the user has to do to sign in to a server. */
 const loginOf = (gateway: Gateway, name: string): Effect.Effect<Server["login"]> => {
   const signIn = gateway.signIn(name)
   return signIn === undefined ? Effect.succeed(undefined) : Effect.map(signIn.state, (state) => {
@@ -55,8 +55,8 @@ const loginOf = (gateway: Gateway, name: string): Effect.Effect<Server["login"]>
   })
 }
 
-/** The most warnings of one kind that are shown of a server. */
-const most = 10
+/** How many warnings of one kind the status of a server has at most. */
+const maxWarnings = 10
 
 const warningsOf = (
   status: Status,
@@ -73,11 +73,11 @@ const warningsOf = (
     ...(lastCloseError === undefined ? [] : [`the last close that went wrong: ${lastCloseError}`]),
     ...(withheld.length === 0 ? [] : [
       `not offered, because they run only as tasks, which the gateway does not pass through: ${
-        withheld.slice(0, most).join(", ")
-      }${withheld.length > most ? `, and ${withheld.length - most} more` : ""}`
+        withheld.slice(0, maxWarnings).join(", ")
+      }${withheld.length > maxWarnings ? `, and ${withheld.length - maxWarnings} more` : ""}`
     ]),
-    ...problems.slice(0, most),
-    ...(problems.length > most ? [`${problems.length - most} more of the lists`] : [])
+    ...problems.slice(0, maxWarnings),
+    ...(problems.length > maxWarnings ? [`${problems.length - maxWarnings} more of the lists`] : [])
   ].map(clean)
 }
 
@@ -89,8 +89,8 @@ const byState = (runtimes: ReadonlyArray<Pick<Runtime, "state">>): NonNullable<S
     return length === 0 ? [] : [[state, length]]
   }))
 
-/** What can be said of a server only if all clients share one runtime of it. */
-const ofTheOne = (status: Status, share: Share | undefined) => {
+/** The fields of a shared server that depend on its single runtime. */
+const sharedFields = (status: Status, share: Share | undefined) => {
   const { catalog, failedAttempts, generation, nextAttemptAt, peer, serverInfo } = status
   const { prompts = 0, resources = 0, tools = 0 } = share ?? {}
   return {
@@ -107,8 +107,8 @@ const ofTheOne = (status: Status, share: Share | undefined) => {
   }
 }
 
-/** The same of a server that each client has for itself. */
-const ofMany = ({ connector }: Configured, record: ServerRecord | undefined) => {
+/** The same fields of a server of which each client has its own. */
+const perClientFields = ({ connector }: Configured, record: ServerRecord | undefined) => {
   const warning = connector.warning?.()
   return {
     server: null,
@@ -119,8 +119,8 @@ const ofMany = ({ connector }: Configured, record: ServerRecord | undefined) => 
   }
 }
 
-/** The states of a server that each client has for itself. While no client has it, it is as it was switched. */
-const ownHistory = ({ servers, startedAt }: Gateway, server: Configured, record: ServerRecord | undefined) => {
+/** The states of a server of which each client has its own. While no client has it, it counts as idle or disabled. */
+const perClientHistory = ({ servers, startedAt }: Gateway, server: Configured, record: ServerRecord | undefined) => {
   const changes = record?.history.changes ?? []
   const last = changes.at(-1) ?? { at: startedAt, state: "Idle" }
   const state = record?.leading?.state ?? (servers.isOff(server) ? "Disabled" : "Idle")
@@ -129,7 +129,7 @@ const ownHistory = ({ servers, startedAt }: Gateway, server: Configured, record:
   return { changes: [...changes, next], since: next.at, state }
 }
 
-/** `status`: of the one runtime that all clients share; `undefined` where each client has its own. */
+/** The status of one server. `status`: of the shared runtime; `undefined` if each client has its own. */
 const serverOf = (
   gateway: Gateway,
   server: Configured,
@@ -139,7 +139,7 @@ const serverOf = (
 ): Server => {
   const record = gateway.record.servers.of(server.id)
   const known = record?.history.changes ?? []
-  const { changes, since, state } = status === undefined ? ownHistory(gateway, server, record) : {
+  const { changes, since, state } = status === undefined ? perClientHistory(gateway, server, record) : {
     changes: known,
     since: known.at(-1)?.at ?? status.connectedAt ?? gateway.startedAt,
     state: status.state
@@ -166,7 +166,7 @@ const serverOf = (
     }),
     ...(login === undefined ? {} : { login }),
     history: changes,
-    ...(status === undefined ? ofMany(server, record) : ofTheOne(status, share))
+    ...(status === undefined ? perClientFields(server, record) : sharedFields(status, share))
   }
 }
 
@@ -177,7 +177,7 @@ export const serverStatus = (gateway: Gateway, name: string): Effect.Effect<Serv
     return server === undefined ? Effect.fail(Api.notFound(`there is no server ${name}`)) : Effect.succeed(server)
   })
 
-/** The same with the runtimes of a server of which each client has its own. */
+/** The status of one server, with all runtimes if each client has its own. */
 export const serverDetails = (gateway: Gateway, name: string): Effect.Effect<ServerDetails, Api.NotFound> =>
   Effect.map(serverStatus(gateway, name), (server) => {
     if (server.sessions !== "per-client") return server
@@ -201,9 +201,9 @@ export const gatewayStatus = (gateway: Gateway): Effect.Effect<GatewayStatus> =>
     const shares = sharesOf(yield* shared.fleet.catalog)
     const all = servers()
     record.servers.keep(new Set(all.map(({ id }) => id)))
-    // One that all clients share is there as soon as its fleet has it.
-    const there = all.filter(({ id, sessions }) => sessions === "per-client" || statuses[id] !== undefined)
-    const described = yield* Effect.forEach(there, (server) => {
+    // A new configuration may name shared servers that the fleet does not have yet.
+    const reported = all.filter(({ id, sessions }) => sessions === "per-client" || statuses[id] !== undefined)
+    const described = yield* Effect.forEach(reported, (server) => {
       const status = server.sessions === "per-client" ? undefined : statuses[server.id]
       return Effect.map(
         loginOf(gateway, server.id),

@@ -4,7 +4,7 @@
 import * as Command from "../commandLine/Command.js"
 import type * as Check from "./check.js"
 
-/** What was asked for. */
+/** A parsed command line. */
 export interface Request {
   readonly _tag: "Check"
   readonly options: Check.Options

@@ -1,5 +1,5 @@
 /**
- * `mcp-lifeline check`: what each server of a file resolves to, what is wrong, and, where asked, whether it can be connected to.
+ * `mcp-lifeline check`: shows how Lifeline reads each server of a file, what is wrong, and, with `--connect`, whether it can be connected.
  */
 import type { McpConfig } from "@mcp-lifeline/config"
 import { Fleet } from "@mcp-lifeline/core"
@@ -17,18 +17,18 @@ import { forEntries } from "../sign-in/forEntries.js"
 import { json as jsonText } from "../Text.js"
 import { type Connected, report, type Row } from "./report.js"
 
-/** What `check` was asked for. */
+/** The options of `check`. */
 export interface Options {
   readonly file: string
   readonly connect: boolean
   readonly json: boolean
 }
 
-/** How long the slowest attempt may take; each has its own bound. */
-const longest = (backends: ReadonlyArray<Backends.Server>): number =>
+/** How long to wait for all attempts, in milliseconds: longer than the longest time limit of a single one. */
+const longestTimeout = (backends: ReadonlyArray<Backends.Server>): number =>
   Math.max(...backends.map(({ timeouts }) => TimeSpan.millis(timeouts?.connect ?? "30 seconds"))) + 1000
 
-/** Connects to each server once, and says how that went. */
+/** Tries once to connect to each server, and returns the results. */
 const connectAll = (
   backends: ReadonlyArray<Backends.Server>
 ): Effect.Effect<ReadonlyMap<string, Connected>, StartError> =>
@@ -42,7 +42,7 @@ const connectAll = (
           reconnect: { ...one.reconnect, auto: false }
         }
       }),
-      waitTimeout: longest(backends)
+      waitTimeout: longestTimeout(backends)
     }).pipe(Effect.mapError(({ cause, message }) => new StartError({ message, cause })))
     yield* fleet.ready
     const statuses = yield* fleet.status
@@ -61,18 +61,21 @@ const connectAll = (
     )
   }).pipe(Effect.scoped)
 
-/** What is open stands for no name, so that each character is looked at once. */
+/** References to variables. An unclosed brace does not match, so that matching takes linear time. */
 const references = /\{(env:|input:)?([^{}:]{1,1000})(?=\}|:-)/g
 
-/** The values that references in the text stand for, where the variable sounds like a secret; those of inputs always do. */
-const referred = (source: string, env: McpConfig.Variables): ReadonlyArray<string> =>
+/** `NAME=value` of each variable that the text refers to. An input counts as secret, whatever its name. */
+const referencedValues = (source: string, env: McpConfig.Variables): ReadonlyArray<string> =>
   [...source.matchAll(references)].flatMap(([, kind, name = ""]) => {
     const capitals = name.toUpperCase().replace(/[^A-Z0-9]+/g, "_")
     const values = kind === "input:" ? [env[name], env[capitals]] : [env[name]]
     return values.flatMap((value) => value === undefined ? [] : [`${kind === "input:" ? "SECRET" : name}=${value}`])
   })
 
-/** Takes the secrets of a file out of texts. */
+/**
+ * Returns a function that masks the secrets of a file in texts: values of `env` and headers, and whatever has the name or the form of a
+ * secret.
+ */
 const masker = (
   source: string,
   entries: ReadonlyArray<McpJson.Entry>,
@@ -83,7 +86,9 @@ const masker = (
       ? Secrets.collect(server.env, server.args)
       : Secrets.collect(server.headers, [server.url])
   )
-  const all = [...own, ...Secrets.collect(undefined, referred(source, env))].toSorted((a, b) => b.length - a.length)
+  const all = [...own, ...Secrets.collect(undefined, referencedValues(source, env))].toSorted((a, b) =>
+    b.length - a.length
+  )
   return (text) => Secrets.mask(all, text)
 }
 
@@ -119,11 +124,11 @@ const check = ({ connect, file, json }: Options, output: Output.Output) =>
     )
   })
 
-/** Checks the file and says what was found; the exit code says whether all is fine. */
+/** Checks the file and prints the result. The exit code says whether there are problems. */
 export const run = (options: Options): Effect.Effect<void, StartError> =>
   Effect.scoped(Effect.gen(function*() {
     const output = yield* Output.make
-    // What goes wrong while connecting is part of what is said.
+    // The report contains errors of connections, so the log does not need to.
     const { json, ok, problems, text } = yield* Logger.withMinimumLogLevel(check(options, output), LogLevel.None)
     if (options.json) yield* output.line(jsonText(json, 2))
     else {

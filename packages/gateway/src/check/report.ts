@@ -1,11 +1,11 @@
 /**
- * What `check` has found, for people and for programs. Pure.
+ * Formats the results of `check` as text and as JSON. Pure.
  */
 import type { Backend, Policy } from "@mcp-lifeline/core"
 import * as McpJson from "../config/McpJson.js"
 import { clean } from "../Text.js"
 
-/** How an attempt to connect went. */
+/** The result of an attempt to connect. */
 export type Connected =
   | { readonly ok: true; readonly server: string; readonly protocol: string; readonly tools: number }
   | { readonly ok: false; readonly error: string }
@@ -13,15 +13,15 @@ export type Connected =
 /** One server of the file. */
 export interface Row {
   readonly name: string
-  /** None for an entry that cannot be read. */
+  /** `undefined` for an entry that cannot be read. */
   readonly entry: McpJson.Entry | undefined
-  /** None for one of which no backend can be made. */
+  /** `undefined` for an entry that makes no valid backend. */
   readonly options: (Backend.BackendOptions & { readonly id: string }) | undefined
   readonly connected: Connected | undefined
 }
 
-/** All that was found. */
-export interface Found {
+/** All results. */
+export interface Results {
   readonly file: string
   readonly rows: ReadonlyArray<Row>
   readonly problems: ReadonlyArray<McpJson.Problem>
@@ -30,7 +30,7 @@ export interface Found {
 
 const hidden = "***"
 
-/** Options that were given, as `group.option`; arguments of a tool may be secret. */
+/** The options that are set, as `group.option`. Masks `toolArguments`, which may be secret. */
 const optionsOf = (policy: Policy.PolicyOptions): Readonly<Record<string, unknown>> =>
   Object.fromEntries(
     Object.entries(policy).flatMap(([group, options]) =>
@@ -42,7 +42,7 @@ const optionsOf = (policy: Policy.PolicyOptions): Readonly<Record<string, unknow
     )
   )
 
-/** A server as programs get it. */
+/** A server as JSON. */
 const describe = ({ connected, entry, name, options }: Row, mask: (text: string) => string) => {
   if (entry === undefined || options === undefined) return { name, state: "wrong" as const }
   const { policy, server, sessions } = entry
@@ -71,7 +71,7 @@ const describe = ({ connected, entry, name, options }: Row, mask: (text: string)
 
 type Described = ReturnType<typeof describe>
 
-/** What stands below the line of a server. */
+/** The details below the line of a server. */
 const details = (server: Described): ReadonlyArray<readonly [string, string]> => {
   if (server.state === "wrong") return []
   const cwd = "cwd" in server && server.cwd !== undefined ? [["cwd", server.cwd] as const] : []
@@ -107,8 +107,8 @@ const lines = (servers: ReadonlyArray<Described>): ReadonlyArray<string> => {
   })
 }
 
-/** Says what was found; `mask` takes secrets out of texts. */
-export const report = ({ file, notices, problems, rows }: Found, mask: (text: string) => string) => {
+/** Formats all results. `mask` masks secrets in texts. */
+export const report = ({ file, notices, problems, rows }: Results, mask: (text: string) => string) => {
   const servers = rows.map((row) => describe(row, mask))
   const ok = problems.length === 0 && rows.every(({ connected }) => connected?.ok !== false)
   const plain = ({ key, line, message }: McpJson.Problem) => ({ line, key, message: mask(message) })

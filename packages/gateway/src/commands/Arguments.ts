@@ -1,21 +1,21 @@
 /**
- * The command lines of the commands that ask a running gateway.
+ * The command lines of the commands for a running gateway.
  */
 import * as Command from "../commandLine/Command.js"
 
-/** Which of several running gateways is meant. */
+/** Selects one of several running gateways. */
 export interface Choice {
   readonly url: string | undefined
   readonly config: string | undefined
 }
 
-/** What is asked of it. */
-export type Asked =
+/** A command for a gateway. */
+export type GatewayCommand =
   | { readonly _tag: "Status"; readonly name: string | undefined; readonly json: boolean }
   | { readonly _tag: "Top" }
   | { readonly _tag: "Tools"; readonly name: string | undefined; readonly json: boolean }
-  /** `given`: the arguments as JSON, or `-` for standard input. */
-  | { readonly _tag: "Call"; readonly name: string; readonly given: string | undefined; readonly json: boolean }
+  /** `input`: the arguments as JSON, or `-` for standard input. */
+  | { readonly _tag: "Call"; readonly name: string; readonly input: string | undefined; readonly json: boolean }
   | {
     readonly _tag: "Logs"
     readonly server: string | undefined
@@ -30,11 +30,11 @@ export type Asked =
     readonly json: boolean
   }
 
-/** What was asked for. */
+/** A parsed command line. */
 export interface Request {
   readonly _tag: "Ask"
   readonly choice: Choice
-  readonly asked: Asked
+  readonly command: GatewayCommand
 }
 
 const choice = {
@@ -54,7 +54,11 @@ const all = {
   exitCodes: { 0: "Done.", 1: "Failed.", 3: "No gateway runs.", 130: "Interrupted." }
 }
 
-const request = ({ config, url }: Choice, asked: Asked): Request => ({ _tag: "Ask", choice: { url, config }, asked })
+const request = ({ config, url }: Choice, command: GatewayCommand): Request => ({
+  _tag: "Ask",
+  choice: { url, config },
+  command
+})
 
 const act = (action: "reconnect" | "enable" | "disable", summary: string) =>
   Command.make({
@@ -101,13 +105,13 @@ export const commands = [
     summary: "Call a tool and print its result. If the result is an error, the command fails.",
     arguments: {
       name: Command.required("TOOL", "The tool, as `tools` lists it."),
-      given: Command.optional(
+      input: Command.optional(
         "JSON",
         "Its arguments as a JSON object, or - to read them from standard input. Default: none."
       )
     },
     options: { ...choice, json },
-    request: ({ given, json, name, ...choice }) => request(choice, { _tag: "Call", name, given, json })
+    request: ({ input, json, name, ...choice }) => request(choice, { _tag: "Call", name, input, json })
   }),
   Command.make({
     ...all,

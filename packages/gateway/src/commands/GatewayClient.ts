@@ -1,5 +1,5 @@
 /**
- * A client of the running gateway: found through the state folder, and asked over its API.
+ * A client for the API of a running gateway, which it finds through the state folder.
  */
 import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import * as HttpApiClient from "@effect/platform/HttpApiClient"
@@ -18,15 +18,15 @@ import * as RunningGateways from "../running/RunningGateways.js"
 import { clean } from "../Text.js"
 import type { Choice } from "./Arguments.js"
 
-/** Why the gateway could not be asked, or could not do it. */
+/** The gateway could not be reached, or the request failed. */
 export type Failure = StartError | NoGateway
 
-/** What `/api/events` sends. */
+/** An event of `/api/events`. */
 export type Update =
   | { readonly _tag: "Status"; readonly status: GatewayStatus.StatusUpdate }
   | { readonly _tag: "Line"; readonly line: EventLog.Entry }
 
-/** A gateway that can be asked. */
+/** The client of one gateway. */
 export interface GatewayClient {
   readonly status: Effect.Effect<GatewayStatus.GatewayStatus, Failure>
   readonly server: (name: string) => Effect.Effect<GatewayStatus.ServerDetails, Failure>
@@ -37,11 +37,11 @@ export interface GatewayClient {
     action: "reconnect" | "enable" | "disable",
     server: string
   ) => Effect.Effect<GatewayStatus.ChangedServer, Failure>
-  /** The status at once and as it changes, and each line of the log; fails when the gateway ends. */
+  /** The status now and after each change, and each new line of the log. Fails when the gateway ends. */
   readonly updates: Stream.Stream<Update, Failure>
 }
 
-/** Where a gateway is. */
+/** The address of a gateway. */
 interface Place {
   readonly url: string
   readonly token: Redacted.Redacted | null
@@ -51,7 +51,7 @@ const howToStart = "start one with: mcp-lifeline serve --config FILE"
 
 const shown = ({ config, url }: RunningGateways.RunningGateway): string => `${url} (${config ?? "the demo"})`
 
-/** The origin of an address that a person gives, with or without a path. */
+/** The origin of a URL from the command line, with or without a path. */
 const originOf = (url: string): Effect.Effect<string, UsageError> =>
   /^https?:\/\//i.test(url) && URL.canParse(url)
     ? Effect.succeed(new URL(url).origin)
@@ -85,7 +85,7 @@ const choose = ({ config, url }: Choice): Effect.Effect<Place, UsageError | NoGa
 
 const tokenNeeded = "it asks for another token than is known here; give it as MCP_LIFELINE_TOKEN"
 
-/** What became of a request, for a person. */
+/** Converts the error of a request to a message for the user. */
 const failureOf = ({ url }: Place) => (error: unknown): Failure => {
   if (Predicate.isRecord(error) && Predicate.isRecord(error["error"])) {
     return new StartError({ message: clean(String(error["error"]["message"])) })
@@ -111,7 +111,7 @@ const failureOf = ({ url }: Place) => (error: unknown): Failure => {
 const decodeStatus = Schema.decodeUnknown(Schema.parseJson(GatewayStatus.StatusUpdate))
 const decodeLine = Schema.decodeUnknown(Schema.parseJson(EventLog.Entry))
 
-/** The updates in the text of a stream of server-sent events, as the gateway writes it: one line of data each. */
+/** Parses a stream of server-sent events. The gateway writes each with one line of data. */
 const updates = <E>(text: Stream.Stream<string, E>) =>
   Stream.splitLines(text).pipe(
     Stream.mapAccum("", (name, line): [string, readonly [string, string] | undefined] =>
@@ -128,7 +128,7 @@ const updates = <E>(text: Stream.Stream<string, E>) =>
 
 const ended = ({ url }: Place) => new NoGateway({ message: `the gateway at ${url} has stopped` })
 
-/** A client of the gateway that is meant. */
+/** Finds the selected gateway, and makes a client for it. */
 export const find = (choice: Choice): Effect.Effect<GatewayClient, Failure | UsageError, StateFolder> =>
   Effect.gen(function*() {
     const place = yield* choose(choice)

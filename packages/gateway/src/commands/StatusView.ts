@@ -1,17 +1,17 @@
 /**
- * The status of a gateway for a terminal. Pure.
+ * Renders the status of a gateway for a terminal. Pure.
  */
 import type { Runtime, ServerDetails, StatusUpdate } from "../api/GatewayStatus.js"
 import * as Grid from "../Grid.js"
 import { paintState, span, until } from "../serve/Table.js"
 import { clean } from "../Text.js"
 
-/** Its history is not shown. */
+/** A server as the status or its updates have it. */
 type Server = StatusUpdate["servers"][number]
 
-/** How it is drawn. */
+/** How to draw it. */
 export interface Options {
-  /** Milliseconds since 1970. */
+  /** The current time, in milliseconds since 1970. */
   readonly now: number
   readonly width: number
   readonly colour: boolean
@@ -29,7 +29,7 @@ export const perClient = (runtimesByState: NonNullable<Server["runtimesByState"]
   return `per client: ${counts.length === 0 ? "no client has one" : counts.join(", ")}`
 }
 
-/** Where a server is, or which runtimes there are of it. */
+/** The process id or address of a server, or how many runtimes it has. */
 const whereOf = ({ pid, runtimesByState, target }: Server): string =>
   runtimesByState === undefined ? pid === undefined ? target : `pid ${pid}` : perClient(runtimesByState)
 
@@ -57,7 +57,7 @@ const cells = (server: Server, now: number): ReadonlyArray<string> => {
   ].map(clean)
 }
 
-/** What a person has to know of a server beside the table. */
+/** What the user needs to know about a server in addition to the table. */
 const notes = ({ lastError, login, name, state, warnings }: Server): ReadonlyArray<string> => {
   const isUp = state === "Connected" || state === "Idle"
   return [
@@ -78,7 +78,7 @@ const gatewayLine = ({ clients, config, pid, startedAt, url, version }: StatusUp
     config === undefined ? "the demo" : clean(config)
   ].join(", ")
 
-/** A table of what has a state, which stands in the second column. */
+/** A table of servers or runtimes, with the state in the second column. */
 const table = <A extends { readonly state: Server["state"] }>(
   rows: ReadonlyArray<A>,
   { cells, head, shrinking }: Pick<Grid.Grid, "head" | "shrinking"> & {
@@ -102,7 +102,7 @@ const countsLength = ({ runtimesByState }: Server): number =>
 const serverTable = (servers: ReadonlyArray<Server>, options: Options): ReadonlyArray<string> => [
   table(servers, {
     head,
-    // The counts of runtimes are shown whole, if need be below the table.
+    // Never cuts the counts of runtimes: if they do not fit, they follow below the table.
     shrinking: [[targetColumn, Math.max(16, ...servers.map(countsLength))], [0, 8]],
     cells: (server) => cells(server, options.now)
   }, options),
@@ -121,7 +121,7 @@ const runtimeTable = (runtimes: ReadonlyArray<Runtime>, options: Options): strin
     ]
   }, options)
 
-/** The gateway, its servers, and what is wrong with them. */
+/** The gateway, its servers, and their problems. */
 export const render = ({ gateway, servers }: StatusUpdate, options: Options): string =>
   [
     gatewayLine(gateway, options.now),
@@ -129,7 +129,7 @@ export const render = ({ gateway, servers }: StatusUpdate, options: Options): st
     ...serverTable(servers, options)
   ].join("\n")
 
-/** One server, and its runtimes where each client has its own. */
+/** One server, and its runtimes if each client has its own. */
 export const renderServer = (server: ServerDetails, options: Options): string => {
   const { runtimes = [] } = server
   return [...serverTable([server], options), ...(runtimes.length === 0 ? [] : [runtimeTable(runtimes, options)])].join(

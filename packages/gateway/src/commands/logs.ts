@@ -1,12 +1,12 @@
 /**
- * `mcp-lifeline logs`: what has happened to the servers of a running gateway.
+ * `mcp-lifeline logs`: shows the event log of a running gateway.
  */
 import { Effect, Stream } from "effect"
 import type * as EventLog from "../api/EventLog.js"
 import type { Output } from "../Output.js"
 import { show } from "../serve/Lines.js"
 import { json as jsonText } from "../Text.js"
-import type { Asked } from "./Arguments.js"
+import type { GatewayCommand } from "./Arguments.js"
 import type { GatewayClient } from "./GatewayClient.js"
 
 const colours: Readonly<Record<EventLog.Entry["level"], number | undefined>> = {
@@ -22,10 +22,10 @@ const write = (line: EventLog.Entry, isJson: boolean, output: Output) => {
   return output.line(colour === undefined ? text : `\u001B[${colour}m${text}\u001B[39m`)
 }
 
-/** Shows the last lines, and with `follow` those that come, until the gateway ends. */
+/** Shows the last lines; with `follow`, also new ones, until the gateway ends. */
 export const logs = (
   client: GatewayClient,
-  { follow, json, limit, server }: Extract<Asked, { readonly _tag: "Logs" }>,
+  { follow, json, limit, server }: Extract<GatewayCommand, { readonly _tag: "Logs" }>,
   output: Output
 ) => {
   const last = Effect.tap(
@@ -34,7 +34,7 @@ export const logs = (
   )
   if (!follow) return Effect.asVoid(last)
   return Effect.suspend(() => {
-    /** What was shown before the stream began may come in it once more. */
+    /** The lines from before the stream: the stream may contain some of them again. */
     let shown: ReadonlySet<string> | undefined
     return Stream.runForEach(client.updates, (update) => {
       if (update._tag === "Status") {

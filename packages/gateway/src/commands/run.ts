@@ -1,11 +1,11 @@
 /**
- * Carries out the commands that ask a running gateway.
+ * Runs the commands for a running gateway.
  */
 import * as StateFolder from "@mcp-lifeline/state/StateFolder"
 import { Effect } from "effect"
 import * as Output from "../Output.js"
 import { clean, json as jsonText } from "../Text.js"
-import type { Asked, Request } from "./Arguments.js"
+import type { GatewayCommand, Request } from "./Arguments.js"
 import * as GatewayClient from "./GatewayClient.js"
 import * as Logs from "./logs.js"
 import * as Status from "./status.js"
@@ -19,10 +19,10 @@ const verbs = {
   disable: { running: "Disabling", done: "disabled" }
 } as const
 
-/** Does something to a server and says what state it is in then. */
+/** Reconnects, enables or disables a server, and prints its state after that. */
 const act = (
   client: GatewayClient.GatewayClient,
-  { action, json, server }: Extract<Asked, { readonly _tag: "Act" }>,
+  { action, json, server }: Extract<GatewayCommand, { readonly _tag: "Act" }>,
   output: Output.Output
 ) =>
   Effect.gen(function*() {
@@ -37,27 +37,27 @@ const act = (
     yield* output.line(`${clean(name)}: ${state}${details}`)
   })
 
-const carryOut = (client: GatewayClient.GatewayClient, asked: Asked, output: Output.Output) => {
-  switch (asked._tag) {
+const carryOut = (client: GatewayClient.GatewayClient, command: GatewayCommand, output: Output.Output) => {
+  switch (command._tag) {
     case "Status":
-      return Status.status(client, asked, output)
+      return Status.status(client, command, output)
     case "Top":
       return Status.top(client, output)
     case "Tools":
-      return Tools.tools(client, asked, output)
+      return Tools.tools(client, command, output)
     case "Call":
-      return Tools.call(client, asked, output)
+      return Tools.call(client, command, output)
     case "Logs":
-      return Logs.logs(client, asked, output)
+      return Logs.logs(client, command, output)
     case "Act":
-      return act(client, asked, output)
+      return act(client, command, output)
   }
 }
 
-/** Finds the gateway that is meant, and asks it. */
-export const run = ({ asked, choice }: Request) =>
+/** Finds the selected gateway, and runs the command. */
+export const run = ({ command, choice }: Request) =>
   Effect.scoped(Effect.gen(function*() {
     const output = yield* Output.make
     const client = yield* GatewayClient.find(choice)
-    yield* carryOut(client, asked, output)
+    yield* carryOut(client, command, output)
   })).pipe(Effect.provide(StateFolder.layer))

@@ -1,5 +1,5 @@
 /**
- * `mcp-lifeline status` and `top`: the servers of a running gateway, once or as they change.
+ * `mcp-lifeline status` and `top`: show the servers of a running gateway, once or live.
  */
 import { firstOf } from "@mcp-lifeline/core/internal"
 import { Clock, Effect, Option, Ref, Stream } from "effect"
@@ -7,7 +7,7 @@ import type { StatusUpdate } from "../api/GatewayStatus.js"
 import { UsageError } from "../Errors.js"
 import type { Output } from "../Output.js"
 import { json as jsonText } from "../Text.js"
-import type { Asked } from "./Arguments.js"
+import type { GatewayCommand } from "./Arguments.js"
 import type { GatewayClient } from "./GatewayClient.js"
 import * as StatusView from "./StatusView.js"
 
@@ -17,7 +17,7 @@ const view = ({ colour, width }: Output, render: (options: StatusView.Options) =
 /** Shows the status once, of all servers or of one. */
 export const status = (
   client: GatewayClient,
-  { json, name }: Extract<Asked, { readonly _tag: "Status" }>,
+  { json, name }: Extract<GatewayCommand, { readonly _tag: "Status" }>,
   output: Output
 ) => {
   const show = <A>(render: (value: A, options: StatusView.Options) => string) => (value: A) =>
@@ -32,7 +32,7 @@ export const status = (
 /** The last two are Ctrl+C and Ctrl+D. */
 const quitKeys = ["q", "Q", "\u0003", "\u0004"]
 
-/** What ends with q or Ctrl+C; on a terminal that is read key by key, which it is until the scope closes, Ctrl+C is a key and no signal. */
+/** Waits for q or Ctrl+C. Until the scope closes, the terminal is in raw mode, in which Ctrl+C is a key and sends no signal. */
 const quitting = Effect.gen(function*() {
   const { stdin } = process
   if (!stdin.isTTY) return Effect.never
@@ -49,7 +49,7 @@ const quitting = Effect.gen(function*() {
   })
 })
 
-/** Shows the status as it changes, and each second for what only time changes. */
+/** Shows the status live: redraws it after each change, and each second for the times in it. */
 export const top = (client: GatewayClient, output: Output) =>
   Effect.gen(function*() {
     if (!output.live) {

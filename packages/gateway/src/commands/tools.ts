@@ -1,5 +1,5 @@
 /**
- * `mcp-lifeline tools` and `call`: the tools that a running gateway offers.
+ * `mcp-lifeline tools` and `call`: list and call the tools of a running gateway.
  */
 import { Effect, Either, Option, Predicate, Schema } from "effect"
 import { text as textOf } from "node:stream/consumers"
@@ -8,7 +8,7 @@ import { StartError, UsageError } from "../Errors.js"
 import * as Grid from "../Grid.js"
 import type { Output } from "../Output.js"
 import { clean, json as jsonText } from "../Text.js"
-import type { Asked } from "./Arguments.js"
+import type { GatewayCommand } from "./Arguments.js"
 import type { GatewayClient } from "./GatewayClient.js"
 import { waiting } from "./waiting.js"
 
@@ -31,10 +31,10 @@ const details = ({ description, inputSchema, name, original, server, title }: Ap
     jsonText(inputSchema, 2)
   ].join("\n")
 
-/** Lists tools: all, or those of one server; or shows one. */
+/** Lists all tools or those of one server, or shows one tool. */
 export const tools = (
   client: GatewayClient,
-  { json, name }: Extract<Asked, { readonly _tag: "Tools" }>,
+  { json, name }: Extract<GatewayCommand, { readonly _tag: "Tools" }>,
   output: Output
 ) =>
   Effect.gen(function*() {
@@ -66,7 +66,7 @@ const decodeArguments = (text: string) =>
     () => new UsageError({ message: `the arguments of a tool are a JSON object, for example '{"path": "."}'` })
   )
 
-/** The parts of a result, as far as a terminal can show them. */
+/** The parts of a result as text; a placeholder for a part that a terminal cannot show. */
 const contentOf = (result: unknown): ReadonlyArray<string> => {
   if (!Predicate.isRecord(result)) return [jsonText(result)]
   const { content, structuredContent } = result
@@ -82,14 +82,14 @@ const contentOf = (result: unknown): ReadonlyArray<string> => {
   })
 }
 
-/** Calls a tool and prints what it gives. */
+/** Calls a tool and prints its result. */
 export const call = (
   client: GatewayClient,
-  { given, json, name }: Extract<Asked, { readonly _tag: "Call" }>,
+  { input, json, name }: Extract<GatewayCommand, { readonly _tag: "Call" }>,
   output: Output
 ) =>
   Effect.gen(function*() {
-    const source = given === "-" ? yield* Effect.promise(() => textOf(process.stdin)) : given
+    const source = input === "-" ? yield* Effect.promise(() => textOf(process.stdin)) : input
     const parsed = source === undefined ? undefined : yield* decodeArguments(source)
     const result = yield* waiting(
       output,
@@ -97,7 +97,7 @@ export const call = (
       client.call({ name, ...(parsed === undefined ? {} : { arguments: parsed }) })
     )
     if (json) yield* output.line(jsonText(result, 2))
-    else yield* Effect.forEach(contentOf(result), output.given)
+    else yield* Effect.forEach(contentOf(result), output.raw)
     const isError = Option.liftPredicate(result, Predicate.isRecord).pipe(
       Option.exists((record) => record["isError"] === true)
     )

@@ -1,11 +1,11 @@
 /**
- * Says on a terminal what is waited for, and how long already.
+ * Shows on a terminal what a command is waiting for, and for how long.
  */
 import { Clock, Effect, Stream } from "effect"
 import type { Output } from "../Output.js"
 import { span } from "../serve/Table.js"
 
-/** Runs the work; after a second a line below says what it is and how long it takes, until it has ended. */
+/** Runs the work. After a second, a line shows what the command is waiting for and how long it has taken, until the work ends. */
 export const waiting = <A, E, R>(output: Output, what: string, work: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
   Effect.gen(function*() {
     const began = yield* Clock.currentTimeMillis

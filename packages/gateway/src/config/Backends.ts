@@ -1,5 +1,5 @@
 /**
- * The entries of an `mcp.json` as backends of a fleet.
+ * Makes backends of a fleet from the entries of an `mcp.json`.
  */
 import { McpConfig } from "@mcp-lifeline/config"
 import type { Backend, Connector } from "@mcp-lifeline/core"
@@ -15,36 +15,36 @@ import { parseEnv } from "node:util"
 import { version } from "../Version.js"
 import type { Entry, Problem } from "./McpJson.js"
 
-/** A server by its name, and whether each client of the gateway has its own or all share one. */
+/** The options of a server with its name, and whether all clients of the gateway share it or each has its own. */
 export type Server = Backend.BackendOptions & {
   readonly id: string
   readonly sessions?: "shared" | "per-client" | undefined
-  /** A digest of how the server is started or reached: differs where it may be another server. Nothing can be read from it. */
+  /** A digest of how the server is started or reached; it differs if this may be another server. It reveals nothing. */
   readonly identity?: string | undefined
 }
 
-/** What a fleet takes of a server; the rest is the gateway's own, and no option of a backend. */
+/** The options for the backend, without those that only the gateway uses. */
 export const optionsOf = ({ identity: _1, sessions: _2, ...options }: Server): Omit<Server, "identity" | "sessions"> =>
   options
 
-/** The backends that can be made, and why others cannot. */
+/** The valid backends, and the problems of the others. */
 export interface Backends {
-  /** In the order of the file. */
+  /** The valid backends, in the order of the file. */
   readonly backends: ReadonlyArray<Server>
   readonly problems: ReadonlyArray<Problem>
 }
 
-/** Tells values apart by all that they say, secrets included, of which nothing can be read from it. */
+/** A digest of a value that includes its secrets, but does not reveal them. */
 export const digest = (value: unknown): string =>
   createHash("sha256").update(
     JSON.stringify(value, function(this: Record<string, unknown>, key, value: unknown) {
-      // Before it says of itself that it is redacted.
+      // The original value: `value` is already the text `<redacted>`.
       const own = this[key]
       return Redacted.isRedacted(own) ? Redacted.value(own) : value
     })
   ).digest("base64")
 
-/** Differs where the server is another, or is started or reached otherwise. */
+/** A digest of how a server is started or reached. */
 const identityOf = ({ server }: Entry, folder: string): string =>
   digest(server._tag === "Http" ? server : { ...server, cwd: resolve(folder, server.cwd ?? ".") })
 
@@ -71,8 +71,8 @@ const readEnvFile = (file: string): Effect.Effect<Readonly<Record<string, Redact
   )
 
 /**
- * Entries with the variables of their `envFile` in `env`, and what is wrong with those files. Each file is read once, because two readers
- * of a pipe would share what is in it.
+ * Adds the variables of each `envFile` to the `env` of its entries, and returns the problems of files that cannot be read. Reads each file
+ * only once, because two readers of a pipe would share its content.
  */
 export const completed = (
   entries: ReadonlyArray<Entry>,
@@ -98,7 +98,7 @@ export const completed = (
     })
   })
 
-/** A connector for an entry, or what is wrong with its options; a relative `cwd` is taken from the folder of the file. */
+/** A connector for an entry, or the problems of its options. `folder`: the folder of the file, to which a relative `cwd` refers. */
 export const connectorOf = (
   { server }: Entry,
   folder: string,
@@ -129,7 +129,8 @@ const fromEntry = (
   }).pipe(Either.mapLeft((problems) => problems.map(({ message, path }) => entry.problem(path, message))))
 
 /**
- * Makes what can be made of complete entries; `folder` is where the file lies, `authorizations` what gives tokens, by the names of servers.
+ * Makes backends from entries that `completed` has completed. `folder`: the folder of the file. `authorizations`: what provides tokens, by
+ * the names of servers.
  */
 export const fromEntries = (
   entries: ReadonlyArray<Entry>,

@@ -1,5 +1,5 @@
 /**
- * The file that `serve` is given, as backends of a fleet: read at the start, and again after each save.
+ * The configuration file of `serve` as backends of a fleet. Reads the file at the start, and again after each save.
  */
 import type { Fleet, InvalidOptions } from "@mcp-lifeline/core"
 import * as Browser from "@mcp-lifeline/sign-in/Browser"
@@ -17,44 +17,44 @@ import * as Backends from "./Backends.js"
 import * as McpJson from "./McpJson.js"
 import * as SavedFile from "./savedFile.js"
 
-/** One server of the file as it is in use. */
-interface Used {
-  /** Differs where its entry does. */
+/** A server of the file that is in use. */
+interface ServerInUse {
+  /** A digest of its entry. */
   readonly fingerprint: string
   readonly options: Backends.Server
   readonly signIn: SignIn.SignIn | undefined
-  /** Of the sign-in. */
+  /** The scope of the sign-in. */
   readonly scope: Scope.CloseableScope
 }
 
-/** The servers by name, in the order of the file. */
-type AllUsed = ReadonlyMap<string, Used>
+/** The servers in use by name, in the order of the file. */
+type ServersInUse = ReadonlyMap<string, ServerInUse>
 
-/** What a file is applied to. */
+/** What a new version of the file is applied to. */
 export interface Target {
   readonly apply: (servers: ReadonlyArray<Backends.Server>) => Effect.Effect<Fleet.Applied, InvalidOptions>
-  /** Connects a server to which a person has just signed in. */
+  /** Connects a server after the user has signed in to it. */
   readonly signedIn: (server: string) => Effect.Effect<void>
 }
 
-/** A file in use. */
+/** The file in use. */
 export interface Configuration {
   readonly servers: ReadonlyArray<Backends.Server>
-  /** Whether clients are offered the status of the servers, as the file says now. */
+  /** Whether clients get the status of the servers, according to the file now. */
   readonly hasStatus: () => boolean
-  /** How many servers of single clients may run at once, where the file says it now. */
+  /** How many servers of single clients may run at once, if the file limits that now. */
   readonly maxOwnServers: () => number | undefined
-  /** What a person has to do to sign in to a server, as it is now. */
+  /** What the user has to do now to sign in to a server; `undefined` if nothing. */
   readonly login: (server: string) => string | undefined
-  /** Why the file is not in force as it was saved last, or not all of it. */
+  /** Why the last version of the file, or a part of it, is not in use; `undefined` if it is. */
   readonly refused: () => string | undefined
-  /** The sign-in of a server, where it has one. */
+  /** The sign-in of a server; `undefined` if it has none. */
   readonly signIn: (name: string) => SignIn.SignIn | undefined
-  /** Shows logins that a person has to finish, and applies each save, as long as the scope is open. */
+  /** Shows logins that the user has to finish, and applies each new version of the file, until the scope closes. */
   readonly follow: (target: Target) => Effect.Effect<void, never, Scope.Scope>
 }
 
-/** Reads the text of a file. */
+/** Reads the text of a file. `how`: how to give another file, for the error. */
 export const read = (file: string, how: string): Effect.Effect<string, StartError> =>
   Effect.mapError(
     UserFile.text(file),
@@ -69,18 +69,18 @@ const remedies: Readonly<Record<UserFile.ReadError["reason"], string>> = {
 
 const fingerprint = ({ policy, server, sessions }: McpJson.Entry): string => Backends.digest([server, policy, sessions])
 
-/** What a file says now: the servers that can be used, and of those that cannot be, the ones that are in use. */
+/** The content of the file: its valid servers, and for invalid entries, the servers that are in use under these names. */
 interface Loaded {
-  readonly used: AllUsed
+  readonly used: ServersInUse
   readonly statusTool: boolean
   readonly maxOwnServers: number | undefined
   readonly problems: ReadonlyArray<string>
-  /** Those for which entries are not in force as the file has them. */
+  /** The problems because of which entries of the file are not in use. */
   readonly refused: ReadonlyArray<string>
 }
 
-/** Reads the file. Fails where nothing of it can be used. What has not changed is the very same as before. */
-const load = (file: string, before: AllUsed, parent: Scope.Scope) =>
+/** Reads the file. Fails if it is unusable as a whole. Servers that have not changed are the same objects as before. */
+const load = (file: string, before: ServersInUse, parent: Scope.Scope) =>
   Effect.gen(function*() {
     const text = yield* read(file, " with --config")
     const parsed = yield* Either.mapLeft(
@@ -91,7 +91,7 @@ const load = (file: string, before: AllUsed, parent: Scope.Scope) =>
     const [unread, entries] = yield* Backends.completed(parsed.entries, folder)
     const terminal = process.stdin.isTTY && process.stdout.isTTY
     const browser = Browser.choose(undefined, terminal, process.env)
-    const found = new Map<string, Used>()
+    const found = new Map<string, ServerInUse>()
     const refused: Array<McpJson.Problem> = []
     for (const entry of entries) {
       const own = before.get(entry.name)
@@ -113,7 +113,7 @@ const load = (file: string, before: AllUsed, parent: Scope.Scope) =>
       else found.set(entry.name, { fingerprint: print, options, signIn, scope })
     }
     const problems = [...parsed.problems, ...unread, ...refused]
-    // In the order of the file, with what an entry in it that cannot be used was before.
+    // In the order of the file. For an invalid entry, the server from before stays in use.
     const used = parsed.names.flatMap((name) => {
       const one = found.get(name) ?? before.get(name)
       return one === undefined ? [] : [[name, one] as const]
@@ -128,8 +128,8 @@ const load = (file: string, before: AllUsed, parent: Scope.Scope) =>
     return { ...loaded, isUsable: parsed.isUsable, isEmpty: parsed.names.length === 0 && problems.length === 0 }
   })
 
-/** Shows what a person has to do to sign in. */
-const showSignIn = (name: string, { scope, signIn }: Used, output: Output.Output): Effect.Effect<void> =>
+/** Shows what the user has to do to sign in. */
+const showSignIn = (name: string, { scope, signIn }: ServerInUse, output: Output.Output): Effect.Effect<void> =>
   signIn === undefined
     ? Effect.void
     : signIn.changes.pipe(
@@ -140,14 +140,14 @@ const showSignIn = (name: string, { scope, signIn }: Used, output: Output.Output
       Effect.asVoid
     )
 
-/** Connects a server as soon as its login is done. */
-const connectWhenDone = (name: string, { scope, signIn }: Used, target: Target): Effect.Effect<void> =>
+/** Connects a server when its login succeeds. */
+const connectWhenDone = (name: string, { scope, signIn }: ServerInUse, target: Target): Effect.Effect<void> =>
   signIn === undefined ? Effect.void : Scope.extend(SignIn.whenDone(signIn, target.signedIn(name)), scope)
 
 const listOf = (verb: string, names: ReadonlyArray<string>): ReadonlyArray<string> =>
   names.length === 0 ? [] : [`${verb} ${names.join(", ")}`]
 
-/** What a save has led to, in one line. */
+/** The effects of a new version of the file, in one line. */
 const outcome = (file: string, { kept, replaced, started, stopped }: Fleet.Applied, count: number): string => {
   const done = [
     ...listOf("started", started),
@@ -162,7 +162,7 @@ const outcome = (file: string, { kept, replaced, started, stopped }: Fleet.Appli
 
 const unchanged = "nothing is changed, and the servers go on as they were"
 
-/** Reads the file. Fails where it names no server that can be used. */
+/** Reads the file. Fails if it has no valid server. */
 export const make = (
   file: string,
   output: Output.Output
@@ -170,7 +170,7 @@ export const make = (
   Effect.gen(function*() {
     const parent = yield* Effect.scope
     const context = yield* Effect.context<StateFolder>()
-    const before = yield* SavedFile.look(file, undefined)
+    const before = yield* SavedFile.fingerprint(file, undefined)
     const first = yield* load(file, new Map(), parent)
     yield* Effect.forEach(first.problems, output.problem)
     if (first.used.size === 0) {
@@ -202,7 +202,7 @@ export const make = (
           refused = [message]
           return output.problem(`${message}; ${unchanged}`)
         }),
-        // Whatever is in a file, the next save is read again.
+        // A defect does not stop the reading of later versions.
         Effect.catchAllCause((cause) =>
           Cause.isInterruptedOnly(cause)
             ? Effect.failCause(cause)

@@ -1,7 +1,7 @@
 /**
- * An `mcp.json`, in the dialects in use: what is right in it, and for each thing that is not, file, line, key and remedy.
+ * Reads an `mcp.json` in the dialects of different hosts: its valid entries, and for each problem the file, line, key and remedy.
  *
- * Here the text is read, with its positions; what it means says `McpConfig`, which reads the configuration of `connectAll`, too.
+ * This module reads the text, with positions. `McpConfig` interprets the values; it also reads the configuration of `connectAll`.
  */
 import { McpConfig } from "@mcp-lifeline/config"
 import { Policy } from "@mcp-lifeline/core"
@@ -15,45 +15,45 @@ import * as Document from "../document/Document.js"
 export interface Entry {
   readonly name: string
   readonly server: McpConfig.StdioServer | McpConfig.HttpServer
-  /** Options of the backend: those of the file below its own. */
+  /** The options of the backend: its own, and those of the file where it has none. */
   readonly policy: Policy.PolicyOptions
-  /** Whether each client of the gateway has its own; else all share one. */
+  /** Whether each client of the gateway has its own server, or all share one. */
   readonly sessions: McpConfig.Server["sessions"]
-  /** The problem at a key of this entry, for what only a later stage can find. */
+  /** Makes a problem at a key of this entry, for later stages. */
   readonly problem: (key: OptionProblem.Path, message: string) => Problem
 }
 
-/** Something in the file that is not right. */
+/** A problem in the file. */
 export interface Problem {
   readonly file: string
-  /** From 1. */
+  /** The number of the line, from 1. */
   readonly line: number
   /** The path of the key, for example `mcpServers.docs.args[0]`. */
   readonly key: string
-  /** What is wrong and what would be right; quotes no value. */
+  /** What is wrong, and the remedy. Never quotes a value, which may be secret. */
   readonly message: string
 }
 
 /**
- * A file that was read. A bad entry is in `problems` and does not stop the good ones; an option for all servers that is not
- * acceptable stops all. So is a key that means nothing here, which stops nothing.
+ * The content of a file. An invalid entry causes a problem, but does not affect the valid ones; an invalid option for all servers makes the
+ * file unusable. An unknown key causes a problem, but has no other effect.
  */
 export interface McpJson {
   readonly entries: ReadonlyArray<Entry>
   readonly problems: ReadonlyArray<Problem>
-  /** What may be meant otherwise than it is read, and one notice of all keys that belong to other programs. They stop nothing. */
+  /** Ambiguous values, and one notice of all keys that belong to other programs. They have no other effect. */
   readonly notices: ReadonlyArray<Problem>
-  /** The names of all servers in the file, good and bad, in its order. */
+  /** The names of all servers in the file, valid and invalid, in its order. */
   readonly names: ReadonlyArray<string>
-  /** Whether clients are offered the status of the servers. */
+  /** Whether clients get the status of the servers. */
   readonly statusTool: boolean
-  /** How many servers of single clients may run at once, where the file says it. */
+  /** How many servers of single clients may run at once; `undefined` if the file does not limit that. */
   readonly maxOwnServers: number | undefined
-  /** Whether the options for all servers are acceptable; there are no entries otherwise. */
+  /** Whether the options for all servers are valid. If not, there are no entries. */
   readonly isUsable: boolean
 }
 
-/** The whole file is unusable: no JSON or TOML, or no object of servers in it. */
+/** The whole file is unusable: it is not valid JSON or TOML, or contains no object with servers. */
 export class BrokenFile extends Data.TaggedError("BrokenFile")<{ readonly problem: Problem }> {}
 
 /** A problem in one line. */
@@ -62,18 +62,18 @@ export const show = (problem: Problem): string =>
 
 type Path = OptionProblem.Path
 
-/** As many keys as a notice lists. */
-const listed = 8
+/** How many keys a notice lists at most. */
+const maxListedKeys = 8
 
-/** One notice of all keys that belong to other programs, at the first of them. */
+/** Combines the notices of keys that belong to other programs into one, at the first of these keys. */
 const foreignNotice = (found: ReadonlyArray<Problem>): ReadonlyArray<Problem> => {
   const [first, ...rest] = found.toSorted((a, b) => a.line - b.line)
   if (first === undefined) return []
   const others = [
     ...new Set(rest.map(({ key }) => key.split(".").at(-1)).filter((key) => key !== first.key.split(".").at(-1)))
   ]
-  const more = others.length > listed
-    ? `${others.slice(0, listed).join(", ")} and ${others.length - listed} more`
+  const more = others.length > maxListedKeys
+    ? `${others.slice(0, maxListedKeys).join(", ")} and ${others.length - maxListedKeys} more`
     : others.join(", ")
   const message = rest.length === 0
     ? "belongs to another program and has no effect here"
@@ -83,7 +83,7 @@ const foreignNotice = (found: ReadonlyArray<Problem>): ReadonlyArray<Problem> =>
   return [{ ...first, message }]
 }
 
-/** Not every client can have servers of its own. */
+/** The notice that not every client can have its own servers. */
 const withoutOwn = (servers: ReadonlyArray<Entry>): string =>
   "clients of MCP 2026-07-28 have no sessions, so the gateway does not offer them the servers of which each client has its own: "
   + servers.map(({ name }) => name).join(", ")
@@ -104,10 +104,10 @@ const folderVariables = (file: string): McpConfig.Variables => {
   }
 }
 
-/** So many problems of one file are worth saying; each costs a look at the file. */
-const mostProblems = 100
+/** How many problems of one file to report at most: finding the line of each takes time. */
+const maxProblems = 100
 
-/** Reads the text of a file. `${..}` is taken from `env`, and from the place of the file. */
+/** Reads the text of a file. `env` and the path of the file provide the values of variables such as `${NAME}`. */
 export const parse = (
   file: string,
   source: string,
@@ -123,38 +123,38 @@ export const parse = (
     key: OptionProblem.showPath(path),
     message
   })
-  const { problems: around, value: top } = McpConfig.readTop(document.value)
+  const { problems: topProblems, value: top } = McpConfig.readTop(document.value)
   if (top === undefined) {
-    const [problem] = around.toSorted((a, b) => Number(a.key !== "misspelt") - Number(b.key !== "misspelt"))
+    const [problem] = topProblems.toSorted((a, b) => Number(a.key !== "misspelt") - Number(b.key !== "misspelt"))
     return broken(at(problem?.path ?? [], problem?.message ?? "has no servers"))
   }
   const depth = top.path.length
   const isBelow = (path: Path): boolean => top.path.every((key, index) => path[index] === key)
-  const twice = document.repeated.filter(({ path }) =>
+  const repeated = document.repeated.filter(({ path }) =>
     isBelow(path) || path[0] === "lifeline" || (Policy.groups as ReadonlyArray<unknown>).includes(path[0])
   )
   const notices: Array<Problem> = []
   const foreign: Array<Problem> = []
-  const problems = twice.map(({ line, path }) =>
+  const problems = repeated.map(({ line, path }) =>
     at(
       path,
       `appears more than once; ${path.length === depth + 1 ? "give each server its own name" : "keep one"}`,
       line
     )
   )
-  /** Says what was found; whether it stops what it was found in. */
+  /** Adds what was found to the problems or notices. Returns whether it makes the entry, or for the top the file, unusable. */
   const sort = (found: ReadonlyArray<OptionProblem.Problem>, prefix: Path, isTop: boolean): boolean => {
-    for (const one of found.slice(0, Math.max(0, mostProblems - problems.length))) {
+    for (const one of found.slice(0, Math.max(0, maxProblems - problems.length))) {
       const path = [...prefix, ...one.path]
       if (one.key === "ambiguous") notices.push(at(path, one.message))
       else if (one.key === "foreign") foreign.push(at(path, one.message))
-      // What else stands beside the servers belongs to other programs.
+      // Other keys at the top of the file belong to other programs.
       else if (one.key === "unknown" && isTop && one.path.length === 1) foreign.push(at(path, one.message))
       else problems.push(at(path, one.key === "unknown" ? `${one.message}. It has no effect` : one.message))
     }
     return found.some(({ key }) => key === undefined || (key === "misspelt" && !isTop))
   }
-  const isTopBad = sort(around, [], true)
+  const isTopBad = sort(topProblems, [], true)
   const sources: McpConfig.Sources = {
     variables: env,
     places: folderVariables(file),
@@ -166,8 +166,8 @@ export const parse = (
   for (const name of names) {
     const path = [...top.path, name]
     const problem: Entry["problem"] = (key, message) => at([...path, ...key], message)
-    const repeats = twice.filter((one) => isBelow(one.path) && one.path[depth] === name)
-    // Of two servers with one name neither is read: who knows which is meant.
+    const repeats = repeated.filter((one) => isBelow(one.path) && one.path[depth] === name)
+    // Skips servers with the same name, because nobody knows which is meant.
     if (repeats.some((one) => one.path.length === depth + 1)) continue
     if (name === "") problems.push(problem([], "needs a name"))
     const { problems: found, value: server } = McpConfig.readServer(top.servers[name], sources)
@@ -186,8 +186,8 @@ export const parse = (
     const problem = top.sessions === "per-client" ? at : own[0].problem
     notices.push(problem(["lifeline", "sessions"], withoutOwn(own)))
   }
-  // What is wrong with the options of all servers is wrong with each of them.
-  const isUsable = !isTopBad && twice.every(({ path }) => isBelow(path) && path.length > depth)
+  // A problem of the options for all servers affects each of them.
+  const isUsable = !isTopBad && repeated.every(({ path }) => isBelow(path) && path.length > depth)
   return Either.right({
     entries: isUsable ? entries : [],
     problems,

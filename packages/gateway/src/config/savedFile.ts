@@ -1,5 +1,5 @@
 /**
- * Notices that a file has been saved: in place, by another file in its place, or by a link that leads elsewhere.
+ * Detects that a file has been saved: in place, by replacing it, or by changing a link.
  */
 import { firstOf } from "@mcp-lifeline/core/internal"
 import * as UserFile from "@mcp-lifeline/state/UserFile"
@@ -8,36 +8,36 @@ import { Effect, Queue } from "effect"
 import { type FSWatcher, watch } from "node:fs"
 import { basename, dirname, resolve } from "node:path"
 
-/** How a file looks from outside; `undefined` where there is none. It differs after each save. */
-export type Seen = string | undefined
+/** A fingerprint of a file's metadata, which differs after each save; `undefined` if there is no file. */
+export type Fingerprint = string | undefined
 
-/** Saves closer together than this are one, in milliseconds; a file that has been unchanged for so long is written to its end. */
-const quiet = 200
+/** Saves within this time count as one, in milliseconds. A file that has not changed for this time counts as completely written. */
+const settleTime = 200
 
-/** How often that is looked at. What is still being written, or gone, after so many times is taken as it is. */
-const looks = 15
+/** How many times to check that. After these checks, a file that is still being written, or gone, is taken as it is. */
+const maxChecks = 15
 
-/** How often is looked without a word from the system, which says nothing of some file systems and of folders that are replaced. */
-const pace = "2 seconds"
+/** How often to check without a notification, because the operating system sends none for some file systems and for replaced folders. */
+const pollInterval = "2 seconds"
 
-/** How a file looks now; as `before` where its file system does not answer. */
-export const look = (file: string, before: Seen): Effect.Effect<Seen> =>
+/** The fingerprint of a file now; `before` if its file system does not answer. */
+export const fingerprint = (file: string, before: Fingerprint): Effect.Effect<Fingerprint> =>
   Effect.orElseSucceed(UserFile.fingerprint(file), () => before)
 
-/** How a file looks when it has been left alone for a moment. */
-const settled = (file: string, before: Seen): Effect.Effect<Seen> =>
+/** The fingerprint of a file once it has stopped changing. */
+const settled = (file: string, before: Fingerprint): Effect.Effect<Fingerprint> =>
   Effect.gen(function*() {
-    let last = yield* look(file, before)
-    for (let count = 0; count < looks; count++) {
-      yield* Effect.sleep(quiet)
-      const now = yield* look(file, last)
+    let last = yield* fingerprint(file, before)
+    for (let count = 0; count < maxChecks; count++) {
+      yield* Effect.sleep(settleTime)
+      const now = yield* fingerprint(file, last)
       if (now !== undefined && now === last) return now
       last = now
     }
     return last
   })
 
-/** Puts a word into the queue when the system says that a file of this name has changed. */
+/** Adds a message to the queue when the operating system reports a change of a file with this name. */
 const listen = (file: string, hints: Queue.Enqueue<void>): Effect.Effect<void, never, Scope.Scope> =>
   Effect.acquireRelease(
     Effect.sync((): FSWatcher | undefined => {
@@ -45,7 +45,7 @@ const listen = (file: string, hints: Queue.Enqueue<void>): Effect.Effect<void, n
         const watcher = watch(dirname(file), (_, name) => {
           if (name === null || name === basename(file)) hints.unsafeOffer(undefined)
         })
-        // Looking now and then goes on without it.
+        // Polling continues without the watcher.
         watcher.on("error", () => watcher.close())
         return watcher
       } catch {
@@ -56,12 +56,12 @@ const listen = (file: string, hints: Queue.Enqueue<void>): Effect.Effect<void, n
   ).pipe(Effect.asVoid)
 
 /**
- * Runs `changed` after each save, and after several in a moment once; saves while it runs are noticed when it has ended. `gone` runs
- * when the file has been gone for longer than a save takes. `before` is how the file looked when it was read.
+ * Runs `changed` after each save, or once after several in a short time; it detects saves during `changed` when that ends. Runs `gone` when
+ * the file has been missing for longer than a save takes. `before`: the fingerprint of the file when it was read.
  */
 export const follow = (
   path: string,
-  before: Seen,
+  before: Fingerprint,
   on: { readonly changed: Effect.Effect<void>; readonly gone: Effect.Effect<void> }
 ): Effect.Effect<never, never, Scope.Scope> =>
   Effect.gen(function*() {
@@ -70,12 +70,12 @@ export const follow = (
     yield* listen(file, hints)
     let last = before
     while (true) {
-      if ((yield* look(file, last)) !== last) {
+      if ((yield* fingerprint(file, last)) !== last) {
         const now = yield* settled(file, last)
         const isNew = now !== last
         last = now
         if (isNew) yield* now === undefined ? on.gone : on.changed
       }
-      yield* firstOf(Queue.take(hints), Effect.sleep(pace))
+      yield* firstOf(Queue.take(hints), Effect.sleep(pollInterval))
     }
   })

@@ -1,12 +1,12 @@
 /**
- * What the model is told of a call that failed on the way, and what it is to tell its user. Pure.
+ * Rewrites the errors of failed calls for models: what happened, and what the model should tell its user. Pure.
  */
 import { JsonRpcError } from "@mcp-lifeline/protocol"
 import { Predicate } from "effect"
 
 const sentence = (text: string): string => /[.!?]$/.test(text) ? text : `${text}.`
 
-/** A part of a text by what stands around it; linear, since what servers say stands in our texts, too. */
+/** Replaces the first part of a text that is between two texts. Runs in linear time, because our messages contain texts of servers. */
 const replaced = (text: string, from: string, to: string, instead: string): string => {
   const start = text.indexOf(from)
   const end = start < 0 ? -1 : text.indexOf(to, start + from.length)
@@ -15,7 +15,7 @@ const replaced = (text: string, from: string, to: string, instead: string): stri
 
 const without = (text: string, end: string): string => text.endsWith(end) ? text.slice(0, -end.length) : text
 
-/** What the last sentence says may be called. */
+/** The last sentence of a message, if it names a function to call. */
 const call = /^\. Call \w+\(\) to [^.]*$/
 
 const withoutCall = (text: string): string => {
@@ -29,15 +29,18 @@ const withoutIdempotent = (text: string): string => {
 }
 
 /**
- * A text of ours without words for who writes a program on the library: a model has no options to give, and no functions to call.
+ * Removes advice for programmers from a message of the library: a model cannot set options or call functions.
  */
 export const withoutOptions = (text: string): string => {
-  const said = withoutIdempotent(text).replace(
+  const withoutAdvice = withoutIdempotent(text).replace(
     " Give it more time (timeout), or check before you repeat it",
     " Check before you repeat it"
   ).replace(" Give it more time (timeout), or call again", " Call again")
   const statement = withoutCall(
-    without(without(said, ". Fix the cause, then call reconnect()"), ". A closed one stays closed; make a new one")
+    without(
+      without(withoutAdvice, ". Fix the cause, then call reconnect()"),
+      ". A closed one stays closed; make a new one"
+    )
   )
   return replaced(
     statement.replaceAll(/ \((failFast|timeouts\.\w+|calls\.\w+)\)/g, ""),
@@ -48,12 +51,12 @@ export const withoutOptions = (text: string): string => {
 }
 
 /**
- * Where the call came in: `wrap`, whose server nobody commands; `wrap --watch`, while only a change of a file starts the server; or a
- * gateway, whose servers can be switched on and off.
+ * How the client is connected: through `wrap`, which has no commands for its server; through `wrap --watch`, while only a change of a file
+ * starts the server; or through `serve`, whose servers users can enable and disable.
  */
 export type Door = "wrap" | "watch" | "serve"
 
-/** What comes next, by the state that the server is in. */
+/** What happens next, by the state of the server. */
 const next = (name: string, state: unknown, door: Door): string => {
   if (door === "watch") {
     return "The next change of a watched file starts the server: do not repeat the call before that."
@@ -77,7 +80,7 @@ const next = (name: string, state: unknown, door: Door): string => {
   }
 }
 
-/** What core says of a call that may have been carried out, where there is nothing to check. */
+/** Whether the message says that repeating the call does no harm, so that nobody needs to check whether it was carried out. */
 const isHarmless = (message: string): boolean => message.includes("doing it twice does no harm")
 
 const messageOf = (
@@ -91,7 +94,7 @@ const messageOf = (
       return message
     case "BackendUnavailable":
       if (state === "Busy" || state === "Closed") return withoutOptions(message)
-      // The address ends the text, so that nothing sticks to it.
+      // The address is at the end of the text, so that no punctuation follows it.
       if (login !== undefined) {
         return `The MCP server ${name} cannot be used until the user has done this, so tell the user: ${login}`
       }
@@ -100,15 +103,15 @@ const messageOf = (
       }, and why. ${next(name, state, door)}`
     case "ResultUnknown":
     case "RequestTimeout": {
-      const said = sentence(withoutOptions(message))
-      return isHarmless(message) ? said : `${said} If that cannot be checked, tell the user what was asked for.`
+      const text = sentence(withoutOptions(message))
+      return isHarmless(message) ? text : `${text} If that cannot be checked, tell the user what was asked for.`
     }
     default:
       return withoutOptions(message)
   }
 }
 
-/** The error of a call, with advice where it is ours and not the server's answer. `login`: what a person has to do now. */
+/** Adds advice to the error of a call if it is ours, not the server's. `login`: what the user has to do to sign in. */
 export const advised = (
   name: string,
   error: JsonRpcError.JsonRpcError,

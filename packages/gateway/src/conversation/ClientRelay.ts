@@ -1,6 +1,6 @@
 /**
- * The messages between one client and its servers: what the client says, in the order in which it came; its requests on their way to a
- * server and back; and what servers say by themselves.
+ * Relays messages between one client and its servers: messages of the client in the order in which they arrive, their answers, and
+ * notifications and requests of servers.
  */
 import type { Backend, CallError, ServerNotification } from "@mcp-lifeline/core"
 import type { Client } from "@mcp-lifeline/http-server/Conversation"
@@ -22,52 +22,52 @@ import * as Advice from "./Advice.js"
 import { fault, fromCause, isReadable, type JsonRpcError, unreadableResult } from "./errors.js"
 import type { Handler } from "./Handler.js"
 
-/** What a client says. */
-type Said = ClientRequest | JSONRPCNotification | JSONRPCResponse
+/** A message of the client. */
+type ClientMessage = ClientRequest | JSONRPCNotification | JSONRPCResponse
 
-/** What a server is asked for a request of the client. */
+/** The request to a server that a request of the client leads to. */
 export interface Passed extends Pick<Forwarded, "failFast" | "isBounded" | "params"> {
   readonly backend: Backend.Backend
-  /** Makes of the server's result what the client is given. Default: the client is given the result. */
+  /** Converts the server's result for the client. Default: no conversion. */
   readonly arrived?: (result: Result) => Result
-  /** What the client is given in place of an error, if there is anything. */
+  /** A result for the client in place of an error of the server, if any. */
   readonly instead?: (error: JsonRpcError) => Result | undefined
 }
 
-/** Where a request goes; the effect finds that out. Nothing where the request is answered otherwise. */
+/** The request to a server, or an effect that finds it; `undefined` if the request has been answered in another way. */
 export type Resolved = Passed | Effect.Effect<Passed, CallError> | undefined
 
-/** Between whom messages are handed on. */
+/** The client, and how to reach its servers. */
 export interface Options {
-  /** Whom the client speaks to, for people. */
+  /** The name of what the client is connected to, for error messages. */
   readonly name: string
   readonly client: Pick<Client, "isStateless" | "write"> & Partial<Pick<Client, "requests">>
   readonly fork: Fibers["fork"]
-  /** Takes the requests of the client. */
+  /** Handles the requests of the client. */
   readonly handle: Handler
-  /** Passes a notification of the client on. Says whether a server is sent it. */
+  /** Passes a notification of the client on to servers. Returns whether there is a server to send it to. */
   readonly tell: (notification: JSONRPCNotification) => boolean
-  /** What a person has to do to sign in to a server, as it is now. */
+  /** What the user has to do now to sign in to a server; `undefined` if nothing. */
   readonly login: (server: string) => string | undefined
-  /** Where calls come in now, for advice about those that fail. */
+  /** How the client is connected now, for the advice in errors. */
   readonly door: () => Advice.Door
 }
 
-/** Returns the same object if it has no type: to copy it takes longer than all else here. */
+/** Removes `resultType`. Returns the same object if it has none, because a copy is slow. */
 const withoutType = (result: Result): Result => {
   if (result["resultType"] === undefined) return result
   const { resultType: _, ...rest } = result
   return rest
 }
 
-/** Hands on messages between one client and its servers. */
+/** The relay of one client. */
 export class ClientRelay {
   readonly #options: Options
   readonly #relay: Relay
-  /** What came after a notification that is just being sent. */
-  #behind: Array<Said> | undefined
-  /** The server that says what is being delivered. */
-  #speaker: string | undefined
+  /** The messages that arrived while a notification is being sent. */
+  #queued: Array<ClientMessage> | undefined
+  /** The server whose message is being delivered. */
+  #sender: string | undefined
 
   constructor(options: Options) {
     this.#options = options
@@ -89,39 +89,39 @@ export class ClientRelay {
 
   // --- from the client
 
-  /** Takes a message of the client. A notification is sent some steps later than a request is: what comes after it waits. */
-  receive(message: Said): void {
-    if (this.#behind !== undefined) return void this.#behind.push(message)
+  /** Handles a message of the client. Sending a notification takes some steps more than sending a request, so later messages wait for it. */
+  receive(message: ClientMessage): void {
+    if (this.#queued !== undefined) return void this.#queued.push(message)
     if (message instanceof ClientRequest) {
-      // It may have been cancelled meanwhile.
+      // The client may have cancelled it in the meantime.
       if (!message.isOver) this.guard(message, () => this.#options.handle(message))
     } else if (!("method" in message)) this.#answeredBy(message)
     else if (message.method === "notifications/initialized") this.initialized()
-    else if (isReadable(message.params) && this.#options.tell(message)) this.#hold()
+    else if (isReadable(message.params) && this.#options.tell(message)) this.#holdMessages()
   }
 
-  #hold(): void {
-    this.#behind = []
+  #holdMessages(): void {
+    this.#queued = []
     setImmediate(() => {
-      const behind = this.#behind ?? []
-      this.#behind = undefined
-      for (const message of behind) this.receive(message)
+      const queued = this.#queued ?? []
+      this.#queued = undefined
+      for (const message of queued) this.receive(message)
     })
   }
 
-  /** The client has answered what a server has asked. */
+  /** Passes the client's answer to a request of a server on. */
   #answeredBy(response: JSONRPCResponse): void {
     if (isReadable(response)) return this.#relay.answered(response)
     const error = { code: JsonRpc.internalError, message: "the client's answer is nested too deeply to be passed on" }
     this.#relay.answered({ jsonrpc: "2.0", id: response.id, error })
   }
 
-  /** The client can be sent what servers say by themselves. */
+  /** From now on, the client gets notifications and requests of servers. */
   initialized(): void {
     this.#relay.initialized()
   }
 
-  /** Does what belongs to a request: where that breaks, the request is answered so, and nothing else is touched. */
+  /** Runs a step of a request. If it throws, the request gets an error, and nothing else is affected. */
   guard(request: ClientRequest, step: () => void): void {
     try {
       step()
@@ -132,8 +132,8 @@ export class ClientRelay {
   }
 
   /**
-   * Goes on with a request when an effect has ended; where that fails, it is answered so. `fate`: what is known of the request meanwhile; by
-   * default, no server has seen it.
+   * Continues a request with the result of an effect. If the effect fails, the request gets the error. `fate`: whether a server may have
+   * received the request in the meantime; by default, none has.
    */
   after<A>(
     request: ClientRequest,
@@ -162,7 +162,7 @@ export class ClientRelay {
     })
   }
 
-  /** The last handler: passes a request on to the server that `resolve` finds. It needs no fiber where that is known, and connected. */
+  /** The last handler: passes a request on to the server that `resolve` finds. It needs no fiber if that server is known and connected. */
   toServer(resolve: (request: ClientRequest) => Resolved): Handler {
     return (request) => {
       const resolved = resolve(request)
@@ -171,7 +171,7 @@ export class ClientRelay {
     }
   }
 
-  /** `rounds`: how often the server has asked the client before it answers. */
+  /** `rounds`: how many times the server has requested input for this call. */
   #send(request: ClientRequest, passed: Passed, rounds: number): void {
     const { backend, failFast, isBounded, params } = passed
     request.backend = backend
@@ -185,37 +185,37 @@ export class ClientRelay {
 
   // --- to the client
 
-  /** Passes on what a server says, if it is readable; or the gateway, where it names none. */
+  /** Sends the client a notification of a server, or of the gateway if `server` is undefined. Drops it if it is nested too deeply. */
   pass(notification: ServerNotification, server?: string): void {
     if (isReadable(notification.params)) this.#during(server, () => this.#relay.pass(notification))
   }
 
-  /** Has the client answer what a server asks. */
+  /** Sends the client a request of a server. */
   ask(server: string, request: Parameters<Receiver["asked"]>[0], signal: AbortSignal): Promise<Result> {
     return isReadable(request.params)
       ? this.#during(server, () => this.#relay.ask(request, signal))
       : Promise.reject(new Error(`${request.method} is nested too deeply to be passed on to the client`))
   }
 
-  /** Says nothing more. */
+  /** Stops sending messages to the client. */
   end(): void {
     this.#relay.end()
   }
 
   #during<A>(server: string | undefined, step: () => A): A {
-    this.#speaker = server
+    this.#sender = server
     try {
       return step()
     } finally {
-      this.#speaker = undefined
+      this.#sender = undefined
     }
   }
 
   #toClient(message: JSONRPCMessage): void {
     if (!("method" in message)) return
     const { requests, write } = this.#options.client
-    const speaker = this.#speaker
-    const about = speaker === undefined ? undefined : requests?.latest(({ backend }) => backend?.id === speaker)
+    const sender = this.#sender
+    const about = sender === undefined ? undefined : requests?.latest(({ backend }) => backend?.id === sender)
     if (about === undefined) write(message)
     else about.say(message)
   }
@@ -230,14 +230,17 @@ export class ClientRelay {
     if (!isReadable(answer.result)) return request.answer({ error: unreadableResult(request.method) })
     const result = Meta.passedOn(answer.result)
     if (!Translation.isInputRequired(result)) {
-      const said = withoutType(result)
-      return request.answer({ result: passed.arrived?.(said) ?? said })
+      const plain = withoutType(result)
+      return request.answer({ result: passed.arrived?.(plain) ?? plain })
     }
     if (this.#options.client.isStateless === true) request.answer({ result })
     else this.#question(request, passed, rounds, answer.result)
   }
 
-  /** A server without sessions asks in place of its result: a client with a session is asked there, and the request goes on with the answers. */
+  /**
+   * A server without sessions has requested input in place of a result: sends the requests to a client with a session, and repeats the call
+   * with the client's answers.
+   */
   #question(request: ClientRequest, passed: Passed, rounds: number, result: Result): void {
     const { method } = request
     const server = passed.backend.id
@@ -260,7 +263,7 @@ export class ClientRelay {
     )
   }
 
-  /** The error of a server, or why that could not be asked. */
+  /** Adds advice to the error of a server, or to the reason why no server could be reached. */
   #advised(server: string, error: JsonRpcError): JsonRpcError {
     const { door, login } = this.#options
     return Advice.advised(server, error, login(server), door())

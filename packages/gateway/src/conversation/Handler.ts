@@ -1,19 +1,19 @@
 /**
- * What is done with a request of a client: each step answers it, or hands it on to the next one. The conversations of `wrap` and of `serve`
- * are made of these steps, and end in `ClientRelay.toServer`.
+ * The steps that handle a request of a client: each answers it, or passes it on to the next one. The conversations of `wrap` and `serve`
+ * consist of these steps, with `ClientRelay.toServer` as the last one.
  */
 import { type ClientRequest, JsonRpc } from "@mcp-lifeline/protocol"
 import { isList, type ListMethod } from "@mcp-lifeline/protocol/listMethods"
 import { isReadable, unreadableParams } from "./errors.js"
 import { type Client, clientOf } from "./introductions.js"
 
-/** Takes a request, and has it answered. */
+/** Handles a request, and ensures that it gets an answer. */
 export type Handler = (request: ClientRequest) => void
 
-/** Answers some requests, and hands the others on. */
+/** Answers some requests, and passes the others on. */
 export type Step = (next: Handler) => Handler
 
-/** Steps, in the order in which requests come to them, before what answers all others. */
+/** Combines steps, in this order, with the handler that answers all other requests. */
 export const pipeline = (steps: ReadonlyArray<Step>, last: Handler): Handler =>
   steps.reduceRight((next, step) => step(next), last)
 
@@ -29,17 +29,17 @@ export const readable: Step = (next) => (request) => {
   else request.answer({ error: unreadableParams(request.method) })
 }
 
-/** How a client says who it is. */
+/** How to handle `initialize`. */
 export interface Handshake {
-  /** Whether it has begun: it may ask for other things from then on. */
+  /** Whether the client has been initialized and may send other requests. */
   readonly hasBegun: () => boolean
-  /** Whether it may begin once more, because it was refused. Default: it may not. */
+  /** Whether the client may send `initialize` again, because the first was refused. Default: false. */
   readonly mayBeginAgain?: () => boolean
   /** Answers `initialize`. */
   readonly initialize: (request: ClientRequest, client: Client) => void
 }
 
-/** Has a client say who it is before it asks for anything, and only once. */
+/** Ensures that a client sends `initialize` once, and before any other request. */
 export const introducedFirst = ({ hasBegun, initialize, mayBeginAgain }: Handshake): Step => (next) => (request) => {
   const invalid = (message: string): void => request.refuse(JsonRpc.invalidRequest, message)
   if (request.method !== "initialize") {
@@ -53,13 +53,13 @@ export const introducedFirst = ({ hasBegun, initialize, mayBeginAgain }: Handsha
   else initialize(request, client)
 }
 
-/** Answers what asks for a list; `answer` says whether it does. */
+/** Handles list requests; `answer` returns whether it answers the request. */
 export const lists = (answer: (request: ClientRequest, method: ListMethod) => boolean): Step => (next) => (request) => {
   const { method } = request
   if (!isList(method) || !answer(request, method)) next(request)
 }
 
-/** Has the methods of a table answered by it. */
+/** Handles the methods of a table. */
 export const ownMethods = (own: Readonly<Record<string, Handler>>): Step => (next) => (request) => {
   const handle = Object.hasOwn(own, request.method) ? own[request.method] : undefined
   if (handle === undefined) next(request)

@@ -1,5 +1,5 @@
 /**
- * What a client is answered where its request cannot be passed on, or fails on the way.
+ * The errors for requests that cannot be passed on, or that fail on the way.
  */
 import type { CallError } from "@mcp-lifeline/core"
 import { Nesting } from "@mcp-lifeline/core/internal"
@@ -9,7 +9,7 @@ import type { Cause } from "effect"
 /** The error of a response. */
 export type JsonRpcError = Failure.JsonRpcError
 
-/** The schemas of the official SDK for the params of requests that we look into. */
+/** The official SDK's schemas of the methods whose params the gateway reads. */
 const schemaOf = {
   "tools/call": "CallToolRequestSchema",
   "prompts/get": "GetPromptRequestSchema",
@@ -20,10 +20,10 @@ const schemaOf = {
   "resources/unsubscribe": "UnsubscribeRequestSchema"
 } as const
 
-/** A method whose params we look into. */
+/** A method whose params the gateway reads. */
 export type Checked = keyof typeof schemaOf
 
-/** What a schema has found wrong. */
+/** A problem that a schema has found. */
 interface Issue {
   readonly path: ReadonlyArray<PropertyKey>
   readonly message: string
@@ -36,10 +36,10 @@ const describe = ({ message, path }: Issue): string => {
   return `${name.map(String).join(".")}: ${what ? what[1] ?? "not of an accepted form" : message}`
 }
 
-/** How many parameters are named that are wrong. */
+/** How many problems an error lists at most. */
 const maxIssues = 3
 
-/** What is wrong with params that do not fit their method, in one line. The schemas are loaded when they are needed. */
+/** Says in one line why params are invalid for their method. Loads the schemas only when it runs. */
 export const invalidParams = async (method: Checked, params: unknown): Promise<JsonRpcError> => {
   const types = await import("@modelcontextprotocol/sdk/types.js")
   const parsed = types[schemaOf[method]].safeParse({ method, params })
@@ -52,16 +52,16 @@ export const invalidParams = async (method: Checked, params: unknown): Promise<J
   }
 }
 
-/** Nobody here has the method. */
+/** The error for an unknown method. */
 export const methodNotFound = (method: string): JsonRpcError => ({
   code: JsonRpc.methodNotFound,
   message: `Method not found: ${method}`
 })
 
-/** Whether something is not nested too deeply to be written and read. */
+/** Whether a value is not nested too deeply to be encoded and decoded. */
 export const isReadable = (value: unknown): boolean => !Nesting.isDeeper(value, Nesting.defaultDepth)
 
-/** The error for a request whose result is not readable. */
+/** The error for a request whose result is nested too deeply. */
 export const unreadableResult = (method: string): JsonRpcError => ({
   code: Failure.ourCode,
   message:
@@ -69,21 +69,21 @@ export const unreadableResult = (method: string): JsonRpcError => ({
   data: { fate: "answered" }
 })
 
-/** The error for a request whose params are not readable. */
+/** The error for a request whose params are nested too deeply. */
 export const unreadableParams = (method: string): JsonRpcError => ({
   code: JsonRpc.invalidParams,
   message: `the params of ${method} are nested more than ${Nesting.defaultDepth} levels deep, which is not passed on`
 })
 
-/** Why requests end where the gateway ends before their answer. */
+/** The error message of requests that are open when the gateway stops. */
 export const shuttingDown = "The gateway is shutting down"
 
-/** Something of the gateway's own broke. What that says may hold anything, and is for the log. */
+/** The error for a defect of the gateway. Details go only into the log, because they may contain anything. */
 export const fault: JsonRpcError = {
   code: JsonRpc.internalError,
   message: "Internal error of the gateway; its log has more"
 }
 
-/** What a client sees of a call that ended without a result. */
+/** The error for a call that ended without a result. */
 export const fromCause = (cause: Cause.Cause<CallError>): JsonRpcError =>
   Failure.fromCause(cause, shuttingDown, fault.message)

@@ -1,18 +1,18 @@
 /**
- * What host and server are told of each other in the handshake. Pure.
+ * What the gateway tells clients and servers about each other in the handshake. Pure.
  */
 import { type Answer, type Introduction, ListChanges } from "@mcp-lifeline/protocol"
 import type { ClientCapabilities, Implementation } from "@modelcontextprotocol/sdk/types.js"
 import { Predicate } from "effect"
 
-/** The client that a host is. */
+/** What a client says about itself in `initialize`. */
 export interface Client {
   readonly clientInfo: Implementation
   readonly capabilities: ClientCapabilities
   readonly protocolVersion: string
 }
 
-/** What is told of a server that nothing is known of yet. */
+/** The introduction of a server that has never been connected. */
 export const unknownServer = (name: string, protocolVersion: string, why?: string): Introduction => ({
   serverInfo: { name, version: "unknown" },
   capabilities: { tools: {}, prompts: {}, resources: { subscribe: true }, logging: {}, completions: {} },
@@ -23,10 +23,10 @@ export const unknownServer = (name: string, protocolVersion: string, why?: strin
   sessionId: undefined
 })
 
-/** What a host is told: that lists may change, whatever the server says. */
-export const announced = (said: Introduction): Introduction => ({
-  ...said,
-  capabilities: ListChanges.announcing(said.capabilities)
+/** The introduction for a client. It always announces that lists may change, even if the server does not. */
+export const announced = (introduction: Introduction): Introduction => ({
+  ...introduction,
+  capabilities: ListChanges.announcing(introduction.capabilities)
 })
 
 /** The answer to `initialize`. */
@@ -36,7 +36,7 @@ export const introducing = ({ capabilities, instructions, protocolVersion, serve
 
 const isText = (value: unknown): value is string => typeof value === "string"
 
-/** The client that asks by `initialize`, if it is one. */
+/** The client that sent `initialize` with these params; `undefined` if they are invalid. */
 export const clientOf = (params: unknown): Client | undefined => {
   if (!Predicate.isRecord(params)) return undefined
   const { capabilities, clientInfo, protocolVersion } = params

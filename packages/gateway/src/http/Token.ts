@@ -1,6 +1,6 @@
 /**
- * The token that clients of the gateway must send: given, read from a file, or made where none is given and other machines are
- * let in.
+ * The token that clients of the gateway must send: given, read from a file, or generated if none is given and the gateway listens on other
+ * addresses than loopback.
  */
 import * as Guard from "@mcp-lifeline/http-server/Guard"
 import * as UserFile from "@mcp-lifeline/state/UserFile"
@@ -8,15 +8,15 @@ import { Effect, Redacted } from "effect"
 import { randomBytes } from "node:crypto"
 import { StartError } from "../Errors.js"
 
-/** Where it may come from. */
+/** Where the token comes from. */
 export interface Options {
   readonly host: string
   readonly token: Redacted.Redacted | undefined
-  /** Counts before `token`. */
+  /** The path of a file with the token. Overrides `token`. */
   readonly tokenFile: string | undefined
 }
 
-/** The token, if there is to be one, and whether it was made here. */
+/** The token; `undefined` if none is needed. `isNew`: it was generated. */
 export interface Token {
   readonly value: Redacted.Redacted | undefined
   readonly isNew: boolean
@@ -31,17 +31,17 @@ export const read = (file: string): Effect.Effect<Redacted.Redacted, StartError>
     }),
     Effect.map((text) => text.trim()),
     Effect.filterOrFail(
-      // A header could not hold anything else.
+      // Other characters are not valid in a header.
       (text) => /^[\x21-\x7E]+$/.test(text),
       () => new StartError({ message: `${file}: contains no token; write one into it, on one line and without spaces` })
     ),
     Effect.map(Redacted.make)
   )
 
-/** A token that nobody else has. */
+/** Generates a token. */
 export const random = (): Redacted.Redacted => Redacted.make(randomBytes(32).toString("base64url"))
 
-/** Finds the token. */
+/** Reads or generates the token. */
 export const find = (
   { host, token, tokenFile }: Options
 ): Effect.Effect<Token, StartError> => {

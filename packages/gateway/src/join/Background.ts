@@ -1,5 +1,5 @@
 /**
- * The gateway of one file that runs in the background for all hosts of this user: found, or started.
+ * Finds or starts the gateway of a configuration file, which runs in the background for all hosts of this user.
  */
 import { ConnectError } from "@mcp-lifeline/core"
 import { firstOf } from "@mcp-lifeline/core/internal"
@@ -11,17 +11,17 @@ import { closeSync, openSync, readFileSync } from "node:fs"
 import { dirname, join } from "node:path"
 import * as RunningGateways from "../running/RunningGateways.js"
 
-/** How long a gateway may take until it serves, in milliseconds. */
+/** How long a gateway may take to start, in milliseconds. */
 const startTimeout = 20_000
 
-/** How often it is looked for, in milliseconds. */
-const interval = 50
+/** How often to check whether it has started, in milliseconds. */
+const checkInterval = 50
 
-/** What is run in the background, and for how long. */
+/** Which gateway to run, and how long. */
 export interface Options {
-  /** The file that names its servers: an absolute path. */
+  /** The absolute path of its configuration file. */
   readonly file: string
-  /** How long it goes on when its last client has left, in seconds. */
+  /** How long it keeps running after its last client has left, in seconds. */
   readonly linger: number
 }
 
@@ -31,20 +31,20 @@ const failure = (message: string, isPermanent: boolean): ConnectError =>
 const find = (file: string) =>
   Effect.map(RunningGateways.running, (gateways) => gateways.find(({ config }) => config === file))
 
-/** What a gateway has said before it ended, in one line. */
-const lastWords = (log: string): string => {
+/** The last lines of a gateway's log, as one line. */
+const lastLines = (log: string): string => {
   const lines = readFileSync(log, "utf8").split("\n").filter((line) => line.trim() !== "").slice(-3)
-  const said = lines.map((line) => line.replace(/^mcp-lifeline: /, "").replace(" (see above)", ""))
-  return said.length === 0 ? "it has said nothing" : said.join("; ")
+  const texts = lines.map((line) => line.replace(/^mcp-lifeline: /, "").replace(" (see above)", ""))
+  return texts.length === 0 ? "it has said nothing" : texts.join("; ")
 }
 
-/** Only who can read the state folder of this user may use it, and not each user of this machine. */
+/** The environment of the gateway. Its token, which is in the user's state folder, keeps out other users of this machine. */
 const environment = (): NodeJS.ProcessEnv => ({
   ...process.env,
   MCP_LIFELINE_TOKEN: process.env["MCP_LIFELINE_TOKEN"] || randomBytes(32).toString("base64url")
 })
 
-/** Starts one that outlives this process; what it writes to standard error goes to a file. Gives what becomes of it. */
+/** Starts a gateway that survives this process, with standard error in a log file. The returned effect fails when the gateway ends. */
 const launch = ({ file, linger }: Options, log: string) => {
   const output = openSync(log, "w", 0o600)
   const [, program = ""] = process.argv
@@ -60,7 +60,7 @@ const launch = ({ file, linger }: Options, log: string) => {
   closeSync(output)
   return Effect.async<never, ConnectError>((resume) => {
     child.once("error", ({ message }) => resume(failure(`the gateway cannot be started: ${message}`, true)))
-    child.once("exit", () => resume(failure(`the gateway did not start: ${lastWords(log)}`, true)))
+    child.once("exit", () => resume(failure(`the gateway did not start: ${lastLines(log)}`, true)))
   })
 }
 
@@ -79,7 +79,7 @@ const start = (options: Options) =>
     const ended = yield* Effect.try({ try: () => launch(options, log), catch: unwritable })
     const found = find(options.file).pipe(
       Effect.flatMap(Effect.fromNullable),
-      Effect.retry(Schedule.spaced(interval)),
+      Effect.retry(Schedule.spaced(checkInterval)),
       Effect.orDie
     )
     return yield* firstOf(found, ended).pipe(
@@ -90,7 +90,7 @@ const start = (options: Options) =>
     )
   })
 
-/** The gateway of a file; started where none runs, by one process however many want it. */
+/** The gateway of a file. If none runs, starts it; a lock ensures that only one process does so. */
 export const reach = (
   options: Options
 ): Effect.Effect<RunningGateways.RunningGateway, ConnectError, StateFolder.StateFolder> =>

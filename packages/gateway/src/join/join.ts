@@ -15,7 +15,7 @@ import * as Background from "./Background.js"
 const isSame = (one: RunningGateways.RunningGateway, other: RunningGateways.RunningGateway): boolean =>
   Redacted.value(one.secret) === Redacted.value(other.secret)
 
-/** As where nobody listens: nothing was sent. */
+/** The error of a refused connection: nothing was sent. */
 const nobody = (): Error =>
   Object.assign(new Error("no gateway of this user listens there any more"), {
     code: "ECONNREFUSED",
@@ -23,8 +23,8 @@ const nobody = (): Error =>
   })
 
 /**
- * Leads to a gateway on this machine, without a proxy. Each new socket asks it for its proof first: between two requests it may end, and a
- * program of another user take its port.
+ * Connects to a gateway on this machine, without a proxy. Before each new socket, it requests the gateway's proof: the gateway may have ended
+ * since the last request, and a program of another user may listen at its port now.
  */
 const dispatcherTo = ({ secret, url }: RunningGateways.RunningGateway): Agent => {
   const connect = buildConnector({})
@@ -33,18 +33,18 @@ const dispatcherTo = ({ secret, url }: RunningGateways.RunningGateway): Agent =>
     headersTimeout: 0,
     connect: (options, callback) => {
       void (async () => {
-        const isGiven = await Proof.isGiven(url, secret)
-        if (isGiven) connect(options, callback)
+        const isProven = await Proof.isProven(url, secret)
+        if (isProven) connect(options, callback)
         else callback(nobody(), null)
       })()
     }
   })
 }
 
-/** Connects to the gateway that runs, and starts one where none does. */
+/** A connector that connects to the running gateway, or starts one. */
 export const connector = (options: Background.Options): Effect.Effect<Connector, never, StateFolder> =>
   Effect.map(StateFolder, (folder) => {
-    /** For the gateway of now: another one has another secret. */
+    /** The connector for the current gateway. A restarted gateway has another secret. */
     let last: { readonly gateway: RunningGateways.RunningGateway; readonly connector: Connector } | undefined
     const connectorOf = (gateway: RunningGateways.RunningGateway): Connector => {
       if (last !== undefined && isSame(last.gateway, gateway)) return last.connector

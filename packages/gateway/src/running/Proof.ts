@@ -1,27 +1,27 @@
 /**
- * How a gateway shows that it is the one that wrote itself down: it knows a secret that stands in a file which only its user can read. So
- * nobody sends a token to another user's program that listens where a gateway was.
+ * How a gateway proves that it is the one that registered itself: it knows a secret from a file that only its user can read. So no process
+ * sends a token to another user's program that listens at the port of a former gateway.
  */
 import { Redacted } from "effect"
 import { createHmac, randomBytes, timingSafeEqual } from "node:crypto"
 import { request } from "node:http"
 
-/** Where a gateway is asked for it. It needs no token. */
+/** The path at which a gateway answers challenges. It needs no token. */
 export const path = "/proof"
 
-/** How long a gateway has to answer, in milliseconds. On a busy machine that takes seconds. */
+/** How long a gateway may take to answer, in milliseconds. On a busy machine that takes seconds. */
 const proofTimeout = 20_000
 
-/** No proof is longer. */
+/** The maximum length of an answer, in characters. */
 const maxAnswer = 1000
 
-/** A secret for one run of a gateway. It is not the token, which a person may have chosen, and which could be guessed from proofs. */
+/** Generates the secret for one run of a gateway. It is not the token: a user may have chosen that, and it could be guessed from proofs. */
 export const newSecret = (): Redacted.Redacted => Redacted.make(randomBytes(32).toString("base64url"))
 
 const proofOf = (secret: Redacted.Redacted, challenge: string): string =>
   createHmac("sha256", Redacted.value(secret)).update(`mcp-lifeline gateway\0${challenge}`).digest("base64url")
 
-/** The answer to a request for `path`; undefined where it has no challenge. */
+/** The answer to a request for `path`; `undefined` if it has no valid challenge. */
 export const answer = (secret: Redacted.Redacted, url: string): string | undefined => {
   const challenge = /^[^?#]*\?challenge=([\w-]{16,100})$/.exec(url.slice(0, 200))?.[1]
   return challenge === undefined ? undefined : proofOf(secret, challenge)
@@ -30,16 +30,16 @@ export const answer = (secret: Redacted.Redacted, url: string): string | undefin
 const isSame = (a: string, b: string): boolean =>
   a.length === b.length && timingSafeEqual(Buffer.from(a), Buffer.from(b))
 
-/** Whether the program that listens at an address knows the secret. Never rejects. */
-export const isGiven = (url: string, secret: Redacted.Redacted): Promise<boolean> => {
+/** Whether the program at a URL knows the secret. Never rejects. */
+export const isProven = (url: string, secret: Redacted.Redacted): Promise<boolean> => {
   const challenge = randomBytes(32).toString("base64url")
   return new Promise<boolean>((resolve) => {
     const signal = AbortSignal.timeout(proofTimeout)
-    // On a connection of its own: one that is kept open may lead to a process that listens there no more.
+    // On a new connection: a kept-alive one may lead to a process that no longer listens there.
     const asked = request(`${url}${path}?challenge=${challenge}`, { agent: false, signal }, (response) => {
       let text = ""
       response.setEncoding("latin1")
-      // What is cut off is closed, too.
+      // `close` follows an error, too.
       response.on("error", () => undefined)
       response.on("data", (chunk: string) => {
         text += chunk
@@ -49,6 +49,6 @@ export const isGiven = (url: string, secret: Redacted.Redacted): Promise<boolean
     })
     asked.on("error", () => resolve(false))
     asked.end()
-    // What stands in a file may be no address.
+    // The URL from the file may be invalid.
   }).catch(() => false)
 }

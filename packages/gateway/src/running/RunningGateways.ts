@@ -1,6 +1,6 @@
 /**
- * The gateways of this user that run now, so that other processes find them: each writes itself down in the state folder, and takes
- * itself out when it ends.
+ * The running gateways of this user, so that other processes find them: each registers itself in the state folder, and removes itself when it
+ * ends.
  */
 import type { OptionNames, Options } from "@mcp-lifeline/http-server/Listener"
 import type { ListenError } from "@mcp-lifeline/http-server/ListenError"
@@ -12,40 +12,40 @@ import { join } from "node:path"
 import { StartError } from "../Errors.js"
 import * as Proof from "./Proof.js"
 
-/** A gateway as it is written down. */
+/** A gateway as the state folder has it. */
 export const RunningGateway = Schema.Struct({
-  /** Without a path, as programs on this machine reach it. */
+  /** The URL under which programs on this machine reach it, without a path. */
   url: Schema.String,
   pid: Schema.Int,
-  /** When its process was started, in words of the system. */
+  /** When its process was started, in the format of the operating system. */
   start: Schema.String,
-  /** The file that its servers are read from; `null` for the demo. */
+  /** The configuration file; `null` for the demo. */
   config: Schema.NullOr(Schema.String),
   /** In milliseconds since 1970. */
   startedAt: Schema.Number,
-  /** What it asks of each request. */
+  /** The token that each request needs. */
   token: Schema.NullOr(Schema.Redacted(Schema.String)),
-  /** By which it shows that it wrote this. */
+  /** The secret with which it proves that it wrote this. */
   secret: Schema.Redacted(Schema.String),
   machine: Schema.String,
-  /** When it was last known to run, in milliseconds since 1970. */
+  /** When it last confirmed that it runs, in milliseconds since 1970. */
   seenAt: Schema.Number
 })
 export type RunningGateway = typeof RunningGateway.Type
 
-/** How often a gateway says that it runs, for machines that cannot look at its process. */
-const sayInterval = "1 day"
-/** Those of other machines, and of earlier boots of this one, that have not said so for so long are forgotten, in milliseconds. */
-const forgottenAfter = 30 * 24 * 60 * 60 * 1000
+/** How often a gateway confirms that it runs, for other machines, which cannot check its process. */
+const confirmInterval = "1 day"
+/** After this time without a confirmation, entries of other machines and of earlier boots of this one are removed, in milliseconds. */
+const expiresAfter = 30 * 24 * 60 * 60 * 1000
 
 const collection = Effect.map(StateFolder.StateFolder, (folder) => folder.collection("gateways", RunningGateway))
 
 const keyOf = ({ pid, url }: Pick<RunningGateway, "pid" | "url">): string => StateFolder.key(machine, String(pid), url)
 
-/** Addresses that stand for all of a machine are none to connect to. */
+/** Replaces wildcard addresses, to which nobody can connect, by loopback. */
 const reachable = (url: string): string => url.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:")
 
-/** Writes a gateway of this process down as long as the scope is open, and gives the file, which only this user can read. */
+/** Registers a gateway of this process until the scope closes. Returns the path of the file, which only this user can read. */
 export const register = (
   gateway: Pick<RunningGateway, "url" | "config" | "startedAt" | "token" | "secret">
 ): Effect.Effect<string, never, Scope.Scope | StateFolder.StateFolder> =>
@@ -55,7 +55,7 @@ export const register = (
     const key = keyOf(entry)
     const write = Effect.flatMap(Clock.currentTimeMillis, (seenAt) => gateways.set(key, { ...entry, seenAt }))
     yield* Effect.acquireRelease(write, () => gateways.remove(key))
-    yield* Effect.forkScoped(Effect.interruptible(Effect.schedule(write, Schedule.spaced(sayInterval))))
+    yield* Effect.forkScoped(Effect.interruptible(Effect.schedule(write, Schedule.spaced(confirmInterval))))
     const { path } = yield* StateFolder.StateFolder
     return join(path, "gateways", `${key}.json`)
   })
@@ -64,7 +64,10 @@ export const register = (
 export const headersOf = ({ token }: Pick<RunningGateway, "token">): Record<string, string> =>
   token === null ? {} : { authorization: `Bearer ${Redacted.value(token)}` }
 
-/** Those of this machine that run, and show at the address to ask that they are gateways of this user; not asked where there is none. */
+/**
+ * The gateways of this machine that run and prove, at the address that `addressOf` returns, that they belong to this user. Skips a gateway for
+ * which it returns `undefined`.
+ */
 const proven = (
   addressOf: (gateway: RunningGateway) => string | undefined
 ): Effect.Effect<ReadonlyArray<RunningGateway>, never, StateFolder.StateFolder> =>
@@ -74,7 +77,7 @@ const proven = (
     const found = yield* Effect.forEach(yield* gateways.entries, ([key, gateway]) =>
       Effect.gen(function*() {
         if (gateway.machine !== machine) {
-          if (now - gateway.seenAt > forgottenAfter) yield* gateways.remove(key)
+          if (now - gateway.seenAt > expiresAfter) yield* gateways.remove(key)
           return []
         }
         if ((yield* Effect.promise(() => processState(gateway))) === "gone") {
@@ -83,20 +86,19 @@ const proven = (
         }
         const address = addressOf(gateway)
         if (address === undefined) return []
-        return (yield* Effect.promise(() => Proof.isGiven(address, gateway.secret))) ? [gateway] : []
+        return (yield* Effect.promise(() => Proof.isProven(address, gateway.secret))) ? [gateway] : []
       }), { concurrency: 10 })
     return found.flat().toSorted((a, b) => a.startedAt - b.startedAt)
   })
 
 /**
- * Those of this machine that run and show that they are gateways of this user, the oldest first. What a gateway left that ended without a
- * word is removed.
+ * The running gateways of this user on this machine, the oldest first. Removes the entries of gateways that have crashed.
  */
 export const running: Effect.Effect<ReadonlyArray<RunningGateway>, never, StateFolder.StateFolder> = proven(
   ({ url }) => url
 )
 
-/** The one that listens at a host and a port. Only gateways at this port are asked: what else listens there may never answer. */
+/** The gateway that listens at a host and a port. Only contacts the port if a gateway is registered for it: another program may never answer. */
 export const at = (
   host: string,
   port: number

@@ -11,7 +11,7 @@ const follow = (file: string) =>
   Effect.gen(function*() {
     const noticed: Array<string> = []
     const note = (what: string) => Effect.sync(() => void noticed.push(what))
-    const before = yield* SavedFile.look(file, undefined)
+    const before = yield* SavedFile.fingerprint(file, undefined)
     yield* Effect.forkScoped(SavedFile.follow(file, before, { changed: note("changed"), gone: note("gone") }))
     const until = (count: number) =>
       Effect.gen(function*() {
@@ -61,6 +61,6 @@ it.scopedLive("[X1] [G5] a file is as before where its file system does not answ
     writeFileSync(file, "a")
     const hung = within(file, () => new Promise<never>(() => undefined), 10)
     expect(yield* Effect.promise(() => hung.catch((cause: Error) => cause.name))).toBe("NoAnswer")
-    expect(yield* SavedFile.look(file, "as before")).toBe("as before")
-    expect(yield* SavedFile.look(`${file}.other`, "as before")).toBeUndefined()
+    expect(yield* SavedFile.fingerprint(file, "as before")).toBe("as before")
+    expect(yield* SavedFile.fingerprint(`${file}.other`, "as before")).toBeUndefined()
   }))

@@ -166,12 +166,12 @@ describe("the running gateways", () => {
         request.socket.setKeepAlive(true)
         prove(request, response)
       }, () => connections++)
-      expect(yield* Effect.promise(() => Proof.isGiven(url, secret))).toBe(true)
-      expect(yield* Effect.promise(() => Proof.isGiven(url, secret))).toBe(true)
+      expect(yield* Effect.promise(() => Proof.isProven(url, secret))).toBe(true)
+      expect(yield* Effect.promise(() => Proof.isProven(url, secret))).toBe(true)
       expect(connections).toBe(2)
-      expect(yield* Effect.promise(() => Proof.isGiven(url, Proof.newSecret()))).toBe(false)
+      expect(yield* Effect.promise(() => Proof.isProven(url, Proof.newSecret()))).toBe(false)
       for (const nowhere of ["http://127.0.0.1:1", "no address"]) {
-        expect(yield* Effect.promise(() => Proof.isGiven(nowhere, secret))).toBe(false)
+        expect(yield* Effect.promise(() => Proof.isProven(nowhere, secret))).toBe(false)
       }
       const answer = (challenge: string) => Proof.answer(secret, `${Proof.path}?challenge=${challenge}`)
       expect(answer("a".repeat(16))).toBeDefined()
@@ -196,7 +196,7 @@ describe("the running gateways", () => {
         })
       for (const isWhole of [true, false]) {
         const url = yield* pieces(isWhole)
-        expect(yield* Effect.promise(() => Proof.isGiven(url, secret))).toBe(isWhole)
+        expect(yield* Effect.promise(() => Proof.isProven(url, secret))).toBe(isWhole)
       }
     }))
 })

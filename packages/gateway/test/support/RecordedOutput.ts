@@ -19,7 +19,7 @@ export const make = () => {
     colour: false,
     width: Effect.succeed(80),
     line: write(lines),
-    given: write(lines),
+    raw: write(lines),
     problem: write(problems),
     frame: () => Effect.void
   }
