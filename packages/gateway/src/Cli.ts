@@ -40,20 +40,20 @@ const commands: ReadonlyArray<Command<Request>> = [
 
 const summary = "Keeps MCP servers alive, and serves them as one."
 
-const shown = (text: string): Text => ({ _tag: "Text", text })
+const textOf = (text: string): Text => ({ _tag: "Text", text })
 
 /** Reads a command line, without the program's name. Throws a UsageError. */
 export const read = (args: ReadonlyArray<string>, env: Line["env"]): Request | Text => {
   const [name, ...rest] = args
   const command = commands.find((one) => one.name === name)
-  if (command !== undefined) return readCommand(command, rest, env) ?? shown(Help.ofCommand(command))
-  if (name === undefined || name === "--help" || name === "-h") return shown(Help.ofProgram(summary, commands))
-  if (name === "--version") return shown(version)
+  if (command !== undefined) return readCommand(command, rest, env) ?? textOf(Help.ofCommand(command))
+  if (name === undefined || name === "--help" || name === "-h") return textOf(Help.ofProgram(summary, commands))
+  if (name === "--version") return textOf(version)
   const [, shell = rest[0] ?? ""] = /^--completions(?:=(.*))?$/.exec(name) ?? []
   if (name.startsWith("--completions")) {
     const script = Object.hasOwn(scripts, shell) ? scripts[shell] : undefined
     if (script === undefined) throw mistake("--completions must be one of bash, zsh, fish")
-    return shown(script(commands))
+    return textOf(script(commands))
   }
   const option = name.split("=", 1)[0] ?? name
   if (name.startsWith("-")) throw mistake(`unknown option ${option}${suggestion(option, ["--help", "--version"])}`)

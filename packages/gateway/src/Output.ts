@@ -84,5 +84,6 @@ export const logger = (output: Output): Logger.Logger<unknown, void> =>
       ...(Cause.isEmpty(cause) ? [] : [Cause.pretty(cause)])
     ]
     const text = clean(texts.join(" "))
+    // Loggers are synchronous callbacks, and `problem` only writes to a stream.
     Effect.runSync(output.problem(`${time(date.getTime())} ${logLevel.label.toLowerCase()}: ${text}`))
   })

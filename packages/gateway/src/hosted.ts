@@ -21,6 +21,7 @@ const exitCode = (exit: Exit.Exit<void, StartError | UsageError>): number => {
 export const run = (
   program: Effect.Effect<void, StartError | UsageError, StateFolder.StateFolder | Scope.Scope>
 ): void => {
+  // The main program: every other fiber belongs to its scope.
   const fiber = Effect.runFork(
     Effect.scoped(program).pipe(
       Effect.provide(Layer.merge(StateFolder.layer, Logger.replace(Logger.defaultLogger, StandardError.logger))),

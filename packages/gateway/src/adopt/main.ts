@@ -30,6 +30,7 @@ const terminal: Adopt.Terminal = {
 export const run = async (options: Options): Promise<void> => {
   // Who reads us may go away.
   process.stdout.on("error", () => {})
+  // The main program: everything else runs inside of this effect.
   process.exitCode = await Effect.runPromise(
     Adopt.run(options, terminal).pipe(
       Effect.catchAllCause((cause) =>

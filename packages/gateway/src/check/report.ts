@@ -46,7 +46,7 @@ const optionsOf = (policy: Policy.PolicyOptions): Readonly<Record<string, unknow
 const describe = ({ connected, entry, name, options }: Row, mask: (text: string) => string) => {
   if (entry === undefined || options === undefined) return { name, state: "wrong" as const }
   const { policy, server, sessions } = entry
-  const shown = {
+  const common = {
     name,
     state: policy.lifecycle?.disabled === true ? "disabled" as const : "enabled" as const,
     line: entry.problem([], "").line,
@@ -58,11 +58,11 @@ const describe = ({ connected, entry, name, options }: Row, mask: (text: string)
       : { connected: connected.ok ? connected : { ...connected, error: mask(connected.error) } })
   }
   if (server._tag === "Http") {
-    return { ...shown, headers: Object.fromEntries(Object.keys(server.headers).map((header) => [header, hidden])) }
+    return { ...common, headers: Object.fromEntries(Object.keys(server.headers).map((header) => [header, hidden])) }
   }
   const { cwd, env, envFile } = server
   return {
-    ...shown,
+    ...common,
     ...(cwd === undefined ? {} : { cwd: mask(cwd) }),
     ...(envFile === undefined ? {} : { envFile: mask(envFile) }),
     env: Object.fromEntries(Object.entries(env).map(([variable, value]) => [variable, value === null ? null : hidden]))

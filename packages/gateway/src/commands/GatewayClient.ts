@@ -42,14 +42,14 @@ export interface GatewayClient {
 }
 
 /** The address of a gateway. */
-interface Place {
+interface GatewayAddress {
   readonly url: string
   readonly token: Redacted.Redacted | null
 }
 
 const howToStart = "start one with: mcp-lifeline serve --config FILE"
 
-const shown = ({ config, url }: RunningGateways.RunningGateway): string => `${url} (${config ?? "the demo"})`
+const describe = ({ config, url }: RunningGateways.RunningGateway): string => `${url} (${config ?? "the demo"})`
 
 /** The origin of a URL from the command line, with or without a path. */
 const originOf = (url: string): Effect.Effect<string, UsageError> =>
@@ -57,7 +57,7 @@ const originOf = (url: string): Effect.Effect<string, UsageError> =>
     ? Effect.succeed(new URL(url).origin)
     : Effect.fail(new UsageError({ message: `--url ${clean(url)} is not an address; write http://HOST:PORT` }))
 
-const choose = ({ config, url }: Choice): Effect.Effect<Place, UsageError | NoGateway, StateFolder> =>
+const choose = ({ config, url }: Choice): Effect.Effect<GatewayAddress, UsageError | NoGateway, StateFolder> =>
   Effect.gen(function*() {
     const all = yield* RunningGateways.running
     if (url !== undefined) {
@@ -72,13 +72,13 @@ const choose = ({ config, url }: Choice): Effect.Effect<Place, UsageError | NoGa
       return yield* new NoGateway({
         message: config === undefined || all.length === 0
           ? `no gateway of this user runs; ${howToStart}`
-          : `no gateway serves ${config}; there runs ${all.map(shown).join(", ")}`
+          : `no gateway serves ${config}; there runs ${all.map(describe).join(", ")}`
       })
     }
     if (another === undefined) return one
     return yield* Effect.fail(
       new UsageError({
-        message: `several gateways run: ${fitting.map(shown).join(", ")}; choose one with --url or --config`
+        message: `several gateways run: ${fitting.map(describe).join(", ")}; choose one with --url or --config`
       })
     )
   })
@@ -86,7 +86,7 @@ const choose = ({ config, url }: Choice): Effect.Effect<Place, UsageError | NoGa
 const tokenNeeded = "it asks for another token than is known here; give it as MCP_LIFELINE_TOKEN"
 
 /** Converts the error of a request to a message for the user. */
-const failureOf = ({ url }: Place) => (error: unknown): Failure => {
+const failureOf = ({ url }: GatewayAddress) => (error: unknown): Failure => {
   if (Predicate.isRecord(error) && Predicate.isRecord(error["error"])) {
     return new StartError({ message: clean(String(error["error"]["message"])) })
   }
@@ -126,19 +126,19 @@ const updates = <E>(text: Stream.Stream<string, E>) =>
     )
   )
 
-const ended = ({ url }: Place) => new NoGateway({ message: `the gateway at ${url} has stopped` })
+const ended = ({ url }: GatewayAddress) => new NoGateway({ message: `the gateway at ${url} has stopped` })
 
 /** Finds the selected gateway, and makes a client for it. */
 export const find = (choice: Choice): Effect.Effect<GatewayClient, Failure | UsageError, StateFolder> =>
   Effect.gen(function*() {
-    const place = yield* choose(choice)
+    const address = yield* choose(choice)
     const http = (yield* HttpClient.HttpClient).pipe(
       HttpClient.mapRequest((request) =>
-        HttpClientRequest.setHeaders(request, { ...RunningGateways.headersOf(place), [Guard.actionHeader]: "1" })
+        HttpClientRequest.setHeaders(request, { ...RunningGateways.headersOf(address), [Guard.actionHeader]: "1" })
       )
     )
-    const api = yield* HttpApiClient.makeWith(Api.Api, { httpClient: http, baseUrl: place.url })
-    const failed = Effect.mapError(failureOf(place))
+    const api = yield* HttpApiClient.makeWith(Api.Api, { httpClient: http, baseUrl: address.url })
+    const failed = Effect.mapError(failureOf(address))
     return {
       status: failed(api.gateway.status()),
       server: (name) => failed(api.servers.server({ path: { name } })),
@@ -148,11 +148,11 @@ export const find = (choice: Choice): Effect.Effect<GatewayClient, Failure | Usa
         failed(Effect.map(api.gateway.logs({ urlParams: { limit, server } }), ({ events }) => events)),
       act: (action, name) => failed(api.servers[action]({ path: { name } })),
       updates: Stream.unwrapScoped(Effect.map(
-        failed(Effect.flatMap(http.get(`${place.url}/api/events`), HttpClientResponse.filterStatusOk)),
+        failed(Effect.flatMap(http.get(`${address.url}/api/events`), HttpClientResponse.filterStatusOk)),
         ({ stream }) =>
-          updates(Stream.decodeText(Stream.mapError(stream, () => ended(place)))).pipe(
-            Stream.mapError((error) => error._tag === "NoGateway" ? error : failureOf(place)(error)),
-            Stream.concat(Stream.fail(ended(place)))
+          updates(Stream.decodeText(Stream.mapError(stream, () => ended(address)))).pipe(
+            Stream.mapError((error) => error._tag === "NoGateway" ? error : failureOf(address)(error)),
+            Stream.concat(Stream.fail(ended(address)))
           )
       ))
     } satisfies GatewayClient

@@ -35,15 +35,15 @@ export const logs = (
   if (!follow) return Effect.asVoid(last)
   return Effect.suspend(() => {
     /** The lines from before the stream: the stream may contain some of them again. */
-    let shown: ReadonlySet<string> | undefined
+    let printed: ReadonlySet<string> | undefined
     return Stream.runForEach(client.updates, (update) => {
       if (update._tag === "Status") {
-        return shown !== undefined ? Effect.void : Effect.map(last, (lines) => {
-          shown = new Set(lines.map((line) => JSON.stringify(line)))
+        return printed !== undefined ? Effect.void : Effect.map(last, (lines) => {
+          printed = new Set(lines.map((line) => JSON.stringify(line)))
         })
       }
       const { line } = update
-      const isWanted = (server === undefined || line.server === server) && shown?.has(JSON.stringify(line)) === false
+      const isWanted = (server === undefined || line.server === server) && printed?.has(JSON.stringify(line)) === false
       return isWanted ? write(line, json, output) : Effect.void
     })
   })

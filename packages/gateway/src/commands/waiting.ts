@@ -13,8 +13,8 @@ export const waiting = <A, E, R>(output: Output, what: string, work: Effect.Effe
       Clock.currentTimeMillis,
       (now) => output.frame(`${what}: ${span(now - began)}; Ctrl+C ends it`)
     )
-    const shown = Stream.runForEach(Stream.drop(Stream.tick("1 second"), 1), () => show)
-    return yield* Effect.scoped(Effect.zipRight(Effect.forkScoped(shown), work)).pipe(
+    const display = Stream.runForEach(Stream.drop(Stream.tick("1 second"), 1), () => show)
+    return yield* Effect.scoped(Effect.zipRight(Effect.forkScoped(display), work)).pipe(
       Effect.ensuring(output.frame(""))
     )
   })

@@ -221,6 +221,7 @@ export const make = (
       },
       login: (server) => {
         const signIn = used.get(server)?.signIn
+        // Reads a Ref, which is synchronous, so that errors of calls can get the text without a fiber.
         return signIn === undefined ? undefined : SignInState.toDo(Effect.runSync(signIn.state))
       },
       signIn: (name) => used.get(name)?.signIn,

@@ -254,9 +254,9 @@ export class ClientRelay {
           return failed(`${server} has asked ${maxRounds} times for input before it answers ${method}`)
         }
         const ask = relayed((question, signal) => this.ask(server, question, signal))
-        this.after(request, Effect.either(answer(method, result, ask)), (given) => {
-          if (Either.isLeft(given)) return failed(given.left.message)
-          this.#send(request, { ...passed, params: { ...passed.params, ...given.right } }, rounds + 1)
+        this.after(request, Effect.either(answer(method, result, ask)), (input) => {
+          if (Either.isLeft(input)) return failed(input.left.message)
+          this.#send(request, { ...passed, params: { ...passed.params, ...input.right } }, rounds + 1)
         }, "unknown")
       },
       "unknown"

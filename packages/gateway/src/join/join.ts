@@ -60,10 +60,10 @@ export const connector = (options: Background.Options): Effect.Effect<Connector,
       transport: "http",
       overlap: true,
       target: `the gateway of ${options.file}`,
-      connect: (asked) =>
+      connect: (connectOptions) =>
         Background.reach(options).pipe(
           Effect.provideService(StateFolder, folder),
-          Effect.flatMap((gateway) => connectorOf(gateway).connect(asked))
+          Effect.flatMap((gateway) => connectorOf(gateway).connect(connectOptions))
         )
     }
   })

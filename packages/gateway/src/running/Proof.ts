@@ -36,19 +36,19 @@ export const isProven = (url: string, secret: Redacted.Redacted): Promise<boolea
   return new Promise<boolean>((resolve) => {
     const signal = AbortSignal.timeout(proofTimeout)
     // On a new connection: a kept-alive one may lead to a process that no longer listens there.
-    const asked = request(`${url}${path}?challenge=${challenge}`, { agent: false, signal }, (response) => {
+    const challengeRequest = request(`${url}${path}?challenge=${challenge}`, { agent: false, signal }, (response) => {
       let text = ""
       response.setEncoding("latin1")
       // `close` follows an error, too.
       response.on("error", () => undefined)
       response.on("data", (chunk: string) => {
         text += chunk
-        if (text.length > maxAnswer) asked.destroy()
+        if (text.length > maxAnswer) challengeRequest.destroy()
       })
       response.on("close", () => resolve(isSame(text, proofOf(secret, challenge))))
     })
-    asked.on("error", () => resolve(false))
-    asked.end()
+    challengeRequest.on("error", () => resolve(false))
+    challengeRequest.end()
     // The URL from the file may be invalid.
   }).catch(() => false)
 }

@@ -28,9 +28,9 @@ const grow = (collect: Collect): boolean => {
   if (!isSmall()) return true
   setFlagsFromString("--semi-space-growth-factor=2")
   for (let i = 0; i < 20 && isSmall(); i++) {
-    const kept = Array.from({ length: newSpaceCapacity() / 128 }, () => [i, i, i, i, i, i, i, i])
+    const garbage = Array.from({ length: newSpaceCapacity() / 128 }, () => [i, i, i, i, i, i, i, i])
     collect({ type: "minor" })
-    kept.length = 0
+    garbage.length = 0
   }
   setFlagsFromString("--semi-space-growth-factor=1")
   return !isSmall()

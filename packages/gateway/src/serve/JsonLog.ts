@@ -54,4 +54,5 @@ export const logger = (take: (line: EventLog.Entry) => void): Logger.Logger<unkn
 
 /** A logger that writes warnings and errors to standard error as JSON. */
 export const jsonLogger = (output: Output): Logger.Logger<unknown, void> =>
+  // Loggers are synchronous callbacks, and `problem` only writes to a stream.
   logger((line) => Effect.runSync(output.problem(json(line))))

@@ -73,6 +73,7 @@ const loginNeeded = (signIn: SignIn | undefined): Effect.Effect<string> =>
 
 /** How far a sign-in is now. */
 const stateNow = (signIn: SignIn | undefined): State.State =>
+  // Reads a Ref, which is synchronous, so that `Bridge` can ask without a fiber.
   signIn === undefined ? { _tag: "NotAsked" } : Effect.runSync(signIn.state)
 
 /** What is known of the server for a client, from the state folder. */
