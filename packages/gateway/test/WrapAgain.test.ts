@@ -8,7 +8,7 @@ const refusing = (reconnect: { readonly auto: boolean }) =>
   Effect.gen(function*() {
     const server = { isMended: false, attempts: 0 }
     const failures: Array<string> = []
-    const hopeless = (backend: Backend.Backend) =>
+    const permanentFailure = (backend: Backend.Backend) =>
       backend.status.changes.pipe(
         Stream.filterMap(({ lastError, state }) =>
           state === "PermanentlyFailed" && !server.isMended ? Option.some(lastError ?? "") : Option.none()
@@ -26,7 +26,11 @@ const refusing = (reconnect: { readonly auto: boolean }) =>
       },
       {
         policy: { reconnect: { ...reconnect, demandInterval: "300 millis" } },
-        bridge: { hopeless, isConnectedOnRequest: !reconnect.auto, onFailed: (message) => failures.push(message) }
+        bridge: {
+          permanentFailure,
+          isConnectedOnRequest: !reconnect.auto,
+          onFailed: (message) => failures.push(message)
+        }
       }
     )
     return { server, failures, initialize: Effect.promise(host.initialize) }

@@ -40,7 +40,7 @@ describe("wrap and the errors of its server", () => {
 
   it.scopedLive("[X1] initialize is answered with an error where what it begins breaks", () =>
     Effect.gen(function*() {
-      const host = yield* Wrapped.make(() => undefined, { bridge: { know: () => Effect.die("a secret") } })
+      const host = yield* Wrapped.make(() => undefined, { bridge: { loadCache: () => Effect.die("a secret") } })
       expect((yield* Effect.promise(host.initialize)).error).toEqual(fault)
     }))
 

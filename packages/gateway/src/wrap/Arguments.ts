@@ -4,7 +4,7 @@
 import * as CommandLine from "../commandLine/Command.js"
 import { client, methodOf } from "../sign-in/commands/Arguments.js"
 
-/** A server that is started. */
+/** A server that Lifeline starts. */
 export interface Command {
   readonly _tag: "Command"
   readonly command: string
@@ -15,18 +15,18 @@ export interface Command {
 export interface Address {
   readonly _tag: "Address"
   readonly url: string
-  /** As given: `NAME: VALUE`, in which `${VARIABLE}` stands for what the environment has. */
+  /** Each as `NAME: VALUE`. `${VARIABLE}` in it is replaced from the environment. */
   readonly headers: ReadonlyArray<string>
   readonly headerFile: string | undefined
   readonly transport: "auto" | "streamable" | "sse"
-  /** Open a browser where the server asks for a login. */
+  /** Whether to open a browser if the server asks for a login. */
   readonly browser: boolean
-  /** Tells several logins at one server apart. */
+  /** Keeps several logins at one server apart. */
   readonly account: string | undefined
   readonly client: OAuthClient
 }
 
-/** Who we are to an authorization server, as given. In texts `${VARIABLE}` stands for what the environment has. */
+/** The OAuth client. `${VARIABLE}` in its id and secret is replaced from the environment. */
 export interface OAuthClient {
   readonly id: string | undefined
   readonly issuer: string | undefined
@@ -39,32 +39,32 @@ export interface OAuthClient {
   readonly method: "browser" | "device" | "credentials"
 }
 
-/** How a URL is served. */
+/** How to serve over HTTP. */
 export interface Http {
   readonly port: number
   /** Whether clients must send a token. */
   readonly hasToken: boolean
-  /** A file that has it. Default: `MCP_LIFELINE_TOKEN`, or one that is made. */
+  /** A file with the token. Default: `MCP_LIFELINE_TOKEN`, otherwise Lifeline makes one. */
   readonly tokenFile: string | undefined
 }
 
-/** What is wrapped, and how. */
+/** The options of `wrap`. */
 export interface Wrap {
   readonly server: Command | Address
   readonly name: string | undefined
   readonly protocol: "auto" | "2025" | "2026" | undefined
-  /** How it is supervised, each as `NAME=VALUE`. */
+  /** Supervision options, each as `NAME=VALUE`. */
   readonly options: ReadonlyArray<string>
-  /** Restart the server when files change: those that its command line names, or those of a glob. */
+  /** Restart the server when files change: those of the glob, or those that its command line names. */
   readonly watch: { readonly glob: string | undefined } | undefined
-  /** Serve over HTTP, in place of standard input and output. */
+  /** Serve over HTTP instead of standard input and output. */
   readonly http: Http | undefined
-  /** Files for what happens, and for what passes. */
+  /** Files for events (`log`) and for messages (`record`). */
   readonly log: string | undefined
   readonly record: string | undefined
 }
 
-/** What was asked for. */
+/** A `wrap` command line. */
 export interface Request {
   readonly _tag: "Wrap"
   readonly options: Wrap
@@ -75,7 +75,7 @@ const details =
 
   "files": { "command": "npx", "args": ["-y", "mcp-lifeline", "wrap", "--", "npx", "-y", "server-files"] }`
 
-/** Options that only a URL can use. */
+/** Options that apply only to a URL. */
 const ofUrl = {
   header: CommandLine.texts(
     "'NAME: VALUE'",
@@ -155,12 +155,12 @@ export const command = CommandLine.make({
     MCP_LIFELINE_TOKEN: "For --http: the token that clients must send."
   },
   exitCodes: { 0: "The host closed the connection, or wrap received a signal.", 1: "It cannot use the server." },
-  request: (given, line): Request => {
+  request: (parsed, line): Request => {
     const { has, refuse } = line
-    const { http, noToken, port, tokenFile, url, watch } = given
+    const { http, noToken, port, tokenFile, url, watch } = parsed
     const first = (options: object): string | undefined => Object.keys(options).map(CommandLine.nameOf).find(has)
-    const useless = http ? undefined : first(ofHttp)
-    if (useless !== undefined) refuse(`${useless} is for --http; give both or none`)
+    const httpOption = http ? undefined : first(ofHttp)
+    if (httpOption !== undefined) refuse(`${httpOption} is for --http; give both or none`)
     if (noToken && tokenFile !== undefined) {
       refuse("--no-token cannot be combined with --token-file; keep one of the two")
     }
@@ -168,20 +168,20 @@ export const command = CommandLine.make({
       _tag: "Wrap",
       options: {
         server,
-        name: given.name,
-        protocol: given.protocol,
-        options: given.option,
+        name: parsed.name,
+        protocol: parsed.protocol,
+        options: parsed.option,
         watch,
         http: http ? { port, hasToken: !noToken, tokenFile } : undefined,
-        log: given.log,
-        record: given.record
+        log: parsed.log,
+        record: parsed.record
       }
     })
     if (url === undefined) {
       const [command = "", ...args] = line.program ?? []
       if (command === "") refuse("give a URL, or -- and the command that starts the server")
-      const foreign = first(ofUrl)
-      if (foreign !== undefined) refuse(`${foreign} is for a URL; a command has none`)
+      const urlOption = first(ofUrl)
+      if (urlOption !== undefined) refuse(`${urlOption} is for a URL; a command has none`)
       return wrapping({ _tag: "Command", command, args })
     }
     if (!isUrl(url)) {
@@ -195,21 +195,21 @@ export const command = CommandLine.make({
     return wrapping({
       _tag: "Address",
       url,
-      headers: given.header,
-      headerFile: given.headerFile,
-      transport: given.transport,
-      browser: given.browser,
-      account: given.account,
+      headers: parsed.header,
+      headerFile: parsed.headerFile,
+      transport: parsed.transport,
+      browser: parsed.browser,
+      account: parsed.account,
       client: {
-        id: given.clientId,
-        issuer: given.clientIssuer,
-        secret: given.clientSecret,
-        keyFile: given.clientKeyFile,
-        keyAlgorithm: given.clientKeyAlgorithm,
-        metadataUrl: given.clientMetadataUrl,
-        scope: given.scope,
-        callbackPort: given.callbackPort,
-        method: methodOf(given, line)
+        id: parsed.clientId,
+        issuer: parsed.clientIssuer,
+        secret: parsed.clientSecret,
+        keyFile: parsed.clientKeyFile,
+        keyAlgorithm: parsed.clientKeyAlgorithm,
+        metadataUrl: parsed.clientMetadataUrl,
+        scope: parsed.scope,
+        callbackPort: parsed.callbackPort,
+        method: methodOf(parsed, line)
       }
     })
   }

@@ -1,6 +1,6 @@
 /**
- * One host and one server: what the host says goes to the server as it came, and back. The host is answered without the server
- * what it must not wait for: who the server is, and its lists, as far as they are known from before.
+ * Passes messages between one host and one server, unchanged. It answers requests for which the host must not wait: `initialize`, and the
+ * lists while the server is not connected, from the answers that the server gave earlier.
  */
 import type { Backend, Status } from "@mcp-lifeline/core"
 import { firstOf, stateOf } from "@mcp-lifeline/core/internal"
@@ -28,81 +28,82 @@ import {
 } from "../conversation/Handler.js"
 import { announced, type Client, clientOf, introducing, unknownServer } from "../conversation/introductions.js"
 import type { Fibers } from "../Fibers.js"
-import { emptyList, type KnownServer, maxPages } from "./KnownServer.js"
+import { type CachedAnswers, emptyList, maxPages } from "./CachedAnswers.js"
 
-/** What a bridge is made of. */
+/** The parts of a bridge. */
 export interface Options {
   readonly name: string
-  /** Whether the host speaks 2026-07-28, so that each request says what it can do. */
+  /** Whether the host speaks 2026-07-28, so that each of its requests has its capabilities. */
   readonly isStateless: boolean
-  /** Whether a call of a tool has a time of ours; else it may take as long as the host waits. */
+  /** Whether Lifeline limits how long a tool call takes. Otherwise only the host does. */
   readonly isBounded: boolean
   readonly fibers: Fibers
-  /** Gives the host a message that is about no request of its own. */
+  /** Sends the host a message that belongs to none of its requests. */
   readonly write: (message: JSONRPCNotification | JSONRPCRequest) => void
-  /** Resolved when the host takes more, where it does not read what it is given. */
+  /** If the host does not read, returns a promise that resolves when it has read enough. */
   readonly drained?: (() => Promise<void> | undefined) | undefined
-  readonly know: (client: Client) => Effect.Effect<KnownServer>
-  /** Begins to supervise the server in the name of a client. Called once. */
+  /** Loads what the server has answered earlier. */
+  readonly loadCache: (client: Client) => Effect.Effect<CachedAnswers>
+  /** Starts to supervise the server, with the name and capabilities of the client. Called once. */
   readonly open: (client: Client, incoming: Incoming) => Effect.Effect<Backend.Backend>
-  /** Whether the server has ended as it was started after a change of its files, and only the next one starts it. */
+  /** Whether the server failed to start after a change of its files, so that only the next change starts it. */
   readonly isBroken: () => boolean
-  /** Whether only a request of the host connects a server that was lost (`reconnect.auto=false`). */
+  /** Whether only a request of the host reconnects the server (`reconnect.auto=false`). */
   readonly isConnectedOnRequest: boolean
-  /** Ends with why the server cannot be connected unless a person does something. */
-  readonly hopeless: (backend: Backend.Backend) => Effect.Effect<string>
-  /** Ends with what a person has to do before the server can be used, once that is so: the host is not kept waiting for it. */
+  /** Succeeds, with the reason, when the server cannot be connected unless a person does something other than to log in. */
+  readonly permanentFailure: (backend: Backend.Backend) => Effect.Effect<string>
+  /** Succeeds, with what to do, when a person has to log in before the server can be used. The host does not wait for the login. */
   readonly loginNeeded: Effect.Effect<string>
-  /** What a person has to do now. */
+  /** What a person has to do now to log in, if anything. */
   readonly login: () => string | undefined
-  /** Whether the server cannot be used before that: nothing waits for a connection then. */
+  /** Whether the server cannot be used before that, so that no call waits for a connection. */
   readonly isLoginNeeded: () => boolean
-  /** Called when there is nothing that the host could be answered with. */
+  /** Called when `initialize` was refused, because the server cannot be used. */
   readonly onFailed: (message: string) => void
 }
 
-/** Answers `initialize` no later than this, in milliseconds, whatever the server does: hosts give up after 10 s and more. */
-const longestWait = 8000
+/** The bridge answers `initialize` after this time even without the server, in milliseconds: hosts give up after 10 s or more. */
+const initializeTimeout = 8000
 
-/** Asks for an attempt, or brings it forward, as long as somebody waits: soon after a failure none is made (R13). */
+/** Asks for an attempt until it is interrupted. It repeats this because no attempt is made soon after a failure (R13). */
 const demand = (backend: Backend.Backend): Effect.Effect<never> =>
   Effect.zipRight(Effect.ignore(Effect.retry(backend.ping(), Schedule.spaced("100 millis"))), Effect.never)
 
-/** Least time between attempts on request, in milliseconds. */
-const leastPause = 1000
+/** The shortest time between attempts on request, in milliseconds. */
+const requestInterval = 1000
 
-/** Connects a server that waits for its first call: nothing is known yet that the host could be answered with. */
+/** Connects a lazy server now. Called if the cache is empty, so that the host gets the real lists. */
 const connectLazy = (backend: Backend.Backend) =>
   Effect.flatMap(backend.status, ({ state }) => state === "Idle" ? backend.enable : Effect.void)
 
-/** States that only a command leaves where `reconnect.auto` is false. */
-const isAtRest: ReadonlySet<Status["state"]> = new Set(["Disconnected", "PermanentlyFailed"])
+/** States that only a command ends if `reconnect.auto` is false. */
+const restingStates: ReadonlySet<Status["state"]> = new Set(["Disconnected", "PermanentlyFailed"])
 
-/** Stands between one host and one server. */
+/** Connects one host with one server. */
 export class Bridge {
   readonly #options: Options
   readonly #relay: ClientRelay
   readonly #handle: Handler
   readonly #incoming = new Incoming()
-  /** Opened when there is a backend. */
+  /** Open once there is a backend. */
   readonly #opened = Effect.unsafeMakeLatch()
   #backend: Backend.Backend | undefined
-  /** Opened when the server has said what it is. */
+  /** Open once the server has answered the first `initialize`. */
   readonly #introduced = Effect.unsafeMakeLatch()
   #introduction: Introduction | undefined
-  #known: KnownServer | undefined
-  /** What the host was told of the server. */
-  #told: Introduction | undefined
-  /** Whether the host was told a guess at any time, because nothing was known of the server. */
-  #isGuessed = false
-  /** The lists that the host was given. */
-  readonly #given = new Set<ListMethod>()
+  #cache: CachedAnswers | undefined
+  /** The introduction in the answer to the host's `initialize`. */
+  #announced: Introduction | undefined
+  /** Whether the host has ever got a placeholder for the introduction, because nothing was known of the server. */
+  #hasAnnouncedPlaceholder = false
+  /** The lists that the host has requested. */
+  readonly #requestedLists = new Set<ListMethod>()
   #hasBegun = false
-  /** Whether the last `initialize` was refused, because the server could not be used. */
+  /** Whether the last `initialize` was refused because the server could not be used. */
   #isRefused = false
-  /** From when on a request may connect the server, on the scale of `performance.now`. */
+  /** When a request may connect the server again, in the time of `performance.now`. */
   #connectableFrom = Number.NEGATIVE_INFINITY
-  /** The `initialize` that is not answered yet. */
+  /** The `initialize` that has not been answered yet. */
   #introducing: ClientRequest | undefined
 
   constructor(options: Options) {
@@ -115,7 +116,7 @@ export class Bridge {
       client: { isStateless, write },
       fork: fibers.fork,
       handle: (request) => this.#handle(request),
-      tell: (notification) => this.#tell(notification),
+      tell: (notification) => this.#notify(notification),
       login,
       door: () => options.isBroken() ? "watch" : "wrap"
     })
@@ -124,34 +125,34 @@ export class Bridge {
       mayBeginAgain: () => this.#isRefused,
       initialize: (request, client) => this.#initialize(request, client)
     }
-    const known = lists((request, method) => this.#list(request, method))
+    const cachedLists = lists((request, method) => this.#list(request, method))
     this.#handle = pipeline(
-      [ping, readable, introducedFirst(handshake), known],
+      [ping, readable, introducedFirst(handshake), cachedLists],
       this.#relay.toServer((request) => this.#resolve(request))
     )
   }
 
-  /** Takes a request of the host. */
+  /** Takes a request from the host. */
   request(request: ClientRequest): void {
     this.#relay.receive(request)
   }
 
-  /** Takes any other message of the host. */
+  /** Takes any other message from the host. */
   receive(message: JSONRPCNotification | JSONRPCResponse): void {
     this.#relay.receive(message)
   }
 
-  /** What the host is told, or would be told, of the server. Starts nothing. */
+  /** The introduction that the host got, or would get now. Starts nothing. */
   async introduce(params: unknown): Promise<Introduction> {
-    if (this.#told !== undefined) return announced(this.#told)
+    if (this.#announced !== undefined) return announced(this.#announced)
     const client = clientOf(params)
     if (client === undefined) return announced(unknownServer(this.#options.name, ""))
-    const known = this.#known ?? (await this.#options.fibers.promise(this.#options.know(client)))
-    this.#isGuessed ||= known.introduction === undefined
-    return announced(known.introduction ?? unknownServer(this.#options.name, client.protocolVersion))
+    const cache = this.#cache ?? (await this.#options.fibers.promise(this.#options.loadCache(client)))
+    this.#hasAnnouncedPlaceholder ||= cache.introduction === undefined
+    return announced(cache.introduction ?? unknownServer(this.#options.name, client.protocolVersion))
   }
 
-  /** Says nothing more to the host. */
+  /** Refuses an `initialize` that is still open, and sends nothing more to the host. */
   end(): void {
     const message = `${this.#options.name} did not answer in time`
     this.#introducing?.refuse(JsonRpcError.ourCode, message)
@@ -160,12 +161,12 @@ export class Bridge {
 
   // --- from the host
 
-  /** A list that is known, while the server cannot be asked for it. */
+  /** Answers with the cached list while the server is not connected. Returns whether it has answered. */
   #list(request: ClientRequest, method: ListMethod): boolean {
-    this.#given.add(method)
-    const known = this.#known?.list(method)
-    if (known === undefined || request.params?.["cursor"] !== undefined || this.#isConnected()) return false
-    request.answer({ result: known })
+    this.#requestedLists.add(method)
+    const cached = this.#cache?.get(method)
+    if (cached === undefined || request.params?.["cursor"] !== undefined || this.#isConnected()) return false
+    request.answer({ result: cached })
     return true
   }
 
@@ -184,39 +185,41 @@ export class Bridge {
     return this.#backend === undefined ? Effect.map(this.#opening, passed) : passed(this.#backend)
   }
 
-  /** A list is known from then on; where it cannot be read, what is known of it is given. */
+  /** Caches each page of a list. If the list cannot be read, the host gets the cached one. */
   #asList(method: ListMethod, cursor: unknown): Pick<Passed, "arrived" | "instead"> {
     return {
       arrived: (result) => {
-        this.#known?.read(method, cursor, result)
+        this.#cache?.addPage(method, cursor, result)
         return result
       },
       instead: (error) => {
         const isOurs = JsonRpcError.isOurs(error) && Predicate.hasProperty(error.data, "fate")
-        // What a guess has promised, and the server does not have or cannot say, is empty.
-        const hasGuessed = this.#isGuessed && this.#told !== undefined
-        const empty = hasGuessed && (isOurs || error.code === JsonRpc.methodNotFound) ? emptyList(method) : undefined
-        return (isOurs ? this.#known?.list(method) : undefined) ?? empty
+        // The placeholder has announced all lists. Those that the server does not have, or cannot send now, are empty.
+        const hasPlaceholder = this.#hasAnnouncedPlaceholder && this.#announced !== undefined
+        const empty = hasPlaceholder && (isOurs || error.code === JsonRpc.methodNotFound)
+          ? emptyList(method)
+          : undefined
+        return (isOurs ? this.#cache?.get(method) : undefined) ?? empty
       }
     }
   }
 
-  /** Only a command connects a server whose `reconnect.auto` is false, and there is nobody else to give one. */
+  /** If `reconnect.auto` is false, only a command connects the server, so each request of the host gives one. */
   #connectOnRequest(): void {
     const backend = this.#backend
     const now = performance.now()
     if (!this.#options.isConnectedOnRequest || backend === undefined || now < this.#connectableFrom) return
-    if (!isAtRest.has(stateOf(backend))) return
-    this.#connectableFrom = now + leastPause
+    if (!restingStates.has(stateOf(backend))) return
+    this.#connectableFrom = now + requestInterval
     this.#run(Effect.tapError(backend.enable, (error) =>
       Effect.sync(() => {
         const retryAfter = error._tag === "ConnectError" ? error.retryAfter ?? 0 : 0
-        this.#connectableFrom = performance.now() + Math.max(leastPause, retryAfter)
+        this.#connectableFrom = performance.now() + Math.max(requestInterval, retryAfter)
       })))
   }
 
-  /** What changes while the server is down, it asks for when it is back. */
-  #tell({ method, params }: JSONRPCNotification): boolean {
+  /** Drops notifications while the server is down: after a reconnect, it asks for what it needs. Returns whether one is sent. */
+  #notify({ method, params }: JSONRPCNotification): boolean {
     const backend = this.#backend
     if (backend === undefined || !this.#isConnected()) return false
     this.#run(backend.notify(method, params))
@@ -229,10 +232,10 @@ export class Bridge {
     this.#hasBegun = true
     this.#run(
       Effect.gen(this, function*() {
-        const { drained, know, name, open } = this.#options
-        const known = yield* know(client)
-        this.#known = known
-        this.#incoming.protocolVersion = known.introduction?.protocolVersion ?? client.protocolVersion
+        const { drained, loadCache, name, open } = this.#options
+        const cache = yield* loadCache(client)
+        this.#cache = cache
+        this.#incoming.protocolVersion = cache.introduction?.protocolVersion ?? client.protocolVersion
         this.#incoming.receiver = {
           notified: (notification) => this.#relay.pass(notification),
           asked: (request, signal) => this.#relay.ask(name, request, signal),
@@ -243,16 +246,16 @@ export class Bridge {
         const backend = yield* open(client, this.#incoming)
         this.#backend = backend
         yield* this.#opened.open
-        if (known.introduction === undefined) this.#run(connectLazy(backend))
-        const said = known.introduction ?? (yield* this.#firstIntroduction(backend, client))
-        // The server may have come just when its time was over.
-        this.#introduce(request, known.introduction ?? said)
+        if (cache.introduction === undefined) this.#run(connectLazy(backend))
+        const introduction = cache.introduction ?? (yield* this.#firstIntroduction(backend, client))
+        // The server may have answered just when its time was over.
+        this.#introduce(request, cache.introduction ?? introduction)
       }),
       request
     )
   }
 
-  /** The server could not be used before; it may have been mended. */
+  /** Answers `initialize` after one that was refused: the server may have been repaired. */
   #initializeAgain(request: ClientRequest, client: Client): void {
     this.#isRefused = false
     this.#connectOnRequest()
@@ -265,41 +268,41 @@ export class Bridge {
     )
   }
 
-  /** What the server says of itself; or, where it does not in time, a guess; or nothing where it never will. */
+  /** Who the server is; a placeholder if it does not answer in time; or why it cannot be used, as a text. */
   #firstIntroduction(backend: Backend.Backend, client: Client): Effect.Effect<Introduction | string> {
-    const { hopeless, loginNeeded, name } = this.#options
+    const { permanentFailure, loginNeeded, name } = this.#options
     const unknown = (why?: string) => unknownServer(name, client.protocolVersion, why)
     return firstOf(
       Effect.map(this.#introduced.await, () => this.#introduction ?? unknown()),
-      hopeless(backend),
+      permanentFailure(backend),
       Effect.map(loginNeeded, unknown),
-      Effect.delay(Effect.sync(unknown), longestWait)
+      Effect.delay(Effect.sync(unknown), initializeTimeout)
     )
   }
 
-  #introduce(request: ClientRequest, said: Introduction | string): void {
+  #introduce(request: ClientRequest, introduction: Introduction | string): void {
     this.#introducing = undefined
-    if (typeof said === "string") {
+    if (typeof introduction === "string") {
       this.#isRefused = true
-      request.refuse(JsonRpcError.ourCode, said)
-      return this.#options.onFailed(said)
+      request.refuse(JsonRpcError.ourCode, introduction)
+      return this.#options.onFailed(introduction)
     }
-    this.#isGuessed ||= this.#known?.introduction === undefined
-    this.#told = said
-    this.#incoming.protocolVersion = said.protocolVersion
-    request.answer(introducing(announced(said)))
+    this.#hasAnnouncedPlaceholder ||= this.#cache?.introduction === undefined
+    this.#announced = introduction
+    this.#incoming.protocolVersion = introduction.protocolVersion
+    request.answer(introducing(announced(introduction)))
   }
 
   // --- from the server
 
-  /** There is a connection. The host cannot be told of other capabilities or another version any more, only of other lists. */
+  /** Takes the introduction of a new connection. The host has its answer to `initialize`, so it can only be notified of changed lists. */
   #introducedBy(introduction: Introduction): undefined {
-    this.#known?.introduced(introduction)
+    this.#cache?.updateIntroduction(introduction)
     const isFirst = this.#introduction === undefined
     this.#introduction ??= introduction
     this.#introduced.unsafeOpen()
-    if (this.#told === undefined) return
-    if (this.#isGuessed && isFirst) {
+    if (this.#announced === undefined) return
+    if (this.#hasAnnouncedPlaceholder && isFirst) {
       for (const method of ["tools/list", "prompts/list", "resources/list"] as const) {
         if ((introduction.capabilities as ServerCapabilities)[fields[method] as "tools"] !== undefined) {
           this.#relay.pass({ method: ListChanges.notificationOf(method) })
@@ -308,10 +311,10 @@ export class Bridge {
     } else this.#run(this.#compareLists)
   }
 
-  /** Reads the lists that the host was given once more, and tells it of those that differ. */
+  /** Reads the lists that the host has requested again, and notifies it of those that differ. */
   get #compareLists(): Effect.Effect<void> {
-    return Effect.forEach([...this.#given], (method) =>
-      // A list that cannot be read does not keep the others from being compared.
+    return Effect.forEach([...this.#requestedLists], (method) =>
+      // If one list cannot be read, the others are compared all the same.
       Effect.ignore(Effect.gen(this, function*() {
         const pages: Array<Result> = []
         let cursor: unknown
@@ -323,13 +326,13 @@ export class Bridge {
           pages.push(page)
           cursor = page["nextCursor"]
         } while (cursor !== undefined && pages.length < maxPages)
-        if (this.#known?.know(method, pages) === true) {
+        if (this.#cache?.update(method, pages) === true) {
           this.#relay.pass({ method: ListChanges.notificationOf(method) })
         }
       })), { discard: true })
   }
 
-  /** The backend, once there is one. */
+  /** Waits until there is a backend. */
   get #opening(): Effect.Effect<Backend.Backend> {
     return Effect.flatMap(
       this.#opened.await,
@@ -341,7 +344,7 @@ export class Bridge {
     return this.#backend !== undefined && stateOf(this.#backend) === "Connected"
   }
 
-  /** Runs what nobody waits for but a request, if one does: that is answered when this breaks. */
+  /** Runs something in the background. If it fails, `request` is answered with an error. */
   #run(work: Effect.Effect<void, unknown>, request?: ClientRequest): void {
     const { fibers, name } = this.#options
     fibers.fork(Effect.catchAllCause(work, (cause) => {

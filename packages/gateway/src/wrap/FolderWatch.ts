@@ -1,20 +1,20 @@
 /**
- * Watches a folder and what lies in it, through everything that editors and compilers do: files that are replaced by others of the
- * same name, folders that are removed and made again. The recursive watch of Node.js 20 loses both.
+ * Watches a folder and everything in it, also when files are replaced by others of the same name, and when folders are removed and made again,
+ * as editors and compilers do. The recursive watch of Node.js 20 loses both.
  */
 import { type Dirent, type FSWatcher, readdirSync, watch } from "node:fs"
 import { basename, join, relative } from "node:path"
 
-/** How often a folder that is not there is looked for, in milliseconds. */
+/** How often to look for a missing folder, in milliseconds. */
 const lookInterval = 250
 
-/** What is told, and what is asked. */
+/** Receives changes, and chooses folders. */
 export interface Listener {
-  /** Whether what lies in a folder counts. */
+  /** Whether to watch a folder. */
   readonly isOpened: (folder: string) => boolean
-  /** Called with a file that was written, made, replaced or removed. */
+  /** Called with each file that was written, made, replaced or removed. */
   readonly onChange: (path: string) => void
-  /** Called once where a folder cannot be watched for another reason than that it is not there. */
+  /** Called at most once, if a folder is there and cannot be watched. */
   readonly onError: (message: string) => void
 }
 
@@ -26,7 +26,7 @@ const entriesOf = (folder: string): ReadonlyArray<Dirent> => {
   }
 }
 
-/** Watches until it is closed. */
+/** Watches one folder until it is closed. */
 export class FolderWatch {
   readonly #root: string
   readonly #listener: Listener
@@ -47,12 +47,12 @@ export class FolderWatch {
     for (const folder of [...this.#watchers.keys()]) this.#drop(folder)
   }
 
-  /** Watches a folder and those in it. `isNew`: the files that are there count as changed. Says whether it is there. */
+  /** Watches a folder and those in it. With `isNew`, the files in it count as changed. Returns whether the folder is there. */
   #open(folder: string, isNew: boolean): boolean {
     if (this.#isClosed || this.#watchers.has(folder) || !this.#listener.isOpened(folder)) return true
     let watcher: FSWatcher
     try {
-      watcher = watch(folder, (event, name) => this.#noticed(folder, event, name))
+      watcher = watch(folder, (event, name) => this.#onEvent(folder, event, name))
     } catch (error) {
       const { code, message } = error as NodeJS.ErrnoException
       if (code !== "ENOENT" && code !== "ENOTDIR") this.#failed(message)
@@ -71,20 +71,20 @@ export class FolderWatch {
     return true
   }
 
-  #noticed(folder: string, event: string, name: string | null): void {
+  #onEvent(folder: string, event: string, name: string | null): void {
     const path = name === null ? folder : join(folder, name)
     if (event !== "rename") return this.#listener.onChange(path)
     const entries = entriesOf(folder)
     const entry = entries.find((entry) => entry.name === name)
-    // What is watched under this name may be another folder by now.
+    // The folder of this name may have been replaced by another one.
     this.#drop(path)
     if (entry?.isDirectory() === true) this.#open(path, true)
     this.#listener.onChange(path)
-    // The removal of a folder is told under its own name; another may be in its place.
+    // The removal of a folder is reported under its own name. Another one may be in its place.
     if (entries.length === 0 || (entry === undefined && name === basename(folder))) this.#lost(folder)
   }
 
-  /** A folder may be gone; one in another is opened again by the event of that. */
+  /** Handles a folder that may be gone. If a subfolder comes back, the event of its parent opens it again. */
   #lost(folder: string): void {
     this.#drop(folder)
     if (!this.#open(folder, true) && folder === this.#root) this.#wait()

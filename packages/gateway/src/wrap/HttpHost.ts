@@ -1,6 +1,6 @@
 /**
- * Hosts that want a URL: the wrapped server over Streamable HTTP, in both eras of the protocol, with the gateway's guards. Each session
- * has a server of its own, and so has each client without sessions.
+ * Serves the wrapped server over Streamable HTTP, for hosts that need a URL, in both eras of the protocol and with the gateway's guards. Each
+ * session has a server of its own, and so has each client without sessions.
  */
 import { idleWithServers } from "@mcp-lifeline/http-server/ClientSessions"
 import type { Client, Conversation } from "@mcp-lifeline/http-server/Conversation"
@@ -19,45 +19,45 @@ import * as Fibers from "../Fibers.js"
 import * as PersistentSessions from "../http/PersistentSessions.js"
 import * as RunningGateways from "../running/RunningGateways.js"
 
-/** Begins a conversation, whose messages to the host that are about no request of its own are given to `write`. */
+/** Opens a conversation. It passes messages that belong to no request of the host to `write`. */
 export type Begin = (
   write: (message: JSONRPCNotification | JSONRPCRequest) => void
 ) => Conversation & SharedConversation
 
 /**
- * Sessions at once, and clients without, each of which has a server of its own. Hosts that vanish do not end theirs: it is stopped when it
- * was unused for `idleWithServers`, and started again when it is needed.
+ * The most sessions at once, and the most clients without sessions; each has a server of its own. A host that vanishes does not end its
+ * session: its server is stopped after `idleWithServers` without use, and started again when it is needed.
  */
 const maxSessions = 50
 
-/** Progress during a request comes from that request: here is only what comes after its answer, of a task. */
-const isAboutNothing = (method: string): boolean =>
+/** Whether a notification belongs to no open request. Progress during a request comes with that request; here it is the progress of a task after its answer. */
+const belongsToNoRequest = (method: string): boolean =>
   method.endsWith("_changed") || method === "notifications/resources/updated" || method === "notifications/progress"
 
-/** What the server says by itself goes out on the stream of the latest request, which it is most likely about. */
-const addressed = (begin: Begin) => (client: Client): Conversation => {
+/** Sends other messages of the server on the stream of the latest request, to which they most likely belong. */
+const onLatestRequest = (begin: Begin) => (client: Client): Conversation => {
   const conversation = begin((message) => {
-    const about = isAboutNothing(message.method) ? undefined : client.requests.latest(() => true)
-    if (about === undefined) client.write(message)
-    else about.say(message)
+    const latest = belongsToNoRequest(message.method) ? undefined : client.requests.latest(() => true)
+    if (latest === undefined) client.write(message)
+    else latest.say(message)
   })
   return {
     ...conversation,
     request: (request) => {
-      // There is room: each session has one server.
+      // `maxSessions` is the limit: each session has one server.
       if (request.method === "initialize") client.startsServers?.(1)
       conversation.request(request)
     }
   }
 }
 
-/** Where to listen, and the token to ask for, if there is to be one. */
+/** Where to listen, and the token that requests need, if any. */
 export interface Options {
   readonly port: number
   readonly token: Redacted.Redacted | undefined
 }
 
-/** Serves until the scope closes; gives the URL. Only loopback is bound, and only loopback names are answered. */
+/** Serves until the scope closes, and returns the URL. It listens on loopback, and answers only loopback names. */
 export const serve = (
   options: Options,
   begin: Begin
@@ -73,8 +73,8 @@ export const serve = (
       Effect.sync(() =>
         McpEndpoint.make({
           ...lasting,
-          begin: Resumption.replaying(addressed(begin)),
-          // Where there is no session, nothing is said but during a request.
+          begin: Resumption.replaying(onLatestRequest(begin)),
+          // Without a session, the server can send messages only during a request.
           stateless: new ConversationPerClient(() => begin(constVoid), maxSessions, idleWithServers),
           hasToken: listener.hasToken,
           onError: failed,

@@ -1,6 +1,6 @@
 /**
- * The token that `wrap --http` asks of each request: given, or made once and kept in the state folder, so that what a host has in its
- * configuration stays right.
+ * The token that each request to `wrap --http` needs. Without one from the user, it is made once and kept in the state folder, so that it stays
+ * valid in the configuration of a host.
  */
 import { attempt, hasCode, readPrivate, replace } from "@mcp-lifeline/state/privateFiles"
 import { StateFolder } from "@mcp-lifeline/state/StateFolder"
@@ -10,51 +10,51 @@ import type { StartError } from "../Errors.js"
 import * as Token from "../http/Token.js"
 import type { Http } from "./Arguments.js"
 
-/** The variable that may have it. */
+/** The environment variable for the token. */
 const variable = "MCP_LIFELINE_TOKEN"
 
-/** The token, if there is to be one, and where a person finds it. */
+/** The token, if requests need one, and where a person finds it. */
 export interface HttpToken {
   readonly value: Redacted.Redacted | undefined
-  /** For the end of a sentence; undefined where nobody has it but this process. */
+  /** Ends a sentence. Undefined if only this process knows the token. */
   readonly place: string | undefined
 }
 
-/** Takes the variable out of the environment, which the server would inherit. */
+/** Reads the variable, and removes it from the environment, which the server inherits. */
 const fromEnvironment = (env: NodeJS.ProcessEnv): Redacted.Redacted | undefined => {
   const { [variable]: text } = env
   delete env[variable]
   return text === undefined || text === "" ? undefined : Redacted.make(text)
 }
 
-/** The token in the state folder; the first process makes it. */
-const kept: Effect.Effect<HttpToken, never, StateFolder> = Effect.gen(function*() {
+/** The token in the state folder. The first process makes it. */
+const stored: Effect.Effect<HttpToken, never, StateFolder> = Effect.gen(function*() {
   const { lock, privateFolder } = yield* StateFolder
   const file = join(yield* privateFolder("wrap"), "token")
   yield* lock("wrap-token")
-  const known = yield* attempt(() => readPrivate(file)).pipe(
+  const text = yield* attempt(() => readPrivate(file)).pipe(
     Effect.catchIf(({ cause }) => hasCode(cause, "ENOENT"), () => Effect.succeed(""))
   )
-  const value = known.trim() === "" ? Token.random() : Redacted.make(known.trim())
-  if (known.trim() === "") yield* attempt(() => replace(file, `${Redacted.value(value)}\n`))
+  const value = text.trim() === "" ? Token.random() : Redacted.make(text.trim())
+  if (text.trim() === "") yield* attempt(() => replace(file, `${Redacted.value(value)}\n`))
   return { value, place: file }
 }).pipe(
   Effect.scoped,
   Effect.catchTag("FileFailure", () => Effect.sync(() => ({ value: Token.random(), place: undefined })))
 )
 
-/** Finds the token. */
+/** Finds the token: in the file, in the environment variable, or in the state folder. */
 export const find = (
   { hasToken, tokenFile }: Http,
   env: NodeJS.ProcessEnv
 ): Effect.Effect<HttpToken, StartError, StateFolder> => {
-  const given = fromEnvironment(env)
+  const fromVariable = fromEnvironment(env)
   if (!hasToken) return Effect.succeed({ value: undefined, place: undefined })
   if (tokenFile !== undefined) return Effect.map(Token.read(tokenFile), (value) => ({ value, place: tokenFile }))
-  return given === undefined ? kept : Effect.succeed({ value: given, place: variable })
+  return fromVariable === undefined ? stored : Effect.succeed({ value: fromVariable, place: variable })
 }
 
-/** What a person has to know of it. A terminal is shown the token itself; elsewhere lines are kept. */
+/** Says where the token is. Only on a terminal the line has the token itself, because other output may be stored. */
 export const line = ({ place, value }: HttpToken, isTerminal: boolean): string => {
   if (value === undefined) return "It asks for no token: every user of this machine can use it"
   if (place === undefined && !isTerminal) {

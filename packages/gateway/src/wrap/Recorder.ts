@@ -1,18 +1,18 @@
 /**
- * What passed between a host and a server, as JSON lines in a file, for bug reports. What looks like a secret is masked.
+ * Writes the messages between a host and a server, or events, to a file as JSON lines, for bug reports. It masks what looks like a secret.
  */
 import { Nesting } from "@mcp-lifeline/core/internal"
 import { Predicate } from "effect"
 import { closeSync, constants, createWriteStream, fchmodSync, fstatSync, openSync, type WriteStream } from "node:fs"
 import { masked } from "./masked.js"
 
-/** What is not written yet, in bytes; past it lines are dropped. */
-const most = 64 * 1024 * 1024
+/** The most bytes that wait to be written. Beyond that, lines are dropped. */
+const maxBuffered = 64 * 1024 * 1024
 
-/** Windows has neither. A pipe without a reader would otherwise hold the program. */
+/** Windows has neither of these two. Without O_NONBLOCK, opening a pipe that nobody reads would block the program. */
 const { O_APPEND, O_CREAT, O_NOFOLLOW = 0, O_NONBLOCK = 0, O_WRONLY } = constants
 
-/** Opens a file of this user alone; fails where it is a link, or no file. */
+/** Opens a file that only this user can read. Fails if it is a link or no regular file. */
 const open = (path: string): number => {
   const file = openSync(path, O_APPEND | O_CREAT | O_WRONLY | O_NOFOLLOW | O_NONBLOCK, 0o600)
   try {
@@ -30,7 +30,7 @@ const reasonOf = (error: unknown): string => {
   return error instanceof Error ? error.message : String(error)
 }
 
-/** What a message is about, where the rest of it cannot be written. */
+/** Id and method of a message whose rest cannot be written. */
 const outline = (content: object): object => {
   const message = Predicate.hasProperty(content, "message") ? content.message : undefined
   if (!Predicate.isRecord(message)) return {}
@@ -50,7 +50,7 @@ const lineOf = (head: object, content: object): string => {
   }
 }
 
-/** Writes to a file until it is closed. A file that cannot be written is reported once, and nothing else stops. */
+/** Writes to a file until it is closed. If the file cannot be written, reports this once, and drops all lines. */
 export class Recorder {
   readonly #file: WriteStream | undefined
   #isBroken = false
@@ -69,11 +69,11 @@ export class Recorder {
     }
   }
 
-  /** Writes one line; `about`: what it is. Never throws. */
+  /** Writes one line. `about` says what `content` is, for example `event`. Never throws. */
   write(about: string, content: object): void {
     const file = this.#file
     if (this.#isBroken || file === undefined) return
-    if (file.writableLength > most) return void this.#dropped++
+    if (file.writableLength > maxBuffered) return void this.#dropped++
     const head = { at: new Date().toISOString(), about, ...(this.#dropped === 0 ? {} : { missing: this.#dropped }) }
     this.#dropped = 0
     file.write(`${lineOf(head, content)}\n`)

@@ -1,5 +1,5 @@
 /**
- * The server that is wrapped, as a connector.
+ * Makes the connector of the wrapped server, and its sign-in.
  */
 import { ServerName } from "@mcp-lifeline/config"
 import type { Connector } from "@mcp-lifeline/core"
@@ -13,15 +13,15 @@ import { UsageError } from "../Errors.js"
 import { optionNames } from "../sign-in/optionNames.js"
 import type { Address, Command, Wrap } from "./Arguments.js"
 
-/** What a server that is started may take to end: both together leave time within 3 s. */
+/** How long a process may take to exit after its stdin was closed, and after SIGTERM. Together this is less than 3 s. */
 const graces = { stdinGrace: "1 second", termGrace: "800 millis" } as const
 
-/** The longest message of a server that is passed on, in bytes: as long as those of a host. */
+/** The longest message of a server that is passed on, in bytes. The limit for hosts is the same. */
 const maxMessageBytes = 64 * 1024 * 1024
 
-/** A text with its variables replaced. `what` names it where one is not set. */
+/** Replaces the variables of a text. `what` names the text in the error if one is not set. */
 const expanded = (text: string, what: string, env: NodeJS.ProcessEnv): string => {
-  let shown = ""
+  let result = ""
   let from = 0
   for (let start = text.indexOf("${"); start !== -1; start = text.indexOf("${", from)) {
     const end = text.indexOf("}", start)
@@ -31,13 +31,13 @@ const expanded = (text: string, what: string, env: NodeJS.ProcessEnv): string =>
     if (found === undefined) {
       throw new UsageError({ message: `${what} has \${${variable}}, which is not set in the environment` })
     }
-    shown += text.slice(from, start) + found
+    result += text.slice(from, start) + found
     from = end + 1
   }
-  return shown + text.slice(from)
+  return result + text.slice(from)
 }
 
-/** A line of a header: name and value. Only the name may be shown. */
+/** Reads a header line. Messages may show only the name, because the value may be a secret. */
 const header = (line: string, env: NodeJS.ProcessEnv): readonly [string, Redacted.Redacted] => {
   const colon = line.indexOf(":")
   const name = line.slice(0, Math.max(0, colon)).trim()
@@ -58,7 +58,7 @@ const linesOf = (file: string | undefined): Effect.Effect<ReadonlyArray<string>,
     ? Effect.succeed([])
     : Effect.map(textOf("--header-file", file), (text) => text.split("\n").filter((line) => line.trim() !== ""))
 
-/** A server that is wrapped: how it is connected, and how it is signed in to, where that may be. */
+/** The connector of a wrapped server, and its sign-in if it can have one. */
 export interface Server {
   readonly connector: Connector
   readonly signIn: SignIn.SignIn | undefined
@@ -66,18 +66,18 @@ export interface Server {
 
 const isAuthorization = ([name]: readonly [string, unknown]): boolean => name.toLowerCase() === "authorization"
 
-const addressed = (
+const overHttp = (
   server: Address,
   protocol: Wrap["protocol"]
 ): Effect.Effect<Server, UsageError, Scope.Scope | StateFolder> =>
   Effect.gen(function*() {
     const lines = [...yield* linesOf(server.headerFile), ...server.headers]
-    // Loaded only where it is used: a server that is started needs none of it.
+    // Loaded only here: `wrap` of a command does not need it.
     const { HttpConnector } = yield* Effect.promise(() => import("@mcp-lifeline/transport-http"))
     const wrong = (cause: unknown): UsageError =>
       cause instanceof UsageError ? cause : new UsageError({ message: (cause as Error).message })
     const headers = yield* Effect.try({ try: () => lines.map((line) => header(line, process.env)), catch: wrong })
-    // Who brings credentials signs in elsewhere.
+    // With credentials of the user, there is no sign-in.
     const signIn = headers.some(isAuthorization) ? undefined : yield* signInTo(server)
     const connector = yield* Effect.try({
       try: () =>
@@ -100,12 +100,12 @@ const signInTo = ({ account, browser, client, url }: Address) =>
     )
     const { callbackPort, id, issuer, keyAlgorithm = "ES256", keyFile, metadataUrl, method, scope, secret } = client
     const key = keyFile === undefined ? undefined : yield* textOf("--client-key-file", keyFile)
-    const text = (given: string | undefined, option: string) =>
+    const expand = (text: string | undefined, option: string) =>
       Effect.try({
-        try: () => given === undefined ? undefined : expanded(given, option, process.env),
+        try: () => text === undefined ? undefined : expanded(text, option, process.env),
         catch: (cause) => cause as UsageError
       })
-    const shared = yield* text(secret, "--client-secret")
+    const shared = yield* expand(secret, "--client-secret")
     if (method === "credentials" && (id === undefined || (shared === undefined && key === undefined))) {
       const message = "--client-credentials needs --client-id, and --client-secret or --client-key-file"
       return yield* Effect.fail(new UsageError({ message }))
@@ -117,7 +117,7 @@ const signInTo = ({ account, browser, client, url }: Address) =>
       method,
       scope,
       client: {
-        id: yield* text(id, "--client-id"),
+        id: yield* expand(id, "--client-id"),
         issuer,
         secret: shared === undefined ? undefined : Redacted.make(shared),
         signingKey: key === undefined ? undefined : { key: Redacted.make(key), algorithm: keyAlgorithm },
@@ -129,7 +129,11 @@ const signInTo = ({ account, browser, client, url }: Address) =>
     })
   })
 
-const started = ({ args, command }: Command, protocol: Wrap["protocol"], stderr: (line: string) => void): Connector =>
+const stdioConnector = (
+  { args, command }: Command,
+  protocol: Wrap["protocol"],
+  stderr: (line: string) => void
+): Connector =>
   StdioConnector.make({
     command,
     args,
@@ -140,16 +144,16 @@ const started = ({ args, command }: Command, protocol: Wrap["protocol"], stderr:
     ...(protocol === undefined ? {} : { protocol: protocol as "2025" | "2026" })
   })
 
-/** What is wrapped. `stderr`: is given what a server writes there. */
+/** Makes the connector and the sign-in of a server. `stderr` gets what a process writes there. */
 export const make = (
   { protocol, server }: Wrap,
   stderr: (line: string) => void
 ): Effect.Effect<Server, UsageError, Scope.Scope | StateFolder> =>
-  server._tag === "Address" ? addressed(server, protocol) : Effect.try({
-    try: () => ({ connector: started(server, protocol, stderr), signIn: undefined }),
+  server._tag === "Address" ? overHttp(server, protocol) : Effect.try({
+    try: () => ({ connector: stdioConnector(server, protocol, stderr), signIn: undefined }),
     catch: (cause) => new UsageError({ message: (cause as Error).message })
   })
 
-/** What it is called. */
+/** The name of the server: given, or made from its URL or command. */
 export const nameOf = ({ name, server }: Wrap): string =>
   name ?? (server._tag === "Address" ? ServerName.ofUrl(server.url) : ServerName.ofCommand(server.command, server.args))

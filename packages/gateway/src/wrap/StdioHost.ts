@@ -1,5 +1,5 @@
 /**
- * The host of a wrapped server, which started us and speaks to us over standard input and output.
+ * The host of a wrapped server. It has started this process, and is connected to its standard input and output.
  */
 import type { Conversation } from "@mcp-lifeline/http-server/Conversation"
 import * as messages from "@mcp-lifeline/http-server/messages"
@@ -8,21 +8,21 @@ import { type Frame, Framing } from "@mcp-lifeline/transport-stdio"
 import type { JSONRPCMessage } from "@modelcontextprotocol/sdk/types.js"
 import type { Readable, Writable } from "node:stream"
 
-/** The longest message of a host that is taken, in bytes. */
+/** The longest message that is accepted from a host, in bytes. */
 const maxMessageBytes = 64 * 1024 * 1024
 const tooLong = `the message is longer than ${maxMessageBytes} bytes`
 
-/** What the host has not read, in bytes: past the first no more is read from the server, past the second the host is given up. */
-const waiting = { most: 1024 * 1024, longest: 256 * 1024 * 1024 }
+/** Limits of unread output, in bytes. Beyond `pause`, Lifeline reads nothing more from the server; beyond `giveUp`, it ends the connection to the host. */
+const unreadLimits = { pause: 1024 * 1024, giveUp: 256 * 1024 * 1024 }
 
-/** What is told of the host. */
+/** Receives what the host sends, and its end. */
 export interface Listener {
   readonly conversation: Pick<Conversation, "receive" | "request">
-  /** Called once, when the host has closed its end or can be told nothing more. */
+  /** Called once, when the host has closed its end, or reads no more. */
   readonly onEnd: (why: "stdin" | "stdout") => void
 }
 
-/** Reads messages, one a line, and writes them. Nothing else ever goes to standard output. */
+/** Reads and writes messages, one a line. Nothing else is ever written to standard output. */
 export class StdioHost {
   readonly #output: Writable
   readonly #requests = new ClientRequests()
@@ -32,7 +32,7 @@ export class StdioHost {
   }
   #listener: Listener | undefined
   #isOver = false
-  /** The messages of this step, which leave in one piece at its end. */
+  /** The messages of the current tick, which are written together at its end. */
   #unsent = ""
   readonly #send = (): void => {
     const text = this.#unsent
@@ -56,13 +56,13 @@ export class StdioHost {
     output.on("drain", () => this.#resume())
   }
 
-  /** Writes a message that is no answer; one that JSON cannot hold is left out. */
+  /** Writes a message. Drops one that cannot be encoded as JSON. */
   write(message: JSONRPCMessage): void {
     const text = messages.encode(message)
     if (text !== undefined) this.#write(text)
   }
 
-  /** Ends when all requests of the host are answered. */
+  /** Resolves when all requests of the host are answered. */
   get settled(): Promise<void> {
     return this.#requests.settled
   }
@@ -71,17 +71,17 @@ export class StdioHost {
     if (this.#isOver) return
     if (this.#unsent === "") process.nextTick(this.#send)
     this.#unsent += `${text}\n`
-    if (this.#unread > waiting.longest) this.#end("stdout")
+    if (this.#unread > unreadLimits.giveUp) this.#end("stdout")
   }
 
-  /** How much the host has not read. */
+  /** How much the host has not read, in bytes. */
   get #unread(): number {
     return this.#output.writableLength + this.#unsent.length
   }
 
-  /** Resolved when the host has read what it was written, where it is far behind. */
+  /** If the host is more than `unreadLimits.pause` behind, returns a promise that resolves when it has read everything. */
   drained(): Promise<void> | undefined {
-    if (this.#isOver || this.#unread <= waiting.most) return undefined
+    if (this.#isOver || this.#unread <= unreadLimits.pause) return undefined
     if (this.#drained === undefined) {
       let resolve: () => void = () => undefined
       this.#drained = { promise: new Promise((done) => (resolve = done)), resolve }
@@ -94,7 +94,7 @@ export class StdioHost {
     this.#drained = undefined
   }
 
-  /** Resolved when all that was written has left, or cannot leave any more. */
+  /** Resolves when everything is written, or cannot be written any more. */
   flushed(): Promise<void> {
     this.#send()
     return new Promise((resolve) => {
@@ -131,7 +131,7 @@ export class StdioHost {
       return
     }
     const isCancelled = "method" in message && message.method === "notifications/cancelled"
-    // A request may be answered with a question, and what waits for its answer can be cancelled still.
+    // A request that is no longer open may still be known to the conversation: one that was answered with a question can be cancelled.
     if (!isCancelled || !this.#requests.cancel(message)) conversation.receive(message)
   }
 

@@ -1,5 +1,5 @@
 /**
- * How the server is supervised, as each `--option NAME=VALUE` says: one reader for these and for `lifeline` in an `mcp.json`.
+ * Reads `--option NAME=VALUE` with the reader of `lifeline` in an `mcp.json`.
  */
 import { McpConfig } from "@mcp-lifeline/config"
 import { type Connector, Policy } from "@mcp-lifeline/core"
@@ -8,7 +8,7 @@ import { Array as Arr, Effect } from "effect"
 import { UsageError } from "../Errors.js"
 import * as StandardError from "../StandardError.js"
 
-/** What a value is in a file: a number, `true`, an object; any other text is itself. */
+/** The value as JSON if it is JSON, such as a number, `true` or an object; otherwise the text itself. */
 const valueOf = (text: string): unknown => {
   try {
     return JSON.parse(text)
@@ -20,8 +20,8 @@ const valueOf = (text: string): unknown => {
 const refused = (problems: Problem.Problems): UsageError =>
   new UsageError({ message: Problem.refuse("--option", problems).message })
 
-/** What only `wrap` cannot do, or not with this server. */
-const unfit = (policy: Policy.PolicyOptions, connector: Connector): ReadonlyArray<Problem.Problem> => {
+/** Problems with options that `wrap`, or the transport of this server, does not support. */
+const unsupported = (policy: Policy.PolicyOptions, connector: Connector): ReadonlyArray<Problem.Problem> => {
   const transport = Policy.unfit(connector, policy)
   return [
     ...(transport === undefined ? [] : [transport]),
@@ -34,16 +34,16 @@ const unfit = (policy: Policy.PolicyOptions, connector: Connector): ReadonlyArra
   ]
 }
 
-/** Reads the options of a server. What is doubtful, but can be used, is told on standard error. */
+/** Reads the options of a server. Prints a warning on standard error for a value that is ambiguous, but can be used. */
 export const read = (
-  given: ReadonlyArray<string>,
+  texts: ReadonlyArray<string>,
   connector: Connector
 ): Effect.Effect<Policy.PolicyOptions, UsageError> =>
   Effect.gen(function*() {
     const names = new Set<string>()
     const found: Array<Problem.Problem> = []
     let policy: Policy.PolicyOptions = {}
-    for (const text of given) {
+    for (const text of texts) {
       const [, name, value] = /^([^=]+)=(.+)$/s.exec(text) ?? []
       if (name === undefined || value === undefined) {
         const message = `--option ${text} is not written as NAME=VALUE, such as keepalive.interval=1min`
@@ -58,10 +58,10 @@ export const read = (
       found.push(...one.problems.map((problem) => ({ ...problem, path: problem.path.slice(1) })))
       policy = Policy.merge(policy, one.value ?? {})
     }
-    const [wrong, doubtful] = Arr.partition(found, ({ key }) => key === "ambiguous")
-    const problems = wrong.length > 0 ? wrong : unfit(policy, connector)
+    const [wrong, ambiguous] = Arr.partition(found, ({ key }) => key === "ambiguous")
+    const problems = wrong.length > 0 ? wrong : unsupported(policy, connector)
     if (Problem.some(problems)) return yield* Effect.fail(refused(problems))
-    for (const problem of doubtful) {
+    for (const problem of ambiguous) {
       StandardError.line(`mcp-lifeline: ${refused([problem]).message}`)
     }
     return policy

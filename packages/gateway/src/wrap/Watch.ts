@@ -1,5 +1,5 @@
 /**
- * Notices that the files of a server have changed, for people who write one.
+ * Watches the files of a server, for people who write one (`--watch`).
  */
 import type { Scope } from "effect"
 import { Effect } from "effect"
@@ -9,13 +9,13 @@ import picomatch from "picomatch"
 import * as Fibers from "../Fibers.js"
 import { FolderWatch } from "./FolderWatch.js"
 
-/** Changes closer together than this are one: editors and compilers write several files. */
-const quiet = 200
+/** Changes within this time count as one, in milliseconds: editors and compilers write several files. */
+const debounceTime = 200
 
-/** Folders that programs fill and nobody edits. */
+/** Folders that programs write and nobody edits. */
 const ignored = /(^|[\\/])(node_modules|\.git|__pycache__|\.venv|\.mypy_cache)([\\/]|$)/
 
-/** What is watched: folders, and which files in them count. */
+/** A watched folder, and which of its files count. */
 interface Watched {
   readonly folder: string
   readonly counts: (file: string) => boolean
@@ -23,8 +23,8 @@ interface Watched {
 
 const isFile = (file: string): boolean => existsSync(file) && statSync(file).isFile()
 
-/** The folders of the files that a command line names. Of a program from elsewhere only itself: what lies beside it is not the server's. */
-const named = (command: string, args: ReadonlyArray<string>): ReadonlyArray<Watched> => {
+/** The folders of the files that a command line names. If it names none, only the program itself: what lies beside it is not the server's. */
+const ofCommandLine = (command: string, args: ReadonlyArray<string>): ReadonlyArray<Watched> => {
   const program = resolve(command)
   const isOurs = !relative(".", program).startsWith("..")
   const files = [...(isOurs ? [command] : []), ...args].map((argument) => resolve(argument))
@@ -42,14 +42,14 @@ const ofGlob = (glob: string): Watched => {
   return { folder: resolve(base || "/"), counts: (file) => matches(file.split(sep).join("/")) }
 }
 
-/** What `--watch` means: a glob, or what the command line names. */
+/** What `--watch` watches: the files of a glob, or those that the command line names. */
 export const watched = (
   glob: string | undefined,
   command: string,
   args: ReadonlyArray<string>
-): ReadonlyArray<Watched> => glob === undefined ? named(command, args) : [ofGlob(glob)]
+): ReadonlyArray<Watched> => glob === undefined ? ofCommandLine(command, args) : [ofGlob(glob)]
 
-/** Calls `changed` with the name of a file once it and those around it have stopped changing. */
+/** Calls `changed` with the last changed file when nothing has changed for 200 ms. */
 export const start = (
   all: ReadonlyArray<Watched>,
   changed: (file: string) => void
@@ -60,9 +60,9 @@ export const start = (
       yield* Effect.logWarning("--watch has found no file in the command line; name them with --watch=GLOB")
     }
     let timer: ReturnType<typeof setTimeout> | undefined
-    const noticed = (file: string): void => {
+    const onChange = (file: string): void => {
       clearTimeout(timer)
-      timer = setTimeout(() => changed(file), quiet)
+      timer = setTimeout(() => changed(file), debounceTime)
     }
     yield* Effect.addFinalizer(() => Effect.sync(() => clearTimeout(timer)))
     for (const { counts, folder } of all) {
@@ -71,7 +71,7 @@ export const start = (
           new FolderWatch(folder, {
             isOpened: (path) => !ignored.test(relative(folder, path)),
             onChange: (path) => {
-              if (!ignored.test(relative(folder, path)) && counts(path)) noticed(path)
+              if (!ignored.test(relative(folder, path)) && counts(path)) onChange(path)
             },
             onError: (message) => void fork(Effect.logWarning(`${folder} is not watched: ${message}`))
           })

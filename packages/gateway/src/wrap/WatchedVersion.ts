@@ -1,28 +1,28 @@
 /**
- * The version of a server whose files are watched. One that ends as it is started would end so again: it is started once, and then not
- * before the next change.
+ * The current version of a server whose files are watched. If it exits at its start, it would do so again, so it is not started again before
+ * its files change.
  */
 import type { Backend, ConnectError, Connector } from "@mcp-lifeline/core"
 import { Effect, Stream } from "effect"
 
-/** Why an attempt fails where the program has ended, or could not be started. */
-const isEnd: ReadonlySet<string> = new Set(["closed", "spawn"])
+/** Reasons of failed attempts whose program has exited, or could not be started. */
+const exitReasons: ReadonlySet<string> = new Set(["closed", "spawn"])
 
-/** The version of one server that is supervised. */
+/** The version of one supervised server. */
 export class WatchedVersion {
   #changes = 0
-  /** How many changes there were when the server was last started. */
+  /** The value of `#changes` when the server was last started. */
   #started = 0
-  /** Whether this version has been connected; what was there before the first change is started as if nobody watched. */
+  /** Whether this version has been connected. True before the first change, so that the first version is retried as usual. */
   #hasConnected = true
   #failure: ConnectError | undefined
 
-  /** Whether nothing but a change starts the server. */
+  /** Whether only a change of the files starts the server. */
   get isBroken(): boolean {
     return this.#failure !== undefined
   }
 
-  /** A connector that starts a version which does not start only once. */
+  /** A connector that does not start a version again that has failed to start. */
   around(connector: Connector): Connector {
     return {
       ...connector,
@@ -36,7 +36,9 @@ export class WatchedVersion {
               if (version === this.#changes) this.#hasConnected = true
             }),
             Effect.tapError((error) => {
-              if (version === this.#changes && !this.#hasConnected && isEnd.has(error.reason)) this.#failure = error
+              if (version === this.#changes && !this.#hasConnected && exitReasons.has(error.reason)) {
+                this.#failure = error
+              }
               return Effect.void
             })
           )
@@ -44,27 +46,27 @@ export class WatchedVersion {
     }
   }
 
-  /** Lets calls fail at once while the version does not start. */
+  /** Disconnects the backend when a version has failed to start, so that calls fail at once. */
   follow(backend: Backend.Backend): Effect.Effect<void> {
     return Stream.runForEach(
       backend.events,
-      // After the failure, so that calls say why.
+      // Only after the failure was reported, so that errors of calls have its reason.
       ({ _tag }) => _tag === "AttemptFailed" && this.isBroken ? Effect.ignore(backend.disconnect) : Effect.void
     )
   }
 
-  /** The files have changed: starts the new version. Fails with why it does not start. */
+  /** Starts the new version after a change. Fails if it does not start. */
   restart(backend: Backend.Backend): Effect.Effect<void, ConnectError> {
     return Effect.suspend(() => {
       const version = ++this.#changes
       this.#hasConnected = false
       this.#failure = undefined
       const start: Effect.Effect<void, ConnectError> = Effect.flatMap(Effect.either(backend.reconnect), (outcome) => {
-        // A later change starts what there is then; a backend that is closed starts nothing.
+        // After a later change, that one starts the server. A closed backend starts nothing.
         if (version !== this.#changes) return Effect.void
         const error = outcome._tag === "Left" ? outcome.left : undefined
         if (error?._tag === "BackendUnavailable") return Effect.void
-        // The attempt may have been under way before the change.
+        // The attempt may have begun before the change.
         if (this.#started !== version) return start
         return error === undefined ? Effect.void : Effect.fail(error)
       })

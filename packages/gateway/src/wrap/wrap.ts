@@ -18,30 +18,37 @@ import * as ServerCache from "../known/ServerCache.js"
 import * as StandardError from "../StandardError.js"
 import type { Http, Wrap } from "./Arguments.js"
 import { Bridge, type Options as BridgeOptions } from "./Bridge.js"
-import { KnownServer } from "./KnownServer.js"
+import { CachedAnswers } from "./CachedAnswers.js"
 import { Recorder } from "./Recorder.js"
 import * as Server from "./Server.js"
 import { StdioHost } from "./StdioHost.js"
 import { WatchedVersion } from "./WatchedVersion.js"
 
-/** How long what the host has asked may take once it has closed its end, in milliseconds. */
-const lastAnswers = 800
+/** How long open requests may take after the host has closed its end, in milliseconds. */
+const drainTime = 800
 
-/** So many answers that no MCP server gives are enough to call it none. */
-const enough = 2
+/** After this many attempts that show that no MCP server is there, `initialize` is refused. */
+const maxNoServerFailures = 2
 
-/** Why attempts fail where somebody is there, and is no MCP server: it ended, or answered something else. */
-const isNoServer: ReadonlySet<string> = new Set(["closed", "spawn", "protocol", "notFound", "incompatible", "redirect"])
+/** Reasons of failed attempts that show that no MCP server is there: the process ended, or something else answered. */
+const noServerReasons: ReadonlySet<string> = new Set([
+  "closed",
+  "spawn",
+  "protocol",
+  "notFound",
+  "incompatible",
+  "redirect"
+])
 
-/** Ends with why a server that has never answered cannot be used unless a person does something other than to log in. */
-const hopeless = (signIn: SignIn | undefined) => (backend: Backend.Backend): Effect.Effect<string> => {
+/** Succeeds, with the reason, when a server cannot be connected unless a person does something other than to log in. */
+const permanentFailure = (signIn: SignIn | undefined) => (backend: Backend.Backend): Effect.Effect<string> => {
   const failed = backend.events.pipe(
     Stream.filterMap((event) =>
-      event._tag === "AttemptFailed" && isNoServer.has(event.error.reason)
+      event._tag === "AttemptFailed" && noServerReasons.has(event.error.reason)
         ? Option.some(event.error.message)
         : Option.none()
     ),
-    Stream.drop(enough - 1)
+    Stream.drop(maxNoServerFailures - 1)
   )
   const gaveUp = backend.status.changes.pipe(
     Stream.filterMap(({ lastError, state }) =>
@@ -58,11 +65,11 @@ const hopeless = (signIn: SignIn | undefined) => (backend: Backend.Backend): Eff
   )
 }
 
-/** What a person has to do about a sign-in, each time that it is something else. */
-const toDo = (signIn: SignIn): Stream.Stream<string> =>
+/** What a person has to do for a sign-in, each time that this changes. */
+const requiredActions = (signIn: SignIn): Stream.Stream<string> =>
   Stream.changes(Stream.filterMap(signIn.changes, (state) => Option.fromNullable(State.toDo(state))))
 
-/** Ends with what a person has to do, once the server asks for a login or there can be none. */
+/** Succeeds, with what to do, when a person has to log in before the server can be used, or when no login is possible. */
 const loginNeeded = (signIn: SignIn | undefined): Effect.Effect<string> =>
   signIn === undefined ? Effect.never : signIn.changes.pipe(
     Stream.filter(State.isBlocking),
@@ -71,13 +78,13 @@ const loginNeeded = (signIn: SignIn | undefined): Effect.Effect<string> =>
     Effect.flatMap(Option.match({ onNone: () => Effect.never, onSome: Effect.succeed }))
   )
 
-/** How far a sign-in is now. */
+/** The current state of a sign-in. */
 const stateNow = (signIn: SignIn | undefined): State.State =>
   // Reads a Ref, which is synchronous, so that `Bridge` can ask without a fiber.
   signIn === undefined ? { _tag: "NotAsked" } : Effect.runSync(signIn.state)
 
-/** What is known of the server for a client, from the state folder. */
-const know = (server: unknown, client: Client, { fork }: Fibers.Fibers) =>
+/** Loads what the server has answered this client earlier, from the state folder. */
+const loadCache = (server: unknown, client: Client, { fork }: Fibers.Fibers) =>
   Effect.gen(function*() {
     const files = yield* ServerCache.make
     const identity = {
@@ -87,30 +94,30 @@ const know = (server: unknown, client: Client, { fork }: Fibers.Fibers) =>
       clientName: client.clientInfo.name,
       capabilities: client.capabilities
     }
-    return new KnownServer(
+    return new CachedAnswers(
       Option.getOrUndefined(yield* files.get(identity)),
-      (kept) => void fork(files.set(identity, kept))
+      (server) => void fork(files.set(identity, server))
     )
   })
 
-/** What all conversations of one program share. */
-interface Wrapped {
+/** What all conversations of one `wrap` share. */
+interface WrapContext {
   readonly name: string
-  /** All that tells it apart from others. */
+  /** The command or address of the server, under which its answers are cached. */
   readonly server: unknown
   readonly connector: Connector
-  /** The options of its supervision that are given. */
+  /** The supervision options of the command line. */
   readonly policy: Policy.PolicyOptions
   readonly signIn: SignIn | undefined
-  /** The servers that run, where their files are watched. */
+  /** The running servers, if their files are watched. */
   readonly watched: Map<Backend.Backend, WatchedVersion> | undefined
   readonly log: Recorder | undefined
   readonly record: Recorder | undefined
 }
 
-/** Supervises the server for a client of the host. */
-const open = (
-  { connector, log, name, policy, signIn, watched }: Wrapped,
+/** Starts to supervise the server for one client. */
+const supervise = (
+  { connector, log, name, policy, signIn, watched }: WrapContext,
   version: WatchedVersion,
   client: Client,
   incoming: Incoming
@@ -142,23 +149,23 @@ const open = (
     return backend
   })
 
-/** Takes a message for the host that is about no request of its own. */
+/** Sends the host a message that belongs to none of its requests. */
 type Write = (message: JSONRPCNotification | JSONRPCRequest) => void
 
-/** What a host says to the server, and is answered. */
+/** The messages between one host and the server. */
 interface Conversation extends Pick<HttpConversation, "introduce" | "receive" | "request"> {
-  /** Whether no host without a session waits for anything. */
+  /** Whether no host without a session waits for an answer. */
   readonly isIdle: () => boolean
-  /** Called now and then: ends calls to which such a host did not come back. */
+  /** Called at intervals. Ends calls that such a host has not continued in time. */
   readonly tick: () => void
-  /** Ends the streams of changes of such a host. */
+  /** Ends the change streams of such a host. */
   readonly endStreams: () => void
 }
 
-/** The conversation, with what passes written to a file. */
+/** A conversation that also writes its messages to a file. */
 const recorded = (record: Recorder, conversation: Conversation): Conversation => {
   const recorded = new ClientRequests()
-  const said = (message: JSONRPCMessage): void => record.write("to the host", { message })
+  const recordSent = (message: JSONRPCMessage): void => record.write("to the host", { message })
   return {
     ...conversation,
     request: (request) => {
@@ -167,11 +174,11 @@ const recorded = (record: Recorder, conversation: Conversation): Conversation =>
       record.write("from the host", { message })
       conversation.request(recorded.openFor(request, message, {
         say: (_, message) => {
-          said(message)
+          recordSent(message)
           request.say(message)
         },
         answer: (_, answer) => {
-          said(responseOf(id, answer))
+          recordSent(responseOf(id, answer))
           request.answer(answer)
         },
         cancelled: (_, reason) => {
@@ -187,36 +194,36 @@ const recorded = (record: Recorder, conversation: Conversation): Conversation =>
   }
 }
 
-/** Begins a conversation with a host; it is over when the scope closes. */
-const converse = (
-  wrapped: Wrapped,
+/** Opens a conversation with a host. It ends when the scope closes. */
+const openConversation = (
+  context: WrapContext,
   { drained, isShared, onFailed, write }: Pick<BridgeOptions, "drained" | "onFailed"> & {
     readonly write: Write
-    /** Whether requests of several hosts may come here, which nobody can tell apart. */
+    /** Whether requests of several hosts may arrive here that cannot be told apart. */
     readonly isShared?: boolean
   }
 ): Effect.Effect<Conversation, never, Scope.Scope | StateFolder> =>
   Effect.gen(function*() {
     const runtime = yield* Effect.runtime<Scope.Scope | StateFolder>()
     const fibers = yield* Fibers.make()
-    const { name, record } = wrapped
+    const { name, record } = context
     const bridge = (write: Write, isStateless: boolean): Bridge => {
       const version = new WatchedVersion()
       return new Bridge({
         name,
         isStateless,
-        isBounded: wrapped.policy.timeouts?.request !== undefined,
+        isBounded: context.policy.timeouts?.request !== undefined,
         fibers,
         write,
         drained,
-        know: (client) => Effect.provide(know(wrapped.server, client, fibers), runtime),
-        open: (client, incoming) => Effect.provide(open(wrapped, version, client, incoming), runtime),
+        loadCache: (client) => Effect.provide(loadCache(context.server, client, fibers), runtime),
+        open: (client, incoming) => Effect.provide(supervise(context, version, client, incoming), runtime),
         isBroken: () => version.isBroken,
-        isConnectedOnRequest: wrapped.policy.reconnect?.auto === false,
-        hopeless: hopeless(wrapped.signIn),
-        loginNeeded: loginNeeded(wrapped.signIn),
-        login: () => State.toDo(stateNow(wrapped.signIn)),
-        isLoginNeeded: () => State.isBlocking(stateNow(wrapped.signIn)),
+        isConnectedOnRequest: context.policy.reconnect?.auto === false,
+        permanentFailure: permanentFailure(context.signIn),
+        loginNeeded: loginNeeded(context.signIn),
+        login: () => State.toDo(stateNow(context.signIn)),
+        isLoginNeeded: () => State.isBlocking(stateNow(context.signIn)),
         onFailed
       })
     }
@@ -242,8 +249,8 @@ const recorder = (file: string | undefined) =>
     (recorder) => Effect.promise(async () => recorder?.close())
   )
 
-/** Restarts what runs when its files change. What goes wrong then is told by the attempts that fail. */
-const watching = ({ server, watch }: Wrap, { name, watched }: Wrapped) =>
+/** Restarts the running servers when their files change. Prints why a server does not start. */
+const restartOnChange = ({ server, watch }: Wrap, { name, watched }: WrapContext) =>
   Effect.gen(function*() {
     if (watch === undefined || watched === undefined || server._tag !== "Command") return
     const Watch = yield* Effect.promise(() => import("./Watch.js"))
@@ -262,11 +269,11 @@ const watching = ({ server, watch }: Wrap, { name, watched }: Wrapped) =>
     })
   })
 
-/** Serves the host that has started us until it closes its end. */
-const overStdio = (wrapped: Wrapped) =>
+/** Serves the host that has started this process, until it closes its end. */
+const overStdio = (context: WrapContext) =>
   Effect.gen(function*() {
     const over = yield* Deferred.make<void, StartError>()
-    const conversation = yield* converse(wrapped, {
+    const conversation = yield* openConversation(context, {
       write: (message) => host.write(message),
       drained: () => host.drained(),
       onFailed: (message) => Deferred.unsafeDone(over, Effect.fail(new StartError({ message })))
@@ -283,13 +290,13 @@ const overStdio = (wrapped: Wrapped) =>
     })
     yield* Effect.addFinalizer(() => Effect.promise(() => host.flushed()))
     yield* Deferred.await(over)
-    // They would be waited for in vain.
+    // The host does not end them any more, and `settled` would wait for them.
     conversation.endStreams()
-    yield* Effect.timeoutOption(Effect.promise(() => host.settled), lastAnswers)
+    yield* Effect.timeoutOption(Effect.promise(() => host.settled), drainTime)
   })
 
 /** Serves hosts over HTTP until interrupted. */
-const overHttp = (http: Http, wrapped: Wrapped) =>
+const overHttp = (http: Http, context: WrapContext) =>
   Effect.gen(function*() {
     const HttpHost = yield* Effect.promise(() => import("./HttpHost.js"))
     const HttpToken = yield* Effect.promise(() => import("./HttpToken.js"))
@@ -298,9 +305,9 @@ const overHttp = (http: Http, wrapped: Wrapped) =>
     const fibers = yield* Fibers.make()
     const url = yield* HttpHost.serve({ port: http.port, token: token.value }, (write) => {
       let conversation: Conversation | undefined
-      // It begins in this step, and is over when its fiber is.
+      // The conversation opens synchronously, and ends with its fiber.
       const life = fibers.fork(
-        converse(wrapped, { write, isShared: true, onFailed: constVoid }).pipe(
+        openConversation(context, { write, isShared: true, onFailed: constVoid }).pipe(
           Effect.flatMap((begun) => {
             conversation = begun
             return Effect.never
@@ -312,37 +319,37 @@ const overHttp = (http: Http, wrapped: Wrapped) =>
       if (conversation === undefined) throw new Error("the conversation has not begun")
       return { ...conversation as Conversation, close: () => fibers.promise(Effect.asVoid(Fiber.interrupt(life))) }
     })
-    StandardError.line(`Serving ${wrapped.name} at ${url}`)
+    StandardError.line(`Serving ${context.name} at ${url}`)
     StandardError.line(HttpToken.line(token, process.stderr.isTTY))
     return yield* Effect.never
   })
 
-/** Says on standard error what a person has to do. */
-const sayLogins = (name: string, signIn: SignIn) =>
+/** Prints on standard error what a person has to do to log in. */
+const printLogins = (name: string, signIn: SignIn) =>
   Effect.forkScoped(
-    Stream.runForEach(toDo(signIn), (text) => Effect.sync(() => StandardError.line(`${name}: ${text}`)))
+    Stream.runForEach(requiredActions(signIn), (text) => Effect.sync(() => StandardError.line(`${name}: ${text}`)))
   )
 
-/** Serves the host that has started us by one connector. */
+/** Serves the host that has started this process with the server of a connector. */
 export const serve = (
-  server: Pick<Wrapped, "connector" | "name" | "server">
+  server: Pick<WrapContext, "connector" | "name" | "server">
 ): Effect.Effect<void, StartError, Scope.Scope | StateFolder> =>
   overStdio({ ...server, policy: {}, signIn: undefined, watched: undefined, log: undefined, record: undefined })
 
-/** The options of supervision. Their reader is loaded only where some are given. */
-const policyOf = ({ options }: Wrap, connector: Connector): Effect.Effect<Policy.PolicyOptions, UsageError> =>
+/** Reads the options of supervision. The reader is loaded only if there are any. */
+const readPolicy = ({ options }: Wrap, connector: Connector): Effect.Effect<Policy.PolicyOptions, UsageError> =>
   options.length === 0
     ? Effect.succeed({})
     : Effect.flatMap(Effect.promise(() => import("./Supervision.js")), ({ read }) => read(options, connector))
 
-/** Stands between the host and the server until the host closes its end. */
+/** Runs `wrap` until the host closes its end, or, with `--http`, until it is interrupted. */
 export const run = (wrap: Wrap): Effect.Effect<void, StartError | UsageError, Scope.Scope | StateFolder> =>
   Effect.gen(function*() {
     const name = Server.nameOf(wrap)
     const { connector, signIn } = yield* Server.make(wrap, StandardError.write)
-    const policy = yield* policyOf(wrap, connector)
-    if (signIn !== undefined) yield* sayLogins(name, signIn)
-    const wrapped: Wrapped = {
+    const policy = yield* readPolicy(wrap, connector)
+    if (signIn !== undefined) yield* printLogins(name, signIn)
+    const context: WrapContext = {
       name,
       server: wrap.server,
       connector,
@@ -352,6 +359,6 @@ export const run = (wrap: Wrap): Effect.Effect<void, StartError | UsageError, Sc
       log: yield* recorder(wrap.log),
       record: yield* recorder(wrap.record)
     }
-    yield* watching(wrap, wrapped)
-    yield* wrap.http === undefined ? overStdio(wrapped) : overHttp(wrap.http, wrapped)
+    yield* restartOnChange(wrap, context)
+    yield* wrap.http === undefined ? overStdio(context) : overHttp(wrap.http, context)
   })

@@ -6,7 +6,7 @@ import { ClientRequests, type Responder } from "@mcp-lifeline/protocol"
 import { Effect, Scope } from "effect"
 import * as Fibers from "../../src/Fibers.js"
 import { Bridge, type Options as BridgeOptions } from "../../src/wrap/Bridge.js"
-import { KnownServer } from "../../src/wrap/KnownServer.js"
+import { CachedAnswers } from "../../src/wrap/CachedAnswers.js"
 import type { Message } from "./Host.js"
 import * as RawServer from "./RawServer.js"
 
@@ -30,7 +30,7 @@ export const make = (answer: RawServer.Answer, { bridge, policy }: Options = {})
         isBounded: false,
         fibers,
         write,
-        know: () => Effect.succeed(new KnownServer(undefined, () => undefined)),
+        loadCache: () => Effect.succeed(new CachedAnswers(undefined, () => undefined)),
         open: ({ capabilities, clientInfo }, incoming) =>
           Backend.make("raw", {
             discovery: { mode: "learn" },
@@ -44,7 +44,7 @@ export const make = (answer: RawServer.Answer, { bridge, policy }: Options = {})
           ),
         isBroken: () => false,
         isConnectedOnRequest: false,
-        hopeless: () => Effect.never,
+        permanentFailure: () => Effect.never,
         loginNeeded: Effect.never,
         login: () => undefined,
         isLoginNeeded: () => false,

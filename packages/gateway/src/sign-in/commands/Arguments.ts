@@ -75,8 +75,8 @@ const login = Command.make({
     noBrowser: Command.flag("Open no browser; only print the address.")
   },
   exitCodes: { 0: "Signed in, or no login is needed.", 1: "Not signed in.", 130: "Interrupted." },
-  request: (given, line): Request => {
-    const { account, browser, callbackPort, clientKeyFile, config, noBrowser, scope, target } = given
+  request: (parsed, line): Request => {
+    const { account, browser, callbackPort, clientKeyFile, config, noBrowser, scope, target } = parsed
     if (browser && noBrowser) line.refuse("--browser cannot be combined with --no-browser; keep one")
     return {
       _tag: "Login",
@@ -84,16 +84,16 @@ const login = Command.make({
         target,
         config,
         account,
-        method: methodOf(given, line),
+        method: methodOf(parsed, line),
         browser: browser ? true : noBrowser ? false : undefined,
         client: {
-          id: given.clientId,
-          issuer: given.clientIssuer,
-          secret: given.clientSecret,
+          id: parsed.clientId,
+          issuer: parsed.clientIssuer,
+          secret: parsed.clientSecret,
           signingKey: clientKeyFile === undefined
             ? undefined
-            : { file: resolve(clientKeyFile), algorithm: given.clientKeyAlgorithm ?? "ES256" },
-          document: given.clientMetadataUrl
+            : { file: resolve(clientKeyFile), algorithm: parsed.clientKeyAlgorithm ?? "ES256" },
+          document: parsed.clientMetadataUrl
         },
         scope,
         callbackPort

@@ -1,0 +1,80 @@
+/**
+ * What a server answered earlier: who it is, and its lists. The bridge answers the host with these while the server starts, is down, or
+ * waits for a sign-in.
+ */
+import type { Introduction } from "@mcp-lifeline/protocol"
+import { isList, type ListMethod, lists } from "@mcp-lifeline/protocol/listMethods"
+import { isDeepStrictEqual } from "node:util"
+import { type CachedServer, introductionOf } from "../known/ServerCache.js"
+
+/** A result as the server sent it. */
+export type Result = Readonly<Record<string, unknown>>
+
+/** A list without entries. */
+export const emptyList = (method: ListMethod): Result => ({ [lists[method]]: [] })
+
+/** A list with more pages is not cached. */
+export const maxPages = 100
+
+const entriesOf = (method: ListMethod, result: Result): ReadonlyArray<unknown> => {
+  const entries = result[lists[method]]
+  return Array.isArray(entries) ? entries : []
+}
+
+/** The cached answers of one server. */
+export class CachedAnswers {
+  introduction: Introduction | undefined
+  readonly #lists = new Map<ListMethod, Result>()
+  /** The first pages of lists that the host has not read to the end. */
+  readonly #partial = new Map<ListMethod, ReadonlyArray<Result>>()
+  readonly #save: (cached: CachedServer) => void
+
+  /** `save` is called after each change, with all that is cached. */
+  constructor(cached: CachedServer | undefined, save: (cached: CachedServer) => void) {
+    this.#save = save
+    this.introduction = cached?.introduction as Introduction | undefined
+    for (const [method, result] of Object.entries(cached?.lists ?? {})) {
+      if (isList(method)) this.#lists.set(method, result)
+    }
+  }
+
+  /** The whole list as one page. */
+  get(method: ListMethod): Result | undefined {
+    return this.#lists.get(method)
+  }
+
+  /** Takes who the server is, from a new connection. */
+  updateIntroduction(introduction: Introduction): void {
+    const { sessionId: _, ...lasting } = introduction
+    if (isDeepStrictEqual(this.introduction, lasting)) return
+    this.introduction = lasting as Introduction
+    this.#changed()
+  }
+
+  /** Takes one page of a list. `cursor` is that of its request. */
+  addPage(method: ListMethod, cursor: unknown, page: Result): void {
+    const before = cursor === undefined ? [] : this.#partial.get(method)
+    // The pages before it are missing, or there are too many.
+    if (before === undefined || before.length >= maxPages) return
+    const pages = [...before, page]
+    if (page["nextCursor"] !== undefined) return void this.#partial.set(method, pages)
+    this.#partial.delete(method)
+    this.update(method, pages)
+  }
+
+  /** Takes all pages of a list. Returns whether it differs from the cached list, if there is one. */
+  update(method: ListMethod, pages: ReadonlyArray<Result>): boolean {
+    const { nextCursor: _, ...last } = pages.at(-1) ?? {}
+    const whole = { ...last, [lists[method]]: pages.flatMap((page) => entriesOf(method, page)) }
+    const before = this.#lists.get(method)
+    if (before !== undefined && isDeepStrictEqual(before[lists[method]], whole[lists[method]])) return false
+    this.#lists.set(method, whole)
+    this.#changed()
+    return before !== undefined
+  }
+
+  #changed(): void {
+    if (this.introduction === undefined) return
+    this.#save({ introduction: introductionOf(this.introduction), lists: Object.fromEntries(this.#lists) })
+  }
+}
