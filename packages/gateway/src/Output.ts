@@ -3,8 +3,8 @@
  */
 import { PlainText } from "@mcp-lifeline/core/internal"
 import type { Scope } from "effect"
-import { Cause, Effect, HashMap, Inspectable, Logger, LogLevel } from "effect"
-import { clean, time } from "./Text.js"
+import { Cause, Clock, Effect, HashMap, Inspectable, Logger, LogLevel, Schedule } from "effect"
+import { clean, span, time } from "./Text.js"
 
 /** Where a command writes. */
 export interface Output {
@@ -72,6 +72,24 @@ export const make: Effect.Effect<Output, never, Scope.Scope> = Effect.gen(functi
       })
   }
 })
+
+/** Runs the work. After a second, a line shows what the command is waiting for and how long it has taken, until the work ends. */
+export const whileWaiting = <A, E, R>(
+  output: Output,
+  what: string,
+  work: Effect.Effect<A, E, R>
+): Effect.Effect<A, E, R> =>
+  Effect.gen(function*() {
+    const began = yield* Clock.currentTimeMillis
+    const show = Effect.flatMap(
+      Clock.currentTimeMillis,
+      (now) => output.frame(`${what}: ${span(now - began)}; Ctrl+C ends it`)
+    )
+    const display = Effect.schedule(show, Schedule.spaced("1 second"))
+    return yield* Effect.scoped(Effect.zipRight(Effect.forkScoped(display), work)).pipe(
+      Effect.ensuring(output.frame(""))
+    )
+  })
 
 /** A logger that writes warnings and errors as lines to standard error, above the frame. */
 export const logger = (output: Output): Logger.Logger<unknown, void> =>

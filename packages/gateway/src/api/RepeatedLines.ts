@@ -3,7 +3,7 @@
  * ones are counted, and one line reports their number.
  */
 import { Clock, Effect, FiberSet, type Scope } from "effect"
-import * as Table from "../serve/Table.js"
+import { span } from "../Text.js"
 import type * as EventLog from "./EventLog.js"
 
 /** The first and the longest time for which lines are counted, in milliseconds. The time doubles as long as more lines follow. */
@@ -27,7 +27,7 @@ interface Following {
 /** One line for all counted lines. */
 const lineOf = ({ count, last, since }: Following, now: number): EventLog.Entry | undefined => {
   if (last === undefined || count === 1) return last && { ...last, at: now }
-  return { ...last, at: now, text: `${last.text}  (${count} times in ${Table.span(Math.max(1000, now - since))})` }
+  return { ...last, at: now, text: `${last.text}  (${count} times in ${span(Math.max(1000, now - since))})` }
 }
 
 /** Returns a function that takes lines, and passes combined lines to `write`. Closing the scope writes lines that are still being counted. */

@@ -3,8 +3,8 @@
  */
 import type { Runtime, ServerDetails, StatusUpdate } from "../api/GatewayStatus.js"
 import * as Grid from "../Grid.js"
-import { paintState, span, until } from "../serve/Table.js"
-import { clean } from "../Text.js"
+import { paintState } from "../serve/Table.js"
+import { clean, span, until } from "../Text.js"
 
 /** A server as the status or its updates have it. */
 type Server = StatusUpdate["servers"][number]

@@ -11,7 +11,6 @@ import * as Logs from "./logs.js"
 import * as Status from "./status.js"
 import { perClient } from "./StatusView.js"
 import * as Tools from "./tools.js"
-import { waiting } from "./waiting.js"
 
 const verbs = {
   reconnect: { running: "Reconnecting", done: "reconnected" },
@@ -27,7 +26,7 @@ const act = (
 ) =>
   Effect.gen(function*() {
     const verb = verbs[action]
-    const status = yield* waiting(output, `${verb.running} ${clean(server)}`, client.act(action, server))
+    const status = yield* Output.whileWaiting(output, `${verb.running} ${clean(server)}`, client.act(action, server))
     if (json) return yield* output.line(jsonText(status, 2))
     const { generation, name, runtimesByState, runtimesDone = 0, state } = status
     const connection = state === "Connected" ? `, generation ${generation}` : ""

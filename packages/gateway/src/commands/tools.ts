@@ -6,11 +6,10 @@ import { text as textOf } from "node:stream/consumers"
 import type * as Api from "../api/Api.js"
 import { StartError, UsageError } from "../Errors.js"
 import * as Grid from "../Grid.js"
-import type { Output } from "../Output.js"
+import { type Output, whileWaiting } from "../Output.js"
 import { clean, json as jsonText } from "../Text.js"
 import type { GatewayCommand } from "./Arguments.js"
 import type { GatewayClient } from "./GatewayClient.js"
-import { waiting } from "./waiting.js"
 
 const table = (tools: ReadonlyArray<Api.Tool>, width: number): string =>
   Grid.render({
@@ -91,7 +90,7 @@ export const call = (
   Effect.gen(function*() {
     const source = input === "-" ? yield* Effect.promise(() => textOf(process.stdin)) : input
     const parsed = source === undefined ? undefined : yield* decodeArguments(source)
-    const result = yield* waiting(
+    const result = yield* whileWaiting(
       output,
       `Calling ${clean(name)}`,
       client.call({ name, ...(parsed === undefined ? {} : { arguments: parsed }) })

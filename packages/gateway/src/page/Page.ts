@@ -1,6 +1,6 @@
 /**
- * The status page at `/`: files as they are, which a browser may have without a token, since they say nothing of this gateway. What
- * they show they ask of `/api`.
+ * Serves the status page at `/`. Its files are static and need no token, because they contain nothing about this gateway: the page gets its
+ * data from `/api`.
  */
 import type { Handler } from "@mcp-lifeline/http-server/Listener"
 import { Effect } from "effect"
@@ -11,15 +11,15 @@ import { dirname, extname, join } from "node:path"
 
 /** The page, ready to be served. */
 export interface Page {
-  /** What answers requests for the page, or for one of its files; undefined where the path leads to neither. */
+  /** The handler for a path; `undefined` if the path is not one of the page's files. */
   readonly at: (path: string) => Handler | undefined
 }
 
-/** In the package, wherever the module stands that asks: among the sources, compiled, or in a bundle. */
+/** The folder of the page in the package, whether this module runs from sources, compiled files, or a bundle. */
 const folder = (): string =>
   join(dirname(createRequire(import.meta.url).resolve("mcp-lifeline/package.json")), "src/page/browser")
 
-/** What a browser is given; other files of the folder are for those who write the page. */
+/** The types of served files. Other files in the folder are only for development. */
 const types: Readonly<Record<string, string>> = {
   ".css": "text/css; charset=utf-8",
   ".html": "text/html; charset=utf-8",
@@ -27,7 +27,7 @@ const types: Readonly<Record<string, string>> = {
   ".svg": "image/svg+xml"
 }
 
-/** The page takes everything from here, runs no text as code, and is shown in no frame. */
+/** The page loads resources only from this origin, never evaluates text as code, and is not shown in frames. */
 const policy = [
   "default-src 'none'",
   "script-src 'self'",
@@ -41,7 +41,7 @@ const policy = [
   "trusted-types 'none'"
 ].join("; ")
 
-/** Beside those that the listener sets on each answer. */
+/** Headers in addition to those that the listener sets on each response. */
 const headers = {
   "Cache-Control": "no-cache",
   "Content-Security-Policy": policy,
@@ -73,7 +73,7 @@ const read = (from: string): ReadonlyMap<string, Handler> =>
     })
   )
 
-/** Reads the page into memory. An installation that lacks it is served without it, and a warning says so. */
+/** Reads the page into memory. If its files are missing, logs a warning, and the gateway runs without the page. */
 export const make: Effect.Effect<Page> = Effect.try(() => read(folder())).pipe(
   Effect.catchAll(({ error }) =>
     Effect.as(

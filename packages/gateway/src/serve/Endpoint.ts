@@ -50,7 +50,7 @@ export const bind = (
 ): Effect.Effect<Bound, ListenError, Scope.Scope> =>
   Effect.gen(function*() {
     const page = yield* Page.make
-    // A browser requests the page without a token, and the page then asks the user for it. Other processes request the proof before they send one.
+    // A browser requests the page without a token; the page then asks the user for it. Other processes request the proof before they send one.
     const isPublic = (path: string): boolean => path === Proof.path || page.at(path) !== undefined
     return {
       page,

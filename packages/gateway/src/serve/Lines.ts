@@ -4,7 +4,7 @@
 import { type Event, Log, type Status } from "@mcp-lifeline/core"
 import { Lifecycle } from "@mcp-lifeline/core/internal"
 import { LogLevel } from "effect"
-import { clean, time } from "../Text.js"
+import { clean, time, until } from "../Text.js"
 import * as Table from "./Table.js"
 
 /** What a line needs to know about a server in addition to the event. */
@@ -42,7 +42,7 @@ const describe = (event: Event.Event, status: KnownStatus | undefined): Readonly
         // The failed attempt was to replace a connection that still works.
         status?.state === "Connected" ? "New connection failed, the old one stays" : "Attempt failed",
         event.error.message,
-        ...(event.nextAttemptAt === undefined ? [] : [`next in ${Table.until(event.nextAttemptAt - event.at)}`])
+        ...(event.nextAttemptAt === undefined ? [] : [`next in ${until(event.nextAttemptAt - event.at)}`])
       ]
     case "RuntimeClosed":
       return event.outcome === "closed" ? undefined : ["Close", event.outcome, event.message ?? ""]

@@ -3,7 +3,7 @@
  */
 import type { Status } from "@mcp-lifeline/core"
 import * as Grid from "../Grid.js"
-import { clean } from "../Text.js"
+import { clean, span, until } from "../Text.js"
 
 /** How to draw the table. */
 export interface Options {
@@ -31,23 +31,6 @@ const head = ["backend", "state", "gen", "pid or URL", "tools", "up / next", "la
 const stateColumn = 1
 const peerColumn = 3
 const errorColumn = 6
-
-/** `3 s`, `2 min 5 s`, `1 h 4 min`, `2 d 3 h`. */
-export const span = (millis: number): string => {
-  const seconds = Math.max(0, Math.floor(millis / 1000))
-  const [d, h, min, s] = [
-    Math.floor(seconds / 86_400),
-    Math.floor(seconds / 3600) % 24,
-    Math.floor(seconds / 60) % 60,
-    seconds % 60
-  ]
-  if (d > 0) return `${d} d ${h} h`
-  if (h > 0) return `${h} h ${min} min`
-  return min > 0 ? `${min} min ${s} s` : `${s} s`
-}
-
-/** The time until an event, rounded up to seconds. */
-export const until = (millis: number): string => span(Math.ceil(millis / 1000) * 1000)
 
 /** The process id or the URL of a backend now. */
 export const peer = ({ peer, target, transport }: Pick<Status, "peer" | "target" | "transport">): string =>

@@ -1,5 +1,5 @@
 /**
- * The sign-ins of the servers of a file.
+ * Makes the sign-ins for the servers of a file.
  */
 import type { Browser } from "@mcp-lifeline/sign-in/Browser"
 import * as SignIn from "@mcp-lifeline/sign-in/SignIn"
@@ -7,9 +7,9 @@ import type { StateFolder } from "@mcp-lifeline/state/StateFolder"
 import { Effect, Either } from "effect"
 import type { Scope } from "effect"
 import type { Entry } from "../config/McpJson.js"
-import { optionNames } from "./optionNames.js"
+import { optionNames } from "./commands/Arguments.js"
 
-/** Sign-ins for the servers over HTTP that are given no credentials of their own, by their names. */
+/** Makes a sign-in for each HTTP server without credentials in the configuration. Returns them by the names of the servers. */
 export const forEntries = (
   entries: ReadonlyArray<Entry>,
   browser: Browser | undefined

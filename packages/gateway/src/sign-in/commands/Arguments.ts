@@ -2,6 +2,7 @@
  * The command lines of `login`, `logout` and `auth`.
  */
 import { isAddress } from "@mcp-lifeline/sign-in/addresses"
+import type * as SignIn from "@mcp-lifeline/sign-in/SignIn"
 import { Redacted } from "effect"
 import { resolve } from "node:path"
 import * as Command from "../../commandLine/Command.js"
@@ -9,7 +10,7 @@ import type * as Auth from "./auth.js"
 import type * as Login from "./login.js"
 import type * as Logout from "./logout.js"
 
-/** What was asked for. */
+/** A parsed command line. */
 export type Request =
   | { readonly _tag: "Login"; readonly options: Login.Options }
   | { readonly _tag: "Logout"; readonly options: Logout.Options }
@@ -19,7 +20,7 @@ const place = ["URL|NAME", "The address of the server, or its name in the file t
 
 const config = Command.text("FILE", "The mcp.json in which the server has that name.")
 
-/** What `login` and `wrap` have in common: how to log in, and as which client. */
+/** The options that `login` and `wrap` share: how to log in, and as which client. */
 export const client = {
   account: Command.text("NAME", "Keeps several logins at one server separate."),
   device: Command.flag("Log in with a code on any device, if the server supports this."),
@@ -44,7 +45,13 @@ export const client = {
   )
 }
 
-/** How to log in. */
+/** The flags by which messages of a sign-in name its options. */
+export const optionNames: NonNullable<SignIn.Options["optionNames"]> = {
+  issuer: "--client-issuer",
+  device: "--device"
+}
+
+/** The method of the login, from its options. */
 export const methodOf = (
   { clientCredentials, device }: { readonly clientCredentials: boolean; readonly device: boolean },
   { refuse }: Command.Line

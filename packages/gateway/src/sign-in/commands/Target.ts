@@ -1,5 +1,5 @@
 /**
- * The server that a command names: by its address, or by its name in an mcp.json.
+ * The server that a command names, by its URL or by its name in an mcp.json.
  */
 import type { Connector } from "@mcp-lifeline/core"
 import { type Authorization, HttpConnector } from "@mcp-lifeline/transport-http"
@@ -13,7 +13,7 @@ import { StartError, UsageError } from "../../Errors.js"
 /** A server over HTTP. */
 export interface Target {
   readonly url: string
-  /** A connector to it, with what is configured for it. Fails with what is wrong there. */
+  /** Makes a connector with the configuration of the server. Fails if that is invalid. */
   readonly connector: (authorization: Authorization) => Effect.Effect<Connector, StartError>
 }
 
@@ -61,7 +61,7 @@ const ofName = (name: string, file: string): Effect.Effect<Target, StartError> =
     }
   })
 
-/** Finds the server: an address, or a name in the file. */
+/** Finds the server of a URL, or of a name in the file. */
 export const find = (text: string, config: string | undefined): Effect.Effect<Target, StartError | UsageError> => {
   if (isAddress(text)) {
     return URL.canParse(text)
@@ -75,8 +75,8 @@ export const find = (text: string, config: string | undefined): Effect.Effect<Ta
     : ofName(text, config)
 }
 
-/** The address under which what belongs to a server is kept. */
-export const keptAs = (url: string): string => {
+/** The URL of a server as stored logins have it: without credentials, query and fragment. */
+export const storedUrl = (url: string): string => {
   const { origin, pathname } = new URL(url)
   return origin + pathname
 }

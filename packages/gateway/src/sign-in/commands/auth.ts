@@ -1,29 +1,28 @@
 /**
- * `mcp-lifeline auth`: what is kept of sign-ins, and until when. No secrets.
+ * `mcp-lifeline auth`: shows the stored logins and when they expire. Shows no secrets.
  */
 import * as Grant from "@mcp-lifeline/sign-in/Grant"
 import * as PendingLogin from "@mcp-lifeline/sign-in/PendingLogin"
 import { StateFolder } from "@mcp-lifeline/state/StateFolder"
 import { Clock, Effect } from "effect"
 import type { Output } from "../../Output.js"
-import { span } from "../../serve/Table.js"
-import { clean, json as jsonText } from "../../Text.js"
+import { clean, json as jsonText, span } from "../../Text.js"
 
-/** What `auth` was asked for. */
+/** The options of `auth`. */
 export interface Options {
   readonly json: boolean
 }
 
-/** A sign-in as it is shown; times are milliseconds since 1970. */
+/** A stored login. Times are milliseconds since 1970. */
 interface Row {
   readonly server: string
   readonly account: string
   readonly issuer: string
   readonly state: "valid" | "renewable" | "expired" | "waiting"
   readonly scope: string | null
-  /** When the access token, or the time for a login, ends. */
+  /** When the access token expires, or the time to complete a login ends. */
   readonly until: number | null
-  /** Where a person has to go. */
+  /** The address that the user has to open. */
   readonly address: string | null
 }
 
@@ -76,7 +75,7 @@ const table = (rows: ReadonlyArray<Row>, now: number): string => {
   )
 }
 
-/** Shows it. */
+/** Prints the stored logins. */
 export const run = ({ json }: Options, output: Output): Effect.Effect<void, never, StateFolder> =>
   Effect.gen(function*() {
     const folder = yield* StateFolder

@@ -1,5 +1,5 @@
 /**
- * `mcp-lifeline login`: signs in to one server, and waits until that is done.
+ * `mcp-lifeline login`: signs in to a server, and waits for the result.
  */
 import type { ConnectError, Connector } from "@mcp-lifeline/core"
 import * as Browser from "@mcp-lifeline/sign-in/Browser"
@@ -14,17 +14,17 @@ import { StartError, UsageError } from "../../Errors.js"
 import type { Output } from "../../Output.js"
 import { clean } from "../../Text.js"
 import { version } from "../../Version.js"
-import { optionNames } from "../optionNames.js"
+import { optionNames } from "./Arguments.js"
 import * as Target from "./Target.js"
 
-/** What `login` was asked for. */
+/** The options of `login`. */
 export interface Options {
-  /** An address, or a name in `config`. */
+  /** The URL of the server, or its name in `config`. */
   readonly target: string
   readonly config: string | undefined
   readonly account: string | undefined
   readonly method: Method
-  /** Whether to open a browser: as asked, or as suits the terminal. */
+  /** Whether to open a browser. Default: on a terminal. */
   readonly browser: boolean | undefined
   readonly client: Client.Configured
   readonly scope: string | undefined
@@ -36,7 +36,7 @@ const connect = (connector: Connector): Effect.Effect<void, ConnectError> =>
     Effect.asVoid(connector.connect({ clientInfo: { name: "mcp-lifeline", version }, onNotification: () => {} }))
   )
 
-const tell = (output: Output, isOpened: boolean) => (state: State): Effect.Effect<void> => {
+const showLogin = (output: Output, isOpened: boolean) => (state: State): Effect.Effect<void> => {
   if (state._tag !== "LoginNeeded") return Effect.void
   const minutes = Math.max(1, Math.round((state.until - Date.now()) / 60_000))
   return output.line([
@@ -72,7 +72,7 @@ export const run = (options: Options, output: Output) =>
     yield* signIn.askAgain
     const connector = yield* target.connector(signIn.authorization)
     yield* signIn.changes.pipe(
-      Stream.runForEach(tell(output, browser !== undefined)),
+      Stream.runForEach(showLogin(output, browser !== undefined)),
       Effect.interruptible,
       Effect.forkScoped
     )

@@ -1,5 +1,5 @@
 /**
- * `mcp-lifeline logout`: forgets what is kept of a sign-in, and says so to the authorization server.
+ * `mcp-lifeline logout`: deletes stored logins, and revokes their tokens at the authorization server.
  */
 import * as Client from "@mcp-lifeline/sign-in/Client"
 import * as Grant from "@mcp-lifeline/sign-in/Grant"
@@ -12,23 +12,23 @@ import type { StartError, UsageError } from "../../Errors.js"
 import type { Output } from "../../Output.js"
 import * as Target from "./Target.js"
 
-/** What `logout` was asked for. */
+/** The options of `logout`. */
 export interface Options {
-  /** An address, or a name in `config`; undefined for everything that is kept. */
+  /** The URL of a server, or its name in `config`. Default: all servers. */
   readonly target: string | undefined
   readonly config: string | undefined
-  /** Undefined for every account. */
+  /** The name of a login at the server. Default: all. */
   readonly account: string | undefined
 }
 
-/** Forgets. */
+/** Deletes the selected logins. */
 export const run = (
   { account, config, target }: Options,
   output: Output
 ): Effect.Effect<void, StartError | UsageError, StateFolder> =>
   Effect.gen(function*() {
     const folder = yield* StateFolder
-    const server = target === undefined ? undefined : Target.keptAs((yield* Target.find(target, config)).url)
+    const server = target === undefined ? undefined : Target.storedUrl((yield* Target.find(target, config)).url)
     const isMeant = (one: { readonly server: string; readonly account: string }): boolean =>
       (server === undefined || one.server === server) && (account === undefined || one.account === account)
     const grants = Grant.grants(folder)

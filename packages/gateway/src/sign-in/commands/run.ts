@@ -1,5 +1,5 @@
 /**
- * Carries `login`, `logout` and `auth` out.
+ * Runs `login`, `logout` and `auth`.
  */
 import * as StateFolder from "@mcp-lifeline/state/StateFolder"
 import { Effect, Logger, LogLevel } from "effect"
@@ -7,7 +7,7 @@ import type { StartError, UsageError } from "../../Errors.js"
 import * as Output from "../../Output.js"
 import type { Request } from "./Arguments.js"
 
-// Each loaded only when it runs: `auth` needs nothing of what logs in.
+// Loads each command only when it runs: `auth` does not need the modules of `login`.
 const loadAuth = Effect.promise(() => import("./auth.js"))
 const loadLogin = Effect.promise(() => import("./login.js"))
 const loadLogout = Effect.promise(() => import("./logout.js"))
@@ -23,7 +23,7 @@ const carryOut = (request: Request, output: Output.Output) => {
   }
 }
 
-/** Carries a request out. */
+/** Runs a request. */
 export const run = (request: Request): Effect.Effect<void, StartError | UsageError> =>
   Effect.scoped(Effect.gen(function*() {
     const output = yield* Output.make

@@ -151,7 +151,9 @@ describe("the server that login and logout name", () => {
     }))
 
   it("[A1] is kept by its address without its query and what else is only for the connection", () => {
-    expect(Target.keptAs("https://user:pass@a.example:8443/mcp/?key=secret#part")).toBe("https://a.example:8443/mcp/")
-    expect(Target.keptAs("https://a.example")).toBe("https://a.example/")
+    expect(Target.storedUrl("https://user:pass@a.example:8443/mcp/?key=secret#part")).toBe(
+      "https://a.example:8443/mcp/"
+    )
+    expect(Target.storedUrl("https://a.example")).toBe("https://a.example/")
   })
 })
