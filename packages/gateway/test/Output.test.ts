@@ -1,7 +1,8 @@
 import { expect, it } from "@effect/vitest"
-import { Effect } from "effect"
+import { Effect, Fiber, TestClock } from "effect"
 import { vi } from "vitest"
 import * as Output from "../src/Output.js"
+import * as RecordedOutput from "./support/RecordedOutput.js"
 
 /** Standard output as a terminal of that many rows, for the scope. */
 const terminal = (rows: number | undefined) =>
@@ -29,4 +30,23 @@ it.scoped.each(
     yield* terminal(rows)
     const output = yield* Output.make
     expect(output.live).toBe(live)
+  }))
+
+it.effect("work that takes longer than a second shows how long, each second until it ends", () =>
+  Effect.gen(function*() {
+    const frames: Array<string> = []
+    const { output } = RecordedOutput.make()
+    const drawn = { ...output, frame: (text: string) => Effect.sync(() => void frames.push(text)) }
+    const fiber = yield* Effect.fork(
+      Output.whileWaiting(drawn, "Calling a", Effect.as(Effect.sleep("2500 millis"), "done"))
+    )
+    yield* TestClock.adjust(999)
+    expect(frames).toEqual([])
+    yield* TestClock.adjust(1)
+    expect(frames).toEqual(["Calling a: 1 s; Ctrl+C ends it"])
+    yield* TestClock.adjust(1499)
+    expect(frames.slice(1)).toEqual(["Calling a: 2 s; Ctrl+C ends it"])
+    yield* TestClock.adjust(1)
+    expect(yield* Fiber.join(fiber)).toBe("done")
+    expect(frames.slice(2)).toEqual([""])
   }))

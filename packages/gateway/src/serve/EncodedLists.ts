@@ -41,8 +41,8 @@ export class EncodedLists {
   }
 
   /**
-   * The entries of a list, separated by commas. Entries of `others` take precedence: if one has the same name, a resource gets another URI, and
-   * any other entry is left out.
+   * The entries of a list, separated by commas. Entries of `others` take precedence: a resource with the same URI as one of theirs gets another
+   * URI, and any other entry with the same name as one of theirs is left out.
    */
   entries(kind: Kind, others: ReadonlyArray<EncodedLists> = []): string {
     const own: ReadonlyMap<string, Fleet.Entry<object>> = this.catalog[kind]
@@ -61,14 +61,15 @@ export class EncodedLists {
     return text
   }
 
-  /** The kinds of list that changed since `before`, to announce them to a client that has those. An entry that only became stale is no change. */
+  /** The kinds of list that differ from `before`. An entry that only became stale does not differ. */
   changedSince(before: EncodedLists): ReadonlyArray<AnnouncedKind> {
     const same = (kind: Kind): boolean => before.entries(kind) === this.entries(kind)
     return announcedKinds.filter((kind) => !same(kind) || (kind === "resources" && !same("resourceTemplates")))
   }
 
   /**
-   * The result of the list method for this kind, encoded once for all clients that have only these lists. `ownEntries`: the gateway's own entries.
+   * The result of the list method for this kind, encoded once for all clients that have only these lists. `ownEntries`: the entries of the
+   * gateway itself.
    */
   result(kind: Kind, ownEntries: string): string {
     const known = this.#results.get(kind)
