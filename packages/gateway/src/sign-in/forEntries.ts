@@ -7,7 +7,7 @@ import type { StateFolder } from "@mcp-lifeline/state/StateFolder"
 import { Effect, Either } from "effect"
 import type { Scope } from "effect"
 import type { Entry } from "../config/McpJson.js"
-import { optionNames } from "./commands/Arguments.js"
+import { optionNames } from "./optionNames.js"
 
 /** Makes a sign-in for each HTTP server without credentials in the configuration. Returns them by the names of the servers. */
 export const forEntries = (

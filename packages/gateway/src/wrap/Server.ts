@@ -10,7 +10,7 @@ import { StdioConnector } from "@mcp-lifeline/transport-stdio"
 import type { Scope } from "effect"
 import { Effect, Redacted } from "effect"
 import { UsageError } from "../Errors.js"
-import { optionNames } from "../sign-in/commands/Arguments.js"
+import { optionNames } from "../sign-in/optionNames.js"
 import type { Address, Command, Wrap } from "./Arguments.js"
 
 /** How long a process may take to exit after its stdin was closed, and after SIGTERM. Together this is less than 3 s. */

@@ -2,7 +2,6 @@
  * The command lines of `login`, `logout` and `auth`.
  */
 import { isAddress } from "@mcp-lifeline/sign-in/addresses"
-import type * as SignIn from "@mcp-lifeline/sign-in/SignIn"
 import { Redacted } from "effect"
 import { resolve } from "node:path"
 import * as Command from "../../commandLine/Command.js"
@@ -43,12 +42,6 @@ export const client = {
     "The port to which the browser returns. Default: a fixed port for each server.",
     [1, 65_535]
   )
-}
-
-/** The flags by which messages of a sign-in name its options. */
-export const optionNames: NonNullable<SignIn.Options["optionNames"]> = {
-  issuer: "--client-issuer",
-  device: "--device"
 }
 
 /** The method of the login, from its options. */

@@ -14,7 +14,7 @@ import { StartError, UsageError } from "../../Errors.js"
 import type { Output } from "../../Output.js"
 import { clean } from "../../Text.js"
 import { version } from "../../Version.js"
-import { optionNames } from "./Arguments.js"
+import { optionNames } from "../optionNames.js"
 import * as Target from "./Target.js"
 
 /** The options of `login`. */
