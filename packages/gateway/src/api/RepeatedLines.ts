@@ -30,7 +30,9 @@ const lineOf = ({ count, last, since }: Following, now: number): EventLog.Entry 
   return { ...last, at: now, text: `${last.text}  (${count} times in ${span(Math.max(1000, now - since))})` }
 }
 
-/** Returns a function that takes lines, and passes combined lines to `write`. Closing the scope writes lines that are still being counted. */
+/**
+ * Returns a function that takes lines, and passes combined lines to `write`. Closing the scope writes lines that are still being counted.
+ */
 export const make = (
   write: (line: EventLog.Entry) => Effect.Effect<void>
 ): Effect.Effect<(kind: string, line: EventLog.Entry) => void, never, Scope.Scope> =>

@@ -13,7 +13,10 @@ import { serverStatus } from "./statusOf.js"
 /** How many backends a command acts on at once; the same number as a fleet connects at once. */
 const maxConcurrent = 8
 
-/** After this time, the next backend begins even if the previous one is not done, so that servers that do not answer do not delay the others. */
+/**
+ * After this time, the next backend begins even if the previous one is not done, so that servers that do not answer do not delay the
+ * others.
+ */
 const slowAfter = "2 seconds"
 
 /** The outcome of a command. Runtimes of clients that leave in the meantime do not count. */

@@ -26,16 +26,16 @@ import type { Handler } from "./Handler.js"
 type ClientMessage = ClientRequest | JSONRPCNotification | JSONRPCResponse
 
 /** The request to a server that a request of the client leads to. */
-export interface Passed extends Pick<Forwarded, "failFast" | "isBounded" | "params"> {
+export interface ServerRequest extends Pick<Forwarded, "failFast" | "isBounded" | "params"> {
   readonly backend: Backend.Backend
   /** Converts the server's result for the client. Default: no conversion. */
-  readonly arrived?: (result: Result) => Result
+  readonly resultForClient?: (result: Result) => Result
   /** A result for the client in place of an error of the server, if any. */
-  readonly instead?: (error: JsonRpcError) => Result | undefined
+  readonly resultForError?: (error: JsonRpcError) => Result | undefined
 }
 
 /** The request to a server, or an effect that finds it; `undefined` if the request has been answered in another way. */
-export type Resolved = Passed | Effect.Effect<Passed, CallError> | undefined
+export type Resolved = ServerRequest | Effect.Effect<ServerRequest, CallError> | undefined
 
 /** The client, and how to reach its servers. */
 export interface Options {
@@ -46,7 +46,7 @@ export interface Options {
   /** Handles the requests of the client. */
   readonly handle: Handler
   /** Passes a notification of the client on to servers. Returns whether there is a server to send it to. */
-  readonly tell: (notification: JSONRPCNotification) => boolean
+  readonly notifyServers: (notification: JSONRPCNotification) => boolean
   /** What the user has to do now to sign in to a server; `undefined` if nothing. */
   readonly login: (server: string) => string | undefined
   /** How the client is connected now, for the advice in errors. */
@@ -97,7 +97,7 @@ export class ClientRelay {
       if (!message.isOver) this.guard(message, () => this.#options.handle(message))
     } else if (!("method" in message)) this.#answeredBy(message)
     else if (message.method === "notifications/initialized") this.initialized()
-    else if (isReadable(message.params) && this.#options.tell(message)) this.#holdMessages()
+    else if (isReadable(message.params) && this.#options.notifyServers(message)) this.#holdMessages()
   }
 
   #holdMessages(): void {
@@ -166,20 +166,21 @@ export class ClientRelay {
   toServer(resolve: (request: ClientRequest) => Resolved): Handler {
     return (request) => {
       const resolved = resolve(request)
-      if (Effect.isEffect(resolved)) this.after(request, resolved, (passed) => this.#send(request, passed, 0))
-      else if (resolved !== undefined) this.#send(request, resolved, 0)
+      if (Effect.isEffect(resolved)) {
+        this.after(request, resolved, (serverRequest) => this.#send(request, serverRequest, 0))
+      } else if (resolved !== undefined) this.#send(request, resolved, 0)
     }
   }
 
   /** `rounds`: how many times the server has requested input for this call. */
-  #send(request: ClientRequest, passed: Passed, rounds: number): void {
-    const { backend, failFast, isBounded, params } = passed
+  #send(request: ClientRequest, serverRequest: ServerRequest, rounds: number): void {
+    const { backend, failFast, isBounded, params } = serverRequest
     request.backend = backend
     this.#relay.forward({ fork: this.#options.fork, backend: () => backend, use: (f) => f(backend) }, request, {
       params: params === undefined ? params : request.traced?.(params) ?? params,
       isBounded,
       failFast,
-      answered: (answer) => this.guard(request, () => this.#answered(request, passed, rounds, answer))
+      answered: (answer) => this.guard(request, () => this.#answered(request, serverRequest, rounds, answer))
     })
   }
 
@@ -220,30 +221,30 @@ export class ClientRelay {
     else about.say(message)
   }
 
-  #answered(request: ClientRequest, passed: Passed, rounds: number, answer: Answer): void {
+  #answered(request: ClientRequest, serverRequest: ServerRequest, rounds: number, answer: Answer): void {
     if ("resultText" in answer) return request.answer(answer)
     if ("error" in answer) {
-      const instead = passed.instead?.(answer.error)
-      if (instead !== undefined) return request.answer({ result: instead })
-      return request.answer({ error: this.#advised(passed.backend.id, answer.error) })
+      const replacement = serverRequest.resultForError?.(answer.error)
+      if (replacement !== undefined) return request.answer({ result: replacement })
+      return request.answer({ error: this.#advised(serverRequest.backend.id, answer.error) })
     }
     if (!isReadable(answer.result)) return request.answer({ error: unreadableResult(request.method) })
     const result = Meta.passedOn(answer.result)
     if (!Translation.isInputRequired(result)) {
       const plain = withoutType(result)
-      return request.answer({ result: passed.arrived?.(plain) ?? plain })
+      return request.answer({ result: serverRequest.resultForClient?.(plain) ?? plain })
     }
     if (this.#options.client.isStateless === true) request.answer({ result })
-    else this.#question(request, passed, rounds, answer.result)
+    else this.#question(request, serverRequest, rounds, answer.result)
   }
 
   /**
    * A server without sessions has requested input in place of a result: sends the requests to a client with a session, and repeats the call
    * with the client's answers.
    */
-  #question(request: ClientRequest, passed: Passed, rounds: number, result: Result): void {
+  #question(request: ClientRequest, serverRequest: ServerRequest, rounds: number, result: Result): void {
     const { method } = request
-    const server = passed.backend.id
+    const server = serverRequest.backend.id
     const failed = (message: string): void =>
       request.answer({ error: { code: Failure.ourCode, message, data: { fate: "answered" } } })
     this.after(
@@ -256,7 +257,7 @@ export class ClientRelay {
         const ask = relayed((question, signal) => this.ask(server, question, signal))
         this.after(request, Effect.either(answer(method, result, ask)), (input) => {
           if (Either.isLeft(input)) return failed(input.left.message)
-          this.#send(request, { ...passed, params: { ...passed.params, ...input.right } }, rounds + 1)
+          this.#send(request, { ...serverRequest, params: { ...serverRequest.params, ...input.right } }, rounds + 1)
         }, "unknown")
       },
       "unknown"

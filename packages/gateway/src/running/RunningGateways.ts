@@ -98,7 +98,10 @@ export const running: Effect.Effect<ReadonlyArray<RunningGateway>, never, StateF
   ({ url }) => url
 )
 
-/** The gateway that listens at a host and a port. Only contacts the port if a gateway is registered for it: another program may never answer. */
+/**
+ * The gateway that listens at a host and a port. Only contacts the port if a gateway is registered for it: another program may never
+ * answer.
+ */
 export const at = (
   host: string,
   port: number

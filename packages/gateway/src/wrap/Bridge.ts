@@ -15,7 +15,7 @@ import type {
   ServerCapabilities
 } from "@modelcontextprotocol/sdk/types.js"
 import { Effect, Predicate, Schedule } from "effect"
-import { ClientRelay, type Passed, type Resolved } from "../conversation/ClientRelay.js"
+import { ClientRelay, type Resolved, type ServerRequest } from "../conversation/ClientRelay.js"
 import { fault } from "../conversation/errors.js"
 import {
   type Handler,
@@ -116,7 +116,7 @@ export class Bridge {
       client: { isStateless, write },
       fork: fibers.fork,
       handle: (request) => this.#handle(request),
-      tell: (notification) => this.#notify(notification),
+      notifyServers: (notification) => this.#notify(notification),
       login,
       door: () => options.isBroken() ? "watch" : "wrap"
     })
@@ -175,24 +175,24 @@ export class Bridge {
     const { method, params } = request
     const failFast = isLoginNeeded()
     if (!failFast) this.#connectOnRequest()
-    const passed = (backend: Backend.Backend): Passed => ({
+    const serverRequest = (backend: Backend.Backend): ServerRequest => ({
       backend,
       params: params === undefined || isStateless ? params : Meta.passedOn(params),
       isBounded,
       failFast,
       ...(isList(method) ? this.#asList(method, params?.["cursor"]) : {})
     })
-    return this.#backend === undefined ? Effect.map(this.#opening, passed) : passed(this.#backend)
+    return this.#backend === undefined ? Effect.map(this.#opening, serverRequest) : serverRequest(this.#backend)
   }
 
   /** Caches each page of a list. If the list cannot be read, the host gets the cached one. */
-  #asList(method: ListMethod, cursor: unknown): Pick<Passed, "arrived" | "instead"> {
+  #asList(method: ListMethod, cursor: unknown): Pick<ServerRequest, "resultForClient" | "resultForError"> {
     return {
-      arrived: (result) => {
+      resultForClient: (result) => {
         this.#cache?.addPage(method, cursor, result)
         return result
       },
-      instead: (error) => {
+      resultForError: (error) => {
         const isOurs = JsonRpcError.isOurs(error) && Predicate.hasProperty(error.data, "fate")
         // The placeholder has announced all lists. Those that the server does not have, or cannot send now, are empty.
         const hasPlaceholder = this.#hasAnnouncedPlaceholder && this.#announced !== undefined

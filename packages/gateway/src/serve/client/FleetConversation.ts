@@ -16,7 +16,7 @@ import { isLevel } from "@mcp-lifeline/protocol/Level"
 import { lists as fields } from "@mcp-lifeline/protocol/listMethods"
 import type { JSONRPCNotification, JSONRPCResponse } from "@modelcontextprotocol/sdk/types.js"
 import { Effect, Predicate } from "effect"
-import { ClientRelay, type Passed, type Resolved } from "../../conversation/ClientRelay.js"
+import { ClientRelay, type Resolved, type ServerRequest } from "../../conversation/ClientRelay.js"
 import { type Checked, invalidParams, methodNotFound } from "../../conversation/errors.js"
 import {
   type Handler,
@@ -93,7 +93,7 @@ export class FleetConversation implements Conversation {
       client,
       fork: context.fibers.fork,
       handle: (request) => this.#handle(request),
-      tell: (notification) => {
+      notifyServers: (notification) => {
         this.#servers.own?.notify(notification)
         return this.#servers.own !== undefined
       },
@@ -276,12 +276,12 @@ export class FleetConversation implements Conversation {
       const report = status(this.#servers.fleets)
       return void this.#relay.after(request, report, (report) => request.answer({ result: statusResult(report) }))
     }
-    const serverRequest = ({ fleet, route: { backend, original } }: ResolvedName): Passed => ({
+    const serverRequest = ({ fleet, route: { backend, original } }: ResolvedName): ServerRequest => ({
       backend,
       params: Translation.withCapabilities(destination.paramsFor(original), this.#capabilitiesFor(fleet, backend.id)),
       isBounded: servers.hasTimeout(backend.id),
       failFast: login(backend.id) !== undefined,
-      arrived: (result) => Destination.clientResult(method, destination, original, result)
+      resultForClient: (result) => Destination.clientResult(method, destination, original, result)
     })
     const resolved = this.#names.find(kind, name)
     return resolved === undefined ? Effect.map(this.#names.resolve(kind, name), serverRequest) : serverRequest(resolved)

@@ -12,7 +12,9 @@ type SendRequest = (server: string, ...asked: Parameters<Receiver["asked"]>) => 
 
 /** A client of the gateway. None of its methods may throw. */
 export interface Member {
-  /** What the client said about itself; `undefined` before `initialize`, and for a client without a session, which can have no own servers. */
+  /**
+   * What the client said about itself; `undefined` before `initialize`, and for a client without a session, which can have no own servers.
+   */
   readonly client: () => Client | undefined
   /** Whether this client may start this number of servers, given how many other clients have. */
   readonly hasRoom: (count: number) => boolean
@@ -31,7 +33,9 @@ export interface Member {
 export interface ClientGroup extends Pick<Member, "logged" | "listsChanged" | "notified" | "asked"> {
   /** Runs the servers that are configured with this value of `sessions`. */
   readonly sessions: "shared" | "per-client"
-  /** The client that servers see. Part of the key of cached introductions and lists, because servers answer different clients differently. */
+  /**
+   * The client that servers see. Part of the key of cached introductions and lists, because servers answer different clients differently.
+   */
   readonly identity: ClientIdentity
   /** What the handshake tells servers about the client. */
   readonly introduction: Pick<Backend.BackendOptions, "clientInfo" | "capabilities">

@@ -198,7 +198,9 @@ export const make = (
       const { fork } = yield* Fibers.make("1 second")
       const cache = new GroupCache(kept, group.identity, fork)
       const introductions = new Map<string, Introduction>()
-      /** The options of each server. They stay the same object as long as the configuration does, even if the server is disabled or enabled. */
+      /**
+       * The options of each server. They stay the same object as long as the configuration does, even if the server is disabled or enabled.
+       */
       let configured: ReadonlyMap<string, Configured> = new Map()
       const turn = yield* Effect.makeSemaphore(1)
 
@@ -236,7 +238,9 @@ export const make = (
           ...group.introduction
         }
       })
-      /** Passes the servers that the group has now to its fleet. Runs one at a time, so that each run knows the options of the one before. */
+      /**
+       * Passes the servers that the group has now to its fleet. Runs one at a time, so that each run knows the options of the one before.
+       */
       const passServers = <A, E, R>(take: (backends: ReadonlyArray<Configured["options"]>) => Effect.Effect<A, E, R>) =>
         Effect.gen(function*() {
           const all = servers().filter((server) => (server.sessions ?? "shared") === sessions)
