@@ -16,7 +16,7 @@ import * as Plan from "./Plan.js"
 import * as Report from "./Report.js"
 import * as Secrets from "./Secrets.js"
 import * as Target from "./Target.js"
-import { unwind } from "./Undo.js"
+import { undo } from "./Undo.js"
 
 /** Where the command shows what it does, and asks. */
 export interface Terminal {
@@ -91,7 +91,7 @@ const planUndo = (adopt: Adopt, target: Target.Target, file: ConfigFile.ConfigFi
   Effect.gen(function*() {
     const syntax = yield* Target.syntaxOf(target.path)
     const steps = yield* copies.of(file.path)
-    const undone = yield* reading(() => unwind(file.text, steps, adopt.only, syntax))
+    const undone = yield* reading(() => undo(file.text, steps, adopt.only, syntax))
     const messages = [
       ...(undone.isExact || undone.servers.length === 0
         ? []
@@ -245,7 +245,7 @@ const targetsOf = (adopt: Adopt, copies: Copies.Copies) =>
   })
 
 /** Whether something that was asked for was not done. */
-const isShort = ({ servers, status }: Report.FileReport): boolean =>
+const isIncomplete = ({ servers, status }: Report.FileReport): boolean =>
   status === "failed" || status === "not asked" || servers.some(({ outcome }) => outcome === "not unwrapped")
 
 /** The names of all servers in files; a file that cannot be read has none. */
@@ -277,7 +277,7 @@ export const run = (adopt: Adopt, terminal: Terminal): Effect.Effect<number, nev
     const missing = adopt.only.filter((name) =>
       !reports.some(({ servers }) => servers.some((server) => server.name === name))
     )
-    const exitCode = missing.length > 0 || reports.some(isShort) ? 1 : 0
+    const exitCode = missing.length > 0 || reports.some(isIncomplete) ? 1 : 0
     if (adopt.json) {
       yield* terminal.line(Report.json(reports, exitCode))
       return exitCode

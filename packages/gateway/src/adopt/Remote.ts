@@ -5,7 +5,7 @@
 import * as Value from "../document/Value.js"
 import { type Decision, type Dialect, left } from "./Decision.js"
 import type { Edit } from "./Edit.js"
-import { launcher, unsafeForShell } from "./Launcher.js"
+import { unsafeForShell, wrapCommand } from "./LifelineCommand.js"
 
 /** Keys by which a host signs in itself, or has headers made. */
 const signIns = [
@@ -184,7 +184,7 @@ export const rewriteRemote = (
   if (unsuitedUrl !== undefined) return left(unsuitedUrl)
   const headers = headersOf(entry, dialect)
   if (typeof headers === "string") return left(headers)
-  const [program, ...rest] = launcher(platform)
+  const [program, ...rest] = wrapCommand(platform)
   const words = [...rest, ...(type === "sse" ? ["--transport", "sse"] : []), ...headers.args, url]
   const unsafe = unsafeForShell(platform, words)
   if (unsafe !== undefined) return left(unsafe)

@@ -4,7 +4,7 @@
 import * as Value from "../document/Value.js"
 import { type Decision, type Dialect, left } from "./Decision.js"
 import type { Section } from "./Entries.js"
-import { launcher, lifelineCommand, unsafeForShell } from "./Launcher.js"
+import { lifelineCommand, unsafeForShell, wrapCommand } from "./LifelineCommand.js"
 import { rewriteRemote } from "./Remote.js"
 
 export interface Options {
@@ -28,7 +28,7 @@ const isCommandLine = (command: string, args: ReadonlyArray<string>): boolean =>
   args.length === 0 && /^[^/\\]+\s/.test(command)
 
 const rewriteStarted = (entry: Value.Table, dialect: Dialect, platform: NodeJS.Platform): Decision => {
-  const [program, ...rest] = launcher(platform)
+  const [program, ...rest] = wrapCommand(platform)
   const written = entry.get(dialect.command)
   if (dialect.isOneList) {
     const words = Value.texts(written)

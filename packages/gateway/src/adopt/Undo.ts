@@ -19,7 +19,7 @@ export interface Undone {
  * Goes back through the changes of a file, the latest first. As long as nobody else has changed it, its copy comes back; from there
  * on the servers are unwrapped one by one. `only`: names of servers; none for all.
  */
-export const unwind = (
+export const undo = (
   text: string,
   steps: ReadonlyArray<Step>,
   only: ReadonlyArray<string>,

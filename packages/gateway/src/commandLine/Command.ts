@@ -1,27 +1,27 @@
 /**
- * A command, declared once: what it reads from its command line, and what its help and the completions of a shell say about this.
+ * Declares a command once: its options and arguments. The parser, the help and the completions use this declaration.
  */
 
 /** Refuses the value of an option: `--port must be ...`. */
 export type Refuse = (why: string) => never
 
-/** `--NAME` before or after the arguments, where `NAME` is its key with hyphens: `logFormat` is `--log-format`. */
+/** An option. Its name is its key with hyphens: `logFormat` is `--log-format`. It may stand before or after the arguments. */
 export interface Option<A> {
   readonly help: string
-  /** What its value is called in help; an option without one takes no value. */
+  /** The name of its value in help. Without it, the option takes no value. */
   readonly value?: string
-  /** Its value may be missing, and is given as `--NAME=VALUE` only. */
+  /** The value may be missing, and can be given only as `--NAME=VALUE`. */
   readonly isValueOptional?: true
   readonly isRepeated?: true
-  /** One letter that means the same. */
+  /** A one-letter alias. */
   readonly short?: string
-  /** The variable of the environment that has its value if it is not given. An empty one counts as not set. */
+  /** The environment variable whose value is used if the option is missing. An empty one counts as not set. */
   readonly variable?: string
-  /** Reads its values as given: none, one, or several if it is repeated. An option that takes no value has an empty one. */
+  /** Reads its values: none, one, or several if it is repeated. A flag has one empty value. */
   readonly read: (values: ReadonlyArray<string>, refuse: Refuse) => A
 }
 
-/** An argument by its place; arguments are declared in the order in which they are given, the optional ones last. */
+/** A positional argument. Arguments are declared in their order, optional ones last. */
 export interface Argument<A extends string | undefined> {
   readonly name: string
   readonly help: string
@@ -31,44 +31,44 @@ export interface Argument<A extends string | undefined> {
 type Options = Readonly<Record<string, Option<unknown>>>
 type Arguments = Readonly<Record<string, Argument<string> | Argument<string | undefined>>>
 
-/** What was given, by the keys of the declarations. */
-type Given<O extends Options, A extends Arguments> =
+/** The values of options and arguments, by the keys of their declarations. */
+type Parsed<O extends Options, A extends Arguments> =
   & { readonly [K in keyof O]: O[K] extends Option<infer B> ? B : never }
   & { readonly [K in keyof A]: A[K]["isRequired"] extends true ? string : string | undefined }
 
 /** A command line as a whole. */
 export interface Line {
-  /** Whether there is an option, such as `--port`. */
+  /** Whether the command line has an option, such as `--port`. */
   readonly has: (option: string) => boolean
-  /** Where the command takes the command line of another program: this. */
+  /** The command line of another program, if the command takes one. */
   readonly program: ReadonlyArray<string> | undefined
   readonly env: Readonly<Record<string, string | undefined>>
   /** Refuses the command line. */
   readonly refuse: Refuse
 }
 
-/** What help says. */
+/** The texts of the help. */
 interface Help {
   readonly name: string
-  /** One sentence, which also stands in the list of commands. */
+  /** One sentence. The list of commands has it, too. */
   readonly summary: string
-  /** Each way to write it, with what it means. Default: one that is made of the options and arguments. */
+  /** Each form of the command line, with its meaning. Default: one form, made of the options and arguments. */
   readonly usage?: ReadonlyArray<readonly [line: string, meaning: string]>
-  /** Follows the usage, as it is. */
+  /** Text after the usage. */
   readonly details?: string
-  /** Variables that no option names. */
+  /** Environment variables without an option. */
   readonly environment?: Readonly<Record<string, string>>
-  /** Besides 2, which all have. */
+  /** All exit codes except 2, which every command has. */
   readonly exitCodes: Readonly<Record<number, string>>
 }
 
-/** A command whose command line becomes a request. */
+/** A command. Its `request` makes a request of its parsed command line. */
 export interface Command<Request> extends Help {
   readonly options: Options
   readonly arguments: Arguments
-  /** Whether an argument begins the command line of another program, which is not read, as is all that follows `--`. */
+  /** Whether an argument begins the command line of another program, which is not parsed. What follows `--` is one, too. */
   readonly isProgram?: (argument: string) => boolean
-  readonly request: (given: never, line: Line) => Request
+  readonly request: (parsed: never, line: Line) => Request
 }
 
 /** Declares a command. */
@@ -76,7 +76,7 @@ export const make = <const O extends Options, const A extends Arguments, Request
   command: Omit<Command<Request>, "options" | "arguments" | "request"> & {
     readonly options: O
     readonly arguments: A
-    readonly request: (given: Given<O, A>, line: Line) => Request
+    readonly request: (parsed: Parsed<O, A>, line: Line) => Request
   }
 ): Command<Request> => command
 
@@ -91,14 +91,14 @@ export const optional = (name: string, help: string): Argument<string | undefine
   isRequired: false
 })
 
-/** Is given or not, and takes no value. */
+/** An option without a value. */
 export const flag = (help: string, short?: string): Option<boolean> => ({
   help,
   ...(short === undefined ? {} : { short }),
   read: (values) => values.length > 0
 })
 
-/** Takes a text, of which `read` makes a value. */
+/** An option with one value, which `read` converts. */
 export const value = <A>(
   value: string,
   help: string,
@@ -109,9 +109,9 @@ export const value = <A>(
   read: ([text], refuse) => text === undefined ? undefined : read(text, refuse)
 })
 
-export const text = (name: string, help: string): Option<string | undefined> => value(name, help, (given) => given)
+export const text = (name: string, help: string): Option<string | undefined> => value(name, help, (text) => text)
 
-/** Takes texts, each with the option before it. */
+/** An option that may be repeated, with a text each time. */
 export const texts = (value: string, help: string): Option<ReadonlyArray<string>> => ({
   help: `${help} May be repeated.`,
   value,
@@ -119,25 +119,25 @@ export const texts = (value: string, help: string): Option<ReadonlyArray<string>
   read: (values) => values
 })
 
-/** A whole number. */
+/** An option whose value is a whole number in a range. */
 export const integer = (name: string, help: string, [least, most]: readonly [number, number], note = "") =>
-  value(name, help, (given, refuse) => {
-    const number = /^\d{1,15}$/.test(given) ? Number(given) : NaN
+  value(name, help, (text, refuse) => {
+    const number = /^\d{1,15}$/.test(text) ? Number(text) : NaN
     return number >= least && number <= most ? number : refuse(`must be a whole number from ${least} to ${most}${note}`)
   })
 
-/** One of a few names, as what it stands for. */
+/** An option whose value is one of a few names. */
 export const choice = <A>(
   choices: Readonly<Record<string, A>>,
   help: string,
   name: string = Object.keys(choices).join("|")
 ): Option<A | undefined> =>
-  value(name, help, (given, refuse) =>
-    Object.hasOwn(choices, given)
-      ? choices[given] as A
-      : refuse(`${given} is not known; accepted: ${Object.keys(choices).join(", ")}`))
+  value(name, help, (text, refuse) =>
+    Object.hasOwn(choices, text)
+      ? choices[text] as A
+      : refuse(`${text} is not known; accepted: ${Object.keys(choices).join(", ")}`))
 
-/** With the value that it has if it is not given, which help names. */
+/** Adds a default value, which help names, too. */
 export const withDefault = <A>(option: Option<A | undefined>, value: A & (string | number)): Option<A> => ({
   ...option,
   help: `${option.help} Default: ${value}.`,

@@ -1,5 +1,5 @@
 /**
- * Completions of commands and options, as scripts for shells. Values are completed as names of files. Pure.
+ * Makes shell scripts that complete commands and options. Values are completed as file names. Pure.
  */
 import { type Command, nameOf } from "./Command.js"
 
@@ -10,7 +10,7 @@ const optionsOf = ({ options }: Command<unknown>): ReadonlyArray<readonly [name:
   ["--help", "Show help."]
 ]
 
-/** A text in quotes, as all of the shells read it; the first sentence is enough. */
+/** The first sentence of a text, in quotes that all three shells read. */
 const quoted = (text: string): string => `'${(/^.*?[.:](?= |$)/.exec(text)?.[0] ?? text).replaceAll(/['\\]/g, "")}'`
 
 const described = (name: string, help: string): string => quoted(`${name.replaceAll(":", "")}:${help}`)

@@ -1,13 +1,13 @@
 /**
- * What `--help` shows: of all commands, and of one. Pure.
+ * Makes the text of `--help`, for all commands and for one. Pure.
  */
 import { type Command, nameOf, type Option } from "./Command.js"
 
-/** Columns of a line, and of what stands left of a description. */
+/** The columns of a line, and those left of a description. */
 const width = 110
 const left = 30
 
-/** Words in lines of so many columns. Lines stay apart where the text has them so; those that are indented stay as they are. */
+/** Breaks a text into lines of at most so many columns. Keeps line breaks, and does not break indented lines. */
 const wrap = (text: string, columns: number): ReadonlyArray<string> =>
   text.split("\n").flatMap((paragraph) => {
     if (paragraph.startsWith(" ")) return [paragraph]
@@ -20,7 +20,7 @@ const wrap = (text: string, columns: number): ReadonlyArray<string> =>
     return lines
   })
 
-/** A heading and its rows: what it is about on the left, a description on the right. */
+/** A heading and its rows: a name on the left, its description on the right. */
 const section = (heading: string, rows: ReadonlyArray<readonly [string, string]>): ReadonlyArray<string> =>
   rows.length === 0 ? [] : [
     [

@@ -1,5 +1,5 @@
 /**
- * Reads a command line. Pure; it loads nothing that a command needs to be carried out.
+ * Parses a command line. Pure; it loads no code that runs a command.
  */
 import { nearest, PlainText } from "@mcp-lifeline/core/internal"
 import { parseArgs } from "node:util"
@@ -15,8 +15,8 @@ export class UsageError extends Error {
 }
 
 /** `; did you mean X?`, if the user probably meant one of these. */
-export const suggestion = (given: string, known: Iterable<string>): string => {
-  const meant = nearest(given, known)
+export const suggestion = (text: string, names: Iterable<string>): string => {
+  const meant = nearest(text, names)
   return meant === undefined ? "" : `; did you mean ${meant}?`
 }
 
@@ -28,7 +28,7 @@ export const mistake = (why: string, command?: string): UsageError => {
   })
 }
 
-/** Reads what follows the name of a command; `undefined` if help is asked for. Throws a UsageError. */
+/** Parses the words after the name of a command. Returns `undefined` for `--help`. Throws a UsageError. */
 export const read = <Request>(
   command: Command<Request>,
   args: ReadonlyArray<string>,
@@ -54,7 +54,7 @@ export const read = <Request>(
     }
   })
 
-  const given = new Map<string, Array<string>>()
+  const valuesByName = new Map<string, Array<string>>()
   const positionals: Array<string> = []
   let program: ReadonlyArray<string> | undefined
   for (const token of tokens) {
@@ -75,16 +75,16 @@ export const read = <Request>(
     const name = `--${token.name}`
     if (name === "--help") return undefined
     const option = options.get(name)?.option
-    // What follows the `=` of an unknown option may be a secret, and is not shown.
+    // The value of an unknown option may be a secret, so it is not shown.
     if (option === undefined) return refuse(`unknown option ${rawName}${suggestion(rawName, names)}`)
     if (option.value === undefined && value !== undefined) return refuse(`${name} takes no value`)
     const isMissing = option.value !== undefined && value === undefined && !option.isValueOptional
-    // The next option, or the end of options, is no value; behind `=` it is.
+    // The next option, or `--`, is a value only behind `=`.
     const isNext = inlineValue === false && (value === "--" || names.includes(value.split("=", 1)[0] ?? ""))
     if (isMissing || isNext || value === "") return refuse(`${name} needs a value`)
-    const values = given.get(name) ?? []
+    const values = valuesByName.get(name) ?? []
     if (values.length > 0 && !option.isRepeated) return refuse(`${name} appears more than once`)
-    given.set(name, [...values, value ?? ""])
+    valuesByName.set(name, [...values, value ?? ""])
   }
 
   const places = Object.entries(command.arguments)
@@ -96,7 +96,7 @@ export const read = <Request>(
   const found = [
     ...[...options].map(([name, { key, option }]) => {
       const variable = option.variable === undefined ? undefined : env[option.variable]
-      const values = given.get(name) ?? (variable ? [variable] : [])
+      const values = valuesByName.get(name) ?? (variable ? [variable] : [])
       return [key, option.read(values, (why) => refuse(`${name} ${why}`))]
     }),
     ...places.map(([key, { isRequired, name }], place) => {
@@ -107,6 +107,6 @@ export const read = <Request>(
       return [key, value]
     })
   ]
-  const line: Line = { has: (option) => given.has(option), program, env, refuse }
+  const line: Line = { has: (option) => valuesByName.has(option), program, env, refuse }
   return command.request(Object.fromEntries(found) as never, line)
 }

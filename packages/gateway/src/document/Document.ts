@@ -5,8 +5,8 @@ import type { Problem } from "@mcp-lifeline/core/internal"
 import { Either } from "effect"
 import { parseTree, printParseErrorCode } from "jsonc-parser"
 import type { ParseError } from "jsonc-parser"
+import * as checkDepth from "./checkDepth.js"
 import * as Json from "./Json.js"
-import * as shallow from "./shallow.js"
 import * as Toml from "./Toml.js"
 import * as Tree from "./Tree.js"
 import type * as Value from "./Value.js"
@@ -19,13 +19,13 @@ export interface Document {
   readonly value: unknown
   /** The names below a path, in the order of the text; not by way of an object, which would reorder names such as "1". */
   readonly names: (path: Path) => ReadonlyArray<string>
-  /** The line of a path, from 1, or of the longest part of it that is there. A key stands where it is written, not where its value begins. */
+  /** The line of a path, or of its longest prefix that exists. The first line is 1. For a key, it is the line of the key, not of its value. */
   readonly line: (path: Path) => number
-  /** Keys that their table has had before, at any depth, with the lines of the second. */
+  /** Keys that occur twice in one table, at any depth, with the line of the second one. */
   readonly repeated: ReadonlyArray<{ readonly path: Path; readonly line: number }>
 }
 
-/** What is wrong with the text, and where. */
+/** Why the text cannot be read, and at which line. */
 export interface Broken {
   readonly line: number
   readonly message: string
@@ -33,7 +33,7 @@ export interface Broken {
 
 const broken = (line: number, message: string) => Either.left({ line, message })
 
-/** A value as JSON.parse gives it. */
+/** Converts a value to what JSON.parse returns. */
 const plain = (value: Value.Value): unknown => {
   if (value instanceof Map) {
     return Object.fromEntries(Array.from(value, ([key, one]) => [key, plain(one as Value.Value)]))
@@ -57,7 +57,7 @@ const repeatedIn = (
   })
 }
 
-/** Where the longest part of a path that is there begins. */
+/** The start of the longest prefix of a path that exists. */
 const startOf = (node: Tree.Node, [step, ...rest]: Path, start: number): number => {
   if (step === undefined) return start
   if (typeof step === "number") {
@@ -83,7 +83,7 @@ const document = (text: string, root: Tree.Node, value: unknown): Document => ({
 })
 
 const ofJson = (text: string): Either.Either<Document, Broken> => {
-  shallow.json(text)
+  checkDepth.json(text)
   const errors: Array<ParseError> = []
   const tree = parseTree(text, errors, { allowTrailingComma: true, disallowComments: false })
   const [error] = errors
@@ -107,7 +107,7 @@ const ofToml = (text: string): Either.Either<Document, Broken> =>
     }
   })
 
-/** Reads a text: TOML in a file whose name says so, else JSON with comments and trailing commas. */
+/** Reads a text as TOML if the file name ends in `.toml`, otherwise as JSON with comments and trailing commas. */
 export const parse = (file: string, text: string): Either.Either<Document, Broken> => {
   const content = text.replace(/^\uFEFF/, "")
   const read = Either.try({

@@ -2,14 +2,14 @@
  * JSON, with comments and trailing commas.
  */
 import { getNodeValue, type Node as JsonNode, type ParseError, parseTree, printParseErrorCode } from "jsonc-parser"
-import * as shallow from "./shallow.js"
+import * as checkDepth from "./checkDepth.js"
 import { printer, type Syntax } from "./Syntax.js"
 import { lineAt, type Node, parsed, Unreadable } from "./Tree.js"
 import * as Value from "./Value.js"
 
 const read = (text: string): JsonNode => {
   const errors: Array<ParseError> = []
-  const root = parseTree(shallow.json(text), errors, { allowTrailingComma: true, disallowComments: false })
+  const root = parseTree(checkDepth.json(text), errors, { allowTrailingComma: true, disallowComments: false })
   const [error] = errors
   if (error !== undefined || root === undefined) {
     const what = error === undefined

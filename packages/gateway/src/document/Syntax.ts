@@ -1,24 +1,24 @@
 /**
- * What the editor of texts knows of a format.
+ * How to parse and print one format of configurations.
  */
 import type { Node } from "./Tree.js"
 import type { Data, Value } from "./Value.js"
 
 export interface Syntax {
-  /** The text as a tree. Throws an Unreadable. */
+  /** Parses the text into a tree with positions. Throws an Unreadable. */
   readonly tree: (text: string) => Node
-  /** What the text says, as an established parser of the format reads it. Throws an Unreadable. */
+  /** The value of the text, as an established parser of the format reads it. Throws an Unreadable. */
   readonly value: (text: string) => Value
-  /** A value in one line. */
+  /** Prints a value in one line. */
   readonly print: (data: Data) => string
   readonly printKey: (key: string) => string
-  /** What stands between a key and its value. */
+  /** The characters between a key and its value. */
   readonly assign: string
-  /** Whether a new line of a block begins as the line of its neighbour does, dotted keys included; otherwise with blanks for all of that. */
+  /** Whether a new line of a block repeats the beginning of the line before, with its dotted keys. Otherwise it gets as many blanks. */
   readonly keepsPrefix: boolean
 }
 
-/** A text, a list, or a table between braces; `scalar` prints a text. */
+/** Makes `print` of a format. `scalar` prints a text, `key` the key of a table. */
 export const printer = (scalar: (text: string) => string, key: (key: string) => string, assign: string) => {
   const print = (data: Data): string => {
     if (typeof data === "string") return scalar(data)

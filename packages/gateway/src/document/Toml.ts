@@ -1,10 +1,10 @@
 /**
- * TOML: what stands where in a text. What it says is what `smol-toml` reads, a second parser, which has no positions.
+ * TOML. The tree comes from `toml-eslint-parser`, which has positions; the value from `smol-toml`, a second parser without them.
  */
 import { parse, TomlError } from "smol-toml"
 import type { AST } from "toml-eslint-parser"
 import { ParseError, parseTOML } from "toml-eslint-parser"
-import * as shallow from "./shallow.js"
+import * as checkDepth from "./checkDepth.js"
 import { printer, type Syntax } from "./Syntax.js"
 import { type List, type Node, type Pair, parsed, type Span, Unreadable } from "./Tree.js"
 import * as Value from "./Value.js"
@@ -59,14 +59,14 @@ const documentOf = (text: string): Node => {
   return root
 }
 
-/** Reads a text, whose problems are said as ours. */
+/** Reads a text, and turns errors of the parsers into Unreadable. */
 const read = <A>(text: string, as: (text: string) => A): A => {
   try {
-    return as(shallow.toml(text))
+    return as(checkDepth.toml(text))
   } catch (error) {
     if (!(error instanceof ParseError || error instanceof TomlError)) throw error
-    const said = error.message.split("\n", 1)[0]?.replace(/^Invalid TOML document: /, "")
-    throw new Unreadable(`not valid TOML: ${said}`, error instanceof TomlError ? error.line : error.lineNumber)
+    const message = error.message.split("\n", 1)[0]?.replace(/^Invalid TOML document: /, "")
+    throw new Unreadable(`not valid TOML: ${message}`, error instanceof TomlError ? error.line : error.lineNumber)
   }
 }
 
@@ -85,7 +85,7 @@ const add = (table: Table, { name, ...span }: Key, value: Node): void => {
   if (!table.byKey.has(name)) table.byKey.set(name, pair)
 }
 
-/** The table at keys, made where it is not there yet. In a list of tables it is the last one. */
+/** The table at these keys; makes the tables that are missing. In a list of tables, it is the last one. */
 const walk = (table: Table, keys: ReadonlyArray<Key>): Table => {
   let here = table
   for (const key of keys) {
@@ -101,7 +101,7 @@ const walk = (table: Table, keys: ReadonlyArray<Key>): Table => {
   return here
 }
 
-/** Another table in the list of tables at keys. */
+/** Appends a table to the list of tables at these keys. */
 const appended = (root: Table, keys: ReadonlyArray<Key>, at: number): Table => {
   const last = keys.at(-1) as Key
   const parent = walk(root, keys.slice(0, -1))

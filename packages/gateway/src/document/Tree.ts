@@ -1,5 +1,5 @@
 /**
- * A configuration as it is written: what stands where in the text.
+ * The syntax tree of a configuration, with the position of each part in the text.
  */
 import type { Path } from "./Value.js"
 
@@ -13,7 +13,7 @@ export interface Scalar extends Span {
   readonly value: unknown
 }
 
-/** `flow`: written between brackets, with commas; otherwise a line for each item. */
+/** `flow`: the items stand between brackets, separated by commas; otherwise each on its own line. */
 export interface List extends Span {
   readonly kind: "list"
   readonly flow: boolean
@@ -30,12 +30,12 @@ export type Node = Scalar | List | Fields
 
 export interface Pair {
   readonly key: string
-  /** Where the key is written: more than once in TOML, whose tables may be spread over headers and dotted keys. */
+  /** The positions of the key. In TOML there may be several, because headers and dotted keys can repeat it. */
   readonly keys: ReadonlyArray<Span>
   readonly value: Node
 }
 
-/** The text is not what its format asks for. `message` says what is wrong, with the line where it is known. */
+/** The text cannot be parsed. `message` says why, with the line if it is known. */
 export class Unreadable extends Error {
   readonly line: number | undefined
 
@@ -45,14 +45,14 @@ export class Unreadable extends Error {
   }
 }
 
-/** The line of an offset, from 1. */
+/** The line of an offset. The first line is 1. */
 export const lineAt = (text: string, offset: number): number => {
   let line = 1
   for (let at = text.indexOf("\n"); at !== -1 && at < offset; at = text.indexOf("\n", at + 1)) line++
   return line
 }
 
-/** What a parser makes of a text. Parsers are recursive: a text that is nested too deeply for them is unreadable, and no defect. */
+/** Runs a parser. If the text is nested too deeply for its recursion, throws an Unreadable. */
 export const parsed = <A>(parse: () => A): A => {
   try {
     return parse()
@@ -62,13 +62,13 @@ export const parsed = <A>(parse: () => A): A => {
   }
 }
 
-/** The pair of a key, if the node is a table that has it once. */
+/** The pair of a key, if the node is a table that has this key exactly once. */
 export const pairOf = (node: Node | undefined, key: string): Pair | undefined => {
   const found = node?.kind === "table" ? node.pairs.filter((pair) => pair.key === key) : []
   return found.length === 1 ? found[0] : undefined
 }
 
-/** What stands at a path. */
+/** The node at a path, if there is one. */
 export const at = (node: Node | undefined, [step, ...rest]: Path): Node | undefined => {
   if (step === undefined) return node
   if (typeof step === "number") return node?.kind === "list" ? at(node.items[step], rest) : undefined

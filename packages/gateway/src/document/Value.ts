@@ -1,23 +1,23 @@
 /**
- * What a configuration says, whatever it is written in: JSON, TOML and YAML all read as this.
+ * The value of a configuration. JSON, TOML and YAML all have it.
  */
 
-/** A text, a number and the like, a list, or a table by key. A Map: it keeps the order of keys, and `__proto__` is a key like any other. */
+/** A scalar, a list or a table. A table is a Map, which keeps the order of keys, and in which `__proto__` is a key like any other. */
 export type Value = string | number | bigint | boolean | null | ReadonlyArray<Value> | Table
 export interface Table extends ReadonlyMap<string, Value> {}
 
-/** What an edit writes, as it is kept in the state folder. */
+/** A value that an edit writes, in the form in which the state folder keeps it. */
 export type Data = string | boolean | ReadonlyArray<string> | {
   readonly [key: string]: string | { readonly [key: string]: string }
 }
 
-/** Steps into a value: keys of tables, and indexes of lists. */
+/** A path into a value: keys of tables, and indexes of lists. */
 export type Path = ReadonlyArray<string | number>
 
 export const isTable = (value: Value | undefined): value is Table => value instanceof Map
 export const isList = (value: Value | undefined): value is ReadonlyArray<Value> => Array.isArray(value)
 
-/** What a parser of a library gave, as a Value. */
+/** Converts what a parser of a library has returned. */
 export const from = (raw: unknown): Value => {
   if (Array.isArray(raw)) return raw.map(from)
   if (raw instanceof Map) return new Map([...raw].map(([key, value]) => [String(key), from(value)]))
@@ -28,7 +28,7 @@ export const from = (raw: unknown): Value => {
   return raw === undefined ? null : raw as Value
 }
 
-/** Whether both say the same. The order of keys says nothing. */
+/** Whether two values are equal. The order of keys does not matter. */
 export const equal = (a: Value | undefined, b: Value | undefined): boolean => {
   if (isList(a) && isList(b)) return a.length === b.length && a.every((item, index) => equal(item, b[index]))
   if (isTable(a) && isTable(b)) {
@@ -37,16 +37,16 @@ export const equal = (a: Value | undefined, b: Value | undefined): boolean => {
   return Object.is(a, b)
 }
 
-/** What stands at a path, if anything does. */
+/** The value at a path, if there is one. */
 export const at = (value: Value | undefined, [step, ...rest]: Path): Value | undefined => {
   if (step === undefined) return value
   if (typeof step === "number") return isList(value) ? at(value[step], rest) : undefined
   return isTable(value) ? at(value.get(step), rest) : undefined
 }
 
-/** A text, if it is one. */
+/** The value if it is a text. */
 export const text = (value: Value | undefined): string | undefined => typeof value === "string" ? value : undefined
 
-/** A list of texts, if it is one. */
+/** The value if it is a list of texts. */
 export const texts = (value: Value | undefined): ReadonlyArray<string> | undefined =>
   isList(value) && value.every((item) => typeof item === "string") ? value as ReadonlyArray<string> : undefined

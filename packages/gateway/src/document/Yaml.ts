@@ -1,15 +1,15 @@
 /**
- * YAML. The text is edited at the places that the parser names, and never written anew: that would lose indentation and blank lines.
+ * YAML. Edits change the text at the positions that the parser gives. Printing the whole document would lose indentation and blank lines.
  */
 import { isAlias, isMap, isScalar, isSeq, LineCounter, type Node as YamlNode, parseAllDocuments, visit } from "yaml"
-import * as shallow from "./shallow.js"
+import * as checkDepth from "./checkDepth.js"
 import { printer, type Syntax } from "./Syntax.js"
 import { type Node, parsed, Unreadable } from "./Tree.js"
 import * as Value from "./Value.js"
 
 const read = (text: string) => {
   const lines = new LineCounter()
-  const documents = parseAllDocuments(shallow.yaml(text), {
+  const documents = parseAllDocuments(checkDepth.yaml(text), {
     lineCounter: lines,
     keepSourceTokens: false,
     prettyErrors: false
@@ -50,17 +50,17 @@ const node = (yaml: YamlNode | null | undefined): Node => {
     })
     return { ...span, kind: "table", flow: yaml.flow === true, pairs }
   }
-  // What an alias stands for is written elsewhere, for others too.
+  // The value of an alias is written elsewhere, and may have other aliases, so it cannot be edited here.
   return { ...span, kind: "scalar", value: isScalar(yaml) ? yaml.value : isAlias(yaml) ? Symbol(yaml.source) : null }
 }
 
-/** Without quotes where nobody can take it for anything but a text. */
+/** Prints a text, without quotes if it cannot be read as anything else. */
 const print = (text: string): string =>
   /^[A-Za-z/][\w./@-]*$/.test(text) && !/^(true|false|null|yes|no|on|off|y|n)$/i.test(text)
     ? text
     : JSON.stringify(text)
 
-/** Aliases that stand for too much are an error of the value, and none of the text. */
+/** The value of a document. Aliases that expand to too much are an error here, but not in the tree. */
 const valueOf = (document: ReturnType<typeof read>): Value.Value => {
   try {
     return Value.from(document?.toJS({ mapAsMap: true }))

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest"
-import { deepest, json, toml, yaml } from "../../src/document/shallow.js"
+import { json, maxDepth, toml, yaml } from "../../src/document/checkDepth.js"
 
 const looks = { json, toml, yaml }
 
@@ -33,22 +33,24 @@ describe("documents that are nested too deeply", () => {
     "[X1:unit] %s has so many levels and no more: text %i",
     (kind, _, text) => {
       const look = looks[kind as keyof typeof looks]
-      expect(look(text(deepest))).toBe(text(deepest))
-      expect(() => look(text(deepest + 1))).toThrow(`nested more than ${deepest} levels deep`)
+      expect(look(text(maxDepth))).toBe(text(maxDepth))
+      expect(() => look(text(maxDepth + 1))).toThrow(`nested more than ${maxDepth} levels deep`)
     }
   )
 
   it("[X1:unit] keys of TOML with dots are tables, too: as many as there may be levels, for each key", () => {
     const key = (dots: number): string => `a${".a".repeat(dots)}`
-    for (const text of [`${key(deepest)} = 1\n${key(deepest)} = 1`, `a = {${key(deepest)} = 1, ${key(deepest)} = 1}`]) {
+    for (
+      const text of [`${key(maxDepth)} = 1\n${key(maxDepth)} = 1`, `a = {${key(maxDepth)} = 1, ${key(maxDepth)} = 1}`]
+    ) {
       expect(toml(text)).toBe(text)
     }
-    expect(() => toml(`${key(deepest + 1)} = 1`)).toThrow("levels deep")
-    expect(toml(`a = "${key(deepest + 1)}" # ${key(deepest + 1)}`)).toContain("a")
+    expect(() => toml(`${key(maxDepth + 1)} = 1`)).toThrow("levels deep")
+    expect(toml(`a = "${key(maxDepth + 1)}" # ${key(maxDepth + 1)}`)).toContain("a")
   })
 
   it("[X1:unit] what is in quotes or in a comment has no levels, also where it has no end", () => {
-    const many = "[".repeat(deepest + 1)
+    const many = "[".repeat(maxDepth + 1)
     for (const text of [`"${many}`, `"\\"${many}"`, `// ${many}`, `/* ${many}`, `/* ${many} */ 1 // ${many}`]) {
       expect(json(text)).toBe(text)
     }

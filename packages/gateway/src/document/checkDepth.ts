@@ -1,20 +1,20 @@
 /**
- * Refuses a text that is nested too deeply, before a recursive parser sees it: where the stack overflows, not every function of Node.js can
- * say so with an error that is caught. Each function looks at each character once.
+ * Refuses a text that is nested too deeply, before a recursive parser reads it: not every stack overflow in Node.js is an error that can be
+ * caught. Each function reads each character once, and returns the text.
  */
 import { Unreadable } from "./Tree.js"
 
-/** Levels of nested lists and tables that a document may have. */
-export const deepest = 200
+/** The most levels of nested lists and tables of a document. */
+export const maxDepth = 200
 
-const tooDeep = (): Unreadable => new Unreadable(`nested more than ${deepest} levels deep`)
+const tooDeep = (): Unreadable => new Unreadable(`nested more than ${maxDepth} levels deep`)
 
-/** How deep the brackets are at a place of a text. */
+/** Counts open brackets. */
 class Brackets {
   #depth = 0
 
   open(): void {
-    if (++this.#depth > deepest) throw tooDeep()
+    if (++this.#depth > maxDepth) throw tooDeep()
   }
 
   close(): void {
@@ -22,7 +22,7 @@ class Brackets {
   }
 }
 
-/** The index of the last character of a text in quotes that begins at `start`. */
+/** The index of the last character of a quoted string that begins at `start`. */
 const endOfQuoted = (text: string, start: number, quote: string, hasEscapes: boolean): number => {
   let at = start + quote.length
   while (at < text.length && !text.startsWith(quote, at)) at += hasEscapes && text[at] === "\\" ? 2 : 1
@@ -58,7 +58,7 @@ export const json = (text: string): string => {
   return text
 }
 
-/** TOML, whose dotted keys are tables, too. */
+/** TOML. The parts of dotted keys count as tables, too. */
 export const toml = (text: string): string => {
   const brackets = new Brackets()
   let dots = 0
@@ -84,7 +84,7 @@ export const toml = (text: string): string => {
         at = endOf(text, "\n", at) - 1
         break
       case ".":
-        if (++dots > deepest) throw tooDeep()
+        if (++dots > maxDepth) throw tooDeep()
         break
       case "=":
       case ",":
@@ -95,10 +95,10 @@ export const toml = (text: string): string => {
   return text
 }
 
-/** Characters before the content of a line of YAML: two for each level of a block. */
-const longestIndent = 2 * deepest
+/** The most characters before the content of a line of YAML: two for each level of a block. */
+const maxIndent = 2 * maxDepth
 
-/** YAML: brackets wherever they stand, and what stands before the content of each line. */
+/** YAML. Counts all brackets, and the indentation of each line. */
 export const yaml = (text: string): string => {
   const brackets = new Brackets()
   let indent = 0
@@ -108,7 +108,7 @@ export const yaml = (text: string): string => {
     if (one === "\n") indent = 0
     else if (indent >= 0) {
       if (one !== " " && one !== "-" && one !== "?" && one !== "\t" && one !== ":") indent = -1
-      else if (++indent > longestIndent) throw tooDeep()
+      else if (++indent > maxIndent) throw tooDeep()
     }
   }
   return text

@@ -3,7 +3,7 @@
  */
 
 /** What starts Lifeline in front of a server. */
-export const launcher = (platform: NodeJS.Platform): readonly [string, ...ReadonlyArray<string>] => {
+export const wrapCommand = (platform: NodeJS.Platform): readonly [string, ...ReadonlyArray<string>] => {
   const npx = ["npx", "-y", "mcp-lifeline", "wrap"] as const
   // npx is a script there, which only the shell starts.
   return platform === "win32" ? ["cmd", "/c", ...npx] : npx
