@@ -1,5 +1,5 @@
 /**
- * `mcp-lifeline adopt`: the configurations of hosts, one file after the other.
+ * `mcp-lifeline adopt`: changes the configurations of hosts, one file after the other.
  */
 import * as StateFolder from "@mcp-lifeline/state/StateFolder"
 import { Effect } from "effect"
@@ -18,25 +18,25 @@ import * as Secrets from "./Secrets.js"
 import * as Target from "./Target.js"
 import { undo } from "./Undo.js"
 
-/** Where the command shows what it does, and asks. */
+/** Prints lines, and asks the user. */
 export interface Terminal {
-  /** Whether somebody is there to be asked. */
+  /** Whether there is a user to ask. */
   readonly canAsk: boolean
   readonly colour: boolean
   readonly line: (text: string) => Effect.Effect<void>
   readonly ask: (question: string) => Effect.Effect<boolean>
 }
 
-/** What is to become of a file. */
+/** A planned change of one file. */
 interface Change {
   readonly file: ConfigFile.ConfigFile
   readonly text: string
   readonly servers: ReadonlyArray<Plan.Server>
   readonly messages: ReadonlyArray<string>
   readonly commands: ReadonlyArray<string>
-  /** Whether it is left to the user, who is told how. */
+  /** Whether the command does not change the file, but prints how the user can. */
   readonly isAdvice: boolean
-  /** What is kept of the file once it is changed. */
+  /** The steps to keep for `--undo` after the change. */
   readonly steps: ReadonlyArray<Copies.Step>
 }
 
@@ -51,7 +51,7 @@ const quoted = (path: string): string => /^[\w@%+=:,./\\-]+$/.test(path) ? path 
 
 const isChange = ({ file, text }: Change): boolean => text !== file.text
 
-/** Runs what reads a text; where the text is not what its format asks for, that is the file's problem. */
+/** Runs a parser. Fails with a FileProblem if the text cannot be parsed. */
 const reading = <A>(work: () => A): Effect.Effect<A, ConfigFile.FileProblem> =>
   Effect.suspend(() => {
     try {
@@ -102,7 +102,7 @@ const planUndo = (adopt: Adopt, target: Target.Target, file: ConfigFile.ConfigFi
     return change
   })
 
-/** Writes a file: keeps its copy before, and what is left of that after it was taken back. */
+/** Writes a file. Before a wrap, it keeps a copy; after an undo, it keeps what is not undone yet. */
 const carryOut = ({ file, steps, text }: Change, copies: Copies.Copies) =>
   Effect.gen(function*() {
     const { lock } = yield* StateFolder.StateFolder
@@ -132,13 +132,13 @@ const reportOf = (
     const syntax = yield* Target.syntaxOf(target.path)
     const value = yield* Effect.orElseSucceed(reading(() => syntax.value(file.text.replace(/^\uFEFF/, ""))), () => null)
     const secrets = Secrets.find(value, target.sections)
-    /** Without secrets, the line of each. */
-    const shown = (text: string) =>
+    /** The text without secrets, with the same lines. */
+    const withoutSecrets = (text: string) =>
       Effect.orElseSucceed(
         reading(() => Secrets.hide(text.replace(/^\uFEFF/, ""), syntax, target.sections)),
         () => text
       )
-    const [before, after] = [yield* shown(file.text), yield* shown(text)]
+    const [before, after] = [yield* withoutSecrets(file.text), yield* withoutSecrets(text)]
     return {
       file: target.path,
       host: target.host?.title,
@@ -151,25 +151,25 @@ const reportOf = (
     }
   })
 
-/** Whether a file that was found is worth a word. */
-const isWorthALine = (report: Report.FileReport, { isNamed }: Target.Target): boolean =>
+/** Whether to report a file: if the user has named it, or if it has servers or a problem. */
+const isReported = (report: Report.FileReport, { isNamed }: Target.Target): boolean =>
   isNamed || report.servers.length > 0 || report.status === "failed"
 
-/** Does with one file what is asked for; `undefined` where there is nothing to say of it. */
-const one = (adopt: Adopt, target: Target.Target, terminal: Terminal, copies: Copies.Copies) =>
+/** Handles one file. Returns `undefined` if there is nothing to report. */
+const adoptFile = (adopt: Adopt, target: Target.Target, terminal: Terminal, copies: Copies.Copies) =>
   Effect.gen(function*() {
-    const say = (lines: ReadonlyArray<string>) =>
+    const print = (lines: ReadonlyArray<string>) =>
       adopt.json ? Effect.void : Effect.forEach(lines, terminal.line, { discard: true })
     const file = yield* ConfigFile.read(target.path)
     if (file === undefined) return target.isNamed ? yield* problem("is not there; check the path") : undefined
     const change = yield* (adopt.undo ? planUndo : planWrap)(adopt, target, file, copies)
     const lead = yield* Target.lead(target, file.path, Target.machine().home)
     const report = yield* reportOf(target, change, lead.to)
-    if (!isWorthALine(report, target)) return undefined
-    yield* say(Report.heading(report, terminal.colour))
+    if (!isReported(report, target)) return undefined
+    yield* print(Report.heading(report, terminal.colour))
     const end = (status: Report.FileReport["status"], ...messages: ReadonlyArray<string>) => {
       const ended: Report.FileReport = { ...report, status, messages: [...messages, ...report.messages] }
-      return Effect.as(say([...Report.ending(ended), ""]), ended)
+      return Effect.as(print([...Report.ending(ended), ""]), ended)
     }
     if (!isChange(change)) {
       if (adopt.undo && !adopt.dryRun) yield* copies.keep(file.path, change.steps)
@@ -186,7 +186,7 @@ const one = (adopt: Adopt, target: Target.Target, terminal: Terminal, copies: Co
     if (!adopt.yes && !(yield* terminal.ask("  Change this file? [y/N] "))) {
       return yield* end("not changed", "Not changed.")
     }
-    // What was adopted is taken back wherever it is.
+    // `--undo` changes files outside of the project, too, because Lifeline has changed them before.
     if (lead.isOutside && !adopt.undo) {
       const outside = `${file.path}, which is outside of this project`
       if (adopt.yes) {
@@ -217,19 +217,19 @@ const one = (adopt: Adopt, target: Target.Target, terminal: Terminal, copies: Co
     })
   )
 
-/** All files whose copies are kept, where the user names none; otherwise those that are named. */
+/** The files to change. For `--undo` without a file, all files with copies. */
 const targetsOf = (adopt: Adopt, copies: Copies.Copies) =>
   Effect.gen(function*() {
     const found = yield* Target.find(adopt, Target.machine())
     if (!adopt.undo || adopt.file !== undefined) return found
     const kept = yield* copies.all
-    const known = yield* Effect.forEach(found, (target) =>
+    const readable = yield* Effect.forEach(found, (target) =>
       Effect.map(
         Effect.orElseSucceed(ConfigFile.read(target.path), () => undefined),
         (file) => [file?.path, target] as const
       ))
     return kept.flatMap(({ path }): ReadonlyArray<Target.Target> => {
-      const target = known.find(([file]) => file === path)?.[1]
+      const target = readable.find(([file]) => file === path)?.[1]
       if (target !== undefined) return [target]
       return adopt.host === undefined
         ? [{
@@ -244,11 +244,11 @@ const targetsOf = (adopt: Adopt, copies: Copies.Copies) =>
     })
   })
 
-/** Whether something that was asked for was not done. */
+/** Whether a file was not handled completely, so that the exit code is 1. */
 const isIncomplete = ({ servers, status }: Report.FileReport): boolean =>
   status === "failed" || status === "not asked" || servers.some(({ outcome }) => outcome === "not unwrapped")
 
-/** The names of all servers in files; a file that cannot be read has none. */
+/** The names of all servers in these files. A file that cannot be read counts as empty. */
 const namesIn = (targets: ReadonlyArray<Target.Target>): Effect.Effect<ReadonlyArray<string>> =>
   Effect.map(
     Effect.forEach(targets, ({ path, sections }) =>
@@ -264,14 +264,14 @@ const namesIn = (targets: ReadonlyArray<Target.Target>): Effect.Effect<ReadonlyA
     (names) => [...new Set(names.flat())]
   )
 
-/** Carries a command out, and gives its exit code. */
+/** Runs the command, and returns its exit code. */
 export const run = (adopt: Adopt, terminal: Terminal): Effect.Effect<number, never, StateFolder.StateFolder> =>
   Effect.gen(function*() {
     const copies = yield* Copies.make
     const reports: Array<Report.FileReport> = []
     const targets = yield* targetsOf(adopt, copies)
     for (const target of targets) {
-      const report = yield* one(adopt, target, terminal, copies)
+      const report = yield* adoptFile(adopt, target, terminal, copies)
       if (report !== undefined) reports.push(report)
     }
     const missing = adopt.only.filter((name) =>

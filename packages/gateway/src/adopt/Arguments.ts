@@ -5,7 +5,7 @@ import * as Command from "../commandLine/Command.js"
 import { hosts } from "./Hosts.js"
 
 export interface Adopt {
-  /** Whose configurations; all that are found, where neither it nor `file` is given. */
+  /** Change the files of this host. Without it and `file`, all files that are found. */
   readonly host: string | undefined
   readonly file: string | undefined
   readonly only: ReadonlyArray<string>
@@ -15,7 +15,7 @@ export interface Adopt {
   readonly json: boolean
 }
 
-/** What was asked for. */
+/** An `adopt` command line. */
 export interface Request {
   readonly _tag: "Adopt"
   readonly options: Adopt

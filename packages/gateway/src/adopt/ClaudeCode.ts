@@ -1,10 +1,10 @@
 /**
- * Commands for Claude Code, whose own file is its live state: it takes changes by command. Pure.
+ * Commands of Claude Code that change its configuration. It writes its own file while it runs, so the file should not be changed. Pure.
  */
 import * as Value from "../document/Value.js"
 import type { Server } from "./Plan.js"
 
-/** A word for a POSIX shell. */
+/** Quotes a word for a POSIX shell. */
 const word = (text: string): string => /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`
 
 const plain = (value: Value.Value): unknown =>
@@ -14,7 +14,7 @@ const plain = (value: Value.Value): unknown =>
     ? value.map(plain)
     : value
 
-/** Whether an entry holds values that do not belong into the history of a shell. */
+/** Whether an entry has values that should not appear in the history of a shell. */
 const isSecret = (entry: Value.Value): boolean =>
   ["env", "headers"].some((key) => {
     const table = Value.at(entry, [key])
@@ -22,8 +22,8 @@ const isSecret = (entry: Value.Value): boolean =>
   })
 
 /**
- * The commands that make servers of the user what they are in a changed configuration; and the servers for which there is none,
- * because they hold secrets or belong to a project.
+ * The commands that change the wrapped servers to what they are in the new configuration, and the names of servers without a command, because
+ * they hold secrets or belong to a project.
  */
 export const commands = (
   root: Value.Value,

@@ -1,5 +1,5 @@
 /**
- * The file of a configuration, on the disk.
+ * Reads and writes files of configurations.
  */
 import { hasCode } from "@mcp-lifeline/state/privateFiles"
 import * as UserFile from "@mcp-lifeline/state/UserFile"
@@ -14,15 +14,15 @@ import { pattern } from "./Hosts.js"
 /** A file cannot be read or written; `message` says why, and what to do. */
 export class FileProblem extends Data.TaggedError("FileProblem")<{ readonly message: string }> {}
 
-/** A file as it was read. */
+/** A file and its content when it was read. */
 export interface ConfigFile {
-  /** The file itself, where it was named by a symbolic link. */
+  /** The path behind all symbolic links. */
   readonly path: string
   readonly text: string
   readonly stat: Stats
 }
 
-/** Tells apart what was in a file. */
+/** A digest of the content of a file. */
 export const hash = (text: string): string => createHash("sha256").update(text).digest("hex")
 
 const problem = (message: string) => new FileProblem({ message })
@@ -34,18 +34,18 @@ const reasonOf = (cause: unknown): string => {
   return cause instanceof Error ? cause.message : String(cause)
 }
 
-/** Reads a file; `undefined` where there is none. */
+/** Reads a file. `undefined` if it does not exist. */
 export const read = (path: string): Effect.Effect<ConfigFile | undefined, FileProblem> =>
   Effect.gen(function*() {
-    const looked = <A>(work: () => Promise<A>) =>
+    const attempt = <A>(work: () => Promise<A>) =>
       Effect.tryPromise({ try: () => within(path, work), catch: UserFile.explain })
-    const real = yield* looked(() => realpath(path))
+    const real = yield* attempt(() => realpath(path))
     const bytes = yield* bytesOf(real)
     const text = bytes.toString("utf8")
     if (!Buffer.from(text, "utf8").equals(bytes)) {
       return yield* problem("is not written in UTF-8; save it so and adopt it again")
     }
-    return { path: real, text, stat: yield* looked(() => stat(real)) }
+    return { path: real, text, stat: yield* attempt(() => stat(real)) }
   }).pipe(
     Effect.catchAll((failure) => {
       if (failure._tag === "FileProblem") return failure
@@ -55,10 +55,10 @@ export const read = (path: string): Effect.Effect<ConfigFile | undefined, FilePr
     })
   )
 
-/** A pipe is refused: what is written here takes the place of the file. */
+/** Reads bytes, and refuses pipes, because `write` replaces the file. */
 const bytesOf = (file: string) => UserFile.bytes(file, { pipes: false })
 
-/** A new file in the place of the old one, with its mode: nobody reads half of one. */
+/** Replaces a file by a new one with the same mode, so that no reader sees half of it. */
 const replaceFile = async (path: string, text: string, { mode }: Stats): Promise<void> => {
   const next = `${path}.${randomBytes(6).toString("hex")}.tmp`
   try {
@@ -71,7 +71,7 @@ const replaceFile = async (path: string, text: string, { mode }: Stats): Promise
   }
 }
 
-/** Writes a file that was read before. Fails where it has changed meanwhile, or cannot be written. */
+/** Writes a file that was read before. Fails if it has changed since, or cannot be written. */
 export const write = (file: ConfigFile, text: string): Effect.Effect<void, FileProblem> =>
   Effect.zipRight(unchanged(file), replaced(file, text))
 
@@ -91,10 +91,10 @@ const replaced = (file: ConfigFile, text: string): Effect.Effect<void, FileProbl
         throw problem("is read-only; make it writable (chmod u+w) and run the command again")
       }
       const isOurs = process.getuid === undefined || (file.stat.uid === process.getuid() && file.stat.nlink === 1)
-      // Another file in its place would belong to us, or be no longer the one of its other names.
+      // A new file would have another owner, or would not be the one that its hard links name.
       if (!isOurs) return await writeFile(file.path, text)
       await replaceFile(file.path, text, file.stat).catch((cause: unknown) => {
-        // The folder cannot be written, or (on Windows) somebody has the file open.
+        // The folder cannot be written, or, on Windows, another program has the file open.
         if (!hasCode(cause, "EACCES", "EPERM", "EBUSY", "EROFS")) throw cause
         return writeFile(file.path, text)
       })
@@ -102,7 +102,7 @@ const replaced = (file: ConfigFile, text: string): Effect.Effect<void, FileProbl
     catch: (cause) => cause instanceof FileProblem ? cause : problem(`cannot be written: ${reasonOf(cause)}`)
   })
 
-/** The files that a path with `*` in it names; a path without is given back, whether it exists or not. */
+/** The files that a path with `*` matches. A path without `*` is returned as it is, whether it exists or not. */
 export const expand = (path: string): Effect.Effect<ReadonlyArray<string>> => {
   if (!path.includes("*")) return Effect.succeed([path])
   const { root } = parse(path)

@@ -1,24 +1,24 @@
 /**
- * What is to be done with one server of a configuration, and the words of its host.
+ * The decision about one server of a configuration, and the keys that its host uses.
  */
 import type { Edit } from "./Edit.js"
 
 export type Decision =
   | { readonly _tag: "Wrap"; readonly edits: ReadonlyArray<Edit>; readonly note?: string }
-  /** It is wrapped already. */
+  /** The server is wrapped already. */
   | { readonly _tag: "Wrapped" }
-  /** It stays as it is. */
+  /** The server stays as it is. */
   | { readonly _tag: "Left"; readonly reason: string }
 
-/** It stays as it is. `reason` is a clause that begins with "it" or "its". */
+/** The decision to leave a server as it is. `reason` is a clause that begins with "it" or "its". */
 export const left = (reason: string): Decision => ({ _tag: "Left", reason })
 
-/** The words of a host for what it starts. */
+/** The keys and values of a host for a server that it starts. */
 export interface Dialect {
   readonly command: "command" | "cmd"
   readonly env: "env" | "environment" | "envs"
-  /** What `type` says of a server that is started. */
+  /** The `type` of a server that the host starts. */
   readonly local: "stdio" | "local"
-  /** Whether command and arguments are one list. */
+  /** Whether command and arguments stand in one list. */
   readonly isOneList: boolean
 }

@@ -7,10 +7,10 @@ export interface Line {
   readonly text: string
 }
 
-/** Lines that stay around a change. */
-const around = 2
+/** How many unchanged lines to show around a change. */
+const contextLines = 2
 
-/** The shortest way from one list of lines to the other (Myers). */
+/** The shortest edit script from one list of lines to the other (Myers). */
 const compare = (a: ReadonlyArray<string>, b: ReadonlyArray<string>): ReadonlyArray<Line> => {
   const reach = new Map([[1, 0]])
   const trace: Array<ReadonlyMap<number, number>> = []
@@ -47,17 +47,17 @@ const compare = (a: ReadonlyArray<string>, b: ReadonlyArray<string>): ReadonlyAr
 
 const split = (text: string): ReadonlyArray<string> => text.split(/\r?\n/)
 
-/** The lines that change, each group below a line `@@ -FROM +FROM @@`, with a few that stay. */
+/** The changed lines with a few unchanged ones, each group below a line `@@ -FROM +FROM @@`. */
 export const lines = (before: string, after: string): ReadonlyArray<string> => {
   const all = compare(split(before), split(after))
-  const shown = all.map((_, index) =>
-    all.slice(Math.max(0, index - around), index + around + 1).some(({ sign }) => sign !== " ")
+  const isShown = all.map((_, index) =>
+    all.slice(Math.max(0, index - contextLines), index + contextLines + 1).some(({ sign }) => sign !== " ")
   )
   const result: Array<string> = []
   let [old, next] = [1, 1]
   for (const [index, { sign, text }] of all.entries()) {
-    if (shown[index] === true) {
-      if (shown[index - 1] !== true) result.push(`@@ -${old} +${next} @@`)
+    if (isShown[index] === true) {
+      if (isShown[index - 1] !== true) result.push(`@@ -${old} +${next} @@`)
       result.push(`${sign}${text}`)
     }
     if (sign !== "+") old++
@@ -68,7 +68,7 @@ export const lines = (before: string, after: string): ReadonlyArray<string> => {
 
 const colours: Readonly<Record<string, string>> = { "-": "31", "+": "32", "@": "36" }
 
-/** Lines of a difference with the colours of a terminal. */
+/** Adds the colours of a terminal to a line of a difference. */
 export const coloured = (line: string): string => {
   const colour = colours[line[0] ?? ""]
   return colour === undefined ? line : `\u001B[${colour}m${line}\u001B[39m`

@@ -1,5 +1,5 @@
 /**
- * Small changes of one entry, each with its exact inverse: what wraps a server, taken backwards, unwraps it. Pure.
+ * Small changes of one entry, each with an exact inverse: the inverses of the edits that wrap a server unwrap it. Pure.
  */
 import { Schema } from "effect"
 import * as Value from "../document/Value.js"
@@ -11,27 +11,27 @@ const Data: Schema.Schema<Value.Data> = Schema.Union(
   Schema.Array(Schema.String),
   Schema.Record({ key: Schema.String, value: Schema.Union(Schema.String, Text) })
 )
-/** From the entry to the table or list that an edit is about. */
+/** The path from the entry to the table or list to change. */
 const path = Schema.Array(Schema.String)
 
-/** Another value at a key. */
+/** Replaces a value. */
 const Replace = Schema.TaggedStruct("Replace", { path, from: Data, to: Data })
-/** Another name for a key of the table; its value stays as it is written. */
+/** Renames a key of the table. Its value stays as it is written. */
 const Rename = Schema.TaggedStruct("Rename", { path, from: Schema.String, to: Schema.String })
-/** Items before those of the list. */
+/** Adds items at the beginning of a list. */
 const Prepend = Schema.TaggedStruct("Prepend", { path, items: Schema.Array(Schema.String) })
-/** Takes them away again. */
+/** Removes items from the beginning of a list. */
 const Unprepend = Schema.TaggedStruct("Unprepend", { path, items: Schema.Array(Schema.String) })
-/** Another key of the table; `after`: behind which key, none in an empty table. */
+/** A key of a table with its value. `after`: the key before it; none in an empty table. */
 const pair = { path, after: Schema.UndefinedOr(Schema.String), key: Schema.String, value: Data }
 const Insert = Schema.TaggedStruct("Insert", { ...pair, after: Schema.optionalWith(Schema.String, { exact: true }) })
-/** Takes it away again. */
+/** Removes a key of the table. */
 const Remove = Schema.TaggedStruct("Remove", { ...pair, after: Schema.optionalWith(Schema.String, { exact: true }) })
 
 export const Edit = Schema.Union(Replace, Rename, Prepend, Unprepend, Insert, Remove)
 export type Edit = typeof Edit.Type
 
-/** What takes an edit back. */
+/** The edit that undoes an edit. */
 export const inverse = (edit: Edit): Edit => {
   switch (edit._tag) {
     case "Replace":
@@ -49,10 +49,10 @@ export const inverse = (edit: Edit): Edit => {
   }
 }
 
-/** What takes edits back, in the order in which that is done. */
+/** The edits that undo edits, in the order in which to apply them. */
 export const inverses = (edits: ReadonlyArray<Edit>): ReadonlyArray<Edit> => edits.toReversed().map(inverse)
 
-/** The value is not what the edit is for. */
+/** The value is not the one that the edit expects. */
 export class Mismatch extends Error {}
 
 const mismatch = (): never => {
@@ -77,7 +77,7 @@ const change = (
 const table = (value: Value.Value): Value.Table => Value.isTable(value) ? value : mismatch()
 const list = (value: Value.Value): ReadonlyArray<Value.Value> => Value.isList(value) ? value : mismatch()
 
-/** What the value at `entry` in a configuration says after an edit. Throws a Mismatch where the edit is not for it. */
+/** Applies an edit to the entry at a path. Throws a Mismatch if the entry does not have the value that the edit expects. */
 export const apply = (root: Value.Value, entry: Value.Path, edit: Edit): Value.Value =>
   change(root, [...entry, ...edit.path], (value) => {
     switch (edit._tag) {

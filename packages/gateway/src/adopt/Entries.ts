@@ -1,5 +1,5 @@
 /**
- * Where the servers of a configuration stand. Pure.
+ * Finds the servers of a configuration. Pure.
  */
 import * as Value from "../document/Value.js"
 
@@ -9,13 +9,13 @@ export type Section = ReadonlyArray<string>
 /** A server of a configuration. */
 export interface Entry {
   readonly name: string
-  /** The keys of the section that it stands in. */
+  /** The keys of its section. */
   readonly section: Section
   readonly path: Value.Path
   readonly value: Value.Value
 }
 
-/** All places that some host keeps its servers in. */
+/** All sections in which hosts keep servers. */
 export const sections: Readonly<Record<"json" | "toml" | "yaml", ReadonlyArray<Section>>> = {
   json: [
     ["mcpServers"],
@@ -30,7 +30,7 @@ export const sections: Readonly<Record<"json" | "toml" | "yaml", ReadonlyArray<S
   yaml: [["mcpServers"], ["extensions"]]
 }
 
-/** Sections with each `*` replaced by the keys that are there. */
+/** Replaces each `*` of a section by the keys that exist. */
 const concrete = (value: Value.Value | undefined, [step, ...rest]: Section): ReadonlyArray<Section> => {
   if (step === undefined) return [[]]
   if (!Value.isTable(value)) return []
@@ -38,11 +38,11 @@ const concrete = (value: Value.Value | undefined, [step, ...rest]: Section): Rea
   return steps.flatMap((one) => concrete(value.get(one), rest).map((below) => [one, ...below]))
 }
 
-/** The keys by which a table shows that it is a server. */
-const marks = ["command", "cmd", "url", "serverUrl", "httpUrl", "uri"]
+/** A table is a server if it has one of these keys. */
+const serverKeys = ["command", "cmd", "url", "serverUrl", "httpUrl", "uri"]
 
-/** Whether something under a key that also has other uses is a server. */
-const isServer = (value: Value.Value): boolean => Value.isTable(value) && marks.some((key) => value.has(key))
+/** Whether a value is a server. Needed for sections that also have other values. */
+const isServer = (value: Value.Value): boolean => Value.isTable(value) && serverKeys.some((key) => value.has(key))
 
 /** The servers in these sections, in the order of the file. */
 export const read = (root: Value.Value, sections: ReadonlyArray<Section>): ReadonlyArray<Entry> =>

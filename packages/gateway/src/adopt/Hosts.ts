@@ -1,5 +1,5 @@
 /**
- * The hosts that are known, and where each keeps the configuration of its servers. Pure.
+ * The hosts that Lifeline knows, and where each keeps the configuration of its servers. Pure.
  */
 import { basename, posix, win32 } from "node:path"
 import type { Section } from "./Entries.js"
@@ -9,14 +9,14 @@ export interface Machine {
   readonly platform: NodeJS.Platform
   readonly env: Readonly<Record<string, string | undefined>>
   readonly home: string
-  /** The project whose files are looked at, too. */
+  /** The project, whose files count, too. */
   readonly cwd: string
 }
 
-/** Folders that a path of the table may begin with. */
+/** Folders from which the paths of the table start. */
 interface Folders {
   readonly home: string
-  /** Of the configuration of programs: `~/Library/Application Support`, `$XDG_CONFIG_HOME`, `%APPDATA%`. */
+  /** For the configuration of programs: `~/Library/Application Support`, `$XDG_CONFIG_HOME`, `%APPDATA%`. */
   readonly config: string
   /** `~/.config`, whatever the platform and the environment say; on Windows `%APPDATA%`. */
   readonly dotConfig: string
@@ -39,7 +39,7 @@ export interface Host {
 const mcpServers = [["mcpServers"]]
 const editors = ["Code", "Code - Insiders", "VSCodium"]
 
-/** Where the storage of an extension is, in editors of the family of VS Code. */
+/** The storage of an extension, in VS Code and editors that are based on it. */
 const storage = (rest: string) => ({ config }: Folders) =>
   [...editors, "Cursor", "Windsurf"].map((editor) => `${config}/${editor}/User/globalStorage/${rest}`)
 
@@ -200,7 +200,7 @@ export const hosts: ReadonlyArray<Host> = [
   }
 ]
 
-/** A place where a configuration may be. */
+/** A possible location of a configuration. */
 export interface Place {
   readonly host: Host
   readonly scope: "user" | "project"
@@ -221,7 +221,7 @@ const foldersOf = ({ env, home, platform }: Machine): Folders => {
   }
 }
 
-/** All places where the hosts keep their configurations on a machine, user files first. */
+/** All possible locations of configurations on a machine, those of the user first. */
 export const places = (machine: Machine): ReadonlyArray<Place> => {
   const path = machine.platform === "win32" ? win32 : posix
   const folders = foldersOf(machine)
@@ -238,6 +238,6 @@ export const places = (machine: Machine): ReadonlyArray<Place> => {
 export const pattern = (step: string): RegExp =>
   new RegExp(`^${step.split("*").map((part) => part.replaceAll(/[.+?^${}()|[\]\\]/g, "\\$&")).join(".*")}$`)
 
-/** The format of a file, by its name; JSON where that says nothing. */
+/** The format of a file, by its name. Default: JSON. */
 export const formatOf = (file: string): "json" | "toml" | "yaml" =>
   /\.ya?ml$/i.test(basename(file)) ? "yaml" : /\.toml$/i.test(basename(file)) ? "toml" : "json"

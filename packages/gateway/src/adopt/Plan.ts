@@ -1,5 +1,5 @@
 /**
- * What a configuration becomes: with its servers wrapped, or as it was before. Pure.
+ * Plans the new text of a configuration, with its servers wrapped or unwrapped. Pure.
  */
 import type { Syntax } from "../document/Syntax.js"
 import * as Tree from "../document/Tree.js"
@@ -9,18 +9,18 @@ import * as Entries from "./Entries.js"
 import { decide } from "./Rewrite.js"
 import * as TextEdit from "./TextEdit.js"
 
-/** What becomes of one server. */
+/** The outcome for one server. */
 export interface Server {
   readonly name: string
-  /** Where in the file it stands. */
+  /** The section of the file in which it stands. */
   readonly section: Entries.Section
   readonly outcome: "wrapped" | "already wrapped" | "left" | "unwrapped" | "not unwrapped"
-  /** Why it stays as it is; otherwise what there is to know about it. */
+  /** Why it stays as it is; otherwise a note for the user. */
   readonly reason?: string | undefined
 }
 
-/** What was done with one entry, so that it can be taken back. */
-export interface Done {
+/** The edits of one entry, kept for `--undo`. */
+export interface EntryEdits {
   readonly name: string
   readonly section: Entries.Section
   readonly edits: ReadonlyArray<Edit.Edit>
@@ -29,20 +29,20 @@ export interface Done {
 export interface Plan {
   readonly text: string
   readonly servers: ReadonlyArray<Server>
-  /** What could be taken back later; after taking back, what could not be. */
-  readonly done: ReadonlyArray<Done>
+  /** After a wrap, the edits that can be undone. After an unwrap, those that could not be undone. */
+  readonly done: ReadonlyArray<EntryEdits>
 }
 
 const mark = "\uFEFF"
 
-/** Works on a text without its byte order mark. */
+/** Runs a function on a text without its byte order mark, and puts the mark back. */
 const unmarked = (text: string, work: (text: string) => Plan): Plan => {
   if (!text.startsWith(mark)) return work(text)
   const plan = work(text.slice(mark.length))
   return { ...plan, text: mark + plan.text }
 }
 
-/** A text that says `value`, after edits of the entry at a path, if they can be made and change nothing else; otherwise why not. */
+/** Applies edits of the entry at a path to a text with this value. Returns why not if that is impossible, or would change anything else. */
 const edited = (
   text: string,
   value: Value.Value,
@@ -65,7 +65,7 @@ const edited = (
   }
 }
 
-/** What is wanted. `only`: names of servers; none for all. */
+/** `only`: the names of servers to wrap; empty for all. */
 export interface Options {
   readonly platform: NodeJS.Platform
   readonly only: ReadonlyArray<string>
@@ -80,7 +80,7 @@ export const wrap = (
 ): Plan =>
   unmarked(text, (before) => {
     let text = before
-    const done: Array<Done> = []
+    const done: Array<EntryEdits> = []
     let now: Value.Value = text.trim() === "" ? new Map<string, Value.Value>() : syntax.value(text)
     const entries = Entries.read(now, sections).filter(({ name }) => only.length === 0 || only.includes(name))
     const servers = entries.map(({ name, path, section, value }): Server => {
@@ -100,12 +100,12 @@ export const wrap = (
 const isWrapped = ({ section, value }: Entries.Entry): boolean =>
   decide(value, section, { platform: process.platform, isNamed: true })._tag === "Wrapped"
 
-/** Takes back what was done with entries of a configuration that has changed since: of each what is still as it was left. */
-export const unwrap = (text: string, syntax: Syntax, wrapped: ReadonlyArray<Done>): Plan =>
+/** Undoes edits in a configuration that has changed since. Edits of an entry whose values have changed are not undone. */
+export const unwrap = (text: string, syntax: Syntax, wrapped: ReadonlyArray<EntryEdits>): Plan =>
   unmarked(text, (before) => {
     let text = before
     let now = syntax.value(text)
-    const done: Array<Done> = []
+    const done: Array<EntryEdits> = []
     const servers = wrapped.toReversed().map((one): Server => {
       const { edits, name, section } = one
       const entry = Entries.read(now, [section]).find((found) => found.name === name)

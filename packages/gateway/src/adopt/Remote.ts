@@ -1,13 +1,13 @@
 /**
- * A server at an address, made one that is started: `wrap URL`. Its headers go into the environment, where no list of processes
- * shows them. Pure.
+ * Rewrites a server with a URL as a command: `wrap URL`. Its headers become environment variables, which lists of processes do not show.
+ * Pure.
  */
 import * as Value from "../document/Value.js"
 import { type Decision, type Dialect, left } from "./Decision.js"
 import type { Edit } from "./Edit.js"
 import { unsafeForShell, wrapCommand } from "./LifelineCommand.js"
 
-/** Keys by which a host signs in itself, or has headers made. */
+/** Keys with which the host itself signs in, or makes headers. */
 const signIns = [
   "oauth",
   "auth",
@@ -19,17 +19,17 @@ const signIns = [
   "headersHelper"
 ]
 
-/** The keys under which hosts keep headers with their values. */
+/** The keys of headers with their values. */
 const headersKeys = ["headers", "http_headers"] as const
 
-/** The texts of a table, if that is all it has. */
+/** The table, if all its values are texts; empty if there is none. */
 const textsOf = (value: Value.Value | undefined): ReadonlyMap<string, string> | undefined => {
   if (value === undefined) return new Map()
   if (!Value.isTable(value) || [...value.values()].some((one) => typeof one !== "string")) return undefined
   return value as ReadonlyMap<string, string>
 }
 
-/** Why an address cannot be an argument; `undefined` where it can. */
+/** Why a URL cannot be an argument; `undefined` if it can. */
 const unsuited = (url: string): string | undefined => {
   if (/\$\{|\{env:|\{\{/.test(url)) {
     return "its address has a variable in it, which hosts do not all replace in arguments; wrap it by hand"
@@ -45,7 +45,7 @@ const unsuited = (url: string): string | undefined => {
   return undefined
 }
 
-/** Names for the variables of headers that nothing else uses. */
+/** An unused name of a variable for each header. */
 const variables = (names: ReadonlyArray<string>, taken: ReadonlySet<string>): ReadonlyMap<string, string> => {
   const used = new Set(taken)
   return new Map(names.map((name) => {
@@ -57,13 +57,13 @@ const variables = (names: ReadonlyArray<string>, taken: ReadonlySet<string>): Re
   }))
 }
 
-/** Headers in a table of their own become the environment: only keys change, so that values and comments stay as they are written. */
+/** Turns a table of headers into the environment. Only keys change, so that values and comments stay as they are written. */
 const renamed = (key: string, env: string, names: ReadonlyMap<string, string>): ReadonlyArray<Edit> => [
   { _tag: "Rename", path: [], from: key, to: env },
   ...[...names].map(([from, to]): Edit => ({ _tag: "Rename", path: [env], from, to }))
 ]
 
-/** Further variables of an entry; `after`: the key behind which the environment is put, where there is none. */
+/** Adds variables to an entry. `after`: the key behind which to insert the environment, if there is none. */
 const added = (
   env: string,
   present: ReadonlyArray<string> | undefined,
@@ -82,16 +82,16 @@ const added = (
 
 const data = (value: ReadonlyMap<string, string>): { readonly [key: string]: string } => Object.fromEntries(value)
 
-/** How the variables that hold headers reach the process, and what `--header` says of each. */
+/** The edits that turn headers into variables, and the `--header` arguments that use these. */
 interface Headers {
   readonly args: ReadonlyArray<string>
   readonly edits: ReadonlyArray<Edit>
 }
 
 const headersOf = (entry: Value.Table, { command, env, isOneList }: Dialect): Headers | string => {
-  /** Behind it stands what is put into the entry. */
+  /** The key behind which new keys are inserted. */
   const after = isOneList ? command : "args"
-  const foreign = "a header or variable of it is not a text"
+  const notText = "a header or variable of it is not a text"
   const own = headersKeys.find((key) => entry.has(key))
   const nested = Value.at(entry, ["requestOptions"])
   const options = Value.isTable(nested) ? [...nested.keys()] : []
@@ -102,7 +102,7 @@ const headersOf = (entry: Value.Table, { command, env, isOneList }: Dialect): He
   const inner = textsOf(Value.at(entry, ["requestOptions", "headers"]))
   const present = textsOf(entry.get(env))
   const named = textsOf(entry.get("env_http_headers"))
-  if (direct === undefined || inner === undefined || present === undefined || named === undefined) return foreign
+  if (direct === undefined || inner === undefined || present === undefined || named === undefined) return notText
   const all = new Map([...direct, ...inner])
   if ([...all.keys(), ...named.keys()].some((name) => !/^[\w!#$&'*+.^`|~-]+$/.test(name) || name === "__proto__")) {
     return "the name of a header of it is none"
@@ -128,8 +128,8 @@ const headersOf = (entry: Value.Table, { command, env, isOneList }: Dialect): He
   const bearer = entry.get("bearer_token_env_var")
   const forwarded = [...named.values()]
   if (bearer !== undefined) {
-    if (typeof bearer !== "string") return foreign
-    // No argument needs a blank: the word before the token is a variable, too.
+    if (typeof bearer !== "string") return notText
+    // The word `Bearer` is a variable, too, so that no argument has a blank.
     more.push(["MCP_LIFELINE_BEARER", "Bearer "])
     args.push(`Authorization:\${MCP_LIFELINE_BEARER}\${${bearer}}`)
     edits.push(
@@ -155,10 +155,10 @@ const headersOf = (entry: Value.Table, { command, env, isOneList }: Dialect): He
   }
 }
 
-/** An environment is there before something is put into it. */
+/** Sorts renames first, because they may make the table into which others insert. */
 const renamesFirst = (a: Edit, b: Edit): number => Number(b._tag === "Rename") - Number(a._tag === "Rename")
 
-/** What makes an entry with an address one that is started. */
+/** Rewrites an entry with a URL as one with a command. */
 export const rewriteRemote = (
   entry: Value.Table,
   key: string,
@@ -203,7 +203,7 @@ export const rewriteRemote = (
         ? []
         : [{ _tag: "Replace", path: ["type"], from: String(type), to: dialect.local } as const]),
       ...headers.edits,
-      // A server that is started has no such key, and some hosts refuse what they do not know.
+      // Some hosts refuse keys that they do not know for a server with a command.
       ...signIns.filter((one) => entry.get(one) === false).map((one): Edit => (
         { _tag: "Remove", path: [], after: dialect.isOneList ? dialect.command : "args", key: one, value: false }
       ))

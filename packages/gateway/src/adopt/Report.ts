@@ -1,24 +1,24 @@
 /**
- * What became of the files, for people and for programs. Pure.
+ * Reports what happened to the files, for people and for programs. Pure.
  */
 import { clean } from "../Text.js"
 import { coloured } from "./Diff.js"
 import type { Server } from "./Plan.js"
 
-/** What became of one file. */
+/** What happened to one file. */
 export interface FileReport {
   readonly file: string
   readonly host: string | undefined
-  /** The file that is read and written, where symbolic links lead to another one. */
+  /** The file behind symbolic links, if there are any. */
   readonly leadsTo?: string | undefined
-  /** `not asked`: nobody was there to agree; `not changed`: somebody said no, or has to do it by other means. */
+  /** `not asked`: there was no user to ask; `not changed`: the user refused, or has to change it in another way. */
   readonly status: "changed" | "would change" | "not changed" | "not asked" | "nothing to do" | "failed"
   readonly servers: ReadonlyArray<Server>
   /** The lines of the difference, without secrets. */
   readonly diff: ReadonlyArray<string>
-  /** What is to be known of the file, or to be done with it. */
+  /** What the user should know or do about the file. */
   readonly messages: ReadonlyArray<string>
-  /** Commands that do by another program what was not done here. */
+  /** Commands of another program that make the change. */
   readonly commands: ReadonlyArray<string>
 }
 
@@ -36,7 +36,7 @@ const serverLine = ({ name, outcome, reason, section }: Server): string => {
   return `  ${verbs[outcome].padEnd(7)}${clean(name + where)}${why === undefined ? "" : `: ${clean(why)}`}`
 }
 
-/** What is shown of a file before it is changed. */
+/** The lines to print before a file is changed. */
 export const heading = (
   { diff, file, host, leadsTo, servers }: FileReport,
   colour: boolean
@@ -47,19 +47,19 @@ export const heading = (
   ...diff.map((line) => line.replaceAll(/[^\P{Cc}\t]|\p{Cf}/gu, "?")).map((line) => colour ? coloured(line) : line)
 ]
 
-/** What is said of it afterwards. */
+/** The lines to print afterwards. */
 export const ending = ({ commands, messages }: FileReport): ReadonlyArray<string> => [
   ...messages.map((message) => `  ${clean(message)}`),
   ...commands.map((command) => `    ${clean(command)}`)
 ]
 
-/** All of it as one JSON document. */
+/** All reports as one JSON document. */
 export const json = (files: ReadonlyArray<FileReport>, exitCode: number): string =>
   JSON.stringify({ version: 1, exitCode, files }, null, 2)
 
 const count = (number: number, noun: string): string => `${number} ${noun}${number === 1 ? "" : "s"}`
 
-/** The last lines. */
+/** The lines to print at the end. */
 export const summary = (files: ReadonlyArray<FileReport>, isUndo: boolean): ReadonlyArray<string> => {
   const changed = files.filter(({ status }) => status === "changed")
   if (changed.length === 0) return []

@@ -1,5 +1,5 @@
 /**
- * What is to be done with one server of a configuration. Pure.
+ * Decides what to do with one server of a configuration. Pure.
  */
 import * as Value from "../document/Value.js"
 import { type Decision, type Dialect, left } from "./Decision.js"
@@ -23,7 +23,7 @@ const dialectOf = (entry: Value.Table, section: Section): Dialect => {
     : { command: "command", env: "env", local: "stdio", isOneList: false }
 }
 
-/** A command that has its arguments in it, and not a path with blanks. */
+/** Whether a command contains its arguments, and is not a path with blanks. */
 const isCommandLine = (command: string, args: ReadonlyArray<string>): boolean =>
   args.length === 0 && /^[^/\\]+\s/.test(command)
 
@@ -69,9 +69,9 @@ const wordsOf = (entry: Value.Table): ReadonlyArray<string> =>
 /** Decides about one server. */
 export const decide = (value: Value.Value, section: Section, { isNamed, platform }: Options): Decision => {
   if (!Value.isTable(value)) return left("it is not an object with a command or a URL")
-  const asked = lifelineCommand(wordsOf(value))
-  if (asked === "wrap") return { _tag: "Wrapped" }
-  if (asked !== undefined) return left("it is Lifeline itself")
+  const command = lifelineCommand(wordsOf(value))
+  if (command === "wrap") return { _tag: "Wrapped" }
+  if (command !== undefined) return left("it is Lifeline itself")
   if (!isNamed && (value.get("disabled") === true || value.get("enabled") === false)) {
     return left("it is disabled; name it with --only to wrap it all the same")
   }

@@ -1,5 +1,5 @@
 /**
- * Keeps secrets of a configuration out of what is shown of it. Pure.
+ * Hides the secrets of a configuration in what the command prints. Pure.
  */
 import * as Secrets from "@mcp-lifeline/transport-stdio/Secrets"
 import type { Syntax } from "../document/Syntax.js"
@@ -7,7 +7,7 @@ import * as Tree from "../document/Tree.js"
 import * as Value from "../document/Value.js"
 import * as Entries from "./Entries.js"
 
-/** Tables whose values may be secret. */
+/** Tables whose values may be secrets. */
 const tables = ["env", "environment", "envs", "headers", "http_headers", "requestOptions"]
 const words = ["command", "cmd", "args", "url", "serverUrl", "httpUrl", "uri"]
 
@@ -19,7 +19,7 @@ const textsIn = (value: Value.Value | undefined): ReadonlyArray<string> => {
 /** A text that only refers to a variable is no secret. */
 const isReference = (text: string): boolean => /\$\{|\{env:/.test(text)
 
-/** The texts of a configuration that are not to be shown: values of headers and variables, and arguments that sound like a secret. */
+/** The secrets of a configuration: values of headers and variables, and arguments that look like a secret. */
 export const find = (root: Value.Value, sections: ReadonlyArray<Entries.Section>): Secrets.Secrets =>
   Entries.read(root, sections).flatMap(({ value }) => {
     const values = tables.flatMap((key) => textsIn(Value.at(value, [key])))
@@ -29,7 +29,7 @@ export const find = (root: Value.Value, sections: ReadonlyArray<Entries.Section>
     )
   }).filter((text) => !isReference(text)).toSorted((a, b) => b.length - a.length)
 
-/** A text without them. */
+/** Masks these secrets in a text. */
 export const mask = Secrets.mask
 
 interface Hidden extends Tree.Span {
@@ -38,34 +38,34 @@ interface Hidden extends Tree.Span {
 
 const mark = "***"
 
-/** All values in a node that say something themselves. */
+/** All scalars in a node, except null and references to variables. */
 const scalarsIn = (node: Tree.Node): ReadonlyArray<Tree.Scalar> =>
   node.kind === "scalar"
     ? node.value === null || (typeof node.value === "string" && isReference(node.value)) ? [] : [node]
     : (node.kind === "list" ? node.items : node.pairs.map(({ value }) => value)).flatMap(scalarsIn)
 
-/** What is shown in the place of a piece of text: as many lines, and its quotes. */
-const hiddenText = (text: string, shown: string): string => {
+/** The replacement of a piece of text, with as many lines, and its quotes. */
+const hiddenText = (text: string, replacement: string): string => {
   const [, quote = ""] = /^(["']).*\1$/s.exec(text) ?? []
-  return text.split("\n").map((_, index) => index === 0 ? `${quote}${shown}${quote}` : mark).join("\n")
+  return text.split("\n").map((_, index) => index === 0 ? `${quote}${replacement}${quote}` : mark).join("\n")
 }
 
-/** Arguments that sound like a secret, or stand behind one that does. */
+/** Hides arguments that look like a secret, or follow an option that names one. */
 const hiddenArgs = (text: string, node: Tree.Node | undefined): ReadonlyArray<Hidden> => {
   if (node?.kind !== "list") return []
   const items = node.items.filter((item) => item.kind === "scalar")
-  const given = items.map(({ value }) => typeof value === "string" ? value : "")
-  const shown = Secrets.args([], given)
+  const texts = items.map(({ value }) => typeof value === "string" ? value : "")
+  const masked = Secrets.args([], texts)
   return items.flatMap((item, index) =>
-    shown[index] === given[index] || isReference(given[index] ?? "")
+    masked[index] === texts[index] || isReference(texts[index] ?? "")
       ? []
-      : [{ ...item, text: hiddenText(text.slice(item.start, item.end), shown[index] ?? mark) }]
+      : [{ ...item, text: hiddenText(text.slice(item.start, item.end), masked[index] ?? mark) }]
   )
 }
 
 /**
- * A configuration for people: the values of headers and variables are hidden wherever they stand and however short they are, and so are
- * arguments that sound like a secret. It has as many lines as the text.
+ * Hides the values of headers and variables, however short they are, and arguments that look like a secret. The result has as many lines as
+ * the text.
  */
 export const hide = (text: string, syntax: Syntax, sections: ReadonlyArray<Entries.Section>): string => {
   if (text.trim() === "") return text
@@ -81,7 +81,7 @@ export const hide = (text: string, syntax: Syntax, sections: ReadonlyArray<Entri
     ]
   })
   return hidden.toSorted((a, b) => b.start - a.start).reduce(
-    (shown, one) => shown.slice(0, one.start) + one.text + shown.slice(one.end),
+    (result, one) => result.slice(0, one.start) + one.text + result.slice(one.end),
     text
   )
 }

@@ -1,5 +1,5 @@
 /**
- * The files that a command is about.
+ * Finds the files to change.
  */
 import { within } from "@mcp-lifeline/state/within"
 import { Effect } from "effect"
@@ -20,15 +20,15 @@ export interface Target {
   readonly isNamed: boolean
   /** Whether the host writes this file while it runs. */
   readonly isLive: boolean
-  /** The project that it is part of; undefined for files of the user. */
+  /** The project to which it belongs; undefined for files of the user. */
   readonly project: string | undefined
 }
 
-/** Where a file is, behind all symbolic links. */
+/** Where the symbolic links of a target lead. */
 export interface Lead {
-  /** The file, where links within the project or the home lead to it. */
+  /** The file, if there are links below the project or the home folder. */
   readonly to: string | undefined
-  /** Whether it is outside of the project that names it. */
+  /** Whether the file is outside of the project. */
   readonly isOutside: boolean
 }
 
@@ -39,7 +39,7 @@ export const machine = (): Machine => ({
   cwd: process.cwd()
 })
 
-/** The path itself, behind all symbolic links, where it exists. */
+/** The path behind all symbolic links, or the path itself if it does not exist. */
 const real = (path: string): Effect.Effect<string> =>
   Effect.promise(() => within(path, () => realpath(path)).catch(() => path))
 
@@ -51,7 +51,7 @@ const isWithin = (folder: string, path: string): boolean => {
 const isSame = (one: string, other: string): boolean =>
   process.platform === "linux" ? one === other : one.toLowerCase() === other.toLowerCase()
 
-/** Where the links of a target lead: links to the project or the home itself are none of it. `path`: what is behind all of them. */
+/** Follows the links of a target to `file`. Links above the project or the home folder do not count. */
 export const lead = ({ path, project }: Target, file: string, home: string): Effect.Effect<Lead> =>
   Effect.gen(function*() {
     const folder = project ?? (isWithin(home, path) ? home : undefined)
@@ -63,8 +63,8 @@ export const lead = ({ path, project }: Target, file: string, home: string): Eff
     }
   })
 
-/** All places of the hosts, with each `*` replaced by what is there; each file once. */
-const known = (on: Machine): Effect.Effect<ReadonlyArray<readonly [string, Target]>> =>
+/** The files of all hosts, with each `*` replaced by what exists; each file once. */
+const allTargets = (on: Machine): Effect.Effect<ReadonlyArray<readonly [string, Target]>> =>
   Effect.gen(function*() {
     const targets = new Map<string, Target>()
     for (const { host, path, scope } of places(on)) {
@@ -79,10 +79,10 @@ const known = (on: Machine): Effect.Effect<ReadonlyArray<readonly [string, Targe
     return [...targets]
   })
 
-/** The files of a command line, in the order of the hosts; they need not exist. */
+/** The files that a command line means, in the order of the hosts. They need not exist. */
 export const find = (adopt: Adopt, on: Machine): Effect.Effect<ReadonlyArray<Target>> =>
   Effect.gen(function*() {
-    const all = yield* known(on)
+    const all = yield* allTargets(on)
     if (adopt.file === undefined) {
       return all.map(([, target]) => target).filter(({ host }) => adopt.host === undefined || host?.id === adopt.host)
     }
@@ -99,7 +99,7 @@ export const find = (adopt: Adopt, on: Machine): Effect.Effect<ReadonlyArray<Tar
     }]
   })
 
-/** The format of a file. Each is loaded only where a file has it. */
+/** The syntax of a file. Each is loaded only when a file has it. */
 export const syntaxOf = (file: string): Effect.Effect<Syntax> =>
   Effect.promise(async () => {
     const format = formatOf(file)

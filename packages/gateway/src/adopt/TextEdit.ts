@@ -1,12 +1,12 @@
 /**
- * Edits carried out on a text: what they do not name stays as it is, byte for byte. Pure.
+ * Applies edits to a text. Everything else stays as it is, byte for byte. Pure.
  */
 import type { Syntax } from "../document/Syntax.js"
 import * as Tree from "../document/Tree.js"
 import type { Data, Path } from "../document/Value.js"
 import type { Edit } from "./Edit.js"
 
-/** The edit cannot be made without loss in a text that is written like this. */
+/** The edit cannot be applied to this text without losing something. */
 export class Unsuited extends Error {}
 
 interface Change extends Tree.Span {
@@ -19,14 +19,14 @@ const unsuited = (why: string): never => {
 
 const lineStart = (text: string, at: number): number => text.lastIndexOf("\n", at - 1) + 1
 
-/** Before the characters that end the line. */
+/** The end of the line, before its line break. */
 const lineEnd = (text: string, at: number): number => {
   const end = text.indexOf("\n", at)
   if (end === -1) return text.length
   return text[end - 1] === "\r" ? end - 1 : end
 }
 
-/** After them. */
+/** The start of the next line. */
 const nextLine = (text: string, at: number): number => {
   const end = text.indexOf("\n", at)
   return end === -1 ? text.length : end + 1
@@ -34,24 +34,24 @@ const nextLine = (text: string, at: number): number => {
 
 const eolOf = (text: string): string => /\r?\n/.exec(text)?.[0] ?? "\n"
 
-/** What stands before a place on its line. */
+/** The text before a position on its line. */
 const prefixAt = (text: string, at: number): string => text.slice(lineStart(text, at), at)
 
 const isBlank = (text: string): boolean => text.trim() === ""
 
-/** What stands between two items that are written one below the other, or side by side. */
+/** The text to write between two items: a line break with indentation, or a blank. */
 const gapBefore = (text: string, at: number): string => {
   const prefix = prefixAt(text, at)
   return isBlank(prefix) ? `${eolOf(text)}${prefix}` : " "
 }
 
-/** The first comma of a text that is nothing but blanks, comments and commas; -1 where it has none. */
+/** The index of the first comma in a text of blanks, comments and commas; -1 if there is none. */
 const commaIn = (text: string): number =>
   text.replaceAll(/\/\*(?:[\s\S]*?\*\/|[\s\S]*)|\/\/[^\n]*|#[^\n]*/g, (comment) => " ".repeat(comment.length)).indexOf(
     ","
   )
 
-/** Whether the last comment of a line goes on below it. */
+/** Whether the last comment of a line continues on the next line. */
 const hasOpenComment = (line: string): boolean => {
   for (let at = line.indexOf("/*"); at !== -1;) {
     const end = line.indexOf("*/", at + 2)
@@ -61,7 +61,7 @@ const hasOpenComment = (line: string): boolean => {
   return false
 }
 
-/** Whether a piece of the text holds a comment. Texts of values, which may look like one, are no part of it. */
+/** Whether the text of a node contains a comment. Values that look like one do not count. */
 const hasComment = (text: string, node: Tree.Node): boolean => {
   const spans: Array<Tree.Span> = []
   const collect = (one: Tree.Node): void => {
@@ -104,7 +104,7 @@ const prepend = (text: string, list: Tree.List, items: ReadonlyArray<string>, sy
   return { start: dash, end: dash, text: printed.map((item) => `- ${item}${gap}`).join("") }
 }
 
-/** The place of the dash of an item. */
+/** The position of the dash of an item. */
 const dashOf = (text: string, { start }: Tree.Span): number => {
   const dash = text.lastIndexOf("-", start - 1)
   return dash >= 0 && isBlank(text.slice(dash + 1, start)) ? dash : unsuited("its list is written in an unusual way")
@@ -146,7 +146,7 @@ const insert = (
   const comma = commaIn(text.slice(end, following === undefined ? fields.end - 1 : key(following).start))
   if (!isBlank(prefix)) return [{ start: end, end, text: `, ${printed}` }]
   const below = `${gapBefore(text, start)}${printed}`
-  // A comment behind the neighbour stays on its line, unless it goes on below.
+  // A comment behind the neighbour stays on its line, unless it continues on the next one.
   const behind = lineEnd(text, end)
   const isAlone = behind < fields.end && (following === undefined || behind < key(following).start)
   const isOpen = hasOpenComment(text.slice(end, behind))
@@ -206,7 +206,7 @@ const changes = (text: string, entry: Path, edit: Edit, syntax: Syntax): Readonl
   }
 }
 
-/** The text after an edit of the entry at a path. Throws an Unsuited. */
+/** Applies an edit of the entry at a path. Throws an Unsuited if that is not possible. */
 export const apply = (text: string, entry: Path, edit: Edit, syntax: Syntax): string =>
   changes(text, entry, edit, syntax).toSorted((a, b) => b.start - a.start).reduce(
     (result, { end, start, text }) => result.slice(0, start) + text + result.slice(end),

@@ -1,5 +1,5 @@
 /**
- * How a file becomes what it was before it was adopted. Pure.
+ * Undoes the changes of a file. Pure.
  */
 import type { Syntax } from "../document/Syntax.js"
 import { hash } from "./ConfigFile.js"
@@ -9,15 +9,15 @@ import * as Plan from "./Plan.js"
 export interface Undone {
   readonly text: string
   readonly servers: ReadonlyArray<Plan.Server>
-  /** Whether the file is what it was before, byte for byte. */
+  /** Whether the text is the original one, byte for byte. */
   readonly isExact: boolean
-  /** What remains to be taken back. */
+  /** The steps that are not undone. */
   readonly steps: ReadonlyArray<Step>
 }
 
 /**
- * Goes back through the changes of a file, the latest first. As long as nobody else has changed it, its copy comes back; from there
- * on the servers are unwrapped one by one. `only`: names of servers; none for all.
+ * Undoes the steps of a file, the latest first. If nobody else has changed the file since a step, its copy is restored; otherwise the servers
+ * are unwrapped one by one. `only`: names of servers; empty for all.
  */
 export const undo = (
   text: string,
@@ -30,7 +30,7 @@ export const undo = (
   let now = text
   let isExact = true
   for (const step of steps.toReversed()) {
-    // It was made so by somebody else, for example by version control.
+    // Something else has restored this text already, for example version control.
     if (now === step.before) continue
     const wanted = step.done.filter(({ name }) => only.length === 0 || only.includes(name))
     if (wanted.length === step.done.length && hash(now) === step.after) {

@@ -1,5 +1,5 @@
 /**
- * What `mcp-lifeline adopt` does.
+ * Runs `mcp-lifeline adopt` as a process.
  */
 import * as StateFolder from "@mcp-lifeline/state/StateFolder"
 import { Cause, Effect, Layer, Logger } from "effect"
@@ -17,7 +17,7 @@ const terminal: Adopt.Terminal = {
   ask: (question) =>
     Effect.promise(async () => {
       const prompt = createInterface({ input: process.stdin, output: process.stdout })
-      // The end of the input is no.
+      // The end of the input means no.
       const closed = new Promise<string>((resolve) => prompt.once("close", () => resolve("")))
       prompt.once("SIGINT", () => leaveNow(130))
       const answer = await Promise.race([prompt.question(question), closed])
@@ -26,9 +26,9 @@ const terminal: Adopt.Terminal = {
     })
 }
 
-/** Changes the files that are meant, and ends the process. */
+/** Runs the command, and ends the process. */
 export const run = async (options: Options): Promise<void> => {
-  // Who reads us may go away.
+  // The reader of the output may exit.
   process.stdout.on("error", () => {})
   // The main program: everything else runs inside of this effect.
   process.exitCode = await Effect.runPromise(

@@ -12,7 +12,7 @@ const loadAuth = Effect.promise(() => import("./auth.js"))
 const loadLogin = Effect.promise(() => import("./login.js"))
 const loadLogout = Effect.promise(() => import("./logout.js"))
 
-const carryOut = (request: Request, output: Output.Output) => {
+const runCommand = (request: Request, output: Output.Output) => {
   switch (request._tag) {
     case "Login":
       return Effect.flatMap(loadLogin, (login) => login.run(request.options, output))
@@ -28,7 +28,7 @@ export const run = (request: Request): Effect.Effect<void, StartError | UsageErr
   Effect.scoped(Effect.gen(function*() {
     const output = yield* Output.make
     yield* Effect.provide(
-      carryOut(request, output),
+      runCommand(request, output),
       Logger.replace(Logger.defaultLogger, Output.logger(output))
     )
   })).pipe(Effect.provide(StateFolder.layer), Logger.withMinimumLogLevel(LogLevel.Warning))
