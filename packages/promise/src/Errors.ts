@@ -60,7 +60,7 @@ const define = (error: Error, key: string, value: unknown): void => {
   Object.defineProperty(error, key, { value, writable: true, configurable: true, enumerable: false })
 }
 
-/** Gives an error its fields, and what its class says of it, also where the fields are those of another error. */
+/** Sets the fields and the tag of an error. The fields may come from another error. */
 const adopt = <E extends Error>(
   error: E,
   fields: Fields,
@@ -72,7 +72,7 @@ const adopt = <E extends Error>(
   })
 }
 
-/** What errors with a code extend. If it is a number, the official Client gives it, too, in an McpError. */
+/** The base class of errors with this code. For a number, it is McpError, as in the official Client. */
 type Parent<Code> = Code extends string ? Error & { readonly code: Code } : McpError
 
 /** The base of a class of errors. `data` is that of an McpError. */
@@ -88,7 +88,7 @@ const base =
     return class extends Parent {
       constructor(fields: Fields & Own) {
         super(...typeof code === "string" ? [fields.message] : [code, fields.message, data?.(fields)])
-        // McpError puts its code in front of the message, which is for what servers say.
+        // McpError puts its code before the message, which is meant for errors of servers.
         define(this, "message", fields.message)
         adopt(this, fields, { _tag, code, retryable: typeof retryable === "function" ? retryable(fields) : retryable })
       }

@@ -1,5 +1,5 @@
 /**
- * What servers and options look like to a user of the facade: plain values, with the names, units and defaults of the
+ * The servers and options of the facade: plain values, with the names, units and defaults of the
  * core's options.
  */
 import type * as Core from "@mcp-lifeline/core/types"
@@ -292,7 +292,7 @@ export interface CommonOptions extends PolicyOptions, OfficialOptions {
    * not run if a connection resumes the session of the previous one (`status.resumed`).
    */
   readonly onConnected?: ((session: Session) => Answer<void>) | undefined
-  /** AbortListeners connecting: Lifeline closes everything, and rejects the promise with the signal's reason. */
+  /** Aborts connecting: Lifeline closes everything, and rejects the promise with the signal's reason. */
   readonly signal?: AbortSignal | undefined
   /** Called with each line of the log. Repeated lines are counted instead. Default: Lifeline logs nothing. */
   readonly logger?: ((entry: LogEntry) => void) | undefined
@@ -366,6 +366,6 @@ type CallBounds = { -readonly [K in keyof Core.CallBounds<Duration>]: Core.CallB
 
 /** Options of functions that wait or iterate. */
 export interface SignalOptions {
-  /** AbortListeners the waiting or the loop, which then rejects with the signal's reason. */
+  /** Aborts the waiting or the loop, which then rejects with the signal's reason. */
   readonly signal?: AbortSignal | undefined
 }

@@ -82,12 +82,12 @@ export class ConfiguredServers {
   }
 
   /**
-   * What a configuration makes of the servers; `commit` takes it. Throws a ConfigError of all that is wrong with it, and of the
-   * problems that were found before.
+   * Plans a new configuration; `commit` puts the plan into effect. Throws a ConfigError with all problems of the configuration, and with
+   * `problems`, which were found before.
    */
   plan(config: FleetConfig | VsCodeConfig, problems?: ReadonlyArray<Problem.Problem>): {
     readonly backends: Readonly<Record<string, Backend.BackendOptions>>
-    /** Takes it, but for the names whose backend stayed as it was. */
+    /** Puts the plan into effect, except for the names in `kept`, which keep their backend. */
     readonly commit: (kept: ReadonlyArray<string>) => void
   } {
     this.#planned = new Map()
