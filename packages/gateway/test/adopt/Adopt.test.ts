@@ -329,7 +329,7 @@ describe("adopt", () => {
         const { adopt } = yield* home
         const { code, stderr, stdout } = yield* adopt(...args)
         expect({ code, stdout }).toEqual({ code: 2, stdout: "" })
-        expect(stderr).toMatch(/^mcp-lifeline: [^\n]+; see mcp-lifeline adopt --help\n$/)
+        expect(stderr).toMatch(/^mcp-lifeline: [^\n]+(; see|\? See) mcp-lifeline adopt --help\n$/)
         expect(stderr).toMatch(message)
       })
   )
