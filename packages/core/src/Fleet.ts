@@ -66,7 +66,7 @@ export interface Fleet {
    * `changes` may miss values in between, never the last one.
    */
   readonly status: Live.Live<Readonly<Record<string, Status>>>
-  /** What happens to all backends from now on. A reader that is 1,024 events behind loses the oldest. */
+  /** What happens to each backend, from when on `Backend.events` says. A reader that is 65,536 events behind loses the oldest. */
   readonly events: Stream.Stream<Event>
   /** The catalogue of all backends. A slow reader of `changes` may miss values in between, never the last one. */
   readonly catalog: Live.Live<FleetCatalog>
@@ -182,9 +182,7 @@ export const make = <R = never>(options: FleetOptions<R>): Effect.Effect<Fleet, 
       Effect.forEach(
         [...members.pending],
         (backend) => Effect.map(backend.firstOutcome, () => members.pending.delete(backend)),
-        {
-          discard: true
-        }
+        { discard: true }
       )
     ).pipe(Effect.timeoutOption(waitTimeout), Effect.asVoid)
 
@@ -216,7 +214,9 @@ export const make = <R = never>(options: FleetOptions<R>): Effect.Effect<Fleet, 
           Stream.changes
         ),
       status: Live.make(status, Stream.mapEffect(statusVersion.changes, () => status)),
-      events: events.stream,
+      events: events.streamAfter(() =>
+        [...members.current.value.values()].flatMap(({ backend }) => backend.firstEvents)
+      ),
       catalog,
       differences: Stream.unwrap(Effect.map(catalog, (now) =>
         catalog.changes.pipe(

@@ -4,6 +4,7 @@
  */
 import type { Hearing, Kind, Loss } from "@mcp-lifeline/core"
 import { RequestError } from "@mcp-lifeline/core"
+import { firstOf } from "@mcp-lifeline/core/internal"
 import type { ServerCapabilities } from "@modelcontextprotocol/sdk/types.js"
 import { Clock, Deferred, Effect, Exit, FiberId, Predicate, Random } from "effect"
 import * as Failures from "./Failures.js"
@@ -77,7 +78,7 @@ export class ListenStream {
     this.#wake = Deferred.unsafeMake<void>(FiberId.none)
     const woken = Deferred.await(this.#wake)
     const wait = this.#step(this.#now(), draw)
-    return wait === Number.POSITIVE_INFINITY ? woken : Effect.raceFirst(Effect.sleep(Math.ceil(wait)), woken)
+    return wait === Number.POSITIVE_INFINITY ? woken : firstOf(Effect.sleep(Math.ceil(wait)), woken)
   }))
 
   // --- what callers want

@@ -18,7 +18,6 @@ import type { Snapshot } from "../catalog/Catalog.js"
 import type { CallError, CommandError } from "../Errors.js"
 import * as Health from "../health/Health.js"
 import { firstOf } from "../internal/firstOf.js"
-import { yieldTurns } from "../internal/yieldTurns.js"
 import type { Event } from "../observe/Event.js"
 import * as Live from "../observe/Live.js"
 import { type CallOptions, timeOf } from "../options/CallOptions.js"
@@ -49,7 +48,10 @@ export interface Backend {
   readonly id: string
   /** The status. A slow reader of `changes` may miss values in between, never the last one. */
   readonly status: Live.Live<Status>
-  /** The events from now on. A reader that is 1,024 events behind loses the oldest. */
+  /**
+   * The events from now on. A reader that begins before the first attempt has ended gets all from the beginning. To miss none, make the
+   * backend with `lifecycle.disabled`, and `enable` it once you read. A reader that is 1,024 events behind loses the oldest.
+   */
   readonly events: Stream.Stream<Event>
   /** Notifications of the current generation. */
   readonly notifications: Stream.Stream<ServerNotification>
@@ -168,7 +170,11 @@ export class BackendHandle implements Backend {
   }
 
   get events(): Backend["events"] {
-    return this.#state.events.stream
+    return this.#state.events.streamAfter(() => this.firstEvents)
+  }
+
+  get firstEvents(): ReadonlyArray<Event> {
+    return this.#state.firstEvents
   }
 
   get notifications(): Backend["notifications"] {
@@ -247,20 +253,20 @@ export class BackendHandle implements Backend {
     })
   }
 
-  /** Ends when no call is on the connection, or there is none. */
+  /** A call that its fleet has routed here; see `BackendState.enter`. */
+  enter<A, E>(call: Effect.Effect<A, E>): Effect.Effect<A, E> {
+    return this.#state.enter(call)
+  }
+
+  /** Ends when no call is on the connection or about to take a lease of it, or there is no connection. */
   unused(): Effect.Effect<void> {
-    const { published } = this.#state
-    // A call that has just been given its connection takes the lease within a moment.
-    return Effect.zipRight(
-      yieldTurns,
-      Effect.suspend(() => {
-        const slot = published.value
-        const runtime = slot.current?.runtime
-        return runtime === undefined || runtime.inFlight === 0
-          ? Effect.void
-          : Effect.zipRight(Effect.race(runtime.drained, published.next(slot)), this.unused())
-      })
-    )
+    return Effect.suspend(() => {
+      const { entered, published } = this.#state
+      const slot = published.value
+      const runtime = slot.current?.runtime
+      const used = runtime !== undefined && runtime.inFlight > 0 ? runtime.drained : runtime && entered
+      return used === undefined ? Effect.void : Effect.zipRight(firstOf(used, published.next(slot)), this.unused())
+    })
   }
 
   get reconnect(): Backend["reconnect"] {
@@ -313,44 +319,41 @@ export class BackendHandle implements Backend {
       )
   }
 
-  get callTool(): Backend["callTool"] {
+  #asking<M extends Method>(method: M) {
     const { request } = this
-    return (params, options) => request("tools/call", params, options)
+    return (params: Params<M>, options?: CallOptions) => request(method, params, options)
+  }
+
+  get callTool(): Backend["callTool"] {
+    return this.#asking("tools/call")
   }
 
   get listTools(): Backend["listTools"] {
-    const { request } = this
-    return (params, options) => request("tools/list", params, options)
+    return this.#asking("tools/list")
   }
 
   get listPrompts(): Backend["listPrompts"] {
-    const { request } = this
-    return (params, options) => request("prompts/list", params, options)
+    return this.#asking("prompts/list")
   }
 
   get getPrompt(): Backend["getPrompt"] {
-    const { request } = this
-    return (params, options) => request("prompts/get", params, options)
+    return this.#asking("prompts/get")
   }
 
   get listResources(): Backend["listResources"] {
-    const { request } = this
-    return (params, options) => request("resources/list", params, options)
+    return this.#asking("resources/list")
   }
 
   get listResourceTemplates(): Backend["listResourceTemplates"] {
-    const { request } = this
-    return (params, options) => request("resources/templates/list", params, options)
+    return this.#asking("resources/templates/list")
   }
 
   get readResource(): Backend["readResource"] {
-    const { request } = this
-    return (params, options) => request("resources/read", params, options)
+    return this.#asking("resources/read")
   }
 
   get complete(): Backend["complete"] {
-    const { request } = this
-    return (params, options) => request("completion/complete", params, options)
+    return this.#asking("completion/complete")
   }
 
   get subscribeResource(): Backend["subscribeResource"] {

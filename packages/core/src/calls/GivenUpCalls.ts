@@ -39,7 +39,9 @@ export class GivenUpCalls {
 
   /** What remains of a call that waits, which is counted if its caller gives it up. */
   counting<M extends Method, A, E>(call: Call<M>, rest: Effect.Effect<A, E>): Effect.Effect<A, E> {
-    return Effect.onInterrupt(rest, () => Effect.sync(() => this.#count(call)))
+    return Effect.uninterruptibleMask((restore) =>
+      this.#backend.enter(Effect.onInterrupt(restore(rest), () => Effect.sync(() => this.#count(call))))
+    )
   }
 
   #count<M extends Method>(call: Call<M>): void {

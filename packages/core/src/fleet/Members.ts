@@ -11,7 +11,6 @@ import * as SafeLog from "../internal/SafeLog.js"
 import { closeAll, closeFully } from "../internal/scopes.js"
 import { Signal } from "../internal/Signal.js"
 import { StateRef } from "../internal/StateRef.js"
-import { yieldTurns } from "../internal/yieldTurns.js"
 import type { BackendObserver } from "../observe/BackendObserver.js"
 import type { Event } from "../observe/Event.js"
 import * as Telemetry from "../observe/Telemetry.js"
@@ -115,7 +114,7 @@ export const make = (context: MemberContext): Effect.Effect<FleetMembers, never,
     const pending = new Set<Backend>()
     let closing = false
 
-    const start = <R>(id: string, options: BackendOptions<R>, policy: Policy, before: Member | undefined) =>
+    const start = <R>(id: string, options: BackendOptions<R>, policy: Policy, permits: ConnectPermits.ConnectPermits) =>
       Effect.uninterruptible(Effect.gen(function*() {
         const scope = yield* Scope.fork(parent, ExecutionStrategy.sequential)
         const closed = new Signal()
@@ -125,9 +124,7 @@ export const make = (context: MemberContext): Effect.Effect<FleetMembers, never,
         const backend = yield* startBackend(id, yield* provided(options), {
           policy,
           fleetStartedAt: context.fleetStartedAt,
-          permits: before === undefined || mayOverlap(before.options, before.policy) && mayOverlap(options, policy)
-            ? context.permits
-            : ConnectPermits.after(before.closed.completed, context.permits),
+          permits,
           clockJumps: context.clockJumps,
           observer
         }).pipe(
@@ -140,16 +137,13 @@ export const make = (context: MemberContext): Effect.Effect<FleetMembers, never,
         return member
       }))
 
-    /** Who is given the fleet can begin to listen before the events of new members are handed on. */
+    /** Whoever gets an event of a member finds that member in the fleet. */
     const place = (members: Members): Effect.Effect<void> =>
-      Effect.suspend(() => {
+      Effect.sync(() => {
         context.placed(members)
         current.set(members)
         context.changed()
-        const announce = Effect.sync(() => {
-          for (const { observer } of members.values()) observer.announce()
-        })
-        return Effect.asVoid(Effect.forkIn(Effect.uninterruptible(Effect.zipRight(yieldTurns, announce)), parent))
+        for (const { observer } of members.values()) observer.announce()
       })
 
     /** Puts a new member in the place of a connected one, once it is connected itself; says whether it was. */
@@ -183,9 +177,17 @@ export const make = (context: MemberContext): Effect.Effect<FleetMembers, never,
         const problems = Problem.join(refused)
         if (problems !== undefined) return yield* problems
         const fresh = new Map<string, Member>()
+        // Whoever is given the fleet can read what the first attempts tell.
+        const placed = new Signal()
+        const whenPlaced = ConnectPermits.after(placed.completed, context.permits)
         const abandon = Effect.suspend(() => closeAll(Array.from(fresh.values(), ({ scope }) => scope)))
         for (const [i, [id, options]] of differing.entries()) {
-          fresh.set(id, yield* Effect.onError(start(id, options, policies[i]!, before.get(id)), () => abandon))
+          const old = before.get(id)
+          const policy = policies[i]!
+          const permits = old === undefined || mayOverlap(old.options, old.policy) && mayOverlap(options, policy)
+            ? whenPlaced
+            : ConnectPermits.after(old.closed.completed, whenPlaced)
+          fresh.set(id, yield* Effect.onError(start(id, options, policy, permits), () => abandon))
         }
         const successions = yield* Effect.filter(
           [...fresh].flatMap(([id, next]) => {
@@ -197,6 +199,7 @@ export const make = (context: MemberContext): Effect.Effect<FleetMembers, never,
         const waiting = new Map(successions.map(({ id, old }) => [id, old]))
         for (const { backend } of fresh.values()) pending.add(backend)
         yield* place(new Map([...wanted.keys()].map((id) => [id, waiting.get(id) ?? fresh.get(id) ?? before.get(id)!])))
+        placed.complete()
         const after = current.value
         const gone = [...before].filter(([id]) => !wanted.has(id)).map(([, member]) => member)
         const replaced = [...before].flatMap(([id, member]) =>

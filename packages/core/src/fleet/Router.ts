@@ -19,18 +19,16 @@ export interface Route {
   readonly original: string
 }
 
+type Backends = () => ReadonlyMap<string, { readonly backend: BackendHandle }>
+
 /** Routes the requests of one fleet. */
 export class Router {
   readonly #index: CatalogIndex
-  readonly #backends: () => ReadonlyMap<string, { readonly backend: BackendHandle }>
+  readonly #backends: Backends
   readonly #ready: Effect.Effect<void>
 
   /** `ready`: every backend has had its first outcome. */
-  constructor(
-    index: CatalogIndex,
-    backends: () => ReadonlyMap<string, { readonly backend: BackendHandle }>,
-    ready: Effect.Effect<void>
-  ) {
+  constructor(index: CatalogIndex, backends: Backends, ready: Effect.Effect<void>) {
     this.#index = index
     this.#backends = backends
     this.#ready = ready
@@ -54,21 +52,21 @@ export class Router {
       })
     })
 
-  /** Asks the backend of a name. The time that it took to find it is the call's. */
+  /** Asks the backend of a name, where the call counts from the step that finds it. The time that this took is the call's. */
   #ask<A>(
     kind: Routed,
     name: string,
     options: CallOptions | undefined,
-    ask: (route: Route, options: CallOptions | undefined) => Effect.Effect<A, CallError>
+    ask: (backend: Backend, original: string, options: CallOptions | undefined) => Effect.Effect<A, CallError>
   ): Effect.Effect<A, CallError> {
-    return Effect.suspend(() => {
+    return Effect.uninterruptibleMask((restore) => {
       const now = this.find(kind, name)
-      if (now !== undefined) return ask(now, options)
-      return Effect.gen(this, function*() {
+      if (now !== undefined) return now.backend.enter(restore(ask(now.backend, now.original, options)))
+      return restore(Effect.gen(this, function*() {
         const start = yield* Clock.currentTimeMillis
-        const route = yield* this.route(kind, name, options)
-        return yield* ask(route, less(options, (yield* Clock.currentTimeMillis) - start))
-      })
+        yield* this.route(kind, name, options)
+        return yield* this.#ask(kind, name, less(options, (yield* Clock.currentTimeMillis) - start), ask)
+      }))
     })
   }
 
@@ -89,55 +87,31 @@ export class Router {
   }
 
   readonly callTool = (params: Params<"tools/call">, options?: CallOptions) =>
-    this.#ask(
-      "tools",
-      params.name,
-      options,
-      ({ backend, original }, options) => backend.callTool({ ...params, name: original }, options)
-    )
+    this.#ask("tools", params.name, options, (backend, name, left) => backend.callTool({ ...params, name }, left))
 
   readonly getPrompt = (params: Params<"prompts/get">, options?: CallOptions) =>
-    this.#ask(
-      "prompts",
-      params.name,
-      options,
-      ({ backend, original }, options) => backend.getPrompt({ ...params, name: original }, options)
-    )
+    this.#ask("prompts", params.name, options, (backend, name, left) => backend.getPrompt({ ...params, name }, left))
 
   readonly readResource = (
     params: Params<"resources/read">,
     options?: CallOptions
   ): Effect.Effect<ReadResourceResult, CallError> =>
-    this.#ask(
-      "resources",
-      params.uri,
-      options,
-      ({ backend, original }, options) =>
-        Effect.map(backend.readResource({ ...params, uri: original }, options), (result) =>
-          original === params.uri ? result : underAskedUri(result, original, params.uri))
-    )
+    this.#ask("resources", params.uri, options, (backend, uri, left) => {
+      const result = backend.readResource({ ...params, uri }, left)
+      return uri === params.uri ? result : Effect.map(result, (result) => underAskedUri(result, uri, params.uri))
+    })
 
   readonly complete = (params: Params<"completion/complete">, options?: CallOptions) => {
     const { ref } = params
-    return ref.type === "ref/prompt"
-      ? this.#ask(
-        "prompts",
-        ref.name,
-        options,
-        ({ backend, original }, options) =>
-          backend.complete({ ...params, ref: { type: "ref/prompt", name: original } }, options)
-      )
-      : this.#ask(
-        "resources",
-        ref.uri,
-        options,
-        ({ backend, original }, options) =>
-          backend.complete({ ...params, ref: { type: "ref/resource", uri: original } }, options)
-      )
+    const [kind, name] = ref.type === "ref/prompt" ? ["prompts", ref.name] as const : ["resources", ref.uri] as const
+    return this.#ask(kind, name, options, (backend, original, left) => {
+      const there = ref.type === "ref/prompt" ? { type: ref.type, name: original } : { type: ref.type, uri: original }
+      return backend.complete({ ...params, ref: there }, left)
+    })
   }
 
   /** The same as far as it is known now. */
-  readonly find = (kind: Routed, name: string): Route | undefined => {
+  readonly find = (kind: Routed, name: string): Route & { readonly backend: BackendHandle } | undefined => {
     const found = this.#index.route(kind, name)
     const backend = found && this.#backends().get(found.backend)?.backend
     return found && backend && { backend, original: found.original }

@@ -49,14 +49,19 @@ export class Hub<A> {
     }
   }
 
-  /**
-   * What is emitted from the subscription on, until the hub ends. A reader that is so far behind that the oldest values are
-   * dropped gets a warning in its log, with their number.
-   */
+  /** What is emitted from the subscription on. */
   get stream(): Stream.Stream<A> {
+    return this.streamAfter(() => [])
+  }
+
+  /**
+   * These values, which are read in the step that subscribes, and what is emitted from then on, until the hub ends. A reader that is so far
+   * behind that the oldest values are dropped gets a warning in its log, with their number.
+   */
+  streamAfter(earlier: () => ReadonlyArray<A>): Stream.Stream<A> {
     return Stream.unwrapScoped(
       Effect.map(
-        Effect.acquireRelease(Effect.sync(() => new Reader(this, this.#backlog)), ({ stop }) => stop),
+        Effect.acquireRelease(Effect.sync(() => new Reader(this, this.#backlog, earlier())), ({ stop }) => stop),
         (reader) => Stream.repeatEffectChunkOption(reader.take)
       )
     )
@@ -65,13 +70,14 @@ export class Hub<A> {
 
 /** The values of a hub that one reader has not taken yet. */
 class Reader<A> {
-  #values: Array<A> = []
+  #values: Array<A>
   #dropped = 0
   #ended = false
   #wake: (() => void) | undefined
   readonly stop: Effect.Effect<void>
 
-  constructor(hub: Hub<A>, backlog: number) {
+  constructor(hub: Hub<A>, backlog: number, earlier: ReadonlyArray<A>) {
+    this.#values = [...earlier]
     const awake = () => {
       const wake = this.#wake
       this.#wake = undefined
@@ -80,7 +86,7 @@ class Reader<A> {
     const stop = hub.listen(
       (value) => {
         // Many at once: to shift one from a long array costs as much as its length.
-        if (this.#values.length === 2 * backlog) this.#dropped += this.#values.splice(0, backlog).length
+        if (this.#values.length >= 2 * backlog) this.#dropped += this.#values.splice(0, backlog).length
         this.#values.push(value)
         awake()
       },

@@ -8,6 +8,7 @@ import { Effect, Exit, Fiber, FiberId, Scope } from "effect"
 import type { Listed } from "../catalog/Hints.js"
 import type { Kind } from "../catalog/Kind.js"
 import type { ConnectError } from "../Errors.js"
+import { Signal } from "../internal/Signal.js"
 import type { Connection, Loss } from "../port/Connection.js"
 
 /** What is counted in a row of failures: readings of the lists, or probes. (H1) */
@@ -29,8 +30,7 @@ export class Runtime {
   #usedAt = 0
   #discoveryFailures = 0
   #requestFailures = 0
-  /** Who waits until no call is in flight. */
-  #onDrained: Set<() => void> | undefined
+  #drained: Signal | undefined
   /** Who waits for news of whether it lives, and looks at each. */
   #onNews: Set<() => void> | undefined
   /** The runtime that goes on with the session, and with the calls that wait in it. */
@@ -126,13 +126,7 @@ export class Runtime {
 
   /** Ends when no call is in flight. */
   get drained(): Effect.Effect<void> {
-    return Effect.async<void>((resume) => {
-      if (this.#inFlight === 0) return resume(Effect.void)
-      const wake = () => resume(Effect.void)
-      const waiting = this.#onDrained ??= new Set()
-      waiting.add(wake)
-      return Effect.sync(() => waiting.delete(wake))
-    })
+    return Effect.suspend(() => this.#inFlight === 0 ? Effect.void : (this.#drained ??= new Signal()).completed)
   }
 
   /** Closes what works for the runtime. */
@@ -167,10 +161,9 @@ export class Runtime {
     this.#inFlight--
     this.#usedAt = now
     if (answered) this.answered(now)
-    if (this.#inFlight > 0 || this.#onDrained === undefined) return
-    const waiting = this.#onDrained
-    this.#onDrained = undefined
-    for (const wake of waiting) wake()
+    if (this.#inFlight > 0) return
+    this.#drained?.complete()
+    this.#drained = undefined
   }
 
   get inFlight(): number {

@@ -88,6 +88,10 @@ export class BackendState {
     pastUptime: 0
   }
   #demanded = false
+  /** Until the first attempt has ended. */
+  #firstEvents: Array<Event> | undefined = []
+  #entering = 0
+  #entered: Signal | undefined
   readonly #memory: CatalogMemory | undefined
 
   constructor(id: string, policy: Policy, clock: Clock.Clock, fleetStartedAt?: number, memory?: CatalogMemory) {
@@ -130,6 +134,25 @@ export class BackendState {
     if (this.#demanded) return
     this.#demanded = true
     this.send({ _tag: "Demand" })
+  }
+
+  /**
+   * Counts a call that may take a lease at any step, since a fleet has routed it here or it waits: from this step on, until it has ended.
+   * What is returned is run where nobody can interrupt it before it begins.
+   */
+  enter<A, E>(call: Effect.Effect<A, E>): Effect.Effect<A, E> {
+    this.#entering++
+    const leave = () => {
+      if (--this.#entering > 0) return
+      this.#entered?.complete()
+      this.#entered = undefined
+    }
+    return Effect.ensuring(call, Effect.sync(leave))
+  }
+
+  /** Ends when none of these calls is left; nothing where none is. */
+  get entered(): Effect.Effect<void> | undefined {
+    return this.#entering === 0 ? undefined : (this.#entered ??= new Signal()).completed
   }
 
   /** The supervisor takes the demand. */
@@ -188,8 +211,14 @@ export class BackendState {
     })
   }
 
+  /** What happened already, for a reader of events that begins while the first attempt is under way. */
+  get firstEvents(): ReadonlyArray<Event> {
+    return this.#firstEvents ?? []
+  }
+
   emit(event: EventBody): void {
     const complete = { ...event, backend: this.id, at: this.now() } as Event
+    this.#firstEvents?.push(complete)
     this.#observe((observer) => observer.event(complete))
     this.events.emit(complete)
   }
@@ -218,6 +247,7 @@ export class BackendState {
     this.published.set(slot)
     this.#observe((observer) => observer.changed())
     if (slot.state._tag !== before.state._tag) {
+      if (before.state._tag === "Connecting") this.#firstEvents = undefined
       this.emit({ _tag: "StateChanged", from: before.state._tag, to: slot.state._tag, generation: slot.generation })
     }
     if (slot.snapshot !== before.snapshot) {

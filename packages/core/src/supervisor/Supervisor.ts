@@ -7,7 +7,6 @@ import { Calls } from "../calls/Calls.js"
 import type { CommandError } from "../Errors.js"
 import { awaitAtMost } from "../internal/deadline.js"
 import * as SafeLog from "../internal/SafeLog.js"
-import { yieldTurns } from "../internal/yieldTurns.js"
 import * as Lifecycle from "../lifecycle/Lifecycle.js"
 import type { BackendOptions } from "../options/BackendOptions.js"
 import type { Loss } from "../port/Connection.js"
@@ -65,9 +64,8 @@ export class Supervisor {
         const loop = Effect.forever(Effect.zipRight(Effect.interruptible(this.#backend.inbox.arrived), next))
         const connecting = this.#phase.state._tag === "Connecting"
         if (!connecting) this.#backend.firstOutcome.complete()
-        // Who was given the backend can begin to listen before the first attempt begins.
-        const connect = Effect.flatMap(Effect.interruptible(yieldTurns), () => this.connections.connect(false))
-        this.#fiber = yield* Effect.forkScoped(connecting ? Effect.zipRight(connect, loop) : loop)
+        const work = Effect.suspend(() => connecting ? Effect.zipRight(this.connections.connect(false), loop) : loop)
+        this.#fiber = yield* Effect.forkScoped(work)
         yield* Scope.addFinalizer(yield* Effect.scope, this.#shutdown)
       })
     )
