@@ -1,0 +1,105 @@
+import { describe, expect, it } from "@effect/vitest"
+import { Backend, type Event, Fleet } from "@mcp-lifeline/core"
+import { ScriptedConnector } from "@mcp-lifeline/testing"
+import { Effect, Stream, TestClock } from "effect"
+import { runUntilIdle } from "./support/Watched.js"
+
+const keepalive = { method: "none" } as const
+
+/** Somebody does something else, which takes no time. */
+const busy = Effect.repeatN(Effect.yieldNow(), 100)
+
+const lazy = { lifecycle: { lazy: true } }
+
+/** Makes one backend, on its own or in a fleet, and gives the ways to its events. */
+const doors = {
+  "a backend": (connector: ScriptedConnector.ScriptedConnector, options = {}) =>
+    Effect.map(Backend.make("one", { connector, keepalive, ...options }), (backend) => ({ backend, source: backend })),
+  "a fleet": (connector: ScriptedConnector.ScriptedConnector, options = {}) =>
+    Effect.gen(function*() {
+      const fleet = yield* Fleet.make({ backends: { one: { connector, keepalive, ...options } } })
+      return { backend: yield* fleet.backend("one"), source: fleet }
+    }),
+  "a backend of a fleet": (connector: ScriptedConnector.ScriptedConnector, options = {}) =>
+    Effect.gen(function*() {
+      const fleet = yield* Fleet.make({ backends: { one: { connector, keepalive, ...options } } })
+      const backend = yield* fleet.backend("one")
+      return { backend, source: backend }
+    })
+}
+
+/** What a reader that begins now is told. */
+const reading = ({ events }: { readonly events: Stream.Stream<Event.Event> }) =>
+  Effect.gen(function*() {
+    const tags: Array<string> = []
+    yield* Effect.forkScoped(Stream.runForEach(events, ({ _tag }) => Effect.sync(() => tags.push(_tag))))
+    return tags
+  })
+
+const connected = ["AttemptStarted", "StateChanged", "Installed", "KeepaliveChanged", "CatalogChanged"]
+
+describe.each(Object.entries(doors))("the events of %s", (_, make) => {
+  it.scoped("[O3] reach all readers that begin before the first attempt has ended, however busy their programs are", () =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make().script({ after: 1000 })
+      const { source } = yield* make(script)
+      yield* busy
+      const first = yield* reading(source)
+      yield* TestClock.adjust(999)
+      const second = yield* reading(source)
+      yield* runUntilIdle
+      expect([first, second]).toEqual([["AttemptStarted"], ["AttemptStarted"]])
+      yield* TestClock.adjust(1)
+      expect([first, second]).toEqual([connected, connected])
+    }))
+
+  it.scoped("[O3] reach those that begin at once also if the server answers at once", () =>
+    Effect.gen(function*() {
+      const { source } = yield* make(ScriptedConnector.make())
+      const tags = yield* reading(source)
+      yield* runUntilIdle
+      expect(tags).toEqual(connected)
+    }))
+
+  it.scoped("[O3] of a lazy one begin with its first attempt, whenever that is", () =>
+    Effect.gen(function*() {
+      const { backend, source } = yield* make(ScriptedConnector.make().script({ after: 1000 }), lazy)
+      yield* TestClock.adjust("1 hour")
+      yield* Effect.fork(backend.enable)
+      yield* busy
+      const tags = yield* reading(source)
+      yield* TestClock.adjust(1000)
+      expect(tags).toEqual(["StateChanged", ...connected])
+    }))
+
+  for (const [how, outcome] of [["succeeded", {}], ["failed", { connect: "fail" }]] as const) {
+    it.scoped(`[O3] that came before are not read any more once the first attempt has ${how}`, () =>
+      Effect.gen(function*() {
+        const { backend, source } = yield* make(ScriptedConnector.make().script(outcome))
+        yield* backend.firstOutcome
+        const tags = yield* reading(source)
+        yield* runUntilIdle
+        expect(tags).toEqual([])
+        yield* backend.reconnect
+        yield* runUntilIdle
+        expect(tags).toContain("AttemptStarted")
+      }))
+  }
+})
+
+it.scoped("[O3] a new backend of a fleet is in the fleet when its first event is read", () =>
+  Effect.gen(function*() {
+    const one = { connector: ScriptedConnector.make(), keepalive }
+    const fleet = yield* Fleet.make({ backends: { one } })
+    yield* fleet.ready
+    const found: Array<string> = []
+    yield* Effect.forkScoped(Stream.runForEach(fleet.events, ({ _tag, backend }) =>
+      Effect.map(Effect.option(fleet.backend(backend)), (member) =>
+        found.push(`${backend} ${_tag} ${member._tag}`))))
+    yield* runUntilIdle
+    yield* fleet.apply({ one, two: { connector: ScriptedConnector.make(), keepalive } })
+    yield* runUntilIdle
+    expect(found).toEqual(connected.map((tag) =>
+      `two ${tag} Some`
+    ))
+  }))
