@@ -30,7 +30,10 @@ export type Begin = (
  */
 const maxSessions = 50
 
-/** Whether a notification belongs to no open request. Progress during a request comes with that request; here it is the progress of a task after its answer. */
+/**
+ * Whether a notification belongs to no open request. Progress during a request comes with that request; here it is the progress of a task after
+ * its answer.
+ */
 const belongsToNoRequest = (method: string): boolean =>
   method.endsWith("_changed") || method === "notifications/resources/updated" || method === "notifications/progress"
 

@@ -12,7 +12,10 @@ import type { Readable, Writable } from "node:stream"
 const maxMessageBytes = 64 * 1024 * 1024
 const tooLong = `the message is longer than ${maxMessageBytes} bytes`
 
-/** Limits of unread output, in bytes. Beyond `pause`, Lifeline reads nothing more from the server; beyond `giveUp`, it ends the connection to the host. */
+/**
+ * Limits of unread output, in bytes. Beyond `pause`, Lifeline reads nothing more from the server; beyond `giveUp`, it ends the connection to
+ * the host.
+ */
 const unreadLimits = { pause: 1024 * 1024, giveUp: 256 * 1024 * 1024 }
 
 /** Receives what the host sends, and its end. */

@@ -42,7 +42,10 @@ export interface Identity {
   readonly official: OfficialOptions
 }
 
-/** Private fields in which the official Client keeps the result of its handshake. Here the backend makes the handshake, and nothing else sets them. */
+/**
+ * Private fields in which the official Client keeps the result of its handshake. Here the backend makes the handshake, and nothing else sets
+ * them.
+ */
 interface Handshake {
   _serverCapabilities: unknown
   _serverVersion: unknown
