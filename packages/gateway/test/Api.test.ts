@@ -7,7 +7,7 @@ import { connect } from "node:net"
 import { join } from "node:path"
 import { everything } from "../../testing/test/support/Built.js"
 import { folder } from "../../testing/test/support/folder.js"
-import { ask, isConnected, serve, untilStatus } from "./support/Gateway.js"
+import { ask, isConnected, serve, serveHere, untilStatus } from "./support/Gateway.js"
 import * as Program from "./support/Program.js"
 import { bare } from "./support/Served.js"
 
@@ -40,7 +40,7 @@ const events = (
 describe.concurrent("the API of a running gateway", () => {
   it.scopedLive("[G1] /api/status says of the gateway and of each server what is known", () =>
     Effect.gen(function*() {
-      const { base, file, program } = yield* serve({
+      const { base, file, program } = yield* serveHere({
         every: { command: node, args: [everything, "stdio"] },
         memory: { command: node, args: [memory] },
         missing: { command: "/no/such/program" }
@@ -72,7 +72,7 @@ describe.concurrent("the API of a running gateway", () => {
 
   it.scopedLive("[G1] calls are made and counted, and errors have a code and a message", () =>
     Effect.gen(function*() {
-      const { base } = yield* serve({ every: { command: node, args: [everything, "stdio"] } })
+      const { base } = yield* serveHere({ every: { command: node, args: [everything, "stdio"] } })
       yield* untilStatus(base, isConnected, "every")
       const call = (body: unknown) => ask(`${base}/api/call`, "POST", body)
       const done = yield* call({ name: "every__echo", arguments: { message: "hi" } })
@@ -104,7 +104,7 @@ describe.concurrent("the API of a running gateway", () => {
     "[G1] a server is reconnected, disabled and enabled, and the log tells of it",
     () =>
       Effect.gen(function*() {
-        const { base } = yield* serve({ every: { command: node, args: [everything, "stdio"] } })
+        const { base } = yield* serveHere({ every: { command: node, args: [everything, "stdio"] } })
         yield* untilStatus(base, isConnected, "every")
         const act = (action: string, name = "every") => ask(`${base}/api/servers/${name}/${action}`, "POST")
         expect(yield* act("reconnect")).toMatchObject({ status: 200, body: { state: "Connected", generation: 2 } })
@@ -130,7 +130,7 @@ describe.concurrent("the API of a running gateway", () => {
     "[G1] a stream of events has the status at once and after a change, each line, and a history only where it has changed",
     () =>
       Effect.gen(function*() {
-        const { base } = yield* serve({
+        const { base } = yield* serveHere({
           every: { command: node, args: [everything, "stdio"] },
           memory: { command: node, args: [memory] }
         })
@@ -202,7 +202,7 @@ describe.concurrent("the API of a running gateway", () => {
     () =>
       Effect.gen(function*() {
         const server = yield* HttpFaultServer.make()
-        const { base } = yield* serve({ docs: { url: server.url } }, [], { MCP_LIFELINE_TOKEN: "right-token" })
+        const { base } = yield* serveHere({ docs: { url: server.url } }, [], { MCP_LIFELINE_TOKEN: "right-token" })
         const token = { authorization: "Bearer right-token" }
         const { host, port } = new URL(base)
         const disable = (headers: Record<string, string>) => bare(`${base}/api/servers/docs/disable`, "POST", headers)
@@ -235,7 +235,7 @@ describe.concurrent("the API of a running gateway", () => {
     () =>
       Effect.gen(function*() {
         const server = yield* HttpFaultServer.make()
-        const { base } = yield* serve({ docs: { url: server.url } })
+        const { base } = yield* serveHere({ docs: { url: server.url } })
         for (const path of ["servers/docs/disable", "servers/docs/reconnect", "servers/docs/login", "call"]) {
           const post = (headers: Record<string, string>) =>
             bare(`${base}/api/${path}`, "POST", { "content-type": "application/json", ...headers }, "{}")
@@ -261,7 +261,7 @@ describe.concurrent("the API of a running gateway", () => {
         // Says nothing, and ends once it may.
         const silent = `setInterval(() => require("node:fs").existsSync(process.argv[1]) && process.exit(3), 20)`
         const since = Date.now()
-        const { base } = yield* serve({
+        const { base } = yield* serveHere({
           memory: { command: node, args: [memory] },
           missing: { command: "/no/such/program" },
           silent: { command: node, args: ["-e", silent, over] }
@@ -291,7 +291,7 @@ describe.concurrent("the API of a running gateway", () => {
     "[G1] its OpenAPI document names all that can be asked, and no other form of error",
     () =>
       Effect.gen(function*() {
-        const { base } = yield* serve({ memory: { command: node, args: [memory] } })
+        const { base } = yield* serveHere({ memory: { command: node, args: [memory] } })
         const { body } = yield* ask(`${base}/api/openapi.json`)
         expect(Object.keys(body.paths).toSorted()).toEqual([
           "/api/call",

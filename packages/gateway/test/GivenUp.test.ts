@@ -22,7 +22,7 @@ import {
   textOf,
   unlessImpatient
 } from "../../testing/test/support/Impatience.js"
-import { isConnected, serve, untilStatus } from "./support/Gateway.js"
+import { isConnected, serveHere, untilStatus } from "./support/Gateway.js"
 import { type Host, stateFolder, wrap } from "./support/Host.js"
 
 /**
@@ -52,7 +52,7 @@ const served = (
   use: (gateway: { readonly base: string; readonly givenUp: () => Promise<number> }) => Promise<void>
 ): Promise<void> =>
   running(async (scope) => {
-    const { base } = await Effect.runPromise(Scope.extend(serve({ s: { ...server, lifeline: settings } }), scope))
+    const { base } = await Effect.runPromise(Scope.extend(serveHere({ s: { ...server, lifeline: settings } }), scope))
     await Effect.runPromise(untilStatus(base, isConnected, "s"))
     const givenUp = async () => {
       const status = await (await fetch(`${base}/api/status`)).json() as {

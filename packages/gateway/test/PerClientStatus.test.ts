@@ -5,7 +5,7 @@ import { unlinkSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { folder } from "../../testing/test/support/folder.js"
-import { type Answer, ask, isConnected, serve, untilStatus } from "./support/Gateway.js"
+import { type Answer, ask, isConnected, serveHere, untilStatus } from "./support/Gateway.js"
 import * as Inspector from "./support/Inspector.js"
 import * as Program from "./support/Program.js"
 import { connected } from "./support/Served.js"
@@ -18,7 +18,7 @@ const gateway = (lifeline: object) =>
   Effect.gen(function*() {
     const broken = join(yield* folder, "broken")
     const own = { command: process.execPath, args: [script, broken], lifeline: { sessions: "per-client", ...lifeline } }
-    const served = yield* serve({ shared: { command: process.execPath, args: [script] }, own })
+    const served = yield* serveHere({ shared: { command: process.execPath, args: [script] }, own })
     const act = (action: "reconnect" | "enable" | "disable") => ask(`${served.base}/api/servers/own/${action}`, "POST")
     const details = Effect.map(ask(`${served.base}/api/servers/own`), ({ body }) => body)
     /** Waits until there are so many runtimes in each state. */

@@ -85,7 +85,7 @@ describe.concurrent("what a shared server without sessions asks in place of a re
     "[E8] [E9] real clients without sessions are asked by the result of their own call",
     () =>
       Effect.gen(function*() {
-        const { base } = yield* Gateway.serve({ s: { command: process.execPath, args: [eras, "2026"] } })
+        const { base } = yield* Gateway.serveHere({ s: { command: process.execPath, args: [eras, "2026"] } })
         yield* Effect.promise(async () => {
           const names = ["Ada", "Eve"]
           const clients = await Promise.all(names.map(async (name) => {

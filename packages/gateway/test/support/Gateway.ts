@@ -10,19 +10,32 @@ import * as Program from "./Program.js"
 /** A busy machine takes long to start a server: what is asked meanwhile waits for it. */
 const patient = { timeouts: { connect: "2 minutes", wait: "2 minutes" } }
 
-/** A gateway, as a user starts it, in front of these servers, with a state folder of its own. */
-export const serve = (mcpServers: object, args: ReadonlyArray<string> = [], env: Record<string, string> = {}) =>
+/** A gateway that is started so, in front of these servers, with a state folder of its own. */
+const serving = (
+  start: typeof Program.startHere,
+  mcpServers: object,
+  args: ReadonlyArray<string>,
+  env: Record<string, string>
+) =>
   Effect.gen(function*() {
     const path = yield* folder
     const file = join(path, "mcp.json")
     writeFileSync(file, JSON.stringify({ mcpServers, lifeline: patient }))
     const own = { MCP_LIFELINE_STATE: join(path, "state"), ...env }
-    const program = yield* Program.start(["serve", "--port", "0", "--config", file, ...args], own)
+    const program = yield* start(["serve", "--port", "0", "--config", file, ...args], own)
     const [, base = ""] = yield* program.prints(/Serving (http:[^\s"]+)\/mcp/)
     /** Another command of the same user. */
     const command = (...args: ReadonlyArray<string>) => Program.run(args, own)
     return { program, base, file, env: own, command }
   })
+
+/** A gateway, as a user starts it. */
+export const serve = (mcpServers: object, args: ReadonlyArray<string> = [], env: Record<string, string> = {}) =>
+  serving(Program.start, mcpServers, args, env)
+
+/** The same in this process, which costs less; in `.ci/run` as a process of its own. */
+export const serveHere = (mcpServers: object, args: ReadonlyArray<string> = [], env: Record<string, string> = {}) =>
+  serving(Program.startHere, mcpServers, args, env)
 
 export interface Answer {
   readonly status: number

@@ -1,10 +1,14 @@
 import { Effect } from "effect"
+import type { ChildProcessByStdio, ChildProcessWithoutNullStreams } from "node:child_process"
 import { spawn } from "node:child_process"
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import type { Readable } from "node:stream"
 import { gateway } from "../../../testing/test/support/Built.js"
+import { isFull } from "../../../testing/test/support/Full.js"
 import { eventually, family, kill } from "../../../testing/test/support/Processes.js"
+import * as InProcess from "./InProcess.js"
 
 export { alive, eventually, family, gone, kill, running } from "../../../testing/test/support/Processes.js"
 
@@ -45,21 +49,13 @@ export const processOf = (program: Program, backend: string, before?: number): E
     return last === undefined || Number(last) === before ? undefined : Number(last)
   })
 
-/** Starts the program, or another command in a process group of its own; it is killed with the scope, should it still run. */
-export const start = (
-  args: ReadonlyArray<string>,
-  env: Record<string, string> = {},
-  [command, ...before]: readonly [string, ...ReadonlyArray<string>] = [process.execPath, gateway],
-  cwd: string = process.cwd()
-) =>
+type Child = ChildProcessWithoutNullStreams | ChildProcessByStdio<null, Readable, Readable>
+
+/** What is started here is killed with the scope, should it still run. */
+const scoped = (name: string, spawned: (env: NodeJS.ProcessEnv) => Child, env: Record<string, string>) =>
   Effect.acquireRelease(
     Effect.sync(() => {
-      const child = spawn(command, [...before, ...args], {
-        cwd,
-        env: { ...process.env, NO_COLOR: "1", MCP_LIFELINE_STATE: state, ...env },
-        stdio: ["ignore", "pipe", "pipe"],
-        detached: true
-      })
+      const child = spawned({ ...process.env, NO_COLOR: "1", MCP_LIFELINE_STATE: state, ...env })
       let [stdout, stderr] = ["", ""]
       child.stdout.setEncoding("utf8").on("data", (chunk: string) => stdout += chunk)
       child.stderr.setEncoding("utf8").on("data", (chunk: string) => stderr += chunk)
@@ -76,7 +72,7 @@ export const start = (
           Effect.flatMap(Effect.promise(() => closed), ({ code, signal }) => {
             const found = look()
             return found === undefined
-              ? Effect.dieMessage(`${command} ended (${code ?? signal}) before that: ${stdout}${stderr}`)
+              ? Effect.dieMessage(`${name} ended (${code ?? signal}) before that: ${stdout}${stderr}`)
               : Effect.succeed(found)
           })
         )
@@ -95,9 +91,40 @@ export const start = (
     }),
     (program) =>
       Effect.suspend(() => {
-        if (program.isRunning()) { for (const pid of [program.pid, ...family(program.pid)]) kill(pid) }
+        if (program.isRunning()) {
+          if (program.pid === process.pid) program.signal("SIGKILL")
+          else for (const pid of [program.pid, ...family(program.pid)]) kill(pid)
+        }
         return program.ended
       })
+  )
+
+/** Starts the program, or another command, in a process group of its own. */
+export const start = (
+  args: ReadonlyArray<string>,
+  env: Record<string, string> = {},
+  [command, ...before]: readonly [string, ...ReadonlyArray<string>] = [process.execPath, gateway],
+  cwd?: string
+) =>
+  scoped(
+    command,
+    (env) => spawn(command, [...before, ...args], { cwd, env, stdio: ["ignore", "pipe", "pipe"], detached: true }),
+    env
+  )
+
+/**
+ * Starts the program in this process, as a process of its own in `.ci/run` alone. For tests that end it with a signal, as nothing
+ * else ends it here, and do nothing else to its process.
+ */
+export const startHere = (args: ReadonlyArray<string>, env: Record<string, string> = {}) =>
+  isFull ? start(args, env) : scoped(
+    "mcp-lifeline",
+    (env) => {
+      const child = InProcess.start(args, env)
+      child.stdin.end()
+      return child
+    },
+    env
   )
 
 /** Runs the program to its end. */

@@ -53,7 +53,7 @@ export const gone = (pid: number): Effect.Effect<true> => eventually(() => alive
 /** SIGKILL to one process; one that is gone already is fine. */
 export const kill = (pid: number): void => {
   // 0 and below are whole groups, ours first.
-  if (!(pid > 0)) throw new Error(`no process: ${pid}`)
+  if (!(pid > 0) || pid === process.pid) throw new Error(`no process of a test: ${pid}`)
   try {
     process.kill(pid, "SIGKILL")
   } catch {
