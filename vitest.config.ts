@@ -11,14 +11,18 @@ const workers = Math.max(5, Math.ceil(availableParallelism() / 2))
 /**
  * What others do with what is built: a browser, clients, hosts and servers that others wrote, a package manager, a compiler and programs of
  * users, whose own work is most of what these take; what starts the program, or other processes, dozens of times; and what is about many or
- * long: crowds, matrices, inputs of any length, soak. `.ci/run` runs them, and so does whoever names them.
+ * long: crowds, matrices of faults and eras, inputs of any form or length, soak. `.ci/run` runs them, and so does whoever names them.
  */
 const onlyInFull = [
   "examples/test/examples",
   "packages/gateway/test/adopt/Adopt",
   "packages/gateway/test/adopt/Start",
+  "packages/gateway/test/Check",
   "packages/gateway/test/Commands",
   "packages/gateway/test/Crowd",
+  "packages/gateway/test/Doors",
+  "packages/gateway/test/Fuzz",
+  "packages/gateway/test/FuzzDoors",
   "packages/gateway/test/http/Restart",
   "packages/gateway/test/Join",
   "packages/gateway/test/LinearFunctions",
@@ -26,20 +30,33 @@ const onlyInFull = [
   "packages/gateway/test/Operation",
   "packages/gateway/test/Outlived",
   "packages/gateway/test/page/Page",
+  "packages/gateway/test/PerClientStatus",
   "packages/gateway/test/RealClients",
+  "packages/gateway/test/Reload",
   "packages/gateway/test/Secrets",
   "packages/gateway/test/sign-in/Commands",
   "packages/gateway/test/sign-in/KeepSignedIn",
   "packages/gateway/test/Start",
+  "packages/gateway/test/UserFiles",
   "packages/gateway/test/WrapEras",
+  "packages/gateway/test/WrapFailuresHttp",
+  "packages/gateway/test/WrapFailuresSignIn",
+  "packages/gateway/test/WrapFailuresStdio",
+  "packages/gateway/test/WrapHttpEras",
   "packages/gateway/test/WrapInspector",
+  "packages/gateway/test/WrapMore",
+  "packages/gateway/test/WrapServers",
+  "packages/gateway/test/WrapUnread",
+  "packages/gateway/test/WrapUrl",
   "packages/promise/test/Clients",
   "packages/promise/test/Exit",
   "packages/promise/test/OtherClients",
   "packages/promise/test/Parity",
   "packages/promise/test/Programs",
+  "packages/promise/test/Replicas",
   "packages/sign-in/test/Oidc",
   "packages/sign-in/test/Processes",
+  "packages/transport-http/test/Everything",
   "packages/transport-http/test/LongLife",
   "packages/transport-http/test/Soak"
 ].map((name) => `${name}.test.ts`)
