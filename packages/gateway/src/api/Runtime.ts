@@ -1,5 +1,6 @@
 /**
- * One runtime of a server, and which of several runtimes represents it.
+ * The record of one backend of a server, over all of its connections, and which of several represents the server. People and the API call
+ * such a backend a runtime of the server.
  */
 import type { ConnectReason, Event, Status, Telemetry } from "@mcp-lifeline/core"
 
@@ -19,7 +20,7 @@ const urgent: ReadonlyArray<State> = [
   "Closed"
 ]
 
-/** The recorded state of one runtime. */
+/** The recorded state of one of them. */
 export class Runtime {
   /** Counted for each server from 1, in the order in which its runtimes were made. */
   readonly number: number

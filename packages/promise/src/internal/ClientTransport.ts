@@ -27,7 +27,7 @@ export class ClientTransport implements Transport {
     this.relay = new Relay(source.name, this)
   }
 
-  /** The official Client sends `initialize` only over a transport without a session id. An empty one is enough. */
+  /** The official Client sends `initialize` only over a transport without a session id; an empty id keeps it from doing so. */
   get sessionId(): string | undefined {
     return this.isAttached ? this.session : ""
   }

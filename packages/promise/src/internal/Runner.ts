@@ -95,9 +95,9 @@ export const starter = (runtime: Runtime.Runtime<never>) => {
 
 /** A runner in this runtime. */
 export const make = (runtime: Runtime.Runtime<never>): Runner => {
-  const started = starter(runtime)
+  const start = starter(runtime)
   return <A>(effect: Effect.Effect<A, unknown>, options?: SignalOptions) =>
-    started<A>((next) => {
+    start<A>((next) => {
       next(effect)
       return constVoid
     }, options)

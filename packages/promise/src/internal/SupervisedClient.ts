@@ -62,7 +62,7 @@ export class SupervisedClient extends SdkClient {
   readonly keepalive: KeepaliveControl
   /** Status, events and commands of the server. */
   readonly supervision: ServerSupervision
-  readonly #started: ReturnType<typeof Runner.starter>
+  readonly #start: ReturnType<typeof Runner.starter>
   readonly #isStrict: boolean
   readonly #transport: ClientTransport
   readonly #handlers: HandlerRegistry
@@ -71,7 +71,7 @@ export class SupervisedClient extends SdkClient {
     super(identity.clientInfo, { ...identity.official, capabilities: identity.capabilities } as ClientOptions)
     this.name = source.name
     this.supervision = new ServerSupervision(source)
-    this.#started = Runner.starter(source.runtime)
+    this.#start = Runner.starter(source.runtime)
     this.#isStrict = identity.official.enforceStrictCapabilities === true
     this.keepalive = this.supervision.keepalive
     this.#handlers = new HandlerRegistry(identity.capabilities)
@@ -145,7 +145,7 @@ export class SupervisedClient extends SdkClient {
     const refusal = this.#isStrict ? this.#refusal(method, options) : undefined
     if (refusal !== undefined) return Promise.reject(refusal)
     this.#transport.relay.methods.add(method)
-    const result = this.#started<unknown>((next) => {
+    const result = this.#start<unknown>((next) => {
       const backend = source.backend()
       if (backend !== undefined) return start(backend, method as Method, params as never, core, next)
       next(source.use((backend) => backend.request(method as Method, params as never, core)))

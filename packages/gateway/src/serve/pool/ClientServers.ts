@@ -13,7 +13,7 @@ import * as GroupFleet from "./GroupFleet.js"
 /** What `ClientServers` needs from the pool of all servers. */
 export interface Pool {
   /** The fleet of the shared servers. */
-  readonly sharedFleets: readonly [GroupFleet.GroupFleet]
+  readonly sharedFleet: GroupFleet.GroupFleet
   readonly settings: GroupFleet.Settings
   /** Receives a message after each change of the configuration. */
   readonly changes: Effect.Effect<Queue.Dequeue<void>, never, Scope.Scope>
@@ -52,7 +52,7 @@ export class ClientServers {
   constructor(pool: Pool, member: ClientGroup.Member) {
     this.#pool = pool
     this.#member = member
-    this.#fleets = pool.sharedFleets
+    this.#fleets = [pool.sharedFleet]
   }
 
   /** The fleet of its own servers, once it is made. */
@@ -77,7 +77,7 @@ export class ClientServers {
   need(): Effect.Effect<void> | undefined {
     if (this.#own === undefined) this.#start()
     const own = this.#own
-    const [shared] = this.#pool.sharedFleets
+    const shared = this.#pool.sharedFleet
     if (own === undefined) return shared.isReady() ? undefined : shared.ready
     if (shared.isReady() && own.fleet?.isReady() === true) return undefined
     const ready = Effect.zipRight(own.made.await, Effect.suspend(() => own.fleet?.ready ?? Effect.void))
@@ -141,12 +141,12 @@ export class ClientServers {
 
   /** Runs its own servers, until the fiber that runs this is interrupted: that closes the scope, and so stops the servers. */
   #live(own: OwnServers, group: ClientGroup.ClientGroup): Effect.Effect<void> {
-    const { changes, sharedFleets, run, settings } = this.#pool
+    const { changes, sharedFleet, run, settings } = this.#pool
     return Effect.gen(this, function*() {
       const changed = yield* changes
       const fleet = yield* GroupFleet.make(group, settings)
       own.fleet = fleet
-      this.#fleets = [...sharedFleets, fleet]
+      this.#fleets = [sharedFleet, fleet]
       this.#member.opened()
       yield* own.made.open
       yield* fleet.ready
@@ -157,7 +157,7 @@ export class ClientServers {
       logged,
       Effect.ensuring(Effect.suspend(() => {
         own.fleet = undefined
-        this.#fleets = sharedFleets
+        this.#fleets = [sharedFleet]
         // If they could not be made as configured, this wakes what waits for them, and the next need tries again.
         if (this.#own === own) this.#own = undefined
         return own.made.open

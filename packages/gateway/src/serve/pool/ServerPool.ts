@@ -110,7 +110,7 @@ export const make = (
     }
     const shared = yield* GroupFleet.make(ClientGroup.allClients(() => clients.keys()), settings)
     const pool: Pool = {
-      sharedFleets: [shared],
+      sharedFleet: shared,
       settings,
       changes: PubSub.subscribe(changes),
       run: yield* FiberSet.makeRuntime<never, void>(),
