@@ -33,7 +33,7 @@ export const serversOf = (fleet: Fleet.Fleet) =>
       () => Effect.succeed({ fleet, introduction: () => undefined, apply: notScripted })
     )
     const scripted: Pool = {
-      sharedFleets: [shared],
+      sharedFleet: shared,
       settings: { servers: () => [] } as never,
       changes: Effect.never,
       run: Effect.runFork,
