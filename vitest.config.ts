@@ -58,7 +58,8 @@ const onlyInFull = [
   "packages/sign-in/test/Processes",
   "packages/transport-http/test/Everything",
   "packages/transport-http/test/LongLife",
-  "packages/transport-http/test/Soak"
+  "packages/transport-http/test/Soak",
+  "packages/transport-stdio/test/windows/Start"
 ].map((name) => `${name}.test.ts`)
 
 const isAskedFor = (file: string): boolean =>

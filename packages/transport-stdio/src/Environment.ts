@@ -27,6 +27,10 @@ const windows = new Set([
 const isSafe = (name: string, platform: NodeJS.Platform): boolean =>
   platform === "win32" ? windows.has(name.toUpperCase()) : posix.has(name) || name.startsWith("LC_")
 
+const removeInAnyCase = (env: Record<string, string>, name: string): void => {
+  for (const other of Object.keys(env)) if (other.toUpperCase() === name.toUpperCase()) delete env[other]
+}
+
 /** Options of `make`. */
 export interface Options {
   readonly env?: { readonly [name: string]: string | Redacted.Redacted<string> | null } | undefined
@@ -46,6 +50,8 @@ export const make = (
     if (options.inheritEnv === true || (isSafe(name, platform) && !value.startsWith("()"))) result[name] = value
   }
   for (const [name, value] of Object.entries(options.env ?? {})) {
+    // `Path` and `PATH` are one variable there, and of two the server would get either.
+    if (platform === "win32") removeInAnyCase(result, name)
     if (value === null) delete result[name]
     else result[name] = Redacted.isRedacted(value) ? Redacted.value(value) : value
   }

@@ -5,6 +5,7 @@ import type { ChildProcessWithoutNullStreams } from "node:child_process"
 import { spawn } from "node:child_process"
 import { readdirSync, readFileSync } from "node:fs"
 import * as LiveGroups from "./LiveGroups.js"
+import * as WindowsCommand from "./WindowsCommand.js"
 
 /** How the child ended. */
 export interface Exit {
@@ -31,7 +32,7 @@ const slowestPoll = 250
 const isWindows = process.platform === "win32"
 
 /**
- * Started by its constructor, which throws what `spawn` throws. What `spawn` reports later comes as the child's `error`
+ * Started by its constructor, which throws what `spawn` throws, or a `WindowsCommand.Unstartable`. What `spawn` reports later comes as the child's `error`
  * event.
  *
  * On Windows there are no process groups: ending one means `taskkill /T /F` on the tree.
@@ -53,12 +54,16 @@ export class ProcessGroup implements LiveGroups.LiveGroup {
   constructor(options: Options) {
     this.#options = options
     this.handleSignals = options.handleSignals
-    this.child = spawn(options.command, options.args, {
+    const start = isWindows
+      ? WindowsCommand.resolve(options.command, options.args, options.env, options.cwd ?? process.cwd())
+      : { file: options.command, args: options.args, verbatim: false }
+    this.child = spawn(start.file, start.args, {
       cwd: options.cwd,
       env: options.env,
       stdio: ["pipe", "pipe", "pipe"],
       detached: !isWindows,
       windowsHide: true,
+      windowsVerbatimArguments: start.verbatim,
       shell: false
     })
     if (this.child.pid === undefined) {

@@ -3,6 +3,7 @@
  */
 import { ConnectError } from "@mcp-lifeline/core"
 import { accessSync, constants, statSync } from "node:fs"
+import * as WindowsFailure from "./WindowsFailure.js"
 
 /** What was to be started. `show` and `showArgs` mask secrets. */
 export interface Target {
@@ -10,6 +11,8 @@ export interface Target {
   readonly cwd: string | undefined
   readonly show: (text: string) => string
   readonly showArgs: (args: ReadonlyArray<string>) => ReadonlyArray<string>
+  /** Default: that of this process. */
+  readonly platform?: NodeJS.Platform | undefined
 }
 
 /** What passes by itself: too many processes or open files, too little memory. */
@@ -48,7 +51,8 @@ const argumentsIn = (command: string): readonly [string, ...ReadonlyArray<string
 /** What shells would have put in the place of `~` and variables. */
 const unexpanded = (text: string): string | undefined => /^~(?=[/\\]|$)|\$\{?\w+\}?|%\w+%/.exec(text)?.[0]
 
-const explain = (code: string | undefined, { command, cwd, show, showArgs }: Target): string => {
+const explain = (error: unknown, code: string | undefined, target: Target): string => {
+  const { command, cwd, platform = process.platform, show, showArgs } = target
   if (command === "") return "command is empty: give the program to start"
   const split = code === "ENOENT" || code === "ENOTDIR" ? argumentsIn(command) : undefined
   const shown = `command ${JSON.stringify(show(command))}`
@@ -65,6 +69,14 @@ const explain = (code: string | undefined, { command, cwd, show, showArgs }: Tar
     const line = JSON.stringify([show(first), ...masked].join(" "))
     return `command ${line} contains arguments, and there is no program of that name: arguments belong in args, as in `
       + `command: ${JSON.stringify(show(first))}, args: [${masked.map((word) => JSON.stringify(word)).join(", ")}]`
+  }
+  if (platform === "win32") {
+    if (isPath(command) && kindOf(command) === "directory") {
+      return `${shown} is a directory: give the program to start`
+    }
+    const advice = correct(command, isPath(command) ? "correct it" : "install it, or give its full path")
+    const words = WindowsFailure.explain(error, { shown, show, advice })
+    if (words !== undefined) return words
   }
   switch (code) {
     case "ENOENT":
@@ -113,7 +125,7 @@ export const make = (error: unknown, target: Target): ConnectError => {
     backend: "",
     reason: "spawn",
     permanent: !passing.has(code ?? ""),
-    message: explain(code, target),
+    message: explain(error, code, target),
     cause: Object.assign(new Error(`spawn: ${code ?? "no reason given"}`), { code })
   })
 }

@@ -1,0 +1,228 @@
+/**
+ * What to spawn on Windows for a command (S10). `CreateProcess` starts nothing but programs, and looks in our PATH: scripts such as
+ * `npx.cmd` are found along the server's PATH and PATHEXT, and run by `cmd.exe`.
+ */
+import { closeSync, lstatSync, openSync, readSync, statSync } from "node:fs"
+import { win32 } from "node:path"
+
+/** What is looked at on the disk. */
+export interface Files {
+  readonly isFile: (path: string) => boolean
+  /** How a file begins; empty if it cannot be read. */
+  readonly read: (path: string) => string
+}
+
+/** What to spawn. */
+export interface Start {
+  readonly file: string
+  readonly args: ReadonlyArray<string>
+  /** The arguments are quoted already. */
+  readonly verbatim: boolean
+}
+
+/** Why nothing can be spawned. */
+export type Problem =
+  | {
+    readonly _tag: "NotFound"
+    readonly name: string
+    readonly extensions: ReadonlyArray<string>
+    /** The folders of PATH; undefined for a path. */
+    readonly folders: ReadonlyArray<string> | undefined
+    /** The file that names it as its interpreter. */
+    readonly neededBy: string | undefined
+  }
+  | { readonly _tag: "LineBreak"; readonly script: string }
+  | { readonly _tag: "TooLong"; readonly limit: number; readonly script: string | undefined }
+
+/** Thrown in the place of what `spawn` throws. */
+export class Unstartable extends Error {
+  readonly code: "ENOENT" | "E2BIG" | "EINVAL"
+  readonly problem: Problem
+
+  constructor(problem: Problem) {
+    super(problem._tag)
+    this.problem = problem
+    this.code = problem._tag === "NotFound" ? "ENOENT" : problem._tag === "TooLong" ? "E2BIG" : "EINVAL"
+  }
+}
+
+const isCode = (error: unknown, ...codes: ReadonlyArray<string>): boolean =>
+  codes.includes(String((error as NodeJS.ErrnoException).code))
+
+export const files: Files = {
+  isFile: (path) => {
+    try {
+      return statSync(path).isFile()
+    } catch (error) {
+      if (isCode(error, "ENOENT", "ENOTDIR")) return false
+    }
+    try {
+      // What the Microsoft Store installs is a link that nobody may follow but `CreateProcess`.
+      return !lstatSync(path).isDirectory()
+    } catch {
+      return false
+    }
+  },
+  read: (path) => {
+    let file: number | undefined
+    try {
+      file = openSync(path, "r")
+      const buffer = Buffer.alloc(4096)
+      return buffer.toString("utf8", 0, readSync(file, buffer))
+    } catch {
+      return ""
+    } finally {
+      if (file !== undefined) closeSync(file)
+    }
+  }
+}
+
+/** A variable of an environment, whose names are the same in any case. */
+const variable = (env: Readonly<Record<string, string>>, name: string): string | undefined =>
+  Object.entries(env).find(([key]) => key.toUpperCase() === name)?.[1]
+
+/** Windows drops dots and blanks from the end of a name. */
+const extensionOf = (path: string): string => win32.extname(path.replace(/[. ]+$/, "")).toLowerCase()
+
+/** A name with a folder or a drive is not looked up in PATH. */
+export const isPath = (command: string): boolean => /[/\\]|^[a-z]:/i.test(command)
+
+/** How many files may name each other as interpreters. */
+const maxInterpreters = 4
+/** Characters of a command line. */
+const maxLine = 32_766
+const maxShellLine = 8_191
+
+/** What npm writes for a program of a package, around the path of its JavaScript; blanks count as one. */
+const npmShim = [
+  String.raw`@ECHO off GOTO start :find_dp0 SET dp0=%~dp0 EXIT /b :start SETLOCAL CALL :find_dp0 `
+  + String
+    .raw`IF EXIST "%dp0%\node.exe" ( SET "_prog=%dp0%\node.exe" ) ELSE ( SET "_prog=node" SET PATHEXT=%PATHEXT:;.JS;=;% ) `
+  + String.raw`endLocal & goto #_undefined_# 2>NUL || title %COMSPEC% & "%_prog%" "%dp0%` + "\\",
+  `" %*`
+] as const
+
+/**
+ * Quotes what `cmd.exe` parses, so that nothing of it is a command however often it is parsed (a script with `call` parses again). All is
+ * in quotes, and a quote is two. Only percent signs are outside, each before a quote: no variable has such a name, and `/c` leaves what it
+ * does not know. A second parse removes `%name%` and `%name:`, so colons are outside, too, where there is a percent sign: what it removes
+ * then has an even number of quotes.
+ */
+const quote = (text: string, outside: RegExp): string =>
+  `"${text.replace(/(\\*)"/g, `$1$1""`).replace(outside, `$1$1"$2"`).replace(/(\\+)$/, "$1$1")}"`
+
+const percent = /(\\*)(%)/g
+const percentOrColon = /(\\*)([%:])/g
+
+/**
+ * What to spawn for a command and its arguments. Throws an `Unstartable`.
+ *
+ * A name without a folder is looked for in the folders of the server's PATH, with the extensions of its PATHEXT, and not in the current
+ * folder. A path is relative to the server's.
+ */
+export const resolve = (
+  command: string,
+  args: ReadonlyArray<string>,
+  env: Readonly<Record<string, string>>,
+  cwd: string,
+  disk: Files = files
+): Start => new Search(env, cwd, disk).start(command, args, [])
+
+class Search {
+  readonly #env: Readonly<Record<string, string>>
+  readonly #cwd: string
+  readonly #disk: Files
+  readonly #extensions: ReadonlyArray<string>
+  readonly #folders: ReadonlyArray<string>
+
+  constructor(env: Readonly<Record<string, string>>, cwd: string, disk: Files) {
+    this.#env = env
+    this.#cwd = cwd
+    this.#disk = disk
+    this.#extensions = (variable(env, "PATHEXT") || ".COM;.EXE;.BAT;.CMD").split(";").filter((one) => one !== "")
+    this.#folders = (variable(env, "PATH") ?? "").split(";").map((one) => one.replaceAll(`"`, "").trim())
+      .filter((one) => one !== "")
+  }
+
+  start(command: string, args: ReadonlyArray<string>, users: ReadonlyArray<string>): Start {
+    const file = this.#find(command)
+    if (file === undefined || users.length > maxInterpreters) {
+      throw new Unstartable({
+        _tag: "NotFound",
+        name: command,
+        extensions: this.#extensions,
+        folders: isPath(command) ? undefined : this.#folders,
+        neededBy: users.at(-1)
+      })
+    }
+    switch (extensionOf(file)) {
+      case ".exe":
+      case ".com":
+        return program(file, args)
+      case ".bat":
+      case ".cmd":
+        return this.#script(file, args, users)
+    }
+    const [interpreter, ...rest] = shebang(this.#disk.read(file))
+    if (interpreter === undefined) return program(file, args)
+    return this.start(interpreter, [...rest, file, ...args], [...users, file])
+  }
+
+  #find(command: string): string | undefined {
+    if (command === "") return undefined
+    const known = this.#extensions.some((one) => one.toLowerCase() === extensionOf(command))
+    const withExtension = this.#extensions.map((one) => `${command}${one.toLowerCase()}`)
+    const folders = isPath(command) ? [""] : this.#folders
+    // A file without an extension comes last: beside `npx.cmd` lies `npx`, for other systems.
+    for (const names of [known ? [command, ...withExtension] : withExtension, [command]]) {
+      for (const folder of folders) {
+        for (const name of names) {
+          const path = win32.resolve(this.#cwd, folder, name)
+          if (this.#disk.isFile(path)) return path
+        }
+      }
+    }
+    return undefined
+  }
+
+  #script(file: string, args: ReadonlyArray<string>, users: ReadonlyArray<string>): Start {
+    const javaScript = ofNpm(file, this.#disk.read(file))
+    if (javaScript !== undefined && this.#disk.isFile(javaScript)) {
+      // Without cmd.exe nothing needs quotes, and the process that is started is the server.
+      const own = win32.join(win32.dirname(file), "node.exe")
+      return this.start(this.#disk.isFile(own) ? own : "node", [javaScript, ...args], [...users, file])
+    }
+    if (args.some((one) => /[\r\n]/.test(one))) throw new Unstartable({ _tag: "LineBreak", script: file })
+    const outside = [file, ...args].some((one) => one.includes("%")) ? percentOrColon : percent
+    const line = [quote(file, percent), ...args.map((one) => quote(one, outside))].join(" ")
+    const shell = variable(this.#env, "COMSPEC")
+      || win32.join(variable(this.#env, "SYSTEMROOT") || "C:\\Windows", "System32", "cmd.exe")
+    const start = { file: shell, args: ["/e:ON", "/v:OFF", "/d", "/s", "/c", `"${line}"`], verbatim: true }
+    return bounded(start, maxShellLine, file)
+  }
+}
+
+const program = (file: string, args: ReadonlyArray<string>): Start =>
+  bounded({ file, args, verbatim: false }, maxLine, undefined)
+
+const bounded = (start: Start, limit: number, script: string | undefined): Start => {
+  if ([start.file, ...start.args].join(" ").length <= limit) return start
+  throw new Unstartable({ _tag: "TooLong", limit, script })
+}
+
+/** The words of `#!`, without the folder of the interpreter, which is one of other systems. */
+const shebang = (text: string): ReadonlyArray<string> => {
+  const [first = "", ...rest] = /^#!([^\r\n]*)/.exec(text)?.[1]?.trim().split(/\s+/) ?? []
+  const [name, ...args] = [first.slice(first.lastIndexOf("/") + 1), ...rest]
+  if (name !== "env") return name === "" || name === undefined ? [] : [name, ...args]
+  return args[0] === "-S" ? args.slice(1) : args
+}
+
+/** The JavaScript that a script made by npm starts, if that is all that the script does. */
+const ofNpm = (script: string, text: string): string | undefined => {
+  const [begin, end] = npmShim
+  const line = text.replace(/\s+/g, " ").trim()
+  if (!line.startsWith(begin) || !line.endsWith(end)) return undefined
+  const path = line.slice(begin.length, -end.length)
+  return /["%&|<>^]/.test(path) ? undefined : win32.join(win32.dirname(script), path)
+}

@@ -1,0 +1,28 @@
+/**
+ * Starts the servers of a file, calls each, and writes what they answered, or why they did not start, to another. Bundled by the test, and
+ * run by Node.js for Windows.
+ */
+import { StdioConnector } from "@mcp-lifeline/transport-stdio"
+import { Effect } from "effect"
+import { readFileSync, writeFileSync } from "node:fs"
+
+const [input = "", output = ""] = process.argv.slice(2)
+const all = JSON.parse(readFileSync(input, "utf8")) as ReadonlyArray<StdioConnector.Options>
+
+const run = Effect.forEach(all, (options) =>
+  Effect.gen(function*() {
+    const connection = yield* StdioConnector.make({ ...options, protocol: "2025" }).connect({
+      onNotification: () => {}
+    })
+    const result = yield* connection.request("tools/call", { name: "arguments", arguments: {} }, { timeout: 60_000 })
+    return JSON.parse((result.content[0] as { readonly text: string }).text) as unknown
+  }).pipe(
+    Effect.scoped,
+    Effect.catchAll((error) => Effect.succeed(error.message)),
+    Effect.timeoutTo({ duration: "100 seconds", onSuccess: (answer) => answer, onTimeout: () => "no answer" })
+  ))
+
+void Effect.runPromise(run).then((answers) => {
+  writeFileSync(output, JSON.stringify(answers))
+  process.exit()
+})
