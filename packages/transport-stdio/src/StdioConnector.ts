@@ -12,7 +12,10 @@ import { StdioTransport } from "./StdioTransport.js"
 
 /** Options of a stdio connector. */
 export interface Options {
-  /** The program. It is started without a shell. */
+  /**
+   * The program. It is started without a shell. On Windows, a name without a folder is looked up along the PATH and PATHEXT of the server's
+   * environment, not in the current folder, and `cmd.exe` runs scripts (`.cmd`, `.bat`), whose arguments may not contain line breaks.
+   */
   readonly command: string
   /**
    * Its arguments. The connector masks what looks like a secret (`--api-key x`, `TOKEN=x`, `Authorization: x`, credentials in a URL) in
@@ -23,7 +26,7 @@ export interface Options {
   /**
    * Environment variables, in addition to the safe ones that the server always inherits (HOME, LANG, LC_*, LOGNAME, PATH, SHELL, TERM,
    * TMPDIR, TZ, USER, and the like on Windows). In what the server writes to stderr, the connector masks values of 8 characters or more.
-   * Null removes an inherited variable.
+   * Null removes an inherited variable. On Windows, names are the same in any case.
    */
   readonly env?: { readonly [name: string]: string | Redacted.Redacted<string> | null } | undefined
   /** The working directory. Default: that of this process. */

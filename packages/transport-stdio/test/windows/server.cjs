@@ -1,6 +1,7 @@
 "use strict"
 /** An MCP server whose only tool says with what arguments it was started. */
 let text = ""
+/** @param {{ readonly id?: number, readonly method: string }} request */
 const answer = ({ id, method }) => {
   if (id === undefined) return
   const result = method === "initialize"
