@@ -9,7 +9,7 @@
  * `--part calls` (about 4 minutes on a quiet machine) has each in front of server-everything over stdio, measured in turns, block by block. `p50`: one call of
  * `echo` after the other. `calls/s`: so many in flight. Both are of the best block, since the others show what else the machine was doing.
  * `RSS`: the processes of the gateway without the server's, after that. `killed`: what a client of the official SDK sees when the server is
- * killed.
+ * killed. `a bare relay` has an HTTP server, ids and a pipe, and nothing else (`gateways/relay.mjs`).
  *
  * `--part growth` (3 to 5 minutes) has each in front of 1, 10 and 50 small servers, used by 1, 10 and 100 clients that call without a
  * pause for `--seconds`, one gateway at a time. Gateways for one server are measured with more clients only.
@@ -101,7 +101,7 @@ const direct = async () => {
   }
 }
 
-/** @param {ReadonlyArray<Processes.Product>} products @param {Array<string>} notes */
+/** @param {ReadonlyArray<Processes.Product>} products This gateway first, a bare relay last. @param {Array<string>} notes */
 const compared = async (products, notes) => {
   /** @type {Array<Processes.Gateway>} */
   const gateways = []
@@ -135,21 +135,23 @@ const compared = async (products, notes) => {
   for (const { caller } of measured) caller.close()
   /** @type {Array<string>} */
   const seen = []
-  for (const gateway of gateways) seen.push(await killed(gateway))
+  for (const gateway of gateways) seen.push(gateway.name === Processes.bareRelay.name ? "ends" : await killed(gateway))
   for (const { stop } of gateways) stop()
 
   const p50s = measured.map(({ medians }) => Math.min(...medians))
   const rates = measured.map(({ rates }) => Math.max(...rates))
   const best = {
-    p50: Math.min(...p50s.slice(2)),
-    rate: Math.max(...rates.slice(2)),
-    rss: Math.min(...rss.slice(1))
+    p50: Math.min(...p50s.slice(2, -1)),
+    rate: Math.max(...rates.slice(2, -1)),
+    rss: Math.min(...rss.slice(1, -1))
   }
   const [p50 = 0, rate = 0, size = 0] = [p50s[1], rates[1], rss[0]]
   notes.push(
     `Against the best of the others: p50 ${common.round(p50 / best.p50, 2)} times, calls a second ${
       common.round(rate / best.rate, 2)
-    } times, memory ${common.round(size / best.rss, 2)} times`
+    } times, memory ${common.round(size / best.rss, 2)} times; against a bare relay: p50 ${
+      common.round(p50 / (p50s.at(-1) ?? 0), 2)
+    } times`
   )
   return measured.map(({ cpu, name, took }, i) => ({
     name,
@@ -186,7 +188,11 @@ const run = async (name, title, measure) => {
     notes: [...said, `This part took ${Math.round((performance.now() - startedAt) / 1000)} s`]
   })
 }
-await run("calls", "Gateways in front of server-everything over stdio", (said) => compared(products, said))
+await run(
+  "calls",
+  "Gateways in front of server-everything over stdio",
+  (said) => compared([...products, Processes.bareRelay], said)
+)
 await run(
   "growth",
   "Gateways in front of 1, 10 and 50 servers over stdio, used by 1, 10 and 100 clients",

@@ -33,6 +33,16 @@ const lifeline = {
   args: (port, config) => ["serve", "--port", String(port), "--config", config]
 }
 
+/** What any gateway does at least, and nothing of ours. @type {Product} */
+export const bareRelay = {
+  name: "a bare relay",
+  version: "",
+  file: fileURLToPath(new URL("relay.mjs", import.meta.url)),
+  isSingle: true,
+  sse: false,
+  args: (port, _, { args, program }) => [String(port), program, ...args]
+}
+
 /** The others, by their names in npm. @type {Readonly<Record<string, Pick<Product, "isSingle" | "sse" | "args">>>} */
 const others = {
   "mcp-hub": {
@@ -139,7 +149,7 @@ export const started = async ({ args, file, isSingle, name, sse, version }, serv
   }
   atExit(stop)
   const gateway = {
-    name: `${name} ${version}`,
+    name: `${name} ${version}`.trim(),
     tools: isSingle ? ["echo"] : names.map((one) => `${one}__echo`),
     sse,
     url: `http://127.0.0.1:${port}/mcp`,

@@ -261,12 +261,12 @@ const rounds = [
   { length: 1_048_576, usual: 600, units: common, frames: frames.slice(0, 1) }
 ] as const
 
-/** Whether four times the length costs much more than four times as much: sixteen times, if it is quadratic. */
+/** Whether sixteen times the length costs much more than sixteen times as much: 256 times, if it is quadratic. */
 const isSuperlinear = (run: (text: string) => unknown, make: (length: number) => string, length: number): boolean => {
-  const [short, long] = [make(length / 4), make(length)]
-  // A collection of what others have left may come at any time, and more than once.
+  const [short, long] = [make(length / 16), make(length)]
+  // What others have left may be collected at any time, and more than once; and they take the processor's caches.
   for (let looks = 0; looks < 5; looks++) {
-    if (costs(() => run(long), 3) <= 10 * Math.max(2.5, costs(() => run(short), 3))) return false
+    if (costs(() => run(long), 3) <= 64 * Math.max(0.4, costs(() => run(short), 3))) return false
   }
   return true
 }

@@ -82,7 +82,11 @@ const variable = (env: Readonly<Record<string, string>>, name: string): string |
   Object.entries(env).find(([key]) => key.toUpperCase() === name)?.[1]
 
 /** Windows drops dots and blanks from the end of a name. */
-const extensionOf = (path: string): string => win32.extname(path.replace(/[. ]+$/, "")).toLowerCase()
+const extensionOf = (path: string): string => {
+  let end = path.length
+  while (end > 0 && (path[end - 1] === "." || path[end - 1] === " ")) end--
+  return win32.extname(path.slice(0, end)).toLowerCase()
+}
 
 /** A name with a folder or a drive is not looked up in PATH. */
 export const isPath = (command: string): boolean => /[/\\]|^[a-z]:/i.test(command)
@@ -108,11 +112,19 @@ const npmShim = [
  * does not know. A second parse removes `%name%` and `%name:`, so colons are outside, too, where there is a percent sign: what it removes
  * then has an even number of quotes.
  */
-const quote = (text: string, outside: RegExp): string =>
-  `"${text.replace(/(\\*)"/g, `$1$1""`).replace(outside, `$1$1"$2"`).replace(/(\\+)$/, "$1$1")}"`
-
-const percent = /(\\*)(%)/g
-const percentOrColon = /(\\*)([%:])/g
+const quote = (text: string, outside: string): string => {
+  let quoted = ""
+  let backslashes = 0
+  for (const one of `${text}"`) {
+    const isQuote = one === `"`
+    // The backslashes before a quote are two each, so that they do not escape it.
+    if (isQuote || outside.includes(one)) quoted += "\\".repeat(backslashes) + (isQuote ? `""` : `"${one}"`)
+    else quoted += one
+    backslashes = one === "\\" ? backslashes + 1 : 0
+  }
+  // The last quote ends the argument.
+  return `"${quoted.slice(0, -1)}`
+}
 
 /**
  * What to spawn for a command and its arguments. Throws an `Unstartable`.
@@ -193,8 +205,8 @@ class Search {
       return this.start(this.#disk.isFile(own) ? own : "node", [javaScript, ...args], [...users, file])
     }
     if (args.some((one) => /[\r\n]/.test(one))) throw new Unstartable({ _tag: "LineBreak", script: file })
-    const outside = [file, ...args].some((one) => one.includes("%")) ? percentOrColon : percent
-    const line = [quote(file, percent), ...args.map((one) => quote(one, outside))].join(" ")
+    const outside = [file, ...args].some((one) => one.includes("%")) ? "%:" : "%"
+    const line = [quote(file, "%"), ...args.map((one) => quote(one, outside))].join(" ")
     const shell = variable(this.#env, "COMSPEC")
       || win32.join(variable(this.#env, "SYSTEMROOT") || "C:\\Windows", "System32", "cmd.exe")
     const start = { file: shell, args: ["/e:ON", "/v:OFF", "/d", "/s", "/c", `"${line}"`], verbatim: true }
