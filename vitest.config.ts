@@ -59,6 +59,7 @@ const onlyInFull = [
   "packages/transport-http/test/Everything",
   "packages/transport-http/test/LongLife",
   "packages/transport-http/test/Soak",
+  "packages/transport-stdio/test/windows/End",
   "packages/transport-stdio/test/windows/Start"
 ].map((name) => `${name}.test.ts`)
 

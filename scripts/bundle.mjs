@@ -29,10 +29,10 @@ const bundles = {
 /** @returns {Manifest} */
 const manifest = (/** @type {string} */ file) => JSON.parse(readFileSync(file, "utf8"))
 
-const { dependencies = {}, name, peerDependencies = {} } = manifest("package.json")
+const { dependencies = {}, name, optionalDependencies = {}, peerDependencies = {} } = manifest("package.json")
 const bundle = bundles[name]
 if (bundle === undefined) throw new Error(`${name} is not published as a bundle`)
-const installed = Object.keys({ ...dependencies, ...peerDependencies })
+const installed = Object.keys({ ...dependencies, ...optionalDependencies, ...peerDependencies })
 
 /** What `effect` exports itself, beside its modules. */
 const functions = new Set(["absurd", "flow", "hole", "identity", "pipe", "unsafeCoerce"])

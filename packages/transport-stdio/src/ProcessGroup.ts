@@ -6,6 +6,7 @@ import { spawn } from "node:child_process"
 import { readdirSync, readFileSync } from "node:fs"
 import * as LiveGroups from "./LiveGroups.js"
 import * as WindowsCommand from "./WindowsCommand.js"
+import * as WindowsJob from "./WindowsJob.js"
 
 /** How the child ended. */
 export interface Exit {
@@ -35,7 +36,8 @@ const isWindows = process.platform === "win32"
  * Started by its constructor, which throws what `spawn` throws, or a `WindowsCommand.Unstartable`. What `spawn` reports later comes as the child's `error`
  * event.
  *
- * On Windows there are no process groups: ending one means `taskkill /T /F` on the tree.
+ * On Windows there are no process groups and no SIGTERM: there, the tree of processes is a job, which is ended as by SIGKILL. Without jobs,
+ * ending it means `taskkill /T /F`, which misses what has been re-parented.
  */
 export class ProcessGroup implements LiveGroups.LiveGroup {
   readonly child: ChildProcessWithoutNullStreams
@@ -46,6 +48,8 @@ export class ProcessGroup implements LiveGroups.LiveGroup {
   exit: Exit | undefined
 
   readonly #options: Options
+  /** The tree of processes on Windows. */
+  #job: WindowsJob.WindowsJob | undefined
   /** Set once and for ever: the system may give the number to another process from then on. */
   #gone = false
   #shutdown: Promise<void> | undefined
@@ -57,6 +61,8 @@ export class ProcessGroup implements LiveGroups.LiveGroup {
     const start = isWindows
       ? WindowsCommand.resolve(options.command, options.args, options.env, options.cwd ?? process.cwd())
       : { file: options.command, args: options.args, verbatim: false }
+    // Made before, so that the process is in it before it can start another.
+    const job = isWindows ? WindowsJob.create() : undefined
     this.child = spawn(start.file, start.args, {
       cwd: options.cwd,
       env: options.env,
@@ -68,8 +74,11 @@ export class ProcessGroup implements LiveGroups.LiveGroup {
     })
     if (this.child.pid === undefined) {
       this.#gone = true
+      job?.close()
       return
     }
+    if (job?.add(this.child.pid) === true) this.#job = job
+    else job?.close()
     LiveGroups.add(this)
     this.child.once("exit", (code, signal) => {
       this.exit = { code, signal }
@@ -87,7 +96,7 @@ export class ProcessGroup implements LiveGroups.LiveGroup {
   /**
    * Ends stdin, then sends SIGTERM and at last SIGKILL to the group, each when the grace of the step before has passed; to a
    * child that has not shown itself to be a server, SIGTERM goes at once: nothing says that it reads its stdin. Ends as soon as the child has exited and no process of the group is left. Runs once; later calls wait for the first.
-   * Rejects when something survives SIGKILL for five seconds.
+   * Rejects when something survives SIGKILL for five seconds. On Windows, SIGKILL comes in the place of SIGTERM.
    */
   shutdown(): Promise<void> {
     this.#shutdown ??= this.#ladder()
@@ -104,10 +113,12 @@ export class ProcessGroup implements LiveGroups.LiveGroup {
       if (this.serving) await this.#exitWithin(this.#options.stdinGrace)
     }
     if (this.#isGone()) return
-    this.#signal("SIGTERM")
-    // A stopped process acts on SIGTERM only when it goes on.
-    this.#signal("SIGCONT")
-    if (await this.#goneWithin(this.#options.termGrace)) return
+    if (!isWindows) {
+      this.#signal("SIGTERM")
+      // A stopped process acts on SIGTERM only when it goes on.
+      this.#signal("SIGCONT")
+      if (await this.#goneWithin(this.#options.termGrace)) return
+    }
     this.#signal("SIGKILL")
     if (await this.#goneWithin(killBound)) return
     throw new Error(`process group ${this.pid} still has processes ${killBound} ms after SIGKILL`)
@@ -144,13 +155,15 @@ export class ProcessGroup implements LiveGroups.LiveGroup {
   #isGone(): boolean {
     if (!this.#gone && this.exit !== undefined && !this.#hasMembers()) {
       this.#gone = true
+      this.#job?.close()
       LiveGroups.remove(this)
     }
     return this.#gone
   }
 
   #hasMembers(): boolean {
-    if (this.pid === undefined || isWindows) return false
+    if (isWindows) return this.#job?.hasMembers() ?? false
+    if (this.pid === undefined) return false
     try {
       process.kill(-this.pid, 0)
     } catch (error) {
@@ -163,7 +176,8 @@ export class ProcessGroup implements LiveGroups.LiveGroup {
     if (this.#gone || this.pid === undefined) return
     try {
       if (!isWindows) process.kill(-this.pid, signal)
-      else if (signal !== "SIGCONT") {
+      else if (this.#job !== undefined) this.#job.terminate()
+      else {
         spawn("taskkill", ["/pid", String(this.pid), "/T", "/F"], { windowsHide: true, stdio: "ignore" })
           .on("error", () => this.child.kill())
       }

@@ -9,6 +9,7 @@ import * as Environment from "./Environment.js"
 import { maxLineBytes } from "./Framing.js"
 import * as Secrets from "./Secrets.js"
 import { StdioTransport } from "./StdioTransport.js"
+import * as WindowsJob from "./WindowsJob.js"
 
 /** Options of a stdio connector. */
 export interface Options {
@@ -44,12 +45,12 @@ export interface Options {
   /** The longest message, in bytes. The connector drops a longer one while it arrives, and only its own request fails. Default 16 MiB. */
   readonly maxMessageBytes?: number | undefined
   /**
-   * How long the server may take to exit after its stdin has been closed. Then it gets SIGTERM. Default 2 seconds. Keep the sum of
+   * How long the server may take to exit after its stdin has been closed. Then it gets SIGTERM (on Windows, it is ended). Default 2 seconds. Keep the sum of
    * `stdinGrace` and `termGrace` below `timeouts.close` (5 seconds): Lifeline does not wait longer for a close. The process is still
    * terminated, but the next one may start before it has exited.
    */
   readonly stdinGrace?: TimeSpan.TimeSpan | undefined
-  /** How long its process group may take to exit after SIGTERM. Then it gets SIGKILL. Default 2 seconds. */
+  /** How long its process group may take to exit after SIGTERM. Then it gets SIGKILL. Default 2 seconds. Not used on Windows. */
   readonly termGrace?: TimeSpan.TimeSpan | undefined
   /** Whether SIGINT, SIGTERM and SIGHUP terminate the server's process group and then this process. Default false. */
   readonly handleSignals?: boolean | undefined
@@ -95,14 +96,23 @@ const check = Check.options(
   "a server that is started"
 )
 
+const loadJobs = Effect.flatMap(
+  Effect.promise(() => WindowsJob.load()),
+  (warning) => warning === undefined ? Effect.void : Effect.logWarning(warning)
+)
+
 /**
  * A connector that starts a process for each connection, in a process group of its own, and terminates the whole group when the connection
  * closes.
  *
  * To close, the connector closes stdin, then sends SIGTERM, then SIGKILL to the group, each after its grace period. It waits until the
  * process has exited and no process of its group is left. If this process exits, the connector sends SIGKILL to the groups; if this
- * process is killed, the servers see the end of their stdin. The connector cannot reach a daemon that has left its group. On Windows, it
- * uses `taskkill /T /F` instead of signals.
+ * process is killed, the servers see the end of their stdin. The connector cannot reach a daemon that has left its group.
+ *
+ * On Windows, each process and whatever it starts is in a Job Object. To close, the connector closes stdin and, after `stdinGrace`, ends
+ * the whole job; it also does so if the process exits, and Windows does so if this process ends in any way. This needs an optional
+ * dependency, `@koromix/koffi-win32-x64` or `-arm64`, which npm installs on Windows. Without it, the connector logs a warning, and uses
+ * `taskkill /T /F`, which misses what a process that has exited had started.
  *
  * Throws an `InvalidOptions` that lists every option that is out of range or does not exist.
  *
@@ -135,6 +145,7 @@ export const make = (options: Options): Connector => {
       Effect.gen(function*() {
         const runtime = yield* Effect.runtime<never>()
         const binding = yield* Binding.load(connectOptions)
+        if (process.platform === "win32") yield* loadJobs
         const runFork = Runtime.runFork(runtime)
         const make = (): StdioTransport => {
           const transport = new StdioTransport({

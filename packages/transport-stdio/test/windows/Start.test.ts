@@ -1,31 +1,8 @@
 import type { StdioConnector } from "@mcp-lifeline/transport-stdio"
-import { build } from "esbuild"
-import { spawn, spawnSync } from "node:child_process"
-import { once } from "node:events"
-import {
-  closeSync,
-  copyFileSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  openSync,
-  readFileSync,
-  rmSync,
-  writeFileSync
-} from "node:fs"
-import { tmpdir } from "node:os"
+import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs"
 import { dirname, join } from "node:path"
-import { fileURLToPath } from "node:url"
 import { afterAll, assert, beforeAll, describe, it } from "vitest"
-
-/** The `node.exe` of Node.js 20 or 22 for Windows, which Wine runs. */
-const node = process.env["LIFELINE_WINE_NODE"] ?? ""
-const isThere = existsSync(node) && spawnSync("wine", ["--version"]).status === 0
-
-const here = (name: string): string => fileURLToPath(new URL(name, import.meta.url))
-const source = (name: string, module = "index"): string => here(`../../../${name}/src/${module}.ts`)
-/** A path, as Wine shows it to programs. */
-const windows = (path: string): string => `Z:${path.replaceAll("/", "\\")}`
+import * as Wine from "./Wine.js"
 
 /** As npx.cmd of Node.js ends. */
 const npx = String.raw`@ECHO OFF
@@ -54,29 +31,15 @@ IF EXIST "%dp0%\node.exe" (
 endLocal & goto #_undefined_# 2>NUL || title %COMSPEC% & "%_prog%"  "%dp0%\server.cjs" %*
 `
 
-describe.skipIf(!isThere)(
+describe.skipIf(!Wine.isThere)(
   "servers on Windows (skipped without wine and LIFELINE_WINE_NODE, the path of a node.exe)",
   () => {
+    let wine: Wine.Wine
     let directory = ""
-    let env: NodeJS.ProcessEnv = {}
-
-    const wine = async (...args: ReadonlyArray<string>): Promise<void> => {
-      // A pipe is no console for programs of Windows; a file will do.
-      const log = openSync(join(directory, "wine.log"), "a")
-      const child = spawn("wine", args, { cwd: directory, env, stdio: ["ignore", log, log] })
-      await once(child, "exit")
-      closeSync(log)
-    }
 
     beforeAll(async () => {
-      directory = mkdtempSync(join(tmpdir(), "stdio-windows-"))
-      env = {
-        ...process.env,
-        WINEPREFIX: join(directory, "prefix"),
-        WINEARCH: "win64",
-        WINEDEBUG: "-all",
-        NODE_SKIP_PLATFORM_CHECK: "1"
-      }
+      wine = await Wine.make()
+      directory = wine.directory
       mkdirSync(join(directory, "bin (x) & y"))
       for (const [name, text] of [["npx.cmd", npx], ["made.cmd", made]] as const) {
         writeFileSync(join(directory, "bin (x) & y", name), text.replaceAll("\n", "\r\n"))
@@ -84,39 +47,23 @@ describe.skipIf(!isThere)(
       // As it lies beside npx.cmd, for other systems.
       writeFileSync(join(directory, "bin (x) & y", "npx"), "#!/usr/bin/env bash\nexit 1\n")
       writeFileSync(join(directory, "bin (x) & y", "server"), "#!/usr/bin/env node\nrequire('./server.cjs')\n")
-      copyFileSync(here("server.cjs"), join(directory, "bin (x) & y", "server.cjs"))
-      await build({
-        entryPoints: [here("client.ts")],
-        outfile: join(directory, "client.cjs"),
-        bundle: true,
-        platform: "node",
-        logLevel: "silent",
-        alias: {
-          "@mcp-lifeline/core": source("core"),
-          "@mcp-lifeline/core/internal": source("core", "internal"),
-          "@mcp-lifeline/protocol": source("protocol"),
-          "@mcp-lifeline/transport-stdio": source("transport-stdio")
-        }
-      })
-      await wine("winecfg", "-v", "win10")
+      copyFileSync(Wine.here("server.cjs"), join(directory, "bin (x) & y", "server.cjs"))
+      await wine.bundle("client")
     })
-    afterAll(() => {
-      spawnSync("wineserver", ["-k"], { env })
-      rmSync(directory, { recursive: true, force: true, maxRetries: 20 })
-    })
+    afterAll(() => wine.end())
 
     /** What servers with these commands and arguments answered, or why they did not start. */
     const start = async (
       all: ReadonlyArray<readonly [command: string, args: ReadonlyArray<string>]>
     ): Promise<ReadonlyArray<unknown>> => {
-      const PATH = `${windows(join(directory, "bin (x) & y"))};${windows(dirname(node))}`
+      const PATH = `${Wine.windows(join(directory, "bin (x) & y"))};${Wine.windows(dirname(Wine.node))}`
       const servers = all.map(([command, args]): StdioConnector.Options => ({
         command,
         args,
-        env: { PATH, NODE_EXE: windows(node), NODE_SKIP_PLATFORM_CHECK: "1" }
+        env: { PATH, NODE_EXE: Wine.windows(Wine.node), NODE_SKIP_PLATFORM_CHECK: "1" }
       }))
       writeFileSync(join(directory, "servers.json"), JSON.stringify(servers))
-      await wine(node, windows(join(directory, "client.cjs")), "servers.json", "answers.json")
+      await wine.run(Wine.node, "client.cjs", "servers.json", "answers.json")
       return JSON.parse(readFileSync(join(directory, "answers.json"), "utf8")) as ReadonlyArray<unknown>
     }
 

@@ -1,0 +1,128 @@
+/**
+ * The end of a tree of processes on Windows (S10): a Job Object has all that a process starts, also what has been re-parented, and
+ * Windows ends them all when the last handle to it is closed, which happens when our process dies.
+ */
+
+/** A value that only the system looks into. */
+type Handle = unknown
+
+/** The functions of kernel32.dll that are called here. */
+export interface Kernel {
+  readonly CreateJobObjectW: (attributes: null, name: null) => Handle
+  readonly SetInformationJobObject: (job: Handle, kind: number, information: Buffer, size: number) => number
+  readonly QueryInformationJobObject: (
+    job: Handle,
+    kind: number,
+    information: Buffer,
+    size: number,
+    returned: null
+  ) => number
+  readonly OpenProcess: (access: number, inherit: number, pid: number) => Handle
+  readonly AssignProcessToJobObject: (job: Handle, process: Handle) => number
+  readonly TerminateJobObject: (job: Handle, exitCode: number) => number
+  readonly CloseHandle: (handle: Handle) => number
+}
+
+/** What is used of koffi, which calls functions of a DLL. */
+interface Koffi {
+  readonly load: (dll: string) => { readonly func: (declaration: string) => never }
+}
+
+const kernelOf = (koffi: Koffi): Kernel => {
+  const kernel32 = koffi.load("kernel32.dll")
+  return {
+    CreateJobObjectW: kernel32.func("void* __stdcall CreateJobObjectW(void*, void*)"),
+    SetInformationJobObject: kernel32.func("int __stdcall SetInformationJobObject(void*, int, void*, uint32)"),
+    QueryInformationJobObject: kernel32.func("int __stdcall QueryInformationJobObject(void*, int, void*, uint32, void*)"),
+    OpenProcess: kernel32.func("void* __stdcall OpenProcess(uint32, int, uint32)"),
+    AssignProcessToJobObject: kernel32.func("int __stdcall AssignProcessToJobObject(void*, void*)"),
+    TerminateJobObject: kernel32.func("int __stdcall TerminateJobObject(void*, uint32)"),
+    CloseHandle: kernel32.func("int __stdcall CloseHandle(void*)")
+  }
+}
+
+// The structures are those of 64-bit Windows.
+const extendedLimits = { kind: 9, size: 144, limitFlags: 16 }
+const accounting = { kind: 1, size: 48, activeProcesses: 40 }
+const killOnJobClose = 0x2000
+const setQuotaAndTerminate = 0x101
+
+/** A job, and the process tree in it. */
+export class WindowsJob {
+  readonly #kernel: Kernel
+  readonly #handle: Handle
+
+  private constructor(kernel: Kernel, handle: Handle) {
+    this.#kernel = kernel
+    this.#handle = handle
+  }
+
+  /** An empty job whose members end with this process; undefined if the system refuses it. */
+  static make(kernel: Kernel): WindowsJob | undefined {
+    const handle = kernel.CreateJobObjectW(null, null)
+    if (!handle) return undefined
+    const limits = Buffer.alloc(extendedLimits.size)
+    limits.writeUInt32LE(killOnJobClose, extendedLimits.limitFlags)
+    const job = new WindowsJob(kernel, handle)
+    if (kernel.SetInformationJobObject(handle, extendedLimits.kind, limits, limits.length) !== 0) return job
+    job.close()
+    return undefined
+  }
+
+  /** Adds a process, and whatever it starts from now on. False if the system refuses, or it has exited. */
+  add(pid: number): boolean {
+    const kernel = this.#kernel
+    const process = kernel.OpenProcess(setQuotaAndTerminate, 0, pid)
+    if (!process) return false
+    const isAdded = kernel.AssignProcessToJobObject(this.#handle, process) !== 0
+    kernel.CloseHandle(process)
+    return isAdded
+  }
+
+  /** Whether any process of it is alive. */
+  hasMembers(): boolean {
+    const { activeProcesses, kind, size } = accounting
+    const counts = Buffer.alloc(size)
+    const isKnown = this.#kernel.QueryInformationJobObject(this.#handle, kind, counts, size, null) !== 0
+    return !isKnown || counts.readUInt32LE(activeProcesses) > 0
+  }
+
+  /** Ends all of them, now. */
+  terminate(): void {
+    this.#kernel.TerminateJobObject(this.#handle, 1)
+  }
+
+  /** Ends what is left of it. Nothing may be called afterwards. */
+  close(): void {
+    this.#kernel.CloseHandle(this.#handle)
+  }
+}
+
+let kernel: Kernel | undefined
+let loading: Promise<void> | undefined
+let warning: string | undefined
+
+/**
+ * Loads what `create` needs. Resolves, once in a process, with what to warn of.
+ *
+ * The package is named by hand, so that bundlers leave it where npm has installed it: on Windows, and nowhere else. It is the binary of
+ * koffi alone, without koffi's sources and its script for compiling them.
+ */
+export const load = async (name = `@koromix/koffi-win32-${process.arch}`): Promise<string | undefined> => {
+  loading ??= (import(name) as Promise<{ readonly default: Koffi }>).then(
+    (koffi) => {
+      kernel = kernelOf(koffi.default)
+    }
+  ).catch((error: unknown) => {
+    warning = `the package ${name} cannot be loaded, so processes that a server has started may survive it: after a crash of the server, `
+      + "after the end of a process between, and when this process is killed. Install the package, in the version that package.json of "
+      + `Lifeline names among its optionalDependencies (${error instanceof Error ? error.message.split("\n", 1)[0] : "?"})`
+  })
+  await loading
+  const text = warning
+  warning = undefined
+  return text
+}
+
+/** An empty job; undefined where there is none. Call `load` first. */
+export const create = (): WindowsJob | undefined => kernel && WindowsJob.make(kernel)

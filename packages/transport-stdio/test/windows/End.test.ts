@@ -1,0 +1,91 @@
+import { execFileSync } from "node:child_process"
+import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
+import { afterAll, assert, beforeAll, describe, it } from "vitest"
+import * as Wine from "./Wine.js"
+
+/** Of each tree: the server, a child, one in a group of its own, and one whose parent has exited. */
+const all = 4
+
+const read = (path: string): string => readFileSync(Wine.here(path), "utf8")
+
+/** What the package names for Windows, in the versions of the workspace. */
+const optional = (): Record<string, string> => {
+  const { optionalDependencies } = JSON.parse(read("../../package.json")) as { optionalDependencies: object }
+  const catalog = read("../../../../pnpm-workspace.yaml")
+  return Object.fromEntries(
+    Object.keys(optionalDependencies).map((name) => [name, new RegExp(`"${name}": (\\S+)`).exec(catalog)?.[1] ?? ""])
+  )
+}
+
+describe.skipIf(!Wine.isThere)(
+  "the end of servers on Windows (skipped without wine and LIFELINE_WINE_NODE, the path of a node.exe)",
+  () => {
+    let wine: Wine.Wine
+
+    /** As npm does there. */
+    const install = (directory: string, platform: string): void => {
+      mkdirSync(directory, { recursive: true })
+      writeFileSync(join(directory, "package.json"), JSON.stringify({ optionalDependencies: optional() }))
+      const options = ["--cpu=x64", "--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline", "--loglevel=error"]
+      execFileSync("npm", ["install", `--os=${platform}`, ...options], { cwd: directory })
+    }
+
+    beforeAll(async () => {
+      wine = await Wine.make()
+      await wine.bundle("ending")
+      install(join(wine.directory, "with"), "win32")
+      install(join(wine.directory, "without"), "linux")
+      for (const folder of ["with", "without"]) {
+        copyFileSync(join(wine.directory, "ending.cjs"), join(wine.directory, folder, "ending.cjs"))
+        copyFileSync(Wine.here("tree.cjs"), join(wine.directory, folder, "tree.cjs"))
+      }
+    })
+    afterAll(() => wine.end())
+
+    const end = async (way: string, folder = "with"): Promise<unknown> => {
+      await wine.runIn(folder, Wine.node, "ending.cjs", way, `${way}.json`)
+      return JSON.parse(readFileSync(join(wine.directory, folder, `${way}.json`), "utf8"))
+    }
+
+    it("[S10:real][S1:real][S2:real] a close ends the tree of a server that ends with its stdin", async () => {
+      assert.deepStrictEqual(await end("plain"), { before: all, after: 0 })
+    })
+
+    it("[S10:real][S1:real] one that ignores the end of its stdin is ended after the grace, with its tree", async () => {
+      assert.deepStrictEqual(await end("stubborn"), { before: all, after: 0 })
+    })
+
+    it("[S10:real][S1:real] one that ends in the grace is not killed", async () => {
+      assert.deepStrictEqual(await end("tidy"), { before: all, after: 0, isTidy: true })
+    })
+
+    it("[S10:real][S2:real] what a server that crashes leaves behind is ended at once", async () => {
+      assert.deepStrictEqual(await end("crash"), { before: all, after: 0 })
+    })
+
+    it("[S10:real][S8:real] nothing outlives our own exit", async () => {
+      assert.deepStrictEqual(await end("ownExit"), { before: all, after: 0 })
+    })
+
+    it("[S10:real][S8:real] nothing outlives our own death, not even what does not read its stdin", async () => {
+      assert.deepStrictEqual(await end("ownDeath"), { before: all, after: 0 })
+    })
+
+    it("[S10:real] without the package, what has a parent is ended, and one warning says what is not", async () => {
+      assert.isFalse(existsSync(join(wine.directory, "without", "node_modules", "@koromix")))
+      const { first, second, warnings } = await end("without", "without") as {
+        readonly first: { readonly after: number }
+        readonly second: { readonly after: number }
+        readonly warnings: ReadonlyArray<string>
+      }
+      assert.isAtMost(first.after, 1)
+      assert.isAtMost(second.after, 1)
+      assert.lengthOf(warnings, 1)
+      assert.match(
+        warnings[0]!,
+        /^the package @koromix\/koffi-win32-x64 cannot be loaded, so processes that a server has started may survive it: .* Install /
+      )
+    })
+  }
+)

@@ -1,0 +1,113 @@
+/**
+ * Starts servers with trees of processes, ends them in one way, and writes how many processes were alive before and after. Bundled by the
+ * test, and run by Node.js for Windows.
+ */
+import { StdioConnector } from "@mcp-lifeline/transport-stdio"
+import { Effect, Logger } from "effect"
+import { spawn } from "node:child_process"
+import { existsSync, readFileSync, writeFileSync } from "node:fs"
+
+const [way = "", output = ""] = process.argv.slice(2)
+
+const isAlive = (pid: number): boolean => {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch {
+    return false
+  }
+}
+const alive = (pids: ReadonlyArray<number>): number => pids.filter(isAlive).length
+
+const until = async (condition: () => boolean): Promise<void> => {
+  const deadline = performance.now() + 60_000
+  while (!condition() && performance.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 50))
+}
+const goneOf = async (pids: ReadonlyArray<number>): Promise<number> => {
+  await until(() => alive(pids) === 0)
+  return alive(pids)
+}
+
+const warnings: Array<string> = []
+const collect = Logger.replace(
+  Logger.defaultLogger,
+  Logger.make(({ message }) => {
+    warnings.push(String(message))
+  })
+)
+
+/** Connects to a server, and does something with the ids of its tree; then the connection is closed. */
+const withTree = (
+  kind: "plain" | "stubborn" | "tidy",
+  stdinGrace: number,
+  act: (pids: ReadonlyArray<number>) => Promise<void>
+): Promise<void> =>
+  Effect.gen(function*() {
+    const connection = yield* StdioConnector.make({
+      command: process.execPath,
+      args: ["tree.cjs", "server", kind, `${output}.tidy`],
+      env: { NODE_SKIP_PLATFORM_CHECK: "1" },
+      protocol: "2025",
+      stdinGrace
+    }).connect({ onNotification: () => {} })
+    const result = yield* connection.request("tools/call", { name: "tree", arguments: {} }, { timeout: 60_000 })
+    const pids = JSON.parse((result.content[0] as { readonly text: string }).text) as ReadonlyArray<number>
+    yield* Effect.promise(() => act(pids))
+  }).pipe(Effect.scoped, Effect.provide(collect), Effect.runPromise)
+
+const close = async (kind: "plain" | "stubborn" | "tidy", stdinGrace: number): Promise<unknown> => {
+  let pids: ReadonlyArray<number> = []
+  let before = 0
+  await withTree(kind, stdinGrace, async (all) => {
+    pids = all
+    before = alive(pids)
+  })
+  return { before, after: alive(pids) }
+}
+
+const crash = async (): Promise<unknown> => {
+  let counts = {}
+  await withTree("stubborn", 600_000, async (pids) => {
+    const before = alive(pids)
+    process.kill(pids[0]!, "SIGKILL")
+    counts = { before, after: await goneOf(pids) }
+  })
+  return counts
+}
+
+/** Another process holds a server, and ends: by itself, or by being killed. */
+const holder = async (way: "exit" | "hold"): Promise<unknown> => {
+  const file = `${output}.${way}`
+  const child = spawn(process.execPath, [__filename, way, file], { stdio: "ignore", windowsHide: true })
+  await until(() => existsSync(file))
+  const { before, pids } = JSON.parse(readFileSync(file, "utf8")) as { before: number; pids: ReadonlyArray<number> }
+  if (way === "hold") child.kill("SIGKILL")
+  return { before, after: await goneOf(pids) }
+}
+
+const hold = (): Promise<void> =>
+  withTree("stubborn", 600_000, async (pids) => {
+    writeFileSync(output, JSON.stringify({ before: alive(pids), pids }))
+    if (way === "exit") process.exit()
+    await new Promise(() => setInterval(() => {}, 1000))
+  })
+
+const ways: Record<string, () => Promise<unknown>> = {
+  plain: () => close("plain", 600_000),
+  stubborn: () => close("stubborn", 500),
+  tidy: async () => ({ ...await close("tidy", 600_000) as object, isTidy: existsSync(`${output}.tidy`) }),
+  crash,
+  ownExit: () => holder("exit"),
+  ownDeath: () => holder("hold"),
+  without: async () => ({ first: await close("stubborn", 500), second: await close("stubborn", 500), warnings }),
+  exit: hold,
+  hold
+}
+
+void ways[way]!().then((answer) => {
+  writeFileSync(output, JSON.stringify(answer))
+  process.exit()
+}, (error: unknown) => {
+  writeFileSync(output, JSON.stringify(String(error)))
+  process.exit(1)
+})
