@@ -271,10 +271,11 @@ describe("on Windows, where there are no groups", () => {
   afterEach(() => {
     Object.defineProperty(process, "platform", { value: platform })
     vi.doUnmock("node:child_process")
+    vi.doUnmock("../src/WindowsCommand.js")
     vi.resetModules()
   })
 
-  it("[S2:unit] taskkill ends the tree, and where there is none the child is ended; the exit of the child is the end", async () => {
+  it("[S2:unit] taskkill ends the tree, and where there is none, or it fails, the child is ended; the exit of the child is the end", async () => {
     const started: Array<ReadonlyArray<unknown>> = []
     const children: Array<EventEmitter & { killed: number }> = []
     vi.resetModules()
@@ -292,6 +293,9 @@ describe("on Windows, where there are no groups", () => {
         children.push(child)
         return child
       }
+    }))
+    vi.doMock("../src/WindowsCommand.js", () => ({
+      resolve: (file: string, args: ReadonlyArray<string>) => ({ file, args, verbatim: false })
     }))
     Object.defineProperty(process, "platform", { value: "win32" })
     const fresh = await import("../src/ProcessGroup.js")
@@ -313,6 +317,10 @@ describe("on Windows, where there are no groups", () => {
       assert.deepInclude(started[1]![2], { windowsHide: true, stdio: "ignore" })
       children[1]!.emit("error", new Error("ENOENT"))
       assert.strictEqual(children[0]!.killed, 1)
+      children[1]!.emit("exit", 0)
+      assert.strictEqual(children[0]!.killed, 1)
+      children[1]!.emit("exit", 1)
+      assert.strictEqual(children[0]!.killed, 2)
       children[0]!.emit("exit", 1, null)
       await ended
     })
