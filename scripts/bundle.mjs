@@ -24,7 +24,15 @@ const bundles = {
   "mcp-lifeline": { entries: ["bin", "loopback"], imported: false }
 }
 
-/** @typedef {{ name: string, version: string, license?: string, dependencies?: object, peerDependencies?: object }} Manifest */
+/**
+ * @typedef {object} Manifest
+ * @property {string} name
+ * @property {string} version
+ * @property {string} [license]
+ * @property {object} [dependencies]
+ * @property {object} [optionalDependencies]
+ * @property {object} [peerDependencies]
+ */
 
 /** @returns {Manifest} */
 const manifest = (/** @type {string} */ file) => JSON.parse(readFileSync(file, "utf8"))

@@ -180,6 +180,7 @@ export class ProcessGroup implements LiveGroups.LiveGroup {
       else {
         spawn("taskkill", ["/pid", String(this.pid), "/T", "/F"], { windowsHide: true, stdio: "ignore" })
           .on("error", () => this.child.kill())
+          .on("exit", (code) => code !== 0 && this.child.kill())
       }
     } catch {
       // Gone in this moment, which the next look will find; or not ours to end, which the last step reports.

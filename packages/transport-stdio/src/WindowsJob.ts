@@ -33,7 +33,9 @@ const kernelOf = (koffi: Koffi): Kernel => {
   return {
     CreateJobObjectW: kernel32.func("void* __stdcall CreateJobObjectW(void*, void*)"),
     SetInformationJobObject: kernel32.func("int __stdcall SetInformationJobObject(void*, int, void*, uint32)"),
-    QueryInformationJobObject: kernel32.func("int __stdcall QueryInformationJobObject(void*, int, void*, uint32, void*)"),
+    QueryInformationJobObject: kernel32.func(
+      "int __stdcall QueryInformationJobObject(void*, int, void*, uint32, void*)"
+    ),
     OpenProcess: kernel32.func("void* __stdcall OpenProcess(uint32, int, uint32)"),
     AssignProcessToJobObject: kernel32.func("int __stdcall AssignProcessToJobObject(void*, void*)"),
     TerminateJobObject: kernel32.func("int __stdcall TerminateJobObject(void*, uint32)"),
@@ -114,9 +116,12 @@ export const load = async (name = `@koromix/koffi-win32-${process.arch}`): Promi
       kernel = kernelOf(koffi.default)
     }
   ).catch((error: unknown) => {
-    warning = `the package ${name} cannot be loaded, so processes that a server has started may survive it: after a crash of the server, `
+    warning =
+      `the package ${name} cannot be loaded, so processes that a server has started may survive it: after a crash of the server, `
       + "after the end of a process between, and when this process is killed. Install the package, in the version that package.json of "
-      + `Lifeline names among its optionalDependencies (${error instanceof Error ? error.message.split("\n", 1)[0] : "?"})`
+      + `Lifeline names among its optionalDependencies (${
+        error instanceof Error ? error.message.split("\n", 1)[0] : "?"
+      })`
   })
   await loading
   const text = warning

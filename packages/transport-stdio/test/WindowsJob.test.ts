@@ -1,0 +1,175 @@
+import { EventEmitter } from "node:events"
+import { afterEach, assert, describe, it, vi } from "vitest"
+import type { Kernel } from "../src/WindowsJob.js"
+import { load, WindowsJob } from "../src/WindowsJob.js"
+
+/** A kernel with what it was asked, which refuses what the test says. */
+const makeKernel = (refused: ReadonlyArray<keyof Kernel> = [], members = 0) => {
+  const asked: Array<ReadonlyArray<unknown>> = []
+  const ask = (name: keyof Kernel, result: unknown) => (...args: ReadonlyArray<unknown>): never => {
+    asked.push([name, ...args.map((one) => Buffer.isBuffer(one) ? Buffer.from(one) : one)])
+    return (refused.includes(name) ? typeof result === "number" ? 0 : null : result) as never
+  }
+  const kernel: Kernel = {
+    CreateJobObjectW: ask("CreateJobObjectW", "job"),
+    SetInformationJobObject: ask("SetInformationJobObject", 1),
+    QueryInformationJobObject: (job, kind, information, size, returned) => {
+      information.writeUInt32LE(members, 40)
+      return ask("QueryInformationJobObject", 1)(job, kind, size, returned)
+    },
+    OpenProcess: ask("OpenProcess", "process"),
+    AssignProcessToJobObject: ask("AssignProcessToJobObject", 1),
+    TerminateJobObject: ask("TerminateJobObject", 1),
+    CloseHandle: ask("CloseHandle", 1)
+  }
+  return { kernel, asked, names: () => asked.map(([name]) => name) }
+}
+
+describe("a job of Windows", () => {
+  it("[S10:unit] ends with its last handle, which no child inherits", () => {
+    const { asked, kernel } = makeKernel()
+    WindowsJob.make(kernel)
+    const limits = Buffer.alloc(144)
+    limits.writeUInt32LE(0x2000, 16)
+    assert.deepStrictEqual(asked, [
+      ["CreateJobObjectW", null, null],
+      ["SetInformationJobObject", "job", 9, limits, 144]
+    ])
+  })
+
+  it("[S10:unit] is none where the system refuses it", () => {
+    assert.isUndefined(WindowsJob.make(makeKernel(["CreateJobObjectW"]).kernel))
+    const { kernel, names } = makeKernel(["SetInformationJobObject"])
+    assert.isUndefined(WindowsJob.make(kernel))
+    assert.strictEqual(names().at(-1), "CloseHandle")
+  })
+
+  it("[S10:unit] takes a process, whose handle it closes, and says so", () => {
+    for (const refused of ["OpenProcess", "AssignProcessToJobObject", undefined] as const) {
+      const { asked, kernel } = makeKernel(refused === undefined ? [] : [refused])
+      assert.strictEqual(WindowsJob.make(kernel)!.add(4711), refused === undefined)
+      assert.deepStrictEqual(asked.slice(2), [
+        ["OpenProcess", 0x101, 0, 4711],
+        ...refused === "OpenProcess"
+          ? []
+          : [["AssignProcessToJobObject", "job", "process"], ["CloseHandle", "process"]]
+      ])
+    }
+  })
+
+  it("[S10:unit] has members while it counts any, or nobody knows", () => {
+    assert.isFalse(WindowsJob.make(makeKernel().kernel)!.hasMembers())
+    assert.isTrue(WindowsJob.make(makeKernel([], 1).kernel)!.hasMembers())
+    assert.isTrue(WindowsJob.make(makeKernel(["QueryInformationJobObject"]).kernel)!.hasMembers())
+  })
+
+  it("[S10:unit] without the package, one warning says what to install", async () => {
+    const warning = await load("@mcp-lifeline/not-there")
+    assert.match(warning!, /^the package @mcp-lifeline\/not-there cannot be loaded, .* Install the package/)
+    assert.isUndefined(await load("@mcp-lifeline/not-there"))
+  })
+})
+
+describe("a process group on Windows", () => {
+  const { platform } = process
+  afterEach(() => {
+    Object.defineProperty(process, "platform", { value: platform })
+    vi.doUnmock("node:child_process")
+    vi.doUnmock("../src/WindowsCommand.js")
+    vi.doUnmock("../src/WindowsJob.js")
+    vi.resetModules()
+    vi.useRealTimers()
+  })
+
+  /** A group whose child and job do what the test says, with what was asked of the job. */
+  const make = async (isTaken = true) => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"], now: 0 })
+    const started: Array<string> = []
+    const asked: Array<string> = []
+    const child = Object.assign(new EventEmitter(), { pid: 4711, stdin: { end: () => asked.push("stdin") } })
+    const job = { members: 1 }
+    vi.resetModules()
+    vi.doMock("node:child_process", () => ({
+      spawn: (command: string) => {
+        started.push(command)
+        return started.length === 1 ? child : new EventEmitter()
+      }
+    }))
+    vi.doMock("../src/WindowsCommand.js", () => ({
+      resolve: (file: string, args: ReadonlyArray<string>) => ({ file, args, verbatim: false })
+    }))
+    vi.doMock("../src/WindowsJob.js", () => ({
+      create: () => ({
+        add: (pid: number) => {
+          asked.push(`add ${pid}`)
+          return isTaken
+        },
+        hasMembers: () => job.members > 0,
+        terminate: () => asked.push(`terminate at ${performance.now()}`),
+        close: () => asked.push("close")
+      })
+    }))
+    Object.defineProperty(process, "platform", { value: "win32" })
+    const { ProcessGroup } = await import("../src/ProcessGroup.js")
+    const group = new ProcessGroup({
+      command: "server.exe",
+      args: [],
+      env: {},
+      cwd: undefined,
+      handleSignals: false,
+      stdinGrace: 1_000,
+      termGrace: 60_000
+    })
+    group.serving = true
+    return { group, child, job, started, asked }
+  }
+
+  it("[S10:unit] ends stdin, waits the grace, ends the job, and is gone when the job is empty", async () => {
+    const { asked, child, group, job } = await make()
+    let isGone = false
+    const gone = group.shutdown().then(() => {
+      isGone = true
+    })
+    await vi.advanceTimersByTimeAsync(999)
+    assert.deepStrictEqual(asked, ["add 4711", "stdin"])
+    await vi.advanceTimersByTimeAsync(1)
+    assert.deepStrictEqual(asked.slice(2), ["terminate at 1000"])
+    child.emit("exit", 1, null)
+    await vi.advanceTimersByTimeAsync(1_000)
+    assert.isFalse(isGone)
+    job.members = 0
+    await vi.advanceTimersByTimeAsync(1_000)
+    await gone
+    assert.deepStrictEqual(asked.slice(3), ["close"])
+    group.kill()
+    assert.lengthOf(asked, 4)
+  })
+
+  it("[S10:unit] that is empty when its leader exits is not ended", async () => {
+    const { asked, child, group, job } = await make()
+    const gone = group.shutdown()
+    job.members = 0
+    child.emit("exit", 0, null)
+    await gone
+    assert.deepStrictEqual(asked, ["add 4711", "stdin", "close"])
+  })
+
+  it("[S10:unit] is ended at once when its leader exits, and says so when something survives that for five seconds", async () => {
+    const { asked, child, group } = await make()
+    child.emit("exit", 1, null)
+    assert.deepStrictEqual(asked, ["add 4711", "terminate at 0"])
+    const ended = group.shutdown().then(() => "gone", (error: Error) => error.message)
+    await vi.advanceTimersByTimeAsync(5_000)
+    assert.strictEqual(await ended, "process group 4711 still has processes 5000 ms after SIGKILL")
+  })
+
+  it("[S10:unit] whose process the job does not take is ended by taskkill", async () => {
+    const { asked, child, group, started } = await make(false)
+    const gone = group.shutdown()
+    await vi.advanceTimersByTimeAsync(1_000)
+    child.emit("exit", 1, null)
+    await gone
+    assert.deepStrictEqual(asked, ["add 4711", "close", "stdin"])
+    assert.strictEqual(started[1], "taskkill")
+  })
+})
