@@ -67,6 +67,9 @@ try {
       problems.push(`${bundles.join(" and ")} install ${inlined}, which they have inlined`)
     }
   }
+  if (process.platform !== "win32" && installed.has(plain, "@koromix")) {
+    problems.push(`${bundles.join(" and ")} install what only Windows needs`)
+  }
   const entries = packed.flatMap(({ manifest }) => entriesOf(manifest))
   const exported = entries.map((entry, index) => `export * as p${index} from "${entry}"\n`).join("")
   const required = entries.map((entry, index) => `export import p${index} = require("${entry}")\n`).join("")

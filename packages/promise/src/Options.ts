@@ -90,9 +90,9 @@ export interface StdioOptions {
   readonly inheritEnv?: boolean | undefined
   /** The longest message, in bytes. Lifeline drops a longer one, and only its own call fails. Default 16 MiB. */
   readonly maxMessageBytes?: number | undefined
-  /** How long the server may take to exit after its stdin has ended. Then it gets SIGTERM. Default 2 seconds. */
+  /** How long the server may take to exit after its stdin has ended. Then it gets SIGTERM (on Windows, it is ended). Default 2 seconds. */
   readonly stdinGrace?: Duration | undefined
-  /** How long its process group may take to exit after SIGTERM. Then it gets SIGKILL. Default 2 seconds. */
+  /** How long its process group may take to exit after SIGTERM. Then it gets SIGKILL. Default 2 seconds. Not used on Windows. */
   readonly termGrace?: Duration | undefined
   /** On SIGINT, SIGTERM and SIGHUP, terminate the server's process group and then this process. Default false. */
   readonly handleSignals?: boolean | undefined

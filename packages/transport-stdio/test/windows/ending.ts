@@ -5,7 +5,7 @@
 import { StdioConnector } from "@mcp-lifeline/transport-stdio"
 import { Effect, Logger } from "effect"
 import { spawn } from "node:child_process"
-import { existsSync, readFileSync, writeFileSync } from "node:fs"
+import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs"
 
 const [way = "", output = ""] = process.argv.slice(2)
 
@@ -20,7 +20,7 @@ const isAlive = (pid: number): boolean => {
 const alive = (pids: ReadonlyArray<number>): number => pids.filter(isAlive).length
 
 const until = async (condition: () => boolean): Promise<void> => {
-  const deadline = performance.now() + 60_000
+  const deadline = performance.now() + 20_000
   while (!condition() && performance.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 50))
 }
 const goneOf = async (pids: ReadonlyArray<number>): Promise<number> => {
@@ -87,7 +87,8 @@ const holder = async (way: "exit" | "hold"): Promise<unknown> => {
 
 const hold = (): Promise<void> =>
   withTree("stubborn", 600_000, async (pids) => {
-    writeFileSync(output, JSON.stringify({ before: alive(pids), pids }))
+    writeFileSync(`${output}.new`, JSON.stringify({ before: alive(pids), pids }))
+    renameSync(`${output}.new`, output)
     if (way === "exit") process.exit()
     await new Promise(() => setInterval(() => {}, 1000))
   })
