@@ -61,8 +61,6 @@ export class ProcessGroup implements LiveGroups.LiveGroup {
     const start = isWindows
       ? WindowsCommand.resolve(options.command, options.args, options.env, options.cwd ?? process.cwd())
       : { file: options.command, args: options.args, verbatim: false }
-    // Made before, so that the process is in it before it can start another.
-    const job = isWindows ? WindowsJob.create() : undefined
     this.child = spawn(start.file, start.args, {
       cwd: options.cwd,
       env: options.env,
@@ -74,11 +72,10 @@ export class ProcessGroup implements LiveGroups.LiveGroup {
     })
     if (this.child.pid === undefined) {
       this.#gone = true
-      job?.close()
       return
     }
-    if (job?.add(this.child.pid) === true) this.#job = job
-    else job?.close()
+    // At once: what it has started before is not in the job.
+    if (isWindows) this.#job = WindowsJob.hold(this.child.pid)
     LiveGroups.add(this)
     this.child.once("exit", (code, signal) => {
       this.exit = { code, signal }

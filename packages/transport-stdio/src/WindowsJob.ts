@@ -59,20 +59,23 @@ export class WindowsJob {
     this.#handle = handle
   }
 
-  /** An empty job whose members end with this process; undefined if the system refuses it. */
-  static make(kernel: Kernel): WindowsJob | undefined {
+  /**
+   * A job of a process, and whatever it starts from now on, all of which end with this process. Undefined if the system refuses it, or the
+   * process has exited.
+   */
+  static make(kernel: Kernel, pid: number): WindowsJob | undefined {
     const handle = kernel.CreateJobObjectW(null, null)
     if (!handle) return undefined
     const limits = Buffer.alloc(extendedLimits.size)
     limits.writeUInt32LE(killOnJobClose, extendedLimits.limitFlags)
     const job = new WindowsJob(kernel, handle)
-    if (kernel.SetInformationJobObject(handle, extendedLimits.kind, limits, limits.length) !== 0) return job
+    const isLimited = kernel.SetInformationJobObject(handle, extendedLimits.kind, limits, limits.length) !== 0
+    if (isLimited && job.#add(pid)) return job
     job.close()
     return undefined
   }
 
-  /** Adds a process, and whatever it starts from now on. False if the system refuses, or it has exited. */
-  add(pid: number): boolean {
+  #add(pid: number): boolean {
     const kernel = this.#kernel
     const process = kernel.OpenProcess(setQuotaAndTerminate, 0, pid)
     if (!process) return false
@@ -129,5 +132,5 @@ export const load = async (name = `@koromix/koffi-win32-${process.arch}`): Promi
   return text
 }
 
-/** An empty job; undefined where there is none. Call `load` first. */
-export const create = (): WindowsJob | undefined => kernel && WindowsJob.make(kernel)
+/** A job of a process that has just been started; undefined where there is none. Call `load` first. */
+export const hold = (pid: number): WindowsJob | undefined => kernel && WindowsJob.make(kernel, pid)

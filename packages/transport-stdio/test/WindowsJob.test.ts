@@ -22,45 +22,42 @@ const makeKernel = (refused: ReadonlyArray<keyof Kernel> = [], members = 0) => {
     TerminateJobObject: ask("TerminateJobObject", 1),
     CloseHandle: ask("CloseHandle", 1)
   }
-  return { kernel, asked, names: () => asked.map(([name]) => name) }
+  return { kernel, asked }
 }
 
 describe("a job of Windows", () => {
-  it("[S10:unit] ends with its last handle, which no child inherits", () => {
+  it("[S10:unit] takes a process, and ends with its last handle, which no child inherits", () => {
     const { asked, kernel } = makeKernel()
-    WindowsJob.make(kernel)
+    WindowsJob.make(kernel, 4711)
     const limits = Buffer.alloc(144)
     limits.writeUInt32LE(0x2000, 16)
     assert.deepStrictEqual(asked, [
       ["CreateJobObjectW", null, null],
-      ["SetInformationJobObject", "job", 9, limits, 144]
+      ["SetInformationJobObject", "job", 9, limits, 144],
+      ["OpenProcess", 0x101, 0, 4711],
+      ["AssignProcessToJobObject", "job", "process"],
+      ["CloseHandle", "process"]
     ])
   })
 
-  it("[S10:unit] is none where the system refuses it", () => {
-    assert.isUndefined(WindowsJob.make(makeKernel(["CreateJobObjectW"]).kernel))
-    const { kernel, names } = makeKernel(["SetInformationJobObject"])
-    assert.isUndefined(WindowsJob.make(kernel))
-    assert.strictEqual(names().at(-1), "CloseHandle")
-  })
-
-  it("[S10:unit] takes a process, whose handle it closes, and says so", () => {
-    for (const refused of ["OpenProcess", "AssignProcessToJobObject", undefined] as const) {
-      const { asked, kernel } = makeKernel(refused === undefined ? [] : [refused])
-      assert.strictEqual(WindowsJob.make(kernel)!.add(4711), refused === undefined)
-      assert.deepStrictEqual(asked.slice(2), [
-        ["OpenProcess", 0x101, 0, 4711],
-        ...refused === "OpenProcess"
-          ? []
-          : [["AssignProcessToJobObject", "job", "process"], ["CloseHandle", "process"]]
-      ])
+  it("[S10:unit] is none where the system refuses it, and leaves no handle", () => {
+    const closed = (refused: keyof Kernel): ReadonlyArray<unknown> => {
+      const { asked, kernel } = makeKernel([refused])
+      assert.isUndefined(WindowsJob.make(kernel, 4711))
+      return asked.filter(([name]) => name === "CloseHandle").map(([, handle]) => handle)
     }
+    assert.deepStrictEqual(closed("CreateJobObjectW"), [])
+    assert.deepStrictEqual(closed("SetInformationJobObject"), ["job"])
+    assert.deepStrictEqual(closed("OpenProcess"), ["job"])
+    assert.deepStrictEqual(closed("AssignProcessToJobObject"), ["process", "job"])
   })
 
   it("[S10:unit] has members while it counts any, or nobody knows", () => {
-    assert.isFalse(WindowsJob.make(makeKernel().kernel)!.hasMembers())
-    assert.isTrue(WindowsJob.make(makeKernel([], 1).kernel)!.hasMembers())
-    assert.isTrue(WindowsJob.make(makeKernel(["QueryInformationJobObject"]).kernel)!.hasMembers())
+    const hasMembers = (...given: Parameters<typeof makeKernel>): boolean =>
+      WindowsJob.make(makeKernel(...given).kernel, 4711)!.hasMembers()
+    assert.isFalse(hasMembers())
+    assert.isTrue(hasMembers([], 1))
+    assert.isTrue(hasMembers(["QueryInformationJobObject"]))
   })
 
   it("[S10:unit] without the package, one warning says what to install", async () => {
@@ -99,15 +96,16 @@ describe("a process group on Windows", () => {
       resolve: (file: string, args: ReadonlyArray<string>) => ({ file, args, verbatim: false })
     }))
     vi.doMock("../src/WindowsJob.js", () => ({
-      create: () => ({
-        add: (pid: number) => {
-          asked.push(`add ${pid}`)
-          return isTaken
-        },
-        hasMembers: () => job.members > 0,
-        terminate: () => asked.push(`terminate at ${performance.now()}`),
-        close: () => asked.push("close")
-      })
+      hold: (pid: number) => {
+        asked.push(`hold ${pid}`)
+        return isTaken
+          ? {
+            hasMembers: () => job.members > 0,
+            terminate: () => asked.push(`terminate at ${performance.now()}`),
+            close: () => asked.push("close")
+          }
+          : undefined
+      }
     }))
     Object.defineProperty(process, "platform", { value: "win32" })
     const { ProcessGroup } = await import("../src/ProcessGroup.js")
@@ -131,7 +129,7 @@ describe("a process group on Windows", () => {
       isGone = true
     })
     await vi.advanceTimersByTimeAsync(999)
-    assert.deepStrictEqual(asked, ["add 4711", "stdin"])
+    assert.deepStrictEqual(asked, ["hold 4711", "stdin"])
     await vi.advanceTimersByTimeAsync(1)
     assert.deepStrictEqual(asked.slice(2), ["terminate at 1000"])
     child.emit("exit", 1, null)
@@ -151,13 +149,13 @@ describe("a process group on Windows", () => {
     job.members = 0
     child.emit("exit", 0, null)
     await gone
-    assert.deepStrictEqual(asked, ["add 4711", "stdin", "close"])
+    assert.deepStrictEqual(asked, ["hold 4711", "stdin", "close"])
   })
 
   it("[S10:unit] is ended at once when its leader exits, and says so when something survives that for five seconds", async () => {
     const { asked, child, group } = await make()
     child.emit("exit", 1, null)
-    assert.deepStrictEqual(asked, ["add 4711", "terminate at 0"])
+    assert.deepStrictEqual(asked, ["hold 4711", "terminate at 0"])
     const ended = group.shutdown().then(() => "gone", (error: Error) => error.message)
     await vi.advanceTimersByTimeAsync(5_000)
     assert.strictEqual(await ended, "process group 4711 still has processes 5000 ms after SIGKILL")
@@ -169,7 +167,7 @@ describe("a process group on Windows", () => {
     await vi.advanceTimersByTimeAsync(1_000)
     child.emit("exit", 1, null)
     await gone
-    assert.deepStrictEqual(asked, ["add 4711", "close", "stdin"])
+    assert.deepStrictEqual(asked, ["hold 4711", "stdin"])
     assert.strictEqual(started[1], "taskkill")
   })
 })
