@@ -71,6 +71,10 @@ describe.skipIf(!Wine.isThere)(
       assert.deepStrictEqual(await end("crash"), { before: all, after: 0 })
     })
 
+    it("[S10:real][S2:real] a server that is started again has left nothing", async () => {
+      assert.deepStrictEqual(await end("restart"), { afterCrash: 0, afterReconnect: 0, alive: all, afterClose: 0 })
+    })
+
     it("[S10:real][S8:real] nothing outlives our own exit", async () => {
       assert.deepStrictEqual(await end("ownExit"), { before: all, after: 0 })
     })

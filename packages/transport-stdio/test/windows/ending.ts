@@ -2,6 +2,8 @@
  * Starts servers with trees of processes, ends them in one way, and writes how many processes were alive before and after. Bundled by the
  * test, and run by Node.js for Windows.
  */
+import type { Connector } from "@mcp-lifeline/core"
+import { Backend } from "@mcp-lifeline/core"
 import { StdioConnector } from "@mcp-lifeline/transport-stdio"
 import { Effect, Logger } from "effect"
 import { spawn } from "node:child_process"
@@ -36,26 +38,29 @@ const collect = Logger.replace(
   })
 )
 
+type Kind = "plain" | "stubborn" | "tidy"
+
+const connector = (kind: Kind, stdinGrace: number): Connector =>
+  StdioConnector.make({
+    command: process.execPath,
+    args: ["tree.cjs", "server", kind, `${output}.tidy`],
+    env: { NODE_SKIP_PLATFORM_CHECK: "1" },
+    protocol: "2025",
+    stdinGrace
+  })
+
+const pidsOf = ({ content }: { readonly content: ReadonlyArray<unknown> }): ReadonlyArray<number> =>
+  JSON.parse((content[0] as { readonly text: string }).text) as ReadonlyArray<number>
+
 /** Connects to a server, and does something with the ids of its tree; then the connection is closed. */
-const withTree = (
-  kind: "plain" | "stubborn" | "tidy",
-  stdinGrace: number,
-  act: (pids: ReadonlyArray<number>) => Promise<void>
-): Promise<void> =>
+const withTree = (kind: Kind, stdinGrace: number, act: (pids: ReadonlyArray<number>) => Promise<void>): Promise<void> =>
   Effect.gen(function*() {
-    const connection = yield* StdioConnector.make({
-      command: process.execPath,
-      args: ["tree.cjs", "server", kind, `${output}.tidy`],
-      env: { NODE_SKIP_PLATFORM_CHECK: "1" },
-      protocol: "2025",
-      stdinGrace
-    }).connect({ onNotification: () => {} })
+    const connection = yield* connector(kind, stdinGrace).connect({ onNotification: () => {} })
     const result = yield* connection.request("tools/call", { name: "tree", arguments: {} }, { timeout: 60_000 })
-    const pids = JSON.parse((result.content[0] as { readonly text: string }).text) as ReadonlyArray<number>
-    yield* Effect.promise(() => act(pids))
+    yield* Effect.promise(() => act(pidsOf(result)))
   }).pipe(Effect.scoped, Effect.provide(collect), Effect.runPromise)
 
-const close = async (kind: "plain" | "stubborn" | "tidy", stdinGrace: number): Promise<unknown> => {
+const close = async (kind: Kind, stdinGrace: number): Promise<unknown> => {
   let pids: ReadonlyArray<number> = []
   let before = 0
   await withTree(kind, stdinGrace, async (all) => {
@@ -74,6 +79,25 @@ const crash = async (): Promise<unknown> => {
   })
   return counts
 }
+
+/** A backend starts its server again: after a crash, and on demand. */
+const restart = (): Promise<unknown> =>
+  Effect.gen(function*() {
+    const backend = yield* Backend.make("tree", {
+      connector: connector("stubborn", 500)
+    })
+    const call = Effect.map(backend.callTool({ name: "tree" }), pidsOf)
+    const first = yield* call
+    process.kill(first[0]!, "SIGKILL")
+    const second = yield* Effect.retry(call, { times: 5 })
+    const afterCrash = yield* Effect.promise(() => goneOf(first))
+    yield* backend.reconnect
+    const third = yield* call
+    return { afterCrash, afterReconnect: yield* Effect.promise(() => goneOf(second)), alive: alive(third), third }
+  }).pipe(Effect.scoped, Effect.provide(collect), Effect.runPromise).then(({ third, ...counts }) => ({
+    ...counts,
+    afterClose: alive(third)
+  }))
 
 /** Another process holds a server, and ends: by itself, or by being killed. */
 const holder = async (way: "exit" | "hold"): Promise<unknown> => {
@@ -98,6 +122,7 @@ const ways: Record<string, () => Promise<unknown>> = {
   stubborn: () => close("stubborn", 500),
   tidy: async () => ({ ...await close("tidy", 600_000) as object, isTidy: existsSync(`${output}.tidy`) }),
   crash,
+  restart,
   ownExit: () => holder("exit"),
   ownDeath: () => holder("hold"),
   without: async () => ({ first: await close("stubborn", 500), second: await close("stubborn", 500), warnings }),
