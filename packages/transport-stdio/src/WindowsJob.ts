@@ -108,7 +108,7 @@ let loading: Promise<void> | undefined
 let warning: string | undefined
 
 /**
- * Loads what `create` needs. Resolves, once in a process, with what to warn of.
+ * Loads what `hold` needs. Resolves, once in a process, with what to warn of.
  *
  * The package is named by hand, so that bundlers leave it where npm has installed it: on Windows, and nowhere else. It is the binary of
  * koffi alone, without koffi's sources and its script for compiling them.
