@@ -82,10 +82,13 @@ const probed = (
     memory.remember(yield* Clock.currentTimeMillis)
     if (transport.loss !== undefined) return yield* new Exited()
     const handshake = memory.watch(Session.connect(parts, transport, options))
-    return yield* Effect.catchAll(handshake, (error): Effect.Effect<Connection, ConnectError | Exited, Scope.Scope> => {
-      if (transport.loss !== undefined) return new Exited()
-      return mayBeStateless(error) && isStateless(transport.answer) ? stateless : Effect.fail(error)
-    })
+    return yield* Effect.catchAll(handshake, (error) =>
+      Effect.gen(function*() {
+        // A server that starts slowly has both questions at once, and may refuse the second before it answers the first.
+        if (namesStateless(error)) yield* transport.answered
+        if (transport.loss !== undefined) return yield* new Exited()
+        return yield* mayBeStateless(error) && isStateless(transport.answer) ? stateless : Effect.fail(error)
+      }))
   })
 
 const isStateless = (answer: Answer | undefined): boolean =>

@@ -75,18 +75,26 @@ export class ProbedTransport implements AdapterTransport {
 
   /** Starts the transport, asks, and waits for the answer, at most so many milliseconds. It may still come later. */
   ask(params: Record<string, unknown>, millis: number): Effect.Effect<Answer, ConnectError> {
-    const answered = Effect.async<Answer>((resume) => {
-      this.#onanswer = (answer) => resume(Effect.succeed(answer))
+    const send = Effect.sync(() => {
       this.#inner.send({ jsonrpc: "2.0", id: probeId, method: "server/discover", params })
         .catch((error: unknown) => this.#answered(Exit.fail(Failures.toRequestError(error, "unknown"))))
     })
     return Effect.tryPromise({ try: () => this.#inner.start(), catch: Failures.toConnectError }).pipe(
-      Effect.zipRight(Effect.timeoutTo(answered, {
+      Effect.zipRight(send),
+      Effect.zipRight(Effect.timeoutTo(this.answered, {
         duration: millis,
         onSuccess: (answer) => answer,
         onTimeout: () => Exit.fail(Failures.timedOut("server/discover"))
       }))
     )
+  }
+
+  /** Waits for the answer without a limit. A server that has ended answers with that. */
+  get answered(): Effect.Effect<Answer> {
+    return Effect.async((resume) => {
+      if (this.answer !== undefined) return resume(Effect.succeed(this.answer))
+      this.#onanswer = (answer) => resume(Effect.succeed(answer))
+    })
   }
 
   #answered(answer: Answer): void {

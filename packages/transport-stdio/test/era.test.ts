@@ -13,7 +13,7 @@ const stateless = "2026-07-28"
 const sessions = "2025-11-25"
 
 /** A server of the official SDK that says when it starts. */
-const sdkServer = (legacy: "serve" | "reject", onStart: () => void): StdioConnector.Options => ({
+const sdkServer = (legacy: "serve" | "reject", onStart: () => void, startDelay = 0): StdioConnector.Options => ({
   command: process.execPath,
   args: [
     "--input-type=module",
@@ -22,6 +22,7 @@ const sdkServer = (legacy: "serve" | "reject", onStart: () => void): StdioConnec
 import { McpServer } from "@modelcontextprotocol/server"
 import { serveStdio } from "@modelcontextprotocol/server/stdio"
 console.error("started")
+await new Promise((resolve) => setTimeout(resolve, ${startDelay}))
 serveStdio(() => {
   const server = new McpServer({ name: "both", version: "1" })
   server.registerTool("pid", {}, () => ({ content: [{ type: "text", text: String(process.pid) }] }))
@@ -156,6 +157,15 @@ describe("the era of a server over stdio", () => {
       // Its refusal of the handshake has been believed: it is asked again.
       assert.strictEqual(yield* version, stateless)
       assert.deepStrictEqual(counts(), { start: 2, discover: 2, initialize: 2 })
+    }))
+
+  it.scopedLive("[E6] auto: a server of the official SDK that starts slowly, and refuses the handshake before it answers what it speaks", () =>
+    Effect.gen(function*() {
+      let starts = 0
+      const connector = StdioConnector.make(sdkServer("reject", () => starts++, 1500))
+      // The connector sends initialize after 1 s: the server reads both when it has started.
+      const connection = yield* connector.connect({ ...connectOptions, timeout: 3000 })
+      assert.deepStrictEqual([connection.protocolVersion, starts], [stateless, 1])
     }))
 
   it.scopedLive("[E1:real] auto over stdio: a refused handshake ends what was remembered", () =>
