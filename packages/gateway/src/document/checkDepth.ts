@@ -13,12 +13,15 @@ const tooDeep = (): Unreadable => new Unreadable(`nested more than ${maxDepth} l
 class Brackets {
   #depth = 0
 
-  open(): void {
-    if (++this.#depth > maxDepth) throw tooDeep()
-  }
-
-  close(): void {
+  /** Counts a character. Returns whether it opens or closes a bracket. */
+  count(one: string): boolean {
+    if (one === "[" || one === "{") {
+      if (++this.#depth > maxDepth) throw tooDeep()
+      return true
+    }
+    if (one !== "]" && one !== "}") return false
     this.#depth = Math.max(0, this.#depth - 1)
+    return true
   }
 }
 
@@ -38,15 +41,9 @@ const endOf = (text: string, end: string, start: number): number => {
 export const json = (text: string): string => {
   const brackets = new Brackets()
   for (let at = 0; at < text.length; at++) {
-    switch (text[at]) {
-      case "[":
-      case "{":
-        brackets.open()
-        break
-      case "]":
-      case "}":
-        brackets.close()
-        break
+    const one = text.charAt(at)
+    if (brackets.count(one)) continue
+    switch (one) {
       case '"':
         at = endOfQuoted(text, at, '"', true)
         break
@@ -63,17 +60,13 @@ export const toml = (text: string): string => {
   const brackets = new Brackets()
   let dots = 0
   for (let at = 0; at < text.length; at++) {
-    const one = text[at]
+    const one = text.charAt(at)
+    if (brackets.count(one)) {
+      // After a closing bracket comes a comma or a new line.
+      dots = 0
+      continue
+    }
     switch (one) {
-      case "[":
-      case "{":
-        dots = 0
-        brackets.open()
-        break
-      case "]":
-      case "}":
-        brackets.close()
-        break
       case '"':
       case "'": {
         const long = one.repeat(3)
@@ -103,8 +96,7 @@ export const yaml = (text: string): string => {
   const brackets = new Brackets()
   let indent = 0
   for (const one of text) {
-    if (one === "[" || one === "{") brackets.open()
-    else if (one === "]" || one === "}") brackets.close()
+    brackets.count(one)
     if (one === "\n") indent = 0
     else if (indent >= 0) {
       if (one !== " " && one !== "-" && one !== "?" && one !== "\t" && one !== ":") indent = -1
