@@ -33,8 +33,8 @@ const slowestPoll = 250
 const isWindows = process.platform === "win32"
 
 /**
- * Started by its constructor, which throws what `spawn` throws, or a `WindowsCommand.Unstartable`. What `spawn` reports later comes as the child's `error`
- * event.
+ * Started by its constructor, which throws what `spawn` throws, or a `WindowsCommand.Unstartable`. What `spawn` reports later comes as the
+ * child's `error` event.
  *
  * On Windows there are no process groups and no SIGTERM: there, the tree of processes is a job, which is ended as by SIGKILL. Without jobs,
  * ending it means `taskkill /T /F`, which misses what has been re-parented.
@@ -91,9 +91,10 @@ export class ProcessGroup implements LiveGroups.LiveGroup {
   }
 
   /**
-   * Ends stdin, then sends SIGTERM and at last SIGKILL to the group, each when the grace of the step before has passed; to a
-   * child that has not shown itself to be a server, SIGTERM goes at once: nothing says that it reads its stdin. Ends as soon as the child has exited and no process of the group is left. Runs once; later calls wait for the first.
-   * Rejects when something survives SIGKILL for five seconds. On Windows, SIGKILL comes in the place of SIGTERM.
+   * Ends stdin, then sends SIGTERM and at last SIGKILL to the group, each when the grace of the step before has passed; to a child that has
+   * not shown itself to be a server, SIGTERM goes at once: nothing says that it reads its stdin. Ends as soon as the child has exited and no
+   * process of the group is left. Runs once; later calls wait for the first. Rejects when something survives SIGKILL for five seconds. On
+   * Windows, SIGKILL comes in the place of SIGTERM.
    */
   shutdown(): Promise<void> {
     this.#shutdown ??= this.#ladder()

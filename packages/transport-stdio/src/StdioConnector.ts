@@ -45,9 +45,9 @@ export interface Options {
   /** The longest message, in bytes. The connector drops a longer one while it arrives, and only its own request fails. Default 16 MiB. */
   readonly maxMessageBytes?: number | undefined
   /**
-   * How long the server may take to exit after its stdin has been closed. Then it gets SIGTERM (on Windows, it is ended). Default 2 seconds. Keep the sum of
-   * `stdinGrace` and `termGrace` below `timeouts.close` (5 seconds): Lifeline does not wait longer for a close. The process is still
-   * terminated, but the next one may start before it has exited.
+   * How long the server may take to exit after its stdin has been closed. Then it gets SIGTERM (on Windows, it is ended). Default 2 seconds.
+   * Keep the sum of `stdinGrace` and `termGrace` below `timeouts.close` (5 seconds): Lifeline does not wait longer for a close. The process
+   * is still terminated, but the next one may start before it has exited.
    */
   readonly stdinGrace?: TimeSpan.TimeSpan | undefined
   /** How long its process group may take to exit after SIGTERM. Then it gets SIGKILL. Default 2 seconds. Not used on Windows. */
