@@ -58,9 +58,7 @@ const onlyInFull = [
   "packages/sign-in/test/Processes",
   "packages/transport-http/test/Everything",
   "packages/transport-http/test/LongLife",
-  "packages/transport-http/test/Soak",
-  "packages/transport-stdio/test/windows/End",
-  "packages/transport-stdio/test/windows/Start"
+  "packages/transport-http/test/Soak"
 ].map((name) => `${name}.test.ts`)
 
 const isAskedFor = (file: string): boolean =>

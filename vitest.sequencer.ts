@@ -42,8 +42,6 @@ const longest = [
   "promise/test/Parity",
   "promise/test/Exit",
   "promise/test/Clients",
-  "transport-stdio/test/windows/End",
-  "transport-stdio/test/windows/Start",
   "transport-stdio/test/host",
   "gateway/test/LinearText",
   "gateway/test/http/Restart",

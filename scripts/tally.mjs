@@ -1,5 +1,5 @@
 // Prints `N passed, N failed` over all tests of the last `.ci/run`, from the reports in build: vitest's own, one for each Node,
-// and the conformance suite's; above it, what failed. A file that did not load counts as one failure; without a report nothing passed.
+// that for Windows, and the conformance suite's; above it, what failed. A file that did not load counts as one failure; without a report nothing passed.
 import { existsSync, readdirSync, readFileSync } from "node:fs"
 
 const build = new URL("../build/", import.meta.url)

@@ -1,13 +1,15 @@
 import { execFileSync } from "node:child_process"
 import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
+import { fileURLToPath } from "node:url"
 import { afterAll, assert, beforeAll, describe, it } from "vitest"
-import * as Wine from "./Wine.js"
+import * as Wine from "../../../testing/test/support/Wine.js"
 
 /** Of each tree: the server, a child, one in a group of its own, and one whose parent has exited. */
 const all = 4
 
-const read = (path: string): string => readFileSync(Wine.here(path), "utf8")
+const here = (name: string): URL => new URL(name, import.meta.url)
+const read = (path: string): string => readFileSync(here(path), "utf8")
 
 /** What the package names for Windows, in the versions of the workspace. */
 const optional = (): Record<string, string> => {
@@ -18,9 +20,8 @@ const optional = (): Record<string, string> => {
   )
 }
 
-describe.skipIf(!Wine.isThere)(
-  "the end of servers on Windows (skipped without wine and LIFELINE_WINE_NODE, the path of a node.exe)",
-  () => {
+for (const node of Wine.nodes) {
+  describe(`the end of servers on Windows (${node.name})`, () => {
     let wine: Wine.Wine
 
     /** As npm does there. */
@@ -39,20 +40,20 @@ describe.skipIf(!Wine.isThere)(
     }
 
     beforeAll(async () => {
-      wine = await Wine.make()
-      await wine.bundle("ending")
+      wine = Wine.make(node)
+      await wine.bundle(here("ending.ts"))
       install(join(wine.directory, "with"), "win32")
       install(join(wine.directory, "without"), "linux")
       for (const folder of ["with", "without"]) {
         copyFileSync(join(wine.directory, "ending.cjs"), join(wine.directory, folder, "ending.cjs"))
-        copyFileSync(Wine.here("tree.cjs"), join(wine.directory, folder, "tree.cjs"))
+        copyFileSync(fileURLToPath(here("tree.cjs")), join(wine.directory, folder, "tree.cjs"))
       }
     })
     afterAll(() => wine.end())
 
     const end = async (way: string, folder = "with"): Promise<unknown> => {
-      await wine.runIn(folder, Wine.node, "ending.cjs", way, `${way}.json`)
-      return JSON.parse(readFileSync(join(wine.directory, folder, `${way}.json`), "utf8"))
+      await wine.runIn(folder, wine.node, "ending.cjs", way, `${way}.json`)
+      return JSON.parse(wine.read(join(folder, `${way}.json`)))
     }
 
     it("[S10:real][S1:real][S2:real] a close ends the tree of a server that ends with its stdin", async () => {
@@ -99,5 +100,5 @@ describe.skipIf(!Wine.isThere)(
         /^the package @koromix\/koffi-win32-x64 cannot be loaded, so processes that a server has started may survive it: .* Install /
       )
     })
-  }
-)
+  })
+}

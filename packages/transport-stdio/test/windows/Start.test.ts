@@ -1,8 +1,11 @@
 import type { StdioConnector } from "@mcp-lifeline/transport-stdio"
-import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs"
+import { copyFileSync, existsSync, mkdirSync, writeFileSync } from "node:fs"
 import { dirname, join } from "node:path"
+import { fileURLToPath } from "node:url"
 import { afterAll, assert, beforeAll, describe, it } from "vitest"
-import * as Wine from "./Wine.js"
+import * as Wine from "../../../testing/test/support/Wine.js"
+
+const here = (name: string): URL => new URL(name, import.meta.url)
 
 /** As npx.cmd of Node.js ends. */
 const npx = String.raw`@ECHO OFF
@@ -31,14 +34,13 @@ IF EXIST "%dp0%\node.exe" (
 endLocal & goto #_undefined_# 2>NUL || title %COMSPEC% & "%_prog%"  "%dp0%\server.cjs" %*
 `
 
-describe.skipIf(!Wine.isThere)(
-  "servers on Windows (skipped without wine and LIFELINE_WINE_NODE, the path of a node.exe)",
-  () => {
+for (const node of Wine.nodes) {
+  describe(`servers on Windows (${node.name})`, () => {
     let wine: Wine.Wine
     let directory = ""
 
     beforeAll(async () => {
-      wine = await Wine.make()
+      wine = Wine.make(node)
       directory = wine.directory
       mkdirSync(join(directory, "bin (x) & y"))
       for (const [name, text] of [["npx.cmd", npx], ["made.cmd", made]] as const) {
@@ -47,8 +49,8 @@ describe.skipIf(!Wine.isThere)(
       // As it lies beside npx.cmd, for other systems.
       writeFileSync(join(directory, "bin (x) & y", "npx"), "#!/usr/bin/env bash\nexit 1\n")
       writeFileSync(join(directory, "bin (x) & y", "server"), "#!/usr/bin/env node\nrequire('./server.cjs')\n")
-      copyFileSync(Wine.here("server.cjs"), join(directory, "bin (x) & y", "server.cjs"))
-      await wine.bundle("client")
+      copyFileSync(fileURLToPath(here("server.cjs")), join(directory, "bin (x) & y", "server.cjs"))
+      await wine.bundle(here("client.ts"))
     })
     afterAll(() => wine.end())
 
@@ -56,15 +58,15 @@ describe.skipIf(!Wine.isThere)(
     const start = async (
       all: ReadonlyArray<readonly [command: string, args: ReadonlyArray<string>]>
     ): Promise<ReadonlyArray<unknown>> => {
-      const PATH = `${Wine.windows(join(directory, "bin (x) & y"))};${Wine.windows(dirname(Wine.node))}`
+      const PATH = `${Wine.windows(join(directory, "bin (x) & y"))};${Wine.windows(dirname(wine.node))}`
       const servers = all.map(([command, args]): StdioConnector.Options => ({
         command,
         args,
-        env: { PATH, NODE_EXE: Wine.windows(Wine.node), NODE_SKIP_PLATFORM_CHECK: "1" }
+        env: { PATH, NODE_EXE: Wine.windows(wine.node), NODE_SKIP_PLATFORM_CHECK: "1" }
       }))
       writeFileSync(join(directory, "servers.json"), JSON.stringify(servers))
-      await wine.run(Wine.node, "client.cjs", "servers.json", "answers.json")
-      return JSON.parse(readFileSync(join(directory, "answers.json"), "utf8")) as ReadonlyArray<unknown>
+      await wine.run(wine.node, "client.cjs", "servers.json", "answers.json")
+      return JSON.parse(wine.read("answers.json")) as ReadonlyArray<unknown>
     }
 
     const plain = [
@@ -140,5 +142,5 @@ describe.skipIf(!Wine.isThere)(
       )
       assert.match(String(tooLong), /is longer than 8,191 characters, more than cmd\.exe/)
     })
-  }
-)
+  })
+}

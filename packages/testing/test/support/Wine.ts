@@ -1,0 +1,108 @@
+/**
+ * Programs of Windows, run by Wine in a folder of their own. `pnpm test:windows` says which Nodes there are.
+ *
+ * All tests of a run are one user of one Windows, as programs on a machine are. Wine is not Windows: where it is known to do something
+ * else, the test says what was seen.
+ */
+import { build } from "esbuild"
+import { spawn } from "node:child_process"
+import { once } from "node:events"
+import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { basename, join } from "node:path"
+import { fileURLToPath } from "node:url"
+import { sources } from "./sources.js"
+
+/** A Node.js for Windows. */
+export interface Node {
+  /** With its version, for titles. */
+  readonly name: string
+  /** Its `node.exe`. */
+  readonly path: string
+}
+
+interface Given {
+  readonly prefix: string
+  readonly nodes: ReadonlyArray<Node>
+}
+
+const given = (): Given => {
+  const json = process.env["LIFELINE_WINE"]
+  if (json === undefined) throw new Error("tests for Windows are run with `pnpm test:windows [file]`")
+  return JSON.parse(json) as Given
+}
+const { nodes: all, prefix } = given()
+
+/** Each Node.js that a test is to run on: ``for (const node of Wine.nodes) describe(`... (${node.name})`, () => ..)``. */
+export const nodes: ReadonlyArray<Node> = all
+
+/** One of them, for tests that are slow and in which the version makes no difference. */
+export const oneNode: ReadonlyArray<Node> = all.slice(-1)
+
+/** A path, as Wine shows it to programs. */
+export const windows = (path: string): string => `Z:${path.replaceAll("/", "\\")}`
+
+/** How much of what was printed is in the message of a test that fails. */
+const mostCharacters = 4000
+
+export interface Wine {
+  readonly directory: string
+  /** The `node.exe`. */
+  readonly node: string
+  /** Runs a program of Windows there, to its end. Its output goes to `wine.log`. */
+  readonly run: (...args: ReadonlyArray<string>) => Promise<void>
+  /** The same in a folder of it. */
+  readonly runIn: (folder: string, ...args: ReadonlyArray<string>) => Promise<void>
+  /** What a program has written to a file there; throws with what it has printed if there is none. */
+  readonly read: (file: string) => string
+  /** Writes there, as one CommonJS file of the same name (`x.ts` becomes `x.cjs`), a module with Lifeline's sources. */
+  readonly bundle: (entry: URL) => Promise<void>
+  /** Removes the folder. What still runs ends with the last test. */
+  readonly end: () => void
+}
+
+export const make = ({ path: node }: Node): Wine => {
+  const directory = mkdtempSync(join(tmpdir(), "lifeline-windows-"))
+  const logFile = join(directory, "wine.log")
+  const env = {
+    ...process.env,
+    WINEPREFIX: prefix,
+    WINEARCH: "win64",
+    WINEDEBUG: "-all",
+    NODE_SKIP_PLATFORM_CHECK: "1"
+  }
+  const runIn = async (folder: string, ...args: ReadonlyArray<string>): Promise<void> => {
+    // A pipe is no console for programs of Windows; a file will do.
+    const log = openSync(logFile, "a")
+    const child = spawn("wine", args, { cwd: join(directory, folder), env, stdio: ["ignore", log, log] })
+    await once(child, "exit")
+    closeSync(log)
+  }
+  return {
+    directory,
+    node,
+    runIn,
+    run: (...args) => runIn("", ...args),
+    read: (file) => {
+      const path = join(directory, file)
+      if (existsSync(path)) return readFileSync(path, "utf8")
+      const printed = existsSync(logFile) ? readFileSync(logFile, "utf8").slice(-mostCharacters) : ""
+      throw new Error(`the program has written no ${file}; it has printed: ${printed}`)
+    },
+    bundle: async (entry) => {
+      const file = fileURLToPath(entry)
+      await build({
+        entryPoints: [file],
+        outfile: join(directory, `${basename(file, ".ts")}.cjs`),
+        bundle: true,
+        platform: "node",
+        target: "node20.18",
+        define: { "import.meta.url": "__url" },
+        banner: { js: `const __url = require("node:url").pathToFileURL(__filename).href` },
+        logLevel: "silent",
+        alias: { ...sources }
+      })
+    },
+    end: () => rmSync(directory, { recursive: true, force: true, maxRetries: 20 })
+  }
+}

