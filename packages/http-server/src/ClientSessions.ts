@@ -79,6 +79,9 @@ interface Usage {
   servers: number
 }
 
+/** Takes a session that was looked for, or why there is none. */
+type Found = (found: ClientSession | Refusal) => void
+
 /** A session and its record on disk. */
 interface Entry {
   readonly session: ClientSession
@@ -95,8 +98,8 @@ export class ClientSessions {
   readonly #budget: EventBudget
   /** Least recently used first. */
   readonly #entries = new Map<string, Entry>()
-  /** Sessions that are being restored. */
-  readonly #resuming = new Map<string, Promise<Entry | Refusal>>()
+  /** Who waits for sessions that are being restored. */
+  readonly #resuming = new Map<string, Array<Found>>()
   /** Sessions whose `initialize` has not been answered yet. */
   readonly #beginning = new Set<ClientSession>()
   #isClosed = false
@@ -149,15 +152,19 @@ export class ClientSessions {
     return (this.#entries.get(id)?.tokenHash ?? this.#options.seal.open(id)?.tokenHash) === tokenHash
   }
 
-  /** Returns a session, synchronously if it is in memory; or why there is none. */
-  find(id: string, tokenHash: string): ClientSession | Refusal | Promise<ClientSession | Refusal> {
+  /**
+   * Calls `done` with a session, or with why there is none: at once if the session is in memory, otherwise in the step that restores it, so
+   * that nothing can end the session before it is used. `done` must not throw.
+   */
+  find(id: string, tokenHash: string, done: Found): void {
     const entry = this.#entries.get(id)
-    return entry === undefined ? this.#fetch(id, tokenHash) : this.#touch(id, entry, tokenHash)
-  }
-
-  async #fetch(id: string, tokenHash: string): Promise<ClientSession | Refusal> {
-    const found = await (this.#resuming.get(id) ?? this.#resume(id, tokenHash))
-    return "session" in found ? this.#touch(id, found, tokenHash) : found
+    if (entry !== undefined) return done(this.#touch(id, entry, tokenHash))
+    const claims = this.#options.seal.open(id)
+    if (claims === undefined || claims.tokenHash !== tokenHash) return done(sessionNotFound)
+    const waiting = this.#resuming.get(id)
+    if (waiting !== undefined) return void waiting.push(done)
+    this.#resuming.set(id, [done])
+    void this.#resume(id, claims)
   }
 
   #touch(id: string, entry: Entry, tokenHash: string): ClientSession | Refusal {
@@ -183,21 +190,27 @@ export class ClientSessions {
     return this.#write(id, entry, initialize === undefined ? record : { ...record, initialize })
   }
 
-  /** Restores a session that is not in memory. */
-  #resume(id: string, tokenHash: string): Promise<Entry | Refusal> {
-    const claims = this.#options.seal.open(id)
-    if (claims === undefined || claims.tokenHash !== tokenHash) return Promise.resolve(sessionNotFound)
-    const resuming = this.#goOn(id, claims).catch((error: unknown): Refusal => {
+  /** Restores a session that is not in memory, for all that wait for it. */
+  async #resume(id: string, claims: Claims): Promise<void> {
+    let refusal: Refusal | undefined
+    try {
+      refusal = this.#restore(id, claims, await this.#options.records.get(id, claims.born))
+    } catch (error) {
       this.#options.onError(error)
-      return { status: 500, message: "Internal error of the gateway; its log has more" }
-    }).finally(() => this.#resuming.delete(id))
-    this.#resuming.set(id, resuming)
-    return resuming
+      refusal = { status: 500, message: "Internal error of the gateway; its log has more" }
+    }
+    const waiting = this.#resuming.get(id) ?? []
+    this.#resuming.delete(id)
+    for (const done of waiting) {
+      const entry = this.#entries.get(id)
+      // Whoever waited before may have ended it.
+      done(refusal ?? (entry === undefined ? sessionNotFound : this.#touch(id, entry, claims.tokenHash)))
+    }
   }
 
-  async #goOn(id: string, claims: Claims): Promise<Entry | Refusal> {
+  /** Puts a session into memory, or returns why not. */
+  #restore(id: string, claims: Claims, kept: SessionRecords.Record | undefined): Refusal | undefined {
     const { lists, tokenHash, version } = claims
-    const kept = await this.#options.records.get(id, claims.born)
     const record = kept ?? { usedAt: claims.born * 1000 }
     const initialize = claims.initialize ?? record.initialize
     const isOver = Date.now() - Math.max(record.usedAt, claims.born * 1000) > SessionRecords.lifetime
@@ -209,9 +222,8 @@ export class ClientSessions {
       onSettings: (settings) => this.#saveSettings(id, settings),
       resumed: { initialize, settings: SessionRecords.settingsOf(record), version, lists }
     })
-    const entry = { session, tokenHash, usage, record, born: claims.born }
-    this.#entries.set(id, entry)
-    return entry
+    this.#entries.set(id, { session, tokenHash, usage, record, born: claims.born })
+    return undefined
   }
 
   #make(

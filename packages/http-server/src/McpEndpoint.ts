@@ -150,16 +150,12 @@ export const make = (
     response: ServerResponse,
     use: (session: ClientSession) => Refusal | undefined,
     about: RequestId | null = null
-  ): void => {
-    const take = (found: ClientSession | Refusal): void =>
+  ): void =>
+    sessions.find(id, tokenHashOf(request.headers), (found) =>
       attempt(
         response,
         () => found instanceof ClientSession ? use(found) : { ...found, id: about, isRead: request.complete }
-      )
-    const found = sessions.find(id, tokenHashOf(request.headers))
-    if (found instanceof Promise) void (async () => take(await found))()
-    else take(found)
-  }
+      ))
 
   const batch = (request: IncomingMessage, response: ServerResponse, id: string, values: ReadonlyArray<unknown>) =>
     find(id, request, response, (session) => {

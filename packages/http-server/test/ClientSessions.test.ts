@@ -278,7 +278,7 @@ describe("servers that run for single sessions", () => {
     const ids = [0, 1, 2].map(() =>
       options.seal.seal({ initialize: {}, version: "2025-11-25", lists: [], tokenHash: "", born: Date.now() / 1000 })
     )
-    const all = await Promise.all(ids.map((id) => sessions.find(id, "")))
+    const all = await Promise.all(ids.map((id) => Raw.found(sessions, id)))
     used(all[0], 31)
     used(all[1], 31)
     used(all[2], 29)
@@ -288,6 +288,41 @@ describe("servers that run for single sessions", () => {
     sessions.tick()
     expect([ended, sessions.size]).toEqual([[1, 0], 1])
   })
+})
+
+describe("sessions that are restored in the same moment", () => {
+  it.scopedLive("[G17] none is ended to make room for another before the request that it is restored for", () =>
+    Effect.gen(function*() {
+      const { records, seal } = shared()
+      const first = yield* Raw.serve(undefined, { seal, records })
+      const sessions = 3
+      let asked = 0
+      let release = (): void => undefined
+      const allAsked = new Promise<void>((resolve) => release = resolve)
+      const toldAfterEnd: Array<boolean> = []
+      const second = yield* Raw.serve(({ id }, { client, isClosed }) => {
+        toldAfterEnd.push(isClosed)
+        client.writeResult(id!, "{}")
+      }, {
+        seal,
+        limits: { maxSessions: 1 },
+        records: {
+          ...records,
+          get: async (id, born) => {
+            if (++asked === sessions) release()
+            await allAsked
+            return await records.get(id, born)
+          }
+        }
+      })
+      yield* Effect.promise(async () => {
+        const all = await Promise.all(Array.from({ length: sessions }, () => begin(first.url)))
+        const list = { id: 1, method: "tools/list" }
+        const answers = await Promise.all(all.map((session) => send(second.url, "POST", session, list)))
+        expect(answers.map(({ status }) => status)).toEqual([200, 200, 200])
+        expect(toldAfterEnd).toEqual([false, false, false])
+      })
+    }))
 })
 
 describe("while the endpoint is closed", () => {

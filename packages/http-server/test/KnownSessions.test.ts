@@ -145,12 +145,12 @@ describe("what the id of a session says, and what is kept beside it", () => {
     await records.set(recent, { usedAt: Date.now() - day + hour })
     written.length = 0
     const before = Date.now()
-    for (const one of [recent, unwritten]) expect(await sessions.find(one, "")).toBeInstanceOf(ClientSession)
+    for (const one of [recent, unwritten]) expect(await Raw.found(sessions, one)).toBeInstanceOf(ClientSession)
     expect(written).toEqual([])
-    for (let use = 0; use < 3; use++) expect(await sessions.find(old, "")).toBeInstanceOf(ClientSession)
+    for (let use = 0; use < 3; use++) expect(await Raw.found(sessions, old)).toBeInstanceOf(ClientSession)
     expect(written).toEqual([{ usedAt: expect.any(Number), level: "error" }])
     expect(written[0]?.usedAt).toBeGreaterThanOrEqual(before)
-    await sessions.find(long, "")
+    await Raw.found(sessions, long)
     expect(written).toHaveLength(2)
   })
 
@@ -161,7 +161,7 @@ describe("what the id of a session says, and what is kept beside it", () => {
       void client.saveSettings({ level: "info", subscriptions: [] })
     })
     const one = id(hour)
-    await sessions.find(one, "")
+    await Raw.found(sessions, one)
     expect(written).toEqual([])
     await clients[0]?.saveSettings({ level: "error", subscriptions: ["file:///a"] })
     expect(await records.get(one)).toMatchObject({ level: "error", subscriptions: ["file:///a"] })
@@ -174,8 +174,8 @@ describe("what the id of a session says, and what is kept beside it", () => {
 describe("which sessions are found", () => {
   it("[G10] those of somebody else, of whom nothing is known, or that are ended without having been found are not", async () => {
     const { errors, id, sessions, written } = alone()
-    expect(await sessions.find(id(hour, "one"), "other")).toBe(sessionNotFound)
-    expect(await sessions.find("nobody's", "")).toBe(sessionNotFound)
+    expect(await Raw.found(sessions, id(hour, "one"), "other")).toBe(sessionNotFound)
+    expect(await Raw.found(sessions, "nobody's")).toBe(sessionNotFound)
     await sessions.end("nobody's")
     expect([sessions.size, errors, written]).toEqual([0, [], []])
   })
@@ -186,8 +186,8 @@ describe("which sessions are found", () => {
     await records.set(used, { usedAt: Date.now() - day })
     await records.set(born, { usedAt: Date.now() - 40 * day })
     await records.set(neither, { usedAt: Date.now() - 40 * day })
-    for (const one of [used, born]) expect(await sessions.find(one, "")).toBeInstanceOf(ClientSession)
-    expect(await sessions.find(neither, "")).toBe(sessionNotFound)
+    for (const one of [used, born]) expect(await Raw.found(sessions, one)).toBeInstanceOf(ClientSession)
+    expect(await Raw.found(sessions, neither)).toBe(sessionNotFound)
   })
 
   it("[X1 G10] where one cannot be restored, the request is answered, and so is the next one", async () => {
@@ -196,13 +196,13 @@ describe("which sessions are found", () => {
       if (isBroken) throw new Error("broken")
     })
     const one = id(hour)
-    expect(await sessions.find(one, "")).toMatchObject({
+    expect(await Raw.found(sessions, one)).toMatchObject({
       status: 500,
       message: expect.stringContaining("Internal error")
     })
     expect(errors).toEqual([new Error("broken")])
     isBroken = false
-    expect(await sessions.find(one, "")).toBeInstanceOf(ClientSession)
+    expect(await Raw.found(sessions, one)).toBeInstanceOf(ClientSession)
   })
 })
 

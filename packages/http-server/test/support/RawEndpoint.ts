@@ -3,8 +3,11 @@ import type { JSONRPCResponse, RequestId } from "@modelcontextprotocol/sdk/types
 import { Effect } from "effect"
 import { createServer, request as httpRequest, type ServerResponse } from "node:http"
 import type { AddressInfo } from "node:net"
+import type { ClientSession } from "../../src/ClientSession.js"
+import type { ClientSessions } from "../../src/ClientSessions.js"
 import type { Client, Conversation, Resumed } from "../../src/Conversation.js"
 import * as McpEndpoint from "../../src/McpEndpoint.js"
+import type { Refusal } from "../../src/Refusal.js"
 
 /** A message as it came. */
 export interface Message {
@@ -44,6 +47,10 @@ export const fewest = {
   maxKeptBytes: 1,
   maxOwnServers: () => 9
 }
+
+/** A session, or why there is none. */
+export const found = (sessions: ClientSessions, id: string, tokenHash = "") =>
+  new Promise<ClientSession | Refusal>((resolve) => sessions.find(id, tokenHash, resolve))
 
 /** A conversation that takes whole messages. */
 export const conversing = (
