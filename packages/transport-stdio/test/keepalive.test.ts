@@ -8,6 +8,7 @@ import { join } from "node:path"
 import { everything } from "../../testing/test/support/Built.js"
 import * as Heartbeats from "../../testing/test/support/Heartbeats.js"
 import * as Stalls from "../../testing/test/support/Stalls.js"
+import * as Pause from "./Pause.js"
 import { ask, connected, eras, eventually, livingIn, reconnect, serverOf, temporary } from "./support.js"
 
 type RuntimeLost = Extract<Event.Event, { readonly _tag: "RuntimeLost" }>
@@ -57,11 +58,11 @@ const suite = (era: typeof eras[number]): void => {
       assert.deepInclude((yield* silent.status).keepalive, { state: "off", method: "none" })
       // A stopped process is not missed.
       const pid = yield* connected(silent)
-      process.kill(pid, "SIGSTOP")
+      Pause.stop(pid)
       const before = pings("ping")
       yield* eventually(() => pings("ping") >= before + 2)
       assert.deepInclude(yield* silent.status, { state: "Connected", generation: 1 })
-      process.kill(pid, "SIGCONT")
+      Pause.resume(pid)
       assert.strictEqual(yield* ask(silent, "echo", { text: "still" }), "still")
       assert.strictEqual(pings("none"), 0)
     }))
@@ -107,7 +108,7 @@ const suite = (era: typeof eras[number]): void => {
       const loss = yield* nextLoss(backend)
       const stoppedAt = Date.now()
       const since = performance.now()
-      process.kill(pid, "SIGSTOP")
+      Pause.stop(pid)
       const { at, generation, loss: { kind } } = yield* Fiber.join(loss)
       assert.deepStrictEqual([generation, kind], [1, "keepalive"])
       const round = keepalive.timeout + keepalive.suspectInterval
@@ -156,7 +157,7 @@ const suite = (era: typeof eras[number]): void => {
     Effect.gen(function*() {
       const { backend, pid } = yield* probed(1_000)
       const loss = yield* nextLoss(backend)
-      process.kill(pid, "SIGSTOP")
+      Pause.stop(pid)
       const error = yield* Effect.flip(ask(backend, "silent", {}, { timeout: 50 }))
       assert.strictEqual(error._tag, "RequestTimeout")
       assert.strictEqual((yield* Fiber.join(loss)).loss.kind, "health")
@@ -173,7 +174,7 @@ const suite = (era: typeof eras[number]): void => {
       })
       const pid = yield* connected(backend)
       yield* backend.firstOutcome
-      process.kill(pid, "SIGSTOP")
+      Pause.stop(pid)
       // Longer than three probes and what lies between them.
       const call = ask(backend, "pid", {}, { timeout: 10_000, idempotent: true })
       const failed: Array<string> = []

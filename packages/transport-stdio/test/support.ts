@@ -50,6 +50,11 @@ export const connect = (options: StdioConnector.Options, more: Partial<ConnectOp
 export const lossOf = (connection: Connection): Effect.Effect<Loss> =>
   Effect.async((resume) => connection.onLost((loss) => resume(Effect.succeed(loss))))
 
+const isWindows = process.platform === "win32"
+
+/** How a loss by SIGKILL reads. On Windows, who is ended by another process exits with 1. */
+export const killed = isWindows ? "exited with code 1" : "was killed by SIGKILL"
+
 interface Entry {
   readonly pid: number
   readonly parent: number
@@ -70,13 +75,21 @@ const processes = (): ReadonlyArray<Entry> =>
 
 const pids = (test: (entry: Entry) => boolean): Array<number> => processes().filter(test).map(({ pid }) => pid)
 
-/** The living processes of a group. */
-export const livingIn = (group: number): Array<number> => pids((entry) => entry.group === group)
+/** The living processes of a group; on Windows, which has none, its leader. `windows/End.test.ts` counts what that has started. */
+export const livingIn = (group: number): Array<number> =>
+  isWindows ? [group].filter(isAlive) : pids((entry) => entry.group === group)
 
 /** The living processes that this one has started. */
 export const children = (): Array<number> => pids((entry) => entry.parent === process.pid)
 
-export const isAlive = (pid: number): boolean => pids((entry) => entry.pid === pid).length > 0
+export const isAlive = (pid: number): boolean => {
+  if (!isWindows) return pids((entry) => entry.pid === pid).length > 0
+  try {
+    return process.kill(pid, 0)
+  } catch {
+    return false
+  }
+}
 
 export const pidOf = (connection: Connection): number => {
   const { pid } = connection.peer

@@ -7,7 +7,7 @@
 import { build } from "esbuild"
 import { spawn } from "node:child_process"
 import { once } from "node:events"
-import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs"
+import { closeSync, cpSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { basename, join } from "node:path"
 import { fileURLToPath } from "node:url"
@@ -24,6 +24,8 @@ export interface Node {
 interface Given {
   readonly prefix: string
   readonly nodes: ReadonlyArray<Node>
+  /** The `node_modules` with the packages that Lifeline needs on Windows only. */
+  readonly optional: string
 }
 
 const given = (): Given => {
@@ -31,7 +33,7 @@ const given = (): Given => {
   if (json === undefined) throw new Error("tests for Windows are run with `pnpm test:windows [file]`")
   return JSON.parse(json) as Given
 }
-const { nodes: all, prefix } = given()
+const { nodes: all, optional, prefix } = given()
 
 /** Each Node.js that a test is to run on: ``for (const node of Wine.nodes) describe(`... (${node.name})`, () => ..)``. */
 export const nodes: ReadonlyArray<Node> = all
@@ -55,14 +57,38 @@ export interface Wine {
   readonly runIn: (folder: string, ...args: ReadonlyArray<string>) => Promise<void>
   /** What a program has written to a file there; throws with what it has printed if there is none. */
   readonly read: (file: string) => string
-  /** Writes there, as one CommonJS file of the same name (`x.ts` becomes `x.cjs`), a module with Lifeline's sources. */
-  readonly bundle: (entry: URL) => Promise<void>
+  /** Writes there, as one CommonJS file of the same name (`x.ts` becomes `x.cjs`), a module with Lifeline's sources. Resolves with its path. */
+  readonly bundle: (entry: URL, alias?: Readonly<Record<string, string>>) => Promise<string>
   /** Removes the folder. What still runs ends with the last test. */
   readonly end: () => void
 }
 
-export const make = ({ path: node }: Node): Wine => {
+/** Writes a module with Lifeline's sources, and `alias` in the place of others, as one CommonJS file. Resolves with its path. */
+export const bundle = async (
+  entry: URL,
+  directory: string,
+  alias: Readonly<Record<string, string>> = {}
+): Promise<string> => {
+  const file = fileURLToPath(entry)
+  const outfile = join(directory, `${basename(file, ".ts")}.cjs`)
+  await build({
+    entryPoints: [file],
+    outfile,
+    bundle: true,
+    platform: "node",
+    target: "node20.18",
+    define: { "import.meta.url": "__url" },
+    banner: { js: `const __url = require("node:url").pathToFileURL(__filename).href` },
+    logLevel: "silent",
+    alias: { ...sources, ...alias }
+  })
+  return outfile
+}
+
+/** A folder for programs, which find there what npm installs on Windows only, unless `isBare`. */
+export const make = ({ path: node }: Node, { isBare = false } = {}): Wine => {
   const directory = mkdtempSync(join(tmpdir(), "lifeline-windows-"))
+  if (!isBare) cpSync(join(optional, "@koromix"), join(directory, "node_modules/@koromix"), { recursive: true })
   const logFile = join(directory, "wine.log")
   const env = {
     ...process.env,
@@ -89,20 +115,7 @@ export const make = ({ path: node }: Node): Wine => {
       const printed = existsSync(logFile) ? readFileSync(logFile, "utf8").slice(-mostCharacters) : ""
       throw new Error(`the program has written no ${file}; it has printed: ${printed}`)
     },
-    bundle: async (entry) => {
-      const file = fileURLToPath(entry)
-      await build({
-        entryPoints: [file],
-        outfile: join(directory, `${basename(file, ".ts")}.cjs`),
-        bundle: true,
-        platform: "node",
-        target: "node20.18",
-        define: { "import.meta.url": "__url" },
-        banner: { js: `const __url = require("node:url").pathToFileURL(__filename).href` },
-        logLevel: "silent",
-        alias: { ...sources }
-      })
-    },
+    bundle: (entry, alias) => bundle(entry, directory, alias),
     end: () => rmSync(directory, { recursive: true, force: true, maxRetries: 20 })
   }
 }

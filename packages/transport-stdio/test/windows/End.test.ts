@@ -1,7 +1,5 @@
-import { execFileSync } from "node:child_process"
-import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs"
+import { copyFileSync } from "node:fs"
 import { join } from "node:path"
-import { fileURLToPath } from "node:url"
 import { afterAll, assert, beforeAll, describe, it } from "vitest"
 import * as Wine from "../../../testing/test/support/Wine.js"
 
@@ -9,51 +7,28 @@ import * as Wine from "../../../testing/test/support/Wine.js"
 const all = 4
 
 const here = (name: string): URL => new URL(name, import.meta.url)
-const read = (path: string): string => readFileSync(here(path), "utf8")
-
-/** What the package names for Windows, in the versions of the workspace. */
-const optional = (): Record<string, string> => {
-  const { optionalDependencies } = JSON.parse(read("../../package.json")) as { optionalDependencies: object }
-  const catalog = read("../../../../pnpm-workspace.yaml")
-  return Object.fromEntries(
-    Object.keys(optionalDependencies).map((name) => [name, new RegExp(`"${name}": (\\S+)`).exec(catalog)?.[1] ?? ""])
-  )
-}
 
 for (const node of Wine.nodes) {
   describe(`the end of servers on Windows (${node.name})`, () => {
-    let wine: Wine.Wine
-
-    /** As npm does there. */
-    const install = (directory: string, platform: string): void => {
-      mkdirSync(directory, { recursive: true })
-      writeFileSync(join(directory, "package.json"), JSON.stringify({ optionalDependencies: optional() }))
-      const options = [
-        "--cpu=x64",
-        "--ignore-scripts",
-        "--no-audit",
-        "--no-fund",
-        "--prefer-offline",
-        "--loglevel=error"
-      ]
-      execFileSync("npm", ["install", `--os=${platform}`, ...options], { cwd: directory })
-    }
+    let usual: Wine.Wine
+    let bare: Wine.Wine
 
     beforeAll(async () => {
-      wine = Wine.make(node)
-      await wine.bundle(here("ending.ts"))
-      install(join(wine.directory, "with"), "win32")
-      install(join(wine.directory, "without"), "linux")
-      for (const folder of ["with", "without"]) {
-        copyFileSync(join(wine.directory, "ending.cjs"), join(wine.directory, folder, "ending.cjs"))
-        copyFileSync(fileURLToPath(here("tree.cjs")), join(wine.directory, folder, "tree.cjs"))
+      usual = Wine.make(node)
+      bare = Wine.make(node, { isBare: true })
+      for (const wine of [usual, bare]) {
+        await wine.bundle(here("ending.ts"))
+        copyFileSync(here("tree.cjs"), join(wine.directory, "tree.cjs"))
       }
     })
-    afterAll(() => wine.end())
+    afterAll(() => {
+      usual.end()
+      bare.end()
+    })
 
-    const end = async (way: string, folder = "with"): Promise<unknown> => {
-      await wine.runIn(folder, wine.node, "ending.cjs", way, `${way}.json`)
-      return JSON.parse(wine.read(join(folder, `${way}.json`)))
+    const end = async (way: string, wine = usual): Promise<unknown> => {
+      await wine.run(wine.node, "ending.cjs", way, `${way}.json`)
+      return JSON.parse(wine.read(`${way}.json`))
     }
 
     it("[S10:real][S1:real][S2:real] a close ends the tree of a server that ends with its stdin", async () => {
@@ -85,8 +60,7 @@ for (const node of Wine.nodes) {
     })
 
     it("[S10:real] without the package, the server is ended, and one warning says what may not be", async () => {
-      assert.isFalse(existsSync(join(wine.directory, "without", "node_modules", "@koromix")))
-      const { first, second, warnings } = await end("without", "without") as {
+      const { first, second, warnings } = await end("without", bare) as {
         readonly first: { readonly after: number }
         readonly second: { readonly after: number }
         readonly warnings: ReadonlyArray<string>

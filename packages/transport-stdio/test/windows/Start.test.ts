@@ -1,7 +1,6 @@
 import type { StdioConnector } from "@mcp-lifeline/transport-stdio"
 import { copyFileSync, existsSync, mkdirSync, writeFileSync } from "node:fs"
 import { dirname, join } from "node:path"
-import { fileURLToPath } from "node:url"
 import { afterAll, assert, beforeAll, describe, it } from "vitest"
 import * as Wine from "../../../testing/test/support/Wine.js"
 
@@ -49,7 +48,7 @@ for (const node of Wine.nodes) {
       // As it lies beside npx.cmd, for other systems.
       writeFileSync(join(directory, "bin (x) & y", "npx"), "#!/usr/bin/env bash\nexit 1\n")
       writeFileSync(join(directory, "bin (x) & y", "server"), "#!/usr/bin/env node\nrequire('./server.cjs')\n")
-      copyFileSync(fileURLToPath(here("server.cjs")), join(directory, "bin (x) & y", "server.cjs"))
+      copyFileSync(here("server.cjs"), join(directory, "bin (x) & y", "server.cjs"))
       await wine.bundle(here("client.ts"))
     })
     afterAll(() => wine.end())

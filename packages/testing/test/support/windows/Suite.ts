@@ -1,0 +1,72 @@
+/** Tests that are written for Linux, run on Windows. */
+import { execFileSync } from "node:child_process"
+import { mkdtempSync, rmSync } from "node:fs"
+import { createRequire } from "node:module"
+import { tmpdir } from "node:os"
+import { basename, dirname, join } from "node:path"
+import { fileURLToPath } from "node:url"
+import { afterAll, beforeAll, describe, it } from "vitest"
+import * as Wine from "../Wine.js"
+import type { Result } from "./shim.js"
+
+const alias = {
+  "@effect/vitest": fileURLToPath(new URL("shim.ts", import.meta.url)),
+  // For its `assert`, which is that of chai.
+  vitest: join(dirname(createRequire(import.meta.url).resolve("vitest/package.json")), "../chai")
+}
+
+const list = async (entry: URL): Promise<ReadonlyArray<string>> => {
+  const directory = mkdtempSync(join(tmpdir(), "lifeline-suite-"))
+  try {
+    const file = await Wine.bundle(entry, directory, alias)
+    return JSON.parse(execFileSync(process.execPath, [file, "list"], { encoding: "utf8" })) as ReadonlyArray<string>
+  } finally {
+    rmSync(directory, { recursive: true })
+  }
+}
+
+/**
+ * Runs the tests of a file on each Node.js for Windows, as tests of the same names. `prepare` puts there what they read beside their
+ * file.
+ */
+export const run = async (
+  entry: URL,
+  { nodes = Wine.nodes, prepare, skip = {} }: {
+    readonly nodes?: ReadonlyArray<Wine.Node>
+    readonly prepare: (directory: string) => void
+    /** Names of tests that do not run on Windows, with the reason. */
+    readonly skip?: Readonly<Record<string, string>>
+  }
+): Promise<void> => {
+  const names = await list(entry)
+  const reasonOf = (name: string): string | undefined =>
+    Object.entries(skip).find(([skipped]) => name.includes(skipped))?.[1]
+  for (const unknown of Object.keys(skip).filter((skipped) => !names.some((name) => name.includes(skipped)))) {
+    throw new Error(`there is no test "${unknown}" to leave out`)
+  }
+  const title = basename(fileURLToPath(entry), ".test.ts")
+  for (const node of nodes) {
+    describe(`${title} on Windows (${node.name})`, () => {
+      let wine: Wine.Wine
+      let results: ReadonlyArray<Result> = []
+      beforeAll(async () => {
+        wine = Wine.make(node)
+        prepare(wine.directory)
+        await wine.bundle(entry, alias)
+        const skipped = names.filter((name) => reasonOf(name) !== undefined)
+        await wine.run(wine.node, `${title}.test.cjs`, "run", "results.json", JSON.stringify(skipped))
+        results = JSON.parse(wine.read("results.json")) as ReadonlyArray<Result>
+      })
+      afterAll(() => wine.end())
+
+      for (const name of names) {
+        const reason = reasonOf(name)
+        it.skipIf(reason !== undefined)(reason === undefined ? name : `${name} (${reason})`, () => {
+          const result = results.find((one) => one.name === name)
+          if (result === undefined) throw new Error("it was not run")
+          if (result.error !== undefined) throw new Error(result.error)
+        })
+      }
+    })
+  }
+}
