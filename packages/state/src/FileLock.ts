@@ -12,8 +12,10 @@ import { Effect, Exit, Random, Schedule, Scope } from "effect"
 import { randomBytes } from "node:crypto"
 import { readdir, rm, stat, utimes, writeFile } from "node:fs/promises"
 import { join } from "node:path"
+import { InUse } from "./InUse.js"
 import { machine, type Process, processState, self } from "./machine.js"
 import type { FileFailure } from "./privateFiles.js"
+import * as privateFiles from "./privateFiles.js"
 import { attempt, hasCode, makePrivate } from "./privateFiles.js"
 import { within } from "./within.js"
 
@@ -54,8 +56,17 @@ const parse = (folder: string, lock: string, entry: string): ReadonlyArray<Claim
   return name === lock ? [{ file: join(folder, entry), machine, pid: Number(pid), start }] : []
 }
 
-/** Removes a claim. If that fails, the next look tries again. */
+/** Removes a claim of another process. If that fails, the next look tries again. */
 const remove = (file: string): Promise<void> => rm(file).catch(() => undefined)
+
+/** How soon to try again to remove a claim of ours that another program keeps open, in milliseconds. */
+const releaseInterval = 1_000
+
+/** Removes a claim of this process. While it is there, nobody else gets the lock, so on Windows this is tried until it works. */
+const release = (file: string): Promise<void> =>
+  privateFiles.remove(file).catch((cause: unknown) => {
+    if (cause instanceof InUse) setTimeout(() => void release(file), releaseInterval).unref()
+  })
 
 /** Finds out over time which claims are alive. */
 const makeObserver = (folder: string, lock: string, { lease, poll }: Timing) => {
@@ -108,7 +119,7 @@ export const acquire = (
     const makeClaim = (file: string) =>
       Effect.acquireRelease(
         bounded(() => writeFile(file, "", { flag: "wx", mode: 0o600 })),
-        () => Effect.promise(() => remove(file))
+        () => Effect.promise(() => release(file))
       )
 
     /** If several processes claim at once, the first by name keeps its claim and waits until the others have removed theirs. */

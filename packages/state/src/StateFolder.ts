@@ -4,11 +4,12 @@
 import { Clock, Context, Effect, Either, Layer, Option, Schema } from "effect"
 import type { Scope } from "effect"
 import { createHash } from "node:crypto"
-import { readdir, rm } from "node:fs/promises"
+import { readdir } from "node:fs/promises"
 import { homedir } from "node:os"
 import { join, relative } from "node:path"
 import { type Bounds, prune, touch } from "./Bounds.js"
 import * as FileLock from "./FileLock.js"
+import { InUse } from "./InUse.js"
 import {
   assertPrivate,
   assertTrusted,
@@ -18,6 +19,7 @@ import {
   makeFolder,
   makePrivate,
   readPrivate,
+  remove,
   replace,
   UntrustedFile
 } from "./privateFiles.js"
@@ -41,7 +43,11 @@ export interface Collection<A> {
 /**
  * The state folder. The first write makes it, with mode 0700; files have mode 0600 and are written atomically. Files that another user could
  * have written are ignored. Nothing here fails, except `privateFolder`: if the folder cannot be written, or its file system does not answer for
- * 10 seconds, one warning says so, and everything works in the memory of this process.
+ * 10 seconds, one warning says so, and everything works in the memory of this process. On Windows that is also so for a file that another program
+ * keeps open for 3 seconds.
+ *
+ * On Windows there are no modes, and nothing is checked: the folder is as private as the one in which it lies. `%LOCALAPPDATA%` is open to its
+ * user, the system and administrators only. Who names another folder with `MCP_LIFELINE_STATE` makes sure of that.
  */
 export class StateFolder extends Context.Tag("mcp-lifeline/StateFolder")<StateFolder, {
   /** The path of the folder, whether it exists or not. */
@@ -83,8 +89,15 @@ export const make = (path: string): StateFolder["Type"] => {
       return Effect.logWarning(text)
     })
 
-  const unwritable = (failure: FileFailure) =>
+  const inUse = ({ file, message }: InUse) =>
     warnOnce(
+      file,
+      `${message}, so this process keeps its new content in its memory only, and others do not see it: end the program that has it open, `
+        + `except ${path} from virus scanners and synchronization, or name another folder with MCP_LIFELINE_STATE`
+    )
+
+  const unwritable = (failure: FileFailure) =>
+    failure.cause instanceof InUse ? inUse(failure.cause) : warnOnce(
       "unwritable",
       `the state folder ${path} cannot be written, so nothing is kept when this process exits; make it writable or ` +
         `name another with MCP_LIFELINE_STATE: ${reasonOf(failure)}`
@@ -192,7 +205,7 @@ export const make = (path: string): StateFolder["Type"] => {
         Effect.suspend(() => {
           const file = fileOf(key)
           memory.delete(file)
-          return bounded(() => rm(file)).pipe(
+          return bounded(() => remove(file)).pipe(
             Effect.catchAll((failure) => {
               if (hasCode(failure.cause, "ENOENT", "ENOTDIR")) return Effect.void
               memory.set(file, undefined)

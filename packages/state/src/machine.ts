@@ -7,6 +7,7 @@ import { createHash } from "node:crypto"
 import { readFileSync, readlinkSync } from "node:fs"
 import { readFile } from "node:fs/promises"
 import { hostname } from "node:os"
+import * as ProcessPipe from "./ProcessPipe.js"
 
 const orEmpty = (read: () => string): string => {
   try {
@@ -34,7 +35,7 @@ export const machine = identify(
 /** A process, as distinct from all others that have or had its id. */
 export interface Process {
   readonly pid: number
-  /** When it was started, as the system writes it; empty if the system does not tell. */
+  /** When it was started, as the system writes it; on Windows the name of its pipe. Empty if the system does not tell. */
   readonly start: string
 }
 
@@ -70,7 +71,7 @@ const exists = (pid: number): boolean => {
   }
 }
 
-/** When a process was started; empty if the system does not tell, undefined if no process has this id. */
+/** When a process was started; empty if the system does not tell, as Windows, undefined if no process has this id. */
 export const startOf = async (
   pid: number,
   platform: NodeJS.Platform = process.platform
@@ -86,7 +87,10 @@ let own: Promise<Process> | undefined
 
 /** This process. */
 export const self = (): Promise<Process> =>
-  own ??= startOf(process.pid).then((start = "") => ({ pid: process.pid, start }))
+  own ??= (process.platform === "win32" ? ProcessPipe.open() : startOf(process.pid)).then((start = "") => ({
+    pid: process.pid,
+    start
+  }))
 
 /** Whether a process of this machine still runs. `unknown`: one with its id does, and the system does not tell which. */
 export const processState = async (
@@ -94,6 +98,7 @@ export const processState = async (
   platform: NodeJS.Platform = process.platform
 ): Promise<"running" | "gone" | "unknown"> => {
   if (!Number.isSafeInteger(pid) || pid <= 0) return "gone"
+  if (platform === "win32" && start !== "" && exists(pid)) return ProcessPipe.state(start)
   const now = await startOf(pid, platform)
   if (now === undefined) return "gone"
   if (now === "" || start === "") return "unknown"

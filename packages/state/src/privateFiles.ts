@@ -1,11 +1,15 @@
 /**
  * Files and folders that only their user can write. They are read only if that is so, and written atomically.
+ *
+ * Windows has no owners and modes of this kind: there, nothing of this is checked, and a file is as private as the folder in which it was made.
+ * `%LOCALAPPDATA%` is open to its user, the system and administrators only.
  */
 import { Data, Effect } from "effect"
 import { randomBytes } from "node:crypto"
 import { constants, type Stats } from "node:fs"
 import { chmod, lstat, mkdir, open, rename, rm, stat, writeFile } from "node:fs/promises"
 import { dirname } from "node:path"
+import * as InUse from "./InUse.js"
 
 /** What `node:fs` failed with. */
 export class FileFailure extends Data.TaggedError("FileFailure")<{ readonly cause: unknown }> {}
@@ -98,9 +102,12 @@ export const assertPrivate = async (folder: string): Promise<void> => assertOurs
 /** Flags that Windows does not have are 0 there. */
 const readOnly = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0)
 
-/** Reads a regular file that only this user can have written. Follows no link, and does not wait for the writer of a named pipe. */
-export const readPrivate = async (file: string): Promise<string> => {
-  const handle = await open(file, readOnly)
+/**
+ * Reads a regular file that only this user can have written. Follows no link, and does not wait for the writer of a named pipe. On Windows, waits
+ * while the file is being replaced.
+ */
+export const readPrivate = async (file: string, platform: NodeJS.Platform = process.platform): Promise<string> => {
+  const handle = await InUse.retry(file, () => open(file, readOnly), platform)
   try {
     const found = await handle.stat()
     if (!found.isFile()) throw new UntrustedFile(`${file} is not a regular file`)
@@ -111,7 +118,14 @@ export const readPrivate = async (file: string): Promise<string> => {
   }
 }
 
-/** Replaces a file atomically by one with mode 0600. On Windows, writes it in place if another process has it open. */
+/** Removes a file. On Windows, waits while it is open in another program, and rejects with `InUse` in the end. */
+export const remove = (file: string, platform: NodeJS.Platform = process.platform): Promise<void> =>
+  InUse.retry(file, () => rm(file), platform)
+
+/**
+ * Replaces a file atomically by one with mode 0600. On Windows, waits while another program has it open. In the end this rejects with `InUse`, and
+ * the file is as it was: writing in place would show halves to readers, and a crash would lose both texts.
+ */
 export const replace = async (
   file: string,
   text: string,
@@ -120,11 +134,9 @@ export const replace = async (
   const next = `${file}.${randomBytes(6).toString("hex")}.tmp`
   try {
     await writeFile(next, text, { mode: 0o600, flag: "wx" })
-    await rename(next, file)
+    await InUse.retry(file, () => rename(next, file), platform)
   } catch (cause) {
-    await rm(next, { force: true })
-    // Windows does not replace a file that another process has open.
-    if (!hasCode(cause, "EPERM", "EACCES", "EBUSY") || platform !== "win32") throw cause
-    await writeFile(file, text, { mode: 0o600 })
+    await InUse.retry(next, () => rm(next, { force: true }), platform).catch(() => undefined)
+    throw cause
   }
 }

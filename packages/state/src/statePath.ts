@@ -6,15 +6,28 @@ import { isAbsolute, posix, resolve, win32 } from "node:path"
 /** Treats an empty variable as missing. */
 const nonEmpty = (value: string | undefined): string | undefined => value === "" ? undefined : value
 
+/** A variable of an environment. Windows takes names in any case, a copy of `process.env` does not. */
+const read = (platform: NodeJS.Platform, env: NodeJS.ProcessEnv, name: string): string | undefined => {
+  if (platform !== "win32") return nonEmpty(env[name])
+  const found = Object.keys(env).find((one) => one.toUpperCase() === name)
+  return found === undefined ? undefined : nonEmpty(env[found])
+}
+
 /**
  * `MCP_LIFELINE_STATE` if it is set; otherwise `$XDG_STATE_HOME/mcp-lifeline` or `~/.local/state/mcp-lifeline`, on macOS
- * `~/Library/Application Support/mcp-lifeline`, on Windows `%LOCALAPPDATA%\mcp-lifeline`.
+ * `~/Library/Application Support/mcp-lifeline`, on Windows `%LOCALAPPDATA%\mcp-lifeline` or
+ * `%USERPROFILE%\AppData\Local\mcp-lifeline`. `home` is where the system says that the user's files are.
  */
 export const statePath = (platform: NodeJS.Platform, env: NodeJS.ProcessEnv, home: string): string => {
-  const chosen = nonEmpty(env["MCP_LIFELINE_STATE"])
+  const chosen = read(platform, env, "MCP_LIFELINE_STATE")
   if (chosen !== undefined) return resolve(chosen)
   if (platform === "win32") {
-    return win32.join(nonEmpty(env["LOCALAPPDATA"]) ?? win32.join(home, "AppData", "Local"), "mcp-lifeline")
+    const local = read(platform, env, "LOCALAPPDATA")
+    const profile = read(platform, env, "USERPROFILE") ?? home
+    return win32.join(
+      local !== undefined && win32.isAbsolute(local) ? local : win32.join(profile, "AppData", "Local"),
+      "mcp-lifeline"
+    )
   }
   if (platform === "darwin") return posix.join(home, "Library", "Application Support", "mcp-lifeline")
   const state = nonEmpty(env["XDG_STATE_HOME"])

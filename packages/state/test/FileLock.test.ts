@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@effect/vitest"
-import { Effect, Fiber, Option } from "effect"
+import { Effect, Exit, Fiber, Option, Scope } from "effect"
 import { spawn, spawnSync } from "node:child_process"
 import { readdirSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
@@ -7,6 +7,7 @@ import { vi } from "vitest"
 import { folder } from "../../testing/test/support/folder.js"
 import * as FileLock from "../src/FileLock.js"
 import { identify, machine, processState, self, startFromPs, startOf } from "../src/machine.js"
+import { failing, inNoTime, onWindows } from "./support.js"
 
 /** Every claim of another machine is soon a dead one. */
 const quick: FileLock.Timing = { poll: 5, touch: 20, lease: 100 }
@@ -189,6 +190,24 @@ describe("a lock among processes", () => {
       expect(readdirSync(path).toSorted()).toEqual(names.toSorted())
     }))
 
+  it.scopedLive("[A2] a lock is given back as soon as Windows lets its claim be removed, however long another program has that open", () =>
+    Effect.gen(function*() {
+      const path = yield* folder
+      yield* onWindows
+      const scope = yield* Scope.make()
+      yield* Scope.extend(FileLock.acquire(path, "one", quick), scope)
+      let times = 0
+      yield* failing("rm", () => ++times < 40 ? "EBUSY" : undefined)
+      yield* inNoTime(Effect.gen(function*() {
+        yield* Scope.close(scope, Exit.void)
+        expect(readdirSync(path)).toHaveLength(1)
+        while (readdirSync(path).length > 0) {
+          yield* Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
+        }
+      }))
+      expect(times).toBe(40)
+    }))
+
   it.scopedLive("[A2] a claim is touched again and again", () =>
     Effect.gen(function*() {
       const path = yield* folder
@@ -252,7 +271,10 @@ describe("a process of a machine", () => {
       const start = yield* started("darwin")
       expect(start).toMatch(hasPs ? /^\d{10}$/ : /^$/)
       expect(yield* started("win32")).toBe("")
-      expect(yield* Effect.promise(() => processState({ pid, start: "1" }, "win32"))).toBe("unknown")
+      const onWindows = (start: string) => Effect.promise(() => processState({ pid, start }, "win32"))
+      expect(yield* onWindows("")).toBe("unknown")
+      // No pipe has this name.
+      expect(yield* onWindows("1")).toBe("gone")
       yield* end
       expect(yield* started("darwin")).toBeUndefined()
       expect(yield* started("win32")).toBeUndefined()

@@ -16,6 +16,7 @@ import { join } from "node:path"
 import * as StateFolder from "../src/StateFolder.js"
 import { statePath } from "../src/statePath.js"
 import { within } from "../src/within.js"
+import { failing, inNoTime, onWindows } from "./support.js"
 
 const folder = Effect.acquireRelease(
   Effect.sync(() => mkdtempSync(join(tmpdir(), "lifeline-state-"))),
@@ -55,6 +56,27 @@ describe("the state folder", () => {
       { LOCALAPPDATA: "C:\\Users\\ann\\AppData\\Local" },
       "C:\\Users\\ann\\AppData\\Local\\mcp-lifeline"
     ],
+    [
+      "Windows, in an environment that was copied",
+      "win32",
+      { LocalAppData: "D:\\Local", UserProfile: "D:\\ann" },
+      "D:\\Local\\mcp-lifeline"
+    ],
+    [
+      "Windows without LOCALAPPDATA",
+      "win32",
+      { UserProfile: "D:\\ann", LOCALAPPDATA: "" },
+      "D:\\ann\\AppData\\Local\\mcp-lifeline"
+    ],
+    [
+      "Windows with a relative LOCALAPPDATA",
+      "win32",
+      { localappdata: "Local", USERPROFILE: "D:\\ann" },
+      "D:\\ann\\AppData\\Local\\mcp-lifeline"
+    ],
+    ["Windows without variables", "win32", {}, "\\home\\ann\\AppData\\Local\\mcp-lifeline"],
+    ["chosen on Windows", "win32", { mcp_lifeline_state: "/elsewhere" }, "/elsewhere"],
+    ["names elsewhere have a case", "linux", { xdg_state_home: "/state" }, "/home/ann/.local/state/mcp-lifeline"],
     ["chosen", "linux", { MCP_LIFELINE_STATE: "/elsewhere", XDG_STATE_HOME: "/state" }, "/elsewhere"],
     ["chosen as nothing", "linux", { MCP_LIFELINE_STATE: "" }, "/home/ann/.local/state/mcp-lifeline"]
   ])("[A2] is where the platform keeps state: %s", (_, platform, env, path) => {
@@ -134,6 +156,41 @@ describe("the state folder", () => {
         expect(lines[0]).toContain("MCP_LIFELINE_STATE")
       })
   )
+
+  it.scopedLive("[A2] a file that another program keeps open on Windows stays whole, and one warning names it and what helps", () =>
+    Effect.gen(function*() {
+      const path = yield* folder
+      const kept = StateFolder.make(path).collection("secrets", Secret)
+      yield* kept.set("docs", secret)
+      yield* onWindows
+      yield* failing("rename", () => "EPERM")
+      const other = { ...secret, url: "https://other.example/" }
+      const { lines, value } = yield* logged(
+        inNoTime(
+          Effect.flatMap(kept.set("docs", other), (isKept) => Effect.map(kept.get("docs"), (one) => [isKept, one]))
+        )
+      )
+      expect(value).toEqual([false, Option.some(other)])
+      expect(lines).toEqual([
+        expect.stringMatching(
+          /secrets.docs\.json has been open in another program for 3 seconds.*\(EPERM\).*virus scanners.*MCP_LIFELINE_STATE/
+        )
+      ])
+      expect(yield* StateFolder.make(path).collection("secrets", Secret).get("docs")).toEqual(Option.some(secret))
+      expect(readdirSync(join(path, "secrets"))).toEqual(["docs.json"])
+    }))
+
+  it.scopedLive("[A2] what another program has open on Windows for a moment is removed after that", () =>
+    Effect.gen(function*() {
+      const path = yield* folder
+      const kept = StateFolder.make(path).collection("secrets", Secret)
+      yield* kept.set("docs", secret)
+      yield* onWindows
+      let times = 0
+      yield* failing("rm", () => ++times < 10 ? "EBUSY" : undefined)
+      const { lines } = yield* logged(inNoTime(kept.remove("docs")))
+      expect([lines, times, readdirSync(join(path, "secrets"))]).toEqual([[], 10, []])
+    }))
 
   it.scopedLive("[X6] does not believe what others could have put into it, and says so once", () =>
     Effect.gen(function*() {

@@ -5,7 +5,6 @@ import {
   chmodSync,
   chownSync,
   mkdirSync,
-  promises,
   readdirSync,
   readFileSync,
   readlinkSync,
@@ -13,10 +12,10 @@ import {
   symlinkSync,
   writeFileSync
 } from "node:fs"
-import { syncBuiltinESMExports } from "node:module"
 import { join } from "node:path"
 import { vi } from "vitest"
 import { folder } from "../../testing/test/support/folder.js"
+import { InUse, patience } from "../src/InUse.js"
 import {
   assertPrivate,
   assertTrusted,
@@ -24,30 +23,14 @@ import {
   makeFolder,
   makePrivate,
   readPrivate,
+  remove,
   replace
 } from "../src/privateFiles.js"
+import { failing, inNoTime } from "./support.js"
 
 /** What an effect of a promise fails with. */
 const failure = (work: () => Promise<unknown>) =>
   Effect.promise(() => work().then(() => undefined, (cause: Error) => cause.message))
-
-/** Lets one function of `node:fs/promises` fail as long as the scope lives. */
-const failing = (name: "mkdir" | "rename" | "writeFile", codes: () => string) =>
-  Effect.acquireRelease(
-    Effect.sync(() => {
-      const spy = vi.spyOn(promises, name).mockImplementation(async () => {
-        const code = codes()
-        throw Object.assign(new Error(`${code} of the test`), { code })
-      })
-      syncBuiltinESMExports()
-      return spy
-    }),
-    (spy) =>
-      Effect.sync(() => {
-        spy.mockRestore()
-        syncBuiltinESMExports()
-      })
-  )
 
 /** A system without users, as long as the scope lives. */
 const withoutUsers = Effect.acquireRelease(
@@ -96,22 +79,68 @@ describe("a private file", () => {
     }))
 
   it.scopedLive.each(["EPERM", "EACCES", "EBUSY"])(
-    "[A2] that Windows does not replace, since somebody has it open, is written in place: %s",
+    "[A2] that is open in another program on Windows is replaced after that, as a whole: %s",
     (code) =>
       Effect.gen(function*() {
         const path = yield* folder
-        const [file, other] = [join(path, "file"), join(path, "other")]
+        const file = join(path, "file")
         writeFileSync(file, "old", { mode: 0o600 })
-        yield* failing("rename", () => code)
+        let times = 0
+        yield* failing("rename", () => ++times < 12 ? code : undefined)
         expect(yield* failure(() => replace(file, "new", "linux"))).toContain(code)
-        expect(readFileSync(file, "utf8")).toBe("old")
-        yield* Effect.promise(() => replace(file, "new", "win32"))
-        yield* Effect.promise(() => replace(other, "other", "win32"))
-        expect([file, other].map((one) => readFileSync(one, "utf8"))).toEqual(["new", "other"])
-        expect(statSync(other).mode & 0o777).toBe(0o600)
-        expect(readdirSync(path).toSorted()).toEqual(["file", "other"])
+        expect([times, readFileSync(file, "utf8"), readdirSync(path)]).toEqual([1, "old", ["file"]])
+        yield* inNoTime(Effect.promise(() => replace(file, "new", "win32")))
+        expect([times, readFileSync(file, "utf8"), readdirSync(path)]).toEqual([12, "new", ["file"]])
+        expect(statSync(file).mode & 0o777).toBe(0o600)
       })
   )
+
+  it.scopedLive("[A2] that stays open in another program on Windows stays as it is, and after 3 seconds that is said", () =>
+    Effect.gen(function*() {
+      const path = yield* folder
+      const file = join(path, "file")
+      writeFileSync(file, "old", { mode: 0o600 })
+      const codes = new Set<string>()
+      yield* failing("rename", () => {
+        const code = ["EPERM", "EBUSY"][codes.size % 2] ?? ""
+        codes.add(code)
+        return code
+      })
+      vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] })
+      yield* Effect.addFinalizer(() => Effect.sync(() => vi.useRealTimers()))
+      let cause: unknown
+      const replaced = replace(file, "new", "win32").catch((error: unknown) => cause = error)
+      yield* Effect.promise(async () => {
+        // The work itself, with files, takes real time.
+        while (vi.getTimerCount() === 0) await new Promise((resolve) => setImmediate(resolve))
+        await vi.advanceTimersByTimeAsync(patience - 200)
+        expect(cause).toBeUndefined()
+        await vi.advanceTimersByTimeAsync(400)
+        await replaced
+      })
+      expect(cause).toBeInstanceOf(InUse)
+      expect(hasCode(cause, "EPERM", "EBUSY")).toBe(true)
+      expect(cause).toMatchObject({ file, message: expect.stringContaining(`${file} has been open`) })
+      expect([readFileSync(file, "utf8"), readdirSync(path)]).toEqual(["old", ["file"]])
+    }))
+
+  it.scopedLive("[A2] that is being replaced or removed on Windows is read or removed after that; other failures are told at once", () =>
+    Effect.gen(function*() {
+      const file = join(yield* folder, "file")
+      writeFileSync(file, "text", { mode: 0o600 })
+      let codes: Array<string> = []
+      yield* failing("open", () => codes.shift())
+      yield* failing("rm", () => codes.shift())
+      codes = ["EBUSY", "EPERM"]
+      expect(yield* inNoTime(Effect.promise(() => readPrivate(file, "win32")))).toBe("text")
+      codes = ["EBUSY", "EPERM"]
+      expect(yield* failure(() => readPrivate(file, "linux"))).toContain("EBUSY")
+      codes = ["ENOENT", "EPERM"]
+      expect(yield* failure(() => readPrivate(file, "win32"))).toContain("ENOENT")
+      codes = ["EBUSY", "EPERM"]
+      yield* inNoTime(Effect.promise(() => remove(file, "win32")))
+      expect(yield* failure(() => remove(file, "win32"))).toContain("ENOENT")
+    }))
 
   it.scopedLive("[A2] stays where a disk is full, on Windows too, and that is the reason", () =>
     Effect.gen(function*() {

@@ -1,0 +1,50 @@
+/**
+ * Files that fail, another platform, and waiting that takes no time.
+ */
+import { Effect } from "effect"
+import { promises } from "node:fs"
+import { syncBuiltinESMExports } from "node:module"
+import { vi } from "vitest"
+
+/** Lets one function of `node:fs/promises` fail with a code, where there is one, as long as the scope lives. */
+export const failing = (name: "mkdir" | "open" | "rename" | "rm" | "writeFile", code: () => string | undefined) =>
+  Effect.acquireRelease(
+    Effect.sync(() => {
+      const real = promises[name] as (...args: ReadonlyArray<unknown>) => Promise<unknown>
+      const fail = async (...args: ReadonlyArray<unknown>) => {
+        const found = code()
+        if (found === undefined) return await real(...args)
+        throw Object.assign(new Error(`${found} of the test`), { code: found })
+      }
+      const spy = vi.spyOn(promises, name).mockImplementation(fail as never)
+      syncBuiltinESMExports()
+      return spy
+    }),
+    (spy) =>
+      Effect.sync(() => {
+        spy.mockRestore()
+        syncBuiltinESMExports()
+      })
+  )
+
+/** This process is one of Windows, as long as the scope lives. */
+export const onWindows = Effect.acquireRelease(
+  Effect.sync(() => {
+    const real = Object.getOwnPropertyDescriptor(process, "platform") ?? {}
+    Object.defineProperty(process, "platform", { ...real, value: "win32" })
+    return real
+  }),
+  (real) => Effect.sync(() => void Object.defineProperty(process, "platform", real))
+)
+
+/** Does work in which nobody waits for as long as a second or less. Time limits, which are longer, stay. */
+export const inNoTime = <A, E, R>(work: Effect.Effect<A, E, R>) =>
+  Effect.acquireUseRelease(
+    Effect.sync(() => {
+      const real = globalThis.setTimeout
+      const quick = (act: () => void, millis = 0) => real(act, millis <= 1_000 ? 0 : millis)
+      return vi.spyOn(globalThis, "setTimeout").mockImplementation(quick as typeof setTimeout)
+    }),
+    () => work,
+    (spy) => Effect.sync(() => spy.mockRestore())
+  )
