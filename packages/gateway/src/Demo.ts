@@ -8,7 +8,7 @@ import { StdioConnector } from "@mcp-lifeline/transport-stdio"
 import type { Scope } from "effect"
 import { Effect, Schedule, SubscriptionRef } from "effect"
 import type { ChildProcess } from "node:child_process"
-import { execFile, spawn } from "node:child_process"
+import { exec, execFile, spawn } from "node:child_process"
 import { createRequire } from "node:module"
 import type { AddressInfo } from "node:net"
 import { connect, createServer } from "node:net"
@@ -42,10 +42,23 @@ export const version = "2026.8.31"
 /** The script of the published server, in a folder of modules. */
 const scriptIn = (modules: string): string => join(modules, name, "dist/index.js")
 
+type Done = (cause: Error | null, stdout: string) => void
+
+/** Runs npx. On Windows that is a script, which only a shell runs: the arguments are ours, and none has a character that a shell reads. */
+const npx = (args: ReadonlyArray<string>, done: Done): ChildProcess =>
+  process.platform === "win32"
+    // The shell would look for it in the current folder first, where anybody's files are.
+    ? exec(
+      ["npx", ...args].join(" "),
+      { env: { ...process.env, NoDefaultCurrentDirectoryInExePath: "1" }, windowsHide: true },
+      done
+    )
+    : execFile("npx", args, done)
+
 /** The folder of modules into which npx has fetched the server: the first entry in the PATH of a program that npx runs. */
 const fetched = Effect.async<string, StartError>((resume) => {
   const args = ["--yes", "--package", `${name}@${version}`, "--", "node", "--print", "process.env.PATH"]
-  const child = execFile("npx", args, (cause, stdout) => {
+  const child = npx(args, (cause, stdout) => {
     if (cause === null) return resume(Effect.succeed(dirname(stdout.split(delimiter)[0] ?? "")))
     const message = `the demo's server could not be fetched: npx ${args.slice(0, 3).join(" ")}: ${
       Text.clean(cause.message)
@@ -86,7 +99,7 @@ const accepts = (port: number) =>
     return Effect.sync(() => socket.destroy())
   })
 
-/** Signals the whole process group, if it still exists. */
+/** Signals the whole process group, if it still exists. Windows has none: there, this ends the server, whatever the signal. */
 const signal = (child: ChildProcess, name: NodeJS.Signals): void => {
   if (child.pid === undefined) return
   try {
@@ -114,7 +127,8 @@ const start = (script: string, port: number): Effect.Effect<ChildProcess, never,
         cwd: dirname(fileURLToPath(import.meta.url)),
         env: { PATH, HOME, PORT: String(port) },
         stdio: ["pipe", "ignore", "ignore"],
-        detached: true
+        detached: true,
+        windowsHide: true
       })
       // A failed start counts like a death: the demo tries again.
       child.on("error", () => {})

@@ -31,6 +31,8 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
 }
 // A terminal that closes stops the gateway as Ctrl+C does, but does not count as a second signal.
 process.on("SIGHUP", () => first === undefined && process.emit("SIGTERM"))
+// Ctrl+Break, on Windows only.
+process.on("SIGBREAK", () => process.emit("SIGINT"))
 
 const main = (request: Request) =>
   Effect.gen(function*() {

@@ -41,6 +41,7 @@ export const run = (
     setTimeout(() => leaveNow(0), exitTimeout).unref()
     fiber.unsafeInterruptAsFork(FiberId.none)
   }
-  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, end)
+  // SIGBREAK is Ctrl+Break, on Windows only.
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK"] as const) process.on(signal, end)
   process.stdin.on("end", () => setTimeout(() => leaveNow(0), exitTimeout).unref())
 }

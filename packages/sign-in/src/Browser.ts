@@ -22,13 +22,25 @@ const named = (browser: string, address: string): ReadonlyArray<Command> =>
     ]
   })
 
+/**
+ * The program of Windows that opens an address as a click on it does. It is named by its path: a name alone would be looked for in the current
+ * folder first, where anybody's files are. No shell, so that `&`, `%` and `^` are as they are. `explorer` reads commas itself, `cmd /c start` is a
+ * shell, and PowerShell takes a second to start and is forbidden on some machines.
+ */
+const onWindows = (env: NodeJS.ProcessEnv, address: string): Command => {
+  const name = Object.keys(env).find((one) => one.toUpperCase() === "SYSTEMROOT") ?? ""
+  // An address in this form has neither quotes nor white space, which browsers on Windows might take for further arguments.
+  const { href } = new URL(address)
+  return [`${env[name] || "C:\\Windows"}\\System32\\rundll32.exe`, "url.dll,FileProtocolHandler", href]
+}
+
 /** What opens an address, the best first. No shell sees the address. */
 const commands = (platform: NodeJS.Platform, env: NodeJS.ProcessEnv, address: string): ReadonlyArray<Command> => {
   const browser = env["BROWSER"]
   // On Windows a path in it has a colon of its own, and nobody sets it.
   if (browser !== undefined && browser !== "" && platform !== "win32") return named(browser, address)
   if (platform === "darwin") return [["open", address]]
-  if (platform === "win32") return [["rundll32", "url.dll,FileProtocolHandler", address]]
+  if (platform === "win32") return [onWindows(env, address)]
   return [["xdg-open", address], ["gio", "open", address], ["x-www-browser", address], ["sensible-browser", address]]
 }
 
@@ -53,7 +65,7 @@ const run = ([command, ...args]: Command): Effect.Effect<boolean> =>
 export const system = (env: NodeJS.ProcessEnv): Browser => ({
   open: (address) =>
     Effect.gen(function*() {
-      if (!/^https?:\/\//.test(address)) return false
+      if (!/^https?:\/\//.test(address) || !URL.canParse(address)) return false
       for (const command of commands(process.platform, env, address)) {
         if (yield* run(command)) return true
       }

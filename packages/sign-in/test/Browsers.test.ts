@@ -28,7 +28,7 @@ const programs = (exits: Readonly<Record<string, number>>) =>
     const log = join(path, "log")
     for (const [name, code] of Object.entries(exits)) {
       const file = join(path, name)
-      writeFileSync(file, `#!/bin/sh\nprintf '%s\\n' ${name} "$@" >> '${log}'\nexit ${code}\n`)
+      writeFileSync(file, `#!/bin/sh\nprintf '%s\\n' '${name}' "$@" >> '${log}'\nexit ${code}\n`)
       chmodSync(file, 0o755)
     }
     yield* Effect.acquireRelease(
@@ -42,13 +42,41 @@ const open = (env: NodeJS.ProcessEnv = {}, to = address) => Browser.system(env).
 
 // The stand-ins are scripts of a shell.
 describe.skipIf(process.platform === "win32")("the browser of a platform", () => {
-  it.scopedLive("[A4] is opened by `open` on macOS, and by `rundll32` on Windows, which takes no notice of $BROWSER", () =>
+  it.scopedLive("[A4] is opened by `open` on macOS", () =>
     Effect.gen(function*() {
-      const started = yield* programs({ open: 0, rundll32: 0, mine: 0 })
-      yield* Effect.scoped(Effect.zipRight(platform("darwin"), open()))
-      yield* Effect.scoped(Effect.zipRight(platform("win32"), open({ BROWSER: "mine" })))
-      yield* Effect.scoped(Effect.zipRight(platform("darwin"), open({ BROWSER: "mine" })))
-      expect(started()).toEqual(["open", address, "rundll32", "url.dll,FileProtocolHandler", address, "mine", address])
+      yield* platform("darwin")
+      const started = yield* programs({ open: 0, mine: 0 })
+      yield* open()
+      yield* open({ BROWSER: "mine" })
+      expect(started()).toEqual(["open", address, "mine", address])
+    }))
+
+  it.scopedLive("[A4][S10] is opened by a program of Windows itself there, with nothing that a browser could take for arguments", () =>
+    Effect.gen(function*() {
+      yield* platform("win32")
+      const name = "root\\System32\\rundll32.exe"
+      const started = yield* programs({ [name]: 0, rundll32: 0, "rundll32.exe": 0, mine: 0 })
+      const SystemRoot = join(process.env["PATH"] ?? "", "root")
+      expect(yield* open({ SystemRoot, BROWSER: "mine" })).toBe(true)
+      const hostile = `https://a.example/a b"c\td\ne?a=1&calc&b=%PATH%&c=^x&d=" --run "&e=' '#"f g`
+      expect(yield* open({ SYSTEMROOT: SystemRoot }, hostile)).toBe(true)
+      const [, , first, , , second = ""] = started()
+      expect(first).toBe("https://a.example/?a=$(false)&b=%27%s")
+      expect(second).toBe(
+        "https://a.example/a%20b%22cde?a=1&calc&b=%PATH%&c=^x&d=%22%20--run%20%22&e=%27%20%27#%22f%20g"
+      )
+      expect(started()).toEqual([
+        name,
+        "url.dll,FileProtocolHandler",
+        first,
+        name,
+        "url.dll,FileProtocolHandler",
+        second
+      ])
+      // None that lies in a folder of the PATH, nor in the current one.
+      expect(yield* open({ SYSTEMROOT: "" })).toBe(false)
+      expect(yield* open({ SystemRoot }, "https://")).toBe(false)
+      expect(started()).toHaveLength(6)
     }))
 
   it.scopedLive("[A4] is opened by the first program that is there and works, elsewhere; an empty $BROWSER is none", () =>

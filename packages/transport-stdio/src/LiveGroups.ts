@@ -13,7 +13,11 @@ export interface LiveGroup {
 }
 
 const live = new Set<LiveGroup>()
-const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const
+/** SIGBREAK is Ctrl+Break, on Windows only. */
+const signals = ["SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK"] as const
+
+/** With what Windows ends a program that does nothing about Ctrl+C, Ctrl+Break, or the end of its console. */
+const controlExit = 0xC000013A
 
 const onExit = (): void => {
   for (const group of live) group.kill()
@@ -34,7 +38,9 @@ const onSignal = (signal: NodeJS.Signals): void => {
     // Without a listener of somebody else the signal now does what it does by default: it ends the process.
     if (process.listenerCount(signal) > 0) return
     for (const group of live) if (group.handleSignals) group.kill()
-    process.kill(process.pid, signal)
+    // No program of Windows can send most of these.
+    if (process.platform === "win32") process.exit(controlExit)
+    else process.kill(process.pid, signal)
   })
 }
 

@@ -32,6 +32,9 @@ const slowestPoll = 250
 
 const isWindows = process.platform === "win32"
 
+/** By its path: a name alone would be looked for in the current folder first. */
+const taskkill = `${process.env["SystemRoot"] || "C:\\Windows"}\\System32\\taskkill.exe`
+
 /**
  * Started by its constructor, which throws what `spawn` throws, or a `WindowsCommand.Unstartable`. What `spawn` reports later comes as the
  * child's `error` event.
@@ -176,7 +179,7 @@ export class ProcessGroup implements LiveGroups.LiveGroup {
       if (!isWindows) process.kill(-this.pid, signal)
       else if (this.#job !== undefined) this.#job.terminate()
       else {
-        spawn("taskkill", ["/pid", String(this.pid), "/T", "/F"], { windowsHide: true, stdio: "ignore" })
+        spawn(taskkill, ["/pid", String(this.pid), "/T", "/F"], { windowsHide: true, stdio: "ignore" })
           .on("error", () => this.child.kill())
           .on("exit", (code) => code !== 0 && this.child.kill())
       }

@@ -168,6 +168,6 @@ describe("a process group on Windows", () => {
     child.emit("exit", 1, null)
     await gone
     assert.deepStrictEqual(asked, ["hold 4711", "stdin"])
-    assert.strictEqual(started[1], "taskkill")
+    assert.strictEqual(started[1], "C:\\Windows\\System32\\taskkill.exe")
   })
 })

@@ -312,7 +312,7 @@ describe("on Windows, where there are no groups", () => {
     const asked = await sentBy(async () => {
       const ended = group.shutdown()
       assert.deepStrictEqual(started.slice(1).map(([command, args]) => [command, args]), [
-        ["taskkill", ["/pid", "4711", "/T", "/F"]]
+        ["C:\\Windows\\System32\\taskkill.exe", ["/pid", "4711", "/T", "/F"]]
       ])
       assert.deepInclude(started[1]![2], { windowsHide: true, stdio: "ignore" })
       children[1]!.emit("error", new Error("ENOENT"))

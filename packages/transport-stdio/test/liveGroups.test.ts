@@ -1,7 +1,7 @@
 import { afterEach, assert, beforeEach, describe, it } from "vitest"
 import * as LiveGroups from "../src/LiveGroups.js"
 
-const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const
+const signals = ["SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK"] as const
 
 describe("the groups that are alive", () => {
   const { kill } = process
@@ -77,15 +77,15 @@ describe("the groups that are alive", () => {
   it("[S8:unit] the hooks are there while there are groups that need them, once", () => {
     const plain = make(false)
     assert.lengthOf(exits(), 1)
-    assert.deepStrictEqual(hooks(), [0, 0, 0])
+    assert.deepStrictEqual(hooks(), [0, 0, 0, 0])
     const first = make(true)
     const second = make(true)
     assert.lengthOf(exits(), 1)
-    assert.deepStrictEqual(hooks(), [1, 1, 1])
+    assert.deepStrictEqual(hooks(), [1, 1, 1, 1])
     LiveGroups.remove(first.group)
-    assert.deepStrictEqual(hooks(), [1, 1, 1])
+    assert.deepStrictEqual(hooks(), [1, 1, 1, 1])
     LiveGroups.remove(second.group)
-    assert.deepStrictEqual(hooks(), [0, 0, 0])
+    assert.deepStrictEqual(hooks(), [0, 0, 0, 0])
     assert.lengthOf(exits(), 1)
     LiveGroups.remove(plain.group)
     assert.lengthOf(exits(), 0)
@@ -107,10 +107,26 @@ describe("the groups that are alive", () => {
       assert.deepStrictEqual(sent, [])
       await second.ends()
       assert.deepStrictEqual(sent, [[process.pid, name]])
-      assert.deepStrictEqual(hooks(), [0, 0, 0])
+      assert.deepStrictEqual(hooks(), [0, 0, 0, 0])
       assert.deepStrictEqual(plain.happened, [])
     })
   }
+
+  it("[S8:unit] [S10:unit] Windows, where no program can send these, ends this process as it does by default", async () => {
+    const { exit, platform } = process
+    const codes: Array<unknown> = []
+    Object.defineProperty(process, "platform", { value: "win32" })
+    process.exit = ((code: unknown) => void codes.push(code)) as typeof process.exit
+    try {
+      const one = make(true)
+      raise("SIGBREAK")
+      await one.ends()
+      assert.deepStrictEqual([codes, sent], [[0xC000013A], []])
+    } finally {
+      process.exit = exit
+      Object.defineProperty(process, "platform", { value: platform })
+    }
+  })
 
   it("[S8:unit] a second signal kills what asks for it, and does not wait", async () => {
     const [plain, one] = [make(false), make(true)]
@@ -158,8 +174,8 @@ describe("the groups that are alive", () => {
     const one = make(true)
     raise("SIGTERM")
     LiveGroups.remove(one.group)
-    assert.deepStrictEqual(hooks(), [1, 1, 1])
+    assert.deepStrictEqual(hooks(), [1, 1, 1, 1])
     await one.ends()
-    assert.deepStrictEqual(hooks(), [0, 0, 0])
+    assert.deepStrictEqual(hooks(), [0, 0, 0, 0])
   })
 })

@@ -70,7 +70,7 @@ const pids = (statuses: Readonly<Record<string, Status>>, httpPid: number | unde
   })
 
 const hint = ({ backend, pid }: { readonly backend: string; readonly pid: number }): string =>
-  `kill -9 ${pid}   # ${backend}: it comes back`
+  `${process.platform === "win32" ? "taskkill /f /pid" : "kill -9"} ${pid}   # ${backend}: it comes back`
 
 /** Draws the table of backends in place. */
 const showTable = (fleet: Fleet.Fleet, demo: Demo.Demo | undefined, output: Output.Output) =>
