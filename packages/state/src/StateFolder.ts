@@ -24,6 +24,7 @@ import {
   UntrustedFile
 } from "./privateFiles.js"
 import { statePath } from "./statePath.js"
+import * as UserFile from "./UserFile.js"
 import { NoAnswer, within } from "./within.js"
 
 /** Values of one kind, each in a file of its own. Keys and names of collections consist of letters, digits, `_` and `-`. */
@@ -72,12 +73,23 @@ const checked = (name: string): string => {
   return name
 }
 
+/** What a file is like; undefined if there is none, or that cannot be found out. */
+const shapeOf = (file: string): Effect.Effect<string | undefined> =>
+  Effect.orElseSucceed(UserFile.fingerprint(file), () => undefined)
+
 const reasonOf = ({ cause }: FileFailure): string => cause instanceof Error ? cause.message : String(cause)
+
+/** What could not be written to a file. */
+interface Unwritten {
+  /** Undefined for a file that could not be removed. */
+  readonly text: string | undefined
+  /** What the file was like then, if it was in use: once it differs, another process has written something newer. */
+  readonly over?: string | undefined
+}
 
 /** The state folder at a path. */
 export const make = (path: string): StateFolder["Type"] => {
-  /** Texts that could not be written, by file; undefined for a file that could not be removed. */
-  const memory = new Map<string, string | undefined>()
+  const memory = new Map<string, Unwritten>()
   const locks = new Map<string, Effect.Semaphore>()
   /** What has been warned about. */
   const warned = new Set<string>()
@@ -107,6 +119,26 @@ export const make = (path: string): StateFolder["Type"] => {
   /** For work whose failure makes no difference. */
   const ignored = (work: () => Promise<void>) => Effect.ignore(bounded(work))
 
+  /** Keeps in memory what could not be written. */
+  const remember = (file: string, text: string | undefined, failure: FileFailure): Effect.Effect<void> =>
+    Effect.gen(function*() {
+      const over = failure.cause instanceof InUse ? yield* shapeOf(file) : undefined
+      memory.set(file, { text, over })
+      yield* unwritable(failure)
+    })
+
+  /** What could not be written to a file, unless another process has done so since. */
+  const remembered = (file: string): Effect.Effect<Unwritten | undefined> =>
+    Effect.suspend(() => {
+      const unwritten = memory.get(file)
+      if (unwritten?.over === undefined) return Effect.succeed(unwritten)
+      return Effect.map(shapeOf(file), (now) => {
+        if (now === undefined || now === unwritten.over) return unwritten
+        memory.delete(file)
+        return undefined
+      })
+    })
+
   const prepare = async (folder: string): Promise<void> => {
     // The user may have chosen this folder and keep other things in it: only our folders in it become private.
     await makeFolder(path)
@@ -130,8 +162,8 @@ export const make = (path: string): StateFolder["Type"] => {
   }
 
   const read = (folder: string, file: string): Effect.Effect<Option.Option<string>> =>
-    Effect.suspend(() => {
-      if (memory.has(file)) return Effect.succeed(Option.fromNullable(memory.get(file)))
+    Effect.flatMap(remembered(file), (unwritten) => {
+      if (unwritten !== undefined) return Effect.succeed(Option.fromNullable(unwritten.text))
       return bounded(async () => {
         await verify(folder)
         return await readPrivate(file)
@@ -194,10 +226,7 @@ export const make = (path: string): StateFolder["Type"] => {
             Effect.tap(() => memory.delete(file)),
             Effect.tap(() => bound),
             Effect.as(true),
-            Effect.catchAll((failure) => {
-              memory.set(file, text)
-              return Effect.as(unwritable(failure), false)
-            }),
+            Effect.catchAll((failure) => Effect.as(remember(file, text, failure), false)),
             Effect.uninterruptible
           )
         }),
@@ -206,11 +235,9 @@ export const make = (path: string): StateFolder["Type"] => {
           const file = fileOf(key)
           memory.delete(file)
           return bounded(() => remove(file)).pipe(
-            Effect.catchAll((failure) => {
-              if (hasCode(failure.cause, "ENOENT", "ENOTDIR")) return Effect.void
-              memory.set(file, undefined)
-              return unwritable(failure)
-            })
+            Effect.catchAll((failure) =>
+              hasCode(failure.cause, "ENOENT", "ENOTDIR") ? Effect.void : remember(file, undefined, failure)
+            )
           )
         }),
       entries: Effect.gen(function*() {

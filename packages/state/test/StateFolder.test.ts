@@ -11,8 +11,10 @@ import {
   utimesSync,
   writeFileSync
 } from "node:fs"
+import { syncBuiltinESMExports } from "node:module"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { vi } from "vitest"
 import * as StateFolder from "../src/StateFolder.js"
 import { statePath } from "../src/statePath.js"
 import { within } from "../src/within.js"
@@ -176,8 +178,14 @@ describe("the state folder", () => {
           /secrets.docs\.json has been open in another program for 3 seconds.*\(EPERM\).*virus scanners.*MCP_LIFELINE_STATE/
         )
       ])
-      expect(yield* StateFolder.make(path).collection("secrets", Secret).get("docs")).toEqual(Option.some(secret))
+      const another = StateFolder.make(path).collection("secrets", Secret)
+      expect(yield* another.get("docs")).toEqual(Option.some(secret))
       expect(readdirSync(join(path, "secrets"))).toEqual(["docs.json"])
+      // What another process writes then is newer.
+      vi.restoreAllMocks()
+      syncBuiltinESMExports()
+      yield* another.set("docs", { ...secret, url: "https://newer.example/" })
+      expect(Option.map(yield* kept.get("docs"), ({ url }) => url)).toEqual(Option.some("https://newer.example/"))
     }))
 
   it.scopedLive("[A2] what another program has open on Windows for a moment is removed after that", () =>
