@@ -69,6 +69,7 @@ const ways: Readonly<Record<string, () => Promise<unknown>>> = {
   // The roles of processes that are started below.
   add: () => Effect.runPromise(Effect.repeatN(add, times - 1)),
   keep: async () => {
+    writeFileSync(`${output}.started`, "")
     await Effect.runPromise(Effect.scoped(Effect.zipRight(
       state.lock("numbers"),
       Effect.zipRight(Effect.promise(async () => write(output, await self())), Effect.never)
@@ -113,7 +114,8 @@ const ways: Readonly<Record<string, () => Promise<unknown>>> = {
     const holder = start("keep", folder, first)
     await until(() => existsSync(first))
     const waiter = start("keep", folder, second)
-    // Two claims: it has looked, and waits.
+    await until(() => existsSync(`${second}.started`))
+    // It has looked many times, and waits.
     await sleep(500)
     const hadBoth = existsSync(second)
     holder.child.kill("SIGKILL")
