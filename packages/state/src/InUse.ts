@@ -8,7 +8,7 @@ export const patience = 3_000
 const firstWait = 10
 const longestWait = 200
 
-const codes: ReadonlyArray<unknown> = ["EPERM", "EACCES", "EBUSY"]
+const codes: ReadonlySet<unknown> = new Set(["EPERM", "EACCES", "EBUSY"])
 
 /** Another program has kept a file open for as long as somebody waited, or denies access to it: the codes are the same. */
 export class InUse extends Error {
@@ -38,7 +38,7 @@ export const retry = async <A>(
       return await work()
     } catch (error) {
       const cause = error as NodeJS.ErrnoException | null
-      if (platform !== "win32" || cause === null || !codes.includes(cause.code)) throw error
+      if (platform !== "win32" || cause === null || !codes.has(cause.code)) throw error
       if (waited >= patience) throw new InUse(file, cause)
     }
     await new Promise((resolve) => setTimeout(resolve, wait))
