@@ -29,6 +29,7 @@ const problem = (message: string) => new FileProblem({ message })
 
 const reasonOf = (cause: unknown): string => {
   if (hasCode(cause, "EACCES", "EPERM", "EROFS")) return "permission denied; make the file and its folder writable"
+  if (hasCode(cause, "EBUSY")) return "another program has it open; close that and run the command again"
   if (hasCode(cause, "ENOSPC")) return "no space is left on the disk"
   if (hasCode(cause, "ELOOP")) return "its symbolic links go round in circles"
   return cause instanceof Error ? cause.message : String(cause)
@@ -88,7 +89,8 @@ const replaced = (file: ConfigFile, text: string): Effect.Effect<void, FileProbl
   Effect.tryPromise({
     try: async () => {
       if ((file.stat.mode & 0o222) === 0) {
-        throw problem("is read-only; make it writable (chmod u+w) and run the command again")
+        const how = process.platform === "win32" ? "attrib -r" : "chmod u+w"
+        throw problem(`is read-only; make it writable (${how}) and run the command again`)
       }
       const isOurs = process.getuid === undefined || (file.stat.uid === process.getuid() && file.stat.nlink === 1)
       // A new file would have another owner, or would not be the one that its hard links name.
@@ -115,7 +117,9 @@ export const expand = (path: string): Effect.Effect<ReadonlyArray<string>> => {
             within(folder, () => readdir(folder)).catch((): Array<string> => [])
           ).pipe(
             Effect.map((names) =>
-              names.filter((name) => pattern(step).test(name)).toSorted().map((name) => join(folder, name))
+              names.filter((name) => pattern(step, process.platform).test(name)).toSorted().map((name) =>
+                join(folder, name)
+              )
             )
           )),
         (found) => found.flat()

@@ -18,10 +18,16 @@ const path = Schema.Array(Schema.String)
 const Replace = Schema.TaggedStruct("Replace", { path, from: Data, to: Data })
 /** Renames a key of the table. Its value stays as it is written. */
 const Rename = Schema.TaggedStruct("Rename", { path, from: Schema.String, to: Schema.String })
-/** Adds items at the beginning of a list. */
-const Prepend = Schema.TaggedStruct("Prepend", { path, items: Schema.Array(Schema.String) })
-/** Removes items from the beginning of a list. */
-const Unprepend = Schema.TaggedStruct("Unprepend", { path, items: Schema.Array(Schema.String) })
+/** Items in front of those of a list. `at`: how many of the list's items stay in front of them; none without it. */
+const items = {
+  path,
+  at: Schema.optionalWith(Schema.Number, { exact: true }),
+  items: Schema.Array(Schema.String)
+}
+/** Adds items to a list. */
+const Prepend = Schema.TaggedStruct("Prepend", items)
+/** Removes items from a list. */
+const Unprepend = Schema.TaggedStruct("Unprepend", items)
 /** A key of a table with its value. `after`: the key before it; none in an empty table. */
 const pair = { path, after: Schema.UndefinedOr(Schema.String), key: Schema.String, value: Data }
 const Insert = Schema.TaggedStruct("Insert", { ...pair, after: Schema.optionalWith(Schema.String, { exact: true }) })
@@ -87,10 +93,12 @@ export const apply = (root: Value.Value, entry: Value.Path, edit: Edit): Value.V
         if (!table(value).has(edit.from) || table(value).has(edit.to)) return mismatch()
         return new Map([...table(value)].map(([key, one]) => [key === edit.from ? edit.to : key, one]))
       case "Prepend":
-        return [...edit.items, ...list(value)]
-      case "Unprepend":
-        if (!edit.items.every((item, index) => list(value)[index] === item)) return mismatch()
-        return list(value).slice(edit.items.length)
+        return list(value).length < (edit.at ?? 0) ? mismatch() : list(value).toSpliced(edit.at ?? 0, 0, ...edit.items)
+      case "Unprepend": {
+        const { at = 0, items } = edit
+        if (!items.every((item, index) => list(value)[at + index] === item)) return mismatch()
+        return list(value).toSpliced(at, items.length)
+      }
       case "Insert": {
         const before = [...table(value)]
         const place = edit.after === undefined ? 0 : before.findIndex(([key]) => key === edit.after) + 1

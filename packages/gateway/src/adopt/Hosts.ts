@@ -18,8 +18,10 @@ interface Folders {
   readonly home: string
   /** For the configuration of programs: `~/Library/Application Support`, `$XDG_CONFIG_HOME`, `%APPDATA%`. */
   readonly config: string
-  /** `~/.config`, whatever the platform and the environment say; on Windows `%APPDATA%`. */
+  /** `~/.config`, on Linux `$XDG_CONFIG_HOME`, on Windows `%APPDATA%`. */
   readonly dotConfig: string
+  /** For programs that use `~/.config` on Windows, too, or have done so: this folder, and `dotConfig`. */
+  readonly dotConfigs: ReadonlyArray<string>
   readonly local: string
   readonly env: Machine["env"]
   readonly platform: NodeJS.Platform
@@ -154,17 +156,16 @@ export const hosts: ReadonlyArray<Host> = [
     id: "opencode",
     title: "opencode",
     sections: [["mcp", "servers"], ["mcp"]],
-    user: ({ dotConfig, home }) =>
-      [...new Set([dotConfig, `${home}/.config`])].flatMap((folder) =>
-        ["json", "jsonc"].map((ext) => `${folder}/opencode/opencode.${ext}`)
-      ),
+    user: ({ dotConfigs }) =>
+      dotConfigs.flatMap((folder) => ["json", "jsonc"].map((ext) => `${folder}/opencode/opencode.${ext}`)),
     project: ["opencode.json", "opencode.jsonc", ".opencode/opencode.json", ".opencode/opencode.jsonc"]
   },
   {
     id: "kilo",
     title: "Kilo Code",
     sections: [["mcp", "servers"], ["mcp"], ...mcpServers],
-    user: ({ dotConfig }) => ["json", "jsonc"].map((ext) => `${dotConfig}/kilo/kilo.${ext}`),
+    user: ({ dotConfigs }) =>
+      dotConfigs.flatMap((folder) => ["json", "jsonc"].map((ext) => `${folder}/kilo/kilo.${ext}`)),
     project: ["kilo.json", "kilo.jsonc", ".kilocode/mcp.json"]
   },
   {
@@ -195,7 +196,7 @@ export const hosts: ReadonlyArray<Host> = [
     id: "amp",
     title: "Amp",
     sections: [["amp.mcpServers"]],
-    user: ({ dotConfig }) => [`${dotConfig}/amp/settings.json`],
+    user: ({ dotConfigs }) => dotConfigs.map((folder) => `${folder}/amp/settings.json`),
     project: [".amp/settings.json"]
   }
 ]
@@ -208,15 +209,25 @@ export interface Place {
   readonly path: string
 }
 
-const foldersOf = ({ env, home, platform }: Machine): Folders => {
+/** The environment. On Windows, the case of names does not matter: here, they are in capitals. */
+const environment = ({ env, platform }: Machine): Machine["env"] =>
+  platform === "win32"
+    ? Object.fromEntries(Object.entries(env).map(([name, value]) => [name.toUpperCase(), value]))
+    : env
+
+const foldersOf = (machine: Machine): Folders => {
+  const { home, platform } = machine
+  const env = environment(machine)
   const roaming = env["APPDATA"] || `${home}/AppData/Roaming`
   const xdg = env["XDG_CONFIG_HOME"] || `${home}/.config`
+  const dotConfig = platform === "win32" ? roaming : platform === "darwin" ? `${home}/.config` : xdg
   return {
     home,
     env,
     platform,
     config: platform === "win32" ? roaming : platform === "darwin" ? `${home}/Library/Application Support` : xdg,
-    dotConfig: platform === "win32" ? roaming : platform === "darwin" ? `${home}/.config` : xdg,
+    dotConfig,
+    dotConfigs: [...new Set([dotConfig, xdg, `${home}/.config`])],
     local: env["LOCALAPPDATA"] || `${home}/AppData/Local`
   }
 }
@@ -235,8 +246,11 @@ export const places = (machine: Machine): ReadonlyArray<Place> => {
 }
 
 /** The expression for one step of a path with `*` in it. */
-export const pattern = (step: string): RegExp =>
-  new RegExp(`^${step.split("*").map((part) => part.replaceAll(/[.+?^${}()|[\]\\]/g, "\\$&")).join(".*")}$`)
+export const pattern = (step: string, platform: NodeJS.Platform): RegExp =>
+  new RegExp(
+    `^${step.split("*").map((part) => part.replaceAll(/[.+?^${}()|[\]\\]/g, "\\$&")).join(".*")}$`,
+    platform === "win32" ? "i" : ""
+  )
 
 /** The format of a file, by its name. Default: JSON. */
 export const formatOf = (file: string): "json" | "toml" | "yaml" =>

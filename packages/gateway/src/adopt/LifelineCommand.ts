@@ -1,6 +1,7 @@
 /**
  * The command line of Lifeline in configurations: makes that of `wrap`, and recognizes any. Pure.
  */
+import { win32 } from "node:path"
 
 /** The words that start `mcp-lifeline wrap`. The command line of the server follows them. */
 export const wrapCommand = (platform: NodeJS.Platform): readonly [string, ...ReadonlyArray<string>] => {
@@ -9,15 +10,42 @@ export const wrapCommand = (platform: NodeJS.Platform): readonly [string, ...Rea
   return platform === "win32" ? ["cmd", "/c", ...npx] : npx
 }
 
-/** Why the shell of Windows, which starts npx, would change these words; `undefined` if it would not. */
-export const unsafeForShell = (platform: NodeJS.Platform, words: ReadonlyArray<string>): string | undefined =>
-  platform === "win32" && words.some((word) => /[&|<>^%!"]/.test(word))
+/** Programs that start servers. They are installed, so `cmd.exe` does not find them in the folder of a server, where Lifeline does not look. */
+const launchers =
+  /^(npx|npm|pnpm|pnpx|yarn|bunx?|deno|node|uvx?|pipx|py|python[\d.]*|docker|podman|dotnet|java)(\.(cmd|exe|bat))?$/i
+
+/**
+ * How many of these words only make `cmd.exe` start the server, as `cmd /c` in `cmd /c npx server`. 0 if they do something else: without
+ * the shell, Lifeline would not start the same then.
+ */
+export const shellWords = (platform: NodeJS.Platform, words: ReadonlyArray<string>): number => {
+  const [shell = "", ...rest] = words
+  if (platform !== "win32" || !/^cmd(\.exe)?$/i.test(win32.basename(shell))) return 0
+  const last = rest.findIndex((word) => !/^\/([adqsu]|[efv]:(on|off))$/i.test(word))
+  const program = rest[last + 1] ?? ""
+  const isSameWithoutShell = launchers.test(program) || (win32.isAbsolute(program) && !/\s/.test(program))
+  return /^\/c$/i.test(rest[last] ?? "") && isSameWithoutShell ? last + 2 : 0
+}
+
+/** A variable, as `cmd.exe` replaces it. */
+const variable = /%[\w()]+%/g
+
+/**
+ * Why the shell of Windows, which starts npx, would change these words; `undefined` if it would not. `isInShell`: it starts them now, too, so
+ * that it replaces variables in them as before.
+ */
+export const unsafeForShell = (
+  platform: NodeJS.Platform,
+  words: ReadonlyArray<string>,
+  isInShell = false
+): string | undefined =>
+  platform === "win32" && words.some((word) => /[&|<>^%!"]/.test(isInShell ? word.replaceAll(variable, "") : word))
     ? "its arguments hold characters that the shell of Windows, which starts npx, takes for its own; wrap it by hand"
     : undefined
 
 /** `mcp-lifeline`, also with a version, a folder or the extension of a script of Windows, or the file of the program. */
 const isLifeline = (argument: string): boolean =>
-  /(^|[/\\])mcp-lifeline(@[^/\\]+)?(\.(cmd|exe|ps1|js))?$/.test(argument) ||
+  /(^|[/\\])mcp-lifeline(@[^/\\]+)?(\.(cmd|exe|ps1|js))?$/i.test(argument) ||
   /[/\\](mcp-lifeline|gateway)[/\\](esm|dist)[/\\]bin\.js$/.test(argument)
 
 /** Which command of Lifeline a command line runs, for example `wrap`; `undefined` if it runs another program. */

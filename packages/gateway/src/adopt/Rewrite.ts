@@ -4,7 +4,7 @@
 import * as Value from "../document/Value.js"
 import { type Decision, type Dialect, left } from "./Decision.js"
 import type { Section } from "./Entries.js"
-import { lifelineCommand, unsafeForShell, wrapCommand } from "./LifelineCommand.js"
+import { lifelineCommand, shellWords, unsafeForShell, wrapCommand } from "./LifelineCommand.js"
 import { rewriteRemote } from "./Remote.js"
 
 export interface Options {
@@ -27,12 +27,28 @@ const dialectOf = (entry: Value.Table, section: Section): Dialect => {
 const isCommandLine = (command: string, args: ReadonlyArray<string>): boolean =>
   args.length === 0 && /^[^/\\]+\s/.test(command)
 
+/** Puts Lifeline between the shell of Windows and the server: Lifeline needs the shell to be started, and starts scripts itself. */
+const rewriteInShell = (
+  dialect: Dialect,
+  platform: NodeJS.Platform,
+  shell: number,
+  words: ReadonlyArray<string>
+): Decision => {
+  const unsafe = unsafeForShell(platform, words.slice(shell), true)
+  if (unsafe !== undefined) return left(unsafe)
+  const [path, at] = dialect.isOneList ? [dialect.command, shell] : ["args", shell - 1]
+  const [, , ...npx] = wrapCommand(platform)
+  return { _tag: "Wrap", edits: [{ _tag: "Prepend", path: [path], at, items: [...npx, "--"] }] }
+}
+
 const rewriteStarted = (entry: Value.Table, dialect: Dialect, platform: NodeJS.Platform): Decision => {
   const [program, ...rest] = wrapCommand(platform)
   const written = entry.get(dialect.command)
   if (dialect.isOneList) {
     const words = Value.texts(written)
     if (words === undefined || words.length === 0) return left("its command is not a list of texts")
+    const shell = shellWords(platform, words)
+    if (shell > 0) return rewriteInShell(dialect, platform, shell, words)
     const unsafe = unsafeForShell(platform, words)
     if (unsafe !== undefined) return left(unsafe)
     return { _tag: "Wrap", edits: [{ _tag: "Prepend", path: [dialect.command], items: [program, ...rest, "--"] }] }
@@ -41,6 +57,8 @@ const rewriteStarted = (entry: Value.Table, dialect: Dialect, platform: NodeJS.P
   if (command === undefined || command.trim() === "") return left("its command is not a text")
   const args = entry.has("args") ? Value.texts(entry.get("args")) : []
   if (args === undefined) return left("its args are not a list of texts")
+  const shell = shellWords(platform, [command, ...args])
+  if (shell > 0) return rewriteInShell(dialect, platform, shell, [command, ...args])
   if (isCommandLine(command, args)) {
     return left("its command has arguments in it; write them as args and adopt it again")
   }

@@ -32,7 +32,18 @@ const nextLine = (text: string, at: number): number => {
   return end === -1 ? text.length : end + 1
 }
 
-const eolOf = (text: string): string => /\r?\n/.exec(text)?.[0] ?? "\n"
+/** The line break for a new line at a position: that of the line, else that of the line before, as lines may end in different ways. */
+const eolAt = (text: string, at: number): string => {
+  const next = text.indexOf("\n", at)
+  const end = next === -1 ? text.lastIndexOf("\n") : next
+  return text[end - 1] === "\r" ? "\r\n" : "\n"
+}
+
+/** The start of the line break before the line; 0 in the first one. */
+const lineBreak = (text: string, at: number): number => {
+  const before = lineStart(text, at) - 1
+  return Math.max(0, text[before - 1] === "\r" ? before - 1 : before)
+}
 
 /** The text before a position on its line. */
 const prefixAt = (text: string, at: number): string => text.slice(lineStart(text, at), at)
@@ -42,7 +53,7 @@ const isBlank = (text: string): boolean => text.trim() === ""
 /** The text to write between two items: a line break with indentation, or a blank. */
 const gapBefore = (text: string, at: number): string => {
   const prefix = prefixAt(text, at)
-  return isBlank(prefix) ? `${eolOf(text)}${prefix}` : " "
+  return isBlank(prefix) ? `${eolAt(text, at)}${prefix}` : " "
 }
 
 /** The index of the first comma in a text of blanks, comments and commas; -1 if there is none. */
@@ -90,17 +101,24 @@ const key = (pair: Tree.Pair): Tree.Span => pair.keys[0] ?? unsuited("it has a k
 const pairIn = (fields: Tree.Fields, name: string): Tree.Pair =>
   Tree.pairOf(fields, name) ?? unsuited(`it has ${name} more than once, or not written out`)
 
-const prepend = (text: string, list: Tree.List, items: ReadonlyArray<string>, syntax: Syntax): Change => {
-  const [first] = list.items
+const prepend = (
+  text: string,
+  list: Tree.List,
+  at: number,
+  items: ReadonlyArray<string>,
+  syntax: Syntax
+): Change => {
+  const next = list.items[at]
   const printed = items.map((item) => syntax.print(item))
+  if (next === undefined && list.items.length > 0) return unsuited("its list is shorter than that")
   if (list.flow) {
-    if (first === undefined) return { start: list.start + 1, end: list.start + 1, text: printed.join(", ") }
-    const gap = gapBefore(text, first.start)
-    return { start: first.start, end: first.start, text: printed.map((item) => `${item},${gap}`).join("") }
+    if (next === undefined) return { start: list.start + 1, end: list.start + 1, text: printed.join(", ") }
+    const gap = gapBefore(text, next.start)
+    return { start: next.start, end: next.start, text: printed.map((item) => `${item},${gap}`).join("") }
   }
-  if (first === undefined) return unsuited("its list is empty and not written as []")
-  const dash = dashOf(text, first)
-  const gap = `${eolOf(text)}${prefixAt(text, dash).replaceAll(/\S/g, " ")}`
+  if (next === undefined) return unsuited("its list is empty and not written as []")
+  const dash = dashOf(text, next)
+  const gap = `${eolAt(text, dash)}${prefixAt(text, dash).replaceAll(/\S/g, " ")}`
   return { start: dash, end: dash, text: printed.map((item) => `- ${item}${gap}`).join("") }
 }
 
@@ -110,12 +128,12 @@ const dashOf = (text: string, { start }: Tree.Span): number => {
   return dash >= 0 && isBlank(text.slice(dash + 1, start)) ? dash : unsuited("its list is written in an unusual way")
 }
 
-const unprepend = (text: string, list: Tree.List, count: number): Change => {
-  const [first, last, next] = [list.items[0], list.items[count - 1], list.items[count]]
+const unprepend = (text: string, list: Tree.List, at: number, count: number): Change => {
+  const [first, last, next] = [list.items[at], list.items[at + count - 1], list.items[at + count]]
   if (first === undefined || last === undefined) return unsuited("its list is shorter than that")
   const start = list.flow ? first.start : dashOf(text, first)
   if (next === undefined) {
-    return list.flow ? { start, end: last.end, text: "" } : unsuited("nothing else is in its list")
+    return list.flow && at === 0 ? { start, end: last.end, text: "" } : unsuited("nothing else is in its list")
   }
   return { start, end: list.flow ? next.start : dashOf(text, next), text: "" }
 }
@@ -140,7 +158,7 @@ const insert = (
   if (!fields.flow) {
     const at = lineEnd(text, end)
     const indent = syntax.keepsPrefix ? prefix : prefix.replaceAll(/\S/g, " ")
-    return [{ start: at, end: at, text: `${eolOf(text)}${indent}${printed}` }]
+    return [{ start: at, end: at, text: `${eolAt(text, at)}${indent}${printed}` }]
   }
   const following = fields.pairs.find((pair) => key(pair).start > end)
   const comma = commaIn(text.slice(end, following === undefined ? fields.end - 1 : key(following).start))
@@ -178,8 +196,7 @@ const remove = (text: string, fields: Tree.Fields, name: string, syntax: Syntax)
   }
   const till = following === undefined ? fields.end - 1 : key(following).start
   const comma = commaIn(text.slice(value.end, till))
-  const blanks = gapBefore(text, start).length
-  const from = previous === undefined || !isBlank(prefix) ? start : start - blanks
+  const from = previous === undefined || !isBlank(prefix) ? start : lineBreak(text, start)
   if (comma !== -1) return [{ start: from, end: value.end + comma + 1, text: "" }]
   if (previous === undefined) return [{ start: fields.start + 1, end: fields.end - 1, text: "" }]
   const before = previous.value.end + commaIn(text.slice(previous.value.end, start))
@@ -196,9 +213,13 @@ const changes = (text: string, entry: Path, edit: Edit, syntax: Syntax): Readonl
     case "Rename":
       return pairIn(table(node), edit.from).keys.map((span) => ({ ...span, text: syntax.printKey(edit.to) }))
     case "Prepend":
-      return node.kind === "list" ? [prepend(text, node, edit.items, syntax)] : unsuited("it is not written as a list")
+      return node.kind === "list"
+        ? [prepend(text, node, edit.at ?? 0, edit.items, syntax)]
+        : unsuited("it is not written as a list")
     case "Unprepend":
-      return node.kind === "list" ? [unprepend(text, node, edit.items.length)] : unsuited("it is not written as a list")
+      return node.kind === "list"
+        ? [unprepend(text, node, edit.at ?? 0, edit.items.length)]
+        : unsuited("it is not written as a list")
     case "Insert":
       return insert(text, table(node), edit.after, edit.key, edit.value, syntax)
     case "Remove":

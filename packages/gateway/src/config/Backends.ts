@@ -66,7 +66,11 @@ const readEnvFile = (file: string): Effect.Effect<Readonly<Record<string, Redact
     Effect.mapBoth({
       onFailure: ({ message, reason }) => `names ${file}, and ${message}; ${envFileRemedies[reason]}`,
       onSuccess: (text) =>
-        Object.fromEntries(Object.entries(parseEnv(text)).map(([name, value]) => [name, Redacted.make(value ?? "")]))
+        Object.fromEntries(
+          Object.entries(parseEnv(text.replace(/^\uFEFF/, ""))).map((
+            [name, value]
+          ) => [name, Redacted.make(value ?? "")])
+        )
     })
   )
 

@@ -24,6 +24,17 @@ describe("the places of hosts", () => {
     ["vscode", "win32", "C:\\work\\.vscode\\mcp.json"],
     ["zed", "darwin", "/home/ann/.config/zed/settings.json"],
     ["codex", "linux", "/home/ann/.codex/config.toml"],
+    ["zed", "win32", "C:\\Users\\ann\\AppData\\Roaming\\Zed\\settings.json"],
+    [
+      "claude-desktop",
+      "win32",
+      "C:\\Users\\ann\\AppData\\Local\\Packages\\Claude_*\\LocalCache\\Roaming\\Claude\\claude_desktop_config.json"
+    ],
+    ["codex", "win32", "C:\\Users\\ann\\.codex\\config.toml"],
+    ["opencode", "win32", "C:\\Users\\ann\\.config\\opencode\\opencode.json"],
+    ["kilo", "win32", "C:\\Users\\ann\\.config\\kilo\\kilo.jsonc"],
+    ["amp", "win32", "C:\\Users\\ann\\.config\\amp\\settings.json"],
+    ["amp", "win32", "C:\\Users\\ann\\AppData\\Roaming\\amp\\settings.json"],
     ["goose", "win32", "C:\\Users\\ann\\AppData\\Roaming\\Block\\goose\\config\\config.yaml"],
     [
       "cline",
@@ -38,6 +49,18 @@ describe("the places of hosts", () => {
     expect(of("codex", "linux", { CODEX_HOME: "/x" })).toContain("/x/config.toml")
     expect(of("claude-code", "linux", { CLAUDE_CONFIG_DIR: "/y" })[0]).toBe("/y/.claude.json")
     expect(of("vscode", "linux", { XDG_CONFIG_HOME: "/z" })).toContain("/z/Code/User/mcp.json")
+  })
+
+  it("[W7] on Windows follow variables in any case; homes and folders may be on another drive or machine", () => {
+    const variables = { appdata: "D:\\Roaming", LocalAppData: "E:\\Local", Codex_Home: "F:\\codex" }
+    expect(of("vscode", "win32", variables)).toContain("D:\\Roaming\\Code\\User\\mcp.json")
+    expect(of("claude-desktop", "win32", variables)).toContain(
+      "E:\\Local\\Packages\\Claude_*\\LocalCache\\Roaming\\Claude\\claude_desktop_config.json"
+    )
+    expect(of("codex", "win32", variables)).toContain("F:\\codex\\config.toml")
+    expect(of("vscode", "win32", { APPDATA: "" })).toContain("C:\\Users\\ann\\AppData\\Roaming\\Code\\User\\mcp.json")
+    expect(of("cursor", "win32", {}, "\\\\nas\\homes\\ann")).toContain("\\\\nas\\homes\\ann\\.cursor\\mcp.json")
+    expect(of("codex", "linux", { codex_home: "/x" })).not.toContain("/x/config.toml")
   })
 
   it("[W7] have names that a command line can hold, each once", () => {

@@ -1,0 +1,180 @@
+import { describe, expect, it } from "@effect/vitest"
+import { sections } from "../../src/adopt/Entries.js"
+import { pattern } from "../../src/adopt/Hosts.js"
+import * as Plan from "../../src/adopt/Plan.js"
+import * as Json from "../../src/document/Json.js"
+import type { Syntax } from "../../src/document/Syntax.js"
+import * as Toml from "../../src/document/Toml.js"
+import * as Yaml from "../../src/document/Yaml.js"
+
+const options = { platform: "win32", only: [] } as const
+const lifeline = ["npx", "-y", "mcp-lifeline", "wrap", "--"]
+
+/** What becomes of one entry. */
+const adopted = (entry: object) => {
+  const text = JSON.stringify({ mcpServers: { one: entry } })
+  const { done, servers: [server], text: result } = Plan.wrap(text, Json.syntax, sections.json, options)
+  const again = Plan.wrap(result, Json.syntax, sections.json, options)
+  expect(again).toMatchObject({ text: result, done: [] })
+  expect(Plan.unwrap(result, Json.syntax, done).text).toBe(text)
+  return { outcome: server?.outcome, reason: server?.reason, ...JSON.parse(result).mcpServers.one }
+}
+
+describe("a server on Windows", () => {
+  it.each([
+    ["cmd", ["/c"]],
+    ["CMD", ["/C"]],
+    ["cmd.exe", ["/d", "/s", "/c"]],
+    ["C:\\Windows\\System32\\CMD.EXE", ["/D", "/Q", "/V:off", "/C"]]
+  ])("[W7] that %s %j starts is started by Lifeline, which that shell starts", (command, switches) => {
+    expect(adopted({ command, args: [...switches, "npx", "-y", "server", "C:\\My Files"] })).toMatchObject({
+      outcome: "wrapped",
+      command,
+      args: [...switches, ...lifeline, "npx", "-y", "server", "C:\\My Files"]
+    })
+  })
+
+  it.each([
+    [["/c", "UVX.exe", "server"], 1],
+    [["/c", "C:\\tools\\server.cmd"], 1],
+    [["/c", "\\\\nas\\tools\\server.cmd"], 1],
+    // What cmd.exe finds in the folder of the server, does itself, or takes apart.
+    [["/c", "server"], 0],
+    [["/c", "call", "npx", "server"], 0],
+    [["/c", "npx -y server"], 0],
+    [["/k", "npx", "server"], 0],
+    [["/c"], 0],
+    [[], 0]
+  ])("[W7] with the arguments %j of cmd keeps its shell only if that does more than to start it", (args, at) => {
+    const all = at === 1 ? ["/c", ...lifeline, ...args.slice(1)] : ["/c", ...lifeline, "cmd", ...args]
+    expect(adopted({ command: "cmd", args })).toMatchObject({ outcome: "wrapped", command: "cmd", args: all })
+  })
+
+  it("[W7] keeps variables that its shell replaces already; without a shell they are left", () => {
+    const args = ["/c", "npx", "server", "%USERPROFILE%\\notes", "%ProgramFiles(x86)%\\x"]
+    expect(adopted({ command: "cmd", args }).args).toEqual(["/c", ...lifeline, ...args.slice(1)])
+    for (const arg of ["100%", "a&b", "a%b&c%"]) {
+      expect(adopted({ command: "cmd", args: ["/c", "npx", arg] })).toMatchObject({ outcome: "left" })
+    }
+    expect(adopted({ command: "npx", args: ["%USERPROFILE%"] })).toMatchObject({ outcome: "left" })
+  })
+
+  it("[W7] in one list, and under the keys of other hosts, is changed in the same way", () => {
+    const wrap = (text: string, syntax: Syntax, where: ReadonlyArray<string>) =>
+      syntax.value(Plan.wrap(text, syntax, [where], options).text)
+    const command = ["cmd", "/c", ...lifeline, "npx", "server"]
+    expect(wrap('{"mcp":{"one":{"type":"local","command":["cmd","/c","npx","server"]}}}', Json.syntax, ["mcp"]))
+      .toEqual(
+        new Map([["mcp", new Map([["one", new Map<string, unknown>([["type", "local"], ["command", command]])]])]])
+      )
+    expect(wrap("extensions:\n  one:\n    cmd: cmd\n    args: [/c, npx, server]\n", Yaml.syntax, ["extensions"]))
+      .toEqual(
+        new Map([[
+          "extensions",
+          new Map([["one", new Map<string, unknown>([["cmd", "cmd"], ["args", command.slice(1)]])]])
+        ]])
+      )
+  })
+
+  it.each([
+    [["C:\\Users\\ann\\AppData\\Roaming\\npm\\MCP-Lifeline.CMD", "wrap", "--", "x"]],
+    [["cmd.exe", "/d", "/s", "/c", "npx", "mcp-lifeline", "wrap", "--", "cmd", "/c", "x"]],
+    [["CMD", "/C", "npx -y mcp-lifeline wrap -- x"]]
+  ])("[W7] that is started by %j is wrapped already", ([command, ...args]) => {
+    expect(adopted({ command, args })).toMatchObject({ outcome: "already wrapped", command, args })
+  })
+})
+
+const crlf = (text: string): string => text.replaceAll("\n", "\r\n")
+const plain = (text: string): string => text.replaceAll("\r\n", "\n")
+/** A text whose first line ends in another way than all others, as some editors leave it. */
+const mixed = (text: string): ReadonlyArray<string> => [
+  crlf(text).replace("\r\n", "\n"),
+  text.replace("\n", "\r\n")
+]
+/** How all lines but the first end. */
+const lineEnds = (text: string): ReadonlyArray<string> => [...new Set(text.match(/\r?\n/g)?.slice(1))]
+
+const json = `{
+  // mine
+  "mcpServers": {
+    "files": {
+      "command": "cmd",
+      "args": [
+        "/c", // the shell
+        "npx",
+        "C:\\\\notes"
+      ]
+    },
+    "bare": {
+      "command": "uvx"
+    },
+    "docs": {
+      "url": "https://docs.example/mcp",
+      "headers": { "A": "b" }
+    }
+  }
+}
+`
+const toml = `[mcp_servers.files] # mine
+command = "cmd"
+args = [
+  "/c",
+  "npx",
+  'C:\\notes',
+]
+
+[mcp_servers.bare]
+command = 'uvx'
+
+[mcp_servers.docs]
+url = "https://docs.example/mcp"
+http_headers = { A = "b" }
+`
+const yaml = `extensions: # mine
+  files:
+    cmd: cmd
+    args:
+    - /c
+    - npx
+    - 'C:\\notes'
+  bare:
+    cmd: uvx
+  docs:
+    uri: https://docs.example/mcp
+    headers:
+      A: b
+`
+
+describe.each(
+  [
+    ["JSON", json, Json.syntax, sections.json],
+    ["TOML", toml, Toml.syntax, sections.toml],
+    ["YAML", yaml, Yaml.syntax, sections.yaml]
+  ] as const
+)("a file of %s", (_, text, syntax, where) => {
+  it("[W7] keeps the line ends that it has, also where some are those of Windows and some are not", () => {
+    const unix = Plan.wrap(text, syntax, where, options)
+    expect(unix.servers.map(({ outcome }) => outcome)).toEqual(["wrapped", "wrapped", "wrapped"])
+    const windows = Plan.wrap(`\uFEFF${crlf(text)}`, syntax, where, options)
+    expect(windows.text).toBe(`\uFEFF${crlf(unix.text)}`)
+    expect(Plan.wrap(windows.text, syntax, where, options)).toMatchObject({ text: windows.text, done: [] })
+    for (const before of mixed(text)) {
+      const { done, text: after } = Plan.wrap(before, syntax, where, options)
+      expect(plain(after)).toBe(unix.text)
+      expect(lineEnds(after)).toEqual(lineEnds(before))
+      expect(lineEnds(after)).toHaveLength(1)
+      const back = Plan.unwrap(after, syntax, done)
+      expect(back.done).toEqual([])
+      expect(lineEnds(back.text)).toEqual(lineEnds(before))
+      expect(syntax.value(back.text)).toEqual(syntax.value(text))
+    }
+  })
+})
+
+it("[W7] a name with * matches in any case on Windows", () => {
+  expect([pattern("Claude_*", "win32"), pattern("Claude_*", "linux")].map((one) => one.test("claude_x"))).toEqual([
+    true,
+    false
+  ])
+})
