@@ -83,10 +83,23 @@ describe("--watch", () => {
     await make("later")
   })
 
-  it("[W4] a glob may be absolute; of a program from elsewhere nothing else counts than itself", () => {
+  it("[W4] a glob may be absolute, a file or a folder; of a program from elsewhere nothing else counts than itself", () => {
     const [absolute] = Watch.watched("/some/where/**/*.mjs", "node", [])
     assert.deepEqual([absolute?.folder, absolute?.counts("/some/where/in/a.mjs")], ["/some/where", true])
     assert.isFalse(absolute?.counts("/some/where/in/a.txt"))
+    const current = process.cwd()
+    for (const glob of ["src/**/*.ts", "./src/**/*.ts"]) {
+      const [below] = Watch.watched(glob, "node", [])
+      assert.deepEqual([below?.folder, below?.counts(join(current, "src", "in", "a.ts"))], [join(current, "src"), true])
+    }
+    const [file] = Watch.watched("package.json", "node", [])
+    assert.deepEqual([file?.folder, file?.counts(join(current, "package.json"))], [current, true])
+    assert.isFalse(file?.counts(join(current, "package.json.other")))
+    const [folder] = Watch.watched("node_modules/", "node", [])
+    assert.deepEqual([folder?.folder, folder?.counts(join(current, "node_modules", "a"))], [
+      join(current, "node_modules"),
+      true
+    ])
     const [program, ...others] = Watch.watched(undefined, process.execPath, ["--version"])
     assert.deepEqual(others, [])
     assert.isTrue(program?.counts(process.execPath))

@@ -3,17 +3,24 @@
  */
 import type { Scope } from "effect"
 import { Effect } from "effect"
-import { existsSync, statSync } from "node:fs"
-import { dirname, relative, resolve, sep } from "node:path"
+import { type Stats, statSync } from "node:fs"
+import { dirname, isAbsolute, relative, resolve, sep } from "node:path"
 import picomatch from "picomatch"
 import * as Fibers from "../Fibers.js"
 import { FolderWatch } from "./FolderWatch.js"
+import { RecursiveWatch } from "./RecursiveWatch.js"
 
 /** Changes within this time count as one, in milliseconds: editors and compilers write several files. */
 const debounceTime = 200
 
 /** Folders that programs write and nobody edits. */
-const ignored = /(^|[\\/])(node_modules|\.git|__pycache__|\.venv|\.mypy_cache)([\\/]|$)/
+const ignored = /(^|[\\/])(node_modules|\.git|__pycache__|\.venv|\.mypy_cache)([\\/]|$)/i
+
+/** Whether two names that differ in case alone name the same file. */
+const isSameInAnyCase = process.platform === "win32"
+
+const isSame = (one: string, other: string): boolean =>
+  one === other || (isSameInAnyCase && one.toLowerCase() === other.toLowerCase())
 
 /** A watched folder, and which of its files count. */
 interface Watched {
@@ -21,25 +28,47 @@ interface Watched {
   readonly counts: (file: string) => boolean
 }
 
-const isFile = (file: string): boolean => existsSync(file) && statSync(file).isFile()
+const statOf = (path: string): Stats | undefined => {
+  try {
+    return statSync(path)
+  } catch {
+    return undefined
+  }
+}
+const isFile = (path: string): boolean => statOf(path)?.isFile() === true
+const isFolder = (path: string): boolean => statOf(path)?.isDirectory() === true
+
+/** Whether a path is in the current folder. One on another drive of Windows has no way there. */
+const isBelow = (path: string): boolean => {
+  const way = relative(".", path)
+  return !way.startsWith("..") && !isAbsolute(way)
+}
+
+const all = (): boolean => true
 
 /** The folders of the files that a command line names. If it names none, only the program itself: what lies beside it is not the server's. */
 const ofCommandLine = (command: string, args: ReadonlyArray<string>): ReadonlyArray<Watched> => {
   const program = resolve(command)
-  const isOurs = !relative(".", program).startsWith("..")
-  const files = [...(isOurs ? [command] : []), ...args].map((argument) => resolve(argument))
+  const files = [...(isBelow(program) ? [command] : []), ...args].map((argument) => resolve(argument))
     .filter((file) => isFile(file) && !ignored.test(file))
   if (files.length === 0 && isFile(program)) {
-    return [{ folder: dirname(program), counts: (file) => file === program }]
+    return [{ folder: dirname(program), counts: (file) => isSame(file, program) }]
   }
-  return [...new Set(files.map(dirname))].map((folder) => ({ folder, counts: () => true }))
+  return [...new Set(files.map(dirname))].map((folder) => ({ folder, counts: all }))
 }
 
+/** Only what is a pattern counts as one: the folders above the current one may have any name, such as `Program Files (x86)`. */
 const ofGlob = (glob: string): Watched => {
-  const pattern = resolve(glob).split(sep).join("/")
-  const { base } = picomatch.scan(pattern)
-  const matches = picomatch(pattern, { dot: true })
-  return { folder: resolve(base || "/"), counts: (file) => matches(file.split(sep).join("/")) }
+  const { base, glob: pattern } = picomatch.scan(glob.split(sep).join("/"), { nonegate: true })
+  // `C:` alone is the current folder of that drive.
+  const path = resolve(base.endsWith(":") ? `${base}/` : base)
+  if (pattern === "") {
+    return isFolder(path)
+      ? { folder: path, counts: all }
+      : { folder: dirname(path), counts: (file) => isSame(file, path) }
+  }
+  const matches = picomatch(pattern, { dot: true, nocase: isSameInAnyCase })
+  return { folder: path, counts: (file) => matches(relative(path, file).split(sep).join("/")) }
 }
 
 /** What `--watch` watches: the files of a glob, or those that the command line names. */
@@ -51,12 +80,12 @@ export const watched = (
 
 /** Calls `changed` with the last changed file when nothing has changed for 200 ms. */
 export const start = (
-  all: ReadonlyArray<Watched>,
+  folders: ReadonlyArray<Watched>,
   changed: (file: string) => void
 ): Effect.Effect<void, never, Scope.Scope> =>
   Effect.gen(function*() {
     const { fork } = yield* Fibers.make()
-    if (all.length === 0) {
+    if (folders.length === 0) {
       yield* Effect.logWarning("--watch has found no file in the command line; name them with --watch=GLOB")
     }
     let timer: ReturnType<typeof setTimeout> | undefined
@@ -65,10 +94,11 @@ export const start = (
       timer = setTimeout(() => changed(file), debounceTime)
     }
     yield* Effect.addFinalizer(() => Effect.sync(() => clearTimeout(timer)))
-    for (const { counts, folder } of all) {
+    const Watch = process.platform === "win32" ? RecursiveWatch : FolderWatch
+    for (const { counts, folder } of folders) {
       yield* Effect.acquireRelease(
         Effect.sync(() =>
-          new FolderWatch(folder, {
+          new Watch(folder, {
             isOpened: (path) => !ignored.test(relative(folder, path)),
             onChange: (path) => {
               if (!ignored.test(relative(folder, path)) && counts(path)) onChange(path)

@@ -1,0 +1,35 @@
+/**
+ * The program `mcp-lifeline`, for tests under Wine.
+ */
+import { build } from "esbuild"
+import { copyFileSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
+import { fileURLToPath } from "node:url"
+import { sources } from "../../../testing/test/support/sources.js"
+import * as Wine from "../../../testing/test/support/Wine.js"
+
+const here = (name: string): string => fileURLToPath(new URL(name, import.meta.url))
+
+/** Writes the program to a folder: its modules, and `npx.cmd`, which starts it or a file of JavaScript in the folder. */
+export const make = async ({ directory, node }: Wine.Wine): Promise<void> => {
+  await build({
+    entryPoints: [here("../../src/bin.ts")],
+    outdir: join(directory, "esm"),
+    alias: { ...sources },
+    bundle: true,
+    splitting: true,
+    format: "esm",
+    platform: "node",
+    target: "node20.18",
+    mainFields: ["module", "main"],
+    logLevel: "silent",
+    banner: {
+      js:
+        `import { createRequire as __createRequire } from "node:module"; const require = __createRequire(import.meta.url);`
+    }
+  })
+  copyFileSync(here("../../package.json"), join(directory, "package.json"))
+  copyFileSync(here("npx.cjs"), join(directory, "npx.cjs"))
+  copyFileSync(here("tool.cjs"), join(directory, "tool.cjs"))
+  writeFileSync(join(directory, "npx.cmd"), `@ECHO OFF\r\n"${Wine.windows(node)}" "%~dp0\\npx.cjs" %*\r\n`)
+}
