@@ -26,8 +26,9 @@ export const nodes = () => {
  * @param {string} directory
  * @param {Dependencies} dependencies
  * @param {Readonly<Record<string, Dependencies>>} [overrides] with any, packages that only may be there are left out
+ * @param {ReadonlyArray<string>} [more] other options of npm
  */
-export const install = async (directory, dependencies, overrides) => {
+export const install = async (directory, dependencies, overrides, more = []) => {
   mkdirSync(directory, { recursive: true })
   writeFileSync(
     join(directory, "package.json"),
@@ -35,7 +36,7 @@ export const install = async (directory, dependencies, overrides) => {
   )
   const options = ["--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline", "--no-package-lock"]
   if (overrides !== undefined) options.push("--omit=optional", "--legacy-peer-deps")
-  await capture("npm", ["install", ...options, "--loglevel=error"], { cwd: directory })
+  await capture("npm", ["install", ...options, ...more, "--loglevel=error"], { cwd: directory })
 }
 
 /**

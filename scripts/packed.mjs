@@ -27,17 +27,23 @@ export const publishable = readdirSync(`${root}packages`)
   .map((directory) => ({ directory, ...parse(readFileSync(`${root}packages/${directory}/package.json`, "utf8")) }))
   .filter((one) => one.private !== true)
 
-/** Packs them into a folder. Resolves with each tarball and its own package.json. @param {string} work */
-export const pack = async (work) => {
+/**
+ * Packs them, or some of them, into a folder. Resolves with each tarball and its own package.json.
+ *
+ * @param {string} work
+ * @param {ReadonlyArray<string>} [names]
+ */
+export const pack = async (work, names = publishable.map(({ name }) => name)) => {
   const { packageManager } = JSON.parse(readFileSync(`${root}package.json`, "utf8"))
   // pnpm tells its scripts how to run it again; without it (a plain `node scripts/..`), npx gets the pinned version.
   const pnpm = process.env["npm_execpath"]
   const [command, ...prefix] = pnpm !== undefined && /pnpm[^/]*$/.test(pnpm)
     ? [process.execPath, pnpm]
     : ["npx", "--yes", packageManager]
-  const filters = publishable.map(({ name }) => `--filter=${name}`)
+  const filters = names.map((name) => `--filter=${name}`)
   await capture(command, [...prefix, "--recursive", ...filters, "pack", "--pack-destination", work], { cwd: root })
-  return Promise.all(publishable.map(async ({ name, version }) => {
+  const packed = publishable.filter(({ name }) => names.includes(name))
+  return Promise.all(packed.map(async ({ name, version }) => {
     const tarball = join(work, `${name.replace("@", "").replace("/", "-")}-${version}.tgz`)
     return { tarball, manifest: parse(await capture("tar", ["-xzOf", tarball, "package/package.json"])) }
   }))

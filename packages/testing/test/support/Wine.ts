@@ -44,6 +44,8 @@ export const oneNode: ReadonlyArray<Node> = all.slice(-1)
 /** A path, as Wine shows it to programs. */
 export const windows = (path: string): string => `Z:${path.replaceAll("/", "\\")}`
 
+const keepAlive = fileURLToPath(new URL("windows/keepAlive.cjs", import.meta.url))
+
 /** How much of what was printed is in the message of a test that fails. */
 const mostCharacters = 4000
 
@@ -95,7 +97,8 @@ export const make = ({ path: node }: Node, { isBare = false } = {}): Wine => {
     WINEPREFIX: prefix,
     WINEARCH: "win64",
     WINEDEBUG: "-all",
-    NODE_SKIP_PLATFORM_CHECK: "1"
+    NODE_SKIP_PLATFORM_CHECK: "1",
+    NODE_OPTIONS: `--require ${JSON.stringify(windows(keepAlive).replaceAll("\\", "/"))}`
   }
   const runIn = async (folder: string, ...args: ReadonlyArray<string>): Promise<void> => {
     // A pipe is no console for programs of Windows; a file will do.

@@ -18,7 +18,7 @@ for (const node of Wine.nodes) {
       bare = Wine.make(node, { isBare: true })
       for (const wine of [usual, bare]) {
         await wine.bundle(here("ending.ts"))
-        copyFileSync(here("tree.cjs"), join(wine.directory, "tree.cjs"))
+        copyFileSync(here("../../../testing/test/support/windows/tree.cjs"), join(wine.directory, "tree.cjs"))
       }
     })
     afterAll(() => {

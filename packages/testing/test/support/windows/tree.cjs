@@ -32,6 +32,8 @@ const serve = () => {
     if (id === undefined) return
     const result = method === "initialize"
       ? { protocolVersion: "2025-06-18", capabilities: { tools: {} }, serverInfo: { name: "tree", version: "1.0.0" } }
+      : method === "tools/list"
+      ? { tools: [{ name: "tree", inputSchema: { type: "object" } }] }
       : method === "tools/call"
       ? { content: [{ type: "text", text: JSON.stringify(await pids) }] }
       : {}
