@@ -8,6 +8,9 @@ const alias = Object.entries(sources).map(([name, replacement]) => ({ find: new 
 /** Tests for Windows, which `pnpm test:windows` runs. */
 const forWindows = "**/test/windows/**"
 
+/** These look into /proc, which Linux alone has. */
+const forLinux = ["**/sign-in/test/Browsers.test.ts", "**/state/test/{privateFiles,StateFolder,UserFile}.test.ts"]
+
 /** The configuration of a package's tests, or of all; `built` where they start what vitest.built.ts builds. The limits are for hangs: on a busy machine real processes start slowly, and generated runs take ten times as long. */
 export const project = (
   name: string,
@@ -27,7 +30,11 @@ export const project = (
     test: {
       name,
       include,
-      exclude: [...configDefaults.exclude, ...(windows ? [] : [forWindows]), ...exclude],
+      exclude: [
+        ...configDefaults.exclude,
+        ...(windows ? [] : [forWindows, ...process.platform === "linux" ? [] : forLinux]),
+        ...exclude
+      ],
       setupFiles: ["vitest.watchdog.ts", ...setup].map((file) => fileURLToPath(new URL(file, import.meta.url))),
       environment: "node",
       sequence: { concurrent: false },

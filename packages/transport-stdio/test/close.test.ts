@@ -62,7 +62,7 @@ describe.skipIf(process.platform !== "linux")("closing", () => {
   it.live("[S2] however a connection or an attempt ends, it leaves no process, file descriptor or listener", () =>
     Effect.gen(function*() {
       const count = () => ({
-        files: readdirSync("/proc/self/fd").length,
+        files: readdirSync("/dev/fd").length,
         children: children().length,
         listeners: ["exit", "SIGINT", "SIGTERM", "SIGHUP"].map((name) => process.listenerCount(name)).join(" ")
       })

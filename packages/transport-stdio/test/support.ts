@@ -7,6 +7,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
+import * as Processes from "../../testing/test/support/Processes.js"
 
 export const fixture = (name: string): string => fileURLToPath(new URL(`fixtures/${name}`, import.meta.url))
 
@@ -61,8 +62,10 @@ interface Entry {
   readonly group: number
 }
 
-/** The living processes, which zombies are not. */
-const processes = (): ReadonlyArray<Entry> =>
+/** The living processes, which zombies are not. `ps` is slower, and macOS has nothing else. */
+const processes = (): ReadonlyArray<Entry> => process.platform === "linux" ? ofProc() : Processes.processes()
+
+const ofProc = (): ReadonlyArray<Entry> =>
   readdirSync("/proc").filter((entry) => /^\d+$/.test(entry)).flatMap((entry) => {
     try {
       const stat = readFileSync(`/proc/${entry}/stat`, "utf8")

@@ -3,7 +3,7 @@ import { Effect, Schedule } from "effect"
 import { execFileSync } from "node:child_process"
 
 /** All processes of the machine that are no zombies waiting for their parent. */
-const processes = () =>
+export const processes = () =>
   execFileSync("ps", ["-A", "-o", "pid=,ppid=,pgid=,stat="], { encoding: "utf8" }).split("\n").flatMap((line) => {
     const [pid, parent, group, state = "Z"] = line.trim().split(/\s+/)
     return state.startsWith("Z") ? [] : [{ pid: Number(pid), parent: Number(parent), group: Number(group) }]

@@ -1,5 +1,5 @@
 /**
- * Programs of Windows, run by Wine in a folder of their own. `pnpm test:windows` says which Nodes there are.
+ * Programs of Windows, run by Wine in a folder of their own; by Windows, where this runs on it. `pnpm test:windows` says which Nodes there are.
  *
  * All tests of a run are one user of one Windows, as programs on a machine are. Wine is not Windows: where it is known to do something
  * else, the test says what was seen.
@@ -41,8 +41,10 @@ export const nodes: ReadonlyArray<Node> = all
 /** One of them, for tests that are slow and in which the version makes no difference. */
 export const oneNode: ReadonlyArray<Node> = all.slice(-1)
 
+const isWindows = process.platform === "win32"
+
 /** A path, as Wine shows it to programs. */
-export const windows = (path: string): string => `Z:${path.replaceAll("/", "\\")}`
+export const windows = (path: string): string => isWindows ? path : `Z:${path.replaceAll("/", "\\")}`
 
 const keepAlive = fileURLToPath(new URL("windows/keepAlive.cjs", import.meta.url))
 
@@ -92,7 +94,7 @@ export const make = ({ path: node }: Node, { isBare = false } = {}): Wine => {
   const directory = mkdtempSync(join(tmpdir(), "lifeline-windows-"))
   if (!isBare) cpSync(join(optional, "@koromix"), join(directory, "node_modules/@koromix"), { recursive: true })
   const logFile = join(directory, "wine.log")
-  const env = {
+  const env = isWindows ? process.env : {
     ...process.env,
     WINEPREFIX: prefix,
     WINEARCH: "win64",
@@ -103,7 +105,8 @@ export const make = ({ path: node }: Node, { isBare = false } = {}): Wine => {
   const runIn = async (folder: string, ...args: ReadonlyArray<string>): Promise<void> => {
     // A pipe is no console for programs of Windows; a file will do.
     const log = openSync(logFile, "a")
-    const child = spawn("wine", args, { cwd: join(directory, folder), env, stdio: ["ignore", log, log] })
+    const [program = "", ...rest] = isWindows ? args : ["wine", ...args]
+    const child = spawn(program, rest, { cwd: join(directory, folder), env, stdio: ["ignore", log, log] })
     await once(child, "exit")
     closeSync(log)
   }
