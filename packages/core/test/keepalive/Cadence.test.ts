@@ -62,51 +62,55 @@ describe("when heartbeats are due", () => {
     600_000
   )
 
-  it("[K6] the backends of a fleet share the moments of their heartbeats, within the same bounds and as evenly", async () => {
-    const simulation = new Simulation.Simulation({ seed: "grid" })
-    const interval = 10 * second
-    const count = inFull(500, 150)
-    const scripts = Array.from({ length: count }, () => ScriptedConnector.make())
-    const backends = Object.fromEntries(scripts.map((connector, i) => [`backend-${i}`, { connector }]))
-    const latency = 7
-    for (const script of scripts) {
-      script.respond = (method) => method === "ping" ? slowly(latency) : undefined
-    }
-    simulation.advance(12_345)
-    simulation.fork(Effect.scoped(Effect.zipRight(
-      Effect.orDie(Fleet.make({ backends, defaults: { keepalive: { interval } }, connectConcurrency: count })),
-      Effect.never
-    )))
-    await simulation.advanceInParts(20 * interval, 200)
-    const moments = new Set<number>()
-    const bins = Array.from({ length: 10 }, () => 0)
-    const gaps: Array<number> = []
-    let beats = 0
-    for (const { ledger } of scripts) {
-      const times = ledger.sent("ping")
-      expect(times[0]).toBeGreaterThan(12_345)
-      expect(times[0]).toBeLessThanOrEqual(12_345 + interval)
-      for (const [i, at] of times.entries()) {
-        moments.add(at)
-        beats++
-        if (i === 0) continue
-        const gap = at - times[i - 1]! - latency
-        gaps.push(gap)
-        bins[Math.min(9, Math.floor((gap - 0.75 * interval) / (interval / 40)))]!++
+  it(
+    "[K6] the backends of a fleet share the moments of their heartbeats, within the same bounds and as evenly",
+    async () => {
+      const simulation = new Simulation.Simulation({ seed: "grid" })
+      const interval = 10 * second
+      const count = inFull(500, 150)
+      const scripts = Array.from({ length: count }, () => ScriptedConnector.make())
+      const backends = Object.fromEntries(scripts.map((connector, i) => [`backend-${i}`, { connector }]))
+      const latency = 7
+      for (const script of scripts) {
+        script.respond = (method) => method === "ping" ? slowly(latency) : undefined
       }
-    }
-    expect(Math.min(...gaps)).toBeGreaterThanOrEqual(0.75 * interval)
-    expect(Math.max(...gaps)).toBeLessThanOrEqual(interval)
-    // The largest part of a second within a three-hundredth of the interval. What it would bring too early is not on it.
-    const astray = [...moments].filter((at) => (at - 12_345) % 20 !== 0).length
-    expect(astray).toBeLessThan(beats / 100)
-    expect(moments.size - astray).toBeLessThanOrEqual(20 * interval / 20)
-    expect(beats).toBeGreaterThan(20 * count)
-    for (const bin of bins) {
-      expect(bin).toBeGreaterThan((beats - count) / 10 * 0.85)
-      expect(bin).toBeLessThan((beats - count) / 10 * 1.15)
-    }
-  }, 600_000)
+      simulation.advance(12_345)
+      simulation.fork(Effect.scoped(Effect.zipRight(
+        Effect.orDie(Fleet.make({ backends, defaults: { keepalive: { interval } }, connectConcurrency: count })),
+        Effect.never
+      )))
+      await simulation.advanceInParts(20 * interval, 200)
+      const moments = new Set<number>()
+      const bins = Array.from({ length: 10 }, () => 0)
+      const gaps: Array<number> = []
+      let beats = 0
+      for (const { ledger } of scripts) {
+        const times = ledger.sent("ping")
+        expect(times[0]).toBeGreaterThan(12_345)
+        expect(times[0]).toBeLessThanOrEqual(12_345 + interval)
+        for (const [i, at] of times.entries()) {
+          moments.add(at)
+          beats++
+          if (i === 0) continue
+          const gap = at - times[i - 1]! - latency
+          gaps.push(gap)
+          bins[Math.min(9, Math.floor((gap - 0.75 * interval) / (interval / 40)))]!++
+        }
+      }
+      expect(Math.min(...gaps)).toBeGreaterThanOrEqual(0.75 * interval)
+      expect(Math.max(...gaps)).toBeLessThanOrEqual(interval)
+      // The largest part of a second within a three-hundredth of the interval. What it would bring too early is not on it.
+      const astray = [...moments].filter((at) => (at - 12_345) % 20 !== 0).length
+      expect(astray).toBeLessThan(beats / 100)
+      expect(moments.size - astray).toBeLessThanOrEqual(20 * interval / 20)
+      expect(beats).toBeGreaterThan(20 * count)
+      for (const bin of bins) {
+        expect(bin).toBeGreaterThan((beats - count) / 10 * 0.85)
+        expect(bin).toBeLessThan((beats - count) / 10 * 1.15)
+      }
+    },
+    600_000
+  )
 
   it("[K6] whatever the traffic, the gap since the last answered request never exceeds the interval and a heartbeat's timeout", () => {
     const simulation = new Simulation.Simulation({ seed: "gaps" })
