@@ -1,0 +1,42 @@
+/**
+ * A client of a server that wants a login: signs in, calls the tool, and ends. Writes a line for each state of the sign-in and for the call.
+ * Bundled by the test, and run by Node.js for Windows.
+ *
+ *     node signer.cjs URL FOLDER FILE [ROOT]      ROOT: the folder that is Windows for whoever opens a browser
+ */
+import { Backend } from "@mcp-lifeline/core"
+import * as Browser from "@mcp-lifeline/sign-in/Browser"
+import * as SignIn from "@mcp-lifeline/sign-in/SignIn"
+import * as StateFolder from "@mcp-lifeline/state/StateFolder"
+import { HttpConnector } from "@mcp-lifeline/transport-http"
+import { Effect, Stream } from "effect"
+import { appendFileSync } from "node:fs"
+import { Socket } from "node:net"
+
+// Wine 8 refuses the delay of TCP's keepalive, which undici sets before it connects, so that each connection fails.
+Socket.prototype.setKeepAlive = function() {
+  return this
+}
+
+const [url = "", folder = "", output = "", root] = process.argv.slice(2)
+const print = (value: unknown) => Effect.sync(() => appendFileSync(output, `${JSON.stringify(value)}\n`))
+
+// The test waits for its end, also if nobody logs in.
+setTimeout(() => process.exit(1), 120_000)
+
+const main = Effect.gen(function*() {
+  const browser = root === undefined ? undefined : Browser.system({ SystemRoot: root })
+  const signIn = yield* SignIn.make({ url, loginWait: "100 millis", browser })
+  yield* signIn.changes.pipe(Stream.runForEach(print), Effect.forkScoped)
+  const backend = yield* Backend.make("docs", {
+    connector: HttpConnector.make({ url, authorization: signIn.authorization })
+  })
+  yield* SignIn.reconnectWhenDone(signIn, backend)
+  yield* backend.status.changes.pipe(Stream.filter(({ state }) => state === "Connected"), Stream.runHead)
+  yield* backend.callTool({ name: "ask", arguments: {} })
+  yield* print({ called: true })
+})
+
+void Effect.runPromise(Effect.scoped(Effect.provide(main, StateFolder.layerAt(folder)))).catch((error: unknown) =>
+  appendFileSync(output, `${JSON.stringify({ error: String(error) })}\n`)
+).then(() => process.exit())
