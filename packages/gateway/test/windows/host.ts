@@ -12,7 +12,7 @@ export interface Entry {
 
 export interface Host {
   /** What the tool answers, or why there is no answer. */
-  readonly call: () => Promise<unknown>
+  readonly call: (name?: string) => Promise<unknown>
   /** What was written to standard error. */
   readonly printed: () => string
   readonly hasEnded: () => boolean
@@ -50,8 +50,8 @@ export const start = async ({ args, command }: Entry, cwd: string, env: NodeJS.P
   })
   child.stdin.write(`${JSON.stringify({ jsonrpc: "2.0", method: "notifications/initialized" })}\n`)
   return {
-    call: async () => {
-      const answer = await request("tools/call", { name: "started", arguments: {} })
+    call: async (name = "started") => {
+      const answer = await request("tools/call", { name, arguments: {} })
       const text = (answer as { content?: ReadonlyArray<{ text: string }> }).content?.[0]?.text
       return text === undefined ? answer : JSON.parse(text)
     },

@@ -2,8 +2,9 @@
  * The program `mcp-lifeline`, for tests under Wine.
  */
 import { build } from "esbuild"
-import { copyFileSync, writeFileSync } from "node:fs"
-import { join } from "node:path"
+import { copyFileSync, cpSync, writeFileSync } from "node:fs"
+import { createRequire } from "node:module"
+import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { sources } from "../../../testing/test/support/sources.js"
 import * as Wine from "../../../testing/test/support/Wine.js"
@@ -16,6 +17,8 @@ export const make = async ({ directory, node }: Wine.Wine): Promise<void> => {
     entryPoints: [here("../../src/bin.ts")],
     outdir: join(directory, "esm"),
     alias: { ...sources },
+    // A CommonJS module that ours take by its names, which it would not have in a bundle.
+    external: ["undici"],
     bundle: true,
     splitting: true,
     format: "esm",
@@ -28,6 +31,8 @@ export const make = async ({ directory, node }: Wine.Wine): Promise<void> => {
         `import { createRequire as __createRequire } from "node:module"; const require = __createRequire(import.meta.url);`
     }
   })
+  const undici = dirname(createRequire(here("../../package.json")).resolve("undici/package.json"))
+  cpSync(undici, join(directory, "node_modules/undici"), { recursive: true, dereference: true })
   copyFileSync(here("../../package.json"), join(directory, "package.json"))
   copyFileSync(here("npx.cjs"), join(directory, "npx.cjs"))
   copyFileSync(here("tool.cjs"), join(directory, "tool.cjs"))

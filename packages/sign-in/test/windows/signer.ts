@@ -11,12 +11,6 @@ import * as StateFolder from "@mcp-lifeline/state/StateFolder"
 import { HttpConnector } from "@mcp-lifeline/transport-http"
 import { Effect, Stream } from "effect"
 import { appendFileSync } from "node:fs"
-import { Socket } from "node:net"
-
-// Wine 8 refuses the delay of TCP's keepalive, which undici sets before it connects, so that each connection fails.
-Socket.prototype.setKeepAlive = function() {
-  return this
-}
 
 const [url = "", folder = "", output = "", root] = process.argv.slice(2)
 const print = (value: unknown) => Effect.sync(() => appendFileSync(output, `${JSON.stringify(value)}\n`))
