@@ -10,7 +10,6 @@ import type { Syntax } from "../../src/document/Syntax.js"
 import * as Toml from "../../src/document/Toml.js"
 import * as Yaml from "../../src/document/Yaml.js"
 
-const options = { platform: "linux", only: [] } as const
 const runs = { numRuns: inFull(150, 50) }
 
 const word = fc.oneof(
@@ -52,7 +51,13 @@ const print = (value: unknown, gap: () => string, hasTrailing: () => boolean): s
 }
 
 /** Wraps, wraps again, and takes back. */
-const roundTrip = (text: string, syntax: Syntax, where: ReadonlyArray<ReadonlyArray<string>>): Plan.Plan => {
+const roundTrip = (
+  text: string,
+  syntax: Syntax,
+  where: ReadonlyArray<ReadonlyArray<string>>,
+  platform: NodeJS.Platform = "linux"
+): Plan.Plan => {
+  const options = { platform, only: [] }
   const plan = Plan.wrap(text, syntax, where, options)
   const again = Plan.wrap(plan.text, syntax, where, options)
   expect(again.text).toBe(plan.text)
@@ -98,6 +103,29 @@ describe("generated configurations", () => {
           [name, { args: entry.get("args") }] as const
         )
         expectWrapped(plan, servers, Object.fromEntries(after))
+      }),
+      runs
+    )
+  })
+
+  it("[W7] of Windows, whose servers a shell starts, are wrapped, known as wrapped, and taken back with every comment", () => {
+    const gap = fc.constantFrom("", " ", "\n  ", "\r\n\t", ' /* , " */ ', " // the shell\r\n  ")
+    const shell = fc.constantFrom(["/c"], ["/C"], ["/d", "/s", "/c"], ["/c", "call"], [])
+    const program = fc.constantFrom("npx", "node.exe", "C:\\x\\y.cmd", "other")
+    const started = fc.record({
+      command: fc.constantFrom("cmd", "CMD.exe", "npx"),
+      args: fc.tuple(shell, program, fc.array(fc.constantFrom("x", "-y", "a b", "é", "\\\\nas\\x"))).map((parts) =>
+        parts.flat()
+      )
+    })
+    const all = fc.dictionary(name, started, { minKeys: 1, maxKeys: 3 })
+    fc.assert(
+      fc.property(all, fc.infiniteStream(gap), fc.infiniteStream(fc.boolean()), (servers, gaps, trailing) => {
+        const text = print({ mcpServers: servers }, () => gaps.next().value, () => trailing.next().value)
+        const plan = roundTrip(text, Json.syntax, sections.json, "win32")
+        const comments = (text: string) => text.match(/\/\* , " \*\/|\/\/ the shell/g)?.length
+        expect(comments(plan.text)).toBe(comments(text))
+        expect(plan.servers.map(({ outcome }) => outcome)).toEqual(plan.servers.map(() => "wrapped"))
       }),
       runs
     )
