@@ -115,12 +115,16 @@ export const ofUrl = (url: string): string =>
 /** What a command runs: the package, script, module or image that its arguments name; otherwise the command itself. */
 const runBy = (command: string, args: ReadonlyArray<string>): string => {
   const program = lastOf(command).replace(/\.(exe|cmd|bat|ps1)$/i, "")
-  const [first = "", second = "", ...rest] = args
-  if (/^cmd$/i.test(program) && /^\/c$/i.test(first) && second !== "") return runBy(second, rest)
+  if (/^cmd$/i.test(program)) {
+    const last = args.findIndex((argument) => !/^\/[abd-z](:\w{1,10})?$/i.test(argument))
+    const [ends = "", started = "", ...rest] = args.slice(last)
+    if (last !== -1 && /^\/c$/i.test(ends) && started !== "") return runBy(started, rest)
+  }
+  const [first = ""] = args
   if (program === "env" && first !== "" && !first.startsWith("-")) {
     return first.includes("=") ? runBy(command, args.slice(1)) : runBy(first, args.slice(1))
   }
-  const launcher = launchers.find(([name]) => name.test(program))?.[1]
+  const launcher = launchers.find(([name]) => name.test(program.toLowerCase()))?.[1]
   const named = launcher && argumentOf(launcher, args)
   return named || script(program)
 }

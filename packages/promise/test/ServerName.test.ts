@@ -11,6 +11,8 @@ describe("the name of a server that was given none", () => {
     ["pkg", "pnpm", "dlx", "@scope/pkg"],
     ["pkg", "C:\\Program Files\\nodejs\\npx.cmd", "-y", "pkg"],
     ["pkg", "cmd", "/c", "npx", "-y", "@scope/pkg"],
+    ["pkg", "C:\\Windows\\System32\\CMD.EXE", "/d", "/s", "/V:off", "/C", "NPX.CMD", "-y", "@scope/pkg"],
+    ["cmd", "cmd", "/k", "npx"],
     ["pkg", "env", "A=b", "npx", "-y", "pkg"],
     ["pkg", "npx", "-y", "git+https://user:secret@host.example/owner/pkg.git#main"],
     ["server", "node", "./server.mjs"],
