@@ -5,6 +5,7 @@ import { StdioFaultServer } from "@mcp-lifeline/testing"
 import { StdioConnector } from "@mcp-lifeline/transport-stdio"
 import { Effect, Either, Fiber } from "effect"
 import { join } from "node:path"
+import * as Pause from "./Pause.js"
 import { ask, connected, eventually, reconnect, server, temporary } from "./support.js"
 
 type Point = "unread" | NonNullable<StdioFaultServer.Crash["point"]>
@@ -35,7 +36,7 @@ const callOver = (
     })
     yield* backend.firstOutcome
     const pid = yield* connected(backend)
-    if (point === "unread") process.kill(pid, "SIGSTOP")
+    if (point === "unread") Pause.stop(pid)
     const call = yield* Effect.fork(Effect.either(ask(backend, tool, { key: "k" }, options)))
     if (point === "unread") {
       yield* eventually(() => call.unsafePoll() !== null || inFlight(backend) > 0)
@@ -155,7 +156,7 @@ describe.concurrent("calls over a crash", () => {
       const backend = yield* Backend.make("full", { connector: StdioConnector.make(server({ journal })), reconnect })
       const pid = yield* connected(backend)
       yield* backend.firstOutcome
-      process.kill(pid, "SIGSTOP")
+      Pause.stop(pid)
       const progressed: Array<string> = []
       // The first fills the pipe and is cut off in the middle; the others wait behind it.
       const call = (key: string) =>

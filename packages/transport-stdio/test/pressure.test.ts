@@ -1,7 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import type { Connection, Loss } from "@mcp-lifeline/core"
 import { Effect, Exit, Fiber, Scope } from "effect"
-import { call, connect, livingIn, pidOf, server } from "./support.js"
+import * as Pause from "./Pause.js"
+import { call, connect, killed, livingIn, pidOf, server } from "./support.js"
 
 const lossOf = (connection: Connection): Effect.Effect<Loss> =>
   Effect.async((resume) => connection.onLost((loss) => resume(Effect.succeed(loss))))
@@ -13,7 +14,7 @@ describe("writing to the process", () => {
     Effect.gen(function*() {
       const connection = yield* connect(server())
       const pid = pidOf(connection)
-      process.kill(pid, "SIGSTOP")
+      Pause.stop(pid)
       const calls = yield* Effect.forEach(
         Array.from({ length: 20 }, (_, index) => index),
         (index) => Effect.fork(call(connection, "length", { text: mebibyte.slice(index) }))
@@ -22,7 +23,7 @@ describe("writing to the process", () => {
       const notified = yield* Effect.fork(connection.notify("notifications/initialized"))
       yield* Effect.sleep(100)
       assert.strictEqual(notified.unsafePoll(), null)
-      process.kill(pid, "SIGCONT")
+      Pause.resume(pid)
       yield* Fiber.join(notified)
       const lengths = yield* Effect.forEach(calls, Fiber.join)
       assert.deepStrictEqual(lengths.map(Number), lengths.map((_, index) => mebibyte.length - index))
@@ -31,7 +32,7 @@ describe("writing to the process", () => {
   it.scopedLive("[S9] what waits for a full pipe ends at once when the process does, and is known not to be sent", () =>
     Effect.gen(function*() {
       const connection = yield* connect(server())
-      process.kill(pidOf(connection), "SIGSTOP")
+      Pause.stop(pidOf(connection))
       const calls = yield* Effect.forEach(
         [1, 2, 3, 4],
         () => Effect.fork(Effect.flip(call(connection, "length", { text: mebibyte })))
@@ -40,7 +41,7 @@ describe("writing to the process", () => {
       yield* Effect.yieldNow()
       process.kill(pidOf(connection), "SIGKILL")
       const errors = yield* Effect.forEach(calls, Fiber.join)
-      for (const error of errors) assert.deepInclude(error, { reason: "lost", message: "was killed by SIGKILL" })
+      for (const error of errors) assert.deepInclude(error, { reason: "lost", message: killed })
       // The others waited. The first was being written: a part of a line is no request, but where the exit is seen before
       // the broken pipe, Node does not tell how much was written.
       const [first, ...others] = errors.map((error) => error.fate)
@@ -65,7 +66,7 @@ describe("writing to the process", () => {
         Scope.extend(scope)
       )
       const pid = pidOf(connection)
-      process.kill(pid, "SIGSTOP")
+      Pause.stop(pid)
       const fiber = yield* Effect.fork(Effect.flip(call(connection, "length", { text: mebibyte })))
       yield* Effect.yieldNow()
       yield* Scope.close(scope, Exit.void)

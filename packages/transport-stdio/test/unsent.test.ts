@@ -4,6 +4,7 @@ import { StdioFaultServer } from "@mcp-lifeline/testing"
 import { StdioConnector } from "@mcp-lifeline/transport-stdio"
 import { Effect, Either, Fiber } from "effect"
 import { join } from "node:path"
+import * as Pause from "./Pause.js"
 import { ask, connected, eras, eventually, reconnect, serverOf, temporary } from "./support.js"
 
 /** Longer than what any pipe takes at once. */
@@ -22,7 +23,7 @@ const stopped = (era: (typeof eras)[number]) =>
       reconnect
     })
     const pid = yield* connected(backend)
-    process.kill(pid, "SIGSTOP")
+    Pause.stop(pid)
     return { backend, journal, pid }
   })
 
@@ -48,7 +49,7 @@ describe.concurrent("calls in the queue of a server that does not read", () => {
         }
         yield* Fiber.interruptAll(cancelled)
         const kept = yield* Effect.fork(ask(backend, "count", { key: "kept" }, { timeout: "2 minutes" }))
-        process.kill(pid, "SIGCONT")
+        Pause.resume(pid)
         assert.isTrue(Either.isRight(yield* Fiber.join(first)))
         yield* Fiber.join(kept)
         assert.strictEqual(StdioFaultServer.count(journal, "apply"), 1)
@@ -63,7 +64,7 @@ describe.concurrent("calls in the queue of a server that does not read", () => {
       const first = yield* Effect.fork(ask(backend, "length", { text: long }, { timeout: "2 minutes" }))
       const second = yield* Effect.fork(ask(backend, "silent", {}, { timeout: "2 minutes" }))
       yield* Effect.yieldNow()
-      process.kill(pid, "SIGCONT")
+      Pause.resume(pid)
       yield* Fiber.join(first)
       yield* eventually(() => StdioFaultServer.count(journal, "call", "silent") === 1)
       yield* Fiber.interrupt(second)
@@ -75,7 +76,7 @@ describe.concurrent("calls in the queue of a server that does not read", () => {
       const { backend, journal, pid } = yield* stopped("2025")
       const error = yield* Effect.flip(ask(backend, "count", { key: "long", text: long }, { timeout: 20 }))
       assert.strictEqual(error._tag, "RequestTimeout")
-      process.kill(pid, "SIGCONT")
+      Pause.resume(pid)
       yield* eventually(() => StdioFaultServer.count(journal, "notification", "notifications/cancelled") === 1)
       assert.strictEqual(StdioFaultServer.count(journal, "apply", "long"), 1)
     }))

@@ -57,12 +57,10 @@ export interface Wine {
   readonly node: string
   /** Runs a program of Windows there, to its end. Its output goes to `wine.log`. */
   readonly run: (...args: ReadonlyArray<string>) => Promise<void>
-  /** The same in a folder of it. */
-  readonly runIn: (folder: string, ...args: ReadonlyArray<string>) => Promise<void>
   /** What a program has written to a file there; throws with what it has printed if there is none. */
   readonly read: (file: string) => string
   /** Writes there, as one CommonJS file of the same name (`x.ts` becomes `x.cjs`), a module with Lifeline's sources. Resolves with its path. */
-  readonly bundle: (entry: URL, alias?: Readonly<Record<string, string>>) => Promise<string>
+  readonly bundle: (entry: URL) => Promise<string>
   /** Removes the folder. What still runs ends with the last test. */
   readonly end: () => void
 }
@@ -102,26 +100,25 @@ export const make = ({ path: node }: Node, { isBare = false } = {}): Wine => {
     NODE_SKIP_PLATFORM_CHECK: "1",
     NODE_OPTIONS: `--require ${JSON.stringify(windows(keepAlive).replaceAll("\\", "/"))}`
   }
-  const runIn = async (folder: string, ...args: ReadonlyArray<string>): Promise<void> => {
+  const run = async (...args: ReadonlyArray<string>): Promise<void> => {
     // A pipe is no console for programs of Windows; a file will do.
     const log = openSync(logFile, "a")
     const [program = "", ...rest] = isWindows ? args : ["wine", ...args]
-    const child = spawn(program, rest, { cwd: join(directory, folder), env, stdio: ["ignore", log, log] })
+    const child = spawn(program, rest, { cwd: directory, env, stdio: ["ignore", log, log] })
     await once(child, "exit")
     closeSync(log)
   }
   return {
     directory,
     node,
-    runIn,
-    run: (...args) => runIn("", ...args),
+    run,
     read: (file) => {
       const path = join(directory, file)
       if (existsSync(path)) return readFileSync(path, "utf8")
       const printed = existsSync(logFile) ? readFileSync(logFile, "utf8").slice(-mostCharacters) : ""
       throw new Error(`the program has written no ${file}; it has printed: ${printed}`)
     },
-    bundle: (entry, alias) => bundle(entry, directory, alias),
+    bundle: (entry) => bundle(entry, directory),
     end: () => rmSync(directory, { recursive: true, force: true, maxRetries: 20 })
   }
 }

@@ -1,6 +1,6 @@
 /** Tests that are written for Linux, run on Windows. */
 import { execFileSync } from "node:child_process"
-import { mkdtempSync, rmSync } from "node:fs"
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { createRequire } from "node:module"
 import { tmpdir } from "node:os"
 import { basename, dirname, join } from "node:path"
@@ -15,11 +15,13 @@ const alias = {
   vitest: join(dirname(createRequire(import.meta.url).resolve("vitest/package.json")), "../chai")
 }
 
-const list = async (entry: URL): Promise<ReadonlyArray<string>> => {
+/** The tests as one CommonJS module, and their names. */
+const collect = async (entry: URL): Promise<{ readonly code: string; readonly names: ReadonlyArray<string> }> => {
   const directory = mkdtempSync(join(tmpdir(), "lifeline-suite-"))
   try {
     const file = await Wine.bundle(entry, directory, alias)
-    return JSON.parse(execFileSync(process.execPath, [file, "list"], { encoding: "utf8" })) as ReadonlyArray<string>
+    const names = JSON.parse(execFileSync(process.execPath, [file, "list"], { encoding: "utf8" })) as Array<string>
+    return { code: readFileSync(file, "utf8"), names }
   } finally {
     rmSync(directory, { recursive: true })
   }
@@ -38,7 +40,7 @@ export const run = async (
     readonly skip?: Readonly<Record<string, string>>
   }
 ): Promise<void> => {
-  const names = await list(entry)
+  const { code, names } = await collect(entry)
   const reasonOf = (name: string): string | undefined =>
     Object.entries(skip).find(([skipped]) => name.includes(skipped))?.[1]
   for (const unknown of Object.keys(skip).filter((skipped) => !names.some((name) => name.includes(skipped)))) {
@@ -52,9 +54,9 @@ export const run = async (
       beforeAll(async () => {
         wine = Wine.make(node)
         prepare(wine.directory)
-        await wine.bundle(entry, alias)
+        writeFileSync(join(wine.directory, "tests.cjs"), code)
         const skipped = names.filter((name) => reasonOf(name) !== undefined)
-        await wine.run(wine.node, `${title}.test.cjs`, "run", "results.json", JSON.stringify(skipped))
+        await wine.run(wine.node, "tests.cjs", "run", "results.json", JSON.stringify(skipped))
         results = JSON.parse(wine.read("results.json")) as ReadonlyArray<Result>
       })
       afterAll(() => wine.end())
