@@ -1,5 +1,14 @@
 import { EventEmitter } from "node:events"
-import { mkdirSync, mkdtempSync, renameSync, rmSync, utimesSync, writeFileSync } from "node:fs"
+import {
+  mkdirSync,
+  mkdtempSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync
+} from "node:fs"
 import type { FSWatcher, watch } from "node:fs"
 import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
@@ -136,6 +145,29 @@ describe("--watch on Windows", () => {
     one.write("server.mjs", "again")
     await one.opened(2)
     assert.deepStrictEqual(one.seen(), ["server.mjs"])
+  })
+
+  it("[W4] the folder is watched under its full name, and files are reported under the one that was given", () => {
+    using one = watching()
+    const link = `${one.folder}.link`
+    symlinkSync(one.folder, link)
+    const seen: Array<string> = []
+    const watched: Array<unknown> = []
+    let report: (event: string, name: string) => void = assert.fail
+    const native = (folder: unknown, _: unknown, listener: typeof report) => {
+      watched.push(folder)
+      report = listener
+      return Object.assign(new EventEmitter(), { close: () => undefined })
+    }
+    const linked = new RecursiveWatch(link, {
+      isOpened: () => true,
+      onChange: (path) => seen.push(path),
+      onError: assert.fail
+    }, native as unknown as typeof watch)
+    one.write("server.mjs", "second")
+    report("change", "server.mjs")
+    linked.close()
+    assert.deepStrictEqual([watched, seen], [[realpathSync(one.folder)], [join(link, "server.mjs")]])
   })
 
   it("[W4] a folder that is not there at first is watched when it is", async () => {

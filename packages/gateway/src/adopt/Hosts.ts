@@ -86,6 +86,13 @@ export const hosts: ReadonlyArray<Host> = [
     project: [".vscode/mcp.json", ".vscode/settings.json"]
   },
   {
+    id: "visual-studio",
+    title: "Visual Studio",
+    sections: [["servers"]],
+    user: ({ home, platform }) => platform === "win32" ? [`${home}/.mcp.json`] : [],
+    project: [".vs/mcp.json"]
+  },
+  {
     id: "copilot",
     title: "GitHub Copilot CLI",
     sections: mcpServers,

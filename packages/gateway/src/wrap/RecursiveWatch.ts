@@ -5,7 +5,7 @@
  * Windows reports more than is asked for here: a folder as changed when something in it is, and a file when it was only read. So what is
  * reported is compared with what was there.
  */
-import { type Dirent, type FSWatcher, readdirSync, statSync, watch } from "node:fs"
+import { type Dirent, type FSWatcher, readdirSync, realpathSync, statSync, watch } from "node:fs"
 import { dirname, join, sep } from "node:path"
 import type { Listener } from "./FolderWatch.js"
 
@@ -77,7 +77,9 @@ export class RecursiveWatch {
     // Older versions of Windows remove a folder only when nobody watches it, so an empty one is not watched. The next check looks again.
     if (this.#identity === undefined || entriesOf(this.#root).length === 0) return
     try {
-      this.#watcher = this.#watch(this.#root, { recursive: true }, (event, name) => this.#onEvent(event, name))
+      // With a short name, such as `RUNNER~1`, Node.js aborts when something changes (libuv#5010).
+      const folder = realpathSync.native(this.#root)
+      this.#watcher = this.#watch(folder, { recursive: true }, (event, name) => this.#onEvent(event, name))
       // Windows says EPERM when the folder is removed.
       this.#watcher.on("error", () => this.#drop())
     } catch (error) {

@@ -30,6 +30,8 @@ describe("the places of hosts", () => {
       "win32",
       "C:\\Users\\ann\\AppData\\Local\\Packages\\Claude_*\\LocalCache\\Roaming\\Claude\\claude_desktop_config.json"
     ],
+    ["visual-studio", "win32", "C:\\Users\\ann\\.mcp.json"],
+    ["visual-studio", "win32", "C:\\work\\.vs\\mcp.json"],
     ["codex", "win32", "C:\\Users\\ann\\.codex\\config.toml"],
     ["opencode", "win32", "C:\\Users\\ann\\.config\\opencode\\opencode.json"],
     ["kilo", "win32", "C:\\Users\\ann\\.config\\kilo\\kilo.jsonc"],
