@@ -39,11 +39,16 @@ export interface Process {
   readonly start: string
 }
 
-/** Reads the start from `/proc/<pid>/stat`. The program name is in brackets and may have any character, so look behind the last one. */
-const startFromStat = (stat: string): string | undefined => {
+/**
+ * Reads the start from `/proc/<pid>/stat`. The program name is in brackets and may have any character, so look behind the last one.
+ *
+ * A zombie has ended. But a process is shown as one as soon as its first thread has ended: until the others have, too, its files and sockets are
+ * open, and a write may be under way.
+ */
+export const startFromStat = (stat: string): string | undefined => {
   const [state = "", ...fields] = stat.slice(stat.lastIndexOf(")") + 2).split(" ")
-  // A zombie has ended.
-  return ["Z", "X", "x"].includes(state) ? undefined : fields[18] ?? ""
+  const [threads, start = ""] = [Number(fields[16]), fields[18]]
+  return ["Z", "X", "x"].includes(state) && !(threads > 1) ? undefined : start
 }
 
 /** Reads the start from a line of `ps`. */

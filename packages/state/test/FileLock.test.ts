@@ -2,11 +2,12 @@ import { describe, expect, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, Option, Scope } from "effect"
 import { spawn, spawnSync } from "node:child_process"
 import { readdirSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs"
+import { createServer } from "node:net"
 import { join } from "node:path"
 import { vi } from "vitest"
 import { folder } from "../../testing/test/support/folder.js"
 import * as FileLock from "../src/FileLock.js"
-import { identify, machine, processState, self, startFromPs, startOf } from "../src/machine.js"
+import { identify, machine, processState, self, startFromPs, startFromStat, startOf } from "../src/machine.js"
 import { failing, inNoTime, onWindows } from "./support.js"
 
 /** Every claim of another machine is soon a dead one. */
@@ -252,6 +253,47 @@ describe("a process of a machine", () => {
       expect(process.kill(pid, 0)).toBe(true)
       expect(yield* Effect.promise(() => processState({ pid, start: "1" }))).toBe("gone")
     }))
+
+  it("[A2] has not ended before all its threads have, which have its files and sockets open", () => {
+    const stat = (state: string, threads: number) =>
+      `4711 (a) Z 1 (b) ${state} ${Array.from({ length: 16 }, () => 0).join(" ")} ${threads} 0 98765 0 0`
+    expect(startFromStat(stat("S", 11))).toBe("98765")
+    for (const state of ["Z", "X", "x"]) {
+      expect(startFromStat(stat(state, 2))).toBe("98765")
+      expect(startFromStat(stat(state, 1))).toBeUndefined()
+      expect(startFromStat(stat(state, 0))).toBeUndefined()
+    }
+    // As systems have it that are no Linux.
+    expect(startFromStat("1 (a) S")).toBe("")
+    expect(startFromStat("1 (a) Z")).toBeUndefined()
+  })
+
+  it.scopedLive.skipIf(process.platform !== "linux")(
+    "[A2] which is killed keeps what it has open until it has ended",
+    () =>
+      Effect.gen(function*() {
+        // Much memory takes time to be given back, and the first thread does not wait for that.
+        const script = `globalThis.much = Buffer.alloc(2e8, 1)
+        require("net").createServer().listen(0, "127.0.0.1", function() { console.log(this.address().port) })`
+        for (let round = 0; round < 3; round++) {
+          const child = spawn(process.execPath, ["-e", script], { stdio: ["ignore", "pipe", "ignore"] })
+          const ended = new Promise((resolve) => child.once("close", resolve))
+          yield* Effect.addFinalizer(() => Effect.promise(() => (child.kill("SIGKILL"), ended)))
+          const port = Number(yield* Effect.promise(() => new Promise((resolve) => child.stdout.once("data", resolve))))
+          const pid = child.pid ?? 0
+          const start = (yield* Effect.promise(() => startOf(pid))) ?? ""
+          child.kill("SIGKILL")
+          while ((yield* Effect.promise(() => processState({ pid, start }))) !== "gone") yield* Effect.yieldNow()
+          const listening = yield* Effect.promise(() =>
+            new Promise<string>((resolve) => {
+              const server = createServer().once("error", (error: NodeJS.ErrnoException) => resolve(String(error.code)))
+              server.listen({ port, host: "127.0.0.1" }, () => server.close(() => resolve("listens")))
+            })
+          )
+          expect(listening).toBe("listens")
+        }
+      })
+  )
 
   it("[A2] has ended, or was started at a time, by the words of ps", () => {
     expect(startFromPs("  Ss   Sat Nov 21 10:00:00 2026\n")).toBe("1795255200")
