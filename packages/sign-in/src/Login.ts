@@ -189,12 +189,20 @@ const beginOnDevice = (request: Request): Effect.Effect<Waiting, Later | Refused
 export const begin = (request: Request): Effect.Effect<Waiting, Later | Refused, Scope.Scope> =>
   request.method === "device" ? beginOnDevice(request) : beginInBrowser(request)
 
+/** How often, and how soon again, the port of a process that has just ended is tried: some systems close sockets a moment later. */
+const [resumeTries, resumeInterval] = [10, "100 millis"] as const
+
 /** Goes on with a login that another process began; undefined where it cannot come back to this one. */
 export const resume = (login: PendingLogin.PendingLogin): Effect.Effect<Waiting | undefined, never, Scope.Scope> =>
   Effect.gen(function*() {
     if (login.way._tag === "Device") return { login, listener: undefined }
     const { hostname, pathname, port } = new URL(login.way.redirect)
-    const listener = yield* RedirectListener.make({ host: hostname, port: Number(port), path: pathname })
+    const place = { host: hostname, port: Number(port), path: pathname }
+    let listener = yield* RedirectListener.make(place)
+    for (let tries = 0; listener === undefined && tries < resumeTries; tries++) {
+      yield* Effect.sleep(resumeInterval)
+      listener = yield* RedirectListener.make(place)
+    }
     return listener && { login, listener }
   })
 
