@@ -21,7 +21,7 @@ const loginAt = (server: Server): PendingLogin.PendingLogin => ({
   issuer: "https://login.example",
   metadata: { issuer: "https://login.example", token_endpoint: "https://login.example/token" },
   resource: undefined,
-  client: { id: "client", origin: "registered", redirects: [], authMethod: "none", secret: undefined } as never,
+  client: { id: "client", origin: "registered", redirects: [] },
   scope: undefined,
   opened: true,
   address: "https://login.example/authorize",
