@@ -3,6 +3,7 @@
  */
 import { ConnectError } from "@mcp-lifeline/core"
 import { accessSync, constants, statSync } from "node:fs"
+import { quoted } from "./quoted.js"
 import * as WindowsFailure from "./WindowsFailure.js"
 
 /** What was to be started. `show` and `showArgs` mask secrets. */
@@ -55,10 +56,10 @@ const explain = (error: unknown, code: string | undefined, target: Target): stri
   const { command, cwd, platform = process.platform, show, showArgs } = target
   if (command === "") return "command is empty: give the program to start"
   const split = code === "ENOENT" || code === "ENOTDIR" ? argumentsIn(command) : undefined
-  const shown = `command ${JSON.stringify(show(command))}`
+  const shown = `command ${quoted(show(command))}`
   if (cwd !== undefined && (code === "ENOENT" || code === "ENOTDIR" || code === "EACCES")) {
     const kind = kindOf(cwd)
-    const directory = `cwd ${JSON.stringify(show(cwd))}`
+    const directory = `cwd ${quoted(show(cwd))}`
     if (kind === "missing") return `${directory} does not exist: ${correct(cwd, "create it or correct it")}`
     if (kind === "other") return `${directory} is not a directory: correct it`
     if (!mayEnter(cwd)) return `${directory} cannot be entered: correct it or its permissions`

@@ -1,6 +1,7 @@
 /**
  * Why a process could not be started on Windows, in words (S6, S10).
  */
+import { quoted } from "./quoted.js"
 import { type Problem, Unstartable } from "./WindowsCommand.js"
 
 /** The longest list of folders in a message, in characters. */
@@ -26,9 +27,7 @@ const explainProblem = (problem: Problem, shown: string, show: (text: string) =>
       const of = `(with ${extensions.join(", ")})`
       if (neededBy !== undefined) {
         const where = folders === undefined ? "" : ` in the server's PATH: ${show(list(folders))}`
-        return `${shown} needs ${JSON.stringify(show(name))}, which ${
-          JSON.stringify(show(neededBy))
-        } names and which was not `
+        return `${shown} needs ${quoted(show(name))}, which ${quoted(show(neededBy))} names and which was not `
           + `found ${of}${where}: install it, or correct the server's PATH`
       }
       if (folders === undefined) return `${shown} does not exist ${of}: ${advice}`

@@ -167,7 +167,7 @@ describe("the command of a server on Windows", () => {
     assert.deepInclude(resolve("binary", ["x"], files), { file: "C:\\node\\binary", args: ["x"] })
     assert.include(
       refusal("lost", [], files),
-      `command "lost" needs "perl", which "C:\\\\node\\\\lost" names and which was not found (with .COM, .EXE, .BAT, .CMD) in the server's `
+      `command "lost" needs "perl", which "C:\\node\\lost" names and which was not found (with .COM, .EXE, .BAT, .CMD) in the server's `
         + "PATH: C:\\node; C:\\Program Files\\x; D:\\tools: install it"
     )
     assert.include(refusal("ring", [], files), `needs "ring"`)
@@ -270,7 +270,7 @@ describe("the command of a server on Windows", () => {
     )
     assert.strictEqual(
       refusal("C:\\hush\\foo", [], {}),
-      'command "C:\\\\***\\\\foo" does not exist (with .COM, .EXE, .BAT, .CMD): correct it'
+      'command "C:\\***\\foo" does not exist (with .COM, .EXE, .BAT, .CMD): correct it'
     )
     assert.include(refusal("%APPDATA%\\foo", [], {}), "no shell expands %APPDATA%; give the full path")
     assert.include(refusal("npx -y foo", [], {}), 'command: "npx", args: ["-y", "foo"]')

@@ -45,7 +45,7 @@ describe("why a process could not be started", () => {
     for (const code of ["ENOENT", "ENOTDIR"]) {
       assert.strictEqual(said(code), `${foo} was not found in PATH: install it, or give its full path`)
       assert.strictEqual(said(code, "/no/such"), 'command "/no/such" does not exist: correct it')
-      assert.strictEqual(said(code, "no\\such"), 'command "no\\\\such" does not exist: correct it')
+      assert.strictEqual(said(code, "no\\such"), 'command "no\\such" does not exist: correct it')
       assert.include(said(code, file), "names an interpreter in its first line that does not exist")
     }
     assert.strictEqual(said("EACCES", directory), `command "${directory}" is a directory: give the program to start`)

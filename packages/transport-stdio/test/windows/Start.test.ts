@@ -134,7 +134,7 @@ for (const node of Wine.nodes) {
         String(missing),
         /^command "nowhere" was not found in PATH \(with .*\.exe.*\): looked in [A-Z]:\\.*bin \(x\) & y; [A-Z]:\\.*: install it/i
       )
-      assert.match(String(path), /^command "\.\\\\nowhere" does not exist \(with .*\): correct it/)
+      assert.match(String(path), /^command "\.\\nowhere" does not exist \(with .*\): correct it/)
       assert.match(
         String(lineBreak),
         /^command "npx" is a script \([A-Z]:\\.*npx\.cmd\), and one of args contains a line break/
