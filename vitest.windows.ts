@@ -1,8 +1,8 @@
 import { defineConfig } from "vitest/config"
 import { project } from "./vitest.shared.js"
 
-/** Programs under Wine compute more than they wait: one file for each core of a small machine. */
-const workers = 2
+/** Half of the time, programs under Wine compute: on a small machine three keep two cores busy. */
+const workers = 3
 
 /** The tests for Windows, from `scripts/test-windows.mjs`. */
 export default defineConfig({

@@ -17,7 +17,8 @@ const state = join(process.cwd(), folder)
 const env = { ...process.env, MCP_LIFELINE_STATE: state, CI: "" }
 const program = join(process.cwd(), "esm", "bin.js")
 const config = join(process.cwd(), "mcp.json")
-const [shared, tool] = [["serve", "--stdio", "--config", config, "--linger", "3"], "tool__started"]
+/** A slow machine takes seconds to start the next host. */
+const [shared, tool] = [["serve", "--stdio", "--config", config, "--linger", "20"], "tool__started"]
 
 const until = async (condition: () => boolean): Promise<void> => {
   while (!condition()) await new Promise((resolve) => setTimeout(resolve, 20))
