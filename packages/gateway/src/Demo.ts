@@ -9,10 +9,11 @@ import type { Scope } from "effect"
 import { Effect, Schedule, SubscriptionRef } from "effect"
 import type { ChildProcess } from "node:child_process"
 import { exec, execFile, spawn } from "node:child_process"
+import { existsSync } from "node:fs"
 import { createRequire } from "node:module"
 import type { AddressInfo } from "node:net"
 import { connect, createServer } from "node:net"
-import { delimiter, dirname, join, resolve } from "node:path"
+import { delimiter, dirname, isAbsolute, join, resolve } from "node:path"
 import { fileURLToPath } from "node:url"
 import { StartError } from "./Errors.js"
 import * as Text from "./Text.js"
@@ -44,16 +45,19 @@ const scriptIn = (modules: string): string => join(modules, name, "dist/index.js
 
 type Done = (cause: Error | null, stdout: string) => void
 
+/** The path of npx on Windows. A shell would look in the current folder first, where anybody's files are. */
+const npxPath = (): string | undefined =>
+  (process.env["PATH"] ?? "").split(delimiter).map((folder) => folder.replaceAll(`"`, "")).filter(isAbsolute)
+    .flatMap((folder) => [join(folder, "npx.cmd"), join(folder, "npx.exe")]).find(existsSync)
+
 /** Runs npx. On Windows that is a script, which only a shell runs: the arguments are ours, and none has a character that a shell reads. */
-const npx = (args: ReadonlyArray<string>, done: Done): ChildProcess =>
-  process.platform === "win32"
-    // The shell would look for it in the current folder first, where anybody's files are.
-    ? exec(
-      ["npx", ...args].join(" "),
-      { env: { ...process.env, NoDefaultCurrentDirectoryInExePath: "1" }, windowsHide: true },
-      done
-    )
-    : execFile("npx", args, done)
+const npx = (args: ReadonlyArray<string>, done: Done): ChildProcess | undefined => {
+  if (process.platform !== "win32") return execFile("npx", args, done)
+  const path = npxPath()
+  if (path !== undefined) return exec(`"${path}" ${args.join(" ")}`, { windowsHide: true }, done)
+  done(new Error("it was not found in PATH"), "")
+  return undefined
+}
 
 /** The folder of modules into which npx has fetched the server: the first entry in the PATH of a program that npx runs. */
 const fetched = Effect.async<string, StartError>((resume) => {
@@ -65,7 +69,7 @@ const fetched = Effect.async<string, StartError>((resume) => {
     }; install ${name}, or give --config`
     resume(Effect.fail(new StartError({ message, cause })))
   })
-  return Effect.sync(() => child.kill())
+  return Effect.sync(() => child?.kill())
 })
 
 /** The script of the published server: the installed one, or else the one that npx fetches. */
