@@ -142,7 +142,7 @@ const ways: Readonly<Record<string, () => Promise<unknown>>> = {
 
 mkdirSync(state, { recursive: true })
 // The test waits for its end, also if something else does not happen.
-setTimeout(() => process.exit(1), 120_000)
+setTimeout(() => process.exit(1), 240_000)
 void ways[way]?.().catch(String).then((result) => {
   if (way === "host") return
   write(output, result)

@@ -16,7 +16,7 @@ const [url = "", folder = "", output = "", root] = process.argv.slice(2)
 const print = (value: unknown) => Effect.sync(() => appendFileSync(output, `${JSON.stringify(value)}\n`))
 
 // The test waits for its end, also if nobody logs in.
-setTimeout(() => process.exit(1), 120_000)
+setTimeout(() => process.exit(1), 240_000)
 
 const main = Effect.gen(function*() {
   const browser = root === undefined ? undefined : Browser.system({ SystemRoot: root })
