@@ -17,7 +17,7 @@ export const RunningGateway = Schema.Struct({
   /** The URL under which programs on this machine reach it, without a path. */
   url: Schema.String,
   pid: Schema.Int,
-  /** When its process was started, in the format of the operating system. */
+  /** What tells its process from others with the same id: when it was started, as the system writes it, or on Windows its pipe. */
   start: Schema.String,
   /** The configuration file; `null` for the demo. */
   config: Schema.NullOr(Schema.String),
