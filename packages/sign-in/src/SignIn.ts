@@ -170,9 +170,7 @@ export const make = (options: Options): Effect.Effect<SignIn, never, Scope.Scope
           named,
           Effect.tap((outcome) => outcome._tag === "Renewed" ? adopt(outcome.grant) : Effect.void),
           Effect.tapError((failure) => failed(failure, stepUp)),
-          Effect.ensuring(Effect.sync(() => {
-            renewing = undefined
-          })),
+          Effect.ensuring(Effect.sync(() => void (renewing = undefined))),
           Effect.uninterruptible
         )
         return Effect.flatMap(Effect.forkDaemon(run), (fiber) => {

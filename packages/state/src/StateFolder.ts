@@ -47,7 +47,7 @@ export interface Collection<A> {
  * 10 seconds, one warning says so, and everything works in the memory of this process. On Windows that is also so for a file that another program
  * keeps open for 3 seconds.
  *
- * On Windows there are no modes, and nothing is checked: the folder is as private as the one in which it lies. `%LOCALAPPDATA%` is open to its
+ * On Windows there are no modes, and nothing is checked: the folder is as private as the one in which it lies. `%USERPROFILE%` is open to its
  * user, the system and administrators only. Who names another folder with `MCP_LIFELINE_STATE` makes sure of that.
  */
 export class StateFolder extends Context.Tag("mcp-lifeline/StateFolder")<StateFolder, {

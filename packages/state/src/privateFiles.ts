@@ -2,7 +2,7 @@
  * Files and folders that only their user can write. They are read only if that is so, and written atomically.
  *
  * Windows has no owners and modes of this kind: there, nothing of this is checked, and a file is as private as the folder in which it was made.
- * `%LOCALAPPDATA%` is open to its user, the system and administrators only.
+ * `%USERPROFILE%` is open to its user, the system and administrators only.
  */
 import { Data, Effect } from "effect"
 import { randomBytes } from "node:crypto"

@@ -15,19 +15,15 @@ const read = (platform: NodeJS.Platform, env: NodeJS.ProcessEnv, name: string): 
 
 /**
  * `MCP_LIFELINE_STATE` if it is set; otherwise `$XDG_STATE_HOME/mcp-lifeline` or `~/.local/state/mcp-lifeline`, on macOS
- * `~/Library/Application Support/mcp-lifeline`, on Windows `%LOCALAPPDATA%\mcp-lifeline` or
- * `%USERPROFILE%\AppData\Local\mcp-lifeline`. `home` is where the system says that the user's files are.
+ * `~/Library/Application Support/mcp-lifeline`, on Windows `%USERPROFILE%\.mcp-lifeline`: below `AppData`, hosts that were installed as MSIX
+ * packages see files of their own, so they would share nothing. `home` is where the system says that the user's files are.
  */
 export const statePath = (platform: NodeJS.Platform, env: NodeJS.ProcessEnv, home: string): string => {
   const chosen = read(platform, env, "MCP_LIFELINE_STATE")
   if (chosen !== undefined) return resolve(chosen)
   if (platform === "win32") {
-    const local = read(platform, env, "LOCALAPPDATA")
-    const profile = read(platform, env, "USERPROFILE") ?? home
-    return win32.join(
-      local !== undefined && win32.isAbsolute(local) ? local : win32.join(profile, "AppData", "Local"),
-      "mcp-lifeline"
-    )
+    const profile = read(platform, env, "USERPROFILE")
+    return win32.join(profile !== undefined && win32.isAbsolute(profile) ? profile : home, ".mcp-lifeline")
   }
   if (platform === "darwin") return posix.join(home, "Library", "Application Support", "mcp-lifeline")
   const state = nonEmpty(env["XDG_STATE_HOME"])

@@ -52,31 +52,10 @@ describe("the state folder", () => {
       "/home/ann/.local/state/mcp-lifeline"
     ],
     ["macOS", "darwin", {}, "/home/ann/Library/Application Support/mcp-lifeline"],
-    [
-      "Windows",
-      "win32",
-      { LOCALAPPDATA: "C:\\Users\\ann\\AppData\\Local" },
-      "C:\\Users\\ann\\AppData\\Local\\mcp-lifeline"
-    ],
-    [
-      "Windows, in an environment that was copied",
-      "win32",
-      { LocalAppData: "D:\\Local", UserProfile: "D:\\ann" },
-      "D:\\Local\\mcp-lifeline"
-    ],
-    [
-      "Windows without LOCALAPPDATA",
-      "win32",
-      { UserProfile: "D:\\ann", LOCALAPPDATA: "" },
-      "D:\\ann\\AppData\\Local\\mcp-lifeline"
-    ],
-    [
-      "Windows with a relative LOCALAPPDATA",
-      "win32",
-      { localappdata: "Local", USERPROFILE: "D:\\ann" },
-      "D:\\ann\\AppData\\Local\\mcp-lifeline"
-    ],
-    ["Windows without variables", "win32", {}, "\\home\\ann\\AppData\\Local\\mcp-lifeline"],
+    ["Windows", "win32", { USERPROFILE: "D:\\ann" }, "D:\\ann\\.mcp-lifeline"],
+    ["Windows, in an environment that was copied", "win32", { UserProfile: "D:\\ann" }, "D:\\ann\\.mcp-lifeline"],
+    ["Windows with a relative USERPROFILE", "win32", { USERPROFILE: "ann" }, "\\home\\ann\\.mcp-lifeline"],
+    ["Windows without variables", "win32", {}, "\\home\\ann\\.mcp-lifeline"],
     ["chosen on Windows", "win32", { mcp_lifeline_state: "/elsewhere" }, "/elsewhere"],
     ["names elsewhere have a case", "linux", { xdg_state_home: "/state" }, "/home/ann/.local/state/mcp-lifeline"],
     ["chosen", "linux", { MCP_LIFELINE_STATE: "/elsewhere", XDG_STATE_HOME: "/state" }, "/elsewhere"],
