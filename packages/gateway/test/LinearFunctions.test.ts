@@ -76,7 +76,7 @@ const units = [
 ]
 
 /** Those that are tried at the greater length, too: there a text is what a function has in pieces, whatever they consist of. */
-const common = ["a", '"id":1,', ...(isFull ? [" ", "{", "\n", "\r", '"', "\\", "\u001b[", "data:\n"] : [])]
+const common = ["a", '"id":1,', ...(isFull ? [" ", "{", '"', "\u001b["] : [])]
 
 /** What stands before and after them. */
 const frames = [["", ""], ['"', "\u0001"], ['{"a":"', ""]] as const

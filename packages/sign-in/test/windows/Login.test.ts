@@ -21,7 +21,7 @@ const go = (address) => get(address, (answer) => {
 go(address)
 `
 
-for (const node of Wine.oneNode) {
+for (const node of Wine.nodes) {
   describe(`a login on Windows (${node.name})`, () => {
     let wine: Wine.Wine
 

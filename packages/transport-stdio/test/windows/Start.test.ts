@@ -33,8 +33,7 @@ IF EXIST "%dp0%\node.exe" (
 endLocal & goto #_undefined_# 2>NUL || title %COMSPEC% & "%_prog%"  "%dp0%\server.cjs" %*
 `
 
-// It starts forty processes, and what is different here is cmd.exe: one Node.js will do. The other tests start servers with each.
-for (const node of Wine.oneNode) {
+for (const node of Wine.nodes) {
   describe(`servers on Windows (${node.name})`, () => {
     let wine: Wine.Wine
     let directory = ""
