@@ -8,6 +8,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import * as Processes from "../../testing/test/support/Processes.js"
+import * as Windows from "../../testing/test/support/windows/isAlive.js"
 
 export const fixture = (name: string): string => fileURLToPath(new URL(`fixtures/${name}`, import.meta.url))
 
@@ -85,14 +86,8 @@ export const livingIn = (group: number): Array<number> =>
 /** The living processes that this one has started. */
 export const children = (): Array<number> => pids((entry) => entry.parent === process.pid)
 
-export const isAlive = (pid: number): boolean => {
-  if (!isWindows) return pids((entry) => entry.pid === pid).length > 0
-  try {
-    return process.kill(pid, 0)
-  } catch {
-    return false
-  }
-}
+export const isAlive = (pid: number): boolean =>
+  isWindows ? Windows.isAlive(pid) : pids((entry) => entry.pid === pid).length > 0
 
 export const pidOf = (connection: Connection): number => {
   const { pid } = connection.peer

@@ -10,6 +10,7 @@ import { type ChildProcess, spawn } from "node:child_process"
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs"
 import { createRequire } from "node:module"
 import { join } from "node:path"
+import { isAlive } from "../../../testing/test/support/windows/isAlive.js"
 import * as Host from "./host.js"
 
 const [way = "", output = "", folder = way] = process.argv.slice(2)
@@ -22,14 +23,6 @@ const [shared, tool] = [["serve", "--stdio", "--config", config, "--linger", "20
 
 const until = async (condition: () => boolean): Promise<void> => {
   while (!condition()) await new Promise((resolve) => setTimeout(resolve, 20))
-}
-const isAlive = (pid: number): boolean => {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch {
-    return false
-  }
 }
 const write = (file: string, value: unknown): void => {
   writeFileSync(`${file}.new`, JSON.stringify(value))

@@ -8,17 +8,10 @@ import { StdioConnector } from "@mcp-lifeline/transport-stdio"
 import { Effect, Logger } from "effect"
 import { spawn } from "node:child_process"
 import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs"
+import { isAlive } from "../../../testing/test/support/windows/isAlive.js"
 
 const [way = "", output = ""] = process.argv.slice(2)
 
-const isAlive = (pid: number): boolean => {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch {
-    return false
-  }
-}
 const alive = (pids: ReadonlyArray<number>): number => pids.filter(isAlive).length
 
 const until = async (condition: () => boolean): Promise<void> => {
