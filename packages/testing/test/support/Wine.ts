@@ -46,7 +46,7 @@ const isWindows = process.platform === "win32"
 /** A path, as Wine shows it to programs. */
 export const windows = (path: string): string => isWindows ? path : `Z:${path.replaceAll("/", "\\")}`
 
-const keepAlive = fileURLToPath(new URL("windows/keepAlive.cjs", import.meta.url))
+const mends = fileURLToPath(new URL("windows/wine.cjs", import.meta.url))
 
 /** How much of what was printed is in the message of a test that fails. */
 const mostCharacters = 4000
@@ -98,7 +98,7 @@ export const make = ({ path: node }: Node, { isBare = false } = {}): Wine => {
     WINEARCH: "win64",
     WINEDEBUG: "-all",
     NODE_SKIP_PLATFORM_CHECK: "1",
-    NODE_OPTIONS: `--require ${JSON.stringify(windows(keepAlive).replaceAll("\\", "/"))}`
+    NODE_OPTIONS: `--require ${JSON.stringify(windows(mends).replaceAll("\\", "/"))}`
   }
   const run = async (...args: ReadonlyArray<string>): Promise<void> => {
     // A pipe is no console for programs of Windows; a file will do.
