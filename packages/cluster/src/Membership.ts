@@ -1,0 +1,204 @@
+/**
+ * This process as a replica of the cluster: keeps its lease, and ends those of replicas that have gone.
+ */
+import { Deferred, Effect, Exit, FiberId, Option, type Scope } from "effect"
+import { randomUUID } from "node:crypto"
+import type { ClusterStore, Renewal, Replica, StoreError } from "./ClusterStore.js"
+import { LeaseRules, type ReplicaId } from "./LeaseRules.js"
+import type { Answers, Peers } from "./Peers.js"
+import type { Terms } from "./Terms.js"
+
+/** The right to run servers, from when it is given to when it lapses. */
+export interface Held {
+  /** The id of this replica while it has this lease. */
+  readonly id: ReplicaId
+  /** Whether servers may be started, and given something to do, at this moment. */
+  readonly isHeld: () => boolean
+  /** Ends when the lease has lapsed: what runs has to be ended at once. */
+  readonly lapsed: Effect.Effect<void>
+}
+
+/** This process as a replica. The lease ends with the scope of `make`. */
+export interface Membership {
+  /** The answers of the replica of this id; `undefined` if this process is not that replica, or not any more. */
+  readonly asked: (id: ReplicaId) => Answers | undefined
+  /** The lease. Waits until there is one: while the database is away, for as long as it is. */
+  readonly held: Effect.Effect<Held>
+  /** The replicas whose leases have not ended, as seen last, with this one. */
+  readonly replicas: () => ReadonlyArray<Replica>
+  /** Ends when the lease of a replica has ended, and everything that it ran has stopped. */
+  readonly ended: (id: ReplicaId) => Effect.Effect<void>
+}
+
+/** What a replica needs. */
+export interface Options {
+  readonly store: ClusterStore
+  readonly peers: Peers
+  readonly terms: Terms
+  /** Where other replicas reach this one. */
+  readonly address: string
+  /** Milliseconds of a clock that never jumps, and counts while the machine sleeps. */
+  readonly now: () => number
+  /** Tells somebody who survives this process when everything has to have stopped. Must not throw. */
+  readonly watch: (until: number) => void
+}
+
+interface Lapse {
+  readonly held: Held
+  readonly lapse: () => void
+}
+
+/** Somebody who waits for the end of another replica's lease. */
+interface Waiting {
+  readonly id: ReplicaId
+  /** The rounds before: only one that begins later has seen every replica that there was. */
+  readonly after: number
+  readonly ended: Deferred.Deferred<void>
+}
+
+/** Joins the cluster, and keeps a lease until the scope closes. Fails if the store cannot be reached now. */
+export const make = (
+  { address, now, peers, store, terms, watch }: Options
+): Effect.Effect<Membership, StoreError, Scope.Scope> =>
+  Effect.gen(function*() {
+    let rules = new LeaseRules(randomUUID(), terms)
+    let replicas: ReadonlyMap<ReplicaId, Replica> = new Map()
+    let rounds = 0
+    const waiting = new Set<Waiting>()
+    let current: Lapse | undefined
+    const given = yield* Effect.makeLatch()
+
+    /** Gives the lease out, or takes it back. */
+    const update = Effect.gen(function*() {
+      const isHeld = rules.isHeld(now())
+      if (isHeld) watch(rules.until)
+      if (isHeld === (current !== undefined)) return
+      if (current !== undefined) {
+        const { lapse } = current
+        current = undefined
+        yield* given.close
+        return lapse()
+      }
+      const own = rules
+      const lapsed = yield* Deferred.make<void>()
+      let hasLapsed = false
+      current = {
+        held: { id: own.id, isHeld: () => !hasLapsed && own.isHeld(now()), lapsed: Deferred.await(lapsed) },
+        lapse: () => {
+          hasLapsed = true
+          Deferred.unsafeDone(lapsed, Exit.void)
+        }
+      }
+      yield* given.open
+    })
+
+    const limited = <A, E>(work: Effect.Effect<A, E>): Effect.Effect<Option.Option<A>> =>
+      Effect.option(Effect.timeout(Effect.disconnect(work), terms.renewal))
+
+    const askForPromises = Effect.gen(function*() {
+      const asked = now()
+      const { needed } = rules
+      if (needed === undefined) return
+      const answers = yield* Effect.forEach(needed.witnesses, (id) => {
+        const replica = replicas.get(id)
+        return replica === undefined
+          ? Effect.succeed(false)
+          : Effect.map(limited(peers.promise(replica, rules.id, needed.renewals)), Option.getOrElse(() => false))
+      }, { concurrency: "unbounded" })
+      if (answers.every((isPromised) => isPromised)) rules.extended(asked)
+    })
+
+    const seenEnded = (id: ReplicaId): void => {
+      for (const one of waiting) if (one.id === id) Deferred.unsafeDone(one.ended, Exit.void)
+    }
+
+    /** Ends the lease of a replica that has gone. */
+    const end = (replica: Replica): Effect.Effect<void> =>
+      Effect.gen(function*() {
+        const needs = rules.ending(now(), replica.id)
+        if (needs === undefined) return
+        if (needs._tag === "Ask") {
+          const consents = yield* Effect.forEach(needs.witnesses, (id) => {
+            const witness = replicas.get(id)
+            return witness === undefined
+              ? Effect.succeedNone
+              : limited(peers.consent(witness, replica.id, needs.renewals))
+          }, { concurrency: "unbounded" })
+          if (!consents.some((consent) => Option.getOrElse(consent, () => false))) return
+        }
+        if (!rules.refuse(now(), replica.id, needs.renewals)) return
+        const hasEnded = yield* limited(store.end(replica.id, needs.renewals))
+        if (Option.getOrElse(hasEnded, () => false)) seenEnded(replica.id)
+      })
+
+    const saw = (round: number, renewal: Renewal): void => {
+      replicas = new Map(renewal.replicas.map((replica) => [replica.id, replica]))
+      rules.saw(now(), renewal.replicas)
+      for (const one of waiting) {
+        if (one.after < round && replicas.get(one.id)?.hasEnded !== false) Deferred.unsafeDone(one.ended, Exit.void)
+      }
+    }
+
+    const round = Effect.gen(function*() {
+      const number = ++rounds
+      const asked = now()
+      const witnesses = rules.nextWitnesses()
+      rules.renewing(witnesses)
+      const renewal = yield* limited(store.renew(rules.id, witnesses))
+      if (Option.isNone(renewal)) {
+        yield* askForPromises
+        return yield* update
+      }
+      const { renewals } = renewal.value
+      saw(number, renewal.value)
+      if (renewals === undefined) {
+        // Another replica has ended the lease. What this one ran has stopped before that.
+        rules.ended()
+        yield* update
+        rules = new LeaseRules(randomUUID(), terms)
+        return yield* Effect.ignore(store.join(rules.id, address))
+      }
+      rules.renewed(asked, renewals, witnesses)
+      yield* update
+      const others = renewal.value.replicas.filter(({ id }) => id !== rules.id)
+      yield* Effect.forEach(others, end, { concurrency: "unbounded", discard: true })
+    })
+
+    const pause = Effect.suspend(() => {
+      const soonest = Math.max(rules.nextEnding() - now(), terms.renewal / 10)
+      return Effect.sleep(Math.min(terms.renewal, soonest))
+    })
+
+    /** Takes the lease back in time. */
+    const lapse = given.await.pipe(
+      Effect.zipRight(Effect.suspend(() => Effect.sleep(Math.max(rules.until - now(), 1)))),
+      Effect.zipRight(update)
+    )
+
+    yield* store.join(rules.id, address)
+    yield* Effect.addFinalizer(() => Effect.ignore(limited(store.end(rules.id, undefined))))
+    yield* round
+    yield* Effect.forkScoped(Effect.interruptible(Effect.forever(Effect.zipRight(pause, round))))
+    yield* Effect.forkScoped(Effect.interruptible(Effect.forever(lapse)))
+
+    return {
+      asked: (id) =>
+        id === rules.id
+          ? {
+            promise: (from, renewals) => rules.promise(now(), from, renewals),
+            consent: (of, renewals) => rules.refuse(now(), of, renewals)
+          }
+          : undefined,
+      held: Effect.repeat(
+        Effect.map(given.await, () => current),
+        { until: (one): one is Lapse => one !== undefined }
+      ).pipe(Effect.map(({ held }) => held)),
+      replicas: () => Array.from(replicas.values()).filter(({ hasEnded }) => !hasEnded),
+      ended: (id) =>
+        Effect.suspend(() => {
+          const one: Waiting = { id, after: rounds, ended: Deferred.unsafeMake(FiberId.none) }
+          waiting.add(one)
+          return Effect.ensuring(Deferred.await(one.ended), Effect.sync(() => waiting.delete(one)))
+        })
+    }
+  })

@@ -1,0 +1,234 @@
+/**
+ * The store of a cluster in PostgreSQL: two small tables, and a third with the terms. Nothing of it depends on the clock of the database.
+ *
+ * The role needs `SELECT`, `INSERT`, `UPDATE` and `DELETE` on the tables `lifeline_replica`, `lifeline_server` and `lifeline_terms`; and
+ * `CREATE` on the schema, if the tables do not exist yet.
+ *
+ * A commit must not be lost: with a standby that can take over, it has to be a synchronous one (`synchronous_standby_names`).
+ */
+import { layer as reactivity } from "@effect/experimental/Reactivity"
+import { PgClient } from "@effect/sql-pg"
+import type { SqlError } from "@effect/sql/SqlError"
+import { Duration, Effect, Fiber, type Redacted, Schema, Scope } from "effect"
+import { Socket } from "node:net"
+import type { ConnectionOptions } from "node:tls"
+import { type ClusterStore, type Ownership, StoreError } from "./ClusterStore.js"
+import type { Terms } from "./Terms.js"
+
+/** How the database is reached. */
+export interface Options {
+  /** `postgres://user:password@host:port/database`; `sslmode` and the other parameters of PostgreSQL are known. */
+  readonly url: Redacted.Redacted
+  /** Options of the TLS connection, or whether there is one. Default: as `sslmode` in the URL says. */
+  readonly ssl?: boolean | ConnectionOptions | undefined
+  /** The terms of this cluster, which are kept in the store. */
+  readonly terms: Terms
+  /** After how long a statement counts as failed, and its connections as broken. Default 3 seconds. */
+  readonly timeout?: Duration.DurationInput | undefined
+}
+
+/** So that replicas that start together do not make the tables twice. */
+const lock = 7_310_562_903
+
+const tables = `
+  CREATE TABLE IF NOT EXISTS lifeline_terms (
+    one boolean PRIMARY KEY DEFAULT true CHECK (one),
+    terms jsonb NOT NULL
+  );
+  CREATE TABLE IF NOT EXISTS lifeline_replica (
+    id text PRIMARY KEY,
+    address text NOT NULL,
+    renewals bigint NOT NULL DEFAULT 0,
+    witnesses jsonb NOT NULL DEFAULT '[]',
+    ended_at timestamptz
+  ) WITH (fillfactor = 50);
+  CREATE TABLE IF NOT EXISTS lifeline_server (
+    name text PRIMARY KEY,
+    owner text REFERENCES lifeline_replica (id) ON DELETE SET NULL,
+    generation bigint NOT NULL,
+    since timestamptz NOT NULL
+  );
+  CREATE INDEX IF NOT EXISTS lifeline_server_owner ON lifeline_server (owner);
+`
+
+/** Ended leases are told for so long, and then forgotten. */
+const forgotten = "1 hour"
+
+const TermsRow = Schema.Struct({
+  lease: Schema.Number,
+  margin: Schema.Number,
+  renewal: Schema.Number,
+  withoutStore: Schema.Number
+})
+const ReplicaRow = Schema.Struct({
+  id: Schema.String,
+  address: Schema.String,
+  renewals: Schema.NumberFromString,
+  witnesses: Schema.Array(Schema.String),
+  hasEnded: Schema.Boolean,
+  mine: Schema.NullOr(Schema.NumberFromString)
+})
+const OwnershipRow = Schema.Struct({
+  owner: Schema.String,
+  address: Schema.String,
+  generation: Schema.NumberFromString
+})
+const ServerRow = Schema.Struct({ ...OwnershipRow.fields, server: Schema.String, since: Schema.Number })
+
+const reason = (error: unknown): string => {
+  const cause = error instanceof Error && error.cause !== undefined ? error.cause : error
+  return cause instanceof Error ? cause.message : String(cause)
+}
+
+const failed = (what: string) => (cause: unknown) =>
+  new StoreError({ message: `the database could not ${what}: ${reason(cause)}`, cause })
+
+/** Connects, and makes the tables if there are none. The connections close with the scope. */
+export const make = (
+  { ssl, terms, timeout = "3 seconds", url }: Options
+): Effect.Effect<ClusterStore, StoreError, Scope.Scope> =>
+  Effect.gen(function*() {
+    const sockets = new Set<Socket>()
+    /** A connection that does not answer is given up: nobody knows what became of it. */
+    const disconnect = Effect.sync(() => {
+      for (const socket of sockets) socket.destroy()
+    })
+    const stream = (): Socket => {
+      const socket = new Socket()
+      sockets.add(socket)
+      socket.once("close", () => sockets.delete(socket))
+      return socket
+    }
+    const scope = yield* Effect.scope
+    /** Does something that nobody can interrupt, but only wait for no longer. */
+    const limited = <A, E>(what: string, work: Effect.Effect<A, E>): Effect.Effect<A, StoreError> =>
+      work.pipe(
+        Effect.mapError(failed(what)),
+        Effect.disconnect,
+        Effect.timeoutFail({
+          duration: timeout,
+          onTimeout: () =>
+            new StoreError({
+              message: `the database did not ${what} within ${Duration.format(Duration.decode(timeout))}`
+            })
+        }),
+        Effect.tapError((error) => error.cause === undefined ? disconnect : Effect.void),
+        Effect.forkIn(scope),
+        Effect.flatMap(Fiber.join)
+      )
+    const sql = yield* limited(
+      "connect",
+      PgClient.make({ url, ssl, stream, maxConnections: 6, connectTimeout: timeout, applicationName: "mcp-lifeline" })
+        .pipe(
+          Effect.provide(reactivity),
+          Scope.extend(scope)
+        )
+    )
+    yield* Effect.addFinalizer(() => disconnect)
+
+    const prepare = sql.withTransaction(Effect.gen(function*() {
+      yield* sql`SELECT pg_advisory_xact_lock(${lock})`
+      const [found] = yield* sql<{ readonly there: boolean }>`
+        SELECT to_regclass('lifeline_terms') IS NOT NULL AND to_regclass('lifeline_server') IS NOT NULL AS there`
+      if (found?.there !== true) yield* sql.unsafe(tables)
+      yield* sql`INSERT INTO lifeline_terms (terms) VALUES (${JSON.stringify(terms)}::jsonb) ON CONFLICT DO NOTHING`
+      const rows = yield* sql`SELECT terms FROM lifeline_terms`
+      return yield* Schema.decodeUnknown(TermsRow)(rows[0]?.["terms"])
+    }))
+    const kept = yield* limited("prepare its tables", prepare)
+    const other = (Object.keys(kept) as Array<keyof Terms>).find((key) => kept[key] !== terms[key])
+    if (other !== undefined) {
+      return yield* new StoreError({
+        message:
+          `${other} of this replica is ${terms[other]} ms, and of the cluster ${
+            kept[other]
+          } ms; give all replicas the same, `
+          + "or stop them all and delete the row of lifeline_terms"
+      })
+    }
+
+    const decoded = <A, I>(row: Schema.Schema<A, I>, rows: Effect.Effect<ReadonlyArray<unknown>, SqlError>) =>
+      Effect.flatMap(rows, Schema.decodeUnknown(Schema.Array(row)))
+    const first = (rows: ReadonlyArray<Ownership>): Ownership | undefined => rows[0]
+
+    return {
+      join: (id, address) =>
+        limited(
+          "add this replica",
+          Effect.zipRight(
+            sql`DELETE FROM lifeline_replica WHERE ended_at < now() - ${forgotten}::interval`,
+            sql`INSERT INTO lifeline_replica (id, address) VALUES (${id}, ${address}) ON CONFLICT DO NOTHING`
+          )
+        ),
+      renew: (id, witnesses) => {
+        const rows = sql`
+          WITH mine AS (
+            UPDATE lifeline_replica SET renewals = renewals + 1, witnesses = ${JSON.stringify(witnesses)}::jsonb
+            WHERE id = ${id} AND ended_at IS NULL RETURNING renewals
+          )
+          SELECT id, address, renewals, witnesses, ended_at IS NOT NULL AS "hasEnded", (SELECT renewals FROM mine) AS mine
+          FROM lifeline_replica`
+        return limited(
+          "renew the lease",
+          Effect.map(decoded(ReplicaRow, rows), (replicas) => ({ renewals: replicas[0]?.mine ?? undefined, replicas }))
+        )
+      },
+      end: (id, renewals) =>
+        limited(
+          "end a lease",
+          Effect.gen(function*() {
+            const seen = renewals ?? null
+            yield* sql`
+              UPDATE lifeline_replica SET ended_at = now()
+              WHERE id = ${id} AND ended_at IS NULL AND (${seen}::bigint IS NULL OR renewals = ${seen}::bigint)`
+            const alive = yield* sql`SELECT FROM lifeline_replica WHERE id = ${id} AND ended_at IS NULL`
+            return alive.length === 0
+          })
+        ),
+      find: (server) =>
+        limited(
+          "find a server",
+          Effect.map(
+            decoded(
+              OwnershipRow,
+              sql`
+                SELECT owner, address, generation FROM lifeline_server JOIN lifeline_replica ON id = owner
+                WHERE name = ${server} AND ended_at IS NULL`
+            ),
+            first
+          )
+        ),
+      claim: (id, server) =>
+        limited(
+          "assign a server",
+          Effect.gen(function*() {
+            yield* sql`
+              INSERT INTO lifeline_server (name, owner, generation, since)
+              SELECT ${server}, id, 1, now() FROM lifeline_replica WHERE id = ${id} AND ended_at IS NULL
+              ON CONFLICT (name) DO UPDATE
+              SET owner = excluded.owner, generation = lifeline_server.generation + 1, since = now()
+              WHERE lifeline_server.owner IS NULL OR EXISTS (
+                SELECT FROM lifeline_replica WHERE id = lifeline_server.owner AND ended_at IS NOT NULL
+              )`
+            const rows = sql`
+              SELECT owner, address, generation FROM lifeline_server JOIN lifeline_replica ON id = owner
+              WHERE name = ${server} AND ended_at IS NULL`
+            return first(yield* decoded(OwnershipRow, rows))
+          })
+        ),
+      release: (id, server, generation) =>
+        limited(
+          "release a server",
+          sql`UPDATE lifeline_server SET owner = NULL WHERE name = ${server} AND owner = ${id} AND generation = ${generation}`
+        ),
+      servers: limited(
+        "list the servers",
+        decoded(
+          ServerRow,
+          sql`
+            SELECT name AS server, owner, address, generation, (extract(epoch FROM since) * 1000)::float8 AS since
+            FROM lifeline_server JOIN lifeline_replica ON id = owner WHERE ended_at IS NULL ORDER BY name`
+        )
+      )
+    }
+  })

@@ -1,0 +1,177 @@
+import { Effect, Exit, Option, Redacted, Scope } from "effect"
+import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import * as Postgres from "../../testing/test/support/Postgres.js"
+import { type ClusterStore, StoreError } from "../src/ClusterStore.js"
+import * as MemoryStore from "../src/MemoryStore.js"
+import * as PostgresStore from "../src/PostgresStore.js"
+import { defaults as terms } from "../src/Terms.js"
+
+const run = Effect.runPromise
+let ids = 0
+const newId = () => `id-${ids++}`
+let servers = 0
+const newServer = () => `server-${servers++}`
+
+/** What holds for every store. */
+const contract = (store: () => ClusterStore): void => {
+  /** A replica that has joined. */
+  const joined = async (): Promise<string> => {
+    const id = newId()
+    await run(store().join(id, `http://${id}`))
+    return id
+  }
+
+  it("[D1] counts renewals, and tells everybody's leases with their witnesses", async () => {
+    const [a, b] = [await joined(), await joined()]
+    expect((await run(store().renew(a, []))).renewals).toBe(1)
+    expect((await run(store().renew(a, [b]))).renewals).toBe(2)
+    const { renewals, replicas } = await run(store().renew(b, [a]))
+    expect(renewals).toBe(1)
+    expect(replicas.find(({ id }) => id === a)).toMatchObject({
+      id: a,
+      address: `http://${a}`,
+      renewals: 2,
+      witnesses: [b],
+      hasEnded: false
+    })
+  })
+
+  it("[D1] renews no lease that has ended, or that was never there", async () => {
+    const [a, b] = [await joined(), await joined()]
+    expect(await run(store().end(a, undefined))).toBe(true)
+    expect((await run(store().renew(a, []))).renewals).toBeUndefined()
+    expect((await run(store().renew(newId(), []))).renewals).toBeUndefined()
+    const { replicas } = await run(store().renew(b, []))
+    expect(replicas.find(({ id }) => id === a)).toMatchObject({ hasEnded: true, renewals: 0 })
+  })
+
+  it("[D1] ends a lease only if it was not renewed since it was seen", async () => {
+    const a = await joined()
+    await run(store().renew(a, []))
+    expect(await run(store().end(a, 0))).toBe(false)
+    expect((await run(store().renew(a, []))).renewals).toBe(2)
+    expect(await run(store().end(a, 2))).toBe(true)
+    expect(await run(store().end(a, 2))).toBe(true)
+    expect((await run(store().renew(a, []))).renewals).toBeUndefined()
+  })
+
+  it("[D1] gives a server to the first, and to another one only after release or end, with a new generation", async () => {
+    const [a, b, server] = [await joined(), await joined(), newServer()]
+    expect(await run(store().find(server))).toBeUndefined()
+    const first = { owner: a, address: `http://${a}`, generation: 1 }
+    expect(await run(store().claim(a, server))).toEqual(first)
+    expect(await run(store().claim(b, server))).toEqual(first)
+    expect(await run(store().claim(a, server))).toEqual(first)
+    expect(await run(store().find(server))).toEqual(first)
+    await run(store().release(b, server, 1))
+    await run(store().release(a, server, 2))
+    expect(await run(store().find(server))).toEqual(first)
+    await run(store().release(a, server, 1))
+    expect(await run(store().find(server))).toBeUndefined()
+    expect(await run(store().claim(b, server))).toMatchObject({ owner: b, generation: 2 })
+    await run(store().end(b, undefined))
+    expect(await run(store().find(server))).toBeUndefined()
+    expect(await run(store().claim(a, server))).toMatchObject({ owner: a, generation: 3 })
+  })
+
+  it("[D1] gives no server to a replica whose lease has ended", async () => {
+    const [a, server] = [await joined(), newServer()]
+    await run(store().end(a, undefined))
+    expect(await run(store().claim(a, server))).toBeUndefined()
+    expect(await run(store().claim(newId(), server))).toBeUndefined()
+  })
+
+  it("[D1] gives a server to one of those who want it at the same time", async () => {
+    const replicas = await Promise.all(Array.from({ length: 8 }, joined))
+    for (let round = 0; round < 5; round++) {
+      const server = newServer()
+      const owners = await Promise.all(replicas.map((id) => run(store().claim(id, server))))
+      expect(new Set(owners.map((one) => JSON.stringify(one))).size).toBe(1)
+      expect(owners[0]?.generation).toBe(1)
+    }
+  })
+
+  it("[D8] lists the servers that run, with their owners", async () => {
+    const [a, b] = [await joined(), await joined()]
+    const names = [newServer(), newServer(), newServer()]
+    await run(store().claim(a, names[0]!))
+    await run(store().claim(b, names[1]!))
+    await run(store().claim(b, names[2]!))
+    await run(store().end(a, undefined))
+    const listed = (await run(store().servers)).filter(({ server }) => names.includes(server))
+    expect(listed.map(({ owner, server }) => [server, owner])).toEqual([[names[1], b], [names[2], b]])
+    expect(Math.abs((listed[0]?.since ?? 0) - Date.now())).toBeLessThan(3_600_000)
+  })
+}
+
+describe("the store in memory", () => {
+  const store = MemoryStore.make()
+  contract(() => store)
+})
+
+describe.skipIf(!Postgres.isInstalled)(`the store in PostgreSQL${Postgres.title}`, () => {
+  const scope = Effect.runSync(Scope.make())
+  let postgres: Postgres.Postgres
+  let store: ClusterStore
+  const connect = (url = postgres.url, timeout = 3000) =>
+    Effect.runPromise(Scope.extend(PostgresStore.make({ url: Redacted.make(url), terms, timeout }), scope))
+
+  beforeAll(async () => {
+    postgres = await run(Scope.extend(Postgres.make, scope))
+    // Replicas that start together on an empty database.
+    const stores = await Promise.all(Array.from({ length: 6 }, () => connect()))
+    store = stores[0]!
+  })
+  afterAll(() => run(Scope.close(scope, Exit.void)))
+
+  contract(() => store)
+
+  it("[D1] refuses a replica with other terms, and says what to do", async () => {
+    const other = PostgresStore.make({ url: Redacted.make(postgres.url), terms: { ...terms, lease: 7000 } })
+    const error = await run(Effect.flip(Effect.scoped(other)))
+    expect(error.message).toBe(
+      "lease of this replica is 7000 ms, and of the cluster 6000 ms; give all replicas the same, "
+        + "or stop them all and delete the row of lifeline_terms"
+    )
+  })
+
+  it("[D5] says that it does not reach a database, without its password", async () => {
+    const url = Redacted.make("postgres://someone:secret@127.0.0.1:1/nothing")
+    const error = await run(Effect.flip(Effect.scoped(PostgresStore.make({ url, terms }))))
+    expect(error).toBeInstanceOf(StoreError)
+    expect(error.message).toBe("the database could not connect: connect ECONNREFUSED 127.0.0.1:1")
+    expect(JSON.stringify(error)).not.toContain("secret")
+  })
+
+  it("[D5] fails while the database is away, and works again when it is back", async () => {
+    const id = newId()
+    await run(store.join(id, "http://here"))
+    await postgres.crash()
+    const error = await run(Effect.flip(store.renew(id, [])))
+    expect(error).toBeInstanceOf(StoreError)
+    await postgres.start()
+    expect((await run(store.renew(id, []))).renewals).toBe(1)
+  })
+
+  it("[D5] fails while the database does not answer, and uses new connections then", async () => {
+    const impatient = await connect(postgres.url, 200)
+    const id = newId()
+    await run(impatient.join(id, "http://here"))
+    postgres.freeze()
+    try {
+      const error = await run(Effect.flip(impatient.renew(id, [])))
+      expect(error.message).toBe("the database did not renew the lease within 200ms")
+    } finally {
+      postgres.thaw()
+    }
+    const renewed = Effect.retry(impatient.renew(id, []), { while: () => true })
+    expect((await run(renewed)).renewals).toBeGreaterThan(0)
+  })
+
+  it("[D5] is not interrupted by who does not wait any longer", async () => {
+    const [id, server] = [newId(), newServer()]
+    await run(store.join(id, "http://here"))
+    expect(await run(Effect.timeoutOption(store.claim(id, server), 0))).toEqual(Option.none())
+    await expect.poll(() => run(store.find(server))).toMatchObject({ owner: id })
+  })
+})

@@ -1,0 +1,272 @@
+/**
+ * A cluster in virtual time: replicas whose clocks differ and which can stop for a while, a database and a network that lose, delay and
+ * refuse what is sent, and a ledger of the processes that run the one server that all replicas want.
+ */
+import { Simulation } from "@mcp-lifeline/testing"
+import { Clock, Duration, Effect, Exit, Fiber, Scope } from "effect"
+import { type ClusterStore, type Replica, StoreError } from "../../src/ClusterStore.js"
+import * as Membership from "../../src/Membership.js"
+import * as MemoryStore from "../../src/MemoryStore.js"
+import { PeerError, type Peers } from "../../src/Peers.js"
+import type { Terms } from "../../src/Terms.js"
+
+export const terms: Terms = { lease: 6000, margin: 1500, renewal: 1000, withoutStore: 20_000 }
+
+/** How long it takes to kill what runs. */
+const killTime = 200
+
+/** What happens to one message. */
+export type Fate =
+  | "ok"
+  /** It is refused at once. */
+  | "refused"
+  /** It is never carried out, and never answered. */
+  | "lost"
+  /** It is carried out, and never answered. */
+  | "unanswered"
+  /** It is carried out after this time. */
+  | { readonly after: number }
+
+/** How a way is: for each message the next one, and the last for all that follow. */
+interface Way {
+  fate: Fate
+}
+
+/** A process of the server. */
+interface Process {
+  readonly replica: Node
+  readonly generation: number
+  /** When it has ended at the latest, in the time of the simulation. */
+  end: number
+}
+
+const server = "notes"
+
+/** One replica, as a process on a machine. */
+class Node {
+  readonly toStore: Way = { fate: "ok" }
+  readonly toPeers = new Map<string, Way>()
+  isStopped = false
+  isDead = false
+  membership: Membership.Membership | undefined
+  fiber: Fiber.RuntimeFiber<unknown, unknown> | undefined
+  readonly scope = Effect.runSync(Scope.make())
+  /** When the watchdog kills, by this machine's clock. */
+  watched = -Infinity
+  running: Process | undefined
+  /** What waits for the wish to give the server to others. */
+  #give: (() => void) | undefined
+  readonly name: string
+  readonly world: World
+  readonly speed: number
+  readonly offset: number
+  #waiting: Array<() => void> = []
+
+  constructor(world: World, name: string, speed: number, offset: number) {
+    this.world = world
+    this.name = name
+    this.speed = speed
+    this.offset = offset
+  }
+
+  /** The time of this machine's clock. */
+  readonly now = (): number => this.world.sim.now * this.speed + this.offset
+
+  /** Waits while the process is stopped. A process that is dead does not go on. */
+  readonly awake: Effect.Effect<void> = Effect.async((resume) => {
+    const goOn = () => resume(Effect.void)
+    if (!this.isStopped && !this.isDead) return goOn()
+    this.#waiting.push(goOn)
+    return Effect.sync(() => {
+      this.#waiting = this.#waiting.filter((one) => one !== goOn)
+    })
+  })
+
+  /** Ends when the server is to be given to others. */
+  readonly given: Effect.Effect<"given"> = Effect.async((resume) => {
+    this.#give = () => resume(Effect.succeed("given"))
+  })
+
+  /** Gives the server to others, if it runs here. */
+  give(): void {
+    const give = this.#give
+    this.#give = undefined
+    give?.()
+  }
+
+  goOn(): void {
+    this.isStopped = false
+    const waiting = this.#waiting
+    this.#waiting = []
+    for (const one of waiting) one()
+  }
+
+  /** The clock of this machine, for what runs in its process. */
+  get clock(): Clock.Clock {
+    const { clock } = this.world.sim
+    return {
+      ...clock,
+      sleep: (duration) =>
+        Effect.zipRight(clock.sleep(Duration.millis(Duration.toMillis(duration) / this.speed)), this.awake)
+    }
+  }
+
+  /** Carries something out elsewhere, as the way there is. */
+  via<A, E>(way: Way, work: Effect.Effect<A, E>, refused: () => E): Effect.Effect<A, E> {
+    const { sim } = this.world
+    return Effect.suspend(() => {
+      const { fate } = way
+      if (fate === "refused") return Effect.fail(refused())
+      if (fate === "lost") return Effect.never
+      // It happens there, whether the one who asked still waits or not.
+      const elsewhere = Effect.sync(() => {
+        const delay = typeof fate === "object" ? fate.after : 1
+        return sim.fork(Effect.zipRight(sim.clock.sleep(Duration.millis(delay)), work))
+      })
+      return Effect.flatMap(elsewhere, (fiber) =>
+        Effect.zipRight(
+          fate === "unanswered" ? Effect.never : Effect.void,
+          Effect.flatMap(Effect.flatMap(Fiber.await(fiber), (exit) => Effect.as(this.awake, exit)), (exit) => exit)
+        ))
+    })
+  }
+}
+
+/** See the head of the file. */
+export class World {
+  readonly sim: Simulation.Simulation
+  readonly store = MemoryStore.make()
+  readonly nodes: Array<Node> = []
+  readonly violations: Array<string> = []
+  readonly starts: Array<{ readonly at: number; readonly by: string; readonly generation: number }> = []
+
+  constructor(seed: number) {
+    this.sim = new Simulation.Simulation({ seed })
+  }
+
+  /** Starts a replica. `speed`: how fast its clock runs. */
+  start(speed = 1): void {
+    const node = new Node(this, `r${this.nodes.length}`, speed, this.nodes.length * 1e6)
+    this.nodes.push(node)
+    const refused = () => new StoreError({ message: "the database refuses" })
+    const over = <A>(work: Effect.Effect<A, StoreError>) => node.via(node.toStore, work, refused)
+    const store: ClusterStore = {
+      join: (...given) => over(this.store.join(...given)),
+      renew: (...given) => over(this.store.renew(...given)),
+      end: (...given) => over(this.store.end(...given)),
+      find: (...given) => over(this.store.find(...given)),
+      claim: (...given) => over(this.store.claim(...given)),
+      release: (...given) => over(this.store.release(...given)),
+      servers: over(this.store.servers)
+    }
+    const ask = (to: Replica, answer: (asked: NonNullable<ReturnType<Membership.Membership["asked"]>>) => boolean) => {
+      const target = this.nodes.find(({ name }) => name === to.address)
+      const way = node.toPeers.get(to.address) ?? { fate: "ok" }
+      const answered = Effect.suspend(() => {
+        const asked = target?.membership?.asked(to.id)
+        return asked === undefined ? new PeerError({ message: "another replica" }) : Effect.succeed(answer(asked))
+      })
+      const there = target === undefined ? answered : Effect.zipRight(target.awake, answered)
+      return node.via(way, there, () => new PeerError({ message: "refused" }))
+    }
+    const peers: Peers = {
+      promise: (to, ...given) => ask(to, ({ promise }) => promise(...given)),
+      consent: (to, ...given) => ask(to, ({ consent }) => consent(...given))
+    }
+    const watch = (until: number): void => {
+      // What it has killed stays dead.
+      const late = node.now() - node.watched
+      if (late >= 0 && node.running !== undefined) {
+        node.running.end = Math.min(node.running.end, this.sim.now + Math.max(0, killTime - late))
+      }
+      node.watched = until
+    }
+    const options = { store, peers, terms, address: node.name, now: node.now, watch }
+    const life = Effect.gen(function*() {
+      // A process that cannot reach the database when it starts is started again.
+      const membership = yield* Effect.retry(Membership.make(options), {
+        while: () => Effect.as(Effect.sleep("1 seconds"), true)
+      })
+      node.membership = membership
+      return yield* node.world.run(node, membership, store)
+    }).pipe(Scope.extend(node.scope), Effect.withClock(node.clock))
+    node.fiber = this.sim.fork(life)
+    this.sim.runUntilIdle()
+  }
+
+  /** Wants the server for ever: runs it whenever this replica has it. */
+  run(node: Node, membership: Membership.Membership, store: ClusterStore): Effect.Effect<never> {
+    const turn = Effect.gen(this, function*() {
+      const held = yield* membership.held
+      const claimed = yield* Effect.option(Effect.timeout(Effect.disconnect(store.claim(held.id, server)), "2 seconds"))
+      if (claimed._tag === "None") return yield* Effect.sleep("200 millis")
+      const owner = claimed.value
+      if (owner === undefined) return yield* Effect.sleep("200 millis")
+      if (owner.owner !== held.id) {
+        return yield* Effect.race(membership.ended(owner.owner), Effect.sleep("5 seconds"))
+      }
+      if (!held.isHeld()) return
+      this.#started(node, owner.generation)
+      const why = yield* Effect.raceFirst(held.lapsed, node.given)
+      this.#ended(node)
+      if (why !== "given") return
+      yield* Effect.sleep(Duration.millis(killTime))
+      yield* Effect.ignore(
+        Effect.timeout(Effect.disconnect(store.release(held.id, server, owner.generation)), "2 seconds")
+      )
+      yield* Effect.sleep("1 seconds")
+    })
+    return Effect.forever(turn)
+  }
+
+  /** Whether a process runs now: its watchdog kills it in time, even if its replica does nothing. */
+  #isAlive(one: Process): boolean {
+    const { now, watched } = one.replica
+    const late = now() - watched
+    return this.sim.now < one.end && late < killTime
+  }
+
+  #started(node: Node, generation: number): void {
+    for (const { running } of this.nodes) {
+      if (running !== undefined && running.replica !== node && this.#isAlive(running)) {
+        this.violations.push(
+          `at ${this.sim.now} ${node.name} starts ${generation} while ${running.replica.name} runs ${running.generation}`
+        )
+      }
+    }
+    const last = this.starts.at(-1)
+    if (
+      last !== undefined && (generation < last.generation || (generation === last.generation && last.by !== node.name))
+    ) {
+      this.violations.push(
+        `at ${this.sim.now} ${node.name} starts generation ${generation} after ${last.generation} of ${last.by}`
+      )
+    }
+    this.starts.push({ at: this.sim.now, by: node.name, generation })
+    node.running = { replica: node, generation, end: Infinity }
+  }
+
+  #ended(node: Node): void {
+    if (node.running !== undefined) node.running.end = this.sim.now + killTime
+  }
+
+  /** Kills a replica. Its watchdog kills what it ran. */
+  kill(node: Node): void {
+    if (node.isDead) return
+    node.isDead = true
+    this.#ended(node)
+  }
+
+  /** Stops a replica in an orderly way. */
+  leave(node: Node): void {
+    if (node.isDead || node.isStopped) return
+    this.#ended(node)
+    const ended = Effect.zipRight(Fiber.interrupt(node.fiber!), Scope.close(node.scope, Exit.void))
+    this.sim.fork(Effect.withClock(Effect.zipRight(Effect.sleep(Duration.millis(killTime)), ended), node.clock))
+  }
+
+  /** Which replica runs the server now. */
+  runs(): ReadonlyArray<string> {
+    return this.nodes.flatMap(({ name, running }) => running !== undefined && this.#isAlive(running) ? [name] : [])
+  }
+}
