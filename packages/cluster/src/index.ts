@@ -1,9 +1,11 @@
 /**
  * Which of several processes runs a server: leases in a store that all have in common, so that at any moment at most one does.
  */
+export * as ClusterConnector from "./ClusterConnector.js"
 export { ClusterStore, type Ownership, type Renewal, type Replica, type ServerRow, StoreError } from "./ClusterStore.js"
 export type { Lease, ReplicaId } from "./LeaseRules.js"
 export * as Membership from "./Membership.js"
 export * as MemoryStore from "./MemoryStore.js"
 export { type Answers, PeerError, type Peers } from "./Peers.js"
+export * as PostgresStore from "./PostgresStore.js"
 export { defaults, type Terms } from "./Terms.js"

@@ -247,7 +247,7 @@ export class World {
   }
 
   #ended(node: Node): void {
-    if (node.running !== undefined) node.running.end = this.sim.now + killTime
+    if (node.running !== undefined) node.running.end = Math.min(node.running.end, this.sim.now + killTime)
   }
 
   /** Kills a replica. Its watchdog kills what it ran. */
@@ -257,12 +257,14 @@ export class World {
     this.#ended(node)
   }
 
-  /** Stops a replica in an orderly way. */
+  /** Stops a replica in an orderly way: first what it runs, and then its lease. */
   leave(node: Node): void {
-    if (node.isDead || node.isStopped) return
-    this.#ended(node)
-    const ended = Effect.zipRight(Fiber.interrupt(node.fiber!), Scope.close(node.scope, Exit.void))
-    this.sim.fork(Effect.withClock(Effect.zipRight(Effect.sleep(Duration.millis(killTime)), ended), node.clock))
+    if (node.isDead || node.isStopped || node.fiber === undefined) return
+    const { fiber } = node
+    node.fiber = undefined
+    const stopped = Effect.zipRight(Fiber.interrupt(fiber), Effect.sync(() => this.#ended(node)))
+    const left = Effect.zipRight(Effect.sleep(Duration.millis(killTime)), Scope.close(node.scope, Exit.void))
+    this.sim.fork(Effect.withClock(Effect.zipRight(stopped, left), node.clock))
   }
 
   /** Which replica runs the server now. */

@@ -1,0 +1,197 @@
+/**
+ * Connects to a server that runs once in the cluster: starts it here if this replica has it, and otherwise connects to the replica that has
+ * it. So a backend with this connector is the same on every replica, and a change of the owner is a lost connection.
+ */
+import {
+  ConnectError,
+  type Connection,
+  type ConnectOptions,
+  type Connector,
+  type Loss,
+  RequestError
+} from "@mcp-lifeline/core"
+import { firstOf } from "@mcp-lifeline/core/internal"
+import { Effect, Exit, Option, Scope } from "effect"
+import type { ClusterStore, Ownership, StoreError } from "./ClusterStore.js"
+import type { Held, Membership } from "./Membership.js"
+
+/** What a connector needs. */
+export interface Options {
+  readonly membership: Membership
+  readonly store: ClusterStore
+  /** The name of the server, which is the same on all replicas. */
+  readonly server: string
+  /** Starts the server on this replica. */
+  readonly local: Connector
+  /** Connects to the server on the replica that has it. */
+  readonly remote: (owner: Ownership) => Connector
+  /** Called with the process id of a server that runs here, and again when it has ended. Neither may throw. */
+  readonly started?: ((pid: number) => void) | undefined
+  readonly stopped?: ((pid: number) => void) | undefined
+}
+
+/** What this replica has taken. */
+interface Taken {
+  readonly id: string
+  readonly generation: number
+}
+
+/** A connection, and what ends it from outside. */
+interface Endable {
+  readonly connection: Connection
+  readonly end: (loss: Loss) => void
+}
+
+/** A connection that can be ended from outside, and that refuses requests while `mayUse` is false. `suspended` is called when its session is kept. */
+const endable = (inner: Connection, mayUse: () => boolean, suspended: () => void): Endable => {
+  let loss: Loss | undefined
+  let listener: ((loss: Loss) => void) | undefined
+  const end = (one: Loss): void => {
+    if (loss !== undefined) return
+    loss = one
+    inner.fail(one)
+    listener?.(one)
+  }
+  inner.onLost((one) => {
+    if (loss !== undefined) return
+    loss = one
+    listener?.(one)
+  })
+  const refused = () => new RequestError({ fate: "notSent", reason: "lost", message: "this replica's lease has ended" })
+  const { heartbeat, send, suspend } = inner
+  return {
+    end,
+    connection: {
+      serverInfo: inner.serverInfo,
+      capabilities: inner.capabilities,
+      instructions: inner.instructions,
+      protocolVersion: inner.protocolVersion,
+      sessionId: inner.sessionId,
+      peer: inner.peer,
+      stateful: inner.stateful,
+      resumed: inner.resumed,
+      fail: (loss) => inner.fail(loss),
+      suspend: suspend === undefined ? undefined : (loss) => {
+        suspended()
+        return suspend.call(inner, loss)
+      },
+      heartbeat: heartbeat === undefined ? undefined : (options) => heartbeat.call(inner, options),
+      request: (method, params, options) =>
+        Effect.suspend(() => mayUse() ? inner.request(method, params, options) : Effect.fail(refused())),
+      notify: (method, params) =>
+        Effect.suspend(() => mayUse() ? inner.notify(method, params) : Effect.fail(refused())),
+      send: send === undefined ? undefined : (method, params, options, settle) => {
+        if (mayUse()) return send.call(inner, method, params, options, settle) as () => void
+        settle(Exit.fail(refused()))
+        return () => {}
+      },
+      onLost: (callback) => {
+        listener = callback
+        if (loss !== undefined) callback(loss)
+      }
+    }
+  }
+}
+
+const unreachable = ({ cause, message }: StoreError): ConnectError =>
+  new ConnectError({ backend: "", reason: "unreachable", permanent: false, message, cause })
+
+/** Makes the connector. When the scope closes, this replica gives the server to the others: close the backend first. */
+export const make = (
+  { local, membership, remote, server, started, stopped, store }: Options
+): Effect.Effect<Connector, never, Scope.Scope> =>
+  Effect.gen(function*() {
+    let taken: Taken | undefined
+    /** Who has the session that the backend offers to resume. */
+    let hasSession: Ownership | undefined
+
+    const release = Effect.suspend(() => {
+      if (taken === undefined) return Effect.void
+      const { generation, id } = taken
+      taken = undefined
+      return Effect.ignore(store.release(id, server, generation))
+    })
+    yield* Effect.addFinalizer(() => release)
+
+    /** Who has the server; takes it if nobody does. */
+    const owner = (held: Held): Effect.Effect<Ownership | undefined, ConnectError> =>
+      Effect.mapError(
+        Effect.flatMap(
+          store.find(server),
+          (found) => found === undefined ? store.claim(held.id, server) : Effect.succeed(found)
+        ),
+        unreachable
+      )
+
+    const here = (held: Held, options: ConnectOptions) =>
+      Effect.gen(function*() {
+        const connection = yield* Effect.onError(local.connect({ ...options, resume: undefined }), () => release)
+        const { pid } = connection.peer
+        if (pid !== undefined) {
+          started?.(pid)
+          yield* Effect.addFinalizer(() => Effect.sync(() => stopped?.(pid)))
+        }
+        const guarded = endable(connection, held.isHeld, () => {})
+        const lapse = Effect.map(
+          held.lapsed,
+          () => guarded.end({ kind: "closed", message: "this replica's lease has ended, so it has ended the server" })
+        )
+        yield* Effect.forkScoped(Effect.interruptible(lapse))
+        return guarded.connection
+      })
+
+    const there = (found: Ownership, options: ConnectOptions) =>
+      Effect.gen(function*() {
+        const isSame = hasSession?.owner === found.owner && hasSession.generation === found.generation
+        hasSession = undefined
+        const resume = isSame ? options.resume : undefined
+        const connection = yield* remote(found).connect({ ...options, resume })
+        const guarded = endable(connection, () => true, () => {
+          hasSession = found
+        })
+        const over = Effect.map(
+          membership.ended(found.owner),
+          () => guarded.end({ kind: "closed", message: "the replica that ran the server has gone" })
+        )
+        yield* Effect.forkScoped(Effect.interruptible(over))
+        return guarded.connection
+      })
+
+    /** One try; none if what was known about the owner does not hold any more. */
+    const attempt = (options: ConnectOptions): Effect.Effect<Option.Option<Connection>, ConnectError, Scope.Scope> =>
+      Effect.gen(function*() {
+        const held = yield* membership.held
+        const found = yield* owner(held)
+        if (found === undefined) return Option.none()
+        if (found.owner !== held.id) {
+          const gone = Effect.as(membership.ended(found.owner), Option.none<Connection>())
+          return yield* firstOf(Effect.asSome(there(found, options)), gone)
+        }
+        taken = { id: held.id, generation: found.generation }
+        if (!held.isHeld()) return Option.none()
+        return Option.some(yield* here(held, options))
+      })
+
+    const connect = (options: ConnectOptions): Effect.Effect<Connection, ConnectError, Scope.Scope> =>
+      Effect.scopeWith((scope) =>
+        Effect.gen(function*() {
+          while (true) {
+            const own = yield* Scope.fork(scope, scope.strategy)
+            const found = yield* Effect.onExit(
+              Scope.extend(attempt(options), own),
+              (exit) => Exit.isSuccess(exit) && Option.isSome(exit.value) ? Effect.void : Scope.close(own, exit)
+            )
+            if (Option.isSome(found)) return found.value
+          }
+        })
+      )
+
+    return {
+      transport: local.transport,
+      target: local.target,
+      overlap: local.overlap,
+      heartbeat: local.heartbeat,
+      warning: local.warning,
+      connect
+    }
+  })

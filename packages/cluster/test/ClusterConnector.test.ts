@@ -1,0 +1,195 @@
+import { Backend, type Connection } from "@mcp-lifeline/core"
+import { ScriptedConnector, Simulation } from "@mcp-lifeline/testing"
+import { Effect, Exit, Fiber, Scope } from "effect"
+import { beforeEach, describe, expect, it } from "vitest"
+import * as ClusterConnector from "../src/ClusterConnector.js"
+import type { ClusterStore, Ownership } from "../src/ClusterStore.js"
+import * as Membership from "../src/Membership.js"
+import * as MemoryStore from "../src/MemoryStore.js"
+import { PeerError } from "../src/Peers.js"
+import { defaults as terms } from "../src/Terms.js"
+
+const noPeer = () => Effect.fail(new PeerError({ message: "there are no ways between them" }))
+
+let sim: Simulation.Simulation
+let store: ClusterStore
+beforeEach(() => {
+  sim = new Simulation.Simulation({ seed: 1 })
+  store = MemoryStore.make()
+})
+
+/** Runs something to its end, in virtual time. */
+const run = <A, E>(work: Effect.Effect<A, E>, millis = 0): A => {
+  const fiber = sim.fork(work)
+  sim.advance(millis)
+  const exit = Effect.runSync(Fiber.poll(fiber))
+  if (exit._tag === "None") throw new Error("it waits")
+  return Exit.isSuccess(exit.value) ? exit.value.value : (() => {
+    throw new Error(String((exit.value as Exit.Failure<A, E>).cause))
+  })()
+}
+
+/** One process with the server's backend. */
+class Replica {
+  readonly local = new ScriptedConnector.ScriptedConnector({ overlap: false })
+  /** The connectors to other replicas that were asked for. */
+  readonly remotes: Array<{ readonly owner: Ownership; readonly connector: ScriptedConnector.ScriptedConnector }> = []
+  readonly pids: Array<string> = []
+  readonly process = Effect.runSync(Scope.make())
+  readonly server = Effect.runSync(Scope.make())
+  /** How connections to other replicas go. */
+  outcome: ScriptedConnector.Outcome = {}
+  isAway = false
+  readonly backend: Backend.Backend
+
+  constructor(name: string) {
+    const away = <A, E>(work: Effect.Effect<A, E>) => Effect.suspend(() => this.isAway ? Effect.never : work)
+    const reached: ClusterStore = {
+      ...store,
+      renew: (...given) => away(store.renew(...given)),
+      find: (...given) => away(store.find(...given)),
+      claim: (...given) => away(store.claim(...given))
+    }
+    const membership = run(Scope.extend(
+      Membership.make({
+        store: reached,
+        peers: { promise: noPeer, consent: noPeer },
+        terms,
+        address: `http://${name}`,
+        now: () => sim.now,
+        watch: () => {}
+      }),
+      this.process
+    ))
+    const connector = run(Scope.extend(
+      ClusterConnector.make({
+        membership,
+        store: reached,
+        server: "notes",
+        local: this.local,
+        remote: (owner) => {
+          const connector = new ScriptedConnector.ScriptedConnector()
+          connector.otherwise = this.outcome
+          this.remotes.push({ owner, connector })
+          return connector
+        }
+      }),
+      this.process
+    ))
+    this.backend = run(Scope.extend(Backend.make("notes", { connector }), this.server))
+    sim.advance(100)
+  }
+
+  get isConnected(): boolean {
+    return run(this.backend.isConnected)
+  }
+
+  /** Stops in order. */
+  stop(): void {
+    run(Effect.zipRight(Scope.close(this.server, Exit.void), Scope.close(this.process, Exit.void)), 1000)
+  }
+}
+
+const call = (replica: Replica) => replica.backend.callTool({ name: "echo", arguments: {} })
+
+describe("a server that runs once in the cluster", () => {
+  it("[D1] is started by the first replica, and reached through it by the others", () => {
+    const [a, b] = [new Replica("a"), new Replica("b")]
+    expect([a.isConnected, b.isConnected]).toEqual([true, true])
+    expect([a.local.connections.length, a.remotes.length]).toEqual([1, 0])
+    expect([b.local.connections.length, b.remotes.length]).toEqual([0, 1])
+    expect(b.remotes[0]?.owner).toMatchObject({ address: "http://a", generation: 1 })
+    run(call(a), 100)
+    run(call(b), 100)
+    expect(b.remotes[0]?.connector.ledger.sent("tools/call")).toHaveLength(1)
+  })
+
+  it("[D1] stays where it is when it crashes", () => {
+    const [a, b] = [new Replica("a"), new Replica("b")]
+    a.local.current.lose()
+    sim.advance(5000)
+    expect(a.local.connections).toHaveLength(2)
+    expect([b.local.connections.length, b.remotes.length]).toEqual([0, 1])
+  })
+
+  it("[D4] is started by another replica as soon as its replica has stopped in order", () => {
+    const [a, b] = [new Replica("a"), new Replica("b")]
+    a.stop()
+    b.remotes[0]?.connector.current.lose()
+    sim.advance(2000)
+    expect(b.local.connections).toHaveLength(1)
+    expect(b.isConnected).toBe(true)
+    expect(run(store.servers)).toMatchObject([{ server: "notes", generation: 2, address: "http://b" }])
+  })
+
+  it("[D4][D6] ends with its replica's lease, and is started by another one then", () => {
+    const [a, b] = [new Replica("a"), new Replica("b")]
+    a.isAway = true
+    sim.advance(terms.lease - terms.margin + 100)
+    expect(a.local.current.state).toBe("closed")
+    expect(b.local.connections).toHaveLength(0)
+    sim.advance(terms.margin + 2 * terms.renewal)
+    // What waits at the replica that has gone ends, too: nobody there will answer.
+    expect(b.remotes[0]?.connector.current.loss).toBeUndefined()
+    expect(b.remotes[0]?.connector.current.state).toBe("closed")
+    expect(b.local.connections).toHaveLength(1)
+    expect(a.local.connections).toHaveLength(1)
+    a.isAway = false
+    sim.advance(60_000)
+    expect(a.isConnected).toBe(true)
+    expect(a.remotes.at(-1)?.owner).toMatchObject({ address: "http://b", generation: 2 })
+  })
+
+  it("[D4] is not waited for at a replica that has gone", () => {
+    const a = new Replica("a")
+    a.isAway = true
+    const b = new Replica("b")
+    b.outcome = { connect: "hang" }
+    run(b.backend.reconnect, 100_000)
+    expect(b.local.connections).toHaveLength(1)
+    expect(b.isConnected).toBe(true)
+  })
+
+  it("[D1] is given to others by a replica that cannot start it", () => {
+    const a = new Replica("a")
+    a.local.otherwise = { connect: "fail", error: { permanent: true } }
+    a.local.current.lose()
+    sim.advance(1000)
+    expect(run(store.servers)).toEqual([])
+    const b = new Replica("b")
+    expect(b.local.connections).toHaveLength(1)
+    sim.advance(600_000)
+    expect(a.isConnected).toBe(true)
+  })
+
+  it("[D2][D6] gets nothing from a replica whose lease has ended, even before its connection has", () => {
+    let now = 0
+    const local = new ScriptedConnector.ScriptedConnector()
+    const scope = Effect.runSync(Scope.make())
+    const membership = run(Scope.extend(
+      Membership.make({
+        store,
+        peers: { promise: noPeer, consent: noPeer },
+        terms,
+        address: "",
+        now: () => now,
+        watch: () => {}
+      }),
+      scope
+    ))
+    const remote = () => local
+    const connector = run(
+      Scope.extend(ClusterConnector.make({ membership, store, server: "notes", local, remote }), scope)
+    )
+    const connection: Connection = run(
+      Scope.extend(connector.connect({ onNotification: () => {} }), scope),
+      100
+    )
+    // The process was stopped, and goes on before any timer has.
+    now = terms.lease - terms.margin
+    const request = connection.request("tools/call", { name: "echo" }, { timeout: 1000 })
+    expect(run(Effect.flip(request))).toMatchObject({ fate: "notSent", reason: "lost" })
+    expect(run(Effect.flip(connection.notify("notifications/cancelled")))).toMatchObject({ fate: "notSent" })
+    expect(local.ledger.sent("tools/call")).toHaveLength(0)
+  })
+})
