@@ -210,7 +210,7 @@ export class World {
       const why = yield* Effect.raceFirst(held.lapsed, node.given)
       this.#ended(node)
       if (why !== "given") return
-      yield* Effect.sleep(Duration.millis(killTime))
+      yield* this.#hasEnded(node)
       yield* Effect.ignore(
         Effect.timeout(Effect.disconnect(store.release(held.id, server, owner.generation)), "2 seconds")
       )
@@ -250,6 +250,11 @@ export class World {
     if (node.running !== undefined) node.running.end = Math.min(node.running.end, this.sim.now + killTime)
   }
 
+  /** Ends when the process of a replica has ended, whatever its clock says. */
+  #hasEnded(node: Node): Effect.Effect<void> {
+    return Effect.zipRight(this.sim.clock.sleep(Duration.millis(killTime)), node.awake)
+  }
+
   /** Kills a replica. Its watchdog kills what it ran. */
   kill(node: Node): void {
     if (node.isDead) return
@@ -263,7 +268,7 @@ export class World {
     const { fiber } = node
     node.fiber = undefined
     const stopped = Effect.zipRight(Fiber.interrupt(fiber), Effect.sync(() => this.#ended(node)))
-    const left = Effect.zipRight(Effect.sleep(Duration.millis(killTime)), Scope.close(node.scope, Exit.void))
+    const left = Effect.zipRight(this.#hasEnded(node), Scope.close(node.scope, Exit.void))
     this.sim.fork(Effect.withClock(Effect.zipRight(stopped, left), node.clock))
   }
 
