@@ -1,0 +1,157 @@
+/**
+ * Asks other replicas over HTTP. Their answers are at `PeerAnswers`.
+ *
+ * Nothing is believed that does not have the signature of the cluster's key for this very question. No redirect is followed, and no proxy used.
+ */
+import { Duration, Effect, Either, Schema } from "effect"
+import * as Http from "node:http"
+import * as Https from "node:https"
+import type { ConnectionOptions } from "node:tls"
+import type { Replica } from "./ClusterStore.js"
+import type { ReplicaId } from "./LeaseRules.js"
+import {
+  Answer,
+  type ClusterKey,
+  isSigned,
+  maxAnswer,
+  newNonce,
+  path,
+  type Question,
+  signatureHeader,
+  Signatures
+} from "./PeerMessages.js"
+import { PeerError, type Peers } from "./Peers.js"
+
+/** How other replicas are asked. */
+export interface Options {
+  /** The same for all replicas of the cluster. */
+  readonly key: ClusterKey
+  /** After how long a question counts as not answered. Default 5 seconds; `Membership` waits for the time of a renewal at most. */
+  readonly timeout?: Duration.DurationInput | undefined
+  /** Options of TLS, for replicas whose addresses begin with `https:`. Default: as Node.js has them. */
+  readonly ssl?: ConnectionOptions | undefined
+}
+
+/** An answer over HTTP of the status 200. */
+interface Received {
+  readonly signature: unknown
+  readonly body: Buffer
+}
+
+/** How a message says what was asked. */
+const subjects: Record<Question["ask"], string> = {
+  promise: "a promise not to end the lease of",
+  consent: "consent to the end of the lease of"
+}
+
+/** What a message says about a status. */
+const reasons: Record<number, string> = {
+  403: "; does it have another key?",
+  404: "; is it a replica at all?",
+  409: "; another replica is there now, or this one has a new lease"
+}
+
+/** A text for a message: of one line, and not long. */
+const plain = (text: string): string => text.slice(0, 300).replace(/[^ -~]/g, "?")
+
+/** The URL of a path after a base URL; `undefined` if that is none of HTTP. */
+const urlOf = (address: string): URL | undefined => {
+  if (!URL.canParse(address)) return undefined
+  const url = new URL(address)
+  if (url.protocol !== "http:" && url.protocol !== "https:") return undefined
+  url.pathname = `${url.pathname.endsWith("/") ? url.pathname.slice(0, -1) : url.pathname}${path}`
+  return url
+}
+
+/** An address without user and password. */
+const shown = (address: string): string => urlOf(address)?.origin ?? JSON.stringify(address)
+
+/** An error for several addresses of a host has no message. */
+const reasonOf = (error: unknown): string => {
+  const { code, message } = error as Partial<NodeJS.ErrnoException>
+  return message || code || String(error)
+}
+
+/** Sends a body, and receives the answer. Interruption destroys the request. */
+const exchange = (url: URL, options: Https.RequestOptions, body: Uint8Array): Effect.Effect<Received, string> =>
+  Effect.async<Received, string>((resume) => {
+    const fail = (why: string): void => resume(Effect.fail(why))
+    const failed = (error: unknown): void => fail(reasonOf(error))
+    const receive = (response: Http.IncomingMessage): void => {
+      const { headers, statusCode = 0 } = response
+      response.on("error", failed)
+      if (statusCode !== 200) {
+        fail(`it answered with the status ${statusCode}${reasons[statusCode] ?? ""}`)
+        return void request.destroy()
+      }
+      const chunks: Array<Buffer> = []
+      let length = 0
+      response.on("data", (chunk: Buffer) => {
+        chunks.push(chunk)
+        length += chunk.length
+        if (length <= maxAnswer) return
+        fail(`its answer is longer than ${maxAnswer} bytes`)
+        request.destroy()
+      })
+      response.on(
+        "end",
+        () => resume(Effect.succeed({ signature: headers[signatureHeader], body: Buffer.concat(chunks) }))
+      )
+    }
+    const request = (url.protocol === "https:" ? Https : Http).request(url, options, receive)
+    request.on("error", failed)
+    request.on("close", () => fail("the connection ended before its answer"))
+    request.end(body)
+    return Effect.sync(() => request.destroy())
+    // Options of TLS may be wrong.
+  }).pipe(Effect.catchAllDefect((error) => Effect.fail(reasonOf(error))))
+
+/**
+ * Asks other replicas over HTTP or HTTPS, on connections that are kept. A `PeerError` says which replica was asked for what, and why there is
+ * no answer. Throws a RangeError if the key has less than 32 bytes.
+ */
+export const make = ({ key, ssl, timeout = "5 seconds" }: Options): Peers => {
+  const signatures = new Signatures(key)
+  const limit = Duration.decode(timeout)
+  const agents = {
+    "http:": new Http.Agent({ keepAlive: true }),
+    "https:": new Https.Agent({ ...ssl, keepAlive: true })
+  }
+
+  const answerTo = (question: Question, address: string): Effect.Effect<boolean, string> =>
+    Effect.gen(function*() {
+      const url = urlOf(address)
+      if (url === undefined) return yield* Effect.fail("its address is no URL of http: or https:")
+      const body = Buffer.from(JSON.stringify(question))
+      const headers = {
+        "Content-Type": "application/json",
+        "Content-Length": body.length,
+        [signatureHeader]: signatures.ofQuestion(body)
+      }
+      const agent = agents[url.protocol as keyof typeof agents]
+      const received = yield* exchange(url, { method: "POST", headers, agent }, body)
+      if (!isSigned(received.signature, signatures.ofAnswer(question.nonce, received.body))) {
+        return yield* Effect.fail("its answer is not signed with the key of this cluster for this question")
+      }
+      const answer = Schema.decodeUnknownEither(Schema.parseJson(Answer))(received.body.toString())
+      if (Either.isLeft(answer)) return yield* Effect.fail("its answer has another form")
+      if (answer.right.from !== question.to) {
+        return yield* Effect.fail(`the replica ${answer.right.from} answered`)
+      }
+      return answer.right.answer
+    })
+
+  const ask = (ask: Question["ask"]) => (to: Replica, about: ReplicaId, renewals: number) =>
+    Effect.suspend(() => answerTo({ ask, to: to.id, about, renewals, nonce: newNonce() }, to.address)).pipe(
+      Effect.timeoutFail({
+        duration: limit,
+        onTimeout: () => `no answer came within ${Duration.format(limit)}`
+      }),
+      Effect.mapError((why) => {
+        const asked = `the replica ${to.id} at ${shown(to.address)} was asked for ${subjects[ask]} ${about}`
+        return new PeerError({ message: `${plain(asked)}, without success: ${plain(why)}` })
+      })
+    )
+
+  return { promise: ask("promise"), consent: ask("consent") }
+}

@@ -1,0 +1,106 @@
+/** Servers of replicas on loopback, whose requests a test answers, and requests that are signed, or not. */
+import { Redacted } from "effect"
+import { createHmac } from "node:crypto"
+import { once } from "node:events"
+import { readFileSync } from "node:fs"
+import { createServer, type RequestListener, type Server } from "node:http"
+import * as Https from "node:https"
+import { type AddressInfo, connect } from "node:net"
+import type { Replica } from "../../src/ClusterStore.js"
+import { type ClusterKey, path, signatureHeader, Signatures } from "../../src/PeerMessages.js"
+
+export const key: ClusterKey = Redacted.make("the key of all replicas of this cluster")
+export const otherKey: ClusterKey = Redacted.make("the key of another cluster, as long as ")
+
+const pem = (name: string) =>
+  readFileSync(new URL(`../../../transport-http/test/fixtures/tls/${name}.pem`, import.meta.url), "utf8")
+
+/** The certificate of `listenSecurely`, for 127.0.0.1. */
+export const certificate = pem("cert")
+
+const open: Array<Server> = []
+
+const start = async (scheme: string, server: Server): Promise<string> => {
+  open.push(server)
+  await once(server.listen(0, "127.0.0.1"), "listening")
+  return `${scheme}://127.0.0.1:${(server.address() as AddressInfo).port}`
+}
+
+/** Returns the address. */
+export const listen = (listener: RequestListener, options = {}): Promise<string> =>
+  start("http", createServer(options, listener))
+
+/** The same with TLS. */
+export const listenSecurely = (listener: RequestListener): Promise<string> =>
+  start("https", Https.createServer({ cert: certificate, key: pem("key") }, listener))
+
+/** The servers that listen. */
+export const servers: ReadonlyArray<Server> = open
+
+export const closeAll = (): void => {
+  for (const server of open.splice(0)) {
+    server.close()
+    server.closeAllConnections()
+  }
+}
+
+/** A replica, as the store has it. */
+export const replica = (address: string, id = "b"): Replica => ({
+  id,
+  address,
+  renewals: 7,
+  witnesses: [],
+  hasEnded: false
+})
+
+/** A question in its form on the wire. */
+export const question = {
+  ask: "promise",
+  to: "b",
+  about: "a",
+  renewals: 3,
+  nonce: "n".repeat(22)
+}
+
+export const signed = (body: string): string => new Signatures(key).ofQuestion(Buffer.from(body))
+
+/** An HTTP request. Headers that are `undefined` are left out. */
+export const request = (
+  body: string | Uint8Array,
+  { headers = {}, method = "POST", url = path }: {
+    readonly headers?: Record<string, string | undefined>
+    readonly method?: string
+    readonly url?: string
+  } = {}
+): Buffer => {
+  const bytes = Buffer.from(body)
+  const all = {
+    Host: "127.0.0.1",
+    "Content-Length": String(bytes.length),
+    [signatureHeader]: new Signatures(key).ofQuestion(bytes),
+    ...headers
+  }
+  const lines = Object.entries(all).flatMap(([name, value]) => value === undefined ? [] : [`${name}: ${value}`])
+  return Buffer.concat([Buffer.from(`${method} ${url} HTTP/1.1\r\n${lines.join("\r\n")}\r\n\r\n`, "latin1"), bytes])
+}
+
+/** Sends bytes, and then nothing more; resolves with what came back when the connection has ended. */
+export const exchange = (address: string, bytes: Uint8Array): Promise<string> =>
+  new Promise((resolve) => {
+    let text = ""
+    const socket = connect(Number(new URL(address).port), "127.0.0.1", () => socket.end(bytes))
+    socket.setEncoding("latin1")
+    socket.on("data", (data: string) => {
+      text += data
+    })
+    // `close` follows an error, too.
+    socket.on("error", () => undefined)
+    socket.on("close", () => resolve(text))
+  })
+
+/** The status of an answer; 0 if there was none. */
+export const statusOf = (answer: string): number => Number(/^HTTP\/1\.1 (\d{3}) /.exec(answer)?.[1] ?? 0)
+
+/** The signature as anybody could compute it who knows the key, but not its purpose. */
+export const signedWithout = (shared: ClusterKey, body: string): string =>
+  createHmac("sha256", Redacted.value(shared)).update(body).digest("base64url")
