@@ -14,6 +14,16 @@ import { firstOf } from "@mcp-lifeline/core/internal"
 import { Effect, Exit, Option, Scope } from "effect"
 import type { ClusterStore, Ownership, StoreError } from "./ClusterStore.js"
 import type { Held, Membership } from "./Membership.js"
+import { rank } from "./placement.js"
+
+/** How long a replica leaves a free server to each one that should take it before, in milliseconds. */
+const patience = 200
+
+/** How often a replica looks whether another one has taken the server that it has left, and for how long, in milliseconds. */
+const [look, longest] = [100, 2000]
+
+/** How long the connector waits at its end for a server that does not end, in milliseconds. Then the replica's lease has to end. */
+const longestEnd = 10_000
 
 /** What a connector needs. */
 export interface Options {
@@ -25,9 +35,9 @@ export interface Options {
   readonly local: Connector
   /** Connects to the server on the replica that has it. */
   readonly remote: (owner: Ownership) => Connector
-  /** Called with the process id of a server that runs here, and again when it has ended. Neither may throw. */
-  readonly started?: ((pid: number) => void) | undefined
-  readonly stopped?: ((pid: number) => void) | undefined
+  /** Called with the process id of a server that runs here, and when it is being ended. Neither may throw. */
+  readonly watch?: ((pid: number) => void) | undefined
+  readonly unwatch?: ((pid: number) => void) | undefined
 }
 
 /** What this replica has taken. */
@@ -96,40 +106,89 @@ const endable = (inner: Connection, mayUse: () => boolean, suspended: () => void
 const unreachable = ({ cause, message }: StoreError): ConnectError =>
   new ConnectError({ backend: "", reason: "unreachable", permanent: false, message, cause })
 
+/** The connector of a server that runs once in the cluster. */
+export interface ClusterConnector extends Connector {
+  /**
+   * From the next connection on, leaves the server to another replica, if one takes it soon. Only when the server runs here: have the
+   * backend reconnect then, which lets calls in flight finish.
+   */
+  readonly leave: () => void
+}
+
 /** Makes the connector. When the scope closes, this replica gives the server to the others: close the backend first. */
 export const make = (
-  { local, membership, remote, server, started, stopped, store }: Options
-): Effect.Effect<Connector, never, Scope.Scope> =>
+  { local, membership, remote, server, store, unwatch, watch }: Options
+): Effect.Effect<ClusterConnector, never, Scope.Scope> =>
   Effect.gen(function*() {
     let taken: Taken | undefined
+    /** The generation that was given back last, if that was not answered: it must not run any more. */
+    let givenBack: number | undefined
     /** Who has the session that the backend offers to resume. */
     let hasSession: Ownership | undefined
+    let leaves = false
 
-    const release = Effect.suspend(() => {
-      if (taken === undefined) return Effect.void
-      const { generation, id } = taken
-      taken = undefined
-      return Effect.ignore(store.release(id, server, generation))
-    })
-    yield* Effect.addFinalizer(() => release)
+    /** Open while nothing runs here, and nothing is being ended. */
+    const stopped = yield* Effect.makeLatch(true)
+
+    /** Gives the server back once it has ended here. */
+    const release = Effect.zipRight(
+      stopped.await,
+      Effect.suspend(() => {
+        if (taken === undefined) return Effect.void
+        const { generation, id } = taken
+        taken = undefined
+        givenBack = generation
+        const released = Effect.map(store.release(id, server, generation), () => {
+          givenBack = undefined
+        })
+        return Effect.ignore(released)
+      })
+    )
+    yield* Effect.addFinalizer(() => Effect.timeoutOption(Effect.interruptible(release), longestEnd))
+
+    /** Takes a free server, unless a replica that should take it before does. */
+    const take = (held: Held): Effect.Effect<Ownership | undefined, StoreError> =>
+      Effect.gen(function*() {
+        const before = rank(server, held.id, membership.replicas().map(({ id }) => id), yield* store.loads)
+        if (before > 0) yield* Effect.sleep(before * patience)
+        const found = before > 0 ? yield* store.find(server) : undefined
+        return found ?? (yield* store.claim(held.id, server))
+      })
+
+    /** Takes the server from itself. */
+    const takeAgain = (held: Held) => store.claim(held.id, server, givenBack)
+
+    /** Gives the server back, and waits until another replica has taken it, for a while. */
+    const leave = Effect.zipRight(
+      release,
+      Effect.repeat(Effect.delay(store.find(server), look), {
+        until: (found) => found !== undefined,
+        times: longest / look - 1
+      })
+    )
 
     /** Who has the server; takes it if nobody does. */
     const owner = (held: Held): Effect.Effect<Ownership | undefined, ConnectError> =>
-      Effect.mapError(
-        Effect.flatMap(
-          store.find(server),
-          (found) => found === undefined ? store.claim(held.id, server) : Effect.succeed(found)
-        ),
-        unreachable
-      )
+      Effect.gen(function*() {
+        const isLeft = leaves && taken !== undefined
+        leaves = false
+        const found = yield* isLeft ? leave : store.find(server)
+        if (found?.owner === held.id && found.generation === givenBack) return yield* takeAgain(held)
+        return found ?? (yield* take(held))
+      }).pipe(Effect.mapError(unreachable))
 
     const here = (held: Held, options: ConnectOptions) =>
       Effect.gen(function*() {
-        const connection = yield* Effect.onError(local.connect({ ...options, resume: undefined }), () => release)
+        // What ran before may still be ending.
+        yield* stopped.await
+        if (!held.isHeld()) return undefined
+        yield* membership.running
+        yield* Effect.acquireRelease(stopped.close, () => stopped.open)
+        const connection = yield* local.connect({ ...options, resume: undefined })
         const { pid } = connection.peer
         if (pid !== undefined) {
-          started?.(pid)
-          yield* Effect.addFinalizer(() => Effect.sync(() => stopped?.(pid)))
+          watch?.(pid)
+          yield* Effect.addFinalizer(() => Effect.sync(() => unwatch?.(pid)))
         }
         const guarded = endable(connection, held.isHeld, () => {})
         const lapse = Effect.map(
@@ -168,8 +227,7 @@ export const make = (
           return yield* firstOf(Effect.asSome(there(found, options)), gone)
         }
         taken = { id: held.id, generation: found.generation }
-        if (!held.isHeld()) return Option.none()
-        return Option.some(yield* here(held, options))
+        return Option.fromNullable(yield* here(held, options))
       })
 
     const connect = (options: ConnectOptions): Effect.Effect<Connection, ConnectError, Scope.Scope> =>
@@ -179,7 +237,11 @@ export const make = (
             const own = yield* Scope.fork(scope, scope.strategy)
             const found = yield* Effect.onExit(
               Scope.extend(attempt(options), own),
-              (exit) => Exit.isSuccess(exit) && Option.isSome(exit.value) ? Effect.void : Scope.close(own, exit)
+              (exit) =>
+                Exit.isSuccess(exit)
+                  ? Option.isSome(exit.value) ? Effect.void : Scope.close(own, exit)
+                  // It cannot be started here: perhaps another replica can.
+                  : Effect.zipRight(Scope.close(own, exit), release)
             )
             if (Option.isSome(found)) return found.value
           }
@@ -192,6 +254,9 @@ export const make = (
       overlap: local.overlap,
       heartbeat: local.heartbeat,
       warning: local.warning,
-      connect
+      connect,
+      leave: () => {
+        leaves = taken !== undefined
+      }
     }
   })

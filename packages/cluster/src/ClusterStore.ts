@@ -4,6 +4,7 @@
  */
 import { Context, Data, type Effect } from "effect"
 import type { Lease, ReplicaId } from "./LeaseRules.js"
+import type { Loads } from "./placement.js"
 
 /** The store did not answer, or refused. What was asked of it may have happened, or may happen later. */
 export class StoreError extends Data.TaggedError("StoreError")<{
@@ -52,10 +53,22 @@ export interface ClusterStore {
   readonly end: (id: ReplicaId, renewals: number | undefined) => Effect.Effect<boolean, StoreError>
   /** Which replica runs a server; `undefined` if none does: none has taken it, or the lease of the last one has ended. */
   readonly find: (server: string) => Effect.Effect<Ownership | undefined, StoreError>
-  /** Takes a server that no replica runs, if the lease of the taker has not ended. Returns who has it then. */
-  readonly claim: (id: ReplicaId, server: string) => Effect.Effect<Ownership | undefined, StoreError>
-  /** Gives a server back, if this replica has it with this generation. */
+  /**
+   * Takes a server that no replica runs, if the lease of the taker has not ended. Returns who has it then. `instead`: a generation with which
+   * the taker may still have it, and which it wants to replace by a new one, because its `release` was not answered.
+   */
+  readonly claim: (
+    id: ReplicaId,
+    server: string,
+    instead?: number
+  ) => Effect.Effect<Ownership | undefined, StoreError>
+  /**
+   * Gives a server back, if this replica has it with this generation. If that is not answered, it may happen at any time later, so the
+   * server must not be run with this generation again.
+   */
   readonly release: (id: ReplicaId, server: string, generation: number) => Effect.Effect<void, StoreError>
+  /** How many servers each replica runs; those that run none may be left out. */
+  readonly loads: Effect.Effect<Loads, StoreError>
   /** All servers that replicas run, by their names. */
   readonly servers: Effect.Effect<ReadonlyArray<ServerRow>, StoreError>
 }

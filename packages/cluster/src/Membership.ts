@@ -24,6 +24,8 @@ export interface Membership {
   readonly asked: (id: ReplicaId) => Answers | undefined
   /** The lease. Waits until there is one: while the database is away, for as long as it is. */
   readonly held: Effect.Effect<Held>
+  /** Says that something runs here until the scope closes. Until then, the lease is not ended before its time. */
+  readonly running: Effect.Effect<void, never, Scope.Scope>
   /** The replicas whose leases have not ended, as seen last, with this one. */
   readonly replicas: () => ReadonlyArray<Replica>
   /** Ends when the lease of a replica has ended, and everything that it ran has stopped. */
@@ -64,6 +66,7 @@ export const make = (
     let rules = new LeaseRules(randomUUID(), terms)
     let replicas: ReadonlyMap<ReplicaId, Replica> = new Map()
     let rounds = 0
+    let lives = 0
     const waiting = new Set<Waiting>()
     let current: Lapse | undefined
     const given = yield* Effect.makeLatch()
@@ -176,7 +179,7 @@ export const make = (
     )
 
     yield* store.join(rules.id, address)
-    yield* Effect.addFinalizer(() => Effect.ignore(limited(store.end(rules.id, undefined))))
+    yield* Effect.addFinalizer(() => lives === 0 ? Effect.ignore(limited(store.end(rules.id, undefined))) : Effect.void)
     yield* round
     yield* Effect.forkScoped(Effect.interruptible(Effect.forever(Effect.zipRight(pause, round))))
     yield* Effect.forkScoped(Effect.interruptible(Effect.forever(lapse)))
@@ -193,6 +196,10 @@ export const make = (
         Effect.map(given.await, () => current),
         { until: (one): one is Lapse => one !== undefined }
       ).pipe(Effect.map(({ held }) => held)),
+      running: Effect.asVoid(Effect.acquireRelease(
+        Effect.sync(() => void lives++),
+        () => Effect.sync(() => void lives--)
+      )),
       replicas: () => Array.from(replicas.values()).filter(({ hasEnded }) => !hasEnded),
       ended: (id) =>
         Effect.suspend(() => {

@@ -53,10 +53,11 @@ export const make = (): ClusterStore => {
         const row = servers.get(server)
         return row === undefined ? undefined : ownership(row)
       }),
-    claim: (id, server) =>
+    claim: (id, server, instead) =>
       Effect.map(Clock.currentTimeMillis, (since) => {
         const row = servers.get(server) ?? { owner: undefined, generation: 0, since }
-        if (!isAlive(row.owner) && isAlive(id)) {
+        const isReplaced = row.owner === id && row.generation === instead
+        if ((!isAlive(row.owner) || isReplaced) && isAlive(id)) {
           servers.set(server, { owner: id, generation: row.generation + 1, since })
         }
         return ownership(servers.get(server) ?? row)
@@ -66,6 +67,13 @@ export const make = (): ClusterStore => {
         const row = servers.get(server)
         if (row?.owner === id && row.generation === generation) row.owner = undefined
       }),
+    loads: Effect.sync(() => {
+      const loads = new Map<string, number>()
+      for (const { owner } of servers.values()) {
+        if (owner !== undefined && isAlive(owner)) loads.set(owner, (loads.get(owner) ?? 0) + 1)
+      }
+      return loads
+    }),
     servers: Effect.sync(() =>
       Array.from(servers).flatMap(([server, row]) => {
         const owned = ownership(row)

@@ -73,6 +73,7 @@ const OwnershipRow = Schema.Struct({
   address: Schema.String,
   generation: Schema.NumberFromString
 })
+const LoadRow = Schema.Struct({ owner: Schema.String, load: Schema.NumberFromString })
 const ServerRow = Schema.Struct({ ...OwnershipRow.fields, server: Schema.String, since: Schema.Number })
 
 const reason = (error: unknown): string => {
@@ -198,7 +199,7 @@ export const make = (
             first
           )
         ),
-      claim: (id, server) =>
+      claim: (id, server, instead = 0) =>
         limited(
           "assign a server",
           Effect.gen(function*() {
@@ -207,7 +208,9 @@ export const make = (
               SELECT ${server}, id, 1, now() FROM lifeline_replica WHERE id = ${id} AND ended_at IS NULL
               ON CONFLICT (name) DO UPDATE
               SET owner = excluded.owner, generation = lifeline_server.generation + 1, since = now()
-              WHERE lifeline_server.owner IS NULL OR EXISTS (
+              WHERE lifeline_server.owner IS NULL
+                OR (lifeline_server.owner = ${id} AND lifeline_server.generation = ${instead})
+                OR EXISTS (
                 SELECT FROM lifeline_replica WHERE id = lifeline_server.owner AND ended_at IS NOT NULL
               )`
             const rows = sql`
@@ -221,6 +224,18 @@ export const make = (
           "release a server",
           sql`UPDATE lifeline_server SET owner = NULL WHERE name = ${server} AND owner = ${id} AND generation = ${generation}`
         ),
+      loads: limited(
+        "count the servers",
+        Effect.map(
+          decoded(
+            LoadRow,
+            sql`
+              SELECT owner, count(*) AS load FROM lifeline_server JOIN lifeline_replica ON id = owner
+              WHERE ended_at IS NULL GROUP BY owner`
+          ),
+          (rows) => new Map(rows.map(({ load, owner }) => [owner, load]))
+        )
+      ),
       servers: limited(
         "list the servers",
         decoded(

@@ -3,7 +3,7 @@ import { ScriptedConnector, Simulation } from "@mcp-lifeline/testing"
 import { Effect, Exit, Fiber, Scope } from "effect"
 import { beforeEach, describe, expect, it } from "vitest"
 import * as ClusterConnector from "../src/ClusterConnector.js"
-import type { ClusterStore, Ownership } from "../src/ClusterStore.js"
+import { type ClusterStore, type Ownership, StoreError } from "../src/ClusterStore.js"
 import * as Membership from "../src/Membership.js"
 import * as MemoryStore from "../src/MemoryStore.js"
 import { PeerError } from "../src/Peers.js"
@@ -40,7 +40,11 @@ class Replica {
   /** How connections to other replicas go. */
   outcome: ScriptedConnector.Outcome = {}
   isAway = false
+  /** Whether releases are carried out, but not answered. */
+  isReleaseLate = false
+  readonly released: Array<Effect.Effect<unknown, unknown>> = []
   readonly backend: Backend.Backend
+  readonly connector: ClusterConnector.ClusterConnector
 
   constructor(name: string) {
     const away = <A, E>(work: Effect.Effect<A, E>) => Effect.suspend(() => this.isAway ? Effect.never : work)
@@ -48,7 +52,13 @@ class Replica {
       ...store,
       renew: (...given) => away(store.renew(...given)),
       find: (...given) => away(store.find(...given)),
-      claim: (...given) => away(store.claim(...given))
+      claim: (...given) => away(store.claim(...given)),
+      release: (...given) =>
+        Effect.suspend(() => {
+          if (!this.isReleaseLate) return store.release(...given)
+          this.released.push(store.release(...given))
+          return new StoreError({ message: "no answer" })
+        })
     }
     const membership = run(Scope.extend(
       Membership.make({
@@ -61,7 +71,7 @@ class Replica {
       }),
       this.process
     ))
-    const connector = run(Scope.extend(
+    this.connector = run(Scope.extend(
       ClusterConnector.make({
         membership,
         store: reached,
@@ -76,8 +86,8 @@ class Replica {
       }),
       this.process
     ))
-    this.backend = run(Scope.extend(Backend.make("notes", { connector }), this.server))
-    sim.advance(100)
+    this.backend = run(Scope.extend(Backend.make("notes", { connector: this.connector }), this.server))
+    sim.advance(500)
   }
 
   get isConnected(): boolean {
@@ -115,7 +125,7 @@ describe("a server that runs once in the cluster", () => {
   it("[D4] is started by another replica as soon as its replica has stopped in order", () => {
     const [a, b] = [new Replica("a"), new Replica("b")]
     a.stop()
-    b.remotes[0]?.connector.current.lose()
+    b.remotes[0]?.connector.current.lose("session")
     sim.advance(2000)
     expect(b.local.connections).toHaveLength(1)
     expect(b.isConnected).toBe(true)
@@ -160,6 +170,76 @@ describe("a server that runs once in the cluster", () => {
     expect(b.local.connections).toHaveLength(1)
     sim.advance(600_000)
     expect(a.isConnected).toBe(true)
+  })
+
+  it("[D4] goes to another replica when its own one leaves it, after the calls in flight", () => {
+    const [a, b] = [new Replica("a"), new Replica("b")]
+    a.local.respond = (method) =>
+      method === "tools/call" ? { answer: "result", result: { content: [] }, after: 1000 } : undefined
+    const call = sim.fork(a.backend.callTool({ name: "echo", arguments: {} }))
+    sim.advance(10)
+    a.connector.leave()
+    sim.fork(a.backend.reconnect)
+    sim.advance(900)
+    expect([a.local.connections.length, b.local.connections.length]).toEqual([1, 0])
+    sim.advance(200)
+    expect(Exit.isSuccess(run(Fiber.await(call)))).toBe(true)
+    b.remotes[0]?.connector.current.lose("session")
+    sim.advance(2000)
+    expect([a.local.connections.length, b.local.connections.length]).toEqual([1, 1])
+    expect(a.remotes.at(-1)?.owner).toMatchObject({ address: "http://b", generation: 2 })
+    expect([a.isConnected, b.isConnected]).toEqual([true, true])
+  })
+
+  it("[D4] is taken again by the replica that has left it, if no other one wants it", () => {
+    const a = new Replica("a")
+    new Replica("b").stop()
+    a.connector.leave()
+    run(a.backend.reconnect, 5000)
+    expect(a.local.connections).toHaveLength(2)
+    expect(run(store.servers)).toMatchObject([{ address: "http://a", generation: 2 }])
+  })
+
+  it.each(["leaves it", "cannot start it", "ends"])(
+    "[D1] is not given to others before it has ended: its replica %s",
+    (way) => {
+      const a = new Replica("a")
+      a.local.script({ close: 30_000 }, ...way === "cannot start it" ? [{ connect: "fail" as const }] : [])
+      run(a.backend.reconnect, 1000)
+      expect(a.local.connections).toHaveLength(2)
+      if (way === "ends") sim.fork(Effect.zipRight(Scope.close(a.server, Exit.void), Scope.close(a.process, Exit.void)))
+      else {
+        if (way === "leaves it") a.connector.leave()
+        sim.fork(a.backend.reconnect)
+      }
+      sim.advance(29_000)
+      expect(run(store.servers)).toMatchObject([{ address: "http://a", generation: 1 }])
+      expect(a.local.connections).toHaveLength(2)
+      sim.advance(30_000)
+      expect(run(store.servers).filter(({ generation }) => generation === 1)).toEqual([])
+    }
+  )
+
+  it("[D1] runs with a new generation after a release that was not answered, and may still happen", () => {
+    const a = new Replica("a")
+    a.isReleaseLate = true
+    a.connector.leave()
+    run(a.backend.reconnect, 5000)
+    expect(run(store.servers)).toMatchObject([{ address: "http://a", generation: 2 }])
+    for (const release of a.released) run(release)
+    expect(run(store.servers)).toMatchObject([{ address: "http://a", generation: 2 }])
+  })
+
+  it("[D4] is taken by the replica that runs the fewest", () => {
+    const replicas = [new Replica("a"), new Replica("b"), new Replica("c")]
+    replicas[0]!.stop()
+    const [, b, c] = replicas
+    // The second one runs another server.
+    run(store.claim(run(store.renew("", [])).replicas.find(({ address }) => address === "http://b")!.id, "other"))
+    sim.advance(2000)
+    for (const one of [b, c]) one!.remotes[0]?.connector.current.lose("session")
+    sim.advance(5000)
+    expect([b!.local.connections.length, c!.local.connections.length]).toEqual([0, 1])
   })
 
   it("[D2][D6] gets nothing from a replica whose lease has ended, even before its connection has", () => {

@@ -74,6 +74,16 @@ const contract = (store: () => ClusterStore): void => {
     expect(await run(store().claim(a, server))).toMatchObject({ owner: a, generation: 3 })
   })
 
+  it("[D1] replaces the generation of its owner, and then a release of the one before does nothing", async () => {
+    const [a, b, server] = [await joined(), await joined(), newServer()]
+    await run(store().claim(a, server))
+    expect(await run(store().claim(b, server, 1))).toMatchObject({ owner: a, generation: 1 })
+    expect(await run(store().claim(a, server, 1))).toMatchObject({ owner: a, generation: 2 })
+    expect(await run(store().claim(a, server, 1))).toMatchObject({ owner: a, generation: 2 })
+    await run(store().release(a, server, 1))
+    expect(await run(store().find(server))).toMatchObject({ owner: a, generation: 2 })
+  })
+
   it("[D1] gives no server to a replica whose lease has ended", async () => {
     const [a, server] = [await joined(), newServer()]
     await run(store().end(a, undefined))
@@ -99,6 +109,8 @@ const contract = (store: () => ClusterStore): void => {
     await run(store().claim(b, names[2]!))
     await run(store().end(a, undefined))
     const listed = (await run(store().servers)).filter(({ server }) => names.includes(server))
+    const loads = await run(store().loads)
+    expect([loads.get(a) ?? 0, loads.get(b)]).toEqual([0, 2])
     expect(listed.map(({ owner, server }) => [server, owner])).toEqual([[names[1], b], [names[2], b]])
     expect(Math.abs((listed[0]?.since ?? 0) - Date.now())).toBeLessThan(3_600_000)
   })

@@ -157,6 +157,7 @@ export class World {
       find: (...given) => over(this.store.find(...given)),
       claim: (...given) => over(this.store.claim(...given)),
       release: (...given) => over(this.store.release(...given)),
+      loads: over(this.store.loads),
       servers: over(this.store.servers)
     }
     const ask = (to: Replica, answer: (asked: NonNullable<ReturnType<Membership.Membership["asked"]>>) => boolean) => {
@@ -196,24 +197,28 @@ export class World {
 
   /** Wants the server for ever: runs it whenever this replica has it. */
   run(node: Node, membership: Membership.Membership, store: ClusterStore): Effect.Effect<never> {
+    /** The generation that was given back last, if that was not answered. */
+    let givenBack: number | undefined
     const turn = Effect.gen(this, function*() {
       const held = yield* membership.held
-      const claimed = yield* Effect.option(Effect.timeout(Effect.disconnect(store.claim(held.id, server)), "2 seconds"))
+      const claim = store.claim(held.id, server, givenBack)
+      const claimed = yield* Effect.option(Effect.timeout(Effect.disconnect(claim), "2 seconds"))
       if (claimed._tag === "None") return yield* Effect.sleep("200 millis")
       const owner = claimed.value
       if (owner === undefined) return yield* Effect.sleep("200 millis")
       if (owner.owner !== held.id) {
         return yield* Effect.race(membership.ended(owner.owner), Effect.sleep("5 seconds"))
       }
-      if (!held.isHeld()) return
+      if (!held.isHeld() || owner.generation === givenBack) return
       this.#started(node, owner.generation)
       const why = yield* Effect.raceFirst(held.lapsed, node.given)
       this.#ended(node)
       if (why !== "given") return
       yield* this.#hasEnded(node)
-      yield* Effect.ignore(
-        Effect.timeout(Effect.disconnect(store.release(held.id, server, owner.generation)), "2 seconds")
-      )
+      givenBack = owner.generation
+      const release = Effect.disconnect(store.release(held.id, server, owner.generation))
+      const isReleased = yield* Effect.isSuccess(Effect.timeout(release, "2 seconds"))
+      if (isReleased) givenBack = undefined
       yield* Effect.sleep("1 seconds")
     })
     return Effect.forever(turn)
