@@ -216,7 +216,8 @@ describe("a server that runs once in the cluster", () => {
       expect(run(store.servers)).toMatchObject([{ address: "http://a", generation: 1 }])
       expect(a.local.connections).toHaveLength(2)
       sim.advance(30_000)
-      expect(run(store.servers).filter(({ generation }) => generation === 1)).toEqual([])
+      // At the end of the replica, its lease has to run out: the watchdog has killed the server then.
+      expect(run(store.servers).some(({ generation }) => generation === 1)).toBe(way === "ends")
     }
   )
 
