@@ -79,7 +79,8 @@ const exchange = (url: URL, options: Https.RequestOptions, body: Uint8Array): Ef
     const failed = (error: unknown): void => fail(reasonOf(error))
     const receive = (response: Http.IncomingMessage): void => {
       const { headers, statusCode = 0 } = response
-      response.on("error", failed)
+      // `close` of the request follows.
+      response.on("error", () => undefined)
       if (statusCode !== 200) {
         fail(`it answered with the status ${statusCode}${reasons[statusCode] ?? ""}`)
         return void request.destroy()

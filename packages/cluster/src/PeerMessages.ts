@@ -83,7 +83,6 @@ export class Signatures {
 /** Whether a header has this signature. Takes the same time wherever they differ. */
 export const isSigned = (header: unknown, signature: string): boolean => {
   if (typeof header !== "string") return false
-  // Characters of a header are bytes.
-  const [given, right] = [Buffer.from(header, "latin1"), Buffer.from(signature, "latin1")]
+  const [given, right] = [Buffer.from(header), Buffer.from(signature)]
   return given.length === right.length && timingSafeEqual(given, right)
 }

@@ -227,12 +227,16 @@ describe("no answer of a replica is", () => {
     expect(await failure(address)).toBe(`${start(address)}its answer is longer than 1024 bytes`)
   })
 
-  it.each<[string, (response: ServerResponse) => void]>([
-    ["no answer at all", (response) => response.destroy()],
-    ["half of one", (response) => {
+  it("[X1] one that breaks off", async () => {
+    const address = await PeerServer.listen(scripted((_, response) => {
       response.writeHead(200, { "Content-Length": 1000 })
       response.write(yes, () => response.destroy())
-    }],
+    }))
+    expect(await failure(address)).toBe(`${start(address)}the connection ended before its answer`)
+  })
+
+  it.each<[string, (response: ServerResponse) => void]>([
+    ["no answer at all", (response) => response.destroy()],
     ["something else than HTTP", (response) => response.socket?.end("220 mail.example.com ESMTP\r\n")],
     ["another protocol", (response) => {
       response.socket?.write("HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: chat\r\n\r\nhello")

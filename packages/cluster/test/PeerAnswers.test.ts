@@ -49,6 +49,14 @@ describe("a replica that answers", () => {
     expect(answer.split("\r\n\r\n")[1]).toBe(body)
   })
 
+  it("[D1] is understood by replicas of every version", () => {
+    const signatures = new Signatures(key)
+    expect(signatures.ofQuestion(Buffer.from(text))).toBe("zwOI2jJ_PP2CGsmhryTqlWdyWLmMzsW1frAaopqx_SA")
+    expect(signatures.ofAnswer(question.nonce, Buffer.from('{"from":"b","answer":true}'))).toBe(
+      "k8dsrDBfhMammUT4eoGEzoMjL4LHB8vdoacJmY4QXTM"
+    )
+  })
+
   it("[D1] is not the replica of another id", async () => {
     const address = await listen()
     expect(statusOf(await exchange(address, request(changed({ to: "c" }))))).toBe(409)
@@ -143,6 +151,7 @@ describe("a replica that answers", () => {
     expect(statusOf(await exchange(address, request("0\r\n\r\n", { headers: { ...chunked, ...none } })))).toBe(411)
     expect(statusOf(await exchange(address, request("0\r\n\r\n", { headers: chunked })))).toBe(411)
     expect(statusOf(await exchange(address, request("", { headers: none })))).toBe(411)
+    expect(statusOf(await exchange(address, request(text, { headers: { [signatureHeader]: undefined } })))).toBe(403)
     expect(isRead).toBe(false)
     expect(statusOf(await exchange(address, request(long.slice(0, maxQuestion))))).toBe(200)
     expect(isRead).toBe(true)
@@ -213,6 +222,24 @@ describe("a replica that answers", () => {
       { numRuns: inFull(500, 50) }
     )
     await livesOn(address)
+  })
+
+  it("[X1] survives errors of its streams, and an answer that has begun", async () => {
+    const thrown: Array<unknown> = []
+    const address = await listen((request, response) => {
+      try {
+        if (request.url === "/begun") response.writeHead(200).flushHeaders()
+        handler(request, response)
+        request.emit("error", new Error("of the request"))
+        response.emit("error", new Error("of the response"))
+      } catch (error) {
+        thrown.push(error)
+      }
+    })
+    await exchange(address, request(text, { method: "GET", url: "/begun" }))
+    expect(thrown).toEqual([])
+    await livesOn(address)
+    expect(thrown).toEqual([])
   })
 
   it("[X1] survives any two objects that a server may hand over", () => {
