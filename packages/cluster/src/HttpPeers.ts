@@ -64,7 +64,8 @@ const urlOf = (address: string): URL | undefined => {
 }
 
 /** An address without user and password. */
-const shown = (address: string): string => urlOf(address)?.origin ?? JSON.stringify(address)
+const shown = (address: string): string =>
+  urlOf(address)?.origin ?? JSON.stringify(address.slice(address.lastIndexOf("@") + 1))
 
 /** An error for several addresses of a host has no message. */
 const reasonOf = (error: unknown): string => {
