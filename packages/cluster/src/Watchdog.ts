@@ -1,0 +1,160 @@
+/**
+ * A process beside each replica that kills what the replica runs, in time, even if the replica itself is stopped, hangs or has been killed.
+ */
+import { Data, Deferred, Effect, Exit, FiberId, type Scope } from "effect"
+import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process"
+import { randomUUID } from "node:crypto"
+import { fileURLToPath } from "node:url"
+import { now } from "./uptime.js"
+
+/** The watchdog cannot be started. */
+export class WatchdogError extends Data.TaggedError("WatchdogError")<{
+  readonly message: string
+  readonly cause?: unknown
+}> {}
+
+/**
+ * A watchdog kills process groups that it was given, with SIGKILL. On Linux it also kills each process that has `env` in its environment, and
+ * the group of that process. So it misses a process that has left its group and cleared its environment, or has overwritten it; and on other
+ * systems than Linux each that has left its group.
+ *
+ * It kills when the time is up, and when this process has died. None of its functions throws.
+ */
+export interface Watchdog {
+  /**
+   * When everything has to have stopped, in milliseconds of the clock of `uptime.ts`. A later call replaces an earlier one. What starts after
+   * that moment, and before the next call, is killed too. Before the first call nothing is.
+   */
+  readonly watch: (until: number) => void
+  /** Adds a process group, by the id of its first process. */
+  readonly group: (pid: number) => void
+  /** Removes a process group, all of whose processes have ended. */
+  readonly gone: (pid: number) => void
+  /** The variable that each server needs in its environment. It is no secret. */
+  readonly env: Readonly<Record<string, string>>
+  /** Ends when the watchdog has died: without it, nothing may run. Also ends when the scope has closed. */
+  readonly lost: Effect.Effect<void>
+}
+
+const variable = "MCP_LIFELINE_REPLICA"
+const program = fileURLToPath(new URL("watchdog.mjs", import.meta.url))
+
+/** Of 13.5 MB that it had without flags (PSS, with Node 20), these save 1 MB. `--jitless`, `--lite-mode` and a limit for the old generation saved nothing. */
+const flags = ["--v8-pool-size=1", "--max-semi-space-size=1"]
+
+/**
+ * How long it may take to start, and to end, in milliseconds. A program that brings its own Node.js may not run another file with it, and then
+ * never answers.
+ */
+const longest = 30_000
+
+/**
+ * Without options for Node.js, which would make it larger; and without the mark of a replica that runs this one as a server, which then kills this process,
+ * but not its watchdog, and that kills what ran here.
+ */
+const environment = (): NodeJS.ProcessEnv =>
+  Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("NODE_") && name !== variable))
+
+const failure = (message: string, cause?: unknown): WatchdogError =>
+  new WatchdogError({ message: `The watchdog of the replica ${message}`, cause })
+
+interface Process {
+  readonly child: ChildProcessWithoutNullStreams
+  readonly ended: Deferred.Deferred<void>
+}
+
+const start = Effect.try({
+  try: (): Process => {
+    const child = spawn(process.execPath, [...flags, program], {
+      cwd: "/",
+      // A session of its own: what a terminal sends to this process does not reach it.
+      detached: true,
+      env: environment(),
+      stdio: "pipe"
+    })
+    const ended = Deferred.unsafeMake<void>(FiberId.none)
+    const end = () => Deferred.unsafeDone(ended, Exit.void)
+    child.on("exit", end)
+    // It was not started, if it has no id.
+    child.on("error", () => child.pid === undefined && end())
+    child.stdin.on("error", () => {})
+    return { child, ended }
+  },
+  catch: (cause) => failure(`cannot be started: ${String(cause)}`, cause)
+})
+
+/** Waits until it listens. It says what its clock shows. */
+const listening = ({ child }: Process): Effect.Effect<number, WatchdogError> =>
+  Effect.async<number, WatchdogError>((resume) => {
+    let said = ""
+    let complaint = ""
+    child.stdout.setEncoding("latin1").on("data", (text: string) => {
+      said += text
+      const ready = /^ready (\S+)\n/.exec(said)
+      if (ready !== null) resume(Effect.succeed(Number(ready[1])))
+    })
+    child.stderr.setEncoding("utf8").on("data", (text: string) => {
+      complaint = (complaint + text).slice(0, 2000)
+    })
+    child.once("error", (cause) => resume(Effect.fail(failure(`cannot be started: ${cause.message}`, cause))))
+    child.once(
+      "close",
+      (code, signal) =>
+        resume(Effect.fail(failure(`ended when it was started (${signal ?? code}): ${complaint.trim()}`)))
+    )
+  }).pipe(
+    Effect.timeoutFail({
+      duration: longest,
+      onTimeout: () =>
+        failure(`did not answer for ${longest / 1000} s after its start: is ${process.execPath} Node.js?`)
+    }),
+    Effect.tap(() => {
+      child.stdout.destroy()
+      child.stderr.destroy()
+    })
+  )
+
+/** Lets it kill what is left, and end. */
+const end = ({ child, ended }: Process): Effect.Effect<void> => {
+  const wait = Effect.interruptible(Deferred.await(ended)).pipe(Effect.timeoutOption(longest))
+  return Effect.sync(() => child.stdin.end()).pipe(
+    Effect.zipRight(wait),
+    Effect.zipRight(Effect.sync(() => child.kill("SIGKILL"))),
+    Effect.asVoid
+  )
+}
+
+const clock = Effect.try({ try: now, catch: (cause) => failure(`cannot read the clock: ${String(cause)}`, cause) })
+
+/**
+ * Starts a watchdog, which ends with the scope. What is to stop in an orderly way has to be acquired after it, in the same scope or one inside: when the
+ * scope closes, the watchdog is last, and kills what is left. Fails if it cannot be started, as on Windows.
+ */
+export const make: Effect.Effect<Watchdog, WatchdogError, Scope.Scope> = Effect.gen(function*() {
+  if (process.platform === "win32") {
+    return yield* failure("does not exist for Windows, on which a replica of a cluster cannot run")
+  }
+  const before = yield* clock
+  const running = yield* Effect.acquireRelease(start, end)
+  const theirs = yield* listening(running)
+  if (!(before <= theirs && theirs <= (yield* clock))) {
+    return yield* failure(`has another clock than the replica: ${theirs} ms instead of ${before} ms`)
+  }
+  const { child, ended } = running
+  const say = (line: () => string): void => {
+    try {
+      if (child.stdin.writable) child.stdin.write(`${line()}\n`)
+    } catch {
+      // The clock cannot be read: nothing is extended.
+    }
+  }
+  const mark = `${variable}=${randomUUID()}`
+  say(() => `mark ${mark}`)
+  return {
+    watch: (until) => say(() => `until ${until} ${now()}`),
+    group: (pid) => say(() => `group ${pid}`),
+    gone: (pid) => say(() => `gone ${pid}`),
+    env: { [variable]: mark.slice(variable.length + 1) },
+    lost: Deferred.await(ended)
+  }
+})
