@@ -68,10 +68,12 @@ const hasMark = (pid) =>
     return false
   }) === true
 
-/** How long it looks again for processes with the mark after the last one: a new process shows it only after `exec`. In milliseconds. */
-const again = 1000
 /** The longest time between two looks at the clock. Timers do not count while the machine sleeps. In milliseconds. */
 const tick = 100
+/** For how long it looks as often for further processes, after the last one: a new process has the mark only after `exec`. In milliseconds. */
+const often = 1000
+/** The time between two looks at all processes after that, in milliseconds. */
+const seldom = 1000
 
 /** Processes and groups that it never kills: its own, and those of the replica. */
 const spared = new Set([process.pid, process.ppid])
@@ -82,8 +84,8 @@ const groups = /** @type {Map<number, string | undefined>} */ (new Map())
 let mark = ""
 /** When the time is up. */
 let until = Infinity
-/** Until when it looks for processes with the mark. */
-let lookUntil = Infinity
+/** Until when it looks often for processes with the mark; infinite as long as it has not looked. */
+let oftenUntil = Infinity
 let isEnded = false
 /** @type {NodeJS.Timeout | undefined} */
 let timer
@@ -133,12 +135,11 @@ const look = () => {
   if (isEnded) return
   clearTimeout(timer)
   const time = now()
-  if (time >= until && (groups.size > 0 || time < lookUntil)) {
-    if (killAll() || lookUntil === Infinity) lookUntil = time + again
-  }
-  const rest = time < until ? until - time : tick
+  const isUp = time >= until
+  if (isUp && (killAll() || oftenUntil === Infinity)) oftenUntil = time + often
+  const pause = isUp ? (time < oftenUntil ? tick : seldom) : Math.min(tick, until - time)
   // What the replica has said before is read first.
-  timer = setTimeout(() => setImmediate(look), Math.max(1, Math.min(rest, tick)))
+  timer = setTimeout(() => setImmediate(look), Math.max(1, pause))
 }
 
 /** The replica has died: kills everything, and ends when there is nothing more. */
@@ -159,7 +160,7 @@ const lines = {
     // The time was up before it was extended, and nobody has looked: as this process was stopped, too.
     if (Number(said) >= until) killAll()
     until = next
-    lookUntil = Infinity
+    oftenUntil = Infinity
   },
   group: (value) => groups.set(Number(value), stat(Number(value))?.start),
   gone: (value) => groups.delete(Number(value))

@@ -1,13 +1,13 @@
 import { Effect, type Scope } from "effect"
+import { build } from "esbuild"
 import { spawn } from "node:child_process"
-import { copyFileSync } from "node:fs"
+import { copyFileSync, readFileSync } from "node:fs"
 import { createInterface } from "node:readline"
 import { setTimeout } from "node:timers/promises"
 import { fileURLToPath } from "node:url"
 import { afterEach, describe, expect, it } from "vitest"
 import { folder } from "../../testing/test/support/folder.js"
-import { alive, eventually, gone, kill, processes, running } from "../../testing/test/support/Processes.js"
-import { bundle } from "../../testing/test/support/Wine.js"
+import { alive, eventually, gone, kill, processes } from "../../testing/test/support/Processes.js"
 import { now } from "../src/uptime.js"
 import * as Watchdog from "../src/Watchdog.js"
 import { type Server, servers, sleeper, stubborn } from "./support/servers.js"
@@ -29,7 +29,14 @@ const run = (test: Effect.Effect<void, Watchdog.WatchdogError, Scope.Scope>) => 
 
 /** The watchdogs of a replica. */
 const watchdogsOf = (replica: number): ReadonlyArray<number> =>
-  running(processes().filter(({ parent }) => parent === replica).map(({ pid }) => pid), "watchdog.mjs")
+  processes().filter(({ parent }) => parent === replica).map(({ pid }) => pid).filter((pid) => {
+    try {
+      return readFileSync(`/proc/${pid}/cmdline`, "utf8").includes("watchdog.mjs")
+    } catch {
+      // The ps that has listed it.
+      return false
+    }
+  })
 
 /** A watchdog of this process, with its id. */
 const watchdog = Effect.gen(function*() {
@@ -63,8 +70,8 @@ describe("a watchdog kills at the given moment", () => {
       expect(all.filter(isAlive)).toEqual(all)
       watch(now() + 300)
       yield* allGone(all)
-      // It looks again for a second.
-      yield* Effect.promise(() => setTimeout(1500))
+      // It has looked again since then.
+      yield* gone(noted(sleeper(env)))
       expect(others.filter(alive)).toEqual(others)
     })))
 
@@ -98,6 +105,7 @@ describe("a watchdog kills at the given moment", () => {
       yield* gone(first)
       yield* gone(noted(sleeper(env)))
       yield* Effect.promise(() => setTimeout(1500))
+      yield* gone(noted(sleeper(env)))
       const named = noted(yield* Effect.promise(() => stubborn({})))
       group(named)
       yield* gone(named)
@@ -177,12 +185,23 @@ describe("a watchdog that was itself stopped", () => {
 })
 
 describe("a watchdog of another process", () => {
+  const path = (file: string): string => fileURLToPath(new URL(file, import.meta.url))
+
   /** A replica with servers and a watchdog, none of which this process has started. */
   const replica = (env: Watchdog.Watchdog["env"] = {}) =>
     Effect.gen(function*() {
       const directory = yield* folder
-      const program = yield* Effect.promise(() => bundle(new URL("fixtures/replica.ts", import.meta.url), directory))
-      copyFileSync(fileURLToPath(new URL("../src/watchdog.mjs", import.meta.url)), `${directory}/watchdog.mjs`)
+      const program = `${directory}/replica.mjs`
+      yield* Effect.promise(() =>
+        build({
+          entryPoints: [path("fixtures/replica.ts")],
+          outfile: program,
+          bundle: true,
+          format: "esm",
+          platform: "node"
+        })
+      )
+      copyFileSync(path("../src/watchdog.mjs"), `${directory}/watchdog.mjs`)
       const child = spawn(process.execPath, [program], {
         detached: true,
         env: { ...process.env, ...env },
