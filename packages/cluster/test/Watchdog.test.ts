@@ -42,7 +42,7 @@ const watchdogsOf = (replica: number): ReadonlyArray<number> =>
 const watchdog = Effect.gen(function*() {
   const before = watchdogsOf(process.pid)
   const made = yield* Watchdog.make
-  const [pid = 0] = watchdogsOf(process.pid).filter((one) => !before.includes(one))
+  const pid = watchdogsOf(process.pid).find((one) => !before.includes(one)) ?? 0
   return { ...made, pid: noted(pid) }
 })
 
@@ -131,6 +131,8 @@ describe("a watchdog kills at the given moment", () => {
   it("[D1] and survives what ends a service, and lines about no process", () =>
     run(Effect.gen(function*() {
       const { env, gone: isGone, group, pid, watch } = yield* watchdog
+      // It has a group of its own, which no terminal signals.
+      expect(processes().find((one) => one.pid === pid)?.group).toBe(pid)
       for (const signal of ["SIGHUP", "SIGINT", "SIGTERM"]) process.kill(pid, signal)
       for (const none of [0, Number.NaN, pid]) group(none)
       isGone(0)
