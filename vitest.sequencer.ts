@@ -25,6 +25,7 @@ const longest = [
   "core/test/Reconnect",
   "gateway/test/EndToEnd",
   "transport-stdio/test/keepalive",
+  "cluster/test/Watchdog",
   "gateway/test/adopt/Adopt",
   "gateway/test/Crowd",
   "gateway/test/Commands",

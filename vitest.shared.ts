@@ -9,7 +9,11 @@ const alias = Object.entries(sources).map(([name, replacement]) => ({ find: new 
 const forWindows = "**/test/windows/**"
 
 /** These look into /proc, which Linux alone has. */
-const forLinux = ["**/sign-in/test/Browsers.test.ts", "**/state/test/{privateFiles,StateFolder,UserFile}.test.ts"]
+const forLinux = [
+  "**/cluster/test/Watchdog.test.ts",
+  "**/sign-in/test/Browsers.test.ts",
+  "**/state/test/{privateFiles,StateFolder,UserFile}.test.ts"
+]
 
 /** The configuration of a package's tests, or of all; `built` where they start what vitest.built.ts builds. The limits are for hangs: on a busy machine real processes start slowly, and generated runs take ten times as long. */
 export const project = (

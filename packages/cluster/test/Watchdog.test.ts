@@ -1,7 +1,7 @@
 import { Effect, type Scope } from "effect"
 import { build } from "esbuild"
 import { spawn } from "node:child_process"
-import { copyFileSync, readFileSync } from "node:fs"
+import { copyFileSync, readFileSync, writeFileSync } from "node:fs"
 import { createInterface } from "node:readline"
 import { setTimeout } from "node:timers/promises"
 import { fileURLToPath } from "node:url"
@@ -189,20 +189,20 @@ describe("a watchdog that was itself stopped", () => {
 describe("a watchdog of another process", () => {
   const path = (file: string): string => fileURLToPath(new URL(file, import.meta.url))
 
+  /** The program of the replica, in one file. */
+  let text: Promise<string> | undefined
+  const bundled = async (): Promise<string> => {
+    const entryPoints = [path("fixtures/replica.ts")]
+    const { outputFiles } = await build({ entryPoints, bundle: true, format: "esm", platform: "node", write: false })
+    return outputFiles.map((file) => file.text).join("")
+  }
+
   /** A replica with servers and a watchdog, none of which this process has started. */
   const replica = (env: Watchdog.Watchdog["env"] = {}) =>
     Effect.gen(function*() {
       const directory = yield* folder
       const program = `${directory}/replica.mjs`
-      yield* Effect.promise(() =>
-        build({
-          entryPoints: [path("fixtures/replica.ts")],
-          outfile: program,
-          bundle: true,
-          format: "esm",
-          platform: "node"
-        })
-      )
+      writeFileSync(program, yield* Effect.promise(() => text ??= bundled()))
       copyFileSync(path("../src/watchdog.mjs"), `${directory}/watchdog.mjs`)
       const child = spawn(process.execPath, [program], {
         detached: true,
