@@ -93,7 +93,7 @@ const listening = ({ child }: Process): Effect.Effect<number, WatchdogError> =>
     let said = ""
     let complaint = ""
     child.stdout.setEncoding("latin1").on("data", (text: string) => {
-      said += text
+      said = (said + text).slice(0, 100)
       const ready = /^ready (\S+)\n/.exec(said)
       if (ready !== null) resume(Effect.succeed(Number(ready[1])))
     })

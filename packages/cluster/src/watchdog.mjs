@@ -118,8 +118,8 @@ const killMarked = () => {
   return found
 }
 
-/** Kills everything. Returns whether there was something. */
-const killAll = () => {
+/** Kills all groups that were named. Returns whether there was one. */
+const killNamed = () => {
   let found = false
   for (const [pid, start] of groups) {
     const leader = stat(pid)
@@ -127,6 +127,12 @@ const killAll = () => {
     if (leader === undefined || leader.start === start) found = kill(-pid) || found
   }
   groups.clear()
+  return found
+}
+
+/** Kills everything. Returns whether there was something. */
+const killAll = () => {
+  const found = killNamed()
   return killMarked() || found
 }
 
@@ -157,8 +163,12 @@ const lines = {
   until: (value, said) => {
     const next = Number(value)
     if (Number.isNaN(next)) return
-    // The time was up before it was extended, and nobody has looked: as this process was stopped, too.
-    if (Number(said) >= until) killAll()
+    // The time was up before it was extended, so what was named until now is of before. What has the mark may be of after.
+    if (Number(said) >= until) {
+      killNamed()
+      // But if this process was stopped, too, nobody has looked.
+      if (oftenUntil === Infinity) killMarked()
+    }
     until = next
     oftenUntil = Infinity
   },

@@ -109,7 +109,10 @@ describe("a watchdog kills at the given moment", () => {
       const named = noted(yield* Effect.promise(() => stubborn({})))
       group(named)
       yield* gone(named)
+      const before = noted(yield* Effect.promise(() => stubborn({})))
+      group(before)
       watch(now() + hour)
+      yield* gone(before)
       const last = noted(sleeper(env))
       yield* Effect.promise(() => setTimeout(500))
       expect(alive(last)).toBe(true)
@@ -169,6 +172,21 @@ describe("a watchdog that was itself stopped", () => {
       watch(now() + hour)
       process.kill(pid, "SIGCONT")
       yield* gone(server)
+    })))
+
+  it("[D1] kills nothing that started when there was more, if it had looked before", () =>
+    run(Effect.gen(function*() {
+      const { env, pid, watch } = yield* watchdog
+      const first = noted(sleeper(env))
+      watch(now())
+      yield* gone(first)
+      process.kill(pid, "SIGSTOP")
+      watch(now() + hour)
+      const server = noted(sleeper(env))
+      yield* Effect.promise(() => setTimeout(500))
+      process.kill(pid, "SIGCONT")
+      yield* Effect.promise(() => setTimeout(1000))
+      expect(alive(server)).toBe(true)
     })))
 
   it("[D1] kills nothing if there was more before the time was up", () =>
