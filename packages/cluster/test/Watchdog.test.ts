@@ -140,8 +140,8 @@ describe("a watchdog kills at the given moment", () => {
       for (const none of [0, Number.NaN, pid]) group(none)
       isGone(0)
       const server = noted(sleeper(env))
-      watch(Number.NaN)
       watch(now() + 300)
+      watch(Number.NaN)
       yield* gone(server)
       expect(alive(pid)).toBe(true)
     })))
@@ -193,8 +193,10 @@ describe("a watchdog that was itself stopped", () => {
     run(Effect.gen(function*() {
       const { env, pid, watch } = yield* watchdog
       const server = noted(sleeper(env))
-      const until = now() + 1500
+      const until = now() + 3000
       watch(until)
+      // It has read that when it stops.
+      yield* Effect.promise(() => setTimeout(500))
       process.kill(pid, "SIGSTOP")
       watch(now() + hour)
       yield* waitFor(until + 500)
