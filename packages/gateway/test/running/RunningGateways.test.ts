@@ -186,6 +186,14 @@ describe("the running gateways", () => {
       expect(Proof.answer(secret, `/${"x".repeat(200)}${challenge}`)).toBeUndefined()
     }))
 
+  it.scopedLive("[X1][X6] an answer as long as a proof, in whatever bytes, is no proof and ends nothing", () =>
+    Effect.gen(function*() {
+      for (const byte of [0x00, 0x41, 0xc3, 0xe9, 0xff]) {
+        const url = yield* listening((_, response) => void response.end(Buffer.alloc(43, byte)))
+        expect(yield* Effect.promise(() => Proof.isProven(url, secret))).toBe(false)
+      }
+    }))
+
   it.scopedLive("[G1] a proof counts in however many pieces it comes, and not where it is cut off", () =>
     Effect.gen(function*() {
       const pieces = (isWhole: boolean) =>
