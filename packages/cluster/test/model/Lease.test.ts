@@ -119,7 +119,10 @@ const check = (numRuns: number) =>
   )
 
 describe("leases", () => {
-  it("[D1] at any moment at most one replica runs a server", async () => {
+  // Five minutes, or a day for those who ask for many runs: for hangs.
+  const timeout = process.env["LIFELINE_CLUSTER_RUNS"] === undefined ? 300_000 : 86_400_000
+
+  it("[D1] at any moment at most one replica runs a server", { timeout }, async () => {
     const found = await check(runs)
     expect(found.failed ? `${fc.defaultReportMessage(found)}\n${String(found.errorInstance)}` : "").toBe("")
   })
