@@ -193,7 +193,7 @@ describe("a watchdog that was itself stopped", () => {
     run(Effect.gen(function*() {
       const { env, pid, watch } = yield* watchdog
       const server = noted(sleeper(env))
-      const until = now() + 3000
+      const until = now() + 6000
       watch(until)
       // It has read that when it stops.
       yield* Effect.promise(() => setTimeout(500))
