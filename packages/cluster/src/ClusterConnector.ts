@@ -13,6 +13,7 @@ import {
 import { firstOf } from "@mcp-lifeline/core/internal"
 import { Effect, Exit, Option, Scope } from "effect"
 import type { ClusterStore, Ownership, StoreError } from "./ClusterStore.js"
+import { delegated } from "./delegated.js"
 import type { Held, Membership } from "./Membership.js"
 import { rank } from "./placement.js"
 
@@ -35,6 +36,8 @@ export interface Options {
   readonly local: Connector
   /** Connects to the server on the replica that has it. */
   readonly remote: (owner: Ownership) => Connector
+  /** Runs while this replica has the server, whether it is connected or not, until its scope closes. */
+  readonly whileOwned?: Effect.Effect<void, never, Scope.Scope> | undefined
   /** Called with the process id of a server that runs here, and when it is being ended. Neither may throw. */
   readonly watch?: ((pid: number) => void) | undefined
   readonly unwatch?: ((pid: number) => void) | undefined
@@ -68,30 +71,22 @@ const endable = (inner: Connection, mayUse: () => boolean, suspended: () => void
     listener?.(one)
   })
   const refused = () => new RequestError({ fate: "notSent", reason: "lost", message: "this replica's lease has ended" })
-  const { heartbeat, send, suspend } = inner
+  const plain = delegated(inner)
+  const { send, suspend } = plain
   return {
     end,
     connection: {
-      serverInfo: inner.serverInfo,
-      capabilities: inner.capabilities,
-      instructions: inner.instructions,
-      protocolVersion: inner.protocolVersion,
-      sessionId: inner.sessionId,
-      peer: inner.peer,
-      stateful: inner.stateful,
-      resumed: inner.resumed,
-      fail: (loss) => inner.fail(loss),
+      ...plain,
       suspend: suspend === undefined ? undefined : (loss) => {
         suspended()
-        return suspend.call(inner, loss)
+        return suspend(loss)
       },
-      heartbeat: heartbeat === undefined ? undefined : (options) => heartbeat.call(inner, options),
       request: (method, params, options) =>
-        Effect.suspend(() => mayUse() ? inner.request(method, params, options) : Effect.fail(refused())),
+        Effect.suspend(() => mayUse() ? plain.request(method, params, options) : Effect.fail(refused())),
       notify: (method, params) =>
-        Effect.suspend(() => mayUse() ? inner.notify(method, params) : Effect.fail(refused())),
+        Effect.suspend(() => mayUse() ? plain.notify(method, params) : Effect.fail(refused())),
       send: send === undefined ? undefined : (method, params, options, settle) => {
-        if (mayUse()) return send.call(inner, method, params, options, settle) as () => void
+        if (mayUse()) return send(method, params, options, settle)
         settle(Exit.fail(refused()))
         return () => {}
       },
@@ -117,7 +112,7 @@ export interface ClusterConnector extends Connector {
 
 /** Makes the connector. When the scope closes, this replica gives the server to the others: close the backend first. */
 export const make = (
-  { local, membership, remote, server, store, unwatch, watch }: Options
+  { local, membership, remote, server, store, unwatch, watch, whileOwned = Effect.void }: Options
 ): Effect.Effect<ClusterConnector, never, Scope.Scope> =>
   Effect.gen(function*() {
     let taken: Taken | undefined
@@ -130,9 +125,23 @@ export const make = (
     /** Open while nothing runs here, and nothing is being ended. */
     const stopped = yield* Effect.makeLatch(true)
 
+    let ownership: Scope.CloseableScope | undefined
+    const own = Effect.suspend(() => {
+      if (ownership !== undefined) return Effect.void
+      return Effect.flatMap(Scope.make(), (scope) => {
+        ownership = scope
+        return Scope.extend(whileOwned, scope)
+      })
+    })
+    const disown = Effect.suspend(() => {
+      const scope = ownership
+      ownership = undefined
+      return scope === undefined ? Effect.void : Scope.close(scope, Exit.void)
+    })
+
     /** Gives the server back once it has ended here. */
     const release = Effect.zipRight(
-      stopped.await,
+      Effect.zipRight(disown, stopped.await),
       Effect.suspend(() => {
         if (taken === undefined) return Effect.void
         const { generation, id } = taken
@@ -191,9 +200,10 @@ export const make = (
           yield* Effect.addFinalizer(() => Effect.sync(() => unwatch?.(pid)))
         }
         const guarded = endable(connection, held.isHeld, () => {})
-        const lapse = Effect.map(
-          held.lapsed,
-          () => guarded.end({ kind: "closed", message: "this replica's lease has ended, so it has ended the server" })
+        const message = "this replica's lease has ended, so it has ended the server"
+        const lapse = Effect.zipRight(
+          Effect.map(held.lapsed, () => guarded.end({ kind: "closed", message })),
+          disown
         )
         yield* Effect.forkScoped(Effect.interruptible(lapse))
         return guarded.connection
@@ -227,6 +237,7 @@ export const make = (
           return yield* firstOf(Effect.asSome(there(found, options)), gone)
         }
         taken = { id: held.id, generation: found.generation }
+        yield* own
         return Option.fromNullable(yield* here(held, options))
       })
 

@@ -4,10 +4,10 @@
 import type { CallError, ServerNotification } from "@mcp-lifeline/core"
 import type { ClientSettings } from "@mcp-lifeline/http-server/Conversation"
 import { heightOf, type Level } from "@mcp-lifeline/protocol/Level"
+import { defaultLevel } from "@mcp-lifeline/protocol/LogLevels"
+import type { Subscriber } from "@mcp-lifeline/protocol/Subscriptions"
 import { Effect } from "effect"
-import { defaultLevel } from "../LogLevels.js"
 import type { GroupFleet } from "../pool/GroupFleet.js"
-import type { Subscriber } from "../Subscriptions.js"
 import type { ResolvedName } from "./NameResolver.js"
 
 /** The client, as `ClientSubscriptions` uses it. */

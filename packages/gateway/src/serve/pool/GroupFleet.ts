@@ -11,14 +11,14 @@ import {
   Telemetry
 } from "@mcp-lifeline/core"
 import { Incoming, Initialize, type Introduction } from "@mcp-lifeline/protocol"
+import { LogLevels } from "@mcp-lifeline/protocol/LogLevels"
+import { Subscriptions } from "@mcp-lifeline/protocol/Subscriptions"
 import { Effect, FiberSet, Predicate, type Scope, Stream } from "effect"
 import { optionsOf, type Server } from "../../config/Backends.js"
 import * as Fibers from "../../Fibers.js"
 import { GroupCache } from "../../known/GroupCache.js"
 import type { ServerCache } from "../../known/ServerCache.js"
 import { EncodedLists } from "../EncodedLists.js"
-import { LogLevels } from "../LogLevels.js"
-import { Subscriptions } from "../Subscriptions.js"
 import type { ClientGroup } from "./ClientGroup.js"
 
 /** Since when a server is down, and why it could not be connected last. */

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import { type Backend, BackendUnavailable } from "@mcp-lifeline/core"
 import { Effect } from "effect"
-import { Subscriptions } from "../src/serve/Subscriptions.js"
+import { Subscriptions } from "../src/relay/Subscriptions.js"
 
 /** A backend that is down until the test says otherwise, and notes what it is asked. */
 const make = () => {

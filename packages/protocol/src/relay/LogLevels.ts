@@ -2,8 +2,8 @@
  * The log levels that the clients of a fleet have set. Each server gets the lowest of them with `logging/setLevel`.
  */
 import type { Backend } from "@mcp-lifeline/core"
-import { heightOf, type Level } from "@mcp-lifeline/protocol/Level"
 import { Effect } from "effect"
+import { heightOf, type Level } from "../Level.js"
 
 /** The level of a client that has set none, and of a server when no client that has set one is left. */
 export const defaultLevel: Level = "info"

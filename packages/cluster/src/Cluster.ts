@@ -1,0 +1,68 @@
+/**
+ * This process as a part of a cluster, with everything that a replica needs: its lease, its watchdog, and the ways to the other replicas.
+ */
+import { Context, Effect, Layer, Runtime, type Scope } from "effect"
+import type { IncomingMessage, ServerResponse } from "node:http"
+import type { ClusterStore, StoreError } from "./ClusterStore.js"
+import * as Hop from "./hop/Hop.js"
+import * as HttpPeers from "./HttpPeers.js"
+import * as Membership from "./Membership.js"
+import * as PeerAnswers from "./PeerAnswers.js"
+import type { ClusterKey } from "./PeerMessages.js"
+import { defaults, type Terms } from "./Terms.js"
+import * as uptime from "./uptime.js"
+import * as Watchdog from "./Watchdog.js"
+
+/** What a replica needs. */
+export interface Options {
+  readonly store: ClusterStore
+  /** The same for all replicas, and known to nobody else. At least 32 bytes. */
+  readonly key: ClusterKey
+  /** Where the other replicas reach this one, as a URL without a path: what `handle` answers there. */
+  readonly address: string
+  /** Default: `Terms.defaults`. */
+  readonly terms?: Terms | undefined
+}
+
+/** A replica of a cluster. */
+export interface Cluster {
+  readonly store: ClusterStore
+  readonly membership: Membership.Membership
+  readonly watchdog: Watchdog.Watchdog
+  readonly hop: Hop.Hop
+  /** Answers the other replicas, at the address that was given. True if the path is one of theirs. Never throws. */
+  readonly handle: (request: IncomingMessage, response: ServerResponse, path: string) => boolean
+}
+
+/** Joins a cluster, until the scope closes. Close what runs here first. */
+export const make = (
+  { address, key, store, terms = defaults }: Options
+): Effect.Effect<Cluster, StoreError | Watchdog.WatchdogError, Scope.Scope> =>
+  Effect.gen(function*() {
+    const watchdog = yield* Watchdog.make
+    const peers = HttpPeers.make({ key })
+    const membership = yield* Membership.make({ store, peers, terms, address, now: uptime.now, watch: watchdog.watch })
+    const runtime = yield* Effect.runtime<never>()
+    const failed = (error: unknown): void =>
+      void Runtime.runFork(runtime)(Effect.logError("a request of another replica failed inside this one", error))
+    const hop = Hop.make(key, failed)
+    const answer = PeerAnswers.handler(key, membership.asked)
+    return {
+      store,
+      membership,
+      watchdog,
+      hop,
+      handle: (request, response, path) => {
+        if (path !== PeerAnswers.path) return hop.handle(request, response, path)
+        answer(request, response)
+        return true
+      }
+    }
+  })
+
+/** This process as a replica. */
+export const Cluster: Context.Tag<Cluster, Cluster> = Context.GenericTag<Cluster>("@mcp-lifeline/cluster/Cluster")
+
+/** `make` as a layer. */
+export const layer = (options: Options): Layer.Layer<Cluster, StoreError | Watchdog.WatchdogError> =>
+  Layer.scoped(Cluster, make(options))

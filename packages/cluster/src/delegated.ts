@@ -1,0 +1,26 @@
+/**
+ * A connection that does what another one does.
+ */
+import type { Connection } from "@mcp-lifeline/core"
+
+/** An object of its own, whose members can be replaced. The other connection may be of a class, so it cannot be copied. */
+export const delegated = (inner: Connection): Connection => {
+  const { heartbeat, send, suspend } = inner
+  return {
+    serverInfo: inner.serverInfo,
+    capabilities: inner.capabilities,
+    instructions: inner.instructions,
+    protocolVersion: inner.protocolVersion,
+    sessionId: inner.sessionId,
+    peer: inner.peer,
+    stateful: inner.stateful,
+    resumed: inner.resumed,
+    request: (method, params, options) => inner.request(method, params, options),
+    send: send === undefined ? undefined : (...given) => send.apply(inner, given as never) as () => void,
+    notify: (method, params) => inner.notify(method, params),
+    onLost: (callback) => inner.onLost(callback),
+    fail: (loss) => inner.fail(loss),
+    suspend: suspend === undefined ? undefined : (loss) => suspend.call(inner, loss),
+    heartbeat: heartbeat === undefined ? undefined : (options) => heartbeat.call(inner, options)
+  }
+}

@@ -1,0 +1,187 @@
+/**
+ * What another replica talks to at the owner of a server: passes requests on to the owner's backend, and the server's messages back. The other
+ * replica is a client with a session, whose results nobody decodes.
+ */
+import type { Backend, CallError, ServerNotification } from "@mcp-lifeline/core"
+import type { Client, Conversation } from "@mcp-lifeline/http-server/Conversation"
+import {
+  type Answer,
+  type ClientRequest,
+  Initialize,
+  type Introduction,
+  JsonRpc,
+  JsonRpcError,
+  ListChanges,
+  Relay
+} from "@mcp-lifeline/protocol"
+import { heightOf, isLevel, type Level } from "@mcp-lifeline/protocol/Level"
+import { defaultLevel, type LogLevels } from "@mcp-lifeline/protocol/LogLevels"
+import type { Subscriber, Subscriptions } from "@mcp-lifeline/protocol/Subscriptions"
+import type { JSONRPCMessage, JSONRPCNotification, JSONRPCResponse } from "@modelcontextprotocol/sdk/types.js"
+import { type Cause, Effect, Exit, type Fiber, FiberId, Predicate } from "effect"
+import * as HopError from "./HopError.js"
+
+/** The server, as its owner has it. */
+export interface Served {
+  readonly backend: Backend.Backend
+  /** What the server has said about itself; `undefined` before its first connection. */
+  readonly introduction: () => Introduction | undefined
+}
+
+/** What the conversations about one server share. */
+export interface Shared extends Served {
+  readonly levels: LogLevels
+  readonly subscriptions: Subscriptions
+  readonly fork: <A, E>(work: Effect.Effect<A, E>) => Fiber.RuntimeFiber<A, E>
+  readonly onClose: (one: ServerConversation) => void
+}
+
+const hasLeft = "the replica has left the server"
+
+const introducing = (introduction: Introduction): Answer => {
+  const { instructions, protocolVersion, serverInfo } = introduction
+  const version = Initialize.versions.includes(protocolVersion) ? protocolVersion : Initialize.latestVersion
+  const capabilities = ListChanges.announcing(introduction.capabilities)
+  return {
+    result: {
+      protocolVersion: version,
+      capabilities,
+      serverInfo,
+      ...(instructions === undefined ? {} : { instructions })
+    }
+  }
+}
+
+/** See the head of the file. */
+export class ServerConversation implements Conversation, Subscriber {
+  readonly #shared: Shared
+  readonly #client: Client
+  readonly #relay: Relay
+  #level: Level = defaultLevel
+  #closing: Promise<void> | undefined
+
+  constructor(shared: Shared, client: Client) {
+    this.#shared = shared
+    this.#client = client
+    this.#relay = new Relay(
+      shared.backend.id,
+      { onmessage: (message: JSONRPCMessage) => "method" in message ? client.write(message) : undefined },
+      { holds: true }
+    )
+  }
+
+  request(request: ClientRequest): void {
+    if (this.#closing !== undefined) return request.refuse(JsonRpc.internalError, hasLeft)
+    const { backend, levels, subscriptions } = this.#shared
+    const params = request.params ?? {}
+    switch (request.method) {
+      case "initialize":
+        return this.#initialize(request)
+      case "ping":
+        return request.answer({ result: {} })
+      case "logging/setLevel":
+        if (!isLevel(params["level"])) return request.refuse(JsonRpc.invalidParams, "level is not a level")
+        this.#level = params["level"]
+        levels.setLevel(this, this.#level)
+        return request.answer({ result: {} })
+      case "resources/subscribe":
+      case "resources/unsubscribe": {
+        const { uri } = params
+        if (!Predicate.isString(uri)) return request.refuse(JsonRpc.invalidParams, "uri is not a text")
+        if (request.method === "resources/subscribe") {
+          return this.#after(
+            request,
+            subscriptions.subscribe(this, { backend, original: uri }, uri),
+            () => ({ result: {} })
+          )
+        }
+        subscriptions.unsubscribe(this, backend.id, uri)
+        return request.answer({ result: {} })
+      }
+      default:
+        return this.#relay.forward(this.#target, request, {
+          isBounded: true,
+          answered: (answer) => request.answer(HopError.escaped(answer))
+        })
+    }
+  }
+
+  receive(message: JSONRPCNotification | JSONRPCResponse): void {
+    if (!("method" in message)) return this.#relay.answered(message)
+    if (message.method === "notifications/initialized") this.#relay.initialized()
+  }
+
+  introduce(): Promise<Introduction> {
+    const known = this.#shared.introduction()
+    return known === undefined
+      ? Promise.reject(new Error(`${this.#shared.backend.id} has not been connected`))
+      : Promise.resolve(known)
+  }
+
+  close(why: string): Promise<void> {
+    this.#closing ??= this.#close(why)
+    return this.#closing
+  }
+
+  async #close(why: string): Promise<void> {
+    const { levels, onClose, subscriptions } = this.#shared
+    onClose(this)
+    levels.leave(this)
+    subscriptions.leave(this)
+    await this.#client.requests.interrupt(why)
+    this.#relay.end()
+  }
+
+  /** Passes a notification of the server on. */
+  notified(notification: ServerNotification): void {
+    const { method, params } = notification
+    // Those go to who has subscribed.
+    if (method === "notifications/resources/updated") return
+    if (method === "notifications/message" && heightOf(params?.["level"]) < heightOf(this.#level)) return
+    this.#relay.pass(notification)
+  }
+
+  updated(_server: string, params: Readonly<Record<string, unknown>>): void {
+    this.#relay.pass({ method: "notifications/resources/updated", params })
+  }
+
+  get #target() {
+    const { backend, fork } = this.#shared
+    return {
+      fork,
+      backend: () => backend,
+      use: <A, E>(f: (backend: Backend.Backend) => Effect.Effect<A, E>) => f(backend)
+    }
+  }
+
+  /** Waits for the server if it has never been connected. */
+  #initialize(request: ClientRequest): void {
+    const { backend, introduction } = this.#shared
+    const known = introduction()
+    if (known !== undefined) return request.answer(introducing(known))
+    this.#after(request, backend.ping(), () => {
+      const made = introduction()
+      return made === undefined
+        ? { error: { code: JsonRpc.internalError, message: `${backend.id} has not been connected` } }
+        : introducing(made)
+    })
+  }
+
+  #after<A, E>(request: ClientRequest, work: Effect.Effect<A, E>, answer: (value: A) => Answer): void {
+    const fiber = this.#shared.fork(work)
+    request.work = {
+      stop: () => {
+        fiber.unsafeInterruptAsFork(FiberId.none)
+        return "notSent"
+      }
+    }
+    fiber.addObserver((exit) => {
+      if (request.isOver) return
+      request.answer(
+        Exit.isSuccess(exit)
+          ? answer(exit.value)
+          : HopError.escaped({ error: JsonRpcError.fromCause(exit.cause as Cause.Cause<CallError>, hasLeft) })
+      )
+    })
+  }
+}

@@ -1,0 +1,43 @@
+import { RequestError } from "@mcp-lifeline/core"
+import { JsonRpcError } from "@mcp-lifeline/protocol"
+import { Cause } from "effect"
+import { describe, expect, it } from "vitest"
+import { escaped, unescaped } from "../src/hop/HopError.js"
+
+/** What another replica makes of an error that the owner answers with. */
+const arrived = (error: JsonRpcError.JsonRpcError): RequestError => {
+  const answer = escaped({ error })
+  if (!("error" in answer)) throw new Error("no error")
+  // As it comes over the wire.
+  const { code, data, message } = JSON.parse(JSON.stringify(answer.error)) as JsonRpcError.JsonRpcError
+  return unescaped(new RequestError({ fate: "answered", reason: "remote", code, message, data }))
+}
+
+describe("errors across the hop", () => {
+  it.each(["notSent", "unknown"] as const)("[D2] the fate %s of a request that the owner has ended holds", (fate) => {
+    expect(arrived(JsonRpcError.interrupted("the replica stops", fate))).toMatchObject({ fate, reason: "lost" })
+  })
+
+  it("[D2] a request that was interrupted at the owner may have been carried out", () => {
+    const error = JsonRpcError.fromCause(Cause.interrupt(0 as never), "the replica stops")
+    expect(arrived(error)).toMatchObject({ fate: "unknown", reason: "lost" })
+  })
+
+  it.each([
+    { code: -32000, message: "x", data: { tag: "Interrupted", fate: "notSent" } },
+    { code: -32000, message: "x", data: { tag: "ResultUnknown", fate: "unknown", more: [1] } },
+    { code: -32000, message: "x", data: { other: 1 } },
+    { code: -32000, message: "x", data: "text" },
+    { code: -32000, message: "x" },
+    { code: -32602, message: "x", data: { tag: "Interrupted", fate: "notSent" } }
+  ])("[D2] a server's own error %j is an answer, and unchanged", (error) => {
+    const { code, data, fate, message, reason } = arrived(error)
+    expect({ fate, reason }).toEqual({ fate: "answered", reason: "remote" })
+    expect({ code, message, ...(data === undefined ? {} : { data }) }).toEqual(error)
+  })
+
+  it("[D2] other failures are as they are", () => {
+    const error = new RequestError({ fate: "unknown", reason: "timeout", message: "late" })
+    expect(unescaped(error)).toBe(error)
+  })
+})
