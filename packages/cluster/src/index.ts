@@ -1,8 +1,11 @@
 /**
  * Which of several processes runs a server: leases in a store that all have in common, so that at any moment at most one does.
  */
+export * as Cluster from "./Cluster.js"
+export * as ClusterBackend from "./ClusterBackend.js"
 export * as ClusterConnector from "./ClusterConnector.js"
 export { ClusterStore, type Ownership, type Renewal, type Replica, type ServerRow, StoreError } from "./ClusterStore.js"
+export * as Hop from "./hop/Hop.js"
 export * as HttpPeers from "./HttpPeers.js"
 export type { Lease, ReplicaId } from "./LeaseRules.js"
 export * as Membership from "./Membership.js"

@@ -31,12 +31,40 @@ describe.skipIf(!Postgres.isInstalled || !(isFull || rounds > 0) || process.plat
       }).toEqual([servers.length, ...servers.toSorted()])
     }
 
-    const started = async (): Promise<ReadonlyArray<Member>> => {
-      cluster = await Members.start(3, servers)
+    const started = async (isCuttable = false): Promise<ReadonlyArray<Member>> => {
+      cluster = await Members.start(3, servers, isCuttable)
       await settled(cluster.members)
       // Until each has named all others in the store, of whom it then asks promises.
       await pause(5 * terms.renewal)
       return cluster.members
+    }
+
+    /**
+     * No two processes of a server at once, and no effect twice; what a client was told is true; and each call of a client that still runs
+     * has its answer.
+     */
+    const allIsWell = async (): Promise<void> => {
+      const pids = new Set(cluster.members.map(({ pid }) => String(pid)))
+      await expect.poll(() => {
+        const { told } = cluster.calls()
+        const old = Math.max(...Array.from(told.keys(), (key) => Number(key.split("-")[2]))) - 300
+        return [...told].filter(([key, what]) => {
+          const [, pid = "", number] = key.split("-")
+          return pids.has(pid) && Number(number) < old && what.length < 2
+        })
+      }).toEqual([])
+      expect(cluster.overlaps()).toEqual([])
+      const { effects, told } = cluster.calls()
+      expect([...effects].filter(([, times]) => times > 1)).toEqual([])
+      const wrong = [...told].filter(([key, [, what]]) => {
+        if (what === "done") return effects.get(key) !== 1
+        // Nothing else was sent.
+        return what !== undefined && what !== "ResultUnknown" && what !== "RequestTimeout" && effects.has(key)
+      })
+      expect(wrong).toEqual([])
+      const counts: Record<string, number> = {}
+      for (const [, what = "the client has gone"] of told.values()) counts[what] = (counts[what] ?? 0) + 1
+      console.log(`${expect.getState().currentTestName}: ${told.size} calls: ${JSON.stringify(counts)}`)
     }
 
     /** The processes on a replica. */
@@ -55,7 +83,7 @@ describe.skipIf(!Postgres.isInstalled || !(isFull || rounds > 0) || process.plat
         await settled(members.filter((one) => one !== member), before)
         await member.start()
       }
-      expect(cluster.overlaps()).toEqual([])
+      await allIsWell()
     })
 
     it("[D1][D6] a replica that is stopped for longer than its lease has lost its servers when it goes on", async () => {
@@ -67,7 +95,7 @@ describe.skipIf(!Postgres.isInstalled || !(isFull || rounds > 0) || process.plat
       member.signal("SIGCONT")
       await pause(long)
       await settled(members.filter((one) => one !== member), before)
-      expect(cluster.overlaps()).toEqual([])
+      await allIsWell()
     })
 
     // A machine on which a replica gets no answer for seconds ends what it runs, and is right to.
@@ -80,6 +108,9 @@ describe.skipIf(!Postgres.isInstalled || !(isFull || rounds > 0) || process.plat
       await pause(terms.lease)
       await settled(members)
       expect(cluster.lives().map(({ pid }) => pid)).toEqual(before.map(({ pid }) => pid))
+      await allIsWell()
+      // And nobody has noticed.
+      expect([...cluster.calls().told.values()].filter(([, what]) => what !== undefined && what !== "done")).toEqual([])
     })
 
     it.skipIf(rounds === 0)("[D5] nothing starts again while the database does not answer", async () => {
@@ -91,12 +122,15 @@ describe.skipIf(!Postgres.isInstalled || !(isFull || rounds > 0) || process.plat
       await pause(terms.lease)
       await settled(members)
       expect(cluster.lives().map(({ pid }) => pid)).toEqual(before.map(({ pid }) => pid))
+      await allIsWell()
+      // And nobody has noticed.
+      expect([...cluster.calls().told.values()].filter(([, what]) => what !== undefined && what !== "done")).toEqual([])
     })
 
     it.skipIf(rounds === 0)(
       "[D1][D6] a replica that is cut off ends its servers before others start them",
       async () => {
-        const members = await started()
+        const members = await started(true)
         const member = busy()
         const before = pidsOn(member)
         cluster.cutOff(member, true)

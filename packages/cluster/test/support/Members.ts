@@ -97,8 +97,11 @@ export class Members implements AsyncDisposable {
     this.#ledger = ledger
   }
 
-  /** Starts replicas, one after the other, that want these servers. */
-  static async start(count: number, servers: ReadonlyArray<string>): Promise<Members> {
+  /**
+   * Starts replicas, one after the other, that want these servers. `isCuttable`: whether `cutOff` can be used; then replicas reach each other
+   * through proxies, which accept connections to one that is gone.
+   */
+  static async start(count: number, servers: ReadonlyArray<string>, isCuttable = false): Promise<Members> {
     const scope = Effect.runSync(Scope.make())
     const acquire = <A>(work: Effect.Effect<A, never, Scope.Scope>) => Effect.runPromise(Scope.extend(work, scope))
     const folder = mkdtempSync(join(tmpdir(), "lifeline-members-"))
@@ -132,7 +135,9 @@ export class Members implements AsyncDisposable {
         program: fixture("counting.mjs"),
         ledger
       }))
-      for (const to of addresses) if (to !== address) member.ways.set(to, await acquire(TcpProxy.make(to)))
+      for (const to of isCuttable ? addresses : []) {
+        if (to !== address) member.ways.set(to, await acquire(TcpProxy.make(to)))
+      }
       members.push(member)
     }
     const all = new Members(postgres, members, scope, ledger)
@@ -140,10 +145,30 @@ export class Members implements AsyncDisposable {
     return all
   }
 
+  #lines(): ReadonlyArray<string> {
+    return existsSync(this.#ledger) ? readFileSync(this.#ledger, "utf8").split("\n") : []
+  }
+
+  /** What became of the calls of all clients, by what they were told; and how often each had an effect. */
+  calls(): {
+    readonly told: ReadonlyMap<string, ReadonlyArray<string>>
+    readonly effects: ReadonlyMap<string, number>
+  } {
+    const told = new Map<string, Array<string>>()
+    const effects = new Map<string, number>()
+    for (const line of this.#lines()) {
+      const [what, key, more] = line.split(" ")
+      if (what === undefined || key === undefined || more !== undefined) continue
+      if (what === "effect") effects.set(key, (effects.get(key) ?? 0) + 1)
+      else told.set(key, [...told.get(key) ?? [], what])
+    }
+    return { told, effects }
+  }
+
   /** All processes of servers that there were. */
   lives(): ReadonlyArray<Life> {
     const lives = new Map<number, Life>()
-    for (const line of existsSync(this.#ledger) ? readFileSync(this.#ledger, "utf8").split("\n") : []) {
+    for (const line of this.#lines()) {
       const [server, pid, at] = line.split(" ")
       if (server === undefined || pid === undefined || at === undefined || at === "") continue
       const from = lives.get(Number(pid))?.from ?? Number(at)
