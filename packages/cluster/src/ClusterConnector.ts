@@ -11,7 +11,7 @@ import {
   RequestError
 } from "@mcp-lifeline/core"
 import { firstOf } from "@mcp-lifeline/core/internal"
-import { Effect, Exit, Option, Scope } from "effect"
+import { Effect, Exit, Fiber, Option, Scope } from "effect"
 import type { ClusterStore, Ownership, StoreError } from "./ClusterStore.js"
 import { delegated } from "./delegated.js"
 import type { Held, Membership } from "./Membership.js"
@@ -38,7 +38,7 @@ export interface Options {
   readonly remote: (owner: Ownership) => Connector
   /** Runs while this replica has the server, whether it is connected or not, until its scope closes. */
   readonly whileOwned?: Effect.Effect<void, never, Scope.Scope> | undefined
-  /** Called with the process id of a server that runs here, and when it is being ended. Neither may throw. */
+  /** Called with the process id of a server that runs here, and when it has ended. Neither may throw. */
   readonly watch?: ((pid: number) => void) | undefined
   readonly unwatch?: ((pid: number) => void) | undefined
 }
@@ -133,15 +133,18 @@ export const make = (
         return Scope.extend(whileOwned, scope)
       })
     })
+    /** Begins to end what runs while this replica has the server. Nobody can interrupt that. */
     const disown = Effect.suspend(() => {
       const scope = ownership
       ownership = undefined
-      return scope === undefined ? Effect.void : Scope.close(scope, Exit.void)
+      return Effect.forkDaemon(
+        Effect.uninterruptible(scope === undefined ? Effect.void : Scope.close(scope, Exit.void))
+      )
     })
 
     /** Gives the server back once it has ended here. */
     const release = Effect.zipRight(
-      Effect.zipRight(disown, stopped.await),
+      Effect.zipRight(Effect.flatMap(disown, Fiber.await), stopped.await),
       Effect.suspend(() => {
         if (taken === undefined) return Effect.void
         const { generation, id } = taken
@@ -192,18 +195,18 @@ export const make = (
         yield* stopped.await
         if (!held.isHeld()) return undefined
         yield* membership.running
+        let pid: number | undefined
+        // These come last when the scope closes: the process has ended then.
         yield* Effect.acquireRelease(stopped.close, () => stopped.open)
+        yield* Effect.addFinalizer(() => Effect.sync(() => pid === undefined ? undefined : unwatch?.(pid)))
         const connection = yield* local.connect({ ...options, resume: undefined })
-        const { pid } = connection.peer
-        if (pid !== undefined) {
-          watch?.(pid)
-          yield* Effect.addFinalizer(() => Effect.sync(() => unwatch?.(pid)))
-        }
+        pid = connection.peer.pid
+        if (pid !== undefined) watch?.(pid)
         const guarded = endable(connection, held.isHeld, () => {})
         const message = "this replica's lease has ended, so it has ended the server"
         const lapse = Effect.zipRight(
-          Effect.map(held.lapsed, () => guarded.end({ kind: "closed", message })),
-          disown
+          held.lapsed,
+          Effect.map(disown, () => guarded.end({ kind: "closed", message }))
         )
         yield* Effect.forkScoped(Effect.interruptible(lapse))
         return guarded.connection
@@ -231,7 +234,7 @@ export const make = (
       Effect.gen(function*() {
         const held = yield* membership.held
         const found = yield* owner(held)
-        if (found === undefined) return Option.none()
+        if (found === undefined) return yield* Effect.as(Effect.sleep(look), Option.none())
         if (found.owner !== held.id) {
           const gone = Effect.as(membership.ended(found.owner), Option.none<Connection>())
           return yield* firstOf(Effect.asSome(there(found, options)), gone)
@@ -262,7 +265,8 @@ export const make = (
     return {
       transport: local.transport,
       target: local.target,
-      overlap: local.overlap,
+      // The server runs once: the one before has to have ended.
+      overlap: false,
       heartbeat: local.heartbeat,
       warning: local.warning,
       connect,

@@ -243,6 +243,54 @@ describe("a server that runs once in the cluster", () => {
     expect([b!.local.connections.length, c!.local.connections.length]).toEqual([0, 1])
   })
 
+  it("[D6] is watched until it has ended, and not served to others when the lease has", () => {
+    const scope = Effect.runSync(Scope.make())
+    const away = { is: false }
+    const reached: ClusterStore = { ...store, renew: (...given) => away.is ? Effect.never : store.renew(...given) }
+    const membership = run(Scope.extend(
+      Membership.make({
+        store: reached,
+        peers: { promise: noPeer, consent: noPeer },
+        terms,
+        address: "",
+        now: () => sim.now,
+        watch: () => {}
+      }),
+      scope
+    ))
+    const seen: Array<string> = []
+    const inner = new ScriptedConnector.ScriptedConnector({ overlap: false })
+    inner.otherwise = { close: 2000 }
+    const connector = run(Scope.extend(
+      ClusterConnector.make({
+        membership,
+        store: reached,
+        server: "notes",
+        local: {
+          ...inner,
+          connect: (options) => Effect.map(inner.connect(options), (one) => ({ ...one, peer: { pid: 7 } }))
+        },
+        remote: () => inner,
+        watch: (pid) => void seen.push(`watch ${pid}`),
+        unwatch: (pid) => void seen.push(`gone ${pid} ${inner.current.state} ${inner.ledger.entries.at(-1)?._tag}`),
+        whileOwned: Effect.acquireRelease(
+          Effect.sync(() => void seen.push("served")),
+          // As slow as the end of sessions can be.
+          () => Effect.delay(Effect.sync(() => void seen.push("not served")), 100)
+        )
+      }),
+      scope
+    ))
+    const backend = run(Scope.extend(Backend.make("notes", { connector }), scope), 500)
+    expect(seen).toEqual(["served", "watch 7"])
+    away.is = true
+    sim.advance(terms.lease - terms.margin + 500)
+    expect(seen).toEqual(["served", "watch 7", "not served"])
+    sim.advance(2000)
+    expect(seen.slice(3)).toEqual(["gone 7 closed Closed"])
+    expect(run(backend.isConnected)).toBe(false)
+  })
+
   it("[D2][D6] gets nothing from a replica whose lease has ended, even before its connection has", () => {
     let now = 0
     const local = new ScriptedConnector.ScriptedConnector()
