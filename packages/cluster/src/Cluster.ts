@@ -3,12 +3,12 @@
  */
 import { Context, Effect, Layer, Runtime, type Scope } from "effect"
 import type { IncomingMessage, ServerResponse } from "node:http"
+import type { ClusterKey } from "./ClusterKey.js"
 import type { ClusterStore, StoreError } from "./ClusterStore.js"
 import * as Hop from "./hop/Hop.js"
 import * as HttpPeers from "./HttpPeers.js"
 import * as Membership from "./Membership.js"
 import * as PeerAnswers from "./PeerAnswers.js"
-import type { ClusterKey } from "./PeerMessages.js"
 import { defaults, type Terms } from "./Terms.js"
 import * as uptime from "./uptime.js"
 import * as Watchdog from "./Watchdog.js"

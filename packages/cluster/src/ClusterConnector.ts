@@ -167,9 +167,6 @@ export const make = (
         return found ?? (yield* store.claim(held.id, server))
       })
 
-    /** Takes the server from itself. */
-    const takeAgain = (held: Held) => store.claim(held.id, server, givenBack)
-
     /** Gives the server back, and waits until another replica has taken it, for a while. */
     const leave = Effect.zipRight(
       release,
@@ -185,7 +182,9 @@ export const make = (
         const isLeft = leaves && taken !== undefined
         leaves = false
         const found = yield* isLeft ? leave : store.find(server)
-        if (found?.owner === held.id && found.generation === givenBack) return yield* takeAgain(held)
+        if (found?.owner === held.id && found.generation === givenBack) {
+          return yield* store.claim(held.id, server, givenBack)
+        }
         return found ?? (yield* take(held))
       }).pipe(Effect.mapError(unreachable))
 

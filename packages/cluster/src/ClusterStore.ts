@@ -2,7 +2,7 @@
  * The port for what all replicas of a cluster have in common: their leases, and which of them runs which server. Every operation is one
  * step: it happens as a whole, or not at all.
  */
-import { Context, Data, type Effect } from "effect"
+import { Data, type Effect } from "effect"
 import type { Lease, ReplicaId } from "./LeaseRules.js"
 import type { Loads } from "./placement.js"
 
@@ -72,8 +72,3 @@ export interface ClusterStore {
   /** All servers that replicas run, by their names. */
   readonly servers: Effect.Effect<ReadonlyArray<ServerRow>, StoreError>
 }
-
-/** The store of the cluster. */
-export const ClusterStore: Context.Tag<ClusterStore, ClusterStore> = Context.GenericTag<ClusterStore>(
-  "@mcp-lifeline/cluster/ClusterStore"
-)

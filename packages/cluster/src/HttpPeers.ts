@@ -7,11 +7,11 @@ import { Duration, Effect, Either, Schema } from "effect"
 import * as Http from "node:http"
 import * as Https from "node:https"
 import type { ConnectionOptions } from "node:tls"
+import type { ClusterKey } from "./ClusterKey.js"
 import type { Replica } from "./ClusterStore.js"
 import type { ReplicaId } from "./LeaseRules.js"
 import {
   Answer,
-  type ClusterKey,
   isSigned,
   maxAnswer,
   newNonce,

@@ -8,16 +8,9 @@
  */
 import { Either, Schema } from "effect"
 import type { IncomingMessage, ServerResponse } from "node:http"
+import type { ClusterKey } from "./ClusterKey.js"
 import type { ReplicaId } from "./LeaseRules.js"
-import {
-  type Answer,
-  type ClusterKey,
-  isSigned,
-  maxQuestion,
-  Question,
-  signatureHeader,
-  Signatures
-} from "./PeerMessages.js"
+import { type Answer, isSigned, maxQuestion, Question, signatureHeader, Signatures } from "./PeerMessages.js"
 import type { Answers } from "./Peers.js"
 
 export { path } from "./PeerMessages.js"

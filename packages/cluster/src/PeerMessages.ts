@@ -2,15 +2,10 @@
  * What replicas send each other over HTTP: a question and its answer, and how both are signed. A question is signed as a whole, so that it
  * reaches nobody but the replica that it names. An answer is signed together with the nonce of its question, so that it answers no other.
  */
-import { Redacted, Schema } from "effect"
-import { createHmac, hkdfSync, randomBytes, timingSafeEqual } from "node:crypto"
+import { Schema } from "effect"
+import { createHmac, randomBytes, timingSafeEqual } from "node:crypto"
+import * as ClusterKey from "./ClusterKey.js"
 import type { Answers } from "./Peers.js"
-
-/**
- * The key that all replicas of a cluster have in common: at least 32 bytes, or characters, as from `openssl rand -base64 32`. Keys for all
- * purposes are derived from it.
- */
-export type ClusterKey = Redacted.Redacted<string | Uint8Array>
 
 /** Where a replica takes questions, after its address. */
 export const path = "/cluster/ask"
@@ -51,8 +46,6 @@ export type Answer = typeof Answer.Type
 
 export const newNonce = (): string => randomBytes(nonceBytes).toString("base64url")
 
-const minKey = 32
-
 /** Of this purpose and this form of the messages. Another form needs another text. */
 const info = "mcp-lifeline cluster: questions of replicas and their answers, form 1"
 
@@ -61,14 +54,8 @@ export class Signatures {
   readonly #key: Uint8Array
 
   /** Throws a RangeError if the key is too short. */
-  constructor(key: ClusterKey) {
-    const shared = Buffer.from(Redacted.value(key))
-    if (shared.length < minKey) {
-      throw new RangeError(
-        `the key of the cluster has ${shared.length} bytes, and needs at least ${minKey}: make one with: openssl rand -base64 32`
-      )
-    }
-    this.#key = new Uint8Array(hkdfSync("sha256", shared, "", info, 32))
+  constructor(key: ClusterKey.ClusterKey) {
+    this.#key = ClusterKey.derived(key, info)
   }
 
   ofQuestion(body: Uint8Array): string {

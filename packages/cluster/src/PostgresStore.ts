@@ -150,7 +150,16 @@ export const make = (
 
     const decoded = <A, I>(row: Schema.Schema<A, I>, rows: Effect.Effect<ReadonlyArray<unknown>, SqlError>) =>
       Effect.flatMap(rows, Schema.decodeUnknown(Schema.Array(row)))
-    const first = (rows: ReadonlyArray<Ownership>): Ownership | undefined => rows[0]
+    const ownership = (server: string) =>
+      Effect.map(
+        decoded(
+          OwnershipRow,
+          sql`
+            SELECT owner, address, generation FROM lifeline_server JOIN lifeline_replica ON id = owner
+            WHERE name = ${server} AND ended_at IS NULL`
+        ),
+        ([found]): Ownership | undefined => found
+      )
 
     return {
       join: (id, address) =>
@@ -186,19 +195,7 @@ export const make = (
             return alive.length === 0
           })
         ),
-      find: (server) =>
-        limited(
-          "find a server",
-          Effect.map(
-            decoded(
-              OwnershipRow,
-              sql`
-                SELECT owner, address, generation FROM lifeline_server JOIN lifeline_replica ON id = owner
-                WHERE name = ${server} AND ended_at IS NULL`
-            ),
-            first
-          )
-        ),
+      find: (server) => limited("find a server", ownership(server)),
       claim: (id, server, instead = 0) =>
         limited(
           "assign a server",
@@ -213,10 +210,7 @@ export const make = (
                 OR EXISTS (
                 SELECT FROM lifeline_replica WHERE id = lifeline_server.owner AND ended_at IS NOT NULL
               )`
-            const rows = sql`
-              SELECT owner, address, generation FROM lifeline_server JOIN lifeline_replica ON id = owner
-              WHERE name = ${server} AND ended_at IS NULL`
-            return first(yield* decoded(OwnershipRow, rows))
+            return yield* ownership(server)
           })
         ),
       release: (id, server, generation) =>

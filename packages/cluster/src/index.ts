@@ -4,14 +4,21 @@
 export * as Cluster from "./Cluster.js"
 export * as ClusterBackend from "./ClusterBackend.js"
 export * as ClusterConnector from "./ClusterConnector.js"
-export { ClusterStore, type Ownership, type Renewal, type Replica, type ServerRow, StoreError } from "./ClusterStore.js"
+export type { ClusterKey } from "./ClusterKey.js"
+export {
+  type ClusterStore,
+  type Ownership,
+  type Renewal,
+  type Replica,
+  type ServerRow,
+  StoreError
+} from "./ClusterStore.js"
 export * as Hop from "./hop/Hop.js"
 export * as HttpPeers from "./HttpPeers.js"
 export type { Lease, ReplicaId } from "./LeaseRules.js"
 export * as Membership from "./Membership.js"
 export * as MemoryStore from "./MemoryStore.js"
 export * as PeerAnswers from "./PeerAnswers.js"
-export type { ClusterKey } from "./PeerMessages.js"
 export { type Answers, PeerError, type Peers } from "./Peers.js"
 export * as PostgresStore from "./PostgresStore.js"
 export { defaults, type Terms } from "./Terms.js"

@@ -6,8 +6,9 @@ import { readFileSync } from "node:fs"
 import { createServer, type RequestListener, type Server } from "node:http"
 import * as Https from "node:https"
 import { type AddressInfo, connect } from "node:net"
+import type { ClusterKey } from "../../src/ClusterKey.js"
 import type { Replica } from "../../src/ClusterStore.js"
-import { type ClusterKey, path, signatureHeader, Signatures } from "../../src/PeerMessages.js"
+import { path, signatureHeader, Signatures } from "../../src/PeerMessages.js"
 
 export const key: ClusterKey = Redacted.make("the key of all replicas of this cluster")
 export const otherKey: ClusterKey = Redacted.make("the key of another cluster, as long as ")
