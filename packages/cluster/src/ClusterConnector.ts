@@ -2,18 +2,13 @@
  * Connects to a server that runs once in the cluster: starts it here if this replica has it, and otherwise connects to the replica that has
  * it. So a backend with this connector is the same on every replica, and a change of the owner is a lost connection.
  */
-import {
-  ConnectError,
-  type Connection,
-  type ConnectOptions,
-  type Connector,
-  type Loss,
-  RequestError
-} from "@mcp-lifeline/core"
+import { ConnectError, type Connection, type ConnectOptions, type Connector } from "@mcp-lifeline/core"
 import { firstOf } from "@mcp-lifeline/core/internal"
 import { Effect, Exit, Fiber, Option, Scope } from "effect"
 import type { ClusterStore, Ownership, StoreError } from "./ClusterStore.js"
-import { delegated } from "./delegated.js"
+import { endable } from "./endable.js"
+import * as LeasedConnector from "./LeasedConnector.js"
+import { type Try, untilConnected } from "./LeasedConnector.js"
 import type { Held, Membership } from "./Membership.js"
 import { rank } from "./placement.js"
 
@@ -49,55 +44,6 @@ interface Taken {
   readonly generation: number
 }
 
-/** A connection, and what ends it from outside. */
-interface Endable {
-  readonly connection: Connection
-  readonly end: (loss: Loss) => void
-}
-
-/** A connection that can be ended from outside, and that refuses requests while `mayUse` is false. `suspended` is called when its session is kept. */
-const endable = (inner: Connection, mayUse: () => boolean, suspended: () => void): Endable => {
-  let loss: Loss | undefined
-  let listener: ((loss: Loss) => void) | undefined
-  const end = (one: Loss): void => {
-    if (loss !== undefined) return
-    loss = one
-    inner.fail(one)
-    listener?.(one)
-  }
-  inner.onLost((one) => {
-    if (loss !== undefined) return
-    loss = one
-    listener?.(one)
-  })
-  const refused = () => new RequestError({ fate: "notSent", reason: "lost", message: "this replica's lease has ended" })
-  const plain = delegated(inner)
-  const { send, suspend } = plain
-  return {
-    end,
-    connection: {
-      ...plain,
-      suspend: suspend === undefined ? undefined : (loss) => {
-        suspended()
-        return suspend(loss)
-      },
-      request: (method, params, options) =>
-        Effect.suspend(() => mayUse() ? plain.request(method, params, options) : Effect.fail(refused())),
-      notify: (method, params) =>
-        Effect.suspend(() => mayUse() ? plain.notify(method, params) : Effect.fail(refused())),
-      send: send === undefined ? undefined : (method, params, options, settle) => {
-        if (mayUse()) return send(method, params, options, settle)
-        settle(Exit.fail(refused()))
-        return () => {}
-      },
-      onLost: (callback) => {
-        listener = callback
-        if (loss !== undefined) callback(loss)
-      }
-    }
-  }
-}
-
 const unreachable = ({ cause, message }: StoreError): ConnectError =>
   new ConnectError({ backend: "", reason: "unreachable", permanent: false, message, cause })
 
@@ -122,9 +68,6 @@ export const make = (
     let hasSession: Ownership | undefined
     let leaves = false
 
-    /** Open while nothing runs here, and nothing is being ended. */
-    const stopped = yield* Effect.makeLatch(true)
-
     let ownership: Scope.CloseableScope | undefined
     const own = Effect.suspend(() => {
       if (ownership !== undefined) return Effect.void
@@ -142,9 +85,17 @@ export const make = (
       )
     })
 
+    const { connectUnder, stopped, ...here } = LeasedConnector.make({
+      membership,
+      local,
+      watch,
+      unwatch,
+      onLapse: Effect.asVoid(disown)
+    })
+
     /** Gives the server back once it has ended here. */
     const release = Effect.zipRight(
-      Effect.zipRight(Effect.flatMap(disown, Fiber.await), stopped.await),
+      Effect.zipRight(Effect.flatMap(disown, Fiber.await), stopped),
       Effect.suspend(() => {
         if (taken === undefined) return Effect.void
         const { generation, id } = taken
@@ -188,29 +139,6 @@ export const make = (
         return found ?? (yield* take(held))
       }).pipe(Effect.mapError(unreachable))
 
-    const here = (held: Held, options: ConnectOptions) =>
-      Effect.gen(function*() {
-        // What ran before may still be ending.
-        yield* stopped.await
-        if (!held.isHeld()) return undefined
-        yield* membership.running
-        let pid: number | undefined
-        // These come last when the scope closes: the process has ended then.
-        yield* Effect.acquireRelease(stopped.close, () => stopped.open)
-        yield* Effect.addFinalizer(() => Effect.sync(() => pid === undefined ? undefined : unwatch?.(pid)))
-        const connection = yield* local.connect({ ...options, resume: undefined })
-        pid = connection.peer.pid
-        if (pid !== undefined) watch?.(pid)
-        const guarded = endable(connection, held.isHeld, () => {})
-        const message = "this replica's lease has ended, so it has ended the server"
-        const lapse = Effect.zipRight(
-          held.lapsed,
-          Effect.map(disown, () => guarded.end({ kind: "closed", message }))
-        )
-        yield* Effect.forkScoped(Effect.interruptible(lapse))
-        return guarded.connection
-      })
-
     const there = (found: Ownership, options: ConnectOptions) =>
       Effect.gen(function*() {
         const isSame = hasSession?.owner === found.owner && hasSession.generation === found.generation
@@ -229,7 +157,7 @@ export const make = (
       })
 
     /** One try; none if what was known about the owner does not hold any more. */
-    const attempt = (options: ConnectOptions): Effect.Effect<Option.Option<Connection>, ConnectError, Scope.Scope> =>
+    const attempt = (options: ConnectOptions): Try =>
       Effect.gen(function*() {
         const held = yield* membership.held
         const found = yield* owner(held)
@@ -240,35 +168,13 @@ export const make = (
         }
         taken = { id: held.id, generation: found.generation }
         yield* own
-        return Option.fromNullable(yield* here(held, options))
+        return yield* connectUnder(held, { ...options, resume: undefined })
       })
 
-    const connect = (options: ConnectOptions): Effect.Effect<Connection, ConnectError, Scope.Scope> =>
-      Effect.scopeWith((scope) =>
-        Effect.gen(function*() {
-          while (true) {
-            const own = yield* Scope.fork(scope, scope.strategy)
-            const found = yield* Effect.onExit(
-              Scope.extend(attempt(options), own),
-              (exit) =>
-                Exit.isSuccess(exit)
-                  ? Option.isSome(exit.value) ? Effect.void : Scope.close(own, exit)
-                  // It cannot be started here: perhaps another replica can.
-                  : Effect.zipRight(Scope.close(own, exit), release)
-            )
-            if (Option.isSome(found)) return found.value
-          }
-        })
-      )
-
     return {
-      transport: local.transport,
-      target: local.target,
-      // The server runs once: the one before has to have ended.
-      overlap: false,
-      heartbeat: local.heartbeat,
-      warning: local.warning,
-      connect,
+      ...here,
+      // If it cannot be started here, perhaps another replica can.
+      connect: (options) => untilConnected(attempt(options), release),
       leave: () => {
         leaves = taken !== undefined
       }

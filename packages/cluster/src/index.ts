@@ -15,6 +15,7 @@ export {
 } from "./ClusterStore.js"
 export * as Hop from "./hop/Hop.js"
 export * as HttpPeers from "./HttpPeers.js"
+export * as LeasedConnector from "./LeasedConnector.js"
 export type { Lease, ReplicaId } from "./LeaseRules.js"
 export * as Membership from "./Membership.js"
 export * as MemoryStore from "./MemoryStore.js"

@@ -1,0 +1,95 @@
+/**
+ * Connects to a server that runs on this replica, and only while this replica has its lease: so that it has ended when another replica may
+ * start it. For servers that belong to what this replica owns, such as the session of one client.
+ */
+import type { ConnectError, Connection, ConnectOptions, Connector } from "@mcp-lifeline/core"
+import { Effect, Exit, Option, Scope } from "effect"
+import { endable } from "./endable.js"
+import type { Held, Membership } from "./Membership.js"
+
+/** What a connector needs. */
+export interface Options {
+  readonly membership: Membership
+  /** Starts the server on this replica. */
+  readonly local: Connector
+  /** Called with the process id of a server that runs here, and when it has ended. Neither may throw. */
+  readonly watch?: ((pid: number) => void) | undefined
+  readonly unwatch?: ((pid: number) => void) | undefined
+  /** Done when the lease lapses while the server runs, before its connection ends. */
+  readonly onLapse?: Effect.Effect<void> | undefined
+}
+
+/**
+ * One server at a time. `connect` waits for the lease, and until the server that ran before has ended. The connection ends when the lease
+ * lapses; from that moment on, it refuses requests as not sent.
+ */
+export interface LeasedConnector extends Connector {
+  /** `connect` with a lease that this replica has; none if it has lapsed. */
+  readonly connectUnder: (
+    held: Held,
+    options: ConnectOptions
+  ) => Effect.Effect<Option.Option<Connection>, ConnectError, Scope.Scope>
+  /** Ends when no server runs, and none is being started or ended. */
+  readonly stopped: Effect.Effect<void>
+}
+
+/** One try to connect; none if it has to be tried again. */
+export type Try = Effect.Effect<Option.Option<Connection>, ConnectError, Scope.Scope>
+
+/** Tries until there is a connection. What a try has acquired is released before the next one, and before `failed`. */
+export const untilConnected = (
+  attempt: Try,
+  failed: Effect.Effect<void> = Effect.void
+): Effect.Effect<Connection, ConnectError, Scope.Scope> =>
+  Effect.scopeWith((scope) =>
+    Effect.gen(function*() {
+      while (true) {
+        const own = yield* Scope.fork(scope, scope.strategy)
+        const found = yield* Effect.onExit(
+          Scope.extend(attempt, own),
+          (exit) =>
+            Exit.isSuccess(exit)
+              ? Option.isSome(exit.value) ? Effect.void : Scope.close(own, exit)
+              : Effect.zipRight(Scope.close(own, exit), failed)
+        )
+        if (Option.isSome(found)) return found.value
+      }
+    })
+  )
+
+/** Makes the connector. */
+export const make = ({ local, membership, onLapse = Effect.void, unwatch, watch }: Options): LeasedConnector => {
+  const stopped = Effect.unsafeMakeLatch(true)
+  const connectUnder: LeasedConnector["connectUnder"] = (held, options) =>
+    Effect.gen(function*() {
+      yield* stopped.await
+      if (!held.isHeld()) return Option.none()
+      yield* membership.running
+      let pid: number | undefined
+      // These come last when the scope closes: the process has ended then.
+      yield* Effect.acquireRelease(stopped.close, () => stopped.open)
+      yield* Effect.addFinalizer(() => Effect.sync(() => pid === undefined ? undefined : unwatch?.(pid)))
+      const connection = yield* local.connect(options)
+      pid = connection.peer.pid
+      if (pid !== undefined) watch?.(pid)
+      const guarded = endable(connection, held.isHeld, () => {})
+      const message = "this replica's lease has ended, so it has ended the server"
+      const lapse = Effect.zipRight(
+        held.lapsed,
+        Effect.map(onLapse, () => guarded.end({ kind: "closed", message }))
+      )
+      yield* Effect.forkScoped(Effect.interruptible(lapse))
+      return Option.some(guarded.connection)
+    })
+  return {
+    transport: local.transport,
+    target: local.target,
+    // The server runs once: the one before has to have ended.
+    overlap: false,
+    heartbeat: local.heartbeat,
+    warning: local.warning,
+    connect: (options) => untilConnected(Effect.flatMap(membership.held, (held) => connectUnder(held, options))),
+    connectUnder,
+    stopped: stopped.await
+  }
+}

@@ -1,0 +1,58 @@
+/**
+ * A connection that can be ended from outside.
+ */
+import { type Connection, type Loss, RequestError } from "@mcp-lifeline/core"
+import { Effect, Exit } from "effect"
+import { delegated } from "./delegated.js"
+
+/** A connection, and what ends it from outside. */
+export interface Endable {
+  readonly connection: Connection
+  readonly end: (loss: Loss) => void
+}
+
+/** Refuses requests while `mayUse` is false. `suspended` is called when the session of the connection is kept. */
+export const endable = (inner: Connection, mayUse: () => boolean, suspended: () => void): Endable => {
+  let loss: Loss | undefined
+  let listener: ((loss: Loss) => void) | undefined
+  const end = (one: Loss): void => {
+    if (loss !== undefined) return
+    loss = one
+    inner.fail(one)
+    listener?.(one)
+  }
+  inner.onLost((one) => {
+    if (loss !== undefined) return
+    loss = one
+    listener?.(one)
+  })
+  const refused = () => new RequestError({ fate: "notSent", reason: "lost", message: "this replica's lease has ended" })
+  const plain = delegated(inner)
+  const { heartbeat, send, suspend } = plain
+  return {
+    end,
+    connection: {
+      ...plain,
+      suspend: suspend === undefined ? undefined : (loss) => {
+        suspended()
+        return suspend(loss)
+      },
+      request: (method, params, options) =>
+        Effect.suspend(() => mayUse() ? plain.request(method, params, options) : Effect.fail(refused())),
+      notify: (method, params) =>
+        Effect.suspend(() => mayUse() ? plain.notify(method, params) : Effect.fail(refused())),
+      send: send === undefined ? undefined : (method, params, options, settle) => {
+        if (mayUse()) return send(method, params, options, settle)
+        settle(Exit.fail(refused()))
+        return () => {}
+      },
+      heartbeat: heartbeat === undefined
+        ? undefined
+        : (options) => Effect.suspend(() => mayUse() ? heartbeat(options) : Effect.fail(refused())),
+      onLost: (callback) => {
+        listener = callback
+        if (loss !== undefined) callback(loss)
+      }
+    }
+  }
+}
