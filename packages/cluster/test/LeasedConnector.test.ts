@@ -98,8 +98,7 @@ describe("a server that belongs to one replica", () => {
     local.otherwise = { close: 10_000 }
     const scope = Effect.runSync(Scope.make())
     run(Scope.extend(connector.connect({ onNotification: () => {} }), scope), 100)
-    Effect.runSync(Scope.close(process, Exit.void))
-    sim.fork(Scope.close(scope, Exit.void))
+    sim.fork(Effect.zipRight(Scope.close(scope, Exit.void).pipe(Effect.fork), Scope.close(process, Exit.void)))
     sim.advance(1000)
     expect(Effect.runSync(store.renew("", [])).replicas).toMatchObject([{ hasEnded: false }])
   })
