@@ -136,7 +136,8 @@ describe("mcp-lifeline", () => {
           token: undefined,
           sessionKey: { file: undefined, secret: undefined },
           tokenFile: undefined,
-          logFormat: "text"
+          logFormat: "text",
+          cluster: undefined
         }
       })
       expect(yield* parse(["serve", "--config", "a.json", "--port", "0", "--host=::1"])).toMatchObject({

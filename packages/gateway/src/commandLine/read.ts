@@ -95,9 +95,11 @@ export const read = <Request>(
   }
   const found = [
     ...[...options].map(([name, { key, option }]) => {
-      const variable = option.variable === undefined ? undefined : env[option.variable]
-      const values = valuesByName.get(name) ?? (variable ? [variable] : [])
-      return [key, option.read(values, (why) => refuse(`${name} ${why}`))]
+      const given = valuesByName.get(name)
+      const variable = given === undefined ? option.variable : undefined
+      const value = variable === undefined ? undefined : env[variable]
+      const values = given ?? (value ? [value] : [])
+      return [key, option.read(values, (why) => refuse(`${value ? variable : name} ${why}`))]
     }),
     ...places.map(([key, { isRequired, name }], place) => {
       const value = positionals[place]

@@ -5,6 +5,7 @@ import { Redacted } from "effect"
 import { resolve } from "node:path"
 import * as Command from "../commandLine/Command.js"
 import type * as Join from "../join/Background.js"
+import * as ClusterOptions from "./ClusterOptions.js"
 import type * as Serve from "./Serve.js"
 
 /** A request to serve, or to join a host to the shared gateway (`--stdio`). */
@@ -66,7 +67,8 @@ const options = {
     "FILE",
     "A file with the key for clients' sessions; replicas with the same key can serve the same clients. Default: a key in the state "
       + "folder."
-  )
+  ),
+  ...ClusterOptions.options
 }
 
 export const command = Command.make({
@@ -82,11 +84,27 @@ export const command = Command.make({
     MCP_LIFELINE_STATE: "The state folder. Default: the platform's folder for state."
   },
   exitCodes: { 0: "It was stopped.", 1: "It could not start.", 130: "It was stopped at once." },
-  request: ({ sessionKeyFile, stdio, ...others }, { env, has, refuse }): Request => {
+  request: (parsed, line): Request => {
+    const { env, has, refuse } = line
+    const { cluster, clusterAddress, clusterCertificate, clusterCertificateKey, clusterListen, ...withoutCluster } =
+      parsed
+    const { sessionKeyFile, stdio, ...others } = withoutCluster
+    const key = env[keyVariable]
+    const secret = key ? Redacted.make(key) : undefined
+    const clusterOptions = ClusterOptions.read(
+      { cluster, clusterAddress, clusterCertificate, clusterCertificateKey, clusterListen },
+      {
+        ...withoutCluster,
+        hasKey: sessionKeyFile !== undefined || secret !== undefined,
+        hasToken: others.token !== undefined || others.tokenFile !== undefined
+      },
+      line
+    )
     if (!stdio) {
-      const key = env[keyVariable]
-      const secret = key ? Redacted.make(key) : undefined
-      return { _tag: "Serve", options: { ...others, sessionKey: { file: sessionKeyFile, secret } } }
+      return {
+        _tag: "Serve",
+        options: { ...others, sessionKey: { file: sessionKeyFile, secret }, cluster: clusterOptions }
+      }
     }
     const { config, linger = defaultLinger } = others
     const other = Object.keys(options).find((key) => !withStdio.has(key) && has(Command.nameOf(key)))

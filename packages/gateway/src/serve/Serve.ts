@@ -19,6 +19,7 @@ import * as ServerCache from "../known/ServerCache.js"
 import * as Output from "../Output.js"
 import * as Proof from "../running/Proof.js"
 import * as RunningGateways from "../running/RunningGateways.js"
+import type { ClusterOptions } from "./ClusterOptions.js"
 import * as Endpoint from "./Endpoint.js"
 import * as Heap from "./Heap.js"
 import * as JsonLog from "./JsonLog.js"
@@ -45,6 +46,8 @@ export interface Options {
   readonly tokenFile: string | undefined
   /** The format of the log. */
   readonly logFormat: "text" | "json"
+  /** Makes this process a replica of a cluster. */
+  readonly cluster: ClusterOptions | undefined
 }
 
 const welcome = (url: string, page: string, hasToken: boolean): string => {

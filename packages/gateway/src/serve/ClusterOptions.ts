@@ -1,0 +1,186 @@
+/**
+ * The options of `serve` for a replica of a cluster, and what they need of the others. Pure.
+ */
+import * as Guard from "@mcp-lifeline/http-server/Guard"
+import { Redacted } from "effect"
+import * as Command from "../commandLine/Command.js"
+
+/** How this process is a replica of a cluster. */
+export interface ClusterOptions {
+  /** The URL of the PostgreSQL database, which may contain a password. */
+  readonly store: Redacted.Redacted
+  /** Where the other replicas reach this one, as `http://host:port` or `https://host:port`. Default: the URL of its listener. */
+  readonly address: string | undefined
+  /** Where to listen for the other replicas. Default: at `address`, or else on any free port of 127.0.0.1. */
+  readonly listen: HostAndPort
+  /** For an address of `https`, and for no other. */
+  readonly certificate: CertificateFiles | undefined
+}
+
+/** An IPv6 address has no brackets. */
+export interface HostAndPort {
+  readonly host: string
+  /** 0 for any free port. */
+  readonly port: number
+}
+
+/** Paths of PEM files. */
+export interface CertificateFiles {
+  readonly certificate: string
+  readonly key: string
+}
+
+const clusterVariable = "MCP_LIFELINE_CLUSTER"
+
+const maxPort = 65_535
+
+/** A host name, or an IP address, which has brackets if it is one of IPv6; and a port. */
+const hostAndPort = /^(\[[\da-f:.]+\]|[^\s/?#@:\\[\]]+):(\d{1,5})$/i
+
+const anyAddress: ReadonlySet<string> = new Set(["0.0.0.0", "::"])
+
+const storeOf = (text: string, refuse: Command.Refuse): Redacted.Redacted => {
+  const url = text.trim()
+  if (!/^postgres(ql)?:\/\//i.test(url)) {
+    return refuse("must be the URL of a PostgreSQL database, such as postgres://user@host/database")
+  }
+  // Without a host it is that of PGHOST.
+  return URL.canParse(url.replace("@/", "@host/"))
+    ? Redacted.make(url)
+    : refuse("is not a valid URL: it has one host, and user and password are percent-encoded (%40 for @, %2F for /)")
+}
+
+/** The parts of an address; `undefined` if it has another form. */
+const partsOf = (text: string): (HostAndPort & { readonly protocol: string; readonly url: string }) | undefined => {
+  const [, protocol = "", authority = ""] = /^(https?):\/\/(.*?)\/?$/i.exec(text) ?? []
+  const [, name, port] = hostAndPort.exec(authority) ?? []
+  if (name === undefined || !URL.canParse(text)) return undefined
+  const { hostname } = new URL(text)
+  return {
+    host: Guard.unbracket(hostname),
+    port: Number(port),
+    protocol: protocol.toLowerCase(),
+    url: `${protocol.toLowerCase()}://${hostname}:${Number(port)}`
+  }
+}
+
+const addressOf = (text: string, refuse: Command.Refuse): string => {
+  const parts = partsOf(text)
+  if (parts === undefined || parts.port === 0) {
+    return refuse(
+      "must be http://HOST:PORT or https://HOST:PORT, without a user, a path or a query; an IPv6 address has brackets"
+    )
+  }
+  return anyAddress.has(parts.host)
+    ? refuse("must be an address that the other replicas can reach; to listen on all, give --cluster-listen")
+    : parts.url
+}
+
+const listenOf = (text: string, refuse: Command.Refuse): HostAndPort => {
+  const [, name = "", port] = hostAndPort.exec(text) ?? []
+  return Number(port) > 0 && Number(port) <= maxPort
+    ? { host: Guard.unbracket(name), port: Number(port) }
+    : refuse("must be ADDRESS:PORT, such as 0.0.0.0:7333 or [::]:7333")
+}
+
+export const options = {
+  cluster: {
+    ...Command.value(
+      "URL",
+      "Be a replica of the cluster that this PostgreSQL database keeps, such as postgres://user@host/database: a server then runs once, "
+        + "on one of the replicas. Needs a session key, the same for all replicas. Other users of this machine can see command lines: if "
+        + "the URL contains a password, prefer MCP_LIFELINE_CLUSTER; or give the password as PGPASSWORD.",
+      storeOf
+    ),
+    variable: clusterVariable
+  },
+  clusterAddress: {
+    ...Command.value(
+      "URL",
+      "Where the other replicas reach this one, such as http://10.0.0.1:7333. It listens there, and not at --port. Default: any free port "
+        + "of 127.0.0.1, for replicas on one machine.",
+      addressOf
+    ),
+    variable: "MCP_LIFELINE_CLUSTER_ADDRESS"
+  },
+  clusterListen: Command.value(
+    "ADDRESS:PORT",
+    "Where to listen for the other replicas, if that is not --cluster-address itself.",
+    listenOf
+  ),
+  clusterCertificate: Command.text(
+    "FILE",
+    "The certificate for a --cluster-address of https, as PEM. The other replicas trust the authorities that Node.js knows, and those of "
+      + "NODE_EXTRA_CA_CERTS."
+  ),
+  clusterCertificateKey: Command.text("FILE", "The private key of this certificate, as PEM, without a passphrase.")
+}
+
+type Values = {
+  readonly [K in keyof typeof options]: (typeof options)[K] extends Command.Option<infer A> ? A : never
+}
+
+/** The other options of `serve` that matter to a cluster. */
+interface Others {
+  readonly config: string | undefined
+  readonly host: string
+  readonly linger: number | undefined
+  readonly stdio: boolean
+  readonly hasKey: boolean
+  readonly hasToken: boolean
+}
+
+const certificateOf = (
+  { clusterAddress: address, clusterCertificate: certificate, clusterCertificateKey: key }: Values,
+  refuse: Command.Refuse
+): CertificateFiles | undefined => {
+  if ((certificate === undefined) !== (key === undefined)) {
+    return refuse("--cluster-certificate and --cluster-certificate-key belong together; give both or none")
+  }
+  const isHttps = address?.startsWith("https:") ?? false
+  if (certificate === undefined || key === undefined) {
+    return isHttps
+      ? refuse("--cluster-address is https; give --cluster-certificate and --cluster-certificate-key, too")
+      : undefined
+  }
+  return isHttps
+    ? { certificate, key }
+    : refuse("--cluster-certificate needs a --cluster-address that begins with https")
+}
+
+/** What the options say together; `undefined` without `--cluster`. Refuses what does not go together. */
+export const read = (
+  values: Values,
+  { config, hasKey, hasToken, host, linger, stdio }: Others,
+  { has, refuse }: Pick<Command.Line, "has" | "refuse">,
+  platform: NodeJS.Platform = process.platform
+): ClusterOptions | undefined => {
+  const { cluster: store, clusterAddress: address, clusterListen: listen } = values
+  if (store === undefined) {
+    const [other] = Object.entries(values).find(([, value]) => value !== undefined) ?? []
+    return other === undefined ? undefined : refuse(`${Command.nameOf(other)} needs --cluster`)
+  }
+  const name = has("--cluster") ? "--cluster" : clusterVariable
+  if (platform === "win32") {
+    return refuse(`${name} does not work on Windows: there, nothing could end the servers of a replica that hangs`)
+  }
+  const other = stdio ? "--stdio" : linger === undefined ? undefined : "--linger"
+  if (other !== undefined) return refuse(`${name} cannot be combined with ${other}; keep one of the two`)
+  if (config === undefined) return refuse(`${name} needs --config FILE: the demo is no cluster`)
+  if (!hasKey) {
+    return refuse(
+      `${name} needs a session key, the same for all replicas: give --session-key-file or MCP_LIFELINE_SESSION_KEY, made with: `
+        + "openssl rand -base64 32"
+    )
+  }
+  if (!hasToken && !Guard.isLoopback(host)) {
+    return refuse(
+      `${name} with --host ${host} needs a token, the same for all replicas: give --token-file or MCP_LIFELINE_TOKEN`
+    )
+  }
+  if (listen !== undefined && address === undefined) {
+    return refuse("--cluster-listen needs --cluster-address, where the other replicas reach what listens there")
+  }
+  const { host: listenHost = "127.0.0.1", port = 0 } = listen ?? partsOf(address ?? "") ?? {}
+  return { store, address, listen: { host: listenHost, port }, certificate: certificateOf(values, refuse) }
+}

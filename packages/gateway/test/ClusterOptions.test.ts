@@ -1,0 +1,207 @@
+import { describe, expect, it } from "@effect/vitest"
+import { Effect, Inspectable, Redacted } from "effect"
+import * as Cli from "../src/Cli.js"
+import type { UsageError } from "../src/Errors.js"
+import * as ClusterOptions from "../src/serve/ClusterOptions.js"
+
+const key = "k".repeat(32)
+const store = "postgres://lifeline:hush@db.example/lifeline"
+const variables = { MCP_LIFELINE_SESSION_KEY: key }
+const serve = ["serve", "--config", "a.json"]
+
+const parse = (args: ReadonlyArray<string>, env: NodeJS.ProcessEnv = variables) =>
+  Effect.try({ try: () => Cli.read(args, env), catch: (error) => error as UsageError })
+
+const clusterOf = (args: ReadonlyArray<string>, env: NodeJS.ProcessEnv = variables) =>
+  Effect.map(
+    parse([...serve, ...args], env),
+    (request) => request._tag === "Serve" ? request.options.cluster : undefined
+  )
+
+const refusal = (args: ReadonlyArray<string>, env?: NodeJS.ProcessEnv) =>
+  Effect.map(Effect.flip(parse(args, env)), ({ message }) => {
+    expect(message).toMatch(/; see mcp-lifeline serve --help$/)
+    return message.replace(/; see mcp-lifeline serve --help$/, "")
+  })
+
+describe("serve --cluster", () => {
+  it.effect("[D1:cli] takes the URL of the database from the command line or the variable, and shows it nowhere", () =>
+    Effect.gen(function*() {
+      const given = yield* clusterOf(["--cluster", store])
+      expect(given && Redacted.value(given.store)).toBe(store)
+      expect(Inspectable.toStringUnknown(given)).not.toContain("hush")
+      const other = yield* clusterOf([], { ...variables, MCP_LIFELINE_CLUSTER: " postgresql:///lifeline\n" })
+      expect(other && Redacted.value(other.store)).toBe("postgresql:///lifeline")
+      const socket = "postgres://user@/lifeline?host=/run/postgresql"
+      const local = yield* clusterOf(["--cluster", socket])
+      expect(local && Redacted.value(local.store)).toBe(socket)
+      expect(yield* clusterOf([])).toBeUndefined()
+      expect(yield* clusterOf([], { ...variables, MCP_LIFELINE_CLUSTER: "" })).toBeUndefined()
+    }))
+
+  it.effect.each<[url: string, message: string]>([
+    [
+      "mysql://root:hush@db/lifeline",
+      "must be the URL of a PostgreSQL database, such as postgres://user@host/database"
+    ],
+    ["db.example", "must be the URL of a PostgreSQL database, such as postgres://user@host/database"],
+    [
+      "postgres://root:hu#sh@db/lifeline",
+      "is not a valid URL: it has one host, and user and password are percent-encoded (%40 for @, %2F for /)"
+    ]
+  ])("[D1:cli] refuses the URL %s without its password", ([url, message]) =>
+    Effect.gen(function*() {
+      expect(yield* refusal([...serve, "--cluster", url])).toBe(`--cluster ${message}`)
+      expect(yield* refusal(serve, { ...variables, MCP_LIFELINE_CLUSTER: url })).toBe(`MCP_LIFELINE_CLUSTER ${message}`)
+    }))
+
+  it.effect("[D1:cli] listens for the other replicas at the address that it tells them, or at another one", () =>
+    Effect.gen(function*() {
+      const places = (...args: ReadonlyArray<string>) =>
+        Effect.map(clusterOf(["--cluster", store, ...args]), (cluster) => [cluster?.address, cluster?.listen])
+      expect(yield* places()).toEqual([undefined, { host: "127.0.0.1", port: 0 }])
+      expect(yield* places("--cluster-address", "http://10.0.0.1:7333")).toEqual([
+        "http://10.0.0.1:7333",
+        { host: "10.0.0.1", port: 7333 }
+      ])
+      expect(yield* places("--cluster-address", "HTTP://[fd00:0::1]:80/")).toEqual([
+        "http://[fd00::1]:80",
+        { host: "fd00::1", port: 80 }
+      ])
+      expect(yield* places("--cluster-address", "http://a.example:7333", "--cluster-listen", "[::]:7334")).toEqual([
+        "http://a.example:7333",
+        { host: "::", port: 7334 }
+      ])
+      const env = { ...variables, MCP_LIFELINE_CLUSTER_ADDRESS: "http://a.example:7333" }
+      expect((yield* clusterOf(["--cluster", store], env))?.address).toBe("http://a.example:7333")
+    }))
+
+  const form =
+    "must be http://HOST:PORT or https://HOST:PORT, without a user, a path or a query; an IPv6 address has brackets"
+  const wildcard = "must be an address that the other replicas can reach; to listen on all, give --cluster-listen"
+
+  it.effect.each<[address: string, message: string]>([
+    ["http://10.0.0.1", form],
+    ["http://10.0.0.1:0", form],
+    ["http://10.0.0.1:65536", form],
+    ["http://user:hush@10.0.0.1:7333", form],
+    ["http://10.0.0.1:7333/path", form],
+    ["http://10.0.0.1:7333?a=b", form],
+    ["http://fd00::1:7333", form],
+    ["http://:7333", form],
+    ["ftp://10.0.0.1:7333", form],
+    ["10.0.0.1:7333", form],
+    ["http://0.0.0.0:7333", wildcard],
+    ["http://[::0]:7333", wildcard]
+  ])("[D1:cli] refuses the address %s", ([address, message]) =>
+    Effect.gen(function*() {
+      expect(yield* refusal([...serve, "--cluster", store, "--cluster-address", address])).toBe(
+        `--cluster-address ${message}`
+      )
+    }))
+
+  it.effect.each(["7333", "0.0.0.0:0", "0.0.0.0:65536", ":7333", "http://a:7333", "::7333"])(
+    "[D1:cli] refuses to listen at %s",
+    (listen) =>
+      Effect.gen(function*() {
+        const address = ["--cluster-address", "http://10.0.0.1:7333"]
+        expect(yield* refusal([...serve, "--cluster", store, ...address, "--cluster-listen", listen])).toBe(
+          "--cluster-listen must be ADDRESS:PORT, such as 0.0.0.0:7333 or [::]:7333"
+        )
+      })
+  )
+
+  it.effect("[D1:cli] has the files of a certificate for an address of https, and only for that", () =>
+    Effect.gen(function*() {
+      const https = ["--cluster", store, "--cluster-address", "https://10.0.0.1:7333"]
+      const files = ["--cluster-certificate", "a.pem", "--cluster-certificate-key", "a-key.pem"]
+      const given = yield* clusterOf([...https, ...files])
+      expect(given?.certificate).toEqual({ certificate: "a.pem", key: "a-key.pem" })
+      const refused = (...args: ReadonlyArray<string>) => refusal([...serve, ...args])
+      expect(yield* refused(...https)).toBe(
+        "--cluster-address is https; give --cluster-certificate and --cluster-certificate-key, too"
+      )
+      for (const half of [files.slice(0, 2), files.slice(2)]) {
+        expect(yield* refused(...https, ...half)).toBe(
+          "--cluster-certificate and --cluster-certificate-key belong together; give both or none"
+        )
+      }
+      expect(yield* refused("--cluster", store, ...files)).toBe(
+        "--cluster-certificate needs a --cluster-address that begins with https"
+      )
+    }))
+
+  it.effect.each<[message: string, args: ReadonlyArray<string>, env: NodeJS.ProcessEnv]>([
+    ["--cluster-address needs --cluster", [...serve, "--cluster-address", "http://10.0.0.1:1"], variables],
+    ["--cluster-address needs --cluster", serve, { MCP_LIFELINE_CLUSTER_ADDRESS: "http://10.0.0.1:1" }],
+    ["--cluster-listen needs --cluster", [...serve, "--cluster-listen", "0.0.0.0:1"], variables],
+    ["--cluster-certificate needs --cluster", [...serve, "--cluster-certificate", "a.pem"], variables],
+    ["--cluster-certificate-key needs --cluster", [...serve, "--cluster-certificate-key", "a.pem"], variables],
+    [
+      "--cluster cannot be combined with --stdio; keep one of the two",
+      [...serve, "--stdio", "--cluster", store],
+      variables
+    ],
+    [
+      "MCP_LIFELINE_CLUSTER cannot be combined with --stdio; keep one of the two",
+      [...serve, "--stdio"],
+      { ...variables, MCP_LIFELINE_CLUSTER: store }
+    ],
+    [
+      "--cluster cannot be combined with --linger; keep one of the two",
+      [...serve, "--linger", "5", "--cluster", store],
+      variables
+    ],
+    ["--cluster needs --config FILE: the demo is no cluster", ["serve", "--cluster", store], variables],
+    [
+      "--cluster needs a session key, the same for all replicas: give --session-key-file or MCP_LIFELINE_SESSION_KEY, made with: "
+      + "openssl rand -base64 32",
+      [...serve, "--cluster", store],
+      { MCP_LIFELINE_SESSION_KEY: "" }
+    ],
+    [
+      "--cluster with --host 0.0.0.0 needs a token, the same for all replicas: give --token-file or MCP_LIFELINE_TOKEN",
+      [...serve, "--cluster", store, "--host", "0.0.0.0"],
+      variables
+    ],
+    [
+      "--cluster-listen needs --cluster-address, where the other replicas reach what listens there",
+      [...serve, "--cluster", store, "--cluster-listen", "0.0.0.0:7333"],
+      variables
+    ]
+  ])("[D1:cli] refuses what does not go together: %s", ([message, args, env]) =>
+    Effect.gen(function*() {
+      expect(yield* refusal(args, env)).toBe(message)
+    }))
+
+  it.effect("[D1:cli] takes a key and a token from files", () =>
+    Effect.gen(function*() {
+      const files = ["--session-key-file", "key", "--token-file", "token"]
+      expect(yield* clusterOf(["--cluster", store, "--host", "0.0.0.0", ...files], {})).toMatchObject({
+        address: undefined
+      })
+    }))
+
+  it("[D1:cli] does not start on Windows, and says why", () => {
+    const refuse = (why: string): never => {
+      throw new Error(why)
+    }
+    const read = (platform: NodeJS.Platform) =>
+      ClusterOptions.read(
+        {
+          cluster: Redacted.make(store),
+          clusterAddress: undefined,
+          clusterCertificate: undefined,
+          clusterCertificateKey: undefined,
+          clusterListen: undefined
+        },
+        { config: "a.json", hasKey: true, hasToken: false, host: "127.0.0.1", linger: undefined, stdio: false },
+        { has: () => true, refuse },
+        platform
+      )
+    expect(() => read("win32")).toThrow(
+      "--cluster does not work on Windows: there, nothing could end the servers of a replica that hangs"
+    )
+    expect(read("linux")).toBeDefined()
+  })
+})
