@@ -2,11 +2,9 @@
  * A backend whose server runs once in the cluster, whichever replica has it.
  */
 import { Backend, type Connector, type InvalidOptions } from "@mcp-lifeline/core"
-import type { Introduction } from "@mcp-lifeline/protocol"
-import { type Context, Deferred, Effect, Layer, type Scope } from "effect"
+import { type Context, Effect, Layer, type Scope } from "effect"
 import { Cluster } from "./Cluster.js"
-import * as ClusterConnector from "./ClusterConnector.js"
-import type * as Hop from "./hop/Hop.js"
+import * as ClusterServer from "./ClusterServer.js"
 
 /** The options of a backend, and how its server is started here. */
 export interface Options<R = never> extends Omit<Backend.BackendOptions<R>, "connector"> {
@@ -25,48 +23,15 @@ export const make = <R = never>(
   { connector, ...options }: Options<R>
 ): Effect.Effect<Backend.Backend, InvalidOptions, Cluster | R | Scope.Scope> =>
   Effect.gen(function*() {
-    const { hop, membership, store, watchdog } = yield* Cluster
-    const made = yield* Deferred.make<Backend.Backend>()
-    let introduction: Introduction | undefined
-    let listeners: Hop.Listeners | undefined
-    const inner = connector(watchdog.env)
-    const local: Connector = {
-      ...inner,
-      connect: (options) =>
-        inner.connect({
-          ...options,
-          onNotification: (notification) => {
-            options.onNotification(notification)
-            listeners?.notified(notification)
-          }
-        }).pipe(Effect.tap((connection) =>
-          Effect.sync(() => {
-            introduction = connection
-            listeners?.connected()
-          })
-        ))
-    }
-    const whileOwned = Effect.gen(function*() {
-      const backend = yield* Deferred.await(made)
-      listeners = yield* hop.serve(name, { backend, introduction: () => introduction })
-      yield* Effect.addFinalizer(() =>
-        Effect.sync(() => {
-          listeners = undefined
-        })
-      )
+    const cluster = yield* Cluster
+    let backend: Backend.Backend | undefined
+    const clusterConnector = yield* ClusterServer.make({
+      cluster,
+      name,
+      local: connector(cluster.watchdog.env),
+      backend: () => backend!
     })
-    const clusterConnector = yield* ClusterConnector.make({
-      membership,
-      store,
-      server: name,
-      local,
-      remote: (owner) => hop.connector(name, owner),
-      whileOwned,
-      watch: watchdog.group,
-      unwatch: watchdog.gone
-    })
-    const backend = yield* Backend.make(name, { ...options, connector: clusterConnector })
-    yield* Deferred.succeed(made, backend)
+    backend = yield* Backend.make(name, { ...options, connector: clusterConnector })
     return backend
   })
 

@@ -5,6 +5,7 @@ export * as Cluster from "./Cluster.js"
 export * as ClusterBackend from "./ClusterBackend.js"
 export * as ClusterConnector from "./ClusterConnector.js"
 export type { ClusterKey } from "./ClusterKey.js"
+export * as ClusterServer from "./ClusterServer.js"
 export {
   type ClusterStore,
   type Ownership,
@@ -22,6 +23,8 @@ export * as MemoryStore from "./MemoryStore.js"
 export * as PeerAnswers from "./PeerAnswers.js"
 export { type Answers, PeerError, type Peers } from "./Peers.js"
 export * as PostgresStore from "./PostgresStore.js"
+export * as SessionHomes from "./sessions/SessionHomes.js"
+export * as SessionRouter from "./sessions/SessionRouter.js"
 export { defaults, type Terms } from "./Terms.js"
 export * as uptime from "./uptime.js"
 export * as Watchdog from "./Watchdog.js"

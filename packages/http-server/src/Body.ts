@@ -4,7 +4,7 @@
  */
 import { Nesting } from "@mcp-lifeline/core/internal"
 import { IdScanner, JsonRpc, Pieces } from "@mcp-lifeline/protocol"
-import type { IncomingMessage } from "node:http"
+import { IncomingMessage } from "node:http"
 import type { Refusal } from "./Refusal.js"
 import type { Shares } from "./Shares.js"
 
@@ -169,3 +169,15 @@ export const readBytes = (
 /** Reads and parses the body, like `readBytes`. */
 export const read = (request: IncomingMessage, maxBytes: number, done: (body: Body) => void, room?: Room): void =>
   readBytes(request, maxBytes, (body) => done(body._tag === "Whole" ? parse(body.bytes) : body), room)
+
+/** A copy of a request whose body has been read, from which the body can be read again. */
+export const returned = (request: IncomingMessage, body: Buffer): IncomingMessage => {
+  const copy = new IncomingMessage(request.socket)
+  copy.method = request.method
+  copy.url = request.url
+  copy.headers = request.headers
+  copy.complete = true
+  copy.push(body)
+  copy.push(null)
+  return copy
+}

@@ -40,6 +40,8 @@ export interface Options {
     readonly maxOwnServers: () => number
   }
   readonly onError: (error: unknown) => void
+  /** See `McpEndpoint.Options`. */
+  readonly home?: (() => string | undefined) | undefined
 }
 
 /** A session that is unused for this long leaves the memory, in milliseconds; its id stays valid. */
@@ -69,6 +71,13 @@ export const sessionNotFound: Refusal = {
   status: 404,
   code: -32_001,
   message: "Session not found: initialize a new one"
+}
+
+/** The answer while a session can neither begin nor go on here. */
+const homeless: Refusal = {
+  status: 503,
+  message: "This replica of the gateway cannot serve sessions at the moment; try again",
+  headers: { "Retry-After": "1" }
 }
 
 const nowInSeconds = (): number => Math.floor(Date.now() / 1000)
@@ -103,6 +112,8 @@ export class ClientSessions {
   /** Sessions whose `initialize` has not been answered yet. */
   readonly #beginning = new Set<ClientSession>()
   #isClosed = false
+  /** How often everything was forgotten. */
+  #forgotten = 0
 
   constructor(options: Options) {
     this.#options = options
@@ -121,13 +132,16 @@ export class ClientSessions {
       const message = `The params of initialize are longer than ${maxInitializeBytes} bytes, the maximum`
       return { status: 413, message, id: request.id, isRead: true }
     }
+    const home = this.#options.home?.()
+    if (this.#options.home !== undefined && home === undefined) return { ...homeless, id: request.id, isRead: true }
     if (!this.#makeRoom()) return this.#refuseFull(request.id)
     let record: SessionRecords.Record = { usedAt: Date.now() }
     let id: string | undefined
     const usage: Usage = { servers: 0 }
     const session: ClientSession = this.#make(usage, {
       onInitialized: (result) => {
-        const claims = { version: session.version, lists: announcedLists(result), tokenHash, born: nowInSeconds() }
+        const born = nowInSeconds()
+        const claims = { version: session.version, lists: announcedLists(result), tokenHash, born, home }
         const fits = length <= maxBytesInId
         id = this.#options.seal.seal(fits ? { ...claims, initialize } : claims)
         if (!fits) record = { ...record, initialize }
@@ -145,6 +159,11 @@ export class ClientSessions {
       void session.close("the session was not begun")
     })
     return undefined
+  }
+
+  /** Whether a session is in memory. */
+  has(id: string): boolean {
+    return this.#entries.has(id)
   }
 
   /** Whether this client may have a session of this id. Decides without reading the disk. */
@@ -193,8 +212,10 @@ export class ClientSessions {
   /** Restores a session that is not in memory, for all that wait for it. */
   async #resume(id: string, claims: Claims): Promise<void> {
     let refusal: Refusal | undefined
+    const forgotten = this.#forgotten
     try {
-      refusal = this.#restore(id, claims, await this.#options.records.get(id, claims.born))
+      const record = await this.#options.records.get(id, claims.born)
+      refusal = forgotten === this.#forgotten ? this.#restore(id, claims, record) : homeless
     } catch (error) {
       this.#options.onError(error)
       refusal = { status: 500, message: "Internal error of the gateway; its log has more" }
@@ -290,11 +311,17 @@ export class ClientSessions {
   }
 
   /** Ends all conversations and begins no new one. The ids stay valid for the next process. */
-  async close(): Promise<void> {
+  close(): Promise<void> {
     this.#isClosed = true
+    return this.forget("the gateway is shutting down")
+  }
+
+  /** Ends all conversations. The ids stay valid, here and elsewhere. `why`: a statement. */
+  async forget(why: string): Promise<void> {
+    this.#forgotten++
     const sessions = [...this.#beginning, ...Array.from(this.#entries.values(), ({ session }) => session)]
     this.#entries.clear()
     this.#beginning.clear()
-    await Promise.all(sessions.map((session) => session.close("the gateway is shutting down")))
+    await Promise.all(sessions.map((session) => session.close(why)))
   }
 }

@@ -34,6 +34,13 @@ export interface Options {
   readonly onError: (error: unknown) => void
   /** Whether clients send a token: then a session belongs to the token with which it began. Default false. */
   readonly hasToken?: boolean | undefined
+  /**
+   * Which replica this is, if several serve the same sessions; `undefined` while it may serve none. New sessions have it in their ids. Default:
+   * there are no others.
+   */
+  readonly home?: (() => string | undefined) | undefined
+  /** Called when a client has ended its session. Must not throw. */
+  readonly onEnded?: ((id: string) => void) | undefined
   /** Answers requests without a session (2026-07-28). Default: `ConversationPerRequest`. */
   readonly stateless?: StatelessHandler | undefined
 }
@@ -44,6 +51,10 @@ export interface McpEndpoint {
   readonly sessions: () => number
   /** Answers a request. Never throws. */
   readonly handle: (request: IncomingMessage, response: ServerResponse) => void
+  /** Whether the session of an id is in memory. */
+  readonly has: (id: string) => boolean
+  /** Ends all sessions here, whose clients can go on elsewhere, or begin anew here. `why`: a statement. */
+  readonly forget: (why: string) => Promise<void>
   /** Ends all sessions and begins no new one. */
   readonly close: () => Promise<void>
 }
@@ -101,13 +112,21 @@ const speaksStateless = (message: JSONRPCMessage): boolean =>
 
 /** Serves the endpoint until `close`. */
 export const make = (
-  { begin, stateless = new ConversationPerRequest(begin), hasToken = false, onError, ...options }: Options
+  { begin, stateless = new ConversationPerRequest(begin), hasToken = false, home, onEnded, onError, ...options }:
+    Options
 ): McpEndpoint => {
   const limits = { ...defaults, ...options.limits } as { readonly [K in keyof typeof defaults]: number }
   const seal = options.seal ?? SealedId.make(randomSecret())
   const records = options.records ?? SessionRecords.inMemory()
   const own = (): number => options.limits?.maxOwnServers?.() ?? maxOwnServers
-  const sessions = new ClientSessions({ begin, seal, records, limits: { ...limits, maxOwnServers: own }, onError })
+  const sessions = new ClientSessions({
+    begin,
+    seal,
+    records,
+    limits: { ...limits, maxOwnServers: own },
+    onError,
+    home
+  })
   const statelessRequests = new StatelessRequests({
     stateless,
     budget: new EventBudget(limits.maxKeptBytes),
@@ -251,13 +270,18 @@ export const make = (
     const id = headers["mcp-session-id"]
     if (id === undefined) return refuse(response, sessionIdMissing)
     find(String(id), request, response, () => {
-      void sessions.end(String(id)).then(() => response.writeHead(200).end())
+      void sessions.end(String(id)).then(() => {
+        onEnded?.(String(id))
+        response.writeHead(200).end()
+      })
       return undefined
     })
   }
 
   return {
     sessions: () => sessions.size,
+    has: (id) => sessions.has(id),
+    forget: (why) => sessions.forget(why),
     handle: (request, response) => {
       response.on("error", () => undefined)
       attempt(response, () => {

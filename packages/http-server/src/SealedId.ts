@@ -17,6 +17,8 @@ export interface Claims {
   readonly tokenHash: string
   /** When the session began, in seconds since 1970. */
   readonly born: number
+  /** Which of several replicas it began on. */
+  readonly home?: string | undefined
 }
 
 /** Seals and opens ids. */

@@ -53,7 +53,7 @@ export const make = (key: ClusterKey, failed: (error: unknown) => void): Hop => 
         const subscriptions = new Subscriptions(fork)
         const levels = new LogLevels({
           fork,
-          all: Effect.succeed([served.backend]),
+          all: Effect.sync(() => [served.backend()]),
           hasLogging: () => served.introduction()?.capabilities.logging !== undefined
         })
         const shared = {
@@ -84,12 +84,13 @@ export const make = (key: ClusterKey, failed: (error: unknown) => void): Hop => 
         return {
           notified: (notification) => {
             const { method, params } = notification
-            if (method === "notifications/resources/updated") subscriptions.updated(served.backend.id, params ?? {})
+            if (method === "notifications/resources/updated") subscriptions.updated(served.name, params ?? {})
             else for (const one of conversations) one.notified(notification)
           },
           connected: () => {
-            levels.connected(served.backend)
-            subscriptions.connected(served.backend)
+            const backend = served.backend()
+            levels.connected(backend)
+            subscriptions.connected(backend)
           }
         }
       }),

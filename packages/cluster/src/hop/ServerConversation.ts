@@ -23,7 +23,9 @@ import * as HopError from "./HopError.js"
 
 /** The server, as its owner has it. */
 export interface Served {
-  readonly backend: Backend.Backend
+  readonly name: string
+  /** Its backend, which may be replaced by another one. */
+  readonly backend: () => Backend.Backend
   /** What the server has said about itself; `undefined` before its first connection. */
   readonly introduction: () => Introduction | undefined
 }
@@ -64,7 +66,7 @@ export class ServerConversation implements Conversation, Subscriber {
     this.#shared = shared
     this.#client = client
     this.#relay = new Relay(
-      shared.backend.id,
+      shared.name,
       { onmessage: (message: JSONRPCMessage) => "method" in message ? client.write(message) : undefined },
       { holds: true }
     )
@@ -72,7 +74,7 @@ export class ServerConversation implements Conversation, Subscriber {
 
   request(request: ClientRequest): void {
     if (this.#closing !== undefined) return request.refuse(JsonRpc.internalError, hasLeft)
-    const { backend, levels, subscriptions } = this.#shared
+    const { levels, name, subscriptions } = this.#shared
     const params = request.params ?? {}
     switch (request.method) {
       case "initialize":
@@ -91,11 +93,11 @@ export class ServerConversation implements Conversation, Subscriber {
         if (request.method === "resources/subscribe") {
           return this.#after(
             request,
-            subscriptions.subscribe(this, { backend, original: uri }, uri),
+            subscriptions.subscribe(this, { backend: this.#shared.backend(), original: uri }, uri),
             () => ({ result: {} })
           )
         }
-        subscriptions.unsubscribe(this, backend.id, uri)
+        subscriptions.unsubscribe(this, name, uri)
         return request.answer({ result: {} })
       }
       default:
@@ -114,7 +116,7 @@ export class ServerConversation implements Conversation, Subscriber {
   introduce(): Promise<Introduction> {
     const known = this.#shared.introduction()
     return known === undefined
-      ? Promise.reject(new Error(`${this.#shared.backend.id} has not been connected`))
+      ? Promise.reject(new Error(`${this.#shared.name} has not been connected`))
       : Promise.resolve(known)
   }
 
@@ -149,20 +151,20 @@ export class ServerConversation implements Conversation, Subscriber {
     const { backend, fork } = this.#shared
     return {
       fork,
-      backend: () => backend,
-      use: <A, E>(f: (backend: Backend.Backend) => Effect.Effect<A, E>) => f(backend)
+      backend,
+      use: <A, E>(f: (backend: Backend.Backend) => Effect.Effect<A, E>) => f(backend())
     }
   }
 
   /** Waits for the server if it has never been connected. */
   #initialize(request: ClientRequest): void {
-    const { backend, introduction } = this.#shared
+    const { backend, introduction, name } = this.#shared
     const known = introduction()
     if (known !== undefined) return request.answer(introducing(known))
-    this.#after(request, backend.ping(), () => {
+    this.#after(request, backend().ping(), () => {
       const made = introduction()
       return made === undefined
-        ? { error: { code: JsonRpc.internalError, message: `${backend.id} has not been connected` } }
+        ? { error: { code: JsonRpc.internalError, message: `${name} has not been connected` } }
         : introducing(made)
     })
   }

@@ -12,7 +12,7 @@ import type { Refusal } from "@mcp-lifeline/http-server/Refusal"
 import { Shares } from "@mcp-lifeline/http-server/Shares"
 import { Cause, Context, Effect, Layer, Option, Predicate } from "effect"
 import type { Scope } from "effect"
-import { IncomingMessage, type ServerResponse } from "node:http"
+import type { IncomingMessage, ServerResponse } from "node:http"
 import * as Fibers from "../Fibers.js"
 import { clean } from "../Text.js"
 import { openApiDocument } from "./Api.js"
@@ -52,18 +52,6 @@ const refuseRequest = (
 
 const hasBody = ({ headers }: IncomingMessage): boolean =>
   headers["transfer-encoding"] !== undefined || (headers["content-length"] ?? "0") !== "0"
-
-/** A copy of a request, with a body that has already been read. */
-const withBody = (request: IncomingMessage, body: Buffer): IncomingMessage => {
-  const copy = new IncomingMessage(request.socket)
-  copy.method = request.method
-  copy.url = request.url
-  copy.headers = request.headers
-  copy.complete = true
-  copy.push(body)
-  copy.push(null)
-  return copy
-}
 
 /** How many problems an error lists at most. */
 const maxIssues = 3
@@ -136,7 +124,7 @@ export const make = (gateway: Gateway, hasToken: boolean): Effect.Effect<Handler
     const bodies = new Shares(maxBodies)
     const handleBody = (request: IncomingMessage, response: ServerResponse, body: Body.Whole): void => {
       try {
-        if (body._tag === "Whole") handle(withBody(request, body.bytes), response)
+        if (body._tag === "Whole") handle(Body.returned(request, body.bytes), response)
         else refuseRequest(response, body.refusal)
       } catch (error) {
         // An exception here would end the program.
