@@ -1,6 +1,6 @@
 /**
- * The port for what all replicas of a cluster have in common: their leases, and which of them runs which server. Every operation is one
- * step: it happens as a whole, or not at all.
+ * The port for what all replicas of a cluster have in common: their leases, and what each of them has: servers, sessions and locks. Every
+ * operation is one step: it happens as a whole, or not at all.
  */
 import { Data, type Effect } from "effect"
 import type { Lease, ReplicaId } from "./LeaseRules.js"
@@ -26,14 +26,34 @@ export interface Renewal {
   readonly replicas: ReadonlyArray<Replica>
 }
 
-/** Which replica runs a server. */
+/** Which replica has something. */
 export interface Ownership {
   /** The id of the replica. Its lease may have ended. */
   readonly owner: ReplicaId
   /** Where it is reached. */
   readonly address: string
-  /** How often the server has had an owner; the next one has a higher number. */
+  /** No other owner of it has this number, before or after. Of a server: how often it has had an owner; the next one has a higher number. */
   readonly generation: number
+}
+
+/** What replicas have, by its name: at any moment each has one owner at most. */
+export interface Claims {
+  /** Which replica has it; `undefined` if none does: none has taken it, or the lease of the last one has ended. */
+  readonly find: (name: string) => Effect.Effect<Ownership | undefined, StoreError>
+  /**
+   * Takes what no replica has, if the lease of the taker has not ended. Returns who has it then. `instead`: a generation with which the taker
+   * may still have it, and which it wants to replace by a new one, because its `release` was not answered.
+   */
+  readonly claim: (
+    id: ReplicaId,
+    name: string,
+    instead?: number
+  ) => Effect.Effect<Ownership | undefined, StoreError>
+  /**
+   * Gives it back, if this replica has it with this generation. If that is not answered, it may happen at any time later, so it must not be
+   * used with this generation again.
+   */
+  readonly release: (id: ReplicaId, name: string, generation: number) => Effect.Effect<void, StoreError>
 }
 
 /** A server, and which replica runs it. */
@@ -43,32 +63,23 @@ export interface ServerRow extends Ownership {
   readonly since: number
 }
 
-/** See the head of the file. */
-export interface ClusterStore {
-  /** Adds a replica, with a lease that was never renewed. */
+/** See the head of the file. Its own claims are those of servers. */
+export interface ClusterStore extends Claims {
+  /**
+   * Adds a replica, with a lease that was never renewed. Forgets replicas that ended an hour ago, and sessions and locks whose owner has
+   * ended and that were taken more than 31 days ago.
+   */
   readonly join: (id: ReplicaId, address: string) => Effect.Effect<void, StoreError>
   /** Renews a lease, unless it has ended, and names its witnesses. */
   readonly renew: (id: ReplicaId, witnesses: ReadonlyArray<ReplicaId>) => Effect.Effect<Renewal, StoreError>
   /** Ends a lease if it has been renewed exactly this often; with `undefined` in any case. True if it has ended now. */
   readonly end: (id: ReplicaId, renewals: number | undefined) => Effect.Effect<boolean, StoreError>
-  /** Which replica runs a server; `undefined` if none does: none has taken it, or the lease of the last one has ended. */
-  readonly find: (server: string) => Effect.Effect<Ownership | undefined, StoreError>
-  /**
-   * Takes a server that no replica runs, if the lease of the taker has not ended. Returns who has it then. `instead`: a generation with which
-   * the taker may still have it, and which it wants to replace by a new one, because its `release` was not answered.
-   */
-  readonly claim: (
-    id: ReplicaId,
-    server: string,
-    instead?: number
-  ) => Effect.Effect<Ownership | undefined, StoreError>
-  /**
-   * Gives a server back, if this replica has it with this generation. If that is not answered, it may happen at any time later, so the
-   * server must not be run with this generation again.
-   */
-  readonly release: (id: ReplicaId, server: string, generation: number) => Effect.Effect<void, StoreError>
   /** How many servers each replica runs; those that run none may be left out. */
   readonly loads: Effect.Effect<Loads, StoreError>
   /** All servers that replicas run, by their names. */
   readonly servers: Effect.Effect<ReadonlyArray<ServerRow>, StoreError>
+  /** In which replica the session of a client lives, by a hash of its id. */
+  readonly sessions: Claims
+  /** What only one replica may do at a time. */
+  readonly locks: Claims
 }

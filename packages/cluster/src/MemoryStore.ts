@@ -2,27 +2,58 @@
  * A store in the memory of one process, for tests of programs, with any number of replicas.
  */
 import { Clock, Effect } from "effect"
-import type { ClusterStore, Ownership, Replica } from "./ClusterStore.js"
+import type { Claims, ClusterStore, Ownership, Replica } from "./ClusterStore.js"
 
 interface Row {
   replica: Replica
 }
 
-interface Server {
+interface Claim {
   owner: string | undefined
-  generation: number
-  since: number
+  readonly generation: number
+  readonly since: number
 }
 
 /** An empty store. */
 export const make = (): ClusterStore => {
   const replicas = new Map<string, Row>()
-  const servers = new Map<string, Server>()
+  const servers = new Map<string, Claim>()
+  let taken = 0
   const isAlive = (id: string | undefined): boolean => id !== undefined && replicas.get(id)?.replica.hasEnded === false
-  const ownership = ({ generation, owner }: Server): Ownership | undefined =>
+  const ownership = ({ generation, owner }: Claim): Ownership | undefined =>
     owner === undefined || !isAlive(owner)
       ? undefined
       : { owner, address: replicas.get(owner)?.replica.address ?? "", generation }
+  const claims = (
+    rows: Map<string, Claim>,
+    next: (before: Pick<Claim, "generation">) => number,
+    free: (name: string, row: Claim) => void
+  ): Claims => ({
+    find: (name) =>
+      Effect.sync(() => {
+        const row = rows.get(name)
+        return row === undefined ? undefined : ownership(row)
+      }),
+    claim: (id, name, instead) =>
+      Effect.map(Clock.currentTimeMillis, (since) => {
+        const row = rows.get(name) ?? { owner: undefined, generation: 0, since }
+        const isReplaced = row.owner === id && row.generation === instead
+        if ((!isAlive(row.owner) || isReplaced) && isAlive(id)) {
+          rows.set(name, { owner: id, generation: next(row), since })
+        }
+        return ownership(rows.get(name) ?? row)
+      }),
+    release: (id, name, generation) =>
+      Effect.sync(() => {
+        const row = rows.get(name)
+        if (row?.owner === id && row.generation === generation) free(name, row)
+      })
+  })
+  /** Of which nothing is left when they are released. */
+  const short = (): Claims => {
+    const rows = new Map<string, Claim>()
+    return claims(rows, () => ++taken, (name) => void rows.delete(name))
+  }
   return {
     join: (id, address) =>
       Effect.sync(() =>
@@ -48,25 +79,11 @@ export const make = (): ClusterStore => {
         row.replica = { ...row.replica, hasEnded: true }
         return true
       }),
-    find: (server) =>
-      Effect.sync(() => {
-        const row = servers.get(server)
-        return row === undefined ? undefined : ownership(row)
-      }),
-    claim: (id, server, instead) =>
-      Effect.map(Clock.currentTimeMillis, (since) => {
-        const row = servers.get(server) ?? { owner: undefined, generation: 0, since }
-        const isReplaced = row.owner === id && row.generation === instead
-        if ((!isAlive(row.owner) || isReplaced) && isAlive(id)) {
-          servers.set(server, { owner: id, generation: row.generation + 1, since })
-        }
-        return ownership(servers.get(server) ?? row)
-      }),
-    release: (id, server, generation) =>
-      Effect.sync(() => {
-        const row = servers.get(server)
-        if (row?.owner === id && row.generation === generation) row.owner = undefined
-      }),
+    ...claims(servers, ({ generation }) => generation + 1, (_, row) => {
+      row.owner = undefined
+    }),
+    sessions: short(),
+    locks: short(),
     loads: Effect.sync(() => {
       const loads = new Map<string, number>()
       for (const { owner } of servers.values()) {

@@ -1,18 +1,19 @@
 /**
- * The store of a cluster in PostgreSQL: two small tables, and a third with the terms. Nothing of it depends on the clock of the database.
+ * The store of a cluster in PostgreSQL, 13 or later. Nothing that has to hold depends on the clock of the database.
  *
- * The role needs `SELECT`, `INSERT`, `UPDATE` and `DELETE` on the tables `lifeline_replica`, `lifeline_server` and `lifeline_terms`; and
+ * The role needs `SELECT`, `INSERT`, `UPDATE` and `DELETE` on the tables `lifeline_replica`, `lifeline_claim` and `lifeline_terms`; and
  * `CREATE` on the schema, if the tables do not exist yet.
  *
  * A commit must not be lost: with a standby that can take over, it has to be a synchronous one (`synchronous_standby_names`).
  */
 import { layer as reactivity } from "@effect/experimental/Reactivity"
 import { PgClient } from "@effect/sql-pg"
-import type { SqlError } from "@effect/sql/SqlError"
 import { Duration, Effect, Fiber, type Redacted, Schema, Scope } from "effect"
 import { Socket } from "node:net"
 import type { ConnectionOptions } from "node:tls"
-import { type ClusterStore, type Ownership, StoreError } from "./ClusterStore.js"
+import { type ClusterStore, StoreError } from "./ClusterStore.js"
+import * as Claims from "./postgres/Claims.js"
+import { decoded, type Limited } from "./postgres/statements.js"
 import type { Terms } from "./Terms.js"
 
 /** How the database is reached. */
@@ -42,17 +43,22 @@ const tables = `
     witnesses jsonb NOT NULL DEFAULT '[]',
     ended_at timestamptz
   ) WITH (fillfactor = 50);
-  CREATE TABLE IF NOT EXISTS lifeline_server (
-    name text PRIMARY KEY,
+  CREATE TABLE IF NOT EXISTS lifeline_claim (
+    kind text,
+    name text,
     owner text REFERENCES lifeline_replica (id) ON DELETE SET NULL,
     generation bigint NOT NULL,
-    since timestamptz NOT NULL
+    since timestamptz NOT NULL,
+    PRIMARY KEY (kind, name)
   );
-  CREATE INDEX IF NOT EXISTS lifeline_server_owner ON lifeline_server (owner);
+  CREATE INDEX IF NOT EXISTS lifeline_claim_owner ON lifeline_claim (owner);
 `
 
 /** Ended leases are told for so long, and then forgotten. */
 const forgotten = "1 hour"
+
+/** Sessions that ended with their owner are kept for so long. No session is unused for that long, and goes on. */
+const oldest = "31 days"
 
 const TermsRow = Schema.Struct({
   lease: Schema.Number,
@@ -68,13 +74,8 @@ const ReplicaRow = Schema.Struct({
   hasEnded: Schema.Boolean,
   mine: Schema.NullOr(Schema.NumberFromString)
 })
-const OwnershipRow = Schema.Struct({
-  owner: Schema.String,
-  address: Schema.String,
-  generation: Schema.NumberFromString
-})
 const LoadRow = Schema.Struct({ owner: Schema.String, load: Schema.NumberFromString })
-const ServerRow = Schema.Struct({ ...OwnershipRow.fields, server: Schema.String, since: Schema.Number })
+const ServerRow = Schema.Struct({ ...Claims.OwnershipRow.fields, server: Schema.String, since: Schema.Number })
 
 const reason = (error: unknown): string => {
   const cause = error instanceof Error && error.cause !== undefined ? error.cause : error
@@ -101,8 +102,7 @@ export const make = (
       return socket
     }
     const scope = yield* Effect.scope
-    /** Does something that nobody can interrupt, but only wait for no longer. */
-    const limited = <A, E>(what: string, work: Effect.Effect<A, E>): Effect.Effect<A, StoreError> =>
+    const limited: Limited = (what, work) =>
       work.pipe(
         Effect.mapError(failed(what)),
         Effect.disconnect,
@@ -130,7 +130,7 @@ export const make = (
     const prepare = sql.withTransaction(Effect.gen(function*() {
       yield* sql`SELECT pg_advisory_xact_lock(${lock})`
       const [found] = yield* sql<{ readonly there: boolean }>`
-        SELECT to_regclass('lifeline_terms') IS NOT NULL AND to_regclass('lifeline_server') IS NOT NULL AS there`
+        SELECT to_regclass('lifeline_terms') IS NOT NULL AND to_regclass('lifeline_claim') IS NOT NULL AS there`
       if (found?.there !== true) yield* sql.unsafe(tables)
       yield* sql`INSERT INTO lifeline_terms (terms) VALUES (${JSON.stringify(terms)}::jsonb) ON CONFLICT DO NOTHING`
       const rows = yield* sql`SELECT terms FROM lifeline_terms`
@@ -148,27 +148,17 @@ export const make = (
       })
     }
 
-    const decoded = <A, I>(row: Schema.Schema<A, I>, rows: Effect.Effect<ReadonlyArray<unknown>, SqlError>) =>
-      Effect.flatMap(rows, Schema.decodeUnknown(Schema.Array(row)))
-    const ownership = (server: string) =>
-      Effect.map(
-        decoded(
-          OwnershipRow,
-          sql`
-            SELECT owner, address, generation FROM lifeline_server JOIN lifeline_replica ON id = owner
-            WHERE name = ${server} AND ended_at IS NULL`
-        ),
-        ([found]): Ownership | undefined => found
-      )
-
     return {
       join: (id, address) =>
         limited(
           "add this replica",
-          Effect.zipRight(
+          Effect.all([
             sql`DELETE FROM lifeline_replica WHERE ended_at < now() - ${forgotten}::interval`,
+            sql`
+              DELETE FROM lifeline_claim WHERE kind <> 'server' AND since < now() - ${oldest}::interval AND (owner IS NULL
+                OR EXISTS (SELECT FROM lifeline_replica WHERE id = owner AND ended_at IS NOT NULL))`,
             sql`INSERT INTO lifeline_replica (id, address) VALUES (${id}, ${address}) ON CONFLICT DO NOTHING`
-          )
+          ], { discard: true })
         ),
       renew: (id, witnesses) => {
         const rows = sql`
@@ -195,37 +185,17 @@ export const make = (
             return alive.length === 0
           })
         ),
-      find: (server) => limited("find a server", ownership(server)),
-      claim: (id, server, instead = 0) =>
-        limited(
-          "assign a server",
-          Effect.gen(function*() {
-            yield* sql`
-              INSERT INTO lifeline_server (name, owner, generation, since)
-              SELECT ${server}, id, 1, now() FROM lifeline_replica WHERE id = ${id} AND ended_at IS NULL
-              ON CONFLICT (name) DO UPDATE
-              SET owner = excluded.owner, generation = lifeline_server.generation + 1, since = now()
-              WHERE lifeline_server.owner IS NULL
-                OR (lifeline_server.owner = ${id} AND lifeline_server.generation = ${instead})
-                OR EXISTS (
-                SELECT FROM lifeline_replica WHERE id = lifeline_server.owner AND ended_at IS NOT NULL
-              )`
-            return yield* ownership(server)
-          })
-        ),
-      release: (id, server, generation) =>
-        limited(
-          "release a server",
-          sql`UPDATE lifeline_server SET owner = NULL WHERE name = ${server} AND owner = ${id} AND generation = ${generation}`
-        ),
+      ...Claims.make(sql, limited, "server"),
+      sessions: Claims.make(sql, limited, "session"),
+      locks: Claims.make(sql, limited, "lock"),
       loads: limited(
         "count the servers",
         Effect.map(
           decoded(
             LoadRow,
             sql`
-              SELECT owner, count(*) AS load FROM lifeline_server JOIN lifeline_replica ON id = owner
-              WHERE ended_at IS NULL GROUP BY owner`
+              SELECT owner, count(*) AS load FROM lifeline_claim JOIN lifeline_replica ON id = owner
+              WHERE kind = 'server' AND ended_at IS NULL GROUP BY owner`
           ),
           (rows) => new Map(rows.map(({ load, owner }) => [owner, load]))
         )
@@ -236,7 +206,8 @@ export const make = (
           ServerRow,
           sql`
             SELECT name AS server, owner, address, generation, (extract(epoch FROM since) * 1000)::float8 AS since
-            FROM lifeline_server JOIN lifeline_replica ON id = owner WHERE ended_at IS NULL ORDER BY name`
+            FROM lifeline_claim JOIN lifeline_replica ON id = owner
+            WHERE kind = 'server' AND ended_at IS NULL ORDER BY name`
         )
       )
     }

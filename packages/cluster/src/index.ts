@@ -7,6 +7,7 @@ export * as ClusterConnector from "./ClusterConnector.js"
 export type { ClusterKey } from "./ClusterKey.js"
 export * as ClusterServer from "./ClusterServer.js"
 export {
+  type Claims,
   type ClusterStore,
   type Ownership,
   type Renewal,

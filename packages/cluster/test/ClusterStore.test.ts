@@ -1,7 +1,10 @@
+import * as Reactivity from "@effect/experimental/Reactivity"
+import { PgClient } from "@effect/sql-pg"
+import type { SqlError } from "@effect/sql/SqlError"
 import { Effect, Exit, Option, Redacted, Scope } from "effect"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import * as Postgres from "../../testing/test/support/Postgres.js"
-import { type ClusterStore, StoreError } from "../src/ClusterStore.js"
+import { type Claims, type ClusterStore, StoreError } from "../src/ClusterStore.js"
 import * as MemoryStore from "../src/MemoryStore.js"
 import * as PostgresStore from "../src/PostgresStore.js"
 import { defaults as terms } from "../src/Terms.js"
@@ -101,13 +104,71 @@ const contract = (store: () => ClusterStore): void => {
     }
   })
 
-  it("[D8] lists the servers that run, with their owners", async () => {
+  describe.each<[string, string, (store: ClusterStore) => Claims]>([
+    ["session", "D3", ({ sessions }) => sessions],
+    ["lock", "D7", ({ locks }) => locks]
+  ])("a %s", (_, promise, of) => {
+    const claims = () => of(store())
+
+    it(`[${promise}] is of the first, and of another one after release or end, with another generation`, async () => {
+      const [a, b, name] = [await joined(), await joined(), newServer()]
+      expect(await run(claims().find(name))).toBeUndefined()
+      const first = await run(claims().claim(a, name))
+      expect(first).toMatchObject({ owner: a, address: `http://${a}` })
+      expect(await run(claims().claim(b, name))).toEqual(first)
+      expect(await run(claims().claim(a, name))).toEqual(first)
+      await run(claims().release(b, name, first!.generation))
+      await run(claims().release(a, name, first!.generation + 1))
+      expect(await run(claims().find(name))).toEqual(first)
+      await run(claims().release(a, name, first!.generation))
+      expect(await run(claims().find(name))).toBeUndefined()
+      const second = await run(claims().claim(b, name))
+      expect(second?.owner).toBe(b)
+      await run(store().end(b, undefined))
+      expect(await run(claims().find(name))).toBeUndefined()
+      const third = await run(claims().claim(a, name))
+      expect(third?.owner).toBe(a)
+      expect(new Set([first, second, third].map((one) => one?.generation)).size).toBe(3)
+    })
+
+    it(`[${promise}] is not released by a release that comes late`, async () => {
+      const [a, name] = [await joined(), newServer()]
+      const first = await run(claims().claim(a, name))
+      const second = await run(claims().claim(a, name, first!.generation))
+      expect(second?.generation).not.toBe(first!.generation)
+      await run(claims().release(a, name, first!.generation))
+      expect(await run(claims().find(name))).toEqual(second)
+      await run(claims().release(a, name, second!.generation))
+      const third = await run(claims().claim(a, name))
+      await run(claims().release(a, name, second!.generation))
+      expect(await run(claims().find(name))).toEqual(third)
+    })
+
+    it(`[${promise}] is of no replica that has ended`, async () => {
+      const [a, name] = [await joined(), newServer()]
+      await run(store().end(a, undefined))
+      expect(await run(claims().claim(a, name))).toBeUndefined()
+    })
+
+    it(`[${promise}] is of one of those who want it at the same time`, async () => {
+      const replicas = await Promise.all(Array.from({ length: 8 }, joined))
+      const name = newServer()
+      const owners = await Promise.all(replicas.map((id) => run(claims().claim(id, name))))
+      expect(new Set(owners.map((one) => JSON.stringify(one))).size).toBe(1)
+      expect(owners[0]).toBeDefined()
+    })
+  })
+
+  it("[D8] lists the servers that run, with their owners, and neither sessions nor locks", async () => {
     const [a, b] = [await joined(), await joined()]
     const names = [newServer(), newServer(), newServer()]
     await run(store().claim(a, names[0]!))
     await run(store().claim(b, names[1]!))
     await run(store().claim(b, names[2]!))
+    await run(store().sessions.claim(b, names[0]!))
+    await run(store().locks.claim(b, names[0]!))
     await run(store().end(a, undefined))
+    expect(await run(store().find(names[0]!))).toBeUndefined()
     const listed = (await run(store().servers)).filter(({ server }) => names.includes(server))
     const loads = await run(store().loads)
     expect([loads.get(a) ?? 0, loads.get(b)]).toEqual([0, 2])
@@ -138,6 +199,36 @@ describe.skipIf(!Postgres.isInstalled)(`the store in PostgreSQL${Postgres.title}
   afterAll(() => run(Scope.close(scope, Exit.void)))
 
   contract(() => store)
+
+  it("[D3] leaves no row of a session that was released, nor of one whose owner has ended long ago", async () => {
+    const query = <A>(sql: (client: PgClient.PgClient) => Effect.Effect<A, SqlError>) =>
+      run(Effect.scoped(
+        Effect.flatMap(PgClient.make({ url: Redacted.make(postgres.url) }), sql).pipe(Effect.provide(Reactivity.layer))
+      ))
+    const [alive, ended] = [newId(), newId()]
+    for (const id of [alive, ended]) await run(store.join(id, "http://here"))
+    const names = ["released", "young", "old", "used", "server"].map((name) => `${name}-${newServer()}`)
+    const [released, young, old, used, server] = names as [string, string, string, string, string]
+    const { generation } = (await run(store.sessions.claim(alive, released)))!
+    await run(store.sessions.release(alive, released, generation))
+    for (const name of [young, old]) await run(store.sessions.claim(ended, name))
+    await run(store.sessions.claim(alive, used))
+    await run(store.claim(ended, server))
+    await run(store.end(ended, undefined))
+    await query((sql) =>
+      sql`UPDATE lifeline_claim SET since = now() - interval '32 days' WHERE name IN ${sql.in([old, used, server])}`
+    )
+    await run(store.join(newId(), "http://here"))
+    const kept = await query((sql) => sql`SELECT name FROM lifeline_claim WHERE name IN ${sql.in(names)}`)
+    expect(kept.map(({ name }) => name).toSorted()).toEqual([server, used, young])
+    // Its replica is forgotten.
+    await query((sql) => sql`UPDATE lifeline_replica SET ended_at = now() - interval '2 hours' WHERE id = ${ended}`)
+    await query((sql) => sql`UPDATE lifeline_claim SET since = now() - interval '32 days' WHERE name = ${young}`)
+    await run(store.join(newId(), "http://here"))
+    const left = await query((sql) => sql`SELECT name FROM lifeline_claim WHERE name IN ${sql.in(names)}`)
+    expect(left.map(({ name }) => name).toSorted()).toEqual([server, used])
+    expect((await run(store.claim(alive, server)))?.generation).toBe(2)
+  })
 
   it("[D1] refuses a replica with other terms, and says what to do", async () => {
     const other = PostgresStore.make({ url: Redacted.make(postgres.url), terms: { ...terms, lease: 7000 } })
