@@ -151,6 +151,7 @@ export class World {
     const refused = () => new StoreError({ message: "the database refuses" })
     const over = <A>(work: Effect.Effect<A, StoreError>) => node.via(node.toStore, work, refused)
     const store: ClusterStore = {
+      ...this.store,
       join: (...given) => over(this.store.join(...given)),
       renew: (...given) => over(this.store.renew(...given)),
       end: (...given) => over(this.store.end(...given)),
