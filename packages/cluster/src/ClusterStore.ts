@@ -24,6 +24,8 @@ export interface Renewal {
   readonly renewals: number | undefined
   /** All replicas whose leases have not ended, or ended a short time ago. */
   readonly replicas: ReadonlyArray<Replica>
+  /** How often rows that are followed have changed. Another number than before: some of them are not what they were. */
+  readonly changes: number
 }
 
 /** Which replica has something. */
@@ -63,6 +65,43 @@ export interface ServerRow extends Ownership {
   readonly since: number
 }
 
+/** What is to become of a row. */
+export interface Change {
+  readonly collection: string
+  readonly key: string
+  /** The text that it has to have; `undefined`: that there is none. */
+  readonly before: string | undefined
+  /** The text that it gets; `undefined`: there is none. */
+  readonly text: string | undefined
+  /** Whether this counts in `Renewal.changes`. Default: false. */
+  readonly isFollowed?: boolean | undefined
+}
+
+/** Limits of a collection. */
+export interface RowLimits {
+  readonly maxRows: number
+  /** How long an unused row is kept, in milliseconds, by the clock of the store. */
+  readonly maxUnused: number
+}
+
+/** Texts that all replicas have in common, by collections and keys. The text of a row is never empty. */
+export interface Rows {
+  readonly get: (collection: string, key: string) => Effect.Effect<string | undefined, StoreError>
+  /** All rows of a collection, by their keys. */
+  readonly entries: (
+    collection: string
+  ) => Effect.Effect<ReadonlyArray<readonly [key: string, text: string]>, StoreError>
+  /**
+   * Changes a row, if it is as it has to be. Returns what is there then: `text` if it was changed, or had been before. So if it is not
+   * answered, it can be asked for again.
+   */
+  readonly change: (change: Change) => Effect.Effect<string | undefined, StoreError>
+  /** Says that a row was used. A change of it says so, too. */
+  readonly use: (collection: string, key: string) => Effect.Effect<void, StoreError>
+  /** Removes what is too much: what was unused for longest. That does not count as a change. */
+  readonly prune: (collection: string, limits: RowLimits) => Effect.Effect<void, StoreError>
+}
+
 /** See the head of the file. Its own claims are those of servers. */
 export interface ClusterStore extends Claims {
   /**
@@ -82,4 +121,5 @@ export interface ClusterStore extends Claims {
   readonly sessions: Claims
   /** What only one replica may do at a time. */
   readonly locks: Claims
+  readonly rows: Rows
 }

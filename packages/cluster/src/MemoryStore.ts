@@ -14,11 +14,23 @@ interface Claim {
   readonly since: number
 }
 
+interface Text {
+  readonly text: string
+  readonly usedAt: number
+}
+
 /** An empty store. */
 export const make = (): ClusterStore => {
   const replicas = new Map<string, Row>()
   const servers = new Map<string, Claim>()
   let taken = 0
+  const collections = new Map<string, Map<string, Text>>()
+  let changes = 0
+  const rowsOf = (collection: string): Map<string, Text> => {
+    const rows = collections.get(collection) ?? new Map<string, Text>()
+    collections.set(collection, rows)
+    return rows
+  }
   const isAlive = (id: string | undefined): boolean => id !== undefined && replicas.get(id)?.replica.hasEnded === false
   const ownership = ({ generation, owner }: Claim): Ownership | undefined =>
     owner === undefined || !isAlive(owner)
@@ -68,7 +80,8 @@ export const make = (): ClusterStore => {
         }
         return {
           renewals: isAlive(id) ? row?.replica.renewals : undefined,
-          replicas: Array.from(replicas.values(), (one) => one.replica)
+          replicas: Array.from(replicas.values(), (one) => one.replica),
+          changes
         }
       }),
     end: (id, renewals) =>
@@ -84,6 +97,35 @@ export const make = (): ClusterStore => {
     }),
     sessions: short(),
     locks: short(),
+    rows: {
+      get: (collection, key) => Effect.sync(() => rowsOf(collection).get(key)?.text),
+      entries: (collection) =>
+        Effect.sync(() => Array.from(rowsOf(collection), ([key, { text }]) => [key, text] as const).toSorted()),
+      change: ({ before, collection, isFollowed = false, key, text }) =>
+        Effect.map(Clock.currentTimeMillis, (usedAt) => {
+          const rows = rowsOf(collection)
+          const found = rows.get(key)?.text
+          if (found !== before || text === before) return found
+          rows.delete(key)
+          if (text !== undefined) rows.set(key, { text, usedAt })
+          if (isFollowed) changes++
+          return text
+        }),
+      use: (collection, key) =>
+        Effect.map(Clock.currentTimeMillis, (usedAt) => {
+          const rows = rowsOf(collection)
+          const row = rows.get(key)
+          if (row !== undefined) rows.set(key, { ...row, usedAt })
+        }),
+      prune: (collection, { maxRows, maxUnused }) =>
+        Effect.map(Clock.currentTimeMillis, (now) => {
+          const rows = rowsOf(collection)
+          const newest = Array.from(rows).toSorted(([, a], [, b]) => b.usedAt - a.usedAt)
+          for (const [index, [key, { usedAt }]] of newest.entries()) {
+            if (index >= maxRows || now - usedAt > maxUnused) rows.delete(key)
+          }
+        })
+    },
     loads: Effect.sync(() => {
       const loads = new Map<string, number>()
       for (const { owner } of servers.values()) {

@@ -1,7 +1,8 @@
 /**
  * The store of a cluster in PostgreSQL, 13 or later. Nothing that has to hold depends on the clock of the database.
  *
- * The role needs `SELECT`, `INSERT`, `UPDATE` and `DELETE` on the tables `lifeline_replica`, `lifeline_claim` and `lifeline_terms`; and
+ * The role needs `SELECT`, `INSERT`, `UPDATE` and `DELETE` on the tables `lifeline_replica`, `lifeline_claim`, `lifeline_row` and
+ * `lifeline_terms`; and
  * `CREATE` on the schema, if the tables do not exist yet.
  *
  * A commit must not be lost: with a standby that can take over, it has to be a synchronous one (`synchronous_standby_names`).
@@ -13,6 +14,7 @@ import { Socket } from "node:net"
 import type { ConnectionOptions } from "node:tls"
 import { type ClusterStore, StoreError } from "./ClusterStore.js"
 import * as Claims from "./postgres/Claims.js"
+import * as Rows from "./postgres/Rows.js"
 import { decoded, type Limited } from "./postgres/statements.js"
 import type { Terms } from "./Terms.js"
 
@@ -34,7 +36,8 @@ const lock = 7_310_562_903
 const tables = `
   CREATE TABLE IF NOT EXISTS lifeline_terms (
     one boolean PRIMARY KEY DEFAULT true CHECK (one),
-    terms jsonb NOT NULL
+    terms jsonb NOT NULL,
+    changes bigint NOT NULL DEFAULT 0
   );
   CREATE TABLE IF NOT EXISTS lifeline_replica (
     id text PRIMARY KEY,
@@ -52,6 +55,13 @@ const tables = `
     PRIMARY KEY (kind, name)
   );
   CREATE INDEX IF NOT EXISTS lifeline_claim_owner ON lifeline_claim (owner);
+  CREATE TABLE IF NOT EXISTS lifeline_row (
+    collection text,
+    key text,
+    text text NOT NULL,
+    used_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (collection, key)
+  );
 `
 
 /** Ended leases are told for so long, and then forgotten. */
@@ -72,7 +82,8 @@ const ReplicaRow = Schema.Struct({
   renewals: Schema.NumberFromString,
   witnesses: Schema.Array(Schema.String),
   hasEnded: Schema.Boolean,
-  mine: Schema.NullOr(Schema.NumberFromString)
+  mine: Schema.NullOr(Schema.NumberFromString),
+  changes: Schema.NullOr(Schema.NumberFromString)
 })
 const LoadRow = Schema.Struct({ owner: Schema.String, load: Schema.NumberFromString })
 const ServerRow = Schema.Struct({ ...Claims.OwnershipRow.fields, server: Schema.String, since: Schema.Number })
@@ -130,7 +141,7 @@ export const make = (
     const prepare = sql.withTransaction(Effect.gen(function*() {
       yield* sql`SELECT pg_advisory_xact_lock(${lock})`
       const [found] = yield* sql<{ readonly there: boolean }>`
-        SELECT to_regclass('lifeline_terms') IS NOT NULL AND to_regclass('lifeline_claim') IS NOT NULL AS there`
+        SELECT to_regclass('lifeline_terms') IS NOT NULL AND to_regclass('lifeline_row') IS NOT NULL AS there`
       if (found?.there !== true) yield* sql.unsafe(tables)
       yield* sql`INSERT INTO lifeline_terms (terms) VALUES (${JSON.stringify(terms)}::jsonb) ON CONFLICT DO NOTHING`
       const rows = yield* sql`SELECT terms FROM lifeline_terms`
@@ -166,11 +177,16 @@ export const make = (
             UPDATE lifeline_replica SET renewals = renewals + 1, witnesses = ${JSON.stringify(witnesses)}::jsonb
             WHERE id = ${id} AND ended_at IS NULL RETURNING renewals
           )
-          SELECT id, address, renewals, witnesses, ended_at IS NOT NULL AS "hasEnded", (SELECT renewals FROM mine) AS mine
+          SELECT id, address, renewals, witnesses, ended_at IS NOT NULL AS "hasEnded", (SELECT renewals FROM mine) AS mine,
+            (SELECT changes FROM lifeline_terms) AS changes
           FROM lifeline_replica`
         return limited(
           "renew the lease",
-          Effect.map(decoded(ReplicaRow, rows), (replicas) => ({ renewals: replicas[0]?.mine ?? undefined, replicas }))
+          Effect.map(decoded(ReplicaRow, rows), (replicas) => ({
+            renewals: replicas[0]?.mine ?? undefined,
+            replicas,
+            changes: replicas[0]?.changes ?? 0
+          }))
         )
       },
       end: (id, renewals) =>
@@ -188,6 +204,7 @@ export const make = (
       ...Claims.make(sql, limited, "server"),
       sessions: Claims.make(sql, limited, "session"),
       locks: Claims.make(sql, limited, "lock"),
+      rows: Rows.make(sql, limited),
       loads: limited(
         "count the servers",
         Effect.map(

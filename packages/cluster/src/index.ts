@@ -7,11 +7,14 @@ export * as ClusterConnector from "./ClusterConnector.js"
 export type { ClusterKey } from "./ClusterKey.js"
 export * as ClusterServer from "./ClusterServer.js"
 export {
+  type Change,
   type Claims,
   type ClusterStore,
   type Ownership,
   type Renewal,
   type Replica,
+  type RowLimits,
+  type Rows,
   type ServerRow,
   StoreError
 } from "./ClusterStore.js"

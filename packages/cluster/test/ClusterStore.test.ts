@@ -4,7 +4,7 @@ import type { SqlError } from "@effect/sql/SqlError"
 import { Effect, Exit, Option, Redacted, Scope } from "effect"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import * as Postgres from "../../testing/test/support/Postgres.js"
-import { type Claims, type ClusterStore, StoreError } from "../src/ClusterStore.js"
+import { type Change, type Claims, type ClusterStore, type RowLimits, StoreError } from "../src/ClusterStore.js"
 import * as MemoryStore from "../src/MemoryStore.js"
 import * as PostgresStore from "../src/PostgresStore.js"
 import { defaults as terms } from "../src/Terms.js"
@@ -12,6 +12,8 @@ import { defaults as terms } from "../src/Terms.js"
 const run = Effect.runPromise
 let ids = 0
 const newId = () => `id-${ids++}`
+/** A moment that is another one for each clock. */
+const later = () => new Promise((resolve) => setTimeout(resolve, 2))
 let servers = 0
 const newServer = () => `server-${servers++}`
 
@@ -156,6 +158,97 @@ const contract = (store: () => ClusterStore): void => {
       const owners = await Promise.all(replicas.map((id) => run(claims().claim(id, name))))
       expect(new Set(owners.map((one) => JSON.stringify(one))).size).toBe(1)
       expect(owners[0]).toBeDefined()
+    })
+  })
+
+  describe("what replicas share", () => {
+    const get = (collection: string, key: string) => run(store().rows.get(collection, key))
+    const entries = (collection: string) => run(store().rows.entries(collection))
+    const change = (one: Change) => run(store().rows.change(one))
+    const use = (collection: string, key: string) => run(store().rows.use(collection, key))
+    const prune = (collection: string, limits: RowLimits) => run(store().rows.prune(collection, limits))
+
+    it("[D7] is changed by who knows it, and by nobody else", async () => {
+      const [collection, key] = [newServer(), "one"]
+      expect(await get(collection, key)).toBeUndefined()
+      expect(await change({ collection, key, before: "a", text: "b" })).toBeUndefined()
+      expect(await change({ collection, key, before: undefined, text: "a" })).toBe("a")
+      expect(await change({ collection, key, before: undefined, text: "b" })).toBe("a")
+      expect(await change({ collection, key, before: "a", text: "b" })).toBe("b")
+      // Not answered, and asked for again.
+      expect(await change({ collection, key, before: "a", text: "b" })).toBe("b")
+      expect(await change({ collection, key, before: "a", text: "c" })).toBe("b")
+      expect(await change({ collection, key, before: "b", text: "b" })).toBe("b")
+      expect(await change({ collection, key, before: undefined, text: undefined })).toBe("b")
+      expect(await change({ collection, key, before: "a", text: undefined })).toBe("b")
+      expect(await get(collection, key)).toBe("b")
+      expect(await get(newServer(), key)).toBeUndefined()
+      expect(await change({ collection, key, before: "b", text: undefined })).toBeUndefined()
+      expect(await get(collection, key)).toBeUndefined()
+      expect(await change({ collection, key, before: undefined, text: undefined })).toBeUndefined()
+    })
+
+    it("[D7] is listed by collection", async () => {
+      const [collection, other] = [newServer(), newServer()]
+      for (const key of ["b", "B", "a-1", "a"]) {
+        await change({ collection, key, before: undefined, text: `text ${key}` })
+      }
+      await change({ collection: other, key: "c", before: undefined, text: "c" })
+      expect(await entries(collection)).toEqual(["B", "a", "a-1", "b"].map((key) => [key, `text ${key}`]))
+    })
+
+    it("[D7] is changed by one of those who want to change the same", async () => {
+      const [collection, key] = [newServer(), "one"]
+      const before = await run(store().renew(await joined(), []))
+      let now: string | undefined
+      for (let round = 0; round < 3; round++) {
+        const wanted = Array.from({ length: 8 }, (_, index) => `${round} ${index}`)
+        const changed = (text: string) => change({ collection, key, before: now, text, isFollowed: true })
+        const found = await Promise.all(wanted.map(changed))
+        now = await get(collection, key)
+        expect(found.filter((text, index) => text === wanted[index])).toEqual([now])
+      }
+      expect((await run(store().renew(await joined(), []))).changes - before.changes).toBe(3)
+    })
+
+    it("[D7] is counted where it is followed, and where it has changed", async () => {
+      const [collection, key, id] = [newServer(), "one", await joined()]
+      const { changes } = await run(store().renew(id, []))
+      const since = async () => (await run(store().renew(id, []))).changes - changes
+      await change({ collection, key, before: undefined, text: "a" })
+      await change({ collection, key, before: "a", text: "b", isFollowed: false })
+      expect(await since()).toBe(0)
+      await change({ collection, key, before: "b", text: "c", isFollowed: true })
+      expect(await since()).toBe(1)
+      await change({ collection, key, before: "b", text: "d", isFollowed: true })
+      await change({ collection, key, before: undefined, text: "d", isFollowed: true })
+      await change({ collection, key, before: "c", text: "c", isFollowed: true })
+      expect(await since()).toBe(1)
+      await change({ collection, key, before: "c", text: undefined, isFollowed: true })
+      await change({ collection, key, before: undefined, text: "e", isFollowed: true })
+      expect(await since()).toBe(3)
+    })
+
+    it("[D7] is removed where it is too much, and what was unused for longest", async () => {
+      const [collection, other] = [newServer(), newServer()]
+      const add = async (collection: string, key: string) => {
+        await change({ collection, key, before: undefined, text: key })
+        await later()
+      }
+      for (const key of ["a", "b", "c", "d"]) await add(collection, key)
+      await add(other, "a")
+      await use(collection, "a")
+      await use(collection, "nothing")
+      await later()
+      await change({ collection, key: "c", before: "c", text: "C" })
+      await prune(collection, { maxRows: 3, maxUnused: 60_000 })
+      expect((await entries(collection)).map(([key]) => key)).toEqual(["a", "c", "d"])
+      await prune(collection, { maxRows: 2, maxUnused: 60_000 })
+      expect((await entries(collection)).map(([key]) => key)).toEqual(["a", "c"])
+      await later()
+      await prune(collection, { maxRows: 10, maxUnused: 0 })
+      expect(await entries(collection)).toEqual([])
+      expect(await entries(other)).toEqual([["a", "a"]])
     })
   })
 

@@ -1,0 +1,73 @@
+/**
+ * What all replicas have in common, in the table `lifeline_row`.
+ */
+import type { PgClient } from "@effect/sql-pg"
+import { Effect, Schema } from "effect"
+import type { Change, Rows } from "../ClusterStore.js"
+import { decoded, type Limited } from "./statements.js"
+
+const TextRow = Schema.Struct({ key: Schema.String, text: Schema.String })
+
+/** The rows of the database. */
+export const make = (sql: PgClient.PgClient, limited: Limited): Rows => {
+  const found = (collection: string, key: string) =>
+    Effect.map(
+      decoded(TextRow, sql`SELECT key, text FROM lifeline_row WHERE collection = ${collection} AND key = ${key}`),
+      ([row]): string | undefined => row?.text
+    )
+  const changing = ({ before, collection, key, text }: Change) => {
+    if (before === undefined) {
+      return sql`
+        INSERT INTO lifeline_row (collection, key, text) VALUES (${collection}, ${key}, ${text ?? null})
+        ON CONFLICT DO NOTHING RETURNING key`
+    }
+    const where = sql`WHERE collection = ${collection} AND key = ${key} AND text = ${before} RETURNING key`
+    return text === undefined
+      ? sql`DELETE FROM lifeline_row ${where}`
+      : sql`UPDATE lifeline_row SET text = ${text}, used_at = now() ${where}`
+  }
+  /** Who commits later, counts later. */
+  const counted = (change: Change) =>
+    sql`
+      WITH changed AS (${changing(change)}),
+        counted AS (UPDATE lifeline_terms SET changes = changes + 1 WHERE EXISTS (SELECT FROM changed))
+      SELECT key FROM changed`
+  return {
+    get: (collection, key) => limited("read what replicas share", found(collection, key)),
+    entries: (collection) =>
+      limited(
+        "read what replicas share",
+        Effect.map(
+          decoded(
+            TextRow,
+            sql`SELECT key, text FROM lifeline_row WHERE collection = ${collection} ORDER BY key COLLATE "C"`
+          ),
+          (rows) => rows.map(({ key, text }) => [key, text] as const)
+        )
+      ),
+    change: (change) => {
+      const { before, collection, isFollowed = false, key, text } = change
+      const changed = Effect.map(isFollowed ? counted(change) : changing(change), (rows) => rows.length > 0)
+      return limited(
+        "write what replicas share",
+        before === text
+          ? found(collection, key)
+          : Effect.if(changed, { onTrue: () => Effect.succeed(text), onFalse: () => found(collection, key) })
+      )
+    },
+    use: (collection, key) =>
+      limited(
+        "write what replicas share",
+        sql`UPDATE lifeline_row SET used_at = now() WHERE collection = ${collection} AND key = ${key}`
+      ),
+    prune: (collection, { maxRows, maxUnused }) =>
+      limited(
+        "remove what replicas do not use",
+        sql`
+          DELETE FROM lifeline_row WHERE collection = ${collection} AND (
+            used_at < now() - ${maxUnused} * interval '1 millisecond'
+            OR key IN (SELECT key FROM lifeline_row WHERE collection = ${collection} ORDER BY used_at DESC OFFSET ${maxRows})
+          )`
+      )
+  }
+}
