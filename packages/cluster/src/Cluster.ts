@@ -41,7 +41,15 @@ export const make = (
   Effect.gen(function*() {
     const watchdog = yield* Watchdog.make
     const peers = HttpPeers.make({ key })
-    const membership = yield* Membership.make({ store, peers, terms, address, now: uptime.now, watch: watchdog.watch })
+    const membership = yield* Membership.make({
+      store,
+      peers,
+      terms,
+      address,
+      now: uptime.now,
+      watch: watchdog.watch,
+      isWatched: watchdog.isAlive
+    })
     const runtime = yield* Effect.runtime<never>()
     const failed = (error: unknown): void =>
       void Runtime.runFork(runtime)(Effect.logError("a request of another replica failed inside this one", error))

@@ -1,7 +1,7 @@
 /**
  * A process beside each replica that kills what the replica runs, in time, even if the replica itself is stopped, hangs or has been killed.
  */
-import { Data, Deferred, Effect, Exit, FiberId, type Scope } from "effect"
+import { Data, Deferred, Effect, Exit, FiberId, Schedule, type Scope } from "effect"
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process"
 import { randomUUID } from "node:crypto"
 import { fileURLToPath } from "node:url"
@@ -32,8 +32,11 @@ export interface Watchdog {
   readonly gone: (pid: number) => void
   /** The variable that each server needs in its environment. It is no secret. */
   readonly env: Readonly<Record<string, string>>
-  /** Ends when the watchdog has died: without it, nothing may run. Also ends when the scope has closed. */
-  readonly lost: Effect.Effect<void>
+  /**
+   * Whether the watchdog lives, as far as this process knows. If it has died, another one is started at once, and given everything again; until
+   * that one listens, nothing may run for longer than it may already.
+   */
+  readonly isAlive: () => boolean
 }
 
 const variable = "MCP_LIFELINE_REPLICA"
@@ -61,6 +64,9 @@ const environment = (): NodeJS.ProcessEnv =>
 
 const failure = (message: string, cause?: unknown): WatchdogError =>
   new WatchdogError({ message: `The watchdog of the replica ${message}`, cause })
+
+/** The time between two tries to start another one, in milliseconds. */
+const pause = 1000
 
 interface Process {
   readonly child: ChildProcessWithoutNullStreams
@@ -130,6 +136,22 @@ const end = ({ child, ended }: Process): Effect.Effect<void> => {
 
 const clock = Effect.try({ try: now, catch: (cause) => failure(`cannot read the clock: ${String(cause)}`, cause) })
 
+/** Starts one, waits until it listens, and hands it over. Leaves none behind if that fails. */
+const launch = (begin: (running: Process) => void): Effect.Effect<void, WatchdogError> =>
+  Effect.uninterruptibleMask((restore) =>
+    Effect.gen(function*() {
+      const before = yield* clock
+      const running = yield* start
+      const compared = Effect.gen(function*() {
+        const theirs = yield* listening(running)
+        if (before <= theirs && theirs <= (yield* clock)) return
+        return yield* failure(`has another clock than the replica: ${theirs} ms instead of ${before} ms`)
+      })
+      yield* Effect.onError(restore(compared), () => end(running))
+      begin(running)
+    })
+  )
+
 /**
  * Starts a watchdog, which ends with the scope. What is to stop in an orderly way has to be acquired after it, in the same scope or one inside: when the
  * scope closes, the watchdog is last, and kills what is left. Fails if it cannot be started, as on Windows.
@@ -138,27 +160,48 @@ export const make: Effect.Effect<Watchdog, WatchdogError, Scope.Scope> = Effect.
   if (process.platform === "win32") {
     return yield* failure("does not exist for Windows, on which a replica of a cluster cannot run")
   }
-  const before = yield* clock
-  const running = yield* Effect.acquireRelease(start, end)
-  const theirs = yield* listening(running)
-  if (!(before <= theirs && theirs <= (yield* clock))) {
-    return yield* failure(`has another clock than the replica: ${theirs} ms instead of ${before} ms`)
-  }
-  const { child, ended } = running
+  const mark = `${variable}=${randomUUID()}`
+  const groups = new Set<number>()
+  let last: number | undefined
+  let running: Process | undefined
   const say = (line: () => string): void => {
     try {
-      if (child.stdin.writable) child.stdin.write(`${line()}\n`)
+      if (running?.child.stdin.writable === true) running.child.stdin.write(`${line()}\n`)
     } catch {
       // The clock cannot be read: nothing is extended.
     }
   }
-  const mark = `${variable}=${randomUUID()}`
-  say(() => `mark ${mark}`)
+  const watch = (until: number): void => {
+    last = until
+    say(() => `until ${until} ${now()}`)
+  }
+  /** A new one is told what the one before was told. */
+  const begin = (one: Process): void => {
+    running = one
+    say(() => `mark ${mark}`)
+    for (const pid of groups) say(() => `group ${pid}`)
+    if (last !== undefined) watch(last)
+  }
+  const again = Effect.gen(function*() {
+    if (running !== undefined) yield* Deferred.await(running.ended)
+    yield* Effect.logWarning("the watchdog of the replica has died, so another one is started")
+    const launched = Effect.tapError(launch(begin), ({ message }) => Effect.logError(message))
+    yield* Effect.retry(launched, Schedule.spaced(pause))
+  })
+  yield* Effect.addFinalizer(() => Effect.suspend(() => running === undefined ? Effect.void : end(running)))
+  yield* launch(begin)
+  yield* Effect.forkScoped(Effect.interruptible(Effect.forever(again)))
   return {
-    watch: (until) => say(() => `until ${until} ${now()}`),
-    group: (pid) => say(() => `group ${pid}`),
-    gone: (pid) => say(() => `gone ${pid}`),
+    watch,
+    group: (pid) => {
+      groups.add(pid)
+      say(() => `group ${pid}`)
+    },
+    gone: (pid) => {
+      groups.delete(pid)
+      say(() => `gone ${pid}`)
+    },
     env: { [variable]: mark.slice(variable.length + 1) },
-    lost: Deferred.await(ended)
+    isAlive: () => running?.child.exitCode === null && running.child.signalCode === null
   }
 })

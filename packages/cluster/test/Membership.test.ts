@@ -93,6 +93,33 @@ describe("a replica", () => {
     expect(world.runs()).toEqual(["r0"])
   })
 
+  it("[D1][D4] without a watchdog does not renew its lease, and has one again with another watchdog", () => {
+    const world = cluster()
+    const node = world.nodes[0]!
+    world.setWatchdog(node, false)
+    world.sim.advance(terms.lease - 1000)
+    expect(world.runs()).toEqual([])
+    world.sim.advance(2 * terms.renewal)
+    const runs = world.runs()
+    expect(runs).toHaveLength(1)
+    expect(runs).not.toContain("r0")
+    for (const other of world.nodes.slice(1)) world.leave(other)
+    world.setWatchdog(node, true)
+    world.sim.advance(terms.lease + 3 * terms.renewal)
+    expect(world.runs()).toEqual(["r0"])
+    expect(world.violations).toEqual([])
+  })
+
+  it("[D4] keeps its server when there is another watchdog soon", () => {
+    const world = cluster()
+    world.setWatchdog(world.nodes[0]!, false)
+    world.sim.advance(2 * terms.renewal)
+    world.setWatchdog(world.nodes[0]!, true)
+    world.sim.advance(30_000)
+    expect(world.runs()).toEqual(["r0"])
+    expect(world.starts).toHaveLength(1)
+  })
+
   it("[D6] that is cut off ends its server before another one starts it", () => {
     const world = cluster()
     const cut = world.sim.now

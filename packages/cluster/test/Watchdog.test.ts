@@ -270,12 +270,29 @@ describe("a watchdog of another process", () => {
 })
 
 describe("a watchdog", () => {
-  it("[D1] says when it has died", () =>
+  it("[D1] that was killed is replaced by another one, which knows all that it knew", () =>
     run(Effect.gen(function*() {
-      const { gone: isGone, group, lost, pid, watch } = yield* watchdog
+      const { env, gone: isGone, group, isAlive: isThere, pid, watch } = yield* watchdog
+      const before = watchdogsOf(process.pid)
+      watch(now() + hour)
+      const all = yield* serversOf(env)
+      const named = noted(yield* Effect.promise(() => stubborn({})))
+      const other = noted(sleeper({}))
+      for (const one of [named, other]) group(one)
+      isGone(other)
+      expect(isThere()).toBe(true)
       kill(pid)
-      yield* lost
-      for (const say of [watch, group, isGone]) expect(() => say(12_345_678)).not.toThrow()
+      yield* eventually(() => isThere() ? undefined : true)
+      // Nobody hears that any more.
+      const until = now() + 300
+      watch(until)
+      const late = noted(yield* Effect.promise(() => stubborn({})))
+      group(late)
+      yield* eventually(() => isThere() ? true : undefined)
+      for (const one of watchdogsOf(process.pid)) if (!before.includes(one)) noted(one)
+      yield* allGone(all)
+      for (const one of [named, late]) yield* gone(one)
+      expect(alive(other)).toBe(true)
     })))
 
   it("[D1] is the last to end with its scope, and leaves nothing", async () => {

@@ -8,6 +8,7 @@ type Command =
   | { readonly do: "database" | "databaseOf"; readonly at: number; readonly fate: Fate }
   | { readonly do: "peers"; readonly at: number; readonly to: number; readonly fate: Fate }
   | { readonly do: "stop" | "goOn" | "kill" | "leave" | "give"; readonly at: number }
+  | { readonly do: "watchdog"; readonly at: number; readonly isThere: boolean }
   | { readonly do: "start"; readonly speed: number }
   | { readonly do: "heal" }
 
@@ -32,6 +33,7 @@ const command: fc.Arbitrary<Command> = fc.oneof(
   { weight: 3, arbitrary: fc.record({ do: fc.constant("peers" as const), at, to: at, fate }) },
   { weight: 4, arbitrary: fc.record({ do: fc.constantFrom("stop" as const, "goOn" as const), at }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constantFrom("kill" as const, "leave" as const, "give" as const), at }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant("watchdog" as const), at, isThere: fc.boolean() }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant("start" as const), speed }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant("heal" as const) }) }
 )
@@ -56,8 +58,9 @@ const perform = (world: World, command: Command): void => {
       return
     }
     case "stop":
-      node.isStopped = true
-      return
+      return world.stop(node)
+    case "watchdog":
+      return world.setWatchdog(node, command.isThere)
     case "goOn":
       return node.goOn()
     case "kill":
@@ -78,6 +81,7 @@ const heal = (world: World): void => {
     node.toStore.fate = "ok"
     node.toPeers.clear()
     if (node.isStopped) node.goOn()
+    world.setWatchdog(node, true)
   }
 }
 

@@ -53,6 +53,8 @@ class Node {
   readonly scope = Effect.runSync(Scope.make())
   /** When the watchdog kills, by this machine's clock. */
   watched = -Infinity
+  /** Whether there is a watchdog. */
+  hasWatchdog = true
   running: Process | undefined
   /** What waits for the wish to give the server to others. */
   #give: (() => void) | undefined
@@ -177,13 +179,11 @@ export class World {
     }
     const watch = (until: number): void => {
       // What it has killed stays dead.
-      const late = node.now() - node.watched
-      if (late >= 0 && node.running !== undefined) {
-        node.running.end = Math.min(node.running.end, this.sim.now + Math.max(0, killTime - late))
-      }
+      if (node.hasWatchdog) this.#look(node)
       node.watched = until
     }
-    const options = { store, peers, terms, address: node.name, now: node.now, watch }
+    const isWatched = (): boolean => node.hasWatchdog
+    const options = { store, peers, terms, address: node.name, now: node.now, watch, isWatched }
     const life = Effect.gen(function*() {
       // A process that cannot reach the database when it starts is started again.
       const membership = yield* Effect.retry(Membership.make(options), {
@@ -227,9 +227,30 @@ export class World {
 
   /** Whether a process runs now: its watchdog kills it in time, even if its replica does nothing. */
   #isAlive(one: Process): boolean {
-    const { now, watched } = one.replica
+    const { hasWatchdog, now, watched } = one.replica
     const late = now() - watched
-    return this.sim.now < one.end && late < killTime
+    return this.sim.now < one.end && (late < killTime || !hasWatchdog)
+  }
+
+  /** What the watchdog of a replica does now, if the time is up. */
+  #look({ now, running, watched }: Node): void {
+    const late = now() - watched
+    if (late >= 0 && running !== undefined) {
+      running.end = Math.min(running.end, this.sim.now + Math.max(0, killTime - late))
+    }
+  }
+
+  /** Kills the watchdog of a replica, or starts another one. */
+  setWatchdog(node: Node, isThere: boolean): void {
+    if (node.isDead || node.isStopped) return
+    // What the one before has killed stays dead.
+    if (node.hasWatchdog) this.#look(node)
+    node.hasWatchdog = isThere
+  }
+
+  /** Stops a replica for a while, if it has a watchdog: nobody ends what it runs otherwise. */
+  stop(node: Node): void {
+    if (node.hasWatchdog) node.isStopped = true
   }
 
   #started(node: Node, generation: number): void {
@@ -261,9 +282,9 @@ export class World {
     return Effect.zipRight(this.sim.clock.sleep(Duration.millis(killTime)), node.awake)
   }
 
-  /** Kills a replica. Its watchdog kills what it ran. */
+  /** Kills a replica, if it has a watchdog. That kills what it ran. */
   kill(node: Node): void {
-    if (node.isDead) return
+    if (node.isDead || !node.hasWatchdog) return
     node.isDead = true
     this.#ended(node)
   }
