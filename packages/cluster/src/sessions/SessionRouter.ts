@@ -37,6 +37,8 @@ export interface SessionRouter {
   readonly handlePassed: (request: IncomingMessage, response: ServerResponse, path: string) => boolean
   /** From now on takes no requests of other replicas: they wait until this one has gone, and then go on without it. */
   readonly leave: () => void
+  /** Ends when no request is on its way to another replica. */
+  readonly drained: Effect.Effect<void>
 }
 
 const path = "/cluster/sessions"
@@ -102,7 +104,8 @@ export const make = (
 ): Effect.Effect<SessionRouter, never, Scope.Scope> =>
   Effect.gen(function*() {
     const authorization = HopSecrets.authorization(key)
-    const fork = yield* FiberSet.makeRuntime<never>()
+    const routing = yield* FiberSet.make<void>()
+    const fork = yield* FiberSet.runtime(routing)<never>()
     const agents = yield* Effect.acquireRelease(
       Effect.sync(() => new Passage.Agents()),
       (agents) => Effect.sync(() => agents.destroy())
@@ -236,6 +239,7 @@ export const make = (
       },
       leave: () => {
         isLeaving = true
-      }
+      },
+      drained: FiberSet.awaitEmpty(routing)
     }
   })

@@ -19,12 +19,16 @@ import type { Entry, Problem } from "./McpJson.js"
 export type Server = Backend.BackendOptions & {
   readonly id: string
   readonly sessions?: "shared" | "per-client" | undefined
+  /** In a cluster, whether there is one of it, or one on each replica. Default: one of a server over stdio, and one on each replica of others. */
+  readonly placement?: "one" | "each" | undefined
   /** A digest of how the server is started or reached; it differs if this may be another server. It reveals nothing. */
   readonly identity?: string | undefined
 }
 
 /** The options for the backend, without those that only the gateway uses. */
-export const optionsOf = ({ identity: _1, sessions: _2, ...options }: Server): Omit<Server, "identity" | "sessions"> =>
+export const optionsOf = (
+  { identity: _1, placement: _2, sessions: _3, ...options }: Server
+): Omit<Server, "identity" | "placement" | "sessions"> =>
   options
 
 /** The valid backends, and the problems of the others. */
@@ -102,11 +106,15 @@ export const completed = (
     })
   })
 
-/** A connector for an entry, or the problems of its options. `folder`: the folder of the file, to which a relative `cwd` refers. */
+/**
+ * A connector for an entry, or the problems of its options. `folder`: the folder of the file, to which a relative `cwd` refers. `added`: more of
+ * the environment of a server over stdio.
+ */
 export const connectorOf = (
   { server }: Entry,
   folder: string,
-  authorization?: Authorization
+  authorization?: Authorization,
+  added: Readonly<Record<string, string>> = {}
 ): Either.Either<Connector, OptionProblem.Problems> => {
   if (server._tag === "Http") {
     const { headers, http, protocol, transport, url } = server
@@ -115,7 +123,7 @@ export const connectorOf = (
     return OptionProblem.some(problems) ? Either.left(problems) : Either.right(HttpConnector.make(options))
   }
   const { _tag, cwd, envFile: _, stdio, ...rest } = server
-  const options = { ...stdio, ...rest, cwd: cwd && resolve(folder, cwd) }
+  const options = { ...stdio, ...rest, env: { ...rest.env, ...added }, cwd: cwd && resolve(folder, cwd) }
   const problems = OptionProblem.below(["stdio"], StdioConnector.problems(options))
   return OptionProblem.some(problems) ? Either.left(problems) : Either.right(StdioConnector.make(options))
 }
@@ -123,9 +131,10 @@ export const connectorOf = (
 const fromEntry = (
   entry: Entry,
   folder: string,
-  authorization: Authorization | undefined
+  authorization: Authorization | undefined,
+  env: Readonly<Record<string, string>> | undefined
 ): Either.Either<Backend.BackendOptions, ReadonlyArray<Problem>> =>
-  Either.flatMap(connectorOf(entry, folder, authorization), (connector) => {
+  Either.flatMap(connectorOf(entry, folder, authorization, env), (connector) => {
     const problem = Policy.unfit(connector, entry.policy)
     return problem === undefined
       ? Either.right({ ...entry.policy, connector, clientInfo: { name: "mcp-lifeline", version } })
@@ -139,13 +148,14 @@ const fromEntry = (
 export const fromEntries = (
   entries: ReadonlyArray<Entry>,
   folder: string,
-  authorizations: ReadonlyMap<string, Authorization> = new Map()
+  authorizations: ReadonlyMap<string, Authorization> = new Map(),
+  env?: Readonly<Record<string, string>>
 ): Backends => {
   const [problems, backends] = Array.partitionMap(
     entries,
     (entry) =>
       Either.map(
-        fromEntry(entry, folder, authorizations.get(entry.name)),
+        fromEntry(entry, folder, authorizations.get(entry.name), env),
         (options): Server => ({
           ...options,
           id: entry.name,

@@ -80,7 +80,12 @@ interface Loaded {
 }
 
 /** Reads the file. Fails if it is unusable as a whole. Servers that have not changed are the same objects as before. */
-const load = (file: string, before: ServersInUse, parent: Scope.Scope) =>
+const load = (
+  file: string,
+  before: ServersInUse,
+  parent: Scope.Scope,
+  env: Readonly<Record<string, string>> | undefined
+) =>
   Effect.gen(function*() {
     const text = yield* read(file, " with --config")
     const parsed = yield* Either.mapLeft(
@@ -106,7 +111,8 @@ const load = (file: string, before: ServersInUse, parent: Scope.Scope) =>
       const { backends: [options], problems } = Backends.fromEntries(
         [entry],
         folder,
-        new Map(signIn === undefined ? [] : [[entry.name, signIn.authorization]])
+        new Map(signIn === undefined ? [] : [[entry.name, signIn.authorization]]),
+        env
       )
       for (const one of problems) refused.push(one)
       if (options === undefined) yield* Scope.close(scope, Exit.void)
@@ -162,16 +168,17 @@ const outcome = (file: string, { kept, replaced, started, stopped }: Fleet.Appli
 
 const unchanged = "nothing is changed, and the servers go on as they were"
 
-/** Reads the file. Fails if it has no valid server. */
+/** Reads the file. Fails if it has no valid server. `env`: what each server over stdio gets in its environment besides. */
 export const make = (
   file: string,
-  output: Output.Output
+  output: Output.Output,
+  env?: Readonly<Record<string, string>>
 ): Effect.Effect<Configuration, StartError, StateFolder | Scope.Scope> =>
   Effect.gen(function*() {
     const parent = yield* Effect.scope
     const context = yield* Effect.context<StateFolder>()
     const before = yield* SavedFile.fingerprint(file, undefined)
-    const first = yield* load(file, new Map(), parent)
+    const first = yield* load(file, new Map(), parent, env)
     yield* Effect.forEach(first.problems, output.problem)
     if (first.used.size === 0) {
       const why = first.isEmpty ? "it names no servers; add one" : "none of its servers can be used (see above)"
@@ -181,7 +188,7 @@ export const make = (
 
     const reload = (target: Target) =>
       Effect.gen(function*() {
-        const next = yield* load(file, used, parent)
+        const next = yield* load(file, used, parent, env)
         yield* Effect.forEach(next.problems, output.problem)
         refused = next.refused
         if (!next.isUsable) {

@@ -4,9 +4,11 @@
 import * as Listener from "@mcp-lifeline/http-server/Listener"
 import type { ListenError } from "@mcp-lifeline/http-server/ListenError"
 import * as McpEndpoint from "@mcp-lifeline/http-server/McpEndpoint"
+import * as SealedId from "@mcp-lifeline/http-server/SealedId"
 import * as Usage from "@mcp-lifeline/http-server/Usage"
+import type { JSONRPCRequest } from "@modelcontextprotocol/sdk/types.js"
 import type { Redacted, Scope } from "effect"
-import { type Duration, Effect } from "effect"
+import { type Duration, Effect, Predicate } from "effect"
 import * as Gateway from "../api/Gateway.js"
 import * as Probes from "../api/Probes.js"
 import * as Routes from "../api/Routes.js"
@@ -14,7 +16,9 @@ import * as Fibers from "../Fibers.js"
 import * as Page from "../page/Page.js"
 import * as Proof from "../running/Proof.js"
 import { listenerOptionNames } from "../running/RunningGateways.js"
+import type { Replica, Routes } from "../replica/Replica.js"
 import * as Clients from "./Clients.js"
+import type { ServerPool } from "./pool/ServerPool.js"
 
 /** A bound address, and the status page that will be served there. */
 export interface Bound {
@@ -29,6 +33,8 @@ export interface Options extends Omit<Clients.Options, "transport">, Bound {
   readonly sessions?: Pick<McpEndpoint.Options, "records" | "seal"> | undefined
   /** With this secret the gateway proves that it is the one that registered itself in the state folder. */
   readonly secret?: Redacted.Redacted | undefined
+  /** What this process does otherwise as one of several. Default: it is alone. */
+  readonly replica?: Replica | undefined
   /** How long shutdown waits for calls in flight. Default 5 s. */
   readonly drain?: Duration.DurationInput | undefined
   /** What the API reports in addition to the fleet. Default: a record that begins now. */
@@ -43,6 +49,13 @@ export interface Endpoint {
   /** Ends once no client has used the endpoint for this time, in milliseconds. */
   readonly unusedFor: (millis: number) => Effect.Effect<void>
 }
+
+/** Whether a call does no harm if it is carried out twice. */
+const isHarmless = ({ shared }: ServerPool, { method, params }: JSONRPCRequest): boolean =>
+  method === "tools/call" && Predicate.isString(params?.["name"]) && shared.isHarmless(params["name"])
+
+/** A gateway that is alone serves every session itself. */
+const alone = ({ handle }: McpEndpoint.McpEndpoint): Routes => ({ handle, leave: () => undefined, drained: Effect.void })
 
 /** Binds the address. Until `serve` runs, the listener answers requests with an error that says that the gateway is starting. */
 export const bind = (
@@ -68,16 +81,23 @@ export const bind = (
  * all sessions.
  */
 export const serve = (
-  { about, drain = "5 seconds", limits, listener, page, secret, sessions, ...options }: Options
+  { about, drain = "5 seconds", limits, listener, page, replica, secret, sessions, ...options }: Options
 ): Effect.Effect<Endpoint, never, Scope.Scope> =>
   Effect.gen(function*() {
     const { fork } = yield* Fibers.make()
     const clients = yield* Clients.make({ ...options, transport: "http" })
     const failed = (error: unknown): void => void fork(Effect.logError("a request failed inside the gateway", error))
-    const endpoint = yield* Effect.acquireRelease(
+    const seal = sessions?.seal ?? SealedId.make(SealedId.randomSecret())
+    const shared = yield* replica?.sessions(
+      Effect.suspend(() => Effect.promise(() => endpoint.forget("this replica has lost its lease")))
+    ) ?? Effect.succeed(undefined)
+    const endpoint: McpEndpoint.McpEndpoint = yield* Effect.acquireRelease(
       Effect.sync(() =>
         McpEndpoint.make({
           ...sessions,
+          seal,
+          home: shared?.home,
+          onEnded: shared?.onEnded,
           begin: clients.begin,
           limits,
           hasToken: listener.hasToken,
@@ -86,8 +106,15 @@ export const serve = (
       ),
       (endpoint) => Effect.promise(() => endpoint.close())
     )
+    const routes = yield* shared?.serve(endpoint, seal, (call) => isHarmless(options.servers, call)) ??
+      Effect.succeed(alone(endpoint))
     yield* Effect.addFinalizer(() =>
-      clients.drained.pipe(Effect.interruptible, Effect.timeoutOption(drain), Effect.zipRight(clients.interrupt))
+      Effect.sync(routes.leave).pipe(
+        Effect.zipRight(Effect.zip(clients.drained, routes.drained, { concurrent: true })),
+        Effect.interruptible,
+        Effect.timeoutOption(drain),
+        Effect.zipRight(clients.interrupt)
+      )
     )
     const url = `${listener.url}/mcp`
     const usage = yield* Usage.make
@@ -102,7 +129,7 @@ export const serve = (
     yield* listener.serve((request, response, path) => {
       if (path === "/mcp") {
         usage.began(response)
-        endpoint.handle(request, response)
+        routes.handle(request, response)
       } else if (path === Proof.path) {
         const proof = secret === undefined ? undefined : Proof.answer(secret, request.url ?? "")
         response.writeHead(proof === undefined ? 404 : 200, { "Content-Type": "text/plain" }).end(proof)

@@ -154,21 +154,35 @@ const serveWithLog = (options: Options, plain: Output.Output) =>
     )
   })
 
+/** Joins a cluster. Nothing of that is loaded without the option. */
+const joined = (options: ClusterOptions, key: PersistentSessions.KeyOptions) =>
+  Effect.gen(function*() {
+    const folder = yield* StateFolder.StateFolder
+    const secret = yield* PersistentSessions.sessionKey(key, folder)
+    const ClusterReplica = yield* Effect.promise(() => import("../replica/ClusterReplica.js"))
+    return yield* ClusterReplica.make(options, secret, folder)
+  })
+
 const serve = (options: Options, record: Record.Record, output: Output.Output) =>
   Effect.gen(function*() {
     const token = yield* Token.find(options)
-    const configuration = options.config === undefined ? undefined : yield* Configuration.make(options.config, output)
+    const replica = options.cluster === undefined ? undefined : yield* joined(options.cluster, options.sessionKey)
+    const inCluster = replica === undefined ? identity : Effect.provideService(StateFolder.StateFolder, replica.state)
+    const configuration = options.config === undefined
+      ? undefined
+      : yield* inCluster(Configuration.make(options.config, output, replica?.env))
     const bound = yield* Endpoint.bind({ host: options.host, port: options.port, token: token.value }).pipe(
       RunningGateways.explainPortInUse(options)
     )
     const { listener } = bound
-    const sessions = yield* PersistentSessions.make(options.sessionKey)
+    const sessions = yield* inCluster(PersistentSessions.make(options.sessionKey))
     const demo = configuration ? undefined : yield* Demo.make
     const demoServers = Object.entries(demo?.backends ?? {}).map(([id, options]) => ({ ...options, id }))
     const startedAt = yield* Clock.currentTimeMillis
     const servers = yield* Effect.mapError(
       ServerPool.make(configuration?.servers ?? demoServers, {
         kept: yield* ServerCache.make,
+        replica,
         telemetry: record.telemetry
       }),
       ({ cause, message }) => new StartError({ message, cause })
@@ -190,6 +204,7 @@ const serve = (options: Options, record: Record.Record, output: Output.Output) =
     const secret = Proof.newSecret()
     const endpoint = yield* Endpoint.serve({
       ...bound,
+      replica,
       secret,
       servers,
       sessions,

@@ -3,6 +3,7 @@
  */
 import {
   type Backend,
+  type Connector,
   type ConnectReason,
   type Event,
   Fleet,
@@ -18,8 +19,10 @@ import { optionsOf, type Server } from "../../config/Backends.js"
 import * as Fibers from "../../Fibers.js"
 import { GroupCache } from "../../known/GroupCache.js"
 import type { ServerCache } from "../../known/ServerCache.js"
+import type { Replica } from "../../replica/Replica.js"
 import { EncodedLists } from "../EncodedLists.js"
 import type { ClientGroup } from "./ClientGroup.js"
+import * as SharedConnectors from "./SharedConnectors.js"
 
 /** Since when a server is down, and why it could not be connected last. */
 export interface Outage {
@@ -60,6 +63,8 @@ export interface GroupFleet {
   readonly lists: Effect.Effect<EncodedLists>
   /** Whether the lists, as read or announced last, have an entry of this name. */
   readonly hasListed: (kind: Fleet.Routed, name: string) => boolean
+  /** Whether the hints of a tool say that it does no harm to call it twice. */
+  readonly isHarmless: (tool: string) => boolean
   /** Whether each server has connected, failed to, or exceeded the time for that. */
   readonly isReady: () => boolean
   /** Ends when `isReady` becomes true. */
@@ -134,6 +139,10 @@ export const over = <E>(
       outages,
       lists: Effect.map(fleet.catalog, listsOf),
       hasListed: (kind, name) => lists.catalog[kind].has(name),
+      isHarmless: (tool) => {
+        const { readOnlyHint, idempotentHint } = lists.catalog.tools.get(tool)?.value.annotations ?? {}
+        return readOnlyHint === true || idempotentHint === true
+      },
       isReady: () => isReady,
       ready: ready.await,
       introduction,
@@ -176,6 +185,8 @@ export interface Settings {
   readonly kept: ServerCache | undefined
   /** How long `ready` waits for servers at most. Default 10 s. */
   readonly waitTimeout: Fleet.FleetOptions["waitTimeout"]
+  /** What this process does otherwise as one of several. Default: it is alone. */
+  readonly replica: Replica | undefined
   /** Makes the telemetry for the servers of one group. Default: the telemetry in the context. */
   readonly telemetry: ((sessions: ClientGroup["sessions"]) => Telemetry.Telemetry) | undefined
 }
@@ -186,10 +197,21 @@ interface Configured {
   readonly options: Backend.BackendOptions & { readonly id: string }
 }
 
+/** Whether there is one of it in the cluster, and not one on each replica. */
+const runsOnce = ({ connector, placement }: Server): boolean =>
+  placement === undefined ? connector.transport === "stdio" : placement === "one"
+
+/** The backend of a name, which is there: it has a connection. */
+const backendOf = (fleet: Fleet.Fleet | undefined, name: string): Backend.Backend => {
+  if (fleet === undefined) throw new Error("the servers have not started")
+  // Reads a Ref, which is synchronous.
+  return Effect.runSync(fleet.backend(name))
+}
+
 /** Starts the servers of a group. */
 export const make = (
   group: ClientGroup,
-  { introduced, isOff, kept, servers, telemetry, waitTimeout }: Settings
+  { introduced, isOff, kept, replica, servers, telemetry, waitTimeout }: Settings
 ): Effect.Effect<GroupFleet, InvalidOptions, Scope.Scope> =>
   over(group, (subscriptions) =>
     Effect.gen(function*() {
@@ -228,16 +250,27 @@ export const make = (
         }
         return incoming
       }
-      const makeOptions = (server: Server): Configured => ({
-        server,
-        options: {
-          ...optionsOf(server),
-          connector: incomingOf(server.id).around(server.connector),
-          catalogMemory: cache.memory(server.id),
-          lifecycle: { ...server.lifecycle, disabled: isOff(server) },
-          ...group.introduction
-        }
-      })
+      let running: Fleet.Fleet | undefined
+      const shared = replica === undefined || sessions === "per-client"
+        ? undefined
+        : yield* SharedConnectors.make(replica, (name) => backendOf(running, name))
+      const connectorOf = (server: Server): Effect.Effect<Connector> => {
+        const { connector } = server
+        if (shared !== undefined && runsOnce(server)) return shared.of(server)
+        const isOwned = replica !== undefined && sessions === "per-client" && runsOnce(server)
+        return Effect.succeed(isOwned ? replica.own(connector) : connector)
+      }
+      const makeOptions = (server: Server): Effect.Effect<Configured> =>
+        Effect.map(connectorOf(server), (connector) => ({
+          server,
+          options: {
+            ...optionsOf(server),
+            connector: incomingOf(server.id).around(connector),
+            catalogMemory: cache.memory(server.id),
+            lifecycle: { ...server.lifecycle, disabled: isOff(server) },
+            ...group.introduction
+          }
+        }))
       /**
        * Passes the servers that the group has now to its fleet. Runs one at a time, so that each run knows the options of the one before.
        */
@@ -245,18 +278,25 @@ export const make = (
         Effect.gen(function*() {
           const all = servers().filter((server) => (server.sessions ?? "shared") === sessions)
           yield* cache.load(all)
-          const next = new Map(all.map((server) => {
+          const options = yield* Effect.forEach(all, (server) => {
             const before = configured.get(server.id)
             const isSame = before !== undefined && sameOptions(before.server, server)
-            return [server.id, isSame ? before : makeOptions(server)]
-          }))
+            return isSame ? Effect.succeed(before) : makeOptions(server)
+          })
+          const next = new Map(options.map((one) => [one.server.id, one]))
           const result = yield* take(Array.from(next.values(), ({ options }) => options))
           configured = next
+          yield* shared?.keep(new Set(all.filter(runsOnce).map(({ id }) => id))) ?? Effect.void
           return result
         }).pipe(turn.withPermits(1))
       const groupTelemetry = telemetry === undefined ? yield* Telemetry.Current : telemetry(sessions)
       const fleet = yield* Effect.provideService(
-        passServers((backends) => Fleet.make({ backends, waitTimeout })),
+        passServers((backends) =>
+          Effect.tap(Fleet.make({ backends, waitTimeout }), (fleet) =>
+            Effect.sync(() => {
+              running = fleet
+            }))
+        ),
         Telemetry.Current,
         groupTelemetry
       )

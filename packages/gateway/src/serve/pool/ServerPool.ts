@@ -79,12 +79,12 @@ const connect = (backend: Backend.Backend): Effect.Effect<void> =>
   Effect.flatMap(backend.isConnected, (isConnected) => isConnected ? Effect.void : Effect.ignore(backend.reconnect))
 
 /** Options of the pool. */
-export type Options = Partial<Pick<GroupFleet.Settings, "kept" | "telemetry" | "waitTimeout">>
+export type Options = Partial<Pick<GroupFleet.Settings, "kept" | "replica" | "telemetry" | "waitTimeout">>
 
 /** Makes the pool, and starts the shared servers. */
 export const make = (
   first: ReadonlyArray<Server>,
-  { kept, telemetry, waitTimeout }: Options = {}
+  { kept, replica, telemetry, waitTimeout }: Options = {}
 ): Effect.Effect<ServerPool, InvalidOptions, Scope.Scope> =>
   Effect.gen(function*() {
     let servers = first
@@ -105,6 +105,7 @@ export const make = (
       isOff,
       introduced: (server, introduction) => void introductions.set(server, introduction),
       kept,
+      replica,
       telemetry,
       waitTimeout
     }

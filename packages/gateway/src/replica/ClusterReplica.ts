@@ -1,0 +1,73 @@
+/**
+ * This gateway as a replica of a cluster. Loaded only with the option `--cluster`.
+ */
+import { Cluster, defaults, LeasedConnector, PostgresStore, ClusterServer, SessionHomes, SessionRouter } from "@mcp-lifeline/cluster"
+import * as Listener from "@mcp-lifeline/http-server/Listener"
+import { refuse } from "@mcp-lifeline/http-server/Refusal"
+import type { StateFolder } from "@mcp-lifeline/state/StateFolder"
+import { Effect, type Redacted, type Scope } from "effect"
+import { StartError } from "../Errors.js"
+import * as Fibers from "../Fibers.js"
+import type { ClusterOptions } from "../serve/ClusterOptions.js"
+import type { Replica } from "./Replica.js"
+
+/** What the options of the listener are called. */
+const optionNames = { host: "--cluster-address or --cluster-listen", port: "--cluster-address or --cluster-listen" }
+
+const notFound = { status: 404, message: "This is for other replicas of the cluster" }
+
+const startError = ({ cause, message }: { readonly message: string; readonly cause?: unknown }): StartError =>
+  new StartError({ message: `--cluster: ${message}`, cause })
+
+/** Joins the cluster, until the scope closes. `key`: the key of sessions, by which replicas know each other. */
+export const make = (
+  { address, listen, store: url }: ClusterOptions,
+  key: Redacted.Redacted,
+  folder: StateFolder["Type"]
+): Effect.Effect<Replica, StartError, Scope.Scope> =>
+  Effect.gen(function*() {
+    const listener = yield* Effect.mapError(Listener.listen({ ...listen, optionNames }), startError)
+    const store = yield* Effect.mapError(PostgresStore.make({ url, terms: defaults }), startError)
+    const cluster = yield* Effect.mapError(
+      Cluster.make({ store, key, address: address ?? listener.url }),
+      startError
+    )
+    const { fork } = yield* Fibers.make()
+    let handlePassed: SessionRouter.SessionRouter["handlePassed"] = () => false
+    yield* listener.serve((request, response, path) => {
+      if (!cluster.handle(request, response, path) && !handlePassed(request, response, path)) refuse(response, notFound)
+    })
+    const { membership, watchdog } = cluster
+    return {
+      env: watchdog.env,
+      state: folder,
+      own: (local) => LeasedConnector.make({ membership, local, watch: watchdog.group, unwatch: watchdog.gone }),
+      shared: (server) => ClusterServer.make({ ...server, cluster }),
+      sessions: (lapsed) =>
+        Effect.map(SessionHomes.make(membership, store.sessions, lapsed), (homes) => ({
+          home: homes.own,
+          onEnded: (session) => void fork(Effect.ignore(homes.ended(session))),
+          serve: (endpoint, seal, isHarmless) =>
+            Effect.gen(function*() {
+              const router = yield* SessionRouter.make({
+                endpoint,
+                homes,
+                isHarmless,
+                key,
+                seal,
+                onError: (error) => void fork(Effect.logError("a request of a client failed inside the gateway", error))
+              })
+              yield* Effect.acquireRelease(
+                Effect.sync(() => {
+                  handlePassed = router.handlePassed
+                }),
+                () =>
+                  Effect.sync(() => {
+                    handlePassed = () => false
+                  })
+              )
+              return router
+            })
+        }))
+    }
+  })

@@ -1,0 +1,67 @@
+/**
+ * The connectors of the servers that run once in the cluster, one for each name. It stays the same when the options of its server change, so that
+ * this replica keeps the server.
+ */
+import type { Backend, Connector } from "@mcp-lifeline/core"
+import { Effect, ExecutionStrategy, Exit, Scope } from "effect"
+import type { Server } from "../../config/Backends.js"
+import type { Replica } from "../../replica/Replica.js"
+
+/** The connector of one name. */
+interface Entry {
+  readonly scope: Scope.CloseableScope
+  readonly connector: Connector
+  /** Starts the server as it is configured now. */
+  local: Connector
+}
+
+/** See the head of the file. */
+export interface SharedConnectors {
+  /** The connector for a server as it is configured now. */
+  readonly of: (server: Server) => Effect.Effect<Connector>
+  /** Leaves all other servers to other replicas. Their backends have to be closed. */
+  readonly keep: (names: ReadonlySet<string>) => Effect.Effect<void>
+}
+
+/** `backend`: the backend of a name, once there is one. */
+export const make = (
+  replica: Replica,
+  backend: (name: string) => Backend.Backend
+): Effect.Effect<SharedConnectors, never, Scope.Scope> =>
+  Effect.gen(function*() {
+    const parent = yield* Effect.scope
+    const entries = new Map<string, Entry>()
+    const add = ({ connector: local, id }: Server): Effect.Effect<Entry> =>
+      Effect.gen(function*() {
+        const scope = yield* Scope.fork(parent, ExecutionStrategy.parallel)
+        const connector = yield* Scope.extend(
+          replica.shared({
+            name: id,
+            local: { ...local, connect: (options) => (entries.get(id)?.local ?? local).connect(options) },
+            backend: () => backend(id)
+          }),
+          scope
+        )
+        const entry = { scope, connector, local }
+        entries.set(id, entry)
+        return entry
+      })
+    return {
+      of: (server) =>
+        Effect.gen(function*() {
+          const { heartbeat, target, transport, warning } = server.connector
+          const entry = entries.get(server.id) ?? (yield* add(server))
+          entry.local = server.connector
+          return { ...entry.connector, transport, target, heartbeat, warning }
+        }),
+      keep: (names) =>
+        Effect.forEach(
+          [...entries].filter(([name]) => !names.has(name)),
+          ([name, { scope }]) => {
+            entries.delete(name)
+            return Scope.close(scope, Exit.void)
+          },
+          { concurrency: "unbounded", discard: true }
+        )
+    }
+  })
