@@ -4,7 +4,7 @@
  */
 import { Effect, type Scope } from "effect"
 import { createHash } from "node:crypto"
-import type { ClusterStore, Replica, StoreError } from "../ClusterStore.js"
+import type { Claims, Replica, StoreError } from "../ClusterStore.js"
 import type { ReplicaId } from "../LeaseRules.js"
 import type { Held, Membership } from "../Membership.js"
 
@@ -40,7 +40,7 @@ interface Moved {
 /** `lapsed`: runs each time that this replica's lease has ended. Everything that lives here has to end then. */
 export const make = (
   membership: Membership,
-  claims: Pick<ClusterStore, "claim" | "find" | "release">,
+  claims: Claims,
   lapsed: Effect.Effect<void>
 ): Effect.Effect<SessionHomes, never, Scope.Scope> =>
   Effect.gen(function*() {

@@ -28,8 +28,7 @@ export type Server = Backend.BackendOptions & {
 /** The options for the backend, without those that only the gateway uses. */
 export const optionsOf = (
   { identity: _1, placement: _2, sessions: _3, ...options }: Server
-): Omit<Server, "identity" | "placement" | "sessions"> =>
-  options
+): Omit<Server, "identity" | "placement" | "sessions"> => options
 
 /** The valid backends, and the problems of the others. */
 export interface Backends {

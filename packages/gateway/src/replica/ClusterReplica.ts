@@ -1,7 +1,15 @@
 /**
  * This gateway as a replica of a cluster. Loaded only with the option `--cluster`.
  */
-import { Cluster, defaults, LeasedConnector, PostgresStore, ClusterServer, SessionHomes, SessionRouter } from "@mcp-lifeline/cluster"
+import {
+  Cluster,
+  ClusterServer,
+  defaults,
+  LeasedConnector,
+  PostgresStore,
+  SessionHomes,
+  SessionRouter
+} from "@mcp-lifeline/cluster"
 import * as Listener from "@mcp-lifeline/http-server/Listener"
 import { refuse } from "@mcp-lifeline/http-server/Refusal"
 import type { StateFolder } from "@mcp-lifeline/state/StateFolder"

@@ -2,8 +2,8 @@
  * What a gateway that is one of several does otherwise. The gateway knows no more of a cluster than this; `ClusterReplica` has the rest.
  */
 import type { Backend, Connector } from "@mcp-lifeline/core"
-import type { McpEndpoint, Options as EndpointOptions } from "@mcp-lifeline/http-server/McpEndpoint"
 import type { SealedId } from "@mcp-lifeline/http-server"
+import type { McpEndpoint, Options as EndpointOptions } from "@mcp-lifeline/http-server/McpEndpoint"
 import type { StateFolder } from "@mcp-lifeline/state/StateFolder"
 import type { JSONRPCRequest } from "@modelcontextprotocol/sdk/types.js"
 import type { Effect, Scope } from "effect"
@@ -25,11 +25,11 @@ export interface Sessions extends Required<Pick<EndpointOptions, "home" | "onEnd
     endpoint: Pick<McpEndpoint, "handle" | "has">,
     seal: SealedId.Seal,
     isHarmless: (call: JSONRPCRequest) => boolean
-  ) => Effect.Effect<Routes, never, Scope.Scope>
+  ) => Effect.Effect<SessionRoutes, never, Scope.Scope>
 }
 
 /** How requests of clients get to where their sessions live. */
-export interface Routes {
+export interface SessionRoutes {
   readonly handle: (request: IncomingMessage, response: ServerResponse) => void
   /** Takes no more requests from other replicas. */
   readonly leave: () => void

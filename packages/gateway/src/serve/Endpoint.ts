@@ -14,9 +14,9 @@ import * as Probes from "../api/Probes.js"
 import * as Routes from "../api/Routes.js"
 import * as Fibers from "../Fibers.js"
 import * as Page from "../page/Page.js"
+import type { Replica, SessionRoutes } from "../replica/Replica.js"
 import * as Proof from "../running/Proof.js"
 import { listenerOptionNames } from "../running/RunningGateways.js"
-import type { Replica, Routes } from "../replica/Replica.js"
 import * as Clients from "./Clients.js"
 import type { ServerPool } from "./pool/ServerPool.js"
 
@@ -55,7 +55,11 @@ const isHarmless = ({ shared }: ServerPool, { method, params }: JSONRPCRequest):
   method === "tools/call" && Predicate.isString(params?.["name"]) && shared.isHarmless(params["name"])
 
 /** A gateway that is alone serves every session itself. */
-const alone = ({ handle }: McpEndpoint.McpEndpoint): Routes => ({ handle, leave: () => undefined, drained: Effect.void })
+const alone = ({ handle }: McpEndpoint.McpEndpoint): SessionRoutes => ({
+  handle,
+  leave: () => undefined,
+  drained: Effect.void
+})
 
 /** Binds the address. Until `serve` runs, the listener answers requests with an error that says that the gateway is starting. */
 export const bind = (

@@ -167,15 +167,15 @@ const serve = (options: Options, record: Record.Record, output: Output.Output) =
   Effect.gen(function*() {
     const token = yield* Token.find(options)
     const replica = options.cluster === undefined ? undefined : yield* joined(options.cluster, options.sessionKey)
-    const inCluster = replica === undefined ? identity : Effect.provideService(StateFolder.StateFolder, replica.state)
+    const state = Effect.provideService(StateFolder.StateFolder, replica?.state ?? (yield* StateFolder.StateFolder))
     const configuration = options.config === undefined
       ? undefined
-      : yield* inCluster(Configuration.make(options.config, output, replica?.env))
+      : yield* state(Configuration.make(options.config, output, replica?.env))
     const bound = yield* Endpoint.bind({ host: options.host, port: options.port, token: token.value }).pipe(
       RunningGateways.explainPortInUse(options)
     )
     const { listener } = bound
-    const sessions = yield* inCluster(PersistentSessions.make(options.sessionKey))
+    const sessions = yield* state(PersistentSessions.make(options.sessionKey))
     const demo = configuration ? undefined : yield* Demo.make
     const demoServers = Object.entries(demo?.backends ?? {}).map(([id, options]) => ({ ...options, id }))
     const startedAt = yield* Clock.currentTimeMillis
