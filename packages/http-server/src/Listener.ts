@@ -2,11 +2,12 @@
  * The HTTP listener of the gateway. It binds its address before any server starts, so that a port in use costs nothing, and refuses requests
  * that `Guard` does not allow, also while the gateway starts or stops.
  */
-import type { Redacted, Scope } from "effect"
-import { Deferred, Effect, Runtime } from "effect"
-import type { IncomingMessage, ServerResponse } from "node:http"
-import { createServer } from "node:http"
-import type { AddressInfo } from "node:net"
+import type { Scope } from "effect"
+import { Deferred, Effect, Redacted, Runtime } from "effect"
+import type { IncomingMessage, RequestListener, ServerOptions, ServerResponse } from "node:http"
+import * as Http from "node:http"
+import * as Https from "node:https"
+import type { AddressInfo, Socket } from "node:net"
 import { Connections } from "./Connections.js"
 import * as Guard from "./Guard.js"
 import { ListenError } from "./ListenError.js"
@@ -27,12 +28,20 @@ export interface Options {
   readonly isPublic?: ((path: string) => boolean) | undefined
   /** Answers probes before and after `serve`. Default: with 503, like other requests. */
   readonly probes?: Unavailable.Probes | undefined
+  /** Serves HTTPS with this certificate. Default: HTTP. */
+  readonly tls?: Certificate | undefined
   /** Connections at once. Default 4,000. */
   readonly maxConnections?: number | undefined
   /** Default: see `defaultTimes`. */
   readonly times?: Times | undefined
   /** What messages call the options `host` and `port`: a program has flags for them. Default: `the option host` and `the option port`. */
   readonly optionNames?: OptionNames | undefined
+}
+
+/** A certificate, as PEM: with those of the authorities between it and one that clients trust. And its key, without a passphrase. */
+export interface Certificate {
+  readonly certificate: string
+  readonly key: Redacted.Redacted
 }
 
 /** What messages call two of the options. */
@@ -43,7 +52,7 @@ export interface OptionNames {
 
 /** How long a client may take, in milliseconds. */
 export interface Times {
-  /** From the connection until the headers of a request have arrived. */
+  /** From the connection until the headers of a request have arrived; with TLS, first until the handshake has ended, and then for the headers. */
   readonly headers: number
   /** Until the whole request has arrived. */
   readonly request: number
@@ -67,7 +76,7 @@ export interface Listener {
   readonly host: string
   /** The bound port, also if any free port was requested. */
   readonly port: number
-  /** Without a path, for example `http://127.0.0.1:7332`. */
+  /** Without a path, for example `http://127.0.0.1:7332`; with `tls`, it begins with `https:`. */
   readonly url: string
   /** Whether requests need a token. */
   readonly hasToken: boolean
@@ -105,6 +114,39 @@ const explain = (
   }
 }
 
+/** A server, which tells of each connection that may send a request. */
+const serverFor = (
+  tls: Certificate | undefined,
+  { maxConnections, times }: { readonly maxConnections: number; readonly times: Times },
+  answer: RequestListener,
+  add: (socket: Socket) => void
+): Effect.Effect<Http.Server, ListenError> => {
+  const options: ServerOptions = {
+    keepAliveTimeout: 65_000,
+    headersTimeout: times.headers,
+    requestTimeout: times.request,
+    connectionsCheckingInterval: times.check
+  }
+  if (tls === undefined) return Effect.sync(() => Http.createServer(options, answer).on("connection", add))
+  const { certificate: cert, key } = tls
+  return Effect.try({
+    try: () => {
+      const secured = { ...options, handshakeTimeout: times.headers, cert, key: Redacted.value(key) }
+      const server = Https.createServer(secured, answer).on("secureConnection", add)
+      // `Connections` does not count those in the handshake: as many again may be.
+      server.maxConnections = maxConnections * 2
+      return server
+    },
+    catch: (cause) =>
+      new ListenError({
+        message: `the certificate and its key cannot be used: ${
+          cause instanceof Error ? cause.message : String(cause)
+        }`,
+        cause
+      })
+  })
+}
+
 /** Binds host and port. Closing the scope ends every socket. */
 export const listen = (
   {
@@ -113,6 +155,7 @@ export const listen = (
     optionNames = defaultOptionNames,
     probes = () => ({}),
     times = defaultTimes,
+    tls,
     token,
     ...options
   }: Options
@@ -122,6 +165,7 @@ export const listen = (
       Unavailable.answer(phase, probes, path, request, response)
     let handler = unavailable("starting")
     const connections = new Connections(maxConnections)
+    const sockets = new Set<Socket>()
     const runtime = yield* Effect.runtime<never>()
     const answer = (request: IncomingMessage, response: ServerResponse): void => {
       response.on("error", () => undefined)
@@ -150,20 +194,19 @@ export const listen = (
       else handler(request, response, path)
     }
     const server = yield* Effect.acquireRelease(
-      Effect.sync(() =>
-        createServer({
-          keepAliveTimeout: 65_000,
-          headersTimeout: times.headers,
-          requestTimeout: times.request,
-          connectionsCheckingInterval: times.check
-        }, answer).on("connection", (socket) => connections.add(socket))
-      ),
+      serverFor(tls, { maxConnections, times }, answer, (socket) => connections.add(socket)),
       (server) =>
         Effect.async<void>((resume) => {
           server.close(() => resume(Effect.void))
           server.closeAllConnections()
+          // With TLS, those in the handshake.
+          for (const socket of sockets) socket.destroy()
         })
     )
+    server.on("connection", (socket: Socket) => {
+      sockets.add(socket)
+      socket.once("close", () => sockets.delete(socket))
+    })
     const bound = yield* Deferred.make<void, ListenError>()
     server.once("error", (cause: NodeJS.ErrnoException) => {
       const message = explain(cause, options, optionNames)
@@ -180,7 +223,7 @@ export const listen = (
       host: options.host,
       port,
       hasToken: token !== undefined,
-      url: `http://${name.includes(":") ? `[${name}]` : name}:${port}`,
+      url: `${tls === undefined ? "http" : "https"}://${name.includes(":") ? `[${name}]` : name}:${port}`,
       serve: (next) =>
         Effect.acquireRelease(
           Effect.sync(() => {

@@ -1,7 +1,10 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, Exit, Redacted, Scope } from "effect"
+import { readFileSync } from "node:fs"
+import * as Https from "node:https"
 import { connect, Server, type Socket } from "node:net"
 import { networkInterfaces } from "node:os"
+import * as Tls from "node:tls"
 import { vi } from "vitest"
 import * as Listener from "../src/Listener.js"
 
@@ -310,4 +313,90 @@ describe("connections", () => {
         expect(open.socket.destroyed).toBe(false)
       })
   )
+})
+
+const pem = (name: string) =>
+  readFileSync(new URL(`../../transport-http/test/fixtures/tls/${name}.pem`, import.meta.url), "utf8")
+
+describe("a listener with a certificate", () => {
+  const tls: Listener.Certificate = { certificate: pem("cert"), key: Redacted.make(pem("key")) }
+  const ca = tls.certificate
+
+  const getSecurely = (url: string): Effect.Effect<string, Error> =>
+    Effect.async((resume) => {
+      Https.get(url, { ca, agent: false }, (response) => {
+        let text = ""
+        response.setEncoding("utf8").on("data", (chunk: string) => (text += chunk))
+        response.on("end", () => resume(Effect.succeed(`${response.statusCode} ${text}`)))
+      }).on("error", (error) => resume(Effect.fail(error)))
+    })
+
+  /** A connection after the handshake. */
+  const dialSecurely = (port: number) =>
+    Effect.acquireRelease(
+      Effect.async<{ readonly socket: Socket; readonly closed: Promise<string>; readonly text: () => string }>(
+        (resume) => {
+          let text = ""
+          const socket = Tls.connect({ port, host: "127.0.0.1", ca })
+          const closed = new Promise<string>((resolve) => socket.once("close", () => resolve(text)))
+          socket.setEncoding("utf8").on("data", (chunk) => (text += chunk)).on("error", () => undefined)
+          socket.once("secureConnect", () => resume(Effect.succeed({ socket, closed, text: () => text })))
+        }
+      ),
+      ({ socket }) => Effect.sync(() => socket.destroy())
+    )
+
+  it.scopedLive("[G6] serves HTTPS, with the same rules, and nobody who speaks plainly", () =>
+    Effect.gen(function*() {
+      const listener = yield* Listener.listen({ host: "127.0.0.1", port: 0, tls, token: Redacted.make("t") })
+      yield* listener.serve((_, response) => void response.end("here"))
+      expect(listener.url).toBe(`https://127.0.0.1:${listener.port}`)
+      expect(yield* getSecurely(listener.url)).toMatch(/^401 .*needs a token/)
+      const plain = yield* dial(listener.port)
+      plain.socket.write("GET / HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer t\r\n\r\n")
+      expect(yield* Effect.promise(() => plain.closed)).not.toContain("here")
+      const secured = yield* dialSecurely(listener.port)
+      secured.socket.write("GET / HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer t\r\nConnection: close\r\n\r\n")
+      expect(yield* Effect.promise(() => secured.closed)).toMatch(/^HTTP\/1\.1 200 .*here/s)
+    }))
+
+  it.scopedLive("[G1] that cannot be used does not listen, and says why, without the key", () =>
+    Effect.gen(function*() {
+      const failed = (tls: Listener.Certificate) =>
+        Effect.flip(Effect.scoped(Listener.listen({ host: "127.0.0.1", port: 0, tls })))
+      for (const wrong of [{ ...tls, certificate: "no certificate" }, { ...tls, key: Redacted.make("hush") }]) {
+        const { message } = yield* failed(wrong)
+        expect(message).toMatch(/^the certificate and its key cannot be used: ./)
+        expect(message).not.toContain("hush")
+      }
+    }))
+
+  it.scopedLive("[X5 G17] has limits for its connections", () =>
+    Effect.gen(function*() {
+      const times = { headers: 600_000, request: 600_000, check: 10_000 }
+      const listener = yield* Listener.listen({ host: "127.0.0.1", port: 0, tls, times, maxConnections: 2 })
+      yield* listener.serve((_, response) => void response.writeHead(200).write("open"))
+      for (const { socket, text } of yield* Effect.forEach([1, 2], () => dialSecurely(listener.port))) {
+        socket.write(get("/"))
+        yield* Effect.promise(() => expect.poll(text).toContain("open"))
+      }
+      const refused = yield* dialSecurely(listener.port)
+      expect(yield* Effect.promise(() => refused.closed)).toMatch(/^HTTP\/1\.1 503 .*All connections/s)
+      // Those that are in the handshake, and are not counted by it.
+      const silent = yield* Effect.forEach([1, 2, 3], () => dial(listener.port))
+      yield* Effect.promise(() => Promise.race(silent.map(({ closed }) => closed)))
+    }))
+
+  it.scopedLive("[X5] closes who says nothing in the handshake: after a time, and at its end", () =>
+    Effect.gen(function*() {
+      const times = { headers: 1000, request: 60_000, check: 10 }
+      const { port } = yield* Listener.listen({ host: "127.0.0.1", port: 0, tls, times })
+      const silent = yield* dial(port)
+      yield* Effect.promise(() => silent.closed)
+      const listening = yield* Scope.make()
+      const other = yield* Scope.extend(Listener.listen({ host: "127.0.0.1", port: 0, tls }), listening)
+      const [open, secured] = [yield* dial(other.port), yield* dialSecurely(other.port)]
+      yield* Scope.close(listening, Exit.void)
+      yield* Effect.promise(() => Promise.all([open.closed, secured.closed]))
+    }))
 })
