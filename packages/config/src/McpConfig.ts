@@ -122,7 +122,8 @@ export const readServer = (raw: unknown, sources?: Sources, remedy = ""): Read<S
     value: unset.length > 0 ? undefined : {
       reach: isStdio ? stdioOf(reach, env) : httpOf(reach, headers),
       policy: disabled === undefined ? supervised : Policy.merge(supervised, { lifecycle: { disabled } }),
-      sessions: others["sessions"] as Server["sessions"]
+      sessions: others["sessions"] as Server["sessions"],
+      placement: others["placement"] as Server["placement"]
     }
   }
 }

@@ -53,6 +53,8 @@ export interface Server {
   readonly policy: Policy.PolicyOptions
   /** Whether each client of a gateway has a server of its own; by default all share one. */
   readonly sessions: "shared" | "per-client" | undefined
+  /** Whether gateways of one cluster have one of it, or one each; by default one of a server with a command, and one each of others. */
+  readonly placement: "one" | "each" | undefined
 }
 
 type Raw = Readonly<Record<string, unknown>>

@@ -22,10 +22,11 @@ export interface Options {
 }
 
 const sessions = Check.oneOf("shared", "per-client")
+const placement = Check.oneOf("one", "each")
 
 /** What stands under `lifeline` beside the options of supervision: in the entry of a server, and for all of them. */
 export const gateway = {
-  ofServer: { sessions },
+  ofServer: { sessions, placement },
   ofAll: { sessions, statusTool: Check.flag, maxOwnServers: Check.whole(1, 100_000) }
 } satisfies Record<string, Readonly<Record<string, Check.Check>>>
 

@@ -30,7 +30,7 @@ describe.concurrent("mcp-lifeline check", () => {
   "files": { "command": ["npx", "-y"], "args": ["files", "\${ROOT}"], "env": { "KEY": "s3cret-env-value", "LANG": null }, "trust": true,
     "keepalive": { "method": "none" } },
   "docs": { "url": "https://user:s3cret-user@host.example/mcp?key=s3cret-query", "headers": { "Authorization": "Bearer s3cret-header" },
-    "lifeline": { "sessions": "shared" } },
+    "lifeline": { "sessions": "shared", "placement": "one" } },
   "off": { "command": "x", "enabled": false },
   "bad": { "command": "x",
     "args": ["\${NOT_SET_ANYWHERE}"] }
@@ -45,6 +45,7 @@ describe.concurrent("mcp-lifeline check", () => {
           "docs   http   https://host.example/mcp",
           "         headers: Authorization=***",
           '         sessions: "shared"',
+          '         placement: "one"',
           "off    stdio  x (disabled)",
           '         sessions: "per-client"',
           "bad    cannot be used, see below",

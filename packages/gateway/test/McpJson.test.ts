@@ -329,6 +329,31 @@ args = [
     ])
   })
 
+  it("[D1] placement is for a server that all clients share", () => {
+    const source = (lifeline: object, top: object = {}) =>
+      JSON.stringify({ lifeline: top, mcpServers: { a: { command: "x", lifeline } } })
+    for (const placement of ["one", "each", undefined]) {
+      const { entries, problems } = parse(source({ placement, sessions: "shared" }, { sessions: "per-client" }))
+      expect([entries[0]?.placement, problems]).toEqual([placement, []])
+    }
+    for (const [own, top] of [[{ sessions: "per-client" }, {}], [{}, { sessions: "per-client" }]]) {
+      for (const placement of ["one", "each"]) {
+        const { entries, problems } = parse(source({ placement, ...own }, top))
+        expect([entries, problems.map(McpJson.show)]).toEqual([[], [
+          "mcp.json:1: mcpServers.a.lifeline.placement: is for a server that all clients share; of this one each client has its own "
+          + '(sessions "per-client"): keep one of the two'
+        ]])
+      }
+      expect(parse(source(own ?? {}, top)).problems).toEqual([])
+    }
+    expect(parse(source({ placement: "two" })).problems.map(McpJson.show)).toEqual([
+      'mcp.json:1: mcpServers.a.lifeline.placement: is "two"; accepted: "one" or "each"'
+    ])
+    expect(parse(source({}, { placement: "one" })).problems.map(McpJson.show)).toEqual([
+      expect.stringMatching(/^mcp.json:1: lifeline.placement: is not an option; .* It has no effect$/)
+    ])
+  })
+
   it("[G2:unit] an option for all servers that is not acceptable stops all, and says where it stands", () => {
     const source =
       `{\n"keepalive": { "interval": "soon" },\n"lifeline": { "calls": 5 },\n"mcpServers": { "a": { "command": "x" } } }`

@@ -87,12 +87,12 @@ describe.concurrent("the file of serve", () => {
         writeFileSync(
           file,
           textOf({
-            d: who("1"),
+            d: { ...who("1"), lifeline: { placement: "each" } },
             b: { ...who("2"), keepalive: { method: "none" } },
             a: { ...secret, env: { WHO: "another" } }
           })
         )
-        expect(yield* next(4)).toBe("replaced a; 2 not changed")
+        expect(yield* next(4)).toBe("replaced d, a; 1 not changed")
         expect((yield* ask(client, "a")).env["WHO"]).toBe("another")
         expect(program.stdout() + program.stderr()).not.toContain("s3cret-value")
       })

@@ -45,6 +45,8 @@ describe("schema.json", () => {
       tool_timeout_sec: 30,
       lifeline: { calls: { retry: "never" } }
     }],
+    [true, { command: "x", lifeline: { placement: "each" } }],
+    [false, { command: "x", lifeline: { placement: "two" } }],
     [true, { command: "x", keepalive: { method: "tool:ping", interval: "1 minute", idleTtl: "never" } }],
     [false, { args: [] }],
     [false, { command: 5 }],

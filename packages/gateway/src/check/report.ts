@@ -45,14 +45,18 @@ const optionsOf = (policy: Policy.PolicyOptions): Readonly<Record<string, unknow
 /** A server as JSON. */
 const describe = ({ connected, entry, name, options }: Row, mask: (text: string) => string) => {
   if (entry === undefined || options === undefined) return { name, state: "wrong" as const }
-  const { policy, server, sessions } = entry
+  const { placement, policy, server, sessions } = entry
   const common = {
     name,
     state: policy.lifecycle?.disabled === true ? "disabled" as const : "enabled" as const,
     line: entry.problem([], "").line,
     transport: server._tag === "Stdio" ? "stdio" : server.transport === "sse" ? "sse" : "http",
     target: mask(options.connector.target),
-    options: { ...optionsOf(policy), ...(sessions === undefined ? {} : { sessions }) },
+    options: {
+      ...optionsOf(policy),
+      ...(sessions === undefined ? {} : { sessions }),
+      ...(placement === undefined ? {} : { placement })
+    },
     ...(connected === undefined
       ? {}
       : { connected: connected.ok ? connected : { ...connected, error: mask(connected.error) } })

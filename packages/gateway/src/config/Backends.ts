@@ -159,6 +159,7 @@ export const fromEntries = (
           ...options,
           id: entry.name,
           sessions: entry.sessions,
+          placement: entry.placement,
           identity: identityOf(entry, folder)
         })
       )

@@ -67,7 +67,8 @@ const remedies: Readonly<Record<UserFile.ReadError["reason"], string>> = {
   other: "give another file"
 }
 
-const fingerprint = ({ policy, server, sessions }: McpJson.Entry): string => Backends.digest([server, policy, sessions])
+const fingerprint = ({ placement, policy, server, sessions }: McpJson.Entry): string =>
+  Backends.digest([server, policy, sessions, placement])
 
 /** The content of the file: its valid servers, and for invalid entries, the servers that are in use under these names. */
 interface Loaded {

@@ -19,6 +19,8 @@ export interface Entry {
   readonly policy: Policy.PolicyOptions
   /** Whether each client of the gateway has its own server, or all share one. */
   readonly sessions: McpConfig.Server["sessions"]
+  /** In a cluster, whether there is one of it, or one on each replica. */
+  readonly placement: McpConfig.Server["placement"]
   /** Makes a problem at a key of this entry, for later stages. */
   readonly problem: (key: OptionProblem.Path, message: string) => Problem
 }
@@ -82,6 +84,9 @@ const foreignNotice = (found: ReadonlyArray<Problem>): ReadonlyArray<Problem> =>
     : `belongs to another program and has no effect here; nor have ${more}`
   return [{ ...first, message }]
 }
+
+const placementOfOwn =
+  'is for a server that all clients share; of this one each client has its own (sessions "per-client"): keep one of the two'
 
 /** The notice that not every client can have its own servers. */
 const withoutOwn = (servers: ReadonlyArray<Entry>): string =>
@@ -173,11 +178,17 @@ export const parse = (
     const { problems: found, value: server } = McpConfig.readServer(top.servers[name], sources)
     const isBad = sort(found, path, false)
     if (server === undefined || isBad || name === "" || repeats.length > 0) continue
+    const sessions = server.sessions ?? top.sessions
+    if (sessions === "per-client" && server.placement !== undefined) {
+      problems.push(problem(["lifeline", "placement"], placementOfOwn))
+      continue
+    }
     entries.push({
       name,
       server: server.reach,
       policy: Policy.merge(top.policy, server.policy),
-      sessions: server.sessions ?? top.sessions,
+      sessions,
+      placement: server.placement,
       problem
     })
   }
