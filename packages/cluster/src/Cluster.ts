@@ -7,6 +7,7 @@ import type { ClusterKey } from "./ClusterKey.js"
 import type { ClusterStore, StoreError } from "./ClusterStore.js"
 import * as Hop from "./hop/Hop.js"
 import * as HttpPeers from "./HttpPeers.js"
+import type { ReplicaId } from "./LeaseRules.js"
 import * as Membership from "./Membership.js"
 import * as PeerAnswers from "./PeerAnswers.js"
 import { defaults, type Terms } from "./Terms.js"
@@ -20,6 +21,8 @@ export interface Options {
   readonly key: ClusterKey
   /** Where the other replicas reach this one, as a URL without a path: what `handle` answers there. */
   readonly address: string
+  /** The id of this replica under its first lease. Nobody else may ever have had it. Default: a new one. */
+  readonly id?: ReplicaId | undefined
   /** Default: `Terms.defaults`. */
   readonly terms?: Terms | undefined
 }
@@ -36,7 +39,7 @@ export interface Cluster {
 
 /** Joins a cluster, until the scope closes. Close what runs here first. */
 export const make = (
-  { address, key, store, terms = defaults }: Options
+  { address, id, key, store, terms = defaults }: Options
 ): Effect.Effect<Cluster, StoreError | Watchdog.WatchdogError, Scope.Scope> =>
   Effect.gen(function*() {
     const watchdog = yield* Watchdog.make
@@ -46,6 +49,7 @@ export const make = (
       peers,
       terms,
       address,
+      id,
       now: uptime.now,
       watch: watchdog.watch,
       isWatched: watchdog.isAlive

@@ -18,11 +18,14 @@ export interface Options {
   readonly local: Connector
   /** The backend that has the connector. After a change of its options it may be another one. Called once it is there; must not throw. */
   readonly backend: () => Backend.Backend
+  /** Runs while this replica has the server, whether it is connected or not, until its scope closes. */
+  readonly whileOwned?: Effect.Effect<void, never, Scope.Scope> | undefined
+  readonly began?: Hop.Served["began"]
 }
 
 /** Makes the connector of the backend. When the scope closes, this replica gives the server to the others: close the backend first. */
 export const make = (
-  { backend, cluster, local, name }: Options
+  { backend, began, cluster, local, name, whileOwned: also = Effect.void }: Options
 ): Effect.Effect<ClusterConnector.ClusterConnector, never, Scope.Scope> => {
   const { hop, membership, store, watchdog } = cluster
   let introduction: Introduction | undefined
@@ -44,7 +47,8 @@ export const make = (
       ))
   }
   const whileOwned = Effect.gen(function*() {
-    listeners = yield* hop.serve(name, { name, backend, introduction: () => introduction })
+    listeners = yield* hop.serve(name, { name, backend, began, introduction: () => introduction })
+    yield* also
     yield* Effect.addFinalizer(() =>
       Effect.sync(() => {
         listeners = undefined

@@ -20,6 +20,8 @@ export interface Held {
 
 /** This process as a replica. The lease ends with the scope of `make`. */
 export interface Membership {
+  /** The id of this replica now: another one after each lease that has ended. */
+  readonly id: () => ReplicaId
   /** The answers of the replica of this id; `undefined` if this process is not that replica, or not any more. */
   readonly asked: (id: ReplicaId) => Answers | undefined
   /** The lease. Waits until there is one: while the database is away, for as long as it is. */
@@ -39,6 +41,8 @@ export interface Options {
   readonly terms: Terms
   /** Where other replicas reach this one. */
   readonly address: string
+  /** The id of this replica under its first lease. Nobody else may ever have had it. Default: a new one. */
+  readonly id?: ReplicaId | undefined
   /** Milliseconds of a clock that never jumps, and counts while the machine sleeps. */
   readonly now: () => number
   /** Tells somebody who survives this process when everything has to have stopped. Must not throw. */
@@ -62,10 +66,10 @@ interface Waiting {
 
 /** Joins the cluster, and keeps a lease until the scope closes. Fails if the store cannot be reached now. */
 export const make = (
-  { address, isWatched = () => true, now, peers, store, terms, watch }: Options
+  { address, id: firstId = randomUUID(), isWatched = () => true, now, peers, store, terms, watch }: Options
 ): Effect.Effect<Membership, StoreError, Scope.Scope> =>
   Effect.gen(function*() {
-    let rules = new LeaseRules(randomUUID(), terms)
+    let rules = new LeaseRules(firstId, terms)
     let replicas: ReadonlyMap<ReplicaId, Replica> = new Map()
     let rounds = 0
     let lives = 0
@@ -188,6 +192,7 @@ export const make = (
     yield* Effect.forkScoped(Effect.interruptible(Effect.forever(lapse)))
 
     return {
+      id: () => rules.id,
       asked: (id) =>
         id === rules.id
           ? {

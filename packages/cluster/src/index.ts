@@ -19,6 +19,7 @@ export {
   StoreError
 } from "./ClusterStore.js"
 export * as Hop from "./hop/Hop.js"
+export * as ReplicaPaths from "./hop/ReplicaPaths.js"
 export * as HttpPeers from "./HttpPeers.js"
 export * as LeasedConnector from "./LeasedConnector.js"
 export type { Lease, ReplicaId } from "./LeaseRules.js"

@@ -28,6 +28,8 @@ export interface Served {
   readonly backend: () => Backend.Backend
   /** What the server has said about itself; `undefined` before its first connection. */
   readonly introduction: () => Introduction | undefined
+  /** Called when a request of another replica is passed on. What it returns is called when that is over, with the code of its error. Neither may throw. */
+  readonly began?: (() => (error: string | undefined) => void) | undefined
 }
 
 /** What the conversations about one server share. */
@@ -101,6 +103,7 @@ export class ServerConversation implements Conversation, Subscriber {
         return request.answer({ result: {} })
       }
       default:
+        if (this.#shared.began !== undefined) request.onOver(this.#shared.began())
         return this.#relay.forward(this.#target, request, {
           isBounded: true,
           answered: (answer) => request.answer(HopError.escaped(answer))
