@@ -27,6 +27,7 @@ import * as Lines from "./Lines.js"
 import * as OfferedTools from "./OfferedTools.js"
 import * as OtlpEndpoint from "./otlpEndpoint.js"
 import * as ServerPool from "./pool/ServerPool.js"
+import * as SeveralFleets from "./severalFleets.js"
 import * as Systemd from "./Systemd.js"
 import * as Table from "./Table.js"
 
@@ -175,6 +176,8 @@ const serve = (options: Options, record: Record.Record, output: Output.Output) =
       RunningGateways.explainPortInUse(options)
     )
     const { listener } = bound
+    const warning = replica === undefined && SeveralFleets.warning(options.sessionKey, configuration?.servers ?? [])
+    if (warning) yield* Effect.logWarning(warning)
     const sessions = yield* state(PersistentSessions.make(options.sessionKey))
     const demo = configuration ? undefined : yield* Demo.make
     const demoServers = Object.entries(demo?.backends ?? {}).map(([id, options]) => ({ ...options, id }))

@@ -198,7 +198,7 @@ interface Configured {
 }
 
 /** Whether there is one of it in the cluster, and not one on each replica. */
-const runsOnce = ({ connector, placement }: Server): boolean =>
+export const runsOnce = ({ connector, placement }: Server): boolean =>
   placement === undefined ? connector.transport === "stdio" : placement === "one"
 
 /** The backend of a name, which is there: it has a connection. */
