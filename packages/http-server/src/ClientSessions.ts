@@ -7,7 +7,7 @@ import type { ServerResponse } from "node:http"
 import { ClientSession } from "./ClientSession.js"
 import type { Begin, ClientSettings } from "./Conversation.js"
 import { EventBudget } from "./EventBudget.js"
-import type { Refusal } from "./Refusal.js"
+import { notTakenHeader, type Refusal } from "./Refusal.js"
 import type { Claims, Seal } from "./SealedId.js"
 import * as SessionRecords from "./SessionRecords.js"
 
@@ -30,6 +30,14 @@ export interface Limits {
   readonly maxKeptBytes?: number | undefined
 }
 
+/** Which sessions live here, where several replicas serve the same ones. Neither function may throw. */
+export interface Home {
+  /** Which replica this is: new sessions have it in their ids. `undefined` while none may begin or go on here. */
+  readonly own: () => string | undefined
+  /** Whether the session of an id lives here. `born`: on which replica it began. */
+  readonly isHere: (id: string, born: string | undefined) => boolean
+}
+
 /** How to make sessions. */
 export interface Options {
   readonly begin: Begin
@@ -41,7 +49,7 @@ export interface Options {
   }
   readonly onError: (error: unknown) => void
   /** See `McpEndpoint.Options`. */
-  readonly home?: (() => string | undefined) | undefined
+  readonly home?: Home | undefined
 }
 
 /** A session that is unused for this long leaves the memory, in milliseconds; its id stays valid. */
@@ -76,8 +84,8 @@ export const sessionNotFound: Refusal = {
 /** The answer while a session can neither begin nor go on here. */
 const homeless: Refusal = {
   status: 503,
-  message: "This replica of the gateway cannot serve sessions at the moment; try again",
-  headers: { "Retry-After": "1" }
+  message: "This replica of the gateway cannot serve the session at the moment; try again",
+  headers: { "Retry-After": "1", [notTakenHeader]: "1" }
 }
 
 const nowInSeconds = (): number => Math.floor(Date.now() / 1000)
@@ -132,8 +140,8 @@ export class ClientSessions {
       const message = `The params of initialize are longer than ${maxInitializeBytes} bytes, the maximum`
       return { status: 413, message, id: request.id, isRead: true }
     }
-    const home = this.#options.home?.()
-    if (this.#options.home !== undefined && home === undefined) return { ...homeless, id: request.id, isRead: true }
+    if (this.#isHomeless) return { ...homeless, id: request.id, isRead: true }
+    const home = this.#options.home?.own()
     if (!this.#makeRoom()) return this.#refuseFull(request.id)
     let record: SessionRecords.Record = { usedAt: Date.now() }
     let id: string | undefined
@@ -161,6 +169,11 @@ export class ClientSessions {
     return undefined
   }
 
+  get #isHomeless(): boolean {
+    const { home } = this.#options
+    return home !== undefined && home.own() === undefined
+  }
+
   /** Whether a session is in memory. */
   has(id: string): boolean {
     return this.#entries.has(id)
@@ -177,7 +190,7 @@ export class ClientSessions {
    */
   find(id: string, tokenHash: string, done: Found): void {
     const entry = this.#entries.get(id)
-    if (entry !== undefined) return done(this.#touch(id, entry, tokenHash))
+    if (entry !== undefined) return done(this.#isHomeless ? homeless : this.#touch(id, entry, tokenHash))
     const claims = this.#options.seal.open(id)
     if (claims === undefined || claims.tokenHash !== tokenHash) return done(sessionNotFound)
     const waiting = this.#resuming.get(id)
@@ -215,7 +228,9 @@ export class ClientSessions {
     const forgotten = this.#forgotten
     try {
       const record = await this.#options.records.get(id, claims.born)
-      refusal = forgotten === this.#forgotten ? this.#restore(id, claims, record) : homeless
+      // It may have moved while the request or the record was read.
+      const isHere = this.#options.home?.isHere(id, claims.home) ?? true
+      refusal = isHere && forgotten === this.#forgotten ? this.#restore(id, claims, record) : homeless
     } catch (error) {
       this.#options.onError(error)
       refusal = { status: 500, message: "Internal error of the gateway; its log has more" }

@@ -7,7 +7,7 @@ import { createHash } from "node:crypto"
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http"
 import * as Body from "./Body.js"
 import { ClientSession } from "./ClientSession.js"
-import { ClientSessions, type Limits, sessionNotFound } from "./ClientSessions.js"
+import { ClientSessions, type Home, type Limits, sessionNotFound } from "./ClientSessions.js"
 import type { Begin } from "./Conversation.js"
 import { ConversationPerRequest } from "./eras/ConversationPerRequest.js"
 import { isStateless } from "./eras/Envelope.js"
@@ -15,12 +15,14 @@ import type { StatelessHandler } from "./eras/StatelessHandler.js"
 import { EventBudget } from "./EventBudget.js"
 import * as Guard from "./Guard.js"
 import * as Headers from "./Headers.js"
-import { type Refusal, refuse } from "./Refusal.js"
+import { notTakenHeader, type Refusal, refuse } from "./Refusal.js"
 import { randomSecret, type Seal } from "./SealedId.js"
 import * as SealedId from "./SealedId.js"
 import * as SessionRecords from "./SessionRecords.js"
 import { Shares } from "./Shares.js"
 import { StatelessRequests } from "./StatelessRequests.js"
+
+export type { Home } from "./ClientSessions.js"
 
 /** How to serve the endpoint. */
 export interface Options {
@@ -34,11 +36,8 @@ export interface Options {
   readonly onError: (error: unknown) => void
   /** Whether clients send a token: then a session belongs to the token with which it began. Default false. */
   readonly hasToken?: boolean | undefined
-  /**
-   * Which replica this is, if several serve the same sessions; `undefined` while it may serve none. New sessions have it in their ids. Default:
-   * there are no others.
-   */
-  readonly home?: (() => string | undefined) | undefined
+  /** Which sessions live here, if several replicas serve the same ones. Default: all do. */
+  readonly home?: Home | undefined
   /** Called when a client has ended its session. Must not throw. */
   readonly onEnded?: ((id: string) => void) | undefined
   /** Answers requests without a session (2026-07-28). Default: `ConversationPerRequest`. */
@@ -79,7 +78,7 @@ const batchVersion = "2025-03-26"
 const shuttingDown: Refusal = {
   status: 503,
   message: "The gateway is shutting down",
-  headers: { "Retry-After": "1" }
+  headers: { "Retry-After": "1", [notTakenHeader]: "1" }
 }
 
 const notAllowed: Refusal = {

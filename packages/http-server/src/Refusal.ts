@@ -19,6 +19,9 @@ export interface Refusal {
   readonly isRead?: boolean | undefined
 }
 
+/** In the headers of an answer: nothing of the request was or will be carried out here, so another replica may be asked. */
+export const notTakenHeader = "lifeline-not-taken"
+
 /** Answers with the refusal; if an answer has already started, destroys the connection. */
 export const refuse = (
   response: ServerResponse,

@@ -5,7 +5,7 @@ import { JsonRpc } from "@mcp-lifeline/protocol"
 import type { RequestId } from "@modelcontextprotocol/sdk/types.js"
 import type { IncomingMessage, ServerResponse } from "node:http"
 import * as Body from "./Body.js"
-import { refuse } from "./Refusal.js"
+import { notTakenHeader, refuse } from "./Refusal.js"
 
 /** Why the gateway does not serve. */
 export type Phase = "starting" | "stopping"
@@ -25,7 +25,7 @@ const messages: Readonly<Record<Phase, string>> = {
 }
 
 /** Closes the connection, because an open one would delay the shutdown. */
-const headers = { "Retry-After": "1", Connection: "close" }
+const headers = { "Retry-After": "1", Connection: "close", [notTakenHeader]: "1" }
 
 /** How many bytes of a request are searched for its id. */
 const maxBodyBytes = 64 * 1024

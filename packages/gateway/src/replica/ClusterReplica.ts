@@ -53,7 +53,7 @@ export const make = (
       shared: (server) => ClusterServer.make({ ...server, cluster }),
       sessions: (lapsed) =>
         Effect.map(SessionHomes.make(membership, store.sessions, lapsed), (homes) => ({
-          home: homes.own,
+          home: homes,
           onEnded: (session) => void fork(Effect.ignore(homes.ended(session))),
           serve: (endpoint, seal, isHarmless) =>
             Effect.gen(function*() {
