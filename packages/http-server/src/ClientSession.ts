@@ -113,8 +113,13 @@ export class ClientSession implements Client {
     }))
   }
 
-  /** Takes the messages of one POST, or returns why it refuses them. */
-  post(received: ReadonlyArray<JSONRPCMessage>, isBatch: boolean, response: ServerResponse): Refusal | undefined {
+  /** Takes the messages of one POST, or returns why it refuses them. `isRepeated`: see `ClientRequest`. */
+  post(
+    received: ReadonlyArray<JSONRPCMessage>,
+    isBatch: boolean,
+    response: ServerResponse,
+    isRepeated = false
+  ): Refusal | undefined {
     const ids = received.filter(JsonRpc.isRequest).map(({ id }) => id)
     const refusal = this.#checkRequests(ids)
     if (refusal !== undefined) return refusal
@@ -134,6 +139,7 @@ export class ClientSession implements Client {
     const requests = new Map(
       received.filter(JsonRpc.isRequest).map((message) => [message, this.requests.open(message, exchange)])
     )
+    for (const request of requests.values()) request.isRepeated = isRepeated
     for (const notification of this.#takePendingListChanges()) exchange.say(undefined, notification)
     for (const message of received) {
       const request = requests.get(message as JSONRPCRequest)

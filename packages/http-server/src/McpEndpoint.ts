@@ -109,6 +109,11 @@ const speaksStateless = (message: JSONRPCMessage): boolean =>
   "method" in message && isStateless(message) &&
   !Initialize.versions.includes(Meta.of(message.params)[Meta.keys.protocolVersion] as string)
 
+/** In a request of a session: another replica may have carried it out before, and has gone without an answer. With any value. */
+export const repeatedHeader = "lifeline-repeated"
+
+const isRepeated = ({ headers }: IncomingMessage): boolean => headers[repeatedHeader] !== undefined
+
 /** Serves the endpoint until `close`. */
 export const make = (
   { begin, stateless = new ConversationPerRequest(begin), hasToken = false, home, onEnded, onError, ...options }:
@@ -189,7 +194,7 @@ export const make = (
         if (read._tag === "Illegible") return invalidMessage(read.reason, read.id)
         messages.push(read.message)
       }
-      return session.post(messages, true, response)
+      return session.post(messages, true, response, isRepeated(request))
     })
 
   const message = (request: IncomingMessage, response: ServerResponse, message: JSONRPCMessage): void => {
@@ -213,7 +218,8 @@ export const make = (
       const text = "A session has one initialize: send it without Mcp-Session-Id to begin another one"
       return refuse(response, invalidMessage(text, about))
     }
-    find(String(id), request, response, (session) => session.post([message], false, response), about)
+    const post = (session: ClientSession) => session.post([message], false, response, isRepeated(request))
+    find(String(id), request, response, post, about)
   }
 
   const post = (request: IncomingMessage, response: ServerResponse): void => {

@@ -2,12 +2,12 @@
  * Serves a client's session on any replica: here if it lives here, and otherwise by passing the request on to the replica on which it does.
  */
 import * as Body from "@mcp-lifeline/http-server/Body"
-import type { McpEndpoint } from "@mcp-lifeline/http-server/McpEndpoint"
+import { type McpEndpoint, repeatedHeader } from "@mcp-lifeline/http-server/McpEndpoint"
 import { refuse } from "@mcp-lifeline/http-server/Refusal"
 import type { Seal } from "@mcp-lifeline/http-server/SealedId"
 import { Shares } from "@mcp-lifeline/http-server/Shares"
 import { Era, JsonRpc, JsonRpcError } from "@mcp-lifeline/protocol"
-import type { JSONRPCMessage, JSONRPCRequest } from "@modelcontextprotocol/sdk/types.js"
+import type { JSONRPCMessage } from "@modelcontextprotocol/sdk/types.js"
 import { Cause, Effect, FiberSet, Redacted, Schedule, type Scope } from "effect"
 import type { IncomingMessage, ServerResponse } from "node:http"
 import type { ClusterKey } from "../ClusterKey.js"
@@ -23,8 +23,6 @@ export interface Options {
   readonly seal: Seal
   /** Serves the sessions that live here, and clients without sessions. */
   readonly endpoint: Pick<McpEndpoint, "handle" | "has">
-  /** Whether it does no harm to carry out a call twice. Must not throw. */
-  readonly isHarmless: (call: JSONRPCRequest) => boolean
   /** Called with each internal failure. */
   readonly onError: (error: unknown) => void
 }
@@ -65,11 +63,6 @@ const tooLong = {
 }
 const why = "the replica of the gateway on which the session lived has gone"
 
-/** Of these requests each may be carried out twice: they read, or set what is set already. */
-const isHarmlessMethod = (method: string): boolean =>
-  /^(ping|(tools|prompts|resources|resources\/templates|tasks)\/list|(prompts|tasks)\/get|resources\/(read|subscribe|unsubscribe)|completion\/complete|logging\/setLevel)$/
-    .test(method)
-
 const messagesIn = (body: Buffer): ReadonlyArray<JSONRPCMessage> => {
   try {
     const value: unknown = JSON.parse(body.toString())
@@ -98,9 +91,16 @@ const answerUnknown = (response: ServerResponse, body: Buffer): void => {
   } else response.destroy()
 }
 
+/** While a replica serves no sessions: the same as `handlePassed` of one that has left. */
+export const refusePassed: SessionRouter["handlePassed"] = (_, response, asked) => {
+  if (asked !== path) return false
+  refuse(response, notTaken)
+  return true
+}
+
 /** Routes until the scope closes. */
 export const make = (
-  { endpoint, homes, isHarmless, key, onError, seal }: Options
+  { endpoint, homes, key, onError, seal }: Options
 ): Effect.Effect<SessionRouter, never, Scope.Scope> =>
   Effect.gen(function*() {
     const authorization = HopSecrets.authorization(key)
@@ -124,10 +124,6 @@ export const make = (
         failed(response, error)
       }
     }
-
-    const mayRepeat = (request: IncomingMessage, body: Buffer): boolean =>
-      request.method !== "POST" ||
-      messagesIn(body).filter(JsonRpc.isRequest).every((one) => isHarmlessMethod(one.method) || isHarmless(one))
 
     /** Passes a request on, until the other replica has answered or has gone. */
     const passed = (
@@ -169,7 +165,8 @@ export const make = (
           if (outcome === "lost") {
             // A client opens its stream again.
             if (request.method === "GET" && response.headersSent) return void response.end()
-            if (!mayRepeat(request, body)) return answerUnknown(response, body)
+            // The next home decides whether it can be done twice.
+            request.headers[repeatedHeader] = "1"
           }
           yield* Effect.timeoutOption(homes.gone(home.id), pause)
         }
@@ -194,7 +191,13 @@ export const make = (
       )
       const late = Effect.zipRight(
         Effect.sleep(longest),
-        Effect.suspend(() => response.headersSent ? Effect.never : Effect.sync(() => refuse(response, tooLong)))
+        Effect.suspend(() =>
+          request.headers[repeatedHeader] !== undefined
+            ? Effect.sync(() => answerUnknown(response, body))
+            : response.headersSent
+            ? Effect.never
+            : Effect.sync(() => refuse(response, tooLong))
+        )
       )
       fork(Effect.raceFirst(Effect.raceFirst(routed, late), clientGone(response)))
     }

@@ -41,7 +41,7 @@ export const make = (
       startError
     )
     const { fork } = yield* Fibers.make()
-    let handlePassed: SessionRouter.SessionRouter["handlePassed"] = () => false
+    let handlePassed: SessionRouter.SessionRouter["handlePassed"] = SessionRouter.refusePassed
     yield* listener.serve((request, response, path) => {
       if (!cluster.handle(request, response, path) && !handlePassed(request, response, path)) refuse(response, notFound)
     })
@@ -55,12 +55,11 @@ export const make = (
         Effect.map(SessionHomes.make(membership, store.sessions, lapsed), (homes) => ({
           home: homes,
           onEnded: (session) => void fork(Effect.ignore(homes.ended(session))),
-          serve: (endpoint, seal, isHarmless) =>
+          serve: (endpoint, seal) =>
             Effect.gen(function*() {
               const router = yield* SessionRouter.make({
                 endpoint,
                 homes,
-                isHarmless,
                 key,
                 seal,
                 onError: (error) => void fork(Effect.logError("a request of a client failed inside the gateway", error))
@@ -71,7 +70,7 @@ export const make = (
                 }),
                 () =>
                   Effect.sync(() => {
-                    handlePassed = () => false
+                    handlePassed = SessionRouter.refusePassed
                   })
               )
               return router

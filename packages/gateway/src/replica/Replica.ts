@@ -5,7 +5,6 @@ import type { Backend, Connector } from "@mcp-lifeline/core"
 import type { SealedId } from "@mcp-lifeline/http-server"
 import type { McpEndpoint, Options as EndpointOptions } from "@mcp-lifeline/http-server/McpEndpoint"
 import type { StateFolder } from "@mcp-lifeline/state/StateFolder"
-import type { JSONRPCRequest } from "@modelcontextprotocol/sdk/types.js"
 import type { Effect, Scope } from "effect"
 import type { IncomingMessage, ServerResponse } from "node:http"
 
@@ -23,8 +22,7 @@ export interface Sessions extends Required<Pick<EndpointOptions, "home" | "onEnd
   /** Serves them through an endpoint. The scope ends the requests that are on their way. */
   readonly serve: (
     endpoint: Pick<McpEndpoint, "handle" | "has">,
-    seal: SealedId.Seal,
-    isHarmless: (call: JSONRPCRequest) => boolean
+    seal: SealedId.Seal
   ) => Effect.Effect<SessionRoutes, never, Scope.Scope>
 }
 

@@ -6,9 +6,8 @@ import type { ListenError } from "@mcp-lifeline/http-server/ListenError"
 import * as McpEndpoint from "@mcp-lifeline/http-server/McpEndpoint"
 import * as SealedId from "@mcp-lifeline/http-server/SealedId"
 import * as Usage from "@mcp-lifeline/http-server/Usage"
-import type { JSONRPCRequest } from "@modelcontextprotocol/sdk/types.js"
 import type { Redacted, Scope } from "effect"
-import { type Duration, Effect, Predicate } from "effect"
+import { type Duration, Effect } from "effect"
 import * as Gateway from "../api/Gateway.js"
 import * as Probes from "../api/Probes.js"
 import * as Routes from "../api/Routes.js"
@@ -18,7 +17,6 @@ import type { Replica, SessionRoutes } from "../replica/Replica.js"
 import * as Proof from "../running/Proof.js"
 import { listenerOptionNames } from "../running/RunningGateways.js"
 import * as Clients from "./Clients.js"
-import type { ServerPool } from "./pool/ServerPool.js"
 
 /** A bound address, and the status page that will be served there. */
 export interface Bound {
@@ -49,10 +47,6 @@ export interface Endpoint {
   /** Ends once no client has used the endpoint for this time, in milliseconds. */
   readonly unusedFor: (millis: number) => Effect.Effect<void>
 }
-
-/** Whether a call does no harm if it is carried out twice. */
-const isHarmless = ({ shared }: ServerPool, { method, params }: JSONRPCRequest): boolean =>
-  method === "tools/call" && Predicate.isString(params?.["name"]) && shared.isHarmless(params["name"])
 
 /** A gateway that is alone serves every session itself. */
 const alone = ({ handle }: McpEndpoint.McpEndpoint): SessionRoutes => ({
@@ -110,7 +104,7 @@ export const serve = (
       ),
       (endpoint) => Effect.promise(() => endpoint.close())
     )
-    const routes = yield* shared?.serve(endpoint, seal, (call) => isHarmless(options.servers, call)) ??
+    const routes = yield* shared?.serve(endpoint, seal) ??
       Effect.succeed(alone(endpoint))
     yield* Effect.addFinalizer(() =>
       Effect.sync(routes.leave).pipe(

@@ -29,7 +29,7 @@ export interface Unaware {
   readonly close: () => Promise<void>
 }
 
-const clientInfo = { name: "unaware", version: "1" }
+const clientInfo = (name = "unaware") => ({ name, version: "1" })
 
 /** By themselves they look twice, within three seconds, for a stream that broke. A busy machine starts no gateway in that time. */
 export const reconnectionOptions = {
@@ -42,10 +42,10 @@ export const reconnectionOptions = {
 const textOf = (result: unknown): string =>
   String((result as { readonly content: ReadonlyArray<{ readonly text: string }> }).content[0]?.text)
 
-const v1 = async (url: URL): Promise<Unaware> => {
+const v1 = async (url: URL, name?: string): Promise<Unaware> => {
   const heard: Heard = { listChanged: 0, updated: 0 }
   const transport = new HttpV1(url, { reconnectionOptions })
-  const client = new ClientV1(clientInfo)
+  const client = new ClientV1(clientInfo(name))
   client.setNotificationHandler(ToolListChangedNotificationSchema, () => void heard.listChanged++)
   client.setNotificationHandler(ResourceUpdatedNotificationSchema, () => void heard.updated++)
   await client.connect(transport as Transport)
@@ -59,10 +59,10 @@ const v1 = async (url: URL): Promise<Unaware> => {
   }
 }
 
-const v2 = (mode: "legacy" | "auto") => async (url: URL): Promise<Unaware> => {
+const v2 = (mode: "legacy" | "auto") => async (url: URL, name?: string): Promise<Unaware> => {
   const heard: Heard = { listChanged: 0, updated: 0 }
   const transport = new HttpV2(url, { reconnectionOptions })
-  const client = new ClientV2(clientInfo, { versionNegotiation: { mode } })
+  const client = new ClientV2(clientInfo(name), { versionNegotiation: { mode } })
   client.setNotificationHandler("notifications/tools/list_changed", () => void heard.listChanged++)
   client.setNotificationHandler("notifications/resources/updated", () => void heard.updated++)
   await client.connect(transport)
@@ -78,8 +78,9 @@ const v2 = (mode: "legacy" | "auto") => async (url: URL): Promise<Unaware> => {
 }
 
 /** It has neither progress nor subscriptions, and hears of no changes. */
-const aiSdk = async (url: URL): Promise<Unaware> => {
+const aiSdk = async (url: URL, name?: string): Promise<Unaware> => {
   const client = await createMCPClient({
+    ...(name === undefined ? {} : { clientName: name }),
     transport: { type: "http", url: url.href },
     // What breaks on the stream that it holds open beside its calls.
     onUncaughtError: () => undefined
@@ -106,7 +107,7 @@ const aiSdk = async (url: URL): Promise<Unaware> => {
 }
 
 /** All of them, by name. */
-export const clients: Readonly<Record<string, (url: URL) => Promise<Unaware>>> = {
+export const clients: Readonly<Record<string, (url: URL, name?: string) => Promise<Unaware>>> = {
   "the official Client, v1": v1,
   "the v2 client, 2025-11-25": v2("legacy"),
   "the v2 client, 2026-07-28": v2("auto"),

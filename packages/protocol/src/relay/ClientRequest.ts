@@ -53,6 +53,8 @@ export class ClientRequest {
   readonly params: JSONRPCRequest["params"]
   /** What is done for it now. */
   work: Work | undefined
+  /** Whether another process may have carried it out before, which has not answered it. */
+  isRepeated = false
   /** The server to which it was sent. */
   backend: Backend.Backend | undefined
   /** Adds to the params for the server what the measurement of the request needs there. */

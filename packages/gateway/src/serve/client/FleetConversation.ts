@@ -2,6 +2,7 @@
  * The conversation between one client and the servers behind the gateway. A request goes unchanged to the server that has the tool, prompt or
  * resource that it names.
  */
+import { ResultUnknown } from "@mcp-lifeline/core"
 import type { Client, Conversation, Resumed } from "@mcp-lifeline/http-server/Conversation"
 import * as Translation from "@mcp-lifeline/http-server/translation"
 import type { ServerOperations } from "@mcp-lifeline/opentelemetry"
@@ -62,6 +63,15 @@ export interface GatewayContext {
   /** How clients' messages are transported. */
   readonly transport: ServerOperations.Session["transport"]
 }
+
+/** A call that another replica of the gateway may have carried out, and that is not to be carried out twice. */
+const repeated = (backend: string, method: string): ResultUnknown =>
+  new ResultUnknown({
+    backend,
+    method,
+    message:
+      `${backend}: the replica of the gateway that had ${method} has gone, and its result is unknown: check before you repeat it`
+  })
 
 /** Measures the duration of each request. */
 const measured = ({ begin }: ServerOperations.ServerOperations): Step => (next) => (request) => {
@@ -284,7 +294,14 @@ export class FleetConversation implements Conversation {
       resultForClient: (result) => Destination.clientResult(method, destination, original, result)
     })
     const resolved = this.#names.find(kind, name)
-    return resolved === undefined ? Effect.map(this.#names.resolve(kind, name), serverRequest) : serverRequest(resolved)
+    if (resolved !== undefined && !request.isRepeated) return serverRequest(resolved)
+    return Effect.flatMap(
+      this.#names.resolve(kind, name),
+      (resolved) =>
+        request.isRepeated && method === "tools/call" && !resolved.fleet.isHarmless(name)
+          ? Effect.fail(repeated(resolved.route.backend.id, method))
+          : Effect.succeed(serverRequest(resolved))
+    )
   }
 
   /** The capabilities of the client to send with a request; `undefined` if the server got them in the handshake. */

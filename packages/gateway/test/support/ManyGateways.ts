@@ -1,0 +1,199 @@
+/**
+ * Gateways as replicas of one cluster: a PostgreSQL, processes of `mcp-lifeline serve --cluster`, servers that write down when they live and what
+ * they do, and a network between all of them that a test can take away.
+ */
+import { ReservedPort, TcpProxy } from "@mcp-lifeline/testing"
+import { Effect, Exit, Scope } from "effect"
+import { type ChildProcess, spawn } from "node:child_process"
+import { once } from "node:events"
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { fileURLToPath } from "node:url"
+import { gateway } from "../../../testing/test/support/Built.js"
+import * as CountingLedger from "../../../testing/test/support/CountingLedger.js"
+import * as Postgres from "../../../testing/test/support/Postgres.js"
+
+const counting = fileURLToPath(new URL("../../../cluster/test/fixtures/counting.mjs", import.meta.url))
+const waysScript = fileURLToPath(new URL("../fixtures/ways.cjs", import.meta.url))
+
+/** One gateway. */
+export class Replica {
+  readonly name: string
+  readonly port: number
+  /** The ways to the database and to the other replicas, by their ports. */
+  readonly ways = new Map<number, TcpProxy.TcpProxy>()
+  readonly clusterPort: number
+  readonly #args: ReadonlyArray<string>
+  readonly #env: Readonly<Record<string, string>>
+  #process: ChildProcess | undefined
+  #printed = ""
+
+  constructor(
+    name: string,
+    ports: { readonly own: number; readonly cluster: number },
+    args: ReadonlyArray<string>,
+    env: Readonly<Record<string, string>>
+  ) {
+    this.name = name
+    this.port = ports.own
+    this.clusterPort = ports.cluster
+    this.#args = args
+    this.#env = env
+  }
+
+  /** Its process, while it runs. */
+  get pid(): number | undefined {
+    return this.#process?.pid
+  }
+
+  /** Where its clients reach it. */
+  get url(): URL {
+    return new URL(`http://127.0.0.1:${this.port}/mcp`)
+  }
+
+  /** What it has printed in all its lives. */
+  get printed(): string {
+    return this.#printed
+  }
+
+  /** Starts it, and waits until it serves. */
+  async start(): Promise<void> {
+    const ways = Object.fromEntries(Array.from(this.ways, ([port, way]) => [port, Number(new URL(way.url).port)]))
+    const args = [
+      "serve",
+      "--port",
+      String(this.port),
+      "--cluster-address",
+      `http://127.0.0.1:${this.clusterPort}`,
+      ...this.#args
+    ]
+    const child = spawn(process.execPath, ["--require", waysScript, gateway, ...args], {
+      env: { ...process.env, NO_COLOR: "1", WAYS: JSON.stringify(ways), ...this.#env },
+      stdio: ["ignore", "pipe", "pipe"]
+    })
+    this.#process = child
+    let printed = ""
+    const serves = new Promise<void>((resolve, reject) => {
+      for (const stream of [child.stdout, child.stderr]) {
+        stream.setEncoding("utf8").on("data", (text: string) => {
+          printed += text
+          this.#printed += text
+          if (printed.includes("Serving http")) resolve()
+        })
+      }
+      child.once("exit", () => reject(new Error(`${this.name} has ended at its start: ${printed}`)))
+    })
+    await serves
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    this.#process?.kill(signal)
+  }
+
+  /** Sends a signal that ends it, and waits until it has. */
+  async end(signal: "SIGTERM" | "SIGKILL"): Promise<void> {
+    const child = this.#process
+    if (child === undefined) return
+    this.#process = undefined
+    const ended = child.exitCode === null && child.signalCode === null ? once(child, "exit") : undefined
+    child.kill(signal)
+    child.kill("SIGCONT")
+    await ended
+  }
+}
+
+/** What there is, beside how many replicas. */
+export interface Options {
+  /** Names of servers that all clients share. */
+  readonly servers: ReadonlyArray<string>
+  /** Names of servers that each client has for itself. */
+  readonly own?: ReadonlyArray<string>
+  /** More entries of the file. */
+  readonly entries?: Readonly<Record<string, unknown>>
+}
+
+/** See the head of the file. */
+export class ManyGateways implements AsyncDisposable {
+  readonly postgres: Postgres.Postgres
+  readonly replicas: ReadonlyArray<Replica>
+  readonly ledger: CountingLedger.CountingLedger
+  readonly config: string
+  readonly #scope: Scope.CloseableScope
+
+  private constructor(
+    postgres: Postgres.Postgres,
+    replicas: ReadonlyArray<Replica>,
+    ledger: CountingLedger.CountingLedger,
+    config: string,
+    scope: Scope.CloseableScope
+  ) {
+    this.postgres = postgres
+    this.replicas = replicas
+    this.ledger = ledger
+    this.config = config
+    this.#scope = scope
+  }
+
+  /** Starts the replicas, all at once. */
+  static async start(count: number, { entries = {}, own = [], servers }: Options): Promise<ManyGateways> {
+    const scope = Effect.runSync(Scope.make())
+    const acquire = <A>(work: Effect.Effect<A, never, Scope.Scope>) => Effect.runPromise(Scope.extend(work, scope))
+    const folder = mkdtempSync(join(tmpdir(), "lifeline-gateways-"))
+    await acquire(Effect.addFinalizer(() => Effect.sync(() => rmSync(folder, { recursive: true, force: true }))))
+    const ledger = join(folder, "ledger")
+    const config = join(folder, "mcp.json")
+    const run = (...args: ReadonlyArray<string>) => ({ command: process.execPath, args: [counting, ...args] })
+    const mcpServers = {
+      ...Object.fromEntries(servers.map((name) => [name, run(name, ledger)])),
+      ...Object.fromEntries(
+        own.map((name) => [name, { ...run(name, ledger, "own"), lifeline: { sessions: "per-client" } }])
+      ),
+      ...entries
+    }
+    writeFileSync(config, JSON.stringify({ mcpServers }))
+    const postgres = await acquire(Postgres.make)
+    const ports = await Promise.all(Array.from({ length: 2 * count }, () => acquire(ReservedPort.make)))
+    const replicas = Array.from({ length: count }, (_, index) =>
+      new Replica(
+        `replica ${index + 1}`,
+        { own: ports[2 * index]!.port, cluster: ports[2 * index + 1]!.port },
+        ["--config", config],
+        {
+          MCP_LIFELINE_CLUSTER: postgres.url,
+          MCP_LIFELINE_SESSION_KEY: "the key that all replicas of this test have in common",
+          MCP_LIFELINE_STATE: join(folder, `state ${index}`)
+        }
+      ))
+    const database = Number(new URL(postgres.url).port)
+    for (const replica of replicas) {
+      const others = replicas.filter((one) => one !== replica).map(({ clusterPort }) => clusterPort)
+      for (const port of [database, ...others]) {
+        replica.ways.set(port, await acquire(TcpProxy.make(`http://127.0.0.1:${port}`)))
+      }
+    }
+    const all = new ManyGateways(postgres, replicas, new CountingLedger.CountingLedger(ledger), config, scope)
+    await Promise.all(replicas.map((replica) => replica.start()))
+    return all
+  }
+
+  /** Takes the network of a replica away, except to its clients, or gives it back. */
+  cutOff(replica: Replica, isCut: boolean): void {
+    const toIt = this.replicas.flatMap(({ ways }) => ways.get(replica.clusterPort) ?? [])
+    for (const way of [...replica.ways.values(), ...toIt]) {
+      if (isCut) way.hold()
+      else way.release()
+    }
+  }
+
+  /** The replica that runs a process. */
+  owner(pid: number): Replica | undefined {
+    const parent = CountingLedger.parentOf(pid)
+    return this.replicas.find(({ pid }) => pid !== undefined && pid === parent)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(this.replicas.map((replica) => replica.end("SIGKILL")))
+    await Effect.runPromise(Scope.close(this.#scope, Exit.void))
+  }
+}
