@@ -25,7 +25,7 @@ const compiled = (): number =>
     ...readdirSync(join(root, "packages")).flatMap((name) => {
       const dist = join(root, "packages", name, "dist")
       const files = existsSync(dist) ? readdirSync(dist, { encoding: "utf8", recursive: true }) : []
-      return files.filter((file) => file.endsWith(".js")).map((file) => written(join(dist, file)))
+      return files.filter((file) => /\.m?js$/.test(file)).map((file) => written(join(dist, file)))
     })
   )
 

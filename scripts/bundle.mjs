@@ -5,6 +5,7 @@
  *
  * - `esm`: the modules of the entries, and chunks that are loaded when they are needed.
  * - `cjs`, for a package with declarations: the same as one CommonJS module, since Node.js before 20.19 cannot `require` ES modules.
+ * - Programs that a module starts as processes of their own, beside that module.
  * - Beside each, the declarations that its entry reaches. They may show nothing that is not installed.
  * - `third-party.txt`: the licenses of what is inlined.
  */
@@ -12,16 +13,17 @@ import { build, transform } from "esbuild"
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { readFile } from "node:fs/promises"
 import { createRequire } from "node:module"
-import { dirname, join, relative } from "node:path"
+import { basename, dirname, join, relative } from "node:path"
 
 /**
- * The modules that a package is entered by, and whether programs import it.
+ * The modules that a package is entered by, whether programs import it, and the files of other packages of ours that its modules look for
+ * beside themselves (`new URL("file", import.meta.url)`), as paths below `packages`.
  *
- * @type {Readonly<Record<string, { readonly entries: ReadonlyArray<string>, readonly imported: boolean }>>}
+ * @type {Readonly<Record<string, { readonly entries: ReadonlyArray<string>, readonly imported: boolean, readonly beside: ReadonlyArray<string> }>>}
  */
 const bundles = {
-  "@mcp-lifeline/client": { entries: ["index"], imported: true },
-  "mcp-lifeline": { entries: ["bin", "loopback"], imported: false }
+  "@mcp-lifeline/client": { entries: ["index"], imported: true, beside: [] },
+  "mcp-lifeline": { entries: ["bin", "loopback"], imported: false, beside: ["cluster/dist/watchdog.mjs"] }
 }
 
 /**
@@ -101,6 +103,21 @@ const others = {
     }))
 }
 
+/**
+ * Modules without effects whose packages do not say so: without this they are inlined where nothing of them is used. Effect's HTTP server
+ * imports them for WebSockets and for files.
+ *
+ * @type {import("esbuild").Plugin}
+ */
+const pure = {
+  name: "pure",
+  setup: (build) =>
+    build.onResolve({ filter: /^(?:mime|ws)$/ }, async ({ path, pluginData, ...rest }) => {
+      if (pluginData === pure) return undefined
+      return { ...await build.resolve(path, { ...rest, pluginData: pure }), sideEffects: false }
+    })
+}
+
 /** The folder of the package that a file of `node_modules` belongs to. */
 const packageOf = (/** @type {string} */ file) => /^.*node_modules[/\\](@[^/\\]+[/\\])?[^/\\]+/.exec(file)?.[0]
 
@@ -116,7 +133,7 @@ const write = async (options) => {
     mainFields: ["module", "main"],
     target: "node20.18",
     external: installed.flatMap((one) => [one, `${one}/*`]),
-    plugins: [ours, others],
+    plugins: [ours, others, pure],
     sourcemap: true,
     // One of the formats is enough.
     sourcesContent: options.format === "esm",
@@ -199,6 +216,8 @@ await write({
       `import { createRequire as __createRequire } from "node:module"; const require = __createRequire(import.meta.url);`
   }
 })
+// All chunks are in this folder, so that each finds it.
+for (const file of bundle.beside) cpSync(join("..", file), join("esm", basename(file)))
 declare("esm")
 if (bundle.imported) {
   mkdirSync("cjs")
