@@ -30,6 +30,8 @@ export interface Membership {
   readonly running: Effect.Effect<void, never, Scope.Scope>
   /** The replicas whose leases have not ended, as seen last, with this one. */
   readonly replicas: () => ReadonlyArray<Replica>
+  /** `Renewal.changes`, as seen last. `undefined` while the store does not answer. */
+  readonly changes: () => number | undefined
   /** Ends when the lease of a replica has ended, and everything that it ran has stopped. */
   readonly ended: (id: ReplicaId) => Effect.Effect<void>
 }
@@ -71,6 +73,7 @@ export const make = (
   Effect.gen(function*() {
     let rules = new LeaseRules(firstId, terms)
     let replicas: ReadonlyMap<ReplicaId, Replica> = new Map()
+    let changes: number | undefined
     let rounds = 0
     let lives = 0
     const waiting = new Set<Waiting>()
@@ -155,6 +158,7 @@ export const make = (
       const witnesses = rules.nextWitnesses()
       rules.renewing(witnesses)
       const renewal = yield* limited(store.renew(rules.id, witnesses))
+      changes = Option.getOrUndefined(renewal)?.changes
       if (Option.isNone(renewal)) {
         yield* askForPromises
         return yield* update
@@ -209,6 +213,7 @@ export const make = (
         () => Effect.sync(() => void lives--)
       )),
       replicas: () => Array.from(replicas.values()).filter(({ hasEnded }) => !hasEnded),
+      changes: () => changes,
       ended: (id) =>
         Effect.suspend(() => {
           const one: Waiting = { id, after: rounds, ended: Deferred.unsafeMake(FiberId.none) }

@@ -1,0 +1,236 @@
+/**
+ * The rows of the store, as one replica reads and writes them: never fails. While the store is away, it answers with what this replica has read
+ * or written last, and keeps what is to be written until the store is back.
+ *
+ * What is written late is older than what another replica has written meanwhile, so it does not replace that.
+ */
+import { Effect, Either, type Scope } from "effect"
+import type { ClusterStore, StoreError } from "../ClusterStore.js"
+import { RecentRows } from "./RecentRows.js"
+
+/** How often a replica tries to write what the store has not taken, in milliseconds. */
+const again = 1000
+
+/** Rows that wait for the store. Of more, the oldest are not kept. */
+const maxUnwritten = 10_000
+
+/** What a replica needs. */
+export interface Options {
+  readonly store: Pick<ClusterStore, "rows">
+  /** The collections of which all replicas learn within a renewal when they change. They should be small. */
+  readonly followed: ReadonlySet<string>
+  /** `Renewal.changes`, as seen last; `undefined` if that was long ago. */
+  readonly changes: () => number | undefined
+}
+
+/** See the head of the file. */
+export interface SharedRows {
+  readonly get: (collection: string, key: string) => Effect.Effect<string | undefined>
+  readonly entries: (collection: string) => Effect.Effect<ReadonlyArray<readonly [key: string, text: string]>>
+  /** Replaces a text, or removes it (`undefined`), whatever was there. Returns whether it is in the store. Nobody can interrupt it. */
+  readonly set: (collection: string, key: string, text: string | undefined) => Effect.Effect<boolean>
+  /** Writes what waits, and waits until everything is in the store. */
+  readonly written: Effect.Effect<void>
+  readonly isWritten: () => boolean
+  /** From now on until the scope closes, all reads ask the store. */
+  readonly exact: Effect.Effect<void, never, Scope.Scope>
+  /** How many reads were answered without the store, because it was away. */
+  readonly guesses: () => number
+}
+
+/** What is to be written. */
+interface Unwritten {
+  readonly collection: string
+  readonly key: string
+  /** What was there before, as far as this replica knows. */
+  readonly before: string | undefined
+  readonly text: string | undefined
+  /** What this replica wanted to write before. The store may have it. */
+  readonly tried: ReadonlyArray<string | undefined>
+}
+
+/** A followed collection. */
+interface Snapshot {
+  readonly changes: number | undefined
+  readonly rows: Map<string, string>
+}
+
+/** When the scope closes, writes what is left. */
+export const make = (
+  { changes, followed, store: { rows } }: Options
+): Effect.Effect<SharedRows, never, Scope.Scope> =>
+  Effect.gen(function*() {
+    const recent = new RecentRows()
+    const snapshots = new Map<string, Snapshot>()
+    const unwritten = new Map<string, Unwritten>()
+    const nothingWaits = yield* Effect.makeLatch(true)
+    const somethingWaits = yield* Effect.makeLatch(false)
+    let isAway = false
+    let exact = 0
+    let guesses = 0
+    /** Rises with each write that has ended. */
+    let writes = 0
+
+    const away = ({ message }: StoreError) =>
+      Effect.suspend(() => {
+        if (isAway) return Effect.void
+        isAway = true
+        return Effect.logWarning(
+          `${message}; until it is back, this replica goes on with what it knows of logins and other shared state, and keeps changes in its memory`
+        )
+      })
+    const asked = <A>(work: Effect.Effect<A, StoreError>): Effect.Effect<Either.Either<A, StoreError>> =>
+      Effect.tap(
+        Effect.either(work),
+        Either.match({
+          onLeft: away,
+          onRight: () => {
+            if (!isAway) return Effect.void
+            isAway = false
+            return Effect.logInfo("the database of the cluster answers again")
+          }
+        })
+      )
+
+    /** Keeps what is there now in memory. */
+    const remember = (collection: string, key: string, text: string | undefined): void => {
+      if (!followed.has(collection)) return recent.set(collection, key, text)
+      const known = snapshots.get(collection)?.rows
+      if (known === undefined && text !== undefined) {
+        snapshots.set(collection, { changes: undefined, rows: new Map([[key, text]]) })
+      } else if (text === undefined) known?.delete(key)
+      else known?.set(key, text)
+    }
+    const remembered = (collection: string, key: string): string | undefined =>
+      followed.has(collection) ? snapshots.get(collection)?.rows.get(key) : recent.get(collection, key)?.text
+
+    const keep = (id: string, one: Unwritten) =>
+      Effect.suspend(() => {
+        unwritten.delete(id)
+        unwritten.set(id, one)
+        const [oldest] = unwritten.keys()
+        if (unwritten.size > maxUnwritten && oldest !== undefined) unwritten.delete(oldest)
+        return Effect.zipRight(nothingWaits.close, somethingWaits.open)
+      })
+    const drop = (id: string) =>
+      Effect.suspend(() => {
+        unwritten.delete(id)
+        return unwritten.size > 0 ? Effect.void : Effect.zipRight(somethingWaits.close, nothingWaits.open)
+      })
+
+    const set: SharedRows["set"] = (collection, key, text) =>
+      Effect.gen(function*() {
+        const id = `${collection}/${key}`
+        const earlier = unwritten.get(id)
+        const tried = earlier === undefined ? [] : [...earlier.tried, earlier.text]
+        let before = earlier === undefined ? remembered(collection, key) : earlier.before
+        while (true) {
+          const change = { collection, key, before, text, isFollowed: followed.has(collection) }
+          const found = yield* asked(rows.change(change))
+          if (Either.isRight(found) && found.right !== text) {
+            before = found.right
+            continue
+          }
+          writes++
+          remember(collection, key, text)
+          if (Either.isRight(found)) yield* drop(id)
+          else yield* keep(id, { collection, key, before, text, tried })
+          return Either.isRight(found)
+        }
+      }).pipe(Effect.uninterruptible)
+
+    /** Writes what waits, unless the row is of somebody else now. Fails if the store is still away. */
+    const late = (id: string, one: Unwritten) =>
+      Effect.gen(function*() {
+        const { collection, key, text, tried } = one
+        const isFollowed = followed.has(collection)
+        let { before } = one
+        while (unwritten.get(id) === one) {
+          const found = yield* asked(rows.change({ collection, key, before, text, isFollowed }))
+          if (Either.isLeft(found)) return yield* found.left
+          const isOurs = found.right === before || tried.includes(found.right)
+          if (found.right !== text && isOurs) {
+            before = found.right
+            continue
+          }
+          if (unwritten.get(id) !== one) return
+          writes++
+          remember(collection, key, found.right)
+          yield* drop(id)
+        }
+      })
+    const writeRest = Effect.suspend(() =>
+      Effect.ignore(Effect.forEach(Array.from(unwritten), ([id, one]) => late(id, one), { discard: true }))
+    )
+
+    /** What is to be written is newer than what was read. */
+    const withUnwritten = (collection: string, read: ReadonlyArray<readonly [key: string, text: string]>) => {
+      const all = new Map(read)
+      for (const one of unwritten.values()) {
+        if (one.collection !== collection) continue
+        if (one.text === undefined) all.delete(one.key)
+        else all.set(one.key, one.text)
+      }
+      return all
+    }
+    const guess = <A>(value: A): A => {
+      guesses++
+      return value
+    }
+    const snapshot = (collection: string): Effect.Effect<ReadonlyMap<string, string>> =>
+      Effect.gen(function*() {
+        while (true) {
+          const now = changes()
+          const known = snapshots.get(collection)
+          if (known !== undefined && now !== undefined && known.changes === now && exact === 0) return known.rows
+          const before = writes
+          const read = yield* asked(rows.entries(collection))
+          if (Either.isLeft(read)) return guess(known?.rows ?? new Map<string, string>())
+          if (before !== writes) continue
+          const found = withUnwritten(collection, read.right)
+          snapshots.set(collection, { changes: now, rows: found })
+          return found
+        }
+      })
+
+    yield* Effect.addFinalizer(() => writeRest)
+    yield* somethingWaits.await.pipe(
+      Effect.zipRight(Effect.sleep(again)),
+      Effect.zipRight(writeRest),
+      Effect.forever,
+      Effect.interruptible,
+      Effect.forkScoped
+    )
+
+    return {
+      get: (collection, key) => {
+        if (followed.has(collection)) return Effect.map(snapshot(collection), (rows) => rows.get(key))
+        return Effect.gen(function*() {
+          const before = writes
+          const read = yield* asked(rows.get(collection, key))
+          const waiting = unwritten.get(`${collection}/${key}`)
+          if (waiting !== undefined) return waiting.text
+          if (Either.isLeft(read)) return guess(remembered(collection, key))
+          if (before === writes) recent.set(collection, key, read.right)
+          return read.right
+        })
+      },
+      entries: (collection) => {
+        if (followed.has(collection)) return Effect.map(snapshot(collection), (rows) => Array.from(rows).toSorted())
+        return Effect.gen(function*() {
+          const before = writes
+          const read = yield* asked(rows.entries(collection))
+          if (Either.isLeft(read)) return guess(recent.entries(collection).toSorted())
+          if (before === writes) { for (const [key, text] of read.right) recent.set(collection, key, text) }
+          return Array.from(withUnwritten(collection, read.right)).toSorted()
+        })
+      },
+      set,
+      written: Effect.zipRight(writeRest, nothingWaits.await),
+      isWritten: () => unwritten.size === 0,
+      exact: Effect.asVoid(
+        Effect.acquireRelease(Effect.sync(() => void exact++), () => Effect.sync(() => void exact--))
+      ),
+      guesses: () => guesses
+    }
+  })
