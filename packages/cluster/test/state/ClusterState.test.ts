@@ -39,7 +39,9 @@ describe.each([["a collection", []], ["a followed collection", ["texts"]]])("%s"
       expect(yield* b.get("one")).toBe("first")
       expect(yield* b.set("one", "second")).toBe(true)
       expect(yield* a.set("two", "other")).toBe(true)
-      expect([yield* a.entries, yield* b.entries]).toEqual(Array(2).fill({ one: "second", two: "other" }))
+      expect([yield* a.entries, yield* b.entries]).toEqual(
+        Array.from({ length: 2 }, () => ({ one: "second", two: "other" }))
+      )
       yield* a.remove("one")
       yield* a.remove("nothing")
       expect([yield* a.get("one"), yield* b.get("one"), yield* b.entries]).toEqual([undefined, undefined, {
