@@ -91,16 +91,19 @@ const unmapped = `\n//# sourceMappingURL=data:application/json;base64,${
 }`
 
 /**
- * Leaves what is inlined of others out of the source maps: it would be most of them, and nobody has its sources at hand.
+ * Leaves what is inlined of others out of the source maps: it would be most of them, and nobody has its sources at hand. In a program, also
+ * shortens its statements, which saves 160 kB; names and lines stay.
  *
  * @type {import("esbuild").Plugin}
  */
 const others = {
   name: "others",
   setup: (build) =>
-    build.onLoad({ filter: /[/\\]node_modules[/\\].*\.[cm]?js$/ }, async ({ path }) => ({
-      contents: `${await readFile(path, "utf8")}${unmapped}`
-    }))
+    build.onLoad({ filter: /[/\\]node_modules[/\\].*\.[cm]?js$/ }, async ({ path }) => {
+      const text = await readFile(path, "utf8")
+      const { code } = bundle.imported ? { code: text } : await transform(text, { minifySyntax: true })
+      return { contents: `${code}${unmapped}` }
+    })
 }
 
 /**
