@@ -2,8 +2,10 @@
  * What a cluster needs is in the package as it is published, and is loaded with `--cluster` alone.
  */
 import { describe, expect, it } from "@effect/vitest"
+import { ReservedPort } from "@mcp-lifeline/testing"
 import { Effect } from "effect"
 import { readFileSync, writeFileSync } from "node:fs"
+import * as Https from "node:https"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { folder } from "../../testing/test/support/folder.js"
@@ -63,5 +65,40 @@ describe.skipIf(!Postgres.isInstalled)(`the published gateway with a database${P
       program.signal("SIGTERM")
       expect(yield* program.ended).toEqual({ code: 0, signal: null })
       yield* Effect.forEach(watchdogs, Program.gone)
+    }))
+
+  it.scopedLive("[D1] listens for the other replicas with the certificate that it was given, or says what is wrong with it", () =>
+    Effect.gen(function*() {
+      const { url } = yield* Postgres.make
+      const { port } = yield* ReservedPort.make
+      const pem = (name: string) =>
+        fileURLToPath(new URL(`../../transport-http/test/fixtures/tls/${name}.pem`, import.meta.url))
+      const https = (certificate: string, key: string) =>
+        serve([
+          ...["--cluster", url, "--cluster-address", `https://127.0.0.1:${port}`],
+          ...["--cluster-certificate", certificate, "--cluster-certificate-key", key]
+        ])
+      const refused = (certificate: string, key: string) =>
+        Effect.gen(function*() {
+          const { program } = yield* https(certificate, key)
+          expect(yield* program.ended).toEqual({ code: 1, signal: null })
+          return program.stderr()
+        })
+      expect(yield* refused(pem("cert"), "/not/there.pem")).toMatch(
+        /^mcp-lifeline: --cluster-certificate-key \/not\/there.pem cannot be read: /
+      )
+      expect(yield* refused(pem("key"), pem("key"))).toMatch(
+        /^mcp-lifeline: --cluster: the certificate and its key cannot be used: /
+      )
+      const { program } = yield* https(pem("cert"), pem("key"))
+      yield* program.prints(/^Serving http:/m)
+      const status = yield* Effect.async<number | undefined, Error>((resume) => {
+        const ca = readFileSync(pem("cert"))
+        Https.get(`https://127.0.0.1:${port}/`, { agent: false, ca }, (response) => {
+          response.resume()
+          resume(Effect.succeed(response.statusCode))
+        }).on("error", (error) => resume(Effect.fail(error)))
+      })
+      expect(status).toBe(404)
     }))
 })

@@ -17,6 +17,7 @@ import { Effect, type Redacted, type Scope } from "effect"
 import { StartError } from "../Errors.js"
 import * as Fibers from "../Fibers.js"
 import type { ClusterOptions } from "../serve/ClusterOptions.js"
+import * as Certificate from "./certificate.js"
 import type { Replica } from "./Replica.js"
 
 /** What the options of the listener are called. */
@@ -29,12 +30,13 @@ const startError = ({ cause, message }: { readonly message: string; readonly cau
 
 /** Joins the cluster, until the scope closes. `key`: the key of sessions, by which replicas know each other. */
 export const make = (
-  { address, listen, store: url }: ClusterOptions,
+  { address, certificate, listen, store: url }: ClusterOptions,
   key: Redacted.Redacted,
   folder: StateFolder["Type"]
 ): Effect.Effect<Replica, StartError, Scope.Scope> =>
   Effect.gen(function*() {
-    const listener = yield* Effect.mapError(Listener.listen({ ...listen, optionNames }), startError)
+    const tls = certificate === undefined ? undefined : yield* Certificate.load(certificate)
+    const listener = yield* Effect.mapError(Listener.listen({ ...listen, optionNames, tls }), startError)
     const store = yield* Effect.mapError(PostgresStore.make({ url, terms: defaults }), startError)
     const cluster = yield* Effect.mapError(
       Cluster.make({ store, key, address: address ?? listener.url }),
