@@ -80,9 +80,16 @@ export interface Listener {
   readonly url: string
   /** Whether requests need a token. */
   readonly hasToken: boolean
-  /** Answers with this handler until the scope closes; before and after that, with 503 (see `Unavailable`). */
-  readonly serve: (handler: Handler) => Effect.Effect<void, never, Scope.Scope>
+  /**
+   * Answers with this handler until the scope closes; before and after that, with 503 (see `Unavailable`). `notice`: it goes on until this has ended when
+   * the scope closes, while probes say that it stops and each answer ends its connection, so that who distributes requests sends them elsewhere.
+   * Default: it ends at once.
+   */
+  readonly serve: (handler: Handler, notice?: Effect.Effect<void>) => Effect.Effect<void, never, Scope.Scope>
 }
+
+/** How long answers may take that are being written when the listener ends, in milliseconds. */
+const lastAnswers = 200
 
 /** On each answer, so that no foreign page can embed it, and no browser guesses another content type. */
 const protection = { "Cross-Origin-Resource-Policy": "same-origin", "X-Content-Type-Options": "nosniff" }
@@ -164,6 +171,7 @@ export const listen = (
     const unavailable = (phase: Unavailable.Phase): Handler => (request, response, path) =>
       Unavailable.answer(phase, probes, path, request, response)
     let handler = unavailable("starting")
+    let isStopping = false
     const connections = new Connections(maxConnections)
     const sockets = new Set<Socket>()
     const runtime = yield* Effect.runtime<never>()
@@ -180,6 +188,7 @@ export const listen = (
     const take = (request: IncomingMessage, response: ServerResponse): void => {
       connections.began(request.socket, response)
       for (const [name, value] of Object.entries(protection)) response.setHeader(name, value)
+      if (isStopping) response.setHeader("Connection", "close")
       const path = pathOf(request)
       const isPage = isPublic(path)
       const rules: Guard.Rules = {
@@ -190,17 +199,24 @@ export const listen = (
       }
       const refusal = Guard.checkRaw(request.rawHeaders) ?? Guard.check(request.headers, rules)
       if (!isAllowed(refusal, response)) return
-      if (path === "/mcp" && connections.isCrowded) refuse(response, crowded)
+      if (isStopping && Object.hasOwn(probes("stopping"), path)) unavailable("stopping")(request, response, path)
+      else if (path === "/mcp" && connections.isCrowded) refuse(response, crowded)
       else handler(request, response, path)
     }
     const server = yield* Effect.acquireRelease(
       serverFor(tls, { maxConnections, times }, answer, (socket) => connections.add(socket)),
       (server) =>
         Effect.async<void>((resume) => {
-          server.close(() => resume(Effect.void))
-          server.closeAllConnections()
-          // With TLS, those in the handshake.
-          for (const socket of sockets) socket.destroy()
+          // Answers that are being written are, and then the rest ends.
+          const end = setTimeout(() => {
+            server.closeAllConnections()
+            // With TLS, those in the handshake.
+            for (const socket of sockets) socket.destroy()
+          }, lastAnswers)
+          server.close(() => {
+            clearTimeout(end)
+            resume(Effect.void)
+          })
         })
     )
     server.on("connection", (socket: Socket) => {
@@ -224,16 +240,20 @@ export const listen = (
       port,
       hasToken: token !== undefined,
       url: `${tls === undefined ? "http" : "https"}://${name.includes(":") ? `[${name}]` : name}:${port}`,
-      serve: (next) =>
+      serve: (next, notice = Effect.void) =>
         Effect.acquireRelease(
           Effect.sync(() => {
             handler = next
           }),
           () =>
             Effect.sync(() => {
-              handler = unavailable("stopping")
-              server.closeIdleConnections()
-            })
+              isStopping = true
+            }).pipe(
+              Effect.zipRight(notice),
+              Effect.zipRight(Effect.sync(() => {
+                handler = unavailable("stopping")
+              }))
+            )
         )
     }
   })

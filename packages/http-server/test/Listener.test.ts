@@ -179,7 +179,10 @@ describe("where the listener listens", () => {
         await expect.poll(kept.text).toContain("200 OK")
       })
       yield* Scope.close(serving, Exit.void)
+      // A request may be on its way, so the connection ends only with the answer to it.
+      kept.socket.write(get("/"))
       yield* Effect.promise(() => kept.closed)
+      expect(kept.text()).toMatch(/200 OK.*503 Service Unavailable/s)
       expect(yield* status).toBe(503)
       expect(yield* post).toMatch(/^HTTP\/1\.1 503 .*"id":"one"/s)
       // A connection on which a request comes that never ends.
@@ -191,6 +194,28 @@ describe("where the listener listens", () => {
       expect(yield* Effect.either(Effect.tryPromise(() => fetch(`http://127.0.0.1:${port}/`)))).toMatchObject({
         _tag: "Left"
       })
+    }))
+})
+
+describe("a listener that gives notice", () => {
+  it.scopedLive("[D4] serves on, ends each connection with its answer, and says that it stops where probes ask", () =>
+    Effect.gen(function*() {
+      const probes = () => ({ "/ready": { status: 503, body: {} } })
+      const { port, serve } = yield* Listener.listen({ host: "127.0.0.1", port: 0, probes })
+      const serving = yield* Scope.make()
+      const noticed = yield* Effect.makeLatch()
+      yield* Effect.addFinalizer(() => noticed.open)
+      yield* Scope.extend(serve((_, response) => void response.end("served"), noticed.await), serving)
+      const kept = yield* dial(port)
+      kept.socket.write(get("/"))
+      yield* Effect.promise(() => expect.poll(kept.text).toContain("served"))
+      yield* Effect.forkDaemon(Scope.close(serving, Exit.void))
+      yield* Effect.promise(() =>
+        expect.poll(() => Effect.runPromise(raw(port, "GET /ready HTTP/1.1\r\nHost: localhost"))).toMatch(/ 503 /)
+      )
+      kept.socket.write(get("/"))
+      yield* Effect.promise(() => kept.closed)
+      expect(kept.text()).toMatch(/served.*Connection: close.*served/s)
     }))
 })
 

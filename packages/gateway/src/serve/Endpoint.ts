@@ -48,6 +48,9 @@ export interface Endpoint {
   readonly unusedFor: (millis: number) => Effect.Effect<void>
 }
 
+/** How long a replica goes on serving when it is stopped, while it says so to those who distribute requests. */
+const notice = Effect.sleep("1 second")
+
 /** A gateway that is alone serves every session itself. */
 const alone = ({ handle }: McpEndpoint.McpEndpoint): SessionRoutes => ({
   handle,
@@ -135,6 +138,6 @@ export const serve = (
         const handle = page.at(path) ?? answer
         handle(request, response, path)
       }
-    })
+    }, replica === undefined ? Effect.void : notice)
     return { url, sessions: Effect.sync(endpoint.sessions), unusedFor: (millis) => usage.unusedFor(millis) }
   })
