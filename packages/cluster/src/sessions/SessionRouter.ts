@@ -8,7 +8,7 @@ import type { Seal } from "@mcp-lifeline/http-server/SealedId"
 import { Shares } from "@mcp-lifeline/http-server/Shares"
 import { Era, JsonRpc, JsonRpcError } from "@mcp-lifeline/protocol"
 import type { JSONRPCMessage } from "@modelcontextprotocol/sdk/types.js"
-import { Cause, Effect, FiberSet, Redacted, Schedule, type Scope } from "effect"
+import { Cause, Effect, FiberSet, Option, Redacted, Schedule, type Scope } from "effect"
 import type { IncomingMessage, ServerResponse } from "node:http"
 import type { ClusterKey } from "../ClusterKey.js"
 import type { Replica } from "../ClusterStore.js"
@@ -35,7 +35,7 @@ export interface SessionRouter {
   readonly handlePassed: (request: IncomingMessage, response: ServerResponse, path: string) => boolean
   /** From now on takes no requests of other replicas: they wait until this one has gone, and then go on without it. */
   readonly leave: () => void
-  /** Ends when no request is on its way to another replica. */
+  /** Ends when no request but streams of clients is on its way to another replica. */
   readonly drained: Effect.Effect<void>
 }
 
@@ -104,8 +104,9 @@ export const make = (
 ): Effect.Effect<SessionRouter, never, Scope.Scope> =>
   Effect.gen(function*() {
     const authorization = HopSecrets.authorization(key)
-    const routing = yield* FiberSet.make<void>()
-    const fork = yield* FiberSet.runtime(routing)<never>()
+    const calls = yield* FiberSet.make<void>()
+    const forkCall = yield* FiberSet.runtime(calls)<never>()
+    const forkStream = yield* FiberSet.makeRuntime<never>()
     const agents = yield* Effect.acquireRelease(
       Effect.sync(() => new Passage.Agents()),
       (agents) => Effect.sync(() => agents.destroy())
@@ -146,6 +147,12 @@ export const make = (
       return Effect.raceFirst(passing, Effect.as(homes.gone(home.id), "lost" as const))
     }
 
+    /** Answers a request for which no home was found in time. */
+    const giveUp = (request: IncomingMessage, response: ServerResponse, body: Buffer): void => {
+      if (request.headers[repeatedHeader] !== undefined) answerUnknown(response, body)
+      else refuse(response, tooLong)
+    }
+
     /** Serves a request of a session that does not live here, as far as is known. */
     const route = (
       session: string,
@@ -155,8 +162,15 @@ export const make = (
       body: Buffer
     ): Effect.Effect<void> =>
       Effect.gen(function*() {
+        let until = performance.now() + longest
         while (true) {
-          const home = yield* Effect.orDie(Effect.retry(homes.find(session, born), Schedule.spaced(pause)))
+          const found = yield* homes.find(session, born).pipe(
+            Effect.retry(Schedule.spaced(pause)),
+            Effect.timeoutOption(until - performance.now()),
+            Effect.orDie
+          )
+          if (Option.isNone(found)) return giveUp(request, response, body)
+          const home = found.value
           if (home.id === homes.own() && !response.headersSent) {
             return guarded(response, () => endpoint.handle(Body.returned(request, body), response))
           }
@@ -167,6 +181,7 @@ export const make = (
             if (request.method === "GET" && response.headersSent) return void response.end()
             // The next home decides whether it can be done twice.
             request.headers[repeatedHeader] = "1"
+            until = performance.now() + longest
           }
           yield* Effect.timeoutOption(homes.gone(home.id), pause)
         }
@@ -189,17 +204,8 @@ export const make = (
       const routed = route(session, born, request, response, body).pipe(
         Effect.catchAllCause((cause) => Effect.sync(() => failed(response, Cause.squash(cause))))
       )
-      const late = Effect.zipRight(
-        Effect.sleep(longest),
-        Effect.suspend(() =>
-          request.headers[repeatedHeader] !== undefined
-            ? Effect.sync(() => answerUnknown(response, body))
-            : response.headersSent
-            ? Effect.never
-            : Effect.sync(() => refuse(response, tooLong))
-        )
-      )
-      fork(Effect.raceFirst(Effect.raceFirst(routed, late), clientGone(response)))
+      const fork = request.method === "GET" ? forkStream : forkCall
+      fork(Effect.raceFirst(routed, clientGone(response)))
     }
 
     const handle = (request: IncomingMessage, response: ServerResponse): void => {
@@ -243,6 +249,6 @@ export const make = (
       leave: () => {
         isLeaving = true
       },
-      drained: FiberSet.awaitEmpty(routing)
+      drained: FiberSet.awaitEmpty(calls)
     }
   })
