@@ -7,7 +7,7 @@ import { Deferred, Effect, Redacted, Runtime } from "effect"
 import type { IncomingMessage, RequestListener, ServerOptions, ServerResponse } from "node:http"
 import * as Http from "node:http"
 import * as Https from "node:https"
-import type { AddressInfo, Socket } from "node:net"
+import { type AddressInfo, Server as NetServer, type Socket } from "node:net"
 import { Connections } from "./Connections.js"
 import * as Guard from "./Guard.js"
 import { ListenError } from "./ListenError.js"
@@ -213,7 +213,8 @@ export const listen = (
             // With TLS, those in the handshake.
             for (const socket of sockets) socket.destroy()
           }, lastAnswers)
-          server.close(() => {
+          // Its own `close` would also end connections on which the first request is on its way.
+          NetServer.prototype.close.call(server, () => {
             clearTimeout(end)
             resume(Effect.void)
           })

@@ -11,10 +11,10 @@ import {
 import { Agent as HttpsAgent, request as httpsRequest } from "node:https"
 
 /**
- * How it went. `notSent`: the other replica has not taken the request. `lost`: it may have, and its answer has not arrived, or not as a
- * whole.
+ * How it went. `notSent`: the other replica has not taken the request. `refused`: nor will it take it. `lost`: it may have taken it, and its answer
+ * has not arrived, or not as a whole.
  */
-export type Outcome = "done" | "notSent" | "lost"
+export type Outcome = "done" | "notSent" | "refused" | "lost"
 
 /** In an answer: the replica has not taken the request, because it is not the one that it is for, or stops. */
 export const refusedHeader = "lifeline-not-taken"
@@ -120,7 +120,7 @@ export const pass = (
     answer.on("error", () => end("lost"))
     if (answer.headers[refusedHeader] !== undefined) {
       answer.resume()
-      answer.on("end", () => end("notSent"))
+      answer.on("end", () => end("refused"))
       return
     }
     if (response.headersSent && !isStream(answer)) return asEvent(answer)

@@ -183,7 +183,8 @@ export const make = (
             request.headers[repeatedHeader] = "1"
             until = performance.now() + longest
           }
-          yield* Effect.timeoutOption(homes.gone(home.id), pause)
+          // While one stops, its connections end: to ask it again would be to wonder what became of that.
+          yield* Effect.timeoutOption(homes.gone(home.id), outcome === "refused" ? until - performance.now() : pause)
         }
       })
 
