@@ -4,6 +4,7 @@
 import { Context, Effect, Layer, Runtime, type Scope } from "effect"
 import type { IncomingMessage, ServerResponse } from "node:http"
 import type { ClusterKey } from "./ClusterKey.js"
+import type { ClusterServer } from "./ClusterServer.js"
 import type { ClusterStore, StoreError } from "./ClusterStore.js"
 import * as Hop from "./hop/Hop.js"
 import * as HttpPeers from "./HttpPeers.js"
@@ -33,9 +34,19 @@ export interface Cluster {
   readonly membership: Membership.Membership
   readonly watchdog: Watchdog.Watchdog
   readonly hop: Hop.Hop
+  /** The servers that this replica wants. Each adds itself, and removes itself. */
+  readonly servers: Set<ClusterServer>
+  /**
+   * Stops all of them, each as its `stop` says, and waits until the other replicas have what they were answered, for 2 seconds at most. To be
+   * done before their backends close, and before nobody calls `handle` any more.
+   */
+  readonly leave: Effect.Effect<void>
   /** Answers the other replicas, at the address that was given. True if the path is one of theirs. Never throws. */
   readonly handle: (request: IncomingMessage, response: ServerResponse, path: string) => boolean
 }
+
+/** How long is waited at the end until other replicas have closed their connections, in milliseconds. */
+const longestLeave = 2000
 
 /** Joins a cluster, until the scope closes. Close what runs here first. */
 export const make = (
@@ -59,11 +70,19 @@ export const make = (
       void Runtime.runFork(runtime)(Effect.logError("a request of another replica failed inside this one", error))
     const hop = Hop.make(key, failed)
     const answer = PeerAnswers.handler(key, membership.asked)
+    const servers = new Set<ClusterServer>()
+    const stops = Effect.suspend(() =>
+      Effect.forEach([...servers], ({ stop }) => stop, { concurrency: "unbounded", discard: true })
+    )
+    const leave = Effect.zipRight(stops, Effect.timeoutOption(Effect.interruptible(hop.left), longestLeave))
+    yield* Effect.addFinalizer(() => leave)
     return {
       store,
       membership,
       watchdog,
       hop,
+      servers,
+      leave,
       handle: (request, response, path) => {
         if (path !== PeerAnswers.path) return hop.handle(request, response, path)
         answer(request, response)

@@ -16,7 +16,8 @@ export interface Options<R = never> extends Omit<Backend.BackendOptions<R>, "con
 }
 
 /**
- * Makes the backend. Its server has the same name on all replicas. When the scope closes, another replica can take the server at once.
+ * Makes the backend. Its server has the same name on all replicas. When the scope closes, calls in flight are answered first, for 5 seconds at most,
+ * and another replica takes the server.
  */
 export const make = <R = never>(
   name: string,
@@ -25,13 +26,14 @@ export const make = <R = never>(
   Effect.gen(function*() {
     const cluster = yield* Cluster
     let backend: Backend.Backend | undefined
-    const clusterConnector = yield* ClusterServer.make({
+    const server = yield* ClusterServer.make({
       cluster,
       name,
       local: connector(cluster.watchdog.env),
       backend: () => backend!
     })
-    backend = yield* Backend.make(name, { ...options, connector: clusterConnector })
+    backend = yield* Backend.make(name, { ...options, connector: server })
+    yield* Effect.addFinalizer(() => server.stop)
     return backend
   })
 

@@ -47,13 +47,24 @@ interface Taken {
 const unreachable = ({ cause, message }: StoreError): ConnectError =>
   new ConnectError({ backend: "", reason: "unreachable", permanent: false, message, cause })
 
+const nobody = new ConnectError({
+  backend: "",
+  reason: "unreachable",
+  permanent: true,
+  message: "this replica stops, and no other one has taken the server"
+})
+
 /** The connector of a server that runs once in the cluster. */
 export interface ClusterConnector extends Connector {
+  /** Whether this replica has the server. */
+  readonly isHere: () => boolean
   /**
    * From the next connection on, leaves the server to another replica, if one takes it soon. Only when the server runs here: have the
-   * backend reconnect then, which lets calls in flight finish.
+   * backend reconnect then, which lets calls in flight finish. `isForGood`: this replica never takes it again.
    */
-  readonly leave: () => void
+  readonly leave: (isForGood?: boolean) => void
+  /** Serves the server to the others no more, and ends when nobody uses it any more that way. */
+  readonly unserve: Effect.Effect<void>
 }
 
 /** Makes the connector. When the scope closes, this replica gives the server to the others: close the backend first. */
@@ -67,6 +78,7 @@ export const make = (
     /** Who has the session that the backend offers to resume. */
     let hasSession: Ownership | undefined
     let leaves = false
+    let isLast = false
 
     let ownership: Scope.CloseableScope | undefined
     const own = Effect.suspend(() => {
@@ -118,26 +130,32 @@ export const make = (
         return found ?? (yield* store.claim(held.id, server))
       })
 
-    /** Gives the server back, and waits until another replica has taken it, for a while. */
-    const leave = Effect.zipRight(
-      release,
+    /** Waits until the server has another owner than before, for a while. */
+    const change = (before: Ownership | undefined) =>
       Effect.repeat(Effect.delay(store.find(server), look), {
-        until: (found) => found !== undefined,
+        until: (found) => found?.owner !== before?.owner || found?.generation !== before?.generation,
         times: longest / look - 1
       })
-    )
+
+    /** Waits until another replica has taken the server that nobody has, for a while, if there is another one. */
+    const taking = Effect.suspend(() => membership.replicas().length > 1 ? change(undefined) : store.find(server))
 
     /** Who has the server; takes it if nobody does. */
     const owner = (held: Held): Effect.Effect<Ownership | undefined, ConnectError> =>
       Effect.gen(function*() {
         const isLeft = leaves && taken !== undefined
         leaves = false
-        const found = yield* isLeft ? leave : store.find(server)
+        const found = yield* isLeft ? Effect.zipRight(release, taking) : store.find(server)
+        if (isLast) {
+          const next = found ?? (yield* taking)
+          if (next === undefined || next.owner === held.id) return yield* nobody
+          return next
+        }
         if (found?.owner === held.id && found.generation === givenBack) {
           return yield* store.claim(held.id, server, givenBack)
         }
         return found ?? (yield* take(held))
-      }).pipe(Effect.mapError(unreachable))
+      }).pipe(Effect.catchTag("StoreError", (error) => Effect.fail(unreachable(error))))
 
     const there = (found: Ownership, options: ConnectOptions) =>
       Effect.gen(function*() {
@@ -156,6 +174,15 @@ export const make = (
         return guarded.connection
       })
 
+    /** It cannot be reached at its owner: that may give it up, or have done so. */
+    const anew = (found: Ownership, error: ConnectError): Effect.Effect<Option.Option<Connection>, ConnectError> =>
+      Effect.gen(function*() {
+        const next = yield* Effect.mapError(change(found), unreachable)
+        if (next?.owner !== found.owner || next.generation !== found.generation) return Option.none()
+        const { cause, message, reason } = error
+        return yield* new ConnectError({ backend: "", reason, permanent: false, message, cause })
+      })
+
     /** One try; none if what was known about the owner does not hold any more. */
     const attempt = (options: ConnectOptions): Try =>
       Effect.gen(function*() {
@@ -164,7 +191,10 @@ export const make = (
         if (found === undefined) return yield* Effect.as(Effect.sleep(look), Option.none())
         if (found.owner !== held.id) {
           const gone = Effect.as(membership.ended(found.owner), Option.none<Connection>())
-          return yield* firstOf(Effect.asSome(there(found, options)), gone)
+          return yield* Effect.catchAll(
+            firstOf(Effect.asSome(there(found, options)), gone),
+            (error) => anew(found, error)
+          )
         }
         taken = { id: held.id, generation: found.generation }
         yield* own
@@ -175,8 +205,11 @@ export const make = (
       ...here,
       // If it cannot be started here, perhaps another replica can.
       connect: (options) => untilConnected(attempt(options), release),
-      leave: () => {
+      isHere: () => taken !== undefined,
+      leave: (isForGood = false) => {
         leaves = taken !== undefined
-      }
+        isLast ||= isForGood
+      },
+      unserve: Effect.asVoid(Effect.flatMap(disown, Fiber.await))
     }
   })

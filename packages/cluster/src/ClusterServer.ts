@@ -4,7 +4,7 @@
  */
 import type { Backend, Connector } from "@mcp-lifeline/core"
 import type { Introduction } from "@mcp-lifeline/protocol"
-import { Effect, type Scope } from "effect"
+import { Effect, Schedule, type Scope } from "effect"
 import type { Cluster } from "./Cluster.js"
 import * as ClusterConnector from "./ClusterConnector.js"
 import type * as Hop from "./hop/Hop.js"
@@ -23,8 +23,58 @@ export interface Options {
   readonly began?: Hop.Served["began"]
 }
 
+/** How long calls may go on before their backend closes, in milliseconds. */
+const longestCalls = 5000
+
+const limited = <A>(work: Effect.Effect<A>): Effect.Effect<void> =>
+  Effect.asVoid(Effect.timeoutOption(Effect.interruptible(work), longestCalls))
+
+/** How often is looked whether they have ended, in milliseconds. */
+const look = 50
+
+/** The server, as this replica has it. */
+export interface ClusterServer extends ClusterConnector.ClusterConnector {
+  readonly name: string
+  /** How many calls are in flight, or wait for a connection, on this replica. */
+  readonly calls: Effect.Effect<number>
+  /** Gives it to another replica once the calls in flight are answered, if this one has it and another one takes it. Never fails. */
+  readonly handOver: Effect.Effect<void>
+  /**
+   * To be done before the backend closes, so that no call fails: lets calls end, for 5 seconds at most, and gives the server to another
+   * replica if this one has it. This one never takes it again. Calls that come later wait for the other replica, until the backend closes.
+   */
+  readonly stop: Effect.Effect<void>
+}
+
 /** Makes the connector of the backend. When the scope closes, this replica gives the server to the others: close the backend first. */
-export const make = (
+export const make = (options: Options): Effect.Effect<ClusterServer, never, Scope.Scope> =>
+  Effect.gen(function*() {
+    const { backend, cluster, name } = options
+    const connector = yield* connectorOf(options)
+    const status = Effect.suspend(() => backend().status)
+    const calls = Effect.map(status, ({ inFlight, waiting }) => inFlight + waiting)
+    const given = (isForGood: boolean) =>
+      Effect.gen(function*() {
+        const { state } = yield* status
+        connector.leave(isForGood)
+        if (connector.isHere() && state === "Connected") yield* Effect.ignore(backend().reconnect)
+      })
+    const ended = Effect.repeat(calls, { until: (count) => count === 0, schedule: Schedule.spaced(look) })
+    const server: ClusterServer = {
+      ...connector,
+      name,
+      calls,
+      handOver: given(false),
+      stop: Effect.zipRight(limited(Effect.zipRight(given(true), ended)), limited(connector.unserve))
+    }
+    yield* Effect.acquireRelease(
+      Effect.sync(() => cluster.servers.add(server)),
+      () => Effect.sync(() => cluster.servers.delete(server))
+    )
+    return server
+  })
+
+const connectorOf = (
   { backend, began, cluster, local, name, whileOwned: also = Effect.void }: Options
 ): Effect.Effect<ClusterConnector.ClusterConnector, never, Scope.Scope> => {
   const { hop, membership, store, watchdog } = cluster

@@ -120,6 +120,26 @@ describe.skipIf(process.platform === "win32")("a backend of a cluster", () => {
     expect(starts()).toBe(2)
   })
 
+  it("[D4] a planned stop fails no call: those in flight are answered, and later ones go to the next owner", async () => {
+    const [a, b] = [await Replica.start(), await Replica.start()]
+    const slow = [a, b].map((one) => one.call("wait", { millis: 1500 }))
+    await expect.poll(() => StdioFaultServer.count(journal, "call", "wait")).toBe(2)
+    const stopped = a.stop()
+    replicas.delete(a)
+    const late = Array.from({ length: 20 }, (_, index) => b.call("count", { key: `late ${index}` }))
+    await Promise.all([...slow, ...late, stopped])
+    expect(StdioFaultServer.count(journal, "apply")).toBe(20)
+    expect(starts()).toBe(2)
+  })
+
+  it("[D4] a replica that calls nothing takes over, too", async () => {
+    const [a, b] = [await Replica.start(), await Replica.start()]
+    await a.stop()
+    replicas.delete(a)
+    await expect.poll(() => run(Effect.map(b.backend.status.get, ({ peer }) => peer?.pid))).toBeDefined()
+    expect(starts()).toBe(2)
+  })
+
   it("[D2] tells the replica that has called what became of its call when the server dies", async () => {
     const [a, b] = [await Replica.start(), await Replica.start()]
     const pid = Number(await a.call("pid"))

@@ -100,6 +100,9 @@ class Replica {
   }
 }
 
+/** Renews a lease all the time. */
+const setRenewals = (id: string) => sim.fork(Effect.forever(Effect.delay(store.renew(id, []), terms.renewal)))
+
 const call = (replica: Replica) => replica.backend.callTool({ name: "echo", arguments: {} })
 
 describe("a server that runs once in the cluster", () => {
@@ -198,6 +201,52 @@ describe("a server that runs once in the cluster", () => {
     run(a.backend.reconnect, 5000)
     expect(a.local.connections).toHaveLength(2)
     expect(run(store.servers)).toMatchObject([{ address: "http://a", generation: 2 }])
+  })
+
+  it("[D4] goes to another replica for good when its own one leaves it so", () => {
+    const [a, b] = [new Replica("a"), new Replica("b")]
+    a.connector.leave(true)
+    sim.fork(a.backend.reconnect)
+    sim.advance(100)
+    b.remotes[0]?.connector.current.lose("session")
+    sim.advance(2000)
+    expect([a.local.connections.length, b.local.connections.length]).toEqual([1, 1])
+    run(call(a), 100)
+    expect(a.remotes[0]?.connector.ledger.sent("tools/call")).toHaveLength(1)
+    b.stop()
+    a.remotes[0]?.connector.current.lose("session")
+    sim.advance(60_000)
+    expect(a.local.connections).toHaveLength(1)
+    expect(run(store.servers)).toEqual([])
+  })
+
+  it("[D4] is taken within a second when its owner gives it up, by a replica that its owner has refused before", () => {
+    run(store.join("other", "http://other"))
+    run(store.claim("other", "notes"))
+    const b = new Replica("b")
+    expect(b.remotes).toHaveLength(1)
+    b.remotes[0]?.connector.current.lose("session")
+    b.outcome = { connect: "fail", error: { permanent: true } }
+    sim.advance(700)
+    run(store.release("other", "notes", 1))
+    sim.advance(1000)
+    expect(b.remotes).toHaveLength(2)
+    expect(b.local.connections).toHaveLength(1)
+  })
+
+  it("[D4] is tried again at an owner that has refused it, whatever the reason", () => {
+    run(store.join("other", "http://other"))
+    run(store.claim("other", "notes"))
+    const renewed = setRenewals("other")
+    const b = new Replica("b")
+    b.remotes[0]?.connector.current.lose("session")
+    b.outcome = { connect: "fail", error: { permanent: true } }
+    sim.advance(10_000)
+    b.outcome = {}
+    sim.advance(60_000)
+    expect(b.isConnected).toBe(true)
+    expect(b.local.connections).toHaveLength(0)
+    run(Fiber.interrupt(renewed), 100)
   })
 
   it.each(["leaves it", "cannot start it", "ends"])(

@@ -1,4 +1,4 @@
-import { RequestError } from "@mcp-lifeline/core"
+import { BackendUnavailable, RequestError } from "@mcp-lifeline/core"
 import { JsonRpcError } from "@mcp-lifeline/protocol"
 import { Cause } from "effect"
 import { describe, expect, it } from "vitest"
@@ -10,12 +10,20 @@ const arrived = (error: JsonRpcError.JsonRpcError): RequestError => {
   if (!("error" in answer)) throw new Error("no error")
   // As it comes over the wire.
   const { code, data, message } = JSON.parse(JSON.stringify(answer.error)) as JsonRpcError.JsonRpcError
-  return unescaped(new RequestError({ fate: "answered", reason: "remote", code, message, data }))
+  return unescaped(new RequestError({ fate: "answered", reason: "remote", code, message, data })).error
 }
 
 describe("errors across the hop", () => {
   it.each(["notSent", "unknown"] as const)("[D2] the fate %s of a request that the owner has ended holds", (fate) => {
     expect(arrived(JsonRpcError.interrupted("the replica stops", fate))).toMatchObject({ fate, reason: "lost" })
+  })
+
+  it.each(["Closed", "Dormant"])("[D4] the owner goes if its backend is closed, and else it stays: %s", (state) => {
+    const error = new BackendUnavailable({ backend: "notes", message: "x", state })
+    const { code, data, message } = JsonRpcError.fromCallError(error)
+    const meaning = unescaped(new RequestError({ fate: "answered", reason: "remote", code, message, data }))
+    expect(meaning.isGoing).toBe(state === "Closed")
+    expect(meaning.error.reason).toBe(state === "Closed" ? "lost" : "remote")
   })
 
   it("[D2] a request that was interrupted at the owner may have been carried out", () => {
@@ -38,6 +46,6 @@ describe("errors across the hop", () => {
 
   it("[D2] other failures are as they are", () => {
     const error = new RequestError({ fate: "unknown", reason: "timeout", message: "late" })
-    expect(unescaped(error)).toBe(error)
+    expect(unescaped(error)).toEqual({ error, isGoing: false })
   })
 })

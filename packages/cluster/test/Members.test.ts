@@ -142,18 +142,16 @@ describe.skipIf(!Postgres.isInstalled || !(isFull || rounds > 0) || process.plat
       }
     )
 
-    it.skipIf(rounds === 0)(
-      "[D1][D4] replicas that are replaced one after the other hand their servers on",
-      async () => {
-        const members = await started()
-        for (const member of Array.from({ length: rounds }, () => members).flat()) {
-          const before = pidsOn(member)
-          await member.end("SIGTERM")
-          await settled(members.filter((one) => one !== member), before)
-          await member.start()
-        }
-        expect(cluster.overlaps()).toEqual([])
+    it("[D1][D4] replicas that are replaced one after the other hand their servers on, and no call fails", async () => {
+      const members = await started()
+      for (const member of Array.from({ length: Math.max(1, rounds) }, () => members).flat()) {
+        const before = pidsOn(member)
+        await member.end("SIGTERM")
+        await settled(members.filter((one) => one !== member), before)
+        await member.start()
       }
-    )
+      await allIsWell()
+      expect([...cluster.calls().told].filter(([, [, what]]) => what !== undefined && what !== "done")).toEqual([])
+    })
   }
 )

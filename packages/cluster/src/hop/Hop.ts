@@ -2,17 +2,19 @@
  * The way between replicas: serves what this replica runs to the others, and connects to what they run. Over Streamable HTTP, as to any server.
  */
 import type { Connector, ServerNotification } from "@mcp-lifeline/core"
+import { skim } from "@mcp-lifeline/http-server/Body"
 import * as McpEndpoint from "@mcp-lifeline/http-server/McpEndpoint"
 import { refuse } from "@mcp-lifeline/http-server/Refusal"
 import { LogLevels } from "@mcp-lifeline/protocol/LogLevels"
 import { Subscriptions } from "@mcp-lifeline/protocol/Subscriptions"
 import { HttpConnector } from "@mcp-lifeline/transport-http"
-import { Effect, FiberSet, type Scope } from "effect"
+import { Effect, FiberSet, Schedule, type Scope } from "effect"
 import type { IncomingMessage, ServerResponse } from "node:http"
+import type { Socket } from "node:net"
 import type { ClusterKey } from "../ClusterKey.js"
 import type { Ownership } from "../ClusterStore.js"
-import * as HopError from "./HopError.js"
 import * as HopSecrets from "./HopSecrets.js"
+import * as OwnerConnection from "./OwnerConnection.js"
 import { type Served, ServerConversation } from "./ServerConversation.js"
 
 export type { Served } from "./ServerConversation.js"
@@ -33,9 +35,14 @@ export interface Hop {
   readonly handle: (request: IncomingMessage, response: ServerResponse, path: string) => boolean
   /** Connects to a server at its owner. */
   readonly connector: (server: string, owner: Ownership) => Connector
+  /** Ends when no other replica has a connection to this one. What was answered may still be on its way until then. */
+  readonly left: Effect.Effect<void>
 }
 
 const prefix = "/cluster/servers/"
+
+/** How often is looked whether other replicas have left, in milliseconds. */
+const look = 20
 
 const forbidden = { status: 403, message: "This is for other replicas of the cluster" }
 const notHere = { status: 404, message: "This replica does not run the server" }
@@ -44,6 +51,7 @@ const notHere = { status: 404, message: "This replica does not run the server" }
 export const make = (key: ClusterKey, failed: (error: unknown) => void): Hop => {
   const authorization = HopSecrets.authorization(key)
   const endpoints = new Map<string, McpEndpoint.McpEndpoint>()
+  const sockets = new Set<Socket>()
   const pathOf = (server: string): string => prefix + encodeURIComponent(server)
   return {
     serve: (server, served) =>
@@ -78,6 +86,7 @@ export const make = (key: ClusterKey, failed: (error: unknown) => void): Hop => 
           }),
           (endpoint) => {
             endpoints.delete(pathOf(server))
+            for (const one of conversations) one.goes()
             return Effect.promise(() => endpoint.close())
           }
         )
@@ -96,16 +105,26 @@ export const make = (key: ClusterKey, failed: (error: unknown) => void): Hop => 
       }),
     handle: (request, response, path) => {
       if (!path.startsWith(prefix)) return false
+      const { socket } = request
+      if (!sockets.has(socket)) {
+        sockets.add(socket)
+        socket.once("close", () => sockets.delete(socket))
+      }
       const endpoint = endpoints.get(path)
       if (!HopSecrets.isAllowed(authorization, request.headers.authorization)) refuse(response, forbidden)
-      else if (endpoint === undefined) refuse(response, notHere)
+      // It is read: a connection with something unread is cut off, perhaps before the answer has arrived.
+      else if (endpoint === undefined) skim(request, notHere, ({ refusal }) => refuse(response, refusal))
       else endpoint.handle(request, response)
       return true
     },
+    left: Effect.repeat(Effect.sync(() => sockets.size), {
+      until: (count) => count === 0,
+      schedule: Schedule.spaced(look)
+    }).pipe(Effect.asVoid),
     connector: (server, { address }) => {
       const url = address.replace(/\/$/, "") + pathOf(server)
       const inner = HttpConnector.make({ url, transport: "streamable", protocol: "2025", headers: { authorization } })
-      return { ...inner, connect: (options) => Effect.map(inner.connect(options), HopError.connection) }
+      return { ...inner, connect: (options) => OwnerConnection.connect(inner, options) }
     }
   }
 }

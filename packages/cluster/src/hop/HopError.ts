@@ -5,10 +5,9 @@
  * Such errors have the form that any program gets (`JsonRpcError`). A server could write the same; so the owner marks errors of the server that
  * look like its own, and the other replica takes the mark away.
  */
-import { type Connection, RequestError } from "@mcp-lifeline/core"
+import { RequestError } from "@mcp-lifeline/core"
 import { type Answer, JsonRpcError } from "@mcp-lifeline/protocol"
-import { Effect, Exit, Predicate } from "effect"
-import { delegated } from "../delegated.js"
+import { Predicate } from "effect"
 
 /** The member of an error's data that says that the server has written it. */
 const mark = "mcp-lifeline/ofServer"
@@ -21,32 +20,31 @@ export const escaped = (answer: Answer): Answer => {
   return { error: { ...error, data: { ...error.data, [mark]: true } } }
 }
 
+/** What a failed request means at the other replica. */
+export interface Meaning {
+  readonly error: RequestError
+  /** Whether the owner gives the server up, so that another replica has it next. */
+  readonly isGoing: boolean
+}
+
+const isGoing = ({ fate, state, tag }: Readonly<Record<string, unknown>>): boolean =>
+  fate === "notSent" && (tag === "Interrupted" || (tag === "BackendUnavailable" && state === "Closed"))
+
 /** At the other replica: what a failed request means. */
-export const unescaped = (error: RequestError): RequestError => {
+export const unescaped = (error: RequestError): Meaning => {
   const { code, data, message } = error
-  if (error.reason !== "remote" || code !== JsonRpcError.ourCode || !Predicate.isRecord(data)) return error
+  const stays = (error: RequestError): Meaning => ({ error, isGoing: false })
+  if (error.reason !== "remote" || code !== JsonRpcError.ourCode || !Predicate.isRecord(data)) return stays(error)
   if (data[mark] !== undefined) {
     const { [mark]: _, ...rest } = data
-    return new RequestError({ ...error, message, data: rest })
+    return stays(new RequestError({ ...error, message, data: rest }))
   }
   const { fate, tag } = data
   if (fate === "unknown") {
-    return new RequestError({ fate, reason: tag === "RequestTimeout" ? "timeout" : "lost", message })
+    return stays(new RequestError({ fate, reason: tag === "RequestTimeout" ? "timeout" : "lost", message }))
   }
-  // The owner goes. With its other reasons not to send a request it stays the owner, so there is nobody else to send it to.
-  return fate === "notSent" && tag === "Interrupted" ? new RequestError({ fate, reason: "lost", message }) : error
-}
-
-/** At the other replica: a connection to the owner. */
-export const connection = (inner: Connection): Connection => {
-  const plain = delegated(inner)
-  const { send } = plain
-  return {
-    ...plain,
-    request: (method, params, options) => Effect.mapError(plain.request(method, params, options), unescaped),
-    send: send === undefined ?
-      undefined :
-      (method, params, options, settle) =>
-        send(method, params, options, (exit) => settle(Exit.mapError(exit, unescaped)))
-  }
+  // With its other reasons not to send a request the owner stays the owner, so there is nobody else to send it to.
+  return isGoing(data)
+    ? { error: new RequestError({ fate: "notSent", reason: "lost", message }), isGoing: true }
+    : stays(error)
 }

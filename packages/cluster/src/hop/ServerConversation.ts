@@ -20,6 +20,7 @@ import type { Subscriber, Subscriptions } from "@mcp-lifeline/protocol/Subscript
 import type { JSONRPCMessage, JSONRPCNotification, JSONRPCResponse } from "@modelcontextprotocol/sdk/types.js"
 import { type Cause, Effect, Exit, type Fiber, FiberId, Predicate } from "effect"
 import * as HopError from "./HopError.js"
+import { going } from "./OwnerConnection.js"
 
 /** The server, as its owner has it. */
 export interface Served {
@@ -40,7 +41,7 @@ export interface Shared extends Served {
   readonly onClose: (one: ServerConversation) => void
 }
 
-const hasLeft = "the replica has left the server"
+const hasLeft = "the replica gives the server to others"
 
 const introducing = (introduction: Introduction): Answer => {
   const { instructions, protocolVersion, serverInfo } = introduction
@@ -75,7 +76,7 @@ export class ServerConversation implements Conversation, Subscriber {
   }
 
   request(request: ClientRequest): void {
-    if (this.#closing !== undefined) return request.refuse(JsonRpc.internalError, hasLeft)
+    if (this.#closing !== undefined) return request.answer({ error: JsonRpcError.interrupted(hasLeft, "notSent") })
     const { levels, name, subscriptions } = this.#shared
     const params = request.params ?? {}
     switch (request.method) {
@@ -140,10 +141,15 @@ export class ServerConversation implements Conversation, Subscriber {
   /** Passes a notification of the server on. */
   notified(notification: ServerNotification): void {
     const { method, params } = notification
-    // Those go to who has subscribed.
-    if (method === "notifications/resources/updated") return
+    // The former go to who has subscribed, and of the latter the replica knows more.
+    if (method === "notifications/resources/updated" || method === going) return
     if (method === "notifications/message" && heightOf(params?.["level"]) < heightOf(this.#level)) return
     this.#relay.pass(notification)
+  }
+
+  /** Says that the server goes to another replica. */
+  goes(): void {
+    this.#client.write({ jsonrpc: "2.0", method: going })
   }
 
   updated(_server: string, params: Readonly<Record<string, unknown>>): void {

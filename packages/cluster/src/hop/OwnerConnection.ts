@@ -1,0 +1,58 @@
+/**
+ * A connection to the owner of a server. It is lost as soon as the owner says that it gives the server up; what the owner has accepted before is
+ * still answered.
+ */
+import type { ConnectError, Connection, ConnectOptions, Connector, Loss, RequestError } from "@mcp-lifeline/core"
+import { Effect, Exit, type Scope } from "effect"
+import { delegated } from "../delegated.js"
+import * as HopError from "./HopError.js"
+
+/** With this notification, the owner says that it gives the server up. */
+export const going = "notifications/mcp-lifeline/going"
+
+/** What is lost when the owner goes. Of this kind, so that the calls in flight are not cut off. */
+const gone: Loss = { kind: "session", message: "the replica that runs the server gives it to others" }
+
+/** Connects to the owner of a server, with a connector that knows nothing of owners. */
+export const connect = (
+  connector: Connector,
+  options: ConnectOptions
+): Effect.Effect<Connection, ConnectError, Scope.Scope> =>
+  Effect.suspend(() => {
+    let loss: Loss | undefined
+    let listener: ((loss: Loss) => void) | undefined
+    const lose = (one: Loss): void => {
+      if (loss !== undefined) return
+      loss = one
+      listener?.(one)
+    }
+    const understood = (error: RequestError): RequestError => {
+      const meant = HopError.unescaped(error)
+      if (meant.isGoing) lose(gone)
+      return meant.error
+    }
+    const connected = connector.connect({
+      ...options,
+      onNotification: (notification) => {
+        if (notification.method === going) lose(gone)
+        else options.onNotification(notification)
+      }
+    })
+    return Effect.map(connected, (inner): Connection => {
+      const plain = delegated(inner)
+      const { send } = plain
+      inner.onLost(lose)
+      return {
+        ...plain,
+        request: (method, params, options) => Effect.mapError(plain.request(method, params, options), understood),
+        send: send === undefined ?
+          undefined :
+          (method, params, options, settle) =>
+            send(method, params, options, (exit) => settle(Exit.mapError(exit, understood))),
+        onLost: (callback) => {
+          listener = callback
+          if (loss !== undefined) callback(loss)
+        }
+      }
+    })
+  })
