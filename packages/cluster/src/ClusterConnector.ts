@@ -178,9 +178,7 @@ export const make = (
     const anew = (found: Ownership, error: ConnectError): Effect.Effect<Option.Option<Connection>, ConnectError> =>
       Effect.gen(function*() {
         const next = yield* Effect.mapError(change(found), unreachable)
-        if (next?.owner !== found.owner || next.generation !== found.generation) return Option.none()
-        const { cause, message, reason } = error
-        return yield* new ConnectError({ backend: "", reason, permanent: false, message, cause })
+        return next?.owner === found.owner && next.generation === found.generation ? yield* error : Option.none()
       })
 
     /** One try; none if what was known about the owner does not hold any more. */

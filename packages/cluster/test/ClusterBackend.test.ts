@@ -136,7 +136,8 @@ describe.skipIf(process.platform === "win32")("a backend of a cluster", () => {
     const [a, b] = [await Replica.start(), await Replica.start()]
     await a.stop()
     replicas.delete(a)
-    await expect.poll(() => run(Effect.map(b.backend.status.get, ({ peer }) => peer?.pid))).toBeDefined()
+    await expect.poll(() => run(Effect.map(b.backend.status, ({ peer }) => peer?.pid))).toBeDefined()
+    expect((await run(b.backend.status)).lastError).toBe("the replica that runs the server gives it to others")
     expect(starts()).toBe(2)
   })
 
