@@ -53,6 +53,7 @@ export const make = (
       state: folder,
       own: (local) => LeasedConnector.make({ membership, local, watch: watchdog.group, unwatch: watchdog.gone }),
       shared: (server) => ClusterServer.make({ ...server, cluster }),
+      leave: cluster.leave,
       sessions: (lapsed) =>
         Effect.map(SessionHomes.make(membership, store.sessions, lapsed), (homes) => ({
           home: homes,

@@ -45,6 +45,11 @@ export interface Replica {
   readonly own: (connector: Connector) => Connector
   /** The connector of a server that runs once. When the scope closes, another replica may run it: close its backend first. */
   readonly shared: (server: Shared) => Effect.Effect<Connector, never, Scope.Scope>
+  /**
+   * Gives all servers that run once to the other replicas, so that no call fails. To be done when no client of this replica calls any more,
+   * and before their backends close.
+   */
+  readonly leave: Effect.Effect<void>
   /** `lapsed`: ends all sessions here, because this replica's lease has ended. */
   readonly sessions: (lapsed: Effect.Effect<void>) => Effect.Effect<Sessions, never, Scope.Scope>
 }

@@ -110,6 +110,7 @@ export const make = (
       waitTimeout
     }
     const shared = yield* GroupFleet.make(ClientGroup.allClients(() => clients.keys()), settings)
+    yield* Effect.addFinalizer(() => replica?.leave ?? Effect.void)
     const pool: Pool = {
       sharedFleet: shared,
       settings,
