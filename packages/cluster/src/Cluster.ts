@@ -4,7 +4,6 @@
 import { Context, Effect, Layer, Runtime, type Scope } from "effect"
 import type { IncomingMessage, ServerResponse } from "node:http"
 import type { ClusterKey } from "./ClusterKey.js"
-import type { ClusterServer } from "./ClusterServer.js"
 import type { ClusterStore, StoreError } from "./ClusterStore.js"
 import * as Hop from "./hop/Hop.js"
 import * as HttpPeers from "./HttpPeers.js"
@@ -13,6 +12,7 @@ import * as Membership from "./Membership.js"
 import * as PeerAnswers from "./PeerAnswers.js"
 import { defaults, type Terms } from "./Terms.js"
 import * as uptime from "./uptime.js"
+import type { WantedServer } from "./WantedServer.js"
 import * as Watchdog from "./Watchdog.js"
 
 /** What a replica needs. */
@@ -35,7 +35,7 @@ export interface Cluster {
   readonly watchdog: Watchdog.Watchdog
   readonly hop: Hop.Hop
   /** The servers that this replica wants. Each adds itself, and removes itself. */
-  readonly servers: Set<ClusterServer>
+  readonly servers: Set<WantedServer>
   /**
    * Stops all of them, each as its `stop` says, and waits until the other replicas have what they were answered, for 2 seconds at most. To be
    * done before their backends close, and before nobody calls `handle` any more.
@@ -70,7 +70,7 @@ export const make = (
       void Runtime.runFork(runtime)(Effect.logError("a request of another replica failed inside this one", error))
     const hop = Hop.make(key, failed)
     const answer = PeerAnswers.handler(key, membership.asked)
-    const servers = new Set<ClusterServer>()
+    const servers = new Set<WantedServer>()
     const stops = Effect.suspend(() =>
       Effect.forEach([...servers], ({ stop }) => stop, { concurrency: "unbounded", discard: true })
     )

@@ -8,6 +8,7 @@ import { Effect, Schedule, type Scope } from "effect"
 import type { Cluster } from "./Cluster.js"
 import * as ClusterConnector from "./ClusterConnector.js"
 import type * as Hop from "./hop/Hop.js"
+import type { WantedServer } from "./WantedServer.js"
 
 /** What a replica needs for a server. */
 export interface Options {
@@ -32,19 +33,8 @@ const limited = <A>(work: Effect.Effect<A>): Effect.Effect<void> =>
 /** How often is looked whether they have ended, in milliseconds. */
 const look = 50
 
-/** The server, as this replica has it. */
-export interface ClusterServer extends ClusterConnector.ClusterConnector {
-  readonly name: string
-  /** How many calls are in flight, or wait for a connection, on this replica. */
-  readonly calls: Effect.Effect<number>
-  /** Gives it to another replica once the calls in flight are answered, if this one has it and another one takes it. Never fails. */
-  readonly handOver: Effect.Effect<void>
-  /**
-   * To be done before the backend closes, so that no call fails: lets calls end, for 5 seconds at most, and gives the server to another
-   * replica if this one has it. This one never takes it again. Calls that come later wait for the other replica, until the backend closes.
-   */
-  readonly stop: Effect.Effect<void>
-}
+/** The connector of the server's backend, and the server as this replica has it. */
+export interface ClusterServer extends ClusterConnector.ClusterConnector, WantedServer {}
 
 /** Makes the connector of the backend. When the scope closes, this replica gives the server to the others: close the backend first. */
 export const make = (options: Options): Effect.Effect<ClusterServer, never, Scope.Scope> =>
