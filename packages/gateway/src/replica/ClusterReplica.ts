@@ -4,6 +4,7 @@
 import {
   Cluster,
   ClusterServer,
+  ClusterState,
   defaults,
   LeasedConnector,
   PostgresStore,
@@ -22,6 +23,9 @@ import type { Replica } from "./Replica.js"
 
 /** What the options of the listener are called. */
 const optionNames = { host: "--cluster-address or --cluster-listen", port: "--cluster-address or --cluster-listen" }
+
+/** What each replica knows at once when another one changes it. */
+const followed = ["grants", "logins", "refused", "clients"]
 
 const notFound = { status: 404, message: "This is for other replicas of the cluster" }
 
@@ -48,9 +52,10 @@ export const make = (
       if (!cluster.handle(request, response, path) && !handlePassed(request, response, path)) refuse(response, notFound)
     })
     const { membership, watchdog } = cluster
+    const state = yield* ClusterState.make({ store, key, membership, local: folder, followed })
     return {
       env: watchdog.env,
-      state: folder,
+      state,
       own: (local) => LeasedConnector.make({ membership, local, watch: watchdog.group, unwatch: watchdog.gone }),
       shared: (server) => ClusterServer.make({ ...server, cluster }),
       leave: cluster.leave,
