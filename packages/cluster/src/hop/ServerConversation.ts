@@ -29,7 +29,7 @@ export interface Served {
   readonly backend: () => Backend.Backend
   /** What the server has said about itself; `undefined` before its first connection. */
   readonly introduction: () => Introduction | undefined
-  /** Called when a request of another replica is passed on. What it returns is called when that is over, with the code of its error. Neither may throw. */
+  /** Called when a request of another replica is passed on. What it returns is called when that is over, with the code of its error, or `cancelled`. Neither may throw. */
   readonly began?: (() => (error: string | undefined) => void) | undefined
 }
 
@@ -104,7 +104,7 @@ export class ServerConversation implements Conversation, Subscriber {
         return request.answer({ result: {} })
       }
       default:
-        if (this.#shared.began !== undefined) request.onOver(this.#shared.began())
+        this.#began(request)
         return this.#relay.forward(this.#target, request, {
           isBounded: true,
           answered: (answer) => request.answer(HopError.escaped(answer))
@@ -178,7 +178,16 @@ export class ServerConversation implements Conversation, Subscriber {
     })
   }
 
+  #began(request: ClientRequest): void {
+    const { began } = this.#shared
+    if (began === undefined) return
+    const ended = began()
+    const isInterrupted = (error: string | undefined): boolean => error !== undefined && this.#closing !== undefined
+    request.onOver((error) => ended(isInterrupted(error) ? "cancelled" : error))
+  }
+
   #after<A, E>(request: ClientRequest, work: Effect.Effect<A, E>, answer: (value: A) => Answer): void {
+    this.#began(request)
     const fiber = this.#shared.fork(work)
     request.work = {
       stop: () => {

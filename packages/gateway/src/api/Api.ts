@@ -137,11 +137,16 @@ const gateway = HttpApiGroup.make("gateway")
     HttpApiEndpoint.get("logs", "/logs")
       .setUrlParams(Schema.Struct({
         server: Schema.optional(Schema.String),
-        limit: Schema.optional(Schema.NumberFromString.pipe(Schema.int(), Schema.between(1, 500)))
+        limit: Schema.optional(Schema.NumberFromString.pipe(Schema.int(), Schema.between(1, 500))),
+        since: Schema.optional(Schema.NumberFromString)
       }))
       .addSuccess(Schema.Struct({ events: Schema.Array(EventLog.Entry) }))
       .addError(NotFound)
-      .annotate(OpenApi.Description, "What has happened of late, oldest first; at most 500 lines are kept.")
+      .annotate(
+        OpenApi.Description,
+        "What has happened of late, oldest first; at most 500 lines are kept, in a cluster by each replica. `since`: only lines from this "
+          + "time on, in milliseconds since 1970."
+      )
   )
 
 const name = HttpApiSchema.param("name", Schema.String)
@@ -170,7 +175,7 @@ const servers = HttpApiGroup.make("servers")
   )
   .add(
     HttpApiEndpoint.post("disable")`/servers/${name}/disable`.addSuccess(GatewayStatus.ChangedServer)
-      .addError(NotFound)
+      .addError(NotFound).addError(ServerFailed)
       .annotate(
         OpenApi.Description,
         "Switches the server off, for all clients, until it is enabled or the gateway is started again."

@@ -10,7 +10,9 @@ export const Entry = Schema.Struct({
   /** `null`: of the gateway itself. */
   server: Schema.NullOr(Schema.String),
   level: Schema.Literal("info", "warning", "error"),
-  text: Schema.String
+  text: Schema.String,
+  /** Only in a cluster: the id of the replica that says it. */
+  replica: Schema.optional(Schema.String)
 }).annotations({ identifier: "Event" })
 export type Entry = typeof Entry.Type
 
@@ -23,8 +25,8 @@ const backlog = 100
 /** The lines of one gateway. */
 export interface EventLog {
   readonly add: (entry: Entry) => void
-  /** The last lines, oldest first: at most `limit`, of all servers or of one. */
-  readonly last: (limit: number, server?: string) => ReadonlyArray<Entry>
+  /** The last lines, oldest first: at most `limit`, of all servers or of one, and from `since` on (milliseconds since 1970). */
+  readonly last: (limit: number, server?: string, since?: number) => ReadonlyArray<Entry>
   /** The lines that are added after the subscription. */
   readonly added: Stream.Stream<Entry>
 }
@@ -39,10 +41,12 @@ export const make: Effect.Effect<EventLog> = Effect.map(PubSub.sliding<Entry>(ba
       if (entries.length >= 2 * maxLines) entries = entries.slice(-maxLines)
       lines.unsafeOffer(entry)
     },
-    last: (limit, server) =>
+    last: (limit, server, since = 0) =>
       limit <= 0
         ? []
-        : entries.slice(-maxLines).filter((entry) => server === undefined || entry.server === server).slice(-limit),
+        : entries.slice(-maxLines)
+          .filter((entry) => (server === undefined || entry.server === server) && entry.at >= since)
+          .slice(-limit),
     added: Stream.fromPubSub(lines)
   }
 })

@@ -7,9 +7,8 @@ import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import { Shares } from "@mcp-lifeline/http-server/Shares"
 import { Chunk, Effect, Option, Stream } from "effect"
-import type { Gateway } from "./Gateway.js"
 import type { GatewayStatus, StatusUpdate } from "./GatewayStatus.js"
-import { gatewayStatus } from "./statusOf.js"
+import type { Operations } from "./Operations.js"
 
 /** The minimum time between two status events. */
 const statusInterval = "250 millis"
@@ -28,11 +27,11 @@ const event = (name: string, data: string): string => `event: ${name}\ndata: ${d
 /** Removes the histories that the reader already has from each status: they are long, and most changes concern only one server. */
 const withoutKnown = (): (status: GatewayStatus) => StatusUpdate => {
   let known = new Map<string, GatewayStatus["servers"][number]["history"]>()
-  return ({ gateway, servers }) => {
+  return ({ servers, ...rest }) => {
     const before = known
     known = new Map(servers.map(({ history, name }) => [name, history]))
     return {
-      gateway,
+      ...rest,
       servers: servers.map(({ history, ...server }) =>
         before.get(server.name) === history ? server : { ...server, history }
       )
@@ -42,13 +41,13 @@ const withoutKnown = (): (status: GatewayStatus) => StatusUpdate => {
 
 /** Makes the response of one reader. */
 export const make = (
-  gateway: Gateway
+  { follow, lines, statusNow }: Pick<Operations, "follow" | "lines" | "statusNow">
 ): Effect.Effect<
   Effect.Effect<HttpServerResponse.HttpServerResponse, never, HttpServerRequest.HttpServerRequest>
 > =>
   Effect.gen(function*() {
     const status = yield* Effect.cachedWithTTL(
-      Effect.map(gatewayStatus(gateway), (value) => ({ value, text: JSON.stringify(value) })),
+      Effect.map(statusNow, (value) => ({ value, text: JSON.stringify(value) })),
       statusLifetime
     )
     const readers = new Shares(maxReaders)
@@ -63,10 +62,11 @@ export const make = (
         Stream.map(({ value }) => event("status", JSON.stringify(update(value))))
       )
     })
-    const lines = gateway.record.log.added.pipe(Stream.map((entry) => event("event", JSON.stringify(entry))))
+    const events = Stream.map(lines, (entry) => event("event", JSON.stringify(entry)))
     const alive = Stream.map(Stream.drop(Stream.tick(keepaliveInterval), 1), () => ": alive\n\n")
 
-    const texts = Stream.mergeAll([statuses, lines, alive], { concurrency: "unbounded", bufferSize: 1 }).pipe(
+    const all = Stream.mergeAll([statuses, events, alive], { concurrency: "unbounded", bufferSize: 1 })
+    const texts = Stream.unwrapScoped(Effect.as(follow, all)).pipe(
       Stream.mapChunks((chunk) => Chunk.of(Chunk.join(chunk, ""))),
       Stream.encodeText
     )

@@ -3,6 +3,7 @@
  */
 import type * as SignIn from "@mcp-lifeline/sign-in/SignIn"
 import { Clock, Effect, type Scope } from "effect"
+import type { Gateways } from "../replica/Gateways.js"
 import type { ServerPool } from "../serve/pool/ServerPool.js"
 import * as Record from "./Record.js"
 
@@ -22,6 +23,8 @@ export interface About {
 /** A running gateway. */
 export interface Gateway extends About {
   readonly servers: ServerPool
+  /** The replicas of its cluster; `undefined` if it is alone. */
+  readonly replicas?: Gateways | undefined
   /** The URL of the MCP endpoint. */
   readonly url: string
   /** How many sessions are open. */

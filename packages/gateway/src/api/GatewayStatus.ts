@@ -19,6 +19,19 @@ export const State = Schema.Literal(
 
 const count = Schema.Int
 
+/** Which replica of a cluster runs a server. */
+export const Owner = Schema.Struct({
+  /** Its id in `replicas`. */
+  replica: Schema.String,
+  /** From when on it has the server. */
+  since: Schema.Number
+}).annotations({
+  identifier: "Owner",
+  description:
+    "Only in a cluster, and for a server that runs once in it: the replica that has it, by its id in `replicas`, and since when."
+})
+export type Owner = typeof Owner.Type
+
 /** One server. */
 export const Server = Schema.Struct({
   name: Schema.String,
@@ -35,6 +48,7 @@ export const Server = Schema.Struct({
   /** Name and version as the server gives them. */
   server: Schema.NullOr(Schema.Struct({ name: Schema.String, version: Schema.String })),
   sessions: Schema.Literal("shared", "per-client"),
+  owner: Schema.optional(Owner),
   /** For a server of which each client has its own: how many runtimes there are. */
   runtimesByState: Schema.optional(Schema.partialWith(Schema.Record({ key: State, value: count }), { exact: true })),
   counts: Schema.Struct({ tools: count, prompts: count, resources: count }),
@@ -59,7 +73,13 @@ export const Server = Schema.Struct({
     Schema.Struct({ at: Schema.Number, state: State, lost: Schema.optional(Schema.Literal(true)) })
   ),
   warnings: Schema.Array(Schema.String)
-}).annotations({ identifier: "Server" })
+}).annotations({
+  identifier: "Server",
+  description:
+    "In a cluster, `calls` are those of the clients of all replicas, but the median is that of one. Everything else is as the "
+    + "owner of the server says; without an owner, as the replica says on which the server needs help most. Other replicas on which it "
+    + "needs help are in `warnings`."
+})
 export type Server = typeof Server.Type
 
 /** One runtime of a server of which each client has its own. */
@@ -70,7 +90,9 @@ export const Runtime = Schema.Struct({
   /** From when on it is in that state. */
   since: Schema.Number,
   /** The number of its connection; 0 before the first. */
-  generation: count
+  generation: count,
+  /** Only in a cluster: the replica that counts it and has it. */
+  replica: Schema.optional(Schema.String)
 }).annotations({ identifier: "Runtime" })
 export type Runtime = typeof Runtime.Type
 
@@ -94,6 +116,33 @@ export const ChangedServer = Schema.extend(
 ).annotations({ identifier: "ChangedServer" })
 export type ChangedServer = typeof ChangedServer.Type
 
+/** A replica of a cluster. */
+export const Replica = Schema.Struct({
+  /** The beginning of its id, which is another one after each lease that has ended. */
+  id: Schema.String,
+  /** Where the other replicas reach it. */
+  address: Schema.String,
+  /** Whether it is the one that answers. */
+  isHere: Schema.Boolean,
+  state: Schema.Literal("reached", "not reached"),
+  /** From when on it is in that state, as far as the one that answers has asked. */
+  since: Schema.Number,
+  /** Why it is not reached. */
+  problem: Schema.optional(Schema.String),
+  /** When its process started. Missing if it was never reached, like what follows. */
+  startedAt: Schema.optional(Schema.Number),
+  version: Schema.optional(Schema.String),
+  /** How many sessions live on it. */
+  clients: Schema.optional(count),
+  /** The servers that it has, of those that run once in the cluster. */
+  servers: Schema.optional(Schema.Array(Schema.String))
+}).annotations({
+  identifier: "Replica",
+  description:
+    "A replica of the cluster whose lease has not ended. What is said of one that is not reached is what it said last."
+})
+export type Replica = typeof Replica.Type
+
 /** A gateway and its servers, in the order of its configuration. */
 export const GatewayStatus = Schema.Struct({
   gateway: Schema.Struct({
@@ -109,7 +158,10 @@ export const GatewayStatus = Schema.Struct({
     configProblem: Schema.optional(Schema.String),
     /** How many sessions are open. */
     clients: count
-  }),
+  }).annotations({ description: "In a cluster: the replica that answers." }),
+  replicas: Schema.optional(
+    Schema.Array(Replica).annotations({ description: "Only in a cluster: all replicas, first the one that answers." })
+  ),
   servers: Schema.Array(Server)
 }).annotations({ identifier: "Status" })
 export type GatewayStatus = typeof GatewayStatus.Type

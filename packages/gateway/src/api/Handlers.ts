@@ -9,30 +9,30 @@ import { clean } from "../Text.js"
 import * as Api from "./Api.js"
 import * as EventStream from "./EventStream.js"
 import type { Gateway } from "./Gateway.js"
+import type { Operations } from "./Operations.js"
 import * as ServerCommands from "./ServerCommands.js"
-import { gatewayStatus, serverDetails } from "./statusOf.js"
 import * as Tools from "./Tools.js"
 
 /** How long a request for a login waits for the address to open. */
 const addressTimeout = "25 seconds"
 
-const gatewayHandlers = (gateway: Gateway) =>
+const gatewayHandlers = (gateway: Gateway, operations: Operations) =>
   HttpApiBuilder.group(Api.Api, "gateway", (handlers) =>
     Effect.gen(function*() {
-      const events = yield* EventStream.make(gateway)
+      const events = yield* EventStream.make(operations)
       return handlers
-        .handle("status", () => gatewayStatus(gateway))
+        .handle("status", () => operations.status)
         .handleRaw("events", () => events)
         .handle("tools", ({ urlParams }) => Tools.list(gateway, urlParams.server))
         .handle("call", ({ payload }) => Tools.call(gateway, payload))
-        .handle("logs", ({ urlParams: { limit = 100, server } }) =>
-          Effect.map(
-            server === undefined ? Effect.void : ServerCommands.requireServer(gateway, server, true),
-            () => ({ events: gateway.record.log.last(limit, server) })
-          ))
+        .handle(
+          "logs",
+          ({ urlParams: { limit = 100, server, since } }) =>
+            Effect.map(operations.logs({ limit, server, since }), (events) => ({ events }))
+        )
     }))
 
-const serverHandlers = (gateway: Gateway) =>
+const serverHandlers = (gateway: Gateway, operations: Operations) =>
   HttpApiBuilder.group(Api.Api, "servers", (handlers) =>
     Effect.gen(function*() {
       const logins = yield* FiberMap.make<string>()
@@ -70,16 +70,16 @@ const serverHandlers = (gateway: Gateway) =>
         })
 
       return handlers
-        .handle("server", ({ path }) => serverDetails(gateway, path.name))
-        .handle("reconnect", ({ path }) => ServerCommands.reconnect(gateway, path.name))
-        .handle("enable", ({ path }) => ServerCommands.enable(gateway, path.name))
-        .handle("disable", ({ path }) => ServerCommands.disable(gateway, path.name))
+        .handle("server", ({ path }) => operations.server(path.name))
+        .handle("reconnect", ({ path }) => operations.reconnect(path.name))
+        .handle("enable", ({ path }) => operations.enable(path.name))
+        .handle("disable", ({ path }) => operations.disable(path.name))
         .handle("login", ({ path }) => login(path.name))
     }))
 
 /** The handlers of all endpoints. */
-export const layer = (gateway: Gateway) =>
+export const layer = (gateway: Gateway, operations: Operations) =>
   HttpApiBuilder.api(Api.Api).pipe(
-    Layer.provide(gatewayHandlers(gateway)),
-    Layer.provide(serverHandlers(gateway))
+    Layer.provide(gatewayHandlers(gateway, operations)),
+    Layer.provide(serverHandlers(gateway, operations))
   )

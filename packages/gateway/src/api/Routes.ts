@@ -18,6 +18,7 @@ import { clean } from "../Text.js"
 import { openApiDocument } from "./Api.js"
 import type { Gateway } from "./Gateway.js"
 import * as Handlers from "./Handlers.js"
+import * as Operations from "./Operations.js"
 import * as Probes from "./Probes.js"
 
 /** The largest body of a request, in bytes. */
@@ -80,9 +81,9 @@ const refuse = (error: unknown): Option.Option<HttpServerResponse.HttpServerResp
 }
 
 /** The API as an HTTP app. */
-const api = (gateway: Gateway) =>
+const api = (gateway: Gateway, operations: Operations.Operations) =>
   Effect.gen(function*() {
-    const services = Layer.mergeAll(Handlers.layer(gateway), NodeHttpServer.layerContext).pipe(
+    const services = Layer.mergeAll(Handlers.layer(gateway, operations), NodeHttpServer.layerContext).pipe(
       Layer.provideMerge(HttpApiBuilder.Router.Live),
       Layer.provideMerge(HttpApiBuilder.Middleware.layer)
     )
@@ -104,16 +105,17 @@ const api = (gateway: Gateway) =>
       ))
   })
 
-/**
- * Answers all requests except those to `/mcp`. The listener has already checked the gateway's token, if it `hasToken`; this checks requests
- * that change something further.
- */
-export const make = (gateway: Gateway, hasToken: boolean): Effect.Effect<Handler, never, Scope.Scope> =>
+/** Answers as the gateway, or as the cluster, does what it is asked. */
+const handler = (
+  gateway: Gateway,
+  operations: Operations.Operations,
+  hasToken: boolean
+): Effect.Effect<Handler, never, Scope.Scope> =>
   Effect.gen(function*() {
     const document = HttpServerResponse.unsafeJson(openApiDocument())
     const app = Probes.router(gateway).pipe(
       HttpRouter.get("/api/openapi.json", document),
-      HttpRouter.all("/api/*", yield* api(gateway)),
+      HttpRouter.all("/api/*", yield* api(gateway, operations)),
       Effect.catchTag(
         "RouteNotFound",
         () => HttpServerResponse.text("Not found; the endpoint is /mcp\n", { status: 404 })
@@ -138,4 +140,19 @@ export const make = (gateway: Gateway, hasToken: boolean): Effect.Effect<Handler
       if (!hasBody(request)) return handle(request, response)
       Body.readBytes(request, maxBody, (body) => handleBody(request, response, body), Body.roomFor(bodies, request))
     }
+  })
+
+/**
+ * Answers all requests except those to `/mcp`. The listener has already checked the gateway's token, if it `hasToken`; this checks requests
+ * that change something further. In a cluster, also answers the other replicas, for this one alone.
+ */
+export const make = (gateway: Gateway, hasToken: boolean): Effect.Effect<Handler, never, Scope.Scope> =>
+  Effect.gen(function*() {
+    const { replicas } = gateway
+    const alone = Operations.make(gateway)
+    if (replicas === undefined) return yield* handler(gateway, alone, hasToken)
+    // Loaded only in a cluster, because it needs an HTTP client.
+    const ClusterOperations = yield* Effect.promise(() => import("./cluster/ClusterOperations.js"))
+    yield* replicas.answer(yield* handler(gateway, alone, false))
+    return yield* handler(gateway, yield* ClusterOperations.make(gateway, replicas), hasToken)
   })

@@ -20,6 +20,9 @@ const urgent: ReadonlyArray<State> = [
   "Closed"
 ]
 
+/** The lower, the more important for an operator. */
+export const urgency = (state: State): number => urgent.indexOf(state)
+
 /** The recorded state of one of them. */
 export class Runtime {
   /** Counted for each server from 1, in the order in which its runtimes were made. */
@@ -82,7 +85,7 @@ export class Runtime {
 
   /** The lower, the more important for an operator. A new attempt counts like the pause before it, unless it is the first attempt. */
   get rank(): number {
-    return urgent.indexOf(this.#state === "Connecting" && this.#isDown ? "Reconnecting" : this.#state)
+    return urgency(this.#state === "Connecting" && this.#isDown ? "Reconnecting" : this.#state)
   }
 }
 

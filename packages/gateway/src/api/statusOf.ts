@@ -81,6 +81,28 @@ const warningsOf = (
   ].map(clean)
 }
 
+/** Which calls clients of this replica have made: without those that other replicas have passed on. */
+const ownCalls = ({ replicas }: Gateway, server: string, counts: Server["calls"]): Server["calls"] => {
+  if (replicas === undefined) return counts
+  const passed = replicas.passedTo(server)
+  const own = (name: keyof typeof passed): number => Math.max(0, counts[name] - passed[name])
+  const total = own("total")
+  const failed = Math.min(own("failed"), total)
+  return {
+    total,
+    failed,
+    givenUp: Math.min(own("givenUp"), total - failed),
+    inFlight: own("inFlight"),
+    p50Millis: total === 0 ? null : counts.p50Millis
+  }
+}
+
+/** That this replica has the server, if it does. */
+const ownerOf = ({ replicas }: Gateway, server: string): Pick<Server, "owner"> => {
+  const since = replicas?.ownedSince(server)
+  return replicas === undefined || since === undefined ? {} : { owner: { replica: replicas.own().id, since } }
+}
+
 const noCalls: Server["calls"] = { total: 0, failed: 0, givenUp: 0, inFlight: 0, p50Millis: null }
 
 const byState = (runtimes: ReadonlyArray<Pick<Runtime, "state">>): NonNullable<Server["runtimesByState"]> =>
@@ -156,7 +178,8 @@ const serverOf = (
     transport: server.connector.transport,
     target: server.connector.target,
     sessions: status === undefined ? "per-client" : "shared",
-    calls: record?.calls.counts ?? noCalls,
+    ...ownerOf(gateway, server.id),
+    calls: ownCalls(gateway, server.id, record?.calls.counts ?? noCalls),
     ...(lastError === undefined ? {} : {
       lastError: {
         message: clean(lastError.message),

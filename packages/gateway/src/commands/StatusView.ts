@@ -1,7 +1,7 @@
 /**
  * Renders the status of a gateway for a terminal. Pure.
  */
-import type { Runtime, ServerDetails, StatusUpdate } from "../api/GatewayStatus.js"
+import type { Replica, Runtime, ServerDetails, StatusUpdate } from "../api/GatewayStatus.js"
 import * as Grid from "../Grid.js"
 import { paintState } from "../serve/Table.js"
 import { clean, span, until } from "../Text.js"
@@ -17,8 +17,8 @@ export interface Options {
   readonly colour: boolean
 }
 
-const head = ["server", "state", "for", "gen", "tools", "calls", "failed", "p50", "target"] as const
-const [stateColumn, targetColumn] = [1, 8]
+const head = ["server", "state", "for", "gen", "tools", "calls", "failed", "p50"]
+const stateColumn = 1
 
 /** `PermanentlyFailed` as `permanently failed`. */
 const inWords = (state: string): string => state.replaceAll(/(?<=[a-z])(?=[A-Z])/g, " ").toLowerCase()
@@ -42,8 +42,12 @@ const callsOf = ({ givenUp, inFlight, total }: Server["calls"]): string => {
   return parts.length === 0 ? String(total) : `${total} (${parts.join(", ")})`
 }
 
-const cells = (server: Server, now: number): ReadonlyArray<string> => {
-  const { calls, counts, generation = 0, nextAttemptAt, sessions, since, stale, state } = server
+/** `3f9a01bc 2 min`: the replica that has it, and for how long. */
+const ownerOf = (owner: Server["owner"], now: number): string =>
+  owner === undefined ? "" : `${owner.replica} ${span(now - owner.since)}`
+
+const cells = (server: Server, now: number, hasOwner: boolean): ReadonlyArray<string> => {
+  const { calls, counts, generation = 0, nextAttemptAt, owner, sessions, since, stale, state } = server
   return [
     server.name,
     state,
@@ -53,6 +57,7 @@ const cells = (server: Server, now: number): ReadonlyArray<string> => {
     callsOf(calls),
     String(calls.failed),
     calls.p50Millis === null ? "" : `${calls.p50Millis} ms`,
+    ...(hasOwner ? [ownerOf(owner, now)] : []),
     whereOf(server)
   ].map(clean)
 }
@@ -99,40 +104,79 @@ const table = <A extends { readonly state: Server["state"] }>(
 const countsLength = ({ runtimesByState }: Server): number =>
   runtimesByState === undefined ? 0 : perClient(runtimesByState).length
 
-const serverTable = (servers: ReadonlyArray<Server>, options: Options): ReadonlyArray<string> => [
-  table(servers, {
-    head,
-    // Never cuts the counts of runtimes: if they do not fit, they follow below the table.
-    shrinking: [[targetColumn, Math.max(16, ...servers.map(countsLength))], [0, 8]],
-    cells: (server) => cells(server, options.now)
-  }, options),
-  ...servers.flatMap(notes)
-]
+/** `hasOwner`: whether there is a column for the replica that has a server. */
+const serverTable = (
+  servers: ReadonlyArray<Server>,
+  hasOwner: boolean,
+  options: Options
+): ReadonlyArray<string> => {
+  const columns = [...head, ...(hasOwner ? ["owner"] : []), "target"]
+  return [
+    table(servers, {
+      head: columns,
+      // Never cuts the counts of runtimes: if they do not fit, they follow below the table.
+      shrinking: [[columns.length - 1, Math.max(16, ...servers.map(countsLength))], [0, 8]],
+      cells: (server) => cells(server, options.now, hasOwner)
+    }, options),
+    ...servers.flatMap(notes)
+  ]
+}
 
-const runtimeTable = (runtimes: ReadonlyArray<Runtime>, options: Options): string =>
-  table(runtimes, {
-    head: ["runtime", "state", "for", "gen"],
+/** The replicas of a cluster. */
+const replicaTable = (replicas: ReadonlyArray<Replica>, { now, width }: Options): string =>
+  Grid.render({
+    head: ["replica", "state", "for", "up", "clients", "servers", "address"],
+    rows: replicas.map(({ address, clients, id, isHere, servers, since, startedAt, state }) =>
+      [
+        isHere ? `${id} (asked)` : id,
+        state,
+        span(now - since),
+        startedAt === undefined ? "" : span(now - startedAt),
+        clients === undefined ? "" : String(clients),
+        servers === undefined ? "" : String(servers.length),
+        address
+      ].map(clean)
+    ),
+    shrinking: []
+  }, width)
+
+/** Why replicas are not reached. */
+const unreached = (replicas: ReadonlyArray<Replica>): ReadonlyArray<string> =>
+  replicas.flatMap(({ address, id, problem }) =>
+    problem === undefined ? [] : [clean(`The replica ${id} at ${address} is not reached: ${problem}`)]
+  )
+
+const runtimeTable = (runtimes: ReadonlyArray<Runtime>, options: Options): string => {
+  const hasReplica = runtimes.some(({ replica }) => replica !== undefined)
+  return table(runtimes, {
+    head: ["runtime", "state", "for", "gen", ...(hasReplica ? ["replica"] : [])],
     shrinking: [],
-    cells: ({ generation, number, since, state }) => [
+    cells: ({ generation, number, replica = "", since, state }) => [
       String(number),
       state,
       span(options.now - since),
-      String(generation)
+      String(generation),
+      ...(hasReplica ? [clean(replica)] : [])
     ]
   }, options)
+}
 
-/** The gateway, its servers, and their problems. */
-export const render = ({ gateway, servers }: StatusUpdate, options: Options): string =>
+/** The gateway, the other replicas, its servers, and their problems. */
+export const render = ({ gateway, replicas, servers }: StatusUpdate, options: Options): string =>
   [
     gatewayLine(gateway, options.now),
     ...(gateway.configProblem === undefined ? [] : [`The last save is not in force: ${clean(gateway.configProblem)}`]),
-    ...serverTable(servers, options)
+    ...(replicas === undefined ? [] : [replicaTable(replicas, options), ...unreached(replicas)]),
+    ...serverTable(servers, replicas !== undefined, options)
   ].join("\n")
 
 /** One server, and its runtimes if each client has its own. */
 export const renderServer = (server: ServerDetails, options: Options): string => {
   const { runtimes = [] } = server
-  return [...serverTable([server], options), ...(runtimes.length === 0 ? [] : [runtimeTable(runtimes, options)])].join(
+  return [
+    ...serverTable([server], server.owner !== undefined, options),
+    ...(runtimes.length === 0 ? [] : [runtimeTable(runtimes, options)])
+  ].join(
     "\n"
   )
 }

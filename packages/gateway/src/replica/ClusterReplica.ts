@@ -19,6 +19,7 @@ import { StartError } from "../Errors.js"
 import * as Fibers from "../Fibers.js"
 import type { ClusterOptions } from "../serve/ClusterOptions.js"
 import * as Certificate from "./certificate.js"
+import * as ClusterGateways from "./ClusterGateways.js"
 import type { Replica } from "./Replica.js"
 
 /** What the options of the listener are called. */
@@ -42,22 +43,33 @@ export const make = (
     const tls = certificate === undefined ? undefined : yield* Certificate.load(certificate)
     const listener = yield* Effect.mapError(Listener.listen({ ...listen, optionNames, tls }), startError)
     const store = yield* Effect.mapError(PostgresStore.make({ url, terms: defaults }), startError)
+    const ownAddress = address ?? listener.url
     const cluster = yield* Effect.mapError(
-      Cluster.make({ store, key, address: address ?? listener.url }),
+      Cluster.make({ store, key, address: ownAddress }),
       startError
     )
     const { fork } = yield* Fibers.make()
     let handlePassed: SessionRouter.SessionRouter["handlePassed"] = SessionRouter.refusePassed
-    yield* listener.serve((request, response, path) => {
-      if (!cluster.handle(request, response, path) && !handlePassed(request, response, path)) refuse(response, notFound)
-    })
     const { membership, watchdog } = cluster
+    const { gateways, handle, owned } = ClusterGateways.make({ address: ownAddress, key, membership })
+    yield* listener.serve((request, response, path) => {
+      const isTheirs = cluster.handle(request, response, path) || handlePassed(request, response, path)
+        || handle(request, response, path)
+      if (!isTheirs) refuse(response, notFound)
+    })
     const state = yield* ClusterState.make({ store, key, membership, local: folder, followed })
     return {
+      gateways,
       env: watchdog.env,
       state,
       own: (local) => LeasedConnector.make({ membership, local, watch: watchdog.group, unwatch: watchdog.gone }),
-      shared: (server) => ClusterServer.make({ ...server, cluster }),
+      shared: (server) =>
+        ClusterServer.make({
+          ...server,
+          cluster,
+          whileOwned: owned.own(server.name),
+          began: () => owned.began(server.name)
+        }),
       leave: cluster.leave,
       sessions: (lapsed) =>
         Effect.map(SessionHomes.make(membership, store.sessions, lapsed), (homes) => ({

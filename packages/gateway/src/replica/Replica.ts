@@ -7,6 +7,7 @@ import type { McpEndpoint, Options as EndpointOptions } from "@mcp-lifeline/http
 import type { StateFolder } from "@mcp-lifeline/state/StateFolder"
 import type { Effect, Scope } from "effect"
 import type { IncomingMessage, ServerResponse } from "node:http"
+import type { Gateways } from "./Gateways.js"
 
 /** A server that runs once in the cluster. */
 export interface Shared {
@@ -37,6 +38,7 @@ export interface SessionRoutes {
 
 /** See the head of the file. */
 export interface Replica {
+  readonly gateways: Gateways
   /** What each server needs in its environment. */
   readonly env: Readonly<Record<string, string>>
   /** What all replicas keep together, in place of the state folder. */

@@ -123,6 +123,7 @@ export const serve = (
     const answer = yield* Routes.make({
       ...(about ?? (yield* Gateway.about(servers))),
       servers,
+      replicas: replica?.gateways,
       url,
       clients: Effect.sync(endpoint.sessions),
       isReady: clients.isReady

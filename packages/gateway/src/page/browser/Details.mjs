@@ -4,6 +4,7 @@
 import { clean, element, setText, show } from "./dom.mjs"
 import { eventLine } from "./Events.mjs"
 import * as Gateway from "./Gateway.mjs"
+import { ownerOf } from "./Replicas.mjs"
 import { moment, number, plural, stateName } from "./words.mjs"
 
 /** @typedef {import("./types.d.ts").ServerStatus} ServerStatus */
@@ -17,6 +18,7 @@ const labels = /** @type {const} */ ([
   "Health",
   "Generation",
   "Sessions",
+  "Runs on",
   "Offers",
   "Last error",
   "Warnings"
@@ -77,6 +79,7 @@ export class Details {
     this.#fact("Server", server.server === null ? "" : clean(`${server.server.name} ${server.server.version}`, 200))
     this.#fact("Generation", generation === undefined ? "" : String(generation))
     this.#fact("Sessions", sessions === "shared" ? "One for all clients" : "One for each client")
+    this.#fact("Runs on", ownerOf(server, Date.now()) ?? "")
     this.#fact(
       "Offers",
       sessions === "per-client" ?
@@ -135,8 +138,8 @@ export class Details {
 
   /** @param {ReadonlyArray<import("./types.d.ts").Runtime>} runtimes */
   #showRuntimes(runtimes) {
-    this.#showItems("runtime", runtimes, ({ generation, number, since, state }) => [
-      element("code", {}, `#${number}`),
+    this.#showItems("runtime", runtimes, ({ generation, number, replica, since, state }) => [
+      element("code", {}, replica === undefined ? `#${number}` : `${clean(replica, 40)} #${number}`),
       ` ${stateName(state)} `,
       element("span", {}, `since ${moment(since, Date.now())}, generation ${generation}`)
     ])

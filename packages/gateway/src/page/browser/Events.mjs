@@ -10,7 +10,7 @@ import { date, time } from "./words.mjs"
 const most = 200
 
 /** One line of a list of events. @param {GatewayEvent} event */
-export const eventLine = ({ at, level, server, text }) =>
+export const eventLine = ({ at, level, replica, server, text }) =>
   element(
     "li",
     { "data-level": level },
@@ -18,6 +18,7 @@ export const eventLine = ({ at, level, server, text }) =>
     " ",
     ...(level === "info" ? [] : [element("span", { class: "level" }, level === "error" ? "Error" : "Warning"), " "]),
     ...(server === null ? [] : [element("strong", {}, clean(server, 60)), " "]),
+    ...(replica === undefined ? [] : [element("span", { class: "of-replica" }, clean(replica, 40)), " "]),
     element("span", { class: "text" }, clean(text.replace(/ {2,}/g, " · "), 400))
   )
 

@@ -29,9 +29,9 @@ const silence = { most: 20_000, answer: 5000 }
 const completing = () => {
   /** @type {Map<string, import("./types.d.ts").ServerStatus["history"]>} */
   const histories = new Map()
-  return (/** @type {import("./types.d.ts").StatusUpdate} */ { gateway, servers }) => {
+  return (/** @type {import("./types.d.ts").StatusUpdate} */ { servers, ...rest }) => {
     for (const { history, name } of servers) if (history !== undefined) histories.set(name, history)
-    return { gateway, servers: servers.map((server) => ({ ...server, history: histories.get(server.name) ?? [] })) }
+    return { ...rest, servers: servers.map((server) => ({ ...server, history: histories.get(server.name) ?? [] })) }
   }
 }
 

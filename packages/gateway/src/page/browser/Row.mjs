@@ -97,7 +97,7 @@ export class Row {
     if (encoded === this.#encoded) return
     this.#encoded = encoded
     this.#server = server
-    const { calls, counts, lastError, login, runtimesByState, server: info, stale, state, transport } = server
+    const { calls, counts, lastError, login, owner, runtimesByState, server: info, stale, state, transport } = server
     const condition = login === undefined ? conditionOf(state) : "down"
     setAttribute(this.node, "data-condition", condition)
     Shapes.setCondition(this.#mark, condition)
@@ -106,7 +106,10 @@ export class Row {
     show(this.#runtimes, runtimesByState !== undefined)
     setText(
       this.#about,
-      [transport, ...(info === null ? [] : [`${info.name} ${info.version}`])].map((one) => clean(one, 80)).join(" · ")
+      [
+        owner === undefined ? transport : `${transport} on ${owner.replica}`,
+        ...(info === null ? [] : [`${info.name} ${info.version}`])
+      ].map((one) => clean(one, 80)).join(" · ")
     )
     setText(this.#calls.value, number(calls.total))
     setText(this.#calls.unit, calls.total === 1 ? "call" : "calls")

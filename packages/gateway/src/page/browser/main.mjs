@@ -6,6 +6,7 @@ import { byId, clean, element, setAttribute, setText, show } from "./dom.mjs"
 import * as Events from "./Events.mjs"
 import * as Feed from "./Feed.mjs"
 import * as Gateway from "./Gateway.mjs"
+import * as Replicas from "./Replicas.mjs"
 import * as ServerList from "./ServerList.mjs"
 import { longDuration, time } from "./words.mjs"
 
@@ -27,6 +28,8 @@ const setLink = (state, text) => {
   setText(byId("link"), text)
   show(byId("trouble"), state === "lost")
   show(byId("sign-on"), state === "locked")
+  const isClustered = last?.status.replicas !== undefined
+  show(byId("replicas"), state !== "locked" && isClustered)
   for (const id of ["skip", "gateway", "content"]) show(byId(id), state !== "locked" && last !== undefined)
   show(byId("forget"), state !== "locked" && Gateway.hasToken())
 }
@@ -45,13 +48,16 @@ const fact = (label, text) => {
   setText(value, text)
 }
 
+/** Of all replicas. @param {ReadonlyArray<import("./types.d.ts").Replica>} replicas */
+const clientsOf = (replicas) => replicas.reduce((sum, { clients = 0 }) => sum + clients, 0)
+
 const draw = () => {
   awaited = false
   if (last === undefined) return
   const { status: { gateway } } = last
   fact("Endpoint", clean(gateway.url, 200))
   fact("Running for", longDuration(now() - gateway.startedAt))
-  fact("Clients", String(gateway.clients))
+  fact("Clients", String(last.status.replicas === undefined ? gateway.clients : clientsOf(last.status.replicas)))
   if (gateway.config !== undefined) fact("Configuration", clean(gateway.config, 200))
   const { configProblem } = gateway
   if (configProblem !== undefined || facts.has("Last save")) {
@@ -59,6 +65,7 @@ const draw = () => {
   }
   fact("Version", clean(gateway.version, 40))
   fact("Process", String(gateway.pid))
+  Replicas.update(last.status.replicas, now())
   ServerList.update(last.status, now())
 }
 
@@ -76,7 +83,9 @@ const feed = Feed.follow({
     // However many come, one is drawn in a frame, and none while nobody looks.
     if (!awaited) requestAnimationFrame(draw)
     awaited = true
-    document.title = `${ServerList.headline(status.servers)} – Lifeline`
+    const away = Replicas.missing(status.replicas)
+    const replicas = away === 0 ? "" : `${away} of ${status.replicas?.length} replicas not reached, `
+    document.title = `${replicas}${ServerList.headline(status.servers)} – Lifeline`
   },
   event: (event) => {
     Events.add(event)
@@ -121,6 +130,7 @@ setInterval(() => {
   // What stands on the page while the gateway does not answer stays as it was.
   if (document.hidden || last === undefined || !byId("trouble").hidden) return
   fact("Running for", longDuration(now() - last.status.gateway.startedAt))
+  Replicas.update(last.status.replicas, now())
   ServerList.tick(now())
 }, 1000)
 document.addEventListener("visibilitychange", () => {

@@ -1,0 +1,57 @@
+/**
+ * What the API says and does that is about all replicas, where there are several. This is what a gateway does by itself; `ClusterOperations`
+ * does the same for a cluster.
+ */
+import { Effect, type Scope, type Stream } from "effect"
+import type * as Api from "./Api.js"
+import type * as EventLog from "./EventLog.js"
+import type { Gateway } from "./Gateway.js"
+import type { ChangedServer, GatewayStatus, ServerDetails } from "./GatewayStatus.js"
+import * as ServerCommands from "./ServerCommands.js"
+import { gatewayStatus, serverDetails } from "./statusOf.js"
+
+/** Which lines of the log. */
+export interface LogQuery {
+  readonly limit: number
+  readonly server: string | undefined
+  /** In milliseconds since 1970. */
+  readonly since: number | undefined
+}
+
+type Command<E> = (server: string) => Effect.Effect<ChangedServer, E>
+
+/** See the head of the file. */
+export interface Operations {
+  readonly status: Effect.Effect<GatewayStatus>
+  /** The same without asking other replicas: with what they said last. */
+  readonly statusNow: Effect.Effect<GatewayStatus>
+  /** Asks other replicas again and again until the scope closes. Ends when it has asked once. */
+  readonly follow: Effect.Effect<void, never, Scope.Scope>
+  readonly server: (name: string) => Effect.Effect<ServerDetails, Api.NotFound>
+  readonly logs: (query: LogQuery) => Effect.Effect<ReadonlyArray<EventLog.Entry>, Api.NotFound>
+  /** The lines that are added to the log, those of other replicas while somebody follows. */
+  readonly lines: Stream.Stream<EventLog.Entry>
+  readonly reconnect: Command<Api.NotFound | Api.ServerFailed>
+  readonly enable: Command<Api.NotFound | Api.ServerFailed>
+  readonly disable: Command<Api.NotFound | Api.ServerFailed>
+}
+
+/** Those of a gateway by itself. */
+export const make = (gateway: Gateway): Operations => {
+  const status = gatewayStatus(gateway)
+  return {
+    status,
+    statusNow: status,
+    follow: Effect.void,
+    server: (name) => serverDetails(gateway, name),
+    logs: ({ limit, server, since }) =>
+      Effect.map(
+        server === undefined ? Effect.void : ServerCommands.requireServer(gateway, server, true),
+        () => gateway.record.log.last(limit, server, since)
+      ),
+    lines: gateway.record.log.added,
+    reconnect: (name) => ServerCommands.reconnect(gateway, name),
+    enable: (name) => ServerCommands.enable(gateway, name),
+    disable: (name) => ServerCommands.disable(gateway, name)
+  }
+}

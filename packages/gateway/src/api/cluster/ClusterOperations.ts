@@ -1,0 +1,203 @@
+/**
+ * What the API says and does, where there are several replicas: whichever is asked speaks for all.
+ */
+import { Effect, Either, Fiber, Scope, Stream } from "effect"
+import type { Gateways } from "../../replica/Gateways.js"
+import * as Api from "../Api.js"
+import type { Gateway } from "../Gateway.js"
+import type { ChangedServer, GatewayStatus, Server } from "../GatewayStatus.js"
+import * as Alone from "../Operations.js"
+import { requireServer } from "../ServerCommands.js"
+import { joined, needsHelp, ownerOf, type Part } from "./joined.js"
+import * as OtherGateways from "./OtherGateways.js"
+import * as OtherLogs from "./OtherLogs.js"
+
+/** How long it waits before it asks the others again while somebody follows, in milliseconds. */
+const pause = 2000
+
+/** How often it looks whether a replica that carries out a command has gone, in milliseconds. */
+const look = 500
+
+type Action = "reconnect" | "enable" | "disable"
+
+type CommandError = Api.NotFound | Api.ServerFailed
+
+const isReached = ({ problem }: Part): boolean => problem === undefined
+
+const stateOn = ({ status }: Part, name: string): Server["state"] | undefined =>
+  status?.servers.find((server) => server.name === name)?.state
+
+const unavailable = (message: string): Api.ServerFailed => ({ error: { code: "unavailable", message } })
+
+/** Those of a replica. Asks others until the scope closes, while somebody follows. */
+export const make = (
+  gateway: Gateway,
+  gateways: Gateways
+): Effect.Effect<Alone.Operations, never, Scope.Scope> =>
+  Effect.gen(function*() {
+    const alone = Alone.make(gateway)
+    const others = OtherGateways.make(gateways)
+    const logs = yield* OtherLogs.make(others, gateways.others)
+
+    const here = Effect.map(alone.status, (status) => ({
+      replica: gateways.own(),
+      since: gateway.startedAt,
+      problem: undefined,
+      status
+    }))
+    const statusNow = Effect.map(here, (own) => joined(own, others.last()))
+    const status = Effect.zipRight(others.look, statusNow)
+
+    /** Asks again and again while somebody follows. */
+    let followers = 0
+    let following: Fiber.RuntimeFiber<never> | undefined
+    const scope = yield* Effect.scope
+    const lookAtAll = Effect.zipRight(others.look, logs.look, { concurrent: true })
+    const follow = Effect.gen(function*() {
+      yield* Effect.acquireRelease(
+        Effect.suspend(() => {
+          if (followers++ > 0) return Effect.void
+          const loop = Effect.forever(Effect.delay(lookAtAll, pause))
+          return Effect.map(Effect.forkIn(Effect.interruptible(Effect.zipRight(logs.forget, loop)), scope), (fiber) => {
+            following = fiber
+          })
+        }),
+        () =>
+          Effect.suspend(() => {
+            if (--followers > 0 || following === undefined) return Effect.void
+            const fiber = following
+            following = undefined
+            return Fiber.interruptFork(fiber)
+          })
+      )
+      yield* lookAtAll
+    })
+
+    const gone = (part: Part) =>
+      Effect.repeat(Effect.sleep(look), {
+        until: () => !gateways.others().some(({ id }) => id === part.replica.id)
+      }).pipe(Effect.zipRight(Effect.fail(unavailable("the replica has gone; try again"))))
+
+    /** Has one replica carry out a command. */
+    const on = (part: Part, action: Action, name: string): Effect.Effect<ChangedServer, CommandError> => {
+      if (part.replica.id === gateways.own().id) return alone[action](name)
+      const asked = part.problem === undefined
+        ? others.ask(part.replica, ({ servers }) => servers[action]({ path: { name } }))
+        : Effect.fail(new OtherGateways.NotReached(part.problem))
+      return Effect.raceFirst(asked, gone(part)).pipe(Effect.mapError((error): CommandError => {
+        const place = `on the replica ${part.replica.id} at ${part.replica.address}`
+        if (error instanceof OtherGateways.NotReached) {
+          return unavailable(`${place}, which is not reached: ${error.problem}`)
+        }
+        if (!("error" in error)) return unavailable(`${place}: ${error.message}`)
+        const { code, message } = error.error
+        if (code === "not_found") return Api.notFound(message)
+        return { error: { code: code === "bad_request" ? "server_error" : code, message: `${place}: ${message}` } }
+      }))
+    }
+
+    /** The server after a command. `done`: for how many runtimes it succeeded. */
+    const changed = (name: string, done: number): Effect.Effect<ChangedServer, Api.NotFound> =>
+      Effect.flatMap(status, ({ servers }) => {
+        const server = servers.find((one) => one.name === name)
+        if (server === undefined) return Effect.fail(Api.notFound(`there is no server ${name}`))
+        return Effect.succeed(server.sessions === "shared" ? server : { ...server, runtimesDone: done })
+      })
+
+    /** Has all of them carry it out. Replicas whose files do not name the server do not count. */
+    const onAll = (parts: ReadonlyArray<Part>, action: Action, name: string) =>
+      Effect.gen(function*() {
+        const all = yield* Effect.forEach(parts, (part) => Effect.either(on(part, action, name)), {
+          concurrency: "unbounded"
+        })
+        const failures = all.flatMap((one) =>
+          Either.isLeft(one) && one.left.error.code !== "not_found" ? [one.left] : []
+        )
+        const done = all.flatMap((one) => Either.isRight(one) ? [one.right] : [])
+        const [first] = failures
+        if (first === undefined) {
+          return yield* changed(
+            name,
+            done.reduce((sum, one) => sum + (one.runtimesDone ?? 0), 0)
+          )
+        }
+        if (parts.length === 1) return yield* Effect.fail<CommandError>(first)
+        const { code, message } = first.error
+        return yield* Effect.fail<CommandError>({
+          error: { code, message: `${failures.length} of ${parts.length} replicas failed: ${message}` } as never
+        })
+      })
+
+    const partsNow = Effect.zipRight(
+      others.look,
+      Effect.map(here, (own): ReadonlyArray<Part> => [own, ...others.last()])
+    )
+
+    const reconnect = (name: string): Effect.Effect<ChangedServer, CommandError> =>
+      Effect.gen(function*() {
+        yield* requireServer(gateway, name)
+        const reached = (yield* partsNow).filter(isReached)
+        const owner = ownerOf(reached, name)
+        if (owner === undefined) return yield* onAll(reached, "reconnect", name)
+        yield* on(owner, "reconnect", name)
+        const stuck = reached.filter((part) => {
+          const state = stateOn(part, name)
+          return part !== owner && state !== undefined && needsHelp.has(state)
+        })
+        yield* Effect.forEach(stuck, (part) => Effect.ignore(on(part, "reconnect", name)), {
+          concurrency: "unbounded",
+          discard: true
+        })
+        return yield* changed(name, 0)
+      })
+
+    const toAll = (action: Action) => (name: string): Effect.Effect<ChangedServer, CommandError> =>
+      Effect.zipRight(
+        requireServer(gateway, name),
+        Effect.flatMap(partsNow, (parts) => onAll(parts, action, name))
+      )
+
+    const runtimesOn = ({ replica }: Part, name: string) =>
+      Effect.option(others.askSoon(replica, ({ servers }) => servers.server({ path: { name } }))).pipe(
+        Effect.map((details) =>
+          details._tag === "None" ? [] : (details.value.runtimes ?? []).map((one) => ({ ...one, replica: replica.id }))
+        )
+      )
+
+    return {
+      status,
+      statusNow,
+      follow,
+      server: (name) =>
+        Effect.gen(function*() {
+          const own = yield* Effect.either(alone.server(name))
+          const { servers }: GatewayStatus = yield* status
+          const server = servers.find((one) => one.name === name)
+          if (server === undefined) return yield* Either.isLeft(own) ? Effect.fail(own.left) : own
+          if (server.sessions === "shared") return server
+          const { id } = gateways.own()
+          const ownRuntimes = Either.isRight(own) ? own.right.runtimes ?? [] : []
+          const rest = yield* Effect.forEach(others.last().filter(isReached), (part) => runtimesOn(part, name), {
+            concurrency: "unbounded"
+          })
+          return { ...server, runtimes: [...ownRuntimes.map((one) => ({ ...one, replica: id })), ...rest.flat()] }
+        }),
+      logs: (query) =>
+        Effect.gen(function*() {
+          const theirs = yield* logs.last(query)
+          // Another replica may know a server that this one does not.
+          const own = yield* theirs.length > 0
+            ? Effect.sync(() => gateway.record.log.last(query.limit, query.server, query.since))
+            : alone.logs(query)
+          const tagged = own.map((line) => OtherLogs.said(line, gateways.own()))
+          return OtherLogs.merged([tagged, theirs]).slice(-query.limit)
+        }),
+      lines: Stream.merge(
+        Stream.map(alone.lines, (line) => OtherLogs.said(line, gateways.own())),
+        logs.added
+      ),
+      reconnect,
+      enable: toAll("enable"),
+      disable: toAll("disable")
+    }
+  })

@@ -1,0 +1,48 @@
+/**
+ * The shared servers that this replica has: since when, and how many requests of other replicas they got.
+ */
+import { Clock, Effect, type Scope } from "effect"
+import type { PassedCounts } from "./Gateways.js"
+
+const none: PassedCounts = { total: 0, failed: 0, givenUp: 0, inFlight: 0 }
+
+/** See the head of the file. */
+export class OwnedServers {
+  readonly #since = new Map<string, number>()
+  readonly #passed = new Map<string, PassedCounts>()
+
+  /** From when on this replica has a server, in milliseconds since 1970; `undefined` if it does not. */
+  since(server: string): number | undefined {
+    return this.#since.get(server)
+  }
+
+  /** Says that this replica has a server, until the scope closes. */
+  own(server: string): Effect.Effect<void, never, Scope.Scope> {
+    const begin = Effect.map(Clock.currentTimeMillis, (now) => void this.#since.set(server, now))
+    return Effect.acquireRelease(begin, () => Effect.sync(() => void this.#since.delete(server)))
+  }
+
+  passed(server: string): PassedCounts {
+    return this.#passed.get(server) ?? none
+  }
+
+  /** Another replica asks something of a server. Call what it returns when that is over: with what went wrong, if something did. */
+  began(server: string): (error: string | undefined) => void {
+    this.#add(server, { ...none, total: 1, inFlight: 1 })
+    return (error) => {
+      const isGivenUp = error === "cancelled"
+      const failed = error === undefined || isGivenUp ? 0 : 1
+      this.#add(server, { total: 0, failed, givenUp: isGivenUp ? 1 : 0, inFlight: -1 })
+    }
+  }
+
+  #add(server: string, more: PassedCounts): void {
+    const { failed, givenUp, inFlight, total } = this.passed(server)
+    this.#passed.set(server, {
+      total: total + more.total,
+      failed: failed + more.failed,
+      givenUp: givenUp + more.givenUp,
+      inFlight: inFlight + more.inFlight
+    })
+  }
+}
