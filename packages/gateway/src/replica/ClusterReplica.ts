@@ -20,13 +20,11 @@ import * as Fibers from "../Fibers.js"
 import type { ClusterOptions } from "../serve/ClusterOptions.js"
 import * as Certificate from "./certificate.js"
 import * as ClusterGateways from "./ClusterGateways.js"
+import { followed } from "./collections.js"
 import type { Replica } from "./Replica.js"
 
 /** What the options of the listener are called. */
 const optionNames = { host: "--cluster-address or --cluster-listen", port: "--cluster-address or --cluster-listen" }
-
-/** What each replica knows at once when another one changes it. */
-const followed = ["grants", "logins", "refused", "clients"]
 
 const notFound = { status: 404, message: "This is for other replicas of the cluster" }
 

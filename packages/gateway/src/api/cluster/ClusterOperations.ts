@@ -151,11 +151,15 @@ export const make = (
         return yield* changed(name, 0)
       })
 
-    const toAll = (action: Action) => (name: string): Effect.Effect<ChangedServer, CommandError> =>
-      Effect.zipRight(
-        requireServer(gateway, name),
-        Effect.flatMap(partsNow, (parts) => onAll(parts, action, name))
-      )
+    /** Those that are not reached, and those that start later, read it from what all replicas keep. */
+    const switchAll = (action: "enable" | "disable") => (name: string): Effect.Effect<ChangedServer, CommandError> =>
+      Effect.gen(function*() {
+        yield* requireServer(gateway, name)
+        const server = gateway.servers.servers().find(({ id }) => id === name)
+        const isKept = server !== undefined && (yield* gateway.servers.switchAll(server, action === "disable"))
+        const parts = yield* partsNow
+        return yield* onAll(isKept ? parts.filter(isReached) : parts, action, name)
+      })
 
     const runtimesOn = ({ replica }: Part, name: string) =>
       Effect.option(others.askSoon(replica, ({ servers }) => servers.server({ path: { name } }))).pipe(
@@ -197,7 +201,7 @@ export const make = (
         logs.added
       ),
       reconnect,
-      enable: toAll("enable"),
-      disable: toAll("disable")
+      enable: switchAll("enable"),
+      disable: switchAll("disable")
     }
   })

@@ -9,6 +9,7 @@ import type { Server } from "../../config/Backends.js"
 import * as ClientGroup from "./ClientGroup.js"
 import { ClientServers, type Pool } from "./ClientServers.js"
 import * as GroupFleet from "./GroupFleet.js"
+import * as SharedSwitches from "./SharedSwitches.js"
 
 export type { Server } from "../../config/Backends.js"
 
@@ -37,6 +38,11 @@ export interface ServerPool {
   readonly isOff: (server: Server) => boolean
   /** Disables or enables a server for new groups. */
   readonly switch: (server: Server, isOff: boolean) => Effect.Effect<void>
+  /**
+   * Has all replicas of the cluster disable or enable a server, also those that start later. Returns whether those learn of it that cannot be
+   * reached now. A gateway that is alone does nothing.
+   */
+  readonly switchAll: (server: Server, isOff: boolean) => Effect.Effect<boolean>
   /** Adds a client. */
   readonly join: (member: ClientGroup.Member) => ClientServers
   /** Calls the listener after each new configuration. Returns a function that removes the listener. */
@@ -78,6 +84,9 @@ const outcome = (
 const connect = (backend: Backend.Backend): Effect.Effect<void> =>
   Effect.flatMap(backend.isConnected, (isConnected) => isConnected ? Effect.void : Effect.ignore(backend.reconnect))
 
+/** How often a replica looks whether somebody has disabled or enabled a server on another one. That asks the database for nothing that is known. */
+const followEvery = "1 second"
+
 /** Options of the pool. */
 export type Options = Partial<Pick<GroupFleet.Settings, "kept" | "replica" | "telemetry" | "waitTimeout">>
 
@@ -95,9 +104,10 @@ export const make = (
     const listeners = new Set<() => void>()
     const changes = yield* PubSub.sliding<void>(1)
 
+    const switches = replica === undefined ? undefined : yield* SharedSwitches.make(replica.state)
     const lastSwitched = (server: Server): Switched | undefined => {
       const last = switched.get(server.id)
-      return last !== undefined && GroupFleet.sameOptions(last.server, server) ? last : undefined
+      return last !== undefined && GroupFleet.sameOptions(last.server, server) ? last : switches?.of(server)
     }
     const isOff = (server: Server): boolean => lastSwitched(server)?.isOff ?? server.lifecycle?.disabled === true
     const settings: GroupFleet.Settings = {
@@ -126,6 +136,25 @@ export const make = (
         ),
         Arr.getSomes
       )
+    const run = yield* FiberSet.makeRuntime<never>()
+    /** Does what somebody has done on another replica. */
+    const follow = ({ look, of }: SharedSwitches.SharedSwitches) =>
+      Effect.gen(function*() {
+        const before = new Map(servers.map((server) => [server.id, { was: of(server), isOff: isOff(server) }]))
+        yield* look
+        for (const server of servers) {
+          const { isOff: wasOff, was } = before.get(server.id) ?? {}
+          if (of(server)?.at === was?.at) continue
+          // What was done here is older.
+          switched.delete(server.id)
+          if (isOff(server) === wasOff) continue
+          const act = ({ disable, enable }: Backend.Backend) => Effect.ignore(isOff(server) ? disable : enable)
+          run(Effect.flatMap(backends(server.id), Effect.forEach(act, { concurrency: "unbounded", discard: true })))
+        }
+      })
+    if (switches !== undefined) {
+      yield* Effect.forkScoped(Effect.interruptible(Effect.forever(Effect.delay(follow(switches), followEvery))))
+    }
     return {
       shared,
       servers: () => servers,
@@ -136,6 +165,7 @@ export const make = (
       isOff,
       switch: (server, isOff) =>
         Effect.map(Clock.currentTimeMillis, (at) => void switched.set(server.id, { server, isOff, at })),
+      switchAll: (server, isOff) => switches?.set(server, isOff) ?? Effect.succeed(true),
       join: (member) => {
         const joined = new ClientServers(pool, member)
         clients.set(member, joined)

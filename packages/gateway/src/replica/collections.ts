@@ -1,0 +1,9 @@
+/**
+ * What replicas keep together, by the names of its collections. Pure.
+ */
+
+/** Which servers somebody has disabled or enabled. */
+export const switches = "switches"
+
+/** Of these, each replica learns at once when another one changes them. */
+export const followed: ReadonlyArray<string> = ["grants", "logins", "refused", "clients", switches]
