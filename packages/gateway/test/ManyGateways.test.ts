@@ -77,11 +77,15 @@ class Crowd implements AsyncDisposable {
     }
   }
 
-  /** A host repeats a request that only reads if its connection breaks. */
+  /** A host repeats a request that only reads if its connection breaks, or it was not sent: the gateway that had it was cut off. */
   async #look(client: Unaware, server: string): Promise<string> {
     const look = () => client.call(`${server}__look`, {}, patience).then(() => "read", outcomeOf)
     const first = await look()
-    return first === "network" ? `${await look()} at the second try` : first === "read" ? first : `read: ${first}`
+    return first === "network" || first === "notSent"
+      ? `${await look()} at the second try`
+      : first === "read"
+      ? first
+      : `read: ${first}`
   }
 
   /** No more calls; ends when each has its answer. */

@@ -19,7 +19,8 @@ export interface Shared {
 }
 
 /** The sessions of clients, which any replica serves. */
-export interface Sessions extends Required<Pick<EndpointOptions, "home" | "onEnded">> {
+export interface Sessions extends Required<Pick<EndpointOptions, "onEnded">> {
+  readonly home: NonNullable<EndpointOptions["home"]>
   /** Serves them through an endpoint. The scope ends the requests that are on their way. */
   readonly serve: (
     endpoint: Pick<McpEndpoint, "handle" | "has">,

@@ -4,6 +4,7 @@
 import * as Listener from "@mcp-lifeline/http-server/Listener"
 import type { ListenError } from "@mcp-lifeline/http-server/ListenError"
 import * as McpEndpoint from "@mcp-lifeline/http-server/McpEndpoint"
+import { refuse } from "@mcp-lifeline/http-server/Refusal"
 import * as SealedId from "@mcp-lifeline/http-server/SealedId"
 import * as Usage from "@mcp-lifeline/http-server/Usage"
 import type { Redacted, Scope } from "effect"
@@ -50,6 +51,13 @@ export interface Endpoint {
 
 /** How long a replica goes on serving when it is stopped, while it says so to those who distribute requests. */
 const notice = Effect.sleep("1 second")
+
+/** Another replica may have what a client needs: who distributes requests asks that one. */
+const withoutLease = {
+  status: 503,
+  message: "This replica of the gateway reaches neither the database nor the other replicas; try again",
+  headers: { "Retry-After": "1" }
+}
 
 /** A gateway that is alone serves every session itself. */
 const alone = ({ handle }: McpEndpoint.McpEndpoint): SessionRoutes => ({
@@ -117,6 +125,7 @@ export const serve = (
         Effect.zipRight(clients.interrupt)
       )
     )
+    const mayServe = (): boolean => shared === undefined || shared.home.own() !== undefined
     const url = `${listener.url}/mcp`
     const usage = yield* Usage.make
     const { servers } = options
@@ -126,12 +135,13 @@ export const serve = (
       replicas: replica?.gateways,
       url,
       clients: Effect.sync(endpoint.sessions),
-      isReady: clients.isReady
+      isReady: Effect.map(clients.isReady, (isReady) => isReady && mayServe())
     }, listener.hasToken)
     yield* listener.serve((request, response, path) => {
       if (path === "/mcp") {
         usage.began(response)
-        routes.handle(request, response)
+        if (mayServe()) routes.handle(request, response)
+        else refuse(response, withoutLease)
       } else if (path === Proof.path) {
         const proof = secret === undefined ? undefined : Proof.answer(secret, request.url ?? "")
         response.writeHead(proof === undefined ? 404 : 200, { "Content-Type": "text/plain" }).end(proof)

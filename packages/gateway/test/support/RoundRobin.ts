@@ -11,6 +11,7 @@ export class RoundRobin implements AsyncDisposable {
   readonly #ports: ReadonlyArray<number>
   readonly #server: Server
   readonly #agent = new Agent({ keepAlive: true, timeout: 2000 })
+  readonly #open = new Set<ServerResponse>()
   #next = 0
 
   private constructor(ports: ReadonlyArray<number>) {
@@ -28,9 +29,16 @@ export class RoundRobin implements AsyncDisposable {
     return new URL(`http://127.0.0.1:${(this.#server.address() as AddressInfo).port}/mcp`)
   }
 
+  /** Breaks the connections of all clients that wait for something. */
+  cut(): void {
+    for (const response of this.#open) response.destroy()
+  }
+
   async #balance(incoming: IncomingMessage, response: ServerResponse): Promise<void> {
     incoming.on("error", () => undefined)
     response.on("error", () => undefined)
+    this.#open.add(response)
+    response.once("close", () => this.#open.delete(response))
     const pieces: Array<Buffer> = []
     for await (const piece of incoming) pieces.push(piece as Buffer)
     const first = this.#next++
