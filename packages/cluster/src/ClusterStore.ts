@@ -98,6 +98,11 @@ export interface Rows {
   readonly change: (change: Change) => Effect.Effect<string | undefined, StoreError>
   /** Says that a row was used. A change of it says so, too. */
   readonly use: (collection: string, key: string) => Effect.Effect<void, StoreError>
+  /** Some of the rows that are too much, at most 1,000: those that were unused for longest. `maxChars`: in their texts, about. */
+  readonly excess: (
+    collection: string,
+    limits: { readonly maxRows: number; readonly maxChars: number }
+  ) => Effect.Effect<ReadonlyArray<readonly [key: string, text: string]>, StoreError>
   /** Removes what is too much: what was unused for longest. That does not count as a change. */
   readonly prune: (collection: string, limits: RowLimits) => Effect.Effect<void, StoreError>
 }

@@ -117,6 +117,15 @@ export const make = (): ClusterStore => {
           const row = rows.get(key)
           if (row !== undefined) rows.set(key, { ...row, usedAt })
         }),
+      excess: (collection, { maxChars, maxRows }) =>
+        Effect.sync(() => {
+          let chars = 0
+          const newest = Array.from(rowsOf(collection)).toSorted(([, a], [, b]) => b.usedAt - a.usedAt)
+          return newest.flatMap(([key, { text }], index) => {
+            chars += text.length
+            return index >= maxRows || chars > maxChars ? [[key, text] as const] : []
+          }).toReversed().slice(0, 1000)
+        }),
       prune: (collection, { maxRows, maxUnused }) =>
         Effect.map(Clock.currentTimeMillis, (now) => {
           const rows = rowsOf(collection)

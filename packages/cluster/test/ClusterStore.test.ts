@@ -229,6 +229,27 @@ const contract = (store: () => ClusterStore): void => {
       expect(await since()).toBe(3)
     })
 
+    it("[X5] is found where it is too much, what was unused for longest first", async () => {
+      const [collection, other] = [newServer(), newServer()]
+      for (
+        const [collection_, key] of [[collection, "a"], [collection, "b"], [other, "z"], [collection, "c"]] as const
+      ) {
+        await change({ collection: collection_, key, before: undefined, text: key.repeat(100) })
+        await later()
+      }
+      const excess = async (maxRows: number, maxChars: number) =>
+        (await run(store().rows.excess(collection, { maxRows, maxChars }))).map(([key]) => key)
+      expect(await excess(3, 1000)).toEqual([])
+      expect(await excess(1, 1000)).toEqual(["a", "b"])
+      expect(await excess(3, 250)).toEqual(["a"])
+      expect(await excess(3, 150)).toEqual(["a", "b"])
+      await use(collection, "a")
+      expect(await run(store().rows.excess(collection, { maxRows: 2, maxChars: 1000 }))).toEqual([[
+        "b",
+        "b".repeat(100)
+      ]])
+    })
+
     it("[D7] is removed where it is too much, and what was unused for longest", async () => {
       const [collection, other] = [newServer(), newServer()]
       const add = async (collection: string, key: string) => {

@@ -60,6 +60,23 @@ export const make = (sql: PgClient.PgClient, limited: Limited): Rows => {
         "write what replicas share",
         sql`UPDATE lifeline_row SET used_at = now() WHERE collection = ${collection} AND key = ${key}`
       ),
+    excess: (collection, { maxChars, maxRows }) =>
+      limited(
+        "find what replicas do not use",
+        Effect.map(
+          decoded(
+            TextRow,
+            sql`
+              SELECT key, text FROM lifeline_row JOIN (
+                SELECT key, row_number() OVER newest AS number, sum(pg_column_size(text)) OVER newest AS chars
+                FROM lifeline_row WHERE collection = ${collection} WINDOW newest AS (ORDER BY used_at DESC, key)
+              ) AS counted USING (key)
+              WHERE collection = ${collection} AND (number > ${maxRows} OR chars > ${maxChars})
+              ORDER BY number DESC LIMIT 1000`
+          ),
+          (rows) => rows.map(({ key, text }) => [key, text] as const)
+        )
+      ),
     prune: (collection, { maxRows, maxUnused }) =>
       limited(
         "remove what replicas do not use",

@@ -104,19 +104,20 @@ export const make = (
     const remembered = (collection: string, key: string): string | undefined =>
       followed.has(collection) ? snapshots.get(collection)?.rows.get(key) : recent.get(collection, key)?.text
 
-    const keep = (id: string, one: Unwritten) =>
-      Effect.suspend(() => {
-        unwritten.delete(id)
-        unwritten.set(id, one)
-        const [oldest] = unwritten.keys()
-        if (unwritten.size > maxUnwritten && oldest !== undefined) unwritten.delete(oldest)
-        return Effect.zipRight(nothingWaits.close, somethingWaits.open)
-      })
-    const drop = (id: string) =>
-      Effect.suspend(() => {
-        unwritten.delete(id)
-        return unwritten.size > 0 ? Effect.void : Effect.zipRight(somethingWaits.close, nothingWaits.open)
-      })
+    const keep = (id: string, one: Unwritten): void => {
+      unwritten.delete(id)
+      unwritten.set(id, one)
+      const [oldest] = unwritten.keys()
+      if (unwritten.size > maxUnwritten && oldest !== undefined) unwritten.delete(oldest)
+      nothingWaits.unsafeClose()
+      somethingWaits.unsafeOpen()
+    }
+    const drop = (id: string): void => {
+      unwritten.delete(id)
+      if (unwritten.size > 0) return
+      somethingWaits.unsafeClose()
+      nothingWaits.unsafeOpen()
+    }
 
     const set: SharedRows["set"] = (collection, key, text) =>
       Effect.gen(function*() {
@@ -133,8 +134,8 @@ export const make = (
           }
           writes++
           remember(collection, key, text)
-          if (Either.isRight(found)) yield* drop(id)
-          else yield* keep(id, { collection, key, before, text, tried })
+          if (Either.isRight(found)) drop(id)
+          else keep(id, { collection, key, before, text, tried })
           return Either.isRight(found)
         }
       }).pipe(Effect.uninterruptible)
@@ -156,7 +157,7 @@ export const make = (
           if (unwritten.get(id) !== one) return
           writes++
           remember(collection, key, found.right)
-          yield* drop(id)
+          drop(id)
         }
       })
     const writeRest = Effect.suspend(() =>

@@ -25,6 +25,8 @@ export class Way {
   asked: Array<string> = []
   /** What is carried out late. */
   readonly late: Array<Effect.Effect<unknown, StoreError>> = []
+  /** What waits before it is carried out. */
+  starting: Effect.Effect<void> = Effect.void
   /** What answers wait for. */
   answering: Effect.Effect<void> = Effect.void
   /** Whether it learns of changes. */
@@ -39,7 +41,9 @@ export class Way {
         const { fate } = this
         this.asked.push(name)
         const failure = Effect.fail(new StoreError({ message: "the database is away" }))
-        if (fate === "ok") return Effect.flatMap(work, (answer) => Effect.as(this.answering, answer))
+        if (fate === "ok") {
+          return Effect.flatMap(Effect.zipRight(this.starting, work), (answer) => Effect.as(this.answering, answer))
+        }
         if (fate === "late") this.late.push(work)
         return fate === "unanswered" ? Effect.zipRight(work, failure) : failure
       })
@@ -53,6 +57,7 @@ export class Way {
       entries: (...given) => over("entries", inner.entries(...given)),
       change: (...given) => over("change", inner.change(...given)),
       use: (...given) => over("use", inner.use(...given)),
+      excess: (...given) => over("excess", inner.excess(...given)),
       prune: (...given) => over("prune", inner.prune(...given))
     })
     const locks = claims(store.locks)

@@ -1,0 +1,207 @@
+/**
+ * What does not fit into the ids of sessions, in the store of a cluster: sealed, and bounded in number, size and age. Nothing reads all of it.
+ *
+ * A session that has ended stays so: no record replaces that of its end, whichever replica writes it, and whenever.
+ */
+import {
+  lifetime,
+  type Record,
+  Record as RecordSchema,
+  type SessionRecords
+} from "@mcp-lifeline/http-server/SessionRecords"
+import { key } from "@mcp-lifeline/state/StateFolder"
+import { Effect, Either, Option, Runtime, Schedule, Schema, type Scope } from "effect"
+import type { ClusterKey } from "../ClusterKey.js"
+import type { ClusterStore, StoreError } from "../ClusterStore.js"
+import { RecentRows } from "./RecentRows.js"
+import * as Seal from "./Seal.js"
+
+const [sessions, floors, floor] = ["sessions", "sessions-ended", "floor"]
+
+/** How much the records of all sessions of the cluster may take. */
+export interface Limits {
+  /** Sessions with a record. Default 500,000. */
+  readonly maxSessions: number
+  /** Characters in all records. Default 1 Gi. */
+  readonly maxChars: number
+  /** After this many writes, looks whether there is too much. Default 1,000. */
+  readonly lookEvery?: number | undefined
+}
+
+const defaultLimits: Limits = { maxSessions: 500_000, maxChars: 1024 * 1024 * 1024 }
+
+/** Records that wait for the store. Of more, the oldest are not kept. */
+const maxUnwritten = 5000
+
+/** How often to try again to write what the store has not taken, and after which pause to ask it again, in milliseconds. */
+const [again, soon] = [1000, 500]
+
+/** Clocks of replicas and of the store may differ so much, in milliseconds. */
+const spare = 24 * 60 * 60 * 1000
+
+/** Statements at a time: the leases of the replica need connections, too. */
+const atOnce = 2
+
+/** Stands for the record of a session that may have ended: its own record was removed, or nobody can look. */
+const presumedEnded: Record = { usedAt: 0, hasEnded: true }
+
+const Floor = Schema.Struct({ endedBefore: Schema.Number })
+
+/** What a replica needs. */
+export interface Options {
+  readonly store: Pick<ClusterStore, "rows">
+  readonly key: ClusterKey
+  readonly limits?: Limits | undefined
+}
+
+/**
+ * The records of the sessions of a cluster. A session of which the store has to be asked, and that does not answer, counts as ended. Throws a
+ * RangeError if the key is too short.
+ */
+export const make = (
+  { key: clusterKey, limits = defaultLimits, store: { rows } }: Options
+): Effect.Effect<SessionRecords, never, Scope.Scope> =>
+  Effect.gen(function*() {
+    const seal = Seal.make(clusterKey)
+    const runtime = yield* Effect.runtime<never>()
+    const permits = yield* Effect.makeSemaphore(atOnce)
+    /** What the store has, as far as this replica knows. */
+    const recent = new RecentRows()
+    const [record, endedBefore] = [Schema.parseJson(RecordSchema), Schema.parseJson(Floor)]
+    const opened = <A>(
+      schema: Schema.Schema<A, string>,
+      collection: string,
+      name: string,
+      sealed: string | undefined
+    ) => {
+      const text = sealed === undefined ? undefined : seal.open(collection, name, sealed)
+      return text === undefined ? undefined : Option.getOrUndefined(Schema.decodeOption(schema)(text))
+    }
+    const { lookEvery = 1000, maxChars, maxSessions } = limits
+    let lookIn = lookEvery
+
+    /** The next record to write of each session, the one that is written now, and what the store has not taken, by name. */
+    const waiting = new Map<string, { record: Record; written: Promise<void> }>()
+    const writing = new Map<string, { readonly record: Record; readonly written: Promise<void> }>()
+    const unwritten = new Map<string, Record>()
+    const wanted = (name: string): Record | undefined =>
+      waiting.get(name)?.record ?? writing.get(name)?.record ?? unwritten.get(name)
+
+    const save = (name: string, next: Record): Effect.Effect<void, StoreError> =>
+      Effect.gen(function*() {
+        const text = seal.seal(sessions, name, Schema.encodeSync(record)(next))
+        let before = recent.get(sessions, name)?.text
+        while (next.hasEnded === true || opened(record, sessions, name, before)?.hasEnded !== true) {
+          const found = yield* rows.change({ collection: sessions, key: name, before, text })
+          recent.set(sessions, name, found)
+          if (found === text) return
+          before = found
+        }
+      })
+    const somethingWaits = yield* Effect.makeLatch(false)
+    const keep = (name: string, next: Record): void => {
+      unwritten.delete(name)
+      unwritten.set(name, next)
+      const [oldest] = unwritten.keys()
+      if (unwritten.size > maxUnwritten && oldest !== undefined) unwritten.delete(oldest)
+      somethingWaits.unsafeOpen()
+    }
+    const writeRest = Effect.suspend(() =>
+      Effect.ignore(Effect.forEach(Array.from(unwritten), ([name, next]) =>
+        permits.withPermits(1)(Effect.suspend(() => {
+          // A later one comes by itself.
+          if (unwritten.get(name) !== next || waiting.has(name) || writing.has(name)) return Effect.void
+          return Effect.map(save(name, next), () => {
+            if (unwritten.get(name) === next) unwritten.delete(name)
+          })
+        })), { discard: true }))
+    )
+    yield* Effect.addFinalizer(() => writeRest)
+    yield* somethingWaits.await.pipe(
+      Effect.zipRight(Effect.sleep(again)),
+      Effect.zipRight(writeRest),
+      Effect.zipRight(Effect.sync(() => unwritten.size === 0 ? somethingWaits.unsafeClose() : undefined)),
+      Effect.forever,
+      Effect.interruptible,
+      Effect.forkScoped
+    )
+
+    /** Sessions without a record that began then or earlier have ended. In seconds since 1970. */
+    const currentFloor = Effect.map(rows.get(floors, floor), (sealed) => ({
+      sealed,
+      endedBefore: opened(endedBefore, floors, floor, sealed)?.endedBefore ?? 0
+    }))
+    const raiseFloor = (to: number) =>
+      Effect.gen(function*() {
+        while (true) {
+          const found = yield* currentFloor
+          if (found.endedBefore >= to) return
+          const text = seal.seal(floors, floor, Schema.encodeSync(endedBefore)({ endedBefore: to }))
+          if ((yield* rows.change({ collection: floors, key: floor, before: found.sealed, text })) === text) return
+        }
+      })
+    const makeRoom = Effect.gen(function*() {
+      while (true) {
+        const excess = yield* rows.excess(sessions, { maxRows: maxSessions, maxChars })
+        if (excess.length === 0) return
+        const ended = excess.map(([name, sealed]) => opened(record, sessions, name, sealed) ?? presumedEnded)
+          .filter(({ hasEnded }) => hasEnded === true)
+        // A session began before it was last used.
+        yield* raiseFloor(ended.reduce((latest, { born, usedAt }) => Math.max(latest, born ?? usedAt / 1000), 0))
+        yield* Effect.forEach(
+          excess,
+          ([name, before]) => rows.change({ collection: sessions, key: name, before, text: undefined }),
+          { discard: true }
+        )
+      }
+    })
+    const removeOld = rows.prune(sessions, { maxRows: Number.MAX_SAFE_INTEGER, maxUnused: lifetime + spare })
+    const clean = permits.withPermits(1)(Effect.ignore(Effect.zipRight(removeOld, makeRoom)))
+    yield* clean.pipe(Effect.repeat(Schedule.spaced("1 day")), Effect.interruptible, Effect.forkScoped)
+
+    const write = (name: string, next: { readonly record: Record; readonly written: Promise<void> }) =>
+      Effect.gen(function*() {
+        waiting.delete(name)
+        writing.set(name, next)
+        const saved = yield* Effect.either(save(name, next.record))
+        writing.delete(name)
+        if (Either.isLeft(saved)) keep(name, next.record)
+        else unwritten.delete(name)
+        if (--lookIn > 0) return
+        lookIn = lookEvery
+        yield* Effect.ignore(makeRoom)
+      }).pipe(permits.withPermits(1))
+
+    return {
+      get: (id, born) => {
+        const name = key(id)
+        const found = Effect.gen(function*() {
+          const sealed = yield* rows.get(sessions, name)
+          recent.set(sessions, name, sealed)
+          const stored = opened(record, sessions, name, sealed)
+          const current = stored?.hasEnded === true ? stored : wanted(name) ?? stored
+          if (current !== undefined || born === undefined) return current
+          return born <= (yield* currentFloor).endedBefore ? presumedEnded : undefined
+        })
+        const unknown = Effect.sync(() => wanted(name) ?? presumedEnded)
+        return Runtime.runPromise(runtime)(found.pipe(
+          Effect.retry(Schedule.intersect(Schedule.spaced(soon), Schedule.recurs(2))),
+          Effect.orElse(() => unknown)
+        ))
+      },
+      set: (id, record) => {
+        const name = key(id)
+        const next = wanted(name)?.hasEnded === true && record.hasEnded !== true ? wanted(name) ?? record : record
+        const before = waiting.get(name)
+        if (before !== undefined) {
+          before.record = next
+          return before.written
+        }
+        const entry = { record: next, written: Promise.resolve() }
+        waiting.set(name, entry)
+        const earlier = writing.get(name)?.written
+        entry.written = (earlier ?? Promise.resolve()).then(() => Runtime.runPromise(runtime)(write(name, entry)))
+        return entry.written
+      }
+    }
+  })

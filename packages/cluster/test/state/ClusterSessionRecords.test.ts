@@ -1,0 +1,189 @@
+import { describe, expect, it } from "@effect/vitest"
+import { lifetime, type Record } from "@mcp-lifeline/http-server/SessionRecords"
+import { key as nameOf } from "@mcp-lifeline/state/StateFolder"
+import { Effect, Exit, Fiber, Scope, TestClock } from "effect"
+import * as MemoryStore from "../../src/MemoryStore.js"
+import * as ClusterSessionRecords from "../../src/state/ClusterSessionRecords.js"
+import { key, Way } from "./Replica.js"
+
+/** The records of one replica. */
+const records = (way: Way, limits?: ClusterSessionRecords.Limits) =>
+  Effect.map(ClusterSessionRecords.make({ store: way.store, key, limits }), ({ get, set }) => ({
+    get: (id: string, born?: number) => Effect.promise(() => get(id, born)),
+    set: (id: string, record: Record) => Effect.promise(() => set(id, record)),
+    /** Does not wait until it is written. */
+    begin: (id: string, record: Record) => Effect.sync(() => void set(id, record))
+  }))
+
+const two = (limits?: ClusterSessionRecords.Limits) =>
+  Effect.gen(function*() {
+    const store = MemoryStore.make()
+    const ways = [new Way(store), new Way(store)] as const
+    return { store, ways, a: yield* records(ways[0], limits), b: yield* records(ways[1], limits) }
+  })
+
+const ended = { usedAt: 10, hasEnded: true, born: 5 }
+const presumed = { usedAt: 0, hasEnded: true }
+
+describe("the records of sessions", () => {
+  it.scoped("[D7] are the same for all replicas, and sealed", () =>
+    Effect.gen(function*() {
+      const { a, b, store } = yield* two()
+      expect(yield* b.get("one", 1)).toBeUndefined()
+      yield* a.set("one", { usedAt: 1, level: "a secret" })
+      expect(yield* b.get("one", 1)).toEqual({ usedAt: 1, level: "a secret" })
+      yield* b.set("one", { usedAt: 2, level: "info", subscriptions: ["test://a"], initialize: { a: 1 } })
+      yield* a.set("two", { usedAt: 3 })
+      expect(yield* a.get("one")).toEqual({
+        usedAt: 2,
+        level: "info",
+        subscriptions: ["test://a"],
+        initialize: { a: 1 }
+      })
+      const rows = yield* store.rows.entries("sessions")
+      expect(rows.map(([name]) => name)).toEqual(["one", "two"].map((id) => nameOf(id)).toSorted())
+      expect(JSON.stringify(rows)).not.toMatch(/one|secret|level/)
+    }))
+
+  it.scoped("[D7] of a session that has ended stay so, whoever writes later", () =>
+    Effect.gen(function*() {
+      const { a, b } = yield* two()
+      yield* b.set("one", { usedAt: 1, level: "info" })
+      yield* a.set("one", ended)
+      yield* b.set("one", { usedAt: 20, level: "debug" })
+      yield* a.begin("one", { usedAt: 30 })
+      expect([yield* a.get("one", 5), yield* b.get("one", 5)]).toEqual([ended, ended])
+      yield* b.set("one", { ...ended, usedAt: 40 })
+      expect(yield* a.get("one", 5)).toEqual({ ...ended, usedAt: 40 })
+    }))
+
+  it.scoped("[G17] of a flood of what one client asks for, only the last is written, in its order", () =>
+    Effect.gen(function*() {
+      const { a, b, ways } = yield* two()
+      yield* TestClock.adjust("1 second")
+      ways[0].asked = []
+      for (let n = 1; n <= 1000; n++) {
+        yield* a.begin("one", { usedAt: n, level: `level ${n}` })
+        yield* a.begin("two", { usedAt: n })
+      }
+      yield* a.begin("one", { usedAt: 1001 })
+      yield* a.begin("two", { usedAt: 1001 })
+      expect([yield* a.get("one"), yield* a.get("two")]).toEqual([{ usedAt: 1001 }, { usedAt: 1001 }])
+      yield* Effect.all([a.set("one", { usedAt: 1002 }), a.set("two", { usedAt: 1002 })], { concurrency: 2 })
+      expect([yield* b.get("one"), yield* b.get("two")]).toEqual([{ usedAt: 1002 }, { usedAt: 1002 }])
+      expect(ways[0].asked.filter((what) => what === "change").length).toBeLessThan(10)
+    }))
+
+  it.scoped("[D7] of a session are written in their order", () =>
+    Effect.gen(function*() {
+      const { a, b, ways } = yield* two()
+      yield* TestClock.adjust("1 second")
+      const start = yield* Effect.makeLatch()
+      ways[0].starting = start.await
+      yield* a.begin("one", { usedAt: 1 })
+      yield* Effect.promise(() => new Promise(setImmediate))
+      ways[0].starting = Effect.void
+      yield* a.begin("one", { usedAt: 2 })
+      yield* a.set("another", { usedAt: 1 })
+      yield* start.open
+      yield* a.set("one", { usedAt: 3 })
+      expect(yield* b.get("one")).toEqual({ usedAt: 3 })
+      yield* a.begin("one", { usedAt: 4 })
+      expect(yield* a.get("one")).toEqual({ usedAt: 4 })
+    }))
+
+  it.scoped.each(["refused", "unanswered"] as const)(
+    "[G10][D5] that the store did not take are there as long as the process, and written when it is back: %s",
+    (fate) =>
+      Effect.gen(function*() {
+        const { a, b, ways } = yield* two()
+        yield* a.set("one", { usedAt: 1, level: "first" })
+        ways[0].fate = fate
+        yield* a.set("one", { usedAt: 2, level: "second" })
+        yield* a.set("two", ended)
+        yield* a.begin("two", { usedAt: 11 })
+        const read = yield* Effect.fork(Effect.all([a.get("one", 1), a.get("two", 5)]))
+        yield* TestClock.adjust("1 minute")
+        expect(yield* Fiber.join(read)).toEqual([{ usedAt: 2, level: "second" }, ended])
+        ways[0].fate = "ok"
+        yield* TestClock.adjust("1 second")
+        yield* Effect.promise(() => new Promise(setImmediate))
+        expect([yield* b.get("one", 1), yield* b.get("two", 5)]).toEqual([{ usedAt: 2, level: "second" }, ended])
+      })
+  )
+
+  it.scoped("[D7] that were written late do not bring a session back that has ended since", () =>
+    Effect.gen(function*() {
+      const { a, b, ways } = yield* two()
+      yield* a.set("one", { usedAt: 1 })
+      ways[0].fate = "refused"
+      yield* a.set("one", { usedAt: 2, level: "late" })
+      yield* b.set("one", ended)
+      ways[0].fate = "ok"
+      expect(yield* a.get("one", 5)).toEqual(ended)
+      yield* TestClock.adjust("2 seconds")
+      expect([yield* a.get("one", 5), yield* b.get("one", 5)]).toEqual([ended, ended])
+    }))
+
+  it.scoped("[D7] that nobody can read are as if the session had ended", () =>
+    Effect.gen(function*() {
+      const { a, b, ways } = yield* two()
+      yield* b.set("one", { usedAt: 1 })
+      yield* a.get("one", 1)
+      ways[0].fate = "refused"
+      const read = yield* Effect.fork(Effect.all([a.get("one", 1), a.get("two", 1)]))
+      yield* TestClock.adjust("10 seconds")
+      expect(yield* Fiber.join(read)).toEqual([presumed, presumed])
+      const patient = yield* Effect.fork(a.get("one", 1))
+      yield* TestClock.adjust("600 millis")
+      ways[0].fate = "ok"
+      yield* TestClock.adjust("600 millis")
+      expect(yield* Fiber.join(patient)).toEqual({ usedAt: 1 })
+    }))
+
+  it.scoped("[G10] are written at the end, if they have not been before", () =>
+    Effect.gen(function*() {
+      const store = MemoryStore.make()
+      const [way, scope] = [new Way(store), yield* Scope.make()]
+      const a = yield* Scope.extend(records(way), scope)
+      way.fate = "refused"
+      yield* a.set("one", ended)
+      way.fate = "ok"
+      yield* Scope.close(scope, Exit.void)
+      expect(yield* (yield* records(new Way(store))).get("one")).toEqual(ended)
+    }))
+
+  it.scoped("[X5] are removed when no session can need them", () =>
+    Effect.gen(function*() {
+      const { a, b, store } = yield* two()
+      yield* a.set("old", { usedAt: 0 })
+      yield* TestClock.adjust(lifetime)
+      yield* b.set("new", { usedAt: lifetime })
+      expect(yield* a.get("old")).toEqual({ usedAt: 0 })
+      yield* TestClock.adjust("3 days")
+      expect((yield* store.rows.entries("sessions")).map(([name]) => name)).toEqual([nameOf("new")])
+    }))
+
+  it.scoped("[X5] are never many more than promised, and those that made room have ended if they may have", () =>
+    Effect.gen(function*() {
+      const { a, b, store } = yield* two({ maxSessions: 3, maxChars: 100_000, lookEvery: 1 })
+      for (let born = 1; born <= 2; born++) {
+        yield* a.set(`ended ${born}`, { usedAt: born * 1000 + 500, hasEnded: true, born })
+        yield* TestClock.adjust("1 second")
+      }
+      expect(yield* b.get("other", 1)).toBeUndefined()
+      for (let used = 3; used <= 8; used++) {
+        yield* a.set(`alive ${used}`, { usedAt: used * 1000 })
+        yield* TestClock.adjust("1 second")
+        expect((yield* store.rows.entries("sessions")).length).toBeLessThanOrEqual(3)
+      }
+      // Neither replica has a record of them.
+      for (const one of [a, b]) {
+        expect(yield* one.get("ended 1", 1)).toEqual(presumed)
+        expect(yield* one.get("ended 2", 2)).toEqual(presumed)
+        expect(yield* one.get("alive 3", 3)).toBeUndefined()
+        expect(yield* one.get("alive 8", 3)).toEqual({ usedAt: 8000 })
+        expect(yield* one.get("ended 1")).toBeUndefined()
+      }
+    }))
+})
