@@ -39,13 +39,29 @@ const [again, soon] = [1000, 500]
 /** Clocks of replicas and of the store may differ so much, in milliseconds. */
 const spare = 24 * 60 * 60 * 1000
 
-/** Statements at a time: the leases of the replica need connections, too. */
+/** Records written at a time: the leases of the replica need connections, too. */
 const atOnce = 2
 
 /** Stands for the record of a session that may have ended: its own record was removed, or nobody can look. */
 const presumedEnded: Record = { usedAt: 0, hasEnded: true }
 
 const Floor = Schema.Struct({ endedBefore: Schema.Number })
+
+/** A record that is to be written. */
+interface Waiting {
+  record: Record
+  readonly written: Promise<void>
+  readonly done: () => void
+}
+
+/** The first of those that wait for nobody else. */
+const firstOf = <A>(
+  waiting: ReadonlyMap<string, A>,
+  writing: ReadonlyMap<string, unknown>
+): readonly [name: string, next: A] | undefined => {
+  for (const one of waiting) if (!writing.has(one[0])) return one
+  return undefined
+}
 
 /** What a replica needs. */
 export interface Options {
@@ -64,7 +80,6 @@ export const make = (
   Effect.gen(function*() {
     const seal = Seal.make(clusterKey)
     const runtime = yield* Effect.runtime<never>()
-    const permits = yield* Effect.makeSemaphore(atOnce)
     /** What the store has, as far as this replica knows. */
     const recent = new RecentRows()
     const [record, endedBefore] = [Schema.parseJson(RecordSchema), Schema.parseJson(Floor)]
@@ -81,11 +96,11 @@ export const make = (
     let lookIn = lookEvery
 
     /** The next record to write of each session, the one that is written now, and what the store has not taken, by name. */
-    const waiting = new Map<string, { record: Record; written: Promise<void> }>()
-    const writing = new Map<string, { readonly record: Record; readonly written: Promise<void> }>()
+    const waiting = new Map<string, Waiting>()
+    const writing = new Map<string, Record>()
     const unwritten = new Map<string, Record>()
     const wanted = (name: string): Record | undefined =>
-      waiting.get(name)?.record ?? writing.get(name)?.record ?? unwritten.get(name)
+      waiting.get(name)?.record ?? writing.get(name) ?? unwritten.get(name)
 
     const save = (name: string, next: Record): Effect.Effect<void, StoreError> =>
       Effect.gen(function*() {
@@ -106,17 +121,44 @@ export const make = (
       if (unwritten.size > maxUnwritten && oldest !== undefined) unwritten.delete(oldest)
       somethingWaits.unsafeOpen()
     }
+    /** Writes a record while nobody else writes one of the session. Fails if the store is away. */
+    const alone = (name: string, next: Record) =>
+      Effect.suspend(() => {
+        writing.set(name, next)
+        const done = Effect.sync(() => void writing.delete(name))
+        return Effect.uninterruptible(Effect.ensuring(save(name, next), done))
+      })
     const writeRest = Effect.suspend(() =>
-      Effect.ignore(Effect.forEach(Array.from(unwritten), ([name, next]) =>
-        permits.withPermits(1)(Effect.suspend(() => {
-          // A later one comes by itself.
-          if (unwritten.get(name) !== next || waiting.has(name) || writing.has(name)) return Effect.void
-          return Effect.map(save(name, next), () => {
-            if (unwritten.get(name) === next) unwritten.delete(name)
-          })
-        })), { discard: true }))
+      Effect.ignore(Effect.forEach(Array.from(unwritten), ([name, next]) => {
+        // A later one comes by itself.
+        if (unwritten.get(name) !== next || waiting.has(name) || writing.has(name)) return Effect.void
+        return Effect.map(alone(name, next), () => {
+          if (unwritten.get(name) === next) unwritten.delete(name)
+          if (waiting.size > 0) hasWork.unsafeOpen()
+        })
+      }, { discard: true }))
     )
-    yield* Effect.addFinalizer(() => writeRest)
+    const hasWork = yield* Effect.makeLatch(false)
+    /** Writes the next record that waits. */
+    const writeNext = Effect.gen(function*() {
+      const [name, next] = firstOf(waiting, writing) ?? []
+      if (name === undefined || next === undefined) return hasWork.unsafeClose()
+      waiting.delete(name)
+      const saved = yield* Effect.either(alone(name, next.record))
+      if (Either.isLeft(saved)) keep(name, next.record)
+      else unwritten.delete(name)
+      next.done()
+      if (waiting.size > 0) hasWork.unsafeOpen()
+      if (--lookIn > 0) return
+      lookIn = lookEvery
+      yield* Effect.ignore(makeRoom)
+    })
+    yield* Effect.addFinalizer(() =>
+      Effect.zipRight(
+        Effect.whileLoop({ while: () => waiting.size > 0, body: () => writeNext, step: () => {} }),
+        writeRest
+      )
+    )
     yield* somethingWaits.await.pipe(
       Effect.zipRight(Effect.sleep(again)),
       Effect.zipRight(writeRest),
@@ -156,21 +198,11 @@ export const make = (
       }
     })
     const removeOld = rows.prune(sessions, { maxRows: Number.MAX_SAFE_INTEGER, maxUnused: lifetime + spare })
-    const clean = permits.withPermits(1)(Effect.ignore(Effect.zipRight(removeOld, makeRoom)))
+    const clean = Effect.ignore(Effect.zipRight(removeOld, makeRoom))
     yield* clean.pipe(Effect.repeat(Schedule.spaced("1 day")), Effect.interruptible, Effect.forkScoped)
 
-    const write = (name: string, next: { readonly record: Record; readonly written: Promise<void> }) =>
-      Effect.gen(function*() {
-        waiting.delete(name)
-        writing.set(name, next)
-        const saved = yield* Effect.either(save(name, next.record))
-        writing.delete(name)
-        if (Either.isLeft(saved)) keep(name, next.record)
-        else unwritten.delete(name)
-        if (--lookIn > 0) return
-        lookIn = lookEvery
-        yield* Effect.ignore(makeRoom)
-      }).pipe(permits.withPermits(1))
+    const worker = Effect.forever(Effect.zipRight(hasWork.await, Effect.uninterruptible(writeNext)))
+    for (let count = 0; count < atOnce; count++) yield* Effect.forkScoped(Effect.interruptible(worker))
 
     return {
       get: (id, born) => {
@@ -197,11 +229,13 @@ export const make = (
           before.record = next
           return before.written
         }
-        const entry = { record: next, written: Promise.resolve() }
-        waiting.set(name, entry)
-        const earlier = writing.get(name)?.written
-        entry.written = (earlier ?? Promise.resolve()).then(() => Runtime.runPromise(runtime)(write(name, entry)))
-        return entry.written
+        let done = (): void => {}
+        const written = new Promise<void>((resolve) => {
+          done = resolve
+        })
+        waiting.set(name, { record: next, written, done })
+        hasWork.unsafeOpen()
+        return written
       }
     }
   })
