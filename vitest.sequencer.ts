@@ -46,6 +46,8 @@ const longest = [
   "transport-stdio/test/host",
   "gateway/test/LinearText",
   "gateway/test/http/Restart",
+  "gateway/test/DemoCluster",
+  "gateway/test/ClusterBundle",
   "gateway/test/Wrap",
   "gateway/test/WrapMore",
   "transport-http/test/Stateless",
