@@ -28,6 +28,9 @@ export interface ClusterGateways {
 /** How much of its id names a replica. */
 const idShown = 8
 
+/** The part of an id that names a replica. */
+export const shownId = (id: string): string => id.slice(0, idShown)
+
 const prefix = "/cluster/gateway"
 
 const starting = { status: 503, message: "This replica is starting or stopping" }
@@ -38,7 +41,7 @@ export const make = ({ address, key, membership }: Options): ClusterGateways => 
   const owned = new OwnedServers()
   const notYet: Handler = (_request, response) => refuse(response, starting)
   let answer = notYet
-  const nameOf = ({ address, id }: ReplicaName): ReplicaName => ({ id: id.slice(0, idShown), address })
+  const nameOf = ({ address, id }: ReplicaName): ReplicaName => ({ id: shownId(id), address })
   return {
     owned,
     handle: (request, response, path) => paths.handle(request, response, path, answer),

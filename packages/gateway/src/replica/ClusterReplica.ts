@@ -20,6 +20,7 @@ import * as Fibers from "../Fibers.js"
 import type { ClusterOptions } from "../serve/ClusterOptions.js"
 import * as Certificate from "./certificate.js"
 import * as ClusterGateways from "./ClusterGateways.js"
+import * as ClusterMetrics from "./ClusterMetrics.js"
 import { followed } from "./collections.js"
 import type { Replica } from "./Replica.js"
 
@@ -31,11 +32,12 @@ const notFound = { status: 404, message: "This is for other replicas of the clus
 const startError = ({ cause, message }: { readonly message: string; readonly cause?: unknown }): StartError =>
   new StartError({ message: `--cluster: ${message}`, cause })
 
-/** Joins the cluster, until the scope closes. `key`: the key of sessions, by which replicas know each other. */
+/** Joins the cluster, until the scope closes. `key`: the key of sessions, by which replicas know each other. `id`: of this replica, at first. */
 export const make = (
   { address, certificate, listen, store: url }: ClusterOptions,
   key: Redacted.Redacted,
-  folder: StateFolder["Type"]
+  folder: StateFolder["Type"],
+  id?: string
 ): Effect.Effect<Replica, StartError, Scope.Scope> =>
   Effect.gen(function*() {
     const tls = certificate === undefined ? undefined : yield* Certificate.load(certificate)
@@ -43,13 +45,14 @@ export const make = (
     const store = yield* Effect.mapError(PostgresStore.make({ url, terms: defaults }), startError)
     const ownAddress = address ?? listener.url
     const cluster = yield* Effect.mapError(
-      Cluster.make({ store, key, address: ownAddress }),
+      Cluster.make({ store, key, id, address: ownAddress }),
       startError
     )
     const { fork } = yield* Fibers.make()
     let handlePassed: SessionRouter.SessionRouter["handlePassed"] = SessionRouter.refusePassed
     const { membership, watchdog } = cluster
     const { gateways, handle, owned } = ClusterGateways.make({ address: ownAddress, key, membership })
+    yield* ClusterMetrics.follow(membership, ClusterGateways.shownId, ownAddress)
     yield* listener.serve((request, response, path) => {
       const isTheirs = cluster.handle(request, response, path) || handlePassed(request, response, path)
         || handle(request, response, path)

@@ -2,6 +2,7 @@
  * The shared servers that this replica has: since when, and how many requests of other replicas they got.
  */
 import { Clock, Effect, type Scope } from "effect"
+import * as ClusterMetrics from "./ClusterMetrics.js"
 import type { PassedCounts } from "./Gateways.js"
 
 const none: PassedCounts = { total: 0, failed: 0, givenUp: 0, inFlight: 0 }
@@ -19,7 +20,10 @@ export class OwnedServers {
   /** Says that this replica has a server, until the scope closes. */
   own(server: string): Effect.Effect<void, never, Scope.Scope> {
     const begin = Effect.map(Clock.currentTimeMillis, (now) => void this.#since.set(server, now))
-    return Effect.acquireRelease(begin, () => Effect.sync(() => void this.#since.delete(server)))
+    return Effect.zipRight(
+      ClusterMetrics.owns(server),
+      Effect.acquireRelease(begin, () => Effect.sync(() => void this.#since.delete(server)))
+    )
   }
 
   passed(server: string): PassedCounts {

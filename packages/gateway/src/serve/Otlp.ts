@@ -27,11 +27,19 @@ const headersOf = (text: string | undefined): Record<string, string> =>
 
 const millis = (text: string | undefined): number | undefined => Number(text) > 0 ? Number(text) : undefined
 
-/** A tracer, an export of Effect's metrics and a logger, for the signals that have an endpoint. */
-export const layer = (env: NodeJS.ProcessEnv): Layer.Layer<never> => {
+/**
+ * A tracer, an export of Effect's metrics and a logger, for the signals that have an endpoint. `instance`: which of several processes this is,
+ * unless the variables say so.
+ */
+export const layer = (env: NodeJS.ProcessEnv, instance?: string): Layer.Layer<never> => {
+  const isInstanceNamed = /(^|,)\s*service\.instance\.id=/.test(env["OTEL_RESOURCE_ATTRIBUTES"] ?? "")
   const isNamed = env["OTEL_SERVICE_NAME"] || /(^|,)\s*service\.name=/.test(env["OTEL_RESOURCE_ATTRIBUTES"] ?? "")
   // The library reads the variables itself for what is not set here.
-  const resource = { ...(isNamed ? {} : { serviceName: "mcp-lifeline" }), serviceVersion: version }
+  const resource = {
+    ...(isNamed ? {} : { serviceName: "mcp-lifeline" }),
+    serviceVersion: version,
+    ...(instance === undefined || isInstanceNamed ? {} : { attributes: { "service.instance.id": instance } })
+  }
   const optionsOf = (signal: Signal) => {
     const url = endpointOf(signal, env)
     const own = env[`OTEL_EXPORTER_OTLP_${signal.toUpperCase()}_HEADERS`]

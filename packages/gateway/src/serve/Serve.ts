@@ -6,6 +6,7 @@ import { LifelineTelemetry } from "@mcp-lifeline/opentelemetry"
 import * as StateFolder from "@mcp-lifeline/state/StateFolder"
 import type { Scope } from "effect"
 import { Clock, Effect, Logger, Redacted, Stream } from "effect"
+import { randomUUID } from "node:crypto"
 import { resolve } from "node:path"
 import type * as EventLog from "../api/EventLog.js"
 import * as Record from "../api/Record.js"
@@ -126,17 +127,18 @@ export const run = (
     const plain = yield* Output.make
     const isJson = options.logFormat === "json"
     const output = isJson ? JsonLog.over(plain) : plain
+    const replicaId = options.cluster === undefined ? undefined : randomUUID()
     const problem = OtlpEndpoint.problem(process.env)
     if (problem !== undefined) yield* output.problem(`no telemetry is sent: ${problem}`)
     else if (OtlpEndpoint.isEnabled(process.env)) {
       const Otlp = yield* Effect.promise(() => import("./Otlp.js"))
-      return yield* Effect.provide(serveWithLog(options, plain), Otlp.layer(process.env))
+      return yield* Effect.provide(serveWithLog(options, plain, replicaId), Otlp.layer(process.env, replicaId))
     }
-    return yield* serveWithLog(options, plain)
+    return yield* serveWithLog(options, plain, replicaId)
   })
 
 /** Serves, and writes the log in the chosen format. */
-const serveWithLog = (options: Options, plain: Output.Output) =>
+const serveWithLog = (options: Options, plain: Output.Output, replicaId: string | undefined) =>
   Effect.gen(function*() {
     const isJson = options.logFormat === "json"
     const show = (entry: EventLog.Entry) =>
@@ -150,24 +152,26 @@ const serveWithLog = (options: Options, plain: Output.Output) =>
       isJson ? JsonLog.jsonLogger(plain) : Output.logger(plain),
       JsonLog.logger(record.log.add)
     )
-    return yield* serve(options, record, isJson ? JsonLog.over(plain) : plain).pipe(
+    return yield* serve(options, record, isJson ? JsonLog.over(plain) : plain, replicaId).pipe(
       Effect.provide([StateFolder.layer, Logger.replace(Logger.defaultLogger, logger)])
     )
   })
 
 /** Joins a cluster. Nothing of that is loaded without the option. */
-const joined = (options: ClusterOptions, key: PersistentSessions.KeyOptions) =>
+const joined = (options: ClusterOptions, key: PersistentSessions.KeyOptions, id: string | undefined) =>
   Effect.gen(function*() {
     const folder = yield* StateFolder.StateFolder
     const secret = yield* PersistentSessions.sessionKey(key, folder)
     const ClusterReplica = yield* Effect.promise(() => import("../replica/ClusterReplica.js"))
-    return yield* ClusterReplica.make(options, secret, folder)
+    return yield* ClusterReplica.make(options, secret, folder, id)
   })
 
-const serve = (options: Options, record: Record.Record, output: Output.Output) =>
+const serve = (options: Options, record: Record.Record, output: Output.Output, replicaId: string | undefined) =>
   Effect.gen(function*() {
     const token = yield* Token.find(options)
-    const replica = options.cluster === undefined ? undefined : yield* joined(options.cluster, options.sessionKey)
+    const replica = options.cluster === undefined
+      ? undefined
+      : yield* joined(options.cluster, options.sessionKey, replicaId)
     const state = Effect.provideService(StateFolder.StateFolder, replica?.state ?? (yield* StateFolder.StateFolder))
     const configuration = options.config === undefined
       ? undefined
