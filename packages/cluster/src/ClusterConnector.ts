@@ -29,6 +29,8 @@ export interface Options {
   readonly server: string
   /** Starts the server on this replica. */
   readonly local: Connector
+  /** Whether this replica may take the server. Must not throw. Default: it may. */
+  readonly mayTake?: (() => boolean) | undefined
   /** Connects to the server on the replica that has it. */
   readonly remote: (owner: Ownership) => Connector
   /** Runs while this replica has the server, whether it is connected or not, until its scope closes. */
@@ -69,7 +71,7 @@ export interface ClusterConnector extends Connector {
 
 /** Makes the connector. When the scope closes, this replica gives the server to the others: close the backend first. */
 export const make = (
-  { local, membership, remote, server, store, unwatch, watch, whileOwned = Effect.void }: Options
+  { local, mayTake = () => true, membership, remote, server, store, unwatch, watch, whileOwned = Effect.void }: Options
 ): Effect.Effect<ClusterConnector, never, Scope.Scope> =>
   Effect.gen(function*() {
     let taken: Taken | undefined
@@ -124,6 +126,7 @@ export const make = (
     /** Takes a free server, unless a replica that should take it before does. */
     const take = (held: Held): Effect.Effect<Ownership | undefined, StoreError> =>
       Effect.gen(function*() {
+        if (!mayTake()) return undefined
         const before = rank(server, held.id, membership.replicas().map(({ id }) => id), yield* store.loads)
         if (before > 0) yield* Effect.sleep(before * patience)
         const found = before > 0 ? yield* store.find(server) : undefined

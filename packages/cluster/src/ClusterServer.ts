@@ -17,6 +17,8 @@ export interface Options {
   readonly name: string
   /** Starts the server on this replica, with `Watchdog.env` in its environment. */
   readonly local: Connector
+  /** Whether this replica may have the server, as far as it is concerned; else it leaves it to others, who may. Must not throw. Default: it may. */
+  readonly mayRun?: (() => boolean) | undefined
   /** The backend that has the connector. After a change of its options it may be another one. Called once it is there; must not throw. */
   readonly backend: () => Backend.Backend
   /** Runs while this replica has the server, whether it is connected or not, until its scope closes. */
@@ -33,13 +35,16 @@ const limited = <A>(work: Effect.Effect<A>): Effect.Effect<void> =>
 /** How often is looked whether they have ended, in milliseconds. */
 const look = 50
 
+/** How often is looked whether this replica may still have it. */
+const mayRunEvery = "1 second"
+
 /** The connector of the server's backend, and the server as this replica has it. */
 export interface ClusterServer extends ClusterConnector.ClusterConnector, WantedServer {}
 
 /** Makes the connector of the backend. When the scope closes, this replica gives the server to the others: close the backend first. */
 export const make = (options: Options): Effect.Effect<ClusterServer, never, Scope.Scope> =>
   Effect.gen(function*() {
-    const { backend, cluster, name } = options
+    const { backend, cluster, mayRun = () => true, name } = options
     const connector = yield* connectorOf(options)
     const status = Effect.suspend(() => backend().status)
     const calls = Effect.map(status, ({ inFlight, waiting }) => inFlight + waiting)
@@ -57,6 +62,8 @@ export const make = (options: Options): Effect.Effect<ClusterServer, never, Scop
       handOver: given(false),
       stop: Effect.zipRight(limited(Effect.zipRight(given(true), ended)), limited(connector.unserve))
     }
+    const leaving = Effect.suspend(() => connector.isHere() && !mayRun() ? server.handOver : Effect.void)
+    yield* Effect.forkScoped(Effect.interruptible(Effect.forever(Effect.delay(leaving, mayRunEvery))))
     yield* Effect.acquireRelease(
       Effect.sync(() => cluster.servers.add(server)),
       () => Effect.sync(() => cluster.servers.delete(server))
@@ -65,7 +72,7 @@ export const make = (options: Options): Effect.Effect<ClusterServer, never, Scop
   })
 
 const connectorOf = (
-  { backend, began, cluster, local, name, whileOwned: also = Effect.void }: Options
+  { backend, began, cluster, local, mayRun, name, whileOwned: also = Effect.void }: Options
 ): Effect.Effect<ClusterConnector.ClusterConnector, never, Scope.Scope> => {
   const { hop, membership, store, watchdog } = cluster
   let introduction: Introduction | undefined
@@ -100,6 +107,7 @@ const connectorOf = (
     store,
     server: name,
     local: heard,
+    mayTake: mayRun,
     remote: (owner) => hop.connector(name, owner),
     whileOwned,
     watch: watchdog.group,

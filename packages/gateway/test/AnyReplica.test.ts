@@ -10,7 +10,6 @@ import {
   ResourceUpdatedNotificationSchema,
   ToolListChangedNotificationSchema
 } from "@modelcontextprotocol/sdk/types.js"
-import { readFileSync, writeFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest"
 import { isFull } from "../../testing/test/support/Full.js"
@@ -197,11 +196,32 @@ describe.skipIf(!Postgres.isInstalled || !isFull || process.platform !== "linux"
       await home.start()
     })
 
+    it("[D1][D8] has the server as it is configured anew on one replica, until it is the same on all", async () => {
+      const { call } = await connected()
+      const before = Number(await call("shared__pid"))
+      const owner = all.owner(before)!
+      const newest = all.replicas.find((one) => one !== owner)!
+      const configured = { ...newest.configured, shared: { ...chatty, args: [...chatty.args, "new"] } }
+      newest.configure(configured)
+      const owning = async () => all.owner(Number(await call("shared__pid")))
+      await expect.poll(owning, { timeout: patience }).toBe(newest)
+      const warned = async () => {
+        const status = await (await fetch(new URL("/api/status", owner.url))).json() as {
+          readonly servers: ReadonlyArray<{ readonly name: string; readonly warnings: ReadonlyArray<string> }>
+        }
+        const warnings = status.servers.find(({ name }) => name === "shared")!.warnings
+        return warnings.filter((warning) => warning.includes("has an older configuration")).length
+      }
+      await expect.poll(warned, { timeout: patience }).toBe(2)
+      for (const replica of all.replicas) replica.configure(configured)
+      await expect.poll(warned, { timeout: patience }).toBe(0)
+      expect(await owning()).toBe(newest)
+    })
+
     it("[D3] hears of changed lists from all replicas", async () => {
       const { client, heard } = await connected()
       await client.listTools()
-      const config = JSON.parse(readFileSync(all.config, "utf8"))
-      writeFileSync(all.config, JSON.stringify({ mcpServers: { ...config.mcpServers, more: chatty } }))
+      for (const replica of all.replicas) replica.configure({ ...replica.configured, more: chatty })
       await expect.poll(async () => {
         const { tools } = await client.listTools()
         return tools.some(({ name }) => name === "more__pid")

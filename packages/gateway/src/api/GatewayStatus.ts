@@ -49,6 +49,8 @@ export const Server = Schema.Struct({
   server: Schema.NullOr(Schema.Struct({ name: Schema.String, version: Schema.String })),
   sessions: Schema.Literal("shared", "per-client"),
   owner: Schema.optional(Owner),
+  /** Only in a cluster: the address of a replica that has a newer configuration of it, which counts. */
+  newerOn: Schema.optional(Schema.String),
   /** For a server of which each client has its own: how many runtimes there are. */
   runtimesByState: Schema.optional(Schema.partialWith(Schema.Record({ key: State, value: count }), { exact: true })),
   counts: Schema.Struct({ tools: count, prompts: count, resources: count }),

@@ -171,6 +171,7 @@ const serverOf = (
     : status.lastError === undefined || status.lastErrorAt === undefined
     ? undefined
     : { message: status.lastError, at: status.lastErrorAt }
+  const newerOn = gateway.servers.newerOn(server.id)
   return {
     name: server.id,
     state,
@@ -179,6 +180,7 @@ const serverOf = (
     target: server.connector.target,
     sessions: status === undefined ? "per-client" : "shared",
     ...ownerOf(gateway, server.id),
+    ...(newerOn === undefined ? {} : { newerOn }),
     calls: ownCalls(gateway, server.id, record?.calls.counts ?? noCalls),
     ...(lastError === undefined ? {} : {
       lastError: {

@@ -14,6 +14,8 @@ export interface Shared {
   readonly name: string
   /** Starts it on this replica. */
   readonly local: Connector
+  /** Whether this replica may run it: not while others have a newer configuration of it. Must not throw. */
+  readonly mayRun: () => boolean
   /** Its backend on this replica, which may be replaced by another one. Not called before there is one; must not throw. */
   readonly backend: () => Backend.Backend
 }

@@ -5,5 +5,8 @@
 /** Which servers somebody has disabled or enabled. */
 export const switches = "switches"
 
+/** How each replica is configured to run servers. */
+export const configurations = "configurations"
+
 /** Of these, each replica learns at once when another one changes them. */
-export const followed: ReadonlyArray<string> = ["grants", "logins", "refused", "clients", switches]
+export const followed: ReadonlyArray<string> = ["grants", "logins", "refused", "clients", switches, configurations]

@@ -6,7 +6,7 @@ import { ReservedPort, TcpProxy } from "@mcp-lifeline/testing"
 import { Effect, Exit, Scope } from "effect"
 import { type ChildProcess, spawn } from "node:child_process"
 import { once } from "node:events"
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
@@ -24,7 +24,7 @@ export class Replica {
   /** The ways to the database and to the other replicas, by their ports. */
   readonly ways = new Map<number, TcpProxy.TcpProxy>()
   readonly clusterPort: number
-  readonly #args: ReadonlyArray<string>
+  readonly #config: string
   readonly #env: Readonly<Record<string, string>>
   #process: ChildProcess | undefined
   #printed = ""
@@ -32,13 +32,13 @@ export class Replica {
   constructor(
     name: string,
     ports: { readonly own: number; readonly cluster: number },
-    args: ReadonlyArray<string>,
+    config: string,
     env: Readonly<Record<string, string>>
   ) {
     this.name = name
     this.port = ports.own
     this.clusterPort = ports.cluster
-    this.#args = args
+    this.#config = config
     this.#env = env
   }
 
@@ -57,6 +57,17 @@ export class Replica {
     return this.#printed
   }
 
+  /** Saves its file. */
+  configure(mcpServers: Readonly<Record<string, unknown>>): void {
+    writeFileSync(this.#config, JSON.stringify({ mcpServers }))
+  }
+
+  /** What its file has. */
+  get configured(): Readonly<Record<string, unknown>> {
+    return (JSON.parse(readFileSync(this.#config, "utf8")) as { readonly mcpServers: Record<string, unknown> })
+      .mcpServers
+  }
+
   /** Starts it, and waits until it serves. */
   async start(): Promise<void> {
     const ways = Object.fromEntries(Array.from(this.ways, ([port, way]) => [port, Number(new URL(way.url).port)]))
@@ -66,7 +77,8 @@ export class Replica {
       String(this.port),
       "--cluster-address",
       `http://127.0.0.1:${this.clusterPort}`,
-      ...this.#args
+      "--config",
+      this.#config
     ]
     const child = spawn(process.execPath, ["--require", waysScript, gateway, ...args], {
       env: { ...process.env, NO_COLOR: "1", WAYS: JSON.stringify(ways), ...this.#env },
@@ -118,20 +130,17 @@ export class ManyGateways implements AsyncDisposable {
   readonly postgres: Postgres.Postgres
   readonly replicas: ReadonlyArray<Replica>
   readonly ledger: CountingLedger.CountingLedger
-  readonly config: string
   readonly #scope: Scope.CloseableScope
 
   private constructor(
     postgres: Postgres.Postgres,
     replicas: ReadonlyArray<Replica>,
     ledger: CountingLedger.CountingLedger,
-    config: string,
     scope: Scope.CloseableScope
   ) {
     this.postgres = postgres
     this.replicas = replicas
     this.ledger = ledger
-    this.config = config
     this.#scope = scope
   }
 
@@ -142,7 +151,6 @@ export class ManyGateways implements AsyncDisposable {
     const folder = mkdtempSync(join(tmpdir(), "lifeline-gateways-"))
     await acquire(Effect.addFinalizer(() => Effect.sync(() => rmSync(folder, { recursive: true, force: true }))))
     const ledger = join(folder, "ledger")
-    const config = join(folder, "mcp.json")
     const run = (...args: ReadonlyArray<string>) => ({ command: process.execPath, args: [counting, ...args] })
     const mcpServers = {
       ...Object.fromEntries(servers.map((name) => [name, run(name, ledger)])),
@@ -151,14 +159,13 @@ export class ManyGateways implements AsyncDisposable {
       ),
       ...entries
     }
-    writeFileSync(config, JSON.stringify({ mcpServers }))
     const postgres = await acquire(Postgres.make)
     const ports = await Promise.all(Array.from({ length: 2 * count }, () => acquire(ReservedPort.make)))
     const replicas = Array.from({ length: count }, (_, index) =>
       new Replica(
         `replica ${index + 1}`,
         { own: ports[2 * index]!.port, cluster: ports[2 * index + 1]!.port },
-        ["--config", config],
+        join(folder, `mcp-${index}.json`),
         {
           MCP_LIFELINE_CLUSTER: postgres.url,
           MCP_LIFELINE_SESSION_KEY: "the key that all replicas of this test have in common",
@@ -172,7 +179,8 @@ export class ManyGateways implements AsyncDisposable {
         replica.ways.set(port, await acquire(TcpProxy.make(`http://127.0.0.1:${port}`)))
       }
     }
-    const all = new ManyGateways(postgres, replicas, new CountingLedger.CountingLedger(ledger), config, scope)
+    const all = new ManyGateways(postgres, replicas, new CountingLedger.CountingLedger(ledger), scope)
+    for (const replica of replicas) replica.configure(mcpServers)
     await Promise.all(replicas.map((replica) => replica.start()))
     return all
   }

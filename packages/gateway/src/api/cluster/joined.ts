@@ -78,6 +78,14 @@ const missing = (parts: ReadonlyArray<Part>, name: string): ReadonlyArray<string
     problem === undefined && status !== undefined && !status.servers.some((server) => server.name === name)
   ).map(({ replica }) => `the replica ${replica.id} does not have it: its file is another one`)
 
+/** Replicas whose configuration of it is older than that of another one. */
+const older = (reached: ReadonlyArray<Saying>): ReadonlyArray<string> =>
+  reached.flatMap(({ part, server: { newerOn } }) =>
+    newerOn === undefined
+      ? []
+      : [`the replica ${part.replica.id} has an older configuration of it; that of the replica at ${newerOn} counts`]
+  )
+
 const total = (all: ReadonlyArray<Saying>, of: (server: Server) => number): number =>
   all.reduce((sum, { server }) => sum + of(server), 0)
 
@@ -98,7 +106,7 @@ const serverOf = (parts: ReadonlyArray<Part>, name: string): ReadonlyArray<Serve
   const reached = all.filter(isReached)
   const shown = owning !== undefined && isReached(owning) ? owning : mostUrgent(reached)
   if (shown === undefined) return []
-  const { owner: _, ...server } = shown.server
+  const { newerOn: _1, owner: _2, ...server } = shown.server
   return [{
     ...server,
     ...(owning?.server.owner === undefined ? {} : { owner: owning.server.owner }),
@@ -113,6 +121,7 @@ const serverOf = (parts: ReadonlyArray<Part>, name: string): ReadonlyArray<Serve
     warnings: [
       ...server.warnings,
       ...(shown === owning ? besidesOwner(all, owning) : differing(reached)),
+      ...older(reached),
       ...missing(parts, name)
     ]
   }]

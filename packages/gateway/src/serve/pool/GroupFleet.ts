@@ -187,6 +187,8 @@ export interface Settings {
   readonly waitTimeout: Fleet.FleetOptions["waitTimeout"]
   /** What this process does otherwise as one of several. Default: it is alone. */
   readonly replica: Replica | undefined
+  /** Whether this replica may run a server that runs once. Default: it may. */
+  readonly mayRun?: ((server: string) => boolean) | undefined
   /** Makes the telemetry for the servers of one group. Default: the telemetry in the context. */
   readonly telemetry: ((sessions: ClientGroup["sessions"]) => Telemetry.Telemetry) | undefined
 }
@@ -211,7 +213,7 @@ const backendOf = (fleet: Fleet.Fleet | undefined, name: string): Backend.Backen
 /** Starts the servers of a group. */
 export const make = (
   group: ClientGroup,
-  { introduced, isOff, kept, replica, servers, telemetry, waitTimeout }: Settings
+  { introduced, isOff, kept, mayRun = () => true, replica, servers, telemetry, waitTimeout }: Settings
 ): Effect.Effect<GroupFleet, InvalidOptions, Scope.Scope> =>
   over(group, (subscriptions) =>
     Effect.gen(function*() {
@@ -253,7 +255,7 @@ export const make = (
       let running: Fleet.Fleet | undefined
       const shared = replica === undefined || sessions === "per-client"
         ? undefined
-        : yield* SharedConnectors.make(replica, (name) => backendOf(running, name))
+        : yield* SharedConnectors.make(replica, mayRun, (name) => backendOf(running, name))
       const connectorOf = (server: Server): Effect.Effect<Connector> => {
         const { connector } = server
         if (shared !== undefined && runsOnce(server)) return shared.of(server)

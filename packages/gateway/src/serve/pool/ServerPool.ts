@@ -9,6 +9,7 @@ import type { Server } from "../../config/Backends.js"
 import * as ClientGroup from "./ClientGroup.js"
 import { ClientServers, type Pool } from "./ClientServers.js"
 import * as GroupFleet from "./GroupFleet.js"
+import * as SharedConfigurations from "./SharedConfigurations.js"
 import * as SharedSwitches from "./SharedSwitches.js"
 
 export type { Server } from "../../config/Backends.js"
@@ -28,6 +29,8 @@ export interface ServerPool {
   readonly servers: () => ReadonlyArray<Server>
   /** The backends of a server now: one for each group that has it. Waits for fleets that are being made. */
   readonly backends: (server: string) => Effect.Effect<ReadonlyArray<Backend.Backend>>
+  /** The address of another replica whose configuration of a server is newer, and is used; `undefined` if there is none. */
+  readonly newerOn: (server: string) => string | undefined
   /** Whether the configuration limits the time of a server's calls. If not, the limit is up to the client. */
   readonly hasTimeout: (server: string) => boolean
   /** What a server said about itself last, to any group. */
@@ -105,6 +108,10 @@ export const make = (
     const changes = yield* PubSub.sliding<void>(1)
 
     const switches = replica === undefined ? undefined : yield* SharedSwitches.make(replica.state)
+    const configurations = replica === undefined
+      ? undefined
+      : yield* SharedConfigurations.make(replica.state, replica.gateways)
+    yield* configurations?.publish(first) ?? Effect.void
     const lastSwitched = (server: Server): Switched | undefined => {
       const last = switched.get(server.id)
       return last !== undefined && GroupFleet.sameOptions(last.server, server) ? last : switches?.of(server)
@@ -116,6 +123,7 @@ export const make = (
       introduced: (server, introduction) => void introductions.set(server, introduction),
       kept,
       replica,
+      mayRun: (server) => configurations?.newer(server) === undefined,
       telemetry,
       waitTimeout
     }
@@ -155,9 +163,13 @@ export const make = (
     if (switches !== undefined) {
       yield* Effect.forkScoped(Effect.interruptible(Effect.forever(Effect.delay(follow(switches), followEvery))))
     }
+    if (configurations !== undefined) {
+      yield* Effect.forkScoped(Effect.interruptible(Effect.forever(Effect.delay(configurations.look, followEvery))))
+    }
     return {
       shared,
       servers: () => servers,
+      newerOn: (server) => configurations?.newer(server),
       backends: (server) => Effect.suspend(() => backends(server)),
       hasTimeout: (server) => limited.has(server),
       introduction: (server) => introductions.get(server) ?? shared.introduction(server),
@@ -183,6 +195,7 @@ export const make = (
             Effect.sync(() => {
               servers = before
             }))
+          yield* configurations?.publish(next) ?? Effect.void
           limited = withCallTimeout(next)
           const names = new Set(next.map(({ id }) => id))
           for (const name of introductions.keys()) if (!names.has(name)) introductions.delete(name)

@@ -26,6 +26,7 @@ export interface SharedConnectors {
 /** `backend`: the backend of a name, once there is one. */
 export const make = (
   replica: Replica,
+  mayRun: (name: string) => boolean,
   backend: (name: string) => Backend.Backend
 ): Effect.Effect<SharedConnectors, never, Scope.Scope> =>
   Effect.gen(function*() {
@@ -37,6 +38,7 @@ export const make = (
         const connector = yield* Scope.extend(
           replica.shared({
             name: id,
+            mayRun: () => mayRun(id),
             local: { ...local, connect: (options) => (entries.get(id)?.local ?? local).connect(options) },
             backend: () => backend(id)
           }),
