@@ -1,9 +1,9 @@
 /**
  * The store of a cluster in PostgreSQL, 13 or later. Nothing that has to hold depends on the clock of the database.
  *
- * The role needs `SELECT`, `INSERT`, `UPDATE` and `DELETE` on the tables `lifeline_replica`, `lifeline_claim`, `lifeline_row` and
- * `lifeline_terms`; and
- * `CREATE` on the schema, if the tables do not exist yet.
+ * The role needs `SELECT`, `INSERT`, `UPDATE` and `DELETE` on the tables `lifeline_terms`, `lifeline_replica`, `lifeline_claim` and
+ * `lifeline_row`, and `SELECT` on `lifeline_version`. The first replica makes them, and the first of a later version changes them: its role also
+ * needs `CREATE` on the schema, and has to own the tables.
  *
  * A commit must not be lost: with a standby that can take over, it has to be a synchronous one (`synchronous_standby_names`).
  */
@@ -12,10 +12,12 @@ import { PgClient } from "@effect/sql-pg"
 import { Duration, Effect, Fiber, type Redacted, Schema, Scope } from "effect"
 import { Socket } from "node:net"
 import type { ConnectionOptions } from "node:tls"
+import * as ClusterKey from "./ClusterKey.js"
 import { type ClusterStore, StoreError } from "./ClusterStore.js"
 import * as Claims from "./postgres/Claims.js"
 import * as Rows from "./postgres/Rows.js"
 import { decoded, type Limited } from "./postgres/statements.js"
+import * as Tables from "./postgres/Tables.js"
 import type { Terms } from "./Terms.js"
 
 /** How the database is reached. */
@@ -26,43 +28,11 @@ export interface Options {
   readonly ssl?: boolean | ConnectionOptions | undefined
   /** The terms of this cluster, which are kept in the store. */
   readonly terms: Terms
+  /** The key of this cluster, of which the store keeps a fingerprint. At least 32 bytes. */
+  readonly key: ClusterKey.ClusterKey
   /** After how long a statement counts as failed, and its connections as broken. Default 3 seconds. */
   readonly timeout?: Duration.DurationInput | undefined
 }
-
-/** So that replicas that start together do not make the tables twice. */
-const lock = 7_310_562_903
-
-const tables = `
-  CREATE TABLE IF NOT EXISTS lifeline_terms (
-    one boolean PRIMARY KEY DEFAULT true CHECK (one),
-    terms jsonb NOT NULL,
-    changes bigint NOT NULL DEFAULT 0
-  );
-  CREATE TABLE IF NOT EXISTS lifeline_replica (
-    id text PRIMARY KEY,
-    address text NOT NULL,
-    renewals bigint NOT NULL DEFAULT 0,
-    witnesses jsonb NOT NULL DEFAULT '[]',
-    ended_at timestamptz
-  ) WITH (fillfactor = 50);
-  CREATE TABLE IF NOT EXISTS lifeline_claim (
-    kind text,
-    name text,
-    owner text REFERENCES lifeline_replica (id) ON DELETE SET NULL,
-    generation bigint NOT NULL,
-    since timestamptz NOT NULL,
-    PRIMARY KEY (kind, name)
-  );
-  CREATE INDEX IF NOT EXISTS lifeline_claim_owner ON lifeline_claim (owner);
-  CREATE TABLE IF NOT EXISTS lifeline_row (
-    collection text,
-    key text,
-    text text NOT NULL,
-    used_at timestamptz NOT NULL DEFAULT now(),
-    PRIMARY KEY (collection, key)
-  );
-`
 
 /** Ended leases are told for so long, and then forgotten. */
 const forgotten = "1 hour"
@@ -70,11 +40,27 @@ const forgotten = "1 hour"
 /** Sessions that ended with their owner are kept for so long. No session is unused for that long, and goes on. */
 const oldest = "31 days"
 
+/** So many rows are changed in one statement. */
+const atOnce = 2000
+
+/** The tables may have to be changed, or another replica may be doing that. */
+const preparation = "1 minute"
+
+/** Of this purpose. */
+const fingerprintInfo = "mcp-lifeline cluster: fingerprint of the key, form 1"
+
+/** Says whether replicas have the same key, and nothing else about it. */
+const fingerprintOf = (key: ClusterKey.ClusterKey): string =>
+  ClusterKey.derived(key, fingerprintInfo).toString("base64url")
+
 const TermsRow = Schema.Struct({
-  lease: Schema.Number,
-  margin: Schema.Number,
-  renewal: Schema.Number,
-  withoutStore: Schema.Number
+  terms: Schema.Struct({
+    lease: Schema.Number,
+    margin: Schema.Number,
+    renewal: Schema.Number,
+    withoutStore: Schema.Number
+  }),
+  fingerprint: Schema.String
 })
 const ReplicaRow = Schema.Struct({
   id: Schema.String,
@@ -94,13 +80,19 @@ const reason = (error: unknown): string => {
 }
 
 const failed = (what: string) => (cause: unknown) =>
-  new StoreError({ message: `the database could not ${what}: ${reason(cause)}`, cause })
+  cause instanceof StoreError
+    ? cause
+    : new StoreError({ message: `the database could not ${what}: ${reason(cause)}${Tables.remedy(cause)}`, cause })
 
 /** Connects, and makes the tables if there are none. The connections close with the scope. */
 export const make = (
-  { ssl, terms, timeout = "3 seconds", url }: Options
+  { key, ssl, terms, timeout = "3 seconds", url }: Options
 ): Effect.Effect<ClusterStore, StoreError, Scope.Scope> =>
   Effect.gen(function*() {
+    const fingerprint = yield* Effect.try({
+      try: () => fingerprintOf(key),
+      catch: (cause) => new StoreError({ message: reason(cause), cause })
+    })
     const sockets = new Set<Socket>()
     /** A connection that does not answer is given up: nobody knows what became of it. */
     const disconnect = Effect.sync(() => {
@@ -113,15 +105,15 @@ export const make = (
       return socket
     }
     const scope = yield* Effect.scope
-    const limited: Limited = (what, work) =>
+    const limited: Limited = (what, work, duration = timeout) =>
       work.pipe(
         Effect.mapError(failed(what)),
         Effect.disconnect,
         Effect.timeoutFail({
-          duration: timeout,
+          duration,
           onTimeout: () =>
             new StoreError({
-              message: `the database did not ${what} within ${Duration.format(Duration.decode(timeout))}`
+              message: `the database did not ${what} within ${Duration.format(Duration.decode(duration))}`
             })
         }),
         Effect.tapError((error) => error.cause === undefined ? disconnect : Effect.void),
@@ -139,38 +131,48 @@ export const make = (
     yield* Effect.addFinalizer(() => disconnect)
 
     const prepare = sql.withTransaction(Effect.gen(function*() {
-      yield* sql`SELECT pg_advisory_xact_lock(${lock})`
-      const [found] = yield* sql<{ readonly there: boolean }>`
-        SELECT to_regclass('lifeline_terms') IS NOT NULL AND to_regclass('lifeline_row') IS NOT NULL AS there`
-      if (found?.there !== true) yield* sql.unsafe(tables)
-      yield* sql`INSERT INTO lifeline_terms (terms) VALUES (${JSON.stringify(terms)}::jsonb) ON CONFLICT DO NOTHING`
-      const rows = yield* sql`SELECT terms FROM lifeline_terms`
-      return yield* Schema.decodeUnknown(TermsRow)(rows[0]?.["terms"])
+      yield* Tables.prepare(sql)
+      yield* sql`
+        INSERT INTO lifeline_terms (terms, key_fingerprint) VALUES (${JSON.stringify(terms)}::jsonb, ${fingerprint})
+        ON CONFLICT DO NOTHING`
+      return yield* decoded(TermsRow, sql`SELECT terms, key_fingerprint AS fingerprint FROM lifeline_terms`)
     }))
-    const kept = yield* limited("prepare its tables", prepare)
-    const other = (Object.keys(kept) as Array<keyof Terms>).find((key) => kept[key] !== terms[key])
-    if (other !== undefined) {
+    const [kept] = yield* limited("prepare its tables", prepare, preparation)
+    if (kept !== undefined && kept.fingerprint !== fingerprint) {
       return yield* new StoreError({
         message:
-          `${other} of this replica is ${terms[other]} ms, and of the cluster ${
-            kept[other]
-          } ms; give all replicas the same, `
-          + "or stop them all and delete the row of lifeline_terms"
+          "this replica has another key than the cluster; give all replicas the same, or, for a new one, stop them all and delete the "
+          + "rows of lifeline_terms and lifeline_row, with which logins are lost"
+      })
+    }
+    const other = (Object.keys(terms) as Array<keyof Terms>).find((name) => kept?.terms[name] !== terms[name])
+    if (other !== undefined) {
+      return yield* new StoreError({
+        message: `${other} of this replica is ${terms[other]} ms, and of the cluster ${
+          kept?.terms[other]
+        } ms; give all replicas the same, or stop them all and delete the row of lifeline_terms`
       })
     }
 
     return {
       join: (id, address) =>
-        limited(
-          "add this replica",
-          Effect.all([
+        Effect.gen(function*() {
+          const isLeft = sql`owner IN (SELECT id FROM lifeline_replica WHERE ended_at < now() - ${forgotten}::interval)`
+          // Many sessions are a few statements, so that none takes too long.
+          const leave = sql`
+            UPDATE lifeline_claim SET owner = NULL WHERE (kind, name) IN (
+              SELECT kind, name FROM lifeline_claim WHERE ${isLeft} LIMIT ${atOnce}
+            ) RETURNING true`
+          yield* Effect.repeat(limited("forget replicas", leave), { until: (left) => left.length < atOnce })
+          const add = Effect.all([
             sql`DELETE FROM lifeline_replica WHERE ended_at < now() - ${forgotten}::interval`,
             sql`
               DELETE FROM lifeline_claim WHERE kind <> 'server' AND since < now() - ${oldest}::interval AND (owner IS NULL
                 OR EXISTS (SELECT FROM lifeline_replica WHERE id = owner AND ended_at IS NOT NULL))`,
             sql`INSERT INTO lifeline_replica (id, address) VALUES (${id}, ${address}) ON CONFLICT DO NOTHING`
           ], { discard: true })
-        ),
+          yield* limited("add this replica", add)
+        }),
       renew: (id, witnesses) => {
         const rows = sql`
           WITH mine AS (

@@ -10,6 +10,7 @@ import * as PostgresStore from "../src/PostgresStore.js"
 import { defaults as terms } from "../src/Terms.js"
 
 const run = Effect.runPromise
+const key = Redacted.make("a key that all replicas of this test have in common")
 let ids = 0
 const newId = () => `id-${ids++}`
 /** A moment that is another one for each clock. */
@@ -302,7 +303,7 @@ describe.skipIf(!Postgres.isInstalled)(`the store in PostgreSQL${Postgres.title}
   let store: ClusterStore
   // For hangs, unless a test waits for it.
   const connect = (url = postgres.url, timeout = 60_000) =>
-    Effect.runPromise(Scope.extend(PostgresStore.make({ url: Redacted.make(url), terms, timeout }), scope))
+    Effect.runPromise(Scope.extend(PostgresStore.make({ url: Redacted.make(url), terms, key, timeout }), scope))
 
   beforeAll(async () => {
     postgres = await run(Scope.extend(Postgres.make, scope))
@@ -345,7 +346,7 @@ describe.skipIf(!Postgres.isInstalled)(`the store in PostgreSQL${Postgres.title}
   })
 
   it("[D1] refuses a replica with other terms, and says what to do", async () => {
-    const other = PostgresStore.make({ url: Redacted.make(postgres.url), terms: { ...terms, lease: 7000 } })
+    const other = PostgresStore.make({ url: Redacted.make(postgres.url), terms: { ...terms, lease: 7000 }, key })
     const error = await run(Effect.flip(Effect.scoped(other)))
     expect(error.message).toBe(
       "lease of this replica is 7000 ms, and of the cluster 6000 ms; give all replicas the same, "
@@ -355,7 +356,7 @@ describe.skipIf(!Postgres.isInstalled)(`the store in PostgreSQL${Postgres.title}
 
   it("[D5] says that it does not reach a database, without its password", async () => {
     const url = Redacted.make("postgres://someone:secret@127.0.0.1:1/nothing")
-    const error = await run(Effect.flip(Effect.scoped(PostgresStore.make({ url, terms }))))
+    const error = await run(Effect.flip(Effect.scoped(PostgresStore.make({ url, terms, key }))))
     expect(error).toBeInstanceOf(StoreError)
     expect(error.message).toBe("the database could not connect: connect ECONNREFUSED 127.0.0.1:1")
     expect(JSON.stringify(error)).not.toContain("secret")

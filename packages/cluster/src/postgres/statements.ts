@@ -2,11 +2,18 @@
  * What all statements of the store have in common.
  */
 import type { SqlError } from "@effect/sql/SqlError"
-import { Effect, type ParseResult, Schema } from "effect"
+import { type Duration, Effect, type ParseResult, Schema } from "effect"
 import type { StoreError } from "../ClusterStore.js"
 
-/** Does something that nobody can interrupt, but only wait for no longer. `what`: what the database could not do then. */
-export type Limited = <A, E>(what: string, work: Effect.Effect<A, E>) => Effect.Effect<A, StoreError>
+/**
+ * Does something that nobody can interrupt, but only wait for no longer. `what`: what the database could not do then. `duration`: other than that of
+ * all statements.
+ */
+export type Limited = <A, E>(
+  what: string,
+  work: Effect.Effect<A, E>,
+  duration?: Duration.DurationInput
+) => Effect.Effect<A, StoreError>
 
 /** Rows of a form. */
 export const decoded = <A, I>(

@@ -42,7 +42,7 @@ export const make = (
   Effect.gen(function*() {
     const tls = certificate === undefined ? undefined : yield* Certificate.load(certificate)
     const listener = yield* Effect.mapError(Listener.listen({ ...listen, optionNames, tls }), startError)
-    const store = yield* Effect.mapError(PostgresStore.make({ url, terms: defaults }), startError)
+    const store = yield* Effect.mapError(PostgresStore.make({ url, terms: defaults, key }), startError)
     const ownAddress = address ?? listener.url
     const cluster = yield* Effect.mapError(
       Cluster.make({ store, key, id, address: ownAddress }),
