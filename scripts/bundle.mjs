@@ -91,19 +91,16 @@ const unmapped = `\n//# sourceMappingURL=data:application/json;base64,${
 }`
 
 /**
- * Leaves what is inlined of others out of the source maps: it would be most of them, and nobody has its sources at hand. In a program, also
- * shortens its statements, which saves 160 kB; names and lines stay.
+ * Leaves what is inlined of others out of the source maps: it would be most of them, and nobody has its sources at hand.
  *
  * @type {import("esbuild").Plugin}
  */
 const others = {
   name: "others",
   setup: (build) =>
-    build.onLoad({ filter: /[/\\]node_modules[/\\].*\.[cm]?js$/ }, async ({ path }) => {
-      const text = await readFile(path, "utf8")
-      const { code } = bundle.imported ? { code: text } : await transform(text, { minifySyntax: true })
-      return { contents: `${code}${unmapped}` }
-    })
+    build.onLoad({ filter: /[/\\]node_modules[/\\].*\.[cm]?js$/ }, async ({ path }) => ({
+      contents: `${await readFile(path, "utf8")}${unmapped}`
+    }))
 }
 
 /**
@@ -141,6 +138,8 @@ const write = async (options) => {
     // One of the formats is enough.
     sourcesContent: options.format === "esm",
     legalComments: "none",
+    // Shorter statements: 330 kB less of a program. Names and lines stay. What programs import stays as it is written.
+    minifySyntax: !bundle.imported,
     logLevel: "warning",
     chunkNames: "[name]-[hash]",
     ...options,
