@@ -73,12 +73,13 @@ export interface PersistentSessions {
   readonly records: SessionRecords.SessionRecords
 }
 
-/** For the sessions of this state folder, and of all gateways with the same key. */
+/** For the sessions of this state folder, or those with these records, and of all gateways with the same key. */
 export const make = (
-  options: KeyOptions
+  options: KeyOptions,
+  records?: SessionRecords.SessionRecords
 ): Effect.Effect<PersistentSessions, StartError, Scope.Scope | StateFolder> =>
   Effect.gen(function*() {
     const folder = yield* StateFolder
     const secret = yield* sessionKey(options, folder)
-    return { seal: SealedId.make(secret), records: yield* SessionRecords.make(folder) }
+    return { seal: SealedId.make(secret), records: records ?? (yield* SessionRecords.make(folder)) }
   })

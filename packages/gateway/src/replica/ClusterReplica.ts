@@ -4,6 +4,7 @@
 import {
   Cluster,
   ClusterServer,
+  ClusterSessionRecords,
   ClusterState,
   defaults,
   LeasedConnector,
@@ -63,6 +64,7 @@ export const make = (
       gateways,
       env: watchdog.env,
       state,
+      records: yield* ClusterSessionRecords.make({ store, key }),
       own: (local) => LeasedConnector.make({ membership, local, watch: watchdog.group, unwatch: watchdog.gone }),
       shared: (server) =>
         ClusterServer.make({

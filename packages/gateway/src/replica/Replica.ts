@@ -4,6 +4,7 @@
 import type { Backend, Connector } from "@mcp-lifeline/core"
 import type { SealedId } from "@mcp-lifeline/http-server"
 import type { McpEndpoint, Options as EndpointOptions } from "@mcp-lifeline/http-server/McpEndpoint"
+import type { SessionRecords } from "@mcp-lifeline/http-server/SessionRecords"
 import type { StateFolder } from "@mcp-lifeline/state/StateFolder"
 import type { Effect, Scope } from "effect"
 import type { IncomingMessage, ServerResponse } from "node:http"
@@ -46,6 +47,8 @@ export interface Replica {
   readonly env: Readonly<Record<string, string>>
   /** What all replicas keep together, in place of the state folder. */
   readonly state: StateFolder["Type"]
+  /** What all replicas remember of sessions. */
+  readonly records: SessionRecords
   /** The connector of a server that belongs to a client whose session lives here: it ends with the lease of this replica. */
   readonly own: (connector: Connector) => Connector
   /** The connector of a server that runs once. When the scope closes, another replica may run it: close its backend first. */

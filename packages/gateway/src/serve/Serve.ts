@@ -182,7 +182,7 @@ const serve = (options: Options, record: Record.Record, output: Output.Output, r
     const { listener } = bound
     const warning = replica === undefined && SeveralFleets.warning(options.sessionKey, configuration?.servers ?? [])
     if (warning) yield* Effect.logWarning(warning)
-    const sessions = yield* state(PersistentSessions.make(options.sessionKey))
+    const sessions = yield* state(PersistentSessions.make(options.sessionKey, replica?.records))
     const demo = configuration ? undefined : yield* Demo.make
     const demoServers = Object.entries(demo?.backends ?? {}).map(([id, options]) => ({ ...options, id }))
     const startedAt = yield* Clock.currentTimeMillis
