@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /**
- * The tests of the cluster in their long form: real replicas, servers and a PostgreSQL, which are killed, stopped and cut off again and
- * again; and the model of the leases with many generated runs. Needs Linux, and Debian's package `postgresql`.
+ * The tests of the cluster in their long form: real replicas, gateways, clients, servers and a PostgreSQL, which are killed, stopped and cut off
+ * again and again; and the model of the leases with many generated runs. Needs Linux, and Debian's package `postgresql`.
  *
  * Usage: node scripts/test-cluster.mjs [--rounds 3] [--runs 2000] [--seed 1]
  */
@@ -18,4 +18,5 @@ const { values } = parseArgs({
 process.env["LIFELINE_CLUSTER_ROUNDS"] = values.rounds
 process.env["LIFELINE_CLUSTER_RUNS"] = values.runs
 if (values.seed !== undefined) process.env["LIFELINE_CLUSTER_SEED"] = values.seed
-process.exit(await run("vitest", ["run", "--project", "@mcp-lifeline/cluster"]))
+const projects = ["@mcp-lifeline/cluster", "mcp-lifeline"].flatMap((name) => ["--project", name])
+process.exit(await run("vitest", ["run", ...projects, "packages/cluster/", "ManyGateways"]))

@@ -15,6 +15,9 @@ import { clients as kinds, type Unaware } from "./support/Unaware.js"
 const rounds = Number(process.env["LIFELINE_CLUSTER_ROUNDS"] ?? 0)
 const isLong = rounds > 0
 
+/** Decides which gateways fail. */
+const seed = Number(process.env["LIFELINE_CLUSTER_SEED"] ?? 0)
+
 /** Longer than a lease. */
 const long = 2 * terms.lease
 
@@ -158,7 +161,7 @@ describe.skipIf(!Postgres.isInstalled || !(isFull || isLong) || process.platform
     /** A replica that runs servers for all clients, another one each time. */
     const busy = (round: number): Replica => {
       const candidates = all.replicas.filter((one) => sharedOn(one).length > 0)
-      return candidates[round % candidates.length]!
+      return candidates[(seed + round) % candidates.length]!
     }
 
     /** Inflicts a fault on a replica, and waits until clients have had an answer from each server that it ran. */

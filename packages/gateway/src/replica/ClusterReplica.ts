@@ -24,11 +24,16 @@ import * as ClusterGateways from "./ClusterGateways.js"
 import * as ClusterMetrics from "./ClusterMetrics.js"
 import { followed } from "./collections.js"
 import type { Replica } from "./Replica.js"
+import { told } from "./storeProblems.js"
 
 /** What the options of the listener are called. */
 const optionNames = { host: "--cluster-address or --cluster-listen", port: "--cluster-address or --cluster-listen" }
 
 const notFound = { status: 404, message: "This is for other replicas of the cluster" }
+
+const lost = Effect.logWarning(
+  "the lease of this replica has ended, so its servers and the sessions of its clients have, too; it takes new ones when it reaches the database"
+)
 
 const startError = ({ cause, message }: { readonly message: string; readonly cause?: unknown }): StartError =>
   new StartError({ message: `--cluster: ${message}`, cause })
@@ -43,7 +48,7 @@ export const make = (
   Effect.gen(function*() {
     const tls = certificate === undefined ? undefined : yield* Certificate.load(certificate)
     const listener = yield* Effect.mapError(Listener.listen({ ...listen, optionNames, tls }), startError)
-    const store = yield* Effect.mapError(PostgresStore.make({ url, terms: defaults, key }), startError)
+    const store = told(yield* Effect.mapError(PostgresStore.make({ url, terms: defaults, key }), startError))
     const ownAddress = address ?? listener.url
     const cluster = yield* Effect.mapError(
       Cluster.make({ store, key, id, address: ownAddress }),
@@ -75,7 +80,7 @@ export const make = (
         }),
       leave: cluster.leave,
       sessions: (lapsed) =>
-        Effect.map(SessionHomes.make(membership, store.sessions, lapsed), (homes) => ({
+        Effect.map(SessionHomes.make(membership, store.sessions, Effect.zipLeft(lapsed, lost)), (homes) => ({
           home: homes,
           onEnded: (session) => void fork(Effect.ignore(homes.ended(session))),
           serve: (endpoint, seal) =>

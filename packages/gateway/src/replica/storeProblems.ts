@@ -1,0 +1,30 @@
+/**
+ * Says in the log that the database is away, and that it is back.
+ */
+import type { ClusterStore } from "@mcp-lifeline/cluster"
+import { Cause, Effect, Exit, Option } from "effect"
+
+/** How many renewals of the lease in a row fail before it is worth a line. */
+const worthALine = 2
+
+const goesOn = "; the servers go on for as long as all other replicas agree, and a replica that is alone stops its own"
+
+/** The same store, which tells of renewals that fail, or are not answered in time. */
+export const told = (store: ClusterStore): ClusterStore => {
+  let failed = 0
+  return {
+    ...store,
+    renew: (...given) =>
+      Effect.onExit(store.renew(...given), (exit) => {
+        if (Exit.isSuccess(exit)) {
+          const wasAway = failed >= worthALine
+          failed = 0
+          return wasAway ? Effect.logInfo("the database is back") : Effect.void
+        }
+        const why = Option.map(Cause.failureOption(exit.cause), ({ message }) => message)
+        return ++failed === worthALine
+          ? Effect.logWarning(`${Option.getOrElse(why, () => "the database does not answer in time")}${goesOn}`)
+          : Effect.void
+      })
+  }
+}
