@@ -1,0 +1,94 @@
+/**
+ * Other replicas of a cluster, which answer what a test has them answer, and write down what they were asked.
+ */
+import type { Handler } from "@mcp-lifeline/http-server/Listener"
+import { Effect, Redacted, type Scope } from "effect"
+import { once } from "node:events"
+import { createServer } from "node:http"
+import type { AddressInfo } from "node:net"
+import type { GatewayStatus, Server } from "../../src/api/GatewayStatus.js"
+import type { Gateways, ReplicaName } from "../../src/replica/Gateways.js"
+
+export const prefix = "/inside"
+
+/** What it answers: a status and a body, nothing at all, or something that is no answer of a gateway. */
+export type Answer = readonly [status: number, body: unknown] | "silence" | "nonsense"
+
+/** One of them. */
+export interface MadeUpReplica {
+  readonly name: ReplicaName
+  /** By method and path, without a query: `GET /api/status`. Anything else is answered with 404. */
+  readonly answers: Map<string, Answer>
+  /** What it was asked, with its authorization: `GET /api/logs?limit=1 as ours`. */
+  readonly asked: Array<string>
+}
+
+/** Listens until the scope closes. */
+export const make = (id: string): Effect.Effect<MadeUpReplica, never, Scope.Scope> =>
+  Effect.acquireRelease(
+    Effect.promise(async () => {
+      const answers = new Map<string, Answer>()
+      const asked: Array<string> = []
+      const server = createServer((request, response) => {
+        const path = (request.url ?? "").slice(prefix.length)
+        asked.push(`${request.method} ${path} as ${request.headers.authorization}`)
+        const answer = answers.get(`${request.method} ${path.replace(/\?.*/s, "")}`) ?? [404, "?"]
+        if (answer === "silence") return
+        if (answer === "nonsense") return void response.writeHead(200, { "content-type": "application/json" }).end("{}")
+        const [status, body] = answer
+        response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(body))
+      }).listen(0, "127.0.0.1")
+      await once(server, "listening")
+      const { port } = server.address() as AddressInfo
+      return { name: { id, address: `http://127.0.0.1:${port}` }, answers, asked, server }
+    }),
+    ({ server }) =>
+      Effect.sync(() => {
+        server.close()
+        server.closeAllConnections()
+      })
+  )
+
+/** The cluster as a replica `here` sees it. */
+export const gatewaysOf = (
+  others: () => ReadonlyArray<ReplicaName>
+): Gateways & { readonly handler: () => Handler | undefined } => {
+  let answering: Handler | undefined
+  return {
+    own: () => ({ id: "here", address: "http://127.0.0.1:1" }),
+    others,
+    ownedSince: () => undefined,
+    passedTo: () => ({ total: 0, failed: 0, givenUp: 0, inFlight: 0 }),
+    prefix,
+    authorization: Redacted.make("ours"),
+    answer: (handler) =>
+      Effect.sync(() => {
+        answering = handler
+      }),
+    handler: () => answering
+  }
+}
+
+/** A server as a replica has it. */
+export const serverOf = (name: string, given: Partial<Server> = {}): Server => ({
+  name,
+  state: "Connected",
+  since: 1,
+  generation: 1,
+  transport: "stdio",
+  target: name,
+  server: null,
+  sessions: "shared",
+  counts: { tools: 1, prompts: 0, resources: 0 },
+  stale: false,
+  calls: { total: 1, failed: 0, givenUp: 0, inFlight: 1, p50Millis: 1 },
+  history: [],
+  warnings: [],
+  ...given
+})
+
+/** What a replica says of itself. */
+export const statusOf = (id: string, servers: ReadonlyArray<Server> = []): GatewayStatus => ({
+  gateway: { name: "mcp-lifeline", version: "1", url: `http://${id}/mcp`, pid: 1, startedAt: 2, clients: 3 },
+  servers
+})
