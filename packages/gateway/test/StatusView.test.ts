@@ -45,4 +45,35 @@ describe("status", () => {
     counts.begin()
     assert.include(shown(counts), "5 (1 in flight, 2 given up)")
   })
+
+  it("[D8] the replicas stand above the servers, with those that are not reached; a column has the owners", () => {
+    const { gateway, servers: [stub] } = status(new CallCounts().counts)
+    const lines = (width: number): ReadonlyArray<string> =>
+      render({
+        gateway,
+        replicas: [
+          {
+            id: "aaaaaaaa",
+            address: "http://a",
+            isHere: true,
+            state: "reached",
+            since: 0,
+            startedAt: 0,
+            clients: 2,
+            servers: ["stub", "other"]
+          },
+          { id: "bbbbbbbb", address: "http://b", isHere: false, state: "not reached", since: 400_000, problem: "away" }
+        ],
+        servers: [{ ...stub!, owner: { replica: "aaaaaaaa", since: 0 } }, { ...stub!, name: "free" }]
+      }, { now: 600_000, width, colour: false }).split("\n")
+    const text = lines(200).join("\n").replaceAll(/ +/g, " ")
+    assert.include(text, "│ aaaaaaaa (asked) │ reached │ 10 min 0 s │ 10 min 0 s │ 2 │ 2 │ http://a │")
+    assert.match(text, /│ bbbbbbbb │ not reached │ 3 min[^│]*│ │ │ │ http:\/\/b │/)
+    assert.include(text, "The replica bbbbbbbb at http://b is not reached: away")
+    assert.match(text, /│ stub │ Connected │.*│ aaaaaaaa 10 min 0 s │ stub │/)
+    assert.match(text, /│ free │ Connected │.*│ │ stub │/)
+    const alone = render(status(new CallCounts().counts), { now: 1000, width: 200, colour: false })
+    assert.notInclude(alone, "owner")
+    assert.notInclude(alone, "replica")
+  })
 })
