@@ -22,9 +22,20 @@ import type { Terms } from "./Terms.js"
 
 /** How the database is reached. */
 export interface Options {
-  /** `postgres://user:password@host:port/database`; `sslmode` and the other parameters of PostgreSQL are known. */
+  /**
+   * `postgres://user:password@host:port/database`, with parameters. Those for TLS are not quite those of `psql`:
+   *
+   * - `sslmode=verify-full`: only over TLS, and only to a server whose certificate is for the host of the URL and signed by somebody that Node.js
+   *   trusts, or by `sslrootcert`, the path of a PEM file. Use this one wherever the network is not your own.
+   * - `prefer`, `require`, `verify-ca`, and also any other word: the same, and today the driver warns of the first three. With
+   *   `uselibpqcompat=true` they are those of `psql`: `require` alone verifies nothing, and `verify-ca` no name.
+   * - `no-verify`: TLS with whoever answers.
+   * - `disable`, or neither `sslmode` nor `sslrootcert`, `sslcert` or `sslkey`: no TLS.
+   *
+   * There is no mode that goes on without TLS where a server has none.
+   */
   readonly url: Redacted.Redacted
-  /** Options of the TLS connection, or whether there is one. Default: as `sslmode` in the URL says. */
+  /** Options of the TLS connection, or whether there is one. Only where the URL says nothing of TLS, which goes first. */
   readonly ssl?: boolean | ConnectionOptions | undefined
   /** The terms of this cluster, which are kept in the store. */
   readonly terms: Terms
