@@ -3,6 +3,7 @@
  */
 import { Context, Effect, Layer, Runtime, type Scope } from "effect"
 import type { IncomingMessage, ServerResponse } from "node:http"
+import * as Balance from "./Balance.js"
 import type { ClusterKey } from "./ClusterKey.js"
 import type { ClusterStore, StoreError } from "./ClusterStore.js"
 import * as Hop from "./hop/Hop.js"
@@ -26,6 +27,11 @@ export interface Options {
   readonly id?: ReplicaId | undefined
   /** Default: `Terms.defaults`. */
   readonly terms?: Terms | undefined
+  /**
+   * For how long the replicas, and what each of them runs, must have been the same before a server moves to a replica that runs less, in
+   * milliseconds. `Infinity`: none ever does. Default 10,000.
+   */
+  readonly calm?: number | undefined
 }
 
 /** A replica of a cluster. */
@@ -50,7 +56,7 @@ const longestLeave = 2000
 
 /** Joins a cluster, until the scope closes. Close what runs here first. */
 export const make = (
-  { address, id, key, store, terms = defaults }: Options
+  { address, id, key, store, terms = defaults, calm = 10_000 }: Options
 ): Effect.Effect<Cluster, StoreError | Watchdog.WatchdogError, Scope.Scope> =>
   Effect.gen(function*() {
     const watchdog = yield* Watchdog.make
@@ -76,6 +82,9 @@ export const make = (
     )
     const leave = Effect.zipRight(stops, Effect.timeoutOption(Effect.interruptible(hop.left), longestLeave))
     yield* Effect.addFinalizer(() => leave)
+    yield* Effect.forkScoped(
+      Effect.interruptible(Balance.run({ store, membership, servers, renewal: terms.renewal, calm }))
+    )
     return {
       store,
       membership,

@@ -31,8 +31,8 @@ describe.skipIf(!Postgres.isInstalled || !(isFull || rounds > 0) || process.plat
       }).toEqual([servers.length, ...servers.toSorted()])
     }
 
-    const started = async (isCuttable = false): Promise<ReadonlyArray<Member>> => {
-      cluster = await Members.start(3, servers, isCuttable)
+    const started = async (options?: Parameters<typeof Members.start>[2]): Promise<ReadonlyArray<Member>> => {
+      cluster = await Members.start(3, servers, options)
       await settled(cluster.members)
       // Until each has named all others in the store, of whom it then asks promises.
       await pause(5 * terms.renewal)
@@ -130,7 +130,7 @@ describe.skipIf(!Postgres.isInstalled || !(isFull || rounds > 0) || process.plat
     it.skipIf(rounds === 0)(
       "[D1][D6] a replica that is cut off ends its servers before others start them",
       async () => {
-        const members = await started(true)
+        const members = await started({ isCuttable: true })
         const member = busy()
         const before = pidsOn(member)
         cluster.cutOff(member, true)
@@ -153,5 +153,21 @@ describe.skipIf(!Postgres.isInstalled || !(isFull || rounds > 0) || process.plat
       await allIsWell()
       expect([...cluster.calls().told].filter(([, [, what]]) => what !== undefined && what !== "done")).toEqual([])
     })
+
+    it.skipIf(rounds === 0)(
+      "[D1][D4] replicas have equally many servers a while after they have started, and no call fails",
+      async () => {
+        const members = await started({ calm: 3000 })
+        const balanced = () =>
+          expect.poll(() => members.map((member) => pidsOn(member).size), { timeout: 120_000 }).toEqual([2, 2, 2])
+        await balanced()
+        const [member] = members
+        await member!.end("SIGTERM")
+        await member!.start()
+        await balanced()
+        await allIsWell()
+        expect([...cluster.calls().told].filter(([, [, what]]) => what !== undefined && what !== "done")).toEqual([])
+      }
+    )
   }
 )

@@ -99,9 +99,13 @@ export class Members implements AsyncDisposable {
 
   /**
    * Starts replicas, one after the other, that want these servers. `isCuttable`: whether `cutOff` can be used; then replicas reach each other
-   * through proxies, which accept connections to one that is gone.
+   * through proxies, which accept connections to one that is gone. `calm`: as that of `Cluster`; default: no server ever moves.
    */
-  static async start(count: number, servers: ReadonlyArray<string>, isCuttable = false): Promise<Members> {
+  static async start(
+    count: number,
+    servers: ReadonlyArray<string>,
+    { calm, isCuttable = false }: { readonly calm?: number | undefined; readonly isCuttable?: boolean | undefined } = {}
+  ): Promise<Members> {
     const scope = Effect.runSync(Scope.make())
     const acquire = <A>(work: Effect.Effect<A, never, Scope.Scope>) => Effect.runPromise(Scope.extend(work, scope))
     const folder = mkdtempSync(join(tmpdir(), "lifeline-members-"))
@@ -133,7 +137,8 @@ export class Members implements AsyncDisposable {
         ways: Object.fromEntries(Array.from(member.ways, ([to, way]) => [to, way.url.replace(/\/$/, "")])),
         servers,
         program: fixture("counting.mjs"),
-        ledger
+        ledger,
+        calm
       }))
       for (const to of isCuttable ? addresses : []) {
         if (to !== address) member.ways.set(to, await acquire(TcpProxy.make(to)))
