@@ -142,17 +142,20 @@ describe.skipIf(!Postgres.isInstalled || !(isFull || rounds > 0) || process.plat
       }
     )
 
-    it("[D1][D4] replicas that are replaced one after the other hand their servers on, and no call fails", async () => {
-      const members = await started()
-      for (const member of Array.from({ length: Math.max(1, rounds) }, () => members).flat()) {
-        const before = pidsOn(member)
-        await member.end("SIGTERM")
-        await settled(members.filter((one) => one !== member), before)
-        await member.start()
+    it.skipIf(rounds === 0)(
+      "[D1][D4] replicas that are replaced one after the other hand their servers on, and no call fails",
+      async () => {
+        const members = await started()
+        for (const member of Array.from({ length: Math.max(1, rounds) }, () => members).flat()) {
+          const before = pidsOn(member)
+          await member.end("SIGTERM")
+          await settled(members.filter((one) => one !== member), before)
+          await member.start()
+        }
+        await allIsWell()
+        expect([...cluster.calls().told].filter(([, [, what]]) => what !== undefined && what !== "done")).toEqual([])
       }
-      await allIsWell()
-      expect([...cluster.calls().told].filter(([, [, what]]) => what !== undefined && what !== "done")).toEqual([])
-    })
+    )
 
     it.skipIf(rounds === 0)(
       "[D1][D4] replicas have equally many servers a while after they have started, and no call fails",
