@@ -92,9 +92,8 @@ describe("servers of a cluster", () => {
     sim.advance(100_000)
     expect([...loads().values()]).toEqual([2, 2, 2])
     expect(moves.map(({ from }) => from)).toEqual(["a", "a", "a", "a"])
-    for (const [index, { at }] of moves.entries()) {
-      expect(at - (moves[index - 1]?.at ?? 0)).toBeGreaterThanOrEqual(calm)
-    }
+    const pauses = moves.map(({ at }, index) => at - (moves[index - 1]?.at ?? 0))
+    expect(Math.min(...pauses)).toBeGreaterThanOrEqual(calm)
     sim.advance(600_000)
     expect(moves).toHaveLength(4)
   })
@@ -106,9 +105,8 @@ describe("servers of a cluster", () => {
     sim.advance(300_000)
     expect([...loads().values()]).toEqual([3, 3, 3, 3])
     const times = moves.map(({ at }) => at).toSorted((one, other) => one - other)
-    for (const [index, at] of times.entries()) {
-      if (index > 0) expect(at - times[index - 1]!).toBeGreaterThan(drainTime + moveTime)
-    }
+    const pauses = times.slice(1).map((at, index) => at - times[index]!)
+    expect(Math.min(...pauses)).toBeGreaterThan(drainTime + moveTime)
     expect(new Set(moves.map(({ from }) => from))).toEqual(new Set(["a", "b"]))
   })
 
