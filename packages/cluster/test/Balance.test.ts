@@ -59,7 +59,7 @@ const start = (id: ReplicaId, servers: ReadonlyArray<string>, ofCalm = calm): Fi
       yield* store.release(id, name, generation)
       yield* Effect.sleep(moveTime)
       const others = unwanted.has(name) ? [] : replicas.filter((one) => one !== id)
-      const [next = id] = others.filter((one) => rank(name, one, others, loads()) === 0)
+      const next = others.find((one) => rank(name, one, others, loads()) === 0) ?? id
       yield* store.claim(next, name)
     }).pipe(Effect.orDie),
     stop: Effect.void
