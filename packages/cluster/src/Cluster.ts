@@ -43,7 +43,7 @@ export interface Cluster {
   /** The servers that this replica wants. Each adds itself, and removes itself. */
   readonly servers: Set<WantedServer>
   /**
-   * Stops all of them, each as its `stop` says, and waits until the other replicas have what they were answered, for 2 seconds at most. To be
+   * Stops all of them, each as its `stop` says, and waits until the other replicas have what they were answered, for 5 seconds at most. To be
    * done before their backends close, and before nobody calls `handle` any more.
    */
   readonly leave: Effect.Effect<void>
@@ -52,7 +52,7 @@ export interface Cluster {
 }
 
 /** How long is waited at the end until other replicas have closed their connections, in milliseconds. */
-const longestLeave = 2000
+const longestLeave = 5000
 
 /** Joins a cluster, until the scope closes. Close what runs here first. */
 export const make = (

@@ -94,11 +94,12 @@ const connectorOf = (
       ))
   }
   const whileOwned = Effect.gen(function*() {
-    listeners = yield* hop.serve(name, { name, backend, began, introduction: () => introduction })
+    const served = yield* hop.serve(name, { name, backend, began, introduction: () => introduction })
+    listeners = served
     yield* also
     yield* Effect.addFinalizer(() =>
       Effect.sync(() => {
-        listeners = undefined
+        if (listeners === served) listeners = undefined
       })
     )
   })

@@ -85,7 +85,8 @@ export const make = (key: ClusterKey, failed: (error: unknown) => void): Hop => 
             return endpoint
           }),
           (endpoint) => {
-            endpoints.delete(pathOf(server))
+            // This replica may have the server again.
+            if (endpoints.get(pathOf(server)) === endpoint) endpoints.delete(pathOf(server))
             for (const one of conversations) one.goes()
             return Effect.promise(() => endpoint.close())
           }
