@@ -2,117 +2,151 @@
  * Which replica a client's session lives on: the one on which it began, and after the end of that one's lease the one that took it over. So
  * what belongs to a session is in one place: its streams, its open requests, its settings, and the servers that run for it alone.
  */
-import { Effect, type Scope } from "effect"
+import { firstOf } from "@mcp-lifeline/core/internal"
+import type { Home } from "@mcp-lifeline/http-server/McpEndpoint"
+import { Deferred, Effect, FiberId, FiberSet, type Scope } from "effect"
 import { createHash } from "node:crypto"
-import type { Claims, Replica, StoreError } from "../ClusterStore.js"
+import type { Claims, Ownership, Replica, StoreError } from "../ClusterStore.js"
 import type { ReplicaId } from "../LeaseRules.js"
 import type { Held, Membership } from "../Membership.js"
 
-/** See the head of the file. */
-export interface SessionHomes {
-  /** This replica, as the home of sessions that begin now; `undefined` while it has no lease. */
-  readonly own: () => ReplicaId | undefined
-  /** Whether a session lives here, as far as that is known without asking. `born`: the replica on which it began. */
-  readonly isHere: (session: string, born: ReplicaId | undefined) => boolean
-  /** The replica on which a session lives, which may be this one. Takes it over if its last home has gone; waits while that may still be there, and while this replica has no lease. */
+/** See the head of the file. What an endpoint asks of it (`Home`), it answers at once. */
+export interface SessionHomes extends Home {
+  /**
+   * The replica on which a session lives, which may be this one. Takes it over if its last home has gone. Waits while that may still be there;
+   * and for a session that is to be taken over, while this replica has no lease.
+   */
   readonly find: (session: string, born: ReplicaId | undefined) => Effect.Effect<Replica, StoreError>
   /** Ends when a home has gone: whoever asks again gets another one. */
   readonly gone: (home: ReplicaId) => Effect.Effect<void>
-  /** A session has ended for good. */
+  /** A session that lives here has ended for good. */
   readonly ended: (session: string) => Effect.Effect<void, StoreError>
 }
 
 /** How often it looks whether a replica that it has not seen yet is there, in milliseconds. */
 const look = 100
 
-/** For how many sessions that have moved it remembers where to. */
-const maxMoved = 100_000
+/** How long it waits at most for the end of what lives here when a lease has ended, in milliseconds. */
+const longestEnd = 5000
+
+/** How many replicas that have gone it remembers. */
+const maxGone = 10_000
 
 /** Ids of sessions are secrets, and long. */
 const keyOf = (session: string): string => createHash("sha256").update(session).digest("base64url")
 
-/** A session that did not begin where it lives. */
-interface Moved {
-  readonly home: ReplicaId
-  readonly generation: number
+/** Forgets what was added first, down to this size. */
+const trim = (all: Map<string, unknown> | Set<string>, size: number): void => {
+  for (const key of all.keys()) {
+    if (all.size <= size) return
+    all.delete(key)
+  }
 }
 
-/** `lapsed`: runs each time that this replica's lease has ended. Everything that lives here has to end then. */
+/**
+ * `lapsed`: runs each time that this replica's lease has ended. Everything that lives here has to end then. `maxMoved`: how many sessions that
+ * have moved it remembers; for others it asks the store.
+ */
 export const make = (
   membership: Membership,
   claims: Claims,
-  lapsed: Effect.Effect<void>
+  lapsed: Effect.Effect<void>,
+  maxMoved = 100_000
 ): Effect.Effect<SessionHomes, never, Scope.Scope> =>
   Effect.gen(function*() {
     let current: Held | undefined
-    /** By the keys of sessions, the oldest first. */
-    const moved = new Map<string, Moved>()
-    const remember = (key: string, one: Moved): void => {
-      moved.delete(key)
-      moved.set(key, one)
-      const [oldest] = moved.keys()
-      if (moved.size > maxMoved && oldest !== undefined) moved.delete(oldest)
-    }
+    /** Where sessions live that did not begin there, by their keys. */
+    const moved = new Map<string, Ownership>()
+    /** Replicas whose leases have ended: that is final. */
+    const hasGone = new Set<ReplicaId>()
+    /** Claims on their way, by keys: those who want the same wait for the same. */
+    const claiming = new Map<string, Deferred.Deferred<Ownership | undefined, StoreError>>()
+    const fork = yield* FiberSet.makeRuntime<never>()
+
     const own = (): ReplicaId | undefined => current?.isHeld() === true ? current.id : undefined
-    const replica = (id: ReplicaId): Replica | undefined => membership.replicas().find((one) => one.id === id)
-    const isThere = (id: ReplicaId): boolean => replica(id) !== undefined
+    const replica = (id: ReplicaId): Replica | undefined =>
+      hasGone.has(id) ? undefined : membership.replicas().find((one) => one.id === id)
 
     const follow = Effect.gen(function*() {
       const held = yield* membership.held
       current = held
       yield* held.lapsed
       current = undefined
-      yield* lapsed
+      yield* Effect.exit(Effect.timeoutOption(Effect.disconnect(lapsed), longestEnd))
     })
     yield* Effect.forkScoped(Effect.interruptible(Effect.forever(follow)))
 
+    const gone = (id: ReplicaId): Effect.Effect<void> =>
+      Effect.suspend(() =>
+        hasGone.has(id) ? Effect.void : Effect.map(membership.ended(id), () => {
+          hasGone.add(id)
+          trim(hasGone, maxGone)
+        })
+      )
+
     /** Where it lives, as far as that is known without asking. */
-    const known = (key: string, born: ReplicaId | undefined): ReplicaId | undefined => {
-      const now = own()
-      const isAlive = (id: ReplicaId): boolean => id === now || isThere(id)
-      if (born !== undefined && isAlive(born)) return born
-      const last = moved.get(key)?.home
-      return last !== undefined && isAlive(last) ? last : undefined
+    const known = (key: string, born: ReplicaId | undefined): Replica | undefined => {
+      const last = moved.get(key)
+      return (born === undefined ? undefined : replica(born)) ?? (last === undefined ? undefined : replica(last.owner))
     }
 
     /** Waits until a replica that began after the last look is seen, or has surely gone. */
     const sought = (id: ReplicaId): Effect.Effect<void> =>
-      Effect.raceFirst(
-        membership.ended(id),
-        Effect.repeat(Effect.sleep(look), { until: () => isThere(id) })
+      Effect.suspend(() =>
+        replica(id) !== undefined
+          ? Effect.void
+          : firstOf(gone(id), Effect.repeat(Effect.sleep(look), { until: () => replica(id) !== undefined }))
       )
+
+    const claim = (key: string): Effect.Effect<Ownership | undefined, StoreError> =>
+      Effect.gen(function*() {
+        const { id } = yield* membership.held
+        return (yield* claims.find(key)) ?? (yield* claims.claim(id, key))
+      })
+
+    /** The same, once for all who want it at the same time. */
+    const claimed = (key: string): Effect.Effect<Ownership | undefined, StoreError> =>
+      Effect.suspend(() => {
+        const before = claiming.get(key)
+        if (before !== undefined) return Deferred.await(before)
+        const made = Deferred.unsafeMake<Ownership | undefined, StoreError>(FiberId.none)
+        claiming.set(key, made)
+        fork(Effect.intoDeferred(Effect.ensuring(claim(key), Effect.sync(() => claiming.delete(key))), made))
+        return Deferred.await(made)
+      })
 
     const find = (key: string, born: ReplicaId | undefined): Effect.Effect<Replica, StoreError> =>
       Effect.gen(function*() {
-        const { id } = yield* membership.held
-        const home = replica(known(key, born) ?? "")
-        if (home !== undefined) return home
-        if (born !== undefined) yield* sought(born)
-        if (born === undefined || !isThere(born)) {
-          const found = (yield* claims.find(key)) ?? (yield* claims.claim(id, key))
+        while (true) {
+          const home = known(key, born)
+          if (home !== undefined) return home
+          if (born !== undefined) yield* sought(born)
+          if (born !== undefined && replica(born) !== undefined) continue
+          const found = yield* claimed(key)
           if (found === undefined) yield* Effect.sleep(look)
           else {
-            remember(key, { home: found.owner, generation: found.generation })
-            if (!isThere(found.owner)) yield* sought(found.owner)
+            moved.delete(key)
+            moved.set(key, found)
+            trim(moved, maxMoved)
+            yield* sought(found.owner)
           }
         }
-        return yield* find(key, born)
       })
 
     return {
       own,
       isHere: (session, born) => {
         const now = own()
-        return now !== undefined && (born === now || moved.get(keyOf(session))?.home === now)
+        return now !== undefined && (born === now || moved.get(keyOf(session))?.owner === now)
       },
-      find: (session, born) => find(keyOf(session), born),
-      gone: membership.ended,
+      find: (session, born) => Effect.suspend(() => find(keyOf(session), born)),
+      gone,
       ended: (session) =>
         Effect.suspend(() => {
           const key = keyOf(session)
           const one = moved.get(key)
           moved.delete(key)
-          return one === undefined ? Effect.void : claims.release(one.home, key, one.generation)
+          return one === undefined ? Effect.void : claims.release(one.owner, key, one.generation)
         })
     }
   })
