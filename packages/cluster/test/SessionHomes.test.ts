@@ -273,7 +273,7 @@ describe("its memory", () => {
 /** What happens in a generated run, to replicas and sessions by number. */
 type Command =
   | { readonly do: "lapse" | "tell" | "end" | "give" | "look"; readonly node: number }
-  | { readonly do: "ask" | "ended"; readonly node: number; readonly session: number }
+  | { readonly do: "ask" | "begin" | "ended"; readonly node: number; readonly session: number }
   | { readonly do: "fate"; readonly node: number; readonly fate: Fate }
   | { readonly do: "step" | "advance"; readonly by: number }
 
@@ -282,7 +282,7 @@ const session = fc.nat(3)
 const command: fc.Arbitrary<Command> = fc.oneof(
   { weight: 5, arbitrary: fc.record({ do: fc.constantFrom("lapse", "tell", "end", "give", "look"), node }) },
   { weight: 4, arbitrary: fc.record({ do: fc.constant("ask"), node, session }) },
-  { weight: 1, arbitrary: fc.record({ do: fc.constant("ended"), node, session }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constantFrom("begin", "ended"), node, session }) },
   {
     weight: 1,
     arbitrary: fc.record({
@@ -303,11 +303,12 @@ describe("any interleaving", () => {
         leases = new Leases(sim)
         const all = nodes(3)
         const tells: Array<() => void> = []
+        let begun = 0
         // Two that began before there was a cluster, and two of which each began on a replica.
         const born = [undefined, undefined, all[0].ids[0], all[1].ids[0]]
         const sessions = born.map((born, index) => ({ id: `s${index}`, born }))
         const homesOf = ({ born, id }: typeof sessions[number]): ReadonlyArray<number> =>
-          all.flatMap(({ homes, isHeld }, index) => isHeld && homes.isHere(id, born) ? [index] : [])
+          all.flatMap(({ homes }, index) => homes.isHere(id, born) ? [index] : [])
         const check = (): void => {
           for (const one of sessions) {
             const homes = homesOf(one)
@@ -343,6 +344,9 @@ describe("any interleaving", () => {
               const { born, id } = sessions[command.session]!
               return void sim.fork(Effect.ignore(target.homes.find(id, born)))
             }
+            case "begin":
+              sessions[command.session] = { id: `begun ${++begun}`, born: target.homes.own() }
+              return
             case "ended": {
               const one = sessions[command.session]!
               // Only a home hears of the end, and nobody uses such a session again.
