@@ -382,7 +382,7 @@ describe("any interleaving", () => {
           expect(homes.map((home) => all[home]!.homes.own())).toEqual([found[0]])
         }
       }),
-      { numRuns: 400 }
+      { numRuns: 150 }
     )
   }, 60_000)
 })
