@@ -270,10 +270,10 @@ describe("its memory", () => {
   })
 })
 
-/** What happens in a generated run, to replicas and sessions by number. */
+/** What happens in a generated run, to replicas and sessions by number. `loss` and `return` are several of the others in a row. */
 type Command =
   | { readonly do: "lapse" | "tell" | "end" | "give" | "look"; readonly node: number }
-  | { readonly do: "ask" | "begin" | "ended"; readonly node: number; readonly session: number }
+  | { readonly do: "ask" | "begin" | "ended" | "loss" | "return"; readonly node: number; readonly session: number }
   | { readonly do: "fate"; readonly node: number; readonly fate: Fate }
   | { readonly do: "step" | "advance"; readonly by: number }
 
@@ -283,6 +283,7 @@ const command: fc.Arbitrary<Command> = fc.oneof(
   { weight: 5, arbitrary: fc.record({ do: fc.constantFrom("lapse", "tell", "end", "give", "look"), node }) },
   { weight: 4, arbitrary: fc.record({ do: fc.constant("ask"), node, session }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constantFrom("begin", "ended"), node, session }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constantFrom("loss", "return"), node, session }) },
   {
     weight: 1,
     arbitrary: fc.record({
@@ -340,6 +341,17 @@ describe("any interleaving", () => {
             case "fate":
               target.fate = command.fate
               return
+            case "loss":
+              for (const one of ["lapse", "end", "look"] as const) perform({ do: one, node: command.node })
+              for (const one of [0, 1, 2]) {
+                perform({ do: "ask", node: one, session: command.session })
+                perform({ do: "look", node: one })
+              }
+              return
+            case "return":
+              for (const one of ["lapse", "give"] as const) perform({ do: one, node: command.node })
+              perform({ do: "begin", node: command.node, session: command.session })
+              return perform({ do: "ask", node: (command.node + 1) % 3, session: command.session })
             case "ask": {
               const { born, id } = sessions[command.session]!
               return void sim.fork(Effect.ignore(target.homes.find(id, born)))
