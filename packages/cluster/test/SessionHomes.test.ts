@@ -344,14 +344,18 @@ describe("any interleaving", () => {
             case "loss":
               for (const one of ["lapse", "end", "look"] as const) perform({ do: one, node: command.node })
               for (const one of [0, 1, 2]) {
+                perform({ do: "look", node: one })
                 perform({ do: "ask", node: one, session: command.session })
+                perform({ do: "step", by: 1000 })
                 perform({ do: "look", node: one })
               }
-              return
+              return sim.advance(3)
             case "return":
               for (const one of ["lapse", "give"] as const) perform({ do: one, node: command.node })
+              perform({ do: "step", by: 1000 })
               perform({ do: "begin", node: command.node, session: command.session })
-              return perform({ do: "ask", node: (command.node + 1) % 3, session: command.session })
+              perform({ do: "ask", node: (command.node + 1) % 3, session: command.session })
+              return sim.advance(3)
             case "ask": {
               const { born, id } = sessions[command.session]!
               return void sim.fork(Effect.ignore(target.homes.find(id, born)))

@@ -1,6 +1,7 @@
 /**
  * Passes an HTTP request of a client on to another replica, and the answer back.
  */
+import { notTakenHeader } from "@mcp-lifeline/http-server/Refusal"
 import {
   Agent as HttpAgent,
   type IncomingHttpHeaders,
@@ -11,13 +12,16 @@ import {
 import { Agent as HttpsAgent, request as httpsRequest } from "node:https"
 
 /**
- * How it went. `notSent`: the other replica has not taken the request. `refused`: nor will it take it. `lost`: it may have taken it, and its answer
- * has not arrived, or not as a whole.
+ * How it went.
+ * - `done`: the client has the answer.
+ * - `notSent`: the other replica was not reached. `notTaken`: it was, and has said that it will not carry the request out.
+ * - `lost`: it may have taken the request, and its answer has not arrived, or not as a whole.
+ * - `failed`: its answer is an error for the whole request, which a stream that has begun cannot have.
  */
-export type Outcome = "done" | "notSent" | "refused" | "lost"
+export type Outcome = "done" | "notSent" | "notTaken" | "lost" | "failed"
 
-/** In an answer: the replica has not taken the request, because it is not the one that it is for, or stops. */
-export const refusedHeader = "lifeline-not-taken"
+/** In an answer: which replica has taken the request. What comes without it is of somebody else, such as a proxy. */
+export const takenHeader = "lifeline-taken"
 
 /** These belong to one connection. */
 const ofConnection: ReadonlySet<string> = new Set([
@@ -35,18 +39,33 @@ const ofConnection: ReadonlySet<string> = new Set([
   "content-length"
 ])
 
-const passedOn = (headers: IncomingHttpHeaders): Record<string, string | ReadonlyArray<string>> =>
-  Object.fromEntries(
-    Object.entries(headers).filter((one): one is [string, string | Array<string>] =>
-      one[1] !== undefined && !ofConnection.has(one[0])
-    )
-  )
+/** A replica's own, and those by which browsers say where a page comes from: this replica has looked at them. */
+const ofHop = /^(lifeline-|sec-fetch-|origin$)/
 
-/** A JSON-RPC message as an event of a stream, without an id. It must be on one line, as JSON is that we write. */
-export const event = (message: string): string => `event: message\ndata: ${message.replaceAll("\n", "")}\n\n`
+const passedOn = (headers: IncomingHttpHeaders): Record<string, string | ReadonlyArray<string>> => {
+  const named = headers.connection?.toLowerCase().split(",").map((name) => name.trim())
+  const passed: Record<string, string | ReadonlyArray<string>> = {}
+  for (const [name, value] of Object.entries(headers)) {
+    if (value === undefined || ofConnection.has(name) || ofHop.test(name) || named?.includes(name) === true) continue
+    passed[name] = value
+  }
+  return passed
+}
 
-const isStream = ({ headers }: IncomingMessage): boolean =>
-  headers["content-type"]?.startsWith("text/event-stream") === true
+/** A JSON-RPC message as an event of a stream, without an id. */
+export const event = (message: unknown): string => `event: message\ndata: ${JSON.stringify(message)}\n\n`
+
+/** Ends an event of which only a part has come, with a type that no client heeds. After a whole event, it is none. */
+const interrupted = "\nevent: interrupted\n\n"
+
+const isStream = (type: unknown): boolean => String(type).startsWith("text/event-stream")
+
+/** Whether an answer has begun that is a stream of events, to which more can be added. */
+export const isStreaming = (response: ServerResponse): boolean =>
+  response.headersSent && isStream(response.getHeader("content-type")) && !response.writableEnded
+
+/** Answers that are no streams are held back until they are whole, up to this size in bytes, so that another replica can still give another one. */
+const maxHeld = 1024 * 1024
 
 /** How long a connection is kept for the next request, in milliseconds: shorter than the other side keeps it, so that nobody uses one that ends. */
 const keptFor = 10_000
@@ -70,74 +89,126 @@ export interface Passage {
   readonly url: string
   /** Headers beside those of the client. */
   readonly headers: Readonly<Record<string, string>>
+  /** Whether the body is sent only when the other replica asks for it. It takes longer, but a connection that ends meanwhile loses nothing. */
+  readonly isCautious: boolean
   readonly agents: Agents
+  /** Called when the other replica has taken the request, and its answer begins. Must not throw. */
+  readonly onBegun: () => void
 }
 
 /**
- * Begins to pass it on. Calls `done` once, unless it is aborted before. With `done` and `lost`, the answer may have begun.
- * Returns a function that aborts it.
+ * Begins to pass it on. Calls `done` once, unless it is aborted before. With `done` and `lost`, the answer may have begun. Returns a function
+ * that aborts it, and tells whether the other replica may have taken the request (`lost`, otherwise `notSent`). Throws if the URL is none.
  */
 export const pass = (
-  { agents, body, headers, request, response, url }: Passage,
+  { agents, body, headers, isCautious, onBegun, request, response, url }: Passage,
   done: (outcome: Outcome) => void
-): () => void => {
+): () => "lost" | "notSent" => {
   const isSecure = url.startsWith("https:")
-  let isConnected = false
+  let isSent = false
   let isOver = false
+  const interrupt = (): void => void (isStreaming(response) && response.write(interrupted))
   const end = (outcome: Outcome): void => {
     if (isOver) return
     isOver = true
-    passing.destroy()
+    if (outcome !== "done") passing.destroy()
+    if (outcome === "lost") interrupt()
     done(outcome)
   }
   const passing = (isSecure ? httpsRequest : httpRequest)(url, {
     method: request.method,
     agent: isSecure ? agents.https : agents.http,
-    headers: { ...passedOn(request.headers), ...headers, "content-length": String(body.length) }
+    headers: {
+      ...passedOn(request.headers),
+      ...headers,
+      "content-length": String(body.length),
+      ...(isCautious ? { expect: "100-continue" } : {})
+    }
   })
-  const finish = (): void => {
+  /** What other programs write may be no answer at all. */
+  const guarded = <A>(work: (given: A) => void) => (given: A): void => {
     if (isOver) return
-    isOver = true
-    response.end()
-    done("done")
+    try {
+      work(given)
+    } catch {
+      end("lost")
+    }
   }
-  /** The answer goes into a stream that has begun. */
-  const asEvent = (answer: IncomingMessage): void => {
-    const texts: Array<string> = []
-    answer.setEncoding("utf8").on("data", (text: string) => texts.push(text))
+  const begin = (answer: IncomingMessage): void => {
+    for (const [name, value] of Object.entries(passedOn(answer.headers))) response.setHeader(name, value)
+    const { "content-length": length } = answer.headers
+    if (length !== undefined) response.setHeader("content-length", length)
+    response.writeHead(answer.statusCode ?? 502)
+  }
+  const stream = (answer: IncomingMessage): void => {
+    answer.pipe(response, { end: false })
     answer.on("end", () => {
-      if (!isOver) response.write(event(texts.join("")))
-      finish()
+      if (!isOver) response.end()
+      end("done")
     })
-    answer.on("close", () => end("lost"))
+  }
+  const whole = (answer: IncomingMessage): void => {
+    const chunks: Array<Buffer> = []
+    let length = 0
+    const take = guarded((chunk: Buffer): void => {
+      chunks.push(chunk)
+      length += chunk.length
+      if (length <= maxHeld || response.headersSent) return
+      answer.off("data", take)
+      answer.off("end", finish)
+      begin(answer)
+      for (const one of chunks) response.write(one)
+      stream(answer)
+    })
+    const asEvents = (): Outcome => {
+      if (answer.statusCode !== 200) return "failed"
+      const messages: unknown = JSON.parse(Buffer.concat(chunks).toString())
+      for (const message of Array.isArray(messages) ? messages : [messages]) response.write(event(message))
+      response.end()
+      return "done"
+    }
+    const finish = guarded(() => {
+      if (response.headersSent) return end(asEvents())
+      begin(answer)
+      response.end(Buffer.concat(chunks))
+      end("done")
+    })
+    answer.on("data", take)
+    answer.on("end", finish)
   }
   passing.on("socket", (socket) => {
-    if (!socket.connecting) isConnected = true
-    else socket.once(isSecure ? "secureConnect" : "connect", () => isConnected = true)
+    if (isCautious) return
+    if (!socket.connecting) isSent = true
+    else socket.once(isSecure ? "secureConnect" : "connect", () => isSent = true)
   })
-  passing.on("error", () => end(isConnected ? "lost" : "notSent"))
-  passing.on("response", (answer) => {
-    answer.on("error", () => end("lost"))
-    if (answer.headers[refusedHeader] !== undefined) {
-      answer.resume()
-      answer.on("end", () => end("refused"))
-      return
-    }
-    if (response.headersSent && !isStream(answer)) return asEvent(answer)
+  passing.on("error", () => end(isSent ? "lost" : "notSent"))
+  const answered = (answer: IncomingMessage): void => {
+    // `close` follows.
+    answer.on("error", () => undefined)
+    answer.on("close", () => end("lost"))
+    const status = answer.statusCode ?? 0
+    if (answer.headers[notTakenHeader] !== undefined) return end("notTaken")
+    // Somebody between the replicas may have sent the request on before he refused it.
+    if (answer.headers[takenHeader] === undefined) return end(status < 500 || !isSent ? "notTaken" : "lost")
+    onBegun()
+    if (!isStream(answer.headers["content-type"])) return whole(answer)
     if (!response.headersSent) {
-      for (const [name, value] of Object.entries(passedOn(answer.headers))) response.setHeader(name, value)
-      const { "content-length": length } = answer.headers
-      if (length !== undefined) response.setHeader("content-length", length)
-      response.writeHead(answer.statusCode ?? 502)
+      begin(answer)
       response.flushHeaders()
     }
-    answer.pipe(response, { end: false })
-    answer.on("end", finish)
-    answer.on("close", () => end("lost"))
-  })
-  passing.end(body)
+    stream(answer)
+  }
+  passing.on("response", guarded(answered))
+  if (isCautious) {
+    passing.once("continue", () => {
+      isSent = true
+      passing.end(body)
+    })
+  } else passing.end(body)
   return () => {
     isOver = true
     passing.destroy()
+    if (isSent) interrupt()
+    return isSent ? "lost" : "notSent"
   }
 }

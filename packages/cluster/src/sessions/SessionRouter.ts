@@ -3,16 +3,18 @@
  */
 import * as Body from "@mcp-lifeline/http-server/Body"
 import { type McpEndpoint, repeatedHeader } from "@mcp-lifeline/http-server/McpEndpoint"
-import { refuse } from "@mcp-lifeline/http-server/Refusal"
+import { notTakenHeader, refuse } from "@mcp-lifeline/http-server/Refusal"
 import type { Seal } from "@mcp-lifeline/http-server/SealedId"
 import { Shares } from "@mcp-lifeline/http-server/Shares"
-import { Era, JsonRpc, JsonRpcError } from "@mcp-lifeline/protocol"
-import type { JSONRPCMessage } from "@modelcontextprotocol/sdk/types.js"
-import { Cause, Effect, FiberSet, Option, Redacted, Schedule, type Scope } from "effect"
-import type { IncomingMessage, ServerResponse } from "node:http"
+import { Era } from "@mcp-lifeline/protocol"
+import type { JSONRPCRequest } from "@modelcontextprotocol/sdk/types.js"
+import { Cause, Effect, FiberId, FiberSet, Redacted, Schedule, type Scope } from "effect"
+import { type IncomingMessage, ServerResponse } from "node:http"
 import type { ClusterKey } from "../ClusterKey.js"
 import type { Replica } from "../ClusterStore.js"
 import * as HopSecrets from "../hop/HopSecrets.js"
+import type { ReplicaId } from "../LeaseRules.js"
+import * as Messages from "./Messages.js"
 import * as Passage from "./Passage.js"
 import type { SessionHomes } from "./SessionHomes.js"
 
@@ -25,6 +27,8 @@ export interface Options {
   readonly endpoint: Pick<McpEndpoint, "handle" | "has">
   /** Called with each internal failure. */
   readonly onError: (error: unknown) => void
+  /** How long a client waits for the beginning of an answer at most, in milliseconds. Default 60,000. */
+  readonly longest?: number | undefined
 }
 
 /** See the head of the file. Neither function throws. */
@@ -33,62 +37,62 @@ export interface SessionRouter {
   readonly handle: (request: IncomingMessage, response: ServerResponse) => void
   /** Answers a request that another replica has passed on. True if the path is that of these. */
   readonly handlePassed: (request: IncomingMessage, response: ServerResponse, path: string) => boolean
-  /** From now on takes no requests of other replicas: they wait until this one has gone, and then go on without it. */
+  /**
+   * From now on takes no calls from other replicas: they wait until this one has gone, and then go on without it. It still takes what calls
+   * that are under way here may need: answers to questions of servers, cancellations, and streams.
+   */
   readonly leave: () => void
-  /** Ends when no request but streams of clients is on its way to another replica. */
+  /** Ends when no call is on its way to another replica, and what others had sent before they could know of `leave` has come. */
   readonly drained: Effect.Effect<void>
 }
 
-const path = "/cluster/sessions"
+/** Where a replica takes requests of sessions, after its address. */
+export const path = "/cluster/sessions"
+
 const authorizationHeader = "lifeline-authorization"
 const homeHeader = "lifeline-home"
 
 /** The largest body, in bytes, and that of all together. */
 const [maxBody, maxBodies] = [16 * 1024 * 1024, 64 * 1024 * 1024]
 
-/** How long a client waits for the new home of its session at most, in milliseconds, and how long between two tries. */
-const [longest, pause] = [60_000, 300]
+/** Requests on their way to other replicas, with streams; a session alone may have half. */
+const maxRouted = 4000
+
+/** How long it waits between two tries, and between two looks for clients that have waited for too long, in milliseconds. */
+const [pause, look] = [300, 1000]
+
+/** How long what others have sent may be on its way, in milliseconds. */
+const onItsWay = 100
 
 const forbidden = { status: 403, message: "This is for other replicas of the cluster" }
 const notTaken = {
   status: 421,
   message: "This replica is not the one that the request is for",
-  headers: { [Passage.refusedHeader]: "1" }
+  headers: { [notTakenHeader]: "1" }
 }
-const tooLong = {
+const tryAgain = {
   status: 503,
   message: "No replica of the gateway can serve the session at the moment; try again",
   headers: { "Retry-After": "1" },
   isRead: true
 }
-const why = "the replica of the gateway on which the session lived has gone"
-
-const messagesIn = (body: Buffer): ReadonlyArray<JSONRPCMessage> => {
-  try {
-    const value: unknown = JSON.parse(body.toString())
-    return (Array.isArray(value) ? value : [value]).flatMap((one) => {
-      const read = JsonRpc.read(one)
-      return read._tag === "Message" ? [read.message] : []
-    })
-  } catch {
-    return []
-  }
+const tooMany = {
+  status: 429,
+  message: "Too many requests of the session are on their way to the replica on which it lives; try again",
+  headers: { "Retry-After": "1" }
 }
 
-/** Answers requests of which nobody knows what became of them. */
-const answerUnknown = (response: ServerResponse, body: Buffer): void => {
-  const requests = messagesIn(body).filter(JsonRpc.isRequest)
-  const error = JsonRpcError.interrupted(why, "unknown")
-  const texts = requests.map(({ id }) => JSON.stringify({ jsonrpc: "2.0", id, error }))
-  if (!response.headersSent) {
-    const isBatch = body.toString("latin1", 0, 100).trimStart().startsWith("[")
-    response.writeHead(200, { "Content-Type": "application/json" })
-    return void response.end(isBatch ? `[${texts.join(",")}]` : texts[0])
-  }
-  if (String(response.getHeader("content-type")).startsWith("text/event-stream")) {
-    for (const text of texts) response.write(Passage.event(text))
-    response.end()
-  } else response.destroy()
+/** A client's request, on its way to where its session lives. */
+interface Routed {
+  readonly session: string
+  readonly born: ReplicaId | undefined
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
+  readonly body: Buffer
+  /** From when its client waits for an answer that has not begun, by `performance.now`. */
+  since: number
+  /** Whether a replica may have taken it, and has not answered it. The next one decides whether it can be carried out twice. */
+  isLost: boolean
 }
 
 /** While a replica serves no sessions: the same as `handlePassed` of one that has left. */
@@ -98,21 +102,34 @@ export const refusePassed: SessionRouter["handlePassed"] = (_, response, asked) 
   return true
 }
 
-/** Routes until the scope closes. */
+/** Routes until the scope closes. Then every request that is on its way gets an answer. */
 export const make = (
-  { endpoint, homes, key, onError, seal }: Options
+  { endpoint, homes, key, longest = 60_000, onError, seal }: Options
 ): Effect.Effect<SessionRouter, never, Scope.Scope> =>
   Effect.gen(function*() {
     const authorization = HopSecrets.authorization(key)
-    const calls = yield* FiberSet.make<void>()
-    const forkCall = yield* FiberSet.runtime(calls)<never>()
-    const forkStream = yield* FiberSet.makeRuntime<never>()
     const agents = yield* Effect.acquireRelease(
       Effect.sync(() => new Passage.Agents()),
       (agents) => Effect.sync(() => agents.destroy())
     )
+    const routing = yield* FiberSet.make<void>()
+    const fork = yield* FiberSet.runtime(routing)<never>()
+    const all = new Map<Routed, () => void>()
+    const calls = yield* FiberSet.make<void>()
+    const forkCall = yield* FiberSet.runtime(calls)<never>()
     const bodies = new Shares(maxBodies)
+    const routes = new Shares(maxRouted)
+    /** Homes that have refused requests: their end may be near. */
+    const refusing = new Set<ReplicaId>()
+    /** What wants to know when a home has gone. */
+    const watching = new Map<ReplicaId, Set<() => void>>()
     let isLeaving = false
+    let isClosed = false
+    yield* Effect.addFinalizer(() =>
+      Effect.sync(() => {
+        isClosed = true
+      })
+    )
 
     const failed = (response: ServerResponse, error: unknown): void => {
       onError(error)
@@ -126,91 +143,122 @@ export const make = (
       }
     }
 
+    /** Calls back when a home has gone. Returns a function that takes that back. */
+    const whenGone = (home: ReplicaId, gone: () => void): () => void => {
+      let callbacks = watching.get(home)
+      if (callbacks === undefined) {
+        const made = new Set<() => void>()
+        watching.set(home, callbacks = made)
+        fork(Effect.map(homes.gone(home), () => {
+          watching.delete(home)
+          refusing.delete(home)
+          for (const one of made) one()
+        }))
+      }
+      callbacks.add(gone)
+      return () => void callbacks.delete(gone)
+    }
+
     /** Passes a request on, until the other replica has answered or has gone. */
-    const passed = (
-      home: Replica,
-      request: IncomingMessage,
-      response: ServerResponse,
-      body: Buffer
-    ): Effect.Effect<Passage.Outcome> => {
-      const passing = Effect.async<Passage.Outcome>((resume) => {
+    const passed = (home: Replica, one: Routed): Effect.Effect<Passage.Outcome> =>
+      Effect.async<Passage.Outcome>((resume) => {
         const abort = Passage.pass({
-          request,
-          response,
-          body,
+          request: one.request,
+          response: one.response,
+          body: one.body,
           agents,
+          onBegun: () => {
+            one.since = Number.POSITIVE_INFINITY
+          },
           url: home.address.replace(/\/$/, "") + path,
-          headers: { [authorizationHeader]: Redacted.value(authorization), [homeHeader]: home.id }
-        }, (outcome) => resume(Effect.succeed(outcome)))
-        return Effect.sync(abort)
+          isCautious: refusing.has(home.id),
+          headers: {
+            [authorizationHeader]: Redacted.value(authorization),
+            [homeHeader]: home.id,
+            ...(one.isLost ? { [repeatedHeader]: "1" } : {})
+          }
+        }, (outcome) => {
+          forget()
+          resume(Effect.succeed(outcome))
+        })
+        const forget = whenGone(home.id, () => resume(Effect.succeed(abort())))
+        return Effect.sync(() => {
+          forget()
+          if (abort() === "lost") one.isLost = true
+        })
       })
-      return Effect.raceFirst(passing, Effect.as(homes.gone(home.id), "lost" as const))
-    }
 
-    /** Answers a request for which no home was found in time. */
-    const giveUp = (request: IncomingMessage, response: ServerResponse, body: Buffer): void => {
-      if (request.headers[repeatedHeader] !== undefined) answerUnknown(response, body)
-      else refuse(response, tooLong)
-    }
-
-    /** Serves a request of a session that does not live here, as far as is known. */
-    const route = (
-      session: string,
-      born: string | undefined,
-      request: IncomingMessage,
-      response: ServerResponse,
-      body: Buffer
-    ): Effect.Effect<void> =>
+    const route = (one: Routed): Effect.Effect<void> =>
       Effect.gen(function*() {
-        let until = performance.now() + longest
+        const { body, born, request, response, session } = one
         while (true) {
-          const found = yield* homes.find(session, born).pipe(
-            Effect.retry(Schedule.spaced(pause)),
-            Effect.timeoutOption(until - performance.now()),
-            Effect.orDie
-          )
-          if (Option.isNone(found)) return giveUp(request, response, body)
-          const home = found.value
+          const home = yield* Effect.retry(homes.find(session, born), Schedule.spaced(pause))
           if (home.id === homes.own() && !response.headersSent) {
+            if (one.isLost) request.headers[repeatedHeader] = "1"
             return guarded(response, () => endpoint.handle(Body.returned(request, body), response))
           }
-          const outcome = yield* passed(home, request, response, body)
+          const outcome = yield* passed(home, one)
           if (outcome === "done") return
+          if (outcome === "failed") return Messages.answerUnknown(response, body)
           if (outcome === "lost") {
+            one.isLost = true
+            one.since = performance.now()
             // A client opens its stream again.
             if (request.method === "GET" && response.headersSent) return void response.end()
-            // The next home decides whether it can be done twice.
-            request.headers[repeatedHeader] = "1"
-            until = performance.now() + longest
+            if (response.headersSent && !Passage.isStreaming(response)) return void response.destroy()
           }
-          // While one stops, its connections end: to ask it again would be to wonder what became of that.
-          yield* Effect.timeoutOption(homes.gone(home.id), outcome === "refused" ? until - performance.now() : pause)
+          if (outcome === "notTaken") {
+            refusing.add(home.id)
+            whenGone(home.id, () => undefined)
+          }
+          yield* Effect.timeoutOption(homes.gone(home.id), pause)
         }
-      })
+      }).pipe(
+        Effect.catchAllCause((cause) =>
+          Effect.sync(() => Cause.isInterruptedOnly(cause) ? undefined : failed(one.response, Cause.squash(cause)))
+        )
+      )
 
-    /** Ends when the client has gone. */
-    const clientGone = (response: ServerResponse): Effect.Effect<void> =>
-      Effect.async((resume) => {
-        if (response.destroyed) return resume(Effect.void)
-        response.once("close", () => resume(Effect.void))
-      })
+    /** Ends what has no answer yet, and will get none. */
+    const conclude = (one: Routed): void => {
+      const { body, isLost, response } = one
+      if (response.destroyed || response.writableEnded) return
+      const requests = Messages.requestsIn(body)
+      if (requests.length > 0 && (isLost || Passage.isStreaming(response))) {
+        return Messages.answerUnknown(response, body)
+      }
+      if (Passage.isStreaming(response)) response.end()
+      else refuse(response, { ...tryAgain, id: requests[0]?.id })
+    }
 
     const begin = (
       session: string,
-      born: string | undefined,
+      born: ReplicaId | undefined,
       request: IncomingMessage,
       response: ServerResponse,
       body: Buffer
     ): void => {
-      const routed = route(session, born, request, response, body).pipe(
-        Effect.catchAllCause((cause) => Effect.sync(() => failed(response, Cause.squash(cause))))
-      )
-      const fork = request.method === "GET" ? forkStream : forkCall
-      fork(Effect.raceFirst(routed, clientGone(response)))
+      const one: Routed = { session, born, request, response, body, since: performance.now(), isLost: false }
+      if (isClosed) return conclude(one)
+      const work = Effect.onInterrupt(route(one), () => Effect.sync(() => conclude(one)))
+      const fiber = request.method === "GET" ? fork(work) : forkCall(work)
+      const stop = (): void => fiber.unsafeInterruptAsFork(FiberId.none)
+      all.set(one, stop)
+      fiber.addObserver(() => all.delete(one))
+      response.once("close", stop)
     }
+
+    /** Whoever waits for too long is told so. */
+    const late = Effect.sync(() => {
+      const now = performance.now()
+      for (const [{ since }, stop] of all) if (now - since > longest) stop()
+    })
+    yield* Effect.forkScoped(Effect.interruptible(Effect.forever(Effect.zipRight(Effect.sleep(look), late))))
 
     const handle = (request: IncomingMessage, response: ServerResponse): void => {
       const { headers } = request
+      // That is for replicas to say.
+      delete headers[repeatedHeader]
       const id = headers["mcp-session-id"]
       if (typeof id !== "string" || headers["mcp-protocol-version"] === Era.statelessVersion) {
         return endpoint.handle(request, response)
@@ -220,6 +268,13 @@ export const make = (
       // It answers that there is no such session.
       if (claims === undefined || homes.isHere(id, claims.home)) return endpoint.handle(request, response)
       response.on("error", () => undefined)
+      if (!routes.take(id)) return Body.skim(request, tooMany, ({ refusal }) => refuse(response, refusal))
+      const room = Body.roomFor(bodies, request, id)
+      let held = 0
+      response.once("close", () => {
+        routes.release(id)
+        room.release(held)
+      })
       if (request.method === "GET" || request.method === "DELETE") {
         return begin(id, claims.home, request, response, Buffer.alloc(0))
       }
@@ -231,9 +286,39 @@ export const make = (
             if (body._tag === "Refused") refuse(response, body.refusal)
             else begin(id, claims.home, request, response, body.bytes)
           }),
-        Body.roomFor(bodies, request, id)
+        {
+          take: (bytes) => {
+            const isTaken = room.take(bytes)
+            if (isTaken) held += bytes
+            return isTaken
+          },
+          // It is held for as long as the request is on its way.
+          release: () => undefined
+        }
       )
     }
+
+    /** Frees the ids of requests: the client gets the answers to what follows. */
+    const cancel = (request: IncomingMessage, requests: ReadonlyArray<JSONRPCRequest>): void => {
+      for (const { id } of requests) {
+        const message = { jsonrpc: "2.0", method: "notifications/cancelled", params: { requestId: id } }
+        endpoint.handle(Body.returned(request, Buffer.from(JSON.stringify(message))), new ServerResponse(request))
+      }
+    }
+
+    /** Takes a POST for which its messages have to be known. */
+    const takeKnown = (request: IncomingMessage, response: ServerResponse): void =>
+      Body.readBytes(request, maxBody, (body) =>
+        guarded(response, () => {
+          const requests = body._tag === "Refused" ? [] : Messages.requestsIn(body.bytes)
+          // While this replica leaves, it takes what calls that are under way here may need, and nothing else.
+          if (body._tag === "Refused" || (isLeaving && requests.length > 0)) {
+            response.removeHeader(Passage.takenHeader)
+            return refuse(response, notTaken)
+          }
+          cancel(request, requests)
+          endpoint.handle(Body.returned(request, body.bytes), response)
+        }))
 
     return {
       handle: (request, response) => guarded(response, () => handle(request, response)),
@@ -242,14 +327,17 @@ export const make = (
         guarded(response, () => {
           const { [authorizationHeader]: given, [homeHeader]: home } = request.headers
           if (!HopSecrets.isAllowed(authorization, String(given))) return refuse(response, forbidden)
-          if (isLeaving || home === undefined || home !== homes.own()) return refuse(response, notTaken)
-          endpoint.handle(request, response)
+          if (home === undefined || home !== homes.own()) return refuse(response, notTaken)
+          response.setHeader(Passage.takenHeader, home)
+          const isRepeated = request.headers[repeatedHeader] !== undefined
+          if (request.method === "POST" && (isLeaving || isRepeated)) takeKnown(request, response)
+          else endpoint.handle(request, response)
         })
         return true
       },
       leave: () => {
         isLeaving = true
       },
-      drained: FiberSet.awaitEmpty(calls)
+      drained: Effect.zipRight(Effect.sleep(onItsWay), FiberSet.awaitEmpty(calls))
     }
   })

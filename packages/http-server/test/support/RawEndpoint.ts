@@ -16,6 +16,8 @@ export interface Message {
   readonly params?: any
   readonly result?: any
   readonly error?: { readonly code: number; readonly message: string; readonly data?: unknown }
+  /** Whether another replica may have carried it out before. */
+  readonly isRepeated?: true
 }
 
 /** A client that is given whole messages. */
@@ -61,7 +63,8 @@ export const conversing = (
   request: (request) => {
     // A server has it, for all that is known.
     request.work = { stop: () => "unknown" }
-    receive({ id: request.id, method: request.method, params: request.params })
+    const { id, isRepeated, method, params } = request
+    receive({ id, method, params, ...(isRepeated ? { isRepeated } : {}) })
   },
   receive: (message) => receive(message as Message),
   close: () => Promise.resolve(),

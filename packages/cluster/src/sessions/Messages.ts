@@ -1,0 +1,36 @@
+/**
+ * What is in the body of a client's request, and what a client is told that nobody can answer. Pure but for the response.
+ */
+import { JsonRpc, JsonRpcError } from "@mcp-lifeline/protocol"
+import type { JSONRPCRequest } from "@modelcontextprotocol/sdk/types.js"
+import type { ServerResponse } from "node:http"
+import * as Passage from "./Passage.js"
+
+/** The requests in a body: none if it is no JSON, or has only notifications and answers. */
+export const requestsIn = (body: Buffer): ReadonlyArray<JSONRPCRequest> => {
+  try {
+    const value: unknown = JSON.parse(body.toString())
+    return (Array.isArray(value) ? value : [value]).flatMap((one) => {
+      const read = JsonRpc.read(one)
+      return read._tag === "Message" && JsonRpc.isRequest(read.message) ? [read.message] : []
+    })
+  } catch {
+    return []
+  }
+}
+
+const why = "the replica of the gateway on which the session lived has gone"
+
+/** Answers the requests of a body, of which nobody knows what became of them. */
+export const answerUnknown = (response: ServerResponse, body: Buffer): void => {
+  const error = JsonRpcError.interrupted(why, "unknown")
+  const answers = requestsIn(body).map(({ id }) => ({ jsonrpc: "2.0", id, error }))
+  if (Passage.isStreaming(response)) {
+    for (const answer of answers) response.write(Passage.event(answer))
+    return void response.end()
+  }
+  if (response.headersSent) return void response.destroy()
+  const isBatch = body.toString("latin1", 0, 100).trimStart().startsWith("[")
+  response.writeHead(200, { "Content-Type": "application/json" })
+  response.end(JSON.stringify(isBatch ? answers : answers[0]))
+}

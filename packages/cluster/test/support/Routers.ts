@@ -1,0 +1,148 @@
+/**
+ * Replicas on loopback that route sessions of clients: where each session lives is what a test says.
+ */
+import * as SealedId from "@mcp-lifeline/http-server/SealedId"
+import * as SessionRecords from "@mcp-lifeline/http-server/SessionRecords"
+import { Deferred, Effect, Exit, FiberId, Scope } from "effect"
+import type { IncomingMessage, ServerResponse } from "node:http"
+import * as Raw from "../../../http-server/test/support/RawEndpoint.js"
+import type { Replica } from "../../src/ClusterStore.js"
+import type { SessionHomes } from "../../src/sessions/SessionHomes.js"
+import * as SessionRouter from "../../src/sessions/SessionRouter.js"
+import * as PeerServer from "./PeerServer.js"
+
+const seal = SealedId.make(SealedId.randomSecret())
+const records = SessionRecords.inMemory()
+
+/** Where sessions live: all on the same replica. */
+export class Places {
+  #home: Replica | undefined
+  readonly #gone = new Map<string, Deferred.Deferred<void>>()
+  #moved = Deferred.unsafeMake<void>(FiberId.none)
+
+  /** How often somebody has asked where a session lives. */
+  asked = 0
+
+  get home(): string | undefined {
+    return this.#home?.id
+  }
+
+  /** From now on, they live there. */
+  move(home: Replica | undefined): void {
+    this.#home = home
+    Deferred.unsafeDone(this.#moved, Exit.void)
+    this.#moved = Deferred.unsafeMake(FiberId.none)
+  }
+
+  #goneOf(id: string): Deferred.Deferred<void> {
+    const one = this.#gone.get(id) ?? Deferred.unsafeMake<void>(FiberId.none)
+    this.#gone.set(id, one)
+    return one
+  }
+
+  /** A replica has gone. */
+  lose(id: string, next?: Replica): void {
+    this.move(next)
+    Deferred.unsafeDone(this.#goneOf(id), Exit.void)
+  }
+
+  /** As the replica of an id sees it. */
+  seenBy(id: string): SessionHomes {
+    return {
+      own: () => id,
+      isHere: () => this.home === id,
+      find: () =>
+        Effect.suspend(() => {
+          this.asked++
+          return this.#home === undefined
+            ? Effect.flatMap(Deferred.await(this.#moved), () => this.seenBy(id).find("", undefined))
+            : Effect.succeed(this.#home)
+        }),
+      gone: (home) => Deferred.await(this.#goneOf(home)),
+      ended: () => Effect.void
+    }
+  }
+}
+
+/** A replica with its router. */
+export interface Routing {
+  readonly id: string
+  readonly replica: Replica
+  readonly router: SessionRouter.SessionRouter
+  /** Where clients reach it. */
+  readonly url: string
+  readonly endpoint: Effect.Effect.Success<ReturnType<typeof Raw.serve>>
+  readonly errors: ReadonlyArray<unknown>
+  /** Requests that other replicas have passed on to it. */
+  readonly passed: ReadonlyArray<IncomingMessage>
+  readonly close: () => Promise<void>
+}
+
+/** Starts a replica. `answer`: what its endpoint answers. */
+export const start = (
+  id: string,
+  places: Places,
+  answer?: Raw.Answer,
+  options: Partial<SessionRouter.Options> = {}
+): Promise<Routing> => {
+  const scope = Effect.runSync(Scope.make())
+  return Effect.runPromise(Scope.extend(
+    Effect.gen(function*() {
+      const homes = places.seenBy(id)
+      const errors: Array<unknown> = []
+      const passed: Array<IncomingMessage> = []
+      const endpoint = yield* Raw.serve(answer, { seal, records, home: homes })
+      const router = yield* SessionRouter.make({
+        key: PeerServer.key,
+        homes,
+        seal,
+        endpoint: endpoint.requests,
+        onError: (error) => errors.push(error),
+        ...options
+      })
+      const address = yield* Effect.promise(() =>
+        PeerServer.listen((request, response) => {
+          passed.push(request)
+          if (!router.handlePassed(request, response, request.url ?? "")) response.writeHead(404).end()
+        })
+      )
+      const url = yield* Effect.promise(() => PeerServer.listen(router.handle))
+      return {
+        id,
+        replica: PeerServer.replica(address, id),
+        router,
+        url,
+        endpoint,
+        errors,
+        passed,
+        close: () => Effect.runPromise(Scope.close(scope, Exit.void))
+      }
+    }),
+    scope
+  ))
+}
+
+/** A session that began on the replica of this id. */
+export const session = (home: string, version = "2025-11-25"): Readonly<Record<string, string>> => ({
+  "Mcp-Session-Id": seal.seal({
+    initialize: Raw.initialize(version).params,
+    version,
+    lists: [],
+    tokenHash: "",
+    born: Math.floor(Date.now() / 1000),
+    home
+  })
+})
+
+/** A home whose answers the test writes: to each request with its whole body. */
+export const scripted = (
+  answer: (response: ServerResponse, body: string, request: IncomingMessage) => void
+): Promise<string> =>
+  PeerServer.listen((request, response) => {
+    let body = ""
+    response.on("error", () => undefined)
+    request.setEncoding("utf8").on("data", (text: string) => {
+      body += text
+    })
+    request.on("end", () => answer(response, body, request))
+  })
