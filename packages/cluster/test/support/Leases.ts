@@ -42,6 +42,7 @@ export class Node {
     const membership: Membership = {
       id: () => this.#lease?.held.id ?? "nobody",
       asked: () => undefined,
+      changes: () => 0,
       held: Effect.suspend(() => Deferred.await(this.#given)),
       running: Effect.void,
       replicas: () => this.#seen,
