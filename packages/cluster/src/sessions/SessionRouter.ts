@@ -145,17 +145,17 @@ export const make = (
 
     /** Calls back when a home has gone. Returns a function that takes that back. */
     const whenGone = (home: ReplicaId, gone: () => void): () => void => {
-      let callbacks = watching.get(home)
-      if (callbacks === undefined) {
-        const made = new Set<() => void>()
-        watching.set(home, callbacks = made)
+      const before = watching.get(home)
+      const callbacks = before ?? new Set()
+      callbacks.add(gone)
+      if (before === undefined) {
+        watching.set(home, callbacks)
         fork(Effect.map(homes.gone(home), () => {
           watching.delete(home)
           refusing.delete(home)
-          for (const one of made) one()
+          for (const one of callbacks) one()
         }))
       }
-      callbacks.add(gone)
       return () => void callbacks.delete(gone)
     }
 
