@@ -488,8 +488,12 @@ describe("who sends what only replicas send", () => {
     const { a, b, session } = await pair(({ id }, { client }) =>
       client.write({ jsonrpc: "2.0", id, result: {} } as never)
     )
-    const answer = await send(b.url + path, "POST", { ...session, ...passHeaders("b") }, call)
+    const claimed = { ...session, ...passHeaders("b"), "Lifeline-Repeated": "1" }
+    const answer = await send(b.url + path, "POST", claimed, call)
     expect(answer.status).toBe(200)
+    expect(a.endpoint.conversations[0]!.received.at(-1)).toMatchObject({ method: "tools/call" })
+    await (await send(a.url, "POST", claimed, call)).body
+    expect(a.endpoint.conversations[0]!.received.filter(({ isRepeated }) => isRepeated)).toEqual([])
     expect(a.passed).toHaveLength(1)
     expect(a.passed[0]!.headers["lifeline-home"]).toBe("a")
     expect(b.endpoint.conversations).toHaveLength(0)
