@@ -11,6 +11,7 @@ import * as HttpPeers from "./HttpPeers.js"
 import type { ReplicaId } from "./LeaseRules.js"
 import * as Membership from "./Membership.js"
 import * as PeerAnswers from "./PeerAnswers.js"
+import * as StaleOwnership from "./StaleOwnership.js"
 import { defaults, type Terms } from "./Terms.js"
 import * as uptime from "./uptime.js"
 import type { WantedServer } from "./WantedServer.js"
@@ -74,9 +75,14 @@ export const make = (
     const runtime = yield* Effect.runtime<never>()
     const failed = (error: unknown): void =>
       void Runtime.runFork(runtime)(Effect.logError("a request of another replica failed inside this one", error))
-    const hop = Hop.make(key, failed)
-    const answer = PeerAnswers.handler(key, membership.asked)
     const servers = new Set<WantedServer>()
+    const missed = yield* StaleOwnership.make({
+      store,
+      membership,
+      isWanted: (server) => [...servers].some(({ name }) => name === server)
+    })
+    const hop = Hop.make(key, failed, missed)
+    const answer = PeerAnswers.handler(key, membership.asked)
     const stops = Effect.suspend(() =>
       Effect.forEach([...servers], ({ stop }) => stop, { concurrency: "unbounded", discard: true })
     )

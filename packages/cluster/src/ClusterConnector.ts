@@ -75,8 +75,6 @@ export const make = (
 ): Effect.Effect<ClusterConnector, never, Scope.Scope> =>
   Effect.gen(function*() {
     let taken: Taken | undefined
-    /** The generation that was given back last, if that was not answered: it must not run any more. */
-    let givenBack: number | undefined
     /** Who has the session that the backend offers to resume. */
     let hasSession: Ownership | undefined
     let leaves = false
@@ -114,11 +112,7 @@ export const make = (
         if (taken === undefined) return Effect.void
         const { generation, id } = taken
         taken = undefined
-        givenBack = generation
-        const released = Effect.map(store.release(id, server, generation), () => {
-          givenBack = undefined
-        })
-        return Effect.ignore(released)
+        return Effect.ignore(store.release(id, server, generation))
       })
     )
     yield* Effect.addFinalizer(() => Effect.timeoutOption(Effect.interruptible(release), longestEnd))
@@ -154,8 +148,9 @@ export const make = (
           if (next === undefined || next.owner === held.id) return yield* nobody
           return next
         }
-        if (found?.owner === held.id && found.generation === givenBack) {
-          return yield* store.claim(held.id, server, givenBack)
+        // Nobody here has taken it so, or may run it so: a claim was not answered, or a release was not.
+        if (found?.owner === held.id && found.generation !== taken?.generation) {
+          return yield* store.claim(held.id, server, found.generation)
         }
         return found ?? (yield* take(held))
       }).pipe(Effect.catchTag("StoreError", (error) => Effect.fail(unreachable(error))))

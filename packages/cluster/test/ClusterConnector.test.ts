@@ -262,6 +262,20 @@ describe("a server that runs once in the cluster", () => {
     expect(run(store.servers)).toMatchObject([{ address: "http://a", generation: 2 }])
   })
 
+  it("[D1] runs with a new generation after a claim that was not answered, and has come late", () => {
+    const a = new Replica("a")
+    a.connector.leave()
+    run(a.backend.disconnect, 100)
+    const { owner, generation } = run(store.servers)[0]!
+    run(store.release(owner, "notes", generation))
+    // Of this lease, but of no connector that there is.
+    run(store.claim(owner, "notes"))
+    run(a.backend.reconnect, 5000)
+    expect(run(store.servers)).toMatchObject([{ address: "http://a", generation: 3 }])
+    run(store.release(owner, "notes", 2))
+    expect(run(store.servers)).toMatchObject([{ address: "http://a", generation: 3 }])
+  })
+
   it("[D4] is taken by the replica that runs the fewest", () => {
     const replicas = [new Replica("a"), new Replica("b"), new Replica("c")]
     replicas[0]!.stop()

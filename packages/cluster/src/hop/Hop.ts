@@ -44,11 +44,25 @@ const prefix = "/cluster/servers/"
 /** How often is looked whether other replicas have left, in milliseconds. */
 const look = 20
 
+const serverOf = (path: string): string | undefined => {
+  try {
+    return decodeURIComponent(path.slice(prefix.length))
+  } catch {
+    return undefined
+  }
+}
+
 const forbidden = { status: 403, message: "This is for other replicas of the cluster" }
 const notHere = { status: 404, message: "This replica does not run the server" }
 
-/** `failed`: called with each internal failure. */
-export const make = (key: ClusterKey, failed: (error: unknown) => void): Hop => {
+/**
+ * `failed`: called with each internal failure. `missed`: called with each server that was looked for here and is not served. Must not throw.
+ */
+export const make = (
+  key: ClusterKey,
+  failed: (error: unknown) => void,
+  missed: (server: string) => void = () => {}
+): Hop => {
   const authorization = HopSecrets.authorization(key)
   const endpoints = new Map<string, McpEndpoint.McpEndpoint>()
   const sockets = new Set<Socket>()
@@ -113,9 +127,12 @@ export const make = (key: ClusterKey, failed: (error: unknown) => void): Hop => 
       }
       const endpoint = endpoints.get(path)
       if (!HopSecrets.isAllowed(authorization, request.headers.authorization)) refuse(response, forbidden)
-      // It is read: a connection with something unread is cut off, perhaps before the answer has arrived.
-      else if (endpoint === undefined) skim(request, notHere, ({ refusal }) => refuse(response, refusal))
-      else endpoint.handle(request, response)
+      else if (endpoint === undefined) {
+        // It is read: a connection with something unread is cut off, perhaps before the answer has arrived.
+        skim(request, notHere, ({ refusal }) => refuse(response, refusal))
+        const server = serverOf(path)
+        if (server !== undefined) missed(server)
+      } else endpoint.handle(request, response)
       return true
     },
     left: Effect.repeat(Effect.sync(() => sockets.size), {
