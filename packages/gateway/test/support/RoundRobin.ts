@@ -16,7 +16,11 @@ export class RoundRobin implements AsyncDisposable {
 
   private constructor(ports: ReadonlyArray<number>) {
     this.#ports = ports
-    this.#server = createServer((incoming, response) => void this.#balance(incoming, response))
+    // Longer than clients keep them.
+    this.#server = createServer(
+      { keepAliveTimeout: 600_000 },
+      (incoming, response) => void this.#balance(incoming, response)
+    )
   }
 
   static async start(ports: ReadonlyArray<number>): Promise<RoundRobin> {
@@ -55,7 +59,8 @@ export class RoundRobin implements AsyncDisposable {
       const { headers, method, url } = incoming
       const passing = request({ port, host: "127.0.0.1", method, path: url, headers, agent: this.#agent })
       passing.on("error", (error: NodeJS.ErrnoException) => {
-        if (error.code === "ECONNREFUSED") return resolve(false)
+        // Also one that is reset before it is made.
+        if (error.syscall === "connect") return resolve(false)
         if (response.headersSent) response.destroy()
         else response.writeHead(502).end("bad gateway")
         resolve(true)
