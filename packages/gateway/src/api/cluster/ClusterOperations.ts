@@ -58,7 +58,8 @@ export const make = (
         Effect.suspend(() => {
           if (followers++ > 0) return Effect.void
           const loop = Effect.forever(Effect.delay(lookAtAll, pause))
-          return Effect.map(Effect.forkIn(Effect.interruptible(Effect.zipRight(logs.forget, loop)), scope), (fiber) => {
+          const begun = Effect.zipRight(logs.forget, Effect.forkIn(Effect.interruptible(loop), scope))
+          return Effect.map(begun, (fiber) => {
             following = fiber
           })
         }),
