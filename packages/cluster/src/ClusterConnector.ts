@@ -46,6 +46,13 @@ interface Taken {
   readonly generation: number
 }
 
+/** How long an owner that does not answer is waited for, in milliseconds: a lease has surely ended then. */
+const longestSilence = 10_000
+
+/** Whether nobody has answered. */
+const isSilence = ({ reason }: ConnectError): boolean =>
+  reason === "refused" || reason === "unreachable" || reason === "timeout"
+
 const unreachable = ({ cause, message }: StoreError): ConnectError =>
   new ConnectError({ backend: "", reason: "unreachable", permanent: false, message, cause })
 
@@ -172,11 +179,14 @@ export const make = (
         return guarded.connection
       })
 
-    /** It cannot be reached at its owner: that may give it up, or have done so. */
+    /** It cannot be reached at its owner: that may give it up, or have done so, or have gone, which is known when its lease has ended. */
     const anew = (found: Ownership, error: ConnectError): Effect.Effect<Option.Option<Connection>, ConnectError> =>
       Effect.gen(function*() {
         const next = yield* Effect.mapError(change(found), unreachable)
-        return next?.owner === found.owner && next.generation === found.generation ? yield* error : Option.none()
+        if (next?.owner !== found.owner || next.generation !== found.generation) return Option.none()
+        if (!isSilence(error)) return yield* error
+        const gone = yield* Effect.timeoutOption(membership.ended(found.owner), longestSilence)
+        return Option.isSome(gone) ? Option.none() : yield* error
       })
 
     /** One try; none if what was known about the owner does not hold any more. */

@@ -160,6 +160,18 @@ describe("a server that runs once in the cluster", () => {
     expect(b.isConnected).toBe(true)
   })
 
+  it("[D4] is taken at once when the lease ends of a replica that refuses connections", () => {
+    const a = new Replica("a")
+    const b = new Replica("b")
+    a.isAway = true
+    b.outcome = { connect: "fail", error: { reason: "refused" } }
+    b.remotes[0]?.connector.current.lose("closed")
+    sim.advance(terms.lease)
+    expect(b.local.connections).toHaveLength(0)
+    sim.advance(terms.renewal + 600)
+    expect(b.local.connections).toHaveLength(1)
+  })
+
   it("[D1] is given to others by a replica that cannot start it", () => {
     const a = new Replica("a")
     a.local.otherwise = { connect: "fail", error: { permanent: true } }
