@@ -256,3 +256,6 @@ try {
   await database?.stop()
   closeSync(log)
 }
+
+// The client may still try to resume a stream.
+process.exit()
