@@ -52,12 +52,19 @@ export interface Cluster {
   readonly handle: (request: IncomingMessage, response: ServerResponse, path: string) => boolean
 }
 
+/**
+ * See `Options.calm`.
+ *
+ * @internal
+ */
+export const defaultCalm = 10_000
+
 /** How long is waited at the end until other replicas have closed their connections, in milliseconds. */
 const longestLeave = 5000
 
 /** Joins a cluster, until the scope closes. Close what runs here first. */
 export const make = (
-  { address, id, key, store, terms = defaults, calm = 10_000 }: Options
+  { address, id, key, store, terms = defaults, calm = defaultCalm }: Options
 ): Effect.Effect<Cluster, StoreError | Watchdog.WatchdogError, Scope.Scope> =>
   Effect.gen(function*() {
     const watchdog = yield* Watchdog.make
@@ -75,35 +82,51 @@ export const make = (
     const runtime = yield* Effect.runtime<never>()
     const failed = (error: unknown): void =>
       void Runtime.runFork(runtime)(Effect.logError("a request of another replica failed inside this one", error))
+    const ways: Ways = (missed) => {
+      const hop = Hop.make(key, failed, missed)
+      const answer = PeerAnswers.handler(key, membership.asked)
+      return {
+        hop,
+        handle: (request, response, path) => {
+          if (path !== PeerAnswers.path) return hop.handle(request, response, path)
+          answer(request, response)
+          return true
+        }
+      }
+    }
+    return yield* assemble({ store, membership, watchdog }, ways, terms, calm)
+  })
+
+/** Makes the ways to the other replicas. `missed`: called with each server that another replica looks for here in vain. */
+type Ways = (missed: (server: string) => void) => Pick<Cluster, "hop" | "handle">
+
+/**
+ * A replica of its parts.
+ *
+ * @internal
+ */
+export const assemble = (
+  parts: Pick<Cluster, "store" | "membership" | "watchdog">,
+  ways: Ways,
+  { renewal }: Terms,
+  calm: number
+): Effect.Effect<Cluster, never, Scope.Scope> =>
+  Effect.gen(function*() {
+    const { membership, store } = parts
     const servers = new Set<WantedServer>()
     const missed = yield* StaleOwnership.make({
       store,
       membership,
       isWanted: (server) => [...servers].some(({ name }) => name === server)
     })
-    const hop = Hop.make(key, failed, missed)
-    const answer = PeerAnswers.handler(key, membership.asked)
+    const { handle, hop } = ways(missed)
     const stops = Effect.suspend(() =>
       Effect.forEach([...servers], ({ stop }) => stop, { concurrency: "unbounded", discard: true })
     )
     const leave = Effect.zipRight(stops, Effect.timeoutOption(Effect.interruptible(hop.left), longestLeave))
     yield* Effect.addFinalizer(() => leave)
-    yield* Effect.forkScoped(
-      Effect.interruptible(Balance.run({ store, membership, servers, renewal: terms.renewal, calm }))
-    )
-    return {
-      store,
-      membership,
-      watchdog,
-      hop,
-      servers,
-      leave,
-      handle: (request, response, path) => {
-        if (path !== PeerAnswers.path) return hop.handle(request, response, path)
-        answer(request, response)
-        return true
-      }
-    }
+    yield* Effect.forkScoped(Effect.interruptible(Balance.run({ store, membership, servers, renewal, calm })))
+    return { ...parts, hop, handle, servers, leave }
   })
 
 /** This process as a replica. */

@@ -1,36 +1,28 @@
 /**
  * The way between replicas: serves what this replica runs to the others, and connects to what they run. Over Streamable HTTP, as to any server.
  */
-import type { Connector, ServerNotification } from "@mcp-lifeline/core"
+import type { Connector } from "@mcp-lifeline/core"
 import { skim } from "@mcp-lifeline/http-server/Body"
 import * as McpEndpoint from "@mcp-lifeline/http-server/McpEndpoint"
 import { refuse } from "@mcp-lifeline/http-server/Refusal"
-import { LogLevels } from "@mcp-lifeline/protocol/LogLevels"
-import { Subscriptions } from "@mcp-lifeline/protocol/Subscriptions"
 import { HttpConnector } from "@mcp-lifeline/transport-http"
-import { Effect, FiberSet, Schedule, type Scope } from "effect"
+import { Effect, Schedule, type Scope } from "effect"
 import type { IncomingMessage, ServerResponse } from "node:http"
 import type { Socket } from "node:net"
 import type { ClusterKey } from "../ClusterKey.js"
 import type { Ownership } from "../ClusterStore.js"
+import * as Conversations from "./Conversations.js"
 import * as HopSecrets from "./HopSecrets.js"
 import * as OwnerConnection from "./OwnerConnection.js"
-import { type Served, ServerConversation } from "./ServerConversation.js"
+import type { Served } from "./ServerConversation.js"
 
+export type { Listeners } from "./Conversations.js"
 export type { Served } from "./ServerConversation.js"
-
-/** What is told to replicas that use a server. None of its functions throws. */
-export interface Listeners {
-  /** A notification of the server. */
-  readonly notified: (notification: ServerNotification) => void
-  /** The server has a new connection, to which log level and subscriptions have to be given. */
-  readonly connected: () => void
-}
 
 /** See the head of the file. */
 export interface Hop {
   /** Serves a server to the other replicas, until the scope closes. Then their sessions end. */
-  readonly serve: (server: string, served: Served) => Effect.Effect<Listeners, never, Scope.Scope>
+  readonly serve: (server: string, served: Served) => Effect.Effect<Conversations.Listeners, never, Scope.Scope>
   /** Answers a request of another replica. True if the path is one of these. */
   readonly handle: (request: IncomingMessage, response: ServerResponse, path: string) => boolean
   /** Connects to a server at its owner. */
@@ -70,53 +62,21 @@ export const make = (
   return {
     serve: (server, served) =>
       Effect.gen(function*() {
-        const fork = yield* FiberSet.makeRuntime<never>()
-        const conversations = new Set<ServerConversation>()
-        const subscriptions = new Subscriptions(fork)
-        const levels = new LogLevels({
-          fork,
-          all: Effect.sync(() => [served.backend()]),
-          hasLogging: () => served.introduction()?.capabilities.logging !== undefined
-        })
-        const shared = {
-          ...served,
-          fork,
-          levels,
-          subscriptions,
-          onClose: (one: ServerConversation) => void conversations.delete(one)
-        }
+        const { begin, connected, goes, notified } = yield* Conversations.make(served)
         yield* Effect.acquireRelease(
           Effect.sync(() => {
-            const endpoint = McpEndpoint.make({
-              onError: failed,
-              begin: (client) => {
-                const conversation = new ServerConversation(shared, client)
-                conversations.add(conversation)
-                return conversation
-              }
-            })
+            const endpoint = McpEndpoint.make({ onError: failed, begin })
             endpoints.set(pathOf(server), endpoint)
             return endpoint
           }),
           (endpoint) => {
             // This replica may have the server again.
             if (endpoints.get(pathOf(server)) === endpoint) endpoints.delete(pathOf(server))
-            for (const one of conversations) one.goes()
+            goes()
             return Effect.promise(() => endpoint.close())
           }
         )
-        return {
-          notified: (notification) => {
-            const { method, params } = notification
-            if (method === "notifications/resources/updated") subscriptions.updated(served.name, params ?? {})
-            else for (const one of conversations) one.notified(notification)
-          },
-          connected: () => {
-            const backend = served.backend()
-            levels.connected(backend)
-            subscriptions.connected(backend)
-          }
-        }
+        return { connected, notified }
       }),
     handle: (request, response, path) => {
       if (!path.startsWith(prefix)) return false

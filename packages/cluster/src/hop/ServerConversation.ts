@@ -41,7 +41,8 @@ export interface Shared extends Served {
   readonly onClose: (one: ServerConversation) => void
 }
 
-const hasLeft = "the replica gives the server to others"
+/** Why a conversation ends, for those who wait for an answer. */
+export const hasLeft = "the replica gives the server to others"
 
 const introducing = (introduction: Introduction): Answer => {
   const { instructions, protocolVersion, serverInfo } = introduction

@@ -1,0 +1,237 @@
+/**
+ * The way between replicas that live in one process, for tests: as over HTTP, without HTTP. It takes time from `Clock`.
+ */
+import {
+  ConnectError,
+  type Connection,
+  type ConnectOptions,
+  type Connector,
+  RequestError,
+  type RequestOptions
+} from "@mcp-lifeline/core"
+import { firstOf } from "@mcp-lifeline/core/internal"
+import { type Answer, ClientRequests, Initialize, type Introduction } from "@mcp-lifeline/protocol"
+import type { JSONRPCNotification, JSONRPCRequest } from "@modelcontextprotocol/sdk/types.js"
+import { Clock, Deferred, Effect, Exit, FiberId, type Scope } from "effect"
+import * as Conversations from "./Conversations.js"
+import type { Hop } from "./Hop.js"
+import * as OwnerConnection from "./OwnerConnection.js"
+
+/** The ways between the replicas of a process. */
+export interface Network {
+  /** Looks for a server at a replica, by the replica's address. */
+  readonly served: Map<string, (server: string) => Conversations.Conversations | undefined>
+  /** Whether messages between two replicas arrive. The others are lost. */
+  readonly isOpen: (from: string, to: string) => boolean
+}
+
+type Settle = (exit: Exit.Exit<unknown, RequestError>) => void
+
+const lost = (fate: "notSent" | "unknown", message: string) =>
+  Exit.fail(new RequestError({ fate, reason: "lost", message }))
+
+const settled = (answer: Answer): Exit.Exit<unknown, RequestError> => {
+  if ("resultText" in answer) return Exit.succeed(JSON.parse(answer.resultText))
+  if ("result" in answer) return Exit.succeed(answer.result)
+  return Exit.fail(new RequestError({ ...answer.error, fate: "answered", reason: "remote" }))
+}
+
+/** One connection from a replica to the owner of a server. */
+class Wire {
+  readonly #pending = new Map<Settle, (reason: unknown) => void>()
+  readonly #requests = new ClientRequests()
+  readonly #conversation: ReturnType<Conversations.Conversations["begin"]>
+  readonly #isOpen: () => boolean
+  readonly #clock: Clock.Clock
+  #ids = 0
+  #loss: string | undefined
+
+  constructor(
+    served: Conversations.Conversations,
+    isOpen: () => boolean,
+    clock: Clock.Clock,
+    { onNotification }: ConnectOptions
+  ) {
+    this.#isOpen = isOpen
+    this.#clock = clock
+    this.#conversation = served.begin({
+      requests: this.#requests,
+      write: (message: JSONRPCNotification | JSONRPCRequest) => {
+        if (isOpen() && !("id" in message)) onNotification(message)
+      },
+      saveSettings: () => Promise.resolve()
+    })
+  }
+
+  /** Sends a request at once. Returns what cancels it; after that, it is not settled. */
+  #send(
+    method: string,
+    params: Readonly<Record<string, unknown>> | undefined,
+    onprogress: RequestOptions["onprogress"],
+    settle: Settle
+  ): (reason: unknown) => void {
+    const id = ++this.#ids
+    const message: JSONRPCRequest = {
+      jsonrpc: "2.0",
+      id,
+      method,
+      params: onprogress === undefined ? params : {
+        ...params,
+        _meta: { ...params?.["_meta"] as object | undefined, progressToken: id }
+      }
+    }
+    const over = (exit: Exit.Exit<unknown, RequestError>): void => {
+      if (this.#pending.delete(settle)) settle(exit)
+    }
+    this.#pending.set(settle, (reason) => {
+      if (this.#isOpen()) this.#requests.get(id)?.cancel(reason)
+    })
+    if (this.#isOpen()) {
+      this.#conversation.request(this.#requests.open(message, {
+        say: (_, { params }) => {
+          if (this.#isOpen()) onprogress?.(params as unknown as Parameters<NonNullable<typeof onprogress>>[0])
+        },
+        answer: (_, answer) => {
+          if (this.#isOpen()) over(settled(answer))
+        }
+      }))
+    }
+    return (reason) => {
+      const cancel = this.#pending.get(settle)
+      this.#pending.delete(settle)
+      cancel?.(reason)
+    }
+  }
+
+  request(
+    method: string,
+    params: Readonly<Record<string, unknown>> | undefined,
+    options: Partial<RequestOptions> = {}
+  ): Effect.Effect<unknown, RequestError> {
+    return Effect.suspend(() => {
+      if (this.#loss !== undefined) return lost("notSent", this.#loss)
+      const {
+        cancelReason,
+        maxTotalTimeout = Infinity,
+        onprogress,
+        resetTimeoutOnProgress = false,
+        timeout = Infinity
+      } = options
+      const now = (): number => this.#clock.unsafeCurrentTimeMillis()
+      const last = now() + maxTotalTimeout
+      let due = Math.min(now() + timeout, last)
+      const answered = Deferred.unsafeMake<unknown, RequestError>(FiberId.none)
+      const cancel = this.#send(
+        method,
+        params,
+        onprogress === undefined ? undefined : (progress) => {
+          if (resetTimeoutOnProgress) due = Math.min(now() + timeout, last)
+          onprogress(progress)
+        },
+        (exit) => Deferred.unsafeDone(answered, exit)
+      )
+      const expired = Effect.repeat(Effect.suspend(() => Effect.sleep(due - now())), { until: () => now() >= due })
+        .pipe(
+          Effect.zipRight(Effect.fail(
+            new RequestError({ fate: "unknown", reason: "timeout", message: `no answer within ${timeout} ms` })
+          ))
+        )
+      return Effect.onExit(
+        due === Infinity ? Deferred.await(answered) : firstOf(Deferred.await(answered), expired),
+        () => Effect.sync(() => cancel(cancelReason?.()))
+      )
+    })
+  }
+
+  notify(method: string, params: Record<string, unknown> | undefined): Effect.Effect<void, RequestError> {
+    return Effect.suspend(() => {
+      if (this.#loss !== undefined) return lost("notSent", this.#loss)
+      if (this.#isOpen()) this.#conversation.receive({ jsonrpc: "2.0", method, params })
+      return Effect.void
+    })
+  }
+
+  /** Ends what is pending. */
+  fail(message: string): void {
+    this.#loss ??= message
+    for (const settle of [...this.#pending.keys()]) {
+      this.#pending.delete(settle)
+      settle(lost("unknown", message))
+    }
+  }
+
+  /** For the other side it closes, if that learns of it. */
+  close(): void {
+    if (this.#isOpen()) void this.#conversation.close("the replica has closed the connection")
+  }
+}
+
+const connect = (
+  { isOpen, served }: Network,
+  [from, to, server]: readonly [from: string, to: string, server: string],
+  options: ConnectOptions
+): Effect.Effect<Connection, ConnectError, Scope.Scope> =>
+  Effect.gen(function*() {
+    const failed = (message: string) =>
+      new ConnectError({ backend: "", reason: "unreachable", permanent: false, message })
+    const isConnected = (): boolean => isOpen(from, to)
+    if (!isConnected()) return yield* Effect.never
+    const conversations = served.get(to)?.(server)
+    if (conversations === undefined) return yield* failed("the replica does not run the server")
+    const clock = yield* Effect.clock
+    const wire = yield* Effect.acquireRelease(
+      Effect.sync(() => new Wire(conversations, isConnected, clock, options)),
+      (wire) => Effect.sync(() => wire.close())
+    )
+    const introduction = (yield* Effect.mapError(
+      wire.request("initialize", { protocolVersion: Initialize.latestVersion }),
+      ({ message }) => failed(message)
+    )) as Introduction
+    yield* Effect.ignore(wire.notify("notifications/initialized", undefined))
+    return {
+      ...introduction,
+      instructions: introduction.instructions,
+      sessionId: undefined,
+      peer: { url: to },
+      stateful: true,
+      request: (method, params, options) => wire.request(method, params, options) as Effect.Effect<never, RequestError>,
+      notify: (method, params) => wire.notify(method, params),
+      // It ends with the owner's word that it goes, or with the owner's lease.
+      onLost: () => {},
+      fail: ({ message }) => wire.fail(message)
+    }
+  })
+
+/** The hop of the replica with this address. `missed`: see `Hop.make`. */
+export const make = (network: Network, address: string, missed: (server: string) => void): Hop => {
+  const own = new Map<string, Conversations.Conversations>()
+  network.served.set(address, (server) => {
+    const found = own.get(server)
+    if (found === undefined) missed(server)
+    return found
+  })
+  return {
+    serve: (server, served) =>
+      Effect.tap(Conversations.make(served), (conversations) =>
+        Effect.acquireRelease(
+          Effect.sync(() => own.set(server, conversations)),
+          () =>
+            Effect.sync(() => {
+              if (own.get(server) === conversations) own.delete(server)
+              conversations.goes()
+              conversations.close()
+            })
+        )),
+    handle: () => false,
+    left: Effect.void,
+    connector: (server, owner) => {
+      const inner: Connector = {
+        transport: "memory",
+        overlap: true,
+        target: `${server} at ${owner.address}`,
+        connect: (options) => connect(network, [address, owner.address, server], options)
+      }
+      return { ...inner, connect: (options) => OwnerConnection.connect(inner, options) }
+    }
+  }
+}
