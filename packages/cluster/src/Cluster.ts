@@ -26,7 +26,7 @@ export interface Options {
   readonly address: string
   /** The id of this replica under its first lease. Nobody else may ever have had it. Default: a new one. */
   readonly id?: ReplicaId | undefined
-  /** Default: `Terms.defaults`. */
+  /** The same for all replicas, and for the store. Default: `defaults`. */
   readonly terms?: Terms | undefined
   /**
    * For how long the replicas, and what each of them runs, must have been the same before a server moves to a replica that runs less, in
@@ -35,7 +35,7 @@ export interface Options {
   readonly calm?: number | undefined
 }
 
-/** A replica of a cluster. */
+/** A replica of a cluster. Programs use `handle` and `leave`; the other members are for what runs in it, as `ClusterBackend`. */
 export interface Cluster {
   readonly store: ClusterStore
   readonly membership: Membership.Membership
@@ -62,7 +62,14 @@ export const defaultCalm = 10_000
 /** How long is waited at the end until other replicas have closed their connections, in milliseconds. */
 const longestLeave = 5000
 
-/** Joins a cluster, until the scope closes. Close what runs here first. */
+/**
+ * Joins a cluster, until the scope closes. Close the backends first: layers do. The listener with `handle` and the store have to be there
+ * before, and until it has left.
+ *
+ * Fails with a StoreError if the store does not answer, and with a WatchdogError if the watchdog cannot be started, as on Windows. Dies with a
+ * RangeError if the key has less than 32 bytes. Later, nothing fails: while the store is away, servers go on for as long as the other
+ * replicas allow it, for `Terms.withoutStore` at most.
+ */
 export const make = (
   { address, id, key, store, terms = defaults, calm = defaultCalm }: Options
 ): Effect.Effect<Cluster, StoreError | Watchdog.WatchdogError, Scope.Scope> =>
@@ -132,6 +139,6 @@ export const assemble = (
 /** This process as a replica. */
 export const Cluster: Context.Tag<Cluster, Cluster> = Context.GenericTag<Cluster>("@mcp-lifeline/cluster/Cluster")
 
-/** `make` as a layer. */
+/** `make` as a layer, with a store and a listener that outlive it. */
 export const layer = (options: Options): Layer.Layer<Cluster, StoreError | Watchdog.WatchdogError> =>
   Layer.scoped(Cluster, make(options))

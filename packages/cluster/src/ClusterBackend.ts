@@ -16,8 +16,12 @@ export interface Options<R = never> extends Omit<Backend.BackendOptions<R>, "con
 }
 
 /**
- * Makes the backend. Its server has the same name on all replicas. When the scope closes, calls in flight are answered first, for 5 seconds at most,
- * and another replica takes the server.
+ * Makes the backend. Its server has the same name on all replicas, which give it the same options; its handlers are used on the replica that
+ * runs it. It is as any backend: a change of the owner is a lost connection, so calls wait for the next one (`timeouts.wait`), and a call that was
+ * sent, and whose answer is lost, is sent again only if that does no harm; otherwise it fails with ResultUnknown.
+ *
+ * Fails with InvalidOptions. When the scope closes, calls in flight are answered first, for 5 seconds at most, and another replica takes the
+ * server; nobody can interrupt that.
  */
 export const make = <R = never>(
   name: string,

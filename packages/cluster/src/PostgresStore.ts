@@ -18,7 +18,7 @@ import * as Claims from "./postgres/Claims.js"
 import * as Rows from "./postgres/Rows.js"
 import { decoded, type Limited } from "./postgres/statements.js"
 import * as Tables from "./postgres/Tables.js"
-import type { Terms } from "./Terms.js"
+import { defaults, type Terms } from "./Terms.js"
 
 /** How the database is reached. */
 export interface Options {
@@ -37,8 +37,8 @@ export interface Options {
   readonly url: Redacted.Redacted
   /** Options of the TLS connection, or whether there is one. Only where the URL says nothing of TLS, which goes first. */
   readonly ssl?: boolean | ConnectionOptions | undefined
-  /** The terms of this cluster, which are kept in the store. */
-  readonly terms: Terms
+  /** The terms of this cluster, which are kept in the store: those that its replicas have. Default: `defaults`. */
+  readonly terms?: Terms | undefined
   /** The key of this cluster, of which the store keeps a fingerprint. At least 32 bytes. */
   readonly key: ClusterKey.ClusterKey
   /** After how long a statement counts as failed, and its connections as broken. Default 3 seconds. */
@@ -95,9 +95,15 @@ const failed = (what: string) => (cause: unknown) =>
     ? cause
     : new StoreError({ message: `the database could not ${what}: ${reason(cause)}${Tables.remedy(cause)}`, cause })
 
-/** Connects, and makes the tables if there are none. The connections close with the scope. */
+/**
+ * Connects, and makes the tables if there are none, or changes those of an earlier version. At most six connections, which close with the scope.
+ *
+ * Fails with a StoreError if the database cannot be reached, if the role may not do what it has to, if the cluster has another key or other
+ * terms, if its tables are of a later version, or if the key has less than 32 bytes. Later, each operation fails with one that is not
+ * answered within `timeout`. An operation that is interrupted is carried out nevertheless, or not.
+ */
 export const make = (
-  { key, ssl, terms, timeout = "3 seconds", url }: Options
+  { key, ssl, terms = defaults, timeout = "3 seconds", url }: Options
 ): Effect.Effect<ClusterStore, StoreError, Scope.Scope> =>
   Effect.gen(function*() {
     const fingerprint = yield* Effect.try({

@@ -22,4 +22,5 @@ export interface Terms {
   readonly withoutStore: number
 }
 
+/** The terms that fit most clusters: servers of a replica that has died run elsewhere after about 8 seconds. */
 export const defaults: Terms = { lease: 6000, margin: 1500, renewal: 1000, withoutStore: 600_000 }

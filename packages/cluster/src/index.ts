@@ -1,9 +1,11 @@
 /**
- * Which of several processes runs a server: leases in a store that all have in common, so that at any moment at most one does.
+ * MCP servers that run once in a cluster of processes, whichever of them has it.
+ *
+ * For programs: `Cluster`, `ClusterBackend`, `PostgresStore`, `TestCluster`, and the types that these show. The rest is for Lifeline's gateway, and
+ * may change in any version.
  */
 export * as Cluster from "./Cluster.js"
 export * as ClusterBackend from "./ClusterBackend.js"
-export * as ClusterConnector from "./ClusterConnector.js"
 export type { ClusterKey } from "./ClusterKey.js"
 export * as ClusterServer from "./ClusterServer.js"
 export {
@@ -20,12 +22,10 @@ export {
 } from "./ClusterStore.js"
 export * as Hop from "./hop/Hop.js"
 export * as ReplicaPaths from "./hop/ReplicaPaths.js"
-export * as HttpPeers from "./HttpPeers.js"
 export * as LeasedConnector from "./LeasedConnector.js"
 export type { Lease, ReplicaId } from "./LeaseRules.js"
 export * as Membership from "./Membership.js"
 export * as MemoryStore from "./MemoryStore.js"
-export * as PeerAnswers from "./PeerAnswers.js"
 export { type Answers, PeerError, type Peers } from "./Peers.js"
 export * as PostgresStore from "./PostgresStore.js"
 export * as SessionHomes from "./sessions/SessionHomes.js"
@@ -34,6 +34,5 @@ export * as ClusterSessionRecords from "./state/ClusterSessionRecords.js"
 export * as ClusterState from "./state/ClusterState.js"
 export { defaults, type Terms } from "./Terms.js"
 export * as TestCluster from "./TestCluster.js"
-export * as uptime from "./uptime.js"
 export type { WantedServer } from "./WantedServer.js"
 export * as Watchdog from "./Watchdog.js"
