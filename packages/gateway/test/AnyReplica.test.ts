@@ -83,7 +83,7 @@ describe.skipIf(!Postgres.isInstalled || !isFull || process.platform !== "linux"
     /** Often enough that each replica has had a request. */
     const often = Array.from({ length: 6 })
 
-    it("[D1][D3] has one process of a shared server, and one of its own", async () => {
+    it("[D1:real D3] has one process of a shared server, and one of its own", async () => {
       const one = await connected()
       const other = await connected()
       const pids = async (tool: string, { call }: typeof one) => {
@@ -110,7 +110,7 @@ describe.skipIf(!Postgres.isInstalled || !isFull || process.platform !== "linux"
       }
     })
 
-    it("[D3][D7] hears what it has subscribed to, from the level on that it has set", async () => {
+    it("[D3 D7] hears what it has subscribed to, from the level on that it has set", async () => {
       const { call, client, heard } = await connected()
       await client.setLoggingLevel("critical")
       await client.subscribeResource({ uri: "test://one" })
@@ -173,7 +173,7 @@ describe.skipIf(!Postgres.isInstalled || !isFull || process.platform !== "linux"
       }
     })
 
-    it("[D5][D7] goes on with its settings on another replica when the one with its session is killed", async () => {
+    it("[D5 D7] goes on with its settings on another replica when the one with its session is killed", async () => {
       const long = { name: "anywhere", version: "1", title: "t".repeat(4000) }
       const { call, client, heard, transport } = await connected(long)
       await client.setLoggingLevel("emergency")
@@ -196,7 +196,7 @@ describe.skipIf(!Postgres.isInstalled || !isFull || process.platform !== "linux"
       await home.start()
     })
 
-    it("[D1][D8] has the server as it is configured anew on one replica, until it is the same on all", async () => {
+    it("[D1:real D8] has the server as it is configured anew on one replica, until it is the same on all", async () => {
       const { call } = await connected()
       const before = Number(await call("shared__pid"))
       const owner = all.owner(before)!

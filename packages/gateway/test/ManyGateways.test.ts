@@ -208,7 +208,7 @@ describe.skipIf(!Postgres.isInstalled || !(isFull || isLong) || process.platform
 
     const times = Math.max(1, rounds)
 
-    it("[D1][D2][D3][D4] a gateway is killed", async () => {
+    it("[D1:real D2:real D3 D4] a gateway is killed", async () => {
       const away: Array<number> = []
       for (let round = 0; round < times; round++) {
         const replica = busy(round)
@@ -219,7 +219,7 @@ describe.skipIf(!Postgres.isInstalled || !(isFull || isLong) || process.platform
       await allIsWell("kill -9", times, away)
     })
 
-    it("[D1][D2][D3][D4] gateways are replaced one after the other", async () => {
+    it("[D1:real D2:real D3 D4] gateways are replaced one after the other", async () => {
       const away: Array<number> = []
       for (let round = 0; round < times; round++) {
         for (const replica of all.replicas) {
@@ -232,7 +232,7 @@ describe.skipIf(!Postgres.isInstalled || !(isFull || isLong) || process.platform
       nobodyHasNoticed()
     })
 
-    it.skipIf(!isLong)("[D1][D2][D6] a gateway is stopped for longer than its lease, and goes on", async () => {
+    it.skipIf(!isLong)("[D1:real D2:real D6] a gateway is stopped for longer than its lease, and goes on", async () => {
       const away: Array<number> = []
       for (let round = 0; round < times; round++) {
         const replica = busy(round)
@@ -244,7 +244,7 @@ describe.skipIf(!Postgres.isInstalled || !(isFull || isLong) || process.platform
       await allIsWell("SIGSTOP", times, away)
     })
 
-    it.skipIf(!isLong)("[D1][D2][D6] a gateway is cut off from the database and the others", async () => {
+    it.skipIf(!isLong)("[D1:real D2:real D6] a gateway is cut off from the database and the others", async () => {
       const away: Array<number> = []
       for (let round = 0; round < times; round++) {
         const replica = busy(round)
@@ -256,7 +256,7 @@ describe.skipIf(!Postgres.isInstalled || !(isFull || isLong) || process.platform
       await allIsWell("cut off for 30 s", times, away)
     })
 
-    it.skipIf(!isLong)("[D1][D5] the database is away", async () => {
+    it.skipIf(!isLong)("[D1:real D5] the database is away", async () => {
       const before = all.ledger.lives()
       for (let round = 0; round < times; round++) {
         await all.postgres.crash()
