@@ -14,7 +14,7 @@ import { Agent, request } from "node:http"
  * @param {(text: string, headers: import("node:http").IncomingHttpHeaders, isWhole: boolean) => A | undefined} take
  * @returns {Promise<A>}
  */
-const exchange = ({ agent, body, headers = {}, method = "POST", url }, take) =>
+export const exchange = ({ agent, body, headers = {}, method = "POST", url }, take) =>
   new Promise((resolve, reject) => {
     const sent = request(url, {
       agent,
@@ -51,18 +51,18 @@ const exchange = ({ agent, body, headers = {}, method = "POST", url }, take) =>
   })
 
 /** @param {string} text */
-const parsed = (text) => JSON.parse(text.startsWith("{") ? text : (/^data: ?(.*\S.*)$/m.exec(text)?.[1] ?? "{}"))
+export const parsed = (text) => JSON.parse(text.startsWith("{") ? text : (/^data: ?(.*\S.*)$/m.exec(text)?.[1] ?? "{}"))
 
-const initialize = {
+export const initialize = {
   jsonrpc: "2.0",
   id: 0,
   method: "initialize",
   params: { protocolVersion: "2025-06-18", capabilities: {}, clientInfo: { name: "bench", version: "1" } }
 }
-const initialized = { jsonrpc: "2.0", method: "notifications/initialized" }
+export const initialized = { jsonrpc: "2.0", method: "notifications/initialized" }
 
 /** @param {number} id @param {string | undefined} name */
-const callOf = (id, name = "") =>
+export const callOf = (id, name = "") =>
   JSON.stringify({ jsonrpc: "2.0", id, method: "tools/call", params: { name, arguments: { message: "hi" } } })
 
 /** @param {any} answer */

@@ -14,7 +14,8 @@ import * as Caller from "./caller.mjs"
 /** @typedef {{ program: string, args: ReadonlyArray<string>, count: number }} Servers */
 /** @typedef {{ name: string, version: string, file: string, isSingle: boolean, sse: boolean, args: (port: number, config: string, servers: Servers) => Array<string> }} Product */
 
-const folder = mkdtempSync(join(tmpdir(), "lifeline-gateways-"))
+/** For files, until the end. */
+export const folder = mkdtempSync(join(tmpdir(), "lifeline-gateways-"))
 /** @type {Array<() => void>} */
 const closing = [() => rmSync(folder, { recursive: true, force: true })]
 process.once("exit", () => closing.toReversed().forEach((close) => close()))
@@ -24,7 +25,7 @@ for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => process.e
 export const atExit = (close) => void closing.push(close)
 
 /** The gateway of this repository. @type {Product} */
-const lifeline = {
+export const lifeline = {
   name: "lifeline",
   version: "this",
   file: fileURLToPath(new URL("../../packages/gateway/esm/bin.js", import.meta.url)),
@@ -112,7 +113,7 @@ export const products = (notes) => [
 ]
 
 /** @returns {Promise<number>} */
-const freePort = () =>
+export const freePort = () =>
   new Promise((resolve) => {
     const server = createServer().listen(0, "127.0.0.1", () => {
       const { port } = /** @type {import("node:net").AddressInfo} */ (server.address())
@@ -138,14 +139,7 @@ export const started = async ({ args, file, isSingle, name, sse, version }, serv
   })
   const pid = child.pid ?? 0
   const stop = () => {
-    if (child.exitCode !== null) return
-    for (const one of tree(pid)) {
-      try {
-        process.kill(one.pid, "SIGKILL")
-      } catch {
-        // It has ended.
-      }
-    }
+    if (child.exitCode === null) killTree(pid)
   }
   atExit(stop)
   const gateway = {
@@ -180,8 +174,8 @@ const processes = () =>
     return pid === undefined ? [] : [{ pid: Number(pid), parent: Number(parent), rss: Number(rss), args }]
   })
 
-/** @param {number} pid */
-const tree = (pid) => {
+/** A process and all that it has started. @param {number} pid */
+export const tree = (pid) => {
   const all = processes()
   const found = new Set([pid])
   for (let size = 0; size !== found.size;) {
@@ -189,6 +183,17 @@ const tree = (pid) => {
     for (const one of all) if (found.has(one.parent)) found.add(one.pid)
   }
   return all.filter((one) => found.has(one.pid))
+}
+
+/** @param {number} pid */
+export const killTree = (pid) => {
+  for (const one of tree(pid)) {
+    try {
+      process.kill(one.pid, "SIGKILL")
+    } catch {
+      // It has ended.
+    }
+  }
 }
 
 /** A server, or a shell that has started one. @param {{ args: string }} process */
@@ -207,7 +212,7 @@ export const memory = ({ pid }) =>
  * The CPU time that the gateway's process has used, in milliseconds; other programs on the machine change it less than they change
  * latencies. NaN where the system does not say it.
  *
- * @param {Gateway} gateway
+ * @param {{ readonly pid: number }} gateway
  */
 export const cpu = ({ pid }) => {
   try {

@@ -19,8 +19,13 @@ export const isInstalled = programs !== undefined
 /** It refuses to run as root; `nobody` owns nothing else. */
 const user = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {}
 
-/** Makes the files of a database server. Returns a function that starts it, and resolves when it serves. @param {number} port */
-export const make = (port) => {
+/**
+ * Makes the files of a database server. Returns a function that starts it, and resolves when it serves.
+ *
+ * @param {number} port
+ * @param {Readonly<Record<string, string>>} [more] Settings of the server.
+ */
+export const make = (port, more = {}) => {
   if (programs === undefined) throw new Error("PostgreSQL is not installed")
   const folder = mkdtempSync(join(tmpdir(), "lifeline-demo-postgres-"))
   process.once("exit", () => rmSync(folder, { recursive: true, force: true }))
@@ -28,7 +33,7 @@ export const make = (port) => {
   const options = { ...user, cwd: folder }
   const how = ["-D", folder, "-U", "lifeline", "-A", "trust", "-E", "UTF8", "--no-sync"]
   execFileSync(join(programs, "initdb"), how, { ...options, stdio: "ignore" })
-  const settings = { fsync: "off", listen_addresses: "127.0.0.1", port, unix_socket_directories: "" }
+  const settings = { ...more, fsync: "off", listen_addresses: "127.0.0.1", port, unix_socket_directories: "" }
   const args = ["-D", folder, ...Object.entries(settings).flatMap(([name, value]) => ["-c", `${name}=${value}`])]
   return async () => {
     const child = spawn(join(programs, "postgres"), args, {
@@ -47,6 +52,26 @@ export const make = (port) => {
     })
     return child
   }
+}
+
+/** Carries out a statement. Returns what it says, a line a row. @param {number} port @param {string} database @param {string} statement */
+export const ask = (port, database, statement) => {
+  const how = [
+    "-h",
+    "127.0.0.1",
+    "-p",
+    String(port),
+    "-U",
+    "lifeline",
+    "-d",
+    database,
+    "-X",
+    "-A",
+    "-t",
+    "-c",
+    statement
+  ]
+  return execFileSync("psql", how, { encoding: "utf8" }).trim()
 }
 
 /** Ends it, and waits. @param {import("node:child_process").ChildProcess} child */
