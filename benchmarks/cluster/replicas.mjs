@@ -4,11 +4,12 @@
  */
 import { spawn } from "node:child_process"
 import { randomBytes } from "node:crypto"
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs"
+import { readFileSync, writeFileSync } from "node:fs"
 import { connect, createServer } from "node:net"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import * as Postgres from "../../scripts/demo-cluster/postgres.mjs"
+import * as common from "../common.mjs"
 import * as Processes from "../gateways/processes.mjs"
 
 /** @typedef {{ readonly url: string, readonly pid: number }} Replica */
@@ -87,32 +88,43 @@ const gateway = async (args, env) => {
   return { url: `http://127.0.0.1:${port}/mcp`, pid }
 }
 
-/** A file with so many servers. @param {string} name @param {number} servers */
+/**
+ * A file with one server, which gateways read again when it changes: so all of them are there when the others start, and each gets some.
+ *
+ * @param {string} name
+ * @param {number} servers
+ */
 const configured = (name, servers) => {
   const names = Array.from({ length: servers }, (_, i) => `small${i}`)
   const entry = { command: process.execPath, args: [program] }
-  mkdirSync(Processes.folder, { recursive: true })
   const file = join(Processes.folder, `${name}.json`)
-  writeFileSync(file, JSON.stringify({ mcpServers: Object.fromEntries(names.map((one) => [one, entry])) }))
-  return { args: ["--config", file], tools: names.map((one) => `${one}__echo`) }
+  const write = (/** @type {ReadonlyArray<string>} */ some) =>
+    writeFileSync(file, JSON.stringify({ mcpServers: Object.fromEntries(some.map((one) => [one, entry])) }))
+  write(names.slice(0, 1))
+  return { args: ["--config", file], tools: names.map((one) => `${one}__echo`), addServers: () => write(names) }
 }
 
 /** A gateway without a cluster. @param {number} servers @returns {Promise<Cluster>} */
 export const alone = async (servers) => {
-  const { args, tools } = configured("alone", servers)
-  return { replicas: [await gateway(args, {})], tools, bytes: () => 0, statements: () => 0 }
+  const { addServers, args, tools } = configured("alone", servers)
+  const replicas = [await gateway(args, {})]
+  addServers()
+  return { replicas, tools, bytes: () => 0, statements: () => 0 }
 }
 
 /** A cluster. @param {number} port of the database server @param {string} name @param {number} count of replicas @param {number} servers @returns {Promise<Cluster>} */
 export const cluster = async (port, name, count, servers) => {
   Postgres.ask(port, "postgres", `CREATE DATABASE ${name}`)
   const way = await counted(port)
-  const { args, tools } = configured(name, servers)
+  const { addServers, args, tools } = configured(name, servers)
   const env = {
     MCP_LIFELINE_CLUSTER: `postgres://lifeline@127.0.0.1:${way.port}/${name}`,
     MCP_LIFELINE_SESSION_KEY: randomBytes(32).toString("base64")
   }
   const replicas = await Promise.all(Array.from({ length: count }, () => gateway(args, env)))
+  // Each has seen the others.
+  await common.sleep(3000)
+  addServers()
   const question =
     `SELECT coalesce(sum(calls), 0) FROM pg_stat_statements s JOIN pg_database d ON d.oid = s.dbid WHERE datname = '${name}'`
   return { replicas, tools, bytes: way.bytes, statements: () => Number(Postgres.ask(port, "postgres", question)) }
