@@ -7,7 +7,7 @@ import { Check, Problem, TimeSpan } from "@mcp-lifeline/core/internal"
 import { Binding, EraMemory, type SdkConnection, SpeaksSessions } from "@mcp-lifeline/protocol"
 import type { OAuthClientProvider } from "@modelcontextprotocol/sdk/client/auth.js"
 import type { FetchLike } from "@modelcontextprotocol/sdk/shared/transport.js"
-import { Clock, Duration, Effect, ExecutionStrategy, Exit, Predicate, Scope } from "effect"
+import { Clock, Duration, Effect, ExecutionStrategy, Exit, identity, Predicate, Scope } from "effect"
 import type { Dispatcher } from "undici"
 import * as AddressKind from "./AddressKind.js"
 import { header } from "./Answer.js"
@@ -64,6 +64,11 @@ export interface Options {
    * with a dispatcher or a fetch, which have limits of their own.
    */
   readonly maxSockets?: number | undefined
+  /**
+   * Whether the server is a part of the same program, in a network of its own: then no proxy of the environment is used, and nobody is told that
+   * credentials go there without encryption. Default false.
+   */
+  readonly ownNetwork?: boolean | undefined
   /**
    * An undici dispatcher through which the connector sends everything. The connector does not close it. Default: one for each connection,
    * without idle limits, through the proxies that HTTP_PROXY, HTTPS_PROXY and NO_PROXY name. The connector reads these when it is made, and
@@ -125,7 +130,7 @@ export const problems = (options: Options): ReadonlyArray<Problem.Problem> => {
   if (fetch !== undefined && dispatcher !== undefined) {
     return [...found, { path: ["fetch"], message: "cannot be combined with dispatcher; keep one of the two" }]
   }
-  return found.length > 0 || fetch !== undefined || dispatcher !== undefined
+  return found.length > 0 || fetch !== undefined || dispatcher !== undefined || options.ownNetwork === true
     ? found
     : Proxy.problems(new URL(String(options.url)), process.env)
 }
@@ -149,6 +154,7 @@ const check = Check.options(
     closeTimeout: Check.span(0, 3_600_000),
     maxMessageBytes: Check.whole(1024, Infinity),
     maxSockets: Check.whole(1, 10_000),
+    ownNetwork: Check.flag,
     dispatcher: Check.object,
     fetch: Check.func
   } satisfies Record<keyof Required<Options>, Check.Check>,
@@ -214,7 +220,8 @@ export const make = (options: Options): Connector => {
   const reach = Reach.make({ server: url, isChosen: (address) => authorization?.isChosen?.(address) === true })
   const exposure = new Exposure(url, target, options.headers ?? {})
 
-  const proxies = options.dispatcher === undefined && options.fetch === undefined
+  const isOwn = options.ownNetwork === true
+  const proxies = options.dispatcher === undefined && options.fetch === undefined && !isOwn
     ? Proxy.fromEnvironment(url, process.env)
     : Proxy.none
 
@@ -241,7 +248,7 @@ export const make = (options: Options): Connector => {
       ? HttpClient.makeDispatchers(sockets, maxSockets)
       : { calls: dispatcher, prompt: dispatcher }
     const own = options.fetch ?? (dispatcher && HttpClient.makeFetch(undici, dispatcher))
-    const credentials = exposure.watch(Credentials.make({
+    const credentials = (isOwn ? identity : exposure.watch.bind(exposure))(Credentials.make({
       url: given,
       headers: options.headers ?? {},
       headerProvider: options.headerProvider,

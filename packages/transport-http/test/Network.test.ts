@@ -89,7 +89,7 @@ const connectTo = `
   console.log(outcome)`
 
 describe("network", () => {
-  it.scopedLive("[T10] HTTP_PROXY is used, and NO_PROXY spares it", () =>
+  it.scopedLive("[T10] HTTP_PROXY is used, and NO_PROXY spares it, or an option for a network of one's own", () =>
     Effect.gen(function*() {
       const server = yield* Harness.server
       const { asked, url } = yield* proxy
@@ -102,12 +102,20 @@ describe("network", () => {
       assert.strictEqual(server.sessions.size, 0)
 
       asked.length = 0
+      yield* Effect.scoped(
+        Effect.flatMap(
+          Harness.connect(HttpConnector.make({ url: server.url, ownNetwork: true })),
+          ({ call }) => call()
+        )
+      )
+      assert.deepStrictEqual(asked, [])
+
       yield* environment({ NO_PROXY: "127.0.0.1", no_proxy: "127.0.0.1" })
       yield* Effect.scoped(
         Effect.flatMap(Harness.connect(HttpConnector.make({ url: server.url })), ({ call }) => call())
       )
       assert.deepStrictEqual(asked, [])
-      assert.strictEqual(server.count("tools/call"), 2)
+      assert.strictEqual(server.count("tools/call"), 3)
     }))
 
   it.scopedLive("[T10] a proxy may be named without a scheme, as curl has it", () =>

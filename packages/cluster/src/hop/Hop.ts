@@ -101,7 +101,15 @@ export const make = (
     }).pipe(Effect.asVoid),
     connector: (server, { address }) => {
       const url = address.replace(/\/$/, "") + pathOf(server)
-      const inner = HttpConnector.make({ url, transport: "streamable", protocol: "2025", headers: { authorization } })
+      const inner = HttpConnector.make({
+        url,
+        transport: "streamable",
+        protocol: "2025",
+        headers: { authorization },
+        ownNetwork: true,
+        // A replica may have as many calls on their way as its clients.
+        maxSockets: 1000
+      })
       return { ...inner, connect: (options) => OwnerConnection.connect(inner, options) }
     }
   }
