@@ -78,6 +78,17 @@ describe("a cluster for tests", () => {
       expect([a.connector.ledger.faults, a.connector.ledger.live]).toEqual([[], []])
     })))
 
+  it("[D9][D4] a replica that calls nothing takes over, too, when the owner leaves", () =>
+    run(Effect.gen(function*() {
+      const cluster = TestCluster.make()
+      const [a, b] = [yield* start(cluster, "a"), yield* start(cluster, "b")]
+      const closed = yield* Effect.fork(a.close)
+      yield* TestClock.adjust("1 second")
+      expect(b.starts()).toBe(1)
+      yield* inTime(Fiber.join(closed))
+      expect(a.connector.ledger.live).toEqual([])
+    })))
+
   it("[D9][D4] a replica that is cut off ends its server before another one starts it, and calls whose fate nobody knows say so", () =>
     run(Effect.gen(function*() {
       const cluster = TestCluster.make()
