@@ -6,13 +6,18 @@ import { ServerPool } from "mcp-lifeline"
 import { folder } from "../../testing/test/support/folder.js"
 import type { Replica } from "../src/replica/Replica.js"
 
+let replicas = 0
+
 /** A replica of which only what all keep together matters. */
-const replicaWith = (state: StateFolder.StateFolder["Type"]): Replica =>
-  ({
+const replicaWith = (state: StateFolder.StateFolder["Type"]): Replica => {
+  const name = { id: `r${++replicas}`, address: `http://r${replicas}` }
+  return {
     state,
+    gateways: { own: () => name, others: () => [] } as Partial<Replica["gateways"]> as Replica["gateways"],
     own: (connector) => connector,
     shared: ({ local }) => Effect.succeed(local)
-  }) as Partial<Replica> as Replica
+  } as Partial<Replica> as Replica
+}
 
 const server = (disabled = false): ServerPool.Server => ({
   id: "one, or another",

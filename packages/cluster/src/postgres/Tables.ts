@@ -2,7 +2,7 @@
  * The tables of the store, and how they grow: by numbered steps, each of which is never changed once it was published.
  */
 import type { PgClient } from "@effect/sql-pg"
-import { SqlError } from "@effect/sql/SqlError"
+import type { SqlError } from "@effect/sql/SqlError"
 import { Effect, type ParseResult, Predicate, Schema } from "effect"
 import { StoreError } from "../ClusterStore.js"
 import { decoded } from "./statements.js"
@@ -56,7 +56,8 @@ const insufficientPrivilege = "42501"
 
 /** Whether something failed because the role may not do it. */
 const isForbidden = (error: unknown): error is SqlError =>
-  error instanceof SqlError && Predicate.hasProperty(error.cause, "code") && error.cause.code === insufficientPrivilege
+  Predicate.isTagged(error, "SqlError") && Predicate.hasProperty(error, "cause")
+  && Predicate.hasProperty(error.cause, "code") && error.cause.code === insufficientPrivilege
 
 /** What a role needs that may not do something. */
 export const remedy = (error: unknown): string => isForbidden(error) ? `; its role needs ${privileges}` : ""
