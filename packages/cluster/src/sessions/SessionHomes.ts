@@ -12,6 +12,8 @@ import type { Held, Membership } from "../Membership.js"
 
 /** See the head of the file. What an endpoint asks of it (`Home`), it answers at once. */
 export interface SessionHomes extends Home {
+  /** The replica on which a session lives, as far as that is known without asking. */
+  readonly known: (session: string, born: ReplicaId | undefined) => Replica | undefined
   /**
    * The replica on which a session lives, which may be this one. Takes it over if its last home has gone. Waits while that may still be there;
    * and for a session that is to be taken over, while this replica has no lease.
@@ -84,10 +86,11 @@ export const make = (
         })
       )
 
-    /** Where it lives, as far as that is known without asking. */
-    const known = (key: string, born: ReplicaId | undefined): Replica | undefined => {
-      const last = moved.get(key)
-      return (born === undefined ? undefined : replica(born)) ?? (last === undefined ? undefined : replica(last.owner))
+    const knownBy = (key: () => string, born: ReplicaId | undefined): Replica | undefined => {
+      const first = born === undefined ? undefined : replica(born)
+      if (first !== undefined) return first
+      const last = moved.get(key())
+      return last === undefined ? undefined : replica(last.owner)
     }
 
     /** Waits until a replica that began after the last look is seen, or has surely gone. */
@@ -118,7 +121,7 @@ export const make = (
     const find = (key: string, born: ReplicaId | undefined): Effect.Effect<Replica, StoreError> =>
       Effect.gen(function*() {
         while (true) {
-          const home = known(key, born)
+          const home = knownBy(() => key, born)
           if (home !== undefined) return home
           if (born !== undefined) yield* sought(born)
           if (born !== undefined && replica(born) !== undefined) continue
@@ -139,6 +142,7 @@ export const make = (
         const now = own()
         return now !== undefined && (born === now || moved.get(keyOf(session))?.owner === now)
       },
+      known: (session, born) => knownBy(() => keyOf(session), born),
       find: (session, born) => Effect.suspend(() => find(keyOf(session), born)),
       gone,
       ended: (session) =>

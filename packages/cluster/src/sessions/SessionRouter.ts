@@ -61,6 +61,9 @@ const maxRouted = 4000
 /** How long it waits between two tries, and between two looks for clients that have waited for too long, in milliseconds. */
 const [pause, look] = [300, 1000]
 
+/** How often it looks whether calls are still on their way, in milliseconds. */
+const lookForCalls = 20
+
 /** How long what others have sent may be on its way, in milliseconds. */
 const onItsWay = 100
 
@@ -80,6 +83,14 @@ const tooMany = {
   status: 429,
   message: "Too many requests of the session are on their way to the replica on which it lives; try again",
   headers: { "Retry-After": "1" }
+}
+
+/** Of how many sessions it remembers where they began. */
+const maxOrigins = 10_000
+
+/** Where a session began. */
+interface Origin {
+  readonly born: ReplicaId | undefined
 }
 
 /** A client's request, on its way to where its session lives. */
@@ -114,9 +125,8 @@ export const make = (
     )
     const routing = yield* FiberSet.make<void>()
     const fork = yield* FiberSet.runtime(routing)<never>()
+    /** What is on its way, and what stops it. */
     const all = new Map<Routed, () => void>()
-    const calls = yield* FiberSet.make<void>()
-    const forkCall = yield* FiberSet.runtime(calls)<never>()
     const bodies = new Shares(maxBodies)
     const routes = new Shares(maxRouted)
     /** Homes that have refused requests: their end may be near. */
@@ -128,6 +138,7 @@ export const make = (
     yield* Effect.addFinalizer(() =>
       Effect.sync(() => {
         isClosed = true
+        for (const stop of all.values()) stop()
       })
     )
 
@@ -159,33 +170,65 @@ export const make = (
       return () => void callbacks.delete(gone)
     }
 
-    /** Passes a request on, until the other replica has answered or has gone. */
+    /**
+     * Passes a request on, until the other replica has answered or has gone. Calls `done` once, later, unless it is aborted before. Returns a
+     * function that aborts it.
+     */
+    const passTo = (home: Replica, one: Routed, done: (outcome: Passage.Outcome) => void): () => void => {
+      const abort = Passage.pass({
+        request: one.request,
+        response: one.response,
+        body: one.body,
+        agents,
+        onBegun: () => {
+          one.since = Number.POSITIVE_INFINITY
+        },
+        url: home.address.replace(/\/$/, "") + path,
+        isCautious: refusing.has(home.id),
+        headers: {
+          [authorizationHeader]: Redacted.value(authorization),
+          [homeHeader]: home.id,
+          ...(one.isLost ? { [repeatedHeader]: "1" } : {})
+        }
+      }, (outcome) => {
+        forget()
+        done(outcome)
+      })
+      const forget = whenGone(home.id, () => done(abort()))
+      return () => {
+        forget()
+        if (abort() === "lost") one.isLost = true
+      }
+    }
+
     const passed = (home: Replica, one: Routed): Effect.Effect<Passage.Outcome> =>
       Effect.async<Passage.Outcome>((resume) => {
-        const abort = Passage.pass({
-          request: one.request,
-          response: one.response,
-          body: one.body,
-          agents,
-          onBegun: () => {
-            one.since = Number.POSITIVE_INFINITY
-          },
-          url: home.address.replace(/\/$/, "") + path,
-          isCautious: refusing.has(home.id),
-          headers: {
-            [authorizationHeader]: Redacted.value(authorization),
-            [homeHeader]: home.id,
-            ...(one.isLost ? { [repeatedHeader]: "1" } : {})
-          }
-        }, (outcome) => {
-          forget()
-          resume(Effect.succeed(outcome))
-        })
-        const forget = whenGone(home.id, () => resume(Effect.succeed(abort())))
-        return Effect.sync(() => {
-          forget()
-          if (abort() === "lost") one.isLost = true
-        })
+        const abort = passTo(home, one, (outcome) => resume(Effect.succeed(outcome)))
+        return Effect.sync(abort)
+      })
+
+    /** What follows when a request was passed on. Returns whether the client has all that it will get; otherwise another replica may be asked. */
+    const followed = (home: Replica, one: Routed, outcome: Passage.Outcome): Effect.Effect<boolean> =>
+      Effect.suspend(() => {
+        const { body, request, response } = one
+        if (outcome === "done") return Effect.succeed(true)
+        if (outcome === "failed") {
+          Messages.answerUnknown(response, body)
+          return Effect.succeed(true)
+        }
+        if (outcome === "lost") {
+          one.isLost = true
+          one.since = performance.now()
+          // A client opens its stream again.
+          if (request.method === "GET" && response.headersSent) response.end()
+          else if (response.headersSent && !Passage.isStreaming(response)) response.destroy()
+          if (response.writableEnded || response.destroyed) return Effect.succeed(true)
+        }
+        if (outcome === "notTaken") {
+          refusing.add(home.id)
+          whenGone(home.id, () => undefined)
+        }
+        return Effect.as(Effect.timeoutOption(homes.gone(home.id), pause), false)
       })
 
     const route = (one: Routed): Effect.Effect<void> =>
@@ -197,27 +240,9 @@ export const make = (
             if (one.isLost) request.headers[repeatedHeader] = "1"
             return guarded(response, () => endpoint.handle(Body.returned(request, body), response))
           }
-          const outcome = yield* passed(home, one)
-          if (outcome === "done") return
-          if (outcome === "failed") return Messages.answerUnknown(response, body)
-          if (outcome === "lost") {
-            one.isLost = true
-            one.since = performance.now()
-            // A client opens its stream again.
-            if (request.method === "GET" && response.headersSent) return void response.end()
-            if (response.headersSent && !Passage.isStreaming(response)) return void response.destroy()
-          }
-          if (outcome === "notTaken") {
-            refusing.add(home.id)
-            whenGone(home.id, () => undefined)
-          }
-          yield* Effect.timeoutOption(homes.gone(home.id), pause)
+          if (yield* followed(home, one, yield* passed(home, one))) return
         }
-      }).pipe(
-        Effect.catchAllCause((cause) =>
-          Effect.sync(() => Cause.isInterruptedOnly(cause) ? undefined : failed(one.response, Cause.squash(cause)))
-        )
-      )
+      }).pipe(Effect.orDie)
 
     /** Ends what has no answer yet, and will get none. */
     const conclude = (one: Routed): void => {
@@ -231,6 +256,18 @@ export const make = (
       else refuse(response, { ...tryAgain, id: requests[0]?.id })
     }
 
+    /** Does what remains of a request in a fiber. */
+    const continued = (one: Routed, work: Effect.Effect<void>): void => {
+      const fiber = fork(work.pipe(
+        Effect.catchAllCause((cause) =>
+          Effect.sync(() => Cause.isInterruptedOnly(cause) ? undefined : failed(one.response, Cause.squash(cause)))
+        ),
+        Effect.onInterrupt(() => Effect.sync(() => conclude(one)))
+      ))
+      all.set(one, () => fiber.unsafeInterruptAsFork(FiberId.none))
+      fiber.addObserver(() => all.delete(one))
+    }
+
     const begin = (
       session: string,
       born: ReplicaId | undefined,
@@ -240,12 +277,21 @@ export const make = (
     ): void => {
       const one: Routed = { session, born, request, response, body, since: performance.now(), isLost: false }
       if (isClosed) return conclude(one)
-      const work = Effect.onInterrupt(route(one), () => Effect.sync(() => conclude(one)))
-      const fiber = request.method === "GET" ? fork(work) : forkCall(work)
-      const stop = (): void => fiber.unsafeInterruptAsFork(FiberId.none)
-      all.set(one, stop)
-      fiber.addObserver(() => all.delete(one))
-      response.once("close", stop)
+      response.once("close", () => all.get(one)?.())
+      const home = homes.known(session, born)
+      if (home === undefined || home.id === homes.own()) return continued(one, route(one))
+      // Mostly no fiber is needed.
+      const abort = passTo(home, one, (outcome) => {
+        all.delete(one)
+        if (outcome === "done") return
+        if (isClosed) return conclude(one)
+        continued(one, Effect.flatMap(followed(home, one, outcome), (isOver) => isOver ? Effect.void : route(one)))
+      })
+      all.set(one, () => {
+        all.delete(one)
+        abort()
+        conclude(one)
+      })
     }
 
     /** Whoever waits for too long is told so. */
@@ -254,6 +300,20 @@ export const make = (
       for (const [{ since }, stop] of all) if (now - since > longest) stop()
     })
     yield* Effect.forkScoped(Effect.interruptible(Effect.forever(Effect.zipRight(Effect.sleep(look), late))))
+
+    /** Where sessions began that were asked for of late, by their ids: to open one takes a while. */
+    const origins = new Map<string, Origin>()
+    const originOf = (id: string): Origin | undefined => {
+      const known = origins.get(id)
+      if (known !== undefined) return known
+      const claims = seal.open(id)
+      if (claims === undefined) return undefined
+      const origin = { born: claims.home }
+      origins.set(id, origin)
+      const [oldest] = origins.keys()
+      if (origins.size > maxOrigins && oldest !== undefined) origins.delete(oldest)
+      return origin
+    }
 
     const handle = (request: IncomingMessage, response: ServerResponse): void => {
       const { headers } = request
@@ -264,9 +324,9 @@ export const make = (
         return endpoint.handle(request, response)
       }
       if (endpoint.has(id) && homes.own() !== undefined) return endpoint.handle(request, response)
-      const claims = seal.open(id)
+      const origin = originOf(id)
       // It answers that there is no such session.
-      if (claims === undefined || homes.isHere(id, claims.home)) return endpoint.handle(request, response)
+      if (origin === undefined || homes.isHere(id, origin.born)) return endpoint.handle(request, response)
       response.on("error", () => undefined)
       if (!routes.take(id)) return Body.skim(request, tooMany, ({ refusal }) => refuse(response, refusal))
       const room = Body.roomFor(bodies, request, id)
@@ -276,7 +336,7 @@ export const make = (
         room.release(held)
       })
       if (request.method === "GET" || request.method === "DELETE") {
-        return begin(id, claims.home, request, response, Buffer.alloc(0))
+        return begin(id, origin.born, request, response, Buffer.alloc(0))
       }
       Body.readBytes(
         request,
@@ -284,7 +344,7 @@ export const make = (
         (body) =>
           guarded(response, () => {
             if (body._tag === "Refused") refuse(response, body.refusal)
-            else begin(id, claims.home, request, response, body.bytes)
+            else begin(id, origin.born, request, response, body.bytes)
           }),
         {
           take: (bytes) => {
@@ -320,6 +380,8 @@ export const make = (
           endpoint.handle(Body.returned(request, body.bytes), response)
         }))
 
+    const hasCalls = (): boolean => [...all.keys()].some(({ request }) => request.method !== "GET")
+
     return {
       handle: (request, response) => guarded(response, () => handle(request, response)),
       handlePassed: (request, response, asked) => {
@@ -338,6 +400,9 @@ export const make = (
       leave: () => {
         isLeaving = true
       },
-      drained: Effect.zipRight(Effect.sleep(onItsWay), FiberSet.awaitEmpty(calls))
+      drained: Effect.zipRight(
+        Effect.sleep(onItsWay),
+        Effect.repeat(Effect.sleep(lookForCalls), { until: () => !hasCalls() })
+      )
     }
   })

@@ -51,6 +51,7 @@ export class Places {
     return {
       own: () => id,
       isHere: () => this.home === id,
+      known: () => this.#home,
       find: () =>
         Effect.suspend(() => {
           this.asked++
