@@ -15,6 +15,7 @@ import type { Replica } from "../ClusterStore.js"
 import * as HopSecrets from "../hop/HopSecrets.js"
 import type { ReplicaId } from "../LeaseRules.js"
 import * as Messages from "./Messages.js"
+import { Origins } from "./Origins.js"
 import * as Passage from "./Passage.js"
 import type { SessionHomes } from "./SessionHomes.js"
 
@@ -83,14 +84,6 @@ const tooMany = {
   status: 429,
   message: "Too many requests of the session are on their way to the replica on which it lives; try again",
   headers: { "Retry-After": "1" }
-}
-
-/** Of how many sessions it remembers where they began. */
-const maxOrigins = 10_000
-
-/** Where a session began. */
-interface Origin {
-  readonly born: ReplicaId | undefined
 }
 
 /** A client's request, on its way to where its session lives. */
@@ -301,19 +294,7 @@ export const make = (
     })
     yield* Effect.forkScoped(Effect.interruptible(Effect.forever(Effect.zipRight(Effect.sleep(look), late))))
 
-    /** Where sessions began that were asked for of late, by their ids: to open one takes a while. */
-    const origins = new Map<string, Origin>()
-    const originOf = (id: string): Origin | undefined => {
-      const known = origins.get(id)
-      if (known !== undefined) return known
-      const claims = seal.open(id)
-      if (claims === undefined) return undefined
-      const origin = { born: claims.home }
-      origins.set(id, origin)
-      const [oldest] = origins.keys()
-      if (origins.size > maxOrigins && oldest !== undefined) origins.delete(oldest)
-      return origin
-    }
+    const origins = new Origins(seal)
 
     const handle = (request: IncomingMessage, response: ServerResponse): void => {
       const { headers } = request
@@ -324,7 +305,7 @@ export const make = (
         return endpoint.handle(request, response)
       }
       if (endpoint.has(id) && homes.own() !== undefined) return endpoint.handle(request, response)
-      const origin = originOf(id)
+      const origin = origins.of(id)
       // It answers that there is no such session.
       if (origin === undefined || homes.isHere(id, origin.born)) return endpoint.handle(request, response)
       response.on("error", () => undefined)

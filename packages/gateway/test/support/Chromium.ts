@@ -36,6 +36,7 @@ export const open = (browser: Browser, url: string) =>
     )
     const page = yield* Effect.promise(() => context.newPage())
     page.setDefaultTimeout(150_000)
+    page.context().setDefaultTimeout(150_000)
     const complaints: Array<string> = []
     page.on("pageerror", (error) => complaints.push(error.message))
     page.on("console", (message) => {

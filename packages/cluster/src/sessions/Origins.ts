@@ -1,0 +1,37 @@
+/**
+ * Where sessions began that were asked for of late: to open a sealed id takes a while.
+ */
+import type { Seal } from "@mcp-lifeline/http-server/SealedId"
+import type { ReplicaId } from "../LeaseRules.js"
+
+/** Where a session began. */
+export interface Origin {
+  readonly born: ReplicaId | undefined
+}
+
+/** Of how many sessions it is remembered. */
+const maxOrigins = 10_000
+
+/** See the head of the file. */
+export class Origins {
+  readonly #seal: Seal
+  /** By their ids, the first ones first. */
+  readonly #all = new Map<string, Origin>()
+
+  constructor(seal: Seal) {
+    this.#seal = seal
+  }
+
+  /** `undefined` if the id was not made with the seal. */
+  of(id: string): Origin | undefined {
+    const known = this.#all.get(id)
+    if (known !== undefined) return known
+    const claims = this.#seal.open(id)
+    if (claims === undefined) return undefined
+    const origin = { born: claims.home }
+    this.#all.set(id, origin)
+    const [first] = this.#all.keys()
+    if (this.#all.size > maxOrigins && first !== undefined) this.#all.delete(first)
+    return origin
+  }
+}
