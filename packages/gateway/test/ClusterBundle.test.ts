@@ -9,6 +9,7 @@ import * as Https from "node:https"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { folder } from "../../testing/test/support/folder.js"
+import { isFull } from "../../testing/test/support/Full.js"
 import * as Postgres from "../../testing/test/support/Postgres.js"
 import * as Program from "./support/Program.js"
 
@@ -54,7 +55,7 @@ describe("the published gateway", () => {
     }))
 })
 
-describe.skipIf(!Postgres.isInstalled)(`the published gateway with a database${Postgres.title}`, () => {
+describe.skipIf(!isFull || !Postgres.isInstalled)(`the published gateway with a database${Postgres.title}`, () => {
   it.scopedLive("[D1] has a watchdog, which ends with it", () =>
     Effect.gen(function*() {
       const { url } = yield* Postgres.make

@@ -5,6 +5,7 @@ import { writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { folder } from "../../testing/test/support/folder.js"
+import { isFull } from "../../testing/test/support/Full.js"
 import * as Postgres from "../../testing/test/support/Postgres.js"
 import * as Program from "./support/Program.js"
 import * as TestClient from "./support/TestClient.js"
@@ -13,7 +14,7 @@ const who = fileURLToPath(new URL("fixtures/who.mjs", import.meta.url))
 const pem = (name: string) =>
   fileURLToPath(new URL(`../../transport-http/test/fixtures/tls/${name}.pem`, import.meta.url))
 
-describe.skipIf(!Postgres.isInstalled)(`replicas that reach each other over HTTPS${Postgres.title}`, () => {
+describe.skipIf(!isFull || !Postgres.isInstalled)(`replicas that reach each other over HTTPS${Postgres.title}`, () => {
   it.scopedLive("[D1] share one process of a server, if they trust the authority that NODE_EXTRA_CA_CERTS names", () =>
     Effect.gen(function*() {
       const { url } = yield* Postgres.make

@@ -1,12 +1,13 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { fileURLToPath } from "node:url"
+import { isFull } from "../../testing/test/support/Full.js"
 import * as Postgres from "../../testing/test/support/Postgres.js"
 import * as Program from "./support/Program.js"
 
 const script = fileURLToPath(new URL("../../../scripts/demo-cluster.mjs", import.meta.url))
 
-describe.skipIf(!Postgres.isInstalled)(`the demo of a cluster${Postgres.title}`, () => {
+describe.skipIf(!isFull || !Postgres.isInstalled)(`the demo of a cluster${Postgres.title}`, () => {
   it.scopedLive("[D1] [G7] has calls answered, says what to kill, and leaves no process when it is interrupted", () =>
     Effect.gen(function*() {
       const demo = yield* Program.start([script], {}, [process.execPath])

@@ -3,6 +3,7 @@
  */
 import { fileURLToPath } from "node:url"
 import { describe, expect, it } from "vitest"
+import { isFull } from "../../testing/test/support/Full.js"
 import * as Postgres from "../../testing/test/support/Postgres.js"
 import { alive } from "../../testing/test/support/Processes.js"
 import type { GatewayStatus, Server } from "../src/api/GatewayStatus.js"
@@ -57,7 +58,7 @@ class Reader implements AsyncDisposable {
   }
 }
 
-describe.skipIf(!Postgres.isInstalled)(`several gateways, seen as one${Postgres.title}`, () => {
+describe.skipIf(!isFull || !Postgres.isInstalled)(`several gateways, seen as one${Postgres.title}`, () => {
   it("[D8] any of them shows all and does what it is told for all, also for those that are away", async () => {
     await using all = await ManyGateways.start(2, {
       servers: [],
