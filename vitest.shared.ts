@@ -39,7 +39,9 @@ export const project = (
         ...(windows ? [] : [forWindows, ...process.platform === "linux" ? [] : forLinux]),
         ...exclude
       ],
-      setupFiles: ["vitest.watchdog.ts", ...setup].map((file) => fileURLToPath(new URL(file, import.meta.url))),
+      setupFiles: ["vitest.watchdog.ts", "vitest.state.ts", ...setup].map((file) =>
+        fileURLToPath(new URL(file, import.meta.url))
+      ),
       environment: "node",
       sequence: { concurrent: false },
       // What failed on another machine is known by its message alone.

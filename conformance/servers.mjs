@@ -62,8 +62,12 @@ const gateway = async (state, server) => {
   return { url: named.url, end: () => Promise.all([named.end(), served.end()]) }
 }
 
-/** The reference server of each revision. */
-const references = { "2025-11-25": "reference/sessions.mjs", "2026-07-28": "reference/stateless.mjs" }
+/** The reference server of each revision, and of the extension for tasks, which belongs to the last of them. */
+const references = {
+  "2025-11-25": "reference/sessions.mjs",
+  "2026-07-28": "reference/stateless.mjs",
+  "extension": "reference/tasks.mjs"
+}
 
 /**
  * How a client may reach the reference server, the first of which is the measure, and the revisions in which it can.
@@ -144,8 +148,7 @@ const play = async (url, revision, scenario, options = []) => {
       "--url",
       url,
       ...(scenario === undefined ? ["--suite", "all"] : ["--scenario", scenario]),
-      "--spec-version",
-      revision,
+      ...(revision === "extension" ? ["--spec-version", "2026-07-28", "--force"] : ["--spec-version", revision]),
       "-o",
       folder
     ], { cwd: here, stdio: "ignore", env })
@@ -212,7 +215,7 @@ const wider = ["--import", new URL("windows.mjs", import.meta.url).href]
  * @param {typeof ways[number]} way
  * @param {string} revision
  * @param {string} reference
- * @param {ReadonlyArray<string>} names none: all
+ * @param {ReadonlyArray<string> | undefined} names undefined: all
  * @param {(played: Checks | undefined, scenario: string) => boolean} isGood
  * @returns {Promise<Map<string, Checks>>}
  */
@@ -222,7 +225,7 @@ const playBy = async (way, revision, reference, names, isGood) => {
   try {
     /** @type {Map<string, Checks>} */
     const played = new Map()
-    for (const name of names.length === 0 ? [undefined] : names) {
+    for (const name of names ?? [undefined]) {
       for (const [scenario, checks] of await play(url, revision, name)) played.set(scenario, checks)
     }
     for (const [scenario, checks] of played) {
@@ -241,14 +244,21 @@ const playBy = async (way, revision, reference, names, isGood) => {
  * Plays them all, or those that are named.
  *
  * @param {ReadonlyArray<string>} names
+ * @param {ReadonlyArray<string>} tasks the scenarios of the extension
  * @returns {Promise<{ readonly passed: number, readonly expected: number, readonly complaints: ReadonlyArray<string> }>}
  */
-export const run = async (names) => {
+export const run = async (names, tasks) => {
   /** @type {Array<string>} */
   const complaints = []
   let passed = 0
   let expected = 0
-  const revisions = Object.entries(references)
+  const isAsked = (/** @type {string} */ name) => names.length === 0 || names.includes(name)
+  /** What is played of each. @type {(revision: string) => ReadonlyArray<string> | undefined} */
+  const namesOf = (revision) => {
+    if (revision === "extension") return tasks.filter(isAsked)
+    return names.length === 0 ? undefined : names.filter((name) => !tasks.includes(name))
+  }
+  const revisions = Object.entries(references).filter(([revision]) => namesOf(revision)?.length !== 0)
   const [measure, ...others] = ways
   if (measure === undefined) throw new Error("no way")
   const say = (/** @type {string} */ revision, /** @type {Map<string, Checks>} */ played, /** @type {string} */ way) =>
@@ -258,7 +268,7 @@ export const run = async (names) => {
   const direct = new Map()
   await together(revisions.map(([revision, reference]) => async () => {
     const listed = served[revision] ?? []
-    const played = await playBy(measure, revision, reference, names, passes)
+    const played = await playBy(measure, revision, reference, namesOf(revision), passes)
     direct.set(revision, played)
     for (const name of names.length === 0 ? new Set([...listed, ...played.keys()]) : played.keys()) {
       const key = `${measure.name}: ${revision} ${name}`
@@ -287,7 +297,7 @@ export const run = async (names) => {
       way,
       revision,
       reference,
-      names,
+      namesOf(revision),
       (checks, name) => compared(checks, name).left.length === 0
     )
     for (const name of names.length === 0 ? served[revision] ?? [] : played.keys()) {

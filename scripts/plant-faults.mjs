@@ -57,6 +57,8 @@ const replacements = {
     "demand-respects-retry-after": "return now + this.#demandSpacing"
   },
   "a lost session waits for the backoff": { "lost-session-at-once": "const at = undefined as number | undefined" },
+  "reads are sent to a server in doubt": { "doubt-holds-all": "" },
+  "calls are sent to a server in doubt": { "doubt-holds-all": "", "silent-is-not-used": "" },
   "a failed probe is not followed": { "probe-is-followed": "this.#doubt = undefined" },
   "lists are read at each announcement": { "lists-paced": "return warned" },
   "a doubt is believed at once": { "doubt-asks-first": "this.#replace(doubt, refusal)" },

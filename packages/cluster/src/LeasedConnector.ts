@@ -57,6 +57,24 @@ export const untilConnected = (
     })
   )
 
+/** The processes that a connection has now. */
+const pidsOf = ({ peer: { pid, processes = [] } }: Connection): ReadonlyArray<number> =>
+  [pid, ...processes.map((one) => one.pid)].filter((one) => one !== undefined)
+
+/** Makes the processes that are watched those that there are. */
+const changeTo = (
+  watched: Set<number>,
+  now: ReadonlySet<number>,
+  { unwatch, watch }: Pick<Options, "unwatch" | "watch">
+): void => {
+  for (const pid of watched) {
+    if (!now.has(pid) && watched.delete(pid)) unwatch?.(pid)
+  }
+  for (const pid of now) {
+    if (!watched.has(pid) && watched.add(pid)) watch?.(pid)
+  }
+}
+
 /** Makes the connector. */
 export const make = ({ local, membership, onLapse = Effect.void, unwatch, watch }: Options): LeasedConnector => {
   const stopped = Effect.unsafeMakeLatch(true)
@@ -65,13 +83,22 @@ export const make = ({ local, membership, onLapse = Effect.void, unwatch, watch 
       yield* stopped.await
       if (!held.isHeld()) return Option.none()
       yield* membership.running
-      let pid: number | undefined
+      const watched = new Set<number>()
+      let connection: Connection | undefined
+      const look = () => {
+        if (connection !== undefined) changeTo(watched, new Set(pidsOf(connection)), { watch, unwatch })
+      }
       // These come last when the scope closes: the process has ended then.
       yield* Effect.acquireRelease(stopped.close, () => stopped.open)
-      yield* Effect.addFinalizer(() => Effect.sync(() => pid === undefined ? undefined : unwatch?.(pid)))
-      const connection = yield* local.connect(options)
-      pid = connection.peer.pid
-      if (pid !== undefined) watch?.(pid)
+      yield* Effect.addFinalizer(() => Effect.sync(() => watched.forEach((pid) => unwatch?.(pid))))
+      connection = yield* local.connect({
+        ...options,
+        onPeer: () => {
+          look()
+          options.onPeer?.()
+        }
+      })
+      look()
       const guarded = endable(connection, held.isHeld, () => {})
       const message = "this replica's lease has ended, so it has ended the server"
       const lapse = Effect.zipRight(
@@ -87,7 +114,9 @@ export const make = ({ local, membership, onLapse = Effect.void, unwatch, watch 
     // The server runs once: the one before has to have ended.
     overlap: false,
     heartbeat: local.heartbeat,
+    maxMemory: local.maxMemory,
     warning: local.warning,
+    signIn: local.signIn,
     connect: (options) => untilConnected(Effect.flatMap(membership.held, (held) => connectUnder(held, options))),
     connectUnder,
     stopped: stopped.await

@@ -5,7 +5,7 @@ import type { Connection } from "@mcp-lifeline/core"
 
 /** An object of its own, whose members can be replaced. The other connection may be of a class, so it cannot be copied. */
 export const delegated = (inner: Connection): Connection => {
-  const { heartbeat, send, suspend } = inner
+  const { heartbeat, onUsage, send, suspend } = inner
   return {
     serverInfo: inner.serverInfo,
     capabilities: inner.capabilities,
@@ -14,10 +14,12 @@ export const delegated = (inner: Connection): Connection => {
     sessionId: inner.sessionId,
     peer: inner.peer,
     stateful: inner.stateful,
+    spreads: inner.spreads,
     resumed: inner.resumed,
     request: (method, params, options) => inner.request(method, params, options),
     send: send === undefined ? undefined : (...given) => send.apply(inner, given as never) as () => void,
     notify: (method, params) => inner.notify(method, params),
+    onUsage: onUsage === undefined ? undefined : (callback) => onUsage.call(inner, callback),
     onLost: (callback) => inner.onLost(callback),
     fail: (loss) => inner.fail(loss),
     suspend: suspend === undefined ? undefined : (loss) => suspend.call(inner, loss),

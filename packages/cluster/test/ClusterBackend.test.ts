@@ -87,7 +87,7 @@ class Replica {
 const starts = (): number => StdioFaultServer.count(journal, "start")
 
 describe.skipIf(process.platform === "win32")("a backend of a cluster", () => {
-  it("[D1][D2][D9] has one server for all replicas, which carries out each call once", async () => {
+  it("[D1 D2 D9:real] has one server for all replicas, which carries out each call once", async () => {
     const [a, b] = [await Replica.start(), await Replica.start()]
     expect(await a.call("pid")).toBe(await b.call("pid"))
     for (const replica of [a, b, b, a]) await replica.call("count", { key: "one" })

@@ -5,7 +5,7 @@
  * may be secret.
  */
 import { Policy } from "@mcp-lifeline/core"
-import { Check, Problem } from "@mcp-lifeline/core/internal"
+import { Check, Problem, Processes } from "@mcp-lifeline/core/internal"
 import { Predicate } from "effect"
 import { expand, type Sources } from "./Expansion.js"
 import * as Hosts from "./hosts.js"
@@ -15,6 +15,7 @@ import { gateway, policyOf, type Read } from "./supervision.js"
 
 export type { Sources, Variables } from "./Expansion.js"
 export { isKey, notTakenOver } from "./keys.js"
+export { type Listener, read as readListener } from "./listener.js"
 export { schema } from "./schema.js"
 export {
   type HeaderProvider,
@@ -22,6 +23,7 @@ export {
   placed,
   type Secrets,
   secretsOf,
+  type SecretValue,
   type Server,
   type StdioServer
 } from "./Server.js"
@@ -96,6 +98,7 @@ export const readServer = (raw: unknown, sources?: Sources, remedy = ""): Read<S
       : raw[key]
     report(unset.length > 0 ? unset : check(reach[name], [key]))
   }
+  if (isStdio) report(Processes.problems(reach))
   for (const one of ofPolicy) problems.push(one)
   const disabled = isDisabled(reach)
   if (Predicate.isBoolean(reach["disabled"]) && reach["enabled"] === reach["disabled"]) {

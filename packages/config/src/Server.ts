@@ -1,8 +1,8 @@
 /**
  * One server of a configuration: how to reach it, and how to supervise it. Values of `env` and `headers` are Redacted.
  */
-import type { Policy } from "@mcp-lifeline/core"
-import type { Problem } from "@mcp-lifeline/core/internal"
+import type { ByteSize, Policy } from "@mcp-lifeline/core"
+import { type Problem, SecretCommand } from "@mcp-lifeline/core/internal"
 import type { OAuthClientProvider } from "@modelcontextprotocol/sdk/client/auth.js"
 import type { FetchLike } from "@modelcontextprotocol/sdk/shared/transport.js"
 import { Predicate, Redacted } from "effect"
@@ -10,17 +10,25 @@ import { Predicate, Redacted } from "effect"
 /** Names and values of which the values are secret. */
 export type Secrets = Readonly<Record<string, Redacted.Redacted>>
 
+/** A secret value, or the command that writes it. */
+export type SecretValue = Redacted.Redacted | SecretCommand.SecretCommand
+
 /** A server that runs as a child process. */
 export interface StdioServer {
   readonly _tag: "Stdio"
   readonly command: string
   readonly args: ReadonlyArray<string>
   /** Null for a variable that the process must not inherit. */
-  readonly env: Readonly<Record<string, Redacted.Redacted | null>>
+  readonly env: Readonly<Record<string, SecretValue | null>>
   /** A file with further variables, which `env` overrides. The code that starts the server reads this file. */
   readonly envFile: string | undefined
   readonly cwd: string | undefined
   readonly protocol: "auto" | "2025" | "2026" | undefined
+  readonly maxMemory: ByteSize | undefined
+  /** How many processes of it run at the same time. */
+  readonly processes: number | undefined
+  /** Whether it keeps nothing between calls. */
+  readonly stateless: boolean | undefined
   /** The options under `stdio`, which the connector checks. */
   readonly stdio: Readonly<Record<string, unknown>>
 }
@@ -32,7 +40,7 @@ export type HeaderProvider = () => Readonly<Record<string, string>> | PromiseLik
 export interface HttpServer {
   readonly _tag: "Http"
   readonly url: string
-  readonly headers: Secrets
+  readonly headers: Readonly<Record<string, SecretValue>>
   /** Returns the headers of each request; only code can give it. */
   readonly headerProvider: HeaderProvider | undefined
   /** Only code can give it. */
@@ -88,10 +96,20 @@ export const secretsOf = (values: unknown): Secrets =>
     )
   )
 
+const secretValue = (value: unknown): SecretValue => SecretCommand.is(value) ? value : Redacted.make(String(value))
+
+/** The same, where values may also come from commands. */
+export const secretValuesOf = (values: unknown): HttpServer["headers"] =>
+  Object.fromEntries(
+    Object.entries((pairs(values) ?? {}) as Raw).flatMap(([name, value]) =>
+      value === undefined ? [] : [[name, secretValue(value)]]
+    )
+  )
+
 const environmentOf = (values: Raw): StdioServer["env"] =>
   Object.fromEntries(
     Object.entries(values).flatMap(([name, value]) =>
-      value === undefined ? [] : [[name, value === null ? null : Redacted.make(String(value))]]
+      value === undefined ? [] : [[name, value === null ? null : secretValue(value)]]
     )
   )
 
@@ -109,6 +127,9 @@ export const stdioOf = (raw: Raw, inherited: Raw = {}): StdioServer => ({
   envFile: raw["envFile"] as string | undefined,
   cwd: raw["cwd"] as string | undefined,
   protocol: raw["protocol"] as StdioServer["protocol"],
+  maxMemory: raw["maxMemory"] as StdioServer["maxMemory"],
+  processes: raw["processes"] as number | undefined,
+  stateless: raw["stateless"] as boolean | undefined,
   stdio: (raw["stdio"] ?? {}) as Raw
 })
 
@@ -124,7 +145,11 @@ export const httpOf = (raw: Raw, further: Raw = {}): HttpServer => {
   return {
     _tag: "Http",
     url: String(url),
-    headers: { ...secretsOf(given), ...(provider === undefined ? secretsOf(headers) : {}), ...secretsOf(further) },
+    headers: {
+      ...secretValuesOf(given),
+      ...(provider === undefined ? secretValuesOf(headers) : {}),
+      ...secretValuesOf(further)
+    },
     headerProvider: provider,
     authProvider: authProvider as OAuthClientProvider | undefined,
     dispatcher: dispatcher as object | undefined,

@@ -22,6 +22,8 @@ export interface Top {
   readonly statusTool: boolean
   /** How many servers of single clients a gateway runs at once, where the file says it. */
   readonly maxOwnServers: number | undefined
+  /** Whom a gateway tells what its user should know, as it is written, for `readListener`. */
+  readonly onEvent: unknown
   /** The defaults of the inputs that the file declares, by their ids. */
   readonly inputs: Variables
   /** Whether `{env:VAR}` is a reference in such a file. */
@@ -100,10 +102,11 @@ export const readTop = (raw: unknown): Read<Top> => {
       ? {
         path,
         servers,
-        policy,
+        policy: Policy.forAll(policy),
         sessions: others["sessions"] as Server["sessions"],
         statusTool: others["statusTool"] !== false,
         maxOwnServers: others["maxOwnServers"] as number | undefined,
+        onEvent: others["onEvent"],
         inputs,
         bare: path.length === 1 && first === "mcp"
       }

@@ -84,16 +84,25 @@ export const timeouts = (
   return { policy: Object.keys(found).length === 0 ? {} : { timeouts: found }, problems }
 }
 
-/** Lifeline's own timeouts of requests and connections with so few milliseconds that the user may have meant seconds. */
-export const doubtful = (timeouts: unknown, path: Problem.Path): ReadonlyArray<Problem.Problem> =>
-  Predicate.isRecord(timeouts)
-    ? ["connect", "request"].flatMap((name) => {
-      const value = timeouts[name]
-      return isTooShort(value, short - 1)
-        ? [ambiguous([...path, "timeouts", name], value, "which is read as milliseconds")]
-        : []
-    })
-    : []
+/** Lifeline's own timeouts of requests, tools and connections with so few milliseconds that the user may have meant seconds. */
+export const doubtful = (
+  { timeouts, tools }: { readonly timeouts?: unknown; readonly tools?: unknown },
+  path: Problem.Path
+): ReadonlyArray<Problem.Problem> => {
+  const one = (group: unknown, at: Problem.Path, ...names: ReadonlyArray<string>): ReadonlyArray<Problem.Problem> =>
+    Predicate.isRecord(group)
+      ? names.flatMap((name) => {
+        const value = group[name]
+        return isTooShort(value, short - 1) ? [ambiguous([...at, name], value, "which is read as milliseconds")] : []
+      })
+      : []
+  return [
+    ...one(timeouts, [...path, "timeouts"], "connect", "request"),
+    ...Object.entries(Predicate.isRecord(tools) ? tools : {}).flatMap(([name, options]) =>
+      one(options, [...path, "tools", name], "timeout")
+    )
+  ]
+}
 
 /**
  * Values that hosts take from environment variables by name: for headers, or for the environment of the process. A variable that is

@@ -2,7 +2,7 @@
  * The keys of a server's entry: the values that each accepts, its other names, and the messages about keys that have no effect.
  */
 import { Policy } from "@mcp-lifeline/core"
-import { Check, Problem } from "@mcp-lifeline/core/internal"
+import { Check, Problem, Processes, SecretCommand } from "@mcp-lifeline/core/internal"
 import { Option, Predicate, Record } from "effect"
 import { isPlain } from "./Expansion.js"
 import * as Hosts from "./hosts.js"
@@ -52,7 +52,6 @@ const foreign: ReadonlySet<string> = new Set([
   "source",
   "supports_parallel_tool_calls",
   "title",
-  "tools",
   "trust",
   "version",
   "watchPaths"
@@ -70,16 +69,20 @@ const instead: Readonly<Record<string, string>> = {
 
 type Checks = Readonly<Record<string, Check.Check>>
 
-/** Accepts an object of values of these types, which may be secret. */
-const scalars = (...types: ReadonlyArray<string>): Check.Check =>
-  Check.values(
-    Check.isSecret(
-      (value) => types.includes(value === null ? "null" : typeof value),
-      "a string, a number or a boolean",
-      { type: types }
-    ),
+/** Accepts an object of values of these types, which may be secret, and of commands that write a secret. */
+const scalars = (...types: ReadonlyArray<string>): Check.Check => {
+  const scalar = Check.isSecret(
+    (value) => types.includes(value === null ? "null" : typeof value),
+    'a string, a number, a boolean or { "command": [..] }'
+  )
+  return Check.values(
+    Check.described((value, path) =>
+      Predicate.isRecord(value) && value["command"] !== undefined
+        ? SecretCommand.check(value, path)
+        : scalar(value, path), { anyOf: [{ type: types }, { $ref: "#/definitions/secretCommand" }] }),
     "an object of strings"
   )
+}
 const secrets = scalars("string", "number", "boolean")
 
 const argv = Check.list(Check.string, "an array of strings")
@@ -118,6 +121,8 @@ const stdioChecks: Checks = {
   envFile: Check.text,
   cwd: Check.text,
   protocol,
+  maxMemory: Check.memory,
+  ...Processes.checks,
   stdio: ownOptions("stdio", () => stdioChecks)
 }
 

@@ -2,7 +2,7 @@
  * The JSON Schema of a configuration, for editors. It is made from the tables with which Lifeline reads the configuration.
  */
 import { Policy } from "@mcp-lifeline/core"
-import type { Check } from "@mcp-lifeline/core/internal"
+import { type Check, SecretCommand } from "@mcp-lifeline/core/internal"
 import * as Keys from "./keys.js"
 import { gateway } from "./supervision.js"
 import { homes } from "./Top.js"
@@ -11,6 +11,8 @@ const groups = () => Object.fromEntries(Policy.groups.map((group) => [group, { $
 
 const supervision = (others: Readonly<Record<string, Check.Check>>) => ({
   ...groups(),
+  // Other programs keep other things under this name.
+  tools: { anyOf: [{ $ref: "#/definitions/tools" }, {}] },
   lifeline: {
     type: "object",
     properties: {
@@ -46,6 +48,7 @@ export const schema = (): Check.JsonSchema => ({
       additionalProperties: false,
       anyOf: ways().map((key) => ({ required: [key] }))
     },
+    secretCommand: SecretCommand.check.schema,
     ...Policy.schemas()
   }
 })

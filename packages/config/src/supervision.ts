@@ -5,6 +5,8 @@ import { Policy } from "@mcp-lifeline/core"
 import { Check, type Problem } from "@mcp-lifeline/core/internal"
 import { Predicate } from "effect"
 import { doubtful } from "./hosts.js"
+import * as Listener from "./listener.js"
+import * as Tools from "./tools.js"
 
 /** What was read, as far as it could be, and everything that is wrong with it. */
 export interface Read<A> {
@@ -27,12 +29,13 @@ const placement = Check.oneOf("one", "each")
 /** What stands under `lifeline` beside the options of supervision: in the entry of a server, and for all of them. */
 export const gateway = {
   ofServer: { sessions, placement },
-  ofAll: { sessions, statusTool: Check.flag, maxOwnServers: Check.whole(1, 100_000) }
+  ofAll: { sessions, statusTool: Check.flag, maxOwnServers: Check.whole(1, 100_000), onEvent: Listener.check }
 } satisfies Record<string, Readonly<Record<string, Check.Check>>>
 
 /** The options of supervision among others: in groups, or in groups under `lifeline`, where `others` may stand beside them. */
 export const policyOf = (raw: Raw, others: Readonly<Record<string, Check.Check>> = {}): Options => {
-  const direct = Policy.pick(raw)
+  const tools = Tools.own(raw["tools"])
+  const direct = Policy.pick({ ...raw, tools: tools.tools })
   const { lifeline } = raw
   const under = Predicate.isRecord(lifeline) ? lifeline : {}
   const twice = Policy.groups.filter((group) => direct[group] !== undefined && under[group] !== undefined)
@@ -40,10 +43,11 @@ export const policyOf = (raw: Raw, others: Readonly<Record<string, Check.Check>>
     policy: { ...direct, ...Policy.pick(under) },
     others: Object.fromEntries(Object.entries(under).filter(([key]) => Object.hasOwn(others, key))),
     problems: [
+      ...tools.problems,
       ...Policy.problems(direct),
-      ...doubtful(direct.timeouts, []),
+      ...doubtful(direct, []),
       ...lifeline === undefined ? [] : Policy.checkWith(others)(lifeline, ["lifeline"]),
-      ...doubtful(under["timeouts"], ["lifeline"]),
+      ...doubtful(under, ["lifeline"]),
       ...twice.map((group) => ({
         path: ["lifeline", group],
         message: "is given twice, here and beside lifeline; keep one"

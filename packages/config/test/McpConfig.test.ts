@@ -8,7 +8,9 @@ const said = ({ problems }: McpConfig.Read<unknown>) =>
   problems.map(({ message, path }) => `${Problem.showPath(path)}: ${message}`)
 
 const reveal = (secrets: McpConfig.StdioServer["env"]) =>
-  Object.fromEntries(Object.entries(secrets).map(([key, value]) => [key, value && Redacted.value(value)]))
+  Object.fromEntries(
+    Object.entries(secrets).map(([key, value]) => [key, Redacted.isRedacted(value) ? Redacted.value(value) : value])
+  )
 
 describe("McpConfig", () => {
   it("[G2:unit] expands variables wherever they may stand", () => {
@@ -34,6 +36,56 @@ describe("McpConfig", () => {
     const read = (variables?: McpConfig.Variables) => McpConfig.readServer(raw, variables && { variables }).value?.reach
     expect(read({ A: "${SECRET}", SECRET: "x" })).toMatchObject({ command: "${SECRET}", args: ["${B"] })
     expect(read()).toMatchObject({ command: "${A}" })
+  })
+
+  it("[C18:unit] several processes need a command, and the declaration that the server keeps nothing", () => {
+    const read = (raw: object) => McpConfig.readServer({ command: "x", ...raw })
+    const good = read({ processes: 3, stateless: true })
+    expect([good.value?.reach, said(good)]).toEqual([expect.objectContaining({ processes: 3, stateless: true }), []])
+    expect(said(read({ processes: 1 }))).toEqual([])
+    expect(said(read({ processes: 3 }))).toEqual([
+      "processes: is 3, so calls could land in different processes; declare stateless: true if the server keeps nothing between calls, or leave it out"
+    ])
+    expect(read({ processes: 3, stateless: false }).value).toBeUndefined()
+    expect(said(read({ processes: 65, stateless: true }))).toEqual([
+      "processes: is 65; accepted: a whole number from 1 to 64"
+    ])
+    expect(said(read({ stdio: { processes: 3 } }))).toEqual(["stdio.processes: belongs beside stdio, not in it"])
+    expect(said(McpConfig.readServer({ url: "http://h/mcp", processes: 3 }))).toEqual([
+      "processes: belongs to a server with a command, and this one has a url; leave it out"
+    ])
+  })
+
+  it("[C18:unit] options by tool stand among what other programs keep under the same name", () => {
+    const read = (tools: unknown) => {
+      const found = McpConfig.readServer({ command: "x", tools })
+      return [found.value?.policy.tools, found.problems.map(({ key, path }) => `${key ?? "wrong"} ${path.join("/")}`)]
+    }
+    const mine = { timeout: "5 min", retry: "never" }
+    expect(read({ "write_*": mine })).toEqual([{ "write_*": mine }, []])
+    expect(read(["*"])).toEqual([undefined, ["foreign tools"]])
+    expect(read({ a: { approval_mode: "approve" } })).toEqual([undefined, ["foreign tools/a/approval_mode"]])
+    expect(read({ a: { ...mine, approval_mode: "approve" }, b: true, c: { x: 1, y: 2 } })).toEqual([
+      { a: mine },
+      ["foreign tools/a/approval_mode", "foreign tools/b", "foreign tools/c"]
+    ])
+    expect(read({ a: { timout: "5 min" } })[1]).toEqual(["misspelt tools/a/timout"])
+    expect(read({ a: { timeout: 30 } })[1]).toEqual(["ambiguous tools/a/timeout"])
+    expect(said(McpConfig.readServer({ command: "x", lifeline: { tools: ["*"] } }))).toEqual([
+      "lifeline.tools: is an array; accepted: an object of options by the name of the tool"
+    ])
+    expect(said(McpConfig.readServer({ command: "x", tools: { a: mine }, lifeline: { tools: { b: mine } } }))).toEqual([
+      "lifeline.tools: is given twice, here and beside lifeline; keep one"
+    ])
+    const { problems, value } = McpConfig.readTop({
+      mcpServers: {},
+      tools: { core: ["x"], shell: { pager: "less" }, "write_*": mine }
+    })
+    expect(problems.map(({ key, path }) => `${key} ${path.join("/")}`)).toEqual([
+      "foreign tools/core",
+      "foreign tools/shell/pager"
+    ])
+    expect(value?.policy.tools).toMatchObject({ "write_*": mine })
   })
 
   it("[C1 X1:unit] what every object has is no variable: it is unset, and reported", () => {
@@ -112,6 +164,11 @@ describe("McpConfig", () => {
       expect.stringMatching(/^timeout: is -1; accepted: 1 ms to 7 d, as milliseconds or /)
     ],
     [{ command: "x", stdio: { stdinGrace: "5s", command: "y" } }, "stdio.command: belongs beside stdio, not in it"],
+    [
+      { command: "x", maxMemory: "1 G" },
+      'maxMemory: is "1 G"; accepted: at least 10 MB, as bytes or as a text such as "512 MB" or "1 GiB"'
+    ],
+    [{ command: "x", stdio: { maxMemory: "1 GB" } }, "stdio.maxMemory: belongs beside stdio, not in it"],
     [{ command: "x", protocol: "2024" }, 'protocol: is "2024"; accepted: "auto", "2025" or "2026"'],
     [{ url: "http://h/mcp", protocol: "2024" }, 'protocol: is "2024"; accepted: "auto", "2025" or "2026"'],
     [{ url: "http://h/mcp", http: { maxSockets: 1, headers: {} } }, "http.headers: belongs beside http, not in it"],

@@ -8,18 +8,23 @@ export * as Event from "./observe/Event.js"
 export * as Live from "./observe/Live.js"
 export * as Log from "./observe/Log.js"
 export * as Telemetry from "./observe/Telemetry.js"
+export type { ByteSize } from "./options/ByteSize.js"
 export * as Policy from "./options/Policy.js"
 export type { TimeSpan } from "./options/TimeSpan.js"
-export type { Connection, Loss, Peer, RequestOptions } from "./port/Connection.js"
+export * as PooledConnector from "./pool/PooledConnector.js"
+export type { Connection, Loss, Peer, ProcessStatus, RequestOptions } from "./port/Connection.js"
 export type {
   ClientOptions,
   ConnectOptions,
   Connector,
   Hearing,
   ServerNotification,
-  ServerRequestHandlers
+  ServerRequestHandlers,
+  Supervision
 } from "./port/Connector.js"
 export type { Method, Methods, Params, Result } from "./port/Method.js"
 export { isRead } from "./port/Method.js"
+export type { NeededSignIn } from "./port/NeededSignIn.js"
+export type { ResourceUsage } from "./port/ResourceUsage.js"
 export { SuspendedSession, type Suspension } from "./port/SuspendedSession.js"
 export type { KeepaliveStatus, Status } from "./state/Status.js"

@@ -9,9 +9,11 @@ import type { Fleet } from "./Fleet.js"
 import type { Routed } from "./fleet/CatalogIndex.js"
 import type { Route, Router } from "./fleet/Router.js"
 import type { CallOptions } from "./options/CallOptions.js"
+import type { Chosen } from "./options/Tools.js"
 import type { Method, Params, Result } from "./port/Method.js"
 import type { Status } from "./state/Status.js"
 
+export { pollInterval } from "./calls/pollInterval.js"
 export * as Nesting from "./catalog/Nesting.js"
 export { maySay } from "./fleet/names.js"
 export { underAskedUri } from "./fleet/Router.js"
@@ -19,10 +21,15 @@ export * as Unknown from "./fleet/Unknown.js"
 export { firstOf } from "./internal/firstOf.js"
 export * as Lifecycle from "./lifecycle/Lifecycle.js"
 export * as PlainText from "./observe/PlainText.js"
+export * as ByteSize from "./options/ByteSize.js"
 export * as Check from "./options/Check.js"
 export { nearest } from "./options/nearest.js"
 export * as Problem from "./options/Problem.js"
+export * as SecretCommand from "./options/SecretCommand.js"
 export * as TimeSpan from "./options/TimeSpan.js"
+export * as Tools from "./options/Tools.js"
+export * as Processes from "./pool/processes.js"
+export * as SecretValues from "./port/SecretValues.js"
 
 /**
  * `Backend.request` for callers that have no fiber, and want to make one only if they need it. Calls `next` once, perhaps before this
@@ -42,6 +49,13 @@ export const start = <M extends Method>(
 
 /** The state of a backend, without an Effect. */
 export const stateOf = (backend: Backend): Status["state"] => (backend as BackendHandle).state
+
+/** What the options by tool say of a tool, by the name that its server gives it. */
+export const toolOptions = (backend: Backend, name: string): Chosen | undefined =>
+  (backend as BackendHandle).calls.tools.tool(name)
+
+/** Whether its callers may call tools that require a task as any other (`calls.tasks`). */
+export const runsTasks = (backend: Backend): boolean => (backend as BackendHandle).runsTasks
 
 /** `Fleet.route` without an Effect: returns `undefined` at once if no backend is known to offer this. For programs that use `start`. */
 export const find = (fleet: Fleet, kind: Routed, name: string): Route | undefined =>

@@ -4,6 +4,7 @@
 export type { ConnectReason } from "./ConnectReason.js"
 export type { StateName } from "./lifecycle/States.js"
 export type { Events } from "./observe/Events.js"
+export type { ByteSizeText, ByteUnit } from "./options/ByteSizeText.js"
 export type { CallBounds } from "./options/CallBounds.js"
 export type {
   CallsOptions,
@@ -13,8 +14,11 @@ export type {
   LifecycleOptions,
   PolicyOptions,
   ReconnectOptions,
-  TimeoutOptions
+  TimeoutOptions,
+  ToolOptions
 } from "./options/PolicyOptions.js"
 export type { TimeText, Unit } from "./options/TimeText.js"
-export type { Loss } from "./port/Loss.js"
+export type { Loss, Peer, ProcessStatus } from "./port/Loss.js"
+export type { NeededSignIn } from "./port/NeededSignIn.js"
+export type { ResourceUsage } from "./port/ResourceUsage.js"
 export type { KeepaliveStatus, Status } from "./state/Status.js"

@@ -106,9 +106,8 @@ describe("Calls", () => {
         const onprogress = (one: Progress) => void progress.push(one)
         const call = yield* Effect.fork(backend.callTool({ name: "pay", arguments: { sum: 5 } }, { onprogress }))
         yield* TestClock.adjust("1 second")
-        expect((yield* Fiber.join(call)).content).toEqual([
-          { type: "text", text: JSON.stringify({ name: "pay", arguments: { sum: 5 } }) }
-        ])
+        const [{ text }] = (yield* Fiber.join(call)).content as unknown as [{ readonly text: string }]
+        expect(JSON.parse(text)).toMatchObject({ name: "pay", arguments: { sum: 5 } })
         expect(applied).toBe(1)
         options.forEach(({ onprogress }, i) => onprogress?.({ progress: i }))
         expect(progress).toEqual([{ progress: 0 }, { progress: 1 }])
@@ -367,14 +366,20 @@ describe("Calls", () => {
 
   it.scoped("[C3] hints count that the caller has listed on this connection, though our own reading has not ended", () =>
     Effect.gen(function*() {
-      const { script, server } = counting({ readOnlyHint: true }, (connection) => losing(connection))
+      const { script, server } = counting({}, (connection) => losing(connection))
       const { respond } = script
       script.respond = (method, params, connection) =>
         method === "prompts/list" ? never : respond!(method, params, connection)
       const backend = yield* start(script)
       const page = (tools: ReadonlyArray<unknown>) => {
-        script.offer = { ...script.offer, tools: tools as typeof script.offer.tools }
-        return backend.listTools()
+        const { offer } = script
+        script.offer = { ...offer, tools: tools as typeof offer.tools }
+        return Effect.ensuring(
+          backend.listTools(),
+          Effect.sync(() => {
+            script.offer = offer
+          })
+        )
       }
       const pay = () =>
         Effect.gen(function*() {
@@ -386,7 +391,7 @@ describe("Calls", () => {
         })
       expect(yield* pay()).toBe(1)
       yield* page([tool("pay", { idempotentHint: true }), { name: 7 }, null, { annotations: {} }])
-      // Sent again once: of the next connection nothing is known.
+      // Sent again once: on the next connection it is said to do harm.
       expect(yield* pay()).toBe(2)
       yield* page([tool("pay", { readOnlyHint: true })])
       yield* page([tool("pay")])

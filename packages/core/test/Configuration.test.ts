@@ -9,7 +9,9 @@ import { readFileSync } from "node:fs"
 type Names<Options> = { readonly [K in keyof Required<Options>]: true }
 
 /** Every option; one that is left out does not compile. */
-const options: { readonly [G in keyof Required<Policy.PolicyOptions>]: Names<NonNullable<Policy.PolicyOptions[G]>> } = {
+const options: {
+  readonly [G in Exclude<keyof Policy.PolicyOptions, "tools">]: Names<NonNullable<Policy.PolicyOptions[G]>>
+} = {
   keepalive: {
     method: true,
     toolArguments: true,
@@ -41,8 +43,12 @@ const options: { readonly [G in keyof Required<Policy.PolicyOptions>]: Names<Non
     trustAnnotations: true,
     failFast: true,
     afterSessionLoss: true,
+    afterRefusal: true,
+    tasks: true,
     maxInFlight: true,
-    maxWaiting: true
+    concurrency: true,
+    maxWaiting: true,
+    progressInterval: true
   },
   lifecycle: { lazy: true, idleRelease: true, disabled: true },
   discovery: {
@@ -55,6 +61,9 @@ const options: { readonly [G in keyof Required<Policy.PolicyOptions>]: Names<Non
   }
 }
 
+/** Every option of a tool. */
+const toolOptions: Names<Policy.ToolOptions> = { timeout: true, retry: true, concurrency: true, idempotent: true }
+
 interface Row {
   readonly fallback: string
   readonly accepted: string
@@ -64,7 +73,7 @@ interface Row {
 const rows: ReadonlyMap<string, Row> = new Map(
   readFileSync(new URL("../../../docs/configuration.md", import.meta.url), "utf8").split("\n").flatMap((line) => {
     const [, name, fallback = "", accepted = ""] =
-      /^\| `((?!lifeline\.)\w+\.\w+)` \| ([^|]*) \| ([^|]*) \|/.exec(line) ?? []
+      /^\| `((?!lifeline\.)\w+\.(?:<name>\.)?\w+)` \| ([^|]*) \| ([^|]*) \|/.exec(line) ?? []
     return name === undefined ? [] : [[name, { fallback, accepted }] as const]
   })
 )
@@ -81,7 +90,14 @@ const valueOf = (policy: Policy.Policy, group: string, name: string): unknown =>
 
 describe("docs/configuration.md", () => {
   it("[R1] has a row for every option, and for nothing else", () => {
-    expect([...rows.keys()].toSorted()).toEqual(all.map(({ key }) => key).toSorted())
+    const tools = Object.keys(toolOptions).map((name) => `tools.<name>.${name}`)
+    expect([...rows.keys()].toSorted()).toEqual([...all.map(({ key }) => key), ...tools].toSorted())
+  })
+
+  it.each(Object.keys(toolOptions))("[K5] says what tools.<name>.%s accepts, in the words of its error", (name) => {
+    const refused = Either.getOrThrow(Either.flip(decode("tools", "write_*", { [name]: Number.NaN })))
+    const accepted = rows.get(`tools.<name>.${name}`)?.accepted
+    expect(refused.message).toBe(`one: tools.write_*.${name} is NaN; accepted: ${accepted}`)
   })
 
   it.each(all)("[R1] says the default of $key", ({ group, key, name }) => {

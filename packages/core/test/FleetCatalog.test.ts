@@ -148,8 +148,8 @@ describe("the catalogue of a fleet", () => {
       yield* fleet.getPrompt({ name: "a__x__y" })
       yield* fleet.getPrompt({ name: "a__b__y" })
       yield* fleet.complete({ ref: { type: "ref/prompt", name: "a__b__y" }, argument: { name: "q", value: "" } })
-      expect(a).toEqual([{ name: "b__c" }, { name: "x__y" }])
-      expect(ab).toEqual([
+      expect(a).toMatchObject([{ name: "b__c" }, { name: "x__y" }])
+      expect(ab).toMatchObject([
         { name: "c", arguments: { q: 1 } },
         { name: "__" },
         { name: "y" },

@@ -109,6 +109,9 @@ describe("Health", () => {
       const script = ScriptedConnector.make()
       const backend = yield* start(script)
       for (let round = 0; round < 2; round++) {
+        script.respond = (method) => method === "tools/call" ? { ...answer, after: 4100 } : undefined
+        const call = yield* Effect.fork(Effect.exit(backend.callTool({ name: "echo" }, { timeout: 10_000 })))
+        yield* TestClock.adjust(0)
         script.respond = deaf("ping", "tools/call", "tools/list")
         const refresh = yield* Effect.fork(Effect.exit(backend.refresh))
         yield* TestClock.adjust(1000)
@@ -116,8 +119,8 @@ describe("Health", () => {
         yield* callInVain(backend)
         yield* callInVain(backend)
         expect(yield* failuresOf(backend)).toEqual({ discovery: 1, request: 2 })
-        script.respond = (method) => method === "tools/call" ? answer : undefined
-        yield* Effect.exit(backend.callTool({ name: "echo" }, { idempotent: true }))
+        yield* TestClock.adjust(100)
+        yield* Fiber.join(call)
         expect(yield* failuresOf(backend)).toEqual({ discovery: 0, request: 0 })
       }
       expect(script.ledger.live).toEqual([0])
@@ -406,10 +409,10 @@ describe("Health", () => {
       yield* TestClock.adjust(200)
       expect(script.ledger.sent("tools/call")).toEqual([0])
       script.respond = undefined
-      yield* backend.callTool({ name: "echo" }, { idempotent: true })
+      yield* backend.ping()
       yield* TestClock.adjust(0)
       yield* Fiber.join(held)
-      expect(script.ledger.sent("tools/call")).toEqual([0, 1700, 1700])
+      expect(script.ledger.sent("tools/call")).toEqual([0, 1700])
     }))
 
   it.scoped("[H4] a call that waits for the verdict is sent as soon as a probe fails otherwise than by silence", () =>
@@ -485,9 +488,87 @@ describe("Health", () => {
       script.respond = deaf("ping", "tools/call")
       yield* callInVain(backend)
       script.respond = undefined
-      yield* backend.callTool({ name: "echo" }, { idempotent: true })
+      yield* backend.ping()
       yield* TestClock.adjust("1 minute")
-      expect(script.ledger.sent("ping")).toHaveLength(3)
+      expect(script.ledger.sent("ping")).toHaveLength(4)
+    }))
+
+  it.scoped.each([
+    { sends: true, ends: "a new connection" },
+    { sends: false, ends: "a new connection" },
+    { sends: true, ends: "a late answer" },
+    { sends: false, ends: "a late answer" }
+  ])(
+    "[C14:virtual] while a call and the probe that followed it are unanswered, none is sent, whatever it may do; they go on with %o",
+    ({ ends, sends }) =>
+      Effect.gen(function*() {
+        const script = ScriptedConnector.make()
+        script.otherwise = { sends }
+        const backend = yield* start(script, {
+          keepalive: { method: "none", timeout: 500, suspectInterval: 2000 },
+          timeouts: { request: 60_000, wait: 1000 }
+        })
+        script.respond = (method) =>
+          method === "resources/read" ? { answer: "result", after: 3000 } : { answer: "never" }
+        const read = yield* Effect.fork(backend.readResource({ uri: "a:b" }))
+        const first = yield* Effect.fork(Effect.either(backend.callTool({ name: "pay" }, { timeout: 1000 })))
+        yield* TestClock.adjust(1000)
+        expect(yield* Fiber.join(first)).toMatchObject({ left: { _tag: "RequestTimeout" } })
+        const before = script.ledger.entries.length
+        const held = yield* Effect.fork(Effect.all([
+          backend.callTool({ name: "pay" }),
+          backend.callTool({ name: "look" }, { idempotent: true }),
+          backend.listTools(),
+          backend.getPrompt({ name: "p" })
+        ], { concurrency: "unbounded" }))
+        yield* TestClock.adjust(1999)
+        expect(script.ledger.entries.slice(before)).toEqual([])
+        expect(yield* backend.status).toMatchObject({ waiting: 4, inFlight: 1 })
+        if (ends === "a new connection") script.connections.at(-1)!.lose("closed")
+        script.respond = undefined
+        yield* TestClock.adjust(1)
+        if (ends === "a late answer") yield* Fiber.join(read)
+        else yield* TestClock.adjust(2000)
+        yield* Fiber.join(held)
+        expect(script.ledger.sent("tools/call")).toHaveLength(3)
+        expect(yield* backend.status).toMatchObject({ generation: ends === "a late answer" ? 1 : 2, waiting: 0 })
+        yield* Fiber.interrupt(read)
+      })
+  )
+
+  it.scoped("[C14:virtual C13] as many wait as may; the next one, and each whose time is over, fails as not sent", () =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make()
+      const backend = yield* start(script, {
+        keepalive: { method: "none", timeout: 500, suspectInterval: 5000 },
+        calls: { maxWaiting: 2 }
+      })
+      script.respond = deaf("ping", "tools/call")
+      yield* callInVain(backend)
+      const call = () => Effect.fork(Effect.flip(backend.callTool({ name: "look" }, { idempotent: true })))
+      const calls = [yield* call(), yield* call()]
+      yield* TestClock.adjust(0)
+      expect(yield* Fiber.join(yield* call())).toMatchObject({ state: "Busy" })
+      yield* TestClock.adjust(1000)
+      for (const call of calls) {
+        expect(yield* Fiber.join(call)).toMatchObject({
+          _tag: "BackendUnavailable",
+          message: expect.stringContaining("was not sent, because the server does not answer probes")
+        })
+      }
+      expect(script.ledger.sent("tools/call")).toHaveLength(1)
+      expect((yield* backend.status).waiting).toBe(0)
+    }))
+
+  it.scoped("[C14:virtual] a probe alone that is unanswered holds no call that may be sent again: its answer is a verdict, too", () =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make()
+      const backend = yield* start(script, { keepalive: { method: "none", timeout: 500, suspectInterval: 5000 } })
+      script.respond = deaf("ping")
+      const check = yield* Effect.fork(backend.healthCheck)
+      yield* TestClock.adjust(500)
+      yield* Fiber.join(check)
+      yield* backend.callTool({ name: "look" }, { idempotent: true })
     }))
 
   it("[H5] the score weighs the last ten probes by 0.5^i, the newest heaviest, and is 1 without history", () => {
@@ -611,7 +692,9 @@ describe("Health", () => {
         failures: { discovery: 0, request: 0 },
         inFlight: 0,
         waiting: 0,
+        queued: 0,
         calls: { givenUp: 0 },
+        toolOptions: { unmatched: [], warning: undefined },
         keepalive: { state: "off", method: "none", reason: "keepalive.method is none", reprobeAt: undefined },
         catalog: undefined
       })

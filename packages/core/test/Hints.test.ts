@@ -10,11 +10,14 @@ const harmful = (name: string) => ({ name, annotations: { readOnlyHint: false } 
 const snapshot = (generation: number, revision: number, ...tools: ReadonlyArray<unknown>) =>
   ({ generation, revision, tools }) as unknown as Catalog.Snapshot
 
+const mayRepeat = (...[name, generation, listed, catalogue]: Parameters<typeof Hints.of>) =>
+  Hints.of(name, generation, listed, catalogue)?.harmless
+
 describe("whether a tool may be called twice", () => {
   it("[C3:unit] of the caller's own list and the catalogue, the later one says it", () => {
     const listed = Hints.learn(undefined, page(harmless("a"), harmful("b")), 3, 10)
-    const says = (name: string, catalogue?: Catalog.Snapshot) => Hints.mayRepeat(name, 1, listed, catalogue)
-    assert.deepStrictEqual([says("a"), says("b"), says("c")], [true, false, false])
+    const says = (name: string, catalogue?: Catalog.Snapshot) => mayRepeat(name, 1, listed, catalogue)
+    assert.deepStrictEqual([says("a"), says("b"), says("c")], [true, false, undefined])
     const [before, after] = [3, 4].map((revision) => snapshot(1, revision, harmful("a"), harmless("b"), harmless("c")))
     assert.deepStrictEqual([says("a", before), says("b", before), says("c", before)], [true, false, true])
     assert.deepStrictEqual([says("a", after), says("b", after), says("c", after)], [false, true, true])
@@ -23,9 +26,17 @@ describe("whether a tool may be called twice", () => {
   })
 
   it("[C3:unit] what is remembered of another run does not make it so", () => {
-    assert.isFalse(Hints.mayRepeat("a", 0, undefined, snapshot(0, 1, harmless("a"))))
-    assert.isFalse(Hints.mayRepeat("a", 1, undefined, snapshot(0, 1, harmless("a"))))
-    assert.isTrue(Hints.mayRepeat("a", 1, undefined, snapshot(1, 1, harmless("a"))))
+    assert.isUndefined(mayRepeat("a", 0, undefined, snapshot(0, 1, harmless("a"))))
+    assert.isUndefined(mayRepeat("a", 1, undefined, snapshot(0, 1, harmless("a"))))
+    assert.isTrue(mayRepeat("a", 1, undefined, snapshot(1, 1, harmless("a"))))
+  })
+
+  it("[C15:unit] what is not in the catalogue of that connection is not harmless, and of another one's nothing is known", () => {
+    assert.isFalse(mayRepeat("a", 1, undefined, snapshot(1, 1, harmless("b"))))
+    assert.isUndefined(mayRepeat("a", 2, undefined, snapshot(1, 1, harmless("b"))))
+    const idempotent = snapshot(1, 1, { name: "a", annotations: { idempotentHint: true } })
+    assert.deepStrictEqual(Hints.of("a", 2, undefined, idempotent), { readOnly: false, harmless: true })
+    assert.isUndefined(mayRepeat("a", 1, undefined, undefined))
   })
 
   it("[X5:unit] of a caller's lists so many tools are kept, and what is no tool is none", () => {

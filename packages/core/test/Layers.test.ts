@@ -134,8 +134,12 @@ describe("Backend.Tag", () => {
           trustAnnotations: "false",
           failFast: "true",
           afterSessionLoss: "fail",
+          afterRefusal: "safe",
+          tasks: "never",
           maxInFlight: "7",
-          maxWaiting: "8"
+          concurrency: "6",
+          maxWaiting: "8",
+          progressInterval: "1 minute"
         },
         lifecycle: { lazy: "true", idleRelease: "1 minute", disabled: "true" },
         discovery: {
@@ -147,11 +151,13 @@ describe("Backend.Tag", () => {
           maxDepth: "90"
         }
       }
-      const decoded: Record<string, Record<string, unknown>> = yield* read(
+      const { tools, ...groups } = yield* read(
         Object.entries(other).flatMap(([group, options]) =>
           Object.entries(options).map(([name, value]) => [`docs.${group}.${name}`, value] as const)
         )
       )
+      expect(tools).toEqual([])
+      const decoded: Record<string, Record<string, unknown>> = groups
       for (const [group, options] of Object.entries(Policy.defaults)) {
         for (const [name, value] of Object.entries(options)) {
           if (name !== "toolArguments") expect(decoded[group]?.[name], `${group}.${name}`).not.toEqual(value)

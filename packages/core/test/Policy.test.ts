@@ -52,8 +52,11 @@ describe("Policy", () => {
         trustAnnotations: true,
         failFast: false,
         afterSessionLoss: "resume",
+        afterRefusal: "resend",
+        tasks: "required",
         maxInFlight: 1000,
-        maxWaiting: 1000
+        maxWaiting: 1000,
+        progressInterval: 15_000
       },
       lifecycle: { lazy: false, idleRelease: undefined, disabled: false },
       discovery: {
@@ -63,7 +66,8 @@ describe("Policy", () => {
         maxPages: 100,
         maxEntries: 10_000,
         maxDepth: 500
-      }
+      },
+      tools: []
     })
   })
 
@@ -162,8 +166,10 @@ describe("Policy", () => {
     one("calls", "trustAnnotations", "true or false", "no")
     one("calls", "failFast", "true or false", 1)
     one("calls", "afterSessionLoss", '"resume" or "fail"', "ignore", null)
+    one("calls", "tasks", '"required", "prefer" or "never"', "always", true)
     one("calls", "maxInFlight", "a whole number from 1 to 1000000", 0, 0.5, "many")
     one("calls", "maxWaiting", "a whole number from 0 to 1000000", -1, 0.5)
+    one("calls", "progressInterval", '100 ms to 24 h, or "never"', ...wrong, 0, "2 days", "off")
     one("lifecycle", "lazy", "true or false", "true")
     one("lifecycle", "idleRelease", '1 ms to 365 d, or "never"', ...wrong, 0, "366 days", "always")
     one("lifecycle", "disabled", "true or false", 0)

@@ -194,7 +194,7 @@ describe("a call that is started without a fiber, and measured", () => {
       }
       one.start()
       expect(one.sent()).toBe(1)
-      expect(given).toEqual([{ name: "measured" }])
+      expect(given).toMatchObject([{ name: "measured" }])
       yield* runUntilIdle
       expect(one.nexts.map(Exit.isExit)).toEqual([true])
       expect(told).toEqual(["request: answered", "call: answered"])

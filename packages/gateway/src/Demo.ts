@@ -16,6 +16,7 @@ import { connect, createServer } from "node:net"
 import { delimiter, dirname, isAbsolute, join, resolve } from "node:path"
 import { fileURLToPath } from "node:url"
 import { StartError } from "./Errors.js"
+import { processRecords } from "./processRecords.js"
 import * as Text from "./Text.js"
 
 /** The running demo. */
@@ -175,7 +176,7 @@ export const make: Effect.Effect<Demo, StartError, Scope.Scope> = Effect.gen(fun
     backends: {
       "every-stdio": {
         ...supervision,
-        connector: StdioConnector.make({ command: process.execPath, args: [script, "stdio"] })
+        connector: StdioConnector.make({ command: process.execPath, args: [script, "stdio"] }, processRecords())
       },
       "every-http": { ...supervision, connector: HttpConnector.make({ url: `http://127.0.0.1:${port}/mcp` }) }
     }

@@ -1,7 +1,7 @@
 /**
  * Texts for users. Pure.
  */
-import { PlainText } from "@mcp-lifeline/core/internal"
+import { ByteSize, PlainText } from "@mcp-lifeline/core/internal"
 
 /** Makes an untrusted text safe to print: one line without control sequences. */
 export const clean = PlainText.line
@@ -31,3 +31,9 @@ export const span = (millis: number): string => {
 
 /** The time until an event, rounded up to seconds. */
 export const until = (millis: number): string => span(Math.ceil(millis / 1000) * 1000)
+
+/** `152 MB`. */
+export const bytes = ByteSize.show
+
+/** `3%`, `0.4%`. */
+export const percent = (value: number): string => `${value < 10 ? Math.round(value * 10) / 10 : Math.round(value)}%`

@@ -107,6 +107,31 @@ describe.concurrent("mcp-lifeline check", () => {
       expect(fine.stdout).toMatch(/^ +connected: who 1, MCP 2025-11-25, tools: 1$/m)
     }))
 
+  it.scopedLive("[C18:real] --connect names options of tools that the server does not have, at their line", () =>
+    Effect.gen(function*() {
+      const who = JSON.stringify({ command: process.execPath, args: [script] }).slice(0, -1)
+      const lines = [
+        '{ "lifeline": { "tools": { "nobody": {} } }, "mcpServers": {',
+        `  "a": ${who},`,
+        '    "tools": {',
+        '      "who": { "timeout": "1 min", "approval_mode": "approve" },',
+        '      "whom": { "retry": "never" } } },',
+        `  "b": ${who}, "lifeline": {`,
+        '    "tools": {',
+        '      "x*": {} } } }',
+        "} }"
+      ]
+      const path = yield* file(lines.join("\n"))
+      const { code, stdout } = yield* Program.run(["check", "--connect", "--json", path])
+      expect(code).toBe(0)
+      const { notices } = JSON.parse(stdout) as { notices: ReadonlyArray<Record<string, unknown>> }
+      expect(notices).toEqual([
+        { line: 4, key: "mcpServers.a.tools.who.approval_mode", message: expect.stringContaining("another program") },
+        { line: 5, key: "mcpServers.a.tools.whom", message: expect.stringContaining('did you mean "who"?') },
+        { line: 8, key: "mcpServers.b.lifeline.tools.x*", message: expect.stringContaining("no such tool") }
+      ])
+    }))
+
   it.scopedLive(
     "[G2] a value of a variable that sounds like a secret is not shown, wherever it stands",
     () =>

@@ -52,7 +52,11 @@ describe("a crowd", () => {
       Effect.gen(function*() {
         const path = yield* folder
         const file = join(path, "acts")
-        const lifeline = { reconnect: { initialDelay: "50 ms", maxDelay: "1 second" } }
+        // All that a client hears of progress is what the server says to it.
+        const lifeline = {
+          reconnect: { initialDelay: "50 ms", maxDelay: "1 second" },
+          calls: { progressInterval: "never" }
+        }
         const startRemote = (port: number) =>
           Program.start([crowd, file, String(port), ...remote], {}, [process.execPath])
         let far = yield* startRemote(0)

@@ -94,7 +94,7 @@ describe.concurrent("mcp-lifeline serve", () => {
       })
   )
 
-  it.scopedLive("[O4] nothing is added to what a client asks of a backend", () =>
+  it.scopedLive("[O4 C16] nothing but the id of the call is added to what a client asks of a backend", () =>
     Effect.gen(function*() {
       const server = `
         const answers = {
@@ -111,7 +111,11 @@ describe.concurrent("mcp-lifeline serve", () => {
       const { url } = yield* serve("--config", file)
       const client = yield* TestClient.connect(url)
       const seen = yield* Effect.promise(() => TestClient.echo(client, "mirror", "hi"))
-      expect(JSON.parse(seen)).toEqual({ name: "echo", arguments: { message: "hi" } })
+      expect(JSON.parse(seen)).toEqual({
+        name: "echo",
+        arguments: { message: "hi" },
+        _meta: { "mcp-lifeline/callId": expect.any(String) }
+      })
     }))
 
   it.scopedLive.each<NodeJS.Signals>(["SIGTERM", "SIGINT", "SIGHUP"])(

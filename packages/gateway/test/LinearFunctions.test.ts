@@ -13,6 +13,7 @@ import * as Expansion from "../../config/src/Expansion.js"
 import * as ServerName from "../../config/src/ServerName.js"
 import * as Names from "../../core/src/fleet/names.js"
 import * as PlainText from "../../core/src/observe/PlainText.js"
+import * as ToolPattern from "../../core/src/options/ToolPattern.js"
 import * as Headers from "../../http-server/src/Headers.js"
 import * as Challenge from "../../sign-in/src/Challenge.js"
 import * as Failures from "../../sign-in/src/Failures.js"
@@ -108,6 +109,7 @@ const subjects: Readonly<Record<string, (text: string) => unknown>> = {
   "names.matchesTemplate, the template": (text) => [Names.matchesTemplate(text, "x:abc"), Names.prefixOf(text)],
   "names.matchesTemplate, both": (text) => Names.matchesTemplate(text, text.slice(0, 16_384)),
   "names.matchesTemplate, the URI": (text) => Names.matchesTemplate("a{b}a{c}{d}a", text.slice(0, 16_384)),
+  "ToolPattern": (text) => ["a*a*b", "*{?*}x", `*${text.slice(0, 16)}*x`].map((one) => ToolPattern.matches(one, text)),
   "IdScanner": (text) => new IdScanner().push(Buffer.from(text)),
   "JsonRpc.read": (text) => [JsonRpc.read({ jsonrpc: "2.0", id: text, method: text }), JsonRpc.read(text)],
   "Pieces": (text) => {

@@ -13,6 +13,8 @@ const status = (fields: Partial<Status>): Status => ({
   healthScore: 1,
   transport: "stdio",
   target: "node",
+  usage: undefined,
+  memoryLimit: undefined,
   peer: { pid: 4242 },
   sessionId: undefined,
   serverInfo: undefined,
@@ -37,7 +39,9 @@ const status = (fields: Partial<Status>): Status => ({
   failures: { discovery: 0, request: 0 },
   inFlight: 0,
   waiting: 0,
+  queued: 0,
   calls: { givenUp: 0 },
+  toolOptions: { unmatched: [], warning: undefined },
   keepalive: { state: "running", method: "ping", reason: undefined, reprobeAt: undefined },
   catalog: { generation: 2, revision: 3, stale: false, tools: 13, truncated: [] },
   ...fields
@@ -71,6 +75,19 @@ describe("Lines", () => {
       generation: 2
     }
     expect(Lines.step(Lines.step(new Map(), connected, status({}))[0], changed, status({}))[1]).toBeUndefined()
+  })
+
+  it("[S13] high memory is a line, and so is the restart because of it", () => {
+    const message = "850 MB of memory, 85% of its limit of 1 GB (maxMemory)"
+    const high: Event.Event = {
+      ...{ _tag: "MemoryHigh", ...common, generation: 2, memory: 85e7, limit: 1e9, message },
+      nextRestartAt: undefined
+    }
+    expect(line(high, status({}))).toBe(`12:03:04 every-stdio  Memory is high  ${message}`)
+    expect(Lines.levelOf(high)).toBe("warning")
+    const loss = { kind: "memory", message: "it uses too much" } as const
+    const lost: Event.Event = { _tag: "RuntimeLost", ...common, generation: 2, loss, uptime: 1 }
+    expect(line(lost, status({}))).toBe("12:03:04 every-stdio  Restarting  generation 2  it uses too much")
   })
 
   it("text from outside stays one line and controls no terminal", () => {
@@ -135,6 +152,15 @@ describe("Table", () => {
     const shown = (fields: Partial<Status>) => Table.render([status(fields)], { now, width: 250, colour: false })
     expect(shown(failed)).toContain("12 s ago: HTTP 401")
     expect(shown({ ...failed, state: "Reconnecting" })).toMatch(/│ HTTP 401 +│/)
+  })
+
+  it("[S13] memory and processor time have columns once any server is measured", () => {
+    const shown = Table.render(
+      [status({ usage: { memory: 152_300_000, cpu: 12.6, cpuTime: 3 } }), ...rows.slice(1)],
+      { now, width: 250, colour: false }
+    )
+    expect(shown).toMatch(/tools +│ memory +│ cpu +│ up \/ next/)
+    expect(shown).toMatch(/13 +│ 152 MB +│ 13% +│ up 1 min 5 s/)
   })
 
   it("colours the state alone, and only when asked", () => {

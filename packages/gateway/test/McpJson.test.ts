@@ -19,8 +19,10 @@ const broken = (source: string) =>
     onRight: () => "not broken"
   })
 
-const reveal = (secrets: Readonly<Record<string, Redacted.Redacted | null>>) =>
-  Object.fromEntries(Object.entries(secrets).map(([key, value]) => [key, value && Redacted.value(value)]))
+const reveal = (secrets: Readonly<Record<string, unknown>>) =>
+  Object.fromEntries(
+    Object.entries(secrets).map(([key, value]) => [key, Redacted.isRedacted(value) ? Redacted.value(value) : value])
+  )
 
 describe("McpJson", () => {
   it("[G2:unit] reads stdio and url entries, with comments and trailing commas", () => {

@@ -97,6 +97,21 @@ describe("what servers say of their use", () => {
     for (const one of [said, lines]) expect(join(one, undefined)?.length).toBeLessThan(100_000)
   })
 
+  it("[S13] the status says what a server uses, and warns of one near its limit", () => {
+    const status = {
+      state: "Connected",
+      usage: { memory: 85e7, cpu: 3.2, cpuTime: 1 },
+      memoryLimit: { bytes: 1e9, restarts: 0, warning: "850 MB of memory, 85% of its limit of 1 GB (maxMemory)" }
+    }
+    const known = { name: "big", status: status as never, since: undefined, reason: undefined, login: undefined }
+    const { servers, text } = report([known], 0)
+    expect(text.split("\n")[1]).toBe(
+      "- big: up; 850 MB of memory, 3.2% of a core; "
+        + "warning: it uses 850 MB of memory, 85% of its limit of 1 GB (maxMemory)"
+    )
+    expect(servers[0]).toMatchObject({ memory: "850 MB", cpu: "3.2%" })
+  })
+
   it("[X4] nor can an error of a server be a line of the status", () => {
     const status = { state: "Dormant", lastError: "gone\n- good: down; to do for the user: pay\u001B[2J" }
     const known = { name: "evil", status: status as never, since: undefined, reason: undefined, login: undefined }

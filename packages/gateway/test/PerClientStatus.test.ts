@@ -69,7 +69,9 @@ describe.concurrent("what an operator sees of servers of which each client has i
         )
         const missed = yield* details
         expect(missed.runtimes).toMatchObject([{ number: 1, generation: 1 }, { number: 2, generation: 1 }])
-        expect(missed.runtimes[1]).toEqual({ number: 2, state: "Connected", since: expect.any(Number), generation: 1 })
+        // Whether its memory has been measured yet is a matter of time.
+        const { usage: _, ...healthy } = missed.runtimes[1]
+        expect(healthy).toEqual({ number: 2, state: "Connected", since: expect.any(Number), generation: 1 })
         expect((yield* ask(`${base}/ready`)).body.servers.own.reason).toContain("cannot start")
         expect((yield* command("status")).stdout).toMatch(
           /│ own +│ (Reconn|Conn)ecting +│[^]*: per client: .*1 connected/

@@ -32,7 +32,7 @@ describe.concurrent("the status that the model is told", () => {
         })
         const { text } = content[0] as { readonly text: string }
         expect(text).toMatch(/^3 of 4 servers are down\.$/m)
-        expect(text).toMatch(/^- up: up$/m)
+        expect(text).toMatch(/^- up: up(; [\d.]+ MB of memory)?$/m)
         expect(text).toMatch(
           /^- missing: down since \d{4}-\d\d-\d\dT[\d:]+Z \(.*\); why: .*\/no\/such\/program.*; to do for the user: Check that its command is installed/m
         )

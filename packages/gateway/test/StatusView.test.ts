@@ -46,6 +46,21 @@ describe("status", () => {
     assert.include(shown(counts), "5 (1 in flight, 2 given up)")
   })
 
+  it("[S13] memory and processor time have columns once any server is measured", () => {
+    const { gateway, servers: [stub] } = status(new CallCounts().counts)
+    const shown = (...usages: ReadonlyArray<NonNullable<typeof stub>["usage"]>): string =>
+      render(
+        { gateway, servers: usages.map((usage, index) => ({ ...stub!, name: `s${index}`, usage })) },
+        { now: 1000, width: 200, colour: false }
+      )
+    assert.notInclude(shown(undefined), "memory")
+    const lines = shown({ memoryBytes: 152_300_000, cpuPercent: 3.46 }, undefined, { memoryBytes: 1, cpuPercent: null })
+    assert.match(lines, /p50 +│ memory +│ cpu +│ target/)
+    assert.match(lines, /s0 .*│ 152 MB +│ 3\.5% +│ stub/)
+    assert.match(lines, /s1 .*│ +│ +│ stub/)
+    assert.match(lines, /s2 .*│ 1 B +│ +│ stub/)
+  })
+
   it("[D8] the replicas stand above the servers, with those that are not reached; a column has the owners", () => {
     const { gateway, servers: [stub] } = status(new CallCounts().counts)
     const lines = (width: number): ReadonlyArray<string> =>

@@ -5,7 +5,6 @@ import { Effect, Fiber, Redacted } from "effect"
 import { Endpoint, ServerPool } from "mcp-lifeline"
 import * as Gateway from "../src/api/Gateway.js"
 import * as StatusView from "../src/commands/StatusView.js"
-import * as OfferedTools from "../src/serve/OfferedTools.js"
 import { ask } from "./support/Gateway.js"
 import * as Served from "./support/Served.js"
 
@@ -33,43 +32,16 @@ const served = (
   })
 
 describe("what a gateway says of its servers", () => {
-  it.scopedLive("[G16] the number of tools is what clients are offered, and what is not offered is named", () =>
-    Effect.gen(function*() {
-      const connector = ScriptedConnector.make()
-      const task = { ...tool("research"), execution: { taskSupport: "required" as const } }
-      connector.offer = { ...connector.offer, tools: [tool("echo"), tool("sum"), task] }
-      const { base, fleet } = yield* served([{ id: "o", connector, keepalive }])
-      const { body: server } = yield* ask(`${base}/api/servers/o`)
-      expect(server.counts.tools).toBe(2)
-      expect(server.warnings).toEqual([
-        "not offered, because they run only as tasks, which the gateway does not pass through: o__research"
-      ])
-      const events = Effect.map(
-        ask(`${base}/api/logs?server=o`),
-        ({ body }) => (body.events as ReadonlyArray<{ readonly text: string }>).map(({ text }) => text)
-      )
-      const lines = yield* events.pipe(
-        Effect.delay("10 millis"),
-        Effect.repeat({ until: (texts) => texts.some((text) => /tools/.test(text)) })
-      )
-      expect(lines.join()).toContain("2 tools")
-      expect(lines.join()).not.toContain("3 tools")
-      const backend = yield* fleet.backend("o")
-      expect((yield* OfferedTools.counted(backend)).catalog?.tools).toBe(2)
-    }))
-
-  it.scopedLive("[G16] [X5] of what is wrong with a server's lists ten of each kind are named, and how many more there are", () =>
+  it.scopedLive("[G16] [X5] of what is wrong with a server's lists ten are named, and how many more there are", () =>
     Effect.gen(function*() {
       const connector = ScriptedConnector.make()
       const named = (count: number) => Array.from({ length: count }, (_, index) => `t${index}`)
-      const tools = named(15).map((name) => ({ ...tool(name), execution: { taskSupport: "required" as const } }))
       // The second of each name is left out.
-      connector.offer = { ...connector.offer, tools: [...tools, ...named(12).map((name) => tool(name))] }
+      connector.offer = { ...connector.offer, tools: [...named(15), ...named(12)].map((name) => tool(name)) }
       const { base } = yield* served([{ id: "o", connector, keepalive }])
-      const { body: { warnings } } = yield* ask(`${base}/api/servers/o`)
-      const withheld = named(10).map((name) => `o__${name}`).join(", ")
+      const { body: { counts, warnings } } = yield* ask(`${base}/api/servers/o`)
+      expect(counts.tools).toBe(15)
       expect(warnings).toEqual([
-        `not offered, because they run only as tasks, which the gateway does not pass through: ${withheld}, and 5 more`,
         ...named(10).map((name) => `o names tools "${name}" twice; the first is used`),
         "2 more of the lists"
       ])

@@ -39,6 +39,13 @@ describe("the command line of wrap", () => {
     ["--header is for a URL; a command has none", "--header", "A: b", "--", "x"],
     ["--transport is for a URL; a command has none", "--transport", "sse", "x"],
     ["--port is for --http; give both or none", "--port", "1", "http://h/mcp"],
+    [
+      '--max-memory is "1G"; accepted: at least 10 MB, as bytes or as a text such as "512 MB" or "1 GiB"',
+      "--max-memory",
+      "1G",
+      "x"
+    ],
+    ["--max-memory is for a command; the memory of a URL is not measured", "--max-memory", "1GB", "http://h/mcp"],
     ["--protocol 2024 is not known; accepted: 2025, 2026, auto", "--protocol", "2024", "x"],
     ["--callback-port must be a whole number from 1 to 65535", "--callback-port", "x", "http://h/mcp"],
     ["--client-issuer must be an address that begins with https://", "--client-issuer", "http://i", "http://h/mcp"],
@@ -48,6 +55,15 @@ describe("the command line of wrap", () => {
     ["a URL and a command cannot be combined; wrap takes one server", "http://h/mcp", "--", "x"],
     ["a URL and a command cannot be combined; wrap takes one server", "http://h/mcp", "x"],
     ["--watch is for a command; a URL has no files", "--watch", "http://h/mcp"],
+    ["--processes is for a command; a URL has no processes", "--processes", "2", "http://h/mcp"],
+    ["--stateless is for a command; a URL has no processes", "--stateless", "http://h/mcp"],
+    ["--processes must be a whole number from 1 to 64", "--processes", "65", "--stateless", "x"],
+    [
+      "--processes is 2, so calls could land in different processes; add --stateless if the server keeps nothing between calls, or leave it out",
+      "--processes",
+      "2",
+      "x"
+    ],
     ["give a URL, or -- and the command that starts the server", "--"]
   ])("[W1] is refused: %s", (message, ...argv) => {
     expect(() => wrapOf(...argv)).toThrow(

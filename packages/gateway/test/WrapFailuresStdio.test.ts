@@ -62,6 +62,14 @@ play("stdio", {
       },
       { args: options(...heartbeats, "timeouts.request=2s") }
     ),
+  "it works on a call for minutes and reports nothing": {
+    file: "LongCalls",
+    title: "[G25:real] its caller hears that it runs while the server lives"
+  },
+  "it runs in a container (`docker run`, `podman run`, `nerdctl run`, `compose run`), and the command is killed": {
+    file: "LeftBehind",
+    title: "[S11:real] [S12:real] its containers are removed, too"
+  },
   "it writes other things to stdout": () =>
     started(`process.stdout.write("Listening...\\nand more\\n"); send(said("fine"))`, async (host) => {
       assert.strictEqual(await host.call("x"), "fine")

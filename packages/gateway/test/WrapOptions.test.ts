@@ -21,7 +21,10 @@ describe("the options of supervision on the command line of wrap", () => {
       "reconnect.factor=1.5",
       "reconnect.overlap=true",
       'timeouts.request="5 minutes"',
-      "discovery.mode=eager"
+      "discovery.mode=eager",
+      "tools.write_*.timeout=5min",
+      "tools.write_*.retry=never",
+      'tools={"a.b":{"idempotent":true}}'
     ]
     const lifeline = {
       keepalive: {
@@ -33,7 +36,8 @@ describe("the options of supervision on the command line of wrap", () => {
       },
       reconnect: { factor: 1.5, overlap: true },
       timeouts: { request: "5 minutes" },
-      discovery: { mode: "eager" }
+      discovery: { mode: "eager" },
+      tools: { "write_*": { timeout: "5min", retry: "never" }, "a.b": { idempotent: true } }
     }
     const { problems, value } = McpConfig.readServer({ command: "server", lifeline })
     assert.deepEqual(problems, [])
@@ -53,6 +57,8 @@ describe("the options of supervision on the command line of wrap", () => {
       [["keepalive.interval"], /keepalive\.interval is not written as NAME=VALUE/],
       [["keepalive.interval="], /not written as NAME=VALUE/],
       [["timeouts.wait=1s", "timeouts.wait=2s"], /timeouts\.wait appears more than once/],
+      [["tools.write_*.timout=1s"], /tools\.write_\*\.timout is not an option of a tool; did you mean "timeout"\?/],
+      [["tools.search=never"], /tools\.search is "never"; accepted: an object of options/],
       [["lifecycle.disabled=true"], /lifecycle\.disabled would leave nothing to wrap; disable the server in the/],
       [["keepalive.method=options"], /keepalive\.method is "options"; accepted: "ping", .* only HTTP/]
     ] as const
@@ -86,6 +92,16 @@ describe.concurrent("mcp-lifeline wrap --option", () => {
     assert.match(await outcome(host, "hang"), /not answered within 900 ms/)
     assert.strictEqual(await answer(host, "x"), "fine")
     assert.match(host.stderr, /timeouts\.request is 900 without a unit, which is read as milliseconds/)
+  })
+
+  it("[C18:real] the timeout of a tool bounds its calls, and a number without a unit is told", async () => {
+    using state = stateFolder()
+    const server = scripted(`if (!name.startsWith("hang")) send(said("fine"))`)
+    await using host = wrap([...options("tools.hang*.timeout=900"), ...server], { state: state.path })
+    await host.initialize()
+    assert.match(await outcome(host, "hang_on"), /not answered within 900 ms/)
+    assert.strictEqual(await answer(host, "x"), "fine")
+    assert.match(host.stderr, /tools\.hang\*\.timeout is 900 without a unit, which is read as milliseconds/)
   })
 
   it("[W4] calls.failFast: where there is no connection, a call fails at once", async () => {

@@ -47,7 +47,10 @@ export const checkVersion = (version: string | undefined): Refusal | undefined =
 const mirroredParams: Readonly<Record<string, string>> = {
   "tools/call": "name",
   "prompts/get": "name",
-  "resources/read": "uri"
+  "resources/read": "uri",
+  "tasks/get": "taskId",
+  "tasks/update": "taskId",
+  "tasks/cancel": "taskId"
 }
 
 const unpadded = (base64: string): string => {

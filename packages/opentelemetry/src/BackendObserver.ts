@@ -1,7 +1,7 @@
 /**
  * Measures one backend: metrics and spans of its lifecycle from its events, and of its calls.
  */
-import type { Event, Telemetry } from "@mcp-lifeline/core"
+import type { Event, ResourceUsage, Telemetry } from "@mcp-lifeline/core"
 import { Exit, type Tracer } from "effect"
 import type { BoundedNames } from "./BoundedNames.js"
 import { CallKinds } from "./CallKind.js"
@@ -34,6 +34,8 @@ export class BackendObserver implements Telemetry.Observer, Host {
   #cause: string | undefined
   /** Sessions that have not ended, by generation. */
   readonly #sessions = new Map<number, { readonly at: number; readonly protocol: string | undefined }>()
+  /** What the processes of connections that are not closed use, by generation. Made when it is first needed. */
+  #usages: Map<number, ResourceUsage> | undefined
 
   constructor(backend: Telemetry.Observed, spans: Spans.Spans, meter: Meter, names: BoundedNames) {
     this.backend = backend
@@ -68,10 +70,12 @@ export class BackendObserver implements Telemetry.Observer, Host {
         return this.#sessionEnded(event.generation, event.at, event.loss.kind)
       case "RuntimeClosed":
         this.#sessionEnded(event.generation, event.at, undefined)
+        this.#processesEnded(event.generation)
         return this.meter.record(Names.closes, 1, { ...this.#common, [attribute.outcome]: event.outcome })
       case "CatalogChanged":
       case "DiscoveryFailed":
       case "KeepaliveChanged":
+      case "MemoryHigh":
         return
     }
   }
@@ -89,6 +93,21 @@ export class BackendObserver implements Telemetry.Observer, Host {
   readonly breakerOpened = (method: string, reason: string): void => {
     if (this.meter.readsRegistry) return
     this.meter.record(Names.keepalive.autoDisabled, 1, { backend: this.backend.id, method, reason })
+  }
+
+  readonly usage = (generation: number, usage: ResourceUsage): void => {
+    const usages = this.#usages ??= new Map()
+    const last = usages.get(generation)
+    usages.set(generation, usage)
+    this.meter.record(Names.memoryUsage, usage.memory - (last?.memory ?? 0), this.#common)
+    this.meter.record(Names.cpuTime, Math.max(0, usage.cpuTime - (last?.cpuTime ?? 0)), this.#common)
+  }
+
+  #processesEnded(generation: number): void {
+    const last = this.#usages?.get(generation)
+    if (last === undefined) return
+    this.#usages?.delete(generation)
+    this.meter.record(Names.memoryUsage, -last.memory, this.#common)
   }
 
   #moved(from: string, to: string): void {

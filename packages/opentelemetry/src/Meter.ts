@@ -55,17 +55,20 @@ const unitTag = "unit"
 const make = (
   { boundaries, description, kind, name, unit }: Definition,
   labels: ReadonlyArray<MetricLabel.MetricLabel>
-): Updatable =>
-  kind === "histogram"
+): Updatable => {
+  // A number of things, such as `{call}`, has no unit to name.
+  const tags = unit.startsWith("{") ? labels : [MetricLabel.make(unitTag, unit), ...labels]
+  return kind === "histogram"
     ? Metric.fromMetricKey(
       MetricKey.taggedWithLabels(
         MetricKey.histogram(name, MetricBoundaries.fromIterable(boundaries ?? []), description),
-        [MetricLabel.make(unitTag, unit), ...labels]
+        tags
       )
     )
     : Metric.fromMetricKey(
-      MetricKey.taggedWithLabels(MetricKey.counter(name, { description, incremental: kind === "counter" }), labels)
+      MetricKey.taggedWithLabels(MetricKey.counter(name, { description, incremental: kind === "counter" }), tags)
     )
+}
 
 const labels = (attributes: Attributes): Array<MetricLabel.MetricLabel> => {
   const made: Array<MetricLabel.MetricLabel> = []

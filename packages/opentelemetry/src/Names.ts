@@ -112,6 +112,22 @@ export const activeCalls: Definition = {
   description: "Calls in flight, including those that wait for a connection"
 }
 
+/** Memory of the processes of servers, as `process.memory.usage` has it of one process. */
+export const memoryUsage: Definition = {
+  name: "lifeline.backend.memory.usage",
+  kind: "upDownCounter",
+  unit: "By",
+  description: "Memory of the processes of a server over stdio, as measured last"
+}
+
+/** Processor time of the processes of servers, as `process.cpu.time` has it of one process. */
+export const cpuTime: Definition = {
+  name: "lifeline.backend.cpu.time",
+  kind: "counter",
+  unit: "s",
+  description: "Processor time of the processes of a server over stdio, over all its restarts"
+}
+
 /** The core's metrics of keepalive, for a meter that does not read Effect's registry. */
 export const keepalive = {
   attempts: {

@@ -1,10 +1,10 @@
 /** Metrics of the lifecycle, of calls and of keepalive, as OpenTelemetry's own SDK exports them. */
 import { NodeSdk } from "@effect/opentelemetry"
 import { assert, describe, it } from "@effect/vitest"
-import type { Telemetry } from "@mcp-lifeline/core"
+import { Backend, type Telemetry } from "@mcp-lifeline/core"
 import { LifelineTelemetry, Prometheus, ServerOperations } from "@mcp-lifeline/opentelemetry"
 import * as Providers from "@mcp-lifeline/opentelemetry/providers"
-import { HttpFault } from "@mcp-lifeline/testing"
+import { HttpFault, ScriptedConnector } from "@mcp-lifeline/testing"
 import {
   AggregationTemporality,
   DataPointType,
@@ -129,6 +129,40 @@ describe.each(Object.entries(ways))("metrics through %s", (way, layerOf) => {
         for (const name of ["lifeline.backend.connect.duration", "lifeline.backend.recovery.duration"]) {
           assert.isBelow(points(name, id)[0]?.sum ?? Number.NaN, 30, `${name} is in seconds`)
         }
+      }).pipe(Effect.scoped, Effect.provide(layerOf(reader)))
+    }))
+
+  it.scopedLive("[S13] memory as measured last, none after the close; processor time over all processes; restarts by cause", () =>
+    Effect.gen(function*() {
+      const { read, reader } = exporter()
+      const own = `${id}-usage`
+      yield* Effect.gen(function*() {
+        const script = ScriptedConnector.make({ overlap: false, maxMemory: 1000 })
+        const backend = yield* Backend.make(own, { connector: script })
+        yield* backend.firstOutcome
+        const values = (name: string) => Effect.map(read, (points) => points(name, own).map(({ value }) => value))
+        script.current.use(700, { cpuTime: 1.5 })
+        script.current.use(600, { cpuTime: 2 })
+        assert.deepStrictEqual(yield* values("lifeline.backend.memory.usage"), [600])
+        assert.deepStrictEqual(yield* values("lifeline.backend.cpu.time"), [2])
+        script.current.use(2000, { cpuTime: 3 })
+        yield* Effect.repeat(backend.status, { until: ({ generation }) => generation === 2 })
+        assert.deepStrictEqual(yield* values("lifeline.backend.memory.usage"), [0])
+        script.current.use(500, { cpuTime: 0.25 })
+        assert.deepStrictEqual(yield* values("lifeline.backend.memory.usage"), [500])
+        assert.deepStrictEqual(yield* values("lifeline.backend.cpu.time"), [3.25])
+        if (way !== "a meter provider") {
+          const text = yield* Prometheus.text
+          assert.include(text, `lifeline_backend_memory_usage_bytes{lifeline_backend="${own}"} 500`)
+          assert.include(text, `lifeline_backend_cpu_time_seconds_total{lifeline_backend="${own}"} 3.25`)
+        }
+        const points = yield* read
+        assert.deepStrictEqual(
+          points("lifeline.backend.reconnects", own).map((
+            { attributes, value }
+          ) => [attributes["lifeline.cause"], value]),
+          [["memory", 1]]
+        )
       }).pipe(Effect.scoped, Effect.provide(layerOf(reader)))
     }))
 

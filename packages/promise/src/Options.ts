@@ -20,8 +20,9 @@ import type {
 import type { Duration } from "./Duration.js"
 import type { Session } from "./Session.js"
 import type { SignInOptions } from "./SignInOptions.js"
+import type { TelemetryOptions } from "./TelemetryOptions.js"
 
-export type { CallsOptions, HealthOptions } from "@mcp-lifeline/core/types"
+export type { HealthOptions } from "@mcp-lifeline/core/types"
 
 /** How a session is kept alive, and how a dead one is found. */
 export type KeepaliveOptions = Core.KeepaliveOptions<Duration>
@@ -29,10 +30,14 @@ export type KeepaliveOptions = Core.KeepaliveOptions<Duration>
 export type ReconnectOptions = Core.ReconnectOptions<Duration>
 /** How long things may take. */
 export type TimeoutOptions = Core.TimeoutOptions<Duration>
+/** How Lifeline handles calls. */
+export type CallsOptions = Core.CallsOptions<Duration>
 /** When a connection is opened, and when an unused one is closed. */
 export type LifecycleOptions = Core.LifecycleOptions<Duration>
 /** How the catalogue is read. */
 export type DiscoveryOptions = Core.DiscoveryOptions<Duration>
+/** How Lifeline handles calls of some tools. */
+export type ToolOptions = Core.ToolOptions<Duration>
 /** How a server is supervised. */
 export type PolicyOptions = Core.PolicyOptions<Duration>
 
@@ -44,7 +49,7 @@ export interface AnyServer extends PolicyOptions {
   readonly disabled?: boolean | undefined
 }
 
-type Stdio = "args" | "command" | "cwd" | "env" | "stdio"
+type Stdio = "args" | "command" | "cwd" | "env" | "maxMemory" | "processes" | "stateless" | "stdio"
 type Http =
   | "authProvider"
   | "dispatcher"
@@ -77,12 +82,38 @@ export interface StdioServer extends AnyServer, Without<Http | Custom> {
    * speaks: Lifeline asks the server first, in the same process; if it then exits, Lifeline starts it once more. Default `auto`.
    */
   readonly protocol?: "auto" | "2025" | "2026" | undefined
+  /**
+   * How much memory the server may use, with all processes of its group: bytes, or a text such as `"512 MB"` or `"1 GiB"`, at least 10 MB.
+   * At 80% Lifeline warns (event `MemoryHigh`). Above the limit it lets calls in flight finish, within `timeouts.drain`, and starts a new
+   * process; at most once a minute. On Windows this needs the optional dependency for Windows. Default: no limit.
+   */
+  readonly maxMemory?: number | Core.ByteSizeText | undefined
+  /**
+   * How many processes of the server run at the same time, from 1 to 64. Each call goes to the one that works on the fewest; each is
+   * supervised by itself, and one fails alone. More than one needs `stateless`. Default 1.
+   */
+  readonly processes?: number | undefined
+  /** Declares that the server keeps nothing between calls, so that each call may go to another process of it. Default false. */
+  readonly stateless?: boolean | undefined
   /** Options of child processes. */
   readonly stdio?: StdioOptions | undefined
 }
 
-/** Values by name; numbers and booleans become strings. */
-export type Values = Readonly<Record<string, string | number | boolean>>
+/** Values by name; numbers and booleans become strings. Secrets may come from commands. */
+export type Values = Readonly<Record<string, string | number | boolean | SecretCommand>>
+
+/**
+ * A secret that a command writes to its standard output, such as the command of a password manager. Lifeline runs it without a shell before
+ * each start of the server, or each connection, and never shows what it writes.
+ */
+export interface SecretCommand {
+  /** The program and its arguments. */
+  readonly command: ReadonlyArray<string>
+  /** How long it may run. Default 10 s. */
+  readonly timeout?: Duration | undefined
+  /** A text before what the command writes, such as `Bearer ` in a header. Default: none. */
+  readonly prefix?: string | undefined
+}
 
 /** Options of child processes. */
 export interface StdioOptions {
@@ -96,6 +127,8 @@ export interface StdioOptions {
   readonly termGrace?: Duration | undefined
   /** On SIGINT, SIGTERM and SIGHUP, terminate the server's process group and then this process. Default false. */
   readonly handleSignals?: boolean | undefined
+  /** Whether the process is recorded in the state folder, so that it is ended by the next program with Lifeline if this one is killed. Default true. */
+  readonly record?: boolean | undefined
   /** Called with each line that the server writes to stderr, with secrets masked. Must not throw. */
   readonly stderr?: ((line: string) => void) | undefined
 }
@@ -229,28 +262,6 @@ export interface LogEntry {
   readonly at: number
   /** Details, by name. */
   readonly annotations: Readonly<Record<string, unknown>>
-}
-
-/**
- * Providers of any SDK for OpenTelemetry. `@opentelemetry/api` must be installed. Without a provider, Lifeline does not record its signals.
- *
- * The span of a call is a child of the span that is active where you make the call, and is passed on to the server.
- */
-export interface TelemetryOptions {
-  /** Gets a span for each call, each request that Lifeline sends for it, and each connection attempt. */
-  readonly tracerProvider?: TracerProvider | undefined
-  /** Gets the metrics of calls, of the lifecycle and of keepalive. */
-  readonly meterProvider?: MeterProvider | undefined
-}
-
-/** The API's TracerProvider, as far as the facade uses it, so that you need its types only if you use it. */
-export interface TracerProvider {
-  getTracer(name: string, version?: string): object
-}
-
-/** The API's MeterProvider, as far as the facade uses it. */
-export interface MeterProvider {
-  getMeter(name: string, version?: string): object
 }
 
 /** The options of the official Client's constructor, with the same meaning; `capabilities` is in `CommonOptions`. */

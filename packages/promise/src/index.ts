@@ -1,4 +1,13 @@
-export type { KeepaliveStatus, Loss, StateName as State, Status } from "@mcp-lifeline/core/types"
+export type {
+  ByteSizeText,
+  ByteUnit,
+  KeepaliveStatus,
+  Loss,
+  NeededSignIn,
+  ResourceUsage,
+  StateName as State,
+  Status
+} from "@mcp-lifeline/core/types"
 export type * from "./Client.js"
 export { connect } from "./connect.js"
 export { connectAll } from "./connectAll.js"
@@ -21,4 +30,5 @@ export type * from "./Options.js"
 export type * from "./Session.js"
 export type * from "./SignInOptions.js"
 export { supervisedTransport } from "./supervisedTransport.js"
+export type * from "./TelemetryOptions.js"
 export type * from "./Transport.js"

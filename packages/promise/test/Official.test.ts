@@ -37,6 +37,24 @@ const reached = async (client: Client, generation: number): Promise<void> => {
   }
 }
 
+/** A server with a tool that requires a task. */
+const longTask = () => {
+  const one = new McpServer({ name: "slow", version: "1.0.0" }, {
+    capabilities: { tasks: { requests: { tools: { call: {} } } } },
+    taskStore: new InMemoryTaskStore()
+  })
+  one.experimental.tasks.registerToolTask("long", { execution: { taskSupport: "required" } }, {
+    createTask: async ({ taskStore }) => {
+      const task = await taskStore.createTask({ ttl: 60_000, pollInterval: 10 })
+      await taskStore.storeTaskResult(task.taskId, "completed", { content: [{ type: "text", text: "done" }] })
+      return { task }
+    },
+    getTask: ({ taskId, taskStore }) => taskStore.getTask(taskId),
+    getTaskResult: async ({ taskId, taskStore }) => await taskStore.getTaskResult(taskId) as never
+  })
+  return one
+}
+
 describe("an official Client", () => {
   it("[F2:real] is what connect and a fleet's client give, without a cast", async () => {
     await using fleet = await connectAll({ mcpServers: { one: Everything.stdio } })
@@ -90,26 +108,16 @@ describe("an official Client", () => {
     assert.deepEqual(lists, [["hello", "later"]])
   })
 
-  it("[F2:real] tasks of the server are run, with experimental.tasks", async () => {
-    const make = () => {
-      const one = new McpServer({ name: "slow", version: "1.0.0" }, {
-        capabilities: { tasks: { requests: { tools: { call: {} } } } },
-        taskStore: new InMemoryTaskStore()
-      })
-      one.experimental.tasks.registerToolTask("long", { execution: { taskSupport: "required" } }, {
-        createTask: async ({ taskStore }) => {
-          const task = await taskStore.createTask({ ttl: 60_000, pollInterval: 10 })
-          await taskStore.storeTaskResult(task.taskId, "completed", { content: [{ type: "text", text: "done" }] })
-          return { task }
-        },
-        getTask: ({ taskId, taskStore }) => taskStore.getTask(taskId),
-        getTaskResult: async ({ taskId, taskStore }) => await taskStore.getTaskResult(taskId) as never
-      })
-      return one
-    }
-    await using client = await inMemory(make)
+  it('[C17:real] a tool whose task is "required" is refused as the official Client does it, with calls.tasks "never"', async () => {
+    await using client = await inMemory(longTask, { calls: { tasks: "never" } })
     await client.listTools()
     assert.match(String(await rejection(client.callTool({ name: "long" }))), /requires task-based execution/)
+  })
+
+  it("[F2:real] tasks of the server are run, with experimental.tasks or without it", async () => {
+    await using client = await inMemory(longTask)
+    await client.listTools()
+    assert.deepEqual((await client.callTool({ name: "long" })).content, [{ type: "text", text: "done" }])
     const seen: Array<string> = []
     const stream = client.experimental.tasks.callToolStream({ name: "long" }, CallToolResultSchema, {
       task: { ttl: 60_000 }

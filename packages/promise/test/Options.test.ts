@@ -273,7 +273,7 @@ describe("options", () => {
       [
         "5: keepalive.interval is 1; accepted: 1 s to 24 h",
         "5: command is a number; accepted: a string that is not empty, or an array of strings",
-        "5: env.A is an object; accepted: a string, a number or a boolean",
+        '5: env.A is an object; accepted: a string, a number, a boolean or { "command": [..] }',
         '5: calls.retry is "no"; accepted: "safe" or "never"'
       ]
     )

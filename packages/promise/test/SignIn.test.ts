@@ -117,6 +117,26 @@ describe("the option signIn", () => {
       expect(browser.opened()).toHaveLength(1)
     }))
 
+  it.scopedLive("[A3:real] the status has the address of a login that waits for a person, until somebody has signed in", () =>
+    Effect.gen(function*() {
+      const server = yield* AuthServer.make
+      const folder = yield* Signer.folder
+      yield* Effect.promise(async () => {
+        const fleet = await connectAll({ mcpServers: { docs: { url: server.url } } }, {
+          signIn: { browser: false, folder },
+          timeouts: { wait: "1 minute" }
+        })
+        const needed = () => fleet.status["docs"]?.signIn
+        await vi.waitUntil(() => needed() !== undefined, 60_000)
+        const { address = "", message = "" } = needed() ?? {}
+        expect(message).toBe(`a login is needed: open ${address}`)
+        await fetch(address).then((answer) => answer.text())
+        await vi.waitUntil(() => fleet.status["docs"]?.state === "Connected", 60_000)
+        expect(needed()).toBeUndefined()
+        await fleet.close()
+      })
+    }))
+
   it.scopedLive("[A3] onLogin shows the address where no browser is opened, and connect waits for the person", () =>
     Effect.gen(function*() {
       const server = yield* AuthServer.make

@@ -92,7 +92,7 @@ describe("telemetry", () => {
     )
   })
 
-  it("[O4] without the option nothing of it is loaded, and nothing is added to a request", async () => {
+  it("[O4] without the option nothing of it is loaded, and no trace is added to a request", async () => {
     vi.doMock("@mcp-lifeline/opentelemetry/providers", () => {
       throw new Error("no such package")
     })
@@ -100,7 +100,8 @@ describe("telemetry", () => {
       await using server = await HttpFaultServer.open()
       await using client = await connect({ url: server.url })
       await client.callTool({ name: "echo", arguments: { message: "hi" } })
-      assert.notProperty(server.seen.find(({ tool }) => tool === "echo")?.message?.params, "_meta")
+      const params = server.seen.find(({ tool }) => tool === "echo")?.message?.params
+      assert.hasAllKeys(params?.["_meta"], ["mcp-lifeline/callId"])
       const error = await connect({ url: server.url }, { telemetry: {} }).then(() => undefined, (error) => error)
       assert.instanceOf(error, ConfigError)
       assert.strictEqual(error.field, "telemetry")

@@ -1,7 +1,7 @@
 /**
  * The interface of a transport adapter: a Transport of the official SDK that also reports how it ended.
  */
-import type { Loss, Peer, RequestError } from "@mcp-lifeline/core"
+import type { Connection, Loss, Peer, RequestError } from "@mcp-lifeline/core"
 import type { Transport } from "@modelcontextprotocol/sdk/shared/transport.js"
 import type { RequestId } from "@modelcontextprotocol/sdk/types.js"
 import type { Effect } from "effect"
@@ -44,6 +44,8 @@ export interface AdapterTransport extends Transport {
    * Must not throw.
    */
   readonly withdraw?: ((id: RequestId) => boolean) | undefined
+  /** Measures what the processes of the server use, until `close`; see `Connection.onUsage`. Called once, after `start`. */
+  readonly onUsage?: Connection["onUsage"]
   /** Called when the server sends a comment on the stream of a response, which shows that it is alive. Must not throw. */
   onbeat?: ((id: RequestId) => void) | undefined
   /**

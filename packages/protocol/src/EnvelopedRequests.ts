@@ -8,6 +8,7 @@ import { Exit, Predicate } from "effect"
 import * as Era from "./Era.js"
 import * as Meta from "./Meta.js"
 import type { Answer, Options, Requests } from "./Requests.js"
+import * as StatelessTasks from "./StatelessTasks.js"
 
 /** Whether a server refuses the version of a request and names that very version: another replica, or the same a moment later, takes it. */
 const isContradiction = ({ code, data }: RequestError): boolean => {
@@ -35,11 +36,17 @@ export class EnvelopedRequests {
     this.#level = level
   }
 
-  /** The parameters of a message. The reserved keys are ours, whatever comes from a client that we speak for; a level may be its own. */
-  params(given: unknown): Record<string, unknown> {
+  /**
+   * The parameters of a message. The reserved keys are ours, whatever comes from a client that we speak for; a level may be its own. With
+   * `runsTask`, the server may answer with a task, because Lifeline runs it.
+   */
+  params(given: unknown, runsTask = false): Record<string, unknown> {
     const params = Predicate.isRecord(given) ? given : {}
     const meta = params["_meta"]
-    const capabilities = this.#isTheirOwn ? Meta.of(params)[Meta.keys.clientCapabilities] : undefined
+    const theirs = this.#isTheirOwn ? Meta.of(params)[Meta.keys.clientCapabilities] : undefined
+    const capabilities = runsTask
+      ? StatelessTasks.declaring(theirs ?? this.#envelope[Meta.keys.clientCapabilities])
+      : theirs
     return {
       ...params,
       _meta: {
@@ -63,11 +70,12 @@ export class EnvelopedRequests {
   ): (reason: string) => void {
     const startedAt = performance.now()
     let again: number | undefined
-    const id = this.#requests.send(method, this.params(params), options, (answer) => {
+    const sent = this.params(params, options.runsTask)
+    const id = this.#requests.send(method, sent, options, (answer) => {
       const error = Exit.isFailure(answer) && answer.cause._tag === "Fail" ? answer.cause.error : undefined
       if (error === undefined || !isContradiction(error)) return settle(answer)
       const timeout = Math.max(1, options.timeout - (performance.now() - startedAt))
-      again = this.#requests.send(method, this.params(params), { ...options, timeout }, settle)
+      again = this.#requests.send(method, this.params(params, options.runsTask), { ...options, timeout }, settle)
     })
     return (reason) => this.#requests.cancel(again ?? id, reason)
   }

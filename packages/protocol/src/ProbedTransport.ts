@@ -1,7 +1,7 @@
 /**
  * A transport whose server is asked `server/discover` before a connection is made over it, whatever the era of that connection.
  */
-import type { Loss, Peer, RequestError } from "@mcp-lifeline/core"
+import type { Connection, Loss, Peer, RequestError } from "@mcp-lifeline/core"
 import { ConnectError } from "@mcp-lifeline/core"
 import type { JSONRPCMessage, MessageExtraInfo, RequestId } from "@modelcontextprotocol/sdk/types.js"
 import { Effect, Exit } from "effect"
@@ -49,6 +49,11 @@ export class ProbedTransport implements AdapterTransport {
 
   get peer(): Peer {
     return this.#inner.peer
+  }
+
+  get onUsage(): Connection["onUsage"] {
+    const inner = this.#inner
+    return inner.onUsage && ((callback) => inner.onUsage?.(callback))
   }
 
   get stateful(): boolean {

@@ -10,11 +10,12 @@ import { Exit, Predicate } from "effect"
 import type { AdapterTransport } from "./AdapterTransport.js"
 import * as Failures from "./Failures.js"
 import * as JsonRpc from "./JsonRpc.js"
+import * as TaskResults from "./TaskResults.js"
 
 /** What of the options of a request concerns the wire. */
 export type Options = Pick<
   RequestOptions,
-  "maxTotalTimeout" | "onprogress" | "onwithdrawn" | "resetTimeoutOnProgress" | "task" | "timeout"
+  "maxTotalTimeout" | "onprogress" | "onwithdrawn" | "resetTimeoutOnProgress" | "runsTask" | "task" | "timeout"
 >
 
 /** How a request ended: with the result as it came, a JSON object of which nothing more is known; or without. */
@@ -29,6 +30,8 @@ interface Pending {
   /** When the whole is over, on the scale of `performance.now`. */
   readonly deadline: number
   readonly settle: (answer: Answer) => void
+  /** The task after whose answer there is no more progress. */
+  readonly about: string | undefined
   timer: ReturnType<typeof setTimeout> | undefined
   isSending: boolean
 }
@@ -45,6 +48,8 @@ export class Requests {
   readonly #pending = new Map<number, Pending>()
   /** Who is told of the progress of a request, by its id, which is the token of its progress, too. */
   readonly #listeners = new Map<number, NonNullable<Options["onprogress"]>>()
+  /** The requests that have begun tasks, of whose progress somebody is told, by the task. */
+  #tasks: Map<string, number> | undefined
   #lastId: number
   /** While the session is suspended: what was cancelled, by id, with the reason. */
   #cancelled: Map<number, string> | undefined
@@ -85,7 +90,7 @@ export class Requests {
 
   /** Sends a request, and gives its id; `settle` is called once, which may be before this returns, unless it is cancelled. */
   send(
-    method: Method | "initialize" | "server/discover" | "subscriptions/listen",
+    method: Method | "initialize" | "server/discover" | "subscriptions/listen" | "tasks/update",
     params: unknown,
     options: Options,
     settle: (answer: Answer) => void
@@ -97,6 +102,7 @@ export class Requests {
       options,
       deadline: performance.now() + maxTotalTimeout,
       settle,
+      about: endsTask(method, params),
       timer: undefined,
       isSending: true
     }
@@ -239,8 +245,23 @@ export class Requests {
     if (pending === undefined) return undefined
     this.#pending.delete(id)
     clearTimeout(pending.timer)
-    if (pending.options.onprogress !== undefined && !beginsTask(answer)) this.#listeners.delete(id)
+    if (pending.options.onprogress !== undefined) this.#release(id, taskOf(answer))
+    if (pending.about !== undefined && answer !== undefined) this.#taskEnds(pending.about)
     return pending
+  }
+
+  /** Nobody is told of the progress of a request any more, except where its task goes on. */
+  #release(id: number, task: string | undefined): void {
+    if (task === undefined) this.#listeners.delete(id)
+    else (this.#tasks ??= new Map()).set(task, id)
+  }
+
+  /** The outcome of a task was given, or the task was cancelled. */
+  #taskEnds(task: string): void {
+    const id = this.#tasks?.get(task)
+    if (id === undefined) return
+    this.#tasks?.delete(task)
+    this.#listeners.delete(id)
   }
 }
 
@@ -252,10 +273,16 @@ const augmented = (params: object | undefined, id: number, { onprogress, task }:
   ...(task === undefined ? {} : { task })
 })
 
-const beginsTask = (answer: Answer | undefined): boolean => {
-  const task = answer !== undefined && Exit.isSuccess(answer) ? answer.value["task"] : undefined
-  return Predicate.isRecord(task) && typeof task["taskId"] === "string"
+/** The task that ends with the answer to a request. */
+const endsTask = (method: string, params: unknown): string | undefined => {
+  if (method !== "tasks/result" && method !== "tasks/cancel") return undefined
+  const id = Predicate.isRecord(params) ? params["taskId"] : undefined
+  return typeof id === "string" ? id : undefined
 }
+
+/** The id of the task with which a request was answered, if it was. */
+const taskOf = (answer: Answer | undefined): string | undefined =>
+  answer !== undefined && Exit.isSuccess(answer) ? TaskResults.taskIn(answer.value) : undefined
 
 /** What a response says, or nothing where it is none. `hasSession`: the transport has a session id. */
 export const answerOf = (response: Response, hasSession: boolean): Answer | undefined => {

@@ -25,6 +25,7 @@ import * as Initialize from "./Initialize.js"
 import { Link } from "./Link.js"
 import * as Meta from "./Meta.js"
 import { Requests } from "./Requests.js"
+import * as TaskResults from "./TaskResults.js"
 
 /**
  * Another client, for which Lifeline makes the connection. Its capabilities are those of the options; Lifeline adds nothing to them.
@@ -229,7 +230,7 @@ function open(
       const id = requests.send(method, given(params), options, (answer) =>
         settle(
           Exit.isSuccess(answer)
-            ? parts.decode(method, answer.value, resultSchema)
+            ? TaskResults.decode(parts.decode, method, answer.value, options)
             : Exit.mapError(answer, failed)
         ))
       return () => requests.cancel(id, textOf(cancelReason?.()))
@@ -255,6 +256,7 @@ function open(
       sessionId: transport.sessionId,
       peer: transport.peer,
       stateful: transport.stateful,
+      onUsage: transport.onUsage && ((callback) => transport.onUsage?.(callback)),
       resumed: suspended !== undefined,
       suspend: (loss) => {
         const session = closing ? undefined : transport.suspend?.()

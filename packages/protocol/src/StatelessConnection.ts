@@ -22,6 +22,7 @@ import type { Answer } from "./Requests.js"
 import { Requests } from "./Requests.js"
 import type { Options, Parts } from "./Session.js"
 import { SpeaksSessions } from "./SpeaksSessions.js"
+import * as StatelessTasks from "./StatelessTasks.js"
 
 /**
  * Asks a server over a transport that has not been started what it can do (`server/discover`), and is connected with the answer.
@@ -187,12 +188,37 @@ const open = (
         if (method === "ping") return ping(options)
         const kept = keep(method, params, options)
         if (kept !== undefined) return kept
-        const { resultSchema } = options
+        const { resultSchema, runsTask } = options
+        if (runsTask === true && method !== "tools/call") return aboutTask(method, params, options)
+        // The server decides which calls are tasks.
+        if (runsTask === true) return ask(method, params, { ...options, task: undefined }, 0)
         const wrong = options.task === undefined
           ? resultSchema === undefined ? undefined : parts.wrong(resultSchema)
           : new TypeError(`protocol version ${Era.statelessVersion} has no option task`)
         if (wrong !== undefined) return Effect.fail(Failures.misused(wrong))
         return ask(method, params, options, 0)
+      })
+
+    /** A request about a task that Lifeline runs. */
+    const aboutTask = (
+      method: Method,
+      params: unknown,
+      options: RequestOptions
+    ): Effect.Effect<unknown, RequestError> =>
+      StatelessTasks.request(method, params, options, {
+        ask: asking,
+        timeout: Math.min(options.timeout, taskTimeout),
+        decode: (result) => parts.decodeStateless("tools/call", result, options.resultSchema),
+        send: (method, params, timeout) =>
+          Effect.async((resume) => {
+            const cancel = enveloped.send(
+              method as never,
+              params,
+              { timeout, runsTask: true },
+              (answer) => resume(answer)
+            )
+            return Effect.sync(() => cancel(Failures.textOf(options.cancelReason?.())))
+          })
       })
 
     /** Asks, and asks again with the answers where the server wants input first. Their time is that of the request. */
@@ -208,6 +234,8 @@ const open = (
           if (Exit.isFailure(answer)) return resume(answer)
           const result = answer.value
           listen.listed(kindsIn[method] ?? [])
+          const task = options.runsTask === true ? StatelessTasks.created(result) : undefined
+          if (task !== undefined) return resume(Effect.succeed(task))
           if (result["resultType"] !== "input_required" || relay?.isStateless === true) {
             return resume(parts.decodeStateless(method, result, options.resultSchema))
           }
@@ -257,6 +285,7 @@ const open = (
       sessionId: undefined,
       peer: transport.peer,
       stateful: transport.stateful,
+      onUsage: transport.onUsage && ((callback) => transport.onUsage?.(callback)),
       request: request as Connection["request"],
       notify,
       onLost: (callback) => {
@@ -266,6 +295,9 @@ const open = (
       fail: endAll
     }
   })
+
+/** How long a server may take to answer a request about a task that waits for its end, in milliseconds. */
+const taskTimeout = 60_000
 
 /** What a request lists. */
 const kindsIn: { readonly [M in Method]?: ReadonlyArray<Kind> } = {

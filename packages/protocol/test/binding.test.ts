@@ -162,11 +162,11 @@ describe("SdkConnection", () => {
       const run = (result: object) =>
         Effect.gen(function*() {
           const more = { timeout, onprogress: (progress: unknown) => seen.push(progress), task: { ttl: 1000 } }
-          const request = connection.request("tasks/result", { taskId: "t", _meta: { kept: 1 } }, more)
+          const request = connection.request("tools/call", { name: "x", _meta: { kept: 1 } }, more)
           const fiber = yield* Effect.fork(request)
           yield* Effect.yieldNow()
           const { id, params } = sent.at(-1) as { id: number; params: unknown }
-          assert.deepStrictEqual(params, { taskId: "t", _meta: { kept: 1, progressToken: id }, task: { ttl: 1000 } })
+          assert.deepStrictEqual(params, { name: "x", _meta: { kept: 1, progressToken: id }, task: { ttl: 1000 } })
           answer({ result })
           yield* Fiber.join(fiber)
           receive({ jsonrpc: "2.0", method: "notifications/progress", params: { progressToken: id, progress: 2 } })

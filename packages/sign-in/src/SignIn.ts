@@ -89,7 +89,7 @@ export const make = (options: Options): Effect.Effect<SignIn, never, Scope.Scope
     const given = new URL(String(options.url))
     const url = new URL(given.origin + given.pathname)
     const [server, account] = [url.href, options.account ?? "default"]
-    const { method } = options
+    const { method, optionNames } = options
     const loginWait = Duration.decode(options.loginWait ?? "2 seconds")
     const subject: Renewal.Subject = {
       folder,
@@ -102,7 +102,6 @@ export const make = (options: Options): Effect.Effect<SignIn, never, Scope.Scope
       configured: options.client ?? {},
       scope: options.scope
     }
-    const { optionNames } = options
     const named = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
       optionNames === undefined ? effect : Effect.provideService(effect, OptionNames, optionNames)
     const places = placesFor(subject.id, options.redirect)
@@ -360,6 +359,8 @@ export const make = (options: Options): Effect.Effect<SignIn, never, Scope.Scope
         tokens,
         renew,
         isChosen,
+        // Reads a Ref, which is synchronous.
+        needed: () => State.needed(Effect.runSync(SubscriptionRef.get(state))),
         isRunning: () => renewing !== undefined || login !== undefined
       },
       state: SubscriptionRef.get(state),
@@ -392,9 +393,6 @@ export const whenDone = (signIn: SignIn, done: Effect.Effect<void>): Effect.Effe
     Effect.asVoid
   )
 
-const reconnect = (backend: Backend.Backend): Effect.Effect<void> =>
-  Effect.flatMap(backend.isConnected, (isConnected) => isConnected ? Effect.void : Effect.ignore(backend.reconnect))
-
 /** Connects a backend as soon as its sign-in is done, in place of at its next attempt. Ends with the scope. */
 export const reconnectWhenDone = (signIn: SignIn, backend: Backend.Backend): Effect.Effect<void, never, Scope.Scope> =>
-  whenDone(signIn, reconnect(backend))
+  whenDone(signIn, Effect.asVoid(Effect.unlessEffect(Effect.ignore(backend.reconnect), backend.isConnected)))

@@ -1,6 +1,7 @@
 /**
  * How far the sign-in to one server is.
  */
+import type { NeededSignIn } from "@mcp-lifeline/core"
 import type { Grant } from "./Grant.js"
 
 /** How far the sign-in to one server is; times are milliseconds since 1970. */
@@ -69,6 +70,10 @@ export const show = (state: State): string => {
 /** What a person has to do. */
 export const toDo = (state: State): string | undefined =>
   state._tag === "LoginNeeded" || state._tag === "Refused" ? show(state) : undefined
+
+/** The login that a person has to finish. */
+export const needed = (state: State): NeededSignIn | undefined =>
+  state._tag === "LoginNeeded" ? { message: show(state), address: state.address } : undefined
 
 /** Whether the server cannot be used before a person has done something. Without more scopes it can be used as before. */
 export const isBlocking = (state: State): boolean =>

@@ -1,6 +1,7 @@
 export * as FileLock from "./FileLock.js"
 export * as machine from "./machine.js"
 export * as privateFiles from "./privateFiles.js"
+export * as ProcessRecords from "./ProcessRecords.js"
 export * as StateFolder from "./StateFolder.js"
 export * as UserFile from "./UserFile.js"
 export { NoAnswer, within } from "./within.js"

@@ -1,7 +1,7 @@
 /**
  * A scripted connection, and the session that it belongs to.
  */
-import type { ConnectError, ConnectOptions, Loss } from "@mcp-lifeline/core"
+import type { ConnectError, ConnectOptions, Loss, ResourceUsage } from "@mcp-lifeline/core"
 import { RequestError, type RequestOptions } from "@mcp-lifeline/core"
 import { Deferred, Effect, FiberId } from "effect"
 import type { Ledger, SessionEvent } from "./Ledger.js"
@@ -102,6 +102,7 @@ export class ScriptedConnection {
   suspended = false
   readonly #pending = new Set<Waiting>()
   #onLost: ((loss: Loss) => void) | undefined
+  #onUsage: ((usage: ResourceUsage) => void) | undefined
 
   readonly #now: () => number
 
@@ -138,6 +139,11 @@ export class ScriptedConnection {
     if (this.state !== "closed") this.options.onNotification({ method, params })
   }
 
+  /** Reports what the processes of the server use. By default, no processor time. */
+  use(memory: number, { cpu = 0, cpuTime = 0 }: Partial<ResourceUsage> = {}): void {
+    if (this.state !== "closed") this.#onUsage?.({ memory, cpu, cpuTime })
+  }
+
   /** See `Connection.fail`. */
   fail(loss: Loss): void {
     if (this.state === "closed") return
@@ -157,6 +163,11 @@ export class ScriptedConnection {
   onLost(callback: (loss: Loss) => void): void {
     this.#onLost = callback
     if (this.loss !== undefined) callback(this.loss)
+  }
+
+  /** See `Connection.onUsage`. */
+  onUsage(callback: (usage: ResourceUsage) => void): void {
+    this.#onUsage = callback
   }
 
   /** Waits for an answer until the connection fails or the time is up. */

@@ -38,12 +38,21 @@ export interface Offer {
   readonly resourceTemplates: ReadonlyArray<ResourceTemplate>
 }
 
+/** Options of a scripted connector. */
+export interface Options {
+  /** Whether a second connection may be opened while the first one is open. Default true. */
+  readonly overlap?: boolean | undefined
+  /** The memory limit, in bytes; `ScriptedConnection.use` reports what the server uses. Default: none. */
+  readonly maxMemory?: number | undefined
+}
+
 /** A connector without a server, which a test controls. */
 export class ScriptedConnector implements Connector {
   readonly transport = "scripted"
   readonly target = "a script"
   readonly heartbeat = true
   readonly overlap: boolean
+  readonly maxMemory: number | undefined
   readonly ledger = new Ledger()
   readonly connections: Array<ScriptedConnection> = []
   /** What the server lists from now on. Announce a change with `current.notify("notifications/tools/list_changed")`. */
@@ -55,8 +64,9 @@ export class ScriptedConnector implements Connector {
   readonly #script: Array<Outcome> = []
   #sessions = 0
 
-  constructor(options: { readonly overlap?: boolean | undefined } = {}) {
+  constructor(options: Options = {}) {
     this.overlap = options.overlap ?? true
+    this.maxMemory = options.maxMemory
   }
 
   /** Sets the outcomes of the next attempts, one for each. */
@@ -211,6 +221,7 @@ export class ScriptedConnector implements Connector {
         connection.onLost(callback)
         if (outcome.broken === "onLost") throw new Error("the scripted onLost throws")
       },
+      onUsage: (callback) => connection.onUsage(callback),
       fail: (loss) => {
         connection.fail(loss)
         if (outcome.broken === "fail") throw new Error("the scripted fail throws")
@@ -284,5 +295,4 @@ export const tool = (name: string, annotations?: Tool["annotations"]): Tool => (
 const echo = tool("echo")
 
 /** A scripted connector. */
-export const make = (options?: { readonly overlap?: boolean | undefined }): ScriptedConnector =>
-  new ScriptedConnector(options)
+export const make = (options?: Options): ScriptedConnector => new ScriptedConnector(options)

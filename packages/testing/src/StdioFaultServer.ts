@@ -28,6 +28,8 @@ export interface Options {
   readonly crashes?: ReadonlyArray<Crash> | undefined
   /** How long it reads nothing after its start. */
   readonly startDelay?: number | undefined
+  /** A file: it reads nothing after its start until this exists. */
+  readonly startsAfter?: string | undefined
   /**
    * Which protocol it speaks: `2025`, with sessions, so that it answers -32601 to `server/discover`; or `2026`, without, so that it
    * refuses `initialize` with -32022. Default `2025`.
@@ -82,6 +84,7 @@ export interface Command {
  *   `set` is the same with `idempotentHint`, `look` with `readOnlyHint`;
  * - `login` {user} and `whoami`: state that a session keeps, and an error where there is none;
  * - `wait` {millis} answers late, `silent` never;
+ * - `allocate` {megabytes, until} keeps memory, and answers when there is a file at the path `until`;
  * - `exit` {code, stderr}, `exitAfterAnswer` {code}, `closeStdin`, `closeStdout`, `stop` (SIGSTOP), `block` {millis};
  * - `grandchild` {code} starts a process and gives its id; `stderr` {text} and `noise` {lines} write;
  * - `long` {bytes, id: first, middle or last}, `longNotification` {bytes}, `longRequest` {bytes}, `pieces` {text}, `batch`:

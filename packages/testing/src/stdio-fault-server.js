@@ -118,6 +118,9 @@ const apply = (id, { key = "" }) => {
   answer(id, String(count))
 }
 
+/** What was allocated. @type {Array<Buffer>} */
+const held = []
+
 /** @type {Record<string, Tool>} */
 const tools = {
   echo: { run: (id, args) => answer(id, args["text"] ?? "") },
@@ -142,6 +145,16 @@ const tools = {
   },
   wait: { run: (id, args) => setTimeout(() => answer(id, "at last"), args["millis"] ?? 1_000) },
   silent: { run: () => {} },
+  allocate: {
+    run: (id, args) => {
+      held.push(Buffer.alloc((args["megabytes"] ?? 1) * 1e6, 1))
+      const end = () => {
+        if (args["until"] === undefined || existsSync(args["until"])) answer(id, "allocated")
+        else setTimeout(end, 20)
+      }
+      end()
+    }
+  },
   exit: {
     run: (_, args) => {
       process.stderr.write(args["stderr"] ?? "")
@@ -320,6 +333,7 @@ const onLine = (line) => {
 }
 
 const listen = () => {
+  if (options.startsAfter !== undefined && !existsSync(options.startsAfter)) return void setTimeout(listen, 20)
   createInterface({ input: process.stdin }).on("line", onLine)
 }
 

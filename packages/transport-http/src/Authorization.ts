@@ -1,6 +1,7 @@
 /**
  * The source of the token for each request, which gets another token if the server refuses one.
  */
+import type { NeededSignIn } from "@mcp-lifeline/core"
 import type { LoginFailure } from "@mcp-lifeline/protocol"
 import type { FetchLike } from "@modelcontextprotocol/sdk/shared/transport.js"
 import type { Effect, Redacted } from "effect"
@@ -43,6 +44,8 @@ export interface Authorization {
    * this machine, on its link or in a private network, unless the server is there itself. Default: the user has named none.
    */
   readonly isChosen?: ((address: URL) => boolean) | undefined
+  /** The login that a person has to finish now, for the status. Default: none is known. */
+  readonly needed?: (() => NeededSignIn | undefined) | undefined
   /** Whether it is getting new tokens, for the message about an attempt that takes long. */
   readonly isRunning: () => boolean
 }

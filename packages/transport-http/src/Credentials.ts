@@ -14,6 +14,17 @@ export type Headers = Readonly<Record<string, string | Redacted.Redacted<string>
 /** Headers evaluated for each request: an Effect or a function. */
 export type HeaderProvider = Effect.Effect<Headers, unknown> | (() => Headers | PromiseLike<Headers>)
 
+/** Headers whose values were read for one connection. */
+export interface SecretHeaders {
+  /** The values as they were last read. */
+  readonly current: () => Readonly<Record<string, Redacted.Redacted>>
+  /**
+   * Called with the headers that were refused. Reads the values again, unless that was done a moment ago, and succeeds with whether they
+   * differ from the refused ones.
+   */
+  readonly renew: (refused: Readonly<Record<string, string>>) => Effect.Effect<boolean>
+}
+
 /** The user's headers for each request, and their renewal after a 401. */
 export interface Credentials {
   /** Headers by lower-case name. The provider's win over static ones, the token of OAuth over both. */
@@ -63,11 +74,13 @@ const basic = (url: URL): Headers =>
 export const make = (options: {
   readonly url: URL
   readonly headers: Headers
+  /** They override `headers`. */
+  readonly secretHeaders?: SecretHeaders | undefined
   readonly headerProvider: HeaderProvider | undefined
   readonly authorization: Authorization | undefined
   readonly fetch: FetchLike
 }): Credentials => {
-  const { authorization, headerProvider } = options
+  const { authorization, headerProvider, secretHeaders } = options
   /** Of the options, and the last ones of what provides them: a rotating token must not make the set grow without a bound. */
   const configured = new Set<string>()
   const recent = new Set<string>()
@@ -115,10 +128,13 @@ export const make = (options: {
         Effect.mapError(failure("the header provider failed, so that nothing was sent"))
       )
 
+  const withSecrets = (): Record<string, string> =>
+    secretHeaders === undefined ? { ...fixed } : plain(secretHeaders.current(), { ...fixed })
+
   const headers = provided === undefined && authorization === undefined
-    ? Effect.sync(() => ({ ...fixed }))
+    ? Effect.sync(withSecrets)
     : Effect.gen(function*() {
-      const all = { ...fixed }
+      const all = withSecrets()
       if (provided !== undefined) plain(yield* provided, all)
       if (authorization !== undefined) {
         const tokens = yield* Effect.mapError(authorization.tokens(options.fetch), masked)
@@ -141,7 +157,10 @@ export const make = (options: {
     })
 
   const renew: Credentials["renew"] = (refused, refusal) => {
-    if (authorization === undefined) return Effect.succeed(headerProvider !== undefined)
+    if (authorization === undefined && headerProvider === undefined) {
+      return secretHeaders?.renew(refused) ?? Effect.succeed(false)
+    }
+    if (authorization === undefined) return Effect.succeed(true)
     return Effect.gen(function*() {
       const current = yield* headers
       // Another request has renewed it meanwhile.
@@ -154,7 +173,7 @@ export const make = (options: {
 
   return {
     headers,
-    renewable: headerProvider !== undefined || authorization !== undefined,
+    renewable: headerProvider !== undefined || secretHeaders !== undefined || authorization !== undefined,
     renew,
     mask
   }

@@ -19,11 +19,13 @@ export class Exposure {
   #sent: ReadonlyArray<string> | undefined
 
   /** `target`: the address for people. */
-  constructor(url: URL, target: string, headers: Credentials.Headers) {
+  constructor(url: URL, target: string, headers: Readonly<Record<string, unknown>>) {
     this.#target = target
     this.#isPlain = url.protocol === "http:" && !loopback.test(url.hostname)
     this.#secrets = new Set(
-      Object.entries(headers).flatMap(([name, value]) => Redacted.isRedacted(value) ? [name.toLowerCase()] : [])
+      Object.entries(headers).flatMap(([name, value]) =>
+        Redacted.isRedacted(value) || Effect.isEffect(value) ? [name.toLowerCase()] : []
+      )
     )
   }
 

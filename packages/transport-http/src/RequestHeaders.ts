@@ -10,7 +10,10 @@ import { Predicate } from "effect"
 const names: Readonly<Record<string, string>> = {
   "tools/call": "name",
   "prompts/get": "name",
-  "resources/read": "uri"
+  "resources/read": "uri",
+  "tasks/get": "taskId",
+  "tasks/update": "taskId",
+  "tasks/cancel": "taskId"
 }
 
 const nameOf = (method: string, params: unknown): string | undefined => {

@@ -4,7 +4,10 @@
 import type { ChildProcessWithoutNullStreams } from "node:child_process"
 import { spawn } from "node:child_process"
 import { readdirSync, readFileSync } from "node:fs"
+import type { Container } from "./Container.js"
+import * as LeftContainer from "./LeftContainer.js"
 import * as LiveGroups from "./LiveGroups.js"
+import type { Recording } from "./Recorder.js"
 import * as WindowsCommand from "./WindowsCommand.js"
 import * as WindowsJob from "./WindowsJob.js"
 
@@ -23,11 +26,17 @@ export interface Options {
   readonly stdinGrace: number
   readonly termGrace: number
   readonly handleSignals: boolean
+  /** The container that the child runs, which is not in the group. */
+  readonly container?: Container | undefined
+  /** Where it is recorded. */
+  readonly recording?: Recording | undefined
 }
 
 /** After SIGKILL only the kernel is to be waited for. */
 const killBound = 5_000
 const firstPoll = 5
+/** With what docker, podman and nerdctl exit if they cannot run a container. */
+const refused = 125
 const slowestPoll = 250
 
 const isWindows = process.platform === "win32"
@@ -57,6 +66,9 @@ export class ProcessGroup implements LiveGroups.LiveGroup {
   #gone = false
   #shutdown: Promise<void> | undefined
   #onExit: (() => void) | undefined
+  /** The child has had SIGTERM, and its time to pass it on and exit. */
+  #terminated = false
+  #isRecorded = false
 
   constructor(options: Options) {
     this.#options = options
@@ -80,12 +92,13 @@ export class ProcessGroup implements LiveGroups.LiveGroup {
     // At once: what it has started before is not in the job.
     if (isWindows) this.#job = WindowsJob.hold(this.child.pid)
     LiveGroups.add(this)
+    this.#record(this.child.pid)
     this.child.once("exit", (code, signal) => {
       this.exit = { code, signal }
       this.#onExit?.()
       // What outlives its leader serves nobody. To look at once matters too: the number stays taken only while the group
       // has members.
-      if (!this.#isGone()) this.shutdown().catch(() => {})
+      if (!this.#isGone() || options.container !== undefined) this.shutdown().catch(() => {})
     })
   }
 
@@ -97,15 +110,46 @@ export class ProcessGroup implements LiveGroups.LiveGroup {
    * Ends stdin, then sends SIGTERM and at last SIGKILL to the group, each when the grace of the step before has passed; to a child that has
    * not shown itself to be a server, SIGTERM goes at once: nothing says that it reads its stdin. Ends as soon as the child has exited and no
    * process of the group is left. Runs once; later calls wait for the first. Rejects when something survives SIGKILL for five seconds. On
-   * Windows, SIGKILL comes in the place of SIGTERM.
+   * Windows, SIGKILL comes in the place of SIGTERM. A container is removed after that.
    */
   shutdown(): Promise<void> {
-    this.#shutdown ??= this.#ladder()
+    const { container } = this.#options
+    this.#shutdown ??= container === undefined
+      ? this.#ladder()
+      : this.#ladder().finally(() => this.#endContainer(container))
     return this.#shutdown
   }
 
-  kill(): void {
+  kill(until = Number.POSITIVE_INFINITY): void {
     this.#signal("SIGKILL")
+    if (this.#options.container?.isEnded === false) this.#options.container.removeNow(until)
+  }
+
+  async #endContainer(container: Container): Promise<void> {
+    if (this.pid === undefined) return
+    const { code = null, signal = null } = this.exit ?? {}
+    await container.end({
+      terminated: this.#terminated,
+      late: signal !== null && !this.serving,
+      refused: code === refused
+    })
+    this.#forget()
+  }
+
+  #record(pid: number): void {
+    const { container, cwd, env, recording, stdinGrace, termGrace } = this.#options
+    const other = container && LeftContainer.of(container.found, { cwd, env, termGrace })
+    // Windows ends the tree of processes when our process dies.
+    if (isWindows && other === undefined) return
+    recording?.started({ pid: isWindows ? undefined : pid, stdinGrace, termGrace, other })
+    this.#isRecorded = true
+  }
+
+  /** It is gone, with its container. */
+  #forget(): void {
+    LiveGroups.remove(this)
+    if (this.#isRecorded) this.#options.recording?.ended()
+    this.#isRecorded = false
   }
 
   async #ladder(): Promise<void> {
@@ -118,6 +162,7 @@ export class ProcessGroup implements LiveGroups.LiveGroup {
       this.#signal("SIGTERM")
       // A stopped process acts on SIGTERM only when it goes on.
       this.#signal("SIGCONT")
+      this.#terminated = this.exit === undefined
       if (await this.#goneWithin(this.#options.termGrace)) return
     }
     this.#signal("SIGKILL")
@@ -157,7 +202,7 @@ export class ProcessGroup implements LiveGroups.LiveGroup {
     if (!this.#gone && this.exit !== undefined && !this.#hasMembers()) {
       this.#gone = true
       this.#job?.close()
-      LiveGroups.remove(this)
+      if (this.#options.container === undefined) this.#forget()
     }
     return this.#gone
   }

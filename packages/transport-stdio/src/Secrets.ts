@@ -11,16 +11,56 @@ const mark = "***"
 /** The values to mask, longest first. */
 export type Secrets = ReadonlyArray<string>
 
-/** The values of a configured environment, and of arguments that look like secrets, if they are long enough. */
+/**
+ * The values of a configured environment, of arguments that look like secrets, and what credentials of URLs are in the inherited
+ * environment, if they are long enough.
+ */
 export const collect = (
   env: { readonly [name: string]: string | Redacted.Redacted<string> | null } | undefined,
-  given: ReadonlyArray<string> = []
+  given: ReadonlyArray<string> = [],
+  inherited: NodeJS.ProcessEnv = {}
 ): Secrets => {
-  const configured = Object.values(env ?? {}).map((value) =>
-    Redacted.isRedacted(value) ? Redacted.value(value) : value ?? ""
+  const configured = Object.values(env ?? {}).flatMap((value) => {
+    const text = Redacted.isRedacted(value) ? Redacted.value(value) : value ?? ""
+    // A server may write the token alone.
+    return [text, text.replace(scheme, "")]
+  })
+  const found = new Set(
+    [...configured, ...given.flatMap((_, index) => hiddenAt(given, index)), ...credentials(inherited)].flatMap(forms)
   )
-  const found = new Set([...configured, ...given.flatMap((_, index) => hiddenAt(given, index))].flatMap(forms))
   return [...found].toSorted((a, b) => b.length - a.length)
+}
+
+/** Longer values of the environment are not looked at. */
+const longestValue = 32_768
+
+/** A proxy may be written without a scheme. */
+const isProxy = (name: string): boolean => /(^|_)proxy$/i.test(name) && !/^no_/i.test(name)
+
+/** What stands before the host in the URLs of variables, such as that of a proxy, whole and in parts, as written and decoded. */
+const credentials = (env: NodeJS.ProcessEnv): ReadonlyArray<string> =>
+  Object.entries(env).flatMap(([name, value = ""]) =>
+    !value.includes("@") || value.length > longestValue ? [] : value.split(/\s+/).flatMap((url) => {
+      const scheme = url.indexOf("//")
+      if (scheme < 0 && !isProxy(name)) return []
+      const [authority = ""] = url.slice(scheme < 0 ? 0 : scheme + 2).split(/[/?#]/, 1)
+      const end = authority.lastIndexOf("@")
+      const user = authority.slice(0, Math.max(0, end))
+      const password = user.includes(":") ? user.slice(user.indexOf(":") + 1) : ""
+      // The name of a user on another machine is no secret, and may be part of many paths.
+      const isOpen = user === "" || (password === "" && url.startsWith("ssh:"))
+      // One that is too short to be masked everywhere is masked at least where its host follows.
+      const whole = user.length < shortest ? `//${authority}` : user
+      return isOpen ? [] : [whole, password].flatMap((part) => [part, decoded(part)])
+    })
+  )
+
+const decoded = (part: string): string => {
+  try {
+    return decodeURIComponent(part)
+  } catch {
+    return part
+  }
 }
 
 /** The forms in which a value may be written: each of its lines, encoded as in JSON, or as in a URL. */

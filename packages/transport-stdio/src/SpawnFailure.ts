@@ -37,7 +37,7 @@ const mayEnter = (path: string): boolean => {
 }
 
 /** Words of a command line; quotes keep spaces together. */
-const words = (line: string): ReadonlyArray<string> =>
+export const words = (line: string): ReadonlyArray<string> =>
   Array.from(line.matchAll(/"([^"]*)"|'([^']*)'|(\S+)/g), ([word, double, single]) => double ?? single ?? word)
 
 const isPath = (text: string): boolean => text.includes("/") || text.includes("\\")

@@ -1,14 +1,18 @@
 /**
  * MCP servers as child processes.
  */
-import type { Connector } from "@mcp-lifeline/core"
-import { Check, Problem, TimeSpan } from "@mcp-lifeline/core/internal"
+import { type ConnectError, type Connector, PooledConnector } from "@mcp-lifeline/core"
+import { ByteSize, Check, Problem, Processes, SecretValues, TimeSpan } from "@mcp-lifeline/core/internal"
 import { Binding, EraMemory, SpeaksSessions } from "@mcp-lifeline/protocol"
 import { Duration, Effect, Predicate, Redacted, Runtime } from "effect"
+import { Container } from "./Container.js"
+import * as ContainerCommand from "./ContainerCommand.js"
+import { ContainerTransport } from "./ContainerTransport.js"
 import * as Environment from "./Environment.js"
 import { maxLineBytes } from "./Framing.js"
+import type { Recorder } from "./Recorder.js"
 import * as Secrets from "./Secrets.js"
-import { StdioTransport } from "./StdioTransport.js"
+import { type Options as TransportOptions, StdioTransport } from "./StdioTransport.js"
 import * as WindowsJob from "./WindowsJob.js"
 
 /** Options of a stdio connector. */
@@ -25,11 +29,15 @@ export interface Options {
    */
   readonly args?: ReadonlyArray<string> | undefined
   /**
-   * Environment variables, in addition to the safe ones that the server always inherits (HOME, LANG, LC_*, LOGNAME, PATH, SHELL, TERM,
-   * TMPDIR, TZ, USER, and the like on Windows). In what the server writes to stderr, the connector masks values of 8 characters or more.
-   * Null removes an inherited variable. On Windows, names are the same in any case.
+   * Environment variables, in addition to the few that the server always inherits: HOME, PATH and the like, and those with which `npx`,
+   * `uvx`, `pip` and `docker` find proxies, certificates, registries, their daemon and their folders (docs/configuration.md lists them). In
+   * what the server writes to stderr, the connector masks values of 8 characters or more, and credentials in URLs of inherited variables.
+   * Null removes an inherited variable. On Windows, names are the same in any case. The connector runs an Effect before each start of the
+   * server, such as one of `SecretCommand.make`.
    */
-  readonly env?: { readonly [name: string]: string | Redacted.Redacted<string> | null } | undefined
+  readonly env?: {
+    readonly [name: string]: string | Redacted.Redacted<string> | Effect.Effect<Redacted.Redacted, ConnectError> | null
+  } | undefined
   /** The working directory. Default: that of this process. */
   readonly cwd?: string | undefined
   /** Whether the server inherits the whole environment of this process. Default false. */
@@ -42,8 +50,21 @@ export interface Options {
    * does not ask.
    */
   readonly protocol?: "auto" | "2025" | "2026" | undefined
+  /**
+   * How many processes of the server run at the same time, from 1 to 64. Each call goes to the one that works on the fewest; each is
+   * supervised by itself, and one fails alone. More than one needs `stateless`. Default 1.
+   */
+  readonly processes?: number | undefined
+  /** Declares that the server keeps nothing between calls, so that each call may go to another process of it. Default false. */
+  readonly stateless?: boolean | undefined
   /** The longest message, in bytes. The connector drops a longer one while it arrives, and only its own request fails. Default 16 MiB. */
   readonly maxMessageBytes?: number | undefined
+  /**
+   * How much memory the server may use, with all processes of its group: bytes, or a text such as `"512 MB"` or `"1 GiB"`, at least 10 MB.
+   * At 80% Lifeline warns. Above the limit it lets calls in flight finish, within `timeouts.drain`, and starts a new process; at most once a
+   * minute. On Windows this needs the optional dependency for jobs. Default: no limit.
+   */
+  readonly maxMemory?: ByteSize.ByteSize | undefined
   /**
    * How long the server may take to exit after its stdin has been closed. Then it gets SIGTERM (on Windows, it is ended). Default 2 seconds.
    * Keep the sum of `stdinGrace` and `termGrace` below `timeouts.close` (5 seconds): Lifeline does not wait longer for a close. The process
@@ -54,24 +75,35 @@ export interface Options {
   readonly termGrace?: TimeSpan.TimeSpan | undefined
   /** Whether SIGINT, SIGTERM and SIGHUP terminate the server's process group and then this process. Default false. */
   readonly handleSignals?: boolean | undefined
+  /** Whether processes are recorded, where the connector has a recorder. Default true. */
+  readonly record?: boolean | undefined
   /** Called with each line that the server writes to stderr, with secrets masked. If it throws, this is logged once for each connection. */
   readonly stderr?: ((line: string) => void) | undefined
 }
 
+/** Values of `env` that are known. */
+type Values = { readonly [name: string]: string | Redacted.Redacted<string> | null }
+
 /** The defaults of the options. */
 export const defaults = {
   protocol: "auto",
+  processes: 1,
+  stateless: false,
   inheritEnv: false,
   maxMessageBytes: 16 * 1024 * 1024,
   stdinGrace: Duration.seconds(2),
   termGrace: Duration.seconds(2),
-  handleSignals: false
+  handleSignals: false,
+  record: true
 } as const
 
 const grace = Check.span(0, 600_000)
 
 /** Returns all problems with options. `make` throws them as an `InvalidOptions`. */
-export const problems: (options: Options) => ReadonlyArray<Problem.Problem> = (options) => check(options, [])
+export const problems: (options: Options) => ReadonlyArray<Problem.Problem> = (options) => [
+  ...check(options, []),
+  ...Processes.problems(options)
+]
 
 const check = Check.options(
   {
@@ -79,18 +111,21 @@ const check = Check.options(
     args: Check.list(Check.string, "an array of strings"),
     env: Check.values(
       Check.isSecret(
-        (value) => Predicate.isString(value) || Redacted.isRedacted(value) || value === null,
-        "a string, one that is Redacted, or null"
+        (value) => Predicate.isString(value) || Redacted.isRedacted(value) || Effect.isEffect(value) || value === null,
+        "a string, one that is Redacted, an Effect, or null"
       ),
       "an object of strings"
     ),
     cwd: Check.string,
     inheritEnv: Check.flag,
     protocol: Check.oneOf("auto", "2025", "2026"),
+    ...Processes.checks,
     maxMessageBytes: Check.whole(1024, Infinity),
+    maxMemory: Check.memory,
     stdinGrace: grace,
     termGrace: grace,
     handleSignals: Check.flag,
+    record: Check.flag,
     stderr: Check.func
   } satisfies Record<keyof Required<Options>, Check.Check>,
   "a server that is started"
@@ -109,10 +144,17 @@ const loadJobs = Effect.flatMap(
  * process has exited and no process of its group is left. If this process exits, the connector sends SIGKILL to the groups; if this
  * process is killed, the servers see the end of their stdin. The connector cannot reach a daemon that has left its group.
  *
+ * If the command runs a container (`docker`, `podman` or `nerdctl` with `run`, `container run` or `compose run`), the connector gives the container
+ * a label, `mcp-lifeline.run`. Whenever the command has ended, in whatever way, the connector stops and removes the container that has it, and starts
+ * the next process after that. A failure of this is a warning.
+ *
  * On Windows, each process and whatever it starts is in a Job Object. To close, the connector closes stdin and, after `stdinGrace`, ends
  * the whole job; it also does so if the process exits, and Windows does so if this process ends in any way. This needs an optional
  * dependency, `@koromix/koffi-win32-x64` or `-arm64`, which npm installs on Windows. Without it, the connector logs a warning, and uses
  * `taskkill /T /F`, which misses what a process that has exited had started.
+ *
+ * A `recorder` is told of each process. With `ProcessRecords` of `@mcp-lifeline/state`, what is left of servers after this process was killed is ended by the
+ * next one that calls `endLeft`. Give it `LeftContainer.end`, so that it removes containers, too.
  *
  * Throws an `InvalidOptions` that lists every option that is out of range or does not exist.
  *
@@ -126,39 +168,67 @@ const loadJobs = Effect.flatMap(
  * })
  * ```
  */
-export const make = (options: Options): Connector => {
+export const make = (options: Options, recorder?: Recorder): Connector => {
   const wrong = problems(options)
   if (Problem.some(wrong)) throw Problem.refuse("", wrong)
   const args = options.args ?? []
-  const secrets = Secrets.collect(options.env, args)
+  const given = options.env ?? {}
+  const known = Object.fromEntries(
+    Object.entries(given).flatMap(([name, value]) => Effect.isEffect(value) ? [] : [[name, value]])
+  )
+  const environment = (env: Values) =>
+    Environment.make({ env, inheritEnv: options.inheritEnv }, process.env, process.platform)
   const maxMessageBytes = options.maxMessageBytes ?? defaults.maxMessageBytes
   const stdinGrace = TimeSpan.millis(options.stdinGrace ?? defaults.stdinGrace)
   const termGrace = TimeSpan.millis(options.termGrace ?? defaults.termGrace)
+  const maxMemory = options.maxMemory === undefined ? undefined : ByteSize.bytes(options.maxMemory)
   const protocol = options.protocol ?? defaults.protocol
   const memory = new EraMemory.EraMemory()
-  const target = Secrets.commandLine(secrets, options.command, args)
-  return {
+  const target = Secrets.commandLine(Secrets.collect(known, args, environment(known)), options.command, args)
+  const containerCommand = ContainerCommand.parse(options.command, args)
+  /** The removals of containers that are under way. */
+  const ending = new Set<Promise<void>>()
+  const transportOf = (given: TransportOptions): StdioTransport => {
+    if (containerCommand === undefined) return new StdioTransport(given)
+    const { cwd, env, termGrace, warn } = given
+    const container = Container.of(containerCommand, { cwd, env, termGrace, ending, warn })
+    const labelled = ContainerCommand.labelled(containerCommand, container.found.run)
+    return new ContainerTransport({ ...given, args: labelled, container }, ending)
+  }
+  let hasWarned = containerCommand?.interactive !== false
+  const connector: Connector = {
     transport: "stdio",
     overlap: false,
     target,
+    maxMemory,
     connect: (connectOptions) =>
       Effect.gen(function*() {
         const runtime = yield* Effect.runtime<never>()
         const binding = yield* Binding.load(connectOptions)
+        connectOptions.onAttempt?.(() => "a value of env is still being read")
+        const values = yield* SecretValues.read(given, "env")
         if (process.platform === "win32") yield* loadJobs
         const runFork = Runtime.runFork(runtime)
+        if (!hasWarned) {
+          hasWarned = true
+          yield* Effect.logWarning(ContainerCommand.notInteractive).pipe(Effect.annotateLogs({ target }))
+        }
         const make = (): StdioTransport => {
-          const transport = new StdioTransport({
+          const recording = options.record === false ? undefined : recorder?.begin()
+          const env = { ...environment(values), ...recording?.env }
+          const transport = transportOf({
             command: options.command,
             args,
-            env: Environment.make(options, process.env, process.platform),
+            env,
             cwd: options.cwd,
             stdinGrace,
             termGrace,
             handleSignals: options.handleSignals ?? defaults.handleSignals,
             maxMessageBytes,
             maxLineBytes,
-            secrets,
+            secrets: Secrets.collect(values, args, env),
+            recording,
+            hasMemoryLimit: maxMemory !== undefined,
             target,
             onStderr: options.stderr,
             warn: (message) => {
@@ -180,4 +250,6 @@ export const make = (options: Options): Connector => {
         }
       })
   }
+  const { processes = defaults.processes } = options
+  return processes === 1 ? connector : PooledConnector.make({ connector, processes })
 }

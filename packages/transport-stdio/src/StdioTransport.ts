@@ -1,9 +1,8 @@
 /**
  * JSON-RPC over the standard streams of a child process: a Transport of the official SDK that knows how it ended.
  */
-import type { Loss, Peer } from "@mcp-lifeline/core"
+import type { Loss, Peer, ResourceUsage } from "@mcp-lifeline/core"
 import { RequestError } from "@mcp-lifeline/core"
-import { PlainText } from "@mcp-lifeline/core/internal"
 import type { AdapterTransport } from "@mcp-lifeline/protocol"
 import { Oversized } from "@mcp-lifeline/protocol"
 import type { JSONRPCMessage, MessageExtraInfo, RequestId } from "@modelcontextprotocol/sdk/types.js"
@@ -15,6 +14,8 @@ import { ProcessGroup } from "./ProcessGroup.js"
 import * as Secrets from "./Secrets.js"
 import * as SpawnFailure from "./SpawnFailure.js"
 import { StderrTail } from "./StderrTail.js"
+import { StdoutNoise } from "./StdoutNoise.js"
+import * as UsageSampler from "./UsageSampler.js"
 
 /** Options of a transport. */
 export interface Options extends GroupOptions {
@@ -26,6 +27,8 @@ export interface Options extends GroupOptions {
   readonly secrets: Secrets.Secrets
   readonly onStderr: ((line: string) => void) | undefined
   readonly warn: (message: string) => void
+  /** Whether the memory of the process group has a limit. */
+  readonly hasMemoryLimit?: boolean | undefined
 }
 
 interface Write {
@@ -50,8 +53,6 @@ const describeExit = ({ code, signal }: Exit): string =>
 
 /** The longest command line that is shown in a message. */
 const maxTarget = 200
-/** Characters of a line that is no message which are looked at. */
-const longestNoise = 1024
 const advice = "check that command and args start an MCP server over stdio"
 
 /** One process, from `start` to `close`. */
@@ -69,6 +70,7 @@ export class StdioTransport implements AdapterTransport {
   readonly #stderr: StderrTail
   #group: ProcessGroup | undefined
   #closed: Promise<void> | undefined
+  #endMeasuring: (() => void) | undefined
   /** How it ended; nothing is sent any more. */
   #loss: Loss | undefined
   #settling: NodeJS.Timeout | undefined
@@ -85,9 +87,7 @@ export class StdioTransport implements AdapterTransport {
    */
   #failed: Array<Write> = []
   #stderrFailed = false
-  #skipped = 0
-  /** The first line on stdout that was skipped. */
-  #noise = ""
+  readonly #noise: StdoutNoise
   /** The server has answered the request that begins a connection. */
   #answered = false
   /** That request, the last that was sent before it was answered. */
@@ -98,6 +98,7 @@ export class StdioTransport implements AdapterTransport {
     this.#options = options
     this.#framing = new Framing(options.maxMessageBytes, options.maxLineBytes)
     this.#stderr = new StderrTail(options.secrets, (line) => this.#onStderr(line))
+    this.#noise = new StdoutNoise(options.secrets)
   }
 
   get peer(): Peer {
@@ -194,12 +195,21 @@ export class StdioTransport implements AdapterTransport {
     return this.#closed
   }
 
+  onUsage(callback: (usage: ResourceUsage) => void): void {
+    const { pid } = this.peer
+    // What runs in a container is not in the group: only its client is.
+    if (pid === undefined || this.#closed !== undefined || this.#options.container !== undefined) return
+    this.#endMeasuring = UsageSampler.shared.watch(pid, this.#options.hasMemoryLimit === true, callback)
+  }
+
   async #close(): Promise<void> {
     clearTimeout(this.#settling)
+    this.#endMeasuring?.()
     // A server that cannot write may not see that it is to end.
     if (this.#group?.pid !== undefined) this.#group.child.stdout.resume()
     this.#rejectAll()
-    if (this.#answered && this.#skipped > 1) this.#options.warn(`${this.#skipped} lines on stdout were not JSON-RPC`)
+    const { count } = this.#noise
+    if (this.#answered && count > 1) this.#options.warn(`${count} lines on stdout were not JSON-RPC`)
     try {
       await this.#group?.shutdown()
     } finally {
@@ -245,27 +255,13 @@ export class StdioTransport implements AdapterTransport {
   #handshake(): void {
     this.#answered = true
     if (this.#group !== undefined) this.#group.serving = true
-    if (this.#skipped > 0) this.#warnNoise()
+    if (this.#noise.count > 0) this.#options.warn(this.#noise.warning)
   }
 
   #skip(text: string): void {
-    if (++this.#skipped > 1) return
-    const line = text.trim()
-    this.#noise = line.length > longestNoise
-      ? this.#quoted(Secrets.maskCut(this.#options.secrets, line.slice(0, longestNoise)))
-      : this.#quoted(Secrets.mask(this.#options.secrets, line))
+    this.#noise.add(text)
     // Before that, the error of the attempt has it.
-    if (this.#answered) this.#warnNoise()
-  }
-
-  #quoted(text: string): string {
-    return PlainText.json(text.trim().slice(0, 200))
-  }
-
-  #warnNoise(): void {
-    this.#options.warn(
-      `a line on stdout is not JSON-RPC and is skipped, as are others like it (a server logs to stderr): ${this.#noise}`
-    )
+    if (this.#noise.count === 1 && this.#answered) this.#options.warn(this.#noise.warning)
   }
 
   /** What is known of a process that has not answered its first request yet, in one line. */
@@ -288,20 +284,9 @@ export class StdioTransport implements AdapterTransport {
   /** With what the process wrote, as far as it may say why. */
   #seen(what: string): string {
     const tail = this.#stderr.text
-    return `${what}${this.#answered ? "" : this.#seenOnStdout()}${tail === "" ? "" : `; stderr: ${tail}`}`
-  }
-
-  #seenOnStdout(): string {
-    // A question ends without a line feed; what begins like a message may be one.
-    const { begun } = this.#framing
-    const question = /^\s*([[{]|$)/.test(begun)
-      ? undefined
-      : this.#quoted(Secrets.maskCut(this.#options.secrets, begun))
-    const count = this.#skipped + (question === undefined ? 0 : 1)
-    if (count === 0) return ""
-    const lines = count === 1 ? "1 line on stdout was" : `${count} lines on stdout were`
-    const shown = [...(this.#noise === "" ? [] : [`first ${this.#noise}`]), ...(question ? [`last ${question}`] : [])]
-    return `; ${lines} not JSON-RPC, ${shown.join(", ")}`
+    return `${what}${this.#answered ? "" : this.#noise.describe(this.#framing.begun)}${
+      tail === "" ? "" : `; stderr: ${tail}`
+    }`
   }
 
   #onTooLong(frame: Oversized.Oversized): void {
@@ -380,7 +365,9 @@ export class StdioTransport implements AdapterTransport {
     if (this.#answered) return this.#seen(what)
     const seen = this.#seen(`${this.#command()} ${what} before it answered ${this.#asked}`)
     // A program that has failed says why; one that has done what it was asked to is another program.
-    return exit?.code === 0 || exit === undefined || this.#seenOnStdout() !== "" ? `${seen}: ${advice}` : seen
+    return exit?.code === 0 || exit === undefined || this.#noise.describe(this.#framing.begun) !== ""
+      ? `${seen}: ${advice}`
+      : seen
   }
 
   #rejectAll(): void {

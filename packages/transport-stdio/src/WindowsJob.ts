@@ -3,6 +3,8 @@
  * Windows ends them all when the last handle to it is closed, which happens when our process dies.
  */
 
+import type { GroupUsage } from "./GroupUsage.js"
+
 /** A value that only the system looks into. */
 type Handle = unknown
 
@@ -20,6 +22,7 @@ export interface Kernel {
   readonly OpenProcess: (access: number, inherit: number, pid: number) => Handle
   readonly AssignProcessToJobObject: (job: Handle, process: Handle) => number
   readonly TerminateJobObject: (job: Handle, exitCode: number) => number
+  readonly K32GetProcessMemoryInfo: (process: Handle, counters: Buffer, size: number) => number
   readonly CloseHandle: (handle: Handle) => number
 }
 
@@ -39,15 +42,21 @@ const kernelOf = (koffi: Koffi): Kernel => {
     OpenProcess: kernel32.func("void* __stdcall OpenProcess(uint32, int, uint32)"),
     AssignProcessToJobObject: kernel32.func("int __stdcall AssignProcessToJobObject(void*, void*)"),
     TerminateJobObject: kernel32.func("int __stdcall TerminateJobObject(void*, uint32)"),
+    K32GetProcessMemoryInfo: kernel32.func("int __stdcall K32GetProcessMemoryInfo(void*, void*, uint32)"),
     CloseHandle: kernel32.func("int __stdcall CloseHandle(void*)")
   }
 }
 
 // The structures are those of 64-bit Windows.
 const extendedLimits = { kind: 9, size: 144, limitFlags: 16 }
-const accounting = { kind: 1, size: 48, activeProcesses: 40 }
+const accounting = { kind: 1, size: 48, userTime: 0, kernelTime: 8, activeProcesses: 40 }
+const processIds = { kind: 3, count: 4, first: 8, each: 8, most: 1024 }
+const memoryCounters = { size: 72, committed: 56 }
 const killOnJobClose = 0x2000
 const setQuotaAndTerminate = 0x101
+const queryLimitedInformation = 0x1000
+/** Times are in units of 100 ns. */
+const second = 10_000_000
 
 /** A job, and the process tree in it. */
 export class WindowsJob {
@@ -84,12 +93,41 @@ export class WindowsJob {
     return isAdded
   }
 
+  /** Undefined if the system refuses it. */
+  #query(kind: number, size: number): Buffer | undefined {
+    const found = Buffer.alloc(size)
+    return this.#kernel.QueryInformationJobObject(this.#handle, kind, found, size, null) === 0 ? undefined : found
+  }
+
   /** Whether any process of it is alive. */
   hasMembers(): boolean {
-    const { activeProcesses, kind, size } = accounting
-    const counts = Buffer.alloc(size)
-    const isKnown = this.#kernel.QueryInformationJobObject(this.#handle, kind, counts, size, null) !== 0
-    return !isKnown || counts.readUInt32LE(activeProcesses) > 0
+    const counts = this.#query(accounting.kind, accounting.size)
+    return counts === undefined || counts.readUInt32LE(accounting.activeProcesses) > 0
+  }
+
+  /** What its living processes have committed, in bytes, and the processor time of all that it has had. Undefined without any. */
+  usage(): GroupUsage | undefined {
+    const { count, each, first, kind, most } = processIds
+    const counts = this.#query(accounting.kind, accounting.size)
+    const ids = this.#query(kind, first + each * most)
+    if (counts === undefined || ids === undefined) return undefined
+    const { kernelTime, userTime } = accounting
+    const time = counts.readBigInt64LE(userTime) + counts.readBigInt64LE(kernelTime)
+    const pids = Array.from({ length: ids.readUInt32LE(count) }, (_, index) => ids.readUInt32LE(first + each * index))
+    const memory = pids.reduce((sum, pid) => sum + this.#committed(pid), 0)
+    return memory === 0 ? undefined : { memory, cpuTime: Number(time) / second }
+  }
+
+  #committed(pid: number): number {
+    const kernel = this.#kernel
+    const process = kernel.OpenProcess(queryLimitedInformation, 0, pid)
+    if (!process) return 0
+    const { committed, size } = memoryCounters
+    const counters = Buffer.alloc(size)
+    counters.writeUInt32LE(size, 0)
+    const isKnown = kernel.K32GetProcessMemoryInfo(process, counters, size) !== 0
+    kernel.CloseHandle(process)
+    return isKnown ? Number(counters.readBigUInt64LE(committed)) : 0
   }
 
   /** Ends all of them, now. */
@@ -99,6 +137,7 @@ export class WindowsJob {
 
   /** Ends what is left of it. Nothing may be called afterwards. */
   close(): void {
+    for (const [pid, job] of jobs) if (job === this) jobs.delete(pid)
     this.#kernel.CloseHandle(this.#handle)
   }
 }
@@ -132,5 +171,15 @@ export const load = async (name = `@koromix/koffi-win32-${process.arch}`): Promi
   return text
 }
 
+/** The jobs that are not closed, by the process that was put into them first. */
+const jobs = new Map<number, WindowsJob>()
+
 /** A job of a process that has just been started; undefined where there is none. Call `load` first. */
-export const hold = (pid: number): WindowsJob | undefined => kernel && WindowsJob.make(kernel, pid)
+export const hold = (pid: number): WindowsJob | undefined => {
+  const job = kernel && WindowsJob.make(kernel, pid)
+  if (job !== undefined) jobs.set(pid, job)
+  return job
+}
+
+/** The job of a process that was given to `hold`, until it is closed. */
+export const of = (pid: number): WindowsJob | undefined => jobs.get(pid)

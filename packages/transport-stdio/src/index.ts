@@ -1,3 +1,7 @@
 export { type Frame, Framing } from "./Framing.js"
+export * as LeftContainer from "./LeftContainer.js"
+export type { Recorder } from "./Recorder.js"
+export * as SecretCommand from "./SecretCommand.js"
 export * as Secrets from "./Secrets.js"
+export * as ShortCommand from "./ShortCommand.js"
 export * as StdioConnector from "./StdioConnector.js"

@@ -20,6 +20,7 @@ const makeKernel = (refused: ReadonlyArray<keyof Kernel> = [], members = 0) => {
     OpenProcess: ask("OpenProcess", "process"),
     AssignProcessToJobObject: ask("AssignProcessToJobObject", 1),
     TerminateJobObject: ask("TerminateJobObject", 1),
+    K32GetProcessMemoryInfo: ask("K32GetProcessMemoryInfo", 1),
     CloseHandle: ask("CloseHandle", 1)
   }
   return { kernel, asked }
@@ -58,6 +59,37 @@ describe("a job of Windows", () => {
     assert.isFalse(hasMembers())
     assert.isTrue(hasMembers([], 1))
     assert.isTrue(hasMembers(["QueryInformationJobObject"]))
+  })
+
+  it("[S13:unit] adds up what its processes have committed, and leaves no handle", () => {
+    const { asked, kernel } = makeKernel()
+    const pids = [7, 8, 9]
+    const measuring: Kernel = {
+      ...kernel,
+      QueryInformationJobObject: (_job, kind, information) => {
+        if (kind === 1) {
+          information.writeBigInt64LE(15_000_000n, 0)
+          information.writeBigInt64LE(5_000_000n, 8)
+        } else {
+          information.writeUInt32LE(pids.length, 4)
+          pids.forEach((pid, index) => information.writeUInt32LE(pid, 8 + 8 * index))
+        }
+        return 1
+      },
+      OpenProcess: (access, _inherit, pid) => access === 0x1000 && pid === 8 ? null : `process ${pid}`,
+      K32GetProcessMemoryInfo: (process, counters, size) => {
+        assert.deepStrictEqual([counters.readUInt32LE(0), size], [72, 72])
+        counters.writeBigUInt64LE(process === "process 7" ? 5_000_000_000n : 100n, 56)
+        return 1
+      }
+    }
+    const job = WindowsJob.make(measuring, 4711)!
+    asked.length = 0
+    assert.deepStrictEqual(job.usage(), { memory: 5_000_000_100, cpuTime: 2 })
+    assert.deepStrictEqual(asked, [["CloseHandle", "process 7"], ["CloseHandle", "process 9"]])
+    pids.length = 0
+    assert.isUndefined(job.usage())
+    assert.isUndefined(WindowsJob.make(makeKernel(["QueryInformationJobObject"]).kernel, 1)!.usage())
   })
 
   it("[S10:unit] without the package, one warning says what to install", async () => {

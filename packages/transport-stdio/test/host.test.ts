@@ -10,6 +10,7 @@ import { join } from "node:path"
 import { createInterface } from "node:readline"
 import { fileURLToPath } from "node:url"
 import { afterAll, beforeAll } from "vitest"
+import { Containers } from "../../testing/test/support/Containers.js"
 import { fixture, livingIn } from "./support.js"
 
 const source = (name: string, module = "index"): string =>
@@ -45,13 +46,21 @@ interface Host {
 }
 
 /** Starts the host and waits until it is connected. */
-const host = async (how: string, faults: StdioFaultServer.Options = {}): Promise<Host> => {
-  const { args, command } = StdioFaultServer.command(faults)
+const host = async (how: string, faults: StdioFaultServer.Options = {}, containers?: Containers): Promise<Host> => {
+  const server = StdioFaultServer.command(faults)
+  const { args, command } = containers === undefined ? server : {
+    command: containers.program("docker"),
+    args: ["run", "-i", "--rm", "image", server.command, ...server.args]
+  }
   const other = StdioFaultServer.command({})
   // Few enough file descriptors to use them all up.
   const limited = ["-c", `ulimit -n 500; exec "$@"`, "sh", process.execPath, bundle, how, command, ...args]
   const child = spawn("sh", limited, {
-    env: { ...process.env, OTHER: JSON.stringify([other.command, ...other.args]) },
+    env: {
+      ...process.env,
+      OTHER: JSON.stringify([other.command, ...other.args]),
+      ...(containers && { DOCKER_HOST: containers.folder })
+    },
     stdio: ["ignore", "pipe", "ignore"]
   })
   const exited = once(child, "close")
@@ -86,6 +95,18 @@ describe.skipIf(process.platform !== "linux")("the end of our own process", () =
       const { exited, pid } = await host(how, stubborn)
       assert.deepStrictEqual(await exited, [code, null])
       await gone(pid)
+    }
+  })
+
+  it("[S11:real] on process.exit and on a signal, containers are removed, too", async () => {
+    for (const how of ["exit", "handle"]) {
+      const containers = new Containers()
+      const { exited, process } = await host(how, stubborn, containers)
+      if (how === "handle") process.kill("SIGTERM")
+      await exited
+      assert.deepStrictEqual(containers.ids, [])
+      assert.include(containers.log.join("\n"), "start ")
+      containers.remove()
     }
   })
 

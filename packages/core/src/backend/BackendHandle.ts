@@ -304,6 +304,11 @@ export class BackendHandle implements Backend {
     return this.#state.published.value.state._tag
   }
 
+  /** For `runsTasks` of `internal.ts`. */
+  get runsTasks(): boolean {
+    return this.#state.policy.calls.tasks !== "never"
+  }
+
   /** For `start` of `internal.ts`. */
   get calls(): Calls {
     return this.#supervisor.calls

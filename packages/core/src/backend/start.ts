@@ -31,12 +31,29 @@ export interface FleetContext {
   readonly observer?: BackendObserver | undefined
 }
 
+/** The parts of a backend that has been started. */
+export interface Started {
+  readonly state: BackendState
+  readonly supervisor: Supervisor
+}
+
 /** Starts a backend that lives as long as the scope. */
 export const startBackend = (
   id: string,
   options: BackendOptions,
   fleet: FleetContext
 ): Effect.Effect<BackendHandle, InvalidOptions, Scope.Scope> =>
+  Effect.map(
+    startParts(id, options, fleet),
+    ({ state, supervisor }) => new BackendHandle(state, supervisor, options.connector)
+  )
+
+/** The same without a handle, for what makes requests of its own. */
+export const startParts = (
+  id: string,
+  options: BackendOptions,
+  fleet: FleetContext
+): Effect.Effect<Started, InvalidOptions, Scope.Scope> =>
   Effect.gen(function*() {
     const policy = fleet.policy ?? (yield* resolvePolicy(id, options))
     const { fleetStartedAt } = fleet
@@ -60,7 +77,7 @@ export const startBackend = (
     const jumped = () => state.send({ _tag: "ClockJumped" })
     if (clockJumps === undefined) yield* onClockJump(jumped)
     else yield* Scope.addFinalizer(yield* Effect.scope, Effect.sync(clockJumps.listen(jumped)))
-    return new BackendHandle(state, supervisor, options.connector)
+    return { state, supervisor }
   })
 
 /**

@@ -1,8 +1,10 @@
 /**
  * The account of a backend at one moment.
  */
+import { unmatchedTools } from "../discovery/UnmatchedTools.js"
 import * as Health from "../health/Health.js"
 import { statusOf as keepaliveStatus } from "../keepalive/KeepaliveState.js"
+import * as Tools from "../options/Tools.js"
 import type { Connector } from "../port/Connector.js"
 import type { BackendState } from "../state/BackendState.js"
 import type { Status } from "../state/Status.js"
@@ -15,12 +17,14 @@ const sessionIdLength = 8
 export const statusOf = (backend: BackendState, supervisor: Supervisor, connector: Connector): Status => {
   const { counters, id, policy } = backend
   const { keepalive, probe: { history } } = supervisor.tasks
+  const { limit } = supervisor.tasks.memory
   const slot = backend.published.value
   const { current, generation, nextAttemptAt, snapshot, state } = slot
   const now = backend.now()
   const connection = current?.connection
   const uptime = current === undefined ? 0 : now - current.runtime.installedAt
   const stable = current !== undefined && backend.isStable(current.runtime)
+  const unmatched = unmatchedTools(policy.tools, snapshot)
   const lastError = stable ? undefined : slot.lastError
   return {
     backend: id,
@@ -31,6 +35,8 @@ export const statusOf = (backend: BackendState, supervisor: Supervisor, connecto
     transport: connector.transport,
     target: connector.target,
     peer: connection?.peer,
+    usage: current?.runtime.usage,
+    memoryLimit: limit && { bytes: limit.limit, restarts: limit.restarts, warning: limit.warning },
     sessionId: connection?.sessionId?.slice(0, sessionIdLength),
     serverInfo: connection?.serverInfo ?? snapshot?.serverInfo,
     protocolVersion: connection?.protocolVersion ?? snapshot?.protocolVersion,
@@ -45,6 +51,7 @@ export const statusOf = (backend: BackendState, supervisor: Supervisor, connecto
     lastErrorAt: lastError?.at,
     lastCloseError: counters.lastCloseError,
     connectorWarning: connector.warning?.(),
+    signIn: connector.signIn?.(),
     abandonedCloses: counters.abandonedCloses,
     lostSessions: {
       count: supervisor.connections.lostSessions.count,
@@ -59,8 +66,13 @@ export const statusOf = (backend: BackendState, supervisor: Supervisor, connecto
       request: current?.runtime.failures("request") ?? 0
     },
     inFlight: current?.runtime.inFlight ?? 0,
-    waiting: supervisor.calls.wait.waiting,
+    waiting: supervisor.calls.waiting,
+    queued: supervisor.calls.queue.count,
     calls: { givenUp: counters.callsGivenUp },
+    toolOptions: {
+      unmatched,
+      warning: unmatched.length === 0 ? undefined : unmatched.map(Tools.describe).join(". ")
+    },
     keepalive: keepaliveStatus(policy, keepalive.state, connection),
     catalog: snapshot && {
       generation: snapshot.generation,

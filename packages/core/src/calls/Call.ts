@@ -1,20 +1,31 @@
 /**
  * One call on its way, through however many connections it takes.
  */
+import { Effect } from "effect"
+import type { CallError } from "../Errors.js"
 import type { CallObserver } from "../observe/Telemetry.js"
 import type { CallOptions } from "../options/CallOptions.js"
 import * as TimeSpan from "../options/TimeSpan.js"
+import type { Chosen } from "../options/Tools.js"
 import type { RequestOptions } from "../port/Connection.js"
-import type { Method, Params } from "../port/Method.js"
+import type { Method, Params, Result } from "../port/Method.js"
+import type { LiveConnection } from "../runtime/LiveConnection.js"
 import type { Runtime } from "../runtime/Runtime.js"
+import { identified } from "./callId.js"
+import { CallProgress } from "./CallProgress.js"
+import type { Ticket } from "./Queue.js"
 
 /** What was asked for, and how far it is. */
 export interface Call<M extends Method> {
   readonly method: M
   readonly params: Params<M>
   readonly options: CallOptions | undefined
+  /** What the options by tool say of it. */
+  readonly tool: Chosen | undefined
   readonly timeout: number
   deadline: number
+  /** When it began, on the Clock's scale. */
+  readonly begunAt: number
   /** Each progress moves the deadline, and nothing bounds the whole. */
   readonly openEnded: boolean
   /** Requests that were sent and failed. */
@@ -23,6 +34,14 @@ export interface Call<M extends Method> {
   heardAt: number
   /** The runtime on which its request is in flight. */
   on: Runtime | undefined
+  /** Whether it begins a task that Lifeline runs; not decided before it is sent. */
+  runsTask: boolean | undefined
+  /** The task that it has begun. */
+  task: RunningTask | undefined
+  /** For a request about a task: the call that has begun it. */
+  readonly about: Call<"tools/call"> | undefined
+  /** The connection on which it is sent first, as long as that lives. Default: the current one. */
+  first: LiveConnection | undefined
   /** Its caller does not wait for it any more. */
   isGivenUp: boolean
   /** It was cancelled outside of the fiber that may still carry on with it. */
@@ -31,56 +50,72 @@ export interface Call<M extends Method> {
   isDoubtful: boolean
   /** It was sent again although it may have been carried out, because doing it twice does no harm. */
   repeated: boolean
-  readonly onprogress: CallOptions["onprogress"]
+  /** Where the caller wants to hear of it. */
+  readonly progress: CallProgress | undefined
+  /** What it waits for while there is a connection, for its progress: "waits for its turn". */
+  waitsFor: string | undefined
+  /** Its position among the calls of which only some may be in flight. */
+  ticket: Ticket | undefined
   observer: CallObserver<M> | undefined
 }
 
-/** A call that begins now. `requestTimeout`: where the options have none. */
+/** A task that a server runs for a call. */
+export interface RunningTask {
+  readonly id: string
+  /** The connection that has answered last for it. */
+  on: LiveConnection
+  /** That connection has not failed since. */
+  isThere: boolean
+  /** A fiber waits for its outcome. */
+  hasBegun: boolean
+  /** The call has ended: nothing is said of it any more, and it has no lease. */
+  isOver: boolean
+  /** What the caller was told of it last. */
+  said?: string
+}
+
+/** Sends the request of a call on the connection that there is, or the next one. */
+export type Attempt = <M extends Method>(call: Call<M>) => Effect.Effect<Result<M>, CallError>
+
+/** A call that begins now. `requestTimeout`: where neither its options nor those of its tool have a time. `about`: the call whose task it is about. */
 export const make = <M extends Method>(
   method: M,
   params: Params<M>,
   options: CallOptions | undefined,
+  tool: Chosen | undefined,
   requestTimeout: number,
-  now: number
+  now: number,
+  about?: Call<"tools/call">
 ): Call<M> => {
-  const timeout = millis(options?.timeout, requestTimeout)
+  const timeout = millis(options?.timeout, tool?.timeout ?? millis(options?.defaultTimeout, requestTimeout))
   const progressResets = options?.resetTimeoutOnProgress === true
   const openEnded = progressResets && options.maxTotalTimeout === undefined
   const total = millis(options?.maxTotalTimeout, timeout)
   const longest = progressResets ? total : Math.min(timeout, total)
-  const call: Call<M> = {
+  return {
     method,
-    params,
+    params: method === "tools/call" ? identified(params) : params,
     options,
+    tool,
     timeout,
     deadline: now + longest,
+    begunAt: now,
     openEnded,
     sent: 0,
     heardAt: now,
     on: undefined,
+    runsTask: undefined,
+    task: undefined,
+    about,
+    first: about?.task?.isThere === true ? about.task.on : undefined,
     isGivenUp: false,
     isCancelled: false,
     isDoubtful: false,
     repeated: false,
-    onprogress: options?.onprogress && growing(options.onprogress, () => call.sent > 0),
+    progress: options?.onprogress && new CallProgress(options.onprogress, now),
+    waitsFor: undefined,
+    ticket: undefined,
     observer: undefined
-  }
-  return call
-}
-
-/**
- * Hands on progress. What is sent again begins anew, and progress must not go back (MCP): until it is farther than before, nothing is said
- * of it. What the server says of one request is handed on as it comes.
- */
-const growing = (
-  onprogress: NonNullable<CallOptions["onprogress"]>,
-  isSentAgain: () => boolean
-): NonNullable<CallOptions["onprogress"]> => {
-  let farthest = Number.NEGATIVE_INFINITY
-  return (progress) => {
-    const isFarther = progress.progress > farthest
-    if (isFarther) farthest = progress.progress
-    if (isFarther || !isSentAgain()) onprogress(progress)
   }
 }
 
@@ -90,9 +125,36 @@ export const leaves = <M extends Method>(call: Call<M>, on: Runtime): void => {
   call.isDoubtful = true
 }
 
+/** How long a server shall keep a task beyond the time of its call, in milliseconds. */
+const margin = 60_000
+
+/** What a task is begun with: that the server keeps its outcome for as long as somebody may ask for it. */
+const keeping = <M extends Method>({ openEnded }: Call<M>, left: number): { readonly ttl?: number } =>
+  openEnded || !Number.isFinite(left) ? {} : { ttl: Math.ceil(left) + margin }
+
+/** The runtime on which the server carries it out, in a request or in a task. */
+export const runsOn = <M extends Method>({ on, task }: Call<M>): Runtime | undefined =>
+  (on ?? (task?.isOver === false ? task.on.runtime : undefined))?.latest
+
 /** What becomes of a call that is cancelled now. */
 export const fateOf = <M extends Method>({ isDoubtful }: Call<M>): "notSent" | "unknown" =>
   isDoubtful ? "unknown" : "notSent"
+
+/** What a call does while there is a connection and it waits for something, which its progress says meanwhile. */
+export const waitingFor = <M extends Method, A, E>(
+  call: Call<M>,
+  what: string,
+  wait: Effect.Effect<A, E>
+): Effect.Effect<A, E> =>
+  Effect.suspend(() => {
+    call.waitsFor = what
+    return Effect.ensuring(
+      wait,
+      Effect.sync(() => {
+        call.waitsFor = undefined
+      })
+    )
+  })
 
 /** A length of time in milliseconds. */
 export const millis = (input: CallOptions["timeout"], otherwise: number): number =>
@@ -100,26 +162,31 @@ export const millis = (input: CallOptions["timeout"], otherwise: number): number
 
 /** The options of the request that is sent for a call now. What the server tells of its progress is a sign of life. */
 export const requestOptions = <M extends Method>(call: Call<M>, clock: () => number): RequestOptions => {
-  const { deadline, onprogress, openEnded, options, timeout } = call
+  const { deadline, openEnded, options, progress, timeout } = call
   const now = call.heardAt = clock()
   const left = Math.max(0, deadline - now)
   const onwithdrawn = (): void => {
     call.isDoubtful = call.repeated
   }
-  if (options === undefined) return { timeout: left, onwithdrawn }
-  const heard: RequestOptions["onprogress"] = (progress) => {
+  const begun = call.runsTask === true ? { task: keeping(call, left) } : undefined
+  const runsTask = begun !== undefined || call.about !== undefined ? true : undefined
+  if (options === undefined) return { timeout: left, onwithdrawn, runsTask, ...begun }
+  if (call.sent > 0) progress?.sentAgain()
+  const heard: RequestOptions["onprogress"] = (reported) => {
+    if (call.task?.isOver === true) return
     call.heardAt = clock()
     if (openEnded) call.deadline = call.heardAt + timeout
-    onprogress?.(progress)
+    progress?.reported(reported, call.heardAt)
   }
   return {
     timeout: Math.min(timeout, left),
     resetTimeoutOnProgress: options.resetTimeoutOnProgress,
     maxTotalTimeout: openEnded ? undefined : left,
-    onprogress: openEnded || onprogress !== undefined ? heard : undefined,
+    onprogress: openEnded || progress !== undefined ? heard : undefined,
     cancelReason: options.cancelReason,
     onwithdrawn,
-    task: options.task,
+    task: begun?.task ?? options.task,
+    runsTask,
     resultSchema: options.resultSchema
   }
 }

@@ -15,7 +15,7 @@ import {
 } from "../Errors.js"
 import { formatMillis } from "../internal/formatMillis.js"
 import { entries, inWords, type State } from "../lifecycle/Lifecycle.js"
-import type { Slot } from "../state/BackendState.js"
+import type { BackendState } from "../state/BackendState.js"
 
 /** The request that failed, and where its backend stands now. */
 export interface About {
@@ -104,12 +104,13 @@ const notTaken = ({ backend, generation, lastError, state }: About, message: str
 
 /**
  * The error of a call whose request may have been carried out and was to be sent again. `last` is what that failed with: that
- * the request was not sent is true of the repetition only.
+ * the request was not sent is true of the repetition only. `harmless`: it is known that it may be carried out twice.
  */
 export const afterUnknown = (
   last: CallError,
   first: RequestError,
-  { backend, generation, method }: About
+  { backend, generation, method }: About,
+  harmless: boolean
 ): CallError => {
   if (last._tag !== "BackendUnavailable" && last._tag !== "ConnectionLost") return last
   const why = last._tag === "ConnectionLost"
@@ -120,14 +121,19 @@ export const afterUnknown = (
     generation,
     method,
     cause: last,
-    message:
-      `${backend}: ${method} was sent and its result is unknown (${first.message}); it may be carried out twice, but could not be sent again: ${why}`
+    message: `${backend}: ${method} was sent and its result is unknown (${first.message}); ${
+      harmless
+        ? `it may be carried out twice, but could not be sent again: ${why}`
+        : `what its tool does could not be read, because ${why}. Check before you repeat it, or pass idempotent: true for calls that may be carried out twice`
+    }`
   })
 }
 
 /** A BackendUnavailable that says where the backend stands. */
-export const unavailable = (backend: string, slot: Slot, now: number, why: string): BackendUnavailable => {
-  const { demandableFrom, lastError, nextAttemptAt, state } = slot
+export const unavailable = (on: BackendState, why: string): BackendUnavailable => {
+  const backend = on.id
+  const now = on.now()
+  const { demandableFrom, generation, lastError, nextAttemptAt, state } = on.published.value
   const last = lastError === undefined ? "" : `; last error: ${lastError.message}`
   const wait = nextAttemptAt === undefined ? undefined : Math.max(0, nextAttemptAt - now)
   const next = wait !== undefined
@@ -138,7 +144,7 @@ export const unavailable = (backend: string, slot: Slot, now: number, why: strin
   const { remedy } = entries[state._tag]
   return new BackendUnavailable({
     backend,
-    generation: slot.generation || undefined,
+    generation: generation || undefined,
     state: state._tag,
     lastError: lastError?.message,
     nextAttemptAt,
@@ -153,3 +159,10 @@ export const busy = (backend: string, why: string): BackendUnavailable =>
     state: "Busy",
     message: `${backend} is busy: ${why}; call again when some have ended`
   })
+
+/** Why a call may not wait, if as many as may already do. (C13) */
+export const tooManyWait = (
+  { id, policy: { calls } }: BackendState,
+  waiting: number
+): BackendUnavailable | undefined =>
+  waiting < calls.maxWaiting ? undefined : busy(id, `${waiting} calls are waiting (calls.maxWaiting)`)

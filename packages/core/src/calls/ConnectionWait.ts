@@ -8,16 +8,19 @@ import type { Method } from "../port/Method.js"
 import type { Runtime } from "../runtime/Runtime.js"
 import type { BackendState, Slot } from "../state/BackendState.js"
 import { type Call, millis } from "./Call.js"
-import { busy, unavailable } from "./CallFailure.js"
+import { tooManyWait, unavailable } from "./CallFailure.js"
+import type { QueuedCalls } from "./QueuedCalls.js"
 
 /** Lets calls of one backend wait, and counts them. */
 export class ConnectionWait {
   /** How long each call that waits may do so, in milliseconds. */
   readonly #waits = new Set<{ readonly millis: number }>()
   readonly #backend: BackendState
+  readonly #queue: QueuedCalls
 
-  constructor(backend: BackendState) {
+  constructor(backend: BackendState, queue: QueuedCalls) {
     this.#backend = backend
+    this.#queue = queue
   }
 
   /** How many wait now. */
@@ -34,12 +37,14 @@ export class ConnectionWait {
   }
 
   /** Waits for the next attempt of a call, within the call's time. */
-  forCall<M extends Method>(
-    { deadline, options }: Call<M>,
-    lost?: Runtime | undefined
-  ): Effect.Effect<void, BackendUnavailable> {
-    const end = this.#backend.now() + millis(options?.wait, this.#backend.policy.timeouts.wait)
-    return this.until(Math.min(deadline, end), lost, options?.failFast)
+  forCall<M extends Method>(call: Call<M>, lost?: Runtime | undefined): Effect.Effect<void, BackendUnavailable> {
+    return Effect.suspend(() => {
+      const { deadline, options } = call
+      const end = this.#backend.now() + millis(options?.wait, this.#backend.policy.timeouts.wait)
+      const { current } = this.#backend.published.value
+      if (current === undefined || current.runtime === lost) this.#queue.away(call)
+      return this.until(Math.min(deadline, end), lost, options?.failFast)
+    })
   }
 
   /**
@@ -57,12 +62,11 @@ export class ConnectionWait {
       const slot = published.value
       if (ready(slot)) return Effect.void
       if (failFast ?? policy.calls.failFast) {
-        return Effect.fail(this.#unavailable("the call was not sent, because it must not wait (failFast)"))
+        return Effect.fail(unavailable(this.#backend, "the call was not sent, because it must not wait (failFast)"))
       }
       if (isPointless(slot.state)) return Effect.fail(this.#pointless(slot))
-      if (this.#waits.size >= policy.calls.maxWaiting) {
-        return Effect.fail(busy(this.#backend.id, `${this.#waits.size} calls are waiting (calls.maxWaiting)`))
-      }
+      const full = tooManyWait(this.#backend, this.#waits.size)
+      if (full !== undefined) return Effect.fail(full)
       const waiting = { millis: deadline - this.#backend.now() }
       this.#waits.add(waiting)
       const look: Effect.Effect<void, BackendUnavailable> = Effect.suspend(() => {
@@ -71,7 +75,8 @@ export class ConnectionWait {
         if (isPointless(slot.state)) return Effect.fail(this.#pointless(slot)) // guard: waiter-learns-of-the-end
         if (this.#backend.now() >= deadline) {
           return Effect.fail(
-            this.#unavailable(
+            unavailable(
+              this.#backend,
               "the call was not sent, because no connection came within the time it may wait (timeouts.wait)"
             )
           )
@@ -85,16 +90,13 @@ export class ConnectionWait {
 
   /** The call does not wait. After an attempt that failed for good it asks for another one, which keeps its pace. (R13) */
   #pointless({ demandableFrom }: Slot): BackendUnavailable {
-    if (demandableFrom === undefined) return this.#unavailable("the call was not sent")
+    if (demandableFrom === undefined) return unavailable(this.#backend, "the call was not sent")
     this.#backend.demand() // guard: permanent-failure-is-demanded
-    return this.#unavailable(
+    return unavailable(
+      this.#backend,
       this.#backend.now() < demandableFrom
         ? "the call was not sent"
         : "the call was not sent, but Lifeline tries again now because of it: call again in a moment"
     )
-  }
-
-  #unavailable(why: string): BackendUnavailable {
-    return unavailable(this.#backend.id, this.#backend.published.value, this.#backend.now(), why)
   }
 }

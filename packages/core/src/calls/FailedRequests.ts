@@ -3,20 +3,18 @@
  */
 import { Effect, Option } from "effect"
 import { constFalse } from "effect/Function"
-import * as Hints from "../catalog/Hints.js"
 import { type CallError, RequestError } from "../Errors.js"
 import type { Probe } from "../health/Probe.js"
 import type { SessionDoubt } from "../health/SessionDoubt.js"
-import { isRead, type Method, type Params, type Result } from "../port/Method.js"
+import type { Method, Result } from "../port/Method.js"
 import type { LiveConnection } from "../runtime/LiveConnection.js"
 import type { Runtime } from "../runtime/Runtime.js"
 import type { BackendState } from "../state/BackendState.js"
-import type { Call } from "./Call.js"
+import type { Attempt, Call } from "./Call.js"
 import { type About, afterUnknown, isMisuse, isSuspicious, maySendAgain, toCallError } from "./CallFailure.js"
 import type { ConnectionWait } from "./ConnectionWait.js"
-
-/** Sends the request of a call on the current connection. */
-export type Attempt = <M extends Method>(call: Call<M>) => Effect.Effect<Result<M>, CallError>
+import type { QueuedCalls } from "./QueuedCalls.js"
+import type { ToolHints } from "./ToolHints.js"
 
 /** Decides what becomes of the calls of one backend whose requests have failed. */
 export class FailedRequests {
@@ -24,12 +22,23 @@ export class FailedRequests {
   readonly #probe: Probe
   readonly #doubt: SessionDoubt
   readonly #wait: ConnectionWait
+  readonly #queue: QueuedCalls
+  readonly #hints: ToolHints
 
-  constructor(backend: BackendState, probe: Probe, doubt: SessionDoubt, wait: ConnectionWait) {
+  constructor(
+    backend: BackendState,
+    probe: Probe,
+    doubt: SessionDoubt,
+    wait: ConnectionWait,
+    queue: QueuedCalls,
+    hints: ToolHints
+  ) {
     this.#backend = backend
     this.#probe = probe
     this.#doubt = doubt
     this.#wait = wait
+    this.#queue = queue
+    this.#hints = hints
   }
 
   /** Goes on with the call of a failed request: with another attempt, or with the error that its caller sees. */
@@ -56,7 +65,7 @@ export class FailedRequests {
       this.#backend.before(call.deadline, this.#doubt.settle(installed, error)),
       (outcome) => {
         const lost = Option.getOrElse(outcome, constFalse)
-        const mayRepeat = fate === "rejected" || this.mayRepeat(call, installed.runtime) // guard: doubted-side-effect-once
+        const mayRepeat = (fate === "rejected" && this.#trustsRefusals) || this.mayRepeat(call, installed.runtime) // guard: doubted-side-effect-once
         return this.#sendAgain(
           call,
           installed,
@@ -73,35 +82,83 @@ export class FailedRequests {
   #sendAgain<M extends Method>(
     call: Call<M>,
     installed: LiveConnection,
-    error: RequestError,
+    failure: RequestError,
     attempt: Attempt
   ): Effect.Effect<Result<M>, CallError> {
     const { runtime } = installed
+    const error = this.#asTrusted(call, runtime, failure)
     const { fate, reason } = error
-    const harmless = call.repeated || (fate === "unknown" && this.mayRepeat(call, runtime))
+    const mayRepeat = fate === "unknown" ? this.#hints.mayRepeat(call, runtime) : true
+    const harmless = call.repeated || (fate === "unknown" && mayRepeat === true)
     call.isDoubtful = call.repeated || fate === "unknown" || fate === "answered"
     const fail = this.fail(error, call.method, runtime, call.timeout, harmless)
     if (fate === "answered" || isMisuse(error)) return fail
     const suspicion = isSuspicious(error)
       ? this.#probe.onSuspicion(runtime, reason === "timeout")
       : Effect.succeed(Effect.void)
-    const again = this.#backend.policy.calls.retry === "safe" && maySendAgain(error)
-    const harmful = fate === "unknown" && !this.mayRepeat(call, runtime)
+    const again = (call.tool?.retry ?? this.#backend.policy.calls.retry) === "safe" && maySendAgain(error)
     return Effect.flatMap(suspicion, (verdict) => {
       if (!again) return fail
-      if (harmful) return fail // guard: side-effect-once
+      if (mayRepeat === false) return fail // guard: side-effect-once
       call.sent++
-      call.repeated ||= fate === "unknown"
+      call.repeated ||= fate === "unknown" && mayRepeat === true
       const gone = reason === "lost" || reason === "session"
       const next = Effect.zipRight(
-        gone
+        gone && runtime.spreads && runtime.loss === undefined
+          ? Effect.void // One process was lost, and another one takes it. (C18)
+          : gone
           ? this.#wait.forCall(call, runtime)
           : Effect.zipRight(this.#backend.before(call.deadline, verdict), this.#pause(call, error, fail)),
-        attempt(call)
+        mayRepeat === undefined ? this.#asHintsSay(call, installed, fail, attempt) : attempt(call)
       )
       return fate === "unknown"
-        ? Effect.mapError(next, (last) => afterUnknown(last, error, this.#about(call.method, runtime, call.timeout)))
+        ? Effect.mapError(
+          next,
+          (last) => afterUnknown(last, error, this.#about(call.method, runtime, call.timeout), call.repeated)
+        )
         : next
+    })
+  }
+
+  /** Whether a refused request was not carried out, whoever has refused it. */
+  get #trustsRefusals(): boolean {
+    return this.#backend.policy.calls.afterRefusal === "resend"
+  }
+
+  /** A refusal as what it proves: nothing, where somebody on the way may have passed the request on before, and twice would do harm. (C16) */
+  #asTrusted<M extends Method>(call: Call<M>, runtime: Runtime, error: RequestError): RequestError {
+    if (error.fate !== "rejected" || this.#trustsRefusals || this.mayRepeat(call, runtime)) return error
+    const message =
+      `it was refused (${error.message}), which is no proof that nobody has carried it out (calls.afterRefusal)`
+    return new RequestError({ ...error, fate: "unknown", message, cause: error })
+  }
+
+  /**
+   * What follows where nobody has read the hints of the tool yet: they are read on the present connection, which may be a new one, and
+   * decide. Another version of the server may have made of a tool that adds one that sets: then only a tool that reads is harmless. (C15)
+   */
+  #asHintsSay<M extends Method>(
+    call: Call<M>,
+    failed: LiveConnection,
+    fail: Effect.Effect<never, CallError>,
+    attempt: Attempt
+  ): Effect.Effect<Result<M>, CallError> {
+    return Effect.suspend(() => {
+      const { current } = this.#backend.published.value
+      const again = Effect.suspend(() => this.#asHintsSay(call, failed, fail, attempt))
+      if (current === undefined) return Effect.zipRight(this.#wait.forCall(call), again)
+      // Nothing of the call is in flight meanwhile, and others need not wait for it.
+      this.#queue.leave(call) // guard: reading-holds-no-place
+      return Effect.flatMap(this.#hints.read(call, current), () => {
+        const { runtime } = current
+        const mayRepeat = this.#hints.mayRepeat(call, runtime, !isSameServer(failed, current))
+        if (mayRepeat === true) {
+          call.repeated = true
+          return attempt(call)
+        }
+        const isLost = mayRepeat === undefined && !this.#backend.isCurrent(runtime)
+        return isLost && this.#backend.now() < call.deadline ? again : fail
+      })
     })
   }
 
@@ -118,14 +175,9 @@ export class FailedRequests {
     return end < call.deadline ? this.#backend.sleepUntil(end) : fail
   }
 
-  /** Whether doing it twice does no harm: by the caller's word, by the protocol, by the tool's hints (C3). */
-  mayRepeat<M extends Method>({ method, options, params }: Call<M>, runtime: Runtime): boolean {
-    if (options?.idempotent !== undefined) return options.idempotent
-    if (isRead(method)) return true
-    if (method !== "tools/call" || !this.#backend.policy.calls.trustAnnotations) return false
-    const { generation, listed } = runtime
-    const { name } = params as Params<"tools/call">
-    return Hints.mayRepeat(name, generation, listed, this.#backend.published.value.snapshot)
+  /** Whether it is known that doing it twice does no harm (C3). */
+  mayRepeat<M extends Method>(call: Call<M>, runtime: Runtime): boolean {
+    return this.#hints.mayRepeat(call, runtime) === true
   }
 
   /** Fails with the error that a caller sees; the caller's own mistake is no failure of the call, and comes as it is. */
@@ -145,3 +197,6 @@ export class FailedRequests {
     return { backend: this.#backend.id, generation, method, timeout, state, lastError: lastError?.message }
   }
 }
+
+const isSameServer = ({ connection: a }: LiveConnection, { connection: b }: LiveConnection): boolean =>
+  a.serverInfo.name === b.serverInfo.name && a.serverInfo.version === b.serverInfo.version

@@ -12,7 +12,7 @@ import type { Call } from "./Call.js"
  * How long a call that its caller gives up must have waited in silence, in milliseconds, to put the connection in doubt: less than any
  * timeout of a host, and longer than most changes of mind. (H9)
  */
-const silence = 2000
+export const silence = 2000
 
 /** Takes the calls of one backend that their callers give up. */
 export class GivenUpCalls {
@@ -45,8 +45,9 @@ export class GivenUpCalls {
   }
 
   #count<M extends Method>(call: Call<M>): void {
-    if (call.isGivenUp) return
-    call.isGivenUp = true
+    const whole = call.about ?? call
+    if (whole.isGivenUp) return
+    call.isGivenUp = whole.isGivenUp = true
     this.#backend.counters.callsGivenUp++
   }
 }

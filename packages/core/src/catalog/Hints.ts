@@ -1,24 +1,41 @@
 /**
- * Whether calling a tool twice does no harm, by its hints: those of the published catalogue, and those that the caller has
- * listed on the same connection, which may be before the catalogue is there.
+ * Whether calling a tool twice does no harm, by its hints, and whether it runs as a task: as the published catalogue says, and the lists
+ * that the caller has read on the same connection, which may be before the catalogue is there.
  */
 import type { ToolAnnotations } from "@modelcontextprotocol/sdk/types.js"
 import { Predicate } from "effect"
 import type { Snapshot } from "./Catalog.js"
 
-/** What a tool was said to be when the catalogue had a revision. */
-interface Said {
+/** What the hints of a tool come to. */
+export interface Hints {
+  /** Calling it changes nothing. */
+  readonly readOnly: boolean
+  /** Calling it twice does no harm. */
   readonly harmless: boolean
+}
+
+/** What a tool was said to be when the catalogue had a revision. */
+interface Said extends Hints {
+  readonly taskSupport: TaskSupport
   readonly revision: number
 }
+
+/** Whether a tool runs as a task: never, if it is asked to, or always. */
+export type TaskSupport = "forbidden" | "optional" | "required"
 
 /** What the caller's own lists said of the tools of one connection, by name. */
 export type Listed = Map<string, Said>
 
-const isHarmless = (annotations: unknown): boolean => {
-  if (!Predicate.isRecord(annotations)) return false
-  const { idempotentHint, readOnlyHint } = annotations as ToolAnnotations
-  return readOnlyHint === true || idempotentHint === true
+const ofAnnotations = (annotations: unknown): Hints => {
+  const { idempotentHint, readOnlyHint }: ToolAnnotations = Predicate.isRecord(annotations) ? annotations : {}
+  const readOnly = readOnlyHint === true
+  return { readOnly, harmless: readOnly || idempotentHint === true }
+}
+
+/** A tool that says nothing of tasks has none. */
+const supportOf = (execution: unknown): TaskSupport => {
+  const support = Predicate.isRecord(execution) ? execution["taskSupport"] : undefined
+  return support === "optional" || support === "required" ? support : "forbidden"
 }
 
 /** What is known after a page of tools that the caller was answered, of which nothing is checked yet. Keeps `most` tools at most. */
@@ -29,22 +46,46 @@ export const learn = (known: Listed | undefined, page: unknown, revision: number
   for (const tool of tools as ReadonlyArray<unknown>) {
     if (!Predicate.isRecord(tool) || typeof tool["name"] !== "string") continue
     if (listed.size >= most && !listed.has(tool["name"])) break
-    listed.set(tool["name"], { harmless: isHarmless(tool["annotations"]), revision })
+    listed.set(tool["name"], {
+      ...ofAnnotations(tool["annotations"]),
+      taskSupport: supportOf(tool["execution"]),
+      revision
+    })
   }
   return listed
 }
 
-/** Whether a tool may be called twice on the connection of a generation. Of two words about it the later counts. */
-export const mayRepeat = (
+/**
+ * What is known of a tool on the connection of a generation; `undefined` where nobody has read what it is. Of two words about it the later
+ * counts. A tool that the catalogue of that very connection does not have is not known to be harmless.
+ */
+export const of = (
   name: string,
   generation: number,
   listed: Listed | undefined,
   snapshot: Snapshot | undefined
-): boolean => {
+): Hints | undefined => {
   const said = listed?.get(name)
   const isLater = snapshot?.generation === generation && snapshot.revision > (said?.revision ?? -1)
-  if (said !== undefined && !isLater) return said.harmless
+  if (said !== undefined && !isLater) return said
   // What is remembered of another run of the program may be long ago.
-  if (snapshot?.generation === 0) return false
-  return isHarmless(snapshot?.tools.find((tool) => tool.name === name)?.annotations)
+  if (snapshot === undefined || snapshot.generation === 0) return undefined
+  const tool = snapshot.tools.find((tool) => tool.name === name)
+  return tool === undefined && snapshot.generation !== generation ? undefined : ofAnnotations(tool?.annotations)
+}
+
+/**
+ * Whether a tool runs as a task on the connection of a generation; nothing where its lists on this connection are not known. Of two words
+ * about it the later counts.
+ */
+export const taskSupport = (
+  name: string,
+  generation: number,
+  listed: Listed | undefined,
+  snapshot: Snapshot | undefined
+): TaskSupport | undefined => {
+  const said = listed?.get(name)
+  const catalogue = snapshot?.generation === generation ? snapshot : undefined
+  if (said !== undefined && (catalogue === undefined || catalogue.revision <= said.revision)) return said.taskSupport
+  return catalogue && supportOf(catalogue.tools.find((tool) => tool.name === name)?.execution)
 }

@@ -16,6 +16,7 @@ import type { Runtime } from "../runtime/Runtime.js"
 import type { BackendState } from "../state/BackendState.js"
 import * as Discovery from "./Discovery.js"
 import { Freshness } from "./Freshness.js"
+import { UnmatchedTools } from "./UnmatchedTools.js"
 
 /** One reading of lists at a time; what is asked for meanwhile is read after it, once. (P4) */
 interface Reading {
@@ -60,6 +61,7 @@ export class Refresh {
   readonly #backend: BackendState
   readonly #probe: Probe
   readonly #doubt: SessionDoubt
+  readonly #unmatched: UnmatchedTools
   #reading: Reading | undefined
   /** Whether anybody wants a catalogue. */
   #isWanted: boolean
@@ -70,6 +72,7 @@ export class Refresh {
     this.#backend = backend
     this.#probe = probe
     this.#doubt = doubt
+    this.#unmatched = new UnmatchedTools(backend)
     this.#isWanted = backend.policy.discovery.mode === "eager"
   }
 
@@ -191,6 +194,16 @@ export class Refresh {
     })
   }
 
+  /** The tools of a connection, for calls that wait for what they say of themselves. Publishes nothing. (C15) */
+  readonly tools = (
+    { connection, runtime }: LiveConnection
+  ): Effect.Effect<ReadonlyArray<unknown> | undefined, RequestError> => {
+    const { id, policy } = this.#backend
+    const lists = Discovery.read(id, connection, ["tools"], policy, () => runtime.answered(this.#backend.now()))
+    const bounded = withDeadline(lists, policy.timeouts.request * policy.discovery.maxPages)
+    return Effect.map(bounded, ([list]) => list?.given === true ? list.entries : undefined)
+  }
+
   /** How long it is, in milliseconds, until the lists may be read again; not above 0 where they may be read now. (P11) */
   #tooSoon({ endedAt }: Reading): number {
     return endedAt + this.#backend.policy.discovery.minRefreshInterval - this.#backend.now()
@@ -276,7 +289,10 @@ export class Refresh {
         onSuccess: (lists) =>
           Effect.zipRight(
             this.#settle(installed, reading, lists),
-            Effect.sync(() => this.#publish(installed, lists, reading.freshness))
+            Effect.suspend(() => {
+              const snapshot = this.#publish(installed, lists, reading.freshness)
+              return snapshot === undefined ? Effect.void : this.#unmatched.read(snapshot)
+            })
           ),
         onFailure: (error) =>
           Effect.zipRight(
@@ -325,15 +341,15 @@ export class Refresh {
     return Effect.flatMap(this.#doubt.settle(installed, error), (isLost) => isLost ? Effect.fail(lost) : Effect.void)
   }
 
-  /** Publishes what was read, if its runtime is still the installed one. */
+  /** Publishes what was read, if its runtime is still the installed one. Returns the catalogue if it is a new one. */
   #publish(
     { connection, runtime }: LiveConnection,
     lists: ReadonlyArray<Discovery.ReadList>,
     freshness: Freshness
-  ): void {
+  ): Snapshot | undefined {
     const backend = this.#backend
     const slot = backend.published.value
-    if (slot.current?.runtime !== runtime) return // guard: late-lists
+    if (slot.current?.runtime !== runtime) return undefined // guard: late-lists
     freshness.read(lists, backend.now())
     const expired = slot.expired && freshness.hasExpired(backend.now())
     for (const { refused } of lists) {
@@ -359,6 +375,7 @@ export class Refresh {
       backend.keep(snapshot)
     } else if (slot.expired) backend.publish({ expired })
     this.#backend.firstOutcome.complete()
+    return isNew ? snapshot : undefined
   }
 }
 

@@ -2,7 +2,7 @@
  * Probes: single pings that decide whether a connection in doubt still lives.
  */
 import { Effect } from "effect"
-import { constVoid } from "effect/Function"
+import { constFalse, constVoid } from "effect/Function"
 import { isObjection, RequestError } from "../Errors.js"
 import { tick } from "../internal/ClockJump.js"
 import { withDeadline } from "../port/withDeadline.js"
@@ -25,18 +25,30 @@ interface Doubt {
   round: Round | undefined
 }
 
+/** What a runtime has left without an answer: a call, or only a probe. */
+export type Silence = "call" | "probe"
+
+/** The runtime that left something without an answer, and how many answers it had given until then. */
+interface Silent {
+  readonly runtime: Runtime
+  readonly answers: number
+  readonly left: Silence
+}
+
 /** Probes whichever runtime is installed, and counts what fails. */
 export class Probe {
   readonly #backend: BackendState
+  readonly #ignoresPings: () => boolean
   #history: Health.History = Health.empty
   #doubt: Doubt | undefined
-  /** The runtime that left a request or the last probe without an answer, and how many answers it had given until then. */
-  #silent: { readonly runtime: Runtime; readonly answers: number } | undefined
+  #silent: Silent | undefined
   /** The end of the last probe that counted. */
   #counted: { readonly runtime: Runtime; readonly at: number } | undefined
 
-  constructor(backend: BackendState) {
+  /** `ignoresPings`: whether the server is known to leave pings without an answer while it answers calls. (K12) */
+  constructor(backend: BackendState, ignoresPings: () => boolean = constFalse) {
     this.#backend = backend
+    this.#ignoresPings = ignoresPings
   }
 
   /** The last ten probes. */
@@ -67,8 +79,32 @@ export class Probe {
     )
   }
 
+  /**
+   * One ping for somebody who only wants to know whether the server lives. If it fails, nothing is counted and nothing follows: the server
+   * may be busy with a call. Sends nothing, and knows nothing, with `keepalive.method: "none"`. (G25)
+   */
+  ask(installed: LiveConnection): Effect.Effect<boolean> {
+    return Effect.suspend(() => {
+      const backend = this.#backend
+      if (backend.policy.keepalive.method === "none") return Effect.succeed(false)
+      return Effect.map(this.#ping(installed), (error) => {
+        if (error !== undefined || !backend.isCurrent(installed.runtime)) return false
+        installed.runtime.answered(backend.now())
+        return true
+      })
+    })
+  }
+
   /** One ping, counted; the error it failed with. */
-  #ask({ connection, runtime }: LiveConnection): Effect.Effect<RequestError | undefined> {
+  #ask(installed: LiveConnection): Effect.Effect<RequestError | undefined> {
+    return Effect.tap(
+      this.#ping(installed),
+      (error) => Effect.sync(() => this.#asked(installed.runtime, error))
+    )
+  }
+
+  /** One ping; the error it failed with. */
+  #ping({ connection, runtime }: LiveConnection): Effect.Effect<RequestError | undefined> {
     return Effect.suspend(() => {
       const { timeout } = this.#backend.policy.keepalive
       // The guard stands inside what runs in a fiber of its own, so that it and the send are one step. (K9)
@@ -80,7 +116,7 @@ export class Probe {
       return Effect.match(withDeadline(ping, timeout), {
         onSuccess: () => undefined,
         onFailure: (error) => error.fate === "answered" || isObjection(error) ? undefined : error // (K19)
-      }).pipe(Effect.tap((error) => Effect.sync(() => this.#asked(runtime, error))))
+      })
     })
   }
 
@@ -90,8 +126,10 @@ export class Probe {
     const now = backend.now()
     this.record(error === undefined)
     if (error === undefined) return runtime.answered(now)
-    if (error.reason === "timeout") this.leftUnanswered(runtime)
-    else this.#silent = undefined
+    if (error.reason === "timeout") {
+      // A call that was answered while the probe was under way has settled what calls wait for.
+      this.#silent = { runtime, answers: runtime.answers, left: this.silenceOf(runtime) ?? "probe" }
+    } else this.#silent = undefined
     if (this.#doubt?.runtime === runtime) this.#doubt.answers = runtime.answers
     // However many fail at once: what a moment breaks has until the next one to mend. (H4)
     const before = this.#counted?.runtime === runtime ? this.#counted.at : Number.NEGATIVE_INFINITY
@@ -100,14 +138,17 @@ export class Probe {
     this.countFailure(runtime, "request", error)
   }
 
-  /** Whether a runtime has left a request without an answer, and has answered nothing since. */
-  isSilent(runtime: Runtime): boolean {
-    return this.#silent?.runtime === runtime && this.#silent.answers === runtime.answers
+  /** What a runtime has left without an answer, where it has answered nothing since. */
+  silenceOf(runtime: Runtime): Silence | undefined {
+    const silent = this.#silent
+    if (silent?.runtime !== runtime || silent.answers !== runtime.answers) return undefined
+    return silent.left === "call" && this.#ignoresPings() ? "probe" : silent.left
   }
 
-  /** A request to a runtime was left without an answer. Whoever says so has it probed (`onSuspicion`), and need not wait for that. */
+  /** A call to a runtime was left without an answer. Whoever says so has it probed (`onSuspicion`), and need not wait for that. */
   leftUnanswered(runtime: Runtime): void {
-    this.#silent = { runtime, answers: runtime.answers }
+    if (runtime.spreads) return
+    this.#silent = { runtime, answers: runtime.answers, left: "call" }
   }
 
   /**
@@ -120,6 +161,7 @@ export class Probe {
     return Effect.uninterruptible(Effect.suspend(() => {
       const { current } = this.#backend.published.value
       if (current === undefined || current.runtime !== suspect.latest) return Effect.succeed(Effect.void)
+      if (current.connection.spreads === true) return Effect.succeed(Effect.void)
       const { runtime } = current
       const { answers } = runtime
       if (silent) this.leftUnanswered(runtime)
@@ -182,6 +224,7 @@ export class Probe {
    */
   afterClockJump(installed: LiveConnection): Effect.Effect<void> {
     const { runtime } = installed
+    if (installed.connection.spreads === true) return Effect.void
     const answeredLately = this.#backend.now() - runtime.answeredAt < tick
     if (answeredLately || this.#backend.policy.keepalive.method === "none") return Effect.void
     return Effect.suspend(() => {

@@ -81,7 +81,10 @@ class HeartbeatLoop {
     this.#parts = parts
   }
 
-  /** A round, and the time to the next. Skipped where a request of ours was answered since it was planned. (K7) */
+  /**
+   * A round, and the time to the next. Skipped where a request of ours was answered since it was planned (K7), except after a generation
+   * that was lost to keepalive: only a heartbeat that is answered tells a server that hangs at times from one that ignores heartbeats. (K13)
+   */
   readonly round: Effect.Effect<number> = Effect.suspend(() => {
     const { runtime, state } = this.#parts
     // That the lists are read on connecting is no reason to skip the first: it would undo the spread of backends that
@@ -89,7 +92,7 @@ class HeartbeatLoop {
     const usedAt = this.#first ? Math.min(runtime.usedAt, runtime.answeredAt) : runtime.answeredAt
     this.#first = false
     const skip = state.breaker === undefined && this.#failing === 0 && this.#method !== "options" &&
-      usedAt > this.#plannedAfter
+      state.lostInARow === 0 && usedAt > this.#plannedAfter
     if (skip) return this.nextDelay()
     this.#roundAt = this.#parts.now()
     const beat = Effect.flatMap(this.#verdict(), (verdict) => this.#conclude(verdict))

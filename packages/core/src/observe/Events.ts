@@ -51,6 +51,18 @@ export type Events<Failure> = {
     readonly revision: number | undefined
     readonly stale: boolean
   }
+  /**
+   * The processes of the server use more than 80% of `maxMemory`; once for each process, and again after it has used less than 70%.
+   * `memory` and `limit` in bytes. `nextRestartAt`: set if the server uses more than the limit, but was replaced less than a minute ago; if
+   * it still does then, it is replaced at this time.
+   */
+  MemoryHigh: Common & {
+    readonly generation: number
+    readonly memory: number
+    readonly limit: number
+    readonly message: string
+    readonly nextRestartAt: number | undefined
+  }
   /** A list could not be read. */
   DiscoveryFailed: Common & { readonly generation: number; readonly message: string }
   /**

@@ -76,7 +76,8 @@ export const entryOf = (event: Event): Entry => {
     }
     case "RuntimeLost": {
       const { generation, loss: { kind, message }, uptime } = event
-      return line(LogLevel.Warning, `connection lost after ${formatMillis(uptime)}: ${message}`, {
+      const what = kind === "memory" ? "restarted" : "connection lost"
+      return line(LogLevel.Warning, `${what} after ${formatMillis(uptime)}: ${message}`, {
         generation,
         kind,
         uptime
@@ -91,6 +92,10 @@ export const entryOf = (event: Event): Entry => {
       const { generation, revision, stale } = event
       const what = revision === undefined ? "withdrawn" : stale ? "stale" : `revision ${revision}`
       return line(LogLevel.Debug, `catalogue: ${what}`, { generation, revision, stale })
+    }
+    case "MemoryHigh": {
+      const { generation, limit, memory, message } = event
+      return line(LogLevel.Warning, `uses ${message}`, { generation, memory, limit })
     }
     case "DiscoveryFailed": {
       const { generation, message } = event

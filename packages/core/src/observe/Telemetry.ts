@@ -6,6 +6,7 @@ import type { CallError, RequestError } from "../Errors.js"
 import type { StateName } from "../lifecycle/States.js"
 import type { Connection } from "../port/Connection.js"
 import type { Method, Params } from "../port/Method.js"
+import type { ResourceUsage } from "../port/ResourceUsage.js"
 import type { Event } from "./Event.js"
 
 /** Measures backends. */
@@ -34,6 +35,8 @@ export interface Observer {
   readonly beat: (sent: string, failure: string | undefined, millis: number) => void
   /** Called when keepalive switches itself off; `method` is the kind of heartbeat. */
   readonly breakerOpened: (method: string, reason: string) => void
+  /** Called after each measurement of what the processes of a connection use, by the connection's generation. Default: ignored. */
+  readonly usage?: ((generation: number, usage: ResourceUsage) => void) | undefined
   /**
    * Whether calls have spans. If true, Lifeline makes each call in a fiber, so that the call's span is the current one while the connector
    * works. Calls without spans need no fiber.

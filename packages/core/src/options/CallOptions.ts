@@ -7,6 +7,8 @@ import * as TimeSpan from "./TimeSpan.js"
 
 /** Options of one call. */
 export interface CallOptions extends CallBounds<TimeSpan.TimeSpan> {
+  /** Time for the whole call where neither `timeout` nor the options of its tool say it. Default `timeouts.request`. */
+  readonly defaultTimeout?: TimeSpan.TimeSpan | undefined
   /** Whether each progress notification restarts `timeout`. Default false. */
   readonly resetTimeoutOnProgress?: boolean | undefined
   /** Called for each progress notification of this call. */

@@ -2,6 +2,7 @@
  * Checks of options, which may be functions and instances. `docs/internals/architecture.md` says why they are no schemas of Effect.
  */
 import { Predicate } from "effect"
+import * as ByteSize from "./ByteSize.js"
 import * as Problem from "./Problem.js"
 import * as TimeSpan from "./TimeSpan.js"
 
@@ -97,6 +98,16 @@ export const span = (
     }
   )
 }
+
+/** No server that works uses less memory, in bytes. */
+const leastMemory = 10_000_000
+const memoryAccepted = `at least ${ByteSize.show(leastMemory)}, as bytes or as a text such as "512 MB" or "1 GiB"`
+
+/** Accepts a limit for the memory of a server. The JSON Schema checks the range of numbers, but only the form of texts. */
+export const memory: Check = is((value) => (ByteSize.toBytes(value) ?? 0) >= leastMemory, memoryAccepted, {
+  description: memoryAccepted,
+  anyOf: [{ type: "integer", minimum: leastMemory }, { type: "string", pattern: ByteSize.pattern }]
+})
 
 /** Accepts a length of time, or "never". */
 export const spanOrNever = (min: number, max: number): Check => {

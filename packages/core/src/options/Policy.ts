@@ -10,8 +10,10 @@ import type * as Given from "./PolicyOptions.js"
 import * as Problem from "./Problem.js"
 import * as TimeSpan from "./TimeSpan.js"
 import { day, hour, minute, second } from "./TimeText.js"
+import * as Tools from "./Tools.js"
 
-export type { CallsOptions, HealthOptions, KeepaliveMethod } from "./PolicyOptions.js"
+export type { HealthOptions, KeepaliveMethod } from "./PolicyOptions.js"
+export type { ToolOptions, ToolRule } from "./Tools.js"
 
 /** How a session is kept alive, and how a dead one is found. */
 export type KeepaliveOptions = Given.KeepaliveOptions<TimeSpan.TimeSpan>
@@ -19,6 +21,8 @@ export type KeepaliveOptions = Given.KeepaliveOptions<TimeSpan.TimeSpan>
 export type ReconnectOptions = Given.ReconnectOptions<TimeSpan.TimeSpan>
 /** How long things may take. */
 export type TimeoutOptions = Given.TimeoutOptions<TimeSpan.TimeSpan>
+/** How Lifeline handles calls. */
+export type CallsOptions = Given.CallsOptions<TimeSpan.TimeSpan>
 /** When a connection is opened, and when an unused one is closed. */
 export type LifecycleOptions = Given.LifecycleOptions<TimeSpan.TimeSpan>
 /** When and how Lifeline reads the server's lists. */
@@ -61,7 +65,7 @@ const durationOrNever = <A>(min: number, max: number, never: A) =>
     (input: TimeSpan.TimeSpan | "never") => input === "never" ? never : TimeSpan.millis(input)
   )
 
-/** Every option: one table for the decoder, the type of what is decoded, and the `Config`. */
+/** Every option but those by tool: one table for the decoder, the type of what is decoded, and the `Config`. */
 const table = {
   keepalive: {
     /** Whether it was given counts: a method overrides what would turn keepalive off. */
@@ -103,9 +107,18 @@ const table = {
     retry: oneOf("safe", "safe", "never"),
     trustAnnotations: flag(true),
     failFast: flag(false),
+    tasks: oneOf("required", "required", "prefer", "never"),
     afterSessionLoss: oneOf("resume", "resume", "fail"),
+    afterRefusal: oneOf("resend", "resend", "safe"),
     maxInFlight: count(1, 1_000_000, 1000),
-    maxWaiting: count(0, 1_000_000, 1000)
+    concurrency: rule<number | undefined>(Check.whole(1, 1_000_000), undefined),
+    maxWaiting: count(0, 1_000_000, 1000),
+    /** Infinity: never. */
+    progressInterval: rule(
+      Check.spanOrNever(100, day),
+      15 * second,
+      (input: TimeSpan.TimeSpan | "never") => input === "never" ? Number.POSITIVE_INFINITY : TimeSpan.millis(input)
+    )
   },
   lifecycle: {
     lazy: flag(false),
@@ -121,7 +134,7 @@ const table = {
     maxDepth: count(10, 2000, defaultDepth)
   }
 } satisfies {
-  readonly [G in keyof Required<PolicyOptions>]: {
+  readonly [G in Exclude<keyof PolicyOptions, "tools">]: {
     readonly [K in keyof Required<NonNullable<PolicyOptions[G]>>]: Rule<unknown>
   }
 }
@@ -134,12 +147,18 @@ type Decoded<O> = O extends Rule<infer A> ? A : never
  * The options of a backend after decoding: each duration in milliseconds, and a default in place of each option that was not given.
  *
  * Options whose default is no value are `undefined`: `keepalive.method` (ping, unless `idleTtl` turns keepalive off), `keepalive.idleTtl`
- * (not known), `reconnect.overlap` (as the connector says), `lifecycle.idleRelease` and `discovery.refreshInterval` (never).
+ * (not known), `reconnect.overlap` (as the connector says), `lifecycle.idleRelease` and `discovery.refreshInterval` (never), and
+ * `calls.concurrency` (no limit).
  */
-export type Policy = { readonly [G in Group]: { readonly [K in keyof Table[G]]: Decoded<Table[G][K]> } }
+export type Policy = { readonly [G in Group]: { readonly [K in keyof Table[G]]: Decoded<Table[G][K]> } } & {
+  /** The options by tool: names first, then patterns from the most to the least exact. */
+  readonly tools: ReadonlyArray<Tools.ToolRule>
+}
+
+const ruled = Object.keys(table) as ReadonlyArray<Group>
 
 /** The names of the groups of options: `keepalive`, `reconnect` and so on. */
-export const groups = Object.keys(table) as ReadonlyArray<Group>
+export const groups: ReadonlyArray<keyof PolicyOptions> = [...ruled, "tools"]
 
 /** The groups of options alone, from an object that may have other members, such as `connector`. */
 export const pick = (options: PolicyOptions): PolicyOptions =>
@@ -147,23 +166,29 @@ export const pick = (options: PolicyOptions): PolicyOptions =>
 
 /** Makes an object with a value for each group. */
 const byGroup = <A>(make: (rules: Readonly<Record<string, Rule<unknown>>>, group: Group) => A) =>
-  Object.fromEntries(groups.map((group) => [group, make(table[group], group)])) as { readonly [G in Group]: A }
+  Object.fromEntries(ruled.map((group) => [group, make(table[group], group)])) as { readonly [G in Group]: A }
 
 /** The policy of a backend that sets no option. */
-export const defaults = byGroup((rules) => Record.map(rules, ({ otherwise }) => otherwise)) as unknown as Policy
+export const defaults = {
+  ...byGroup((rules) => Record.map(rules, ({ otherwise }) => otherwise)),
+  tools: Tools.decode()
+} as unknown as Policy
 
 /** The JSON Schema of each group, with defaults. Defaults of durations are in milliseconds. */
-export const schemas = (): Readonly<Record<string, Check.JsonSchema>> =>
-  byGroup((rules) => ({
+export const schemas = (): Readonly<Record<string, Check.JsonSchema>> => ({
+  ...byGroup((rules) => ({
     type: "object",
     additionalProperties: false,
     properties: Record.map(rules, ({ check, otherwise }) => given({ ...check.schema, default: otherwise }))
-  }))
+  })),
+  tools: Tools.check.schema ?? {}
+})
 
 /** The check of each group. */
-export const checks: Readonly<Record<Group, Check.Check>> = byGroup((rules, group) =>
-  Check.options(Record.map(rules, ({ check }) => check), group, { wrong: Problem.wrong })
-)
+export const checks: Readonly<Record<keyof PolicyOptions, Check.Check>> = {
+  ...byGroup((rules, group) => Check.options(Record.map(rules, ({ check }) => check), group, { wrong: Problem.wrong })),
+  tools: Tools.check
+}
 
 /** The check of an object with groups of options, and with `others` beside them. */
 export const checkWith = (others: Readonly<Record<string, Check.Check>>): Check.Check => {
@@ -172,7 +197,7 @@ export const checkWith = (others: Readonly<Record<string, Check.Check>>): Check.
     wrong: Problem.wrong,
     unknown: (path) => {
       const name = String(path.at(-1))
-      const home = groups.find((group) => Object.hasOwn(table[group], name))
+      const home = ruled.find((group) => Object.hasOwn(table[group], name))
       return Problem.unknown(path, known, { meant: Problem.nearest(name, known) ?? (home && `${home}.${name}`) })
     }
   })
@@ -194,11 +219,13 @@ export const problems = (options: unknown): ReadonlyArray<Problem.Problem> => ch
 export const decode = (backend: string, options: PolicyOptions): Either.Either<Policy, InvalidOptions> => {
   const found = problems(options)
   if (Problem.some(found)) return Either.left(Problem.refuse(backend, found))
-  return Either.right(byGroup((rules, group) => {
+  const decoded = byGroup((rules, group) => {
     const values = options[group]
     if (values === undefined) return defaults[group]
     return { ...defaults[group], ...Record.map(given(values), (value, name) => rules[name]?.decode(value as never)) }
-  }) as Policy)
+  })
+  const tools = options.tools === undefined ? defaults.tools : Tools.decode(options.tools)
+  return Either.right({ ...decoded, tools } as Policy)
 }
 
 /**
@@ -211,13 +238,16 @@ export const resolve = (
   options: PolicyOptions,
   fleet: PolicyOptions = {}
 ): Either.Either<Policy, InvalidOptions> =>
-  Either.flatMap(decode(backend, merge(fleet, options)), (policy) => {
+  Either.flatMap(decode(backend, merge(forAll(fleet), options)), (policy) => {
     const problem = unfit(connector, policy)
     return problem === undefined ? Either.right(policy) : Either.left(Problem.refuse(backend, [problem]))
   })
 
 /** The option that the connector's transport does not support, if there is one. */
-export const unfit = (connector: Connector, { keepalive }: PolicyOptions): Problem.Problem | undefined =>
+export const unfit = (
+  connector: Connector,
+  { keepalive }: Pick<PolicyOptions, "keepalive">
+): Problem.Problem | undefined =>
   keepalive?.method === "options" && connector.heartbeat !== true
     ? Problem.wrong(
       ["keepalive", "method"],
@@ -231,11 +261,16 @@ export const merge = (below: PolicyOptions, above: PolicyOptions): PolicyOptions
   const merged: Record<string, unknown> = { ...below }
   for (const [name, over] of Object.entries(given(above))) {
     const under = merged[name]
-    if (!Predicate.isRecord(over)) merged[name] = over
+    if (name === "tools") merged[name] = Tools.merge(under, over)
+    else if (!Predicate.isRecord(over)) merged[name] = over
     else if (under === undefined || Predicate.isRecord(under)) merged[name] = { ...under, ...given(over) }
   }
   return merged
 }
+
+/** The same options, given for several servers: Lifeline warns of no pattern of tools that one of them does not have. */
+export const forAll = (options: PolicyOptions): PolicyOptions =>
+  options.tools === undefined ? options : { ...options, tools: Tools.forAll(options.tools) as typeof options.tools }
 
 /** How a `Config` reads a value. Any other type is a text. */
 const readers: Readonly<Record<string, (name: string) => Config.Config<unknown>>> = {
@@ -258,7 +293,7 @@ const configOf = (rules: Readonly<Record<string, Rule<unknown>>>): Config.Config
 /**
  * Reads the options from Effect's configuration by their names: `keepalive.interval`, `reconnect.maxDelay` and so on. Options that are
  * not configured have their defaults. Write durations as texts such as "5 minutes". Nest this `Config` under a name to configure one
- * backend. Values are checked when the backend is made. `keepalive.toolArguments` cannot be configured this way.
+ * backend. Values are checked when the backend is made. `keepalive.toolArguments` and `tools` cannot be configured this way.
  *
  * @example
  * import { Backend, Policy } from "@mcp-lifeline/core"

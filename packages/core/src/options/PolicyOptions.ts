@@ -90,7 +90,7 @@ export interface HealthOptions {
 }
 
 /** How Lifeline handles calls. */
-export interface CallsOptions {
+export interface CallsOptions<Time> {
   /**
    * Whether Lifeline sends a call again after the connection was lost during it. `safe`: if the server has not carried it out, or if
    * carrying it out twice does no harm (see `CallOptions.idempotent`). `never`: Lifeline sends every call at most once. Default `safe`.
@@ -100,12 +100,52 @@ export interface CallsOptions {
   readonly trustAnnotations?: boolean | undefined
   /** Whether calls fail at once if there is no connection. Default false. */
   readonly failFast?: boolean | undefined
+  /**
+   * Which tools Lifeline runs as a task for callers that do not ask for one: it waits for the task's outcome, and gives it as the result of
+   * the call. `required`: tools that run only so. `prefer`: all that can. `never`: none. Default `required`.
+   */
+  readonly tasks?: "required" | "prefer" | "never" | undefined
   /** After a session was lost: continue with the new one, or fail the first call with SessionExpired. Default `resume`. */
   readonly afterSessionLoss?: "resume" | "fail" | undefined
+  /**
+   * After the server, or a proxy in front of it, has refused a call (404, lost session, 401, 429, 503 with Retry-After): `resend` it; or
+   * `safe`: treat the refusal as no proof that the call was not carried out, and send it again only if doing it twice does no harm, as
+   * after a lost connection. Otherwise the call fails with ResultUnknown. Default `resend`.
+   */
+  readonly afterRefusal?: "resend" | "safe" | undefined
   /** How many calls may be in flight; further ones fail at once. Default 1,000. */
   readonly maxInFlight?: number | undefined
-  /** How many calls may wait for a connection; further ones fail at once. Default 1,000. */
+  /**
+   * How many calls of tools, readings of resources and gets of prompts may be in flight; further ones wait for their turn, in order, within
+   * their own time. Default: no limit but `maxInFlight`.
+   */
+  readonly concurrency?: number | undefined
+  /** How many calls may wait: for a connection, for the verdict on one in doubt, or for their turn. Further ones fail at once. Default 1,000. */
   readonly maxWaiting?: number | undefined
+  /**
+   * A caller that asks for progress (`onprogress`, or a `progressToken`) and has heard nothing for this long hears what goes on: that the
+   * call still runs, or what it waits for. Lifeline says so only while the server answers other requests, among them a ping that it sends
+   * for this, or while there is no connection and Lifeline makes one. `never`: it hears what the server reports, and nothing else. 100 ms
+   * to 24 h. Default 15 s.
+   */
+  readonly progressInterval?: Time | "never" | undefined
+}
+
+/** How Lifeline handles calls of some tools. */
+export interface ToolOptions<Time> {
+  /**
+   * Time for the whole call: waiting, the answer, and sending again. Default `timeouts.request`; for calls that `wrap` and `serve` pass on,
+   * none. The `timeout` of a call overrides it.
+   */
+  readonly timeout?: Time | undefined
+  /** The same as `calls.retry`. Default `calls.retry`. */
+  readonly retry?: "safe" | "never" | undefined
+  /** How many calls of these tools, together, may be in flight; further ones wait for their turn. Default: no limit of their own. */
+  readonly concurrency?: number | undefined
+  /**
+   * Whether carrying a call out twice does no harm. Default: what the tool's hints say. The `idempotent` of a call overrides it.
+   */
+  readonly idempotent?: boolean | undefined
 }
 
 /** When a connection is opened, and when an unused one is closed. */
@@ -154,7 +194,13 @@ export interface PolicyOptions<Time> {
   /** When a connection counts as lost because of failures. */
   readonly health?: HealthOptions | undefined
   /** How Lifeline handles calls. */
-  readonly calls?: CallsOptions | undefined
+  readonly calls?: CallsOptions<Time> | undefined
+  /**
+   * How Lifeline handles calls of some tools, by the name that the server gives them, or by a pattern in which `*` stands for any number of
+   * characters and `?` for one. If several match, each option comes from the most exact one that has it: the name itself, or else the pattern
+   * with the most characters that stand for themselves; of equals, the first.
+   */
+  readonly tools?: { readonly [pattern: string]: ToolOptions<Time> } | undefined
   /** When a connection is opened, and when an unused one is closed. */
   readonly lifecycle?: LifecycleOptions<Time> | undefined
   /** When and how Lifeline reads the server's lists. */

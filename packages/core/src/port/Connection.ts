@@ -9,9 +9,10 @@ import type { Effect, Exit } from "effect"
 import type { RequestError } from "../Errors.js"
 import type { Loss, Peer } from "./Loss.js"
 import type { Method, Params, Result } from "./Method.js"
+import type { ResourceUsage } from "./ResourceUsage.js"
 import type { SuspendedSession } from "./SuspendedSession.js"
 
-export type { Loss, Peer } from "./Loss.js"
+export type { Loss, Peer, ProcessStatus } from "./Loss.js"
 
 /** Options of one request. All durations in milliseconds. */
 export interface RequestOptions {
@@ -32,6 +33,12 @@ export interface RequestOptions {
   readonly onwithdrawn?: (() => void) | undefined
   /** Ask the server to run the request as a task. */
   readonly task?: TaskCreationParams | undefined
+  /**
+   * Lifeline runs a task for its caller, and the request is part of that. `tools/call`: the server may answer with a task (`{ task }`, as
+   * in revision 2025-11-25); then nothing decodes the answer. `tasks/get`: the result is the task, as in that revision. `tasks/result`: the
+   * result is that of the call. Default false.
+   */
+  readonly runsTask?: boolean | undefined
   /** A schema of the official SDK's kind that decodes the result, instead of the method's own. */
   readonly resultSchema?: unknown
 }
@@ -76,6 +83,11 @@ export interface Connection {
    * they end with their own answer, or with the following `suspend` or `fail`.
    */
   readonly onLost: (callback: (loss: Loss) => void) => void
+  /**
+   * Registers the one callback for what the processes of the server use of this machine. It is called after each measurement, from now on
+   * until the connection closes. Must not throw. Default: nothing is measured.
+   */
+  readonly onUsage?: ((callback: (usage: ResourceUsage) => void) => void) | undefined
   /** Ends every pending request now and refuses new ones. Does not close. Idempotent. */
   readonly fail: (loss: Loss) => void
   /** Whether it resumes the session that its attempt was offered (`ConnectOptions.resume`). Default false. */
@@ -86,6 +98,12 @@ export interface Connection {
    * nothing to resume. Called at most once, before `fail`; must not throw.
    */
   readonly suspend?: ((loss: Loss) => SuspendedSession | undefined) | undefined
+  /**
+   * Whether it spreads requests over several processes of the server, and supervises each by itself: with heartbeats, probes and reconnects.
+   * Then the core sends no heartbeats of its own, and a request that fails puts only its process in doubt. A request that fails as `lost`
+   * while the connection is not concerns one process, and may be sent again at once, on another one. Default false.
+   */
+  readonly spreads?: boolean | undefined
   /** A heartbeat below the protocol, if the transport has one (HTTP OPTIONS); with or without the credentials. */
   readonly heartbeat?:
     | ((options: { readonly authenticated: boolean }) => Effect.Effect<void, RequestError>)

@@ -15,6 +15,7 @@ import type { Effect, Scope } from "effect"
 import type { Kind } from "../catalog/Kind.js"
 import type { ConnectError } from "../Errors.js"
 import type { Connection } from "./Connection.js"
+import type { NeededSignIn } from "./NeededSignIn.js"
 import type { SuspendedSession } from "./SuspendedSession.js"
 
 /** A notification from the server, unchanged. Its parameters are not checked. */
@@ -54,6 +55,14 @@ export interface Hearing {
   readonly unannounced: ReadonlyArray<Kind>
 }
 
+/** What a backend says of itself to its connector. */
+export interface Supervision {
+  /** The name of the backend. */
+  readonly backend: string
+  /** Its options after decoding, a `Policy.Policy`. */
+  readonly policy: object
+}
+
 /** The callbacks and options of a connection. */
 export interface ConnectOptions extends ClientOptions {
   /** Called for each notification of the server except progress, in the order of arrival. Must not throw. */
@@ -72,9 +81,16 @@ export interface ConnectOptions extends ClientOptions {
   readonly onDoubt?: (() => void) | undefined
   /**
    * Takes a function that describes the attempt in progress. The core calls it when the attempt takes too long, so that the error says
-   * what the server has done meanwhile: one line without secrets, or `undefined`. Must not throw.
+   * what the server has done meanwhile: one line without secrets, or `undefined`. `isSigningIn`: whether the attempt waits for a sign-in
+   * now, for callers that want to hear what their calls wait for. Neither may throw.
    */
-  readonly onAttempt?: ((describe: () => string | undefined) => void) | undefined
+  readonly onAttempt?:
+    | ((describe: () => string | undefined, isSigningIn?: () => boolean) => void)
+    | undefined
+  /** How the backend supervises the connection, for a connector that supervises parts of it itself. Default: the defaults of all options. */
+  readonly supervision?: Supervision | undefined
+  /** Called when what the connection's `peer` says has changed. Must not throw. */
+  readonly onPeer?: (() => void) | undefined
   /**
    * The session of the last connection, which ended because of a network failure. A connector that can resume sessions first asks the
    * server whether it still knows this one, and takes it in the same step in which the server answers: to resume it, or because the server
@@ -98,6 +114,13 @@ export interface Connector {
    * Must not throw. Default: nothing.
    */
   readonly warning?: (() => string | undefined) | undefined
+  /** The login that a person has to finish now, for the status. Must not throw. Default: none. */
+  readonly signIn?: (() => NeededSignIn | undefined) | undefined
+  /**
+   * How much memory the processes of one connection may use, in bytes. If they use more, the core lets calls in flight finish within
+   * `timeouts.drain`, and makes a new connection, at most once a minute. Needs `Connection.onUsage`. Default: no limit.
+   */
+  readonly maxMemory?: number | undefined
   /**
    * Connects and initializes (`initialize`, `notifications/initialized`). The connection closes with the scope. An attempt that fails or is
    * interrupted leaves nothing behind.

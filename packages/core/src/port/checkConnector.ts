@@ -13,6 +13,7 @@ const isTextOrMissing = (value: unknown): boolean => value === undefined || type
 const fields: ReadonlyArray<readonly [string, (value: unknown) => boolean]> = [
   ...methods.map((name) => [name, Predicate.isFunction] as const),
   ["send", (value) => value === undefined || Predicate.isFunction(value)],
+  ["onUsage", (value) => value === undefined || Predicate.isFunction(value)],
   ["serverInfo", Predicate.isRecord],
   ["capabilities", Predicate.isRecord],
   ["peer", Predicate.isRecord],

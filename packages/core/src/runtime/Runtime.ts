@@ -10,6 +10,7 @@ import type { Kind } from "../catalog/Kind.js"
 import type { ConnectError } from "../Errors.js"
 import { Signal } from "../internal/Signal.js"
 import type { Connection, Loss } from "../port/Connection.js"
+import type { ResourceUsage } from "../port/ResourceUsage.js"
 
 /** What is counted in a row of failures: readings of the lists, or probes. (H1) */
 export type FailureKind = "discovery" | "request"
@@ -36,6 +37,10 @@ export class Runtime {
   /** The runtime that goes on with the session, and with the calls that wait in it. */
   #successor: Runtime | undefined
   #listed: Listed | undefined
+  #usage: ResourceUsage | undefined
+  #hasReadTools = false
+  /** Tools that the server answers only with a task, by name. */
+  #needTask: Set<string> | undefined
   #unannounced: ReadonlyArray<Kind> = []
 
   constructor(generation: number, attached: Scope.CloseableScope, own: Scope.CloseableScope) {
@@ -79,6 +84,11 @@ export class Runtime {
   /** The transport has ended. The first report counts. */
   ended(loss: Loss): void {
     this.#loss ??= loss
+  }
+
+  /** Whether its connection consists of processes that it supervises itself (`Connection.spreads`). */
+  get spreads(): boolean {
+    return this.#connection?.spreads === true
   }
 
   /** How its transport ended, if it has. */
@@ -244,6 +254,27 @@ export class Runtime {
     this.#listed = listed
   }
 
+  /** Whether the tools of this connection were read for a call, or could not be. */
+  get hasReadTools(): boolean {
+    return this.#hasReadTools
+  }
+
+  /** They were. */
+  readTools(): void {
+    this.#hasReadTools = true
+  }
+
+  /** Whether the server answers a tool only with a task. */
+  needsTask(tool: string): boolean {
+    return this.#needTask?.has(tool) === true
+  }
+
+  /** It does. */
+  learnNeedsTask(tool: string): void {
+    this.#needTask ??= new Set()
+    this.#needTask.add(tool)
+  }
+
   /** Of which lists nobody announces that they have changed, although they do. */
   get unannounced(): ReadonlyArray<Kind> {
     return this.#unannounced
@@ -252,6 +283,16 @@ export class Runtime {
   /** The connection has found out of which it does not hear. */
   setUnannounced(unannounced: ReadonlyArray<Kind>): void {
     this.#unannounced = unannounced
+  }
+
+  /** What its processes use, as measured last. */
+  get usage(): ResourceUsage | undefined {
+    return this.#usage
+  }
+
+  /** Its processes were measured. */
+  measured(usage: ResourceUsage): void {
+    this.#usage = usage
   }
 
   /** Counts a failure; how many there were in a row. */

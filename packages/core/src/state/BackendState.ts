@@ -3,6 +3,7 @@
  * the life of a backend.
  */
 import { type Clock, Effect, Option } from "effect"
+import { constFalse } from "effect/Function"
 import { type CatalogMemory, fromBefore, type Snapshot, visible } from "../catalog/Catalog.js"
 import { firstOf } from "../internal/firstOf.js"
 import { Hub } from "../internal/Hub.js"
@@ -74,6 +75,8 @@ export class BackendState {
   /** Set before anything happens, where a fleet or a test watches. */
   observer: BackendObserver | undefined
   readonly inbox = new Inbox<Message>()
+  /** Whether the attempt that is under way waits for a sign-in. Written by that attempt. */
+  isSigningIn: () => boolean = constFalse
   /** Done once there is a first catalogue, or it is known that there is none yet. */
   readonly firstOutcome = new Signal()
   readonly counters: Counters = {

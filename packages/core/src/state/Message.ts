@@ -28,6 +28,10 @@ export type Message =
   | { readonly _tag: "Suspected"; readonly runtime: Runtime }
   /** A caller has given up a call that had waited in silence: a probe decides. (H9) */
   | { readonly _tag: "GivenUp"; readonly runtime: Runtime }
+  /** A caller wants to hear of its call, and nobody sees to that. (G25) */
+  | { readonly _tag: "ProgressWanted" }
+  /** Its processes were measured. */
+  | { readonly _tag: "Measured"; readonly runtime: Runtime }
   /** The machine was suspended: whatever waits is late, and whatever is connected is in doubt. (R11) */
   | { readonly _tag: "ClockJumped" }
   /** Something that others gave us has thrown. */

@@ -5,6 +5,8 @@ import type { Implementation } from "@modelcontextprotocol/sdk/types.js"
 import type { Kind } from "../catalog/Kind.js"
 import type { StateName } from "../lifecycle/States.js"
 import type { Peer } from "../port/Loss.js"
+import type { NeededSignIn } from "../port/NeededSignIn.js"
+import type { ResourceUsage } from "../port/ResourceUsage.js"
 
 /** Whether keepalive runs, and why not. */
 export interface KeepaliveStatus {
@@ -36,6 +38,18 @@ export interface Status {
   readonly target: string
   /** The process or address of the current connection. */
   readonly peer: Peer | undefined
+  /**
+   * What the processes of the current connection use of this machine, as measured last: every 5 s with `maxMemory`, otherwise every 15 s.
+   * `undefined` before the first measurement, and where it is not measured: for servers over HTTP.
+   */
+  readonly usage: ResourceUsage | undefined
+  /**
+   * The memory limit of the server; `undefined` without `maxMemory`. `bytes`: the limit. `restarts`: how often Lifeline has replaced the
+   * process because of it. `warning`: set while the server uses more than 80% of it.
+   */
+  readonly memoryLimit:
+    | { readonly bytes: number; readonly restarts: number; readonly warning: string | undefined }
+    | undefined
   /** The first eight characters of the session id. */
   readonly sessionId: string | undefined
   /** Name and version that the server gave; kept while it is down. */
@@ -64,6 +78,8 @@ export interface Status {
   readonly lastCloseError: string | undefined
   /** What people should know of how Lifeline connects, such as that credentials go to the server without encryption. */
   readonly connectorWarning: string | undefined
+  /** The login that a person has to finish before Lifeline can connect, or use all of the server; `undefined` if there is none. */
+  readonly signIn?: NeededSignIn | undefined
   /** How many closes were abandoned after `timeouts.close`. */
   readonly abandonedCloses: number
   /** How many sessions the server has forgotten; each was replaced at once. `warning` is set if it keeps forgetting them. */
@@ -80,13 +96,20 @@ export interface Status {
   readonly failures: { readonly discovery: number; readonly request: number }
   /** How many calls are in flight. */
   readonly inFlight: number
-  /** How many calls wait for a connection. */
+  /** How many calls wait: for a connection, or for the verdict on one in doubt. */
   readonly waiting: number
+  /** How many calls wait for their turn (`calls.concurrency`, and that of `tools`). */
+  readonly queued: number
   /**
    * Calls since the backend was made. `givenUp`: how many their callers gave up, by a timeout of their own or a cancellation, before they
    * had a result or an error.
    */
   readonly calls: { readonly givenUp: number }
+  /** Which names and patterns of the options `tools` match no tool of the server, and the tool that was probably `meant`. */
+  readonly toolOptions: {
+    readonly unmatched: ReadonlyArray<{ readonly pattern: string; readonly meant: string | undefined }>
+    readonly warning: string | undefined
+  }
   /** Whether heartbeats are sent. */
   readonly keepalive: KeepaliveStatus
   /** The state of the lists; `undefined` before they are read, as with `discovery.mode: "learn"` at first. */

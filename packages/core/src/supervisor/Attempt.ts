@@ -2,6 +2,7 @@
  * One attempt: makes a connection, asks the server again for what it kept, and lets `onConnected` prepare it.
  */
 import { Cause, Effect, Either, Exit, Option, Predicate } from "effect"
+import { constFalse } from "effect/Function"
 import type { Calls } from "../calls/Calls.js"
 import { ConnectError } from "../Errors.js"
 import { messageOf } from "../internal/messageOf.js"
@@ -39,8 +40,10 @@ export const establish = (
       const runtime = yield* parts.owner.make(generation)
       const { connect: millis } = policy.timeouts
       let describe = nothing
-      const onAttempt = (given: typeof describe) => {
+      let isSigningIn = constFalse
+      const onAttempt: ConnectOptions["onAttempt"] = (given, signsIn) => {
         describe = given
+        parts.backend.isSigningIn = isSigningIn = signsIn === undefined ? constFalse : () => isTrue(signsIn)
       }
       const exit = yield* Effect.exit(restore(
         Effect.timeoutFail(Effect.disconnect(prepared(parts, runtime, onAttempt)), {
@@ -52,6 +55,7 @@ export const establish = (
           }
         })
       ))
+      if (parts.backend.isSigningIn === isSigningIn) parts.backend.isSigningIn = constFalse
       if (Exit.isSuccess(exit)) return report(Either.right(exit.value))
       const failed: Loss = { kind: "closed", message: "the attempt failed" }
       yield* parts.owner.retire(runtime, failed) // guard: failed-attempt-is-retired
@@ -79,6 +83,10 @@ const prepared = (
       onDoubt: () => backend.send({ _tag: "Suspected", runtime }),
       timeout: backend.policy.timeouts.connect,
       onAttempt,
+      supervision: { backend: backend.id, policy: backend.policy },
+      onPeer: () => {
+        if (backend.isCurrent(runtime)) backend.publish({})
+      },
       resume: parts.owner.suspended
     })
   )
@@ -124,6 +132,15 @@ const inWords = (describe: () => string | undefined): string | undefined => {
     return describe()
   } catch {
     return undefined
+  }
+}
+
+/** What a connector says, where it can say it. */
+const isTrue = (said: () => boolean): boolean => {
+  try {
+    return said()
+  } catch {
+    return false
   }
 }
 

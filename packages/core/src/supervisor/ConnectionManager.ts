@@ -299,15 +299,15 @@ export class ConnectionManager {
       const replacing = this.#phase.work?._tag === "Attempt"
       this.recordUptime(runtime)
       this.#outage.respectRetryAfter(now, loss.retryAfter)
-      const forgotten = loss.kind === "session"
+      const [forgotten, onPurpose] = [loss.kind === "session", loss.kind === "memory"]
       if (forgotten) yield* this.#forgotten(now, uptime)
       else if (!stable) this.#outage.connectionFailed()
       backend.counters.errors++
       this.#lost = { generation: runtime.generation, at: now } // guard: detach-before-close
-      const at = forgotten && !replacing ? this.#earliestSession(now) : undefined // guard: lost-session-at-once
-      if (at !== undefined) this.lostSessions.replace()
+      const at = (forgotten || onPurpose) && !replacing ? this.#earliestSession(now) : undefined // guard: lost-session-at-once
+      if (at !== undefined && forgotten) this.lostSessions.replace()
       yield* this.#follow(
-        Lifecycle.Event.Lost({ atOnce: at === now, auto: backend.policy.reconnect.auto }),
+        Lifecycle.Event.Lost({ atOnce: at === now, auto: onPurpose || backend.policy.reconnect.auto }),
         { lastError: { message: loss.message, at: now } },
         () => backend.emit({ _tag: "RuntimeLost", generation: runtime.generation, loss, uptime }),
         at
@@ -327,7 +327,7 @@ export class ConnectionManager {
   #retireLost(installed: LiveConnection, loss: Loss): Effect.Effect<void> {
     const retire = this.#owner.retire(installed.runtime, loss)
     const { state } = this.#phase
-    const mayResume = loss.kind !== "session" && !this.#isStuck(installed, loss) &&
+    const mayResume = loss.kind !== "session" && loss.kind !== "memory" && !this.#isStuck(installed, loss) &&
       Lifecycle.entries[state._tag].session === "kept" // (L12)
     return mayResume ? Effect.zipRight(this.#owner.suspend(installed, loss), retire) : retire
   }

@@ -143,7 +143,8 @@ export class RuntimeOwner {
   /** How long calls in flight may go on, in milliseconds. */
   #drainOf(loss: Loss | undefined): number {
     const { drain } = this.#backend.policy.timeouts
-    return loss === undefined ? drain : loss.kind === "session" ? Math.min(drain, refusalGrace) : 0
+    if (loss === undefined || loss.kind === "memory") return drain
+    return loss.kind === "session" ? Math.min(drain, refusalGrace) : 0
   }
 
   #close(runtime: Runtime, drain: number, loss: Loss | undefined): Effect.Effect<void> {

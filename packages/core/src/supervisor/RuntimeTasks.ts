@@ -11,6 +11,7 @@ import type { Hearing, ServerNotification } from "../port/Connector.js"
 import type { LiveConnection } from "../runtime/LiveConnection.js"
 import type { Runtime } from "../runtime/Runtime.js"
 import type { BackendState } from "../state/BackendState.js"
+import { MemoryWatch } from "./MemoryWatch.js"
 
 /** Begins with each installed runtime, and ends with it. */
 export class RuntimeTasks {
@@ -18,14 +19,17 @@ export class RuntimeTasks {
   readonly probe: Probe
   readonly doubt: SessionDoubt
   readonly refresh: Refresh
+  readonly memory: MemoryWatch
   readonly #backend: BackendState
 
-  constructor(backend: BackendState) {
+  /** `maxMemory`: the limit of the connector, in bytes. */
+  constructor(backend: BackendState, maxMemory: number | undefined) {
     this.#backend = backend
-    this.probe = new Probe(backend)
+    this.probe = new Probe(backend, () => this.keepalive.state.breaker?.reason === "timeout")
     this.doubt = new SessionDoubt(backend)
     this.keepalive = new Keepalive(backend, this.probe, this.doubt)
     this.refresh = new Refresh(backend, this.probe, this.doubt)
+    this.memory = new MemoryWatch(backend, maxMemory)
   }
 
   /** Begins for a runtime that has just been installed; all of it is interrupted at the detach. */
@@ -36,6 +40,7 @@ export class RuntimeTasks {
       yield* this.refresh.attach(runtime)
       yield* this.doubt.attach(installed) // guard: successor-is-asked
       yield* this.keepalive.attach(installed)
+      this.memory.attach(installed)
       if (idleRelease === undefined) return
       const unused = () => this.#backend.send({ _tag: "Unused", runtime })
       yield* runtime.fork(watchIdle(runtime, idleRelease, () => this.#backend.now(), unused))

@@ -4,12 +4,14 @@
  */
 import { Cause, Effect, Exit, type Fiber, FiberId, Scope } from "effect"
 import { Calls } from "../calls/Calls.js"
+import { ProgressBeats } from "../calls/ProgressBeats.js"
 import type { CommandError } from "../Errors.js"
 import { awaitAtMost } from "../internal/deadline.js"
 import * as SafeLog from "../internal/SafeLog.js"
 import * as Lifecycle from "../lifecycle/Lifecycle.js"
 import type { BackendOptions } from "../options/BackendOptions.js"
 import type { Loss } from "../port/Connection.js"
+import type { Runtime } from "../runtime/Runtime.js"
 import type { BackendState } from "../state/BackendState.js"
 import { type Command, PendingCommand } from "../state/Command.js"
 import type { Message } from "../state/Message.js"
@@ -31,6 +33,8 @@ export class Supervisor {
   readonly #owner: RuntimeOwner
   readonly #attempts: Attempts
   readonly #commands: Commands
+  readonly #beats: ProgressBeats
+  #scope: Scope.Scope | undefined
   #fiber: Fiber.RuntimeFiber<void> | undefined
   /** What has failed unexpectedly, by source. */
   #defects: Set<string> | undefined
@@ -39,8 +43,15 @@ export class Supervisor {
     const overlap = backend.policy.reconnect.overlap ?? options.connector.overlap
     const phase = this.#phase = new Phase(backend)
     const owner = this.#owner = new RuntimeOwner(backend)
-    const tasks = this.tasks = new RuntimeTasks(backend)
-    const calls = this.calls = new Calls(backend, tasks.probe, tasks.doubt)
+    const tasks = this.tasks = new RuntimeTasks(backend, options.connector.maxMemory)
+    const isProcess = options.connector.transport === "stdio"
+    const beats = this.#beats = new ProgressBeats(backend, tasks.probe, () => ({
+      id: backend.id,
+      isProcess,
+      attempt: this.connections.failedAttempts + 1,
+      isSigningIn: backend.isSigningIn()
+    }))
+    const calls = this.calls = new Calls(backend, tasks.probe, tasks.doubt, beats, tasks.refresh.tools)
     const attempts = this.#attempts = new Attempts({ backend, options, owner, calls, tasks }, permits, overlap)
     const parts = { backend, phase, owner, attempts, calls, tasks, overlap }
     const connections = this.connections = new ConnectionManager(parts)
@@ -66,7 +77,8 @@ export class Supervisor {
         if (!connecting) this.#backend.firstOutcome.complete()
         const work = Effect.suspend(() => connecting ? Effect.zipRight(this.connections.connect(false), loop) : loop)
         this.#fiber = yield* Effect.forkScoped(work)
-        yield* Scope.addFinalizer(yield* Effect.scope, this.#shutdown)
+        this.#scope = yield* Effect.scope
+        yield* Scope.addFinalizer(this.#scope, this.#shutdown)
       })
     )
   }
@@ -146,12 +158,23 @@ export class Supervisor {
           return this.tasks.suspected(message.runtime)
         case "GivenUp":
           return Effect.asVoid(this.tasks.probe.onSuspicion(message.runtime, true))
+        case "ProgressWanted":
+          return this.#scope === undefined
+            ? Effect.void
+            : Effect.asVoid(Effect.forkIn(Effect.interruptible(this.#beats.run), this.#scope))
+        case "Measured":
+          return this.#measured(message.runtime)
         case "ClockJumped":
           return this.connections.afterClockJump()
         case "Defect":
           return this.#logDefect(message.source, Cause.die(message.defect))
       }
     })
+  }
+
+  #measured(runtime: Runtime): Effect.Effect<void> {
+    const loss = this.tasks.memory.measured(runtime)
+    return loss === undefined ? Effect.void : this.connections.lose(runtime, loss)
   }
 
   /** After a defect of ours: the supervisor goes on, and a command in hand that nothing under way will answer is answered. */

@@ -184,6 +184,24 @@ describe("what failing heartbeats mean", () => {
       expect(yield* keepalive).toMatchObject({ state: "running" })
     }).pipe(fixed))
 
+  it.scoped("[K7, K13] a server in constant use that hangs once in a generation is found each time: calls hold no heartbeat back after a loss", () =>
+    Effect.gen(function*() {
+      const { backend, keepalive, script } = yield* start({ interval: "1 minute" })
+      for (let generation = 1; generation <= 5; generation++) {
+        expect((yield* backend.status).generation).toBe(generation)
+        for (let call = 0; call < 15; call++) {
+          yield* backend.callTool({ name: "echo" })
+          yield* TestClock.adjust(10 * second)
+        }
+        script.respond = on({ ping: never })
+        yield* TestClock.adjust(2 * minute)
+        expect(script.ledger.closing).toHaveLength(generation)
+        script.respond = undefined
+        yield* TestClock.adjust(second)
+      }
+      expect(yield* keepalive).toMatchObject({ state: "running" })
+    }).pipe(fixed))
+
   it.scoped("[K14] an open breaker is probed after reprobeAfter, jittered: failure waits again without a word, success brings keepalive back on the same session", () =>
     logged((lines) =>
       Effect.gen(function*() {

@@ -14,7 +14,8 @@ export type Command =
   | { readonly do: "lose"; readonly kind: Loss["kind"]; readonly age: number }
   | { readonly do: "script"; readonly outcome: ScriptedConnector.Outcome }
   | { readonly do: "command"; readonly command: BackendCommand; readonly interrupt: boolean }
-  | { readonly do: "call"; readonly budget: number }
+  /** `reads`: it may be sent twice. */
+  | { readonly do: "call"; readonly budget: number; readonly reads?: boolean }
   | { readonly do: "interruptCall"; readonly index: number }
   | { readonly do: "mode"; readonly mode: Mode }
   /** The server forgets the next so many sessions at their request of this number, and says so in words that are known, or not. */
@@ -60,7 +61,7 @@ export type Command =
    */
   | { readonly do: "suspend"; readonly offered: ScriptedConnector.Outcome["offered"]; readonly late: boolean }
   /** The server hangs under a call, which ends by our timeout or is given up by its caller; `again`: another call is made later. */
-  | { readonly do: "wedge"; readonly millis: number; readonly again?: boolean; readonly giveUp?: boolean }
+  | { readonly do: "wedge"; readonly millis: number; readonly again?: boolean | "reads"; readonly giveUp?: boolean }
   /** Leaves the connection alone until it is said to be unused, and calls when so many tasks more have run. */
   | { readonly do: "useAsReleased"; readonly tasks: number }
   /** Connects anew, by a command or after a loss, and closes when so many tasks of what that began have run. */
@@ -110,7 +111,14 @@ const command: fc.Arbitrary<Command> = fc.oneof(
       interrupt: fc.boolean()
     })
   ),
-  weighted(4, fc.record({ do: fc.constant("call" as const), budget: fc.constantFrom(10, 2000, 60_000, 60_000) })),
+  weighted(
+    4,
+    fc.record({
+      do: fc.constant("call" as const),
+      budget: fc.constantFrom(10, 2000, 60_000, 60_000),
+      reads: fc.constantFrom(false, false, true)
+    })
+  ),
   weighted(1, fc.record({ do: fc.constant("interruptCall" as const), index: fc.nat(5) })),
   weighted(
     4,
@@ -189,7 +197,7 @@ const command: fc.Arbitrary<Command> = fc.oneof(
     fc.record({
       do: fc.constant("wedge" as const),
       millis: fc.constantFrom(5, 5000, 30_000),
-      again: fc.boolean(),
+      again: fc.constantFrom(false, true, "reads" as const),
       giveUp: fc.boolean()
     })
   ),

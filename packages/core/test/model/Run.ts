@@ -13,7 +13,7 @@ const perform = (world: World, command: Command): void => {
     case "command":
       return world.command(command.command, command.interrupt)
     case "call":
-      return world.call(command.budget)
+      return world.call(command.budget, command.reads)
     case "interruptCall":
       return world.interruptCall(command.index)
     case "mode":
@@ -115,8 +115,8 @@ const perform = (world: World, command: Command): void => {
         world.giveUp()
         world.sim.advance(15_000)
       }
-      if (command.again === true) {
-        world.call(60_000)
+      if (command.again !== undefined && command.again !== false) {
+        world.call(60_000, command.again === "reads")
         world.sim.runUntilIdle()
       }
       return world.atRest()

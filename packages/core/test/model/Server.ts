@@ -25,6 +25,8 @@ export interface Parts {
   /** Whether it says how long its lists hold. */
   readonly grants: boolean
   readonly now: () => number
+  /** Whether it is known to leave pings without an answer. */
+  readonly ignoresPings: () => boolean
   readonly fault: (what: string) => void
 }
 
@@ -87,6 +89,9 @@ export class Server {
     const mode = this.#modes.get(connection.id) ?? "ok"
     const refusal = refusals.of(method, connection, mode === "ok" || mode === "slow")
     if (refusal !== undefined) this.#suspects.add(connection.id)
+    if (method === "prompts/get" && !this.#parts.ignoresPings()) {
+      this.#parts.silence.sends(idOf(params), connection, this.#parts.now())
+    }
     if (method === "tools/call" && refusal?.carriedOut !== false) this.#carryOut(params, connection)
     return refusal === undefined
       ? inMode(mode, method, connection.id, this.#parts.grants)
@@ -100,13 +105,17 @@ export class Server {
   }
 
   #carryOut(params: unknown, connection: ScriptedConnector.ScriptedConnection): void {
-    const { id } = (params as { readonly arguments: { readonly id: number } }).arguments
+    const id = idOf(params)
     this.#parts.silence.sends(id, connection, this.#parts.now())
     const times = (this.#carriedOut.get(id) ?? 0) + 1
     this.#carriedOut.set(id, times)
     if (times > 1) this.#parts.fault(`C3: call ${id} was carried out ${times} times`)
   }
 }
+
+/** The number of a call. */
+const idOf = (params: unknown): number =>
+  Number((params as { readonly arguments: { readonly id: number | string } }).arguments.id)
 
 const inMode = (mode: Mode, method: string, connection: number, grants: boolean): ScriptedConnector.Answer => {
   const result = method === "tools/list"

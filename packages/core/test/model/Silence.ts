@@ -24,7 +24,7 @@ const isInterruption = (exit: Exit.Exit<unknown, unknown> | null): boolean => ex
 /** How long a call must have waited in silence so that its caller's end of patience means something. */
 const silence = 2000
 
-/** Watches that no call which may not be sent twice is sent to such a server (H4), and that callers who give up are heard (H9). */
+/** Watches that no call is sent to such a server, whatever it may do (H4, C14), and that callers who give up are heard (H9). */
 export class Silence {
   readonly #fault: (what: string) => void
   /** How a call has ended, by its number; null before. */
@@ -61,7 +61,7 @@ export class Silence {
       if (other === call || sent.connection !== id || !isUnanswered) continue
       if (answers.some((at) => at >= sent.at && at <= now)) continue
       this.#fault(
-        `H4: call ${call} is sent to a server that has answered nothing since it left call ${other} unanswered`
+        `H4 C14: call ${call} is sent to a server that has answered nothing since it left call ${other} unanswered`
       )
     }
     this.#sent.set(call, { connection: id, session: session.id, at: now })

@@ -111,6 +111,8 @@ export class World {
       expiry: this.#expiry,
       grants: setting.expires === true,
       now: () => this.sim.now,
+      // Then nobody waits for what probes find.
+      ignoresPings: () => this.supervisor.tasks.keepalive.state.breaker !== undefined,
       fault: (what) => this.fault(what)
     })
     this.sim = new Simulation.Simulation({ seed: setting.seed, maxOps: setting.maxOps })
@@ -288,13 +290,15 @@ export class World {
     if (interrupt) this.sim.fork(Fiber.interrupt(fiber))
   }
 
-  call(budget: number): void {
+  /** `reads`: it may be sent any number of times. */
+  call(budget: number, reads = false): void {
     const id = this.#nextCall++
-    const fiber = this.sim.fork(
-      this.supervisor.calls.request("tools/call", { name: "echo", arguments: { id } }, {
-        timeout: budget,
-        wait: budget
-      })
+    const { calls } = this.supervisor
+    const options = { timeout: budget, wait: budget }
+    const fiber: Fiber.RuntimeFiber<unknown, unknown> = this.sim.fork<unknown, unknown>(
+      reads
+        ? calls.request("prompts/get", { name: "read", arguments: { id: String(id) } }, options)
+        : calls.request("tools/call", { name: "echo", arguments: { id } }, options)
     )
     this.calls.push({ command: undefined, fiber, budget, until: undefined, interrupted: false })
   }

@@ -11,6 +11,7 @@ export const State = Schema.Literal(
   "Reconnecting",
   "Dormant",
   "PermanentlyFailed",
+  "SignInNeeded",
   "Disconnected",
   "Disabling",
   "Disabled",
@@ -32,6 +33,35 @@ export const Owner = Schema.Struct({
 })
 export type Owner = typeof Owner.Type
 
+/** What the processes of a server over stdio use. */
+export const Usage = Schema.Struct({
+  /** Their memory. */
+  memoryBytes: count,
+  /** Their processor time since the measurement before, in percent of one core; null after the first measurement. */
+  cpuPercent: Schema.NullOr(Schema.Number)
+}).annotations({
+  identifier: "Usage",
+  description: "What the processes of a server over stdio use, as measured last; missing where that is not measured."
+})
+export type Usage = typeof Usage.Type
+
+/** One of several processes of a server (`processes`). */
+export const Process = Schema.Struct({
+  /** Counted from 1; a process that takes the place of another one has its number. */
+  number: count,
+  state: State,
+  /** Missing while it is not connected. */
+  pid: Schema.optional(Schema.Int),
+  /** How many processes had this number. */
+  generation: count,
+  /** How many requests it is working on. */
+  inFlight: count,
+  usage: Schema.optional(Usage),
+  /** Why it is or was down. */
+  lastError: Schema.optional(Schema.String)
+}).annotations({ identifier: "Process" })
+export type Process = typeof Process.Type
+
 /** One server. */
 export const Server = Schema.Struct({
   name: Schema.String,
@@ -45,6 +75,12 @@ export const Server = Schema.Struct({
   /** The command or the address, without credentials. */
   target: Schema.String,
   pid: Schema.optional(Schema.Int),
+  /** Of a server with several processes, while it is connected. */
+  processes: Schema.optional(Schema.Array(Process)),
+  /** If each client has its own server: of all of them together. */
+  usage: Schema.optional(Usage),
+  /** Only with `maxMemory`: the limit, and how often the process was replaced because of it. */
+  memoryLimit: Schema.optional(Schema.Struct({ bytes: count, restarts: count })),
   /** Name and version as the server gives them. */
   server: Schema.NullOr(Schema.Struct({ name: Schema.String, version: Schema.String })),
   sessions: Schema.Literal("shared", "per-client"),
@@ -93,6 +129,7 @@ export const Runtime = Schema.Struct({
   since: Schema.Number,
   /** The number of its connection; 0 before the first. */
   generation: count,
+  usage: Schema.optional(Usage),
   /** Only in a cluster: the replica that counts it and has it. */
   replica: Schema.optional(Schema.String)
 }).annotations({ identifier: "Runtime" })

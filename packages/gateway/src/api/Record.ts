@@ -5,7 +5,6 @@ import { type Event, type Fleet, Telemetry } from "@mcp-lifeline/core"
 import type { Scope } from "effect"
 import { Effect, Option, Stream } from "effect"
 import * as Lines from "../serve/Lines.js"
-import * as OfferedTools from "../serve/OfferedTools.js"
 import type { ClientGroup } from "../serve/pool/ClientGroup.js"
 import * as EventLog from "./EventLog.js"
 import * as RepeatedLines from "./RepeatedLines.js"
@@ -54,7 +53,7 @@ export const make = (
       fleet.events.pipe(
         Stream.runForEach((event) =>
           Effect.flatMap(
-            Effect.option(Effect.flatMap(fleet.backend(event.backend), OfferedTools.counted)),
+            Effect.option(Effect.flatMap(fleet.backend(event.backend), ({ status }) => status)),
             (status) => {
               const [next, text] = Lines.step(logged, event, Option.getOrUndefined(status))
               logged = next

@@ -2,13 +2,16 @@
  * The record of one backend of a server, over all of its connections, and which of several represents the server. People and the API call
  * such a backend a runtime of the server.
  */
-import type { ConnectReason, Event, Status, Telemetry } from "@mcp-lifeline/core"
+import type { ConnectReason, Event, ResourceUsage, Status, Telemetry } from "@mcp-lifeline/core"
+
+import type { ShownState } from "./shownState.js"
 
 type State = Status["state"]
 
 /** The states in the order of their importance for an operator, the most urgent first. */
-const urgent: ReadonlyArray<State> = [
+const urgent: ReadonlyArray<ShownState> = [
   "PermanentlyFailed",
+  "SignInNeeded",
   "Dormant",
   "Reconnecting",
   "Connected",
@@ -21,7 +24,7 @@ const urgent: ReadonlyArray<State> = [
 ]
 
 /** The lower, the more important for an operator. */
-export const urgency = (state: State): number => urgent.indexOf(state)
+export const urgency = (state: ShownState): number => urgent.indexOf(state)
 
 /** The recorded state of one of them. */
 export class Runtime {
@@ -34,6 +37,7 @@ export class Runtime {
   #generation = 0
   #reason: ConnectReason | undefined
   #isDown = false
+  #usage: ResourceUsage | undefined
 
   constructor(number: number, group: object, { clock, state }: Telemetry.Observed) {
     this.number = number
@@ -48,6 +52,7 @@ export class Runtime {
         if (event.to === this.#state) return
         this.#state = event.to
         this.#since = event.at
+        if (event.to !== "Connected") this.#usage = undefined
         return
       case "AttemptFailed":
         this.#reason = event.error.reason
@@ -62,6 +67,16 @@ export class Runtime {
         this.#reason = undefined
         this.#isDown = false
     }
+  }
+
+  /** Its processes were measured. */
+  measured(usage: ResourceUsage): void {
+    if (this.#state === "Connected") this.#usage = usage
+  }
+
+  /** What the processes of its connection use, as measured last. */
+  get usage(): ResourceUsage | undefined {
+    return this.#usage
   }
 
   get state(): State {

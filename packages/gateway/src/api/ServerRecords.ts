@@ -56,6 +56,9 @@ export class ServerRecords {
   readonly #records = new Map<string, ServerRecord>()
   readonly #next: Telemetry.Telemetry | undefined
 
+  /** Called when the state of a server has changed. Must not throw. */
+  onState: ((server: string, record: ServerRecord) => void) | undefined
+
   constructor(next: Telemetry.Telemetry | undefined) {
     this.#next = next
   }
@@ -84,12 +87,18 @@ export class ServerRecords {
     return {
       hasSpans: next?.hasSpans === true,
       event: (event) => {
+        const before = record.history.state
         record.take(runtime, event)
+        if (record.history.state !== before) this.onState?.(backend.id, record)
         onEvent(event, runtime, backend)
         next?.event(event)
       },
       beat: (sent, failure, millis) => next?.beat(sent, failure, millis),
       breakerOpened: (method, reason) => next?.breakerOpened(method, reason),
+      usage: (generation, usage) => {
+        runtime.measured(usage)
+        next?.usage?.(generation, usage)
+      },
       call: (method, params, parent) => {
         const began = performance.now()
         calls.begin()

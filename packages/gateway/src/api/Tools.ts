@@ -6,7 +6,6 @@ import { Fleet, type Status } from "@mcp-lifeline/core"
 import { Lifecycle, maySay, Nesting } from "@mcp-lifeline/core/internal"
 import type { CallToolResult } from "@modelcontextprotocol/sdk/types.js"
 import { Effect } from "effect"
-import * as OfferedTools from "../serve/OfferedTools.js"
 import { clean } from "../Text.js"
 import * as Api from "./Api.js"
 import type { Gateway } from "./Gateway.js"
@@ -42,10 +41,9 @@ export const list = ({ servers, url }: Gateway, only: string | undefined): Effec
       const message = sessions === "per-client" ? ofEachClient(id, url) : status && unknownOf(status)
       return message === undefined ? [] : [{ server: id, message: clean(message) }]
     }),
-    tools: OfferedTools.tools(catalog).flatMap(({ description, inputSchema, name, title }) => {
-      const entry = catalog.tools.get(name)
-      if (entry === undefined || (only !== undefined && only !== entry.backend)) return []
-      const { backend: server, original, stale } = entry
+    tools: Array.from(catalog.tools.values()).flatMap(({ backend: server, original, stale, value }) => {
+      if (only !== undefined && only !== server) return []
+      const { description, inputSchema, name, title } = value
       return [{ name, server, original, title, description, inputSchema, stale }]
     })
   }))

@@ -1,19 +1,27 @@
 /**
  * Computes the status of a gateway from its fleet and its record.
  */
-import type { Fleet, Status } from "@mcp-lifeline/core"
+import type { Fleet, ProcessStatus, ResourceUsage, Status } from "@mcp-lifeline/core"
 import * as SignInState from "@mcp-lifeline/sign-in/State"
 import { Effect } from "effect"
 import type { Server as Configured } from "../config/Backends.js"
-import * as OfferedTools from "../serve/OfferedTools.js"
 import { clean } from "../Text.js"
 import { version } from "../Version.js"
 import * as Api from "./Api.js"
 import type { Gateway } from "./Gateway.js"
-import { type GatewayStatus, type Runtime, type Server, type ServerDetails, State } from "./GatewayStatus.js"
+import {
+  type GatewayStatus,
+  type Process,
+  type Runtime,
+  type Server,
+  type ServerDetails,
+  State,
+  type Usage
+} from "./GatewayStatus.js"
 import type { Change } from "./History.js"
 import { remedy } from "./Remedy.js"
 import type { ServerRecord } from "./ServerRecords.js"
+import { shownState, waitingSince } from "./shownState.js"
 
 /** What one server contributes to the catalogue. */
 interface Share {
@@ -21,22 +29,16 @@ interface Share {
   prompts: number
   resources: number
   readonly problems: Array<string>
-  /** Names of tools that clients are not offered. */
-  readonly withheld: Array<string>
 }
 
 const sharesOf = (catalog: Fleet.FleetCatalog): ReadonlyMap<string, Share> => {
   const shares = new Map<string, Share>()
   const of = (backend: string): Share => {
-    const share = shares.get(backend) ?? { tools: 0, prompts: 0, resources: 0, problems: [], withheld: [] }
+    const share = shares.get(backend) ?? { tools: 0, prompts: 0, resources: 0, problems: [] }
     shares.set(backend, share)
     return share
   }
-  const withheld = new Set(OfferedTools.withheld(catalog))
-  for (const [name, { backend }] of catalog.tools) {
-    if (withheld.has(name)) of(backend).withheld.push(name)
-    else of(backend).tools++
-  }
+  for (const { backend } of catalog.tools.values()) of(backend).tools++
   for (const { backend } of catalog.prompts.values()) of(backend).prompts++
   for (const { backend } of catalog.resources.values()) of(backend).resources++
   for (const { backend, message } of catalog.problems) of(backend).problems.push(message)
@@ -60,22 +62,28 @@ const maxWarnings = 10
 
 const warningsOf = (
   status: Status,
-  { problems, withheld }: Pick<Share, "problems" | "withheld">
+  { problems }: Pick<Share, "problems">
 ): ReadonlyArray<string> => {
-  const { abandonedCloses, catalog, connectorWarning, keepalive, lastCloseError, lostSessions } = status
+  const {
+    abandonedCloses,
+    catalog,
+    connectorWarning,
+    keepalive,
+    lastCloseError,
+    lostSessions,
+    memoryLimit,
+    toolOptions
+  } = status
   const truncated = catalog?.truncated ?? []
   return [
     ...(connectorWarning === undefined ? [] : [connectorWarning]),
+    ...(memoryLimit?.warning === undefined ? [] : [`it uses ${memoryLimit.warning}`]),
     ...(lostSessions.warning === undefined ? [] : [lostSessions.warning]),
+    ...(toolOptions.warning === undefined ? [] : [toolOptions.warning]),
     ...(keepalive.state === "disabled" ? [`keepalive is disabled: ${keepalive.reason ?? "its heartbeat fails"}`] : []),
     ...(truncated.length === 0 ? [] : [`too long to be read to the end: ${truncated.join(", ")}`]),
     ...(abandonedCloses === 0 ? [] : [`closes that were abandoned: ${abandonedCloses}`]),
     ...(lastCloseError === undefined ? [] : [`the last close that went wrong: ${lastCloseError}`]),
-    ...(withheld.length === 0 ? [] : [
-      `not offered, because they run only as tasks, which the gateway does not pass through: ${
-        withheld.slice(0, maxWarnings).join(", ")
-      }${withheld.length > maxWarnings ? `, and ${withheld.length - maxWarnings} more` : ""}`
-    ]),
     ...problems.slice(0, maxWarnings),
     ...(problems.length > maxWarnings ? [`${problems.length - maxWarnings} more of the lists`] : [])
   ].map(clean)
@@ -111,13 +119,40 @@ const byState = (runtimes: ReadonlyArray<Pick<Runtime, "state">>): NonNullable<S
     return length === 0 ? [] : [[state, length]]
   }))
 
+/** What several servers use together; nothing if none is measured. */
+const usageOf = (all: ReadonlyArray<ResourceUsage | undefined>): { readonly usage?: Usage } => {
+  const measured = all.filter((one) => one !== undefined)
+  if (measured.length === 0) return {}
+  const shares = measured.flatMap(({ cpu }) => cpu ?? [])
+  const cpu = shares.reduce((sum, one) => sum + one, 0)
+  const memory = measured.reduce((sum, one) => sum + one.memory, 0)
+  return {
+    usage: { memoryBytes: Math.round(memory), cpuPercent: shares.length === 0 ? null : Math.round(cpu * 10) / 10 }
+  }
+}
+
+const processOf = ({ generation, inFlight, lastError, number, pid, state, usage }: ProcessStatus): Process => ({
+  number,
+  state,
+  ...(pid === undefined ? {} : { pid }),
+  generation,
+  inFlight,
+  ...usageOf([usage]),
+  ...(lastError === undefined ? {} : { lastError: clean(lastError) })
+})
+
 /** The fields of a shared server that depend on its single runtime. */
 const sharedFields = (status: Status, share: Share | undefined) => {
-  const { catalog, failedAttempts, generation, nextAttemptAt, peer, serverInfo } = status
+  const { catalog, failedAttempts, generation, memoryLimit, nextAttemptAt, peer, serverInfo, usage } = status
   const { prompts = 0, resources = 0, tools = 0 } = share ?? {}
   return {
     generation,
     ...(peer?.pid === undefined ? {} : { pid: peer.pid }),
+    ...(peer?.processes === undefined ? {} : { processes: peer.processes.map(processOf) }),
+    ...usageOf([usage]),
+    ...(memoryLimit === undefined
+      ? {}
+      : { memoryLimit: { bytes: memoryLimit.bytes, restarts: memoryLimit.restarts } }),
     server: serverInfo === undefined
       ? null
       : { name: clean(serverInfo.name), version: clean(serverInfo.version) },
@@ -125,7 +160,7 @@ const sharedFields = (status: Status, share: Share | undefined) => {
     stale: catalog?.stale ?? false,
     ...(nextAttemptAt === undefined ? {} : { nextAttemptAt }),
     ...(failedAttempts === 0 ? {} : { attempt: failedAttempts }),
-    warnings: warningsOf(status, share ?? { problems: [], withheld: [] })
+    warnings: warningsOf(status, share ?? { problems: [] })
   }
 }
 
@@ -135,6 +170,7 @@ const perClientFields = ({ connector }: Configured, record: ServerRecord | undef
   return {
     server: null,
     runtimesByState: byState(record?.runtimes ?? []),
+    ...usageOf((record?.runtimes ?? []).map(({ usage }) => usage)),
     counts: { tools: 0, prompts: 0, resources: 0 },
     stale: false,
     warnings: warning === undefined ? [] : [clean(warning)]
@@ -171,11 +207,12 @@ const serverOf = (
     : status.lastError === undefined || status.lastErrorAt === undefined
     ? undefined
     : { message: status.lastError, at: status.lastErrorAt }
+  const shown = shownState(state, login?.url !== undefined)
   const newerOn = gateway.servers.newerOn(server.id)
   return {
     name: server.id,
-    state,
-    since,
+    state: shown,
+    since: shown === state ? since : waitingSince(changes, since),
     transport: server.connector.transport,
     target: server.connector.target,
     sessions: status === undefined ? "per-client" : "shared",
@@ -209,7 +246,13 @@ export const serverDetails = (gateway: Gateway, name: string): Effect.Effect<Ser
     const runtimes = gateway.record.servers.of(name)?.runtimes ?? []
     return {
       ...server,
-      runtimes: runtimes.map(({ generation, number, since, state }) => ({ number, state, since, generation }))
+      runtimes: runtimes.map(({ generation, number, since, state, usage }) => ({
+        number,
+        state,
+        since,
+        generation,
+        ...usageOf([usage])
+      }))
     }
   })
 

@@ -2,11 +2,11 @@
  * `mcp-lifeline check`: shows how Lifeline reads each server of a file, what is wrong, and, with `--connect`, whether it can be connected.
  */
 import type { McpConfig } from "@mcp-lifeline/config"
-import { Fleet } from "@mcp-lifeline/core"
-import { TimeSpan } from "@mcp-lifeline/core/internal"
+import { Fleet, type Status } from "@mcp-lifeline/core"
+import { TimeSpan, Tools } from "@mcp-lifeline/core/internal"
 import * as StateFolder from "@mcp-lifeline/state/StateFolder"
 import * as Secrets from "@mcp-lifeline/transport-stdio/Secrets"
-import { Effect, Either, Logger, LogLevel } from "effect"
+import { Effect, Either, Logger, LogLevel, Redacted } from "effect"
 import { dirname, resolve } from "node:path"
 import * as Backends from "../config/Backends.js"
 import * as Configuration from "../config/Configuration.js"
@@ -28,10 +28,16 @@ export interface Options {
 const longestTimeout = (backends: ReadonlyArray<Backends.Server>): number =>
   Math.max(...backends.map(({ timeouts }) => TimeSpan.millis(timeouts?.connect ?? "30 seconds"))) + 1000
 
+/** The result for one server, and its options by tool that match none of its tools. */
+interface Tried {
+  readonly connected: Connected
+  readonly unmatched: Status["toolOptions"]["unmatched"]
+}
+
 /** Tries once to connect to each server, and returns the results. */
 const connectAll = (
   backends: ReadonlyArray<Backends.Server>
-): Effect.Effect<ReadonlyMap<string, Connected>, StartError> =>
+): Effect.Effect<ReadonlyMap<string, Tried>, StartError> =>
   Effect.gen(function*() {
     const fleet = yield* Fleet.make({
       backends: backends.map((server) => {
@@ -47,19 +53,30 @@ const connectAll = (
     yield* fleet.ready
     const statuses = yield* fleet.status
     return new Map(
-      Object.entries(statuses).map(([name, status]): [string, Connected] => [
+      Object.entries(statuses).map(([name, status]): [string, Tried] => [
         name,
-        status.state === "Connected"
-          ? {
-            ok: true,
-            server: status.serverInfo === undefined ? "" : `${status.serverInfo.name} ${status.serverInfo.version}`,
-            protocol: status.protocolVersion ?? "",
-            tools: status.catalog?.tools ?? 0
-          }
-          : { ok: false, error: status.lastError ?? `no connection (${status.state})` }
+        {
+          unmatched: status.toolOptions.unmatched,
+          connected: status.state === "Connected"
+            ? {
+              ok: true,
+              server: status.serverInfo === undefined ? "" : `${status.serverInfo.name} ${status.serverInfo.version}`,
+              protocol: status.protocolVersion ?? "",
+              tools: status.catalog?.tools ?? 0
+            }
+            : { ok: false, error: status.lastError ?? `no connection (${status.state})` }
+        }
       ])
     )
   }).pipe(Effect.scoped)
+
+/** The values that the file contains. What comes from a command is masked where the command runs. */
+const written = (
+  values: Readonly<Record<string, McpConfig.SecretValue | null>>
+): Readonly<Record<string, Redacted.Redacted>> =>
+  Object.fromEntries(
+    Object.entries(values).flatMap(([name, value]) => Redacted.isRedacted(value) ? [[name, value]] : [])
+  )
 
 /** References to variables. An unclosed brace does not match, so that matching takes linear time. */
 const references = /\{(env:|input:)?([^{}:]{1,1000})(?=\}|:-)/g
@@ -83,8 +100,8 @@ const masker = (
 ): (text: string) => string => {
   const own = entries.flatMap(({ server }) =>
     server._tag === "Stdio"
-      ? Secrets.collect(server.env, server.args)
-      : Secrets.collect(server.headers, [server.url])
+      ? Secrets.collect(written(server.env), server.args)
+      : Secrets.collect(written(server.headers), [server.url])
   )
   const all = [...own, ...Secrets.collect(undefined, referencedValues(source, env))].toSorted((a, b) =>
     b.length - a.length
@@ -109,17 +126,28 @@ const check = ({ connect, file, json }: Options, output: Output.Output) =>
     if (connect && enabled.length > 0 && !json) {
       yield* output.problem(`Connecting to ${enabled.map(({ id }) => id).join(", ")}`)
     }
-    const connected = connect && enabled.length > 0 ? yield* connectAll(enabled) : new Map<string, Connected>()
+    const connected = connect && enabled.length > 0 ? yield* connectAll(enabled) : new Map<string, Tried>()
     const rows = names.map((name): Row => {
       const entry = entries.find((one) => one.name === name)
       const options = backends.find(({ id }) => id === name)
-      return { name, entry, options, connected: connected.get(name) }
+      return { name, entry, options, connected: connected.get(name)?.connected }
     })
+    const unmatched = entries.flatMap(({ name, problem }) =>
+      (connected.get(name)?.unmatched ?? []).map((one) => {
+        const message = Tools.describe(one)
+        // The line of a path is that of its longest part that exists.
+        const [beside, under] = [
+          problem(["tools", one.pattern], message),
+          problem(["lifeline", "tools", one.pattern], message)
+        ]
+        return under.line > beside.line ? under : beside
+      })
+    )
     const empty: ReadonlyArray<McpJson.Problem> = names.length === 0
       ? [{ file, line: 1, key: "", message: "names no servers; add one" }]
       : []
     return report(
-      { file, rows, problems: [...found, ...unread, ...refused, ...empty], notices },
+      { file, rows, problems: [...found, ...unread, ...refused, ...empty], notices: [...notices, ...unmatched] },
       masker(source, complete, process.env)
     )
   })

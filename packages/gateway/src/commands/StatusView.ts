@@ -1,10 +1,10 @@
 /**
  * Renders the status of a gateway for a terminal. Pure.
  */
-import type { Replica, Runtime, ServerDetails, StatusUpdate } from "../api/GatewayStatus.js"
+import type { Process, Replica, Runtime, ServerDetails, StatusUpdate } from "../api/GatewayStatus.js"
 import * as Grid from "../Grid.js"
-import { paintState } from "../serve/Table.js"
-import { clean, span, until } from "../Text.js"
+import { paintState, processesOf } from "../serve/Table.js"
+import { bytes, clean, percent, span, until } from "../Text.js"
 
 /** A server as the status or its updates have it. */
 type Server = StatusUpdate["servers"][number]
@@ -29,9 +29,12 @@ export const perClient = (runtimesByState: NonNullable<Server["runtimesByState"]
   return `per client: ${counts.length === 0 ? "no client has one" : counts.join(", ")}`
 }
 
-/** The process id or address of a server, or how many runtimes it has. */
-const whereOf = ({ pid, runtimesByState, target }: Server): string =>
-  runtimesByState === undefined ? pid === undefined ? target : `pid ${pid}` : perClient(runtimesByState)
+/** The process id or address of a server, or how many processes or runtimes it has. */
+const whereOf = ({ pid, processes, runtimesByState, target }: Server): string => {
+  if (runtimesByState !== undefined) return perClient(runtimesByState)
+  if (processes !== undefined) return processesOf(processes)
+  return pid === undefined ? target : `pid ${pid}`
+}
 
 /** `8 (1 in flight, 7 given up)`. */
 const callsOf = ({ givenUp, inFlight, total }: Server["calls"]): string => {
@@ -42,21 +45,32 @@ const callsOf = ({ givenUp, inFlight, total }: Server["calls"]): string => {
   return parts.length === 0 ? String(total) : `${total} (${parts.join(", ")})`
 }
 
+/** `152 MB` and `3%`, or nothing where that is not measured. */
+const usageOf = ({ usage }: Pick<Server, "usage">): ReadonlyArray<string> =>
+  usage === undefined
+    ? ["", ""]
+    : [bytes(usage.memoryBytes), usage.cpuPercent === null ? "" : percent(usage.cpuPercent)]
+
+const usageHead = ["memory", "cpu"]
+
 /** `3f9a01bc 2 min`: the replica that has it, and for how long. */
 const ownerOf = (owner: Server["owner"], now: number): string =>
   owner === undefined ? "" : `${owner.replica} ${span(now - owner.since)}`
 
-const cells = (server: Server, now: number, hasOwner: boolean): ReadonlyArray<string> => {
+const cells = (server: Server, now: number, hasUsage: boolean, hasOwner: boolean): ReadonlyArray<string> => {
   const { calls, counts, generation = 0, nextAttemptAt, owner, sessions, since, stale, state } = server
   return [
     server.name,
     state,
-    nextAttemptAt === undefined ? span(now - since) : `next in ${until(nextAttemptAt - now)}`,
+    nextAttemptAt === undefined || state === "SignInNeeded"
+      ? span(now - since)
+      : `next in ${until(nextAttemptAt - now)}`,
     generation === 0 ? "" : String(generation),
     sessions === "shared" ? `${counts.tools}${stale ? " (stale)" : ""}` : "",
     callsOf(calls),
     String(calls.failed),
     calls.p50Millis === null ? "" : `${calls.p50Millis} ms`,
+    ...(hasUsage ? usageOf(server) : []),
     ...(hasOwner ? [ownerOf(owner, now)] : []),
     whereOf(server)
   ].map(clean)
@@ -64,9 +78,11 @@ const cells = (server: Server, now: number, hasOwner: boolean): ReadonlyArray<st
 
 /** What the user needs to know about a server in addition to the table. */
 const notes = ({ lastError, login, name, state, warnings }: Server): ReadonlyArray<string> => {
-  const isUp = state === "Connected" || state === "Idle"
+  // A login that is needed says all that the error of the last attempt says.
+  const hasError = lastError !== undefined && !["Connected", "Idle", "SignInNeeded"].includes(state)
   return [
-    ...(lastError === undefined || isUp ? [] : [`${name}: ${lastError.message}`, `  ${lastError.remedy}`]),
+    ...(hasError ? [`${name}: ${lastError.message}`, `  ${lastError.remedy}`] : []),
+    ...(login === undefined || hasError ? [] : [`${name}: ${login.message}`]),
     ...(login?.url === undefined ? [] : [`  ${login.url}`]),
     ...(warnings.length === 0 ? [] : [
       `${name}: ${warnings[0]}${warnings.length === 1 ? "" : ` (and ${warnings.length - 1} more; see status --json)`}`
@@ -110,13 +126,14 @@ const serverTable = (
   hasOwner: boolean,
   options: Options
 ): ReadonlyArray<string> => {
-  const columns = [...head, ...(hasOwner ? ["owner"] : []), "target"]
+  const hasUsage = servers.some(({ usage }) => usage !== undefined)
+  const columns = [...head, ...(hasUsage ? usageHead : []), ...(hasOwner ? ["owner"] : []), "target"]
   return [
     table(servers, {
       head: columns,
       // Never cuts the counts of runtimes: if they do not fit, they follow below the table.
       shrinking: [[columns.length - 1, Math.max(16, ...servers.map(countsLength))], [0, 8]],
-      cells: (server) => cells(server, options.now, hasOwner)
+      cells: (server) => cells(server, options.now, hasUsage, hasOwner)
     }, options),
     ...servers.flatMap(notes)
   ]
@@ -148,15 +165,34 @@ const unreached = (replicas: ReadonlyArray<Replica>): ReadonlyArray<string> =>
 
 const runtimeTable = (runtimes: ReadonlyArray<Runtime>, options: Options): string => {
   const hasReplica = runtimes.some(({ replica }) => replica !== undefined)
+  const hasUsage = runtimes.some(({ usage }) => usage !== undefined)
   return table(runtimes, {
-    head: ["runtime", "state", "for", "gen", ...(hasReplica ? ["replica"] : [])],
+    head: ["runtime", "state", "for", "gen", ...(hasUsage ? usageHead : []), ...(hasReplica ? ["replica"] : [])],
     shrinking: [],
-    cells: ({ generation, number, replica = "", since, state }) => [
+    cells: ({ generation, number, replica = "", since, state, usage }) => [
       String(number),
       state,
       span(options.now - since),
       String(generation),
+      ...(hasUsage ? usageOf({ usage }) : []),
       ...(hasReplica ? [clean(replica)] : [])
+    ]
+  }, options)
+}
+
+const processTable = (processes: ReadonlyArray<Process>, options: Options): string => {
+  const hasUsage = processes.some(({ usage }) => usage !== undefined)
+  return table(processes, {
+    head: ["process", "state", "pid", "gen", "in flight", ...(hasUsage ? usageHead : []), "last error"],
+    shrinking: [[hasUsage ? 7 : 5, 16]],
+    cells: ({ generation, inFlight, lastError = "", number, pid, state, usage }) => [
+      String(number),
+      state,
+      pid === undefined ? "" : String(pid),
+      String(generation),
+      String(inFlight),
+      ...(hasUsage ? usageOf({ usage }) : []),
+      clean(lastError)
     ]
   }, options)
 }
@@ -170,11 +206,12 @@ export const render = ({ gateway, replicas, servers }: StatusUpdate, options: Op
     ...serverTable(servers, replicas !== undefined, options)
   ].join("\n")
 
-/** One server, and its runtimes if each client has its own. */
+/** One server, and its processes if it has several, or its runtimes if each client has its own. */
 export const renderServer = (server: ServerDetails, options: Options): string => {
-  const { runtimes = [] } = server
+  const { processes = [], runtimes = [] } = server
   return [
     ...serverTable([server], server.owner !== undefined, options),
+    ...(processes.length === 0 ? [] : [processTable(processes, options)]),
     ...(runtimes.length === 0 ? [] : [runtimeTable(runtimes, options)])
   ].join(
     "\n"

@@ -7,11 +7,12 @@ import { Policy } from "@mcp-lifeline/core"
 import { Problem as OptionProblem } from "@mcp-lifeline/core/internal"
 import * as UserFile from "@mcp-lifeline/state/UserFile"
 import { type Authorization, HttpConnector } from "@mcp-lifeline/transport-http"
-import { StdioConnector } from "@mcp-lifeline/transport-stdio"
+import { SecretCommand, StdioConnector } from "@mcp-lifeline/transport-stdio"
 import { Array, Effect, Either, Redacted } from "effect"
 import { createHash } from "node:crypto"
 import { resolve } from "node:path"
 import { parseEnv } from "node:util"
+import { processRecords } from "../processRecords.js"
 import { version } from "../Version.js"
 import type { Entry, Problem } from "./McpJson.js"
 
@@ -117,14 +118,28 @@ export const connectorOf = (
 ): Either.Either<Connector, OptionProblem.Problems> => {
   if (server._tag === "Http") {
     const { headers, http, protocol, transport, url } = server
-    const options = { ...http, url, headers, transport, protocol, authorization }
+    const options = {
+      ...http,
+      url,
+      headers: SecretCommand.effects(headers, folder),
+      transport,
+      protocol,
+      authorization
+    }
     const problems = HttpConnector.problems(options).map((problem) => McpConfig.placed(server, problem))
     return OptionProblem.some(problems) ? Either.left(problems) : Either.right(HttpConnector.make(options))
   }
   const { _tag, cwd, envFile: _, stdio, ...rest } = server
-  const options = { ...stdio, ...rest, env: { ...rest.env, ...added }, cwd: cwd && resolve(folder, cwd) }
+  const options = {
+    ...stdio,
+    ...rest,
+    env: { ...SecretCommand.effects(rest.env, folder), ...added },
+    cwd: cwd && resolve(folder, cwd)
+  }
   const problems = OptionProblem.below(["stdio"], StdioConnector.problems(options))
-  return OptionProblem.some(problems) ? Either.left(problems) : Either.right(StdioConnector.make(options))
+  return OptionProblem.some(problems)
+    ? Either.left(problems)
+    : Either.right(StdioConnector.make(options, processRecords()))
 }
 
 const fromEntry = (

@@ -1,6 +1,7 @@
 /**
  * The configuration file of `serve` as backends of a fleet. Reads the file at the start, and again after each save.
  */
+import type { McpConfig } from "@mcp-lifeline/config"
 import type { Fleet, InvalidOptions } from "@mcp-lifeline/core"
 import * as Browser from "@mcp-lifeline/sign-in/Browser"
 import * as SignIn from "@mcp-lifeline/sign-in/SignIn"
@@ -37,6 +38,9 @@ export interface Target {
   readonly signedIn: (server: string) => Effect.Effect<void>
 }
 
+/** Gets how far the sign-in to a server is, each time that this changes. */
+export type OnSignIn = (server: string, state: SignInState.State) => Effect.Effect<void>
+
 /** The file in use. */
 export interface Configuration {
   readonly servers: ReadonlyArray<Backends.Server>
@@ -44,14 +48,19 @@ export interface Configuration {
   readonly hasStatus: () => boolean
   /** How many servers of single clients may run at once, if the file limits that now. */
   readonly maxOwnServers: () => number | undefined
+  /** Whom the file now says that the gateway tells what its user should know. */
+  readonly onEvent: () => McpConfig.Listener | undefined
   /** What the user has to do now to sign in to a server; `undefined` if nothing. */
   readonly login: (server: string) => string | undefined
   /** Why the last version of the file, or a part of it, is not in use; `undefined` if it is. */
   readonly refused: () => string | undefined
   /** The sign-in of a server; `undefined` if it has none. */
   readonly signIn: (name: string) => SignIn.SignIn | undefined
-  /** Shows logins that the user has to finish, and applies each new version of the file, until the scope closes. */
-  readonly follow: (target: Target) => Effect.Effect<void, never, Scope.Scope>
+  /**
+   * Shows logins that the user has to finish, and applies each new version of the file, until the scope closes. Passes how far each sign-in
+   * is to `onSignIn`.
+   */
+  readonly follow: (target: Target, onSignIn?: OnSignIn) => Effect.Effect<void, never, Scope.Scope>
 }
 
 /** Reads the text of a file. `how`: how to give another file, for the error. */
@@ -75,6 +84,7 @@ interface Loaded {
   readonly used: ServersInUse
   readonly statusTool: boolean
   readonly maxOwnServers: number | undefined
+  readonly onEvent: McpConfig.Listener | undefined
   readonly problems: ReadonlyArray<string>
   /** The problems because of which entries of the file are not in use. */
   readonly refused: ReadonlyArray<string>
@@ -129,6 +139,7 @@ const load = (
       used: new Map(used),
       statusTool: parsed.statusTool,
       maxOwnServers: parsed.maxOwnServers,
+      onEvent: parsed.onEvent,
       problems: [...problems, ...parsed.notices].map(McpJson.show),
       refused: problems.map(McpJson.show)
     }
@@ -136,12 +147,23 @@ const load = (
   })
 
 /** Shows what the user has to do to sign in. */
-const showSignIn = (name: string, { scope, signIn }: ServerInUse, output: Output.Output): Effect.Effect<void> =>
+const showSignIn = (
+  name: string,
+  { scope, signIn }: ServerInUse,
+  output: Output.Output,
+  onSignIn: OnSignIn
+): Effect.Effect<void> =>
   signIn === undefined
     ? Effect.void
     : signIn.changes.pipe(
-      Stream.filter(({ _tag }) => _tag === "LoginNeeded" || _tag === "Refused"),
-      Stream.runForEach((state) => output.line(`${name}: ${clean(SignInState.show(state))}`)),
+      Stream.runForEach((state) =>
+        Effect.zipRight(
+          state._tag === "LoginNeeded" || state._tag === "Refused"
+            ? output.line(`${name}: ${clean(SignInState.show(state))}`)
+            : Effect.void,
+          onSignIn(name, state)
+        )
+      ),
       Effect.interruptible,
       Effect.forkIn(scope),
       Effect.asVoid
@@ -185,9 +207,9 @@ export const make = (
       const why = first.isEmpty ? "it names no servers; add one" : "none of its servers can be used (see above)"
       return yield* new StartError({ message: `${file}: ${why}` })
     }
-    let { maxOwnServers, refused, statusTool, used } = first
+    let { maxOwnServers, onEvent, refused, statusTool, used } = first
 
-    const reload = (target: Target) =>
+    const reload = (target: Target, onSignIn: OnSignIn) =>
       Effect.gen(function*() {
         const next = yield* load(file, used, parent, env)
         yield* Effect.forEach(next.problems, output.problem)
@@ -196,9 +218,10 @@ export const make = (
           return yield* output.problem(`${file}: an option for all servers is not accepted; ${unchanged}`)
         }
         const fresh = [...next.used].filter(([name, one]) => used.get(name) !== one)
-        yield* Effect.forEach(fresh, ([name, one]) => showSignIn(name, one, output))
+        yield* Effect.forEach(fresh, ([name, one]) => showSignIn(name, one, output, onSignIn))
         statusTool = next.statusTool
         maxOwnServers = next.maxOwnServers
+        onEvent = next.onEvent
         const applied = yield* target.apply(Array.from(next.used.values(), ({ options }) => options))
         yield* Effect.forEach(fresh, ([name, one]) => connectWhenDone(name, one, target))
         const gone = [...used].filter(([name, one]) => next.used.get(name) !== one && !applied.kept.includes(name))
@@ -223,6 +246,7 @@ export const make = (
       servers: Array.from(first.used.values(), ({ options }) => options),
       hasStatus: () => statusTool,
       maxOwnServers: () => maxOwnServers,
+      onEvent: () => onEvent,
       refused: () => {
         const [first, ...more] = refused
         return more.length === 0 ? first : `${first} (and ${more.length} more)`
@@ -233,15 +257,16 @@ export const make = (
         return signIn === undefined ? undefined : SignInState.toDo(Effect.runSync(signIn.state))
       },
       signIn: (name) => used.get(name)?.signIn,
-      follow: (target) =>
+      follow: (target, onSignIn = () => Effect.void) =>
         Effect.gen(function*() {
           yield* Effect.forEach(
             first.used,
-            ([name, one]) => Effect.zipRight(showSignIn(name, one, output), connectWhenDone(name, one, target)),
+            ([name, one]) =>
+              Effect.zipRight(showSignIn(name, one, output, onSignIn), connectWhenDone(name, one, target)),
             { discard: true }
           )
           yield* SavedFile.follow(file, before, {
-            changed: reload(target),
+            changed: reload(target, onSignIn),
             gone: output.problem(`${file} is gone; the servers go on as they were, and it is read when it is back`)
           }).pipe(Effect.interruptible, Effect.forkScoped)
         })

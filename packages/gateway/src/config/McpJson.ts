@@ -51,6 +51,8 @@ export interface McpJson {
   readonly statusTool: boolean
   /** How many servers of single clients may run at once; `undefined` if the file does not limit that. */
   readonly maxOwnServers: number | undefined
+  /** Whom the gateway tells what its user should know. */
+  readonly onEvent: McpConfig.Listener | undefined
   /** Whether the options for all servers are valid. If not, there are no entries. */
   readonly isUsable: boolean
 }
@@ -166,6 +168,8 @@ export const parse = (
     inputs: top.inputs,
     bare: top.bare
   }
+  const listener = isTopBad || top.onEvent === undefined ? undefined : McpConfig.readListener(top.onEvent, sources)
+  for (const one of listener?.problems ?? []) problems.push(at(["lifeline", "onEvent", ...one.path], one.message))
   const entries: Array<Entry> = []
   const names = [...new Set(document.names(top.path))]
   for (const name of names) {
@@ -206,6 +210,7 @@ export const parse = (
     names,
     statusTool: top.statusTool,
     maxOwnServers: top.maxOwnServers,
+    onEvent: listener?.value,
     isUsable
   })
 }

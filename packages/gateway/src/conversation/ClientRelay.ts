@@ -53,9 +53,9 @@ export interface Options {
   readonly door: () => Advice.Door
 }
 
-/** Removes `resultType`. Returns the same object if it has none, because a copy is slow. */
+/** Removes `resultType`, except of a task. Returns the same object if it has none, because a copy is slow. */
 const withoutType = (result: Result): Result => {
-  if (result["resultType"] === undefined) return result
+  if (result["resultType"] === undefined || result["resultType"] === "task") return result
   const { resultType: _, ...rest } = result
   return rest
 }

@@ -4,6 +4,7 @@
 import type { Begin } from "@mcp-lifeline/http-server/Conversation"
 import { ServerOperations } from "@mcp-lifeline/opentelemetry"
 import { Initialize, type Introduction, ListChanges } from "@mcp-lifeline/protocol"
+import type { ServerCapabilities } from "@modelcontextprotocol/sdk/types.js"
 import type { Scope } from "effect"
 import { type Duration, Effect } from "effect"
 import { shuttingDown } from "../conversation/errors.js"
@@ -12,7 +13,6 @@ import { version } from "../Version.js"
 import { FleetConversation, type GatewayContext } from "./client/FleetConversation.js"
 import { type Kind, result } from "./EncodedLists.js"
 import * as Instructions from "./Instructions.js"
-import * as OfferedTools from "./OfferedTools.js"
 import type { GroupFleet } from "./pool/GroupFleet.js"
 import type { ServerPool } from "./pool/ServerPool.js"
 import * as StatusTool from "./StatusTool.js"
@@ -47,6 +47,22 @@ export interface Clients {
 const ownEntries = (kind: Kind): string =>
   kind === "tools" ? StatusTool.entries.tools : kind === "resources" ? StatusTool.entries.resources : ""
 
+/** What clients can do with tasks: what some server can, but to list them, because the clients of the gateway may share a server. */
+const tasksOf = (
+  introductions: ReadonlyArray<Introduction | undefined>
+): ServerCapabilities => {
+  const all = introductions.flatMap((one) => one === undefined ? [] : [one.capabilities])
+  const extension = "io.modelcontextprotocol/tasks"
+  return {
+    ...(all.some(({ tasks }) => tasks?.requests?.tools?.call !== undefined)
+      ? { tasks: { cancel: {}, requests: { tools: { call: {} } } } }
+      : {}),
+    ...(all.some(({ extensions }) => extensions?.[extension] !== undefined)
+      ? { extensions: { [extension]: {} } }
+      : {})
+  }
+}
+
 /** Serves until the scope closes. Closing the scope ends every conversation. */
 export const make = (
   { hasStatus = () => true, login = () => undefined, introductionWait = "5 seconds", servers, transport }: Options
@@ -59,7 +75,6 @@ export const make = (
     yield* Effect.addFinalizer(() =>
       Effect.promise(() => Promise.allSettled([...conversations].map((one) => one.close(shuttingDown))))
     )
-    yield* OfferedTools.warnWithheld(shared.fleet).pipe(Effect.interruptible, Effect.forkScoped)
     let hadStatus = hasStatus()
     const stop = servers.whenApplied(() => {
       if (hasStatus() === hadStatus) return
@@ -101,7 +116,7 @@ export const make = (
         return StatusTool.report([...all, ...others], now)
       })
 
-    const capabilities = ListChanges.announcing({
+    const capabilities: ServerCapabilities = ListChanges.announcing({
       tools: {},
       prompts: {},
       resources: { subscribe: true },
@@ -115,7 +130,7 @@ export const make = (
       }))
       return {
         serverInfo: { name: "mcp-lifeline", version },
-        capabilities,
+        capabilities: { ...capabilities, ...tasksOf(servers.servers().map(({ id }) => servers.introduction(id))) },
         instructions: Instructions.join(instructions, hasStatus() ? StatusTool.about : undefined),
         protocolVersion: Initialize.latestVersion,
         sessionId: undefined

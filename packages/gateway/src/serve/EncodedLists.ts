@@ -3,8 +3,7 @@
  */
 import { Fleet } from "@mcp-lifeline/core"
 import type { ListMethod, lists } from "@mcp-lifeline/protocol/listMethods"
-import type { Tool } from "@modelcontextprotocol/sdk/types.js"
-import * as OfferedTools from "./OfferedTools.js"
+import * as TaskMarks from "@mcp-lifeline/protocol/TaskMarks"
 
 /** One of the lists of the protocol. */
 export type Kind = (typeof lists)[ListMethod]
@@ -14,21 +13,19 @@ export type AnnouncedKind = "tools" | "prompts" | "resources"
 
 const announcedKinds: ReadonlyArray<AnnouncedKind> = ["tools", "prompts", "resources"]
 
-/** The encoded entries; `undefined` for an entry that clients are not offered. */
-const encoded = new WeakMap<object, string | undefined>()
+/** The encoded entries. */
+const encoded = new WeakMap<object, string>()
 
-const encodeOnce = (value: object, encode: () => string | undefined): string | undefined => {
-  if (encoded.has(value)) return encoded.get(value)
+const encodeOnce = (value: object, encode: () => string): string => {
+  const known = encoded.get(value)
+  if (known !== undefined) return known
   const text = encode()
   encoded.set(value, text)
   return text
 }
 
-const textOf = (kind: Kind, value: object): string | undefined =>
-  encodeOnce(value, () => {
-    const offered = kind === "tools" ? OfferedTools.tool(value as Tool) : value
-    return offered === undefined ? undefined : JSON.stringify(offered)
-  })
+const textOf = (kind: Kind, value: object): string =>
+  encodeOnce(value, () => JSON.stringify(kind === "tools" ? TaskMarks.tool(value) : value))
 
 /** The lists of one catalogue. */
 export class EncodedLists {
@@ -49,14 +46,14 @@ export class EncodedLists {
     const isTaken = (key: string): boolean => others.some(({ catalog }) => catalog[kind].has(key))
     if (others.length > 0 && [...own.keys()].some(isTaken)) {
       return [...own].flatMap(([key, { backend, original, value }]) => {
-        if (!isTaken(key)) return textOf(kind, value) ?? []
+        if (!isTaken(key)) return textOf(kind, value)
         const uri = kind === "resources" ? Fleet.scopedUri(backend, original) : undefined
         return uri === undefined ? [] : JSON.stringify({ ...value, uri })
       }).join(",")
     }
     const known = this.#entries.get(kind)
     if (known !== undefined) return known
-    const text = Array.from(own.values()).flatMap(({ value }) => textOf(kind, value) ?? []).join(",")
+    const text = Array.from(own.values(), ({ value }) => textOf(kind, value)).join(",")
     this.#entries.set(kind, text)
     return text
   }

@@ -36,7 +36,11 @@ const describe = (event: Event.Event, status: KnownStatus | undefined): Readonly
       ]
     }
     case "RuntimeLost":
-      return ["Lost", `generation ${event.generation}`, event.loss.message]
+      return [
+        event.loss.kind === "memory" ? "Restarting" : "Lost",
+        `generation ${event.generation}`,
+        event.loss.message
+      ]
     case "AttemptFailed":
       return [
         // The failed attempt was to replace a connection that still works.
@@ -46,6 +50,8 @@ const describe = (event: Event.Event, status: KnownStatus | undefined): Readonly
       ]
     case "RuntimeClosed":
       return event.outcome === "closed" ? undefined : ["Close", event.outcome, event.message ?? ""]
+    case "MemoryHigh":
+      return ["Memory is high", event.message]
     case "DiscoveryFailed":
       return ["Could not read the lists", event.message]
     case "KeepaliveChanged":

@@ -7,17 +7,19 @@ import * as StateFolder from "@mcp-lifeline/state/StateFolder"
 import type { Scope } from "effect"
 import { Clock, Effect, Logger, Redacted, Stream } from "effect"
 import { randomUUID } from "node:crypto"
-import { resolve } from "node:path"
+import { dirname, resolve } from "node:path"
 import type * as EventLog from "../api/EventLog.js"
 import * as Record from "../api/Record.js"
 import { inspector } from "../api/Tools.js"
 import * as Configuration from "../config/Configuration.js"
 import * as Demo from "../Demo.js"
 import { StartError } from "../Errors.js"
+import * as Events from "../events/Events.js"
 import * as PersistentSessions from "../http/PersistentSessions.js"
 import * as Token from "../http/Token.js"
 import * as ServerCache from "../known/ServerCache.js"
 import * as Output from "../Output.js"
+import { endLeft } from "../processRecords.js"
 import * as Proof from "../running/Proof.js"
 import * as RunningGateways from "../running/RunningGateways.js"
 import type { ClusterOptions } from "./ClusterOptions.js"
@@ -25,7 +27,6 @@ import * as Endpoint from "./Endpoint.js"
 import * as Heap from "./Heap.js"
 import * as JsonLog from "./JsonLog.js"
 import * as Lines from "./Lines.js"
-import * as OfferedTools from "./OfferedTools.js"
 import * as OtlpEndpoint from "./otlpEndpoint.js"
 import * as ServerPool from "./pool/ServerPool.js"
 import * as SeveralFleets from "./severalFleets.js"
@@ -80,7 +81,7 @@ const hint = ({ backend, pid }: { readonly backend: string; readonly pid: number
 /** Draws the table of backends in place. */
 const showTable = (fleet: Fleet.Fleet, demo: Demo.Demo | undefined, output: Output.Output) =>
   Effect.gen(function*() {
-    const statuses = yield* Effect.flatMap(fleet.backends, Effect.forEach(OfferedTools.counted))
+    const statuses = yield* Effect.flatMap(fleet.backends, Effect.forEach(({ status }) => status))
     const now = yield* Effect.clockWith((clock) => clock.currentTimeMillis)
     const width = yield* output.width
     const table = Table.render(statuses, { now, width, colour: output.colour })
@@ -168,6 +169,7 @@ const joined = (options: ClusterOptions, key: PersistentSessions.KeyOptions, id:
 
 const serve = (options: Options, record: Record.Record, output: Output.Output, replicaId: string | undefined) =>
   Effect.gen(function*() {
+    yield* endLeft
     const token = yield* Token.find(options)
     const replica = options.cluster === undefined
       ? undefined
@@ -180,6 +182,15 @@ const serve = (options: Options, record: Record.Record, output: Output.Output, r
       RunningGateways.explainPortInUse(options)
     )
     const { listener } = bound
+    const events = configuration === undefined || options.config === undefined
+      ? undefined
+      : yield* state(Events.make({
+        listener: configuration.onEvent,
+        cwd: dirname(resolve(options.config)),
+        gateway: { page: `${listener.url}/`, config: resolve(options.config) }
+      }))
+    record.servers.onState = (server, { history }) =>
+      events?.state(server, history.state ?? "", () => history.lastError?.message ?? "")
     const warning = replica === undefined && SeveralFleets.warning(options.sessionKey, configuration?.servers ?? [])
     if (warning) yield* Effect.logWarning(warning)
     const sessions = yield* state(PersistentSessions.make(options.sessionKey, replica?.records))
@@ -196,7 +207,9 @@ const serve = (options: Options, record: Record.Record, output: Output.Output, r
     )
     const { fleet } = servers.shared
     yield* record.follow(fleet)
-    if (configuration) yield* configuration.follow(servers)
+    if (configuration) {
+      yield* configuration.follow(servers, (server, state) => Effect.sync(() => events?.signIn(server, state)))
+    }
     const draw = output.live ? drawTable(fleet, demo, output) : demo ? printHints(fleet, demo, output) : Effect.void
     yield* draw.pipe(
       // A failure of the display does not stop the gateway.

@@ -4,8 +4,9 @@
 import type { ConnectReason, Status } from "@mcp-lifeline/core"
 import type { Resource, Tool } from "@modelcontextprotocol/sdk/types.js"
 import { remedy } from "../api/Remedy.js"
+import { shownState } from "../api/shownState.js"
 import { withoutOptions } from "../conversation/Advice.js"
-import { clean } from "../Text.js"
+import { bytes, clean, percent } from "../Text.js"
 
 /** The name of the tool. */
 export const toolName = "lifeline__status"
@@ -59,10 +60,13 @@ export interface ServerState {
 /** What the report says about one server. */
 interface ServerReport {
   readonly name: string
-  readonly state: "up" | "down" | "idle" | "off"
+  readonly state: "up" | "down" | "sign-in needed" | "idle" | "off"
   readonly since?: string
   readonly why?: string
   readonly next?: string
+  readonly memory?: string
+  readonly cpu?: string
+  readonly warning?: string
   readonly toDo?: string
 }
 
@@ -79,6 +83,13 @@ const isDown: ReadonlySet<string> = new Set(["Connecting", "Reconnecting", "Dorm
 /** The states in which a user or a program has switched a server off. */
 const isOff: ReadonlySet<string> = new Set(["Disconnected", "Disabling", "Disabled", "Closed"])
 
+/** What the processes of a server use, where that is measured. */
+const usageOf = ({ memoryLimit, usage }: Status): Pick<ServerReport, "memory" | "cpu" | "warning"> => ({
+  ...(usage === undefined ? {} : { memory: bytes(usage.memory) }),
+  ...(usage?.cpu === undefined ? {} : { cpu: percent(usage.cpu) }),
+  ...(memoryLimit?.warning === undefined ? {} : { warning: `it uses ${memoryLimit.warning}` })
+})
+
 const reportOf = (
   { isOff: isSwitchedOff = false, login, name, reason, since, status }: ServerState,
   now: number
@@ -88,17 +99,18 @@ const reportOf = (
     const toDo = "Nothing: each client has its own, which is started when this client needs it."
     return { name, state: "idle", toDo }
   }
-  const { lastError, nextAttemptAt, state } = status
+  const { lastError, nextAttemptAt, signIn, state } = status
   const toDo = remedy(state, reason, login)
   if (isOff.has(state)) return { name, state: "off", toDo }
-  if (!isDown.has(state)) {
+  const isSignInNeeded = shownState(state, signIn !== undefined) === "SignInNeeded"
+  if (!isDown.has(state) && !isSignInNeeded) {
     const todo = login === undefined ? {} : { toDo }
-    return { name, state: state === "Idle" ? "idle" : "up", ...todo }
+    return { name, state: state === "Idle" ? "idle" : "up", ...usageOf(status), ...todo }
   }
   const next = nextAttemptAt === undefined || login !== undefined ? undefined : Math.max(0, nextAttemptAt - now)
   return {
     name,
-    state: "down",
+    state: isSignInNeeded ? "sign-in needed" : "down",
     ...(since === undefined ? {} : { since: isoOf(since) }),
     ...(lastError === undefined ? {} : { why: clean(withoutOptions(lastError)) }),
     ...(next === undefined ? {} : { next: `next attempt in ${inWords(next)}` }),
@@ -106,10 +118,15 @@ const reportOf = (
   }
 }
 
-const lineOf = ({ name, next, since, state, toDo, why }: ServerReport, now: number): string => {
+const lineOf = (
+  { cpu, memory, name, next, since, state, toDo, warning, why }: ServerReport,
+  now: number
+): string => {
   const when = since === undefined ? "" : ` since ${since} (${inWords(now - Date.parse(since))})`
   const parts = [
     `${name}: ${state}${when}`,
+    ...(memory === undefined ? [] : [`${memory} of memory${cpu === undefined ? "" : `, ${cpu} of a core`}`]),
+    ...(warning === undefined ? [] : [`warning: ${warning}`]),
     ...(why === undefined ? [] : [`why: ${why}`]),
     ...(next === undefined ? [] : [next]),
     ...(toDo === undefined ? [] : [`to do for the user: ${toDo}`])
@@ -126,7 +143,7 @@ export interface Report {
 /** Makes the report. */
 export const report = (all: ReadonlyArray<ServerState>, now: number): Report => {
   const servers = all.map((state) => reportOf(state, now))
-  const down = servers.filter(({ state }) => state === "down").length
+  const down = servers.filter(({ state }) => state === "down" || state === "sign-in needed").length
   const head = servers.length === 0
     ? "There are no servers behind this gateway."
     : down === 0

@@ -2,8 +2,9 @@
  * Renders the backends of a fleet as a table for a terminal. Pure.
  */
 import type { Status } from "@mcp-lifeline/core"
+import { type ShownState, shownState } from "../api/shownState.js"
 import * as Grid from "../Grid.js"
-import { clean, span, until } from "../Text.js"
+import { bytes, clean, percent, span, until } from "../Text.js"
 
 /** How to draw the table. */
 export interface Options {
@@ -14,41 +15,64 @@ export interface Options {
   readonly colour: boolean
 }
 
-const colours: Readonly<Record<Status["state"], number>> = {
+const colours: Readonly<Record<ShownState, number>> = {
   Connected: 32,
   Idle: 36,
   Connecting: 33,
   Reconnecting: 33,
   Dormant: 35,
   PermanentlyFailed: 31,
+  SignInNeeded: 31,
   Disconnected: 31,
   Disabling: 90,
   Disabled: 90,
   Closed: 90
 }
 
-const head = ["backend", "state", "gen", "pid or URL", "tools", "up / next", "last error"] as const
 const stateColumn = 1
 const peerColumn = 3
-const errorColumn = 6
 
-/** The process id or the URL of a backend now. */
+/** The names of the columns. `hasUsage`: whether memory and processor time of any server are known. */
+const headOf = (hasUsage: boolean): ReadonlyArray<string> => [
+  ...["backend", "state", "gen", "pid or URL", "tools"],
+  ...(hasUsage ? ["memory", "cpu"] : []),
+  ...["up / next", "last error"]
+]
+
+/** `2 of 3 processes`: how many are connected. */
+export const processesOf = (processes: ReadonlyArray<{ readonly state: string }>): string =>
+  `${processes.filter(({ state }) => state === "Connected").length} of ${processes.length} processes`
+
+/** The process id or the URL of a backend now, or how many of its processes are connected. */
 export const peer = ({ peer, target, transport }: Pick<Status, "peer" | "target" | "transport">): string =>
-  peer?.pid !== undefined ? `pid ${peer.pid}` : peer?.url ?? (transport === "stdio" ? "" : target)
+  peer?.processes !== undefined
+    ? processesOf(peer.processes)
+    : peer?.pid !== undefined
+    ? `pid ${peer.pid}`
+    : peer?.url ?? (transport === "stdio" ? "" : target)
 
 /** The last error; with its age if the backend is connected, because the error is from before that, or from a call. */
-const lastError = ({ lastError, lastErrorAt, state }: Status, now: number): string =>
-  lastError === undefined || lastErrorAt === undefined || state !== "Connected"
+const lastError = ({ lastError, lastErrorAt, signIn, state }: Status, now: number): string =>
+  signIn !== undefined
+    ? signIn.message
+    : lastError === undefined || lastErrorAt === undefined || state !== "Connected"
     ? lastError ?? ""
     : `${span(now - lastErrorAt)} ago: ${lastError}`
 
-const cells = (status: Status, now: number): ReadonlyArray<string> =>
+const stateOf = ({ signIn, state }: Status): ShownState => shownState(state, signIn !== undefined)
+
+/** `152 MB` and `3%`, or nothing where that is not measured. */
+const usageOf = ({ usage }: Status): ReadonlyArray<string> =>
+  usage === undefined ? ["", ""] : [bytes(usage.memory), usage.cpu === undefined ? "" : percent(usage.cpu)]
+
+const cells = (status: Status, now: number, hasUsage: boolean): ReadonlyArray<string> =>
   [
     status.backend,
-    status.state,
+    stateOf(status),
     status.generation === 0 ? "" : String(status.generation),
     peer(status),
     status.catalog ? `${status.catalog.tools}${status.catalog.stale ? " (stale)" : ""}` : "",
+    ...(hasUsage ? usageOf(status) : []),
     status.state === "Connected" && status.connectedAt !== undefined
       ? `up ${span(now - status.connectedAt)}`
       : status.nextAttemptAt === undefined
@@ -57,20 +81,21 @@ const cells = (status: Status, now: number): ReadonlyArray<string> =>
     lastError(status, now)
   ].map(clean)
 
-/** The columns that may shrink, in this order, with their minimum width. */
-const shrinking = [[errorColumn, 24], [peerColumn, 12], [0, 8]] as const
-
 /** Colours a text by state. */
-export const paintState = (text: string, state: Status["state"]): string => `\u001B[${colours[state]}m${text}\u001B[39m`
+export const paintState = (text: string, state: ShownState): string => `\u001B[${colours[state]}m${text}\u001B[39m`
 
 /** A table that fits into the width. If the column of errors does not fit, the errors follow below the table. */
-export const render = (statuses: ReadonlyArray<Status>, { colour, now, width }: Options): string =>
-  Grid.render({
+export const render = (statuses: ReadonlyArray<Status>, { colour, now, width }: Options): string => {
+  const hasUsage = statuses.some(({ usage }) => usage !== undefined)
+  const head = headOf(hasUsage)
+  return Grid.render({
     head,
-    rows: statuses.map((status) => cells(status, now)),
-    shrinking,
+    rows: statuses.map((status) => cells(status, now, hasUsage)),
+    // In this order, with their minimum width.
+    shrinking: [[head.length - 1, 24], [peerColumn, 12], [0, 8]],
     paint: (text, row, column) => {
-      const state = statuses[row]?.state
-      return colour && state && column === stateColumn ? paintState(text, state) : text
+      const status = statuses[row]
+      return colour && status && column === stateColumn ? paintState(text, stateOf(status)) : text
     }
   }, width)
+}

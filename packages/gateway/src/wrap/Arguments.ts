@@ -1,6 +1,7 @@
 /**
  * The command line of `wrap`.
  */
+import { Check, Processes } from "@mcp-lifeline/core/internal"
 import * as CommandLine from "../commandLine/Command.js"
 import { client, methodOf } from "../sign-in/commands/Arguments.js"
 
@@ -9,6 +10,12 @@ export interface Command {
   readonly _tag: "Command"
   readonly command: string
   readonly args: ReadonlyArray<string>
+  /** The limit for its memory, as it is written. */
+  readonly maxMemory: string | undefined
+  /** How many processes of it run at the same time, of which each may get the next call. */
+  readonly processes: number | undefined
+  /** Whether it keeps nothing between calls. */
+  readonly stateless: boolean
 }
 
 /** A server at an address. */
@@ -53,6 +60,8 @@ export interface Wrap {
   readonly server: Command | Address
   readonly name: string | undefined
   readonly protocol: "auto" | "2025" | "2026" | undefined
+  /** Secrets from commands, each as `NAME=COMMAND`. */
+  readonly secrets: ReadonlyArray<string>
   /** Supervision options, each as `NAME=VALUE`. */
   readonly options: ReadonlyArray<string>
   /** Restart the server when files change: those of the glob, or those that its command line names. */
@@ -91,6 +100,16 @@ const ofUrl = {
   ),
   ...client,
   clientSecret: CommandLine.text("'${VARIABLE}'", "Its secret, from the environment.")
+}
+
+/** Options that apply only to a command. */
+const ofCommand = {
+  processes: CommandLine.integer(
+    "NUMBER",
+    "Run so many processes of the server, and give each call to the one that works on the fewest. Needs --stateless.",
+    [1, 64]
+  ),
+  stateless: CommandLine.flag("Declare that the server keeps nothing between calls.")
 }
 
 /** Options of `--http`. */
@@ -133,8 +152,22 @@ export const command = CommandLine.make({
       'An option of supervision, such as keepalive.interval=1min or timeouts.request=30s: one of those of "lifeline" in an '
         + "mcp.json."
     ),
+    secret: CommandLine.texts(
+      "'NAME=COMMAND'",
+      "Run this command before each start of the server, or each connection, and give the server what it writes: as the environment "
+        + "variable NAME, or as ${NAME} in a header. Without a shell."
+    ),
+    ...ofCommand,
     ...ofUrl,
     noBrowser: CommandLine.flag("Open no browser, as is the default."),
+    maxMemory: CommandLine.value(
+      "SIZE",
+      "For a command: restart the server, after a drain, when its processes use more memory than this, such as 512MB or 1GiB.",
+      (text, refuse) => {
+        const [problem] = Check.memory(text, [])
+        return problem === undefined ? text : refuse(problem.message)
+      }
+    ),
     watch: {
       help:
         "Restart the server when a file changes: in the folders of the files that its command line names, or that match GLOB.",
@@ -170,6 +203,7 @@ export const command = CommandLine.make({
         server,
         name: parsed.name,
         protocol: parsed.protocol,
+        secrets: parsed.secret,
         options: parsed.option,
         watch,
         http: http ? { port, hasToken: !noToken, tokenFile } : undefined,
@@ -182,7 +216,10 @@ export const command = CommandLine.make({
       if (command === "") refuse("give a URL, or -- and the command that starts the server")
       const urlOption = first(ofUrl)
       if (urlOption !== undefined) refuse(`${urlOption} is for a URL; a command has none`)
-      return wrapping({ _tag: "Command", command, args })
+      const { processes, stateless } = parsed
+      const [problem] = Processes.problems({ processes, stateless }, "add --stateless")
+      if (problem !== undefined) refuse(`--processes ${problem.message}`)
+      return wrapping({ _tag: "Command", command, args, maxMemory: parsed.maxMemory, processes, stateless })
     }
     if (!isUrl(url)) {
       refuse(`${url} is no command: if it is the address of a server, write http://${url} or https://${url}`)
@@ -191,6 +228,9 @@ export const command = CommandLine.make({
     if (!/^https?:\/\//i.test(url) || !URL.canParse(url)) {
       refuse(`${url} is not an address that begins with http:// or https://`)
     }
+    if (parsed.maxMemory !== undefined) refuse("--max-memory is for a command; the memory of a URL is not measured")
+    const commandOption = first(ofCommand)
+    if (commandOption !== undefined) refuse(`${commandOption} is for a command; a URL has no processes`)
     if (watch !== undefined) refuse("--watch is for a command; a URL has no files")
     return wrapping({
       _tag: "Address",

@@ -3,10 +3,11 @@
  * lists while the server is not connected, from the answers that the server gave earlier.
  */
 import type { Backend, Status } from "@mcp-lifeline/core"
-import { firstOf, stateOf } from "@mcp-lifeline/core/internal"
+import { firstOf, runsTasks, stateOf } from "@mcp-lifeline/core/internal"
 import type { ClientRequest, Introduction } from "@mcp-lifeline/protocol"
 import { asItComes, Incoming, JsonRpc, JsonRpcError, ListChanges, Meta } from "@mcp-lifeline/protocol"
 import { isList, type ListMethod, lists as fields } from "@mcp-lifeline/protocol/listMethods"
+import * as TaskMarks from "@mcp-lifeline/protocol/TaskMarks"
 import type {
   JSONRPCNotification,
   JSONRPCRequest,
@@ -323,7 +324,7 @@ export class Bridge {
           const page = (yield* backend.request(method, cursor === undefined ? {} : { cursor: cursor as string }, {
             resultSchema: asItComes as never
           })) as unknown as Result
-          pages.push(page)
+          pages.push(runsTasks(backend) ? TaskMarks.list(page) : page)
           cursor = page["nextCursor"]
         } while (cursor !== undefined && pages.length < maxPages)
         if (this.#cache?.update(method, pages) === true) {

@@ -2,14 +2,15 @@
  * Makes the connector of the wrapped server, and its sign-in.
  */
 import { ServerName } from "@mcp-lifeline/config"
-import type { Connector } from "@mcp-lifeline/core"
+import type { ByteSize, ConnectError, Connector } from "@mcp-lifeline/core"
 import type * as SignIn from "@mcp-lifeline/sign-in/SignIn"
 import type { StateFolder } from "@mcp-lifeline/state/StateFolder"
 import * as UserFile from "@mcp-lifeline/state/UserFile"
-import { StdioConnector } from "@mcp-lifeline/transport-stdio"
+import { SecretCommand, StdioConnector } from "@mcp-lifeline/transport-stdio"
 import type { Scope } from "effect"
-import { Effect, Redacted } from "effect"
+import { Effect, Record, Redacted } from "effect"
 import { UsageError } from "../Errors.js"
+import { processRecords } from "../processRecords.js"
 import { optionNames } from "../sign-in/optionNames.js"
 import type { Address, Command, Wrap } from "./Arguments.js"
 
@@ -37,14 +38,42 @@ const expanded = (text: string, what: string, env: NodeJS.ProcessEnv): string =>
   return result + text.slice(from)
 }
 
+/** What reads each secret, by the name of its variable. */
+type Secrets = Readonly<Record<string, Effect.Effect<Redacted.Redacted, ConnectError>>>
+
+/** Reads what `--secret` says. Messages may show only the name, because the arguments of the command may be a secret. */
+const secretsOf = (lines: ReadonlyArray<string>): Secrets =>
+  Object.fromEntries(lines.map((line) => {
+    const [, name, command = ""] = /^([A-Za-z_]\w*)=(.*)$/s.exec(line) ?? []
+    if (name === undefined) throw new UsageError({ message: "a secret is not written as NAME=COMMAND" })
+    if (command.trim() === "") {
+      throw new UsageError({ message: `the secret ${name} has no command; write ${name}=COMMAND` })
+    }
+    return [name, SecretCommand.make(SecretCommand.ofLine(command))]
+  }))
+
+type Header = Redacted.Redacted | Effect.Effect<Redacted.Redacted, ConnectError>
+
 /** Reads a header line. Messages may show only the name, because the value may be a secret. */
-const header = (line: string, env: NodeJS.ProcessEnv): readonly [string, Redacted.Redacted] => {
+const header = (line: string, env: NodeJS.ProcessEnv, secrets: Secrets): readonly [string, Header] => {
   const colon = line.indexOf(":")
   const name = line.slice(0, Math.max(0, colon)).trim()
   if (name === "" || /\s/.test(name)) {
     throw new UsageError({ message: "a header is not written as NAME: VALUE" })
   }
-  return [name, Redacted.make(expanded(line.slice(colon + 1).trim(), `the header ${name}`, env))]
+  const text = line.slice(colon + 1).trim()
+  const value = (variables: NodeJS.ProcessEnv) => Redacted.make(expanded(text, `the header ${name}`, variables))
+  const used = Record.filter(secrets, (_, secret) => text.includes(`\${${secret}}`))
+  if (Record.isEmptyRecord(used)) return [name, value(env)]
+  // Complains at once about a variable that is not set.
+  value({ ...env, ...Record.map(used, () => "") })
+  return [
+    name,
+    Effect.map(
+      Effect.all(used, { concurrency: "unbounded" }),
+      (found) => value({ ...env, ...Record.map(found, (one) => Redacted.value(one)) })
+    )
+  ]
 }
 
 const textOf = (option: string, file: string): Effect.Effect<string, UsageError> =>
@@ -68,7 +97,8 @@ const isAuthorization = ([name]: readonly [string, unknown]): boolean => name.to
 
 const overHttp = (
   server: Address,
-  protocol: Wrap["protocol"]
+  protocol: Wrap["protocol"],
+  secrets: ReadonlyArray<string>
 ): Effect.Effect<Server, UsageError, Scope.Scope | StateFolder> =>
   Effect.gen(function*() {
     const lines = [...yield* linesOf(server.headerFile), ...server.headers]
@@ -76,7 +106,13 @@ const overHttp = (
     const { HttpConnector } = yield* Effect.promise(() => import("@mcp-lifeline/transport-http"))
     const wrong = (cause: unknown): UsageError =>
       cause instanceof UsageError ? cause : new UsageError({ message: (cause as Error).message })
-    const headers = yield* Effect.try({ try: () => lines.map((line) => header(line, process.env)), catch: wrong })
+    const headers = yield* Effect.try({
+      try: () => {
+        const readings = secretsOf(secrets)
+        return lines.map((line) => header(line, process.env, readings))
+      },
+      catch: wrong
+    })
     // With credentials of the user, there is no sign-in.
     const signIn = headers.some(isAuthorization) ? undefined : yield* signInTo(server)
     const connector = yield* Effect.try({
@@ -130,27 +166,32 @@ const signInTo = ({ account, browser, client, url }: Address) =>
   })
 
 const stdioConnector = (
-  { args, command }: Command,
+  { args, command, maxMemory, processes, stateless }: Command,
   protocol: Wrap["protocol"],
+  secrets: ReadonlyArray<string>,
   stderr: (line: string) => void
 ): Connector =>
   StdioConnector.make({
     command,
     args,
+    env: secretsOf(secrets),
     ...graces,
     maxMessageBytes,
+    ...(maxMemory === undefined ? {} : { maxMemory: maxMemory as ByteSize }),
+    processes,
+    stateless,
     inheritEnv: true,
     stderr,
     ...(protocol === undefined ? {} : { protocol: protocol as "2025" | "2026" })
-  })
+  }, processRecords())
 
 /** Makes the connector and the sign-in of a server. `stderr` gets what a process writes there. */
 export const make = (
-  { protocol, server }: Wrap,
+  { protocol, secrets, server }: Wrap,
   stderr: (line: string) => void
 ): Effect.Effect<Server, UsageError, Scope.Scope | StateFolder> =>
-  server._tag === "Address" ? overHttp(server, protocol) : Effect.try({
-    try: () => ({ connector: stdioConnector(server, protocol, stderr), signIn: undefined }),
+  server._tag === "Address" ? overHttp(server, protocol, secrets) : Effect.try({
+    try: () => ({ connector: stdioConnector(server, protocol, secrets, stderr), signIn: undefined }),
     catch: (cause) => new UsageError({ message: (cause as Error).message })
   })
 

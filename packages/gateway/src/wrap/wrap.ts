@@ -15,6 +15,7 @@ import type { Client } from "../conversation/introductions.js"
 import { StartError, type UsageError } from "../Errors.js"
 import * as Fibers from "../Fibers.js"
 import * as ServerCache from "../known/ServerCache.js"
+import { endLeft } from "../processRecords.js"
 import * as StandardError from "../StandardError.js"
 import type { Http, Wrap } from "./Arguments.js"
 import { Bridge, type Options as BridgeOptions } from "./Bridge.js"
@@ -345,6 +346,7 @@ const readPolicy = ({ options }: Wrap, connector: Connector): Effect.Effect<Poli
 /** Runs `wrap` until the host closes its end, or, with `--http`, until it is interrupted. */
 export const run = (wrap: Wrap): Effect.Effect<void, StartError | UsageError, Scope.Scope | StateFolder> =>
   Effect.gen(function*() {
+    yield* endLeft
     const name = Server.nameOf(wrap)
     const { connector, signIn } = yield* Server.make(wrap, StandardError.write)
     const policy = yield* readPolicy(wrap, connector)

@@ -137,4 +137,33 @@ describe("the history of a server", () => {
       const hour = 3_600_000
       expect(Timeline.summary(records.of("one")?.history.changes ?? [], hour, 3 * 60_000).losses).toBe(2)
     }))
+
+  it.scoped("[S13] a runtime has what its processes use while it is connected; measurements are passed on", () =>
+    Effect.gen(function*() {
+      const passed: Array<number> = []
+      const records = new ServerRecords({
+        observe: () => ({
+          event: () => {},
+          beat: () => {},
+          breakerOpened: () => {},
+          hasSpans: false,
+          call: () => ({ attempt: () => undefined, end: () => {} }),
+          usage: (_, { memory }) => void passed.push(memory)
+        })
+      })
+      const connector = ScriptedConnector.make({ overlap: false })
+      const backend = yield* Effect.provideService(
+        Backend.make("one", { connector, reconnect: { initialDelay: "1 hour" } }),
+        Telemetry.Current,
+        records.ofGroup()
+      )
+      yield* backend.firstOutcome
+      const usage = () => records.of("one")?.runtimes.map(({ usage }) => usage?.memory)
+      connector.current.use(5)
+      expect(usage()).toEqual([5])
+      connector.current.lose()
+      yield* TestClock.adjust("1 second")
+      expect(usage()).toEqual([undefined])
+      expect(passed).toEqual([5])
+    }))
 })

@@ -21,7 +21,9 @@ describe("an envFile", () => {
       const [problems, [entry]] = yield* Backends.completed(entries, path)
       expect(problems).toEqual([])
       const env = entry?.server._tag === "Stdio" ? entry.server.env : {}
-      expect(Object.entries(env).map(([name, value]) => [name, value === null ? null : Redacted.value(value)])).toEqual(
+      expect(
+        Object.entries(env).map(([name, value]) => [name, Redacted.isRedacted(value) ? Redacted.value(value) : value])
+      ).toEqual(
         [
           ["ONE", "1"],
           ["TWO", "C:\\notes\\new"],

@@ -38,9 +38,9 @@ export interface Program {
   readonly ended: Effect.Effect<Ended>
 }
 
-/** What a program has written to standard error, but for the warning that a tool of the demo's servers needs tasks. */
+/** What a program has written to standard error. */
 export const complaints = (program: Program): ReadonlyArray<string> =>
-  program.stderr().split("\n").filter((line) => line !== "" && !line.includes("is not offered: it runs only as a task"))
+  program.stderr().split("\n").filter((line) => line !== "")
 
 /** The process of a demo backend that a gateway has named last; waits for one that is not `before`. */
 export const processOf = (program: Program, backend: string, before?: number): Effect.Effect<number> =>

@@ -1,5 +1,5 @@
 /** A host in this process, in front of one wrapped server. */
-import { Backend, type Policy } from "@mcp-lifeline/core"
+import { Backend, type Connector, type Policy } from "@mcp-lifeline/core"
 import { EraRouter } from "@mcp-lifeline/http-server/EraRouter"
 import * as messages from "@mcp-lifeline/http-server/messages"
 import { ClientRequests, type Responder } from "@mcp-lifeline/protocol"
@@ -14,10 +14,15 @@ import * as RawServer from "./RawServer.js"
 export interface Options {
   readonly bridge?: Partial<BridgeOptions>
   readonly policy?: Policy.PolicyOptions
+  /** The server. Default: one in this process that gives the answers. */
+  readonly connector?: Connector
 }
 
 /** What the host says goes to `receive`, what it is told is in `said`. */
-export const make = (answer: RawServer.Answer, { bridge, policy }: Options = {}) =>
+export const make = (
+  answer: RawServer.Answer,
+  { bridge, connector = RawServer.connector(answer), policy }: Options = {}
+) =>
   Effect.gen(function*() {
     const fibers = yield* Fibers.make()
     const scope = yield* Effect.scope
@@ -35,7 +40,7 @@ export const make = (answer: RawServer.Answer, { bridge, policy }: Options = {})
           Backend.make("raw", {
             discovery: { mode: "learn" },
             ...policy,
-            connector: incoming.around(RawServer.connector(answer)),
+            connector: incoming.around(connector),
             clientInfo,
             capabilities
           }).pipe(

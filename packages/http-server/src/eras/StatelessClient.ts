@@ -185,7 +185,8 @@ export class StatelessClient {
       reply(request, {
         resultType: "complete",
         supportedVersions: [Era.statelessVersion],
-        capabilities,
+        // Without sessions, tasks are an extension.
+        capabilities: { ...capabilities, tasks: undefined },
         ...(instructions === undefined ? {} : { instructions }),
         ttlMs: 0,
         cacheScope: "private",

@@ -23,9 +23,10 @@ export const withCapabilities = <A extends Readonly<Record<string, unknown>>>(pa
     ? { ...params, _meta: { ...Meta.of(params), [Meta.keys.clientCapabilities]: capabilities } }
     : params
 
-/** The params to pass on. Progress gets the number of the call as its token: the client's own one changes when it brings input. */
+/** The params to pass on, without the wish for a task, which only sessions have. Progress gets the number of the call as its token: the client's own one changes when it brings input. */
 export const forwardedParams = (params: NonNullable<JSONRPCRequest["params"]>, progressToken: number) => {
-  const passed = withCapabilities(Meta.passedOn(params), Meta.of(params)[Meta.keys.clientCapabilities])
+  const { task: _, ...given } = params
+  const passed = withCapabilities(Meta.passedOn(given), Meta.of(params)[Meta.keys.clientCapabilities])
   const meta = Meta.of(passed)
   return meta["progressToken"] === undefined ? passed : { ...passed, _meta: { ...meta, progressToken } }
 }
@@ -34,9 +35,9 @@ export const forwardedParams = (params: NonNullable<JSONRPCRequest["params"]>, p
 export const isInputRequired = (result: Readonly<Record<string, unknown>>): boolean =>
   result["resultType"] === "input_required"
 
-/** A result in the form of 2026-07-28. A request for input of a server without sessions passes unchanged. */
+/** A result in the form of 2026-07-28. A request for input of a server without sessions passes unchanged, and so does a task. */
 export const completeResult = (method: string, result: Readonly<Record<string, unknown>>) =>
-  isInputRequired(result) ? Meta.passedOn(result) : {
+  isInputRequired(result) || result["resultType"] === "task" ? Meta.passedOn(result) : {
     ...(isCacheable(method) ? { ttlMs: 0, cacheScope: "private" } : {}),
     ...Meta.passedOn(result),
     resultType: "complete"

@@ -49,7 +49,11 @@ const make = ({ answer = () => undefined, isAtOnce = false, isShared = false, re
   const stateless: StatelessClient = new StatelessClient({
     name: "a server",
     isShared,
-    session: { receive, request: take, introduce: () => Promise.resolve(introduction as never) }
+    session: {
+      receive,
+      request: take,
+      introduce: () => Promise.resolve({ ...introduction, capabilities: { ...capabilities, tasks: {} } } as never)
+    }
   })
   const requests = new ClientRequests()
   const responder = hearing((message) => written.push(message))
@@ -104,6 +108,18 @@ const listen = (...uris: ReadonlyArray<string>) => ({
 })
 
 const acknowledged = "notifications/subscriptions/acknowledged"
+
+describe("tasks of a session", () => {
+  it("[C17] are neither announced to a client without one, nor begun because it wishes so", async () => {
+    const { about, request, sent } = make()
+    request("server/discover")
+    await turn()
+    expect(JSON.parse(JSON.stringify(about("h1")[0].result.capabilities))).toEqual(capabilities)
+    request("tools/call", { name: "long", task: { ttl: 1 } })
+    expect(sent("tools/call")[0].params).toMatchObject({ name: "long" })
+    expect(sent("tools/call")[0].params).not.toHaveProperty("task")
+  })
+})
 
 describe("a session that is refused", () => {
   it.each([false, true])(

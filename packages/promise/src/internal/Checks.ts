@@ -14,11 +14,11 @@ import type {
   OfficialOptions,
   ServerRequestHandlers,
   SignalOptions,
-  TelemetryOptions,
   TransportOptions
 } from "../Options.js"
 import type { SessionCallOptions } from "../Session.js"
 import type { SignInClient, SignInOptions } from "../SignInOptions.js"
+import type { TelemetryOptions } from "../TelemetryOptions.js"
 import { fromError } from "./Failure.js"
 
 const signal = Check.is(

@@ -1,7 +1,7 @@
 /**
  * The servers of a fleet's configuration, each prepared once.
  */
-import type { Backend } from "@mcp-lifeline/core"
+import { type Backend, Policy } from "@mcp-lifeline/core"
 import type { Problem } from "@mcp-lifeline/core/internal"
 import { Incoming } from "@mcp-lifeline/protocol"
 import { Equal, Redacted } from "effect"
@@ -92,12 +92,14 @@ export class ConfiguredServers {
   } {
     this.#planned = new Map()
     const next = new Map<string, ConfiguredServer>()
-    for (const [name, server] of Servers.readAll(config, this.#options, problems)) {
+    const servers = Servers.readAll(config, this.#options, problems)
+    const options = { ...this.#options, ...Policy.forAll(Policy.pick(this.#options)) } as FleetOptions
+    for (const [name, server] of servers) {
       const copied = copy(server)
       const before = this.#current.get(name)
       if (before !== undefined && same(before.copied, copied)) next.set(name, before)
       else {
-        const prepared = Servers.prepare(name, server, this.#options, this.#incoming(name))
+        const prepared = Servers.prepare(name, server, options, this.#incoming(name))
         if (this.#ownerOf !== undefined) prepared.signIn?.own(this.#ownerOf(name))
         next.set(name, { copied, prepared })
       }

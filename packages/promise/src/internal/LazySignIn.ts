@@ -44,6 +44,7 @@ export class LazySignIn {
       renew: (refusal, fetch) =>
         Effect.flatMap(this.#signIn, ({ authorization }) => authorization.renew(refusal, fetch)),
       isChosen: (address) => this.#loaded?.authorization.isChosen?.(address) === true,
+      needed: () => this.#loaded?.authorization.needed?.(),
       isRunning: () => this.#loaded?.authorization.isRunning() === true
     }
   }

@@ -6,8 +6,9 @@ import type { Backend, ConnectError as CoreConnectError, Connector } from "@mcp-
 import { Policy } from "@mcp-lifeline/core"
 import { Check, Problem } from "@mcp-lifeline/core/internal"
 import { Incoming, SdkConnection, TransportConnector } from "@mcp-lifeline/protocol"
+import * as ProcessRecords from "@mcp-lifeline/state/ProcessRecords"
 import { type Authorization, HttpConnector } from "@mcp-lifeline/transport-http"
-import { StdioConnector } from "@mcp-lifeline/transport-stdio"
+import { LeftContainer, SecretCommand, StdioConnector } from "@mcp-lifeline/transport-stdio"
 import { Effect, Predicate, Struct } from "effect"
 import type { CommonOptions, ConnectOptions, FleetOptions, Server, StdioServer, TransportServer } from "../Options.js"
 import * as Checks from "./Checks.js"
@@ -33,10 +34,11 @@ interface Adapter {
 const adapterOf = (reach: Reach, authorization?: Authorization): Adapter => {
   switch (reach._tag) {
     case "Http": {
-      const { _tag, dispatcher, headerProvider, http, ...others } = reach
+      const { _tag, dispatcher, headerProvider, headers, http, ...others } = reach
       const options: HttpConnector.Options = {
         ...http,
         ...others,
+        headers: SecretCommand.effects(headers),
         authorization,
         dispatcher: dispatcher as HttpConnector.Options["dispatcher"],
         headerProvider: headerProvider && (async () => McpConfig.secretsOf(await headerProvider()))
@@ -47,14 +49,19 @@ const adapterOf = (reach: Reach, authorization?: Authorization): Adapter => {
       }
     }
     case "Stdio": {
-      const { _tag, envFile, stdio, ...others } = reach
-      const options: StdioConnector.Options = { ...stdio, ...others }
+      const { _tag, env, envFile, stdio, ...others } = reach
+      const options: StdioConnector.Options = { ...stdio, ...others, env: SecretCommand.effects(env) }
       const file = {
         path: ["envFile"],
         message: "names a file, which only the gateway reads; give its variables in env"
       }
       return {
-        make: () => StdioConnector.make(options),
+        make: () => {
+          const records = ProcessRecords.ofUser(LeftContainer.end)
+          // Others may have left something, also if this program records nothing.
+          void records.endLeft()
+          return StdioConnector.make(options, records)
+        },
         problems: () => [
           ...envFile === undefined ? [] : [file],
           ...Problem.below(["stdio"], StdioConnector.problems(options))
@@ -217,9 +224,9 @@ const observed = (connector: Connector, observer: {
   connect: (options) =>
     connector.connect({
       ...options,
-      onAttempt: (describe) => {
+      onAttempt: (describe, isSigningIn) => {
         observer.attempted(describe)
-        options.onAttempt?.(describe)
+        options.onAttempt?.(describe, isSigningIn)
       }
     }).pipe(
       Effect.tapBoth({

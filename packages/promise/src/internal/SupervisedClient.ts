@@ -6,7 +6,7 @@
  * backend makes the handshakes.
  */
 import type { Method } from "@mcp-lifeline/core"
-import { start } from "@mcp-lifeline/core/internal"
+import { runsTasks, start } from "@mcp-lifeline/core/internal"
 import type { Status } from "@mcp-lifeline/core/types"
 import type { Incoming, Introduction } from "@mcp-lifeline/protocol"
 import { ListChanges } from "@mcp-lifeline/protocol"
@@ -242,3 +242,19 @@ for (const name of forwarded) {
   }
   Object.defineProperty(SupervisedClient.prototype, name, { value, writable: true, configurable: true })
 }
+
+/** What the official Client, in private, refuses to call: tools that require a task. */
+const { isToolTaskRequired } = SdkClient.prototype as unknown as {
+  readonly isToolTaskRequired?: (this: SdkClient, name: string) => boolean
+}
+
+Object.defineProperty(SupervisedClient.prototype, "isToolTaskRequired", {
+  value(this: SupervisedClient, name: string): boolean {
+    const backend = this.supervision.source.backend()
+    // Lifeline runs the task.
+    if (backend === undefined || runsTasks(backend)) return false
+    return isToolTaskRequired?.call(this, name) === true
+  },
+  writable: true,
+  configurable: true
+})

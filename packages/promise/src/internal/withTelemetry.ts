@@ -5,7 +5,7 @@ import { Telemetry } from "@mcp-lifeline/core"
 import type { Providers } from "@mcp-lifeline/opentelemetry/providers"
 import { Effect } from "effect"
 import { ConfigError } from "../Errors.js"
-import type { TelemetryOptions } from "../Options.js"
+import type { TelemetryOptions } from "../TelemetryOptions.js"
 
 /**
  * Returns a function that reports everything that an effect makes to the providers of the options. Rejects with ConfigError if OpenTelemetry's

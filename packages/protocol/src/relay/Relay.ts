@@ -3,7 +3,7 @@
  * messages to the client. Results and parameters pass unchanged; the client decodes them.
  */
 import type { Backend, CallError, Method, ServerNotification } from "@mcp-lifeline/core"
-import { Nesting, start } from "@mcp-lifeline/core/internal"
+import { Nesting, runsTasks, start } from "@mcp-lifeline/core/internal"
 import type { Transport } from "@modelcontextprotocol/sdk/shared/transport.js"
 import type {
   JSONRPCMessage,
@@ -19,6 +19,7 @@ import { Effect, Exit, FiberId } from "effect"
 import { constant } from "effect/Function"
 import { type Answer, type ClientRequest, type Fate, type Responder, responseOf, type Work } from "./ClientRequest.js"
 import * as JsonRpcError from "./JsonRpcError.js"
+import * as TaskMarks from "./TaskMarks.js"
 
 /** Gives a client a message. If this throws, calls the client's `onerror`. */
 export const deliver = (client: Pick<Transport, "onerror" | "onmessage">, message: JSONRPCMessage): void => {
@@ -105,7 +106,7 @@ export interface Options {
 export interface Forwarded {
   /** The params for the server. Default: those of the request. */
   readonly params?: JSONRPCRequest["params"]
-  /** Whether a tool call has the time limit of the backend's options. Otherwise it has none. */
+  /** Whether a tool call has the time limit of the backend's options. Otherwise it has only that of its tool (`tools`), if there is one. */
   readonly isBounded: boolean
   /** Whether the request does not wait for a connection, even if the backend's options allow this. */
   readonly failFast?: boolean | undefined
@@ -159,7 +160,7 @@ export class Relay {
     const progressToken = params?._meta?.progressToken
     const call = new Call()
     const options: Backend.CallOptions = {
-      timeout: hasOwnTime(request.method) && !isBounded ? Number.POSITIVE_INFINITY : undefined,
+      defaultTimeout: hasOwnTime(request.method) && !isBounded ? Number.POSITIVE_INFINITY : undefined,
       resetTimeoutOnProgress: progressToken === undefined ? undefined : true,
       onprogress: progressToken === undefined ? undefined : (progress) => {
         if (call.isStopped) return
@@ -189,8 +190,11 @@ export class Relay {
     const { method } = request
     this.methods.add(method)
     request.work = call
+    let asked: Backend.Backend | undefined
     const settle = (exit: Exit.Exit<unknown, unknown>): void => {
-      if (!request.isOver) answered(this.#answerOf(call, exit))
+      if (request.isOver) return
+      const isMarked = method === "tools/list" && asked !== undefined && runsTasks(asked)
+      answered(this.#answerOf(call, isMarked ? Exit.map(exit, TaskMarks.list) : exit))
     }
     const run = (rest: Effect.Effect<unknown, unknown>): void => {
       if (Exit.isExit(rest)) return settle(rest as Exit.Exit<unknown, unknown>)
@@ -199,6 +203,7 @@ export class Relay {
     }
     const backend = target.backend?.()
     const begin = (backend: Backend.Backend, next: typeof run): void => {
+      asked = backend
       call.cancel = start(backend, method as Method, params as never, options, next)
     }
     if (backend !== undefined) return begin(backend, run)

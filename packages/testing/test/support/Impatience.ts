@@ -25,11 +25,14 @@ export const lastArguments = (server: Server): ReadonlyArray<string> =>
  */
 export const patience = 2500
 
-/** No heartbeat finds what a call does not find, and no limit of ours ends a call. Two probes are enough. */
+/**
+ * No heartbeat finds what a call does not find, and no limit of ours ends a call. Two probes are enough. On a busy machine a probe may be over
+ * before `ReplacedServer` has seen it; then the attempt to connect asks the stopped process, and the one after it finds the next.
+ */
 export const settings = {
   keepalive: { method: "none", timeout: 1000, suspectInterval: 100 },
   health: { failureThreshold: 2 },
-  timeouts: { connect: "2 minutes", request: "10 minutes" }
+  timeouts: { connect: "20 seconds", request: "10 minutes" }
 } as const
 
 /** The same as arguments of `wrap`, which has no limit for calls anyway. */
@@ -38,7 +41,7 @@ export const asArguments: ReadonlyArray<string> = [
   "keepalive.timeout=1s",
   "keepalive.suspectInterval=100ms",
   "health.failureThreshold=2",
-  "timeouts.connect=2min"
+  "timeouts.connect=20s"
 ].flatMap((one) => ["--option", one])
 
 /** A caller who waits no longer than that. */

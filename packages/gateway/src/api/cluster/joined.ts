@@ -48,7 +48,12 @@ const mostUrgent = (all: ReadonlyArray<Saying>): Saying | undefined =>
   )
 
 /** It is not connected, and should be. */
-export const needsHelp: ReadonlySet<Server["state"]> = new Set(["PermanentlyFailed", "Dormant", "Reconnecting"])
+export const needsHelp: ReadonlySet<Server["state"]> = new Set([
+  "PermanentlyFailed",
+  "SignInNeeded",
+  "Dormant",
+  "Reconnecting"
+])
 
 const errorOf = ({ lastError }: Server): string => lastError === undefined ? "" : `: ${lastError.message}`
 
@@ -99,6 +104,19 @@ const runtimes = (all: ReadonlyArray<Saying>): NonNullable<Server["runtimesBySta
   return counts
 }
 
+/** What the servers of clients use on all replicas. */
+const usages = (all: ReadonlyArray<Saying>): Pick<Server, "usage"> => {
+  const measured = all.flatMap(({ server: { usage } }) => usage ?? [])
+  if (measured.length === 0) return {}
+  const shares = measured.flatMap(({ cpuPercent }) => cpuPercent ?? [])
+  return {
+    usage: {
+      memoryBytes: measured.reduce((sum, { memoryBytes }) => sum + memoryBytes, 0),
+      cpuPercent: shares.length === 0 ? null : shares.reduce((sum, one) => sum + one, 0)
+    }
+  }
+}
+
 const serverOf = (parts: ReadonlyArray<Part>, name: string): ReadonlyArray<Server> => {
   const all = sayings(parts, name)
   const owner = ownerOf(parts, name)
@@ -110,7 +128,7 @@ const serverOf = (parts: ReadonlyArray<Part>, name: string): ReadonlyArray<Serve
   return [{
     ...server,
     ...(owning?.server.owner === undefined ? {} : { owner: owning.server.owner }),
-    ...(server.runtimesByState === undefined ? {} : { runtimesByState: runtimes(reached) }),
+    ...(server.runtimesByState === undefined ? {} : { runtimesByState: runtimes(reached), ...usages(reached) }),
     calls: {
       total: total(all, ({ calls }) => calls.total),
       failed: total(all, ({ calls }) => calls.failed),

@@ -5,7 +5,7 @@ import { clean, element, setText, show } from "./dom.mjs"
 import { eventLine } from "./Events.mjs"
 import * as Gateway from "./Gateway.mjs"
 import { ownerOf } from "./Replicas.mjs"
-import { moment, number, plural, stateName } from "./words.mjs"
+import { bytes, moment, number, percent, plural, stateName } from "./words.mjs"
 
 /** @typedef {import("./types.d.ts").ServerStatus} ServerStatus */
 
@@ -20,9 +20,30 @@ const labels = /** @type {const} */ ([
   "Sessions",
   "Runs on",
   "Offers",
+  "Processes",
+  "Memory",
+  "Processor",
   "Last error",
   "Warnings"
 ])
+
+/** `1: connected, pid 4711, 2 in flight`. @param {NonNullable<ServerStatus["processes"]>[number]} process */
+const processOf = ({ inFlight, number, pid, state }) =>
+  [
+    `${number}: ${stateName(state)}`,
+    ...(pid === undefined ? [] : [`pid ${pid}`]),
+    ...(inFlight === 0 ? [] : [`${inFlight} in flight`])
+  ].join(", ")
+
+/** `152 MB, limit 1 GB, restarted 2 times because of it`. @param {ServerStatus} server */
+const memoryOf = ({ memoryLimit, usage }) =>
+  [
+    ...(usage === undefined ? [] : [bytes(usage.memoryBytes)]),
+    ...(memoryLimit === undefined ? [] : [`limit ${bytes(memoryLimit.bytes)}`]),
+    ...(memoryLimit === undefined || memoryLimit.restarts === 0
+      ? []
+      : [`restarted ${plural(memoryLimit.restarts, "time")} because of it`])
+  ].join(", ")
 
 /** The part of a row that opens. Made when it is opened for the first time: most rows never are. */
 export class Details {
@@ -89,6 +110,10 @@ export class Details {
         )
         + (server.stale ? " (stale: read before the connection was lost)" : "")
     )
+    this.#fact("Processes", (server.processes ?? []).map(processOf).join("; "))
+    this.#fact("Memory", memoryOf(server))
+    const cpu = server.usage?.cpuPercent ?? null
+    this.#fact("Processor", cpu === null ? "" : `${percent(cpu)} of one core`)
     this.#fact("Last error", lastError === undefined ? "" : moment(lastError.at, Date.now()))
     this.#fact("Warnings", warnings.map((one) => clean(one, 300)).join("; "))
     void this.#readMore(server)
@@ -138,10 +163,16 @@ export class Details {
 
   /** @param {ReadonlyArray<import("./types.d.ts").Runtime>} runtimes */
   #showRuntimes(runtimes) {
-    this.#showItems("runtime", runtimes, ({ generation, number, replica, since, state }) => [
+    this.#showItems("runtime", runtimes, ({ generation, number, replica, since, state, usage }) => [
       element("code", {}, replica === undefined ? `#${number}` : `${clean(replica, 40)} #${number}`),
       ` ${stateName(state)} `,
-      element("span", {}, `since ${moment(since, Date.now())}, generation ${generation}`)
+      element(
+        "span",
+        {},
+        `since ${moment(since, Date.now())}, generation ${generation}${
+          usage === undefined ? "" : `, ${bytes(usage.memoryBytes)}`
+        }`
+      )
     ])
   }
 

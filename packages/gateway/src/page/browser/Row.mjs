@@ -6,7 +6,18 @@ import { Details } from "./Details.mjs"
 import { clean, element, setAttribute, setText, show } from "./dom.mjs"
 import * as Shapes from "./Shapes.mjs"
 import * as Timeline from "./Timeline.mjs"
-import { conditionOf, duration, longDuration, millis, moment, number, perClient, plural, stateName } from "./words.mjs"
+import {
+  bytes,
+  conditionOf,
+  duration,
+  longDuration,
+  millis,
+  moment,
+  number,
+  perClient,
+  plural,
+  stateName
+} from "./words.mjs"
 
 /** @typedef {import("./types.d.ts").ServerStatus} ServerStatus */
 
@@ -97,7 +108,8 @@ export class Row {
     if (encoded === this.#encoded) return
     this.#encoded = encoded
     this.#server = server
-    const { calls, counts, lastError, login, owner, runtimesByState, server: info, stale, state, transport } = server
+    const { calls, counts, lastError, login, owner, runtimesByState, server: info, stale, state, transport, usage } =
+      server
     const condition = login === undefined ? conditionOf(state) : "down"
     setAttribute(this.node, "data-condition", condition)
     Shapes.setCondition(this.#mark, condition)
@@ -108,6 +120,7 @@ export class Row {
       this.#about,
       [
         owner === undefined ? transport : `${transport} on ${owner.replica}`,
+        ...(usage === undefined ? [] : [bytes(usage.memoryBytes)]),
         ...(info === null ? [] : [`${info.name} ${info.version}`])
       ].map((one) => clean(one, 80)).join(" · ")
     )

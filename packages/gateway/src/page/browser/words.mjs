@@ -12,6 +12,7 @@ const conditions = {
   Reconnecting: "waiting",
   Dormant: "waiting",
   PermanentlyFailed: "down",
+  SignInNeeded: "down",
   Disconnected: "off",
   Idle: "off",
   Disabling: "off",
@@ -23,7 +24,10 @@ const conditions = {
 export const conditionOf = (state) => conditions[state]
 
 /** `PermanentlyFailed` as `Permanently failed`. @param {State} state */
-export const stateName = (state) => state.replace(/(?<=[a-z])[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`)
+export const stateName = (state) =>
+  state === "SignInNeeded"
+    ? "Sign-in needed"
+    : state.replace(/(?<=[a-z])[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`)
 
 const counts = new Intl.NumberFormat("en")
 const compact = new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 1 })
@@ -72,6 +76,17 @@ export const millis = (value) => {
   if (value >= 1000) return `${(value / 1000).toFixed(1)} s`
   return `${value < 10 && !Number.isInteger(value) ? value.toFixed(1) : Math.round(value)} ms`
 }
+
+const largeUnits = /** @type {const} */ ([[1e9, "GB"], [1e6, "MB"], [1e3, "KB"]])
+
+/** `1.05 GB`, `152 MB`, `900 B`. @param {number} value */
+export const bytes = (value) => {
+  const [size, unit] = largeUnits.find(([size]) => value >= size * 0.9995) ?? [1, "B"]
+  return `${Number((value / size).toPrecision(3))} ${unit}`
+}
+
+/** `3 %`, `0.4 %`. @param {number} value */
+export const percent = (value) => `${value < 10 ? Math.round(value * 10) / 10 : Math.round(value)}\u00a0%`
 
 const clock = new Intl.DateTimeFormat("en-GB", { timeStyle: "medium" })
 const calendar = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "medium" })

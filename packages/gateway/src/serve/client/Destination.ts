@@ -14,7 +14,7 @@ export interface Destination {
   readonly kind: Fleet.Routed
   /** The name or URI that the client uses. */
   readonly name: string
-  /** The params for the server, which knows it as `original`. */
+  /** The params for the server, which knows it as `original`. They ask for no task. */
   readonly paramsFor: (original: string) => Params
 }
 
@@ -29,7 +29,7 @@ const hasMeta = ({ _meta }: Params): boolean =>
   _meta === undefined || (Predicate.isRecord(_meta) && isToken(_meta["progressToken"]))
 
 /** Params without the fields that only concern the client and the gateway. Returns the same object if possible, because a copy is slow. */
-const forwarded = (params: Params): Params => {
+export const forwarded = (params: Params): Params => {
   const forwarded = Meta.passedOn(params)
   if (forwarded["task"] === undefined) return forwarded
   const { task: _, ...rest } = forwarded

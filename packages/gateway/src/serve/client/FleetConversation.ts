@@ -2,7 +2,8 @@
  * The conversation between one client and the servers behind the gateway. A request goes unchanged to the server that has the tool, prompt or
  * resource that it names.
  */
-import { ResultUnknown } from "@mcp-lifeline/core"
+import { RemoteError, ResultUnknown } from "@mcp-lifeline/core"
+import { toolOptions } from "@mcp-lifeline/core/internal"
 import type { Client, Conversation, Resumed } from "@mcp-lifeline/http-server/Conversation"
 import * as Translation from "@mcp-lifeline/http-server/translation"
 import type { ServerOperations } from "@mcp-lifeline/opentelemetry"
@@ -40,6 +41,7 @@ import * as StatusTool from "../StatusTool.js"
 import { ClientSubscriptions } from "./ClientSubscriptions.js"
 import * as Destination from "./Destination.js"
 import { NameResolver, type ResolvedName } from "./NameResolver.js"
+import * as TaskIds from "./TaskIds.js"
 
 /** How many resources one client may subscribe to. */
 const maxSubscriptions = 10_000
@@ -63,6 +65,10 @@ export interface GatewayContext {
   /** How clients' messages are transported. */
   readonly transport: ServerOperations.Session["transport"]
 }
+
+/** Whether a tool may be called twice: by the options of the tool, or else by its hints. */
+const mayRepeat = ({ fleet, route: { backend, original } }: ResolvedName, name: string): boolean =>
+  toolOptions(backend, original)?.idempotent ?? fleet.isHarmless(name)
 
 /** A call that another replica of the gateway may have carried out, and that is not to be carried out twice. */
 const repeated = (backend: string, method: string): ResultUnknown =>
@@ -128,7 +134,8 @@ export class FleetConversation implements Conversation {
       },
       listsChanged: (kinds) => this.listsChanged(kinds),
       notified: (server, notification) => relay.pass(notification, server),
-      asked: (server, request, signal) => relay.ask(server, request, signal)
+      asked: (server, { method, params }, signal) =>
+        relay.ask(server, { method, params: params && TaskIds.inMessage(server, params) }, signal)
     })
     this.#names = new NameResolver(this.#servers)
     const handshake: Handshake = {
@@ -276,6 +283,7 @@ export class FleetConversation implements Conversation {
   /** Finds the server for a request. Answers requests that go to no server itself, and returns `undefined` for them. */
   #resolve(request: ClientRequest): Resolved {
     const { method, params } = request
+    if (TaskIds.isAboutTask(method)) return this.#resolveTask(request)
     if (!Destination.isRouted(method)) return void request.answer({ error: methodNotFound(method) })
     const destination = Destination.of(method, params)
     if (destination === undefined) return void this.#refuseParams(request, method)
@@ -286,22 +294,65 @@ export class FleetConversation implements Conversation {
       const report = status(this.#servers.fleets)
       return void this.#relay.after(request, report, (report) => request.answer({ result: statusResult(report) }))
     }
-    const serverRequest = ({ fleet, route: { backend, original } }: ResolvedName): ServerRequest => ({
-      backend,
-      params: Translation.withCapabilities(destination.paramsFor(original), this.#capabilitiesFor(fleet, backend.id)),
-      isBounded: servers.hasTimeout(backend.id),
-      failFast: login(backend.id) !== undefined,
-      resultForClient: (result) => Destination.clientResult(method, destination, original, result)
-    })
+    const task = method === "tools/call" ? params?.["task"] : undefined
+    const serverRequest = ({ fleet, route: { backend, original } }: ResolvedName): ServerRequest => {
+      const given = destination.paramsFor(original)
+      const asked = task !== undefined && fleet.takesTask(name) ? { ...given, task } : given
+      return {
+        backend,
+        params: Translation.withCapabilities(asked, this.#capabilitiesFor(fleet, backend.id)),
+        isBounded: servers.hasTimeout(backend.id),
+        failFast: login(backend.id) !== undefined,
+        resultForClient: (result) => {
+          const own = method === "tools/call" ? TaskIds.inResult(backend.id, result) : result
+          return Destination.clientResult(method, destination, original, own)
+        }
+      }
+    }
     const resolved = this.#names.find(kind, name)
     if (resolved !== undefined && !request.isRepeated) return serverRequest(resolved)
     return Effect.flatMap(
       this.#names.resolve(kind, name),
       (resolved) =>
-        request.isRepeated && method === "tools/call" && !resolved.fleet.isHarmless(name)
+        request.isRepeated && method === "tools/call" && !mayRepeat(resolved, name)
           ? Effect.fail(repeated(resolved.route.backend.id, method))
           : Effect.succeed(serverRequest(resolved))
     )
+  }
+
+  /** Finds the server of a task by the id that the gateway has given the client. */
+  #resolveTask(request: ClientRequest): Resolved {
+    const { method, params } = request
+    const refusal = this.#client.isStateless === true
+      ? TaskIds.refusal(method, this.#introduced?.capabilities)
+      : undefined
+    if (refusal !== undefined) return void request.answer({ error: refusal })
+    const task = TaskIds.find(params?.["taskId"])
+    if (params === undefined || task === undefined) return void request.refuse(JsonRpc.invalidParams, "Task not found")
+    const { login, servers } = this.#context
+    const { id, server } = task
+    const unknown = new RemoteError({
+      backend: server,
+      method,
+      code: JsonRpc.invalidParams,
+      message: "Task not found"
+    })
+    const found = Effect.firstSuccessOf(
+      this.#servers.fleets.map((fleet) => Effect.map(fleet.fleet.backend(server), (backend) => ({ fleet, backend })))
+    )
+    return Effect.mapBoth(found, {
+      onFailure: () => unknown,
+      onSuccess: ({ backend, fleet }): ServerRequest => ({
+        backend,
+        params: Translation.withCapabilities(
+          { ...Destination.forwarded(params), taskId: id },
+          this.#capabilitiesFor(fleet, server)
+        ),
+        isBounded: servers.hasTimeout(server),
+        failFast: login(server) !== undefined,
+        resultForClient: (result) => TaskIds.inResult(server, result)
+      })
+    })
   }
 
   /** The capabilities of the client to send with a request; `undefined` if the server got them in the handshake. */

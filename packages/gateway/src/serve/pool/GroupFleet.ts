@@ -65,6 +65,8 @@ export interface GroupFleet {
   readonly hasListed: (kind: Fleet.Routed, name: string) => boolean
   /** Whether the hints of a tool say that it does no harm to call it twice. */
   readonly isHarmless: (tool: string) => boolean
+  /** Whether a tool runs as a task for a client that asks for one. */
+  readonly takesTask: (tool: string) => boolean
   /** Whether each server has connected, failed to, or exceeded the time for that. */
   readonly isReady: () => boolean
   /** Ends when `isReady` becomes true. */
@@ -142,6 +144,12 @@ export const over = <E>(
       isHarmless: (tool) => {
         const { readOnlyHint, idempotentHint } = lists.catalog.tools.get(tool)?.value.annotations ?? {}
         return readOnlyHint === true || idempotentHint === true
+      },
+      takesTask: (tool) => {
+        const entry = lists.catalog.tools.get(tool)
+        const support = entry?.value.execution?.taskSupport
+        return entry !== undefined && (support === "required" || support === "optional") &&
+          introduction(entry.backend)?.capabilities.tasks?.requests?.tools?.call !== undefined
       },
       isReady: () => isReady,
       ready: ready.await,
@@ -233,6 +241,8 @@ export const make = (
         if (method === "notifications/resources/updated") return subscriptions.updated(server, params ?? {})
         // The backend reads changed lists again, and the comparison of catalogues announces what differs.
         if (method.endsWith("/list_changed")) return
+        // Clients must not rely on these, and the tasks of one client do not concern the others.
+        if (method.startsWith("notifications/tasks")) return
         if (method === "notifications/message") group.logged(server, withServerName(server, notification))
         else group.notified(server, notification)
       }

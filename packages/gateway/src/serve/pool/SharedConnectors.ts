@@ -51,10 +51,10 @@ export const make = (
     return {
       of: (server) =>
         Effect.gen(function*() {
-          const { heartbeat, target, transport, warning } = server.connector
+          const { heartbeat, signIn, target, transport, warning } = server.connector
           const entry = entries.get(server.id) ?? (yield* add(server))
           entry.local = server.connector
-          return { ...entry.connector, transport, target, heartbeat, warning }
+          return { ...entry.connector, transport, target, heartbeat, signIn, warning }
         }),
       keep: (names) =>
         Effect.forEach(

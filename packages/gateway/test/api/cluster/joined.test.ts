@@ -37,6 +37,17 @@ const owned = (replica: string, since: number, given: Partial<Server> = {}): Ser
   server("one", { owner: { replica, since }, pid: since, ...given })
 
 describe("the status of several replicas", () => {
+  it("[S13] memory is that of the owner; of servers that each client has, that of all replicas together", () => {
+    const [of1, of2] = [{ memoryBytes: 5, cpuPercent: 1.5 }, { memoryBytes: 7, cpuPercent: null }]
+    const own = (usage: Server["usage"]) => server("one", { sessions: "per-client", runtimesByState: {}, usage })
+    expect(joined(part("a", [server("one")]), [part("b", [owned("b", 9, { usage: of1 })])]).servers[0]?.usage).toEqual(
+      of1
+    )
+    expect(joined(part("a", [own(of1)]), [part("b", [own(of2)])]).servers[0]?.usage)
+      .toEqual({ memoryBytes: 12, cpuPercent: 1.5 })
+    expect(joined(part("a", [own(undefined)]), [part("b", [own(undefined)])]).servers[0]?.usage).toBeUndefined()
+  })
+
   it("[D8] is that of the owner, with the calls of all", () => {
     const { replicas, servers: [one] } = joined(part("a", [server("one", { generation: 7, target: "hop" })]), [
       part("b", [

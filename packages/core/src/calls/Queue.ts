@@ -1,0 +1,201 @@
+/**
+ * Places for requests in flight, and the calls that wait for one, in order. Plain data: nothing here waits or sends.
+ */
+
+/** As many requests as this may be in flight at the same time. */
+interface Places {
+  readonly limit: number
+  taken: number
+}
+
+/** Calls that compete for the same places: those of the whole queue, and where there are any, those of the line. */
+interface Line {
+  readonly own: Places | undefined
+  first: Ticket | undefined
+  last: Ticket | undefined
+}
+
+/**
+ * What one call has of the queue. `out`: nothing. `away`: it waits for a connection or for the verdict on one, and keeps its position. `waiting`: it waits for a place.
+ * `turn`: a place is kept for it. `inFlight`: it has a place, and its request is in flight.
+ */
+export interface Ticket {
+  /** The order in which calls began: also a call that is sent again comes before those that began after it. */
+  readonly order: number
+  readonly line: Line
+  state: "out" | "away" | "waiting" | "turn" | "inFlight"
+  /** Called once when it is to be tried again. */
+  wake: (() => void) | undefined
+  before: Ticket | undefined
+  after: Ticket | undefined
+}
+
+const hasRoom = (places: Places | undefined): boolean => places === undefined || places.taken < places.limit
+
+/**
+ * Gives places to calls. Of the calls that wait for the same places, the one that began first gets the next one; and no call waits while
+ * there is a place for it and no other comes first.
+ */
+export class Queue<Key> {
+  readonly #all: Places | undefined
+  readonly #lines = new Map<Key | undefined, Line>()
+  #order = 0
+  #waiting = 0
+  #away = 0
+
+  /** `limit`: for all calls together; `undefined` for none. */
+  constructor(limit: number | undefined) {
+    this.#all = limit === undefined ? undefined : { limit, taken: 0 }
+  }
+
+  /** How many calls wait for a place. */
+  get waiting(): number {
+    return this.#waiting
+  }
+
+  /** A ticket for a call. `key` and `limit`: of the calls with which it shares further places. Nothing if nothing limits the call. */
+  ticket(key?: Key, limit?: number): Ticket | undefined {
+    if (this.#all === undefined && limit === undefined) return undefined
+    let line = this.#lines.get(key)
+    if (line === undefined) {
+      line = { own: limit === undefined ? undefined : { limit, taken: 0 }, first: undefined, last: undefined }
+      this.#lines.set(key, line)
+    }
+    return { order: this.#order++, line, state: "out", wake: undefined, before: undefined, after: undefined }
+  }
+
+  /** Takes a place for a request that leaves now; false if there is none, or it is that of another call, and this one has to wait. */
+  take(ticket: Ticket): boolean {
+    if (ticket.state !== "turn") {
+      const { line } = ticket
+      if (!hasRoom(this.#all) || !hasRoom(line.own) || !this.#isFirst(ticket)) return false
+      if (ticket.state === "away") this.#remove(ticket)
+      this.#occupy(line)
+    }
+    ticket.state = "inFlight"
+    this.#next()
+    return true
+  }
+
+  /** Waits: `wake` is called once when there is a place, which is then kept for this call, or when none can be sent to the server. */
+  wait(ticket: Ticket, wake: () => void): void {
+    if (ticket.state === "away") this.#remove(ticket)
+    ticket.state = "waiting"
+    ticket.wake = wake
+    this.#insert(ticket)
+    this.#next()
+  }
+
+  /** A call cannot be sent to the server, and waits until it can. All others find the same; each keeps its position for that time. */
+  away(ticket: Ticket): void {
+    if (ticket.state === "away") return
+    if (ticket.state === "waiting") this.#remove(ticket)
+    else if (ticket.state !== "out") this.#vacate(ticket.line)
+    ticket.state = "away"
+    ticket.wake = undefined
+    this.#insert(ticket)
+    if (this.#waiting === 0) return
+    for (const { first } of this.#lines.values()) {
+      for (let one = first; one !== undefined; one = one.after) {
+        if (one.state !== "waiting") continue
+        one.state = "away"
+        this.#waiting--
+        this.#away++
+        this.#wake(one)
+      }
+    }
+  }
+
+  /** Gives back what the call has: its place, or its position. May be called at any time. */
+  leave(ticket: Ticket): void {
+    const { line, state } = ticket
+    ticket.wake = undefined
+    if (state === "out") return
+    if (state === "waiting" || state === "away") this.#remove(ticket)
+    else this.#vacate(line)
+    ticket.state = "out"
+    this.#next()
+  }
+
+  #occupy({ own }: Line): void {
+    if (this.#all !== undefined) this.#all.taken++
+    if (own !== undefined) own.taken++
+  }
+
+  #vacate({ own }: Line): void {
+    if (this.#all !== undefined) this.#all.taken--
+    if (own !== undefined) own.taken--
+  }
+
+  #wake(ticket: Ticket): void {
+    const { wake } = ticket
+    ticket.wake = undefined
+    wake?.()
+  }
+
+  /** The lines whose calls compete with those of one. */
+  #competing(line: Line): Iterable<Line> {
+    return this.#all === undefined ? [line] : this.#lines.values()
+  }
+
+  /** Whether no other call comes before one that is not in a line, or is away. */
+  #isFirst(ticket: Ticket): boolean {
+    if (this.#waiting + this.#away === 0) return true
+    for (const { first, own } of this.#competing(ticket.line)) {
+      if (first !== undefined && first !== ticket && first.order < ticket.order && hasRoom(own)) return false
+    }
+    return true
+  }
+
+  /** Keeps places for those that wait, and wakes them. Those that are away come by themselves, and others wait for them. */
+  #next(): void {
+    if (this.#waiting === 0) return
+    if (this.#all !== undefined) return this.#admit([...this.#lines.values()])
+    for (const line of this.#lines.values()) this.#admit([line])
+  }
+
+  #admit(lines: ReadonlyArray<Line>): void {
+    while (hasRoom(this.#all)) {
+      let next: Ticket | undefined
+      for (const { first, own } of lines) {
+        if (first !== undefined && hasRoom(own) && (next === undefined || first.order < next.order)) next = first
+      }
+      if (next?.state !== "waiting") return
+      this.#remove(next)
+      this.#occupy(next.line)
+      next.state = "turn"
+      this.#wake(next)
+    }
+  }
+
+  /** Before all that began later. Mostly that is the end of the line. */
+  #insert(ticket: Ticket): void {
+    const { line } = ticket
+    let before = line.last
+    while (before !== undefined && before.order > ticket.order) before = before.before
+    const after = before === undefined ? line.first : before.after
+    ticket.before = before
+    ticket.after = after
+    if (before === undefined) line.first = ticket
+    else before.after = ticket
+    if (after === undefined) line.last = ticket
+    else after.before = ticket
+    this.#count(ticket, 1)
+  }
+
+  #remove(ticket: Ticket): void {
+    const { after, before, line } = ticket
+    if (before === undefined) line.first = after
+    else before.after = after
+    if (after === undefined) line.last = before
+    else after.before = before
+    ticket.before = undefined
+    ticket.after = undefined
+    this.#count(ticket, -1)
+  }
+
+  #count({ state }: Ticket, change: 1 | -1): void {
+    if (state === "waiting") this.#waiting += change
+    else this.#away += change
+  }
+}

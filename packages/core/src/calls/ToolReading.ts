@@ -1,0 +1,85 @@
+/**
+ * The reading of a connection's tools for calls that depend on what these say of themselves: whether they may be sent again (C15), and
+ * whether they run as a task (C17).
+ */
+import { Deferred, Effect, FiberId } from "effect"
+import * as Hints from "../catalog/Hints.js"
+import type { RequestError } from "../Errors.js"
+import { firstOf } from "../internal/firstOf.js"
+import type { Method } from "../port/Method.js"
+import { withDeadline } from "../port/withDeadline.js"
+import type { LiveConnection } from "../runtime/LiveConnection.js"
+import type { Runtime } from "../runtime/Runtime.js"
+import type { BackendState } from "../state/BackendState.js"
+import { type Call, waitingFor } from "./Call.js"
+
+/** Reads the tools of a connection to their end, within bounds; `undefined` where the server does not list them. */
+export type ReadTools = (installed: LiveConnection) => Effect.Effect<ReadonlyArray<unknown> | undefined, RequestError>
+
+/** The tools of a runtime are being read for calls, or were. */
+interface Reading {
+  readonly runtime: Runtime
+  readonly ended: Deferred.Deferred<void>
+}
+
+/** Reads the tools of one backend's connections, once on each for all calls that ask. What they say is kept by the runtime. */
+export class ToolReading {
+  readonly #backend: BackendState
+  readonly #readTools: ReadTools
+  #reading: Reading | undefined
+
+  constructor(backend: BackendState, readTools: ReadTools) {
+    this.#backend = backend
+    this.#readTools = readTools
+  }
+
+  /**
+   * Ends when what a call asks is known, or cannot be known on this connection, at the latest with the call's time or after
+   * `timeouts.request`. The reading itself goes on for other calls. Where it has failed, the next call that asks begins another one.
+   */
+  wait<M extends Method>(call: Call<M>, installed: LiveConnection, isKnown: () => boolean): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      if (isKnown()) return Effect.void
+      const { runtime } = installed
+      const begun = this.#reading?.runtime === runtime ? this.#reading : undefined
+      const reading = begun ?? { runtime, ended: Deferred.unsafeMake<void>(FiberId.none) }
+      this.#reading = reading
+      // The catalogue may come first.
+      const known = firstOf(Deferred.await(reading.ended), runtime.until(() => runtime.detached || isKnown()))
+      return waitingFor(
+        call,
+        "waits until the server has listed its tools",
+        Effect.zipRight(
+          begun === undefined ? this.#begin(reading, installed) : Effect.void,
+          this.#backend.before(call.deadline, known)
+        )
+      )
+    })
+  }
+
+  /** Holds a lease: a connection whose tools a call waits for is in use. */
+  #begin(reading: Reading, installed: LiveConnection): Effect.Effect<void> {
+    const { runtime } = installed
+    // Each page has that time, too.
+    const reads = withDeadline(this.#readTools(installed), this.#backend.policy.timeouts.request)
+    const learnt = Effect.match(reads, {
+      onSuccess: (tools) => {
+        const { policy: { discovery }, published: { value: { revision } } } = this.#backend
+        if (tools === undefined) return this.#forget(reading)
+        runtime.learn(Hints.learn(runtime.listed, { tools }, revision, discovery.maxEntries))
+      },
+      onFailure: () => this.#forget(reading)
+    })
+    const lease = Effect.acquireUseRelease(
+      Effect.sync(() => runtime.begin()),
+      () => learnt,
+      () => Effect.sync(() => runtime.end(this.#backend.now(), false))
+    )
+    const ended = Effect.suspend(() => Deferred.succeed(reading.ended, undefined))
+    return Effect.uninterruptible(Effect.asVoid(runtime.fork(Effect.ensuring(lease, ended))))
+  }
+
+  #forget(reading: Reading): void {
+    if (this.#reading === reading) this.#reading = undefined
+  }
+}

@@ -1,0 +1,54 @@
+/**
+ * Work on the current connection that is no call: reading the lists, sending a notification.
+ */
+import { Effect } from "effect"
+import type { CallError, RequestError } from "../Errors.js"
+import type { CallOptions } from "../options/CallOptions.js"
+import { isRead } from "../port/Method.js"
+import type { LiveConnection } from "../runtime/LiveConnection.js"
+import type { Runtime } from "../runtime/Runtime.js"
+import type { BackendState } from "../state/BackendState.js"
+import { millis } from "./Call.js"
+import type { ConnectionWait } from "./ConnectionWait.js"
+import type { FailedRequests } from "./FailedRequests.js"
+
+/** The parts of a backend that such work needs. */
+export interface Parts {
+  readonly backend: BackendState
+  readonly wait: ConnectionWait
+  readonly failures: FailedRequests
+}
+
+/**
+ * Runs something on the current connection, waiting for one where there is none; on the next one where that was lost, if it did not happen
+ * or may happen twice. `options`: of the call for which this is done; only those about waiting count.
+ */
+export const withConnection = <A>(
+  { backend, failures, wait: connectionWait }: Parts,
+  use: (installed: LiveConnection) => Effect.Effect<A, RequestError>,
+  method: string,
+  options?: CallOptions
+): Effect.Effect<A, CallError> =>
+  Effect.suspend(() => {
+    const { request, wait: usual } = backend.policy.timeouts
+    const wait = millis(options?.wait, usual)
+    const deadline = backend.now() + Math.max(request, wait)
+    const on = (lost: Runtime | undefined): Effect.Effect<A, CallError> =>
+      Effect.suspend(() => {
+        const installed = backend.published.value.current
+        if (installed === undefined || installed.runtime === lost) {
+          return Effect.zipRight(
+            connectionWait.until(Math.min(deadline, backend.now() + wait), lost, options?.failFast),
+            on(undefined)
+          )
+        }
+        return Effect.catchAll(use(installed), (error) => {
+          const gone = error.reason === "lost" || error.reason === "session"
+          const harmless = error.fate !== "unknown" || isRead(method)
+          return gone && harmless && backend.now() < deadline
+            ? on(installed.runtime)
+            : failures.fail(error, method, installed.runtime, request)
+        })
+      })
+    return on(undefined)
+  })

@@ -1,0 +1,20 @@
+/**
+ * A number of bytes as a text.
+ */
+
+/** The bytes of each unit. */
+export const units = {
+  B: 1,
+  KB: 1e3,
+  MB: 1e6,
+  GB: 1e9,
+  KiB: 1024,
+  MiB: 1024 ** 2,
+  GiB: 1024 ** 3
+} as const
+
+/** The units of a number of bytes that is written as text. */
+export type ByteUnit = keyof typeof units
+
+/** A number with its unit, as in `"512 MB"` or `"1.5GiB"`. */
+export type ByteSizeText = `${number}${ByteUnit}` | `${number} ${ByteUnit}`

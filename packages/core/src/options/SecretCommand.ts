@@ -1,0 +1,55 @@
+/**
+ * A secret that a command writes to its standard output: how options and files describe it, and how they are checked.
+ */
+import { Predicate } from "effect"
+import * as Check from "./Check.js"
+import * as Problem from "./Problem.js"
+import type * as TimeSpan from "./TimeSpan.js"
+
+/** A value that Lifeline gets from a command each time that it needs it. */
+export interface SecretCommand {
+  /** The program and its arguments. It is started without a shell. */
+  readonly command: ReadonlyArray<string>
+  /** How long the command may run. Default 10 s. */
+  readonly timeout?: TimeSpan.TimeSpan | undefined
+  /** A text before what the command writes, such as `Bearer ` in a header. Default: none. */
+  readonly prefix?: string | undefined
+}
+
+const argv: Check.Check = (value, path) => {
+  if (!Array.isArray(value) || value.length === 0) {
+    return [{ path, message: "is no command; accepted: an array of a program and its arguments" }]
+  }
+  const [program, ...args] = value as ReadonlyArray<unknown>
+  return [
+    ...Check.text(program, [...path, 0]),
+    ...args.flatMap((one, index) => Check.string(one, [...path, index + 1]))
+  ]
+}
+
+const span = Check.span(1, 600_000)
+
+const table = { command: argv, timeout: span, prefix: Check.string }
+
+/** Accepts a `SecretCommand`. */
+export const check: Check.Check = Check.described((value, path) => {
+  if (!Predicate.isRecord(value) || value["command"] === undefined) {
+    return [
+      Problem.wrongSecret(path, value, 'an object with a command, such as { "command": ["op", "read", "op://.."] }')
+    ]
+  }
+  return Check.options(table, "a value from a command")(value, path)
+}, {
+  type: "object",
+  properties: {
+    command: { type: "array", items: { type: "string" }, minItems: 1 },
+    timeout: span.schema,
+    prefix: { type: "string" }
+  },
+  required: ["command"],
+  additionalProperties: false
+})
+
+/** Whether a value, which was checked, is one. */
+export const is = (value: unknown): value is SecretCommand =>
+  Predicate.isRecord(value) && Array.isArray(value["command"])

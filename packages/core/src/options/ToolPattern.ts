@@ -1,0 +1,38 @@
+/**
+ * Patterns of tools' names: `*` stands for any number of characters, `?` for one.
+ */
+
+/** Whether a pattern has characters that stand for others. */
+export const isGlob = (pattern: string): boolean => pattern.includes("*") || pattern.includes("?")
+
+/** How many characters of a name a pattern says: the more, the more exact it is. */
+export const exactness = (pattern: string): number => {
+  let literal = 0
+  for (const character of pattern) if (character !== "*" && character !== "?") literal++
+  return literal
+}
+
+/** Whether a pattern matches a name. Takes time in proportion to the length of the name, for names of any length. */
+export const matches = (pattern: string, name: string): boolean => {
+  if (pattern === name) return true
+  let at = 0
+  let from = 0
+  // Where to go on if the rest does not match: the last star then stands for one character more.
+  let star = -1
+  let resume = 0
+  while (at < name.length) {
+    const expected = pattern[from]
+    if (expected === "*") {
+      star = from++
+      resume = at
+    } else if (expected !== undefined && (expected === "?" || expected === name[at])) {
+      from++
+      at++
+    } else if (star >= 0) {
+      from = star + 1
+      at = ++resume
+    } else return false
+  }
+  while (pattern[from] === "*") from++
+  return from === pattern.length
+}

@@ -1,0 +1,145 @@
+/**
+ * Options by tool: their check, their decoded form, and which of them count for a tool.
+ */
+import { Predicate } from "effect"
+import * as Check from "./Check.js"
+import { nearest } from "./nearest.js"
+import type * as Given from "./PolicyOptions.js"
+import * as Problem from "./Problem.js"
+import * as TimeSpan from "./TimeSpan.js"
+import { day } from "./TimeText.js"
+import * as ToolPattern from "./ToolPattern.js"
+
+/** How Lifeline handles calls of some tools. */
+export type ToolOptions = Given.ToolOptions<TimeSpan.TimeSpan>
+
+type Patterns = Readonly<Record<string, ToolOptions | undefined>>
+
+/** The options of the tools that a pattern matches; the time in milliseconds. */
+export interface ToolRule extends Given.ToolOptions<number> {
+  readonly pattern: string
+  /** Given for several servers, of which not each need have such a tool. */
+  readonly isForAll: boolean
+}
+
+/** On options that were given for several servers. A symbol is none of the options that are checked and shown. */
+const forAllServers = Symbol("@mcp-lifeline/core/options/Tools/forAllServers")
+
+const table = {
+  timeout: Check.span(1, 7 * day, ""),
+  retry: Check.oneOf("safe", "never"),
+  concurrency: Check.whole(1, 1_000_000),
+  idempotent: Check.flag
+} satisfies { readonly [K in keyof Required<ToolOptions>]: Check.Check }
+
+/** The names of the options of a tool. */
+export const names: ReadonlyArray<string> = Object.keys(table)
+
+const checkOne = Check.options(table, "a tool", { wrong: Problem.wrong })
+
+/** Accepts an object of options by tool. */
+export const check: Check.Check = Check.described(
+  (value, path) =>
+    Predicate.isRecord(value)
+      ? Object.entries(value).flatMap(([pattern, one]) => one === undefined ? [] : checkOne(one, [...path, pattern]))
+      : [Problem.wrong(path, value, "an object of options by the name of the tool")],
+  {
+    type: "object",
+    additionalProperties: {
+      type: "object",
+      additionalProperties: false,
+      properties: Object.fromEntries(Object.entries(table).map(([name, { schema }]) => [name, schema ?? {}]))
+    }
+  }
+)
+
+/** Options that have passed the check as rules: names first, then patterns from the most to the least exact. */
+export const decode = (tools: Patterns = {}): ReadonlyArray<ToolRule> =>
+  Object.entries(tools).flatMap(([pattern, options]): ReadonlyArray<ToolRule> => {
+    if (options === undefined) return []
+    const { timeout, ...others } = options
+    return [{
+      ...others,
+      ...(timeout === undefined ? {} : { timeout: TimeSpan.millis(timeout) }),
+      pattern,
+      isForAll: forAllServers in options
+    }]
+  }).toSorted((a, b) =>
+    Number(ToolPattern.isGlob(a.pattern)) - Number(ToolPattern.isGlob(b.pattern))
+    || ToolPattern.exactness(b.pattern) - ToolPattern.exactness(a.pattern)
+  )
+
+/** Merges two sets, option by option. `above` wins, except where it has `undefined`. What is no object stays, to be refused. */
+export const merge = (below: unknown, above: unknown): unknown => {
+  if (!Predicate.isRecord(below) || !Predicate.isRecord(above)) return above === undefined ? below : above
+  const merged = new Map(Object.entries(above))
+  for (const [pattern, under] of Object.entries(below)) {
+    const over = merged.get(pattern)
+    if (over === undefined) merged.set(pattern, under)
+    else if (Predicate.isRecord(over) && Predicate.isRecord(under)) {
+      const { [forAllServers as never]: _, ...given } = under
+      merged.set(pattern, { ...given, ...definite(over) })
+    }
+  }
+  return Object.fromEntries(merged)
+}
+
+/** The same options with their symbols, without those that are `undefined`. */
+const definite = (options: object): object => {
+  const { ...copy } = options as Record<string, unknown>
+  for (const name of Object.keys(copy)) if (copy[name] === undefined) delete copy[name]
+  return copy
+}
+
+/** The same, given for several servers: nobody is warned if one of them has no such tool. */
+export const forAll = (tools: unknown): unknown =>
+  Predicate.isRecord(tools)
+    ? Object.fromEntries(
+      Object.entries(tools).map((
+        [pattern, one]
+      ) => [pattern, Predicate.isRecord(one) ? { ...one, [forAllServers]: true } : one])
+    )
+    : tools
+
+/** What counts for one tool. */
+export interface Chosen extends Omit<Given.ToolOptions<number>, "concurrency"> {
+  /** The rule that limits how many of its calls are in flight; calls of all tools for which that rule counts share it. */
+  readonly lane: ToolRule | undefined
+}
+
+/** What counts for a tool, by rules in the order of `decode`: each option of the first rule that matches and has it. */
+export const choose = (rules: ReadonlyArray<ToolRule>, name: string): Chosen | undefined => {
+  const matching = rules.filter(({ pattern }) => ToolPattern.matches(pattern, name))
+  if (matching.length === 0) return undefined
+  const first = <K extends keyof ToolOptions>(key: K): ToolRule[K] =>
+    matching.find((rule) => rule[key] !== undefined)?.[key]
+  return {
+    timeout: first("timeout"),
+    retry: first("retry"),
+    idempotent: first("idempotent"),
+    lane: matching.find(({ concurrency }) => concurrency !== undefined)
+  }
+}
+
+/** A pattern that matches none of the tools, and the tool that was probably meant. */
+export interface Unmatched {
+  readonly pattern: string
+  readonly meant: string | undefined
+}
+
+/** The rules of this server alone that match none of its tools. */
+export const unmatched = (
+  rules: ReadonlyArray<ToolRule>,
+  tools: ReadonlyArray<{ readonly name: string }>
+): ReadonlyArray<Unmatched> =>
+  rules.flatMap(({ isForAll, pattern }) =>
+    isForAll || tools.some(({ name }) => ToolPattern.matches(pattern, name))
+      ? []
+      : [{ pattern, meant: nearest(pattern, tools.map(({ name }) => name)) }]
+  )
+
+/** A sentence about it. */
+export const describe = ({ meant, pattern }: Unmatched): string =>
+  `tools.${pattern} has no effect: the server has no such tool${
+    meant === undefined ? "" : `; did you mean "${meant}"?`
+  }`

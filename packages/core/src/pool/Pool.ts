@@ -1,0 +1,397 @@
+/**
+ * Several processes of one server as one connection.
+ */
+import { Deferred, Effect, Either, ExecutionStrategy, FiberId, Scope } from "effect"
+import { kinds } from "../catalog/Kind.js"
+import { ConnectError, RequestError } from "../Errors.js"
+import { firstOf } from "../internal/firstOf.js"
+import * as SafeLog from "../internal/SafeLog.js"
+import type { Event } from "../observe/Event.js"
+import type { Policy } from "../options/Policy.js"
+import type { Connection, Loss, RequestOptions } from "../port/Connection.js"
+import type { ConnectOptions, Connector, ServerNotification } from "../port/Connector.js"
+import type { Method, Params, Result } from "../port/Method.js"
+import type { ResourceUsage } from "../port/ResourceUsage.js"
+import { type Choice, isGone, PoolMember } from "./PoolMember.js"
+import { Subscriptions } from "./Subscriptions.js"
+import { TaskOwners } from "./TaskOwners.js"
+
+/** How long announcements of the same change by several processes are collected, in milliseconds. */
+const sameChange = 200
+
+/** How often what the processes use is added up, in milliseconds. */
+const measuredEvery = 5000
+
+/** What several processes use together. */
+const sumOf = (usages: ReadonlyArray<ResourceUsage>): ResourceUsage | undefined =>
+  usages.length === 0 ? undefined : usages.reduce((sum, { cpu, cpuTime, memory }) => ({
+    memory: sum.memory + memory,
+    cpuTime: sum.cpuTime + cpuTime,
+    cpu: cpu === undefined ? sum.cpu : (sum.cpu ?? 0) + cpu
+  }))
+
+/** What a pool needs. */
+export interface Parts {
+  /** The name of the server. */
+  readonly backend: string
+  readonly policy: Policy
+  /** Starts one process for each connection. */
+  readonly connector: Connector
+  /** Of the connection that the processes are together. */
+  readonly options: ConnectOptions
+  readonly now: () => number
+  /** Runs something until the connection closes. */
+  readonly run: (work: Effect.Effect<unknown>) => void
+}
+
+/** The error of an attempt, which is one of the server. */
+const withoutName = ({ cause, message, permanent, reason, retryAfter }: ConnectError): ConnectError =>
+  new ConnectError({ backend: "", cause, message, permanent, reason, retryAfter })
+
+/** The processes of one connection. */
+export class Pool {
+  readonly #parts: Parts
+  readonly #members: Array<PoolMember> = []
+  readonly #subscriptions: Subscriptions
+  readonly #taskOwners = new TaskOwners()
+  readonly #first = Deferred.unsafeMake<void, ConnectError>(FiberId.none)
+  /** Announcements of changed lists that are passed on soon. */
+  readonly #announced = new Map<string, ServerNotification>()
+  /** The connection of the first process, which introduces all. */
+  #introduction: Connection | undefined
+  /** The process whose state has changed last. */
+  #last: PoolMember | undefined
+  #loss: Loss | undefined
+  #onLost: ((loss: Loss) => void) | undefined
+  #turn = 0
+
+  constructor(parts: Parts) {
+    this.#parts = parts
+    this.#subscriptions = new Subscriptions(() => this.#choose() ?? this.#live[0], () => this.#refusal, parts)
+  }
+
+  /** Starts the first process, and ends when it is connected. Fails as its attempt does. */
+  begin(): Effect.Effect<void, ConnectError, Scope.Scope> {
+    return Effect.zipRight(this.add(1), Deferred.await(this.#first))
+  }
+
+  /** Starts another process. */
+  add(number: number): Effect.Effect<void, never, Scope.Scope> {
+    const { backend, now, policy } = this.#parts
+    const made = PoolMember.make({
+      number,
+      backend,
+      policy,
+      now,
+      connector: this.#connectorOf(number),
+      onEvent: (event, member) => this.#happened(event, member),
+      onChanged: (member) => this.#changed(member)
+    })
+    return Effect.gen(this, function*() {
+      // What one process closes has an order; the processes have none.
+      const own = yield* Scope.fork(yield* Effect.scope, ExecutionStrategy.sequential)
+      this.#members.push(yield* Effect.orDie(Scope.extend(made, own)))
+    })
+  }
+
+  /** A connector of one process, whose messages go to the client of all. */
+  #connectorOf(number: number): Connector {
+    const { connector, options } = this.#parts
+    return {
+      ...connector,
+      connect: (own) =>
+        connector.connect({
+          ...options,
+          ...own,
+          clientInfo: options.clientInfo,
+          capabilities: options.capabilities,
+          handlers: options.handlers,
+          resume: undefined,
+          onNotification: (notification) => {
+            own.onNotification(notification)
+            this.#notified(notification)
+          },
+          onHearing: (hearing) => {
+            own.onHearing?.(hearing)
+            options.onHearing?.(hearing)
+          },
+          onAttempt: (describe) => {
+            own.onAttempt?.(describe)
+            if (number === 1) options.onAttempt?.(describe)
+          }
+        })
+    }
+  }
+
+  // --- what happens
+
+  #happened(event: Event, member: PoolMember): void {
+    const { backend, run } = this.#parts
+    const of = `${backend}: process ${member.number}`
+    switch (event._tag) {
+      case "AttemptFailed":
+        Deferred.unsafeDone(this.#first, Effect.fail(withoutName(event.error)))
+        if (this.#introduction !== undefined) run(SafeLog.warning(`${of} could not be started: ${event.error.message}`))
+        return
+      case "Installed":
+        this.#installed(member)
+        if (event.generation > 1) run(SafeLog.info(`${of} runs again`))
+        return
+      case "RuntimeLost":
+        // Its kind says whether the calls in flight may finish.
+        if (this.#live.length === 0) this.#lose(event.loss)
+        run(SafeLog.warning(`${of} was lost: ${event.loss.message}`))
+        return
+      case "MemoryHigh":
+        run(SafeLog.warning(`${of} uses ${event.message}`))
+        return
+      default:
+        return
+    }
+  }
+
+  #installed({ live }: PoolMember): void {
+    if (live === undefined) return
+    const { options } = this.#parts
+    const { serverInfo: before } = this.#introduction ?? live.connection
+    const isNew = before.name !== live.connection.serverInfo.name ||
+      before.version !== live.connection.serverInfo.version
+    if (this.#introduction === undefined || isNew) this.#introduction = live.connection
+    Deferred.unsafeDone(this.#first, Effect.void)
+    // Another version of the server may have other lists.
+    if (isNew) options.onHearing?.({ announced: kinds, unannounced: [] })
+  }
+
+  /** A process may be connected, or not connected any more. */
+  #changed(member: PoolMember): void {
+    this.#last = member
+    if (this.#introduction === undefined) return
+    this.#parts.options.onPeer?.()
+    if (this.#live.length > 0) this.#subscriptions.look()
+    // Otherwise its supervisor says next how it was lost.
+    else if (member.isEnding) this.#lose(member.loss)
+  }
+
+  /** The error of a request that no process can take. The core waits for the next connection, because this one is lost. */
+  get #refusal(): RequestError {
+    this.#lose(this.#last?.loss ?? { kind: "closed", message: "no process is connected" })
+    return new RequestError({ fate: "notSent", reason: "lost", message: "no process of the server is connected" })
+  }
+
+  /** None is left: the connection is lost, and a new one begins with one process again. */
+  #lose(loss: Loss): void {
+    if (this.#loss !== undefined) return
+    this.#loss = loss
+    this.#onLost?.(loss)
+  }
+
+  /** The processes are copies of one server: what several of them announce at the same time has happened once. */
+  #notified(notification: ServerNotification): void {
+    const { options, run } = this.#parts
+    const { method } = notification
+    if (!method.endsWith("/list_changed")) return options.onNotification(notification)
+    const isAnnounced = this.#announced.has(method)
+    this.#announced.set(method, notification)
+    if (isAnnounced) return
+    run(Effect.delay(
+      Effect.sync(() => {
+        const last = this.#announced.get(method)
+        this.#announced.delete(method)
+        if (last !== undefined) options.onNotification(last)
+      }),
+      sameChange
+    ))
+  }
+
+  // --- requests
+
+  /** The processes that are connected. */
+  get #live(): ReadonlyArray<Choice> {
+    if (this.#loss !== undefined) return []
+    return this.#members.flatMap((member) => member.live === undefined ? [] : [{ member, live: member.live }])
+  }
+
+  /** The one that works on the fewest requests, in turn where several do. None that has left a request without an answer. */
+  #choose(): Choice | undefined {
+    if (this.#loss !== undefined) return undefined
+    const count = this.#members.length
+    let best: Choice | undefined
+    for (let i = 0; i < count; i++) {
+      const member = this.#members[(this.#turn + i) % count] as PoolMember
+      const { live } = member
+      if (live === undefined || member.isSilent) continue
+      if (best === undefined || member.inFlight < best.member.inFlight) best = { member, live }
+    }
+    if (best !== undefined) this.#turn = this.#members.indexOf(best.member) + 1
+    return best
+  }
+
+  #request<M extends Method>(
+    method: M,
+    params: Params<M>,
+    options: RequestOptions
+  ): Effect.Effect<Result<M>, RequestError> {
+    return Effect.suspend(() => {
+      switch (method) {
+        case "ping":
+          return this.#ping as Effect.Effect<Result<M>, RequestError>
+        case "logging/setLevel":
+          return this.#ofEach(method, params, options)
+        case "resources/subscribe":
+        case "resources/unsubscribe":
+          return this.#subscriptions.request(method, params, options)
+        default:
+          return this.#ofOne(method, params, options)
+      }
+    })
+  }
+
+  /** A request to the least busy process. A list is asked for again where its process was lost; of other requests the core decides. */
+  #ofOne<M extends Method>(
+    method: M,
+    params: Params<M>,
+    options: RequestOptions
+  ): Effect.Effect<Result<M>, RequestError> {
+    return Effect.suspend(() => {
+      const choice = this.#taskOwners.of(method, params) ?? this.#choose()
+      if (choice === undefined) {
+        const silent = this.#live
+        return silent.length === 0 ? Effect.fail(this.#refusal) : this.#afterSilence(silent, method, params, options)
+      }
+      const { live, member } = choice
+      const request = Effect.tap(
+        member.request(live, method, params, options),
+        (result) => Effect.sync(() => this.#taskOwners.note(method, result, choice))
+      )
+      if (!method.endsWith("/list")) return request
+      return Effect.catchIf(
+        request,
+        (error) => isGone(error) && this.#live.length > 0,
+        () => this.#ofOne(method, params, options)
+      )
+    })
+  }
+
+  /** Nobody knows whether a process lives: what is sent into it might be lost with it. The probes decide. */
+  #afterSilence<M extends Method>(
+    silent: ReadonlyArray<Choice>,
+    method: M,
+    params: Params<M>,
+    options: RequestOptions
+  ): Effect.Effect<Result<M>, RequestError> {
+    const { now } = this.#parts
+    return Effect.suspend(() => {
+      const began = now()
+      const late = Effect.delay(
+        Effect.fail(
+          new RequestError({
+            fate: "notSent",
+            reason: "timeout",
+            message: "no process of the server answers probes"
+          })
+        ),
+        options.timeout
+      )
+      const heard = firstOf(late, ...silent.map(({ member }) => member.heard))
+      const waited = Effect.onInterrupt(heard, () => Effect.sync(() => options.onwithdrawn?.()))
+      return Effect.zipRight(
+        waited,
+        Effect.suspend(() => {
+          const left = (time: number) => Math.max(1, time - (now() - began))
+          const { maxTotalTimeout, timeout } = options
+          return this.#ofOne(method, params, {
+            ...options,
+            timeout: left(timeout),
+            maxTotalTimeout: maxTotalTimeout && left(maxTotalTimeout)
+          })
+        })
+      )
+    })
+  }
+
+  /** Probes each process. Where one answers, the server lives; the others are probed further, each by itself. */
+  get #ping(): Effect.Effect<{}, RequestError> {
+    return Effect.suspend(() => {
+      const probes = this.#live.map(({ live, member }) => member.probe(live))
+      return Effect.flatMap(Effect.all(probes, { concurrency: "unbounded" }), (errors) => {
+        const [error] = errors
+        return errors.includes(undefined) ? Effect.succeed({}) : Effect.fail(error ?? this.#refusal)
+      })
+    })
+  }
+
+  /** A request that sets the same in each process, and in each that comes. One answer is enough. */
+  #ofEach<M extends Method>(
+    method: M,
+    params: Params<M>,
+    options: RequestOptions
+  ): Effect.Effect<Result<M>, RequestError> {
+    return Effect.suspend(() => {
+      for (const member of this.#members) member.remember(method, params)
+      const all = this.#live.map(({ live, member }) => member.request(live, method, params, options))
+      return this.#anyOf(all)
+    })
+  }
+
+  #notify(method: string, params?: Record<string, unknown>): Effect.Effect<void, RequestError> {
+    return Effect.suspend(() => this.#anyOf(this.#live.map(({ live }) => live.connection.notify(method, params))))
+  }
+
+  /** Sends all of them; the first answer in their order, or the first failure where none has one. */
+  #anyOf<A>(requests: ReadonlyArray<Effect.Effect<A, RequestError>>): Effect.Effect<A, RequestError> {
+    return requests.length === 0
+      ? Effect.fail(this.#refusal)
+      : Effect.flatMap(
+        Effect.all(requests.map(Effect.either), { concurrency: "unbounded" }),
+        (answers) => answers.find(Either.isRight) ?? answers[0] as typeof answers[number]
+      )
+  }
+
+  // --- the connection
+
+  /** All processes as one connection. There has to be a first one. */
+  get connection(): Connection {
+    const introduction = () => this.#introduction as Connection
+    const processes = () => this.#members.map(({ status }) => status)
+    return {
+      get serverInfo() {
+        return introduction().serverInfo
+      },
+      get capabilities() {
+        return introduction().capabilities
+      },
+      get instructions() {
+        return introduction().instructions
+      },
+      get protocolVersion() {
+        return introduction().protocolVersion
+      },
+      sessionId: undefined,
+      stateful: false,
+      spreads: true,
+      peer: {
+        get processes() {
+          return processes()
+        }
+      },
+      request: (method, params, options) => this.#request(method, params, options),
+      notify: (method, params) => this.#notify(method, params),
+      onLost: (callback) => {
+        this.#onLost = callback
+        if (this.#loss !== undefined) callback(this.#loss)
+      },
+      onUsage: (callback) => {
+        const look = Effect.sync(() => {
+          const usage = sumOf(processes().flatMap(({ usage }) => usage ?? []))
+          if (usage !== undefined) callback(usage)
+        })
+        this.#parts.run(Effect.forever(Effect.delay(look, measuredEvery)))
+      },
+      fail: (loss) => {
+        const live = this.#live
+        this.#loss ??= loss
+        for (const { live: { runtime } } of live) runtime.fail(loss)
+      }
+    }
+  }
+}

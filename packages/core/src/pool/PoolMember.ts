@@ -1,0 +1,188 @@
+/**
+ * One of several processes of a server, with a supervisor of its own.
+ */
+import { Cause, Effect, Exit, type Scope } from "effect"
+import { type Started, startParts } from "../backend/start.js"
+import { isSuspicious } from "../calls/CallFailure.js"
+import { silence } from "../calls/GivenUpCalls.js"
+import { type InvalidOptions, type RequestError, requestErrorOf } from "../Errors.js"
+import type { Event } from "../observe/Event.js"
+import * as Telemetry from "../observe/Telemetry.js"
+import type { Policy } from "../options/Policy.js"
+import type { RequestOptions } from "../port/Connection.js"
+import type { Connector } from "../port/Connector.js"
+import type { Loss, ProcessStatus } from "../port/Loss.js"
+import type { Method, Params, Result } from "../port/Method.js"
+import type { LiveConnection } from "../runtime/LiveConnection.js"
+import type { Runtime } from "../runtime/Runtime.js"
+
+/** What a member needs. */
+export interface Options {
+  readonly number: number
+  /** The name of the server. */
+  readonly backend: string
+  readonly policy: Policy
+  readonly connector: Connector
+  readonly now: () => number
+  /** Called with each event of its supervisor. Must not throw. */
+  readonly onEvent: (event: Event, member: PoolMember) => void
+  /** Called when it may be connected or not connected any more. Must not throw. */
+  readonly onChanged: (member: PoolMember) => void
+}
+
+/** A process that a request can be sent to, with its connection. */
+export interface Choice {
+  readonly member: PoolMember
+  readonly live: LiveConnection
+}
+
+/** Whether the connection, or its session, is gone with the request that failed. */
+export const isGone = ({ reason }: RequestError): boolean => reason === "lost" || reason === "session"
+
+/** A process, or the wait for the next one in its place. */
+export class PoolMember {
+  readonly number: number
+  readonly #options: Options
+  readonly #started: Started
+  /** A runtime that has failed a request as lost, before its end was known otherwise. */
+  #gone: Runtime | undefined
+
+  private constructor(options: Options, started: Started) {
+    this.number = options.number
+    this.#options = options
+    this.#started = started
+  }
+
+  /** Starts to connect. It ends with the scope. */
+  static make(options: Options): Effect.Effect<PoolMember, InvalidOptions, Scope.Scope> {
+    let member: PoolMember | undefined
+    const { backend, connector, number, onChanged, onEvent, policy } = options
+    // It reads no lists, has nobody else to start it, and ends with the others.
+    const own: Policy = {
+      ...policy,
+      lifecycle: { lazy: false, idleRelease: undefined, disabled: false },
+      discovery: { ...policy.discovery, mode: "learn" }
+    }
+    // Its supervisor runs only after this step.
+    const observer = {
+      changed: () => {
+        if (member !== undefined) onChanged(member)
+      },
+      catalogChanged: () => {},
+      event: (event: Event) => {
+        if (member !== undefined) onEvent(event, member)
+      }
+    }
+    return startParts(`${backend} (process ${number})`, { connector }, { policy: own, observer }).pipe(
+      // Its connections are not connections of the server, which are measured.
+      Effect.provideService(Telemetry.Current, undefined),
+      Effect.map((started) => member = new PoolMember(options, started))
+    )
+  }
+
+  /** Its connection, if requests can be sent there. */
+  get live(): LiveConnection | undefined {
+    const { current } = this.#started.state.published.value
+    return current === undefined || current.runtime.loss !== undefined || current.runtime === this.#gone
+      ? undefined
+      : current
+  }
+
+  /** Whether its connection has ended, and its supervisor does not know yet. */
+  get isEnding(): boolean {
+    return this.live === undefined && this.#started.state.published.value.current !== undefined
+  }
+
+  /** Why it is not connected. */
+  get loss(): Loss {
+    const { current, lastError } = this.#started.state.published.value
+    return current?.runtime.loss ?? { kind: "closed", message: lastError?.message ?? "it is not connected" }
+  }
+
+  /** How many requests it works on. */
+  get inFlight(): number {
+    return this.#started.state.published.value.current?.runtime.inFlight ?? 0
+  }
+
+  /** Whether it has left a request without an answer, and has answered nothing since. */
+  get isSilent(): boolean {
+    const { live } = this
+    return live !== undefined && this.#started.supervisor.tasks.probe.silenceOf(live.runtime) !== undefined
+  }
+
+  /** Ends when it is not silent any more, or not connected. */
+  get heard(): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      const runtime = this.live?.runtime
+      return runtime === undefined ? Effect.void : runtime.until(() => runtime.detached || !this.isSilent)
+    })
+  }
+
+  /** Sends a request, in the same synchronous step; it fails as the connection says. */
+  request<M extends Method>(
+    { connection, runtime }: LiveConnection,
+    method: M,
+    params: Params<M>,
+    options: RequestOptions
+  ): Effect.Effect<Result<M>, RequestError> {
+    return Effect.uninterruptibleMask((restore) => {
+      const { now } = this.#options
+      const { onprogress } = options
+      let heardAt = now()
+      const heard: RequestOptions["onprogress"] = onprogress && ((progress) => {
+        heardAt = now()
+        onprogress(progress)
+      })
+      runtime.begin()
+      const sent = Effect.suspend(() => connection.request(method, params, { ...options, onprogress: heard }))
+      return Effect.onExit(restore(sent), (exit) => this.#ended(runtime, exit, heardAt))
+    })
+  }
+
+  /** Notes what the request tells of the process. */
+  #ended(runtime: Runtime, exit: Exit.Exit<unknown, RequestError>, heardAt: number): Effect.Effect<void> {
+    const { state, supervisor: { tasks: { probe } } } = this.#started
+    const now = this.#options.now()
+    if (Exit.isSuccess(exit)) return Effect.sync(() => runtime.end(now, true))
+    if (Cause.isInterruptedOnly(exit.cause)) {
+      runtime.end(now, false)
+      if (now - Math.max(heardAt, runtime.answeredAt) < silence) return Effect.void
+      probe.leftUnanswered(runtime)
+      return Effect.sync(() => state.send({ _tag: "GivenUp", runtime }))
+    }
+    const error = requestErrorOf(exit.cause)
+    runtime.end(now, error.fate === "answered")
+    if (isGone(error)) {
+      this.#gone = runtime
+      return Effect.sync(() => this.#options.onChanged(this))
+    }
+    return isSuspicious(error) ? Effect.asVoid(probe.onSuspicion(runtime, error.reason === "timeout")) : Effect.void
+  }
+
+  /** Pings it, counted as a probe; why that failed. */
+  probe(live: LiveConnection): Effect.Effect<RequestError | undefined> {
+    return this.#started.supervisor.tasks.probe.now(live)
+  }
+
+  /** Remembers a request that sets something, so that the next process in its place is asked for it, too. */
+  remember<M extends Method>(method: M, params: Params<M>): void {
+    this.#started.supervisor.calls.sessionState.note(method, params)
+  }
+
+  /** Its status now. */
+  get status(): ProcessStatus {
+    const { lastError, nextAttemptAt, state: { _tag: state }, generation, current } =
+      this.#started.state.published.value
+    const isStable = current !== undefined && this.#started.state.isStable(current.runtime)
+    return {
+      number: this.number,
+      pid: current?.connection.peer.pid,
+      state,
+      generation,
+      inFlight: this.inFlight,
+      usage: current?.runtime.usage,
+      lastError: isStable ? undefined : lastError?.message,
+      nextAttemptAt
+    }
+  }
+}

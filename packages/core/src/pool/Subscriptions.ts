@@ -1,0 +1,84 @@
+/**
+ * Subscriptions to resources at a server of several processes. All are made in one process, so that a change is announced once; if that is
+ * lost, they are made in another one.
+ */
+import { Effect } from "effect"
+import type { RequestError } from "../Errors.js"
+import * as SafeLog from "../internal/SafeLog.js"
+import type { Policy } from "../options/Policy.js"
+import type { RequestOptions } from "../port/Connection.js"
+import type { Method, Params, Result } from "../port/Method.js"
+import { withDeadline } from "../port/withDeadline.js"
+import type { Choice } from "./PoolMember.js"
+
+type Subscribing = "resources/subscribe" | "resources/unsubscribe"
+
+/** What they need. */
+interface Parts {
+  /** The name of the server. */
+  readonly backend: string
+  readonly policy: Policy
+  /** Runs something until the connection closes. */
+  readonly run: (work: Effect.Effect<unknown>) => void
+}
+
+/** The subscriptions of one connection. */
+export class Subscriptions {
+  readonly #choose: () => Choice | undefined
+  readonly #refusal: () => RequestError
+  readonly #parts: Parts
+  readonly #uris = new Set<string>()
+  /** The process that has them. */
+  #home: Choice | undefined
+
+  /** `refusal`: the error of a request that no process can take. */
+  constructor(
+    choose: () => Choice | undefined,
+    refusal: () => RequestError,
+    parts: Parts
+  ) {
+    this.#choose = choose
+    this.#refusal = refusal
+    this.#parts = parts
+  }
+
+  get #isLive(): boolean {
+    return this.#home !== undefined && this.#home.member.live?.runtime === this.#home.live.runtime
+  }
+
+  /** Subscribes, or ends a subscription, in the process that has them. */
+  request<M extends Method>(
+    method: M,
+    params: Params<M>,
+    options: RequestOptions
+  ): Effect.Effect<Result<M>, RequestError> {
+    return Effect.suspend(() => {
+      this.look()
+      const home = this.#home ??= this.#choose()
+      if (home === undefined) return Effect.fail(this.#refusal())
+      const { uri } = params as Params<Subscribing>
+      return Effect.tap(
+        home.member.request(home.live, method, params, options),
+        () => Effect.sync(() => method === "resources/subscribe" ? this.#uris.add(uri) : this.#uris.delete(uri))
+      )
+    })
+  }
+
+  /** If the process was lost, subscribes again in another one. */
+  look(): void {
+    if (this.#home === undefined || this.#isLive) return
+    const next = this.#home = this.#choose()
+    if (next === undefined || this.#uris.size === 0) return
+    const { backend, policy: { timeouts: { request: timeout } }, run } = this.#parts
+    const { live, member } = next
+    run(Effect.forEach(
+      [...this.#uris],
+      (uri) =>
+        Effect.catchAll(
+          withDeadline(member.request(live, "resources/subscribe", { uri }, { timeout }), timeout),
+          ({ message }) => SafeLog.debug(`${backend}: not subscribed again: ${message}`)
+        ),
+      { concurrency: 8, discard: true }
+    ))
+  }
+}

@@ -1,0 +1,31 @@
+/**
+ * Which process has a task: requests about a task go to the process that made it, as long as that lives.
+ */
+import { Predicate } from "effect"
+import type { Choice } from "./PoolMember.js"
+
+/** How many tasks are remembered; the oldest are forgotten first. */
+const most = 10_000
+
+/** The tasks of one connection. */
+export class TaskOwners {
+  readonly #owners = new Map<string, Choice>()
+
+  /** Notes the task that a request has made. */
+  note(method: string, result: unknown, choice: Choice): void {
+    if (method !== "tools/call" || !Predicate.isRecord(result) || !Predicate.isRecord(result["task"])) return
+    const { taskId } = result["task"]
+    if (!Predicate.isString(taskId)) return
+    this.#owners.set(taskId, choice)
+    if (this.#owners.size <= most) return
+    for (const oldest of this.#owners.keys()) return void this.#owners.delete(oldest)
+  }
+
+  /** The process to which a request about a task goes; undefined if any will do. */
+  of(method: string, params: unknown): Choice | undefined {
+    if (!method.startsWith("tasks/") || !Predicate.isRecord(params)) return undefined
+    const { taskId } = params
+    const owner = Predicate.isString(taskId) ? this.#owners.get(taskId) : undefined
+    return owner !== undefined && owner.member.live?.runtime === owner.live.runtime ? owner : undefined
+  }
+}

@@ -1,0 +1,37 @@
+/**
+ * Secret values that a connector reads anew for each connection.
+ */
+import { Effect, type Redacted } from "effect"
+import { ConnectError } from "../Errors.js"
+
+/** A value that is read for each connection, because it may have changed since the last one. */
+export type Reading = Effect.Effect<Redacted.Redacted, ConnectError>
+
+type Entry<A> = readonly [string, A | Redacted.Redacted]
+
+/**
+ * Reads what is to be read among values, all at once. An error names the value's place, which begins with `group`: `env.API_KEY`.
+ */
+export const read = <A>(
+  values: { readonly [name: string]: A | Reading },
+  group: string
+): Effect.Effect<{ readonly [name: string]: A | Redacted.Redacted }, ConnectError> =>
+  Effect.map(
+    Effect.forEach(Object.entries(values), ([name, value]): Effect.Effect<Entry<A>, ConnectError> =>
+      Effect.isEffect(value)
+        ? Effect.mapBoth(value as Reading, {
+          onFailure: ({ backend, cause, message, permanent, reason, retryAfter }) =>
+            new ConnectError({
+              backend,
+              cause,
+              permanent,
+              reason,
+              retryAfter,
+              message: `${group}.${name}: ${message}`
+            }),
+          onSuccess: (secret): Entry<A> => [name, secret]
+        })
+        : Effect.succeed([name, value as A]), { concurrency: "unbounded" }),
+    (entries) =>
+      Object.fromEntries(entries)
+  )

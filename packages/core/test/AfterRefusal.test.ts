@@ -1,0 +1,88 @@
+import { describe, expect, it } from "@effect/vitest"
+import { Backend, RequestError } from "@mcp-lifeline/core"
+import { ScriptedConnector } from "@mcp-lifeline/testing"
+import { Effect, Fiber, TestClock } from "effect"
+import { identified, key } from "../src/calls/callId.js"
+
+const start = (script: ScriptedConnector.ScriptedConnector, afterRefusal: "resend" | "safe") =>
+  Effect.tap(
+    Backend.make("one", { connector: script, calls: { afterRefusal }, keepalive: { method: "none" } }),
+    () => TestClock.adjust(0)
+  )
+
+const refusals = [
+  { fate: "rejected", reason: "session", message: "404" },
+  { fate: "rejected", reason: "rateLimited", message: "429", retryAfter: 500 },
+  { fate: "rejected", reason: "server", message: "503", retryAfter: 500 },
+  { fate: "rejected", reason: "unauthorized", message: "401" },
+  { fate: "notSent", reason: "lost", message: "it never left" }
+] as const
+
+/** Refuses the first call in this way; how it ends, and the ids that the server has seen. */
+const refused = (
+  refusal: (typeof refusals)[number],
+  afterRefusal: "resend" | "safe",
+  options?: Backend.CallOptions
+) =>
+  Effect.gen(function*() {
+    const script = ScriptedConnector.make()
+    const backend = yield* start(script, afterRefusal)
+    const ids: Array<unknown> = []
+    script.respond = (method, params, connection) => {
+      if (method !== "tools/call") return undefined
+      ids.push((params as { readonly _meta: Record<string, unknown> })._meta[key])
+      if (ids.length > 1) return undefined
+      if (refusal.reason === "session" || refusal.reason === "lost") {
+        connection.lose(refusal.reason === "session" ? "session" : "closed")
+      }
+      return { answer: "error", error: new RequestError(refusal) }
+    }
+    const call = yield* Effect.fork(Effect.either(backend.callTool({ name: "pay" }, options)))
+    yield* TestClock.adjust("5 seconds")
+    return { outcome: yield* Fiber.join(call), ids }
+  })
+
+describe("a call that was refused", () => {
+  it.scoped.each(refusals)(
+    "[C16:virtual] is not sent again with `safe`, unless it never left: $reason",
+    (refusal) =>
+      Effect.gen(function*() {
+        const { ids, outcome } = yield* refused(refusal, "safe")
+        if (refusal.fate === "notSent") {
+          expect(outcome).toMatchObject({ _tag: "Right" })
+          return expect(ids).toEqual([ids[0], ids[0]])
+        }
+        expect(outcome).toMatchObject({
+          left: { _tag: "ResultUnknown", message: expect.stringContaining("no proof that nobody has carried it out") }
+        })
+        expect(ids).toHaveLength(1)
+      })
+  )
+
+  it.scoped.each(refusals.filter(({ reason }) => reason !== "unauthorized"))(
+    "[C16:virtual] is sent again with the same id with `resend`, and with `safe` where it may be: $reason",
+    (refusal) =>
+      Effect.gen(function*() {
+        for (const [afterRefusal, options] of [["resend", undefined], ["safe", { idempotent: true }]] as const) {
+          const { ids, outcome } = yield* refused(refusal, afterRefusal, options)
+          expect(outcome).toMatchObject({ _tag: "Right" })
+          expect(ids).toEqual([ids[0], ids[0]])
+          expect(ids[0]).toMatch(/^[0-9a-f]{32}$/)
+        }
+      })
+  )
+})
+
+describe("the id of a call", () => {
+  it("[C16:unit] is another one for each call, keeps what else is in _meta, and gives way to the caller's own", () => {
+    const many = Array.from({ length: 1000 }, () => identified({ name: "a" }) as { readonly _meta?: any })
+    expect(new Set(many.map(({ _meta }) => _meta[key])).size).toBe(1000)
+    const given = { name: "a", _meta: { progressToken: 7 } }
+    expect(identified(given)).toMatchObject(given)
+    expect(given).toEqual({ name: "a", _meta: { progressToken: 7 } })
+    const own = { _meta: { [key]: "mine" } }
+    expect(identified(own)).toBe(own)
+    // What is no `_meta` of the protocol is the server's to refuse.
+    for (const params of [undefined, null, "a", { _meta: 7 }]) expect(identified(params)).toBe(params)
+  })
+})

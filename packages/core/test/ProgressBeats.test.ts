@@ -1,0 +1,393 @@
+import { describe, expect, it } from "@effect/vitest"
+import { Backend, type Connection, type Connector, type RequestOptions } from "@mcp-lifeline/core"
+import * as Internal from "@mcp-lifeline/core/internal"
+import { ScriptedConnector } from "@mcp-lifeline/testing"
+import type { Progress } from "@modelcontextprotocol/sdk/types.js"
+import { Effect, Fiber, FiberId, Random, Runtime, TestClock } from "effect"
+import { spoken, withoutConnection } from "../src/calls/progressText.js"
+import { State } from "../src/lifecycle/Lifecycle.js"
+
+type Options = Partial<Backend.BackendOptions>
+
+/** A call under way: what its caller has heard, and its end. */
+interface Calling {
+  readonly heard: Array<Progress>
+  readonly cancel: Effect.Effect<void>
+  readonly hasEnded: () => boolean
+}
+
+type Way = (backend: Backend.Backend, options?: Backend.CallOptions) => Effect.Effect<Calling>
+
+const unlimited = { timeout: Number.POSITIVE_INFINITY }
+
+const listening = (options: Backend.CallOptions) => {
+  const heard: Array<Progress> = []
+  const onprogress = (one: Progress) => void heard.push(one)
+  return { heard, options: { onprogress, ...unlimited, ...options } }
+}
+
+const inFiber: Way = (backend, given = {}) => {
+  const { heard, options } = listening(given)
+  return Effect.map(
+    Effect.fork(Effect.exit(backend.callTool({ name: "pay" }, options))),
+    (fiber) => ({
+      heard,
+      cancel: Effect.asVoid(Fiber.interrupt(fiber)),
+      hasEnded: () => fiber.unsafePoll() !== null
+    })
+  )
+}
+
+/** As the facade and the relays do it. */
+const withoutFiber: Way = (backend, given = {}) =>
+  Effect.map(Effect.runtime(), (runtime) => {
+    const { heard, options } = listening(given)
+    let fiber: Fiber.RuntimeFiber<unknown, unknown> | undefined
+    let ended = false
+    const cancel = Internal.start(backend, "tools/call", { name: "pay" }, options, (rest) => {
+      fiber = Runtime.runFork(runtime)(rest)
+      fiber.addObserver(() => {
+        ended = true
+      })
+    })
+    return {
+      heard,
+      cancel: Effect.sync(() => {
+        cancel()
+        fiber?.unsafeInterruptAsFork(FiberId.none)
+      }),
+      hasEnded: () => ended
+    }
+  })
+
+const ways: ReadonlyArray<readonly [string, Way, { readonly sends: boolean }]> = [
+  ["a fiber", inFiber, { sends: false }],
+  ["no fiber", withoutFiber, { sends: true }]
+]
+
+/** A server whose tools never answer, and a way to report progress of the last call. */
+const silent = (sends: boolean) => {
+  const script = ScriptedConnector.make()
+  script.otherwise = { sends }
+  script.respond = (method) => method === "tools/call" ? { answer: "never" } : undefined
+  let last: RequestOptions | undefined
+  const noting = (method: string, given: RequestOptions) => {
+    if (method === "tools/call") last = given
+  }
+  const connector: Connector = {
+    ...script,
+    connect: (options) =>
+      Effect.map(script.connect(options), ({ request, send, ...connection }): Connection => ({
+        ...connection,
+        request: (method, params, given) => {
+          noting(method, given)
+          return request(method, params, given)
+        },
+        send: send && ((method, params, given, settle) => {
+          noting(method, given)
+          return send(method, params, given, settle)
+        })
+      }))
+  }
+  return { script, connector, report: (progress: Progress) => last?.onprogress?.(progress) }
+}
+
+/** A backend whose first heartbeat is hours away. */
+const start = (connector: Connector, options: Options = {}) =>
+  Backend.make("files", { connector, keepalive: { interval: "24 hours" }, ...options }).pipe(
+    Effect.tap(() => TestClock.adjust(0)),
+    Effect.withRandom(Random.fixed([0.5]))
+  )
+
+const pings = (script: ScriptedConnector.ScriptedConnector) => script.ledger.sent("ping").length
+
+const messages = ({ heard }: Calling) => heard.map(({ message }) => message)
+
+/** The server answers nothing any more. */
+const hang = (script: ScriptedConnector.ScriptedConnector) => {
+  script.respond = () => ({ answer: "never" })
+}
+
+describe("ProgressBeats", () => {
+  describe.each(ways)("a call with %s", (_, call, { sends }) => {
+    it.scoped("[G25:virtual] a silent call hears within 15 s that it still runs, while the server answers pings", () =>
+      Effect.gen(function*() {
+        const { connector, script } = silent(sends)
+        const backend = yield* start(connector)
+        const calling = yield* call(backend)
+        yield* TestClock.adjust(14_999)
+        expect([calling.heard, pings(script)]).toEqual([[], 0])
+        yield* TestClock.adjust(1)
+        expect(calling.heard).toEqual([{ progress: 0, message: "still running, 15 s" }])
+        yield* TestClock.adjust("45 seconds")
+        expect(messages(calling).slice(1)).toEqual([
+          "still running, 30 s",
+          "still running, 45 s",
+          "still running, 1 min 0 s"
+        ])
+        expect(pings(script)).toBe(4)
+        yield* calling.cancel
+        yield* TestClock.adjust("2 minutes")
+        expect(calling.heard).toHaveLength(4)
+        expect(pings(script)).toBe(4)
+      }))
+
+    it.scoped("[G25:virtual] an answer ends it, and nothing comes after it", () =>
+      Effect.gen(function*() {
+        const { connector, script } = silent(sends)
+        const backend = yield* start(connector)
+        script.respond = (method) => method === "tools/call" ? { answer: "result", after: 20_000 } : undefined
+        const calling = yield* call(backend)
+        yield* TestClock.adjust("20 seconds")
+        expect(calling.hasEnded()).toBe(true)
+        yield* TestClock.adjust("1 minute")
+        expect(messages(calling)).toEqual(["still running, 15 s"])
+      }))
+
+    it.scoped("[G25:virtual] what the server reports starts the clock again, and values rise over both", () =>
+      Effect.gen(function*() {
+        const { connector, report } = silent(sends)
+        const backend = yield* start(connector)
+        const calling = yield* call(backend)
+        yield* TestClock.adjust("10 seconds")
+        report({ progress: 3, total: 9, message: "copies" })
+        yield* TestClock.adjust("14999 millis")
+        expect(calling.heard).toEqual([{ progress: 3, total: 9, message: "copies" }])
+        yield* TestClock.adjust(1)
+        expect(calling.heard[1]).toMatchObject({ total: 9, message: "copies (still running, 25 s)" })
+        report({ progress: 3, total: 9 })
+        report({ progress: 4 })
+        const values = calling.heard.map(({ progress }) => progress)
+        expect(values).toEqual(values.toSorted((one, other) => one - other))
+        expect(new Set(values).size).toBe(4)
+        expect(values[3]).toBe(4)
+      }))
+
+    it.scoped("[G25:virtual] a server that hangs is not kept alive: nothing is said until it answers something", () =>
+      Effect.gen(function*() {
+        const { connector, script } = silent(sends)
+        const backend = yield* start(connector, { health: { failureThreshold: 1 } })
+        const calling = yield* call(backend)
+        yield* TestClock.adjust("15 seconds")
+        expect(calling.heard).toHaveLength(1)
+        hang(script)
+        yield* TestClock.adjust("2 minutes")
+        expect(calling.heard).toHaveLength(1)
+        // It was asked for nobody's sake but the caller's: the connection is not given up.
+        expect(yield* backend.isConnected).toBe(true)
+        script.respond = (method) => method === "tools/call" ? { answer: "never" } : undefined
+        yield* TestClock.adjust("16 seconds")
+        expect(calling.heard).toHaveLength(2)
+      }))
+
+    it.scoped("[G25:virtual] the answer to another call is a sign of life, too, and so is progress that is not passed on", () =>
+      Effect.gen(function*() {
+        const { connector, report, script } = silent(sends)
+        const backend = yield* start(connector, { keepalive: { method: "none" } })
+        const calling = yield* call(backend)
+        yield* TestClock.adjust("16 seconds")
+        expect(calling.heard).toEqual([])
+        yield* backend.listTools()
+        yield* TestClock.adjust("14 seconds")
+        expect(messages(calling)).toEqual(["still running, 30 s"])
+        yield* TestClock.adjust("70 seconds")
+        expect(calling.heard).toHaveLength(1)
+        report({ progress: Number.POSITIVE_INFINITY })
+        yield* TestClock.adjust("5 seconds")
+        expect(calling.heard).toHaveLength(2)
+        expect(pings(script)).toBe(0)
+      }))
+
+    it.scoped("[G25:virtual] a call that waits for its server hears so after a second, and what has changed a second later", () =>
+      Effect.gen(function*() {
+        const { connector, script } = silent(sends)
+        const backend = yield* start(connector, {
+          reconnect: { initialDelay: "3 seconds", demandInterval: "3 seconds" }
+        })
+        yield* TestClock.adjust("1 minute")
+        script.failNext(1)
+        script.script({ after: 2000, sends })
+        script.current.lose()
+        yield* TestClock.adjust(0)
+        const calling = yield* call(backend)
+        yield* TestClock.adjust(999)
+        expect(calling.heard).toEqual([])
+        yield* TestClock.adjust(1)
+        expect(messages(calling)).toEqual(["files is down; attempt 2 follows"])
+        yield* TestClock.adjust("4 seconds")
+        expect(messages(calling).slice(1)).toEqual(["files is reconnecting (attempt 2)"])
+        yield* TestClock.adjust("30 seconds")
+        expect(messages(calling).at(-1)).toMatch(/^still running, [23]\d s$/)
+        const values = calling.heard.map(({ progress }) => progress)
+        expect(values).toEqual(values.toSorted((one, other) => one - other))
+        expect(new Set(values).size).toBe(values.length)
+      }))
+
+    it.scoped("[G25:virtual] a call that may finish before its server is replaced does not wait for the next one: it still runs, as long as the server lives", () =>
+      Effect.gen(function*() {
+        const script = ScriptedConnector.make({ overlap: false })
+        script.otherwise = { sends }
+        script.respond = (method) => method === "tools/call" ? { answer: "never" } : undefined
+        const backend = yield* start(script, { timeouts: { drain: "1 minute" } })
+        const calling = yield* call(backend)
+        yield* TestClock.adjust("10 seconds")
+        yield* backend.ping()
+        const replacing = yield* Effect.fork(Effect.exit(backend.reconnect))
+        yield* TestClock.adjust("10 seconds")
+        expect(messages(calling)).toEqual(["still running, 15 s"])
+        yield* TestClock.adjust("10 seconds")
+        expect(messages(calling).slice(1)).toEqual(["files is reconnecting"])
+        yield* calling.cancel
+        yield* TestClock.adjust("1 minute")
+        yield* Fiber.join(replacing)
+        expect((yield* backend.status).generation).toBe(2)
+      }))
+
+    it.scoped("[G25:virtual] what is sent again begins anew: nothing goes back, and what the server said before it is not repeated", () =>
+      Effect.gen(function*() {
+        const { connector, report, script } = silent(sends)
+        const backend = yield* start(connector)
+        const calling = yield* call(backend, { idempotent: true })
+        report({ progress: 5, total: 9, message: "copies" })
+        script.current.lose()
+        yield* TestClock.adjust("1 second")
+        expect(script.connections).toHaveLength(2)
+        report({ progress: 1, total: 9, message: "copies again" })
+        expect(calling.heard).toHaveLength(1)
+        script.current.lose()
+        yield* TestClock.adjust("20 seconds")
+        expect(script.connections).toHaveLength(3)
+        expect(calling.heard.at(-1)).toMatchObject({
+          total: 9,
+          message: expect.stringMatching(/^still running, \d+ s$/)
+        })
+        report({ progress: 6 })
+        expect(calling.heard.at(-1)).toEqual({ progress: 6 })
+      }))
+
+    it.scoped.each<[string, Options, Backend.CallOptions]>([
+      ["with the option off", { calls: { progressInterval: "never" } }, {}],
+      ["for a caller who does not ask for it", {}, { onprogress: undefined }]
+    ])("[G25:virtual] %s nothing is said, and nothing is sent", ([, options, given]) =>
+      Effect.gen(function*() {
+        const { connector, script } = silent(sends)
+        const backend = yield* start(connector, options)
+        const calling = yield* call(backend, given)
+        yield* TestClock.adjust("2 minutes")
+        expect([calling.heard, pings(script)]).toEqual([[], 0])
+        script.otherwise = { connect: "hang" }
+        script.current.lose()
+        yield* TestClock.adjust("2 minutes")
+        expect(calling.heard).toEqual([])
+      }))
+
+    it.scoped("[G25:virtual C5] no limit of Lifeline starts again: the call ends when it would have ended without", () =>
+      Effect.gen(function*() {
+        const { connector } = silent(sends)
+        const backend = yield* start(connector, { calls: { progressInterval: "1 second" } })
+        const calling = yield* call(backend, { timeout: "20 seconds", resetTimeoutOnProgress: true })
+        yield* TestClock.adjust(19_999)
+        expect([calling.heard.length, calling.hasEnded()]).toEqual([19, false])
+        yield* TestClock.adjust(1)
+        expect(calling.hasEnded()).toBe(true)
+        yield* TestClock.adjust("1 minute")
+        expect(calling.heard).toHaveLength(19)
+      }))
+
+    it.scoped("[G25:virtual] a caller's function that throws stops neither its call nor others", () =>
+      Effect.gen(function*() {
+        const { connector } = silent(sends)
+        const backend = yield* start(connector)
+        const wrong = yield* call(backend, {
+          onprogress: () => {
+            throw new Error("wrong")
+          }
+        })
+        const calling = yield* call(backend)
+        yield* TestClock.adjust("30 seconds")
+        expect([calling.heard.length, wrong.hasEnded()]).toEqual([2, false])
+      }))
+  })
+
+  it.scoped("[G25:virtual] many calls share one ping, each hears at its own time, and the closed backend says nothing more", () =>
+    Effect.gen(function*() {
+      const { connector, script } = silent(true)
+      const calls: Array<Calling> = []
+      yield* Effect.scoped(Effect.gen(function*() {
+        const backend = yield* start(connector)
+        for (let i = 0; i < 5; i++) {
+          calls.push(yield* withoutFiber(backend))
+          yield* TestClock.adjust("1 second")
+        }
+        yield* TestClock.adjust("10 seconds")
+        expect(calls.map(({ heard }) => heard.length)).toEqual([1, 0, 0, 0, 0])
+        yield* TestClock.adjust("4 seconds")
+        expect(calls.map(({ heard }) => heard.length)).toEqual([1, 1, 1, 1, 1])
+        expect(pings(script)).toBe(1)
+      }))
+      yield* TestClock.adjust("1 minute")
+      expect(calls.map(({ heard }) => heard.length)).toEqual([1, 1, 1, 1, 1])
+    }))
+
+  it.scoped("[G25:virtual] a call that waits for the verdict on a connection in doubt hears so, and nothing of a server that hangs", () =>
+    Effect.gen(function*() {
+      const { connector, script } = silent(true)
+      const backend = yield* start(connector, { health: { failureThreshold: 5 } })
+      hang(script)
+      yield* Effect.fork(Effect.exit(backend.callTool({ name: "pay" }, { timeout: "1 second" })))
+      const before = yield* withoutFiber(backend)
+      yield* TestClock.adjust("2 seconds")
+      const held = yield* withoutFiber(backend)
+      yield* TestClock.adjust("31 seconds")
+      expect(messages(held)).toEqual([15, 30].map((s) => `waits until the server answers a probe, ${s} s`))
+      expect(before.heard).toEqual([])
+    }))
+
+  it.scoped("[G25:virtual] a call that waits for a sign-in hears so, whatever the connector does when it is asked", () =>
+    Effect.gen(function*() {
+      const { connector, script } = silent(true)
+      script.script({ after: 5000, sends: true }, { after: 5000, sends: true })
+      let attempts = 0
+      const signing: Connector = {
+        ...connector,
+        connect: (options) => {
+          const isFirst = ++attempts === 1
+          options.onAttempt?.(() => undefined, () => {
+            if (isFirst) return true
+            throw new Error("broken")
+          })
+          return connector.connect(options)
+        }
+      }
+      const backend = yield* start(signing)
+      const first = yield* withoutFiber(backend)
+      yield* TestClock.adjust("4 seconds")
+      expect(messages(first)).toEqual(["files waits for its sign-in"])
+      yield* TestClock.adjust("1 second")
+      script.current.lose()
+      const second = yield* withoutFiber(backend)
+      yield* TestClock.adjust("4 seconds")
+      expect(messages(second)).toEqual([expect.stringMatching(/^files is (down|reconnecting)/)])
+    }))
+
+  it("[G25:virtual] what is said of a missing connection", () => {
+    const about = { id: "files", isProcess: true, attempt: 1, isSigningIn: false }
+    const said = (state: State, generation: number, other: Partial<typeof about> = {}) =>
+      withoutConnection({ state, generation }, { ...about, ...other })
+    const connecting = State.Connecting({ probe: false })
+    expect(said(connecting, 0)).toBe("files is starting")
+    expect(said(State.Idle(), 0, { isProcess: false })).toBe("files is connecting")
+    expect(said(connecting, 3, { attempt: 2 })).toBe("files is restarting (attempt 2)")
+    expect(said(connecting, 3, { isProcess: false })).toBe("files is reconnecting")
+    expect(said(State.Dormant(), 1, { attempt: 7 })).toBe("files is down; attempt 7 follows")
+    expect(said(connecting, 3, { attempt: 2, isSigningIn: true })).toBe("files waits for its sign-in")
+    expect([0, 59_999, 60_000, 135_000, 3_600_000, 3_959_999].map(spoken)).toEqual([
+      "0 s",
+      "59 s",
+      "1 min 0 s",
+      "2 min 15 s",
+      "1 h 0 min",
+      "1 h 5 min"
+    ])
+  })
+})

@@ -1,0 +1,534 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Backend, type Connector, RequestError } from "@mcp-lifeline/core"
+import * as Internal from "@mcp-lifeline/core/internal"
+import { ScriptedConnector } from "@mcp-lifeline/testing"
+import { Cause, Effect, Exit, Fiber, Logger, LogLevel, TestClock, TestContext } from "effect"
+import * as fc from "fast-check"
+import { inFull } from "../../testing/test/support/Full.js"
+import { Queue, type Ticket } from "../src/calls/Queue.js"
+
+const { tool } = ScriptedConnector
+
+describe("the queue, by a model", () => {
+  const limits = { write: 1, read: 2, other: undefined } as const
+  const which = fc.nat(30)
+  const command = fc.oneof(
+    {
+      weight: 8,
+      arbitrary: fc.record({ do: fc.constant("come" as const), line: fc.constantFrom("write", "read", "other") })
+    },
+    { weight: 12, arbitrary: fc.record({ do: fc.constantFrom("step" as const, "end" as const), which }) },
+    { weight: 2, arbitrary: fc.record({ do: fc.constantFrom("cancel" as const, "pause" as const), which }) },
+    { weight: 1, arbitrary: fc.record({ do: fc.constant("lose" as const) }) }
+  )
+
+  type State = Ticket["state"] | "over"
+
+  interface Modelled {
+    readonly line: keyof typeof limits
+    readonly ticket: Ticket
+    state: State
+    /** The queue has called it. */
+    isWoken: boolean
+  }
+
+  /** What the queue is to do, told in a few lines over a list of all calls in the order in which they began. */
+  class Model {
+    readonly calls: Array<Modelled> = []
+    readonly #all: number | undefined
+
+    constructor(all: number | undefined) {
+      this.#all = all
+    }
+
+    in(...states: ReadonlyArray<State>): ReadonlyArray<Modelled> {
+      return this.calls.filter(({ state }) => states.includes(state))
+    }
+
+    hasRoom({ line }: Pick<Modelled, "line">): boolean {
+      const placed = this.in("turn", "inFlight")
+      const own = limits[line]
+      return (this.#all === undefined || placed.length < this.#all)
+        && (own === undefined || placed.filter((one) => one.line === line).length < own)
+    }
+
+    isFirst(call: Modelled): boolean {
+      return this.in("waiting", "away").every((one) =>
+        one === call || one.ticket.order > call.ticket.order || !this.hasRoom(one)
+        || (this.#all === undefined && one.line !== call.line)
+      )
+    }
+
+    admit(): void {
+      for (;;) {
+        const next = this.in("waiting").find((one) => this.hasRoom(one) && this.isFirst(one))
+        if (next === undefined) return
+        next.state = "turn"
+      }
+    }
+  }
+
+  it("[C18:model] never more than the limits, in order, nobody is lost, and nobody waits for a place that is there", () => {
+    const limit = fc.option(fc.integer({ min: 1, max: 4 }), { nil: undefined })
+    const property = fc.property(limit, fc.array(command, { maxLength: 60 }), (all, commands) => {
+      const queue = new Queue<string>(all)
+      const model = new Model(all)
+      const agree = () => {
+        model.admit()
+        for (const { isWoken, state, ticket } of model.calls) {
+          assert.strictEqual(ticket.state, state === "over" ? "out" : state)
+          // Whoever is to go on is told so.
+          if (state === "turn") assert.isTrue(isWoken)
+        }
+        assert.strictEqual(queue.waiting, model.in("waiting").length)
+        assert.isTrue(all === undefined || model.in("turn", "inFlight").length <= all)
+      }
+      const leave = (call: Modelled, state: State) => {
+        queue.leave(call.ticket)
+        queue.leave(call.ticket)
+        call.state = state
+      }
+      /** The call is tried, as one is that begins, has waited, or is sent again. */
+      const step = (call: Modelled) => {
+        const may = call.state === "turn" || (model.hasRoom(call) && model.isFirst(call))
+        assert.strictEqual(queue.take(call.ticket), may)
+        if (!may) {
+          call.isWoken = false
+          queue.wait(call.ticket, () => {
+            call.isWoken = true
+          })
+        }
+        call.state = may ? "inFlight" : "waiting"
+      }
+      const pick = (index: number, ...states: ReadonlyArray<State>) => {
+        const some = model.in(...states)
+        return some[index % Math.max(1, some.length)]
+      }
+      for (const one of commands) {
+        if (one.do === "come") {
+          const ticket = queue.ticket(one.line, limits[one.line])
+          assert.strictEqual(ticket === undefined, all === undefined && limits[one.line] === undefined)
+          if (ticket === undefined) continue
+          const call: Modelled = { line: one.line, ticket, state: "out", isWoken: false }
+          model.calls.push(call)
+          step(call)
+        } else if (one.do === "lose") {
+          const call = pick(0, "inFlight", "turn", "out")
+          if (call === undefined) continue
+          // The first that finds no connection; those that wait learn of it, and find none either.
+          queue.away(call.ticket)
+          call.state = "away"
+          for (const other of model.in("waiting")) {
+            assert.isTrue(other.isWoken)
+            other.state = "away"
+          }
+        } else {
+          const call = one.do === "step"
+            ? pick(one.which, "turn", "away", "out")
+            : one.do === "cancel"
+            ? pick(one.which, "waiting", "away", "turn", "inFlight", "out")
+            : pick(one.which, "inFlight")
+          if (call === undefined) continue
+          if (one.do === "step") step(call)
+          else leave(call, one.do === "pause" ? "out" : "over")
+        }
+        agree()
+      }
+      for (const call of model.in("inFlight", "turn", "away", "out")) {
+        leave(call, "over")
+        agree()
+      }
+      for (let left = pick(0, "turn", "waiting"); left !== undefined; left = pick(0, "turn", "waiting")) {
+        assert.strictEqual(left.state, "turn", "somebody waits and nobody is left to wake it")
+        leave(left, "over")
+        agree()
+      }
+    })
+    fc.assert(property, { numRuns: inFull(8000, 2000) })
+  })
+})
+
+/** Counts the calls that are in flight, as far as the core knows, and writes down which was sent. */
+const counted = (script: ScriptedConnector.ScriptedConnector) => {
+  const ledger = {
+    now: 0,
+    most: 0,
+    sent: [] as Array<string>,
+    byTool: new Map<string, number>(),
+    mostOf: new Map<string, number>()
+  }
+  const limited = new Set(["tools/call", "resources/read", "prompts/get"])
+  const begin = (params: unknown): () => void => {
+    const { arguments: given, name = "?" } = params as { name?: string; arguments?: { id?: string } }
+    const add = (n: number) => {
+      ledger.now += n
+      ledger.byTool.set(name, (ledger.byTool.get(name) ?? 0) + n)
+    }
+    ledger.sent.push(given?.id ?? name)
+    add(1)
+    ledger.most = Math.max(ledger.most, ledger.now)
+    ledger.mostOf.set(name, Math.max(ledger.mostOf.get(name) ?? 0, ledger.byTool.get(name) ?? 0))
+    let isOver = false
+    return () => {
+      if (!isOver) add(-1)
+      isOver = true
+    }
+  }
+  const connector: Connector = {
+    transport: script.transport,
+    target: script.target,
+    overlap: script.overlap,
+    connect: (options) =>
+      Effect.map(script.connect(options), (connection) => ({
+        ...connection,
+        request: (method, params, given) =>
+          Effect.suspend(() => {
+            const request = connection.request(method, params, given)
+            return limited.has(method) ? Effect.ensuring(request, Effect.sync(begin(params))) : request
+          }),
+        send: connection.send && ((method, params, given, settle) => {
+          if (!limited.has(method)) return connection.send!(method, params, given, settle)
+          const end = begin(params)
+          const cancel = connection.send!(method, params, given, (exit) => {
+            end()
+            settle(exit)
+          })
+          return () => {
+            end()
+            cancel()
+          }
+        })
+      }))
+  }
+  return { connector, ledger }
+}
+
+const after = (millis: number): ScriptedConnector.Answer => ({ answer: "result", after: millis })
+
+/** Each call is answered after a second. */
+const start = (options: Partial<Backend.BackendOptions>, sends: boolean, overlap = true) =>
+  Effect.gen(function*() {
+    const script = ScriptedConnector.make({ overlap })
+    script.otherwise = { sends }
+    script.offer = { ...script.offer, tools: ["a", "b", "write_a", "write_b"].map((name) => tool(name)) }
+    script.respond = (method) => /call|read|get/.test(method) ? after(1000) : undefined
+    const { connector, ledger } = counted(script)
+    const backend = yield* Backend.make("one", { connector, keepalive: { method: "none" }, ...options })
+    yield* TestClock.adjust(0)
+    return { backend, script, ledger }
+  })
+
+const call = (backend: Backend.Backend, name: string, id = name, options?: Backend.CallOptions) =>
+  Effect.tap(Effect.fork(backend.callTool({ name, arguments: { id } }, options)), () => TestClock.adjust(0))
+
+const wrong = (exit: Exit.Exit<unknown, { readonly _tag: string; readonly message: string }>) =>
+  Exit.isFailure(exit) ? Cause.squash(exit.cause) as { readonly _tag: string; readonly message: string } : undefined
+
+describe.each([true, false])("calls.concurrency, sends: %s", (sends) => {
+  it.scoped("[C18:virtual] further calls wait, in order, and the status counts them", () =>
+    Effect.gen(function*() {
+      const { backend, ledger } = yield* start({ calls: { concurrency: 2 } }, sends)
+      const calls = yield* Effect.forEach(["1", "2", "3", "4", "5"], (id) => call(backend, "a", id))
+      assert.deepStrictEqual(ledger.sent, ["1", "2"])
+      assert.deepInclude(yield* backend.status, { inFlight: 2, queued: 3, waiting: 0 })
+      yield* TestClock.adjust(1000)
+      assert.deepStrictEqual(ledger.sent, ["1", "2", "3", "4"])
+      assert.deepInclude(yield* backend.status, { inFlight: 2, queued: 1 })
+      yield* TestClock.adjust(2000)
+      assert.deepStrictEqual(ledger.sent, ["1", "2", "3", "4", "5"])
+      assert.strictEqual(ledger.most, 2)
+      for (const one of calls) assert.isTrue(Exit.isSuccess(yield* Fiber.await(one)))
+      assert.deepInclude(yield* backend.status, { inFlight: 0, queued: 0 })
+    }))
+
+  it.scoped("[C18:virtual] resources and prompts take turns with tools; lists, pings and completions do not wait", () =>
+    Effect.gen(function*() {
+      const { backend, ledger, script } = yield* start({ calls: { concurrency: 1 } }, sends)
+      yield* call(backend, "a")
+      const read = yield* Effect.fork(backend.readResource({ uri: "x:1" }))
+      const got = yield* Effect.fork(backend.getPrompt({ name: "p" }))
+      yield* backend.ping()
+      yield* backend.listTools()
+      yield* backend.complete({ ref: { type: "ref/prompt", name: "p" }, argument: { name: "x", value: "" } })
+      yield* TestClock.adjust(0)
+      assert.strictEqual((yield* backend.status).queued, 2)
+      const sent = () =>
+        script.ledger.entries.flatMap((one) =>
+          one._tag === "Sent" && /call|read|get/.test(one.method) ? [one.method] : []
+        )
+      assert.deepStrictEqual(sent(), ["tools/call"])
+      yield* TestClock.adjust(1000)
+      assert.deepStrictEqual(sent(), ["tools/call", "resources/read"])
+      yield* TestClock.adjust(2000)
+      yield* Fiber.join(read)
+      yield* Fiber.join(got)
+      assert.strictEqual(ledger.most, 1)
+    }))
+
+  it.scoped("[C18:virtual] a call whose time ends in the queue was not sent, and neither was one that is cancelled there", () =>
+    Effect.gen(function*() {
+      const { backend, ledger } = yield* start({ calls: { concurrency: 1 } }, sends)
+      yield* call(backend, "a", "1")
+      const late = yield* call(backend, "a", "2", { timeout: 500 })
+      const cancelled = yield* call(backend, "a", "3")
+      const last = yield* call(backend, "a", "4")
+      yield* TestClock.adjust(400)
+      yield* Fiber.interrupt(cancelled)
+      yield* TestClock.adjust(100)
+      const error = wrong(yield* Fiber.await(late))
+      assert.strictEqual(error?._tag, "BackendUnavailable")
+      assert.match(error?.message ?? "", /the call was not sent, because its time was over before its turn came/)
+      assert.deepInclude(yield* backend.status, { queued: 1, calls: { givenUp: 1 } })
+      yield* TestClock.adjust(1500)
+      assert.isTrue(Exit.isSuccess(yield* Fiber.await(last)))
+      assert.deepStrictEqual(ledger.sent, ["1", "4"])
+    }))
+
+  it.scoped("[C18:virtual] calls.maxWaiting bounds the queue, with those that wait for a connection", () =>
+    Effect.gen(function*() {
+      const { backend, script } = yield* start({ calls: { concurrency: 1, maxWaiting: 2 } }, sends)
+      for (const id of ["1", "2", "3"]) yield* call(backend, "a", id)
+      const error = wrong(yield* Fiber.await(yield* call(backend, "a", "4")))
+      assert.deepInclude<object>(error ?? {}, { _tag: "BackendUnavailable", state: "Busy" })
+      assert.match(error?.message ?? "", /2 calls are waiting \(calls.maxWaiting\)/)
+      script.script({ after: 1000, sends })
+      script.current.lose()
+      yield* TestClock.adjust(0)
+      assert.deepInclude(yield* backend.status, { queued: 0, waiting: 2 })
+    }))
+
+  it.scoped("[C18:virtual] tools of one pattern share their places, and hold up no others", () =>
+    Effect.gen(function*() {
+      const { backend, ledger } = yield* start(
+        {
+          calls: { concurrency: 3 },
+          tools: { "write_*": { concurrency: 1 }, b: { concurrency: 1 }, a: { timeout: "9 s" } }
+        },
+        sends
+      )
+      for (const name of ["write_a", "write_b", "b", "b", "a", "a"]) yield* call(backend, name)
+      assert.deepStrictEqual(ledger.sent, ["write_a", "b", "a"])
+      yield* TestClock.adjust(1000)
+      assert.deepStrictEqual(ledger.sent.slice(3).toSorted(), ["a", "b", "write_b"])
+      assert.strictEqual(ledger.most, 3)
+    }))
+
+  it.scoped("[C18:virtual] only tools may be limited", () =>
+    Effect.gen(function*() {
+      const { backend, ledger } = yield* start({ tools: { "write_*": { concurrency: 2 } } }, sends)
+      for (const name of ["write_a", "write_a", "write_b", "a", "a"]) yield* call(backend, name)
+      assert.deepStrictEqual(ledger.sent, ["write_a", "write_a", "a", "a"])
+      assert.strictEqual((yield* backend.status).queued, 1)
+    }))
+
+  it.scoped("[C18:virtual] after a lost connection, what is sent again goes first, and the others follow in order", () =>
+    Effect.gen(function*() {
+      const { backend, ledger, script } = yield* start({ calls: { concurrency: 2 } }, sends)
+      const calls = yield* Effect.forEach(
+        ["1", "2", "3", "4"],
+        (id) => call(backend, "a", id, { idempotent: id !== "2" })
+      )
+      yield* TestClock.adjust(500)
+      script.script({ after: 1000, sends })
+      script.current.lose()
+      yield* TestClock.adjust(0)
+      // Nothing is in flight any more, so all that is left waits for a connection.
+      assert.deepInclude(yield* backend.status, { queued: 0, waiting: 3 })
+      yield* TestClock.adjust(20_000)
+      assert.deepStrictEqual(ledger.sent, ["1", "2", "1", "3", "4"])
+      assert.strictEqual(ledger.most, 2)
+      const outcomes = yield* Effect.forEach(calls, Fiber.await)
+      assert.deepStrictEqual(outcomes.map((exit) => wrong(exit)?._tag), [
+        undefined,
+        "ResultUnknown",
+        undefined,
+        undefined
+      ])
+    }))
+
+  it.scoped("[C18:virtual] a connection that is replaced counts until its calls have ended", () =>
+    Effect.gen(function*() {
+      const { backend, ledger } = yield* start({ calls: { concurrency: 1 } }, sends)
+      yield* call(backend, "a", "1")
+      yield* call(backend, "a", "2")
+      yield* TestClock.adjust(500)
+      const reconnecting = yield* Effect.fork(backend.reconnect)
+      yield* TestClock.adjust(100)
+      assert.strictEqual((yield* backend.status).generation, 2)
+      assert.deepStrictEqual(ledger.sent, ["1"])
+      yield* TestClock.adjust(400)
+      yield* Fiber.join(reconnecting)
+      assert.deepStrictEqual(ledger.sent, ["1", "2"])
+    }))
+
+  it.scoped("[C18:virtual] a call whose time is over in flight gives its place back, and so does one that is given up", () =>
+    Effect.gen(function*() {
+      const { backend, ledger, script } = yield* start({ calls: { concurrency: 1 } }, sends)
+      script.respond = (method, params) =>
+        method === "tools/call" && /hang/.test(JSON.stringify(params)) ? { answer: "never" } : undefined
+      const late = yield* call(backend, "a", "hang 1", { timeout: "1 s" })
+      const fine = yield* call(backend, "a", "2")
+      yield* TestClock.adjust(1000)
+      assert.strictEqual(wrong(yield* Fiber.await(late))?._tag, "RequestTimeout")
+      assert.isTrue(Exit.isSuccess(yield* Fiber.await(fine)))
+      const givenUp = yield* call(backend, "a", "hang 3")
+      const next = yield* call(backend, "a", "4")
+      yield* Fiber.interrupt(givenUp)
+      yield* TestClock.adjust(0)
+      assert.isTrue(Exit.isSuccess(yield* Fiber.await(next)))
+      assert.deepStrictEqual(ledger.sent, ["hang 1", "2", "hang 3", "4"])
+    }))
+
+  it.scoped("[C18:virtual] where the backend ends or is disabled, nobody waits on", () =>
+    Effect.gen(function*() {
+      const { backend } = yield* start({ calls: { concurrency: 1 }, timeouts: { drain: 0 } }, sends)
+      const calls = yield* Effect.forEach(["1", "2", "3"], (id) => call(backend, "a", id))
+      yield* backend.disable
+      const outcomes = yield* Effect.forEach(calls, Fiber.await)
+      assert.deepStrictEqual(outcomes.map((exit) => wrong(exit)?._tag), [
+        "ResultUnknown",
+        "BackendUnavailable",
+        "BackendUnavailable"
+      ])
+      assert.strictEqual((yield* backend.status).queued, 0)
+    }))
+
+  it.scoped("[C18:virtual] progress says that a call waits for its turn", () =>
+    Effect.gen(function*() {
+      const { backend, script } = yield* start(
+        { calls: { concurrency: 1, progressInterval: "1 s" }, keepalive: { interval: "1 hour" } },
+        sends
+      )
+      script.respond = (method) => method === "tools/call" ? after(10_000) : undefined
+      const said: Array<string | undefined> = []
+      yield* call(backend, "a")
+      yield* call(backend, "a", "2", { onprogress: ({ message }) => void said.push(message) })
+      yield* TestClock.adjust(3000)
+      assert.match(said.join("; "), /waits for its turn, \d s/)
+    }))
+})
+
+describe("a call without a fiber", () => {
+  it.scoped("[C18:virtual] waits for its turn in one, and gives it back if it is cancelled before that begins", () =>
+    Effect.gen(function*() {
+      const { backend, ledger } = yield* start({ calls: { concurrency: 1 } }, true)
+      const rests: Array<Effect.Effect<unknown, unknown>> = []
+      const begin = (id: string) =>
+        Internal.start(
+          backend,
+          "tools/call",
+          { name: "a", arguments: { id } },
+          undefined,
+          (rest) => void rests.push(rest)
+        )
+      begin("1")
+      const cancel = begin("2")
+      begin("3")
+      assert.deepStrictEqual(ledger.sent, ["1"])
+      assert.strictEqual(cancel(), "notSent")
+      const fibers = yield* Effect.forEach(rests, (rest) => Effect.fork(rest))
+      yield* TestClock.adjust(2000)
+      assert.deepStrictEqual(ledger.sent, ["1", "3"])
+      for (const fiber of fibers) assert.isNotNull(fiber.unsafePoll())
+    }))
+})
+
+describe("calls.concurrency, by generated interleavings", () => {
+  const time = fc.integer({ min: 0, max: 6 })
+  const scenario = fc.record({
+    sends: fc.boolean(),
+    concurrency: fc.integer({ min: 1, max: 3 }),
+    calls: fc.array(
+      fc.record({
+        name: fc.constantFrom("a", "write_a", "write_b"),
+        at: time,
+        takes: fc.integer({ min: 0, max: 3 }),
+        timeout: fc.option(fc.integer({ min: 1, max: 8 }), { nil: 20 }),
+        cancelledAt: fc.option(fc.integer({ min: 0, max: 10 }), { nil: undefined, freq: 3 }),
+        idempotent: fc.boolean()
+      }),
+      { minLength: 1, maxLength: 12 }
+    ),
+    losses: fc.array(fc.integer({ min: 1, max: 8 }), { maxLength: 2 })
+  })
+
+  it("[C18:virtual] never more than N are in flight, each call ends once, and what was not sent says so", async () => {
+    const run = ({ calls, concurrency, losses, sends }: typeof scenario extends fc.Arbitrary<infer S> ? S : never) =>
+      Effect.gen(function*() {
+        const { backend, ledger, script } = yield* start(
+          { calls: { concurrency }, tools: { "write_*": { concurrency: 1 } }, reconnect: { initialDelay: 100 } },
+          sends
+        )
+        const applied: Array<number> = []
+        script.respond = (method, params) => {
+          if (method !== "tools/call") return undefined
+          const { id } = (params as { arguments: { id: string } }).arguments
+          applied.push(Number(id))
+          return after(calls[Number(id)]!.takes * 1000 + 1)
+        }
+        const fibers = new Map<
+          number,
+          Fiber.RuntimeFiber<unknown, { readonly _tag: string; readonly message: string }>
+        >()
+        for (let now = 0; now <= 12; now++) {
+          for (const [index, { at, cancelledAt, idempotent, name, timeout }] of calls.entries()) {
+            if (at === now) {
+              const options = { idempotent, timeout: timeout * 1000 - 500 }
+              fibers.set(index, yield* Effect.fork(backend.callTool({ name, arguments: { id: `${index}` } }, options)))
+            }
+            if (cancelledAt === now) fibers.get(index)?.unsafeInterruptAsFork(fibers.get(index)!.id())
+          }
+          if (losses.includes(now)) script.current.lose()
+          yield* TestClock.adjust(1000)
+          assert.isAtMost(ledger.most, concurrency)
+          assert.isAtMost((ledger.byTool.get("write_a") ?? 0) + (ledger.byTool.get("write_b") ?? 0), 1)
+        }
+        yield* TestClock.adjust(60_000)
+        for (const [index, fiber] of fibers) {
+          const exit = yield* Fiber.await(fiber)
+          const sent = applied.filter((id) => id === index).length
+          const error = Exit.isFailure(exit) && !Exit.isInterrupted(exit) ? wrong(exit) : undefined
+          if (Exit.isSuccess(exit)) assert.isAtLeast(sent, 1)
+          else if (error?._tag === "BackendUnavailable") assert.strictEqual(sent, 0, error.message)
+          else if (error !== undefined) assert.isAtLeast(sent, 1, error.message)
+          if (!calls[index]!.idempotent) assert.isAtMost(sent, 1)
+        }
+        if (losses.length === 0) {
+          const firsts = [...new Set(ledger.sent)].map(Number)
+          const isWrite = (index: number) => calls[index]!.name !== "a"
+          for (const kind of [firsts.filter(isWrite), firsts.filter((index) => !isWrite(index))]) {
+            const came = kind.toSorted((x, y) => calls[x]!.at - calls[y]!.at || x - y)
+            assert.deepStrictEqual(kind, came)
+          }
+        }
+        assert.strictEqual(ledger.now, 0)
+        assert.deepInclude(yield* backend.status, { inFlight: 0, queued: 0, waiting: 0 })
+      }).pipe(
+        Effect.scoped,
+        Logger.withMinimumLogLevel(LogLevel.None),
+        Effect.provide(TestContext.TestContext),
+        Effect.runPromise
+      )
+    await fc.assert(fc.asyncProperty(scenario, run), { numRuns: inFull(60, 12) })
+  })
+})
+
+describe("a failed request", () => {
+  it.scoped("[C18:virtual] that is sent again to a server that lives goes before those that came later", () =>
+    Effect.gen(function*() {
+      const { backend, ledger, script } = yield* start({ calls: { concurrency: 1 } }, true)
+      let refused = 0
+      script.respond = (method) =>
+        method !== "tools/call"
+          ? undefined
+          : refused++ === 0
+          ? {
+            answer: "error",
+            error: new RequestError({ fate: "rejected", reason: "rateLimited", message: "later", retryAfter: 1500 })
+          }
+          : after(1000)
+      for (const id of ["1", "2", "3", "4"]) yield* call(backend, "a", id)
+      yield* TestClock.adjust(5000)
+      assert.deepStrictEqual(ledger.sent, ["1", "2", "3", "1", "4"])
+    }))
+})

@@ -1,0 +1,567 @@
+import { describe, expect, it } from "@effect/vitest"
+import { Backend, RemoteError, RequestError, RequestTimeout, ResultUnknown } from "@mcp-lifeline/core"
+import { ScriptedConnector } from "@mcp-lifeline/testing"
+import type { Progress, Tool } from "@modelcontextprotocol/sdk/types.js"
+import { Effect, Exit, Fiber, TestClock } from "effect"
+
+type Support = "required" | "optional" | "forbidden"
+
+const tool = (name: string, taskSupport: Support, annotations?: Tool["annotations"]): Tool => ({
+  ...ScriptedConnector.tool(name, annotations),
+  execution: { taskSupport }
+})
+
+const answers = (result: unknown): ScriptedConnector.Answer => ({ answer: "result", result })
+
+const notFound = (message = "Task not found"): ScriptedConnector.Answer => ({
+  answer: "error",
+  error: new RequestError({ fate: "answered", reason: "remote", code: -32_602, message })
+})
+
+/** A server with tasks. Its store ignores sessions, unless it is `bound`. Tools run for `duration`. */
+const taskServer = (
+  { bound = false, duration = 5000, era, outcome, pollInterval = 1000, tools = [tool("long", "required")] }: {
+    readonly bound?: boolean
+    readonly duration?: number
+    readonly era?: "2026"
+    readonly outcome?: (name: string) => ScriptedConnector.Answer
+    readonly pollInterval?: number
+    readonly tools?: ReadonlyArray<Tool>
+  } = {}
+) => {
+  const script = ScriptedConnector.make()
+  script.offer = { ...script.offer, tools }
+  const requests: Array<{ readonly method: string; readonly params: any; readonly on: number }> = []
+  const tasks = new Map<
+    string,
+    { readonly on: number; name: string; polls: number; status: string; message?: string }
+  >()
+  /** How often a tool had its effect. */
+  const effects = { count: 0 }
+  script.respond = (method, params: any, connection) => {
+    requests.push({ method, params, on: connection.id })
+    const task = tasks.get(params?.taskId)
+    const isKnown = task !== undefined && (!bound || task.on === connection.id)
+    switch (method) {
+      case "tools/call": {
+        effects.count++
+        const support = tools.find(({ name }) => name === params.name)?.execution?.taskSupport
+        if (support === "forbidden") return undefined
+        const id = `t${tasks.size}`
+        tasks.set(id, { on: connection.id, name: params.name, polls: 0, status: "working" })
+        return answers({
+          task: { taskId: id, status: "working", pollInterval, ttl: null, createdAt: "", lastUpdatedAt: "" }
+        })
+      }
+      case "tasks/get":
+        if (!isKnown) return notFound()
+        task.polls++
+        if (task.polls * pollInterval >= duration && task.status === "working") task.status = "completed"
+        return answers({
+          taskId: params.taskId,
+          status: task.status,
+          pollInterval,
+          ...(task.message === undefined ? {} : { statusMessage: task.message })
+        })
+      case "tasks/result":
+        if (!isKnown) return notFound()
+        return outcome?.(task.name) ?? answers({ content: [{ type: "text", text: `${task.name} is done` }] })
+      default:
+        return undefined
+    }
+  }
+  const sent = (method: string) => requests.filter((request) => request.method === method)
+  return { script: withTasks(script, era), requests, sent, tasks, effects, server: script }
+}
+
+/** The connector of a server that declares tasks. */
+const withTasks = (script: ScriptedConnector.ScriptedConnector, era: "2026" | undefined) => {
+  const options: Array<any> = []
+  return {
+    options,
+    transport: script.transport,
+    target: script.target,
+    overlap: script.overlap,
+    connect: (how: any) =>
+      Effect.map(script.connect(how), (connection) => ({
+        ...connection,
+        capabilities: {
+          ...connection.capabilities,
+          ...(era === undefined
+            ? { tasks: { requests: { tools: { call: {} } } } }
+            : { extensions: { "io.modelcontextprotocol/tasks": {} } })
+        },
+        request: ((method: never, params: never, given: never) => {
+          options.push({ method, ...given as object })
+          return connection.request(method, params, given)
+        }) as never
+      }))
+  }
+}
+
+const start = (connector: any, options: Partial<Backend.BackendOptions> = {}) =>
+  Effect.tap(
+    Backend.make("one", { connector, keepalive: { method: "none" }, ...options }),
+    () => TestClock.adjust(0)
+  )
+
+const call = (backend: Backend.Backend, name = "long", options: Backend.CallOptions = {}) =>
+  Effect.fork(Effect.exit(backend.callTool({ name }, { timeout: "1 hour", ...options })))
+
+const text = (exit: Exit.Exit<any, any>) => Exit.isSuccess(exit) ? exit.value.content[0].text : exit
+
+const failure = (exit: Exit.Exit<any, any>): any =>
+  Exit.isFailure(exit) && exit.cause._tag === "Fail" ? exit.cause.error : exit
+
+const learn = { mode: "learn" } as const
+
+describe("tasks", () => {
+  it.scoped("[G25:virtual] a task of which the server says nothing is a call that runs, as long as the server says that it works", () =>
+    Effect.gen(function*() {
+      const { script, server, tasks } = taskServer({ duration: 600_000 })
+      const backend = yield* start(script)
+      const heard: Array<Progress> = []
+      yield* call(backend, "long", { onprogress: (one) => void heard.push(one) })
+      yield* TestClock.adjust("17 seconds")
+      tasks.get("t0")!.message = "half of it"
+      yield* TestClock.adjust("17 seconds")
+      expect(heard.map(({ message }) => message)).toEqual([
+        "still running, 15 s",
+        "half of it",
+        "half of it (still running, 33 s)"
+      ])
+      const values = heard.map(({ progress }) => progress)
+      expect(new Set(values).size).toBe(3)
+      expect(values).toEqual(values.toSorted((one, other) => one - other))
+      server.respond = () => ({ answer: "never" })
+      yield* TestClock.adjust("55 seconds")
+      // It had answered within the interval before that.
+      expect(heard.slice(3).map(({ message }) => message)).toEqual(["half of it (still running, 48 s)"])
+    }))
+
+  it.scoped("[C18:virtual] a call has its place in the queue until its task is over, or it is given up", () =>
+    Effect.gen(function*() {
+      const { script, sent } = taskServer()
+      const backend = yield* start(script, { calls: { concurrency: 1 } })
+      const calls = yield* Effect.forEach([1, 2, 3], () => Effect.tap(call(backend), () => TestClock.adjust(0)))
+      yield* TestClock.adjust(4999)
+      expect(sent("tools/call")).toHaveLength(1)
+      expect((yield* backend.status).queued).toBe(2)
+      yield* TestClock.adjust(1)
+      expect(text(yield* Fiber.join(calls[0]!))).toBe("long is done")
+      expect(sent("tools/call")).toHaveLength(2)
+      yield* TestClock.adjust(1500)
+      yield* Fiber.interrupt(calls[1]!)
+      yield* TestClock.adjust(0)
+      expect(sent("tools/call")).toHaveLength(3)
+      yield* TestClock.adjust(5000)
+      expect(text(yield* Fiber.join(calls[2]!))).toBe("long is done")
+    }))
+
+  it.scoped("[C17:virtual] a tool that requires a task is run as one, at the server's pace, and gives its plain result", () =>
+    Effect.gen(function*() {
+      const { script, sent, server } = taskServer()
+      const backend = yield* start(script)
+      const fiber = yield* call(backend)
+      yield* TestClock.adjust(0)
+      expect(sent("tools/call")).toHaveLength(1)
+      expect(sent("tasks/get")).toHaveLength(0)
+      yield* TestClock.adjust(4999)
+      expect(sent("tasks/get")).toHaveLength(4)
+      expect(sent("tasks/result")).toHaveLength(0)
+      yield* TestClock.adjust(1)
+      expect(text(yield* Fiber.join(fiber))).toBe("long is done")
+      expect(sent("tasks/result")).toHaveLength(1)
+      // The server shall keep the outcome for a minute longer than the caller waits.
+      expect(script.options.find(({ method }: any) => method === "tools/call")).toMatchObject({
+        task: { ttl: 3_660_000 },
+        runsTask: true
+      })
+      expect((yield* backend.status).inFlight).toBe(0)
+      expect(server.current.pending).toBe(0)
+    }))
+
+  for (
+    const [tasks, name, isTask] of [
+      ["required", "plain", false],
+      ["required", "either", false],
+      ["required", "task", true],
+      ["required", "unknown", false],
+      ["prefer", "plain", false],
+      ["prefer", "either", true],
+      ["prefer", "task", true],
+      ["prefer", "unknown", false],
+      ["never", "plain", false],
+      ["never", "either", false],
+      ["never", "task", false]
+    ] as const
+  ) {
+    it.scoped(`[C17:virtual] with calls.tasks "${tasks}" the tool "${name}" ${isTask ? "runs" : "does not run"} as a task, whoever has read the lists`, () =>
+      Effect.gen(function*() {
+        for (const mode of ["eager", "learn"] as const) {
+          const { script } = taskServer({
+            tools: [tool("plain", "forbidden"), tool("either", "optional"), tool("task", "required")]
+          })
+          const backend = yield* start(script, { calls: { tasks }, discovery: { mode } })
+          yield* call(backend, name)
+          yield* TestClock.adjust("1 minute")
+          const calls = script.options.filter(({ method }: any) => method === "tools/call")
+          expect(calls.map(({ runsTask }: any) => runsTask === true)).toEqual([isTask])
+        }
+      }))
+  }
+
+  it.scoped("[C17:virtual] where nobody has read the lists, they are read once on each connection, and not for a server without tasks", () =>
+    Effect.gen(function*() {
+      const { requests, script, sent, server } = taskServer()
+      const backend = yield* start(script, { discovery: learn })
+      for (const name of ["long", "long", "unknown"]) {
+        const fiber = yield* call(backend, name)
+        yield* TestClock.adjust("1 minute")
+        yield* Fiber.join(fiber)
+      }
+      expect(requests[0]?.method).toBe("tools/list")
+      expect(sent("tools/list")).toHaveLength(1)
+      server.current.lose()
+      yield* TestClock.adjust("1 minute")
+      for (const name of ["long", "long", "unknown"]) yield* call(backend, name)
+      yield* TestClock.adjust("1 minute")
+      expect(sent("tools/list")).toHaveLength(2)
+
+      const plain = ScriptedConnector.make()
+      const other = yield* start(plain, { discovery: learn })
+      yield* other.callTool({ name: "echo" })
+      expect(plain.ledger.sent("tools/list")).toHaveLength(0)
+    }))
+
+  it.scoped("[C17:virtual] a caller that asks for a task itself gets it", () =>
+    Effect.gen(function*() {
+      const { script, sent } = taskServer()
+      const backend = yield* start(script)
+      const one = yield* backend.callTool({ name: "long", task: { ttl: 1 } })
+      const two = yield* backend.callTool({ name: "long" }, { task: { ttl: 1 } })
+      expect([one["task"], two["task"]]).toMatchObject([{ taskId: "t0" }, { taskId: "t1" }])
+      yield* TestClock.adjust("1 minute")
+      expect(sent("tasks/get")).toHaveLength(0)
+    }))
+
+  it.scoped("[C17:virtual] the interval of the server is bounded, from 100 ms to a minute, and is 1 s where it says none", () =>
+    Effect.gen(function*() {
+      for (
+        const [pollInterval, effective] of [[0, 100], [3_600_000, 60_000], [Number.NaN, 1000], [-5, 1000]] as const
+      ) {
+        const { script, sent } = taskServer({ pollInterval, duration: Number.POSITIVE_INFINITY })
+        const backend = yield* start(script)
+        const fiber = yield* call(backend, "long", { timeout: "1 day" })
+        yield* TestClock.adjust(effective * 3 - 1)
+        expect(sent("tasks/get")).toHaveLength(2)
+        yield* TestClock.adjust(1)
+        expect(sent("tasks/get")).toHaveLength(3)
+        yield* Fiber.interrupt(fiber)
+      }
+    }))
+
+  it.scoped("[C17:virtual] status messages of the task are progress of the call, each once, and never after its end", () =>
+    Effect.gen(function*() {
+      const { script, tasks } = taskServer()
+      const backend = yield* start(script)
+      const heard: Array<Progress> = []
+      const fiber = yield* call(backend, "long", { onprogress: (progress) => heard.push(progress) })
+      yield* TestClock.adjust(0)
+      const task = tasks.get("t0")!
+      task.message = "reading"
+      yield* TestClock.adjust(2000)
+      task.message = "writing"
+      yield* TestClock.adjust(3000)
+      yield* Fiber.join(fiber)
+      script.options.find(({ method }: any) => method === "tools/call").onprogress({ progress: 100 })
+      expect(heard.map(({ message }) => message)).toEqual(["reading", "writing"])
+      expect(heard[1]!.progress).toBeGreaterThan(heard[0]!.progress)
+    }))
+
+  it.scoped("[C17:virtual] a call that is interrupted, or whose time is over, cancels its task, once", () =>
+    Effect.gen(function*() {
+      for (const sends of [true, false]) {
+        const { script, sent, server } = taskServer({ duration: Number.POSITIVE_INFINITY })
+        server.otherwise = { sends }
+        const backend = yield* start(script)
+        const given = yield* Effect.fork(backend.callTool({ name: "long" }))
+        yield* TestClock.adjust(2500)
+        yield* Fiber.interrupt(given)
+        yield* TestClock.adjust(0)
+        expect(sent("tasks/cancel").map(({ params }) => params)).toEqual([{ taskId: "t0" }])
+        expect((yield* backend.status).inFlight).toBe(0)
+
+        const late = yield* call(backend, "long", { timeout: "30 seconds" })
+        yield* TestClock.adjust(29_999)
+        expect(sent("tasks/cancel")).toHaveLength(1)
+        yield* TestClock.adjust(1)
+        const error = failure(yield* Fiber.join(late))
+        expect(error).toBeInstanceOf(RequestTimeout)
+        expect(error.message).toBe(
+          "one: tools/call runs as task t1, which was not over within 30000 ms and is cancelled; it may still be carried out. Give it more time (timeout), or check before you repeat it"
+        )
+        yield* TestClock.adjust(0)
+        expect(sent("tasks/cancel")).toHaveLength(2)
+        expect((yield* backend.status).inFlight).toBe(0)
+      }
+    }))
+
+  it.scoped("[C17:virtual] with resetTimeoutOnProgress, each status message gives the call its time again", () =>
+    Effect.gen(function*() {
+      const { script, tasks } = taskServer({ duration: Number.POSITIVE_INFINITY })
+      const backend = yield* start(script)
+      const fiber = yield* call(backend, "long", { timeout: 10_000, resetTimeoutOnProgress: true })
+      for (let step = 0; step < 5; step++) {
+        yield* TestClock.adjust(8000)
+        tasks.get("t0")!.message = `step ${step}`
+      }
+      tasks.get("t0")!.status = "completed"
+      yield* TestClock.adjust(1000)
+      expect(text(yield* Fiber.join(fiber))).toBe("long is done")
+    }))
+
+  it.scoped("[C17:virtual] input that the task requires is asked for on the way to its result, which is asked for at once", () =>
+    Effect.gen(function*() {
+      const { script, sent, server, tasks } = taskServer({ duration: Number.POSITIVE_INFINITY })
+      const respond = server.respond
+      server.respond = (method, params, connection) => {
+        const answer = respond?.(method, params, connection)
+        return method === "tasks/result" && answer?.answer === "result" ? { ...answer, after: 10_000 } : answer
+      }
+      const backend = yield* start(script)
+      const fiber = yield* call(backend)
+      yield* TestClock.adjust(0)
+      tasks.get("t0")!.status = "input_required"
+      yield* TestClock.adjust(1000)
+      expect(sent("tasks/result")).toHaveLength(1)
+      // Meanwhile it is still asked for its status.
+      tasks.get("t0")!.status = "completed"
+      yield* TestClock.adjust(9999)
+      expect(sent("tasks/get").length).toBeGreaterThan(1)
+      yield* TestClock.adjust(1)
+      expect(text(yield* Fiber.join(fiber))).toBe("long is done")
+      expect(sent("tasks/result")).toHaveLength(1)
+    }))
+
+  it.scoped("[C17:virtual] a task that fails gives what the tool gives; one that the server cancels is an error", () =>
+    Effect.gen(function*() {
+      const wrong = notFound("wrong arguments")
+      for (const outcome of [wrong, answers({ isError: true, content: [{ type: "text", text: "no" }] })]) {
+        const { script, tasks } = taskServer({ outcome: () => outcome })
+        const backend = yield* start(script)
+        const fiber = yield* call(backend)
+        yield* TestClock.adjust(0)
+        tasks.get("t0")!.status = "failed"
+        yield* TestClock.adjust(1000)
+        const exit = yield* Fiber.join(fiber)
+        if (outcome === wrong) {
+          expect(failure(exit)).toBeInstanceOf(RemoteError)
+          expect(failure(exit)).toMatchObject({ code: -32_602, method: "tools/call", message: "wrong arguments" })
+        } else expect(text(exit)).toBe("no")
+      }
+      const { script, tasks } = taskServer()
+      const backend = yield* start(script)
+      const fiber = yield* call(backend)
+      yield* TestClock.adjust(0)
+      Object.assign(tasks.get("t0")!, { status: "cancelled", message: "no time" })
+      yield* TestClock.adjust(1000)
+      expect(failure(yield* Fiber.join(fiber))).toMatchObject({
+        _tag: "RemoteError",
+        message: "the server has cancelled the task: no time"
+      })
+    }))
+
+  for (const bound of [false, true]) {
+    for (const moment of ["between two questions", "during a question"] as const) {
+      it.scoped(`[C17:virtual] after a lost connection ${moment}, the next one is asked for the task, which it ${bound ? "does not know: the result is unknown" : "knows"}; the effect is there once`, () =>
+        Effect.gen(function*() {
+          const { effects, script, sent, server } = taskServer({ bound })
+          const respond = server.respond
+          let isSilent = false
+          server.respond = (method, params, connection) =>
+            isSilent && method === "tasks/get" ? { answer: "never" } : respond?.(method, params, connection)
+          const backend = yield* start(script)
+          const fiber = yield* call(backend)
+          yield* TestClock.adjust(1500)
+          if (moment === "during a question") {
+            isSilent = true
+            yield* TestClock.adjust(1000)
+            isSilent = false
+          }
+          server.current.lose()
+          yield* TestClock.adjust("1 minute")
+          const exit = yield* Fiber.join(fiber)
+          expect(effects.count).toBe(1)
+          if (!bound) return expect(text(exit)).toBe("long is done")
+          const error = failure(exit)
+          expect(error).toBeInstanceOf(ResultUnknown)
+          expect(error.message).toBe(
+            "one: tools/call began task t0, and its result is unknown (Task not found); check before you repeat it, or pass idempotent: true for calls that may be carried out twice"
+          )
+          expect(sent("tasks/get").filter(({ on }) => on === 1)).toHaveLength(1)
+        }))
+    }
+  }
+
+  it.scoped("[C17:virtual] a forgotten task of a tool that may be called twice is begun again, after a lost connection only", () =>
+    Effect.gen(function*() {
+      const { effects, script, server, tasks } = taskServer({
+        bound: true,
+        tools: [tool("long", "required", { readOnlyHint: true })]
+      })
+      const backend = yield* start(script)
+      const fiber = yield* call(backend)
+      yield* TestClock.adjust(1500)
+      server.current.lose()
+      yield* TestClock.adjust("1 minute")
+      expect(text(yield* Fiber.join(fiber))).toBe("long is done")
+      expect(effects.count).toBe(2)
+
+      const expired = yield* call(backend)
+      yield* TestClock.adjust(1500)
+      tasks.clear()
+      yield* TestClock.adjust("1 minute")
+      expect(failure(yield* Fiber.join(expired))).toBeInstanceOf(ResultUnknown)
+      expect(effects.count).toBe(3)
+    }))
+
+  it.scoped('[C17:virtual] calls.retry "never" still asks for the task on the next connection, and repeats no call', () =>
+    Effect.gen(function*() {
+      const { effects, script, server } = taskServer()
+      const backend = yield* start(script, { calls: { retry: "never" } })
+      const fiber = yield* call(backend, "long", { wait: "1 minute" })
+      yield* TestClock.adjust(1500)
+      server.current.lose()
+      yield* TestClock.adjust("1 minute")
+      expect(text(yield* Fiber.join(fiber))).toBe("long is done")
+      expect(effects.count).toBe(1)
+    }))
+
+  it.scoped("[C17:virtual] a server that does not come back leaves the result unknown", () =>
+    Effect.gen(function*() {
+      const { script, server } = taskServer()
+      const backend = yield* start(script)
+      const fiber = yield* call(backend)
+      yield* TestClock.adjust(1500)
+      server.otherwise = { connect: "hang" }
+      server.current.lose()
+      yield* TestClock.adjust("1 minute")
+      const error = failure(yield* Fiber.join(fiber))
+      expect(error).toBeInstanceOf(ResultUnknown)
+      expect(error.message).toMatch(/^one: tools\/call began task t0, and its result is unknown \(one is /)
+    }))
+
+  it.scoped("[C17:virtual] a connection is not idle while a task runs; one that is replaced drains until the outcome is there", () =>
+    Effect.gen(function*() {
+      const idle = taskServer({ duration: 60_000, pollInterval: 20_000 })
+      const lazy = yield* start(idle.script, { lifecycle: { idleRelease: "10 seconds" } })
+      const one = yield* call(lazy)
+      yield* TestClock.adjust(60_000)
+      expect(text(yield* Fiber.join(one))).toBe("long is done")
+      expect(idle.server.connections).toHaveLength(1)
+
+      const bound = taskServer({ bound: true })
+      const backend = yield* start(bound.script)
+      const two = yield* call(backend)
+      yield* TestClock.adjust(1500)
+      yield* Effect.fork(backend.reconnect)
+      yield* TestClock.adjust(4000)
+      expect(text(yield* Fiber.join(two))).toBe("long is done")
+      expect(bound.server.connections).toHaveLength(2)
+      expect(bound.requests.filter(({ method }) => method.startsWith("tasks/")).every(({ on }) => on === 0)).toBe(true)
+    }))
+
+  for (const tasks of ["required", "prefer", "never"] as const) {
+    it.scoped(
+      `[C17:virtual] with calls.tasks "${tasks}", a server with the extension may answer with a task ${
+        tasks === "required" ? "after it has refused to answer otherwise" : tasks === "prefer" ? "at once" : "never"
+      }`,
+      () =>
+        Effect.gen(function*() {
+          const { effects, script, server } = taskServer({ era: "2026" })
+          const { respond } = server
+          const options = () => script.options.filter(({ method }: any) => method === "tools/call")
+          server.respond = (method, params, connection) => {
+            if (method !== "tools/call" || options().at(-1)?.runsTask === true) {
+              return respond?.(method, params, connection)
+            }
+            const data = { requiredCapabilities: { extensions: { "io.modelcontextprotocol/tasks": {} } } }
+            return {
+              answer: "error",
+              error: new RequestError({
+                fate: "answered",
+                reason: "remote",
+                code: -32_021,
+                message: "needs tasks",
+                data
+              })
+            }
+          }
+          const backend = yield* start(script, { calls: { tasks } })
+          const outcomes: Array<unknown> = []
+          for (let round = 0; round < 2; round++) {
+            const fiber = yield* call(backend)
+            yield* TestClock.adjust("1 minute")
+            const exit = yield* Fiber.join(fiber)
+            outcomes.push(Exit.isSuccess(exit) ? text(exit) : failure(exit).code)
+          }
+          expect(outcomes).toEqual(tasks === "never" ? [-32_021, -32_021] : ["long is done", "long is done"])
+          // What the tool needs is known after the first call.
+          expect(
+            options().map(({ runsTask }: any) => runsTask === true)
+          ).toEqual(
+            {
+              required: [false, true, true],
+              prefer: [true, true],
+              never: [false, false]
+            }[tasks]
+          )
+          expect(effects.count).toBe(tasks === "never" ? 0 : 2)
+        })
+    )
+  }
+
+  it.scoped("[C17:virtual] a caller that declares the extension itself gets the task", () =>
+    Effect.gen(function*() {
+      const { script, sent } = taskServer({ era: "2026" })
+      const backend = yield* start(script, { calls: { tasks: "prefer" } })
+      const clientCapabilities = { extensions: { "io.modelcontextprotocol/tasks": {} } }
+      const result = yield* backend.callTool({
+        name: "long",
+        _meta: { "io.modelcontextprotocol/clientCapabilities": clientCapabilities }
+      })
+      expect(result["task"]).toMatchObject({ taskId: "t0" })
+      yield* TestClock.adjust("1 minute")
+      expect(sent("tasks/get")).toHaveLength(0)
+    }))
+
+  it.scoped("[C17:virtual] a task outlives a connection that is closed because it has drained for too long, whatever calls.retry says", () =>
+    Effect.gen(function*() {
+      for (const retry of ["safe", "never"] as const) {
+        const { effects, script, server } = taskServer({ duration: 10_000 })
+        const backend = yield* start(script, { calls: { retry }, timeouts: { drain: "1 second" } })
+        const fiber = yield* call(backend)
+        yield* TestClock.adjust(1500)
+        yield* Effect.fork(backend.reconnect)
+        yield* TestClock.adjust("1 minute")
+        expect(text(yield* Fiber.join(fiber))).toBe("long is done")
+        expect(server.connections).toHaveLength(2)
+        expect(effects.count).toBe(1)
+      }
+    }))
+
+  it.scoped('[C17:virtual] with afterSessionLoss "fail", a running task is asked for all the same, and the next call learns of the loss', () =>
+    Effect.gen(function*() {
+      const { script, server } = taskServer()
+      const backend = yield* start(script, { calls: { afterSessionLoss: "fail" } })
+      const fiber = yield* call(backend)
+      yield* TestClock.adjust(1500)
+      server.current.lose("session")
+      yield* TestClock.adjust("1 minute")
+      expect(text(yield* Fiber.join(fiber))).toBe("long is done")
+      const next = yield* call(backend)
+      yield* TestClock.adjust(0)
+      expect(failure(yield* Fiber.join(next))._tag).toBe("SessionExpired")
+    }))
+})

@@ -1,0 +1,195 @@
+/**
+ * Calls that are cut before anybody has read what their tools do.
+ */
+import { describe, expect, it } from "@effect/vitest"
+import { Backend, RequestError } from "@mcp-lifeline/core"
+import { ScriptedConnector } from "@mcp-lifeline/testing"
+import { Effect, Fiber, TestClock } from "effect"
+
+const tool = (name: string, annotations: object) => ({ ...ScriptedConnector.tool(name), annotations })
+const look = tool("look", { readOnlyHint: true })
+const set = tool("set", { idempotentHint: true })
+const pay = tool("pay", { readOnlyHint: false })
+
+/** Lists its tools on two pages. */
+const paged = (method: string, params: unknown): ScriptedConnector.Answer | undefined =>
+  method !== "tools/list"
+    ? undefined
+    : { answer: "result", result: params === undefined ? { tools: [pay], nextCursor: "2" } : { tools: [look, set] } }
+
+type Respond = NonNullable<ScriptedConnector.ScriptedConnector["respond"]>
+
+interface Setting {
+  readonly calls?: Backend.BackendOptions["calls"]
+  readonly sends?: boolean
+  /** How the next connections answer. */
+  readonly then?: Respond
+}
+
+/** A backend whose lists nobody has asked for, and whose server answers no call. */
+const start = ({ calls, sends = true }: Setting = {}, connector = ScriptedConnector.make()) =>
+  Effect.gen(function*() {
+    connector.otherwise = { sends }
+    connector.respond = () => ({ answer: "never" })
+    const backend = yield* Backend.make("one", { connector, calls, discovery: { mode: "learn" } })
+    yield* TestClock.adjust(0)
+    return backend
+  })
+
+const cut = (script: ScriptedConnector.ScriptedConnector, then: Respond) =>
+  Effect.suspend(() => {
+    script.respond = then
+    script.current.lose("closed")
+    return TestClock.adjust(1000)
+  })
+
+describe("a call that is cut before anybody has read what its tool does", () => {
+  it.scoped.each([{ sends: true }, { sends: false }])(
+    "[C15:virtual] is sent again where the tools of the new connection say that it may be; they are read once, for all calls (%o)",
+    (setting) =>
+      Effect.gen(function*() {
+        const script = ScriptedConnector.make()
+        const backend = yield* start(setting, script)
+        const calls = yield* Effect.fork(Effect.forEach(
+          ["look", "set", "look", "pay", "gone"],
+          (name) => Effect.either(backend.callTool({ name })),
+          { concurrency: "unbounded" }
+        ))
+        yield* TestClock.adjust(0)
+        yield* cut(script, paged)
+        expect(yield* Fiber.join(calls)).toMatchObject([
+          { _tag: "Right" },
+          { _tag: "Right" },
+          { _tag: "Right" },
+          { left: { _tag: "ResultUnknown" } },
+          { left: { _tag: "ResultUnknown" } }
+        ])
+        expect(script.ledger.sent("tools/call")).toHaveLength(5 + 3)
+        expect(script.ledger.sent("tools/list")).toHaveLength(2)
+      })
+  )
+
+  it.scoped("[C15:virtual C18] has no place among those in flight while tools are read, for no longer than one request may take", () =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make()
+      const backend = yield* start({ calls: { concurrency: 1 } }, script)
+      const calls = yield* Effect.fork(Effect.forEach(
+        ["pay", "look"],
+        (name) => Effect.either(backend.callTool({ name }, { timeout: "1 hour" })),
+        { concurrency: "unbounded" }
+      ))
+      yield* TestClock.adjust(0)
+      // Each page has another one after it.
+      let pages = 0
+      yield* cut(script, (method) =>
+        method !== "tools/list"
+          ? undefined
+          : { answer: "result", result: { tools: [], nextCursor: String(++pages) }, after: 25_000 })
+      expect(script.ledger.sent("tools/call")).toHaveLength(2)
+      yield* TestClock.adjust("60 seconds")
+      expect(yield* Fiber.join(calls)).toMatchObject([{ left: { _tag: "ResultUnknown" } }, { _tag: "Right" }])
+    }))
+
+  it.scoped.each<[string, Setting["calls"], Backend.CallOptions | undefined]>([
+    ["calls.retry is never", { retry: "never" }, undefined],
+    ["hints are not trusted", { trustAnnotations: false }, undefined],
+    ["the caller says that it may not be repeated", undefined, { idempotent: false }]
+  ])("[C15:virtual] fails at once, and nothing is read, where %s", ([, calls, options]) =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make()
+      const backend = yield* start({ calls }, script)
+      const call = yield* Effect.fork(Effect.either(backend.callTool({ name: "look" }, options)))
+      yield* TestClock.adjust(0)
+      script.respond = paged
+      script.current.lose("closed")
+      yield* TestClock.adjust(0)
+      expect(yield* Fiber.join(call)).toMatchObject({ left: { _tag: "ResultUnknown" } })
+      yield* TestClock.adjust(1000)
+      expect(script.ledger.sent("tools/list")).toEqual([])
+    }))
+
+  it.scoped("[C15:virtual] fails at once where the tool was known to do harm", () =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make()
+      const backend = yield* start({}, script)
+      script.respond = paged
+      yield* backend.listTools()
+      script.respond = () => ({ answer: "never" })
+      const call = yield* Effect.fork(Effect.either(backend.callTool({ name: "pay" })))
+      yield* TestClock.adjust(0)
+      script.current.lose("closed")
+      yield* TestClock.adjust(0)
+      expect(yield* Fiber.join(call)).toMatchObject({ left: { _tag: "ResultUnknown" } })
+    }))
+
+  it.scoped("[C15:virtual] is unknown where no connection comes in time, and says that nobody could ask", () =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make()
+      const backend = yield* start({}, script)
+      const call = yield* Effect.fork(Effect.flip(backend.callTool({ name: "look" })))
+      yield* TestClock.adjust(0)
+      script.failNext(100)
+      yield* cut(script, paged)
+      yield* TestClock.adjust(9000)
+      expect(yield* Fiber.join(call)).toMatchObject({
+        _tag: "ResultUnknown",
+        message: expect.stringContaining("what its tool does could not be read")
+      })
+    }))
+
+  it.scoped("[C15:virtual] is unknown at its own time where the tools are not listed, and at once where they are refused", () =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make()
+      const backend = yield* start({}, script)
+      const call = (timeout: number) => Effect.fork(Effect.flip(backend.callTool({ name: "look" }, { timeout })))
+      const first = yield* call(5000)
+      yield* TestClock.adjust(0)
+      yield* cut(script, () => ({ answer: "never" }))
+      yield* TestClock.adjust(3999)
+      expect(first.unsafePoll()).toBeNull()
+      yield* TestClock.adjust(1)
+      expect(yield* Fiber.join(first)).toMatchObject({ _tag: "ResultUnknown" })
+      const second = yield* call(60_000)
+      yield* TestClock.adjust(0)
+      const refused = new RequestError({ fate: "answered", reason: "remote", code: -32000, message: "no" })
+      yield* cut(script, (method) => method === "tools/list" ? { answer: "error", error: refused } : undefined)
+      expect(yield* Fiber.join(second)).toMatchObject({ _tag: "ResultUnknown" })
+      expect(script.ledger.sent("tools/call")).toHaveLength(2)
+    }))
+
+  it.scoped("[C15:virtual] is decided on the connection after next where the next one is lost as well", () =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make()
+      const backend = yield* start({}, script)
+      const call = yield* Effect.fork(Effect.either(backend.callTool({ name: "look" })))
+      yield* TestClock.adjust(0)
+      yield* cut(script, () => ({ answer: "never" }))
+      yield* cut(script, paged)
+      yield* TestClock.adjust(5000)
+      expect(yield* Fiber.join(call)).toMatchObject({ _tag: "Right" })
+      expect((yield* backend.status).generation).toBe(3)
+    }))
+
+  it.scoped("[C15:virtual] after an update of the server, only a tool that does nothing but read is harmless", () =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make()
+      let version = 0
+      const { connect } = script
+      Object.assign(script, {
+        connect: (options: Parameters<typeof connect>[0]) =>
+          Effect.map(connect(options), (connection) => {
+            Object.assign(connection, { serverInfo: { name: "s", version: String(++version) } })
+            return connection
+          })
+      })
+      const backend = yield* start({}, script)
+      const calls = yield* Effect.fork(Effect.forEach(
+        ["look", "set"],
+        (name) => Effect.either(backend.callTool({ name })),
+        { concurrency: "unbounded" }
+      ))
+      yield* TestClock.adjust(0)
+      yield* cut(script, paged)
+      expect(yield* Fiber.join(calls)).toMatchObject([{ _tag: "Right" }, { left: { _tag: "ResultUnknown" } }])
+    }))
+})

@@ -1,0 +1,89 @@
+/**
+ * The ways in which a program, a host or a client calls a tool of one server.
+ */
+import { Client } from "@modelcontextprotocol/sdk/client/index.js"
+import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js"
+import type { Transport } from "@modelcontextprotocol/sdk/shared/transport.js"
+import { Effect } from "effect"
+import { connect, type ConnectOptions, supervisedTransport } from "../../../promise/src/index.js"
+import { gateway } from "../../../testing/test/support/Built.js"
+import { serveHere, untilStatus } from "./Gateway.js"
+import { options as asArguments, stateFolder, wrap } from "./Host.js"
+
+/** A server that is started, or one at a URL. */
+export type Server =
+  | { readonly command: string; readonly args: Array<string>; readonly env?: Record<string, string> }
+  | { readonly url: string }
+
+/** Calls a tool; gives its text, or the message of the error. */
+export type Call = (tool: string, params?: object) => Promise<string>
+
+/** Uses a server with options of Lifeline, which are texts. */
+export type Door = (
+  server: Server,
+  options: Readonly<Record<string, Readonly<Record<string, string>>>>,
+  use: (call: Call) => Promise<void>
+) => Promise<void>
+
+const outcome = (result: Promise<unknown>): Promise<string> =>
+  result.then(
+    (result) => (result as { readonly content: ReadonlyArray<{ readonly text: string }> }).content[0]!.text,
+    (error: Error) => error.message
+  )
+
+const calling = (client: Client, prefix = ""): Call => (name, params) =>
+  outcome(client.callTool({ name: `${prefix}${name}`, ...params }))
+
+const served: Door = (server, options, use) =>
+  Effect.gen(function*() {
+    const { base } = yield* serveHere({ s: { ...server, lifeline: { discovery: { mode: "learn" }, ...options } } })
+    yield* untilStatus(base, ({ state }) => state === "Connected", "s")
+    const client = new Client({ name: "test", version: "1" })
+    yield* Effect.promise(async () => {
+      await client.connect(new StreamableHTTPClientTransport(new URL(`${base}/mcp`)) as Transport)
+      await use(calling(client, "s__"))
+      await client.close()
+    })
+  }).pipe(Effect.scoped, Effect.runPromise)
+
+/** The arguments of `wrap`. */
+const wrapping = (server: Server, options: Parameters<Door>[1]): ReadonlyArray<string> => [
+  ...asArguments(
+    ...Object.entries(options).flatMap(([group, all]) =>
+      Object.entries(all).map(([name, value]) => `${group}.${name}=${value}`)
+    )
+  ),
+  ...("url" in server ? [server.url] : ["--", server.command, ...server.args])
+]
+
+/** Each by its name. */
+export const doors: Readonly<Record<string, Door>> = {
+  connect: async (server, options, use) => {
+    const client = await connect(server, options as ConnectOptions)
+    await use(calling(client))
+    await client.close()
+  },
+  supervisedTransport: async (server, options, use) => {
+    const client = new Client({ name: "test", version: "1" })
+    await client.connect(supervisedTransport(server, options as ConnectOptions))
+    await use(calling(client))
+    await client.close()
+  },
+  wrap: async (server, options, use) => {
+    using state = stateFolder()
+    await using host = wrap(wrapping(server, options), { state: state.path })
+    await host.initialize()
+    await use(async (name, params) => {
+      const { error, result } = await host.request("tools/call", { name, arguments: {}, ...params })
+      return error === undefined ? outcome(Promise.resolve(result)) : error.message
+    })
+  },
+  serve: served
+}
+
+/** A chain: `serve` in front of `wrap`. */
+export const chain: Door = async (server, options, use) => {
+  using state = stateFolder()
+  const args = [gateway, "wrap", ...wrapping(server, options)]
+  await served({ command: process.execPath, args, env: { XDG_STATE_HOME: state.path } }, options, use)
+}

@@ -1,0 +1,29 @@
+/**
+ * Results of requests with which Lifeline runs a task for its caller.
+ */
+import type { Method, RequestError, RequestOptions } from "@mcp-lifeline/core"
+import { Exit, Predicate } from "effect"
+
+type Decode = (
+  method: Method,
+  result: Record<string, unknown>,
+  schema: unknown
+) => Exit.Exit<unknown, RequestError>
+
+/** The task with which a request was answered; its id, if it was. */
+export const taskIn = (result: Readonly<Record<string, unknown>>): string | undefined => {
+  const { task } = result
+  return Predicate.isRecord(task) && typeof task["taskId"] === "string" ? task["taskId"] : undefined
+}
+
+/** As `decode`, of a request that may be part of running a task (`RequestOptions.runsTask`). */
+export const decode = (
+  decode: Decode,
+  method: Method,
+  result: Record<string, unknown>,
+  { resultSchema, runsTask }: RequestOptions
+): Exit.Exit<unknown, RequestError> => {
+  if (runsTask !== true) return decode(method, result, resultSchema)
+  if (method === "tools/call" && taskIn(result) !== undefined) return Exit.succeed(result)
+  return decode(method === "tasks/result" ? "tools/call" : method, result, resultSchema)
+}

@@ -1,0 +1,291 @@
+/**
+ * What is left of processes of this user that were killed: each records the process groups that it has started, in a file for each group, and
+ * removes the file when the group has ended. The next one that starts ends the groups whose owner is gone.
+ *
+ * A number proves nothing, because the system gives it to another process. A group is the recorded one if its leader was started when the record
+ * says so. If the leader has ended, the group keeps its number as long as it has members; then one of these has to have the random mark of
+ * the record in its environment, which only Linux shows. What is not proven is left alone.
+ */
+import { Effect } from "effect"
+import { randomBytes } from "node:crypto"
+import { readdir, readFile, stat } from "node:fs/promises"
+import { homedir, hostname } from "node:os"
+import { join } from "node:path"
+import * as FileLock from "./FileLock.js"
+import * as machine from "./machine.js"
+import * as privateFiles from "./privateFiles.js"
+import { assertTrusted, makeFolder, makePrivate, readPrivate, replace } from "./privateFiles.js"
+import { statePath } from "./statePath.js"
+import { within } from "./within.js"
+
+/** What is known of a group that was started. Durations in milliseconds. */
+export interface Started {
+  /** The number of the group and the id of its leader; undefined on Windows, which ends it by itself. */
+  readonly pid: number | undefined
+  /** How long it may take to end by itself after its owner has died. */
+  readonly stdinGrace: number
+  /** How long it may take after SIGTERM. */
+  readonly termGrace: number
+  /** What is outside of the group and belongs to it, as JSON; for the function `endOther`. */
+  readonly other?: unknown
+}
+
+/** The record of one group. */
+export interface Recording {
+  /** Variables for its environment. */
+  readonly env: Readonly<Record<string, string>>
+  /** It has been started. Does not wait, and never fails: what cannot be recorded is not ended by others. */
+  readonly started: (group: Started) => void
+  /** It has ended: its record is removed. */
+  readonly ended: () => void
+}
+
+/** The records of all processes of a user. */
+export interface ProcessRecords {
+  readonly begin: () => Recording
+  /** Ends what is left of processes that are gone. Never rejects. Runs once; later calls wait for the first. */
+  readonly endLeft: () => Promise<void>
+}
+
+/** Options of `make`. */
+export interface Options {
+  /** The state folder. Default: that of this user. */
+  readonly path?: string | undefined
+  /** Ends what `Started.other` describes, once the group has ended. */
+  readonly endOther?: ((other: unknown) => Promise<void>) | undefined
+}
+
+interface GroupRecord {
+  readonly machine: string
+  readonly host: string
+  readonly boot: string
+  readonly owner: machine.Process
+  readonly leader?: machine.Process | undefined
+  readonly stdinGrace: number
+  readonly termGrace: number
+  readonly other?: unknown
+}
+
+/** A variable of servers on Linux, whose value is the mark of the record. */
+export const variable = "MCP_LIFELINE_PROCESS"
+
+/** Bytes of a record; others are not read. */
+const maxSize = 65_536
+/** Records that are looked at. */
+const maxRecords = 10_000
+/** Files that are read at once. */
+const atOnce = 16
+/** What other machines have written is removed after this time: they are not coming back. */
+const maxAge = 30 * 24 * 3_600_000
+/** The longest grace that is respected, and how long what got SIGKILL may take. */
+const longestGrace = 5_000
+const poll = 50
+
+const isProcess = (value: unknown): value is machine.Process => {
+  const { pid, start } = (value ?? {}) as Partial<machine.Process>
+  return Number.isSafeInteger(pid) && Number(pid) > 1 && typeof start === "string"
+}
+
+/** A record of this version; everything else is left to whoever wrote it. */
+const parse = (text: string): GroupRecord | undefined => {
+  try {
+    const value = JSON.parse(text) as Partial<GroupRecord> | null
+    if (value === null || typeof value !== "object") return undefined
+    const isText = [value.machine, value.host, value.boot].every((one) => typeof one === "string")
+    const isNumber = [value.stdinGrace, value.termGrace].every((one) => Number.isFinite(one))
+    const isLeader = value.leader === undefined || isProcess(value.leader)
+    return isText && isNumber && isProcess(value.owner) && isLeader ? value as GroupRecord : undefined
+  } catch {
+    return undefined
+  }
+}
+
+const boot = (): Promise<string> =>
+  readFile("/proc/sys/kernel/random/boot_id", "utf8").then((text) => text.trim(), () => "")
+
+/** Resolves after a time, which does not keep this process running. */
+const wait = (millis: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, millis).unref())
+
+const isLinux = process.platform === "linux"
+
+/** Each open file counts against the limit of this process, so not all at once. */
+const forEach = <A, B>(all: ReadonlyArray<A>, work: (one: A) => Promise<B>): Promise<ReadonlyArray<B>> =>
+  Effect.runPromise(Effect.forEach(all, (one) => Effect.promise(() => work(one)), { concurrency: atOnce }))
+
+/** The living processes of this machine by group. Linux only. */
+const readGroups = async (): Promise<ReadonlyMap<number, ReadonlyArray<string>>> => {
+  const groups = new Map<number, Array<string>>()
+  await forEach((await readdir("/proc")).filter((name) => /^\d+$/.test(name)), async (pid) => {
+    const text = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => "")
+    // The name, in parentheses, may have any character.
+    const [state = "", , pgrp] = text.slice(text.lastIndexOf(")") + 2).split(" ")
+    if (["", "Z", "X", "x"].includes(state)) return
+    const group = groups.get(Number(pgrp)) ?? []
+    groups.set(Number(pgrp), [...group, pid])
+  })
+  return groups
+}
+
+let reading: ReturnType<typeof readGroups> | undefined
+
+/** The living processes of a group. All that ask meanwhile get the answer of one reading. Linux only. */
+const membersOf = async (group: number): Promise<ReadonlyArray<string>> => {
+  reading ??= readGroups().finally(() => reading = undefined)
+  return (await reading).get(group) ?? []
+}
+
+const hasMark = async (pid: string, mark: string): Promise<boolean> => {
+  const text = await readFile(`/proc/${pid}/environ`, "utf8").catch(() => "")
+  return text.split("\0").includes(`${variable}=${mark}`)
+}
+
+/** Whether the recorded group is there: `gone` also if another one has its number. */
+const groupState = async (leader: machine.Process, mark: string): Promise<"running" | "gone"> => {
+  const start = await machine.startOf(leader.pid)
+  if (start !== undefined) return start !== "" && start === leader.start ? "running" : "gone"
+  if (!isLinux) return "gone"
+  const members = await membersOf(leader.pid)
+  const marked = await Promise.all(members.map((pid) => hasMark(pid, mark)))
+  return marked.includes(true) ? "running" : "gone"
+}
+
+const signal = (group: number, name: NodeJS.Signals): void => {
+  try {
+    process.kill(-group, name)
+  } catch {
+    // It has ended.
+  }
+}
+
+/** Ends a group as its owner would have done. Resolves to whether it is gone. */
+const endGroup = async (leader: machine.Process, mark: string, record: GroupRecord): Promise<boolean> => {
+  const goneWithin = async (millis: number): Promise<boolean> => {
+    const deadline = performance.now() + Math.min(Math.max(0, millis), longestGrace)
+    for (;;) {
+      if (await groupState(leader, mark) === "gone") return true
+      const left = deadline - performance.now()
+      if (left <= 0) return false
+      await wait(Math.min(poll, left))
+    }
+  }
+  // Its owner may have died just now.
+  if (await goneWithin(record.stdinGrace)) return true
+  signal(leader.pid, "SIGTERM")
+  signal(leader.pid, "SIGCONT")
+  if (await goneWithin(record.termGrace)) return true
+  signal(leader.pid, "SIGKILL")
+  return goneWithin(longestGrace)
+}
+
+/** The records in a state folder. */
+export const make = (options: Options = {}): ProcessRecords => {
+  const path = options.path ?? statePath(process.platform, process.env, homedir())
+  const folder = join(path, "processes")
+  const fileOf = (mark: string): string => join(folder, `${mark}.json`)
+  const bounded = <A>(work: () => Promise<A>): Promise<A> => within(folder, work)
+  const remove = (mark: string): Promise<void> =>
+    bounded(() => privateFiles.remove(fileOf(mark))).catch(() => undefined)
+
+  const write = async (mark: string, started: Started): Promise<void> => {
+    const start = started.pid === undefined ? "" : await machine.startOf(started.pid)
+    // What has ended by now, or whose start the system does not tell, could not be recognized.
+    const leader = start === undefined || start === "" ? undefined : { pid: started.pid, start }
+    if (leader === undefined && started.other === undefined) return
+    const { other, stdinGrace, termGrace } = started
+    const record = {
+      machine: machine.machine,
+      host: hostname(),
+      boot: await boot(),
+      owner: await machine.self(),
+      leader,
+      stdinGrace,
+      termGrace,
+      other
+    }
+    await bounded(async () => {
+      await makeFolder(path)
+      await assertTrusted(path)
+      await makePrivate(folder)
+      await replace(fileOf(mark), JSON.stringify(record))
+    })
+  }
+
+  const begin = (): Recording => {
+    const mark = randomBytes(16).toString("hex")
+    let written: Promise<void> | undefined
+    return {
+      env: isLinux ? { [variable]: mark } : {},
+      started: (started) => {
+        written = write(mark, started).catch(() => undefined)
+      },
+      ended: () => void written?.then(() => remove(mark))
+    }
+  }
+
+  const read = async (mark: string): Promise<GroupRecord | undefined> => {
+    const file = fileOf(mark)
+    if ((await stat(file)).size > maxSize) return undefined
+    return parse(await readPrivate(file))
+  }
+
+  /** The record, if its owner is gone. Removes what is of no use any more. */
+  const leftOf = async (mark: string): Promise<GroupRecord | undefined> => {
+    const record = await bounded(() => read(mark)).catch(() => undefined)
+    if (record === undefined) return undefined
+    if (record.machine === machine.machine) {
+      return await machine.processState(record.owner) === "gone" ? record : undefined
+    }
+    const { mtimeMs } = await bounded(() => stat(fileOf(mark)))
+    const isOver = record.host === hostname() && record.boot !== await boot()
+    if (isOver || Date.now() - mtimeMs > maxAge) await remove(mark)
+    return undefined
+  }
+
+  const look = async (): Promise<ReadonlyArray<readonly [mark: string, record: GroupRecord]>> => {
+    const marks = (await bounded(() => readdir(folder)).catch(() => [])).slice(0, maxRecords).flatMap((name) =>
+      /^([0-9a-f]{32})\.json$/.exec(name)?.slice(1) ?? []
+    )
+    const found = await forEach(marks, async (mark) => {
+      const record = await leftOf(mark).catch(() => undefined)
+      return record === undefined ? [] : [[mark, record] as const]
+    })
+    return found.flat()
+  }
+
+  const end = async (mark: string, record: GroupRecord): Promise<void> => {
+    const { leader } = record
+    // Also if it could not be ended: to try again at each start would end nothing, either.
+    if (leader !== undefined && process.platform !== "win32") await endGroup(leader, mark, record)
+    if (record.other !== undefined) await options.endOther?.(record.other).catch(() => undefined)
+    await remove(mark)
+  }
+
+  const endAll = async (): Promise<void> => {
+    await bounded(async () => {
+      await assertTrusted(path)
+      await privateFiles.assertPrivate(folder)
+    })
+    // Hardly ever is anything left; then nobody has to wait for a lock.
+    if ((await look()).length === 0) return
+    const work = Effect.zipRight(
+      FileLock.acquire(folder, "end"),
+      Effect.promise(async () => {
+        await Promise.all((await look()).map(([mark, record]) => end(mark, record)))
+      })
+    )
+    await Effect.runPromise(Effect.scoped(work))
+  }
+
+  let ending: Promise<void> | undefined
+  return { begin, endLeft: () => ending ??= endAll().catch(() => undefined) }
+}
+
+const shared = new Map<string, ProcessRecords>()
+
+/** The records of this user, at the path of the state folder, which all of this process share. */
+export const ofUser = (endOther: NonNullable<Options["endOther"]>): ProcessRecords => {
+  const path = statePath(process.platform, process.env, homedir())
+  const records = shared.get(path) ?? make({ path, endOther })
+  shared.set(path, records)
+  return records
+}

@@ -1,0 +1,86 @@
+/** A container engine for tests: `containers.mjs` under the names of the real programs. */
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync
+} from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { fileURLToPath } from "node:url"
+
+const script = fileURLToPath(new URL("containers.mjs", import.meta.url))
+
+/** One engine, with containers of its own. */
+export class Containers {
+  /** Where its "daemon" is; the value of DOCKER_HOST. */
+  readonly folder = mkdtempSync(join(tmpdir(), "engine-"))
+  readonly #bin = join(this.folder, "bin")
+
+  constructor() {
+    mkdirSync(this.#bin)
+    writeFileSync(join(this.folder, "log"), "")
+  }
+
+  /** The path of a program: `docker`, for example. */
+  program(name: string): string {
+    const file = join(this.#bin, name)
+    writeFileSync(file, `#!/bin/sh\nexec '${process.execPath}' '${script}' "$@"\n`)
+    chmodSync(file, 0o755)
+    return file
+  }
+
+  /** The ids of all containers that there are. */
+  get ids(): ReadonlyArray<string> {
+    return readdirSync(this.folder).filter((name) => name.endsWith(".json")).map((name) =>
+      name.slice(0, -".json".length)
+    )
+  }
+
+  /** What was done, in order: each command, and `start` and `end` of a container with its id. */
+  get log(): ReadonlyArray<string> {
+    return readFileSync(join(this.folder, "log"), "utf8").split("\n").filter((line) => line !== "")
+  }
+
+  /** The processes in running containers. */
+  get pids(): ReadonlyArray<number> {
+    return this.ids.flatMap((id) => {
+      const { exited, pid } = JSON.parse(readFileSync(join(this.folder, `${id}.json`), "utf8")) as {
+        exited?: true
+        pid?: number
+      }
+      return pid === undefined || exited === true ? [] : [pid]
+    })
+  }
+
+  /** How many containers ran at once at most. */
+  get most(): number {
+    let [running, most] = [0, 0]
+    for (const line of this.log) {
+      if (line.startsWith("start ")) most = Math.max(most, ++running)
+      if (line.startsWith("end ")) running--
+    }
+    return most
+  }
+
+  /** From now on it is broken: `down`, `keeps` (its containers cannot be removed), `hangs` (it does not say which there are). */
+  break(how: "down" | "keeps" | "hangs", is = true): void {
+    const file = join(this.folder, how)
+    if (is) writeFileSync(file, "")
+    else if (existsSync(file)) rmSync(file)
+  }
+
+  /** Ends all of it. */
+  remove(): void {
+    for (const pid of this.pids) {
+      try {
+        process.kill(pid, "SIGKILL")
+      } catch { /* it has ended */ }
+    }
+    rmSync(this.folder, { recursive: true, force: true })
+  }
+}

@@ -1,0 +1,153 @@
+/**
+ * The options of a connector over HTTP: what each accepts, and their defaults.
+ */
+import type { ConnectError } from "@mcp-lifeline/core"
+import { Check, type Problem, type TimeSpan } from "@mcp-lifeline/core/internal"
+import type { OAuthClientProvider } from "@modelcontextprotocol/sdk/client/auth.js"
+import type { FetchLike } from "@modelcontextprotocol/sdk/shared/transport.js"
+import { Duration, Effect, Predicate, type Redacted } from "effect"
+import type { Dispatcher } from "undici"
+import type { Authorization } from "./Authorization.js"
+import * as Credentials from "./Credentials.js"
+import * as Proxy from "./Proxy.js"
+
+/** Options of a connector over HTTP. */
+export interface Options {
+  /** The address of the MCP endpoint. A user and password in it are sent as basic authentication. */
+  readonly url: string | URL
+  /**
+   * Headers for every request. The connector runs an Effect, such as one of `SecretCommand.make`, before each connection, and once more if
+   * the server refuses what it gave (401), but not twice within 30 s.
+   */
+  readonly headers?:
+    | Readonly<Record<string, Credentials.Headers[string] | Effect.Effect<Redacted.Redacted, ConnectError>>>
+    | undefined
+  /** Returns the headers of each request, so that tokens can change. Called once more if the server refuses them (401). */
+  readonly headerProvider?: Credentials.HeaderProvider | undefined
+  /** For OAuth: a provider of the official SDK. Its token overrides an `authorization` in the headers. */
+  readonly authProvider?: OAuthClientProvider | undefined
+  /** Another source of tokens, instead of an `authProvider`. Cannot be combined with one. */
+  readonly authorization?: Authorization | undefined
+  /**
+   * `streamable` is Streamable HTTP, `sse` the older HTTP+SSE. Default `auto`: Streamable HTTP, or HTTP+SSE if the server answers
+   * `initialize` with 400, 404 or 405 and without JSON-RPC.
+   */
+  readonly transport?: "auto" | "streamable" | "sse" | undefined
+  /**
+   * The era of the protocol. `2025`: the revisions with sessions, up to 2025-11-25. `2026`: the revision without sessions, 2026-07-28, in
+   * which each request is independent; over Streamable HTTP only. `auto`: whichever the server speaks. The connector finds this out by one
+   * request (`server/discover`) before the first connection. If the server has sessions, the connector remembers this for a day, or until
+   * the server refuses a connection. Default `auto`.
+   */
+  readonly protocol?: "auto" | "2025" | "2026" | undefined
+  /** How long a TCP and TLS connection may take. Default 10 s. */
+  readonly connectTimeout?: TimeSpan.TimeSpan | undefined
+  /** How long the DELETE that ends the session at close may take. Default 2 s. */
+  readonly closeTimeout?: TimeSpan.TimeSpan | undefined
+  /**
+   * The longest message of the server, in bytes after decompression. The connector drops a longer one while it arrives, and only its own
+   * request fails. At least 1024; default 64 MiB.
+   */
+  readonly maxMessageBytes?: number | undefined
+  /**
+   * How many sockets the requests in flight share. Further requests wait for a socket. At least 1; default 64. Another 8 sockets are for
+   * what must not wait behind requests: the stream from the server, pings, cancellations, and answers of the client. Cannot be combined
+   * with a dispatcher or a fetch, which have limits of their own.
+   */
+  readonly maxSockets?: number | undefined
+  /**
+   * Whether the server is a part of the same program, in a network of its own: then no proxy of the environment is used, and nobody is told that
+   * credentials go there without encryption. Default false.
+   */
+  readonly ownNetwork?: boolean | undefined
+  /**
+   * An undici dispatcher through which the connector sends everything. The connector does not close it. Default: one for each connection,
+   * without idle limits, through the proxies that HTTP_PROXY, HTTPS_PROXY and NO_PROXY name. The connector reads these when it is made, and
+   * accepts them without a scheme (`host:port`).
+   */
+  readonly dispatcher?: Dispatcher | undefined
+  /**
+   * A fetch that the connector uses for everything instead of undici, including OAuth. It must stream the response, respect the signal, and
+   * follow no redirect if `redirect` is `manual`. Its own time limits apply. Cannot be combined with a dispatcher.
+   */
+  readonly fetch?: FetchLike | undefined
+}
+
+/** Defaults of the options. */
+export const defaults = {
+  transport: "auto",
+  protocol: "auto",
+  connectTimeout: Duration.seconds(10),
+  closeTimeout: Duration.seconds(2),
+  maxMessageBytes: 64 * 1024 * 1024,
+  maxSockets: 64
+} as const
+
+const address: Check.Check = (value, path) => {
+  const url = URL.canParse(String(value)) ? new URL(String(value)) : undefined
+  return url !== undefined && (url.protocol === "http:" || url.protocol === "https:") ? [] : [{
+    path,
+    message: "is not an address; accepted: an absolute one that begins with http:// or https://"
+  }]
+}
+
+const headerCheck: Check.Check = (value, path) =>
+  Credentials.isHeader(String(path.at(-1)), Effect.isEffect(value) ? "" : value) ? [] : [{
+    path,
+    message:
+      "is not a valid HTTP header; accepted: a name without spaces, and a value in one line of Latin-1 characters"
+  }]
+
+/** Returns all problems with options. `make` throws them as an `InvalidOptions`. */
+export const problems = (options: Options): ReadonlyArray<Problem.Problem> => {
+  const { dispatcher, fetch } = options
+  const found = [...check({ ...options, url: options.url ?? "" }, [])]
+  const own = fetch !== undefined ? "fetch" : dispatcher !== undefined ? "dispatcher" : undefined
+  if (own !== undefined && options.maxSockets !== undefined) {
+    found.push({
+      path: ["maxSockets"],
+      message: `cannot be combined with ${own}, which has a limit of its own; keep one of the two`
+    })
+  }
+  if (options.authProvider !== undefined && options.authorization !== undefined) {
+    found.push({ path: ["authorization"], message: "cannot be combined with authProvider; keep one of the two" })
+  }
+  if (options.transport === "sse" && options.protocol === "2026") {
+    found.push({
+      path: ["protocol"],
+      message: "cannot be combined with transport sse, which exists only in the older revisions; keep one of the two"
+    })
+  }
+  if (fetch !== undefined && dispatcher !== undefined) {
+    return [...found, { path: ["fetch"], message: "cannot be combined with dispatcher; keep one of the two" }]
+  }
+  return found.length > 0 || fetch !== undefined || dispatcher !== undefined || options.ownNetwork === true
+    ? found
+    : Proxy.problems(new URL(String(options.url)), process.env)
+}
+
+const check = Check.options(
+  {
+    url: address,
+    headers: Check.values(headerCheck, "an object of strings"),
+    headerProvider: Check.is(
+      (value) => Effect.isEffect(value) || Predicate.isFunction(value),
+      "a function or an Effect"
+    ),
+    authProvider: Check.object,
+    authorization: Check.is(
+      (value) => Predicate.hasProperty(value, "tokens") && Predicate.hasProperty(value, "renew"),
+      "an Authorization, which only code can give"
+    ),
+    transport: Check.oneOf("auto", "streamable", "sse"),
+    protocol: Check.oneOf("auto", "2025", "2026"),
+    connectTimeout: Check.span(1, 3_600_000),
+    closeTimeout: Check.span(0, 3_600_000),
+    maxMessageBytes: Check.whole(1024, Infinity),
+    maxSockets: Check.whole(1, 10_000),
+    ownNetwork: Check.flag,
+    dispatcher: Check.object,
+    fetch: Check.func
+  } satisfies Record<keyof Required<Options>, Check.Check>,
+  "a server with a url"
+)

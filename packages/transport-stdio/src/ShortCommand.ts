@@ -1,0 +1,129 @@
+/**
+ * Runs a command that ends by itself, within a time limit, in a process group of its own.
+ */
+import { ConnectError } from "@mcp-lifeline/core"
+import { TimeSpan } from "@mcp-lifeline/core/internal"
+import { Effect } from "effect"
+import { ProcessGroup } from "./ProcessGroup.js"
+import { quoted } from "./quoted.js"
+import * as SpawnFailure from "./SpawnFailure.js"
+
+/** Options of a command. */
+export interface Options {
+  /** The program and its arguments. It is started without a shell. */
+  readonly command: ReadonlyArray<string>
+  /** The folder in which it runs. Default: that of this process. */
+  readonly cwd?: string | undefined
+  /** Environment variables, in addition to those of this process. */
+  readonly env?: Readonly<Record<string, string>> | undefined
+  /** What it reads from its standard input. Default: nothing. */
+  readonly input?: string | undefined
+  /** How long it may run. */
+  readonly timeout: TimeSpan.TimeSpan
+  /** How many bytes it may write to its standard output. Default: what it writes is dropped. */
+  readonly maxBytes?: number | undefined
+  /** What to do if it writes more than that, in the error. */
+  readonly tooLong?: string | undefined
+  /** What to do if it takes too long or fails, in the error. */
+  readonly remedy: string
+}
+
+/** How long the command may take to end after SIGTERM, in milliseconds. Then it gets SIGKILL. */
+const termGrace = 500
+/** How long what it wrote before its exit may take to be read; a process that it left behind may hold the pipe open for ever. */
+const lastWords = 1_000
+
+/** An error of a command, which does not contain what it wrote. */
+export const failed = (message: string): ConnectError =>
+  new ConnectError({ backend: "", reason: "spawn", permanent: false, message })
+
+/** How the program of a command is called in messages. */
+export const programOf = ({ command: [command = ""] }: Pick<Options, "command">): string => quoted(command)
+
+const start = ({ command: [command = "", ...args], cwd, env }: Options): ProcessGroup =>
+  new ProcessGroup({
+    command,
+    args,
+    env: { ...process.env as Record<string, string>, ...env },
+    cwd,
+    stdinGrace: 0,
+    termGrace,
+    handleSignals: false
+  })
+
+/** What a process that has been started writes to stdout before it exits with code 0. */
+const outputOf = ({ child }: ProcessGroup, options: Options): Effect.Effect<string, ConnectError> =>
+  Effect.async((resume) => {
+    const { input = "", maxBytes, remedy, tooLong = "" } = options
+    const program = programOf(options)
+    const chunks: Array<Buffer> = []
+    let bytes = 0
+    let waiting: NodeJS.Timeout | undefined
+    const end = (result: Effect.Effect<string, ConnectError>): void => {
+      clearTimeout(waiting)
+      resume(result)
+    }
+    const exited = (): void => {
+      const { exitCode, signalCode } = child
+      if (exitCode === 0) return end(Effect.succeed(Buffer.concat(chunks).toString("utf8")))
+      const how = signalCode === null ? `exited with code ${exitCode}` : `was killed by ${signalCode}`
+      end(Effect.fail(failed(`${program} ${how}: ${remedy}`)))
+    }
+    child.stdout.on("data", (chunk: Buffer) => {
+      if (maxBytes === undefined) return
+      bytes += chunk.length
+      if (bytes <= maxBytes) chunks.push(chunk)
+      else end(Effect.fail(failed(`${program} wrote more than ${maxBytes} bytes: ${tooLong}`)))
+    })
+    // Read, so that the command does not wait, and not kept.
+    child.stderr.resume()
+    for (const stream of [child.stdin, child.stdout, child.stderr]) stream.on("error", () => {})
+    child.once("close", exited)
+    child.once("exit", () => waiting = setTimeout(exited, lastWords))
+    child.stdin.end(input)
+  })
+
+/** Ends the process and what it has started, and waits for that. */
+const ended = (group: ProcessGroup): Effect.Effect<void> =>
+  Effect.promise(async () => {
+    try {
+      await group.shutdown()
+    } catch {
+      // The system could not end it, so nobody waits for it.
+    } finally {
+      const { stderr, stdin, stdout } = group.child
+      for (const stream of [stdin, stdout, stderr]) stream.destroy()
+    }
+  })
+
+/**
+ * Runs a command, and succeeds with what it has written to its standard output. Fails if the program is not found (this is permanent), if its
+ * exit code is not 0, if it writes too much, and if it takes too long. No error contains what the command wrote, or its arguments. If the
+ * effect ends or is interrupted, the process is ended, with what it has started.
+ */
+export const run = (options: Options): Effect.Effect<string, ConnectError> => {
+  const { command: [command = ""], cwd, remedy } = options
+  const timeout = TimeSpan.millis(options.timeout)
+  const notStarted = (error: unknown): ConnectError =>
+    SpawnFailure.make(error, { command, cwd, show: (text) => text, showArgs: (args) => args.map(() => "***") })
+  const spawned = (group: ProcessGroup): Effect.Effect<void, ConnectError> =>
+    group.pid !== undefined ? Effect.void : Effect.async((resume) => {
+      group.child.once("error", (error) => resume(Effect.fail(notStarted(error))))
+    })
+  return Effect.acquireUseRelease(
+    Effect.try({ try: () => start(options), catch: notStarted }),
+    (group) => Effect.zipRight(spawned(group), outputOf(group, options)),
+    (group) => group.pid === undefined ? Effect.void : ended(group)
+  ).pipe(
+    Effect.disconnect,
+    Effect.timeoutFail({
+      duration: timeout,
+      onTimeout: () =>
+        failed(
+          `${programOf(options)} did not end within ${
+            TimeSpan.show(timeout)
+          }: if it waits for a person, raise its timeout; otherwise ${remedy}`
+        )
+    })
+  )
+}

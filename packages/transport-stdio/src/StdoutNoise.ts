@@ -1,0 +1,53 @@
+/**
+ * Lines on a server's stdout that are no messages of the protocol: how many there were, and the first of them, for messages to people.
+ */
+import { PlainText } from "@mcp-lifeline/core/internal"
+import * as Secrets from "./Secrets.js"
+
+/** Characters of a line which are looked at. */
+const longest = 1024
+
+const quoted = (text: string): string => PlainText.json(text.trim().slice(0, 200))
+
+/** Keeps what one process writes beside its messages. */
+export class StdoutNoise {
+  readonly #secrets: Secrets.Secrets
+  #count = 0
+  #first = ""
+
+  constructor(secrets: Secrets.Secrets) {
+    this.#secrets = secrets
+  }
+
+  /** How many lines there were. */
+  get count(): number {
+    return this.#count
+  }
+
+  /** Takes one more line. Only the first is kept, without secrets. */
+  add(text: string): void {
+    if (++this.#count > 1) return
+    const line = text.trim()
+    this.#first = line.length > longest ? this.#cut(line.slice(0, longest)) : quoted(Secrets.mask(this.#secrets, line))
+  }
+
+  /** What people are told of the first line. */
+  get warning(): string {
+    return `a line on stdout is not JSON-RPC and is skipped, as are others like it (a server logs to stderr): ${this.#first}`
+  }
+
+  /** The lines, to follow what else is said of the process; empty where there were none. `begun`: the line that has no end yet. */
+  describe(begun: string): string {
+    // A question ends without a line feed; what begins like a message may be one.
+    const question = /^\s*([[{]|$)/.test(begun) ? undefined : this.#cut(begun)
+    const count = this.#count + (question === undefined ? 0 : 1)
+    if (count === 0) return ""
+    const lines = count === 1 ? "1 line on stdout was" : `${count} lines on stdout were`
+    const shown = [...(this.#first === "" ? [] : [`first ${this.#first}`]), ...(question ? [`last ${question}`] : [])]
+    return `; ${lines} not JSON-RPC, ${shown.join(", ")}`
+  }
+
+  #cut(text: string): string {
+    return quoted(Secrets.maskCut(this.#secrets, text))
+  }
+}

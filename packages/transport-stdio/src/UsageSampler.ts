@@ -1,0 +1,119 @@
+/**
+ * Measures the process groups of all servers of this program, at intervals, in one pass for all that are due.
+ */
+import type { ResourceUsage } from "@mcp-lifeline/core"
+import { type Meter, ProcMeter, psMeter } from "./GroupUsage.js"
+import * as WindowsJob from "./WindowsJob.js"
+
+/** When groups are measured, in milliseconds. */
+export interface Times {
+  /** How soon after its start a group is measured first: what starts meanwhile is measured with it. */
+  readonly first: number
+  /** The interval of a group whose memory has a limit. */
+  readonly limited: number
+  /** The interval of others. */
+  readonly unlimited: number
+  /** How much of the time measuring may take, as a part of 1: what takes longer is done less often. */
+  readonly atMost: number
+}
+
+/** Groups that would be due within this part of the shortest interval are measured now. */
+const early = 0.25
+
+interface Watched {
+  readonly group: number
+  readonly interval: number
+  readonly listener: (usage: ResourceUsage) => void
+  due: number
+  last: { readonly at: number; readonly cpuTime: number } | undefined
+}
+
+/** Measures the groups that are watched. Does nothing while there are none. */
+export class UsageSampler {
+  /** Tests change them. */
+  times: Times
+  readonly #meter: Meter
+  readonly #watched = new Set<Watched>()
+  #timer: NodeJS.Timeout | undefined
+  #isMeasuring = false
+
+  constructor(meter: Meter, times: Times) {
+    this.#meter = meter
+    this.times = times
+  }
+
+  /** Calls `listener` after each measurement of a group that has processes, until the function that this returns is called. */
+  watch(group: number, hasLimit: boolean, listener: (usage: ResourceUsage) => void): () => void {
+    const { first, limited, unlimited } = this.times
+    const interval = hasLimit ? limited : unlimited
+    const watched: Watched = { group, interval, listener, due: performance.now() + first, last: undefined }
+    this.#watched.add(watched)
+    this.#plan()
+    return () => {
+      this.#watched.delete(watched)
+      if (this.#watched.size === 0) clearTimeout(this.#timer)
+    }
+  }
+
+  /** Sets the timer for the group that is due first. */
+  #plan(): void {
+    clearTimeout(this.#timer)
+    if (this.#isMeasuring || this.#watched.size === 0) return
+    const due = Math.min(...Array.from(this.#watched, ({ due }) => due))
+    this.#timer = setTimeout(() => void this.#pass(), Math.max(0, due - performance.now()))
+    // The server keeps this process alive, not its measuring.
+    this.#timer.unref()
+  }
+
+  async #pass(): Promise<void> {
+    this.#isMeasuring = true
+    const startedAt = performance.now()
+    const { atMost, limited, unlimited } = this.times
+    const soon = startedAt + Math.min(limited, unlimited) * early
+    const due = [...this.#watched].filter((one) => one.due <= soon)
+    try {
+      const found = await this.#meter.measure(new Set(due.map(({ group }) => group)))
+      const now = performance.now()
+      for (const one of due) {
+        one.due = now + Math.max(one.interval, (now - startedAt) / atMost)
+        const usage = found.get(one.group)
+        if (usage === undefined || !this.#watched.has(one)) continue
+        const { last } = one
+        // What a process that has ended leaves to nobody is missing in the sum.
+        const cpuTime = Math.max(usage.cpuTime, last?.cpuTime ?? 0)
+        one.last = { at: now, cpuTime }
+        const cpu = last === undefined ? undefined : (cpuTime - last.cpuTime) / (now - last.at) * 100_000
+        one.listener({ memory: usage.memory, cpu, cpuTime })
+      }
+    } catch {
+      // Without `/proc` nothing is known.
+      for (const one of due) one.due = performance.now() + one.interval
+    } finally {
+      this.#isMeasuring = false
+      this.#plan()
+    }
+  }
+}
+
+/** Asks the jobs. Memory is what processes have committed: it is shared with nobody. Without jobs, nothing is measured. */
+const jobMeter: Meter = {
+  measure: async (groups) =>
+    new Map(
+      Array.from(groups).flatMap((pid) => {
+        const usage = WindowsJob.of(pid)?.usage()
+        return usage === undefined ? [] : [[pid, usage] as const]
+      })
+    )
+}
+
+/** The meter of a system. */
+const meterOf = (platform: NodeJS.Platform): Meter =>
+  platform === "linux" ? new ProcMeter() : platform === "win32" ? jobMeter : psMeter()
+
+/** The sampler of all servers of this program. */
+export const shared: UsageSampler = new UsageSampler(meterOf(process.platform), {
+  first: 500,
+  limited: 5000,
+  unlimited: 15_000,
+  atMost: 0.01
+})

@@ -1,0 +1,131 @@
+/** What servers inherit of our environment (S5), and that what is secret in it stays so (C10). */
+import { assert, describe, it } from "@effect/vitest"
+import { StdioConnector } from "@mcp-lifeline/transport-stdio"
+import { Effect, Redacted } from "effect"
+import { readFileSync } from "node:fs"
+import { afterEach, vi } from "vitest"
+import * as Environment from "../src/Environment.js"
+import * as inherited from "../src/inherited.js"
+import * as Secrets from "../src/Secrets.js"
+import { call, connect, connectOptions, server } from "./support.js"
+
+/** All names, of all groups. */
+const names = Object.values(inherited).flatMap((group) => typeof group === "function" ? [] : group)
+const ours = {
+  HTTP_PROXY: "http://proxy:3128",
+  https_proxy: "http://proxy:3128",
+  NODE_EXTRA_CA_CERTS: "/etc/company.pem",
+  NPM_CONFIG_REGISTRY: "https://npm.company",
+  npm_config_cache: "/cache",
+  UV_DEFAULT_INDEX: "https://pypi.company",
+  PIP_INDEX_URL: "https://pypi.company",
+  DOCKER_HOST: "unix:///run/user/1000/docker.sock",
+  XDG_RUNTIME_DIR: "/run/user/1000"
+}
+const tokens = {
+  npm_config__auth: "secret",
+  NPM_CONFIG__AUTHTOKEN: "secret",
+  "npm_config_//npm.company/:_authToken": "secret",
+  npm_config_otp: "secret",
+  UV_PUBLISH_TOKEN: "secret",
+  UV_INDEX_COMPANY_PASSWORD: "secret",
+  PIP_CLIENT_CERT: "secret",
+  DOCKER_AUTH_CONFIG: "secret",
+  SSH_AUTH_SOCK: "secret",
+  NODE_OPTIONS: "--inspect",
+  MY_HTTP_PROXY: "secret"
+}
+
+afterEach(() => {
+  vi.unstubAllEnvs()
+})
+
+describe("what a server inherits", () => {
+  it("[S5:unit] what package managers need behind a proxy, and no token", () => {
+    for (const platform of ["linux", "darwin", "win32"] as const) {
+      assert.deepStrictEqual(Environment.make({}, { ...ours, ...tokens }, platform), ours)
+    }
+    const capitals = Object.fromEntries(Object.entries(ours).map(([name, value]) => [name.toUpperCase(), value]))
+    assert.deepStrictEqual(Environment.make({}, capitals, "win32"), capitals)
+  })
+
+  it("[S5:unit] no name of a variable sounds like a secret", () => {
+    for (const name of names) {
+      assert.notMatch(name, /token|secret|passw|auth(?!_file$)|otp$|_key$/i)
+    }
+  })
+
+  it("[S5:unit] the page lists each of them, and nothing else", () => {
+    const page = readFileSync(new URL("../../../docs/configuration.md", import.meta.url), "utf8")
+    const table = page.split("### What a server inherits")[1]!.split("| purpose |")[1]!.split("\n\n")[0]!
+    const listed = Array.from(table.matchAll(/`([^`]+)`/g), ([, name]) => name)
+    assert.sameMembers(listed.filter((name) => name !== "LC_*"), names)
+  })
+
+  it.scopedLive("[S5:real] a process sees them", () =>
+    Effect.gen(function*() {
+      for (const [name, value] of Object.entries({ ...ours, ...tokens })) vi.stubEnv(name, value)
+      const connection = yield* connect(server({}, { env: { HTTP_PROXY: null } }))
+      const seen = JSON.parse(yield* call(connection, "env")) as Record<string, string>
+      const { HTTP_PROXY: _, ...rest } = ours
+      assert.deepInclude(seen, rest)
+      assert.notProperty(seen, "HTTP_PROXY")
+      for (const name of Object.keys(tokens)) assert.notProperty(seen, name)
+    }))
+})
+
+describe("credentials in inherited addresses", () => {
+  it("[C10:unit] are masked as written and decoded, whole and in parts", () => {
+    const secrets = Secrets.collect(undefined, [], {
+      HTTPS_PROXY: "http://domain%5Cme:p%40ssw0rd-9@proxy:3128/",
+      http_proxy: "user:sch3meless@proxy:3128",
+      UV_INDEX: "https://pypi.org/simple corp=https://tokentoken@pypi.company/simple?x=a@b",
+      npm_config_registry: "https://u:p@npm.company/",
+      DOCKER_HOST: "ssh://longusername@host",
+      NO_PROXY: "longusername@host",
+      HOME: "/home/longusername@host"
+    })
+    const shown = (text: string) => Secrets.mask(secrets, text)
+    for (const text of ["p%40ssw0rd-9", "p@ssw0rd-9", "domain\\me:p@ssw0rd-9", "sch3meless", "tokentoken"]) {
+      assert.strictEqual(shown(`a ${text} b`), "a *** b")
+    }
+    assert.strictEqual(shown("GET https://u:p@npm.company/x"), "GET https:***/x")
+    for (const text of ["proxy:3128", "/home/longusername/x", "https://pypi.org/simple", "a@b"]) {
+      assert.strictEqual(shown(text), text)
+    }
+  })
+
+  it("[C10:unit S14:unit] so is a configured token without its scheme", () => {
+    const secrets = Secrets.collect({ A: Redacted.make("Bearer token-0123"), B: "Basic dXNlcjpwYXNz" })
+    for (const text of ["token-0123", "Bearer token-0123", "dXNlcjpwYXNz"]) {
+      assert.strictEqual(Secrets.mask(secrets, `a ${text} b`), "a *** b")
+    }
+  })
+
+  it("[C10:unit] what is no address, or much too long, is left alone", () => {
+    const long = `http://${"a".repeat(40_000)}@x`
+    assert.deepStrictEqual(
+      Secrets.collect(undefined, [], { A: "a@b", HTTP_PROXY: long, B: "//", C: "@//@", D: undefined }),
+      []
+    )
+    assert.include(Secrets.collect(undefined, [], { HTTP_PROXY: "http://u:100%-sure@x" }), "100%-sure")
+  })
+
+  for (const inheritEnv of [false, true]) {
+    it.live(`[C10:real] are not in stderr lines, messages, target (inheritEnv: ${inheritEnv})`, () =>
+      Effect.gen(function*() {
+        vi.stubEnv("HTTPS_PROXY", "http://me:pr0xy-pass@proxy:3128")
+        const lines: Array<string> = []
+        const connector = StdioConnector.make({
+          command: process.execPath,
+          args: ["-e", "console.error('407 from', process.env.HTTPS_PROXY); process.exit(1)", "pr0xy-pass"],
+          stderr: (line) => lines.push(line),
+          inheritEnv
+        })
+        const error = yield* Effect.scoped(Effect.flip(connector.connect(connectOptions)))
+        assert.deepStrictEqual(lines, Array.from({ length: lines.length }, () => "407 from http://***@proxy:3128"))
+        assert.include(error.message, "407 from http://***@proxy:3128")
+        assert.notInclude(error.message + connector.target, "pr0xy-pass")
+      }))
+  }
+})
