@@ -108,7 +108,7 @@ describe.concurrent.each(pairs)("wrap between a client of $client and a server o
     const meta = { ...(client === "2026" ? envelope : {}), progressToken: "mine" }
     await host.result("tools/call", { name: "progress", arguments: {}, _meta: meta })
     assert.deepEqual(
-      host.notified("notifications/progress").map(({ params }) => [params?.["progressToken"], params?.["progress"]]),
+      host.progress().map(({ params }) => [params?.["progressToken"], params?.["progress"]]),
       [["mine", 1], ["mine", 2]]
     )
     assert.isDefined(host.messages.at(-1)?.result)

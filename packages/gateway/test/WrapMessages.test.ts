@@ -58,11 +58,7 @@ describe.concurrent("the messages that pass through wrap", () => {
     )
     await host.initialize()
     await host.result("tools/call", { name: "x", task: { ttl: 1000 }, _meta: { progressToken: "mine" } })
-    const [progress] = await host.until(() =>
-      host.notified("notifications/progress").length > 0
-        ? host.notified("notifications/progress")
-        : undefined
-    )
+    const [progress] = await host.until(() => host.progress().length > 0 ? host.progress() : undefined)
     assert.deepEqual(progress?.params, { progressToken: "mine", progress: 1 })
   })
 

@@ -87,7 +87,7 @@ describe.concurrent("a host without a session", () => {
     const first = await call(host, "x", { progressToken: "first" })
     await answered(host, "x", first, { progressToken: "second" })
     assert.deepEqual(
-      host.notified("notifications/progress").map(({ params }) => [params?.["progressToken"], params?.["progress"]]),
+      host.progress().map(({ params }) => [params?.["progressToken"], params?.["progress"]]),
       [["first", 1], ["second", 2]]
     )
   })

@@ -171,7 +171,9 @@ export class ServerConversation implements Conversation, Subscriber {
     const { backend, introduction, name } = this.#shared
     const known = introduction()
     if (known !== undefined) return request.answer(introducing(known))
-    this.#after(request, backend().ping(), () => {
+    // What answers with an error is connected, too: a server need not know `ping`.
+    const connected = Effect.catchIf(backend().ping(), () => introduction() !== undefined, () => Effect.void)
+    this.#after(request, connected, () => {
       const made = introduction()
       return made === undefined
         ? { error: { code: JsonRpc.internalError, message: `${name} has not been connected` } }

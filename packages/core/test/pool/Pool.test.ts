@@ -233,8 +233,9 @@ describe("several processes of a server", () => {
       yield* TestClock.adjust("10 minutes")
       for (const { id } of script.connections) {
         const { length } = script.ledger.sent("ping", id)
-        expect(length).toBeGreaterThanOrEqual(8)
-        expect(length).toBeLessThanOrEqual(12)
+        // The jitter shortens each interval by a quarter at most, and the first heartbeat may come at once.
+        expect(length).toBeGreaterThanOrEqual(9)
+        expect(length).toBeLessThanOrEqual(14)
       }
       expect((yield* backend.status).keepalive).toMatchObject({ state: "off", reason: "each process has its own" })
     }))

@@ -3,9 +3,9 @@
  */
 import type { McpConfig } from "@mcp-lifeline/config"
 import { SecretValues, TimeSpan } from "@mcp-lifeline/core/internal"
+import { HttpConnector } from "@mcp-lifeline/transport-http"
 import { SecretCommand, ShortCommand } from "@mcp-lifeline/transport-stdio"
 import { Effect, Record, Redacted } from "effect"
-import { validateHeaderName, validateHeaderValue } from "node:http"
 import { clean } from "../Text.js"
 
 /** What is told. */
@@ -61,16 +61,6 @@ const reasonOf = (error: unknown): string => {
   return typeof why === "string" ? clean(why).slice(0, 200) : "it is not an address that can be told"
 }
 
-const isHeader = (name: string, value: string): boolean => {
-  try {
-    validateHeaderName(name)
-    validateHeaderValue(name, value)
-    return true
-  } catch {
-    return false
-  }
-}
-
 const toUrl = (
   { headers, timeout = defaultTimeout, url }: Extract<McpConfig.Listener, { readonly _tag: "Url" }>,
   event: ServerEvent,
@@ -83,7 +73,7 @@ const toUrl = (
       ({ message }) => message
     )
     const given = Record.map(values, (value) => Redacted.value(value))
-    const invalid = Object.keys(given).find((name) => !isHeader(name, given[name] ?? ""))
+    const invalid = Object.keys(given).find((name) => !HttpConnector.isHeader(name, given[name] ?? ""))
     if (invalid !== undefined) {
       return yield* Effect.fail(
         `headers.${

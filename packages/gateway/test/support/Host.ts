@@ -128,6 +128,11 @@ export class Host {
     return this.messages.filter((message) => message.method === method && message.id === undefined)
   }
 
+  /** What the server has said of its progress. What has a text is Lifeline's: of a server that takes long to start. */
+  progress(): ReadonlyArray<Message> {
+    return this.notified("notifications/progress").filter(({ params }) => params?.["message"] === undefined)
+  }
+
   /** Asks for an introduction, and gives the response, whatever it is. A guess is one only after the 8 s that a server has. */
   async introduction(capabilities: object = {}, protocolVersion = "2025-11-25"): Promise<Message> {
     const sentAt = performance.now()
