@@ -1,4 +1,5 @@
 /** What takes a text of others takes CPU time in proportion to its length, whatever the text is. Regular expressions: LinearText.test.ts. */
+import * as Authentication from "@mcp-lifeline/http-server/Authentication"
 import * as Body from "@mcp-lifeline/http-server/Body"
 import * as Guard from "@mcp-lifeline/http-server/Guard"
 import { decodeIds } from "@mcp-lifeline/http-server/messages"
@@ -92,7 +93,7 @@ const inPieces = (text: string, push: (piece: Buffer) => void): void => {
 const syntaxes = { Json: Json.syntax, Toml: Toml.syntax }
 const sealed = SealedId.make(SealedId.randomSecret())
 const target = { cwd: undefined, show: (text: string) => text, showArgs: (args: ReadonlyArray<string>) => args }
-const rules: Guard.Rules = { host: "127.0.0.1", token: undefined }
+const rules: Guard.Rules = { host: "127.0.0.1" }
 
 /** What takes a text of others, by its name. */
 const subjects: Readonly<Record<string, (text: string) => unknown>> = {
@@ -207,8 +208,8 @@ const subjects: Readonly<Record<string, (text: string) => unknown>> = {
     )
   ],
   "Guard": (text) => [
-    Guard.bearer(text),
-    Guard.bearer(`Bearer ${text}`),
+    Authentication.bearer(text),
+    Authentication.bearer(`Bearer ${text}`),
     Guard.check({ host: text }, rules),
     Guard.check({ host: "localhost", origin: text }, rules),
     Guard.checkAction({ host: text, origin: text, "content-type": text }, false),

@@ -5,6 +5,7 @@
 import { Nesting } from "@mcp-lifeline/core/internal"
 import { IdScanner, JsonRpc, Pieces } from "@mcp-lifeline/protocol"
 import { IncomingMessage } from "node:http"
+import * as Caller from "./Caller.js"
 import type { Refusal } from "./Refusal.js"
 import type { Shares } from "./Shares.js"
 
@@ -177,6 +178,7 @@ export const returned = (request: IncomingMessage, body: Buffer): IncomingMessag
   copy.url = request.url
   copy.headers = request.headers
   copy.complete = true
+  Caller.note(copy, Caller.of(request))
   copy.push(body)
   copy.push(null)
   return copy

@@ -5,6 +5,7 @@ import { type Answer, type ClientRequest, ClientRequests, JsonRpc, responseOf } 
 import type { JSONRPCMessage, JSONRPCNotification, JSONRPCRequest, RequestId } from "@modelcontextprotocol/sdk/types.js"
 import { randomBytes } from "node:crypto"
 import type { ServerResponse } from "node:http"
+import type { Caller } from "./Caller.js"
 import type { Begin, Client, ClientSettings, Conversation, Resumed } from "./Conversation.js"
 import type { EventBudget } from "./EventBudget.js"
 import { Exchange } from "./Exchange.js"
@@ -15,6 +16,8 @@ import { SseWriter } from "./SseWriter.js"
 /** How to make a session. */
 export interface Options {
   readonly begin: Begin
+  /** Who begins it, or whose request restores it. */
+  readonly caller: Caller
   readonly budget: EventBudget
   /** Requests that may be open at once. */
   readonly maxCalls: number
@@ -41,7 +44,7 @@ const maxStreams = 100
 const maxForgottenStreams = 1000
 
 /** Carries messages between a client and its conversation. */
-export class ClientSession implements Client {
+export class ClientSession implements Omit<Client, "caller"> {
   readonly #options: Options
   readonly #conversation: Conversation
   readonly requests = new ClientRequests()
@@ -60,11 +63,14 @@ export class ClientSession implements Client {
   /** List changes that a resumed client may have missed; sent on the first stream that it opens. */
   #pendingListChanges: ReadonlyArray<JSONRPCNotification> = []
   #isClosed = false
+  /** As its last request has said. */
+  caller: Caller
   /** When the session was last used, by `performance.now`. */
   usedAt = performance.now()
 
   constructor(options: Options) {
     this.#options = options
+    this.caller = options.caller
     const { resumed } = options
     if (resumed !== undefined) {
       this.#version = resumed.version
@@ -75,6 +81,7 @@ export class ClientSession implements Client {
     }
     this.#sessionStream = this.#makeStream("0")
     this.#conversation = options.begin({
+      caller: () => this.caller,
       requests: this.requests,
       write: (message) => this.write(message),
       saveSettings: (settings) => this.saveSettings(settings),

@@ -4,6 +4,7 @@
 import type { JSONRPCRequest } from "@modelcontextprotocol/sdk/types.js"
 import { Predicate } from "effect"
 import type { ServerResponse } from "node:http"
+import { type Caller, ownerOf } from "./Caller.js"
 import { ClientSession } from "./ClientSession.js"
 import type { Begin, ClientSettings } from "./Conversation.js"
 import { EventBudget } from "./EventBudget.js"
@@ -102,7 +103,8 @@ type Found = (found: ClientSession | Refusal) => void
 /** A session and its record on disk. */
 interface Entry {
   readonly session: ClientSession
-  readonly tokenHash: string
+  /** See `Claims`. */
+  readonly owner: string
   readonly usage: Usage
   record: SessionRecords.Record
   /** When it began, in seconds since 1970. */
@@ -116,7 +118,7 @@ export class ClientSessions {
   /** Least recently used first. */
   readonly #entries = new Map<string, Entry>()
   /** Who waits for sessions that are being restored. */
-  readonly #resuming = new Map<string, Array<Found>>()
+  readonly #resuming = new Map<string, Array<{ readonly caller: Caller; readonly done: Found }>>()
   /** Sessions whose `initialize` has not been answered yet. */
   readonly #beginning = new Set<ClientSession>()
   #isClosed = false
@@ -133,7 +135,7 @@ export class ClientSessions {
   }
 
   /** Begins a session with its first request, or returns why it cannot. */
-  begin(request: JSONRPCRequest, tokenHash: string, response: ServerResponse): Refusal | undefined {
+  begin(request: JSONRPCRequest, caller: Caller, response: ServerResponse): Refusal | undefined {
     const initialize = request.params ?? {}
     const length = Buffer.byteLength(JSON.stringify(initialize))
     if (length > maxInitializeBytes) {
@@ -146,15 +148,16 @@ export class ClientSessions {
     let record: SessionRecords.Record = { usedAt: Date.now() }
     let id: string | undefined
     const usage: Usage = { servers: 0 }
-    const session: ClientSession = this.#make(usage, {
+    const owner = ownerOf(caller)
+    const session: ClientSession = this.#make(usage, caller, {
       onInitialized: (result) => {
         const born = nowInSeconds()
-        const claims = { version: session.version, lists: announcedLists(result), tokenHash, born, home }
+        const claims = { version: session.version, lists: announcedLists(result), owner, born, home }
         const fits = length <= maxBytesInId
         id = this.#options.seal.seal(fits ? { ...claims, initialize } : claims)
         if (!fits) record = { ...record, initialize }
         this.#beginning.delete(session)
-        this.#entries.set(id, { session, tokenHash, usage, record, born: claims.born })
+        this.#entries.set(id, { session, owner, usage, record, born: claims.born })
         return { id, saved: fits ? undefined : this.#options.records.set(id, record) }
       },
       onSettings: (settings) => this.#saveSettings(id, settings)
@@ -180,27 +183,28 @@ export class ClientSessions {
   }
 
   /** Whether this client may have a session of this id. Decides without reading the disk. */
-  mayKnow(id: string, tokenHash: string): boolean {
-    return (this.#entries.get(id)?.tokenHash ?? this.#options.seal.open(id)?.tokenHash) === tokenHash
+  mayKnow(id: string, caller: Caller): boolean {
+    return (this.#entries.get(id)?.owner ?? this.#options.seal.open(id)?.owner) === ownerOf(caller)
   }
 
   /**
    * Calls `done` with a session, or with why there is none: at once if the session is in memory, otherwise in the step that restores it, so
    * that nothing can end the session before it is used. `done` must not throw.
    */
-  find(id: string, tokenHash: string, done: Found): void {
+  find(id: string, caller: Caller, done: Found): void {
     const entry = this.#entries.get(id)
-    if (entry !== undefined) return done(this.#isHomeless ? homeless : this.#touch(id, entry, tokenHash))
+    if (entry !== undefined) return done(this.#isHomeless ? homeless : this.#touch(id, entry, caller))
     const claims = this.#options.seal.open(id)
-    if (claims === undefined || claims.tokenHash !== tokenHash) return done(sessionNotFound)
+    if (claims === undefined || claims.owner !== ownerOf(caller)) return done(sessionNotFound)
     const waiting = this.#resuming.get(id)
-    if (waiting !== undefined) return void waiting.push(done)
-    this.#resuming.set(id, [done])
-    void this.#resume(id, claims)
+    if (waiting !== undefined) return void waiting.push({ caller, done })
+    this.#resuming.set(id, [{ caller, done }])
+    void this.#resume(id, claims, caller)
   }
 
-  #touch(id: string, entry: Entry, tokenHash: string): ClientSession | Refusal {
-    if (entry.tokenHash !== tokenHash) return sessionNotFound
+  #touch(id: string, entry: Entry, caller: Caller): ClientSession | Refusal {
+    if (entry.owner !== ownerOf(caller)) return sessionNotFound
+    entry.session.caller = caller
     this.#entries.delete(id)
     this.#entries.set(id, entry)
     entry.session.usedAt = performance.now()
@@ -223,52 +227,58 @@ export class ClientSessions {
   }
 
   /** Restores a session that is not in memory, for all that wait for it. */
-  async #resume(id: string, claims: Claims): Promise<void> {
+  async #resume(id: string, claims: Claims, caller: Caller): Promise<void> {
     let refusal: Refusal | undefined
     const forgotten = this.#forgotten
     try {
       const record = await this.#options.records.get(id, claims.born)
       // It may have moved while the request or the record was read.
       const isHere = this.#options.home?.isHere(id, claims.home) ?? true
-      refusal = isHere && forgotten === this.#forgotten ? this.#restore(id, claims, record) : homeless
+      refusal = isHere && forgotten === this.#forgotten ? this.#restore(id, claims, record, caller) : homeless
     } catch (error) {
       this.#options.onError(error)
       refusal = { status: 500, message: "Internal error of the gateway; its log has more" }
     }
     const waiting = this.#resuming.get(id) ?? []
     this.#resuming.delete(id)
-    for (const done of waiting) {
+    for (const { caller, done } of waiting) {
       const entry = this.#entries.get(id)
       // Whoever waited before may have ended it.
-      done(refusal ?? (entry === undefined ? sessionNotFound : this.#touch(id, entry, claims.tokenHash)))
+      done(refusal ?? (entry === undefined ? sessionNotFound : this.#touch(id, entry, caller)))
     }
   }
 
   /** Puts a session into memory, or returns why not. */
-  #restore(id: string, claims: Claims, kept: SessionRecords.Record | undefined): Refusal | undefined {
-    const { lists, tokenHash, version } = claims
+  #restore(
+    id: string,
+    claims: Claims,
+    kept: SessionRecords.Record | undefined,
+    caller: Caller
+  ): Refusal | undefined {
+    const { lists, owner, version } = claims
     const record = kept ?? { usedAt: claims.born * 1000 }
     const initialize = claims.initialize ?? record.initialize
     const isOver = Date.now() - Math.max(record.usedAt, claims.born * 1000) > SessionRecords.lifetime
     if (record.hasEnded === true || initialize === undefined || isOver || this.#isClosed) return sessionNotFound
     if (!this.#makeRoom()) return this.#refuseFull(null)
     const usage: Usage = { servers: 0 }
-    const session = this.#make(usage, {
+    const session = this.#make(usage, caller, {
       onInitialized: () => ({ id }),
       onSettings: (settings) => this.#saveSettings(id, settings),
       resumed: { initialize, settings: SessionRecords.settingsOf(record), version, lists }
     })
-    this.#entries.set(id, { session, tokenHash, usage, record, born: claims.born })
+    this.#entries.set(id, { session, owner, usage, record, born: claims.born })
     return undefined
   }
 
   #make(
     usage: Usage,
+    caller: Caller,
     options: Pick<ConstructorParameters<typeof ClientSession>[0], "onInitialized" | "onSettings" | "resumed">
   ): ClientSession {
     const { begin, limits: { maxCalls }, onError } = this.#options
     const startsServers = (count: number): boolean => this.#makeRoomForServers(usage, count)
-    return new ClientSession({ ...options, begin, maxCalls, onError, startsServers, budget: this.#budget })
+    return new ClientSession({ ...options, caller, begin, maxCalls, onError, startsServers, budget: this.#budget })
   }
 
   /** Whether `count` servers may run for one session. To make room, ends the least recently used sessions with nothing open. */

@@ -3,6 +3,7 @@
  */
 import type { ClientRequest, ClientRequests, Introduction } from "@mcp-lifeline/protocol"
 import type { JSONRPCNotification, JSONRPCRequest, JSONRPCResponse } from "@modelcontextprotocol/sdk/types.js"
+import type { Caller } from "./Caller.js"
 
 /** Handles the messages of one client. None of its functions may throw. */
 export interface Conversation {
@@ -29,6 +30,8 @@ export interface ClientSettings {
 
 /** The client of a conversation. */
 export interface Client {
+  /** Who its messages come from. What is known of one caller may change from request to request. Default: nothing is known of it. */
+  readonly caller?: (() => Caller) | undefined
   /**
    * Whether the client has no session (2026-07-28). No server starts for such a client alone. Default false.
    */

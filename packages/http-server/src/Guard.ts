@@ -1,15 +1,12 @@
 /**
- * Decides who may send requests, before anything else reads them: checks Host, Origin, Sec-Fetch-Site and the bearer token.
+ * Decides from where requests may come, before anything else reads them: checks Host, Origin and Sec-Fetch-Site. Who sends them is up to `Authentication`.
  */
-import { Redacted } from "effect"
-import { createHash, timingSafeEqual } from "node:crypto"
 import type { IncomingHttpHeaders } from "node:http"
 import { BlockList, isIP } from "node:net"
 
-/** The address to which the gateway is bound, and the token that it requires. */
+/** The address to which the gateway is bound. */
 export interface Rules {
   readonly host: string
-  readonly token: Redacted.Redacted | undefined
   /** Whether the request is for the status page or one of its files, to which other pages may link. Default false. */
   readonly isPage?: boolean | undefined
   /** What messages call the option that names the address. Default: `the option host`. */
@@ -20,7 +17,7 @@ export const defaultHostOption = "the option host"
 
 /** Why the guard refuses a request. */
 export interface Refusal {
-  readonly status: 400 | 401 | 403
+  readonly status: 400 | 403
   readonly message: string
 }
 
@@ -69,12 +66,6 @@ const hostOf = (authority: string | undefined): string | undefined =>
 /** Quotes and shortens a text from outside. */
 const quoted = (name: string): string => JSON.stringify(name.slice(0, 100))
 
-const digest = (value: string) => createHash("sha256").update(value).digest()
-
-/** The token in a header `Authorization`, with the scheme in any case; empty if there is none. */
-export const bearer = (authorization: string | undefined): string =>
-  /^Bearer +(\S.*)$/i.exec(authorization ?? "")?.[1] ?? ""
-
 /** The host of an Origin; `undefined` if the text is no Origin. */
 const originHost = (origin: string): string | undefined => {
   if (!URL.canParse(origin)) return undefined
@@ -96,8 +87,7 @@ export const checkRaw = (rawHeaders: ReadonlyArray<string>): Refusal | undefined
 
 /**
  * Returns why a request must be refused, or `undefined`. On loopback, the gateway answers only loopback names, so that no website can reach it
- * through a name of its own that resolves to this machine. On other addresses, the token decides, and a browser's page must come from the same
- * host.
+ * through a name of its own that resolves to this machine. On other addresses, a browser's page must come from the same host.
  */
 export const check = (headers: IncomingHttpHeaders, rules: Rules): Refusal | undefined => {
   const host = hostOf(headers.host)
@@ -119,14 +109,7 @@ export const check = (headers: IncomingHttpHeaders, rules: Rules): Refusal | und
   if (rules.isPage !== true && isForeign(headers["sec-fetch-site"])) {
     return { status: 403, message: "Pages of other origins may not use this gateway, not even to read" }
   }
-  const { token } = rules
-  if (!token) return undefined
-  const sentToken = bearer(headers.authorization)
-  if (timingSafeEqual(digest(sentToken), digest(Redacted.value(token)))) return undefined
-  const message = sentToken === ""
-    ? "This gateway needs a token: send the header Authorization: Bearer <token>"
-    : "The bearer token is not that of this gateway"
-  return { status: 401, message }
+  return undefined
 }
 
 /** Whether a page may send this content type to another origin without a preflight request. Actions accept none of these. */
@@ -140,10 +123,10 @@ export const actionHeader = "x-lifeline"
 
 /**
  * Returns why a request that changes something must be refused, although `check` let it in, or `undefined`. A page may send one only to its own
- * origin, even if it has the token. Programs other than browsers send neither Origin nor Sec-Fetch-Site. `hasToken`: the request has the
- * gateway's token, which replaces `actionHeader`.
+ * origin, even if it has the token. Programs other than browsers send neither Origin nor Sec-Fetch-Site. `isAuthenticated`: the
+ * request has credentials, which replace `actionHeader`.
  */
-export const checkAction = (headers: IncomingHttpHeaders, hasToken: boolean): Refusal | undefined => {
+export const checkAction = (headers: IncomingHttpHeaders, isAuthenticated: boolean): Refusal | undefined => {
   const { host, origin } = headers
   if (isForeign(headers["sec-fetch-site"])) {
     return { status: 403, message: "A page may not change anything at a gateway of another origin" }
@@ -157,7 +140,7 @@ export const checkAction = (headers: IncomingHttpHeaders, hasToken: boolean): Re
   if (isForm(headers["content-type"] ?? "")) {
     return { status: 403, message: "Send it as application/json: forms may not change anything here" }
   }
-  return hasToken || headers[actionHeader] !== undefined
+  return isAuthenticated || headers[actionHeader] !== undefined
     ? undefined
     : {
       status: 403,

@@ -1,6 +1,6 @@
 /**
  * The HTTP listener of the gateway. It binds its address before any server starts, so that a port in use costs nothing, and refuses requests
- * that `Guard` does not allow, also while the gateway starts or stops.
+ * that `Guard` or the authentication do not allow, also while the gateway starts or stops.
  */
 import type { Scope } from "effect"
 import { Deferred, Effect, Redacted, Runtime } from "effect"
@@ -8,6 +8,8 @@ import type { IncomingMessage, RequestListener, ServerOptions, ServerResponse } 
 import * as Http from "node:http"
 import * as Https from "node:https"
 import { type AddressInfo, Server as NetServer, type Socket } from "node:net"
+import * as Authentication from "./Authentication.js"
+import * as Caller from "./Caller.js"
 import { Connections } from "./Connections.js"
 import * as Guard from "./Guard.js"
 import { ListenError } from "./ListenError.js"
@@ -22,9 +24,9 @@ export interface Options {
   readonly host: string
   /** 0 for any free port. */
   readonly port: number
-  /** The token that each request needs. Default: none. */
-  readonly token?: Redacted.Redacted | undefined
-  /** Whether a path is that of a page, which needs no token and to which other pages may link. Default: none is. */
+  /** Finds out who sends a request. Default: whoever reaches the address may. */
+  readonly authentication?: Authentication.Authentication | undefined
+  /** Whether a path is that of a page, for which nobody needs credentials and to which other pages may link. Default: none is. */
   readonly isPublic?: ((path: string) => boolean) | undefined
   /** Answers probes before and after `serve`. Default: with 503, like other requests. */
   readonly probes?: Unavailable.Probes | undefined
@@ -78,8 +80,8 @@ export interface Listener {
   readonly port: number
   /** Without a path, for example `http://127.0.0.1:7332`; with `tls`, it begins with `https:`. */
   readonly url: string
-  /** Whether requests need a token. */
-  readonly hasToken: boolean
+  /** Whether requests need credentials. */
+  readonly isAuthenticated: boolean
   /**
    * Answers with this handler until the scope closes; before and after that, with 503 (see `Unavailable`). `notice`: it goes on until this has ended when
    * the scope closes, while probes say that it stops and each answer ends its connection, so that who distributes requests sends them elsewhere.
@@ -95,12 +97,6 @@ const lastAnswers = 200
 const protection = { "Cross-Origin-Resource-Policy": "same-origin", "X-Content-Type-Options": "nosniff" }
 
 const pathOf = (request: IncomingMessage): string => (request.url ?? "/").replace(/[?#].*/s, "")
-
-const isAllowed = (refusal: Guard.Refusal | undefined, response: ServerResponse): boolean => {
-  if (refusal === undefined) return true
-  refuse(response, { ...refusal, headers: refusal.status === 401 ? { "WWW-Authenticate": "Bearer" } : {} })
-  return false
-}
 
 const explain = (
   error: NodeJS.ErrnoException,
@@ -157,13 +153,13 @@ const serverFor = (
 /** Binds host and port. Closing the scope ends every socket. */
 export const listen = (
   {
+    authentication = Authentication.none,
     isPublic = () => false,
     maxConnections = 4000,
     optionNames = defaultOptionNames,
     probes = () => ({}),
     times = defaultTimes,
     tls,
-    token,
     ...options
   }: Options
 ): Effect.Effect<Listener, ListenError, Scope.Scope> =>
@@ -175,14 +171,17 @@ export const listen = (
     const connections = new Connections(maxConnections)
     const sockets = new Set<Socket>()
     const runtime = yield* Effect.runtime<never>()
+    // An error that escapes from here would end the program.
+    const failed = (response: ServerResponse, error: unknown): void => {
+      Runtime.runFork(runtime)(Effect.logError("a request failed inside mcp-lifeline", error))
+      refuse(response, { status: 500, message: "The request failed inside mcp-lifeline; its log has more" })
+    }
     const answer = (request: IncomingMessage, response: ServerResponse): void => {
       response.on("error", () => undefined)
       try {
         take(request, response)
       } catch (error) {
-        // An error that escapes from here would end the program.
-        Runtime.runFork(runtime)(Effect.logError("a request failed inside mcp-lifeline", error))
-        refuse(response, { status: 500, message: "The request failed inside mcp-lifeline; its log has more" })
+        failed(response, error)
       }
     }
     const take = (request: IncomingMessage, response: ServerResponse): void => {
@@ -191,14 +190,22 @@ export const listen = (
       if (isStopping) response.setHeader("Connection", "close")
       const path = pathOf(request)
       const isPage = isPublic(path)
-      const rules: Guard.Rules = {
-        host: options.host,
-        token: isPage ? undefined : token,
-        isPage,
-        hostOption: optionNames.host
-      }
+      const rules: Guard.Rules = { host: options.host, isPage, hostOption: optionNames.host }
       const refusal = Guard.checkRaw(request.rawHeaders) ?? Guard.check(request.headers, rules)
-      if (!isAllowed(refusal, response)) return
+      if (refusal !== undefined) return refuse(response, refusal)
+      const found = isPage ? Caller.anyone : authentication.check(request)
+      if (!(found instanceof Promise)) return takeFrom(found, request, response, path)
+      found.then((found) => response.destroyed ? undefined : takeFrom(found, request, response, path))
+        .catch((error: unknown) => failed(response, error))
+    }
+    const takeFrom = (
+      found: Caller.Caller | Refusal,
+      request: IncomingMessage,
+      response: ServerResponse,
+      path: string
+    ): void => {
+      if (Authentication.isRefusal(found)) return refuse(response, found)
+      Caller.note(request, found)
       if (isStopping && Object.hasOwn(probes("stopping"), path)) unavailable("stopping")(request, response, path)
       else if (path === "/mcp" && connections.isCrowded) refuse(response, crowded)
       else handler(request, response, path)
@@ -239,7 +246,7 @@ export const listen = (
     return {
       host: options.host,
       port,
-      hasToken: token !== undefined,
+      isAuthenticated: authentication.isNeeded,
       url: `${tls === undefined ? "http" : "https"}://${name.includes(":") ? `[${name}]` : name}:${port}`,
       serve: (next, notice = Effect.void) =>
         Effect.acquireRelease(

@@ -1,11 +1,11 @@
 /**
- * The MCP endpoint over HTTP: handles POST, GET and DELETE of clients, in both eras of the protocol.
+ * The MCP endpoint over HTTP: handles POST, GET and DELETE of clients, in both eras of the protocol. A session belongs to the caller that began it.
  */
 import { Era, Initialize, JsonRpc, Meta } from "@mcp-lifeline/protocol"
 import type { JSONRPCMessage, RequestId } from "@modelcontextprotocol/sdk/types.js"
-import { createHash } from "node:crypto"
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http"
 import * as Body from "./Body.js"
+import * as Caller from "./Caller.js"
 import { ClientSession } from "./ClientSession.js"
 import { ClientSessions, type Home, type Limits, sessionNotFound } from "./ClientSessions.js"
 import type { Begin } from "./Conversation.js"
@@ -13,7 +13,6 @@ import { ConversationPerRequest } from "./eras/ConversationPerRequest.js"
 import { isStateless } from "./eras/Envelope.js"
 import type { StatelessHandler } from "./eras/StatelessHandler.js"
 import { EventBudget } from "./EventBudget.js"
-import * as Guard from "./Guard.js"
 import * as Headers from "./Headers.js"
 import { notTakenHeader, type Refusal, refuse } from "./Refusal.js"
 import { randomSecret, type Seal } from "./SealedId.js"
@@ -34,8 +33,6 @@ export interface Options {
   readonly limits?: Limits | undefined
   /** Called with each internal failure. */
   readonly onError: (error: unknown) => void
-  /** Whether clients send a token: then a session belongs to the token with which it began. Default false. */
-  readonly hasToken?: boolean | undefined
   /** Which sessions live here, if several replicas serve the same ones. Default: all do. */
   readonly home?: Home | undefined
   /** Called when a client has ended its session. Must not throw. */
@@ -116,8 +113,7 @@ const isRepeated = ({ headers }: IncomingMessage): boolean => headers[repeatedHe
 
 /** Serves the endpoint until `close`. */
 export const make = (
-  { begin, stateless = new ConversationPerRequest(begin), hasToken = false, home, onEnded, onError, ...options }:
-    Options
+  { begin, stateless = new ConversationPerRequest(begin), home, onEnded, onError, ...options }: Options
 ): McpEndpoint => {
   const limits = { ...defaults, ...options.limits } as { readonly [K in keyof typeof defaults]: number }
   const seal = options.seal ?? SealedId.make(randomSecret())
@@ -138,8 +134,6 @@ export const make = (
     onError
   })
   const bodies = new Shares(limits.maxBodiesBytes)
-  const tokenHashOf = ({ authorization }: IncomingHttpHeaders): string =>
-    hasToken ? createHash("sha256").update(`Bearer ${Guard.bearer(authorization)}`).digest("base64url") : ""
   let isClosed = false
   const beating = setInterval(() => {
     sessions.tick()
@@ -174,7 +168,7 @@ export const make = (
     use: (session: ClientSession) => Refusal | undefined,
     about: RequestId | null = null
   ): void =>
-    sessions.find(id, tokenHashOf(request.headers), (found) =>
+    sessions.find(id, Caller.of(request), (found) =>
       attempt(
         response,
         () => found instanceof ClientSession ? use(found) : { ...found, id: about, isRead: request.complete }
@@ -202,7 +196,7 @@ export const make = (
     const id = headers["mcp-session-id"]
     const version = headers["mcp-protocol-version"] as string | undefined
     if (speaksStateless(message) || namesStateless(headers)) {
-      return attempt(response, () => statelessRequests.post(message, request, tokenHashOf(headers), response))
+      return attempt(response, () => statelessRequests.post(message, request, Caller.of(request), response))
     }
     const isRequest = JsonRpc.isRequest(message)
     const about = isRequest ? message.id : null
@@ -211,8 +205,7 @@ export const make = (
     const begins = isRequest && message.method === "initialize"
     if (id === undefined) {
       if (!begins) return refuse(response, { ...sessionIdMissing, id: about, isRead: true })
-      const tokenHash = tokenHashOf(headers)
-      return attempt(response, () => sessions.begin(message, tokenHash, response))
+      return attempt(response, () => sessions.begin(message, Caller.of(request), response))
     }
     if (begins) {
       const text = "A session has one initialize: send it without Mcp-Session-Id to begin another one"
@@ -227,7 +220,7 @@ export const make = (
     if (refusal !== undefined) return refuse(response, refusal)
     const id = request.headers["mcp-session-id"]
     const hasSession = id !== undefined && !namesStateless(request.headers)
-    if (hasSession && !sessions.mayKnow(String(id), tokenHashOf(request.headers))) {
+    if (hasSession && !sessions.mayKnow(String(id), Caller.of(request))) {
       return Body.skim(
         request,
         sessionNotFound,

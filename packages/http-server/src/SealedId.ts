@@ -13,8 +13,8 @@ export interface Claims {
   readonly version: string
   /** The lists for which `initialize` announced `listChanged`. */
   readonly lists: ReadonlyArray<string>
-  /** A hash of the client's token; only that client may use the session. */
-  readonly tokenHash: string
+  /** Whose it is (`Caller.ownerOf`); nobody else may use the session. */
+  readonly owner: string
   /** When the session began, in seconds since 1970. */
   readonly born: number
   /** Which of several replicas it began on. */

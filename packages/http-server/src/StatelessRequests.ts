@@ -5,6 +5,7 @@ import { type Answer, ClientRequest, Era, JsonRpc, Meta } from "@mcp-lifeline/pr
 import type { JSONRPCMessage, JSONRPCRequest } from "@modelcontextprotocol/sdk/types.js"
 import { Predicate } from "effect"
 import type { IncomingMessage, ServerResponse } from "node:http"
+import { type Caller, ownerOf } from "./Caller.js"
 import type { StatelessHandler } from "./eras/StatelessHandler.js"
 import type { EventBudget } from "./EventBudget.js"
 import { Exchange } from "./Exchange.js"
@@ -63,7 +64,7 @@ export class StatelessRequests {
   post(
     message: JSONRPCMessage,
     { headers, socket }: Pick<IncomingMessage, "headers" | "socket">,
-    tokenHash: string,
+    caller: Caller,
     response: ServerResponse
   ): Refusal | undefined {
     if (!JsonRpc.isRequest(message)) {
@@ -73,7 +74,7 @@ export class StatelessRequests {
     }
     const refusal = Headers.checkStateless(headers, message, Meta.of(message.params)[Meta.keys.protocolVersion])
     if (refusal !== undefined) return refusal
-    const client = `${tokenHash} ${socket.remoteAddress} ${nameOf(message)}`
+    const client = `${ownerOf(caller)} ${socket.remoteAddress} ${nameOf(message)}`
     const isListening = message.method === "subscriptions/listen"
     const open = isListening ? this.#listeners : this.#calls
     if (!open.take(client)) {
@@ -97,7 +98,7 @@ export class StatelessRequests {
     this.#open.set(request, undefined)
     // A client that disconnects cancels its request.
     response.once("close", () => request.cancel("the client has gone"))
-    this.#options.stateless.request(request, tokenHash)
+    this.#options.stateless.request(request, caller)
     isAtOnce = false
     return undefined
   }

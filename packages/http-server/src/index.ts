@@ -1,4 +1,6 @@
+export * as Authentication from "./Authentication.js"
 export * as Body from "./Body.js"
+export * as Caller from "./Caller.js"
 export * as ClientSessions from "./ClientSessions.js"
 export type { Begin, Client, ClientSettings, Conversation, Resumed } from "./Conversation.js"
 export { ConversationPerClient, type SharedConversation } from "./eras/ConversationPerClient.js"

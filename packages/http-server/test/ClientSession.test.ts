@@ -1,5 +1,6 @@
 import type { JSONRPCMessage } from "@modelcontextprotocol/sdk/types.js"
 import { describe, expect, it } from "vitest"
+import { anyone } from "../src/Caller.js"
 import { ClientSession } from "../src/ClientSession.js"
 import type { Conversation } from "../src/Conversation.js"
 import { EventBudget } from "../src/EventBudget.js"
@@ -17,6 +18,7 @@ const make = (close: Conversation["close"] = () => Promise.resolve(), saved?: Pr
   }
   const budget = new EventBudget(10_000_000)
   const session = new ClientSession({
+    caller: anyone,
     begin: (client) => {
       state.client = Raw.scripted(client)
       return Raw.conversing((message) => void state.received.push(message), {

@@ -61,8 +61,8 @@ const alone = (began: (client: Client) => void = () => undefined) => {
     onError: (error) => errors.push(error)
   })
   const born = (age: number) => Math.floor((Date.now() - age) / 1000)
-  const id = (age: number, tokenHash = "") =>
-    options.seal.seal({ initialize: {}, version: "2025-11-25", lists: [], tokenHash, born: born(age) })
+  const id = (age: number, owner = "") =>
+    options.seal.seal({ initialize: {}, version: "2025-11-25", lists: [], owner, born: born(age) })
   return { ...watching, ...options, errors, sessions, id }
 }
 

@@ -6,7 +6,10 @@ import { connect, Server, type Socket } from "node:net"
 import { networkInterfaces } from "node:os"
 import * as Tls from "node:tls"
 import { vi } from "vitest"
+import * as Authentication from "../src/Authentication.js"
 import * as Listener from "../src/Listener.js"
+
+const authentication = Authentication.tokens([Redacted.make("t")])
 
 const hasIPv6 = Object.values(networkInterfaces()).flat().some((one) => one?.family === "IPv6")
 
@@ -38,7 +41,7 @@ const protection = ["X-Content-Type-Options: nosniff", "Cross-Origin-Resource-Po
 describe("whom the listener lets in", () => {
   it.scopedLive("[G6] each answer, also a refusal, tells browsers that it is for this origin and of this type only", () =>
     Effect.gen(function*() {
-      const port = yield* listen({ token: Redacted.make("t"), isPublic: (path) => path === "/" })
+      const port = yield* listen({ authentication, isPublic: (path) => path === "/" })
       const heads = [
         "GET / HTTP/1.1\r\nHost: localhost",
         "GET /x HTTP/1.1\r\nHost: localhost",
@@ -77,7 +80,7 @@ describe("whom the listener lets in", () => {
 
   it.scopedLive("[G6] who is refused is told how to be let in, and reaches nothing; no page needs no token unless it is named", () =>
     Effect.gen(function*() {
-      const listener = yield* Listener.listen({ host: "127.0.0.1", port: 0, token: Redacted.make("t") })
+      const listener = yield* Listener.listen({ host: "127.0.0.1", port: 0, authentication })
       const reached: Array<string> = []
       yield* listener.serve((_, response, path) => {
         reached.push(path)
@@ -93,7 +96,7 @@ describe("whom the listener lets in", () => {
       expect(reached).toEqual([])
       expect(statusOf(yield* ask("Host: localhost\r\nAuthorization: Bearer t"))).toBe(200)
       expect(reached).toEqual(["/"])
-      expect(listener.hasToken).toBe(true)
+      expect(listener.isAuthenticated).toBe(true)
     }))
 
   it.scopedLive("[G6] the path ends where a query begins, whatever that has", () =>
@@ -118,7 +121,7 @@ describe("where the listener listens", () => {
     Effect.gen(function*() {
       const listener = yield* Listener.listen({ host, port: 0 })
       yield* listener.serve((_, response) => void response.end("here"))
-      expect(listener).toMatchObject({ host, url: `${url}:${listener.port}`, hasToken: false })
+      expect(listener).toMatchObject({ host, url: `${url}:${listener.port}`, isAuthenticated: false })
       const address = listener.url.replace("0.0.0.0", "127.0.0.1")
       expect(yield* Effect.promise(async () => (await fetch(address)).text())).toBe("here")
     }))
@@ -373,7 +376,7 @@ describe("a listener with a certificate", () => {
 
   it.scopedLive("[G6] serves HTTPS, with the same rules, and nobody who speaks plainly", () =>
     Effect.gen(function*() {
-      const listener = yield* Listener.listen({ host: "127.0.0.1", port: 0, tls, token: Redacted.make("t") })
+      const listener = yield* Listener.listen({ host: "127.0.0.1", port: 0, tls, authentication })
       yield* listener.serve((_, response) => void response.end("here"))
       expect(listener.url).toBe(`https://127.0.0.1:${listener.port}`)
       expect(yield* getSecurely(listener.url)).toMatch(/^401 .*needs a token/)

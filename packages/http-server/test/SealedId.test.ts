@@ -6,7 +6,7 @@ const claims: SealedId.Claims = {
   initialize: { protocolVersion: "2025-11-25", clientInfo: { name: "größe", version: "1" } },
   version: "2025-11-25",
   lists: ["tools"],
-  tokenHash: "somebody",
+  owner: "somebody",
   born: 1_800_000_000
 }
 
@@ -48,8 +48,8 @@ describe("a sealed id", () => {
 
   it("[G10] no other text of the same bytes is the id", () => {
     // Ids of every length modulo 3, so that some have bits to spare in their last character.
-    for (const tokenHash of ["a", "ab", "abc"]) {
-      const id = seal.seal({ ...claims, tokenHash })
+    for (const owner of ["a", "ab", "abc"]) {
+      const id = seal.seal({ ...claims, owner })
       const bytes = Buffer.from(id, "base64url")
       const same = [...alphabet].map((last) => id.slice(0, -1) + last)
         .filter((other) => other !== id && Buffer.from(other, "base64url").equals(bytes))
@@ -71,7 +71,7 @@ describe("a sealed id", () => {
   })
 
   it("[G17] what is longer than any of ours is not looked at", () => {
-    const long = seal.seal({ ...claims, tokenHash: "x".repeat(7000) })
+    const long = seal.seal({ ...claims, owner: "x".repeat(7000) })
     expect(long.length).toBeGreaterThan(8192)
     expect(seal.open(long)).toBeUndefined()
   })

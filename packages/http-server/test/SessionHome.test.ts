@@ -80,7 +80,7 @@ describe("where a session lives", () => {
         initialize: initialize("2025-03-26").params,
         version: "2025-03-26",
         lists: [],
-        tokenHash: "",
+        owner: "",
         born: Date.now() / 1000,
         home: "b"
       })

@@ -1,5 +1,6 @@
 import type { ClientRequest } from "@mcp-lifeline/protocol"
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest"
+import { anyone } from "../src/Caller.js"
 import { EventBudget } from "../src/EventBudget.js"
 import { SseWriter } from "../src/SseWriter.js"
 import { StatelessRequests } from "../src/StatelessRequests.js"
@@ -12,14 +13,14 @@ const key = (name: string) => `io.modelcontextprotocol/${name}`
 /** A request that is answered by the test. */
 interface Begun {
   readonly request: ClientRequest
-  readonly tokenHash: string
+  readonly subject: string
   readonly say: (message: Message) => void
   /** Why it was stopped. */
   readonly stopped: Array<unknown>
 }
 
 interface Sent {
-  readonly tokenHash?: string
+  readonly subject?: string
   readonly name?: unknown
   readonly address?: string
   readonly state?: unknown
@@ -32,10 +33,10 @@ const make = (maxCalls = 10, during: (begun: Begun) => void = () => undefined) =
   const state = { ticks: 0, closed: [] as Array<string>, errors: [] as Array<unknown> }
   const requests = new StatelessRequests({
     stateless: {
-      request: (request, tokenHash) => {
+      request: (request, { subject }) => {
         const begun: Begun = {
           request,
-          tokenHash,
+          subject,
           say: (message) =>
             message.method === undefined
               ? request.answer(message as never)
@@ -60,7 +61,7 @@ const make = (maxCalls = 10, during: (begun: Begun) => void = () => undefined) =
   })
   const post = (
     id: number | string,
-    { address = "a", method = "tools/call", name = "n", tokenHash = "o", state }: Sent = {}
+    { address = "a", method = "tools/call", name = "n", subject = "o", state }: Sent = {}
   ) => {
     const reader = Reader.make()
     const clientInfo = name === null ? null : { name, version: "1" }
@@ -68,7 +69,7 @@ const make = (maxCalls = 10, during: (begun: Begun) => void = () => undefined) =
     const message = { jsonrpc: "2.0", id, method, params: { name: "x", requestState: state, _meta } } as const
     const headers = { "mcp-protocol-version": version, "mcp-method": method, "mcp-name": "x" }
     const socket = { remoteAddress: address }
-    const refusal = requests.post(message, { headers, socket } as never, tokenHash, reader.response)
+    const refusal = requests.post(message, { headers, socket } as never, { subject, claims: {} }, reader.response)
     return { ...reader, refusal, json: () => JSON.parse(reader.text()) }
   }
   return { calls, post, requests, state }
@@ -88,8 +89,8 @@ describe("a request without a session", () => {
   it("[E8:unit] is over with its answer, and nothing more is said", () => {
     const { calls, post } = make()
     const { json, status, text } = post(1)
-    const { tokenHash, request, say } = calls[0]!
-    expect([status(), tokenHash]).toEqual([undefined, "o"])
+    const { subject, request, say } = calls[0]!
+    expect([status(), subject]).toEqual([undefined, "o"])
     say({ result: { content: [] } })
     expect([status(), json(), request.isOver]).toEqual([200, { jsonrpc: "2.0", id: 1, result: { content: [] } }, true])
     const before = text()
@@ -139,7 +140,7 @@ describe("a request without a session", () => {
     requests.post(
       { jsonrpc: "2.0", method: "notifications/cancelled" },
       { headers: {}, socket: {} } as never,
-      "",
+      anyone,
       reader.response
     )
     expect([reader.status(), reader.end(), calls]).toEqual([202, "ended", []])
@@ -162,9 +163,9 @@ describe("a request without a session", () => {
 })
 
 describe("a client without a session", () => {
-  it("[X5 G17:unit] is known by its token, its address and what it says it is, of which no more than 100 characters count", () => {
+  it("[X5 G17:unit] is known by who calls, its address and what it says it is, of which no more than 100 characters count", () => {
     const long = "x".repeat(100)
-    for (const other of [{ tokenHash: "another" }, { address: "b" }, { name: null }, { name: "y" }]) {
+    for (const other of [{ subject: "another" }, { address: "b" }, { name: null }, { name: "y" }]) {
       const { post } = make(2)
       const refused = (id: number, sent: Sent) => post(id, sent).refusal
       for (const id of [1, 2]) expect(refused(id, { name: `${long}a` })).toBeUndefined()

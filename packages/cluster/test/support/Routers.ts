@@ -129,7 +129,7 @@ export const session = (home: string, version = "2025-11-25"): Readonly<Record<s
     initialize: Raw.initialize(version).params,
     version,
     lists: [],
-    tokenHash: "",
+    owner: "",
     born: Math.floor(Date.now() / 1000),
     home
   })

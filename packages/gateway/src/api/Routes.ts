@@ -109,7 +109,7 @@ const api = (gateway: Gateway, operations: Operations.Operations) =>
 const handler = (
   gateway: Gateway,
   operations: Operations.Operations,
-  hasToken: boolean
+  isAuthenticated: boolean
 ): Effect.Effect<Handler, never, Scope.Scope> =>
   Effect.gen(function*() {
     const document = HttpServerResponse.unsafeJson(openApiDocument())
@@ -135,7 +135,7 @@ const handler = (
       }
     }
     return (request, response) => {
-      const refusal = request.method === "GET" ? undefined : Guard.checkAction(request.headers, hasToken)
+      const refusal = request.method === "GET" ? undefined : Guard.checkAction(request.headers, isAuthenticated)
       if (refusal !== undefined) return refuseRequest(response, refusal)
       if (!hasBody(request)) return handle(request, response)
       Body.readBytes(request, maxBody, (body) => handleBody(request, response, body), Body.roomFor(bodies, request))
@@ -143,16 +143,16 @@ const handler = (
   })
 
 /**
- * Answers all requests except those to `/mcp`. The listener has already checked the gateway's token, if it `hasToken`; this checks requests
+ * Answers all requests except those to `/mcp`. The listener has already checked credentials, if requests need them (`isAuthenticated`); this checks requests
  * that change something further. In a cluster, also answers the other replicas, for this one alone.
  */
-export const make = (gateway: Gateway, hasToken: boolean): Effect.Effect<Handler, never, Scope.Scope> =>
+export const make = (gateway: Gateway, isAuthenticated: boolean): Effect.Effect<Handler, never, Scope.Scope> =>
   Effect.gen(function*() {
     const { replicas } = gateway
     const alone = Operations.make(gateway)
-    if (replicas === undefined) return yield* handler(gateway, alone, hasToken)
+    if (replicas === undefined) return yield* handler(gateway, alone, isAuthenticated)
     // Loaded only in a cluster, because it needs an HTTP client.
     const ClusterOperations = yield* Effect.promise(() => import("./cluster/ClusterOperations.js"))
     yield* replicas.answer(yield* handler(gateway, alone, false))
-    return yield* handler(gateway, yield* ClusterOperations.make(gateway, replicas), hasToken)
+    return yield* handler(gateway, yield* ClusterOperations.make(gateway, replicas), isAuthenticated)
   })

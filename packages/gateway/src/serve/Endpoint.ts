@@ -68,7 +68,7 @@ const alone = ({ handle }: McpEndpoint.McpEndpoint): SessionRoutes => ({
 
 /** Binds the address. Until `serve` runs, the listener answers requests with an error that says that the gateway is starting. */
 export const bind = (
-  options: Pick<Listener.Options, "host" | "port" | "token">
+  options: Pick<Listener.Options, "authentication" | "host" | "port">
 ): Effect.Effect<Bound, ListenError, Scope.Scope> =>
   Effect.gen(function*() {
     const page = yield* Page.make
@@ -109,7 +109,6 @@ export const serve = (
           onEnded: shared?.onEnded,
           begin: clients.begin,
           limits,
-          hasToken: listener.hasToken,
           onError: failed
         })
       ),
@@ -136,7 +135,7 @@ export const serve = (
       url,
       clients: Effect.sync(endpoint.sessions),
       isReady: Effect.map(clients.isReady, (isReady) => isReady && mayServe())
-    }, listener.hasToken)
+    }, listener.isAuthenticated)
     yield* listener.serve((request, response, path) => {
       if (path === "/mcp") {
         usage.began(response)

@@ -2,6 +2,7 @@
  * `mcp-lifeline serve`: serves the servers of a file, or the demo, as one endpoint, until it is stopped.
  */
 import type { Fleet, Status } from "@mcp-lifeline/core"
+import * as Authentication from "@mcp-lifeline/http-server/Authentication"
 import { LifelineTelemetry } from "@mcp-lifeline/opentelemetry"
 import * as StateFolder from "@mcp-lifeline/state/StateFolder"
 import type { Scope } from "effect"
@@ -178,7 +179,11 @@ const serve = (options: Options, record: Record.Record, output: Output.Output, r
     const configuration = options.config === undefined
       ? undefined
       : yield* state(Configuration.make(options.config, output, replica?.env))
-    const bound = yield* Endpoint.bind({ host: options.host, port: options.port, token: token.value }).pipe(
+    const bound = yield* Endpoint.bind({
+      host: options.host,
+      port: options.port,
+      authentication: token.value === undefined ? undefined : Authentication.tokens([token.value])
+    }).pipe(
       RunningGateways.explainPortInUse(options)
     )
     const { listener } = bound

@@ -2,6 +2,7 @@
  * Serves the wrapped server over Streamable HTTP, for hosts that need a URL, in both eras of the protocol and with the gateway's guards. Each
  * session has a server of its own, and so has each client without sessions.
  */
+import * as Authentication from "@mcp-lifeline/http-server/Authentication"
 import { idleWithServers } from "@mcp-lifeline/http-server/ClientSessions"
 import type { Client, Conversation } from "@mcp-lifeline/http-server/Conversation"
 import { ConversationPerClient, type SharedConversation } from "@mcp-lifeline/http-server/ConversationPerClient"
@@ -62,13 +63,14 @@ export interface Options {
 
 /** Serves until the scope closes, and returns the URL. It listens on loopback, and answers only loopback names. */
 export const serve = (
-  options: Options,
+  { port, token }: Options,
   begin: Begin
 ): Effect.Effect<string, StartError, Scope.Scope | StateFolder> =>
   Effect.gen(function*() {
-    const place = { host: "127.0.0.1", ...options }
+    const place = { host: "127.0.0.1", port }
+    const authentication = token && Authentication.tokens([token])
     const { explainPortInUse, listenerOptionNames: optionNames } = RunningGateways
-    const listener = yield* Listener.listen({ ...place, optionNames }).pipe(explainPortInUse(place))
+    const listener = yield* Listener.listen({ ...place, authentication, optionNames }).pipe(explainPortInUse(place))
     const { fork } = yield* Fibers.make()
     const failed = (error: unknown): void => void fork(Effect.logError("a request failed inside mcp-lifeline", error))
     const lasting = yield* PersistentSessions.make({ secret: undefined, file: undefined })
@@ -79,7 +81,6 @@ export const serve = (
           begin: Resumption.replaying(onLatestRequest(begin)),
           // Without a session, the server can send messages only during a request.
           stateless: new ConversationPerClient(() => begin(constVoid), maxSessions, idleWithServers),
-          hasToken: listener.hasToken,
           onError: failed,
           limits: { maxSessions, maxOwnServers: () => maxSessions }
         })

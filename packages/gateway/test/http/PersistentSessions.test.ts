@@ -61,7 +61,7 @@ describe("the key that seals the ids of sessions", () => {
         folder
       )
       const [one, two] = [yield* make, yield* make]
-      const id = one.seal.seal({ version: "2025-11-25", lists: [], tokenHash: "", born: 1 })
+      const id = one.seal.seal({ version: "2025-11-25", lists: [], owner: "", born: 1 })
       expect(two.seal.open(id)).toMatchObject({ born: 1 })
       const kept = { usedAt: Date.now(), level: "error" }
       yield* Effect.promise(() => one.records.set(id, kept))

@@ -1,4 +1,5 @@
 import type { Fleet } from "@mcp-lifeline/core"
+import * as Authentication from "@mcp-lifeline/http-server/Authentication"
 import { Client } from "@modelcontextprotocol/sdk/client/index.js"
 import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js"
 import type { Transport } from "@modelcontextprotocol/sdk/shared/transport.js"
@@ -57,7 +58,8 @@ export interface Options extends Partial<Endpoint.Options> {
 }
 
 /** Binds a free port, where nothing is served yet. */
-export const bind = (token?: Redacted.Redacted) => Endpoint.bind({ host: "127.0.0.1", port: 0, token })
+export const bind = (token?: Redacted.Redacted) =>
+  Endpoint.bind({ host: "127.0.0.1", port: 0, authentication: token && Authentication.tokens([token]) })
 
 /** A served fleet. Clients are not offered its status, unless the options say so. */
 export const serve = (fleet: Fleet.Fleet, { token, ...options }: Options = {}) =>

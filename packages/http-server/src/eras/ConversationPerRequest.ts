@@ -4,6 +4,7 @@
  */
 import type { ClientRequest } from "@mcp-lifeline/protocol"
 import { Predicate } from "effect"
+import type { Caller } from "../Caller.js"
 import type { Begin, Conversation } from "../Conversation.js"
 import { StatelessClient } from "./StatelessClient.js"
 import type { StatelessHandler } from "./StatelessHandler.js"
@@ -15,24 +16,21 @@ const maxParked = 1000
 interface RequestConversation {
   readonly client: StatelessClient
   readonly conversation: Conversation
-}
-
-interface Parked extends RequestConversation {
-  readonly tokenHash: string
+  caller: Caller
 }
 
 export class ConversationPerRequest implements StatelessHandler {
   readonly #begin: Begin
   /** Conversations that wait, by the `requestState` that the client brings back. */
-  readonly #parked = new Map<string, Parked>()
+  readonly #parked = new Map<string, RequestConversation>()
 
   constructor(begin: Begin) {
     this.#begin = begin
   }
 
-  request(request: ClientRequest, tokenHash: string): void {
-    const current = this.#takeParked(request, tokenHash) ?? this.#beginConversation()
-    request.onOver(() => this.#endOrPark(current, tokenHash))
+  request(request: ClientRequest, caller: Caller): void {
+    const current = this.#takeParked(request, caller) ?? this.#beginConversation(caller)
+    request.onOver(() => this.#endOrPark(current))
     current.client.request(request)
   }
 
@@ -49,7 +47,7 @@ export class ConversationPerRequest implements StatelessHandler {
     await Promise.all(all.map((current) => this.#end(current, why)))
   }
 
-  #beginConversation(): RequestConversation {
+  #beginConversation(caller: Caller): RequestConversation {
     const client: StatelessClient = new StatelessClient({
       name: "the gateway",
       session: {
@@ -60,26 +58,29 @@ export class ConversationPerRequest implements StatelessHandler {
     })
     const conversation = this.#begin({
       isStateless: true,
+      caller: () => current.caller,
       requests: client.requests,
       write: (message) => client.deliver(message),
       saveSettings: () => Promise.resolve()
     })
-    return { client, conversation }
+    const current = { client, conversation, caller }
+    return current
   }
 
-  #takeParked({ params }: ClientRequest, tokenHash: string): RequestConversation | undefined {
+  #takeParked({ params }: ClientRequest, caller: Caller): RequestConversation | undefined {
     const state = params?.["requestState"]
     const parked = Predicate.isString(state) ? this.#parked.get(state) : undefined
-    if (parked?.tokenHash !== tokenHash) return undefined
+    if (parked === undefined || parked.caller.subject !== caller.subject) return undefined
     this.#parked.delete(String(state))
+    parked.caller = caller
     return parked
   }
 
   /** Ends the conversation of a request that is over, or parks it if its client was asked for input. */
-  #endOrPark(current: RequestConversation, tokenHash: string): void {
+  #endOrPark(current: RequestConversation): void {
     const state = current.client.pendingState
     if (state === undefined) return void this.#end(current, "the request is over")
-    this.#parked.set(state, { ...current, tokenHash })
+    this.#parked.set(state, current)
     const [oldest] = this.#parked.keys()
     if (this.#parked.size > maxParked && oldest !== undefined) this.#abandon(oldest)
   }

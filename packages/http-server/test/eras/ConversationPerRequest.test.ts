@@ -24,7 +24,7 @@ const make = () => {
   })
   const post = (
     id: number,
-    { tokenHash = "o", state }: { readonly tokenHash?: string; readonly state?: unknown } = {}
+    { subject = "o", state }: { readonly subject?: string; readonly state?: unknown } = {}
   ) => {
     const answers: Array<any> = []
     const _meta = { [key("protocolVersion")]: "2026-07-28", [key("clientCapabilities")]: { elicitation: {} } }
@@ -33,7 +33,7 @@ const make = () => {
       { jsonrpc: "2.0", id, method: "tools/call", params },
       hearing((message) => answers.push(message))
     )
-    hosts.request(request, tokenHash)
+    hosts.request(request, { subject, claims: {} })
     return { answers, request }
   }
   /** A call of whose client the server asks something; the state with which that comes back. */
@@ -68,12 +68,12 @@ describe("requests of which each is a conversation of its own", () => {
     expect([closed(), left.answers]).toEqual([[1, 1], []])
   })
 
-  it("[E8:unit] one that waits for its client goes on with who has its state and the same token, once", () => {
+  it("[E8:unit] one that waits for its client goes on with who has its state and is the same caller, once", () => {
     const { closed, conversations, park, post } = make()
     const state = park(1)
     expect(state).toMatch(/^mcp-lifeline:/)
     expect(closed()).toEqual([0])
-    for (const sent of [{ tokenHash: "another", state }, { state: "mcp-lifeline:other" }]) {
+    for (const sent of [{ subject: "another", state }, { state: "mcp-lifeline:other" }]) {
       expect(post(2, sent).answers).toMatchObject([{ id: 2, error: { code: -32_602 } }])
     }
     for (const sent of [{ state: 7 }, {}]) expect(post(2, sent).answers).toEqual([])

@@ -3,6 +3,8 @@ import type { JSONRPCResponse, RequestId } from "@modelcontextprotocol/sdk/types
 import { Effect } from "effect"
 import { createServer, request as httpRequest, type ServerResponse } from "node:http"
 import type { AddressInfo } from "node:net"
+import * as Authentication from "../../src/Authentication.js"
+import * as Caller from "../../src/Caller.js"
 import type { ClientSession } from "../../src/ClientSession.js"
 import type { ClientSessions } from "../../src/ClientSessions.js"
 import type { Client, Conversation, Resumed } from "../../src/Conversation.js"
@@ -51,8 +53,8 @@ export const fewest = {
 }
 
 /** A session, or why there is none. */
-export const found = (sessions: ClientSessions, id: string, tokenHash = "") =>
-  new Promise<ClientSession | Refusal>((resolve) => sessions.find(id, tokenHash, resolve))
+export const found = (sessions: ClientSessions, id: string, subject = "") =>
+  new Promise<ClientSession | Refusal>((resolve) => sessions.find(id, { subject, claims: {} }, resolve))
 
 /** A conversation that takes whole messages. */
 export const conversing = (
@@ -92,7 +94,7 @@ export const introduction = {
 const reply = ({ client }: Begun, id: unknown, result: object): void =>
   client.write({ jsonrpc: "2.0", id: id as number, result: result as Record<string, unknown> })
 
-/** An endpoint; `initialize`, `ping` and settings are answered for the test. */
+/** An endpoint, where the bearer token says who calls; `initialize`, `ping` and settings are answered for the test. */
 export const serve = (answer: Answer = () => undefined, options: Partial<McpEndpoint.Options> = {}) =>
   Effect.gen(function*() {
     const conversations: Array<Begun> = []
@@ -133,7 +135,11 @@ export const serve = (answer: Answer = () => undefined, options: Partial<McpEndp
     const server = yield* Effect.acquireRelease(
       Effect.promise(() =>
         new Promise<ReturnType<typeof createServer>>((resolve) => {
-          const server = createServer((request, response) => requests.handle(request, response))
+          const server = createServer((request, response) => {
+            const subject = Authentication.bearer(request.headers.authorization)
+            Caller.note(request, { subject, claims: {} })
+            requests.handle(request, response)
+          })
           server.listen(0, "127.0.0.1", () => resolve(server))
         })
       ),

@@ -1,0 +1,30 @@
+/**
+ * Who sends a request, as far as the listener has made sure of it.
+ */
+import { createHash } from "node:crypto"
+import type { IncomingMessage } from "node:http"
+
+/** A person or a program. */
+export interface Caller {
+  /** The same in each of its requests, and that of nobody else. Empty where nothing tells one caller from another. */
+  readonly subject: string
+  /** What people call it. `undefined` where nothing tells one caller from another. */
+  readonly name?: string | undefined
+  /** What its token says about it (RFC 7519). */
+  readonly claims: Readonly<Record<string, unknown>>
+}
+
+/** Whoever may send requests, where nothing tells one caller from another. */
+export const anyone: Caller = { subject: "", claims: {} }
+
+const callers = new WeakMap<IncomingMessage, Caller>()
+
+/** Notes who sends a request. */
+export const note = (request: IncomingMessage, caller: Caller): void => void callers.set(request, caller)
+
+/** Who sends a request. */
+export const of = (request: IncomingMessage): Caller => callers.get(request) ?? anyone
+
+/** What belongs to a caller is marked with this. It has the same length for all, and does not tell who the caller is. */
+export const ownerOf = ({ subject }: Caller): string =>
+  subject === "" ? "" : createHash("sha256").update(subject).digest("base64url")

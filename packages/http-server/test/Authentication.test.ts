@@ -1,0 +1,46 @@
+import { Redacted } from "effect"
+import { describe, expect, it } from "vitest"
+import * as Authentication from "../src/Authentication.js"
+import * as Caller from "../src/Caller.js"
+
+const check = (authentication: Authentication.Authentication, authorization?: string) =>
+  authentication.check({ headers: authorization === undefined ? {} : { authorization } } as never)
+
+describe("who sends a request", () => {
+  it("[G6] the token is the same however the scheme is written", () => {
+    expect(["Bearer a b", "bearer a b", "BEARER   a b"].map(Authentication.bearer)).toEqual(["a b", "a b", "a b"])
+    expect([undefined, "", "Bearer", "Bearer  ", "Bearera", "Basic a", "a Bearer b"].map(Authentication.bearer))
+      .toEqual(Array(7).fill(""))
+  })
+
+  it("[G6:unit] asks for the token, and for the whole of it", () => {
+    const one = Authentication.tokens([Redacted.make("letmein")])
+    expect([one.isNeeded, Authentication.none.isNeeded]).toEqual([true, false])
+    const challenge = { status: 401, headers: { "WWW-Authenticate": "Bearer" } }
+    for (const authorization of ["Bearer letmei", "Bearer letmeinn", "Basic letmein", "Bearer ", "letmein"]) {
+      expect(check(one, authorization)).toMatchObject(challenge)
+    }
+    expect(check(one)).toMatchObject({
+      ...challenge,
+      message: "This gateway needs a token: send the header Authorization: Bearer <token>"
+    })
+    expect(check(one, "Bearer hush")).toMatchObject({ message: "The bearer token is not that of this gateway" })
+    expect(check(one, "Bearer letmein")).toEqual(Caller.anyone)
+    expect(check(Authentication.none)).toEqual(Caller.anyone)
+  })
+
+  it("[G26] each of several tokens stands for the same caller", () => {
+    const both = Authentication.tokens([Redacted.make("new"), Redacted.make("old")])
+    expect([check(both, "Bearer new"), check(both, "Bearer old")]).toEqual([Caller.anyone, Caller.anyone])
+    expect(check(both, "Bearer newold")).toMatchObject({ status: 401 })
+  })
+
+  it("[G22] the owner of what a caller has is told by its mark, which does not tell the name", () => {
+    const [one, other] = ["https://issuer.example ada", "https://issuer.example bob"].map((subject) =>
+      Caller.ownerOf({ subject, claims: {} })
+    )
+    expect(one).not.toBe(other)
+    expect(one).not.toContain("ada")
+    expect(Caller.ownerOf(Caller.anyone)).toBe("")
+  })
+})
