@@ -40,7 +40,6 @@ describe("whose a session is", () => {
         expect(second.conversations).toHaveLength(1)
       })
     }))
-
 })
 
 describe("how long a session goes on", () => {
