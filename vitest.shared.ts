@@ -39,7 +39,7 @@ export const project = (
         ...(windows ? [] : [forWindows, ...process.platform === "linux" ? [] : forLinux]),
         ...exclude
       ],
-      setupFiles: ["vitest.watchdog.ts", "vitest.state.ts", ...setup].map((file) =>
+      setupFiles: ["vitest.watchdog.ts", "vitest.links.ts", "vitest.state.ts", ...setup].map((file) =>
         fileURLToPath(new URL(file, import.meta.url))
       ),
       environment: "node",
