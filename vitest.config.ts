@@ -15,6 +15,8 @@ const workers = Math.max(5, Math.ceil(availableParallelism() / 2))
  */
 const onlyInFull = [
   "examples/test/examples",
+  "packages/cluster/test/ClusterBackend",
+  "packages/cluster/test/Watchdog",
   "packages/gateway/test/adopt/Adopt",
   "packages/gateway/test/adopt/Start",
   "packages/gateway/test/AfterRefusal",
@@ -58,10 +60,13 @@ const onlyInFull = [
   "packages/gateway/test/WrapUrl",
   "packages/promise/test/Clients",
   "packages/promise/test/Exit",
+  "packages/promise/test/GivenUp",
   "packages/promise/test/OtherClients",
   "packages/promise/test/Parity",
   "packages/promise/test/Programs",
   "packages/promise/test/Replicas",
+  "packages/promise/test/SignIn",
+  "packages/sign-in/test/Logins",
   "packages/sign-in/test/Oidc",
   "packages/sign-in/test/Processes",
   "packages/transport-http/test/Everything",
