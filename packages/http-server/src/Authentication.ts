@@ -56,3 +56,25 @@ export const tokens = (all: ReadonlyArray<Redacted.Redacted>): Authentication =>
     )
   }
 })
+
+/** The answer of the first that lets the caller in. Otherwise a refusal that is about more than missing credentials, or else that of the last. */
+const firstOf = (
+  [one, ...others]: ReadonlyArray<Authentication>,
+  request: IncomingMessage,
+  before: Refusal
+): Caller | Refusal | Promise<Caller | Refusal> => {
+  if (one === undefined) return before
+  const next = (answer: Caller | Refusal): Caller | Refusal | Promise<Caller | Refusal> =>
+    isRefusal(answer) ? firstOf(others, request, before.status === 401 ? answer : before) : answer
+  const answer = one.check(request)
+  return answer instanceof Promise ? answer.then(next) : next(answer)
+}
+
+/**
+ * Asks several in this order, until one lets the caller in. A caller that none lets in gets the refusal of the one that knows its credentials (any but a
+ * 401), or else that of the last.
+ */
+export const oneOf = (all: readonly [Authentication, ...ReadonlyArray<Authentication>]): Authentication => ({
+  isNeeded: all.every(({ isNeeded }) => isNeeded),
+  check: (request) => firstOf(all, request, unauthorized(""))
+})

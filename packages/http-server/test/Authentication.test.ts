@@ -2,6 +2,7 @@ import { Redacted } from "effect"
 import { describe, expect, it } from "vitest"
 import * as Authentication from "../src/Authentication.js"
 import * as Caller from "../src/Caller.js"
+import type { Refusal } from "../src/Refusal.js"
 
 const check = (authentication: Authentication.Authentication, authorization?: string) =>
   authentication.check({ headers: authorization === undefined ? {} : { authorization } } as never)
@@ -33,6 +34,33 @@ describe("who sends a request", () => {
     const both = Authentication.tokens([Redacted.make("new"), Redacted.make("old")])
     expect([check(both, "Bearer new"), check(both, "Bearer old")]).toEqual([Caller.anyone, Caller.anyone])
     expect(check(both, "Bearer newold")).toMatchObject({ status: 401 })
+  })
+
+  it("[G21:unit G22] of several, the first that lets the caller in does; else the one that knows its credentials says why not", async () => {
+    const known = (name: string, answer: Caller.Caller | Refusal, later = false): Authentication.Authentication => ({
+      isNeeded: true,
+      check: ({ headers }) => {
+        const found = headers.authorization === `Bearer ${name}` ? answer : Authentication.unauthorized(`not ${name}`)
+        return later ? Promise.resolve(found) : found
+      }
+    })
+    const ada = { subject: "ada", claims: {} }
+    const bob = { subject: "bob", claims: {} }
+    const all = Authentication.oneOf([
+      known("ada", ada),
+      known("slow", { status: 429, message: "slow down" }),
+      known("bob", bob, true),
+      known("last", ada)
+    ])
+    expect(check(all, "Bearer ada")).toEqual(ada)
+    expect(await check(all, "Bearer bob")).toEqual(bob)
+    expect(await check(all, "Bearer last")).toEqual(ada)
+    expect(await check(all, "Bearer slow")).toMatchObject({ status: 429 })
+    expect(await check(all, "Bearer eve")).toMatchObject({ status: 401, message: "not last" })
+    expect([all.isNeeded, Authentication.oneOf([known("ada", ada), Authentication.none]).isNeeded]).toEqual([
+      true,
+      false
+    ])
   })
 
   it("[G22] the owner of what a caller has is told by its mark, which does not tell the name", () => {
