@@ -64,10 +64,10 @@ const firstOf = (
   before: Refusal
 ): Caller | Refusal | Promise<Caller | Refusal> => {
   if (one === undefined) return before
-  const next = (answer: Caller | Refusal): Caller | Refusal | Promise<Caller | Refusal> =>
+  const decide = (answer: Caller | Refusal): Caller | Refusal | Promise<Caller | Refusal> =>
     isRefusal(answer) ? firstOf(others, request, before.status === 401 ? answer : before) : answer
   const answer = one.check(request)
-  return answer instanceof Promise ? answer.then(next) : next(answer)
+  return answer instanceof Promise ? answer.then(decide) : decide(answer)
 }
 
 /**
