@@ -28,6 +28,7 @@ const onlyInFull = [
   "packages/gateway/test/Fuzz",
   "packages/gateway/test/FuzzDoors",
   "packages/gateway/test/GivenUp",
+  "packages/gateway/test/http/ChangedSecrets",
   "packages/gateway/test/http/Restart",
   "packages/gateway/test/Join",
   "packages/gateway/test/LeftBehind",

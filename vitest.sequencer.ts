@@ -54,6 +54,7 @@ const longest = [
   "promise/test/Clients",
   "transport-stdio/test/host",
   "gateway/test/LinearText",
+  "gateway/test/http/ChangedSecrets",
   "gateway/test/http/Restart",
   "gateway/test/DemoCluster",
   "gateway/test/ClusterBundle",

@@ -43,12 +43,16 @@ export const unauthorized = (message: string): Refusal => ({
 
 /**
  * Lets in whoever has one of the tokens. All of them stand for the same caller, so that a token can be replaced while clients still use the old one.
+ * A function says which are accepted now.
  */
-export const tokens = (all: ReadonlyArray<Redacted.Redacted>): Authentication => ({
+export const tokens = (
+  all: ReadonlyArray<Redacted.Redacted> | (() => ReadonlyArray<Redacted.Redacted>)
+): Authentication => ({
   isNeeded: true,
   check: ({ headers }) => {
     const sent = bearer(headers.authorization)
-    if (all.some((token) => isSame(sent, token))) return anyone
+    const accepted = typeof all === "function" ? all() : all
+    if (accepted.some((token) => isSame(sent, token))) return anyone
     return unauthorized(
       sent === ""
         ? "This gateway needs a token: send the header Authorization: Bearer <token>"

@@ -72,5 +72,17 @@ export const make = (secret: Redacted.Redacted): Seal => {
   }
 }
 
+/** Seals with the first of several seals, and opens what any of them has sealed. They may be others each time. */
+export const several = (current: () => readonly [Seal, ...ReadonlyArray<Seal>]): Seal => ({
+  seal: (claims) => current()[0].seal(claims),
+  open: (id) => {
+    for (const seal of current()) {
+      const claims = seal.open(id)
+      if (claims !== undefined) return claims
+    }
+    return undefined
+  }
+})
+
 /** A new random secret. */
 export const randomSecret = (): Redacted.Redacted => Redacted.make(randomBytes(32).toString("base64url"))

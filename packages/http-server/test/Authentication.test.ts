@@ -34,6 +34,11 @@ describe("who sends a request", () => {
     const both = Authentication.tokens([Redacted.make("new"), Redacted.make("old")])
     expect([check(both, "Bearer new"), check(both, "Bearer old")]).toEqual([Caller.anyone, Caller.anyone])
     expect(check(both, "Bearer newold")).toMatchObject({ status: 401 })
+    const now = [Redacted.make("old")]
+    const changing = Authentication.tokens(() => now)
+    expect(check(changing, "Bearer new")).toMatchObject({ status: 401 })
+    now.unshift(Redacted.make("new"))
+    expect(check(changing, "Bearer new")).toEqual(Caller.anyone)
   })
 
   it("[G21:unit G22] of several, the first that lets the caller in does; else the one that knows its credentials says why not", async () => {

@@ -24,6 +24,18 @@ describe("a sealed id", () => {
     expect(Redacted.value(SealedId.randomSecret())).not.toBe(Redacted.value(SealedId.randomSecret()))
   })
 
+  it("[G26] of several keys the first seals, and each opens, whichever they are now", () => {
+    const old = SealedId.make(Redacted.make("an old secret"))
+    let now: readonly [SealedId.Seal, ...ReadonlyArray<SealedId.Seal>] = [old]
+    const several = SealedId.several(() => now)
+    const first = several.seal(claims)
+    now = [seal, old]
+    expect([several.open(first), several.open(several.seal(claims))]).toEqual([claims, claims])
+    expect(seal.open(several.seal(claims))).toEqual(claims)
+    now = [seal]
+    expect(several.open(first)).toBeUndefined()
+  })
+
   it("[G10] two of the same claims differ, and neither shows any", () => {
     const ids = [seal.seal(claims), seal.seal(claims)]
     expect(ids[0]).not.toBe(ids[1])

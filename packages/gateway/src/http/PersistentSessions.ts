@@ -1,13 +1,14 @@
 /**
  * What lets the sessions of clients survive a restart of the gateway: a key that seals their ids, and records in the state folder. The key
- * is given, so that several gateways can serve the same clients, or generated once and stored in the state folder.
+ * is given, so that several gateways can serve the same clients, or generated once and stored in the state folder. A given key can be replaced
+ * while sessions go on: the newest seals, and all open.
  */
 import * as SealedId from "@mcp-lifeline/http-server/SealedId"
 import * as SessionRecords from "@mcp-lifeline/http-server/SessionRecords"
 import { StateFolder } from "@mcp-lifeline/state/StateFolder"
-import * as UserFile from "@mcp-lifeline/state/UserFile"
-import { Effect, Option, Redacted, Schema, type Scope } from "effect"
+import { Array, Effect, Option, Redacted, Schema, type Scope } from "effect"
 import { StartError } from "../Errors.js"
+import * as SecretFile from "./SecretFile.js"
 
 /** Where the key comes from; from the state folder if neither is given. */
 export interface KeyOptions {
@@ -23,14 +24,10 @@ const StoredKey = Schema.Struct({ secret: Schema.Redacted(Schema.String) })
 
 const name = "session-key"
 
-const checked = (secret: Redacted.Redacted, from: string): Effect.Effect<Redacted.Redacted, StartError> => {
-  const text = Redacted.value(secret).trim()
-  return text.length < minLength
-    ? new StartError({
-      message:
-        `the session key in ${from} has less than ${minLength} characters; make one with: openssl rand -base64 32`
-    })
-    : Effect.succeed(Redacted.make(text))
+const rules = {
+  what: "session key",
+  remedy: "make one with: openssl rand -base64 32",
+  check: (text: string) => text.length < minLength ? `has less than ${minLength} characters` : undefined
 }
 
 /** The key in the state folder. The first process generates it. */
@@ -51,20 +48,31 @@ const storedKey = (folder: StateFolder["Type"]): Effect.Effect<Redacted.Redacted
   )
 }
 
-/** The key that the options name, or else that of the state folder. */
-export const sessionKey = (
+/** The keys that the options name, or else that of the state folder. */
+export const sessionKeys = (
   { file, secret }: KeyOptions,
   folder: StateFolder["Type"]
-): Effect.Effect<Redacted.Redacted, StartError> => {
+): Effect.Effect<SecretFile.SecretsInUse, StartError> => {
   if (file !== undefined) {
-    return UserFile.text(file).pipe(
-      Effect.mapError((cause) =>
-        new StartError({ message: `--session-key-file ${file} cannot be read: ${cause.message}`, cause })
-      ),
-      Effect.flatMap((text) => checked(Redacted.make(text), `--session-key-file ${file}`))
-    )
+    const place = `--session-key-file ${file}`
+    return SecretFile.make(file, "session key", (text) =>
+      text.pipe(
+        Effect.mapError((cause) => new StartError({ message: `${place} cannot be read: ${cause.message}`, cause })),
+        Effect.flatMap((text) => SecretFile.parse(text, place, rules))
+      ))
   }
-  return secret === undefined ? storedKey(folder) : checked(secret, "MCP_LIFELINE_SESSION_KEY")
+  return secret === undefined
+    ? Effect.map(storedKey(folder), (key) => SecretFile.fixed([key]))
+    : Effect.map(SecretFile.parse(Redacted.value(secret), "MCP_LIFELINE_SESSION_KEY", rules), SecretFile.fixed)
+}
+
+/** The key by which replicas of a cluster know each other, too, so there is only one, and it stays. */
+export const clusterKey = ({ current }: SecretFile.SecretsInUse): Effect.Effect<Redacted.Redacted, StartError> => {
+  const [key, ...others] = current()
+  return others.length === 0 ? Effect.succeed(key) : new StartError({
+    message:
+      "--cluster needs one session key and no second one: the replicas know each other by it, and the database is encrypted with it"
+  })
 }
 
 /** The seal of session ids, and what the gateway remembers of each session. */
@@ -75,11 +83,20 @@ export interface PersistentSessions {
 
 /** For the sessions of this state folder, or those with these records, and of all gateways with the same key. */
 export const make = (
-  options: KeyOptions,
-  records?: SessionRecords.SessionRecords
-): Effect.Effect<PersistentSessions, StartError, Scope.Scope | StateFolder> =>
+  keys: SecretFile.SecretsInUse,
+  records?: SessionRecords.SessionRecords,
+  changed: (line: string) => Effect.Effect<void> = () => Effect.void
+): Effect.Effect<PersistentSessions, never, Scope.Scope | StateFolder> =>
   Effect.gen(function*() {
     const folder = yield* StateFolder
-    const secret = yield* sessionKey(options, folder)
-    return { seal: SealedId.make(secret), records: records ?? (yield* SessionRecords.make(folder)) }
+    let seals = Array.map(keys.current(), SealedId.make)
+    // Replicas of a cluster know each other by the key, so there it stays.
+    const follow = records === undefined ? keys.follow : SecretFile.fixed(keys.current()).follow
+    yield* follow((line) =>
+      Effect.suspend(() => {
+        seals = Array.map(keys.current(), SealedId.make)
+        return changed(line)
+      })
+    )
+    return { seal: SealedId.several(() => seals), records: records ?? (yield* SessionRecords.make(folder)) }
   })

@@ -45,19 +45,38 @@ const keyOf = ({ pid, url }: Pick<RunningGateway, "pid" | "url">): string => Sta
 /** Replaces wildcard addresses, to which nobody can connect, by loopback. */
 const reachable = (url: string): string => url.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:")
 
-/** Registers a gateway of this process until the scope closes. Returns the path of the file, which only this user can read. */
+/** The entry of a gateway. */
+export interface Registered {
+  /** The path of its file, which only this user can read. */
+  readonly file: string
+  /** Writes the token that each request needs now. */
+  readonly setToken: (token: RunningGateway["token"]) => Effect.Effect<void>
+}
+
+/** Registers a gateway of this process until the scope closes. */
 export const register = (
   gateway: Pick<RunningGateway, "url" | "config" | "startedAt" | "token" | "secret">
-): Effect.Effect<string, never, Scope.Scope | StateFolder.StateFolder> =>
+): Effect.Effect<Registered, never, Scope.Scope | StateFolder.StateFolder> =>
   Effect.gen(function*() {
     const gateways = yield* collection
     const entry = { ...gateway, ...yield* Effect.promise(self), url: reachable(gateway.url), machine }
     const key = keyOf(entry)
-    const write = Effect.flatMap(Clock.currentTimeMillis, (seenAt) => gateways.set(key, { ...entry, seenAt }))
+    let { token } = gateway
+    const write = Effect.flatMap(
+      Clock.currentTimeMillis,
+      (seenAt) => gateways.set(key, { ...entry, token, seenAt })
+    )
     yield* Effect.acquireRelease(write, () => gateways.remove(key))
     yield* Effect.forkScoped(Effect.interruptible(Effect.schedule(write, Schedule.spaced(confirmInterval))))
     const { path } = yield* StateFolder.StateFolder
-    return join(path, "gateways", `${key}.json`)
+    return {
+      file: join(path, "gateways", `${key}.json`),
+      setToken: (next) =>
+        Effect.suspend(() => {
+          token = next
+          return write
+        })
+    }
   })
 
 /** The headers of a request to a gateway. */

@@ -54,7 +54,8 @@ const options = {
   },
   tokenFile: Command.text(
     "FILE",
-    "A file that contains the bearer token. Overrides --token and MCP_LIFELINE_TOKEN."
+    "A file that contains the bearer token. Several, one on each line, are all accepted. It is read again when it is saved. Overrides --token "
+      + "and MCP_LIFELINE_TOKEN."
   ),
   logFormat: Command.withDefault(
     Command.choice(
@@ -65,8 +66,8 @@ const options = {
   ),
   sessionKeyFile: Command.text(
     "FILE",
-    "A file with the key for clients' sessions; replicas with the same key can serve the same clients. Default: a key in the state "
-      + "folder."
+    "A file with the key for clients' sessions; replicas with the same key can serve the same clients. Of several, one on each line, the first "
+      + "seals and each opens. It is read again when it is saved. Default: a key in the state folder."
   ),
   ...ClusterOptions.options
 }

@@ -17,6 +17,7 @@ import * as Demo from "../Demo.js"
 import { StartError } from "../Errors.js"
 import * as Events from "../events/Events.js"
 import * as PersistentSessions from "../http/PersistentSessions.js"
+import type * as SecretFile from "../http/SecretFile.js"
 import * as Token from "../http/Token.js"
 import * as ServerCache from "../known/ServerCache.js"
 import * as Output from "../Output.js"
@@ -117,7 +118,7 @@ const printHints = (fleet: Fleet.Fleet, demo: Demo.Demo, output: Output.Output) 
 const tokenLine = ({ isNew, value }: Token.Token, file: string): ReadonlyArray<string> => {
   if (!isNew || value === undefined) return []
   return process.stdout.isTTY
-    ? [`Token, for this run only: ${Redacted.value(value)}`]
+    ? [`Token, for this run only: ${Redacted.value(value.current()[0])}`]
     : [`A token was made for this run; it is in ${file}, which only this user can read`]
 }
 
@@ -160,29 +161,29 @@ const serveWithLog = (options: Options, plain: Output.Output, replicaId: string 
   })
 
 /** Joins a cluster. Nothing of that is loaded without the option. */
-const joined = (options: ClusterOptions, key: PersistentSessions.KeyOptions, id: string | undefined) =>
+const joined = (options: ClusterOptions, keys: SecretFile.SecretsInUse, id: string | undefined) =>
   Effect.gen(function*() {
-    const folder = yield* StateFolder.StateFolder
-    const secret = yield* PersistentSessions.sessionKey(key, folder)
+    const key = yield* PersistentSessions.clusterKey(keys)
     const ClusterReplica = yield* Effect.promise(() => import("../replica/ClusterReplica.js"))
-    return yield* ClusterReplica.make(options, secret, folder, id)
+    return yield* ClusterReplica.make(options, key, yield* StateFolder.StateFolder, id)
   })
 
 const serve = (options: Options, record: Record.Record, output: Output.Output, replicaId: string | undefined) =>
   Effect.gen(function*() {
     yield* endLeft
     const token = yield* Token.find(options)
-    const replica = options.cluster === undefined
-      ? undefined
-      : yield* joined(options.cluster, options.sessionKey, replicaId)
-    const state = Effect.provideService(StateFolder.StateFolder, replica?.state ?? (yield* StateFolder.StateFolder))
+    const inUse = token.value
+    const folder = yield* StateFolder.StateFolder
+    const keys = yield* PersistentSessions.sessionKeys(options.sessionKey, folder)
+    const replica = options.cluster === undefined ? undefined : yield* joined(options.cluster, keys, replicaId)
+    const state = Effect.provideService(StateFolder.StateFolder, replica?.state ?? folder)
     const configuration = options.config === undefined
       ? undefined
       : yield* state(Configuration.make(options.config, output, replica?.env))
     const bound = yield* Endpoint.bind({
       host: options.host,
       port: options.port,
-      authentication: token.value === undefined ? undefined : Authentication.tokens([token.value])
+      authentication: inUse && Authentication.tokens(inUse.current)
     }).pipe(
       RunningGateways.explainPortInUse(options)
     )
@@ -198,7 +199,7 @@ const serve = (options: Options, record: Record.Record, output: Output.Output, r
       events?.state(server, history.state ?? "", () => history.lastError?.message ?? "")
     const warning = replica === undefined && SeveralFleets.warning(options.sessionKey, configuration?.servers ?? [])
     if (warning) yield* Effect.logWarning(warning)
-    const sessions = yield* state(PersistentSessions.make(options.sessionKey, replica?.records))
+    const sessions = yield* state(PersistentSessions.make(keys, replica?.records, output.line))
     const demo = configuration ? undefined : yield* Demo.make
     const demoServers = Object.entries(demo?.backends ?? {}).map(([id, options]) => ({ ...options, id }))
     const startedAt = yield* Clock.currentTimeMillis
@@ -238,16 +239,17 @@ const serve = (options: Options, record: Record.Record, output: Output.Output, r
       limits: { maxOwnServers: configuration?.maxOwnServers },
       about: { record, startedAt, config, signIn, refused: configuration?.refused }
     })
-    const file = yield* RunningGateways.register({
+    const { file, setToken } = yield* RunningGateways.register({
       url: listener.url,
       config: config ?? null,
       startedAt,
       secret,
-      token: token.value ?? null
+      token: inUse?.current()[0] ?? null
     })
+    yield* inUse?.follow((line) => Effect.zipRight(setToken(inUse.current()[0]), output.line(line))) ?? Effect.void
     const lines = options.logFormat === "json"
       ? [`Serving ${endpoint.url}`, `Status page: ${listener.url}/`]
-      : [welcome(endpoint.url, listener.url, token.value !== undefined)]
+      : [welcome(endpoint.url, listener.url, inUse !== undefined)]
     yield* Effect.forEach([...lines, ...tokenLine(token, file)], output.line)
     yield* Systemd.notify(`Serving ${endpoint.url}`, process.env)
     yield* Heap.keepSmall

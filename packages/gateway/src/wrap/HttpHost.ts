@@ -10,14 +10,15 @@ import * as Listener from "@mcp-lifeline/http-server/Listener"
 import * as McpEndpoint from "@mcp-lifeline/http-server/McpEndpoint"
 import { refuse } from "@mcp-lifeline/http-server/Refusal"
 import * as Resumption from "@mcp-lifeline/http-server/Resumption"
-import type { StateFolder } from "@mcp-lifeline/state/StateFolder"
+import { StateFolder } from "@mcp-lifeline/state/StateFolder"
 import type { JSONRPCNotification, JSONRPCRequest } from "@modelcontextprotocol/sdk/types.js"
-import type { Redacted, Scope } from "effect"
+import type { Scope } from "effect"
 import { Effect } from "effect"
 import { constVoid } from "effect/Function"
 import type { StartError } from "../Errors.js"
 import * as Fibers from "../Fibers.js"
 import * as PersistentSessions from "../http/PersistentSessions.js"
+import type { SecretsInUse } from "../http/SecretFile.js"
 import * as RunningGateways from "../running/RunningGateways.js"
 
 /** Opens a conversation. It passes messages that belong to no request of the host to `write`. */
@@ -55,10 +56,10 @@ const onLatestRequest = (begin: Begin) => (client: Client): Conversation => {
   }
 }
 
-/** Where to listen, and the token that requests need, if any. */
+/** Where to listen, and the tokens of which requests need one, if any. */
 export interface Options {
   readonly port: number
-  readonly token: Redacted.Redacted | undefined
+  readonly token: SecretsInUse | undefined
 }
 
 /** Serves until the scope closes, and returns the URL. It listens on loopback, and answers only loopback names. */
@@ -68,12 +69,13 @@ export const serve = (
 ): Effect.Effect<string, StartError, Scope.Scope | StateFolder> =>
   Effect.gen(function*() {
     const place = { host: "127.0.0.1", port }
-    const authentication = token && Authentication.tokens([token])
+    const authentication = token && Authentication.tokens(token.current)
     const { explainPortInUse, listenerOptionNames: optionNames } = RunningGateways
     const listener = yield* Listener.listen({ ...place, authentication, optionNames }).pipe(explainPortInUse(place))
     const { fork } = yield* Fibers.make()
     const failed = (error: unknown): void => void fork(Effect.logError("a request failed inside mcp-lifeline", error))
-    const lasting = yield* PersistentSessions.make({ secret: undefined, file: undefined })
+    const key = yield* PersistentSessions.sessionKeys({ secret: undefined, file: undefined }, yield* StateFolder)
+    const lasting = yield* PersistentSessions.make(key)
     const endpoint = yield* Effect.acquireRelease(
       Effect.sync(() =>
         McpEndpoint.make({

@@ -7,15 +7,16 @@ import { StateFolder } from "@mcp-lifeline/state/StateFolder"
 import { Effect, Redacted } from "effect"
 import { join } from "node:path"
 import type { StartError } from "../Errors.js"
+import * as SecretFile from "../http/SecretFile.js"
 import * as Token from "../http/Token.js"
 import type { Http } from "./Arguments.js"
 
 /** The environment variable for the token. */
 const variable = "MCP_LIFELINE_TOKEN"
 
-/** The token, if requests need one, and where a person finds it. */
+/** The tokens that are accepted, if requests need one, and where a person finds them. */
 export interface HttpToken {
-  readonly value: Redacted.Redacted | undefined
+  readonly value: SecretFile.SecretsInUse | undefined
   /** Ends a sentence. Undefined if only this process knows the token. */
   readonly place: string | undefined
 }
@@ -37,10 +38,13 @@ const stored: Effect.Effect<HttpToken, never, StateFolder> = Effect.gen(function
   )
   const value = text.trim() === "" ? Token.random() : Redacted.make(text.trim())
   if (text.trim() === "") yield* attempt(() => replace(file, `${Redacted.value(value)}\n`))
-  return { value, place: file }
+  return { value: SecretFile.fixed([value]), place: file }
 }).pipe(
   Effect.scoped,
-  Effect.catchTag("FileFailure", () => Effect.sync(() => ({ value: Token.random(), place: undefined })))
+  Effect.catchTag(
+    "FileFailure",
+    () => Effect.sync(() => ({ value: SecretFile.fixed([Token.random()]), place: undefined }))
+  )
 )
 
 /** Finds the token: in the file, in the environment variable, or in the state folder. */
@@ -51,7 +55,9 @@ export const find = (
   const fromVariable = fromEnvironment(env)
   if (!hasToken) return Effect.succeed({ value: undefined, place: undefined })
   if (tokenFile !== undefined) return Effect.map(Token.read(tokenFile), (value) => ({ value, place: tokenFile }))
-  return fromVariable === undefined ? stored : Effect.succeed({ value: fromVariable, place: variable })
+  return fromVariable === undefined
+    ? stored
+    : Effect.succeed({ value: SecretFile.fixed([fromVariable]), place: variable })
 }
 
 /** Says where the token is. Only on a terminal the line has the token itself, because other output may be stored. */
@@ -61,6 +67,6 @@ export const line = ({ place, value }: HttpToken, isTerminal: boolean): string =
     return "It asks for a token that was made for this run and cannot be kept: give one with --token-file or MCP_LIFELINE_TOKEN"
   }
   return isTerminal && place !== variable
-    ? `Clients must send this header: Authorization: Bearer ${Redacted.value(value)}`
+    ? `Clients must send this header: Authorization: Bearer ${Redacted.value(value.current()[0])}`
     : `Clients must send the header Authorization: Bearer <token>; the token is in ${place}`
 }

@@ -322,6 +322,7 @@ const overHttp = (http: Http, context: WrapContext) =>
     })
     StandardError.line(`Serving ${context.name} at ${url}`)
     StandardError.line(HttpToken.line(token, process.stderr.isTTY))
+    yield* token.value?.follow((line) => Effect.sync(() => StandardError.line(line))) ?? Effect.void
     return yield* Effect.never
   })
 

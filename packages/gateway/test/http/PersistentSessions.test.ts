@@ -5,11 +5,15 @@ import { writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { folder as path } from "../../../testing/test/support/folder.js"
 import * as PersistentSessions from "../../src/http/PersistentSessions.js"
+import * as SecretFile from "../../src/http/SecretFile.js"
 
 const key = "k".repeat(32)
 
+const inUse = (given: Partial<PersistentSessions.KeyOptions>, folder: string) =>
+  PersistentSessions.sessionKeys({ secret: undefined, file: undefined, ...given }, StateFolder.make(folder))
+
 const given = (given: Partial<PersistentSessions.KeyOptions>, folder: string) =>
-  PersistentSessions.sessionKey({ secret: undefined, file: undefined, ...given }, StateFolder.make(folder))
+  Effect.map(inUse(given, folder), ({ current }) => current()[0])
 
 const text = (secret: Redacted.Redacted) => Redacted.value(secret)
 
@@ -22,11 +26,14 @@ describe("the key that seals the ids of sessions", () => {
       const folder = yield* path
       const of = (secret: string) => given({ secret: Redacted.make(secret) }, folder)
       expect(text(yield* of(` ${key}\n`))).toBe(key)
-      for (const short of [key.slice(1), `${key.slice(1)}   `, ""]) {
+      for (const short of [key.slice(1), `${key.slice(1)}   `]) {
         expect(yield* refusal(of(short))).toBe(
-          "the session key in MCP_LIFELINE_SESSION_KEY has less than 32 characters; make one with: openssl rand -base64 32"
+          "MCP_LIFELINE_SESSION_KEY: has less than 32 characters; make one with: openssl rand -base64 32"
         )
       }
+      expect(yield* refusal(of(""))).toBe(
+        "MCP_LIFELINE_SESSION_KEY: contains no session key; make one with: openssl rand -base64 32"
+      )
     }))
 
   it.scopedLive("[G10] is that of a file, where one is named, also beside the variable", () =>
@@ -38,7 +45,36 @@ describe("the key that seals the ids of sessions", () => {
       writeFileSync(file, `${key}\n`)
       expect(text(yield* of)).toBe(key)
       writeFileSync(file, "short\n")
-      expect(yield* refusal(of)).toMatch(/^the session key in --session-key-file .*key has less than 32 characters/)
+      expect(yield* refusal(of)).toMatch(/^--session-key-file .*key: has less than 32 characters/)
+      writeFileSync(file, `${key}\nshort\n`)
+      expect(yield* refusal(of)).toMatch(/^--session-key-file .*key: line 2 has less than 32 characters/)
+      writeFileSync(file, `${key}\n`.repeat(6))
+      expect(yield* refusal(of)).toMatch(/: contains more than 5 lines, and each is a session key; /)
+    }))
+
+  it.scopedLive("[G26] may be two: the first seals, each opens; a cluster has one", () =>
+    Effect.gen(function*() {
+      const folder = yield* path
+      const other = "o".repeat(32)
+      const keys = yield* inUse({ secret: Redacted.make(` ${other}\n\n${key}\n`) }, folder)
+      const sealed = (keys: SecretFile.SecretsInUse) =>
+        Effect.map(
+          Effect.provideService(PersistentSessions.make(keys), StateFolder.StateFolder, StateFolder.make(folder)),
+          ({ seal }) => seal
+        )
+      const [both, old, fresh] = yield* Effect.all([
+        sealed(keys),
+        sealed(SecretFile.fixed([Redacted.make(key)])),
+        sealed(SecretFile.fixed([Redacted.make(other)]))
+      ])
+      const claims = { version: "2025-11-25", lists: [], owner: "", born: 1 }
+      expect(both.open(old.seal(claims))).toEqual(claims)
+      expect(fresh.open(both.seal(claims))).toEqual(claims)
+      expect(old.open(both.seal(claims))).toBeUndefined()
+      expect(text(yield* PersistentSessions.clusterKey(SecretFile.fixed([Redacted.make(key)])))).toBe(key)
+      expect((yield* Effect.flip(PersistentSessions.clusterKey(keys))).message).toMatch(
+        /^--cluster needs one session key/
+      )
     }))
 
   it.scopedLive("[G10] is made once for a state folder, whoever comes first, and differs between two", () =>
@@ -54,9 +90,10 @@ describe("the key that seals the ids of sessions", () => {
 
   it.scopedLive("[G10] opens what another process has sealed with it, and finds what that has kept", () =>
     Effect.gen(function*() {
-      const folder = StateFolder.make(yield* path)
+      const place = yield* path
+      const folder = StateFolder.make(place)
       const make = Effect.provideService(
-        PersistentSessions.make({ secret: undefined, file: undefined }),
+        Effect.flatMap(inUse({}, place), (keys) => PersistentSessions.make(keys)),
         StateFolder.StateFolder,
         folder
       )

@@ -18,7 +18,7 @@ const given = Redacted.make("given")
 const find = (host: string, options: Partial<Token.Options> = {}) =>
   Effect.map(
     Token.find({ host, token: undefined, tokenFile: undefined, ...options }),
-    ({ isNew, value }) => ({ isNew, value: value && Redacted.value(value) })
+    ({ isNew, value }) => ({ isNew, value: value?.current().map(Redacted.value).join(" ") })
   )
 
 describe("the token of a gateway", () => {
@@ -45,7 +45,7 @@ describe("the token of a gateway", () => {
       expect(yield* find("0.0.0.0", { tokenFile })).toStrictEqual(expected)
     }))
 
-  it.scopedLive.each(["", " \n", "two words", "two\nlines", "über", "tab\tbed", "\u0000"])(
+  it.scopedLive.each(["", " \n", "two words", "über", "tab\tbed", "\u0000"])(
     "[G6:unit] in a file is refused if no header can hold it: %j",
     (text) =>
       Effect.gen(function*() {
@@ -56,6 +56,22 @@ describe("the token of a gateway", () => {
         )
       })
   )
+
+  it.scopedLive("[G26] in a file may be several, one on each line; a line that no header can hold is named", () =>
+    Effect.gen(function*() {
+      const tokenFile = yield* file("new\r\n\nold\n")
+      expect(yield* find("127.0.0.1", { tokenFile })).toStrictEqual({ isNew: false, value: "new old" })
+      writeFileSync(tokenFile, "new\n\nto ken\n")
+      expect((yield* Effect.flip(find("127.0.0.1", { tokenFile }))).message).toBe(
+        `${tokenFile}: line 3 contains no token; write one into it, on one line and without spaces`
+      )
+    }))
+
+  it.effect("[G26] is needed on loopback, too, if a proxy in front lets others in", () =>
+    Effect.gen(function*() {
+      expect(yield* find("127.0.0.1", { isBehindProxy: true })).toMatchObject({ isNew: true })
+      expect(yield* find("127.0.0.1", { isBehindProxy: true, token: given })).toMatchObject({ isNew: false })
+    }))
 
   it.scopedLive("[G6:unit] in a file that cannot be read ends the start, with the name of the file", () =>
     Effect.gen(function*() {

@@ -78,7 +78,7 @@ describe("the running gateways", () => {
       const path = yield* folder
       const state = StateFolder.make(path)
       const found = yield* Effect.gen(function*() {
-        const file = yield* register(url)
+        const { file } = yield* register(url)
         writeFileSync(file, JSON.stringify({ ...JSON.parse(readFileSync(file, "utf8")), ...change }))
         return yield* RunningGateways.running
       }).pipe(Effect.provideService(StateFolder.StateFolder, state))
@@ -97,7 +97,7 @@ describe("the running gateways", () => {
         const path = yield* folder
         const state = StateFolder.make(path)
         const found = yield* Effect.gen(function*() {
-          const file = yield* register("no address")
+          const { file } = yield* register("no address")
           const seenAt = Date.now() - days * 24 * 60 * 60 * 1000
           const entry = { ...JSON.parse(readFileSync(file, "utf8")), machine: "elsewhere", seenAt }
           writeFileSync(file, JSON.stringify(entry))
@@ -117,7 +117,7 @@ describe("the running gateways", () => {
       const { port } = new URL(url)
       const one = { config: null, token: null, secret }
       yield* Effect.scoped(Effect.gen(function*() {
-        const file = yield* RunningGateways.register({ ...one, url: `http://localhost:${port}`, startedAt: 2 })
+        const { file } = yield* RunningGateways.register({ ...one, url: `http://localhost:${port}`, startedAt: 2 })
         yield* RunningGateways.register({ ...one, url: `http://0.0.0.0:${port}`, startedAt: 1 })
         yield* RunningGateways.register({ ...one, url: `http://127.1:${port}`, startedAt: 3 })
         // The system of another machine does not say when a process was started: the proof decides.
@@ -125,7 +125,7 @@ describe("the running gateways", () => {
         const found = yield* RunningGateways.running
         expect(found.map((gateway) => gateway.startedAt)).toEqual([1, 2, 3])
         expect(found[0]?.url).toBe(url)
-        const wide = yield* RunningGateways.register({ ...one, url: "http://[::]:1", startedAt: 4 })
+        const { file: wide } = yield* RunningGateways.register({ ...one, url: "http://[::]:1", startedAt: 4 })
         expect(JSON.parse(readFileSync(wide, "utf8")).url).toBe("http://[::1]:1")
       })).pipe(Effect.provideService(StateFolder.StateFolder, state))
       expect(readdirSync(join(path, "gateways"))).toEqual([])

@@ -1,0 +1,73 @@
+/**
+ * Secrets that can be replaced while they are in use: one on each line, the newest first. Those after it are still accepted.
+ */
+import * as UserFile from "@mcp-lifeline/state/UserFile"
+import { Array, Effect, Redacted, type Scope } from "effect"
+import * as SavedFile from "../config/savedFile.js"
+import { StartError } from "../Errors.js"
+
+/** The newest first. */
+export type Secrets = Array.NonEmptyReadonlyArray<Redacted.Redacted>
+
+/** Secrets that are in use. */
+export interface SecretsInUse {
+  readonly current: () => Secrets
+  /**
+   * Reads them again after each change, until the scope closes. `changed`: what was read, in a line. What cannot be used changes nothing, and the
+   * log says why.
+   */
+  readonly follow: (changed: (line: string) => Effect.Effect<void>) => Effect.Effect<void, never, Scope.Scope>
+}
+
+/** More than two at once are needed by whoever replaces one before everybody has the last. */
+const maxSecrets = 5
+
+/** Reads the secrets of a text. `check` returns what is wrong with one, as a clause. */
+export const parse = (
+  text: string,
+  place: string,
+  { check, remedy, what }: {
+    readonly what: string
+    readonly remedy: string
+    readonly check: (secret: string) => string | undefined
+  }
+): Effect.Effect<Secrets, StartError> => {
+  const lines = text.split("\n").flatMap((line, index) => {
+    const secret = line.trim()
+    return secret === "" ? [] : [{ secret, number: index + 1 }]
+  })
+  const refuse = (why: string) => new StartError({ message: `${place}: ${why}; ${remedy}` })
+  if (lines.length > maxSecrets) return refuse(`contains more than ${maxSecrets} lines, and each is a ${what}`)
+  for (const { number, secret } of lines) {
+    const problem = check(secret)
+    if (problem !== undefined) return refuse(lines.length === 1 ? problem : `line ${number} ${problem}`)
+  }
+  const secrets = lines.map(({ secret }) => Redacted.make(secret))
+  return Array.isNonEmptyReadonlyArray(secrets) ? Effect.succeed(secrets) : refuse(`contains no ${what}`)
+}
+
+/** Secrets that stay as they are. */
+export const fixed = (secrets: Secrets): SecretsInUse => ({ current: () => secrets, follow: () => Effect.void })
+
+/** The secrets in a file. `read` reads its text; `what` they are is for the log. */
+export const make = (
+  file: string,
+  what: string,
+  read: (text: Effect.Effect<string, UserFile.ReadError>) => Effect.Effect<Secrets, StartError>
+): Effect.Effect<SecretsInUse, StartError> =>
+  Effect.gen(function*() {
+    const before = yield* SavedFile.fingerprint(file, undefined)
+    const load = read(UserFile.text(file))
+    let current = yield* load
+    return {
+      current: () => current,
+      follow: (changed) =>
+        SavedFile.follow(file, before, {
+          changed: Effect.gen(function*() {
+            current = yield* load
+            yield* changed(`${file}: read again: ${current.length} ${what}${current.length === 1 ? "" : "s"}`)
+          }).pipe(Effect.catchAll(({ message }) => Effect.logWarning(`${message}. Each ${what} stays as it was`))),
+          gone: Effect.logWarning(`${file} is gone. Each ${what} stays as it was, and the file is read when it is back`)
+        }).pipe(Effect.interruptible, Effect.forkScoped, Effect.asVoid)
+    }
+  })

@@ -1,0 +1,154 @@
+import { describe, expect, it } from "@effect/vitest"
+import { Client } from "@modelcontextprotocol/sdk/client/index.js"
+import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js"
+import type { Transport } from "@modelcontextprotocol/sdk/shared/transport.js"
+import { ToolListChangedNotificationSchema } from "@modelcontextprotocol/sdk/types.js"
+import { Effect } from "effect"
+import { readFileSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
+import * as Raw from "../../../http-server/test/support/RawEndpoint.js"
+import { everything } from "../../../testing/test/support/Built.js"
+import { folder } from "../../../testing/test/support/folder.js"
+import { eventually } from "../../../testing/test/support/Processes.js"
+import * as Gateway from "../support/Gateway.js"
+import { stateFolder, wrap } from "../support/Host.js"
+import * as Program from "../support/Program.js"
+import { scripted } from "../support/Scripted.js"
+
+const servers = { every: { command: process.execPath, args: [everything, "stdio"] } }
+
+const [oldKey, newKey] = ["o".repeat(32), "n".repeat(32)]
+
+/** How often a file was read again. */
+const readings = (program: Program.Program, file: string): number =>
+  program.stdout().split("\n").filter((line) => line.includes(`${file}: read again: `)).length
+
+const ping = { id: 1, method: "ping" }
+
+const as = (token: string) => ({ authorization: `Bearer ${token}` })
+
+describe("secrets that change while clients are connected", () => {
+  it.scopedLive(
+    "[G26:real] a client goes on from the old token and key to the new ones, with its session, a call in progress and its stream",
+    () =>
+      Effect.gen(function*() {
+        const path = yield* folder
+        const [tokens, keys] = [join(path, "token"), join(path, "key")]
+        writeFileSync(tokens, "old\n")
+        writeFileSync(keys, `${oldKey}\n`)
+        const { base, command, file, program } = yield* Gateway.serve(servers, [
+          "--token-file",
+          tokens,
+          "--session-key-file",
+          keys
+        ])
+        const url = `${base}/mcp`
+        /** Saves both files, and waits until both were read. */
+        const save = (token: string, key: string) =>
+          Effect.gen(function*() {
+            const before = [tokens, keys].map((file) => readings(program, file))
+            writeFileSync(tokens, token)
+            writeFileSync(keys, key)
+            yield* program.until(() =>
+              [tokens, keys].every((file, index) => readings(program, file) > before[index]!) ? true : undefined
+            )
+          })
+        let token = "old"
+        const [opened, ended] = [new Set<string>(), new Set<string>()]
+        const transport = new StreamableHTTPClientTransport(new URL(url), {
+          fetch: async (input, init) => {
+            const headers = new Headers(init?.headers)
+            headers.set("authorization", `Bearer ${token}`)
+            const response = await fetch(input, { ...init, headers })
+            if (init?.method !== "GET" || !response.ok || response.body === null) return response
+            opened.add(token)
+            const stream = response.body.pipeThrough(
+              new TransformStream({ flush: () => void ended.add("a stream has ended") })
+            )
+            return new Response(stream, response)
+          }
+        })
+        const client = new Client({ name: "official", version: "1" })
+        const changes: Array<string> = []
+        client.setNotificationHandler(ToolListChangedNotificationSchema, () => void changes.push("tools"))
+        yield* Effect.promise(() => client.connect(transport as Transport))
+        const { sessionId } = transport
+        yield* eventually(() => (opened.size > 0 ? true : undefined))
+        const echo = () => client.callTool({ name: "every__echo", arguments: { message: "hi" } })
+        const progress: Array<number> = []
+        const long = client.callTool(
+          { name: "every__trigger-long-running-operation", arguments: { duration: 20, steps: 20 } },
+          undefined,
+          { onprogress: ({ progress: done }) => void progress.push(done), timeout: 300_000 }
+        )
+        yield* eventually(() => (progress.length > 0 ? true : undefined))
+
+        yield* save("new\nold\n", `${newKey}\n${oldKey}\n`)
+        yield* Effect.promise(echo)
+        token = "new"
+        yield* Effect.promise(echo)
+        // A session from this time is sealed with the new key, and one from before still opens, also when the gateway starts again.
+        const later = yield* Effect.promise(() => Raw.begin(url, undefined, as("old")))
+        expect((yield* command("status", "--json")).code).toBe(0)
+
+        yield* save("new\n", `${newKey}\n`)
+        yield* Effect.promise(echo)
+        const statusOf = (token: string, session: Record<string, string> = {}) =>
+          Effect.promise(async () => (await Raw.send(url, "POST", { ...session, ...as(token) }, ping)).status)
+        expect(yield* Effect.all(["old", "wrong", "new"].map((token) => statusOf(token, later)))).toEqual([
+          401,
+          401,
+          200
+        ])
+        // Commands find the token that is asked for now.
+        expect((yield* command("status", "--json")).code).toBe(0)
+
+        expect(JSON.stringify(yield* Effect.promise(() => long))).toContain("Long running operation completed")
+        expect(transport.sessionId).toBe(sessionId)
+        // The client's stream was never broken, and still carries what concerns it.
+        expect([...opened, ...ended]).toEqual(["old"])
+        writeFileSync(file, readFileSync(file, "utf8").replace(`"every"`, `"others"`))
+        yield* eventually(() => (changes.length > 0 ? true : undefined))
+        yield* Effect.promise(() => client.close())
+        expect(program.stdout() + program.stderr()).not.toContain(newKey)
+      }),
+    400_000
+  )
+
+  it.scopedLive("[G26:real] a file that cannot be used leaves the token as it was, and lets nobody else in", () =>
+    Effect.gen(function*() {
+      const tokens = join(yield* folder, "token")
+      writeFileSync(tokens, "old\n")
+      const { base, program } = yield* Gateway.serve(servers, ["--token-file", tokens])
+      const statusOf = (token: string) =>
+        Effect.promise(async () => (await fetch(`${base}/api/status`, { headers: as(token) })).status)
+      writeFileSync(tokens, "")
+      yield* program.until(() => /contains no token/.exec(program.stderr()) ?? undefined)
+      expect(yield* Effect.all(["old", "", "undefined"].map(statusOf))).toEqual([200, 401, 401])
+    }))
+
+  it("[G26:real] wrap --http reads its --token-file again, too", async () => {
+    using state = stateFolder()
+    const tokens = join(state.path, "given")
+    writeFileSync(tokens, "old\n")
+    const server = scripted('send(said("hi"))')
+    await using host = wrap(["--http", "--port", "0", "--token-file", tokens, ...server], { state: state.path })
+    const url = await host.until(() => /^Serving \S+ at (http:\S+)$/m.exec(host.stderr)?.[1])
+    const session = await Raw.begin(url, undefined, as("old"))
+    const statuses = async () => {
+      const sent = ["old", "new"].map((token) => Raw.send(url, "POST", { ...session, ...as(token) }, ping))
+      return (await Promise.all(sent)).map(({ status }) => status)
+    }
+    expect(await statuses()).toEqual([200, 401])
+    for (
+      const [text, line, expected] of [["new\nold\n", /2 tokens/, [200, 200]], ["new\n", /1 token$/m, [
+        401,
+        200
+      ]]] as const
+    ) {
+      writeFileSync(tokens, text)
+      await host.until(() => line.exec(host.stderr)?.[0])
+      expect(await statuses()).toEqual(expected)
+    }
+  })
+})

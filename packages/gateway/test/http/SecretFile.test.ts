@@ -1,0 +1,54 @@
+import { describe, expect, it } from "@effect/vitest"
+import { Effect, Logger, Queue, Redacted } from "effect"
+import { renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
+import { folder } from "../../../testing/test/support/folder.js"
+import * as Token from "../../src/http/Token.js"
+
+/** The tokens of a file that is followed, the lines about them, and the warnings. */
+const following = (file: string) =>
+  Effect.gen(function*() {
+    const inUse = yield* Token.read(file)
+    const lines = yield* Queue.unbounded<string>()
+    const warnings = yield* Queue.unbounded<string>()
+    const logger = Logger.make(({ message }) => void warnings.unsafeOffer([message].flat().join(" ")))
+    yield* Effect.provide(inUse.follow((line) => lines.offer(line)), Logger.replace(Logger.defaultLogger, logger))
+    return { current: () => inUse.current().map(Redacted.value), lines, warnings }
+  })
+
+describe("a secret that is replaced while it is in use", () => {
+  it.scopedLive("[G26] is the new one as soon as its file is saved; what cannot be used changes nothing, and is told", () =>
+    Effect.gen(function*() {
+      const file = join(yield* folder, "token")
+      writeFileSync(file, "old\n")
+      const { current, lines, warnings } = yield* following(file)
+      expect(current()).toEqual(["old"])
+      writeFileSync(file, "new\nold\n")
+      expect(yield* lines.take).toBe(`${file}: read again: 2 tokens`)
+      expect(current()).toEqual(["new", "old"])
+      writeFileSync(file, "not a token\n")
+      expect(yield* warnings.take).toContain("contains no token; write one into it")
+      expect(current()).toEqual(["new", "old"])
+      rmSync(file)
+      expect(yield* warnings.take).toBe(
+        `${file} is gone. Each token stays as it was, and the file is read when it is back`
+      )
+      expect(current()).toEqual(["new", "old"])
+      writeFileSync(file, "new\n")
+      expect(yield* lines.take).toBe(`${file}: read again: 1 token`)
+      expect(current()).toEqual(["new"])
+    }))
+
+  it.scopedLive("[G26] is noticed behind a link that is replaced, as Kubernetes does with a mounted Secret", () =>
+    Effect.gen(function*() {
+      const path = yield* folder
+      for (const [name, text] of [["one", "old\n"], ["two", "new\n"]] as const) writeFileSync(join(path, name), text)
+      const [file, link] = [join(path, "token"), join(path, "link")]
+      symlinkSync("one", file)
+      const { current, lines } = yield* following(file)
+      symlinkSync("two", link)
+      renameSync(link, file)
+      yield* lines.take
+      expect(current()).toEqual(["new"])
+    }))
+})
