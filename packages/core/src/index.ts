@@ -18,6 +18,7 @@ export type {
   ConnectOptions,
   Connector,
   Hearing,
+  Offers,
   ServerNotification,
   ServerRequestHandlers,
   Supervision
@@ -27,4 +28,5 @@ export { isRead } from "./port/Method.js"
 export type { NeededSignIn } from "./port/NeededSignIn.js"
 export type { ResourceUsage } from "./port/ResourceUsage.js"
 export { SuspendedSession, type Suspension } from "./port/SuspendedSession.js"
+export type { Withholder } from "./port/Withholder.js"
 export type { KeepaliveStatus, Status } from "./state/Status.js"

@@ -11,10 +11,12 @@ import type { Route, Router } from "./fleet/Router.js"
 import type { CallOptions } from "./options/CallOptions.js"
 import type { Chosen } from "./options/Tools.js"
 import type { Method, Params, Result } from "./port/Method.js"
+import type { Offered } from "./state/Offered.js"
 import type { Status } from "./state/Status.js"
 
 export { pollInterval } from "./calls/pollInterval.js"
 export * as Nesting from "./catalog/Nesting.js"
+export { describe as describeUnmatched } from "./discovery/UnmatchedPatterns.js"
 export { maySay } from "./fleet/names.js"
 export { underAskedUri } from "./fleet/Router.js"
 export * as Unknown from "./fleet/Unknown.js"
@@ -23,6 +25,7 @@ export * as Lifecycle from "./lifecycle/Lifecycle.js"
 export * as PlainText from "./observe/PlainText.js"
 export * as ByteSize from "./options/ByteSize.js"
 export * as Check from "./options/Check.js"
+export * as ListFilter from "./options/ListFilter.js"
 export { nearest } from "./options/nearest.js"
 export * as Problem from "./options/Problem.js"
 export * as SecretCommand from "./options/SecretCommand.js"
@@ -30,6 +33,7 @@ export * as TimeSpan from "./options/TimeSpan.js"
 export * as Tools from "./options/Tools.js"
 export * as Processes from "./pool/processes.js"
 export * as SecretValues from "./port/SecretValues.js"
+export { Offered } from "./state/Offered.js"
 
 /**
  * `Backend.request` for callers that have no fiber, and want to make one only if they need it. Calls `next` once, perhaps before this
@@ -53,6 +57,9 @@ export const stateOf = (backend: Backend): Status["state"] => (backend as Backen
 /** What the options by tool say of a tool, by the name that its server gives it. */
 export const toolOptions = (backend: Backend, name: string): Chosen | undefined =>
   (backend as BackendHandle).calls.tools.tool(name)
+
+/** What its callers are offered of what its server has. */
+export const offeredOf = (backend: Backend): Offered => (backend as BackendHandle).offered
 
 /** Whether its callers may call tools that require a task as any other (`calls.tasks`). */
 export const runsTasks = (backend: Backend): boolean => (backend as BackendHandle).runsTasks

@@ -5,6 +5,7 @@ import { isDeepStrictEqual } from "node:util"
 import { describe, expect, it } from "vitest"
 import { inFull } from "../../testing/test/support/Full.js"
 import { kinds } from "../src/catalog/Kind.js"
+import * as Template from "../src/catalog/Template.js"
 import { CatalogIndex } from "../src/fleet/CatalogIndex.js"
 import { CatalogSource } from "../src/fleet/Claim.js"
 import { difference, type FleetCatalog } from "../src/fleet/FleetCatalog.js"
@@ -300,7 +301,7 @@ describe("the index of a fleet's names", () => {
                 return original === undefined ? [] : [{ backend: id, original }]
               })
               const template = kind === "resources"
-                ? now.entries.resourceTemplates.find(([one]) => Names.matchesTemplate(one, key))?.[1].backend
+                ? now.entries.resourceTemplates.find(([one]) => Template.matches(one, key))?.[1].backend
                 : undefined
               const named = scoped !== undefined && owners.some(({ id }) => id === scoped.backend)
                 ? [{ backend: scoped.backend, original: scoped.uri }]

@@ -10,7 +10,9 @@ type Names<Options> = { readonly [K in keyof Required<Options>]: true }
 
 /** Every option; one that is left out does not compile. */
 const options: {
-  readonly [G in Exclude<keyof Policy.PolicyOptions, "tools">]: Names<NonNullable<Policy.PolicyOptions[G]>>
+  readonly [G in Exclude<keyof Policy.PolicyOptions, "tools" | "prompts" | "resources">]: Names<
+    NonNullable<Policy.PolicyOptions[G]>
+  >
 } = {
   keepalive: {
     method: true,
@@ -64,6 +66,10 @@ const options: {
 /** Every option of a tool. */
 const toolOptions: Names<Policy.ToolOptions> = { timeout: true, retry: true, concurrency: true, idempotent: true }
 
+/** What says which entries callers are offered. */
+const filters: Names<Policy.ListFilter> = { hide: true, only: true }
+const filtered = ["tools", "prompts", "resources"] as const
+
 interface Row {
   readonly fallback: string
   readonly accepted: string
@@ -91,7 +97,8 @@ const valueOf = (policy: Policy.Policy, group: string, name: string): unknown =>
 describe("docs/configuration.md", () => {
   it("[R1] has a row for every option, and for nothing else", () => {
     const tools = Object.keys(toolOptions).map((name) => `tools.<name>.${name}`)
-    expect([...rows.keys()].toSorted()).toEqual([...all.map(({ key }) => key), ...tools].toSorted())
+    const lists = filtered.flatMap((group) => Object.keys(filters).map((name) => `${group}.${name}`))
+    expect([...rows.keys()].toSorted()).toEqual([...all.map(({ key }) => key), ...tools, ...lists].toSorted())
   })
 
   it.each(Object.keys(toolOptions))("[K5] says what tools.<name>.%s accepts, in the words of its error", (name) => {
@@ -99,6 +106,15 @@ describe("docs/configuration.md", () => {
     const accepted = rows.get(`tools.<name>.${name}`)?.accepted
     expect(refused.message).toBe(`one: tools.write_*.${name} is NaN; accepted: ${accepted}`)
   })
+
+  it.each(filtered.flatMap((group) => Object.keys(filters).map((name) => ({ group, name }))))(
+    "[K5] says what $group.$name accepts, in the words of its error",
+    ({ group, name }) => {
+      const refused = Either.getOrThrow(Either.flip(decode(group, name, Number.NaN)))
+      const accepted = rows.get(`${group}.${name}`)?.accepted
+      expect(refused.message).toBe(`one: ${group}.${name} is a number; accepted: ${accepted}`)
+    }
+  )
 
   it.each(all)("[R1] says the default of $key", ({ group, key, name }) => {
     const fallback = rows.get(key)?.fallback ?? "no row"

@@ -3,6 +3,7 @@ import { type Catalog, Fleet } from "@mcp-lifeline/core"
 import { ScriptedConnector } from "@mcp-lifeline/testing"
 import type { Tool } from "@modelcontextprotocol/sdk/types.js"
 import { Chunk, Effect, Fiber, Stream, TestClock } from "effect"
+import * as Template from "../src/catalog/Template.js"
 import { CatalogIndex } from "../src/fleet/CatalogIndex.js"
 import { CatalogSource } from "../src/fleet/Claim.js"
 import { difference } from "../src/fleet/FleetCatalog.js"
@@ -291,7 +292,7 @@ describe("the catalogue of a fleet", () => {
     ["plain", "plains", false],
     ["{x}ab{y}ab", "ab", false]
   ])("[P6] the template %s and the URI %s: %s", (template, uri, expected) => {
-    expect(Names.matchesTemplate(template, uri)).toBe(expected)
+    expect(Template.matches(template, uri)).toBe(expected)
   })
 
   it("[P6] a URI that cannot be encoded, or an entry that cannot be compared, spoils nothing else", () => {
@@ -323,7 +324,7 @@ describe("the catalogue of a fleet", () => {
 
   it("[P6] a hostile template does not hold up the process", () => {
     const template = `x://${"{a}x".repeat(2000)}{b}!`
-    expect(Names.matchesTemplate(template, `x://${"x".repeat(100_000)}`)).toBe(false)
+    expect(Template.matches(template, `x://${"x".repeat(100_000)}`)).toBe(false)
   })
 
   it("[P6] what cannot be offered is a problem of that entry and hides nothing else", () => {

@@ -1,6 +1,7 @@
 import type { BackendUnavailable, RemoteError } from "@mcp-lifeline/core"
 import { assert, describe, it } from "vitest"
 import { longestUri } from "../src/catalog/Bounds.js"
+import * as Template from "../src/catalog/Template.js"
 import * as Names from "../src/fleet/names.js"
 import * as Unknown from "../src/fleet/Unknown.js"
 
@@ -15,8 +16,8 @@ describe("names and URIs that clients send", () => {
     const scoped = (length: number): string => `lifeline://up/${x(length - "lifeline://up/".length)}`
     assert.strictEqual(Names.parseScopedUri(scoped(10 * longestUri))?.backend, "up")
     assert.isUndefined(Names.parseScopedUri(scoped(10 * longestUri + 1)))
-    assert.isTrue(Names.matchesTemplate("x{+rest}", x(longestUri)))
-    assert.isFalse(Names.matchesTemplate("x{+rest}", x(longestUri + 1)))
+    assert.isTrue(Template.matches("x{+rest}", x(longestUri)))
+    assert.isFalse(Template.matches("x{+rest}", x(longestUri + 1)))
   })
 
   it("[P6, X5:unit] the longest URI of a server is known by its scoped one, whatever its characters are", () => {

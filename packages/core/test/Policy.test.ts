@@ -67,7 +67,12 @@ describe("Policy", () => {
         maxEntries: 10_000,
         maxDepth: 500
       },
-      tools: []
+      tools: [],
+      filters: {
+        tools: { hide: [], only: undefined },
+        prompts: { hide: [], only: undefined },
+        resources: { hide: [], only: undefined }
+      }
     })
   })
 

@@ -12,6 +12,7 @@ import { PassThrough } from "node:stream"
 import { describe, expect, it } from "vitest"
 import * as Expansion from "../../config/src/Expansion.js"
 import * as ServerName from "../../config/src/ServerName.js"
+import * as Template from "../../core/src/catalog/Template.js"
 import * as Names from "../../core/src/fleet/names.js"
 import * as PlainText from "../../core/src/observe/PlainText.js"
 import * as ToolPattern from "../../core/src/options/ToolPattern.js"
@@ -107,9 +108,9 @@ const subjects: Readonly<Record<string, (text: string) => unknown>> = {
   "names.scopedUri": (text) => Names.scopedUri("raw", text),
   "names.parseScopedUri": (text) => [Names.parseScopedUri(text), Names.parseScopedUri(`lifeline://raw/${text}`)],
   "names.backendSaid": (text) => [Names.backendSaid("tools", text), Names.backendSaid("resources", text)],
-  "names.matchesTemplate, the template": (text) => [Names.matchesTemplate(text, "x:abc"), Names.prefixOf(text)],
-  "names.matchesTemplate, both": (text) => Names.matchesTemplate(text, text.slice(0, 16_384)),
-  "names.matchesTemplate, the URI": (text) => Names.matchesTemplate("a{b}a{c}{d}a", text.slice(0, 16_384)),
+  "Template.matches, the template": (text) => [Template.matches(text, "x:abc"), Template.prefixOf(text)],
+  "Template.matches, both": (text) => Template.matches(text, text.slice(0, 16_384)),
+  "Template.matches, the URI": (text) => Template.matches("a{b}a{c}{d}a", text.slice(0, 16_384)),
   "ToolPattern": (text) => ["a*a*b", "*{?*}x", `*${text.slice(0, 16)}*x`].map((one) => ToolPattern.matches(one, text)),
   "IdScanner": (text) => new IdScanner().push(Buffer.from(text)),
   "JsonRpc.read": (text) => [JsonRpc.read({ jsonrpc: "2.0", id: text, method: text }), JsonRpc.read(text)],

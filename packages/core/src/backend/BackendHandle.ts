@@ -25,6 +25,7 @@ import type { Connector, ServerNotification } from "../port/Connector.js"
 import type { Method, Params, Result } from "../port/Method.js"
 import { withDeadline } from "../port/withDeadline.js"
 import type { BackendState } from "../state/BackendState.js"
+import type { Offered } from "../state/Offered.js"
 import type { Status } from "../state/Status.js"
 import type { Supervisor } from "../supervisor/Supervisor.js"
 import { statusOf } from "./statusOf.js"
@@ -309,6 +310,11 @@ export class BackendHandle implements Backend {
     return this.#state.policy.calls.tasks !== "never"
   }
 
+  /** For `offered` of `internal.ts`. */
+  get offered(): Offered {
+    return this.#state.offered
+  }
+
   /** For `start` of `internal.ts`. */
   get calls(): Calls {
     return this.#supervisor.calls
@@ -316,9 +322,10 @@ export class BackendHandle implements Backend {
 
   get notify(): Backend["notify"] {
     const { calls } = this.#supervisor
-    const { request } = this.#state.policy.timeouts
+    const { id, offered, policy: { timeouts: { request } } } = this.#state
     return (method, params) =>
-      calls.withConnection(
+      // A server may carry out a request although it comes as a notification.
+      offered.refusal(id, method, params) !== undefined ? Effect.void : calls.withConnection(
         ({ connection }) => withDeadline(Effect.suspend(() => connection.notify(method, params)), request),
         method
       )

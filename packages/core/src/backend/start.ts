@@ -57,7 +57,8 @@ export const startParts = (
   Effect.gen(function*() {
     const policy = fleet.policy ?? (yield* resolvePolicy(id, options))
     const { fleetStartedAt } = fleet
-    const state = new BackendState(id, policy, yield* Effect.clock, fleetStartedAt, options.catalogMemory)
+    const { catalogMemory: memory, withholder } = options
+    const state = new BackendState(id, policy, yield* Effect.clock, { fleetStartedAt, memory, withholder })
     const telemetry = yield* Telemetry.Current
     if (telemetry !== undefined) measure(state, options.connector, telemetry)
     const { interval } = policy.keepalive
@@ -86,7 +87,15 @@ export const startParts = (
  */
 export const resolvePolicy = <R>(
   id: string,
-  { capabilities: _1, catalogMemory: _2, clientInfo: _3, connector, handlers: _4, onConnected: _5, ...policy }:
-    BackendOptions<R>,
+  {
+    capabilities: _1,
+    catalogMemory: _2,
+    clientInfo: _3,
+    connector,
+    handlers: _4,
+    onConnected: _5,
+    withholder: _6,
+    ...policy
+  }: BackendOptions<R>,
   defaults?: PolicyOptions
 ): Either.Either<Policy, InvalidOptions> => resolve(id, connector, policy, defaults)

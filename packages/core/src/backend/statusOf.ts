@@ -1,10 +1,9 @@
 /**
  * The account of a backend at one moment.
  */
-import { unmatchedTools } from "../discovery/UnmatchedTools.js"
+import { describe, unmatchedPatterns } from "../discovery/UnmatchedPatterns.js"
 import * as Health from "../health/Health.js"
 import { statusOf as keepaliveStatus } from "../keepalive/KeepaliveState.js"
-import * as Tools from "../options/Tools.js"
 import type { Connector } from "../port/Connector.js"
 import type { BackendState } from "../state/BackendState.js"
 import type { Status } from "../state/Status.js"
@@ -24,7 +23,7 @@ export const statusOf = (backend: BackendState, supervisor: Supervisor, connecto
   const connection = current?.connection
   const uptime = current === undefined ? 0 : now - current.runtime.installedAt
   const stable = current !== undefined && backend.isStable(current.runtime)
-  const unmatched = unmatchedTools(policy.tools, snapshot)
+  const unmatched = unmatchedPatterns(backend, snapshot)
   const lastError = stable ? undefined : slot.lastError
   return {
     backend: id,
@@ -71,7 +70,7 @@ export const statusOf = (backend: BackendState, supervisor: Supervisor, connecto
     calls: { givenUp: counters.callsGivenUp },
     toolOptions: {
       unmatched,
-      warning: unmatched.length === 0 ? undefined : unmatched.map(Tools.describe).join(". ")
+      warning: unmatched.length === 0 ? undefined : describe(unmatched)
     },
     keepalive: keepaliveStatus(policy, keepalive.state, connection),
     catalog: snapshot && {
@@ -79,6 +78,7 @@ export const statusOf = (backend: BackendState, supervisor: Supervisor, connecto
       revision: snapshot.revision,
       stale: snapshot.stale,
       tools: snapshot.tools.length,
+      hidden: backend.offered.hidden,
       truncated: snapshot.truncated
     }
   }

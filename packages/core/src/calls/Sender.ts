@@ -97,6 +97,11 @@ export class Sender {
       next(interrupted)
       return constVoid
     }
+    const refusal = this.#refusal(call)
+    if (refusal !== undefined) {
+      next(refusal)
+      return constVoid
+    }
     const installed = this.#tasks.connectionFor(call)
     const connection = installed?.connection
     if (installed === undefined || connection?.send === undefined) {
@@ -155,6 +160,8 @@ export class Sender {
   #inFiber<M extends Method>(call: Call.Call<M>): Effect.Effect<Result<M>, CallError> {
     return Effect.uninterruptibleMask((restore) => {
       if (call.isCancelled) return interrupted
+      const refusal = this.#refusal(call)
+      if (refusal !== undefined) return refusal
       const installed = this.#tasks.connectionFor(call)
       if (installed === undefined) return restore(this.#before.connection(call, this.#again))
       const kept = this.#before.keeps(call, installed, this.#again)
@@ -198,6 +205,13 @@ export class Sender {
     })
   }
 
+  /** The exit of a call that names what callers are not offered, which may have changed while it waited. */
+  #refusal<M extends Method>({ method, params }: Call.Call<M>): Exit.Exit<never, CallError> | undefined {
+    const { id, offered } = this.#backend
+    const error = offered.isAll ? undefined : offered.refusal(id, method, params)
+    return error && Exit.fail(error)
+  }
+
   /** The caller gives a call up, wherever it is. What became of its request is not known. */
   giveUp<M extends Method>(call: Call.Call<M>): void {
     call.isCancelled = true
@@ -219,7 +233,11 @@ export class Sender {
       const rest = this.#tasks.answered(call, installed, exit.value)
       this.#end(call, runtime, true)
       this.#learn(call, runtime, exit.value)
-      return rest ?? exit as Exit.Success<Result<M>, never>
+      if (rest !== undefined) return rest
+      const { offered } = this.#backend
+      return offered.isAll
+        ? exit as Exit.Success<Result<M>, never>
+        : Exit.succeed(offered.result(call.method, exit.value))
     }
     const error = requestErrorOf(exit.cause)
     this.#end(call, runtime, error.fate === "answered")

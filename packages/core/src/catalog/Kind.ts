@@ -17,3 +17,7 @@ export const byKind = <A>(make: (kind: Kind) => A): { readonly [K in Kind]: A } 
 
 /** The field that identifies an entry of each kind at its server. */
 export const keys = { tools: "name", prompts: "name", resources: "uri", resourceTemplates: "uriTemplate" } as const
+
+/** The notification of a server that a list of a kind has changed. */
+export const changeOf = (kind: Kind): string =>
+  `notifications/${kind === "resourceTemplates" ? "resources" : kind}/list_changed`

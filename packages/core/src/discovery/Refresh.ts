@@ -16,7 +16,7 @@ import type { Runtime } from "../runtime/Runtime.js"
 import type { BackendState } from "../state/BackendState.js"
 import * as Discovery from "./Discovery.js"
 import { Freshness } from "./Freshness.js"
-import { UnmatchedTools } from "./UnmatchedTools.js"
+import { UnmatchedPatterns } from "./UnmatchedPatterns.js"
 
 /** One reading of lists at a time; what is asked for meanwhile is read after it, once. (P4) */
 interface Reading {
@@ -61,7 +61,7 @@ export class Refresh {
   readonly #backend: BackendState
   readonly #probe: Probe
   readonly #doubt: SessionDoubt
-  readonly #unmatched: UnmatchedTools
+  readonly #unmatched: UnmatchedPatterns
   #reading: Reading | undefined
   /** Whether anybody wants a catalogue. */
   #isWanted: boolean
@@ -72,8 +72,9 @@ export class Refresh {
     this.#backend = backend
     this.#probe = probe
     this.#doubt = doubt
-    this.#unmatched = new UnmatchedTools(backend)
+    this.#unmatched = new UnmatchedPatterns(backend)
     this.#isWanted = backend.policy.discovery.mode === "eager"
+    backend.offered.onChange((kinds) => this.#offerAgain(kinds))
   }
 
   /** Begins for a runtime that has just been installed, where somebody wants its lists. */
@@ -358,8 +359,12 @@ export class Refresh {
       }
     }
     const revision = slot.revision + 1
+    // What the server gave, and not what callers got of it, is what the lists that were refused now stay at.
+    const before = slot.snapshot && { ...slot.snapshot, ...backend.offered.listed }
+    const read = Discovery.merge(before, lists, backend.id)
     const snapshot: Snapshot = {
-      ...Discovery.merge(slot.snapshot, lists, backend.id),
+      ...read,
+      ...backend.offered.read(read),
       generation: runtime.generation,
       revision,
       stale: false,
@@ -377,10 +382,24 @@ export class Refresh {
     this.#backend.firstOutcome.complete()
     return isNew ? snapshot : undefined
   }
+
+  /** Callers may be offered other entries from now on: publishes the last lists anew, and announces those that differ. */
+  #offerAgain(changed: ReadonlyArray<Kind>): void {
+    const backend = this.#backend
+    const { offered, published: { value: { revision, snapshot } } } = backend
+    const lists = snapshot && offered.again
+    if (snapshot === undefined || lists === undefined) return backend.announce(changed)
+    const kinds = allKinds.filter((kind) => !isSame(snapshot[kind], lists[kind]))
+    if (kinds.length === 0) return
+    const next: Snapshot = { ...snapshot, ...lists, revision: revision + 1 }
+    backend.publish({ revision: next.revision, snapshot: next })
+    backend.keep(next)
+    backend.announce(kinds)
+  }
 }
 
-/** Whether two catalogues say the same. What is no JSON, as a connector in this process may have it, counts as new. */
-const isSame = (a: Snapshot, b: Snapshot): boolean => {
+/** Whether two values say the same. What is no JSON, as a connector in this process may have it, counts as new. */
+const isSame = (a: unknown, b: unknown): boolean => {
   try {
     return JSON.stringify(a) === JSON.stringify(b)
   } catch {

@@ -3,6 +3,7 @@
  */
 import type { Kind, Snapshot } from "../catalog/Catalog.js"
 import { byKind } from "../catalog/Kind.js"
+import * as Template from "../catalog/Template.js"
 import type { Entry, Offered, Share } from "./FleetCatalog.js"
 import * as Names from "./names.js"
 
@@ -156,7 +157,7 @@ export class Templates {
   readonly #lengths = new Map<number, number>()
 
   add(claim: Claim): void {
-    const prefix = Names.prefixOf(claim.original)
+    const prefix = Template.prefixOf(claim.original)
     const claims = this.#byPrefix.get(prefix)
     if (claims !== undefined) claims.add(claim)
     else {
@@ -166,7 +167,7 @@ export class Templates {
   }
 
   remove(claim: Claim): void {
-    const prefix = Names.prefixOf(claim.original)
+    const prefix = Template.prefixOf(claim.original)
     const claims = this.#byPrefix.get(prefix)
     if (claims?.delete(claim) !== true || claims.size > 0) return
     this.#byPrefix.delete(prefix)
@@ -180,7 +181,7 @@ export class Templates {
     let first: Claim | undefined
     for (const length of this.#lengths.keys()) {
       for (const claim of this.#byPrefix.get(uri.slice(0, length)) ?? []) {
-        if ((first === undefined || order(claim, first) < 0) && Names.matchesTemplate(claim.original, uri)) {
+        if ((first === undefined || order(claim, first) < 0) && Template.matches(claim.original, uri)) {
           first = claim
         }
       }

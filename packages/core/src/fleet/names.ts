@@ -92,38 +92,3 @@ export const backendSaid = (kind: "tools" | "prompts" | "resources", name: strin
   const end = name.indexOf("__")
   return end > 0 && end + 2 < name.length ? name.slice(0, end) : undefined
 }
-
-/** The literals of a template (RFC 6570), between which its expressions stand. */
-const literalsOf = (template: string): ReadonlyArray<string> => {
-  const literals: Array<string> = []
-  let from = 0
-  for (let open = template.indexOf("{"); open !== -1; open = template.indexOf("{", from)) {
-    const close = template.indexOf("}", open)
-    if (close === -1) break
-    literals.push(template.slice(from, open))
-    from = close + 1
-  }
-  literals.push(template.slice(from))
-  return literals
-}
-
-/** What every URI begins with that a template can stand for. */
-export const prefixOf = (template: string): string => literalsOf(template)[0] ?? ""
-
-/** Whether a URI is one that a template (RFC 6570) can stand for. Linear, and without a regular expression made of what a server sent. */
-export const matchesTemplate = (template: string, uri: string): boolean => {
-  if (uri.length > longestUri) return false
-  const literals = literalsOf(template)
-  const first = literals[0] ?? ""
-  if (literals.length === 1) return uri === first
-  const last = literals.at(-1) ?? ""
-  if (!uri.startsWith(first) || !uri.endsWith(last) || uri.length < first.length + last.length) return false
-  const end = uri.length - last.length
-  let at = first.length
-  for (const literal of literals.slice(1, -1)) {
-    const found = uri.indexOf(literal, at)
-    if (found < 0 || found + literal.length > end) return false
-    at = found + literal.length
-  }
-  return true
-}

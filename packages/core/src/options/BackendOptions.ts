@@ -4,6 +4,7 @@
 import { Effect } from "effect"
 import type { CatalogMemory } from "../catalog/Catalog.js"
 import type { ClientOptions, Connector, ServerRequestHandlers } from "../port/Connector.js"
+import type { Withholder } from "../port/Withholder.js"
 import type { PolicyOptions } from "./Policy.js"
 import type { Session } from "./Session.js"
 
@@ -13,6 +14,8 @@ export interface BackendOptions<R = never> extends PolicyOptions, ClientOptions<
   readonly connector: Connector
   /** Keeps the catalogue for the next run of the program, and begins with that of the last one. */
   readonly catalogMemory?: CatalogMemory | undefined
+  /** Keeps single entries of the server's lists from callers while the program runs, beside `hide` and `only`. */
+  readonly withholder?: Withholder | undefined
   /**
    * Runs on every new session before Lifeline sends calls there. If it fails, the connection attempt fails. Does not run if a connection
    * resumes the session of the previous one.

@@ -1,8 +1,9 @@
 /**
  * Options by tool: their check, their decoded form, and which of them count for a tool.
  */
-import { Predicate } from "effect"
+import { Predicate, Record } from "effect"
 import * as Check from "./Check.js"
+import * as ListFilter from "./ListFilter.js"
 import { nearest } from "./nearest.js"
 import type * as Given from "./PolicyOptions.js"
 import * as Problem from "./Problem.js"
@@ -13,7 +14,7 @@ import * as ToolPattern from "./ToolPattern.js"
 /** How Lifeline handles calls of some tools. */
 export type ToolOptions = Given.ToolOptions<TimeSpan.TimeSpan>
 
-type Patterns = Readonly<Record<string, ToolOptions | undefined>>
+type Patterns = NonNullable<Given.PolicyOptions<TimeSpan.TimeSpan>["tools"]>
 
 /** The options of the tools that a pattern matches; the time in milliseconds. */
 export interface ToolRule extends Given.ToolOptions<number> {
@@ -35,29 +36,43 @@ const table = {
 /** The names of the options of a tool. */
 export const names: ReadonlyArray<string> = Object.keys(table)
 
-const checkOne = Check.options(table, "a tool", { wrong: Problem.wrong })
+const checkRule = Check.options(table, "a tool", { wrong: Problem.wrong })
 
-/** Accepts an object of options by tool. */
+/** Whether something is what `hide` and `only` say, and not the options of a tool of that name. */
+const isFilter = (name: string, value: unknown): boolean =>
+  Object.hasOwn(ListFilter.checks, name) && !Predicate.isRecord(value)
+
+const checkOne = (name: string, value: unknown, path: Problem.Path): ReadonlyArray<Problem.Problem> =>
+  isFilter(name, value) ? ListFilter.checks.hide(value, path) : checkRule(value, path)
+
+const ruleSchema: Check.JsonSchema = {
+  type: "object",
+  additionalProperties: false,
+  properties: Object.fromEntries(Object.entries(table).map(([name, { schema }]) => [name, schema ?? {}]))
+}
+
+/** Accepts an object of options by tool, with `hide` and `only` beside them. */
 export const check: Check.Check = Check.described(
   (value, path) =>
     Predicate.isRecord(value)
-      ? Object.entries(value).flatMap(([pattern, one]) => one === undefined ? [] : checkOne(one, [...path, pattern]))
+      ? Object.entries(value).flatMap(([name, one]) => one === undefined ? [] : checkOne(name, one, [...path, name]))
       : [Problem.wrong(path, value, "an object of options by the name of the tool")],
   {
     type: "object",
-    additionalProperties: {
-      type: "object",
-      additionalProperties: false,
-      properties: Object.fromEntries(Object.entries(table).map(([name, { schema }]) => [name, schema ?? {}]))
-    }
+    properties: Record.map(ListFilter.schemas, (schema) => ({ anyOf: [schema, ruleSchema] })),
+    additionalProperties: ruleSchema
   }
 )
+
+/** Which tools callers are offered, by options that have passed the check. */
+export const filterOf = (tools: Patterns = {}): ListFilter.ListFilter =>
+  ListFilter.decode(Record.filter(tools as Readonly<Record<string, unknown>>, (value, name) => isFilter(name, value)))
 
 /** Options that have passed the check as rules: names first, then patterns from the most to the least exact. */
 export const decode = (tools: Patterns = {}): ReadonlyArray<ToolRule> =>
   Object.entries(tools).flatMap(([pattern, options]): ReadonlyArray<ToolRule> => {
-    if (options === undefined) return []
-    const { timeout, ...others } = options
+    if (options === undefined || isFilter(pattern, options)) return []
+    const { timeout, ...others } = options as ToolOptions
     return [{
       ...others,
       ...(timeout === undefined ? {} : { timeout: TimeSpan.millis(timeout) }),
@@ -76,6 +91,7 @@ export const merge = (below: unknown, above: unknown): unknown => {
   for (const [pattern, under] of Object.entries(below)) {
     const over = merged.get(pattern)
     if (over === undefined) merged.set(pattern, under)
+    else if (isFilter(pattern, over)) merged.set(pattern, ListFilter.mergeOne(pattern, under, over))
     else if (Predicate.isRecord(over) && Predicate.isRecord(under)) {
       const { [forAllServers as never]: _, ...given } = under
       merged.set(pattern, { ...given, ...definite(over) })
@@ -95,9 +111,10 @@ const definite = (options: object): object => {
 export const forAll = (tools: unknown): unknown =>
   Predicate.isRecord(tools)
     ? Object.fromEntries(
-      Object.entries(tools).map((
-        [pattern, one]
-      ) => [pattern, Predicate.isRecord(one) ? { ...one, [forAllServers]: true } : one])
+      Object.entries(tools).map(([pattern, one]) => [
+        pattern,
+        Predicate.isRecord(one) ? { ...one, [forAllServers]: true } : ListFilter.forAllOne(one)
+      ])
     )
     : tools
 
@@ -121,25 +138,19 @@ export const choose = (rules: ReadonlyArray<ToolRule>, name: string): Chosen | u
   }
 }
 
-/** A pattern that matches none of the tools, and the tool that was probably meant. */
-export interface Unmatched {
-  readonly pattern: string
-  readonly meant: string | undefined
-}
-
 /** The rules of this server alone that match none of its tools. */
 export const unmatched = (
   rules: ReadonlyArray<ToolRule>,
-  tools: ReadonlyArray<{ readonly name: string }>
-): ReadonlyArray<Unmatched> =>
+  names: ReadonlyArray<string>
+): ReadonlyArray<ListFilter.Unmatched> =>
   rules.flatMap(({ isForAll, pattern }) =>
-    isForAll || tools.some(({ name }) => ToolPattern.matches(pattern, name))
+    isForAll || names.some((name) => ToolPattern.matches(pattern, name))
       ? []
-      : [{ pattern, meant: nearest(pattern, tools.map(({ name }) => name)) }]
+      : [{ kind: "tools", option: undefined, pattern, meant: nearest(pattern, names) }]
   )
 
-/** A sentence about it. */
-export const describe = ({ meant, pattern }: Unmatched): string =>
+/** A sentence about one. */
+export const describe = ({ meant, pattern }: ListFilter.Unmatched): string =>
   `tools.${pattern} has no effect: the server has no such tool${
     meant === undefined ? "" : `; did you mean "${meant}"?`
   }`

@@ -61,6 +61,19 @@ export interface Supervision {
   readonly backend: string
   /** Its options after decoding, a `Policy.Policy`. */
   readonly policy: object
+  /** What its callers are offered. Default: everything. */
+  readonly offers?: Offers | undefined
+}
+
+/** What a connector needs to know of what callers are offered, if it passes messages of the server on to them itself. */
+export interface Offers {
+  /** Whether callers get a notification of the server. */
+  readonly passes: (notification: ServerNotification) => boolean
+  /**
+   * Calls a function with each notification that callers get although the server has not sent it, as when they are offered other tools
+   * than before. It must not throw. Returns what ends that.
+   */
+  readonly onAnnounced: (listener: (notification: ServerNotification) => void) => () => void
 }
 
 /** The callbacks and options of a connection. */

@@ -5,6 +5,7 @@
 import { type Clock, Effect, Option } from "effect"
 import { constFalse } from "effect/Function"
 import { type CatalogMemory, fromBefore, type Snapshot, visible } from "../catalog/Catalog.js"
+import { changeOf, type Kind } from "../catalog/Kind.js"
 import { firstOf } from "../internal/firstOf.js"
 import { Hub } from "../internal/Hub.js"
 import { Inbox } from "../internal/Inbox.js"
@@ -17,9 +18,11 @@ import { Event } from "../observe/Event.js"
 import type { Observer } from "../observe/Telemetry.js"
 import type { Policy } from "../options/Policy.js"
 import type { ServerNotification } from "../port/Connector.js"
+import type { Withholder } from "../port/Withholder.js"
 import type { Closed, LiveConnection } from "../runtime/LiveConnection.js"
 import type { Runtime } from "../runtime/Runtime.js"
 import type { Message } from "./Message.js"
+import { Offered } from "./Offered.js"
 
 /**
  * What one Ref holds of a backend: state, generation and published snapshot change together, in one synchronous step. `current` is
@@ -59,10 +62,19 @@ export interface Counters {
 /** An event without what every event has. */
 type EventBody = Event extends infer E ? E extends Event ? Omit<E, "backend" | "at"> : never : never
 
+/** What a backend may begin with. */
+export interface Beginning {
+  readonly fleetStartedAt?: number | undefined
+  readonly memory?: CatalogMemory | undefined
+  readonly withholder?: Withholder | undefined
+}
+
 /** Everything that is known and emitted about one backend. All of it is synchronous. */
 export class BackendState {
   readonly id: string
   readonly policy: Policy
+  /** What callers are offered of what the server has. */
+  readonly offered: Offered
   readonly clock: Clock.Clock
   /** When its fleet was made; undefined for a backend on its own. */
   readonly fleetStartedAt: number | undefined
@@ -97,9 +109,15 @@ export class BackendState {
   #entered: Signal | undefined
   readonly #memory: CatalogMemory | undefined
 
-  constructor(id: string, policy: Policy, clock: Clock.Clock, fleetStartedAt?: number, memory?: CatalogMemory) {
+  constructor(
+    id: string,
+    policy: Policy,
+    clock: Clock.Clock,
+    { fleetStartedAt, memory, withholder }: Beginning = {}
+  ) {
     this.id = id
     this.policy = policy
+    this.offered = new Offered(policy.filters, withholder)
     this.clock = clock
     this.fleetStartedAt = fleetStartedAt
     this.#memory = memory
@@ -108,7 +126,7 @@ export class BackendState {
       state: disabled ? State.Disabled() : lazy ? State.Idle() : State.Connecting({ probe: false }),
       current: undefined,
       generation: 0,
-      snapshot: memory?.remembered && fromBefore(memory.remembered),
+      snapshot: memory?.remembered && this.#offeredFrom(fromBefore(memory.remembered)),
       revision: 0,
       expired: false,
       nextAttemptAt: undefined,
@@ -116,6 +134,10 @@ export class BackendState {
       lastError: undefined
     }
     this.published = new StateRef<Slot>({ ...first, snapshot: this.#visible(first) })
+  }
+
+  #offeredFrom(snapshot: Snapshot): Snapshot {
+    return { ...snapshot, ...this.offered.only(snapshot) }
   }
 
   /** A catalogue was read: it is kept for the next run of the program. */
@@ -219,6 +241,14 @@ export class BackendState {
     return this.#firstEvents ?? []
   }
 
+  /** Callers are offered other entries of these kinds than before, although the server has changed nothing. */
+  announce(kinds: ReadonlyArray<Kind>): void {
+    for (const method of new Set(kinds.map(changeOf))) {
+      this.notifications.emit({ method })
+      this.offered.announce({ method })
+    }
+  }
+
   emit(event: EventBody): void {
     const complete = { ...event, backend: this.id, at: this.now() } as Event
     this.#firstEvents?.push(complete)
@@ -237,6 +267,7 @@ export class BackendState {
 
   /** The backend is closed for good: ends every stream of it. */
   end(): void {
+    this.offered.end()
     this.published.end()
     this.events.end()
     this.notifications.end()

@@ -83,7 +83,11 @@ const prepared = (
       onDoubt: () => backend.send({ _tag: "Suspected", runtime }),
       timeout: backend.policy.timeouts.connect,
       onAttempt,
-      supervision: { backend: backend.id, policy: backend.policy },
+      supervision: {
+        backend: backend.id,
+        policy: backend.policy,
+        offers: backend.offered.isAll ? undefined : backend.offered
+      },
       onPeer: () => {
         if (backend.isCurrent(runtime)) backend.publish({})
       },

@@ -65,7 +65,7 @@ export class RuntimeTasks {
   /** Hands on a notification of the server, and notes what it says of lists. */
   notified(runtime: Runtime, notification: ServerNotification): void {
     if (runtime.detached) return
-    this.#backend.notifications.emit(notification)
+    if (this.#backend.offered.passes(notification)) this.#backend.notifications.emit(notification)
     const kinds = Discovery.changedBy(notification.method)
     if (kinds.length > 0 && this.refresh.announced(runtime, kinds)) {
       this.#backend.send({ _tag: "ListsChanged", runtime })

@@ -3,7 +3,7 @@
  */
 import type { McpConfig } from "@mcp-lifeline/config"
 import { Fleet, type Status } from "@mcp-lifeline/core"
-import { TimeSpan, Tools } from "@mcp-lifeline/core/internal"
+import { describeUnmatched, TimeSpan } from "@mcp-lifeline/core/internal"
 import * as StateFolder from "@mcp-lifeline/state/StateFolder"
 import * as Secrets from "@mcp-lifeline/transport-stdio/Secrets"
 import { Effect, Either, Logger, LogLevel, Redacted } from "effect"
@@ -134,12 +134,10 @@ const check = ({ connect, file, json }: Options, output: Output.Output) =>
     })
     const unmatched = entries.flatMap(({ name, problem }) =>
       (connected.get(name)?.unmatched ?? []).map((one) => {
-        const message = Tools.describe(one)
+        const message = describeUnmatched([one])
+        const path = [one.kind, one.option ?? one.pattern]
         // The line of a path is that of its longest part that exists.
-        const [beside, under] = [
-          problem(["tools", one.pattern], message),
-          problem(["lifeline", "tools", one.pattern], message)
-        ]
+        const [beside, under] = [problem(path, message), problem(["lifeline", ...path], message)]
         return under.line > beside.line ? under : beside
       })
     )

@@ -72,11 +72,12 @@ export class Incoming {
     return {
       ...connector,
       connect: (options) => {
+        const offers = options.supervision?.offers
         const relayed: Session.Options = {
           ...options,
           onNotification: (notification) => {
             options.onNotification(notification)
-            this.receiver?.notified(notification)
+            if (offers?.passes(notification) !== false) this.receiver?.notified(notification)
           },
           onHearing: (hearing) => {
             options.onHearing?.(hearing)
@@ -86,7 +87,9 @@ export class Incoming {
         }
         return Effect.tap(connector.connect(relayed), (connection) => {
           const refusal = this.#introduced(connection)
-          return refusal === undefined ? Effect.void : Effect.fail(refusal)
+          if (refusal !== undefined) return Effect.fail(refusal)
+          const end = offers?.onAnnounced((notification) => this.receiver?.notified(notification))
+          return end === undefined ? Effect.void : Effect.addFinalizer(() => Effect.sync(end))
         })
       }
     }

@@ -1,0 +1,243 @@
+/**
+ * What a backend offers its callers of what its server has: by the options `hide` and `only`, and by what else withholds single entries while
+ * the program runs. Every list, request and notification that passes between callers and the server is held against it. (G19)
+ */
+import { Predicate } from "effect"
+import { longestUri } from "../catalog/Bounds.js"
+import type { Lists } from "../catalog/Catalog.js"
+import { byKind, keys, type Kind } from "../catalog/Kind.js"
+import * as Template from "../catalog/Template.js"
+import { RemoteError } from "../Errors.js"
+import { cut } from "../observe/PlainText.js"
+import * as ListFilter from "../options/ListFilter.js"
+import type { Policy } from "../options/Policy.js"
+import * as ToolPattern from "../options/ToolPattern.js"
+import type { Offers, ServerNotification } from "../port/Connector.js"
+import type { Withholder } from "../port/Withholder.js"
+import * as UriForms from "./uriForms.js"
+
+const listMethods: Readonly<Record<string, Kind>> = {
+  "tools/list": "tools",
+  "prompts/list": "prompts",
+  "resources/list": "resources",
+  "resources/templates/list": "resourceTemplates"
+}
+
+const filterKey = (kind: Kind): ListFilter.Filtered => kind === "resourceTemplates" ? "resources" : kind
+
+/** A pattern with expressions matches what its expressions can stand for, too. */
+const hidesUri = ({ pattern }: ListFilter.Pattern, uri: string): boolean =>
+  ToolPattern.matches(pattern, uri) ||
+  (Template.isTemplate(pattern) && ToolPattern.matches(pattern.replace(/\{[^{}]*\}/g, "*"), uri))
+
+/** Whether a template stands for a URI in each way in which that may be written. */
+const standsFor = (template: string, written: ReadonlyArray<string>): boolean =>
+  written.every((form) => Template.matches(template, form, true))
+
+/** The answer of a server that does not have what a request names. */
+interface Unknown {
+  readonly code: number
+  readonly message: string
+  readonly data?: unknown
+}
+
+const unknownName = (what: string, name: string): Unknown => ({
+  code: -32602,
+  message: `Unknown ${what}: ${cut(name, 200)}`
+})
+
+const unknownUri = (uri: string): Unknown => ({
+  code: -32002,
+  message: "Resource not found",
+  data: { uri: cut(uri, longestUri) }
+})
+
+/** Decides for one backend. All of it is synchronous. */
+export class Offered implements Offers {
+  readonly #filters: Policy["filters"]
+  readonly #withholder: Withholder | undefined
+  readonly #onChange = new Set<(kinds: ReadonlyArray<Kind>) => void>()
+  readonly #announced = new Set<(notification: ServerNotification) => void>()
+  readonly #end: (() => void) | undefined
+  /** The lists as the server gave them last, kept only where callers may get others. */
+  #listed: Lists | undefined
+  #hidden: { readonly [K in Kind]: number } | undefined
+  /** Whether nothing is ever kept from callers. */
+  readonly isAll: boolean
+
+  constructor(filters: Policy["filters"], withholder?: Withholder) {
+    this.#filters = filters
+    this.#withholder = withholder
+    this.isAll = withholder === undefined && Object.values(filters).every(ListFilter.isOpen)
+    this.#end = withholder?.changes?.((kinds) => {
+      for (const listener of this.#onChange) listener(kinds)
+    })
+  }
+
+  /** Whether callers are offered an entry, by its key. `entry`: as the server lists it, where it does. */
+  has(kind: Kind, key: string, entry?: object): boolean {
+    return this.isAll || (this.#passes(kind, key) && !this.#withholds(kind, key, entry))
+  }
+
+  /** Whether nothing of a kind is ever kept from callers. */
+  #isOpen(kind: Kind): boolean {
+    return this.#withholder === undefined && ListFilter.isOpen(this.#filters[filterKey(kind)])
+  }
+
+  #withholds(kind: Kind, key: string, entry: object | undefined): boolean {
+    if (this.#withholder === undefined) return false
+    try {
+      return this.#withholder.withholds(kind, key, entry)
+    } catch {
+      // In doubt it is withheld.
+      return true
+    }
+  }
+
+  #passes(kind: Kind, key: string): boolean {
+    if (this.#isOpen(kind)) return true
+    if (kind === "resources") return this.#passesUri(key)
+    const { hide, only } = this.#filters[filterKey(kind)]
+    return !ListFilter.matches(hide, key) && (only === undefined || ListFilter.matches(only, key))
+  }
+
+  #passesUri(uri: string): boolean {
+    if (uri.length > longestUri) return false
+    const { hide, only } = this.#filters.resources
+    const { decoded, written } = UriForms.of(uri)
+    const all = [...written, ...decoded]
+    if (hide.some((pattern) => all.some((form) => hidesUri(pattern, form)))) return false
+    if (this.#listed?.resources.some((one) => one.uri === uri) === true) {
+      return only === undefined || ListFilter.matches(only, uri)
+    }
+    const templates = this.#listed?.resourceTemplates.map(({ uriTemplate }) => uriTemplate) ?? []
+    const standing = templates.filter((template) => all.some((form) => Template.matches(template, form)))
+    const isExpansion = standing.some((template) =>
+      this.has("resourceTemplates", template) && standsFor(template, written)
+    )
+    // What only a hidden template stands for is hidden with it.
+    if (isExpansion || (only === undefined && standing.length === 0)) return true
+    return only !== undefined && only.some(({ pattern }) =>
+      pattern === uri ||
+      all.every((form) => ToolPattern.matches(pattern, form)) ||
+      (Template.isTemplate(pattern) && standsFor(pattern, written))
+    )
+  }
+
+  /** The lists that the server gave, as callers get them. They are those of which `again`, `hidden` and `names` tell from now on. */
+  read(listed: Lists): Lists {
+    if (this.isAll) return listed
+    this.#listed = listed
+    return this.again ?? listed
+  }
+
+  /** The lists that the server gave last, as callers get them now. */
+  get again(): Lists | undefined {
+    const listed = this.#listed
+    const offered = listed && this.only(listed)
+    this.#hidden = listed && offered && byKind((kind) => listed[kind].length - offered[kind].length)
+    return offered
+  }
+
+  /** Of some lists, the entries that are offered. */
+  only(lists: Lists): Lists {
+    return this.isAll ? lists : byKind((kind) => this.#entries(kind, lists[kind])) as Lists
+  }
+
+  /** The lists as the server gave them last, where callers may get others. */
+  get listed(): Lists | undefined {
+    return this.#listed
+  }
+
+  #entries(kind: Kind, entries: ReadonlyArray<unknown>): ReadonlyArray<unknown> {
+    const offered = entries.filter((entry) => {
+      const key = Predicate.isRecord(entry) ? entry[keys[kind]] : undefined
+      return Predicate.isString(key) && this.has(kind, key, entry as object)
+    })
+    return offered.length === entries.length ? entries : offered
+  }
+
+  /** What a caller gets of the result of a request: of a page of a list, the entries that are offered. */
+  result<A>(method: string, result: A): A {
+    const kind = this.isAll || !Object.hasOwn(listMethods, method) ? undefined : listMethods[method]
+    if (kind === undefined || !Predicate.isRecord(result)) return result
+    const entries: unknown = result[kind]
+    if (!Array.isArray(entries)) return result
+    const offered = this.#entries(kind, entries)
+    return offered === entries ? result : { ...result, [kind]: offered }
+  }
+
+  /** The error for a request that names what is not offered, which is not to be sent; nothing for any other. */
+  refusal(backend: string, method: string, params: unknown): RemoteError | undefined {
+    if (this.isAll) return undefined
+    const unknown = this.#unknown(method, Predicate.isRecord(params) ? params : {})
+    return unknown && new RemoteError({ backend, method, ...unknown })
+  }
+
+  #unknown(method: string, params: Readonly<Record<string, unknown>>): Unknown | undefined {
+    switch (method) {
+      case "tools/call":
+        return this.#unless("tools", params["name"], (name) => unknownName("tool", name))
+      case "prompts/get":
+        return this.#unless("prompts", params["name"], (name) => unknownName("prompt", name))
+      case "resources/read":
+      case "resources/subscribe":
+      case "resources/unsubscribe":
+        return this.#unless("resources", params["uri"], unknownUri)
+      case "completion/complete": {
+        const ref = Predicate.isRecord(params["ref"]) ? params["ref"] : {}
+        if (ref["type"] === "ref/prompt") {
+          return this.#unless("prompts", ref["name"], (name) => unknownName("prompt", name))
+        }
+        const uri = ref["uri"]
+        const isTemplate = Predicate.isString(uri) && Template.isTemplate(uri)
+        return this.#unless(isTemplate ? "resourceTemplates" : "resources", uri, (uri) => unknownName("resource", uri))
+      }
+      default:
+        return undefined
+    }
+  }
+
+  /** A key that is no text may become one at the server, so it is never offered. */
+  #unless(kind: Kind, key: unknown, unknown: (key: string) => Unknown): Unknown | undefined {
+    if (this.#isOpen(kind)) return undefined
+    if (!Predicate.isString(key)) return unknown("")
+    return this.has(kind, key) ? undefined : unknown(key)
+  }
+
+  /** Whether callers get a notification of the server. */
+  passes({ method, params }: ServerNotification): boolean {
+    if (this.isAll || method !== "notifications/resources/updated") return true
+    const uri: unknown = Predicate.isRecord(params) ? params["uri"] : undefined
+    return this.#isOpen("resources") || (Predicate.isString(uri) && this.has("resources", uri))
+  }
+
+  /** How many entries of the lists that the server gave last are kept from callers; nothing where that is not known. */
+  get hidden(): { readonly [K in Kind]: number } | undefined {
+    return this.#hidden
+  }
+
+  /** Calls a function with the kinds of list of which callers may be offered other entries from now on. Returns what ends that. */
+  onChange(listener: (kinds: ReadonlyArray<Kind>) => void): () => void {
+    this.#onChange.add(listener)
+    return () => this.#onChange.delete(listener)
+  }
+
+  /** Gives a notification of ours to who passes those of the server on. */
+  announce(notification: ServerNotification): void {
+    for (const listener of this.#announced) listener(notification)
+  }
+
+  /** Calls a function with notifications of ours, from now on. It must not throw. Returns what ends that. */
+  onAnnounced(listener: (notification: ServerNotification) => void): () => void {
+    this.#announced.add(listener)
+    return () => this.#announced.delete(listener)
+  }
+
+  /** The backend is closed. */
+  end(): void {
+    this.#end?.()
+    this.#onChange.clear()
+    this.#announced.clear()
+  }
+}

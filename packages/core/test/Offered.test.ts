@@ -1,0 +1,404 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Backend, type Kind, Policy, type RemoteError, type Withholder } from "@mcp-lifeline/core"
+import { offeredOf } from "@mcp-lifeline/core/internal"
+import { ScriptedConnector } from "@mcp-lifeline/testing"
+import { Chunk, Effect, Either, Fiber, Logger, Stream, TestClock } from "effect"
+import { Offered } from "../src/state/Offered.js"
+
+const { tool } = ScriptedConnector
+
+const policyOf = (options: unknown) => Policy.decode("one", options as Policy.PolicyOptions)
+const offered = (options: Policy.PolicyOptions, withholder?: Withholder) =>
+  new Offered(Either.getOrThrow(policyOf(options)).filters, withholder)
+const messageOf = (options: unknown) => Either.getOrThrow(Either.flip(policyOf(options))).message
+
+describe("hide and only", () => {
+  it.each<[Policy.PolicyOptions["tools"], ReadonlyArray<string>]>([
+    [{}, ["read", "write", "write_all", "hide"]],
+    [{ hide: ["write"] }, ["read", "write_all", "hide"]],
+    [{ hide: ["write*"] }, ["read", "hide"]],
+    [{ only: ["r*", "write"] }, ["read", "write"]],
+    [{ only: ["*"], hide: ["?ead"] }, ["write", "write_all", "hide"]],
+    [{ only: ["write*"], hide: ["write"] }, ["write_all"]],
+    [{ only: [] }, []],
+    [{ hide: [], only: undefined }, ["read", "write", "write_all", "hide"]],
+    // A tool may have such a name: what is an object are the options of that tool.
+    [{ hide: { timeout: 5 } }, ["read", "write", "write_all", "hide"]],
+    [{ "hide*": { timeout: 5 }, hide: ["hide"] }, ["read", "write", "write_all"]]
+  ])("[G19:unit] %j", (tools, expected) => {
+    const one = offered({ tools })
+    const names = ["read", "write", "write_all", "hide"]
+    assert.deepStrictEqual(names.filter((name) => one.has("tools", name)), expected)
+    assert.isTrue(one.has("prompts", "write"))
+    assert.strictEqual(one.isAll, tools?.only === undefined && !(Array.isArray(tools?.hide) && tools.hide.length > 0))
+  })
+
+  it("[G19:unit] what is hidden for all servers stays hidden; `only` of a server counts in place of that for all", () => {
+    const all = Policy.forAll({
+      tools: { hide: ["delete_*"], only: ["a"], "x": { timeout: 5 } },
+      prompts: { hide: ["p"] },
+      resources: { only: ["r:*"] }
+    })
+    const merged = Policy.merge(all, {
+      tools: { hide: ["write"], only: ["b", "write"], "x": { retry: "never" } },
+      prompts: { only: ["q"] },
+      resources: { hide: ["r:1"] }
+    })
+    assert.deepStrictEqual(merged.tools?.["x"], { timeout: 5, retry: "never" })
+    const { filters } = Either.getOrThrow(policyOf(merged))
+    assert.deepStrictEqual(filters, {
+      tools: {
+        hide: [{ pattern: "delete_*", isForAll: true }, { pattern: "write", isForAll: false }],
+        only: [{ pattern: "b", isForAll: false }, { pattern: "write", isForAll: false }]
+      },
+      prompts: { hide: [{ pattern: "p", isForAll: true }], only: [{ pattern: "q", isForAll: false }] },
+      resources: { hide: [{ pattern: "r:1", isForAll: false }], only: [{ pattern: "r:*", isForAll: true }] }
+    })
+    assert.deepStrictEqual(Policy.merge(all, {}), all)
+  })
+
+  it.each<[unknown, string]>([
+    [{ tools: { hide: "write" } }, "tools.hide is a string; accepted: an array of names and patterns"],
+    [{ tools: { only: [5] } }, "tools.only[0] is a number; accepted: a string that is not empty"],
+    [{ tools: { hide: [""] } }, "tools.hide[0] is empty; accepted: a string that is not"],
+    [{ tools: { other: ["a"] } }, "tools.other is an array; accepted: an object of options"],
+    [{ tools: { hide: { timout: 5 } } }, 'tools.hide.timout is not an option of a tool; did you mean "timeout"?'],
+    [{ prompts: ["a"] }, "prompts is an array; accepted: an object of options"],
+    [{ prompts: { hid: ["a"] } }, 'prompts.hid is not an option of prompts; did you mean "hide"?'],
+    [{ resources: { hide: true } }, "resources.hide is a boolean; accepted: an array of names and patterns"]
+  ])("[K5 G19:unit] %j is refused", (options, message) => {
+    assert.strictEqual(messageOf(options), `one: ${message}`)
+  })
+
+  const template = (uriTemplate: string) => ({ name: uriTemplate, uriTemplate })
+  const lists = {
+    tools: [],
+    prompts: [],
+    resources: [{ name: "readme", uri: "file:///readme" }, { name: "key", uri: "file:///etc/key%20a" }],
+    resourceTemplates: [template("db://{table}/rows"), template("file:///{+path}"), template("note://{id}")]
+  }
+
+  it.each<[Policy.PolicyOptions["resources"], string, boolean]>([
+    [{ hide: ["file:///etc/*"] }, "file:///readme", true],
+    [{ hide: ["file:///etc/*"] }, "file:///etc/key%20a", false],
+    // The same resource in other words.
+    [{ hide: ["file:///etc/*"] }, "file:///tmp/../etc/key", false],
+    [{ hide: ["file:///etc/*"] }, "FILE:///etc/key", false],
+    [{ hide: ["file:///etc/*"] }, "file:///%65tc/key", false],
+    [{ hide: ["file:///etc/*"] }, "file:///tmp%2f..%2fetc/key", false],
+    [{ hide: ["file:///readme"] }, "file:///readme#top", false],
+    [{ hide: ["db://{table}/rows"] }, "db://users/rows", false],
+    [{ hide: ["db://{table}/rows"] }, "db://users/cells", true],
+    [{ hide: ["note://{*}"] }, "note://5", false],
+    // The pattern fits the text of the template, and no URI that it stands for.
+    [{ hide: ["note:*id*"] }, "note://5", false],
+    [{ hide: ["note:*id*"] }, "NOTE://5", false],
+    [{ hide: ["*path*"] }, "file:///other", false],
+    [{ hide: ["*path*"] }, "file:///readme", true],
+    [{ only: ["file:///*"] }, "file:///a/b", true],
+    [{ only: ["file:///pub/*"] }, "file:///pub/a", true],
+    [{ only: ["file:///pub/*"] }, "file:///pub/../etc/key", false],
+    [{ only: ["file:///pub/*"] }, "file:///pub/..%2f..%2fetc/key", false],
+    [{ only: ["file:///etc/key%20a"] }, "file:///etc/key%20a", true],
+    [{ only: ["db://{table}/rows"] }, "db://users/rows", true],
+    [{ only: ["db://{table}/rows"] }, "db://users/x/rows", false],
+    [{ only: ["db://{table}/rows"] }, "note://5", false],
+    [{ only: ["db*"] }, "db://users/rows", true],
+    [{ only: [] }, "file:///readme", false],
+    [{ only: ["file:///readme"] }, "file:///readme", true]
+  ])("[G19:unit] resources %j: %j is offered: %j", (resources, uri, expected) => {
+    const one = offered({ resources })
+    one.read(lists)
+    assert.strictEqual(one.has("resources", uri), expected)
+    assert.strictEqual(one.passes({ method: "notifications/resources/updated", params: { uri } }), expected)
+  })
+})
+
+it("[G19:unit] a URI that is too long to be looked up is not offered where some are hidden", () => {
+  const uri = `x:${"y".repeat(20_000)}`
+  assert.isFalse(offered({ resources: { hide: ["z"] } }).has("resources", uri))
+  assert.isTrue(offered({ tools: { hide: ["z"] } }).has("resources", uri))
+})
+
+const request = {
+  "tools/call": (name: string) => ({ name, arguments: {} }),
+  "prompts/get": (name: string) => ({ name }),
+  "resources/read": (uri: string) => ({ uri }),
+  "resources/subscribe": (uri: string) => ({ uri }),
+  "resources/unsubscribe": (uri: string) => ({ uri })
+}
+
+const completion = (ref: object) => ({ ref, argument: { name: "a", value: "b" } })
+
+const hiding = {
+  tools: { hide: ["delete_*"] },
+  prompts: { only: ["ask"] },
+  resources: { hide: ["secret://{id}"] }
+}
+
+const everything = {
+  tools: [tool("read"), tool("delete_all"), tool("delete_one")],
+  prompts: [{ name: "ask" }, { name: "other" }],
+  resources: [{ name: "a", uri: "open://1" }, { name: "b", uri: "secret://1" }],
+  resourceTemplates: [{ name: "o", uriTemplate: "open://{id}" }, { name: "s", uriTemplate: "secret://{id}" }]
+}
+
+const start = (options: Partial<Backend.BackendOptions> = {}) =>
+  Effect.gen(function*() {
+    const script = ScriptedConnector.make()
+    script.offer = everything
+    const lines: Array<string> = []
+    const logger = Logger.make(({ logLevel, message }) => {
+      if (logLevel.label === "WARN") lines.push(String(Array.isArray(message) ? message[0] : message))
+    })
+    const backend = yield* Backend.make("one", { connector: script, keepalive: { method: "none" }, ...options }).pipe(
+      Effect.provide(Logger.replace(Logger.defaultLogger, logger))
+    )
+    yield* TestClock.adjust("1 second")
+    const sent = () =>
+      script.ledger.entries.flatMap((entry) =>
+        entry._tag === "Sent" && !entry.method.endsWith("/list") ? [entry.method] : []
+      )
+    return { backend, script, sent, lines }
+  })
+
+const names = (entries: ReadonlyArray<object>) =>
+  entries.map((entry) => Object.values(entry).find((value) => typeof value === "string" && value.length > 1) as string)
+
+describe("a backend", () => {
+  it.scoped("[G19:virtual] lists, pages and the catalogue have only what is offered", () =>
+    Effect.gen(function*() {
+      const { backend, script } = yield* start(hiding)
+      const catalog = yield* backend.catalog
+      assert.deepStrictEqual(names(catalog!.tools), ["read"])
+      assert.deepStrictEqual(names(catalog!.prompts), ["ask"])
+      assert.deepStrictEqual(catalog!.resources.map(({ uri }) => uri), ["open://1"])
+      assert.deepStrictEqual(catalog!.resourceTemplates.map(({ uriTemplate }) => uriTemplate), ["open://{id}"])
+      assert.deepStrictEqual((yield* backend.status).catalog?.hidden, {
+        tools: 2,
+        prompts: 1,
+        resources: 1,
+        resourceTemplates: 1
+      })
+      assert.deepStrictEqual(names((yield* backend.listTools()).tools), ["read"])
+      assert.deepStrictEqual(names((yield* backend.listPrompts()).prompts), ["ask"])
+      assert.deepStrictEqual((yield* backend.listResources()).resources.map(({ uri }) => uri), ["open://1"])
+      assert.strictEqual((yield* backend.listResourceTemplates()).resourceTemplates.length, 1)
+      // A page may have nothing, and says that there is another one.
+      script.respond = (method) =>
+        method === "tools/list"
+          ? { answer: "result", result: { tools: [tool("delete_one")], nextCursor: "2" } }
+          : undefined
+      assert.deepStrictEqual(yield* backend.listTools(), { tools: [], nextCursor: "2" })
+    }))
+
+  it.scoped("[G19:virtual] what is hidden is refused as if the server did not have it, and never sent", () =>
+    Effect.gen(function*() {
+      const { backend, sent } = yield* start(hiding)
+      const refused = (
+        method: keyof typeof request | "completion/complete",
+        params: object
+      ): Effect.Effect<RemoteError> =>
+        Effect.flip(backend.request(method, params as never)) as Effect.Effect<RemoteError>
+      const errors = yield* Effect.forEach([
+        refused("tools/call", request["tools/call"]("delete_all")),
+        refused("tools/call", { ...request["tools/call"]("delete_none"), task: { ttl: 5 } }),
+        refused("prompts/get", request["prompts/get"]("other")),
+        refused("resources/read", request["resources/read"]("secret://1")),
+        refused("resources/read", request["resources/read"]("secret://2")),
+        refused("resources/subscribe", request["resources/subscribe"]("secret://1")),
+        refused("resources/unsubscribe", request["resources/unsubscribe"]("secret://1")),
+        refused("completion/complete", completion({ type: "ref/prompt", name: "other" })),
+        refused("completion/complete", completion({ type: "ref/resource", uri: "secret://{id}" })),
+        refused("completion/complete", completion({ type: "ref/resource", uri: "secret://5" })),
+        // A server may make a text of it.
+        refused("tools/call", { name: ["delete_all"] }),
+        refused("resources/read", { uri: ["secret://1"] })
+      ], (error) => error)
+      assert.deepStrictEqual(errors.map(({ _tag, code, data, message }) => [_tag, code, message, data]), [
+        ["RemoteError", -32602, "Unknown tool: delete_all", undefined],
+        ["RemoteError", -32602, "Unknown tool: delete_none", undefined],
+        ["RemoteError", -32602, "Unknown prompt: other", undefined],
+        ["RemoteError", -32002, "Resource not found", { uri: "secret://1" }],
+        ["RemoteError", -32002, "Resource not found", { uri: "secret://2" }],
+        ["RemoteError", -32002, "Resource not found", { uri: "secret://1" }],
+        ["RemoteError", -32002, "Resource not found", { uri: "secret://1" }],
+        ["RemoteError", -32602, "Unknown prompt: other", undefined],
+        ["RemoteError", -32602, "Unknown resource: secret://{id}", undefined],
+        ["RemoteError", -32602, "Unknown resource: secret://5", undefined],
+        ["RemoteError", -32602, "Unknown tool: ", undefined],
+        ["RemoteError", -32002, "Resource not found", { uri: "" }]
+      ])
+      // A server may carry out a request that comes as a notification.
+      yield* backend.notify("tools/call", request["tools/call"]("delete_all"))
+      assert.deepStrictEqual(sent(), [])
+      yield* backend.callTool(request["tools/call"]("read"))
+      yield* backend.request("resources/read", request["resources/read"]("open://1"))
+      yield* backend.complete(completion({ type: "ref/prompt", name: "ask" }) as never)
+      yield* backend.complete(completion({ type: "ref/resource", uri: "open://{id}" }) as never)
+      assert.deepStrictEqual(sent(), ["tools/call", "resources/read", "completion/complete", "completion/complete"])
+    }))
+
+  it.scoped("[G19:virtual] a call of a hidden tool does not wait for a connection, and asks for none", () =>
+    Effect.gen(function*() {
+      const { backend, script } = yield* start({ ...hiding, lifecycle: { lazy: true } })
+      const error = yield* Effect.flip(backend.callTool({ name: "delete_all" }))
+      assert.strictEqual(error.message, "Unknown tool: delete_all")
+      assert.strictEqual(script.connections.length, 0)
+    }))
+
+  it.scoped("[G19:virtual] an update of a hidden resource reaches nobody", () =>
+    Effect.gen(function*() {
+      const { backend, script } = yield* start(hiding)
+      const seen = yield* Effect.fork(Stream.runCollect(Stream.take(backend.notifications, 2)))
+      yield* TestClock.adjust(0)
+      for (const uri of ["secret://1", "open://1", "SECRET://2", "open://2"]) {
+        script.current.notify("notifications/resources/updated", { uri })
+      }
+      const got = Chunk.toReadonlyArray(yield* Fiber.join(seen))
+      assert.deepStrictEqual(got.map(({ params }) => params?.["uri"]), ["open://1", "open://2"])
+    }))
+
+  it.scoped("[G19:virtual] a catalogue from an earlier run shows what is offered now", () =>
+    Effect.gen(function*() {
+      const remembered = {
+        ...everything,
+        serverInfo: { name: "s", version: "1" },
+        capabilities: {},
+        instructions: undefined,
+        protocolVersion: "2025-11-25"
+      }
+      const kept: Array<ReadonlyArray<string>> = []
+      const { backend } = yield* start({
+        ...hiding,
+        lifecycle: { lazy: true },
+        catalogMemory: { remembered, keep: ({ tools }) => kept.push(names(tools)) }
+      })
+      assert.deepStrictEqual(names((yield* backend.catalog)!.tools), ["read"])
+      assert.isUndefined((yield* backend.status).catalog?.hidden)
+      yield* backend.ping()
+      yield* TestClock.adjust("1 second")
+      assert.deepStrictEqual(kept, [["read"]])
+    }))
+
+  it.scoped("[G19:virtual] a pattern that fits nothing is a warning, once the lists are known", () =>
+    Effect.gen(function*() {
+      const { backend, lines } = yield* start({
+        tools: { hide: ["delete_*", "delet_all"], only: ["*"], "delete_one": { timeout: "1s" } },
+        prompts: { hide: ["nothing"] },
+        resources: { only: ["open://{id}", "note:*"] }
+      })
+      const { toolOptions } = yield* backend.status
+      assert.deepStrictEqual(
+        toolOptions.unmatched.map(({ kind, meant, option, pattern }) => [kind, option, pattern, meant]),
+        [
+          ["tools", "hide", "delet_all", "delete_all"],
+          ["prompts", "hide", "nothing", undefined],
+          ["resources", "only", "note:*", undefined]
+        ]
+      )
+      const warning = [
+        '"delet_all" fits no tool of the server, so it hides nothing (tools.hide); did you mean "delete_all"?',
+        '"nothing" fits no prompt of the server, so it hides nothing (prompts.hide)',
+        '"note:*" fits no resource of the server, so it offers nothing (resources.only)'
+      ].join(". ")
+      assert.strictEqual(toolOptions.warning, warning)
+      assert.deepStrictEqual(lines, [`one: ${warning}`])
+    }))
+})
+
+describe("a withholder", () => {
+  const withholder = () => {
+    const withheld = new Set<string>()
+    const asked: Array<unknown> = []
+    let changed: ((kinds: ReadonlyArray<Kind>) => void) | undefined
+    const one: Withholder = {
+      withholds: (kind, key, entry) => {
+        if (kind !== "tools") return false
+        if (key === "broken") throw new Error("a defect")
+        asked.push([key, entry !== undefined])
+        return withheld.has(key)
+      },
+      changes: (callback) => {
+        changed = callback
+        return () => {
+          changed = undefined
+        }
+      }
+    }
+    return {
+      one,
+      asked,
+      isHeard: () => changed !== undefined,
+      set: (...names: ReadonlyArray<string>) => {
+        withheld.clear()
+        for (const name of names) withheld.add(name)
+        changed?.(["tools"])
+      }
+    }
+  }
+
+  it.scoped("[G19:virtual] withholds a tool while the program runs, which is announced", () =>
+    Effect.gen(function*() {
+      const { one, set } = withholder()
+      const { backend, sent } = yield* start({ withholder: one, tools: { hide: ["delete_all"] } })
+      const announced: Array<string> = []
+      yield* Effect.fork(
+        Stream.runForEach(backend.notifications, ({ method }) => Effect.sync(() => announced.push(method)))
+      )
+      offeredOf(backend).onAnnounced(({ method }) => announced.push(`${method}, relayed`))
+      yield* TestClock.adjust(0)
+      const tools = Effect.map(backend.catalog, (catalog) => names(catalog!.tools))
+      const { revision } = (yield* backend.catalog)!
+      set("read")
+      assert.deepStrictEqual(yield* tools, ["delete_one"])
+      assert.strictEqual((yield* Effect.flip(backend.callTool({ name: "read" }))).message, "Unknown tool: read")
+      assert.deepStrictEqual(sent(), [])
+      // Nothing new to callers.
+      set("read", "delete_all")
+      yield* TestClock.adjust(0)
+      const change = "notifications/tools/list_changed"
+      assert.deepStrictEqual(announced.toSorted(), [change, `${change}, relayed`])
+      set()
+      assert.deepStrictEqual(yield* tools, ["read", "delete_one"])
+      yield* backend.callTool({ name: "read" })
+      yield* TestClock.adjust(0)
+      assert.strictEqual(announced.length, 4)
+      const now = (yield* backend.catalog)!
+      assert.deepStrictEqual([now.revision, now.stale], [revision + 2, false])
+      // A list that is read again is the whole one.
+      assert.deepStrictEqual(names((yield* backend.refresh).tools), ["read", "delete_one"])
+    }))
+
+  it.scoped("[G19:virtual] a call that waits is held against what is withheld by then", () =>
+    Effect.gen(function*() {
+      const { one, set } = withholder()
+      const { backend, script, sent } = yield* start({ withholder: one })
+      script.otherwise = { after: 5000 }
+      script.current.lose()
+      const call = yield* Effect.fork(Effect.flip(backend.callTool({ name: "read" })))
+      yield* TestClock.adjust("1 second")
+      set("read")
+      yield* TestClock.adjust("1 minute")
+      assert.strictEqual((yield* Fiber.join(call)).message, "Unknown tool: read")
+      assert.deepStrictEqual(sent(), [])
+    }))
+
+  it.scoped("[G19:virtual] sees each entry that a list has; one that throws withholds", () =>
+    Effect.gen(function*() {
+      const { asked, one } = withholder()
+      const { backend, script } = yield* start({ withholder: one })
+      assert.deepStrictEqual(asked, [["read", true], ["delete_all", true], ["delete_one", true]])
+      script.offer = { ...everything, tools: [tool("read"), tool("broken")] }
+      assert.deepStrictEqual(names((yield* backend.listTools()).tools), ["read"])
+      assert.strictEqual((yield* Effect.flip(backend.callTool({ name: "broken" }))).message, "Unknown tool: broken")
+    }))
+
+  it.effect("[G19:virtual] hears nothing of a backend that is closed", () =>
+    Effect.gen(function*() {
+      const { isHeard, one, set } = withholder()
+      yield* Effect.scoped(Effect.zipRight(start({ withholder: one }), Effect.sync(() => assert.isTrue(isHeard()))))
+      assert.isFalse(isHeard())
+      set("read")
+    }))
+})
