@@ -23,6 +23,7 @@ const onlyInFull = [
   "packages/gateway/test/Check",
   "packages/gateway/test/Commands",
   "packages/gateway/test/Crowd",
+  "packages/gateway/test/deploy/Container",
   "packages/gateway/test/Doors",
   "packages/gateway/test/Events",
   "packages/gateway/test/Fuzz",

@@ -7,6 +7,7 @@ import { BaseSequencer, type TestSpecification } from "vitest/node"
 const longest = [
   "transport-http/test/LongLife",
   "gateway/test/Fuzz",
+  "gateway/test/deploy/Container",
   "transport-http/test/BackendKeepalive",
   "gateway/test/sign-in/Commands",
   "cluster/test/model/Lease",

@@ -1,7 +1,11 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, Inspectable, Redacted } from "effect"
+import { writeFileSync } from "node:fs"
+import { join } from "node:path"
+import { folder } from "../../testing/test/support/folder.js"
 import * as Cli from "../src/Cli.js"
 import type { UsageError } from "../src/Errors.js"
+import { databaseUrl } from "../src/replica/databaseUrl.js"
 import * as ClusterOptions from "../src/serve/ClusterOptions.js"
 
 const key = "k".repeat(32)
@@ -28,13 +32,13 @@ describe("serve --cluster", () => {
   it.effect("[D1:cli] takes the URL of the database from the command line or the variable, and shows it nowhere", () =>
     Effect.gen(function*() {
       const given = yield* clusterOf(["--cluster", store])
-      expect(given && Redacted.value(given.store)).toBe(store)
+      expect(given && Redacted.isRedacted(given.store) && Redacted.value(given.store)).toBe(store)
       expect(Inspectable.toStringUnknown(given)).not.toContain("hush")
       const other = yield* clusterOf([], { ...variables, MCP_LIFELINE_CLUSTER: " postgresql:///lifeline\n" })
-      expect(other && Redacted.value(other.store)).toBe("postgresql:///lifeline")
+      expect(other && Redacted.isRedacted(other.store) && Redacted.value(other.store)).toBe("postgresql:///lifeline")
       const socket = "postgres://user@/lifeline?host=/run/postgresql"
       const local = yield* clusterOf(["--cluster", socket])
-      expect(local && Redacted.value(local.store)).toBe(socket)
+      expect(local && Redacted.isRedacted(local.store) && Redacted.value(local.store)).toBe(socket)
       expect(yield* clusterOf([])).toBeUndefined()
       expect(yield* clusterOf([], { ...variables, MCP_LIFELINE_CLUSTER: "" })).toBeUndefined()
     }))
@@ -74,6 +78,26 @@ describe("serve --cluster", () => {
       ])
       const env = { ...variables, MCP_LIFELINE_CLUSTER_ADDRESS: "http://a.example:7333" }
       expect((yield* clusterOf(["--cluster", store], env))?.address).toBe("http://a.example:7333")
+    }))
+
+  it.scoped("[D1:cli] [G26] reads the URL from a file, and says what is wrong with it without its password", () =>
+    Effect.gen(function*() {
+      const file = join(yield* folder, "database")
+      const given = yield* clusterOf(["--cluster-file", file, "--cluster", "postgres://other/lifeline"])
+      expect(given?.store).toEqual({ file })
+      const read = databaseUrl({ store: { file } })
+      const said = Effect.map(Effect.flip(read), ({ message }) => message)
+      expect(yield* said).toBe(`--cluster-file ${file} cannot be read: there is no such file`)
+      writeFileSync(file, "mysql://root:hush@db/lifeline\n")
+      expect(yield* said).toBe(
+        `the content of --cluster-file ${file} must be the URL of a PostgreSQL database, such as postgres://user@host/database`
+      )
+      writeFileSync(file, `${store}\n`)
+      expect(Redacted.value(yield* read)).toBe(store)
+      expect(Redacted.value(yield* databaseUrl({ store: Redacted.make(store) }))).toBe(store)
+      expect(yield* refusal(["serve", "--cluster-file", file])).toBe(
+        "--cluster-file needs --config FILE: the demo is no cluster"
+      )
     }))
 
   const form =
@@ -132,11 +156,25 @@ describe("serve --cluster", () => {
     }))
 
   it.effect.each<[message: string, args: ReadonlyArray<string>, env: NodeJS.ProcessEnv]>([
-    ["--cluster-address needs --cluster", [...serve, "--cluster-address", "http://10.0.0.1:1"], variables],
-    ["--cluster-address needs --cluster", serve, { MCP_LIFELINE_CLUSTER_ADDRESS: "http://10.0.0.1:1" }],
-    ["--cluster-listen needs --cluster", [...serve, "--cluster-listen", "0.0.0.0:1"], variables],
-    ["--cluster-certificate needs --cluster", [...serve, "--cluster-certificate", "a.pem"], variables],
-    ["--cluster-certificate-key needs --cluster", [...serve, "--cluster-certificate-key", "a.pem"], variables],
+    [
+      "--cluster-address needs --cluster or --cluster-file",
+      [...serve, "--cluster-address", "http://10.0.0.1:1"],
+      variables
+    ],
+    ["--cluster-address needs --cluster or --cluster-file", serve, {
+      MCP_LIFELINE_CLUSTER_ADDRESS: "http://10.0.0.1:1"
+    }],
+    ["--cluster-listen needs --cluster or --cluster-file", [...serve, "--cluster-listen", "0.0.0.0:1"], variables],
+    [
+      "--cluster-certificate needs --cluster or --cluster-file",
+      [...serve, "--cluster-certificate", "a.pem"],
+      variables
+    ],
+    [
+      "--cluster-certificate-key needs --cluster or --cluster-file",
+      [...serve, "--cluster-certificate-key", "a.pem"],
+      variables
+    ],
     [
       "--cluster cannot be combined with --stdio; keep one of the two",
       [...serve, "--stdio", "--cluster", store],
@@ -193,6 +231,7 @@ describe("serve --cluster", () => {
           clusterAddress: undefined,
           clusterCertificate: undefined,
           clusterCertificateKey: undefined,
+          clusterFile: undefined,
           clusterListen: undefined
         },
         { config: "a.json", hasKey: true, hasToken: false, host: "127.0.0.1", linger: undefined, stdio: false },

@@ -23,6 +23,7 @@ import * as Certificate from "./certificate.js"
 import * as ClusterGateways from "./ClusterGateways.js"
 import * as ClusterMetrics from "./ClusterMetrics.js"
 import { followed } from "./collections.js"
+import { databaseUrl } from "./databaseUrl.js"
 import type { Replica } from "./Replica.js"
 import { told } from "./storeProblems.js"
 
@@ -40,12 +41,13 @@ const startError = ({ cause, message }: { readonly message: string; readonly cau
 
 /** Joins the cluster, until the scope closes. `key`: the key of sessions, by which replicas know each other. `id`: of this replica, at first. */
 export const make = (
-  { address, certificate, listen, store: url }: ClusterOptions,
+  { address, certificate, listen, store: given }: ClusterOptions,
   key: Redacted.Redacted,
   folder: StateFolder["Type"],
   id?: string
 ): Effect.Effect<Replica, StartError, Scope.Scope> =>
   Effect.gen(function*() {
+    const url = yield* databaseUrl({ store: given })
     const tls = certificate === undefined ? undefined : yield* Certificate.load(certificate)
     const listener = yield* Effect.mapError(Listener.listen({ ...listen, optionNames, tls }), startError)
     const store = told(yield* Effect.mapError(PostgresStore.make({ url, terms: defaults, key }), startError))

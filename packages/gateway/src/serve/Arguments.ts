@@ -87,13 +87,20 @@ export const command = Command.make({
   exitCodes: { 0: "It was stopped.", 1: "It could not start.", 130: "It was stopped at once." },
   request: (parsed, line): Request => {
     const { env, has, refuse } = line
-    const { cluster, clusterAddress, clusterCertificate, clusterCertificateKey, clusterListen, ...withoutCluster } =
-      parsed
+    const {
+      cluster,
+      clusterAddress,
+      clusterCertificate,
+      clusterCertificateKey,
+      clusterFile,
+      clusterListen,
+      ...withoutCluster
+    } = parsed
     const { sessionKeyFile, stdio, ...others } = withoutCluster
     const key = env[keyVariable]
     const secret = key ? Redacted.make(key) : undefined
     const clusterOptions = ClusterOptions.read(
-      { cluster, clusterAddress, clusterCertificate, clusterCertificateKey, clusterListen },
+      { cluster, clusterAddress, clusterCertificate, clusterCertificateKey, clusterFile, clusterListen },
       {
         ...withoutCluster,
         hasKey: sessionKeyFile !== undefined || secret !== undefined,

@@ -7,8 +7,8 @@ import * as Command from "../commandLine/Command.js"
 
 /** How this process is a replica of a cluster. */
 export interface ClusterOptions {
-  /** The URL of the PostgreSQL database, which may contain a password. */
-  readonly store: Redacted.Redacted
+  /** The URL of the PostgreSQL database, which may contain a password; or the path of a file that contains it. */
+  readonly store: Redacted.Redacted | { readonly file: string }
   /** Where the other replicas reach this one, as `http://host:port` or `https://host:port`. Default: the URL of its listener. */
   readonly address: string | undefined
   /** Where to listen for the other replicas. Default: at `address`, or else on any free port of 127.0.0.1. */
@@ -39,7 +39,8 @@ const hostAndPort = /^(\[[\da-f:.]+\]|[^\s/?#@:\\[\]]+):(\d{1,5})$/i
 
 const anyAddress: ReadonlySet<string> = new Set(["0.0.0.0", "::"])
 
-const storeOf = (text: string, refuse: Command.Refuse): Redacted.Redacted => {
+/** The URL of a database in a text. `refuse` gets what is wrong with it. */
+export const storeOf = <A>(text: string, refuse: (why: string) => A): Redacted.Redacted | A => {
   const url = text.trim()
   if (!/^postgres(ql)?:\/\//i.test(url)) {
     return refuse("must be the URL of a PostgreSQL database, such as postgres://user@host/database")
@@ -89,11 +90,15 @@ export const options = {
       "URL",
       "Be a replica of the cluster that this PostgreSQL database keeps, such as postgres://user@host/database: a server then runs once, "
         + "on one of the replicas. Needs a session key, the same for all replicas. Other users of this machine can see command lines: if "
-        + "the URL contains a password, prefer MCP_LIFELINE_CLUSTER; or give the password as PGPASSWORD.",
-      storeOf
+        + "the URL contains a password, prefer --cluster-file or MCP_LIFELINE_CLUSTER; or give the password as PGPASSWORD.",
+      (text, refuse) => storeOf(text, refuse)
     ),
     variable: clusterVariable
   },
+  clusterFile: Command.text(
+    "FILE",
+    "A file that contains the URL of this database. Overrides --cluster and MCP_LIFELINE_CLUSTER."
+  ),
   clusterAddress: {
     ...Command.value(
       "URL",
@@ -148,19 +153,20 @@ const certificateOf = (
     : refuse("--cluster-certificate needs a --cluster-address that begins with https")
 }
 
-/** What the options say together; `undefined` without `--cluster`. Refuses what does not go together. */
+/** What the options say together; `undefined` without a database. Refuses what does not go together. */
 export const read = (
   values: Values,
   { config, hasKey, hasToken, host, linger, stdio }: Others,
   { has, refuse }: Pick<Command.Line, "has" | "refuse">,
   platform: NodeJS.Platform = process.platform
 ): ClusterOptions | undefined => {
-  const { cluster: store, clusterAddress: address, clusterListen: listen } = values
+  const { clusterAddress: address, clusterFile: file, clusterListen: listen } = values
+  const store = file === undefined ? values.cluster : { file }
   if (store === undefined) {
     const [other] = Object.entries(values).find(([, value]) => value !== undefined) ?? []
-    return other === undefined ? undefined : refuse(`${Command.nameOf(other)} needs --cluster`)
+    return other === undefined ? undefined : refuse(`${Command.nameOf(other)} needs --cluster or --cluster-file`)
   }
-  const name = has("--cluster") ? "--cluster" : clusterVariable
+  const name = file === undefined ? has("--cluster") ? "--cluster" : clusterVariable : "--cluster-file"
   if (platform === "win32") {
     return refuse(`${name} does not work on Windows: there, nothing could end the servers of a replica that hangs`)
   }
