@@ -3,6 +3,7 @@
  * `${workspaceFolder}`.
  */
 import type { Problem } from "@mcp-lifeline/core/internal"
+import * as ClientText from "./ClientText.js"
 
 /** Values by name. */
 export type Variables = Readonly<Record<string, string | undefined>>
@@ -17,18 +18,20 @@ export interface Sources {
   readonly inputs?: Variables | undefined
   /** Whether `{env:VAR}`, without the dollar, is a reference, too. */
   readonly bare?: boolean | undefined
+  /** Whether a server may be started for a client, so that `env` and `headers` may refer to it (`${client.name}`). */
+  readonly clients?: boolean | undefined
 }
 
 /**
- * The text with each `${..}` replaced, and each `{env:..}` and `{file:..}` if these are references, too. Looks for the end of a reference
+ * The parts of a text, with each `${..}` replaced, and each `{env:..}` and `{file:..}` if these are references, too. Looks for the end of a reference
  * once for all that are open before it, so that it takes time in proportion to the length of the text.
  */
-const replaceReferences = (
+const partsOf = <A>(
   text: string,
   isBare: boolean,
-  replace: (whole: string, inside: string) => string
-): string => {
-  const parts: Array<string> = []
+  replace: (whole: string, inside: string) => A
+): ReadonlyArray<string | A> => {
+  const parts: Array<string | A> = []
   let from = 0
   let close = -1
   for (let open = text.indexOf("{"); open !== -1; open = text.indexOf("{", Math.max(from, open + 1))) {
@@ -41,7 +44,7 @@ const replaceReferences = (
     from = close + 1
   }
   parts.push(text.slice(from))
-  return parts.join("")
+  return parts
 }
 
 /** Whether a value is an object literal or a result of JSON.parse, of any realm. Instances of classes are kept as they are. */
@@ -64,6 +67,7 @@ const own = (values: Variables | undefined, name: string): string | undefined =>
 type Looked = { readonly value: string } | { readonly problem: string }
 
 const look = (inside: string, { inputs, places, variables }: Sources): Looked => {
+  if (ClientText.isReference(inside)) return { problem: ClientText.notHere(inside) }
   const [, kind, name, fallback] = shape.exec(inside) ?? []
   if (name === undefined) {
     return {
@@ -97,12 +101,12 @@ export const expand = (
   path: Problem.Path = []
 ): unknown => {
   if (typeof value === "string") {
-    return replaceReferences(value, sources.bare === true, (whole, inside) => {
+    return partsOf(value, sources.bare === true, (whole, inside) => {
       const looked = look(inside, sources)
       if ("value" in looked) return looked.value
       report(path, looked.problem)
       return whole
-    })
+    }).join("")
   }
   if (Array.isArray(value)) return value.map((item, index) => expand(item, sources, report, [...path, index]))
   if (isPlain(value)) {
@@ -111,4 +115,21 @@ export const expand = (
     )
   }
   return value
+}
+
+/** A text that refers to a client, with all other references replaced. `undefined` after a problem, which is reported. */
+export const expandForClient = (
+  text: string,
+  sources: Sources,
+  report: (message: string) => void
+): ClientText.ClientText | undefined => {
+  let isWrong = false
+  const parts = partsOf(text, sources.bare === true, (whole, inside): string | ClientText.Reference => {
+    const looked = ClientText.isReference(inside) ? ClientText.read(inside) : look(inside, sources)
+    if ("value" in looked) return looked.value
+    isWrong = true
+    report(looked.problem)
+    return whole
+  })
+  return isWrong ? undefined : ClientText.make(parts)
 }

@@ -7,17 +7,20 @@
 import { Policy } from "@mcp-lifeline/core"
 import { Check, Problem, Processes } from "@mcp-lifeline/core/internal"
 import { Predicate } from "effect"
-import { expand, type Sources } from "./Expansion.js"
+import * as ClientText from "./ClientText.js"
+import { expand, expandForClient, isPlain, type Sources } from "./Expansion.js"
 import * as Hosts from "./hosts.js"
 import { checkOf, expanded, isKey, type Kind, meantBy, refused, synonyms } from "./keys.js"
-import { httpOf, type Server, stdioOf } from "./Server.js"
+import { type FromClient, httpOf, type Server, stdioOf } from "./Server.js"
 import { gateway, policyOf, type Read } from "./supervision.js"
 
+export * as ClientText from "./ClientText.js"
 export type { Sources, Variables } from "./Expansion.js"
 export { isKey, notTakenOver } from "./keys.js"
 export { type Listener, read as readListener } from "./listener.js"
 export { schema } from "./schema.js"
 export {
+  type FromClient,
   type HeaderProvider,
   type HttpServer,
   placed,
@@ -56,6 +59,26 @@ const spelling = (raw: Raw, problems: Array<Problem.Problem>): ReadonlyMap<strin
 const isDisabled = ({ disabled, enabled }: Raw): boolean | undefined =>
   Predicate.isBoolean(disabled) ? disabled : Predicate.isBoolean(enabled) ? !enabled : undefined
 
+/** Splits the values of `env` or `headers`: those that refer to the client, and the others. */
+const splitForClient = (
+  given: unknown,
+  sources: Sources,
+  report: (name: string, message: string) => void
+): { readonly others: unknown; readonly fromClient: FromClient } => {
+  if (sources.clients !== true || !isPlain(given)) return { others: given, fromClient: {} }
+  const entries = Object.entries(given)
+  const fromClient = entries.flatMap(([name, value]) => {
+    const text = ClientText.mentions(value)
+      ? expandForClient(value, sources, (message) => report(name, message))
+      : undefined
+    return text === undefined ? [] : [[name, text] as const]
+  })
+  return {
+    others: Object.fromEntries(entries.filter(([, value]) => !ClientText.mentions(value))),
+    fromClient: Object.fromEntries(fromClient)
+  }
+}
+
 /**
  * Reads one server. Replaces references such as `${NAME}` if `sources` are given; otherwise it keeps them. `remedy` says what else the
  * user can do about a reference that cannot be replaced.
@@ -81,6 +104,7 @@ export const readServer = (raw: unknown, sources?: Sources, remedy = ""): Read<S
   const { others, policy, problems: ofPolicy } = policyOf(raw, gateway.ofServer)
   const reach: Record<string, unknown> = {}
   let fits = kind !== undefined
+  let fromClient: FromClient = {}
   const report = (found: ReadonlyArray<Problem.Problem>): void => {
     if (found.length > 0) fits = false
     for (const one of found) problems.push(one)
@@ -93,9 +117,15 @@ export const readServer = (raw: unknown, sources?: Sources, remedy = ""): Read<S
       continue
     }
     const unset: Array<Problem.Problem> = []
-    reach[name] = sources !== undefined && expanded.has(name)
-      ? expand(raw[key], sources, (path, message) => unset.push({ path: [key, ...path], message: message + remedy }))
-      : raw[key]
+    const unknown = (path: Problem.Path, message: string): void =>
+      void unset.push({ path: [key, ...path], message: message + remedy })
+    if (sources !== undefined && (name === "env" || name === "headers")) {
+      const split = splitForClient(raw[key], sources, (variable, message) => unknown([variable], message))
+      fromClient = split.fromClient
+      reach[name] = expand(split.others, sources, unknown)
+    } else {
+      reach[name] = sources !== undefined && expanded.has(name) ? expand(raw[key], sources, unknown) : raw[key]
+    }
     report(unset.length > 0 ? unset : check(reach[name], [key]))
   }
   if (isStdio) report(Processes.problems(reach))
@@ -123,7 +153,7 @@ export const readServer = (raw: unknown, sources?: Sources, remedy = ""): Read<S
   return {
     problems,
     value: unset.length > 0 ? undefined : {
-      reach: isStdio ? stdioOf(reach, env) : httpOf(reach, headers),
+      reach: isStdio ? stdioOf(reach, env, fromClient) : httpOf(reach, headers, fromClient),
       policy: disabled === undefined ? supervised : Policy.merge(supervised, { lifecycle: { disabled } }),
       sessions: others["sessions"] as Server["sessions"],
       placement: others["placement"] as Server["placement"]

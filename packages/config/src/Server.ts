@@ -6,12 +6,16 @@ import { type Problem, SecretCommand } from "@mcp-lifeline/core/internal"
 import type { OAuthClientProvider } from "@modelcontextprotocol/sdk/client/auth.js"
 import type { FetchLike } from "@modelcontextprotocol/sdk/shared/transport.js"
 import { Predicate, Redacted } from "effect"
+import type { ClientText } from "./ClientText.js"
 
 /** Names and values of which the values are secret. */
 export type Secrets = Readonly<Record<string, Redacted.Redacted>>
 
 /** A secret value, or the command that writes it. */
 export type SecretValue = Redacted.Redacted | SecretCommand.SecretCommand
+
+/** Texts that refer to a client, by the names of variables or headers. */
+export type FromClient = Readonly<Record<string, ClientText>>
 
 /** A server that runs as a child process. */
 export interface StdioServer {
@@ -20,6 +24,8 @@ export interface StdioServer {
   readonly args: ReadonlyArray<string>
   /** Null for a variable that the process must not inherit. */
   readonly env: Readonly<Record<string, SecretValue | null>>
+  /** Further variables, with what is known of the client for which it is started. None unless `Sources.clients`. */
+  readonly fromClient: FromClient
   /** A file with further variables, which `env` overrides. The code that starts the server reads this file. */
   readonly envFile: string | undefined
   readonly cwd: string | undefined
@@ -41,6 +47,8 @@ export interface HttpServer {
   readonly _tag: "Http"
   readonly url: string
   readonly headers: Readonly<Record<string, SecretValue>>
+  /** Further headers, with what is known of the client for which it is connected. None unless `Sources.clients`. */
+  readonly fromClient: FromClient
   /** Returns the headers of each request; only code can give it. */
   readonly headerProvider: HeaderProvider | undefined
   /** Only code can give it. */
@@ -120,10 +128,11 @@ const commandLine = ({ args = [], command }: Raw): Pick<StdioServer, "command" |
 }
 
 /** A server with a command, whose keys have been checked. `env` overrides the variables in `inherited`. */
-export const stdioOf = (raw: Raw, inherited: Raw = {}): StdioServer => ({
+export const stdioOf = (raw: Raw, inherited: Raw = {}, fromClient: FromClient = {}): StdioServer => ({
   _tag: "Stdio",
   ...commandLine(raw),
   env: environmentOf({ ...inherited, ...raw["env"] as Raw | undefined }),
+  fromClient,
   envFile: raw["envFile"] as string | undefined,
   cwd: raw["cwd"] as string | undefined,
   protocol: raw["protocol"] as StdioServer["protocol"],
@@ -138,7 +147,7 @@ export const placed = ({ http }: HttpServer, problem: Problem.Problem): Problem.
   Object.hasOwn(http, String(problem.path[0])) ? { ...problem, path: ["http", ...problem.path] } : problem
 
 /** A server with a url, whose keys have been checked. The headers in `further` override its own. */
-export const httpOf = (raw: Raw, further: Raw = {}): HttpServer => {
+export const httpOf = (raw: Raw, further: Raw = {}, fromClient: FromClient = {}): HttpServer => {
   const { authProvider, dispatcher, fetch, headers, http, protocol, requestInit, type, url } = raw
   const provider = Predicate.isFunction(headers) ? headers as HeaderProvider : undefined
   const given = (requestInit as { readonly headers?: unknown } | undefined)?.headers
@@ -150,6 +159,7 @@ export const httpOf = (raw: Raw, further: Raw = {}): HttpServer => {
       ...(provider === undefined ? secretValuesOf(headers) : {}),
       ...secretValuesOf(further)
     },
+    fromClient,
     headerProvider: provider,
     authProvider: authProvider as OAuthClientProvider | undefined,
     dispatcher: dispatcher as object | undefined,

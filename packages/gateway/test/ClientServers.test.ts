@@ -1,5 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
 import { ConnectError } from "@mcp-lifeline/core"
+import { anyone } from "@mcp-lifeline/http-server/Caller"
 import { ClientRequests } from "@mcp-lifeline/protocol"
 import { Effect, Exit, Logger, Scope } from "effect"
 import { ServerPool } from "mcp-lifeline"
@@ -27,6 +28,7 @@ const make = (first: ReadonlyArray<ServerPool.Server> = []) =>
     const pool = yield* Effect.provide(ServerPool.make(first), Logger.replace(Logger.defaultLogger, logged))
     const own = pool.join({
       client: () => ({ capabilities: {}, clientInfo: { name: "a-test", version: "1" }, protocolVersion: "2025-11-25" }),
+      caller: () => anyone,
       hasRoom: (count) => {
         state.asked.push(count)
         return state.hasRoom

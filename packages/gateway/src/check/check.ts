@@ -122,7 +122,10 @@ const check = ({ connect, file, json }: Options, output: Output.Output) =>
     const authorizations = new Map([...signIns].map(([name, { authorization }]) => [name, authorization]))
     const [unread, complete] = yield* Backends.completed(entries, folder)
     const { backends, problems: refused } = Backends.fromEntries(complete, folder, authorizations)
-    const enabled = backends.filter(({ lifecycle }) => lifecycle?.disabled !== true)
+    // Nobody is there for whom a server could be started that depends on its client.
+    const enabled = backends.filter(({ forClient, lifecycle }) =>
+      lifecycle?.disabled !== true && forClient === undefined
+    )
     if (connect && enabled.length > 0 && !json) {
       yield* output.problem(`Connecting to ${enabled.map(({ id }) => id).join(", ")}`)
     }

@@ -62,9 +62,11 @@ const describe = ({ connected, entry, name, options }: Row, mask: (text: string)
       : { connected: connected.ok ? connected : { ...connected, error: mask(connected.error) } })
   }
   if (server._tag === "Http") {
-    return { ...common, headers: Object.fromEntries(Object.keys(server.headers).map((header) => [header, hidden])) }
+    const headers = Object.keys({ ...server.headers, ...server.fromClient })
+    return { ...common, headers: Object.fromEntries(headers.map((header) => [header, hidden])) }
   }
-  const { cwd, env, envFile } = server
+  const { cwd, envFile } = server
+  const env = { ...server.env, ...server.fromClient }
   return {
     ...common,
     ...(cwd === undefined ? {} : { cwd: mask(cwd) }),

@@ -8,12 +8,14 @@ import { Problem as OptionProblem } from "@mcp-lifeline/core/internal"
 import * as UserFile from "@mcp-lifeline/state/UserFile"
 import { type Authorization, HttpConnector } from "@mcp-lifeline/transport-http"
 import { SecretCommand, StdioConnector } from "@mcp-lifeline/transport-stdio"
-import { Array, Effect, Either, Redacted } from "effect"
-import { createHash } from "node:crypto"
+import { Array, Effect, Either, Record, Redacted } from "effect"
 import { resolve } from "node:path"
 import { parseEnv } from "node:util"
 import { processRecords } from "../processRecords.js"
 import { version } from "../Version.js"
+import * as ClientValues from "./clientValues.js"
+import { digest } from "./digest.js"
+import * as ForClient from "./ForClient.js"
 import type { Entry, Problem } from "./McpJson.js"
 
 /** The options of a server with its name, and whether all clients of the gateway share it or each has its own. */
@@ -24,12 +26,14 @@ export type Server = Backend.BackendOptions & {
   readonly placement?: "one" | "each" | undefined
   /** A digest of how the server is started or reached; it differs if this may be another server. It reveals nothing. */
   readonly identity?: string | undefined
+  /** How it is started for a client, if that depends on who the client is. */
+  readonly forClient?: ForClient.ForClient | undefined
 }
 
 /** The options for the backend, without those that only the gateway uses. */
 export const optionsOf = (
-  { identity: _1, placement: _2, sessions: _3, ...options }: Server
-): Omit<Server, "identity" | "placement" | "sessions"> => options
+  { forClient: _0, identity: _1, placement: _2, sessions: _3, ...options }: Server
+): Omit<Server, "forClient" | "identity" | "placement" | "sessions"> => options
 
 /** The valid backends, and the problems of the others. */
 export interface Backends {
@@ -37,16 +41,6 @@ export interface Backends {
   readonly backends: ReadonlyArray<Server>
   readonly problems: ReadonlyArray<Problem>
 }
-
-/** A digest of a value that includes its secrets, but does not reveal them. */
-export const digest = (value: unknown): string =>
-  createHash("sha256").update(
-    JSON.stringify(value, function(this: Record<string, unknown>, key, value: unknown) {
-      // The original value: `value` is already the text `<redacted>`.
-      const own = this[key]
-      return Redacted.isRedacted(own) ? Redacted.value(own) : value
-    })
-  ).digest("base64")
 
 /** A digest of how a server is started or reached. */
 const identityOf = ({ server }: Entry, folder: string): string =>
@@ -106,14 +100,30 @@ export const completed = (
     })
   })
 
+/** Whether a server is started or reached with what is known of a client. */
+export const dependsOnClient = ({ server }: Entry): boolean => !Record.isEmptyRecord(server.fromClient)
+
 /**
  * A connector for an entry, or the problems of its options. `folder`: the folder of the file, to which a relative `cwd` refers. `added`: more of
  * the environment of a server over stdio.
  */
 export const connectorOf = (
-  { server }: Entry,
+  entry: Entry,
   folder: string,
   authorization?: Authorization,
+  added?: Readonly<Record<string, string>>
+): Either.Either<Connector, OptionProblem.Problems> =>
+  Either.map(
+    connectorWith(entry, folder, ClientValues.sample(entry.server.fromClient), authorization, added),
+    (connector) => dependsOnClient(entry) ? ForClient.withoutClient(connector, entry.server) : connector
+  )
+
+/** The same for one client. `values`: of its variables or headers. */
+const connectorWith = (
+  { server }: Entry,
+  folder: string,
+  values: ClientValues.Values,
+  authorization: Authorization | undefined,
   added: Readonly<Record<string, string>> = {}
 ): Either.Either<Connector, OptionProblem.Problems> => {
   if (server._tag === "Http") {
@@ -121,7 +131,7 @@ export const connectorOf = (
     const options = {
       ...http,
       url,
-      headers: SecretCommand.effects(headers, folder),
+      headers: { ...SecretCommand.effects(headers, folder), ...values },
       transport,
       protocol,
       authorization
@@ -129,11 +139,11 @@ export const connectorOf = (
     const problems = HttpConnector.problems(options).map((problem) => McpConfig.placed(server, problem))
     return OptionProblem.some(problems) ? Either.left(problems) : Either.right(HttpConnector.make(options))
   }
-  const { _tag, cwd, envFile: _, stdio, ...rest } = server
+  const { _tag, cwd, envFile: _1, fromClient: _2, stdio, ...rest } = server
   const options = {
     ...stdio,
     ...rest,
-    env: { ...SecretCommand.effects(rest.env, folder), ...added },
+    env: { ...SecretCommand.effects(rest.env, folder), ...values, ...added },
     cwd: cwd && resolve(folder, cwd)
   }
   const problems = OptionProblem.below(["stdio"], StdioConnector.problems(options))
@@ -147,11 +157,18 @@ const fromEntry = (
   folder: string,
   authorization: Authorization | undefined,
   env: Readonly<Record<string, string>> | undefined
-): Either.Either<Backend.BackendOptions, ReadonlyArray<Problem>> =>
+): Either.Either<Backend.BackendOptions & Pick<Server, "forClient">, ReadonlyArray<Problem>> =>
   Either.flatMap(connectorOf(entry, folder, authorization, env), (connector) => {
     const problem = Policy.unfit(connector, entry.policy)
+    const forClient = dependsOnClient(entry)
+      ? ForClient.make({
+        server: entry.server,
+        common: connector,
+        make: (values) => connectorWith(entry, folder, values, authorization, env)
+      })
+      : undefined
     return problem === undefined
-      ? Either.right({ ...entry.policy, connector, clientInfo: { name: "mcp-lifeline", version } })
+      ? Either.right({ ...entry.policy, connector, forClient, clientInfo: { name: "mcp-lifeline", version } })
       : Either.left([problem])
   }).pipe(Either.mapLeft((problems) => problems.map(({ message, path }) => entry.problem(path, message))))
 

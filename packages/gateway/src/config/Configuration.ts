@@ -15,6 +15,7 @@ import type * as Output from "../Output.js"
 import { forEntries } from "../sign-in/forEntries.js"
 import { clean } from "../Text.js"
 import * as Backends from "./Backends.js"
+import { digest } from "./digest.js"
 import * as McpJson from "./McpJson.js"
 import * as SavedFile from "./savedFile.js"
 
@@ -77,7 +78,7 @@ const remedies: Readonly<Record<UserFile.ReadError["reason"], string>> = {
 }
 
 const fingerprint = ({ placement, policy, server, sessions }: McpJson.Entry): string =>
-  Backends.digest([server, policy, sessions, placement])
+  digest([server, policy, sessions, placement])
 
 /** The content of the file: its valid servers, and for invalid entries, the servers that are in use under these names. */
 interface Loaded {

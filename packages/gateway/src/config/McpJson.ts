@@ -6,7 +6,7 @@
 import { McpConfig } from "@mcp-lifeline/config"
 import { Policy } from "@mcp-lifeline/core"
 import { Problem as OptionProblem } from "@mcp-lifeline/core/internal"
-import { Data, Either } from "effect"
+import { Data, Either, Predicate } from "effect"
 import { homedir } from "node:os"
 import { basename, dirname, resolve, sep } from "node:path"
 import * as Document from "../document/Document.js"
@@ -90,6 +90,20 @@ const foreignNotice = (found: ReadonlyArray<Problem>): ReadonlyArray<Problem> =>
 const placementOfOwn =
   'is for a server that all clients share; of this one each client has its own (sessions "per-client"): keep one of the two'
 
+/** Why an entry may not refer to its client; `undefined` if it may. */
+const withoutClient = (sessions: McpConfig.Server["sessions"], hasIdentities: boolean): string | undefined =>
+  sessions !== "per-client"
+    ? 'and all clients share this server, so that it cannot be of one of them; give it lifeline.sessions "per-client", or leave this out'
+    : hasIdentities
+    ? undefined
+    : "and the gateway does not know who its clients are; give it lifeline.auth or lifeline.clients, or leave this out"
+
+/** Whether the file says how clients are told apart. */
+const tellsClientsApart = (file: unknown): boolean => {
+  const options = Predicate.isRecord(file) ? file["lifeline"] : undefined
+  return Predicate.isRecord(options) && (options["auth"] !== undefined || options["clients"] !== undefined)
+}
+
 /** The notice that not every client can have its own servers. */
 const withoutOwn = (servers: ReadonlyArray<Entry>): string =>
   "clients of MCP 2026-07-28 have no sessions, so the gateway does not offer them the servers of which each client has its own: "
@@ -166,8 +180,10 @@ export const parse = (
     variables: env,
     places: folderVariables(file),
     inputs: top.inputs,
-    bare: top.bare
+    bare: top.bare,
+    clients: true
   }
+  const hasIdentities = tellsClientsApart(document.value)
   const listener = isTopBad || top.onEvent === undefined ? undefined : McpConfig.readListener(top.onEvent, sources)
   for (const one of listener?.problems ?? []) problems.push(at(["lifeline", "onEvent", ...one.path], one.message))
   const entries: Array<Entry> = []
@@ -185,6 +201,14 @@ export const parse = (
     const sessions = server.sessions ?? top.sessions
     if (sessions === "per-client" && server.placement !== undefined) {
       problems.push(problem(["lifeline", "placement"], placementOfOwn))
+      continue
+    }
+    const [fromClient] = Object.entries(server.reach.fromClient)
+    const refused = fromClient && withoutClient(sessions, hasIdentities)
+    if (fromClient !== undefined && refused !== undefined) {
+      const [variable, text] = fromClient
+      const key = server.reach._tag === "Stdio" ? "env" : "headers"
+      problems.push(problem([key, variable], `has ${McpConfig.ClientText.firstOf(text)}, ${refused}`))
       continue
     }
     entries.push({

@@ -19,7 +19,9 @@ export const forEntries = (
     for (const { name, server } of entries) {
       if (
         server._tag === "Stdio" ||
-        Object.keys(server.headers).some((header) => header.toLowerCase() === "authorization")
+        Object.keys({ ...server.headers, ...server.fromClient }).some((header) =>
+          header.toLowerCase() === "authorization"
+        )
       ) continue
       const { password, username } = Either.getOrElse(
         Either.try(() => new URL(server.url)),

@@ -34,7 +34,7 @@ interface Adapter {
 const adapterOf = (reach: Reach, authorization?: Authorization): Adapter => {
   switch (reach._tag) {
     case "Http": {
-      const { _tag, dispatcher, headerProvider, headers, http, ...others } = reach
+      const { _tag, dispatcher, fromClient: _, headerProvider, headers, http, ...others } = reach
       const options: HttpConnector.Options = {
         ...http,
         ...others,
@@ -49,7 +49,7 @@ const adapterOf = (reach: Reach, authorization?: Authorization): Adapter => {
       }
     }
     case "Stdio": {
-      const { _tag, env, envFile, stdio, ...others } = reach
+      const { _tag, env, envFile, fromClient: _, stdio, ...others } = reach
       const options: StdioConnector.Options = { ...stdio, ...others, env: SecretCommand.effects(env) }
       const file = {
         path: ["envFile"],

@@ -4,6 +4,7 @@
  */
 import { RemoteError, ResultUnknown } from "@mcp-lifeline/core"
 import { toolOptions } from "@mcp-lifeline/core/internal"
+import { anyone } from "@mcp-lifeline/http-server/Caller"
 import type { Client, Conversation, Resumed } from "@mcp-lifeline/http-server/Conversation"
 import * as Translation from "@mcp-lifeline/http-server/translation"
 import type { ServerOperations } from "@mcp-lifeline/opentelemetry"
@@ -127,6 +128,7 @@ export class FleetConversation implements Conversation {
     }, resumed?.settings.subscriptions.slice(0, maxSubscriptions))
     this.#servers = context.servers.join({
       client: () => client.isStateless === true ? undefined : this.#introduced,
+      caller: () => client.caller?.() ?? anyone,
       hasRoom: (count) => client.startsServers?.(count) ?? true,
       opened: () => this.#subscriptions.join(),
       logged: (server, notification) => {
@@ -149,7 +151,7 @@ export class FleetConversation implements Conversation {
       "resources/unsubscribe": (request) => this.#unsubscribe(request)
     })
     this.#handle = pipeline(
-      [ping, measured(context.operations), readable, introducedFirst(handshake), catalogue, own],
+      [ping, measured(context.operations), readable, introducedFirst(handshake), this.#current, catalogue, own],
       relay.toServer((request) => this.#resolve(request))
     )
     if (resumed !== undefined) this.#resume(resumed)
@@ -231,6 +233,13 @@ export class FleetConversation implements Conversation {
         )
       )
     }
+  }
+
+  /** Has the servers of the client be those of the client as it is known from this request on. */
+  readonly #current: Step = (next) => (request) => {
+    const { current } = this.#servers
+    if (current === undefined) next(request)
+    else this.#relay.after(request, current, () => next(request))
   }
 
   #list(request: ClientRequest, kind: Kind): boolean {

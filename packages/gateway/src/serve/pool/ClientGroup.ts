@@ -3,6 +3,7 @@
  * stop (`ClientServers`).
  */
 import type { Backend, ServerNotification } from "@mcp-lifeline/core"
+import { anyone, type Caller } from "@mcp-lifeline/http-server/Caller"
 import { JsonRpc, type Receiver } from "@mcp-lifeline/protocol"
 import type { Client } from "../../conversation/introductions.js"
 import type { ClientIdentity } from "../../known/GroupCache.js"
@@ -16,6 +17,8 @@ export interface Member {
    * What the client said about itself; `undefined` before `initialize`, and for a client without a session, which can have no own servers.
    */
   readonly client: () => Client | undefined
+  /** Who the client is, as far as is known now. */
+  readonly caller: () => Caller
   /** Whether this client may start this number of servers, given how many other clients have. */
   readonly hasRoom: (count: number) => boolean
   /** Called when the fleet of its own servers is made, connected or not. */
@@ -30,7 +33,7 @@ export interface Member {
 }
 
 /** The clients that share the runtimes of servers: all, or one. */
-export interface ClientGroup extends Pick<Member, "logged" | "listsChanged" | "notified" | "asked"> {
+export interface ClientGroup extends Pick<Member, "caller" | "logged" | "listsChanged" | "notified" | "asked"> {
   /** Runs the servers that are configured with this value of `sessions`. */
   readonly sessions: "shared" | "per-client"
   /**
@@ -49,6 +52,7 @@ export const allClients = (members: () => Iterable<Member>): ClientGroup => ({
   sessions: "shared",
   identity: { clientName: "mcp-lifeline", protocolVersion: "", capabilities: {} },
   introduction: {},
+  caller: () => anyone,
   logged: (server, notification) => {
     for (const member of members()) member.logged(server, notification)
   },

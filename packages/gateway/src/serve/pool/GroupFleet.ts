@@ -14,8 +14,9 @@ import {
 import { Incoming, Initialize, type Introduction } from "@mcp-lifeline/protocol"
 import { LogLevels } from "@mcp-lifeline/protocol/LogLevels"
 import { Subscriptions } from "@mcp-lifeline/protocol/Subscriptions"
-import { Effect, FiberSet, Predicate, type Scope, Stream } from "effect"
+import { Effect, FiberSet, Predicate, Scope, Stream } from "effect"
 import { optionsOf, type Server } from "../../config/Backends.js"
+import { digest } from "../../config/digest.js"
 import * as Fibers from "../../Fibers.js"
 import { GroupCache } from "../../known/GroupCache.js"
 import type { ServerCache } from "../../known/ServerCache.js"
@@ -77,12 +78,14 @@ export interface GroupFleet {
   readonly knowsItsClient: (server: string) => boolean
   /** Passes a notification of the group on to its connected servers. The others read again what has changed when they reconnect. */
   readonly notify: (notification: ServerNotification) => void
-  /** Starts, stops and replaces the servers that the configuration has changed. */
+  /** Whether its servers are those of the client as it is known now: its token may say something else than when they started. */
+  readonly isCurrent: () => boolean
+  /** Starts, stops and replaces the servers that the configuration has changed, and those for which their client has. */
   readonly apply: Effect.Effect<Fleet.Applied, InvalidOptions>
 }
 
 /** A fleet before any client uses it. */
-type Opened = Pick<GroupFleet, "fleet" | "introduction" | "apply">
+type Opened = Pick<GroupFleet, "fleet" | "introduction" | "apply"> & Partial<Pick<GroupFleet, "isCurrent">>
 
 /** Runs a fleet for a group until the scope closes. `open` makes the fleet. */
 export const over = <E>(
@@ -92,7 +95,7 @@ export const over = <E>(
   Effect.gen(function*() {
     const run = yield* FiberSet.makeRuntime<never>()
     const subscriptions = new Subscriptions(run)
-    const { apply, fleet, introduction } = yield* open(subscriptions)
+    const { apply, fleet, introduction, isCurrent = () => true } = yield* open(subscriptions)
     const levels = new LogLevels({
       fork: run,
       all: fleet.backends,
@@ -165,6 +168,7 @@ export const over = <E>(
           )
         run(Effect.flatMap(fleet.backends, Effect.forEach(notify, { concurrency: "unbounded", discard: true })))
       },
+      isCurrent,
       apply
     }
   })
@@ -204,6 +208,8 @@ export interface Settings {
 /** A server, and the backend options made from it. */
 interface Configured {
   readonly server: Server
+  /** For which client it is started; empty if it does not depend on that. */
+  readonly client: string
   readonly options: Backend.BackendOptions & { readonly id: string }
 }
 
@@ -266,34 +272,52 @@ export const make = (
       const shared = replica === undefined || sessions === "per-client"
         ? undefined
         : yield* SharedConnectors.make(replica, mayRun, (name) => backendOf(running, name))
-      const connectorOf = (server: Server): Effect.Effect<Connector> => {
-        const { connector } = server
+      const scope = yield* Effect.scope
+      const clientOf = ({ forClient }: Server): string => forClient?.keyOf(group.caller()) ?? ""
+      const connectorOf = (server: Server): Effect.Effect<Connector> =>
+        server.forClient === undefined
+          ? Effect.succeed(server.connector)
+          : Scope.extend(server.forClient.connector(group.caller()), scope)
+      const placedConnectorOf = (server: Server, connector: Connector): Effect.Effect<Connector> => {
         if (shared !== undefined && runsOnce(server)) return shared.of(server)
         const isOwned = replica !== undefined && sessions === "per-client" && runsOnce(server)
         return Effect.succeed(isOwned ? replica.own(connector) : connector)
       }
-      const makeOptions = (server: Server): Effect.Effect<Configured> =>
-        Effect.map(connectorOf(server), (connector) => ({
-          server,
-          options: {
-            ...optionsOf(server),
-            connector: incomingOf(server.id).around(connector),
-            catalogMemory: cache.memory(server.id),
-            lifecycle: { ...server.lifecycle, disabled: isOff(server) },
-            ...group.introduction
-          }
-        }))
+      /** `isOther`: takes the place of that of another client, which must not stay in use until this one is connected. */
+      const makeOptions = (server: Server, client: string, isOther: boolean): Effect.Effect<Configured> =>
+        connectorOf(server).pipe(
+          Effect.flatMap((connector) => placedConnectorOf(server, connector)),
+          Effect.map((connector) => ({
+            server,
+            client,
+            options: {
+              ...optionsOf(server),
+              ...(isOther ? { reconnect: { ...server.reconnect, overlap: false } } : {}),
+              connector: incomingOf(server.id).around(connector),
+              catalogMemory: cache.memory(server.id),
+              lifecycle: { ...server.lifecycle, disabled: isOff(server) },
+              ...group.introduction
+            }
+          }))
+        )
       /**
        * Passes the servers that the group has now to its fleet. Runs one at a time, so that each run knows the options of the one before.
        */
       const passServers = <A, E, R>(take: (backends: ReadonlyArray<Configured["options"]>) => Effect.Effect<A, E, R>) =>
         Effect.gen(function*() {
           const all = servers().filter((server) => (server.sessions ?? "shared") === sessions)
-          yield* cache.load(all)
+          const clients = new Map(all.map((server) => [server.id, clientOf(server)]))
+          yield* cache.load(all.map(({ id, identity }) => {
+            const client = clients.get(id) ?? ""
+            return { id, identity: identity === undefined || client === "" ? identity : digest([identity, client]) }
+          }))
           const options = yield* Effect.forEach(all, (server) => {
             const before = configured.get(server.id)
-            const isSame = before !== undefined && sameOptions(before.server, server)
-            return isSame ? Effect.succeed(before) : makeOptions(server)
+            const client = clients.get(server.id) ?? ""
+            const isSame = before !== undefined && before.client === client && sameOptions(before.server, server)
+            return isSame
+              ? Effect.succeed(before)
+              : makeOptions(server, client, before !== undefined && before.client !== client)
           })
           const next = new Map(options.map((one) => [one.server.id, one]))
           const result = yield* take(Array.from(next.values(), ({ options }) => options))
@@ -315,6 +339,10 @@ export const make = (
       return {
         fleet,
         introduction: (server) => introductions.get(server) ?? cache.introduction(server),
+        isCurrent: () => {
+          for (const { client, server } of configured.values()) if (client !== clientOf(server)) return false
+          return true
+        },
         apply: passServers(fleet.apply)
       }
     }))

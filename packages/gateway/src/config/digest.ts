@@ -1,0 +1,15 @@
+/**
+ * A short text that is the same for equal values.
+ */
+import { Redacted } from "effect"
+import { createHash } from "node:crypto"
+
+/** A digest of a value that includes its secrets, but does not reveal them. */
+export const digest = (value: unknown): string =>
+  createHash("sha256").update(
+    JSON.stringify(value, function(this: Record<string, unknown>, key, value: unknown) {
+      // The original value: `value` is already the text `<redacted>`.
+      const own = this[key]
+      return Redacted.isRedacted(own) ? Redacted.value(own) : value
+    })
+  ).digest("base64")

@@ -1,0 +1,214 @@
+import { describe, expect, it } from "@effect/vitest"
+import { Effect, Either, Logger, Redacted } from "effect"
+import { Backends, Endpoint, McpJson, ServerPool } from "mcp-lifeline"
+import { createServer, type IncomingHttpHeaders } from "node:http"
+import type { AddressInfo } from "node:net"
+import { fileURLToPath } from "node:url"
+import { inspect } from "node:util"
+import { answerTo, bodyOf } from "../../../sign-in/test/support/AuthServer.js"
+import * as ClientValues from "../../src/config/clientValues.js"
+import { authentication, call, caller, type Callers, connect } from "../support/Callers.js"
+
+const who = fileURLToPath(new URL("../fixtures/who.mjs", import.meta.url))
+
+const parse = (file: unknown, env: Record<string, string> = {}) =>
+  Either.getOrThrow(McpJson.parse("mcp.json", JSON.stringify(file), env))
+
+const own = { sessions: "per-client", clients: {} }
+
+const problemsOf = (server: object, lifeline: object = own) =>
+  parse({ lifeline, mcpServers: { s: server } }, { KEY: "s3cret-value" }).problems
+    .filter(({ key }) => key.startsWith("mcpServers")).map(({ key, message }) => `${key} ${message}`)
+
+/** An MCP server over HTTP that keeps the headers that it gets. */
+const webServer = Effect.acquireRelease(
+  Effect.async<{ readonly url: string; readonly headers: Array<IncomingHttpHeaders>; readonly close: () => void }>(
+    (resume) => {
+      const headers: Array<IncomingHttpHeaders> = []
+      const server = createServer((request, response) =>
+        void bodyOf(request).then((body): unknown => {
+          headers.push(request.headers)
+          const message = JSON.parse(body || "{}") as { readonly id?: number }
+          if (request.method !== "POST") return response.writeHead(405).end()
+          if (message.id === undefined) return response.writeHead(202).end()
+          response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(answerTo(message)))
+        })
+      ).listen(0, "127.0.0.1", () =>
+        resume(Effect.succeed({
+          url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/mcp`,
+          headers,
+          close: () => void server.close().closeAllConnections()
+        })))
+    }
+  ),
+  ({ close }) => Effect.sync(close)
+)
+
+/** A gateway for these callers, in front of the servers of a file. */
+const gateway = (mcpServers: object, callers: Callers) =>
+  Effect.gen(function*() {
+    const lifeline = { ...own, timeouts: { connect: "2 minutes", wait: "2 minutes" } }
+    const { entries, problems } = parse({ lifeline, mcpServers }, { KEY: "s3cret-value" })
+    expect(problems.filter(({ key }) => key.startsWith("mcpServers"))).toEqual([])
+    const { backends, problems: refused } = Backends.fromEntries(entries, ".")
+    expect(refused).toEqual([])
+    const bound = yield* Endpoint.bind({ host: "127.0.0.1", port: 0, authentication: authentication(callers) })
+    const servers = yield* ServerPool.make(backends, { waitTimeout: "2 minutes" })
+    return { ...(yield* Endpoint.serve({ ...bound, servers, introductionWait: 0 })), servers }
+  })
+
+describe("what a configuration says of the client", () => {
+  it("[G22:unit] is for servers of which each client has its own, in headers and env, where clients are told apart", () => {
+    const env = { WHO: "${client.name} <${client.claim.email}> ${KEY}" }
+    expect(problemsOf({ command: "x", env })).toEqual([])
+    expect(problemsOf({ url: "http://h/mcp", headers: env })).toEqual([])
+    const shared = problemsOf({ command: "x", env }, { clients: {} })
+    expect(shared).toEqual([
+      expect.stringMatching(/^mcpServers\.s\.env\.WHO has \$\{client\.name\}, and all clients share/)
+    ])
+    const unknown = problemsOf({ url: "http://h/mcp", headers: env }, { sessions: "per-client" })
+    expect(unknown).toEqual([
+      expect.stringContaining("mcpServers.s.headers.WHO has ${client.name}, and the gateway does not know")
+    ])
+    for (
+      const server of [
+        { command: "x", args: ["${client.name}"] },
+        { command: "x", cwd: "/home/${client.name}" },
+        { url: "http://${client.name}/mcp" },
+        { command: "x", env: { A: { command: ["y", "${client.name}"] } } }
+      ]
+    ) {
+      expect(problemsOf(server)).toEqual([
+        expect.stringContaining("which is replaced only in the values of headers and env")
+      ])
+    }
+    for (
+      const [text, why] of [
+        ["${client.email}", "which is not known; write ${client.name}"],
+        ["${client.claim.}", "which is not known"],
+        [`\${client.claim.${"x".repeat(300)}}`, "which is not known"],
+        ["${client.claim.email:-nobody}", "could pass for another one"],
+        ["${client.name} ${MISSING}", "has ${MISSING}, which is not set"]
+      ]
+    ) expect(problemsOf({ command: "x", env: { A: text } })).toEqual([expect.stringContaining(why!)])
+    // A variable is not expanded again: what it says is a text like any other.
+    const { entries } = parse({ lifeline: own, mcpServers: { s: { command: "x", env: { A: "${KEY}" } } } }, {
+      KEY: "${client.name}"
+    })
+    expect(entries[0]?.server.fromClient).toEqual({})
+    expect(
+      inspect(parse({ lifeline: own, mcpServers: { s: { command: "x", env } } }, { KEY: "s3cret-value" }), {
+        depth: 20
+      })
+    )
+      .not.toContain("s3cret-value")
+  })
+
+  it("[G22:unit] is replaced by texts, numbers and booleans only, and by nothing that could pass for something else", () => {
+    const { entries } = parse({
+      lifeline: own,
+      mcpServers: { s: { command: "x", env: { A: "-${client.claim.a.b}-" } } }
+    })
+    const texts = entries[0]!.server.fromClient
+    const of = (value: unknown, kind: ClientValues.Kind = "variable") =>
+      Either.match(ClientValues.of(texts, caller("anna", { "a.b": value, a: { b: "nested" } }), kind), {
+        onLeft: (why) => `refused: ${why}`,
+        onRight: (values) => Redacted.value(values["A"]!)
+      })
+    expect([of("x y"), of(3), of(false), of("Zoë")]).toEqual(["-x y-", "-3-", "-false-", "-Zoë-"])
+    for (
+      const [value, why] of [
+        [undefined, "is missing"],
+        ["", "is missing"],
+        [null, "is missing"],
+        [["x"], "is neither a text"],
+        [{ x: 1 }, "is neither a text"],
+        [Number.NaN, "is neither a text"],
+        ["a\r\nX-Admin: 1", "line breaks"],
+        ["a\u0000b", "control characters"],
+        ["a\u0085b", "control characters"],
+        ["a\u2028b", "line breaks"],
+        ["a\ud800b", "not valid Unicode"],
+        [" anna", "white space"],
+        ["x".repeat(1001), "longer than 1000"]
+      ] as const
+    ) {
+      const refused = of(value)
+      expect(refused).toContain(
+        `refused: this server is started for each client with what is known of it, and the claim "a.b" of this client`
+      )
+      expect(refused).toContain(why)
+      expect(refused).not.toMatch(/Admin|xxxx|nested/)
+    }
+    expect(of("Zoë", "header")).toContain("a header cannot have")
+  })
+
+  it.scopedLive(
+    "[G22:real] each client's own server is started with what its token says, also when that changes",
+    () =>
+      Effect.gen(function*() {
+        const callers: Callers = new Map([
+          ["t-anna", caller("anna", { email: "anna@example.com", secret: "other-claim" })],
+          ["t-ben", caller("ben", { email: "ben@example.com" })],
+          ["t-carl", caller("carl", { secret: "other-claim" })]
+        ])
+        const lines: Array<string> = []
+        const logger = Logger.make(({ cause, message }) => void lines.push(inspect([message, cause], { depth: 10 })))
+        const web = yield* webServer
+        const { servers, url } = yield* Effect.provide(
+          gateway({
+            s: { command: process.execPath, args: [who], env: { WHO: "${client.subject}/${client.claim.email}" } },
+            w: { url: web.url, protocol: "2025", headers: { "X-User": "${client.claim.email}", "X-Key": "${KEY}" } }
+          }, callers),
+          Logger.replace(Logger.defaultLogger, logger)
+        )
+        const [anna, anna2, ben, carl] = yield* Effect.all([
+          connect(url, "t-anna"),
+          connect(url, "t-anna"),
+          connect(url, "t-ben"),
+          connect(url, "t-carl")
+        ])
+        const startedAs = (client: typeof anna) =>
+          Effect.map(call(client, "s__who"), (text) => JSON.parse(text) as { env: { WHO: string }; pid: number })
+        const [first, second, third] = yield* Effect.all([startedAs(anna), startedAs(anna2), startedAs(ben)], {
+          concurrency: "unbounded"
+        })
+        expect([first, second, third].map(({ env }) => env.WHO)).toEqual([
+          "anna/anna@example.com",
+          "anna/anna@example.com",
+          "ben/ben@example.com"
+        ])
+        expect(new Set([first.pid, second.pid, third.pid]).size).toBe(3)
+        const askedAs = (client: typeof anna) =>
+          Effect.map(call(client, "w__ask"), (text) => {
+            expect(text).toBe("answered")
+            const { "x-key": key, "x-user": user } = web.headers.at(-1)!
+            return [user, key]
+          })
+        expect(yield* askedAs(anna)).toEqual(["anna@example.com", "s3cret-value"])
+        expect(yield* askedAs(ben)).toEqual(["ben@example.com", "s3cret-value"])
+        // Without the claim nothing is started, and the client is told which one that is.
+        const [refused, refusedToo] = yield* Effect.all([call(carl, "s__who"), call(carl, "w__ask")])
+        expect(refused).toContain(`the claim "email" of this client is missing: the variable WHO needs it`)
+        expect(refusedToo).toContain(`the claim "email" of this client is missing: the header X-User needs it`)
+        expect(refused + refusedToo).not.toContain("other-claim")
+        // A new token of the same subject.
+        callers.set("t-anna", caller("anna", { email: "anna@new.example" }))
+        const renewed = yield* startedAs(anna)
+        expect([renewed.env.WHO, renewed.pid === first.pid]).toEqual(["anna/anna@new.example", false])
+        expect(yield* askedAs(anna)).toEqual(["anna@new.example", "s3cret-value"])
+        expect((yield* startedAs(anna)).pid).toBe(renewed.pid)
+        expect((yield* startedAs(ben)).pid).toBe(third.pid)
+        // And one that says too little: its server does not go on as it was.
+        callers.set("t-anna", caller("anna"))
+        expect(yield* call(anna, "s__who")).toContain(`the claim "email" of this client is missing`)
+        expect(yield* call(anna, "w__ask")).toContain(`the claim "email" of this client is missing`)
+        callers.set("t-carl", caller("carl", { email: "carl@example.com" }))
+        expect((yield* startedAs(carl)).env.WHO).toBe("carl/carl@example.com")
+        const backends = yield* servers.backends("s")
+        const statuses = yield* Effect.forEach(backends, ({ status }) => status)
+        expect(inspect([lines, statuses], { depth: 20 })).not.toMatch(/@example|@new|other-claim|s3cret-value/)
+      }),
+    300_000
+  )
+})

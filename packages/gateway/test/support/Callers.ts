@@ -1,0 +1,49 @@
+/**
+ * A gateway that knows its clients by their tokens, which the test gives out.
+ */
+import * as Authentication from "@mcp-lifeline/http-server/Authentication"
+import type { Caller } from "@mcp-lifeline/http-server/Caller"
+import { Client } from "@modelcontextprotocol/sdk/client/index.js"
+import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js"
+import type { Transport } from "@modelcontextprotocol/sdk/shared/transport.js"
+import type { ClientCapabilities } from "@modelcontextprotocol/sdk/types.js"
+import { Effect } from "effect"
+
+/** The callers by their tokens. A test may replace one, as with a renewed token that says something else. */
+export type Callers = Map<string, Caller>
+
+export const caller = (subject: string, claims: Caller["claims"] = {}): Caller => ({ subject, name: subject, claims })
+
+/** Lets in whoever has a token of the map. */
+export const authentication = (callers: Callers): Authentication.Authentication => ({
+  isNeeded: true,
+  check: ({ headers }) =>
+    callers.get(Authentication.bearer(headers.authorization)) ?? Authentication.unauthorized("no such token")
+})
+
+/** A connected client of the official SDK, closed with the scope. `prepare` adds handlers before it connects. */
+export const connect = (
+  url: string,
+  token: string,
+  capabilities: ClientCapabilities = {},
+  prepare: (client: Client) => void = () => undefined
+) =>
+  Effect.acquireRelease(
+    Effect.promise(async () => {
+      const client = new Client({ name: "a-test", version: "1" }, { capabilities })
+      prepare(client)
+      const requestInit = { headers: { Authorization: `Bearer ${token}` } }
+      await client.connect(new StreamableHTTPClientTransport(new URL(url), { requestInit }) as Transport)
+      return client
+    }),
+    (client) => Effect.promise(() => client.close().catch(() => undefined))
+  )
+
+/** The text that a tool answers, or the message of the error. */
+export const call = (client: Client, name: string, args: Record<string, unknown> = {}) =>
+  Effect.promise(() =>
+    client.callTool({ name, arguments: args }, undefined, { timeout: 300_000 }).then(
+      ({ content }) => (content as ReadonlyArray<{ readonly text: string }>)[0]?.text ?? "",
+      (error: unknown) => `failed: ${error instanceof Error ? error.message : String(error)}`
+    )
+  )
