@@ -26,12 +26,13 @@ const webServer = Effect.acquireRelease(
     (resume) => {
       const headers: Array<IncomingHttpHeaders> = []
       const server = createServer((request, response) =>
-        void bodyOf(request).then((body): unknown => {
+        void bodyOf(request).then((body) => {
           headers.push(request.headers)
           const message = JSON.parse(body || "{}") as { readonly id?: number }
-          if (request.method !== "POST") return response.writeHead(405).end()
-          if (message.id === undefined) return response.writeHead(202).end()
-          response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(answerTo(message)))
+          const json = { "content-type": "application/json" }
+          if (request.method !== "POST") response.writeHead(405).end()
+          else if (message.id === undefined) response.writeHead(202).end()
+          else response.writeHead(200, json).end(JSON.stringify(answerTo(message)))
         })
       ).listen(0, "127.0.0.1", () =>
         resume(Effect.succeed({
