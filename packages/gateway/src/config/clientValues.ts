@@ -48,7 +48,6 @@ const unfit = (value: unknown, kind: Kind): string | undefined => {
   if (/\p{Surrogate}/u.test(text)) return "is not valid Unicode"
   // Who gets it may take spaces off, so that it would be the value of another client.
   if (text.trim() !== text) return "begins or ends with white space"
-  // oxlint-disable-next-line no-control-regex
   return kind === "header" && !/^[\x20-\x7e]*$/.test(text) ? "has characters that a header cannot have" : undefined
 }
 

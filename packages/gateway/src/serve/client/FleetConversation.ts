@@ -237,7 +237,7 @@ export class FleetConversation implements Conversation {
 
   /** Has the servers of the client be those of the client as it is known from this request on. */
   readonly #current: Step = (next) => (request) => {
-    const { current } = this.#servers
+    const current = this.#servers.current()
     if (current === undefined) next(request)
     else this.#relay.after(request, current, () => next(request))
   }

@@ -93,10 +93,10 @@ export class ClientServers {
    * Ends when its own servers are those of the client as it is known now; `undefined` if they are. A client may get another token, which says
    * something else of it.
    */
-  get current(): Effect.Effect<void> | undefined {
+  current(): Effect.Effect<void> | undefined {
     const own = this.#own
     if (own === undefined || !this.#configured.some(({ forClient }) => forClient !== undefined)) return undefined
-    if (own.fleet === undefined) return Effect.flatMap(own.made.await, () => this.current ?? Effect.void)
+    if (own.fleet === undefined) return Effect.flatMap(own.made.await, () => this.current() ?? Effect.void)
     // If that went wrong, the servers would be those of the client as it was.
     return own.fleet.isCurrent() ? undefined : Effect.orDie(Effect.asVoid(own.fleet.apply))
   }
