@@ -14,6 +14,7 @@ import { checkOf, expanded, isKey, type Kind, meantBy, refused, synonyms } from 
 import { type FromClient, httpOf, type Server, stdioOf } from "./Server.js"
 import { gateway, policyOf, type Read } from "./supervision.js"
 
+export { type Auth, type ClaimValue, read as readAuth } from "./auth.js"
 export * as ClientText from "./ClientText.js"
 export type { Sources, Variables } from "./Expansion.js"
 export { isKey, notTakenOver } from "./keys.js"

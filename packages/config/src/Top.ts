@@ -24,6 +24,8 @@ export interface Top {
   readonly maxOwnServers: number | undefined
   /** Whom a gateway tells what its user should know, as it is written, for `readListener`. */
   readonly onEvent: unknown
+  /** Whose access tokens a gateway accepts, as it is written, for `readAuth`. */
+  readonly auth: unknown
   /** The defaults of the inputs that the file declares, by their ids. */
   readonly inputs: Variables
   /** Whether `{env:VAR}` is a reference in such a file. */
@@ -107,6 +109,7 @@ export const readTop = (raw: unknown): Read<Top> => {
         statusTool: others["statusTool"] !== false,
         maxOwnServers: others["maxOwnServers"] as number | undefined,
         onEvent: others["onEvent"],
+        auth: others["auth"],
         inputs,
         bare: path.length === 1 && first === "mcp"
       }

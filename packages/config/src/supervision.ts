@@ -4,6 +4,7 @@
 import { Policy } from "@mcp-lifeline/core"
 import { Check, type Problem } from "@mcp-lifeline/core/internal"
 import { Predicate } from "effect"
+import * as Auth from "./auth.js"
 import { doubtful } from "./hosts.js"
 import * as Listener from "./listener.js"
 import * as Tools from "./tools.js"
@@ -29,7 +30,13 @@ const placement = Check.oneOf("one", "each")
 /** What stands under `lifeline` beside the options of supervision: in the entry of a server, and for all of them. */
 export const gateway = {
   ofServer: { sessions, placement },
-  ofAll: { sessions, statusTool: Check.flag, maxOwnServers: Check.whole(1, 100_000), onEvent: Listener.check }
+  ofAll: {
+    sessions,
+    statusTool: Check.flag,
+    maxOwnServers: Check.whole(1, 100_000),
+    onEvent: Listener.check,
+    auth: Auth.check
+  }
 } satisfies Record<string, Readonly<Record<string, Check.Check>>>
 
 /** The options of supervision among others: in groups, or in groups under `lifeline`, where `others` may stand beside them. */

@@ -12,6 +12,8 @@ export interface Caller {
   readonly name?: string | undefined
   /** What its token says about it (RFC 7519). */
   readonly claims: Readonly<Record<string, unknown>>
+  /** From when on its credentials are not accepted any more, in milliseconds since 1970. `undefined`: nobody knows. */
+  readonly expiresAt?: number | undefined
 }
 
 /** Whoever may send requests, where nothing tells one caller from another. */

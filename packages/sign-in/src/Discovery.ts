@@ -3,14 +3,14 @@
  * for servers of 2025-03-26 the paths of that revision.
  */
 import { Audience } from "@mcp-lifeline/transport-http"
-import { buildDiscoveryUrls } from "@modelcontextprotocol/sdk/client/auth.js"
 import type { FetchLike } from "@modelcontextprotocol/sdk/shared/transport.js"
 import { Effect, Either, Option, Schema } from "effect"
 import { isSecure } from "./addresses.js"
-import { ask, endpoint, property } from "./ask.js"
+import { endpoint, property } from "./ask.js"
 import type { Challenge } from "./Challenge.js"
-import { Later, quoted, Refused } from "./Failures.js"
+import { type Later, quoted, Refused } from "./Failures.js"
 import { isSameIssuer, Metadata } from "./Metadata.js"
+import * as WellKnown from "./WellKnown.js"
 
 /** Where to log in for a server. */
 export interface Discovered {
@@ -45,18 +45,6 @@ const decode = <A, I>(schema: Schema.Schema<A, I>) => {
 const decodeResource = decode(Resource)
 const decodeMetadata = decode(Metadata)
 
-/** The first of several addresses that answers with JSON; fails with Later where none does and one of them may later. */
-const first = (fetch: FetchLike, urls: ReadonlyArray<URL>) =>
-  Effect.gen(function*() {
-    let later: Later | undefined
-    for (const url of urls) {
-      const answer = yield* Effect.either(ask(fetch, url, { headers: { accept: "application/json" } }))
-      if (Either.isLeft(answer)) later ??= yield* Effect.catchTag(Effect.fail(answer.left), "Later", Effect.succeed)
-      else if (answer.right.ok && answer.right.json !== undefined) return Option.some({ url, json: answer.right.json })
-    }
-    return later === undefined ? Option.none() : yield* later
-  })
-
 /** The well-known addresses of a resource's metadata, the more particular one first. */
 const resourceUrls = (server: URL, named: URL | undefined): ReadonlyArray<URL> => {
   const path = server.pathname.replace(/\/$/, "")
@@ -75,7 +63,7 @@ const unsaid = (origin: string): Metadata => ({
 
 const metadataOf = (fetch: FetchLike, issuer: URL) =>
   Effect.flatMap(
-    first(fetch, buildDiscoveryUrls(issuer).map(({ url }) => url)),
+    WellKnown.issuer(fetch, issuer),
     Option.match({
       onNone: () => Effect.succeedNone,
       onSome: ({ json, url }) => Effect.asSome(decodeMetadata(json, url))
@@ -116,7 +104,7 @@ export const discover = (
         detail: `the server names metadata that is not https, which is not used: ${quoted(challenge.metadata.href)}`
       })
     }
-    const found = yield* first(fetch, resourceUrls(server, challenge.metadata))
+    const found = yield* WellKnown.first(fetch, resourceUrls(server, challenge.metadata))
     // What is no object of metadata at all is a page that answers to every path.
     if (Option.isNone(found) || property(found.value.json, "resource") === undefined) {
       return yield* legacy(fetch, server)

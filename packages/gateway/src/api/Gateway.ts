@@ -3,6 +3,7 @@
  */
 import type * as SignIn from "@mcp-lifeline/sign-in/SignIn"
 import { Clock, Effect, type Scope } from "effect"
+import type { Access } from "../auth/Access.js"
 import type { Gateways } from "../replica/Gateways.js"
 import type { ServerPool } from "../serve/pool/ServerPool.js"
 import * as Record from "./Record.js"
@@ -16,6 +17,8 @@ export interface About {
   readonly config: string | undefined
   /** Why the last version of the file, or a part of it, is not in use; `undefined` if it is. */
   readonly refused?: (() => string | undefined) | undefined
+  /** How clients' access tokens are checked. Default: there are none. */
+  readonly access?: Pick<Access, "problem" | "isUsable"> | undefined
   /** The sign-in of a server; `undefined` if it has none. */
   readonly signIn: (server: string) => SignIn.SignIn | undefined
 }

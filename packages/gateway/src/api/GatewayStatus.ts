@@ -195,6 +195,8 @@ export const GatewayStatus = Schema.Struct({
     config: Schema.optional(Schema.String),
     /** Why the last version of the file, or a part of it, is not in use. */
     configProblem: Schema.optional(Schema.String),
+    /** Why access tokens of clients cannot be checked as they should be (`lifeline.auth`). */
+    authProblem: Schema.optional(Schema.String),
     /** How many sessions are open. */
     clients: count
   }).annotations({ description: "In a cluster: the replica that answers." }),

@@ -7,12 +7,13 @@ import type * as Unavailable from "@mcp-lifeline/http-server/Unavailable"
 import { Prometheus } from "@mcp-lifeline/opentelemetry"
 import { Effect } from "effect"
 import type { Gateway } from "./Gateway.js"
-import type { Server } from "./GatewayStatus.js"
+import type { GatewayStatus, Server } from "./GatewayStatus.js"
 import { gatewayStatus } from "./statusOf.js"
 
 const headers = { "cache-control": "no-store" }
 
 type Servers = ReadonlyArray<Server>
+type Problems = Partial<Pick<GatewayStatus["gateway"], "configProblem" | "authProblem">>
 
 const healthOf = (status: string, servers: Servers) => ({
   status,
@@ -21,9 +22,10 @@ const healthOf = (status: string, servers: Servers) => ({
   )
 })
 
-const readyOf = (ready: boolean, servers: Servers, configProblem?: string) => ({
+const readyOf = (ready: boolean, servers: Servers, { authProblem, configProblem }: Problems = {}) => ({
   ready,
   configProblem,
+  authProblem,
   servers: Object.fromEntries(
     servers.map(({ lastError, name, runtimesByState, state }) => [
       name,
@@ -46,14 +48,14 @@ const health = (gateway: Gateway) =>
 /**
  * Ready once each shared server has connected, or failed to; the answer says why servers are down. Servers of which each client has its own
  * do not count, because they start only for a client. If the gateway has refused a new version of its file, the answer says so, but the
- * gateway stays ready, because the servers continue with the old one.
+ * gateway stays ready, because the servers continue with the old one. A gateway that cannot check access tokens of any issuer is not ready.
  */
 const ready = (gateway: Gateway) =>
   Effect.zipWith(
     gateway.isReady,
     gatewayStatus(gateway),
-    (ready, { gateway: { configProblem }, servers }) =>
-      HttpServerResponse.unsafeJson(readyOf(ready, servers, configProblem), { status: ready ? 200 : 503, headers })
+    (ready, { gateway, servers }) =>
+      HttpServerResponse.unsafeJson(readyOf(ready, servers, gateway), { status: ready ? 200 : 503, headers })
   )
 
 /**

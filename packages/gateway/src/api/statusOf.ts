@@ -256,9 +256,12 @@ export const serverDetails = (gateway: Gateway, name: string): Effect.Effect<Ser
     }
   })
 
-const configProblem = ({ refused }: Gateway): Pick<GatewayStatus["gateway"], "configProblem"> => {
-  const message = refused?.()
-  return message === undefined ? {} : { configProblem: clean(message) }
+const problems = ({ access, refused }: Gateway): Pick<GatewayStatus["gateway"], "configProblem" | "authProblem"> => {
+  const [config, auth] = [refused?.(), access?.problem()]
+  return {
+    ...(config === undefined ? {} : { configProblem: clean(config) }),
+    ...(auth === undefined ? {} : { authProblem: clean(auth) })
+  }
 }
 
 /** The status as it is now. */
@@ -286,7 +289,7 @@ export const gatewayStatus = (gateway: Gateway): Effect.Effect<GatewayStatus> =>
         pid: process.pid,
         startedAt: gateway.startedAt,
         ...(gateway.config === undefined ? {} : { config: gateway.config }),
-        ...configProblem(gateway),
+        ...problems(gateway),
         clients: yield* gateway.clients
       },
       servers: described

@@ -201,6 +201,7 @@ const processTable = (processes: ReadonlyArray<Process>, options: Options): stri
 export const render = ({ gateway, replicas, servers }: StatusUpdate, options: Options): string =>
   [
     gatewayLine(gateway, options.now),
+    ...(gateway.authProblem === undefined ? [] : [`Access tokens: ${clean(gateway.authProblem)}`]),
     ...(gateway.configProblem === undefined ? [] : [`The last save is not in force: ${clean(gateway.configProblem)}`]),
     ...(replicas === undefined ? [] : [replicaTable(replicas, options), ...unreached(replicas)]),
     ...serverTable(servers, replicas !== undefined, options)

@@ -51,6 +51,8 @@ export interface Configuration {
   readonly maxOwnServers: () => number | undefined
   /** Whom the file now says that the gateway tells what its user should know. */
   readonly onEvent: () => McpConfig.Listener | undefined
+  /** Whose access tokens the gateway accepts. Whether there is such an option is decided at the start. */
+  readonly auth: () => McpConfig.Auth | undefined
   /** What the user has to do now to sign in to a server; `undefined` if nothing. */
   readonly login: (server: string) => string | undefined
   /** Why the last version of the file, or a part of it, is not in use; `undefined` if it is. */
@@ -86,6 +88,7 @@ interface Loaded {
   readonly statusTool: boolean
   readonly maxOwnServers: number | undefined
   readonly onEvent: McpConfig.Listener | undefined
+  readonly auth: McpConfig.Auth | undefined
   readonly problems: ReadonlyArray<string>
   /** The problems because of which entries of the file are not in use. */
   readonly refused: ReadonlyArray<string>
@@ -141,6 +144,7 @@ const load = (
       statusTool: parsed.statusTool,
       maxOwnServers: parsed.maxOwnServers,
       onEvent: parsed.onEvent,
+      auth: parsed.auth,
       problems: [...problems, ...parsed.notices].map(McpJson.show),
       refused: problems.map(McpJson.show)
     }
@@ -190,6 +194,8 @@ const outcome = (file: string, { kept, replaced, started, stopped }: Fleet.Appli
   return `${file}: read again: ${[...done, ...rest].join("; ") || "it names no servers"}`
 }
 
+const restart = "restart the gateway for that: until then it lets in whom it has let in before"
+
 const unchanged = "nothing is changed, and the servers go on as they were"
 
 /** Reads the file. Fails if it has no valid server. `env`: what each server over stdio gets in its environment besides. */
@@ -208,7 +214,7 @@ export const make = (
       const why = first.isEmpty ? "it names no servers; add one" : "none of its servers can be used (see above)"
       return yield* new StartError({ message: `${file}: ${why}` })
     }
-    let { maxOwnServers, onEvent, refused, statusTool, used } = first
+    let { auth, maxOwnServers, onEvent, refused, statusTool, used } = first
 
     const reload = (target: Target, onSignIn: OnSignIn) =>
       Effect.gen(function*() {
@@ -217,6 +223,12 @@ export const make = (
         refused = next.refused
         if (!next.isUsable) {
           return yield* output.problem(`${file}: an option for all servers is not accepted; ${unchanged}`)
+        }
+        if ((next.auth === undefined) === (auth === undefined)) auth = next.auth
+        else {
+          const problem = `${file}: lifeline.auth: was ${auth === undefined ? "added" : "removed"}; ${restart}`
+          refused = [...refused, problem]
+          yield* output.problem(problem)
         }
         const fresh = [...next.used].filter(([name, one]) => used.get(name) !== one)
         yield* Effect.forEach(fresh, ([name, one]) => showSignIn(name, one, output, onSignIn))
@@ -248,6 +260,7 @@ export const make = (
       hasStatus: () => statusTool,
       maxOwnServers: () => maxOwnServers,
       onEvent: () => onEvent,
+      auth: () => auth,
       refused: () => {
         const [first, ...more] = refused
         return more.length === 0 ? first : `${first} (and ${more.length} more)`

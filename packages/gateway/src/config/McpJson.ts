@@ -9,6 +9,7 @@ import { Problem as OptionProblem } from "@mcp-lifeline/core/internal"
 import { Data, Either, Predicate } from "effect"
 import { homedir } from "node:os"
 import { basename, dirname, resolve, sep } from "node:path"
+import * as IssuerAddress from "../auth/issuerAddress.js"
 import * as Document from "../document/Document.js"
 
 /** One server of the file. */
@@ -53,6 +54,8 @@ export interface McpJson {
   readonly maxOwnServers: number | undefined
   /** Whom the gateway tells what its user should know. */
   readonly onEvent: McpConfig.Listener | undefined
+  /** Whose access tokens the gateway accepts from its clients. */
+  readonly auth: McpConfig.Auth | undefined
   /** Whether the options for all servers are valid. If not, there are no entries. */
   readonly isUsable: boolean
 }
@@ -186,6 +189,10 @@ export const parse = (
   const hasIdentities = tellsClientsApart(document.value)
   const listener = isTopBad || top.onEvent === undefined ? undefined : McpConfig.readListener(top.onEvent, sources)
   for (const one of listener?.problems ?? []) problems.push(at(["lifeline", "onEvent", ...one.path], one.message))
+  const auth = isTopBad || top.auth === undefined
+    ? undefined
+    : McpConfig.readAuth(top.auth, sources, IssuerAddress.problemOf)
+  for (const one of auth?.problems ?? []) problems.push(at(["lifeline", "auth", ...one.path], one.message))
   const entries: Array<Entry> = []
   const names = [...new Set(document.names(top.path))]
   for (const name of names) {
@@ -226,7 +233,8 @@ export const parse = (
     notices.push(problem(["lifeline", "sessions"], withoutOwn(own)))
   }
   // A problem of the options for all servers affects each of them.
-  const isUsable = !isTopBad && repeated.every(({ path }) => isBelow(path) && path.length > depth)
+  const isUsable = !isTopBad && (auth?.problems ?? []).length === 0 &&
+    repeated.every(({ path }) => isBelow(path) && path.length > depth)
   return Either.right({
     entries: isUsable ? entries : [],
     problems,
@@ -235,6 +243,7 @@ export const parse = (
     statusTool: top.statusTool,
     maxOwnServers: top.maxOwnServers,
     onEvent: listener?.value,
+    auth: auth?.value,
     isUsable
   })
 }

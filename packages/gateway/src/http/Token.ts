@@ -13,12 +13,14 @@ export interface Options {
   readonly host: string
   /** Whether a proxy in front lets others reach the gateway, wherever it listens. */
   readonly isBehindProxy?: boolean | undefined
+  /** Whether clients have access tokens of an authorization server: then only programs of this user need the token. */
+  readonly hasAuth?: boolean | undefined
   readonly token: Redacted.Redacted | undefined
   /** The path of a file with the token. Overrides `token`. */
   readonly tokenFile: string | undefined
 }
 
-/** The tokens that are accepted; `undefined` if none is needed. `isNew`: it was generated. */
+/** The tokens that are accepted; `undefined` if none is needed. `isNew`: it was generated, and clients need it. */
 export interface Token {
   readonly value: SecretFile.SecretsInUse | undefined
   readonly isNew: boolean
@@ -49,10 +51,11 @@ export const random = (): Redacted.Redacted => Redacted.make(randomBytes(32).toS
 
 /** Reads or generates the token. */
 export const find = (
-  { host, isBehindProxy = false, token, tokenFile }: Options
+  { hasAuth = false, host, isBehindProxy = false, token, tokenFile }: Options
 ): Effect.Effect<Token, StartError> => {
   if (tokenFile !== undefined) return Effect.map(read(tokenFile), (value) => ({ value, isNew: false }))
   if (token !== undefined) return Effect.succeed({ value: SecretFile.fixed([token]), isNew: false })
+  if (hasAuth) return Effect.sync(() => ({ value: SecretFile.fixed([random()]), isNew: false }))
   return Guard.isLoopback(host) && !isBehindProxy
     ? Effect.succeed({ value: undefined, isNew: false })
     : Effect.sync(() => ({ value: SecretFile.fixed([random()]), isNew: true }))

@@ -23,6 +23,8 @@ import * as Clients from "./Clients.js"
 export interface Bound {
   readonly listener: Listener.Listener
   readonly page: Page.Page
+  /** Other pages for which nobody needs credentials, by their paths. */
+  readonly pages?: ReadonlyMap<string, Listener.Handler> | undefined
 }
 
 /** The servers to serve, where, and how. */
@@ -68,14 +70,16 @@ const alone = ({ handle }: McpEndpoint.McpEndpoint): SessionRoutes => ({
 
 /** Binds the address. Until `serve` runs, the listener answers requests with an error that says that the gateway is starting. */
 export const bind = (
-  options: Pick<Listener.Options, "authentication" | "host" | "port">
+  { pages, ...options }: Pick<Listener.Options, "authentication" | "host" | "port"> & Pick<Bound, "pages">
 ): Effect.Effect<Bound, ListenError, Scope.Scope> =>
   Effect.gen(function*() {
     const page = yield* Page.make
     // A browser requests the page without a token; the page then asks the user for it. Other processes request the proof before they send one.
-    const isPublic = (path: string): boolean => path === Proof.path || page.at(path) !== undefined
+    const isPublic = (path: string): boolean =>
+      path === Proof.path || page.at(path) !== undefined || pages?.has(path) === true
     return {
       page,
+      pages,
       listener: yield* Listener.listen({
         ...options,
         isPublic,
@@ -90,7 +94,7 @@ export const bind = (
  * all sessions.
  */
 export const serve = (
-  { about, drain = "5 seconds", limits, listener, page, replica, secret, sessions, ...options }: Options
+  { about, drain = "5 seconds", limits, listener, page, pages, replica, secret, sessions, ...options }: Options
 ): Effect.Effect<Endpoint, never, Scope.Scope> =>
   Effect.gen(function*() {
     const { fork } = yield* Fibers.make()
@@ -128,13 +132,15 @@ export const serve = (
     const url = `${listener.url}/mcp`
     const usage = yield* Usage.make
     const { servers } = options
+    const known = about ?? (yield* Gateway.about(servers))
+    const canCheck = known.access?.isUsable ?? Effect.succeed(true)
     const answer = yield* Routes.make({
-      ...(about ?? (yield* Gateway.about(servers))),
+      ...known,
       servers,
       replicas: replica?.gateways,
       url,
       clients: Effect.sync(endpoint.sessions),
-      isReady: Effect.map(clients.isReady, (isReady) => isReady && mayServe())
+      isReady: Effect.zipWith(clients.isReady, canCheck, (isReady, canCheck) => isReady && canCheck && mayServe())
     }, listener.isAuthenticated)
     yield* listener.serve((request, response, path) => {
       if (path === "/mcp") {
@@ -145,7 +151,7 @@ export const serve = (
         const proof = secret === undefined ? undefined : Proof.answer(secret, request.url ?? "")
         response.writeHead(proof === undefined ? 404 : 200, { "Content-Type": "text/plain" }).end(proof)
       } else {
-        const handle = page.at(path) ?? answer
+        const handle = page.at(path) ?? pages?.get(path) ?? answer
         handle(request, response, path)
       }
     }, replica === undefined ? Effect.void : notice)

@@ -2,7 +2,6 @@
  * `mcp-lifeline serve`: serves the servers of a file, or the demo, as one endpoint, until it is stopped.
  */
 import type { Fleet, Status } from "@mcp-lifeline/core"
-import * as Authentication from "@mcp-lifeline/http-server/Authentication"
 import { LifelineTelemetry } from "@mcp-lifeline/opentelemetry"
 import * as StateFolder from "@mcp-lifeline/state/StateFolder"
 import type { Scope } from "effect"
@@ -12,6 +11,7 @@ import { dirname, resolve } from "node:path"
 import type * as EventLog from "../api/EventLog.js"
 import * as Record from "../api/Record.js"
 import { inspector } from "../api/Tools.js"
+import * as Access from "../auth/Access.js"
 import * as Configuration from "../config/Configuration.js"
 import * as Demo from "../Demo.js"
 import { StartError } from "../Errors.js"
@@ -171,8 +171,6 @@ const joined = (options: ClusterOptions, keys: SecretFile.SecretsInUse, id: stri
 const serve = (options: Options, record: Record.Record, output: Output.Output, replicaId: string | undefined) =>
   Effect.gen(function*() {
     yield* endLeft
-    const token = yield* Token.find(options)
-    const inUse = token.value
     const folder = yield* StateFolder.StateFolder
     const keys = yield* PersistentSessions.sessionKeys(options.sessionKey, folder)
     const replica = options.cluster === undefined ? undefined : yield* joined(options.cluster, keys, replicaId)
@@ -180,10 +178,19 @@ const serve = (options: Options, record: Record.Record, output: Output.Output, r
     const configuration = options.config === undefined
       ? undefined
       : yield* state(Configuration.make(options.config, output, replica?.env))
+    const auth = configuration?.auth()
+    const token = yield* Token.find({ ...options, hasAuth: auth !== undefined })
+    const inUse = token.value
+    const access = yield* Access.make({
+      tokens: inUse?.current,
+      auth: auth && (() => configuration?.auth() ?? auth),
+      place: { host: options.host }
+    })
     const bound = yield* Endpoint.bind({
       host: options.host,
       port: options.port,
-      authentication: inUse && Authentication.tokens(inUse.current)
+      authentication: access.authentication,
+      pages: access.pages
     }).pipe(
       RunningGateways.explainPortInUse(options)
     )
@@ -237,7 +244,7 @@ const serve = (options: Options, record: Record.Record, output: Output.Output, r
       login: configuration?.login,
       hasStatus: configuration?.hasStatus,
       limits: { maxOwnServers: configuration?.maxOwnServers },
-      about: { record, startedAt, config, signIn, refused: configuration?.refused }
+      about: { record, startedAt, config, signIn, refused: configuration?.refused, access }
     })
     const { file, setToken } = yield* RunningGateways.register({
       url: listener.url,
@@ -249,7 +256,7 @@ const serve = (options: Options, record: Record.Record, output: Output.Output, r
     yield* inUse?.follow((line) => Effect.zipRight(setToken(inUse.current()[0]), output.line(line))) ?? Effect.void
     const lines = options.logFormat === "json"
       ? [`Serving ${endpoint.url}`, `Status page: ${listener.url}/`]
-      : [welcome(endpoint.url, listener.url, inUse !== undefined)]
+      : [welcome(endpoint.url, listener.url, auth === undefined && inUse !== undefined)]
     yield* Effect.forEach([...lines, ...tokenLine(token, file)], output.line)
     yield* Systemd.notify(`Serving ${endpoint.url}`, process.env)
     yield* Heap.keepSmall

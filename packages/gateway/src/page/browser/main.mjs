@@ -59,7 +59,10 @@ const draw = () => {
   fact("Running for", longDuration(now() - gateway.startedAt))
   fact("Clients", String(last.status.replicas === undefined ? gateway.clients : clientsOf(last.status.replicas)))
   if (gateway.config !== undefined) fact("Configuration", clean(gateway.config, 200))
-  const { configProblem } = gateway
+  const { authProblem, configProblem } = gateway
+  if (authProblem !== undefined || facts.has("Access tokens")) {
+    fact("Access tokens", authProblem === undefined ? "can be checked" : clean(authProblem, 500))
+  }
   if (configProblem !== undefined || facts.has("Last save")) {
     fact("Last save", configProblem === undefined ? "in force" : `not in force: ${clean(configProblem, 500)}`)
   }

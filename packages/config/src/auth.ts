@@ -1,0 +1,148 @@
+/**
+ * Whose access tokens a gateway accepts from its clients (`lifeline.auth`).
+ */
+import { Check, Problem, TimeSpan } from "@mcp-lifeline/core/internal"
+import { Predicate } from "effect"
+import { expand, type Sources } from "./Expansion.js"
+
+/** A value that a claim can be required to have. */
+export type ClaimValue = string | number | boolean
+
+/** Which tokens a gateway accepts. */
+export interface Auth {
+  /** The authorization servers whose tokens are accepted. At least one. */
+  readonly issuers: ReadonlyArray<string>
+  /** A token is for one of these. Empty: for the URL of the endpoint. */
+  readonly audiences: ReadonlyArray<string>
+  /** A token has all of these. */
+  readonly requiredScopes: ReadonlyArray<string>
+  /** A token has each of these claims, with one of the values. */
+  readonly claims: Readonly<Record<string, ReadonlyArray<ClaimValue>>>
+  /** A token is signed by one of these algorithms. */
+  readonly algorithms: ReadonlyArray<string>
+  /** Where the keys of the only issuer are. Default: where its metadata say. */
+  readonly jwksUri: string | undefined
+  /** How far the clock of an issuer may be from ours, in milliseconds. */
+  readonly clockTolerance: number
+}
+
+type Raw = Readonly<Record<string, unknown>>
+
+/** Those of RFC 7518 and RFC 8037 with a public key. A shared secret, or none, is not among them. */
+const algorithms = [
+  ...["RS256", "RS384", "RS512", "PS256", "PS384", "PS512"],
+  ...["ES256", "ES384", "ES512", "EdDSA", "Ed25519"]
+] as const
+
+const defaultTolerance = 30_000
+
+/** Accepts one, or an array of at least one. */
+const oneOrMore = (one: Check.Check, accepted: string): Check.Check =>
+  Check.described((value, path) => {
+    if (!Array.isArray(value)) return one(value, path)
+    return value.length > 0
+      ? Check.list(one, accepted)(value, path)
+      : [{ path, message: "is empty; give at least one" }]
+  }, { anyOf: [one.schema, { type: "array", items: one.schema, minItems: 1 }] })
+
+const isScalar = (value: unknown): boolean =>
+  Predicate.isString(value) || Predicate.isNumber(value) || Predicate.isBoolean(value)
+
+/** RFC 6749, section 3.3. */
+const scopeForm = /^[\x21\x23-\x5B\x5D-\x7E]+$/
+
+const table = {
+  issuer: oneOrMore(Check.text, "an array of addresses"),
+  audience: oneOrMore(Check.text, "an array of strings"),
+  requiredScopes: Check.list(
+    Check.is(
+      (value) => Predicate.isString(value) && scopeForm.test(value),
+      "a scope, without spaces: each is an element",
+      {
+        type: "string",
+        pattern: scopeForm.source
+      }
+    ),
+    "an array of scopes"
+  ),
+  claims: Check.values(
+    oneOrMore(
+      Check.isSecret(isScalar, "a string, a number, true, false, or an array of these", {
+        type: ["string", "number", "boolean"]
+      }),
+      "an array of values"
+    ),
+    "an object with the values that claims must have"
+  ),
+  algorithms: oneOrMore(Check.oneOf(...algorithms), "an array of algorithms"),
+  jwksUri: Check.text,
+  clockTolerance: Check.span(0, 300_000)
+}
+const options = Check.options(table, "auth")
+
+/** Accepts the option, in which references to variables are not replaced yet. */
+export const check: Check.Check = Check.described((value, path) => {
+  const found = options(value, path)
+  if (!Predicate.isRecord(value)) return found
+  if (value["issuer"] === undefined) {
+    const message = "is missing; give the address of your authorization server, such as https://sso.example.com"
+    return [...found, { path: [...path, "issuer"], message }]
+  }
+  return value["jwksUri"] !== undefined && Array.isArray(value["issuer"]) && value["issuer"].length > 1
+    ? [...found, { path: [...path, "jwksUri"], message: "is that of one issuer, and there are several; leave it out" }]
+    : found
+}, {
+  type: "object",
+  properties: Object.fromEntries(Object.entries(table).map(([name, { schema }]) => [name, schema])),
+  required: ["issuer"],
+  additionalProperties: false
+})
+
+const listOf = <A>(value: unknown): ReadonlyArray<A> =>
+  value === undefined ? [] : Array.isArray(value) ? value as ReadonlyArray<A> : [value as A]
+
+/** An issuer is compared as a text, and its metadata are found by its path (RFC 8414, section 2). */
+const issuerProblem = (text: string): string | undefined =>
+  /[?#]/.test(text)
+    ? "has a query or a fragment; write it as the authorization server does in the claim iss"
+    : undefined
+
+/**
+ * What was read of the option, or its problems, with paths in the option. The option was checked. `addressProblem`: why keys are
+ * not fetched from an address, as a predicate; `undefined` if they can be.
+ */
+export const read = (
+  given: unknown,
+  sources: Sources,
+  addressProblem: (text: string) => string | undefined
+): { readonly value: Auth | undefined; readonly problems: ReadonlyArray<Problem.Problem> } => {
+  const problems: Array<Problem.Problem> = []
+  const raw = expand(given, sources, (path, message) => problems.push({ path, message })) as Raw
+  if (problems.length > 0) return { problems, value: undefined }
+  const issuers = listOf<string>(raw["issuer"])
+  const jwksUri = raw["jwksUri"] as string | undefined
+  issuers.forEach((issuer, index) => {
+    const message = addressProblem(issuer) ?? issuerProblem(issuer)
+    if (message !== undefined) {
+      problems.push({ path: Array.isArray(raw["issuer"]) ? ["issuer", index] : ["issuer"], message })
+    }
+  })
+  const wrongKeys = jwksUri === undefined ? undefined : addressProblem(jwksUri)
+  if (wrongKeys !== undefined) problems.push({ path: ["jwksUri"], message: wrongKeys })
+  const accepted = listOf<string>(raw["algorithms"])
+  const tolerance = raw["clockTolerance"] as TimeSpan.TimeSpan | undefined
+  return {
+    problems,
+    value: problems.length > 0 ? undefined : {
+      issuers: [...new Set(issuers)],
+      audiences: listOf(raw["audience"]),
+      requiredScopes: listOf(raw["requiredScopes"]),
+      claims: Object.fromEntries(
+        Object.entries((raw["claims"] ?? {}) as Raw).map(([name, value]) => [name, listOf<ClaimValue>(value)])
+      ),
+      algorithms: accepted.length === 0 ? algorithms : accepted,
+      jwksUri,
+      clockTolerance: tolerance === undefined ? defaultTolerance : TimeSpan.millis(tolerance)
+    }
+  }
+}

@@ -1,0 +1,121 @@
+/**
+ * What the gateway says of itself to clients that need a token (RFC 9728), and how it refuses them (RFC 6750). Pure.
+ */
+import type { McpConfig } from "@mcp-lifeline/config"
+import * as Guard from "@mcp-lifeline/http-server/Guard"
+import type { Refusal } from "@mcp-lifeline/http-server/Refusal"
+import type { IncomingMessage } from "node:http"
+import type { Refused } from "./AccessToken.js"
+
+/** Where the gateway is. */
+export interface Place {
+  /** The address to which it is bound. */
+  readonly host: string
+  /** Under which URL others know it, without a path at the end. Default: it has only the names of its address. */
+  readonly publicUrl?: string | undefined
+}
+
+const wellKnown = "/.well-known/oauth-protected-resource"
+
+/** Where clients look for the document: after the path of the endpoint, and at the root. Nobody needs a token for it. */
+export const paths: ReadonlyArray<string> = [`${wellKnown}/mcp`, wellKnown]
+
+type Asked = Pick<IncomingMessage, "headers" | "socket">
+
+/**
+ * The gateway under the name by which this client knows it: a client uses no document of a resource of another name. The guard has checked the name, and
+ * nothing but what is said to this client depends on it.
+ */
+const baseOf = ({ headers }: Asked, { publicUrl }: Place): string => publicUrl ?? `http://${headers.host}`
+
+const isWildcard = (host: string): boolean => ["0.0.0.0", "::"].includes(Guard.unbracket(host))
+
+/**
+ * For whom tokens are, if the file does not say it: for the URL of the endpoint. Not by what a request says, since a token for somebody else would be
+ * accepted with his name. Empty where all addresses of a machine are meant.
+ */
+export const defaultAudiences = ({ host, publicUrl }: Place, port: number): ReadonlyArray<string> => {
+  if (publicUrl !== undefined) return [`${publicUrl}/mcp`]
+  if (isWildcard(host)) return []
+  const plain = Guard.unbracket(host)
+  const own = plain.includes(":") ? `[${plain}]` : plain
+  const names = Guard.isLoopback(plain) ? new Set([own, "localhost", "127.0.0.1", "[::1]"]) : [own]
+  return Array.from(names, (name) => `http://${name}:${port}/mcp`)
+}
+
+/** The document. */
+export const metadata = (request: Asked, place: Place, { issuers, requiredScopes }: McpConfig.Auth) => ({
+  resource: `${baseOf(request, place)}/mcp`,
+  authorization_servers: issuers,
+  ...(requiredScopes.length === 0 ? {} : { scopes_supported: requiredScopes }),
+  bearer_methods_supported: ["header"],
+  resource_name: "mcp-lifeline"
+})
+
+/** A challenge. The texts have no quotes. */
+const challenge = (parts: Readonly<Record<string, string | undefined>>): Readonly<Record<string, string>> => ({
+  "WWW-Authenticate": `Bearer ${
+    Object.entries(parts).flatMap(([name, value]) => value === undefined ? [] : [`${name}="${value}"`]).join(", ")
+  }`
+})
+
+/** All scopes at once: a client may never ask for more after its first login. */
+const needed = (request: Asked, place: Place, { requiredScopes }: McpConfig.Auth) => ({
+  resource_metadata: `${baseOf(request, place)}${paths[0]}`,
+  scope: requiredScopes.length === 0 ? undefined : requiredScopes.join(" ")
+})
+
+/** The answer to a request without a token. */
+export const tokenMissing = (request: Asked, place: Place, auth: McpConfig.Auth): Refusal => ({
+  status: 401,
+  message:
+    "This gateway needs an access token: sign in at its authorization server, or send the header Authorization: Bearer <token>",
+  headers: challenge(needed(request, place, auth))
+})
+
+/** The answer to a request with a token in its address, which others than the gateway read and write down. */
+export const tokenInAddress: Refusal = {
+  status: 400,
+  message:
+    "A token in the address is not accepted, since logs have it: send it as the header Authorization: Bearer <token>",
+  headers: challenge({ error: "invalid_request" })
+}
+
+/** The answer while the keys of an issuer cannot be known. With a 401, clients would log in again. */
+export const keysUnavailable: Refusal = {
+  status: 503,
+  message: "The gateway cannot check tokens at the moment, since it does not reach the authorization server; try again",
+  headers: { "Retry-After": "5" }
+}
+
+/** The answer to a request with a token that is not enough. */
+export const refusal = (refused: Refused, request: Asked, place: Place, auth: McpConfig.Auth): Refusal => {
+  switch (refused._tag) {
+    case "Invalid":
+      return {
+        status: 401,
+        message: `The access token is not accepted: ${refused.why}`,
+        headers: challenge({
+          error: "invalid_token",
+          error_description: refused.why,
+          ...needed(request, place, auth)
+        })
+      }
+    case "Scopes":
+      return {
+        status: 403,
+        message: `The access token lacks a scope; needed: ${auth.requiredScopes.join(" ")}`,
+        headers: challenge({
+          error: "insufficient_scope",
+          error_description: "the token lacks a scope",
+          ...needed(request, place, auth)
+        })
+      }
+    case "Claim":
+      return {
+        status: 403,
+        message:
+          "This gateway does not let you in: your account lacks what it asks for. The log of the gateway says what that is"
+      }
+  }
+}
