@@ -1,3 +1,4 @@
+import * as Caller from "@mcp-lifeline/http-server/Caller"
 import { Effect, Redacted } from "effect"
 import type { IncomingMessage, ServerResponse } from "node:http"
 import { afterEach, describe, expect, it } from "vitest"
@@ -73,6 +74,7 @@ describe("a request of a session that lives elsewhere", () => {
       Authorization: "Bearer token",
       "Lifeline-Home": "b",
       "Lifeline-Authorization": "Bearer mine",
+      "Lifeline-Caller": Caller.encode({ subject: "eve", claims: {} }),
       "Lifeline-Repeated": "1",
       Expect: "100-continue"
     })
@@ -80,11 +82,11 @@ describe("a request of a session that lives elsewhere", () => {
     expect(answer.headers).toMatchObject({ "x-more": "1", "content-type": "application/json" })
     expect(answer.headers["lifeline-taken"]).toBeUndefined()
     expect(JSON.parse(given)).toEqual({ jsonrpc: "2.0", ...call })
-    expect(seen).toMatchObject({ "x-other": "1", authorization: "Bearer token", "lifeline-home": "a" })
+    expect(seen).toMatchObject({ "x-other": "1", "lifeline-home": "a" })
+    expect(Caller.decode(String(seen["lifeline-caller"]))).toEqual({ subject: "token", claims: { of: "token" } })
     expect(seen["lifeline-authorization"]).not.toBe("Bearer mine")
-    expect(["origin", "sec-fetch-site", "x-own", "lifeline-repeated", "expect"].filter((name) => name in seen)).toEqual(
-      []
-    )
+    const left = ["origin", "sec-fetch-site", "x-own", "lifeline-repeated", "expect", "authorization"]
+    expect(left.filter((name) => name in seen)).toEqual([])
   })
 
   it("[D3] and its answer may be large", async () => {
@@ -366,7 +368,8 @@ const replicaToken = Redacted.value(HopSecrets.authorization(PeerServer.key))
 /** As another replica sends them. */
 const passHeaders = (home: string, token = replicaToken): Readonly<Record<string, string>> => ({
   "Lifeline-Home": home,
-  "Lifeline-Authorization": token
+  "Lifeline-Authorization": token,
+  "Lifeline-Caller": Caller.encode(Caller.anyone)
 })
 
 /** Two replicas; a session of a client that lives on the first one. */
@@ -469,6 +472,36 @@ describe("who sends what only replicas send", () => {
     }
     expect((await send(`${a.replica.address}/cluster/other`, "POST", session, call)).status).toBe(404)
     expect((await send(a.replica.address + path, "POST", { ...session, ...passHeaders("a") }, call)).status).toBe(200)
+  })
+
+  it("[D3 G21] serves nobody who is not named: the key alone does not say for whom a replica asks", async () => {
+    const { a, session } = await pair(({ id }, { client }) => client.write({ jsonrpc: "2.0", id, result: {} } as never))
+    for (const caller of ["", "e30", "bm9uZQ", Caller.encode({ subject: 1 } as never)]) {
+      const headers = { ...session, ...passHeaders("a"), "Lifeline-Caller": caller }
+      expect((await send(a.replica.address + path, "POST", headers, call)).status).toBe(403)
+    }
+    expect(a.endpoint.conversations[0]!.received.some(({ method }) => method === "tools/call")).toBe(false)
+  })
+
+  it("[D3 G21:real] finds a session on any replica if it is its own, and on none if it is that of somebody else", async () => {
+    const { a, b } = await pair(({ id }, { client }) => client.write({ jsonrpc: "2.0", id, result: {} } as never))
+    const ofAnn = session("a", "2025-11-25", "ann")
+    const asked = (url: string, headers: Record<string, string>) => send(url, "POST", { ...ofAnn, ...headers }, call)
+    for (const { url } of [a, b]) {
+      expect((await asked(url, { Authorization: "Bearer ann" })).status).toBe(200)
+      for (
+        const headers of [
+          { Authorization: "Bearer eve" },
+          { Authorization: "Bearer eve", "Lifeline-Caller": Caller.encode({ subject: "ann", claims: {} }) },
+          {}
+        ]
+      ) {
+        expect((await asked(url, headers)).status).toBe(404)
+      }
+    }
+    expect(a.endpoint.conversations).toHaveLength(2)
+    expect(a.endpoint.conversations[1]!.client.caller?.()).toEqual({ subject: "ann", claims: { of: "ann" } })
+    expect(b.endpoint.conversations).toHaveLength(0)
   })
 
   it("[D1][D3] to a replica that is not the home gets no answer of the session, and nobody passes it on again", async () => {

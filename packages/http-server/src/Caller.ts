@@ -1,6 +1,7 @@
 /**
  * Who sends a request, as far as the listener has made sure of it.
  */
+import { Predicate } from "effect"
 import { createHash } from "node:crypto"
 import type { IncomingMessage } from "node:http"
 
@@ -30,3 +31,18 @@ export const of = (request: IncomingMessage): Caller => callers.get(request) ?? 
 /** What belongs to a caller is marked with this. It has the same length for all, and does not tell who the caller is. */
 export const ownerOf = ({ subject }: Caller): string =>
   subject === "" ? "" : createHash("sha256").update(subject).digest("base64url")
+
+/** A caller as the value of a header, for another process of the same gateway. */
+export const encode = (caller: Caller): string => Buffer.from(JSON.stringify(caller)).toString("base64url")
+
+/** A caller from such a value; `undefined` if it is none. */
+export const decode = (text: string): Caller | undefined => {
+  try {
+    const found: unknown = JSON.parse(Buffer.from(text, "base64url").toString())
+    return Predicate.isRecord(found) && Predicate.isString(found["subject"]) && Predicate.isRecord(found["claims"])
+      ? found as unknown as Caller
+      : undefined
+  } catch {
+    return undefined
+  }
+}

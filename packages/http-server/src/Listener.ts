@@ -34,6 +34,8 @@ export interface Options {
   readonly tls?: Certificate | undefined
   /** Connections at once. Default 4,000. */
   readonly maxConnections?: number | undefined
+  /** Of all headers of a request. Default: 16 KiB, as Node.js has it. */
+  readonly maxHeaderBytes?: number | undefined
   /** Default: see `defaultTimes`. */
   readonly times?: Times | undefined
   /** What messages call the options `host` and `port`: a program has flags for them. Default: `the option host` and `the option port`. */
@@ -117,10 +119,16 @@ const explain = (
   }
 }
 
+/** What clients may use. */
+interface Bounds extends Pick<Options, "maxHeaderBytes"> {
+  readonly maxConnections: number
+  readonly times: Times
+}
+
 /** A server, which tells of each connection that may send a request. */
 const serverFor = (
   tls: Certificate | undefined,
-  { maxConnections, times }: { readonly maxConnections: number; readonly times: Times },
+  { maxConnections, maxHeaderBytes, times }: Bounds,
   answer: RequestListener,
   add: (socket: Socket) => void
 ): Effect.Effect<Http.Server, ListenError> => {
@@ -128,7 +136,8 @@ const serverFor = (
     keepAliveTimeout: 65_000,
     headersTimeout: times.headers,
     requestTimeout: times.request,
-    connectionsCheckingInterval: times.check
+    connectionsCheckingInterval: times.check,
+    ...(maxHeaderBytes === undefined ? {} : { maxHeaderSize: maxHeaderBytes })
   }
   if (tls === undefined) return Effect.sync(() => Http.createServer(options, answer).on("connection", add))
   const { certificate: cert, key } = tls
@@ -156,6 +165,7 @@ export const listen = (
     authentication = Authentication.none,
     isPublic = () => false,
     maxConnections = 4000,
+    maxHeaderBytes,
     optionNames = defaultOptionNames,
     probes = () => ({}),
     times = defaultTimes,
@@ -211,7 +221,7 @@ export const listen = (
       else handler(request, response, path)
     }
     const server = yield* Effect.acquireRelease(
-      serverFor(tls, { maxConnections, times }, answer, (socket) => connections.add(socket)),
+      serverFor(tls, { maxConnections, maxHeaderBytes, times }, answer, (socket) => connections.add(socket)),
       (server) =>
         Effect.async<void>((resume) => {
           // Answers that are being written are, and then the rest ends.

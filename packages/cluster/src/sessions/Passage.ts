@@ -39,8 +39,8 @@ const ofConnection: ReadonlySet<string> = new Set([
   "content-length"
 ])
 
-/** A replica's own, and those by which browsers say where a page comes from: this replica has looked at them. */
-const ofHop = /^(lifeline-|sec-fetch-|origin$)/
+/** A replica's own, credentials, and those by which browsers say where a page comes from: this replica has looked at them. */
+const ofHop = /^(lifeline-|sec-fetch-|origin$|authorization$)/
 
 const passedOn = (headers: IncomingHttpHeaders): Record<string, string | ReadonlyArray<string>> => {
   const named = headers.connection?.toLowerCase().split(",").map((name) => name.trim())

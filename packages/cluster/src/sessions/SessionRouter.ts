@@ -2,6 +2,7 @@
  * Serves a client's session on any replica: here if it lives here, and otherwise by passing the request on to the replica on which it does.
  */
 import * as Body from "@mcp-lifeline/http-server/Body"
+import * as Caller from "@mcp-lifeline/http-server/Caller"
 import { type McpEndpoint, repeatedHeader } from "@mcp-lifeline/http-server/McpEndpoint"
 import { notTakenHeader, refuse } from "@mcp-lifeline/http-server/Refusal"
 import type { Seal } from "@mcp-lifeline/http-server/SealedId"
@@ -51,6 +52,8 @@ export interface SessionRouter {
 export const path = "/cluster/sessions"
 
 const authorizationHeader = "lifeline-authorization"
+/** Who the replica that received the request has found its sender to be. The client's own credentials are not passed on. */
+const callerHeader = "lifeline-caller"
 const homeHeader = "lifeline-home"
 
 /** The largest body, in bytes, and that of all together. */
@@ -181,6 +184,7 @@ export const make = (
         headers: {
           [authorizationHeader]: Redacted.value(authorization),
           [homeHeader]: home.id,
+          [callerHeader]: Caller.encode(Caller.of(one.request)),
           ...(one.isLost ? { [repeatedHeader]: "1" } : {})
         }
       }, (outcome) => {
@@ -371,6 +375,9 @@ export const make = (
           const { [authorizationHeader]: given, [homeHeader]: home } = request.headers
           if (!HopSecrets.isAllowed(authorization, String(given))) return refuse(response, forbidden)
           if (home === undefined || home !== homes.own()) return refuse(response, notTaken)
+          const caller = Caller.decode(String(request.headers[callerHeader]))
+          if (caller === undefined) return refuse(response, forbidden)
+          Caller.note(request, caller)
           response.setHeader(Passage.takenHeader, home)
           const isRepeated = request.headers[repeatedHeader] !== undefined
           if (request.method === "POST" && (isLeaving || isRepeated)) takeKnown(request, response)

@@ -1,6 +1,8 @@
 /**
  * Replicas on loopback that route sessions of clients: where each session lives is what a test says.
  */
+import * as Authentication from "@mcp-lifeline/http-server/Authentication"
+import * as Caller from "@mcp-lifeline/http-server/Caller"
 import * as SealedId from "@mcp-lifeline/http-server/SealedId"
 import * as SessionRecords from "@mcp-lifeline/http-server/SessionRecords"
 import { Deferred, Effect, Exit, FiberId, Scope } from "effect"
@@ -107,7 +109,14 @@ export const start = (
           if (!router.handlePassed(request, response, request.url ?? "")) response.writeHead(404).end()
         })
       )
-      const url = yield* Effect.promise(() => PeerServer.listen(router.handle))
+      // The bearer token says who sends it.
+      const url = yield* Effect.promise(() =>
+        PeerServer.listen((request, response) => {
+          const subject = Authentication.bearer(request.headers.authorization)
+          Caller.note(request, { subject, claims: { of: subject } })
+          router.handle(request, response)
+        })
+      )
       return {
         id,
         replica: PeerServer.replica(address, id),
@@ -124,12 +133,16 @@ export const start = (
 }
 
 /** A session that began on the replica of this id. */
-export const session = (home: string, version = "2025-11-25"): Readonly<Record<string, string>> => ({
+export const session = (
+  home: string,
+  version = "2025-11-25",
+  subject = ""
+): Readonly<Record<string, string>> => ({
   "Mcp-Session-Id": seal.seal({
     initialize: Raw.initialize(version).params,
     version,
     lists: [],
-    owner: "",
+    owner: Caller.ownerOf({ subject, claims: {} }),
     born: Math.floor(Date.now() / 1000),
     home
   })

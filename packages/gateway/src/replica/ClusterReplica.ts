@@ -27,6 +27,9 @@ import { databaseUrl } from "./databaseUrl.js"
 import type { Replica } from "./Replica.js"
 import { told } from "./storeProblems.js"
 
+/** What a client may send, and what replicas add to it. */
+const maxHeaderBytes = 32 * 1024
+
 /** What the options of the listener are called. */
 const optionNames = { host: "--cluster-address or --cluster-listen", port: "--cluster-address or --cluster-listen" }
 
@@ -49,7 +52,10 @@ export const make = (
   Effect.gen(function*() {
     const url = yield* databaseUrl({ store: given })
     const tls = certificate === undefined ? undefined : yield* Certificate.load(certificate)
-    const listener = yield* Effect.mapError(Listener.listen({ ...listen, optionNames, tls }), startError)
+    const listener = yield* Effect.mapError(
+      Listener.listen({ ...listen, optionNames, tls, maxHeaderBytes }),
+      startError
+    )
     const store = told(yield* Effect.mapError(PostgresStore.make({ url, terms: defaults, key }), startError))
     const ownAddress = address ?? listener.url
     const cluster = yield* Effect.mapError(

@@ -23,7 +23,7 @@ export interface Message {
 }
 
 /** A client that is given whole messages. */
-export interface Scripted extends Pick<Client, "saveSettings" | "requests" | "startsServers"> {
+export interface Scripted extends Pick<Client, "caller" | "saveSettings" | "requests" | "startsServers"> {
   /** Gives it any message. `about`: the request during which it is said. */
   readonly write: (message: Message & { readonly jsonrpc: "2.0" }, about?: RequestId) => void
   readonly writeResult: (id: RequestId, resultText: string) => void
