@@ -16,7 +16,7 @@ export interface Refused {
 }
 
 /** The result of reading. */
-export type Body = { readonly _tag: "Json"; readonly value: unknown } | Refused
+export type Body = { readonly _tag: "Json"; readonly value: unknown; readonly bytes: number } | Refused
 
 /** The result of reading without parsing. */
 export type Whole = { readonly _tag: "Whole"; readonly bytes: Buffer } | Refused
@@ -59,7 +59,7 @@ const whole = (bytes: Buffer): Whole => {
 
 const parse = (bytes: Buffer): Body => {
   try {
-    return { _tag: "Json", value: JSON.parse(bytes.toString("utf8")) }
+    return { _tag: "Json", value: JSON.parse(bytes.toString("utf8")), bytes: bytes.length }
   } catch {
     return refused({ status: 400, code: JsonRpc.parseError, message: "The body is not JSON", isRead: true })
   }
@@ -72,9 +72,16 @@ export interface Room {
   readonly release: (bytes: number) => void
 }
 
-/** A client's share of the memory for bodies. Without a session, a client is known by its address and its user agent. */
-export const roomFor = (shares: Shares, { headers, socket }: IncomingMessage, session?: string): Room => {
-  const client = session ?? `${socket.remoteAddress} ${String(headers["user-agent"]).slice(0, 200)}`
+/**
+ * A client's share of the memory for bodies: that of its caller. A caller that nothing tells from others is known by its session, or else by its address
+ * and its user agent.
+ */
+export const roomFor = (shares: Shares, request: IncomingMessage, session?: string): Room => {
+  const { headers, socket } = request
+  const { subject } = Caller.of(request)
+  const client = subject === ""
+    ? session ?? `${socket.remoteAddress} ${String(headers["user-agent"]).slice(0, 200)}`
+    : `caller ${subject}`
   return { take: (bytes) => shares.take(client, bytes), release: (bytes) => shares.release(client, bytes) }
 }
 

@@ -5,11 +5,12 @@ import { type Answer, type ClientRequest, ClientRequests, JsonRpc, responseOf } 
 import type { JSONRPCMessage, JSONRPCNotification, JSONRPCRequest, RequestId } from "@modelcontextprotocol/sdk/types.js"
 import { randomBytes } from "node:crypto"
 import type { ServerResponse } from "node:http"
-import type { Caller } from "./Caller.js"
+import { type Caller, ownerOf } from "./Caller.js"
 import type { Begin, Client, ClientSettings, Conversation, Resumed } from "./Conversation.js"
 import type { EventBudget } from "./EventBudget.js"
 import { Exchange } from "./Exchange.js"
 import * as messages from "./messages.js"
+import type { OpenRequests } from "./OpenRequests.js"
 import type { Refusal } from "./Refusal.js"
 import { SseWriter } from "./SseWriter.js"
 
@@ -21,6 +22,8 @@ export interface Options {
   readonly budget: EventBudget
   /** Requests that may be open at once. */
   readonly maxCalls: number
+  /** Counts the open requests of all clients. */
+  readonly open: OpenRequests
   readonly onError: (error: unknown) => void
   /** Called before `count` servers start for this session alone; returns whether there is room for them. */
   readonly startsServers: (count: number) => boolean
@@ -48,6 +51,8 @@ export class ClientSession implements Omit<Client, "caller"> {
   readonly #options: Options
   readonly #conversation: Conversation
   readonly requests = new ClientRequests()
+  /** Who shares limits that are for all clients: its caller, or else the session itself. */
+  readonly #sharer: unknown
   /** The streams that answer requests, by number. */
   readonly #streams = new Map<number, SseWriter>()
   /** The last event of each forgotten stream, by number: a client that has read it misses nothing. */
@@ -71,6 +76,7 @@ export class ClientSession implements Omit<Client, "caller"> {
   constructor(options: Options) {
     this.#options = options
     this.caller = options.caller
+    this.#sharer = ownerOf(options.caller) || this
     const { resumed } = options
     if (resumed !== undefined) {
       this.#version = resumed.version
@@ -120,12 +126,15 @@ export class ClientSession implements Omit<Client, "caller"> {
     }))
   }
 
-  /** Takes the messages of one POST, or returns why it refuses them. `isRepeated`: see `ClientRequest`. */
+  /**
+   * Takes the messages of one POST, whose body has so many bytes, or returns why it refuses them. `isRepeated`: see `ClientRequest`.
+   */
   post(
     received: ReadonlyArray<JSONRPCMessage>,
     isBatch: boolean,
     response: ServerResponse,
-    isRepeated = false
+    isRepeated = false,
+    bytes = 0
   ): Refusal | undefined {
     const ids = received.filter(JsonRpc.isRequest).map(({ id }) => id)
     const refusal = this.#checkRequests(ids)
@@ -134,6 +143,10 @@ export class ClientSession implements Omit<Client, "caller"> {
       for (const message of received) this.#receive(message)
       response.writeHead(202).end()
       return undefined
+    }
+    const place = this.#options.open.take(this.#sharer, ids.length, bytes)
+    if (typeof place === "string") {
+      return { status: 429, message: place, id: ids[0], headers: { "Retry-After": "1" }, isRead: true }
     }
     const exchange = new Exchange({
       response,
@@ -146,7 +159,11 @@ export class ClientSession implements Omit<Client, "caller"> {
     const requests = new Map(
       received.filter(JsonRpc.isRequest).map((message) => [message, this.requests.open(message, exchange)])
     )
-    for (const request of requests.values()) request.isRepeated = isRepeated
+    let open = requests.size
+    for (const request of requests.values()) {
+      request.isRepeated = isRepeated
+      request.onOver(() => --open === 0 ? place() : undefined)
+    }
     for (const notification of this.#takePendingListChanges()) exchange.say(undefined, notification)
     for (const message of received) {
       const request = requests.get(message as JSONRPCRequest)
@@ -187,7 +204,7 @@ export class ClientSession implements Omit<Client, "caller"> {
   #answerLost(ids: ReadonlyArray<RequestId>, response: ServerResponse): void {
     const stream = new SseWriter({
       budget: this.#options.budget,
-      client: this,
+      client: this.#sharer,
       headers: {},
       sendsPrimingEvent: () => false
     })
@@ -253,7 +270,7 @@ export class ClientSession implements Omit<Client, "caller"> {
     return new SseWriter({
       name: `${this.#epoch}.${key}.`,
       budget: this.#options.budget,
-      client: this,
+      client: this.#sharer,
       headers: {},
       sendsPrimingEvent: () => this.#version >= primingVersion
     })

@@ -8,25 +8,35 @@ import { type Caller, ownerOf } from "./Caller.js"
 import { ClientSession } from "./ClientSession.js"
 import type { Begin, ClientSettings } from "./Conversation.js"
 import { EventBudget } from "./EventBudget.js"
+import * as FairShare from "./FairShare.js"
+import type { OpenRequests } from "./OpenRequests.js"
 import { notTakenHeader, type Refusal } from "./Refusal.js"
 import type { Claims, Seal } from "./SealedId.js"
 import * as SessionRecords from "./SessionRecords.js"
 
 /** How much clients may use. */
 export interface Limits {
-  /** Sessions in memory. For one more, the least recently used session with nothing open leaves the memory. Default 1,000. */
+  /**
+   * Sessions in memory. For one more, the least recently used session with nothing open leaves the memory: of the caller that has most of them. A caller
+   * alone may have half. Default 1,000.
+   */
   readonly maxSessions?: number | undefined
   /** Bytes in the body of a request. Default 16 MiB. */
   readonly maxBodyBytes?: number | undefined
   /**
-   * Servers that run for single clients, of all clients together. To make room, the least recently used session loses its servers; one
-   * session alone may always have its own. Called each time that servers are needed. Default 128.
+   * Servers that run for single clients, of all clients together. To make room, the least recently used session loses its servers: of the caller
+   * that has most of them. A caller alone may have half; one session alone may always have its own. Called each time that servers are needed.
+   * Default 128.
    */
   readonly maxOwnServers?: (() => number | undefined) | undefined
   /** Bytes of all request bodies that are being read; a client alone may use half. Default 64 MiB. */
   readonly maxBodiesBytes?: number | undefined
   /** Unanswered requests of one session, or of a client without sessions while it is the only one. Default 1,000. */
   readonly maxCalls?: number | undefined
+  /** Unanswered requests of all clients together; a client alone may have half. Default 10,000. */
+  readonly maxOpenCalls?: number | undefined
+  /** Bytes in the bodies of these; a client alone may have half. Default 256 MiB. */
+  readonly maxOpenBytes?: number | undefined
   /** Bytes of events that all streams together keep for clients that resume them. Default 64 MiB. */
   readonly maxKeptBytes?: number | undefined
 }
@@ -45,9 +55,13 @@ export interface Options {
   readonly seal: Seal
   /** Stores what does not fit into ids. */
   readonly records: SessionRecords.SessionRecords
-  readonly limits: { readonly [K in Exclude<keyof Limits, "maxOwnServers">]-?: number } & {
-    readonly maxOwnServers: () => number
-  }
+  readonly limits:
+    & { readonly [K in Exclude<keyof Limits, `max${"OwnServers" | "OpenCalls" | "OpenBytes"}`>]-?: number }
+    & {
+      readonly maxOwnServers: () => number
+    }
+  /** Counts the open requests of all clients. */
+  readonly open: OpenRequests
   readonly onError: (error: unknown) => void
   /** See `McpEndpoint.Options`. */
   readonly home?: Home | undefined
@@ -93,6 +107,7 @@ const nowInSeconds = (): number => Math.floor(Date.now() / 1000)
 
 /** What a session uses besides memory. */
 interface Usage {
+  readonly owner: string
   /** Servers that run for it alone. */
   servers: number
 }
@@ -119,8 +134,8 @@ export class ClientSessions {
   readonly #entries = new Map<string, Entry>()
   /** Who waits for sessions that are being restored. */
   readonly #resuming = new Map<string, Array<{ readonly caller: Caller; readonly done: Found }>>()
-  /** Sessions whose `initialize` has not been answered yet. */
-  readonly #beginning = new Set<ClientSession>()
+  /** Sessions whose `initialize` has not been answered yet, with their owners. */
+  readonly #beginning = new Map<ClientSession, string>()
   #isClosed = false
   /** How often everything was forgotten. */
   #forgotten = 0
@@ -144,11 +159,11 @@ export class ClientSessions {
     }
     if (this.#isHomeless) return { ...homeless, id: request.id, isRead: true }
     const home = this.#options.home?.own()
-    if (!this.#makeRoom()) return this.#refuseFull(request.id)
+    const owner = ownerOf(caller)
+    if (!this.#makeRoom(owner)) return this.#refuseFull(request.id, owner)
     let record: SessionRecords.Record = { usedAt: Date.now() }
     let id: string | undefined
-    const usage: Usage = { servers: 0 }
-    const owner = ownerOf(caller)
+    const usage: Usage = { owner, servers: 0 }
     const session: ClientSession = this.#make(usage, caller, {
       onInitialized: (result) => {
         const born = nowInSeconds()
@@ -162,7 +177,7 @@ export class ClientSessions {
       },
       onSettings: (settings) => this.#saveSettings(id, settings)
     })
-    this.#beginning.add(session)
+    this.#beginning.set(session, owner)
     session.initialize(request, response, (id) => {
       if (id !== undefined) return
       // The conversation refused `initialize`, so there is no session.
@@ -260,8 +275,8 @@ export class ClientSessions {
     const initialize = claims.initialize ?? record.initialize
     const isOver = Date.now() - Math.max(record.usedAt, claims.born * 1000) > SessionRecords.lifetime
     if (record.hasEnded === true || initialize === undefined || isOver || this.#isClosed) return sessionNotFound
-    if (!this.#makeRoom()) return this.#refuseFull(null)
-    const usage: Usage = { servers: 0 }
+    if (!this.#makeRoom(owner)) return this.#refuseFull(null, owner)
+    const usage: Usage = { owner, servers: 0 }
     const session = this.#make(usage, caller, {
       onInitialized: () => ({ id }),
       onSettings: (settings) => this.#saveSettings(id, settings),
@@ -276,43 +291,76 @@ export class ClientSessions {
     caller: Caller,
     options: Pick<ConstructorParameters<typeof ClientSession>[0], "onInitialized" | "onSettings" | "resumed">
   ): ClientSession {
-    const { begin, limits: { maxCalls }, onError } = this.#options
+    const { begin, limits: { maxCalls }, onError, open } = this.#options
     const startsServers = (count: number): boolean => this.#makeRoomForServers(usage, count)
-    return new ClientSession({ ...options, caller, begin, maxCalls, onError, startsServers, budget: this.#budget })
+    return new ClientSession({
+      ...options,
+      caller,
+      begin,
+      maxCalls,
+      onError,
+      open,
+      startsServers,
+      budget: this.#budget
+    })
   }
 
-  /** Whether `count` servers may run for one session. To make room, ends the least recently used sessions with nothing open. */
-  #makeRoomForServers(usage: Usage, count: number): boolean {
-    const others = (): number =>
-      [...this.#entries.values()].reduce((sum, one) => sum + (one.usage === usage ? 0 : one.usage.servers), 0)
-    const hasRoom = (): boolean => others() === 0 || others() + count <= this.#options.limits.maxOwnServers()
-    for (const [id, entry] of this.#entries) {
-      if (hasRoom()) break
-      if (entry.usage === usage || entry.usage.servers === 0 || entry.session.isBusy) continue
+  /** What sessions have of something that is limited. Least recently used first. */
+  #holdings(amountOf: (usage: Usage) => number) {
+    return Array.from(this.#entries, ([id, { owner, session, usage }]) => ({
+      id,
+      owner,
+      session,
+      amount: amountOf(usage)
+    }))
+  }
+
+  /** Removes sessions with nothing open from memory until there is room for a claim; returns whether there is. */
+  #makeRoomFor(
+    claim: FairShare.Claim,
+    holdings: () => ReadonlyArray<FairShare.Holding & { readonly id?: string; readonly session?: ClientSession }>,
+    why: string
+  ): boolean {
+    for (;;) {
+      const all = holdings()
+      if (FairShare.hasRoom(all, claim)) return true
+      const { id, session } = FairShare.loser(all, claim.owner, ({ session }) => session?.isBusy === false) ?? {}
+      if (id === undefined || session === undefined) return false
       this.#entries.delete(id)
-      void entry.session.close("the servers of the session made room for those of others")
+      void session.close(why)
     }
-    if (!hasRoom()) return false
+  }
+
+  /** Whether `count` servers may run for one session. */
+  #makeRoomForServers(usage: Usage, count: number): boolean {
+    const claim = { owner: usage.owner, amount: count, capacity: this.#options.limits.maxOwnServers() }
+    const others = () => this.#holdings((one) => one === usage ? 0 : one.servers)
+    if (!this.#makeRoomFor(claim, others, "the servers of the session made room for those of others")) return false
     usage.servers = count
     return true
   }
 
-  #refuseFull(id: JSONRPCRequest["id"] | null): Refusal {
-    const message = `All ${this.#options.limits.maxSessions} sessions of the gateway are in use; try again later`
+  #refuseFull(id: JSONRPCRequest["id"] | null, owner: string): Refusal {
+    const { maxSessions } = this.#options.limits
+    const total = this.#entries.size + this.#beginning.size
+    const own = this.#holdings(() => 1).filter((one) => one.owner === owner).length
+    const message = total < maxSessions
+      ? `This caller has ${own} sessions, all in use, the maximum while all callers have ${total} of ${maxSessions}: end some, or try again later`
+      : `All ${maxSessions} sessions of the gateway are in use; try again later`
     return { status: 503, message, id, headers: { "Retry-After": "5" }, isRead: true }
   }
 
-  /** Whether there is room for one more session. To make room, removes the least recently used one with nothing open from memory. */
-  #makeRoom(): boolean {
+  /** Whether there is room for one more session. */
+  #makeRoom(owner: string): boolean {
     const { maxSessions } = this.#options.limits
-    if (this.#entries.size + this.#beginning.size < maxSessions) return true
-    for (const [id, { session }] of this.#entries) {
-      if (session.isBusy) continue
-      this.#entries.delete(id)
-      void session.close("the session made room for others")
-      return true
-    }
-    return false
+    // Far from the limit, nobody has to be asked.
+    const total = this.#entries.size + this.#beginning.size
+    if (owner === "" ? total < maxSessions : 2 * (total + 1) <= maxSessions) return true
+    const all = () => [
+      ...this.#holdings(() => 1),
+      ...Array.from(this.#beginning.values(), (owner) => ({ owner, amount: 1 }))
+    ]
+    return this.#makeRoomFor({ owner, amount: 1, capacity: maxSessions }, all, "the session made room for others")
   }
 
   /** Ends a session for good. Resolves when that is on disk, or cannot be written. */
@@ -344,7 +392,7 @@ export class ClientSessions {
   /** Ends all conversations. The ids stay valid, here and elsewhere. `why`: a statement. */
   async forget(why: string): Promise<void> {
     this.#forgotten++
-    const sessions = [...this.#beginning, ...Array.from(this.#entries.values(), ({ session }) => session)]
+    const sessions = [...this.#beginning.keys(), ...Array.from(this.#entries.values(), ({ session }) => session)]
     this.#entries.clear()
     this.#beginning.clear()
     await Promise.all(sessions.map((session) => session.close(why)))

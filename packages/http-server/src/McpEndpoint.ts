@@ -14,6 +14,7 @@ import { isStateless } from "./eras/Envelope.js"
 import type { StatelessHandler } from "./eras/StatelessHandler.js"
 import { EventBudget } from "./EventBudget.js"
 import * as Headers from "./Headers.js"
+import { OpenRequests } from "./OpenRequests.js"
 import { notTakenHeader, type Refusal, refuse } from "./Refusal.js"
 import { randomSecret, type Seal } from "./SealedId.js"
 import * as SealedId from "./SealedId.js"
@@ -60,6 +61,8 @@ const defaults = {
   maxBodyBytes: 16 * 1024 * 1024,
   maxBodiesBytes: 64 * 1024 * 1024,
   maxCalls: 1000,
+  maxOpenCalls: 10_000,
+  maxOpenBytes: 256 * 1024 * 1024,
   maxKeptBytes: 64 * 1024 * 1024
 } as const
 
@@ -119,11 +122,13 @@ export const make = (
   const seal = options.seal ?? SealedId.make(randomSecret())
   const records = options.records ?? SessionRecords.inMemory()
   const own = (): number => options.limits?.maxOwnServers?.() ?? maxOwnServers
+  const open = new OpenRequests({ count: limits.maxOpenCalls, bytes: limits.maxOpenBytes })
   const sessions = new ClientSessions({
     begin,
     seal,
     records,
     limits: { ...limits, maxOwnServers: own },
+    open,
     onError,
     home
   })
@@ -131,6 +136,7 @@ export const make = (
     stateless,
     budget: new EventBudget(limits.maxKeptBytes),
     maxCalls: limits.maxCalls,
+    open,
     onError
   })
   const bodies = new Shares(limits.maxBodiesBytes)
@@ -174,7 +180,13 @@ export const make = (
         () => found instanceof ClientSession ? use(found) : { ...found, id: about, isRead: request.complete }
       ))
 
-  const batch = (request: IncomingMessage, response: ServerResponse, id: string, values: ReadonlyArray<unknown>) =>
+  const batch = (
+    request: IncomingMessage,
+    response: ServerResponse,
+    id: string,
+    values: ReadonlyArray<unknown>,
+    bytes: number
+  ) =>
     find(id, request, response, (session) => {
       const problem = session.version !== batchVersion
         ? `batches are only in version ${batchVersion} of the protocol`
@@ -188,15 +200,20 @@ export const make = (
         if (read._tag === "Illegible") return invalidMessage(read.reason, read.id)
         messages.push(read.message)
       }
-      return session.post(messages, true, response, isRepeated(request))
+      return session.post(messages, true, response, isRepeated(request), bytes)
     })
 
-  const message = (request: IncomingMessage, response: ServerResponse, message: JSONRPCMessage): void => {
+  const message = (
+    request: IncomingMessage,
+    response: ServerResponse,
+    message: JSONRPCMessage,
+    bytes: number
+  ): void => {
     const { headers } = request
     const id = headers["mcp-session-id"]
     const version = headers["mcp-protocol-version"] as string | undefined
     if (speaksStateless(message) || namesStateless(headers)) {
-      return attempt(response, () => statelessRequests.post(message, request, Caller.of(request), response))
+      return attempt(response, () => statelessRequests.post(message, request, Caller.of(request), response, bytes))
     }
     const isRequest = JsonRpc.isRequest(message)
     const about = isRequest ? message.id : null
@@ -211,7 +228,7 @@ export const make = (
       const text = "A session has one initialize: send it without Mcp-Session-Id to begin another one"
       return refuse(response, invalidMessage(text, about))
     }
-    const post = (session: ClientSession) => session.post([message], false, response, isRepeated(request))
+    const post = (session: ClientSession) => session.post([message], false, response, isRepeated(request), bytes)
     find(String(id), request, response, post, about)
   }
 
@@ -232,11 +249,11 @@ export const make = (
       attempt(response, () => {
         if (body._tag === "Refused") return body.refusal
         if (Array.isArray(body.value) && id !== undefined) {
-          batch(request, response, String(id), body.value)
+          batch(request, response, String(id), body.value, body.bytes)
           return undefined
         }
         const read = JsonRpc.read(body.value)
-        if (read._tag === "Message") message(request, response, read.message)
+        if (read._tag === "Message") message(request, response, read.message, body.bytes)
         else if (id === undefined) return invalidMessage(read.reason, read.id)
         else find(String(id), request, response, () => invalidMessage(read.reason, read.id))
         return undefined

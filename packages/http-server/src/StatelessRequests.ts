@@ -10,6 +10,7 @@ import type { StatelessHandler } from "./eras/StatelessHandler.js"
 import type { EventBudget } from "./EventBudget.js"
 import { Exchange } from "./Exchange.js"
 import * as Headers from "./Headers.js"
+import type { OpenRequests } from "./OpenRequests.js"
 import type { Refusal } from "./Refusal.js"
 import { Shares } from "./Shares.js"
 import { SseWriter } from "./SseWriter.js"
@@ -20,6 +21,8 @@ export interface Options {
   readonly budget: EventBudget
   /** Open requests of a client that is alone, and the same number of streams of changes; several clients share twice as many. */
   readonly maxCalls: number
+  /** Counts the requests of all clients. */
+  readonly open: OpenRequests
   readonly onError: (error: unknown) => void
 }
 
@@ -60,12 +63,13 @@ export class StatelessRequests {
     this.#listeners = new Shares(2 * options.maxCalls)
   }
 
-  /** Takes the message of one POST, or returns why it refuses it. */
+  /** Takes the message of one POST, whose body has so many bytes, or returns why it refuses it. */
   post(
     message: JSONRPCMessage,
     { headers, socket }: Pick<IncomingMessage, "headers" | "socket">,
     caller: Caller,
-    response: ServerResponse
+    response: ServerResponse,
+    bytes = 0
   ): Refusal | undefined {
     if (!JsonRpc.isRequest(message)) {
       // Clients cancel by closing the connection, and have nothing else to notify us of.
@@ -74,10 +78,16 @@ export class StatelessRequests {
     }
     const refusal = Headers.checkStateless(headers, message, Meta.of(message.params)[Meta.keys.protocolVersion])
     if (refusal !== undefined) return refusal
-    const client = `${ownerOf(caller)} ${socket.remoteAddress} ${nameOf(message)}`
+    const owner = ownerOf(caller)
+    const client = owner === "" ? `${socket.remoteAddress} ${nameOf(message)}` : owner
     const isListening = message.method === "subscriptions/listen"
     const open = isListening ? this.#listeners : this.#calls
+    const place = this.#options.open.take(client, isListening ? 0 : 1, bytes)
+    if (typeof place === "string") {
+      return { status: 429, message: place, id: message.id, headers: { "Retry-After": "1" }, isRead: true }
+    }
     if (!open.take(client)) {
+      place()
       const what = isListening ? "streams of changes" : "requests that are not answered yet"
       const text = `This client has ${
         open.heldBy(client)
@@ -91,7 +101,10 @@ export class StatelessRequests {
       isBatch: false,
       makeStream: () => this.#stream(request, client),
       statusOf: (answer) => statusOf(answer, isAtOnce),
-      onOver: () => open.release(client),
+      onOver: () => {
+        open.release(client)
+        place()
+      },
       onError: this.#options.onError
     })
     const request = new ClientRequest(message, exchange, (request) => void this.#open.delete(request))

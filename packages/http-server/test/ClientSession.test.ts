@@ -30,6 +30,7 @@ const make = (close: Conversation["close"] = () => Promise.resolve(), saved?: Pr
     },
     budget,
     maxCalls: 10,
+    open: Raw.plenty(),
     onError: (error) => void state.errors.push(error),
     startsServers: () => true,
     onSettings: () => Promise.resolve(),

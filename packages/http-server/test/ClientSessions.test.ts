@@ -258,6 +258,7 @@ describe("servers that run for single sessions", () => {
         return Raw.conversing(() => undefined, { close: async () => void ended.push(number) })
       },
       limits: Raw.fewest,
+      open: Raw.plenty(),
       onError: (error) => {
         throw error
       }

@@ -58,6 +58,7 @@ const alone = (began: (client: Client) => void = () => undefined) => {
       return Raw.conversing(() => undefined)
     },
     limits: Raw.fewest,
+    open: Raw.plenty(),
     onError: (error) => errors.push(error)
   })
   const born = (age: number) => Math.floor((Date.now() - age) / 1000)

@@ -4,7 +4,7 @@ import { anyone } from "../src/Caller.js"
 import { EventBudget } from "../src/EventBudget.js"
 import { SseWriter } from "../src/SseWriter.js"
 import { StatelessRequests } from "../src/StatelessRequests.js"
-import type { Message } from "./support/RawEndpoint.js"
+import { type Message, plenty } from "./support/RawEndpoint.js"
 import * as Reader from "./support/Reader.js"
 
 const version = "2026-07-28"
@@ -57,6 +57,7 @@ const make = (maxCalls = 10, during: (begun: Begun) => void = () => undefined) =
     },
     budget: new EventBudget(1_000_000),
     maxCalls,
+    open: plenty(),
     onError: (error) => void state.errors.push(error)
   })
   const post = (
@@ -163,19 +164,31 @@ describe("a request without a session", () => {
 })
 
 describe("a client without a session", () => {
-  it("[X5 G17:unit] is known by who calls, its address and what it says it is, of which no more than 100 characters count", () => {
+  const refusing = (sent: Sent) => {
+    const { post } = make(2)
+    for (const id of [1, 2]) expect(post(id, sent).refusal).toBeUndefined()
+    return (id: number, sent: Sent) => post(id, sent).refusal
+  }
+
+  it("[X5 G17:unit] is known by its address and what it says it is, of which no more than 100 characters count, where nothing tells who calls", () => {
     const long = "x".repeat(100)
     for (const other of [{ subject: "another" }, { address: "b" }, { name: null }, { name: "y" }]) {
-      const { post } = make(2)
-      const refused = (id: number, sent: Sent) => post(id, sent).refusal
-      for (const id of [1, 2]) expect(refused(id, { name: `${long}a` })).toBeUndefined()
-      expect(refused(3, { name: `${long}b` })).toMatchObject({
+      const refused = refusing({ subject: "", name: `${long}a` })
+      expect(refused(3, { subject: "", name: `${long}b` })).toMatchObject({
         status: 429,
         id: 3,
         headers: { "Retry-After": "1" },
         isRead: true
       })
-      expect(refused(4, { name: `${long}a`, ...other })).toBeUndefined()
+      expect(refused(4, { subject: "", name: `${long}a`, ...other })).toBeUndefined()
+    }
+  })
+
+  it("[X5 G17:unit] is its caller, whatever it says it is and from wherever it asks", () => {
+    for (const other of [{ address: "b" }, { name: null }, { name: "y" }]) {
+      const refused = refusing({ subject: "one" })
+      expect(refused(3, { subject: "one", ...other })).toMatchObject({ status: 429 })
+      expect(refused(4, { subject: "another" })).toBeUndefined()
     }
   })
 })

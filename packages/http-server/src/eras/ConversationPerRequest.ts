@@ -6,6 +6,7 @@ import type { ClientRequest } from "@mcp-lifeline/protocol"
 import { Predicate } from "effect"
 import type { Caller } from "../Caller.js"
 import type { Begin, Conversation } from "../Conversation.js"
+import * as FairShare from "../FairShare.js"
 import { StatelessClient } from "./StatelessClient.js"
 import type { StatelessHandler } from "./StatelessHandler.js"
 
@@ -81,8 +82,10 @@ export class ConversationPerRequest implements StatelessHandler {
     const state = current.client.pendingState
     if (state === undefined) return void this.#end(current, "the request is over")
     this.#parked.set(state, current)
-    const [oldest] = this.#parked.keys()
-    if (this.#parked.size > maxParked && oldest !== undefined) this.#abandon(oldest)
+    if (this.#parked.size <= maxParked) return
+    const all = Array.from(this.#parked, ([state, { caller }]) => ({ state, owner: caller.subject, amount: 1 }))
+    const oldest = FairShare.loser(all, current.caller.subject, () => true)
+    if (oldest !== undefined) this.#abandon(oldest.state)
   }
 
   #abandon(state: string): void {

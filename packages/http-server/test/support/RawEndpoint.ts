@@ -9,6 +9,7 @@ import type { ClientSession } from "../../src/ClientSession.js"
 import type { ClientSessions } from "../../src/ClientSessions.js"
 import type { Client, Conversation, Resumed } from "../../src/Conversation.js"
 import * as McpEndpoint from "../../src/McpEndpoint.js"
+import { OpenRequests } from "../../src/OpenRequests.js"
 import type { Refusal } from "../../src/Refusal.js"
 
 /** A message as it came. */
@@ -51,6 +52,9 @@ export const fewest = {
   maxKeptBytes: 1,
   maxOwnServers: () => 9
 }
+
+/** Room for the requests of any test. */
+export const plenty = () => new OpenRequests({ count: 10_000, bytes: 1_000_000 })
 
 /** A session, or why there is none. */
 export const found = (sessions: ClientSessions, id: string, subject = "") =>

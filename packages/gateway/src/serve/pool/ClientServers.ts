@@ -37,7 +37,8 @@ const noRoom = (servers: ReadonlyArray<Server>): RemoteError =>
     method: "initialize",
     code: JsonRpcError.ourCode,
     message:
-      "the servers that each client has for itself are not started, because other clients use as many as the gateway may run at once: try again later"
+      "the servers that each client has for itself are not started, because other clients use as many as the gateway may run at once, or other sessions of this "
+      + "caller as many as one caller may have (lifeline.maxOwnServers): end sessions that are not needed, or try again later"
   })
 
 /** The servers of one client. */

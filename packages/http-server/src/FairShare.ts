@@ -1,0 +1,65 @@
+/**
+ * Who gets a place where there is a limit for all, and who loses one. Pure. Clients that nothing tells apart count as one caller, which may
+ * have all.
+ */
+
+/** What one client has. */
+export interface Holding {
+  /** Whose it is (`Caller.ownerOf`). */
+  readonly owner: string
+  readonly amount: number
+}
+
+/** What somebody asks for. */
+export interface Claim extends Holding {
+  /** How much all clients together may have. */
+  readonly capacity: number
+}
+
+/** What the holdings of each owner, and of all, come to. */
+class Sums {
+  total = 0
+  readonly #byOwner = new Map<string, number>()
+
+  constructor(holdings: Iterable<Holding>) {
+    for (const { amount, owner } of holdings) {
+      this.total += amount
+      this.#byOwner.set(owner, this.of(owner) + amount)
+    }
+  }
+
+  of(owner: string): number {
+    return this.#byOwner.get(owner) ?? 0
+  }
+}
+
+/**
+ * Whether there is room for a claim besides these holdings. No caller may have more than it leaves for others, so one that is alone gets half; but
+ * whoever has nothing may have what is free, and the first one anything.
+ */
+export const hasRoom = (holdings: Iterable<Holding>, { amount, capacity, owner }: Claim): boolean => {
+  const sums = new Sums(holdings)
+  if (sums.total === 0) return true
+  const free = capacity - sums.total - amount
+  return free >= 0 && (owner === "" || sums.of(owner) === 0 || sums.of(owner) + amount <= free)
+}
+
+/**
+ * Which of these holdings makes room for a claim: one of the caller that has most, if that is more than the claimant has; else one of the claimant's own. Of
+ * several the first. `undefined` if none can go.
+ */
+export const loser = <A extends Holding>(
+  holdings: Iterable<A>,
+  owner: string,
+  canGo: (holding: A) => boolean
+): A | undefined => {
+  const all = [...holdings]
+  const sums = new Sums(all)
+  let found: A | undefined
+  for (const one of all) {
+    const sum = sums.of(one.owner)
+    if (one.amount === 0 || (one.owner !== owner && sum <= sums.of(owner))) continue
+    if ((found === undefined || sum > sums.of(found.owner)) && canGo(one)) found = one
+  }
+  return found
+}

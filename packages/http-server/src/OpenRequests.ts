@@ -1,0 +1,47 @@
+/**
+ * Limits the requests that are not answered yet, of all clients together: their number, and the bytes of their bodies, which stay in memory for so
+ * long.
+ */
+import { Shares } from "./Shares.js"
+
+/** How much there may be, of all clients together. */
+export interface Limits {
+  readonly count: number
+  readonly bytes: number
+}
+
+/** These first bytes of each request do not count: its place does. */
+const uncounted = 16 * 1024
+
+/** Counts them. */
+export class OpenRequests {
+  readonly #count: Shares
+  readonly #bytes: Shares
+
+  constructor({ bytes, count }: Limits) {
+    this.#count = new Shares(count)
+    this.#bytes = new Shares(bytes)
+  }
+
+  /** Takes place for `count` requests of a client, with a body of so many bytes. Returns what gives it back, or why there is none. */
+  take(client: unknown, count: number, bytes: number): (() => void) | string {
+    const counted = Math.max(0, bytes - count * uncounted)
+    if (!this.#bytes.take(client, counted)) {
+      return `The requests of this client that are not answered yet have ${
+        this.#bytes.heldBy(client)
+      } bytes, and those of all clients ${this.#bytes.total}: `
+        + "there is no room for this one; send it again when some are answered"
+    }
+    if (!this.#count.take(client, count)) {
+      this.#bytes.release(client, counted)
+      return `This client has ${
+        this.#count.heldBy(client)
+      } requests that are not answered yet, the maximum while all clients have ${this.#count.total}; `
+        + "send this one again when some are answered"
+    }
+    return () => {
+      this.#count.release(client, count)
+      this.#bytes.release(client, counted)
+    }
+  }
+}
