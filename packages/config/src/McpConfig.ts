@@ -157,7 +157,8 @@ export const readServer = (raw: unknown, sources?: Sources, remedy = ""): Read<S
       reach: isStdio ? stdioOf(reach, env, fromClient) : httpOf(reach, headers, fromClient),
       policy: disabled === undefined ? supervised : Policy.merge(supervised, { lifecycle: { disabled } }),
       sessions: others["sessions"] as Server["sessions"],
-      placement: others["placement"] as Server["placement"]
+      placement: others["placement"] as Server["placement"],
+      prefix: others["prefix"] as Server["prefix"]
     }
   }
 }
@@ -166,8 +167,13 @@ export const readServer = (raw: unknown, sources?: Sources, remedy = ""): Read<S
  * Reads the entry of a server that code gives under the keys `own`: the options of supervision, and `disabled`. Any other key is a
  * problem.
  */
-export const readSupervision = (raw: Raw, own: ReadonlyArray<string>): Read<Policy.PolicyOptions> => {
-  const { policy, problems } = policyOf(raw)
+export const readSupervision = (
+  raw: Raw,
+  own: ReadonlyArray<string>
+): Read<Pick<Server, "policy" | "prefix">> => {
+  // Without keys of its own it is no server of several.
+  const { others, policy, problems } = policyOf(raw, own.length === 0 ? {} : { prefix: gateway.ofServer.prefix })
+  const prefix = others["prefix"] as Server["prefix"]
   const names = [...own, "disabled", "lifeline", ...Policy.groups]
   for (const key of Object.keys(raw)) {
     if (raw[key] === undefined || names.includes(key)) continue
@@ -179,5 +185,11 @@ export const readSupervision = (raw: Raw, own: ReadonlyArray<string>): Read<Poli
   }
   const { disabled } = raw
   if (disabled !== undefined) { for (const one of Check.flag(disabled, ["disabled"])) problems.push(one) }
-  return { problems, value: Predicate.isBoolean(disabled) ? Policy.merge(policy, { lifecycle: { disabled } }) : policy }
+  return {
+    problems,
+    value: {
+      policy: Predicate.isBoolean(disabled) ? Policy.merge(policy, { lifecycle: { disabled } }) : policy,
+      prefix
+    }
+  }
 }

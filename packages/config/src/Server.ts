@@ -71,6 +71,8 @@ export interface Server {
   readonly sessions: "shared" | "per-client" | undefined
   /** Whether gateways of one cluster have one of it, or one each; by default one of a server with a command, and one each of others. */
   readonly placement: "one" | "each" | undefined
+  /** What stands before the names of its tools and prompts among those of other servers, where `{server}` stands for its name. */
+  readonly prefix: string | undefined
 }
 
 type Raw = Readonly<Record<string, unknown>>

@@ -18,6 +18,8 @@ export interface Top {
   readonly policy: Policy.PolicyOptions
   /** Whether each client of a gateway has its own of a server that does not say it. */
   readonly sessions: Server["sessions"]
+  /** What stands before the names of tools and prompts, where a server does not say it. */
+  readonly prefix: Server["prefix"]
   /** Whether a gateway offers its clients the status of the servers. */
   readonly statusTool: boolean
   /** How many servers of single clients a gateway runs at once, where the file says it. */
@@ -106,6 +108,7 @@ export const readTop = (raw: unknown): Read<Top> => {
         servers,
         policy: Policy.forAll(policy),
         sessions: others["sessions"] as Server["sessions"],
+        prefix: others["prefix"] as Server["prefix"],
         statusTool: others["statusTool"] !== false,
         maxOwnServers: others["maxOwnServers"] as number | undefined,
         onEvent: others["onEvent"],

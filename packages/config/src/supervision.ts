@@ -2,7 +2,7 @@
  * The options of supervision among the other keys of a configuration.
  */
 import { Policy } from "@mcp-lifeline/core"
-import { Check, type Problem } from "@mcp-lifeline/core/internal"
+import { Check, Prefix, type Problem } from "@mcp-lifeline/core/internal"
 import { Predicate } from "effect"
 import * as Auth from "./auth.js"
 import { doubtful } from "./hosts.js"
@@ -29,9 +29,10 @@ const placement = Check.oneOf("one", "each")
 
 /** What stands under `lifeline` beside the options of supervision: in the entry of a server, and for all of them. */
 export const gateway = {
-  ofServer: { sessions, placement },
+  ofServer: { sessions, placement, prefix: Prefix.check },
   ofAll: {
     sessions,
+    prefix: Prefix.check,
     statusTool: Check.flag,
     maxOwnServers: Check.whole(1, 100_000),
     onEvent: Listener.check,

@@ -297,6 +297,6 @@ describe("McpConfig", () => {
       command: "x"
     }, ["connector"])
     expect(problems).toEqual([{ path: ["command"], message: "cannot be combined with connector; keep one of them" }])
-    expect(value).toEqual({ calls: { retry: "never" }, lifecycle: { disabled: true } })
+    expect(value?.policy).toEqual({ calls: { retry: "never" }, lifecycle: { disabled: true } })
   })
 })

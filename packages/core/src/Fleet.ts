@@ -15,6 +15,7 @@ import { CatalogIndex, type Routed } from "./fleet/CatalogIndex.js"
 import { type Difference, difference, type FleetCatalog } from "./fleet/FleetCatalog.js"
 import type { Applied } from "./fleet/Members.js"
 import * as FleetMembers from "./fleet/Members.js"
+import * as Prefix from "./fleet/Prefix.js"
 import { type Route, Router } from "./fleet/Router.js"
 import * as Unknown from "./fleet/Unknown.js"
 import { onClockJump } from "./internal/ClockJump.js"
@@ -37,16 +38,27 @@ export { scopedUri } from "./fleet/names.js"
 export type { Route } from "./fleet/Router.js"
 export { isUnknown } from "./fleet/Unknown.js"
 
+/** One backend of a fleet. */
+export interface FleetBackend<R = never> extends BackendOptions<R> {
+  /** What stands before the names of its tools and prompts. Default: the fleet's. Another prefix does not replace the backend. */
+  readonly prefix?: string | undefined
+}
+
 /** The backends of a fleet, by name or as a list with ids. If several offer the same name or URI, the first in this order gets it. */
 export type Backends<R = never> =
-  | Readonly<Record<string, BackendOptions<R>>>
-  | ReadonlyArray<BackendOptions<R> & { readonly id: string }>
+  | Readonly<Record<string, FleetBackend<R>>>
+  | ReadonlyArray<FleetBackend<R> & { readonly id: string }>
 
 /** A fleet's options. `R` is the services that the handlers and `onConnected` of its backends use. */
 export interface FleetOptions<R = never> {
   readonly backends: Backends<R>
   /** Options for all backends. A backend's own options win. */
   readonly defaults?: PolicyOptions | undefined
+  /**
+   * What stands before the names of tools and prompts: letters, digits, `_` and `-`, where `{server}` stands for the name of the backend. `""`
+   * for none. Default `"{server}__"`. Names of more than 64 characters are shortened, always in the same way.
+   */
+  readonly prefix?: string | undefined
   /** How many attempts to connect run at once. Default 8. */
   readonly connectConcurrency?: number | undefined
   /** How long `ready` waits at most. Default 10 s. */
@@ -118,6 +130,7 @@ const check = Check.options(
   {
     backends: Check.is(Predicate.isObject, "backends by name, or a list of them"),
     defaults: Check.object,
+    prefix: Prefix.check,
     connectConcurrency: Check.whole(1, Infinity),
     waitTimeout: Check.span(0, TimeSpan.day)
   } satisfies Record<keyof FleetOptions, Check.Check>,
@@ -161,12 +174,14 @@ export const make = <R = never>(options: FleetOptions<R>): Effect.Effect<Fleet, 
         index.offer(source, snapshot)
         catalogChanged()
       },
-      placed: (placed) => {
+      placed: (placed, prefixes) => {
+        for (const { source } of placed.values()) index.rename(source, Prefix.of(source.id, prefixes.get(source.id)))
         index.arrange(Array.from(placed.values(), ({ source }) => source))
         catalogChanged()
       }
     })
-    const apply: Fleet["apply"] = (backends) => Effect.flatMap(named(backends), members.apply)
+    const apply: Fleet["apply"] = (backends) =>
+      Effect.flatMap(named(backends, options.prefix), ({ byId, prefixes }) => members.apply(byId, prefixes))
     yield* apply(options.backends)
 
     const status = Effect.suspend(() =>
@@ -186,7 +201,7 @@ export const make = <R = never>(options: FleetOptions<R>): Effect.Effect<Fleet, 
       )
     ).pipe(Effect.timeoutOption(waitTimeout), Effect.asVoid)
 
-    const router = new Router(index, () => members.current.value, ready)
+    const router = new Router(index, () => members.current.value, members.pending, ready)
     const readCatalog = Effect.sync(() => index.catalog)
     const catalog = Live.make(
       Effect.suspend(() => {
@@ -198,7 +213,7 @@ export const make = <R = never>(options: FleetOptions<R>): Effect.Effect<Fleet, 
         (before, after) => before === after
       )
     )
-    const fleet: Fleet & Pick<Router, "find"> = {
+    const fleet: Fleet & Pick<Router, "find" | "prefixOf"> = {
       backends: Effect.sync(() => [...members.current.value.values()].map((member) => member.backend)),
       backend: (id) =>
         Effect.suspend(() => {
@@ -230,6 +245,7 @@ export const make = <R = never>(options: FleetOptions<R>): Effect.Effect<Fleet, 
       complete: router.complete,
       route: router.route,
       find: router.find,
+      prefixOf: router.prefixOf,
       apply
     }
     return fleet
@@ -249,20 +265,40 @@ export const layerConfig = <R = never>(
 ): Layer.Layer<Fleet, ConfigError | InvalidOptions, Exclude<R, Scope.Scope>> =>
   Layer.scoped(Fleet, Effect.flatMap(options, (decoded) => make(decoded)))
 
-const named = <R>(backends: Backends<R>): Effect.Effect<ReadonlyMap<string, BackendOptions<R>>, InvalidOptions> =>
+const named = <R>(
+  backends: Backends<R>,
+  pattern: string | undefined
+): Effect.Effect<
+  { readonly byId: ReadonlyMap<string, BackendOptions<R>>; readonly prefixes: FleetMembers.Prefixes },
+  InvalidOptions
+> =>
   Effect.suspend(() => {
     const entries = Array.isArray(backends)
-      ? (backends as ReadonlyArray<BackendOptions<R> & { readonly id: string }>).map(({ id, ...rest }) =>
+      ? (backends as ReadonlyArray<FleetBackend<R> & { readonly id: string }>).map(({ id, ...rest }) =>
         [id, rest] as const
       )
-      : Object.entries(backends as Readonly<Record<string, BackendOptions<R>>>)
+      : Object.entries(backends as Readonly<Record<string, FleetBackend<R>>>)
     const byId = new Map<string, BackendOptions<R>>()
-    for (const [id, options] of entries) {
+    const prefixes = new Map<string, string>()
+    for (const [id, given] of entries) {
       if (id === "" || byId.has(id)) {
         const accepted = id === "" ? "names that are not empty" : "names that each appear once"
         return Effect.fail(Problem.refuse("fleet", [Problem.wrong(["backends"], id, accepted)]))
       }
-      byId.set(id, options)
+      const prefix = given.prefix ?? pattern
+      if (prefix !== undefined) {
+        const problems = Prefix.check(prefix, ["prefix"])
+        if (Problem.some(problems)) return Effect.fail(Problem.refuse(id, problems))
+        prefixes.set(id, prefix)
+      }
+      byId.set(id, withoutPrefix(given))
     }
-    return Effect.succeed(byId)
+    return Effect.succeed({ byId, prefixes })
   })
+
+/** The options of the backend itself. The same object where it is one, so that `apply` finds at once that it is the same. */
+const withoutPrefix = <R>(given: FleetBackend<R>): BackendOptions<R> => {
+  if (!Object.hasOwn(given, "prefix")) return given
+  const { prefix: _, ...options } = given
+  return options
+}

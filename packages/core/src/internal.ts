@@ -17,7 +17,9 @@ import type { Status } from "./state/Status.js"
 export { pollInterval } from "./calls/pollInterval.js"
 export * as Nesting from "./catalog/Nesting.js"
 export { describe as describeUnmatched } from "./discovery/UnmatchedPatterns.js"
-export { maySay } from "./fleet/names.js"
+export { NameReports } from "./fleet/NameReports.js"
+export { maySay, otherName } from "./fleet/names.js"
+export * as Prefix from "./fleet/Prefix.js"
 export { underAskedUri } from "./fleet/Router.js"
 export * as Unknown from "./fleet/Unknown.js"
 export { firstOf } from "./internal/firstOf.js"
@@ -67,3 +69,7 @@ export const runsTasks = (backend: Backend): boolean => (backend as BackendHandl
 /** `Fleet.route` without an Effect: returns `undefined` at once if no backend is known to offer this. For programs that use `start`. */
 export const find = (fleet: Fleet, kind: Routed, name: string): Route | undefined =>
   (fleet as Fleet & Pick<Router, "find">).find(kind, name)
+
+/** What stands before the names of a backend's tools and prompts. */
+export const prefixOf = (fleet: Fleet, backend: string): string =>
+  (fleet as Fleet & Pick<Router, "prefixOf">).prefixOf(backend)

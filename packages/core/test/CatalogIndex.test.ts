@@ -94,6 +94,14 @@ const step = fc.record({
       })
     },
     { weight: 1, arbitrary: fc.record({ do: fc.constant("stale" as const), id, stale: fc.boolean() }) },
+    {
+      weight: 1,
+      arbitrary: fc.record({
+        do: fc.constant("prefix" as const),
+        id,
+        prefix: fc.constantFrom("", "a__", "lifeline__", `${"p".repeat(63)}`, "b c__")
+      })
+    },
     { weight: 1, arbitrary: fc.record({ do: fc.constant("arrange" as const), ids: listed(ids), replace: listed(ids) }) }
   ),
   read: fc.boolean()
@@ -103,19 +111,25 @@ interface Wish {
   readonly backend: string
   readonly kind: Catalog.Kind
   readonly original: string
+  readonly plain: string
   readonly wanted: string
   readonly other: string | undefined
   readonly stale: boolean
   readonly value: (key: string) => unknown
 }
 
-const wishesOf = (id: string, { prompts, resourceTemplates, resources, stale, tools }: Snapshot): Array<Wish> => [
+const wishesOf = (
+  id: string,
+  { prompts, resourceTemplates, resources, stale, tools }: Snapshot,
+  prefix: string
+): Array<Wish> => [
   ...(["tools", "prompts"] as const).flatMap((kind) =>
     (kind === "tools" ? tools : prompts).map((value) => ({
       backend: id,
       kind,
       original: value.name,
-      wanted: Names.fullName(id, value.name),
+      plain: prefix + value.name,
+      wanted: Names.fullName(id, value.name, prefix),
       other: Names.otherName(id, value.name),
       stale,
       value: (name: string) => ({ ...value, name })
@@ -125,6 +139,7 @@ const wishesOf = (id: string, { prompts, resourceTemplates, resources, stale, to
     backend: id,
     kind: "resources" as const,
     original: value.uri,
+    plain: value.uri,
     wanted: value.uri,
     other: Names.scopedUri(id, value.uri),
     stale,
@@ -134,6 +149,7 @@ const wishesOf = (id: string, { prompts, resourceTemplates, resources, stale, to
     backend: id,
     kind: "resourceTemplates" as const,
     original: value.uriTemplate,
+    plain: value.uriTemplate,
     wanted: value.uriTemplate,
     other: undefined,
     stale,
@@ -142,10 +158,10 @@ const wishesOf = (id: string, { prompts, resourceTemplates, resources, stale, to
 ]
 
 /** The catalogue by the rule, from the beginning, without a thought for the costs. */
-const fromScratch = (fleet: ReadonlyArray<readonly [string, Snapshot | undefined]>) => {
+const fromScratch = (fleet: ReadonlyArray<readonly [string, Snapshot | undefined, string]>) => {
   const isReserved = ({ kind, wanted }: Wish) =>
     kind === "tools" || kind === "prompts" ? wanted.startsWith("lifeline__") : /^lifeline:/i.test(wanted)
-  const wishes = fleet.flatMap(([id, one]) => one === undefined ? [] : wishesOf(id, one))
+  const wishes = fleet.flatMap(([id, one, prefix]) => one === undefined ? [] : wishesOf(id, one, prefix))
     .filter((wish) => !isReserved(wish))
   const same = (a: Wish, b: Wish) => a.kind === b.kind
   const hasWanted = (wish: Wish) => wishes.find((one) => same(one, wish) && one.wanted === wish.wanted) === wish
@@ -167,10 +183,10 @@ const fromScratch = (fleet: ReadonlyArray<readonly [string, Snapshot | undefined
       readonly [string, { readonly backend: string; readonly original: string; readonly value: unknown }]
     >
   }
-  const problems = fleet.flatMap(([id, one]) =>
+  const problems = fleet.flatMap(([id, one, prefix]) =>
     one === undefined ? [] : [
       ...one.problems.map(({ message }) => message),
-      ...wishesOf(id, one).flatMap((wish) => {
+      ...wishesOf(id, one, prefix).flatMap((wish) => {
         if (isReserved(wish)) {
           const whose = wish.kind === "tools" || wish.kind === "prompts"
             ? "names that begin with lifeline__ are Lifeline's own; give the server another name"
@@ -180,7 +196,17 @@ const fromScratch = (fleet: ReadonlyArray<readonly [string, Snapshot | undefined
         const mine = wishes.find((other) =>
           same(other, wish) && other.backend === id && other.original === wish.original
         )!
-        if (hasWanted(mine)) return []
+        if (hasWanted(mine)) {
+          if (mine.wanted === mine.plain) return []
+          const why = mine.plain.length > 64
+            ? "is longer than the 64 characters that hosts accept"
+            : "has characters that hosts do not accept"
+          return [
+            `${id} offers ${JSON.stringify(wish.original)}, which with its prefix ${why}; it is offered as ${
+              JSON.stringify(mine.wanted)
+            }`
+          ]
+        }
         const key = keyOf(mine)
         const holder = wishes.find((other) => same(other, wish) && other.wanted === wish.wanted)!
         return [
@@ -241,7 +267,7 @@ describe("the index of a fleet's names", () => {
         let scratch = fromScratch([])
         const read = () => {
           const catalog = index.catalog
-          const now = fromScratch(owners.map(({ id, latest }) => [id, latest]))
+          const now = fromScratch(owners.map(({ id, latest, prefix }) => [id, latest, prefix]))
           expect(plain(catalog)).toEqual(now)
           expect(index.catalog).toBe(catalog)
           // One expectation for all: a million of them would take longer than what they look at.
@@ -323,7 +349,11 @@ describe("the index of a fleet's names", () => {
           else {
             const owner = owners.find((one) => one.id === change.id)
             if (owner === undefined) continue
-            if (change.do === "offer") index.offer(owner, change.snapshot)
+            if (change.do === "prefix") {
+              // The names of one that is off are forgotten with its prefix.
+              if (owner.latest === undefined && owner.prefix !== change.prefix) last.delete(owner.id)
+              index.rename(owner, change.prefix)
+            } else if (change.do === "offer") index.offer(owner, change.snapshot)
             else if (change.do === "edit") index.offer(owner, edited(owner.latest ?? snapshot({}), change))
             else if (owner.latest !== undefined) index.offer(owner, { ...owner.latest, stale: change.stale })
           }

@@ -43,7 +43,7 @@ export interface Applied {
 /**
  * Many servers, each supervised by itself: a slow or dead server delays no other.
  *
- * The catalogue has tools and prompts as `<server>__<name>`, and keeps what a server offered while that server is down.
+ * The catalogue has tools and prompts as `<server>__<name>`, or as the option `prefix` says, and keeps what a server offered while that server is down.
  */
 export interface Fleet extends AsyncDisposable {
   /** The names of the servers, in order. */

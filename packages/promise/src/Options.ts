@@ -41,10 +41,16 @@ export type ToolOptions = Core.ToolOptions<Duration>
 /** How a server is supervised. */
 export type PolicyOptions = Core.PolicyOptions<Duration>
 
+/** The options of supervision in an object of their own. */
+export interface LifelineOptions extends PolicyOptions {
+  /** As `FleetOptions.prefix`, of which it has precedence; a server's own over that of the configuration. It is for `connectAll`. */
+  readonly prefix?: string | undefined
+}
+
 /** What servers of both kinds have. */
 export interface AnyServer extends PolicyOptions {
   /** The options of supervision in an object of their own, for an mcp.json that other programs read as well. */
-  readonly lifeline?: PolicyOptions | undefined
+  readonly lifeline?: LifelineOptions | undefined
   /** Start disabled. Default false. */
   readonly disabled?: boolean | undefined
 }
@@ -325,6 +331,12 @@ export type TransportOptions = Omit<
 
 /** Options of `connectAll`. Those of servers are defaults, which a server's own options override. */
 export interface FleetOptions extends CommonOptions {
+  /**
+   * What stands before the names of tools and prompts: letters, digits, `_` and `-`, where `{server}` stands for the name of the server; `""` for
+   * none. Default `"{server}__"`. `lifeline.prefix` of the configuration has precedence. Names of more than 64 characters are shortened, always in
+   * the same way, and a warning says so.
+   */
+  readonly prefix?: string | undefined
   /** How many connection attempts run at the same time. Default 8. */
   readonly connectConcurrency?: number | undefined
   /** How long `connectAll` waits at most. Default 10 s. */
@@ -357,7 +369,7 @@ export interface FleetConfig extends PolicyOptions {
   readonly mcpServers: Servers
   readonly servers?: undefined
   /** The options of supervision in an object of their own. */
-  readonly lifeline?: PolicyOptions | undefined
+  readonly lifeline?: LifelineOptions | undefined
 }
 
 /** The same, with the servers under the key that VS Code uses. */

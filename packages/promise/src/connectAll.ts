@@ -2,8 +2,9 @@
  * Many servers, supervised, with one catalogue.
  */
 import { Fleet as CoreFleet } from "@mcp-lifeline/core"
+import { NameReports, PlainText } from "@mcp-lifeline/core/internal"
 import type { Status } from "@mcp-lifeline/core/types"
-import { Effect } from "effect"
+import { Effect, Stream } from "effect"
 import { ConnectError } from "./Errors.js"
 import type { UnauthorizedError } from "./Errors.js"
 import type { Fleet } from "./Fleet.js"
@@ -27,6 +28,18 @@ const notAll = (errors: readonly [Error, ...Array<Error>], of: number): Error =>
     message: `${errors.length} of ${of} servers are not connected: ${errors.map((error) => error.message).join("; ")}`,
     cause: new AggregateError(errors)
   })
+
+/** Warns of names that the program sees otherwise than the servers have them. */
+const withNameReports = ({ catalog }: CoreFleet.Fleet) => {
+  const reports = new NameReports()
+  return catalog.changes.pipe(
+    Stream.runForEach((now) =>
+      Effect.forEach(reports.take(now), (line) => Effect.logWarning(PlainText.lines(line)), { discard: true })
+    ),
+    Effect.interruptible,
+    Effect.forkScoped
+  )
+}
 
 /**
  * Starts to supervise the servers of a configuration, and resolves when each server has connected or failed once, at most after
@@ -79,7 +92,7 @@ export const connectAll = async (
         backends: plan.backends,
         connectConcurrency: options.connectConcurrency,
         waitTimeout: options.waitTimeout
-      })
+      }).pipe(Effect.tap((fleet) => options.logger === undefined ? Effect.void : withNameReports(fleet)))
     )
     plan.commit([])
     const fleet = new SupervisedFleet(core, servers, owned)

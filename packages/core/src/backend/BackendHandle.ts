@@ -290,6 +290,11 @@ export class BackendHandle implements Backend {
     return this.#state.firstOutcome.completed
   }
 
+  /** Whether `firstOutcome` has ended. */
+  get hasFirstOutcome(): boolean {
+    return this.#state.firstOutcome.isComplete
+  }
+
   get keepalive(): Backend["keepalive"] {
     const { pause, resume } = this.#supervisor.tasks.keepalive
     return { pause, resume }

@@ -9,8 +9,9 @@ import { HashMap } from "effect"
 import type { Kind, Snapshot } from "../catalog/Catalog.js"
 import { byKind, kinds } from "../catalog/Kind.js"
 import { type CatalogSource, Claim, Claims, namingOf, Templates } from "./Claim.js"
-import { type ByKey, Catalogue, type Displaced, type Entry, type Share } from "./FleetCatalog.js"
+import { type ByKey, Catalogue, type Entry, type Renamed, type Share } from "./FleetCatalog.js"
 import * as Names from "./names.js"
+import * as Prefix from "./Prefix.js"
 
 /** The kinds of entry that calls are routed by. */
 export type Routed = "tools" | "prompts" | "resources"
@@ -77,6 +78,31 @@ export class CatalogIndex {
       this.#dirty.add(source)
       for (const kind of kinds) for (const claim of source.claims[kind]) this.#enter(claim)
     }
+  }
+
+  /** What stands before the names of a backend from now on. For one that takes the place of another, call it before `arrange`. */
+  rename(source: CatalogSource, prefix: string): void {
+    if (source.prefix === prefix) return
+    if (source.position >= 0) this.#take(source)
+    source.prefix = prefix
+    this.#dropWithdrawn(source)
+    for (const kind of ["tools", "prompts"] as const) {
+      const before = source.claims[kind]
+      for (const claim of before) this.#leave(claim)
+      const claims = before.map(({ index, original, value }) => new Claim(source, kind, original, index, value))
+      for (const claim of claims) this.#enter(claim)
+      source.claims = { ...source.claims, [kind]: claims }
+    }
+  }
+
+  /** Whether one backend comes before another. */
+  isBefore(id: string, other: string): boolean {
+    return (this.#byId.get(id)?.position ?? -1) < (this.#byId.get(other)?.position ?? -1)
+  }
+
+  /** What stands before the names of a backend. */
+  prefixOf(id: string): string {
+    return this.#byId.get(id)?.prefix ?? Prefix.of(id)
   }
 
   /** The catalogue of the snapshots that were given. The same object as before where it is the same. */
@@ -246,13 +272,13 @@ export class CatalogIndex {
       source.share = undefined
       return
     }
-    const displaced: Array<Displaced> = []
+    const renamed: Array<Renamed> = []
     const entriesOf = (kind: Kind): ReadonlyArray<readonly [string, Entry<never>]> =>
       source.claims[kind].flatMap((claim) => {
         const key = this.#keyOf(claim)
         if (claim.key !== key) this.#free(claim)
-        const { original, value, wanted } = claim
-        if (key !== wanted) displaced.push({ kind, key, original, wanted })
+        const { original, plain, value, wanted } = claim
+        if (key !== plain) renamed.push({ kind, key, original, plain, wanted })
         if (key === undefined) return []
         if (claim.entry === undefined || claim.made !== value || claim.entry.stale !== taken.stale) {
           if (claim.key === undefined && kind === "resourceTemplates") this.#templates.add(claim)
@@ -266,7 +292,7 @@ export class CatalogIndex {
       })
     const [tools, prompts, resources, resourceTemplates] = kinds.map(entriesOf)
     const entries = { tools, prompts, resources, resourceTemplates } as Share["entries"]
-    source.share = { backend: id, entries, displaced, problems: taken.problems }
+    source.share = { backend: id, entries, renamed, problems: taken.problems }
   }
 }
 

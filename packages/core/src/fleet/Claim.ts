@@ -6,11 +6,12 @@ import { byKind } from "../catalog/Kind.js"
 import * as Template from "../catalog/Template.js"
 import type { Entry, Offered, Share } from "./FleetCatalog.js"
 import * as Names from "./names.js"
+import * as Prefix from "./Prefix.js"
 
 /** How entries of one kind are named. */
 interface Naming<A> {
   readonly original: (value: A) => string
-  readonly wanted: (backend: string, original: string) => string
+  readonly wanted: (backend: string, original: string, prefix: string) => string
   readonly other: (backend: string, original: string) => string | undefined
   readonly named: (value: A, key: string) => A
 }
@@ -67,8 +68,13 @@ export class Claim {
     this.original = original
     this.index = index
     this.value = value
-    this.wanted = namingOf(kind).wanted(source.id, original)
+    this.wanted = namingOf(kind).wanted(source.id, original, source.prefix)
     this.isReserved = Names.isReserved(kind, this.wanted)
+  }
+
+  /** What it would be called if hosts accepted every name. */
+  get plain(): string {
+    return this.kind === "tools" || this.kind === "prompts" ? this.source.prefix + this.original : this.original
   }
 
   /** The name to take where the wanted one is another's. Made only when it is needed. */
@@ -134,6 +140,8 @@ const nothing: ReadonlyArray<Claim> = []
 /** A backend whose snapshots the index is given. */
 export class CatalogSource {
   readonly id: string
+  /** What stands before its names. Only its index changes it. */
+  prefix: string
   /** Its place among the backends. */
   position = -1
   /** The last snapshot that was given. */
@@ -147,6 +155,7 @@ export class CatalogSource {
 
   constructor(id: string) {
     this.id = id
+    this.prefix = Prefix.of(id)
   }
 }
 

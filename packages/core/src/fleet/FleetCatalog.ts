@@ -49,11 +49,14 @@ export interface Offered {
   readonly resourceTemplates: ResourceTemplate
 }
 
-/** An entry that another backend's name kept from its own name; without a key it is not offered at all. */
-export interface Displaced {
+/** An entry under another name than its prefix and its own name make; without a key it is not offered at all. */
+export interface Renamed {
   readonly kind: Kind
-  readonly wanted: string
   readonly original: string
+  /** Prefix and own name. */
+  readonly plain: string
+  /** The same as hosts accept it. Where the entry has another key, this is another backend's, or Lifeline's own. */
+  readonly wanted: string
   readonly key: string | undefined
 }
 
@@ -61,7 +64,7 @@ export interface Displaced {
 export interface Share {
   readonly backend: string
   readonly entries: { readonly [K in Kind]: ReadonlyArray<readonly [key: string, entry: Entry<Offered[K]>]> }
-  readonly displaced: ReadonlyArray<Displaced>
+  readonly renamed: ReadonlyArray<Renamed>
   /** What the backend's own lists had wrong. */
   readonly problems: ReadonlyArray<Problem>
 }
@@ -140,23 +143,40 @@ export class Catalogue implements FleetCatalog {
   }
 
   get problems(): ReadonlyArray<Problem> {
-    return this.#problems ??= this.shares.flatMap(({ backend, displaced, problems }) => [
-      ...problems,
-      ...displaced.map(({ key, kind, original, wanted }) => ({
-        backend,
-        kind,
-        name: original,
-        message: Names.isReserved(kind, wanted)
-          ? `${backend} offers ${quoted(original)}, which is left out: ${
-            wanted === original
-              ? "URIs that begin with lifeline: are Lifeline's own"
-              : "names that begin with lifeline__ are Lifeline's own; give the server another name"
-          }`
-          : `${backend} offers ${quoted(original)}, which ${this[kind].get(wanted)?.backend} has under the name ${
-            quoted(wanted)
-          }; ${key === undefined ? "it is left out" : `it is offered as ${quoted(key)}`}`
-      }))
-    ])
+    return this.#problems ??= this.shares.flatMap((share) => [...share.problems, ...this.#renamesOf(share)])
+  }
+
+  /** Those of the problems that are about names. */
+  get renames(): ReadonlyArray<Problem> {
+    return this.shares.flatMap((share) => this.#renamesOf(share))
+  }
+
+  #renamesOf({ backend, renamed }: Share): ReadonlyArray<Problem> {
+    return renamed.map((one) => ({
+      backend,
+      kind: one.kind,
+      name: one.original,
+      message: `${backend} offers ${quoted(one.original)}, ${this.#whyRenamed(one)}`
+    }))
+  }
+
+  #whyRenamed({ key, kind, original, plain, wanted }: Renamed): string {
+    if (Names.isReserved(kind, wanted)) {
+      return `which is left out: ${
+        wanted === original && kind !== "tools" && kind !== "prompts"
+          ? "URIs that begin with lifeline: are Lifeline's own"
+          : "names that begin with lifeline__ are Lifeline's own; give the server another name"
+      }`
+    }
+    if (key === wanted) {
+      const why = plain.length > Names.longest
+        ? `which with its prefix is longer than the ${Names.longest} characters that hosts accept`
+        : "which with its prefix has characters that hosts do not accept"
+      return `${why}; it is offered as ${quoted(key)}`
+    }
+    return `which ${this[kind].get(wanted)?.backend} has under the name ${quoted(wanted)}; ${
+      key === undefined ? "it is left out" : `it is offered as ${quoted(key)}`
+    }`
   }
 }
 

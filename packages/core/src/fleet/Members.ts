@@ -2,7 +2,7 @@
  * The backends of a fleet: starts them, stops them, and replaces one by another of its name.
  */
 import { Array as Arr, Effect, ExecutionStrategy, Option, Scope } from "effect"
-import type { Backend, BackendHandle } from "../backend/BackendHandle.js"
+import type { BackendHandle } from "../backend/BackendHandle.js"
 import { resolvePolicy, startBackend } from "../backend/start.js"
 import type { Snapshot } from "../catalog/Catalog.js"
 import type { InvalidOptions } from "../Errors.js"
@@ -48,6 +48,9 @@ export interface Member {
 
 type Members = ReadonlyMap<string, Member>
 
+/** What stands before the names of each backend. It is none of its options: another prefix replaces no backend. */
+export type Prefixes = ReadonlyMap<string, string>
+
 /** Hands what happens to one backend on to its fleet; its events only from `announce` on, those that it held back first. */
 class MemberObserver implements BackendObserver {
   readonly #fleet: MemberContext
@@ -89,17 +92,20 @@ export interface MemberContext {
   /** The status of one has changed, or which there are. */
   readonly changed: () => void
   readonly offered: (source: CatalogSource, snapshot: Snapshot | undefined) => void
-  /** These are the members from now on, in their order. Called before `current` has them. */
-  readonly placed: (members: Members) => void
+  /** These are the members from now on, in their order, and what stands before their names. Called before `current` has them. */
+  readonly placed: (members: Members, prefixes: Prefixes) => void
 }
 
 /** The members of one fleet. */
 export interface FleetMembers {
   readonly current: StateRef<Members>
   /** Backends that are not known to have had their first outcome. */
-  readonly pending: Set<Backend>
+  readonly pending: Set<BackendHandle>
   /** Starts, stops and replaces what differs; one after the other. */
-  readonly apply: <R>(wanted: ReadonlyMap<string, BackendOptions<R>>) => Effect.Effect<Applied, InvalidOptions, R>
+  readonly apply: <R>(
+    wanted: ReadonlyMap<string, BackendOptions<R>>,
+    prefixes: Prefixes
+  ) => Effect.Effect<Applied, InvalidOptions, R>
 }
 
 /** No members yet. Closing the scope closes all, and ends `current`. */
@@ -111,8 +117,9 @@ export const make = (context: MemberContext): Effect.Effect<FleetMembers, never,
     const parent = yield* Scope.fork(yield* Effect.scope, ExecutionStrategy.parallel)
     const lock = yield* Effect.makeSemaphore(1)
     const telemetry = yield* Telemetry.Current
-    const pending = new Set<Backend>()
+    const pending = new Set<BackendHandle>()
     let closing = false
+    let prefixed: Prefixes = new Map()
 
     const start = <R>(id: string, options: BackendOptions<R>, policy: Policy, permits: ConnectPermits.ConnectPermits) =>
       Effect.uninterruptible(Effect.gen(function*() {
@@ -140,7 +147,7 @@ export const make = (context: MemberContext): Effect.Effect<FleetMembers, never,
     /** Whoever gets an event of a member finds that member in the fleet. */
     const place = (members: Members): Effect.Effect<void> =>
       Effect.sync(() => {
-        context.placed(members)
+        context.placed(members, prefixed)
         current.set(members)
         context.changed()
         for (const { observer } of members.values()) observer.announce()
@@ -164,7 +171,7 @@ export const make = (context: MemberContext): Effect.Effect<FleetMembers, never,
         return true
       })
 
-    const apply: FleetMembers["apply"] = <R>(wanted: ReadonlyMap<string, BackendOptions<R>>) =>
+    const apply: FleetMembers["apply"] = <R>(wanted: ReadonlyMap<string, BackendOptions<R>>, prefixes: Prefixes) =>
       lock.withPermits(1)(Effect.uninterruptible(Effect.gen(function*() {
         // Who is closed starts nothing that somebody would have to close.
         if (closing) return { started: [], stopped: [], replaced: [], kept: [] }
@@ -198,6 +205,7 @@ export const make = (context: MemberContext): Effect.Effect<FleetMembers, never,
         )
         const waiting = new Map(successions.map(({ id, old }) => [id, old]))
         for (const { backend } of fresh.values()) pending.add(backend)
+        prefixed = prefixes
         yield* place(new Map([...wanted.keys()].map((id) => [id, waiting.get(id) ?? fresh.get(id) ?? before.get(id)!])))
         placed.complete()
         const after = current.value

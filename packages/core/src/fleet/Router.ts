@@ -10,6 +10,7 @@ import * as TimeSpan from "../options/TimeSpan.js"
 import type { Params } from "../port/Method.js"
 import type { CatalogIndex, Routed } from "./CatalogIndex.js"
 import * as Names from "./names.js"
+import * as Prefix from "./Prefix.js"
 import * as Unknown from "./Unknown.js"
 
 /** Where a full name leads. */
@@ -25,14 +26,26 @@ type Backends = () => ReadonlyMap<string, { readonly backend: BackendHandle }>
 export class Router {
   readonly #index: CatalogIndex
   readonly #backends: Backends
+  readonly #pending: Set<BackendHandle>
   readonly #ready: Effect.Effect<void>
+  /** Backends that a call has waited for as long as it may, without a first outcome. */
+  readonly #late = new WeakSet<BackendHandle>()
 
-  /** `ready`: every backend has had its first outcome. */
-  constructor(index: CatalogIndex, backends: Backends, ready: Effect.Effect<void>) {
+  /** `pending`: backends that may have had no first outcome yet. `ready`: every backend has had it. */
+  constructor(
+    index: CatalogIndex,
+    backends: Backends,
+    pending: Set<BackendHandle>,
+    ready: Effect.Effect<void>
+  ) {
     this.#index = index
     this.#backends = backends
+    this.#pending = pending
     this.#ready = ready
   }
+
+  /** What stands before the names of a backend. */
+  readonly prefixOf = (id: string): string => this.#index.prefixOf(id)
 
   /**
    * The backend of a name. A name that is not known may be one of a backend whose lists are not there: those backends that the name says
@@ -42,10 +55,17 @@ export class Router {
     Effect.suspend(() => {
       const now = this.find(kind, name)
       if (now !== undefined) return Effect.succeed(now)
+      const earlier = this.#earlier(kind, name, this.#index.route(kind, name)?.backend)
+      if (earlier.length > 0) {
+        return Effect.zipRight(
+          Effect.map(this.#waitForAll(options), () => earlier.forEach((one) => this.#late.add(one))),
+          this.route(kind, name, options)
+        )
+      }
       const said = this.#said(kind, name)
       const waited = said.length > 0
-        ? listed(said, options)
-        : Effect.as(Names.backendSaid(kind, name) === undefined ? this.#waitForAll(options) : Effect.void, undefined)
+        ? listed(said, options, () => this.find(kind, name) !== undefined)
+        : Effect.as(this.#saysUnknown(kind, name) ? Effect.void : this.#waitForAll(options), undefined)
       return Effect.flatMap(waited, (failure) => {
         const then = this.find(kind, name)
         return then === undefined ? Effect.fail(failure ?? this.#unknown(kind, name)) : Effect.succeed(then)
@@ -78,12 +98,40 @@ export class Router {
   /** The backends that a name says, or may say. */
   #said(kind: Routed, name: string): ReadonlyArray<BackendHandle> {
     return Array.fromIterable(this.#backends()).flatMap(([id, { backend }]) =>
-      Names.maySay(kind, id, name) ? [backend] : []
+      Names.maySay(kind, id, name, this.prefixOf(id)) ? [backend] : []
     )
   }
 
+  /** Whether a name that is no backend's says a backend that does not exist. Only standard prefixes say one. */
+  #saysUnknown(kind: Routed, name: string): boolean {
+    return Names.backendSaid(kind, name) !== undefined
+      && (kind === "resources" ||
+        Array.every([...this.#backends().keys()], (id) => this.prefixOf(id) === Prefix.of(id)))
+  }
+
+  /**
+   * The backends before this one in order that may have the same name, and have had no first outcome. If they have it, it is theirs, however
+   * late they connect: a caller that knows the name from before must not reach another backend because that started faster.
+   */
+  #earlier(kind: Routed, name: string, holder: string | undefined): ReadonlyArray<BackendHandle> {
+    const found: Array<BackendHandle> = []
+    if (holder === undefined || kind === "resources") return found
+    for (const one of this.#pending) {
+      if (one.hasFirstOutcome) this.#pending.delete(one)
+      else if (
+        !this.#late.has(one) && this.#index.isBefore(one.id, holder)
+        && Names.mayName(one.id, name, this.prefixOf(one.id))
+      ) found.push(one)
+    }
+    return found
+  }
+
   #unknown(kind: Routed, name: string): CallError {
-    return Unknown.entry(kind, name, { backends: [...this.#backends().keys()], catalogs: [this.#index.catalog] })
+    return Unknown.entry(kind, name, {
+      backends: [...this.#backends().keys()],
+      prefixOf: this.prefixOf,
+      catalogs: [this.#index.catalog]
+    })
   }
 
   readonly callTool = (params: Params<"tools/call">, options?: CallOptions) =>
@@ -114,25 +162,34 @@ export class Router {
   readonly find = (kind: Routed, name: string): Route & { readonly backend: BackendHandle } | undefined => {
     const found = this.#index.route(kind, name)
     const backend = found && this.#backends().get(found.backend)?.backend
-    return found && backend && { backend, original: found.original }
+    if (found === undefined || backend === undefined) return undefined
+    return this.#pending.size > 0 && this.#earlier(kind, name, found.backend).length > 0
+      ? undefined
+      : { backend, original: found.original }
   }
 }
 
-/** Waits until these backends have given their lists; then says why one has not, if so. */
+/** Waits until these backends have given their lists, or what is looked for `isFound`; then says why one has not, if so. */
 const listed = (
   backends: ReadonlyArray<BackendHandle>,
-  options: CallOptions | undefined
+  options: CallOptions | undefined,
+  isFound: () => boolean
 ): Effect.Effect<CallError | undefined> =>
-  Effect.map(
-    Effect.forEach(
-      backends,
-      (backend) => Effect.flip(Effect.asVoid(backend.listed(options))).pipe(Effect.option),
-      { concurrency: "unbounded" }
-    ),
-    (failures) => {
-      const [failure] = Array.getSomes(failures)
+  Effect.forEach(
+    backends,
+    (backend) =>
+      Effect.flatMap(
+        Effect.either(backend.listed(options)),
+        // Failing ends the waiting for the others.
+        (outcome) => isFound() ? Effect.fail("found") : Effect.succeed(outcome)
+      ),
+    { concurrency: "unbounded" }
+  ).pipe(
+    Effect.map((outcomes) => {
+      const [failure] = Array.getLefts(outcomes)
       return failure && notAsked(failure)
-    }
+    }),
+    Effect.orElseSucceed(() => undefined)
   )
 
 /** Nothing of a call was sent whose tool is looked for, whatever became of the request for the lists. */

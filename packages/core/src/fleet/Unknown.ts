@@ -7,10 +7,13 @@ import { cut } from "../observe/PlainText.js"
 import type { Routed } from "./CatalogIndex.js"
 import type { FleetCatalog } from "./FleetCatalog.js"
 import * as Names from "./names.js"
+import * as Prefix from "./Prefix.js"
 
 /** What there is instead. */
 export interface Existing {
   readonly backends: ReadonlyArray<string>
+  /** What stands before the names of a backend. Default: its name and `__`. */
+  readonly prefixOf?: ((backend: string) => string) | undefined
   readonly catalogs: ReadonlyArray<FleetCatalog>
 }
 
@@ -49,13 +52,15 @@ const meant = (kind: Routed, name: string, catalogs: ReadonlyArray<FleetCatalog>
 export const entry = (
   kind: Routed,
   name: string,
-  { backends, catalogs }: Existing
+  { backends, catalogs, prefixOf = Prefix.of }: Existing
 ): BackendUnavailable | RemoteError => {
   const suggestions = meant(kind, name, catalogs)
   const suggestion = suggestions.length === 0 ? "" : `; did you mean ${suggestions.join(" or ")}?`
   const message = `no backend offers the ${kind.slice(0, -1)} ${JSON.stringify(cut(name, 200))}`
-  const said = Names.backendSaid(kind, name)
-  if (said !== undefined && !backends.some((id) => Names.maySay(kind, id, name))) {
+  // A name says its backend only where all say it in the same way.
+  const says = kind === "resources" || backends.every((id) => prefixOf(id) === Prefix.of(id))
+  const said = says ? Names.backendSaid(kind, name) : undefined
+  if (said !== undefined && !backends.some((id) => Names.maySay(kind, id, name, prefixOf(id)))) {
     return new BackendUnavailable({
       backend: said,
       state: "Unknown",

@@ -4,9 +4,10 @@
  */
 import { longestUri } from "../catalog/Bounds.js"
 import type { Kind } from "../catalog/Kind.js"
+import * as Prefix from "./Prefix.js"
 
 /** Longest name that hosts accept. */
-const longest = 64
+export const longest = 64
 
 /**
  * FNV-1a (32 bits) of the text's UTF-16 code units, low byte first and without a high byte of 0, as eight hexadecimal digits.
@@ -28,9 +29,9 @@ const shortened = (text: string): string => text.slice(0, longest - 9).replace(/
 /** A name that hosts accept, ending in a hash of what it stands for, so that it is stable and does not clash. */
 const hashed = (text: string): string => `${shortened(text)}_${hash(text)}`
 
-/** `<backend>__<name>` where that is acceptable (letters, digits, `_`, `-`, at most 64), else shortened with a hash. */
-export const fullName = (backend: string, name: string): string => {
-  const plain = `${backend}__${name}`
+/** Prefix and name where that is acceptable (letters, digits, `_`, `-`, at most 64), else shortened with a hash. */
+export const fullName = (backend: string, name: string, prefix: string = Prefix.of(backend)): string => {
+  const plain = prefix + name
   return /^[A-Za-z0-9_-]{1,64}$/.test(plain) ? plain : hashed(plain)
 }
 
@@ -39,13 +40,14 @@ export const otherName = (backend: string, name: string): string => hashed(`${ba
 
 /**
  * Whether a name can be one that a backend's tool or prompt has here. It is for all names that are made here; a name that ends as with a
- * hash may belong to another, too.
+ * hash may belong to another, too, and without a prefix each name may be anybody's.
  */
-export const mayName = (backend: string, name: string): boolean => {
+export const mayName = (backend: string, name: string, prefix: string = Prefix.of(backend)): boolean => {
   if (name.length > longest) return false
-  const prefix = `${backend}__`
-  if (name.startsWith(prefix) && fullName(backend, name.slice(prefix.length)) === name) return true
-  return /_[0-9a-f]{8}$/.test(name) && name.slice(0, -9).startsWith(shortened(`${backend}\n`))
+  if (name.startsWith(prefix) && fullName(backend, name.slice(prefix.length), prefix) === name) return true
+  if (!/_[0-9a-f]{8}$/.test(name)) return false
+  const head = name.slice(0, -9)
+  return head.startsWith(shortened(prefix)) || head.startsWith(shortened(`${backend}\n`))
 }
 
 const scheme = "lifeline://"
@@ -83,10 +85,14 @@ export const parseScopedUri = (uri: string): { readonly backend: string; readonl
 }
 
 /** Whether a name or URI can be one that a backend has here. A URI says its backend only where it is a scoped one. */
-export const maySay = (kind: "tools" | "prompts" | "resources", backend: string, name: string): boolean =>
-  kind === "resources" ? parseScopedUri(name)?.backend === backend : mayName(backend, name)
+export const maySay = (
+  kind: "tools" | "prompts" | "resources",
+  backend: string,
+  name: string,
+  prefix?: string
+): boolean => kind === "resources" ? parseScopedUri(name)?.backend === backend : mayName(backend, name, prefix)
 
-/** The backend that a name or URI says, whether there is one of that id or not. */
+/** The backend that a name or URI says where prefixes are the standard ones, whether there is one of that id or not. */
 export const backendSaid = (kind: "tools" | "prompts" | "resources", name: string): string | undefined => {
   if (kind === "resources") return parseScopedUri(name)?.backend
   const end = name.indexOf("__")

@@ -15,6 +15,11 @@ export class Signal {
     if (this.#waited !== undefined) Deferred.unsafeDone(this.#waited, Exit.void)
   }
 
+  /** Whether it has happened. */
+  get isComplete(): boolean {
+    return this.#done
+  }
+
   /** Ends when it has happened. */
   get completed(): Effect.Effect<void> {
     return Effect.suspend(() => {

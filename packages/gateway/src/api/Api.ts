@@ -82,7 +82,12 @@ export type Tool = typeof Tool.Type
 export const Tools = Schema.Struct({
   tools: Schema.Array(Tool),
   /** The servers whose tools are missing, with the reason and what to do: each client has its own server, or its tools are not known yet. */
-  notListed: Schema.Array(Schema.Struct({ server: Schema.String, message: Schema.String }))
+  notListed: Schema.Array(Schema.Struct({
+    server: Schema.String,
+    message: Schema.String,
+    /** What stands before the names of its tools. */
+    prefix: Schema.optional(Schema.String)
+  }))
 }).annotations({ identifier: "Tools" })
 export type Tools = typeof Tools.Type
 

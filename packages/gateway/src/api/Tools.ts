@@ -3,7 +3,7 @@
  * other servers, it says why their tools are missing, and what to do instead.
  */
 import { Fleet, type Status } from "@mcp-lifeline/core"
-import { Lifecycle, maySay, Nesting } from "@mcp-lifeline/core/internal"
+import { Lifecycle, maySay, Nesting, Prefix } from "@mcp-lifeline/core/internal"
 import type { CallToolResult } from "@modelcontextprotocol/sdk/types.js"
 import { Effect } from "effect"
 import { clean } from "../Text.js"
@@ -35,11 +35,11 @@ const unknownOf = ({ backend, catalog, lastError, state }: Status): string | und
 /** The tools of all servers, or of one. */
 export const list = ({ servers, url }: Gateway, only: string | undefined): Effect.Effect<Api.Tools> =>
   Effect.zipWith(servers.shared.fleet.catalog, servers.shared.fleet.status, (catalog, statuses) => ({
-    notListed: servers.servers().flatMap(({ id, sessions }) => {
+    notListed: servers.servers().flatMap(({ id, prefix, sessions }) => {
       if (only !== undefined && only !== id) return []
       const status = statuses[id]
       const message = sessions === "per-client" ? ofEachClient(id, url) : status && unknownOf(status)
-      return message === undefined ? [] : [{ server: id, message: clean(message) }]
+      return message === undefined ? [] : [{ server: id, message: clean(message), prefix: Prefix.of(id, prefix) }]
     }),
     tools: Array.from(catalog.tools.values()).flatMap(({ backend: server, original, stale, value }) => {
       if (only !== undefined && only !== server) return []
@@ -52,7 +52,9 @@ const tooDeep = `nested more than ${Nesting.defaultDepth} levels deep, which is 
 
 /** Why the API does not call a tool that may belong to a server of which each client has its own; `undefined` if no such server fits. */
 const notCalled = ({ servers, url }: Gateway, tool: string): string | undefined => {
-  const server = servers.servers().find(({ id, sessions }) => sessions === "per-client" && maySay("tools", id, tool))
+  const server = servers.servers().find(({ id, prefix, sessions }) =>
+    sessions === "per-client" && maySay("tools", id, tool, Prefix.of(id, prefix))
+  )
   return server &&
     `${tool} was not called: ${
       whose(server.id)

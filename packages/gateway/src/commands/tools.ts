@@ -40,8 +40,8 @@ export const tools = (
     const { notListed, tools: all } = yield* client.tools
     const one = all.find((tool) => tool.name === name)
     const found = name === undefined ? all : one === undefined ? all.filter(({ server }) => server === name) : [one]
-    const unlisted = notListed.filter(({ server }) =>
-      name === undefined || server === name || name.startsWith(`${server}__`)
+    const unlisted = notListed.filter(({ server, prefix = `${server}__` }) =>
+      name === undefined || server === name || name.startsWith(prefix)
     )
     if (found.length === 0 && name !== undefined) {
       const [first] = unlisted

@@ -24,6 +24,8 @@ export type Server = Backend.BackendOptions & {
   readonly sessions?: "shared" | "per-client" | undefined
   /** In a cluster, whether there is one of it, or one on each replica. Default: one of a server over stdio, and one on each replica of others. */
   readonly placement?: "one" | "each" | undefined
+  /** What stands before the names of its tools and prompts. Default: `"{server}__"`. It belongs to the gateway, not to how the server runs. */
+  readonly prefix?: string | undefined
   /** A digest of how the server is started or reached; it differs if this may be another server. It reveals nothing. */
   readonly identity?: string | undefined
   /** How it is started for a client, if that depends on who the client is. */
@@ -32,8 +34,8 @@ export type Server = Backend.BackendOptions & {
 
 /** The options for the backend, without those that only the gateway uses. */
 export const optionsOf = (
-  { forClient: _0, identity: _1, placement: _2, sessions: _3, ...options }: Server
-): Omit<Server, "forClient" | "identity" | "placement" | "sessions"> => options
+  { forClient: _0, identity: _1, placement: _2, prefix: _3, sessions: _4, ...options }: Server
+): Omit<Server, "forClient" | "identity" | "placement" | "prefix" | "sessions"> => options
 
 /** The valid backends, and the problems of the others. */
 export interface Backends {
@@ -192,6 +194,7 @@ export const fromEntries = (
           id: entry.name,
           sessions: entry.sessions,
           placement: entry.placement,
+          prefix: entry.prefix,
           identity: identityOf(entry, folder)
         })
       )

@@ -117,7 +117,8 @@ const load = (
       const own = before.get(entry.name)
       const print = fingerprint(entry)
       if (own?.fingerprint === print) {
-        found.set(entry.name, own)
+        const { prefix } = entry
+        found.set(entry.name, own.options.prefix === prefix ? own : { ...own, options: { ...own.options, prefix } })
         continue
       }
       const scope = yield* Scope.fork(parent, ExecutionStrategy.sequential)
@@ -182,14 +183,20 @@ const listOf = (verb: string, names: ReadonlyArray<string>): ReadonlyArray<strin
   names.length === 0 ? [] : [`${verb} ${names.join(", ")}`]
 
 /** The effects of a new version of the file, in one line. */
-const outcome = (file: string, { kept, replaced, started, stopped }: Fleet.Applied, count: number): string => {
+const outcome = (
+  file: string,
+  { kept, replaced, started, stopped }: Fleet.Applied,
+  renamed: ReadonlyArray<string>,
+  count: number
+): string => {
   const done = [
     ...listOf("started", started),
     ...listOf("stopped", stopped),
     ...listOf("replaced", replaced),
-    ...listOf("kept as it was, since its new options lead to no connection:", kept)
+    ...listOf("kept as it was, since its new options lead to no connection:", kept),
+    ...listOf("another prefix for the names of", renamed)
   ]
-  const others = count - started.length - replaced.length - kept.length
+  const others = count - started.length - replaced.length - kept.length - renamed.length
   const rest = others === 0 ? [] : [done.length === 0 ? "no server has changed" : `${others} not changed`]
   return `${file}: read again: ${[...done, ...rest].join("; ") || "it names no servers"}`
 }
@@ -230,17 +237,23 @@ export const make = (
           refused = [...refused, problem]
           yield* output.problem(problem)
         }
-        const fresh = [...next.used].filter(([name, one]) => used.get(name) !== one)
+        const fresh = [...next.used].filter(([name, { scope }]) => used.get(name)?.scope !== scope)
         yield* Effect.forEach(fresh, ([name, one]) => showSignIn(name, one, output, onSignIn))
         statusTool = next.statusTool
         maxOwnServers = next.maxOwnServers
         onEvent = next.onEvent
         const applied = yield* target.apply(Array.from(next.used.values(), ({ options }) => options))
         yield* Effect.forEach(fresh, ([name, one]) => connectWhenDone(name, one, target))
-        const gone = [...used].filter(([name, one]) => next.used.get(name) !== one && !applied.kept.includes(name))
+        const gone = [...used].filter(([name, { scope }]) =>
+          next.used.get(name)?.scope !== scope && !applied.kept.includes(name)
+        )
+        const renamed = [...next.used].flatMap(([name, { options, scope }]) => {
+          const before = used.get(name)
+          return before?.scope === scope && before.options.prefix !== options.prefix ? [name] : []
+        })
         used = next.used
         yield* Effect.forEach(gone, ([, { scope }]) => Scope.close(scope, Exit.void))
-        yield* output.line(outcome(file, applied, next.used.size))
+        yield* output.line(outcome(file, applied, renamed, next.used.size))
       }).pipe(
         Effect.catchAll(({ message }) => {
           refused = [message]

@@ -22,6 +22,8 @@ export interface Entry {
   readonly sessions: McpConfig.Server["sessions"]
   /** In a cluster, whether there is one of it, or one on each replica. */
   readonly placement: McpConfig.Server["placement"]
+  /** What stands before the names of its tools and prompts. */
+  readonly prefix: McpConfig.Server["prefix"]
   /** Makes a problem at a key of this entry, for later stages. */
   readonly problem: (key: OptionProblem.Path, message: string) => Problem
 }
@@ -224,6 +226,7 @@ export const parse = (
       policy: Policy.merge(top.policy, server.policy),
       sessions,
       placement: server.placement,
+      prefix: server.prefix ?? top.prefix,
       problem
     })
   }

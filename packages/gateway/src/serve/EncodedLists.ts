@@ -2,6 +2,7 @@
  * The lists of a fleet as the gateway sends them to clients. Each entry is encoded once for all clients, until its server changes it.
  */
 import { Fleet } from "@mcp-lifeline/core"
+import { otherName } from "@mcp-lifeline/core/internal"
 import type { ListMethod, lists } from "@mcp-lifeline/protocol/listMethods"
 import * as TaskMarks from "@mcp-lifeline/protocol/TaskMarks"
 
@@ -38,17 +39,18 @@ export class EncodedLists {
   }
 
   /**
-   * The entries of a list, separated by commas. Entries of `others` take precedence: a resource with the same URI as one of theirs gets another
-   * URI, and any other entry with the same name as one of theirs is left out.
+   * The entries of a list, separated by commas. Entries of `others` take precedence: an entry with the same name or URI as one of theirs gets
+   * another one, or is left out if that is taken, too.
    */
   entries(kind: Kind, others: ReadonlyArray<EncodedLists> = []): string {
     const own: ReadonlyMap<string, Fleet.Entry<object>> = this.catalog[kind]
-    const isTaken = (key: string): boolean => others.some(({ catalog }) => catalog[kind].has(key))
-    if (others.length > 0 && [...own.keys()].some(isTaken)) {
-      return [...own].flatMap(([key, { backend, original, value }]) => {
-        if (!isTaken(key)) return textOf(kind, value)
-        const uri = kind === "resources" ? Fleet.scopedUri(backend, original) : undefined
-        return uri === undefined ? [] : JSON.stringify({ ...value, uri })
+    const displaced = this.displaced(kind, others)
+    if (displaced.size > 0) {
+      return [...own].flatMap(([key, { value }]) => {
+        if (!displaced.has(key)) return textOf(kind, value)
+        const other = displaced.get(key)
+        const renamed = kind === "resources" ? { ...value, uri: other } : { ...value, name: other }
+        return other === undefined ? [] : JSON.stringify(kind === "tools" ? TaskMarks.tool(renamed) : renamed)
       }).join(",")
     }
     const known = this.#entries.get(kind)
@@ -56,6 +58,24 @@ export class EncodedLists {
     const text = Array.from(own.values(), ({ value }) => textOf(kind, value)).join(",")
     this.#entries.set(kind, text)
     return text
+  }
+
+  /** The entries whose names or URIs `others` have, and what they are called instead, if anything. */
+  displaced(kind: Kind, others: ReadonlyArray<EncodedLists>): ReadonlyMap<string, string | undefined> {
+    const found = new Map<string, string | undefined>()
+    if (others.length === 0) return found
+    const own: ReadonlyMap<string, Fleet.Entry<object>> = this.catalog[kind]
+    const isTaken = (key: string): boolean => others.some(({ catalog }) => catalog[kind].has(key))
+    for (const [key, { backend, original }] of own) {
+      if (!isTaken(key)) continue
+      const other = kind === "resources"
+        ? Fleet.scopedUri(backend, original)
+        : kind === "resourceTemplates"
+        ? undefined
+        : otherName(backend, original)
+      found.set(key, other === undefined || own.has(other) || isTaken(other) ? undefined : other)
+    }
+    return found
   }
 
   /** The kinds of list that differ from `before`. An entry that only became stale does not differ. */

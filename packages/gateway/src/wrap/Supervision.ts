@@ -56,7 +56,7 @@ export const read = (
       const lifeline = name.split(".").reduceRight<unknown>((inner, key) => ({ [key]: inner }), valueOf(value))
       const one = McpConfig.readSupervision({ lifeline }, [])
       found.push(...one.problems.map((problem) => ({ ...problem, path: problem.path.slice(1) })))
-      policy = Policy.merge(policy, one.value ?? {})
+      policy = Policy.merge(policy, one.value?.policy ?? {})
     }
     const [wrong, ambiguous] = Arr.partition(found, ({ key }) => key === "ambiguous")
     const problems = wrong.length > 0 ? wrong : unsupported(policy, connector)

@@ -3,7 +3,7 @@
  */
 import { McpConfig } from "@mcp-lifeline/config"
 import { Policy } from "@mcp-lifeline/core"
-import { Check, Problem, TimeSpan } from "@mcp-lifeline/core/internal"
+import { Check, Prefix, Problem, TimeSpan } from "@mcp-lifeline/core/internal"
 import { Predicate } from "effect"
 import type { ConfigError } from "../Errors.js"
 import type {
@@ -119,6 +119,7 @@ const tables = {
   connect: { ...client, name: Check.text } satisfies Table<ConnectOptions>,
   connectAll: {
     ...client,
+    prefix: Prefix.check,
     connectConcurrency: Check.whole(1, Infinity),
     waitTimeout: Check.span(0, TimeSpan.day),
     require: Check.oneOf("any", "all"),

@@ -1,7 +1,7 @@
 /**
  * The servers of a fleet's configuration, each prepared once.
  */
-import { type Backend, Policy } from "@mcp-lifeline/core"
+import { type Fleet, Policy } from "@mcp-lifeline/core"
 import type { Problem } from "@mcp-lifeline/core/internal"
 import { Incoming } from "@mcp-lifeline/protocol"
 import { Equal, Redacted } from "effect"
@@ -86,7 +86,7 @@ export class ConfiguredServers {
    * `problems`, which were found before.
    */
   plan(config: FleetConfig | VsCodeConfig, problems?: ReadonlyArray<Problem.Problem>): {
-    readonly backends: Readonly<Record<string, Backend.BackendOptions>>
+    readonly backends: Readonly<Record<string, Fleet.FleetBackend>>
     /** Puts the plan into effect, except for the names in `kept`, which keep their backend. */
     readonly commit: (kept: ReadonlyArray<string>) => void
   } {
@@ -94,7 +94,8 @@ export class ConfiguredServers {
     const next = new Map<string, ConfiguredServer>()
     const servers = Servers.readAll(config, this.#options, problems)
     const options = { ...this.#options, ...Policy.forAll(Policy.pick(this.#options)) } as FleetOptions
-    for (const [name, server] of servers) {
+    // Another prefix changes names, and not the server.
+    for (const [name, { prefix: _, ...server }] of servers) {
       const copied = copy(server)
       const before = this.#current.get(name)
       if (before !== undefined && same(before.copied, copied)) next.set(name, before)
@@ -106,7 +107,9 @@ export class ConfiguredServers {
     }
     this.#planned = next
     return {
-      backends: Object.fromEntries([...next].map(([name, { prepared }]) => [name, prepared.options])),
+      backends: Object.fromEntries(
+        [...next].map(([name, { prepared }]) => [name, { ...prepared.options, prefix: servers.get(name)?.prefix }])
+      ),
       commit: (kept) => {
         for (const name of kept) {
           const before = this.#current.get(name)

@@ -23,6 +23,8 @@ type Reach = McpConfig.Server["reach"] | { readonly _tag: "Custom"; readonly con
 /** One server: how to reach it, and how to supervise it. */
 export interface Described extends Pick<McpConfig.Server, "policy"> {
   readonly reach: Reach
+  /** What stands before the names of its tools and prompts in a fleet. */
+  readonly prefix?: string | undefined
 }
 
 /** Makes the connector of a server, and checks the options that only the connector knows. */
@@ -84,14 +86,16 @@ const readCustom = (server: unknown): McpConfig.Read<Described> | undefined => {
   const { connector, transport } = server
   const isTransport = Predicate.isFunction(transport)
   if (connector === undefined && !isTransport) return undefined
-  const { problems, value: policy } = McpConfig.readSupervision(server, [isTransport ? "transport" : "connector"])
+  const { problems, value: supervision } = McpConfig.readSupervision(server, [isTransport ? "transport" : "connector"])
   const wrong = isTransport ? [] : connectorCheck(connector, ["connector"])
   const own = isTransport
     ? TransportConnector.make({ transport: transport as TransportServer["transport"] })
     : connector as Connector
   return {
     problems: [...problems, ...wrong],
-    value: policy && wrong.length === 0 ? { reach: { _tag: "Custom", connector: own }, policy } : undefined
+    value: supervision && wrong.length === 0
+      ? { reach: { _tag: "Custom", connector: own }, ...supervision }
+      : undefined
   }
 }
 
@@ -178,7 +182,10 @@ export const readAll = (
     owned.push(
       ...problems.filter(isRefusal).map((problem) => ({ backend: name, problem }))
     )
-    if (value !== undefined) servers.set(name, { ...value, policy: Policy.merge(top?.policy ?? {}, value.policy) })
+    if (value !== undefined) {
+      const prefix = value.prefix ?? top?.prefix ?? options?.prefix
+      servers.set(name, { ...value, prefix, policy: Policy.merge(top?.policy ?? {}, value.policy) })
+    }
   }
   const [first, ...rest] = owned
   if (first !== undefined) throw fromError(Problem.toInvalidOptions([first, ...rest]))

@@ -68,8 +68,8 @@ export interface GatewayContext {
 }
 
 /** Whether a tool may be called twice: by the options of the tool, or else by its hints. */
-const mayRepeat = ({ fleet, route: { backend, original } }: ResolvedName, name: string): boolean =>
-  toolOptions(backend, original)?.idempotent ?? fleet.isHarmless(name)
+const mayRepeat = ({ fleet, key, route: { backend, original } }: ResolvedName): boolean =>
+  toolOptions(backend, original)?.idempotent ?? fleet.isHarmless(key)
 
 /** A call that another replica of the gateway may have carried out, and that is not to be carried out twice. */
 const repeated = (backend: string, method: string): ResultUnknown =>
@@ -304,9 +304,9 @@ export class FleetConversation implements Conversation {
       return void this.#relay.after(request, report, (report) => request.answer({ result: statusResult(report) }))
     }
     const task = method === "tools/call" ? params?.["task"] : undefined
-    const serverRequest = ({ fleet, route: { backend, original } }: ResolvedName): ServerRequest => {
+    const serverRequest = ({ fleet, key, route: { backend, original } }: ResolvedName): ServerRequest => {
       const given = destination.paramsFor(original)
-      const asked = task !== undefined && fleet.takesTask(name) ? { ...given, task } : given
+      const asked = task !== undefined && fleet.takesTask(key) ? { ...given, task } : given
       return {
         backend,
         params: Translation.withCapabilities(asked, this.#capabilitiesFor(fleet, backend.id)),
@@ -323,7 +323,7 @@ export class FleetConversation implements Conversation {
     return Effect.flatMap(
       this.#names.resolve(kind, name),
       (resolved) =>
-        request.isRepeated && method === "tools/call" && !mayRepeat(resolved, name)
+        request.isRepeated && method === "tools/call" && !mayRepeat(resolved)
           ? Effect.fail(repeated(resolved.route.backend.id, method))
           : Effect.succeed(serverRequest(resolved))
     )

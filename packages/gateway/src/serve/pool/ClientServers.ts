@@ -7,6 +7,7 @@ import { JsonRpcError } from "@mcp-lifeline/protocol"
 import type { Option, Scope } from "effect"
 import { Cause, Effect, Fiber, Queue } from "effect"
 import type { Server } from "../../config/Backends.js"
+import { clean } from "../../Text.js"
 import * as ClientGroup from "./ClientGroup.js"
 import * as GroupFleet from "./GroupFleet.js"
 
@@ -152,6 +153,23 @@ export class ClientServers {
     own.fiber = this.#pool.run(this.#live(own, ClientGroup.singleClient(client, this.#member)))
   }
 
+  /** Says which names of its own servers the shared ones have. */
+  #reportDisplaced(own: GroupFleet.GroupFleet): Effect.Effect<void> {
+    const { settings: { reports }, sharedFleet } = this.#pool
+    const { catalog } = own.listed()
+    const lines = (["tools", "prompts"] as const).flatMap((kind) =>
+      [...own.listed().displaced(kind, [sharedFleet.listed()])].flatMap(([key, other]) => {
+        const { backend = "", original = "" } = catalog[kind].get(key) ?? {}
+        const instead = other === undefined ? "it is left out" : `it is offered as ${JSON.stringify(other)}`
+        const message = `${backend} offers ${JSON.stringify(original)}, which a shared server has under the name ${
+          JSON.stringify(key)
+        }; ${instead}`
+        return reports.once(backend, message)
+      })
+    )
+    return Effect.forEach(lines, (line) => Effect.logWarning(clean(line)), { discard: true })
+  }
+
   /** Runs its own servers, until the fiber that runs this is interrupted: that closes the scope, and so stops the servers. */
   #live(own: OwnServers, group: ClientGroup.ClientGroup): Effect.Effect<void> {
     const { changes, sharedFleet, run, settings } = this.#pool
@@ -163,6 +181,7 @@ export class ClientServers {
       this.#member.opened()
       yield* own.made.open
       yield* fleet.ready
+      yield* this.#reportDisplaced(fleet)
       // In a fiber of its own, so that a slow change does not delay the end of the client.
       return yield* Effect.forever(Effect.map(Queue.take(changed), () => void run(logged(fleet.apply))))
     }).pipe(

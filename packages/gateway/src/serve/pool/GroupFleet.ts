@@ -11,6 +11,7 @@ import {
   type ServerNotification,
   Telemetry
 } from "@mcp-lifeline/core"
+import { NameReports } from "@mcp-lifeline/core/internal"
 import { Incoming, Initialize, type Introduction } from "@mcp-lifeline/protocol"
 import { LogLevels } from "@mcp-lifeline/protocol/LogLevels"
 import { Subscriptions } from "@mcp-lifeline/protocol/Subscriptions"
@@ -21,6 +22,7 @@ import * as Fibers from "../../Fibers.js"
 import { GroupCache } from "../../known/GroupCache.js"
 import type { ServerCache } from "../../known/ServerCache.js"
 import type { Replica } from "../../replica/Replica.js"
+import { clean } from "../../Text.js"
 import { EncodedLists } from "../EncodedLists.js"
 import type { ClientGroup } from "./ClientGroup.js"
 import * as SharedConnectors from "./SharedConnectors.js"
@@ -62,8 +64,8 @@ export interface GroupFleet {
   readonly outages: Outages
   /** The lists of the fleet as they are now. */
   readonly lists: Effect.Effect<EncodedLists>
-  /** Whether the lists, as read or announced last, have an entry of this name. */
-  readonly hasListed: (kind: Fleet.Routed, name: string) => boolean
+  /** The lists as read or announced last. */
+  readonly listed: () => EncodedLists
   /** Whether the hints of a tool say that it does no harm to call it twice. */
   readonly isHarmless: (tool: string) => boolean
   /** Whether a tool runs as a task for a client that asks for one. */
@@ -90,7 +92,8 @@ type Opened = Pick<GroupFleet, "fleet" | "introduction" | "apply"> & Partial<Pic
 /** Runs a fleet for a group until the scope closes. `open` makes the fleet. */
 export const over = <E>(
   group: Pick<ClientGroup, "sessions" | "listsChanged">,
-  open: (subscriptions: Subscriptions) => Effect.Effect<Opened, E, Scope.Scope>
+  open: (subscriptions: Subscriptions) => Effect.Effect<Opened, E, Scope.Scope>,
+  reports = new NameReports()
 ): Effect.Effect<GroupFleet, E, Scope.Scope> =>
   Effect.gen(function*() {
     const run = yield* FiberSet.makeRuntime<never>()
@@ -126,7 +129,14 @@ export const over = <E>(
         const after = listsOf(catalog)
         return [after, after === before ? [] : after.changedSince(before)] as const
       }),
-      Stream.runForEach((kinds) => Effect.sync(() => kinds.length === 0 ? undefined : group.listsChanged(kinds)))
+      Stream.runForEach((kinds) =>
+        Effect.suspend(() => {
+          if (kinds.length > 0) group.listsChanged(kinds)
+          return Effect.forEach(reports.take(lists.catalog), (line) => Effect.logWarning(clean(line)), {
+            discard: true
+          })
+        })
+      )
     )
     const firstOutcomes = Effect.flatMap(fleet.ready, () => {
       isReady = true
@@ -143,7 +153,7 @@ export const over = <E>(
       subscriptions,
       outages,
       lists: Effect.map(fleet.catalog, listsOf),
-      hasListed: (kind, name) => lists.catalog[kind].has(name),
+      listed: () => lists,
       isHarmless: (tool) => {
         const { readOnlyHint, idempotentHint } = lists.catalog.tools.get(tool)?.value.annotations ?? {}
         return readOnlyHint === true || idempotentHint === true
@@ -179,10 +189,10 @@ const withServerName = (server: string, { method, params }: ServerNotification):
   return { method, params: { ...params, logger } }
 }
 
-/** Whether two servers have the same configuration. */
+/** Whether two servers have the same configuration, but perhaps other prefixes of their names. */
 export const sameOptions = (a: Server, b: Server): boolean => {
   const keys = new Set([...Object.keys(a), ...Object.keys(b)]) as Set<keyof Server>
-  return [...keys].every((key) => a[key] === b[key])
+  return [...keys].every((key) => key === "prefix" || a[key] === b[key])
 }
 
 /** The settings for the fleets of all groups. */
@@ -201,6 +211,8 @@ export interface Settings {
   readonly replica: Replica | undefined
   /** Whether this replica may run a server that runs once. Default: it may. */
   readonly mayRun?: ((server: string) => boolean) | undefined
+  /** Which names were reported because clients see other ones. */
+  readonly reports: NameReports
   /** Makes the telemetry for the servers of one group. Default: the telemetry in the context. */
   readonly telemetry: ((sessions: ClientGroup["sessions"]) => Telemetry.Telemetry) | undefined
 }
@@ -210,7 +222,7 @@ interface Configured {
   readonly server: Server
   /** For which client it is started; empty if it does not depend on that. */
   readonly client: string
-  readonly options: Backend.BackendOptions & { readonly id: string }
+  readonly options: Fleet.FleetBackend & { readonly id: string }
 }
 
 /** Whether there is one of it in the cluster, and not one on each replica. */
@@ -227,7 +239,7 @@ const backendOf = (fleet: Fleet.Fleet | undefined, name: string): Backend.Backen
 /** Starts the servers of a group. */
 export const make = (
   group: ClientGroup,
-  { introduced, isOff, kept, mayRun = () => true, replica, servers, telemetry, waitTimeout }: Settings
+  { introduced, isOff, kept, mayRun = () => true, replica, reports, servers, telemetry, waitTimeout }: Settings
 ): Effect.Effect<GroupFleet, InvalidOptions, Scope.Scope> =>
   over(group, (subscriptions) =>
     Effect.gen(function*() {
@@ -292,6 +304,7 @@ export const make = (
             client,
             options: {
               ...optionsOf(server),
+              prefix: server.prefix,
               ...(isOther ? { reconnect: { ...server.reconnect, overlap: false } } : {}),
               connector: incomingOf(server.id).around(connector),
               catalogMemory: cache.memory(server.id),
@@ -314,10 +327,13 @@ export const make = (
           const options = yield* Effect.forEach(all, (server) => {
             const before = configured.get(server.id)
             const client = clients.get(server.id) ?? ""
-            const isSame = before !== undefined && before.client === client && sameOptions(before.server, server)
-            return isSame
-              ? Effect.succeed(before)
-              : makeOptions(server, client, before !== undefined && before.client !== client)
+            if (before === undefined || before.client !== client || !sameOptions(before.server, server)) {
+              return makeOptions(server, client, before !== undefined && before.client !== client)
+            }
+            const { prefix } = server
+            return Effect.succeed(
+              before.server.prefix === prefix ? before : { ...before, server, options: { ...before.options, prefix } }
+            )
           })
           const next = new Map(options.map((one) => [one.server.id, one]))
           const result = yield* take(Array.from(next.values(), ({ options }) => options))
@@ -345,4 +361,4 @@ export const make = (
         },
         apply: passServers(fleet.apply)
       }
-    }))
+    }), reports)

@@ -2,6 +2,7 @@
  * The servers behind the gateway. Each runs once for each group of clients that has it: all clients together, or a single client.
  */
 import type { Backend, Fleet, InvalidOptions } from "@mcp-lifeline/core"
+import { NameReports } from "@mcp-lifeline/core/internal"
 import type { Introduction } from "@mcp-lifeline/protocol"
 import type { Scope } from "effect"
 import { Array as Arr, Clock, Effect, FiberSet, PubSub } from "effect"
@@ -124,6 +125,7 @@ export const make = (
       kept,
       replica,
       mayRun: (server) => configurations?.newer(server) === undefined,
+      reports: new NameReports(),
       telemetry,
       waitTimeout
     }
@@ -201,7 +203,15 @@ export const make = (
           for (const name of introductions.keys()) if (!names.has(name)) introductions.delete(name)
           const changed = outcome(before, next, applied)
           const own = new Set([...before, ...next].filter(isOwn).map(({ id }) => id))
-          if ([...changed.started, ...changed.stopped, ...changed.replaced].some((id) => own.has(id))) {
+          const prefixes = new Map(before.map(({ id, prefix }) => [id, prefix]))
+          const renamed = next.filter(({ id, prefix }) => prefixes.has(id) && prefixes.get(id) !== prefix)
+          const differing = [
+            ...changed.started,
+            ...changed.stopped,
+            ...changed.replaced,
+            ...renamed.map(({ id }) => id)
+          ]
+          if (differing.some((id) => own.has(id))) {
             yield* PubSub.publish(changes, undefined)
             for (const client of clients.values()) client.changed()
           }
