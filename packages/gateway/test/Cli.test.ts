@@ -137,7 +137,10 @@ describe("mcp-lifeline", () => {
           sessionKey: { file: undefined, secret: undefined },
           tokenFile: undefined,
           logFormat: "text",
-          cluster: undefined
+          cluster: undefined,
+          publicUrl: undefined,
+          trustProxy: undefined,
+          isBehindProxy: false
         }
       })
       expect(yield* parse(["serve", "--config", "a.json", "--port", "0", "--host=::1"])).toMatchObject({

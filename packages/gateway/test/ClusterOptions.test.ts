@@ -234,7 +234,15 @@ describe("serve --cluster", () => {
           clusterFile: undefined,
           clusterListen: undefined
         },
-        { config: "a.json", hasKey: true, hasToken: false, host: "127.0.0.1", linger: undefined, stdio: false },
+        {
+          config: "a.json",
+          hasKey: true,
+          hasToken: false,
+          host: "127.0.0.1",
+          isBehindProxy: false,
+          linger: undefined,
+          stdio: false
+        },
         { has: () => true, refuse },
         platform
       )

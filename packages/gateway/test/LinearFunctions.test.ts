@@ -1,4 +1,5 @@
 /** What takes a text of others takes CPU time in proportion to its length, whatever the text is. Regular expressions: LinearText.test.ts. */
+import * as Arrival from "@mcp-lifeline/http-server/Arrival"
 import * as Authentication from "@mcp-lifeline/http-server/Authentication"
 import * as Body from "@mcp-lifeline/http-server/Body"
 import * as Guard from "@mcp-lifeline/http-server/Guard"
@@ -8,6 +9,7 @@ import { IdScanner, JsonRpc, Pieces } from "@mcp-lifeline/protocol"
 import { Framing } from "@mcp-lifeline/transport-stdio"
 import { Effect } from "effect"
 import type { IncomingMessage } from "node:http"
+import { BlockList } from "node:net"
 import { PassThrough } from "node:stream"
 import { describe, expect, it } from "vitest"
 import * as Expansion from "../../config/src/Expansion.js"
@@ -95,6 +97,8 @@ const syntaxes = { Json: Json.syntax, Toml: Toml.syntax }
 const sealed = SealedId.make(SealedId.randomSecret())
 const target = { cwd: undefined, show: (text: string) => text, showArgs: (args: ReadonlyArray<string>) => args }
 const rules: Guard.Rules = { host: "127.0.0.1" }
+const proxies = new BlockList()
+proxies.addSubnet("127.0.0.0", 8)
 
 /** What takes a text of others, by its name. */
 const subjects: Readonly<Record<string, (text: string) => unknown>> = {
@@ -216,6 +220,10 @@ const subjects: Readonly<Record<string, (text: string) => unknown>> = {
     Guard.checkAction({ host: text, origin: text, "content-type": text }, false),
     Guard.checkRaw([text, text])
   ],
+  "Arrival": (text) =>
+    [{ forwarded: text }, { forwarded: `for="${text}` }, { "x-forwarded-for": text, "x-forwarded-host": text }].map((
+      headers
+    ) => Arrival.find({ headers, socket: { remoteAddress: "127.0.0.1" } } as never, proxies)),
   "Body": (text) => {
     const request = new PassThrough()
     Body.read(request as unknown as IncomingMessage, 16 * 1024 * 1024, () => undefined)

@@ -69,18 +69,26 @@ describe.each(phases)("a gateway that is %s", (phase, message, health) => {
       expect(yield* ask("/health", "POST")).toMatchObject({ status: 503, text: `${message}\n` })
     }))
 
-  it.scopedLive("[G6] tells nobody anything whom it would refuse afterwards", () =>
+  it.scopedLive("[G6 G26] tells nobody anything whom it would refuse afterwards, except for probes whether it is up", () =>
     Effect.gen(function*() {
       const ask = yield* gateway(phase, "letmein")
       const token = { Authorization: "Bearer letmein" }
-      for (const path of ["/mcp", "/health", "/ready", "/api/status"]) {
+      const probes = [["/health", health, { status: phase }], ["/ready", 503, { ready: false }]] as const
+      for (const [path, status, body] of probes) {
+        for (const headers of [{}, { Authorization: "Bearer other" }, { Host: "10.1.2.3:7332" }]) {
+          const answer = yield* ask(path, "GET", headers)
+          expect([answer.status, JSON.parse(answer.text)]).toEqual([status, body])
+        }
+        expect(yield* ask(path, "POST")).toMatchObject({ status: 401 })
+      }
+      for (const path of ["/mcp", "/metrics", "/api/status"]) {
         const without = yield* ask(path)
         expect(without).toMatchObject({ status: 401, headers: { "www-authenticate": "Bearer" } })
         expect(yield* ask(path, "POST", { Authorization: "Bearer other" })).toMatchObject({ status: 401 })
         expect(yield* ask(path, "GET", { ...token, Host: "evil.example" })).toMatchObject({ status: 403 })
         expect(yield* ask(path, "GET", { ...token, Origin: "https://evil.example" })).toMatchObject({ status: 403 })
       }
-      expect((yield* ask("/health", "GET", token)).status).toBe(health)
+      expect(JSON.parse((yield* ask("/health", "GET", token)).text)).toEqual({ status: phase, backends: {} })
       expect((yield* ask("/mcp", "POST", token, Raw.initialize())).status).toBe(503)
       // The page needs no token, but a name of this machine.
       expect((yield* ask("/")).status).toBe(503)

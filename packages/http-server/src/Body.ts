@@ -5,6 +5,7 @@
 import { Nesting } from "@mcp-lifeline/core/internal"
 import { IdScanner, JsonRpc, Pieces } from "@mcp-lifeline/protocol"
 import { IncomingMessage } from "node:http"
+import * as Arrival from "./Arrival.js"
 import * as Caller from "./Caller.js"
 import type { Refusal } from "./Refusal.js"
 import type { Shares } from "./Shares.js"
@@ -77,10 +78,9 @@ export interface Room {
  * and its user agent.
  */
 export const roomFor = (shares: Shares, request: IncomingMessage, session?: string): Room => {
-  const { headers, socket } = request
   const { subject } = Caller.of(request)
   const client = subject === ""
-    ? session ?? `${socket.remoteAddress} ${String(headers["user-agent"]).slice(0, 200)}`
+    ? session ?? `${Arrival.of(request).address} ${String(request.headers["user-agent"]).slice(0, 200)}`
     : `caller ${subject}`
   return { take: (bytes) => shares.take(client, bytes), release: (bytes) => shares.release(client, bytes) }
 }
@@ -186,6 +186,7 @@ export const returned = (request: IncomingMessage, body: Buffer): IncomingMessag
   copy.headers = request.headers
   copy.complete = true
   Caller.note(copy, Caller.of(request))
+  Arrival.note(copy, Arrival.of(request))
   copy.push(body)
   copy.push(null)
   return copy

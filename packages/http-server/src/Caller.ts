@@ -20,6 +20,9 @@ export interface Caller {
 /** Whoever may send requests, where nothing tells one caller from another. */
 export const anyone: Caller = { subject: "", claims: {} }
 
+/** Who may not send requests, but learns whether the gateway is up: it has no credentials, or comes from where nobody may. */
+export const stranger: Caller = { subject: "", claims: {} }
+
 const callers = new WeakMap<IncomingMessage, Caller>()
 
 /** Notes who sends a request. */

@@ -3,14 +3,25 @@
  */
 import type { IncomingHttpHeaders } from "node:http"
 import { BlockList, isIP } from "node:net"
+import type { PublicUrl } from "./PublicUrl.js"
+
+/** Under which names the pages of the gateway are reached, besides `Host`. */
+export interface Names {
+  /** The URL of a proxy in front. */
+  readonly publicUrl?: PublicUrl | undefined
+  /** The host that the client has asked, as a trusted proxy says. */
+  readonly forwardedHost?: string | undefined
+}
 
 /** The address to which the gateway is bound. */
-export interface Rules {
+export interface Rules extends Names {
   readonly host: string
   /** Whether the request is for the status page or one of its files, to which other pages may link. Default false. */
   readonly isPage?: boolean | undefined
   /** What messages call the option that names the address. Default: `the option host`. */
   readonly hostOption?: string | undefined
+  /** What messages call the option that names the URL of a proxy. Default: they do not name it. */
+  readonly publicUrlOption?: string | undefined
 }
 
 export const defaultHostOption = "the option host"
@@ -85,25 +96,46 @@ export const checkRaw = (rawHeaders: ReadonlyArray<string>): Refusal | undefined
   return hosts.length > 1 ? { status: 400, message: "The request has more than one Host header" } : undefined
 }
 
+/** What to do where a proxy in front is the reason. */
+const behindProxy = ({ publicUrl, publicUrlOption: option }: Rules): string =>
+  option === undefined
+    ? ""
+    : publicUrl === undefined
+    ? `behind a proxy, start it with ${option} and the URL under which clients reach the proxy`
+    : `${option} is ${publicUrl.href}`
+
+const refuseHost = (host: string, rules: Rules): Refusal => {
+  const others = `to serve other machines, start it with ${rules.hostOption ?? defaultHostOption} and a token`
+  const proxy = behindProxy(rules)
+  const message = `This gateway serves this machine only, as localhost or ${rules.host}, and not as ${quoted(host)}: `
+    + (proxy === "" ? others : `${proxy}; ${others}`)
+  return { status: 403, message }
+}
+
+/** Whether a page of an origin may be one of the gateway. */
+const isOwn = (origin: string, from: string, host: string, { forwardedHost, publicUrl, ...rules }: Rules): boolean =>
+  (isLoopback(rules.host) ? isLoopback(from) : from === host) || from === hostOf(forwardedHost) ||
+  new URL(origin).origin === publicUrl?.origin
+
 /**
- * Returns why a request must be refused, or `undefined`. On loopback, the gateway answers only loopback names, so that no website can reach it
- * through a name of its own that resolves to this machine. On other addresses, a browser's page must come from the same host.
+ * Returns why a request must be refused, or `undefined`. On loopback, the gateway answers only loopback names and that of its public URL, so that no
+ * website can reach it through a name of its own that resolves to this machine. On other addresses, a browser's page must come from the same
+ * host, or from the public URL.
  */
 export const check = (headers: IncomingHttpHeaders, rules: Rules): Refusal | undefined => {
   const host = hostOf(headers.host)
   const local = isLoopback(rules.host)
   if (host === undefined) return { status: 403, message: "The request has no Host header that names a host" }
-  if (local && !isLoopback(host)) {
-    const message = `This gateway serves this machine only, as localhost or ${rules.host}, and not as ${quoted(host)}: `
-      + `to serve other machines, start it with ${rules.hostOption ?? defaultHostOption} and a token`
-    return { status: 403, message }
-  }
+  // Whatever a page of another site can send straight to this machine, it sends with its own name as Host.
+  if (local && !isLoopback(host) && host !== rules.publicUrl?.hostname) return refuseHost(host, rules)
   const { origin } = headers
   if (origin !== undefined) {
     const from = originHost(origin)
-    if (from === undefined || !(local ? isLoopback(from) : from === host)) {
+    if (from === undefined || !isOwn(origin, from, host, rules)) {
       const whose = local ? "this machine" : "the same host"
-      return { status: 403, message: `Pages of ${quoted(origin)} may not use this gateway, only those of ${whose}` }
+      const proxy = behindProxy(rules)
+      const message = `Pages of ${quoted(origin)} may not use this gateway, only those of ${whose}`
+      return { status: 403, message: proxy === "" ? message : `${message}; ${proxy}` }
     }
   }
   if (rules.isPage !== true && isForeign(headers["sec-fetch-site"])) {
@@ -126,12 +158,18 @@ export const actionHeader = "x-lifeline"
  * origin, even if it has the token. Programs other than browsers send neither Origin nor Sec-Fetch-Site. `isAuthenticated`: the
  * request has credentials, which replace `actionHeader`.
  */
-export const checkAction = (headers: IncomingHttpHeaders, isAuthenticated: boolean): Refusal | undefined => {
+export const checkAction = (
+  headers: IncomingHttpHeaders,
+  isAuthenticated: boolean,
+  { forwardedHost, publicUrl }: Names = {}
+): Refusal | undefined => {
   const { host, origin } = headers
   if (isForeign(headers["sec-fetch-site"])) {
     return { status: 403, message: "A page may not change anything at a gateway of another origin" }
   }
-  if (origin !== undefined && (!URL.canParse(origin) || new URL(origin).host !== host?.toLowerCase())) {
+  const isOwn = (origin: URL): boolean =>
+    origin.origin === publicUrl?.origin || [host, forwardedHost].some((name) => origin.host === name?.toLowerCase())
+  if (origin !== undefined && !(URL.canParse(origin) && isOwn(new URL(origin)))) {
     return {
       status: 403,
       message: `Pages of ${quoted(origin)} may not change anything here, only those of the gateway`

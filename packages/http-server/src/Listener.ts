@@ -7,12 +7,14 @@ import { Deferred, Effect, Redacted, Runtime } from "effect"
 import type { IncomingMessage, RequestListener, ServerOptions, ServerResponse } from "node:http"
 import * as Http from "node:http"
 import * as Https from "node:https"
-import { type AddressInfo, Server as NetServer, type Socket } from "node:net"
+import { type AddressInfo, type BlockList, Server as NetServer, type Socket } from "node:net"
+import * as Arrival from "./Arrival.js"
 import * as Authentication from "./Authentication.js"
 import * as Caller from "./Caller.js"
 import { Connections } from "./Connections.js"
 import * as Guard from "./Guard.js"
 import { ListenError } from "./ListenError.js"
+import * as PublicUrl from "./PublicUrl.js"
 import { type Refusal, refuse } from "./Refusal.js"
 import * as Unavailable from "./Unavailable.js"
 
@@ -28,8 +30,15 @@ export interface Options {
   readonly authentication?: Authentication.Authentication | undefined
   /** Whether a path is that of a page, for which nobody needs credentials and to which other pages may link. Default: none is. */
   readonly isPublic?: ((path: string) => boolean) | undefined
-  /** Answers probes before and after `serve`. Default: with 503, like other requests. */
+  /**
+   * Answers probes before and after `serve`. Default: with 503, like other requests. A GET of one of their paths reaches also the handler of `serve`,
+   * whoever sends it and whatever its Host: as `Caller.stranger`, if others are refused.
+   */
   readonly probes?: Unavailable.Probes | undefined
+  /** The URL under which clients reach a proxy in front. Default: there is none. */
+  readonly publicUrl?: PublicUrl.PublicUrl | undefined
+  /** The addresses of proxies that are believed when they say for whom they ask (`Arrival`). Default: none. */
+  readonly trustedProxies?: BlockList | undefined
   /** Serves HTTPS with this certificate. Default: HTTP. */
   readonly tls?: Certificate | undefined
   /** Connections at once. Default 4,000. */
@@ -52,6 +61,8 @@ export interface Certificate {
 export interface OptionNames {
   readonly host: string
   readonly port: string
+  /** Undefined: messages do not name it. */
+  readonly publicUrl?: string | undefined
 }
 
 /** How long a client may take, in milliseconds. */
@@ -64,7 +75,11 @@ export interface Times {
   readonly check: number
 }
 
-const defaultOptionNames: OptionNames = { host: Guard.defaultHostOption, port: "the option port" }
+const defaultOptionNames: OptionNames = {
+  host: Guard.defaultHostOption,
+  port: "the option port",
+  publicUrl: "the option publicUrl"
+}
 
 const defaultTimes: Times = { headers: 15_000, request: 120_000, check: 5_000 }
 
@@ -82,6 +97,10 @@ export interface Listener {
   readonly port: number
   /** Without a path, for example `http://127.0.0.1:7332`; with `tls`, it begins with `https:`. */
   readonly url: string
+  /** The URL of a proxy in front, if there is one, without a slash at its end; otherwise the same as `url`. */
+  readonly publicUrl: string
+  /** Under which other names its pages are reached by this request. */
+  readonly namesFor: (request: IncomingMessage) => Guard.Names
   /** Whether requests need credentials. */
   readonly isAuthenticated: boolean
   /**
@@ -99,6 +118,10 @@ const lastAnswers = 200
 const protection = { "Cross-Origin-Resource-Policy": "same-origin", "X-Content-Type-Options": "nosniff" }
 
 const pathOf = (request: IncomingMessage): string => (request.url ?? "/").replace(/[?#].*/s, "")
+
+const contradicted = (proxy: string): string =>
+  `the proxy ${proxy} sends Forwarded and X-Forwarded-For that do not agree, so it is not believed: it probably passes on what its clients send as one `
+  + "of the two; let it remove that header"
 
 const explain = (
   error: NodeJS.ErrnoException,
@@ -168,8 +191,10 @@ export const listen = (
     maxHeaderBytes,
     optionNames = defaultOptionNames,
     probes = () => ({}),
+    publicUrl,
     times = defaultTimes,
     tls,
+    trustedProxies,
     ...options
   }: Options
 ): Effect.Effect<Listener, ListenError, Scope.Scope> =>
@@ -194,15 +219,47 @@ export const listen = (
         failed(response, error)
       }
     }
+    let isContradicted = false
+    /** Notes how a request has come. */
+    const arrive = (request: IncomingMessage): void => {
+      if (trustedProxies === undefined) return
+      const arrival = Arrival.find(request, trustedProxies)
+      Arrival.note(request, arrival)
+      if (arrival.isContradictory !== true || isContradicted) return
+      isContradicted = true
+      Runtime.runFork(runtime)(Effect.logWarning(contradicted(arrival.address)))
+    }
+    const namesFor = (request: IncomingMessage): Guard.Names => ({
+      publicUrl,
+      forwardedHost: Arrival.of(request).host
+    })
+    const isProbe = ({ method }: IncomingMessage, path: string): boolean =>
+      (method === "GET" || method === "HEAD") && Object.hasOwn(probes("starting"), path)
     const take = (request: IncomingMessage, response: ServerResponse): void => {
       connections.began(request.socket, response)
       for (const [name, value] of Object.entries(protection)) response.setHeader(name, value)
       if (isStopping) response.setHeader("Connection", "close")
+      if (publicUrl !== undefined) {
+        const target = request.url ?? "/"
+        if (PublicUrl.lacksSlash(publicUrl, target)) {
+          return void response.writeHead(308, { Location: `${publicUrl.path}/`, Connection: "close" }).end()
+        }
+        request.url = PublicUrl.withoutPath(publicUrl, target)
+      }
       const path = pathOf(request)
       const isPage = isPublic(path)
-      const rules: Guard.Rules = { host: options.host, isPage, hostOption: optionNames.host }
-      const refusal = Guard.checkRaw(request.rawHeaders) ?? Guard.check(request.headers, rules)
-      if (refusal !== undefined) return refuse(response, refusal)
+      arrive(request)
+      const rules: Guard.Rules = {
+        ...namesFor(request),
+        host: options.host,
+        isPage,
+        hostOption: optionNames.host,
+        publicUrlOption: optionNames.publicUrl
+      }
+      const malformed = Guard.checkRaw(request.rawHeaders)
+      if (malformed !== undefined) return refuse(response, malformed)
+      const refusal = Guard.check(request.headers, rules)
+      if (refusal !== undefined) return takeFrom(refusal, request, response, path)
       const found = isPage ? Caller.anyone : authentication.check(request)
       if (!(found instanceof Promise)) return takeFrom(found, request, response, path)
       found.then((found) => response.destroyed ? undefined : takeFrom(found, request, response, path))
@@ -214,8 +271,9 @@ export const listen = (
       response: ServerResponse,
       path: string
     ): void => {
-      if (Authentication.isRefusal(found)) return refuse(response, found)
-      Caller.note(request, found)
+      const isRefused = Authentication.isRefusal(found)
+      if (isRefused && !isProbe(request, path)) return refuse(response, found)
+      Caller.note(request, isRefused ? Caller.stranger : found)
       if (isStopping && Object.hasOwn(probes("stopping"), path)) unavailable("stopping")(request, response, path)
       else if (path === "/mcp" && connections.isCrowded) refuse(response, crowded)
       else handler(request, response, path)
@@ -253,11 +311,14 @@ export const listen = (
     yield* Deferred.await(bound)
     const { address, port } = server.address() as AddressInfo
     const name = Guard.isLoopback(host) ? host : address
+    const url = `${tls === undefined ? "http" : "https"}://${name.includes(":") ? `[${name}]` : name}:${port}`
     return {
       host: options.host,
       port,
       isAuthenticated: authentication.isNeeded,
-      url: `${tls === undefined ? "http" : "https"}://${name.includes(":") ? `[${name}]` : name}:${port}`,
+      url,
+      publicUrl: publicUrl?.href ?? url,
+      namesFor,
       serve: (next, notice = Effect.void) =>
         Effect.acquireRelease(
           Effect.sync(() => {

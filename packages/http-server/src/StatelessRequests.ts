@@ -5,6 +5,7 @@ import { type Answer, ClientRequest, Era, JsonRpc, Meta } from "@mcp-lifeline/pr
 import type { JSONRPCMessage, JSONRPCRequest } from "@modelcontextprotocol/sdk/types.js"
 import { Predicate } from "effect"
 import type { IncomingMessage, ServerResponse } from "node:http"
+import * as Arrival from "./Arrival.js"
 import { type Caller, ownerOf } from "./Caller.js"
 import type { StatelessHandler } from "./eras/StatelessHandler.js"
 import type { EventBudget } from "./EventBudget.js"
@@ -66,7 +67,7 @@ export class StatelessRequests {
   /** Takes the message of one POST, whose body has so many bytes, or returns why it refuses it. */
   post(
     message: JSONRPCMessage,
-    { headers, socket }: Pick<IncomingMessage, "headers" | "socket">,
+    from: Pick<IncomingMessage, "headers" | "socket">,
     caller: Caller,
     response: ServerResponse,
     bytes = 0
@@ -76,10 +77,10 @@ export class StatelessRequests {
       response.writeHead(202).end()
       return undefined
     }
-    const refusal = Headers.checkStateless(headers, message, Meta.of(message.params)[Meta.keys.protocolVersion])
+    const refusal = Headers.checkStateless(from.headers, message, Meta.of(message.params)[Meta.keys.protocolVersion])
     if (refusal !== undefined) return refusal
     const owner = ownerOf(caller)
-    const client = owner === "" ? `${socket.remoteAddress} ${nameOf(message)}` : owner
+    const client = owner === "" ? `${Arrival.of(from).address} ${nameOf(message)}` : owner
     const isListening = message.method === "subscriptions/listen"
     const open = isListening ? this.#listeners : this.#calls
     const place = this.#options.open.take(client, isListening ? 0 : 1, bytes)

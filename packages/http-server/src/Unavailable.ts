@@ -5,6 +5,7 @@ import { JsonRpc } from "@mcp-lifeline/protocol"
 import type { RequestId } from "@modelcontextprotocol/sdk/types.js"
 import type { IncomingMessage, ServerResponse } from "node:http"
 import * as Body from "./Body.js"
+import * as Caller from "./Caller.js"
 import { notTakenHeader, refuse } from "./Refusal.js"
 
 /** Why the gateway does not serve. */
@@ -13,7 +14,10 @@ export type Phase = "starting" | "stopping"
 /** The answer to a probe. */
 export interface Answer {
   readonly status: number
+  /** For everybody. */
   readonly body: object
+  /** For those who may send requests. */
+  readonly details: object
 }
 
 /** The answers for process supervisors, by path. */
@@ -43,7 +47,7 @@ const refuseMessage = (request: IncomingMessage, response: ServerResponse, messa
   Body.read(request, maxBodyBytes, (body) => answer(idOf(body)))
 }
 
-/** Answers a request that `Guard` allows. */
+/** Answers a request that `Guard` allows, or a probe of somebody else. */
 export const answer = (
   phase: Phase,
   probes: Probes,
@@ -64,5 +68,5 @@ export const answer = (
     "Content-Type": "application/json",
     "Cache-Control": "no-store",
     Connection: "close"
-  }).end(JSON.stringify(probe.body))
+  }).end(JSON.stringify(Caller.of(request) === Caller.stranger ? probe.body : probe.details))
 }

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
 import * as Guard from "../src/Guard.js"
+import * as PublicUrl from "../src/PublicUrl.js"
 
 const local = { host: "127.0.0.1" }
 const status = (headers: Record<string, string>, rules: Guard.Rules = local) => Guard.check(headers, rules)?.status
@@ -119,6 +120,57 @@ describe("Guard", () => {
       expect(status({ host: `${n}.localhost` })).toBeUndefined()
       expect(status({ host: `${n}.example` })).toBe(403)
     }
+  })
+
+  it("[G26:unit] behind a proxy, its name is one of the gateway's, for Host and Origin, and no other one is", () => {
+    const publicUrl = PublicUrl.parse("https://mcp.example.com/base") as PublicUrl.PublicUrl
+    for (const bound of ["127.0.0.1", "0.0.0.0"]) {
+      const rules = { host: bound, publicUrl }
+      // A proxy passes the name on, or puts that of the gateway in its place.
+      for (const host of ["mcp.example.com", "127.0.0.1:7332"]) {
+        expect(status({ host }, rules)).toBeUndefined()
+        expect(status({ host, origin: "https://mcp.example.com" }, rules)).toBeUndefined()
+        for (
+          const origin of ["https://mcp.example.com.evil.example", "https://example.com", "https://mcp.example.com/a"]
+        ) {
+          expect(status({ host, origin }, rules)).toBe(403)
+        }
+        expect(Guard.checkAction({ host, origin: "https://mcp.example.com" }, true, rules)).toBeUndefined()
+        expect(Guard.checkAction({ host, origin: "http://mcp.example.com" }, true, rules)?.status).toBe(
+          host === "mcp.example.com" ? undefined : 403
+        )
+      }
+      expect(status({ host: "evil.example" }, rules)).toBe(bound === "127.0.0.1" ? 403 : undefined)
+    }
+  })
+
+  it("[G26:unit] what a trusted proxy says counts for pages, and lets no other Host in", () => {
+    const rules = { ...local, forwardedHost: "mcp.example.com:8443" }
+    const origin = "https://mcp.example.com:8443"
+    expect(status({ host: "127.0.0.1:7332", origin }, rules)).toBeUndefined()
+    expect(status({ host: "127.0.0.1:7332", origin }, local)).toBe(403)
+    expect(Guard.checkAction({ host: "127.0.0.1:7332", origin }, true, rules)).toBeUndefined()
+    expect(Guard.checkAction({ host: "127.0.0.1:7332", origin }, true)?.status).toBe(403)
+    // A page whose name leads to this machine sends its own name, whatever else it sends.
+    expect(status({ host: "mcp.example.com:8443" }, rules)).toBe(403)
+    expect(status({ host: "evil.example" }, { ...local, forwardedHost: "localhost" })).toBe(403)
+  })
+
+  it("[G26:unit] a request that a proxy passes on is refused with the option that lets it in", () => {
+    const option = { hostOption: "--host", publicUrlOption: "--public-url" }
+    expect(Guard.check({ host: "mcp.example.com" }, { ...local, ...option })?.message).toBe(
+      `This gateway serves this machine only, as localhost or 127.0.0.1, and not as "mcp.example.com": behind a proxy, start it with --public-url and `
+        + "the URL under which clients reach the proxy; to serve other machines, start it with --host and a token"
+    )
+    const publicUrl = PublicUrl.parse("https://mcp.example.com") as PublicUrl.PublicUrl
+    expect(Guard.check({ host: "other.example" }, { ...local, ...option, publicUrl })?.message).toContain(
+      `and not as "other.example": --public-url is https://mcp.example.com; `
+    )
+    const foreign = { host: "127.0.0.1:7332", origin: "https://mcp.example.com" }
+    expect(Guard.check(foreign, { host: "0.0.0.0", ...option })?.message).toBe(
+      `Pages of "https://mcp.example.com" may not use this gateway, only those of the same host; behind a proxy, start it with --public-url and `
+        + "the URL under which clients reach the proxy"
+    )
   })
 
   it("[G6:unit] says what is refused, and what would be right", () => {

@@ -8,6 +8,7 @@ import * as Tls from "node:tls"
 import { vi } from "vitest"
 import * as Authentication from "../src/Authentication.js"
 import * as Listener from "../src/Listener.js"
+import { raw, statusOf } from "./support/raw.js"
 
 const authentication = Authentication.tokens([Redacted.make("t")])
 
@@ -20,21 +21,6 @@ const listen = (options: Partial<Listener.Options> = {}) =>
     yield* listener.serve((_, response, path) => response.writeHead(200, { "Content-Type": "text/plain" }).end(path))
     return listener.port
   })
-
-/** Sends a text as it is; gives the answer, once the other end has closed. */
-const raw = (port: number, head: string, body = ""): Effect.Effect<string> =>
-  Effect.promise(() =>
-    new Promise((resolve, reject) => {
-      let text = ""
-      const socket = connect(port, "127.0.0.1", () => socket.write(`${head}\r\nConnection: close\r\n\r\n${body}`))
-      socket.setEncoding("utf8").on("data", (chunk) => (text += chunk)).on("close", () => resolve(text)).on(
-        "error",
-        reject
-      )
-    })
-  )
-
-const statusOf = (answer: string): number => Number(/^HTTP\/1\.1 (\d+)/.exec(answer)?.[1])
 
 const protection = ["X-Content-Type-Options: nosniff", "Cross-Origin-Resource-Policy: same-origin"]
 
@@ -203,7 +189,7 @@ describe("where the listener listens", () => {
 describe("a listener that gives notice", () => {
   it.scopedLive("[D4] serves on, ends each connection with its answer, and says that it stops where probes ask", () =>
     Effect.gen(function*() {
-      const probes = () => ({ "/ready": { status: 503, body: {} } })
+      const probes = () => ({ "/ready": { status: 503, body: {}, details: {} } })
       const { port, serve } = yield* Listener.listen({ host: "127.0.0.1", port: 0, probes })
       const serving = yield* Scope.make()
       const noticed = yield* Effect.makeLatch()

@@ -5,8 +5,9 @@
 import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
 import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
+import * as Arrival from "@mcp-lifeline/http-server/Arrival"
 import { Shares } from "@mcp-lifeline/http-server/Shares"
-import { Chunk, Effect, Option, Stream } from "effect"
+import { Chunk, Effect, Stream } from "effect"
 import type { GatewayStatus, StatusUpdate } from "./GatewayStatus.js"
 import type { Operations } from "./Operations.js"
 
@@ -71,7 +72,7 @@ export const make = (
       Stream.encodeText
     )
     return Effect.map(HttpServerRequest.HttpServerRequest, (request) => {
-      const peer = Option.getOrUndefined(request.remoteAddress)
+      const peer = Arrival.of(NodeHttpServerRequest.toIncomingMessage(request)).address
       if (!readers.take(peer)) {
         const message = `${readers.heldBy(peer)} streams of events are open from this address already; close one`
         return HttpServerResponse.unsafeJson({ error: { code: "too_many", message } }, { status: 503 })

@@ -1,8 +1,12 @@
 /**
- * Endpoints for supervisors and monitoring: whether the gateway is alive, whether it is ready, and its metrics.
+ * Endpoints for supervisors and monitoring: whether the gateway is alive, whether it is ready, and its metrics. The first two answer everybody, because
+ * those who probe have no token and call the gateway by any name; but only those who may send requests learn more than yes or no.
  */
+import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
 import * as HttpRouter from "@effect/platform/HttpRouter"
+import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
+import * as Caller from "@mcp-lifeline/http-server/Caller"
 import type * as Unavailable from "@mcp-lifeline/http-server/Unavailable"
 import { Prometheus } from "@mcp-lifeline/opentelemetry"
 import { Effect } from "effect"
@@ -38,12 +42,18 @@ const readyOf = (ready: boolean, servers: Servers, { authProblem, configProblem 
   )
 })
 
+/** Whether somebody asks who may only learn whether the gateway is up. */
+const isStranger = Effect.map(
+  HttpServerRequest.HttpServerRequest,
+  (request) => Caller.of(NodeHttpServerRequest.toIncomingMessage(request)) === Caller.stranger
+)
+
 /** Alive, with the state of each server. */
 const health = (gateway: Gateway) =>
-  Effect.map(
-    gatewayStatus(gateway),
-    ({ servers }) => HttpServerResponse.unsafeJson(healthOf("ok", servers), { headers })
-  )
+  Effect.if(isStranger, {
+    onTrue: () => Effect.succeed({ status: "ok" }),
+    onFalse: () => Effect.map(gatewayStatus(gateway), ({ servers }) => healthOf("ok", servers))
+  }).pipe(Effect.map((body) => HttpServerResponse.unsafeJson(body, { headers })))
 
 /**
  * Ready once each shared server has connected, or failed to; the answer says why servers are down. Servers of which each client has its own
@@ -51,20 +61,21 @@ const health = (gateway: Gateway) =>
  * gateway stays ready, because the servers continue with the old one. A gateway that cannot check access tokens of any issuer is not ready.
  */
 const ready = (gateway: Gateway) =>
-  Effect.zipWith(
-    gateway.isReady,
-    gatewayStatus(gateway),
-    (ready, { gateway, servers }) =>
-      HttpServerResponse.unsafeJson(readyOf(ready, servers, gateway), { status: ready ? 200 : 503, headers })
-  )
+  Effect.gen(function*() {
+    const ready = yield* gateway.isReady
+    const options = { status: ready ? 200 : 503, headers }
+    if (yield* isStranger) return HttpServerResponse.unsafeJson({ ready }, options)
+    const { gateway: known, servers } = yield* gatewayStatus(gateway)
+    return HttpServerResponse.unsafeJson(readyOf(ready, servers, known), options)
+  })
 
 /**
  * The answers while the gateway starts or stops, when it knows no servers. A gateway that starts is alive, so that no supervisor kills it;
  * one that stops is not, so that it gets no new requests.
  */
 export const unavailable: Unavailable.Probes = (phase) => ({
-  "/health": { status: phase === "starting" ? 200 : 503, body: healthOf(phase, []) },
-  "/ready": { status: 503, body: { ...readyOf(false, []), reason: phase } }
+  "/health": { status: phase === "starting" ? 200 : 503, body: { status: phase }, details: healthOf(phase, []) },
+  "/ready": { status: 503, body: { ready: false }, details: { ...readyOf(false, []), reason: phase } }
 })
 
 const metrics = Effect.map(

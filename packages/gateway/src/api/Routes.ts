@@ -7,7 +7,7 @@ import * as HttpRouter from "@effect/platform/HttpRouter"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import * as Body from "@mcp-lifeline/http-server/Body"
 import * as Guard from "@mcp-lifeline/http-server/Guard"
-import type { Handler } from "@mcp-lifeline/http-server/Listener"
+import type { Handler, Listener } from "@mcp-lifeline/http-server/Listener"
 import type { Refusal } from "@mcp-lifeline/http-server/Refusal"
 import { Shares } from "@mcp-lifeline/http-server/Shares"
 import { Cause, Context, Effect, Layer, Option, Predicate } from "effect"
@@ -109,7 +109,7 @@ const api = (gateway: Gateway, operations: Operations.Operations) =>
 const handler = (
   gateway: Gateway,
   operations: Operations.Operations,
-  isAuthenticated: boolean
+  { isAuthenticated, namesFor }: Pick<Listener, "isAuthenticated" | "namesFor">
 ): Effect.Effect<Handler, never, Scope.Scope> =>
   Effect.gen(function*() {
     const document = HttpServerResponse.unsafeJson(openApiDocument())
@@ -135,7 +135,9 @@ const handler = (
       }
     }
     return (request, response) => {
-      const refusal = request.method === "GET" ? undefined : Guard.checkAction(request.headers, isAuthenticated)
+      const refusal = request.method === "GET"
+        ? undefined
+        : Guard.checkAction(request.headers, isAuthenticated, namesFor(request))
       if (refusal !== undefined) return refuseRequest(response, refusal)
       if (!hasBody(request)) return handle(request, response)
       Body.readBytes(request, maxBody, (body) => handleBody(request, response, body), Body.roomFor(bodies, request))
@@ -143,16 +145,19 @@ const handler = (
   })
 
 /**
- * Answers all requests except those to `/mcp`. The listener has already checked credentials, if requests need them (`isAuthenticated`); this checks requests
- * that change something further. In a cluster, also answers the other replicas, for this one alone.
+ * Answers all requests except those to `/mcp`. The listener has already checked credentials, if requests need them; this checks requests that change
+ * something further. In a cluster, also answers the other replicas, for this one alone.
  */
-export const make = (gateway: Gateway, isAuthenticated: boolean): Effect.Effect<Handler, never, Scope.Scope> =>
+export const make = (
+  gateway: Gateway,
+  listener: Pick<Listener, "isAuthenticated" | "namesFor">
+): Effect.Effect<Handler, never, Scope.Scope> =>
   Effect.gen(function*() {
     const { replicas } = gateway
     const alone = Operations.make(gateway)
-    if (replicas === undefined) return yield* handler(gateway, alone, isAuthenticated)
+    if (replicas === undefined) return yield* handler(gateway, alone, listener)
     // Loaded only in a cluster, because it needs an HTTP client.
     const ClusterOperations = yield* Effect.promise(() => import("./cluster/ClusterOperations.js"))
-    yield* replicas.answer(yield* handler(gateway, alone, false))
-    return yield* handler(gateway, yield* ClusterOperations.make(gateway, replicas), isAuthenticated)
+    yield* replicas.answer(yield* handler(gateway, alone, { isAuthenticated: false, namesFor: () => ({}) }))
+    return yield* handler(gateway, yield* ClusterOperations.make(gateway, replicas), listener)
   })

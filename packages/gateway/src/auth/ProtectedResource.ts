@@ -2,6 +2,7 @@
  * What the gateway says of itself to clients that need a token (RFC 9728), and how it refuses them (RFC 6750). Pure.
  */
 import type { McpConfig } from "@mcp-lifeline/config"
+import * as Arrival from "@mcp-lifeline/http-server/Arrival"
 import * as Guard from "@mcp-lifeline/http-server/Guard"
 import type { Refusal } from "@mcp-lifeline/http-server/Refusal"
 import type { IncomingMessage } from "node:http"
@@ -26,7 +27,10 @@ type Asked = Pick<IncomingMessage, "headers" | "socket">
  * The gateway under the name by which this client knows it: a client uses no document of a resource of another name. The guard has checked the name, and
  * nothing but what is said to this client depends on it.
  */
-const baseOf = ({ headers }: Asked, { publicUrl }: Place): string => publicUrl ?? `http://${headers.host}`
+const baseOf = (request: Asked, { publicUrl }: Place): string => {
+  const { host = request.headers.host, scheme = "http" } = Arrival.of(request)
+  return publicUrl ?? `${scheme}://${host}`
+}
 
 const isWildcard = (host: string): boolean => ["0.0.0.0", "::"].includes(Guard.unbracket(host))
 

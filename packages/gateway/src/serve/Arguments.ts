@@ -6,6 +6,7 @@ import { resolve } from "node:path"
 import * as Command from "../commandLine/Command.js"
 import type * as Join from "../join/Background.js"
 import * as ClusterOptions from "./ClusterOptions.js"
+import * as ProxyOptions from "./ProxyOptions.js"
 import type * as Serve from "./Serve.js"
 
 /** A request to serve, or to join a host to the shared gateway (`--stdio`). */
@@ -57,6 +58,7 @@ const options = {
     "A file that contains the bearer token. Several, one on each line, are all accepted. It is read again when it is saved. Overrides --token "
       + "and MCP_LIFELINE_TOKEN."
   ),
+  ...ProxyOptions.options,
   logFormat: Command.withDefault(
     Command.choice(
       { text: "text", json: "json" } as const,
@@ -87,6 +89,7 @@ export const command = Command.make({
   exitCodes: { 0: "It was stopped.", 1: "It could not start.", 130: "It was stopped at once." },
   request: (parsed, line): Request => {
     const { env, has, refuse } = line
+    const isBehindProxy = ProxyOptions.isBehindProxy(parsed)
     const {
       cluster,
       clusterAddress,
@@ -104,14 +107,15 @@ export const command = Command.make({
       {
         ...withoutCluster,
         hasKey: sessionKeyFile !== undefined || secret !== undefined,
-        hasToken: others.token !== undefined || others.tokenFile !== undefined
+        hasToken: others.token !== undefined || others.tokenFile !== undefined,
+        isBehindProxy
       },
       line
     )
     if (!stdio) {
       return {
         _tag: "Serve",
-        options: { ...others, sessionKey: { file: sessionKeyFile, secret }, cluster: clusterOptions }
+        options: { ...others, sessionKey: { file: sessionKeyFile, secret }, cluster: clusterOptions, isBehindProxy }
       }
     }
     const { config, linger = defaultLinger } = others

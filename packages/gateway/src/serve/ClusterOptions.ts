@@ -133,6 +133,7 @@ interface Others {
   readonly stdio: boolean
   readonly hasKey: boolean
   readonly hasToken: boolean
+  readonly isBehindProxy: boolean
 }
 
 const certificateOf = (
@@ -156,7 +157,7 @@ const certificateOf = (
 /** What the options say together; `undefined` without a database. Refuses what does not go together. */
 export const read = (
   values: Values,
-  { config, hasKey, hasToken, host, linger, stdio }: Others,
+  { config, hasKey, hasToken, host, isBehindProxy, linger, stdio }: Others,
   { has, refuse }: Pick<Command.Line, "has" | "refuse">,
   platform: NodeJS.Platform = process.platform
 ): ClusterOptions | undefined => {
@@ -179,9 +180,11 @@ export const read = (
         + "openssl rand -base64 32"
     )
   }
-  if (!hasToken && !Guard.isLoopback(host)) {
+  if (!hasToken && (isBehindProxy || !Guard.isLoopback(host))) {
     return refuse(
-      `${name} with --host ${host} needs a token, the same for all replicas: give --token-file or MCP_LIFELINE_TOKEN`
+      `${name} ${
+        isBehindProxy ? "behind a proxy" : `with --host ${host}`
+      } needs a token, the same for all replicas: give --token-file or MCP_LIFELINE_TOKEN`
     )
   }
   if (listen !== undefined && address === undefined) {

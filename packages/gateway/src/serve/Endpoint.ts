@@ -70,7 +70,9 @@ const alone = ({ handle }: McpEndpoint.McpEndpoint): SessionRoutes => ({
 
 /** Binds the address. Until `serve` runs, the listener answers requests with an error that says that the gateway is starting. */
 export const bind = (
-  { pages, ...options }: Pick<Listener.Options, "authentication" | "host" | "port"> & Pick<Bound, "pages">
+  { pages, ...options }:
+    & Pick<Listener.Options, "authentication" | "host" | "port" | "publicUrl" | "trustedProxies">
+    & Pick<Bound, "pages">
 ): Effect.Effect<Bound, ListenError, Scope.Scope> =>
   Effect.gen(function*() {
     const page = yield* Page.make
@@ -84,7 +86,7 @@ export const bind = (
         ...options,
         isPublic,
         probes: Probes.unavailable,
-        optionNames: listenerOptionNames
+        optionNames: { ...listenerOptionNames, publicUrl: "--public-url" }
       })
     }
   })
@@ -129,7 +131,7 @@ export const serve = (
       )
     )
     const mayServe = (): boolean => shared === undefined || shared.home.own() !== undefined
-    const url = `${listener.url}/mcp`
+    const url = `${listener.publicUrl}/mcp`
     const usage = yield* Usage.make
     const { servers } = options
     const known = about ?? (yield* Gateway.about(servers))
@@ -141,7 +143,7 @@ export const serve = (
       url,
       clients: Effect.sync(endpoint.sessions),
       isReady: Effect.zipWith(clients.isReady, canCheck, (isReady, canCheck) => isReady && canCheck && mayServe())
-    }, listener.isAuthenticated)
+    }, listener)
     yield* listener.serve((request, response, path) => {
       if (path === "/mcp") {
         usage.began(response)

@@ -2,6 +2,7 @@
  * `mcp-lifeline serve`: serves the servers of a file, or the demo, as one endpoint, until it is stopped.
  */
 import type { Fleet, Status } from "@mcp-lifeline/core"
+import type { Listener } from "@mcp-lifeline/http-server/Listener"
 import { LifelineTelemetry } from "@mcp-lifeline/opentelemetry"
 import * as StateFolder from "@mcp-lifeline/state/StateFolder"
 import type { Scope } from "effect"
@@ -31,12 +32,15 @@ import * as JsonLog from "./JsonLog.js"
 import * as Lines from "./Lines.js"
 import * as OtlpEndpoint from "./otlpEndpoint.js"
 import * as ServerPool from "./pool/ServerPool.js"
+import type { ProxyOptions } from "./ProxyOptions.js"
 import * as SeveralFleets from "./severalFleets.js"
 import * as Systemd from "./Systemd.js"
 import * as Table from "./Table.js"
 
 /** The options of `serve`. */
-export interface Options {
+export interface Options extends ProxyOptions {
+  /** Whether others can reach the gateway through a proxy, wherever it listens. */
+  readonly isBehindProxy: boolean
   /** Path of an `mcp.json`. Default: the demo. */
   readonly config: string | undefined
   readonly host: string
@@ -55,13 +59,17 @@ export interface Options {
   readonly cluster: ClusterOptions | undefined
 }
 
-const welcome = (url: string, page: string, hasToken: boolean): string => {
+const behindProxy = ({ publicUrl, url }: Listener, indent = ""): ReadonlyArray<string> =>
+  publicUrl === url ? [] : [`${indent}Listening for the proxy at ${url}`]
+
+const welcome = (url: string, listener: Listener, hasToken: boolean): string => {
   const header = hasToken ? `, "headers": { "Authorization": "Bearer <token>" }` : ""
   const option = hasToken ? ` --header "Authorization: Bearer <token>"` : ""
   return [
     `Serving ${url}`,
     "",
-    `  Status page: ${page}/`,
+    `  Status page: ${listener.publicUrl}/`,
+    ...behindProxy(listener, "  "),
     "  In a client's mcp.json:",
     `    { "mcpServers": { "lifeline": { "type": "http", "url": "${url}"${header} } } }`,
     "  Or from a shell:",
@@ -184,11 +192,13 @@ const serve = (options: Options, record: Record.Record, output: Output.Output, r
     const access = yield* Access.make({
       tokens: inUse?.current,
       auth: auth && (() => configuration?.auth() ?? auth),
-      place: { host: options.host }
+      place: { host: options.host, publicUrl: options.publicUrl?.href }
     })
     const bound = yield* Endpoint.bind({
       host: options.host,
       port: options.port,
+      publicUrl: options.publicUrl,
+      trustedProxies: options.trustProxy,
       authentication: access.authentication,
       pages: access.pages
     }).pipe(
@@ -200,7 +210,7 @@ const serve = (options: Options, record: Record.Record, output: Output.Output, r
       : yield* state(Events.make({
         listener: configuration.onEvent,
         cwd: dirname(resolve(options.config)),
-        gateway: { page: `${listener.url}/`, config: resolve(options.config) }
+        gateway: { page: `${listener.publicUrl}/`, config: resolve(options.config) }
       }))
     record.servers.onState = (server, { history }) =>
       events?.state(server, history.state ?? "", () => history.lastError?.message ?? "")
@@ -255,8 +265,8 @@ const serve = (options: Options, record: Record.Record, output: Output.Output, r
     })
     yield* inUse?.follow((line) => Effect.zipRight(setToken(inUse.current()[0]), output.line(line))) ?? Effect.void
     const lines = options.logFormat === "json"
-      ? [`Serving ${endpoint.url}`, `Status page: ${listener.url}/`]
-      : [welcome(endpoint.url, listener.url, auth === undefined && inUse !== undefined)]
+      ? [`Serving ${endpoint.url}`, `Status page: ${listener.publicUrl}/`, ...behindProxy(listener)]
+      : [welcome(endpoint.url, listener, auth === undefined && inUse !== undefined)]
     yield* Effect.forEach([...lines, ...tokenLine(token, file)], output.line)
     yield* Systemd.notify(`Serving ${endpoint.url}`, process.env)
     yield* Heap.keepSmall

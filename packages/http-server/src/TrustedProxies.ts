@@ -1,0 +1,21 @@
+/**
+ * The addresses of the proxies that are believed when they say for whom they ask.
+ */
+import { BlockList, isIP } from "node:net"
+
+const form = "must be addresses or ranges with commas between them, such as 127.0.0.1,10.0.0.0/8"
+
+/** Reads addresses and ranges; a text says what is wrong with them, as a clause. */
+export const parse = (text: string): BlockList | string => {
+  const list = new BlockList()
+  for (const part of text.split(",").map((part) => part.trim())) {
+    const [, address = "", prefix] = /^([^/]+)(?:\/(\d{1,3}))?$/.exec(part) ?? []
+    const version = isIP(address)
+    const longest = version === 4 ? 32 : 128
+    if (version === 0 || Number(prefix ?? longest) > longest) return `${form}; ${JSON.stringify(part)} is none`
+    // Whoever could send requests straight to the gateway would be believed.
+    if (Number(prefix ?? longest) === 0) return `${form}, and not everybody's: ${part}`
+    list.addSubnet(address, Number(prefix ?? longest), version === 4 ? "ipv4" : "ipv6")
+  }
+  return list
+}
