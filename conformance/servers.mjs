@@ -190,7 +190,9 @@ const lost = (direct, through) =>
       return []
     }
     const why = others.find(({ status }) => status !== "SUCCESS" && status !== "INFO")
-    return [{ check, why: why?.errorMessage ?? why?.status ?? "not made" }]
+    // What goes wrong in a scenario itself is a check of its own, in place of those that are left.
+    const ending = [...through?.values() ?? []].flat().find(({ status }) => isFailure(status))?.errorMessage
+    return [{ check, why: why?.errorMessage ?? why?.status ?? `not made${ending === undefined ? "" : `: ${ending}`}` }]
   })
 
 /** What the reference server passes, by revision. @type {Readonly<Record<string, ReadonlyArray<string>>>} */
