@@ -11,10 +11,10 @@ RUN npx --yes pnpm@10.34.8 fetch
 COPY . .
 RUN npx --yes pnpm@10.34.8 install --offline --frozen-lockfile --filter . --filter mcp-lifeline...
 RUN node_modules/.bin/tsc -b packages/gateway
-# What is published, and the one package that it needs, as the lockfile has it.
+# What is published, and the packages that it needs, as the lockfile has them.
 RUN npx --yes pnpm@10.34.8 --filter mcp-lifeline pack --pack-destination /packed
 RUN mkdir -p /app/node_modules/mcp-lifeline && tar -xzf /packed/*.tgz --strip-components=1 -C /app/node_modules/mcp-lifeline
-RUN cp -RL packages/gateway/node_modules/undici /app/node_modules/
+RUN cd packages/gateway/node_modules && cp -RL --parents $(node -p 'Object.keys(require("../package.json").dependencies).join(" ")') /app/node_modules/
 
 FROM node:24-bookworm-slim
 LABEL org.opencontainers.image.title="mcp-lifeline" \

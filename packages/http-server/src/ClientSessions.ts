@@ -9,37 +9,11 @@ import { ClientSession } from "./ClientSession.js"
 import type { Begin, ClientSettings } from "./Conversation.js"
 import { EventBudget } from "./EventBudget.js"
 import * as FairShare from "./FairShare.js"
+import type { Limits } from "./Limits.js"
 import type { OpenRequests } from "./OpenRequests.js"
 import { notTakenHeader, type Refusal } from "./Refusal.js"
 import type { Claims, Seal } from "./SealedId.js"
 import * as SessionRecords from "./SessionRecords.js"
-
-/** How much clients may use. */
-export interface Limits {
-  /**
-   * Sessions in memory. For one more, the least recently used session with nothing open leaves the memory: of the caller that has most of them. A caller
-   * alone may have half. Default 1,000.
-   */
-  readonly maxSessions?: number | undefined
-  /** Bytes in the body of a request. Default 16 MiB. */
-  readonly maxBodyBytes?: number | undefined
-  /**
-   * Servers that run for single clients, of all clients together. To make room, the least recently used session loses its servers: of the caller
-   * that has most of them. A caller alone may have half; one session alone may always have its own. Called each time that servers are needed.
-   * Default 128.
-   */
-  readonly maxOwnServers?: (() => number | undefined) | undefined
-  /** Bytes of all request bodies that are being read; a client alone may use half. Default 64 MiB. */
-  readonly maxBodiesBytes?: number | undefined
-  /** Unanswered requests of one session, or of a client without sessions while it is the only one. Default 1,000. */
-  readonly maxCalls?: number | undefined
-  /** Unanswered requests of all clients together; a client alone may have half. Default 10,000. */
-  readonly maxOpenCalls?: number | undefined
-  /** Bytes in the bodies of these; a client alone may have half. Default 256 MiB. */
-  readonly maxOpenBytes?: number | undefined
-  /** Bytes of events that all streams together keep for clients that resume them. Default 64 MiB. */
-  readonly maxKeptBytes?: number | undefined
-}
 
 /** Which sessions live here, where several replicas serve the same ones. Neither function may throw. */
 export interface Home {
@@ -103,6 +77,9 @@ const homeless: Refusal = {
   headers: { "Retry-After": "1", [notTakenHeader]: "1" }
 }
 
+/** What a record says of its owner. */
+const mark = (owner: string) => owner === "" ? {} : { owner }
+
 const nowInSeconds = (): number => Math.floor(Date.now() / 1000)
 
 /** What a session uses besides memory. */
@@ -161,7 +138,7 @@ export class ClientSessions {
     const home = this.#options.home?.own()
     const owner = ownerOf(caller)
     if (!this.#makeRoom(owner)) return this.#refuseFull(request.id, owner)
-    let record: SessionRecords.Record = { usedAt: Date.now() }
+    let record: SessionRecords.Record = { usedAt: Date.now(), ...mark(owner) }
     let id: string | undefined
     const usage: Usage = { owner, servers: 0 }
     const session: ClientSession = this.#make(usage, caller, {
@@ -237,7 +214,7 @@ export class ClientSessions {
     const entry = id === undefined ? undefined : this.#entries.get(id)
     if (id === undefined || entry === undefined) return Promise.resolve()
     const { initialize } = entry.record
-    const record = SessionRecords.fromSettings(settings, Date.now())
+    const record = { ...SessionRecords.fromSettings(settings, Date.now()), ...mark(entry.owner) }
     return this.#write(id, entry, initialize === undefined ? record : { ...record, initialize })
   }
 
@@ -246,7 +223,7 @@ export class ClientSessions {
     let refusal: Refusal | undefined
     const forgotten = this.#forgotten
     try {
-      const record = await this.#options.records.get(id, claims.born)
+      const record = await this.#options.records.get(id, claims.born, claims.owner)
       // It may have moved while the request or the record was read.
       const isHere = this.#options.home?.isHere(id, claims.home) ?? true
       refusal = isHere && forgotten === this.#forgotten ? this.#restore(id, claims, record, caller) : homeless
@@ -271,7 +248,7 @@ export class ClientSessions {
     caller: Caller
   ): Refusal | undefined {
     const { lists, owner, version } = claims
-    const record = kept ?? { usedAt: claims.born * 1000 }
+    const record = kept ?? { usedAt: claims.born * 1000, ...mark(owner) }
     const initialize = claims.initialize ?? record.initialize
     const isOver = Date.now() - Math.max(record.usedAt, claims.born * 1000) > SessionRecords.lifetime
     if (record.hasEnded === true || initialize === undefined || isOver || this.#isClosed) return sessionNotFound
@@ -369,7 +346,12 @@ export class ClientSessions {
     if (entry === undefined) return Promise.resolve()
     this.#entries.delete(id)
     void entry.session.close("the session was ended by its client")
-    return this.#options.records.set(id, { usedAt: Date.now(), hasEnded: true, born: entry.born })
+    return this.#options.records.set(id, {
+      usedAt: Date.now(),
+      hasEnded: true,
+      born: entry.born,
+      ...mark(entry.owner)
+    })
   }
 
   /** Called at intervals: sends keepalives on streams, and removes unused sessions from memory. */

@@ -10,6 +10,8 @@ export const Record = Schema.Struct({
   /** When the session was last used, as far as that was written, in milliseconds since 1970. */
   usedAt: Schema.Number,
   hasEnded: Schema.optional(Schema.Boolean),
+  /** Whose session it is (`Caller.ownerOf`), if that tells it from others. */
+  owner: Schema.optional(Schema.String),
   /** When the session began, in seconds since 1970. Only if it has ended. */
   born: Schema.optional(Schema.Number),
   level: Schema.optional(Schema.String),
@@ -42,10 +44,10 @@ const maxSubscriptions = 1000
 /** Reads and writes records by the ids of sessions. Never fails. */
 export interface SessionRecords {
   /**
-   * Returns the record of a session. `born` is when the session began, in seconds since 1970. If records of ended sessions were removed to
-   * make room, sessions without a record that are as old or older count as ended, too.
+   * Returns the record of a session. `born` is when the session began, in seconds since 1970. If records of ended sessions of the same owner were removed
+   * to make room, sessions without a record that are as old or older count as ended, too.
    */
-  readonly get: (id: string, born?: number) => Promise<Record | undefined>
+  readonly get: (id: string, born?: number, owner?: string) => Promise<Record | undefined>
   /**
    * Writes records one after the other. Of the waiting ones of a session, it writes only the last. Resolves when the record, or a later one
    * of the session, is written or cannot be. A record that cannot be written stays in memory until a later write succeeds.
@@ -65,17 +67,26 @@ export const fromSettings = ({ level, subscriptions }: ClientSettings, usedAt: n
 
 /** What the index knows of a record. */
 interface Entry extends Pick<Record, "usedAt" | "hasEnded" | "born"> {
+  readonly owner: string
   readonly length: number
 }
 
-/** Knows which records there are, and which to remove to make room: the least recently used. */
+/** What the records of one owner come to. */
+interface Account {
+  /** Least recently used first. */
+  readonly names: Set<string>
+  length: number
+}
+
+/** Knows which records there are, and which to remove to make room: the least recently used of the owner that has most. */
 class Index {
   readonly #limits: Limits
   /** Least recently used first. */
   readonly #all = new Map<string, Entry>()
+  readonly #accounts = new Map<string, Account>()
   #length = 0
-  /** Sessions without a record that began then or earlier have ended. In seconds since 1970. */
-  endedBefore = 0
+  /** By owner: sessions without a record that began then or earlier have ended. In seconds since 1970. */
+  readonly #floors = new Map<string, number>()
 
   constructor(limits: Limits) {
     this.#limits = limits
@@ -86,13 +97,18 @@ class Index {
     return new Map(this.#all)
   }
 
-  add(name: string, { born, hasEnded, initialize, usedAt }: Record): void {
-    this.#put(name, {
-      usedAt,
-      hasEnded,
-      born,
-      length: initialize === undefined ? 0 : JSON.stringify(initialize).length
-    })
+  /** Sessions of this owner without a record that began then or earlier have ended. */
+  endedBefore(owner: string): number {
+    return this.#floors.get(owner) ?? 0
+  }
+
+  raise(owner: string, endedBefore: number): void {
+    if (endedBefore > this.endedBefore(owner)) this.#floors.set(owner, endedBefore)
+  }
+
+  add(name: string, { born, hasEnded, initialize, owner = "", usedAt }: Record): void {
+    const length = initialize === undefined ? 0 : JSON.stringify(initialize).length
+    this.#put(name, { usedAt, hasEnded, born, owner, length })
   }
 
   /** Replaces the entries of `before` by what was found on disk, least recently used first. Entries that were added since stay, as used last. */
@@ -107,24 +123,50 @@ class Index {
     this.#remove(name)
     this.#all.set(name, entry)
     this.#length += entry.length
+    const account = this.#accounts.get(entry.owner) ?? { names: new Set(), length: 0 }
+    account.names.add(name)
+    account.length += entry.length
+    this.#accounts.set(entry.owner, account)
   }
 
   #remove(name: string): void {
-    this.#length -= this.#all.get(name)?.length ?? 0
+    const entry = this.#all.get(name)
+    if (entry === undefined) return
     this.#all.delete(name)
+    this.#length -= entry.length
+    const account = this.#accounts.get(entry.owner)
+    if (account === undefined) return
+    account.names.delete(name)
+    account.length -= entry.length
+    if (account.names.size === 0) this.#accounts.delete(entry.owner)
   }
 
-  /** Removes the excess, and returns its names. */
-  excess(): ReadonlyArray<string> {
+  /** The next record to remove: the number is what there is too much of, or else the length. */
+  #next(): string | undefined {
+    const amountOf = this.#all.size > this.#limits.maxSessions
+      ? ({ names }: Account) => names.size
+      : ({ length }: Account) => length
+    let most: Account | undefined
+    for (const one of this.#accounts.values()) if (most === undefined || amountOf(one) > amountOf(most)) most = one
+    return most?.names.values().next().value
+  }
+
+  /** Removes the excess, and returns its names, and the owners whose floors have risen. */
+  excess(): { readonly names: ReadonlyArray<string>; readonly owners: ReadonlySet<string> } {
     const names: Array<string> = []
-    for (const [name, { born, hasEnded, usedAt }] of this.#all) {
-      if (this.#all.size <= this.#limits.maxSessions && this.#length <= this.#limits.maxChars) break
+    const owners = new Set<string>()
+    while (this.#all.size > this.#limits.maxSessions || this.#length > this.#limits.maxChars) {
+      const name = this.#next()
+      const entry = name === undefined ? undefined : this.#all.get(name)
+      if (name === undefined || entry === undefined) break
       this.#remove(name)
       names.push(name)
+      if (entry.hasEnded !== true) continue
       // A session began before it was last used.
-      if (hasEnded === true) this.endedBefore = Math.max(this.endedBefore, born ?? usedAt / 1000)
+      this.raise(entry.owner, entry.born ?? entry.usedAt / 1000)
+      owners.add(entry.owner)
     }
-    return names
+    return { names, owners }
   }
 }
 
@@ -136,12 +178,12 @@ export const inMemory = (limits: Limits = defaultLimits): SessionRecords => {
   const records = new Map<string, Record>()
   const index = new Index(limits)
   return {
-    get: (id, born = Number.POSITIVE_INFINITY) =>
-      Promise.resolve(records.get(id) ?? (born <= index.endedBefore ? presumedEnded : undefined)),
+    get: (id, born = Number.POSITIVE_INFINITY, owner = "") =>
+      Promise.resolve(records.get(id) ?? (born <= index.endedBefore(owner) ? presumedEnded : undefined)),
     set: (id, record) => {
       records.set(id, record)
       index.add(id, record)
-      for (const one of index.excess()) records.delete(one)
+      for (const one of index.excess().names) records.delete(one)
       return Promise.resolve()
     }
   }
@@ -165,15 +207,18 @@ export const make = (
     const { scanEvery = defaultScanEvery } = limits
     let scanIn = scanEvery
 
-    const raiseFloor = Effect.gen(function*() {
-      const kept = Option.getOrElse(yield* floors.get("floor"), () => ({ endedBefore: 0 }))
-      if (index.endedBefore > kept.endedBefore) yield* floors.set("floor", { endedBefore: index.endedBefore })
-      else index.endedBefore = kept.endedBefore
-    })
+    /** The owner's floor is the higher one of that in memory and that on disk, which another process may have raised. */
+    const raiseFloor = (owner: string) =>
+      Effect.gen(function*() {
+        const name = owner === "" ? "floor" : owner
+        const kept = Option.getOrElse(yield* floors.get(name), () => ({ endedBefore: 0 }))
+        const endedBefore = index.endedBefore(owner)
+        if (endedBefore > kept.endedBefore) yield* floors.set(name, { endedBefore })
+        else index.raise(owner, kept.endedBefore)
+      })
     const makeRoom = Effect.gen(function*() {
-      const names = index.excess()
-      if (names.length === 0) return
-      yield* raiseFloor
+      const { names, owners } = index.excess()
+      yield* Effect.forEach(owners, raiseFloor, { discard: true })
       yield* Effect.forEach(names, (name) => {
         unwritten.delete(name)
         return records.remove(name)
@@ -217,14 +262,13 @@ export const make = (
         Effect.catchAllCause((cause) => Effect.logError("the record of a session is not written", cause))
       )
     return {
-      get: (id, born) =>
+      get: (id, born, owner = "") =>
         Runtime.runPromise(runtime)(
           writing.withPermits(1)(Effect.gen(function*() {
             const record = Option.getOrUndefined(yield* records.get(key(id)))
             if (record !== undefined || born === undefined) return record
-            // Another process may have raised it.
-            if (born > index.endedBefore) yield* raiseFloor
-            return born <= index.endedBefore ? presumedEnded : undefined
+            if (born > index.endedBefore(owner)) yield* raiseFloor(owner)
+            return born <= index.endedBefore(owner) ? presumedEnded : undefined
           }))
         ),
       set: (id, record) => {

@@ -200,6 +200,42 @@ describe("what is kept of sessions", () => {
       })
   )
 
+  it.scopedLive.each<["in the state folder" | "in memory"]>([["in the state folder"], ["in memory"]])(
+    "[G10] [X5] a caller with many sessions makes room with its own, and no session of another caller is lost or counts as ended: %s",
+    ([where]) =>
+      Effect.gen(function*() {
+        const { folder: state } = yield* folder
+        const limits = { maxSessions: 4, maxChars: 1000 }
+        const make = where === "in memory"
+          ? Effect.succeed(SessionRecords.inMemory(limits))
+          : SessionRecords.make(state, limits)
+        const records = yield* make
+        const get = (id: string, born?: number, owner?: string) => Effect.promise(() => records.get(id, born, owner))
+        const set = (id: string, record: SessionRecords.Record) => Effect.promise(() => records.set(id, record))
+        const now = Date.now()
+        yield* set("modest", { usedAt: now, level: "info", owner: "modest" })
+        for (let n = 1; n <= 6; n++) {
+          yield* set(`greedy ${n}`, { usedAt: now + n, hasEnded: true, born: n, owner: "greedy" })
+        }
+        expect(yield* get("modest", 1, "modest")).toMatchObject({ level: "info" })
+        expect(yield* get("without a record", 1, "modest")).toBeUndefined()
+        // Of its own sessions, those that may have ended have.
+        expect(yield* get("greedy 3", 3, "greedy")).toMatchObject({ hasEnded: true })
+        expect(yield* get("another of the greedy", 2, "greedy")).toMatchObject({ hasEnded: true })
+        expect(yield* get("a younger one", 4, "greedy")).toBeUndefined()
+        const again = where === "in memory" ? records : yield* make
+        expect(yield* Effect.promise(() => again.get("another of the greedy", 2, "greedy"))).toMatchObject({
+          hasEnded: true
+        })
+        // What one has said in initialize is too long, and not what others have.
+        yield* set("long", { usedAt: now + 10, initialize: { text: "x".repeat(600) }, owner: "long" })
+        yield* set("longer", { usedAt: now + 11, initialize: { text: "x".repeat(700) }, owner: "long" })
+        expect(yield* get("long", 1, "long")).toBeUndefined()
+        expect(yield* get("longer", 1, "long")).toMatchObject({ usedAt: now + 11 })
+        expect(yield* get("modest", 1, "modest")).toMatchObject({ level: "info" })
+      })
+  )
+
   it.scopedLive("[X5] what other processes write counts as well, after some records at the latest", () =>
     Effect.gen(function*() {
       const { folder: state, path } = yield* folder

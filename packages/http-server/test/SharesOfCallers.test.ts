@@ -1,5 +1,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Effect } from "effect"
+import * as SealedId from "../src/SealedId.js"
+import * as SessionRecords from "../src/SessionRecords.js"
 import * as Raw from "./support/RawEndpoint.js"
 
 const { begin, send } = Raw
@@ -48,6 +50,32 @@ describe("sessions", () => {
         expect(requests.sessions()).toBe(4)
         expect(await ping(url, first!)).toBe(200)
         expect(conversations.map(({ isClosed }) => isClosed)).toEqual([false, true, true, false, false, false])
+      })
+    }))
+})
+
+describe("records of sessions", () => {
+  it.scopedLive("[X5 G10] one caller that begins and ends sessions ends none of another one, also after a restart", () =>
+    Effect.gen(function*() {
+      const records = SessionRecords.inMemory({ maxSessions: 4, maxChars: 10_000 })
+      const seal = SealedId.make(SealedId.randomSecret())
+      const first = yield* Raw.serve(undefined, { records, seal })
+      const [modest, plain] = yield* Effect.promise(async () => {
+        const [modest, plain] = [await session(first.url, "modest"), await session(first.url, "modest")]
+        await (await send(first.url, "POST", modest!, {
+          id: 1,
+          method: "logging/setLevel",
+          params: { level: "error" }
+        })).body
+        for (let n = 0; n < 8; n++) {
+          await (await send(first.url, "DELETE", await session(first.url, "greedy"))).body
+        }
+        return [modest!, plain!] as const
+      })
+      const second = yield* Raw.serve(undefined, { records, seal })
+      yield* Effect.promise(async () => {
+        expect([await ping(second.url, modest), await ping(second.url, plain)]).toEqual([200, 200])
+        expect(second.conversations.map(({ resumed }) => resumed?.settings.level)).toEqual(["error", undefined])
       })
     }))
 })

@@ -21,6 +21,16 @@ describe("the Dockerfile", () => {
     expect((only(image!, "COPY") as Copy).getFromFlag()?.getValue()).toBe(build!.name)
   })
 
+  it("[G26] copies all packages that the gateway needs, as these need no others", () => {
+    const { dependencies } = JSON.parse(textOf("packages/gateway/package.json")) as { readonly dependencies: object }
+    for (const name of Object.keys(dependencies)) {
+      const manifest = JSON.parse(textOf(`packages/gateway/node_modules/${name}/package.json`)) as {
+        readonly dependencies?: object
+      }
+      expect(Object.keys(manifest.dependencies ?? {})).toEqual([])
+    }
+  })
+
   it("[G26] needs neither root nor a file system that can be written, apart from one volume", () => {
     expect(argumentsOf(only(image!, "USER"))).toMatch(/^[1-9]\d{4}:[1-9]\d{4}$/)
     const volume = listOf(only(image!, "VOLUME"))
