@@ -16,6 +16,7 @@ export const delegated = (inner: Connection): Connection => {
     stateful: inner.stateful,
     spreads: inner.spreads,
     resumed: inner.resumed,
+    isFiltered: inner.isFiltered,
     request: (method, params, options) => inner.request(method, params, options),
     send: send === undefined ? undefined : (...given) => send.apply(inner, given as never) as () => void,
     notify: (method, params) => inner.notify(method, params),

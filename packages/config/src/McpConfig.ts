@@ -13,6 +13,7 @@ import * as Hosts from "./hosts.js"
 import { checkOf, expanded, isKey, type Kind, meantBy, refused, synonyms } from "./keys.js"
 import { type FromClient, httpOf, type Server, stdioOf } from "./Server.js"
 import { gateway, policyOf, type Read } from "./supervision.js"
+import * as ToolLists from "./toolLists.js"
 
 export { type Auth, type ClaimValue, read as readAuth } from "./auth.js"
 export * as ClientText from "./ClientText.js"
@@ -82,9 +83,13 @@ const splitForClient = (
 
 /**
  * Reads one server. Replaces references such as `${NAME}` if `sources` are given; otherwise it keeps them. `remedy` says what else the
- * user can do about a reference that cannot be replaced.
+ * user can do about a reference that cannot be replaced. `name`: that of the server, which some hosts write before those of its tools.
  */
-export const readServer = (raw: unknown, sources?: Sources, remedy = ""): Read<Server> => {
+export const readServer = (
+  raw: unknown,
+  sources?: Sources,
+  { name: server, remedy = "" }: { readonly name?: string | undefined; readonly remedy?: string } = {}
+): Read<Server> => {
   if (!Predicate.isRecord(raw)) {
     return { value: undefined, problems: [Problem.wrongSecret([], raw, "an object with a command or a url")] }
   }
@@ -102,7 +107,7 @@ export const readServer = (raw: unknown, sources?: Sources, remedy = ""): Read<S
   if (kind === undefined && ![...written.keys()].map(meantBy).some((key) => key === "command" || key === "url")) {
     problems.push({ path: [], message: "has neither command (a program to start) nor url (an address)" })
   }
-  const { others, policy, problems: ofPolicy } = policyOf(raw, gateway.ofServer)
+  const { others, policy, problems: ofPolicy } = policyOf(raw, gateway.ofServer, true)
   const reach: Record<string, unknown> = {}
   let fits = kind !== undefined
   let fromClient: FromClient = {}
@@ -129,6 +134,7 @@ export const readServer = (raw: unknown, sources?: Sources, remedy = ""): Read<S
     }
     report(unset.length > 0 ? unset : check(reach[name], [key]))
   }
+  report(ToolLists.checkTools(raw["tools"]))
   if (isStdio) report(Processes.problems(reach))
   for (const one of ofPolicy) problems.push(one)
   const disabled = isDisabled(reach)
@@ -141,7 +147,8 @@ export const readServer = (raw: unknown, sources?: Sources, remedy = ""): Read<S
     problems.push({ path: [key], message: "contradicts lifecycle.disabled; keep one of the two" })
   }
   const times = Hosts.timeouts(reach)
-  for (const one of times.problems) problems.push(one)
+  const lists = ToolLists.read(raw, server)
+  for (const one of [...times.problems, ...lists.problems]) problems.push(one)
   if (!fits) return { problems, value: undefined }
   const unset: Array<Problem.Problem> = []
   const { env, headers } = Hosts.fromVariables(
@@ -150,7 +157,7 @@ export const readServer = (raw: unknown, sources?: Sources, remedy = ""): Read<S
     (path, message) => unset.push({ path, message })
   )
   report(unset)
-  const supervised = Policy.merge(times.policy, policy)
+  const supervised = Policy.merge({ ...times.policy, tools: lists.tools }, policy)
   return {
     problems,
     value: unset.length > 0 ? undefined : {
@@ -172,8 +179,16 @@ export const readSupervision = (
   own: ReadonlyArray<string>
 ): Read<Pick<Server, "policy" | "prefix">> => {
   // Without keys of its own it is no server of several.
-  const { others, policy, problems } = policyOf(raw, own.length === 0 ? {} : { prefix: gateway.ofServer.prefix })
+  const { others, policy: given, problems } = policyOf(
+    raw,
+    own.length === 0 ? {} : { prefix: gateway.ofServer.prefix },
+    true
+  )
   const prefix = others["prefix"] as Server["prefix"]
+  const { tools } = raw
+  const lists = ToolLists.read({ tools }, undefined)
+  const policy = Policy.merge({ tools: lists.tools }, given)
+  for (const one of [...ToolLists.checkTools(tools), ...lists.problems]) problems.push(one)
   const names = [...own, "disabled", "lifeline", ...Policy.groups]
   for (const key of Object.keys(raw)) {
     if (raw[key] === undefined || names.includes(key)) continue

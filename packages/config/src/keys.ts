@@ -7,6 +7,7 @@ import { Option, Predicate, Record } from "effect"
 import { isPlain } from "./Expansion.js"
 import * as Hosts from "./hosts.js"
 import { pairs, transports } from "./Server.js"
+import * as ToolLists from "./toolLists.js"
 
 /** Other names of the same key. */
 export const synonyms: Readonly<Record<string, string>> = {
@@ -35,15 +36,9 @@ const foreign: ReadonlySet<string> = new Set([
   "default_tools_approval_mode",
   "description",
   "dev",
-  "disabledTools",
-  "disabled_tools",
   "displayName",
-  "enabledTools",
-  "enabled_tools",
-  "excludeTools",
   "gallery",
   "icon",
-  "includeTools",
   "name",
   "oauth",
   "oauth_resource",
@@ -172,6 +167,7 @@ const httpChecks: Checks = {
 
 const anyChecks: Checks = {
   ...Hosts.anyChecks,
+  ...ToolLists.checks,
   type: Check.oneOf("stdio", "local", ...Object.keys(transports)),
   disabled: Check.flag,
   enabled: Check.flag

@@ -41,9 +41,20 @@ export const gateway = {
 } satisfies Record<string, Readonly<Record<string, Check.Check>>>
 
 /** The options of supervision among others: in groups, or in groups under `lifeline`, where `others` may stand beside them. */
-export const policyOf = (raw: Raw, others: Readonly<Record<string, Check.Check>> = {}): Options => {
-  const tools = Tools.own(raw["tools"])
-  const direct = Policy.pick({ ...raw, tools: tools.tools })
+export const policyOf = (
+  raw: Raw,
+  others: Readonly<Record<string, Check.Check>> = {},
+  isEntry = false
+): Options => {
+  const tools = Tools.own(raw["tools"], isEntry)
+  const filters = (["prompts", "resources"] as const).map((group) =>
+    isEntry ? { group, filter: raw[group], problems: [] } : { group, ...Tools.ownFilter(group, raw[group]) }
+  )
+  const direct = Policy.pick({
+    ...raw,
+    tools: tools.tools,
+    ...Object.fromEntries(filters.map(({ filter, group }) => [group, filter]))
+  })
   const { lifeline } = raw
   const under = Predicate.isRecord(lifeline) ? lifeline : {}
   const twice = Policy.groups.filter((group) => direct[group] !== undefined && under[group] !== undefined)
@@ -52,6 +63,7 @@ export const policyOf = (raw: Raw, others: Readonly<Record<string, Check.Check>>
     others: Object.fromEntries(Object.entries(under).filter(([key]) => Object.hasOwn(others, key))),
     problems: [
       ...tools.problems,
+      ...filters.flatMap(({ problems }) => problems),
       ...Policy.problems(direct),
       ...doubtful(direct, []),
       ...lifeline === undefined ? [] : Policy.checkWith(others)(lifeline, ["lifeline"]),

@@ -1,7 +1,8 @@
 import { describe, expect, it } from "@effect/vitest"
 import { McpConfig } from "@mcp-lifeline/config"
-import { Problem } from "@mcp-lifeline/core/internal"
-import { Redacted } from "effect"
+import { Policy } from "@mcp-lifeline/core"
+import { Offered, Problem } from "@mcp-lifeline/core/internal"
+import { Either, Redacted } from "effect"
 import { inspect } from "node:util"
 
 const said = ({ problems }: McpConfig.Read<unknown>) =>
@@ -63,7 +64,7 @@ describe("McpConfig", () => {
     }
     const mine = { timeout: "5 min", retry: "never" }
     expect(read({ "write_*": mine })).toEqual([{ "write_*": mine }, []])
-    expect(read(["*"])).toEqual([undefined, ["foreign tools"]])
+    expect(read(5)).toEqual([undefined, ["foreign tools"]])
     expect(read({ a: { approval_mode: "approve" } })).toEqual([undefined, ["foreign tools/a/approval_mode"]])
     expect(read({ a: { ...mine, approval_mode: "approve" }, b: true, c: { x: 1, y: 2 } })).toEqual([
       { a: mine },
@@ -86,6 +87,82 @@ describe("McpConfig", () => {
       "foreign tools/shell/pager"
     ])
     expect(value?.policy.tools).toMatchObject({ "write_*": mine })
+  })
+
+  const offers = (raw: object, name?: string) => {
+    const { problems, value } = McpConfig.readServer({ command: "x", ...raw }, undefined, { name })
+    if (value === undefined) return problems.map(({ message, path }) => `${McpConfig.showPath(path)}: ${message}`)
+    const { filters } = Either.getOrThrow(Policy.decode("one", value.policy))
+    const one = new Offered(filters)
+    return ["read", "write", "other"].filter((tool) => one.has("tools", tool))
+  }
+
+  it.each<[object, ReadonlyArray<string>]>([
+    [{}, ["read", "write", "other"]],
+    // Gemini CLI, Amp.
+    [{ includeTools: ["read", "write(path)"] }, ["read", "write"]],
+    [{ includeTools: ["*e*"], excludeTools: ["read"] }, ["write", "other"]],
+    [{ includeTools: [] }, []],
+    [{ includeTools: null, excludeTools: null }, ["read", "write", "other"]],
+    // Codex.
+    [{ enabled_tools: ["read", "write"], disabled_tools: ["read"] }, ["write"]],
+    [{ enabled_tools: [] }, []],
+    [{ enabled_tools: ["r*", "write"] }, ["write"]],
+    // nanobot.
+    [{ enabledTools: ["mcp_mine_read", "write", "mcp_other_other"] }, ["read", "write"]],
+    [{ enabledTools: ["*"] }, ["read", "write", "other"]],
+    // Kiro, Roo Code.
+    [{ disabledTools: ["read", ""], autoApprove: ["write"], alwaysAllow: ["*"], trust: true }, ["write", "other"]],
+    // Copilot.
+    [{ tools: ["*"] }, ["read", "write", "other"]],
+    [{ tools: ["read"] }, ["read"]],
+    [{ tools: [] }, []],
+    // Codex: only approvals.
+    [{ tools: { read: { approval_mode: "approve" } }, default_tools_approval_mode: "prompt" }, [
+      "read",
+      "write",
+      "other"
+    ]],
+    // With each other, and with the options of Lifeline.
+    [{ tools: ["read", "write"], enabledTools: ["write", "other"] }, ["write"]],
+    [{ tools: ["read", "write"], lifeline: { tools: { only: ["w*", "o*"] } } }, ["write"]],
+    [{ includeTools: ["*r*"], disabledTools: ["read"], lifeline: { tools: { only: ["*e*"], hide: ["other"] } } }, [
+      "write"
+    ]],
+    [{ disabledTools: ["read"], tools: { hide: ["write"], write: { timeout: "1 min" } } }, ["other"]],
+    // What is no list is refused, so that nothing is offered by mistake.
+    [{ includeTools: "read" }, ["includeTools: is a string; accepted: an array of names of tools"]],
+    [{ disabled_tools: ["read", 5] }, ["disabled_tools[1]: is a number; accepted: a string"]],
+    [{ tools: ["read", {}] }, ["tools[1]: is an object; accepted: a string"]]
+  ])("[G19:unit] the lists of hosts say what is offered: %j", (raw, expected) => {
+    expect(offers(raw, "mine")).toEqual(expected)
+  })
+
+  it("[G19:unit] a pattern in a list of names is reported", () => {
+    expect(said(McpConfig.readServer({ command: "x", enabled_tools: ["read", "r*"] }))).toEqual([
+      'enabled_tools[1]: is read as a name, because this list takes no patterns, and no tool has such a name; write tools: { "only": [..] }'
+    ])
+  })
+
+  it("[G19:unit] what other programs keep at the top of a file under these names is theirs", () => {
+    const { problems, value } = McpConfig.readTop({
+      context_servers: {},
+      tools: ["x"],
+      prompts: { default: "x" },
+      resources: ["a"],
+      lifeline: { prompts: { hide: ["p"] } }
+    })
+    expect(problems.map(({ key, path }) => `${key} ${path.join("/")}`)).toEqual([
+      "foreign tools",
+      "foreign prompts",
+      "foreign resources"
+    ])
+    expect([...value?.policy.prompts?.hide ?? []]).toEqual(["p"])
+    const own = McpConfig.readTop({ mcpServers: {}, resources: { hide: ["a"] } })
+    expect([...own.value?.policy.resources?.hide ?? []]).toEqual(["a"])
+    expect(said(McpConfig.readTop({ mcpServers: {}, prompts: { hid: ["a"] } }) as never)).toEqual([
+      'prompts.hid: is not an option of prompts; did you mean "hide"?'
+    ])
   })
 
   it("[C1 X1:unit] what every object has is no variable: it is unset, and reported", () => {

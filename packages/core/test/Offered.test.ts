@@ -33,33 +33,46 @@ describe("hide and only", () => {
     assert.strictEqual(one.isAll, tools?.only === undefined && !(Array.isArray(tools?.hide) && tools.hide.length > 0))
   })
 
-  it("[G19:unit] what is hidden for all servers stays hidden; `only` of a server counts in place of that for all", () => {
+  it("[G19:unit] the lists for all servers and those of a server count together", () => {
     const all = Policy.forAll({
-      tools: { hide: ["delete_*"], only: ["a"], "x": { timeout: 5 } },
+      tools: { hide: ["delete_*"], only: ["a*"], "x": { timeout: 5 } },
       prompts: { hide: ["p"] },
       resources: { only: ["r:*"] }
     })
     const merged = Policy.merge(all, {
-      tools: { hide: ["write"], only: ["b", "write"], "x": { retry: "never" } },
+      tools: { hide: ["ab"], only: ["*b", "ac", "w"], "x": { retry: "never" } },
       prompts: { only: ["q"] },
       resources: { hide: ["r:1"] }
     })
     assert.deepStrictEqual(merged.tools?.["x"], { timeout: 5, retry: "never" })
     const { filters } = Either.getOrThrow(policyOf(merged))
+    const own = (pattern: string) => ({ pattern, isForAll: false })
+    const common = (pattern: string) => ({ pattern, isForAll: true })
     assert.deepStrictEqual(filters, {
-      tools: {
-        hide: [{ pattern: "delete_*", isForAll: true }, { pattern: "write", isForAll: false }],
-        only: [{ pattern: "b", isForAll: false }, { pattern: "write", isForAll: false }]
-      },
-      prompts: { hide: [{ pattern: "p", isForAll: true }], only: [{ pattern: "q", isForAll: false }] },
-      resources: { hide: [{ pattern: "r:1", isForAll: false }], only: [{ pattern: "r:*", isForAll: true }] }
+      tools: { hide: [own("ab"), common("delete_*")], only: [[own("*b"), own("ac"), own("w")], [common("a*")]] },
+      prompts: { hide: [common("p")], only: [[own("q")]] },
+      resources: { hide: [own("r:1")], only: [[common("r:*")]] }
     })
+    const one = new Offered(filters)
+    assert.deepStrictEqual(["ab", "ac", "abb", "w", "a", "delete_b"].filter((name) => one.has("tools", name)), [
+      "ac",
+      "abb"
+    ])
+    assert.deepStrictEqual(["r:1", "r:2", "s:1"].filter((uri) => one.has("resources", uri)), ["r:2"])
+    const third = Policy.merge(merged, { tools: { hide: ["abb"], only: ["*c"] } })
+    const last = new Offered(Either.getOrThrow(policyOf(third)).filters)
+    assert.deepStrictEqual(["ab", "ac", "abb", "bc"].filter((name) => last.has("tools", name)), ["ac"])
     assert.deepStrictEqual(Policy.merge(all, {}), all)
+    // Who compares options sees all lists.
+    assert.deepStrictEqual(JSON.parse(JSON.stringify(third.tools?.only)), ["*c", ["*b", "ac", "w", ["a*"]]])
+    const wrong = Policy.merge(Policy.forAll({ tools: { hide: [5 as never] } }), { tools: { hide: ["a"] } })
+    assert.strictEqual(messageOf(wrong), "one: tools.hide[0] is a number; accepted: a string that is not empty")
   })
 
   it.each<[unknown, string]>([
     [{ tools: { hide: "write" } }, "tools.hide is a string; accepted: an array of names and patterns"],
     [{ tools: { only: [5] } }, "tools.only[0] is a number; accepted: a string that is not empty"],
+    [{ tools: { only: ["a", ["b"]] } }, "tools.only[1] is an array; accepted: a string that is not empty"],
     [{ tools: { hide: [""] } }, "tools.hide[0] is empty; accepted: a string that is not"],
     [{ tools: { other: ["a"] } }, "tools.other is an array; accepted: an object of options"],
     [{ tools: { hide: { timout: 5 } } }, 'tools.hide.timout is not an option of a tool; did you mean "timeout"?'],

@@ -69,9 +69,9 @@ describe("Policy", () => {
       },
       tools: [],
       filters: {
-        tools: { hide: [], only: undefined },
-        prompts: { hide: [], only: undefined },
-        resources: { hide: [], only: undefined }
+        tools: { hide: [], only: [] },
+        prompts: { hide: [], only: [] },
+        resources: { hide: [], only: [] }
       }
     })
   })

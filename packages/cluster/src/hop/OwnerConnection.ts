@@ -44,6 +44,8 @@ export const connect = (
       inner.onLost(lose)
       return {
         ...plain,
+        // The owner has the same options as we have.
+        isFiltered: true,
         request: (method, params, options) => Effect.mapError(plain.request(method, params, options), understood),
         send: send === undefined ?
           undefined :

@@ -78,7 +78,7 @@ export const statusOf = (backend: BackendState, supervisor: Supervisor, connecto
       revision: snapshot.revision,
       stale: snapshot.stale,
       tools: snapshot.tools.length,
-      hidden: backend.offered.hidden,
+      hidden: connection?.isFiltered === true ? undefined : backend.offered.hidden,
       truncated: snapshot.truncated
     }
   }

@@ -73,16 +73,16 @@ export class Refresh {
     this.#probe = probe
     this.#doubt = doubt
     this.#unmatched = new UnmatchedPatterns(backend)
-    this.#isWanted = backend.policy.discovery.mode === "eager"
+    // Where something is hidden, the lists say what is hidden with it, and what fits nothing.
+    this.#isWanted = backend.policy.discovery.mode === "eager" || !backend.offered.isAll
     backend.offered.onChange((kinds) => this.#offerAgain(kinds))
   }
 
   /** Begins for a runtime that has just been installed, where somebody wants its lists. */
   attach(runtime: Runtime): Effect.Effect<void> {
     return Effect.suspend(() => {
-      if (this.#isWanted) return this.#begin(runtime, allKinds)
-      this.#backend.firstOutcome.complete()
-      return Effect.void
+      if (!this.#isWanted || this.#backend.policy.discovery.mode === "learn") this.#backend.firstOutcome.complete()
+      return this.#isWanted ? this.#begin(runtime, allKinds) : Effect.void
     })
   }
 

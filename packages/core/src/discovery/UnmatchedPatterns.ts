@@ -27,10 +27,11 @@ const namesOf = (lists: Lists, kinds: ReadonlyArray<Kind>): ReadonlyArray<string
 
 /** What matches nothing of the lists that the server gave last; nothing where these were not read to their end, or are of another run. */
 export const unmatchedPatterns = (
-  { offered, policy }: BackendState,
+  { offered, policy, published }: BackendState,
   snapshot: Snapshot | undefined
 ): ReadonlyArray<ListFilter.Unmatched> => {
   if (snapshot === undefined || (policy.tools.length === 0 && offered.isAll)) return []
+  if (!offered.isAll && published.value.current?.connection.isFiltered === true) return []
   const lists = offered.isAll ? snapshot : offered.listed
   if (lists === undefined) return []
   return (["tools", "prompts", "resources"] as const).flatMap((kind): ReadonlyArray<ListFilter.Unmatched> => {

@@ -17,18 +17,42 @@ export interface Pattern {
   readonly isForAll: boolean
 }
 
-/** Decoded: an entry is offered if no pattern of `hide` matches it and, where there is `only`, one of that does. */
+/** Decoded: an entry is offered if no pattern of `hide` matches it, and one of each list of `only` does. */
 export interface ListFilter {
   readonly hide: ReadonlyArray<Pattern>
-  readonly only: ReadonlyArray<Pattern> | undefined
+  readonly only: ReadonlyArray<ReadonlyArray<Pattern>>
 }
 
-/** How many patterns of a list, its first ones, were given for several servers. A symbol is none of the things that are checked and shown. */
+/** On a list that was given for several servers. A symbol is none of the things that are checked and shown. */
 const forAllServers = Symbol("@mcp-lifeline/core/options/ListFilter/forAllServers")
 
-type Patterns = ReadonlyArray<string> & { readonly [forAllServers]?: number }
+/** On a list within a list, with which it counts together. No file has such a list. */
+const joined = Symbol("@mcp-lifeline/core/options/ListFilter/joined")
 
-const patterns = Check.list(Check.text, "an array of names and patterns")
+/** Names and patterns, and further lists that count together with them. */
+type Patterns = ReadonlyArray<unknown> & { readonly [forAllServers]?: true; readonly [joined]?: true }
+
+const isList = (value: unknown): value is Patterns => Array.isArray(value)
+
+const isJoined = (value: unknown): value is Patterns => isList(value) && value[joined] === true
+
+/** All lists that count together, each with its own names and patterns alone. */
+const listsOf = (given: Patterns | undefined): ReadonlyArray<ReadonlyArray<Pattern>> => {
+  if (given === undefined) return []
+  const isForAll = given[forAllServers] === true
+  const own = given.filter(Predicate.isString).map((pattern) => ({ pattern, isForAll }))
+  return [own, ...given.filter(isJoined).flatMap(listsOf)]
+}
+
+const list = Check.list(Check.text, "an array of names and patterns")
+
+const patterns: Check.Check = Check.described(
+  (value, path) =>
+    isList(value)
+      ? value.flatMap((one, index) => isJoined(one) ? patterns(one, path) : Check.text(one, [...path, index]))
+      : list(value, path),
+  list.schema
+)
 
 /** The checks of the two options. */
 export const checks = { hide: patterns, only: patterns } satisfies {
@@ -51,47 +75,43 @@ export const schemas: Readonly<Record<string, Check.JsonSchema>> = Object.fromEn
   Object.entries(checks).map(([name, { schema }]) => [name, schema ?? {}])
 )
 
-const listOf = (given: Patterns): ReadonlyArray<Pattern> => {
-  const shared = given[forAllServers] ?? 0
-  return given.map((pattern, index) => ({ pattern, isForAll: index < shared }))
-}
-
 /** Options that have passed the check. */
 export const decode = ({ hide, only }: Given = {}): ListFilter => ({
-  hide: listOf(hide ?? []),
-  only: only && listOf(only)
+  hide: listsOf(hide).flat(),
+  only: listsOf(only)
 })
 
 /** Whether it keeps nothing from callers. */
-export const isOpen = ({ hide, only }: ListFilter): boolean => hide.length === 0 && only === undefined
+export const isOpen = ({ hide, only }: ListFilter): boolean => hide.length === 0 && only.length === 0
 
-const isList = (value: unknown): value is Patterns => Array.isArray(value)
+/** Two lists of one option that count together: what one of them hides is hidden. */
+export const both = (
+  below: ReadonlyArray<string> | undefined,
+  above: ReadonlyArray<string> | undefined
+): ReadonlyArray<string> | undefined => {
+  if (below === undefined || above === undefined) return above ?? below
+  const marks = (given: Patterns) => given[forAllServers] === true ? { [forAllServers]: true } : {}
+  const within = Object.assign([...below], { [joined]: true }, marks(below))
+  return Object.assign([...above, within as unknown as string], marks(above))
+}
 
-const joined = (below: Patterns, above: Patterns): Patterns =>
-  Object.assign([...below, ...above], { [forAllServers]: below[forAllServers] ?? 0 })
-
-/**
- * Merges one option of two sets. What is hidden below stays hidden; otherwise `above` wins, except where it has `undefined`. What is no
- * list stays, to be refused.
- */
-export const mergeOne = (name: string, below: unknown, above: unknown): unknown =>
-  above === undefined
-    ? below
-    : name === "hide" && isList(below) && isList(above)
-    ? joined(below, above)
-    : above
+/** One option of two sets: the lists of both count. What is no list stays, to be refused. */
+export const mergeOne = (below: unknown, above: unknown): unknown =>
+  isList(below) && isList(above)
+    ? both(below as ReadonlyArray<string>, above as ReadonlyArray<string>)
+    : above ?? below
 
 /** The same for a whole set, in which only these two options are. */
 export const merge = (below: unknown, above: unknown): unknown => {
   if (!Predicate.isRecord(below) || !Predicate.isRecord(above)) return above === undefined ? below : above
-  const merged: Record<string, unknown> = { ...below }
-  for (const [name, over] of Object.entries(above)) merged[name] = mergeOne(name, merged[name], over)
-  return merged
+  const merged = new Map(Object.entries(below))
+  for (const [name, over] of Object.entries(above)) merged.set(name, mergeOne(merged.get(name), over))
+  return Object.fromEntries(merged)
 }
 
 /** One option, given for several servers: nobody is warned if one of them has no such entry. */
 export const forAllOne = (value: unknown): unknown =>
-  isList(value) ? Object.assign([...value], { [forAllServers]: value.length }) : value
+  isList(value) ? Object.assign([...value], { [forAllServers]: true }) : value
 
 /** The same for a whole set. */
 export const forAll = (options: unknown): unknown =>
@@ -100,8 +120,12 @@ export const forAll = (options: unknown): unknown =>
     : options
 
 /** Whether one of the patterns matches a name. */
-export const matches = (patterns: ReadonlyArray<Pattern>, name: string): boolean =>
+const matches = (patterns: ReadonlyArray<Pattern>, name: string): boolean =>
   patterns.some(({ pattern }) => ToolPattern.matches(pattern, name))
+
+/** Whether a name is offered. */
+export const passes = ({ hide, only }: ListFilter, name: string): boolean =>
+  !matches(hide, name) && only.every((one) => matches(one, name))
 
 /** A name or pattern that fits nothing that a server has, and what was probably meant. */
 export interface Unmatched {
@@ -119,7 +143,7 @@ export const unmatched = (
   names: ReadonlyArray<string>
 ): ReadonlyArray<Unmatched> =>
   (["hide", "only"] as const).flatMap((option) =>
-    (filter[option] ?? []).flatMap(({ isForAll, pattern }) =>
+    filter[option].flat().flatMap(({ isForAll, pattern }) =>
       isForAll || pattern === "*" || names.some((name) => ToolPattern.matches(pattern, name))
         ? []
         : [{ kind, option, pattern, meant: nearest(pattern, names) }]

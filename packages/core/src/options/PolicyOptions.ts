@@ -153,9 +153,12 @@ export interface ToolOptions<Time> {
  * server does not have, without asking the server. Names and patterns: `*` stands for any number of characters, `?` for one.
  */
 export interface ListFilter {
-  /** What is hidden, even if `only` names it. Options for several servers and those of one server add up. */
+  /** What is hidden, even if `only` names it. */
   readonly hide?: ReadonlyArray<string> | undefined
-  /** Everything else is hidden; an empty array hides all. Default: nothing is hidden but what `hide` names. */
+  /**
+   * Everything else is hidden; an empty array hides all. If options for several servers have such a list, too, only what both have is
+   * offered. Default: nothing is hidden but what `hide` names.
+   */
   readonly only?: ReadonlyArray<string> | undefined
 }
 
@@ -173,7 +176,7 @@ export interface LifecycleOptions<Time> {
 export interface DiscoveryOptions<Time> {
   /**
    * When the lists are read. `eager`: on every new connection. `learn`: once somebody asks for the catalogue; until then the hints of
-   * tools are taken from the lists that the caller reads. Default `eager`; in the facade's `connect` and `supervisedTransport`, `learn`.
+   * tools are taken from the lists that the caller reads, unless something is hidden from callers. Default `eager`; in the facade's `connect` and `supervisedTransport`, `learn`.
    */
   readonly mode?: "eager" | "learn" | undefined
   /**

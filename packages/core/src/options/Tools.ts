@@ -59,7 +59,10 @@ export const check: Check.Check = Check.described(
       : [Problem.wrong(path, value, "an object of options by the name of the tool")],
   {
     type: "object",
-    properties: Record.map(ListFilter.schemas, (schema) => ({ anyOf: [schema, ruleSchema] })),
+    properties: Record.map(
+      ListFilter.schemas,
+      (schema) => ({ anyOf: [schema, { $ref: "#/definitions/tools/additionalProperties" }] })
+    ),
     additionalProperties: ruleSchema
   }
 )
@@ -91,7 +94,7 @@ export const merge = (below: unknown, above: unknown): unknown => {
   for (const [pattern, under] of Object.entries(below)) {
     const over = merged.get(pattern)
     if (over === undefined) merged.set(pattern, under)
-    else if (isFilter(pattern, over)) merged.set(pattern, ListFilter.mergeOne(pattern, under, over))
+    else if (isFilter(pattern, over)) merged.set(pattern, ListFilter.mergeOne(under, over))
     else if (Predicate.isRecord(over) && Predicate.isRecord(under)) {
       const { [forAllServers as never]: _, ...given } = under
       merged.set(pattern, { ...given, ...definite(over) })

@@ -104,6 +104,11 @@ export interface Connection {
    * while the connection is not concerns one process, and may be sent again at once, on another one. Default false.
    */
   readonly spreads?: boolean | undefined
+  /**
+   * Whether its lists are what a backend elsewhere offers its callers: what is not in them may be hidden there, and says nothing of the
+   * server. Default false.
+   */
+  readonly isFiltered?: boolean | undefined
   /** A heartbeat below the protocol, if the transport has one (HTTP OPTIONS); with or without the credentials. */
   readonly heartbeat?:
     | ((options: { readonly authenticated: boolean }) => Effect.Effect<void, RequestError>)

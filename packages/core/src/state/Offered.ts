@@ -97,8 +97,7 @@ export class Offered implements Offers {
   #passes(kind: Kind, key: string): boolean {
     if (this.#isOpen(kind)) return true
     if (kind === "resources") return this.#passesUri(key)
-    const { hide, only } = this.#filters[filterKey(kind)]
-    return !ListFilter.matches(hide, key) && (only === undefined || ListFilter.matches(only, key))
+    return ListFilter.passes(this.#filters[filterKey(kind)], key)
   }
 
   #passesUri(uri: string): boolean {
@@ -108,19 +107,21 @@ export class Offered implements Offers {
     const all = [...written, ...decoded]
     if (hide.some((pattern) => all.some((form) => hidesUri(pattern, form)))) return false
     if (this.#listed?.resources.some((one) => one.uri === uri) === true) {
-      return only === undefined || ListFilter.matches(only, uri)
+      return ListFilter.passes(this.#filters.resources, uri)
     }
     const templates = this.#listed?.resourceTemplates.map(({ uriTemplate }) => uriTemplate) ?? []
     const standing = templates.filter((template) => all.some((form) => Template.matches(template, form)))
-    const isExpansion = standing.some((template) =>
-      this.has("resourceTemplates", template) && standsFor(template, written)
-    )
     // What only a hidden template stands for is hidden with it.
-    if (isExpansion || (only === undefined && standing.length === 0)) return true
-    return only !== undefined && only.some(({ pattern }) =>
-      pattern === uri ||
-      all.every((form) => ToolPattern.matches(pattern, form)) ||
-      (Template.isTemplate(pattern) && standsFor(pattern, written))
+    if (standing.some((template) => this.has("resourceTemplates", template) && standsFor(template, written))) {
+      return true
+    }
+    if (only.length === 0) return standing.length === 0
+    return only.every((list) =>
+      list.some(({ pattern }) =>
+        pattern === uri ||
+        all.every((form) => ToolPattern.matches(pattern, form)) ||
+        (Template.isTemplate(pattern) && standsFor(pattern, written))
+      )
     )
   }
 

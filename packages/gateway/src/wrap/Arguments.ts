@@ -64,6 +64,10 @@ export interface Wrap {
   readonly secrets: ReadonlyArray<string>
   /** Supervision options, each as `NAME=VALUE`. */
   readonly options: ReadonlyArray<string>
+  /** Names and patterns of the only tools that the host gets; all if there are none. */
+  readonly only: ReadonlyArray<string>
+  /** Names and patterns of tools that the host does not get. */
+  readonly hide: ReadonlyArray<string>
   /** Restart the server when files change: those of the glob, or those that its command line names. */
   readonly watch: { readonly glob: string | undefined } | undefined
   /** Serve over HTTP instead of standard input and output. */
@@ -126,6 +130,11 @@ const ofHttp = {
   noToken: CommandLine.flag("For --http: require no token; every user of this machine can then use the server.")
 }
 
+const globs = (help: string): CommandLine.Option<ReadonlyArray<string>> => ({
+  ...CommandLine.texts("GLOB", help),
+  read: (values, refuse) => values.includes("") ? refuse("needs the name of a tool, or a pattern") : values
+})
+
 const isUrl = (text: string): boolean => /^[a-z][a-z0-9+.-]*:\/\//i.test(text)
 
 /** An address to which somebody has forgotten to write the scheme. No program is called like that. */
@@ -152,6 +161,11 @@ export const command = CommandLine.make({
       'An option of supervision, such as keepalive.interval=1min or timeouts.request=30s: one of those of "lifeline" in an '
         + "mcp.json."
     ),
+    only: globs(
+      "Offer only the tools whose names match; * stands for any number of characters, ? for one. For prompts and resources: "
+        + "--option 'prompts.only=[\"ask\"]'."
+    ),
+    hide: globs("Hide the tools whose names match, even from --only: they are neither listed nor called."),
     secret: CommandLine.texts(
       "'NAME=COMMAND'",
       "Run this command before each start of the server, or each connection, and give the server what it writes: as the environment "
@@ -205,6 +219,8 @@ export const command = CommandLine.make({
         protocol: parsed.protocol,
         secrets: parsed.secret,
         options: parsed.option,
+        only: parsed.only,
+        hide: parsed.hide,
         watch,
         http: http ? { port, hasToken: !noToken, tokenFile } : undefined,
         log: parsed.log,

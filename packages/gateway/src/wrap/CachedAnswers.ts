@@ -2,6 +2,7 @@
  * What a server answered earlier: who it is, and its lists. The bridge answers the host with these while the server starts, is down, or
  * waits for a sign-in.
  */
+import type { Offered } from "@mcp-lifeline/core/internal"
 import type { Introduction } from "@mcp-lifeline/protocol"
 import { isList, type ListMethod, lists } from "@mcp-lifeline/protocol/listMethods"
 import { isDeepStrictEqual } from "node:util"
@@ -29,12 +30,19 @@ export class CachedAnswers {
   readonly #partial = new Map<ListMethod, ReadonlyArray<Result>>()
   readonly #save: (cached: CachedServer) => void
 
-  /** `save` is called after each change, with all that is cached. */
-  constructor(cached: CachedServer | undefined, save: (cached: CachedServer) => void) {
+  /**
+   * `save` is called after each change, with all that is cached. `offered`: what the host gets now, of lists that may be from a time when it
+   * got more.
+   */
+  constructor(
+    cached: CachedServer | undefined,
+    save: (cached: CachedServer) => void,
+    offered: Pick<Offered, "result">
+  ) {
     this.#save = save
     this.introduction = cached?.introduction as Introduction | undefined
     for (const [method, result] of Object.entries(cached?.lists ?? {})) {
-      if (isList(method)) this.#lists.set(method, result)
+      if (isList(method)) this.#lists.set(method, offered.result(method, result))
     }
   }
 

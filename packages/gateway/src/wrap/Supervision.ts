@@ -66,3 +66,13 @@ export const read = (
     }
     return policy
   })
+
+/** The same, with the tools of `--hide` and `--only`. */
+export const filtered = (
+  policy: Policy.PolicyOptions,
+  hide: ReadonlyArray<string>,
+  only: ReadonlyArray<string>
+): Policy.PolicyOptions =>
+  Policy.merge(policy, {
+    tools: { ...(hide.length === 0 ? {} : { hide }), ...(only.length === 0 ? {} : { only }) }
+  })

@@ -1,7 +1,8 @@
 /**
  * `mcp-lifeline wrap`: one server behind one host, until the host has gone.
  */
-import { Backend, type Connector, type Policy } from "@mcp-lifeline/core"
+import { Backend, type Connector, Policy } from "@mcp-lifeline/core"
+import { Offered } from "@mcp-lifeline/core/internal"
 import type { Conversation as HttpConversation } from "@mcp-lifeline/http-server/Conversation"
 import { EraRouter } from "@mcp-lifeline/http-server/EraRouter"
 import { ClientRequests, type Incoming, responseOf } from "@mcp-lifeline/protocol"
@@ -85,8 +86,9 @@ const stateNow = (signIn: SignIn | undefined): State.State =>
   signIn === undefined ? { _tag: "NotAsked" } : Effect.runSync(signIn.state)
 
 /** Loads what the server has answered this client earlier, from the state folder. */
-const loadCache = (server: unknown, client: Client, { fork }: Fibers.Fibers) =>
+const loadCache = ({ name, policy, server }: WrapContext, client: Client, { fork }: Fibers.Fibers) =>
   Effect.gen(function*() {
+    const { filters } = yield* Effect.orDie(Policy.decode(name, policy))
     const files = yield* ServerCache.make
     const identity = {
       server,
@@ -97,7 +99,8 @@ const loadCache = (server: unknown, client: Client, { fork }: Fibers.Fibers) =>
     }
     return new CachedAnswers(
       Option.getOrUndefined(yield* files.get(identity)),
-      (server) => void fork(files.set(identity, server))
+      (server) => void fork(files.set(identity, server)),
+      new Offered(filters)
     )
   })
 
@@ -217,7 +220,7 @@ const openConversation = (
         fibers,
         write,
         drained,
-        loadCache: (client) => Effect.provide(loadCache(context.server, client, fibers), runtime),
+        loadCache: (client) => Effect.provide(loadCache(context, client, fibers), runtime),
         open: (client, incoming) => Effect.provide(supervise(context, version, client, incoming), runtime),
         isBroken: () => version.isBroken,
         isConnectedOnRequest: context.policy.reconnect?.auto === false,
@@ -339,10 +342,16 @@ export const serve = (
   overStdio({ ...server, policy: {}, signIn: undefined, watched: undefined, log: undefined, record: undefined })
 
 /** Reads the options of supervision. The reader is loaded only if there are any. */
-const readPolicy = ({ options }: Wrap, connector: Connector): Effect.Effect<Policy.PolicyOptions, UsageError> =>
-  options.length === 0
+const readPolicy = (
+  { hide, only, options }: Wrap,
+  connector: Connector
+): Effect.Effect<Policy.PolicyOptions, UsageError> =>
+  options.length === 0 && hide.length === 0 && only.length === 0
     ? Effect.succeed({})
-    : Effect.flatMap(Effect.promise(() => import("./Supervision.js")), ({ read }) => read(options, connector))
+    : Effect.flatMap(
+      Effect.promise(() => import("./Supervision.js")),
+      ({ filtered, read }) => Effect.map(read(options, connector), (policy) => filtered(policy, hide, only))
+    )
 
 /** Runs `wrap` until the host closes its end, or, with `--http`, until it is interrupted. */
 export const run = (wrap: Wrap): Effect.Effect<void, StartError | UsageError, Scope.Scope | StateFolder> =>

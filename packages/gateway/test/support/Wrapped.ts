@@ -35,7 +35,8 @@ export const make = (
         isBounded: false,
         fibers,
         write,
-        loadCache: () => Effect.succeed(new CachedAnswers(undefined, () => undefined)),
+        loadCache: () =>
+          Effect.succeed(new CachedAnswers(undefined, () => undefined, { result: (_, result) => result })),
         open: ({ capabilities, clientInfo }, incoming) =>
           Backend.make("raw", {
             discovery: { mode: "learn" },

@@ -110,8 +110,13 @@ const isRefusal = ({ key }: Problem.Problem): boolean => key !== "foreign" && ke
 
 const literally = ", or give the option variables: false to leave every text as it is"
 
-const read = (server: unknown, variables?: McpConfig.Variables): McpConfig.Read<Described> => {
-  const { problems, value } = readCustom(server) ?? McpConfig.readServer(server, variables && { variables }, literally)
+const read = (
+  server: unknown,
+  variables: McpConfig.Variables | undefined,
+  name: string | undefined
+): McpConfig.Read<Described> => {
+  const { problems, value } = readCustom(server) ??
+    McpConfig.readServer(server, variables && { variables }, { name, remedy: literally })
   return {
     value,
     problems: [
@@ -129,11 +134,11 @@ export const prepareOne = (
   server: Server,
   options: ConnectOptions
 ): { readonly name: string; readonly prepared: Prepared } => {
-  const { problems, value } = read(server)
   const optionName: unknown = (options as ConnectOptions | null)?.name
-  const name = typeof optionName === "string" && optionName !== ""
-    ? optionName
-    : nameOf(value === undefined ? server : serverOf(value))
+  const given = Predicate.isString(optionName) && optionName !== "" ? optionName : undefined
+  const { problems, value } = read(server, undefined, given)
+  const name = given ??
+    nameOf(value === undefined ? server : serverOf(value))
   const signInProblem = Predicate.isTruthy((options as ConnectOptions | null)?.signIn) && value !== undefined
     ? withoutSignIn(value.reach)
     : undefined
@@ -174,7 +179,7 @@ export const readAll = (
   }))
   const servers = new Map<string, Described>()
   for (const [name, server] of Object.entries(top?.servers ?? {})) {
-    const { problems, value } = read(server, variables)
+    const { problems, value } = read(server, variables, name)
     if (name === "") {
       const message = "has a server without a name; give it one"
       owned.push({ backend: "fleet", problem: { path: top?.path ?? ["mcpServers"], message } })

@@ -1,0 +1,88 @@
+/**
+ * The lists with which hosts say which tools of a server they offer, read as each of them means it. Lists that only spare the user a question,
+ * such as `alwaysAllow` and `autoApprove`, are not among them.
+ */
+import type { Policy } from "@mcp-lifeline/core"
+import { Check, ListFilter, type Problem } from "@mcp-lifeline/core/internal"
+import { Predicate, Record } from "effect"
+
+type Raw = Readonly<Record<string, unknown>>
+
+/** How the texts of a list name tools. */
+type Reading = "patterns" | "names" | "wrapped"
+
+/** Lists of the only tools to offer. What hosts do with names that have more than a name differs. */
+const allowing: Readonly<Record<string, Reading>> = {
+  // Gemini CLI has names, perhaps with their arguments in brackets; Amp has patterns.
+  includeTools: "patterns",
+  // nanobot has the names of the server, and those that it gives the tools itself: mcp_<server>_<tool>.
+  enabledTools: "wrapped",
+  enabled_tools: "names",
+  // Copilot.
+  tools: "names"
+}
+
+/** Lists of tools to hide, by their names. */
+const denying = ["excludeTools", "disabledTools", "disabled_tools"] as const
+
+const list = Check.list(Check.string, "an array of names of tools")
+
+/** Some programs write null for what they do not set. */
+const orNull: Check.Check = Check.described(
+  (value, path) => value === null ? [] : list(value, path),
+  { anyOf: [list.schema, { type: "null" }] }
+)
+
+/** What is accepted of the keys that are nothing but such lists. */
+export const checks: Readonly<Record<string, Check.Check>> = Record.fromIterableWith(
+  [...Object.keys(allowing).filter((key) => key !== "tools"), ...denying],
+  (key) => [key, orNull]
+)
+
+/** `tools` may be much else; as an array it is such a list. */
+export const checkTools = (tools: unknown): ReadonlyArray<Problem.Problem> =>
+  Array.isArray(tools) ? list(tools, ["tools"]) : []
+
+const textsOf = (value: unknown): ReadonlyArray<string> | undefined =>
+  Array.isArray(value) && value.every(Predicate.isString) ? value.filter((text) => text !== "") : undefined
+
+const isPattern = (text: string): boolean => /[*?]/.test(text)
+
+/** What a text of a list of the only tools names. */
+const namesOf = (text: string, reading: Reading, server: string | undefined): ReadonlyArray<string> => {
+  if (reading === "patterns") {
+    const bracket = text.indexOf("(")
+    return bracket > 0 ? [text, text.slice(0, bracket)] : [text]
+  }
+  const prefix = `mcp_${server ?? ""}_`
+  return reading === "wrapped" && server !== undefined && text.startsWith(prefix) && text.length > prefix.length
+    ? [text, text.slice(prefix.length)]
+    : [text]
+}
+
+/** What the lists of an entry hide, as options; and a notice of each text that names no tool. `server`: the name of the server, where it has one. */
+export const read = (
+  raw: Raw,
+  server: string | undefined
+): { readonly tools: Policy.PolicyOptions["tools"]; readonly problems: ReadonlyArray<Problem.Problem> } => {
+  const problems: Array<Problem.Problem> = []
+  let only: ReadonlyArray<string> | undefined
+  for (const [key, reading] of Object.entries(allowing)) {
+    const texts = textsOf(raw[key])
+    // "*" is all for the hosts that know it, and the name of no tool for the others.
+    if (texts === undefined || texts.includes("*")) continue
+    const offered = texts.flatMap((text) => {
+      if (reading === "patterns" || !isPattern(text)) return namesOf(text, reading, server)
+      const path = [key, (raw[key] as ReadonlyArray<unknown>).indexOf(text)]
+      const message =
+        'is read as a name, because this list takes no patterns, and no tool has such a name; write tools: { "only": [..] }'
+      problems.push({ path, message, key: "ambiguous" })
+      return []
+    })
+    only = ListFilter.both(only, offered)
+  }
+  // A pattern is none for these hosts; read as one, it hides no less.
+  const hide = denying.flatMap((key) => textsOf(raw[key]) ?? [])
+  const tools = { ...(hide.length === 0 ? {} : { hide }), ...(only === undefined ? {} : { only }) }
+  return { tools: Object.keys(tools).length === 0 ? undefined : tools, problems }
+}
