@@ -15,6 +15,15 @@ import { type FromClient, httpOf, type Server, stdioOf } from "./Server.js"
 import { gateway, policyOf, type Read } from "./supervision.js"
 import * as ToolLists from "./toolLists.js"
 
+export {
+  type Access,
+  doubts as accessDoubts,
+  type Group,
+  type NamedClient,
+  read as readAccess,
+  type Rules,
+  type Selection
+} from "./access.js"
 export { type Auth, type ClaimValue, read as readAuth } from "./auth.js"
 export * as ClientText from "./ClientText.js"
 export type { Sources, Variables } from "./Expansion.js"

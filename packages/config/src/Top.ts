@@ -28,6 +28,8 @@ export interface Top {
   readonly onEvent: unknown
   /** Whose access tokens a gateway accepts, as it is written, for `readAuth`. */
   readonly auth: unknown
+  /** Who may use what of a gateway, as it is written, for `readAccess`. */
+  readonly access: { readonly clients: unknown; readonly groups: unknown } | undefined
   /** The defaults of the inputs that the file declares, by their ids. */
   readonly inputs: Variables
   /** Whether `{env:VAR}` is a reference in such a file. */
@@ -113,6 +115,9 @@ export const readTop = (raw: unknown): Read<Top> => {
         maxOwnServers: others["maxOwnServers"] as number | undefined,
         onEvent: others["onEvent"],
         auth: others["auth"],
+        access: others["clients"] === undefined && others["groups"] === undefined
+          ? undefined
+          : { clients: others["clients"], groups: others["groups"] },
         inputs,
         bare: path.length === 1 && first === "mcp"
       }

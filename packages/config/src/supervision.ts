@@ -4,6 +4,7 @@
 import { Policy } from "@mcp-lifeline/core"
 import { Check, Prefix, type Problem } from "@mcp-lifeline/core/internal"
 import { Predicate } from "effect"
+import * as Access from "./access.js"
 import * as Auth from "./auth.js"
 import { doubtful } from "./hosts.js"
 import * as Listener from "./listener.js"
@@ -36,7 +37,9 @@ export const gateway = {
     statusTool: Check.flag,
     maxOwnServers: Check.whole(1, 100_000),
     onEvent: Listener.check,
-    auth: Auth.check
+    auth: Auth.check,
+    clients: Access.clients,
+    groups: Access.groups
   }
 } satisfies Record<string, Readonly<Record<string, Check.Check>>>
 

@@ -29,6 +29,7 @@ const make = (first: ReadonlyArray<ServerPool.Server> = []) =>
     const own = pool.join({
       client: () => ({ capabilities: {}, clientInfo: { name: "a-test", version: "1" }, protocolVersion: "2025-11-25" }),
       caller: () => anyone,
+      mayUse: () => true,
       hasRoom: (count) => {
         state.asked.push(count)
         return state.hasRoom

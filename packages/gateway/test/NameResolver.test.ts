@@ -3,6 +3,7 @@ import type { Fleet } from "@mcp-lifeline/core"
 import { ScriptedConnector } from "@mcp-lifeline/testing"
 import { Effect } from "effect"
 import { ServerPool } from "mcp-lifeline"
+import * as Access from "../src/access/Access.js"
 import { NameResolver } from "../src/serve/client/NameResolver.js"
 import { member } from "./support/member.js"
 
@@ -24,7 +25,7 @@ const make = (ofShared: Offer, ofOwn: Offer) =>
       { id: "o", connector: offering(ofOwn), keepalive, sessions: "per-client" }
     ])
     const servers = pool.join(member())
-    const names = new NameResolver(servers)
+    const names = new NameResolver(servers, () => Access.everything)
     const found = (kind: Fleet.Routed, name: string) => names.find(kind, name)?.route.backend.id
     return { found, names, servers }
   })

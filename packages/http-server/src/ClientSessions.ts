@@ -343,9 +343,23 @@ export class ClientSessions {
   /** Ends a session for good. Resolves when that is on disk, or cannot be written. */
   end(id: string): Promise<void> {
     const entry = this.#entries.get(id)
-    if (entry === undefined) return Promise.resolve()
+    return entry === undefined ? Promise.resolve() : this.#end(id, entry, "the session was ended by its client")
+  }
+
+  /** Ends all sessions of a caller that are in memory, for good. `why`: a statement. */
+  endOf(caller: Caller, why: string): void {
+    const owner = ownerOf(caller)
+    for (const [id, entry] of [...this.#entries]) if (entry.owner === owner) void this.#end(id, entry, why)
+    for (const [session, beginner] of this.#beginning) {
+      if (beginner !== owner) continue
+      this.#beginning.delete(session)
+      void session.close(why)
+    }
+  }
+
+  #end(id: string, entry: Entry, why: string): Promise<void> {
     this.#entries.delete(id)
-    void entry.session.close("the session was ended by its client")
+    void entry.session.close(why)
     return this.#options.records.set(id, {
       usedAt: Date.now(),
       hasEnded: true,

@@ -51,6 +51,8 @@ export interface McpEndpoint {
   readonly handle: (request: IncomingMessage, response: ServerResponse) => void
   /** Whether the session of an id is in memory. */
   readonly has: (id: string) => boolean
+  /** Ends all sessions and requests of a caller here, for good. `why`: a statement. */
+  readonly endOf: (caller: Caller.Caller, why: string) => void
   /** Ends all sessions here, whose clients can go on elsewhere, or begin anew here. `why`: a statement. */
   readonly forget: (why: string) => Promise<void>
   /** Ends all sessions and begins no new one. */
@@ -297,6 +299,10 @@ export const make = (
   return {
     sessions: () => sessions.size,
     has: (id) => sessions.has(id),
+    endOf: (caller, why) => {
+      sessions.endOf(caller, why)
+      statelessRequests.endOf(caller, why)
+    },
     forget: (why) => sessions.forget(why),
     handle: (request, response) => {
       response.on("error", () => undefined)

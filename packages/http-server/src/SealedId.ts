@@ -3,7 +3,7 @@
  * key can resume it.
  */
 import { Redacted } from "effect"
-import { createCipheriv, createDecipheriv, createHash, randomBytes } from "node:crypto"
+import { createCipheriv, createDecipheriv, createHash, createHmac, randomBytes, timingSafeEqual } from "node:crypto"
 
 /** What an id contains. */
 export interface Claims {
@@ -26,6 +26,10 @@ export interface Seal {
   readonly seal: (claims: Claims) => string
   /** Returns the claims of an id; `undefined` if it was not sealed with this key. */
   readonly open: (id: string) => Claims | undefined
+  /** A short text that only who has the key can make of a text, the same each time. */
+  readonly mark: (text: string) => string
+  /** Whether it is the mark of a text, as it is made now or was made before. */
+  readonly isMark: (text: string, mark: string) => boolean
 }
 
 const cipher = "aes-256-gcm"
@@ -37,14 +41,24 @@ const tagBytes = 16
 const maxLength = 8192
 
 /** Derives a key of the right length from a secret of any length. */
-const keyOf = (secret: Redacted.Redacted): Buffer =>
-  createHash("sha256").update("mcp-lifeline session id\0").update(Redacted.value(secret)).digest()
+const keyOf = (secret: Redacted.Redacted, purpose = "session id"): Buffer =>
+  createHash("sha256").update(`mcp-lifeline ${purpose}\0`).update(Redacted.value(secret)).digest()
+
+/** How many bytes of a mark there are: as hard to guess as a key of this length. */
+const markBytes = 16
 
 /** Makes a seal. All processes with the same secret open each other's ids. */
 export const make = (secret: Redacted.Redacted): Seal => {
   const key = keyOf(secret)
   const version = Buffer.from([format])
+  const markKey = keyOf(secret, "mark")
+  const markOf = (text: string): Buffer => createHmac("sha256", markKey).update(text).digest().subarray(0, markBytes)
   return {
+    mark: (text) => markOf(text).toString("base64url"),
+    isMark: (text, mark) => {
+      const [expected, given] = [Buffer.from(markOf(text).toString("base64url")), Buffer.from(mark)]
+      return expected.length === given.length && timingSafeEqual(expected, given)
+    },
     seal: (claims) => {
       const nonce = randomBytes(nonceBytes)
       const sealing = createCipheriv(cipher, key, nonce)
@@ -81,7 +95,9 @@ export const several = (current: () => readonly [Seal, ...ReadonlyArray<Seal>]):
       if (claims !== undefined) return claims
     }
     return undefined
-  }
+  },
+  mark: (text) => current()[0].mark(text),
+  isMark: (text, mark) => current().some((seal) => seal.isMark(text, mark))
 })
 
 /** A new random secret. */

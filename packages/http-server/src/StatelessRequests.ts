@@ -54,6 +54,7 @@ export class StatelessRequests {
   readonly #options: Options
   /** Open requests, and the streams of their answers. */
   readonly #open = new Map<ClientRequest, SseWriter | undefined>()
+  readonly #callers = new WeakMap<ClientRequest, Caller>()
   readonly #calls: Shares
   /** Streams of changes stay open, so they would take the place of calls. */
   readonly #listeners: Shares
@@ -110,6 +111,7 @@ export class StatelessRequests {
     })
     const request = new ClientRequest(message, exchange, (request) => void this.#open.delete(request))
     this.#open.set(request, undefined)
+    this.#callers.set(request, caller)
     // A client that disconnects cancels its request.
     response.once("close", () => request.cancel("the client has gone"))
     this.#options.stateless.request(request, caller)
@@ -127,6 +129,13 @@ export class StatelessRequests {
   tick(): void {
     for (const stream of this.#open.values()) stream?.tick()
     this.#options.stateless.tick()
+  }
+
+  /** Ends all requests of a caller. `why`: a statement. */
+  endOf({ subject }: Pick<Caller, "subject">, why: string): void {
+    for (const request of [...this.#open.keys()]) {
+      if (this.#callers.get(request)?.subject === subject) request.interrupt(why)
+    }
   }
 
   /** Ends all requests. Resolves when all are answered. */

@@ -8,6 +8,8 @@ import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import * as Arrival from "@mcp-lifeline/http-server/Arrival"
 import { Shares } from "@mcp-lifeline/http-server/Shares"
 import { Chunk, Effect, Stream } from "effect"
+import type { IncomingMessage } from "node:http"
+import type * as EventLog from "./EventLog.js"
 import type { GatewayStatus, StatusUpdate } from "./GatewayStatus.js"
 import type { Operations } from "./Operations.js"
 
@@ -40,9 +42,16 @@ const withoutKnown = (): (status: GatewayStatus) => StatusUpdate => {
   }
 }
 
-/** Makes the response of one reader. */
+/** What a reader sees of the status now, and of a line. */
+export interface View {
+  readonly status: (status: GatewayStatus) => GatewayStatus
+  readonly isSeen: (line: EventLog.Entry) => boolean
+}
+
+/** Makes the response of one reader. `viewOf`: what it sees; `undefined` if that is everything, which is computed once for all such readers. */
 export const make = (
-  { follow, lines, statusNow }: Pick<Operations, "follow" | "lines" | "statusNow">
+  { follow, lines, statusNow }: Pick<Operations, "follow" | "lines" | "statusNow">,
+  viewOf: (request: IncomingMessage) => () => View | undefined
 ): Effect.Effect<
   Effect.Effect<HttpServerResponse.HttpServerResponse, never, HttpServerRequest.HttpServerRequest>
 > =>
@@ -53,24 +62,37 @@ export const make = (
     )
     const readers = new Shares(maxReaders)
 
-    const statuses = Stream.suspend(() => {
-      const update = withoutKnown()
-      return Stream.tick(statusInterval).pipe(
-        Stream.mapEffect(() => status),
-        Stream.changesWith((one, other) => one.text === other.text),
-        Stream.bufferChunks({ capacity: 1, strategy: "sliding" }),
-        // After the buffer, which drops what the reader is too slow for: only what is sent counts as known to the reader.
-        Stream.map(({ value }) => event("status", JSON.stringify(update(value))))
+    const statuses = (view: () => View | undefined) =>
+      Stream.suspend(() => {
+        const update = withoutKnown()
+        return Stream.tick(statusInterval).pipe(
+          Stream.mapEffect(() => status),
+          Stream.map((all) => {
+            const seen = view()
+            if (seen === undefined) return all
+            const value = seen.status(all.value)
+            return { value, text: JSON.stringify(value) }
+          }),
+          Stream.changesWith((one, other) => one.text === other.text),
+          Stream.bufferChunks({ capacity: 1, strategy: "sliding" }),
+          // After the buffer, which drops what the reader is too slow for: only what is sent counts as known to the reader.
+          Stream.map(({ value }) => event("status", JSON.stringify(update(value))))
+        )
+      })
+    const events = (view: () => View | undefined) =>
+      lines.pipe(
+        Stream.filter((entry) => view()?.isSeen(entry) ?? true),
+        Stream.map((entry) => event("event", JSON.stringify(entry)))
       )
-    })
-    const events = Stream.map(lines, (entry) => event("event", JSON.stringify(entry)))
     const alive = Stream.map(Stream.drop(Stream.tick(keepaliveInterval), 1), () => ": alive\n\n")
 
-    const all = Stream.mergeAll([statuses, events, alive], { concurrency: "unbounded", bufferSize: 1 })
-    const texts = Stream.unwrapScoped(Effect.as(follow, all)).pipe(
-      Stream.mapChunks((chunk) => Chunk.of(Chunk.join(chunk, ""))),
-      Stream.encodeText
-    )
+    const all = (view: () => View | undefined) =>
+      Stream.mergeAll([statuses(view), events(view), alive], { concurrency: "unbounded", bufferSize: 1 })
+    const texts = (view: () => View | undefined) =>
+      Stream.unwrapScoped(Effect.as(follow, all(view))).pipe(
+        Stream.mapChunks((chunk) => Chunk.of(Chunk.join(chunk, ""))),
+        Stream.encodeText
+      )
     return Effect.map(HttpServerRequest.HttpServerRequest, (request) => {
       const peer = Arrival.of(NodeHttpServerRequest.toIncomingMessage(request)).address
       if (!readers.take(peer)) {
@@ -78,7 +100,7 @@ export const make = (
         return HttpServerResponse.unsafeJson({ error: { code: "too_many", message } }, { status: 503 })
       }
       NodeHttpServerRequest.toServerResponse(request).once("close", () => readers.release(peer))
-      return HttpServerResponse.stream(texts, {
+      return HttpServerResponse.stream(texts(viewOf(NodeHttpServerRequest.toIncomingMessage(request))), {
         contentType: "text/event-stream",
         headers: { "cache-control": "no-store", "x-accel-buffering": "no" }
       })

@@ -3,6 +3,7 @@
  */
 import type * as SignIn from "@mcp-lifeline/sign-in/SignIn"
 import { Clock, Effect, type Scope } from "effect"
+import type { AccessControl } from "../access/AccessControl.js"
 import type { Access } from "../auth/Access.js"
 import type { Gateways } from "../replica/Gateways.js"
 import type { ServerPool } from "../serve/pool/ServerPool.js"
@@ -26,6 +27,8 @@ export interface About {
 /** A running gateway. */
 export interface Gateway extends About {
   readonly servers: ServerPool
+  /** What each caller may use and do. */
+  readonly rules: AccessControl
   /** The replicas of its cluster; `undefined` if it is alone. */
   readonly replicas?: Gateways | undefined
   /** The URL of the MCP endpoint. */

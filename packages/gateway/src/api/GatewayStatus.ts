@@ -198,7 +198,9 @@ export const GatewayStatus = Schema.Struct({
     /** Why access tokens of clients cannot be checked as they should be (`lifeline.auth`). */
     authProblem: Schema.optional(Schema.String),
     /** How many sessions are open. */
-    clients: count
+    clients: count,
+    /** Only for a caller that the gateway knows from others: what people call it, and whether it may do what changes something. */
+    caller: Schema.optional(Schema.Struct({ name: Schema.optional(Schema.String), admin: Schema.Boolean }))
   }).annotations({ description: "In a cluster: the replica that answers." }),
   replicas: Schema.optional(
     Schema.Array(Replica).annotations({ description: "Only in a cluster: all replicas, first the one that answers." })

@@ -1,8 +1,11 @@
 /**
  * Implements the API.
  */
+import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
 import * as HttpApiBuilder from "@effect/platform/HttpApiBuilder"
+import type { HttpServerRequest } from "@effect/platform/HttpServerRequest"
 import { firstOf } from "@mcp-lifeline/core/internal"
+import * as Caller from "@mcp-lifeline/http-server/Caller"
 import * as SignInState from "@mcp-lifeline/sign-in/State"
 import { Effect, FiberMap, Layer, Stream } from "effect"
 import { clean } from "../Text.js"
@@ -10,25 +13,45 @@ import * as Api from "./Api.js"
 import * as EventStream from "./EventStream.js"
 import type { Gateway } from "./Gateway.js"
 import type { Operations } from "./Operations.js"
+import * as Restricted from "./restricted.js"
 import * as ServerCommands from "./ServerCommands.js"
 import * as Tools from "./Tools.js"
 
 /** How long a request for a login waits for the address to open. */
 const addressTimeout = "25 seconds"
 
+const callerOf = (request: HttpServerRequest): Caller.Caller =>
+  Caller.of(NodeHttpServerRequest.toIncomingMessage(request))
+
+/** Whether each client has its own of a server. */
+const isOfOneClient = ({ servers }: Gateway) => (name: string): boolean =>
+  servers.servers().some(({ id, sessions }) => id === name && sessions === "per-client")
+
+/** What may be done for whoever sends a request. */
+const operationsOf = (gateway: Gateway, operations: Operations) => (request: HttpServerRequest): Operations => {
+  const caller = callerOf(request)
+  const names = () => gateway.servers.servers().map(({ id }) => id)
+  return Restricted.operationsFor(gateway.rules.of(caller), caller, operations, names, isOfOneClient(gateway))
+}
+
 const gatewayHandlers = (gateway: Gateway, operations: Operations) =>
   HttpApiBuilder.group(Api.Api, "gateway", (handlers) =>
     Effect.gen(function*() {
-      const events = yield* EventStream.make(operations)
+      const events = yield* EventStream.make(operations, (request) => {
+        const caller = Caller.of(request)
+        return () => Restricted.viewFor(gateway.rules.of(caller), caller, isOfOneClient(gateway))
+      })
+      const operationsFor = operationsOf(gateway, operations)
+      const accessOf = (request: HttpServerRequest) => gateway.rules.of(callerOf(request))
       return handlers
-        .handle("status", () => operations.status)
+        .handle("status", ({ request }) => operationsFor(request).status)
         .handleRaw("events", () => events)
-        .handle("tools", ({ urlParams }) => Tools.list(gateway, urlParams.server))
-        .handle("call", ({ payload }) => Tools.call(gateway, payload))
+        .handle("tools", ({ request, urlParams }) => Tools.list(gateway, urlParams.server, accessOf(request)))
+        .handle("call", ({ payload, request }) => Tools.call(gateway, payload, accessOf(request)))
         .handle(
           "logs",
-          ({ urlParams: { limit = 100, server, since } }) =>
-            Effect.map(operations.logs({ limit, server, since }), (events) => ({ events }))
+          ({ request, urlParams: { limit = 100, server, since } }) =>
+            Effect.map(operationsFor(request).logs({ limit, server, since }), (events) => ({ events }))
         )
     }))
 
@@ -37,8 +60,10 @@ const serverHandlers = (gateway: Gateway, operations: Operations) =>
     Effect.gen(function*() {
       const logins = yield* FiberMap.make<string>()
 
-      const login = (name: string) =>
+      const operationsFor = operationsOf(gateway, operations)
+      const login = (name: string, request: HttpServerRequest) =>
         Effect.gen(function*() {
+          if (!gateway.rules.of(callerOf(request)).hasServer(name)) yield* operationsFor(request).server(name)
           const signIn = gateway.signIn(name)
           if (signIn === undefined) yield* ServerCommands.requireServer(gateway, name)
           if (signIn === undefined) {
@@ -70,11 +95,11 @@ const serverHandlers = (gateway: Gateway, operations: Operations) =>
         })
 
       return handlers
-        .handle("server", ({ path }) => operations.server(path.name))
-        .handle("reconnect", ({ path }) => operations.reconnect(path.name))
-        .handle("enable", ({ path }) => operations.enable(path.name))
-        .handle("disable", ({ path }) => operations.disable(path.name))
-        .handle("login", ({ path }) => login(path.name))
+        .handle("server", ({ path, request }) => operationsFor(request).server(path.name))
+        .handle("reconnect", ({ path, request }) => operationsFor(request).reconnect(path.name))
+        .handle("enable", ({ path, request }) => operationsFor(request).enable(path.name))
+        .handle("disable", ({ path, request }) => operationsFor(request).disable(path.name))
+        .handle("login", ({ path, request }) => login(path.name, request))
     }))
 
 /** The handlers of all endpoints. */

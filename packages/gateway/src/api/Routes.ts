@@ -6,6 +6,7 @@ import * as HttpApiBuilder from "@effect/platform/HttpApiBuilder"
 import * as HttpRouter from "@effect/platform/HttpRouter"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import * as Body from "@mcp-lifeline/http-server/Body"
+import * as Caller from "@mcp-lifeline/http-server/Caller"
 import * as Guard from "@mcp-lifeline/http-server/Guard"
 import type { Handler, Listener } from "@mcp-lifeline/http-server/Listener"
 import type { Refusal } from "@mcp-lifeline/http-server/Refusal"
@@ -20,6 +21,7 @@ import type { Gateway } from "./Gateway.js"
 import * as Handlers from "./Handlers.js"
 import * as Operations from "./Operations.js"
 import * as Probes from "./Probes.js"
+import * as Restricted from "./restricted.js"
 
 /** The largest body of a request, in bytes. */
 const maxBody = 16 * 1024 * 1024
@@ -134,8 +136,13 @@ const handler = (
         refuseRequest(response, { status: 500, message: "internal error of the gateway; its log has more" })
       }
     }
-    return (request, response) => {
-      const refusal = request.method === "GET"
+    return (request, response, path) => {
+      const caller = Caller.of(request)
+      const isAction = request.method !== "GET" && request.method !== "HEAD"
+      // The metrics are about all servers.
+      const refusal = (isAction || path === "/metrics") && !gateway.rules.of(caller).isAdmin
+        ? Restricted.notAdmin(caller)
+        : request.method === "GET"
         ? undefined
         : Guard.checkAction(request.headers, isAuthenticated, namesFor(request))
       if (refusal !== undefined) return refuseRequest(response, refusal)

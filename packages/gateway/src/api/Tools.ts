@@ -2,10 +2,11 @@
  * The tools that the API lists and calls: those of the shared servers, because the API is no client and has no servers of its own. For the
  * other servers, it says why their tools are missing, and what to do instead.
  */
-import { Fleet, type Status } from "@mcp-lifeline/core"
-import { Lifecycle, maySay, Nesting, Prefix } from "@mcp-lifeline/core/internal"
+import { type CallError, Fleet, type Status } from "@mcp-lifeline/core"
+import { Lifecycle, maySay, Nesting, Prefix, prefixOf, Unknown } from "@mcp-lifeline/core/internal"
 import type { CallToolResult } from "@modelcontextprotocol/sdk/types.js"
 import { Effect } from "effect"
+import type { Access } from "../access/Access.js"
 import { clean } from "../Text.js"
 import * as Api from "./Api.js"
 import type { Gateway } from "./Gateway.js"
@@ -32,17 +33,21 @@ const unknownOf = ({ backend, catalog, lastError, state }: Status): string | und
   return `${backend} is ${Lifecycle.inWords(state)}, so its tools are not known${why}`
 }
 
-/** The tools of all servers, or of one. */
-export const list = ({ servers, url }: Gateway, only: string | undefined): Effect.Effect<Api.Tools> =>
+/** The tools of all servers, or of one, as far as somebody may use them. */
+export const list = (
+  { servers, url }: Gateway,
+  only: string | undefined,
+  { hasServer, hasTool }: Access
+): Effect.Effect<Api.Tools> =>
   Effect.zipWith(servers.shared.fleet.catalog, servers.shared.fleet.status, (catalog, statuses) => ({
     notListed: servers.servers().flatMap(({ id, prefix, sessions }) => {
-      if (only !== undefined && only !== id) return []
+      if ((only !== undefined && only !== id) || !hasServer(id)) return []
       const status = statuses[id]
       const message = sessions === "per-client" ? ofEachClient(id, url) : status && unknownOf(status)
       return message === undefined ? [] : [{ server: id, message: clean(message), prefix: Prefix.of(id, prefix) }]
     }),
     tools: Array.from(catalog.tools.values()).flatMap(({ backend: server, original, stale, value }) => {
-      if (only !== undefined && only !== server) return []
+      if ((only !== undefined && only !== server) || !hasTool(server, original)) return []
       const { description, inputSchema, name, title } = value
       return [{ name, server, original, title, description, inputSchema, stale }]
     })
@@ -51,9 +56,9 @@ export const list = ({ servers, url }: Gateway, only: string | undefined): Effec
 const tooDeep = `nested more than ${Nesting.defaultDepth} levels deep, which is not passed on`
 
 /** Why the API does not call a tool that may belong to a server of which each client has its own; `undefined` if no such server fits. */
-const notCalled = ({ servers, url }: Gateway, tool: string): string | undefined => {
+const notCalled = ({ servers, url }: Gateway, tool: string, { hasServer }: Access): string | undefined => {
   const server = servers.servers().find(({ id, prefix, sessions }) =>
-    sessions === "per-client" && maySay("tools", id, tool, Prefix.of(id, prefix))
+    sessions === "per-client" && hasServer(id) && maySay("tools", id, tool, Prefix.of(id, prefix))
   )
   return server &&
     `${tool} was not called: ${
@@ -63,15 +68,35 @@ const notCalled = ({ servers, url }: Gateway, tool: string): string | undefined 
     }`
 }
 
-/** Calls a tool. */
+/** Fails as if there were no tool of this name, if there is one that somebody may not use. */
+const requireTool = (
+  { servers: { shared: { fleet } } }: Gateway,
+  name: string,
+  { hasServer, hasTool, isWhole }: Access
+): Effect.Effect<void, CallError> =>
+  isWhole ? Effect.void : Effect.gen(function*() {
+    const backends = yield* fleet.backends
+    const isHidden = backends.some(({ id }) => !hasServer(id) && maySay("tools", id, name, prefixOf(fleet, id)))
+    const route = isHidden ? undefined : yield* fleet.route("tools", name)
+    if (route !== undefined && hasTool(route.backend.id, route.original)) return
+    const visible = backends.flatMap(({ id }) => hasServer(id) ? [id] : [])
+    return yield* Unknown.entry("tools", name, {
+      backends: visible,
+      prefixOf: (id) => prefixOf(fleet, id),
+      catalogs: []
+    })
+  })
+
+/** Calls a tool for somebody who may use it. */
 export const call = (
   gateway: Gateway,
-  params: Api.Call
+  params: Api.Call,
+  access: Access
 ): Effect.Effect<CallToolResult, Api.NotFound | Api.ServerFailed> =>
-  gateway.servers.shared.fleet.callTool(params).pipe(
+  Effect.zipRight(requireTool(gateway, params.name, access), gateway.servers.shared.fleet.callTool(params)).pipe(
     Effect.mapError((error) =>
       Fleet.isUnknown(error)
-        ? Api.notFound(notCalled(gateway, params.name) ?? error.message)
+        ? Api.notFound(notCalled(gateway, params.name, access) ?? error.message)
         : Api.serverFailed(error)
     ),
     Effect.filterOrFail(

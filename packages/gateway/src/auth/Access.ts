@@ -1,18 +1,25 @@
 /**
- * Who may use the gateway: whoever has one of its tokens, and with `lifeline.auth` whoever an authorization server vouches for.
+ * Who may use the gateway: whoever has one of its tokens, its clients with names, and with `lifeline.auth` whoever an authorization server vouches for.
  */
 import type { McpConfig } from "@mcp-lifeline/config"
 import * as Authentication from "@mcp-lifeline/http-server/Authentication"
+import { anyone } from "@mcp-lifeline/http-server/Caller"
 import type { Handler } from "@mcp-lifeline/http-server/Listener"
 import { Effect, type Redacted, type Scope } from "effect"
+import type { AccessInUse } from "../access/AccessInUse.js"
+import * as ClientTokens from "../access/ClientTokens.js"
 import { StartError } from "../Errors.js"
 import * as ProtectedResource from "./ProtectedResource.js"
 import type { ResourceServer } from "./ResourceServer.js"
 
 /** Who may use the gateway. */
 export interface Options {
-  /** The tokens that are accepted now; `undefined` if there are none. */
-  readonly tokens: (() => ReadonlyArray<Redacted.Redacted>) | undefined
+  /** The tokens of the gateway that are accepted now. */
+  readonly tokens: () => ReadonlyArray<Redacted.Redacted>
+  /** Whether somebody has given the gateway a token, or it has made one: then each request needs credentials. */
+  readonly isNeeded: boolean
+  /** The clients with names (`lifeline.clients`); `undefined` if there can be none. */
+  readonly clients: Pick<AccessInUse, "isNeeded" | "tokens"> | undefined
   /** Which access tokens are accepted, according to the file now; `undefined` if there is no such option. */
   readonly auth: (() => McpConfig.Auth) | undefined
   readonly place: ProtectedResource.Place
@@ -20,8 +27,7 @@ export interface Options {
 
 /** See the head of the file. */
 export interface Access {
-  /** `undefined`: everybody whom the guard lets in. */
-  readonly authentication: Authentication.Authentication | undefined
+  readonly authentication: Authentication.Authentication
   /** What nobody needs a token for, by its path. */
   readonly pages: ReadonlyMap<string, Handler>
   /** Why access tokens cannot be checked as they should be; `undefined` if they can. */
@@ -48,16 +54,37 @@ const resourceServer = (
     return yield* make({ auth, place })
   })
 
+/**
+ * Lets in those with a token of the gateway, for whom there are no rules, and clients with names; without both, everybody. A token of a client never counts as
+ * one of the gateway.
+ */
+export const byToken = (
+  { clients, isNeeded, tokens }: Pick<Options, "clients" | "isNeeded" | "tokens">
+): Authentication.Authentication => {
+  const ofGateway = Authentication.tokens(tokens)
+  const known = clients === undefined
+    ? ofGateway
+    : Authentication.oneOf([ClientTokens.authentication(clients.tokens), ofGateway])
+  const isNeededNow = (): boolean => isNeeded || clients?.isNeeded() === true
+  return {
+    get isNeeded() {
+      return isNeededNow()
+    },
+    check: (request) => isNeededNow() ? known.check(request) : anyone
+  }
+}
+
 /** Decides until the scope closes. */
-export const make = ({ auth, place, tokens }: Options): Effect.Effect<Access, StartError, Scope.Scope> =>
+export const make = (options: Options): Effect.Effect<Access, StartError, Scope.Scope> =>
   Effect.gen(function*() {
-    const own = tokens && Authentication.tokens(tokens)
+    const { auth, place } = options
+    const own = byToken(auth === undefined ? options : { ...options, isNeeded: true })
     if (auth === undefined) {
       return { authentication: own, pages: new Map(), problem: () => undefined, isUsable: Effect.succeed(true) }
     }
     const server = yield* resourceServer(auth, place)
     return {
-      authentication: own === undefined ? server : Authentication.oneOf([own, server]),
+      authentication: Authentication.oneOf([own, server]),
       pages: new Map(ProtectedResource.paths.map((path) => [path, server.metadata])),
       problem: server.problem,
       isUsable: server.isUsable

@@ -8,8 +8,9 @@ import * as SignIn from "@mcp-lifeline/sign-in/SignIn"
 import * as SignInState from "@mcp-lifeline/sign-in/State"
 import { StateFolder } from "@mcp-lifeline/state/StateFolder"
 import * as UserFile from "@mcp-lifeline/state/UserFile"
-import { Cause, Effect, Either, ExecutionStrategy, Exit, Scope, Stream } from "effect"
+import { Cause, Effect, Either, ExecutionStrategy, Exit, type Redacted, Scope, Stream } from "effect"
 import { dirname, resolve } from "node:path"
+import * as AccessInUse from "../access/AccessInUse.js"
 import { StartError } from "../Errors.js"
 import type * as Output from "../Output.js"
 import { forEntries } from "../sign-in/forEntries.js"
@@ -53,6 +54,8 @@ export interface Configuration {
   readonly onEvent: () => McpConfig.Listener | undefined
   /** Whose access tokens the gateway accepts. Whether there is such an option is decided at the start. */
   readonly auth: () => McpConfig.Auth | undefined
+  /** Who may use what, as the file says now. */
+  readonly access: AccessInUse.AccessInUse
   /** What the user has to do now to sign in to a server; `undefined` if nothing. */
   readonly login: (server: string) => string | undefined
   /** Why the last version of the file, or a part of it, is not in use; `undefined` if it is. */
@@ -89,6 +92,7 @@ interface Loaded {
   readonly maxOwnServers: number | undefined
   readonly onEvent: McpConfig.Listener | undefined
   readonly auth: McpConfig.Auth | undefined
+  readonly access: AccessInUse.Loaded
   readonly problems: ReadonlyArray<string>
   /** The problems because of which entries of the file are not in use. */
   readonly refused: ReadonlyArray<string>
@@ -99,7 +103,8 @@ const load = (
   file: string,
   before: ServersInUse,
   parent: Scope.Scope,
-  env: Readonly<Record<string, string>> | undefined
+  env: Readonly<Record<string, string>> | undefined,
+  ofGateway: () => ReadonlyArray<Redacted.Redacted>
 ) =>
   Effect.gen(function*() {
     const text = yield* read(file, " with --config")
@@ -108,6 +113,7 @@ const load = (
       ({ problem }) => new StartError({ message: McpJson.show(problem) })
     )
     const folder = dirname(resolve(file))
+    const access = yield* AccessInUse.load(parsed.access, folder, ofGateway())
     const [unread, entries] = yield* Backends.completed(parsed.entries, folder)
     const terminal = process.stdin.isTTY && process.stdout.isTTY
     const browser = Browser.choose(undefined, terminal, process.env)
@@ -146,6 +152,7 @@ const load = (
       maxOwnServers: parsed.maxOwnServers,
       onEvent: parsed.onEvent,
       auth: parsed.auth,
+      access,
       problems: [...problems, ...parsed.notices].map(McpJson.show),
       refused: problems.map(McpJson.show)
     }
@@ -205,27 +212,32 @@ const restart = "restart the gateway for that: until then it lets in whom it has
 
 const unchanged = "nothing is changed, and the servers go on as they were"
 
-/** Reads the file. Fails if it has no valid server. `env`: what each server over stdio gets in its environment besides. */
+/**
+ * Reads the file. Fails if it has no valid server. `env`: what each server over stdio gets in its environment besides. `ofGateway`: the tokens of the gateway
+ * itself, which none of its clients may have.
+ */
 export const make = (
   file: string,
   output: Output.Output,
-  env?: Readonly<Record<string, string>>
+  env?: Readonly<Record<string, string>>,
+  ofGateway: () => ReadonlyArray<Redacted.Redacted> = () => []
 ): Effect.Effect<Configuration, StartError, StateFolder | Scope.Scope> =>
   Effect.gen(function*() {
     const parent = yield* Effect.scope
     const context = yield* Effect.context<StateFolder>()
     const before = yield* SavedFile.fingerprint(file, undefined)
-    const first = yield* load(file, new Map(), parent, env)
+    const first = yield* load(file, new Map(), parent, env, ofGateway)
     yield* Effect.forEach(first.problems, output.problem)
     if (first.used.size === 0) {
       const why = first.isEmpty ? "it names no servers; add one" : "none of its servers can be used (see above)"
       return yield* new StartError({ message: `${file}: ${why}` })
     }
     let { auth, maxOwnServers, onEvent, refused, statusTool, used } = first
+    const access = yield* AccessInUse.make(first.access, output.line)
 
     const reload = (target: Target, onSignIn: OnSignIn) =>
       Effect.gen(function*() {
-        const next = yield* load(file, used, parent, env)
+        const next = yield* load(file, used, parent, env, ofGateway)
         yield* Effect.forEach(next.problems, output.problem)
         refused = next.refused
         if (!next.isUsable) {
@@ -242,6 +254,8 @@ export const make = (
         statusTool = next.statusTool
         maxOwnServers = next.maxOwnServers
         onEvent = next.onEvent
+        // Before there are other servers: nobody uses one meanwhile that it may not.
+        yield* access.use(next.access)
         const applied = yield* target.apply(Array.from(next.used.values(), ({ options }) => options))
         yield* Effect.forEach(fresh, ([name, one]) => connectWhenDone(name, one, target))
         const gone = [...used].filter(([name, { scope }]) =>
@@ -274,6 +288,7 @@ export const make = (
       maxOwnServers: () => maxOwnServers,
       onEvent: () => onEvent,
       auth: () => auth,
+      access,
       refused: () => {
         const [first, ...more] = refused
         return more.length === 0 ? first : `${first} (and ${more.length} more)`

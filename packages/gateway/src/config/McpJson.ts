@@ -39,6 +39,11 @@ export interface Problem {
   readonly message: string
 }
 
+/** Who may use what, and what makes a problem at one of the keys of `lifeline`, for later stages. */
+export interface FileAccess extends McpConfig.Access {
+  readonly problem: (key: OptionProblem.Path, message: string) => Problem
+}
+
 /**
  * The content of a file. An invalid entry causes a problem, but does not affect the valid ones; an invalid option for all servers makes the
  * file unusable. An unknown key causes a problem, but has no other effect.
@@ -58,6 +63,8 @@ export interface McpJson {
   readonly onEvent: McpConfig.Listener | undefined
   /** Whose access tokens the gateway accepts from its clients. */
   readonly auth: McpConfig.Auth | undefined
+  /** Who may use what; `undefined` if the file does not say it. */
+  readonly access: FileAccess | undefined
   /** Whether the options for all servers are valid. If not, there are no entries. */
   readonly isUsable: boolean
 }
@@ -195,8 +202,17 @@ export const parse = (
     ? undefined
     : McpConfig.readAuth(top.auth, sources, IssuerAddress.problemOf)
   for (const one of auth?.problems ?? []) problems.push(at(["lifeline", "auth", ...one.path], one.message))
+  const access = isTopBad || top.access === undefined ? undefined : McpConfig.readAccess(top.access, sources)
+  for (const one of access?.problems ?? []) problems.push(at(["lifeline", ...one.path], one.message))
   const entries: Array<Entry> = []
   const names = [...new Set(document.names(top.path))]
+  for (
+    const one of access?.value === undefined
+      ? []
+      : McpConfig.accessDoubts(access.value, names, top.auth !== undefined)
+  ) {
+    notices.push(at(["lifeline", ...one.path], one.message))
+  }
   for (const name of names) {
     const path = [...top.path, name]
     const problem: Entry["problem"] = (key, message) => at([...path, ...key], message)
@@ -236,7 +252,7 @@ export const parse = (
     notices.push(problem(["lifeline", "sessions"], withoutOwn(own)))
   }
   // A problem of the options for all servers affects each of them.
-  const isUsable = !isTopBad && (auth?.problems ?? []).length === 0 &&
+  const isUsable = !isTopBad && (auth?.problems ?? []).length === 0 && (access?.problems ?? []).length === 0 &&
     repeated.every(({ path }) => isBelow(path) && path.length > depth)
   return Either.right({
     entries: isUsable ? entries : [],
@@ -247,6 +263,10 @@ export const parse = (
     maxOwnServers: top.maxOwnServers,
     onEvent: listener?.value,
     auth: auth?.value,
+    access: access?.value && {
+      ...access.value,
+      problem: (key, message) => at(["lifeline", ...key], message)
+    },
     isUsable
   })
 }

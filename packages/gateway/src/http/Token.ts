@@ -28,7 +28,8 @@ export interface Token {
 
 const remedy = "write one into it, on one line and without spaces"
 
-const rules = {
+/** What a token has to be. */
+export const rules = {
   what: "token",
   remedy,
   // Other characters are not valid in a header.

@@ -2,17 +2,22 @@
  * Serves all servers as one MCP server: begins a conversation with each client, and sends the clients the notifications that concern them.
  */
 import type { Begin } from "@mcp-lifeline/http-server/Conversation"
+import * as SealedId from "@mcp-lifeline/http-server/SealedId"
 import { ServerOperations } from "@mcp-lifeline/opentelemetry"
 import { Initialize, type Introduction, ListChanges } from "@mcp-lifeline/protocol"
 import type { ServerCapabilities } from "@modelcontextprotocol/sdk/types.js"
 import type { Scope } from "effect"
 import { type Duration, Effect } from "effect"
+import type { Access } from "../access/Access.js"
+import * as AccessControl from "../access/AccessControl.js"
+import { CallRates } from "../access/CallRates.js"
 import { shuttingDown } from "../conversation/errors.js"
 import * as Fibers from "../Fibers.js"
 import { version } from "../Version.js"
 import { FleetConversation, type GatewayContext } from "./client/FleetConversation.js"
 import { type Kind, result } from "./EncodedLists.js"
 import * as Instructions from "./Instructions.js"
+import * as ListChange from "./ListChange.js"
 import type { GroupFleet } from "./pool/GroupFleet.js"
 import type { ServerPool } from "./pool/ServerPool.js"
 import * as StatusTool from "./StatusTool.js"
@@ -28,6 +33,12 @@ export interface Options {
    * How long the answer to `initialize` waits for servers that are connecting, so that it can include their instructions. Default 5 s.
    */
   readonly introductionWait?: Duration.DurationInput | undefined
+  /** What each caller may use. Default: everybody may use everything. */
+  readonly rules?: AccessControl.AccessControl | undefined
+  /** How many calls each caller has made. Default: counted for these clients alone. */
+  readonly rates?: CallRates | undefined
+  /** Marks what belongs to a caller. Default: with a key that ends with these clients. */
+  readonly seal?: SealedId.Seal | undefined
   /** How clients' messages are transported, for telemetry. */
   readonly transport?: "http" | undefined
 }
@@ -65,10 +76,20 @@ const tasksOf = (
 
 /** Serves until the scope closes. Closing the scope ends every conversation. */
 export const make = (
-  { hasStatus = () => true, login = () => undefined, introductionWait = "5 seconds", servers, transport }: Options
+  {
+    rules = AccessControl.open,
+    hasStatus = () => true,
+    login = () => undefined,
+    introductionWait = "5 seconds",
+    rates: givenRates,
+    seal = SealedId.make(SealedId.randomSecret()),
+    servers,
+    transport
+  }: Options
 ): Effect.Effect<Clients, never, Scope.Scope> =>
   Effect.gen(function*() {
     const { shared } = servers
+    const rates = givenRates ?? new CallRates(yield* Effect.clock)
     const fibers = yield* Fibers.make()
     const operations = yield* ServerOperations.make
     const conversations = new Set<FleetConversation>()
@@ -79,12 +100,17 @@ export const make = (
     const stop = servers.whenApplied(() => {
       if (hasStatus() === hadStatus) return
       hadStatus = hasStatus()
-      for (const one of conversations) one.listsChanged(["tools", "resources"])
+      for (const one of conversations) one.listsChanged(ListChange.ofAll(["tools", "resources"]))
     })
     yield* Effect.addFinalizer(() => Effect.sync(stop))
+    const stopAccess = rules.whenChanged(() => {
+      for (const one of conversations) one.accessChanged()
+    })
+    yield* Effect.addFinalizer(() => Effect.sync(stopAccess))
 
-    const list = (kind: Kind, fleets: ReadonlyArray<GroupFleet>): Effect.Effect<string> =>
-      Effect.map(Effect.forEach(fleets, ({ lists }) => lists), ([first, ...others]) => {
+    const list = (kind: Kind, fleets: ReadonlyArray<GroupFleet>, access: Access): Effect.Effect<string> =>
+      Effect.map(Effect.forEach(fleets, ({ lists }) => lists), (all) => {
+        const [first, ...others] = all.map((one) => one.visibleTo(access))
         const own = hasStatus() ? ownEntries(kind) : ""
         if (first === undefined) return result(kind, [], own)
         return others.length === 0 ? first.result(kind, own) : result(kind, [first, ...others], own)
@@ -99,11 +125,12 @@ export const make = (
           reason: outages.of(status.backend)?.reason,
           login: login(status.backend)
         })))
-    const status: GatewayContext["status"] = (fleets) =>
+    const status: GatewayContext["status"] = (fleets, { hasServer, isWhole }) =>
       Effect.gen(function*() {
-        const all = (yield* Effect.forEach(fleets, reported)).flat()
+        const all = (yield* Effect.forEach(fleets, reported)).flat().filter(({ name }) => hasServer(name))
         const names = new Set(all.map(({ name }) => name))
-        const others = servers.servers().filter(({ id, sessions }) => sessions === "per-client" && !names.has(id))
+        const others = servers.servers()
+          .filter(({ id, sessions }) => sessions === "per-client" && !names.has(id) && hasServer(id))
           .map((server): StatusTool.ServerState => ({
             name: server.id,
             status: undefined,
@@ -113,7 +140,7 @@ export const make = (
             login: login(server.id)
           }))
         const now = yield* Effect.clockWith((clock) => clock.currentTimeMillis)
-        return StatusTool.report([...all, ...others], now)
+        return StatusTool.report([...all, ...others], now, isWhole)
       })
 
     const capabilities: ServerCapabilities = ListChanges.announcing({
@@ -123,23 +150,28 @@ export const make = (
       logging: {},
       completions: {}
     })
-    const introductionNow = (): Introduction => {
-      const instructions = servers.servers().map(({ id }) => ({
+    const introductionNow = ({ hasServer }: Access): Introduction => {
+      const visible = servers.servers().filter(({ id }) => hasServer(id))
+      const instructions = visible.map(({ id }) => ({
         server: id,
         instructions: servers.introduction(id)?.instructions
       }))
       return {
         serverInfo: { name: "mcp-lifeline", version },
-        capabilities: { ...capabilities, ...tasksOf(servers.servers().map(({ id }) => servers.introduction(id))) },
+        capabilities: { ...capabilities, ...tasksOf(visible.map(({ id }) => servers.introduction(id))) },
         instructions: Instructions.join(instructions, hasStatus() ? StatusTool.about : undefined),
         protocolVersion: Initialize.latestVersion,
         sessionId: undefined
       }
     }
     const sharedReady = Effect.timeoutOption(shared.ready, introductionWait)
-    const introduction = Effect.map(Effect.suspend(() => shared.isReady() ? Effect.void : sharedReady), introductionNow)
+    const introduced = Effect.suspend(() => shared.isReady() ? Effect.void : sharedReady)
+    const introduction = (access: Access) => Effect.map(introduced, () => introductionNow(access))
 
     const context: GatewayContext = {
+      rules,
+      rates,
+      seal,
       fibers,
       operations,
       transport,

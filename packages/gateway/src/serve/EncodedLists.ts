@@ -5,6 +5,7 @@ import { Fleet } from "@mcp-lifeline/core"
 import { otherName } from "@mcp-lifeline/core/internal"
 import type { ListMethod, lists } from "@mcp-lifeline/protocol/listMethods"
 import * as TaskMarks from "@mcp-lifeline/protocol/TaskMarks"
+import type { Access } from "../access/Access.js"
 
 /** One of the lists of the protocol. */
 export type Kind = (typeof lists)[ListMethod]
@@ -12,7 +13,7 @@ export type Kind = (typeof lists)[ListMethod]
 /** The kinds of list whose changes the gateway announces to clients. */
 export type AnnouncedKind = "tools" | "prompts" | "resources"
 
-const announcedKinds: ReadonlyArray<AnnouncedKind> = ["tools", "prompts", "resources"]
+export const announcedKinds: ReadonlyArray<AnnouncedKind> = ["tools", "prompts", "resources"]
 
 /** The encoded entries. */
 const encoded = new WeakMap<object, string>()
@@ -28,14 +29,47 @@ const encodeOnce = (value: object, encode: () => string): string => {
 const textOf = (kind: Kind, value: object): string =>
   encodeOnce(value, () => JSON.stringify(kind === "tools" ? TaskMarks.tool(value) : value))
 
+const filtered = <A>(
+  list: ReadonlyMap<string, Fleet.Entry<A>>,
+  isVisible: (entry: Fleet.Entry<A>) => boolean
+): ReadonlyMap<string, Fleet.Entry<A>> => new Map([...list].filter(([, entry]) => isVisible(entry)))
+
+/** What somebody may use of a catalogue. */
+const visible = (
+  { prompts, resourceTemplates, resources, revision, tools }: Fleet.FleetCatalog,
+  { hasServer, hasTool }: Access
+): Fleet.FleetCatalog => {
+  const isVisible = ({ backend }: Fleet.Entry<unknown>): boolean => hasServer(backend)
+  return {
+    revision,
+    tools: filtered(tools, ({ backend, original }) => hasTool(backend, original)),
+    prompts: filtered(prompts, isVisible),
+    resources: filtered(resources, isVisible),
+    resourceTemplates: filtered(resourceTemplates, isVisible),
+    problems: []
+  }
+}
+
 /** The lists of one catalogue. */
 export class EncodedLists {
   readonly catalog: Fleet.FleetCatalog
+  /** Those of callers that may not use everything, by their rules. */
+  readonly #visible = new WeakMap<Access, EncodedLists>()
   readonly #entries = new Map<Kind, string>()
   readonly #results = new Map<Kind, { readonly ownEntries: string; readonly text: string }>()
 
   constructor(catalog: Fleet.FleetCatalog) {
     this.catalog = catalog
+  }
+
+  /** What somebody may use of these lists: made once for all callers with the same rules. */
+  visibleTo(access: Access): EncodedLists {
+    if (access.isWhole) return this
+    const known = this.#visible.get(access)
+    if (known !== undefined) return known
+    const lists = new EncodedLists(visible(this.catalog, access))
+    this.#visible.set(access, lists)
+    return lists
   }
 
   /**

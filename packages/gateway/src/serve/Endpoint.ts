@@ -9,6 +9,7 @@ import * as SealedId from "@mcp-lifeline/http-server/SealedId"
 import * as Usage from "@mcp-lifeline/http-server/Usage"
 import type { Redacted, Scope } from "effect"
 import { type Duration, Effect } from "effect"
+import * as AccessControl from "../access/AccessControl.js"
 import * as Gateway from "../api/Gateway.js"
 import * as Probes from "../api/Probes.js"
 import * as Routes from "../api/Routes.js"
@@ -100,9 +101,9 @@ export const serve = (
 ): Effect.Effect<Endpoint, never, Scope.Scope> =>
   Effect.gen(function*() {
     const { fork } = yield* Fibers.make()
-    const clients = yield* Clients.make({ ...options, transport: "http" })
-    const failed = (error: unknown): void => void fork(Effect.logError("a request failed inside the gateway", error))
     const seal = sessions?.seal ?? SealedId.make(SealedId.randomSecret())
+    const clients = yield* Clients.make({ ...options, seal, transport: "http" })
+    const failed = (error: unknown): void => void fork(Effect.logError("a request failed inside the gateway", error))
     const shared = yield* replica?.sessions(
       Effect.suspend(() => Effect.promise(() => endpoint.forget("this replica has lost its lease")))
     ) ?? Effect.succeed(undefined)
@@ -120,6 +121,10 @@ export const serve = (
       ),
       (endpoint) => Effect.promise(() => endpoint.close())
     )
+    const stop = options.rules?.whenChanged((removed) => {
+      for (const caller of removed) endpoint.endOf(caller, `${caller.name} is no client of this gateway any more`)
+    })
+    yield* Effect.addFinalizer(() => Effect.sync(() => stop?.()))
     const routes = yield* shared?.serve(endpoint, seal) ??
       Effect.succeed(alone(endpoint))
     yield* Effect.addFinalizer(() =>
@@ -139,6 +144,7 @@ export const serve = (
     const answer = yield* Routes.make({
       ...known,
       servers,
+      rules: options.rules ?? AccessControl.open,
       replicas: replica?.gateways,
       url,
       clients: Effect.sync(endpoint.sessions),

@@ -18,7 +18,7 @@ import * as Demo from "../Demo.js"
 import { StartError } from "../Errors.js"
 import * as Events from "../events/Events.js"
 import * as PersistentSessions from "../http/PersistentSessions.js"
-import type * as SecretFile from "../http/SecretFile.js"
+import * as SecretFile from "../http/SecretFile.js"
 import * as Token from "../http/Token.js"
 import * as ServerCache from "../known/ServerCache.js"
 import * as Output from "../Output.js"
@@ -185,12 +185,18 @@ const serve = (options: Options, record: Record.Record, output: Output.Output, r
     const state = Effect.provideService(StateFolder.StateFolder, replica?.state ?? folder)
     const configuration = options.config === undefined
       ? undefined
-      : yield* state(Configuration.make(options.config, output, replica?.env))
+      : yield* state(Configuration.make(options.config, output, replica?.env, () => inUse?.current() ?? []))
     const auth = configuration?.auth()
-    const token = yield* Token.find({ ...options, hasAuth: auth !== undefined })
-    const inUse = token.value
+    const clients = configuration?.access
+    const given = yield* Token.find({ ...options, hasAuth: auth !== undefined || clients?.isNeeded() === true })
+    // If the file names clients later, commands of this user need a token then, too.
+    const inUse: SecretFile.SecretsInUse = given.value ?? SecretFile.fixed([Token.random()])
+    yield* clients?.refuse(inUse.current()) ?? Effect.void
+    const needsToken = (): boolean => given.value !== undefined || clients?.isNeeded() === true
     const access = yield* Access.make({
-      tokens: inUse?.current,
+      tokens: inUse.current,
+      isNeeded: given.value !== undefined,
+      clients,
       auth: auth && (() => configuration?.auth() ?? auth),
       place: { host: options.host, publicUrl: options.publicUrl?.href }
     })
@@ -251,6 +257,7 @@ const serve = (options: Options, record: Record.Record, output: Output.Output, r
       secret,
       servers,
       sessions,
+      rules: clients?.control,
       login: configuration?.login,
       hasStatus: configuration?.hasStatus,
       limits: { maxOwnServers: configuration?.maxOwnServers },
@@ -261,13 +268,14 @@ const serve = (options: Options, record: Record.Record, output: Output.Output, r
       config: config ?? null,
       startedAt,
       secret,
-      token: inUse?.current()[0] ?? null
+      token: needsToken() ? inUse.current()[0] : null
     })
-    yield* inUse?.follow((line) => Effect.zipRight(setToken(inUse.current()[0]), output.line(line))) ?? Effect.void
+    yield* inUse.follow((line) => Effect.zipRight(setToken(inUse.current()[0]), output.line(line)))
+    yield* clients?.whenNeeded(setToken(inUse.current()[0])) ?? Effect.void
     const lines = options.logFormat === "json"
       ? [`Serving ${endpoint.url}`, `Status page: ${listener.publicUrl}/`, ...behindProxy(listener)]
-      : [welcome(endpoint.url, listener, auth === undefined && inUse !== undefined)]
-    yield* Effect.forEach([...lines, ...tokenLine(token, file)], output.line)
+      : [welcome(endpoint.url, listener, auth === undefined && needsToken())]
+    yield* Effect.forEach([...lines, ...tokenLine(given, file)], output.line)
     yield* Systemd.notify(`Serving ${endpoint.url}`, process.env)
     yield* Heap.keepSmall
     yield* Effect.addFinalizer(() => output.line("Shutting down"))

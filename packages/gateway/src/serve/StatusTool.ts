@@ -140,12 +140,12 @@ export interface Report {
   readonly servers: ReadonlyArray<ServerReport>
 }
 
-/** Makes the report. */
-export const report = (all: ReadonlyArray<ServerState>, now: number): Report => {
+/** Makes the report. `isWhole`: about all servers that there are. */
+export const report = (all: ReadonlyArray<ServerState>, now: number, isWhole = true): Report => {
   const servers = all.map((state) => reportOf(state, now))
   const down = servers.filter(({ state }) => state === "down" || state === "sign-in needed").length
   const head = servers.length === 0
-    ? "There are no servers behind this gateway."
+    ? `There are no servers behind this gateway${isWhole ? "" : " that you may use"}.`
     : down === 0
     ? `No server is down, of ${servers.length}.`
     : `${down} of ${servers.length} servers ${down === 1 ? "is" : "are"} down.`

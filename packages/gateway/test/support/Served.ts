@@ -6,7 +6,7 @@ import type { Transport } from "@modelcontextprotocol/sdk/shared/transport.js"
 import { Deferred, Effect, type Redacted } from "effect"
 import { Endpoint, ServerPool } from "mcp-lifeline"
 import { request } from "node:http"
-import type { AnnouncedKind } from "../../src/serve/EncodedLists.js"
+import type { ListChange } from "../../src/serve/ListChange.js"
 import type { Member } from "../../src/serve/pool/ClientGroup.js"
 import { ClientServers, type Pool } from "../../src/serve/pool/ClientServers.js"
 import * as GroupFleet from "../../src/serve/pool/GroupFleet.js"
@@ -21,8 +21,7 @@ export const serversOf = (fleet: Fleet.Fleet) =>
     const notScripted = Effect.dieMessage("not scripted")
     const group = {
       sessions: "shared" as const,
-      listsChanged: (kinds: ReadonlyArray<AnnouncedKind>): void =>
-        members.forEach((member) => member.listsChanged(kinds))
+      listsChanged: (change: ListChange): void => members.forEach((member) => member.listsChanged(change))
     }
     const members = new Set<Member>()
     const servers = Object.values(yield* fleet.status).map(({ backend, target, transport }): ServerPool.Server => ({

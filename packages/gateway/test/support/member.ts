@@ -6,6 +6,7 @@ export const member = (name = "a-test"): Member => ({
   client: () => ({ capabilities: {}, clientInfo: { name, version: "1" }, protocolVersion: "2025-11-25" }),
   caller: () => anyone,
   hasRoom: () => true,
+  mayUse: () => true,
   opened: () => undefined,
   listsChanged: () => undefined,
   logged: () => undefined,

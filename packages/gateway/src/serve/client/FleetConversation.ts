@@ -19,6 +19,7 @@ import { isLevel } from "@mcp-lifeline/protocol/Level"
 import { lists as fields } from "@mcp-lifeline/protocol/listMethods"
 import type { JSONRPCNotification, JSONRPCResponse } from "@modelcontextprotocol/sdk/types.js"
 import { Effect, Predicate } from "effect"
+import type { Access } from "../../access/Access.js"
 import { ClientRelay, type Resolved, type ServerRequest } from "../../conversation/ClientRelay.js"
 import { type Checked, invalidParams, methodNotFound } from "../../conversation/errors.js"
 import {
@@ -35,10 +36,12 @@ import {
 import { type Client as Introduced, clientOf, introducing } from "../../conversation/introductions.js"
 import type { Fibers } from "../../Fibers.js"
 import type { AnnouncedKind, Kind } from "../EncodedLists.js"
+import * as ListChange from "../ListChange.js"
 import type { ClientServers } from "../pool/ClientServers.js"
 import type { GroupFleet } from "../pool/GroupFleet.js"
 import type { ServerPool } from "../pool/ServerPool.js"
 import * as StatusTool from "../StatusTool.js"
+import { ClientAccess, type Control } from "./ClientAccess.js"
 import { ClientSubscriptions } from "./ClientSubscriptions.js"
 import * as Destination from "./Destination.js"
 import { NameResolver, type ResolvedName } from "./NameResolver.js"
@@ -48,17 +51,19 @@ import * as TaskIds from "./TaskIds.js"
 const maxSubscriptions = 10_000
 
 /** What the conversations of all clients share. */
-export interface GatewayContext {
+export interface GatewayContext extends Control {
   readonly fibers: Fibers
   readonly servers: ServerPool
-  /** What the gateway says about itself. Waits at the start for the shared servers, because it includes their instructions. */
-  readonly introduction: Effect.Effect<Introduction>
+  /**
+   * What the gateway says about itself to who may use this. Waits at the start for the shared servers, because it includes their instructions.
+   */
+  readonly introduction: (access: Access) => Effect.Effect<Introduction>
   /** Whether clients get the status of the servers, as a tool and as a resource. */
   readonly hasStatus: () => boolean
   /** The report about the servers that a client can use. */
-  readonly status: (fleets: ReadonlyArray<GroupFleet>) => Effect.Effect<StatusTool.Report>
+  readonly status: (fleets: ReadonlyArray<GroupFleet>, access: Access) => Effect.Effect<StatusTool.Report>
   /** The result of a list method, for a client that can use these fleets. */
-  readonly list: (kind: Kind, fleets: ReadonlyArray<GroupFleet>) => Effect.Effect<string>
+  readonly list: (kind: Kind, fleets: ReadonlyArray<GroupFleet>, access: Access) => Effect.Effect<string>
   /** What the user has to do now to sign in to a server; `undefined` if nothing. */
   readonly login: (server: string) => string | undefined
   /** Measures requests and sessions of clients. */
@@ -92,6 +97,7 @@ const measured = ({ begin }: ServerOperations.ServerOperations): Step => (next) 
 export class FleetConversation implements Conversation {
   readonly #context: GatewayContext
   readonly #client: Client
+  readonly #access: ClientAccess
   readonly #relay: ClientRelay
   readonly #handle: Handler
   readonly #servers: ClientServers
@@ -119,10 +125,13 @@ export class FleetConversation implements Conversation {
     })
     this.#context = context
     this.#client = client
+    this.#access = new ClientAccess(context, client)
     this.#relay = relay
     this.#onClose = onClose
     this.#subscriptions = new ClientSubscriptions({
-      notify: (server, notification) => relay.pass(notification, server),
+      notify: (server, notification) => {
+        if (this.#access.now.hasServer(server)) relay.pass(notification, server)
+      },
       saveSettings: (settings) => client.saveSettings(settings),
       fleets: () => this.#servers.fleets
     }, resumed?.settings.subscriptions.slice(0, maxSubscriptions))
@@ -130,16 +139,18 @@ export class FleetConversation implements Conversation {
       client: () => client.isStateless === true ? undefined : this.#introduced,
       caller: () => client.caller?.() ?? anyone,
       hasRoom: (count) => client.startsServers?.(count) ?? true,
+      mayUse: (server) => this.#access.now.hasServer(server),
       opened: () => this.#subscriptions.join(),
       logged: (server, notification) => {
+        if (!this.#access.now.hasServer(server)) return
         if (this.#subscriptions.acceptsLevel(notification.params?.["level"])) relay.pass(notification, server)
       },
-      listsChanged: (kinds) => this.listsChanged(kinds),
+      listsChanged: (change) => this.listsChanged(change),
       notified: (server, notification) => relay.pass(notification, server),
       asked: (server, { method, params }, signal) =>
-        relay.ask(server, { method, params: params && TaskIds.inMessage(server, params) }, signal)
+        relay.ask(server, { method, params: params && this.#access.taskIds.inMessage(server, params) }, signal)
     })
-    this.#names = new NameResolver(this.#servers)
+    this.#names = new NameResolver(this.#servers, () => this.#access.now)
     const handshake: Handshake = {
       hasBegun: () => this.#introduced !== undefined,
       initialize: (request, client) => this.#initialize(request, client)
@@ -158,7 +169,9 @@ export class FleetConversation implements Conversation {
   }
 
   request(request: ClientRequest): void {
-    if (this.#closing === undefined) this.#relay.receive(request)
+    if (this.#closing !== undefined) return
+    this.accessChanged()
+    this.#relay.receive(request)
   }
 
   receive(message: JSONRPCNotification | JSONRPCResponse): void {
@@ -166,7 +179,7 @@ export class FleetConversation implements Conversation {
   }
 
   introduce(): Promise<Introduction> {
-    return this.#context.fibers.promise(this.#context.introduction)
+    return this.#context.fibers.promise(this.#context.introduction(this.#access.now))
   }
 
   close(why: string): Promise<void> {
@@ -183,9 +196,34 @@ export class FleetConversation implements Conversation {
     this.#relay.end()
   }
 
-  /** Announces to the client that lists have changed. */
-  listsChanged(kinds: ReadonlyArray<AnnouncedKind>): void {
+  /** Announces to the client which lists have changed that it sees. */
+  listsChanged(change: ListChange.ListChange): void {
+    this.#announce(change.for(this.#access.now))
+  }
+
+  #announce(kinds: ReadonlyArray<AnnouncedKind>): void {
     for (const kind of kinds) this.#relay.pass({ method: `notifications/${kind}/list_changed` })
+  }
+
+  /** Called when the client may use something else than before: announces which of its lists differ. */
+  accessChanged(): void {
+    const before = this.#access.note()
+    if (before === undefined) return
+    const { now } = this.#access
+    const { fibers, servers } = this.#context
+    this.#servers.allowed()
+    const own = servers.servers().filter(({ sessions }) => sessions === "per-client")
+    // What its own servers have is not known before they have started.
+    if (own.some(({ id }) => before.hasServer(id) !== now.hasServer(id))) {
+      return this.#announce(ListChange.ofAll().for(now))
+    }
+    fibers.fork(
+      Effect.map(
+        Effect.forEach(this.#servers.fleets, ({ lists }) => lists),
+        (all) =>
+          this.#announce([...new Set(all.flatMap((one) => one.visibleTo(now).changedSince(one.visibleTo(before))))])
+      )
+    )
   }
 
   /** Answers all open requests with an error that says `why`. Resolves when that is done. */
@@ -204,7 +242,7 @@ export class FleetConversation implements Conversation {
     const { protocolVersion } = this.#introduce(introduced)
     this.#relay.after(
       request,
-      this.#context.introduction,
+      this.#context.introduction(this.#access.now),
       (introduction) => request.answer(introducing({ ...introduction, protocolVersion }))
     )
   }
@@ -243,7 +281,7 @@ export class FleetConversation implements Conversation {
   }
 
   #list(request: ClientRequest, kind: Kind): boolean {
-    const list = Effect.suspend(() => this.#context.list(kind, this.#servers.fleets))
+    const list = Effect.suspend(() => this.#context.list(kind, this.#servers.fleets, this.#access.now))
     const ready = this.#servers.need()
     this.#relay.after(
       request,
@@ -300,9 +338,11 @@ export class FleetConversation implements Conversation {
     const { hasStatus, login, servers, status } = this.#context
     const statusResult = hasStatus() ? StatusTool.resultFor(method, name) : undefined
     if (statusResult !== undefined) {
-      const report = status(this.#servers.fleets)
+      const report = status(this.#servers.fleets, this.#access.now)
       return void this.#relay.after(request, report, (report) => request.answer({ result: statusResult(report) }))
     }
+    const limited = this.#access.limit(method)
+    if (limited !== undefined) return void request.answer(limited)
     const task = method === "tools/call" ? params?.["task"] : undefined
     const serverRequest = ({ fleet, key, route: { backend, original } }: ResolvedName): ServerRequest => {
       const given = destination.paramsFor(original)
@@ -313,7 +353,7 @@ export class FleetConversation implements Conversation {
         isBounded: servers.hasTimeout(backend.id),
         failFast: login(backend.id) !== undefined,
         resultForClient: (result) => {
-          const own = method === "tools/call" ? TaskIds.inResult(backend.id, result) : result
+          const own = method === "tools/call" ? this.#access.taskIds.inResult(backend.id, result) : result
           return Destination.clientResult(method, destination, original, own)
         }
       }
@@ -336,8 +376,10 @@ export class FleetConversation implements Conversation {
       ? TaskIds.refusal(method, this.#introduced?.capabilities)
       : undefined
     if (refusal !== undefined) return void request.answer({ error: refusal })
-    const task = TaskIds.find(params?.["taskId"])
-    if (params === undefined || task === undefined) return void request.refuse(JsonRpc.invalidParams, "Task not found")
+    const task = this.#access.taskIds.find(params?.["taskId"])
+    if (params === undefined || task === undefined || !this.#access.now.hasServer(task.server)) {
+      return void request.refuse(JsonRpc.invalidParams, "Task not found")
+    }
     const { login, servers } = this.#context
     const { id, server } = task
     const unknown = new RemoteError({
@@ -359,7 +401,7 @@ export class FleetConversation implements Conversation {
         ),
         isBounded: servers.hasTimeout(server),
         failFast: login(server) !== undefined,
-        resultForClient: (result) => TaskIds.inResult(server, result)
+        resultForClient: (result) => this.#access.taskIds.inResult(server, result)
       })
     })
   }

@@ -4,6 +4,7 @@
 import { type CallError, Fleet, RemoteError } from "@mcp-lifeline/core"
 import { find, maySay, prefixOf, Unknown } from "@mcp-lifeline/core/internal"
 import { Array as Arr, Effect } from "effect"
+import type { Access } from "../../access/Access.js"
 import type { ClientServers } from "../pool/ClientServers.js"
 import type { GroupFleet } from "../pool/GroupFleet.js"
 
@@ -18,30 +19,41 @@ export interface ResolvedName {
 /** The error codes of MCP for an unknown name. */
 const codes = { tools: -32_602, prompts: -32_602, resources: -32_002 } as const
 
-/** Resolves the names that one client uses. */
+/** Whether somebody may use what a name leads to. */
+const mayUse = (access: Access, kind: Fleet.Routed, { backend, original }: Fleet.Route): boolean =>
+  kind === "tools" ? access.hasTool(backend.id, original) : access.hasServer(backend.id)
+
+/** Resolves the names that one client uses. What it may not use is unknown to it. */
 export class NameResolver {
   readonly #servers: ClientServers
+  readonly #access: () => Access
 
-  constructor(servers: ClientServers) {
+  constructor(servers: ClientServers, access: () => Access) {
     this.#servers = servers
+    this.#access = access
   }
 
   /** The server of a name, if it is known now. A fleet that lists the name takes precedence over one that only has a matching template. */
   find(kind: Fleet.Routed, name: string): ResolvedName | undefined {
     const { fleets } = this.#servers
-    const first = fleets.length === 1 ? undefined : fleets.find((fleet) => fleet.listed().catalog[kind].has(name))
-    for (const fleet of first === undefined ? fleets : [first, ...fleets]) {
+    const access = this.#access()
+    let found: ResolvedName | undefined
+    for (const fleet of fleets) {
       const route = find(fleet.fleet, kind, name)
-      if (route !== undefined) return { fleet, route, key: name }
+      if (route === undefined || !mayUse(access, kind, route)) continue
+      found ??= { fleet, route, key: name }
+      if (fleets.length === 1 || fleet.listed().catalog[kind].has(name)) return { fleet, route, key: name }
     }
-    return fleets.length === 1 || kind === "resources" ? undefined : this.#findDisplaced(kind, name)
+    if (found !== undefined) return found
+    return fleets.length === 1 || kind === "resources" ? undefined : this.#findDisplaced(kind, name, access)
   }
 
   /** The server whose own name for this another fleet has. */
-  #findDisplaced(kind: Fleet.Routed, name: string): ResolvedName | undefined {
+  #findDisplaced(kind: Fleet.Routed, name: string, access: Access): ResolvedName | undefined {
     const { fleets } = this.#servers
+    const lists = fleets.map((fleet) => fleet.listed().visibleTo(access))
     for (const [i, fleet] of fleets.entries()) {
-      for (const [key, other] of fleet.listed().displaced(kind, fleets.slice(0, i).map((one) => one.listed()))) {
+      for (const [key, other] of lists[i]?.displaced(kind, lists.slice(0, i)) ?? []) {
         const route = other === name ? find(fleet.fleet, kind, key) : undefined
         if (route !== undefined) return { fleet, route, key }
       }
@@ -56,31 +68,39 @@ export class NameResolver {
       if (now !== undefined) return now
       this.#servers.need()
       yield* this.#servers.made
+      const access = this.#access()
       const { fleets } = this.#servers
-      const backends = yield* Effect.forEach(fleets, ({ fleet }) => fleet.backends)
+      const all = yield* Effect.forEach(fleets, ({ fleet }) => fleet.backends)
+      const backends = all.map((some) => some.filter(({ id }) => access.hasServer(id)))
+      const isSaid = (some: ReadonlyArray<ReadonlyArray<{ readonly id: string }>>): boolean =>
+        fleets.some(({ fleet }, i) => some[i]?.some(({ id }) => maySay(kind, id, name, prefixOf(fleet, id))))
       const candidates = fleets.filter(({ fleet }, i) =>
         backends[i]?.some(({ id }) => maySay(kind, id, name, prefixOf(fleet, id)))
       )
+      // A server that the client may not use is not waited for: how long that takes would tell that there is one.
+      const asked = candidates.length > 0 ? candidates : isSaid(all) ? [] : fleets
       const routes = yield* Effect.forEach(
-        candidates.length === 0 ? fleets : candidates,
+        asked,
         (fleet) =>
           Effect.either(
             Effect.map(fleet.fleet.route(kind, name), (route): ResolvedName => ({ fleet, route, key: name }))
           ),
         { concurrency: "unbounded" }
       )
-      const first = this.find(kind, name) ?? Arr.getRights(routes)[0]
+      const first = this.find(kind, name)
+        ?? Arr.getRights(routes).find(({ route }) => mayUse(access, kind, route))
       if (first !== undefined) return first
-      const failure = Arr.getLefts(routes).find((error) => !Fleet.isUnknown(error))
+      const failure = Arr.getLefts(routes).find((error) => !Fleet.isUnknown(error) && access.hasServer(error.backend))
       if (failure !== undefined) return yield* failure
       if (this.#servers.refusal !== undefined) return yield* this.#servers.refusal
+      const lists = yield* Effect.forEach(fleets, ({ lists }) => lists)
       const { backend, message } = Unknown.entry(kind, name, {
         backends: backends.flat().map(({ id }) => id),
         prefixOf: (id) => {
           const i = backends.findIndex((all) => all.some((one) => one.id === id))
           return prefixOf(fleets[Math.max(0, i)]!.fleet, id)
         },
-        catalogs: yield* Effect.forEach(fleets, ({ fleet }) => fleet.catalog)
+        catalogs: lists.map((one) => one.visibleTo(access).catalog)
       })
       const method = kind === "tools" ? "tools/call" : kind === "prompts" ? "prompts/get" : "resources/read"
       return yield* new RemoteError({ backend, method, code: codes[kind], data: { name }, message })

@@ -7,7 +7,7 @@ import { anyone, type Caller } from "@mcp-lifeline/http-server/Caller"
 import { JsonRpc, type Receiver } from "@mcp-lifeline/protocol"
 import type { Client } from "../../conversation/introductions.js"
 import type { ClientIdentity } from "../../known/GroupCache.js"
-import type { AnnouncedKind } from "../EncodedLists.js"
+import type { ListChange } from "../ListChange.js"
 
 type SendRequest = (server: string, ...asked: Parameters<Receiver["asked"]>) => ReturnType<Receiver["asked"]>
 
@@ -21,11 +21,13 @@ export interface Member {
   readonly caller: () => Caller
   /** Whether this client may start this number of servers, given how many other clients have. */
   readonly hasRoom: (count: number) => boolean
+  /** Whether this client may use a server. */
+  readonly mayUse: (server: string) => boolean
   /** Called when the fleet of its own servers is made, connected or not. */
   readonly opened: () => void
   /** Sends the client a log message of a server. */
   readonly logged: (server: string, notification: ServerNotification) => void
-  readonly listsChanged: (kinds: ReadonlyArray<AnnouncedKind>) => void
+  readonly listsChanged: (change: ListChange) => void
   /** Sends the client any other notification of one of its own servers. */
   readonly notified: (server: string, notification: ServerNotification) => void
   /** Sends the client a request of one of its own servers. */
@@ -33,7 +35,9 @@ export interface Member {
 }
 
 /** The clients that share the runtimes of servers: all, or one. */
-export interface ClientGroup extends Pick<Member, "caller" | "logged" | "listsChanged" | "notified" | "asked"> {
+export interface ClientGroup
+  extends Pick<Member, "asked" | "caller" | "listsChanged" | "logged" | "mayUse" | "notified">
+{
   /** Runs the servers that are configured with this value of `sessions`. */
   readonly sessions: "shared" | "per-client"
   /**
@@ -53,11 +57,12 @@ export const allClients = (members: () => Iterable<Member>): ClientGroup => ({
   identity: { clientName: "mcp-lifeline", protocolVersion: "", capabilities: {} },
   introduction: {},
   caller: () => anyone,
+  mayUse: () => true,
   logged: (server, notification) => {
     for (const member of members()) member.logged(server, notification)
   },
-  listsChanged: (kinds) => {
-    for (const member of members()) member.listsChanged(kinds)
+  listsChanged: (change) => {
+    for (const member of members()) member.listsChanged(change)
   },
   notified: () => undefined,
   asked: (server, { method }) =>

@@ -8,6 +8,7 @@ import type { Option, Scope } from "effect"
 import { Cause, Effect, Fiber, Queue } from "effect"
 import type { Server } from "../../config/Backends.js"
 import { clean } from "../../Text.js"
+import * as ListChange from "../ListChange.js"
 import * as ClientGroup from "./ClientGroup.js"
 import * as GroupFleet from "./GroupFleet.js"
 
@@ -113,9 +114,15 @@ export class ClientServers {
 
   /** Called when a new configuration changes which servers each client has for itself. */
   changed(): void {
-    if (this.#own === undefined) return this.#member.listsChanged(["tools", "prompts", "resources"])
+    if (this.#own === undefined) return this.#member.listsChanged(ListChange.ofAll())
     // A client whose own servers have started keeps them, even if the new configuration adds some and they exceed the limit.
     this.#member.hasRoom(this.#configured.length)
+  }
+
+  /** Called when the client may use other servers than before: starts and stops its own. */
+  allowed(): void {
+    const fleet = this.#own?.fleet
+    if (fleet !== undefined) this.#pool.run(logged(fleet.apply))
   }
 
   /** Runs work in the background. */
@@ -134,7 +141,9 @@ export class ClientServers {
   }
 
   get #configured(): ReadonlyArray<Server> {
-    return this.#pool.settings.servers().filter(({ sessions }) => sessions === "per-client")
+    return this.#pool.settings.servers().filter(({ id, sessions }) =>
+      sessions === "per-client" && this.#member.mayUse(id)
+    )
   }
 
   #start(): void {

@@ -24,6 +24,7 @@ import type { ServerCache } from "../../known/ServerCache.js"
 import type { Replica } from "../../replica/Replica.js"
 import { clean } from "../../Text.js"
 import { EncodedLists } from "../EncodedLists.js"
+import * as ListChange from "../ListChange.js"
 import type { ClientGroup } from "./ClientGroup.js"
 import * as SharedConnectors from "./SharedConnectors.js"
 
@@ -127,11 +128,11 @@ export const over = <E>(
     const changes = fleet.catalog.changes.pipe(
       Stream.mapAccum(lists, (before, catalog) => {
         const after = listsOf(catalog)
-        return [after, after === before ? [] : after.changedSince(before)] as const
+        return [after, after === before ? undefined : ListChange.between(before, after)] as const
       }),
-      Stream.runForEach((kinds) =>
+      Stream.runForEach((change) =>
         Effect.suspend(() => {
-          if (kinds.length > 0) group.listsChanged(kinds)
+          if (change !== undefined) group.listsChanged(change)
           return Effect.forEach(reports.take(lists.catalog), (line) => Effect.logWarning(clean(line)), {
             discard: true
           })
@@ -318,7 +319,9 @@ export const make = (
        */
       const passServers = <A, E, R>(take: (backends: ReadonlyArray<Configured["options"]>) => Effect.Effect<A, E, R>) =>
         Effect.gen(function*() {
-          const all = servers().filter((server) => (server.sessions ?? "shared") === sessions)
+          const all = servers().filter((server) =>
+            (server.sessions ?? "shared") === sessions && group.mayUse(server.id)
+          )
           const clients = new Map(all.map((server) => [server.id, clientOf(server)]))
           yield* cache.load(all.map(({ id, identity }) => {
             const client = clients.get(id) ?? ""

@@ -2,6 +2,7 @@ import { describe, expect, it } from "@effect/vitest"
 import { ScriptedConnector } from "@mcp-lifeline/testing"
 import { Effect } from "effect"
 import { ServerPool } from "mcp-lifeline"
+import * as AccessControl from "../../../src/access/AccessControl.js"
 import * as ClusterOperations from "../../../src/api/cluster/ClusterOperations.js"
 import * as Gateway from "../../../src/api/Gateway.js"
 import * as MadeUp from "../../support/MadeUpReplica.js"
@@ -41,6 +42,7 @@ const cluster = Effect.gen(function*() {
   const operations = yield* ClusterOperations.make({
     ...(yield* Gateway.about(servers)),
     servers,
+    rules: AccessControl.open,
     replicas: gateways,
     url: "http://127.0.0.1:1/mcp",
     clients: Effect.succeed(0),

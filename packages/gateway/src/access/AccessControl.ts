@@ -1,0 +1,83 @@
+/**
+ * Says what each caller may use, by the rules in use, which may change.
+ */
+import type { McpConfig } from "@mcp-lifeline/config"
+import { ToolPattern } from "@mcp-lifeline/core/internal"
+import type { Caller } from "@mcp-lifeline/http-server/Caller"
+import * as Access from "./Access.js"
+import { valuesOf } from "./claims.js"
+import * as NamedCaller from "./NamedCaller.js"
+
+type Listener = (removed: ReadonlyArray<Caller>) => void
+
+/** See the head of the file. */
+export interface AccessControl {
+  readonly of: (caller: Caller) => Access.Access
+  /**
+   * Calls the listener after each change of the rules, with the callers that are let in no more. Returns a function that removes the listener.
+   */
+  readonly whenChanged: (listener: Listener) => () => void
+}
+
+/** Where everybody may use everything. */
+export const open: AccessControl = { of: () => Access.everything, whenChanged: () => () => undefined }
+
+/** The rules in use. */
+export class RulesInUse implements AccessControl {
+  #rules: McpConfig.Access | undefined
+  #clients = new Map<string, Access.Access>()
+  /** By which groups a caller belongs to. */
+  #groups = new Map<string, Access.Access>()
+  /** Of callers, each of which sends many requests. */
+  #known = new WeakMap<Caller, Access.Access>()
+  readonly #listeners = new Set<Listener>()
+
+  constructor(rules: McpConfig.Access | undefined) {
+    this.#use(rules)
+  }
+
+  /** Replaces the rules. */
+  set(rules: McpConfig.Access | undefined): void {
+    const before = [...this.#clients.keys()]
+    this.#use(rules)
+    const removed = before.filter((name) => !this.#clients.has(name)).map(NamedCaller.of)
+    for (const listener of this.#listeners) listener(removed)
+  }
+
+  of(caller: Caller): Access.Access {
+    if (caller.subject === "") return Access.everything
+    const known = this.#known.get(caller)
+    if (known !== undefined) return known
+    const found = this.#find(caller)
+    this.#known.set(caller, found)
+    return found
+  }
+
+  whenChanged(listener: Listener): () => void {
+    this.#listeners.add(listener)
+    return () => void this.#listeners.delete(listener)
+  }
+
+  #use(rules: McpConfig.Access | undefined): void {
+    this.#rules = rules
+    this.#clients = new Map(rules?.clients.map(({ name, rules }) => [name, Access.of([rules])]))
+    this.#groups = new Map()
+    this.#known = new WeakMap()
+  }
+
+  #find(caller: Caller): Access.Access {
+    const client = NamedCaller.nameOf(caller)
+    if (client !== undefined) return this.#clients.get(client) ?? Access.nothing
+    const groups = this.#rules?.groups
+    if (groups === undefined) return Access.withoutRules
+    const own = groups.flatMap(({ claim, value }, index) =>
+      valuesOf(caller.claims, claim).some((one) => ToolPattern.matches(value, one)) ? [index] : []
+    )
+    const key = own.join(",")
+    const known = this.#groups.get(key)
+    if (known !== undefined) return known
+    const found = Access.of(own.flatMap((index) => groups[index]?.rules ?? []))
+    this.#groups.set(key, found)
+    return found
+  }
+}

@@ -1,0 +1,30 @@
+/**
+ * The answer to a call of somebody who has made too many. Pure.
+ */
+import { type Answer, JsonRpcError } from "@mcp-lifeline/protocol"
+
+/** The methods that count as calls. */
+const calls: ReadonlySet<string> = new Set(["tools/call", "prompts/get", "resources/read"])
+
+/** Whether a request counts as a call. */
+export const isCall = (method: string): boolean => calls.has(method)
+
+/** In `_meta` of the result: after how many milliseconds the next call may be made. */
+export const retryAfterKey = "mcp-lifeline/retryAfter"
+
+/** What somebody has to know who has made too many calls. */
+export const messageOf = (perMinute: number, retryAfter: number): string => {
+  const seconds = Math.ceil(retryAfter / 1000)
+  return `Nothing was sent: the limit of ${perMinute} call${
+    perMinute === 1 ? "" : "s"
+  } a minute for this client is reached. `
+    + `Wait ${seconds} second${seconds === 1 ? "" : "s"}, and call again.`
+}
+
+/** The answer. Of a tool it is a result, which the model reads, and not an error, of which many hosts tell the model little. */
+export const answer = (method: string, perMinute: number, retryAfter: number): Answer => {
+  const message = messageOf(perMinute, retryAfter)
+  return method === "tools/call"
+    ? { result: { content: [{ type: "text", text: message }], isError: true, _meta: { [retryAfterKey]: retryAfter } } }
+    : { error: { code: JsonRpcError.ourCode, message, data: { fate: "notSent", tag: "RateLimited", retryAfter } } }
+}

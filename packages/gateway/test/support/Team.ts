@@ -1,0 +1,275 @@
+/**
+ * A gateway in this process whose clients have names and rules, and clients that talk to it over HTTP in either era.
+ */
+import { McpConfig } from "@mcp-lifeline/config"
+import { Effect, Redacted } from "effect"
+import { Endpoint, ServerPool } from "mcp-lifeline"
+import * as AccessInUse from "../../src/access/AccessInUse.js"
+import * as Gateway from "../../src/api/Gateway.js"
+import * as Record from "../../src/api/Record.js"
+import * as Access from "../../src/auth/Access.js"
+
+export interface Message {
+  readonly id?: string | number
+  readonly method?: string
+  readonly params?: any
+  readonly result?: any
+  readonly error?: { readonly code: number; readonly message: string; readonly data?: any }
+}
+
+/** Access as a file has it; the token of each client is its name with `-token`. */
+export const loaded = (
+  clients: Readonly<Record<string, object>>,
+  groups?: object
+): Effect.Effect<AccessInUse.Loaded> => {
+  const named = Object.fromEntries(
+    Object.entries(clients).map(([name, rules]) => [name, { token: `${name}-token`, ...rules }])
+  )
+  const { problems, value } = McpConfig.readAccess({ clients: named, groups }, { variables: {} })
+  if (value === undefined) throw new Error(JSON.stringify(problems))
+  const problem = (key: ReadonlyArray<string | number>, message: string) => ({
+    file: "mcp.json",
+    line: 1,
+    key: key.join("."),
+    message
+  })
+  return Effect.orDie(AccessInUse.load({ ...value, problem }, "/", [Redacted.make("operator")]))
+}
+
+/** A gateway in front of servers; its own token is `operator`. */
+export const team = (
+  all: ReadonlyArray<ServerPool.Server>,
+  clients: Readonly<Record<string, object>>,
+  options: Partial<Endpoint.Options> & { readonly groups?: object } = {}
+) =>
+  Effect.gen(function*() {
+    const { groups, ...others } = options
+    const access = yield* AccessInUse.make(yield* loaded(clients, groups), () => Effect.void)
+    const record = yield* Record.make()
+    const servers = yield* ServerPool.make(all, { waitTimeout: "2 minutes", telemetry: record.telemetry })
+    yield* record.follow(servers.shared.fleet)
+    const bound = yield* Endpoint.bind({
+      host: "127.0.0.1",
+      port: 0,
+      authentication: Access.byToken({ tokens: () => [Redacted.make("operator")], isNeeded: true, clients: access })
+    })
+    const { url } = yield* Endpoint.serve({
+      ...bound,
+      servers,
+      about: { ...yield* Gateway.about(servers), record, config: "/secret/mcp.json" },
+      introductionWait: "2 minutes",
+      drain: 0,
+      rules: access.control,
+      ...others
+    })
+    yield* servers.shared.fleet.ready
+    /** From now on, these are the clients. */
+    const change = (clients: Readonly<Record<string, object>>, groups?: object) =>
+      Effect.flatMap(loaded(clients, groups), access.use)
+    return { access, base: new URL(url).origin, change, servers, url }
+  })
+
+const accept = { Accept: "application/json, text/event-stream", "Content-Type": "application/json" }
+
+const stateless = "2026-07-28"
+
+/** The messages in the body of an answer, as they come. */
+const readMessages = async (response: Response, take: (message: Message) => void): Promise<void> => {
+  if (response.headers.get("content-type")?.startsWith("text/event-stream") !== true) {
+    const text = await response.text()
+    if (text.startsWith("{")) take(JSON.parse(text) as Message)
+    return
+  }
+  let rest = ""
+  for await (const chunk of response.body!.pipeThrough(new TextDecoderStream() as never)) {
+    const lines = (rest + String(chunk)).split("\n")
+    rest = lines.pop() ?? ""
+    for (const line of lines) if (line.startsWith("data: ")) take(JSON.parse(line.slice(6)) as Message)
+  }
+}
+
+/** What a request was answered. */
+export interface Answered {
+  readonly status: number
+  /** What came before the answer. */
+  readonly said: ReadonlyArray<Message>
+  readonly answer: Message | undefined
+}
+
+/** A client over HTTP, of one era. */
+export class HttpTalk {
+  readonly #url: string
+  readonly #token: string
+  readonly #isStateless: boolean
+  readonly #name: string
+  session: string | undefined
+  /** What has come on streams of its own. */
+  readonly heard: Array<Message> = []
+  readonly #streams: Array<AbortController> = []
+  readonly #waiting = new Set<() => void>()
+  #last = 0
+
+  constructor(url: string, token: string, { isStateless = false, name = "same" } = {}) {
+    this.#url = url
+    this.#token = token
+    this.#isStateless = isStateless
+    this.#name = name
+  }
+
+  get #headers(): Readonly<Record<string, string>> {
+    return {
+      ...accept,
+      Authorization: `Bearer ${this.#token}`,
+      ...(this.session === undefined ? {} : { "Mcp-Session-Id": this.session, "MCP-Protocol-Version": "2025-11-25" })
+    }
+  }
+
+  #post(message: Message, signal?: AbortSignal): Promise<Response> {
+    const { method = "", params } = message
+    const own = this.#isStateless
+      ? {
+        "MCP-Protocol-Version": stateless,
+        "Mcp-Method": method,
+        ...(params?.name === undefined && params?.uri === undefined ? {} : { "Mcp-Name": params.name ?? params.uri })
+      }
+      : {}
+    const body = this.#isStateless
+      ? {
+        ...message,
+        params: {
+          ...params,
+          _meta: {
+            "io.modelcontextprotocol/protocolVersion": stateless,
+            "io.modelcontextprotocol/clientInfo": { name: this.#name, version: "1" },
+            "io.modelcontextprotocol/clientCapabilities": { extensions: { "io.modelcontextprotocol/tasks": {} } },
+            "io.modelcontextprotocol/logLevel": "debug",
+            ...params?._meta
+          }
+        }
+      }
+      : message
+    return fetch(this.#url, {
+      method: "POST",
+      headers: { ...this.#headers, ...own },
+      body: JSON.stringify({ jsonrpc: "2.0", ...body }),
+      ...(signal === undefined ? {} : { signal })
+    })
+  }
+
+  async ask(method: string, params?: object, id: string | number = ++this.#last): Promise<Answered> {
+    const response = await this.#post({ id, method, ...(params === undefined ? {} : { params }) })
+    const said: Array<Message> = []
+    await readMessages(response, (message) => said.push(message))
+    this.session ??= response.headers.get("mcp-session-id") ?? undefined
+    const answer = said.find((one) => one.method === undefined)
+    return { status: response.status, said: said.filter((one) => one !== answer), answer }
+  }
+
+  /** The result of a request. */
+  async result(method: string, params?: object, id?: string | number): Promise<any> {
+    const { answer, status } = await this.ask(method, params, id)
+    if (answer?.result === undefined) throw new Error(`${method}: ${status} ${JSON.stringify(answer)}`)
+    return answer.result
+  }
+
+  /** The error of a request. */
+  async error(method: string, params?: object): Promise<any> {
+    const { answer, status } = await this.ask(method, params)
+    if (answer?.error === undefined) throw new Error(`${method}: ${status} ${JSON.stringify(answer)}`)
+    return answer.error
+  }
+
+  async call(name: string, args: object = {}, meta: object = {}): Promise<string> {
+    return (await this.result("tools/call", { name, arguments: args, _meta: meta })).content[0].text
+  }
+
+  /** Begins a session, where there are any, and gives what the gateway says of itself. */
+  async begin(): Promise<any> {
+    if (this.#isStateless) return this.result("server/discover")
+    const result = await this.result("initialize", {
+      protocolVersion: "2025-11-25",
+      capabilities: {},
+      clientInfo: { name: this.#name, version: "1" }
+    })
+    await this.#post({ method: "notifications/initialized" })
+    return result
+  }
+
+  /** Opens the stream of what nobody asks for. `uris`: the resources to subscribe to. Ends when it is open. */
+  async listen(uris: ReadonlyArray<string> = []): Promise<void> {
+    const controller = new AbortController()
+    this.#streams.push(controller)
+    const response = this.#isStateless
+      ? await this.#post({
+        id: "listen",
+        method: "subscriptions/listen",
+        params: {
+          notifications: {
+            toolsListChanged: true,
+            promptsListChanged: true,
+            resourcesListChanged: true,
+            resourceSubscriptions: uris
+          }
+        }
+      }, controller.signal)
+      : await fetch(this.#url, { headers: this.#headers, signal: controller.signal })
+    void readMessages(response, (message) => {
+      this.heard.push(message)
+      for (const wake of this.#waiting) wake()
+    }).catch(() => undefined).then(() => this.heard.push({ method: "the stream has ended" })).then(() => {
+      for (const wake of this.#waiting) wake()
+    })
+    if (this.#isStateless) await this.until("notifications/subscriptions/acknowledged")
+    else for (const uri of uris) await this.result("resources/subscribe", { uri })
+  }
+
+  /** Waits for a notification of a method. */
+  until(method: string, count = 1): Promise<ReadonlyArray<Message>> {
+    return new Promise((resolve) => {
+      const look = (): void => {
+        const found = this.heard.filter((one) => one.method === method)
+        if (found.length < count) return
+        this.#waiting.delete(look)
+        resolve(found)
+      }
+      this.#waiting.add(look)
+      look()
+    })
+  }
+
+  async tools(): Promise<ReadonlyArray<string>> {
+    const { tools } = await this.result("tools/list")
+    return (tools as ReadonlyArray<{ readonly name: string }>).map(({ name }) => name)
+      .filter((name) => name !== "lifeline__status")
+  }
+
+  close(): void {
+    for (const one of this.#streams) one.abort()
+  }
+}
+
+/** A client of a gateway that has begun; its streams end with the scope. */
+export const talking = (url: string, token: string, options?: ConstructorParameters<typeof HttpTalk>[2]) =>
+  Effect.acquireRelease(
+    Effect.promise(async () => {
+      const talk = new HttpTalk(url, token, options)
+      await talk.begin()
+      return talk
+    }),
+    (talk) => Effect.sync(() => talk.close())
+  )
+
+/** An answer of the API. */
+export const api = (base: string, token: string, path: string, method: "GET" | "POST" = "GET", body?: object) =>
+  Effect.promise(async () => {
+    const response = await fetch(`${base}${path}`, {
+      method,
+      headers: {
+        Authorization: `Bearer ${token}`,
+        ...(body === undefined ? {} : { "Content-Type": "application/json" })
+      },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) })
+    })
+    const text = await response.text()
+    return { status: response.status, body: text.startsWith("{") ? JSON.parse(text) as any : text as any }
+  })
