@@ -141,6 +141,14 @@ const processOf = ({ generation, inFlight, lastError, number, pid, state, usage 
   ...(lastError === undefined ? {} : { lastError: clean(lastError) })
 })
 
+/** How much of a server is hidden from clients; nothing where that is nothing, or not known. */
+const hiddenOf = ({ catalog }: Status): Pick<Server, "hidden"> => {
+  if (catalog?.hidden === undefined) return {}
+  const { prompts, resourceTemplates, resources, tools } = catalog.hidden
+  const hidden = { tools, prompts, resources: resources + resourceTemplates }
+  return Object.values(hidden).some((count) => count > 0) ? { hidden } : {}
+}
+
 /** The fields of a shared server that depend on its single runtime. */
 const sharedFields = (status: Status, share: Share | undefined) => {
   const { catalog, failedAttempts, generation, memoryLimit, nextAttemptAt, peer, serverInfo, usage } = status
@@ -157,6 +165,7 @@ const sharedFields = (status: Status, share: Share | undefined) => {
       ? null
       : { name: clean(serverInfo.name), version: clean(serverInfo.version) },
     counts: { tools, prompts, resources },
+    ...hiddenOf(status),
     stale: catalog?.stale ?? false,
     ...(nextAttemptAt === undefined ? {} : { nextAttemptAt }),
     ...(failedAttempts === 0 ? {} : { attempt: failedAttempts }),
