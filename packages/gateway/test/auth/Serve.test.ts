@@ -116,7 +116,8 @@ describe("a gateway with lifeline.auth", { timeout: 240_000 }, () => {
         jwksUri: undefined,
         clockTolerance: 0
       }
-      const access = (host: string) => Access.make({ tokens: undefined, auth: () => auth, place: { host } })
+      const access = (host: string) =>
+        Access.make({ tokens: () => [], isNeeded: false, clients: undefined, auth: () => auth, place: { host } })
       for (const host of ["0.0.0.0", "::", "[::]"]) {
         expect((yield* Effect.flip(access(host))).message).toMatch(
           /^lifeline\.auth\.audience is missing: the gateway listens on \S+, which is no name of it/
