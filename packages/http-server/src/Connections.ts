@@ -1,6 +1,6 @@
 /**
- * Limits the connections of a listener. To make room for one more, closes the one that was idle for the longest time; connections with an open
- * request stay.
+ * Limits the connections of a listener. To make room for one more, closes the one that was idle for the longest time, of the address that has most of
+ * these; connections with an open request stay.
  */
 import type { ServerResponse } from "node:http"
 import type { Socket } from "node:net"
@@ -20,30 +20,43 @@ const refusal = [
 /** Counts connections and their open requests. */
 export class Connections {
   readonly #limit: number
-  /** The number of open requests of each, least recently used first. */
+  /** The number of open requests of each. */
   readonly #all = new Map<Socket, number>()
-  #busy = 0
+  /** Those without an open request by the address of the peer, each for the longest time first. */
+  readonly #idle = new Map<string | undefined, Set<Socket>>()
+
+  #idleCount = 0
+  /** Under which address an idle one is: a socket that has closed does not know its own. */
+  readonly #addresses = new WeakMap<Socket, string | undefined>()
 
   constructor(limit: number) {
     this.#limit = limit
   }
 
-  /** Whether so many connections have an open request that the last 5 % are reserved for the status page and commands. */
+  /** How many are for requests of clients: the last 5 % are reserved for the status page and commands. */
+  get forClients(): number {
+    return this.#limit - Math.ceil(this.#limit / 20)
+  }
+
+  /** Whether more connections than those have an open request. */
   get isCrowded(): boolean {
-    return this.#busy > this.#limit - Math.ceil(this.#limit / 20)
+    return this.#all.size - this.#idleCount > this.forClients
   }
 
   add(socket: Socket): void {
     this.#all.set(socket, 0)
     socket.once("close", () => this.#remove(socket))
-    if (this.#all.size <= this.#limit) return
-    for (const [one, requests] of this.#all) {
-      if (requests > 0 || one === socket) continue
-      this.#remove(one)
-      return void one.destroy()
+    const excess = this.#all.size > this.#limit
+    const victim = excess ? this.#longestIdle() : undefined
+    if (excess && victim === undefined) {
+      this.#remove(socket)
+      return void socket.end(refusal, () => socket.destroy())
     }
-    this.#remove(socket)
-    socket.end(refusal, () => socket.destroy())
+    if (victim !== undefined) {
+      this.#remove(victim)
+      victim.destroy()
+    }
+    this.#rest(socket)
   }
 
   /** Counts a request as open until its response closes. */
@@ -52,17 +65,37 @@ export class Connections {
     response.once("close", () => this.#change(socket, -1))
   }
 
+  #longestIdle(): Socket | undefined {
+    let most: Set<Socket> | undefined
+    for (const sockets of this.#idle.values()) if (most === undefined || sockets.size > most.size) most = sockets
+    return most?.values().next().value
+  }
+
   #change(socket: Socket, by: number): void {
     const before = this.#all.get(socket)
     if (before === undefined) return
-    if (before === 0) this.#busy++
-    if (before + by === 0) this.#busy--
-    this.#all.delete(socket)
     this.#all.set(socket, before + by)
+    if (before === 0) this.#wake(socket)
+    if (before + by === 0) this.#rest(socket)
+  }
+
+  #rest(socket: Socket): void {
+    const sockets = this.#idle.get(socket.remoteAddress) ?? new Set()
+    this.#idle.set(socket.remoteAddress, sockets.add(socket))
+    this.#addresses.set(socket, socket.remoteAddress)
+    this.#idleCount++
+  }
+
+  #wake(socket: Socket): void {
+    const address = this.#addresses.get(socket)
+    const sockets = this.#idle.get(address)
+    if (sockets?.delete(socket) !== true) return
+    this.#idleCount--
+    if (sockets.size === 0) this.#idle.delete(address)
   }
 
   #remove(socket: Socket): void {
-    if ((this.#all.get(socket) ?? 0) > 0) this.#busy--
+    this.#wake(socket)
     this.#all.delete(socket)
   }
 }

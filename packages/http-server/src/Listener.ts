@@ -16,6 +16,7 @@ import * as Guard from "./Guard.js"
 import { ListenError } from "./ListenError.js"
 import * as PublicUrl from "./PublicUrl.js"
 import { type Refusal, refuse } from "./Refusal.js"
+import { Shares } from "./Shares.js"
 import * as Unavailable from "./Unavailable.js"
 
 /** Answers one request; `path` has no query. Must not throw. */
@@ -88,6 +89,25 @@ const crowded: Refusal = {
   message:
     "Nearly all connections of the gateway are in use; the rest is for its status page and commands. Try again later",
   headers: { "Retry-After": "5" }
+}
+
+/** The answer to a client that has more open requests than its share of the connections. */
+const crowdedBy = (own: number, total: number): Refusal => ({
+  status: 503,
+  message:
+    `This client has ${own} open requests and streams, each with a connection, the maximum while all clients have ${total}: close some, or try `
+    + "again later",
+  headers: { "Retry-After": "5" }
+})
+
+/**
+ * Who shares the connections with others: the caller, or else the address. `undefined` for one on this machine, at which many clients, or a proxy, may
+ * be.
+ */
+const sharerOf = (request: IncomingMessage): string | undefined => {
+  const { subject } = Caller.of(request)
+  const { address } = Arrival.of(request)
+  return subject === "" ? Guard.isLoopback(address) ? undefined : address : `caller ${subject}`
 }
 
 /** A bound listener. */
@@ -276,7 +296,19 @@ export const listen = (
       Caller.note(request, isRefused ? Caller.stranger : found)
       if (isStopping && Object.hasOwn(probes("stopping"), path)) unavailable("stopping")(request, response, path)
       else if (path === "/mcp" && connections.isCrowded) refuse(response, crowded)
-      else handler(request, response, path)
+      else if (path !== "/mcp" || takeShare(request, response)) handler(request, response, path)
+    }
+    const shares = new Shares(connections.forClients)
+    /** Whether a client may have one more open request; refuses it otherwise. */
+    const takeShare = (request: IncomingMessage, response: ServerResponse): boolean => {
+      const client = sharerOf(request)
+      if (client === undefined) return true
+      if (!shares.take(client)) {
+        refuse(response, crowdedBy(shares.heldBy(client), shares.total))
+        return false
+      }
+      response.once("close", () => shares.release(client))
+      return true
     }
     const server = yield* Effect.acquireRelease(
       serverFor(tls, { maxConnections, maxHeaderBytes, times }, answer, (socket) => connections.add(socket)),

@@ -5,10 +5,11 @@ import { describe, expect, it } from "vitest"
 import { Connections } from "../src/Connections.js"
 
 /** A connection without a peer. */
-const dial = (connections: Connections) => {
+const dial = (connections: Connections, remoteAddress?: string) => {
   const emitter = new EventEmitter()
   const state = { isDestroyed: false, text: "" }
   const socket = Object.assign(emitter, {
+    remoteAddress,
     destroy: () => {
       state.isDestroyed = true
     },
@@ -101,5 +102,19 @@ describe("connections", () => {
     expect(one.state.isDestroyed).toBe(false)
     dial(connections)
     expect(one.state.isDestroyed).toBe(true)
+  })
+
+  it("[X5] room is made by the address that has most without a request, by the one that was unused for longest", () => {
+    const connections = new Connections(5)
+    const modest = dial(connections, "10.0.0.1")
+    const busy = dial(connections, "10.0.0.2")
+    busy.begin()
+    const greedy = [1, 2, 3].map(() => dial(connections, "10.0.0.2"))
+    const isDestroyed = () => greedy.map(({ state }) => state.isDestroyed)
+    dial(connections, "10.0.0.2")
+    expect(isDestroyed()).toEqual([true, false, false])
+    dial(connections, "10.0.0.1")
+    expect(isDestroyed()).toEqual([true, true, false])
+    expect([modest.state.isDestroyed, busy.state.isDestroyed]).toEqual([false, false])
   })
 })

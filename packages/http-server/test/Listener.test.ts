@@ -2,12 +2,13 @@ import { describe, expect, it } from "@effect/vitest"
 import { Effect, Exit, Redacted, Scope } from "effect"
 import { readFileSync } from "node:fs"
 import * as Https from "node:https"
-import { connect, Server, type Socket } from "node:net"
+import { type BlockList, connect, Server, type Socket } from "node:net"
 import { networkInterfaces } from "node:os"
 import * as Tls from "node:tls"
 import { vi } from "vitest"
 import * as Authentication from "../src/Authentication.js"
 import * as Listener from "../src/Listener.js"
+import * as TrustedProxies from "../src/TrustedProxies.js"
 import { raw, statusOf } from "./support/raw.js"
 
 const authentication = Authentication.tokens([Redacted.make("t")])
@@ -309,6 +310,49 @@ describe("connections", () => {
       )
       expect(statusOf(yield* raw(port, "GET / HTTP/1.1\r\nHost: localhost"))).toBe(200)
     }))
+
+  /** Asks for a stream of a client, which stays open with the scope; gives what has come of the answer, and ends it. */
+  const asking = (port: number, header: string) =>
+    Effect.gen(function*() {
+      const { socket, text } = yield* dial(port)
+      socket.write(`GET /mcp HTTP/1.1\r\nHost: localhost\r\n${header}\r\n\r\n`)
+      yield* Effect.promise(() => expect.poll(text).toMatch(/open\s*$|later/))
+      return { answer: text(), end: () => socket.destroy() }
+    })
+  const known: Authentication.Authentication = {
+    isNeeded: true,
+    check: ({ headers }) => ({ subject: Authentication.bearer(headers.authorization), claims: {} })
+  }
+
+  it.scopedLive.each<[who: string, options: Partial<Listener.Options>, header: (client: string) => string]>([
+    ["caller", { authentication: known }, (client) => `Authorization: Bearer ${client}`],
+    [
+      "address",
+      { trustedProxies: TrustedProxies.parse("127.0.0.1") as BlockList },
+      (client) => `X-Forwarded-For: ${client === "greedy" ? "10.0.0.1" : "10.0.0.2"}`
+    ]
+  ])(
+    "[X5 G17] one %s cannot have all of them open, and is told so; others have room",
+    ([, options, header]) =>
+      Effect.gen(function*() {
+        const port = yield* serve({ maxConnections: 8, ...options })
+        const greedy = asking(port, header("greedy"))
+        const streams = yield* Effect.all([greedy, greedy, greedy])
+        expect(streams.map(({ answer }) => statusOf(answer))).toEqual([200, 200, 200])
+        const { answer } = yield* greedy
+        expect(statusOf(answer)).toBe(503)
+        expect(answer).toContain("Retry-After: 5")
+        expect(answer).toContain(
+          "This client has 3 open requests and streams, each with a connection, the maximum while all clients have 3: close some, or try again later"
+        )
+        expect(statusOf((yield* asking(port, header("modest"))).answer)).toBe(200)
+        streams[0].end()
+        streams[1].end()
+        yield* Effect.promise(() =>
+          expect.poll(() => Effect.runPromise(Effect.scoped(greedy)).then(({ answer }) => statusOf(answer))).toBe(200)
+        )
+      })
+  )
 
   // A second: also on a busy machine the stream is asked for within it.
   it.scopedLive.each(

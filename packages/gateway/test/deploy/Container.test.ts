@@ -1,0 +1,206 @@
+import { afterAll, beforeAll, describe, expect, it } from "@effect/vitest"
+import { ReservedPort } from "@mcp-lifeline/testing"
+import { Effect, Exit, Scope } from "effect"
+import { execFileSync } from "node:child_process"
+import {
+  chmodSync,
+  chownSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync
+} from "node:fs"
+import { tmpdir } from "node:os"
+import { dirname, join } from "node:path"
+import * as Raw from "../../../http-server/test/support/RawEndpoint.js"
+import * as Built from "../../../testing/test/support/Built.js"
+import { isFull } from "../../../testing/test/support/Full.js"
+import * as Image from "../support/Image.js"
+import * as Manifests from "../support/Manifests.js"
+import * as Program from "../support/Program.js"
+
+const user = 10_001
+const token = "a-token-of-a-secret"
+
+/** What a Pod's kubelet asks. */
+const probe = (port: number, path: string) =>
+  Effect.promise(() =>
+    Raw.send(`http://127.0.0.1:${port}${path}`, "GET", {
+      "Host": "10.244.1.7:7332",
+      "User-Agent": "kube-probe/1.34",
+      "Accept": "*/*",
+      "Connection": "close"
+    }).then(({ status }) => status)
+  )
+
+/** A server that leaves processes behind, which end while it runs. */
+const untidy = `
+import { spawn } from "node:child_process"
+const leave = () => spawn("/bin/sh", ["-c", "(exec /usr/bin/sleep 0.2) & exit"], { stdio: "ignore" })
+const answers = {
+  initialize: ({ protocolVersion }) => ({ protocolVersion, capabilities: { tools: {} }, serverInfo: { name: "untidy", version: "1" } }),
+  "tools/list": () => ({ tools: [{ name: "leave", inputSchema: { type: "object" } }] }),
+  "tools/call": () => ({ content: [{ type: "text", text: String(leave().pid) }] }),
+  ping: () => ({})
+}
+let rest = ""
+process.stdin.on("data", (data) => {
+  const lines = (rest + data).split("\\n")
+  rest = lines.pop()
+  for (const { id, method, params } of lines.map((line) => JSON.parse(line))) {
+    if (id !== undefined) process.stdout.write(JSON.stringify({ jsonrpc: "2.0", id, result: answers[method](params) }) + "\\n")
+  }
+})
+`
+
+/** Processes of a container as the machine sees them, with their states. */
+const processesOf = (pid: number): ReadonlyArray<{ readonly pid: number; readonly state: string }> => {
+  const all = execFileSync("ps", ["-A", "-o", "pid=,ppid=,stat="], { encoding: "utf8" }).trim().split("\n").map(
+    (line) => {
+      const [pid, parent, state = ""] = line.trim().split(/\s+/)
+      return { pid: Number(pid), parent: Number(parent), state }
+    }
+  )
+  const found = new Set([pid])
+  for (let size = 0; size !== found.size;) {
+    size = found.size
+    for (const one of all) if (found.has(one.parent)) found.add(one.pid)
+  }
+  return all.filter((one) => found.has(one.pid))
+}
+
+/** The container of the manifest of one gateway, with these servers. */
+const makeContainer = (image: Effect.Effect.Success<typeof Image.rootFileSystem>, port: number) => {
+  const [workload] = Manifests.parse(Manifests.text("gateway.yaml")).filter(({ kind }) => kind === "StatefulSet")
+  const pod = workload!["spec"].template.spec
+  const { args, volumeMounts } = pod.containers[0]
+  const folder = mkdtempSync(join(tmpdir(), "lifeline-container-"))
+  const at = (name: string) => join(folder, name)
+  for (const name of ["config", "secrets", "state", "servers"]) mkdirSync(at(name))
+  // As `fsGroup` leaves a volume.
+  chownSync(at("state"), 0, user)
+  chmodSync(at("state"), 0o2775)
+  writeFileSync(at("secrets/token"), `${token}\n`)
+  chownSync(at("secrets/token"), 0, user)
+  chmodSync(at("secrets/token"), 0o440)
+  writeFileSync(at("servers/untidy.mjs"), untidy)
+  const node = "/usr/local/bin/node"
+  writeFileSync(
+    at("config/mcp.json"),
+    JSON.stringify({
+      mcpServers: {
+        every: { command: node, args: ["/everything/everything/index.js", "stdio"] },
+        untidy: { command: node, args: ["/servers/untidy.mjs"] }
+      },
+      lifeline: { timeouts: { connect: "2 minutes" } }
+    })
+  )
+  const mounted = volumeMounts.filter(({ name }: { readonly name: string }) => name !== "tmp").map((
+    { mountPath, name, readOnly }: { readonly mountPath: string; readonly name: string; readonly readOnly?: boolean }
+  ) => [mountPath, [at(name), readOnly !== true]])
+  return {
+    folder,
+    state: at("state"),
+    command: Image.command({
+      root: image.root,
+      stage: image.last,
+      args: [...args, `--port=${port}`],
+      mounts: {
+        ...Object.fromEntries(mounted),
+        "/servers": [at("servers"), false],
+        "/everything": [dirname(dirname(Built.everything)), false]
+      }
+    })
+  }
+}
+
+const call = async (url: string, headers: Readonly<Record<string, string>>, name: string, args: object) => {
+  const answered = await Raw.send(url, "POST", headers, {
+    id: 1,
+    method: "tools/call",
+    params: { name, arguments: args }
+  })
+  const text = await answered.body
+  const answers = text.startsWith("{") ? [JSON.parse(text)] : Raw.events(text).map(({ message }) => message)
+  return answers.find(({ id, method }) => id === 1 && method === undefined)?.result?.content[0].text
+}
+
+describe.skipIf(!isFull || Image.missing !== undefined)(`the image, without an engine${Image.title}`, () => {
+  let scope: Scope.CloseableScope
+  let image: Effect.Effect.Success<typeof Image.rootFileSystem>
+
+  beforeAll(async () => {
+    scope = Effect.runSync(Scope.make())
+    image = await Effect.runPromise(Scope.extend(Image.rootFileSystem, scope))
+  }, 900_000)
+  afterAll(() => Effect.runPromise(Scope.close(scope, Exit.void)))
+
+  it.scopedLive("[G26:real] runs as its user with nothing but its state to write to, answers probes and clients, and ends with all that it has started", () =>
+    Effect.gen(function*() {
+      const { port } = yield* ReservedPort.make
+      const { command, folder, state } = yield* Effect.acquireRelease(
+        Effect.sync(() => makeContainer(image, port)),
+        ({ folder }) => Effect.sync(() => rmSync(folder, { recursive: true, force: true }))
+      )
+      const url = `http://127.0.0.1:${port}/mcp`
+      const authorization = { Authorization: `Bearer ${token}` }
+      const begun = Effect.gen(function*() {
+        const container = yield* Program.start([], {}, command)
+        yield* container.prints(/Serving/)
+        // The process that is number 1 inside.
+        const [first] = processesOf(container.pid).filter(({ pid }) => pid !== container.pid)
+        return { container, first: first!.pid }
+      })
+      const stop = ({ container, first }: Effect.Effect.Success<typeof begun>) =>
+        Effect.gen(function*() {
+          const all = processesOf(first)
+          process.kill(first, "SIGTERM")
+          // After 30 seconds it would end itself, with 1.
+          expect(yield* container.ended).toEqual({ code: 0, signal: null })
+          for (const { pid } of all) yield* Program.gone(pid)
+        })
+
+      const running = yield* begun
+      const { container, first } = running
+      yield* Program.eventually(() => readFileSync(`/proc/${first}/comm`, "utf8") === "tini\n" ? true : undefined)
+      const status = readFileSync(`/proc/${first}/status`, "utf8")
+      expect(status).toMatch(new RegExp(`^Uid:\\t${user}\\t${user}\\t${user}\\t${user}$`, "m"))
+      expect(status).toMatch(/^CapEff:\t0+$/m)
+      expect(status).toMatch(/^NoNewPrivs:\t1$/m)
+      const [, options] = /^\S+ \S+ \S+ \S+ \/ (\S+)/m.exec(readFileSync(`/proc/${first}/mountinfo`, "utf8"))!
+      expect(options?.split(",")).toContain("ro")
+
+      expect(yield* probe(port, "/health")).toBe(200)
+      while ((yield* probe(port, "/ready")) !== 200) yield* Effect.sleep("50 millis")
+      const health = Image.listOf(Image.only(image.last, "HEALTHCHECK")).map((one) => one.replace("7332", String(port)))
+      expect(yield* Image.exitOf({ root: image.root, stage: image.last }, health)).toBe(0)
+
+      expect((yield* Effect.promise(() => Raw.send(url, "POST", {}, Raw.initialize()))).status).toBe(401)
+      const session = yield* Effect.promise(() => Raw.begin(url, undefined, authorization))
+      expect(yield* Effect.promise(() => call(url, session, "every__echo", { message: "hello" }))).toContain("hello")
+
+      // Orphans of servers belong to process 1, which waits for them: none stays as a zombie.
+      for (let n = 0; n < 5; n++) yield* Effect.promise(() => call(url, session, "untidy__leave", {}))
+      yield* Program.eventually(() => {
+        const left = processesOf(first)
+        return left.length === 4 && left.every(({ state }) => !state.startsWith("Z")) ? true : undefined
+      })
+      yield* stop(running)
+      expect(container.stderr()).toBe("")
+
+      // What it keeps is its own, and says of no gateway that it runs.
+      const kept = statSync(join(state, "lifeline"))
+      expect([kept.uid, kept.mode & 0o777]).toEqual([user, 0o700])
+      expect(readdirSync(join(state, "lifeline", "gateways"))).toEqual([])
+      expect(yield* Image.exitOf({ root: image.root, stage: image.last }, health)).toBe(1)
+
+      // Another one with the same volume goes on with the session.
+      const again = yield* begun
+      expect(yield* Effect.promise(() => call(url, session, "every__echo", { message: "again" }))).toContain("again")
+      yield* stop(again)
+      expect(readdirSync(folder).toSorted()).toEqual(["config", "secrets", "servers", "state"])
+    }))
+})
