@@ -74,7 +74,7 @@ const processesOf = (pid: number): ReadonlyArray<{ readonly pid: number; readonl
 
 /** The container of the manifest of one gateway, with these servers. */
 const makeContainer = (image: Effect.Effect.Success<typeof Image.rootFileSystem>, port: number) => {
-  const [workload] = Manifests.parse(Manifests.text("gateway.yaml")).filter(({ kind }) => kind === "StatefulSet")
+  const workload = Manifests.parse(Manifests.text("gateway.yaml")).find(({ kind }) => kind === "StatefulSet")
   const pod = workload!["spec"].template.spec
   const { args, volumeMounts } = pod.containers[0]
   const folder = mkdtempSync(join(tmpdir(), "lifeline-container-"))
@@ -151,7 +151,7 @@ describe.skipIf(!isFull || Image.missing !== undefined)(`the image, without an e
         const container = yield* Program.start([], {}, command)
         yield* container.prints(/Serving/)
         // The process that is number 1 inside.
-        const [first] = processesOf(container.pid).filter(({ pid }) => pid !== container.pid)
+        const first = processesOf(container.pid).find(({ pid }) => pid !== container.pid)
         return { container, first: first!.pid }
       })
       const stop = ({ container, first }: Effect.Effect.Success<typeof begun>) =>
