@@ -41,6 +41,7 @@ const onlyInFull = [
   "packages/gateway/test/PerClientStatus",
   "packages/gateway/test/Prefixes",
   "packages/gateway/test/RealClients",
+  "packages/gateway/test/Proxies",
   "packages/gateway/test/Refusals",
   "packages/gateway/test/Reload",
   "packages/gateway/test/SecretCommands",

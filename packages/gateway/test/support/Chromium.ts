@@ -19,11 +19,11 @@ export const title = (text: string): string =>
   executable === undefined ? `${text} (skipped: no Chromium on this machine)` : text
 
 /** Starts it. Its sandbox is not to be had by root, nor in most containers; it opens pages of ours alone. */
-export const launch = (): Promise<Browser> =>
+export const launch = (more: ReadonlyArray<string> = []): Promise<Browser> =>
   chromium.launch({
     executablePath: executable ?? "",
     // On a busy machine a click is longer ago than a browser lets a page open a tab for.
-    args: ["--no-sandbox", "--disable-popup-blocking"],
+    args: ["--no-sandbox", "--disable-popup-blocking", ...more],
     timeout: 150_000
   })
 
