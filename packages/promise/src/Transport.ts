@@ -16,7 +16,6 @@ export type Supervision = Pick<
   | "disable"
   | "disconnect"
   | "refresh"
-  | "approveTools"
   | "healthCheck"
   | "keepalive"
 >

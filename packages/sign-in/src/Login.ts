@@ -18,6 +18,7 @@ import { endpoint, refusal } from "./ask.js"
 import * as Client from "./Client.js"
 import type { Discovered } from "./Discovery.js"
 import { type Later, quoted, reasonOf, Refused } from "./Failures.js"
+import { LoginPage } from "./LoginPage.js"
 import { OptionNames } from "./OptionNames.js"
 import * as PendingLogin from "./PendingLogin.js"
 import * as RedirectListener from "./RedirectListener.js"
@@ -38,6 +39,8 @@ export interface Request {
   readonly method: "browser" | "device"
   /** Where the browser comes back to: the first place that is free. */
   readonly places: ReadonlyArray<RedirectListener.Place>
+  /** What people call the one who is to log in, where that is one of several. */
+  readonly person?: string | undefined
 }
 
 /** A login that is waited for. */
@@ -75,7 +78,7 @@ const checkBrowserLogin = ({ issuer, metadata }: Discovered): Effect.Effect<URL,
     return yield* forPeople(metadata.authorization_endpoint, "authorization endpoint", issuer)
   })
 
-const common = ({ account, discovered, scope, server }: Request, client: Client.Client) => ({
+const common = ({ account, discovered, person, scope, server }: Request, client: Client.Client) => ({
   server,
   account,
   issuer: discovered.issuer,
@@ -83,6 +86,7 @@ const common = ({ account, discovered, scope, server }: Request, client: Client.
   resource: discovered.resource,
   client,
   scope,
+  isPersonal: person === undefined ? undefined : true,
   opened: false
 })
 
@@ -90,9 +94,11 @@ const beginInBrowser = (request: Request): Effect.Effect<Waiting, Later | Refuse
   Effect.gen(function*() {
     const { discovered, scope } = request
     const address = yield* checkBrowserLogin(discovered)
+    const { person } = request
+    const loginPage = person === undefined ? undefined : new LoginPage({ person, server: request.server })
     let listener: RedirectListener.RedirectListener | undefined
     for (const place of request.places) {
-      listener ??= yield* RedirectListener.make(place)
+      listener ??= yield* RedirectListener.make(place, loginPage)
     }
     if (listener === undefined) {
       return yield* new Refused({
@@ -123,7 +129,7 @@ const beginInBrowser = (request: Request): Effect.Effect<Waiting, Later | Refuse
     }
     const login: PendingLogin.PendingLogin = {
       ...common(request, client),
-      address: address.href,
+      address: loginPage === undefined ? address.href : new URL(loginPage.begin(address.href), redirect).href,
       until: now + PendingLogin.lifetime,
       way: { _tag: "Browser", redirect, state: Redacted.make(state), verifier: Redacted.make(verifier) }
     }

@@ -25,6 +25,8 @@ export interface Request {
   readonly scope: string | undefined
   readonly method: "browser" | "device"
   readonly places: ReadonlyArray<RedirectListener.Place>
+  /** What people call the one who is to log in, where that is one of several. */
+  readonly person: string | undefined
   /** Opens the address, unless another process has done so. */
   readonly browser: Browser | undefined
   /** The tokens that were there when the login was asked for. */
@@ -79,7 +81,7 @@ const inherited = (request: Request) =>
     const stored = yield* PendingLogin.pendingLogins(subject.folder).get(slotOf(request))
     if (Option.isNone(stored)) return undefined
     const login = stored.value
-    const fits = login.issuer === discovered.issuer && login.server === subject.server &&
+    const fits = login.isPersonal !== true && login.issuer === discovered.issuer && login.server === subject.server &&
       login.account === subject.account && scopes.covers(login.scope, scope) &&
       (login.way._tag === "Device") === (method === "device") &&
       (subject.configured.id === undefined || subject.configured.id === login.client.id)
@@ -89,11 +91,11 @@ const inherited = (request: Request) =>
 
 const begin = (request: Request) =>
   Effect.gen(function*() {
-    const { discovered, fetch, method, places, scope, subject } = request
+    const { discovered, fetch, method, person, places, scope, subject } = request
     const clients = Client.registered(subject.folder)
     const owner = { ...subject, issuer: discovered.issuer }
     const kept = Option.getOrUndefined(yield* clients.get(Client.key(owner)))
-    const waiting = yield* Login.begin({ ...owner, fetch, discovered, scope, method, places, kept })
+    const waiting = yield* Login.begin({ ...owner, fetch, discovered, scope, method, places, person, kept })
     const { login } = waiting
     if (login.client.origin === "registered") yield* clients.set(Client.key(owner), login.client)
     yield* PendingLogin.pendingLogins(subject.folder).set(slotOf(request), login)
@@ -125,7 +127,10 @@ const refuse = (request: Request, { client, issuer, scope }: PendingLogin.Pendin
     const isUnknown = failure.code === "invalid_client" || failure.code === "unauthorized_client"
     if (isUnknown) yield* Client.forget(folder, { server, account, issuer })
     if (failure.code === "expired_token" || (isUnknown && client.origin === "registered")) return yield* failure
-    const detail = `${failure.detail}; for 10 minutes nobody is asked again, unless you run ${commandOf(request)}`
+    const again = request.person === undefined
+      ? `you run ${commandOf(request)}`
+      : "you begin a login on the status page of the gateway"
+    const detail = `${failure.detail}; for 10 minutes nobody is asked again, unless ${again}`
     const until = (yield* Clock.currentTimeMillis) + RefusedLogin.lifetime
     yield* RefusedLogin.save(folder, { server, account, issuer, method, scope, detail, until })
     return yield* new Refused({ detail, code: failure.code })

@@ -22,6 +22,8 @@ export const PendingLogin = Schema.Struct({
   /** Where the person goes. */
   address: Schema.String,
   until: Schema.Number,
+  /** Whether it is for one of several people: then only the process that began it can go on with it, and its address is that person's. */
+  isPersonal: Schema.optional(Schema.Boolean),
   /** Whether a browser was opened for it. */
   opened: Schema.Boolean,
   way: Schema.Union(

@@ -6,6 +6,7 @@ import type { Scope } from "effect"
 import type { IncomingMessage, Server, ServerResponse } from "node:http"
 import { createServer } from "node:http"
 import type { AddressInfo } from "node:net"
+import type { LoginPage } from "./LoginPage.js"
 import { page } from "./page.js"
 
 /** The browser has come back; `reply` shows the person how it ended. */
@@ -64,9 +65,13 @@ const targetOf = (request: IncomingMessage): URL | undefined => {
 }
 
 /**
- * Listens at a place until the scope closes; port 0 is any free one. Succeeds with undefined where the port is taken.
+ * Listens at a place until the scope closes; port 0 is any free one. Succeeds with undefined where the port is taken. `loginPage`: where the
+ * login has to begin; then only the same browser can finish it.
  */
-export const make = (place: Place): Effect.Effect<RedirectListener | undefined, never, Scope.Scope> =>
+export const make = (
+  place: Place,
+  loginPage?: LoginPage
+): Effect.Effect<RedirectListener | undefined, never, Scope.Scope> =>
   Effect.gen(function*() {
     const run = Runtime.runFork(yield* Effect.runtime())
     let port = place.port
@@ -92,11 +97,16 @@ export const make = (place: Place): Effect.Effect<RedirectListener | undefined, 
       }
       const url = targetOf(request)
       if (url === undefined) return answer(response, 400, "This address is not valid.")
+      const shown = loginPage?.answer(request, url.pathname, `http://${request.headers.host}`)
+      if (shown !== undefined) return void response.writeHead(shown.status, { ...shown.headers }).end(shown.body)
       if (url.pathname !== place.path || request.method !== "GET") {
         return answer(response, 404, "There is nothing here.")
       }
       if (expected === undefined || url.searchParams.get("state") !== expected.state) {
         return answer(response, 400, "This is not the answer to the current login. Start the login again.")
+      }
+      if (loginPage?.isOwn(request) === false) {
+        return answer(response, 400, "This login was begun in another browser, and can be finished only there.")
       }
       if (used) return answer(response, 400, "This login is over already.")
       used = true

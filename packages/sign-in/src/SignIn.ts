@@ -34,6 +34,11 @@ export interface Options {
   readonly scope?: string | undefined
   /** Default: that of the login before, otherwise `browser`. `credentials` needs no person, but `client` with an id and a secret or a key. */
   readonly method?: Grant.Method | undefined
+  /**
+   * What people call the one who is to log in, if there are several. Then a login begins at a page that names them and is good for one browser,
+   * and its address is only in the state, and in nothing that others could read.
+   */
+  readonly person?: string | undefined
   /** Where the browser comes back to. Default: `localhost`, at a port that is always the same for a server, or another if that is taken. */
   readonly redirect?: RedirectOptions | undefined
   /** Opens the address of a login. Default: it is only shown, in the state and in errors. */
@@ -89,7 +94,7 @@ export const make = (options: Options): Effect.Effect<SignIn, never, Scope.Scope
     const given = new URL(String(options.url))
     const url = new URL(given.origin + given.pathname)
     const [server, account] = [url.href, options.account ?? "default"]
-    const { method, optionNames } = options
+    const { method, optionNames, person } = options
     const loginWait = Duration.decode(options.loginWait ?? "2 seconds")
     const subject: Renewal.Subject = {
       folder,
@@ -250,6 +255,7 @@ export const make = (options: Options): Effect.Effect<SignIn, never, Scope.Scope
           scope: wanted,
           method: method === "device" ? "device" : "browser",
           places,
+          person,
           browser: hasOpened ? undefined : browser,
           before,
           adopted: state.changes.pipe(
@@ -308,9 +314,9 @@ export const make = (options: Options): Effect.Effect<SignIn, never, Scope.Scope
         return yield* new LoginFailure.LoginFailure({
           status,
           detail: reached._tag === "LoginNeeded"
-            ? ""
+            ? person === undefined ? "" : "only who is to log in is told where"
             : "where to log in is not known yet: the authorization server takes its time",
-          address: reached._tag === "LoginNeeded" ? reached.address : undefined,
+          address: reached._tag === "LoginNeeded" && person === undefined ? reached.address : undefined,
           cause: new UnauthorizedError("a person has to log in")
         })
       })
@@ -360,7 +366,7 @@ export const make = (options: Options): Effect.Effect<SignIn, never, Scope.Scope
         renew,
         isChosen,
         // Reads a Ref, which is synchronous.
-        needed: () => State.needed(Effect.runSync(SubscriptionRef.get(state))),
+        needed: () => State.needed(Effect.runSync(SubscriptionRef.get(state)), person !== undefined),
         isRunning: () => renewing !== undefined || login !== undefined
       },
       state: SubscriptionRef.get(state),

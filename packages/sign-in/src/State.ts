@@ -71,9 +71,13 @@ export const show = (state: State): string => {
 export const toDo = (state: State): string | undefined =>
   state._tag === "LoginNeeded" || state._tag === "Refused" ? show(state) : undefined
 
-/** The login that a person has to finish. */
-export const needed = (state: State): NeededSignIn | undefined =>
-  state._tag === "LoginNeeded" ? { message: show(state), address: state.address } : undefined
+/** The login that a person has to finish. `isPersonal`: for a status that others read, too. */
+export const needed = (state: State, isPersonal = false): NeededSignIn | undefined =>
+  state._tag !== "LoginNeeded"
+    ? undefined
+    : isPersonal
+    ? { message: "who uses it has to log in", address: "" }
+    : { message: show(state), address: state.address }
 
 /** Whether the server cannot be used before a person has done something. Without more scopes it can be used as before. */
 export const isBlocking = (state: State): boolean =>

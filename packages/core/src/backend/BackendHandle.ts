@@ -21,7 +21,6 @@ import { firstOf } from "../internal/firstOf.js"
 import type { Event } from "../observe/Event.js"
 import * as Live from "../observe/Live.js"
 import { type CallOptions, timeOf } from "../options/CallOptions.js"
-import type { Pins } from "../pins/Pins.js"
 import type { Connector, ServerNotification } from "../port/Connector.js"
 import type { Method, Params, Result } from "../port/Method.js"
 import { withDeadline } from "../port/withDeadline.js"
@@ -87,11 +86,6 @@ export interface Backend {
    * the connection is enough.
    */
   readonly firstOutcome: Effect.Effect<void>
-  /**
-   * Approves the definitions of its tools as they are now (option `pin`): of one tool, or of all that differ (`Status.pins`). Returns the
-   * names of the tools whose definitions were not the approved ones.
-   */
-  readonly approveTools: (tool?: string) => Effect.Effect<ReadonlyArray<string>>
   /** Pauses and resumes the heartbeats. A reconnect does not end a pause. */
   readonly keepalive: { readonly pause: Effect.Effect<void>; readonly resume: Effect.Effect<void> }
   /** Any request of the protocol. */
@@ -160,13 +154,11 @@ export class BackendHandle implements Backend {
   readonly #state: BackendState
   readonly #supervisor: Supervisor
   readonly #connector: Connector
-  readonly #pins: Pins | undefined
 
-  constructor(state: BackendState, supervisor: Supervisor, connector: Connector, pins: Pins | undefined) {
+  constructor(state: BackendState, supervisor: Supervisor, connector: Connector) {
     this.#state = state
     this.#supervisor = supervisor
     this.#connector = connector
-    this.#pins = pins
   }
 
   get id(): string {
@@ -174,7 +166,7 @@ export class BackendHandle implements Backend {
   }
 
   get status(): Backend["status"] {
-    const read = Effect.sync(() => statusOf(this.#state, this.#supervisor, this.#connector, this.#pins))
+    const read = Effect.sync(() => statusOf(this.#state, this.#supervisor, this.#connector))
     return Live.make(read, Stream.mapEffect(this.#state.published.changes, () => read))
   }
 
@@ -296,15 +288,6 @@ export class BackendHandle implements Backend {
 
   get firstOutcome(): Backend["firstOutcome"] {
     return this.#state.firstOutcome.completed
-  }
-
-  get approveTools(): Backend["approveTools"] {
-    return (tool) => this.#pins?.approve(tool) ?? Effect.succeed([])
-  }
-
-  /** The tools that are withheld because their definitions were not approved. */
-  get withheld(): ReadonlyArray<string> {
-    return this.#pins?.withheld ?? []
   }
 
   /** Whether `firstOutcome` has ended. */

@@ -13,9 +13,6 @@ import type { BackendObserver } from "../observe/BackendObserver.js"
 import * as Telemetry from "../observe/Telemetry.js"
 import type { BackendOptions } from "../options/BackendOptions.js"
 import { type Policy, type PolicyOptions, resolve } from "../options/Policy.js"
-import * as PinnedConnector from "../pins/PinnedConnector.js"
-import { Pins } from "../pins/Pins.js"
-import * as PinStore from "../port/PinStore.js"
 import { BackendState } from "../state/BackendState.js"
 import { type ConnectPermits, unbounded } from "../supervisor/ConnectPermits.js"
 import { Supervisor } from "../supervisor/Supervisor.js"
@@ -38,8 +35,6 @@ export interface FleetContext {
 export interface Started {
   readonly state: BackendState
   readonly supervisor: Supervisor
-  /** The definitions of tools that were approved, with the option `pin`. */
-  readonly pins: Pins | undefined
 }
 
 /** Starts a backend that lives as long as the scope. */
@@ -50,7 +45,7 @@ export const startBackend = (
 ): Effect.Effect<BackendHandle, InvalidOptions, Scope.Scope> =>
   Effect.map(
     startParts(id, options, fleet),
-    ({ pins, state, supervisor }) => new BackendHandle(state, supervisor, options.connector, pins)
+    ({ state, supervisor }) => new BackendHandle(state, supervisor, options.connector)
   )
 
 /** The same without a handle, for what makes requests of its own. */
@@ -72,12 +67,7 @@ export const startParts = (
       const [half, asked] = [used, interval].map(formatMillis)
       yield* SafeLog.info(`${id}: keepalive.interval is ${half}, half of keepalive.idleTtl, in place of ${asked}`)
     }
-    const pins = pinsOf(state, options)
-    const connector = pins === undefined
-      ? options.connector
-      : PinnedConnector.around(options.connector, { backend: id, policy, pins })
-    const supervisor = new Supervisor(state, { ...options, connector }, fleet.permits ?? unbounded)
-    pins?.changed.listen(() => state.publish({}))
+    const supervisor = new Supervisor(state, options, fleet.permits ?? unbounded)
     state.observer = fleet.observer
     const { snapshot } = state.published.value
     if (snapshot !== undefined) state.observer?.catalogChanged(snapshot)
@@ -88,19 +78,7 @@ export const startParts = (
     const jumped = () => state.send({ _tag: "ClockJumped" })
     if (clockJumps === undefined) yield* onClockJump(jumped)
     else yield* Scope.addFinalizer(yield* Effect.scope, Effect.sync(clockJumps.listen(jumped)))
-    return { state, supervisor, pins }
-  })
-
-const pinsOf = (
-  { id, offered, policy: { discovery: { maxDepth }, pin } }: BackendState,
-  { pinStore }: BackendOptions
-): Pins | undefined =>
-  pin === "off" ? undefined : new Pins({
-    server: id,
-    mode: pin,
-    maxDepth,
-    store: pinStore ?? PinStore.memory(),
-    isOffered: (tool) => offered.has("tools", tool)
+    return { state, supervisor }
   })
 
 /**
@@ -116,8 +94,7 @@ export const resolvePolicy = <R>(
     connector,
     handlers: _4,
     onConnected: _5,
-    pinStore: _6,
-    withholder: _7,
+    withholder: _6,
     ...policy
   }: BackendOptions<R>,
   defaults?: PolicyOptions

@@ -8,8 +8,6 @@ import { firstOf } from "../internal/firstOf.js"
 import * as SafeLog from "../internal/SafeLog.js"
 import type { Event } from "../observe/Event.js"
 import type { Policy } from "../options/Policy.js"
-import * as PinnedConnector from "../pins/PinnedConnector.js"
-import type { Pins } from "../pins/Pins.js"
 import type { Connection, Loss, RequestOptions } from "../port/Connection.js"
 import type { ConnectOptions, Connector, ServerNotification } from "../port/Connector.js"
 import type { Method, Params, Result } from "../port/Method.js"
@@ -98,11 +96,7 @@ export class Pool {
 
   /** A connector of one process, whose messages go to the client of all. */
   #connectorOf(number: number): Connector {
-    const { backend, options, policy } = this.#parts
-    const pins = options.supervision?.pins as Pins | undefined
-    const connector = pins === undefined
-      ? this.#parts.connector
-      : PinnedConnector.around(this.#parts.connector, { backend, policy, pins })
+    const { connector, options } = this.#parts
     return {
       ...connector,
       connect: (own) =>

@@ -7,6 +7,7 @@ import type { AccessControl } from "../access/AccessControl.js"
 import type { Access } from "../auth/Access.js"
 import type { Gateways } from "../replica/Gateways.js"
 import type { ServerPool } from "../serve/pool/ServerPool.js"
+import type { PersonalSignIns } from "../sign-in/PersonalSignIns.js"
 import * as Record from "./Record.js"
 
 /** What the API reports in addition to the servers. */
@@ -22,6 +23,8 @@ export interface About {
   readonly access?: Pick<Access, "problem" | "isUsable"> | undefined
   /** The sign-in of a server; `undefined` if it has none. */
   readonly signIn: (server: string) => SignIn.SignIn | undefined
+  /** The sign-ins of clients to a server of which each client has its own; `undefined` if they have none. Default: none have. */
+  readonly personalSignIns?: ((server: string) => PersonalSignIns | undefined) | undefined
 }
 
 /** A running gateway. */

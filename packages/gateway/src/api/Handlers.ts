@@ -63,8 +63,12 @@ const serverHandlers = (gateway: Gateway, operations: Operations) =>
       const operationsFor = operationsOf(gateway, operations)
       const login = (name: string, request: HttpServerRequest) =>
         Effect.gen(function*() {
-          if (!gateway.rules.of(callerOf(request)).hasServer(name)) yield* operationsFor(request).server(name)
-          const signIn = gateway.signIn(name)
+          const caller = callerOf(request)
+          if (!gateway.rules.of(caller).hasServer(name)) yield* operationsFor(request).server(name)
+          // A client that has its own login at the server begins that one.
+          const personal = caller.subject === "" ? undefined : gateway.personalSignIns?.(name)
+          const found = personal?.of(caller) ?? Effect.succeed(gateway.signIn(name))
+          const signIn = yield* found
           if (signIn === undefined) yield* ServerCommands.requireServer(gateway, name)
           if (signIn === undefined) {
             const message =
@@ -72,7 +76,8 @@ const serverHandlers = (gateway: Gateway, operations: Operations) =>
             return yield* Effect.fail<Api.NoLogin>({ error: { code: "no_login", message } })
           }
           // The login continues if the page that requested it is closed.
-          const fiber = yield* FiberMap.run(logins, name, Effect.ignore(signIn.login), { onlyIfMissing: true })
+          const lasting = Effect.scoped(Effect.zipRight(found, Effect.ignore(signIn.login)))
+          const fiber = yield* FiberMap.run(logins, `${signIn.account} ${name}`, lasting, { onlyIfMissing: true })
           const waiting = Stream.filter(signIn.changes, ({ _tag }) => _tag === "LoginNeeded")
           yield* firstOf(Stream.runHead(waiting), fiber, Effect.sleep(addressTimeout))
           const state = yield* signIn.state
@@ -92,14 +97,13 @@ const serverHandlers = (gateway: Gateway, operations: Operations) =>
               return yield* Effect.fail<Api.NoLogin>({ error: { code: "login_failed", message } })
             }
           }
-        })
+        }).pipe(Effect.scoped)
 
       return handlers
         .handle("server", ({ path, request }) => operationsFor(request).server(path.name))
         .handle("reconnect", ({ path, request }) => operationsFor(request).reconnect(path.name))
         .handle("enable", ({ path, request }) => operationsFor(request).enable(path.name))
         .handle("disable", ({ path, request }) => operationsFor(request).disable(path.name))
-        .handle("approve", ({ path, request, urlParams }) => operationsFor(request).approve(path.name, urlParams.tool))
         .handle("login", ({ path, request }) => login(path.name, request))
     }))
 

@@ -119,9 +119,8 @@ const check = ({ connect, file, json }: Options, output: Output.Output) =>
     const { entries, names, notices, problems: found } = parsed.right
     const folder = dirname(resolve(file))
     const signIns = connect ? yield* forEntries(entries, undefined) : new Map<string, never>()
-    const authorizations = new Map([...signIns].map(([name, { authorization }]) => [name, authorization]))
     const [unread, complete] = yield* Backends.completed(entries, folder)
-    const { backends, problems: refused } = Backends.fromEntries(complete, folder, authorizations)
+    const { backends, problems: refused } = Backends.fromEntries(complete, folder, signIns)
     // Nobody is there for whom a server could be started that depends on its client.
     const enabled = backends.filter(({ forClient, lifecycle }) =>
       lifecycle?.disabled !== true && forClient === undefined

@@ -5,7 +5,6 @@ import { McpConfig } from "@mcp-lifeline/config"
 import type { Backend, Connector } from "@mcp-lifeline/core"
 import { Policy } from "@mcp-lifeline/core"
 import { Problem as OptionProblem } from "@mcp-lifeline/core/internal"
-import type * as ToolPins from "@mcp-lifeline/state/ToolPins"
 import * as UserFile from "@mcp-lifeline/state/UserFile"
 import { type Authorization, HttpConnector } from "@mcp-lifeline/transport-http"
 import { SecretCommand, StdioConnector } from "@mcp-lifeline/transport-stdio"
@@ -13,6 +12,7 @@ import { Array, Effect, Either, Record, Redacted } from "effect"
 import { resolve } from "node:path"
 import { parseEnv } from "node:util"
 import { processRecords } from "../processRecords.js"
+import type { PersonalSignIns } from "../sign-in/PersonalSignIns.js"
 import { version } from "../Version.js"
 import * as ClientValues from "./clientValues.js"
 import { digest } from "./digest.js"
@@ -29,16 +29,14 @@ export type Server = Backend.BackendOptions & {
   readonly prefix?: string | undefined
   /** A digest of how the server is started or reached; it differs if this may be another server. It reveals nothing. */
   readonly identity?: string | undefined
-  /** How it is started or reached, without its secrets: what was approved of its tools is kept under this. */
-  readonly origin?: ToolPins.Origin | undefined
   /** How it is started for a client, if that depends on who the client is. */
   readonly forClient?: ForClient.ForClient | undefined
 }
 
 /** The options for the backend, without those that only the gateway uses. */
 export const optionsOf = (
-  { forClient: _0, identity: _1, origin: _2, placement: _3, prefix: _4, sessions: _5, ...options }: Server
-): Omit<Server, "forClient" | "identity" | "origin" | "placement" | "prefix" | "sessions"> => options
+  { forClient: _0, identity: _1, placement: _2, prefix: _3, sessions: _4, ...options }: Server
+): Omit<Server, "forClient" | "identity" | "placement" | "prefix" | "sessions"> => options
 
 /** The valid backends, and the problems of the others. */
 export interface Backends {
@@ -50,9 +48,6 @@ export interface Backends {
 /** A digest of how a server is started or reached. */
 const identityOf = ({ server }: Entry, folder: string): string =>
   digest(server._tag === "Http" ? server : { ...server, cwd: resolve(folder, server.cwd ?? ".") })
-
-const originOf = ({ server }: Entry): ToolPins.Origin =>
-  server._tag === "Http" ? { url: server.url } : { command: server.command, args: server.args ?? [], cwd: server.cwd }
 
 const envFileOf = ({ server }: Entry, folder: string): string | undefined =>
   server._tag === "Http" || server.envFile === undefined ? undefined : resolve(folder, server.envFile)
@@ -160,19 +155,27 @@ const connectorWith = (
     : Either.right(StdioConnector.make(options, processRecords()))
 }
 
+/** What provides the tokens of a server. */
+export interface SignIns {
+  readonly authorization?: Authorization | undefined
+  /** Of single clients, which have logins of their own. */
+  readonly personal?: PersonalSignIns | undefined
+}
+
 const fromEntry = (
   entry: Entry,
   folder: string,
-  authorization: Authorization | undefined,
+  { authorization, personal }: SignIns,
   env: Readonly<Record<string, string>> | undefined
 ): Either.Either<Backend.BackendOptions & Pick<Server, "forClient">, ReadonlyArray<Problem>> =>
   Either.flatMap(connectorOf(entry, folder, authorization, env), (connector) => {
     const problem = Policy.unfit(connector, entry.policy)
-    const forClient = dependsOnClient(entry)
+    const forClient = dependsOnClient(entry) || personal !== undefined
       ? ForClient.make({
         server: entry.server,
         common: connector,
-        make: (values) => connectorWith(entry, folder, values, authorization, env)
+        make: (values, own = authorization) => connectorWith(entry, folder, values, own, env),
+        signIns: personal
       })
       : undefined
     return problem === undefined
@@ -181,28 +184,27 @@ const fromEntry = (
   }).pipe(Either.mapLeft((problems) => problems.map(({ message, path }) => entry.problem(path, message))))
 
 /**
- * Makes backends from entries that `completed` has completed. `folder`: the folder of the file. `authorizations`: what provides tokens, by
- * the names of servers.
+ * Makes backends from entries that `completed` has completed. `folder`: the folder of the file. `signIns`: what provides tokens, by the names of
+ * servers.
  */
 export const fromEntries = (
   entries: ReadonlyArray<Entry>,
   folder: string,
-  authorizations: ReadonlyMap<string, Authorization> = new Map(),
+  signIns: ReadonlyMap<string, SignIns> = new Map(),
   env?: Readonly<Record<string, string>>
 ): Backends => {
   const [problems, backends] = Array.partitionMap(
     entries,
     (entry) =>
       Either.map(
-        fromEntry(entry, folder, authorizations.get(entry.name), env),
+        fromEntry(entry, folder, signIns.get(entry.name) ?? {}, env),
         (options): Server => ({
           ...options,
           id: entry.name,
           sessions: entry.sessions,
           placement: entry.placement,
           prefix: entry.prefix,
-          identity: identityOf(entry, folder),
-          origin: originOf(entry)
+          identity: identityOf(entry, folder)
         })
       )
   )

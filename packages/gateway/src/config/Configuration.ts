@@ -3,6 +3,7 @@
  */
 import type { McpConfig } from "@mcp-lifeline/config"
 import type { Fleet, InvalidOptions } from "@mcp-lifeline/core"
+import { anyone, type Caller } from "@mcp-lifeline/http-server/Caller"
 import * as Browser from "@mcp-lifeline/sign-in/Browser"
 import * as SignIn from "@mcp-lifeline/sign-in/SignIn"
 import * as SignInState from "@mcp-lifeline/sign-in/State"
@@ -13,7 +14,8 @@ import { dirname, resolve } from "node:path"
 import * as AccessInUse from "../access/AccessInUse.js"
 import { StartError } from "../Errors.js"
 import type * as Output from "../Output.js"
-import { forEntries } from "../sign-in/forEntries.js"
+import { forEntries, ofClients } from "../sign-in/forEntries.js"
+import type { PersonalSignIns } from "../sign-in/PersonalSignIns.js"
 import { clean } from "../Text.js"
 import * as Backends from "./Backends.js"
 import { digest } from "./digest.js"
@@ -26,7 +28,9 @@ interface ServerInUse {
   readonly fingerprint: string
   readonly options: Backends.Server
   readonly signIn: SignIn.SignIn | undefined
-  /** The scope of the sign-in. */
+  /** The sign-ins of clients that have their own. */
+  readonly personal: PersonalSignIns | undefined
+  /** The scope of the sign-ins. */
   readonly scope: Scope.CloseableScope
 }
 
@@ -56,12 +60,14 @@ export interface Configuration {
   readonly auth: () => McpConfig.Auth | undefined
   /** Who may use what, as the file says now. */
   readonly access: AccessInUse.AccessInUse
-  /** What the user has to do now to sign in to a server; `undefined` if nothing. */
-  readonly login: (server: string) => string | undefined
+  /** What the user of a client has to do now to sign in to a server; `undefined` if nothing. Default: of any client. */
+  readonly login: (server: string, caller?: Caller) => string | undefined
   /** Why the last version of the file, or a part of it, is not in use; `undefined` if it is. */
   readonly refused: () => string | undefined
   /** The sign-in of a server; `undefined` if it has none. */
   readonly signIn: (name: string) => SignIn.SignIn | undefined
+  /** The sign-ins of clients to a server of which each client has its own. */
+  readonly personalSignIns: (name: string) => PersonalSignIns | undefined
   /**
    * Shows logins that the user has to finish, and applies each new version of the file, until the scope closes. Passes how far each sign-in
    * is to `onSignIn`.
@@ -130,15 +136,16 @@ const load = (
       const scope = yield* Scope.fork(parent, ExecutionStrategy.sequential)
       const signIns = yield* Scope.extend(forEntries([entry], browser), scope)
       const signIn = signIns.get(entry.name)
+      const personal = yield* Scope.extend(ofClients(entry), scope)
       const { backends: [options], problems } = Backends.fromEntries(
         [entry],
         folder,
-        new Map(signIn === undefined ? [] : [[entry.name, signIn.authorization]]),
+        new Map([[entry.name, { authorization: signIn?.authorization, personal }]]),
         env
       )
       for (const one of problems) refused.push(one)
       if (options === undefined) yield* Scope.close(scope, Exit.void)
-      else found.set(entry.name, { fingerprint: print, options, signIn, scope })
+      else found.set(entry.name, { fingerprint: print, options, signIn, personal, scope })
     }
     const problems = [...parsed.problems, ...unread, ...refused]
     // In the order of the file. For an invalid entry, the server from before stays in use.
@@ -293,12 +300,14 @@ export const make = (
         const [first, ...more] = refused
         return more.length === 0 ? first : `${first} (and ${more.length} more)`
       },
-      login: (server) => {
-        const signIn = used.get(server)?.signIn
+      login: (server, caller = anyone) => {
+        const one = used.get(server)
+        const signIn = caller.subject === "" || one?.personal === undefined ? one?.signIn : one.personal.inUse(caller)
         // Reads a Ref, which is synchronous, so that errors of calls can get the text without a fiber.
         return signIn === undefined ? undefined : SignInState.toDo(Effect.runSync(signIn.state))
       },
       signIn: (name) => used.get(name)?.signIn,
+      personalSignIns: (name) => used.get(name)?.personal,
       follow: (target, onSignIn = () => Effect.void) =>
         Effect.gen(function*() {
           yield* Effect.forEach(

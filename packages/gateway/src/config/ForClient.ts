@@ -1,26 +1,35 @@
 /**
- * How a server is started for one client, where that depends on who the client is.
+ * How a server is started for one client, where that depends on who the client is: on what its token says, or on its own login at the server.
  */
 import type { McpConfig } from "@mcp-lifeline/config"
 import { ConnectError, type Connector } from "@mcp-lifeline/core"
-import type { Caller } from "@mcp-lifeline/http-server/Caller"
-import { Effect, Either, type Scope } from "effect"
+import { type Caller, ownerOf } from "@mcp-lifeline/http-server/Caller"
+import type { SignIn } from "@mcp-lifeline/sign-in/SignIn"
+import type { Authorization } from "@mcp-lifeline/transport-http"
+import { Effect, Either, Record, type Scope } from "effect"
+import type { PersonalSignIns } from "../sign-in/PersonalSignIns.js"
 import * as ClientValues from "./clientValues.js"
 import { digest } from "./digest.js"
 
+/** The connector of one client, and its sign-in, if it has one of its own. */
+export interface Started {
+  readonly connector: Connector
+  readonly signIn: SignIn | undefined
+}
+
 /** See the head of the file. */
 export interface ForClient {
-  /** The same for a client as long as its server need not be started anew. It reveals nothing. */
+  /** The same for a client as long as its server need not be started anew. It reveals nothing. Empty if nothing depends on this client. */
   readonly keyOf: (caller: Caller) => string
   /** Connects as this client. Where the client lacks what is needed, each attempt says what that is. */
-  readonly connector: (caller: Caller) => Effect.Effect<Connector, never, Scope.Scope>
+  readonly start: (caller: Caller) => Effect.Effect<Started, never, Scope.Scope>
 }
 
 /** The parts of a connector that do not depend on the client. */
 type Common = Pick<Connector, "overlap" | "target" | "transport">
 
 /** A connector without connections. `why`: one line. */
-export const refusing = ({ overlap, target, transport }: Common, why: string): Connector => ({
+const refusing = ({ overlap, target, transport }: Common, why: string): Connector => ({
   overlap,
   target,
   transport,
@@ -31,34 +40,47 @@ export const refusing = ({ overlap, target, transport }: Common, why: string): C
 export const withoutClient = (common: Common, { fromClient }: Pick<McpConfig.StdioServer, "fromClient">): Connector =>
   refusing(common, `it is started for a client only: ${Object.keys(fromClient).join(", ")} depends on who that is`)
 
-/** How to reach a server, and the values of a client for it. */
+/** How to reach a server as a client. */
 export interface Options {
   readonly server: Pick<McpConfig.Server["reach"], "_tag" | "fromClient">
   readonly common: Common
-  /** The connector with the values of a client, or why there can be none. */
-  readonly make: (values: ClientValues.Values) => Either.Either<Connector, unknown>
+  /** The connector with the values of a client, and its own authorization if it has one, or why there can be none. */
+  readonly make: (
+    values: ClientValues.Values,
+    authorization: Authorization | undefined
+  ) => Either.Either<Connector, unknown>
+  /** The sign-ins of clients, if each has its own. */
+  readonly signIns: PersonalSignIns | undefined
 }
 
-export const make = ({ common, make, server: { _tag, fromClient } }: Options): ForClient => {
+const unfit = "this server cannot be started with what is known of this client: ask whoever runs the gateway"
+
+export const make = ({ common, make, server: { _tag, fromClient }, signIns }: Options): ForClient => {
   const valuesOf = (caller: Caller) => ClientValues.of(fromClient, caller, _tag === "Http" ? "header" : "variable")
+  const ownSignInsOf = ({ subject }: Caller) => subject === "" ? undefined : signIns
+  const newKey = (caller: Caller): string => {
+    const owner = ownSignInsOf(caller) === undefined ? "" : ownerOf(caller)
+    return owner === "" && Record.isEmptyRecord(fromClient) ? "" : digest([owner, Either.merge(valuesOf(caller))])
+  }
   /** Each request asks for them. */
   const keys = new WeakMap<Caller, string>()
   return {
     keyOf: (caller) => {
-      const key = keys.get(caller) ?? digest(Either.merge(valuesOf(caller)))
+      const key = keys.get(caller) ?? newKey(caller)
       keys.set(caller, key)
       return key
     },
-    connector: (caller) =>
-      Effect.sync(() =>
-        Either.getOrElse(
-          Either.flatMap(valuesOf(caller), (values) =>
-            Either.mapLeft(
-              make(values),
-              () => "this server cannot be started with what is known of this client: ask whoever runs the gateway"
-            )),
+    start: (caller) =>
+      Effect.gen(function*() {
+        const signIn = yield* ownSignInsOf(caller)?.of(caller) ?? Effect.succeed(undefined)
+        const connector = Either.getOrElse(
+          Either.flatMap(
+            valuesOf(caller),
+            (values) => Either.mapLeft(make(values, signIn?.authorization), () => unfit)
+          ),
           (why) => refusing(common, why)
         )
-      )
+        return { connector, signIn }
+      })
   }
 }

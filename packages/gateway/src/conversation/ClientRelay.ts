@@ -49,6 +49,15 @@ export interface Options {
   readonly notifyServers: (notification: JSONRPCNotification) => boolean
   /** What the user has to do now to sign in to a server; `undefined` if nothing. */
   readonly login: (server: string) => string | undefined
+  /**
+   * What to do about a call to a server that failed, where its user can do something at once: the call is made again, or answered with another
+   * error. Default: nothing.
+   */
+  readonly loggedIn?: (
+    request: ClientRequest,
+    server: string,
+    error: JsonRpcError
+  ) => Effect.Effect<"again" | JsonRpcError | undefined> | undefined
   /** How the client is connected now, for the advice in errors. */
   readonly door: () => Advice.Door
 }
@@ -167,7 +176,11 @@ export class ClientRelay {
     return (request) => {
       const resolved = resolve(request)
       if (Effect.isEffect(resolved)) {
-        this.after(request, resolved, (serverRequest) => this.#send(request, serverRequest, 0))
+        this.after(request, Effect.either(resolved), (found) => {
+          if (Either.isRight(found)) return this.#send(request, found.right, 0)
+          const { left } = found
+          this.#refused(request, left.backend, Failure.fromCallError(left), () => this.toServer(resolve)(request))
+        })
       } else if (resolved !== undefined) this.#send(request, resolved, 0)
     }
   }
@@ -226,7 +239,12 @@ export class ClientRelay {
     if ("error" in answer) {
       const replacement = serverRequest.resultForError?.(answer.error)
       if (replacement !== undefined) return request.answer({ result: replacement })
-      return request.answer({ error: this.#advised(serverRequest.backend.id, answer.error) })
+      return this.#refused(
+        request,
+        serverRequest.backend.id,
+        answer.error,
+        () => this.#send(request, serverRequest, rounds)
+      )
     }
     if (!isReadable(answer.result)) return request.answer({ error: unreadableResult(request.method) })
     const result = Meta.passedOn(answer.result)
@@ -262,6 +280,16 @@ export class ClientRelay {
       },
       "unknown"
     )
+  }
+
+  /** Answers a call that failed, unless its user can do something at once. `again`: makes the call once more. */
+  #refused(request: ClientRequest, server: string, error: JsonRpcError, again: () => void): void {
+    const login = this.#options.loggedIn?.(request, server, error)
+    if (login === undefined) return request.answer({ error: this.#advised(server, error) })
+    this.after(request, login, (outcome) => {
+      if (outcome === "again") again()
+      else request.answer({ error: outcome ?? this.#advised(server, error) })
+    })
   }
 
   /** Adds advice to the error of a server, or to the reason why no server could be reached. */

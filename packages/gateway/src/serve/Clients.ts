@@ -1,6 +1,7 @@
 /**
  * Serves all servers as one MCP server: begins a conversation with each client, and sends the clients the notifications that concern them.
  */
+import type { Caller } from "@mcp-lifeline/http-server/Caller"
 import type { Begin } from "@mcp-lifeline/http-server/Conversation"
 import * as SealedId from "@mcp-lifeline/http-server/SealedId"
 import { ServerOperations } from "@mcp-lifeline/opentelemetry"
@@ -27,8 +28,10 @@ export interface Options {
   readonly servers: ServerPool
   /** Whether clients get the status of the servers, as a tool and as a resource. Default: true. */
   readonly hasStatus?: (() => boolean) | undefined
-  /** What the user has to do now to sign in to a server; `undefined` if nothing. */
-  readonly login?: ((server: string) => string | undefined) | undefined
+  /** What the user of a client has to do now to sign in to a server; `undefined` if nothing. */
+  readonly login?: ((server: string, caller: Caller) => string | undefined) | undefined
+  /** The sign-in of a client to a server, if it has its own and is in use. Default: no client has. */
+  readonly personalSignIn?: GatewayContext["personalSignIn"]
   /**
    * How long the answer to `initialize` waits for servers that are connecting, so that it can include their instructions. Default 5 s.
    */
@@ -83,6 +86,7 @@ export const make = (
     introductionWait = "5 seconds",
     rates: givenRates,
     seal = SealedId.make(SealedId.randomSecret()),
+    personalSignIn,
     servers,
     transport
   }: Options
@@ -116,18 +120,19 @@ export const make = (
         return others.length === 0 ? first.result(kind, own) : result(kind, [first, ...others], own)
       })
 
-    const reported = ({ fleet, outages }: GroupFleet) =>
+    const reported = ({ fleet, outages }: GroupFleet, caller: Caller) =>
       Effect.map(fleet.status, (statuses) =>
         Object.values(statuses).map((status): StatusTool.ServerState => ({
           name: status.backend,
           status,
           since: outages.of(status.backend)?.since,
           reason: outages.of(status.backend)?.reason,
-          login: login(status.backend)
+          login: login(status.backend, caller)
         })))
-    const status: GatewayContext["status"] = (fleets, { hasServer, isWhole }) =>
+    const status: GatewayContext["status"] = (fleets, { hasServer, isWhole }, caller) =>
       Effect.gen(function*() {
-        const all = (yield* Effect.forEach(fleets, reported)).flat().filter(({ name }) => hasServer(name))
+        const all = (yield* Effect.forEach(fleets, (fleet) => reported(fleet, caller))).flat()
+          .filter(({ name }) => hasServer(name))
         const names = new Set(all.map(({ name }) => name))
         const others = servers.servers()
           .filter(({ id, sessions }) => sessions === "per-client" && !names.has(id) && hasServer(id))
@@ -137,7 +142,7 @@ export const make = (
             isOff: servers.isOff(server),
             since: undefined,
             reason: undefined,
-            login: login(server.id)
+            login: login(server.id, caller)
           }))
         const now = yield* Effect.clockWith((clock) => clock.currentTimeMillis)
         return StatusTool.report([...all, ...others], now, isWhole)
@@ -180,7 +185,8 @@ export const make = (
       hasStatus,
       status,
       list,
-      login
+      login,
+      personalSignIn
     }
     return {
       begin: (client, resumed) => {

@@ -5,7 +5,6 @@ import type { Fleet, Status } from "@mcp-lifeline/core"
 import type { Listener } from "@mcp-lifeline/http-server/Listener"
 import { LifelineTelemetry } from "@mcp-lifeline/opentelemetry"
 import * as StateFolder from "@mcp-lifeline/state/StateFolder"
-import * as ToolPins from "@mcp-lifeline/state/ToolPins"
 import type { Scope } from "effect"
 import { Clock, Effect, Logger, Redacted, Stream } from "effect"
 import { randomUUID } from "node:crypto"
@@ -230,7 +229,6 @@ const serve = (options: Options, record: Record.Record, output: Output.Output, r
     const servers = yield* Effect.mapError(
       ServerPool.make(configuration?.servers ?? demoServers, {
         kept: yield* ServerCache.make,
-        pins: yield* state(ToolPins.make),
         replica,
         telemetry: record.telemetry
       }),
@@ -261,9 +259,18 @@ const serve = (options: Options, record: Record.Record, output: Output.Output, r
       sessions,
       rules: clients?.control,
       login: configuration?.login,
+      personalSignIn: (server, caller) => configuration?.personalSignIns(server)?.inUse(caller),
       hasStatus: configuration?.hasStatus,
       limits: { maxOwnServers: configuration?.maxOwnServers },
-      about: { record, startedAt, config, signIn, refused: configuration?.refused, access }
+      about: {
+        record,
+        startedAt,
+        config,
+        signIn,
+        personalSignIns: configuration?.personalSignIns,
+        refused: configuration?.refused,
+        access
+      }
     })
     const { file, setToken } = yield* RunningGateways.register({
       url: listener.url,

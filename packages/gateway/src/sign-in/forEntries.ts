@@ -8,27 +8,39 @@ import { Effect, Either } from "effect"
 import type { Scope } from "effect"
 import type { Entry } from "../config/McpJson.js"
 import { optionNames } from "./optionNames.js"
+import * as PersonalSignIns from "./PersonalSignIns.js"
 
-/** Makes a sign-in for each HTTP server without credentials in the configuration. Returns them by the names of the servers. */
+/** Whether a server may ask for a login: one over HTTP, without credentials in the configuration. Succeeds with its address. */
+const addressOf = ({ server }: Entry): string | undefined => {
+  if (
+    server._tag === "Stdio" ||
+    Object.keys({ ...server.headers, ...server.fromClient }).some((header) => header.toLowerCase() === "authorization")
+  ) return undefined
+  const { password, username } = Either.getOrElse(
+    Either.try(() => new URL(server.url)),
+    () => ({ password: "?", username: "" })
+  )
+  return username + password === "" ? server.url : undefined
+}
+
+/** Makes a sign-in for each server that may ask for a login. Returns them by the names of the servers. */
 export const forEntries = (
   entries: ReadonlyArray<Entry>,
   browser: Browser | undefined
 ): Effect.Effect<ReadonlyMap<string, SignIn.SignIn>, never, Scope.Scope | StateFolder> =>
   Effect.gen(function*() {
     const signIns = new Map<string, SignIn.SignIn>()
-    for (const { name, server } of entries) {
-      if (
-        server._tag === "Stdio" ||
-        Object.keys({ ...server.headers, ...server.fromClient }).some((header) =>
-          header.toLowerCase() === "authorization"
-        )
-      ) continue
-      const { password, username } = Either.getOrElse(
-        Either.try(() => new URL(server.url)),
-        () => ({ password: "?", username: "" })
-      )
-      if (username + password !== "") continue
-      signIns.set(name, yield* SignIn.make({ url: server.url, browser, optionNames }))
+    for (const entry of entries) {
+      const url = addressOf(entry)
+      if (url !== undefined) signIns.set(entry.name, yield* SignIn.make({ url, browser, optionNames }))
     }
     return signIns
   })
+
+/** The sign-ins of single clients to a server, if each has its own server, and that may ask for a login. */
+export const ofClients = (
+  entry: Entry
+): Effect.Effect<PersonalSignIns.PersonalSignIns | undefined, never, Scope.Scope | StateFolder> => {
+  const url = entry.sessions === "per-client" ? addressOf(entry) : undefined
+  return url === undefined ? Effect.succeed(undefined) : PersonalSignIns.make(url)
+}

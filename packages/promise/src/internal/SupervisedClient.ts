@@ -233,7 +233,6 @@ const forwarded = [
   "disable",
   "disconnect",
   "refresh",
-  "approveTools",
   "healthCheck"
 ] as const satisfies ReadonlyArray<keyof ServerSupervision>
 

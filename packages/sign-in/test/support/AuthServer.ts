@@ -64,6 +64,8 @@ interface Login {
   readonly challenge: string
   readonly redirect: string
   readonly resource: string | undefined
+  /** Whose login it is, where the browser says so (`x-account`). */
+  readonly account: string | undefined
   /** The refresh token that is good. */
   refresh: string
   access: Set<string>
@@ -174,13 +176,14 @@ export const make = Effect.acquireRelease(
       }
     }
 
-    const newLogin = (parameters: URLSearchParams): Login => {
+    const newLogin = (parameters: URLSearchParams, account?: string): Login => {
       const login: Login = {
         scope: (parameters.get("scope") ?? "").split(" ").filter((one) => one !== knobs.withheld).join(" "),
         client: parameters.get("client_id") ?? "",
         challenge: parameters.get("code_challenge") ?? "",
         redirect: parameters.get("redirect_uri") ?? "",
         resource: parameters.get("resource") ?? undefined,
+        account,
         refresh: "",
         access: new Set(),
         isEnded: false
@@ -208,6 +211,7 @@ export const make = Effect.acquireRelease(
           if (login === undefined || login.isEnded) {
             // Somebody uses an old one: the login may be in wrong hands.
             for (const one of logins) {
+              if (login !== undefined && one.account !== login.account) continue
               one.isEnded = true
               one.access.clear()
             }
@@ -248,7 +252,14 @@ export const make = Effect.acquireRelease(
       if (body.id === undefined) return response.writeHead(202).end()
       methods.push(body.method ?? "")
       if (body.method === "initialize") clients.push(body.params?.clientInfo)
-      json(response, 200, answerTo(body))
+      const { account } = login
+      json(
+        response,
+        200,
+        body.method === "tools/call" && account !== undefined
+          ? { jsonrpc: "2.0", id: body.id, result: { content: [{ type: "text", text: account }] } }
+          : answerTo(body)
+      )
     }
 
     const handle = async (request: IncomingMessage, response: ServerResponse) => {
@@ -286,7 +297,7 @@ export const make = Effect.acquireRelease(
           if (knobs.iss !== undefined) back.searchParams.set("iss", knobs.iss)
           if (knobs.consent) {
             const code = token()
-            codes.set(code, newLogin(parameters))
+            codes.set(code, newLogin(parameters, request.headers["x-account"] as string | undefined))
             back.searchParams.set("code", code)
           } else {
             back.searchParams.set("error", "access_denied")
@@ -349,9 +360,10 @@ export const make = Effect.acquireRelease(
       expire: () => {
         for (const login of logins) login.access.clear()
       },
-      /** Ends the logins: neither kind of token is good any more. */
-      end: () => {
+      /** Ends the logins, of one account or all: neither kind of token is good any more. */
+      end: (account?: string) => {
         for (const login of logins) {
+          if (account !== undefined && login.account !== account) continue
           login.access.clear()
           login.isEnded = true
         }

@@ -203,8 +203,6 @@ export const make = (
       ),
       reconnect,
       enable: switchAll("enable"),
-      disable: switchAll("disable"),
-      // What is approved is kept for all replicas, and the one that has the server looks for it.
-      approve: alone.approve
+      disable: switchAll("disable")
     }
   })

@@ -2,9 +2,9 @@
  * The conversation between one client and the servers behind the gateway. A request goes unchanged to the server that has the tool, prompt or
  * resource that it names.
  */
-import { RemoteError, ResultUnknown } from "@mcp-lifeline/core"
-import { toolOptions } from "@mcp-lifeline/core/internal"
-import { anyone } from "@mcp-lifeline/http-server/Caller"
+import { type CallError, type Fleet, RemoteError, ResultUnknown } from "@mcp-lifeline/core"
+import { firstOf, maySay, toolOptions } from "@mcp-lifeline/core/internal"
+import { anyone, type Caller } from "@mcp-lifeline/http-server/Caller"
 import type { Client, Conversation, Resumed } from "@mcp-lifeline/http-server/Conversation"
 import * as Translation from "@mcp-lifeline/http-server/translation"
 import type { ServerOperations } from "@mcp-lifeline/opentelemetry"
@@ -17,6 +17,7 @@ import {
 } from "@mcp-lifeline/protocol"
 import { isLevel } from "@mcp-lifeline/protocol/Level"
 import { lists as fields } from "@mcp-lifeline/protocol/listMethods"
+import type { SignIn } from "@mcp-lifeline/sign-in/SignIn"
 import type { JSONRPCNotification, JSONRPCResponse } from "@modelcontextprotocol/sdk/types.js"
 import { Effect, Predicate } from "effect"
 import type { Access } from "../../access/Access.js"
@@ -42,6 +43,7 @@ import type { GroupFleet } from "../pool/GroupFleet.js"
 import type { ServerPool } from "../pool/ServerPool.js"
 import * as StatusTool from "../StatusTool.js"
 import { ClientAccess, type Control } from "./ClientAccess.js"
+import { ClientLogins } from "./ClientLogins.js"
 import { ClientSubscriptions } from "./ClientSubscriptions.js"
 import * as Destination from "./Destination.js"
 import { NameResolver, type ResolvedName } from "./NameResolver.js"
@@ -61,11 +63,17 @@ export interface GatewayContext extends Control {
   /** Whether clients get the status of the servers, as a tool and as a resource. */
   readonly hasStatus: () => boolean
   /** The report about the servers that a client can use. */
-  readonly status: (fleets: ReadonlyArray<GroupFleet>, access: Access) => Effect.Effect<StatusTool.Report>
+  readonly status: (
+    fleets: ReadonlyArray<GroupFleet>,
+    access: Access,
+    caller: Caller
+  ) => Effect.Effect<StatusTool.Report>
   /** The result of a list method, for a client that can use these fleets. */
   readonly list: (kind: Kind, fleets: ReadonlyArray<GroupFleet>, access: Access) => Effect.Effect<string>
-  /** What the user has to do now to sign in to a server; `undefined` if nothing. */
-  readonly login: (server: string) => string | undefined
+  /** What the user of a client has to do now to sign in to a server; `undefined` if nothing. */
+  readonly login: (server: string, caller: Caller) => string | undefined
+  /** The sign-in of a client to a server, if it has its own and is in use. */
+  readonly personalSignIn: ((server: string, caller: Caller) => SignIn | undefined) | undefined
   /** Measures requests and sessions of clients. */
   readonly operations: ServerOperations.ServerOperations
   /** How clients' messages are transported. */
@@ -101,6 +109,7 @@ export class FleetConversation implements Conversation {
   readonly #relay: ClientRelay
   readonly #handle: Handler
   readonly #servers: ClientServers
+  readonly #logins: ClientLogins
   readonly #names: NameResolver
   readonly #subscriptions: ClientSubscriptions
   readonly #onClose: () => void
@@ -120,12 +129,22 @@ export class FleetConversation implements Conversation {
         this.#servers.own?.notify(notification)
         return this.#servers.own !== undefined
       },
-      login: context.login,
+      login: (server) => this.#login(server),
+      loggedIn: (request, server, error) => this.#logins.begin(request, server, error),
       door: () => "serve"
     })
     this.#context = context
     this.#client = client
     this.#access = new ClientAccess(context, client)
+    this.#logins = new ClientLogins({
+      signIn: (server) => context.personalSignIn?.(server, this.#caller),
+      capabilities: () => this.#introduced?.capabilities,
+      isStateless: client.isStateless === true,
+      ask: (server, request, signal) => relay.ask(server, request, signal),
+      notify: (server, notification) => relay.pass(notification, server),
+      connect: (server) => this.#servers.connect(server),
+      run: (work) => this.#servers.run(work)
+    })
     this.#relay = relay
     this.#onClose = onClose
     this.#subscriptions = new ClientSubscriptions({
@@ -137,7 +156,7 @@ export class FleetConversation implements Conversation {
     }, resumed?.settings.subscriptions.slice(0, maxSubscriptions))
     this.#servers = context.servers.join({
       client: () => client.isStateless === true ? undefined : this.#introduced,
-      caller: () => client.caller?.() ?? anyone,
+      caller: () => this.#caller,
       hasRoom: (count) => client.startsServers?.(count) ?? true,
       mayUse: (server) => this.#access.now.hasServer(server),
       opened: () => this.#subscriptions.join(),
@@ -273,6 +292,14 @@ export class FleetConversation implements Conversation {
     }
   }
 
+  get #caller(): Caller {
+    return this.#client.caller?.() ?? anyone
+  }
+
+  #login(server: string): string | undefined {
+    return this.#context.login(server, this.#caller)
+  }
+
   /** Has the servers of the client be those of the client as it is known from this request on. */
   readonly #current: Step = (next) => (request) => {
     const current = this.#servers.current()
@@ -335,10 +362,10 @@ export class FleetConversation implements Conversation {
     const destination = Destination.of(method, params)
     if (destination === undefined) return void this.#refuseParams(request, method)
     const { kind, name } = destination
-    const { hasStatus, login, servers, status } = this.#context
+    const { hasStatus, servers, status } = this.#context
     const statusResult = hasStatus() ? StatusTool.resultFor(method, name) : undefined
     if (statusResult !== undefined) {
-      const report = status(this.#servers.fleets, this.#access.now)
+      const report = status(this.#servers.fleets, this.#access.now, this.#caller)
       return void this.#relay.after(request, report, (report) => request.answer({ result: statusResult(report) }))
     }
     const limited = this.#access.limit(method)
@@ -351,7 +378,7 @@ export class FleetConversation implements Conversation {
         backend,
         params: Translation.withCapabilities(asked, this.#capabilitiesFor(fleet, backend.id)),
         isBounded: servers.hasTimeout(backend.id),
-        failFast: login(backend.id) !== undefined,
+        failFast: this.#login(backend.id) !== undefined,
         resultForClient: (result) => {
           const own = method === "tools/call" ? this.#access.taskIds.inResult(backend.id, result) : result
           return Destination.clientResult(method, destination, original, own)
@@ -361,12 +388,26 @@ export class FleetConversation implements Conversation {
     const resolved = this.#names.find(kind, name)
     if (resolved !== undefined && !request.isRepeated) return serverRequest(resolved)
     return Effect.flatMap(
-      this.#names.resolve(kind, name),
+      this.#resolveName(kind, name),
       (resolved) =>
         request.isRepeated && method === "tools/call" && !mayRepeat(resolved)
           ? Effect.fail(repeated(resolved.route.backend.id, method))
           : Effect.succeed(serverRequest(resolved))
     )
+  }
+
+  /** Finds the server of a name, unless the user of the client has to log in there first. */
+  #resolveName(kind: Fleet.Routed, name: string): Effect.Effect<ResolvedName, CallError> {
+    const resolved = this.#names.resolve(kind, name)
+    const { personalSignIn, servers } = this.#context
+    if (personalSignIn === undefined || this.#caller.subject === "") return resolved
+    const meant = servers.servers().flatMap(({ id, sessions }) =>
+      sessions === "per-client" && maySay(kind, id, name) ? [id] : []
+    )
+    if (meant.length === 0) return resolved
+    this.#servers.need()
+    const needed = Effect.flatMap(this.#servers.made, () => this.#logins.needed(meant))
+    return firstOf(resolved, needed)
   }
 
   /** Finds the server of a task by the id that the gateway has given the client. */
@@ -380,7 +421,7 @@ export class FleetConversation implements Conversation {
     if (params === undefined || task === undefined || !this.#access.now.hasServer(task.server)) {
       return void request.refuse(JsonRpc.invalidParams, "Task not found")
     }
-    const { login, servers } = this.#context
+    const { servers } = this.#context
     const { id, server } = task
     const unknown = new RemoteError({
       backend: server,
@@ -400,7 +441,7 @@ export class FleetConversation implements Conversation {
           this.#capabilitiesFor(fleet, server)
         ),
         isBounded: servers.hasTimeout(server),
-        failFast: login(server) !== undefined,
+        failFast: this.#login(server) !== undefined,
         resultForClient: (result) => this.#access.taskIds.inResult(server, result)
       })
     })

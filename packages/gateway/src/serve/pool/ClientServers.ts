@@ -4,8 +4,8 @@
  */
 import { type Backend, RemoteError } from "@mcp-lifeline/core"
 import { JsonRpcError } from "@mcp-lifeline/protocol"
-import type { Option, Scope } from "effect"
-import { Cause, Effect, Fiber, Queue } from "effect"
+import type { Scope } from "effect"
+import { Cause, Effect, Fiber, Option, Queue } from "effect"
 import type { Server } from "../../config/Backends.js"
 import { clean } from "../../Text.js"
 import * as ListChange from "../ListChange.js"
@@ -109,6 +109,18 @@ export class ClientServers {
     return Effect.flatMap(
       this.made,
       () => this.own === undefined ? Effect.succeedNone : Effect.option(this.own.fleet.backend(server))
+    )
+  }
+
+  /** Connects its own server of this name, unless it is connected. */
+  connect(server: string): Effect.Effect<void> {
+    return Effect.flatMap(
+      this.backend(server),
+      Option.match({
+        onNone: () => Effect.void,
+        onSome: ({ isConnected, reconnect }) =>
+          Effect.asVoid(Effect.unlessEffect(Effect.ignore(reconnect), isConnected))
+      })
     )
   }
 

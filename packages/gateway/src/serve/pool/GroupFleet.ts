@@ -15,8 +15,8 @@ import { NameReports } from "@mcp-lifeline/core/internal"
 import { Incoming, Initialize, type Introduction } from "@mcp-lifeline/protocol"
 import { LogLevels } from "@mcp-lifeline/protocol/LogLevels"
 import { Subscriptions } from "@mcp-lifeline/protocol/Subscriptions"
-import type { ToolPins } from "@mcp-lifeline/state/ToolPins"
-import { Effect, FiberSet, Predicate, Scope, Stream } from "effect"
+import * as SignIn from "@mcp-lifeline/sign-in/SignIn"
+import { Effect, FiberSet, Option, Predicate, Scope, Stream } from "effect"
 import { optionsOf, type Server } from "../../config/Backends.js"
 import { digest } from "../../config/digest.js"
 import * as Fibers from "../../Fibers.js"
@@ -207,8 +207,6 @@ export interface Settings {
   readonly introduced: (server: string, introduction: Introduction) => void
   /** The cache of introductions and lists in the state folder. Default: none. */
   readonly kept: ServerCache | undefined
-  /** What was approved of the tools of servers. Default: it is kept as long as they run. */
-  readonly pins: ToolPins | undefined
   /** How long `ready` waits for servers at most. Default 10 s. */
   readonly waitTimeout: Fleet.FleetOptions["waitTimeout"]
   /** What this process does otherwise as one of several. Default: it is alone. */
@@ -243,7 +241,7 @@ const backendOf = (fleet: Fleet.Fleet | undefined, name: string): Backend.Backen
 /** Starts the servers of a group. */
 export const make = (
   group: ClientGroup,
-  { introduced, isOff, kept, mayRun = () => true, pins, replica, reports, servers, telemetry, waitTimeout }: Settings
+  { introduced, isOff, kept, mayRun = () => true, replica, reports, servers, telemetry, waitTimeout }: Settings
 ): Effect.Effect<GroupFleet, InvalidOptions, Scope.Scope> =>
   over(group, (subscriptions) =>
     Effect.gen(function*() {
@@ -289,11 +287,31 @@ export const make = (
         ? undefined
         : yield* SharedConnectors.make(replica, mayRun, (name) => backendOf(running, name))
       const scope = yield* Effect.scope
+      /** Connects a server once its client has logged in. */
+      const connectNow = (server: string): Effect.Effect<void> =>
+        Effect.suspend(() =>
+          running === undefined
+            ? Effect.void
+            : Effect.flatMap(
+              Effect.option(running.backend(server)),
+              Option.match({
+                onNone: () => Effect.void,
+                onSome: (backend) => Effect.unlessEffect(Effect.ignore(backend.reconnect), backend.isConnected)
+              })
+            )
+        )
       const clientOf = ({ forClient }: Server): string => forClient?.keyOf(group.caller()) ?? ""
       const connectorOf = (server: Server): Effect.Effect<Connector> =>
         server.forClient === undefined
           ? Effect.succeed(server.connector)
-          : Scope.extend(server.forClient.connector(group.caller()), scope)
+          : Scope.extend(
+            Effect.flatMap(server.forClient.start(group.caller()), ({ connector, signIn }) =>
+              Effect.as(
+                signIn === undefined ? Effect.void : SignIn.whenDone(signIn, connectNow(server.id)),
+                connector
+              )),
+            scope
+          )
       const placedConnectorOf = (server: Server, connector: Connector): Effect.Effect<Connector> => {
         if (shared !== undefined && runsOnce(server)) return shared.of(server)
         const isOwned = replica !== undefined && sessions === "per-client" && runsOnce(server)
@@ -312,7 +330,6 @@ export const make = (
               ...(isOther ? { reconnect: { ...server.reconnect, overlap: false } } : {}),
               connector: incomingOf(server.id).around(connector),
               catalogMemory: cache.memory(server.id),
-              pinStore: server.origin && pins?.of(server.id, server.origin),
               lifecycle: { ...server.lifecycle, disabled: isOff(server) },
               ...group.introduction
             }

@@ -109,6 +109,10 @@ const logout = Command.make({
   options: {
     config,
     account: Command.text("NAME", "Delete only this login at the server."),
+    client: Command.text(
+      "NAME",
+      "Delete only the login of this client of a gateway: its name in `lifeline.clients`, or the issuer and the subject of its token."
+    ),
     all: Command.flag("Delete all stored logins.")
   },
   exitCodes: { 0: "Done.", 1: "Failed." },

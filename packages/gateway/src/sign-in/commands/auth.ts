@@ -47,7 +47,8 @@ const ofLogin = (login: PendingLogin.PendingLogin): Row => ({
   state: "waiting",
   scope: login.scope ?? null,
   until: login.until,
-  address: login.address
+  // That of one of several people is for that person.
+  address: login.isPersonal === true ? null : login.address
 })
 
 const meaning = ({ state, until }: Row, now: number): string => {

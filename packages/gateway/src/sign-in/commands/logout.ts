@@ -8,8 +8,10 @@ import * as RefusedLogin from "@mcp-lifeline/sign-in/RefusedLogin"
 import { revoke } from "@mcp-lifeline/sign-in/Revocation"
 import { StateFolder } from "@mcp-lifeline/state/StateFolder"
 import { Effect } from "effect"
+import * as NamedCaller from "../../access/NamedCaller.js"
 import type { StartError, UsageError } from "../../Errors.js"
 import type { Output } from "../../Output.js"
+import { accountOf } from "../PersonalSignIns.js"
 import * as Target from "./Target.js"
 
 /** The options of `logout`. */
@@ -19,18 +21,22 @@ export interface Options {
   readonly config: string | undefined
   /** The name of a login at the server. Default: all. */
   readonly account: string | undefined
+  /** A client of a gateway, by its name in `lifeline.clients` or its subject, whose own logins are meant. Default: all. */
+  readonly client: string | undefined
 }
 
 /** Deletes the selected logins. */
 export const run = (
-  { account, config, target }: Options,
+  { account, client, config, target }: Options,
   output: Output
 ): Effect.Effect<void, StartError | UsageError, StateFolder> =>
   Effect.gen(function*() {
     const folder = yield* StateFolder
     const server = target === undefined ? undefined : Target.storedUrl((yield* Target.find(target, config)).url)
     const isMeant = (one: { readonly server: string; readonly account: string }): boolean =>
-      (server === undefined || one.server === server) && (account === undefined || one.account === account)
+      (server === undefined || one.server === server) && (account === undefined || one.account === account) &&
+      (client === undefined ||
+        [client, NamedCaller.of(client).subject].some((subject) => one.account === accountOf({ subject })))
     const grants = Grant.grants(folder)
     const pending = PendingLogin.pendingLogins(folder)
     const found = (yield* grants.entries).filter(([, grant]) => isMeant(grant))

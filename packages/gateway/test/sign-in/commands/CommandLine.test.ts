@@ -121,7 +121,7 @@ describe("the command line of login, logout and auth", () => {
 
   it.effect("[A1] a logout is of one server, of one account there, or of all", () =>
     Effect.gen(function*() {
-      const none = { target: undefined, config: undefined, account: undefined }
+      const none = { target: undefined, config: undefined, account: undefined, client: undefined }
       const logout = (options: Record<string, unknown>) => ({ _tag: "Logout", options: { ...none, ...options } })
       expect(yield* parse(["logout", url])).toStrictEqual(logout({ target: url }))
       expect(yield* parse(["logout", "--all"])).toStrictEqual(logout({}))

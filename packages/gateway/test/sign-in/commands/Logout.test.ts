@@ -29,7 +29,7 @@ const setup = (kept: Parameters<typeof keep>[1] = {}) =>
       logout: (options: Partial<Logout.Options>) =>
         Effect.gen(function*() {
           const { lines, output, problems } = RecordedOutput.make()
-          const given = { target: undefined, config: undefined, account: undefined, ...options }
+          const given = { target: undefined, config: undefined, account: undefined, client: undefined, ...options }
           yield* Effect.provideService(Logout.run(given, output), StateFolder.StateFolder, state)
           return { lines, problems }
         })

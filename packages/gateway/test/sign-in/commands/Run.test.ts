@@ -46,7 +46,7 @@ describe("login, logout and auth on the streams of the process", () => {
       yield* run({ _tag: "Auth", options: { json: true } })
       expect(JSON.parse(stdout.join(""))).toMatchObject([{ server: url, state: "valid" }])
       stdout.length = 0
-      yield* run({ _tag: "Logout", options: { target: url, config: undefined, account: undefined } })
+      yield* run({ _tag: "Logout", options: { target: url, config: undefined, account: undefined, client: undefined } })
       expect(stdout).toEqual([`Signed out of ${url}\n`])
       expect(readdirSync(join(state, "grants"))).toEqual([])
       stdout.length = 0

@@ -1,0 +1,72 @@
+/**
+ * The sign-ins of single clients to one server: each client that the gateway knows has its own login there.
+ *
+ * Tokens are kept for the subject of a client, under a digest of it. So all sessions of a subject have the same login, also after a restart, and
+ * nobody else has it.
+ */
+import { type Caller, ownerOf } from "@mcp-lifeline/http-server/Caller"
+import * as SignIn from "@mcp-lifeline/sign-in/SignIn"
+import type { StateFolder } from "@mcp-lifeline/state/StateFolder"
+import { Effect, RcMap, type Scope } from "effect"
+import { clean } from "../Text.js"
+import { optionNames } from "./optionNames.js"
+
+/** See the head of the file. */
+export interface PersonalSignIns {
+  /** The sign-in of a client, until the scope closes. The client has a subject. */
+  readonly of: (caller: Caller) => Effect.Effect<SignIn.SignIn, never, Scope.Scope>
+  /** The same, if it is in use. */
+  readonly inUse: (caller: Caller) => SignIn.SignIn | undefined
+  /** How many clients that use the server now are signed in to it, and how many have to log in. */
+  readonly counts: Effect.Effect<{ readonly signedIn: number; readonly waiting: number }>
+}
+
+/** The account under which the login of a subject is kept. It does not tell the subject. */
+export const accountOf = (caller: Pick<Caller, "subject">): string => `client-${ownerOf({ claims: {}, ...caller })}`
+
+/** How long a sign-in that nobody uses stays: as long as somebody may take to log in. */
+const unusedTime = "10 minutes"
+
+/** How long a name may be on a page. */
+const maxName = 200
+
+/** What people call a client. */
+const nameOf = ({ name, subject }: Caller): string => clean(name ?? subject).slice(0, maxName)
+
+/** The sign-ins to a server. They end with the scope. */
+export const make = (url: string): Effect.Effect<PersonalSignIns, never, Scope.Scope | StateFolder> =>
+  Effect.gen(function*() {
+    const all = new Map<string, SignIn.SignIn>()
+    const names = new Map<string, string>()
+    const signIns = yield* RcMap.make({
+      idleTimeToLive: unusedTime,
+      lookup: (account: string) =>
+        Effect.acquireRelease(
+          Effect.tap(
+            SignIn.make({ url, account, person: names.get(account) ?? "", optionNames }),
+            (signIn) => Effect.sync(() => void all.set(account, signIn))
+          ),
+          () =>
+            Effect.sync(() => {
+              all.delete(account)
+              names.delete(account)
+            })
+        )
+    })
+    return {
+      of: (caller) =>
+        Effect.suspend(() => {
+          const account = accountOf(caller)
+          names.set(account, nameOf(caller))
+          return RcMap.get(signIns, account)
+        }),
+      inUse: (caller) => all.get(accountOf(caller)),
+      counts: Effect.map(
+        Effect.forEach(all.values(), ({ state }) => state),
+        (states) => ({
+          signedIn: states.filter(({ _tag }) => _tag === "SignedIn").length,
+          waiting: states.filter(({ _tag }) => _tag === "LoginNeeded").length
+        })
+      )
+    }
+  })

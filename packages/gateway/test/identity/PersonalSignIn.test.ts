@@ -1,0 +1,273 @@
+import { describe, expect, it } from "@effect/vitest"
+import type { Client } from "@modelcontextprotocol/sdk/client/index.js"
+import { ElicitationCompleteNotificationSchema, ElicitRequestSchema } from "@modelcontextprotocol/sdk/types.js"
+import { Effect, Exit, Layer, Logger, Scope } from "effect"
+import { Endpoint, ServerPool, StateFolder } from "mcp-lifeline"
+import { readdirSync, readFileSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
+import { inspect } from "node:util"
+import * as AuthServer from "../../../sign-in/test/support/AuthServer.js"
+import { Browser } from "../../../sign-in/test/support/Browser.js"
+import { folder } from "../../../testing/test/support/folder.js"
+import * as Gateway from "../../src/api/Gateway.js"
+import * as Configuration from "../../src/config/Configuration.js"
+import * as Logout from "../../src/sign-in/commands/logout.js"
+import { accountOf } from "../../src/sign-in/PersonalSignIns.js"
+import { authentication, call, caller, type Callers, connect } from "../support/Callers.js"
+
+const callers = (): Callers => new Map([["t-anna", caller("anna")], ["t-ben", caller("ben")]])
+
+/** What a gateway says to its operator. */
+const heard = () => {
+  const lines: Array<string> = []
+  return {
+    lines,
+    output: {
+      live: false,
+      colour: false,
+      width: Effect.succeed(80),
+      line: (text: string) => Effect.sync(() => void lines.push(text)),
+      problem: (text: string) => Effect.sync(() => void lines.push(text)),
+      frame: () => Effect.void
+    } as never
+  }
+}
+
+/** A gateway for these callers, in front of a server that wants a login of each, with a state folder that outlives it. */
+const gateway = (path: string, url: string, known: Callers) =>
+  Effect.gen(function*() {
+    const file = join(path, "mcp.json")
+    const timeouts = { connect: "2 minutes", wait: "2 minutes" }
+    writeFileSync(
+      file,
+      JSON.stringify({
+        lifeline: { sessions: "per-client", timeouts },
+        mcpServers: { docs: { url, protocol: "2025" } }
+      })
+    )
+    const { lines, output } = heard()
+    const logger = Logger.make(({ cause, message }) => void lines.push(inspect([message, cause], { depth: 10 })))
+    return yield* Effect.gen(function*() {
+      const configuration = yield* Configuration.make(file, output)
+      const bound = yield* Endpoint.bind({ host: "127.0.0.1", port: 0, authentication: authentication(known) })
+      const servers = yield* ServerPool.make(configuration.servers, { waitTimeout: "2 minutes" })
+      yield* configuration.follow(servers)
+      const { personalSignIns, signIn } = configuration
+      const endpoint = yield* Endpoint.serve({
+        ...bound,
+        servers,
+        introductionWait: 0,
+        login: configuration.login,
+        personalSignIn: (server, caller) => personalSignIns(server)?.inUse(caller),
+        about: { ...(yield* Gateway.about(servers)), signIn, personalSignIns }
+      })
+      return { ...endpoint, configuration, lines, servers, base: bound.listener.url }
+    }).pipe(
+      Effect.provide(
+        Layer.merge(StateFolder.layerAt(join(path, "state")), Logger.replace(Logger.defaultLogger, logger))
+      )
+    )
+  })
+
+/** The address that an error tells. */
+const addressIn = (text: string): string =>
+  /http:\/\/localhost:\d+\/sign-in\/[\w-]+/.exec(text)?.[0] ?? `none in: ${text}`
+
+const logIn = (account: string, address: string) => Effect.promise(() => new Browser(account).logIn(address))
+
+/** Calls until the answer is no failure: the server may be being connected after a login. */
+const answered = (client: Client) =>
+  Effect.gen(function*() {
+    for (;;) {
+      const text = yield* call(client, "docs__ask")
+      if (!text.startsWith("failed")) return text
+      expect(text).not.toMatch(/anna@|ben@/)
+      yield* Effect.sleep("20 millis")
+    }
+  })
+
+const patience = 300_000
+
+describe("each person's own login at a server", () => {
+  it.scopedLive(
+    "[G22:real] nobody acts as somebody else: not at a renewal, a reconnect, a restart, nor when another login ends",
+    () =>
+      Effect.gen(function*() {
+        const server = yield* AuthServer.make
+        const path = yield* folder
+        const known = callers()
+        const first = yield* Scope.make()
+        const before = yield* Scope.extend(gateway(path, server.url, known), first)
+        const [anna, anna2, ben] = yield* Effect.all(
+          ["t-anna", "t-anna", "t-ben"].map((token) => connect(before.url, token))
+        ) as never as Effect.Effect<[Client, Client, Client], never, Scope.Scope>
+        const [ofAnna, ofBen] = yield* Effect.all([call(anna, "docs__ask"), call(ben, "docs__ask")])
+        const [toAnna, toBen] = [addressIn(ofAnna), addressIn(ofBen)]
+        expect(toAnna).not.toBe(toBen)
+        // Both sessions of one subject have one login. Its status tells it where, and nobody else.
+        expect(addressIn(yield* call(anna2, "docs__ask"))).toBe(toAnna)
+        const status = yield* call(ben, "lifeline__status")
+        expect([addressIn(status), status.includes(toAnna)]).toEqual([toBen, false])
+        expect((yield* logIn("anna@idp", toAnna)).text).toContain("Signed in")
+        expect(yield* answered(anna)).toBe("anna@idp")
+        expect(yield* answered(anna2)).toBe("anna@idp")
+        expect(addressIn(yield* call(ben, "docs__ask"))).toBe(toBen)
+        expect((yield* logIn("ben@idp", toBen)).text).toContain("Signed in")
+        expect(yield* answered(ben)).toBe("ben@idp")
+        const who = (clients: ReadonlyArray<Client>) => Effect.forEach(clients, answered, { concurrency: "unbounded" })
+        // New tokens for each.
+        server.expire()
+        expect(yield* who([anna, ben, anna2, ben, anna])).toEqual([
+          "anna@idp",
+          "ben@idp",
+          "anna@idp",
+          "ben@idp",
+          "anna@idp"
+        ])
+        expect(new Set(server.grants("refresh_token").map(({ form }) => form["client_id"])).size).toBe(2)
+        for (const backend of yield* before.servers.backends("docs")) yield* backend.reconnect
+        expect(yield* who([anna, ben, anna2])).toEqual(["anna@idp", "ben@idp", "anna@idp"])
+        expect((yield* before.servers.backends("docs")).length).toBe(3)
+        const counts = yield* before.configuration.personalSignIns("docs")!.counts
+        expect(counts).toEqual({ signedIn: 2, waiting: 0 })
+        // What others may read has no address, no token, and no name.
+        const statuses = yield* Effect.promise(async () => {
+          const headers = { authorization: "Bearer t-ben" }
+          const [all, one] = await Promise.all(
+            ["status", "servers/docs"].map((at) => fetch(`${before.base}/api/${at}`, { headers }))
+          )
+          return `${await all!.text()} ${await one!.text()}`
+        })
+        expect(statuses + before.lines.join()).not.toMatch(/sign-in\/|anna|ben@/)
+        const kept = readdirSync(join(path, "state", "grants")).map((name) =>
+          readFileSync(join(path, "state", "grants", name), "utf8")
+        )
+        expect(kept.map((text) => (JSON.parse(text) as { readonly account: string }).account).toSorted()).toEqual(
+          [caller("anna"), caller("ben")].map(accountOf).toSorted()
+        )
+        yield* Scope.close(first, Exit.void)
+
+        // Another process, with the same state folder.
+        const after = yield* gateway(path, server.url, known)
+        const [annaAgain, benAgain] = yield* Effect.all([connect(after.url, "t-anna"), connect(after.url, "t-ben")])
+        expect(yield* who([benAgain, annaAgain])).toEqual(["ben@idp", "anna@idp"])
+        // One login ends at the authorization server. The other one goes on.
+        server.end("ben@idp")
+        const gone = yield* call(benAgain, "docs__ask")
+        expect(addressIn(gone)).toMatch(/^http/)
+        expect(yield* answered(annaAgain)).toBe("anna@idp")
+        expect((yield* logIn("ben2@idp", addressIn(gone))).text).toContain("Signed in")
+        expect(yield* who([benAgain, annaAgain])).toEqual(["ben2@idp", "anna@idp"])
+        // And one is deleted by the operator.
+        const said = heard()
+        yield* Effect.provide(
+          Logout.run({ target: server.url, config: undefined, account: undefined, client: "anna" }, said.output),
+          StateFolder.layerAt(join(path, "state"))
+        )
+        expect(said.lines).toEqual([expect.stringContaining("Signed out of")])
+        server.end("anna@idp")
+        expect(addressIn(yield* call(annaAgain, "docs__ask"))).toMatch(/^http/)
+        expect(yield* answered(benAgain)).toBe("ben2@idp")
+      }),
+    patience
+  )
+
+  it.scopedLive(
+    "[G22:real] a login can be finished only in the browser that began it, and begun only there where it is asked for",
+    () =>
+      Effect.gen(function*() {
+        const server = yield* AuthServer.make
+        const path = yield* folder
+        const { url } = yield* gateway(path, server.url, callers())
+        const [anna, ben] = yield* Effect.all([connect(url, "t-anna"), connect(url, "t-ben")])
+        const toAnna = addressIn(yield* call(anna, "docs__ask"))
+        const toBen = addressIn(yield* call(ben, "docs__ask"))
+        const [hers, his] = [new Browser("anna@idp"), new Browser("ben@idp")]
+        const get = (browser: Browser, at: string) => Effect.promise(() => browser.get(at))
+        const press = (browser: Browser, at: string, origin?: string) => Effect.promise(() => browser.press(at, origin))
+        const page = yield* get(hers, toAnna)
+        expect(page.text).toMatch(/<strong>anna<\/strong> use the server/)
+        expect(page.text).not.toContain(server.origin + "/authorize")
+        // Looking is not opening: what shows a preview of the address uses nothing up.
+        expect((yield* get(his, toAnna)).status).toBe(200)
+        // A page of another site cannot press the button, and another address is nothing.
+        expect((yield* press(hers, toAnna, "https://evil.example")).status).toBe(403)
+        expect((yield* press(hers, toAnna, "null")).status).toBe(403)
+        expect((yield* get(hers, toAnna.slice(0, -1))).status).toBe(404)
+        expect((yield* get(hers, `${new URL(toAnna).origin}${new URL(toBen).pathname}`)).status).toBe(404)
+        const opened = yield* press(hers, toAnna)
+        const next = Browser.next(opened)
+        expect(next).toContain(`${server.origin}/authorize`)
+        // Opened: it is of no use in another browser.
+        expect([(yield* press(his, toAnna)).status, (yield* get(his, toAnna)).status]).toEqual([400, 400])
+        // He logs in with what she has begun, as one would who was sent only its second half: that is not finished.
+        const back = yield* Effect.promise(() => his.authorize(next))
+        expect(yield* get(his, back)).toMatchObject({
+          status: 400,
+          text: expect.stringContaining("begun in another browser")
+        })
+        // A browser that has begun another login is not the right one either.
+        yield* press(his, toBen)
+        expect((yield* get(his, back)).status).toBe(400)
+        expect(addressIn(yield* call(anna, "docs__ask"))).toBe(toAnna)
+        // What she has begun is finished by her, and once.
+        const hersBack = yield* Effect.promise(() => hers.authorize(next))
+        expect((yield* get(hers, hersBack)).status).toBe(200)
+        expect(yield* answered(anna)).toBe("anna@idp")
+        expect(yield* call(ben, "docs__ask")).toContain("failed")
+      }),
+    patience
+  )
+
+  it.scopedLive(
+    "[G22:real] a client that can show an address asks its user during the call, which then goes on",
+    () =>
+      Effect.gen(function*() {
+        const server = yield* AuthServer.make
+        const path = yield* folder
+        const { base, url } = yield* gateway(path, server.url, callers())
+        const asked: Array<any> = []
+        const completed: Array<string> = []
+        const prepare = (answer: (params: any) => Promise<"accept" | "decline">) => (client: Client) => {
+          client.setRequestHandler(ElicitRequestSchema, async ({ params }) => {
+            asked.push(params)
+            return { action: await answer(params) }
+          })
+          client.setNotificationHandler(ElicitationCompleteNotificationSchema, ({ params }) => {
+            completed.push(params.elicitationId)
+          })
+        }
+        const capable = { elicitation: { url: {} } }
+        const refuses = yield* connect(url, "t-ben", capable, prepare(() => Promise.resolve("decline")))
+        expect(addressIn(yield* call(refuses, "docs__ask"))).toMatch(/^http/)
+        expect(asked).toMatchObject([{ mode: "url", message: expect.stringContaining("docs needs a login") }])
+        const anna = yield* connect(
+          url,
+          "t-anna",
+          capable,
+          prepare(async ({ url }) => {
+            await new Browser("anna@idp").logIn(url as string)
+            return "accept"
+          })
+        )
+        // One call, without a second try.
+        expect(yield* call(anna, "docs__ask")).toBe("anna@idp")
+        expect(asked).toHaveLength(2)
+        expect(asked[1].url).not.toBe(asked[0].url)
+        yield* Effect.promise(() => expect.poll(() => completed, { timeout: 60_000 }).toEqual([asked[1].elicitationId]))
+        expect(yield* call(anna, "docs__ask")).toBe("anna@idp")
+        expect(asked).toHaveLength(2)
+        // From the status page, for the person who uses it.
+        const login = yield* Effect.promise(async () => {
+          const headers = { authorization: "Bearer t-ben", "x-lifeline": "1" }
+          const response = await fetch(`${base}/api/servers/docs/login`, { method: "POST", headers })
+          return await response.json() as { readonly state: string; readonly url: string }
+        })
+        expect(login).toMatchObject({ state: "login-needed", url: asked[0].url })
+        yield* logIn("ben@idp", login.url)
+        expect(yield* answered(refuses)).toBe("ben@idp")
+        expect(yield* call(anna, "docs__ask")).toBe("anna@idp")
+      }),
+    patience
+  )
+})
