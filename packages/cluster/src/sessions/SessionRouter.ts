@@ -313,11 +313,12 @@ export const make = (
       // It answers that there is no such session.
       if (origin === undefined || homes.isHere(id, origin.born)) return endpoint.handle(request, response)
       response.on("error", () => undefined)
-      if (!routes.take(id)) return Body.skim(request, tooMany, ({ refusal }) => refuse(response, refusal))
+      const sharer = Caller.of(request).subject || id
+      if (!routes.take(sharer)) return Body.skim(request, tooMany, ({ refusal }) => refuse(response, refusal))
       const room = Body.roomFor(bodies, request, id)
       let held = 0
       response.once("close", () => {
-        routes.release(id)
+        routes.release(sharer)
         room.release(held)
       })
       if (request.method === "GET" || request.method === "DELETE") {

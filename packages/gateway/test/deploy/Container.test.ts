@@ -18,6 +18,7 @@ import { dirname, join } from "node:path"
 import * as Raw from "../../../http-server/test/support/RawEndpoint.js"
 import * as Built from "../../../testing/test/support/Built.js"
 import { isFull } from "../../../testing/test/support/Full.js"
+import * as Postgres from "../../../testing/test/support/Postgres.js"
 import * as Image from "../support/Image.js"
 import * as Manifests from "../support/Manifests.js"
 import * as Program from "../support/Program.js"
@@ -72,20 +73,31 @@ const processesOf = (pid: number): ReadonlyArray<{ readonly pid: number; readonl
   return all.filter((one) => found.has(one.pid))
 }
 
-/** The container of the manifest of one gateway, with these servers. */
-const makeContainer = (image: Effect.Effect.Success<typeof Image.rootFileSystem>, port: number) => {
-  const workload = Manifests.parse(Manifests.text("gateway.yaml")).find(({ kind }) => kind === "StatefulSet")
-  const pod = workload!["spec"].template.spec
-  const { args, volumeMounts } = pod.containers[0]
+/** The container of a manifest with these servers, and with other ports and addresses than it has there. */
+const makeContainer = (
+  image: Effect.Effect.Success<typeof Image.rootFileSystem>,
+  name: string,
+  port: number,
+  { address = "", secrets = {} }: {
+    readonly address?: string
+    readonly secrets?: Readonly<Record<string, string>>
+  } = {}
+) => {
+  const workload = Manifests.parse(Manifests.text(name)).find(({ kind }) =>
+    kind === "StatefulSet" || kind === "Deployment"
+  )
+  const { args, volumeMounts } = workload!["spec"].template.spec.containers[0]
   const folder = mkdtempSync(join(tmpdir(), "lifeline-container-"))
   const at = (name: string) => join(folder, name)
   for (const name of ["config", "secrets", "state", "servers"]) mkdirSync(at(name))
   // As `fsGroup` leaves a volume.
   chownSync(at("state"), 0, user)
   chmodSync(at("state"), 0o2775)
-  writeFileSync(at("secrets/token"), `${token}\n`)
-  chownSync(at("secrets/token"), 0, user)
-  chmodSync(at("secrets/token"), 0o440)
+  for (const [name, secret] of Object.entries({ token, ...secrets })) {
+    writeFileSync(at(`secrets/${name}`), `${secret}\n`)
+    chownSync(at(`secrets/${name}`), 0, user)
+    chmodSync(at(`secrets/${name}`), 0o440)
+  }
   writeFileSync(at("servers/untidy.mjs"), untidy)
   const node = "/usr/local/bin/node"
   writeFileSync(
@@ -107,7 +119,7 @@ const makeContainer = (image: Effect.Effect.Success<typeof Image.rootFileSystem>
     command: Image.command({
       root: image.root,
       stage: image.last,
-      args: [...args, `--port=${port}`],
+      args: [...args.map((one: string) => one.replace("$(POD_IP):7333", address)), `--port=${port}`],
       mounts: {
         ...Object.fromEntries(mounted),
         "/servers": [at("servers"), false],
@@ -128,6 +140,25 @@ const call = async (url: string, headers: Readonly<Record<string, string>>, name
   return answers.find(({ id, method }) => id === 1 && method === undefined)?.result?.content[0].text
 }
 
+/** Starts a container, and finds its process 1. */
+const start = (command: ReturnType<typeof Image.command>) =>
+  Effect.gen(function*() {
+    const container = yield* Program.start([], {}, command)
+    yield* container.prints(/Serving/)
+    const first = processesOf(container.pid).find(({ pid }) => pid !== container.pid)
+    return { container, first: first!.pid }
+  })
+
+/** Stops it as an engine does. */
+const stop = ({ container, first }: Effect.Effect.Success<ReturnType<typeof start>>) =>
+  Effect.gen(function*() {
+    const all = processesOf(first)
+    process.kill(first, "SIGTERM")
+    // After 30 seconds it would end itself, with 1.
+    expect(yield* container.ended).toEqual({ code: 0, signal: null })
+    for (const { pid } of all) yield* Program.gone(pid)
+  })
+
 describe.skipIf(!isFull || Image.missing !== undefined)(`the image, without an engine${Image.title}`, () => {
   let scope: Scope.CloseableScope
   let image: Effect.Effect.Success<typeof Image.rootFileSystem>
@@ -142,27 +173,12 @@ describe.skipIf(!isFull || Image.missing !== undefined)(`the image, without an e
     Effect.gen(function*() {
       const { port } = yield* ReservedPort.make
       const { command, folder, state } = yield* Effect.acquireRelease(
-        Effect.sync(() => makeContainer(image, port)),
+        Effect.sync(() => makeContainer(image, "gateway.yaml", port)),
         ({ folder }) => Effect.sync(() => rmSync(folder, { recursive: true, force: true }))
       )
       const url = `http://127.0.0.1:${port}/mcp`
       const authorization = { Authorization: `Bearer ${token}` }
-      const begun = Effect.gen(function*() {
-        const container = yield* Program.start([], {}, command)
-        yield* container.prints(/Serving/)
-        // The process that is number 1 inside.
-        const first = processesOf(container.pid).find(({ pid }) => pid !== container.pid)
-        return { container, first: first!.pid }
-      })
-      const stop = ({ container, first }: Effect.Effect.Success<typeof begun>) =>
-        Effect.gen(function*() {
-          const all = processesOf(first)
-          process.kill(first, "SIGTERM")
-          // After 30 seconds it would end itself, with 1.
-          expect(yield* container.ended).toEqual({ code: 0, signal: null })
-          for (const { pid } of all) yield* Program.gone(pid)
-        })
-
+      const begun = start(command)
       const running = yield* begun
       const { container, first } = running
       yield* Program.eventually(() => readFileSync(`/proc/${first}/comm`, "utf8") === "tini\n" ? true : undefined)
@@ -203,4 +219,29 @@ describe.skipIf(!isFull || Image.missing !== undefined)(`the image, without an e
       yield* stop(again)
       expect(readdirSync(folder).toSorted()).toEqual(["config", "secrets", "servers", "state"])
     }))
+
+  it.scopedLive.skipIf(!Postgres.isInstalled)(
+    `[G26:real] is a replica with the secrets of its manifest as files${Postgres.title}`,
+    () =>
+      Effect.gen(function*() {
+        const [{ port }, { port: other }] = [yield* ReservedPort.make, yield* ReservedPort.make]
+        const database = yield* Postgres.make
+        const { command } = yield* Effect.acquireRelease(
+          Effect.sync(() =>
+            makeContainer(image, "cluster.yaml", port, {
+              address: `127.0.0.1:${other}`,
+              secrets: { "session-key": "k".repeat(44), database: database.url }
+            })
+          ),
+          ({ folder }) => Effect.sync(() => rmSync(folder, { recursive: true, force: true }))
+        )
+        const running = yield* start(command)
+        while ((yield* probe(port, "/ready")) !== 200) yield* Effect.sleep("50 millis")
+        expect(yield* probe(port, "/health")).toBe(200)
+        const url = `http://127.0.0.1:${port}/mcp`
+        const session = yield* Effect.promise(() => Raw.begin(url, undefined, { Authorization: `Bearer ${token}` }))
+        expect(yield* Effect.promise(() => call(url, session, "every__echo", { message: "hello" }))).toContain("hello")
+        yield* stop(running)
+      })
+  )
 })
