@@ -183,6 +183,8 @@ const serve = (options: Options, record: Record.Record, output: Output.Output, r
     const keys = yield* PersistentSessions.sessionKeys(options.sessionKey, folder)
     const replica = options.cluster === undefined ? undefined : yield* joined(options.cluster, keys, replicaId)
     const state = Effect.provideService(StateFolder.StateFolder, replica?.state ?? folder)
+    // Its own tokens, which no client of the file may have; known once the file has said whether it needs one.
+    let inUse: SecretFile.SecretsInUse | undefined
     const configuration = options.config === undefined
       ? undefined
       : yield* state(Configuration.make(options.config, output, replica?.env, () => inUse?.current() ?? []))
@@ -190,11 +192,12 @@ const serve = (options: Options, record: Record.Record, output: Output.Output, r
     const clients = configuration?.access
     const given = yield* Token.find({ ...options, hasAuth: auth !== undefined || clients?.isNeeded() === true })
     // If the file names clients later, commands of this user need a token then, too.
-    const inUse: SecretFile.SecretsInUse = given.value ?? SecretFile.fixed([Token.random()])
-    yield* clients?.refuse(inUse.current()) ?? Effect.void
+    const own: SecretFile.SecretsInUse = given.value ?? SecretFile.fixed([Token.random()])
+    inUse = own
+    yield* clients?.refuse(own.current()) ?? Effect.void
     const needsToken = (): boolean => given.value !== undefined || clients?.isNeeded() === true
     const access = yield* Access.make({
-      tokens: inUse.current,
+      tokens: own.current,
       isNeeded: given.value !== undefined,
       clients,
       auth: auth && (() => configuration?.auth() ?? auth),
@@ -277,10 +280,10 @@ const serve = (options: Options, record: Record.Record, output: Output.Output, r
       config: config ?? null,
       startedAt,
       secret,
-      token: needsToken() ? inUse.current()[0] : null
+      token: needsToken() ? own.current()[0] : null
     })
-    yield* inUse.follow((line) => Effect.zipRight(setToken(inUse.current()[0]), output.line(line)))
-    yield* clients?.whenNeeded(setToken(inUse.current()[0])) ?? Effect.void
+    yield* own.follow((line) => Effect.zipRight(setToken(own.current()[0]), output.line(line)))
+    yield* clients?.whenNeeded(setToken(own.current()[0])) ?? Effect.void
     const lines = options.logFormat === "json"
       ? [`Serving ${endpoint.url}`, `Status page: ${listener.publicUrl}/`, ...behindProxy(listener)]
       : [welcome(endpoint.url, listener, auth === undefined && needsToken())]
