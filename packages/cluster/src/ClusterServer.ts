@@ -86,12 +86,12 @@ const connectorOf = (
           options.onNotification(notification)
           listeners?.notified(notification)
         }
-      }).pipe(Effect.tap((connection) =>
-        Effect.sync(() => {
-          introduction = connection
-          listeners?.connected()
-        })
-      ))
+      }).pipe(Effect.tap((connection) => {
+        introduction = connection
+        listeners?.connected()
+        const end = options.supervision?.offers?.onAnnounced((notification) => listeners?.notified(notification))
+        return end === undefined ? Effect.void : Effect.addFinalizer(() => Effect.sync(end))
+      }))
   }
   const whileOwned = Effect.gen(function*() {
     const served = yield* hop.serve(name, { name, backend, began, introduction: () => introduction })

@@ -2,8 +2,8 @@
  * A connection that can be ended from outside.
  */
 import { type Connection, type Loss, RequestError } from "@mcp-lifeline/core"
+import { delegated } from "@mcp-lifeline/core/internal"
 import { Effect, Exit } from "effect"
-import { delegated } from "./delegated.js"
 
 /** A connection, and what ends it from outside. */
 export interface Endable {

@@ -10,7 +10,7 @@ type Names<Options> = { readonly [K in keyof Required<Options>]: true }
 
 /** Every option; one that is left out does not compile. */
 const options: {
-  readonly [G in Exclude<keyof Policy.PolicyOptions, "tools" | "prompts" | "resources">]: Names<
+  readonly [G in Exclude<keyof Policy.PolicyOptions, "pin" | "tools" | "prompts" | "resources">]: Names<
     NonNullable<Policy.PolicyOptions[G]>
   >
 } = {
@@ -76,8 +76,10 @@ interface Row {
 }
 
 /** The rows whose first cell is an option with its group. What `lifeline` has belongs to the gateway. */
+const document = readFileSync(new URL("../../../docs/configuration.md", import.meta.url), "utf8")
+
 const rows: ReadonlyMap<string, Row> = new Map(
-  readFileSync(new URL("../../../docs/configuration.md", import.meta.url), "utf8").split("\n").flatMap((line) => {
+  document.split("\n").flatMap((line) => {
     const [, name, fallback = "", accepted = ""] =
       /^\| `((?!lifeline\.)\w+\.(?:<name>\.)?\w+)` \| ([^|]*) \| ([^|]*) \|/.exec(line) ?? []
     return name === undefined ? [] : [[name, { fallback, accepted }] as const]
@@ -99,6 +101,13 @@ describe("docs/configuration.md", () => {
     const tools = Object.keys(toolOptions).map((name) => `tools.<name>.${name}`)
     const lists = filtered.flatMap((group) => Object.keys(filters).map((name) => `${group}.${name}`))
     expect([...rows.keys()].toSorted()).toEqual([...all.map(({ key }) => key), ...tools, ...lists].toSorted())
+  })
+
+  it("[G24] says the default of pin, and what it accepts, in the words of its error", () => {
+    const refused = Either.getOrThrow(Either.flip(Policy.decode("one", { pin: true } as never)))
+    const [, fallback = "", accepted] = /^\| `pin` \| `([^|]*)` \| ([^|]*) \|/m.exec(document) ?? []
+    expect(refused.message).toBe(`one: pin is true; accepted: ${accepted}`)
+    expect(JSON.parse(fallback)).toBe(Policy.defaults.pin)
   })
 
   it.each(Object.keys(toolOptions))("[K5] says what tools.<name>.%s accepts, in the words of its error", (name) => {

@@ -151,14 +151,19 @@ describe("Backend.Tag", () => {
           maxDepth: "90"
         }
       }
-      const { tools, ...groups } = yield* read(
-        Object.entries(other).flatMap(([group, options]) =>
-          Object.entries(options).map(([name, value]) => [`docs.${group}.${name}`, value] as const)
-        )
+      const { filters: _filters, pin, tools, ...groups } = yield* read(
+        [
+          ...Object.entries(other).flatMap(([group, options]) =>
+            Object.entries(options).map(([name, value]) => [`docs.${group}.${name}`, value] as const)
+          ),
+          ["docs.pin", "warn"]
+        ]
       )
       expect(tools).toEqual([])
+      expect(pin).toBe("warn")
       const decoded: Record<string, Record<string, unknown>> = groups
-      for (const [group, options] of Object.entries(Policy.defaults)) {
+      const { pin: _, ...defaults } = Policy.defaults
+      for (const [group, options] of Object.entries(defaults)) {
         for (const [name, value] of Object.entries(options)) {
           if (name !== "toolArguments" && group !== "filters") {
             expect(decoded[group]?.[name], `${group}.${name}`).not.toEqual(value)

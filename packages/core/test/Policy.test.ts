@@ -68,6 +68,7 @@ describe("Policy", () => {
         maxDepth: 500
       },
       tools: [],
+      pin: "off",
       filters: {
         tools: { hide: [], only: [] },
         prompts: { hide: [], only: [] },

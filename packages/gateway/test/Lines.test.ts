@@ -15,6 +15,7 @@ const status = (fields: Partial<Status>): Status => ({
   target: "node",
   usage: undefined,
   memoryLimit: undefined,
+  pins: undefined,
   peer: { pid: 4242 },
   sessionId: undefined,
   serverInfo: undefined,

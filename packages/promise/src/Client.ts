@@ -75,6 +75,11 @@ export interface Client extends SdkClient, AsyncDisposable {
   /** Reads tools, prompts and resources again. */
   refresh(options?: SignalOptions): Promise<void>
   /**
+   * Approves the definitions of its tools as they are now (option `pin`): of one tool, or of all that differ (`status.pins`). Resolves with
+   * the names of the tools whose definitions were not the approved ones.
+   */
+  approveTools(tool?: string, options?: SignalOptions): Promise<ReadonlyArray<string>>
+  /**
    * Probes the server now. If this fails, further probes follow, until the server answers one or Lifeline gives up the connection. If the
    * server does not answer, the promise is not rejected: the result says so.
    */

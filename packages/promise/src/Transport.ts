@@ -16,6 +16,7 @@ export type Supervision = Pick<
   | "disable"
   | "disconnect"
   | "refresh"
+  | "approveTools"
   | "healthCheck"
   | "keepalive"
 >

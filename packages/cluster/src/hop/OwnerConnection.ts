@@ -3,8 +3,8 @@
  * still answered.
  */
 import type { ConnectError, Connection, ConnectOptions, Connector, Loss, RequestError } from "@mcp-lifeline/core"
+import { delegated } from "@mcp-lifeline/core/internal"
 import { Effect, Exit, type Scope } from "effect"
-import { delegated } from "../delegated.js"
 import * as HopError from "./HopError.js"
 
 /** With this notification, the owner says that it gives the server up. */

@@ -21,6 +21,7 @@ import { firstOf } from "../internal/firstOf.js"
 import type { Event } from "../observe/Event.js"
 import * as Live from "../observe/Live.js"
 import { type CallOptions, timeOf } from "../options/CallOptions.js"
+import type { Pins } from "../pins/Pins.js"
 import type { Connector, ServerNotification } from "../port/Connector.js"
 import type { Method, Params, Result } from "../port/Method.js"
 import { withDeadline } from "../port/withDeadline.js"
@@ -86,6 +87,11 @@ export interface Backend {
    * the connection is enough.
    */
   readonly firstOutcome: Effect.Effect<void>
+  /**
+   * Approves the definitions of its tools as they are now (option `pin`): of one tool, or of all that differ (`Status.pins`). Returns the
+   * names of the tools whose definitions were not the approved ones.
+   */
+  readonly approveTools: (tool?: string) => Effect.Effect<ReadonlyArray<string>>
   /** Pauses and resumes the heartbeats. A reconnect does not end a pause. */
   readonly keepalive: { readonly pause: Effect.Effect<void>; readonly resume: Effect.Effect<void> }
   /** Any request of the protocol. */
@@ -154,11 +160,13 @@ export class BackendHandle implements Backend {
   readonly #state: BackendState
   readonly #supervisor: Supervisor
   readonly #connector: Connector
+  readonly #pins: Pins | undefined
 
-  constructor(state: BackendState, supervisor: Supervisor, connector: Connector) {
+  constructor(state: BackendState, supervisor: Supervisor, connector: Connector, pins: Pins | undefined) {
     this.#state = state
     this.#supervisor = supervisor
     this.#connector = connector
+    this.#pins = pins
   }
 
   get id(): string {
@@ -166,7 +174,7 @@ export class BackendHandle implements Backend {
   }
 
   get status(): Backend["status"] {
-    const read = Effect.sync(() => statusOf(this.#state, this.#supervisor, this.#connector))
+    const read = Effect.sync(() => statusOf(this.#state, this.#supervisor, this.#connector, this.#pins))
     return Live.make(read, Stream.mapEffect(this.#state.published.changes, () => read))
   }
 
@@ -288,6 +296,15 @@ export class BackendHandle implements Backend {
 
   get firstOutcome(): Backend["firstOutcome"] {
     return this.#state.firstOutcome.completed
+  }
+
+  get approveTools(): Backend["approveTools"] {
+    return (tool) => this.#pins?.approve(tool) ?? Effect.succeed([])
+  }
+
+  /** The tools that are withheld because their definitions were not approved. */
+  get withheld(): ReadonlyArray<string> {
+    return this.#pins?.withheld ?? []
   }
 
   /** Whether `firstOutcome` has ended. */

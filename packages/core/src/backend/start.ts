@@ -13,6 +13,9 @@ import type { BackendObserver } from "../observe/BackendObserver.js"
 import * as Telemetry from "../observe/Telemetry.js"
 import type { BackendOptions } from "../options/BackendOptions.js"
 import { type Policy, type PolicyOptions, resolve } from "../options/Policy.js"
+import * as PinnedConnector from "../pins/PinnedConnector.js"
+import { Pins } from "../pins/Pins.js"
+import * as PinStore from "../port/PinStore.js"
 import { BackendState } from "../state/BackendState.js"
 import { type ConnectPermits, unbounded } from "../supervisor/ConnectPermits.js"
 import { Supervisor } from "../supervisor/Supervisor.js"
@@ -35,6 +38,8 @@ export interface FleetContext {
 export interface Started {
   readonly state: BackendState
   readonly supervisor: Supervisor
+  /** The definitions of tools that were approved, with the option `pin`. */
+  readonly pins: Pins | undefined
 }
 
 /** Starts a backend that lives as long as the scope. */
@@ -45,7 +50,7 @@ export const startBackend = (
 ): Effect.Effect<BackendHandle, InvalidOptions, Scope.Scope> =>
   Effect.map(
     startParts(id, options, fleet),
-    ({ state, supervisor }) => new BackendHandle(state, supervisor, options.connector)
+    ({ pins, state, supervisor }) => new BackendHandle(state, supervisor, options.connector, pins)
   )
 
 /** The same without a handle, for what makes requests of its own. */
@@ -67,7 +72,12 @@ export const startParts = (
       const [half, asked] = [used, interval].map(formatMillis)
       yield* SafeLog.info(`${id}: keepalive.interval is ${half}, half of keepalive.idleTtl, in place of ${asked}`)
     }
-    const supervisor = new Supervisor(state, options, fleet.permits ?? unbounded)
+    const pins = pinsOf(state, options)
+    const connector = pins === undefined
+      ? options.connector
+      : PinnedConnector.around(options.connector, { backend: id, policy, pins })
+    const supervisor = new Supervisor(state, { ...options, connector }, fleet.permits ?? unbounded)
+    pins?.changed.listen(() => state.publish({}))
     state.observer = fleet.observer
     const { snapshot } = state.published.value
     if (snapshot !== undefined) state.observer?.catalogChanged(snapshot)
@@ -78,7 +88,19 @@ export const startParts = (
     const jumped = () => state.send({ _tag: "ClockJumped" })
     if (clockJumps === undefined) yield* onClockJump(jumped)
     else yield* Scope.addFinalizer(yield* Effect.scope, Effect.sync(clockJumps.listen(jumped)))
-    return { state, supervisor }
+    return { state, supervisor, pins }
+  })
+
+const pinsOf = (
+  { id, offered, policy: { discovery: { maxDepth }, pin } }: BackendState,
+  { pinStore }: BackendOptions
+): Pins | undefined =>
+  pin === "off" ? undefined : new Pins({
+    server: id,
+    mode: pin,
+    maxDepth,
+    store: pinStore ?? PinStore.memory(),
+    isOffered: (tool) => offered.has("tools", tool)
   })
 
 /**
@@ -94,7 +116,8 @@ export const resolvePolicy = <R>(
     connector,
     handlers: _4,
     onConnected: _5,
-    withholder: _6,
+    pinStore: _6,
+    withholder: _7,
     ...policy
   }: BackendOptions<R>,
   defaults?: PolicyOptions

@@ -4,6 +4,7 @@
 import { describe, unmatchedPatterns } from "../discovery/UnmatchedPatterns.js"
 import * as Health from "../health/Health.js"
 import { statusOf as keepaliveStatus } from "../keepalive/KeepaliveState.js"
+import type { Pins } from "../pins/Pins.js"
 import type { Connector } from "../port/Connector.js"
 import type { BackendState } from "../state/BackendState.js"
 import type { Status } from "../state/Status.js"
@@ -13,7 +14,12 @@ import type { Supervisor } from "../supervisor/Supervisor.js"
 const sessionIdLength = 8
 
 /** The account of this moment. */
-export const statusOf = (backend: BackendState, supervisor: Supervisor, connector: Connector): Status => {
+export const statusOf = (
+  backend: BackendState,
+  supervisor: Supervisor,
+  connector: Connector,
+  pins: Pins | undefined
+): Status => {
   const { counters, id, policy } = backend
   const { keepalive, probe: { history } } = supervisor.tasks
   const { limit } = supervisor.tasks.memory
@@ -72,6 +78,7 @@ export const statusOf = (backend: BackendState, supervisor: Supervisor, connecto
       unmatched,
       warning: unmatched.length === 0 ? undefined : describe(unmatched)
     },
+    pins: pins?.status,
     keepalive: keepaliveStatus(policy, keepalive.state, connection),
     catalog: snapshot && {
       generation: snapshot.generation,

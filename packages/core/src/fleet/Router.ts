@@ -162,10 +162,20 @@ export class Router {
   readonly find = (kind: Routed, name: string): Route & { readonly backend: BackendHandle } | undefined => {
     const found = this.#index.route(kind, name)
     const backend = found && this.#backends().get(found.backend)?.backend
-    if (found === undefined || backend === undefined) return undefined
+    if (found === undefined || backend === undefined) return this.#withheld(kind, name)
     return this.#pending.size > 0 && this.#earlier(kind, name, found.backend).length > 0
       ? undefined
       : { backend, original: found.original }
+  }
+
+  /** The backend that withholds a tool of this name, and says why. */
+  #withheld(kind: Routed, name: string): Route & { readonly backend: BackendHandle } | undefined {
+    if (kind !== "tools") return undefined
+    for (const [id, { backend }] of this.#backends()) {
+      const original = backend.withheld.find((tool) => Names.fullName(id, tool, this.prefixOf(id)) === name)
+      if (original !== undefined) return { backend, original }
+    }
+    return undefined
   }
 }
 

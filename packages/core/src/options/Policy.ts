@@ -135,7 +135,7 @@ const table = {
     maxDepth: count(10, 2000, defaultDepth)
   }
 } satisfies {
-  readonly [G in Exclude<keyof PolicyOptions, ListFilter.Filtered>]: {
+  readonly [G in Exclude<keyof PolicyOptions, ListFilter.Filtered | "pin">]: {
     readonly [K in keyof Required<NonNullable<PolicyOptions[G]>>]: Rule<unknown>
   }
 }
@@ -156,12 +156,20 @@ export type Policy = { readonly [G in Group]: { readonly [K in keyof Table[G]]: 
   readonly tools: ReadonlyArray<Tools.ToolRule>
   /** What callers are offered of each list. That of resources is also that of their templates. */
   readonly filters: { readonly [K in ListFilter.Filtered]: ListFilter.ListFilter }
+  /** What becomes of tools whose definitions were not approved. */
+  readonly pin: Pin
 }
+
+/** What becomes of tools whose definitions were not approved. */
+export type Pin = NonNullable<PolicyOptions["pin"]>
+
+/** The option that stands in no group. */
+const pin = oneOf("off", "off", "warn", "block")
 
 const ruled = Object.keys(table) as ReadonlyArray<Group>
 
-/** The names of the groups of options: `keepalive`, `reconnect` and so on. */
-export const groups: ReadonlyArray<keyof PolicyOptions> = [...ruled, "tools", "prompts", "resources"]
+/** The names of the groups of options: `keepalive`, `reconnect` and so on; and of the options that stand in none. */
+export const groups: ReadonlyArray<keyof PolicyOptions> = [...ruled, "tools", "prompts", "resources", "pin"]
 
 /** The groups of options alone, from an object that may have other members, such as `connector`. */
 export const pick = (options: PolicyOptions): PolicyOptions =>
@@ -181,7 +189,8 @@ const filtersOf = ({ prompts, resources, tools }: PolicyOptions): Policy["filter
 export const defaults = {
   ...byGroup((rules) => Record.map(rules, ({ otherwise }) => otherwise)),
   tools: Tools.decode(),
-  filters: filtersOf({})
+  filters: filtersOf({}),
+  pin: pin.otherwise
 } as unknown as Policy
 
 /** What is accepted of the groups that are not in the table. */
@@ -198,13 +207,15 @@ export const schemas = (): Readonly<Record<string, Check.JsonSchema>> => ({
     additionalProperties: false,
     properties: Record.map(rules, ({ check, otherwise }) => given({ ...check.schema, default: otherwise }))
   })),
-  ...Record.map(otherChecks, ({ schema }) => schema ?? {})
+  ...Record.map(otherChecks, ({ schema }) => schema ?? {}),
+  pin: { ...pin.check.schema, default: pin.otherwise }
 })
 
 /** The check of each group. */
 export const checks: Readonly<Record<keyof PolicyOptions, Check.Check>> = {
   ...byGroup((rules, group) => Check.options(Record.map(rules, ({ check }) => check), group, { wrong: Problem.wrong })),
-  ...otherChecks
+  ...otherChecks,
+  pin: pin.check
 }
 
 /** The check of an object with groups of options, and with `others` beside them. */
@@ -243,7 +254,8 @@ export const decode = (backend: string, options: PolicyOptions): Either.Either<P
   })
   const tools = options.tools === undefined ? defaults.tools : Tools.decode(options.tools)
   const isFiltered = options.tools !== undefined || options.prompts !== undefined || options.resources !== undefined
-  return Either.right({ ...decoded, tools, filters: isFiltered ? filtersOf(options) : defaults.filters } as Policy)
+  const filters = isFiltered ? filtersOf(options) : defaults.filters
+  return Either.right({ ...decoded, tools, filters, pin: options.pin ?? defaults.pin } as Policy)
 }
 
 /**
@@ -332,6 +344,9 @@ const configOf = (rules: Readonly<Record<string, Rule<unknown>>>): Config.Config
  *   Docs.layerConfig(Config.map(Config.nested(Policy.config, "docs"), (policy) => ({ ...policy, connector })))
  */
 export const config: Config.Config<PolicyOptions> = Config.map(
-  Config.all(byGroup((rules, group) => Config.nested(configOf(rules), group))),
-  (all) => all as PolicyOptions
+  Config.all({
+    ...byGroup((rules, group) => Config.nested(configOf(rules), group)),
+    pin: Config.withDefault(Config.string("pin"), undefined)
+  }),
+  (all) => given(all) as PolicyOptions
 )

@@ -8,6 +8,8 @@ import { firstOf } from "../internal/firstOf.js"
 import * as SafeLog from "../internal/SafeLog.js"
 import type { Event } from "../observe/Event.js"
 import type { Policy } from "../options/Policy.js"
+import * as PinnedConnector from "../pins/PinnedConnector.js"
+import type { Pins } from "../pins/Pins.js"
 import type { Connection, Loss, RequestOptions } from "../port/Connection.js"
 import type { ConnectOptions, Connector, ServerNotification } from "../port/Connector.js"
 import type { Method, Params, Result } from "../port/Method.js"
@@ -96,7 +98,11 @@ export class Pool {
 
   /** A connector of one process, whose messages go to the client of all. */
   #connectorOf(number: number): Connector {
-    const { connector, options } = this.#parts
+    const { backend, options, policy } = this.#parts
+    const pins = options.supervision?.pins as Pins | undefined
+    const connector = pins === undefined
+      ? this.#parts.connector
+      : PinnedConnector.around(this.#parts.connector, { backend, policy, pins })
     return {
       ...connector,
       connect: (own) =>

@@ -61,7 +61,9 @@ export class PoolMember {
     const own: Policy = {
       ...policy,
       lifecycle: { lazy: false, idleRelease: undefined, disabled: false },
-      discovery: { ...policy.discovery, mode: "learn" }
+      discovery: { ...policy.discovery, mode: "learn" },
+      // Its connector compares the tools of each process.
+      pin: "off"
     }
     // Its supervisor runs only after this step.
     const observer = {

@@ -61,12 +61,16 @@ export interface Supervision {
   readonly backend: string
   /** Its options after decoding, a `Policy.Policy`. */
   readonly policy: object
+  /** The definitions of tools that were approved, a `Pins`, for a connector that has several connections. Default: none are compared. */
+  readonly pins?: object | undefined
   /** What its callers are offered. Default: everything. */
   readonly offers?: Offers | undefined
 }
 
 /** What a connector needs to know of what callers are offered, if it passes messages of the server on to them itself. */
 export interface Offers {
+  /** Whether callers are offered an entry, by its key. */
+  readonly has: (kind: Kind, key: string) => boolean
   /** Whether callers get a notification of the server. */
   readonly passes: (notification: ServerNotification) => boolean
   /**
@@ -74,6 +78,8 @@ export interface Offers {
    * than before. It must not throw. Returns what ends that.
    */
   readonly onAnnounced: (listener: (notification: ServerNotification) => void) => () => void
+  /** Gives such a notification to these functions. */
+  readonly announce: (notification: ServerNotification) => void
 }
 
 /** The callbacks and options of a connection. */

@@ -86,7 +86,7 @@ const prepared = (
       supervision: {
         backend: backend.id,
         policy: backend.policy,
-        offers: backend.offered.isAll ? undefined : backend.offered
+        offers: backend.offered.isAll && backend.policy.pin === "off" ? undefined : backend.offered
       },
       onPeer: () => {
         if (backend.isCurrent(runtime)) backend.publish({})

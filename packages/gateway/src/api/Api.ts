@@ -187,6 +187,16 @@ const servers = HttpApiGroup.make("servers")
       )
   )
   .add(
+    HttpApiEndpoint.post("approve")`/servers/${name}/approve`
+      .setUrlParams(Schema.Struct({ tool: Schema.optional(Schema.String) }))
+      .addSuccess(GatewayStatus.ApprovedServer)
+      .addError(NotFound)
+      .annotate(
+        OpenApi.Description,
+        "Approves the definitions of the server's tools as they are now: of one tool, by its name at the server, or of all that differ."
+      )
+  )
+  .add(
     HttpApiEndpoint.post("login")`/servers/${name}/login`.addSuccess(Login)
       .addError(NotFound).addError(NoLogin)
       .annotate(OpenApi.Description, "Begins a sign-in to the server, and answers where a person has to go for it.")

@@ -62,6 +62,28 @@ export const Process = Schema.Struct({
 }).annotations({ identifier: "Process" })
 export type Process = typeof Process.Type
 
+/** A tool whose definition is not the one that was approved (the option `pin`). */
+export const PinChange = Schema.Struct({
+  /** Its name at the server. */
+  tool: Schema.String,
+  kind: Schema.Literal("changed", "added", "removed"),
+  /** When this was found. */
+  since: Schema.Number,
+  /** Whether it is neither listed nor callable until somebody approves it. */
+  withheld: Schema.Boolean,
+  /** What has changed, field by field; of a new tool, its definition. */
+  difference: Schema.Array(Schema.String)
+}).annotations({ identifier: "PinChange" })
+export type PinChange = typeof PinChange.Type
+
+/** The tools of a server, compared with those that were approved. */
+export const Pins = Schema.Struct({
+  mode: Schema.Literal("warn", "block"),
+  /** The first 100 of them. */
+  changes: Schema.Array(PinChange)
+}).annotations({ identifier: "Pins" })
+export type Pins = typeof Pins.Type
+
 /** One server. */
 export const Server = Schema.Struct({
   name: Schema.String,
@@ -89,10 +111,7 @@ export const Server = Schema.Struct({
   newerOn: Schema.optional(Schema.String),
   /** For a server of which each client has its own: how many runtimes there are. */
   runtimesByState: Schema.optional(Schema.partialWith(Schema.Record({ key: State, value: count }), { exact: true })),
-  /** How much clients are offered. */
   counts: Schema.Struct({ tools: count, prompts: count, resources: count }),
-  /** How much the server has that is hidden from clients, with templates among the resources. Only if something is. */
-  hidden: Schema.optional(Schema.Struct({ tools: count, prompts: count, resources: count })),
   /** Whether its lists may be out of date. */
   stale: Schema.Boolean,
   calls: Schema.Struct({
@@ -105,6 +124,8 @@ export const Server = Schema.Struct({
   }),
   lastError: Schema.optional(Schema.Struct({ message: Schema.String, remedy: Schema.String, at: Schema.Number })),
   nextAttemptAt: Schema.optional(Schema.Number),
+  /** Only with `pin`. */
+  pins: Schema.optional(Pins),
   /** Attempts that have failed since the last stable connection. */
   attempt: Schema.optional(Schema.Int),
   /** What the user has to do to sign in. */
@@ -157,6 +178,16 @@ export const ChangedServer = Schema.extend(
   })
 ).annotations({ identifier: "ChangedServer" })
 export type ChangedServer = typeof ChangedServer.Type
+
+/** One server, after an approval. */
+export const ApprovedServer = Schema.extend(
+  Server,
+  Schema.Struct({
+    /** The tools whose definitions were not the approved ones, and are now. */
+    approved: Schema.Array(Schema.String)
+  })
+).annotations({ identifier: "ApprovedServer" })
+export type ApprovedServer = typeof ApprovedServer.Type
 
 /** A replica of a cluster. */
 export const Replica = Schema.Struct({

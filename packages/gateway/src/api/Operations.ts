@@ -6,7 +6,7 @@ import { Effect, type Scope, type Stream } from "effect"
 import type * as Api from "./Api.js"
 import type * as EventLog from "./EventLog.js"
 import type { Gateway } from "./Gateway.js"
-import type { ChangedServer, GatewayStatus, ServerDetails } from "./GatewayStatus.js"
+import type { ApprovedServer, ChangedServer, GatewayStatus, ServerDetails } from "./GatewayStatus.js"
 import * as ServerCommands from "./ServerCommands.js"
 import { gatewayStatus, serverDetails } from "./statusOf.js"
 
@@ -34,6 +34,7 @@ export interface Operations {
   readonly reconnect: Command<Api.NotFound | Api.ServerFailed>
   readonly enable: Command<Api.NotFound | Api.ServerFailed>
   readonly disable: Command<Api.NotFound | Api.ServerFailed>
+  readonly approve: (server: string, tool: string | undefined) => Effect.Effect<ApprovedServer, Api.NotFound>
 }
 
 /** Those of a gateway by itself. */
@@ -52,6 +53,7 @@ export const make = (gateway: Gateway): Operations => {
     lines: gateway.record.log.added,
     reconnect: (name) => ServerCommands.reconnect(gateway, name),
     enable: (name) => ServerCommands.enable(gateway, name),
-    disable: (name) => ServerCommands.disable(gateway, name)
+    disable: (name) => ServerCommands.disable(gateway, name),
+    approve: (name, tool) => ServerCommands.approve(gateway, name, tool)
   }
 }

@@ -5,9 +5,11 @@
 import type { Backend, CommandError } from "@mcp-lifeline/core"
 import { Unknown } from "@mcp-lifeline/core/internal"
 import { Effect, Fiber } from "effect"
+import { nothingToApprove, notPinned } from "../known/Approvals.js"
+import { clean } from "../Text.js"
 import * as Api from "./Api.js"
 import type { Gateway } from "./Gateway.js"
-import type { ChangedServer } from "./GatewayStatus.js"
+import type { ApprovedServer, ChangedServer } from "./GatewayStatus.js"
 import { serverStatus } from "./statusOf.js"
 
 /** How many backends a command acts on at once; the same number as a fleet connects at once. */
@@ -115,3 +117,25 @@ export const disable = (gateway: Gateway, name: string): Effect.Effect<ChangedSe
       ),
     true
   )
+
+/** Approves the definitions of tools as they are now, for all groups, which share what is approved. */
+export const approve = (
+  gateway: Gateway,
+  name: string,
+  tool: string | undefined
+): Effect.Effect<ApprovedServer, Api.NotFound> =>
+  Effect.gen(function*() {
+    yield* requireServer(gateway, name)
+    const { servers } = gateway
+    const server = servers.servers().find(({ id }) => id === name)
+    const pins = server && (yield* servers.pins(server))
+    if (pins === undefined) return yield* Effect.fail(Api.notFound(notPinned(name)))
+    const known = pins.status.changes.map((change) => change.tool)
+    if (tool !== undefined && !known.includes(tool)) {
+      return yield* Effect.fail(Api.notFound(nothingToApprove(name, tool, known)))
+    }
+    const approved = yield* pins.approve(tool)
+    // They notice it by themselves, but later.
+    yield* Effect.forEach(yield* servers.backends(name), ({ approveTools }) => approveTools(tool))
+    return { ...yield* serverStatus(gateway, name), approved: approved.map(clean) }
+  })

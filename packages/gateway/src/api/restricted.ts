@@ -1,16 +1,17 @@
 /**
  * What the API says and does for callers that may not use everything, or are no admins: as if there were nothing else.
  */
-import { Unknown } from "@mcp-lifeline/core/internal"
+import { notAsApproved, Unknown } from "@mcp-lifeline/core/internal"
 import type { Caller } from "@mcp-lifeline/http-server/Caller"
 import type { Refusal } from "@mcp-lifeline/http-server/Refusal"
 import { Effect, Stream } from "effect"
+import { identity } from "effect/Function"
 import type { Access } from "../access/Access.js"
 import * as NamedCaller from "../access/NamedCaller.js"
 import * as Api from "./Api.js"
 import type * as EventLog from "./EventLog.js"
 import type { View } from "./EventStream.js"
-import type { GatewayStatus } from "./GatewayStatus.js"
+import type { GatewayStatus, Server } from "./GatewayStatus.js"
 import type { Operations } from "./Operations.js"
 
 /** More lines of the log than are kept. */
@@ -25,6 +26,10 @@ export const notAdmin = (caller: Caller): Pick<Refusal, "status" | "message"> =>
   } may not do this: it needs "admin": true in ${where} of the gateway's configuration`
   return { status: 403, message }
 }
+
+/** What has changed in the tools of a server is for admins, who approve it: others may not have each of these tools. */
+const withoutPins = ({ pins, ...server }: Server): Server =>
+  pins === undefined ? server : { ...server, warnings: server.warnings.filter((one) => !one.startsWith(notAsApproved)) }
 
 /** The status as a caller sees it. */
 export const statusFor = (
@@ -41,7 +46,9 @@ export const statusFor = (
       ...(isAdmin ? status.gateway : ofAnyone),
       caller: { ...(name === undefined ? {} : { name }), admin: isAdmin }
     },
-    servers: isWhole ? status.servers : status.servers.filter(({ name }) => hasServer(name))
+    servers: (isWhole ? status.servers : status.servers.filter(({ name }) => hasServer(name))).map(
+      isAdmin ? identity : withoutPins
+    )
   }
 }
 
@@ -82,7 +89,7 @@ export const operationsFor = (
       known(
         name,
         Effect.map(operations.server(name), ({ runtimes, ...server }) =>
-          isAdmin && runtimes ? { ...server, runtimes } : server)
+          isAdmin ? { ...server, ...(runtimes ? { runtimes } : {}) } : withoutPins(server))
       ),
     logs: ({ limit, server, since }) => {
       const lines = Effect.map(
@@ -94,6 +101,7 @@ export const operationsFor = (
     lines: Stream.filter(operations.lines, isOwn),
     reconnect: (name) => known(name, operations.reconnect(name)),
     enable: (name) => known(name, operations.enable(name)),
-    disable: (name) => known(name, operations.disable(name))
+    disable: (name) => known(name, operations.disable(name)),
+    approve: (name, tool) => known(name, operations.approve(name, tool))
   }
 }

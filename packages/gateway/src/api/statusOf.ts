@@ -1,7 +1,7 @@
 /**
  * Computes the status of a gateway from its fleet and its record.
  */
-import type { Fleet, ProcessStatus, ResourceUsage, Status } from "@mcp-lifeline/core"
+import type { Fleet, PinStatus, ProcessStatus, ResourceUsage, Status } from "@mcp-lifeline/core"
 import * as SignInState from "@mcp-lifeline/sign-in/State"
 import { Effect } from "effect"
 import type { Server as Configured } from "../config/Backends.js"
@@ -72,6 +72,7 @@ const warningsOf = (
     lastCloseError,
     lostSessions,
     memoryLimit,
+    pins,
     toolOptions
   } = status
   const truncated = catalog?.truncated ?? []
@@ -79,6 +80,7 @@ const warningsOf = (
     ...(connectorWarning === undefined ? [] : [connectorWarning]),
     ...(memoryLimit?.warning === undefined ? [] : [`it uses ${memoryLimit.warning}`]),
     ...(lostSessions.warning === undefined ? [] : [lostSessions.warning]),
+    ...(pins?.warning === undefined ? [] : [pins.warning]),
     ...(toolOptions.warning === undefined ? [] : [toolOptions.warning]),
     ...(keepalive.state === "disabled" ? [`keepalive is disabled: ${keepalive.reason ?? "its heartbeat fails"}`] : []),
     ...(truncated.length === 0 ? [] : [`too long to be read to the end: ${truncated.join(", ")}`]),
@@ -141,13 +143,21 @@ const processOf = ({ generation, inFlight, lastError, number, pid, state, usage 
   ...(lastError === undefined ? {} : { lastError: clean(lastError) })
 })
 
-/** How much of a server is hidden from clients; nothing where that is nothing, or not known. */
-const hiddenOf = ({ catalog }: Status): Pick<Server, "hidden"> => {
-  if (catalog?.hidden === undefined) return {}
-  const { prompts, resourceTemplates, resources, tools } = catalog.hidden
-  const hidden = { tools, prompts, resources: resources + resourceTemplates }
-  return Object.values(hidden).some((count) => count > 0) ? { hidden } : {}
-}
+/** So many changes of tools are shown. */
+const mostChanges = 100
+
+/** What has changed in the definitions of tools. */
+const pinsOf = (pins: PinStatus | undefined): Pick<Server, "pins"> =>
+  pins === undefined ? {} : {
+    pins: {
+      mode: pins.mode,
+      changes: pins.changes.slice(0, mostChanges).map(({ difference, tool, ...change }) => ({
+        ...change,
+        tool: clean(tool),
+        difference: difference.map(clean)
+      }))
+    }
+  }
 
 /** The fields of a shared server that depend on its single runtime. */
 const sharedFields = (status: Status, share: Share | undefined) => {
@@ -165,8 +175,8 @@ const sharedFields = (status: Status, share: Share | undefined) => {
       ? null
       : { name: clean(serverInfo.name), version: clean(serverInfo.version) },
     counts: { tools, prompts, resources },
-    ...hiddenOf(status),
     stale: catalog?.stale ?? false,
+    ...pinsOf(status.pins),
     ...(nextAttemptAt === undefined ? {} : { nextAttemptAt }),
     ...(failedAttempts === 0 ? {} : { attempt: failedAttempts }),
     warnings: warningsOf(status, share ?? { problems: [] })
@@ -174,15 +184,20 @@ const sharedFields = (status: Status, share: Share | undefined) => {
 }
 
 /** The same fields of a server of which each client has its own. */
-const perClientFields = ({ connector }: Configured, record: ServerRecord | undefined) => {
-  const warning = connector.warning?.()
+const perClientFields = (
+  { connector }: Configured,
+  record: ServerRecord | undefined,
+  pins: PinStatus | undefined
+) => {
+  const warnings = [connector.warning?.(), pins?.warning].filter((one) => one !== undefined)
   return {
     server: null,
     runtimesByState: byState(record?.runtimes ?? []),
     ...usageOf((record?.runtimes ?? []).map(({ usage }) => usage)),
     counts: { tools: 0, prompts: 0, resources: 0 },
     stale: false,
-    warnings: warning === undefined ? [] : [clean(warning)]
+    ...pinsOf(pins),
+    warnings: warnings.map(clean)
   }
 }
 
@@ -202,7 +217,8 @@ const serverOf = (
   server: Configured,
   status: Status | undefined,
   share: Share | undefined,
-  login: Server["login"]
+  login: Server["login"],
+  pins: PinStatus | undefined
 ): Server => {
   const record = gateway.record.servers.of(server.id)
   const known = record?.history.changes ?? []
@@ -237,7 +253,7 @@ const serverOf = (
     }),
     ...(login === undefined ? {} : { login }),
     history: changes,
-    ...(status === undefined ? perClientFields(server, record) : sharedFields(status, share))
+    ...(status === undefined ? perClientFields(server, record, pins) : sharedFields(status, share))
   }
 }
 
@@ -285,9 +301,11 @@ export const gatewayStatus = (gateway: Gateway): Effect.Effect<GatewayStatus> =>
     const reported = all.filter(({ id, sessions }) => sessions === "per-client" || statuses[id] !== undefined)
     const described = yield* Effect.forEach(reported, (server) => {
       const status = server.sessions === "per-client" ? undefined : statuses[server.id]
-      return Effect.map(
+      const pins = status === undefined ? gateway.servers.pins(server) : Effect.succeed(undefined)
+      return Effect.zipWith(
         loginOf(gateway, server.id),
-        (login) => serverOf(gateway, server, status, shares.get(server.id), login)
+        pins,
+        (login, pins) => serverOf(gateway, server, status, shares.get(server.id), login, pins?.status)
       )
     })
     return {

@@ -29,6 +29,16 @@ export type GatewayCommand =
     readonly server: string
     readonly json: boolean
   }
+  | Approve
+
+/** `shows`: only say what would be approved. */
+export interface Approve {
+  readonly _tag: "Approve"
+  readonly server: string
+  readonly tool: string | undefined
+  readonly shows: boolean
+  readonly json: boolean
+}
 
 /** A parsed command line. */
 export interface Request {
@@ -133,5 +143,24 @@ export const commands = [
   }),
   act("reconnect", "Reconnect a server, or that of each client, and wait until it is connected."),
   act("enable", "Enable a server for all clients, and wait until it is connected."),
-  act("disable", "Disable a server for all clients, until you enable it or the gateway restarts.")
+  act("disable", "Disable a server for all clients, until you enable it or the gateway restarts."),
+  Command.make({
+    ...all,
+    name: "approve",
+    summary: "Approve the tools of a server as they are now, after their definitions have changed (the option pin).",
+    details:
+      "Without a running gateway that has the server, it approves what is kept in the state folder, as for a server behind wrap.",
+    arguments: {
+      server,
+      tool: Command.optional("TOOL", "Only this tool, by its name at the server. Default: all that have changed.")
+    },
+    options: { show: Command.flag("Say what has changed, and approve nothing."), ...choice, json },
+    environment: {
+      ...all.environment,
+      MCP_LIFELINE_STATE: "The state folder. Default: the platform's folder for state."
+    },
+    exitCodes: { 0: "Done.", 1: "Failed: nothing is kept of the server, or of the tool.", 130: "Interrupted." },
+    request: ({ json, server, show, tool, ...choice }) =>
+      request(choice, { _tag: "Approve", server, tool, shows: show, json })
+  })
 ]

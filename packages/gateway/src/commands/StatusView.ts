@@ -197,6 +197,15 @@ const processTable = (processes: ReadonlyArray<Process>, options: Options): stri
   }, options)
 }
 
+const pinWords = { changed: "has changed", added: "is new", removed: "is gone" } as const
+
+/** What has changed in the definitions of its tools, field by field. */
+const pinLines = ({ pins }: ServerDetails): ReadonlyArray<string> =>
+  (pins?.changes ?? []).flatMap(({ difference, kind, tool, withheld }) => [
+    `the tool ${clean(tool)} ${pinWords[kind]}${withheld ? ", and is withheld" : ""}`,
+    ...difference.map((line) => `  ${clean(line)}`)
+  ])
+
 /** The gateway, the other replicas, its servers, and their problems. */
 export const render = ({ gateway, replicas, servers }: StatusUpdate, options: Options): string =>
   [
@@ -212,6 +221,7 @@ export const renderServer = (server: ServerDetails, options: Options): string =>
   const { processes = [], runtimes = [] } = server
   return [
     ...serverTable([server], server.owner !== undefined, options),
+    ...pinLines(server),
     ...(processes.length === 0 ? [] : [processTable(processes, options)]),
     ...(runtimes.length === 0 ? [] : [runtimeTable(runtimes, options)])
   ].join(

@@ -5,7 +5,7 @@ import * as StateFolder from "@mcp-lifeline/state/StateFolder"
 import { Effect } from "effect"
 import * as Output from "../Output.js"
 import { clean, json as jsonText } from "../Text.js"
-import type { GatewayCommand, Request } from "./Arguments.js"
+import type { Approve, GatewayCommand, Request } from "./Arguments.js"
 import * as GatewayClient from "./GatewayClient.js"
 import * as Logs from "./logs.js"
 import * as Status from "./status.js"
@@ -36,7 +36,11 @@ const act = (
     yield* output.line(`${clean(name)}: ${state}${details}`)
   })
 
-const carryOut = (client: GatewayClient.GatewayClient, command: GatewayCommand, output: Output.Output) => {
+const carryOut = (
+  client: GatewayClient.GatewayClient,
+  command: Exclude<GatewayCommand, Approve>,
+  output: Output.Output
+) => {
   switch (command._tag) {
     case "Status":
       return Status.status(client, command, output)
@@ -57,6 +61,10 @@ const carryOut = (client: GatewayClient.GatewayClient, command: GatewayCommand, 
 export const run = ({ command, choice }: Request) =>
   Effect.scoped(Effect.gen(function*() {
     const output = yield* Output.make
+    if (command._tag === "Approve") {
+      const { run } = yield* Effect.promise(() => import("./approve.js"))
+      return yield* run(command, choice, output)
+    }
     const client = yield* GatewayClient.find(choice)
     yield* carryOut(client, command, output)
   })).pipe(Effect.provide(StateFolder.layer))

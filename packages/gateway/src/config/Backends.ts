@@ -5,6 +5,7 @@ import { McpConfig } from "@mcp-lifeline/config"
 import type { Backend, Connector } from "@mcp-lifeline/core"
 import { Policy } from "@mcp-lifeline/core"
 import { Problem as OptionProblem } from "@mcp-lifeline/core/internal"
+import type * as ToolPins from "@mcp-lifeline/state/ToolPins"
 import * as UserFile from "@mcp-lifeline/state/UserFile"
 import { type Authorization, HttpConnector } from "@mcp-lifeline/transport-http"
 import { SecretCommand, StdioConnector } from "@mcp-lifeline/transport-stdio"
@@ -29,14 +30,16 @@ export type Server = Backend.BackendOptions & {
   readonly prefix?: string | undefined
   /** A digest of how the server is started or reached; it differs if this may be another server. It reveals nothing. */
   readonly identity?: string | undefined
+  /** How it is started or reached, without its secrets: what was approved of its tools is kept under this. */
+  readonly origin?: ToolPins.Origin | undefined
   /** How it is started for a client, if that depends on who the client is. */
   readonly forClient?: ForClient.ForClient | undefined
 }
 
 /** The options for the backend, without those that only the gateway uses. */
 export const optionsOf = (
-  { forClient: _0, identity: _1, placement: _2, prefix: _3, sessions: _4, ...options }: Server
-): Omit<Server, "forClient" | "identity" | "placement" | "prefix" | "sessions"> => options
+  { forClient: _0, identity: _1, origin: _2, placement: _3, prefix: _4, sessions: _5, ...options }: Server
+): Omit<Server, "forClient" | "identity" | "origin" | "placement" | "prefix" | "sessions"> => options
 
 /** The valid backends, and the problems of the others. */
 export interface Backends {
@@ -48,6 +51,9 @@ export interface Backends {
 /** A digest of how a server is started or reached. */
 const identityOf = ({ server }: Entry, folder: string): string =>
   digest(server._tag === "Http" ? server : { ...server, cwd: resolve(folder, server.cwd ?? ".") })
+
+const originOf = ({ server }: Entry): ToolPins.Origin =>
+  server._tag === "Http" ? { url: server.url } : { command: server.command, args: server.args ?? [], cwd: server.cwd }
 
 const envFileOf = ({ server }: Entry, folder: string): string | undefined =>
   server._tag === "Http" || server.envFile === undefined ? undefined : resolve(folder, server.envFile)
@@ -204,7 +210,8 @@ export const fromEntries = (
           sessions: entry.sessions,
           placement: entry.placement,
           prefix: entry.prefix,
-          identity: identityOf(entry, folder)
+          identity: identityOf(entry, folder),
+          origin: originOf(entry)
         })
       )
   )

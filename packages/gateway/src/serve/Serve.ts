@@ -5,6 +5,7 @@ import type { Fleet, Status } from "@mcp-lifeline/core"
 import type { Listener } from "@mcp-lifeline/http-server/Listener"
 import { LifelineTelemetry } from "@mcp-lifeline/opentelemetry"
 import * as StateFolder from "@mcp-lifeline/state/StateFolder"
+import * as ToolPins from "@mcp-lifeline/state/ToolPins"
 import type { Scope } from "effect"
 import { Clock, Effect, Logger, Redacted, Stream } from "effect"
 import { randomUUID } from "node:crypto"
@@ -232,6 +233,7 @@ const serve = (options: Options, record: Record.Record, output: Output.Output, r
     const servers = yield* Effect.mapError(
       ServerPool.make(configuration?.servers ?? demoServers, {
         kept: yield* ServerCache.make,
+        pins: yield* state(ToolPins.make),
         replica,
         telemetry: record.telemetry
       }),

@@ -64,6 +64,8 @@ export interface Wrap {
   readonly secrets: ReadonlyArray<string>
   /** Supervision options, each as `NAME=VALUE`. */
   readonly options: ReadonlyArray<string>
+  /** What becomes of tools whose definitions were not approved. */
+  readonly pin: "warn" | "block" | undefined
   /** Names and patterns of the only tools that the host gets; all if there are none. */
   readonly only: ReadonlyArray<string>
   /** Names and patterns of tools that the host does not get. */
@@ -161,6 +163,10 @@ export const command = CommandLine.make({
       'An option of supervision, such as keepalive.interval=1min or timeouts.request=30s: one of those of "lifeline" in an '
         + "mcp.json."
     ),
+    pin: CommandLine.choice(
+      { warn: "warn", block: "block" } as const,
+      "Remember the definitions of the server's tools, and say how one has changed; with block, also withhold it until it is approved."
+    ),
     only: globs(
       "Offer only the tools whose names match; * stands for any number of characters, ? for one. For prompts and resources: "
         + "--option 'prompts.only=[\"ask\"]'."
@@ -219,6 +225,7 @@ export const command = CommandLine.make({
         protocol: parsed.protocol,
         secrets: parsed.secret,
         options: parsed.option,
+        pin: parsed.pin,
         only: parsed.only,
         hide: parsed.hide,
         watch,

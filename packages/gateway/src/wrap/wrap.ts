@@ -1,7 +1,7 @@
 /**
  * `mcp-lifeline wrap`: one server behind one host, until the host has gone.
  */
-import { Backend, type Connector, Policy } from "@mcp-lifeline/core"
+import { Backend, type Connector, type PinStore, Policy } from "@mcp-lifeline/core"
 import { Offered } from "@mcp-lifeline/core/internal"
 import type { Conversation as HttpConversation } from "@mcp-lifeline/http-server/Conversation"
 import { EraRouter } from "@mcp-lifeline/http-server/EraRouter"
@@ -112,6 +112,8 @@ interface WrapContext {
   readonly connector: Connector
   /** The supervision options of the command line. */
   readonly policy: Policy.PolicyOptions
+  /** Keeps what was approved of its tools, with the option `pin`. */
+  readonly pinStore?: PinStore.PinStore | undefined
   readonly signIn: SignIn | undefined
   /** The running servers, if their files are watched. */
   readonly watched: Map<Backend.Backend, WatchedVersion> | undefined
@@ -121,7 +123,7 @@ interface WrapContext {
 
 /** Starts to supervise the server for one client. */
 const supervise = (
-  { connector, log, name, policy, signIn, watched }: WrapContext,
+  { connector, log, name, pinStore, policy, signIn, watched }: WrapContext,
   version: WatchedVersion,
   client: Client,
   incoming: Incoming
@@ -130,6 +132,7 @@ const supervise = (
     const backend = yield* Backend.make(name, {
       ...policy,
       discovery: { mode: "learn", ...policy.discovery },
+      pinStore,
       connector: watched === undefined ? incoming.around(connector) : version.around(incoming.around(connector)),
       clientInfo: client.clientInfo,
       capabilities: client.capabilities
@@ -353,19 +356,29 @@ const readPolicy = (
       ({ filtered, read }) => Effect.map(read(options, connector), (policy) => filtered(policy, hide, only))
     )
 
+/** Where what was approved of the server's tools is kept. Loaded only if they are compared. */
+const pinStoreOf = (name: string, { server }: Wrap, { pin = "off" }: Policy.PolicyOptions) =>
+  pin === "off"
+    ? Effect.succeed(undefined)
+    : Effect.flatMap(Effect.promise(() => import("@mcp-lifeline/state/ToolPins")), (ToolPins) =>
+      Effect.map(ToolPins.make, ({ of }) =>
+        of(name, server._tag === "Address" ? { url: server.url } : { command: server.command, args: server.args })))
+
 /** Runs `wrap` until the host closes its end, or, with `--http`, until it is interrupted. */
 export const run = (wrap: Wrap): Effect.Effect<void, StartError | UsageError, Scope.Scope | StateFolder> =>
   Effect.gen(function*() {
     yield* endLeft
     const name = Server.nameOf(wrap)
     const { connector, signIn } = yield* Server.make(wrap, StandardError.write)
-    const policy = yield* readPolicy(wrap, connector)
+    const read = yield* readPolicy(wrap, connector)
+    const policy = wrap.pin === undefined ? read : { ...read, pin: wrap.pin }
     if (signIn !== undefined) yield* printLogins(name, signIn)
     const context: WrapContext = {
       name,
       server: wrap.server,
       connector,
       policy,
+      pinStore: yield* pinStoreOf(name, wrap, policy),
       signIn,
       watched: wrap.watch === undefined ? undefined : new Map(),
       log: yield* recorder(wrap.log),

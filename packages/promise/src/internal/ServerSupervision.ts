@@ -105,6 +105,10 @@ export class ServerSupervision implements Supervision {
     await this.use((backend) => backend.refresh, options)
   }
 
+  approveTools(tool?: string, options?: SignalOptions): Promise<ReadonlyArray<string>> {
+    return this.use((backend) => backend.approveTools(tool), options)
+  }
+
   async healthCheck(options?: SignalOptions): Promise<HealthCheck> {
     const { error, latency, status } = await this.use((backend) => backend.healthCheck, options)
     return { status, latency, error: error && fromError(error) }

@@ -7,6 +7,7 @@ import { Policy } from "@mcp-lifeline/core"
 import { Check, Problem } from "@mcp-lifeline/core/internal"
 import { Incoming, SdkConnection, TransportConnector } from "@mcp-lifeline/protocol"
 import * as ProcessRecords from "@mcp-lifeline/state/ProcessRecords"
+import type { Origin } from "@mcp-lifeline/state/ToolPins"
 import { type Authorization, HttpConnector } from "@mcp-lifeline/transport-http"
 import { LeftContainer, SecretCommand, StdioConnector } from "@mcp-lifeline/transport-stdio"
 import { Effect, Predicate, Struct } from "effect"
@@ -15,6 +16,7 @@ import * as Checks from "./Checks.js"
 import { fromError } from "./Failure.js"
 import { LazySignIn } from "./LazySignIn.js"
 import * as OnConnected from "./OnConnected.js"
+import * as StoredPins from "./StoredPins.js"
 import type { Identity } from "./SupervisedClient.js"
 
 /** How to reach a server that a program describes. */
@@ -262,6 +264,18 @@ const signInTo = (reach: Reach, option: CommonOptions["signIn"]): LazySignIn | u
     ? undefined
     : new LazySignIn(reach.url, option === true ? {} : option)
 
+/** What is approved of its tools is kept under this. */
+const originOf = (reach: Reach): Origin => {
+  switch (reach._tag) {
+    case "Http":
+      return { url: reach.url }
+    case "Stdio":
+      return { command: reach.command, args: reach.args ?? [], cwd: reach.cwd }
+    case "Custom":
+      return { command: reach.connector.target, args: [] }
+  }
+}
+
 /** Prepares one server. Its own policy has precedence over that of the options. */
 export const prepare = (
   name: string,
@@ -273,6 +287,7 @@ export const prepare = (
   const signIn = signInTo(server.reach, options.signIn)
   const connector = adapterOf(server.reach, signIn?.authorization).make()
   const identity = identityOf(options)
+  const policy = Policy.merge(defaults, Policy.merge(Policy.pick(options), server.policy))
   const onConnected = options.onConnected && OnConnected.make(name, options.onConnected)
   let lastError: CoreConnectError | undefined
   let describeAttempt: () => string | undefined = () => undefined
@@ -283,7 +298,10 @@ export const prepare = (
     lastError: () => lastError,
     describeAttempt: () => describeAttempt(),
     options: {
-      ...Policy.merge(defaults, Policy.merge(Policy.pick(options), server.policy)),
+      ...policy,
+      pinStore: policy.pin === undefined || policy.pin === "off"
+        ? undefined
+        : StoredPins.make(name, originOf(server.reach)),
       clientInfo: identity.clientInfo,
       capabilities: identity.capabilities,
       onConnected: onConnected && ((session) =>

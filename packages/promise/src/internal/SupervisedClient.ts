@@ -233,6 +233,7 @@ const forwarded = [
   "disable",
   "disconnect",
   "refresh",
+  "approveTools",
   "healthCheck"
 ] as const satisfies ReadonlyArray<keyof ServerSupervision>
 

@@ -203,6 +203,8 @@ export const make = (
       ),
       reconnect,
       enable: switchAll("enable"),
-      disable: switchAll("disable")
+      disable: switchAll("disable"),
+      // What is approved is kept for all replicas, and the one that has the server looks for it.
+      approve: alone.approve
     }
   })

@@ -5,11 +5,12 @@ import { clean, element, setText, show } from "./dom.mjs"
 import * as Gateway from "./Gateway.mjs"
 
 /** @typedef {import("./types.d.ts").ServerStatus} ServerStatus */
-/** @typedef {"login" | "enable" | "reconnect" | "disable"} Action */
+/** @typedef {"login" | "approve" | "enable" | "reconnect" | "disable"} Action */
 
 /** What each action is called, and what it says while it runs. @type {Readonly<Record<Action, { readonly label: string, readonly running: string }>>} */
 const words = {
   login: { label: "Sign in", running: "Signing in" },
+  approve: { label: "Approve", running: "Approving the tools of" },
   enable: { label: "Enable", running: "Enabling" },
   reconnect: { label: "Reconnect", running: "Reconnecting" },
   disable: { label: "Disable", running: "Disabling" }
@@ -18,10 +19,12 @@ const words = {
 const all = /** @type {ReadonlyArray<Action>} */ (Object.keys(words))
 
 /** @param {ServerStatus} server @returns {ReadonlyArray<Action>} */
-const possible = ({ login, state }) => {
+const possible = ({ login, pins, state }) => {
   if (state === "Closed") return []
-  if (state === "Disabled" || state === "Disabling") return ["enable"]
-  return [login === undefined ? "reconnect" : "login", "disable"]
+  /** @type {ReadonlyArray<Action>} */
+  const approvals = pins === undefined || pins.changes.length === 0 ? [] : ["approve"]
+  if (state === "Disabled" || state === "Disabling") return [...approvals, "enable"]
+  return [...approvals, login === undefined ? "reconnect" : "login", "disable"]
 }
 
 /** Only addresses of the web: what a server names is not trusted to be one. @param {string | undefined} address */
@@ -94,7 +97,13 @@ export class Actions {
     try {
       const answer = await Gateway.act(this.#name, action)
       const url = action === "login" ? webAddress(answer?.url) : undefined
-      this.#say(action === "login" && typeof answer?.message === "string" ? answer.message : "")
+      this.#say(
+        action === "login" && typeof answer?.message === "string"
+          ? answer.message
+          : action === "approve"
+          ? `Approved as they are now: ${(answer?.approved ?? []).join(", ")}`
+          : ""
+      )
       // A browser that does not open it still shows the link, which comes with the next status.
       if (url !== undefined) window.open(url, "_blank", "noopener,noreferrer")
     } catch (error) {

@@ -27,6 +27,9 @@ const labels = /** @type {const} */ ([
   "Warnings"
 ])
 
+/** How a tool is not as it was approved. */
+const changeNames = { changed: "has changed", added: "is new", removed: "is gone" }
+
 /** `1: connected, pid 4711, 2 in flight`. @param {NonNullable<ServerStatus["processes"]>[number]} process */
 const processOf = ({ inFlight, number, pid, state }) =>
   [
@@ -52,8 +55,13 @@ export class Details {
   #name
   /** Its tools; or its runtimes, where each client has its own. */
   #items = element("ul", { class: "tools", tabindex: "0" })
+  /** What has changed in the definitions of its tools. */
+  #changes = element("ul", { class: "changes", tabindex: "0" })
+  #changesTitle = element("h4", {}, "Changed tools")
   #log = element("ol", { class: "events", tabindex: "0" })
   #itemsTitle = element("h4", {}, "Tools")
+  /** The changes that are shown. */
+  #shownChanges = ""
   /** What was read of the server is of this state of it. */
   #read = ""
   /** @type {ServerStatus | undefined} */
@@ -78,6 +86,7 @@ export class Details {
         { class: "facts" },
         ...[...this.#facts.values()].map(({ term, value }) => element("div", {}, term, value))
       ),
+      element("section", {}, this.#changesTitle, this.#changes),
       element("section", {}, this.#itemsTitle, this.#items),
       element("section", {}, element("h4", {}, "Events"), this.#log)
     )
@@ -95,7 +104,7 @@ export class Details {
   update(server) {
     if (this.node.hidden) return
     this.#server = server
-    const { counts, generation, hidden, lastError, sessions, target, warnings } = server
+    const { counts, generation, lastError, sessions, target, warnings } = server
     this.#fact("Target", clean(target, 400))
     this.#fact("Server", server.server === null ? "" : clean(`${server.server.name} ${server.server.version}`, 200))
     this.#fact("Generation", generation === undefined ? "" : String(generation))
@@ -108,7 +117,6 @@ export class Details {
         [plural(counts.tools, "tool"), plural(counts.prompts, "prompt"), plural(counts.resources, "resource")].join(
           ", "
         )
-        + (hidden === undefined ? "" : `; ${number(hidden.tools + hidden.prompts + hidden.resources)} hidden`)
         + (server.stale ? " (stale: read before the connection was lost)" : "")
     )
     this.#fact("Processes", (server.processes ?? []).map(processOf).join("; "))
@@ -116,6 +124,7 @@ export class Details {
     const cpu = server.usage?.cpuPercent ?? null
     this.#fact("Processor", cpu === null ? "" : `${percent(cpu)} of one core`)
     this.#fact("Last error", lastError === undefined ? "" : moment(lastError.at, Date.now()))
+    this.#showChanges(server)
     this.#fact("Warnings", warnings.map((one) => clean(one, 300)).join("; "))
     void this.#readMore(server)
   }
@@ -132,6 +141,28 @@ export class Details {
     setText(fact.value, text)
     show(fact.value, text !== "")
     show(fact.term, text !== "")
+  }
+
+  /** @param {ServerStatus} server */
+  #showChanges({ pins }) {
+    const changes = pins?.changes ?? []
+    const encoded = JSON.stringify(changes)
+    if (encoded === this.#shownChanges) return
+    this.#shownChanges = encoded
+    show(this.#changesTitle, changes.length > 0)
+    show(this.#changes, changes.length > 0)
+    this.#changes.setAttribute("aria-label", `Changed tools of ${this.#name}`)
+    this.#changes.replaceChildren(
+      ...changes.map(({ difference, kind, tool, withheld }) =>
+        element(
+          "li",
+          {},
+          element("code", {}, clean(tool, 120)),
+          ` ${changeNames[kind]}${withheld ? ", withheld until it is approved" : ""}`,
+          ...difference.map((line) => element("p", {}, clean(line, 1000)))
+        )
+      )
+    )
   }
 
   /** Reads tools or runtimes, and the log, again where they may have changed. @param {ServerStatus} server */

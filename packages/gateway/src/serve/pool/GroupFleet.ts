@@ -16,6 +16,7 @@ import { Incoming, Initialize, type Introduction } from "@mcp-lifeline/protocol"
 import { LogLevels } from "@mcp-lifeline/protocol/LogLevels"
 import { Subscriptions } from "@mcp-lifeline/protocol/Subscriptions"
 import * as SignIn from "@mcp-lifeline/sign-in/SignIn"
+import type { ToolPins } from "@mcp-lifeline/state/ToolPins"
 import { Effect, FiberSet, Option, Predicate, Scope, Stream } from "effect"
 import { optionsOf, type Server } from "../../config/Backends.js"
 import { digest } from "../../config/digest.js"
@@ -207,6 +208,8 @@ export interface Settings {
   readonly introduced: (server: string, introduction: Introduction) => void
   /** The cache of introductions and lists in the state folder. Default: none. */
   readonly kept: ServerCache | undefined
+  /** What was approved of the tools of servers. Default: it is kept as long as they run. */
+  readonly pins: ToolPins | undefined
   /** How long `ready` waits for servers at most. Default 10 s. */
   readonly waitTimeout: Fleet.FleetOptions["waitTimeout"]
   /** What this process does otherwise as one of several. Default: it is alone. */
@@ -241,7 +244,7 @@ const backendOf = (fleet: Fleet.Fleet | undefined, name: string): Backend.Backen
 /** Starts the servers of a group. */
 export const make = (
   group: ClientGroup,
-  { introduced, isOff, kept, mayRun = () => true, replica, reports, servers, telemetry, waitTimeout }: Settings
+  { introduced, isOff, kept, mayRun = () => true, pins, replica, reports, servers, telemetry, waitTimeout }: Settings
 ): Effect.Effect<GroupFleet, InvalidOptions, Scope.Scope> =>
   over(group, (subscriptions) =>
     Effect.gen(function*() {
@@ -330,6 +333,7 @@ export const make = (
               ...(isOther ? { reconnect: { ...server.reconnect, overlap: false } } : {}),
               connector: incomingOf(server.id).around(connector),
               catalogMemory: cache.memory(server.id),
+              pinStore: server.origin && pins?.of(server.id, server.origin),
               lifecycle: { ...server.lifecycle, disabled: isOff(server) },
               ...group.introduction
             }

@@ -1,8 +1,8 @@
 /**
  * The servers behind the gateway. Each runs once for each group of clients that has it: all clients together, or a single client.
  */
-import type { Backend, Fleet, InvalidOptions } from "@mcp-lifeline/core"
-import { NameReports } from "@mcp-lifeline/core/internal"
+import { type Backend, type Fleet, type InvalidOptions, Policy } from "@mcp-lifeline/core"
+import { NameReports, Pins } from "@mcp-lifeline/core/internal"
 import type { Introduction } from "@mcp-lifeline/protocol"
 import type { Scope } from "effect"
 import { Array as Arr, Clock, Effect, FiberSet, PubSub } from "effect"
@@ -36,6 +36,8 @@ export interface ServerPool {
   readonly hasTimeout: (server: string) => boolean
   /** What a server said about itself last, to any group. */
   readonly introduction: (server: string) => Introduction | undefined
+  /** What was approved of the tools of a server, whether it runs or not; `undefined` without the option `pin`. */
+  readonly pins: (server: Server) => Effect.Effect<Pins | undefined>
   /** How a server was disabled or enabled last; `undefined` if its configuration has changed since, and determines the state again. */
   readonly switched: (server: Server) => Switched | undefined
   /** Whether a server starts disabled for new groups. */
@@ -92,12 +94,12 @@ const connect = (backend: Backend.Backend): Effect.Effect<void> =>
 const followEvery = "1 second"
 
 /** Options of the pool. */
-export type Options = Partial<Pick<GroupFleet.Settings, "kept" | "replica" | "telemetry" | "waitTimeout">>
+export type Options = Partial<Pick<GroupFleet.Settings, "kept" | "pins" | "replica" | "telemetry" | "waitTimeout">>
 
 /** Makes the pool, and starts the shared servers. */
 export const make = (
   first: ReadonlyArray<Server>,
-  { kept, replica, telemetry, waitTimeout }: Options = {}
+  { kept, pins, replica, telemetry, waitTimeout }: Options = {}
 ): Effect.Effect<ServerPool, InvalidOptions, Scope.Scope> =>
   Effect.gen(function*() {
     let servers = first
@@ -123,6 +125,7 @@ export const make = (
       isOff,
       introduced: (server, introduction) => void introductions.set(server, introduction),
       kept,
+      pins,
       replica,
       mayRun: (server) => configurations?.newer(server) === undefined,
       reports: new NameReports(),
@@ -175,6 +178,13 @@ export const make = (
       backends: (server) => Effect.suspend(() => backends(server)),
       hasTimeout: (server) => limited.has(server),
       introduction: (server) => introductions.get(server) ?? shared.introduction(server),
+      pins: (server) => {
+        const { discovery, id, origin, pin = "off" } = server
+        if (pin === "off" || origin === undefined || pins === undefined) return Effect.succeed(undefined)
+        const { maxDepth = Policy.defaults.discovery.maxDepth } = discovery ?? {}
+        const kept = new Pins({ server: id, mode: pin, maxDepth, store: pins.of(id, origin) })
+        return Effect.as(kept.reload, kept)
+      },
       switched: lastSwitched,
       isOff,
       switch: (server, isOff) =>

@@ -1,7 +1,7 @@
 /**
  * A connection that does what another one does.
  */
-import type { Connection } from "@mcp-lifeline/core"
+import type { Connection } from "./Connection.js"
 
 /** An object of its own, whose members can be replaced. The other connection may be of a class, so it cannot be copied. */
 export const delegated = (inner: Connection): Connection => {

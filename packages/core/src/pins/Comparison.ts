@@ -1,0 +1,74 @@
+/**
+ * What the tools that a server lists mean, compared with those that were approved; and what an approval changes. Pure.
+ */
+import type { Definition, Found, Kept } from "../port/PinStore.js"
+
+/** The longest text of one definition that is kept, and of all of a server, in characters. Of others only the digest is. */
+const [longestText, longestTexts] = [32_768, 4 * 1024 * 1024]
+
+/** A definition as it is kept. */
+export const definitionOf = (text: string, digest: (text: string) => string): Definition => ({
+  digest: digest(text),
+  ...(text.length <= longestText ? { text } : {})
+})
+
+/** Without the texts that are too many. */
+const bounded = (definitions: Iterable<readonly [string, Definition]>): Kept["approved"] => {
+  let length = 0
+  return Array.from(definitions, ([tool, { digest, text }]) => {
+    length += text?.length ?? 0
+    return [tool, text === undefined || length > longestTexts ? { digest } : { digest, text }] as const
+  })
+}
+
+const isSame = (one: Definition | undefined, other: Definition | undefined): boolean => one?.digest === other?.digest
+
+/** A tool that differs: found now, unless it was found like this before. */
+const foundNow = (before: Kept, tool: string, definition: Definition | undefined, now: number): Found => {
+  const known = before.found.find((one) => one.tool === tool && isSame(one.definition, definition))
+  return known ?? { tool, since: now, ...(definition === undefined ? {} : { definition }) }
+}
+
+/**
+ * What is kept once a server has listed these tools. The first that are seen count as approved. `isWhole`: the list was read to its end, so
+ * that what is not in it is not there.
+ */
+export const compared = (
+  kept: Kept | undefined,
+  seen: ReadonlyMap<string, Definition>,
+  isWhole: boolean,
+  now: number
+): Kept | undefined => {
+  if (kept === undefined || kept.approved.length === 0) {
+    return seen.size === 0 ? kept : { approved: bounded(seen), found: [] }
+  }
+  const approved = new Map(kept.approved)
+  const found: Array<Found> = []
+  for (const [tool, definition] of seen) {
+    if (!isSame(approved.get(tool), definition)) found.push(foundNow(kept, tool, definition, now))
+  }
+  for (const tool of approved.keys()) {
+    if (isWhole && !seen.has(tool)) found.push(foundNow(kept, tool, undefined, now))
+  }
+  if (!isWhole) found.push(...kept.found.filter(({ tool }) => !seen.has(tool)))
+  const isUnchanged = found.length === kept.found.length && found.every((one) => kept.found.includes(one))
+  return isUnchanged ? kept : { ...kept, found }
+}
+
+/** What is kept once what has changed is approved, of one tool or of all; and the names of these tools. */
+export const approved = (
+  kept: Kept | undefined,
+  tool: string | undefined
+): { readonly kept: Kept | undefined; readonly tools: ReadonlyArray<string> } => {
+  const taken = kept?.found.filter((one) => tool === undefined || one.tool === tool) ?? []
+  if (kept === undefined || taken.length === 0) return { kept, tools: [] }
+  const definitions = new Map(kept.approved)
+  for (const { definition, tool } of taken) {
+    if (definition === undefined) definitions.delete(tool)
+    else definitions.set(tool, definition)
+  }
+  return {
+    kept: { approved: bounded(definitions), found: kept.found.filter((one) => !taken.includes(one)) },
+    tools: taken.map(({ tool }) => tool)
+  }
+}
