@@ -20,6 +20,8 @@ const onlyInFull = [
   "packages/gateway/test/adopt/Adopt",
   "packages/gateway/test/adopt/Start",
   "packages/gateway/test/AfterRefusal",
+  "packages/gateway/test/auth/OAuthClients",
+  "packages/gateway/test/auth/Serve",
   "packages/gateway/test/Check",
   "packages/gateway/test/Commands",
   "packages/gateway/test/Crowd",

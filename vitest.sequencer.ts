@@ -15,6 +15,7 @@ const longest = [
   "gateway/test/Secrets",
   "gateway/test/Tasks",
   "core/test/Queue",
+  "gateway/test/auth/OAuthClients",
   "gateway/test/WrapFailuresHttp",
   "sign-in/test/Processes",
   "core/test/pool/Model",

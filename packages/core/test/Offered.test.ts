@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Backend, type Kind, Policy, type RemoteError, type Withholder } from "@mcp-lifeline/core"
+import { Backend, type ConnectOptions, type Kind, Policy, type RemoteError, type Withholder } from "@mcp-lifeline/core"
 import { offeredOf } from "@mcp-lifeline/core/internal"
 import { ScriptedConnector } from "@mcp-lifeline/testing"
 import { Chunk, Effect, Either, Fiber, Logger, Stream, TestClock } from "effect"
@@ -319,6 +319,20 @@ describe("a backend", () => {
       assert.deepStrictEqual(lines, [`one: ${warning}`])
     }))
 })
+
+it.scoped("[G19:virtual] lists of a backend elsewhere say nothing of what the server has", () =>
+  Effect.gen(function*() {
+    const script = ScriptedConnector.make()
+    const connector = {
+      ...script,
+      connect: (options: ConnectOptions) =>
+        Effect.map(script.connect(options), (connection) => Object.assign(connection, { isFiltered: true }))
+    }
+    const { backend, lines } = yield* start({ connector, tools: { hide: ["delete_all"] } })
+    const { catalog, toolOptions } = yield* backend.status
+    assert.deepStrictEqual([lines, toolOptions.unmatched], [[], []])
+    assert.isUndefined(catalog?.hidden)
+  }))
 
 describe("a withholder", () => {
   const withholder = () => {

@@ -41,6 +41,11 @@ export interface Options {
 const primingVersion = "2025-11-25"
 /** How long an ended stream is kept for a client that comes back, in milliseconds. */
 const streamKeptFor = 5 * 60 * 1000
+/**
+ * How long a client that says nothing may go on listening after its credentials have expired, in milliseconds. One that says something has renewed them
+ * by then: if its stream ended meanwhile, it would renew them twice at once, which authorization servers take for theft.
+ */
+const listensAfterExpiry = 60_000
 /** How many streams a session keeps. */
 const maxStreams = 100
 /** Of how many forgotten streams the session remembers the last event. */
@@ -294,9 +299,14 @@ export class ClientSession implements Omit<Client, "caller"> {
     stream.close()
   }
 
-  /** Called at intervals: sends keepalives, and forgets ended streams that no client came back to. */
+  /**
+   * Called at intervals: sends keepalives, forgets ended streams that no client came back to, and ends the session's own stream if the credentials of
+   * its client have expired. Calls that were allowed when they began go on.
+   */
   tick(now: number): void {
-    this.#sessionStream.tick()
+    const { expiresAt = Number.POSITIVE_INFINITY } = this.caller
+    if (Date.now() > expiresAt + listensAfterExpiry) this.#sessionStream.detach()
+    else this.#sessionStream.tick()
     for (const [number, stream] of this.#streams) {
       if (stream.endedAt !== undefined && now - stream.endedAt > streamKeptFor) this.#forgetStream(number, stream)
       else stream.tick()

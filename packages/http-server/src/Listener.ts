@@ -162,6 +162,25 @@ const explain = (
   }
 }
 
+/** The longest time that a timer of Node.js waits, in milliseconds. */
+const longestTimer = 2 ** 31 - 1
+
+/**
+ * Ends an answer at a time. What a client reads for as long as it likes ends with its credentials, and it comes back with new ones, or does not. A call
+ * that was allowed when it began goes on.
+ */
+const endAt = (response: ServerResponse, at: number): void => {
+  const wait = (): void => {
+    const left = at - Date.now()
+    if (left <= 0) return void response.end()
+    timer = setTimeout(wait, Math.min(left, longestTimer))
+    timer.unref()
+  }
+  let timer: NodeJS.Timeout | undefined
+  response.once("close", () => clearTimeout(timer))
+  wait()
+}
+
 /** What clients may use. */
 interface Bounds extends Pick<Options, "maxHeaderBytes"> {
   readonly maxConnections: number
@@ -293,7 +312,12 @@ export const listen = (
     ): void => {
       const isRefused = Authentication.isRefusal(found)
       if (isRefused && !isProbe(request, path)) return refuse(response, found)
-      Caller.note(request, isRefused ? Caller.stranger : found)
+      const caller = isRefused ? Caller.stranger : found
+      Caller.note(request, caller)
+      // Sessions do that themselves: they know of later credentials of the same client.
+      if (path !== "/mcp" && request.method === "GET" && caller.expiresAt !== undefined) {
+        endAt(response, caller.expiresAt)
+      }
       if (isStopping && Object.hasOwn(probes("stopping"), path)) unavailable("stopping")(request, response, path)
       else if (path === "/mcp" && connections.isCrowded) refuse(response, crowded)
       else if (path !== "/mcp" || takeShare(request, response)) handler(request, response, path)

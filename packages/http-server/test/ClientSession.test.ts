@@ -322,6 +322,24 @@ describe("the streams of a session", () => {
     expect(ticks()).toEqual([2, 2])
   })
 
+  it("[G21:unit] the session's own ends when its client has not renewed its credentials for a minute; what it misses waits, and calls go on", () => {
+    const { call, listen, say, session } = make()
+    const expired = (millis: number) => ({ subject: "ann", claims: {}, expiresAt: Date.now() - millis })
+    const [own, open] = [listen(undefined), call(1)]
+    session.caller = expired(59_000)
+    session.tick(performance.now())
+    expect([own.end(), open.end()]).toEqual([undefined, undefined])
+    session.caller = expired(61_000)
+    session.tick(performance.now())
+    expect([own.end(), open.end()]).toEqual(["ended", undefined])
+    say(change)
+    session.caller = expired(-1000)
+    const again = listen(idAt(own, -1))
+    expect(messages(again)).toEqual([{ jsonrpc: "2.0", ...change }])
+    session.tick(performance.now())
+    expect(again.end()).toBe(undefined)
+  })
+
   it("[X5:unit] keep nothing after the end of the session, whether somebody reads them or not", async () => {
     const { answered, budget, call, listen, say, session } = make()
     const own = listen(undefined)

@@ -1,11 +1,13 @@
 import { describe, expect, it } from "@effect/vitest"
-import { Effect, Exit, Redacted, Scope } from "effect"
+import { Effect, Exit, Fiber, Redacted, Scope } from "effect"
 import { readFileSync } from "node:fs"
+import type { ServerResponse } from "node:http"
 import * as Https from "node:https"
 import { type BlockList, connect, Server, type Socket } from "node:net"
 import { networkInterfaces } from "node:os"
 import * as Tls from "node:tls"
 import { vi } from "vitest"
+import { eventually } from "../../testing/test/support/Processes.js"
 import * as Authentication from "../src/Authentication.js"
 import * as Listener from "../src/Listener.js"
 import * as TrustedProxies from "../src/TrustedProxies.js"
@@ -26,6 +28,36 @@ const listen = (options: Partial<Listener.Options> = {}) =>
 const protection = ["X-Content-Type-Options: nosniff", "Cross-Origin-Resource-Policy: same-origin"]
 
 describe("whom the listener lets in", () => {
+  it.scopedLive("[G21:real] what a client reads ends with its credentials, but for its sessions; a call that has begun goes on", () =>
+    Effect.gen(function*() {
+      const expiresAt = Date.now() + 500
+      const listener = yield* Listener.listen({
+        host: "127.0.0.1",
+        port: 0,
+        authentication: { isNeeded: true, check: () => ({ subject: "ann", claims: {}, expiresAt }) }
+      })
+      const open = new Map<string, ServerResponse>()
+      yield* listener.serve(({ method = "" }, response) => {
+        open.set(method, response)
+        response.write("begun ")
+      })
+      const ask = (method: string, path = "/") =>
+        Effect.promise(async () => (await fetch(new URL(path, listener.url), { method })).text())
+      const called = yield* Effect.fork(ask("POST"))
+      yield* eventually(() => open.get("POST"))
+      const session = yield* Effect.fork(ask("GET", "/mcp"))
+      const ofSession = yield* eventually(() => open.get("GET"))
+      open.delete("GET")
+      expect(yield* ask("GET")).toBe("begun ")
+      expect([open.get("GET")?.writableEnded, open.get("POST")?.writableEnded]).toEqual([true, false])
+      open.get("POST")?.end("answered")
+      expect(yield* Fiber.join(called)).toBe("begun answered")
+      expect(ofSession.writableEnded).toBe(false)
+      ofSession.end("heard")
+      expect(yield* Fiber.join(session)).toBe("begun heard")
+      expect(Date.now()).toBeGreaterThanOrEqual(expiresAt)
+    }))
+
   it.scopedLive("[G6] each answer, also a refusal, tells browsers that it is for this origin and of this type only", () =>
     Effect.gen(function*() {
       const port = yield* listen({ authentication, isPublic: (path) => path === "/" })

@@ -111,7 +111,10 @@ export const Server = Schema.Struct({
   newerOn: Schema.optional(Schema.String),
   /** For a server of which each client has its own: how many runtimes there are. */
   runtimesByState: Schema.optional(Schema.partialWith(Schema.Record({ key: State, value: count }), { exact: true })),
+  /** How much clients are offered. */
   counts: Schema.Struct({ tools: count, prompts: count, resources: count }),
+  /** How much the server has that is hidden from clients, with templates among the resources. Only if something is. */
+  hidden: Schema.optional(Schema.Struct({ tools: count, prompts: count, resources: count })),
   /** Whether its lists may be out of date. */
   stale: Schema.Boolean,
   calls: Schema.Struct({

@@ -143,6 +143,14 @@ const processOf = ({ generation, inFlight, lastError, number, pid, state, usage 
   ...(lastError === undefined ? {} : { lastError: clean(lastError) })
 })
 
+/** How much of a server is hidden from clients; nothing where that is nothing, or not known. */
+const hiddenOf = ({ catalog }: Status): Pick<Server, "hidden"> => {
+  if (catalog?.hidden === undefined) return {}
+  const { prompts, resourceTemplates, resources, tools } = catalog.hidden
+  const hidden = { tools, prompts, resources: resources + resourceTemplates }
+  return Object.values(hidden).some((count) => count > 0) ? { hidden } : {}
+}
+
 /** So many changes of tools are shown. */
 const mostChanges = 100
 
@@ -175,6 +183,7 @@ const sharedFields = (status: Status, share: Share | undefined) => {
       ? null
       : { name: clean(serverInfo.name), version: clean(serverInfo.version) },
     counts: { tools, prompts, resources },
+    ...hiddenOf(status),
     stale: catalog?.stale ?? false,
     ...pinsOf(status.pins),
     ...(nextAttemptAt === undefined ? {} : { nextAttemptAt }),

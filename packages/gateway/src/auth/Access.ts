@@ -39,7 +39,7 @@ export interface Access {
 const audienceMissing = (host: string): StartError =>
   new StartError({
     message: `lifeline.auth.audience is missing: the gateway listens on ${host}, which is no name of it. `
-      + "Give the URL under which its clients reach it, such as https://mcp.example.com/mcp"
+      + "Give --public-url, or there the URL under which its clients reach it, such as https://mcp.example.com/mcp"
   })
 
 const resourceServer = (

@@ -65,7 +65,7 @@ export const make = (
     const report = (issuer: string, problem: string | undefined): void =>
       void fork(
         problem === undefined
-          ? Effect.logInfo(`the keys of ${issuer} can be fetched again`)
+          ? Effect.logWarning(`the keys of ${issuer} can be fetched again`)
           : Effect.logWarning(
             `the keys of ${issuer} cannot be fetched; without keys that are at most an hour old its tokens are refused (this is logged once): ${problem}`
           )

@@ -104,7 +104,7 @@ export class Details {
   update(server) {
     if (this.node.hidden) return
     this.#server = server
-    const { counts, generation, lastError, sessions, target, warnings } = server
+    const { counts, generation, hidden, lastError, sessions, target, warnings } = server
     this.#fact("Target", clean(target, 400))
     this.#fact("Server", server.server === null ? "" : clean(`${server.server.name} ${server.server.version}`, 200))
     this.#fact("Generation", generation === undefined ? "" : String(generation))
@@ -117,6 +117,7 @@ export class Details {
         [plural(counts.tools, "tool"), plural(counts.prompts, "prompt"), plural(counts.resources, "resource")].join(
           ", "
         )
+        + (hidden === undefined ? "" : `; ${number(hidden.tools + hidden.prompts + hidden.resources)} hidden`)
         + (server.stale ? " (stale: read before the connection was lost)" : "")
     )
     this.#fact("Processes", (server.processes ?? []).map(processOf).join("; "))

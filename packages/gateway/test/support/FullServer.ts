@@ -1,0 +1,85 @@
+/**
+ * A server over Streamable HTTP that has tools, prompts and resources, without sessions in its memory, and remembers what came.
+ */
+import { Effect } from "effect"
+import { createServer } from "node:http"
+import type { AddressInfo } from "node:net"
+
+/** A request as it came. */
+export interface Arrived {
+  readonly id?: number | string
+  readonly method: string
+  readonly params?: Readonly<Record<string, any>>
+}
+
+const tool = (name: string) => ({ name, inputSchema: { type: "object" } })
+
+const lists: Readonly<Record<string, (cursor: unknown) => object>> = {
+  "tools/list": (cursor) =>
+    cursor === undefined
+      ? { tools: [tool("read"), tool("delete_all")], nextCursor: "2" }
+      : { tools: [tool("delete_one"), tool("write")] },
+  "prompts/list": () => ({ prompts: [{ name: "ask" }, { name: "other" }] }),
+  "resources/list": () => ({ resources: [{ name: "a", uri: "open://1" }, { name: "b", uri: "secret://1" }] }),
+  "resources/templates/list": () => ({
+    resourceTemplates: [{ name: "o", uriTemplate: "open://{id}" }, { name: "s", uriTemplate: "secret://{id}" }]
+  })
+}
+
+const results: Readonly<Record<string, (params: Readonly<Record<string, any>>) => object>> = {
+  "tools/call": ({ name }) => ({ content: [{ type: "text", text: `did ${name}` }] }),
+  "prompts/get": ({ name }) => ({ messages: [{ role: "user", content: { type: "text", text: `prompt ${name}` } }] }),
+  "resources/read": ({ uri }) => ({ contents: [{ uri, text: `text of ${uri}` }] }),
+  "completion/complete": () => ({ completion: { values: ["done"] } }),
+  "resources/subscribe": () => ({}),
+  "resources/unsubscribe": () => ({}),
+  "logging/setLevel": () => ({}),
+  ping: () => ({})
+}
+
+const capabilities = { tools: {}, prompts: {}, resources: { subscribe: true }, completions: {} }
+const serverInfo = { name: "full", version: "1" }
+
+/** What it answers. */
+const answerOf = ({ id, method, params = {} }: Arrived, era: "2025" | "2026"): object => {
+  const of = (result: object) => ({
+    jsonrpc: "2.0",
+    id,
+    result: era === "2026" ? { resultType: "complete", ttlMs: 60_000, cacheScope: "private", ...result } : result
+  })
+  if (era === "2026" && method === "server/discover") {
+    return of({ supportedVersions: ["2026-07-28"], capabilities, serverInfo })
+  }
+  if (era === "2025" && method === "initialize") {
+    return of({ protocolVersion: params["protocolVersion"], capabilities, serverInfo })
+  }
+  const result = lists[method]?.(params["cursor"]) ?? results[method]?.(params)
+  return result === undefined
+    ? { jsonrpc: "2.0", id, error: { code: -32601, message: "Method not found" } }
+    : of(result)
+}
+
+/** Serves it on a free port, until the scope closes. */
+export const serve = (era: "2025" | "2026") =>
+  Effect.gen(function*() {
+    const arrived: Array<Arrived> = []
+    const server = createServer((request, response) => {
+      let body = ""
+      request.setEncoding("utf8").on("data", (chunk: string) => body += chunk).on("end", () => {
+        if (request.method !== "POST") return void response.writeHead(405).end()
+        const message = JSON.parse(body) as Arrived
+        arrived.push(message)
+        if (message.id === undefined) return void response.writeHead(202).end()
+        response.writeHead(200, { "Content-Type": "application/json" }).end(JSON.stringify(answerOf(message, era)))
+      })
+    })
+    yield* Effect.acquireRelease(
+      Effect.async<void>((resume) => void server.listen(0, "127.0.0.1", () => resume(Effect.void))),
+      () =>
+        Effect.sync(() => {
+          server.close()
+          server.closeAllConnections()
+        })
+    )
+    return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/mcp`, arrived }
+  })
