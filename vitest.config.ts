@@ -42,6 +42,7 @@ const onlyInFull = [
   "packages/gateway/test/Outlived",
   "packages/gateway/test/page/Page",
   "packages/gateway/test/PerClientStatus",
+  "packages/gateway/test/PinDoors",
   "packages/gateway/test/Prefixes",
   "packages/gateway/test/RealClients",
   "packages/gateway/test/Proxies",

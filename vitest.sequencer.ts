@@ -30,6 +30,7 @@ const longest = [
   "promise/test/Transport",
   "gateway/test/WrapUrl",
   "gateway/test/page/Page",
+  "gateway/test/PinDoors",
   "transport-http/test/BackendCalls",
   "sign-in/test/Oidc",
   "core/test/Reconnect",

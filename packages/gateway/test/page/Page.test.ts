@@ -5,8 +5,11 @@ import { Effect } from "effect"
 import { readFileSync, unlinkSync, writeFileSync } from "node:fs"
 import { createServer } from "node:http"
 import type { AddressInfo } from "node:net"
+import { join } from "node:path"
+import { fileURLToPath } from "node:url"
 import type { Browser } from "playwright-core"
 import * as AuthServer from "../../../sign-in/test/support/AuthServer.js"
+import { folder } from "../../../testing/test/support/folder.js"
 import * as Chromium from "../support/Chromium.js"
 import * as Program from "../support/Program.js"
 import * as Served from "../support/Served.js"
@@ -237,6 +240,44 @@ describe.skipIf(Chromium.executable === undefined)("the status page in a browser
         const { page: own } = yield* browse(base)
         expect(yield* run(() => own.locator("#servers").count())).toBe(1)
         yield* shows(server(own, "steady").state, "Connected")
+      })
+  )
+
+  it.scopedLive(
+    Chromium.title(
+      "[G24] a tool that has changed is shown with its difference, and offered once its approval is clicked"
+    ),
+    () =>
+      Effect.gen(function*() {
+        const path = yield* folder
+        const [tools, before] = [join(path, "tools.json"), { name: "read", inputSchema: { type: "object" } }]
+        writeFileSync(tools, JSON.stringify([{ ...before, description: "Reads." }]))
+        const pinned = {
+          command: process.execPath,
+          args: [fileURLToPath(new URL("../fixtures/pinned.mjs", import.meta.url)), tools],
+          lifeline: { pin: "block" }
+        }
+        const { base } = yield* serve({ more: { pinned } })
+        const { complaints, page } = yield* browse(base)
+        const { row, state } = server(page, "pinned")
+        yield* shows(state, "Connected")
+        yield* shows(row, /1\s+tool/)
+        const approve = page.getByRole("button", { name: "Approve pinned" })
+        expect(yield* run(() => approve.isVisible())).toBe(false)
+        writeFileSync(tools, JSON.stringify([{ ...before, description: "Reads. <img src=x>\u202e" }]))
+        yield* run(() => page.getByRole("button", { name: "Reconnect pinned" }).click())
+        yield* run(() => approve.waitFor())
+        yield* shows(row, /0\s+tools/)
+        yield* run(() => page.getByRole("button", { name: "pinned", exact: true }).click())
+        yield* shows(row.locator(".changes"), /read has changed, withheld until it is approved/)
+        yield* shows(row.locator(".changes"), 'description: "Reads." -> "Reads. <img src=x>\\u202e"')
+        yield* tabTo(page, "Approve pinned")
+        yield* press(page, "Enter")
+        yield* run(() => approve.waitFor({ state: "hidden" }))
+        yield* shows(row.locator(".outcome"), "Approved as they are now: read")
+        yield* shows(row, /1\s+tool/)
+        yield* run(() => row.locator(".changes").waitFor({ state: "hidden" }))
+        expect(complaints).toEqual([])
       })
   )
 
