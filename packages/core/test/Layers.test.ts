@@ -171,7 +171,9 @@ describe("Backend.Tag", () => {
         }
       }
       expect(Object.values(other).flatMap(Object.keys)).toHaveLength(
-        Object.values(decoded).flatMap(Object.keys).filter((name) => name !== "toolArguments").length
+        Object.entries(decoded).flatMap(([group, one]) => group === "filters" ? [] : Object.keys(one)).filter((name) =>
+          name !== "toolArguments"
+        ).length
       )
     }))
 

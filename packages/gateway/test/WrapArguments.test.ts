@@ -27,6 +27,11 @@ describe("the command line of wrap", () => {
     })
     expect(wrapOf("--watch=*.js", "node")).toMatchObject({ watch: { glob: "*.js" } })
     expect(wrapOf("--option", "a=1", "--option=b=2", "node").options).toEqual(["a=1", "b=2"])
+    expect(wrapOf("--only", "read_*", "--hide=*_all", "--only=search", "node")).toMatchObject({
+      only: ["read_*", "search"],
+      hide: ["*_all"],
+      server: { command: "node" }
+    })
   })
 
   it("[W1] takes options on both sides of a URL", () => {
@@ -50,6 +55,7 @@ describe("the command line of wrap", () => {
     ["--callback-port must be a whole number from 1 to 65535", "--callback-port", "x", "http://h/mcp"],
     ["--client-issuer must be an address that begins with https://", "--client-issuer", "http://i", "http://h/mcp"],
     ["--name needs a value", "--name", "--", "x"],
+    ["--hide needs a value", "--hide=", "x"],
     ["unknown option --nmae; did you mean --name?", "--nmae=a", "x"],
     ["unknown argument http://i/mcp: wrap takes only URL", "http://h/mcp", "http://i/mcp"],
     ["a URL and a command cannot be combined; wrap takes one server", "http://h/mcp", "--", "x"],

@@ -1,4 +1,8 @@
 import { describe, expect, it } from "@effect/vitest"
+import { McpConfig } from "@mcp-lifeline/config"
+import { Policy } from "@mcp-lifeline/core"
+import { Offered } from "@mcp-lifeline/core/internal"
+import { Either } from "effect"
 import { readdirSync, readFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"
 import { sections } from "../../src/adopt/Entries.js"
@@ -216,4 +220,27 @@ describe("a text", () => {
   ])("[W7] that is not what its format asks for is refused with its line", (syntax, text) => {
     expect(() => Plan.wrap(text, syntax, [["mcpServers"]], options)).toThrow(/line \d+|TOML|several/)
   })
+})
+
+it("[G19 W7:unit] the lists by which a host hides tools stay, for the host and for who reads its file", () => {
+  const lists = {
+    includeTools: ["read"],
+    excludeTools: ["write"],
+    enabled_tools: ["read"],
+    disabled_tools: ["write"],
+    disabledTools: ["write"],
+    alwaysAllow: ["read"],
+    tools: ["read"]
+  }
+  const servers = { files: { command: "files", ...lists }, docs: { url: "https://docs.example/mcp", ...lists } }
+  const { text } = Plan.wrap(JSON.stringify({ mcpServers: servers }), Json.syntax, [["mcpServers"]], options)
+  const { mcpServers } = JSON.parse(text)
+  for (const name of ["files", "docs"]) {
+    expect(mcpServers[name]).toMatchObject(lists)
+    expect(JSON.stringify(mcpServers[name])).toContain("wrap")
+    const { value } = McpConfig.readServer(mcpServers[name])
+    const { filters } = Either.getOrThrow(Policy.decode(name, value?.policy ?? {}))
+    const offered = new Offered(filters)
+    expect(["read", "write", "other"].filter((tool) => offered.has("tools", tool))).toEqual(["read"])
+  }
 })
