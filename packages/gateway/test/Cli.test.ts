@@ -47,7 +47,7 @@ describe("mcp-lifeline", () => {
     ["unknown option --bogus", ["--bogus"]],
     ["unknown option --versoin; did you mean --version?", ["--versoin"]],
     [
-      "unknown command bogus; there are: serve, check, status, top, tools, call, logs, reconnect, enable, disable, wrap, adopt, "
+      "unknown command bogus; there are: serve, check, status, top, tools, call, logs, reconnect, enable, disable, approve, wrap, adopt, "
       + "login, logout, auth",
       ["bogus"]
     ],

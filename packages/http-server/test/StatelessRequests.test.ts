@@ -1,5 +1,6 @@
 import type { ClientRequest } from "@mcp-lifeline/protocol"
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest"
+import * as Arrival from "../src/Arrival.js"
 import { anyone } from "../src/Caller.js"
 import { EventBudget } from "../src/EventBudget.js"
 import { SseWriter } from "../src/SseWriter.js"
@@ -23,6 +24,8 @@ interface Sent {
   readonly subject?: string
   readonly name?: unknown
   readonly address?: string
+  /** The address of the client, as a trusted proxy says. */
+  readonly forwarded?: string
   readonly state?: unknown
   readonly method?: string
 }
@@ -62,15 +65,16 @@ const make = (maxCalls = 10, during: (begun: Begun) => void = () => undefined) =
   })
   const post = (
     id: number | string,
-    { address = "a", method = "tools/call", name = "n", subject = "o", state }: Sent = {}
+    { address = "a", forwarded, method = "tools/call", name = "n", subject = "o", state }: Sent = {}
   ) => {
     const reader = Reader.make()
     const clientInfo = name === null ? null : { name, version: "1" }
     const _meta = { [key("protocolVersion")]: version, [key("clientInfo")]: clientInfo }
     const message = { jsonrpc: "2.0", id, method, params: { name: "x", requestState: state, _meta } } as const
     const headers = { "mcp-protocol-version": version, "mcp-method": method, "mcp-name": "x" }
-    const socket = { remoteAddress: address }
-    const refusal = requests.post(message, { headers, socket } as never, { subject, claims: {} }, reader.response)
+    const from = { headers, socket: { remoteAddress: address } } as never
+    if (forwarded !== undefined) Arrival.note(from, { address: forwarded })
+    const refusal = requests.post(message, from, { subject, claims: {} }, reader.response)
     return { ...reader, refusal, json: () => JSON.parse(reader.text()) }
   }
   return { calls, post, requests, state }
@@ -170,9 +174,10 @@ describe("a client without a session", () => {
     return (id: number, sent: Sent) => post(id, sent).refusal
   }
 
-  it("[X5 G17:unit] is known by its address and what it says it is, of which no more than 100 characters count, where nothing tells who calls", () => {
+  it("[X5 G17:unit G26] is known by its address, also behind a proxy, and what it says it is, of which no more than 100 characters count, where nothing tells who calls", () => {
     const long = "x".repeat(100)
-    for (const other of [{ subject: "another" }, { address: "b" }, { name: null }, { name: "y" }]) {
+    const others = [{ subject: "another" }, { address: "b" }, { forwarded: "b" }, { name: null }, { name: "y" }]
+    for (const other of others) {
       const refused = refusing({ subject: "", name: `${long}a` })
       expect(refused(3, { subject: "", name: `${long}b` })).toMatchObject({
         status: 429,
