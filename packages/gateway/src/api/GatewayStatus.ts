@@ -111,6 +111,8 @@ export const Server = Schema.Struct({
   newerOn: Schema.optional(Schema.String),
   /** For a server of which each client has its own: how many runtimes there are. */
   runtimesByState: Schema.optional(Schema.partialWith(Schema.Record({ key: State, value: count }), { exact: true })),
+  /** How many clients that use it are signed in to it, each with its own login, and how many have to log in. */
+  clientLogins: Schema.optional(Schema.Struct({ signedIn: count, waiting: count })),
   /** How much clients are offered. */
   counts: Schema.Struct({ tools: count, prompts: count, resources: count }),
   /** How much the server has that is hidden from clients, with templates among the resources. Only if something is. */

@@ -57,6 +57,13 @@ const loginOf = (gateway: Gateway, name: string): Effect.Effect<Server["login"]>
   })
 }
 
+/** How many clients have their own login at a server. Says nothing until one has asked for it. */
+const clientLoginsOf = (gateway: Gateway, name: string): Effect.Effect<Pick<Server, "clientLogins">> =>
+  Effect.map(
+    gateway.personalSignIns?.(name)?.counts ?? Effect.succeed({ signedIn: 0, waiting: 0 }),
+    (clientLogins) => clientLogins.signedIn + clientLogins.waiting === 0 ? {} : { clientLogins }
+  )
+
 /** How many warnings of one kind the status of a server has at most. */
 const maxWarnings = 10
 
@@ -311,10 +318,12 @@ export const gatewayStatus = (gateway: Gateway): Effect.Effect<GatewayStatus> =>
     const described = yield* Effect.forEach(reported, (server) => {
       const status = server.sessions === "per-client" ? undefined : statuses[server.id]
       const pins = status === undefined ? gateway.servers.pins(server) : Effect.succeed(undefined)
-      return Effect.zipWith(
-        loginOf(gateway, server.id),
-        pins,
-        (login, pins) => serverOf(gateway, server, status, shares.get(server.id), login, pins?.status)
+      return Effect.map(
+        Effect.all([loginOf(gateway, server.id), pins, clientLoginsOf(gateway, server.id)]),
+        ([login, pins, clientLogins]) => ({
+          ...serverOf(gateway, server, status, shares.get(server.id), login, pins?.status),
+          ...clientLogins
+        })
       )
     })
     return {

@@ -62,7 +62,7 @@ export const make = (url: string): Effect.Effect<PersonalSignIns, never, Scope.S
         }),
       inUse: (caller) => all.get(accountOf(caller)),
       counts: Effect.map(
-        Effect.forEach(all.values(), ({ state }) => state),
+        Effect.suspend(() => Effect.forEach([...all.values()], ({ state }) => state)),
         (states) => ({
           signedIn: states.filter(({ _tag }) => _tag === "SignedIn").length,
           waiting: states.filter(({ _tag }) => _tag === "LoginNeeded").length

@@ -138,6 +138,7 @@ describe("each person's own login at a server", () => {
           )
           return `${await all!.text()} ${await one!.text()}`
         })
+        expect(statuses).toContain('"clientLogins":{"signedIn":2,"waiting":0}')
         expect(statuses + before.lines.join()).not.toMatch(/sign-in\/|anna|ben@/)
         const kept = readdirSync(join(path, "state", "grants")).map((name) =>
           readFileSync(join(path, "state", "grants", name), "utf8")

@@ -14,7 +14,7 @@ import { randomUUID } from "node:crypto"
 /** URLElicitationRequiredError of 2025-11-25: the client asks its user, and calls again when that is done. */
 const urlElicitationRequired = -32_042
 
-/** The requests during which a client may be asked for something, in both eras. */
+/** The requests during which a client is asked. Others are answered with the error. */
 const mayAsk: ReadonlySet<string> = new Set(["tools/call", "prompts/get", "resources/read"])
 
 /** How long a call waits for a user who has said that they log in: most clients give a call a minute. */
@@ -25,8 +25,6 @@ export interface Options {
   /** The sign-in of this client to a server; `undefined` if it has none of its own. */
   readonly signIn: (server: string) => SignIn | undefined
   readonly capabilities: () => ClientCapabilities | undefined
-  /** Whether each request stands for itself (2026-07-28). */
-  readonly isStateless: boolean
   readonly ask: (
     server: string,
     request: { readonly method: string; readonly params: Readonly<Record<string, unknown>> },
@@ -86,7 +84,7 @@ export class ClientLogins {
   }
 
   #login(request: ClientRequest, server: string, signIn: SignIn, url: string): Effect.Effect<Outcome> {
-    const { ask, connect, isStateless, notify, run } = this.#options
+    const { ask, connect, notify, run } = this.#options
     const elicitationId = randomUUID()
     const message = `The MCP server ${server} needs a login. Open the address to sign in with your own account.`
     const params = { mode: "url", message, url, elicitationId }
@@ -107,10 +105,9 @@ export class ClientLogins {
       Stream.runHead,
       Effect.map(Option.exists(({ _tag }) => _tag === "SignedIn"))
     )
-    const later = () => run(Effect.map(over, () => isStateless ? undefined : completed()))
+    const later = () => run(Effect.map(over, completed))
     if (!mayAsk.has(request.method)) {
       return Effect.sync(() => {
-        if (isStateless) return undefined
         later()
         return required
       })
@@ -127,9 +124,9 @@ export class ClientLogins {
       const done = yield* Effect.timeoutOption(over, loginTime)
       if (Option.isNone(done)) {
         later()
-        return isStateless ? undefined : required
+        return required
       }
-      if (!isStateless) completed()
+      completed()
       if (!done.value) return undefined
       yield* connect(server)
       return "again"

@@ -139,7 +139,6 @@ export class FleetConversation implements Conversation {
     this.#logins = new ClientLogins({
       signIn: (server) => context.personalSignIn?.(server, this.#caller),
       capabilities: () => this.#introduced?.capabilities,
-      isStateless: client.isStateless === true,
       ask: (server, request, signal) => relay.ask(server, request, signal),
       notify: (server, notification) => relay.pass(notification, server),
       connect: (server) => this.#servers.connect(server),
