@@ -2,6 +2,7 @@
  * Parses the command line of the program into a request, as data. Carries nothing out.
  */
 import * as Adopt from "./adopt/Arguments.js"
+import * as Audit from "./audit/Arguments.js"
 import * as Check from "./check/Arguments.js"
 import type { Command, Line } from "./commandLine/Command.js"
 import { scripts } from "./commandLine/completions.js"
@@ -20,6 +21,7 @@ export type Request =
   | Ask.Request
   | Wrap.Request
   | Adopt.Request
+  | Audit.Request
   | SignIn.Request
 
 /** A text to print: help, the version, completions. */
@@ -35,6 +37,7 @@ const commands: ReadonlyArray<Command<Request>> = [
   ...Ask.commands,
   Wrap.command,
   Adopt.command,
+  Audit.command,
   ...SignIn.commands
 ]
 

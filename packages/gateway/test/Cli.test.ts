@@ -137,6 +137,7 @@ describe("mcp-lifeline", () => {
           sessionKey: { file: undefined, secret: undefined },
           tokenFile: undefined,
           logFormat: "text",
+          audit: undefined,
           cluster: undefined,
           publicUrl: undefined,
           trustProxy: undefined,

@@ -123,6 +123,7 @@ export const make = <M extends Method>(
 export const leaves = <M extends Method>(call: Call<M>, on: Runtime): void => {
   call.on = on
   call.isDoubtful = true
+  call.options?.onSent?.(on.generation)
 }
 
 /** How long a server shall keep a task beyond the time of its call, in milliseconds. */

@@ -13,6 +13,8 @@ export interface CallOptions extends CallBounds<TimeSpan.TimeSpan> {
   readonly resetTimeoutOnProgress?: boolean | undefined
   /** Called for each progress notification of this call. */
   readonly onprogress?: ((progress: Progress) => void) | undefined
+  /** Called each time that the call is sent, just before, with the generation of the connection. Must not throw. */
+  readonly onSent?: ((generation: number) => void) | undefined
   /**
    * Called when the call is interrupted. Returns the reason that Lifeline sends to the server. Default: that the caller cancelled it.
    * Must not throw.

@@ -4,6 +4,7 @@
 import type * as SignIn from "@mcp-lifeline/sign-in/SignIn"
 import { Clock, Effect, type Scope } from "effect"
 import type { AccessControl } from "../access/AccessControl.js"
+import type { Audit } from "../audit/Audit.js"
 import type { Access } from "../auth/Access.js"
 import type { Gateways } from "../replica/Gateways.js"
 import type { ServerPool } from "../serve/pool/ServerPool.js"
@@ -21,6 +22,8 @@ export interface About {
   readonly refused?: (() => string | undefined) | undefined
   /** How clients' access tokens are checked. Default: there are none. */
   readonly access?: Pick<Access, "problem" | "isUsable"> | undefined
+  /** Records calls. Default: they are not. */
+  readonly audit?: Audit | undefined
   /** The sign-in of a server; `undefined` if it has none. */
   readonly signIn: (server: string) => SignIn.SignIn | undefined
   /** The sign-ins of clients to a server of which each client has its own; `undefined` if they have none. Default: none have. */

@@ -236,6 +236,14 @@ export const GatewayStatus = Schema.Struct({
     configProblem: Schema.optional(Schema.String),
     /** Why access tokens of clients cannot be checked as they should be (`lifeline.auth`). */
     authProblem: Schema.optional(Schema.String),
+    /** The file with a line for each call, if there is one (`--audit`). */
+    audit: Schema.optional(Schema.Struct({
+      file: Schema.String,
+      /** Why it cannot be written now. */
+      problem: Schema.optional(Schema.String),
+      /** How many lines of calls are missing. */
+      lost: count
+    })),
     /** How many sessions are open. */
     clients: count,
     /** Only for a caller that the gateway knows from others: what people call it, and whether it may do what changes something. */

@@ -10,6 +10,7 @@ import * as SignInState from "@mcp-lifeline/sign-in/State"
 import { Effect, FiberMap, Layer, Stream } from "effect"
 import { clean } from "../Text.js"
 import * as Api from "./Api.js"
+import * as AuditedCall from "./AuditedCall.js"
 import * as EventStream from "./EventStream.js"
 import type { Gateway } from "./Gateway.js"
 import type { Operations } from "./Operations.js"
@@ -47,7 +48,8 @@ const gatewayHandlers = (gateway: Gateway, operations: Operations) =>
         .handle("status", ({ request }) => operationsFor(request).status)
         .handleRaw("events", () => events)
         .handle("tools", ({ request, urlParams }) => Tools.list(gateway, urlParams.server, accessOf(request)))
-        .handle("call", ({ payload, request }) => Tools.call(gateway, payload, accessOf(request)))
+        .handle("call", ({ payload, request }) =>
+          AuditedCall.call(gateway, payload, callerOf(request), accessOf(request)))
         .handle(
           "logs",
           ({ request, urlParams: { limit = 100, server, since } }) =>

@@ -17,7 +17,7 @@ import { gatewayStatus } from "./statusOf.js"
 const headers = { "cache-control": "no-store" }
 
 type Servers = ReadonlyArray<Server>
-type Problems = Partial<Pick<GatewayStatus["gateway"], "configProblem" | "authProblem">>
+type Problems = Partial<Pick<GatewayStatus["gateway"], "configProblem" | "authProblem" | "audit">>
 
 const healthOf = (status: string, servers: Servers) => ({
   status,
@@ -26,10 +26,11 @@ const healthOf = (status: string, servers: Servers) => ({
   )
 })
 
-const readyOf = (ready: boolean, servers: Servers, { authProblem, configProblem }: Problems = {}) => ({
+const readyOf = (ready: boolean, servers: Servers, { audit, authProblem, configProblem }: Problems = {}) => ({
   ready,
   configProblem,
   authProblem,
+  auditProblem: audit?.problem,
   servers: Object.fromEntries(
     servers.map(({ lastError, name, runtimesByState, state }) => [
       name,
@@ -58,7 +59,8 @@ const health = (gateway: Gateway) =>
 /**
  * Ready once each shared server has connected, or failed to; the answer says why servers are down. Servers of which each client has its own
  * do not count, because they start only for a client. If the gateway has refused a new version of its file, the answer says so, but the
- * gateway stays ready, because the servers continue with the old one. A gateway that cannot check access tokens of any issuer is not ready.
+ * gateway stays ready, because the servers continue with the old one. A gateway that cannot check access tokens of any issuer is not ready, nor is
+ * one that refuses calls because it cannot record them.
  */
 const ready = (gateway: Gateway) =>
   Effect.gen(function*() {

@@ -91,9 +91,13 @@ const requireTool = (
 export const call = (
   gateway: Gateway,
   params: Api.Call,
-  access: Access
+  access: Access,
+  onSent?: (generation: number) => void
 ): Effect.Effect<CallToolResult, Api.NotFound | Api.ServerFailed> =>
-  Effect.zipRight(requireTool(gateway, params.name, access), gateway.servers.shared.fleet.callTool(params)).pipe(
+  Effect.zipRight(
+    requireTool(gateway, params.name, access),
+    gateway.servers.shared.fleet.callTool(params, onSent && { onSent })
+  ).pipe(
     Effect.mapError((error) =>
       Fleet.isUnknown(error)
         ? Api.notFound(notCalled(gateway, params.name, access) ?? error.message)

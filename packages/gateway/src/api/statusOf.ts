@@ -335,6 +335,7 @@ export const gatewayStatus = (gateway: Gateway): Effect.Effect<GatewayStatus> =>
         startedAt: gateway.startedAt,
         ...(gateway.config === undefined ? {} : { config: gateway.config }),
         ...problems(gateway),
+        ...(gateway.audit === undefined ? {} : { audit: gateway.audit.status() }),
         clients: yield* gateway.clients
       },
       servers: described

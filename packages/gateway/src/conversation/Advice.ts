@@ -119,5 +119,5 @@ export const advised = (
   door: Door
 ): JsonRpcError.JsonRpcError => {
   const { state, tag } = JsonRpcError.isOurs(error) && Predicate.isRecord(error.data) ? error.data : {}
-  return { ...error, message: messageOf(name, { tag, state, message: error.message }, login, door) }
+  return JsonRpcError.withMessage(error, messageOf(name, { tag, state, message: error.message }, login, door))
 }

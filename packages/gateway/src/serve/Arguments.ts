@@ -3,6 +3,7 @@
  */
 import { Redacted } from "effect"
 import { resolve } from "node:path"
+import * as AuditOptions from "../audit/AuditOptions.js"
 import * as Command from "../commandLine/Command.js"
 import type * as Join from "../join/Background.js"
 import * as ClusterOptions from "./ClusterOptions.js"
@@ -71,6 +72,7 @@ const options = {
     "A file with the key for clients' sessions; replicas with the same key can serve the same clients. Of several, one on each line, the first "
       + "seals and each opens. It is read again when it is saved. Default: a key in the state folder."
   ),
+  ...AuditOptions.options,
   ...ClusterOptions.options
 }
 
@@ -99,7 +101,9 @@ export const command = Command.make({
       clusterListen,
       ...withoutCluster
     } = parsed
-    const { sessionKeyFile, stdio, ...others } = withoutCluster
+    const { audit: _, auditArguments: _1, auditFiles: _2, auditFull: _3, auditSize: _4, ...withoutAudit } =
+      withoutCluster
+    const { sessionKeyFile, stdio, ...others } = withoutAudit
     const key = env[keyVariable]
     const secret = key ? Redacted.make(key) : undefined
     const clusterOptions = ClusterOptions.read(
@@ -113,9 +117,16 @@ export const command = Command.make({
       line
     )
     if (!stdio) {
+      const audit = AuditOptions.read(parsed, line)
       return {
         _tag: "Serve",
-        options: { ...others, sessionKey: { file: sessionKeyFile, secret }, cluster: clusterOptions, isBehindProxy }
+        options: {
+          ...others,
+          audit,
+          sessionKey: { file: sessionKeyFile, secret },
+          cluster: clusterOptions,
+          isBehindProxy
+        }
       }
     }
     const { config, linger = defaultLinger } = others

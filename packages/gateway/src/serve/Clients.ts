@@ -42,6 +42,8 @@ export interface Options {
   readonly rates?: CallRates | undefined
   /** Marks what belongs to a caller. Default: with a key that ends with these clients. */
   readonly seal?: SealedId.Seal | undefined
+  /** Records calls. Default: they are not. */
+  readonly audit?: GatewayContext["audit"]
   /** How clients' messages are transported, for telemetry. */
   readonly transport?: "http" | undefined
 }
@@ -80,6 +82,7 @@ const tasksOf = (
 /** Serves until the scope closes. Closing the scope ends every conversation. */
 export const make = (
   {
+    audit,
     rules = AccessControl.open,
     hasStatus = () => true,
     login = () => undefined,
@@ -179,6 +182,7 @@ export const make = (
       seal,
       fibers,
       operations,
+      audit,
       transport,
       servers,
       introduction,

@@ -148,7 +148,12 @@ export const serve = (
       replicas: replica?.gateways,
       url,
       clients: Effect.sync(endpoint.sessions),
-      isReady: Effect.zipWith(clients.isReady, canCheck, (isReady, canCheck) => isReady && canCheck && mayServe())
+      audit: options.audit,
+      isReady: Effect.zipWith(
+        clients.isReady,
+        canCheck,
+        (isReady, canCheck) => isReady && canCheck && mayServe() && options.audit?.refusal() === undefined
+      )
     }, listener)
     yield* listener.serve((request, response, path) => {
       if (path === "/mcp") {

@@ -59,6 +59,11 @@ export class ClientRequest {
   backend: Backend.Backend | undefined
   /** Adds to the params for the server what the measurement of the request needs there. */
   traced: ((params: Readonly<Record<string, unknown>>) => Readonly<Record<string, unknown>>) | undefined
+  /** Called each time that it is sent to a server, with the generation of the connection. Must not throw. */
+  onSent: ((generation: number) => void) | undefined
+  /** Keeps its answer, until it calls `hand` once, with this answer or another one. Must not throw. */
+  held: ((answer: Answer, hand: (answer: Answer) => void) => void) | undefined
+  #isHeld = false
   #onOver: ((error: string | undefined) => void) | undefined
   readonly #responder: Responder
   readonly #left: (request: ClientRequest) => void
@@ -92,8 +97,17 @@ export class ClientRequest {
     if (!this.#isOver) this.#responder.say(this, message)
   }
 
-  /** Answers it, unless it is over. */
+  /** Answers it, unless it is over, or has an answer that is held. */
   answer(answer: Answer): void {
+    if (this.held === undefined) return this.#hand(answer)
+    if (this.#isOver || this.#isHeld) return
+    this.#isHeld = true
+    // Nothing is left to stop.
+    this.work = undefined
+    this.held(answer, (given) => this.#hand(given))
+  }
+
+  #hand(answer: Answer): void {
     if (!this.#leave()) return
     try {
       this.#responder.answer(this, answer)

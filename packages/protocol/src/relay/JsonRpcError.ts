@@ -45,6 +45,12 @@ const ours = new WeakSet<object>()
 /** Whether Lifeline has made an error, because it has no answer of the server. Nothing that a server writes into its own makes this true. */
 export const isOurs = (error: JsonRpcError): boolean => ours.has(error)
 
+/** The same error with another message. It stays Lifeline's own if it is. */
+export const withMessage = (error: JsonRpcError, message: string): JsonRpcError => {
+  const changed = { ...error, message }
+  return isOurs(error) ? own(changed) : changed
+}
+
 const own = (error: JsonRpcError): JsonRpcError => {
   ours.add(error)
   return error

@@ -173,6 +173,7 @@ export class Relay {
         else request.say(message)
       },
       failFast: failFast === true ? true : undefined,
+      onSent: request.onSent,
       resultSchema: asItComes as never,
       cancelReason: () => call.reason
     }

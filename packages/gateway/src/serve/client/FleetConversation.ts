@@ -21,6 +21,7 @@ import type { SignIn } from "@mcp-lifeline/sign-in/SignIn"
 import type { JSONRPCNotification, JSONRPCResponse } from "@modelcontextprotocol/sdk/types.js"
 import { Effect, Predicate } from "effect"
 import type { Access } from "../../access/Access.js"
+import * as Audit from "../../audit/Audit.js"
 import { ClientRelay, type Resolved, type ServerRequest } from "../../conversation/ClientRelay.js"
 import { type Checked, invalidParams, methodNotFound } from "../../conversation/errors.js"
 import {
@@ -76,6 +77,8 @@ export interface GatewayContext extends Control {
   readonly personalSignIn: ((server: string, caller: Caller) => SignIn | undefined) | undefined
   /** Measures requests and sessions of clients. */
   readonly operations: ServerOperations.ServerOperations
+  /** Records calls. Default: they are not. */
+  readonly audit?: Audit.Audit | undefined
   /** How clients' messages are transported. */
   readonly transport: ServerOperations.Session["transport"]
 }
@@ -179,8 +182,12 @@ export class FleetConversation implements Conversation {
       "resources/subscribe": (request) => this.#subscribe(request),
       "resources/unsubscribe": (request) => this.#unsubscribe(request)
     })
+    const audit = Audit.audited(
+      context.audit,
+      () => Audit.clientOf(client.caller?.() ?? anyone, this.#introduced)
+    )
     this.#handle = pipeline(
-      [ping, measured(context.operations), readable, introducedFirst(handshake), this.#current, catalogue, own],
+      [ping, measured(context.operations), readable, introducedFirst(handshake), audit, this.#current, catalogue, own],
       relay.toServer((request) => this.#resolve(request))
     )
     if (resumed !== undefined) this.#resume(resumed)

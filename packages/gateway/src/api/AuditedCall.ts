@@ -1,0 +1,69 @@
+/**
+ * Calls of tools through the API, which are recorded as those of clients are (`audit/Audit`).
+ */
+import { find } from "@mcp-lifeline/core/internal"
+import type { Caller } from "@mcp-lifeline/http-server/Caller"
+import type { CallToolResult } from "@modelcontextprotocol/sdk/types.js"
+import { Effect } from "effect"
+import type { Access } from "../access/Access.js"
+import { clientOf, type Ended } from "../audit/Audit.js"
+import type * as Api from "./Api.js"
+import type { Gateway } from "./Gateway.js"
+import * as Tools from "./Tools.js"
+
+/** Calls a tool, and records that. */
+export const call = (
+  gateway: Gateway,
+  params: Api.Call,
+  caller: Caller,
+  access: Access
+): Effect.Effect<CallToolResult, Api.NotFound | Api.ServerFailed> =>
+  Effect.suspend(() => {
+    const { audit, servers: { shared: { fleet } } } = gateway
+    if (audit === undefined) return Tools.call(gateway, params, access)
+    const why = audit.refusal()
+    if (why !== undefined) return Effect.fail(notRecorded("unavailable", `the call was not sent: ${why}`))
+    const call = audit.begin({ door: "api", client: clientOf(caller), method: "tools/call", params })
+    const recorded = (ended: Ended) =>
+      Effect.async<void, Api.ServerFailed>((resume) => {
+        const to = find(fleet, "tools", params.name)
+        call.found(to?.backend.id, to && { name: to.original })
+        call.ended(ended, (mayAnswer) =>
+          resume(
+            mayAnswer
+              ? Effect.void
+              : Effect.fail(notRecorded(
+                "server_error",
+                "the call was carried out, but could not be recorded, so its "
+                  + "result is withheld: do not repeat it before that is repaired"
+              ))
+          ))
+      })
+    return Tools.call(gateway, params, access, call.sent).pipe(
+      Effect.onInterrupt(() =>
+        Effect.sync(() =>
+          call.ended({ outcome: "cancelled", fate: call.isSent() ? "unknown" : "notSent" }, () => undefined)
+        )
+      ),
+      Effect.matchEffect({
+        onFailure: (error) => Effect.zipRight(recorded(failedBy(error, call.isSent())), Effect.fail(error)),
+        onSuccess: (result) =>
+          Effect.as(recorded({ outcome: result.isError === true ? "tool-error" : "ok", fate: "answered" }), result)
+      })
+    )
+  })
+
+const notRecorded = (code: "unavailable" | "server_error", message: string): Api.ServerFailed => ({
+  error: { code, message }
+})
+
+/** What an error of the API says of a call. */
+const failedBy = ({ error: { code } }: Api.NotFound | Api.ServerFailed, isSent: boolean): Ended => ({
+  outcome: "error",
+  reason: code,
+  fate: !isSent || code === "unavailable" || code === "not_found"
+    ? "notSent"
+    : code === "timeout" || code === "result_unknown"
+    ? "unknown"
+    : "answered"
+})

@@ -1,0 +1,235 @@
+/**
+ * Appends lines to a file that only this user can read, and says of each line when it is there. Rotates the file by size.
+ *
+ * What is written is there for every other process at once, and stays when this process is killed. Lines that are given while others are being
+ * written are written together.
+ */
+import { Predicate } from "effect"
+import { constants } from "node:fs"
+import { type FileHandle, open, rename, rm, stat } from "node:fs/promises"
+
+/** What to do while the file cannot be written: refuse calls, or go on without their lines. */
+export type WhenFull = "stop" | "go-on"
+
+/** How a file is written. */
+export interface Options {
+  readonly path: string
+  /** The size in bytes beyond which the file is rotated. */
+  readonly size: number
+  /** How many rotated files are kept: `FILE.1` is the youngest. */
+  readonly files: number
+  readonly full: WhenFull
+  /** Called once when the file cannot be written any more, and once when it can again. `lost`: how many lines are missing. */
+  readonly onTrouble: (problem: string | undefined, lost: number) => void
+}
+
+/** A line on its way. `done`: whether it is written. */
+interface Line {
+  readonly text: string
+  readonly done: (isWritten: boolean) => void
+}
+
+/** Windows has neither of these two. Without O_NONBLOCK, opening a pipe that nobody reads would block the program. */
+const { O_APPEND, O_CREAT, O_NOFOLLOW = 0, O_NONBLOCK = 0, O_WRONLY } = constants
+
+/** How many characters are written at once. */
+const maxBatch = 1024 * 1024
+/** How long to wait before the file is tried again, in milliseconds. */
+const pause = 1000
+const newline = 0x0a
+
+const reasonOf = (error: unknown): string => {
+  if (Predicate.hasProperty(error, "code")) {
+    if (error.code === "ELOOP") return "it is a link"
+    if (error.code === "ENOSPC") return "the disk is full"
+    if (error.code === "ENOENT") return "its folder does not exist"
+  }
+  return error instanceof Error ? error.message : String(error)
+}
+
+/** An open file. */
+interface Opened {
+  readonly handle: FileHandle
+  readonly inode: bigint
+  /** A device has no size, and is not rotated. */
+  readonly isRegular: boolean
+  size: number
+  /** Whether it ends within a line. */
+  isTorn: boolean
+}
+
+const opened = async (path: string): Promise<Opened> => {
+  const handle = await open(path, O_APPEND | O_CREAT | O_WRONLY | O_NOFOLLOW | O_NONBLOCK, 0o600)
+  try {
+    const found = await handle.stat({ bigint: true })
+    const isRegular = found.isFile()
+    if (!isRegular && !found.isCharacterDevice()) throw new Error("it is no regular file")
+    if (isRegular) await handle.chmod(0o600)
+    const size = isRegular ? Number(found.size) : 0
+    return { handle, inode: found.ino, isRegular, size, isTorn: size > 0 && await endsWithin(path, size) }
+  } catch (error) {
+    await handle.close()
+    throw error
+  }
+}
+
+/** Whether a file ends within a line, as after a crash of the machine or on a disk that was full. */
+const endsWithin = async (path: string, size: number): Promise<boolean> => {
+  const handle = await open(path, constants.O_RDONLY | O_NOFOLLOW)
+  try {
+    const { buffer } = await handle.read({ buffer: Buffer.alloc(1), position: size - 1 })
+    return buffer[0] !== newline
+  } finally {
+    await handle.close()
+  }
+}
+
+/** See the head of the file. */
+export class AuditFile {
+  readonly #options: Options
+  #file: Opened | undefined
+  #queue: Array<Line> = []
+  #isWriting = false
+  #written: Promise<void> = Promise.resolve()
+  #retry: ReturnType<typeof setTimeout> | undefined
+  #problem: string | undefined
+  #lost = 0
+  #isClosed = false
+
+  private constructor(options: Options, file: Opened) {
+    this.#options = options
+    this.#file = file
+  }
+
+  /** Opens the file, and creates it if it does not exist. Rejects with the reason if that is not possible. */
+  static async open(options: Options): Promise<AuditFile> {
+    try {
+      return new AuditFile(options, await opened(options.path))
+    } catch (error) {
+      throw new Error(reasonOf(error), { cause: error })
+    }
+  }
+
+  /** Why it cannot be written now; `undefined` if it can. */
+  get problem(): string | undefined {
+    return this.#problem
+  }
+
+  /** How many lines are missing. */
+  get lost(): number {
+    return this.#lost
+  }
+
+  /** Writes a line, after those before. `done` is called once, when it is in the file, or cannot be written now. */
+  write(text: string, done: Line["done"]): void {
+    if (this.#isClosed) return done(false)
+    this.#queue.push({ text, done })
+    this.#begin()
+  }
+
+  /** Writes what is given so far, and closes the file. */
+  async close(): Promise<void> {
+    clearTimeout(this.#retry)
+    this.#begin()
+    this.#isClosed = true
+    await this.#written
+    const file = this.#file
+    this.#file = undefined
+    await file?.handle.close().catch(() => undefined)
+  }
+
+  #begin(): void {
+    if (this.#isWriting) return
+    this.#isWriting = true
+    this.#written = this.#writeAll()
+  }
+
+  async #writeAll(): Promise<void> {
+    while (this.#queue.length > 0) {
+      let length = 0
+      const count = this.#queue.findIndex(({ text }) => (length += text.length) > maxBatch)
+      const lines = this.#queue.splice(0, count === -1 ? this.#queue.length : Math.max(1, count))
+      const written = await this.#append(lines)
+      for (const { done } of lines.slice(0, written)) done(true)
+      const left = lines.slice(written)
+      if (left.length > 0 && this.#failed(left)) break
+    }
+    // In the same step in which there is nothing more to write: a line that is given in the next one begins anew.
+    this.#isWriting = false
+  }
+
+  /** Lines were not written. Returns whether to stop writing for now. */
+  #failed(lines: ReadonlyArray<Line>): boolean {
+    const { full } = this.#options
+    if (full === "go-on") this.#lost += lines.length
+    else {
+      // These calls were carried out: their lines follow when there is room again.
+      const kept = [...lines, ...this.#queue].map(({ text }) => ({ text, done: () => undefined }))
+      const waiting = this.#queue
+      this.#queue = kept
+      for (const { done } of waiting) done(false)
+      clearTimeout(this.#retry)
+      if (!this.#isClosed) this.#retry = setTimeout(() => this.#begin(), pause).unref()
+    }
+    for (const { done } of lines) done(false)
+    return full === "stop"
+  }
+
+  /** Writes lines, and returns how many are in the file. */
+  async #append(lines: ReadonlyArray<Line>): Promise<number> {
+    const before = this.#problem
+    const ends: Array<number> = []
+    let written = 0
+    try {
+      const file = await this.#fileFor(lines.reduce((sum, { text }) => sum + text.length + 1, 0))
+      const parts = [
+        ...(file.isTorn ? [Buffer.from("\n")] : []),
+        ...lines.map(({ text }) => Buffer.from(`${text}\n`))
+      ]
+      let end = 0
+      for (const [i, part] of parts.entries()) {
+        end += part.length
+        if (!file.isTorn || i > 0) ends.push(end)
+      }
+      const all = Buffer.concat(parts)
+      while (written < all.length) {
+        const { bytesWritten } = await file.handle.write(all, written)
+        written += bytesWritten
+        file.size += bytesWritten
+        if (bytesWritten > 0) file.isTorn = all[written - 1] !== newline
+      }
+      this.#problem = undefined
+      if (before !== undefined) this.#options.onTrouble(undefined, this.#lost)
+    } catch (error) {
+      this.#problem = reasonOf(error)
+      if (before === undefined) this.#options.onTrouble(this.#problem, this.#lost)
+    }
+    return ends.filter((end) => end <= written).length
+  }
+
+  /** The file for so many more characters: another one if somebody has moved or removed it, or it would become too large. */
+  async #fileFor(length: number): Promise<Opened> {
+    const { path, size } = this.#options
+    const file = this.#file
+    if (file !== undefined) {
+      const found = await stat(path, { bigint: true }).catch(() => undefined)
+      const isThere = found?.ino === file.inode
+      if (isThere && (!file.isRegular || file.size === 0 || file.size + length <= size)) return file
+      if (isThere) await this.#rotate()
+      this.#file = undefined
+      await file.handle.close()
+    }
+    return this.#file = await opened(path)
+  }
+
+  async #rotate(): Promise<void> {
+    const { files, path } = this.#options
+    if (files === 0) return rm(path)
+    for (let i = files - 1; i > 0; i--) {
+      await rename(`${path}.${i}`, `${path}.${i + 1}`).catch((error: unknown) => {
+        if (!Predicate.hasProperty(error, "code") || error.code !== "ENOENT") throw error
+      })
+    }
+    await rename(path, `${path}.1`)
+  }
+}

@@ -1,0 +1,83 @@
+/**
+ * One line of the audit file: a call of a tool, prompt or resource, and what became of it. Pure.
+ */
+import { Predicate } from "effect"
+
+/** What became of a request of the call at its server. `answered`: it was carried out. */
+export type Fate = "answered" | "rejected" | "notSent" | "unknown"
+
+/** How a call ended for its caller. */
+export type Outcome = "ok" | "tool-error" | "error" | "cancelled" | "refused"
+
+/** Who calls. */
+export interface AuditClient {
+  /** What people call it. */
+  readonly name?: string | undefined
+  /** What its token says that it is, or the name of the client in the configuration. */
+  readonly subject?: string | undefined
+  /** What the program says of itself. */
+  readonly program?: string | undefined
+  readonly version?: string | undefined
+}
+
+/** A line of the file. */
+export interface AuditLine {
+  readonly event: "call"
+  /** When it arrived, in ISO 8601. */
+  readonly time: string
+  /** The id that the client has given the request; none for a call through the API. */
+  readonly id?: string | number | undefined
+  /** The id of its trace, if it has one. */
+  readonly trace?: string | undefined
+  readonly door: "mcp" | "api"
+  readonly client: AuditClient
+  readonly method: string
+  /** The server that has it; `null` if none was found. */
+  readonly server: string | null
+  /** The name of the tool or prompt at its server, or the URI. */
+  readonly tool: string
+  /** The name that the client used, where it is another one. */
+  readonly as?: string | undefined
+  /** A hash of its arguments. */
+  readonly hash: string
+  readonly arguments?: unknown
+  readonly outcome: Outcome
+  /** The code of the JSON-RPC error. */
+  readonly code?: number | undefined
+  /** Why the gateway has no answer of the server, such as `RequestTimeout`. */
+  readonly reason?: string | undefined
+  readonly fate: Fate
+  /** How often it was sent. */
+  readonly attempts: number
+  /** On which connection it was sent last. */
+  readonly generation?: number | undefined
+  /** From the arrival until it was sent last, in milliseconds; all of its time if it was not sent. */
+  readonly waited: number
+  /** From then on until the answer, in milliseconds. */
+  readonly answered?: number | undefined
+}
+
+const { isNumber, isRecord, isString } = Predicate
+
+/** A call, as far as a line of a file is one. */
+export const read = (line: string): AuditLine | undefined => {
+  try {
+    const found: unknown = JSON.parse(line)
+    if (!isRecord(found) || found["event"] !== "call") return undefined
+    const { client, fate, method, outcome, server, time, tool, waited } = found
+    const isCall = isString(time) && isString(method) && isString(tool) && isString(outcome) && isString(fate)
+      && (server === null || isString(server)) && isRecord(client) && isNumber(waited)
+    return isCall ? found as unknown as AuditLine : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** What people call a client: its name, else its subject, else its program. */
+export const callerOf = ({ name, program, subject }: AuditClient): string => name ?? subject ?? program ?? "-"
+
+/** How long a call took, in milliseconds. */
+export const durationOf = ({ answered = 0, waited }: AuditLine): number => waited + answered
+
+/** Whether a call did not do what was asked. */
+export const isError = ({ outcome }: AuditLine): boolean => outcome !== "ok"

@@ -1,0 +1,59 @@
+/**
+ * The options of `serve` that record calls in a file.
+ */
+import { ByteSize } from "@mcp-lifeline/core/internal"
+import { resolve } from "node:path"
+import * as Command from "../commandLine/Command.js"
+import type * as Audit from "./Audit.js"
+
+/** The least size of a file: several of the longest lines. */
+const leastSize = 1_000_000
+
+export const options = {
+  audit: Command.text(
+    "FILE",
+    "Record each call of a tool, prompt or resource in this file, as a line of JSON that is there before the caller has the answer. "
+      + "`mcp-lifeline audit FILE` summarizes it."
+  ),
+  auditArguments: Command.flag(
+    "Also record the arguments of calls, with what looks like a secret masked. Default: only a hash."
+  ),
+  auditSize: Command.value(
+    "SIZE",
+    'With --audit: begin a new file when this one has so many bytes, such as "50 MB". Default: 100 MB.',
+    (text, refuse) => {
+      const bytes = ByteSize.toBytes(text)
+      return bytes === undefined || bytes < leastSize ? refuse('must be at least 1 MB, such as "50 MB"') : bytes
+    }
+  ),
+  auditFiles: Command.integer(
+    "NUMBER",
+    "With --audit: how many full files are kept, as FILE.1 and so on. Default: 10.",
+    [0, 10_000]
+  ),
+  auditFull: Command.choice(
+    { stop: "stop", "go-on": "go-on" } as const,
+    "With --audit: what to do when the file cannot be written, as on a full disk: refuse calls, or go on without their lines. Default: stop."
+  )
+}
+
+/** The options as they are parsed. */
+interface Parsed {
+  readonly audit: string | undefined
+  readonly auditArguments: boolean
+  readonly auditSize: number | undefined
+  readonly auditFiles: number | undefined
+  readonly auditFull: "stop" | "go-on" | undefined
+}
+
+/** Reads the options. */
+export const read = (
+  { audit, auditArguments, auditFiles = 10, auditFull = "stop", auditSize = 100_000_000 }: Parsed,
+  { has, refuse }: Command.Line
+): Audit.Options | undefined => {
+  if (audit === undefined) {
+    const other = Object.keys(options).map(Command.nameOf).find(has)
+    return other === undefined ? undefined : refuse(`${other} needs --audit FILE`)
+  }
+  return { file: resolve(audit), size: auditSize, files: auditFiles, full: auditFull, withArguments: auditArguments }
+}

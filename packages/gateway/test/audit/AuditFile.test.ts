@@ -1,0 +1,139 @@
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync
+} from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { assert, describe, it, onTestFinished, vi } from "vitest"
+import { AuditFile, type Options } from "../../src/audit/AuditFile.js"
+import { canonical, digest } from "../../src/audit/canonical.js"
+
+const folder = (): string => {
+  const path = mkdtempSync(join(tmpdir(), "lifeline-audit-"))
+  onTestFinished(() => rmSync(path, { recursive: true, force: true }))
+  return path
+}
+
+const opened = async (options: Partial<Options> & Pick<Options, "path">) => {
+  const troubles: Array<readonly [string | undefined, number]> = []
+  const file = await AuditFile.open({
+    size: 1_000_000,
+    files: 3,
+    full: "stop",
+    onTrouble: (...trouble) => void troubles.push(trouble),
+    ...options
+  })
+  onTestFinished(() => file.close())
+  const write = (text: string) => new Promise<boolean>((resolve) => file.write(text, resolve))
+  return { file, troubles, write }
+}
+
+const linesOf = (path: string): ReadonlyArray<string> => readFileSync(path, "utf8").split("\n").slice(0, -1)
+
+describe("the file of the audit", () => {
+  it("[G23:unit] has a line when it says so, is of its user only, and is continued", async () => {
+    const path = join(folder(), "calls")
+    writeFileSync(path, "before\ncut o", { mode: 0o644 })
+    const { file, write } = await opened({ path })
+    for (let i = 0; i < 20; i++) {
+      assert.isTrue(await write(`line ${i}`))
+      assert.strictEqual(linesOf(path).at(-1), `line ${i}`)
+    }
+    // What a crash has cut off spoils no other line.
+    assert.deepEqual(linesOf(path).slice(0, 3), ["before", "cut o", "line 0"])
+    if (process.platform !== "win32") assert.strictEqual(statSync(path).mode & 0o777, 0o600)
+    const last = write("last")
+    await file.close()
+    assert.isTrue(await last)
+    assert.isFalse(await write("too late"))
+    assert.strictEqual(linesOf(path).at(-1), "last")
+  })
+
+  it("[G23:unit] begins anew by size, keeps so many full ones, and loses or doubles no line", async () => {
+    const path = join(folder(), "calls")
+    const { write } = await opened({ path, size: 1000, files: 50 })
+    const texts = Array.from({ length: 500 }, (_, i) => `${i} ${"x".repeat(i % 60)}`)
+    const written = await Promise.all(texts.slice(0, 300).map(write))
+    for (const text of texts.slice(300)) written.push(await write(text))
+    assert.isTrue(written.every(Boolean))
+    const files = readdirSync(join(path, "..")).map((name) => Number(name.split(".")[1] ?? 0)).toSorted((a, b) => b - a)
+    assert.isAbove(files.length, 5)
+    const all = files.flatMap((n) => linesOf(n === 0 ? path : `${path}.${n}`))
+    assert.deepEqual(all, texts)
+  })
+
+  it.each([0, 1, 3])("[G23:unit] keeps %d full ones at most", async (files) => {
+    const path = join(folder(), "calls")
+    const { write } = await opened({ path, size: 100, files })
+    for (let i = 0; i < 40; i++) await write(`${i} ${"x".repeat(60)}`)
+    const names = readdirSync(join(path, "..")).toSorted()
+    assert.deepEqual(names, ["calls", ...Array.from({ length: files }, (_, i) => `calls.${i + 1}`)])
+    for (const name of names) assert.isAtMost(statSync(join(path, "..", name)).size, 100)
+    assert.match(linesOf(path).at(-1) ?? "", /^39 /)
+  })
+
+  it("[G23:unit] follows another program that moves it away", async () => {
+    const path = join(folder(), "calls")
+    const { write } = await opened({ path })
+    await write("one")
+    renameSync(path, `${path}.moved`)
+    await write("two")
+    assert.deepEqual([linesOf(`${path}.moved`), linesOf(path)], [["one"], ["two"]])
+  })
+
+  it.each(["stop", "go-on"] as const)(
+    "[G23:unit] %s: says that it cannot be written, and when it can again",
+    async (full) => {
+      const path = join(folder(), "logs", "calls")
+      mkdirSync(join(path, ".."))
+      const { file, troubles, write } = await opened({ path, full })
+      await write("one")
+      rmSync(join(path, ".."), { recursive: true })
+      assert.isFalse(await write("two"))
+      assert.isFalse(await write("three"))
+      assert.deepEqual(troubles, [["its folder does not exist", 0]])
+      assert.strictEqual(file.problem, "its folder does not exist")
+      mkdirSync(join(path, ".."))
+      if (full === "go-on") {
+        assert.isTrue(await write("four"))
+        assert.deepEqual([linesOf(path), file.lost], [["four"], 2])
+      } else {
+        // What was carried out is there in the end.
+        await vi.waitFor(() => assert.deepEqual(linesOf(path), ["two", "three"]), { timeout: 60_000 })
+        assert.strictEqual(file.lost, 0)
+        assert.isTrue(await write("four"))
+      }
+      assert.isUndefined(file.problem)
+      assert.deepEqual(troubles.at(-1), [undefined, full === "go-on" ? 2 : 0])
+      assert.lengthOf(troubles, 2)
+    }
+  )
+
+  it("[G23:unit] is no link, no folder and no pipe", async () => {
+    const path = folder()
+    symlinkSync(join(path, "other"), join(path, "link"))
+    const problem = (name: string) => opened({ path: join(path, name) }).then(() => "", (error: Error) => error.message)
+    assert.strictEqual(await problem("link"), "it is a link")
+    assert.match(await problem("."), /EISDIR/)
+    assert.strictEqual(await problem("no/calls"), "its folder does not exist")
+  })
+})
+
+describe("the hash of arguments", () => {
+  it("[G23:unit] is the same for equal values, in whatever order their members are", () => {
+    assert.strictEqual(
+      canonical({ b: [1, { d: null, c: "ü\n" }], a: undefined, A: true }),
+      '{"A":true,"b":[1,{"c":"ü\\n","d":null}]}'
+    )
+    assert.strictEqual(digest({ a: 1, b: 2 }), digest({ b: 2, a: 1 }))
+    assert.notStrictEqual(digest({ a: 1 }), digest({ a: "1" }))
+    assert.strictEqual(digest({}), "sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a")
+  })
+})
