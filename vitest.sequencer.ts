@@ -10,6 +10,7 @@ const longest = [
   "gateway/test/Fuzz",
   "gateway/test/deploy/Container",
   "transport-http/test/BackendKeepalive",
+  "gateway/test/audit/Audit",
   "gateway/test/sign-in/Commands",
   "cluster/test/model/Lease",
   "gateway/test/Secrets",
