@@ -96,7 +96,7 @@ const auditing = (start: typeof serve, ...args: ReadonlyArray<string>) =>
 
 const isWritten = (result: unknown, lines: ReadonlyArray<AuditLine>, count: number): AuditLine => {
   // Read in the step after the answer, without waiting for anything.
-  expect(lines, JSON.stringify(result)).toHaveLength(count)
+  expect({ result, count: lines.length }).toEqual({ result, count })
   return lines.at(-1)!
 }
 
