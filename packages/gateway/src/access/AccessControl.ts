@@ -3,7 +3,7 @@
  */
 import type { McpConfig } from "@mcp-lifeline/config"
 import { ToolPattern } from "@mcp-lifeline/core/internal"
-import type { Caller } from "@mcp-lifeline/http-server/Caller"
+import { type Caller, stranger } from "@mcp-lifeline/http-server/Caller"
 import * as Access from "./Access.js"
 import { valuesOf } from "./claims.js"
 import * as NamedCaller from "./NamedCaller.js"
@@ -45,6 +45,7 @@ export class RulesInUse implements AccessControl {
   }
 
   of(caller: Caller): Access.Access {
+    if (caller === stranger) return Access.nothing
     if (caller.subject === "") return Access.everything
     const known = this.#known.get(caller)
     if (known !== undefined) return known

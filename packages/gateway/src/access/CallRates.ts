@@ -33,7 +33,7 @@ export class CallRates {
     bucket.left = Math.min(perMinute, bucket.left + Math.max(0, now - bucket.at) * perMinute / minute)
     bucket.at = now
     // What was added in parts may lack the last digit.
-    if (bucket.left < 1 - 1e-6) return Math.max(1, Math.ceil((1 - bucket.left) * minute / perMinute))
+    if (bucket.left < 1 - 1e-6) return Math.max(1, Math.ceil((1 - bucket.left) * minute / perMinute - 1e-6))
     bucket.left--
     return 0
   }

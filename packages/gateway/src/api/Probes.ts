@@ -12,6 +12,7 @@ import { Prometheus } from "@mcp-lifeline/opentelemetry"
 import { Effect } from "effect"
 import type { Gateway } from "./Gateway.js"
 import type { GatewayStatus, Server } from "./GatewayStatus.js"
+import { statusFor } from "./restricted.js"
 import { gatewayStatus } from "./statusOf.js"
 
 const headers = { "cache-control": "no-store" }
@@ -43,17 +44,27 @@ const readyOf = (ready: boolean, servers: Servers, { audit, authProblem, configP
   )
 })
 
-/** Whether somebody asks who may only learn whether the gateway is up. */
-const isStranger = Effect.map(
+const caller = Effect.map(
   HttpServerRequest.HttpServerRequest,
-  (request) => Caller.of(NodeHttpServerRequest.toIncomingMessage(request)) === Caller.stranger
+  (request) => Caller.of(NodeHttpServerRequest.toIncomingMessage(request))
 )
+
+/** Whether somebody asks who may only learn whether the gateway is up. */
+const isStranger = Effect.map(caller, (caller) => caller === Caller.stranger)
+
+/** The status as whoever asks may see it. */
+const statusSeen = (gateway: Gateway) =>
+  Effect.zipWith(
+    caller,
+    gatewayStatus(gateway),
+    (caller, status) => statusFor(gateway.rules.of(caller), caller, status)
+  )
 
 /** Alive, with the state of each server. */
 const health = (gateway: Gateway) =>
   Effect.if(isStranger, {
     onTrue: () => Effect.succeed({ status: "ok" }),
-    onFalse: () => Effect.map(gatewayStatus(gateway), ({ servers }) => healthOf("ok", servers))
+    onFalse: () => Effect.map(statusSeen(gateway), ({ servers }) => healthOf("ok", servers))
   }).pipe(Effect.map((body) => HttpServerResponse.unsafeJson(body, { headers })))
 
 /**
@@ -67,7 +78,7 @@ const ready = (gateway: Gateway) =>
     const ready = yield* gateway.isReady
     const options = { status: ready ? 200 : 503, headers }
     if (yield* isStranger) return HttpServerResponse.unsafeJson({ ready }, options)
-    const { gateway: known, servers } = yield* gatewayStatus(gateway)
+    const { gateway: known, servers } = yield* statusSeen(gateway)
     return HttpServerResponse.unsafeJson(readyOf(ready, servers, known), options)
   })
 

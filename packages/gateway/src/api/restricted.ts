@@ -31,6 +31,10 @@ export const notAdmin = (caller: Caller): Pick<Refusal, "status" | "message"> =>
 const withoutPins = ({ pins, ...server }: Server): Server =>
   pins === undefined ? server : { ...server, warnings: server.warnings.filter((one) => !one.startsWith(notAsApproved)) }
 
+/** Without the address where somebody signs in for all. */
+const withoutLogin = (server: GatewayStatus["servers"][number]): GatewayStatus["servers"][number] =>
+  server.login?.url === undefined ? server : { ...server, login: { message: server.login.message } }
+
 /** The status as a caller sees it. */
 export const statusFor = (
   { hasServer, isAdmin, isWhole }: Access,
@@ -47,7 +51,7 @@ export const statusFor = (
       caller: { ...(name === undefined ? {} : { name }), admin: isAdmin }
     },
     servers: (isWhole ? status.servers : status.servers.filter(({ name }) => hasServer(name))).map(
-      isAdmin ? identity : withoutPins
+      isAdmin ? identity : (server) => withoutLogin(withoutPins(server))
     )
   }
 }

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { chatty } from "../support/Talk.js"
-import { talking, team } from "../support/Team.js"
+import { api, talking, team } from "../support/Team.js"
 
 const promise = <A>(make: () => Promise<A>) => Effect.promise(make)
 
@@ -61,6 +61,169 @@ describe.each(eras)("a client with rules, in the era %s", (_, isStateless) => {
           expect(await said("tools/call", { name: "closed__pid" }, "x")).not.toContain('"open, closed"')
           expect(Number(await ci.call("open__pid"))).toBeGreaterThan(0)
         })
+      }),
+    120_000
+  )
+
+  it.scopedLive(
+    "[G22] hears nothing of what it may not use: logs, updates and changes of lists",
+    () =>
+      Effect.gen(function*() {
+        const { servers: pool, url } = yield* team(servers(), { ci: rules, all: {} })
+        const ci = yield* talking(url, "ci-token", { isStateless })
+        const all = yield* talking(url, "all-token", { isStateless })
+        yield* promise(async () => {
+          const hidden = "lifeline://closed/test%3A%2F%2Fone"
+          await all.listen(["test://one", hidden])
+          await ci.listen(["test://one"])
+          const [acknowledged] = ci.heard
+          const refused = isStateless ? undefined : await ci.error("resources/subscribe", { uri: hidden })
+          expect([acknowledged?.params.notifications.resourceSubscriptions, refused?.code]).toEqual(
+            isStateless ? [["test://one"], undefined] : [undefined, -32_002]
+          )
+          await all.call("closed__change", { uri: "test://one" })
+          await all.call("closed__log")
+          await all.call("open__change", { uri: "test://one" })
+          await ci.until("notifications/resources/updated")
+          await all.until("notifications/resources/updated", 2)
+          if (!isStateless) {
+            await all.call("open__log")
+            await ci.until("notifications/message")
+          }
+        })
+        // A list of a server that it does not see.
+        yield* Effect.flatMap(pool.shared.fleet.backend("closed"), ({ disable }) => disable)
+        yield* Effect.flatMap(pool.shared.fleet.backend("open"), ({ disable }) => disable)
+        const changed = yield* promise(() => ci.until("notifications/tools/list_changed"))
+        expect(changed).toHaveLength(1)
+        const heard = JSON.stringify(ci.heard)
+        expect(heard).not.toContain("closed")
+        expect(ci.heard.filter(({ method }) => method === "notifications/resources/updated")).toHaveLength(1)
+        expect((yield* promise(() => all.until("notifications/tools/list_changed", 2))).length).toBe(2)
+      }),
+    120_000
+  )
+
+  it.scopedLive(
+    "[G22] over its limit, it gets a result that says how long to wait, and nothing is sent; others go on",
+    () =>
+      Effect.gen(function*() {
+        const { url } = yield* team([chatty("open")], { ci: { callsPerMinute: 3 }, all: {} })
+        const ci = yield* talking(url, "ci-token", { isStateless })
+        // A second session is of the same caller.
+        const again = yield* talking(url, "ci-token", { isStateless })
+        const all = yield* talking(url, "all-token", { isStateless })
+        yield* promise(async () => {
+          await ci.tools()
+          for (const one of [ci, again, ci]) expect(Number(await one.call("open__pid"))).toBeGreaterThan(0)
+          const result = await again.result("tools/call", { name: "open__pid", arguments: {} })
+          expect(result).toMatchObject({ isError: true, _meta: { "mcp-lifeline/retryAfter": expect.any(Number) } })
+          expect(result.content[0].text).toMatch(
+            /^Nothing was sent: the limit of 3 calls a minute for this client is reached\. Wait \d+ seconds?, and call again\.$/
+          )
+          expect(await ci.error("resources/read", { uri: "test://one" })).toMatchObject({
+            code: -32_000,
+            data: { fate: "notSent", tag: "RateLimited", retryAfter: expect.any(Number) }
+          })
+          // What is no call is not limited.
+          expect(await ci.tools()).toContain("open__pid")
+          const heard = JSON.parse(await all.call("open__heard", { method: "tools/call" })) as ReadonlyArray<unknown>
+          expect(heard).toHaveLength(4)
+        })
+      }),
+    120_000
+  )
+
+  it.scopedLive(
+    "[G22] sees other rules at once, also in an open session; of a client that is removed, the sessions end",
+    () =>
+      Effect.gen(function*() {
+        const { change, url } = yield* team(servers(), { ci: rules, gone: {} })
+        const ci = yield* talking(url, "ci-token", { isStateless })
+        const gone = yield* talking(url, "gone-token", { isStateless })
+        yield* promise(async () => {
+          await Promise.all([ci.listen(), gone.listen()])
+          expect(await ci.tools()).not.toContain("closed__pid")
+          expect(Number(await gone.call("closed__pid"))).toBeGreaterThan(0)
+        })
+        yield* change({ ci: { ...rules, servers: { hide: ["open"] } } })
+        yield* promise(async () => {
+          await ci.until("notifications/tools/list_changed")
+          expect(await ci.tools()).toContain("closed__pid")
+          expect(await ci.tools()).not.toContain("open__pid")
+          expect((await ci.error("tools/call", { name: "open__pid" })).message).toContain("no backend")
+          await gone.until("the stream has ended")
+          expect((await gone.ask("tools/list")).status).toBe(401)
+        })
+        // One of the same name begins anew.
+        yield* change({ gone: {} })
+        yield* promise(async () => {
+          expect((await gone.ask("tools/list")).status).toBe(isStateless ? 200 : 404)
+          expect((await ci.ask("tools/list")).status).toBe(401)
+        })
+      }),
+    120_000
+  )
+})
+
+describe("the API for a client with rules", () => {
+  it.scopedLive(
+    "[G22] shows what it may use, and lets only admins change something, on servers that they see",
+    () =>
+      Effect.gen(function*() {
+        const { base } = yield* team(servers(), { ci: rules, boss: { ...rules, admin: true }, reader: {} })
+        const status = yield* api(base, "ci-token", "/api/status")
+        expect(status.body.servers.map(({ name }: { name: string }) => name)).toEqual(["open"])
+        expect(status.body.gateway.caller).toEqual({ name: "ci", admin: false })
+        expect(JSON.stringify(status.body)).not.toMatch(/closed|secret/)
+        const operator = yield* api(base, "operator", "/api/status")
+        expect(operator.body.gateway).toMatchObject({ config: "/secret/mcp.json" })
+        expect(operator.body.gateway.caller).toBeUndefined()
+
+        const tools = yield* api(base, "ci-token", "/api/tools")
+        expect(JSON.stringify(tools.body)).not.toMatch(/closed|crash/)
+        for (const path of ["servers/closed", "logs?server=closed"]) {
+          const { body, status } = yield* api(base, "boss-token", `/api/${path}`)
+          expect([path, status, body.error.message]).toEqual([
+            path,
+            404,
+            'there is no backend "closed"; there are: open'
+          ])
+        }
+        expect(JSON.stringify((yield* api(base, "operator", "/api/logs")).body)).toContain("closed")
+        expect(JSON.stringify((yield* api(base, "ci-token", "/api/logs")).body)).not.toContain("closed")
+        expect((yield* api(base, "ci-token", "/metrics")).status).toBe(403)
+        expect((yield* api(base, "operator", "/metrics")).status).toBe(200)
+        expect(JSON.stringify((yield* api(base, "ci-token", "/ready")).body)).not.toContain("closed")
+
+        for (
+          const action of [
+            "servers/open/reconnect",
+            "servers/open/enable",
+            "servers/open/disable",
+            "servers/open/login",
+            "call"
+          ]
+        ) {
+          for (const name of ["ci", "reader"]) {
+            const { body, status } = yield* api(base, `${name}-token`, `/api/${action}`, "POST", {})
+            expect([status, body.error]).toEqual([403, {
+              code: "forbidden",
+              message:
+                `${name} may not do this: it needs "admin": true in lifeline.clients.${name} of the gateway's configuration`
+            }])
+          }
+        }
+        const done = (token: string, path: string, body: object = {}) =>
+          Effect.map(api(base, token, `/api/${path}`, "POST", body), ({ status }) => status)
+        expect(yield* done("boss-token", "servers/open/reconnect")).toBe(200)
+        expect(yield* done("boss-token", "servers/closed/reconnect")).toBe(404)
+        expect(yield* done("operator", "servers/closed/reconnect")).toBe(200)
+        expect(yield* done("boss-token", "call", { name: "open__pid" })).toBe(200)
+        expect(yield* done("boss-token", "call", { name: "open__crash" })).toBe(404)
+        expect(yield* done("boss-token", "call", { name: "closed__pid" })).toBe(404)
+        expect(yield* done("operator", "call", { name: "closed__pid" })).toBe(200)
+        expect(yield* done("unknown", "call", { name: "open__pid" })).toBe(401)
       }),
     120_000
   )

@@ -84,7 +84,7 @@ const readMessages = async (response: Response, take: (message: Message) => void
   for await (const chunk of response.body!.pipeThrough(new TextDecoderStream() as never)) {
     const lines = (rest + String(chunk)).split("\n")
     rest = lines.pop() ?? ""
-    for (const line of lines) if (line.startsWith("data: ")) take(JSON.parse(line.slice(6)) as Message)
+    for (const line of lines) if (line.startsWith("data: {")) take(JSON.parse(line.slice(6)) as Message)
   }
 }
 
@@ -103,6 +103,8 @@ export class HttpTalk {
   readonly #isStateless: boolean
   readonly #name: string
   session: string | undefined
+  /** What the gateway has said of itself. */
+  introduced: any
   /** What has come on streams of its own. */
   readonly heard: Array<Message> = []
   readonly #streams: Array<AbortController> = []
@@ -159,7 +161,10 @@ export class HttpTalk {
   async ask(method: string, params?: object, id: string | number = ++this.#last): Promise<Answered> {
     const response = await this.#post({ id, method, ...(params === undefined ? {} : { params }) })
     const said: Array<Message> = []
-    await readMessages(response, (message) => said.push(message))
+    await readMessages(response, (message) => {
+      said.push(message)
+      if (message.method !== undefined) this.#hear(message)
+    })
     this.session ??= response.headers.get("mcp-session-id") ?? undefined
     const answer = said.find((one) => one.method === undefined)
     return { status: response.status, said: said.filter((one) => one !== answer), answer }
@@ -213,12 +218,8 @@ export class HttpTalk {
         }
       }, controller.signal)
       : await fetch(this.#url, { headers: this.#headers, signal: controller.signal })
-    void readMessages(response, (message) => {
-      this.heard.push(message)
-      for (const wake of this.#waiting) wake()
-    }).catch(() => undefined).then(() => this.heard.push({ method: "the stream has ended" })).then(() => {
-      for (const wake of this.#waiting) wake()
-    })
+    void readMessages(response, (message) => this.#hear(message)).catch(() => undefined)
+      .then(() => this.#hear({ method: "the stream has ended" }))
     if (this.#isStateless) await this.until("notifications/subscriptions/acknowledged")
     else for (const uri of uris) await this.result("resources/subscribe", { uri })
   }
@@ -237,6 +238,11 @@ export class HttpTalk {
     })
   }
 
+  #hear(message: Message): void {
+    this.heard.push(message)
+    for (const wake of this.#waiting) wake()
+  }
+
   async tools(): Promise<ReadonlyArray<string>> {
     const { tools } = await this.result("tools/list")
     return (tools as ReadonlyArray<{ readonly name: string }>).map(({ name }) => name)
@@ -253,7 +259,7 @@ export const talking = (url: string, token: string, options?: ConstructorParamet
   Effect.acquireRelease(
     Effect.promise(async () => {
       const talk = new HttpTalk(url, token, options)
-      await talk.begin()
+      talk.introduced = await talk.begin()
       return talk
     }),
     (talk) => Effect.sync(() => talk.close())

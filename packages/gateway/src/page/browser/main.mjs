@@ -59,7 +59,12 @@ const draw = () => {
   fact("Running for", longDuration(now() - gateway.startedAt))
   fact("Clients", String(last.status.replicas === undefined ? gateway.clients : clientsOf(last.status.replicas)))
   if (gateway.config !== undefined) fact("Configuration", clean(gateway.config, 200))
-  const { authProblem, configProblem } = gateway
+  const { authProblem, caller, configProblem } = gateway
+  if (caller !== undefined) {
+    fact("You", `${clean(caller.name ?? "signed in", 100)}${caller.admin ? ", admin" : ", who may look"}`)
+  }
+  // Its style leaves out the buttons, which the gateway would refuse.
+  document.body.classList.toggle("onlooker", caller?.admin === false)
   if (authProblem !== undefined || facts.has("Access tokens")) {
     fact("Access tokens", authProblem === undefined ? "can be checked" : clean(authProblem, 500))
   }

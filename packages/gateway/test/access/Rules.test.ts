@@ -1,0 +1,146 @@
+import { describe, expect, it } from "@effect/vitest"
+import { McpConfig } from "@mcp-lifeline/config"
+import { type Clock, Effect, TestClock } from "effect"
+import * as fc from "fast-check"
+import * as Access from "../../src/access/Access.js"
+import { RulesInUse } from "../../src/access/AccessControl.js"
+import { CallRates } from "../../src/access/CallRates.js"
+import { valuesOf } from "../../src/access/claims.js"
+import * as NamedCaller from "../../src/access/NamedCaller.js"
+
+const read = (given: { readonly clients?: object; readonly groups?: object }): McpConfig.Access => {
+  const { problems, value } = McpConfig.readAccess({ clients: undefined, groups: undefined, ...given }, {
+    variables: {}
+  })
+  if (value === undefined) throw new Error(JSON.stringify(problems))
+  return value
+}
+
+const rulesOf = (...all: ReadonlyArray<object>) =>
+  read({ groups: { c: Object.fromEntries(all.map((one, i) => [String(i), one])) } }).groups!.map(({ rules }) => rules)
+
+const person = (claims: Record<string, unknown>, sub = "a") => ({ subject: `https://issuer ${sub}`, name: sub, claims })
+
+describe("rules", () => {
+  it("[G22:unit] allow what one of them allows, server and tool together, but nothing that one hides", () => {
+    const { hasServer, hasTool } = Access.of(rulesOf(
+      { servers: ["a"], tools: ["a__read*"] },
+      { servers: { only: ["b*"], hide: ["bad"] } },
+      { servers: [], tools: { hide: ["*__delete_*"] } }
+    ))
+    expect(["a", "b", "bee", "bad", "c"].map(hasServer)).toEqual([true, true, true, false, false])
+    expect([["a", "read_it"], ["a", "write"], ["b", "write"], ["b", "delete_all"], ["bad", "x"], ["c", "read"]].map(
+      ([server = "", tool = ""]) => hasTool(server, tool)
+    )).toEqual([true, false, true, false, false, false])
+    expect(Access.of([]).hasServer("a")).toBe(false)
+  })
+
+  it("[G22:unit] say what is seen as a whole, who is an admin, and the highest limit", () => {
+    const of = (...all: ReadonlyArray<object>) => {
+      const { callsPerMinute, isAdmin, isWhole } = Access.of(rulesOf(...all))
+      return [isWhole, isAdmin, callsPerMinute]
+    }
+    expect(of({})).toEqual([true, false, undefined])
+    expect(of({ servers: ["a"] }, { admin: true })).toEqual([true, true, undefined])
+    expect(of({ tools: { hide: ["a__x"] } }, {})).toEqual([false, false, undefined])
+    expect(of({ servers: ["*"] })).toEqual([false, false, undefined])
+    expect(of({ callsPerMinute: 5 }, { callsPerMinute: 9 }, {})).toEqual([true, false, 9])
+  })
+
+  it("[G22:unit] are found by the name of a client, or by the values of claims, and are one object for all that have the same", () => {
+    const rules = new RulesInUse(read({
+      clients: { ci: { token: "t", servers: ["a"] } },
+      groups: { groups: { dev: { servers: ["b"] } }, email: { "*@example.com": { servers: ["c"] } } }
+    }))
+    const seen = (caller: ReturnType<typeof person>) => ["a", "b", "c"].filter(rules.of(caller).hasServer)
+    expect(seen(NamedCaller.of("ci") as never)).toEqual(["a"])
+    expect(seen(NamedCaller.of("other") as never)).toEqual([])
+    expect(seen(person({ groups: ["x", "dev"] }))).toEqual(["b"])
+    expect(seen(person({ groups: "dev", email: "a@example.com" }))).toEqual(["b", "c"])
+    expect(seen(person({ groups: ["devs"], email: "a@example.com.evil.org" }))).toEqual([])
+    // A person whose name looks like that of a client is none.
+    expect(seen({ ...person({}), name: "ci" })).toEqual([])
+    expect(rules.of(person({ groups: ["dev"] }, "a"))).toBe(rules.of(person({ groups: ["dev"] }, "b")))
+    expect(rules.of({ subject: "", claims: {} })).toBe(Access.everything)
+    expect(new RulesInUse(read({ clients: { ci: { token: "t" } } })).of(person({}))).toMatchObject({
+      isWhole: true,
+      isAdmin: false
+    })
+  })
+
+  it("[G22:unit] replace others at once, and say which clients are no more", () => {
+    const rules = new RulesInUse(read({ clients: { a: { token: "t" }, b: { token: "u" } } }))
+    const removed: Array<ReadonlyArray<string | undefined>> = []
+    const stop = rules.whenChanged((gone) => removed.push(gone.map(({ name }) => name)))
+    const b = NamedCaller.of("b")
+    expect(rules.of(b).isWhole).toBe(true)
+    rules.set(read({ clients: { b: { token: "u", servers: [] } } }))
+    expect(rules.of(b).isWhole).toBe(false)
+    stop()
+    rules.set(undefined)
+    expect(removed).toEqual([["a"]])
+    expect(rules.of(b)).toBe(Access.nothing)
+  })
+
+  it("[G22:unit] read the values of a claim by its name or its path, and scopes as a list", () => {
+    const claims = {
+      "https://x.y/groups": ["a", 1, true, null, {}],
+      realm: { roles: ["r"] },
+      scope: "one two ",
+      name: "one two"
+    }
+    expect(valuesOf(claims, "https://x.y/groups")).toEqual(["a", "1", "true"])
+    expect(valuesOf(claims, "realm.roles")).toEqual(["r"])
+    expect(valuesOf(claims, "scope")).toEqual(["one", "two"])
+    expect(valuesOf(claims, "name")).toEqual(["one two"])
+    expect([valuesOf(claims, "realm"), valuesOf(claims, "constructor.name"), valuesOf(claims, "__proto__")]).toEqual([
+      [],
+      [],
+      []
+    ])
+  })
+})
+
+describe("the limit of calls", () => {
+  it.effect("[G22:unit] lets through as many as a minute allows, then one as soon as it says, each caller for itself", () =>
+    Effect.gen(function*() {
+      const rates = new CallRates(yield* Effect.clock)
+      const take = (subject = "a") => rates.take(subject, 60)
+      expect(Array.from({ length: 60 }, () => take())).toEqual(Array.from({ length: 60 }, () => 0))
+      expect([take(), take("b")]).toEqual([1000, 0])
+      yield* TestClock.adjust(999)
+      expect(take()).toBe(1)
+      yield* TestClock.adjust(1)
+      expect([take(), take()]).toEqual([0, 1000])
+      yield* TestClock.adjust("1 hour")
+      expect(Array.from({ length: 61 }, () => take()).filter((wait) => wait === 0)).toHaveLength(60)
+      // A lower limit holds at once.
+      yield* TestClock.adjust("1 hour")
+      expect([rates.take("a", 2), rates.take("a", 2), rates.take("a", 2)]).toEqual([0, 0, 30_000])
+    }))
+
+  it("[G22:unit] lets through no more in any minute than twice what it allows, however calls come", () =>
+    fc.assert(
+      fc.property(
+        fc.array(fc.nat(4000), { minLength: 50, maxLength: 300 }),
+        fc.integer({ min: 1, max: 40 }),
+        (gaps, limit) => {
+          let now = 0
+          const rates = new CallRates({ unsafeCurrentTimeNanos: () => BigInt(now) * 1_000_000n } as Clock.Clock)
+          const passed: Array<number> = []
+          for (const gap of gaps) {
+            now += gap
+            const wait = rates.take("a", limit)
+            if (wait === 0) passed.push(now)
+            else {
+              // As long as it says, and not less.
+              now += wait
+              if (rates.take("a", limit) !== 0) return false
+              passed.push(now)
+            }
+          }
+          return passed.every((from) => passed.filter((at) => at >= from && at < from + 60_000).length <= 2 * limit)
+        }
+      )
+    ))
+})
