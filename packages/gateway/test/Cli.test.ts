@@ -48,7 +48,7 @@ describe("mcp-lifeline", () => {
     ["unknown option --versoin; did you mean --version?", ["--versoin"]],
     [
       "unknown command bogus; there are: serve, check, status, top, tools, call, logs, reconnect, enable, disable, approve, wrap, adopt, "
-      + "login, logout, auth",
+      + "audit, login, logout, auth",
       ["bogus"]
     ],
     ["unknown command stauts; did you mean status?", ["stauts"]],
@@ -112,7 +112,7 @@ describe("mcp-lifeline", () => {
       expect(yield* parse([...join, "--help"])).toMatchObject({ _tag: "Text" })
     }))
 
-  it.effect.each(["serve", "check", "status", "call", "logs", "wrap", "adopt", "login", "auth"])(
+  it.effect.each(["serve", "check", "status", "call", "logs", "wrap", "adopt", "audit", "login", "auth"])(
     "help of %s has a usage, and lines that fit on a terminal",
     (command) =>
       Effect.gen(function*() {
