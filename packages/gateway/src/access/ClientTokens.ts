@@ -12,13 +12,17 @@ export interface NamedTokens {
   readonly current: () => ReadonlyArray<Redacted.Redacted>
 }
 
-/** Which client sends a token. Compares all, in a time that does not tell how close one is. */
+/**
+ * Which client sends a token; none if several have it, as after a wrong token was saved in a file. Compares all, in a time that does not tell how close
+ * one is.
+ */
 const find = (all: ReadonlyArray<NamedTokens>, sent: string): string | undefined => {
-  let found: string | undefined
+  const found = new Set<string>()
   for (const { current, name } of all) {
-    for (const token of current()) if (Authentication.isSame(sent, token)) found = name
+    for (const token of current()) if (Authentication.isSame(sent, token)) found.add(name)
   }
-  return found
+  const [name] = found
+  return found.size === 1 ? name : undefined
 }
 
 /** `all`: the clients that are let in now. */
