@@ -1,6 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Backend, type ConnectOptions, type Kind, Policy, type RemoteError, type Withholder } from "@mcp-lifeline/core"
-import { offeredOf } from "@mcp-lifeline/core/internal"
+import { Backend, type ConnectOptions, Policy, type RemoteError } from "@mcp-lifeline/core"
 import { ScriptedConnector } from "@mcp-lifeline/testing"
 import { Chunk, Effect, Either, Fiber, Logger, Stream, TestClock } from "effect"
 import { Offered } from "../src/state/Offered.js"
@@ -8,8 +7,7 @@ import { Offered } from "../src/state/Offered.js"
 const { tool } = ScriptedConnector
 
 const policyOf = (options: unknown) => Policy.decode("one", options as Policy.PolicyOptions)
-const offered = (options: Policy.PolicyOptions, withholder?: Withholder) =>
-  new Offered(Either.getOrThrow(policyOf(options)).filters, withholder)
+const offered = (options: Policy.PolicyOptions) => new Offered(Either.getOrThrow(policyOf(options)).filters)
 const messageOf = (options: unknown) => Either.getOrThrow(Either.flip(policyOf(options))).message
 
 describe("hide and only", () => {
@@ -333,99 +331,3 @@ it.scoped("[G19:virtual] lists of a backend elsewhere say nothing of what the se
     assert.deepStrictEqual([lines, toolOptions.unmatched], [[], []])
     assert.isUndefined(catalog?.hidden)
   }))
-
-describe("a withholder", () => {
-  const withholder = () => {
-    const withheld = new Set<string>()
-    const asked: Array<unknown> = []
-    let changed: ((kinds: ReadonlyArray<Kind>) => void) | undefined
-    const one: Withholder = {
-      withholds: (kind, key, entry) => {
-        if (kind !== "tools") return false
-        if (key === "broken") throw new Error("a defect")
-        asked.push([key, entry !== undefined])
-        return withheld.has(key)
-      },
-      changes: (callback) => {
-        changed = callback
-        return () => {
-          changed = undefined
-        }
-      }
-    }
-    return {
-      one,
-      asked,
-      isHeard: () => changed !== undefined,
-      set: (...names: ReadonlyArray<string>) => {
-        withheld.clear()
-        for (const name of names) withheld.add(name)
-        changed?.(["tools"])
-      }
-    }
-  }
-
-  it.scoped("[G19:virtual] withholds a tool while the program runs, which is announced", () =>
-    Effect.gen(function*() {
-      const { one, set } = withholder()
-      const { backend, sent } = yield* start({ withholder: one, tools: { hide: ["delete_all"] } })
-      const announced: Array<string> = []
-      yield* Effect.fork(
-        Stream.runForEach(backend.notifications, ({ method }) => Effect.sync(() => announced.push(method)))
-      )
-      offeredOf(backend).onAnnounced(({ method }) => announced.push(`${method}, relayed`))
-      yield* TestClock.adjust(0)
-      const tools = Effect.map(backend.catalog, (catalog) => names(catalog!.tools))
-      const { revision } = (yield* backend.catalog)!
-      set("read")
-      assert.deepStrictEqual(yield* tools, ["delete_one"])
-      assert.strictEqual((yield* Effect.flip(backend.callTool({ name: "read" }))).message, "Unknown tool: read")
-      assert.deepStrictEqual(sent(), [])
-      // Nothing new to callers.
-      set("read", "delete_all")
-      yield* TestClock.adjust(0)
-      const change = "notifications/tools/list_changed"
-      assert.deepStrictEqual(announced.toSorted(), [change, `${change}, relayed`])
-      set()
-      assert.deepStrictEqual(yield* tools, ["read", "delete_one"])
-      yield* backend.callTool({ name: "read" })
-      yield* TestClock.adjust(0)
-      assert.strictEqual(announced.length, 4)
-      const now = (yield* backend.catalog)!
-      assert.deepStrictEqual([now.revision, now.stale], [revision + 2, false])
-      // A list that is read again is the whole one.
-      assert.deepStrictEqual(names((yield* backend.refresh).tools), ["read", "delete_one"])
-    }))
-
-  it.scoped("[G19:virtual] a call that waits is held against what is withheld by then", () =>
-    Effect.gen(function*() {
-      const { one, set } = withholder()
-      const { backend, script, sent } = yield* start({ withholder: one })
-      script.otherwise = { after: 5000 }
-      script.current.lose()
-      const call = yield* Effect.fork(Effect.flip(backend.callTool({ name: "read" })))
-      yield* TestClock.adjust("1 second")
-      set("read")
-      yield* TestClock.adjust("1 minute")
-      assert.strictEqual((yield* Fiber.join(call)).message, "Unknown tool: read")
-      assert.deepStrictEqual(sent(), [])
-    }))
-
-  it.scoped("[G19:virtual] sees each entry that a list has; one that throws withholds", () =>
-    Effect.gen(function*() {
-      const { asked, one } = withholder()
-      const { backend, script } = yield* start({ withholder: one })
-      assert.deepStrictEqual(asked, [["read", true], ["delete_all", true], ["delete_one", true]])
-      script.offer = { ...everything, tools: [tool("read"), tool("broken")] }
-      assert.deepStrictEqual(names((yield* backend.listTools()).tools), ["read"])
-      assert.strictEqual((yield* Effect.flip(backend.callTool({ name: "broken" }))).message, "Unknown tool: broken")
-    }))
-
-  it.effect("[G19:virtual] hears nothing of a backend that is closed", () =>
-    Effect.gen(function*() {
-      const { isHeard, one, set } = withholder()
-      yield* Effect.scoped(Effect.zipRight(start({ withholder: one }), Effect.sync(() => assert.isTrue(isHeard()))))
-      assert.isFalse(isHeard())
-      set("read")
-    }))
-})

@@ -62,8 +62,8 @@ export const startParts = (
   Effect.gen(function*() {
     const policy = fleet.policy ?? (yield* resolvePolicy(id, options))
     const { fleetStartedAt } = fleet
-    const { catalogMemory: memory, withholder } = options
-    const state = new BackendState(id, policy, yield* Effect.clock, { fleetStartedAt, memory, withholder })
+    const { catalogMemory: memory } = options
+    const state = new BackendState(id, policy, yield* Effect.clock, { fleetStartedAt, memory })
     const telemetry = yield* Telemetry.Current
     if (telemetry !== undefined) measure(state, options.connector, telemetry)
     const { interval } = policy.keepalive
@@ -117,7 +117,6 @@ export const resolvePolicy = <R>(
     handlers: _4,
     onConnected: _5,
     pinStore: _6,
-    withholder: _7,
     ...policy
   }: BackendOptions<R>,
   defaults?: PolicyOptions

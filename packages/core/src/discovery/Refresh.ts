@@ -75,7 +75,6 @@ export class Refresh {
     this.#unmatched = new UnmatchedPatterns(backend)
     // Where something is hidden, the lists say what is hidden with it, and what fits nothing.
     this.#isWanted = backend.policy.discovery.mode === "eager" || !backend.offered.isAll
-    backend.offered.onChange((kinds) => this.#offerAgain(kinds))
   }
 
   /** Begins for a runtime that has just been installed, where somebody wants its lists. */
@@ -381,20 +380,6 @@ export class Refresh {
     } else if (slot.expired) backend.publish({ expired })
     this.#backend.firstOutcome.complete()
     return isNew ? snapshot : undefined
-  }
-
-  /** Callers may be offered other entries from now on: publishes the last lists anew, and announces those that differ. */
-  #offerAgain(changed: ReadonlyArray<Kind>): void {
-    const backend = this.#backend
-    const { offered, published: { value: { revision, snapshot } } } = backend
-    const lists = snapshot && offered.again
-    if (snapshot === undefined || lists === undefined) return backend.announce(changed)
-    const kinds = allKinds.filter((kind) => !isSame(snapshot[kind], lists[kind]))
-    if (kinds.length === 0) return
-    const next: Snapshot = { ...snapshot, ...lists, revision: revision + 1 }
-    backend.publish({ revision: next.revision, snapshot: next })
-    backend.keep(next)
-    backend.announce(kinds)
   }
 }
 

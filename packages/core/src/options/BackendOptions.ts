@@ -5,7 +5,6 @@ import { Effect } from "effect"
 import type { CatalogMemory } from "../catalog/Catalog.js"
 import type { ClientOptions, Connector, ServerRequestHandlers } from "../port/Connector.js"
 import type { PinStore } from "../port/PinStore.js"
-import type { Withholder } from "../port/Withholder.js"
 import type { PolicyOptions } from "./Policy.js"
 import type { Session } from "./Session.js"
 
@@ -17,8 +16,6 @@ export interface BackendOptions<R = never> extends PolicyOptions, ClientOptions<
   readonly catalogMemory?: CatalogMemory | undefined
   /** Keeps the definitions of tools for `pin`. Default: as long as the backend lives. */
   readonly pinStore?: PinStore | undefined
-  /** Keeps single entries of the server's lists from callers while the program runs, beside `hide` and `only`. */
-  readonly withholder?: Withholder | undefined
   /**
    * Runs on every new session before Lifeline sends calls there. If it fails, the connection attempt fails. Does not run if a connection
    * resumes the session of the previous one.

@@ -18,7 +18,6 @@ import { Event } from "../observe/Event.js"
 import type { Observer } from "../observe/Telemetry.js"
 import type { Policy } from "../options/Policy.js"
 import type { ServerNotification } from "../port/Connector.js"
-import type { Withholder } from "../port/Withholder.js"
 import type { Closed, LiveConnection } from "../runtime/LiveConnection.js"
 import type { Runtime } from "../runtime/Runtime.js"
 import type { Message } from "./Message.js"
@@ -66,7 +65,6 @@ type EventBody = Event extends infer E ? E extends Event ? Omit<E, "backend" | "
 export interface Beginning {
   readonly fleetStartedAt?: number | undefined
   readonly memory?: CatalogMemory | undefined
-  readonly withholder?: Withholder | undefined
 }
 
 /** Everything that is known and emitted about one backend. All of it is synchronous. */
@@ -113,11 +111,11 @@ export class BackendState {
     id: string,
     policy: Policy,
     clock: Clock.Clock,
-    { fleetStartedAt, memory, withholder }: Beginning = {}
+    { fleetStartedAt, memory }: Beginning = {}
   ) {
     this.id = id
     this.policy = policy
-    this.offered = new Offered(policy.filters, withholder)
+    this.offered = new Offered(policy.filters)
     this.clock = clock
     this.fleetStartedAt = fleetStartedAt
     this.#memory = memory

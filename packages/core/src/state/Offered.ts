@@ -1,6 +1,5 @@
 /**
- * What a backend offers its callers of what its server has: by the options `hide` and `only`, and by what else withholds single entries while
- * the program runs. Every list, request and notification that passes between callers and the server is held against it. (G19)
+ * What a backend offers its callers of what its server has, by the options `hide` and `only`. Every list, request and notification that passes between callers and the server is held against it. (G19)
  */
 import { Predicate } from "effect"
 import { longestUri } from "../catalog/Bounds.js"
@@ -13,7 +12,6 @@ import * as ListFilter from "../options/ListFilter.js"
 import type { Policy } from "../options/Policy.js"
 import * as ToolPattern from "../options/ToolPattern.js"
 import type { Offers, ServerNotification } from "../port/Connector.js"
-import type { Withholder } from "../port/Withholder.js"
 import * as UriForms from "./uriForms.js"
 
 const listMethods: Readonly<Record<string, Kind>> = {
@@ -55,49 +53,27 @@ const unknownUri = (uri: string): Unknown => ({
 /** Decides for one backend. All of it is synchronous. */
 export class Offered implements Offers {
   readonly #filters: Policy["filters"]
-  readonly #withholder: Withholder | undefined
-  readonly #onChange = new Set<(kinds: ReadonlyArray<Kind>) => void>()
   readonly #announced = new Set<(notification: ServerNotification) => void>()
-  readonly #end: (() => void) | undefined
   /** The lists as the server gave them last, kept only where callers may get others. */
   #listed: Lists | undefined
   #hidden: { readonly [K in Kind]: number } | undefined
   /** Whether nothing is ever kept from callers. */
   readonly isAll: boolean
 
-  constructor(filters: Policy["filters"], withholder?: Withholder) {
+  constructor(filters: Policy["filters"]) {
     this.#filters = filters
-    this.#withholder = withholder
-    this.isAll = withholder === undefined && Object.values(filters).every(ListFilter.isOpen)
-    this.#end = withholder?.changes?.((kinds) => {
-      for (const listener of this.#onChange) listener(kinds)
-    })
+    this.isAll = Object.values(filters).every(ListFilter.isOpen)
   }
 
-  /** Whether callers are offered an entry, by its key. `entry`: as the server lists it, where it does. */
-  has(kind: Kind, key: string, entry?: object): boolean {
-    return this.isAll || (this.#passes(kind, key) && !this.#withholds(kind, key, entry))
+  /** Whether callers are offered an entry, by its key. */
+  has(kind: Kind, key: string): boolean {
+    if (this.isAll || this.#isOpen(kind)) return true
+    return kind === "resources" ? this.#passesUri(key) : ListFilter.passes(this.#filters[filterKey(kind)], key)
   }
 
   /** Whether nothing of a kind is ever kept from callers. */
   #isOpen(kind: Kind): boolean {
-    return this.#withholder === undefined && ListFilter.isOpen(this.#filters[filterKey(kind)])
-  }
-
-  #withholds(kind: Kind, key: string, entry: object | undefined): boolean {
-    if (this.#withholder === undefined) return false
-    try {
-      return this.#withholder.withholds(kind, key, entry)
-    } catch {
-      // In doubt it is withheld.
-      return true
-    }
-  }
-
-  #passes(kind: Kind, key: string): boolean {
-    if (this.#isOpen(kind)) return true
-    if (kind === "resources") return this.#passesUri(key)
-    return ListFilter.passes(this.#filters[filterKey(kind)], key)
+    return ListFilter.isOpen(this.#filters[filterKey(kind)])
   }
 
   #passesUri(uri: string): boolean {
@@ -125,18 +101,12 @@ export class Offered implements Offers {
     )
   }
 
-  /** The lists that the server gave, as callers get them. They are those of which `again`, `hidden` and `names` tell from now on. */
+  /** The lists that the server gave, as callers get them. They are those of which `listed` and `hidden` tell from now on. */
   read(listed: Lists): Lists {
     if (this.isAll) return listed
     this.#listed = listed
-    return this.again ?? listed
-  }
-
-  /** The lists that the server gave last, as callers get them now. */
-  get again(): Lists | undefined {
-    const listed = this.#listed
-    const offered = listed && this.only(listed)
-    this.#hidden = listed && offered && byKind((kind) => listed[kind].length - offered[kind].length)
+    const offered = this.only(listed)
+    this.#hidden = byKind((kind) => listed[kind].length - offered[kind].length)
     return offered
   }
 
@@ -153,7 +123,7 @@ export class Offered implements Offers {
   #entries(kind: Kind, entries: ReadonlyArray<unknown>): ReadonlyArray<unknown> {
     const offered = entries.filter((entry) => {
       const key = Predicate.isRecord(entry) ? entry[keys[kind]] : undefined
-      return Predicate.isString(key) && this.has(kind, key, entry as object)
+      return Predicate.isString(key) && this.has(kind, key)
     })
     return offered.length === entries.length ? entries : offered
   }
@@ -218,12 +188,6 @@ export class Offered implements Offers {
     return this.#hidden
   }
 
-  /** Calls a function with the kinds of list of which callers may be offered other entries from now on. Returns what ends that. */
-  onChange(listener: (kinds: ReadonlyArray<Kind>) => void): () => void {
-    this.#onChange.add(listener)
-    return () => this.#onChange.delete(listener)
-  }
-
   /** Gives a notification of ours to who passes those of the server on. */
   announce(notification: ServerNotification): void {
     for (const listener of this.#announced) listener(notification)
@@ -237,8 +201,6 @@ export class Offered implements Offers {
 
   /** The backend is closed. */
   end(): void {
-    this.#end?.()
-    this.#onChange.clear()
     this.#announced.clear()
   }
 }
