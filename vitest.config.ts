@@ -35,6 +35,7 @@ const onlyInFull = [
   "packages/gateway/test/http/ChangedSecrets",
   "packages/gateway/test/http/Restart",
   "packages/gateway/test/identity/PersonalSignIn",
+  "packages/gateway/test/identity/PublicLogin",
   "packages/gateway/test/Join",
   "packages/gateway/test/LeftBehind",
   "packages/gateway/test/LinearFunctions",

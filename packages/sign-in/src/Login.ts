@@ -21,6 +21,7 @@ import { type Later, quoted, reasonOf, Refused } from "./Failures.js"
 import { LoginPage } from "./LoginPage.js"
 import { OptionNames } from "./OptionNames.js"
 import * as PendingLogin from "./PendingLogin.js"
+import type { PublicRedirects } from "./PublicRedirects.js"
 import * as RedirectListener from "./RedirectListener.js"
 import * as Registration from "./Registration.js"
 import * as scopes from "./scopes.js"
@@ -39,6 +40,8 @@ export interface Request {
   readonly method: "browser" | "device"
   /** Where the browser comes back to: the first place that is free. */
   readonly places: ReadonlyArray<RedirectListener.Place>
+  /** Where it comes back to in place of these, if that is not this machine. */
+  readonly publicRedirects?: PublicRedirects | undefined
   /** What people call the one who is to log in, where that is one of several. */
   readonly person?: string | undefined
 }
@@ -90,24 +93,31 @@ const common = ({ account, discovered, person, scope, server }: Request, client:
   opened: false
 })
 
+/** Gets ready for the browser to come back. */
+const listen = ({ places, publicRedirects }: Request, loginPage: LoginPage | undefined) =>
+  Effect.gen(function*() {
+    if (publicRedirects !== undefined) return yield* publicRedirects.listener(loginPage)
+    for (const place of places) {
+      const listener = yield* RedirectListener.make(place, loginPage)
+      if (listener !== undefined) return listener
+    }
+    return yield* new Refused({
+      detail: `port ${
+        places[0]?.port
+      } is taken, and the login has to come back there: end what uses it, or allow another port`
+    })
+  })
+
 const beginInBrowser = (request: Request): Effect.Effect<Waiting, Later | Refused, Scope.Scope> =>
   Effect.gen(function*() {
     const { discovered, scope } = request
     const address = yield* checkBrowserLogin(discovered)
-    const { person } = request
-    const loginPage = person === undefined ? undefined : new LoginPage({ person, server: request.server })
-    let listener: RedirectListener.RedirectListener | undefined
-    for (const place of request.places) {
-      listener ??= yield* RedirectListener.make(place, loginPage)
-    }
-    if (listener === undefined) {
-      return yield* new Refused({
-        detail: `port ${
-          request.places[0]?.port
-        } is taken, and the login has to come back there: end what uses it, or allow another port`
-      })
-    }
-    const { redirect } = listener
+    const { person, publicRedirects } = request
+    const loginPage = person === undefined
+      ? undefined
+      : new LoginPage({ person, server: request.server }, publicRedirects?.site)
+    const listener = yield* listen(request, loginPage)
+    const { base, redirect } = listener
     const now = yield* Clock.currentTimeMillis
     const client = yield* Registration.choose({ ...request, redirect, now })
     const state = randomBytes(24).toString("base64url")
@@ -127,9 +137,10 @@ const beginInBrowser = (request: Request): Effect.Effect<Waiting, Later | Refuse
     for (const [name, value] of Object.entries(parameters)) {
       if (value !== undefined) address.searchParams.set(name, value)
     }
+    loginPage?.begin(address.href)
     const login: PendingLogin.PendingLogin = {
       ...common(request, client),
-      address: loginPage === undefined ? address.href : new URL(loginPage.begin(address.href), redirect).href,
+      address: loginPage === undefined ? address.href : base + loginPage.path,
       until: now + PendingLogin.lifetime,
       way: { _tag: "Browser", redirect, state: Redacted.make(state), verifier: Redacted.make(verifier) }
     }

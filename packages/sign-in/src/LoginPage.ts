@@ -25,14 +25,25 @@ export interface Answer {
   readonly body: string
 }
 
-const prefix = "/sign-in/"
+/** Where the page is served. */
+export interface Site {
+  /** What the path of a page begins with. */
+  readonly prefix: string
+  /** What the name of its cookie begins with. */
+  readonly cookiePrefix: string
+  /** For which requests browsers keep the cookie. */
+  readonly cookieScope: string
+}
+
+/** A server of its own on this machine. */
+const loopback: Site = { prefix: "/sign-in/", cookiePrefix: "", cookieScope: "Path=/" }
 
 const isSame = (a: string, b: string): boolean => {
   const digest = (text: string) => createHash("sha256").update(text).digest()
   return timingSafeEqual(digest(a), digest(b))
 }
 
-const secret = (): Redacted.Redacted => Redacted.make(randomBytes(24).toString("base64url"))
+const secret = (): string => randomBytes(24).toString("base64url")
 
 /** Where the value of a cookie begins and ends in a header is up to its sender. */
 const cookieOf = ({ headers }: IncomingMessage, name: string): string => {
@@ -46,21 +57,29 @@ const cookieOf = ({ headers }: IncomingMessage, name: string): string => {
 /** See the head of the file. One login has one. */
 export class LoginPage {
   readonly #words: Words
-  readonly #path = secret()
-  readonly #browser = secret()
+  readonly #site: Site
+  readonly #path: Redacted.Redacted
+  readonly #browser = Redacted.make(secret())
   /** Other logins of the same browser have cookies of their own: cookies of all ports of a host are in one place. */
-  readonly #cookie = `lifeline-login-${randomBytes(8).toString("hex")}`
+  readonly #cookie: string
   #target: string | undefined
   #isOpened = false
 
-  constructor(words: Words) {
+  constructor(words: Words, site: Site = loopback) {
     this.#words = words
+    this.#site = site
+    this.#path = Redacted.make(site.prefix + secret())
+    this.#cookie = `${site.cookiePrefix}lifeline-login-${randomBytes(8).toString("hex")}`
   }
 
-  /** The path to which the person goes; `target`: where the login goes on. */
-  begin(target: string): string {
+  /** The path to which the person goes. Nobody else may know it. */
+  get path(): string {
+    return Redacted.value(this.#path)
+  }
+
+  /** From now on the page is shown; `target`: where the login goes on. */
+  begin(target: string): void {
     this.#target = target
-    return prefix + Redacted.value(this.#path)
   }
 
   /** Whether a request comes from the browser in which the login was begun. */
@@ -71,8 +90,7 @@ export class LoginPage {
   /** The answer to a request; `undefined` if it is not for this page. `origin`: of this listener. */
   answer(request: IncomingMessage, path: string, origin: string): Answer | undefined {
     const target = this.#target
-    if (target === undefined || !path.startsWith(prefix)) return undefined
-    if (!isSame(path.slice(prefix.length), Redacted.value(this.#path))) return undefined
+    if (target === undefined || !isSame(path, this.path)) return undefined
     if (this.#isOpened && !this.isOwn(request)) {
       return this.#page(
         400,
@@ -92,7 +110,9 @@ export class LoginPage {
     const next = `<p>You are taken to the login. If not, <a href="${escaped(target)}">go on</a>.</p>`
     return this.#page(200, "Signing in", next, {
       refresh: target,
-      cookie: `${this.#cookie}=${Redacted.value(this.#browser)}; Path=/; HttpOnly; SameSite=Lax; Max-Age=900`
+      cookie: `${this.#cookie}=${
+        Redacted.value(this.#browser)
+      }; ${this.#site.cookieScope}; HttpOnly; SameSite=Lax; Max-Age=900`
     })
   }
 

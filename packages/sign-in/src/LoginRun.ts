@@ -12,6 +12,7 @@ import { type Later, Refused } from "./Failures.js"
 import * as Grant from "./Grant.js"
 import * as Login from "./Login.js"
 import * as PendingLogin from "./PendingLogin.js"
+import type { PublicRedirects } from "./PublicRedirects.js"
 import type * as RedirectListener from "./RedirectListener.js"
 import * as RefusedLogin from "./RefusedLogin.js"
 import { grantOf, type Subject } from "./Renewal.js"
@@ -25,6 +26,7 @@ export interface Request {
   readonly scope: string | undefined
   readonly method: "browser" | "device"
   readonly places: ReadonlyArray<RedirectListener.Place>
+  readonly publicRedirects: PublicRedirects | undefined
   /** What people call the one who is to log in, where that is one of several. */
   readonly person: string | undefined
   /** Opens the address, unless another process has done so. */
@@ -91,11 +93,21 @@ const inherited = (request: Request) =>
 
 const begin = (request: Request) =>
   Effect.gen(function*() {
-    const { discovered, fetch, method, person, places, scope, subject } = request
+    const { discovered, fetch, method, person, places, publicRedirects, scope, subject } = request
     const clients = Client.registered(subject.folder)
     const owner = { ...subject, issuer: discovered.issuer }
     const kept = Option.getOrUndefined(yield* clients.get(Client.key(owner)))
-    const waiting = yield* Login.begin({ ...owner, fetch, discovered, scope, method, places, person, kept })
+    const waiting = yield* Login.begin({
+      ...owner,
+      fetch,
+      discovered,
+      scope,
+      method,
+      places,
+      publicRedirects,
+      person,
+      kept
+    })
     const { login } = waiting
     if (login.client.origin === "registered") yield* clients.set(Client.key(owner), login.client)
     yield* PendingLogin.pendingLogins(subject.folder).set(slotOf(request), login)

@@ -1,22 +1,18 @@
 /**
  * Where the browser comes back to after a login: a server on loopback, for one answer.
  */
-import { Deferred, Effect, Runtime } from "effect"
+import { Effect } from "effect"
 import type { Scope } from "effect"
 import type { IncomingMessage, Server, ServerResponse } from "node:http"
 import { createServer } from "node:http"
 import type { AddressInfo } from "node:net"
 import type { LoginPage } from "./LoginPage.js"
-import { page } from "./page.js"
-
-/** The browser has come back; `reply` shows the person how it ended. */
-export interface Arrival {
-  readonly parameters: URLSearchParams
-  readonly reply: (text: string, ok: boolean) => Effect.Effect<void>
-}
+import { answer, type Arrival, RedirectEndpoint, targetOf } from "./RedirectEndpoint.js"
 
 /** A listener that is up. */
 export interface RedirectListener {
+  /** What the paths of the page at which a login begins are below. */
+  readonly base: string
   /** The redirect that leads here. */
   readonly redirect: string
   /** Waits for the first request that brings `state`; others are refused and change nothing. */
@@ -57,13 +53,6 @@ const maxConnections = 32
 export const isOwn = ({ host, port }: Pick<Place, "host" | "port">, header: string): boolean =>
   [...addressesOf(host), host, "[::1]"].some((name) => header === `${name}:${port}` || (port === 80 && header === name))
 
-/** The target of a request, if it is a valid one. */
-const targetOf = (request: IncomingMessage): URL | undefined => {
-  const target = request.url ?? "/"
-  const base = "http://localhost"
-  return URL.canParse(target, base) ? new URL(target, base) : undefined
-}
-
 /**
  * Listens at a place until the scope closes; port 0 is any free one. Succeeds with undefined where the port is taken. `loginPage`: where the
  * login has to begin; then only the same browser can finish it.
@@ -73,23 +62,8 @@ export const make = (
   loginPage?: LoginPage
 ): Effect.Effect<RedirectListener | undefined, never, Scope.Scope> =>
   Effect.gen(function*() {
-    const run = Runtime.runFork(yield* Effect.runtime())
+    const endpoint = new RedirectEndpoint({ path: place.path, loginPage, runtime: yield* Effect.runtime() })
     let port = place.port
-    let expected: { readonly state: string; readonly arrived: Deferred.Deferred<Arrival> } | undefined
-    let used = false
-
-    const answer = (response: ServerResponse, status: number, text: string) => {
-      response.writeHead(status, {
-        "content-type": "text/html; charset=utf-8",
-        "cache-control": "no-store",
-        "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'",
-        "referrer-policy": "no-referrer",
-        "x-content-type-options": "nosniff",
-        connection: "close"
-      })
-      response.end(page(text, status === 200))
-    }
-
     const handle = (request: IncomingMessage, response: ServerResponse) => {
       // A page of another site can lead its own name here, but not send ours.
       if (!isOwn({ ...place, port }, request.headers.host ?? "")) {
@@ -97,28 +71,7 @@ export const make = (
       }
       const url = targetOf(request)
       if (url === undefined) return answer(response, 400, "This address is not valid.")
-      const shown = loginPage?.answer(request, url.pathname, `http://${request.headers.host}`)
-      if (shown !== undefined) return void response.writeHead(shown.status, { ...shown.headers }).end(shown.body)
-      if (url.pathname !== place.path || request.method !== "GET") {
-        return answer(response, 404, "There is nothing here.")
-      }
-      if (expected === undefined || url.searchParams.get("state") !== expected.state) {
-        return answer(response, 400, "This is not the answer to the current login. Start the login again.")
-      }
-      if (loginPage?.isOwn(request) === false) {
-        return answer(response, 400, "This login was begun in another browser, and can be finished only there.")
-      }
-      if (used) return answer(response, 400, "This login is over already.")
-      used = true
-      run(Deferred.succeed(expected.arrived, {
-        parameters: url.searchParams,
-        reply: (text, ok) =>
-          Effect.async<void>((resume) => {
-            response.once("close", () => resume(Effect.void))
-            if (response.destroyed) resume(Effect.void)
-            else answer(response, ok ? 200 : 400, text)
-          }).pipe(Effect.timeout("1 second"), Effect.ignore)
-      }))
+      endpoint.handle(request, response, url, `http://${request.headers.host}`)
     }
 
     /** Nothing that is thrown while a request is answered ends the program. */
@@ -150,12 +103,6 @@ export const make = (
         return undefined
       }
     }
-    return {
-      redirect: `http://${place.host}:${port}${place.path}`,
-      arrival: (state) =>
-        Effect.flatMap(Deferred.make<Arrival>(), (arrived) => {
-          expected = { state, arrived }
-          return Deferred.await(arrived)
-        })
-    }
+    const base = `http://${place.host}:${port}`
+    return { base, redirect: base + place.path, arrival: (state) => endpoint.arrival(state) }
   })

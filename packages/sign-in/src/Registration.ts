@@ -38,7 +38,8 @@ const register = (fetch: FetchLike, discovered: Discovered, redirect: string, sc
       headers: { "content-type": "application/json", accept: "application/json" },
       body: JSON.stringify({
         client_name: "Lifeline",
-        application_type: "native",
+        // A native application comes back to its own machine over http, any other one is "web" (OpenID Connect Registration).
+        application_type: new URL(redirect).protocol === "http:" ? "native" : "web",
         redirect_uris: [redirect],
         grant_types: [
           "authorization_code",

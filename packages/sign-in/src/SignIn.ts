@@ -18,6 +18,7 @@ import { Later, Refused } from "./Failures.js"
 import * as Grant from "./Grant.js"
 import { type Names, OptionNames } from "./OptionNames.js"
 import { placesFor, type RedirectOptions } from "./places.js"
+import type { PublicRedirects } from "./PublicRedirects.js"
 import * as RefusedLogin from "./RefusedLogin.js"
 import type * as Renewal from "./Renewal.js"
 import * as State from "./State.js"
@@ -41,6 +42,10 @@ export interface Options {
   readonly person?: string | undefined
   /** Where the browser comes back to. Default: `localhost`, at a port that is always the same for a server, or another if that is taken. */
   readonly redirect?: RedirectOptions | undefined
+  /**
+   * Where the browser comes back to in place of `localhost`. For logins of a `person`: who knows the address of another could finish it from anywhere.
+   */
+  readonly publicRedirects?: PublicRedirects | undefined
   /** Opens the address of a login. Default: it is only shown, in the state and in errors. */
   readonly browser?: Browser | undefined
   /** How long a request that needs a login waits for it before it fails with the address. Default 2 s. */
@@ -255,6 +260,7 @@ export const make = (options: Options): Effect.Effect<SignIn, never, Scope.Scope
           scope: wanted,
           method: method === "device" ? "device" : "browser",
           places,
+          publicRedirects: options.publicRedirects,
           person,
           browser: hasOpened ? undefined : browser,
           before,

@@ -8,6 +8,7 @@ import type { Audit } from "../audit/Audit.js"
 import type { Access } from "../auth/Access.js"
 import type { Gateways } from "../replica/Gateways.js"
 import type { ServerPool } from "../serve/pool/ServerPool.js"
+import type { LoginPages } from "../sign-in/LoginPages.js"
 import type { PersonalSignIns } from "../sign-in/PersonalSignIns.js"
 import * as Record from "./Record.js"
 
@@ -37,6 +38,8 @@ export interface Gateway extends About {
   readonly rules: AccessControl
   /** The replicas of its cluster; `undefined` if it is alone. */
   readonly replicas?: Gateways | undefined
+  /** The pages of logins; `undefined` if there are none here. */
+  readonly logins?: LoginPages | undefined
   /** The URL of the MCP endpoint. */
   readonly url: string
   /** How many sessions are open. */

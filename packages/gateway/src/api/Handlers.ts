@@ -7,7 +7,7 @@ import type { HttpServerRequest } from "@effect/platform/HttpServerRequest"
 import { firstOf } from "@mcp-lifeline/core/internal"
 import * as Caller from "@mcp-lifeline/http-server/Caller"
 import * as SignInState from "@mcp-lifeline/sign-in/State"
-import { Effect, FiberMap, Layer, Stream } from "effect"
+import { Effect, FiberMap, Layer, Option, Stream } from "effect"
 import { clean } from "../Text.js"
 import * as Api from "./Api.js"
 import * as AuditedCall from "./AuditedCall.js"
@@ -60,7 +60,7 @@ const gatewayHandlers = (gateway: Gateway, operations: Operations) =>
 const serverHandlers = (gateway: Gateway, operations: Operations) =>
   HttpApiBuilder.group(Api.Api, "servers", (handlers) =>
     Effect.gen(function*() {
-      const logins = yield* FiberMap.make<string>()
+      const logins = yield* FiberMap.make<string, void, never>()
 
       const operationsFor = operationsOf(gateway, operations)
       const login = (name: string, request: HttpServerRequest) =>
@@ -69,7 +69,9 @@ const serverHandlers = (gateway: Gateway, operations: Operations) =>
           if (!gateway.rules.of(caller).hasServer(name)) yield* operationsFor(request).server(name)
           // A client that has its own login at the server begins that one.
           const personal = caller.subject === "" ? undefined : gateway.personalSignIns?.(name)
-          const found = personal?.of(caller) ?? Effect.succeed(gateway.signIn(name))
+          // That of all is for admins, also when the file has changed meanwhile.
+          const ofAll = gateway.rules.of(caller).isAdmin ? gateway.signIn(name) : undefined
+          const found = personal?.of(caller) ?? Effect.succeed(ofAll)
           const signIn = yield* found
           if (signIn === undefined) yield* ServerCommands.requireServer(gateway, name)
           if (signIn === undefined) {
@@ -79,7 +81,9 @@ const serverHandlers = (gateway: Gateway, operations: Operations) =>
           }
           // The login continues if the page that requested it is closed.
           const lasting = Effect.scoped(Effect.zipRight(found, Effect.ignore(signIn.login)))
-          const fiber = yield* FiberMap.run(logins, `${signIn.account} ${name}`, lasting, { onlyIfMissing: true })
+          const key = `${signIn.account} ${name}`
+          const underWay = Option.getOrUndefined(FiberMap.unsafeGet(logins, key))
+          const fiber = underWay ?? (yield* FiberMap.run(logins, key, lasting))
           const waiting = Stream.filter(signIn.changes, ({ _tag }) => _tag === "LoginNeeded")
           yield* firstOf(Stream.runHead(waiting), fiber, Effect.sleep(addressTimeout))
           const state = yield* signIn.state

@@ -107,6 +107,18 @@ const api = (gateway: Gateway, operations: Operations.Operations) =>
       ))
   })
 
+/** Whether a caller asks for its own login at a server that it may use: that changes nothing for others. */
+const isOwnLogin = ({ personalSignIns, rules }: Gateway, caller: Caller.Caller, path: string): boolean => {
+  const [, encoded] = /^\/api\/servers\/([^/]+)\/login$/.exec(path) ?? []
+  if (encoded === undefined || caller.subject === "") return false
+  try {
+    const name = decodeURIComponent(encoded)
+    return rules.of(caller).hasServer(name) && personalSignIns?.(name) !== undefined
+  } catch {
+    return false
+  }
+}
+
 /** Answers as the gateway, or as the cluster, does what it is asked. */
 const handler = (
   gateway: Gateway,
@@ -140,7 +152,8 @@ const handler = (
       const caller = Caller.of(request)
       const isAction = request.method !== "GET" && request.method !== "HEAD"
       // The metrics are about all servers.
-      const refusal = (isAction || path === "/metrics") && !gateway.rules.of(caller).isAdmin
+      const isForAdmins = (isAction && !isOwnLogin(gateway, caller, path)) || path === "/metrics"
+      const refusal = isForAdmins && !gateway.rules.of(caller).isAdmin
         ? Restricted.notAdmin(caller)
         : request.method === "GET"
         ? undefined
@@ -165,6 +178,9 @@ export const make = (
     if (replicas === undefined) return yield* handler(gateway, alone, listener)
     // Loaded only in a cluster, because it needs an HTTP client.
     const ClusterOperations = yield* Effect.promise(() => import("./cluster/ClusterOperations.js"))
-    yield* replicas.answer(yield* handler(gateway, alone, { isAuthenticated: false, namesFor: () => ({}) }))
+    const answer = yield* handler(gateway, alone, { isAuthenticated: false, namesFor: () => ({}) })
+    yield* replicas.answer((request, response, path) => {
+      if (gateway.logins?.handlePassed(request, response, path) !== true) answer(request, response, path)
+    })
     return yield* handler(gateway, yield* ClusterOperations.make(gateway, replicas), listener)
   })

@@ -5,6 +5,7 @@ import type { McpConfig } from "@mcp-lifeline/config"
 import type { Fleet, InvalidOptions } from "@mcp-lifeline/core"
 import { anyone, type Caller } from "@mcp-lifeline/http-server/Caller"
 import * as Browser from "@mcp-lifeline/sign-in/Browser"
+import type { PublicRedirects } from "@mcp-lifeline/sign-in/PublicRedirects"
 import * as SignIn from "@mcp-lifeline/sign-in/SignIn"
 import * as SignInState from "@mcp-lifeline/sign-in/State"
 import { StateFolder } from "@mcp-lifeline/state/StateFolder"
@@ -110,7 +111,8 @@ const load = (
   before: ServersInUse,
   parent: Scope.Scope,
   env: Readonly<Record<string, string>> | undefined,
-  ofGateway: () => ReadonlyArray<Redacted.Redacted>
+  ofGateway: () => ReadonlyArray<Redacted.Redacted>,
+  publicRedirects: PublicRedirects | undefined
 ) =>
   Effect.gen(function*() {
     const text = yield* read(file, " with --config")
@@ -136,7 +138,7 @@ const load = (
       const scope = yield* Scope.fork(parent, ExecutionStrategy.sequential)
       const signIns = yield* Scope.extend(forEntries([entry], browser), scope)
       const signIn = signIns.get(entry.name)
-      const personal = yield* Scope.extend(ofClients(entry), scope)
+      const personal = yield* Scope.extend(ofClients(entry, publicRedirects), scope)
       const { backends: [options], problems } = Backends.fromEntries(
         [entry],
         folder,
@@ -221,19 +223,20 @@ const unchanged = "nothing is changed, and the servers go on as they were"
 
 /**
  * Reads the file. Fails if it has no valid server. `env`: what each server over stdio gets in its environment besides. `ofGateway`: the tokens of the gateway
- * itself, which none of its clients may have.
+ * itself, which none of its clients may have. `publicRedirects`: where people log in with logins of their own; default: on this machine.
  */
 export const make = (
   file: string,
   output: Output.Output,
   env?: Readonly<Record<string, string>>,
-  ofGateway: () => ReadonlyArray<Redacted.Redacted> = () => []
+  ofGateway: () => ReadonlyArray<Redacted.Redacted> = () => [],
+  publicRedirects?: PublicRedirects
 ): Effect.Effect<Configuration, StartError, StateFolder | Scope.Scope> =>
   Effect.gen(function*() {
     const parent = yield* Effect.scope
     const context = yield* Effect.context<StateFolder>()
     const before = yield* SavedFile.fingerprint(file, undefined)
-    const first = yield* load(file, new Map(), parent, env, ofGateway)
+    const first = yield* load(file, new Map(), parent, env, ofGateway, publicRedirects)
     yield* Effect.forEach(first.problems, output.problem)
     if (first.used.size === 0) {
       const why = first.isEmpty ? "it names no servers; add one" : "none of its servers can be used (see above)"
@@ -244,7 +247,7 @@ export const make = (
 
     const reload = (target: Target, onSignIn: OnSignIn) =>
       Effect.gen(function*() {
-        const next = yield* load(file, used, parent, env, ofGateway)
+        const next = yield* load(file, used, parent, env, ofGateway, publicRedirects)
         yield* Effect.forEach(next.problems, output.problem)
         refused = next.refused
         if (!next.isUsable) {

@@ -7,6 +7,7 @@ import * as McpEndpoint from "@mcp-lifeline/http-server/McpEndpoint"
 import { refuse } from "@mcp-lifeline/http-server/Refusal"
 import * as SealedId from "@mcp-lifeline/http-server/SealedId"
 import * as Usage from "@mcp-lifeline/http-server/Usage"
+import { isPath, type PublicRedirects } from "@mcp-lifeline/sign-in/PublicRedirects"
 import type { Redacted, Scope } from "effect"
 import { type Duration, Effect } from "effect"
 import * as AccessControl from "../access/AccessControl.js"
@@ -18,6 +19,7 @@ import * as Page from "../page/Page.js"
 import type { Replica, SessionRoutes } from "../replica/Replica.js"
 import * as Proof from "../running/Proof.js"
 import { listenerOptionNames } from "../running/RunningGateways.js"
+import * as LoginPages from "../sign-in/LoginPages.js"
 import * as Clients from "./Clients.js"
 
 /** A bound address, and the status page that will be served there. */
@@ -26,6 +28,8 @@ export interface Bound {
   readonly page: Page.Page
   /** Other pages for which nobody needs credentials, by their paths. */
   readonly pages?: ReadonlyMap<string, Listener.Handler> | undefined
+  /** Where people log in to servers with logins of their own, if that is here. */
+  readonly redirects?: PublicRedirects | undefined
 }
 
 /** The servers to serve, where, and how. */
@@ -71,18 +75,20 @@ const alone = ({ handle }: McpEndpoint.McpEndpoint): SessionRoutes => ({
 
 /** Binds the address. Until `serve` runs, the listener answers requests with an error that says that the gateway is starting. */
 export const bind = (
-  { pages, ...options }:
+  { pages, redirects, ...options }:
     & Pick<Listener.Options, "authentication" | "host" | "port" | "publicUrl" | "trustedProxies">
-    & Pick<Bound, "pages">
+    & Pick<Bound, "pages" | "redirects">
 ): Effect.Effect<Bound, ListenError, Scope.Scope> =>
   Effect.gen(function*() {
     const page = yield* Page.make
     // A browser requests the page without a token; the page then asks the user for it. Other processes request the proof before they send one.
     const isPublic = (path: string): boolean =>
       path === Proof.path || page.at(path) !== undefined || pages?.has(path) === true
+      || (redirects !== undefined && isPath(path))
     return {
       page,
       pages,
+      redirects,
       listener: yield* Listener.listen({
         ...options,
         isPublic,
@@ -97,7 +103,8 @@ export const bind = (
  * all sessions.
  */
 export const serve = (
-  { about, drain = "5 seconds", limits, listener, page, pages, replica, secret, sessions, ...options }: Options
+  { about, drain = "5 seconds", limits, listener, page, pages, redirects, replica, secret, sessions, ...options }:
+    Options
 ): Effect.Effect<Endpoint, never, Scope.Scope> =>
   Effect.gen(function*() {
     const { fork } = yield* Fibers.make()
@@ -141,6 +148,7 @@ export const serve = (
     const { servers } = options
     const known = about ?? (yield* Gateway.about(servers))
     const canCheck = known.access?.isUsable ?? Effect.succeed(true)
+    const logins = redirects && LoginPages.make(redirects, replica?.gateways)
     const answer = yield* Routes.make({
       ...known,
       servers,
@@ -149,6 +157,7 @@ export const serve = (
       url,
       clients: Effect.sync(endpoint.sessions),
       audit: options.audit,
+      logins,
       isReady: Effect.zipWith(
         clients.isReady,
         canCheck,
@@ -163,6 +172,8 @@ export const serve = (
       } else if (path === Proof.path) {
         const proof = secret === undefined ? undefined : Proof.answer(secret, request.url ?? "")
         response.writeHead(proof === undefined ? 404 : 200, { "Content-Type": "text/plain" }).end(proof)
+      } else if (logins !== undefined && isPath(path)) {
+        logins.handle(request, response, path)
       } else {
         const handle = page.at(path) ?? pages?.get(path) ?? answer
         handle(request, response, path)

@@ -4,6 +4,7 @@
 import type { Fleet, Status } from "@mcp-lifeline/core"
 import type { Listener } from "@mcp-lifeline/http-server/Listener"
 import { LifelineTelemetry } from "@mcp-lifeline/opentelemetry"
+import * as PublicRedirects from "@mcp-lifeline/sign-in/PublicRedirects"
 import * as StateFolder from "@mcp-lifeline/state/StateFolder"
 import * as ToolPins from "@mcp-lifeline/state/ToolPins"
 import type { Scope } from "effect"
@@ -198,9 +199,13 @@ const serve = (options: Options, record: Record.Record, output: Output.Output, r
     const state = Effect.provideService(StateFolder.StateFolder, replica?.state ?? folder)
     // Its own tokens, which no client of the file may have; known once the file has said whether it needs one.
     let inUse: SecretFile.SecretsInUse | undefined
+    const { publicUrl } = options
+    const redirects = publicUrl !== undefined && PublicRedirects.isUsable(publicUrl.href)
+      ? new PublicRedirects.PublicRedirects(publicUrl.href)
+      : undefined
     const configuration = options.config === undefined
       ? undefined
-      : yield* state(Configuration.make(options.config, output, replica?.env, () => inUse?.current() ?? []))
+      : yield* state(Configuration.make(options.config, output, replica?.env, () => inUse?.current() ?? [], redirects))
     const auth = configuration?.auth()
     const clients = configuration?.access
     const given = yield* Token.find({ ...options, hasAuth: auth !== undefined || clients?.isNeeded() === true })
@@ -214,15 +219,16 @@ const serve = (options: Options, record: Record.Record, output: Output.Output, r
       isNeeded: given.value !== undefined,
       clients,
       auth: auth && (() => configuration?.auth() ?? auth),
-      place: { host: options.host, publicUrl: options.publicUrl?.href }
+      place: { host: options.host, publicUrl: publicUrl?.href }
     })
     const bound = yield* Endpoint.bind({
       host: options.host,
       port: options.port,
-      publicUrl: options.publicUrl,
+      publicUrl,
       trustedProxies: options.trustProxy,
       authentication: access.authentication,
-      pages: access.pages
+      pages: access.pages,
+      redirects
     }).pipe(
       RunningGateways.explainPortInUse(options)
     )

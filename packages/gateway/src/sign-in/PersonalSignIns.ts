@@ -5,6 +5,7 @@
  * nobody else has it.
  */
 import { type Caller, ownerOf } from "@mcp-lifeline/http-server/Caller"
+import type { PublicRedirects } from "@mcp-lifeline/sign-in/PublicRedirects"
 import * as SignIn from "@mcp-lifeline/sign-in/SignIn"
 import type { StateFolder } from "@mcp-lifeline/state/StateFolder"
 import { Effect, RcMap, type Scope } from "effect"
@@ -33,8 +34,11 @@ const maxName = 200
 /** What people call a client. */
 const nameOf = ({ name, subject }: Caller): string => clean(name ?? subject).slice(0, maxName)
 
-/** The sign-ins to a server. They end with the scope. */
-export const make = (url: string): Effect.Effect<PersonalSignIns, never, Scope.Scope | StateFolder> =>
+/** The sign-ins to a server. They end with the scope. `publicRedirects`: where people log in. Default: on this machine. */
+export const make = (
+  url: string,
+  publicRedirects?: PublicRedirects
+): Effect.Effect<PersonalSignIns, never, Scope.Scope | StateFolder> =>
   Effect.gen(function*() {
     const all = new Map<string, SignIn.SignIn>()
     const names = new Map<string, string>()
@@ -43,7 +47,7 @@ export const make = (url: string): Effect.Effect<PersonalSignIns, never, Scope.S
       lookup: (account: string) =>
         Effect.acquireRelease(
           Effect.tap(
-            SignIn.make({ url, account, person: names.get(account) ?? "", optionNames }),
+            SignIn.make({ url, account, person: names.get(account) ?? "", publicRedirects, optionNames }),
             (signIn) => Effect.sync(() => void all.set(account, signIn))
           ),
           () =>

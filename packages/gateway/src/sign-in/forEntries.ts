@@ -2,6 +2,7 @@
  * Makes the sign-ins for the servers of a file.
  */
 import type { Browser } from "@mcp-lifeline/sign-in/Browser"
+import type { PublicRedirects } from "@mcp-lifeline/sign-in/PublicRedirects"
 import * as SignIn from "@mcp-lifeline/sign-in/SignIn"
 import type { StateFolder } from "@mcp-lifeline/state/StateFolder"
 import { Effect, Either } from "effect"
@@ -37,10 +38,11 @@ export const forEntries = (
     return signIns
   })
 
-/** The sign-ins of single clients to a server, if each has its own server, and that may ask for a login. */
+/** The sign-ins of single clients to a server, if each has its own server, and that may ask for a login. `publicRedirects`: where people log in. */
 export const ofClients = (
-  entry: Entry
+  entry: Entry,
+  publicRedirects: PublicRedirects | undefined
 ): Effect.Effect<PersonalSignIns.PersonalSignIns | undefined, never, Scope.Scope | StateFolder> => {
   const url = entry.sessions === "per-client" ? addressOf(entry) : undefined
-  return url === undefined ? Effect.succeed(undefined) : PersonalSignIns.make(url)
+  return url === undefined ? Effect.succeed(undefined) : PersonalSignIns.make(url, publicRedirects)
 }

@@ -11,17 +11,20 @@ export interface Answered {
 /** A browser of somebody who has an account at the authorization server. */
 export class Browser {
   readonly #account: string
+  readonly #fetch: typeof fetch
   /** By host, as browsers keep them: not by port. */
   readonly #cookies = new Map<string, string>()
 
-  constructor(account: string) {
+  /** `send`: how it reaches hosts. Default: as everybody does. */
+  constructor(account: string, send: typeof fetch = fetch) {
     this.#account = account
+    this.#fetch = send
   }
 
   async #send(url: string, init: RequestInit = {}): Promise<Response> {
     const cookie = [...this.#cookies].map(([name, value]) => `${name}=${value}`).join("; ")
     const headers = { ...init.headers, "x-account": this.#account, ...(cookie === "" ? {} : { cookie }) }
-    const response = await fetch(url, { ...init, redirect: "manual", headers })
+    const response = await this.#fetch(url, { ...init, redirect: "manual", headers })
     for (const one of response.headers.getSetCookie()) {
       const [name = "", value = ""] = (one.split(";")[0] ?? "").split("=")
       this.#cookies.set(name, value)

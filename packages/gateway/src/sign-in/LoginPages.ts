@@ -1,0 +1,114 @@
+/**
+ * The pages of logins, and their redirects, at the public URL of the gateway. Nobody needs a token of the gateway for them: a login is known by its secret
+ * address, and then by the browser in which it was begun.
+ *
+ * In a cluster a login waits at the replica that has begun it, and any replica may get the request. That one asks the others.
+ */
+import type { Handler } from "@mcp-lifeline/http-server/Listener"
+import { notTakenHeader, refuse } from "@mcp-lifeline/http-server/Refusal"
+import { isPath, type PublicRedirects } from "@mcp-lifeline/sign-in/PublicRedirects"
+import { Redacted } from "effect"
+import type { IncomingMessage, ServerResponse } from "node:http"
+import type { Gateways, ReplicaName } from "../replica/Gateways.js"
+
+/** Of the request, the other replica needs these. Its listener would refuse the Origin, which is that of the public URL. */
+const [passed, originHeader] = [["cookie", "sec-fetch-site"], "lifeline-origin"] as const
+
+/** How long another replica has for its answer, in milliseconds: it may wait for tokens. */
+const patience = 60_000
+
+/** How many requests are passed on at a time: anybody can send some, without a token. */
+const maxPassed = 32
+
+/** An answer of another replica. */
+interface Answer {
+  readonly status: number
+  readonly headers: Headers
+  readonly body: string
+}
+
+/** See the head of the file. */
+export interface LoginPages {
+  readonly handle: Handler
+  /** Answers what another replica has passed on; false if it is something else. */
+  readonly handlePassed: (request: IncomingMessage, response: ServerResponse, path: string) => boolean
+}
+
+const ask = async (
+  { authorization, prefix }: Gateways,
+  { address }: ReplicaName,
+  { headers, method = "GET", url = "/" }: IncomingMessage,
+  signal: AbortSignal
+): Promise<Answer> => {
+  const sent = new Headers({ authorization: Redacted.value(authorization) })
+  for (const name of passed) if (headers[name] !== undefined) sent.set(name, String(headers[name]))
+  if (headers.origin !== undefined) sent.set(originHeader, headers.origin)
+  const response = await fetch(address.replace(/\/$/, "") + prefix + url, {
+    method,
+    headers: sent,
+    redirect: "manual",
+    signal
+  })
+  const body = await response.text()
+  if (response.headers.has(notTakenHeader)) throw new Error("not taken")
+  return { status: response.status, headers: response.headers, body }
+}
+
+/** What is not for the browser: of the connection between the replicas. */
+const ofConnection = new Set(["connection", "content-length", "date", "keep-alive", "transfer-encoding"])
+
+const relay = (response: ServerResponse, { body, headers, status }: Answer): void => {
+  if (response.destroyed) return
+  const kept = [...headers].filter(([name]) => !ofConnection.has(name) && name !== "set-cookie")
+  response.writeHead(status, {
+    ...Object.fromEntries(kept),
+    "set-cookie": headers.getSetCookie(),
+    connection: "close"
+  })
+  response.end(body)
+}
+
+/** See the head of the file. `gateways`: the other replicas, if there can be any. */
+export const make = (redirects: PublicRedirects, gateways: Gateways | undefined): LoginPages => {
+  let isPassed = 0
+  const passOn = async (gateways: Gateways, request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    const others = gateways.others()
+    if (others.length === 0) return redirects.handle(request, response)
+    if (isPassed >= maxPassed) {
+      return refuse(response, {
+        status: 503,
+        message: "Too many logins at a time; try again",
+        headers: { "Retry-After": "1" }
+      })
+    }
+    isPassed++
+    const end = new AbortController()
+    const signal = AbortSignal.any([end.signal, AbortSignal.timeout(patience)])
+    try {
+      relay(response, await Promise.any(others.map((one) => ask(gateways, one, request, signal))))
+    } catch {
+      // None has it, or those that may have it are not reached.
+      if (!response.headersSent) redirects.handle(request, response)
+    } finally {
+      isPassed--
+      end.abort()
+    }
+  }
+  return {
+    handle: (request, response) => {
+      if (gateways === undefined || redirects.has(request)) redirects.handle(request, response)
+      else void passOn(gateways, request, response)
+    },
+    handlePassed: (request, response, path) => {
+      if (!isPath(path)) return false
+      if (!redirects.has(request)) {
+        refuse(response, { status: 404, message: "There is no such login here", headers: { [notTakenHeader]: "1" } })
+        return true
+      }
+      const origin = request.headers[originHeader]
+      if (typeof origin === "string") request.headers.origin = origin
+      redirects.handle(request, response)
+      return true
+    }
+  }
+}

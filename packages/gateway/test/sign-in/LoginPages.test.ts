@@ -1,0 +1,92 @@
+import { describe, expect, it } from "@effect/vitest"
+import { PublicRedirects } from "@mcp-lifeline/sign-in/PublicRedirects"
+import { Effect, Fiber, Redacted } from "effect"
+import { createServer } from "node:http"
+import type { AddressInfo } from "node:net"
+import { LoginPage } from "../../../sign-in/src/LoginPage.js"
+import type { Gateways, ReplicaName } from "../../src/replica/Gateways.js"
+import * as LoginPages from "../../src/sign-in/LoginPages.js"
+
+const origin = "https://mcp.example.com"
+
+/** A replica that knows these others, with what clients reach, and what replicas do, on one port. */
+const replica = (others: () => ReadonlyArray<ReplicaName>) =>
+  Effect.acquireRelease(
+    Effect.promise(async () => {
+      const redirects = new PublicRedirects(origin)
+      const passed: Array<string> = []
+      const gateways: Pick<Gateways, "authorization" | "others" | "prefix"> = {
+        others,
+        prefix: "/cluster/gateway",
+        authorization: Redacted.make("Bearer of-the-cluster")
+      }
+      const pages = LoginPages.make(redirects, gateways as Gateways)
+      const server = createServer((request, response) => {
+        const url = request.url ?? ""
+        if (!url.startsWith(gateways.prefix)) return pages.handle(request, response, url)
+        expect(request.headers.authorization).toBe("Bearer of-the-cluster")
+        // Its listener would refuse another Origin than its own.
+        expect(request.headers.origin).toBeUndefined()
+        request.url = url.slice(gateways.prefix.length)
+        passed.push(`${request.method}`)
+        expect(pages.handlePassed(request, response, request.url.replace(/\?.*/, ""))).toBe(true)
+      })
+      await new Promise<void>((resolve) => void server.listen(0, "127.0.0.1", resolve))
+      const { port } = server.address() as AddressInfo
+      const address = `http://127.0.0.1:${port}`
+      const ask = (path: string, headers: Record<string, string> = {}, method = "GET") =>
+        Effect.promise(async () => {
+          const response = await fetch(address + path, { method, headers })
+          return { status: response.status, headers: response.headers, text: await response.text() }
+        })
+      return { ask, name: { id: String(port), address }, passed, pages, redirects, server }
+    }),
+    ({ server }) =>
+      Effect.sync(() => {
+        server.close()
+        server.closeAllConnections()
+      })
+  )
+
+describe("the pages of logins in a cluster", () => {
+  it.scopedLive(
+    "[G22] a login is finished at the replica that has begun it, whichever one the browser reaches",
+    () =>
+      Effect.gen(function*() {
+        const names: Array<ReplicaName> = []
+        const gone: ReplicaName = { id: "gone", address: "http://127.0.0.1:1" }
+        const [first, second, third] = yield* Effect.all([
+          replica(() => [gone, ...names.slice(1)]),
+          replica(() => []),
+          replica(() => names)
+        ])
+        names.push(first.name, second.name, third.name)
+        const page = new LoginPage({ person: "anna", server: "https://docs.example/mcp" }, second.redirects.site)
+        const listener = yield* second.redirects.listener(page)
+        page.begin("https://idp.example/authorize?state=s")
+        const arrival = yield* Effect.forkScoped(listener.arrival("s"))
+        const shown = yield* first.ask(page.path)
+        expect([shown.status, shown.headers.get("x-frame-options")]).toEqual([200, "DENY"])
+        expect(shown.text).toContain("anna")
+        expect((yield* first.ask(page.path, { origin: "https://evil.example" }, "POST")).status).toBe(403)
+        const opened = yield* first.ask(page.path, { origin }, "POST")
+        expect(opened.status).toBe(200)
+        const cookie = (opened.headers.getSetCookie()[0] ?? "").split(";")[0] ?? ""
+        expect(cookie).toMatch(/^__Host-/)
+        expect((yield* third.ask("/login/callback?state=s&code=c")).status).toBe(400)
+        // What nobody has is asked of all, and then is nothing.
+        expect((yield* first.ask("/login/callback?state=made-up", { cookie })).status).toBe(400)
+        expect((yield* first.ask("/login/made-up")).status).toBe(404)
+        const back = yield* Effect.fork(third.ask("/login/callback?state=s&code=c", { cookie }))
+        const { parameters, reply } = yield* Fiber.join(arrival)
+        expect(parameters.get("code")).toBe("c")
+        yield* reply("You can go on.", true)
+        expect((yield* Fiber.join(back)).text).toContain("You can go on.")
+        // Each that is asked by another replica answers itself.
+        const count = second.passed.length
+        yield* second.ask("/login/made-up")
+        expect([count, first.passed.length]).toEqual([second.passed.length, first.passed.length])
+      }),
+    120_000
+  )
+})

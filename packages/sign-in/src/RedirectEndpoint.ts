@@ -1,0 +1,94 @@
+/**
+ * The redirection endpoint of one login (RFC 6749, 3.1.2), and the page at which that login begins, if it has one. Whose server gets the requests is
+ * up to `RedirectListener` and `PublicRedirects`.
+ */
+import { Deferred, Effect, Runtime } from "effect"
+import type { IncomingMessage, ServerResponse } from "node:http"
+import type { LoginPage } from "./LoginPage.js"
+import { page } from "./page.js"
+
+/** The browser has come back; `reply` shows the person how it ended. */
+export interface Arrival {
+  readonly parameters: URLSearchParams
+  readonly reply: (text: string, ok: boolean) => Effect.Effect<void>
+}
+
+/** The target of a request, if it is a valid one. */
+export const targetOf = (request: IncomingMessage): URL | undefined => {
+  const target = request.url ?? "/"
+  const base = "http://localhost"
+  return URL.canParse(target, base) ? new URL(target, base) : undefined
+}
+
+/** Answers with a sentence. */
+export const answer = (response: ServerResponse, status: number, text: string): void => {
+  response.writeHead(status, {
+    "content-type": "text/html; charset=utf-8",
+    "cache-control": "no-store",
+    "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'",
+    "referrer-policy": "no-referrer",
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    connection: "close"
+  })
+  response.end(page(text, status === 200))
+}
+
+/** To a request for nothing that there is. */
+export const answerNothing = (response: ServerResponse): void => answer(response, 404, "There is nothing here.")
+
+/** To a redirect of another login, or of one that is over. */
+export const answerForeign = (response: ServerResponse): void =>
+  answer(response, 400, "This is not the answer to the current login. Start the login again.")
+
+/** Where it is, and who runs its effects. */
+export interface Options {
+  /** The path of the redirect. */
+  readonly path: string
+  /** Where the login has to begin; then only the same browser can finish it. */
+  readonly loginPage: LoginPage | undefined
+  readonly runtime: Runtime.Runtime<never>
+}
+
+/** See the head of the file. */
+export class RedirectEndpoint {
+  readonly #options: Options
+  #expected: { readonly state: string; readonly arrived: Deferred.Deferred<Arrival> } | undefined
+  #isUsed = false
+
+  constructor(options: Options) {
+    this.#options = options
+  }
+
+  /** Waits for the first request that brings `state`; others are refused and change nothing. */
+  arrival(state: string): Effect.Effect<Arrival> {
+    return Effect.flatMap(Deferred.make<Arrival>(), (arrived) => {
+      this.#expected = { state, arrived }
+      return Deferred.await(arrived)
+    })
+  }
+
+  /** Answers a request. `origin`: of the server that has it, as a browser names it. */
+  handle(request: IncomingMessage, response: ServerResponse, target: URL, origin: string): void {
+    const { loginPage, path, runtime } = this.#options
+    const shown = loginPage?.answer(request, target.pathname, origin)
+    if (shown !== undefined) return void response.writeHead(shown.status, { ...shown.headers }).end(shown.body)
+    if (target.pathname !== path || request.method !== "GET") return answerNothing(response)
+    const expected = this.#expected
+    if (expected === undefined || target.searchParams.get("state") !== expected.state) return answerForeign(response)
+    if (loginPage?.isOwn(request) === false) {
+      return answer(response, 400, "This login was begun in another browser, and can be finished only there.")
+    }
+    if (this.#isUsed) return answer(response, 400, "This login is over already.")
+    this.#isUsed = true
+    Runtime.runFork(runtime)(Deferred.succeed(expected.arrived, {
+      parameters: target.searchParams,
+      reply: (text, ok) =>
+        Effect.async<void>((resume) => {
+          response.once("close", () => resume(Effect.void))
+          if (response.destroyed) resume(Effect.void)
+          else answer(response, ok ? 200 : 400, text)
+        }).pipe(Effect.timeout("1 second"), Effect.ignore)
+    }))
+  }
+}
