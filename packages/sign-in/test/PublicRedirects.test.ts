@@ -19,7 +19,11 @@ const served = (redirects: PublicRedirects) =>
         })
       return { server, get }
     }),
-    ({ server }) => Effect.sync(() => server.close())
+    ({ server }) =>
+      Effect.sync(() => {
+        server.close()
+        server.closeAllConnections()
+      })
   )
 
 const login = (redirects: PublicRedirects, person: string, state: string) =>

@@ -10,6 +10,7 @@ import * as AuthServer from "../../../sign-in/test/support/AuthServer.js"
 import { Browser } from "../../../sign-in/test/support/Browser.js"
 import { folder } from "../../../testing/test/support/folder.js"
 import { call, connect } from "../support/Callers.js"
+import * as Chromium from "../support/Chromium.js"
 import * as Program from "../support/Program.js"
 
 /** A proxy that knows the gateway by a port, and that is known by another name. */
@@ -207,6 +208,41 @@ describe("each person's own login, where the gateway is elsewhere", () => {
         expect(yield* answered(anna)).toBe("anna@idp")
         expect((yield* api("token-of-anna", "servers/docs/login")).body.state).toBe("signed-in")
         expect(program.stdout() + program.stderr()).not.toMatch(/\/login\/|@idp/)
+      }),
+    patience
+  )
+
+  it.scopedLive.skipIf(Chromium.executable === undefined)(
+    Chromium.title("[G22:real] a person who may only look signs in from the status page, in a real browser"),
+    () =>
+      Effect.gen(function*() {
+        const server = yield* AuthServer.make
+        const { publicUrl, talk } = yield* gateway(server.url)
+        const anna = yield* talk("token-of-anna")
+        expect(yield* call(anna, "docs__ask")).toContain(`${publicUrl}/login/`)
+        const browser = yield* Effect.acquireRelease(
+          Effect.promise(() => Chromium.launch()),
+          (browser) => Effect.promise(() => browser.close())
+        )
+        const { page } = yield* Chromium.open(browser, `${publicUrl}/`)
+        yield* Effect.promise(async () => {
+          // Only the authorization server is told who sits there.
+          await page.context().route(`${server.origin}/**`, (route) =>
+            route.continue({ headers: { ...route.request().headers(), "x-account": "anna@idp" } }))
+          await page.getByLabel("Token").fill("token-of-anna")
+          await page.keyboard.press("Enter")
+          const row = page.getByRole("listitem", { name: "docs", exact: true })
+          const button = row.getByRole("button", { name: "Sign in docs" })
+          await button.waitFor({ timeout: 60_000 })
+          expect(await row.getByRole("button", { name: "Disable docs" }).isVisible()).toBe(false)
+          const opening = page.context().waitForEvent("page")
+          await button.click()
+          const login = await opening
+          await login.getByRole("button", { name: "Sign in" }).click()
+          await login.getByRole("heading", { name: "Signed in" }).waitFor()
+          expect(login.url()).toContain(`${publicUrl}/login/callback?`)
+        })
+        expect(yield* answered(anna)).toBe("anna@idp")
       }),
     patience
   )

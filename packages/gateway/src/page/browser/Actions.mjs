@@ -58,8 +58,12 @@ export class Actions {
     const offered = possible(server)
     const focused = document.activeElement
     const url = webAddress(server.login?.url)
+    // Some of those who use it have to log in for themselves, perhaps whoever looks. The style shows it to them alone, also if they may do nothing else.
+    const isOwn = server.login === undefined && (server.clientLogins?.waiting ?? 0) > 0
+    this.#buttons.get("login")?.classList.toggle("own", isOwn)
     for (const [action, button] of this.#buttons) {
-      show(button, offered.includes(action) && !(action === "login" && url !== undefined))
+      const isOffered = offered.includes(action) || (action === "login" && isOwn)
+      show(button, isOffered && !(action === "login" && url !== undefined))
     }
     this.#offer(url)
     // A button that goes takes the focus with it: what stands there now gets it.

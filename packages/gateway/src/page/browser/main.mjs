@@ -63,7 +63,8 @@ const draw = () => {
   if (caller !== undefined) {
     fact("You", `${clean(caller.name ?? "signed in", 100)}${caller.admin ? ", admin" : ", who may look"}`)
   }
-  // Its style leaves out the buttons, which the gateway would refuse.
+  // Its style leaves out the buttons that the gateway would refuse.
+  document.body.classList.toggle("known", caller !== undefined)
   document.body.classList.toggle("onlooker", caller?.admin === false)
   if (authProblem !== undefined || facts.has("Access tokens")) {
     fact("Access tokens", authProblem === undefined ? "can be checked" : clean(authProblem, 500))
