@@ -407,6 +407,7 @@ describe("G24: in any interleaving", () => {
                   Effect.exit(backend!.callTool({ name: "read" }, { timeout: 20_000 })).pipe(
                     Effect.map((exit) => {
                       if (Exit.isFailure(exit)) refused++
+                      if (/RequestTimeout/.test(JSON.stringify(exit))) violations.push("a call was never answered")
                     })
                   )
                 )

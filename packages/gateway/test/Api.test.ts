@@ -298,6 +298,7 @@ describe.concurrent("the API of a running gateway", () => {
           "/api/events",
           "/api/logs",
           "/api/servers/{name}",
+          "/api/servers/{name}/approve",
           "/api/servers/{name}/disable",
           "/api/servers/{name}/enable",
           "/api/servers/{name}/login",

@@ -175,7 +175,7 @@ describe.concurrent("what an operator sees of servers of which each client has i
         const all = yield* tools("")
         expect(all.tools.map(({ name }: { readonly name: string }) => name)).toEqual(["shared__who"])
         const message = expect.stringContaining(`list them as a client: ${inspector} tools/list`)
-        expect(all.notListed).toEqual([{ server: "own", message }])
+        expect(all.notListed).toEqual([{ server: "own", message, prefix: "own__" }])
         expect(yield* tools("?server=own")).toEqual({ tools: [], notListed: all.notListed })
         expect(yield* tools("?server=shared")).toEqual({ tools: all.tools, notListed: [] })
         expect((yield* command("tools")).stdout).toMatch(/shared__who[^]*each client has its own server own /)

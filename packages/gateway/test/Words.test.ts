@@ -123,11 +123,13 @@ describe("what a gateway says of its servers", () => {
         notListed: [
           {
             server: "files",
-            message: "files is disabled, so its tools are not offered; enable it: mcp-lifeline enable files"
+            message: "files is disabled, so its tools are not offered; enable it: mcp-lifeline enable files",
+            prefix: "files__"
           },
           {
             server: "down",
-            message: expect.stringMatching(/^down is .*, so its tools are not known: the disk is full$/)
+            message: expect.stringMatching(/^down is .*, so its tools are not known: the disk is full$/),
+            prefix: "down__"
           }
         ]
       })

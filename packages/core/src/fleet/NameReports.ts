@@ -10,10 +10,14 @@ const mostOfOne = 20
 export class NameReports {
   readonly #said = new Map<string, Set<string>>()
 
-  /** What a catalogue has that was not said before. */
+  /**
+   * What a catalogue has that was not said before. Not of resources: that two servers have the same URI is usual, and only the status has it.
+   */
   take(catalog: FleetCatalog): ReadonlyArray<string> {
     if (!(catalog instanceof Catalogue)) return []
-    return catalog.renames.flatMap(({ backend, message }) => this.once(backend, message))
+    return catalog.renames.flatMap(({ backend, kind, message }) =>
+      kind === "tools" || kind === "prompts" ? this.once(backend, message) : []
+    )
   }
 
   /** A message about a name of a backend, unless it was said before. */

@@ -4,7 +4,7 @@
  * With `block`, no call of a tool passes before the tools of this connection were read and compared: since it was made, and since the server
  * has last said that they have changed. A server of which nobody hears that is asked again now and then.
  */
-import { type Clock, Effect, FiberSet, Predicate, type Scope } from "effect"
+import { type Clock, Effect, Predicate, Runtime } from "effect"
 import { constVoid } from "effect/Function"
 import * as Discovery from "../discovery/Discovery.js"
 import { RequestError } from "../Errors.js"
@@ -90,20 +90,23 @@ export class PinnedConnection {
   }
 
   /** Like the connection, but for tools. */
-  get connection(): Effect.Effect<Connection, never, Scope.Scope> {
+  get connection(): Effect.Effect<Connection> {
     const inner = this.#inner
     const { send } = inner
     const request: Connection["request"] = (method, params, options) =>
       Effect.suspend(() => this.#instead(method, params, options, {}) ?? inner.request(method, params, options))
     if (send === undefined) return Effect.succeed({ ...inner, request })
-    return Effect.map(FiberSet.makeRuntime<never>(), (run) => ({
+    // Not in the scope of the connection: when that closes, each request has to be answered, and is, because those of `inner` end.
+    return Effect.map(Effect.runtime<never>(), (runtime) => ({
       ...inner,
       request,
       send: (method, params, options, settle) => {
         const sending: Sending = {}
         const work = this.#instead(method, params, options, sending)
         if (work === undefined) return send(method, params, options, settle)
-        const fiber = run(Effect.flatMap(Effect.exit(work), (exit) => Effect.sync(() => settle(exit))))
+        const fiber = Runtime.runFork(runtime)(
+          Effect.flatMap(Effect.exit(work), (exit) => Effect.sync(() => settle(exit)))
+        )
         return () => {
           sending.isGivenUp = true
           // The fiber is interrupted later than the caller wants to know.

@@ -12,7 +12,7 @@ import { Prometheus } from "@mcp-lifeline/opentelemetry"
 import { Effect } from "effect"
 import type { Gateway } from "./Gateway.js"
 import type { GatewayStatus, Server } from "./GatewayStatus.js"
-import { statusFor } from "./restricted.js"
+import { notAdmin, statusFor } from "./restricted.js"
 import { gatewayStatus } from "./statusOf.js"
 
 const headers = { "cache-control": "no-store" }
@@ -91,15 +91,21 @@ export const unavailable: Unavailable.Probes = (phase) => ({
   "/ready": { status: 503, body: { ready: false }, details: { ...readyOf(false, []), reason: phase } }
 })
 
-const metrics = Effect.map(
-  Prometheus.text,
-  (text) => HttpServerResponse.text(text, { contentType: Prometheus.contentType, headers })
-)
+/** For admins only: the metrics are about all servers. */
+const metrics = (gateway: Gateway) =>
+  Effect.gen(function*() {
+    const asking = yield* caller
+    if (!gateway.rules.of(asking).isAdmin) {
+      const { message, status } = notAdmin(asking)
+      return HttpServerResponse.unsafeJson({ error: { code: "forbidden", message } }, { status, headers })
+    }
+    return HttpServerResponse.text(yield* Prometheus.text, { contentType: Prometheus.contentType, headers })
+  })
 
 /** `/health`, `/ready` and `/metrics`. */
 export const router = (gateway: Gateway) =>
   HttpRouter.empty.pipe(
     HttpRouter.get("/health", health(gateway)),
     HttpRouter.get("/ready", ready(gateway)),
-    HttpRouter.get("/metrics", metrics)
+    HttpRouter.get("/metrics", metrics(gateway))
   )

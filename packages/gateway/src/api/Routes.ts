@@ -151,8 +151,7 @@ const handler = (
     return (request, response, path) => {
       const caller = Caller.of(request)
       const isAction = request.method !== "GET" && request.method !== "HEAD"
-      // The metrics are about all servers.
-      const isForAdmins = (isAction && !isOwnLogin(gateway, caller, path)) || path === "/metrics"
+      const isForAdmins = isAction && !isOwnLogin(gateway, caller, path)
       const refusal = isForAdmins && !gateway.rules.of(caller).isAdmin
         ? Restricted.notAdmin(caller)
         : request.method === "GET"

@@ -32,8 +32,15 @@ const withoutPins = ({ pins, ...server }: Server): Server =>
   pins === undefined ? server : { ...server, warnings: server.warnings.filter((one) => !one.startsWith(notAsApproved)) }
 
 /** Without the address where somebody signs in for all. */
-const withoutLogin = (server: GatewayStatus["servers"][number]): GatewayStatus["servers"][number] =>
+const withoutLogin = (server: Server): Server =>
   server.login?.url === undefined ? server : { ...server, login: { message: server.login.message } }
+
+/** Without what the server of another client has said last, where each client has its own. */
+const withoutOthers = ({ lastError, ...server }: Server): Server =>
+  server.runtimesByState === undefined && lastError !== undefined ? { ...server, lastError } : server
+
+/** A server as a caller sees it that is no admin. */
+const ofNoAdmin = (server: Server): Server => withoutOthers(withoutLogin(withoutPins(server)))
 
 /** The status as a caller sees it. */
 export const statusFor = (
@@ -51,7 +58,7 @@ export const statusFor = (
       caller: { ...(name === undefined ? {} : { name }), admin: isAdmin }
     },
     servers: (isWhole ? status.servers : status.servers.filter(({ name }) => hasServer(name))).map(
-      isAdmin ? identity : (server) => withoutLogin(withoutPins(server))
+      isAdmin ? identity : ofNoAdmin
     )
   }
 }
@@ -93,7 +100,7 @@ export const operationsFor = (
       known(
         name,
         Effect.map(operations.server(name), ({ runtimes, ...server }) =>
-          isAdmin ? { ...server, ...(runtimes ? { runtimes } : {}) } : withoutPins(server))
+          isAdmin ? { ...server, ...(runtimes ? { runtimes } : {}) } : ofNoAdmin(server))
       ),
     logs: ({ limit, server, since }) => {
       const lines = Effect.map(

@@ -192,7 +192,12 @@ describe("the API for a client with rules", () => {
         }
         expect(JSON.stringify((yield* api(base, "operator", "/api/logs")).body)).toContain("closed")
         expect(JSON.stringify((yield* api(base, "ci-token", "/api/logs")).body)).not.toContain("closed")
-        expect((yield* api(base, "ci-token", "/metrics")).status).toBe(403)
+        for (const path of ["/metrics", "/metrics/", "//metrics", "/METRICS", "/%6detrics", "/metrics;x"]) {
+          expect([path, (yield* api(base, "ci-token", path)).status]).toEqual([
+            path,
+            expect.toSatisfy((status) => status === 403 || status === 404)
+          ])
+        }
         expect((yield* api(base, "operator", "/metrics")).status).toBe(200)
         expect(JSON.stringify((yield* api(base, "ci-token", "/ready")).body)).not.toContain("closed")
 

@@ -88,6 +88,7 @@ it.scopedLive(
         "MCP_LIFELINE_CLIENT_SECRET=... mcp-lifeline login https://docs.example/mcp --client-credentials --client-id my-agent --client-issuer https://login.example"
       )
       yield* logout
-      expect([...played].toSorted()).toEqual(commands.toSorted())
+      // Clients of a gateway have logins of their own, which other tests begin and end.
+      expect([...played].toSorted()).toEqual(commands.filter((one) => !one.includes("--client ci")).toSorted())
     })
 )
