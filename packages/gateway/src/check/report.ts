@@ -2,6 +2,7 @@
  * Formats the results of `check` as text and as JSON. Pure.
  */
 import type { Backend, Policy } from "@mcp-lifeline/core"
+import { Predicate } from "effect"
 import * as McpJson from "../config/McpJson.js"
 import { clean } from "../Text.js"
 
@@ -34,11 +35,15 @@ const hidden = "***"
 const optionsOf = (policy: Policy.PolicyOptions): Readonly<Record<string, unknown>> =>
   Object.fromEntries(
     Object.entries(policy).flatMap(([group, options]) =>
-      Object.entries(options ?? {}).flatMap(([name, value]) =>
-        value === undefined || name === "disabled"
-          ? []
-          : [[`${group}.${name}`, name === "toolArguments" ? hidden : value]]
-      )
+      Predicate.isRecord(options)
+        ? Object.entries(options).flatMap(([name, value]) =>
+          value === undefined || name === "disabled"
+            ? []
+            : [[`${group}.${name}`, name === "toolArguments" ? hidden : value]]
+        )
+        : options === undefined
+        ? []
+        : [[group, options]]
     )
   )
 

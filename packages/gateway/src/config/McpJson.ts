@@ -185,7 +185,8 @@ export const parse = (
       else if (one.key === "unknown" && isTop && one.path.length === 1) foreign.push(at(path, one.message))
       else problems.push(at(path, one.key === "unknown" ? `${one.message}. It has no effect` : one.message))
     }
-    return found.some(({ key }) => key === undefined || (key === "misspelt" && !isTop))
+    // What is meant to limit who may do what must not be lost with a letter.
+    return found.some(({ key }) => key === undefined || key === "misspelt")
   }
   const isTopBad = sort(topProblems, [], true)
   const sources: McpConfig.Sources = {

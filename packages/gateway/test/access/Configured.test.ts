@@ -86,6 +86,14 @@ describe("clients and groups of a file", () => {
     expect(said({ groups: { groups: { dev: { admn: true } } } })[0]).toBe(false)
   })
 
+  it("[G22:unit] a misspelt name of the rules themselves, which would leave the gateway open, makes the file unusable", () => {
+    const clients = { ci: { token: "t" } }
+    for (const lifeline of [{ client: clients }, { clents: clients }, { clients, group: {} }, { auht: {} }]) {
+      expect([lifeline, said(lifeline)[0]]).toEqual([lifeline, false])
+    }
+    expect(said({ auth: { issuer: "https://issuer.example.com", requiredScope: ["x"] } })[0]).toBe(false)
+  })
+
   it.scopedLive("[G22:unit] tokens come from the variable or the file, and are shown nowhere", () =>
     Effect.gen(function*() {
       const path = yield* folder
