@@ -149,6 +149,9 @@ const play = async (url, revision, scenario, options = []) => {
       url,
       ...(scenario === undefined ? ["--suite", "all"] : ["--scenario", scenario]),
       ...(revision === "extension" ? ["--spec-version", "2026-07-28", "--force"] : ["--spec-version", revision]),
+      // The suite ends a scenario after 30 s, which one that is played again may take on a busy machine.
+      "--timeout",
+      "300000",
       "-o",
       folder
     ], { cwd: here, stdio: "ignore", env })
