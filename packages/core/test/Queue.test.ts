@@ -144,7 +144,7 @@ describe("the queue, by a model", () => {
         agree()
       }
     })
-    fc.assert(property, { numRuns: inFull(8000, 2000) })
+    fc.assert(property, { numRuns: inFull(4000, 2000) })
   })
 })
 
@@ -509,7 +509,7 @@ describe("calls.concurrency, by generated interleavings", () => {
         Effect.provide(TestContext.TestContext),
         Effect.runPromise
       )
-    await fc.assert(fc.asyncProperty(scenario, run), { numRuns: inFull(60, 12) })
+    await fc.assert(fc.asyncProperty(scenario, run), { numRuns: inFull(20, 12) })
   })
 })
 

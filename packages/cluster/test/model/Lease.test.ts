@@ -104,7 +104,7 @@ const run = (speeds: ReadonlyArray<number>, commands: ReadonlyArray<Command>): R
 }
 
 const speeds = fc.array(speed, { minLength: 1, maxLength: 4 })
-const runs = Number(process.env["LIFELINE_CLUSTER_RUNS"] ?? inFull(80, 15))
+const runs = Number(process.env["LIFELINE_CLUSTER_RUNS"] ?? inFull(45, 15))
 const seed = process.env["LIFELINE_CLUSTER_SEED"]
 
 const check = (numRuns: number) =>
