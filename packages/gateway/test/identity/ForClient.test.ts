@@ -20,15 +20,15 @@ const problemsOf = (server: object, lifeline: object = own) =>
   parse({ lifeline, mcpServers: { s: server } }, { KEY: "s3cret-value" }).problems
     .filter(({ key }) => key.startsWith("mcpServers")).map(({ key, message }) => `${key} ${message}`)
 
-/** An MCP server over HTTP that keeps the headers that it gets. */
+/** An MCP server over HTTP that keeps the headers of the calls that it gets. */
 const webServer = Effect.acquireRelease(
   Effect.async<{ readonly url: string; readonly headers: Array<IncomingHttpHeaders>; readonly close: () => void }>(
     (resume) => {
       const headers: Array<IncomingHttpHeaders> = []
       const server = createServer((request, response) =>
         void bodyOf(request).then((body) => {
-          headers.push(request.headers)
-          const message = JSON.parse(body || "{}") as { readonly id?: number }
+          const message = JSON.parse(body || "{}") as { readonly id?: number; readonly method?: string }
+          if (message.method === "tools/call") headers.push(request.headers)
           const json = { "content-type": "application/json" }
           if (request.method !== "POST") response.writeHead(405).end()
           else if (message.id === undefined) response.writeHead(202).end()
