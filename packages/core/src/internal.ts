@@ -11,7 +11,6 @@ import type { Route, Router } from "./fleet/Router.js"
 import type { CallOptions } from "./options/CallOptions.js"
 import type { Chosen } from "./options/Tools.js"
 import type { Method, Params, Result } from "./port/Method.js"
-import type { Offered } from "./state/Offered.js"
 import type { Status } from "./state/Status.js"
 
 export { pollInterval } from "./calls/pollInterval.js"
@@ -62,9 +61,6 @@ export const stateOf = (backend: Backend): Status["state"] => (backend as Backen
 /** What the options by tool say of a tool, by the name that its server gives it. */
 export const toolOptions = (backend: Backend, name: string): Chosen | undefined =>
   (backend as BackendHandle).calls.tools.tool(name)
-
-/** What its callers are offered of what its server has. */
-export const offeredOf = (backend: Backend): Offered => (backend as BackendHandle).offered
 
 /** Whether its callers may call tools that require a task as any other (`calls.tasks`). */
 export const runsTasks = (backend: Backend): boolean => (backend as BackendHandle).runsTasks

@@ -26,7 +26,6 @@ import type { Connector, ServerNotification } from "../port/Connector.js"
 import type { Method, Params, Result } from "../port/Method.js"
 import { withDeadline } from "../port/withDeadline.js"
 import type { BackendState } from "../state/BackendState.js"
-import type { Offered } from "../state/Offered.js"
 import type { Status } from "../state/Status.js"
 import type { Supervisor } from "../supervisor/Supervisor.js"
 import { statusOf } from "./statusOf.js"
@@ -330,11 +329,6 @@ export class BackendHandle implements Backend {
   /** For `runsTasks` of `internal.ts`. */
   get runsTasks(): boolean {
     return this.#state.policy.calls.tasks !== "never"
-  }
-
-  /** For `offered` of `internal.ts`. */
-  get offered(): Offered {
-    return this.#state.offered
   }
 
   /** For `start` of `internal.ts`. */

@@ -67,7 +67,7 @@ export class Offered implements Offers {
 
   /** Whether callers are offered an entry, by its key. */
   has(kind: Kind, key: string): boolean {
-    if (this.isAll || this.#isOpen(kind)) return true
+    if (this.#isOpen(kind)) return true
     return kind === "resources" ? this.#passesUri(key) : ListFilter.passes(this.#filters[filterKey(kind)], key)
   }
 
