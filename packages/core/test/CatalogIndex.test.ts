@@ -350,8 +350,8 @@ describe("the index of a fleet's names", () => {
             const owner = owners.find((one) => one.id === change.id)
             if (owner === undefined) continue
             if (change.do === "prefix") {
-              // The names of one that is off are forgotten with its prefix.
-              if (owner.latest === undefined && owner.prefix !== change.prefix) last.delete(owner.id)
+              // The names that led to it are forgotten with its prefix.
+              if (owner.prefix !== change.prefix) last.delete(owner.id)
               index.rename(owner, change.prefix)
             } else if (change.do === "offer") index.offer(owner, change.snapshot)
             else if (change.do === "edit") index.offer(owner, edited(owner.latest ?? snapshot({}), change))

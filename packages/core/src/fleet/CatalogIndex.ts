@@ -85,7 +85,10 @@ export class CatalogIndex {
     if (source.prefix === prefix) return
     if (source.position >= 0) this.#take(source)
     source.prefix = prefix
+    // Names under the former prefix lead nowhere from now on, whether anybody has read the catalogue since or not.
     this.#dropWithdrawn(source)
+    source.share = undefined
+    this.#dirty.add(source)
     for (const kind of ["tools", "prompts"] as const) {
       const before = source.claims[kind]
       for (const claim of before) this.#leave(claim)
