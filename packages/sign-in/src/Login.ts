@@ -18,7 +18,7 @@ import { endpoint, refusal } from "./ask.js"
 import * as Client from "./Client.js"
 import type { Discovered } from "./Discovery.js"
 import { type Later, quoted, reasonOf, Refused } from "./Failures.js"
-import { LoginPage } from "./LoginPage.js"
+import { LoginPage, type Person } from "./LoginPage.js"
 import { OptionNames } from "./OptionNames.js"
 import * as PendingLogin from "./PendingLogin.js"
 import type { PublicRedirects } from "./PublicRedirects.js"
@@ -42,8 +42,8 @@ export interface Request {
   readonly places: ReadonlyArray<RedirectListener.Place>
   /** Where it comes back to in place of these, if that is not this machine. */
   readonly publicRedirects?: PublicRedirects | undefined
-  /** What people call the one who is to log in, where that is one of several. */
-  readonly person?: string | undefined
+  /** Who is to log in, where that is one of several. */
+  readonly person?: Person | undefined
 }
 
 /** A login that is waited for. */

@@ -3,17 +3,24 @@
  * that can finish it.
  *
  * So an address that was opened is of no use to anybody else, and nobody can hand the second half of their login, at the authorization server, to
- * somebody else. Who gets the address before it is opened can use it; the page names the person, so that nobody else goes on by mistake.
+ * somebody else. Who gets the address before it is opened can use it; the page says who the person is, so that nobody else goes on by mistake.
  */
 import { Redacted } from "effect"
 import { createHash, randomBytes, timingSafeEqual } from "node:crypto"
 import type { IncomingMessage } from "node:http"
 import { escaped, layout } from "./page.js"
 
+/** One of several people who log in. */
+export interface Person {
+  /** Who it is, as the one who asks for the login has made sure of it. */
+  readonly identity: string
+  /** What it is called besides. Its owner may have chosen that, and so may take the name of somebody else. */
+  readonly name?: string | undefined
+}
+
 /** What the page says. */
 export interface Words {
-  /** What people call the person; shown as it is. */
-  readonly person: string
+  readonly person: Person
   /** The address of the server. */
   readonly server: string
 }
@@ -117,14 +124,17 @@ export class LoginPage {
   }
 
   #question(): Answer {
-    const { person, server } = this.#words
+    const { person: { identity, name }, server } = this.#words
+    // What others have written cannot turn the direction of what stands after it.
+    const who = `<strong><bdi>${escaped(identity)}</bdi></strong>`
+    const called = name === undefined ? "" : ` (called <q><bdi>${escaped(name)}</bdi></q>)`
     return this.#page(
       200,
       "Sign in",
-      `<p>This lets <strong>${escaped(person)}</strong> use the server <strong>${
+      `<p>This lets ${who}${called} use the server <strong>${
         escaped(server)
       }</strong> as you: with the account with which you sign in now.</p>`
-        + `<p>Go on only if you are ${escaped(person)}, and have asked for this yourself.</p>`
+        + `<p>Go on only if you are ${who}, and have asked for this yourself.</p>`
         + `<form method="post"><button>Sign in</button></form>`
     )
   }

@@ -11,6 +11,7 @@ import type { Discovered } from "./Discovery.js"
 import { type Later, Refused } from "./Failures.js"
 import * as Grant from "./Grant.js"
 import * as Login from "./Login.js"
+import type { Person } from "./LoginPage.js"
 import * as PendingLogin from "./PendingLogin.js"
 import type { PublicRedirects } from "./PublicRedirects.js"
 import type * as RedirectListener from "./RedirectListener.js"
@@ -28,7 +29,7 @@ export interface Request {
   readonly places: ReadonlyArray<RedirectListener.Place>
   readonly publicRedirects: PublicRedirects | undefined
   /** What people call the one who is to log in, where that is one of several. */
-  readonly person: string | undefined
+  readonly person: Person | undefined
   /** Opens the address, unless another process has done so. */
   readonly browser: Browser | undefined
   /** The tokens that were there when the login was asked for. */

@@ -16,6 +16,7 @@ import type * as Client from "./Client.js"
 import type { Discovered } from "./Discovery.js"
 import { Later, Refused } from "./Failures.js"
 import * as Grant from "./Grant.js"
+import type { Person } from "./LoginPage.js"
 import { type Names, OptionNames } from "./OptionNames.js"
 import { placesFor, type RedirectOptions } from "./places.js"
 import type { PublicRedirects } from "./PublicRedirects.js"
@@ -36,10 +37,10 @@ export interface Options {
   /** Default: that of the login before, otherwise `browser`. `credentials` needs no person, but `client` with an id and a secret or a key. */
   readonly method?: Grant.Method | undefined
   /**
-   * What people call the one who is to log in, if there are several. Then a login begins at a page that names them and is good for one browser,
-   * and its address is only in the state, and in nothing that others could read.
+   * Who is to log in, if there are several. Then a login begins at a page that says who that is and is good for one browser, and its address is
+   * only in the state, and in nothing that others could read.
    */
-  readonly person?: string | undefined
+  readonly person?: Person | undefined
   /** Where the browser comes back to. Default: `localhost`, at a port that is always the same for a server, or another if that is taken. */
   readonly redirect?: RedirectOptions | undefined
   /**
@@ -53,6 +54,8 @@ export interface Options {
   /** What messages call the options, if the program has flags for them. Default: as they are called here. */
   readonly optionNames?: Names | undefined
 }
+
+export type { Person } from "./LoginPage.js"
 
 /** The sign-in to one server. */
 export interface SignIn {

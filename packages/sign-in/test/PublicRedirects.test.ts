@@ -28,7 +28,7 @@ const served = (redirects: PublicRedirects) =>
 
 const login = (redirects: PublicRedirects, person: string, state: string) =>
   Effect.gen(function*() {
-    const page = new LoginPage({ person, server: "https://docs.example/mcp" }, redirects.site)
+    const page = new LoginPage({ person: { identity: person }, server: "https://docs.example/mcp" }, redirects.site)
     const listener = yield* redirects.listener(page)
     page.begin(`https://idp.example/authorize?state=${state}`)
     const arrival = yield* Effect.forkScoped(listener.arrival(state))
@@ -36,6 +36,23 @@ const login = (redirects: PublicRedirects, person: string, state: string) =>
   })
 
 const origin = "https://mcp.example.com"
+
+describe("the page of a login", () => {
+  it("[G22:unit] says who goes on by what nobody can choose; a name that people choose stands beside it, and is no markup", () => {
+    const shown = (identity: string, name?: string) => {
+      const page = new LoginPage({ person: { identity, name }, server: "https://docs.example/mcp" })
+      page.begin("https://idp.example/authorize")
+      return page.answer({ method: "GET", headers: {} } as never, page.path, "http://localhost")?.body ?? ""
+    }
+    const who = "<strong><bdi>the account 7 of https://idp.example</bdi></strong>"
+    const posing = shown("the account 7 of https://idp.example", "boss</bdi></q> of <b>")
+    expect(posing).toContain(
+      `This lets ${who} (called <q><bdi>boss&#60;/bdi&#62;&#60;/q&#62; of &#60;b&#62;</bdi></q>) use the server`
+    )
+    expect(posing).toContain(`Go on only if you are ${who}, and have`)
+    expect(shown("the client ci")).toContain("This lets <strong><bdi>the client ci</bdi></strong> use the server")
+  })
+})
 
 describe("logins at a public URL", () => {
   it.scopedLive("[G22] over TLS only the host itself has set the cookie, and only its own page presses the button", () =>

@@ -34,6 +34,12 @@ export type NotFound = typeof NotFound.Type
 
 export const notFound = (message: string): NotFound => ({ error: { code: "not_found", message } })
 
+/** The caller has made as many calls as it may in a minute. */
+export const RateLimited = failure(429, "The caller has made as many calls as it may in a minute", "rate_limited")
+export type RateLimited = typeof RateLimited.Type
+
+export const rateLimited = (message: string): RateLimited => ({ error: { code: "rate_limited", message } })
+
 /** The server has no sign-in, or the sign-in failed. */
 export const NoLogin = failure(409, "The server has no sign-in, or the sign-in failed", "no_login", "login_failed")
 export type NoLogin = typeof NoLogin.Type
@@ -135,7 +141,7 @@ const gateway = HttpApiGroup.make("gateway")
       .addSuccess(
         Schema.Unknown.annotations({ description: "The result of the tool, as MCP has it (CallToolResult)" })
       )
-      .addError(NotFound).addError(ServerFailed)
+      .addError(NotFound).addError(RateLimited).addError(ServerFailed)
       .annotate(OpenApi.Description, "Calls a tool of a shared server.")
   )
   .add(

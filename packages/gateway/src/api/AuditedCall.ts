@@ -9,7 +9,7 @@ import type { Access } from "../access/Access.js"
 import { clientOf, type Ended } from "../audit/Audit.js"
 import type * as Api from "./Api.js"
 import type { Gateway } from "./Gateway.js"
-import * as Tools from "./Tools.js"
+import * as LimitedCall from "./LimitedCall.js"
 
 /** Calls a tool, and records that. */
 export const call = (
@@ -17,10 +17,10 @@ export const call = (
   params: Api.Call,
   caller: Caller,
   access: Access
-): Effect.Effect<CallToolResult, Api.NotFound | Api.ServerFailed> =>
+): Effect.Effect<CallToolResult, Api.NotFound | Api.RateLimited | Api.ServerFailed> =>
   Effect.suspend(() => {
     const { audit, servers: { shared: { fleet } } } = gateway
-    if (audit === undefined) return Tools.call(gateway, params, access)
+    if (audit === undefined) return LimitedCall.call(gateway, params, caller, access)
     const why = audit.refusal()
     if (why !== undefined) return Effect.fail(notRecorded("unavailable", `the call was not sent: ${why}`))
     const call = audit.begin({ door: "api", client: clientOf(caller), method: "tools/call", params })
@@ -39,7 +39,7 @@ export const call = (
               ))
           ))
       })
-    return Tools.call(gateway, params, access, call.sent).pipe(
+    return LimitedCall.call(gateway, params, caller, access, call.sent).pipe(
       Effect.onInterrupt(() =>
         Effect.sync(() =>
           call.ended({ outcome: "cancelled", fate: call.isSent() ? "unknown" : "notSent" }, () => undefined)
@@ -58,10 +58,10 @@ const notRecorded = (code: "unavailable" | "server_error", message: string): Api
 })
 
 /** What an error of the API says of a call. */
-const failedBy = ({ error: { code } }: Api.NotFound | Api.ServerFailed, isSent: boolean): Ended => ({
+const failedBy = ({ error: { code } }: Api.NotFound | Api.RateLimited | Api.ServerFailed, isSent: boolean): Ended => ({
   outcome: "error",
   reason: code,
-  fate: !isSent || code === "unavailable" || code === "not_found"
+  fate: !isSent || code === "unavailable" || code === "not_found" || code === "rate_limited"
     ? "notSent"
     : code === "timeout" || code === "result_unknown"
     ? "unknown"

@@ -4,6 +4,7 @@
 import type * as SignIn from "@mcp-lifeline/sign-in/SignIn"
 import { Clock, Effect, type Scope } from "effect"
 import type { AccessControl } from "../access/AccessControl.js"
+import type { CallRates } from "../access/CallRates.js"
 import type { Audit } from "../audit/Audit.js"
 import type { Access } from "../auth/Access.js"
 import type { Gateways } from "../replica/Gateways.js"
@@ -36,6 +37,8 @@ export interface Gateway extends About {
   readonly servers: ServerPool
   /** What each caller may use and do. */
   readonly rules: AccessControl
+  /** How many calls each caller has made, through the API or as a client. */
+  readonly rates: CallRates
   /** The replicas of its cluster; `undefined` if it is alone. */
   readonly replicas?: Gateways | undefined
   /** The pages of logins; `undefined` if there are none here. */

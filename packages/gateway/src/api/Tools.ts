@@ -3,9 +3,9 @@
  * other servers, it says why their tools are missing, and what to do instead.
  */
 import { type CallError, Fleet, type Status } from "@mcp-lifeline/core"
-import { Lifecycle, maySay, Nesting, Prefix, prefixOf, Unknown } from "@mcp-lifeline/core/internal"
+import { find, Lifecycle, maySay, Nesting, Prefix, prefixOf, Unknown } from "@mcp-lifeline/core/internal"
 import type { CallToolResult } from "@modelcontextprotocol/sdk/types.js"
-import { Effect } from "effect"
+import { Effect, Either } from "effect"
 import type { Access } from "../access/Access.js"
 import { clean } from "../Text.js"
 import * as Api from "./Api.js"
@@ -76,9 +76,18 @@ const requireTool = (
 ): Effect.Effect<void, CallError> =>
   isWhole ? Effect.void : Effect.gen(function*() {
     const backends = yield* fleet.backends
-    const isHidden = backends.some(({ id }) => !hasServer(id) && maySay("tools", id, name, prefixOf(fleet, id)))
-    const route = isHidden ? undefined : yield* fleet.route("tools", name)
+    const maySayIt = (isVisible: boolean): boolean =>
+      backends.some(({ id }) => hasServer(id) === isVisible && maySay("tools", id, name, prefixOf(fleet, id)))
+    const known = find(fleet, "tools", name)
+    // A server that the caller may not use is not waited for: how long that takes would tell that there is one.
+    const isAsked = known === undefined && (maySayIt(true) || !maySayIt(false))
+    const found = isAsked ? yield* Effect.either(fleet.route("tools", name)) : undefined
+    const route = found !== undefined && Either.isRight(found) ? found.right : known
     if (route !== undefined && hasTool(route.backend.id, route.original)) return
+    // What the fleet says of a name names all servers.
+    if (found !== undefined && Either.isLeft(found) && !Fleet.isUnknown(found.left) && hasServer(found.left.backend)) {
+      return yield* found.left
+    }
     const visible = backends.flatMap(({ id }) => hasServer(id) ? [id] : [])
     return yield* Unknown.entry("tools", name, {
       backends: visible,

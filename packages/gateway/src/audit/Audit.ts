@@ -91,10 +91,14 @@ const argumentsOf = (given: unknown): Pick<AuditLine, "arguments"> => {
   return { arguments: text.length > most.arguments ? `[cut: ${text.length} characters]` : masked(given) }
 }
 
+/** A subject as it is, because one that is masked or cut could be that of somebody else, too. A hash stands for the end of a long one. */
+const subjectOf = (subject: string): string =>
+  subject.length <= most.text ? subject : `${subject.slice(0, most.text - 80)} ${digest(subject)}`
+
 /** Who calls, from what the listener has made sure of and what the program says of itself. */
 export const clientOf = ({ name, subject }: Caller, introduced?: Pick<Introduced, "clientInfo">): AuditClient => ({
+  ...(subject === "" ? {} : { subject: subjectOf(subject) }),
   ...(name === undefined ? {} : { name: textOf(name) }),
-  ...(subject === "" ? {} : { subject: textOf(subject) }),
   ...(introduced === undefined ? {} : {
     program: textOf(introduced.clientInfo.name),
     version: textOf(introduced.clientInfo.version)

@@ -11,10 +11,10 @@ export type Outcome = "ok" | "tool-error" | "error" | "cancelled" | "refused"
 
 /** Who calls. */
 export interface AuditClient {
-  /** What people call it. */
-  readonly name?: string | undefined
-  /** What its token says that it is, or the name of the client in the configuration. */
+  /** Who it is: the issuer and the subject of its token, or `client:` and its name in the configuration. */
   readonly subject?: string | undefined
+  /** What it is called. For whoever has a token, their issuer says that, and may let them choose it. */
+  readonly name?: string | undefined
   /** What the program says of itself. */
   readonly program?: string | undefined
   readonly version?: string | undefined
@@ -73,8 +73,15 @@ export const read = (line: string): AuditLine | undefined => {
   }
 }
 
-/** What people call a client: its name, else its subject, else its program. */
-export const callerOf = ({ name, program, subject }: AuditClient): string => name ?? subject ?? program ?? "-"
+/** Who a client is: its subject, and where it has none, what its program says of itself, which proves nothing. */
+export const callerOf = ({ program, subject }: AuditClient): string =>
+  subject ?? (program === undefined ? "-" : `program ${program}`)
+
+/** The same with its name, for people. */
+export const shownCaller = (client: AuditClient): string =>
+  client.subject === undefined || client.name === undefined || client.subject === `client:${client.name}`
+    ? callerOf(client)
+    : `${client.subject} (${client.name})`
 
 /** How long a call took, in milliseconds. */
 export const durationOf = ({ answered = 0, waited }: AuditLine): number => waited + answered

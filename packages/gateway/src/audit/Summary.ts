@@ -1,11 +1,13 @@
 /**
  * Adds up calls: by client, by server and by tool, their errors, and the slowest. Its memory does not grow with their number.
  */
-import { type AuditLine, callerOf, durationOf, isError } from "./AuditLine.js"
+import { type AuditLine, callerOf, durationOf, isError, shownCaller } from "./AuditLine.js"
 
 /** The sums of some calls. */
 export interface Sums {
   readonly name: string
+  /** What it is shown as, if that is more than its name. */
+  shown?: string | undefined
   calls: number
   errors: number
   /** Of those, how many may have been carried out without anybody knowing. */
@@ -79,7 +81,10 @@ export class Summary {
     if (isError(line)) this.#errors++
     if (this.#from === undefined || line.time < this.#from) this.#from = line.time
     if (this.#to === undefined || line.time > this.#to) this.#to = line.time
-    count(this.#clients, callerOf(line.client), line)
+    const client = callerOf(line.client)
+    const sums = count(this.#clients, client, line)
+    const shown = shownCaller(line.client)
+    if (sums.name === client && shown !== client && sums.last === line.time) sums.shown = shown
     count(this.#servers, server, line)
     count(this.#tools, `${server} ${line.tool}`, line)
     if (isError(line)) this.#addFailure(server, line)
@@ -125,7 +130,7 @@ export class Summary {
   }
 }
 
-const count = (all: Map<string, Sums>, asked: string, line: AuditLine): void => {
+const count = (all: Map<string, Sums>, asked: string, line: AuditLine): Sums => {
   const name = all.has(asked) || all.size < most ? asked : others
   const sums = all.get(name) ?? { name, calls: 0, errors: 0, unknown: 0, time: 0, longest: 0, last: "" }
   const duration = durationOf(line)
@@ -136,4 +141,5 @@ const count = (all: Map<string, Sums>, asked: string, line: AuditLine): void => 
   if (duration > sums.longest) sums.longest = duration
   if (line.time > sums.last) sums.last = line.time
   all.set(name, sums)
+  return sums
 }

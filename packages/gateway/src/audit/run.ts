@@ -10,7 +10,7 @@ import * as Grid from "../Grid.js"
 import * as Output from "../Output.js"
 import { clean, json as jsonText } from "../Text.js"
 import type { Request } from "./Arguments.js"
-import { type AuditLine, callerOf, durationOf, read } from "./AuditLine.js"
+import { type AuditLine, durationOf, read, shownCaller } from "./AuditLine.js"
 import { type Report, Summary, type Sums } from "./Summary.js"
 
 /** A line that is longer is none of ours. */
@@ -78,8 +78,8 @@ const share = (part: number, of: number): string => part === 0 ? "" : `${Math.ro
 const sums = (title: string, rows: ReadonlyArray<Sums>, width: number): string =>
   Grid.render({
     head: [title, "calls", "errors", "", "unknown", "mean", "longest"],
-    rows: rows.map(({ calls, errors, longest, name, time, unknown }) => [
-      clean(name),
+    rows: rows.map(({ calls, errors, longest, name, shown = name, time, unknown }) => [
+      clean(shown),
       String(calls),
       String(errors),
       share(errors, calls),
@@ -97,7 +97,7 @@ const slow = (lines: ReadonlyArray<AuditLine>, width: number): string =>
       clean(line.time),
       millis(line.waited),
       line.answered === undefined ? "-" : millis(line.answered),
-      clean(callerOf(line.client)),
+      clean(shownCaller(line.client)),
       clean(line.server ?? "-"),
       clean(line.tool),
       clean(line.outcome)

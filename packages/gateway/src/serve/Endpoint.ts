@@ -11,6 +11,7 @@ import { isPath, type PublicRedirects } from "@mcp-lifeline/sign-in/PublicRedire
 import type { Redacted, Scope } from "effect"
 import { type Duration, Effect } from "effect"
 import * as AccessControl from "../access/AccessControl.js"
+import { CallRates } from "../access/CallRates.js"
 import * as Gateway from "../api/Gateway.js"
 import * as Probes from "../api/Probes.js"
 import * as Routes from "../api/Routes.js"
@@ -109,7 +110,8 @@ export const serve = (
   Effect.gen(function*() {
     const { fork } = yield* Fibers.make()
     const seal = sessions?.seal ?? SealedId.make(SealedId.randomSecret())
-    const clients = yield* Clients.make({ ...options, seal, transport: "http" })
+    const rates = options.rates ?? new CallRates(yield* Effect.clock)
+    const clients = yield* Clients.make({ ...options, rates, seal, transport: "http" })
     const failed = (error: unknown): void => void fork(Effect.logError("a request failed inside the gateway", error))
     const shared = yield* replica?.sessions(
       Effect.suspend(() => Effect.promise(() => endpoint.forget("this replica has lost its lease")))
@@ -153,6 +155,7 @@ export const serve = (
       ...known,
       servers,
       rules: options.rules ?? AccessControl.open,
+      rates,
       replicas: replica?.gateways,
       url,
       clients: Effect.sync(endpoint.sessions),

@@ -9,6 +9,7 @@ import type { PublicRedirects } from "@mcp-lifeline/sign-in/PublicRedirects"
 import * as SignIn from "@mcp-lifeline/sign-in/SignIn"
 import type { StateFolder } from "@mcp-lifeline/state/StateFolder"
 import { Effect, RcMap, type Scope } from "effect"
+import * as NamedCaller from "../access/NamedCaller.js"
 import { clean } from "../Text.js"
 import { optionNames } from "./optionNames.js"
 
@@ -29,10 +30,19 @@ export const accountOf = (caller: Pick<Caller, "subject">): string => `client-${
 const unusedTime = "10 minutes"
 
 /** How long a name may be on a page. */
-const maxName = 200
+const maxName = 100
 
-/** What people call a client. */
-const nameOf = ({ name, subject }: Caller): string => clean(name ?? subject).slice(0, maxName)
+/** Who a client is, for a page: by its subject, which nobody can choose. What it is called stands only beside that. */
+export const personOf = (caller: Caller): SignIn.Person => {
+  const client = NamedCaller.nameOf(caller)
+  if (client !== undefined) return { identity: `the client ${client} of this gateway` }
+  const name = caller.name === undefined ? undefined : clean(caller.name).slice(0, maxName)
+  // That of a token is its issuer, which has no blanks, and its account there.
+  const [issuer = "", ...account] = caller.subject.split(" ")
+  return account.length === 0
+    ? { identity: `the account ${clean(issuer)}` }
+    : { identity: `the account ${clean(account.join(" "))} of ${clean(issuer)}`, name }
+}
 
 /** The sign-ins to a server. They end with the scope. `publicRedirects`: where people log in. Default: on this machine. */
 export const make = (
@@ -41,19 +51,25 @@ export const make = (
 ): Effect.Effect<PersonalSignIns, never, Scope.Scope | StateFolder> =>
   Effect.gen(function*() {
     const all = new Map<string, SignIn.SignIn>()
-    const names = new Map<string, string>()
+    const people = new Map<string, SignIn.Person>()
     const signIns = yield* RcMap.make({
       idleTimeToLive: unusedTime,
       lookup: (account: string) =>
         Effect.acquireRelease(
           Effect.tap(
-            SignIn.make({ url, account, person: names.get(account) ?? "", publicRedirects, optionNames }),
+            SignIn.make({
+              url,
+              account,
+              person: people.get(account) ?? { identity: account },
+              publicRedirects,
+              optionNames
+            }),
             (signIn) => Effect.sync(() => void all.set(account, signIn))
           ),
           () =>
             Effect.sync(() => {
               all.delete(account)
-              names.delete(account)
+              people.delete(account)
             })
         )
     })
@@ -61,7 +77,7 @@ export const make = (
       of: (caller) =>
         Effect.suspend(() => {
           const account = accountOf(caller)
-          names.set(account, nameOf(caller))
+          people.set(account, personOf(caller))
           return RcMap.get(signIns, account)
         }),
       inUse: (caller) => all.get(accountOf(caller)),

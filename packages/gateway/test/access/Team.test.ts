@@ -232,4 +232,66 @@ describe("the API for a client with rules", () => {
       }),
     120_000
   )
+
+  it.scopedLive(
+    "[G22] counts its calls with those of a client, answers 429 to one too many, and sends nothing",
+    () =>
+      Effect.gen(function*() {
+        const { base, url } = yield* team([chatty("open")], { boss: { admin: true, callsPerMinute: 3 } })
+        const boss = yield* talking(url, "boss-token")
+        const call = (token: string) => api(base, token, "/api/call", "POST", { name: "open__pid" })
+        expect((yield* call("boss-token")).status).toBe(200)
+        expect(Number(yield* promise(() => boss.call("open__pid")))).toBeGreaterThan(0)
+        expect((yield* call("boss-token")).status).toBe(200)
+        const { body, headers, status } = yield* call("boss-token")
+        expect([status, body.error.code]).toEqual([429, "rate_limited"])
+        expect(body.error.message).toMatch(
+          /^Nothing was sent: the limit of 3 calls a minute for this client is reached/
+        )
+        expect(Number(headers.get("retry-after"))).toBeGreaterThan(0)
+        expect((yield* promise(() => boss.result("tools/call", { name: "open__pid", arguments: {} }))).isError).toBe(
+          true
+        )
+        // The operator is not limited, and what the API only shows is no call.
+        expect((yield* call("operator")).status).toBe(200)
+        expect((yield* api(base, "boss-token", "/api/tools")).status).toBe(200)
+        const heard = yield* api(base, "operator", "/api/call", "POST", {
+          name: "open__heard",
+          arguments: { method: "tools/call" }
+        })
+        expect(JSON.parse(heard.body.content[0].text)).toHaveLength(5)
+      }),
+    120_000
+  )
+
+  it.scopedLive(
+    "[G22 G20] calls tools without a prefix for an admin with one of two servers, and tells nothing of the other",
+    () =>
+      Effect.gen(function*() {
+        for (const prefixes of [["", ""], ["", undefined], [undefined, ""], ["{server}-", ""]] as const) {
+          const [mine, other] = prefixes
+          const { base } = yield* team(
+            [
+              chatty("open", mine === undefined ? {} : { prefix: mine }),
+              chatty("closed", other === undefined ? {} : { prefix: other })
+            ],
+            { boss: { servers: ["open"], admin: true } }
+          )
+          const call = (name: string) => api(base, "boss-token", "/api/call", "POST", { name })
+          const { body } = yield* api(base, "boss-token", "/api/tools")
+          const [first] = body.tools.filter(({ original }: { original: string }) => original === "pid")
+          expect([prefixes, (yield* call(first.name)).status]).toEqual([prefixes, 200])
+          const said = (name: string) =>
+            Effect.map(call(name), ({ body, status }) => {
+              expect([prefixes, name, status]).toEqual([prefixes, name, 404])
+              return String(body.error.message)
+            })
+          for (const name of ["nothing", "open__nothing"]) expect(yield* said(name)).not.toContain("closed")
+          expect((yield* said("closed__pid")).replaceAll("closed", "NAME")).toBe(
+            (yield* said("nosuch__pid")).replaceAll("nosuch", "NAME")
+          )
+        }
+      }),
+    120_000
+  )
 })

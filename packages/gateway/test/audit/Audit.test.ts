@@ -330,6 +330,16 @@ describe("who calls", () => {
       clientInfo: { name: "x".repeat(1000), version: "sk-0123456789abcdef0123" }
     })).toEqual({ subject: "u1", name: "Anna", program: "x".repeat(500), version: "[masked]" })
   })
+
+  it("[G23:unit] has a subject that is nobody else's: neither masked nor cut at what two have in common", () => {
+    const subjectOf = (subject: string) => clientOf({ subject, claims: {} }).subject ?? ""
+    for (const one of ["https://issuer access_token:1", "https://issuer sk-0123456789abcdef0123"]) {
+      expect(subjectOf(one)).toBe(one)
+    }
+    const long = `https://issuer ${"x".repeat(600)}`
+    expect(subjectOf(`${long}1`)).not.toBe(subjectOf(`${long}2`))
+    expect(subjectOf(long).length).toBeLessThanOrEqual(500)
+  })
 })
 
 describe("mcp-lifeline audit", () => {
@@ -362,8 +372,18 @@ describe("mcp-lifeline audit", () => {
       )
       writeFileSync(
         `${file}.1`,
-        `${line({ client: { name: "anna", subject: "u1" }, answered: 5000 })}\n${
-          line({ client: { name: "anna" }, outcome: "error", reason: "RequestTimeout", fate: "unknown", tool: "write" })
+        // The name is chosen by whoever has the account.
+        `${line({ client: { name: "anna", subject: "https://issuer 1" }, answered: 5000 })}\n${
+          line({ client: { name: "anna", subject: "https://issuer 2" }, tool: "pose" })
+        }\n${line({ client: { name: "ci", subject: "client:ci", program: "x" }, outcome: "tool-error" })}\n${
+          line({
+            client: { name: "eve", subject: "https://issuer 1" },
+            time: "2026-01-03T03:04:05.000Z",
+            outcome: "error",
+            reason: "RequestTimeout",
+            fate: "unknown",
+            tool: "write"
+          })
         }\n`
       )
       writeFileSync(`${file}.x`, "not one of them\n")
@@ -376,25 +396,30 @@ describe("mcp-lifeline audit", () => {
       const json = yield* Program.run(["audit", file, "--json"])
       expect(json.code).toBe(0)
       const report = JSON.parse(json.stdout)
-      expect(report).toMatchObject({ calls: 4, errors: 2, unreadable: 1, lost: 3, from: "2026-01-01T00:00:00.000Z" })
+      expect(report).toMatchObject({ calls: 6, errors: 3, unreadable: 1, lost: 3, from: "2026-01-01T00:00:00.000Z" })
       expect(report.clients).toMatchObject([
-        { name: "editor", calls: 2, errors: 1 },
-        { name: "anna", calls: 2, errors: 1, unknown: 1, longest: 5001 }
+        { name: "program editor", calls: 2, errors: 1 },
+        { name: "https://issuer 1", shown: "https://issuer 1 (eve)", calls: 2, errors: 1, unknown: 1, longest: 5001 },
+        { name: "https://issuer 2", shown: "https://issuer 2 (anna)", calls: 1 },
+        { name: "client:ci", calls: 1 }
       ])
-      expect(report.servers).toMatchObject([{ name: "files", calls: 3 }, { name: "-", calls: 1 }])
-      expect(report.tools[0]).toMatchObject({ name: "files read", calls: 2 })
+      expect(report.servers).toMatchObject([{ name: "files", calls: 5 }, { name: "-", calls: 1 }])
+      expect(report.tools[0]).toMatchObject({ name: "files read", calls: 3 })
       expect(report.failures).toMatchObject([
         { tool: "write", what: "RequestTimeout", fate: "unknown", calls: 1 },
         { what: "error -32602", fate: "notSent" }
       ])
       expect(report.slowest[0]).toMatchObject({ duration: 5001, client: { name: "anna" } })
       const table = yield* Program.run(["audit", file])
-      expect(table.stdout).toContain("4 calls, 2 without success")
+      expect(table.stdout).toContain("6 calls, 3 without success")
       expect(table.stdout).toContain("1 line is no call, or cut off")
-      expect(table.stdout).toContain("anna")
+      expect(table.stdout).toContain("https://issuer 2 (anna)")
       expect(table.stdout).not.toContain("\u001b")
       const top = yield* Program.run(["audit", file, "--json", "--top", "1"])
-      expect(JSON.parse(top.stdout)).toMatchObject({ clients: [{ name: "editor" }], slowest: [{ duration: 5001 }] })
+      expect(JSON.parse(top.stdout)).toMatchObject({
+        clients: [{ name: "program editor" }],
+        slowest: [{ duration: 5001 }]
+      })
       const missing = yield* Program.run(["audit", join(path, "none")])
       expect([missing.code, missing.stderr]).toEqual([1, expect.stringContaining("name the file of --audit")])
     }))

@@ -9,10 +9,11 @@ import { inspect } from "node:util"
 import * as AuthServer from "../../../sign-in/test/support/AuthServer.js"
 import { Browser } from "../../../sign-in/test/support/Browser.js"
 import { folder } from "../../../testing/test/support/folder.js"
+import * as NamedCaller from "../../src/access/NamedCaller.js"
 import * as Gateway from "../../src/api/Gateway.js"
 import * as Configuration from "../../src/config/Configuration.js"
 import * as Logout from "../../src/sign-in/commands/logout.js"
-import { accountOf } from "../../src/sign-in/PersonalSignIns.js"
+import { accountOf, personOf } from "../../src/sign-in/PersonalSignIns.js"
 import { authentication, call, caller, type Callers, connect } from "../support/Callers.js"
 
 const callers = (): Callers => new Map([["t-anna", caller("anna")], ["t-ben", caller("ben")]])
@@ -87,6 +88,17 @@ const answered = (client: Client) =>
   })
 
 const patience = 300_000
+
+describe("who logs in", () => {
+  it("[G22:unit] is known by issuer and subject, or by the name in the file; a name of a token is only beside that", () => {
+    const person = { name: "the client ci of this gateway", claims: {} }
+    expect(personOf({ ...person, subject: "https://issuer a b" })).toEqual({
+      identity: "the account a b of https://issuer",
+      name: "the client ci of this gateway"
+    })
+    expect(personOf(NamedCaller.of("ci"))).toEqual({ identity: "the client ci of this gateway" })
+  })
+})
 
 describe("each person's own login at a server", () => {
   it.scopedLive(
@@ -187,7 +199,7 @@ describe("each person's own login at a server", () => {
         const get = (browser: Browser, at: string) => Effect.promise(() => browser.get(at))
         const press = (browser: Browser, at: string, origin?: string) => Effect.promise(() => browser.press(at, origin))
         const page = yield* get(hers, toAnna)
-        expect(page.text).toMatch(/<strong>anna<\/strong> use the server/)
+        expect(page.text).toMatch(/<bdi>the account anna<\/bdi><\/strong> use the server/)
         expect(page.text).not.toContain(server.origin + "/authorize")
         // Looking is not opening: what shows a preview of the address uses nothing up.
         expect((yield* get(his, toAnna)).status).toBe(200)

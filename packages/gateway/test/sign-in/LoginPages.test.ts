@@ -61,7 +61,10 @@ describe("the pages of logins in a cluster", () => {
           replica(() => names)
         ])
         names.push(first.name, second.name, third.name)
-        const page = new LoginPage({ person: "anna", server: "https://docs.example/mcp" }, second.redirects.site)
+        const page = new LoginPage(
+          { person: { identity: "anna" }, server: "https://docs.example/mcp" },
+          second.redirects.site
+        )
         const listener = yield* second.redirects.listener(page)
         page.begin("https://idp.example/authorize?state=s")
         const arrival = yield* Effect.forkScoped(listener.arrival("s"))

@@ -277,5 +277,9 @@ export const api = (base: string, token: string, path: string, method: "GET" | "
       ...(body === undefined ? {} : { body: JSON.stringify(body) })
     })
     const text = await response.text()
-    return { status: response.status, body: text.startsWith("{") ? JSON.parse(text) as any : text as any }
+    return {
+      status: response.status,
+      headers: response.headers,
+      body: text.startsWith("{") ? JSON.parse(text) as any : text as any
+    }
   })

@@ -3,6 +3,7 @@ import { ScriptedConnector } from "@mcp-lifeline/testing"
 import { Effect } from "effect"
 import { ServerPool } from "mcp-lifeline"
 import * as AccessControl from "../../../src/access/AccessControl.js"
+import { CallRates } from "../../../src/access/CallRates.js"
 import * as ClusterOperations from "../../../src/api/cluster/ClusterOperations.js"
 import * as Gateway from "../../../src/api/Gateway.js"
 import * as MadeUp from "../../support/MadeUpReplica.js"
@@ -43,6 +44,7 @@ const cluster = Effect.gen(function*() {
     ...(yield* Gateway.about(servers)),
     servers,
     rules: AccessControl.open,
+    rates: new CallRates(yield* Effect.clock),
     replicas: gateways,
     url: "http://127.0.0.1:1/mcp",
     clients: Effect.succeed(0),
