@@ -279,7 +279,7 @@ describe("the API for a client with rules", () => {
           )
           const call = (name: string) => api(base, "boss-token", "/api/call", "POST", { name })
           const { body } = yield* api(base, "boss-token", "/api/tools")
-          const [first] = body.tools.filter(({ original }: { original: string }) => original === "pid")
+          const first = body.tools.find(({ original }: { original: string }) => original === "pid")
           expect([prefixes, (yield* call(first.name)).status]).toEqual([prefixes, 200])
           const said = (name: string) =>
             Effect.map(call(name), ({ body, status }) => {
