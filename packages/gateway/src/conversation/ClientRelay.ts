@@ -19,7 +19,15 @@ import type { JSONRPCMessage, JSONRPCNotification, JSONRPCResponse, Result } fro
 import { Cause, Effect, Either, Exit, FiberId, Option } from "effect"
 import type { Fibers } from "../Fibers.js"
 import * as Advice from "./Advice.js"
-import { fault, fromCause, isReadable, type JsonRpcError, unreadableResult } from "./errors.js"
+import {
+  type Checked,
+  fault,
+  fromCause,
+  invalidParams,
+  isReadable,
+  type JsonRpcError,
+  unreadableResult
+} from "./errors.js"
 import type { Handler } from "./Handler.js"
 
 /** A message of the client. */
@@ -169,6 +177,15 @@ export class ClientRelay {
           : this.#advised(failure.backend, Failure.fromCallError(failure))
       })
     })
+  }
+
+  /** Answers a request whose params are not valid with what is wrong with them. */
+  refuseParams(request: ClientRequest, method: Checked): void {
+    this.after(
+      request,
+      Effect.promise(() => invalidParams(method, request.params)),
+      (error) => request.answer({ error })
+    )
   }
 
   /** The last handler: passes a request on to the server that `resolve` finds. It needs no fiber if that server is known and connected. */

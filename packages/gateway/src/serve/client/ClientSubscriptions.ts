@@ -10,6 +10,9 @@ import { Effect } from "effect"
 import type { GroupFleet } from "../pool/GroupFleet.js"
 import type { ResolvedName } from "./NameResolver.js"
 
+/** How many resources one client may subscribe to. */
+export const maxSubscriptions = 10_000
+
 /** The client, as `ClientSubscriptions` uses it. */
 export interface SubscribingClient {
   /** Sends the client a notification of a server. */
@@ -30,7 +33,7 @@ export class ClientSubscriptions implements Subscriber {
 
   constructor(client: SubscribingClient, before: ReadonlyArray<string> = []) {
     this.#client = client
-    this.#resuming = new Set(before)
+    this.#resuming = new Set(before.slice(0, maxSubscriptions))
   }
 
   /** Sends the client's log level to servers that it can use from now on. */

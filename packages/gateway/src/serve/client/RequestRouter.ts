@@ -1,0 +1,159 @@
+/**
+ * Finds the server to which a request of one client goes, and what to send it: by the tool, prompt or resource that the request names, or by its
+ * task. Answers requests that go to no server.
+ */
+import { type CallError, type Fleet, RemoteError, ResultUnknown } from "@mcp-lifeline/core"
+import { firstOf, maySay, toolOptions } from "@mcp-lifeline/core/internal"
+import type { Caller } from "@mcp-lifeline/http-server/Caller"
+import * as Translation from "@mcp-lifeline/http-server/translation"
+import { type ClientRequest, JsonRpc } from "@mcp-lifeline/protocol"
+import type { ClientCapabilities } from "@modelcontextprotocol/sdk/types.js"
+import { Effect } from "effect"
+import type { ClientRelay, Resolved, ServerRequest } from "../../conversation/ClientRelay.js"
+import { methodNotFound } from "../../conversation/errors.js"
+import type { ClientServers } from "../pool/ClientServers.js"
+import type { GroupFleet } from "../pool/GroupFleet.js"
+import * as StatusTool from "../StatusTool.js"
+import type { ClientAccess } from "./ClientAccess.js"
+import type { ClientLogins } from "./ClientLogins.js"
+import * as Destination from "./Destination.js"
+import type { GatewayContext } from "./GatewayContext.js"
+import type { NameResolver, ResolvedName } from "./NameResolver.js"
+import * as TaskIds from "./TaskIds.js"
+
+/** The client, and what it can use. None of these may throw. */
+export interface Options {
+  readonly context: Pick<GatewayContext, "hasStatus" | "login" | "personalSignIn" | "servers" | "status">
+  readonly isStateless: boolean
+  readonly caller: () => Caller
+  /** What the client has declared; `undefined` before it is introduced. */
+  readonly capabilities: () => ClientCapabilities | undefined
+  readonly relay: Pick<ClientRelay, "after" | "refuseParams">
+  readonly access: ClientAccess
+  readonly servers: ClientServers
+  readonly names: NameResolver
+  readonly logins: ClientLogins
+}
+
+/** Whether a tool may be called twice: by the options of the tool, or else by its hints. */
+const mayRepeat = ({ fleet, key, route: { backend, original } }: ResolvedName): boolean =>
+  toolOptions(backend, original)?.idempotent ?? fleet.isHarmless(key)
+
+/** A call that another replica of the gateway may have carried out, and that is not to be carried out twice. */
+const repeated = (backend: string, method: string): ResultUnknown =>
+  new ResultUnknown({
+    backend,
+    method,
+    message:
+      `${backend}: the replica of the gateway that had ${method} has gone, and its result is unknown: check before you repeat it`
+  })
+
+/** The router of one client. */
+export class RequestRouter {
+  readonly #options: Options
+
+  constructor(options: Options) {
+    this.#options = options
+  }
+
+  /** Finds the server for a request. Returns `undefined` if it has answered the request itself. */
+  resolve(request: ClientRequest): Resolved {
+    const { method, params } = request
+    if (TaskIds.isAboutTask(method)) return this.#resolveTask(request)
+    if (!Destination.isRouted(method)) return void request.answer({ error: methodNotFound(method) })
+    const { access, caller, context, names, relay, servers } = this.#options
+    const destination = Destination.of(method, params)
+    if (destination === undefined) return void relay.refuseParams(request, method)
+    const { kind, name } = destination
+    const statusResult = context.hasStatus() ? StatusTool.resultFor(method, name) : undefined
+    if (statusResult !== undefined) {
+      const report = context.status(servers.fleets, access.now, caller())
+      return void relay.after(request, report, (report) => request.answer({ result: statusResult(report) }))
+    }
+    const limited = access.limit(method)
+    if (limited !== undefined) return void request.answer(limited)
+    const task = method === "tools/call" ? params?.["task"] : undefined
+    const serverRequest = ({ fleet, key, route: { backend, original } }: ResolvedName): ServerRequest => {
+      const given = destination.paramsFor(original)
+      const asked = task !== undefined && fleet.takesTask(key) ? { ...given, task } : given
+      return {
+        backend,
+        params: Translation.withCapabilities(asked, this.#capabilitiesFor(fleet, backend.id)),
+        isBounded: context.servers.hasTimeout(backend.id),
+        failFast: this.#login(backend.id) !== undefined,
+        resultForClient: (result) => {
+          const own = method === "tools/call" ? access.taskIds.inResult(backend.id, result) : result
+          return Destination.clientResult(method, destination, original, own)
+        }
+      }
+    }
+    const resolved = names.find(kind, name)
+    if (resolved !== undefined && !request.isRepeated) return serverRequest(resolved)
+    return Effect.flatMap(
+      this.#resolveName(kind, name),
+      (resolved) =>
+        request.isRepeated && method === "tools/call" && !mayRepeat(resolved)
+          ? Effect.fail(repeated(resolved.route.backend.id, method))
+          : Effect.succeed(serverRequest(resolved))
+    )
+  }
+
+  /** Finds the server of a name, unless the user of the client has to log in there first. */
+  #resolveName(kind: Fleet.Routed, name: string): Effect.Effect<ResolvedName, CallError> {
+    const { caller, context, logins, names, servers } = this.#options
+    const resolved = names.resolve(kind, name)
+    if (context.personalSignIn === undefined || caller().subject === "") return resolved
+    const meant = context.servers.servers().flatMap(({ id, sessions }) =>
+      sessions === "per-client" && maySay(kind, id, name) ? [id] : []
+    )
+    if (meant.length === 0) return resolved
+    servers.need()
+    const needed = Effect.flatMap(servers.made, () => logins.needed(meant))
+    return firstOf(resolved, needed)
+  }
+
+  /** Finds the server of a task by the id that the gateway has given the client. */
+  #resolveTask(request: ClientRequest): Resolved {
+    const { method, params } = request
+    const { access, capabilities, context, isStateless, servers } = this.#options
+    const refusal = isStateless ? TaskIds.refusal(method, capabilities()) : undefined
+    if (refusal !== undefined) return void request.answer({ error: refusal })
+    const task = access.taskIds.find(params?.["taskId"])
+    if (params === undefined || task === undefined || !access.now.hasServer(task.server)) {
+      return void request.refuse(JsonRpc.invalidParams, "Task not found")
+    }
+    const { id, server } = task
+    const unknown = new RemoteError({
+      backend: server,
+      method,
+      code: JsonRpc.invalidParams,
+      message: "Task not found"
+    })
+    const found = Effect.firstSuccessOf(
+      servers.fleets.map((fleet) => Effect.map(fleet.fleet.backend(server), (backend) => ({ fleet, backend })))
+    )
+    return Effect.mapBoth(found, {
+      onFailure: () => unknown,
+      onSuccess: ({ backend, fleet }): ServerRequest => ({
+        backend,
+        params: Translation.withCapabilities(
+          { ...Destination.forwarded(params), taskId: id },
+          this.#capabilitiesFor(fleet, server)
+        ),
+        isBounded: context.servers.hasTimeout(server),
+        failFast: this.#login(server) !== undefined,
+        resultForClient: (result) => access.taskIds.inResult(server, result)
+      })
+    })
+  }
+
+  #login(server: string): string | undefined {
+    const { caller, context } = this.#options
+    return context.login(server, caller())
+  }
+
+  /** The capabilities of the client to send with a request; `undefined` if the server got them in the handshake. */
+  #capabilitiesFor(fleet: GroupFleet, server: string): unknown {
+    return fleet.knowsItsClient(server) ? undefined : this.#options.capabilities()
+  }
+}

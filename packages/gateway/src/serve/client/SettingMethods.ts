@@ -1,0 +1,77 @@
+/**
+ * The methods with which a client sets what remains valid after the request: its log level, and its subscriptions to resources.
+ */
+import type { ClientSettings } from "@mcp-lifeline/http-server/Conversation"
+import { type ClientRequest, JsonRpc, JsonRpcError as Failure } from "@mcp-lifeline/protocol"
+import { isLevel } from "@mcp-lifeline/protocol/Level"
+import { Effect, Predicate } from "effect"
+import type { ClientRelay } from "../../conversation/ClientRelay.js"
+import type { Handler } from "../../conversation/Handler.js"
+import { type ClientSubscriptions, maxSubscriptions } from "./ClientSubscriptions.js"
+import type { NameResolver } from "./NameResolver.js"
+
+/** The client, and its settings. */
+export interface Options {
+  readonly relay: Pick<ClientRelay, "after" | "refuseParams">
+  readonly names: NameResolver
+  readonly subscriptions: ClientSubscriptions
+}
+
+/** Handles each of these methods. */
+export const handlers = ({ names, relay, subscriptions }: Options): Readonly<Record<string, Handler>> => {
+  /** Answers a change of settings only once it is saved: a client that has the answer does not lose the change in a crash of the gateway. */
+  const answerAfterSave = (request: ClientRequest, saved: Promise<void>): void =>
+    relay.after(request, Effect.promise(() => saved), () => request.answer({ result: {} }), "unknown")
+
+  return {
+    "logging/setLevel": (request) => {
+      const level = request.params?.["level"]
+      if (!isLevel(level)) return relay.refuseParams(request, "logging/setLevel")
+      answerAfterSave(request, subscriptions.setLevel(level))
+    },
+    "resources/subscribe": (request) => {
+      const uri = request.params?.["uri"]
+      if (!Predicate.isString(uri)) return relay.refuseParams(request, "resources/subscribe")
+      if (subscriptions.size >= maxSubscriptions) {
+        return request.refuse(Failure.ourCode, `${maxSubscriptions} resources are subscribed to, the maximum`)
+      }
+      const subscribed = Effect.flatMap(names.resolve("resources", uri), (resolved) => {
+        const server = resolved.route.backend.id
+        const introduction = resolved.fleet.introduction(server)
+        return introduction !== undefined && introduction.capabilities.resources?.subscribe !== true
+          ? Effect.succeed(server)
+          : Effect.as(subscriptions.subscribe(uri, resolved), undefined)
+      })
+      relay.after(
+        request,
+        subscribed,
+        (withoutUpdates) =>
+          withoutUpdates === undefined
+            ? request.answer({ result: {} })
+            : request.refuse(JsonRpc.methodNotFound, `${withoutUpdates} does not tell of changes of its resources`),
+        "unknown"
+      )
+    },
+    "resources/unsubscribe": (request) => {
+      const uri = request.params?.["uri"]
+      if (!Predicate.isString(uri)) return relay.refuseParams(request, "resources/unsubscribe")
+      answerAfterSave(request, subscriptions.unsubscribe(uri))
+    }
+  }
+}
+
+/** Restores the settings of a resumed session, as far as their servers are still there. */
+export const restore = (
+  { names, subscriptions }: Pick<Options, "names" | "subscriptions">,
+  { level, subscriptions: uris }: ClientSettings,
+  run: (work: Effect.Effect<void>) => void
+): void => {
+  if (isLevel(level)) void subscriptions.setLevel(level)
+  for (const uri of uris.slice(0, maxSubscriptions)) {
+    run(
+      Effect.ignore(
+        Effect.flatMap(names.resolve("resources", uri), (resolved) => subscriptions.subscribe(uri, resolved, true))
+      )
+    )
+  }
+}
