@@ -6,7 +6,7 @@ import { Clock, Effect, type Scope } from "effect"
 import type { AccessControl } from "../access/AccessControl.js"
 import type { CallRates } from "../access/CallRates.js"
 import type { Audit } from "../audit/Audit.js"
-import type { Access } from "../auth/Access.js"
+import type { GatewayAuthentication } from "../auth/GatewayAuthentication.js"
 import type { Gateways } from "../replica/Gateways.js"
 import type { ServerPool } from "../serve/pool/ServerPool.js"
 import type { LoginPages } from "../sign-in/LoginPages.js"
@@ -23,7 +23,7 @@ export interface About {
   /** Why the last version of the file, or a part of it, is not in use; `undefined` if it is. */
   readonly refused?: (() => string | undefined) | undefined
   /** How clients' access tokens are checked. Default: there are none. */
-  readonly access?: Pick<Access, "problem" | "isUsable"> | undefined
+  readonly accessTokens?: Pick<GatewayAuthentication, "problem" | "isUsable"> | undefined
   /** Records calls. Default: they are not. */
   readonly audit?: Audit | undefined
   /** The sign-in of a server; `undefined` if it has none. */

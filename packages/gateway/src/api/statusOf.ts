@@ -297,8 +297,10 @@ export const serverDetails = (gateway: Gateway, name: string): Effect.Effect<Ser
     }
   })
 
-const problems = ({ access, refused }: Gateway): Pick<GatewayStatus["gateway"], "configProblem" | "authProblem"> => {
-  const [config, auth] = [refused?.(), access?.problem()]
+const problems = (
+  { accessTokens, refused }: Gateway
+): Pick<GatewayStatus["gateway"], "configProblem" | "authProblem"> => {
+  const [config, auth] = [refused?.(), accessTokens?.problem()]
   return {
     ...(config === undefined ? {} : { configProblem: clean(config) }),
     ...(auth === undefined ? {} : { authProblem: clean(auth) })

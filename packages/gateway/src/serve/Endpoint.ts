@@ -149,7 +149,7 @@ export const serve = (
     const usage = yield* Usage.make
     const { servers } = options
     const known = about ?? (yield* Gateway.about(servers))
-    const canCheck = known.access?.isUsable ?? Effect.succeed(true)
+    const canCheck = known.accessTokens?.isUsable ?? Effect.succeed(true)
     const logins = redirects && LoginPages.make(redirects, replica?.gateways)
     const answer = yield* Routes.make({
       ...known,

@@ -15,7 +15,7 @@ import type * as EventLog from "../api/EventLog.js"
 import * as Record from "../api/Record.js"
 import { inspector } from "../api/Tools.js"
 import type * as Audit from "../audit/Audit.js"
-import * as Access from "../auth/Access.js"
+import * as GatewayAuthentication from "../auth/GatewayAuthentication.js"
 import * as Configuration from "../config/Configuration.js"
 import * as Demo from "../Demo.js"
 import { StartError } from "../Errors.js"
@@ -214,7 +214,7 @@ const serve = (options: Options, record: Record.Record, output: Output.Output, r
     inUse = own
     yield* clients?.refuse(own.current()) ?? Effect.void
     const needsToken = (): boolean => given.value !== undefined || clients?.isNeeded() === true
-    const access = yield* Access.make({
+    const { authentication, isUsable, pages, problem } = yield* GatewayAuthentication.make({
       tokens: own.current,
       isNeeded: given.value !== undefined,
       clients,
@@ -226,8 +226,8 @@ const serve = (options: Options, record: Record.Record, output: Output.Output, r
       port: options.port,
       publicUrl,
       trustedProxies: options.trustProxy,
-      authentication: access.authentication,
-      pages: access.pages,
+      authentication,
+      pages,
       redirects
     }).pipe(
       RunningGateways.explainPortInUse(options)
@@ -294,7 +294,7 @@ const serve = (options: Options, record: Record.Record, output: Output.Output, r
         signIn,
         personalSignIns: configuration?.personalSignIns,
         refused: configuration?.refused,
-        access
+        accessTokens: { isUsable, problem }
       }
     })
     const { file, setToken } = yield* RunningGateways.register({

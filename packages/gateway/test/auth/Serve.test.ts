@@ -7,7 +7,7 @@ import { join } from "node:path"
 import { everything } from "../../../testing/test/support/Built.js"
 import { folder } from "../../../testing/test/support/folder.js"
 import { eventually } from "../../../testing/test/support/Processes.js"
-import * as Access from "../../src/auth/Access.js"
+import * as GatewayAuthentication from "../../src/auth/GatewayAuthentication.js"
 import * as ProtectedResource from "../../src/auth/ProtectedResource.js"
 import * as Issuer from "../support/Issuer.js"
 import * as Program from "../support/Program.js"
@@ -118,7 +118,13 @@ describe("a gateway with lifeline.auth", { timeout: 240_000 }, () => {
         clockTolerance: 0
       }
       const access = (host: string) =>
-        Access.make({ tokens: () => [], isNeeded: false, clients: undefined, auth: () => auth, place: { host } })
+        GatewayAuthentication.make({
+          tokens: () => [],
+          isNeeded: false,
+          clients: undefined,
+          auth: () => auth,
+          place: { host }
+        })
       for (const host of ["0.0.0.0", "::", "[::]"]) {
         expect((yield* Effect.flip(access(host))).message).toMatch(
           /^lifeline\.auth\.audience is missing: the gateway listens on \S+, which is no name of it/

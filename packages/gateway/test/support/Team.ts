@@ -7,7 +7,7 @@ import { Endpoint, ServerPool } from "mcp-lifeline"
 import * as AccessInUse from "../../src/access/AccessInUse.js"
 import * as Gateway from "../../src/api/Gateway.js"
 import * as Record from "../../src/api/Record.js"
-import * as Access from "../../src/auth/Access.js"
+import * as GatewayAuthentication from "../../src/auth/GatewayAuthentication.js"
 
 export interface Message {
   readonly id?: string | number
@@ -51,7 +51,11 @@ export const team = (
     const bound = yield* Endpoint.bind({
       host: "127.0.0.1",
       port: 0,
-      authentication: Access.byToken({ tokens: () => [Redacted.make("operator")], isNeeded: true, clients: access })
+      authentication: GatewayAuthentication.byToken({
+        tokens: () => [Redacted.make("operator")],
+        isNeeded: true,
+        clients: access
+      })
     })
     const { url } = yield* Endpoint.serve({
       ...bound,

@@ -26,7 +26,7 @@ export interface Options {
 }
 
 /** See the head of the file. */
-export interface Access {
+export interface GatewayAuthentication {
   readonly authentication: Authentication.Authentication
   /** What nobody needs a token for, by its path. */
   readonly pages: ReadonlyMap<string, Handler>
@@ -75,7 +75,7 @@ export const byToken = (
 }
 
 /** Decides until the scope closes. */
-export const make = (options: Options): Effect.Effect<Access, StartError, Scope.Scope> =>
+export const make = (options: Options): Effect.Effect<GatewayAuthentication, StartError, Scope.Scope> =>
   Effect.gen(function*() {
     const { auth, place } = options
     const own = byToken(auth === undefined ? options : { ...options, isNeeded: true })
