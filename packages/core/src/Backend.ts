@@ -3,12 +3,12 @@
  */
 import { type Config, Context, Effect, Layer, type Scope } from "effect"
 import type { ConfigError } from "effect/ConfigError"
-import type { Backend } from "./backend/BackendHandle.js"
+import type { Backend } from "./backend/Backend.js"
 import { startBackend } from "./backend/start.js"
 import type { InvalidOptions } from "./Errors.js"
 import { type BackendOptions, provided } from "./options/BackendOptions.js"
 
-export type { Backend, HealthCheck } from "./backend/BackendHandle.js"
+export type { Backend, HealthCheck } from "./backend/Backend.js"
 export type { BackendOptions } from "./options/BackendOptions.js"
 export type { CallOptions } from "./options/CallOptions.js"
 export type { Session } from "./options/Session.js"

@@ -3,7 +3,8 @@
  * depend on the same minor version.
  */
 import type { Effect } from "effect"
-import type { Backend, BackendHandle } from "./backend/BackendHandle.js"
+import type { Backend } from "./backend/Backend.js"
+import type { BackendHandle } from "./backend/BackendHandle.js"
 import type { CallError } from "./Errors.js"
 import type { Fleet } from "./Fleet.js"
 import type { Routed } from "./fleet/CatalogIndex.js"

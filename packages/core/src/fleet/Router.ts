@@ -3,7 +3,8 @@
  */
 import type { ReadResourceResult } from "@modelcontextprotocol/sdk/types.js"
 import { Array, Clock, Effect } from "effect"
-import type { Backend, BackendHandle } from "../backend/BackendHandle.js"
+import type { Backend } from "../backend/Backend.js"
+import type { BackendHandle } from "../backend/BackendHandle.js"
 import { BackendUnavailable, type CallError } from "../Errors.js"
 import { type CallOptions, timeOf } from "../options/CallOptions.js"
 import * as TimeSpan from "../options/TimeSpan.js"
