@@ -6,7 +6,8 @@ import type { Caller } from "@mcp-lifeline/http-server/Caller"
 import type { CallToolResult } from "@modelcontextprotocol/sdk/types.js"
 import { Effect } from "effect"
 import type { Access } from "../access/Access.js"
-import { clientOf, type Ended } from "../audit/Audit.js"
+import { clientOf } from "../audit/Audit.js"
+import * as Ended from "../audit/Ended.js"
 import type * as Api from "./Api.js"
 import type { Gateway } from "./Gateway.js"
 import * as LimitedCall from "./LimitedCall.js"
@@ -24,10 +25,14 @@ export const call = (
     const why = audit.refusal()
     if (why !== undefined) return Effect.fail(notRecorded("unavailable", `the call was not sent: ${why}`))
     const call = audit.begin({ door: "api", client: clientOf(caller), method: "tools/call", params })
-    const recorded = (ended: Ended) =>
+    /** Notes the server of what the call names. Returns whether it is one that the caller may not use. */
+    const isHidden = (): boolean => {
+      const to = find(fleet, "tools", params.name)
+      if (to !== undefined) call.found(to.backend.id, { name: to.original })
+      return to !== undefined && !access.hasTool(to.backend.id, to.original)
+    }
+    const recorded = (ended: Ended.Ended) =>
       Effect.async<void, Api.ServerFailed>((resume) => {
-        const to = find(fleet, "tools", params.name)
-        call.found(to?.backend.id, to && { name: to.original })
         call.ended(ended, (mayAnswer) =>
           resume(
             mayAnswer
@@ -41,14 +46,17 @@ export const call = (
       })
     return LimitedCall.call(gateway, params, caller, access, call.sent).pipe(
       Effect.onInterrupt(() =>
-        Effect.sync(() =>
-          call.ended({ outcome: "cancelled", fate: call.isSent() ? "unknown" : "notSent" }, () => undefined)
-        )
+        Effect.sync(() => {
+          isHidden()
+          call.ended(Ended.byCancel(call.isSent()), () => undefined)
+        })
       ),
       Effect.matchEffect({
-        onFailure: (error) => Effect.zipRight(recorded(failedBy(error, call.isSent())), Effect.fail(error)),
-        onSuccess: (result) =>
-          Effect.as(recorded({ outcome: result.isError === true ? "tool-error" : "ok", fate: "answered" }), result)
+        onFailure: (error) => Effect.zipRight(recorded(failedBy(error, isHidden(), call.isSent())), Effect.fail(error)),
+        onSuccess: (result) => {
+          const known = { isHidden: isHidden(), isSent: call.isSent(), asksForTask: false }
+          return Effect.as(recorded(Ended.byAnswer({ result }, known)), result)
+        }
       })
     )
   })
@@ -58,12 +66,17 @@ const notRecorded = (code: "unavailable" | "server_error", message: string): Api
 })
 
 /** What an error of the API says of a call. */
-const failedBy = ({ error: { code } }: Api.NotFound | Api.RateLimited | Api.ServerFailed, isSent: boolean): Ended => ({
-  outcome: "error",
-  reason: code,
-  fate: !isSent || code === "unavailable" || code === "not_found" || code === "rate_limited"
+const failedBy = (
+  { error: { code } }: Api.NotFound | Api.RateLimited | Api.ServerFailed,
+  isHidden: boolean,
+  isSent: boolean
+): Ended.Ended => {
+  if (code === "rate_limited") return { outcome: "refused", reason: "RateLimited", fate: "notSent" }
+  if (isHidden && !isSent) return { outcome: "refused", reason: "NotAllowed", fate: "notSent" }
+  const fate = !isSent || code === "unavailable" || code === "not_found"
     ? "notSent"
     : code === "timeout" || code === "result_unknown"
     ? "unknown"
     : "answered"
-})
+  return { outcome: "error", reason: code, fate }
+}

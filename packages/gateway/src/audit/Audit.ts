@@ -2,16 +2,17 @@
  * Records each call of a client: who called what, and what became of it. The answer of a call waits until its line is in the file.
  */
 import type { Caller } from "@mcp-lifeline/http-server/Caller"
-import { type Answer, type ClientRequest, JsonRpcError as Failure } from "@mcp-lifeline/protocol"
 import { Clock, Effect, Predicate, type Scope } from "effect"
-import type { Step } from "../conversation/Handler.js"
+import { isReadable } from "../conversation/errors.js"
 import type { Client as Introduced } from "../conversation/introductions.js"
 import { StartError } from "../Errors.js"
 import { version } from "../Version.js"
 import { masked } from "../wrap/masked.js"
 import { AuditFile, type WhenFull } from "./AuditFile.js"
-import type { AuditClient, AuditLine, Fate, Outcome } from "./AuditLine.js"
-import { canonical, digest } from "./canonical.js"
+import type { AuditClient, AuditLine } from "./AuditLine.js"
+import { canonical, digest, hashOf } from "./canonical.js"
+import * as Ended from "./Ended.js"
+import { type Trouble, troubleOf } from "./trouble.js"
 
 /** How calls are recorded. */
 export interface Options {
@@ -32,24 +33,16 @@ export interface Arrived {
   readonly params: Readonly<Record<string, unknown>> | undefined
 }
 
-/** How a call ended. */
-export interface Ended {
-  readonly outcome: Outcome
-  readonly fate: Fate
-  readonly code?: number | undefined
-  readonly reason?: string | undefined
-}
-
 /** A call on its way. */
 export interface AuditedCall {
   /** It is sent now. */
   readonly sent: (generation: number) => void
   /** Its server, and the params that this gets. */
-  readonly found: (server: string | undefined, params?: Readonly<Record<string, unknown>>) => void
+  readonly found: (server: string, params?: Readonly<Record<string, unknown>>) => void
   /** Whether it was ever sent. */
   readonly isSent: () => boolean
   /** Writes its line. `done`: whether the caller may get the answer. */
-  readonly ended: (ended: Ended, done: (mayAnswer: boolean) => void) => void
+  readonly ended: (ended: Ended.Ended, done: (mayAnswer: boolean) => void) => void
 }
 
 /** The state of the file, for the status of the gateway. */
@@ -67,12 +60,10 @@ export interface Audit {
   readonly begin: (arrived: Arrived) => AuditedCall
 }
 
-const methods: ReadonlySet<string> = new Set(["tools/call", "prompts/get", "resources/read"])
-
 /** How many characters of a text of a client stay, and of all arguments together. */
 const most = { text: 500, arguments: 64 * 1024 }
 
-const { isNumber, isRecord, isString } = Predicate
+const { isRecord, isString } = Predicate
 
 /** A text of a client: short, and with what looks like a secret masked. */
 const textOf = (value: unknown): string => isString(value) ? String(masked(value.slice(0, most.text))) : ""
@@ -86,9 +77,14 @@ const traceOf = (params: Arrived["params"]): string | undefined => {
   return isString(parent) ? /^[0-9a-f]{2}-([0-9a-f]{32})-/.exec(parent.slice(0, 64))?.[1] : undefined
 }
 
-const argumentsOf = (given: unknown): Pick<AuditLine, "arguments"> => {
+/** What a line says of the arguments of a call. They are anything that JSON can be. */
+const argumentsOf = (given: unknown, withArguments: boolean): Pick<AuditLine, "arguments" | "hash"> => {
+  if (!isReadable(given)) return withArguments ? { arguments: "[nested too deeply to be written]" } : {}
   const text = canonical(given)
-  return { arguments: text.length > most.arguments ? `[cut: ${text.length} characters]` : masked(given) }
+  const hash = hashOf(text)
+  if (!withArguments) return { hash }
+  const { length } = text
+  return { hash, arguments: length > most.arguments ? `[cut: ${length} characters]` : masked(given) }
 }
 
 /** A subject as it is, because one that is masked or cut could be that of somebody else, too. A hash stands for the end of a long one. */
@@ -121,40 +117,55 @@ export const make = (
 ): Effect.Effect<Audit, StartError, Scope.Scope> =>
   Effect.gen(function*() {
     const clock = yield* Clock.clockWith(Effect.succeed)
-    const refused = (problem: string): string => `${path} cannot be written (${problem})`
+    const refused = ({ reason }: Trouble): string => `${path} cannot be written (${reason})`
+    /** The calls that have no answer yet. */
+    const open = new Set<AuditedCall>()
+    const iso = (): string => new Date(clock.unsafeCurrentTimeMillis()).toISOString()
+    let said = 0
+    /** Writes how many lines are missing, once lines can be written again. */
+    const sayLost = (file: AuditFile): void => {
+      if (options.full === "stop" || file.trouble !== undefined || file.lost === said) return
+      file.write(JSON.stringify({ event: "lost", time: iso(), lines: file.lost - said }), () => undefined)
+      said = file.lost
+    }
     const file = yield* Effect.acquireRelease(
       Effect.tryPromise({
         try: () =>
           AuditFile.open({
             ...options,
             path,
-            onTrouble: (problem, lost) =>
+            onTrouble: (trouble, lost) =>
               log(
-                problem === undefined
+                trouble === undefined
                   ? `${path} can be written again${lost === 0 ? "" : `; ${lost} lines of calls are missing`}`
                   : options.full === "stop"
-                  ? `${refused(problem)}: calls are refused until it can; make room, or start with --audit-full go-on`
-                  : `${refused(problem)}: calls go on without a line`
+                  ? `${
+                    refused(trouble)
+                  }: calls are refused until it can; ${trouble.remedy}, or start with --audit-full go-on`
+                  : `${refused(trouble)}: calls go on without a line; ${trouble.remedy}`
               )
           }),
-        catch: (cause) =>
-          new StartError({
-            message: `--audit: ${path} cannot be opened: ${
-              (cause as Error).message
-            }; give a file in a folder that exists`,
-            cause
-          })
+        catch: (cause) => {
+          const { reason, remedy } = troubleOf(cause, path)
+          return new StartError({ message: `--audit: ${path} cannot be opened: ${reason}; ${remedy}`, cause })
+        }
       }),
-      (file) => Effect.promise(() => file.close())
+      (file) =>
+        Effect.promise(async () => {
+          const { trouble } = file
+          for (const call of open) call.ended(Ended.byEnd(call.isSent()), () => undefined)
+          sayLost(file)
+          await file.close()
+          if (file.trouble !== undefined && trouble === file.trouble && file.lost > 0) {
+            log(`${refused(file.trouble)}: ${file.lost} lines of calls are missing`)
+          }
+        })
     )
-    const iso = (): string => new Date(clock.unsafeCurrentTimeMillis()).toISOString()
     // It also shows whether there is room, before anything is called.
     yield* Effect.async<void>((resume) => {
       const started = { event: "start", time: iso(), version, pid: process.pid }
       file.write(JSON.stringify(started), () => resume(Effect.void))
     })
-    let said = 0
-
     const begin: Audit["begin"] = ({ client, door, id, method, params }) => {
       const time = iso()
       const millis = (): number => Number(clock.unsafeCurrentTimeNanos()) / 1e6
@@ -165,23 +176,21 @@ export const make = (
       let [server, tool]: [string | null, string] = [null, asked]
       let [attempts, sentAt]: [number, number | undefined] = [0, undefined]
       let generation: number | undefined
-      let isWritten = false
-      return {
+      const call: AuditedCall = {
         sent: (on) => {
           attempts++
           generation = on
           sentAt = millis()
         },
         found: (id, sent) => {
-          server = id ?? server
+          server = id
           if (sent === undefined) return
           tool = nameOf(sent)
           trace = traceOf(sent) ?? trace
         },
         isSent: () => attempts > 0,
         ended: ({ code, fate, outcome, reason }, done) => {
-          if (isWritten) return done(true)
-          isWritten = true
+          if (!open.delete(call)) return done(true)
           const now = millis()
           const rounded = (value: number): number => Math.max(0, Math.round(value * 100) / 100)
           const line: AuditLine = {
@@ -195,8 +204,7 @@ export const make = (
             server,
             tool,
             as: asked === tool ? undefined : asked,
-            hash: digest(given),
-            ...(withArguments ? argumentsOf(given) : {}),
+            ...argumentsOf(given, withArguments),
             outcome,
             code,
             reason,
@@ -206,95 +214,24 @@ export const make = (
             waited: rounded((sentAt ?? now) - arrivedAt),
             answered: sentAt === undefined ? undefined : rounded(now - sentAt)
           }
-          if (options.full === "go-on" && file.problem === undefined && file.lost > said) {
-            file.write(JSON.stringify({ event: "lost", time: iso(), lines: file.lost - said }), () => undefined)
-            said = file.lost
-          }
+          sayLost(file)
           file.write(lineOf(line), (isThere) => done(isThere || options.full === "go-on"))
         }
       }
+      open.add(call)
+      return call
     }
+    const problem = (trouble: Trouble): string => `${refused(trouble)}; ${trouble.remedy}`
     return {
       refusal: () =>
-        file.problem === undefined || options.full === "go-on"
+        file.trouble === undefined || options.full === "go-on"
           ? undefined
-          : `the audit ${refused(file.problem)}, and nothing is done without a line in it`,
+          : `nothing is done without a line in the audit, and ${problem(file.trouble)}`,
       status: () => ({
         file: path,
         lost: file.lost,
-        ...(file.problem === undefined ? {} : { problem: refused(file.problem) })
+        ...(file.trouble === undefined ? {} : { problem: problem(file.trouble) })
       }),
       begin
     }
   })
-
-/** What an answer says of a call. */
-const endedBy = (answer: Answer, isSent: boolean): Ended => {
-  if (!("error" in answer)) {
-    const isError = "result" in answer && answer.result["isError"] === true
-    return { outcome: isError ? "tool-error" : "ok", fate: "answered" }
-  }
-  const { error } = answer
-  const code = isNumber(error.code) ? { code: error.code } : {}
-  const { fate, tag } = Failure.isOurs(error) && isRecord(error.data) ? error.data : {}
-  const known = fate === "notSent" || fate === "unknown" || fate === "answered" || fate === "rejected"
-    ? fate
-    : undefined
-  return {
-    outcome: "error",
-    ...code,
-    ...(isString(tag) ? { reason: tag } : {}),
-    fate: known ?? (!isSent ? "notSent" : Failure.isOurs(error) ? "unknown" : "answered")
-  }
-}
-
-/** The answer to a call that was carried out, and that could not be recorded. */
-const withheld = (method: string, why = "it could not be recorded"): Answer => ({
-  error: {
-    code: Failure.ourCode,
-    message:
-      `${method} was carried out, but its answer is withheld, because it could not be recorded: ${why}. Do not repeat it before that is repaired`,
-    data: { fate: "answered", tag: "NotRecorded" }
-  }
-})
-
-const refusedBy = (why: string): Answer => ({
-  error: {
-    code: Failure.ourCode,
-    message: `the call was not sent: ${why}. Tell the user; the operator of the gateway can repair it`,
-    data: { fate: "notSent", tag: "NotRecorded" }
-  }
-})
-
-/** Records the calls of a client. `who`: who calls now. */
-export const audited = (audit: Audit | undefined, who: () => AuditClient): Step => (next) => {
-  if (audit === undefined) return next
-  return (request) => {
-    if (!methods.has(request.method)) return next(request)
-    const why = audit.refusal()
-    if (why !== undefined) return request.answer(refusedBy(why))
-    record(audit, request, who())
-    next(request)
-  }
-}
-
-const record = (audit: Audit, request: ClientRequest, client: AuditClient): void => {
-  const { method, params, traced } = request
-  const call = audit.begin({ door: "mcp", id: request.id, client, method, params })
-  request.onSent = call.sent
-  request.traced = (given) => {
-    const sent = traced?.(given) ?? given
-    call.found(request.backend?.id, sent)
-    return sent
-  }
-  request.held = (answer, hand) =>
-    call.ended(
-      endedBy(answer, call.isSent()),
-      (mayAnswer) => hand(mayAnswer ? answer : withheld(method, audit.status().problem))
-    )
-  request.onOver((error) => {
-    if (error === "cancelled") {
-      call.ended({ outcome: "cancelled", fate: call.isSent() ? "unknown" : "notSent" }, () => undefined)
-    }
-  })
-}

@@ -7,6 +7,7 @@
 import { Predicate } from "effect"
 import { constants } from "node:fs"
 import { type FileHandle, open, rename, rm, stat } from "node:fs/promises"
+import { NoRegularFile, type Trouble, troubleOf } from "./trouble.js"
 
 /** What to do while the file cannot be written: refuse calls, or go on without their lines. */
 export type WhenFull = "stop" | "go-on"
@@ -19,8 +20,8 @@ export interface Options {
   /** How many rotated files are kept: `FILE.1` is the youngest. */
   readonly files: number
   readonly full: WhenFull
-  /** Called once when the file cannot be written any more, and once when it can again. `lost`: how many lines are missing. */
-  readonly onTrouble: (problem: string | undefined, lost: number) => void
+  /** Called when the file cannot be written any more, for each new reason, and when it can again. `lost`: how many lines are missing. */
+  readonly onTrouble: (trouble: Trouble | undefined, lost: number) => void
 }
 
 /** A line on its way. `done`: whether it is written. */
@@ -38,15 +39,6 @@ const maxBatch = 1024 * 1024
 const pause = 1000
 const newline = 0x0a
 
-const reasonOf = (error: unknown): string => {
-  if (Predicate.hasProperty(error, "code")) {
-    if (error.code === "ELOOP") return "it is a link"
-    if (error.code === "ENOSPC") return "the disk is full"
-    if (error.code === "ENOENT") return "its folder does not exist"
-  }
-  return error instanceof Error ? error.message : String(error)
-}
-
 /** An open file. */
 interface Opened {
   readonly handle: FileHandle
@@ -63,7 +55,7 @@ const opened = async (path: string): Promise<Opened> => {
   try {
     const found = await handle.stat({ bigint: true })
     const isRegular = found.isFile()
-    if (!isRegular && !found.isCharacterDevice()) throw new Error("it is no regular file")
+    if (!isRegular && !found.isCharacterDevice()) throw new NoRegularFile()
     if (isRegular) await handle.chmod(0o600)
     const size = isRegular ? Number(found.size) : 0
     return { handle, inode: found.ino, isRegular, size, isTorn: size > 0 && await endsWithin(path, size) }
@@ -92,7 +84,7 @@ export class AuditFile {
   #isWriting = false
   #written: Promise<void> = Promise.resolve()
   #retry: ReturnType<typeof setTimeout> | undefined
-  #problem: string | undefined
+  #trouble: Trouble | undefined
   #lost = 0
   #isClosed = false
 
@@ -101,18 +93,14 @@ export class AuditFile {
     this.#file = file
   }
 
-  /** Opens the file, and creates it if it does not exist. Rejects with the reason if that is not possible. */
+  /** Opens the file, and creates it if it does not exist. Rejects if that is not possible (`troubleOf`). */
   static async open(options: Options): Promise<AuditFile> {
-    try {
-      return new AuditFile(options, await opened(options.path))
-    } catch (error) {
-      throw new Error(reasonOf(error), { cause: error })
-    }
+    return new AuditFile(options, await opened(options.path))
   }
 
   /** Why it cannot be written now; `undefined` if it can. */
-  get problem(): string | undefined {
-    return this.#problem
+  get trouble(): Trouble | undefined {
+    return this.#trouble
   }
 
   /** How many lines are missing. */
@@ -127,12 +115,14 @@ export class AuditFile {
     this.#begin()
   }
 
-  /** Writes what is given so far, and closes the file. */
+  /** Writes what is given so far, and closes the file. What cannot be written is lost. */
   async close(): Promise<void> {
     clearTimeout(this.#retry)
     this.#begin()
     this.#isClosed = true
     await this.#written
+    this.#lost += this.#queue.length
+    this.#queue = []
     const file = this.#file
     this.#file = undefined
     await file?.handle.close().catch(() => undefined)
@@ -177,7 +167,7 @@ export class AuditFile {
 
   /** Writes lines, and returns how many are in the file. */
   async #append(lines: ReadonlyArray<Line>): Promise<number> {
-    const before = this.#problem
+    const before = this.#trouble
     const ends: Array<number> = []
     let written = 0
     try {
@@ -198,11 +188,11 @@ export class AuditFile {
         file.size += bytesWritten
         if (bytesWritten > 0) file.isTorn = all[written - 1] !== newline
       }
-      this.#problem = undefined
+      this.#trouble = undefined
       if (before !== undefined) this.#options.onTrouble(undefined, this.#lost)
     } catch (error) {
-      this.#problem = reasonOf(error)
-      if (before === undefined) this.#options.onTrouble(this.#problem, this.#lost)
+      this.#trouble = troubleOf(error, this.#options.path)
+      if (before?.reason !== this.#trouble.reason) this.#options.onTrouble(this.#trouble, this.#lost)
     }
     return ends.filter((end) => end <= written).length
   }

@@ -6,8 +6,11 @@ import { Predicate } from "effect"
 /** What became of a request of the call at its server. `answered`: it was carried out. */
 export type Fate = "answered" | "rejected" | "notSent" | "unknown"
 
-/** How a call ended for its caller. */
-export type Outcome = "ok" | "tool-error" | "error" | "cancelled" | "refused"
+/**
+ * How a call ended for its caller. `refused`: by the rules of the gateway, before it was sent. `task`: the server works on it, and is asked for the
+ * result later. `input-required`: the server asks for something first, with which the client calls again.
+ */
+export type Outcome = "ok" | "tool-error" | "error" | "cancelled" | "refused" | "task" | "input-required"
 
 /** Who calls. */
 export interface AuditClient {
@@ -38,8 +41,8 @@ export interface AuditLine {
   readonly tool: string
   /** The name that the client used, where it is another one. */
   readonly as?: string | undefined
-  /** A hash of its arguments. */
-  readonly hash: string
+  /** A hash of its arguments; none where they are nested too deeply to be read. */
+  readonly hash?: string | undefined
   readonly arguments?: unknown
   readonly outcome: Outcome
   /** The code of the JSON-RPC error. */
@@ -86,5 +89,7 @@ export const shownCaller = (client: AuditClient): string =>
 /** How long a call took, in milliseconds. */
 export const durationOf = ({ answered = 0, waited }: AuditLine): number => waited + answered
 
+const successes: ReadonlySet<string> = new Set<Outcome>(["ok", "task", "input-required"])
+
 /** Whether a call did not do what was asked. */
-export const isError = ({ outcome }: AuditLine): boolean => outcome !== "ok"
+export const isError = ({ outcome }: AuditLine): boolean => !successes.has(outcome)

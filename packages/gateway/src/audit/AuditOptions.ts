@@ -1,13 +1,13 @@
 /**
- * The options of `serve` that record calls in a file.
+ * The options of `serve` and `wrap` that record calls in a file.
  */
 import { ByteSize } from "@mcp-lifeline/core/internal"
 import { resolve } from "node:path"
 import * as Command from "../commandLine/Command.js"
 import type * as Audit from "./Audit.js"
 
-/** The least size of a file: several of the longest lines. */
-const leastSize = 1_000_000
+/** The sizes of a file, in bytes: from several of the longest lines up. */
+const sizes = { least: 1_000_000, most: 1_000_000_000_000 }
 
 export const options = {
   audit: Command.text(
@@ -20,15 +20,17 @@ export const options = {
   ),
   auditSize: Command.value(
     "SIZE",
-    'With --audit: begin a new file when this one has so many bytes, such as "50 MB". Default: 100 MB.',
+    'With --audit: begin a new file when this one has so many bytes, such as "50 MB"; from 1 MB to 1000 GB. Default: 100 MB.',
     (text, refuse) => {
       const bytes = ByteSize.toBytes(text)
-      return bytes === undefined || bytes < leastSize ? refuse('must be at least 1 MB, such as "50 MB"') : bytes
+      return bytes === undefined || bytes < sizes.least || bytes > sizes.most
+        ? refuse('must be a size from 1 MB to 1000 GB, such as "50 MB"')
+        : bytes
     }
   ),
   auditFiles: Command.integer(
     "NUMBER",
-    "With --audit: how many full files are kept, as FILE.1 and so on. Default: 10.",
+    "With --audit: how many full files are kept, as FILE.1 and so on; with 0, a full file is removed. Default: 10.",
     [0, 10_000]
   ),
   auditFull: Command.choice(

@@ -14,6 +14,8 @@ export const canonical = (value: unknown): string => {
   return `{${members.join(",")}}`
 }
 
+/** The hash of a text in that form. */
+export const hashOf = (text: string): string => `sha256:${createHash("sha256").update(text).digest("hex")}`
+
 /** The SHA-256 of a JSON value in that form. */
-export const digest = (value: unknown): string =>
-  `sha256:${createHash("sha256").update(canonical(value)).digest("hex")}`
+export const digest = (value: unknown): string => hashOf(canonical(value))

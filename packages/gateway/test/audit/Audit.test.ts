@@ -199,10 +199,13 @@ describe.each(Object.entries(doors))("calls of %s", (_, open) => {
           const { body, status } = yield* ask(`${gateway.base}/ready`)
           const { body: { gateway: { audit } } } = yield* ask(`${gateway.base}/api/status`)
           if (full === "stop") {
-            expect(answer).toContain("the call was not sent: the audit /dev/full cannot be written (the disk is full)")
+            expect(answer).toContain(
+              "the call was not sent: nothing is done without a line in the audit, and /dev/full cannot be written (the disk is full); "
+                + "make room on the disk"
+            )
             expect(existsSync(called)).toBe(false)
             expect(status).toBe(503)
-            expect(body.auditProblem).toBe("/dev/full cannot be written (the disk is full)")
+            expect(body.auditProblem).toBe("/dev/full cannot be written (the disk is full); make room on the disk")
           } else {
             expect(answer).toContain("s ok")
             yield* Effect.promise(() => tool("s__ok"))
@@ -266,10 +269,12 @@ describe("the audit", () => {
       rmSync(path, { recursive: true })
       const answer = plain(yield* Effect.promise(() => tool("s__ok")))
       expect(answer).toMatch(
-        /tools\/call was carried out, but its answer is withheld, .* \(its folder does not exist\)\. Do not repeat it/
+        /tools\/call was carried out, but its answer is withheld, .* \(its folder does not exist\); make the folder .*logs\. Do not repeat it/
       )
       const next = plain(yield* Effect.promise(() => tool("s__ok")))
-      expect(next).toMatch(/the call was not sent: the audit .* cannot be written/)
+      expect(next).toMatch(/the call was not sent: .* cannot be written \(its folder does not exist\)/)
+      expect(gateway.program.stderr()).toMatch(/calls are refused until it can; make the folder .*logs, or start with/)
+      expect(gateway.program.stderr()).not.toContain("room")
       expect(readFileSync(called, "utf8")).toBe("ok\n")
       mkdirSync(path)
       yield* Program.eventually(() =>
@@ -309,11 +314,15 @@ describe("the audit", () => {
     Effect.gen(function*() {
       const { code, stderr } = yield* Program.run(["serve", "--port", "0", "--audit", "/no/such/folder/calls"])
       expect(code).toBe(1)
-      expect(stderr).toMatch(/--audit: \/no\/such\/folder\/calls cannot be opened: its folder does not exist/)
+      expect(stderr).toMatch(
+        /--audit: \/no\/such\/folder\/calls cannot be opened: its folder does not exist; make the folder \/no\/such\/folder$/m
+      )
       for (
         const [args, message] of [
           [["--audit-full", "stop"], /--audit-full needs --audit FILE/],
-          [["--audit", "x", "--audit-size", "5"], /--audit-size must be at least 1 MB/],
+          [["--audit", "x", "--audit-size", "5"], /--audit-size must be a size from 1 MB to 1000 GB/],
+          [["--audit", "x", "--audit-size", "99999TB"], /--audit-size must be a size from 1 MB to 1000 GB/],
+          [["--audit", "x", "--audit-size", "1001 GB"], /--audit-size must be a size from 1 MB to 1000 GB/],
           [["--audit", "x", "--audit-full", "maybe"], /--audit-full maybe is not known; accepted: stop, go-on/]
         ] as const
       ) {

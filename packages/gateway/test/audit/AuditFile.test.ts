@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process"
 import {
   mkdirSync,
   mkdtempSync,
@@ -14,6 +15,7 @@ import { join } from "node:path"
 import { assert, describe, it, onTestFinished, vi } from "vitest"
 import { AuditFile, type Options } from "../../src/audit/AuditFile.js"
 import { canonical, digest } from "../../src/audit/canonical.js"
+import { type Trouble, troubleOf } from "../../src/audit/trouble.js"
 
 const folder = (): string => {
   const path = mkdtempSync(join(tmpdir(), "lifeline-audit-"))
@@ -22,7 +24,7 @@ const folder = (): string => {
 }
 
 const opened = async (options: Partial<Options> & Pick<Options, "path">) => {
-  const troubles: Array<readonly [string | undefined, number]> = []
+  const troubles: Array<readonly [Trouble | undefined, number]> = []
   const file = await AuditFile.open({
     size: 1_000_000,
     files: 3,
@@ -98,8 +100,9 @@ describe("the file of the audit", () => {
       rmSync(join(path, ".."), { recursive: true })
       assert.isFalse(await write("two"))
       assert.isFalse(await write("three"))
-      assert.deepEqual(troubles, [["its folder does not exist", 0]])
-      assert.strictEqual(file.problem, "its folder does not exist")
+      const trouble = { reason: "its folder does not exist", remedy: `make the folder ${join(path, "..")}` }
+      assert.deepEqual(troubles, [[trouble, 0]])
+      assert.deepEqual(file.trouble, trouble)
       mkdirSync(join(path, ".."))
       if (full === "go-on") {
         assert.isTrue(await write("four"))
@@ -110,19 +113,87 @@ describe("the file of the audit", () => {
         assert.strictEqual(file.lost, 0)
         assert.isTrue(await write("four"))
       }
-      assert.isUndefined(file.problem)
+      assert.isUndefined(file.trouble)
       assert.deepEqual(troubles.at(-1), [undefined, full === "go-on" ? 2 : 0])
       assert.lengthOf(troubles, 2)
     }
   )
 
-  it("[G23:unit] is no link, no folder and no pipe", async () => {
+  it("[G23:unit] is no link, no folder and no pipe, and says what helps", async () => {
     const path = folder()
+    writeFileSync(join(path, "plain"), "")
+    const problem = async (name: string): Promise<Trouble | undefined> => {
+      try {
+        await opened({ path: join(path, name) })
+        return undefined
+      } catch (error) {
+        return troubleOf(error, join(path, name))
+      }
+    }
+    assert.deepEqual(await problem("no/calls"), {
+      reason: "its folder does not exist",
+      remedy: `make the folder ${join(path, "no")}`
+    })
+    // Windows has no O_NOFOLLOW and no pipes in folders, and says other things of folders.
+    if (process.platform === "win32") return
     symlinkSync(join(path, "other"), join(path, "link"))
-    const problem = (name: string) => opened({ path: join(path, name) }).then(() => "", (error: Error) => error.message)
-    assert.strictEqual(await problem("link"), "it is a link")
-    assert.match(await problem("."), /EISDIR/)
-    assert.strictEqual(await problem("no/calls"), "its folder does not exist")
+    execFileSync("mkfifo", [join(path, "pipe")])
+    assert.deepEqual(await problem("link"), {
+      reason: "it is a link",
+      remedy: "remove the link, or name the file itself"
+    })
+    assert.deepEqual(await problem("."), {
+      reason: "it is a folder",
+      remedy: "remove the folder, or name a file in it"
+    })
+    assert.deepEqual(await problem("pipe"), {
+      reason: "it is no regular file",
+      remedy: "remove it, or name another file"
+    })
+    assert.deepEqual(await problem("plain/calls"), {
+      reason: "a part of its path is no folder",
+      remedy: `make ${join(path, "plain")} a folder`
+    })
+  })
+
+  it.skipIf(process.platform === "win32")(
+    "[G23:unit] says which one is in its way when it is full, and each other reason for which it cannot be written",
+    async () => {
+      const path = join(folder(), "calls")
+      const { file, troubles, write } = await opened({ path, size: 100, files: 1 })
+      await write("x".repeat(90))
+      mkdirSync(`${path}.1`)
+      assert.isFalse(await write("y".repeat(90)))
+      assert.deepEqual(file.trouble, {
+        reason: `it is full, and the folder ${path}.1 is in its way`,
+        remedy: "remove that folder"
+      })
+      rmSync(join(path, ".."), { recursive: true })
+      await vi.waitFor(() => assert.strictEqual(file.trouble?.reason, "its folder does not exist"), { timeout: 60_000 })
+      assert.lengthOf(troubles, 2)
+      // What is left at the end is missing.
+      await file.close()
+      assert.strictEqual(file.lost, 1)
+    }
+  )
+
+  it("[G23:unit] says what helps against each error of the system", () => {
+    const said = (code: string, more: object = {}) =>
+      troubleOf(Object.assign(new Error(`${code}: no`), { code }, more), "/logs/calls")
+    assert.strictEqual(said("ENOSPC").remedy, "make room on the disk")
+    for (const code of ["EDQUOT", "EFBIG", "EACCES", "EPERM", "EROFS", "EMFILE", "EIO"]) {
+      assert.notInclude(JSON.stringify(said(code)), `${code}: no`)
+    }
+    assert.deepEqual(said("EACCES"), {
+      reason: "this user may not write it",
+      remedy: "let the user of mcp-lifeline write /logs/calls and its folder"
+    })
+    assert.deepEqual(said("EACCES", { syscall: "rename", dest: "/logs/calls.1" }), {
+      reason: "it is full, and cannot become /logs/calls.1",
+      remedy: "let the user of mcp-lifeline change the folder /logs"
+    })
+    assert.strictEqual(said("EPERM", { syscall: "unlink" }).reason, "it is full, and cannot be removed")
+    assert.deepEqual(said("EWHAT"), { reason: "EWHAT: no", remedy: "make /logs/calls writable" })
   })
 })
 

@@ -49,6 +49,8 @@ export const responseOf = (id: RequestId, answer: Answer): JSONRPCResponse =>
 /** A request of a client that is not over, or was. */
 export class ClientRequest {
   readonly id: RequestId
+  /** The id that the client has given it. Another one than `id` where this request stands for that of the client. */
+  givenId: RequestId
   readonly method: string
   readonly params: JSONRPCRequest["params"]
   /** What is done for it now. */
@@ -64,7 +66,7 @@ export class ClientRequest {
   /** Keeps its answer, until it calls `hand` once, with this answer or another one. Must not throw. */
   held: ((answer: Answer, hand: (answer: Answer) => void) => void) | undefined
   #isHeld = false
-  #onOver: ((error: string | undefined) => void) | undefined
+  #onOver: ((error: string | undefined, fate?: Fate) => void) | undefined
   readonly #responder: Responder
   readonly #left: (request: ClientRequest) => void
   #isOver = false
@@ -72,6 +74,7 @@ export class ClientRequest {
   /** `left`: called when it is over, before its answer is handed on. */
   constructor({ id, method, params }: JSONRPCRequest, responder: Responder, left: (request: ClientRequest) => void) {
     this.id = id
+    this.givenId = id
     this.method = method
     this.params = params
     this.#responder = responder
@@ -83,12 +86,15 @@ export class ClientRequest {
     return this.#isOver
   }
 
-  /** Calls `step` once, when it is over and its answer has been handed on. `error`: what went wrong, if something did. */
-  onOver(step: (error: string | undefined) => void): void {
+  /**
+   * Calls `step` once, when it is over and its answer has been handed on. `error`: what went wrong, if something did. `fate`: if it was cancelled, what
+   * is known of it then.
+   */
+  onOver(step: (error: string | undefined, fate?: Fate) => void): void {
     const before = this.#onOver
-    this.#onOver = before === undefined ? step : (error) => {
-      before(error)
-      step(error)
+    this.#onOver = before === undefined ? step : (error, fate) => {
+      before(error, fate)
+      step(error, fate)
     }
   }
 
@@ -124,11 +130,12 @@ export class ClientRequest {
   /** The client does not wait for it any more: stops the work, and answers nothing. */
   cancel(reason?: unknown): void {
     if (!this.#leave()) return
+    let fate: Fate | undefined
     try {
-      this.work?.stop(reason)
+      fate = this.work?.stop(reason)
       this.#responder.cancelled?.(this, reason)
     } finally {
-      this.#onOver?.("cancelled")
+      this.#onOver?.("cancelled", fate)
     }
   }
 
@@ -191,6 +198,7 @@ export class ClientRequests {
   /** Enters one that is worked on in place of another one, and ends with it. */
   openFor(outer: ClientRequest, message: JSONRPCRequest, responder: Responder): ClientRequest {
     const request = this.open(message, responder)
+    request.givenId = outer.givenId
     outer.work = workOf(request)
     return request
   }

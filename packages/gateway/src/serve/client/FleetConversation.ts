@@ -10,6 +10,7 @@ import { lists as fields } from "@mcp-lifeline/protocol/listMethods"
 import type { JSONRPCNotification, JSONRPCResponse } from "@modelcontextprotocol/sdk/types.js"
 import { Effect } from "effect"
 import * as Audit from "../../audit/Audit.js"
+import { audited } from "../../audit/audited.js"
 import { ClientRelay } from "../../conversation/ClientRelay.js"
 import {
   type Handler,
@@ -126,17 +127,17 @@ export class FleetConversation implements Conversation {
     }
     const catalogue = lists((request, method) => this.#list(request, fields[method]))
     const settings = ownMethods(SettingMethods.handlers({ relay, names, subscriptions: this.#subscriptions }))
-    const audit = Audit.audited(
-      context.audit,
-      () => Audit.clientOf(client.caller?.() ?? anyone, this.#introduced)
-    )
+    const audit = audited(context.audit, {
+      who: () => Audit.clientOf(this.#caller, this.#introduced),
+      named: (kind, name) => names.named(kind, name)
+    })
     this.#handle = pipeline(
       [
         ping,
         measured(context.operations),
+        audit,
         readable,
         introducedFirst(handshake),
-        audit,
         this.#current,
         catalogue,
         settings

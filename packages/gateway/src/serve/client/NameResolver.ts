@@ -3,8 +3,9 @@
  */
 import { type CallError, Fleet, RemoteError } from "@mcp-lifeline/core"
 import { find, maySay, prefixOf, Unknown } from "@mcp-lifeline/core/internal"
-import { Array as Arr, Effect } from "effect"
+import { Array as Arr, Effect, Predicate } from "effect"
 import type { Access } from "../../access/Access.js"
+import type { Named } from "../../audit/audited.js"
 import type { ClientServers } from "../pool/ClientServers.js"
 import type { GroupFleet } from "../pool/GroupFleet.js"
 
@@ -46,6 +47,14 @@ export class NameResolver {
     }
     if (found !== undefined) return found
     return fleets.length === 1 || kind === "resources" ? undefined : this.#findDisplaced(kind, name, access)
+  }
+
+  /** What a name leads to now, whether or not the client may use it. */
+  named(kind: Fleet.Routed, name: string): Named | undefined {
+    const found = this.find(kind, name)?.route
+    const route = found ??
+      this.#servers.fleets.map(({ fleet }) => find(fleet, kind, name)).find(Predicate.isNotUndefined)
+    return route && { server: route.backend.id, original: route.original, isHidden: found === undefined }
   }
 
   /** The server whose own name for this another fleet has. */

@@ -1,0 +1,273 @@
+/** What a line of the audit says of calls that are refused, malformed or given up, of tasks, and of who made them. */
+import { describe, expect, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { readFileSync } from "node:fs"
+import { join } from "node:path"
+import { folder } from "../../../testing/test/support/folder.js"
+import { eventually } from "../../../testing/test/support/Processes.js"
+import * as Audit from "../../src/audit/Audit.js"
+import type { AuditLine } from "../../src/audit/AuditLine.js"
+import { digest } from "../../src/audit/canonical.js"
+import * as RawServer from "../support/RawServer.js"
+import { api, type HttpTalk, talking, team } from "../support/Team.js"
+
+const promise = <A>(make: () => Promise<A>) => Effect.promise(make)
+
+const eras = [["with sessions", false], ["without", true]] as const
+
+const task = {
+  taskId: "t",
+  status: "working",
+  createdAt: "2026-01-01T00:00:00Z",
+  lastUpdatedAt: "2026-01-01T00:00:00Z"
+}
+
+/** A server whose tool `slow` never answers. Its tool `long` may begin a task, and `longer` begins one, which fails. */
+const server = (id: string, called: Array<string> = []) =>
+  RawServer.make(id, ({ id, method, params }, send) => {
+    switch (method) {
+      case "initialize":
+        return {
+          ...RawServer.usual["initialize"]!(params),
+          capabilities: { tools: {}, resources: {}, tasks: { requests: { tools: { call: {} } } } }
+        }
+      case "tools/list":
+        return {
+          tools: ["ok", "slow", "deep", "long", "longer"].map((name) => ({
+            name,
+            inputSchema: { type: "object" },
+            ...(name === "long" ? { execution: { taskSupport: "optional" } } : {}),
+            ...(name === "longer" ? { execution: { taskSupport: "required" } } : {})
+          }))
+        }
+      case "resources/list":
+        return { resources: [{ uri: "test://one", name: "one" }] }
+      case "resources/read":
+        return { contents: [{ uri: params.uri, text: "one" }] }
+      case "tools/call":
+        called.push(params.name)
+        if (params.name === "slow") return undefined
+        if (params.task !== undefined) return { task: { ...task, ttl: null } }
+        if (params.name === "deep") send({ jsonrpc: "2.0", id, result: { content: [], a: JSON.parse(deep) } })
+        return params.name === "deep" ? undefined : { content: [{ type: "text", text: "done" }] }
+      case "tasks/get":
+        return { ...task, status: "completed", ttl: null }
+      case "tasks/result":
+        return { content: [{ type: "text", text: "done" }], isError: true }
+      default:
+        return undefined
+    }
+  })
+
+const deep = `${"[".repeat(2000)}${"]".repeat(2000)}`
+
+/** A gateway in front of the servers `open` and `closed`, which records calls. */
+const recording = (clients: Readonly<Record<string, object>>, withArguments = false) =>
+  Effect.gen(function*() {
+    const file = join(yield* folder, "calls")
+    const audit = yield* Audit.make(
+      { file, size: 1_000_000, files: 1, full: "stop", withArguments },
+      () => undefined
+    )
+    const called: Array<string> = []
+    const gateway = yield* team([server("open", called), server("closed")], clients, { audit })
+    const lines = (): ReadonlyArray<AuditLine> =>
+      readFileSync(file, "utf8").split("\n").slice(1, -1).map((line) => JSON.parse(line) as AuditLine)
+    return { ...gateway, called, lines }
+  })
+
+/** Sends a call, and gives it up once `isBegun`. */
+const givenUp = async (url: string, token: string, talk: HttpTalk, name: string, isBegun: () => boolean) => {
+  const controller = new AbortController()
+  const headers = {
+    Accept: "application/json, text/event-stream",
+    "Content-Type": "application/json",
+    Authorization: `Bearer ${token}`,
+    ...(talk.session === undefined
+      ? { "MCP-Protocol-Version": "2026-07-28", "Mcp-Method": "tools/call", "Mcp-Name": name }
+      : { "Mcp-Session-Id": talk.session, "MCP-Protocol-Version": "2025-11-25" })
+  }
+  const own = {
+    "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+    "io.modelcontextprotocol/clientInfo": { name: "same", version: "1" },
+    "io.modelcontextprotocol/clientCapabilities": {}
+  }
+  const post = (message: object, signal?: AbortSignal) =>
+    fetch(url, {
+      method: "POST",
+      headers,
+      body: JSON.stringify({ jsonrpc: "2.0", ...message }),
+      ...(signal === undefined ? {} : { signal })
+    })
+  const params = { name, ...(talk.session === undefined ? { _meta: own } : {}) }
+  const asked = post({ id: 77, method: "tools/call", params }, controller.signal).then(
+    (response) => response.text(),
+    () => ""
+  )
+  await Effect.runPromise(eventually(() => isBegun() ? true : undefined))
+  if (talk.session !== undefined) await post({ method: "notifications/cancelled", params: { requestId: 77 } })
+  controller.abort()
+  await asked
+}
+
+describe.each(eras)("a client with a name, in the era %s", (_, isStateless) => {
+  const client = { name: "ci", subject: "client:ci", program: "same", version: "1" }
+
+  it.scopedLive(
+    "[G23 G22] what it may not use is refused, and has its server all the same; so has what is malformed",
+    () =>
+      Effect.gen(function*() {
+        const { called, lines, url } = yield* recording({ ci: { servers: ["open"], tools: { hide: ["open__slow"] } } })
+        const ci = yield* talking(url, "ci-token", { isStateless })
+        yield* promise(async () => {
+          await ci.result("tools/call", { name: "open__ok", arguments: { a: 1 } }, "the-first")
+          for (const name of ["open__slow", "closed__ok", "nosuch__ok"]) await ci.error("tools/call", { name })
+          await ci.error("tools/call", { name: "open__ok", arguments: "x" })
+          await ci.error("tools/call", { arguments: {} })
+          await ci.error("tools/call", { name: "open__deep" })
+        })
+        const refused = { outcome: "refused", reason: "NotAllowed", fate: "notSent", attempts: 0 }
+        const invalid = { outcome: "error", code: -32602, fate: "notSent", attempts: 0 }
+        const found = lines()
+        expect(found).toMatchObject([
+          { server: "open", tool: "ok", as: "open__ok", outcome: "ok", fate: "answered", attempts: 1 },
+          { server: "open", tool: "slow", as: "open__slow", ...refused },
+          { server: "closed", tool: "ok", as: "closed__ok", ...refused },
+          { server: null, tool: "nosuch__ok", outcome: "error", fate: "notSent", attempts: 0 },
+          { server: "open", tool: "ok", as: "open__ok", hash: digest("x"), ...invalid },
+          { server: null, tool: "", ...invalid },
+          { server: "open", tool: "deep", outcome: "error", fate: "answered", attempts: 1 }
+        ])
+        for (const line of found) expect(line).toMatchObject({ client, door: "mcp", method: "tools/call" })
+        expect(new Set(found.map(({ id }) => id)).size).toBe(found.length)
+        expect(found[0]?.id).toBe("the-first")
+        expect(called).toEqual(["ok", "deep"])
+      }),
+    120_000
+  )
+
+  it.scopedLive(
+    "[G23 G22] over its limit, calls are refused, and were sent to no server",
+    () =>
+      Effect.gen(function*() {
+        const { called, lines, url } = yield* recording({ ci: { callsPerMinute: 1 } })
+        const ci = yield* talking(url, "ci-token", { isStateless })
+        yield* promise(async () => {
+          await ci.call("open__ok")
+          await ci.result("tools/call", { name: "open__ok", arguments: { a: 1 } })
+          await ci.error("resources/read", { uri: "test://one" })
+        })
+        const refused = { outcome: "refused", reason: "RateLimited", fate: "notSent", attempts: 0, client }
+        expect(lines()).toMatchObject([
+          { outcome: "ok", client },
+          { server: "open", tool: "ok", hash: digest({ a: 1 }), ...refused },
+          { server: "open", tool: "test://one", method: "resources/read", ...refused }
+        ])
+        expect(called).toEqual(["ok"])
+      }),
+    120_000
+  )
+
+  it.scopedLive("[G23] a call that is given up has one line, with what is known of it", () =>
+    Effect.gen(function*() {
+      const { called, lines, url } = yield* recording({ ci: {} })
+      const ci = yield* talking(url, "ci-token", { isStateless })
+      yield* promise(() => givenUp(url, "ci-token", ci, "open__slow", () => called.includes("slow")))
+      const [line] = yield* eventually(() => lines().length > 0 ? lines() : undefined)
+      expect(line).toMatchObject({
+        server: "open",
+        tool: "slow",
+        outcome: "cancelled",
+        fate: "unknown",
+        attempts: 1,
+        client
+      })
+      yield* promise(() => ci.call("open__ok"))
+      expect(lines().map(({ tool }) => tool)).toEqual(["slow", "ok"])
+    }), 120_000)
+})
+
+describe("a line", () => {
+  it.scopedLive(
+    "[G23 C17] of a call that begins a task says so, and questions about it have none; of a task that the gateway runs, it says how that ended",
+    () =>
+      Effect.gen(function*() {
+        const { lines, url } = yield* recording({ ci: {} })
+        const ci = yield* talking(url, "ci-token")
+        const { task } = yield* promise(() => ci.result("tools/call", { name: "open__long", task: { ttl: 60_000 } }))
+        yield* promise(() => ci.ask("tasks/get", { taskId: task.taskId }))
+        yield* promise(() => ci.result("tasks/result", { taskId: task.taskId }))
+        // The server runs it as a task, and the client does not know.
+        yield* promise(() => ci.call("open__longer"))
+        expect(lines()).toMatchObject([
+          { server: "open", tool: "long", outcome: "task", fate: "answered", attempts: 1 },
+          { server: "open", tool: "longer", outcome: "tool-error", fate: "answered", attempts: 1 }
+        ])
+      }),
+    120_000
+  )
+
+  it.scopedLive(
+    "[G23 G22] of a call through the API says who calls, and whether it was refused",
+    () =>
+      Effect.gen(function*() {
+        const { base, called, lines } = yield* recording({
+          ci: { admin: true, tools: { hide: ["closed__*"] }, callsPerMinute: 3 }
+        })
+        const call = (name: string) => api(base, "ci-token", "/api/call", "POST", { name })
+        expect((yield* call("open__ok")).status).toBe(200)
+        expect((yield* call("closed__ok")).status).toBe(404)
+        expect((yield* call("open__nothing")).status).toBe(404)
+        expect((yield* call("open__ok")).status).toBe(429)
+        const client = { name: "ci", subject: "client:ci" }
+        expect(lines()).toMatchObject([
+          { door: "api", client, server: "open", tool: "ok", outcome: "ok", fate: "answered" },
+          {
+            door: "api",
+            client,
+            server: "closed",
+            tool: "ok",
+            as: "closed__ok",
+            outcome: "refused",
+            reason: "NotAllowed",
+            fate: "notSent",
+            attempts: 0
+          },
+          { door: "api", client, server: null, tool: "open__nothing", outcome: "error", fate: "notSent", attempts: 0 },
+          {
+            door: "api",
+            client,
+            server: "open",
+            tool: "ok",
+            outcome: "refused",
+            reason: "RateLimited",
+            fate: "notSent"
+          }
+        ])
+        expect(called).toEqual(["ok"])
+      }),
+    120_000
+  )
+
+  it.scopedLive("[G23] of a call that has no answer when the gateway ends is written before it has ended", () =>
+    Effect.gen(function*() {
+      const file = join(yield* folder, "calls")
+      const begun = (id: string) => ({ door: "mcp", client: {}, method: "tools/call", params: { name: id } }) as const
+      yield* Effect.scoped(Effect.gen(function*() {
+        const audit = yield* Audit.make(
+          { file, size: 1_000_000, files: 1, full: "stop", withArguments: false },
+          () => undefined
+        )
+        audit.begin(begun("first")).sent(1)
+        audit.begin(begun("second"))
+        const third = audit.begin(begun("third"))
+        third.ended({ outcome: "ok", fate: "answered" }, () => undefined)
+      }))
+      const lines = readFileSync(file, "utf8").split("\n").slice(1, -1).map((line) => JSON.parse(line) as AuditLine)
+      expect(lines.map(({ fate, outcome, reason, tool }) => [tool, outcome, reason, fate])).toEqual([
+        ["third", "ok", undefined, "answered"],
+        ["first", "error", "Interrupted", "unknown"],
+        ["second", "error", "Interrupted", "notSent"]
+      ])
+    }))
+})
