@@ -3,17 +3,16 @@
  * that `Guard` or the authentication do not allow, also while the gateway starts or stops.
  */
 import type { Scope } from "effect"
-import { Deferred, Effect, Redacted, Runtime } from "effect"
-import type { IncomingMessage, RequestListener, ServerOptions, ServerResponse } from "node:http"
-import * as Http from "node:http"
-import * as Https from "node:https"
-import { type AddressInfo, type BlockList, Server as NetServer, type Socket } from "node:net"
+import { Effect, Runtime } from "effect"
+import type { IncomingMessage, ServerResponse } from "node:http"
+import type { BlockList } from "node:net"
 import * as Arrival from "./Arrival.js"
 import * as Authentication from "./Authentication.js"
 import * as Caller from "./Caller.js"
 import { Connections } from "./Connections.js"
 import * as Guard from "./Guard.js"
-import { ListenError } from "./ListenError.js"
+import * as HttpServer from "./HttpServer.js"
+import type { ListenError } from "./ListenError.js"
 import * as PublicUrl from "./PublicUrl.js"
 import { type Refusal, refuse } from "./Refusal.js"
 import { Shares } from "./Shares.js"
@@ -41,21 +40,15 @@ export interface Options {
   /** The addresses of proxies that are believed when they say for whom they ask (`Arrival`). Default: none. */
   readonly trustedProxies?: BlockList | undefined
   /** Serves HTTPS with this certificate. Default: HTTP. */
-  readonly tls?: Certificate | undefined
+  readonly tls?: HttpServer.Certificate | undefined
   /** Connections at once. Default 4,000. */
   readonly maxConnections?: number | undefined
   /** Of all headers of a request. Default: 16 KiB, as Node.js has it. */
   readonly maxHeaderBytes?: number | undefined
   /** Default: see `defaultTimes`. */
-  readonly times?: Times | undefined
+  readonly times?: HttpServer.Times | undefined
   /** What messages call the options `host` and `port`: a program has flags for them. Default: `the option host` and `the option port`. */
   readonly optionNames?: OptionNames | undefined
-}
-
-/** A certificate, as PEM: with those of the authorities between it and one that clients trust. And its key, without a passphrase. */
-export interface Certificate {
-  readonly certificate: string
-  readonly key: Redacted.Redacted
 }
 
 /** What messages call two of the options. */
@@ -66,15 +59,7 @@ export interface OptionNames {
   readonly publicUrl?: string | undefined
 }
 
-/** How long a client may take, in milliseconds. */
-export interface Times {
-  /** From the connection until the headers of a request have arrived; with TLS, first until the handshake has ended, and then for the headers. */
-  readonly headers: number
-  /** Until the whole request has arrived. */
-  readonly request: number
-  /** How often these times are checked. */
-  readonly check: number
-}
+export type { Certificate, Times } from "./HttpServer.js"
 
 const defaultOptionNames: OptionNames = {
   host: Guard.defaultHostOption,
@@ -82,7 +67,7 @@ const defaultOptionNames: OptionNames = {
   publicUrl: "the option publicUrl"
 }
 
-const defaultTimes: Times = { headers: 15_000, request: 120_000, check: 5_000 }
+const defaultTimes: HttpServer.Times = { headers: 15_000, request: 120_000, check: 5_000 }
 
 const crowded: Refusal = {
   status: 503,
@@ -131,9 +116,6 @@ export interface Listener {
   readonly serve: (handler: Handler, notice?: Effect.Effect<void>) => Effect.Effect<void, never, Scope.Scope>
 }
 
-/** How long answers may take that are being written when the listener ends, in milliseconds. */
-const lastAnswers = 200
-
 /** On each answer, so that no foreign page can embed it, and no browser guesses another content type. */
 const protection = { "Cross-Origin-Resource-Policy": "same-origin", "X-Content-Type-Options": "nosniff" }
 
@@ -142,25 +124,6 @@ const pathOf = (request: IncomingMessage): string => (request.url ?? "/").replac
 const contradicted = (proxy: string): string =>
   `the proxy ${proxy} sends Forwarded and X-Forwarded-For that do not agree, so it is not believed: it probably passes on what its clients send as one `
   + "of the two; let it remove that header"
-
-const explain = (
-  error: NodeJS.ErrnoException,
-  { host, port }: Pick<Options, "host" | "port">,
-  names: OptionNames
-): string => {
-  switch (error.code) {
-    case "EADDRINUSE":
-      return `port ${port} on ${host} is in use; stop the program that has it, or give another with ${names.port} (0 for any)`
-    case "EACCES":
-      return `port ${port} on ${host} needs privileges; give one above 1023 with ${names.port}`
-    case "EADDRNOTAVAIL":
-    case "ENOTFOUND":
-    case "EAI_AGAIN":
-      return `${host} is not an address of this machine; give one with ${names.host}, for example 127.0.0.1`
-    default:
-      return `cannot listen on ${host}:${port}: ${error.message}; give others with ${names.host} and ${names.port}`
-  }
-}
 
 /** The longest time that a timer of Node.js waits, in milliseconds. */
 const longestTimer = 2 ** 31 - 1
@@ -179,46 +142,6 @@ const endAt = (response: ServerResponse, at: number): void => {
   let timer: NodeJS.Timeout | undefined
   response.once("close", () => clearTimeout(timer))
   wait()
-}
-
-/** What clients may use. */
-interface Bounds extends Pick<Options, "maxHeaderBytes"> {
-  readonly maxConnections: number
-  readonly times: Times
-}
-
-/** A server, which tells of each connection that may send a request. */
-const serverFor = (
-  tls: Certificate | undefined,
-  { maxConnections, maxHeaderBytes, times }: Bounds,
-  answer: RequestListener,
-  add: (socket: Socket) => void
-): Effect.Effect<Http.Server, ListenError> => {
-  const options: ServerOptions = {
-    keepAliveTimeout: 65_000,
-    headersTimeout: times.headers,
-    requestTimeout: times.request,
-    connectionsCheckingInterval: times.check,
-    ...(maxHeaderBytes === undefined ? {} : { maxHeaderSize: maxHeaderBytes })
-  }
-  if (tls === undefined) return Effect.sync(() => Http.createServer(options, answer).on("connection", add))
-  const { certificate: cert, key } = tls
-  return Effect.try({
-    try: () => {
-      const secured = { ...options, handshakeTimeout: times.headers, cert, key: Redacted.value(key) }
-      const server = Https.createServer(secured, answer).on("secureConnection", add)
-      // `Connections` does not count those in the handshake: as many again may be.
-      server.maxConnections = maxConnections * 2
-      return server
-    },
-    catch: (cause) =>
-      new ListenError({
-        message: `the certificate and its key cannot be used: ${
-          cause instanceof Error ? cause.message : String(cause)
-        }`,
-        cause
-      })
-  })
 }
 
 /** Binds host and port. Closing the scope ends every socket. */
@@ -243,7 +166,6 @@ export const listen = (
     let handler = unavailable("starting")
     let isStopping = false
     const connections = new Connections(maxConnections)
-    const sockets = new Set<Socket>()
     const runtime = yield* Effect.runtime<never>()
     // An error that escapes from here would end the program.
     const failed = (response: ServerResponse, error: unknown): void => {
@@ -334,38 +256,14 @@ export const listen = (
       response.once("close", () => shares.release(client))
       return true
     }
-    const server = yield* Effect.acquireRelease(
-      serverFor(tls, { maxConnections, maxHeaderBytes, times }, answer, (socket) => connections.add(socket)),
-      (server) =>
-        Effect.async<void>((resume) => {
-          // Answers that are being written are, and then the rest ends.
-          const end = setTimeout(() => {
-            server.closeAllConnections()
-            // With TLS, those in the handshake.
-            for (const socket of sockets) socket.destroy()
-          }, lastAnswers)
-          // Its own `close` would also end connections on which the first request is on its way.
-          NetServer.prototype.close.call(server, () => {
-            clearTimeout(end)
-            resume(Effect.void)
-          })
-        })
+    const server = yield* HttpServer.make(
+      tls,
+      { maxConnections, maxHeaderBytes, times },
+      answer,
+      (socket) => connections.add(socket)
     )
-    server.on("connection", (socket: Socket) => {
-      sockets.add(socket)
-      socket.once("close", () => sockets.delete(socket))
-    })
-    const bound = yield* Deferred.make<void, ListenError>()
-    server.once("error", (cause: NodeJS.ErrnoException) => {
-      const message = explain(cause, options, optionNames)
-      Deferred.unsafeDone(bound, Effect.fail(new ListenError({ message, cause })))
-    })
-    // After the start an error of the listener concerns one connection only.
-    server.on("error", () => {})
+    const { address, port } = yield* HttpServer.bind(server, options, optionNames)
     const host = Guard.unbracket(options.host)
-    server.listen(options.port, host, () => Deferred.unsafeDone(bound, Effect.void))
-    yield* Deferred.await(bound)
-    const { address, port } = server.address() as AddressInfo
     const name = Guard.isLoopback(host) ? host : address
     const url = `${tls === undefined ? "http" : "https"}://${name.includes(":") ? `[${name}]` : name}:${port}`
     return {

@@ -1,0 +1,154 @@
+/**
+ * The server of `node:http` or `node:https` that a listener has: how it is made and bound, and how it ends.
+ */
+import { Deferred, Effect, Redacted, type Scope } from "effect"
+import type { RequestListener, ServerOptions } from "node:http"
+import * as Http from "node:http"
+import * as Https from "node:https"
+import { type AddressInfo, Server as NetServer, type Socket } from "node:net"
+import * as Guard from "./Guard.js"
+import { ListenError } from "./ListenError.js"
+
+/** A certificate, as PEM: with those of the authorities between it and one that clients trust. And its key, without a passphrase. */
+export interface Certificate {
+  readonly certificate: string
+  readonly key: Redacted.Redacted
+}
+
+/** How long a client may take, in milliseconds. */
+export interface Times {
+  /** From the connection until the headers of a request have arrived; with TLS, first until the handshake has ended, and then for the headers. */
+  readonly headers: number
+  /** Until the whole request has arrived. */
+  readonly request: number
+  /** How often these times are checked. */
+  readonly check: number
+}
+
+/** What clients may use. */
+export interface Bounds {
+  /** Of all headers of a request. Default: 16 KiB, as Node.js has it. */
+  readonly maxHeaderBytes: number | undefined
+  readonly maxConnections: number
+  readonly times: Times
+}
+
+/** A server, which tells of each connection that may send a request. */
+const serverFor = (
+  tls: Certificate | undefined,
+  { maxConnections, maxHeaderBytes, times }: Bounds,
+  answer: RequestListener,
+  add: (socket: Socket) => void
+): Effect.Effect<Http.Server, ListenError> => {
+  const options: ServerOptions = {
+    keepAliveTimeout: 65_000,
+    headersTimeout: times.headers,
+    requestTimeout: times.request,
+    connectionsCheckingInterval: times.check,
+    ...(maxHeaderBytes === undefined ? {} : { maxHeaderSize: maxHeaderBytes })
+  }
+  if (tls === undefined) return Effect.sync(() => Http.createServer(options, answer).on("connection", add))
+  const { certificate: cert, key } = tls
+  return Effect.try({
+    try: () => {
+      const secured = { ...options, handshakeTimeout: times.headers, cert, key: Redacted.value(key) }
+      const server = Https.createServer(secured, answer).on("secureConnection", add)
+      // `Connections` does not count those in the handshake: as many again may be.
+      server.maxConnections = maxConnections * 2
+      return server
+    },
+    catch: (cause) =>
+      new ListenError({
+        message: `the certificate and its key cannot be used: ${
+          cause instanceof Error ? cause.message : String(cause)
+        }`,
+        cause
+      })
+  })
+}
+
+/** How long answers may take that are being written when the listener ends, in milliseconds. */
+const lastAnswers = 200
+
+/** A server that is not bound yet, which tells of each connection that may send a request. Closing the scope ends every socket. */
+export const make = (
+  tls: Certificate | undefined,
+  bounds: Bounds,
+  answer: RequestListener,
+  add: (socket: Socket) => void
+): Effect.Effect<Http.Server, ListenError, Scope.Scope> =>
+  Effect.gen(function*() {
+    const sockets = new Set<Socket>()
+    const server = yield* Effect.acquireRelease(
+      serverFor(tls, bounds, answer, add),
+      (server) =>
+        Effect.async<void>((resume) => {
+          // Answers that are being written are, and then the rest ends.
+          const end = setTimeout(() => {
+            server.closeAllConnections()
+            // With TLS, those in the handshake.
+            for (const socket of sockets) socket.destroy()
+          }, lastAnswers)
+          // Its own `close` would also end connections on which the first request is on its way.
+          NetServer.prototype.close.call(server, () => {
+            clearTimeout(end)
+            resume(Effect.void)
+          })
+        })
+    )
+    server.on("connection", (socket: Socket) => {
+      sockets.add(socket)
+      socket.once("close", () => sockets.delete(socket))
+    })
+    return server
+  })
+
+/** Where to bind. */
+interface Address {
+  readonly host: string
+  readonly port: number
+}
+
+/** What messages call the options of the address. */
+interface AddressOptions {
+  readonly host: string
+  readonly port: string
+}
+
+const explain = (
+  error: NodeJS.ErrnoException,
+  { host, port }: Address,
+  names: AddressOptions
+): string => {
+  switch (error.code) {
+    case "EADDRINUSE":
+      return `port ${port} on ${host} is in use; stop the program that has it, or give another with ${names.port} (0 for any)`
+    case "EACCES":
+      return `port ${port} on ${host} needs privileges; give one above 1023 with ${names.port}`
+    case "EADDRNOTAVAIL":
+    case "ENOTFOUND":
+    case "EAI_AGAIN":
+      return `${host} is not an address of this machine; give one with ${names.host}, for example 127.0.0.1`
+    default:
+      return `cannot listen on ${host}:${port}: ${error.message}; give others with ${names.host} and ${names.port}`
+  }
+}
+
+/** Binds a server. Succeeds with the address that it has got. */
+export const bind = (
+  server: Http.Server,
+  address: Address,
+  names: AddressOptions
+): Effect.Effect<AddressInfo, ListenError> =>
+  Effect.gen(function*() {
+    const bound = yield* Deferred.make<void, ListenError>()
+    server.once("error", (cause: NodeJS.ErrnoException) => {
+      const message = explain(cause, address, names)
+      Deferred.unsafeDone(bound, Effect.fail(new ListenError({ message, cause })))
+    })
+    // After the start an error of the listener concerns one connection only.
+    server.on("error", () => {})
+    server.listen(address.port, Guard.unbracket(address.host), () => Deferred.unsafeDone(bound, Effect.void))
+    yield* Deferred.await(bound)
+    return server.address() as AddressInfo
+  })
