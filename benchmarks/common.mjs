@@ -83,34 +83,35 @@ const verdict = ({ bound, within }) => bound === undefined ? "" : `${bound}: ${w
 
 /** @typedef {{ title: string, rows: ReadonlyArray<Row>, notes?: ReadonlyArray<string> }} Result */
 
-/** Prints a result as a table, or as JSON. @param {Result & { json: boolean }} result */
-export const report = ({ json, notes = [], rows, title }) => {
-  if (json) {
-    return console.log(JSON.stringify({ title, machine: atStart, loadAfter: machine().load, rows, notes }, null, 2))
-  }
-  const { cores, cpu, load, node } = atStart
-  console.log(
-    `${title}\n${cores} cores (${cpu}), node ${node}, load ${load.join(" ")} before, ${
-      machine().load.join(" ")
-    } after\n`
-  )
+/** Prints a result as a table. @param {Result} result */
+export const print = ({ notes = [], rows, title }) => {
+  console.log(`${title}\n`)
   const columns = [...new Set(rows.flatMap(({ figures }) => Object.keys(figures)))]
+  const isBounded = rows.some(({ bound }) => bound !== undefined)
   const cells = [
-    ["", ...columns, "bound"],
+    ["", ...columns, ...(isBounded ? ["bound"] : [])],
     ...rows.map((row) => [row.name, ...columns.map((column) => String(row.figures[column] ?? "")), verdict(row)])
   ]
   const widths = (cells[0] ?? []).map((_, i) => Math.max(...cells.map((line) => (line[i] ?? "").length)))
   for (const line of cells) {
-    console.log(line.map((cell, i) => i === 0 ? cell.padEnd(widths[i] ?? 0) : cell.padStart(widths[i] ?? 0)).join("  "))
+    console.log(
+      line.map((cell, i) => i === 0 ? cell.padEnd(widths[i] ?? 0) : cell.padStart(widths[i] ?? 0)).join("  ").trimEnd()
+    )
   }
   for (const note of notes) console.log(`\n${note}`)
 }
 
-/** Prints several results: a table each, or one JSON value with all. @param {{ parts: ReadonlyArray<Result>, json: boolean }} results */
+/** Prints results: a table each, or one JSON value with all. @param {{ parts: ReadonlyArray<Result>, json: boolean }} results */
 export const reportParts = ({ json, parts }) => {
-  if (json) return console.log(JSON.stringify({ machine: atStart, loadAfter: machine().load, parts }, null, 2))
-  for (const [i, part] of parts.entries()) {
-    if (i > 0) console.log("")
-    report({ ...part, json })
+  const { cores, cpu, load, node } = atStart
+  const { load: loadAfter } = machine()
+  if (json) return console.log(JSON.stringify({ machine: atStart, loadAfter, parts }, null, 2))
+  console.log(`${cores} cores (${cpu}), node ${node}, load ${load.join(" ")} before, ${loadAfter.join(" ")} after`)
+  for (const part of parts) {
+    console.log("")
+    print(part)
   }
 }
+
+/** Prints one result. @param {Result & { json: boolean }} result */
+export const report = ({ json, ...part }) => reportParts({ parts: [part], json })

@@ -4,7 +4,7 @@
 import { readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
-import { capture } from "./run.mjs"
+import { capture, pnpm } from "./run.mjs"
 
 const root = fileURLToPath(new URL("../", import.meta.url))
 
@@ -34,14 +34,8 @@ export const publishable = readdirSync(`${root}packages`)
  * @param {ReadonlyArray<string>} [names]
  */
 export const pack = async (work, names = publishable.map(({ name }) => name)) => {
-  const { packageManager } = JSON.parse(readFileSync(`${root}package.json`, "utf8"))
-  // pnpm tells its scripts how to run it again; without it (a plain `node scripts/..`), npx gets the pinned version.
-  const pnpm = process.env["npm_execpath"]
-  const [command, ...prefix] = pnpm !== undefined && /pnpm[^/]*$/.test(pnpm)
-    ? [process.execPath, pnpm]
-    : ["npx", "--yes", packageManager]
   const filters = names.map((name) => `--filter=${name}`)
-  await capture(command, [...prefix, "--recursive", ...filters, "pack", "--pack-destination", work], { cwd: root })
+  await pnpm(["--recursive", ...filters, "pack", "--pack-destination", work], { cwd: root })
   const packed = publishable.filter(({ name }) => names.includes(name))
   return Promise.all(packed.map(async ({ name, version }) => {
     const tarball = join(work, `${name.replace("@", "").replace("/", "-")}-${version}.tgz`)

@@ -1,4 +1,5 @@
 import { spawn } from "node:child_process"
+import { readFile } from "node:fs/promises"
 import { constants } from "node:os"
 import { delimiter } from "node:path"
 import { fileURLToPath } from "node:url"
@@ -42,14 +43,14 @@ export const run = (command, args, options = {}) =>
   })
 
 /**
- * Runs a program quietly. Resolves with what it wrote; rejects with the same when it fails.
+ * Runs a program quietly, and resolves with its exit code and what it wrote.
  *
  * @param {string} command
  * @param {ReadonlyArray<string>} args
  * @param {{ readonly cwd?: string, readonly env?: NodeJS.ProcessEnv }} [options]
- * @returns {Promise<string>}
+ * @returns {Promise<{ readonly code: number | null, readonly stdout: string, readonly stderr: string, readonly both: string }>}
  */
-export const capture = (command, args, options = {}) =>
+export const output = (command, args, options = {}) =>
   new Promise((resolve, reject) => {
     const child = spawn(command, args, {
       stdio: ["ignore", "pipe", "pipe"],
@@ -57,18 +58,44 @@ export const capture = (command, args, options = {}) =>
       shell: needsShell(command),
       ...options
     })
-    let output = ""
-    const collect = (/** @type {Buffer} */ chunk) => {
-      output += chunk.toString()
+    const written = { stdout: "", stderr: "", both: "" }
+    for (const name of /** @type {const} */ (["stdout", "stderr"])) {
+      child[name].on("data", (/** @type {Buffer} */ chunk) => {
+        written[name] += chunk.toString()
+        written.both += chunk.toString()
+      })
     }
-    child.stdout.on("data", collect)
-    child.stderr.on("data", collect)
     child.once("error", reject)
-    child.once("close", (code) => {
-      if (code === 0) resolve(output)
-      else reject(new Error(`${command} ${args.join(" ")} ended with ${code}\n${output}`))
-    })
+    child.once("close", (code) => resolve({ code, ...written }))
   })
+
+/**
+ * Runs a program quietly. Resolves with what it wrote; rejects with the same when it fails.
+ *
+ * @param {string} command
+ * @param {ReadonlyArray<string>} args
+ * @param {{ readonly cwd?: string, readonly env?: NodeJS.ProcessEnv }} [options]
+ * @returns {Promise<string>}
+ */
+export const capture = async (command, args, options) => {
+  const { both, code } = await output(command, args, options)
+  if (code === 0) return both
+  throw new Error(`${command} ${args.join(" ")} ended with ${code}\n${both}`)
+}
+
+/**
+ * Runs pnpm quietly, as `capture` does: the one that has started us, or the pinned version.
+ *
+ * @param {ReadonlyArray<string>} args
+ * @param {{ readonly cwd: string }} options
+ */
+export const pnpm = async (args, { cwd }) => {
+  // pnpm tells its scripts how to run it again. A plain `node scripts/..` is not told, and gets it from npx.
+  const running = process.env["npm_execpath"]
+  if (running !== undefined && /pnpm[^/]*$/.test(running)) return capture(process.execPath, [running, ...args], { cwd })
+  const { packageManager } = JSON.parse(await readFile(`${cwd}/package.json`, "utf8"))
+  return capture("npx", ["--yes", packageManager, ...args], { cwd })
+}
 
 /**
  * Starts a program and resolves once `read` finds something in what it has written, with that. Rejects when the program ends before. Its

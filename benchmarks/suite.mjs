@@ -1,0 +1,69 @@
+/**
+ * The benchmarks that `pnpm bench` runs, in its order: the quick ones first.
+ */
+
+/**
+ * @typedef {object} Benchmark
+ * @property {string} name what `--only` calls it: the script beside this file
+ * @property {string} measures
+ * @property {number} minutes about how long a round takes on a quiet machine
+ * @property {ReadonlyArray<string>} quick the arguments for a round of a few seconds
+ */
+
+/** @type {ReadonlyArray<Benchmark>} */
+export const suite = [
+  {
+    name: "call",
+    measures: "what supervision adds to a call",
+    minutes: 0.5,
+    quick: ["--rounds", "9", "--calls", "200"]
+  },
+  {
+    name: "fleet",
+    measures: "what a fleet adds to a call and to a changed list",
+    minutes: 0.5,
+    quick: ["--backends", "2000", "--rounds", "9", "--changes", "10"]
+  },
+  {
+    name: "lost",
+    measures: "how soon 1,000 lost servers are back",
+    minutes: 1,
+    quick: ["--backends", "200", "--runs", "1"]
+  },
+  {
+    name: "wrap",
+    measures: "what wrap costs, beside the server alone and mcp-remote",
+    minutes: 1.5,
+    quick: ["--runs", "2", "--calls", "100", "--warm", "300"]
+  },
+  {
+    name: "install",
+    measures: "size, import time and start",
+    minutes: 1,
+    quick: ["--runs", "3"]
+  },
+  {
+    name: "idle",
+    measures: "heap, CPU and late heartbeats of 10,000 idle servers",
+    minutes: 2.5,
+    quick: ["--backends", "1000", "--seconds", "4", "--interval", "2"]
+  },
+  {
+    name: "recovery",
+    measures: "how long a crash lasts for a client of the gateway",
+    minutes: 2.5,
+    quick: ["--runs", "1", "--pause", "1", "--rounds", "5", "--calls", "50"]
+  },
+  {
+    name: "gateways",
+    measures: "the gateway beside published ones",
+    minutes: 9,
+    quick: ["--part", "calls", "--rounds", "2", "--calls", "30", "--many", "200"]
+  },
+  {
+    name: "cluster",
+    measures: "what it costs that a request comes to another replica, and what the database has to do",
+    minutes: 5,
+    quick: ["--part", "hop", "--rounds", "2", "--calls", "30", "--many", "100"]
+  }
+]
