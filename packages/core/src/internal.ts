@@ -63,6 +63,9 @@ export const stateOf = (backend: Backend): Status["state"] => (backend as Backen
 export const toolOptions = (backend: Backend, name: string): Chosen | undefined =>
   (backend as BackendHandle).calls.tools.tool(name)
 
+/** Whether its options offer a tool to callers, by the name that its server gives it, whether the server has it now or not. */
+export const offersTool = (backend: Backend, name: string): boolean => (backend as BackendHandle).offersTool(name)
+
 /** Whether its callers may call tools that require a task as any other (`calls.tasks`). */
 export const runsTasks = (backend: Backend): boolean => (backend as BackendHandle).runsTasks
 

@@ -200,6 +200,11 @@ export class BackendHandle implements Backend {
     return this.#state.policy.calls.tasks !== "never"
   }
 
+  /** For `offersTool` of `internal.ts`. */
+  offersTool(name: string): boolean {
+    return this.#state.offered.has("tools", name)
+  }
+
   /** For `start` of `internal.ts`. */
   get calls(): Calls {
     return this.#supervisor.calls

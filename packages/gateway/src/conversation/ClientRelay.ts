@@ -38,6 +38,8 @@ export interface ServerRequest extends Pick<Forwarded, "failFast" | "isBounded" 
   readonly backend: Backend.Backend
   /** Converts the server's result for the client. Default: no conversion. */
   readonly resultForClient?: (result: Result) => Result
+  /** Converts for a client without a session what the server asks it in place of the result. Default: no conversion. */
+  readonly questionForClient?: (result: Result) => Result
   /** A result for the client in place of an error of the server, if any. */
   readonly resultForError?: (error: JsonRpcError) => Result | undefined
 }
@@ -269,8 +271,10 @@ export class ClientRelay {
       const plain = withoutType(result)
       return request.answer({ result: serverRequest.resultForClient?.(plain) ?? plain })
     }
-    if (this.#options.client.isStateless === true) request.answer({ result })
-    else this.#question(request, serverRequest, rounds, answer.result)
+    if (this.#options.client.isStateless === true) {
+      return request.answer({ result: serverRequest.questionForClient?.(result) ?? result })
+    }
+    this.#question(request, serverRequest, rounds, answer.result)
   }
 
   /**

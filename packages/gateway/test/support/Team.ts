@@ -132,11 +132,12 @@ export class HttpTalk {
 
   #post(message: Message, signal?: AbortSignal): Promise<Response> {
     const { method = "", params } = message
+    const name = params?.name ?? params?.uri ?? params?.taskId
     const own = this.#isStateless
       ? {
         "MCP-Protocol-Version": stateless,
         "Mcp-Method": method,
-        ...(params?.name === undefined && params?.uri === undefined ? {} : { "Mcp-Name": params.name ?? params.uri })
+        ...(name === undefined ? {} : { "Mcp-Name": name })
       }
       : {}
     const body = this.#isStateless

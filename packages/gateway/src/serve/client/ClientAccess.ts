@@ -9,7 +9,9 @@ import type { Access } from "../../access/Access.js"
 import type { AccessControl } from "../../access/AccessControl.js"
 import type { CallRates } from "../../access/CallRates.js"
 import * as RateLimited from "../../access/RateLimited.js"
-import * as TaskIds from "./TaskIds.js"
+import type { Owner } from "./Owned.js"
+import * as RequestStates from "./RequestStates.js"
+import { type Task, TaskIds } from "./TaskIds.js"
 
 /** What decides about all clients. */
 export interface Control {
@@ -23,7 +25,8 @@ export class ClientAccess {
   readonly #control: Control
   readonly #caller: () => Caller
   #noted: Access | undefined
-  #taskIds: TaskIds.TaskIds | undefined
+  #taskIds: TaskIds | undefined
+  #requestStates: RequestStates.RequestStates | undefined
 
   constructor(control: Control, { caller = () => anyone }: Pick<Client, "caller">) {
     this.#control = control
@@ -36,8 +39,22 @@ export class ClientAccess {
   }
 
   /** The ids of its tasks. A conversation belongs to one caller, so they stay. */
-  get taskIds(): TaskIds.TaskIds {
-    return this.#taskIds ??= TaskIds.make({ owner: ownerOf(this.#caller()), seal: this.#control.seal })
+  get taskIds(): TaskIds {
+    return this.#taskIds ??= new TaskIds(this.#owner)
+  }
+
+  /** The states of its requests, likewise. */
+  get requestStates(): RequestStates.RequestStates {
+    return this.#requestStates ??= RequestStates.make(this.#owner)
+  }
+
+  get #owner(): Owner {
+    return { owner: ownerOf(this.#caller()), seal: this.#control.seal }
+  }
+
+  /** Whether it may use the tool of a task, which it may have begun when the rules were others. */
+  mayUse({ server, tool }: Pick<Task, "server" | "tool">): boolean {
+    return this.now.hasServer(server) && this.now.hasTool(server, tool)
   }
 
   /** Notes what it may use now. Returns what was noted before, if that was something else. */

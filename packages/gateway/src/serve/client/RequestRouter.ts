@@ -3,12 +3,12 @@
  * task. Answers requests that go to no server.
  */
 import { type CallError, type Fleet, RemoteError, ResultUnknown } from "@mcp-lifeline/core"
-import { firstOf, maySay, toolOptions } from "@mcp-lifeline/core/internal"
+import { firstOf, maySay, offersTool, toolOptions } from "@mcp-lifeline/core/internal"
 import type { Caller } from "@mcp-lifeline/http-server/Caller"
 import * as Translation from "@mcp-lifeline/http-server/translation"
 import { type ClientRequest, JsonRpc } from "@mcp-lifeline/protocol"
 import type { ClientCapabilities } from "@modelcontextprotocol/sdk/types.js"
-import { Effect } from "effect"
+import { Effect, Either } from "effect"
 import type { ClientRelay, Resolved, ServerRequest } from "../../conversation/ClientRelay.js"
 import { methodNotFound } from "../../conversation/errors.js"
 import type { ClientServers } from "../pool/ClientServers.js"
@@ -19,6 +19,7 @@ import type { ClientLogins } from "./ClientLogins.js"
 import * as Destination from "./Destination.js"
 import type { GatewayContext } from "./GatewayContext.js"
 import type { NameResolver, ResolvedName } from "./NameResolver.js"
+import * as RequestStates from "./RequestStates.js"
 import * as TaskIds from "./TaskIds.js"
 
 /** The client, and what it can use. None of these may throw. */
@@ -70,31 +71,45 @@ export class RequestRouter {
       const report = context.status(servers.fleets, access.now, caller())
       return void relay.after(request, report, (report) => request.answer({ result: statusResult(report) }))
     }
+    const { requestStates, taskIds } = access
+    const state = requestStates.find(params)
+    if (state !== undefined && "code" in state) return void request.answer({ error: state })
     const limited = access.limit(method)
     if (limited !== undefined) return void request.answer(limited)
     const task = method === "tools/call" ? params?.["task"] : undefined
-    const serverRequest = ({ fleet, key, route: { backend, original } }: ResolvedName): ServerRequest => {
-      const given = destination.paramsFor(original)
+    const serverRequest = (
+      { fleet, key, route: { backend, original } }: ResolvedName
+    ): Either.Either<ServerRequest, CallError> => {
+      if (state !== undefined && state.server !== backend.id) {
+        return Either.left(new RemoteError({ backend: backend.id, method, ...RequestStates.refused }))
+      }
+      const given = RequestStates.forServer(destination.paramsFor(original), state)
       const asked = task !== undefined && fleet.takesTask(key) ? { ...given, task } : given
-      return {
+      return Either.right({
         backend,
         params: Translation.withCapabilities(asked, this.#capabilitiesFor(fleet, backend.id)),
         isBounded: context.servers.hasTimeout(backend.id),
         failFast: this.#login(backend.id) !== undefined,
         resultForClient: (result) => {
-          const own = method === "tools/call" ? access.taskIds.inResult(backend.id, result) : result
+          const own = method === "tools/call"
+            ? taskIds.inResult({ server: backend.id, tool: original }, result)
+            : result
           return Destination.clientResult(method, destination, original, own)
-        }
-      }
+        },
+        questionForClient: (result) => requestStates.inResult(backend.id, result)
+      })
     }
     const resolved = names.find(kind, name)
-    if (resolved !== undefined && !request.isRepeated) return serverRequest(resolved)
+    if (resolved !== undefined && !request.isRepeated) {
+      const found = serverRequest(resolved)
+      return Either.isRight(found) ? found.right : found
+    }
     return Effect.flatMap(
       this.#resolveName(kind, name),
       (resolved) =>
         request.isRepeated && method === "tools/call" && !mayRepeat(resolved)
           ? Effect.fail(repeated(resolved.route.backend.id, method))
-          : Effect.succeed(serverRequest(resolved))
+          : serverRequest(resolved)
     )
   }
 
@@ -118,11 +133,16 @@ export class RequestRouter {
     const { access, capabilities, context, isStateless, servers } = this.#options
     const refusal = isStateless ? TaskIds.refusal(method, capabilities()) : undefined
     if (refusal !== undefined) return void request.answer({ error: refusal })
-    const task = access.taskIds.find(params?.["taskId"])
-    if (params === undefined || task === undefined || !access.now.hasServer(task.server)) {
+    const { requestStates, taskIds } = access
+    const task = taskIds.find(params?.["taskId"])
+    if (params === undefined || task === undefined || !access.mayUse(task)) {
       return void request.refuse(JsonRpc.invalidParams, "Task not found")
     }
-    const { id, server } = task
+    const state = requestStates.find(params)
+    if (state !== undefined && ("code" in state || state.server !== task.server)) {
+      return void request.answer({ error: RequestStates.refused })
+    }
+    const { id, server, tool } = task
     const unknown = new RemoteError({
       backend: server,
       method,
@@ -132,17 +152,19 @@ export class RequestRouter {
     const found = Effect.firstSuccessOf(
       servers.fleets.map((fleet) => Effect.map(fleet.fleet.backend(server), (backend) => ({ fleet, backend })))
     )
-    return Effect.mapBoth(found, {
+    const offered = Effect.filterOrFail(found, ({ backend }) => offersTool(backend, tool))
+    return Effect.mapBoth(offered, {
       onFailure: () => unknown,
       onSuccess: ({ backend, fleet }): ServerRequest => ({
         backend,
         params: Translation.withCapabilities(
-          { ...Destination.forwarded(params), taskId: id },
+          { ...RequestStates.forServer(Destination.forwarded(params), state), taskId: id },
           this.#capabilitiesFor(fleet, server)
         ),
         isBounded: context.servers.hasTimeout(server),
         failFast: this.#login(server) !== undefined,
-        resultForClient: (result) => access.taskIds.inResult(server, result)
+        resultForClient: (result) => taskIds.inResult({ server, tool }, result),
+        questionForClient: (result) => requestStates.inResult(server, result)
       })
     })
   }

@@ -1,11 +1,11 @@
 /**
- * The ids of tasks as clients of the gateway know them: with the name of the server, which has the task, and a mark of the caller that has begun it.
- * Another caller cannot make that mark, so that the task is unknown to it. Pure.
+ * The ids of tasks as clients of the gateway know them (`Owned`): with the name of the server, which has the task, and that of the tool that it runs, so that who
+ * may not use the tool any more does not get what comes of it. To another caller the task is unknown.
  */
-import type { Seal } from "@mcp-lifeline/http-server/SealedId"
 import { Era } from "@mcp-lifeline/protocol"
 import { Predicate } from "effect"
 import { type JsonRpcError, methodNotFound } from "../../conversation/errors.js"
+import * as Owned from "./Owned.js"
 
 type Values = Readonly<Record<string, unknown>>
 
@@ -31,63 +31,73 @@ export const refusal = (method: string, capabilities: unknown): JsonRpcError | u
   }
 }
 
-/** The caller whose tasks they are. */
-export interface Owner {
-  /** See `Caller.ownerOf`; empty where nothing tells one caller from another. */
-  readonly owner: string
-  readonly seal: Pick<Seal, "isMark" | "mark">
+/** A task of a server. */
+export interface Task {
+  readonly server: string
+  /** The tool that it runs, by the name that the server gives it. */
+  readonly tool: string
+  /** The id that it has at the server. */
+  readonly id: string
 }
+
+/** How many tasks of one conversation are remembered, so that what servers say about them by themselves has the same ids. */
+const maxKnown = 1000
 
 /** The ids of one caller's tasks. */
-export interface TaskIds {
-  /** The server of a task, and the id that it has there; `undefined` if the gateway has given this caller no such id. */
-  readonly find: (id: unknown) => { readonly server: string; readonly id: string } | undefined
-  /** A message of a server, with the ids of tasks in `_meta` as the client knows them. Returns the same object if it has none. */
-  readonly inMessage: <V extends Values>(server: string, value: V) => V
-  /** A result that is a task, or begins one, or belongs to one, as the client knows it. */
-  readonly inResult: <V extends Values>(server: string, result: V) => V
-}
+export class TaskIds {
+  readonly #ids: Owned.Owned
+  /** The tools of the tasks that were last asked for, by server and id; the first ones first. */
+  readonly #known = new Map<string, string>()
 
-/** What is marked: a task of an owner. */
-const textOf = ({ owner }: Owner, server: string, id: string): string => JSON.stringify(["task", owner, server, id])
-
-/** Stands between the name of the server, in which it is encoded, and the mark. */
-const separator = "@"
-
-/** The ids of the tasks of a caller. Default: of everybody, where nothing tells one caller from another. */
-export const make = (owner?: Owner): TaskIds => {
-  const isMarked = owner !== undefined && owner.owner !== ""
-  const scoped = (server: string, id: string): string => {
-    const mark = isMarked ? `${separator}${owner.seal.mark(textOf(owner, server, id))}` : ""
-    return `${encodeURIComponent(server)}${mark}:${id}`
+  constructor(owner: Owned.Owner) {
+    this.#ids = Owned.make("task", owner)
   }
-  const find: TaskIds["find"] = (given) => {
-    const end = isString(given) ? given.indexOf(":") : -1
-    if (!isString(given) || end < 1) return undefined
-    const [name = "", mark, ...more] = given.slice(0, end).split(separator)
-    const id = given.slice(end + 1)
-    if (name === "" || more.length > 0 || isMarked !== (mark !== undefined)) return undefined
-    try {
-      const server = decodeURIComponent(name)
-      return isMarked && !owner.seal.isMark(textOf(owner, server, id), mark ?? "") ? undefined : { server, id }
-    } catch {
-      return undefined
+
+  /** The task of an id; `undefined` if the gateway has given this caller no such id. */
+  find(id: unknown): Task | undefined {
+    const { path: [server, tool] = [], text = "" } = this.#ids.open(id) ?? {}
+    if (server === undefined || tool === undefined) return undefined
+    this.#remember(server, tool, text)
+    return { server, tool, id: text }
+  }
+
+  /** A request of a server, with the id of its task as the client knows it. Returns the same object if it has none. */
+  inMessage<V extends Values>(server: string, value: V): V {
+    return this.#inMeta(value, (id) => this.#scoped(server, this.#known.get(keyOf(server, id)), id))
+  }
+
+  /** A result that is a task of a tool, or begins one, or belongs to one, as the client knows it. Returns the same object if it has nothing to do with any. */
+  inResult<V extends Values>({ server, tool }: Omit<Task, "id">, result: V): V {
+    const scoped = (id: string): string => {
+      this.#remember(server, tool, id)
+      return this.#scoped(server, tool, id)
     }
+    const { task } = result
+    const named = withId(isRecord(task) ? { ...result, task: withId(task, scoped) } : result, scoped)
+    return this.#inMeta(named, scoped) as V
   }
-  const withId = (server: string, value: Values): Values =>
-    isString(value["taskId"]) ? { ...value, taskId: scoped(server, value["taskId"]) } : value
-  const inMessage: TaskIds["inMessage"] = (server, value) => {
+
+  #inMeta<V extends Values>(value: V, scoped: (id: string) => string): V {
     const meta = value["_meta"]
     if (!isRecord(meta) || !isRecord(meta[related])) return value
-    return { ...value, _meta: { ...meta, [related]: withId(server, meta[related]) } }
+    return { ...value, _meta: { ...meta, [related]: withId(meta[related], scoped) } }
   }
-  return {
-    find,
-    inMessage,
-    inResult: (server, result) => {
-      const { task } = result
-      const named = withId(server, isRecord(task) ? { ...result, task: withId(server, task) } : result)
-      return inMessage(server, named) as typeof result
-    }
+
+  /** Without its tool, which is known of each task that the client has been told of, an id leads nowhere. */
+  #scoped(server: string, tool: string | undefined, id: string): string {
+    return this.#ids.seal({ path: tool === undefined ? [server] : [server, tool], text: id })
+  }
+
+  #remember(server: string, tool: string, id: string): void {
+    const key = keyOf(server, id)
+    this.#known.delete(key)
+    this.#known.set(key, tool)
+    const [first] = this.#known.keys()
+    if (this.#known.size > maxKnown && first !== undefined) this.#known.delete(first)
   }
 }
+
+const keyOf = (server: string, id: string): string => JSON.stringify([server, id])
+
+const withId = (value: Values, scoped: (id: string) => string): Values =>
+  isString(value["taskId"]) ? { ...value, taskId: scoped(value["taskId"]) } : value

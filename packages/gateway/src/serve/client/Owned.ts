@@ -1,0 +1,53 @@
+/**
+ * Texts that servers give one caller, which brings them back, as that caller knows them: with the server that they lead to, and a mark of whose they are. Another
+ * caller cannot make that mark, nor can anybody for a text that the gateway has not given out. Pure.
+ */
+import type { Seal } from "@mcp-lifeline/http-server/SealedId"
+import { Predicate } from "effect"
+
+/** The caller that gets the texts. */
+export interface Owner {
+  /** See `Caller.ownerOf`; empty where nothing tells one caller from another. */
+  readonly owner: string
+  readonly seal: Pick<Seal, "isMark" | "mark">
+}
+
+/** A text of a server. */
+export interface Given {
+  /** Where it leads: the name of the server, and what is more precise than that. */
+  readonly path: ReadonlyArray<string>
+  readonly text: string
+}
+
+/** The texts of one kind that one caller gets. */
+export interface Owned {
+  /** The text as the caller knows it: the same each time. */
+  readonly seal: (given: Given) => string
+  /** What was sealed; `undefined` if the gateway has given this caller no such text. */
+  readonly open: (sealed: unknown) => Given | undefined
+}
+
+/** Stands between the names, in which it is encoded, and the mark. */
+const separator = "@"
+
+/** A name in which nothing is left that separates. Servers may give names that are no text, in which `encodeURIComponent` would fail. */
+const encoded = (name: string): string => encodeURIComponent(Buffer.from(name).toString())
+
+/** `kind`: one kind of text is not taken for another. */
+export const make = (kind: "requestState" | "task", { owner, seal }: Owner): Owned => {
+  const marked = (names: string, text: string): string => JSON.stringify([kind, owner, names, text])
+  return {
+    seal: ({ path, text }) => {
+      const names = path.map(encoded).join("/")
+      return `${names}${separator}${seal.mark(marked(names, text))}:${text}`
+    },
+    open: (sealed) => {
+      const end = Predicate.isString(sealed) ? sealed.indexOf(":") : -1
+      if (!Predicate.isString(sealed) || end < 0) return undefined
+      const [names = "", mark, ...more] = sealed.slice(0, end).split(separator, 3)
+      const text = sealed.slice(end + 1)
+      if (mark === undefined || more.length > 0 || !seal.isMark(marked(names, text), mark)) return undefined
+      return { path: names.split("/").map(decodeURIComponent), text }
+    }
+  }
+}
