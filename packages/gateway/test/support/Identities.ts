@@ -5,7 +5,7 @@ import type { McpConfig } from "@mcp-lifeline/config"
 import { Effect, Redacted, type Scope } from "effect"
 import { Endpoint } from "mcp-lifeline"
 import * as AccessInUse from "../../src/access/AccessInUse.js"
-import * as Access from "../../src/auth/Access.js"
+import * as GatewayAuthentication from "../../src/auth/GatewayAuthentication.js"
 import * as Issuer from "./Issuer.js"
 import { HttpTalk, loaded } from "./Team.js"
 
@@ -25,7 +25,7 @@ const stateless: Options = { isStateless: true }
 const named: Identify = Effect.gen(function*() {
   const clients = yield* AccessInUse.make(yield* loaded({ ann: {}, ben: {} }), () => Effect.void)
   const tokens = () => [Redacted.make("operator")]
-  const authentication = Access.byToken({ tokens, isNeeded: true, clients })
+  const authentication = GatewayAuthentication.byToken({ tokens, isNeeded: true, clients })
   const bound = yield* Effect.orDie(Endpoint.bind({ host: "127.0.0.1", port: 0, authentication }))
   const people = (url: string, options: Options = stateless) =>
     Effect.sync(() => [new HttpTalk(url, "ann-token", options), new HttpTalk(url, "ben-token", options)] as const)
@@ -46,7 +46,7 @@ const signedIn: Identify = Effect.gen(function*() {
     clockTolerance: 0
   }
   const { authentication } = yield* Effect.orDie(
-    Access.make({
+    GatewayAuthentication.make({
       tokens: () => [],
       isNeeded: false,
       clients: undefined,
