@@ -41,6 +41,8 @@ export {
   type Server,
   type StdioServer
 } from "./Server.js"
+export * as ServerTools from "./serverTools.js"
+export { tokenProblem, tooShort } from "./token.js"
 export { readTop, type Top } from "./Top.js"
 
 /** The path of a problem as people write it, for example `headers.Authorization`. */

@@ -7,6 +7,7 @@ import { Predicate } from "effect"
 import type { Variables } from "./Expansion.js"
 import type { Server } from "./Server.js"
 import { gateway, policyOf, type Read } from "./supervision.js"
+import * as Tools from "./tools.js"
 
 /** The top level of a configuration. */
 export interface Top {
@@ -85,18 +86,25 @@ export const readTop = (raw: unknown): Read<Top> => {
   const { others, policy, problems } = policyOf(raw, gateway.ofAll)
   const path = homeOf(raw)
   const [first = ""] = path
+  /** Whether a file of servers alone, and not the settings of a whole host. */
+  const isOwn = first === "mcpServers" || first === "servers"
   if (first === "mcpServers" && raw["servers"] !== undefined) {
     problems.push({ path: ["servers"], message: "cannot be combined with mcpServers; keep one of the two" })
   }
   const names = ["mcpServers", "$schema", "lifeline", ...Policy.groups]
   for (const name of Object.keys(raw)) {
     if (raw[name] === undefined || name === "servers" || name === first || names.includes(name)) continue
-    const isForeign = foreign.has(name) || (first !== "mcpServers" && first !== "servers")
+    const isForeign = foreign.has(name) || !isOwn
     problems.push(
       isForeign
         ? { path: [name], message: "belongs to another program and has no effect here", key: "foreign" }
         : Problem.unknown([name], names, { of: "an mcp.json" })
     )
+  }
+  for (const group of ["tools", "prompts", "resources"] as const) {
+    const value = raw[group]
+    if (value === undefined || Predicate.isRecord(value)) continue
+    problems.push(isOwn ? Tools.misplaced(group, value) : Tools.belongsToOthers([group]))
   }
   const servers = at(raw, path)
   const accepted = "an object of servers by name"

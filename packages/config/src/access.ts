@@ -4,6 +4,8 @@
 import { Check, nearest, Problem, ToolPattern } from "@mcp-lifeline/core/internal"
 import { Predicate, Redacted } from "effect"
 import { expand, type Sources } from "./Expansion.js"
+import * as ServerTools from "./serverTools.js"
+import * as Token from "./token.js"
 
 /** Some of all names, by patterns: those that one of `only` matches, without those that one of `hide` matches. */
 export interface Selection {
@@ -36,16 +38,20 @@ export interface Group {
   readonly rules: Rules
 }
 
-/** See the head of the file. */
+/** See the head of the file. A file that has either key, even an empty one, lets in nobody without credentials. */
 export interface Access {
+  /** Empty, too, if the file has none: then none is let in. */
   readonly clients: ReadonlyArray<NamedClient>
   /** `undefined` if the file has no groups: then whoever the gateway lets in may use everything, but is no admin. */
   readonly groups: ReadonlyArray<Group> | undefined
+  /** The names of the servers in the file, where they are known. */
+  readonly servers?: ReadonlyArray<string> | undefined
 }
 
 type Raw = Readonly<Record<string, unknown>>
 
 const patterns = Check.list(Check.text, 'an array of patterns, or an object with "only" and "hide"')
+const listOfPatterns = Check.list(Check.text, "an array of patterns")
 
 /**
  * An object with these options. A key that does not exist is a problem like any other: if it had no effect, somebody might be allowed more than was
@@ -66,11 +72,19 @@ const strict = (table: Readonly<Record<string, Check.Check>>, of: string): Check
     }
   )
 
-const chosen = strict({ only: patterns, hide: patterns }, "what is allowed")
+const chosen = strict({ only: listOfPatterns, hide: listOfPatterns }, "what is allowed")
 
 const selection: Check.Check = Check.described(
-  (value, path) => Predicate.isRecord(value) ? chosen(value, path) : patterns(value, path),
-  { anyOf: [patterns.schema, chosen.schema] }
+  (value, path) =>
+    !Predicate.isRecord(value)
+      ? patterns(value, path)
+      : Object.values(value).some((one) => one !== undefined)
+      ? chosen(value, path)
+      : [{
+        path,
+        message: 'is empty, which could mean all or none; give "only" or "hide", [] for none, or leave it out'
+      }],
+  { anyOf: [patterns.schema, { ...chosen.schema, minProperties: 1 }] }
 )
 
 const table = {
@@ -81,7 +95,11 @@ const table = {
 }
 
 const rules = strict(table, "a group")
-const client = strict({ token: Check.text, tokenFile: Check.text, ...table }, "a client")
+const ofToken = Check.described((value, path) => Check.text(value, path), {
+  type: "string",
+  pattern: Token.tokenPattern
+})
+const client = strict({ token: ofToken, tokenFile: Check.text, ...table }, "a client")
 
 /** Names stand in the log, and in headers for servers. */
 const nameForm = /^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$/
@@ -103,9 +121,13 @@ const clientProblems = (value: unknown, path: Problem.Path): ReadonlyArray<Probl
 }
 
 /** Accepts `lifeline.clients`, in which references to variables are not replaced yet. */
-export const clients: Check.Check = Check.values(
-  Check.described(clientProblems, client.schema),
-  "an object of clients by name"
+export const clients: Check.Check = Check.described(
+  Check.values(clientProblems, "an object of clients by name"),
+  {
+    type: "object",
+    propertyNames: { pattern: nameForm.source },
+    additionalProperties: { ...client.schema, oneOf: [{ required: ["token"] }, { required: ["tokenFile"] }] }
+  }
 )
 
 /** Accepts `lifeline.groups`. */
@@ -144,8 +166,14 @@ export const read = (
   const named = entriesOf(given.clients).map(([name, raw]): NamedClient => {
     const at = (key: string): Problem.Path => ["clients", name, key]
     const token = expanded(raw["token"], at("token"))
-    if (token !== undefined && problems.length === 0 && !/^[\x21-\x7E]+$/.test(token)) {
-      problems.push({ path: at("token"), message: "is no token; accepted: letters, digits and signs, without spaces" })
+    const wrong = token === undefined || problems.length > 0 ? undefined : Token.tokenProblem(token)
+    if (wrong !== undefined) {
+      problems.push({
+        path: at("token"),
+        message: wrong === "short"
+          ? Token.tooShort
+          : "is no token; accepted: letters, digits and signs, without spaces"
+      })
     }
     return {
       name,
@@ -162,13 +190,6 @@ export const read = (
   return { problems, value: problems.length > 0 ? undefined : { clients: named, groups: ofClaims } }
 }
 
-/** Whether a pattern of tools can match one of a server. */
-const canSay = (pattern: string, server: string): boolean => {
-  const [literal = ""] = pattern.split(/[*?]/, 1)
-  const prefix = `${server}__`
-  return literal === pattern ? pattern.startsWith(prefix) : literal.startsWith(prefix) || prefix.startsWith(literal)
-}
-
 const doubtsOf = (rules: Rules, names: ReadonlyArray<string>, path: Problem.Path): ReadonlyArray<Problem.Problem> => {
   const say = (key: string, pattern: string, what: string, meant: string | undefined): Problem.Problem => ({
     path: [...path, key],
@@ -177,35 +198,61 @@ const doubtsOf = (rules: Rules, names: ReadonlyArray<string>, path: Problem.Path
     }`
   })
   const all = ({ hide, only = [] }: Selection): ReadonlyArray<string> => [...new Set([...only, ...hide])]
+  const isAbout = rules.tools.only === undefined || rules.servers.only !== undefined || names.length < 2
   return [
+    ...(isAbout ? [] : [{
+      path: [...path, "tools"],
+      message:
+        "says which tools, and nothing says which servers, so that the prompts and resources of all may be used; add servers"
+    }]),
     ...all(rules.servers).filter((pattern) => !names.some((name) => ToolPattern.matches(pattern, name))).map((
       pattern
     ) => say("servers", pattern, "which is no server of this file", nearest(pattern, names))),
-    ...all(rules.tools).filter((pattern) => !names.some((name) => canSay(pattern, name))).map((pattern) => {
-      const server = nearest(pattern.split("__", 1)[0] ?? "", names)
-      const form = "which begins with no server of this file, as <server>__<tool> does"
-      return say(
-        "tools",
-        pattern,
-        form,
-        server === undefined ? undefined : `${server}__${pattern.split("__")[1] ?? "*"}`
-      )
-    })
+    ...all(rules.tools).filter((pattern) => !names.some((name) => ServerTools.isAbout(pattern, name))).map(
+      (pattern) => {
+        const server = nearest(pattern.split("__", 1)[0] ?? "", names)
+        const form = "which begins with no server of this file, as <server>__<tool> does"
+        return say(
+          "tools",
+          pattern,
+          form,
+          server === undefined ? undefined : `${server}__${pattern.split("__")[1] ?? "*"}`
+        )
+      }
+    )
   ]
 }
 
-/** Rules that have no effect, with paths in `lifeline`. `names`: of the servers in the file. `hasClaims`: whether tokens with claims are accepted. */
+const nobody = "so that nobody but the operator, with the token of the gateway itself, is let in"
+
+/**
+ * Rules that have no effect, or only that nobody is let in, with paths in `lifeline`. `names`: of the servers in the file. `given`: the two options as they
+ * are written. `hasClaims`: whether tokens with claims are accepted.
+ */
 export const doubts = (
-  { clients, groups = [] }: Access,
+  { clients, groups }: Access,
   names: ReadonlyArray<string>,
+  given: { readonly clients: unknown },
   hasClaims: boolean
-): ReadonlyArray<Problem.Problem> => [
-  ...clients.flatMap(({ name, rules }) => doubtsOf(rules, names, ["clients", name])),
-  ...groups.flatMap(({ claim, rules, value }) => doubtsOf(rules, names, ["groups", claim, value])),
-  ...(hasClaims || groups.length === 0
-    ? []
-    : [{
+): ReadonlyArray<Problem.Problem> => {
+  const empty = (key: "clients" | "groups", what: string, effect: string): Problem.Problem => ({
+    path: [key],
+    message: `is empty, ${effect}; add ${what}, or leave ${key} out`
+  })
+  return [
+    ...clients.flatMap(({ name, rules }) => doubtsOf(rules, names, ["clients", name])),
+    ...(groups ?? []).flatMap(({ claim, rules, value }) => doubtsOf(rules, names, ["groups", claim, value])),
+    ...(given.clients !== undefined && clients.length === 0
+      ? [empty("clients", "a client", hasClaims ? "so that only people with access tokens are let in" : nobody)]
+      : []),
+    ...(hasClaims || groups === undefined ? [] : [{
       path: ["groups"],
-      message: "is about claims of tokens, and without lifeline.auth no token has any; add auth"
-    }])
-]
+      message: `is about claims of tokens, and without lifeline.auth no token has any${
+        clients.length === 0 ? `, ${nobody}` : ""
+      }; add auth`
+    }]),
+    ...(hasClaims && groups?.length === 0
+      ? [empty("groups", "a group", "so that nobody with an access token may use anything")]
+      : [])
+  ]
+}

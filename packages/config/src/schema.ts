@@ -2,17 +2,24 @@
  * The JSON Schema of a configuration, for editors. It is made from the tables with which Lifeline reads the configuration.
  */
 import { Policy } from "@mcp-lifeline/core"
-import { type Check, SecretCommand } from "@mcp-lifeline/core/internal"
+import { type Check, ListFilter, SecretCommand } from "@mcp-lifeline/core/internal"
+import { Record } from "effect"
 import * as Keys from "./keys.js"
 import { gateway } from "./supervision.js"
+import * as ToolLists from "./toolLists.js"
 import { homes } from "./Top.js"
 
 const groups = () => Object.fromEntries(Policy.groups.map((group) => [group, { $ref: `#/definitions/${group}` }]))
 
-const supervision = (others: Readonly<Record<string, Check.Check>>) => ({
+/** Other programs keep other things under this name, but what has the names of our lists is a list. */
+const toolsOfOthers = {
+  type: "object",
+  properties: Record.map(ListFilter.schemas, (schema) => ({ anyOf: [schema, { type: "object" }] }))
+}
+
+const supervision = (others: Readonly<Record<string, Check.Check>>, isEntry: boolean) => ({
   ...groups(),
-  // Other programs keep other things under this name.
-  tools: { anyOf: [{ $ref: "#/definitions/tools" }, {}] },
+  tools: { anyOf: [{ $ref: "#/definitions/tools" }, toolsOfOthers, ...(isEntry ? [ToolLists.schema] : [])] },
   lifeline: {
     type: "object",
     properties: {
@@ -39,12 +46,12 @@ export const schema = (): Check.JsonSchema => ({
   type: "object",
   properties: {
     ...Object.fromEntries(homes.flatMap((path) => path.length === 1 && path[0] !== "mcp" ? [[path[0], servers]] : [])),
-    ...supervision(gateway.ofAll)
+    ...supervision(gateway.ofAll, false)
   },
   definitions: {
     server: {
       type: "object",
-      properties: { ...Keys.schemas(), ...supervision(gateway.ofServer) },
+      properties: { ...Keys.schemas(), ...supervision(gateway.ofServer, true) },
       additionalProperties: false,
       anyOf: ways().map((key) => ({ required: [key] }))
     },

@@ -49,7 +49,7 @@ export const policyOf = (
   others: Readonly<Record<string, Check.Check>> = {},
   isEntry = false
 ): Options => {
-  const tools = Tools.own(raw["tools"], isEntry)
+  const tools = Tools.own(raw["tools"])
   const filters = (["prompts", "resources"] as const).map((group) =>
     isEntry ? { group, filter: raw[group], problems: [] } : { group, ...Tools.ownFilter(group, raw[group]) }
   )

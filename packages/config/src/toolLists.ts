@@ -3,7 +3,7 @@
  * such as `alwaysAllow` and `autoApprove`, are not among them.
  */
 import type { Policy } from "@mcp-lifeline/core"
-import { Check, ListFilter, type Problem } from "@mcp-lifeline/core/internal"
+import { Check, ListFilter, Problem } from "@mcp-lifeline/core/internal"
 import { Predicate, Record } from "effect"
 
 type Raw = Readonly<Record<string, unknown>>
@@ -25,23 +25,29 @@ const allowing: Readonly<Record<string, Reading>> = {
 /** Lists of tools to hide, by their names. */
 const denying = ["excludeTools", "disabledTools", "disabled_tools"] as const
 
-const list = Check.list(Check.string, "an array of names of tools")
-
-/** Some programs write null for what they do not set. */
-const orNull: Check.Check = Check.described(
-  (value, path) => value === null ? [] : list(value, path),
-  { anyOf: [list.schema, { type: "null" }] }
-)
+/** Nothing else, not even null: who reads it as no list at all offers every tool. */
+const list = Check.list(Check.string, "an array of names of tools; to offer all, leave it out")
 
 /** What is accepted of the keys that are nothing but such lists. */
 export const checks: Readonly<Record<string, Check.Check>> = Record.fromIterableWith(
   [...Object.keys(allowing).filter((key) => key !== "tools"), ...denying],
-  (key) => [key, orNull]
+  (key) => [key, list]
 )
 
-/** `tools` may be much else; as an array it is such a list. */
+/** `tools` may be an object with options by tool; as anything else it is such a list. */
 export const checkTools = (tools: unknown): ReadonlyArray<Problem.Problem> =>
-  Array.isArray(tools) ? list(tools, ["tools"]) : []
+  tools === undefined || Predicate.isRecord(tools)
+    ? []
+    : Array.isArray(tools)
+    ? list(tools, ["tools"])
+    : [Problem.wrongSecret(
+      ["tools"],
+      tools,
+      "an array of names of tools, or an object of options by tool; to offer all, leave it out"
+    )]
+
+/** The JSON Schema of such a list. */
+export const { schema } = list
 
 const textsOf = (value: unknown): ReadonlyArray<string> | undefined =>
   Array.isArray(value) && value.every(Predicate.isString) ? value.filter((text) => text !== "") : undefined

@@ -8,19 +8,30 @@ import { Predicate } from "effect"
 /** Options of other programs beside ours, for one tool. */
 const foreign: ReadonlySet<string> = new Set(["approval_mode"])
 
-/** Whether an entry has options of Lifeline, perhaps misspelt. */
+/** Whether an entry has options of Lifeline, perhaps misspelt. What is no list for `hide` and `only` is refused later, and not passed over. */
 const isOurs = (name: string, entry: unknown): boolean => {
-  if (!Predicate.isRecord(entry)) return Array.isArray(entry) && ListFilter.names.includes(name)
+  if (!Predicate.isRecord(entry)) {
+    return ListFilter.names.includes(name)
+      || (Array.isArray(entry) && Problem.nearest(name, ListFilter.names) !== undefined)
+  }
   const keys = Object.keys(entry)
   return keys.length === 0
     || keys.some((key) => Tools.names.includes(key) || Problem.nearest(key, Tools.names) !== undefined)
 }
 
-const belongsToOthers = (path: Problem.Path): Problem.Problem => ({
+export const belongsToOthers = (path: Problem.Path): Problem.Problem => ({
   path,
   message: "belongs to another program and has no effect here; leave it out",
   key: "foreign"
 })
+
+/** The problem of a value that is no object at the top of a file with servers alone: there it was meant for us, and who passes it over offers all. */
+export const misplaced = (group: "tools" | "prompts" | "resources", value: unknown): Problem.Problem =>
+  Problem.wrongSecret(
+    [group],
+    value,
+    group === "tools" ? 'an object of options by tool, with "only" and "hide"' : 'an object with "only" and "hide"'
+  )
 
 /** Which entries callers are offered, which is not checked yet, among what other programs keep at the top of a file under the same name. */
 export const ownFilter = (
@@ -31,33 +42,31 @@ export const ownFilter = (
     Object.keys(value).some((key) => Problem.nearest(key, ListFilter.names) !== undefined)
   return value === undefined || isOurs
     ? { filter: value, problems: [] }
+    : !Predicate.isRecord(value)
+    ? { filter: undefined, problems: [] }
     : { filter: undefined, problems: [belongsToOthers([group])] }
 }
 
-/**
- * The options by tool, which are not checked yet, and a problem for each key of other programs. In the entry of a server, an array is a list
- * of a host (`toolLists`).
- */
+/** The options by tool, which are not checked yet, and a problem for each key of other programs. What is no object is not looked at here. */
 export const own = (
-  tools: unknown,
-  isEntry: boolean
+  tools: unknown
 ): { readonly tools: Policy.PolicyOptions["tools"]; readonly problems: ReadonlyArray<Problem.Problem> } => {
-  if (tools === undefined || (isEntry && Array.isArray(tools))) return { tools: undefined, problems: [] }
-  if (!Predicate.isRecord(tools)) return { tools: undefined, problems: [belongsToOthers(["tools"])] }
+  if (!Predicate.isRecord(tools)) return { tools: undefined, problems: [] }
   const problems: Array<Problem.Problem> = []
-  const entries = Object.entries(tools).flatMap(([name, entry]) => {
+  const entries = Object.entries(tools).flatMap(([name, entry]): ReadonlyArray<readonly [string, unknown]> => {
     if (entry === undefined) return []
     if (!isOurs(name, entry)) {
       const keys = Predicate.isRecord(entry) ? Object.keys(entry) : []
       problems.push(belongsToOthers(["tools", name, ...(keys.length === 1 ? keys : [])]))
       return []
     }
-    if (Array.isArray(entry)) return [[name, entry as ReadonlyArray<string>] as const]
-    const options = Object.entries(entry as object).filter(([key]) => {
+    if (!Predicate.isRecord(entry)) return [[name, entry]]
+    const options = Object.entries(entry).filter(([key]) => {
       if (foreign.has(key)) problems.push(belongsToOthers(["tools", name, key]))
       return !foreign.has(key)
     })
-    return [[name, Object.fromEntries(options)] as const]
+    return [[name, Object.fromEntries(options)]]
   })
-  return { tools: entries.length === 0 ? undefined : Object.fromEntries(entries), problems }
+  const found = Object.fromEntries(entries) as Policy.PolicyOptions["tools"]
+  return { tools: entries.length === 0 ? undefined : found, problems }
 }

@@ -64,7 +64,7 @@ describe("McpConfig", () => {
     }
     const mine = { timeout: "5 min", retry: "never" }
     expect(read({ "write_*": mine })).toEqual([{ "write_*": mine }, []])
-    expect(read(5)).toEqual([undefined, ["foreign tools"]])
+    for (const none of [5, "a", null, true]) expect(read(none)).toEqual([undefined, ["wrong tools"]])
     expect(read({ a: { approval_mode: "approve" } })).toEqual([undefined, ["foreign tools/a/approval_mode"]])
     expect(read({ a: { ...mine, approval_mode: "approve" }, b: true, c: { x: 1, y: 2 } })).toEqual([
       { a: mine },
@@ -103,7 +103,6 @@ describe("McpConfig", () => {
     [{ includeTools: ["read", "write(path)"] }, ["read", "write"]],
     [{ includeTools: ["*e*"], excludeTools: ["read"] }, ["write", "other"]],
     [{ includeTools: [] }, []],
-    [{ includeTools: null, excludeTools: null }, ["read", "write", "other"]],
     // Codex.
     [{ enabled_tools: ["read", "write"], disabled_tools: ["read"] }, ["write"]],
     [{ enabled_tools: [] }, []],
@@ -131,11 +130,40 @@ describe("McpConfig", () => {
     ]],
     [{ disabledTools: ["read"], tools: { hide: ["write"], write: { timeout: "1 min" } } }, ["other"]],
     // What is no list is refused, so that nothing is offered by mistake.
-    [{ includeTools: "read" }, ["includeTools: is a string; accepted: an array of names of tools"]],
+    ...["includeTools", "excludeTools", "enabledTools", "enabled_tools", "disabledTools", "disabled_tools"].flatMap((
+      key
+    ) =>
+      [[null, "null"], [{}, "an object"], [true, "a boolean"], ["read", "a string"]].map(([value, kind]) =>
+        [{ [key]: value } as object, [
+          `${key}: is ${kind}; accepted: an array of names of tools; to offer all, leave it out`
+        ]] as [object, Array<string>]
+      )
+    ),
+    ...[[null, "null"], ["read", "a string"], [1, "a number"]].map(([tools, kind]) =>
+      [{ tools } as object, [
+        `tools: is ${kind}; accepted: an array of names of tools, or an object of options by tool; to offer all, leave it out`
+      ]] as [object, Array<string>]
+    ),
     [{ disabled_tools: ["read", 5] }, ["disabled_tools[1]: is a number; accepted: a string"]],
     [{ tools: ["read", {}] }, ["tools[1]: is an object; accepted: a string"]]
   ])("[G19:unit] the lists of hosts say what is offered: %j", (raw, expected) => {
     expect(offers(raw, "mine")).toEqual(expected)
+  })
+
+  it.each<[object, string]>([
+    [{ tools: { hide: "read" } }, "tools.hide: is a string; accepted: an array of names and patterns"],
+    [{ tools: { only: null } }, "tools.only: is null; accepted: an array of names and patterns"],
+    [{ tools: { hdie: ["read"] } }, "tools.hdie: is an array; accepted: an object of options"],
+    [{ prompts: { hide: "read" } }, "prompts.hide: is a string; accepted: an array of names and patterns"],
+    [{ prompts: null }, "prompts: is null; accepted: an object of options"],
+    [
+      { lifeline: { tools: { only: "read" } } },
+      "lifeline.tools.only: is a string; accepted: an array of names and patterns"
+    ],
+    [{ lifeline: { tools: null } }, "lifeline.tools: is null; accepted: an object of options by the name of the tool"]
+  ])("[G19:unit] what is no list of what is offered is refused: %j", (raw, message) => {
+    const read = McpConfig.readServer({ command: "x", ...raw })
+    expect([said(read), read.problems.map(({ key }) => key)]).toEqual([[message], [undefined]])
   })
 
   it("[G19:unit] a pattern in a list of names is reported", () => {
@@ -153,13 +181,20 @@ describe("McpConfig", () => {
       lifeline: { prompts: { hide: ["p"] } }
     })
     expect(problems.map(({ key, path }) => `${key} ${path.join("/")}`)).toEqual([
-      "foreign tools",
       "foreign prompts",
+      "foreign tools",
       "foreign resources"
     ])
     expect([...value?.policy.prompts?.hide ?? []]).toEqual(["p"])
     const own = McpConfig.readTop({ mcpServers: {}, resources: { hide: ["a"] } })
     expect([...own.value?.policy.resources?.hide ?? []]).toEqual(["a"])
+    // Where there are only servers, it was meant for us.
+    for (const value of ["a", null, ["a"], 5]) {
+      for (const group of ["tools", "prompts", "resources"]) {
+        const { problems } = McpConfig.readTop({ mcpServers: {}, [group]: value })
+        expect(problems).toEqual([{ path: [group], message: expect.stringMatching(/; accepted: an object .*"only"/) }])
+      }
+    }
     expect(said(McpConfig.readTop({ mcpServers: {}, prompts: { hid: ["a"] } }) as never)).toEqual([
       'prompts.hid: is not an option of prompts; did you mean "hide"?'
     ])

@@ -202,8 +202,10 @@ describe.concurrent("the API of a running gateway", () => {
     () =>
       Effect.gen(function*() {
         const server = yield* HttpFaultServer.make()
-        const { base } = yield* serveHere({ docs: { url: server.url } }, [], { MCP_LIFELINE_TOKEN: "right-token" })
-        const token = { authorization: "Bearer right-token" }
+        const { base } = yield* serveHere({ docs: { url: server.url } }, [], {
+          MCP_LIFELINE_TOKEN: "right-token-of-sixteen"
+        })
+        const token = { authorization: "Bearer right-token-of-sixteen" }
         const { host, port } = new URL(base)
         const disable = (headers: Record<string, string>) => bare(`${base}/api/servers/docs/disable`, "POST", headers)
         expect(yield* disable({})).toMatchObject({ status: 401 })

@@ -199,11 +199,11 @@ describe.concurrent("the token of the gateway", () => {
       Effect.gen(function*() {
         const path = yield* folder
         const [good, bad] = [join(path, "token"), join(path, "empty")]
-        writeFileSync(good, "  a-token-of-ours\n")
+        writeFileSync(good, "  a-token-of-ours-alone\n")
         writeFileSync(bad, "\n")
         const { base } = yield* serve({ memory }, ["--token-file", good], { MCP_LIFELINE_TOKEN: "another" })
         const asked = (token: string) => bare(`${base}/api/status`, "GET", { authorization: `Bearer ${token}` })
-        expect(yield* asked("a-token-of-ours")).toMatchObject({ status: 200 })
+        expect(yield* asked("a-token-of-ours-alone")).toMatchObject({ status: 200 })
         expect(yield* asked("another")).toMatchObject({ status: 401 })
         for (const file of [bad, join(path, "missing")]) {
           const { code, stderr } = yield* Program.run(["serve", "--port", "0", "--token-file", file])

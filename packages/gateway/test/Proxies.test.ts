@@ -38,7 +38,7 @@ const [, command, ...args] = scripted(
   }
 )
 
-const token = "a-token-of-ours"
+const token = "a-token-of-ours-alone"
 const headers = { authorization: `Bearer ${token}` }
 
 /** A gateway behind a proxy, on ports that stay the same. */

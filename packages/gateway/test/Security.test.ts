@@ -82,12 +82,12 @@ describe.concurrent("what may pass the gateway", () => {
 
   it.scopedLive("[G6] bound wider, every route asks for the token", () =>
     Effect.gen(function*() {
-      const { url } = yield* serve(["--host", "0.0.0.0"], { MCP_LIFELINE_TOKEN: "a-token-of-ours" })
+      const { url } = yield* serve(["--host", "0.0.0.0"], { MCP_LIFELINE_TOKEN: "a-token-of-ours-alone" })
       const local = url.replace("0.0.0.0", "127.0.0.1")
       for (const path of ["/mcp", "/health", "/metrics"]) {
         expect((yield* post(new URL(path, local).href, initialize)).status).toBe(401)
       }
       expect((yield* post(local, initialize, { authorization: "Bearer another" })).status).toBe(401)
-      expect((yield* post(local, initialize, { authorization: "Bearer a-token-of-ours" })).status).toBe(200)
+      expect((yield* post(local, initialize, { authorization: "Bearer a-token-of-ours-alone" })).status).toBe(200)
     }))
 })

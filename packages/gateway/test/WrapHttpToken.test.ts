@@ -42,21 +42,21 @@ describe("the token of wrap --http", () => {
 
   it("[X6] is given as a variable, which the server does not inherit, or as a file; or there is none", async () => {
     using state = stateFolder()
-    const env = { MCP_LIFELINE_TOKEN: "of-the-variable", PATH: "/bin" }
+    const env = { MCP_LIFELINE_TOKEN: "of-the-variable-given", PATH: "/bin" }
     const given = await found(state.path, [], env)
-    assert.strictEqual(given.text, "of-the-variable")
+    assert.strictEqual(given.text, "of-the-variable-given")
     assert.deepEqual(env as NodeJS.ProcessEnv, { PATH: "/bin" })
     const folder = mkdtempSync(join(tmpdir(), "lifeline-token-"))
     try {
       const file = join(folder, "token")
-      writeFileSync(file, "of-the-file\n")
-      const read = await found(state.path, ["--token-file", file], { MCP_LIFELINE_TOKEN: "of-the-variable" })
-      assert.strictEqual(read.text, "of-the-file")
+      writeFileSync(file, "of-the-file-on-disk\n")
+      const read = await found(state.path, ["--token-file", file], { MCP_LIFELINE_TOKEN: "of-the-variable-given" })
+      assert.strictEqual(read.text, "of-the-file-on-disk")
       assert.strictEqual(read.token.place, file)
     } finally {
       rmSync(folder, { recursive: true })
     }
-    const rest = { MCP_LIFELINE_TOKEN: "of-the-variable" }
+    const rest = { MCP_LIFELINE_TOKEN: "of-the-variable-given" }
     assert.isUndefined((await found(state.path, ["--no-token"], rest)).text)
     assert.deepEqual(rest as NodeJS.ProcessEnv, {})
   })
@@ -119,7 +119,7 @@ describe("the token of wrap --http", () => {
   it("[X6:real] whoever does not send it calls no tool, and the server does not see it", async () => {
     using state = stateFolder()
     const server = scripted('send(said(String(process.env["MCP_LIFELINE_TOKEN"])))')
-    for (const given of [undefined, "of-the-variable"]) {
+    for (const given of [undefined, "of-the-variable-given"]) {
       const env = given === undefined ? {} : { MCP_LIFELINE_TOKEN: given }
       await using host = wrap(["--http", "--port", "0", ...server], { state: state.path, env })
       const place = await host.until(() => /; the token is in (\S+)$/m.exec(host.stderr)?.[1])

@@ -13,13 +13,25 @@ export interface PublicUrl {
   readonly path: string
 }
 
+/** What is wrong with a host; `undefined` if nothing is. URLs may have names that no client can ask for, such as patterns and names of variables. */
+const hostProblem = (hostname: string): string | undefined =>
+  /^(0\.0\.0\.0|\[::\])$/.test(hostname)
+    ? "has the address of every network, under which nobody reaches the gateway"
+    : hostname.startsWith("[") || hostname.split(".").every((label) => /^\w([\w-]*\w)?$/.test(label))
+    ? undefined
+    : "has a host that is no name and no address"
+
 /** Reads a URL; a text says what is wrong with it, as a clause. */
 export const parse = (text: string): PublicUrl | string => {
   const form = "must be http://HOST or https://HOST, perhaps with a port and a path, such as https://mcp.example.com"
-  if (!URL.canParse(text)) return form
-  const { hash, hostname, origin, password, pathname, protocol, search, username } = new URL(text)
-  if (!/^https?:$/.test(protocol)) return form
-  if (username !== "" || password !== "" || search !== "" || hash !== "") return `${form}, without a user and a query`
+  if (/\s/.test(text)) return `${form}, without blanks`
+  // What browsers repair is not what proxies and clients are given.
+  if (!URL.canParse(text) || !/^https?:\/\/[^/\\]/i.test(text)) return form
+  const { hostname, origin, pathname, port } = new URL(text)
+  if (/[@?#]/.test(text)) return `${form}, without a user and a query`
+  if (port === "0") return "must have a port that is not 0"
+  const problem = hostProblem(hostname)
+  if (problem !== undefined) return `${problem}: ${form}`
   const path = pathname.endsWith("/") ? pathname.slice(0, -1) : pathname
   if (path.endsWith("/mcp")) return "must be without /mcp at its end: the gateway adds that"
   if (/[^\w./~-]|\/\/|\/$/.test(path)) return "must have a path of letters, digits and -._~ between its slashes"

@@ -76,7 +76,15 @@ describe("how a request has come", () => {
     ["127.0.0.1/33", "none"],
     ["::1/129", "none"],
     ["10.0.0.0/", "none"],
+    ["10.0.0.0/8,", "none"],
+    ["10.0.0.0/8 10.1.0.0/16", "none"],
+    ["10.0.0.0-10.0.0.9", "none"],
+    ["fe80::1%eth0", "none"],
+    ["fe80::1%eth0/64", "none"],
+    ["http://10.0.0.1", "none"],
     ["0.0.0.0/0", "everybody"],
+    ["::ffff:0:0/96", "everybody"],
+    ["::/8", "everybody"],
     ["127.0.0.1,::/0", "everybody"]
   ])("[G26:unit] %j is no list of proxies", (text, why) => {
     expect(TrustedProxies.parse(text)).toMatch(/^must be addresses or ranges with commas between them/)

@@ -20,6 +20,13 @@ describe("the URL of a proxy", () => {
   })
 
   it.each([
+    ["http://10.0.0.1:8080", "10.0.0.1"],
+    ["http://[FD00::1]:8080/", "[fd00::1]"],
+    ["http://mcp_gateway", "mcp_gateway"],
+    ["https://bücher.example", "xn--bcher-kva.example"]
+  ])("[G26:unit] %s is accepted", (text, hostname) => expect(url(text).hostname).toBe(hostname))
+
+  it.each([
     ["mcp.example.com", "must be http://HOST or https://HOST"],
     ["ftp://mcp.example.com", "must be http://HOST or https://HOST"],
     ["https://user:pw@mcp.example.com", "without a user"],
@@ -28,7 +35,22 @@ describe("the URL of a proxy", () => {
     ["https://mcp.example.com/base/mcp/", "must be without /mcp at its end"],
     ["https://mcp.example.com/a//b", "path of letters"],
     ["https://mcp.example.com/a%20b", "path of letters"],
-    ["https://mcp.example.com//", "path of letters"]
+    ["https://mcp.example.com//", "path of letters"],
+    ["https://*.example.com", "has a host that is no name and no address: must be http://HOST"],
+    ["https://${HOST}", "has a host that is no name"],
+    ["https://.", "has a host that is no name"],
+    ["https://mcp..example.com", "has a host that is no name"],
+    ["https://-mcp.example.com", "has a host that is no name"],
+    ["https://0.0.0.0:7332", "has the address of every network"],
+    ["https://[::]", "has the address of every network"],
+    ["https://@mcp.example.com", "without a user"],
+    ["https://mcp.example.com?", "without a user and a query"],
+    ["https://mcp.example.com/#", "without a user and a query"],
+    ["https://mcp.example.com:0", "port that is not 0"],
+    [" https://mcp.example.com", "without blanks"],
+    ["https:mcp.example.com", "must be http://HOST or https://HOST"],
+    ["https:\\\\mcp.example.com", "must be http://HOST or https://HOST"],
+    ["", "must be http://HOST or https://HOST"]
   ])("[G26:unit] %s is refused", (text, why) => expect(PublicUrl.parse(text)).toContain(why))
 
   it("[G26:unit] its path is taken off a request, if the proxy has left it", () => {

@@ -1,7 +1,7 @@
 /**
  * What one caller may use: servers, with all that they offer, or some of their tools. Pure.
  */
-import type { McpConfig } from "@mcp-lifeline/config"
+import { McpConfig } from "@mcp-lifeline/config"
 import { ToolPattern } from "@mcp-lifeline/core/internal"
 
 /** See the head of the file. Callers with the same rules have the same object. */
@@ -51,23 +51,24 @@ const isAll = ({ hide, only }: McpConfig.Selection): boolean => only === undefin
 
 /**
  * What rules allow together: what any of them allows, except what one of them hides. Of several limits, the highest one counts. A pattern of tools is
- * about the server's name in the file and the tool's name at the server, as `server__tool`, whatever the gateway calls the tool.
+ * about the server's name in the file and the tool's name at the server, whatever the gateway calls the tool. `names`: those of all servers.
  */
-export const of = (rules: ReadonlyArray<McpConfig.Rules>): Access => {
+export const of = (rules: ReadonlyArray<McpConfig.Rules>, names: ReadonlyArray<string> = []): Access => {
   if (rules.length === 0) return nothing
-  const isHidden = (kind: "servers" | "tools", name: string): boolean =>
-    rules.some((one) => matchesAny(one[kind].hide, name))
+  const isHidden = (server: string): boolean => rules.some(({ servers }) => matchesAny(servers.hide, server))
   const limits = rules.flatMap(({ callsPerMinute }) => callsPerMinute ?? [])
   return {
     isWhole: rules.every(({ servers, tools }) => servers.hide.length + tools.hide.length === 0)
       && rules.some(({ servers, tools }) => isAll(servers) && isAll(tools)),
     isAdmin: rules.some(({ isAdmin }) => isAdmin),
     callsPerMinute: limits.length === 0 ? undefined : Math.max(...limits),
-    hasServer: (server) => rules.some(({ servers }) => isChosen(servers, server)) && !isHidden("servers", server),
-    hasTool: (server, original) => {
-      const name = `${server}__${original}`
-      return rules.some(({ servers, tools }) => isChosen(servers, server) && isChosen(tools, name))
-        && !isHidden("servers", server) && !isHidden("tools", name)
-    }
+    hasServer: (server) => rules.some(({ servers }) => isChosen(servers, server)) && !isHidden(server),
+    hasTool: (server, original) =>
+      rules.some(({ servers, tools: { only } }) =>
+        isChosen(servers, server)
+        && (only === undefined || only.some((one) => McpConfig.ServerTools.allows(one, server, original, names)))
+      )
+      && !isHidden(server)
+      && !rules.some(({ tools }) => tools.hide.some((one) => McpConfig.ServerTools.hides(one, server, original)))
   }
 }

@@ -61,7 +61,7 @@ export class RulesInUse implements AccessControl {
 
   #use(rules: McpConfig.Access | undefined): void {
     this.#rules = rules
-    this.#clients = new Map(rules?.clients.map(({ name, rules }) => [name, Access.of([rules])]))
+    this.#clients = new Map(rules?.clients.map(({ name, rules }) => [name, Access.of([rules], this.#rules?.servers)]))
     this.#groups = new Map()
     this.#known = new WeakMap()
   }
@@ -77,7 +77,7 @@ export class RulesInUse implements AccessControl {
     const key = own.join(",")
     const known = this.#groups.get(key)
     if (known !== undefined) return known
-    const found = Access.of(own.flatMap((index) => groups[index]?.rules ?? []))
+    const found = Access.of(own.flatMap((index) => groups[index]?.rules ?? []), this.#rules?.servers)
     this.#groups.set(key, found)
     return found
   }

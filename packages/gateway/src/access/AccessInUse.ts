@@ -5,7 +5,7 @@ import type { McpConfig } from "@mcp-lifeline/config"
 import * as UserFile from "@mcp-lifeline/state/UserFile"
 import { Effect, ExecutionStrategy, Exit, Redacted, Scope } from "effect"
 import { resolve } from "node:path"
-import { type FileAccess, type Problem, show } from "../config/McpJson.js"
+import { type FileAccess, show } from "../config/McpJson.js"
 import { StartError } from "../Errors.js"
 import * as SecretFile from "../http/SecretFile.js"
 import * as Token from "../http/Token.js"
@@ -51,31 +51,33 @@ const readToken = (
 
 const valuesOf = (tokens: ReadonlyArray<Redacted.Redacted>): ReadonlyArray<string> => tokens.map(Redacted.value)
 
-/** The problem of two clients with the same token, of which nobody could tell who sends it. */
-const sameToken = (
+/** The clients with a token that somebody else has, too, so that nobody could tell who sends it; and who that is. */
+const sameTokens = (
   clients: ReadonlyArray<Client>,
-  ofGateway: ReadonlyArray<Redacted.Redacted>,
-  problem: FileAccess["problem"]
-): Problem | undefined => {
+  ofGateway: ReadonlyArray<Redacted.Redacted>
+): ReadonlyArray<{ readonly name: string; readonly other: string }> => {
   const owners = new Map(valuesOf(ofGateway).map((token) => [token, "the gateway itself"]))
-  for (const { name, tokens } of clients) {
+  return clients.flatMap(({ name, tokens }) => {
+    const others = new Set<string>()
     for (const token of new Set(valuesOf(tokens.current()))) {
       const other = owners.get(token)
-      if (other !== undefined) {
-        return problem(["clients", name], `has the same token as ${other}; give each its own: openssl rand -base64 32`)
-      }
+      if (other !== undefined) others.add(other)
       owners.set(token, name)
     }
-  }
-  return undefined
+    return Array.from(others, (other) => ({ name, other }))
+  })
 }
+
+const remedy = "give each its own: openssl rand -base64 32"
 
 const refuse = (
   { clients, problem }: Loaded,
   ofGateway: ReadonlyArray<Redacted.Redacted>
 ): Effect.Effect<void, StartError> => {
-  const same = problem && sameToken(clients, ofGateway, problem)
-  return same === undefined ? Effect.void : new StartError({ message: show(same) })
+  const [same] = sameTokens(clients, ofGateway)
+  return same === undefined || problem === undefined ? Effect.void : new StartError({
+    message: show(problem(["clients", same.name], `has the same token as ${same.other}; ${remedy}`))
+  })
 }
 
 /**
@@ -89,9 +91,9 @@ export const load = (
 ): Effect.Effect<Loaded, StartError> =>
   Effect.gen(function*() {
     if (access === undefined) return { rules: undefined, problem: undefined, clients: [] }
-    const { clients: named, groups, problem } = access
+    const { clients: named, problem, ...others } = access
     const clients = yield* Effect.forEach(named, (one) => readToken(one, problem, folder), { concurrency: "unbounded" })
-    const loaded = { rules: { clients: named, groups }, problem, clients }
+    const loaded = { rules: { ...others, clients: named }, problem, clients }
     yield* refuse(loaded, ofGateway)
     return loaded
   })
@@ -105,27 +107,54 @@ export interface AccessInUse {
   readonly isNeeded: () => boolean
   /** Fails if a client has one of these tokens, which are the gateway's own. */
   readonly refuse: (ofGateway: ReadonlyArray<Redacted.Redacted>) => Effect.Effect<void, StartError>
+  /**
+   * Which saved tokens several have now, in a line. Nobody is let in with them: after a mistake in a file, no client may pass for another, or for the
+   * operator. `undefined` if there are none.
+   */
+  readonly problem: () => string | undefined
+  /** Warns of such tokens, once. To be run when those of the gateway have changed. */
+  readonly compare: Effect.Effect<void>
   /** Runs this once requests need credentials, if they do not yet. */
   readonly whenNeeded: (run: Effect.Effect<void>) => Effect.Effect<void>
   /** Replaces the rules and tokens, and follows the files of these. */
   readonly use: (loaded: Loaded) => Effect.Effect<void>
 }
 
-/** Uses what was loaded, until the scope closes. `changed`: takes a line about each file that was read again. */
+/**
+ * Uses what was loaded, until the scope closes. `changed`: takes a line about each file that was read again. `ofGateway`: its own tokens, which may change,
+ * too.
+ */
 export const make = (
   first: Loaded,
-  changed: (line: string) => Effect.Effect<void>
+  changed: (line: string) => Effect.Effect<void>,
+  ofGateway: () => ReadonlyArray<Redacted.Redacted> = () => []
 ): Effect.Effect<AccessInUse, never, Scope.Scope> =>
   Effect.gen(function*() {
     const parent = yield* Effect.scope
     const control = new RulesInUse(first.rules)
-    let { clients } = first
-    let isNeeded = clients.length > 0
+    let { clients, problem } = first
+    // Also if the file names no client: whoever has removed the last one does not mean everybody.
+    let isNeeded = first.rules !== undefined
     let onNeeded = Effect.void
+    let warned: string | undefined
+    const shared = (): string | undefined => {
+      const lines = sameTokens(clients, ofGateway()).map(({ name, other }) => {
+        const message = `has the same token as ${other}, so that nobody is let in with it; ${remedy}`
+        return problem === undefined ? message : show(problem(["clients", name], message))
+      })
+      return lines.length === 0 ? undefined : lines.join("; ")
+    }
+    const compare = Effect.suspend(() => {
+      const now = shared()
+      if (now === warned) return Effect.void
+      warned = now
+      return now === undefined ? Effect.void : Effect.logWarning(now)
+    })
+    const readAgain = (line: string) => Effect.zipRight(changed(line), compare)
     const follow = (all: ReadonlyArray<Client>) =>
       Effect.gen(function*() {
         const scope = yield* Scope.fork(parent, ExecutionStrategy.parallel)
-        yield* Scope.extend(Effect.forEach(all, ({ tokens }) => tokens.follow(changed), { discard: true }), scope)
+        yield* Scope.extend(Effect.forEach(all, ({ tokens }) => tokens.follow(readAgain), { discard: true }), scope)
         return scope
       })
     let scope = yield* follow(clients)
@@ -134,6 +163,8 @@ export const make = (
       tokens: () => clients.map(({ name, tokens: { current } }) => ({ name, current })),
       isNeeded: () => isNeeded,
       refuse: (ofGateway) => refuse(first, ofGateway),
+      problem: shared,
+      compare,
       whenNeeded: (run) =>
         Effect.sync(() => {
           onNeeded = run
@@ -142,7 +173,8 @@ export const make = (
         Effect.gen(function*() {
           const before = scope
           clients = loaded.clients
-          const isFirst = !isNeeded && clients.length > 0
+          problem = loaded.problem
+          const isFirst = !isNeeded && loaded.rules !== undefined
           isNeeded ||= isFirst
           if (isFirst) yield* onNeeded
           control.set(loaded.rules)

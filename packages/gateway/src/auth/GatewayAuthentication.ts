@@ -56,15 +56,14 @@ const resourceServer = (
 
 /**
  * Lets in those with a token of the gateway, for whom there are no rules, and clients with names; without both, everybody. A token of a client never counts as
- * one of the gateway.
+ * one of the gateway, nor the other way round.
  */
 export const byToken = (
   { clients, isNeeded, tokens }: Pick<Options, "clients" | "isNeeded" | "tokens">
 ): Authentication.Authentication => {
-  const ofGateway = Authentication.tokens(tokens)
   const known = clients === undefined
-    ? ofGateway
-    : Authentication.oneOf([ClientTokens.authentication(clients.tokens), ofGateway])
+    ? Authentication.tokens(tokens)
+    : ClientTokens.authentication(clients.tokens, tokens)
   const isNeededNow = (): boolean => isNeeded || clients?.isNeeded() === true
   return {
     get isNeeded() {

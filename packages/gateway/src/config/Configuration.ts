@@ -243,7 +243,7 @@ export const make = (
       return yield* new StartError({ message: `${file}: ${why}` })
     }
     let { auth, maxOwnServers, onEvent, refused, statusTool, used } = first
-    const access = yield* AccessInUse.make(first.access, output.line)
+    const access = yield* AccessInUse.make(first.access, output.line, ofGateway)
 
     const reload = (target: Target, onSignIn: OnSignIn) =>
       Effect.gen(function*() {
@@ -300,7 +300,7 @@ export const make = (
       auth: () => auth,
       access,
       refused: () => {
-        const [first, ...more] = refused
+        const [first, ...more] = [access.problem() ?? [], refused].flat()
         return more.length === 0 ? first : `${first} (and ${more.length} more)`
       },
       login: (server, caller = anyone) => {

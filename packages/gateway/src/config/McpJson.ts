@@ -210,7 +210,7 @@ export const parse = (
   for (
     const one of access?.value === undefined
       ? []
-      : McpConfig.accessDoubts(access.value, names, top.auth !== undefined)
+      : McpConfig.accessDoubts(access.value, names, top.access ?? { clients: undefined }, top.auth !== undefined)
   ) {
     notices.push(at(["lifeline", ...one.path], one.message))
   }
@@ -266,6 +266,7 @@ export const parse = (
     auth: auth?.value,
     access: access?.value && {
       ...access.value,
+      servers: names,
       problem: (key, message) => at(["lifeline", ...key], message)
     },
     isUsable

@@ -2,6 +2,7 @@
  * The token that clients of the gateway must send: given, read from a file, or generated if none is given and others than this machine can reach
  * the gateway. Several may be accepted at once, so that one can be replaced while clients use it.
  */
+import { McpConfig } from "@mcp-lifeline/config"
 import * as Guard from "@mcp-lifeline/http-server/Guard"
 import { Effect, Redacted } from "effect"
 import { randomBytes } from "node:crypto"
@@ -32,8 +33,20 @@ const remedy = "write one into it, on one line and without spaces"
 export const rules = {
   what: "token",
   remedy,
-  // Other characters are not valid in a header.
-  check: (text: string) => /^[\x21-\x7E]+$/.test(text) ? undefined : "contains no token"
+  check: (text: string) => {
+    const problem = McpConfig.tokenProblem(text)
+    return problem === undefined ? undefined : problem === "none" ? "contains no token" : McpConfig.tooShort
+  }
+}
+
+/** Checks a token that was given as it is. `place`: where. */
+export const given = (token: Redacted.Redacted, place: string): Effect.Effect<SecretFile.SecretsInUse, StartError> => {
+  const problem = McpConfig.tokenProblem(Redacted.value(token))
+  return problem === undefined ? Effect.succeed(SecretFile.fixed([token])) : new StartError({
+    message: problem === "short"
+      ? `${place}: ${McpConfig.tooShort}`
+      : `${place}: is no token; accepted: letters, digits and signs, without spaces`
+  })
 }
 
 /** Reads the tokens of a file. */
@@ -55,7 +68,9 @@ export const find = (
   { hasAuth = false, host, isBehindProxy = false, token, tokenFile }: Options
 ): Effect.Effect<Token, StartError> => {
   if (tokenFile !== undefined) return Effect.map(read(tokenFile), (value) => ({ value, isNew: false }))
-  if (token !== undefined) return Effect.succeed({ value: SecretFile.fixed([token]), isNew: false })
+  if (token !== undefined) {
+    return Effect.map(given(token, "--token or MCP_LIFELINE_TOKEN"), (value) => ({ value, isNew: false }))
+  }
   if (hasAuth) return Effect.sync(() => ({ value: SecretFile.fixed([random()]), isNew: false }))
   return Guard.isLoopback(host) && !isBehindProxy
     ? Effect.succeed({ value: undefined, isNew: false })

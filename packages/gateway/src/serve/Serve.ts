@@ -304,7 +304,9 @@ const serve = (options: Options, record: Record.Record, output: Output.Output, r
       secret,
       token: needsToken() ? own.current()[0] : null
     })
-    yield* own.follow((line) => Effect.zipRight(setToken(own.current()[0]), output.line(line)))
+    yield* own.follow((line) =>
+      Effect.all([setToken(own.current()[0]), output.line(line), clients?.compare ?? Effect.void], { discard: true })
+    )
     yield* clients?.whenNeeded(setToken(own.current()[0])) ?? Effect.void
     const lines = options.logFormat === "json"
       ? [`Serving ${endpoint.url}`, `Status page: ${listener.publicUrl}/`, ...behindProxy(listener)]

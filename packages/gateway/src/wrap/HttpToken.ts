@@ -57,7 +57,7 @@ export const find = (
   if (tokenFile !== undefined) return Effect.map(Token.read(tokenFile), (value) => ({ value, place: tokenFile }))
   return fromVariable === undefined
     ? stored
-    : Effect.succeed({ value: SecretFile.fixed([fromVariable]), place: variable })
+    : Effect.map(Token.given(fromVariable, variable), (value) => ({ value, place: variable }))
 }
 
 /** Says where the token is. Only on a terminal the line has the token itself, because other output may be stored. */

@@ -1,11 +1,15 @@
 import { describe, expect, it } from "@effect/vitest"
-import { Effect, Either, Redacted } from "effect"
+import { Effect, Either, Logger, Redacted } from "effect"
 import { McpJson } from "mcp-lifeline"
 import { writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { inspect } from "node:util"
 import { folder } from "../../../testing/test/support/folder.js"
+import { eventually } from "../../../testing/test/support/Processes.js"
 import * as AccessInUse from "../../src/access/AccessInUse.js"
+import * as GatewayAuthentication from "../../src/auth/GatewayAuthentication.js"
+
+const token = "t".repeat(16)
 
 const parse = (lifeline: object, env: Record<string, string> = {}) =>
   Either.getOrThrow(
@@ -24,33 +28,56 @@ const said = (lifeline: object, env: Record<string, string> = {}) => {
 describe("clients and groups of a file", () => {
   it.each<[object, ReadonlyArray<unknown>]>([
     [{
-      ci: { token: "t", servers: ["github"], tools: { hide: ["github__delete_*"] }, callsPerMinute: 60, admin: true }
+      ci: { token, servers: ["github"], tools: { hide: ["github__delete_*"] }, callsPerMinute: 60, admin: true }
     }, [
       true
     ]],
     [{ ci: {} }, [false, "lifeline.clients.ci: has no token; add tokenFile, the path of a file with it"]],
-    [{ ci: { token: "t", tokenFile: "f" } }, [
+    [{ ci: { token, tokenFile: "f" } }, [
       false,
       "lifeline.clients.ci.token: is given twice, here and as tokenFile; keep one"
     ]],
+    [{ ci: { token: "x".repeat(15) } }, [
+      false,
+      "lifeline.clients.ci.token: has fewer than 16 characters, so that it could be guessed; make one with: openssl rand -base64 32"
+    ]],
+    [{ ci: { token, tools: {} } }, [
+      false,
+      'lifeline.clients.ci.tools: is empty, which could mean all or none; give "only" or "hide", [] for none, or leave it out'
+    ]],
+    [{ ci: { token, tools: null, servers: { only: "x" } } }, [
+      false,
+      'lifeline.clients.ci.tools: is null; accepted: an array of patterns, or an object with "only" and "hide"',
+      "lifeline.clients.ci.servers.only: is a string; accepted: an array of patterns"
+    ]],
+    // It gives away more than it seems to.
+    [{ ci: { token, tools: ["docs__search"] } }, [
+      true,
+      "lifeline.clients.ci.tools: says which tools, and nothing says which servers, so that the prompts and resources of all may be used; add servers"
+    ]],
+    // Whoever has removed the last one does not mean everybody.
+    [{}, [
+      true,
+      "lifeline.clients: is empty, so that nobody but the operator, with the token of the gateway itself, is let in; add a client, or leave clients out"
+    ]],
     // With no effect, it would allow everything.
-    [{ ci: { token: "t", server: ["github"] } }, [
+    [{ ci: { token, server: ["github"] } }, [
       false,
       'lifeline.clients.ci.server: is not an option of a client; did you mean "servers"?'
     ]],
-    [{ ci: { token: "t", tools: { none: [] } } }, [
+    [{ ci: { token, tools: { none: [] } } }, [
       false,
       "lifeline.clients.ci.tools.none: is not an option of what is allowed; there are: only, hide"
     ]],
-    [{ ci: { token: "t", servers: "github" } }, [
+    [{ ci: { token, servers: "github" } }, [
       false,
       'lifeline.clients.ci.servers: is a string; accepted: an array of patterns, or an object with "only" and "hide"'
     ]],
-    [{ ci: { token: "t", callsPerMinute: 0 } }, [
+    [{ ci: { token, callsPerMinute: 0 } }, [
       false,
       "lifeline.clients.ci.callsPerMinute: is 0; accepted: a whole number from 1 to 1000000"
     ]],
-    [{ "a b": { token: "t" } }, [
+    [{ "a b": { token } }, [
       false,
       "lifeline.clients.a b: is no name for a client; accepted: up to 64 letters, digits and . _ @ -"
     ]],
@@ -62,12 +89,12 @@ describe("clients and groups of a file", () => {
       false,
       "lifeline.clients.ci.token: is no token; accepted: letters, digits and signs, without spaces"
     ]],
-    [{ ci: { token: "t", servers: ["githb", "doc*", "nothing*"] } }, [
+    [{ ci: { token, servers: ["githb", "doc*", "nothing*"] } }, [
       true,
       'lifeline.clients.ci.servers: names "githb", which is no server of this file; did you mean "github"?',
       'lifeline.clients.ci.servers: names "nothing*", which is no server of this file; there are: github, docs'
     ]],
-    [{ ci: { token: "t", tools: ["search", "githb__search", "*__search", "git*"] } }, [
+    [{ ci: { token, servers: ["*"], tools: ["search", "githb__search", "*__search", "git*"] } }, [
       true,
       'lifeline.clients.ci.tools: names "search", which begins with no server of this file, as <server>__<tool> does; there are: github, docs',
       'lifeline.clients.ci.tools: names "githb__search", which begins with no server of this file, as <server>__<tool> does; did you mean "github__search"?'
@@ -79,15 +106,115 @@ describe("clients and groups of a file", () => {
   it("[G22:unit] a group without auth has no effect, and says so; a misspelt rule of one makes the file unusable", () => {
     expect(said({ groups: { groups: { dev: { servers: ["github"] } } } })).toEqual([
       true,
-      "lifeline.groups: is about claims of tokens, and without lifeline.auth no token has any; add auth"
+      "lifeline.groups: is about claims of tokens, and without lifeline.auth no token has any, so that nobody but the operator, with the token of the gateway itself, is let in; add auth"
     ])
     expect(said({ auth: { issuer: "https://issuer.example.com" }, groups: { groups: { dev: { servers: [] } } } })[0])
       .toBe(true)
     expect(said({ groups: { groups: { dev: { admn: true } } } })[0]).toBe(false)
   })
 
+  it("[G22:unit] what is no table is refused, and an empty one of people who sign in is reported", () => {
+    for (const none of [null, [], "ci", 5, true]) {
+      const { isUsable, problems } = parse({ clients: none })
+      expect([isUsable, problems[0]?.message]).toEqual([
+        false,
+        expect.stringMatching(/^is .*; accepted: an object of clients by name$/)
+      ])
+      expect(parse({ groups: none }).isUsable).toBe(false)
+    }
+    const auth = { issuer: "https://issuer.example.com" }
+    expect(said({ auth, clients: {}, groups: {} })).toEqual([
+      true,
+      "lifeline.clients: is empty, so that only people with access tokens are let in; add a client, or leave clients out",
+      "lifeline.groups: is empty, so that nobody with an access token may use anything; add a group, or leave groups out"
+    ])
+  })
+
+  it.scopedLive("[G22:unit] rules without any client let in nobody without the token of the gateway, also when they are saved later", () =>
+    Effect.gen(function*() {
+      const needs = (lifeline: object) =>
+        Effect.gen(function*() {
+          const loaded = yield* AccessInUse.load(parse(lifeline).access, "/", [])
+          return yield* AccessInUse.make(loaded, () => Effect.void)
+        })
+      for (const lifeline of [{ clients: {} }, { groups: {} }, { groups: { c: { v: {} } } }]) {
+        const access = yield* needs(lifeline)
+        expect(access.isNeeded()).toBe(true)
+        const { check } = GatewayAuthentication.byToken({ clients: access, isNeeded: false, tokens: () => [Redacted.make("own")] })
+        const as = (authorization?: string) => check({ headers: { authorization } } as never)
+        expect([as(), as("Bearer own")]).toMatchObject([{ status: 401 }, { subject: "" }])
+      }
+      const open = yield* needs({})
+      expect(open.isNeeded()).toBe(false)
+      yield* open.use(yield* AccessInUse.load(parse({ clients: {} }).access, "/", []))
+      expect(open.isNeeded()).toBe(true)
+    }))
+
+  it.scopedLive(
+    "[G22:real G26] a token that is saved later and that somebody else has lets in nobody, is reported, and does no harm once each has its own",
+    () =>
+      Effect.gen(function*() {
+        const path = yield* folder
+        const [a, b] = [join(path, "a.token"), join(path, "b.token")]
+        const tokenOf = (name: string) => `token-of-${name}-of-sixteen`
+        writeFileSync(a, tokenOf("a"))
+        writeFileSync(b, tokenOf("b"))
+        let ofGateway = [tokenOf("gateway")]
+        const own = () => ofGateway.map((one) => Redacted.make(one))
+        const warnings: Array<string> = []
+        const logger = Logger.make(({ logLevel, message }) => {
+          if (logLevel._tag === "Warning") warnings.push(String(message))
+        })
+        const { access } = parse({ clients: { a: { tokenFile: "a.token" }, b: { tokenFile: "b.token" } } })
+        const inUse = yield* Effect.flatMap(
+          AccessInUse.load(access, path, own()),
+          (loaded) => AccessInUse.make(loaded, () => Effect.void, own)
+        ).pipe(Effect.provide(Logger.replace(Logger.defaultLogger, logger)))
+        const { check } = GatewayAuthentication.byToken({ clients: inUse, isNeeded: true, tokens: own })
+        const who = (token: string) => {
+          const found = check({ headers: { authorization: `Bearer ${token}` } } as never) as {
+            readonly name?: string
+            readonly status?: number
+          }
+          return found.status ?? found.name ?? "operator"
+        }
+        const seen = () => ["a", "b", "gateway"].map((name) => who(tokenOf(name)))
+        const becomes = (expected: ReadonlyArray<unknown>) =>
+          eventually(() => JSON.stringify(seen()) === JSON.stringify(expected) ? true : undefined)
+        expect(seen()).toEqual(["a", "b", "operator"])
+        // Of two lines, the other one goes on.
+        writeFileSync(b, `${tokenOf("a")}\n${tokenOf("b")}\n`)
+        yield* becomes([401, "b", "operator"])
+        const message = (name: string, other: string) =>
+          `mcp.json:1: lifeline.clients.${name}: has the same token as ${other}, so that nobody is let in with it; give each its own: openssl rand -base64 32`
+        expect(inUse.problem()).toBe(message("b", "a"))
+        yield* eventually(() => warnings.includes(message("b", "a")) ? true : undefined)
+        // Each may get the one that the other had.
+        writeFileSync(b, tokenOf("a"))
+        yield* becomes([401, 401, "operator"])
+        writeFileSync(a, tokenOf("b"))
+        yield* becomes(["b", "a", "operator"])
+        expect(inUse.problem()).toBeUndefined()
+        // Nobody becomes the operator, nor the operator a client.
+        writeFileSync(a, tokenOf("gateway"))
+        yield* becomes(["b", 401, 401])
+        expect(inUse.problem()).toBe(message("a", "the gateway itself"))
+        ofGateway = [tokenOf("another")]
+        expect(seen()).toEqual(["b", 401, "a"])
+        // Too short: the one before stays.
+        writeFileSync(a, "short")
+        yield* eventually(() =>
+          warnings.some((one) => /a\.token.* has fewer than 16 characters.*stays as it was/.test(one))
+            ? true
+            : undefined
+        )
+        expect(seen()).toEqual(["b", 401, "a"])
+      }),
+    120_000
+  )
+
   it("[G22:unit] a misspelt name of the rules themselves, which would leave the gateway open, makes the file unusable", () => {
-    const clients = { ci: { token: "t" } }
+    const clients = { ci: { token } }
     for (const lifeline of [{ client: clients }, { clents: clients }, { clients, group: {} }, { auht: {} }]) {
       expect([lifeline, said(lifeline)[0]]).toEqual([lifeline, false])
     }
@@ -97,14 +224,16 @@ describe("clients and groups of a file", () => {
   it.scopedLive("[G22:unit] tokens come from the variable or the file, and are shown nowhere", () =>
     Effect.gen(function*() {
       const path = yield* folder
-      writeFileSync(join(path, "b.token"), "new-secret\nold-secret\n")
-      const { access } = parse({ clients: { a: { token: "${A}" }, b: { tokenFile: "b.token" } } }, { A: "s3cret" })
+      writeFileSync(join(path, "b.token"), "new-secret-of-sixteen\nold-secret-of-sixteen\n")
+      const { access } = parse({ clients: { a: { token: "${A}" }, b: { tokenFile: "b.token" } } }, {
+        A: "s3cret-of-16-characters"
+      })
       const loaded = yield* AccessInUse.load(access, path, [])
-      expect(inspect([access, loaded], { depth: 20 })).not.toMatch(/s3cret|new-secret/)
+      expect(inspect([access, loaded], { depth: 20 })).not.toMatch(/s3cret-of-16-characters|new-secret-of-sixteen/)
       const { tokens } = yield* AccessInUse.make(loaded, () => Effect.void)
       expect(tokens().map(({ current, name }) => [name, current().map(Redacted.value)])).toEqual([
-        ["a", ["s3cret"]],
-        ["b", ["new-secret", "old-secret"]]
+        ["a", ["s3cret-of-16-characters"]],
+        ["b", ["new-secret-of-sixteen", "old-secret-of-sixteen"]]
       ])
     }))
 
@@ -112,7 +241,7 @@ describe("clients and groups of a file", () => {
     Effect.gen(function*() {
       const path = yield* folder
       writeFileSync(join(path, "empty"), "\n")
-      writeFileSync(join(path, "same"), "same\n")
+      writeFileSync(join(path, "same"), "same-as-another-one\n")
       const why = (clients: object, ofGateway: ReadonlyArray<string> = []) =>
         Effect.map(
           Effect.flip(AccessInUse.load(parse({ clients }).access, path, ofGateway.map((one) => Redacted.make(one)))),
@@ -125,9 +254,11 @@ describe("clients and groups of a file", () => {
         /lifeline\.clients\.ci\.tokenFile: names DIR.empty, which contains no token; write one into it/
       )
       const end = "has the same token as a; give each its own: openssl rand -base64 32"
-      expect(yield* why({ a: { token: "same" }, b: { tokenFile: "same" } })).toBe(
+      expect(yield* why({ a: { token: "same-as-another-one" }, b: { tokenFile: "same" } })).toBe(
         `mcp.json:1: lifeline.clients.b: ${end}`
       )
-      expect(yield* why({ b: { token: "own" } }, ["own"])).toContain("as the gateway itself")
+      expect(yield* why({ b: { token: "own-as-another-one" } }, ["own-as-another-one"])).toContain(
+        "as the gateway itself"
+      )
     }))
 })

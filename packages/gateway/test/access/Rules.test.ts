@@ -35,6 +35,55 @@ describe("rules", () => {
     expect(Access.of([]).hasServer("a")).toBe(false)
   })
 
+  const names = ["git", "git__hub", "github", "spreadsheet"]
+  const tools: ReadonlyArray<readonly [string, string]> = [
+    ["git", "read"],
+    ["git", "hub__read"],
+    ["git", "admin__delete_all"],
+    ["git__hub", "read"],
+    ["github", "read"],
+    ["spreadsheet", "write"]
+  ]
+  const matched = (given: object) => {
+    const { hasTool } = Access.of(rulesOf({ tools: given }), names)
+    return tools.filter(([server, tool]) => hasTool(server, tool)).map((one) => one.join(" "))
+  }
+
+  it.each<[string, ReadonlyArray<string>]>([
+    // The server is named as a whole, whatever the names of others begin with.
+    ["git__*", ["git read", "git hub__read", "git admin__delete_all"]],
+    ["git__read", ["git read"]],
+    ["git__hub__*", ["git__hub read"]],
+    ["git__hub__read", ["git__hub read"]],
+    ["github__*", ["github read"]],
+    ["git*__read", ["git read", "git__hub read", "github read"]],
+    ["*__read", ["git read", "git__hub read", "github read"]],
+    ["???__read", ["git read"]],
+    // Without __, the first star is about both.
+    ["*", tools.map((one) => one.join(" "))],
+    ["*read*", ["git read", "git hub__read", "git__hub read", "github read"]],
+    ["gith*", ["github read"]],
+    ["git", []],
+    ["read", []],
+    ["git_?read", []]
+  ])("[G22 G20] allow with the pattern %j of tools", (pattern, expected) => {
+    expect(matched([pattern])).toEqual(expected)
+  })
+
+  it.each<[string, ReadonlyArray<string>]>([
+    ["git__*", ["git read", "git hub__read", "git admin__delete_all"]],
+    ["*__read", ["git read", "git hub__read", "git__hub read", "github read"]],
+    // In any way in which it can be read.
+    ["git__hub__*", ["git hub__read", "git__hub read"]],
+    ["*__delete_*", ["git admin__delete_all"]],
+    ["*delete*", ["git admin__delete_all"]],
+    ["*", tools.map((one) => one.join(" "))],
+    ["git", []]
+  ])("[G22 G20] hide with the pattern %j of tools", (pattern, expected) => {
+    const seen = matched({ hide: [pattern] })
+    expect(tools.map((one) => one.join(" ")).filter((one) => !seen.includes(one))).toEqual(expected)
+  })
+
   it("[G22:unit] say what is seen as a whole, who is an admin, and the highest limit", () => {
     const of = (...all: ReadonlyArray<object>) => {
       const { callsPerMinute, isAdmin, isWhole } = Access.of(rulesOf(...all))
@@ -49,7 +98,7 @@ describe("rules", () => {
 
   it("[G22:unit] are found by the name of a client, or by the values of claims, and are one object for all that have the same", () => {
     const rules = new RulesInUse(read({
-      clients: { ci: { token: "t", servers: ["a"] } },
+      clients: { ci: { token: "t-at-least-sixteen", servers: ["a"] } },
       groups: { groups: { dev: { servers: ["b"] } }, email: { "*@example.com": { servers: ["c"] } } }
     }))
     const seen = (caller: ReturnType<typeof person>) => ["a", "b", "c"].filter(rules.of(caller).hasServer)
@@ -62,19 +111,21 @@ describe("rules", () => {
     expect(seen({ ...person({}), name: "ci" })).toEqual([])
     expect(rules.of(person({ groups: ["dev"] }, "a"))).toBe(rules.of(person({ groups: ["dev"] }, "b")))
     expect(rules.of({ subject: "", claims: {} })).toBe(Access.everything)
-    expect(new RulesInUse(read({ clients: { ci: { token: "t" } } })).of(person({}))).toMatchObject({
+    expect(new RulesInUse(read({ clients: { ci: { token: "t-at-least-sixteen" } } })).of(person({}))).toMatchObject({
       isWhole: true,
       isAdmin: false
     })
   })
 
   it("[G22:unit] replace others at once, and say which clients are no more", () => {
-    const rules = new RulesInUse(read({ clients: { a: { token: "t" }, b: { token: "u" } } }))
+    const rules = new RulesInUse(
+      read({ clients: { a: { token: "t-at-least-sixteen" }, b: { token: "u-at-least-sixteen" } } })
+    )
     const removed: Array<ReadonlyArray<string | undefined>> = []
     const stop = rules.whenChanged((gone) => removed.push(gone.map(({ name }) => name)))
     const b = NamedCaller.of("b")
     expect(rules.of(b).isWhole).toBe(true)
-    rules.set(read({ clients: { b: { token: "u", servers: [] } } }))
+    rules.set(read({ clients: { b: { token: "u-at-least-sixteen", servers: [] } } }))
     expect(rules.of(b).isWhole).toBe(false)
     stop()
     rules.set(undefined)

@@ -166,6 +166,55 @@ describe.each(eras)("a client with rules, in the era %s", (_, isStateless) => {
   )
 })
 
+describe.each([undefined, "{server}-", ""])(
+  "tools of a server whose name another's begins with, with the prefix %j",
+  (prefix) => {
+    it.scopedLive(
+      "[G22 G20] are those of that server alone, whatever the gateway calls them",
+      () =>
+        Effect.gen(function*() {
+          const servers = ["git", "git__hub", "git__hub__x"].map((id) =>
+            chatty(id, prefix === undefined ? {} : { prefix })
+          )
+          const { base, url } = yield* team(servers, {
+            one: { tools: ["git__*"], admin: true },
+            two: { tools: ["git__hub__pid"] },
+            all: {}
+          })
+          const { body } = yield* api(base, "operator", "/api/tools")
+          const called = (server: string, original: string): string =>
+            body.tools.find((one: { server: string; original: string }) =>
+              one.server === server && one.original === original
+            ).name
+          for (const [, isStateless] of eras) {
+            const [one, two, all] = yield* Effect.all(
+              ["one-token", "two-token", "all-token"].map((token) => talking(url, token, { isStateless }))
+            )
+            yield* promise(async () => {
+              const own = (await all!.tools()).filter((name) =>
+                body.tools.some((tool: { name: string; server: string }) => tool.name === name && tool.server === "git")
+              )
+              expect((await one!.tools()).toSorted()).toEqual(own.toSorted())
+              expect(await two!.tools()).toEqual([called("git__hub", "pid")])
+              expect(Number(await one!.call(called("git", "pid")))).toBeGreaterThan(0)
+              expect(Number(await two!.call(called("git__hub", "pid")))).toBeGreaterThan(0)
+              for (const server of ["git__hub", "git__hub__x"]) {
+                await one!.error("tools/call", { name: called(server, "pid") })
+              }
+              for (const server of ["git", "git__hub__x"]) {
+                await two!.error("tools/call", { name: called(server, "pid") })
+              }
+            })
+          }
+          const call = (name: string) =>
+            Effect.map(api(base, "one-token", "/api/call", "POST", { name }), ({ status }) => status)
+          expect([yield* call(called("git", "pid")), yield* call(called("git__hub", "pid"))]).toEqual([200, 404])
+        }),
+      120_000
+    )
+  }
+)
+
 describe("the API for a client with rules", () => {
   it.scopedLive(
     "[G22] shows what it may use, and lets only admins change something, on servers that they see",

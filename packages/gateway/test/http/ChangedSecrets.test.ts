@@ -34,7 +34,7 @@ describe("secrets that change while clients are connected", () => {
       Effect.gen(function*() {
         const path = yield* folder
         const [tokens, keys] = [join(path, "token"), join(path, "key")]
-        writeFileSync(tokens, "old\n")
+        writeFileSync(tokens, "old-token-of-sixteen\n")
         writeFileSync(keys, `${oldKey}\n`)
         const { base, command, file, program } = yield* Gateway.serve(servers, [
           "--token-file",
@@ -53,7 +53,7 @@ describe("secrets that change while clients are connected", () => {
               [tokens, keys].every((file, index) => readings(program, file) > before[index]!) ? true : undefined
             )
           })
-        let token = "old"
+        let token = "old-token-of-sixteen"
         const [opened, ended] = [new Set<string>(), new Set<string>()]
         const transport = new StreamableHTTPClientTransport(new URL(url), {
           fetch: async (input, init) => {
@@ -83,19 +83,23 @@ describe("secrets that change while clients are connected", () => {
         )
         yield* eventually(() => (progress.length > 0 ? true : undefined))
 
-        yield* save("new\nold\n", `${newKey}\n${oldKey}\n`)
+        yield* save("new-token-of-sixteen\nold-token-of-sixteen\n", `${newKey}\n${oldKey}\n`)
         yield* Effect.promise(echo)
-        token = "new"
+        token = "new-token-of-sixteen"
         yield* Effect.promise(echo)
         // A session from this time is sealed with the new key, and one from before still opens, also when the gateway starts again.
-        const later = yield* Effect.promise(() => Raw.begin(url, undefined, as("old")))
+        const later = yield* Effect.promise(() => Raw.begin(url, undefined, as("old-token-of-sixteen")))
         expect((yield* command("status", "--json")).code).toBe(0)
 
-        yield* save("new\n", `${newKey}\n`)
+        yield* save("new-token-of-sixteen\n", `${newKey}\n`)
         yield* Effect.promise(echo)
         const statusOf = (token: string, session: Record<string, string> = {}) =>
           Effect.promise(async () => (await Raw.send(url, "POST", { ...session, ...as(token) }, ping)).status)
-        expect(yield* Effect.all(["old", "wrong", "new"].map((token) => statusOf(token, later)))).toEqual([
+        expect(
+          yield* Effect.all(
+            ["old-token-of-sixteen", "wrong", "new-token-of-sixteen"].map((token) => statusOf(token, later))
+          )
+        ).toEqual([
           401,
           401,
           200
@@ -106,7 +110,7 @@ describe("secrets that change while clients are connected", () => {
         expect(JSON.stringify(yield* Effect.promise(() => long))).toContain("Long running operation completed")
         expect(transport.sessionId).toBe(sessionId)
         // The client's stream was never broken, and still carries what concerns it.
-        expect([...opened, ...ended]).toEqual(["old"])
+        expect([...opened, ...ended]).toEqual(["old-token-of-sixteen"])
         writeFileSync(file, readFileSync(file, "utf8").replace(`"every"`, `"others"`))
         yield* eventually(() => (changes.length > 0 ? true : undefined))
         yield* Effect.promise(() => client.close())
@@ -118,33 +122,39 @@ describe("secrets that change while clients are connected", () => {
   it.scopedLive("[G26:real] a file that cannot be used leaves the token as it was, and lets nobody else in", () =>
     Effect.gen(function*() {
       const tokens = join(yield* folder, "token")
-      writeFileSync(tokens, "old\n")
+      writeFileSync(tokens, "old-token-of-sixteen\n")
       const { base, program } = yield* Gateway.serve(servers, ["--token-file", tokens])
       const statusOf = (token: string) =>
         Effect.promise(async () => (await fetch(`${base}/api/status`, { headers: as(token) })).status)
       writeFileSync(tokens, "")
       yield* program.until(() => /contains no token/.exec(program.stderr()) ?? undefined)
-      expect(yield* Effect.all(["old", "", "undefined"].map(statusOf))).toEqual([200, 401, 401])
+      expect(yield* Effect.all(["old-token-of-sixteen", "", "undefined"].map(statusOf))).toEqual([200, 401, 401])
     }))
 
   it("[G26:real] wrap --http reads its --token-file again, too", async () => {
     using state = stateFolder()
     const tokens = join(state.path, "given")
-    writeFileSync(tokens, "old\n")
+    writeFileSync(tokens, "old-token-of-sixteen\n")
     const server = scripted('send(said("hi"))')
     await using host = wrap(["--http", "--port", "0", "--token-file", tokens, ...server], { state: state.path })
     const url = await host.until(() => /^Serving \S+ at (http:\S+)$/m.exec(host.stderr)?.[1])
-    const session = await Raw.begin(url, undefined, as("old"))
+    const session = await Raw.begin(url, undefined, as("old-token-of-sixteen"))
     const statuses = async () => {
-      const sent = ["old", "new"].map((token) => Raw.send(url, "POST", { ...session, ...as(token) }, ping))
+      const sent = ["old-token-of-sixteen", "new-token-of-sixteen"].map((token) =>
+        Raw.send(url, "POST", { ...session, ...as(token) }, ping)
+      )
       return (await Promise.all(sent)).map(({ status }) => status)
     }
     expect(await statuses()).toEqual([200, 401])
     for (
-      const [text, line, expected] of [["new\nold\n", /2 tokens/, [200, 200]], ["new\n", /1 token$/m, [
-        401,
-        200
-      ]]] as const
+      const [text, line, expected] of [["new-token-of-sixteen\nold-token-of-sixteen\n", /2 tokens/, [200, 200]], [
+        "new-token-of-sixteen\n",
+        /1 token$/m,
+        [
+          401,
+          200
+        ]
+      ]] as const
     ) {
       writeFileSync(tokens, text)
       await host.until(() => line.exec(host.stderr)?.[0])

@@ -121,14 +121,14 @@ describe("clients outlive the gateway", () => {
   it.scopedLive("[G10] a session that was ended stays so after a restart; one goes on with another token, once that is asked for", () =>
     Effect.gen(function*() {
       const { config, state } = yield* folder
-      const env = { MCP_LIFELINE_STATE: state, MCP_LIFELINE_TOKEN: "one" }
+      const env = { MCP_LIFELINE_STATE: state, MCP_LIFELINE_TOKEN: "one-token-of-sixteen" }
       const as = (token: string) => ({ Authorization: `Bearer ${token}` })
       const first = yield* serve(config, { ...env, ...slowDisk })
       const ping = { id: 1, method: "ping" }
       const sessions = yield* Effect.promise(async () => {
         const [ended, goesOn] = [
-          await begin(first.url, undefined, as("one")),
-          await begin(first.url, undefined, as("one"))
+          await begin(first.url, undefined, as("one-token-of-sixteen")),
+          await begin(first.url, undefined, as("one-token-of-sixteen"))
         ]
         expect((await send(first.url, "DELETE", ended)).status).toBe(200)
         Program.kill(first.program.pid)
@@ -141,9 +141,11 @@ describe("clients outlive the gateway", () => {
         expect(statuses.map(({ status }) => status)).toEqual([404, 200])
       })
       yield* killed(second.program)
-      yield* serve(config, { ...env, MCP_LIFELINE_TOKEN: "two" }, first.port)
+      yield* serve(config, { ...env, MCP_LIFELINE_TOKEN: "two-tokens-of-sixteen" }, first.port)
       yield* Effect.promise(async () => {
-        const tokens = ["one", "two"].map((token) => send(first.url, "POST", { ...sessions[1], ...as(token) }, ping))
+        const tokens = ["one-token-of-sixteen", "two-tokens-of-sixteen"].map((token) =>
+          send(first.url, "POST", { ...sessions[1], ...as(token) }, ping)
+        )
         expect((await Promise.all(tokens)).map(({ status }) => status)).toEqual([401, 200])
       })
     }))

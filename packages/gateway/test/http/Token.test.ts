@@ -12,7 +12,7 @@ const file = (text: string) =>
     return name
   })
 
-const given = Redacted.make("given")
+const given = Redacted.make("given-with-16-characters")
 
 /** Where a token comes from, for a host. */
 const find = (host: string, options: Partial<Token.Options> = {}) =>
@@ -28,19 +28,25 @@ describe("the token of a gateway", () => {
       expect(isNew).toBe(true)
       expect(value).toMatch(/^[\w-]{43}$/)
       expect((yield* find("0.0.0.0")).value).not.toBe(value)
-      expect(yield* find("0.0.0.0", { token: given })).toStrictEqual({ isNew: false, value: "given" })
+      expect(yield* find("0.0.0.0", { token: given })).toStrictEqual({
+        isNew: false,
+        value: "given-with-16-characters"
+      })
     }))
 
   it.effect("[G6:unit] is not asked for on loopback, unless one is given", () =>
     Effect.gen(function*() {
       expect(yield* find("127.0.0.1")).toStrictEqual({ isNew: false, value: undefined })
-      expect(yield* find("127.0.0.1", { token: given })).toStrictEqual({ isNew: false, value: "given" })
+      expect(yield* find("127.0.0.1", { token: given })).toStrictEqual({
+        isNew: false,
+        value: "given-with-16-characters"
+      })
     }))
 
   it.scopedLive("[G6:unit] in a file counts before one that is given, without the space around it", () =>
     Effect.gen(function*() {
-      const tokenFile = yield* file("\n  from!file~ \n")
-      const expected = { isNew: false, value: "from!file~" }
+      const tokenFile = yield* file("\n  from!file~of-sixteen \n")
+      const expected = { isNew: false, value: "from!file~of-sixteen" }
       expect(yield* find("127.0.0.1", { token: given, tokenFile })).toStrictEqual(expected)
       expect(yield* find("0.0.0.0", { tokenFile })).toStrictEqual(expected)
     }))
@@ -57,11 +63,26 @@ describe("the token of a gateway", () => {
       })
   )
 
+  it.scopedLive("[G6 G22] that somebody could guess is refused, wherever it comes from", () =>
+    Effect.gen(function*() {
+      const why = "has fewer than 16 characters, so that it could be guessed; make one with: openssl rand -base64 32"
+      const short = "x".repeat(15)
+      const tokenFile = yield* file(`${"x".repeat(16)}\n${short}\n`)
+      expect((yield* Effect.flip(find("127.0.0.1", { tokenFile }))).message).toContain(`${tokenFile}: line 2 ${why}`)
+      const token = Redacted.make(short)
+      expect((yield* Effect.flip(find("127.0.0.1", { token }))).message).toBe(`--token or MCP_LIFELINE_TOKEN: ${why}`)
+      const { message } = yield* Effect.flip(find("127.0.0.1", { token: Redacted.make("two words of sixteen") }))
+      expect(message).toContain("--token or MCP_LIFELINE_TOKEN: is no token; accepted: letters, digits and signs")
+    }))
+
   it.scopedLive("[G26] in a file may be several, one on each line; a line that no header can hold is named", () =>
     Effect.gen(function*() {
-      const tokenFile = yield* file("new\r\n\nold\n")
-      expect(yield* find("127.0.0.1", { tokenFile })).toStrictEqual({ isNew: false, value: "new old" })
-      writeFileSync(tokenFile, "new\n\nto ken\n")
+      const tokenFile = yield* file("new-of-sixteen-or-more\r\n\nold-of-sixteen-or-more\n")
+      expect(yield* find("127.0.0.1", { tokenFile })).toStrictEqual({
+        isNew: false,
+        value: "new-of-sixteen-or-more old-of-sixteen-or-more"
+      })
+      writeFileSync(tokenFile, "new-of-sixteen-or-more\n\nto ken\n")
       expect((yield* Effect.flip(find("127.0.0.1", { tokenFile }))).message).toBe(
         `${tokenFile}: line 3 contains no token; write one into it, on one line and without spaces`
       )

@@ -57,9 +57,9 @@ const gateway = (url: string) =>
         lifeline: {
           timeouts: { connect: "2 minutes", wait: "2 minutes" },
           clients: {
-            anna: rules("token-of-anna", { servers: ["docs", "shared"] }),
-            ben: rules("token-of-ben", { servers: ["docs"] }),
-            nobody: rules("token-of-nobody", { servers: ["shared"] })
+            anna: rules("the-token-of-anna", { servers: ["docs", "shared"] }),
+            ben: rules("the-token-of-ben", { servers: ["docs"] }),
+            nobody: rules("the-token-of-nobody", { servers: ["shared"] })
           }
         },
         mcpServers: {
@@ -132,13 +132,13 @@ describe("each person's own login, where the gateway is elsewhere", () => {
         for (
           const path of ["servers/shared/login", "servers/docs/reconnect", "servers/nosuch/login", "servers/%E0/login"]
         ) {
-          expect([path, (yield* api("token-of-anna", path)).status]).toEqual([path, 403])
+          expect([path, (yield* api("the-token-of-anna", path)).status]).toEqual([path, 403])
         }
-        expect((yield* api("token-of-nobody", "servers/docs/login")).status).toBe(403)
-        const [toAnna, toBen] = [yield* begin("token-of-anna"), yield* begin("token-of-ben")]
+        expect((yield* api("the-token-of-nobody", "servers/docs/login")).status).toBe(403)
+        const [toAnna, toBen] = [yield* begin("the-token-of-anna"), yield* begin("the-token-of-ben")]
         for (const address of [toAnna, toBen]) expect(address).toMatch(new RegExp(`^${publicUrl}/login/[\\w-]{32}$`))
         expect(toAnna).not.toBe(toBen)
-        expect(yield* begin("token-of-anna")).toBe(toAnna)
+        expect(yield* begin("the-token-of-anna")).toBe(toAnna)
         // That of all stays on this machine, because others are told its address, too.
         const redirects = server.registrations.flatMap((one) => one["redirect_uris"] as ReadonlyArray<string>)
         expect(redirects.filter((one) => !one.startsWith("http://localhost:"))).toEqual([
@@ -199,7 +199,7 @@ describe("each person's own login, where the gateway is elsewhere", () => {
 
         const done = yield* get(hers, yield* authorize(hers, next))
         expect([done.status, done.text]).toEqual([200, expect.stringContaining("Signed in")])
-        const [anna, ben] = [yield* talk("token-of-anna"), yield* talk("token-of-ben")]
+        const [anna, ben] = [yield* talk("the-token-of-anna"), yield* talk("the-token-of-ben")]
         expect(yield* answered(anna)).toBe("anna@idp")
         expect(yield* call(ben, "docs__ask")).toContain(toBen)
         // It is over: the same once more is nothing.
@@ -208,7 +208,7 @@ describe("each person's own login, where the gateway is elsewhere", () => {
         expect((yield* get(his, yield* authorize(his, hisNext))).status).toBe(200)
         expect(yield* answered(ben)).toBe("ben@idp")
         expect(yield* answered(anna)).toBe("anna@idp")
-        expect((yield* api("token-of-anna", "servers/docs/login")).body.state).toBe("signed-in")
+        expect((yield* api("the-token-of-anna", "servers/docs/login")).body.state).toBe("signed-in")
         expect(program.stdout() + program.stderr()).not.toMatch(/\/login\/|@idp/)
       }),
     patience
@@ -220,7 +220,7 @@ describe("each person's own login, where the gateway is elsewhere", () => {
       Effect.gen(function*() {
         const server = yield* AuthServer.make
         const { publicUrl, talk } = yield* gateway(server.url)
-        const anna = yield* talk("token-of-anna")
+        const anna = yield* talk("the-token-of-anna")
         expect(yield* call(anna, "docs__ask")).toContain(`${publicUrl}/login/`)
         const browser = yield* Effect.acquireRelease(
           Effect.promise(() => Chromium.launch()),
@@ -231,7 +231,7 @@ describe("each person's own login, where the gateway is elsewhere", () => {
           // Only the authorization server is told who sits there.
           await page.context().route(`${server.origin}/**`, (route) =>
             route.continue({ headers: { ...route.request().headers(), "x-account": "anna@idp" } }))
-          await page.getByLabel("Token").fill("token-of-anna")
+          await page.getByLabel("Token").fill("the-token-of-anna")
           await page.keyboard.press("Enter")
           const row = page.getByRole("listitem", { name: "docs", exact: true })
           const button = row.getByRole("button", { name: "Sign in docs" })

@@ -144,7 +144,7 @@ describe.skipIf(Chromium.executable === undefined)("the status page in a browser
     Chromium.title("[G16] [G6] the page asks for the gateway's token, on a phone as well, and keeps it in its tab"),
     () =>
       Effect.gen(function*() {
-        const { base } = yield* serve({ env: { MCP_LIFELINE_TOKEN: "s3cret-token" } })
+        const { base } = yield* serve({ env: { MCP_LIFELINE_TOKEN: "s3cret-token-of-page" } })
         const { complaints, page } = yield* browse(base)
         yield* run(() => page.setViewportSize({ width: 320, height: 640 }))
         const widest = evaluate<number>(page, "document.documentElement.scrollWidth")
@@ -153,7 +153,7 @@ describe.skipIf(Chromium.executable === undefined)("the status page in a browser
         yield* press(page, "Enter")
         yield* shows(page.locator("#token-problem"), "not that of this gateway")
         expect(yield* run(() => page.locator("#content").isVisible())).toBe(false)
-        yield* run(() => page.getByLabel("Token").fill("s3cret-token"))
+        yield* run(() => page.getByLabel("Token").fill("s3cret-token-of-page"))
         yield* press(page, "Enter")
         yield* shows(server(page, "steady").state, "Connected")
         yield* run(() => page.getByRole("button", { name: "steady", exact: true }).click())

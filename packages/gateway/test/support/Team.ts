@@ -17,13 +17,16 @@ export interface Message {
   readonly error?: { readonly code: number; readonly message: string; readonly data?: any }
 }
 
+/** A token as tests write it, as long as one has to be. */
+const full = (token: string): string => token.padEnd(16, "~")
+
 /** Access as a file has it; the token of each client is its name with `-token`. */
 export const loaded = (
   clients: Readonly<Record<string, object>>,
   groups?: object
 ): Effect.Effect<AccessInUse.Loaded> => {
   const named = Object.fromEntries(
-    Object.entries(clients).map(([name, rules]) => [name, { token: `${name}-token`, ...rules }])
+    Object.entries(clients).map(([name, rules]) => [name, { token: full(`${name}-token`), ...rules }])
   )
   const { problems, value } = McpConfig.readAccess({ clients: named, groups }, { variables: {} })
   if (value === undefined) throw new Error(JSON.stringify(problems))
@@ -33,7 +36,7 @@ export const loaded = (
     key: key.join("."),
     message
   })
-  return Effect.orDie(AccessInUse.load({ ...value, problem }, "/", [Redacted.make("operator")]))
+  return Effect.orDie(AccessInUse.load({ ...value, problem }, "/", [Redacted.make(full("operator"))]))
 }
 
 /** A gateway in front of servers; its own token is `operator`. */
@@ -52,7 +55,7 @@ export const team = (
       host: "127.0.0.1",
       port: 0,
       authentication: GatewayAuthentication.byToken({
-        tokens: () => [Redacted.make("operator")],
+        tokens: () => [Redacted.make(full("operator"))],
         isNeeded: true,
         clients: access
       })
@@ -125,7 +128,7 @@ export class HttpTalk {
   get #headers(): Readonly<Record<string, string>> {
     return {
       ...accept,
-      Authorization: `Bearer ${this.#token}`,
+      Authorization: `Bearer ${full(this.#token)}`,
       ...(this.session === undefined ? {} : { "Mcp-Session-Id": this.session, "MCP-Protocol-Version": "2025-11-25" })
     }
   }
@@ -276,7 +279,7 @@ export const api = (base: string, token: string, path: string, method: "GET" | "
     const response = await fetch(`${base}${path}`, {
       method,
       headers: {
-        Authorization: `Bearer ${token}`,
+        Authorization: `Bearer ${full(token)}`,
         ...(body === undefined ? {} : { "Content-Type": "application/json" })
       },
       ...(body === undefined ? {} : { body: JSON.stringify(body) })
