@@ -140,7 +140,11 @@ describe("clients and groups of a file", () => {
       for (const lifeline of [{ clients: {} }, { groups: {} }, { groups: { c: { v: {} } } }]) {
         const access = yield* needs(lifeline)
         expect(access.isNeeded()).toBe(true)
-        const { check } = GatewayAuthentication.byToken({ clients: access, isNeeded: false, tokens: () => [Redacted.make("own")] })
+        const { check } = GatewayAuthentication.byToken({
+          clients: access,
+          isNeeded: false,
+          tokens: () => [Redacted.make("own")]
+        })
         const as = (authorization?: string) => check({ headers: { authorization } } as never)
         expect([as(), as("Bearer own")]).toMatchObject([{ status: 401 }, { subject: "" }])
       }

@@ -20,35 +20,37 @@ describe("a secret that is replaced while it is in use", () => {
   it.scopedLive("[G26] is the new one as soon as its file is saved; what cannot be used changes nothing, and is told", () =>
     Effect.gen(function*() {
       const file = join(yield* folder, "token")
-      writeFileSync(file, "old\n")
+      writeFileSync(file, "old-token-of-sixteen\n")
       const { current, lines, warnings } = yield* following(file)
-      expect(current()).toEqual(["old"])
-      writeFileSync(file, "new\nold\n")
+      expect(current()).toEqual(["old-token-of-sixteen"])
+      writeFileSync(file, "new-token-of-sixteen\nold-token-of-sixteen\n")
       expect(yield* lines.take).toBe(`${file}: read again: 2 tokens`)
-      expect(current()).toEqual(["new", "old"])
+      expect(current()).toEqual(["new-token-of-sixteen", "old-token-of-sixteen"])
       writeFileSync(file, "not a token\n")
       expect(yield* warnings.take).toContain("contains no token; write one into it")
-      expect(current()).toEqual(["new", "old"])
+      expect(current()).toEqual(["new-token-of-sixteen", "old-token-of-sixteen"])
       rmSync(file)
       expect(yield* warnings.take).toBe(
         `${file} is gone. Each token stays as it was, and the file is read when it is back`
       )
-      expect(current()).toEqual(["new", "old"])
-      writeFileSync(file, "new\n")
+      expect(current()).toEqual(["new-token-of-sixteen", "old-token-of-sixteen"])
+      writeFileSync(file, "new-token-of-sixteen\n")
       expect(yield* lines.take).toBe(`${file}: read again: 1 token`)
-      expect(current()).toEqual(["new"])
+      expect(current()).toEqual(["new-token-of-sixteen"])
     }))
 
   it.scopedLive("[G26] is noticed behind a link that is replaced, as Kubernetes does with a mounted Secret", () =>
     Effect.gen(function*() {
       const path = yield* folder
-      for (const [name, text] of [["one", "old\n"], ["two", "new\n"]] as const) writeFileSync(join(path, name), text)
+      for (const [name, text] of [["one", "old-token-of-sixteen\n"], ["two", "new-token-of-sixteen\n"]] as const) {
+        writeFileSync(join(path, name), text)
+      }
       const [file, link] = [join(path, "token"), join(path, "link")]
       symlinkSync("one", file)
       const { current, lines } = yield* following(file)
       symlinkSync("two", link)
       renameSync(link, file)
       yield* lines.take
-      expect(current()).toEqual(["new"])
+      expect(current()).toEqual(["new-token-of-sixteen"])
     }))
 })
