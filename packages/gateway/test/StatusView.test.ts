@@ -46,6 +46,20 @@ describe("status", () => {
     assert.include(shown(counts), "5 (1 in flight, 2 given up)")
   })
 
+  it("[G23] what keeps calls from being recorded stands above the servers, without control sequences, and so does how many were not", () => {
+    const { gateway, servers } = status(new CallCounts().counts)
+    const lines = (audit: NonNullable<GatewayStatus["gateway"]["audit"]>): ReadonlyArray<string> =>
+      render({ gateway: { ...gateway, audit }, servers }, { now: 1000, width: 200, colour: false }).split("\n").filter((
+        line
+      ) => line.startsWith("Audit"))
+    assert.deepEqual(lines({ file: "f", lost: 0 }), [])
+    assert.deepEqual(lines({ file: "f\u001b[31m", lost: 1, problem: "f\u001b[31m cannot be written" }), [
+      "Audit: f cannot be written",
+      "Audit: 1 call has no line in f"
+    ])
+    assert.deepEqual(lines({ file: "f", lost: 2 }), ["Audit: 2 calls have no line in f"])
+  })
+
   it("[S13] memory and processor time have columns once any server is measured", () => {
     const { gateway, servers: [stub] } = status(new CallCounts().counts)
     const shown = (...usages: ReadonlyArray<NonNullable<typeof stub>["usage"]>): string =>

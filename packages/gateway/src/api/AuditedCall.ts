@@ -6,7 +6,6 @@ import type { Caller } from "@mcp-lifeline/http-server/Caller"
 import type { CallToolResult } from "@modelcontextprotocol/sdk/types.js"
 import { Effect } from "effect"
 import type { Access } from "../access/Access.js"
-import { clientOf } from "../audit/Audit.js"
 import * as Ended from "../audit/Ended.js"
 import type * as Api from "./Api.js"
 import type { Gateway } from "./Gateway.js"
@@ -24,7 +23,7 @@ export const call = (
     if (audit === undefined) return LimitedCall.call(gateway, params, caller, access)
     const why = audit.refusal()
     if (why !== undefined) return Effect.fail(notRecorded("unavailable", `the call was not sent: ${why}`))
-    const call = audit.begin({ door: "api", client: clientOf(caller), method: "tools/call", params })
+    const call = audit.begin({ door: "api", caller, method: "tools/call", params })
     /** Notes the server of what the call names. Returns whether it is one that the caller may not use. */
     const isHidden = (): boolean => {
       const to = find(fleet, "tools", params.name)

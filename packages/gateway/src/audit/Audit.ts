@@ -28,7 +28,9 @@ export interface Options {
 export interface Arrived {
   readonly door: AuditLine["door"]
   readonly id?: string | number | undefined
-  readonly client: AuditClient
+  readonly caller: Caller
+  /** What the program of the caller says of itself. */
+  readonly introduced?: Pick<Introduced, "clientInfo"> | undefined
   readonly method: string
   readonly params: Readonly<Record<string, unknown>> | undefined
 }
@@ -54,6 +56,8 @@ export interface AuditStatus {
 
 /** Records calls. */
 export interface Audit {
+  /** Why the file cannot be written now, and what helps; `undefined` if it can. */
+  readonly problem: () => string | undefined
   /** Why calls are refused now; `undefined` if they are not. */
   readonly refusal: () => string | undefined
   readonly status: () => AuditStatus
@@ -166,7 +170,7 @@ export const make = (
       const started = { event: "start", time: iso(), version, pid: process.pid }
       file.write(JSON.stringify(started), () => resume(Effect.void))
     })
-    const begin: Audit["begin"] = ({ client, door, id, method, params }) => {
+    const begin: Audit["begin"] = ({ caller, door, id, introduced, method, params }) => {
       const time = iso()
       const millis = (): number => Number(clock.unsafeCurrentTimeNanos()) / 1e6
       const arrivedAt = millis()
@@ -199,7 +203,7 @@ export const make = (
             id: isString(id) ? textOf(id) : id,
             trace,
             door,
-            client,
+            client: clientOf(caller, introduced),
             method,
             server,
             tool,
@@ -221,16 +225,21 @@ export const make = (
       open.add(call)
       return call
     }
-    const problem = (trouble: Trouble): string => `${refused(trouble)}; ${trouble.remedy}`
+    const problem = (): string | undefined => file.trouble && `${refused(file.trouble)}; ${file.trouble.remedy}`
     return {
+      problem,
       refusal: () =>
         file.trouble === undefined || options.full === "go-on"
           ? undefined
-          : `nothing is done without a line in the audit, and ${problem(file.trouble)}`,
+          : `nothing is done without a line in the audit, and ${problem()}`,
       status: () => ({
         file: path,
         lost: file.lost,
-        ...(file.trouble === undefined ? {} : { problem: problem(file.trouble) })
+        ...(file.trouble === undefined ? {} : {
+          problem: `${refused(file.trouble)}, so ${
+            options.full === "stop" ? "calls are refused" : "calls have no line"
+          }; ${file.trouble.remedy}`
+        })
       }),
       begin
     }

@@ -214,12 +214,13 @@ export class AuditFile {
 
   async #rotate(): Promise<void> {
     const { files, path } = this.#options
-    if (files === 0) return rm(path)
-    for (let i = files - 1; i > 0; i--) {
-      await rename(`${path}.${i}`, `${path}.${i + 1}`).catch((error: unknown) => {
-        if (!Predicate.hasProperty(error, "code") || error.code !== "ENOENT") throw error
-      })
+    // Another program may just have done the same.
+    const ignoreMissing = (error: unknown): void => {
+      if (!Predicate.hasProperty(error, "code") || error.code !== "ENOENT") throw error
     }
-    await rename(path, `${path}.1`)
+    if (files === 0) return rm(path).catch(ignoreMissing)
+    for (let i = files - 1; i >= 0; i--) {
+      await rename(i === 0 ? path : `${path}.${i}`, `${path}.${i + 1}`).catch(ignoreMissing)
+    }
   }
 }

@@ -4,8 +4,7 @@
 import { type Answer, type ClientRequest, JsonRpcError } from "@mcp-lifeline/protocol"
 import { Predicate } from "effect"
 import type { Step } from "../conversation/Handler.js"
-import type { Audit } from "./Audit.js"
-import type { AuditClient } from "./AuditLine.js"
+import type { Arrived, Audit } from "./Audit.js"
 import * as Ended from "./Ended.js"
 
 /** The methods of calls, and the kind of what they name. */
@@ -28,13 +27,13 @@ export interface Named {
 /** The client of a conversation. */
 export interface Asking {
   /** Who calls now. */
-  readonly who: () => AuditClient
+  readonly who: () => Pick<Arrived, "caller" | "introduced">
   /** What a name leads to now, whether or not the client may use it. Asked for calls that were not sent. */
   readonly named: (kind: Kind, name: string) => Named | undefined
 }
 
 /** The answer to a call that was carried out, and that could not be recorded. */
-const withheld = (method: string, why = "it could not be recorded"): Answer => ({
+const withheld = (method: string, why: string): Answer => ({
   error: {
     code: JsonRpcError.ourCode,
     message:
@@ -66,7 +65,7 @@ export const audited = (audit: Audit | undefined, asking: Asking): Step => (next
 
 const record = (audit: Audit, request: ClientRequest, kind: Kind, { named, who }: Asking): void => {
   const { method, params, traced } = request
-  const call = audit.begin({ door: "mcp", id: request.givenId, client: who(), method, params })
+  const call = audit.begin({ door: "mcp", id: request.givenId, ...who(), method, params })
   const key = kind === "resources" ? "uri" : "name"
   /** Notes the server, which also what was not sent may have. Returns whether it is one that the client may not use. */
   const isHidden = (): boolean => {
@@ -90,7 +89,7 @@ const record = (audit: Audit, request: ClientRequest, kind: Kind, { named, who }
     const known = { isHidden: isHidden(), isSent: call.isSent(), asksForTask: params?.["task"] !== undefined }
     call.ended(
       Ended.byAnswer(answer, known),
-      (mayAnswer) => hand(mayAnswer ? answer : withheld(method, audit.status().problem))
+      (mayAnswer) => hand(mayAnswer ? answer : withheld(method, audit.problem() ?? "the file was closed"))
     )
   }
   request.onOver((error, fate) => {

@@ -99,6 +99,16 @@ const gatewayLine = ({ clients, config, pid, startedAt, url, version }: StatusUp
     config === undefined ? "the demo" : clean(config)
   ].join(", ")
 
+/** What keeps calls from being recorded, and how many were not. */
+const auditLines = ({ audit }: StatusUpdate["gateway"]): ReadonlyArray<string> => {
+  if (audit === undefined) return []
+  const { file, lost, problem } = audit
+  return [
+    ...(problem === undefined ? [] : [`Audit: ${clean(problem)}`]),
+    ...(lost === 0 ? [] : [`Audit: ${lost} ${lost === 1 ? "call has" : "calls have"} no line in ${clean(file)}`])
+  ]
+}
+
 /** A table of servers or runtimes, with the state in the second column. */
 const table = <A extends { readonly state: Server["state"] }>(
   rows: ReadonlyArray<A>,
@@ -211,6 +221,7 @@ export const render = ({ gateway, replicas, servers }: StatusUpdate, options: Op
   [
     gatewayLine(gateway, options.now),
     ...(gateway.authProblem === undefined ? [] : [`Access tokens: ${clean(gateway.authProblem)}`]),
+    ...auditLines(gateway),
     ...(gateway.configProblem === undefined ? [] : [`The last save is not in force: ${clean(gateway.configProblem)}`]),
     ...(replicas === undefined ? [] : [replicaTable(replicas, options), ...unreached(replicas)]),
     ...serverTable(servers, replicas !== undefined, options)

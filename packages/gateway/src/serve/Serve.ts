@@ -8,13 +8,14 @@ import * as PublicRedirects from "@mcp-lifeline/sign-in/PublicRedirects"
 import * as StateFolder from "@mcp-lifeline/state/StateFolder"
 import * as ToolPins from "@mcp-lifeline/state/ToolPins"
 import type { Scope } from "effect"
-import { Clock, Effect, Logger, Redacted, Runtime, Stream } from "effect"
+import { Clock, Effect, Logger, Redacted, Stream } from "effect"
 import { randomUUID } from "node:crypto"
 import { dirname, resolve } from "node:path"
 import type * as EventLog from "../api/EventLog.js"
 import * as Record from "../api/Record.js"
 import { inspector } from "../api/Tools.js"
 import type * as Audit from "../audit/Audit.js"
+import { opened } from "../audit/opened.js"
 import * as GatewayAuthentication from "../auth/GatewayAuthentication.js"
 import * as Configuration from "../config/Configuration.js"
 import * as Demo from "../Demo.js"
@@ -28,7 +29,6 @@ import * as Output from "../Output.js"
 import { endLeft } from "../processRecords.js"
 import * as Proof from "../running/Proof.js"
 import * as RunningGateways from "../running/RunningGateways.js"
-import { clean } from "../Text.js"
 import type { ClusterOptions } from "./ClusterOptions.js"
 import * as Endpoint from "./Endpoint.js"
 import * as Heap from "./Heap.js"
@@ -182,14 +182,6 @@ const joined = (options: ClusterOptions, keys: SecretFile.SecretsInUse, id: stri
     return yield* ClusterReplica.make(options, key, yield* StateFolder.StateFolder, id)
   })
 
-/** Opens the file for calls. Nothing of that is loaded without the option. */
-const audited = (options: Audit.Options) =>
-  Effect.gen(function*() {
-    const { make } = yield* Effect.promise(() => import("../audit/Audit.js"))
-    const run = yield* Effect.runtime<never>()
-    return yield* make(options, (message) => void Runtime.runFork(run)(Effect.logWarning(clean(message))))
-  })
-
 const serve = (options: Options, record: Record.Record, output: Output.Output, replicaId: string | undefined) =>
   Effect.gen(function*() {
     yield* endLeft
@@ -245,7 +237,7 @@ const serve = (options: Options, record: Record.Record, output: Output.Output, r
     const warning = replica === undefined && SeveralFleets.warning(options.sessionKey, configuration?.servers ?? [])
     if (warning) yield* Effect.logWarning(warning)
     const sessions = yield* state(PersistentSessions.make(keys, replica?.records, output.line))
-    const audit = options.audit === undefined ? undefined : yield* audited(options.audit)
+    const audit = yield* opened(options.audit)
     const demo = configuration ? undefined : yield* Demo.make
     const demoServers = Object.entries(demo?.backends ?? {}).map(([id, options]) => ({ ...options, id }))
     const startedAt = yield* Clock.currentTimeMillis

@@ -2,6 +2,8 @@
  * The command line of `wrap`.
  */
 import { Check, Processes } from "@mcp-lifeline/core/internal"
+import type * as Audit from "../audit/Audit.js"
+import * as AuditOptions from "../audit/AuditOptions.js"
 import * as CommandLine from "../commandLine/Command.js"
 import { client, methodOf } from "../sign-in/commands/Arguments.js"
 
@@ -74,6 +76,8 @@ export interface Wrap {
   readonly watch: { readonly glob: string | undefined } | undefined
   /** Serve over HTTP instead of standard input and output. */
   readonly http: Http | undefined
+  /** How calls are recorded, if they are. */
+  readonly audit: Audit.Options | undefined
   /** Files for events (`log`) and for messages (`record`). */
   readonly log: string | undefined
   readonly record: string | undefined
@@ -197,6 +201,7 @@ export const command = CommandLine.make({
     },
     http: CommandLine.flag("Serve a URL on this machine, instead of standard input and output."),
     ...ofHttp,
+    ...AuditOptions.options,
     log: CommandLine.text("FILE", "Write what happens to the server, as JSON lines."),
     record: CommandLine.text(
       "FILE",
@@ -230,6 +235,7 @@ export const command = CommandLine.make({
         hide: parsed.hide,
         watch,
         http: http ? { port, hasToken: !noToken, tokenFile } : undefined,
+        audit: AuditOptions.read(parsed, line),
         log: parsed.log,
         record: parsed.record
       }

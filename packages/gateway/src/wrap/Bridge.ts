@@ -4,6 +4,7 @@
  */
 import type { Backend, Status } from "@mcp-lifeline/core"
 import { firstOf, runsTasks, stateOf } from "@mcp-lifeline/core/internal"
+import { anyone } from "@mcp-lifeline/http-server/Caller"
 import type { ClientRequest, Introduction } from "@mcp-lifeline/protocol"
 import { asItComes, Incoming, JsonRpc, JsonRpcError, ListChanges, Meta } from "@mcp-lifeline/protocol"
 import { isList, type ListMethod, lists as fields } from "@mcp-lifeline/protocol/listMethods"
@@ -16,6 +17,8 @@ import type {
   ServerCapabilities
 } from "@modelcontextprotocol/sdk/types.js"
 import { Effect, Predicate, Schedule } from "effect"
+import type { Audit } from "../audit/Audit.js"
+import { audited } from "../audit/audited.js"
 import { ClientRelay, type Resolved, type ServerRequest } from "../conversation/ClientRelay.js"
 import { fault } from "../conversation/errors.js"
 import {
@@ -47,6 +50,8 @@ export interface Options {
   readonly loadCache: (client: Client) => Effect.Effect<CachedAnswers>
   /** Starts to supervise the server, with the name and capabilities of the client. Called once. */
   readonly open: (client: Client, incoming: Incoming) => Effect.Effect<Backend.Backend>
+  /** Records the calls of the host. Default: they are not recorded. */
+  readonly audit?: Audit | undefined
   /** Whether the server failed to start after a change of its files, so that only the next change starts it. */
   readonly isBroken: () => boolean
   /** Whether only a request of the host reconnects the server (`reconnect.auto=false`). */
@@ -100,6 +105,8 @@ export class Bridge {
   /** The lists that the host has requested. */
   readonly #requestedLists = new Set<ListMethod>()
   #hasBegun = false
+  /** The host, once it has said who it is. */
+  #client: Client | undefined
   /** Whether the last `initialize` was refused because the server could not be used. */
   #isRefused = false
   /** When a request may connect the server again, in the time of `performance.now`. */
@@ -127,8 +134,12 @@ export class Bridge {
       initialize: (request, client) => this.#initialize(request, client)
     }
     const cachedLists = lists((request, method) => this.#list(request, method))
+    const audit = audited(options.audit, {
+      who: () => ({ caller: anyone, introduced: this.#client }),
+      named: (_, original) => ({ server: name, original, isHidden: false })
+    })
     this.#handle = pipeline(
-      [ping, readable, introducedFirst(handshake), cachedLists],
+      [ping, audit, readable, introducedFirst(handshake), cachedLists],
       this.#relay.toServer((request) => this.#resolve(request))
     )
   }
@@ -229,6 +240,7 @@ export class Bridge {
 
   #initialize(request: ClientRequest, client: Client): void {
     this.#introducing = request
+    this.#client = client
     if (this.#isRefused) return this.#initializeAgain(request, client)
     this.#hasBegun = true
     this.#run(

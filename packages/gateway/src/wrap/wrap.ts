@@ -12,6 +12,8 @@ import { StateFolder } from "@mcp-lifeline/state/StateFolder"
 import type { JSONRPCMessage, JSONRPCNotification, JSONRPCRequest } from "@modelcontextprotocol/sdk/types.js"
 import { Deferred, Effect, Fiber, Option, type Scope, Stream } from "effect"
 import { constVoid } from "effect/Function"
+import type { Audit } from "../audit/Audit.js"
+import { opened } from "../audit/opened.js"
 import type { Client } from "../conversation/introductions.js"
 import { StartError, type UsageError } from "../Errors.js"
 import * as Fibers from "../Fibers.js"
@@ -117,6 +119,8 @@ interface WrapContext {
   readonly signIn: SignIn | undefined
   /** The running servers, if their files are watched. */
   readonly watched: Map<Backend.Backend, WatchedVersion> | undefined
+  /** Records calls, if they are recorded. */
+  readonly audit?: Audit | undefined
   readonly log: Recorder | undefined
   readonly record: Recorder | undefined
 }
@@ -225,6 +229,7 @@ const openConversation = (
         drained,
         loadCache: (client) => Effect.provide(loadCache(context, client, fibers), runtime),
         open: (client, incoming) => Effect.provide(supervise(context, version, client, incoming), runtime),
+        audit: context.audit,
         isBroken: () => version.isBroken,
         isConnectedOnRequest: context.policy.reconnect?.auto === false,
         permanentFailure: permanentFailure(context.signIn),
@@ -381,6 +386,7 @@ export const run = (wrap: Wrap): Effect.Effect<void, StartError | UsageError, Sc
       pinStore: yield* pinStoreOf(name, wrap, policy),
       signIn,
       watched: wrap.watch === undefined ? undefined : new Map(),
+      audit: yield* opened(wrap.audit),
       log: yield* recorder(wrap.log),
       record: yield* recorder(wrap.record)
     }

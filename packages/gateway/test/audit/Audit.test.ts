@@ -205,7 +205,9 @@ describe.each(Object.entries(doors))("calls of %s", (_, open) => {
             )
             expect(existsSync(called)).toBe(false)
             expect(status).toBe(503)
-            expect(body.auditProblem).toBe("/dev/full cannot be written (the disk is full); make room on the disk")
+            expect(body.auditProblem).toBe(
+              "/dev/full cannot be written (the disk is full), so calls are refused; make room on the disk"
+            )
           } else {
             expect(answer).toContain("s ok")
             yield* Effect.promise(() => tool("s__ok"))
@@ -220,6 +222,12 @@ describe.each(Object.entries(doors))("calls of %s", (_, open) => {
             expect(warnings).toHaveLength(1)
           }
           expect(audit.problem).toContain("the disk is full")
+          const { stdout } = yield* gateway.command("status", "--url", gateway.base)
+          expect(stdout).toMatch(
+            full === "stop"
+              ? /^Audit: \/dev\/full cannot be written \(the disk is full\), so calls are refused; make room on the disk$/m
+              : /^Audit: .* so calls have no line; make room on the disk\nAudit: 3 calls have no line in \/dev\/full$/m
+          )
         }
       })
   )

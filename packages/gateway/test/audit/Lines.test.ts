@@ -1,5 +1,6 @@
 /** What a line of the audit says of calls that are refused, malformed or given up, of tasks, and of who made them. */
 import { describe, expect, it } from "@effect/vitest"
+import { anyone } from "@mcp-lifeline/http-server/Caller"
 import { Effect } from "effect"
 import { readFileSync } from "node:fs"
 import { join } from "node:path"
@@ -252,7 +253,8 @@ describe("a line", () => {
   it.scopedLive("[G23] of a call that has no answer when the gateway ends is written before it has ended", () =>
     Effect.gen(function*() {
       const file = join(yield* folder, "calls")
-      const begun = (id: string) => ({ door: "mcp", client: {}, method: "tools/call", params: { name: id } }) as const
+      const begun = (id: string) =>
+        ({ door: "mcp", caller: anyone, method: "tools/call", params: { name: id } }) as const
       yield* Effect.scoped(Effect.gen(function*() {
         const audit = yield* Audit.make(
           { file, size: 1_000_000, files: 1, full: "stop", withArguments: false },

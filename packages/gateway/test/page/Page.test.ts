@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from "@effect/vitest"
 import { Fleet } from "@mcp-lifeline/core"
 import { ReservedPort, ScriptedConnector } from "@mcp-lifeline/testing"
 import { Effect } from "effect"
-import { readFileSync, unlinkSync, writeFileSync } from "node:fs"
+import { existsSync, readFileSync, unlinkSync, writeFileSync } from "node:fs"
 import { createServer } from "node:http"
 import type { AddressInfo } from "node:net"
 import { join } from "node:path"
@@ -24,6 +24,20 @@ describe.skipIf(Chromium.executable === undefined)("the status page in a browser
     browser = await Chromium.launch()
   })
   afterAll(() => browser.close())
+
+  it.scopedLive.skipIf(!existsSync("/dev/full"))(
+    Chromium.title("[G16 G23] says where calls are recorded, and what of them is not, and why"),
+    () =>
+      Effect.gen(function*() {
+        const { base } = yield* serve({ args: ["--port", "0", "--audit", "/dev/full", "--audit-full", "go-on"] })
+        const { complaints, page } = yield* browse(base)
+        yield* shows(
+          page.locator("#gateway"),
+          /Audit\s*\/dev\/full cannot be written \(the disk is full\), so calls have no line; make room on the disk\. 1 call has no line/
+        )
+        expect(complaints).toEqual([])
+      })
+  )
 
   it.scopedLive(
     Chromium.title(

@@ -51,6 +51,12 @@ const fact = (label, text) => {
 /** Of all replicas. @param {ReadonlyArray<import("./types.d.ts").Replica>} replicas */
 const clientsOf = (replicas) => replicas.reduce((sum, { clients = 0 }) => sum + clients, 0)
 
+/** What is written of calls, and what is not. @param {NonNullable<Status["gateway"]["audit"]>} audit */
+const auditText = ({ file, lost, problem }) => {
+  const text = clean(problem ?? file, 500)
+  return lost === 0 ? text : `${text}. ${lost} ${lost === 1 ? "call has" : "calls have"} no line`
+}
+
 const draw = () => {
   awaited = false
   if (last === undefined) return
@@ -59,7 +65,7 @@ const draw = () => {
   fact("Running for", longDuration(now() - gateway.startedAt))
   fact("Clients", String(last.status.replicas === undefined ? gateway.clients : clientsOf(last.status.replicas)))
   if (gateway.config !== undefined) fact("Configuration", clean(gateway.config, 200))
-  const { authProblem, caller, configProblem } = gateway
+  const { audit, authProblem, caller, configProblem } = gateway
   if (caller !== undefined) {
     fact("You", `${clean(caller.name ?? "signed in", 100)}${caller.admin ? ", admin" : ", who may look"}`)
   }
@@ -69,6 +75,7 @@ const draw = () => {
   if (authProblem !== undefined || facts.has("Access tokens")) {
     fact("Access tokens", authProblem === undefined ? "can be checked" : clean(authProblem, 500))
   }
+  if (audit !== undefined) fact("Audit", auditText(audit))
   if (configProblem !== undefined || facts.has("Last save")) {
     fact("Last save", configProblem === undefined ? "in force" : `not in force: ${clean(configProblem, 500)}`)
   }

@@ -9,7 +9,6 @@ import { type ClientRequest, Initialize, type Introduction } from "@mcp-lifeline
 import { lists as fields } from "@mcp-lifeline/protocol/listMethods"
 import type { JSONRPCNotification, JSONRPCResponse } from "@modelcontextprotocol/sdk/types.js"
 import { Effect } from "effect"
-import * as Audit from "../../audit/Audit.js"
 import { audited } from "../../audit/audited.js"
 import { ClientRelay } from "../../conversation/ClientRelay.js"
 import {
@@ -128,7 +127,7 @@ export class FleetConversation implements Conversation {
     const catalogue = lists((request, method) => this.#list(request, fields[method]))
     const settings = ownMethods(SettingMethods.handlers({ relay, names, subscriptions: this.#subscriptions }))
     const audit = audited(context.audit, {
-      who: () => Audit.clientOf(this.#caller, this.#introduced),
+      who: () => ({ caller: this.#caller, introduced: this.#introduced }),
       named: (kind, name) => names.named(kind, name)
     })
     this.#handle = pipeline(
