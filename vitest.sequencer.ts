@@ -7,6 +7,7 @@ import { BaseSequencer, type TestSpecification } from "vitest/node"
 const longest = [
   "transport-http/test/LongLife",
   "gateway/test/Proxies",
+  "gateway/test/ClusterKeyChange",
   "gateway/test/Fuzz",
   "gateway/test/deploy/Container",
   "transport-http/test/BackendKeepalive",

@@ -4,7 +4,7 @@
 import { Context, Effect, Layer, Runtime, type Scope } from "effect"
 import type { IncomingMessage, ServerResponse } from "node:http"
 import * as Balance from "./Balance.js"
-import type { ClusterKey } from "./ClusterKey.js"
+import type { ClusterKeys } from "./ClusterKey.js"
 import type { ClusterStore, StoreError } from "./ClusterStore.js"
 import * as Hop from "./hop/Hop.js"
 import * as HttpPeers from "./HttpPeers.js"
@@ -20,8 +20,8 @@ import * as Watchdog from "./Watchdog.js"
 /** What a replica needs. */
 export interface Options {
   readonly store: ClusterStore
-  /** The same for all replicas, and known to nobody else. At least 32 bytes. */
-  readonly key: ClusterKey
+  /** The same for all replicas, and known to nobody else. At least 32 bytes. To change it, keep the one before as a second one meanwhile. */
+  readonly key: ClusterKeys
   /** Where the other replicas reach this one, as a URL without a path: what `handle` answers there. */
   readonly address: string
   /** The id of this replica under its first lease. Nobody else may ever have had it. Default: a new one. */

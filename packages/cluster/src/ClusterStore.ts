@@ -75,6 +75,14 @@ export interface Change {
   readonly text: string | undefined
   /** Whether this counts in `Renewal.changes`. Default: false. */
   readonly isFollowed?: boolean | undefined
+  /** Whether this is no use of the row, which becomes as old as it was. Default: false. */
+  readonly keepsAge?: boolean | undefined
+}
+
+/** Where a row is. */
+export interface Place {
+  readonly collection: string
+  readonly key: string
 }
 
 /** Limits of a collection. */
@@ -96,6 +104,11 @@ export interface Rows {
    * answered, it can be asked for again.
    */
   readonly change: (change: Change) => Effect.Effect<string | undefined, StoreError>
+  /** The next rows of all collections after a place, in some order that stays the same; from the beginning on without one. */
+  readonly after: (
+    place: Place | undefined,
+    maxRows: number
+  ) => Effect.Effect<ReadonlyArray<Place & { readonly text: string }>, StoreError>
   /** Says that a row was used. A change of it says so, too. */
   readonly use: (collection: string, key: string) => Effect.Effect<void, StoreError>
   /** Some of the rows that are too much, at most 1,000: those that were unused for longest. `maxChars`: in their texts, about. */

@@ -7,7 +7,7 @@ import { Duration, Effect, Either, Schema } from "effect"
 import * as Http from "node:http"
 import * as Https from "node:https"
 import type { ConnectionOptions } from "node:tls"
-import type { ClusterKey } from "./ClusterKey.js"
+import type { ClusterKeys } from "./ClusterKey.js"
 import type { Replica } from "./ClusterStore.js"
 import type { ReplicaId } from "./LeaseRules.js"
 import {
@@ -25,7 +25,7 @@ import { PeerError, type Peers } from "./Peers.js"
 /** How other replicas are asked. */
 export interface Options {
   /** The same for all replicas of the cluster. */
-  readonly key: ClusterKey
+  readonly key: ClusterKeys
   /** After how long a question counts as not answered. Default 5 seconds; `Membership` waits for the time of a renewal at most. */
   readonly timeout?: Duration.DurationInput | undefined
   /** Options of TLS, for replicas whose addresses begin with `https:`. Default: as Node.js has them. */

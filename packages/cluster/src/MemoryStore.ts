@@ -2,7 +2,7 @@
  * A store in the memory of one process, for tests of programs, with any number of replicas.
  */
 import { Clock, Effect } from "effect"
-import type { Claims, ClusterStore, Ownership, Replica } from "./ClusterStore.js"
+import type { Claims, ClusterStore, Ownership, Place, Replica } from "./ClusterStore.js"
 
 interface Row {
   replica: Replica
@@ -18,6 +18,13 @@ interface Text {
   readonly text: string
   readonly usedAt: number
 }
+
+const inOrder = (one: Place, other: Place): number =>
+  one.collection < other.collection || (one.collection === other.collection && one.key < other.key)
+    ? -1
+    : one.collection === other.collection && one.key === other.key
+    ? 0
+    : 1
 
 /** An empty store. */
 export const make = (): ClusterStore => {
@@ -101,13 +108,22 @@ export const make = (): ClusterStore => {
       get: (collection, key) => Effect.sync(() => rowsOf(collection).get(key)?.text),
       entries: (collection) =>
         Effect.sync(() => Array.from(rowsOf(collection), ([key, { text }]) => [key, text] as const).toSorted()),
-      change: ({ before, collection, isFollowed = false, key, text }) =>
+      after: (place, maxRows) =>
+        Effect.sync(() =>
+          Array.from(
+            collections,
+            ([collection, rows]) => Array.from(rows, ([key, { text }]) => ({ collection, key, text }))
+          )
+            .flat().toSorted(inOrder).filter((row) => place === undefined || inOrder(row, place) > 0).slice(0, maxRows)
+        ),
+      change: ({ before, collection, isFollowed = false, keepsAge = false, key, text }) =>
         Effect.map(Clock.currentTimeMillis, (usedAt) => {
           const rows = rowsOf(collection)
-          const found = rows.get(key)?.text
+          const row = rows.get(key)
+          const found = row?.text
           if (found !== before || text === before) return found
           rows.delete(key)
-          if (text !== undefined) rows.set(key, { text, usedAt })
+          if (text !== undefined) rows.set(key, { text, usedAt: keepsAge ? row?.usedAt ?? usedAt : usedAt })
           if (isFollowed) changes++
           return text
         }),

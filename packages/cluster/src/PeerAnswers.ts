@@ -8,7 +8,7 @@
  */
 import { Either, Schema } from "effect"
 import type { IncomingMessage, ServerResponse } from "node:http"
-import type { ClusterKey } from "./ClusterKey.js"
+import type { ClusterKeys } from "./ClusterKey.js"
 import type { ReplicaId } from "./LeaseRules.js"
 import { type Answer, isSigned, maxQuestion, Question, signatureHeader, Signatures } from "./PeerMessages.js"
 import type { Answers } from "./Peers.js"
@@ -43,10 +43,10 @@ const decode = Schema.decodeUnknownEither(Schema.parseJson(Question))
  * length is unknown.
  */
 export const handler = (
-  key: ClusterKey,
+  keys: ClusterKeys,
   asked: (id: ReplicaId) => Answers | undefined
 ): (request: IncomingMessage, response: ServerResponse) => void => {
-  const signatures = new Signatures(key)
+  const signatures = new Signatures(keys)
 
   const answer = (request: IncomingMessage, response: ServerResponse, body: Buffer): void => {
     if (!isSigned(request.headers[signatureHeader], signatures.ofQuestion(body))) return refuse(response, 403)

@@ -49,27 +49,47 @@ export const newNonce = (): string => randomBytes(nonceBytes).toString("base64ur
 /** Of this purpose and this form of the messages. Another form needs another text. */
 const info = "mcp-lifeline cluster: questions of replicas and their answers, form 1"
 
-/** Signs messages with the key of the cluster. */
-export class Signatures {
-  readonly #key: Uint8Array
+/** Between the proofs of several keys in a header. */
+const separator = "."
 
-  /** Throws a RangeError if the key is too short. */
-  constructor(key: ClusterKey.ClusterKey) {
-    this.#key = ClusterKey.derived(key, info)
+/** So many proofs of a header are looked at. Nobody has more keys at once. */
+const maxProofs = 5
+
+/** Signs messages with each key of the cluster, so that whoever has one of them believes it. */
+export class Signatures {
+  readonly #keys: () => ReadonlyArray<Uint8Array>
+
+  /** Throws a RangeError if a key is too short. */
+  constructor(keys: ClusterKey.ClusterKeys) {
+    this.#keys = ClusterKey.allDerived(keys, info)
+  }
+
+  #of(before: string, body: Uint8Array): string {
+    return proofs(
+      this.#keys().map((key) => createHmac("sha256", key).update(before).update(body).digest("base64url"))
+    )
   }
 
   ofQuestion(body: Uint8Array): string {
-    return createHmac("sha256", this.#key).update("question\0").update(body).digest("base64url")
+    return this.#of("question\0", body)
   }
 
   ofAnswer(nonce: string, body: Uint8Array): string {
-    return createHmac("sha256", this.#key).update(`answer\0${nonce}\0`).update(body).digest("base64url")
+    return this.#of(`answer\0${nonce}\0`, body)
   }
 }
 
-/** Whether a header has this signature. Takes the same time wherever they differ. */
-export const isSigned = (header: unknown, signature: string): boolean => {
-  if (typeof header !== "string") return false
-  const [given, right] = [Buffer.from(header), Buffer.from(signature)]
+/** The proofs of several keys as one header. */
+export const proofs = (all: ReadonlyArray<string>): string => all.join(separator)
+
+const isEqual = (one: string, other: string): boolean => {
+  const [given, right] = [Buffer.from(one), Buffer.from(other)]
   return given.length === right.length && timingSafeEqual(given, right)
+}
+
+/** Whether two headers have a proof in common, so that both sides have the same key. Takes the same time wherever two proofs differ. */
+export const isSigned = (header: unknown, expected: string): boolean => {
+  if (typeof header !== "string") return false
+  const right = expected.split(separator)
+  return header.split(separator, maxProofs).some((proof) => right.some((one) => isEqual(proof, one)))
 }

@@ -12,9 +12,10 @@ import { PgClient } from "@effect/sql-pg"
 import { Duration, Effect, Fiber, type Redacted, Schema, Scope } from "effect"
 import { Socket } from "node:net"
 import type { ConnectionOptions } from "node:tls"
-import * as ClusterKey from "./ClusterKey.js"
+import type { ClusterKeys } from "./ClusterKey.js"
 import { type ClusterStore, StoreError } from "./ClusterStore.js"
 import * as Claims from "./postgres/Claims.js"
+import * as KeyPrints from "./postgres/KeyPrints.js"
 import * as Rows from "./postgres/Rows.js"
 import { decoded, type Limited } from "./postgres/statements.js"
 import * as Tables from "./postgres/Tables.js"
@@ -40,7 +41,7 @@ export interface Options {
   /** The terms of this cluster, which are kept in the store: those that its replicas have. Default: `defaults`. */
   readonly terms?: Terms | undefined
   /** The key of this cluster, of which the store keeps a fingerprint. At least 32 bytes. */
-  readonly key: ClusterKey.ClusterKey
+  readonly key: ClusterKeys
   /** After how long a statement counts as failed, and its connections as broken. Default 3 seconds. */
   readonly timeout?: Duration.DurationInput | undefined
 }
@@ -57,12 +58,10 @@ const atOnce = 2000
 /** The tables may have to be changed, or another replica may be doing that. */
 const preparation = "1 minute"
 
-/** Of this purpose. */
-const fingerprintInfo = "mcp-lifeline cluster: fingerprint of the key, form 1"
-
-/** Says whether replicas have the same key, and nothing else about it. */
-const fingerprintOf = (key: ClusterKey.ClusterKey): string =>
-  ClusterKey.derived(key, fingerprintInfo).toString("base64url")
+/** A store that knows of the keys. */
+export interface PostgresStore extends ClusterStore {
+  readonly keys: KeyPrints.KeyPrints
+}
 
 const TermsRow = Schema.Struct({
   terms: Schema.Struct({
@@ -70,8 +69,7 @@ const TermsRow = Schema.Struct({
     margin: Schema.Number,
     renewal: Schema.Number,
     withoutStore: Schema.Number
-  }),
-  fingerprint: Schema.String
+  })
 })
 const ReplicaRow = Schema.Struct({
   id: Schema.String,
@@ -104,10 +102,10 @@ const failed = (what: string) => (cause: unknown) =>
  */
 export const make = (
   { key, ssl, terms = defaults, timeout = "3 seconds", url }: Options
-): Effect.Effect<ClusterStore, StoreError, Scope.Scope> =>
+): Effect.Effect<PostgresStore, StoreError, Scope.Scope> =>
   Effect.gen(function*() {
-    const fingerprint = yield* Effect.try({
-      try: () => fingerprintOf(key),
+    const prints = yield* Effect.try({
+      try: () => KeyPrints.of(key),
       catch: (cause) => new StoreError({ message: reason(cause), cause })
     })
     const sockets = new Set<Socket>()
@@ -150,18 +148,14 @@ export const make = (
     const prepare = sql.withTransaction(Effect.gen(function*() {
       yield* Tables.prepare(sql)
       yield* sql`
-        INSERT INTO lifeline_terms (terms, key_fingerprint) VALUES (${JSON.stringify(terms)}::jsonb, ${fingerprint})
+        INSERT INTO lifeline_terms (terms, key_fingerprint) VALUES (${JSON.stringify(terms)}::jsonb, ${
+        KeyPrints.text(prints())
+      })
         ON CONFLICT DO NOTHING`
-      return yield* decoded(TermsRow, sql`SELECT terms, key_fingerprint AS fingerprint FROM lifeline_terms`)
+      yield* KeyPrints.admit(sql, prints())
+      return yield* decoded(TermsRow, sql`SELECT terms FROM lifeline_terms`)
     }))
     const [kept] = yield* limited("prepare its tables", prepare, preparation)
-    if (kept !== undefined && kept.fingerprint !== fingerprint) {
-      return yield* new StoreError({
-        message:
-          "this replica has another key than the cluster; give all replicas the same, or, for a new one, stop them all and delete the "
-          + "rows of lifeline_terms and lifeline_row, with which logins are lost"
-      })
-    }
     const other = (Object.keys(terms) as Array<keyof Terms>).find((name) => kept?.terms[name] !== terms[name])
     if (other !== undefined) {
       return yield* new StoreError({
@@ -224,6 +218,7 @@ export const make = (
       sessions: Claims.make(sql, limited, "session"),
       locks: Claims.make(sql, limited, "lock"),
       rows: Rows.make(sql, limited),
+      keys: KeyPrints.make(sql, limited, prints),
       loads: limited(
         "count the servers",
         Effect.map(

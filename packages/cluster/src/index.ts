@@ -6,13 +6,14 @@
  */
 export * as Cluster from "./Cluster.js"
 export * as ClusterBackend from "./ClusterBackend.js"
-export type { ClusterKey } from "./ClusterKey.js"
+export type { ClusterKey, ClusterKeys } from "./ClusterKey.js"
 export * as ClusterServer from "./ClusterServer.js"
 export {
   type Change,
   type Claims,
   type ClusterStore,
   type Ownership,
+  type Place,
   type Renewal,
   type Replica,
   type RowLimits,
@@ -32,6 +33,7 @@ export * as SessionHomes from "./sessions/SessionHomes.js"
 export * as SessionRouter from "./sessions/SessionRouter.js"
 export * as ClusterSessionRecords from "./state/ClusterSessionRecords.js"
 export * as ClusterState from "./state/ClusterState.js"
+export * as KeyChange from "./state/KeyChange.js"
 export { defaults, type Terms } from "./Terms.js"
 export * as TestCluster from "./TestCluster.js"
 export type { WantedServer } from "./WantedServer.js"

@@ -38,7 +38,7 @@ const post = (body: object): Promise<Response> => {
   return fetch(`http://127.0.0.1:${port}/cluster/servers/notes`, {
     method: "POST",
     headers: {
-      "authorization": Redacted.value(HopSecrets.authorization(key)),
+      "authorization": Redacted.value(HopSecrets.authorization(key)()),
       "content-type": "application/json",
       "accept": "application/json, text/event-stream"
     },

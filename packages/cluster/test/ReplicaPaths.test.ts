@@ -23,8 +23,8 @@ describe("paths for the other replicas alone", () => {
         const response = await fetch(`http://127.0.0.1:${port}${path}`, headers && { headers })
         return [response.status, await response.text()]
       }
-      const own = Redacted.value(paths.authorization)
-      const foreign = Redacted.value(ReplicaPaths.make(key("b"), "/cluster/gateway").authorization)
+      const own = Redacted.value(paths.authorization())
+      const foreign = Redacted.value(ReplicaPaths.make(key("b"), "/cluster/gateway").authorization())
       expect(await ask("/cluster/gateway/api/logs?limit=1", own)).toEqual([200, "/api/logs /api/logs?limit=1"])
       for (const authorization of [undefined, "", "Bearer", foreign, `${own}x`]) {
         const [status, text] = await ask("/cluster/gateway/api/logs", authorization)

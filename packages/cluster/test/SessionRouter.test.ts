@@ -364,7 +364,7 @@ describe("a stream of a session that lives elsewhere", () => {
   })
 })
 
-const replicaToken = Redacted.value(HopSecrets.authorization(PeerServer.key))
+const replicaToken = Redacted.value(HopSecrets.authorization(PeerServer.key)())
 
 /** As another replica sends them. */
 const passHeaders = (home: string, token = replicaToken): Readonly<Record<string, string>> => ({

@@ -216,7 +216,11 @@ describe("serve --cluster", () => {
     Effect.gen(function*() {
       const files = ["--session-key-file", "key", "--token-file", "token"]
       expect(yield* clusterOf(["--cluster", store, "--host", "0.0.0.0", ...files], {})).toMatchObject({
-        address: undefined
+        address: undefined,
+        keyFile: undefined
+      })
+      expect(yield* clusterOf(["--cluster", store, "--cluster-key-file", "shared", ...files], {})).toMatchObject({
+        keyFile: "shared"
       })
     }))
 
@@ -232,6 +236,7 @@ describe("serve --cluster", () => {
           clusterCertificate: undefined,
           clusterCertificateKey: undefined,
           clusterFile: undefined,
+          clusterKeyFile: undefined,
           clusterListen: undefined
         },
         {

@@ -9,7 +9,7 @@ import { HttpConnector } from "@mcp-lifeline/transport-http"
 import { Effect, Schedule, type Scope } from "effect"
 import type { IncomingMessage, ServerResponse } from "node:http"
 import type { Socket } from "node:net"
-import type { ClusterKey } from "../ClusterKey.js"
+import type { ClusterKeys } from "../ClusterKey.js"
 import type { Ownership } from "../ClusterStore.js"
 import * as Conversations from "./Conversations.js"
 import * as HopSecrets from "./HopSecrets.js"
@@ -51,11 +51,11 @@ const notHere = { status: 404, message: "This replica does not run the server" }
  * `failed`: called with each internal failure. `missed`: called with each server that was looked for here and is not served. Must not throw.
  */
 export const make = (
-  key: ClusterKey,
+  keys: ClusterKeys,
   failed: (error: unknown) => void,
   missed: (server: string) => void = () => {}
 ): Hop => {
-  const authorization = HopSecrets.authorization(key)
+  const authorization = HopSecrets.authorization(keys)
   const endpoints = new Map<string, McpEndpoint.McpEndpoint>()
   const sockets = new Set<Socket>()
   const pathOf = (server: string): string => prefix + encodeURIComponent(server)
@@ -86,7 +86,7 @@ export const make = (
         socket.once("close", () => sockets.delete(socket))
       }
       const endpoint = endpoints.get(path)
-      if (!HopSecrets.isAllowed(authorization, request.headers.authorization)) refuse(response, forbidden)
+      if (!HopSecrets.isAllowed(authorization(), request.headers.authorization)) refuse(response, forbidden)
       else if (endpoint === undefined) {
         // It is read: a connection with something unread is cut off, perhaps before the answer has arrived.
         skim(request, notHere, ({ refusal }) => refuse(response, refusal))
@@ -105,7 +105,8 @@ export const make = (
         url,
         transport: "streamable",
         protocol: "2025",
-        headers: { authorization },
+        // The keys may change while it is connected.
+        headerProvider: Effect.sync(() => ({ authorization: authorization() })),
         ownNetwork: true,
         // A replica may have as many calls on their way as its clients.
         maxSockets: 1000

@@ -6,6 +6,7 @@ import { Effect, Schema } from "effect"
 import type { Change, Rows } from "../ClusterStore.js"
 import { decoded, type Limited } from "./statements.js"
 
+const PlacedRow = Schema.Struct({ collection: Schema.String, key: Schema.String, text: Schema.String })
 const TextRow = Schema.Struct({ key: Schema.String, text: Schema.String })
 
 /** The rows of the database. */
@@ -15,7 +16,7 @@ export const make = (sql: PgClient.PgClient, limited: Limited): Rows => {
       decoded(TextRow, sql`SELECT key, text FROM lifeline_row WHERE collection = ${collection} AND key = ${key}`),
       ([row]): string | undefined => row?.text
     )
-  const changing = ({ before, collection, key, text }: Change) => {
+  const changing = ({ before, collection, keepsAge = false, key, text }: Change) => {
     if (before === undefined) {
       return sql`
         INSERT INTO lifeline_row (collection, key, text) VALUES (${collection}, ${key}, ${text ?? null})
@@ -24,6 +25,8 @@ export const make = (sql: PgClient.PgClient, limited: Limited): Rows => {
     const where = sql`WHERE collection = ${collection} AND key = ${key} AND text = ${before} RETURNING key`
     return text === undefined
       ? sql`DELETE FROM lifeline_row ${where}`
+      : keepsAge
+      ? sql`UPDATE lifeline_row SET text = ${text} ${where}`
       : sql`UPDATE lifeline_row SET text = ${text}, used_at = now() ${where}`
   }
   /** Who commits later, counts later. */
@@ -43,6 +46,18 @@ export const make = (sql: PgClient.PgClient, limited: Limited): Rows => {
             sql`SELECT key, text FROM lifeline_row WHERE collection = ${collection} ORDER BY key COLLATE "C"`
           ),
           (rows) => rows.map(({ key, text }) => [key, text] as const)
+        )
+      ),
+    after: (place, maxRows) =>
+      limited(
+        "read what replicas share",
+        decoded(
+          PlacedRow,
+          place === undefined
+            ? sql`SELECT collection, key, text FROM lifeline_row ORDER BY collection, key LIMIT ${maxRows}`
+            : sql`
+              SELECT collection, key, text FROM lifeline_row
+              WHERE (collection, key) > (${place.collection}, ${place.key}) ORDER BY collection, key LIMIT ${maxRows}`
         )
       ),
     change: (change) => {

@@ -11,7 +11,7 @@ import { Era } from "@mcp-lifeline/protocol"
 import type { JSONRPCRequest } from "@modelcontextprotocol/sdk/types.js"
 import { Cause, Effect, FiberId, FiberSet, Redacted, Schedule, type Scope } from "effect"
 import { type IncomingMessage, ServerResponse } from "node:http"
-import type { ClusterKey } from "../ClusterKey.js"
+import type { ClusterKeys } from "../ClusterKey.js"
 import type { Replica } from "../ClusterStore.js"
 import * as HopSecrets from "../hop/HopSecrets.js"
 import type { ReplicaId } from "../LeaseRules.js"
@@ -22,7 +22,7 @@ import type { SessionHomes } from "./SessionHomes.js"
 
 /** What a router needs. */
 export interface Options {
-  readonly key: ClusterKey
+  readonly key: ClusterKeys
   readonly homes: SessionHomes
   readonly seal: Seal
   /** Serves the sessions that live here, and clients without sessions. */
@@ -182,7 +182,7 @@ export const make = (
         url: home.address.replace(/\/$/, "") + path,
         isCautious: refusing.has(home.id),
         headers: {
-          [authorizationHeader]: Redacted.value(authorization),
+          [authorizationHeader]: Redacted.value(authorization()),
           [homeHeader]: home.id,
           [callerHeader]: Caller.encode(Caller.of(one.request)),
           ...(one.isLost ? { [repeatedHeader]: "1" } : {})
@@ -374,7 +374,7 @@ export const make = (
         if (asked !== path) return false
         guarded(response, () => {
           const { [authorizationHeader]: given, [homeHeader]: home } = request.headers
-          if (!HopSecrets.isAllowed(authorization, String(given))) return refuse(response, forbidden)
+          if (!HopSecrets.isAllowed(authorization(), String(given))) return refuse(response, forbidden)
           if (home === undefined || home !== homes.own()) return refuse(response, notTaken)
           const caller = Caller.decode(String(request.headers[callerHeader]))
           if (caller === undefined) return refuse(response, forbidden)

@@ -11,7 +11,7 @@ import {
 } from "@mcp-lifeline/http-server/SessionRecords"
 import { key } from "@mcp-lifeline/state/StateFolder"
 import { Effect, Either, Option, Runtime, Schedule, Schema, type Scope } from "effect"
-import type { ClusterKey } from "../ClusterKey.js"
+import type { ClusterKeys } from "../ClusterKey.js"
 import type { ClusterStore, StoreError } from "../ClusterStore.js"
 import { RecentRows } from "./RecentRows.js"
 import * as Seal from "./Seal.js"
@@ -66,7 +66,7 @@ const firstOf = <A>(
 /** What a replica needs. */
 export interface Options {
   readonly store: Pick<ClusterStore, "rows">
-  readonly key: ClusterKey
+  readonly key: ClusterKeys
   readonly limits?: Limits | undefined
 }
 

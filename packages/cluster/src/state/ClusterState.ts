@@ -6,8 +6,8 @@
  * another replica has changed the same meanwhile, and locks wait. One warning says so.
  */
 import type { Collection, StateFolder } from "@mcp-lifeline/state/StateFolder"
-import { Clock, Effect, Either, Option, Schema, type Scope } from "effect"
-import type { ClusterKey } from "../ClusterKey.js"
+import { Clock, Effect, Either, Option, Redacted, Schema, type Scope } from "effect"
+import type { ClusterKeys } from "../ClusterKey.js"
 import type { ClusterStore } from "../ClusterStore.js"
 import type { Membership } from "../Membership.js"
 import * as ClusterLocks from "./ClusterLocks.js"
@@ -17,7 +17,7 @@ import * as SharedRows from "./SharedRows.js"
 /** What a replica needs. */
 export interface Options {
   readonly store: ClusterStore
-  readonly key: ClusterKey
+  readonly key: ClusterKeys
   readonly membership: Pick<Membership, "changes" | "held">
   /** The state folder of this machine, whose paths stay as they are. */
   readonly local: StateFolder["Type"]
@@ -45,7 +45,13 @@ export const make = (
 ): Effect.Effect<StateFolder["Type"], never, Scope.Scope> =>
   Effect.gen(function*() {
     const seal = Seal.make(clusterKey)
-    const rows = yield* SharedRows.make({ store, followed: new Set(followed), changes: membership.changes })
+    const rows = yield* SharedRows.make({
+      store,
+      followed: new Set(followed),
+      changes: membership.changes,
+      // What another replica has sealed anew may be newer than what this one has seen of it.
+      readWith: Redacted.isRedacted(clusterKey) ? undefined : clusterKey
+    })
     const locks = yield* ClusterLocks.make({ locks: store.locks, membership, rows })
     const warned = new Set<string>()
 

@@ -3,7 +3,7 @@ import { PgClient } from "@effect/sql-pg"
 import { Effect, Exit, Redacted, Scope } from "effect"
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest"
 import * as Postgres from "../../../testing/test/support/Postgres.js"
-import { type ClusterStore, StoreError } from "../../src/ClusterStore.js"
+import { StoreError } from "../../src/ClusterStore.js"
 import * as Tables from "../../src/postgres/Tables.js"
 import * as PostgresStore from "../../src/PostgresStore.js"
 import { defaults as terms } from "../../src/Terms.js"
@@ -35,7 +35,7 @@ describe.skipIf(!Postgres.isInstalled)(`the tables in PostgreSQL${Postgres.title
   const store = (
     user?: string,
     options: Partial<PostgresStore.Options> = {}
-  ): Effect.Effect<ClusterStore, StoreError, Scope.Scope> =>
+  ): Effect.Effect<PostgresStore.PostgresStore, StoreError, Scope.Scope> =>
     PostgresStore.make({ url: Redacted.make(urlOf(user)), terms, key, ...options })
   const opened = (...given: Parameters<typeof store>) => run(Scope.extend(store(...given), scope))
   const refused = (...given: Parameters<typeof store>) => run(Effect.flip(Effect.scoped(store(...given))))
@@ -157,13 +157,67 @@ describe.skipIf(!Postgres.isInstalled)(`the tables in PostgreSQL${Postgres.title
     )
   })
 
+  it("[G26 D1] let in whoever has one of the keys while they change, and refuse the old one when it was taken away", async () => {
+    const [old, fresh] = ["o", "n"].map((letter) => Redacted.make(letter.repeat(40))) as [typeof key, typeof key]
+    let keys: readonly [typeof key, ...ReadonlyArray<typeof key>] = [old]
+    const one = await opened(undefined, { key: () => keys })
+    expect(await run(one.keys.begin)).toBe("same")
+    expect((await refused(undefined, { key: fresh })).message).toContain("another key")
+    keys = [fresh, old]
+    expect(await run(one.keys.begin)).toBe("changing")
+    await run(one.keys.end)
+    for (const key of [old, fresh, () => keys]) await opened(undefined, { key })
+    // One that has not read the new key yet takes nothing away.
+    const behind = await opened(undefined, { key: old })
+    expect(await run(behind.keys.begin)).toBe("behind")
+    await run(behind.keys.end)
+    await opened(undefined, { key: fresh })
+    keys = [fresh]
+    expect(await run(one.keys.begin)).toBe("changing")
+    await opened(undefined, { key: old })
+    await run(one.keys.end)
+    expect(await run(one.keys.begin)).toBe("same")
+    expect((await refused(undefined, { key: old })).message).toContain("another key")
+    keys = [old]
+    expect((await run(Effect.flip(one.keys.begin))).message).toContain("another key")
+  })
+
+  it("[G26 D7] give all rows, some at a time, and their age stays if they are only sealed anew", async () => {
+    const { rows } = await opened()
+    const places = ["a/1", "a/2", "b/1", "B/2", "b-/3", "ä/1"]
+    for (const place of places) {
+      const [collection = "", key = ""] = place.split("/")
+      await run(rows.change({ collection, key, before: undefined, text: "old" }))
+    }
+    const sql = await client()
+    await run(sql`UPDATE lifeline_row SET used_at = now() - interval '1 day'`)
+    const found: Array<string> = []
+    let last: { readonly collection: string; readonly key: string } | undefined
+    while (true) {
+      const page = await run(rows.after(last, 2))
+      expect(page.length).toBeLessThanOrEqual(2)
+      last = page.at(-1)
+      if (last === undefined) break
+      for (const { collection, key, text } of page) {
+        found.push(`${collection}/${key}`)
+        await run(rows.change({ collection, key, before: text, text: "new", keepsAge: true }))
+      }
+    }
+    expect(found.toSorted()).toEqual(places.toSorted())
+    const fresh = () => run(sql`SELECT key FROM lifeline_row WHERE used_at > now() - interval '1 hour'`)
+    expect(await fresh()).toEqual([])
+    await run(rows.change({ collection: "a", key: "1", before: "new", text: "newer" }))
+    expect(await fresh()).toHaveLength(1)
+  })
+
   it("[D1] refuse a replica with another key, which is not in them", async () => {
     await opened()
     const other = Redacted.make("the key of another cluster, which is as long")
     const error = await refused(undefined, { key: other })
     expect(error.message).toBe(
-      "this replica has another key than the cluster; give all replicas the same, or, for a new one, stop them all and delete the rows of "
-        + "lifeline_terms and lifeline_row, with which logins are lost"
+      "this replica has another key than the cluster; give all replicas the same, or, to replace it, the old one as a second line of "
+        + "--cluster-key-file; or, for a new cluster, stop them all and delete the rows of lifeline_terms and lifeline_row, with which logins "
+        + "are lost"
     )
     const sql = await client()
     const [kept] = await run(sql`SELECT key_fingerprint FROM lifeline_terms`)

@@ -3,6 +3,7 @@
  */
 import * as StateFolder from "@mcp-lifeline/state/StateFolder"
 import { Deferred, Effect, Redacted, type Scope } from "effect"
+import type { ClusterKeys } from "../../src/ClusterKey.js"
 import { type Claims, type ClusterStore, type Rows, StoreError } from "../../src/ClusterStore.js"
 import type { Held } from "../../src/Membership.js"
 import * as ClusterState from "../../src/state/ClusterState.js"
@@ -55,6 +56,7 @@ export class Way {
     const rows = (inner: Rows): Rows => ({
       get: (...given) => over("get", inner.get(...given)),
       entries: (...given) => over("entries", inner.entries(...given)),
+      after: (...given) => over("after", inner.after(...given)),
       change: (...given) => over("change", inner.change(...given)),
       use: (...given) => over("use", inner.use(...given)),
       excess: (...given) => over("excess", inner.excess(...given)),
@@ -89,7 +91,7 @@ const changesOf = (store: ClusterStore): number =>
 /** A replica with a lease. */
 export const replica = (
   store: ClusterStore,
-  options: { readonly followed?: Iterable<string>; readonly key?: Redacted.Redacted } = {}
+  options: { readonly followed?: Iterable<string>; readonly key?: ClusterKeys } = {}
 ): Effect.Effect<Replica, never, Scope.Scope> =>
   Effect.gen(function*() {
     const way = new Way(store)

@@ -17,18 +17,11 @@ export interface KeyOptions {
   readonly file: string | undefined
 }
 
-/** In characters. A shorter key could be guessed. */
-const minLength = 32
-
 const StoredKey = Schema.Struct({ secret: Schema.Redacted(Schema.String) })
 
 const name = "session-key"
 
-const rules = {
-  what: "session key",
-  remedy: "make one with: openssl rand -base64 32",
-  check: (text: string) => text.length < minLength ? `has less than ${minLength} characters` : undefined
-}
+const rules = { ...SecretFile.keyRules, what: "session key" }
 
 /** The key in the state folder. The first process generates it. */
 const storedKey = (folder: StateFolder["Type"]): Effect.Effect<Redacted.Redacted> => {
@@ -66,15 +59,6 @@ export const sessionKeys = (
     : Effect.map(SecretFile.parse(Redacted.value(secret), "MCP_LIFELINE_SESSION_KEY", rules), SecretFile.fixed)
 }
 
-/** The key by which replicas of a cluster know each other, too, so there is only one, and it stays. */
-export const clusterKey = ({ current }: SecretFile.SecretsInUse): Effect.Effect<Redacted.Redacted, StartError> => {
-  const [key, ...others] = current()
-  return others.length === 0 ? Effect.succeed(key) : new StartError({
-    message:
-      "--cluster needs one session key and no second one: the replicas know each other by it, and the database is encrypted with it"
-  })
-}
-
 /** The seal of session ids, and what the gateway remembers of each session. */
 export interface PersistentSessions {
   readonly seal: SealedId.Seal
@@ -90,9 +74,7 @@ export const make = (
   Effect.gen(function*() {
     const folder = yield* StateFolder
     let seals = Array.map(keys.current(), SealedId.make)
-    // Replicas of a cluster know each other by the key, so there it stays.
-    const follow = records === undefined ? keys.follow : SecretFile.fixed(keys.current()).follow
-    yield* follow((line) =>
+    yield* keys.follow((line) =>
       Effect.suspend(() => {
         seals = Array.map(keys.current(), SealedId.make)
         return changed(line)

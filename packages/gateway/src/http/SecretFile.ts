@@ -22,6 +22,15 @@ export interface SecretsInUse {
 /** More than two at once are needed by whoever replaces one before everybody has the last. */
 const maxSecrets = 5
 
+/** In characters. A shorter key could be guessed. */
+const minKey = 32
+
+/** What a key has to be, and how to make one. */
+export const keyRules = {
+  remedy: "make one with: openssl rand -base64 32",
+  check: (text: string) => text.length < minKey ? `has less than ${minKey} characters` : undefined
+}
+
 /** Reads the secrets of a text. `check` returns what is wrong with one, as a clause. */
 export const parse = (
   text: string,

@@ -1,7 +1,7 @@
 /**
  * The gateways of a cluster, over its membership and the listener for other replicas.
  */
-import { type ClusterKey, type Membership, ReplicaPaths } from "@mcp-lifeline/cluster"
+import { type ClusterKeys, type Membership, ReplicaPaths } from "@mcp-lifeline/cluster"
 import type { Handler } from "@mcp-lifeline/http-server/Listener"
 import { refuse } from "@mcp-lifeline/http-server/Refusal"
 import { Effect } from "effect"
@@ -11,7 +11,7 @@ import { OwnedServers } from "./OwnedServers.js"
 
 /** What they need. */
 export interface Options {
-  readonly key: ClusterKey
+  readonly key: ClusterKeys
   /** Where the other replicas reach this one. */
   readonly address: string
   readonly membership: Membership.Membership

@@ -15,15 +15,17 @@ import {
 import * as Listener from "@mcp-lifeline/http-server/Listener"
 import { refuse } from "@mcp-lifeline/http-server/Refusal"
 import type { StateFolder } from "@mcp-lifeline/state/StateFolder"
-import { Effect, type Redacted, type Scope } from "effect"
+import { Effect, type Scope } from "effect"
 import { StartError } from "../Errors.js"
 import * as Fibers from "../Fibers.js"
+import type { SecretsInUse } from "../http/SecretFile.js"
 import type { ClusterOptions } from "../serve/ClusterOptions.js"
 import * as Certificate from "./certificate.js"
 import * as ClusterGateways from "./ClusterGateways.js"
 import * as ClusterMetrics from "./ClusterMetrics.js"
 import { followed } from "./collections.js"
 import { databaseUrl } from "./databaseUrl.js"
+import * as KeyChanges from "./keyChanges.js"
 import type { Replica } from "./Replica.js"
 import { told } from "./storeProblems.js"
 
@@ -42,11 +44,15 @@ const lost = Effect.logWarning(
 const startError = ({ cause, message }: { readonly message: string; readonly cause?: unknown }): StartError =>
   new StartError({ message: `--cluster: ${message}`, cause })
 
-/** Joins the cluster, until the scope closes. `key`: the key of sessions, by which replicas know each other. `id`: of this replica, at first. */
+/**
+ * Joins the cluster, until the scope closes. `keys`: those by which replicas know each other. `changed` gets a line about each change of them. `id`: of
+ * this replica, at first.
+ */
 export const make = (
   { address, certificate, listen, store: given }: ClusterOptions,
-  key: Redacted.Redacted,
+  keys: SecretsInUse,
   folder: StateFolder["Type"],
+  changed: (line: string) => Effect.Effect<void>,
   id?: string
 ): Effect.Effect<Replica, StartError, Scope.Scope> =>
   Effect.gen(function*() {
@@ -56,7 +62,9 @@ export const make = (
       Listener.listen({ ...listen, optionNames, tls, maxHeaderBytes }),
       startError
     )
-    const store = told(yield* Effect.mapError(PostgresStore.make({ url, terms: defaults, key }), startError))
+    const key = keys.current
+    const postgres = yield* Effect.mapError(PostgresStore.make({ url, terms: defaults, key }), startError)
+    const store = told(postgres)
     const ownAddress = address ?? listener.url
     const cluster = yield* Effect.mapError(
       Cluster.make({ store, key, id, address: ownAddress }),
@@ -72,6 +80,7 @@ export const make = (
         || handle(request, response, path)
       if (!isTheirs) refuse(response, notFound)
     })
+    yield* KeyChanges.follow({ store, prints: postgres.keys, keys, changed })
     const state = yield* ClusterState.make({ store, key, membership, local: folder, followed })
     return {
       gateways,

@@ -32,7 +32,7 @@ export interface Gateways {
   /** What the path of the API begins with at the address of a replica. */
   readonly prefix: string
   /** The header `Authorization` with which the others let this one ask. */
-  readonly authorization: Redacted.Redacted
+  readonly authorization: () => Redacted.Redacted
   /** Answers requests of the others, which come without the prefix, until the scope closes. */
   readonly answer: (handler: Handler) => Effect.Effect<void, never, Scope.Scope>
 }

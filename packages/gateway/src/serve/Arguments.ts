@@ -98,6 +98,7 @@ export const command = Command.make({
       clusterCertificate,
       clusterCertificateKey,
       clusterFile,
+      clusterKeyFile,
       clusterListen,
       ...withoutCluster
     } = parsed
@@ -107,7 +108,15 @@ export const command = Command.make({
     const key = env[keyVariable]
     const secret = key ? Redacted.make(key) : undefined
     const clusterOptions = ClusterOptions.read(
-      { cluster, clusterAddress, clusterCertificate, clusterCertificateKey, clusterFile, clusterListen },
+      {
+        cluster,
+        clusterAddress,
+        clusterCertificate,
+        clusterCertificateKey,
+        clusterFile,
+        clusterKeyFile,
+        clusterListen
+      },
       {
         ...withoutCluster,
         hasKey: sessionKeyFile !== undefined || secret !== undefined,

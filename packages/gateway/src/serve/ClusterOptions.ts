@@ -9,6 +9,8 @@ import * as Command from "../commandLine/Command.js"
 export interface ClusterOptions {
   /** The URL of the PostgreSQL database, which may contain a password; or the path of a file that contains it. */
   readonly store: Redacted.Redacted | { readonly file: string }
+  /** The path of a file with the keys by which replicas know each other. Default: the session key. */
+  readonly keyFile: string | undefined
   /** Where the other replicas reach this one, as `http://host:port` or `https://host:port`. Default: the URL of its listener. */
   readonly address: string | undefined
   /** Where to listen for the other replicas. Default: at `address`, or else on any free port of 127.0.0.1. */
@@ -98,6 +100,12 @@ export const options = {
   clusterFile: Command.text(
     "FILE",
     "A file that contains the URL of this database. Overrides --cluster and MCP_LIFELINE_CLUSTER."
+  ),
+  clusterKeyFile: Command.text(
+    "FILE",
+    "A file with the key by which the replicas know each other, and with which they seal what they share; at least 32 characters, and the same for "
+      + "all. To replace it, write the new key into the first line and keep the old one below it: replicas understand each other that have one in "
+      + "common. It is read again when it is saved. Default: the session key, which then cannot be changed."
   ),
   clusterAddress: {
     ...Command.value(
@@ -191,5 +199,11 @@ export const read = (
     return refuse("--cluster-listen needs --cluster-address, where the other replicas reach what listens there")
   }
   const { host: listenHost = "127.0.0.1", port = 0 } = listen ?? partsOf(address ?? "") ?? {}
-  return { store, address, listen: { host: listenHost, port }, certificate: certificateOf(values, refuse) }
+  return {
+    store,
+    keyFile: values.clusterKeyFile,
+    address,
+    listen: { host: listenHost, port },
+    certificate: certificateOf(values, refuse)
+  }
 }

@@ -175,19 +175,31 @@ const serveWithLog = (options: Options, plain: Output.Output, replicaId: string 
   })
 
 /** Joins a cluster. Nothing of that is loaded without the option. */
-const joined = (options: ClusterOptions, keys: SecretFile.SecretsInUse, id: string | undefined) =>
+const joined = (
+  options: ClusterOptions,
+  keys: SecretFile.SecretsInUse,
+  output: Output.Output,
+  id: string | undefined
+) =>
   Effect.gen(function*() {
-    const key = yield* PersistentSessions.clusterKey(keys)
-    const ClusterReplica = yield* Effect.promise(() => import("../replica/ClusterReplica.js"))
-    return yield* ClusterReplica.make(options, key, yield* StateFolder.StateFolder, id)
+    const [ClusterKeyFile, ClusterReplica] = yield* Effect.promise(() =>
+      Promise.all([import("../replica/ClusterKeyFile.js"), import("../replica/ClusterReplica.js")])
+    )
+    const clusterKeys = yield* ClusterKeyFile.make(options.keyFile, keys)
+    return yield* ClusterReplica.make(options, clusterKeys, yield* StateFolder.StateFolder, output.line, id)
   })
 
 const serve = (options: Options, record: Record.Record, output: Output.Output, replicaId: string | undefined) =>
   Effect.gen(function*() {
     yield* endLeft
     const folder = yield* StateFolder.StateFolder
-    const keys = yield* PersistentSessions.sessionKeys(options.sessionKey, folder)
-    const replica = options.cluster === undefined ? undefined : yield* joined(options.cluster, keys, replicaId)
+    const sessionKeys = yield* PersistentSessions.sessionKeys(options.sessionKey, folder)
+    const { cluster } = options
+    // The key by which replicas know each other stays.
+    const keys = cluster !== undefined && cluster.keyFile === undefined
+      ? SecretFile.fixed(sessionKeys.current())
+      : sessionKeys
+    const replica = cluster === undefined ? undefined : yield* joined(cluster, keys, output, replicaId)
     const state = Effect.provideService(StateFolder.StateFolder, replica?.state ?? folder)
     // Its own tokens, which no client of the file may have; known once the file has said whether it needs one.
     let inUse: SecretFile.SecretsInUse | undefined

@@ -40,7 +40,7 @@ const ask = async (
   { headers, method = "GET", url = "/" }: IncomingMessage,
   signal: AbortSignal
 ): Promise<Answer> => {
-  const sent = new Headers({ authorization: Redacted.value(authorization) })
+  const sent = new Headers({ authorization: Redacted.value(authorization()) })
   for (const name of passed) if (headers[name] !== undefined) sent.set(name, String(headers[name]))
   if (headers.origin !== undefined) sent.set(originHeader, headers.origin)
   const response = await fetch(address.replace(/\/$/, "") + prefix + url, {

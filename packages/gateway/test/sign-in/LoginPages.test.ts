@@ -18,7 +18,7 @@ const replica = (others: () => ReadonlyArray<ReplicaName>) =>
       const gateways: Pick<Gateways, "authorization" | "others" | "prefix"> = {
         others,
         prefix: "/cluster/gateway",
-        authorization: Redacted.make("Bearer of-the-cluster")
+        authorization: () => Redacted.make("Bearer of-the-cluster")
       }
       const pages = LoginPages.make(redirects, gateways as Gateways)
       const server = createServer((request, response) => {

@@ -60,7 +60,7 @@ export const gatewaysOf = (
     ownedSince: () => undefined,
     passedTo: () => ({ total: 0, failed: 0, givenUp: 0, inFlight: 0 }),
     prefix,
-    authorization: Redacted.make("ours"),
+    authorization: () => Redacted.make("ours"),
     answer: (handler) =>
       Effect.sync(() => {
         answering = handler

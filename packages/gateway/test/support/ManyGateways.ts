@@ -25,6 +25,8 @@ export class Replica {
   readonly ways = new Map<number, TcpProxy.TcpProxy>()
   readonly clusterPort: number
   readonly #config: string
+  readonly #args: ReadonlyArray<string>
+  readonly #lifeline: object | undefined
   readonly #env: Readonly<Record<string, string>>
   #process: ChildProcess | undefined
   #printed = ""
@@ -33,12 +35,15 @@ export class Replica {
     name: string,
     ports: { readonly own: number; readonly cluster: number },
     config: string,
+    { args, lifeline }: { readonly args: ReadonlyArray<string>; readonly lifeline: object | undefined },
     env: Readonly<Record<string, string>>
   ) {
     this.name = name
     this.port = ports.own
     this.clusterPort = ports.cluster
     this.#config = config
+    this.#args = args
+    this.#lifeline = lifeline
     this.#env = env
   }
 
@@ -59,7 +64,7 @@ export class Replica {
 
   /** Saves its file. */
   configure(mcpServers: Readonly<Record<string, unknown>>): void {
-    writeFileSync(this.#config, JSON.stringify({ mcpServers }))
+    writeFileSync(this.#config, JSON.stringify({ mcpServers, lifeline: this.#lifeline }))
   }
 
   /** What its file has. */
@@ -78,7 +83,8 @@ export class Replica {
       "--cluster-address",
       `http://127.0.0.1:${this.clusterPort}`,
       "--config",
-      this.#config
+      this.#config,
+      ...this.#args
     ]
     const child = spawn(process.execPath, ["--require", waysScript, gateway, ...args], {
       env: { ...process.env, NO_COLOR: "1", WAYS: JSON.stringify(ways), ...this.#env },
@@ -123,6 +129,10 @@ export interface Options {
   readonly own?: ReadonlyArray<string>
   /** More entries of the file. */
   readonly entries?: Readonly<Record<string, unknown>>
+  /** What the file says besides servers. */
+  readonly lifeline?: object | undefined
+  /** More arguments of each replica. */
+  readonly args?: (index: number) => ReadonlyArray<string>
 }
 
 /** See the head of the file. */
@@ -145,7 +155,10 @@ export class ManyGateways implements AsyncDisposable {
   }
 
   /** Starts the replicas, all at once. */
-  static async start(count: number, { entries = {}, own = [], servers }: Options): Promise<ManyGateways> {
+  static async start(
+    count: number,
+    { args = () => [], entries = {}, lifeline, own = [], servers }: Options
+  ): Promise<ManyGateways> {
     const scope = Effect.runSync(Scope.make())
     const acquire = <A>(work: Effect.Effect<A, never, Scope.Scope>) => Effect.runPromise(Scope.extend(work, scope))
     const folder = mkdtempSync(join(tmpdir(), "lifeline-gateways-"))
@@ -166,6 +179,7 @@ export class ManyGateways implements AsyncDisposable {
         `replica ${index + 1}`,
         { own: ports[2 * index]!.port, cluster: ports[2 * index + 1]!.port },
         join(folder, `mcp-${index}.json`),
+        { args: args(index), lifeline },
         {
           MCP_LIFELINE_CLUSTER: postgres.url,
           MCP_LIFELINE_SESSION_KEY: "the key that all replicas of this test have in common",

@@ -32,7 +32,7 @@ const connect = ({ authorization, prefix }: Gateways, { address }: ReplicaName) 
     const http = (yield* HttpClient.HttpClient).pipe(
       HttpClient.mapRequest((request) =>
         HttpClientRequest.setHeaders(request, {
-          authorization: Redacted.value(authorization),
+          authorization: Redacted.value(authorization()),
           [Guard.actionHeader]: "1"
         })
       ),
@@ -75,7 +75,7 @@ const innermost = (error: unknown): unknown =>
 const problemOf = (error: unknown): string | undefined => {
   if (Predicate.isTagged(error, "ResponseError") && Predicate.hasProperty(error, "response")) {
     const status = Predicate.hasProperty(error.response, "status") ? Number(error.response.status) : 0
-    return `it answers with HTTP ${status}${status === 403 ? "; does it have another session key?" : ""}`
+    return `it answers with HTTP ${status}${status === 403 ? "; does it have another key?" : ""}`
   }
   if (Predicate.isTagged(error, "ParseError") || Predicate.isTagged(error, "HttpApiDecodeError")) {
     return "it answers like another version of mcp-lifeline"

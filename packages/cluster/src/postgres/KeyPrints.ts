@@ -1,0 +1,86 @@
+/**
+ * The fingerprints of the keys that the cluster has, the newest first. They say whether replicas have a key in common, and nothing else about any.
+ */
+import type { PgClient } from "@effect/sql-pg"
+import { Effect, Schema } from "effect"
+import * as ClusterKey from "../ClusterKey.js"
+import { StoreError } from "../ClusterStore.js"
+import { decoded, type Limited } from "./statements.js"
+
+type Prints = ReadonlyArray<string>
+
+/** A change of the keys. It is complete when everything that is shared is sealed with the keys that this replica has, and no others. */
+export interface KeyPrints {
+  /**
+   * Lets in replicas with the keys that this one has, beside those that were let in before. Returns what these are to the keys of the cluster: `same` if
+   * no change is under way, and `behind` if other replicas have newer ones. Fails if the keys are entirely others.
+   */
+  readonly begin: Effect.Effect<"same" | "changing" | "behind", StoreError>
+  /** From now on refuses replicas that have none of the keys that this one has, unless others have newer ones. */
+  readonly end: Effect.Effect<void, StoreError>
+}
+
+/** Of this purpose. */
+const info = "mcp-lifeline cluster: fingerprint of the key, form 1"
+
+const separator = " "
+
+const Row = Schema.Struct({ prints: Schema.String })
+
+/** The fingerprints of the keys. Throws a RangeError if one is too short. */
+export const of = (keys: ClusterKey.ClusterKeys): () => Prints =>
+  ClusterKey.fromEach(keys, (all) => all.map((key) => ClusterKey.derived(key, info).toString("base64url")))
+
+export const text = (prints: Prints): string => prints.join(separator)
+
+/** Whether the cluster has newer keys, of which this replica does not know. */
+const isBehind = (own: Prints, known: Prints): boolean =>
+  known.slice(0, Math.max(0, known.indexOf(own[0] ?? ""))).some((print) => !own.includes(print))
+
+/** What the cluster has after a replica with these came to one with those; `undefined` if they have no key in common. */
+export const merged = (own: Prints, known: Prints): Prints | undefined => {
+  if (!own.some((print) => known.includes(print))) return undefined
+  return isBehind(own, known) ? known : [...own, ...known.filter((print) => !own.includes(print))]
+}
+
+const refused = new StoreError({
+  message:
+    "this replica has another key than the cluster; give all replicas the same, or, to replace it, the old one as a second line of "
+    + "--cluster-key-file; or, for a new cluster, stop them all and delete the rows of lifeline_terms and lifeline_row, with which logins are lost"
+})
+
+/** Lets this replica in, within the transaction that it runs in. Returns what the cluster has, and what it had. */
+export const admit = (sql: PgClient.PgClient, own: Prints) =>
+  Effect.gen(function*() {
+    const [row] = yield* decoded(Row, sql`SELECT key_fingerprint AS prints FROM lifeline_terms FOR UPDATE`)
+    const known = row?.prints.split(separator) ?? own
+    const next = merged(own, known)
+    if (next === undefined) return yield* refused
+    if (text(next) !== text(known)) yield* sql`UPDATE lifeline_terms SET key_fingerprint = ${text(next)}`
+    return { known, next }
+  })
+
+/** Those of the database. */
+export const make = (sql: PgClient.PgClient, limited: Limited, prints: () => Prints): KeyPrints => ({
+  begin: limited(
+    "change its key",
+    Effect.suspend(() => {
+      const own = prints()
+      return Effect.map(
+        sql.withTransaction(admit(sql, own)),
+        ({ known }) =>
+          isBehind(own, known) ? "behind" : own.length === 1 && text(own) === text(known) ? "same" : "changing"
+      )
+    })
+  ),
+  end: limited(
+    "change its key",
+    Effect.suspend(() => {
+      const own = prints()
+      const narrow = Effect.asVoid(sql`UPDATE lifeline_terms SET key_fingerprint = ${text(own)}`)
+      return sql.withTransaction(
+        Effect.flatMap(admit(sql, own), ({ next }) => isBehind(own, next) ? Effect.void : narrow)
+      )
+    })
+  )
+})

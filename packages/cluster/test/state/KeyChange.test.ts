@@ -1,0 +1,149 @@
+import { Array, Effect, Option, Redacted, Schema, TestClock, TestContext } from "effect"
+import { describe, expect, it } from "vitest"
+import type { ClusterKeys } from "../../src/ClusterKey.js"
+import * as HopSecrets from "../../src/hop/HopSecrets.js"
+import * as MemoryStore from "../../src/MemoryStore.js"
+import { isSigned, Signatures } from "../../src/PeerMessages.js"
+import { merged } from "../../src/postgres/KeyPrints.js"
+import * as KeyChange from "../../src/state/KeyChange.js"
+import * as Seal from "../../src/state/Seal.js"
+import { replica } from "./Replica.js"
+
+const keyOf = (letter: string) => Redacted.make(letter.repeat(40))
+/** A replica that has the keys of these letters. */
+const having = (letters: string): ClusterKeys => {
+  const keys = Array.map(letters.split("") as [string, ...Array<string>], keyOf)
+  return () => keys
+}
+
+const pairs = [
+  ["n", "n", true],
+  ["no", "o", true],
+  ["no", "n", true],
+  ["no", "on", true],
+  ["n", "o", false],
+  ["no", "xy", false]
+] as const
+
+describe("the keys of a cluster while they change", () => {
+  it.each(pairs)("[G26 D8] replicas with %s and %s understand each other: %s", (one, other, isUnderstood) => {
+    for (const [asking, asked] of [[one, other], [other, one]] as const) {
+      const body = Buffer.from("a question")
+      const [mine, yours] = [new Signatures(having(asking)), new Signatures(having(asked))]
+      expect(isSigned(mine.ofQuestion(body), yours.ofQuestion(body))).toBe(isUnderstood)
+      expect(isSigned(mine.ofAnswer("nonce", body), yours.ofAnswer("nonce", body))).toBe(isUnderstood)
+      expect(isSigned(mine.ofAnswer("nonce", body), yours.ofAnswer("other", body))).toBe(false)
+      expect(isSigned(mine.ofQuestion(body), yours.ofAnswer("nonce", body))).toBe(false)
+      const sent = Redacted.value(HopSecrets.authorization(having(asking))())
+      const expected = HopSecrets.authorization(having(asked))()
+      expect(HopSecrets.isAllowed(expected, sent)).toBe(isUnderstood)
+      expect(HopSecrets.isAllowed(expected, sent.slice("Bearer ".length))).toBe(false)
+      const sealed = Seal.make(having(asking)).seal("grants", "a", "secret")
+      expect(Seal.make(having(asked)).open("grants", "a", sealed)).toBe(isUnderstood ? "secret" : undefined)
+      expect(Seal.make(having(asked)).open("grants", "b", sealed)).toBeUndefined()
+    }
+  })
+
+  it("[G26 D8] one key is the same in a list of one and alone, as earlier versions have it", () => {
+    const body = Buffer.from("a question")
+    expect(new Signatures(having("a")).ofQuestion(body)).toBe(new Signatures(keyOf("a")).ofQuestion(body))
+    expect(HopSecrets.authorization(having("a"))()).toEqual(HopSecrets.authorization(keyOf("a"))())
+    expect(Seal.make(having("a")).seal("grants", "a", "secret")).not.toContain(".")
+  })
+
+  it("[D8] an empty header, and a long list of guesses, lets nobody in", () => {
+    const expected = HopSecrets.authorization(having("no"))()
+    const right = Redacted.value(expected).slice("Bearer ".length)
+    for (const header of [undefined, "", "Bearer ", "Bearer .", `Bearer ${"x.".repeat(10)}${right}`]) {
+      expect([header, HopSecrets.isAllowed(expected, header)]).toEqual([header, false])
+    }
+  })
+
+  it.each(
+    [
+      // Own keys, those of the cluster, and what it has then.
+      ["o", "o", "o"],
+      ["no", "o", "no"],
+      ["on", "o", "on"],
+      ["no", "on", "no"],
+      ["n", "no", "no"],
+      // An older replica starts again: nothing is taken away.
+      ["o", "no", "no"],
+      ["no", "xno", "xno"],
+      ["n", "o", ""],
+      ["x", "no", ""]
+    ] as const
+  )("[G26 D1] a replica with %s comes to a cluster with %s, which then lets in %s", (own, known, next) => {
+    expect(merged(own.split(""), known.split(""))?.join("") ?? "").toBe(next)
+  })
+
+  it("[G26 D7] everything is sealed anew, with the age that it had, and nothing that was sealed with foreign keys", () =>
+    Effect.gen(function*() {
+      const store = MemoryStore.make()
+      const asked: Array<string> = []
+      const prints = (found: "same" | "changing" | "behind") => ({
+        begin: Effect.sync(() => {
+          asked.push("begin")
+          return found
+        }),
+        end: Effect.sync(() => void asked.push("end"))
+      })
+      const put = (letters: string, collection: string, key: string) => {
+        const text = Seal.make(having(letters)).seal(collection, key, `${collection}/${key}`)
+        return store.rows.change({ collection, key, before: undefined, text })
+      }
+      yield* put("o", "sessions", "first")
+      for (let number = 0; number < 450; number++) yield* put(number % 2 === 0 ? "o" : "no", "sessions", `s${number}`)
+      yield* put("x", "sessions", "foreign")
+      yield* put("o", "grants", "login")
+      yield* TestClock.adjust("1 hour")
+      const changeOf = (letters: string, found: "same" | "changing" | "behind") =>
+        KeyChange.make({ store, prints: prints(found), key: having(letters), followed: ["grants"] })
+      const run = (letters: string) => changeOf(letters, "changing").atStart
+      const readable = (letters: string) =>
+        Effect.map(
+          store.rows.after(undefined, 1000),
+          (rows) =>
+            rows.filter(({ collection, key, text }) =>
+              Seal.make(having(letters)).open(collection, key, text) === `${collection}/${key}`
+            ).length
+        )
+
+      expect(yield* changeOf("no", "behind").atStart).toBeUndefined()
+      expect(yield* changeOf("no", "behind").afterChange).toBeUndefined()
+      expect(yield* changeOf("no", "same").atStart).toBeUndefined()
+      expect(asked.splice(0)).toEqual(["begin", "begin", "begin"])
+      const { changes } = yield* store.renew("nobody", [])
+      expect(yield* run("no")).toBe(1 + 225 + 1)
+      expect(asked).toEqual(["begin", "end"])
+      // Who keeps logins in memory reads them again.
+      expect((yield* store.renew("nobody", [])).changes).toBe(changes + 1)
+      expect([yield* readable("n"), yield* readable("o")]).toEqual([452, 452])
+      expect(yield* run("no")).toBe(0)
+      // Who has taken the old key away leaves nothing behind that it opens.
+      expect(yield* changeOf("n", "same").afterChange).toBe(452)
+      expect([yield* readable("n"), yield* readable("o"), yield* readable("x")]).toEqual([452, 0, 1])
+      // None was used by that.
+      yield* store.rows.prune("sessions", { maxRows: 1000, maxUnused: 60_000 })
+      expect(yield* store.rows.entries("sessions")).toEqual([])
+    }).pipe(Effect.provide(TestContext.TestContext), Effect.runPromise))
+
+  it("[G26 D7] what was sealed anew is read before the next renewal, by who has just given up the old key", () =>
+    Effect.gen(function*() {
+      const store = MemoryStore.make()
+      const listOf = (letters: ReadonlyArray<string>) => Array.map(letters as [string, ...Array<string>], keyOf)
+      const [both, fresh] = [listOf(["n", "o"]), listOf(["n"])]
+      let keys = both
+      const followed = ["grants"]
+      const one = yield* replica(store, { followed, key: () => keys })
+      const other = yield* replica(store, { followed, key: having("o") })
+      const grants = (from: typeof one) => from.state.collection("grants", Schema.String)
+      yield* grants(other).set("login", "secret")
+      expect(yield* grants(one).get("login")).toEqual(Option.some("secret"))
+      one.way.isRenewed = false
+      const prints = { begin: Effect.succeed("changing" as const), end: Effect.void }
+      expect(yield* KeyChange.make({ store, prints, key: () => both, followed }).afterChange).toBe(1)
+      keys = fresh
+      expect(yield* grants(one).get("login")).toEqual(Option.some("secret"))
+    }).pipe(Effect.scoped, Effect.provide(TestContext.TestContext), Effect.runPromise))
+})
