@@ -25,6 +25,7 @@ const onlyInFull = [
   "packages/gateway/test/auth/OAuthClients",
   "packages/gateway/test/auth/Serve",
   "packages/gateway/test/Check",
+  "packages/gateway/test/ClusterCallers",
   "packages/gateway/test/ClusterKeyChange",
   "packages/gateway/test/Commands",
   "packages/gateway/test/Crowd",
