@@ -53,7 +53,7 @@ describe.skipIf(!Postgres.isInstalled || process.platform !== "linux")(
           hidden: fixture("chatty"),
           own: {
             ...fixture("who"),
-            env: { WHO: "${client.name} <${client.claim.email}>" },
+            env: { WHO: "${client.claim.sub} <${client.claim.email}>" },
             lifeline: { sessions: "per-client" }
           }
         },
@@ -71,7 +71,7 @@ describe.skipIf(!Postgres.isInstalled || process.platform !== "linux")(
       await Effect.runPromise(Scope.close(scope, Exit.void))
     }, patience)
 
-    const send = async (replica: Replica, headers: Record<string, string>, body: object, method = "POST") => {
+    const send = async (replica: Replica, headers: Record<string, string>, body?: object, method = "POST") => {
       const answered = await Raw.send(replica.url.href, method, headers, body)
       const text = await answered.body
       const data = text.split("\n").findLast((line) => line.startsWith("data: {"))
@@ -114,7 +114,7 @@ describe.skipIf(!Postgres.isInstalled || process.platform !== "linux")(
         for (const who of [ann, renewed]) expect((await send(replica, as(who, session), ping)).status).toBe(200)
         for (const who of [bob, ci]) {
           expect((await send(replica, as(who, session), ping)).status).toBe(404)
-          expect((await send(replica, as(who, session), {}, "DELETE")).status).toBe(404)
+          expect((await send(replica, as(who, session), undefined, "DELETE")).status).toBe(404)
           const stream = await Raw.send(replica.url.href, "GET", { ...as(who, session), accept: "text/event-stream" })
           expect(stream.status).toBe(404)
           await stream.body
@@ -122,7 +122,7 @@ describe.skipIf(!Postgres.isInstalled || process.platform !== "linux")(
         expect((await send(replica, as({ authorization: "Bearer nobody" }, session), ping)).status).toBe(401)
       }
       expect((await send(b, session, ping)).status).toBe(200)
-      expect((await send(c, session, {}, "DELETE")).status).toBe(200)
+      expect((await send(c, session, undefined, "DELETE")).status).toBe(200)
       for (const replica of [a, b, c]) expect((await send(replica, session, ping)).status).toBe(404)
     })
 
@@ -137,7 +137,7 @@ describe.skipIf(!Postgres.isInstalled || process.platform !== "linux")(
         expect(await eventually(() => toolsAt(replica, sessions[0]!))).toEqual(["lifeline", "own", "shared"])
         expect(await toolsAt(replica, sessions[1]!)).toEqual(["lifeline", "shared"])
         const refused = await send(replica, sessions[0]!, callOf("hidden__pid"))
-        expect(JSON.stringify([refused.error, refused.result])).toMatch(/unknown|no such|not found|no tool/i)
+        expect(JSON.stringify([refused.error, refused.result])).toContain("there is no backend")
       }
     })
 
@@ -176,16 +176,16 @@ describe.skipIf(!Postgres.isInstalled || process.platform !== "linux")(
     it("[G22:real] the rate of a client counts at the home of its session, whichever replica gets its calls", async () => {
       const session = await begin(a, ci)
       const answers: Array<boolean> = []
+      const waits: Array<unknown> = []
       for (let number = 0; number < perMinute + 3; number++) {
         const { result } = await send(all.replicas[number % 3]!, session, callOf("shared__pid"))
         answers.push(result.isError === true)
-        if (result.isError === true) {
-          expect(result["_meta"]).toMatchObject({ "mcp-lifeline/retryAfter": expect.any(Number) })
-        }
+        waits.push(result["_meta"]?.["mcp-lifeline/retryAfter"])
       }
       // A slow machine may take so long that one more call is allowed.
       expect(answers.slice(0, perMinute)).toEqual(Array.from({ length: perMinute }, () => false))
       expect(answers.slice(perMinute)).toContain(true)
+      expect(waits.map((wait) => typeof wait === "number")).toEqual(answers)
       // Another replica counts by itself, for the sessions that live there.
       const other = await begin(b, ci)
       expect((await send(c, other, callOf("shared__pid"))).result.isError).not.toBe(true)
