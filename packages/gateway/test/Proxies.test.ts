@@ -1,5 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
 import { ReservedPort } from "@mcp-lifeline/testing"
+import { discoverOAuthProtectedResourceMetadata } from "@modelcontextprotocol/sdk/client/auth.js"
 import { Client } from "@modelcontextprotocol/sdk/client/index.js"
 import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js"
 import type { Transport } from "@modelcontextprotocol/sdk/shared/transport.js"
@@ -12,6 +13,7 @@ import { join } from "node:path"
 import { folder } from "../../testing/test/support/folder.js"
 import { eventually } from "../../testing/test/support/Processes.js"
 import * as Chromium from "./support/Chromium.js"
+import * as Issuer from "./support/Issuer.js"
 import * as Program from "./support/Program.js"
 import * as Proxy from "./support/Proxy.js"
 import { scripted } from "./support/Scripted.js"
@@ -44,8 +46,9 @@ const headers = { authorization: `Bearer ${token}` }
 /** A gateway behind a proxy, on ports that stay the same. */
 const behind = (
   kind: Proxy.Kind,
-  { args: more = [`--trust-proxy`, "127.0.0.1"], path = "", recipe = Proxy.whole[kind]() }: {
+  { args: more = [`--trust-proxy`, "127.0.0.1"], auth, path = "", recipe = Proxy.whole[kind]() }: {
     readonly args?: ReadonlyArray<string>
+    readonly auth?: object
     readonly path?: string
     readonly recipe?: string
   } = {}
@@ -53,7 +56,7 @@ const behind = (
   Effect.gen(function*() {
     const place = yield* folder
     const file = join(place, "mcp.json")
-    const lifeline = { timeouts: { connect: "2 minutes", wait: "2 minutes" } }
+    const lifeline = { timeouts: { connect: "2 minutes", wait: "2 minutes" }, auth }
     writeFileSync(file, JSON.stringify({ mcpServers: { gate: { command, args } }, lifeline }))
     const [port, proxyPort] = [(yield* ReservedPort.make).port, yield* Proxy.port]
     const proxy = yield* Proxy.start(kind, recipe, `127.0.0.1:${port}`, proxyPort)
@@ -119,6 +122,18 @@ const impatient: Readonly<Record<Proxy.Kind, () => string>> = {
 }
 /** How long a call is silent, in milliseconds. */
 const silence = 45_000
+
+/** The recipe below a path with the second location, which is not below it. */
+const wellKnown: Readonly<Record<Proxy.Kind, (recipe: string) => string>> = {
+  nginx: (recipe) => {
+    const second = Proxy.recipe("nginx", /^# Beside/)
+    return Proxy.replaced(recipe, "location /tools/ {", `${second}location /tools/ {`)
+  },
+  caddy: (recipe) => {
+    const [, second = ""] = Proxy.recipe("caddyfile", /^# Beside/).trim().split("\n")
+    return Proxy.replaced(recipe, "redir /tools /tools/", `${second}\n\tredir /tools /tools/`)
+  }
+}
 
 /** The recipe below a path, which the proxy leaves or takes off. */
 const below: Readonly<Record<string, readonly [Proxy.Kind, () => string]>> = {
@@ -319,6 +334,45 @@ describe.each(Object.entries(below))("the gateway below a path of %s", (_, [kind
           const { value } = yield* Effect.promise(() => reader.read())
           expect(new TextDecoder().decode(value)).toContain("event: ")
           yield* Effect.promise(() => reader.cancel())
+        }),
+      300_000
+    )
+
+    it.scopedLive(
+      "[G26:real G21] clients find out where to sign in, by the answer to their request and without it",
+      () =>
+        Effect.gen(function*() {
+          const issuer = yield* Issuer.make
+          const auth = { issuer: issuer.url }
+          const { proxy, url } = yield* behind(kind, { auth, path: "/tools", recipe: wellKnown[kind](recipe()) })
+          const root = `${proxy.url}/.well-known/oauth-protected-resource/tools/mcp`
+          const asked: Array<string> = []
+          const ask = (input: string | URL, init?: RequestInit) => {
+            asked.push(String(input))
+            return proxy.fetch(input, init)
+          }
+          // What the official client does if it is told nothing.
+          const found = yield* Effect.promise(() => discoverOAuthProtectedResourceMetadata(url, undefined, ask))
+          expect(found).toMatchObject({ resource: url, authorization_servers: [issuer.url] })
+          expect(asked).toEqual([root])
+          const refused = yield* Effect.promise(() => proxy.fetch(url, { method: "POST" }))
+          expect(refused.status).toBe(401)
+          const [, named = ""] = /resource_metadata="([^"]+)"/.exec(refused.headers.get("www-authenticate") ?? "") ?? []
+          const document = yield* Effect.promise(async () => (await proxy.fetch(named)).json())
+          expect(document).toEqual(found)
+          // For whom the document says that tokens are, they are.
+          const authorization = `Bearer ${yield* Effect.promise(() => issuer.sign(url))}`
+          const letIn = yield* Effect.promise(() =>
+            proxy.fetch(`${proxy.url}/tools/api/status`, { headers: { authorization } })
+          )
+          expect(letIn.status).toBe(200)
+          // Nothing else of the gateway is there.
+          for (
+            const path of [`${root}/api/status`, `${proxy.url}/.well-known/oauth-protected-resource/tools/api/status`]
+          ) {
+            const other = yield* Effect.promise(() => proxy.fetch(path, { headers: { authorization } }))
+            expect([path, other.status]).toEqual([path, 404])
+          }
         }),
       300_000
     )

@@ -84,7 +84,7 @@ export const make = (options: Options): Effect.Effect<GatewayAuthentication, Sta
     const server = yield* resourceServer(auth, place)
     return {
       authentication: Authentication.oneOf([own, server]),
-      pages: new Map(ProtectedResource.paths.map((path) => [path, server.metadata])),
+      pages: new Map(Array.from(ProtectedResource.paths(place), (path) => [path, server.metadata])),
       problem: server.problem,
       isUsable: server.isUsable
     }

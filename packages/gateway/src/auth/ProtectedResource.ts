@@ -18,8 +18,17 @@ export interface Place {
 
 const wellKnown = "/.well-known/oauth-protected-resource"
 
-/** Where clients look for the document: after the path of the endpoint, and at the root. Nobody needs a token for it. */
-export const paths: ReadonlyArray<string> = [`${wellKnown}/mcp`, wellKnown]
+/** The document of the endpoint. A proxy that passes on what is below the path of the public URL passes this on, too. */
+const ofEndpoint = `${wellKnown}/mcp`
+
+/**
+ * Where clients look for the document: before the path of the endpoint, which may be below that of the public URL, and at the root. Nobody needs a token
+ * for it.
+ */
+export const paths = ({ publicUrl }: Place): ReadonlySet<string> => {
+  const below = publicUrl === undefined ? "" : new URL(publicUrl).pathname.replace(/\/$/, "")
+  return new Set([ofEndpoint, wellKnown, `${wellKnown}${below}/mcp`, `${wellKnown}${below}`])
+}
 
 type Asked = Pick<IncomingMessage, "headers" | "socket">
 
@@ -65,7 +74,7 @@ const challenge = (parts: Readonly<Record<string, string | undefined>>): Readonl
 
 /** All scopes at once: a client may never ask for more after its first login. */
 const needed = (request: Asked, place: Place, { requiredScopes }: McpConfig.Auth) => ({
-  resource_metadata: `${baseOf(request, place)}${paths[0]}`,
+  resource_metadata: `${baseOf(request, place)}${ofEndpoint}`,
   scope: requiredScopes.length === 0 ? undefined : requiredScopes.join(" ")
 })
 

@@ -29,7 +29,7 @@ const gatewayOf = (issuer: Issuer.Issuer, changes: Changes = {}) =>
     }
     const place = { host: "127.0.0.1" }
     const server = yield* Effect.provide(ResourceServer.make({ auth: () => auth, place }), logger)
-    const isPublic = (path: string): boolean => ProtectedResource.paths.includes(path)
+    const isPublic = (path: string): boolean => ProtectedResource.paths(place).has(path)
     const listener = yield* Listener.listen({ ...place, port: 0, authentication: server, isPublic })
     yield* listener.serve((request, response, path) =>
       isPublic(path) ? server.metadata(request, response, path) : void response.end(JSON.stringify(Caller.of(request)))
@@ -67,6 +67,19 @@ const started = (changes?: Changes) =>
   })
 
 const seconds = (from: number): number => Math.floor(Date.now() / 1000) + from
+
+describe("the places of the document", () => {
+  const place = "/.well-known/oauth-protected-resource"
+  it.each([
+    [undefined, [`${place}/mcp`, place]],
+    ["https://mcp.example.com", [`${place}/mcp`, place]],
+    // RFC 9728, section 3.1: before the whole path.
+    ["https://example.com/tools", [`${place}/mcp`, place, `${place}/tools/mcp`, `${place}/tools`]],
+    ["https://example.com/a/b", [`${place}/mcp`, place, `${place}/a/b/mcp`, `${place}/a/b`]]
+  ])("[G21] at the public URL %s", (publicUrl, paths) => {
+    expect([...ProtectedResource.paths({ host: "127.0.0.1", publicUrl })]).toEqual(paths)
+  })
+})
 
 describe("access tokens", () => {
   it.scopedLive("[G21:real] without one a client learns where to get one, and its document is public", () =>
