@@ -11,15 +11,13 @@ import type { Policy } from "../options/Policy.js"
 import * as PinnedConnector from "../pins/PinnedConnector.js"
 import type { Pins } from "../pins/Pins.js"
 import type { Connection, Loss, RequestOptions } from "../port/Connection.js"
-import type { ConnectOptions, Connector, ServerNotification } from "../port/Connector.js"
+import type { ConnectOptions, Connector } from "../port/Connector.js"
 import type { Method, Params, Result } from "../port/Method.js"
 import type { ResourceUsage } from "../port/ResourceUsage.js"
+import { Announcements } from "./Announcements.js"
 import { type Choice, isGone, PoolMember } from "./PoolMember.js"
 import { Subscriptions } from "./Subscriptions.js"
 import { TaskOwners } from "./TaskOwners.js"
-
-/** How long announcements of the same change by several processes are collected, in milliseconds. */
-const sameChange = 200
 
 /** How often what the processes use is added up, in milliseconds. */
 const measuredEvery = 5000
@@ -57,8 +55,7 @@ export class Pool {
   readonly #subscriptions: Subscriptions
   readonly #taskOwners = new TaskOwners()
   readonly #first = Deferred.unsafeMake<void, ConnectError>(FiberId.none)
-  /** Announcements of changed lists that are passed on soon. */
-  readonly #announced = new Map<string, ServerNotification>()
+  readonly #announcements: Announcements
   /** The connection of the first process, which introduces all. */
   #introduction: Connection | undefined
   /** The process whose state has changed last. */
@@ -70,6 +67,7 @@ export class Pool {
   constructor(parts: Parts) {
     this.#parts = parts
     this.#subscriptions = new Subscriptions(() => this.#choose() ?? this.#live[0], () => this.#refusal, parts)
+    this.#announcements = new Announcements({ onNotification: parts.options.onNotification, run: parts.run })
   }
 
   /** Starts the first process, and ends when it is connected. Fails as its attempt does. */
@@ -115,7 +113,7 @@ export class Pool {
           resume: undefined,
           onNotification: (notification) => {
             own.onNotification(notification)
-            this.#notified(notification)
+            this.#announcements.take(notification)
           },
           onHearing: (hearing) => {
             own.onHearing?.(hearing)
@@ -189,24 +187,6 @@ export class Pool {
     if (this.#loss !== undefined) return
     this.#loss = loss
     this.#onLost?.(loss)
-  }
-
-  /** The processes are copies of one server: what several of them announce at the same time has happened once. */
-  #notified(notification: ServerNotification): void {
-    const { options, run } = this.#parts
-    const { method } = notification
-    if (!method.endsWith("/list_changed")) return options.onNotification(notification)
-    const isAnnounced = this.#announced.has(method)
-    this.#announced.set(method, notification)
-    if (isAnnounced) return
-    run(Effect.delay(
-      Effect.sync(() => {
-        const last = this.#announced.get(method)
-        this.#announced.delete(method)
-        if (last !== undefined) options.onNotification(last)
-      }),
-      sameChange
-    ))
   }
 
   // --- requests

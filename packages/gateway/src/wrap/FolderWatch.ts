@@ -18,7 +18,8 @@ export interface Listener {
   readonly onError: (message: string) => void
 }
 
-const entriesOf = (folder: string): ReadonlyArray<Dirent> => {
+/** What is in a folder; nothing if there is no such folder any more. */
+export const entriesOf = (folder: string): ReadonlyArray<Dirent> => {
   try {
     return readdirSync(folder, { withFileTypes: true })
   } catch {

@@ -5,9 +5,9 @@
  * Windows reports more than is asked for here: a folder as changed when something in it is, and a file when it was only read. So what is
  * reported is compared with what was there.
  */
-import { type Dirent, type FSWatcher, readdirSync, realpathSync, statSync, watch } from "node:fs"
+import { type FSWatcher, realpathSync, statSync, watch } from "node:fs"
 import { dirname, join, sep } from "node:path"
-import type { Listener } from "./FolderWatch.js"
+import { entriesOf, type Listener } from "./FolderWatch.js"
 
 /** How often to look whether the folder is there, and still the same, in milliseconds. Windows does not report that it was renamed. */
 const lookInterval = 250
@@ -35,14 +35,6 @@ const identityOf = (folder: string): bigint | undefined => {
     return found.isDirectory() ? found.ino : undefined
   } catch {
     return undefined
-  }
-}
-
-const entriesOf = (folder: string): ReadonlyArray<Dirent> => {
-  try {
-    return readdirSync(folder, { withFileTypes: true })
-  } catch {
-    return []
   }
 }
 
