@@ -29,12 +29,12 @@ const ownersOf = (
   ]
 }
 
-const refusal = (sent: string, owners: number): string =>
+const refusal = (sent: string, owners: number, hasClients: boolean): string =>
   sent === ""
     ? "This gateway needs a token: send the header Authorization: Bearer <token>"
     : owners > 1
     ? "The bearer token is that of several clients of this gateway, so that nobody is let in with it: its operator has to give each its own"
-    : "The bearer token is neither that of this gateway nor that of one of its clients"
+    : `The bearer token is not that of this gateway${hasClients ? ", nor of one of its clients" : ""}`
 
 /**
  * Lets in clients with names, and whoever has a token of the gateway itself. A token that several have, as after a wrong one was saved in a file, stands for
@@ -61,7 +61,7 @@ export const authentication = (
       const owners = sent === "" ? [] : ownersOf(sent, all(), ofGateway())
       return owners.length === 1
         ? callerOf(owners[0])
-        : Authentication.unauthorized(refusal(sent, owners.length))
+        : Authentication.unauthorized(refusal(sent, owners.length, all().length > 0))
     }
   }
 }

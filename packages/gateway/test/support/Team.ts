@@ -39,26 +39,43 @@ export const loaded = (
   return Effect.orDie(AccessInUse.load({ ...value, problem }, "/", [Redacted.make(full("operator"))]))
 }
 
-/** A gateway in front of servers; its own token is `operator`. */
+/** For whom tokens of an authorization server are. */
+export const audience = "https://team.example/mcp"
+
+/** Accepts tokens of an authorization server. */
+const authOf = (issuer: string): McpConfig.Auth => ({
+  issuers: [issuer],
+  audiences: [audience],
+  requiredScopes: [],
+  claims: {},
+  algorithms: ["ES256"],
+  jwksUri: undefined,
+  clockTolerance: 30_000
+})
+
+/** A gateway in front of servers; its own token is `operator`. `issuer`: whose access tokens it accepts, too. */
 export const team = (
   all: ReadonlyArray<ServerPool.Server>,
   clients: Readonly<Record<string, object>>,
-  options: Partial<Endpoint.Options> & { readonly groups?: object } = {}
+  options: Partial<Endpoint.Options> & { readonly groups?: object; readonly issuer?: string } = {}
 ) =>
   Effect.gen(function*() {
-    const { groups, ...others } = options
+    const { groups, issuer, ...others } = options
     const access = yield* AccessInUse.make(yield* loaded(clients, groups), () => Effect.void)
     const record = yield* Record.make()
     const servers = yield* ServerPool.make(all, { waitTimeout: "2 minutes", telemetry: record.telemetry })
     yield* record.follow(servers.shared.fleet)
+    const { authentication } = yield* Effect.orDie(GatewayAuthentication.make({
+      tokens: () => [Redacted.make(full("operator"))],
+      isNeeded: true,
+      clients: access,
+      auth: issuer === undefined ? undefined : () => authOf(issuer),
+      place: { host: "127.0.0.1" }
+    }))
     const bound = yield* Endpoint.bind({
       host: "127.0.0.1",
       port: 0,
-      authentication: GatewayAuthentication.byToken({
-        tokens: () => [Redacted.make(full("operator"))],
-        isNeeded: true,
-        clients: access
-      })
+      authentication
     })
     const { url } = yield* Endpoint.serve({
       ...bound,
@@ -69,7 +86,7 @@ export const team = (
       rules: access.control,
       ...others
     })
-    yield* servers.shared.fleet.ready
+    if (options.introductionWait === undefined) yield* servers.shared.fleet.ready
     /** From now on, these are the clients. */
     const change = (clients: Readonly<Record<string, object>>, groups?: object) =>
       Effect.flatMap(loaded(clients, groups), access.use)
@@ -106,7 +123,8 @@ export interface Answered {
 /** A client over HTTP, of one era. */
 export class HttpTalk {
   readonly #url: string
-  readonly #token: string
+  /** What its next request is sent with. */
+  token: string
   readonly #isStateless: boolean
   readonly #name: string
   session: string | undefined
@@ -120,7 +138,7 @@ export class HttpTalk {
 
   constructor(url: string, token: string, { isStateless = false, name = "same" } = {}) {
     this.#url = url
-    this.#token = token
+    this.token = token
     this.#isStateless = isStateless
     this.#name = name
   }
@@ -128,7 +146,7 @@ export class HttpTalk {
   get #headers(): Readonly<Record<string, string>> {
     return {
       ...accept,
-      Authorization: `Bearer ${full(this.#token)}`,
+      Authorization: `Bearer ${full(this.token)}`,
       ...(this.session === undefined ? {} : { "Mcp-Session-Id": this.session, "MCP-Protocol-Version": "2025-11-25" })
     }
   }

@@ -4,7 +4,7 @@
 import { anyone, type Caller, ownerOf } from "@mcp-lifeline/http-server/Caller"
 import type { Client } from "@mcp-lifeline/http-server/Conversation"
 import type { Seal } from "@mcp-lifeline/http-server/SealedId"
-import type { Answer } from "@mcp-lifeline/protocol"
+import type { Answer, ClientRequest } from "@mcp-lifeline/protocol"
 import type { Access } from "../../access/Access.js"
 import type { AccessControl } from "../../access/AccessControl.js"
 import type { CallRates } from "../../access/CallRates.js"
@@ -24,6 +24,8 @@ export interface Control {
 export class ClientAccess {
   readonly #control: Control
   readonly #caller: () => Caller
+  /** Who has sent a request: another one of the same session may have come with a newer token since, which says something else. */
+  readonly #senders = new WeakMap<ClientRequest, Caller>()
   #noted: Access | undefined
   #taskIds: TaskIds | undefined
   #requestStates: RequestStates.RequestStates | undefined
@@ -33,9 +35,24 @@ export class ClientAccess {
     this.#caller = caller
   }
 
-  /** What it may use now. */
+  /** What it may use now, as its last request has said who it is: for what no request has asked for. */
   get now(): Access {
     return this.#control.rules.of(this.#caller())
+  }
+
+  /** Notes who sends a request. To be called when it arrives. */
+  arrived(request: ClientRequest): void {
+    this.#senders.set(request, this.#caller())
+  }
+
+  /** Who has sent a request. */
+  senderOf(request: ClientRequest): Caller {
+    return this.#senders.get(request) ?? this.#caller()
+  }
+
+  /** What the sender of a request may use, by the rules as they are now. */
+  of(request: ClientRequest): Access {
+    return this.#control.rules.of(this.senderOf(request))
   }
 
   /** The ids of its tasks. A conversation belongs to one caller, so they stay. */
@@ -52,9 +69,10 @@ export class ClientAccess {
     return { owner: ownerOf(this.#caller()), seal: this.#control.seal }
   }
 
-  /** Whether it may use the tool of a task, which it may have begun when the rules were others. */
-  mayUse({ server, tool }: Pick<Task, "server" | "tool">): boolean {
-    return this.now.hasServer(server) && this.now.hasTool(server, tool)
+  /** Whether the sender of a request may use the tool of a task, which it may have begun when the rules were others. */
+  mayUse(request: ClientRequest, { server, tool }: Pick<Task, "server" | "tool">): boolean {
+    const { hasServer, hasTool } = this.of(request)
+    return hasServer(server) && hasTool(server, tool)
   }
 
   /** Notes what it may use now. Returns what was noted before, if that was something else. */
@@ -66,10 +84,11 @@ export class ClientAccess {
   }
 
   /** The answer to a call that would be one too many; `undefined` if it may be made, and then it counts. */
-  limit(method: string): Answer | undefined {
-    const { callsPerMinute } = this.now
+  limit(request: ClientRequest): Answer | undefined {
+    const { method } = request
+    const { callsPerMinute } = this.of(request)
     if (callsPerMinute === undefined || !RateLimited.isCall(method)) return undefined
-    const retryAfter = this.#control.rates.take(this.#caller().subject, callsPerMinute)
+    const retryAfter = this.#control.rates.take(this.senderOf(request).subject, callsPerMinute)
     return retryAfter === 0 ? undefined : RateLimited.answer(method, callsPerMinute, retryAfter)
   }
 }

@@ -125,7 +125,9 @@ export class FleetConversation implements Conversation {
       initialize: (request, client) => this.#initialize(request, client)
     }
     const catalogue = lists((request, method) => this.#list(request, fields[method]))
-    const settings = ownMethods(SettingMethods.handlers({ relay, names, subscriptions: this.#subscriptions }))
+    const settings = ownMethods(
+      SettingMethods.handlers({ access: this.#access, relay, names, subscriptions: this.#subscriptions })
+    )
     const audit = audited(context.audit, {
       who: () => ({ caller: this.#caller, introduced: this.#introduced }),
       named: (kind, name) => names.named(kind, name)
@@ -148,6 +150,7 @@ export class FleetConversation implements Conversation {
 
   request(request: ClientRequest): void {
     if (this.#closing !== undefined) return
+    this.#access.arrived(request)
     this.accessChanged()
     this.#relay.receive(request)
   }
@@ -220,7 +223,7 @@ export class FleetConversation implements Conversation {
     const { protocolVersion } = this.#introduce(introduced)
     this.#relay.after(
       request,
-      this.#context.introduction(this.#access.now),
+      this.#context.introduction(this.#access.of(request)),
       (introduction) => request.answer(introducing({ ...introduction, protocolVersion }))
     )
   }
@@ -252,7 +255,7 @@ export class FleetConversation implements Conversation {
   }
 
   #list(request: ClientRequest, kind: Kind): boolean {
-    const list = Effect.suspend(() => this.#context.list(kind, this.#servers.fleets, this.#access.now))
+    const list = Effect.suspend(() => this.#context.list(kind, this.#servers.fleets, this.#access.of(request)))
     const ready = this.#servers.need()
     this.#relay.after(
       request,

@@ -24,7 +24,10 @@ const codes = { tools: -32_602, prompts: -32_602, resources: -32_002 } as const
 const mayUse = (access: Access, kind: Fleet.Routed, { backend, original }: Fleet.Route): boolean =>
   kind === "tools" ? access.hasTool(backend.id, original) : access.hasServer(backend.id)
 
-/** Resolves the names that one client uses. What it may not use is unknown to it. */
+/**
+ * Resolves the names that one client uses. What it may not use is unknown to it. `access`: what the sender of a request may use; by default what the client
+ * may use now.
+ */
 export class NameResolver {
   readonly #servers: ClientServers
   readonly #access: () => Access
@@ -35,9 +38,8 @@ export class NameResolver {
   }
 
   /** The server of a name, if it is known now. A fleet that lists the name takes precedence over one that only has a matching template. */
-  find(kind: Fleet.Routed, name: string): ResolvedName | undefined {
+  find(kind: Fleet.Routed, name: string, access = this.#access()): ResolvedName | undefined {
     const { fleets } = this.#servers
-    const access = this.#access()
     let found: ResolvedName | undefined
     for (const fleet of fleets) {
       const route = find(fleet.fleet, kind, name)
@@ -71,13 +73,13 @@ export class NameResolver {
   }
 
   /** The server of a name. Waits for servers that may have it and have not given their lists yet. */
-  resolve(kind: Fleet.Routed, name: string): Effect.Effect<ResolvedName, CallError> {
+  resolve(kind: Fleet.Routed, name: string, accessNow = this.#access): Effect.Effect<ResolvedName, CallError> {
     return Effect.gen(this, function*() {
-      const now = this.find(kind, name)
+      const now = this.find(kind, name, accessNow())
       if (now !== undefined) return now
       this.#servers.need()
       yield* this.#servers.made
-      const access = this.#access()
+      const access = accessNow()
       const { fleets } = this.#servers
       const all = yield* Effect.forEach(fleets, ({ fleet }) => fleet.backends)
       const backends = all.map((some) => some.filter(({ id }) => access.hasServer(id)))
@@ -96,7 +98,7 @@ export class NameResolver {
           ),
         { concurrency: "unbounded" }
       )
-      const first = this.find(kind, name)
+      const first = this.find(kind, name, accessNow())
         ?? Arr.getRights(routes).find(({ route }) => mayUse(access, kind, route))
       if (first !== undefined) return first
       const failure = Arr.getLefts(routes).find((error) => !Fleet.isUnknown(error) && access.hasServer(error.backend))

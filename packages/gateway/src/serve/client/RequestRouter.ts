@@ -62,19 +62,19 @@ export class RequestRouter {
     const { method, params } = request
     if (TaskIds.isAboutTask(method)) return this.#resolveTask(request)
     if (!Destination.isRouted(method)) return void request.answer({ error: methodNotFound(method) })
-    const { access, caller, context, names, relay, servers } = this.#options
+    const { access, context, names, relay, servers } = this.#options
     const destination = Destination.of(method, params)
     if (destination === undefined) return void relay.refuseParams(request, method)
     const { kind, name } = destination
     const statusResult = context.hasStatus() ? StatusTool.resultFor(method, name) : undefined
     if (statusResult !== undefined) {
-      const report = context.status(servers.fleets, access.now, caller())
+      const report = context.status(servers.fleets, access.of(request), access.senderOf(request))
       return void relay.after(request, report, (report) => request.answer({ result: statusResult(report) }))
     }
     const { requestStates, taskIds } = access
     const state = requestStates.find(params)
     if (state !== undefined && "code" in state) return void request.answer({ error: state })
-    const limited = access.limit(method)
+    const limited = access.limit(request)
     if (limited !== undefined) return void request.answer(limited)
     const task = method === "tools/call" ? params?.["task"] : undefined
     const serverRequest = (
@@ -99,13 +99,13 @@ export class RequestRouter {
         questionForClient: (result) => requestStates.inResult(backend.id, result)
       })
     }
-    const resolved = names.find(kind, name)
+    const resolved = names.find(kind, name, access.of(request))
     if (resolved !== undefined && !request.isRepeated) {
       const found = serverRequest(resolved)
       return Either.isRight(found) ? found.right : found
     }
     return Effect.flatMap(
-      this.#resolveName(kind, name),
+      this.#resolveName(request, kind, name),
       (resolved) =>
         request.isRepeated && method === "tools/call" && !mayRepeat(resolved)
           ? Effect.fail(repeated(resolved.route.backend.id, method))
@@ -114,10 +114,10 @@ export class RequestRouter {
   }
 
   /** Finds the server of a name, unless the user of the client has to log in there first. */
-  #resolveName(kind: Fleet.Routed, name: string): Effect.Effect<ResolvedName, CallError> {
-    const { caller, context, logins, names, servers } = this.#options
-    const resolved = names.resolve(kind, name)
-    if (context.personalSignIn === undefined || caller().subject === "") return resolved
+  #resolveName(request: ClientRequest, kind: Fleet.Routed, name: string): Effect.Effect<ResolvedName, CallError> {
+    const { access, context, logins, names, servers } = this.#options
+    const resolved = names.resolve(kind, name, () => access.of(request))
+    if (context.personalSignIn === undefined || access.senderOf(request).subject === "") return resolved
     const meant = context.servers.servers().flatMap(({ id, sessions }) =>
       sessions === "per-client" && maySay(kind, id, name) ? [id] : []
     )
@@ -135,7 +135,7 @@ export class RequestRouter {
     if (refusal !== undefined) return void request.answer({ error: refusal })
     const { requestStates, taskIds } = access
     const task = taskIds.find(params?.["taskId"])
-    if (params === undefined || task === undefined || !access.mayUse(task)) {
+    if (params === undefined || task === undefined || !access.mayUse(request, task)) {
       return void request.refuse(JsonRpc.invalidParams, "Task not found")
     }
     const state = requestStates.find(params)

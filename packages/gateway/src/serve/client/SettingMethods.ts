@@ -7,18 +7,20 @@ import { isLevel } from "@mcp-lifeline/protocol/Level"
 import { Effect, Predicate } from "effect"
 import type { ClientRelay } from "../../conversation/ClientRelay.js"
 import type { Handler } from "../../conversation/Handler.js"
+import type { ClientAccess } from "./ClientAccess.js"
 import { type ClientSubscriptions, maxSubscriptions } from "./ClientSubscriptions.js"
 import type { NameResolver } from "./NameResolver.js"
 
 /** The client, and its settings. */
 export interface Options {
   readonly relay: Pick<ClientRelay, "after" | "refuseParams">
+  readonly access: ClientAccess
   readonly names: NameResolver
   readonly subscriptions: ClientSubscriptions
 }
 
 /** Handles each of these methods. */
-export const handlers = ({ names, relay, subscriptions }: Options): Readonly<Record<string, Handler>> => {
+export const handlers = ({ access, names, relay, subscriptions }: Options): Readonly<Record<string, Handler>> => {
   /** Answers a change of settings only once it is saved: a client that has the answer does not lose the change in a crash of the gateway. */
   const answerAfterSave = (request: ClientRequest, saved: Promise<void>): void =>
     relay.after(request, Effect.promise(() => saved), () => request.answer({ result: {} }), "unknown")
@@ -35,7 +37,7 @@ export const handlers = ({ names, relay, subscriptions }: Options): Readonly<Rec
       if (subscriptions.size >= maxSubscriptions) {
         return request.refuse(Failure.ourCode, `${maxSubscriptions} resources are subscribed to, the maximum`)
       }
-      const subscribed = Effect.flatMap(names.resolve("resources", uri), (resolved) => {
+      const subscribed = Effect.flatMap(names.resolve("resources", uri, () => access.of(request)), (resolved) => {
         const server = resolved.route.backend.id
         const introduction = resolved.fleet.introduction(server)
         return introduction !== undefined && introduction.capabilities.resources?.subscribe !== true
