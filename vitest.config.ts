@@ -57,6 +57,7 @@ const onlyInFull = [
   "packages/gateway/test/Secrets",
   "packages/gateway/test/sign-in/Commands",
   "packages/gateway/test/sign-in/KeepSignedIn",
+  "packages/gateway/test/soak/Soak",
   "packages/gateway/test/Start",
   "packages/gateway/test/Tasks",
   "packages/gateway/test/TaskSessions",

@@ -15,6 +15,7 @@ const longest = [
   "gateway/test/sign-in/Commands",
   "cluster/test/model/Lease",
   "gateway/test/Secrets",
+  "gateway/test/soak/Soak",
   "gateway/test/Tasks",
   "core/test/Queue",
   "gateway/test/auth/OAuthClients",

@@ -47,6 +47,21 @@ export const resources = async (calm) => {
   return last
 }
 
+/**
+ * The least that is held of each kind within so many milliseconds: of a process that is never quite still, because heartbeats go out.
+ *
+ * @param {number} millis
+ */
+export const least = async (millis) => {
+  const found = held()
+  for (let looks = 0; looks < millis / tick; looks++) {
+    await sleep(tick)
+    const now = held()
+    for (const kind of Object.keys(found)) found[kind] = Math.min(found[kind] ?? 0, now[kind] ?? 0)
+  }
+  return found
+}
+
 /** Bytes of the heap that are in use after collections. */
 export const heap = async () => {
   let least = Number.POSITIVE_INFINITY

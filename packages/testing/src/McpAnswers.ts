@@ -10,7 +10,7 @@ export interface Call {
   readonly arguments: Record<string, any>
   readonly session: HttpSession | undefined
   /** Reports progress, where the client asked for it and answers are event streams. */
-  readonly progress: (progress: number, total?: number) => void
+  readonly progress: (progress: number, total?: number, message?: string) => void
 }
 
 /** A tool of the server. */
@@ -141,9 +141,10 @@ export class McpAnswers {
         const progressToken = params["_meta"]?.progressToken
         this.applied.push({ tool: name, arguments: given, session: session?.id, at: performance.now() })
         this.onApplied()
-        const progress = (progress: number, total?: number) => {
+        const progress: Call["progress"] = (progress, total, message) => {
           if (progressToken === undefined) return
-          const said = { progressToken, progress, ...(total === undefined ? {} : { total }) }
+          // What is undefined is not written.
+          const said = { progressToken, progress, total, message }
           before(event({ jsonrpc: "2.0", method: "notifications/progress", params: said }))
         }
         try {

@@ -54,6 +54,8 @@ export interface Options {
   readonly noise?: boolean | undefined
   /** A file to which it appends what happens to it, shared by the processes that follow each other. */
   readonly journal?: string | undefined
+  /** It sends log messages: its tools `work` and `read` send their key in one. Of 2025 only. */
+  readonly logs?: boolean | undefined
   /** It has one more tool, `added`, from the nth process of its journal on. */
   readonly addedFrom?: number | undefined
 }
@@ -77,11 +79,13 @@ export interface Command {
 /**
  * How to start a server with these faults: with the Node.js that runs this, without dependencies.
  *
- * Its tools, whose arguments are all optional, and which report progress once where it is asked for:
+ * Its tools, whose arguments are all optional, and which report progress once where it is asked for, with the argument `key` as its message:
  *
  * - `echo` {text} and `length` {text}; `pid`; `env`; `cwd`;
  * - `count` {key} applies something once for each call, and says how often it was, over all processes of its journal.
  *   `set` is the same with `idempotentHint`, `look` with `readOnlyHint`;
+ * - `work` {key, millis, exit} applies a key once and, after `millis`, answers with it; `read` has `readOnlyHint` and applies nothing. They
+ *   exit (1) at the point that `exit` names: `received`, `applied` or `answered`;
  * - `login` {user} and `whoami`: state that a session keeps, and an error where there is none;
  * - `wait` {millis} answers late, `silent` never;
  * - `allocate` {megabytes, until} keeps memory, and answers when there is a file at the path `until`;

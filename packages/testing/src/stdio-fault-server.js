@@ -118,6 +118,22 @@ const apply = (id, { key = "" }) => {
   answer(id, String(count))
 }
 
+/**
+ * Works on a key: says so in a log message and, after `millis`, answers with the key. @type {(isRead: boolean) => Tool["run"]}
+ */
+const workOn = (isRead) => (id, { exit, key = "", millis = 0 }) => {
+  /** @param {string} point */
+  const maybeExit = (point) => exit === point && die({ at: "call" })
+  if (options.logs === true) send({ method: "notifications/message", params: { level: "info", data: key } })
+  maybeExit("received")
+  if (!isRead) note("apply", key)
+  maybeExit("applied")
+  setTimeout(() => {
+    answer(id, key)
+    maybeExit("answered")
+  }, millis)
+}
+
 /** What was allocated. @type {Array<Buffer>} */
 const held = []
 
@@ -131,6 +147,8 @@ const tools = {
   count: { run: apply },
   set: { run: apply, annotations: { idempotentHint: true } },
   look: { run: apply, annotations: { readOnlyHint: true } },
+  work: { run: workOn(false) },
+  read: { run: workOn(true), annotations: { readOnlyHint: true } },
   login: {
     run: (id, args) => {
       user = args["user"] ?? "somebody"
@@ -292,13 +310,15 @@ const methods = {
       return
     }
     const serverInfo = { name: "stdio-fault-server", version: "1.0.0" }
-    send({ id, result: { protocolVersion: params["protocolVersion"], capabilities: { tools: {} }, serverInfo } })
+    const capabilities = { tools: {}, ...(options.logs === true ? { logging: {} } : {}) }
+    send({ id, result: { protocolVersion: params["protocolVersion"], capabilities, serverInfo } })
   },
   ping: (id) => {
     note("ping")
     if (isStateless || options.ping === "unsupported") unknown(id)
     else if (options.ping !== "silent") send({ id, result: {} })
   },
+  "logging/setLevel": (id) => options.logs === true ? send({ id, result: {} }) : unknown(id),
   "tools/list": (id) => {
     const listed = Object.entries(tools).map(([name, { annotations }]) => ({
       name,
@@ -312,7 +332,9 @@ const methods = {
     note("call", name)
     maybeDie("call")
     const progressToken = _meta?.progressToken
-    if (progressToken !== undefined) send({ method: "notifications/progress", params: { progressToken, progress: 1 } })
+    if (progressToken !== undefined) {
+      send({ method: "notifications/progress", params: { progressToken, progress: 1, message: args["key"] } })
+    }
     const tool = Object.hasOwn(tools, name) ? tools[name] : undefined
     if (tool === undefined) send({ id, error: { code: -32602, message: `there is no tool ${name}` } })
     else tool.run(id, args)

@@ -164,12 +164,12 @@ describe("HttpFaultServer", () => {
 
   it.scopedLive("streams progress before the response, and notifications on the streams to clients", () =>
     Effect.gen(function*() {
-      const run = ({ progress }: HttpFaultServer.Call) => (progress(1, 2), { content: [] })
+      const run = ({ progress }: HttpFaultServer.Call) => (progress(1, 2, "half"), { content: [] })
       const { rpc, send, server } = yield* connected({ streaming: true, tools: { work: { run } } })
       const answer = yield* bodyOf(
         yield* Effect.promise(() => rpc("tools/call", { name: "work", _meta: { progressToken: 9 } }))
       )
-      assert.match(answer, /"progressToken":9,"progress":1,"total":2.*\n\ndata: .*"content":\[\]/)
+      assert.match(answer, /"progressToken":9,"progress":1,"total":2,"message":"half".*\n\ndata: .*"content":\[\]/)
       const stream = yield* Effect.promise(() => send(undefined, { method: "GET" }))
       server.notify("notifications/tools/list_changed")
       const first = yield* Effect.promise(() => stream.body!.getReader().read())

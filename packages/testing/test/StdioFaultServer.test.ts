@@ -51,6 +51,35 @@ const talk = async (
 const tool = (name: string, args: object = {}) => ["tools/call", { name, arguments: args }] as const
 
 describe.concurrent("the stdio fault server", () => {
+  it("works on a key: says it in a log message and as progress, applies it once, and answers with it", async () => {
+    const journal = join(directory, "work")
+    const { code, lines } = await talk(
+      { journal, logs: true },
+      ["tools/call", { name: "work", arguments: { key: "k" }, _meta: { progressToken: 1 } }]
+    )
+    const [progress, log, answer] = lines.map((line) => JSON.parse(line))
+    assert.deepStrictEqual(progress.params, { progressToken: 1, progress: 1, message: "k" })
+    assert.deepStrictEqual(log.params, { level: "info", data: "k" })
+    assert.deepStrictEqual(answer.result.content, [{ type: "text", text: "k" }])
+    assert.deepStrictEqual([code, StdioFaultServer.count(journal, "apply", "k")], [0, 1])
+  })
+
+  it("exits where in its work it is told to, and applies nothing where it only reads", async () => {
+    const journal = join(directory, "exits")
+    for (const [exit, lines, applied] of [["received", 0, 0], ["applied", 0, 1], ["answered", 1, 1]] as const) {
+      const key = `at ${exit}`
+      const ended = await talk({ journal }, tool("work", { key, exit }))
+      assert.deepStrictEqual([ended.code, ended.lines.length, StdioFaultServer.count(journal, "apply", key)], [
+        1,
+        lines,
+        applied
+      ])
+    }
+    const { results } = await talk({ journal }, tool("read", { key: "read" }))
+    assert.deepStrictEqual(results[0]?.result.content, [{ type: "text", text: "read" }])
+    assert.strictEqual(StdioFaultServer.count(journal, "apply", "read"), 0)
+  })
+
   it("behaves without options, and ends with its stdin", async () => {
     const { code, results } = await talk(
       {},
