@@ -9,7 +9,7 @@ import { StartError } from "../Errors.js"
 import { version } from "../Version.js"
 import { masked } from "../wrap/masked.js"
 import { AuditFile, type WhenFull } from "./AuditFile.js"
-import type { AuditClient, AuditLine } from "./AuditLine.js"
+import { type AuditClient, type AuditLine, rounded } from "./AuditLine.js"
 import { canonical, digest, hashOf } from "./canonical.js"
 import * as Ended from "./Ended.js"
 import { type Trouble, troubleOf } from "./trouble.js"
@@ -196,7 +196,6 @@ export const make = (
         ended: ({ code, fate, outcome, reason }, done) => {
           if (!open.delete(call)) return done(true)
           const now = millis()
-          const rounded = (value: number): number => Math.max(0, Math.round(value * 100) / 100)
           const line: AuditLine = {
             event: "call",
             time,
@@ -215,8 +214,8 @@ export const make = (
             fate,
             attempts,
             generation,
-            waited: rounded((sentAt ?? now) - arrivedAt),
-            answered: sentAt === undefined ? undefined : rounded(now - sentAt)
+            waited: rounded(Math.max(0, (sentAt ?? now) - arrivedAt)),
+            answered: sentAt === undefined ? undefined : rounded(Math.max(0, now - sentAt))
           }
           sayLost(file)
           file.write(lineOf(line), (isThere) => done(isThere || options.full === "go-on"))

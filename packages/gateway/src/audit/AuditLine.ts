@@ -86,8 +86,11 @@ export const shownCaller = (client: AuditClient): string =>
     ? callerOf(client)
     : `${client.subject} (${client.name})`
 
+/** Milliseconds without the digits that adding them up makes. */
+export const rounded = (millis: number): number => Math.round(millis * 100) / 100
+
 /** How long a call took, in milliseconds. */
-export const durationOf = ({ answered = 0, waited }: AuditLine): number => waited + answered
+export const durationOf = ({ answered = 0, waited }: AuditLine): number => rounded(waited + answered)
 
 const successes: ReadonlySet<string> = new Set<Outcome>(["ok", "task", "input-required"])
 

@@ -1,7 +1,7 @@
 /**
  * Adds up calls: by client, by server and by tool, their errors, and the slowest. Its memory does not grow with their number.
  */
-import { type AuditLine, callerOf, durationOf, isError, shownCaller } from "./AuditLine.js"
+import { type AuditLine, callerOf, durationOf, isError, rounded, shownCaller } from "./AuditLine.js"
 
 /** The sums of some calls. */
 export interface Sums {
@@ -37,7 +37,9 @@ export interface Report {
   readonly errors: number
   readonly from: string | undefined
   readonly to: string | undefined
-  /** Lines that are no calls, and nothing else that is known: such as one that a crash has cut. */
+  /** Lines that a full disk or a crash has cut off. */
+  readonly torn: number
+  /** Other lines that are no calls, and nothing else that is known. */
   readonly unreadable: number
   /** Lines of calls that could not be written. */
   readonly lost: number
@@ -48,8 +50,9 @@ export interface Report {
   readonly slowest: ReadonlyArray<AuditLine>
 }
 
-/** How many different names are kept of each kind. The calls of others are counted together. */
+/** How many different names are kept of each kind, and how many characters of each. The calls of others are counted together. */
 const most = 10_000
+const longestName = 1100
 const others = "(others)"
 
 /** Whoever is asked for last stands last. */
@@ -63,10 +66,13 @@ export class Summary {
   readonly #tools = new Map<string, Sums>()
   readonly #failures = new Map<string, Errors>()
   #slowest: Array<AuditLine> = []
+  /** Calls that took no longer are not among the slowest. */
+  #least = -1
   #calls = 0
   #errors = 0
   #from: string | undefined
   #to: string | undefined
+  torn = 0
   unreadable = 0
   lost = 0
 
@@ -104,33 +110,40 @@ export class Summary {
   }
 
   #addSlow(line: AuditLine): void {
-    const least = this.#slowest[this.#top - 1]
-    if (least !== undefined && durationOf(least) >= durationOf(line)) return
-    this.#slowest.push(line)
-    this.#slowest.sort((a, b) => durationOf(b) - durationOf(a))
-    if (this.#slowest.length > this.#top) this.#slowest.length = this.#top
+    if (durationOf(line) <= this.#least) return
+    // Arguments may be long.
+    const { arguments: _, ...rest } = line
+    // To sort for each line would cost more than to read it.
+    if (this.#slowest.push(rest) < 2 * this.#top) return
+    this.#slowest = slowestOf(this.#slowest, this.#top)
+    this.#least = durationOf(this.#slowest[this.#top - 1] ?? line)
   }
 
   get report(): Report {
     const rows = (all: ReadonlyMap<string, Sums>): ReadonlyArray<Sums> =>
-      [...all.values()].toSorted(byCalls).slice(0, this.#top)
+      [...all.values()].toSorted(byCalls).slice(0, this.#top).map((one) => ({ ...one, time: rounded(one.time) }))
     return {
       calls: this.#calls,
       errors: this.#errors,
       from: this.#from,
       to: this.#to,
+      torn: this.torn,
       unreadable: this.unreadable,
       lost: this.lost,
       clients: rows(this.#clients),
       servers: rows(this.#servers),
       tools: rows(this.#tools),
       failures: [...this.#failures.values()].toSorted(byCalls).slice(0, this.#top),
-      slowest: this.#slowest
+      slowest: slowestOf(this.#slowest, this.#top)
     }
   }
 }
 
-const count = (all: Map<string, Sums>, asked: string, line: AuditLine): Sums => {
+const slowestOf = (lines: ReadonlyArray<AuditLine>, top: number): Array<AuditLine> =>
+  lines.toSorted((a, b) => durationOf(b) - durationOf(a)).slice(0, top)
+
+const count = (all: Map<string, Sums>, given: string, line: AuditLine): Sums => {
+  const asked = given.length > longestName ? given.slice(0, longestName) : given
   const name = all.has(asked) || all.size < most ? asked : others
   const sums = all.get(name) ?? { name, calls: 0, errors: 0, unknown: 0, time: 0, longest: 0, last: "" }
   const duration = durationOf(line)

@@ -42,6 +42,10 @@ export const written = (key: string, { isValueOptional, short, value }: Option<u
   return value === undefined ? name : isValueOptional ? `${name}[=${value}]` : `${name} ${value}`
 }
 
+/** `FILE`, `[FILE]`, `FILE...`. */
+const placed = (place: Command<unknown>["arguments"][string]): string =>
+  "isRest" in place ? `${place.name}...` : place.isRequired ? place.name : `[${place.name}]`
+
 const page = (parts: ReadonlyArray<string>): string => parts.join("\n\n")
 
 /** The help of a command. */
@@ -50,7 +54,7 @@ export const ofCommand = <Request>(command: Command<Request>): string => {
   const places = Object.values(command.arguments)
   const usage = command.usage ?? [
     [
-      ["[options]", ...places.map(({ isRequired, name }) => isRequired ? name : `[${name}]`)].join(" "),
+      ["[options]", ...places.map(placed)].join(" "),
       ""
     ] as const
   ]

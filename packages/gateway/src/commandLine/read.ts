@@ -88,7 +88,8 @@ export const read = <Request>(
   }
 
   const places = Object.entries(command.arguments)
-  const extra = positionals[places.length]
+  const hasRest = places.some(([, place]) => "isRest" in place)
+  const extra = hasRest ? undefined : positionals[places.length]
   if (extra !== undefined) {
     const taken = places.map(([, { name }]) => name).join(" and ")
     refuse(`unknown argument ${extra}: ${command.name} takes ${taken === "" ? "none" : `only ${taken}`}`)
@@ -101,12 +102,12 @@ export const read = <Request>(
       const values = given ?? (value ? [value] : [])
       return [key, option.read(values, (why) => refuse(`${value ? variable : name} ${why}`))]
     }),
-    ...places.map(([key, { isRequired, name }], place) => {
-      const value = positionals[place]
-      if (value === "" || (isRequired && value === undefined)) {
-        refuse(value === "" ? `${name} is empty` : `${command.name} needs ${name}`)
-      }
-      return [key, value]
+    ...places.map(([key, argument], place) => {
+      const { isRequired, name } = argument
+      const values = positionals.slice(place, "isRest" in argument ? undefined : place + 1)
+      if (values.includes("")) refuse(`${name} is empty`)
+      if (isRequired && values.length === 0) refuse(`${command.name} needs ${name}`)
+      return [key, "isRest" in argument ? values : values[0]]
     })
   ]
   const line: Line = { has: (option) => valuesByName.has(option), program, env, refuse }
