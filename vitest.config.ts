@@ -17,6 +17,7 @@ const onlyInFull = [
   "examples/test/examples",
   "packages/cluster/test/ClusterBackend",
   "packages/cluster/test/Watchdog",
+  "packages/gateway/test/access/Serve",
   "packages/gateway/test/adopt/Adopt",
   "packages/gateway/test/adopt/Start",
   "packages/gateway/test/AfterRefusal",
