@@ -14,6 +14,7 @@ import { checkOf, expanded, isKey, type Kind, meantBy, refused, synonyms } from 
 import { type FromClient, httpOf, type Server, stdioOf } from "./Server.js"
 import { gateway, policyOf, type Read } from "./supervision.js"
 import * as ToolLists from "./toolLists.js"
+import type { ToolSwitches } from "./ToolSwitches.js"
 
 export {
   type Access,
@@ -43,6 +44,7 @@ export {
 } from "./Server.js"
 export * as ServerTools from "./serverTools.js"
 export { tokenProblem, tooShort } from "./token.js"
+export type { ToolSwitches } from "./ToolSwitches.js"
 export { readTop, type Top } from "./Top.js"
 
 /** The path of a problem as people write it, for example `headers.Authorization`. */
@@ -94,12 +96,17 @@ const splitForClient = (
 
 /**
  * Reads one server. Replaces references such as `${NAME}` if `sources` are given; otherwise it keeps them. `remedy` says what else the
- * user can do about a reference that cannot be replaced. `name`: that of the server, which some hosts write before those of its tools.
+ * user can do about a reference that cannot be replaced. `name`: that of the server, which some hosts write before those of its tools. `switches`: those of its tools,
+ * from the top of the file.
  */
 export const readServer = (
   raw: unknown,
   sources?: Sources,
-  { name: server, remedy = "" }: { readonly name?: string | undefined; readonly remedy?: string } = {}
+  { name: server, remedy = "", switches }: {
+    readonly name?: string | undefined
+    readonly remedy?: string
+    readonly switches?: ToolSwitches
+  } = {}
 ): Read<Server> => {
   if (!Predicate.isRecord(raw)) {
     return { value: undefined, problems: [Problem.wrongSecret([], raw, "an object with a command or a url")] }
@@ -158,7 +165,7 @@ export const readServer = (
     problems.push({ path: [key], message: "contradicts lifecycle.disabled; keep one of the two" })
   }
   const times = Hosts.timeouts(reach)
-  const lists = ToolLists.read(raw, server)
+  const lists = ToolLists.read(raw, server, switches)
   for (const one of [...times.problems, ...lists.problems]) problems.push(one)
   if (!fits) return { problems, value: undefined }
   const unset: Array<Problem.Problem> = []

@@ -8,6 +8,7 @@ import type { Variables } from "./Expansion.js"
 import type { Server } from "./Server.js"
 import { gateway, policyOf, type Read } from "./supervision.js"
 import * as Tools from "./tools.js"
+import * as ToolSwitches from "./ToolSwitches.js"
 
 /** The top level of a configuration. */
 export interface Top {
@@ -33,6 +34,8 @@ export interface Top {
   readonly access: { readonly clients: unknown; readonly groups: unknown } | undefined
   /** The defaults of the inputs that the file declares, by their ids. */
   readonly inputs: Variables
+  /** Which tools opencode has switched off, by the names that it gives them. */
+  readonly switches: ToolSwitches.ToolSwitches
   /** Whether `{env:VAR}` is a reference in such a file. */
   readonly bare: boolean
 }
@@ -83,9 +86,11 @@ const inputsOf = (inputs: unknown): Variables =>
 export const readTop = (raw: unknown): Read<Top> => {
   const shape = "an object with mcpServers, an object of servers by name"
   if (!Predicate.isRecord(raw)) return { value: undefined, problems: [Problem.wrongSecret([], raw, shape)] }
-  const { others, policy, problems } = policyOf(raw, gateway.ofAll)
   const path = homeOf(raw)
   const [first = ""] = path
+  const bare = path.length === 1 && first === "mcp"
+  const { rest, switches } = bare ? ToolSwitches.split(raw["tools"]) : { rest: raw["tools"], switches: {} }
+  const { others, policy, problems } = policyOf({ ...raw, tools: rest }, gateway.ofAll)
   /** Whether a file of servers alone, and not the settings of a whole host. */
   const isOwn = first === "mcpServers" || first === "servers"
   if (first === "mcpServers" && raw["servers"] !== undefined) {
@@ -127,7 +132,8 @@ export const readTop = (raw: unknown): Read<Top> => {
           ? undefined
           : { clients: others["clients"], groups: others["groups"] },
         inputs,
-        bare: path.length === 1 && first === "mcp"
+        switches,
+        bare
       }
       : undefined,
     problems

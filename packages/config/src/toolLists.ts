@@ -5,6 +5,7 @@
 import type { Policy } from "@mcp-lifeline/core"
 import { Check, ListFilter, Problem } from "@mcp-lifeline/core/internal"
 import { Predicate, Record } from "effect"
+import * as ToolSwitches from "./ToolSwitches.js"
 
 type Raw = Readonly<Record<string, unknown>>
 
@@ -15,7 +16,7 @@ type Reading = "patterns" | "names" | "wrapped"
 const allowing: Readonly<Record<string, Reading>> = {
   // Gemini CLI has names, perhaps with their arguments in brackets; Amp has patterns.
   includeTools: "patterns",
-  // nanobot has the names of the server, and those that it gives the tools itself: mcp_<server>_<tool>.
+  // nanobot has the names of the server, and those that it gives the tools itself: mcp_<server>_<tool>. Others write mcp__<server>__<tool>.
   enabledTools: "wrapped",
   enabled_tools: "names",
   // Copilot.
@@ -52,24 +53,31 @@ export const { schema } = list
 const textsOf = (value: unknown): ReadonlyArray<string> | undefined =>
   Array.isArray(value) && value.every(Predicate.isString) ? value.filter((text) => text !== "") : undefined
 
+/** A text that names a tool in several ways, of which one is enough. */
+const eitherOf = (text: string, other: string): string => ListFilter.meaning(text, { readings: [text, other] })
+
 const isPattern = (text: string): boolean => /[*?]/.test(text)
 
 /** What a text of a list of the only tools names. */
-const namesOf = (text: string, reading: Reading, server: string | undefined): ReadonlyArray<string> => {
+const nameOf = (text: string, reading: Reading, server: string | undefined): string => {
   if (reading === "patterns") {
     const bracket = text.indexOf("(")
-    return bracket > 0 ? [text, text.slice(0, bracket)] : [text]
+    return bracket > 0 ? eitherOf(text, text.slice(0, bracket)) : text
   }
-  const prefix = `mcp_${server ?? ""}_`
-  return reading === "wrapped" && server !== undefined && text.startsWith(prefix) && text.length > prefix.length
-    ? [text, text.slice(prefix.length)]
-    : [text]
+  const prefix = reading === "wrapped" && server !== undefined
+    ? [`mcp_${server}_`, `mcp__${server}__`].find((one) => text.startsWith(one) && text.length > one.length)
+    : undefined
+  return prefix === undefined ? text : eitherOf(text, text.slice(prefix.length))
 }
 
-/** What the lists of an entry hide, as options; and a notice of each text that names no tool. `server`: the name of the server, where it has one. */
+/**
+ * What the lists of an entry hide, as options; and a notice of each text that names no tool. `server`: the name of the server, where it has one.
+ * `switches`: those of opencode, at the top of its file.
+ */
 export const read = (
   raw: Raw,
-  server: string | undefined
+  server: string | undefined,
+  switches: ToolSwitches.ToolSwitches = {}
 ): { readonly tools: Policy.PolicyOptions["tools"]; readonly problems: ReadonlyArray<Problem.Problem> } => {
   const problems: Array<Problem.Problem> = []
   let only: ReadonlyArray<string> | undefined
@@ -78,7 +86,7 @@ export const read = (
     // "*" is all for the hosts that know it, and the name of no tool for the others.
     if (texts === undefined || texts.includes("*")) continue
     const offered = texts.flatMap((text) => {
-      if (reading === "patterns" || !isPattern(text)) return namesOf(text, reading, server)
+      if (reading === "patterns" || !isPattern(text)) return [nameOf(text, reading, server)]
       const path = [key, (raw[key] as ReadonlyArray<unknown>).indexOf(text)]
       const message =
         'is read as a name, because this list takes no patterns, and no tool has such a name; write tools: { "only": [..] }'
@@ -88,7 +96,10 @@ export const read = (
     only = ListFilter.both(only, offered)
   }
   // A pattern is none for these hosts; read as one, it hides no less.
-  const hide = denying.flatMap((key) => textsOf(raw[key]) ?? [])
+  const hide = [
+    ...denying.flatMap((key) => textsOf(raw[key]) ?? []),
+    ...(server === undefined ? [] : ToolSwitches.hidden(switches, server))
+  ]
   const tools = { ...(hide.length === 0 ? {} : { hide }), ...(only === undefined ? {} : { only }) }
   return { tools: Object.keys(tools).length === 0 ? undefined : tools, problems }
 }

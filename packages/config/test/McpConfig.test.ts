@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import { McpConfig } from "@mcp-lifeline/config"
 import { Policy } from "@mcp-lifeline/core"
-import { Offered, Problem } from "@mcp-lifeline/core/internal"
+import { ListFilter, Offered, Problem } from "@mcp-lifeline/core/internal"
 import { Either, Redacted } from "effect"
 import { inspect } from "node:util"
 
@@ -109,6 +109,7 @@ describe("McpConfig", () => {
     [{ enabled_tools: ["r*", "write"] }, ["write"]],
     // nanobot.
     [{ enabledTools: ["mcp_mine_read", "write", "mcp_other_other"] }, ["read", "write"]],
+    [{ enabledTools: ["mcp__mine__read"] }, ["read"]],
     [{ enabledTools: ["*"] }, ["read", "write", "other"]],
     // Kiro, Roo Code.
     [{ disabledTools: ["read", ""], autoApprove: ["write"], alwaysAllow: ["*"], trust: true }, ["write", "other"]],
@@ -148,6 +149,63 @@ describe("McpConfig", () => {
     [{ tools: ["read", {}] }, ["tools[1]: is an object; accepted: a string"]]
   ])("[G19:unit] the lists of hosts say what is offered: %j", (raw, expected) => {
     expect(offers(raw, "mine")).toEqual(expected)
+  })
+
+  /** What is said to fit nothing of a server with these tools. */
+  const unmatched = (raw: object, switches = {}, tools = ["read", "write", "other"]) => {
+    const { value } = McpConfig.readServer({ command: "x", ...raw }, undefined, { name: "mine", switches })
+    const { filters } = Either.getOrThrow(Policy.decode("one", value?.policy ?? {}))
+    return ListFilter.unmatched("tools", filters.tools, tools).map(({ meant, pattern }) => [pattern, meant])
+  }
+
+  it("[G19:unit] a text that a host reads in several ways fits if one of them does, and is reported once if none does", () => {
+    expect(unmatched({ includeTools: ["read(path)", "write"] })).toEqual([])
+    expect(unmatched({ enabledTools: ["mcp_mine_read", "mcp__mine__write"] })).toEqual([])
+    expect(unmatched({ includeTools: ["raed(path)"] })).toEqual([["raed(path)", undefined]])
+    expect(unmatched({ enabledTools: ["mcp_mine_none", "mcp_yours_read"] })).toEqual([
+      ["mcp_mine_none", undefined],
+      ["mcp_yours_read", undefined]
+    ])
+    // These hosts take such a text as it is, and it is the name of no tool.
+    expect(unmatched({ excludeTools: ["read(path)"] })).toEqual([["read(path)", undefined]])
+  })
+
+  it.each<[Readonly<Record<string, boolean>>, string, ReadonlyArray<string>]>([
+    [{}, "mine", ["read", "write", "other"]],
+    [{ "mine_*": false }, "mine", []],
+    [{ mine_read: false, yours_write: false, write: false }, "mine", ["write", "other"]],
+    [{ "mine_*": false, mine_read: true }, "mine", ["read"]],
+    [{ mine_read: true, "mine_*": false, "mine_r*": false }, "mine", ["read"]],
+    [{ "mine_re*": true, mine_read: false }, "mine", ["write", "other"]],
+    [{ "*": false }, "mine", []],
+    [{ "*": false, "m*_write": true }, "mine", ["write"]],
+    [{ "*_write": false }, "mine", ["read", "other"]],
+    [{ "mi?e_?ead": false }, "mine", ["write", "other"]],
+    [{ "mine_": false, mine: false, "": false }, "mine", ["read", "write", "other"]],
+    [{ "my_server_*": false }, "my server", []],
+    [{ "*er*": false }, "mine", ["read", "write"]]
+  ])("[G19:unit] opencode's switches %j of the server %j leave %j", (tools, name, expected) => {
+    const { problems, value: top } = McpConfig.readTop({ mcp: {}, tools })
+    expect(problems).toEqual([])
+    const { value } = McpConfig.readServer({ type: "local", command: ["x"] }, undefined, {
+      name,
+      switches: top!.switches
+    })
+    const { filters } = Either.getOrThrow(Policy.decode("one", value!.policy))
+    const one = new Offered(filters)
+    expect(["read", "write", "other"].filter((tool) => one.has("tools", tool))).toEqual(expected)
+    expect(Either.isRight(Policy.decode("one", Policy.merge({ tools: { only: ["r*"] } }, value!.policy)))).toBe(true)
+  })
+
+  it("[G19:unit] of opencode's switches those are reported that name this server and fit nothing; ours stay ours", () => {
+    const switches = { mine_none: false, yours_read: false, "*_none": false, mine_read: false, "mine_*": false }
+    expect(unmatched({}, switches)).toEqual([["mine_none", undefined]])
+    const { problems, value } = McpConfig.readTop({ mcp: {}, tools: { "mine_*": false, read: { timeout: "1 min" } } })
+    expect(problems).toEqual([])
+    expect(value?.policy.tools).toMatchObject({ read: { timeout: "1 min" } })
+    expect(value?.switches).toEqual({ "mine_*": false })
+    // Only opencode has them.
+    expect(McpConfig.readTop({ mcpServers: {}, tools: { "mine_*": false } }).value?.switches).toEqual({})
   })
 
   it.each<[object, string]>([

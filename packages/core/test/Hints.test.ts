@@ -35,8 +35,29 @@ describe("whether a tool may be called twice", () => {
     assert.isFalse(mayRepeat("a", 1, undefined, snapshot(1, 1, harmless("b"))))
     assert.isUndefined(mayRepeat("a", 2, undefined, snapshot(1, 1, harmless("b"))))
     const idempotent = snapshot(1, 1, { name: "a", annotations: { idempotentHint: true } })
-    assert.deepStrictEqual(Hints.of("a", 2, undefined, idempotent), { readOnly: false, harmless: true })
+    const hints = { readOnly: false, harmless: true, taskSupport: undefined }
+    assert.deepStrictEqual(Hints.of("a", 2, undefined, idempotent), hints)
     assert.isUndefined(mayRepeat("a", 1, undefined, undefined))
+  })
+
+  it("[C17:unit] whether it runs as a task only the lists of that connection say, the later one of two", () => {
+    const runs = (name: string, taskSupport?: string) => ({ name, ...(taskSupport && { execution: { taskSupport } }) })
+    const support = (...[name, generation, listed, catalogue]: Parameters<typeof Hints.of>) =>
+      Hints.of(name, generation, listed, catalogue)?.taskSupport
+    const catalogue = snapshot(1, 4, runs("a", "required"), runs("b"))
+    assert.deepStrictEqual(["a", "b", "c"].map((name) => support(name, 1, undefined, catalogue)), [
+      "required",
+      "forbidden",
+      "forbidden"
+    ])
+    assert.isUndefined(support("a", 2, undefined, catalogue))
+    assert.isUndefined(support("a", 1, undefined, undefined))
+    const [earlier, later] = [3, 4].map((revision) => Hints.learn(undefined, page(runs("a", "optional")), revision, 10))
+    assert.deepStrictEqual([support("a", 1, earlier, catalogue), support("a", 1, later, catalogue)], [
+      "required",
+      "optional"
+    ])
+    assert.strictEqual(support("a", 1, earlier, snapshot(2, 9, runs("a", "required"))), "optional")
   })
 
   it("[X5:unit] of a caller's lists so many tools are kept, and what is no tool is none", () => {

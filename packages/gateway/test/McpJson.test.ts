@@ -1,4 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
+import { Policy } from "@mcp-lifeline/core"
+import { Offered } from "@mcp-lifeline/core/internal"
 import { Effect, Either, Redacted } from "effect"
 import { Backends, McpJson } from "mcp-lifeline"
 import { execFileSync } from "node:child_process"
@@ -119,6 +121,15 @@ args = [
     const server = entries[0]?.server
     expect(server).toMatchObject({ command: "bun", args: ["x"] })
     expect(server?._tag === "Stdio" && reveal(server.env)).toEqual({ A: "1" })
+  })
+
+  it("[G19:unit] what opencode's file switches off is hidden, without a notice", () => {
+    const { entries, notices, problems } = parse(`{
+      "mcp": { "a": { "type": "local", "command": ["x"] }, "b": { "type": "local", "command": ["y"] } },
+      "tools": { "a_write": false, "b_*": false } }`)
+    expect([problems, notices]).toEqual([[], []])
+    const offered = entries.map(({ policy }) => new Offered(Either.getOrThrow(Policy.decode("s", policy)).filters))
+    expect(offered.map((one) => ["read", "write"].filter((tool) => one.has("tools", tool)))).toEqual([["read"], []])
   })
 
   it("[G2:unit] one notice names all keys of other programs", () => {

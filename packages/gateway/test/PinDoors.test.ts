@@ -8,7 +8,7 @@ import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/
 import type { Transport } from "@modelcontextprotocol/sdk/shared/transport.js"
 import { ToolListChangedNotificationSchema } from "@modelcontextprotocol/sdk/types.js"
 import { Effect, type Scope } from "effect"
-import { existsSync, readFileSync, writeFileSync } from "node:fs"
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { afterAll, describe } from "vitest"
@@ -76,7 +76,10 @@ const through = (client: Client, prefix = ""): Omit<Door, "approve"> => {
 /** Approves with the command, as another program of the same user. */
 const byCommand = (env: Record<string, string>) => (tool?: string) =>
   Effect.map(Program.run(["approve", "s", ...(tool === undefined ? [] : [tool])], env), (ended) => {
-    expect(ended).toMatchObject({ code: 0, stdout: expect.stringContaining("s: approved ") })
+    expect(ended).toMatchObject({
+      code: 0,
+      stdout: expect.stringMatching(/^s: (approved |what was approved could not be read and is removed)/)
+    })
   })
 
 const doors: Readonly<Record<string, (where: Where) => Effect.Effect<Door, never, Scope.Scope>>> = {
@@ -139,10 +142,12 @@ const doors: Readonly<Record<string, (where: Where) => Effect.Effect<Door, never
         approve: byCommand({ MCP_LIFELINE_STATE: state })
       }
     }),
-  serve: ({ server }) =>
+  serve: ({ path, server }) =>
     Effect.gen(function*() {
-      const { base, env } = yield* Gateway.serve({ s: { ...server, lifeline: { pin: "block", ...patient } } })
-      yield* Gateway.untilStatus(base, Gateway.isConnected, "s")
+      const { base, env } = yield* Gateway.serve({ s: { ...server, lifeline: { pin: "block", ...patient } } }, [], {
+        MCP_LIFELINE_STATE: join(path, "state")
+      })
+      yield* Gateway.untilStatus(base, ({ state }) => state === "Connected", "s")
       const client = new Client({ name: "test", version: "1" })
       yield* opened(
         () => client.connect(new StreamableHTTPClientTransport(new URL(`${base}/mcp`)) as Transport),
@@ -244,7 +249,153 @@ describe.each(Object.keys(doors))("pinned tools through %s", (name) => {
   )
 })
 
+describe.each(Object.keys(doors))("pins that cannot be read, through %s", (name) => {
+  const open = doors[name]!
+
+  afterAll(() => {
+    if (before === undefined) delete process.env["MCP_LIFELINE_STATE"]
+    else process.env["MCP_LIFELINE_STATE"] = before
+  })
+
+  it.scopedLive(
+    "[G24:real] withhold all tools, and say why; nothing is remembered in their place until somebody approves",
+    () =>
+      Effect.gen(function*() {
+        const path = yield* folder
+        const state = join(path, "state")
+        process.env["MCP_LIFELINE_STATE"] = state
+        const file = join(path, "tools.json")
+        writeFileSync(file, JSON.stringify(first))
+        const where = { path, server: { command: process.execPath, args: [script, file] } }
+        yield* Effect.scoped(Effect.flatMap(open(where), (door) => untilListed(door, ["read", "write"])))
+        const pins = join(state, "tool-pins")
+        const kept = readdirSync(pins).map((name) => join(pins, name))
+        expect(kept).toHaveLength(1)
+        for (const one of kept) writeFileSync(one, '{"server":"s","approved":[["re')
+        const door = yield* open(where)
+        // At once, before anything was read, too.
+        const answer = yield* Effect.promise(() => door.call("read"))
+        if (name === "connectAll" || name === "serve") expect(answer).toMatch(/cannot be read|no backend offers/)
+        else expect(answer).toContain("cannot be read")
+        yield* untilListed(door, [])
+        const message = yield* Effect.promise(() => door.call("read"))
+        for (const part of ["the tools of s", kept[0]!, "not called", "mcp-lifeline approve s"]) {
+          expect(message).toContain(part)
+        }
+        expect(existsSync(`${file}.calls`)).toBe(false)
+        for (const one of kept) expect(readFileSync(one, "utf8")).toBe('{"server":"s","approved":[["re')
+        yield* door.approve()
+        yield* untilListed(door, ["read", "write"])
+        yield* Effect.promise(() => door.call("read"))
+        expect(readFileSync(`${file}.calls`, "utf8")).toBe("read\n")
+        expect(JSON.parse(readFileSync(kept[0]!, "utf8"))).toMatchObject({ server: "s", found: [] })
+      }),
+    { timeout: 300_000 }
+  )
+})
+
 describe("pinned tools of a gateway", () => {
+  it.scopedLive(
+    "[G24:real] that they cannot be read is in its status, its log and its API; each command writes JSON and nothing else",
+    () =>
+      Effect.gen(function*() {
+        const path = yield* folder
+        const env = { MCP_LIFELINE_STATE: join(path, "state") }
+        const pins = join(path, "state", "tool-pins")
+        const file = join(path, "tools.json")
+        writeFileSync(file, JSON.stringify(first))
+        const server = { command: process.execPath, args: [script, file], lifeline: { pin: "block" } }
+        yield* Effect.scoped(Effect.gen(function*() {
+          const { base, program } = yield* Gateway.serve({ s: server }, [], env)
+          yield* Gateway.untilStatus(base, Gateway.isConnected, "s")
+          const lines = `${program.stdout()}${program.stderr()}`.split("\n")
+          const first = lines.filter((line) => line.includes("its 2 tools are remembered"))
+          expect(first).toEqual([expect.stringMatching(/ s: .*\(pin: "block"\).*mcp-lifeline tools s.*approve s/)])
+        }))
+        const kept = join(pins, readdirSync(pins)[0]!)
+        writeFileSync(kept, "")
+        const { base, command, file: gatewayFile, program } = yield* Gateway.serve({ s: server }, [], env)
+        const { counts, pins: shown, warnings } = yield* Gateway.untilStatus(
+          base,
+          ({ pins }) => pins?.changes.length === 2,
+          "s"
+        )
+        expect(counts.tools).toBe(0)
+        expect(shown).toMatchObject({ mode: "block", unreadable: { file: kept } })
+        expect(shown.changes).toMatchObject([{ tool: "read", kind: "unknown", withheld: true }, { tool: "write" }])
+        expect(warnings.join()).toContain("so all its tools are withheld")
+        const logged = `${program.stdout()}${program.stderr()}`.split("\n").filter((line) => line.includes(kept))
+        expect(logged).toEqual([
+          expect.stringMatching(/ s: what was approved of its tools cannot be read: .*approve s/)
+        ])
+        const { body: log } = yield* Gateway.ask(`${base}/api/logs`)
+        expect(JSON.stringify(log)).toContain("cannot be read")
+        const status = (yield* command("status", "s")).stdout
+        expect(status).toContain("the tool read may have changed, and is withheld")
+        expect(status).toContain("so all its tools are withheld")
+        const withJson = (...args: ReadonlyArray<string>) =>
+          Effect.map(command(...args, "--json"), ({ stdout }) => JSON.parse(stdout))
+        for (const args of [["status"], ["status", "s"], ["tools"], ["auth"], ["check", gatewayFile]]) {
+          yield* withJson(...args)
+        }
+        for (const line of (yield* command("logs", "--json")).stdout.trim().split("\n")) JSON.parse(line)
+        expect(yield* withJson("approve", "s", "--show")).toMatchObject({
+          unreadable: { file: kept },
+          changes: [{ tool: "read" }, { tool: "write" }],
+          approved: []
+        })
+        expect(yield* withJson("approve", "s", "read")).toMatchObject({ approved: ["read"] })
+        expect((yield* Gateway.untilStatus(base, Gateway.isConnected, "s")).pins).toMatchObject({
+          changes: [{ tool: "write", kind: "added" }]
+        })
+        expect(yield* withJson("approve", "s")).toMatchObject({ approved: ["write"] })
+        yield* Gateway.untilStatus(base, ({ counts }) => counts.tools === 2, "s")
+      }),
+    { timeout: 300_000 }
+  )
+
+  it.scopedLive(
+    "[G24:real] are approved without a gateway: with JSON and nothing else on standard output, and only if that is written",
+    () =>
+      Effect.gen(function*() {
+        const path = yield* folder
+        const state = join(path, "state")
+        const server = { command: process.execPath, args: [script, join(path, "tools.json")] }
+        const listed = (tools: unknown) =>
+          Effect.gen(function*() {
+            writeFileSync(join(path, "tools.json"), JSON.stringify(tools))
+            const door = yield* doors["wrap"]!({ path, server })
+            yield* Effect.promise(() => door.list())
+            yield* Effect.promise(() => door.call("read"))
+          }).pipe(Effect.scoped)
+        yield* listed(first)
+        yield* listed(changed)
+        const approve = (...args: ReadonlyArray<string>) =>
+          Program.run(["approve", "s", ...args], { MCP_LIFELINE_STATE: state })
+        const json = JSON.parse((yield* approve("--json", "exec")).stdout)
+        expect(json).toMatchObject({ server: "s", approved: ["exec"], changes: [{ tool: "exec" }] })
+        expect(yield* approve()).toMatchObject({ code: 0, stdout: "s: approved read\n", stderr: "" })
+        const pins = join(state, "tool-pins")
+        const kept = join(pins, readdirSync(pins)[0]!)
+        writeFileSync(kept, "{}")
+        expect((yield* approve("--show")).stdout).toContain(`s: what was approved cannot be read: ${kept}`)
+        expect(JSON.parse((yield* approve("--show", "--json")).stdout)).toMatchObject({ unreadable: { file: kept } })
+        expect(yield* approve("read")).toMatchObject({
+          code: 1,
+          stderr: expect.stringContaining("a single one cannot be approved")
+        })
+        // What is no file cannot be removed like one.
+        rmSync(kept)
+        mkdirSync(kept)
+        expect(yield* approve()).toMatchObject({ code: 1, stderr: expect.stringContaining("could not be written") })
+        rmdirSync(kept)
+        writeFileSync(kept, "{}")
+        expect((yield* approve()).stdout).toContain("the tools that the server lists next count as approved")
+        expect(readdirSync(pins)).toEqual([])
+      }),
+    { timeout: 300_000 }
+  )
+
   it.scopedLive(
     "[G24:real] are in its status, its log and its API; what nobody may approve is refused",
     () =>

@@ -24,6 +24,7 @@ import {
   UntrustedFile
 } from "./privateFiles.js"
 import { statePath } from "./statePath.js"
+import { Unreadable } from "./Unreadable.js"
 import * as UserFile from "./UserFile.js"
 import { NoAnswer, within } from "./within.js"
 
@@ -31,6 +32,8 @@ import { NoAnswer, within } from "./within.js"
 export interface Collection<A> {
   /** The current value, whichever process wrote it. None also if the file cannot be decoded, which is logged once. */
   readonly get: (key: string) => Effect.Effect<Option.Option<A>>
+  /** Like `get`, for a value whose absence means something: fails where something is there that cannot be read or decoded. Logs nothing. */
+  readonly read: (key: string) => Effect.Effect<Option.Option<A>, Unreadable>
   /**
    * Replaces the value atomically. Returns whether it is on disk; if the folder cannot be written, this process keeps the value in its
    * memory.
@@ -39,11 +42,13 @@ export interface Collection<A> {
   readonly remove: (key: string) => Effect.Effect<void>
   /** All values that can be read, by key. */
   readonly entries: Effect.Effect<ReadonlyArray<readonly [key: string, value: A]>>
+  /** The keys of all values, also of those that cannot be read. Fails if that cannot be found out. */
+  readonly keys: Effect.Effect<ReadonlyArray<string>, Unreadable>
 }
 
 /**
  * The state folder. The first write makes it, with mode 0700; files have mode 0600 and are written atomically. Files that another user could
- * have written are ignored. Nothing here fails, except `privateFolder`: if the folder cannot be written, or its file system does not answer for
+ * have written are ignored. Nothing here fails, except `privateFolder`, and `read` and `keys` of a collection: if the folder cannot be written, or its file system does not answer for
  * 10 seconds, one warning says so, and everything works in the memory of this process. On Windows that is also so for a file that another program
  * keeps open for 3 seconds.
  *
@@ -78,6 +83,11 @@ const shapeOf = (file: string): Effect.Effect<string | undefined> =>
   Effect.orElseSucceed(UserFile.fingerprint(file), () => undefined)
 
 const reasonOf = ({ cause }: FileFailure): string => cause instanceof Error ? cause.message : String(cause)
+
+/** Whether nothing is there. */
+const isAbsent = ({ cause }: FileFailure): boolean => hasCode(cause, "ENOENT", "ENOTDIR")
+
+const notOurs = "it is not what this version of mcp-lifeline keeps there"
 
 /** What could not be written to a file. */
 interface Unwritten {
@@ -154,14 +164,13 @@ export const make = (path: string): StateFolder["Type"] => {
 
   const unreadable = (file: string, failure: FileFailure): Effect.Effect<void> => {
     const { cause } = failure
-    if (hasCode(cause, "ENOENT", "ENOTDIR")) return Effect.void
     if (cause instanceof NoAnswer) return unwritable(failure)
     return cause instanceof UntrustedFile
       ? warnOnce(cause.message, `what mcp-lifeline finds there is ignored: ${cause.message}`)
       : warnOnce(file, `${file} cannot be read and is ignored: ${reasonOf(failure)}`)
   }
 
-  const read = (folder: string, file: string): Effect.Effect<Option.Option<string>> =>
+  const textOf = (folder: string, file: string): Effect.Effect<Option.Option<string>, FileFailure> =>
     Effect.flatMap(remembered(file), (unwritten) => {
       if (unwritten !== undefined) return Effect.succeed(Option.fromNullable(unwritten.text))
       return bounded(async () => {
@@ -169,7 +178,7 @@ export const make = (path: string): StateFolder["Type"] => {
         return await readPrivate(file)
       }).pipe(
         Effect.map(Option.some),
-        Effect.catchAll((failure) => Effect.as(unreadable(file, failure), Option.none()))
+        Effect.catchIf(isAbsent, () => Effect.succeedNone)
       )
     })
 
@@ -187,21 +196,24 @@ export const make = (path: string): StateFolder["Type"] => {
     const decode = Schema.decodeEither(json)
     const encode = Schema.encodeSync(json)
 
+    /** A value that has just been read. */
+    const used = (file: string, value: A): Effect.Effect<Option.Option<A>> =>
+      bounds === undefined
+        ? Effect.succeedSome(value)
+        : Effect.flatMap(
+          Clock.currentTimeMillis,
+          (now) => Effect.as(ignored(() => touch(file, now)), Option.some(value))
+        )
+
     const get = (key: string): Effect.Effect<Option.Option<A>> => {
       const file = fileOf(key)
-      return Effect.flatMap(
-        read(folder, file),
-        Option.match({
+      return textOf(folder, file).pipe(
+        Effect.catchAll((failure) => Effect.as(unreadable(file, failure), Option.none<string>())),
+        Effect.flatMap(Option.match({
           onNone: () => Effect.succeedNone,
           onSome: (text) =>
             Either.match(decode(text), {
-              onRight: (value) =>
-                bounds === undefined
-                  ? Effect.succeedSome(value)
-                  : Effect.flatMap(
-                    Clock.currentTimeMillis,
-                    (now) => Effect.as(ignored(() => touch(file, now)), Option.some(value))
-                  ),
+              onRight: (value) => used(file, value),
               // The message does not quote the file, which may have secrets.
               onLeft: () =>
                 Effect.as(
@@ -212,12 +224,39 @@ export const make = (path: string): StateFolder["Type"] => {
                   Option.none()
                 )
             })
-        })
+        }))
       )
+    }
+
+    const read = (key: string): Effect.Effect<Option.Option<A>, Unreadable> => {
+      const file = fileOf(key)
+      return textOf(folder, file).pipe(
+        Effect.mapError((failure) => new Unreadable({ file, reason: reasonOf(failure) })),
+        Effect.flatMap(Option.match({
+          onNone: () => Effect.succeedNone,
+          onSome: (text): Effect.Effect<Option.Option<A>, Unreadable> =>
+            Either.match(decode(text), {
+              onRight: (value) => used(file, value),
+              onLeft: () => Effect.fail(new Unreadable({ file, reason: notOurs }))
+            })
+        }))
+      )
+    }
+
+    const names = Effect.catchIf(
+      bounded(() => verify(folder).then(() => readdir(folder))),
+      isAbsent,
+      () => Effect.succeed<Array<string>>([])
+    )
+    const keysOf = (names: ReadonlyArray<string>): ReadonlyArray<string> => {
+      // The names of files of other collections do not match below.
+      const kept = [...memory.keys()].map((file) => relative(folder, file))
+      return [...new Set([...names, ...kept])].flatMap((file) => /^([\w-]+)\.json$/.exec(file)?.[1] ?? []).toSorted()
     }
 
     return {
       get,
+      read,
       set: (key, value) =>
         Effect.suspend(() => {
           const file = fileOf(key)
@@ -235,25 +274,21 @@ export const make = (path: string): StateFolder["Type"] => {
           const file = fileOf(key)
           memory.delete(file)
           return bounded(() => remove(file)).pipe(
-            Effect.catchAll((failure) =>
-              hasCode(failure.cause, "ENOENT", "ENOTDIR") ? Effect.void : remember(file, undefined, failure)
-            )
+            Effect.catchAll((failure) => isAbsent(failure) ? Effect.void : remember(file, undefined, failure))
           )
         }),
       entries: Effect.gen(function*() {
-        const names = yield* bounded(() => verify(folder).then(() => readdir(folder))).pipe(
-          Effect.catchAll((failure) => Effect.as(unreadable(folder, failure), [] as Array<string>))
-        )
-        // The names of files of other collections do not match below.
-        const kept = [...memory.keys()].map((file) => relative(folder, file))
-        const keys = [...new Set([...names, ...kept])].flatMap((file) => /^([\w-]+)\.json$/.exec(file)?.[1] ?? [])
-          .toSorted()
+        const all = yield* Effect.catchAll(names, (failure) => Effect.as(unreadable(folder, failure), []))
         const found = yield* Effect.forEach(
-          keys,
+          keysOf(all),
           (key) => Effect.map(get(key), Option.map((value) => [key, value] as const)),
           { concurrency: 4 }
         )
         return found.flatMap(Option.toArray)
+      }),
+      keys: Effect.mapBoth(names, {
+        onFailure: (failure) => new Unreadable({ file: folder, reason: reasonOf(failure) }),
+        onSuccess: keysOf
       })
     }
   }

@@ -5,6 +5,7 @@
 import { Effect, Option, Schema } from "effect"
 import { digest } from "./digest.js"
 import * as StateFolder from "./StateFolder.js"
+import type { Unreadable } from "./Unreadable.js"
 
 const Definition = Schema.Struct({ digest: Schema.String, text: Schema.optionalWith(Schema.String, { exact: true }) })
 
@@ -22,13 +23,14 @@ const Kept = Schema.Struct({
 /** What is kept of one server: `PinStore.Kept` of core. */
 type Content = Omit<typeof Kept.Type, "server">
 
+/** What was found of one server: `PinStore.Reading` of core. */
+type Reading = Content | Pick<Unreadable, "_tag" | "file" | "reason"> | undefined
+
 /** Where the definitions of one server are kept: a `PinStore` of core, which this package does not know. */
 export interface Pins {
   readonly digest: (text: string) => string
-  readonly get: Effect.Effect<Content | undefined>
-  readonly update: (
-    change: (kept: Content | undefined) => Content | undefined
-  ) => Effect.Effect<Content | undefined>
+  readonly get: Effect.Effect<Reading>
+  readonly update: (change: (found: Reading) => Reading) => Effect.Effect<Reading>
 }
 
 /** How a server is started or reached. */
@@ -49,17 +51,20 @@ const plain = (url: string): string => {
   return `${origin}${pathname}`
 }
 
+/** How all keys of a server begin, so that its files are found even if they cannot be read. */
+const prefixOf = (server: string): string => `${StateFolder.key("pins", server)}-`
+
 /** The key of a server: its name, and how it is started or reached, without its environment and headers, whose secrets change. */
 const keyOf = (server: string, origin: Origin): string =>
-  "url" in origin
-    ? StateFolder.key("pins", server, plain(origin.url))
-    : StateFolder.key("pins", server, origin.command, ...origin.args, origin.cwd ?? "")
+  prefixOf(server) + ("url" in origin
+    ? StateFolder.key(plain(origin.url))
+    : StateFolder.key(origin.command, ...origin.args, origin.cwd ?? ""))
 
 /** The definitions of all servers. */
 export interface ToolPins {
   readonly of: (server: string, origin: Origin) => Pins
-  /** All that is kept under the name of a server, which may have been started in several ways. */
-  readonly named: (server: string) => Effect.Effect<ReadonlyArray<Pins>>
+  /** All that is kept under the name of a server, which may have been started in several ways. Fails if that cannot be found out. */
+  readonly named: (server: string) => Effect.Effect<ReadonlyArray<Pins>, Unreadable>
 }
 
 /** Those of the state folder. */
@@ -68,14 +73,15 @@ export const make: Effect.Effect<ToolPins, never, StateFolder.StateFolder> = Eff
   (folder) => {
     const files = folder.collection("tool-pins", Kept, bounds)
     const pinsOf = (key: string, server: string): Pins => {
-      const get = Effect.map(files.get(key), Option.getOrUndefined)
+      const get: Effect.Effect<Reading> = Effect.merge(Effect.map(files.read(key), Option.getOrUndefined))
       const write = (change: Parameters<Pins["update"]>[0]) =>
         Effect.gen(function*() {
           // Without the lock where somebody keeps it for too long: nobody's calls may wait for that.
           yield* Effect.timeoutOption(Effect.interruptible(folder.lock(`pins-${key}`)), patience)
           const before = yield* get
           const after = change(before)
-          if (after !== undefined && after !== before) yield* files.set(key, { ...after, server })
+          if (after === before || (after !== undefined && "_tag" in after)) return after
+          yield* after === undefined ? files.remove(key) : files.set(key, { ...after, server })
           return after
         })
       return {
@@ -92,8 +98,8 @@ export const make: Effect.Effect<ToolPins, never, StateFolder.StateFolder> = Eff
       of: (server, origin) => pinsOf(keyOf(server, origin), server),
       named: (server) =>
         Effect.map(
-          files.entries,
-          (all) => all.flatMap(([key, kept]) => kept.server === server ? [pinsOf(key, server)] : [])
+          files.keys,
+          (keys) => keys.filter((key) => key.startsWith(prefixOf(server))).map((key) => pinsOf(key, server))
         )
     }
   }

@@ -6,6 +6,7 @@
  * another replica has changed the same meanwhile, and locks wait. One warning says so.
  */
 import type { Collection, StateFolder } from "@mcp-lifeline/state/StateFolder"
+import { Unreadable } from "@mcp-lifeline/state/Unreadable"
 import { Clock, Effect, Either, Option, Redacted, Schema, type Scope } from "effect"
 import type { ClusterKeys } from "../ClusterKey.js"
 import type { ClusterStore } from "../ClusterStore.js"
@@ -31,13 +32,15 @@ export interface Options {
 /** How often a value with bounds is marked as used at most, in milliseconds. */
 const useEvery = 24 * 60 * 60 * 1000
 
+const notOurs = "was not written by this version of mcp-lifeline with the key of this cluster"
+
 const checked = (name: string): string => {
   if (!/^[\w-]{1,100}$/.test(name)) throw new Error(`not a name for something that replicas share: ${name}`)
   return name
 }
 
 /**
- * The shared state of a replica: one for each replica. Nothing fails, except `privateFolder`. When the scope closes, what the store has not taken is
+ * The shared state of a replica: one for each replica. Nothing fails, except what may fail of a state folder. When the scope closes, what the store has not taken is
  * written, or lost. Throws a RangeError if the key is too short.
  */
 export const make = (
@@ -67,16 +70,19 @@ export const make = (
       const usedAt = new Map<string, number>()
       let isBounded = false
 
+      const decoded = (key: string, sealed: string): Option.Option<A> => {
+        const text = seal.open(name, key, sealed)
+        return text === undefined ? Option.none() : Either.getRight(decode(text))
+      }
       const opened = (key: string, sealed: string): Effect.Effect<Option.Option<A>> =>
         Effect.suspend(() => {
-          const text = seal.open(name, key, sealed)
-          const value = text === undefined ? Option.none() : Either.getRight(decode(text))
+          const value = decoded(key, sealed)
           const row = `${name}/${key}`
           if (Option.isSome(value) || warned.has(row)) return Effect.succeed(value)
           warned.add(row)
           return Effect.as(
             Effect.logWarning(
-              `what replicas share as ${row} was not written by this version of mcp-lifeline with the key of this cluster, and is ignored`
+              `what replicas share as ${row} ${notOurs}, and is ignored`
             ),
             value
           )
@@ -101,6 +107,17 @@ export const make = (
             sealed === undefined
               ? Effect.succeedNone
               : Effect.tap(opened(key, sealed), (value) => Option.isSome(value) ? used(key) : Effect.void)),
+        read: (key) => {
+          const unreadable = (reason: string) => new Unreadable({ file: `the cluster's ${name}/${key}`, reason })
+          return rows.find(name, checked(key)).pipe(
+            Effect.mapError(({ message }) => unreadable(message)),
+            Effect.flatMap((sealed): Effect.Effect<Option.Option<A>, Unreadable> => {
+              if (sealed === undefined) return Effect.succeedNone
+              const value = decoded(key, sealed)
+              return Option.isSome(value) ? Effect.as(used(key), value) : Effect.fail(unreadable(`it ${notOurs}`))
+            })
+          )
+        },
         set: (key, value) =>
           Effect.suspend(() => rows.set(name, checked(key), seal.seal(name, key, encode(value)))).pipe(
             Effect.tap((isWritten) => isWritten ? bound : Effect.void)
@@ -113,7 +130,14 @@ export const make = (
               ([key, sealed]) => Effect.map(opened(key, sealed), Option.map((value) => [key, value] as const))
             ),
             (found) => found.flatMap(Option.toArray)
-          ))
+          )),
+        keys: Effect.flatMap(Effect.sync(rows.guesses), (before) =>
+          Effect.flatMap(rows.entries(name), (all) =>
+            rows.guesses() === before
+              ? Effect.succeed(all.map(([key]) =>
+                key
+              ))
+              : Effect.fail(new Unreadable({ file: `the cluster's ${name}`, reason: "the database does not answer" }))))
       }
     }
 

@@ -28,6 +28,8 @@ export interface Options {
 /** See the head of the file. */
 export interface SharedRows {
   readonly get: (collection: string, key: string) => Effect.Effect<string | undefined>
+  /** Like `get`, but fails where the store is away and this replica has neither read nor written this. */
+  readonly find: (collection: string, key: string) => Effect.Effect<string | undefined, StoreError>
   readonly entries: (collection: string) => Effect.Effect<ReadonlyArray<readonly [key: string, text: string]>>
   /** Replaces a text, or removes it (`undefined`), whatever was there. Returns whether it is in the store. Nobody can interrupt it. */
   readonly set: (collection: string, key: string, text: string | undefined) => Effect.Effect<boolean>
@@ -207,19 +209,32 @@ export const make = (
       Effect.forkScoped
     )
 
+    /** What this replica has read or written of a row, if it has. */
+    const known = (collection: string, key: string): { readonly text: string | undefined } | undefined => {
+      if (!followed.has(collection)) return recent.get(collection, key)
+      const text = snapshots.get(collection)?.rows.get(key)
+      return text === undefined ? undefined : { text }
+    }
+    const find: SharedRows["find"] = (collection, key) =>
+      Effect.gen(function*() {
+        const before = writes
+        const read = yield* asked(rows.get(collection, key))
+        const waiting = unwritten.get(`${collection}/${key}`)
+        if (waiting !== undefined) return waiting.text
+        if (Either.isLeft(read)) {
+          const row = known(collection, key)
+          return row === undefined ? yield* read.left : guess(row.text)
+        }
+        if (before === writes && !followed.has(collection)) recent.set(collection, key, read.right)
+        return read.right
+      })
+
     return {
-      get: (collection, key) => {
-        if (followed.has(collection)) return Effect.map(snapshot(collection), (rows) => rows.get(key))
-        return Effect.gen(function*() {
-          const before = writes
-          const read = yield* asked(rows.get(collection, key))
-          const waiting = unwritten.get(`${collection}/${key}`)
-          if (waiting !== undefined) return waiting.text
-          if (Either.isLeft(read)) return guess(remembered(collection, key))
-          if (before === writes) recent.set(collection, key, read.right)
-          return read.right
-        })
-      },
+      get: (collection, key) =>
+        followed.has(collection)
+          ? Effect.map(snapshot(collection), (rows) => rows.get(key))
+          : Effect.catchAll(find(collection, key), () => Effect.sync(() => guess(undefined))),
+      find,
       entries: (collection) => {
         if (followed.has(collection)) return Effect.map(snapshot(collection), (rows) => Array.from(rows).toSorted())
         return Effect.gen(function*() {

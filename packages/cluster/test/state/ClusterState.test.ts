@@ -198,6 +198,26 @@ describe.each([["a collection", []], ["a followed collection", ["texts"]]])("%s"
     }))
 })
 
+it.scoped("[G24] what cannot be read, or not be asked for, is not taken for nothing", () =>
+  Effect.gen(function*() {
+    const store = MemoryStore.make()
+    for (const followed of [[], ["texts"]]) {
+      const a = yield* replica(store, { followed })
+      const { keys, read, set } = a.state.collection("texts", Text)
+      expect(yield* read("none")).toEqual(Option.none())
+      yield* set("one", { text: "1" })
+      expect(yield* read("one")).toEqual(Option.some({ text: "1" }))
+      yield* store.rows.change({ collection: "texts", key: "bad", before: undefined, text: "?", isFollowed: true })
+      expect(yield* Effect.flip(read("bad"))).toMatchObject({ _tag: "Unreadable", file: "the cluster's texts/bad" })
+      expect(yield* keys).toContain("bad")
+      a.way.fate = "refused"
+      expect(yield* read("one")).toEqual(Option.some({ text: "1" }))
+      expect(yield* Effect.flip(read("unasked"))).toMatchObject({ reason: expect.stringContaining("away") })
+      expect(yield* Effect.flip(keys)).toMatchObject({ _tag: "Unreadable" })
+      a.way.fate = "ok"
+    }
+  }))
+
 it.scoped("[D7] a key is a name", () =>
   Effect.gen(function*() {
     const { state } = yield* replica(MemoryStore.make())

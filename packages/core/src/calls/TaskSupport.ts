@@ -61,7 +61,8 @@ export class TaskSupport {
       return true
     }
     if (!takesTasks(connection)) return true
-    const support = Hints.taskSupport(name, runtime.generation, runtime.listed, this.#backend.published.value.snapshot)
+    const { generation, listed } = runtime
+    const support = Hints.of(name, generation, listed, this.#backend.published.value.snapshot)?.taskSupport
     // A plain tool that is sent a task runs, and its result is lost: what is not known is never guessed.
     call.runsTask = support === "required" || (support === "optional" && tasks === "prefer")
     return support !== undefined || runtime.hasReadTools

@@ -6,27 +6,28 @@ import type { ToolAnnotations } from "@modelcontextprotocol/sdk/types.js"
 import { Predicate } from "effect"
 import type { Snapshot } from "./Catalog.js"
 
+/** Whether a tool runs as a task: never, if it is asked to, or always. */
+export type TaskSupport = "forbidden" | "optional" | "required"
+
 /** What the hints of a tool come to. */
 export interface Hints {
   /** Calling it changes nothing. */
   readonly readOnly: boolean
   /** Calling it twice does no harm. */
   readonly harmless: boolean
+  /** Whether it runs as a task on this connection; `undefined` where only the lists of another connection are known. */
+  readonly taskSupport: TaskSupport | undefined
 }
 
 /** What a tool was said to be when the catalogue had a revision. */
 interface Said extends Hints {
-  readonly taskSupport: TaskSupport
   readonly revision: number
 }
-
-/** Whether a tool runs as a task: never, if it is asked to, or always. */
-export type TaskSupport = "forbidden" | "optional" | "required"
 
 /** What the caller's own lists said of the tools of one connection, by name. */
 export type Listed = Map<string, Said>
 
-const ofAnnotations = (annotations: unknown): Hints => {
+const ofAnnotations = (annotations: unknown): Pick<Hints, "readOnly" | "harmless"> => {
   const { idempotentHint, readOnlyHint }: ToolAnnotations = Predicate.isRecord(annotations) ? annotations : {}
   const readOnly = readOnlyHint === true
   return { readOnly, harmless: readOnly || idempotentHint === true }
@@ -66,26 +67,11 @@ export const of = (
   snapshot: Snapshot | undefined
 ): Hints | undefined => {
   const said = listed?.get(name)
-  const isLater = snapshot?.generation === generation && snapshot.revision > (said?.revision ?? -1)
-  if (said !== undefined && !isLater) return said
+  const isOwn = snapshot?.generation === generation
+  if (said !== undefined && !(isOwn && snapshot.revision > said.revision)) return said
   // What is remembered of another run of the program may be long ago.
   if (snapshot === undefined || snapshot.generation === 0) return undefined
   const tool = snapshot.tools.find((tool) => tool.name === name)
-  return tool === undefined && snapshot.generation !== generation ? undefined : ofAnnotations(tool?.annotations)
-}
-
-/**
- * Whether a tool runs as a task on the connection of a generation; nothing where its lists on this connection are not known. Of two words
- * about it the later counts.
- */
-export const taskSupport = (
-  name: string,
-  generation: number,
-  listed: Listed | undefined,
-  snapshot: Snapshot | undefined
-): TaskSupport | undefined => {
-  const said = listed?.get(name)
-  const catalogue = snapshot?.generation === generation ? snapshot : undefined
-  if (said !== undefined && (catalogue === undefined || catalogue.revision <= said.revision)) return said.taskSupport
-  return catalogue && supportOf(catalogue.tools.find((tool) => tool.name === name)?.execution)
+  if (tool === undefined && !isOwn) return undefined
+  return { ...ofAnnotations(tool?.annotations), taskSupport: isOwn ? supportOf(tool?.execution) : undefined }
 }

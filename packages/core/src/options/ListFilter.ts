@@ -15,6 +15,10 @@ export interface Pattern {
   readonly pattern: string
   /** Given for several servers, of which not each need have such an entry. */
   readonly isForAll: boolean
+  /** What is matched in its place, where a host means more or something else by a text. */
+  readonly readings?: ReadonlyArray<string>
+  /** What it does not match, although it would. */
+  readonly except?: ReadonlyArray<string>
 }
 
 /** Decoded: an entry is offered if no pattern of `hide` matches it, and one of each list of `only` does. */
@@ -29,6 +33,17 @@ const forAllServers = Symbol("@mcp-lifeline/core/options/ListFilter/forAllServer
 /** On a list within a list, with which it counts together. No file has such a list. */
 const joined = Symbol("@mcp-lifeline/core/options/ListFilter/joined")
 
+/** On a list that is one text of a host, with how the host means it. No file has such a list. */
+const meant = Symbol("@mcp-lifeline/core/options/ListFilter/meant")
+
+type Meant = readonly [text: string] & { readonly [meant]: Partial<Pick<Pattern, "readings" | "except" | "isForAll">> }
+
+const isMeant = (value: unknown): value is Meant => Array.isArray(value) && meant in value
+
+/** A text of a host that means something else than a pattern of ours does: one item of a list. */
+export const meaning = (text: string, means: Meant[typeof meant]): string =>
+  Object.assign([text], { [meant]: means }) as unknown as string
+
 /** Names and patterns, and further lists that count together with them. */
 type Patterns = ReadonlyArray<unknown> & { readonly [forAllServers]?: true; readonly [joined]?: true }
 
@@ -40,7 +55,13 @@ const isJoined = (value: unknown): value is Patterns => isList(value) && value[j
 const listsOf = (given: Patterns | undefined): ReadonlyArray<ReadonlyArray<Pattern>> => {
   if (given === undefined) return []
   const isForAll = given[forAllServers] === true
-  const own = given.filter(Predicate.isString).map((pattern) => ({ pattern, isForAll }))
+  const own = given.flatMap((one): ReadonlyArray<Pattern> =>
+    isMeant(one)
+      ? [{ pattern: one[0], isForAll, ...one[meant] }]
+      : Predicate.isString(one)
+      ? [{ pattern: one, isForAll }]
+      : []
+  )
   return [own, ...given.filter(isJoined).flatMap(listsOf)]
 }
 
@@ -49,7 +70,9 @@ const list = Check.list(Check.text, "an array of names and patterns")
 const patterns: Check.Check = Check.described(
   (value, path) =>
     isList(value)
-      ? value.flatMap((one, index) => isJoined(one) ? patterns(one, path) : Check.text(one, [...path, index]))
+      ? value.flatMap((one, index) =>
+        isJoined(one) ? patterns(one, path) : Check.text(isMeant(one) ? one[0] : one, [...path, index])
+      )
       : list(value, path),
   list.schema
 )
@@ -119,9 +142,13 @@ export const forAll = (options: unknown): unknown =>
     ? Object.fromEntries(Object.entries(options).map(([name, value]) => [name, forAllOne(value)]))
     : options
 
+/** Whether a pattern matches a name. */
+const matchesOne = ({ except = [], pattern, readings = [pattern] }: Pattern, name: string): boolean =>
+  readings.some((one) => ToolPattern.matches(one, name)) && !except.some((one) => ToolPattern.matches(one, name))
+
 /** Whether one of the patterns matches a name. */
 const matches = (patterns: ReadonlyArray<Pattern>, name: string): boolean =>
-  patterns.some(({ pattern }) => ToolPattern.matches(pattern, name))
+  patterns.some((one) => matchesOne(one, name))
 
 /** Whether a name is offered. */
 export const passes = ({ hide, only }: ListFilter, name: string): boolean =>
@@ -143,11 +170,14 @@ export const unmatched = (
   names: ReadonlyArray<string>
 ): ReadonlyArray<Unmatched> =>
   (["hide", "only"] as const).flatMap((option) =>
-    filter[option].flat().flatMap(({ isForAll, pattern }) =>
-      isForAll || pattern === "*" || names.some((name) => ToolPattern.matches(pattern, name))
+    filter[option].flat().flatMap((one) => {
+      const { isForAll, pattern } = one
+      // One all of whose names are excepted hides nothing on purpose.
+      const fits = (name: string): boolean => matchesOne({ ...one, except: [] }, name)
+      return isForAll || pattern === "*" || names.some(fits)
         ? []
         : [{ kind, option, pattern, meant: nearest(pattern, names) }]
-    )
+    })
   )
 
 /** A sentence about it. */

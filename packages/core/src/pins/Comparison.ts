@@ -39,9 +39,7 @@ export const compared = (
   isWhole: boolean,
   now: number
 ): Kept | undefined => {
-  if (kept === undefined || kept.approved.length === 0) {
-    return seen.size === 0 ? kept : { approved: bounded(seen), found: [] }
-  }
+  if (kept === undefined) return seen.size === 0 ? kept : { approved: bounded(seen), found: [] }
   const approved = new Map(kept.approved)
   const found: Array<Found> = []
   for (const [tool, definition] of seen) {

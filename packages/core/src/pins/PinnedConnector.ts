@@ -54,7 +54,13 @@ export const around = (connector: Connector, { backend, pins, policy }: Options)
       }
       const made = pinned = new PinnedConnection({ inner, backend, policy, pins, clock, announce })
       yield* Effect.acquireRelease(
-        Effect.sync(() => pins.approvals.listen(announce)),
+        Effect.sync(() =>
+          pins.approvals.listen(() => {
+            // What could not be read is gone: the next list is the first one, and calls wait for it.
+            if (!pins.isKnown) made.changed()
+            announce()
+          })
+        ),
         (stop) => Effect.sync(stop)
       )
       yield* followApprovals(pins)

@@ -6,11 +6,19 @@ import { longestKey } from "../catalog/Bounds.js"
 import * as ToolDefinition from "../catalog/ToolDefinition.js"
 import { Hub } from "../internal/Hub.js"
 import * as SafeLog from "../internal/SafeLog.js"
-import { cut, json } from "../observe/PlainText.js"
-import type { Definition, Found, Kept, PinStore } from "../port/PinStore.js"
+import {
+  type Definition,
+  type Found,
+  isUnreadable,
+  type Kept,
+  type PinStore,
+  type Reading,
+  type Unreadable
+} from "../port/PinStore.js"
 import type { PinChange, PinStatus } from "../state/PinStatus.js"
 import * as Comparison from "./Comparison.js"
 import { difference, fieldsOf } from "./difference.js"
+import { describe, firstSight, nameOf, refusals, remedy, unreadableWarning, warningOf } from "./messages.js"
 
 /** So many changes are logged one by one. */
 const mostLogged = 10
@@ -30,33 +38,8 @@ export interface Options {
 /** The digests of definitions by the names of their tools: what one connection has listed. */
 export type Seen = ReadonlyMap<string, string>
 
-const nameOf = (tool: string): string => json(cut(tool, 200))
-
-/** What has changed, for the log: one line. */
-const describe = (server: string, { difference, kind, tool, withheld }: PinChange): string => {
-  const name = nameOf(tool)
-  if (kind === "removed") return `${server}: the server no longer has the tool ${name}`
-  const what = kind === "added"
-    ? `the tool ${name} is new since its tools were approved`
-    : `the definition of the tool ${name} has changed since it was approved`
-  return `${server}: ${what}${withheld ? ", so it is withheld" : ""}: ${difference.join("; ")}`
-}
-
-/** How a person approves what has changed. */
-const remedy = (server: string): string =>
-  `Whoever has checked that approves it: mcp-lifeline approve ${server}, or the status page`
-
 const kindOf = ({ definition }: Found, approved: Definition | undefined): PinChange["kind"] =>
   definition === undefined ? "removed" : approved === undefined ? "added" : "changed"
-
-const countOf = (changes: ReadonlyArray<PinChange>, kind: PinChange["kind"]): ReadonlyArray<string> => {
-  const names = changes.filter((change) => change.kind === kind).map(({ tool }) => nameOf(tool))
-  const more = names.length > 3 ? `, and ${names.length - 3} more` : ""
-  return names.length === 0 ? [] : [`${kind} ${names.slice(0, 3).join(", ")}${more}`]
-}
-
-/** How a warning about a server begins whose tools are not as they were approved. */
-export const notAsApproved = "its tools are not as they were approved"
 
 /** Compares what the connections of one server list with what was approved. */
 export class Pins {
@@ -66,7 +49,9 @@ export class Pins {
   /** Tells that definitions were approved, here or by another program. */
   readonly approvals = new Hub<void>()
   readonly #options: Options
+  /** What is kept. While that cannot be read: that nothing is approved, and what the server has listed. */
   #kept: Kept | undefined
+  #unreadable: Unreadable | undefined
   #approved: Seen = new Map()
   #changes: ReadonlyArray<PinChange> = []
   /** What a connection has offered last. */
@@ -86,7 +71,7 @@ export class Pins {
 
   /** Whether something waits for an approval. */
   get hasChanges(): boolean {
-    return this.#changes.length > 0
+    return this.#changes.length > 0 || this.#unreadable !== undefined
   }
 
   /** The tools that the server has, and that are withheld. */
@@ -108,18 +93,17 @@ export class Pins {
   /** Compares all tools that a connection lists, or a part of them, and remembers them if they are the first. Returns what it has seen. */
   compare(tools: ReadonlyArray<unknown>, isWhole: boolean): Effect.Effect<Seen> {
     return Effect.gen(this, function*() {
-      const { server, store } = this.#options
+      const { mode, server, store } = this.#options
       const seen = this.#definitionsOf(tools)
       const now = yield* Clock.currentTimeMillis
       let isFirst = false
-      const kept = yield* store.update((kept) => {
-        isFirst = kept === undefined || kept.approved.length === 0
-        return Comparison.compared(kept, seen, isWhole, now)
+      const found = yield* store.update((found) => {
+        isFirst = found === undefined
+        return isUnreadable(found) ? found : Comparison.compared(found, seen, isWhole, now)
       })
-      this.#take(kept)
-      if (isFirst && seen.size > 0) {
-        yield* SafeLog.info(`${server}: the definitions of its ${seen.size} tools are remembered (pin)`)
-      }
+      if (isUnreadable(found)) this.#take(Comparison.compared(this.#unknown, seen, isWhole, now), found)
+      else this.#take(found)
+      if (isFirst && seen.size > 0) yield* SafeLog.warning(firstSight(server, mode, seen.size))
       yield* this.#log
       return new Map(Array.from(seen, ([tool, { digest }]) => [tool, digest]))
     })
@@ -127,23 +111,32 @@ export class Pins {
 
   /** Takes what is kept, which another program may have approved. */
   get reload(): Effect.Effect<void> {
-    return Effect.flatMap(this.#options.store.get, (kept) => Effect.sync(() => this.#take(kept ?? this.#kept)))
+    return Effect.map(this.#options.store.get, (found) => this.#takeFound(found))
   }
 
-  /** Approves what has changed, of one tool or of all. Returns the names of the tools. */
+  /**
+   * Approves what has changed, of one tool or of all. Returns the names of the tools. Where what was approved cannot be read, that is replaced by
+   * what is known here; if nothing is, it is removed, and the tools that the server lists next count as approved.
+   */
   approve(tool?: string): Effect.Effect<ReadonlyArray<string>> {
     return Effect.gen(this, function*() {
       const { server, store } = this.#options
       let names: ReadonlyArray<string> = []
-      const kept = yield* store.update((kept) => {
-        const approval = Comparison.approved(kept, tool)
+      const found = yield* store.update((found) => {
+        const known = isUnreadable(found) ? this.#kept : found
+        if (isUnreadable(found) && (known === undefined || isEmpty(known))) {
+          return tool === undefined
+            ? undefined
+            : found
+        }
+        const approval = Comparison.approved(known, tool)
         names = approval.tools
         return approval.kept
       })
       for (const key of [...this.#logged]) {
         if (names.some((name) => key.startsWith(`${name}\n`))) this.#logged.delete(key)
       }
-      this.#take(kept)
+      this.#takeFound(found)
       if (names.length > 0) {
         const listed = names.slice(0, mostLogged).map(nameOf).join(", ")
         const more = names.length > mostLogged ? `, and ${names.length - mostLogged} more` : ""
@@ -155,21 +148,12 @@ export class Pins {
 
   get status(): PinStatus {
     const { mode, server } = this.#options
-    const changes = this.#changes
-    const counts = [
-      ...countOf(changes, "changed"),
-      ...countOf(changes, "added"),
-      ...countOf(changes, "removed")
-    ]
-    const withheld = changes.some((change) => change.withheld)
+    const [changes, unreadable] = [this.#changes, this.#unreadable]
     return {
       mode,
       changes,
-      warning: counts.length === 0
-        ? undefined
-        : `${notAsApproved}: ${counts.join("; ")}${withheld ? "; what is not approved is withheld" : ""}. ${
-          remedy(server)
-        }`
+      ...(unreadable === undefined ? {} : { unreadable: { file: unreadable.file, reason: unreadable.reason } }),
+      warning: unreadable === undefined ? warningOf(server, changes) : unreadableWarning(server, mode, unreadable)
     }
   }
 
@@ -187,14 +171,9 @@ export class Pins {
   refusal(tool: string, digest: string | undefined): string | undefined {
     if (this.isApproved(tool, digest)) return undefined
     const { server } = this.#options
-    const name = nameOf(tool)
-    if (digest === undefined) {
-      return `the tool ${name} was not called: ${server} does not list it, so nobody can have approved its definition (pin: "block")`
-    }
-    const what = this.#approved.has(tool)
-      ? `the definition of the tool ${name} of ${server} has changed since it was approved`
-      : `the tool ${name} of ${server} is new since its tools were approved`
-    return `${what}, so it was not called (pin: "block"). ${remedy(server)}`
+    if (this.#unreadable !== undefined) return refusals.unreadable(server, tool, this.#unreadable)
+    if (digest === undefined) return refusals.unlisted(server, tool)
+    return this.#approved.has(tool) ? refusals.changed(server, tool) : refusals.added(server, tool)
   }
 
   #definitionsOf(tools: ReadonlyArray<unknown>): ReadonlyMap<string, Definition> {
@@ -209,16 +188,42 @@ export class Pins {
     return found
   }
 
-  #take(kept: Kept | undefined): void {
-    if (kept === this.#kept || kept === undefined) return
+  /** What counts as kept while that cannot be read. */
+  get #unknown(): Kept {
+    return this.#unreadable !== undefined && this.#kept !== undefined ? this.#kept : { approved: [], found: [] }
+  }
+
+  #takeFound(found: Reading): void {
+    if (isUnreadable(found)) this.#take(this.#unknown, found)
+    else this.#take(found)
+  }
+
+  /** `unreadable`: why this is not what is kept. */
+  #take(kept: Kept | undefined, unreadable?: Unreadable): void {
+    const wasUnreadable = this.#unreadable
+    // Where something was kept and is not any more, what was read of it counts on.
+    if (kept === undefined && wasUnreadable === undefined) return
+    const isSameReason = wasUnreadable?.file === unreadable?.file && wasUnreadable?.reason === unreadable?.reason
+    if (kept === this.#kept && isSameReason) return
     const before = this.#approved
     this.#kept = kept
+    this.#unreadable = unreadable
+    this.#approved = new Map(kept?.approved.map(([tool, { digest }]) => [tool, digest]))
+    const changes = kept === undefined ? [] : this.#changesOf(kept)
+    const isSame = isSameReason && JSON.stringify(changes) === JSON.stringify(this.#changes)
+    this.#changes = changes
+    const isKnownAgain = wasUnreadable !== undefined && unreadable === undefined
+    const isApproval = isKnownAgain || (before.size > 0 && !isEqual(before, this.#approved))
+    if (isApproval) this.approvals.emit()
+    if (isApproval || !isSame) this.changed.emit()
+  }
+
+  #changesOf(kept: Kept): ReadonlyArray<PinChange> {
     const approved = new Map(kept.approved)
-    this.#approved = new Map(kept.approved.map(([tool, { digest }]) => [tool, digest]))
     const { isOffered = () => true } = this.#options
-    const changes = kept.found.filter(({ tool }) => isOffered(tool)).map((one): PinChange => {
+    return kept.found.filter(({ tool }) => isOffered(tool)).map((one): PinChange => {
       const known = approved.get(one.tool)
-      const kind = kindOf(one, known)
+      const kind = this.#unreadable === undefined ? kindOf(one, known) : "unknown"
       return {
         tool: one.tool,
         kind,
@@ -226,21 +231,22 @@ export class Pins {
         withheld: this.mode === "block" && kind !== "removed",
         difference: kind === "removed"
           ? []
-          : kind === "added"
+          : kind === "added" || kind === "unknown"
           ? fieldsOf(one.definition?.text)
           : difference(known?.text, one.definition?.text)
       }
     })
-    const isSame = JSON.stringify(changes) === JSON.stringify(this.#changes)
-    this.#changes = changes
-    const isApproval = before.size > 0 && !isEqual(before, this.#approved)
-    if (isApproval) this.approvals.emit()
-    if (isApproval || !isSame) this.changed.emit()
   }
 
   get #log(): Effect.Effect<void> {
     return Effect.suspend(() => {
-      const { server } = this.#options
+      const { mode, server } = this.#options
+      if (this.#unreadable !== undefined) {
+        const line = unreadableWarning(server, mode, this.#unreadable)
+        if (this.#logged.has(line)) return Effect.void
+        this.#logged.add(line)
+        return SafeLog.warning(`${server}: ${line}`)
+      }
       const digests = new Map(this.#kept?.found.map(({ definition, tool }) => [tool, definition?.digest]))
       const fresh = this.#changes.filter(({ tool }) => {
         const key = `${tool}\n${digests.get(tool) ?? ""}`
@@ -259,6 +265,8 @@ export class Pins {
     })
   }
 }
+
+const isEmpty = ({ approved, found }: Kept): boolean => approved.length + found.length === 0
 
 const isEqual = (one: Seen, other: Seen): boolean =>
   one.size === other.size && Array.from(one).every(([tool, digest]) => other.get(tool) === digest)

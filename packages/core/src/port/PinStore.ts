@@ -27,21 +27,35 @@ export interface Kept {
   readonly found: ReadonlyArray<Found>
 }
 
+/** Something is kept, but what it says cannot be known. */
+export interface Unreadable {
+  readonly _tag: "Unreadable"
+  /** The file, or whatever has its place, for people. */
+  readonly file: string
+  readonly reason: string
+}
+
+/** What was found: `undefined` only if certainly nothing is kept. */
+export type Reading = Kept | Unreadable | undefined
+
+/** Whether it cannot be known what is kept. */
+export const isUnreadable = (found: Reading): found is Unreadable => found !== undefined && "_tag" in found
+
 /** Where the definitions of one server's tools are kept. Several programs may share it. None of its functions may fail or throw. */
 export interface PinStore {
   /** A digest of a text. Two texts that somebody chooses must not have the same one. */
   readonly digest: (text: string) => string
-  readonly get: Effect.Effect<Kept | undefined>
+  readonly get: Effect.Effect<Reading>
   /**
-   * Keeps in place of what is kept what the function makes of it, and returns that. Nothing is written if the function returns its
-   * argument. It runs while nobody else writes.
+   * Keeps in place of what is kept what the function makes of it, and returns that; `undefined` removes it. Nothing is written if the function
+   * returns its argument. It runs while nobody else writes.
    */
-  readonly update: (change: (kept: Kept | undefined) => Kept | undefined) => Effect.Effect<Kept | undefined>
+  readonly update: (change: (found: Reading) => Reading) => Effect.Effect<Reading>
 }
 
 /** Keeps them as long as the program runs. */
 export const memory = (): PinStore => {
-  let kept: Kept | undefined
+  let kept: Reading
   return {
     digest: (text) => text,
     get: Effect.sync(() => kept),

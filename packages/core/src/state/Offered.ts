@@ -10,9 +10,8 @@ import { RemoteError } from "../Errors.js"
 import { cut } from "../observe/PlainText.js"
 import * as ListFilter from "../options/ListFilter.js"
 import type { Policy } from "../options/Policy.js"
-import * as ToolPattern from "../options/ToolPattern.js"
 import type { Offers, ServerNotification } from "../port/Connector.js"
-import * as UriForms from "./uriForms.js"
+import { OfferedUris } from "./OfferedUris.js"
 
 const listMethods: Readonly<Record<string, Kind>> = {
   "tools/list": "tools",
@@ -22,15 +21,6 @@ const listMethods: Readonly<Record<string, Kind>> = {
 }
 
 const filterKey = (kind: Kind): ListFilter.Filtered => kind === "resourceTemplates" ? "resources" : kind
-
-/** A pattern with expressions matches what its expressions can stand for, too. */
-const hidesUri = ({ pattern }: ListFilter.Pattern, uri: string): boolean =>
-  ToolPattern.matches(pattern, uri) ||
-  (Template.isTemplate(pattern) && ToolPattern.matches(pattern.replace(/\{[^{}]*\}/g, "*"), uri))
-
-/** Whether a template stands for a URI in each way in which that may be written. */
-const standsFor = (template: string, written: ReadonlyArray<string>): boolean =>
-  written.every((form) => Template.matches(template, form, true))
 
 /** The answer of a server that does not have what a request names. */
 interface Unknown {
@@ -53,6 +43,7 @@ const unknownUri = (uri: string): Unknown => ({
 /** Decides for one backend. All of it is synchronous. */
 export class Offered implements Offers {
   readonly #filters: Policy["filters"]
+  readonly #uris: OfferedUris
   readonly #announced = new Set<(notification: ServerNotification) => void>()
   /** The lists as the server gave them last, kept only where callers may get others. */
   #listed: Lists | undefined
@@ -62,43 +53,21 @@ export class Offered implements Offers {
 
   constructor(filters: Policy["filters"]) {
     this.#filters = filters
+    this.#uris = new OfferedUris(filters.resources)
     this.isAll = Object.values(filters).every(ListFilter.isOpen)
   }
 
   /** Whether callers are offered an entry, by its key. */
   has(kind: Kind, key: string): boolean {
     if (this.#isOpen(kind)) return true
-    return kind === "resources" ? this.#passesUri(key) : ListFilter.passes(this.#filters[filterKey(kind)], key)
+    return kind === "resources"
+      ? this.#uris.has(key, this.#listed)
+      : ListFilter.passes(this.#filters[filterKey(kind)], key)
   }
 
   /** Whether nothing of a kind is ever kept from callers. */
   #isOpen(kind: Kind): boolean {
     return ListFilter.isOpen(this.#filters[filterKey(kind)])
-  }
-
-  #passesUri(uri: string): boolean {
-    if (uri.length > longestUri) return false
-    const { hide, only } = this.#filters.resources
-    const { decoded, written } = UriForms.of(uri)
-    const all = [...written, ...decoded]
-    if (hide.some((pattern) => all.some((form) => hidesUri(pattern, form)))) return false
-    if (this.#listed?.resources.some((one) => one.uri === uri) === true) {
-      return ListFilter.passes(this.#filters.resources, uri)
-    }
-    const templates = this.#listed?.resourceTemplates.map(({ uriTemplate }) => uriTemplate) ?? []
-    const standing = templates.filter((template) => all.some((form) => Template.matches(template, form)))
-    // What only a hidden template stands for is hidden with it.
-    if (standing.some((template) => this.has("resourceTemplates", template) && standsFor(template, written))) {
-      return true
-    }
-    if (only.length === 0) return standing.length === 0
-    return only.every((list) =>
-      list.some(({ pattern }) =>
-        pattern === uri ||
-        all.every((form) => ToolPattern.matches(pattern, form)) ||
-        (Template.isTemplate(pattern) && standsFor(pattern, written))
-      )
-    )
   }
 
   /** The lists that the server gave, as callers get them. They are those of which `listed` and `hidden` tell from now on. */

@@ -5,13 +5,14 @@
 /** A tool that is not as it was approved. */
 export interface PinChange {
   readonly tool: string
-  readonly kind: "changed" | "added" | "removed"
+  /** `unknown`: what was approved cannot be read, so nobody knows whether the tool is as it was. */
+  readonly kind: "changed" | "added" | "removed" | "unknown"
   /** When this was found, in milliseconds since the epoch. */
   readonly since: number
   /** Whether it is withheld: neither listed nor callable. */
   readonly withheld: boolean
   /**
-   * What has changed, field by field; of a new tool, its definition. Long texts are shortened around the change, and characters that
+   * What has changed, field by field; of a new tool, or one of which nobody knows, its definition. Long texts are shortened around the change, and characters that
    * cannot be seen are shown as their codes.
    */
   readonly difference: ReadonlyArray<string>
@@ -21,6 +22,11 @@ export interface PinChange {
 export interface PinStatus {
   readonly mode: "warn" | "block"
   readonly changes: ReadonlyArray<PinChange>
-  /** The changes in one sentence; `undefined` if there are none. */
+  /**
+   * Why it is not known what was approved: something is kept, but cannot be read. Then the tools of the server count as not approved, and
+   * nothing is remembered in place of what is kept, until somebody approves them or it can be read again.
+   */
+  readonly unreadable?: { readonly file: string; readonly reason: string } | undefined
+  /** The changes in one sentence, or that they are not known; `undefined` if there are none. */
   readonly warning: string | undefined
 }

@@ -1,13 +1,20 @@
 /**
- * The texts that name the same resource as a URI: servers compare URIs as they come, or after `new URL`, or decode them.
+ * The texts that name the same resource as a URI: servers compare URIs as they come, or after `new URL`, or decode them, or take a path out
+ * of them, of which the file system thinks what it likes.
  */
 
 /** The forms of a URI. */
 export interface UriForms {
   /** As it came, and as `URL` writes it: with its `.` and `..` resolved, and scheme and host in lower case. */
   readonly written: ReadonlyArray<string>
-  /** The same with each escape decoded, and without a fragment. */
+  /** The same with escapes decoded, once and twice, and without a fragment. */
   readonly decoded: ReadonlyArray<string>
+  /** All of these in the plain form (`plainPattern`). */
+  readonly plain: ReadonlyArray<string>
+  /** The plain forms without a query, which some servers do not look at. */
+  readonly paths: ReadonlyArray<string>
+  /** What is far-fetched, but leads to a file: the host as the first folder of its path. */
+  readonly farFetched: ReadonlyArray<string>
 }
 
 /** The standard's class, which each platform has, and which belongs to no types that this package needs. */
@@ -17,30 +24,151 @@ const { URL } = globalThis as unknown as {
 
 const written = (uri: string): string | undefined => URL.canParse(uri) ? new URL(uri).href : undefined
 
-const decoded = (uri: string): string | undefined => {
+/** Decodes what can be decoded: one escape that is none must not save the others. */
+const decodedRun = (run: string): string => {
   try {
-    return decodeURIComponent(uri)
+    return decodeURIComponent(run)
   } catch {
-    return undefined
+    return run.replaceAll(/%[0-7][\da-f]/gi, (escape) => decodeURIComponent(escape))
   }
 }
 
-const withoutFragment = (uri: string): string | undefined => {
-  const hash = uri.indexOf("#")
-  return hash < 0 ? undefined : uri.slice(0, hash)
+const decoded = (uri: string): string => uri.includes("%") ? uri.replaceAll(/(?:%[\da-f]{2})+/gi, decodedRun) : uri
+
+const until = (text: string, mark: string): string => {
+  const at = text.indexOf(mark)
+  return at < 0 ? text : text.slice(0, at)
 }
 
 const defined = (forms: ReadonlyArray<string | undefined>): ReadonlyArray<string> => [
   ...new Set(forms.filter((form) => form !== undefined))
 ]
 
+// --- the plain form
+
+/** Ports that need not be written. */
+const defaultPorts: Readonly<Record<string, string>> = { http: "80", ws: "80", https: "443", wss: "443", ftp: "21" }
+
+/** A scheme, in which a pattern may have stars and question marks. */
+const schemeOf = (text: string): string | undefined => /^[a-z*?][a-z\d+.*?-]{0,99}(?=:)/i.exec(text)?.[0]
+
+/** Where an authority is more than a host: of a template, or a pattern. */
+const isOpen = (authority: string): boolean => /[*?{}]/.test(authority)
+
+/** A host without a port, if that is the one of its scheme anyway. */
+const withoutPort = (scheme: string, host: string): string => {
+  const colon = host.lastIndexOf(":")
+  const digits = host.slice(colon + 1)
+  if (colon < 0 || !/^\d*$/.test(digits)) return host
+  const port = digits.replace(/^0+(?=\d)/, "")
+  return port === "" || port === defaultPorts[scheme] ? host.slice(0, colon) : `${host.slice(0, colon)}:${port}`
+}
+
+/** Which host is meant. A path of a file is one of this machine, whatever host stands before it: many servers look at the path alone. */
+const hostOf = (scheme: string, authority: string): string => {
+  if (scheme === "file") return ""
+  const host = withoutPort(scheme, authority.slice(authority.lastIndexOf("@") + 1))
+  return host.endsWith(".") ? host.slice(0, -1) : host
+}
+
+/** Without `.` and `..`, each of which takes the segment before it. */
+const resolved = (path: string): string => {
+  const segments: Array<string> = []
+  const parts = path.split("/")
+  for (const [index, part] of parts.entries()) {
+    if (part === "..") {
+      if (segments.length > 1 || (segments.length === 1 && segments[0] !== "")) segments.pop()
+    } else if (part !== ".") segments.push(part)
+    // What ends with one of them is a folder.
+    if (index === parts.length - 1 && (part === "." || part === "..")) segments.push("")
+  }
+  return segments.join("/")
+}
+
+const collapsed = (path: string): string => path.replaceAll(/\/{2,}/g, "/")
+
+/** File systems take doubled slashes for one, and resolve then. Who resolves as `URL` does counts an empty segment. */
+const pathForms = (path: string): ReadonlyArray<string> => [resolved(collapsed(path)), collapsed(resolved(path))]
+
+/** Where a path ends. */
+const endOfPath = (text: string, from: number): number => {
+  for (let at = from; at < text.length; at++) if (text[at] === "?" || text[at] === "#") return at
+  return text.length
+}
+
+/** `isPattern`: a question mark stands for a character, and ends no path. */
+const plainForms = (text: string, isPattern: boolean): ReadonlyArray<string> => {
+  const slashed = text.replaceAll("\\", "/")
+  // Only Windows and `URL` take backslashes for slashes.
+  const texts = isPattern || slashed === text ? [slashed] : [slashed, text]
+  return texts.flatMap((text) => plainFormsOf(text, isPattern))
+}
+
+const plainFormsOf = (slashed: string, isPattern: boolean): ReadonlyArray<string> => {
+  const given = schemeOf(slashed)
+  if (given === undefined) return [collapsed(slashed)]
+  const scheme = given.toLowerCase()
+  const rest = given.length + 1
+  const ends = new Set([slashed.length, isPattern ? slashed.length : endOfPath(slashed, rest)])
+  const hasAuthority = slashed.startsWith("//", rest)
+  // A question mark or a number sign may also be one of the path: of whoever looks for neither, or decodes too early.
+  return Array.from(ends).flatMap((end) => {
+    const slash = hasAuthority ? slashed.indexOf("/", rest + 2) : rest
+    const start = slash < 0 || slash > end ? end : slash
+    const authority = hasAuthority ? slashed.slice(rest + 2, start).toLowerCase() : ""
+    const host = isPattern && isOpen(authority) ? authority : hostOf(scheme, authority)
+    const before = hasAuthority || (scheme === "file" && slashed[rest] === "/") ? `${scheme}://${host}` : `${scheme}:`
+    const [path, tail] = [slashed.slice(start, end), slashed.slice(end)]
+    // What a star stands for may have slashes, so nobody knows what goes with a `..` after it.
+    const paths = isPattern && isOpen(path) ? [collapsed(path)] : pathForms(path)
+    return paths.map((path) => `${before}${path}${tail}`)
+  })
+}
+
+/**
+ * A pattern or template as it is compared with plain forms, which are: scheme and host in lower case, without a user, a default port, and the host
+ * of a file; slashes in place of backslashes, one in place of several; and without `.` and `..`.
+ */
+export const plainPattern = (pattern: string): string => plainForms(decoded(pattern), true)[0] ?? pattern
+
+/** Without slashes at the end, which paths do not need. */
+export const withoutSlash = (form: string): string => /[^/]\/$/.test(form) ? form.slice(0, -1) : form
+
+// --- the forms
+
+/** What most URIs are like: nothing about them can be written in another way that would come to the same. */
+const plainUri =
+  /^(?:file:\/\/|(?!file:)[a-z][a-z\d+.-]{0,99}:\/\/[a-z][a-z\d-]{0,99}(?:\.[a-z][a-z\d-]{0,99})*)(?:\/[\w~-][\w.~-]*)+$/
+
+const allDecoded = (texts: ReadonlyArray<string>): ReadonlyArray<string> => {
+  const once = texts.map(decoded)
+  return defined([...once, ...once.map(written), ...once.map(decoded)])
+}
+
+const allPlain = (texts: ReadonlyArray<string>): ReadonlyArray<string> =>
+  defined(texts.flatMap((text) => plainForms(text, false)))
+
+/** Takes the host of a file for a folder. */
+const hostAsFolder = (text: string): string | undefined => {
+  const slashed = text.replaceAll("\\", "/")
+  return /^file:\/\/[^/]/i.test(slashed) ? `file:///${slashed.slice("file://".length)}` : undefined
+}
+
 /** The forms of a URI. Takes time in proportion to its length. */
 export const of = (uri: string): UriForms => {
+  if (plainUri.test(uri)) return { written: [uri], decoded: [uri], plain: [uri], paths: [uri], farFetched: [] }
   const first = defined([uri, written(uri)])
-  const plain = first.map((form) => decoded(form))
-  const all = [...plain, ...plain.map((form) => form === undefined ? undefined : written(form))]
+  const all = allDecoded(first)
+  const forms = defined([...all, ...[...first, ...all].map((form) => until(form, "#"))])
+  const texts = [...first, ...forms]
+  const plain = allPlain(texts)
+  // Whoever takes it apart before decoding it finds another path than who decodes first.
+  const cut = first.map((form) => until(until(form, "#"), "?"))
   return {
     written: first,
-    decoded: defined([...all, ...[...first, ...all].map((form) => form && withoutFragment(form))])
+    decoded: forms,
+    plain,
+    paths: defined([...allPlain([...cut, ...allDecoded(cut)]), ...plain.map((form) => until(form, "?"))]),
+    farFetched: allPlain(defined(texts.map(hostAsFolder)))
   }
 }

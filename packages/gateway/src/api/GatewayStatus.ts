@@ -66,12 +66,13 @@ export type Process = typeof Process.Type
 export const PinChange = Schema.Struct({
   /** Its name at the server. */
   tool: Schema.String,
-  kind: Schema.Literal("changed", "added", "removed"),
+  /** `unknown`: what was approved cannot be read. */
+  kind: Schema.Literal("changed", "added", "removed", "unknown"),
   /** When this was found. */
   since: Schema.Number,
   /** Whether it is neither listed nor callable until somebody approves it. */
   withheld: Schema.Boolean,
-  /** What has changed, field by field; of a new tool, its definition. */
+  /** What has changed, field by field; of a new tool, or where nobody knows, its definition. */
   difference: Schema.Array(Schema.String)
 }).annotations({ identifier: "PinChange" })
 export type PinChange = typeof PinChange.Type
@@ -80,7 +81,9 @@ export type PinChange = typeof PinChange.Type
 export const Pins = Schema.Struct({
   mode: Schema.Literal("warn", "block"),
   /** The first 100 of them. */
-  changes: Schema.Array(PinChange)
+  changes: Schema.Array(PinChange),
+  /** Why it is not known what was approved. With `block`, all tools are withheld then. */
+  unreadable: Schema.optional(Schema.Struct({ file: Schema.String, reason: Schema.String }))
 }).annotations({ identifier: "Pins" })
 export type Pins = typeof Pins.Type
 
@@ -188,7 +191,10 @@ export type ChangedServer = typeof ChangedServer.Type
 export const ApprovedServer = Schema.extend(
   Server,
   Schema.Struct({
-    /** The tools whose definitions were not the approved ones, and are now. */
+    /**
+     * The tools whose definitions were not the approved ones, and are now. Empty also where what was approved could not be read, and the tools
+     * of the server are not known: then it is removed, and the tools that the server lists next count as approved.
+     */
     approved: Schema.Array(Schema.String)
   })
 ).annotations({ identifier: "ApprovedServer" })

@@ -130,12 +130,21 @@ export const approve = (
     const server = servers.servers().find(({ id }) => id === name)
     const pins = server && (yield* servers.pins(server))
     if (pins === undefined) return yield* Effect.fail(Api.notFound(notPinned(name)))
-    const known = pins.status.changes.map((change) => change.tool)
+    // The definitions of those whose approvals cannot be read are known to connections only.
+    const backends = yield* Effect.forEach(
+      yield* servers.backends(name),
+      (backend) => Effect.map(backend.status, ({ pins }) => ({ backend, changes: pins?.changes ?? [] }))
+    )
+    const knowing = backends.toSorted((one, other) => other.changes.length - one.changes.length)
+    const known = [
+      ...new Set([pins.status, ...knowing].flatMap(({ changes }) => changes).map((change) => change.tool))
+    ]
     if (tool !== undefined && !known.includes(tool)) {
       return yield* Effect.fail(Api.notFound(nothingToApprove(name, tool, known)))
     }
-    const approved = yield* pins.approve(tool)
-    // They notice it by themselves, but later.
-    yield* Effect.forEach(yield* servers.backends(name), ({ approveTools }) => approveTools(tool))
-    return { ...yield* serverStatus(gateway, name), approved: approved.map(clean) }
+    const approved = yield* Effect.forEach(
+      [...knowing.map(({ backend }) => backend.approveTools), pins.approve.bind(pins)],
+      (approve) => approve(tool)
+    )
+    return { ...yield* serverStatus(gateway, name), approved: [...new Set(approved.flat())].map(clean) }
   })

@@ -1,7 +1,7 @@
 /**
  * What the API says and does for callers that may not use everything, or are no admins: as if there were nothing else.
  */
-import { notAsApproved, Unknown } from "@mcp-lifeline/core/internal"
+import { isPinWarning, Unknown } from "@mcp-lifeline/core/internal"
 import type { Caller } from "@mcp-lifeline/http-server/Caller"
 import type { Refusal } from "@mcp-lifeline/http-server/Refusal"
 import { Effect, Stream } from "effect"
@@ -29,7 +29,7 @@ export const notAdmin = (caller: Caller): Pick<Refusal, "status" | "message"> =>
 
 /** What has changed in the tools of a server is for admins, who approve it: others may not have each of these tools. */
 const withoutPins = ({ pins, ...server }: Server): Server =>
-  pins === undefined ? server : { ...server, warnings: server.warnings.filter((one) => !one.startsWith(notAsApproved)) }
+  pins === undefined ? server : { ...server, warnings: server.warnings.filter((one) => !isPinWarning(one)) }
 
 /** Without the address where somebody signs in for all. */
 const withoutLogin = (server: Server): Server =>

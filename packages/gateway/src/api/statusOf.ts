@@ -170,7 +170,10 @@ const pinsOf = (pins: PinStatus | undefined): Pick<Server, "pins"> =>
         ...change,
         tool: clean(tool),
         difference: difference.map(clean)
-      }))
+      })),
+      ...(pins.unreadable === undefined
+        ? {}
+        : { unreadable: { file: clean(pins.unreadable.file), reason: clean(pins.unreadable.reason) } })
     }
   }
 

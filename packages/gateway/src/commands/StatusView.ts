@@ -207,7 +207,12 @@ const processTable = (processes: ReadonlyArray<Process>, options: Options): stri
   }, options)
 }
 
-const pinWords = { changed: "has changed", added: "is new", removed: "is gone" } as const
+const pinWords = {
+  changed: "has changed",
+  added: "is new",
+  removed: "is gone",
+  unknown: "may have changed"
+} as const
 
 /** What has changed in the definitions of its tools, field by field. */
 const pinLines = ({ pins }: ServerDetails): ReadonlyArray<string> =>

@@ -1,13 +1,13 @@
 /**
  * `mcp-lifeline approve`: by the running gateway that has the server, or what is kept in the state folder.
  */
-import type { PinChange } from "@mcp-lifeline/core"
+import type { PinChange, PinStatus } from "@mcp-lifeline/core"
 import { Pins } from "@mcp-lifeline/core/internal"
-import type { StateFolder } from "@mcp-lifeline/state/StateFolder"
+import * as StateFolder from "@mcp-lifeline/state/StateFolder"
 import * as ToolPins from "@mcp-lifeline/state/ToolPins"
 import { Effect } from "effect"
 import { StartError, type UsageError } from "../Errors.js"
-import { nothingToApprove, notPinned } from "../known/Approvals.js"
+import { forgotten, nothingToApprove, notPinned, unknownTools } from "../known/Approvals.js"
 import type { Output } from "../Output.js"
 import { clean, json as jsonText } from "../Text.js"
 import type { Approve, Choice } from "./Arguments.js"
@@ -16,7 +16,11 @@ import * as GatewayClient from "./GatewayClient.js"
 /** Who knows what has changed, and approves it. */
 interface Approver {
   readonly changes: ReadonlyArray<Omit<PinChange, "withheld">>
-  readonly approve: (tool: string | undefined) => Effect.Effect<ReadonlyArray<string>, GatewayClient.Failure>
+  /** Why it is not known what was approved. */
+  readonly unreadable?: PinStatus["unreadable"]
+  readonly approve: (
+    tool: string | undefined
+  ) => Effect.Effect<ReadonlyArray<string>, GatewayClient.Failure, StateFolder.StateFolder>
 }
 
 /** The running gateway, if it has the server and compares its tools. */
@@ -27,32 +31,57 @@ const byGateway = (server: string, choice: Choice) =>
     const pins = servers.find(({ name }) => name === server)?.pins
     const approver: Approver | undefined = pins && {
       changes: pins.changes,
+      unreadable: pins.unreadable,
       approve: (tool) => Effect.map(client.approve(server, tool), ({ approved }) => approved)
     }
     return approver
   })
 
 /** What is kept under the name of a server, which may have been started in several ways. */
-const kept = (server: string) =>
+const pinsOf = (server: string) =>
   Effect.gen(function*() {
     const { named } = yield* ToolPins.make
-    const all = yield* Effect.forEach(yield* named(server), (store) => {
+    const stores = yield* Effect.mapError(named(server), ({ message }) => new StartError({ message }))
+    return yield* Effect.forEach(stores, (store) => {
       const pins = new Pins({ server, mode: "block", maxDepth: Number.MAX_SAFE_INTEGER, store })
       return Effect.as(pins.reload, pins)
     })
-    if (all.length === 0) return undefined
-    const approver: Approver = {
-      changes: all.flatMap(({ status }) => status.changes),
-      approve: (tool) =>
-        Effect.map(Effect.forEach(all, (pins) => pins.approve(tool)), (names) => [...new Set(names.flat())])
-    }
-    return approver
   })
+
+const changesOf = (all: ReadonlyArray<Pins>) => all.flatMap(({ status }) => status.changes)
+const unreadableOf = (all: ReadonlyArray<Pins>) => all.map(({ status }) => status.unreadable).find((one) => one)
+
+/** Fails if the state folder does not have what was approved: it may not be writable, and then this process alone knows it. */
+const assertWritten = (server: string, before: Approver["changes"]) =>
+  Effect.gen(function*() {
+    const { path } = yield* StateFolder.StateFolder
+    const all = yield* Effect.provide(pinsOf(server), StateFolder.layerAt(path))
+    const isLeft = unreadableOf(all) !== undefined
+      || changesOf(all).some(({ since, tool }) => before.some((one) => one.tool === tool && one.since === since))
+    if (!isLeft) return
+    const message =
+      `the approval could not be written: make the state folder ${path} writable, or name another with MCP_LIFELINE_STATE`
+    return yield* Effect.fail(new StartError({ message }))
+  })
+
+/** What is kept in the state folder. */
+const kept = (server: string) =>
+  Effect.map(pinsOf(server), (all): Approver | undefined =>
+    all.length === 0 ? undefined : {
+      changes: changesOf(all),
+      unreadable: unreadableOf(all),
+      approve: (tool) =>
+        Effect.zipLeft(
+          Effect.map(Effect.forEach(all, (pins) => pins.approve(tool)), (names) => [...new Set(names.flat())]),
+          assertWritten(server, changesOf(all).filter((one) => tool === undefined || one.tool === tool))
+        )
+    })
 
 const words = {
   changed: "its definition has changed",
   added: "it is new",
-  removed: "the server no longer has it"
+  removed: "the server no longer has it",
+  unknown: "nobody knows whether it is as it was approved"
 } as const
 
 const describe = ({ difference, kind, tool }: Approver["changes"][number]): ReadonlyArray<string> => [
@@ -65,21 +94,35 @@ export const run = (
   { json, server, shows, tool }: Approve,
   choice: Choice,
   output: Output
-): Effect.Effect<void, GatewayClient.Failure | UsageError, StateFolder> =>
+): Effect.Effect<void, GatewayClient.Failure | UsageError, StateFolder.StateFolder> =>
   Effect.gen(function*() {
     const isChosen = choice.url !== undefined || choice.config !== undefined
     const gateway = byGateway(server, choice)
     const found = yield* isChosen ? gateway : Effect.catchTag(gateway, "NoGateway", () => Effect.succeed(undefined))
     const approver = found ?? (isChosen ? undefined : yield* kept(server))
     if (approver === undefined) return yield* Effect.fail(new StartError({ message: notPinned(server) }))
+    const { unreadable } = approver
     const known = approver.changes.map((change) => change.tool)
     if (tool !== undefined && !known.includes(tool)) {
-      return yield* Effect.fail(new StartError({ message: nothingToApprove(server, tool, known) }))
+      const message = unreadable !== undefined && known.length === 0
+        ? unknownTools(server)
+        : nothingToApprove(server, tool, known)
+      return yield* Effect.fail(new StartError({ message }))
     }
     const changes = approver.changes.filter((change) => tool === undefined || change.tool === tool)
-    const approved = shows || changes.length === 0 ? [] : yield* approver.approve(tool)
-    if (json) return yield* output.line(jsonText({ server, changes, approved }, 2))
-    if (changes.length === 0) return yield* output.line(`${clean(server)}: its tools are as they were approved`)
-    if (shows) return yield* output.line(changes.flatMap(describe).join("\n"))
-    yield* output.line(`${clean(server)}: approved ${approved.map((one) => clean(one)).join(", ")}`)
+    const isNothing = changes.length === 0 && unreadable === undefined
+    const approved = shows || isNothing ? [] : yield* approver.approve(tool)
+    if (json) return yield* output.line(jsonText({ server, changes, unreadable, approved }, 2))
+    if (isNothing) return yield* output.line(`${clean(server)}: its tools are as they were approved`)
+    if (shows) {
+      const problem = unreadable === undefined
+        ? []
+        : [`${clean(server)}: what was approved cannot be read: ${clean(unreadable.file)}: ${clean(unreadable.reason)}`]
+      return yield* output.line([...problem, ...changes.flatMap(describe)].join("\n"))
+    }
+    yield* output.line(
+      approved.length === 0
+        ? forgotten(server)
+        : `${clean(server)}: approved ${approved.map((one) => clean(one)).join(", ")}`
+    )
   })

@@ -2,10 +2,10 @@
  * Runs the commands for a running gateway.
  */
 import * as StateFolder from "@mcp-lifeline/state/StateFolder"
-import { Effect } from "effect"
+import { Effect, Logger } from "effect"
 import * as Output from "../Output.js"
 import { clean, json as jsonText } from "../Text.js"
-import type { Approve, GatewayCommand, Request } from "./Arguments.js"
+import type { Approve, Choice, GatewayCommand, Request } from "./Arguments.js"
 import * as GatewayClient from "./GatewayClient.js"
 import * as Logs from "./logs.js"
 import * as Status from "./status.js"
@@ -36,7 +36,7 @@ const act = (
     yield* output.line(`${clean(name)}: ${state}${details}`)
   })
 
-const carryOut = (
+const ask = (
   client: GatewayClient.GatewayClient,
   command: Exclude<GatewayCommand, Approve>,
   output: Output.Output
@@ -57,14 +57,18 @@ const carryOut = (
   }
 }
 
+const carryOut = (command: GatewayCommand, choice: Choice, output: Output.Output) =>
+  command._tag === "Approve"
+    ? Effect.flatMap(Effect.promise(() => import("./approve.js")), ({ run }) => run(command, choice, output))
+    : Effect.flatMap(GatewayClient.find(choice), (client) => ask(client, command, output))
+
 /** Finds the selected gateway, and runs the command. */
 export const run = ({ command, choice }: Request) =>
   Effect.scoped(Effect.gen(function*() {
     const output = yield* Output.make
-    if (command._tag === "Approve") {
-      const { run } = yield* Effect.promise(() => import("./approve.js"))
-      return yield* run(command, choice, output)
-    }
-    const client = yield* GatewayClient.find(choice)
-    yield* carryOut(client, command, output)
+    // Standard output is for the answer alone, which may be JSON.
+    yield* Effect.provide(
+      carryOut(command, choice, output),
+      Logger.replace(Logger.defaultLogger, Output.logger(output))
+    )
   })).pipe(Effect.provide(StateFolder.layer))

@@ -221,7 +221,10 @@ export const parse = (
     // Skips servers with the same name, because nobody knows which is meant.
     if (repeats.some((one) => one.path.length === depth + 1)) continue
     if (name === "") problems.push(problem([], "needs a name"))
-    const { problems: found, value: server } = McpConfig.readServer(top.servers[name], sources, { name })
+    const { problems: found, value: server } = McpConfig.readServer(top.servers[name], sources, {
+      name,
+      switches: top.switches
+    })
     const isBad = sort(found, path, false)
     if (server === undefined || isBad || name === "" || repeats.length > 0) continue
     const sessions = server.sessions ?? top.sessions

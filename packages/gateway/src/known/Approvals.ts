@@ -12,6 +12,19 @@ export const nothingToApprove = (server: string, tool: string, known: ReadonlyAr
   return `${clean(server)}: nothing of the tool ${PlainText.json(tool)} waits for an approval, ${others}`
 }
 
+/** Why one tool cannot be approved where what was approved cannot be read, and nobody has seen its tools. */
+export const unknownTools = (server: string): string =>
+  `what was approved of the tools of ${
+    clean(server)
+  } cannot be read, and they are not known here, so a single one cannot be approved; `
+  + `for all as the server lists them next: mcp-lifeline approve ${clean(server)}`
+
+/** What an approval has done where what was approved could not be read, and nobody had seen the tools. */
+export const forgotten = (server: string): string =>
+  `${
+    clean(server)
+  }: what was approved could not be read and is removed; the tools that the server lists next count as approved`
+
 /** That nothing of a server is compared. */
 export const notPinned = (server: string): string =>
   `nothing of the tools of ${clean(server)} is remembered; give it the option pin: "warn" or "block"`

@@ -136,11 +136,6 @@ const ofHttp = {
   noToken: CommandLine.flag("For --http: require no token; every user of this machine can then use the server.")
 }
 
-const globs = (help: string): CommandLine.Option<ReadonlyArray<string>> => ({
-  ...CommandLine.texts("GLOB", help),
-  read: (values, refuse) => values.includes("") ? refuse("needs the name of a tool, or a pattern") : values
-})
-
 const isUrl = (text: string): boolean => /^[a-z][a-z0-9+.-]*:\/\//i.test(text)
 
 /** An address to which somebody has forgotten to write the scheme. No program is called like that. */
@@ -171,11 +166,15 @@ export const command = CommandLine.make({
       { warn: "warn", block: "block" } as const,
       "Remember the definitions of the server's tools, and say how one has changed; with block, also withhold it until it is approved."
     ),
-    only: globs(
+    only: CommandLine.texts(
+      "GLOB",
       "Offer only the tools whose names match; * stands for any number of characters, ? for one. For prompts and resources: "
         + "--option 'prompts.only=[\"ask\"]'."
     ),
-    hide: globs("Hide the tools whose names match, even from --only: they are neither listed nor called."),
+    hide: CommandLine.texts(
+      "GLOB",
+      "Hide the tools whose names match, even from --only: they are neither listed nor called."
+    ),
     secret: CommandLine.texts(
       "'NAME=COMMAND'",
       "Run this command before each start of the server, or each connection, and give the server what it writes: as the environment "

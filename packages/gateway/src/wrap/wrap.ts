@@ -17,6 +17,7 @@ import { opened } from "../audit/opened.js"
 import type { Client } from "../conversation/introductions.js"
 import { StartError, type UsageError } from "../Errors.js"
 import * as Fibers from "../Fibers.js"
+import { mayShowCached, offerOf } from "../known/offer.js"
 import * as ServerCache from "../known/ServerCache.js"
 import { endLeft } from "../processRecords.js"
 import * as StandardError from "../StandardError.js"
@@ -88,19 +89,20 @@ const stateNow = (signIn: SignIn | undefined): State.State =>
   signIn === undefined ? { _tag: "NotAsked" } : Effect.runSync(signIn.state)
 
 /** Loads what the server has answered this client earlier, from the state folder. */
-const loadCache = ({ name, policy, server }: WrapContext, client: Client, { fork }: Fibers.Fibers) =>
+const loadCache = ({ name, pinStore, policy, server }: WrapContext, client: Client, { fork }: Fibers.Fibers) =>
   Effect.gen(function*() {
     const { filters } = yield* Effect.orDie(Policy.decode(name, policy))
     const files = yield* ServerCache.make
+    const offer = offerOf(policy)
     const identity = {
-      server,
+      server: offer === undefined ? server : { server, offer },
       cwd: process.cwd(),
       protocolVersion: client.protocolVersion,
       clientName: client.clientInfo.name,
       capabilities: client.capabilities
     }
     return new CachedAnswers(
-      Option.getOrUndefined(yield* files.get(identity)),
+      (yield* mayShowCached(policy, pinStore)) ? Option.getOrUndefined(yield* files.get(identity)) : undefined,
       (server) => void fork(files.set(identity, server)),
       new Offered(filters)
     )

@@ -106,6 +106,16 @@ describe.each([["shared"], ["per-client"]] as const)(
         expect((yield* seen(path, [server(down())], [server(down(), { identity: "two" })])).tools).toEqual(["o__other"])
       }))
 
+    it.scopedLive("[G19, G4] are not those of other filters", () =>
+      Effect.gen(function*() {
+        const path = join(yield* folder, "state")
+        const tools = { hide: ["echo"] }
+        expect((yield* seen(path, [server(up(), { tools })])).tools).toEqual(["o__sum"])
+        expect((yield* seen(path, [server(down(), { tools })])).tools).toEqual(["o__sum"])
+        expect(yield* seen(path, [server(down())])).toEqual(nothing)
+        expect(yield* seen(path, [server(down(), { tools: { hide: ["sum"] } })])).toEqual(nothing)
+      }))
+
     it.scopedLive("[G4, X1] are nothing where the file is not what was written, and what fits of it where it is of the right form", () =>
       Effect.gen(function*() {
         const path = join(yield* folder, "state")

@@ -115,10 +115,11 @@ const literally = ", or give the option variables: false to leave every text as 
 const read = (
   server: unknown,
   variables: McpConfig.Variables | undefined,
-  name: string | undefined
+  name: string | undefined,
+  switches: McpConfig.ToolSwitches = {}
 ): McpConfig.Read<Described> => {
   const { problems, value } = readCustom(server) ??
-    McpConfig.readServer(server, variables && { variables }, { name, remedy: literally })
+    McpConfig.readServer(server, variables && { variables }, { name, remedy: literally, switches })
   return {
     value,
     problems: [
@@ -181,7 +182,7 @@ export const readAll = (
   }))
   const servers = new Map<string, Described>()
   for (const [name, server] of Object.entries(top?.servers ?? {})) {
-    const { problems, value } = read(server, variables, name)
+    const { problems, value } = read(server, variables, name, top?.switches)
     if (name === "") {
       const message = "has a server without a name; give it one"
       owned.push({ backend: "fleet", problem: { path: top?.path ?? ["mcpServers"], message } })

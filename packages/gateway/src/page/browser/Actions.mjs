@@ -22,10 +22,16 @@ const all = /** @type {ReadonlyArray<Action>} */ (Object.keys(words))
 const possible = ({ login, pins, state }) => {
   if (state === "Closed") return []
   /** @type {ReadonlyArray<Action>} */
-  const approvals = pins === undefined || pins.changes.length === 0 ? [] : ["approve"]
+  const approvals = (pins?.changes ?? []).length > 0 || pins?.unreadable !== undefined ? ["approve"] : []
   if (state === "Disabled" || state === "Disabling") return [...approvals, "enable"]
   return [...approvals, login === undefined ? "reconnect" : "login", "disable"]
 }
+
+/** What an approval has done. @param {ReadonlyArray<string>} tools */
+const approvedText = (tools) =>
+  tools.length === 0
+    ? "The tools that it lists next count as approved"
+    : `Approved as they are now: ${tools.join(", ")}`
 
 /** Only addresses of the web: what a server names is not trusted to be one. @param {string | undefined} address */
 const webAddress = (address) =>
@@ -105,7 +111,7 @@ export class Actions {
         action === "login" && typeof answer?.message === "string"
           ? answer.message
           : action === "approve"
-          ? `Approved as they are now: ${(answer?.approved ?? []).join(", ")}`
+          ? approvedText(answer?.approved ?? [])
           : ""
       )
       // A browser that does not open it still shows the link, which comes with the next status.

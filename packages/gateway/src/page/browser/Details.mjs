@@ -28,7 +28,7 @@ const labels = /** @type {const} */ ([
 ])
 
 /** How a tool is not as it was approved. */
-const changeNames = { changed: "has changed", added: "is new", removed: "is gone" }
+const changeNames = { changed: "has changed", added: "is new", removed: "is gone", unknown: "may have changed" }
 
 /** `1: connected, pid 4711, 2 in flight`. @param {NonNullable<ServerStatus["processes"]>[number]} process */
 const processOf = ({ inFlight, number, pid, state }) =>

@@ -19,9 +19,9 @@ import * as SignIn from "@mcp-lifeline/sign-in/SignIn"
 import type { ToolPins } from "@mcp-lifeline/state/ToolPins"
 import { Effect, FiberSet, Option, Predicate, Scope, Stream } from "effect"
 import { optionsOf, type Server } from "../../config/Backends.js"
-import { digest } from "../../config/digest.js"
 import * as Fibers from "../../Fibers.js"
 import { GroupCache } from "../../known/GroupCache.js"
+import { identityOf } from "../../known/offer.js"
 import type { ServerCache } from "../../known/ServerCache.js"
 import type { Replica } from "../../replica/Replica.js"
 import { clean } from "../../Text.js"
@@ -320,6 +320,7 @@ export const make = (
         const isOwned = replica !== undefined && sessions === "per-client" && runsOnce(server)
         return Effect.succeed(isOwned ? replica.own(connector) : connector)
       }
+      const pinStoreOf = ({ id, origin }: Server) => origin && pins?.of(id, origin)
       /** `isOther`: takes the place of that of another client, which must not stay in use until this one is connected. */
       const makeOptions = (server: Server, client: string, isOther: boolean): Effect.Effect<Configured> =>
         connectorOf(server).pipe(
@@ -333,7 +334,7 @@ export const make = (
               ...(isOther ? { reconnect: { ...server.reconnect, overlap: false } } : {}),
               connector: incomingOf(server.id).around(connector),
               catalogMemory: cache.memory(server.id),
-              pinStore: server.origin && pins?.of(server.id, server.origin),
+              pinStore: pinStoreOf(server),
               lifecycle: { ...server.lifecycle, disabled: isOff(server) },
               ...group.introduction
             }
@@ -348,10 +349,13 @@ export const make = (
             (server.sessions ?? "shared") === sessions && group.mayUse(server.id)
           )
           const clients = new Map(all.map((server) => [server.id, clientOf(server)]))
-          yield* cache.load(all.map(({ id, identity }) => {
-            const client = clients.get(id) ?? ""
-            return { id, identity: identity === undefined || client === "" ? identity : digest([identity, client]) }
-          }))
+          yield* cache.load(
+            yield* Effect.forEach(all, (server) =>
+              Effect.map(
+                identityOf(server, clients.get(server.id) ?? "", pinStoreOf(server)),
+                (identity) => ({ id: server.id, identity })
+              ))
+          )
           const options = yield* Effect.forEach(all, (server) => {
             const before = configured.get(server.id)
             const client = clients.get(server.id) ?? ""

@@ -1,0 +1,62 @@
+/**
+ * The switches of opencode, which stand in `tools` at the top of its file: patterns of the names that it gives the tools of all servers,
+ * `<server>_<tool>`, each with `false` (off) or `true`. Of several that match, the longest counts.
+ */
+import { ListFilter } from "@mcp-lifeline/core/internal"
+import { Predicate, Record } from "effect"
+
+export type ToolSwitches = Readonly<Record<string, boolean>>
+
+/** What of `tools` at the top of a file of opencode are its switches, and the rest. */
+export const split = (tools: unknown): { readonly switches: ToolSwitches; readonly rest: unknown } => {
+  if (!Predicate.isRecord(tools)) return { switches: {}, rest: tools }
+  const [rest, switches] = Record.partition(tools, Predicate.isBoolean)
+  return { switches, rest: Record.isEmptyRecord(rest) && !Record.isEmptyRecord(switches) ? undefined : rest }
+}
+
+/** opencode has these characters in names, and `_` for each other one. */
+const prefixOf = (server: string): string => `${server.replaceAll(/[^\w-]/g, "_")}_`
+
+/** What is left of a pattern where what it matches begins with a text: each pattern of what may follow. */
+const after = (pattern: string, text: string): ReadonlyArray<string> => {
+  /** How far the pattern may have been matched. A star may match nothing. */
+  const skipping = (positions: Iterable<number>): ReadonlySet<number> => {
+    const all = new Set(positions)
+    for (const position of all) if (pattern[position] === "*") all.add(position + 1)
+    return all
+  }
+  let positions = skipping([0])
+  for (const character of text) {
+    positions = skipping([...positions].flatMap((position) => {
+      const expected = pattern[position]
+      if (expected === "*") return [position]
+      return expected !== undefined && (expected === "?" || expected === character) ? [position + 1] : []
+    }))
+  }
+  return Array.from(positions, (position) => pattern.slice(position)).filter((rest) => rest !== "")
+}
+
+/** Longer than the names of tools are: a longer pattern means none. */
+const longest = 1000
+
+/** What the switches hide of a server: an item of `hide` for each that is off. */
+export const hidden = (switches: ToolSwitches, server: string): ReadonlyArray<string> => {
+  const prefix = prefixOf(server)
+  const known = Object.entries(switches).filter(([pattern]) => pattern.length <= longest).map(([pattern, isOn]) => ({
+    pattern,
+    isOn,
+    readings: after(pattern, prefix)
+  })).filter(({ readings }) => readings.length > 0)
+  return known.filter(({ isOn }) => !isOn).map(({ pattern, readings }) =>
+    ListFilter.meaning(pattern, {
+      readings,
+      except: known.filter((one) => one.isOn && isLonger(one.pattern, pattern)).flatMap((one) => one.readings),
+      // One that does not begin with the name of the server may be about others.
+      ...(pattern.startsWith(prefix) ? {} : { isForAll: true })
+    })
+  )
+}
+
+/** Of two of the same length the one that comes later in the alphabet counts. */
+const isLonger = (one: string, other: string): boolean =>
+  one.length === other.length ? one > other : one.length > other.length

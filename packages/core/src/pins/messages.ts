@@ -1,0 +1,87 @@
+/**
+ * What people are told about tools that are not as they were approved.
+ */
+import { cut, json } from "../observe/PlainText.js"
+import type { Unreadable } from "../port/PinStore.js"
+import type { PinChange, PinStatus } from "../state/PinStatus.js"
+
+type Mode = PinStatus["mode"]
+
+export const nameOf = (tool: string): string => json(cut(tool, 200))
+
+/** How a person approves. */
+const command = (server: string): string => `mcp-lifeline approve ${server}, or the status page`
+
+/** How a person approves what has changed. */
+export const remedy = (server: string): string => `Whoever has checked that approves it: ${command(server)}`
+
+/** What has changed, for the log: one line. */
+export const describe = (server: string, { difference, kind, tool, withheld }: PinChange): string => {
+  const name = nameOf(tool)
+  if (kind === "removed") return `${server}: the server no longer has the tool ${name}`
+  const what = kind === "added"
+    ? `the tool ${name} is new since its tools were approved`
+    : `the definition of the tool ${name} has changed since it was approved`
+  return `${server}: ${what}${withheld ? ", so it is withheld" : ""}: ${difference.join("; ")}`
+}
+
+/** That the tools of a server were seen for the first time. */
+export const firstSight = (server: string, mode: Mode, tools: number): string =>
+  `${server}: its ${tools} tools are remembered as they are now (pin: "${mode}"): look at what they say, with a gateway by `
+  + `mcp-lifeline tools ${server}. From now on, what differs is ${
+    mode === "warn" ? "reported" : `withheld until somebody approves it: ${command(server)}`
+  }`
+
+const notAsApproved = "its tools are not as they were approved"
+const notKnown = "what was approved of its tools cannot be read"
+
+const countOf = (changes: ReadonlyArray<PinChange>, kind: PinChange["kind"]): ReadonlyArray<string> => {
+  const names = changes.filter((change) => change.kind === kind).map(({ tool }) => nameOf(tool))
+  const more = names.length > 3 ? `, and ${names.length - 3} more` : ""
+  return names.length === 0 ? [] : [`${kind} ${names.slice(0, 3).join(", ")}${more}`]
+}
+
+/** The changes in one sentence; `undefined` if there are none. */
+export const warningOf = (server: string, changes: ReadonlyArray<PinChange>): string | undefined => {
+  const counts = [
+    ...countOf(changes, "changed"),
+    ...countOf(changes, "added"),
+    ...countOf(changes, "removed")
+  ]
+  if (counts.length === 0) return undefined
+  const withheld = changes.some((change) => change.withheld) ? "; what is not approved is withheld" : ""
+  return `${notAsApproved}: ${counts.join("; ")}${withheld}. ${remedy(server)}`
+}
+
+/** That it is not known what was approved, what follows from that, and what to do. */
+export const unreadableWarning = (server: string, mode: Mode, { file, reason }: Unreadable): string => {
+  const consequence = mode === "block"
+    ? "so all its tools are withheld"
+    : "so nobody knows whether its tools have changed, and nothing is remembered in place of it"
+  return `${notKnown}: ${file}: ${reason}; ${consequence} (pin: "${mode}"). Make it readable or restore it; or check its tools, and approve `
+    + `them as they are now: ${command(server)}`
+}
+
+/** Whether a warning of a server is one of these. */
+export const isPinWarning = (warning: string): boolean =>
+  warning.startsWith(notAsApproved) || warning.startsWith(notKnown)
+
+/** Why a tool was not called. */
+export const refusals = {
+  unreadable: (server: string, tool: string, { file, reason }: Unreadable): string =>
+    `${notKnown.replace("its tools", `the tools of ${server}`)} (${file}: ${reason}), so the tool ${
+      nameOf(tool)
+    } was not called (pin: "block"). ${remedy(server)}`,
+  unlisted: (server: string, tool: string): string =>
+    `the tool ${
+      nameOf(tool)
+    } was not called: ${server} does not list it, so nobody can have approved its definition (pin: "block")`,
+  changed: (server: string, tool: string): string =>
+    `the definition of the tool ${
+      nameOf(tool)
+    } of ${server} has changed since it was approved, so it was not called (pin: "block"). ${remedy(server)}`,
+  added: (server: string, tool: string): string =>
+    `the tool ${nameOf(tool)} of ${server} is new since its tools were approved, so it was not called (pin: "block"). ${
+      remedy(server)
+    }`
+} as const

@@ -1,0 +1,127 @@
+/**
+ * Which resources of a server callers are offered, by the options `hide` and `only`, however their URIs are written. (G19)
+ *
+ * A server may take several texts for one resource. What one of them names is hidden under all of them, and `only` offers what is meant in
+ * each way in which a server could read it.
+ */
+import { longestUri } from "../catalog/Bounds.js"
+import type { Lists } from "../catalog/Catalog.js"
+import * as Template from "../catalog/Template.js"
+import * as ListFilter from "../options/ListFilter.js"
+import * as ToolPattern from "../options/ToolPattern.js"
+import * as UriForms from "./uriForms.js"
+
+/** A pattern of the options, or a template. */
+interface Prepared {
+  readonly pattern: string
+  readonly plain: string
+  readonly isTemplate: boolean
+}
+
+const prepared = (pattern: string): Prepared => ({
+  pattern,
+  plain: UriForms.plainPattern(pattern),
+  isTemplate: Template.isTemplate(pattern)
+})
+
+/** Templates of a server are a few, and asked for each of its URIs. */
+const preparedTemplates = new Map<string, Prepared>()
+const mostPrepared = 1000
+
+const templateOf = (template: string): Prepared => {
+  const known = preparedTemplates.get(template)
+  if (known !== undefined) return known
+  const made = prepared(template)
+  if (preparedTemplates.size >= mostPrepared) preparedTemplates.clear()
+  preparedTemplates.set(template, made)
+  return made
+}
+
+/** What of a pattern stands before a query. The paths of files have none, so there a question mark stands for a character. */
+const beforeQuery = (pattern: string): string => {
+  if (pattern.startsWith("file:")) return pattern
+  const at = pattern.replaceAll(/\{[^{}]*\}/g, (expression) => "_".repeat(expression.length)).indexOf("?")
+  return at < 0 ? pattern : pattern.slice(0, at)
+}
+
+const star = (template: string): string => template.replaceAll(/\{[^{}]*\}/g, "*")
+
+/** The texts of a pattern of `hide`. One with expressions matches what its expressions can stand for, too. */
+const hidingTexts = ({ isTemplate, pattern, plain }: Prepared): ReadonlyArray<string> => {
+  const texts = [pattern, plain, UriForms.withoutSlash(plain)]
+  return [...new Set(isTemplate ? [...texts, ...texts.map(star)] : texts)]
+}
+
+/** Whether a template stands for a URI in each way in which that may be written or read. */
+const standsFor = ({ pattern, plain }: Prepared, forms: UriForms.UriForms): boolean =>
+  forms.written.every((form) => Template.matches(pattern, form, true))
+  && forms.plain.every((form) => Template.matches(plain, form))
+  && forms.paths.every((form) => Template.matches(plain, form) || Template.matches(beforeQuery(plain), form))
+
+/** Whether a pattern of `only` means a URI in each of these ways. */
+const means = (one: Prepared, uri: string, forms: UriForms.UriForms): boolean => {
+  const { isTemplate, pattern, plain } = one
+  const fits = (form: string): boolean => ToolPattern.matches(pattern, form) || ToolPattern.matches(plain, form)
+  const path = beforeQuery(plain)
+  return pattern === uri
+    || (forms.written.every(fits) && forms.decoded.every(fits) && forms.plain.every(fits)
+      && forms.paths.every((form) => fits(form) || ToolPattern.matches(path, form)))
+    || (isTemplate && standsFor(one, forms))
+}
+
+/** Decides for one backend. */
+export class OfferedUris {
+  readonly #filter: ListFilter.ListFilter
+  readonly #hide: ReadonlyArray<string>
+  readonly #only: ReadonlyArray<ReadonlyArray<Prepared>>
+  #listed: Lists | undefined
+  /** The listed URIs, by whether they are offered; and the plain forms of those that are not. */
+  #known: { readonly uris: ReadonlyMap<string, boolean>; readonly hidden: ReadonlySet<string> } | undefined
+
+  constructor(filter: ListFilter.ListFilter) {
+    this.#filter = filter
+    this.#hide = filter.hide.flatMap(({ pattern }) => hidingTexts(prepared(pattern)))
+    this.#only = filter.only.map((list) => list.map(({ pattern }) => prepared(pattern)))
+  }
+
+  /** Whether callers are offered a URI of a server that has given these lists last. */
+  has(uri: string, listed: Lists | undefined): boolean {
+    if (uri.length > longestUri) return false
+    const { hidden, uris } = this.#knownOf(listed)
+    const isOffered = uris.get(uri)
+    if (isOffered !== undefined) return isOffered
+    const forms = UriForms.of(uri)
+    if (this.#hides(forms, false) || forms.plain.some((form) => hidden.has(form))) return false
+    const all = [...forms.written, ...forms.decoded, ...forms.plain, ...forms.paths]
+    const templates = listed?.resourceTemplates.map(({ uriTemplate }) => templateOf(uriTemplate)) ?? []
+    const standing = templates.filter(({ pattern, plain }) =>
+      all.some((form) => Template.matches(pattern, form) || Template.matches(plain, form))
+    )
+    // What only a hidden template stands for is hidden with it.
+    if (standing.some((one) => ListFilter.passes(this.#filter, one.pattern) && standsFor(one, forms))) return true
+    if (this.#only.length === 0) return standing.length === 0
+    return this.#only.every((list) => list.some((one) => means(one, uri, forms)))
+  }
+
+  /** What a server lists it tells apart, so that of such a URI the query counts. */
+  #hides({ decoded, farFetched, paths, plain, written }: UriForms.UriForms, isListed: boolean): boolean {
+    const all = new Set([...written, ...decoded, ...plain, ...(isListed ? [] : paths), ...farFetched])
+    for (const form of Array.from(all)) all.add(UriForms.withoutSlash(form))
+    return this.#hide.some((pattern) => Array.from(all).some((form) => ToolPattern.matches(pattern, form)))
+  }
+
+  #knownOf(listed: Lists | undefined) {
+    if (this.#known !== undefined && this.#listed === listed) return this.#known
+    const uris = new Map<string, boolean>()
+    const hidden = new Set<string>()
+    for (const { uri } of listed?.resources ?? []) {
+      if (uri.length > longestUri) continue
+      const forms = UriForms.of(uri)
+      const isOffered = !this.#hides(forms, true) && ListFilter.passes(this.#filter, uri)
+      uris.set(uri, isOffered)
+      if (!isOffered) { for (const form of forms.plain) hidden.add(form) }
+    }
+    this.#listed = listed
+    return this.#known = { uris, hidden }
+  }
+}

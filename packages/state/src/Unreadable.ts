@@ -1,0 +1,13 @@
+/**
+ * Something is kept, and cannot be read: what it says is not known, and neither is whether it says anything.
+ */
+import { Data } from "effect"
+
+/** See the head of the file. */
+export class Unreadable extends Data.TaggedError("Unreadable")<{
+  /** The file, or whatever has its place. */
+  readonly file: string
+  readonly reason: string
+}> {
+  override readonly message = `${this.file} cannot be read: ${this.reason}`
+}
