@@ -11,6 +11,7 @@ import { EventBudget } from "./EventBudget.js"
 import * as FairShare from "./FairShare.js"
 import type { Limits } from "./Limits.js"
 import type { OpenRequests } from "./OpenRequests.js"
+import * as OwnServers from "./OwnServers.js"
 import { notTakenHeader, type Refusal } from "./Refusal.js"
 import type { Claims, Seal } from "./SealedId.js"
 import * as SessionRecords from "./SessionRecords.js"
@@ -50,7 +51,7 @@ const lastUseWrittenEvery = 24 * 60 * 60 * 1000
 /** Params of `initialize` that are longer than this in bytes, as JSON, are stored beside the id instead of in it. */
 const maxBytesInId = 3000
 /** Longer ones are refused, because each session keeps its own, in memory and on disk. */
-const maxInitializeBytes = 256 * 1024
+export const maxInitializeBytes = 256 * 1024
 
 const lists = ["tools", "prompts", "resources"] as const
 
@@ -107,6 +108,8 @@ interface Entry {
 export class ClientSessions {
   readonly #options: Options
   readonly #budget: EventBudget
+  /** The servers of single clients, those without sessions included. */
+  readonly ownServers: OwnServers.OwnServers
   /** Least recently used first. */
   readonly #entries = new Map<string, Entry>()
   /** Who waits for sessions that are being restored. */
@@ -120,6 +123,8 @@ export class ClientSessions {
   constructor(options: Options) {
     this.#options = options
     this.#budget = new EventBudget(options.limits.maxKeptBytes)
+    this.ownServers = new OwnServers.OwnServers(options.limits.maxOwnServers)
+    this.ownServers.add(() => this.#holders())
   }
 
   get size(): number {
@@ -310,11 +315,23 @@ export class ClientSessions {
 
   /** Whether `count` servers may run for one session. */
   #makeRoomForServers(usage: Usage, count: number): boolean {
-    const claim = { owner: usage.owner, amount: count, capacity: this.#options.limits.maxOwnServers() }
-    const others = () => this.#holdings((one) => one === usage ? 0 : one.servers)
-    if (!this.#makeRoomFor(claim, others, "the servers of the session made room for those of others")) return false
+    if (!this.ownServers.makeRoom({ key: usage, owner: usage.owner, amount: count })) return false
     usage.servers = count
     return true
+  }
+
+  #holders(): ReadonlyArray<OwnServers.Holder> {
+    return Array.from(this.#entries, ([id, { owner, session, usage }]) => ({
+      key: usage,
+      owner,
+      amount: usage.servers,
+      usedAt: session.usedAt,
+      isBusy: session.isBusy,
+      end: (why) => {
+        this.#entries.delete(id)
+        void session.close(why)
+      }
+    }))
   }
 
   #refuseFull(id: JSONRPCRequest["id"] | null, owner: string): Refusal {

@@ -32,10 +32,10 @@ export interface ClientSettings {
 export interface Client {
   /** Who its messages come from. What is known of one caller may change from request to request. Default: nothing is known of it. */
   readonly caller?: (() => Caller) | undefined
-  /**
-   * Whether the client has no session (2026-07-28). No server starts for such a client alone. Default false.
-   */
+  /** Whether the client has no session (2026-07-28). No server starts for such a client alone, unless it is lasting. Default false. */
   readonly isStateless?: boolean | undefined
+  /** Whether the conversation goes on between the requests of a client without a session, which is then known. Default false. */
+  readonly isLasting?: boolean | undefined
   /** Called before `count` servers start for this client alone; returns whether there is room for them. Default: there is. */
   readonly startsServers?: ((count: number) => boolean) | undefined
   /** Its open requests. */

@@ -7,9 +7,9 @@ import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:
 import * as Body from "./Body.js"
 import * as Caller from "./Caller.js"
 import { ClientSession } from "./ClientSession.js"
-import { ClientSessions, type Home, sessionNotFound } from "./ClientSessions.js"
+import { ClientSessions, type Home, idleWithServers, sessionNotFound } from "./ClientSessions.js"
 import type { Begin } from "./Conversation.js"
-import { ConversationPerRequest } from "./eras/ConversationPerRequest.js"
+import { ConversationPerCaller } from "./eras/ConversationPerCaller.js"
 import { isStateless } from "./eras/Envelope.js"
 import type { StatelessHandler } from "./eras/StatelessHandler.js"
 import { EventBudget } from "./EventBudget.js"
@@ -39,7 +39,9 @@ export interface Options {
   readonly home?: Home | undefined
   /** Called when a client has ended its session. Must not throw. */
   readonly onEnded?: ((id: string) => void) | undefined
-  /** Answers requests without a session (2026-07-28). Default: `ConversationPerRequest`. */
+  /** Whether a caller may use servers that each client has for itself. Default: nobody may who has no session. */
+  readonly hasOwnServers?: ((caller: Caller.Caller) => boolean) | undefined
+  /** Answers requests without a session (2026-07-28). Default: `ConversationPerCaller`. */
   readonly stateless?: StatelessHandler | undefined
 }
 
@@ -119,7 +121,7 @@ const isRepeated = ({ headers }: IncomingMessage): boolean => headers[repeatedHe
 
 /** Serves the endpoint until `close`. */
 export const make = (
-  { begin, stateless = new ConversationPerRequest(begin), home, onEnded, onError, ...options }: Options
+  { begin, hasOwnServers = () => false, home, onEnded, onError, ...options }: Options
 ): McpEndpoint => {
   const limits = { ...defaults, ...options.limits } as { readonly [K in keyof typeof defaults]: number }
   const seal = options.seal ?? SealedId.make(randomSecret())
@@ -136,7 +138,11 @@ export const make = (
     home
   })
   const statelessRequests = new StatelessRequests({
-    stateless,
+    stateless: options.stateless ?? new ConversationPerCaller(begin, hasOwnServers, {
+      maxClients: limits.maxSessions,
+      idleTime: idleWithServers,
+      ownServers: sessions.ownServers
+    }),
     budget: new EventBudget(limits.maxKeptBytes),
     maxCalls: limits.maxCalls,
     open,
@@ -303,7 +309,9 @@ export const make = (
       sessions.endOf(caller, why)
       statelessRequests.endOf(caller, why)
     },
-    forget: (why) => sessions.forget(why),
+    forget: async (why) => {
+      await Promise.all([sessions.forget(why), statelessRequests.forget(why)])
+    },
     handle: (request, response) => {
       response.on("error", () => undefined)
       attempt(response, () => {

@@ -136,6 +136,12 @@ export class StatelessRequests {
     for (const request of [...this.#open.keys()]) {
       if (this.#callers.get(request)?.subject === subject) request.interrupt(why)
     }
+    this.#options.stateless.endOf?.({ subject }, why)
+  }
+
+  /** Ends what goes on between requests of clients, and what is open there. `why`: a statement. */
+  async forget(why: string): Promise<void> {
+    await this.#options.stateless.forget?.(why)
   }
 
   /** Ends all requests. Resolves when all are answered. */

@@ -4,7 +4,14 @@ export * as Body from "./Body.js"
 export * as Caller from "./Caller.js"
 export * as ClientSessions from "./ClientSessions.js"
 export type { Begin, Client, ClientSettings, Conversation, Resumed } from "./Conversation.js"
-export { ConversationPerClient, type SharedConversation } from "./eras/ConversationPerClient.js"
+export { ConversationPerCaller } from "./eras/ConversationPerCaller.js"
+export {
+  type BeginShared,
+  ConversationPerClient,
+  type SharedConversation,
+  type SharedMember,
+  type SharedOptions
+} from "./eras/ConversationPerClient.js"
 export { ConversationPerRequest } from "./eras/ConversationPerRequest.js"
 export { EraRouter } from "./eras/EraRouter.js"
 export type { StatelessHandler } from "./eras/StatelessHandler.js"
@@ -12,6 +19,7 @@ export * as Guard from "./Guard.js"
 export * as Listener from "./Listener.js"
 export { ListenError } from "./ListenError.js"
 export * as McpEndpoint from "./McpEndpoint.js"
+export { type Holder, OwnServers } from "./OwnServers.js"
 export * as PublicUrl from "./PublicUrl.js"
 export * as Refusal from "./Refusal.js"
 export * as Resumption from "./Resumption.js"

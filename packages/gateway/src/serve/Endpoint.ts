@@ -124,6 +124,10 @@ export const serve = (
           home: shared?.home,
           onEnded: shared?.onEnded,
           begin: clients.begin,
+          hasOwnServers: (caller) => {
+            const { hasServer } = (options.rules ?? AccessControl.open).of(caller)
+            return options.servers.servers().some(({ id, sessions }) => sessions === "per-client" && hasServer(id))
+          },
           limits,
           onError: failed
         })

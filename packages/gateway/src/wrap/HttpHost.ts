@@ -82,7 +82,10 @@ export const serve = (
           ...lasting,
           begin: Resumption.replaying(onLatestRequest(begin)),
           // Without a session, the server can send messages only during a request.
-          stateless: new ConversationPerClient(() => begin(constVoid), maxSessions, idleWithServers),
+          stateless: new ConversationPerClient(() => begin(constVoid), {
+            maxClients: maxSessions,
+            idleTime: idleWithServers
+          }),
           onError: failed,
           limits: { maxSessions, maxOwnServers: () => maxSessions }
         })

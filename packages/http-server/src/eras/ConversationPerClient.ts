@@ -1,9 +1,14 @@
 /**
  * Gives each client without a session one conversation for all its requests, because a server may keep state from one request to the next.
- * Requests that name the same client and capabilities are those of one client.
+ * Requests of the same caller that name the same client and capabilities are those of one client.
  */
-import { type ClientRequest, JsonRpcError } from "@mcp-lifeline/protocol"
-import type { Conversation } from "../Conversation.js"
+import { type ClientRequest, JsonRpc, JsonRpcError } from "@mcp-lifeline/protocol"
+import { createHash } from "node:crypto"
+import { type Caller, ownerOf } from "../Caller.js"
+import { maxInitializeBytes } from "../ClientSessions.js"
+import type { Client as Member, Conversation } from "../Conversation.js"
+import * as FairShare from "../FairShare.js"
+import type { Holder, OwnServers } from "../OwnServers.js"
 import * as Envelope from "./Envelope.js"
 import type { StatelessHandler } from "./StatelessHandler.js"
 
@@ -13,41 +18,82 @@ export interface SharedConversation extends Pick<Conversation, "close" | "reques
   readonly isIdle: () => boolean
   /** Called at intervals: ends calls whose client was asked for input and did not come back. */
   readonly tick: () => void
+  /** How many calls wait for input of the client. Default: the conversation limits them itself. */
+  readonly parkedCalls?: (() => number) | undefined
+  /** Ends the call that waits for the longest time. */
+  readonly abandonOldest?: (() => void) | undefined
 }
+
+/** The client of such a conversation. */
+export type SharedMember = { readonly [K in "caller" | "startsServers"]-?: NonNullable<Member[K]> }
+
+/** Begins the conversation of a client. */
+export type BeginShared = (member: SharedMember) => SharedConversation
+
+/** How many conversations there may be, and how long they last. */
+export interface SharedOptions {
+  /** How many conversations there may be at once. */
+  readonly maxClients: number
+  /** How long an unused one is kept, in milliseconds. */
+  readonly idleTime: number
+  /** Counts the servers of clients. Default: they are not limited. */
+  readonly ownServers?: OwnServers | undefined
+}
+
+/** Calls that wait for input, of all clients together. */
+const maxParked = 1000
 
 /** One client. */
 interface Client {
   readonly conversation: SharedConversation
+  readonly owner: string
+  /** As the last request has said. */
+  caller: Caller
   /** When a request last came or was over, by `performance.now`. */
   usedAt: number
+  /** Servers that run for it alone. */
+  servers: number
+}
+
+/** Which client sends a request, in a text that is short however much the client says about itself; `undefined` if that is too much. */
+const keyOf = ({ subject }: Caller, { capabilities, clientInfo }: Envelope.Envelope): string | undefined => {
+  const text = JSON.stringify([subject, clientInfo, capabilities])
+  return Buffer.byteLength(text) > maxInitializeBytes
+    ? undefined
+    : createHash("sha256").update(text).digest("base64url")
 }
 
 export class ConversationPerClient implements StatelessHandler {
-  readonly #begin: () => SharedConversation
-  readonly #maxClients: number
-  readonly #idleTime: number
+  readonly #begin: BeginShared
+  readonly #options: SharedOptions
   /** Least recently used first. */
   readonly #clients = new Map<string, Client>()
 
-  /** `maxClients`: how many conversations there may be at once. `idleTime`: how long an unused one is kept, in milliseconds. */
-  constructor(begin: () => SharedConversation, maxClients: number, idleTime: number) {
+  constructor(begin: BeginShared, options: SharedOptions) {
     this.#begin = begin
-    this.#maxClients = maxClients
-    this.#idleTime = idleTime
+    this.#options = options
+    options.ownServers?.add(() => this.#holders())
   }
 
-  request(request: ClientRequest): void {
+  request(request: ClientRequest, caller: Caller): void {
     const envelope = Envelope.read(request.params)
     if ("code" in envelope) return request.answer({ error: { ...envelope } })
-    const client = this.#find(JSON.stringify([envelope.clientInfo, envelope.capabilities]))
+    const key = keyOf(caller, envelope)
+    if (key === undefined) {
+      const message = `What the client says about itself is longer than ${maxInitializeBytes} bytes, the maximum`
+      return request.refuse(JsonRpc.invalidParams, message)
+    }
+    const client = this.#find(key, caller)
     if (client === undefined) {
-      const message = `${this.#maxClients} clients, the maximum, wait for answers from servers of their own; ` +
+      const message = `${this.#options.maxClients} clients, the maximum, wait for answers from servers of their own; ` +
         "call again when one of them has its answer"
       return request.refuse(JsonRpcError.ourCode, message)
     }
+    client.caller = caller
     client.usedAt = performance.now()
     request.onOver(() => {
       client.usedAt = performance.now()
+      this.#limitParked(client)
     })
     client.conversation.request(request)
   }
@@ -59,36 +105,81 @@ export class ConversationPerClient implements StatelessHandler {
     await Promise.allSettled(all.map(({ conversation }) => conversation.close(why)))
   }
 
+  endOf({ subject }: Pick<Caller, "subject">, why: string): void {
+    for (const [key, client] of this.#clients) if (client.caller.subject === subject) this.#end(key, client, why)
+  }
+
+  forget(why: string): Promise<void> {
+    return this.close(why)
+  }
+
   /** Ends unused conversations. The next request of such a client begins another one. */
   tick(): void {
     const now = performance.now()
     for (const [key, client] of this.#clients) {
       client.conversation.tick()
-      if (client.conversation.isIdle() && now - client.usedAt >= this.#idleTime) {
+      if (client.conversation.isIdle() && now - client.usedAt >= this.#options.idleTime) {
         this.#end(key, client, "the conversation was unused")
       }
     }
   }
 
-  #find(key: string): Client | undefined {
+  #find(key: string, caller: Caller): Client | undefined {
     const known = this.#clients.get(key)
     this.#clients.delete(key)
-    if (known === undefined && !this.#makeRoom()) return undefined
-    const client = known ?? { conversation: this.#begin(), usedAt: 0 }
+    const owner = ownerOf(caller)
+    if (known === undefined && !this.#makeRoom(owner)) return undefined
+    const client = known ?? this.#make(owner, caller)
     this.#clients.set(key, client)
     return client
   }
 
+  #make(owner: string, caller: Caller): Client {
+    const startsServers = (amount: number): boolean => {
+      const mayStart = this.#options.ownServers?.makeRoom({ key: client, owner, amount }) ?? true
+      if (mayStart) client.servers = amount
+      return mayStart
+    }
+    const conversation = this.#begin({ caller: () => client.caller, startsServers })
+    const client: Client = { conversation, owner, caller, usedAt: performance.now(), servers: 0 }
+    return client
+  }
+
+  #holders(): ReadonlyArray<Holder> {
+    return Array.from(this.#clients, ([key, client]) => ({
+      key: client,
+      owner: client.owner,
+      amount: client.servers,
+      usedAt: client.usedAt,
+      isBusy: !client.conversation.isIdle(),
+      end: (why) => this.#end(key, client, why)
+    }))
+  }
+
   /**
    * Whether there is room for one more client. A client without a session does not say when it leaves. So if there is no room, this closes
-   * the conversation of the client that has been idle for the longest time; if no client is idle, there is no room.
+   * the conversation of the client that has been idle for the longest time, of the caller that has most of them; if none is idle, there is no room.
    */
-  #makeRoom(): boolean {
-    if (this.#clients.size < this.#maxClients) return true
-    const idle = [...this.#clients].find(([, { conversation }]) => conversation.isIdle())
-    if (idle === undefined) return false
-    this.#end(...idle, "the conversation made room for others")
-    return true
+  #makeRoom(owner: string): boolean {
+    for (;;) {
+      const all = Array.from(this.#clients, ([key, client]) => ({ key, client, owner: client.owner, amount: 1 }))
+      if (FairShare.hasRoom(all, { owner, amount: 1, capacity: this.#options.maxClients })) return true
+      const idle = FairShare.loser(all, owner, ({ client }) => client.conversation.isIdle())
+      if (idle === undefined) return false
+      this.#end(idle.key, idle.client, "the conversation made room for others")
+    }
+  }
+
+  /** Ends the oldest call that waits for input, of the caller that has most of them, if there are too many. */
+  #limitParked({ conversation, owner }: Client): void {
+    if ((conversation.parkedCalls?.() ?? 0) === 0) return
+    const all = Array.from(this.#clients.values(), ({ conversation, owner }) => ({
+      conversation,
+      owner,
+      amount: conversation.parkedCalls?.() ?? 0
+    }))
+    if (all.reduce((sum, { amount }) => sum + amount, 0) <= maxParked) return
+    FairShare.loser(all, owner, () => true)?.conversation.abandonOldest?.()
   }
 
   #end(key: string, { conversation }: Client, why: string): void {

@@ -5,18 +5,16 @@
 import type { ClientRequest } from "@mcp-lifeline/protocol"
 import { Predicate } from "effect"
 import type { Caller } from "../Caller.js"
-import type { Begin, Conversation } from "../Conversation.js"
+import type { Begin } from "../Conversation.js"
 import * as FairShare from "../FairShare.js"
-import { StatelessClient } from "./StatelessClient.js"
+import * as Conversing from "./conversing.js"
 import type { StatelessHandler } from "./StatelessHandler.js"
 
 /** Conversations that wait for input of their clients. */
 const maxParked = 1000
 
 /** The conversation of one request, and of the requests that bring input for it. */
-interface RequestConversation {
-  readonly client: StatelessClient
-  readonly conversation: Conversation
+interface RequestConversation extends Conversing.Conversing {
   caller: Caller
 }
 
@@ -45,26 +43,14 @@ export class ConversationPerRequest implements StatelessHandler {
   async close(why: string): Promise<void> {
     const all = [...this.#parked.values()]
     this.#parked.clear()
-    await Promise.all(all.map((current) => this.#end(current, why)))
+    await Promise.all(all.map((current) => Conversing.end(current, why)))
   }
 
   #beginConversation(caller: Caller): RequestConversation {
-    const client: StatelessClient = new StatelessClient({
-      name: "the gateway",
-      session: {
-        request: (request) => conversation.request(request),
-        receive: (message) => conversation.receive(message),
-        introduce: () => conversation.introduce()
-      }
-    })
-    const conversation = this.#begin({
-      isStateless: true,
-      caller: () => current.caller,
-      requests: client.requests,
-      write: (message) => client.deliver(message),
-      saveSettings: () => Promise.resolve()
-    })
-    const current = { client, conversation, caller }
+    const current: RequestConversation = {
+      ...Conversing.begin(this.#begin, { caller: () => current.caller }),
+      caller
+    }
     return current
   }
 
@@ -80,7 +66,7 @@ export class ConversationPerRequest implements StatelessHandler {
   /** Ends the conversation of a request that is over, or parks it if its client was asked for input. */
   #endOrPark(current: RequestConversation): void {
     const state = current.client.pendingState
-    if (state === undefined) return void this.#end(current, "the request is over")
+    if (state === undefined) return void Conversing.end(current, "the request is over")
     this.#parked.set(state, current)
     if (this.#parked.size <= maxParked) return
     const all = Array.from(this.#parked, ([state, { caller }]) => ({ state, owner: caller.subject, amount: 1 }))
@@ -91,11 +77,6 @@ export class ConversationPerRequest implements StatelessHandler {
   #abandon(state: string): void {
     const parked = this.#parked.get(state)
     this.#parked.delete(state)
-    if (parked !== undefined) void this.#end(parked, "the client did not come back")
-  }
-
-  #end({ conversation, client }: RequestConversation, why: string): Promise<void> {
-    client.end()
-    return conversation.close(why).catch(() => undefined)
+    if (parked !== undefined) void Conversing.end(parked, "the client did not come back")
   }
 }

@@ -98,8 +98,11 @@ export class StatelessClient {
     this.#requestFromSession(method, params, answered)
   )
   readonly #callHandlers: CallHandlers = {
-    say: (call, message) =>
-      message.method === "notifications/progress" ? this.#forwardProgress(call, message) : this.deliver(message),
+    say: (call, message) => {
+      if ("id" in message) this.#onServerRequest(message, call)
+      else if (message.method === "notifications/progress") this.#forwardProgress(call, message)
+      else this.deliver(message)
+    },
     answered: (call, answer) => this.#onAnswer(call, answer),
     cancelled: (call) => this.#end(call)
   }
@@ -123,6 +126,17 @@ export class StatelessClient {
   /** The `requestState` of the last call that waits for input; `undefined` if none waits. */
   get pendingState(): string | undefined {
     return [...this.#parked.keys()].at(-1)
+  }
+
+  /** How many calls wait for input. */
+  get parkedCalls(): number {
+    return this.#parked.size
+  }
+
+  /** Ends the call that waits for input for the longest time. */
+  abandonOldest(): void {
+    const [oldest] = this.#parked.values()
+    if (oldest !== undefined) this.#abandon(oldest.call)
   }
 
   /** Takes a request or a notification of the session. */
@@ -277,15 +291,19 @@ export class StatelessClient {
   }
 
   /**
-   * Takes a request of the server, which does not say during which call it asks: assumes the latest call that may ask for input. If that may
-   * be a call of another client, refuses the request.
+   * Takes a request of a server, which does not say during which call it asks: assumes the latest call that may ask for input. If that may
+   * be a call of another client, refuses the request. `about`: a call of the server that asks, if it is known which one that is.
    */
-  #onServerRequest(request: JSONRPCRequest): void {
+  #onServerRequest(request: JSONRPCRequest, about?: StatelessCall): void {
     const { id, method } = request
     const capability = Envelope.capabilityFor[method]
     if (capability === undefined) return this.#decline(id, JsonRpc.methodNotFound, "Method not found")
-    const calls = [...this.#calls.keys()].filter(({ earlyAnswer, method }) =>
-      earlyAnswer === undefined && mayAskForInput.has(method)
+    const server = about && this.#calls.get(about)?.backend?.id
+    const calls = Array.from(this.#calls).flatMap(([call, { backend }]) =>
+      call.earlyAnswer === undefined && mayAskForInput.has(call.method)
+        && (server === undefined || backend?.id === server)
+        ? [call]
+        : []
     )
     const call = calls.findLast(({ waiting }) => waiting !== undefined) ?? calls.at(-1)
     if (call === undefined) {
@@ -350,9 +368,7 @@ export class StatelessClient {
 
   /** Abandons the oldest parked call if there are too many. */
   #makeRoom(): void {
-    const [oldest] = this.#parked.values()
-    if (oldest === undefined || this.#parked.size < maxParked) return
-    this.#abandon(oldest.call)
+    if (this.#parked.size >= maxParked) this.abandonOldest()
   }
 
   /** Ends a call that its client does not come back to. It may have its answer already. */

@@ -13,6 +13,10 @@ export interface StatelessHandler {
   readonly request: (request: ClientRequest, caller: Caller) => void
   /** Called at intervals: ends calls whose client was asked for input and did not come back. */
   readonly tick: () => void
+  /** Ends what goes on between requests of a caller. Its open requests are ended before. `why`: a statement. */
+  readonly endOf?: ((caller: Pick<Caller, "subject">, why: string) => void) | undefined
+  /** Ends what goes on between requests, of all clients; their next requests begin it anew. `why`: a statement. */
+  readonly forget?: ((why: string) => Promise<void>) | undefined
   /** Ends all conversations. */
   readonly close: (why: string) => Promise<void>
 }

@@ -1,29 +1,45 @@
 import { type ClientRequest, ClientRequests } from "@mcp-lifeline/protocol"
 import type { RequestId } from "@modelcontextprotocol/sdk/types.js"
 import { describe, expect, it, vi } from "vitest"
-import { ConversationPerClient } from "../../src/eras/ConversationPerClient.js"
+import { anyone, type Caller } from "../../src/Caller.js"
+import { ConversationPerClient, type SharedMember } from "../../src/eras/ConversationPerClient.js"
+import { OwnServers } from "../../src/OwnServers.js"
 import { hearing } from "../support/hearing.js"
 
 const key = (name: string): string => `io.modelcontextprotocol/${name}`
 
 /** Clients of a server that answers what the test says. */
-const make = (most: number) => {
-  const conversations: Array<{ readonly received: Array<ClientRequest>; isClosed: boolean; ticks: number }> = []
+const make = (most: number, ownServers?: OwnServers) => {
+  const conversations: Array<{
+    readonly received: Array<ClientRequest>
+    readonly member: SharedMember
+    isClosed: boolean
+    ticks: number
+    /** Calls that wait for input; the first ones are abandoned first. */
+    parked: number
+  }> = []
   const hosts = new ConversationPerClient(
-    () => {
-      const conversation = { received: [] as Array<ClientRequest>, isClosed: false, ticks: 0 }
+    (member) => {
+      const conversation = { received: [] as Array<ClientRequest>, member, isClosed: false, ticks: 0, parked: 0 }
       conversations.push(conversation)
       return {
+        parkedCalls: () => conversation.parked,
+        abandonOldest: () => void conversation.parked--,
         request: (request) => void conversation.received.push(request),
         tick: () => void conversation.ticks++,
         isIdle: () => conversation.received.every(({ isOver }) => isOver),
         close: async () => void (conversation.isClosed = true)
       }
     },
-    most,
-    1000
+    { maxClients: most, idleTime: 1000, ownServers }
   )
-  const request = (client: string, id: RequestId, method = "tools/call", meta: object = {}) => {
+  const request = (
+    client: string,
+    id: RequestId,
+    method = "tools/call",
+    meta: object = {},
+    caller: Caller = anyone
+  ) => {
     const answers: Array<any> = []
     const message = {
       jsonrpc: "2.0" as const,
@@ -40,7 +56,8 @@ const make = (most: number) => {
       }
     }
     hosts.request(
-      new ClientRequests().open(message, hearing((message) => answers.push(message)))
+      new ClientRequests().open(message, hearing((message) => answers.push(message))),
+      caller
     )
     return answers
   }
@@ -118,6 +135,71 @@ describe("clients without sessions that share servers", () => {
     } finally {
       vi.useRealTimers()
     }
+  })
+
+  const subject = (name: string): Caller => ({ subject: name, claims: {} })
+
+  it("[G22:unit] of two callers that look the same each has its own, which ends with its caller and knows what it says now", () => {
+    const { conversations, hosts, request } = make(5)
+    const ask = (caller: Caller) => request("same", 1, "tools/call", {}, caller)
+    for (const name of ["ann", "ben", "ann"]) ask(subject(name))
+    request("same", 1)
+    expect(conversations.map(({ received }) => received.length)).toEqual([2, 1, 1])
+    ask({ ...subject("ann"), claims: { email: "a@example.com" } })
+    expect(conversations[0]?.member.caller().claims).toEqual({ email: "a@example.com" })
+    hosts.endOf(subject("ann"), "ann is no client of this gateway any more")
+    expect(conversations.map(({ isClosed }) => isClosed)).toEqual([true, false, false])
+    ask(subject("ann"))
+    expect(conversations).toHaveLength(4)
+  })
+
+  it("[G17:unit G22:unit] nobody has more conversations than are left for others", () => {
+    const { conversations, request } = make(4)
+    const ask = (name: string, caller: string) => request(name, 1, "tools/call", {}, subject(caller))
+    expect([ask("one", "ann"), ask("two", "ann")]).toEqual([[], []])
+    expect(ask("three", "ann")).toMatchObject([{ error: { code: -32_000 } }])
+    answer(conversations[0]!)
+    expect(ask("three", "ann")).toEqual([])
+    expect(conversations.map(({ isClosed }) => isClosed)).toEqual([true, false, false])
+    expect([ask("one", "ben"), ask("one", "cy")]).toEqual([[], []])
+  })
+
+  it("[G17:unit G15] counts their servers with those of all others, and ends an idle client's to make room", () => {
+    const ownServers = new OwnServers(() => 2)
+    const ended: Array<string> = []
+    const session = { key: {}, owner: "another", amount: 1, usedAt: -1, isBusy: false }
+    ownServers.add(() => ended.length > 0 ? [] : [{ ...session, end: (why) => void ended.push(why) }])
+    const { conversations, request } = make(5, ownServers)
+    for (const name of ["ann", "ben", "cy"]) request("same", 1, "tools/call", {}, subject(name))
+    const starts = (index: number) => conversations[index]?.member.startsServers(1)
+    expect([starts(0), ended]).toEqual([true, []])
+    // The least recently used one.
+    expect([starts(1), ended]).toEqual([true, ["its servers made room for those of others"]])
+    expect(starts(2)).toBe(false)
+    answer(conversations[1]!)
+    expect([starts(2), conversations.map(({ isClosed }) => isClosed)]).toEqual([true, [false, true, false]])
+    // It has its place already.
+    expect(starts(2)).toBe(true)
+  })
+
+  it("[G17:unit] a thousand calls wait for input: of one more, the caller that has most loses one", () => {
+    const { conversations, request } = make(5)
+    for (const name of ["ann", "ben"]) request("same", 1, "tools/call", {}, subject(name))
+    conversations[0]!.parked = 990
+    conversations[1]!.parked = 10
+    answer(conversations[1]!)
+    expect(conversations.map(({ parked }) => parked)).toEqual([990, 10])
+    request("same", 2, "tools/call", {}, subject("ben"))
+    conversations[1]!.parked = 11
+    answer(conversations[1]!)
+    expect(conversations.map(({ parked }) => parked)).toEqual([989, 11])
+  })
+
+  it("[G17:unit] who says more about itself than a session may is refused", () => {
+    const { conversations, request } = make(2)
+    const said = request("x".repeat(256 * 1024), 1)
+    expect(said).toMatchObject([{ error: { code: -32_602, message: expect.stringContaining("262144 bytes") } }])
+    expect(conversations).toEqual([])
   })
 
   it("[G7] all end with the endpoint", async () => {

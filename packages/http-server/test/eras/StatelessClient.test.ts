@@ -226,6 +226,30 @@ describe("what a server asks", () => {
     expect(answers()).toMatchObject([{ id: "q2", error: { code: -32_600 } }])
   })
 
+  it("[E8] is about a call of the server that asks, where that is known: calls of other servers do not count", async () => {
+    const { about, answers, host, received, request, stateless } = make({ isShared: true })
+    const call = (name: string, server: string) => {
+      const id = request("tools/call", { name })
+      const inner = stateless.requests.get(received.at(-1).id)!
+      inner.backend = { id: server } as never
+      return { id, inner }
+    }
+    const [mine] = [call("x", "own"), call("y", "shared")]
+    const ask = async (id: string) => {
+      mine.inner.say({ jsonrpc: "2.0", id, method: "elicitation/create", params: { message: "?" } })
+      await turn()
+    }
+    await ask("q1")
+    expect(about(`h${mine.id}`)[0].result).toMatchObject({ resultType: "input_required", inputRequests: { q1: {} } })
+    call("z", "own")
+    await ask("q2")
+    expect(answers()).toMatchObject([{ id: "q2", error: { code: -32_600 } }])
+    expect([stateless.parkedCalls, stateless.isIdle]).toEqual([1, false])
+    stateless.abandonOldest()
+    expect([stateless.parkedCalls, mine.inner.isOver]).toEqual([0, true])
+    host.end()
+  })
+
   it("[E8] goes to the latest call where one host made them all", async () => {
     const { about, asks, request } = make()
     const [first, second] = [request("tools/call", { name: "x" }), request("tools/call", { name: "y" })]

@@ -94,7 +94,7 @@ export class FleetConversation implements Conversation {
       fleets: () => this.#servers.fleets
     }, resumed?.settings.subscriptions)
     this.#servers = context.servers.join({
-      client: () => client.isStateless === true ? undefined : this.#introduced,
+      client: () => client.isStateless === true && client.isLasting !== true ? undefined : this.#introduced,
       caller: () => this.#caller,
       hasRoom: (count) => client.startsServers?.(count) ?? true,
       mayUse: (server) => this.#access.now.hasServer(server),

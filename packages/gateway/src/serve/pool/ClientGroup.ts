@@ -14,7 +14,7 @@ type SendRequest = (server: string, ...asked: Parameters<Receiver["asked"]>) => 
 /** A client of the gateway. None of its methods may throw. */
 export interface Member {
   /**
-   * What the client said about itself; `undefined` before `initialize`, and for a client without a session, which can have no own servers.
+   * What the client said about itself; `undefined` before `initialize`, and for a client without a session that nobody knows, which can have no own servers.
    */
   readonly client: () => Client | undefined
   /** Who the client is, as far as is known now. */

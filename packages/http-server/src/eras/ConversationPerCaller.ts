@@ -1,0 +1,58 @@
+/**
+ * Gives a client without a session a conversation that goes on between its requests, if it is known who calls and there are servers that each client has for
+ * itself: these stay alive between its requests, and are never another caller's. Every other request is a conversation of its own.
+ */
+import type { ClientRequest } from "@mcp-lifeline/protocol"
+import type { Caller } from "../Caller.js"
+import type { Begin } from "../Conversation.js"
+import { ConversationPerClient, type SharedOptions } from "./ConversationPerClient.js"
+import { ConversationPerRequest } from "./ConversationPerRequest.js"
+import * as Conversing from "./conversing.js"
+import type { StatelessHandler } from "./StatelessHandler.js"
+
+export class ConversationPerCaller implements StatelessHandler {
+  readonly #hasOwnServers: (caller: Caller) => boolean
+  readonly #lasting: ConversationPerClient
+  readonly #single: ConversationPerRequest
+
+  /** `hasOwnServers`: whether a caller may use servers that each client has for itself. */
+  constructor(begin: Begin, hasOwnServers: (caller: Caller) => boolean, options: SharedOptions) {
+    this.#hasOwnServers = hasOwnServers
+    this.#single = new ConversationPerRequest(begin)
+    this.#lasting = new ConversationPerClient((member) => {
+      const conversing = Conversing.begin(begin, { ...member, isLasting: true })
+      const { client } = conversing
+      return {
+        request: (request) => client.request(request),
+        close: (why) => Conversing.end(conversing, why),
+        isIdle: () => client.isIdle,
+        tick: () => client.tick(),
+        parkedCalls: () => client.parkedCalls,
+        abandonOldest: () => client.abandonOldest()
+      }
+    }, options)
+  }
+
+  request(request: ClientRequest, caller: Caller): void {
+    const isLasting = caller.subject !== "" && this.#hasOwnServers(caller)
+    const handler = isLasting ? this.#lasting : this.#single
+    handler.request(request, caller)
+  }
+
+  tick(): void {
+    this.#lasting.tick()
+    this.#single.tick()
+  }
+
+  endOf(caller: Pick<Caller, "subject">, why: string): void {
+    this.#lasting.endOf(caller, why)
+  }
+
+  forget(why: string): Promise<void> {
+    return this.#lasting.forget(why)
+  }
+
+  async close(why: string): Promise<void> {
+    await Promise.all([this.#lasting.close(why), this.#single.close(why)])
+  }
+}

@@ -1,0 +1,41 @@
+/**
+ * A conversation of the gateway with a client without a session.
+ */
+import type { Begin, Client, Conversation } from "../Conversation.js"
+import { StatelessClient } from "./StatelessClient.js"
+
+/** See the head of the file. */
+export interface Conversing {
+  readonly client: StatelessClient
+  readonly conversation: Conversation
+}
+
+/** Begins one. `isLasting`: it has several requests of the client, so that requests of others who look the same may be among them. */
+export const begin = (
+  begin: Begin,
+  member: Pick<Client, "caller" | "isLasting" | "startsServers">
+): Conversing => {
+  const client: StatelessClient = new StatelessClient({
+    name: "the gateway",
+    isShared: member.isLasting,
+    session: {
+      request: (request) => conversation.request(request),
+      receive: (message) => conversation.receive(message),
+      introduce: () => conversation.introduce()
+    }
+  })
+  const conversation = begin({
+    ...member,
+    isStateless: true,
+    requests: client.requests,
+    write: (message) => client.deliver(message),
+    saveSettings: () => Promise.resolve()
+  })
+  return { client, conversation }
+}
+
+/** Ends it. Never fails. */
+export const end = ({ client, conversation }: Conversing, why: string): Promise<void> => {
+  client.end()
+  return conversation.close(why).catch(() => undefined)
+}
