@@ -42,7 +42,7 @@ describe.skipIf(!Postgres.isInstalled || process.platform !== "linux")(
         ...claims
       })}`
     })
-    const ci = { authorization: "Bearer ci-token" }
+    const ci = { authorization: "Bearer ci-token-of-sixteen" }
 
     beforeAll(async () => {
       issuer = await Effect.runPromise(Scope.extend(Issuer.make, scope))
@@ -60,7 +60,7 @@ describe.skipIf(!Postgres.isInstalled || process.platform !== "linux")(
         lifeline: {
           auth: { issuer: issuer.url, audience },
           groups: { groups: { staff: { servers: { hide: ["hidden"] } } } },
-          clients: { ci: { token: "ci-token", servers: ["shared"], callsPerMinute: perMinute } }
+          clients: { ci: { token: "ci-token-of-sixteen", servers: ["shared"], callsPerMinute: perMinute } }
         }
       })
       ;[a, b, c] = all.replicas as [Replica, Replica, Replica]
