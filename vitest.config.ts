@@ -22,6 +22,7 @@ const onlyInFull = [
   "packages/gateway/test/adopt/Start",
   "packages/gateway/test/AfterRefusal",
   "packages/gateway/test/audit/Audit",
+  "packages/gateway/test/audit/Callers",
   "packages/gateway/test/audit/Report",
   "packages/gateway/test/audit/Wrap",
   "packages/gateway/test/auth/OAuthClients",

@@ -189,7 +189,7 @@ const fromScratch = (fleet: ReadonlyArray<readonly [string, Snapshot | undefined
       ...wishesOf(id, one, prefix).flatMap((wish) => {
         if (isReserved(wish)) {
           const whose = wish.kind === "tools" || wish.kind === "prompts"
-            ? "names that begin with lifeline__ are Lifeline's own; give the server another name"
+            ? "names that begin with lifeline__ are Lifeline's own; give the server another name, or another prefix"
             : "URIs that begin with lifeline: are Lifeline's own"
           return [`${id} offers ${JSON.stringify(wish.original)}, which is left out: ${whose}`]
         }

@@ -45,7 +45,28 @@ describe("the prefix of names", () => {
     expect(Prefix.of("$&{server}", "{server}__")).toBe("$&{server}__")
   })
 
-  it.each(["{server}.", "{server}/{server}", "{server}{server}", "{name}_", " ", "x".repeat(41), "ü", 5, null])(
+  it.each([
+    ["x".repeat(41), "has 41 characters; accepted: at most 40, so that names keep most of their 64"],
+    [`{server}${"ü".repeat(1000)}`, "has 1008 characters; accepted: at most 40, so that names keep most of their 64"],
+    ["lifeline__", 'begins with lifeline__, as only Lifeline\'s own names do; give another text, such as "{server}__"'],
+    [
+      "lifeline__{server}",
+      'begins with lifeline__, as only Lifeline\'s own names do; give another text, such as "{server}__"'
+    ]
+  ])("[G20:unit] %j is refused with the limit that it breaks", (pattern, message) => {
+    expect(Prefix.check(pattern, ["prefix"])).toEqual([{ path: ["prefix"], message }])
+    const { maxLength, pattern: source } = Prefix.check.schema as { maxLength: number; pattern: string }
+    expect(pattern.length <= maxLength && new RegExp(source, "u").test(pattern)).toBe(false)
+  })
+
+  it("[G20:unit] what only begins as the reserved one is accepted", () => {
+    for (const pattern of ["lifeline_", "lifeline-{server}", "x".repeat(40), "my_lifeline__"]) {
+      expect(Prefix.check(pattern, ["prefix"])).toEqual([])
+      expect(pattern).toMatch(new RegExp((Prefix.check.schema as { pattern: string }).pattern, "u"))
+    }
+  })
+
+  it.each(["{server}.", "{server}/{server}", "{server}{server}", "{name}_", " ", "ü", 5, null])(
     "[G20:unit] %j is none",
     (pattern) => {
       const [problem, ...more] = Prefix.check(pattern, ["prefix"])

@@ -165,7 +165,7 @@ export class Catalogue implements FleetCatalog {
       return `which is left out: ${
         wanted === original && kind !== "tools" && kind !== "prompts"
           ? "URIs that begin with lifeline: are Lifeline's own"
-          : "names that begin with lifeline__ are Lifeline's own; give the server another name"
+          : "names that begin with lifeline__ are Lifeline's own; give the server another name, or another prefix"
       }`
     }
     if (key === wanted) {
