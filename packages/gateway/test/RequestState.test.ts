@@ -93,7 +93,7 @@ describe("the state of a request that a server without sessions gives", () => {
       const bound = yield* Endpoint.bind({
         host: "127.0.0.1",
         port: 0,
-        authentication: Callers.authentication(new Map([["ann-token", ann]]))
+        authentication: Callers.authentication(new Map([["the-token-of-ann", ann]]))
       })
       const servers = yield* Served.serversOf(fleet)
       const sessions = { seal, records: SessionRecords.inMemory() }
@@ -106,12 +106,12 @@ describe("the state of a request that a server without sessions gives", () => {
       })
       const states = RequestStates.make({ owner: ownerOf(ann), seal })
       const { requestState } = states.inResult("another", { requestState: "x" })
-      const stateless = new HttpTalk(url, "ann-token", { isStateless: true })
+      const stateless = new HttpTalk(url, "the-token-of-ann", { isStateless: true })
       const refused = { answer: { error: { code: -32_602, message: RequestStates.refused.message } } }
       expect(yield* bring(stateless, requestState)).toMatchObject(refused)
       expect(yield* bring(stateless, states.inResult("b", { requestState: "x" }).requestState, { name: "says" }))
         .toMatchObject({ answer: { result: { content: [{ text: "x Ada" }] } } })
-      const session = new HttpTalk(url, "ann-token")
+      const session = new HttpTalk(url, "the-token-of-ann")
       yield* Effect.promise(() => session.begin())
       expect(yield* bring(session, requestState)).toMatchObject(refused)
       expect(yield* bring(session, "x")).toMatchObject(refused)

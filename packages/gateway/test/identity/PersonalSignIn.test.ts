@@ -15,6 +15,7 @@ import * as Configuration from "../../src/config/Configuration.js"
 import * as Logout from "../../src/sign-in/commands/logout.js"
 import { accountOf, personOf } from "../../src/sign-in/PersonalSignIns.js"
 import { authentication, call, caller, type Callers, connect } from "../support/Callers.js"
+import { HttpTalk } from "../support/Team.js"
 
 const callers = (): Callers => new Map([["t-anna", caller("anna")], ["t-ben", caller("ben")]])
 
@@ -101,6 +102,37 @@ describe("who logs in", () => {
 })
 
 describe("each person's own login at a server", () => {
+  it.scopedLive(
+    "[G22:real G15] so do clients without a session, which are told where in the error of a call",
+    () =>
+      Effect.gen(function*() {
+        const server = yield* AuthServer.make
+        const known: Callers = new Map(["anna", "ben"].map((name) => [`the-token-of-${name}`, caller(name)]))
+        const { url } = yield* gateway(yield* folder, server.url, known)
+        const talk = (name: string) => new HttpTalk(url, `the-token-of-${name}`, { isStateless: true })
+        const [anna, ben] = [talk("anna"), talk("ben")]
+        const ask = (one: HttpTalk) =>
+          Effect.promise(async () => (await one.ask("tools/call", { name: "docs__ask", arguments: {} })).answer)
+        const answeredTo = (one: HttpTalk) =>
+          Effect.gen(function*() {
+            for (;;) {
+              const answer = yield* ask(one)
+              if (answer?.result !== undefined) return answer.result.content[0].text
+              yield* Effect.sleep("20 millis")
+            }
+          })
+        const address = (one: HttpTalk) => Effect.map(ask(one), (answer) => addressIn(JSON.stringify(answer)))
+        const [toAnna, toBen] = [yield* address(anna), yield* address(ben)]
+        expect(toAnna).not.toBe(toBen)
+        yield* logIn("anna@idp", toAnna)
+        expect(yield* answeredTo(anna)).toBe("anna@idp")
+        expect(yield* address(ben)).toBe(toBen)
+        yield* logIn("ben@idp", toBen)
+        expect([yield* answeredTo(ben), yield* answeredTo(anna)]).toEqual(["ben@idp", "anna@idp"])
+      }),
+    patience
+  )
+
   it.scopedLive(
     "[G22:real] nobody acts as somebody else: not at a renewal, a reconnect, a restart, nor when another login ends",
     () =>

@@ -1,0 +1,72 @@
+import { type ClientRequest, ClientRequests } from "@mcp-lifeline/protocol"
+import { describe, expect, it } from "vitest"
+import { anyone, type Caller } from "../../src/Caller.js"
+import type { Client } from "../../src/Conversation.js"
+import { ConversationPerCaller } from "../../src/eras/ConversationPerCaller.js"
+import { hearing } from "../support/hearing.js"
+import * as Raw from "../support/RawEndpoint.js"
+
+const key = (name: string): string => `io.modelcontextprotocol/${name}`
+
+/** Callers of whom those in `owners` may use servers of their own. */
+const make = (...owners: ReadonlyArray<string>) => {
+  const conversations: Array<{ readonly client: Client; readonly calls: Array<ClientRequest>; closed: Array<string> }> =
+    []
+  const hosts = new ConversationPerCaller(
+    (client) => {
+      const one = { client, calls: [] as Array<ClientRequest>, closed: [] as Array<string> }
+      conversations.push(one)
+      return Raw.conversing(() => undefined, {
+        request: (request) => {
+          if (request.method === "initialize") return request.answer({ result: Raw.introduction })
+          one.calls.push(request)
+          request.answer({ result: {} })
+        },
+        close: async (why) => void one.closed.push(why)
+      })
+    },
+    ({ subject }) => owners.includes(subject),
+    { maxClients: 10, idleTime: 1000 }
+  )
+  const call = (caller: Caller): void => {
+    const _meta = { [key("protocolVersion")]: "2026-07-28", [key("clientCapabilities")]: {} }
+    const message = { jsonrpc: "2.0" as const, id: 1, method: "tools/call", params: { name: "x", _meta } }
+    hosts.request(new ClientRequests().open(message, hearing(() => undefined)), caller)
+  }
+  /** Of each conversation, whether it lasts, how many calls it had, and why it was ended. */
+  const all = () =>
+    conversations.map(({ calls, client, closed }) => [client.isLasting === true, calls.length, ...closed])
+  return { all, call, hosts }
+}
+
+const subject = (name: string): Caller => ({ subject: name, claims: {} })
+
+describe("conversations of clients without sessions that may have servers of their own", () => {
+  it("[G15:unit G22:unit] go on between the requests of one caller; those of who may not, or is not known, do not", () => {
+    const { all, call } = make("ann", "ben", "")
+    for (const one of ["ann", "ben", "ann", "cy", "cy"]) call(subject(one))
+    call(anyone)
+    expect(all()).toEqual([
+      [true, 2],
+      [true, 1],
+      [false, 1, "the request is over"],
+      [false, 1, "the request is over"],
+      [false, 1, "the request is over"]
+    ])
+  })
+
+  it("[G15:unit G22:unit] end with their caller, with the lease of a replica, and with the endpoint", async () => {
+    const { all, call, hosts } = make("ann", "ben")
+    for (const one of ["ann", "ben"]) call(subject(one))
+    hosts.endOf(subject("ann"), "ann is gone")
+    expect(all()).toEqual([[true, 1, "ann is gone"], [true, 1]])
+    await hosts.forget("the lease has ended")
+    expect(all()[1]).toEqual([true, 1, "the lease has ended"])
+    for (const one of ["ann", "ben"]) call(subject(one))
+    await hosts.close("the gateway is shutting down")
+    expect(all().slice(2)).toEqual([
+      [true, 1, "the gateway is shutting down"],
+      [true, 1, "the gateway is shutting down"]
+    ])
+  })
+})
