@@ -14,10 +14,12 @@ import { PassThrough } from "node:stream"
 import { describe, expect, it } from "vitest"
 import * as Expansion from "../../config/src/Expansion.js"
 import * as ServerName from "../../config/src/ServerName.js"
+import * as ToolSwitches from "../../config/src/ToolSwitches.js"
 import * as Template from "../../core/src/catalog/Template.js"
 import * as Names from "../../core/src/fleet/names.js"
 import * as PlainText from "../../core/src/observe/PlainText.js"
 import * as ToolPattern from "../../core/src/options/ToolPattern.js"
+import * as UriForms from "../../core/src/state/uriForms.js"
 import * as Headers from "../../http-server/src/Headers.js"
 import * as Challenge from "../../sign-in/src/Challenge.js"
 import * as Failures from "../../sign-in/src/Failures.js"
@@ -115,6 +117,8 @@ const subjects: Readonly<Record<string, (text: string) => unknown>> = {
   "Template.matches, the template": (text) => [Template.matches(text, "x:abc"), Template.prefixOf(text)],
   "Template.matches, both": (text) => Template.matches(text, text.slice(0, 16_384)),
   "Template.matches, the URI": (text) => Template.matches("a{b}a{c}{d}a", text.slice(0, 16_384)),
+  "uriForms": (text) => [UriForms.of(text), UriForms.of(`file://${text}`), UriForms.plainPattern(`https://h/${text}`)],
+  "ToolSwitches": (text) => ToolSwitches.hidden({ [text]: false, [`*${text}`]: true, "a*": false }, text.slice(0, 200)),
   "ToolPattern": (text) => ["a*a*b", "*{?*}x", `*${text.slice(0, 16)}*x`].map((one) => ToolPattern.matches(one, text)),
   "IdScanner": (text) => new IdScanner().push(Buffer.from(text)),
   "JsonRpc.read": (text) => [JsonRpc.read({ jsonrpc: "2.0", id: text, method: text }), JsonRpc.read(text)],

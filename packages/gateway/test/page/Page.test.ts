@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from "@effect/vitest"
 import { Fleet } from "@mcp-lifeline/core"
 import { ReservedPort, ScriptedConnector } from "@mcp-lifeline/testing"
 import { Effect } from "effect"
-import { existsSync, readFileSync, unlinkSync, writeFileSync } from "node:fs"
+import { existsSync, readdirSync, readFileSync, unlinkSync, writeFileSync } from "node:fs"
 import { createServer } from "node:http"
 import type { AddressInfo } from "node:net"
 import { join } from "node:path"
@@ -291,6 +291,43 @@ describe.skipIf(Chromium.executable === undefined)("the status page in a browser
         yield* shows(row.locator(".outcome"), "Approved as they are now: read")
         yield* shows(row, /1\s+tool/)
         yield* run(() => row.locator(".changes").waitFor({ state: "hidden" }))
+        expect(complaints).toEqual([])
+      })
+  )
+
+  it.scopedLive(
+    Chromium.title(
+      "[G24] that it cannot be read what was approved is shown with its consequence, and ended by a click on Approve"
+    ),
+    () =>
+      Effect.gen(function*() {
+        const path = yield* folder
+        const env = { MCP_LIFELINE_STATE: join(path, "state") }
+        const tools = join(path, "tools.json")
+        writeFileSync(tools, JSON.stringify([{ name: "read", description: "Reads.", inputSchema: { type: "object" } }]))
+        const pinned = {
+          command: process.execPath,
+          args: [fileURLToPath(new URL("../fixtures/pinned.mjs", import.meta.url)), tools],
+          lifeline: { pin: "block" }
+        }
+        const { base } = yield* serve({ env, more: { pinned } })
+        const { complaints, page } = yield* browse(base)
+        const { row } = server(page, "pinned")
+        yield* shows(row, /1\s+tool/)
+        const pins = join(path, "state", "tool-pins")
+        const [file = ""] = readdirSync(pins)
+        writeFileSync(join(pins, file), "damaged")
+        yield* run(() => page.getByRole("button", { name: "Reconnect pinned" }).click())
+        const approve = page.getByRole("button", { name: "Approve pinned" })
+        yield* run(() => approve.waitFor())
+        yield* shows(row, /0\s+tools/)
+        yield* run(() => page.getByRole("button", { name: "pinned", exact: true }).click())
+        yield* shows(row.locator(".changes"), /read may have changed, withheld until it is approved/)
+        yield* shows(row, /what was approved of its tools cannot be read: .*so all its tools are withheld/)
+        yield* run(() => approve.click())
+        yield* run(() => approve.waitFor({ state: "hidden" }))
+        yield* shows(row.locator(".outcome"), "Approved as they are now: read")
+        yield* shows(row, /1\s+tool/)
         expect(complaints).toEqual([])
       })
   )
