@@ -14,7 +14,7 @@ const key = (name: string): string => `io.modelcontextprotocol/${name}`
 /** `wrap --http`, whose conversations with the server are written down; each stands for a server that runs. */
 const serve = Effect.gen(function*() {
   const conversations: Array<{ readonly heard: Array<Raw.Message>; isClosed: boolean }> = []
-  const url = yield* HttpHost.serve({ port: 0, token: undefined }, () => {
+  const { url } = yield* HttpHost.serve({ port: 0, token: undefined }, () => {
     const one = { heard: [] as Array<Raw.Message>, isClosed: false }
     conversations.push(one)
     return {
@@ -100,7 +100,7 @@ describe("the servers of wrap --http", () => {
 describe("a session of wrap --http", () => {
   it.scopedLive("[E8 W3] progress that comes after the answer, of a task, is on no stream of another request", () =>
     Effect.gen(function*() {
-      const url = yield* HttpHost.serve({ port: 0, token: undefined }, (write) => ({
+      const { url } = yield* HttpHost.serve({ port: 0, token: undefined }, (write) => ({
         introduce: () => Promise.resolve(Raw.introduction as never),
         request: (request) => {
           if (request.method === "initialize") return request.answer({ result: { ...Raw.introduction } })

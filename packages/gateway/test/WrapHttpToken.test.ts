@@ -100,7 +100,7 @@ describe("the token of wrap --http", () => {
     })
     const served = <A>(token: string, use: (url: string, headers: { readonly authorization: string }) => Promise<A>) =>
       HttpHost.serve({ port: 0, token: SecretFile.fixed([Redacted.make(token)]) }, begin).pipe(
-        Effect.flatMap((url) => Effect.promise(() => use(url, { authorization: `Bearer ${token}` }))),
+        Effect.flatMap(({ url }) => Effect.promise(() => use(url, { authorization: `Bearer ${token}` }))),
         Effect.scoped,
         Effect.provide(layerAt(state.path)),
         Effect.runPromise

@@ -13,6 +13,7 @@ import { Connections } from "./Connections.js"
 import * as Guard from "./Guard.js"
 import * as HttpServer from "./HttpServer.js"
 import type { ListenError } from "./ListenError.js"
+import { OpenStreams } from "./OpenStreams.js"
 import * as PublicUrl from "./PublicUrl.js"
 import { type Refusal, refuse } from "./Refusal.js"
 import { Shares } from "./Shares.js"
@@ -106,8 +107,10 @@ export interface Listener {
   readonly publicUrl: string
   /** Under which other names its pages are reached by this request. */
   readonly namesFor: (request: IncomingMessage) => Guard.Names
-  /** Whether requests need credentials. */
+  /** Whether requests need credentials now. */
   readonly isAuthenticated: boolean
+  /** Ends the streams of those who would not be let in any more. To be called when it changes who is. */
+  readonly recheck: () => void
   /**
    * Answers with this handler until the scope closes; before and after that, with 503 (see `Unavailable`). `notice`: it goes on until this has ended when
    * the scope closes, while probes say that it stops and each answer ends its connection, so that who distributes requests sends them elsewhere.
@@ -166,6 +169,7 @@ export const listen = (
     let handler = unavailable("starting")
     let isStopping = false
     const connections = new Connections(maxConnections)
+    const streams = new OpenStreams(authentication)
     const runtime = yield* Effect.runtime<never>()
     // An error that escapes from here would end the program.
     const failed = (response: ServerResponse, error: unknown): void => {
@@ -236,6 +240,7 @@ export const listen = (
       if (isRefused && !isProbe(request, path)) return refuse(response, found)
       const caller = isRefused ? Caller.stranger : found
       Caller.note(request, caller)
+      if (!isRefused && !isPublic(path)) streams.letIn(request, response)
       // Sessions do that themselves: they know of later credentials of the same client.
       if (path !== "/mcp" && request.method === "GET" && caller.expiresAt !== undefined) {
         endAt(response, caller.expiresAt)
@@ -269,7 +274,10 @@ export const listen = (
     return {
       host: options.host,
       port,
-      isAuthenticated: authentication.isNeeded,
+      get isAuthenticated() {
+        return authentication.isNeeded
+      },
+      recheck: () => streams.recheck(),
       url,
       publicUrl: publicUrl?.href ?? url,
       namesFor,

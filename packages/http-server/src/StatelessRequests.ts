@@ -12,6 +12,7 @@ import type { EventBudget } from "./EventBudget.js"
 import { Exchange } from "./Exchange.js"
 import * as Headers from "./Headers.js"
 import type { OpenRequests } from "./OpenRequests.js"
+import * as OpenStreams from "./OpenStreams.js"
 import type { Refusal } from "./Refusal.js"
 import { Shares } from "./Shares.js"
 import { SseWriter } from "./SseWriter.js"
@@ -112,6 +113,13 @@ export class StatelessRequests {
     const request = new ClientRequest(message, exchange, (request) => void this.#open.delete(request))
     this.#open.set(request, undefined)
     this.#callers.set(request, caller)
+    if (isListening) {
+      OpenStreams.note(
+        from,
+        response,
+        () => request.interrupt("the credentials of the stream are not accepted any more")
+      )
+    }
     // A client that disconnects cancels its request.
     response.once("close", () => request.cancel("the client has gone"))
     this.#options.stateless.request(request, caller)

@@ -62,10 +62,6 @@ export const unreadableWarning = (server: string, mode: Mode, { file, reason }: 
     + `them as they are now: ${command(server)}`
 }
 
-/** Whether a warning of a server is one of these. */
-export const isPinWarning = (warning: string): boolean =>
-  warning.startsWith(notAsApproved) || warning.startsWith(notKnown)
-
 /** Why a tool was not called. */
 export const refusals = {
   unreadable: (server: string, tool: string, { file, reason }: Unreadable): string =>

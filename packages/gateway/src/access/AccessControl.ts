@@ -14,7 +14,7 @@ type Listener = (removed: ReadonlyArray<Caller>) => void
 export interface AccessControl {
   readonly of: (caller: Caller) => Access.Access
   /**
-   * Calls the listener after each change of the rules, with the callers that are let in no more. Returns a function that removes the listener.
+   * Calls the listener after each change of the rules, or of the tokens of clients, with the callers that are let in no more. Returns a function that removes the listener.
    */
   readonly whenChanged: (listener: Listener) => () => void
 }
@@ -40,7 +40,11 @@ export class RulesInUse implements AccessControl {
   set(rules: McpConfig.Access | undefined): void {
     const before = [...this.#clients.keys()]
     this.#use(rules)
-    const removed = before.filter((name) => !this.#clients.has(name)).map(NamedCaller.of)
+    this.changed(before.filter((name) => !this.#clients.has(name)).map(NamedCaller.of))
+  }
+
+  /** Says that it has changed who is let in. */
+  changed(removed: ReadonlyArray<Caller> = []): void {
     for (const listener of this.#listeners) listener(removed)
   }
 

@@ -150,7 +150,8 @@ export const make = (
       warned = now
       return now === undefined ? Effect.void : Effect.logWarning(now)
     })
-    const readAgain = (line: string) => Effect.zipRight(changed(line), compare)
+    const readAgain = (line: string) =>
+      Effect.all([Effect.sync(() => control.changed()), changed(line), compare], { discard: true })
     const follow = (all: ReadonlyArray<Client>) =>
       Effect.gen(function*() {
         const scope = yield* Scope.fork(parent, ExecutionStrategy.parallel)

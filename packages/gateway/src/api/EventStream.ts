@@ -6,8 +6,9 @@ import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequ
 import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import * as Arrival from "@mcp-lifeline/http-server/Arrival"
+import * as Caller from "@mcp-lifeline/http-server/Caller"
 import { Shares } from "@mcp-lifeline/http-server/Shares"
-import { Chunk, Effect, Stream } from "effect"
+import { Chunk, Effect, Option, Stream } from "effect"
 import type { IncomingMessage } from "node:http"
 import type * as EventLog from "./EventLog.js"
 import type { GatewayStatus, StatusUpdate } from "./GatewayStatus.js"
@@ -22,7 +23,7 @@ const statusLifetime = "100 millis"
 /** How often a comment shows that the stream is alive. */
 const keepaliveInterval = "15 seconds"
 
-/** How many streams may be open at once. One address alone may have half of them. */
+/** How many streams may be open at once. One caller alone, or one address where callers are not known, may have half of them. */
 const maxReaders = 200
 
 const event = (name: string, data: string): string => `event: ${name}\ndata: ${data}\n\n`
@@ -44,8 +45,9 @@ const withoutKnown = (): (status: GatewayStatus) => StatusUpdate => {
 
 /** What a reader sees of the status now, and of a line. */
 export interface View {
-  readonly status: (status: GatewayStatus) => GatewayStatus
-  readonly isSeen: (line: EventLog.Entry) => boolean
+  readonly status: (status: GatewayStatus) => Effect.Effect<GatewayStatus>
+  /** `undefined`: it is not for this reader. */
+  readonly line: (line: EventLog.Entry) => EventLog.Entry | undefined
 }
 
 /** Makes the response of one reader. `viewOf`: what it sees; `undefined` if that is everything, which is computed once for all such readers. */
@@ -67,11 +69,11 @@ export const make = (
         const update = withoutKnown()
         return Stream.tick(statusInterval).pipe(
           Stream.mapEffect(() => status),
-          Stream.map((all) => {
+          Stream.mapEffect((all) => {
             const seen = view()
-            if (seen === undefined) return all
-            const value = seen.status(all.value)
-            return { value, text: JSON.stringify(value) }
+            return seen === undefined
+              ? Effect.succeed(all)
+              : Effect.map(seen.status(all.value), (value) => ({ value, text: JSON.stringify(value) }))
           }),
           Stream.changesWith((one, other) => one.text === other.text),
           Stream.bufferChunks({ capacity: 1, strategy: "sliding" }),
@@ -81,7 +83,10 @@ export const make = (
       })
     const events = (view: () => View | undefined) =>
       lines.pipe(
-        Stream.filter((entry) => view()?.isSeen(entry) ?? true),
+        Stream.filterMap((entry) => {
+          const seen = view()
+          return Option.fromNullable(seen === undefined ? entry : seen.line(entry))
+        }),
         Stream.map((entry) => event("event", JSON.stringify(entry)))
       )
     const alive = Stream.map(Stream.drop(Stream.tick(keepaliveInterval), 1), () => ": alive\n\n")
@@ -94,13 +99,17 @@ export const make = (
         Stream.encodeText
       )
     return Effect.map(HttpServerRequest.HttpServerRequest, (request) => {
-      const peer = Arrival.of(NodeHttpServerRequest.toIncomingMessage(request)).address
-      if (!readers.take(peer)) {
-        const message = `${readers.heldBy(peer)} streams of events are open from this address already; close one`
+      const incoming = NodeHttpServerRequest.toIncomingMessage(request)
+      const { subject } = Caller.of(incoming)
+      const [reader, place] = subject === ""
+        ? [Arrival.of(incoming).address, "from this address"]
+        : [`caller ${subject}`, "for this caller"]
+      if (!readers.take(reader)) {
+        const message = `${readers.heldBy(reader)} streams of events are open ${place} already; close one`
         return HttpServerResponse.unsafeJson({ error: { code: "too_many", message } }, { status: 503 })
       }
-      NodeHttpServerRequest.toServerResponse(request).once("close", () => readers.release(peer))
-      return HttpServerResponse.stream(texts(viewOf(NodeHttpServerRequest.toIncomingMessage(request))), {
+      NodeHttpServerRequest.toServerResponse(request).once("close", () => readers.release(reader))
+      return HttpServerResponse.stream(texts(viewOf(incoming)), {
         contentType: "text/event-stream",
         headers: { "cache-control": "no-store", "x-accel-buffering": "no" }
       })

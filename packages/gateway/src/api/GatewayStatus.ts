@@ -97,8 +97,8 @@ export const Server = Schema.Struct({
   /** The number of its connection; 0 before the first. Missing if each client has its own server. */
   generation: Schema.optional(count),
   transport: Schema.String,
-  /** The command or the address, without credentials. */
-  target: Schema.String,
+  /** The command or the address, without credentials. Missing for callers that are no admins. */
+  target: Schema.optional(Schema.String),
   pid: Schema.optional(Schema.Int),
   /** Of a server with several processes, while it is connected. */
   processes: Schema.optional(Schema.Array(Process)),

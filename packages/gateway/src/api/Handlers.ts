@@ -24,23 +24,16 @@ const addressTimeout = "25 seconds"
 const callerOf = (request: HttpServerRequest): Caller.Caller =>
   Caller.of(NodeHttpServerRequest.toIncomingMessage(request))
 
-/** Whether each client has its own of a server. */
-const isOfOneClient = ({ servers }: Gateway) => (name: string): boolean =>
-  servers.servers().some(({ id, sessions }) => id === name && sessions === "per-client")
-
 /** What may be done for whoever sends a request. */
-const operationsOf = (gateway: Gateway, operations: Operations) => (request: HttpServerRequest): Operations => {
-  const caller = callerOf(request)
-  const names = () => gateway.servers.servers().map(({ id }) => id)
-  return Restricted.operationsFor(gateway.rules.of(caller), caller, operations, names, isOfOneClient(gateway))
-}
+const operationsOf = (gateway: Gateway, operations: Operations) => (request: HttpServerRequest): Operations =>
+  Restricted.operationsFor(gateway, callerOf(request), operations)
 
 const gatewayHandlers = (gateway: Gateway, operations: Operations) =>
   HttpApiBuilder.group(Api.Api, "gateway", (handlers) =>
     Effect.gen(function*() {
       const events = yield* EventStream.make(operations, (request) => {
         const caller = Caller.of(request)
-        return () => Restricted.viewFor(gateway.rules.of(caller), caller, isOfOneClient(gateway))
+        return () => Restricted.viewFor(gateway, caller)
       })
       const operationsFor = operationsOf(gateway, operations)
       const accessOf = (request: HttpServerRequest) => gateway.rules.of(callerOf(request))

@@ -54,10 +54,9 @@ const isStranger = Effect.map(caller, (caller) => caller === Caller.stranger)
 
 /** The status as whoever asks may see it. */
 const statusSeen = (gateway: Gateway) =>
-  Effect.zipWith(
-    caller,
-    gatewayStatus(gateway),
-    (caller, status) => statusFor(gateway.rules.of(caller), caller, status)
+  Effect.flatMap(
+    Effect.zip(caller, gatewayStatus(gateway)),
+    ([caller, status]) => statusFor(gateway, caller, status)
   )
 
 /** Alive, with the state of each server. */

@@ -123,7 +123,7 @@ const isOwnLogin = ({ personalSignIns, rules }: Gateway, caller: Caller.Caller, 
 const handler = (
   gateway: Gateway,
   operations: Operations.Operations,
-  { isAuthenticated, namesFor }: Pick<Listener, "isAuthenticated" | "namesFor">
+  listener: Pick<Listener, "isAuthenticated" | "namesFor">
 ): Effect.Effect<Handler, never, Scope.Scope> =>
   Effect.gen(function*() {
     const document = HttpServerResponse.unsafeJson(openApiDocument())
@@ -156,7 +156,7 @@ const handler = (
         ? Restricted.notAdmin(caller)
         : request.method === "GET"
         ? undefined
-        : Guard.checkAction(request.headers, isAuthenticated, namesFor(request))
+        : Guard.checkAction(request.headers, listener.isAuthenticated, listener.namesFor(request))
       if (refusal !== undefined) return refuseRequest(response, refusal)
       if (!hasBody(request)) return handle(request, response)
       Body.readBytes(request, maxBody, (body) => handleBody(request, response, body), Body.roomFor(bodies, request))

@@ -7,6 +7,7 @@ import { find, Lifecycle, maySay, Nesting, Prefix, prefixOf, Unknown } from "@mc
 import type { CallToolResult } from "@modelcontextprotocol/sdk/types.js"
 import { Effect, Either } from "effect"
 import type { Access } from "../access/Access.js"
+import * as PublicText from "../access/PublicText.js"
 import { clean } from "../Text.js"
 import * as Api from "./Api.js"
 import type { Gateway } from "./Gateway.js"
@@ -24,12 +25,15 @@ const ofEachClient = (server: string, url: string): string =>
   }`
 
 /** Why the tools of a shared server are not listed: they are not known yet, or the server is disabled. `undefined` if they are listed. */
-const unknownOf = ({ backend, catalog, lastError, state }: Status): string | undefined => {
+const unknownOf = (
+  { backend, catalog, lastError, state, target }: Status,
+  isAdmin: boolean
+): string | undefined => {
   if (catalog !== undefined) return undefined
   if (state === "Disabled" || state === "Disabling") {
     return `${backend} is disabled, so its tools are not offered; enable it: mcp-lifeline enable ${backend}`
   }
-  const why = lastError === undefined ? "" : `: ${lastError}`
+  const why = lastError === undefined ? "" : `: ${isAdmin ? lastError : PublicText.of(lastError, target)}`
   return `${backend} is ${Lifecycle.inWords(state)}, so its tools are not known${why}`
 }
 
@@ -37,13 +41,13 @@ const unknownOf = ({ backend, catalog, lastError, state }: Status): string | und
 export const list = (
   { servers, url }: Gateway,
   only: string | undefined,
-  { hasServer, hasTool }: Access
+  { hasServer, hasTool, isAdmin }: Access
 ): Effect.Effect<Api.Tools> =>
   Effect.zipWith(servers.shared.fleet.catalog, servers.shared.fleet.status, (catalog, statuses) => ({
     notListed: servers.servers().flatMap(({ id, prefix, sessions }) => {
       if ((only !== undefined && only !== id) || !hasServer(id)) return []
       const status = statuses[id]
-      const message = sessions === "per-client" ? ofEachClient(id, url) : status && unknownOf(status)
+      const message = sessions === "per-client" ? ofEachClient(id, url) : status && unknownOf(status, isAdmin)
       return message === undefined ? [] : [{ server: id, message: clean(message), prefix: Prefix.of(id, prefix) }]
     }),
     tools: Array.from(catalog.tools.values()).flatMap(({ backend: server, original, stale, value }) => {

@@ -1,18 +1,21 @@
 /**
  * What the API says and does for callers that may not use everything, or are no admins: as if there were nothing else.
  */
-import { isPinWarning, Unknown } from "@mcp-lifeline/core/internal"
+import { Unknown } from "@mcp-lifeline/core/internal"
 import type { Caller } from "@mcp-lifeline/http-server/Caller"
 import type { Refusal } from "@mcp-lifeline/http-server/Refusal"
-import { Effect, Stream } from "effect"
-import { identity } from "effect/Function"
+import { Effect, Option, Stream } from "effect"
 import type { Access } from "../access/Access.js"
 import * as NamedCaller from "../access/NamedCaller.js"
+import * as PublicText from "../access/PublicText.js"
 import * as Api from "./Api.js"
 import type * as EventLog from "./EventLog.js"
 import type { View } from "./EventStream.js"
+import type { Gateway } from "./Gateway.js"
 import type { GatewayStatus, Server } from "./GatewayStatus.js"
+import * as HiddenNames from "./hiddenNames.js"
 import type { Operations } from "./Operations.js"
+import * as PublicStatus from "./PublicStatus.js"
 
 /** More lines of the log than are kept. */
 const allLines = 500
@@ -27,89 +30,153 @@ export const notAdmin = (caller: Caller): Pick<Refusal, "status" | "message"> =>
   return { status: 403, message }
 }
 
-/** What has changed in the tools of a server is for admins, who approve it: others may not have each of these tools. */
-const withoutPins = ({ pins, ...server }: Server): Server =>
-  pins === undefined ? server : { ...server, warnings: server.warnings.filter((one) => !isPinWarning(one)) }
+/** What decides what a caller sees. */
+type Seen = Pick<Gateway, "personalSignIns" | "rules" | "servers">
 
-/** Without the address where somebody signs in for all. */
-const withoutLogin = (server: Server): Server =>
-  server.login?.url === undefined ? server : { ...server, login: { message: server.login.message } }
+/** How many tools of each server a caller may use, of those that clients are offered. */
+const toolCounts = ({ servers }: Seen, { hasTool }: Access): Effect.Effect<ReadonlyMap<string, number>> =>
+  Effect.map(servers.shared.fleet.catalog, ({ tools }) => {
+    const counts = new Map<string, number>()
+    for (const { backend, original } of tools.values()) {
+      if (hasTool(backend, original)) counts.set(backend, (counts.get(backend) ?? 0) + 1)
+    }
+    return counts
+  })
 
-/** Without what the server of another client has said last, where each client has its own. */
-const withoutOthers = ({ lastError, ...server }: Server): Server =>
-  server.runtimesByState === undefined && lastError !== undefined ? { ...server, lastError } : server
+/** What an admin sees of a server where it may not use everything: nothing of what is hidden from it. */
+const ofAdmin = (
+  { counts, pins, warnings, ...server }: Server,
+  tools: number,
+  { hasTool }: Access,
+  isHidden: (text: string) => boolean
+): Server => ({
+  ...server,
+  counts: { ...counts, tools },
+  ...(pins === undefined
+    ? {}
+    : { pins: { ...pins, changes: pins.changes.filter(({ tool }) => hasTool(server.name, tool)) } }),
+  warnings: warnings.filter((one) => !isHidden(one))
+})
 
-/** A server as a caller sees it that is no admin. */
-const ofNoAdmin = (server: Server): Server => withoutOthers(withoutLogin(withoutPins(server)))
+/** Whether a caller's own login at a server waits for it; `undefined` if it has none that is in use here. */
+const isWaiting = ({ personalSignIns }: Seen, caller: Caller, server: string): Effect.Effect<boolean | undefined> => {
+  const signIn = personalSignIns?.(server)?.inUse(caller)
+  return signIn === undefined
+    ? Effect.succeed(undefined)
+    : Effect.map(signIn.state, ({ _tag }) => _tag === "LoginNeeded" ? true : _tag === "SignedIn" ? false : undefined)
+}
 
-/** The status as a caller sees it. */
-export const statusFor = (
-  { hasServer, isAdmin, isWhole }: Access,
-  { name, subject }: Caller,
-  status: GatewayStatus
-): GatewayStatus => {
-  if (subject === "") return status
-  const { configProblem: _1, config: _2, ...ofAnyone } = status.gateway
-  const { replicas: _3, ...others } = status
+/** Servers as a caller sees those of them that it may use. */
+const serversFor = (
+  seen: Seen,
+  caller: Caller,
+  all: ReadonlyArray<Server>
+): Effect.Effect<ReadonlyArray<Server>> => {
+  const access = seen.rules.of(caller)
+  const { hasServer, isAdmin, isWhole } = access
+  if (isAdmin && isWhole) return Effect.succeed(all)
+  const isHidden = HiddenNames.inTexts(seen, access)
+  return Effect.gen(function*() {
+    const counts = isWhole ? undefined : yield* toolCounts(seen, access)
+    const visible = all.filter(({ name }) => hasServer(name))
+    return yield* Effect.forEach(visible, (server) => {
+      const tools = counts === undefined ? server.counts.tools : counts.get(server.name) ?? 0
+      return isAdmin
+        ? Effect.succeed(ofAdmin(server, tools, access, isHidden))
+        : Effect.map(
+          isWaiting(seen, caller, server.name),
+          (isWaiting) => PublicStatus.server(server, { tools, isWaiting })
+        )
+    })
+  })
+}
+
+/** The gateway and the replicas as an admin sees them. */
+const aboutGateway = (seen: Seen, access: Access, { gateway, replicas }: GatewayStatus) => {
+  const { configProblem, ...rest } = gateway
+  const isHidden = HiddenNames.inTexts(seen, access)
   return {
-    ...(isAdmin ? status : others),
-    gateway: {
-      ...(isAdmin ? status.gateway : ofAnyone),
-      caller: { ...(name === undefined ? {} : { name }), admin: isAdmin }
-    },
-    servers: (isWhole ? status.servers : status.servers.filter(({ name }) => hasServer(name))).map(
-      isAdmin ? identity : ofNoAdmin
-    )
+    gateway: { ...rest, ...(configProblem === undefined || isHidden(configProblem) ? {} : { configProblem }) },
+    ...(replicas === undefined ? {} : {
+      replicas: replicas.map((one) =>
+        one.servers === undefined ? one : { ...one, servers: one.servers.filter(access.hasServer) }
+      )
+    })
   }
 }
 
-/** Whether a line of the log is for a caller. Lines of the gateway itself, and of servers of single clients, may be about others. */
-const isFor =
-  ({ hasServer, isAdmin }: Access, isOfOneClient: (server: string) => boolean) =>
-  ({ server }: EventLog.Entry): boolean =>
-    server === null ? isAdmin : hasServer(server) && (isAdmin || !isOfOneClient(server))
+/** The status as a caller sees it. */
+export const statusFor = (seen: Seen, caller: Caller, status: GatewayStatus): Effect.Effect<GatewayStatus> => {
+  const { name, subject } = caller
+  if (subject === "") return Effect.succeed(status)
+  const access = seen.rules.of(caller)
+  const about = access.isAdmin
+    ? aboutGateway(seen, access, status)
+    : { gateway: PublicStatus.gateway(status.gateway) }
+  const known = { ...(name === undefined ? {} : { name }), admin: access.isAdmin }
+  return Effect.map(
+    serversFor(seen, caller, status.servers),
+    (servers) => ({ ...about, gateway: { ...about.gateway, caller: known }, servers })
+  )
+}
+
+/** Between the parts of a line. */
+const between = "  "
+
+/** Parts of lines: which process it is, and how many tools it has, some of which may be hidden from the caller. */
+const isForAdmins = /^(?:pid \d+|\d+ tools?)$/
+
+/** A line of the log as a caller sees it, if it does. Lines of the gateway itself, and of servers of single clients, may be about others. */
+const lineFor = (seen: Seen, access: Access): (line: EventLog.Entry) => EventLog.Entry | undefined => {
+  const { hasServer, isAdmin } = access
+  const isHidden = HiddenNames.inTexts(seen, access)
+  return (line) => {
+    const { server, text } = line
+    if (isAdmin) return (server === null || hasServer(server)) && !isHidden(text) ? line : undefined
+    if (server === null || !hasServer(server)) return undefined
+    const found = seen.servers.servers().find(({ id }) => id === server)
+    if (found === undefined || found.sessions === "per-client") return undefined
+    const shown = PublicText.of(text, found.connector.target).split(between).filter((part) => !isForAdmins.test(part))
+    return shown.length === 0 ? undefined : { ...line, text: shown.join(between) }
+  }
+}
 
 /** What a reader of events sees; `undefined` if that is everything. */
-export const viewFor = (access: Access, caller: Caller, isOfOneClient: (server: string) => boolean): View | undefined =>
-  caller.subject === ""
-    ? undefined
-    : { status: (status) => statusFor(access, caller, status), isSeen: isFor(access, isOfOneClient) }
-
-/** What may be done for a caller. `names`: of all servers. `isOfOneClient`: whether each client has its own of a server. */
-export const operationsFor = (
-  access: Access,
-  caller: Caller,
-  operations: Operations,
-  names: () => ReadonlyArray<string>,
-  isOfOneClient: (server: string) => boolean
-): Operations => {
-  if (access.isWhole && access.isAdmin) {
-    const own = Effect.map((status: GatewayStatus) => statusFor(access, caller, status))
-    return { ...operations, status: own(operations.status), statusNow: own(operations.statusNow) }
+export const viewFor = (seen: Seen, caller: Caller): View | undefined =>
+  caller.subject === "" ? undefined : {
+    status: (status) => statusFor(seen, caller, status),
+    line: (line) => lineFor(seen, seen.rules.of(caller))(line)
   }
+
+/** What may be done for a caller. */
+export const operationsFor = (seen: Seen, caller: Caller, operations: Operations): Operations => {
+  const access = seen.rules.of(caller)
+  const own = Effect.flatMap((status: GatewayStatus) => statusFor(seen, caller, status))
+  const status = { status: own(operations.status), statusNow: own(operations.statusNow) }
+  if (access.isWhole && access.isAdmin) return { ...operations, ...status }
   const { hasServer, isAdmin } = access
+  const names = () => seen.servers.servers().map(({ id }) => id)
   /** Does something with a server that the caller sees. */
   const known = <A, E>(name: string, act: Effect.Effect<A, E>): Effect.Effect<A, E | Api.NotFound> =>
     hasServer(name) ? act : Effect.fail(Api.notFound(Unknown.backend(name, names().filter(hasServer)).message))
-  const isOwn = isFor(access, isOfOneClient)
   return {
-    status: Effect.map(operations.status, (status) => statusFor(access, caller, status)),
-    statusNow: Effect.map(operations.statusNow, (status) => statusFor(access, caller, status)),
+    ...status,
     follow: operations.follow,
     server: (name) =>
       known(
         name,
-        Effect.map(operations.server(name), ({ runtimes, ...server }) =>
-          isAdmin ? { ...server, ...(runtimes ? { runtimes } : {}) } : ofNoAdmin(server))
+        Effect.flatMap(operations.server(name), ({ runtimes, ...server }) =>
+          Effect.map(serversFor(seen, caller, [server]), ([own = server]) =>
+            isAdmin && runtimes !== undefined ? { ...own, runtimes } : own))
       ),
     logs: ({ limit, server, since }) => {
-      const lines = Effect.map(
-        operations.logs({ limit: allLines, server, since }),
-        (lines) => lines.filter(isOwn).slice(-limit)
-      )
+      const lines = Effect.map(operations.logs({ limit: allLines, server, since }), (lines) => {
+        const line = lineFor(seen, access)
+        return lines.flatMap((one) => line(one) ?? []).slice(-limit)
+      })
       return server === undefined ? lines : known(server, lines)
     },
-    lines: Stream.filter(operations.lines, isOwn),
+    lines: Stream.filterMap(operations.lines, (one) => Option.fromNullable(lineFor(seen, access)(one))),
     reconnect: (name) => known(name, operations.reconnect(name)),
     enable: (name) => known(name, operations.enable(name)),
     disable: (name) => known(name, operations.disable(name)),

@@ -28,6 +28,8 @@ export interface Named {
 export interface Asking {
   /** Who calls now. */
   readonly who: () => Pick<Arrived, "caller" | "introduced">
+  /** Whether that caller may know where the file is. Default: it may. */
+  readonly isAdmin?: () => boolean
   /** What a name leads to now, whether or not the client may use it. Asked for calls that were not sent. */
   readonly named: (kind: Kind, name: string) => Named | undefined
 }
@@ -41,6 +43,13 @@ const withheld = (method: string, why: string): Answer => ({
     data: { fate: "answered", tag: "NotRecorded" }
   }
 })
+
+/** What others are told. */
+const unplaced = "the audit cannot be written"
+
+/** Why a call could not be recorded, for whoever has called. */
+const whyNot = (audit: Audit, isAdmin: Asking["isAdmin"]): string =>
+  isAdmin?.() === false ? unplaced : audit.problem() ?? "the file was closed"
 
 const refusedBy = (why: string): Answer => ({
   error: {
@@ -57,13 +66,13 @@ export const audited = (audit: Audit | undefined, asking: Asking): Step => (next
     const { method } = request
     if (!isCall(method)) return next(request)
     const why = audit.refusal()
-    if (why !== undefined) return request.answer(refusedBy(why))
+    if (why !== undefined) return request.answer(refusedBy(asking.isAdmin?.() === false ? unplaced : why))
     record(audit, request, kinds[method], asking)
     next(request)
   }
 }
 
-const record = (audit: Audit, request: ClientRequest, kind: Kind, { named, who }: Asking): void => {
+const record = (audit: Audit, request: ClientRequest, kind: Kind, { isAdmin, named, who }: Asking): void => {
   const { method, params, traced } = request
   const call = audit.begin({ door: "mcp", id: request.givenId, ...who(), method, params })
   const key = kind === "resources" ? "uri" : "name"
@@ -89,7 +98,7 @@ const record = (audit: Audit, request: ClientRequest, kind: Kind, { named, who }
     const known = { isHidden: isHidden(), isSent: call.isSent(), asksForTask: params?.["task"] !== undefined }
     call.ended(
       Ended.byAnswer(answer, known),
-      (mayAnswer) => hand(mayAnswer ? answer : withheld(method, audit.problem() ?? "the file was closed"))
+      (mayAnswer) => hand(mayAnswer ? answer : withheld(method, whyNot(audit, isAdmin)))
     )
   }
   request.onOver((error, fate) => {

@@ -30,7 +30,7 @@ export const perClient = (runtimesByState: NonNullable<Server["runtimesByState"]
 }
 
 /** The process id or address of a server, or how many processes or runtimes it has. */
-const whereOf = ({ pid, processes, runtimesByState, target }: Server): string => {
+const whereOf = ({ pid, processes, runtimesByState, target = "" }: Server): string => {
   if (runtimesByState !== undefined) return perClient(runtimesByState)
   if (processes !== undefined) return processesOf(processes)
   return pid === undefined ? target : `pid ${pid}`

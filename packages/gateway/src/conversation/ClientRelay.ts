@@ -59,6 +59,8 @@ export interface Options {
   readonly notifyServers: (notification: JSONRPCNotification) => boolean
   /** What the user has to do now to sign in to a server; `undefined` if nothing. */
   readonly login: (server: string) => string | undefined
+  /** A text of ours about a server as the client may read it. Default: as it is. */
+  readonly shown?: (server: string, text: string) => string
   /**
    * What to do about a call to a server that failed, where its user can do something at once: the call is made again, or answered with another
    * error. Default: nothing.
@@ -315,8 +317,9 @@ export class ClientRelay {
 
   /** Adds advice to the error of a server, or to the reason why no server could be reached. */
   #advised(server: string, error: JsonRpcError): JsonRpcError {
-    const { door, login } = this.#options
-    return Advice.advised(server, error, login(server), door())
+    const { door, login, shown } = this.#options
+    const advised = Advice.advised(server, error, login(server), door())
+    return shown === undefined ? advised : Failure.withTexts(advised, (text) => shown(server, text))
   }
 
   #failed(cause: Cause.Cause<unknown>): void {

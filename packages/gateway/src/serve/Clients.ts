@@ -1,6 +1,7 @@
 /**
  * Serves all servers as one MCP server: begins a conversation with each client, and sends the clients the notifications that concern them.
  */
+import type { Status } from "@mcp-lifeline/core"
 import type { Caller } from "@mcp-lifeline/http-server/Caller"
 import type { Begin } from "@mcp-lifeline/http-server/Conversation"
 import * as SealedId from "@mcp-lifeline/http-server/SealedId"
@@ -12,6 +13,7 @@ import { type Duration, Effect } from "effect"
 import type { Access } from "../access/Access.js"
 import * as AccessControl from "../access/AccessControl.js"
 import { CallRates } from "../access/CallRates.js"
+import * as PublicText from "../access/PublicText.js"
 import { shuttingDown } from "../conversation/errors.js"
 import * as Fibers from "../Fibers.js"
 import { version } from "../Version.js"
@@ -86,7 +88,7 @@ export const make = (
     audit,
     rules = AccessControl.open,
     hasStatus = () => true,
-    login = () => undefined,
+    login: loginNow = () => undefined,
     introductionWait = "5 seconds",
     rates: givenRates,
     seal = SealedId.make(SealedId.randomSecret()),
@@ -124,11 +126,27 @@ export const make = (
         return others.length === 0 ? first.result(kind, own) : result(kind, [first, ...others], own)
       })
 
+    /** Where somebody signs in for all is for admins. */
+    const login: GatewayContext["login"] = (server, caller) => {
+      const found = loginNow(server, caller)
+      const isForAll = personalSignIn?.(server, caller) === undefined
+      return found === undefined || !isForAll || rules.of(caller).isAdmin ? found : PublicText.signIn(server)
+    }
+    const shown: GatewayContext["shown"] = (server, text, { isAdmin }) => {
+      const found = isAdmin ? undefined : servers.servers().find(({ id }) => id === server)
+      return found === undefined || found.sessions === "per-client"
+        ? text
+        : PublicText.of(text, found.connector.target)
+    }
+    const statusShown = (status: Status, caller: Caller): Status =>
+      status.lastError === undefined
+        ? status
+        : { ...status, lastError: shown(status.backend, status.lastError, rules.of(caller)) }
     const reported = ({ fleet, outages }: GroupFleet, caller: Caller) =>
       Effect.map(fleet.status, (statuses) =>
         Object.values(statuses).map((status): StatusTool.ServerState => ({
           name: status.backend,
-          status,
+          status: statusShown(status, caller),
           since: outages.of(status.backend)?.since,
           reason: outages.of(status.backend)?.reason,
           login: login(status.backend, caller)
@@ -159,15 +177,18 @@ export const make = (
       logging: {},
       completions: {}
     })
-    const introductionNow = ({ hasServer }: Access): Introduction => {
-      const visible = servers.servers().filter(({ id }) => hasServer(id))
-      const instructions = visible.map(({ id }) => ({
-        server: id,
-        instructions: servers.introduction(id)?.instructions
+    const introductionNow = ({ hasServer }: Access, caller: Caller): Introduction => {
+      const visible = servers.servers().filter(({ id }) => hasServer(id)).map((server) => ({
+        server: server.id,
+        introduction: servers.introduction(server, caller)
+      }))
+      const instructions = visible.map(({ introduction, server }) => ({
+        server,
+        instructions: introduction?.instructions
       }))
       return {
         serverInfo: { name: "mcp-lifeline", version },
-        capabilities: { ...capabilities, ...tasksOf(visible.map(({ id }) => servers.introduction(id))) },
+        capabilities: { ...capabilities, ...tasksOf(visible.map(({ introduction }) => introduction)) },
         instructions: Instructions.join(instructions, hasStatus() ? StatusTool.about : undefined),
         protocolVersion: Initialize.latestVersion,
         sessionId: undefined
@@ -175,7 +196,8 @@ export const make = (
     }
     const sharedReady = Effect.timeoutOption(shared.ready, introductionWait)
     const introduced = Effect.suspend(() => shared.isReady() ? Effect.void : sharedReady)
-    const introduction = (access: Access) => Effect.map(introduced, () => introductionNow(access))
+    const introduction: GatewayContext["introduction"] = (access, caller) =>
+      Effect.map(introduced, () => introductionNow(access, caller))
 
     const context: GatewayContext = {
       rules,
@@ -191,6 +213,7 @@ export const make = (
       status,
       list,
       login,
+      shown,
       personalSignIn
     }
     return {

@@ -1,6 +1,7 @@
 /**
  * What the gateway serves over HTTP: the endpoint for clients at `/mcp`, the status page at `/`, and the routes of `api/Routes.ts`.
  */
+import { anyone } from "@mcp-lifeline/http-server/Caller"
 import * as Listener from "@mcp-lifeline/http-server/Listener"
 import type { ListenError } from "@mcp-lifeline/http-server/ListenError"
 import * as McpEndpoint from "@mcp-lifeline/http-server/McpEndpoint"
@@ -134,8 +135,13 @@ export const serve = (
       ),
       (endpoint) => Effect.promise(() => endpoint.close())
     )
+    let isOpen = !listener.isAuthenticated
     const stop = options.rules?.whenChanged((removed) => {
       for (const caller of removed) endpoint.endOf(caller, `${caller.name} is no client of this gateway any more`)
+      // Nobody knows who began the sessions of before.
+      if (isOpen && listener.isAuthenticated) endpoint.endOf(anyone, "this gateway needs a token from now on")
+      isOpen &&= !listener.isAuthenticated
+      listener.recheck()
     })
     yield* Effect.addFinalizer(() => Effect.sync(() => stop?.()))
     const routes = yield* shared?.serve(endpoint, seal) ??

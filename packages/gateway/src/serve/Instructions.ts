@@ -11,8 +11,11 @@ export interface ServerInstructions {
   readonly instructions: string | undefined
 }
 
+/** The maximum length of one server's instructions, in characters. */
+export const longestInstructions = 8000
+
 /** The maximum length of one server's instructions and of all together, in characters. */
-const maxLengths = { one: 8000, all: 64_000 }
+const maxLengths = { one: longestInstructions, all: 64_000 }
 
 const quoted = (text: string): string =>
   PlainText.lines(text.replace(/\r\n?|[\v\f\u0085\u2028\u2029]/g, "\n")).split("\n")

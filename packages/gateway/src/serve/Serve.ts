@@ -309,7 +309,12 @@ const serve = (options: Options, record: Record.Record, output: Output.Output, r
       token: needsToken() ? own.current()[0] : null
     })
     yield* own.follow((line) =>
-      Effect.all([setToken(own.current()[0]), output.line(line), clients?.compare ?? Effect.void], { discard: true })
+      Effect.all([
+        Effect.sync(listener.recheck),
+        setToken(own.current()[0]),
+        output.line(line),
+        clients?.compare ?? Effect.void
+      ], { discard: true })
     )
     yield* clients?.whenNeeded(setToken(own.current()[0])) ?? Effect.void
     const lines = options.logFormat === "json"

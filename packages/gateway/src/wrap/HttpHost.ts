@@ -62,11 +62,18 @@ export interface Options {
   readonly token: SecretsInUse | undefined
 }
 
-/** Serves until the scope closes, and returns the URL. It listens on loopback, and answers only loopback names. */
+/** An endpoint that is served. */
+export interface Served {
+  readonly url: string
+  /** To be called when the tokens have changed: ends the streams of those who would not be let in any more. */
+  readonly recheck: () => void
+}
+
+/** Serves until the scope closes. It listens on loopback, and answers only loopback names. */
 export const serve = (
   { port, token }: Options,
   begin: Begin
-): Effect.Effect<string, StartError, Scope.Scope | StateFolder> =>
+): Effect.Effect<Served, StartError, Scope.Scope | StateFolder> =>
   Effect.gen(function*() {
     const place = { host: "127.0.0.1", port }
     const authentication = token && Authentication.tokens(token.current)
@@ -96,5 +103,5 @@ export const serve = (
       if (path === "/mcp") return endpoint.handle(request, response)
       refuse(response, { status: 404, message: "Not found; the endpoint is /mcp" })
     })
-    return `${listener.url}/mcp`
+    return { url: `${listener.url}/mcp`, recheck: listener.recheck }
   })

@@ -317,7 +317,7 @@ const overHttp = (http: Http, context: WrapContext) =>
     const token = yield* HttpToken.find(http, process.env)
     const state = yield* Effect.context<StateFolder>()
     const fibers = yield* Fibers.make()
-    const url = yield* HttpHost.serve({ port: http.port, token: token.value }, (write) => {
+    const { recheck, url } = yield* HttpHost.serve({ port: http.port, token: token.value }, (write) => {
       let conversation: Conversation | undefined
       // The conversation opens synchronously, and ends with its fiber.
       const life = fibers.fork(
@@ -335,7 +335,12 @@ const overHttp = (http: Http, context: WrapContext) =>
     })
     StandardError.line(`Serving ${context.name} at ${url}`)
     StandardError.line(HttpToken.line(token, process.stderr.isTTY))
-    yield* token.value?.follow((line) => Effect.sync(() => StandardError.line(line))) ?? Effect.void
+    const replaced = (line: string) =>
+      Effect.sync(() => {
+        recheck()
+        StandardError.line(line)
+      })
+    yield* token.value?.follow(replaced) ?? Effect.void
     return yield* Effect.never
   })
 

@@ -75,6 +75,12 @@ describe("secrets that change while clients are connected", () => {
         const { sessionId } = transport
         yield* eventually(() => (opened.size > 0 ? true : undefined))
         const echo = () => client.callTool({ name: "every__echo", arguments: { message: "hi" } })
+        // Of somebody who never learns the new token.
+        const left = yield* Effect.promise(() => fetch(`${base}/api/events`, { headers: as("old-token-of-sixteen") }))
+        const other = yield* Effect.promise(() => Raw.begin(url, undefined, as("old-token-of-sixteen")))
+        const listening = yield* Effect.promise(() =>
+          fetch(url, { headers: { ...as("old-token-of-sixteen"), ...other, accept: "text/event-stream" } })
+        )
         const progress: Array<number> = []
         const long = client.callTool(
           { name: "every__trigger-long-running-operation", arguments: { duration: 20, steps: 20 } },
@@ -106,6 +112,9 @@ describe("secrets that change while clients are connected", () => {
         ])
         // Commands find the token that is asked for now.
         expect((yield* command("status", "--json")).code).toBe(0)
+        expect([left.status, listening.status]).toEqual([200, 200])
+        // They end: with the old token, nobody goes on to read.
+        yield* Effect.promise(() => Promise.all([left.text(), listening.text()]))
 
         expect(JSON.stringify(yield* Effect.promise(() => long))).toContain("Long running operation completed")
         expect(transport.sessionId).toBe(sessionId)
@@ -146,6 +155,11 @@ describe("secrets that change while clients are connected", () => {
       return (await Promise.all(sent)).map(({ status }) => status)
     }
     expect(await statuses()).toEqual([200, 401])
+    const other = await Raw.begin(url, undefined, as("old-token-of-sixteen"))
+    const listening = await fetch(url, {
+      headers: { ...as("old-token-of-sixteen"), ...other, accept: "text/event-stream" }
+    })
+    expect(listening.status).toBe(200)
     for (
       const [text, line, expected] of [["new-token-of-sixteen\nold-token-of-sixteen\n", /2 tokens/, [200, 200]], [
         "new-token-of-sixteen\n",
@@ -160,5 +174,7 @@ describe("secrets that change while clients are connected", () => {
       await host.until(() => line.exec(host.stderr)?.[0])
       expect(await statuses()).toEqual(expected)
     }
+    // It has ended.
+    await listening.text()
   })
 })

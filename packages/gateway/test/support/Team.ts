@@ -18,7 +18,7 @@ export interface Message {
 }
 
 /** A token as tests write it, as long as one has to be. */
-const full = (token: string): string => token.padEnd(16, "~")
+export const full = (token: string): string => token.padEnd(16, "~")
 
 /** Access as a file has it; the token of each client is its name with `-token`. */
 export const loaded = (
@@ -53,21 +53,32 @@ const authOf = (issuer: string): McpConfig.Auth => ({
   clockTolerance: 30_000
 })
 
-/** A gateway in front of servers; its own token is `operator`. `issuer`: whose access tokens it accepts, too. */
+/** What a file says that has neither clients nor groups. */
+const none: AccessInUse.Loaded = { rules: undefined, problem: undefined, clients: [] }
+
+/**
+ * A gateway in front of servers; its own token is `operator`. `issuer`: whose access tokens it accepts, too. `isOpen`: it needs none as long as it has no
+ * clients with names.
+ */
 export const team = (
   all: ReadonlyArray<ServerPool.Server>,
   clients: Readonly<Record<string, object>>,
-  options: Partial<Endpoint.Options> & { readonly groups?: object; readonly issuer?: string } = {}
+  options: Partial<Endpoint.Options> & {
+    readonly groups?: object
+    readonly isOpen?: boolean
+    readonly issuer?: string
+  } = {},
+  pool: ServerPool.Options = {}
 ) =>
   Effect.gen(function*() {
-    const { groups, issuer, ...others } = options
-    const access = yield* AccessInUse.make(yield* loaded(clients, groups), () => Effect.void)
+    const { groups, isOpen = false, issuer, ...others } = options
+    const access = yield* AccessInUse.make(isOpen ? none : yield* loaded(clients, groups), () => Effect.void)
     const record = yield* Record.make()
-    const servers = yield* ServerPool.make(all, { waitTimeout: "2 minutes", telemetry: record.telemetry })
+    const servers = yield* ServerPool.make(all, { waitTimeout: "2 minutes", telemetry: record.telemetry, ...pool })
     yield* record.follow(servers.shared.fleet)
     const { authentication } = yield* Effect.orDie(GatewayAuthentication.make({
       tokens: () => [Redacted.make(full("operator"))],
-      isNeeded: true,
+      isNeeded: !isOpen,
       clients: access,
       auth: issuer === undefined ? undefined : () => authOf(issuer),
       place: { host: "127.0.0.1" }
@@ -90,7 +101,7 @@ export const team = (
     /** From now on, these are the clients. */
     const change = (clients: Readonly<Record<string, object>>, groups?: object) =>
       Effect.flatMap(loaded(clients, groups), access.use)
-    return { access, base: new URL(url).origin, change, servers, url }
+    return { access, base: new URL(url).origin, change, record, servers, url }
   })
 
 const accept = { Accept: "application/json, text/event-stream", "Content-Type": "application/json" }

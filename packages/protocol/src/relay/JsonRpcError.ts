@@ -3,7 +3,7 @@
  */
 import type { CallError } from "@mcp-lifeline/core"
 import { Nesting } from "@mcp-lifeline/core/internal"
-import { Cause, Option } from "effect"
+import { Cause, Option, Predicate } from "effect"
 import * as JsonRpc from "../JsonRpc.js"
 
 /** The error of a JSON-RPC response. */
@@ -49,6 +49,16 @@ export const isOurs = (error: JsonRpcError): boolean => ours.has(error)
 export const withMessage = (error: JsonRpcError, message: string): JsonRpcError => {
   const changed = { ...error, message }
   return isOurs(error) ? own(changed) : changed
+}
+
+/** The same error with other texts, if it is Lifeline's own: its message, and why a server cannot be reached. Others stay as they are. */
+export const withTexts = (error: JsonRpcError, change: (text: string) => string): JsonRpcError => {
+  if (!isOurs(error)) return error
+  const { data, message } = error
+  const lastError = Predicate.isRecord(data) && Predicate.isString(data["lastError"])
+    ? { data: { ...data, lastError: change(data["lastError"]) } }
+    : {}
+  return own({ ...error, message: change(message), ...lastError })
 }
 
 const own = (error: JsonRpcError): JsonRpcError => {

@@ -105,7 +105,7 @@ export class Details {
     if (this.node.hidden) return
     this.#server = server
     const { counts, generation, hidden, lastError, sessions, target, warnings } = server
-    this.#fact("Target", clean(target, 400))
+    this.#fact("Target", clean(target ?? "", 400))
     this.#fact("Server", server.server === null ? "" : clean(`${server.server.name} ${server.server.version}`, 200))
     this.#fact("Generation", generation === undefined ? "" : String(generation))
     this.#fact("Sessions", sessions === "shared" ? "One for all clients" : "One for each client")
@@ -167,20 +167,21 @@ export class Details {
   }
 
   /** Reads tools or runtimes, and the log, again where they may have changed. @param {ServerStatus} server */
-  async #readMore({ counts, generation, lastError, name, runtimesByState, since, stale, state }) {
+  async #readMore({ counts, generation, lastError, name, runtimesByState, sessions, since, stale, state }) {
     const key = JSON.stringify([counts, generation, lastError?.at, runtimesByState, since, stale, state])
     if (key === this.#read) return
     this.#read = key
     const server = encodeURIComponent(name)
     const [items, lines] = await Promise.allSettled([
-      Gateway.get(runtimesByState === undefined ? `tools?server=${server}` : `servers/${server}`),
+      Gateway.get(sessions === "shared" ? `tools?server=${server}` : `servers/${server}`),
       Gateway.get(`logs?server=${server}&limit=${most.lines}`)
     ])
     if (this.#read !== key) return
     if (items.status === "rejected") {
       this.#items.replaceChildren(element("li", {}, `They could not be read: ${clean(items.reason.message)}`))
-    } else if (runtimesByState === undefined) this.#showTools(items.value.tools)
-    else this.#showRuntimes(items.value.runtimes ?? [])
+    } else if (sessions === "shared") this.#showTools(items.value.tools)
+    else if (items.value.runtimes === undefined) this.#showNothing()
+    else this.#showRuntimes(items.value.runtimes)
     if (lines.status === "fulfilled") this.#showLog(lines.value.events)
     else this.#log.replaceChildren(element("li", {}, `The events could not be read: ${clean(lines.reason.message)}`))
   }
@@ -207,6 +208,12 @@ export class Details {
         }`
       )
     ])
+  }
+
+  /** Those of other clients are for admins. */
+  #showNothing() {
+    setText(this.#itemsTitle, "")
+    show(this.#items, false)
   }
 
   /**

@@ -108,8 +108,20 @@ export class Row {
     if (encoded === this.#encoded) return
     this.#encoded = encoded
     this.#server = server
-    const { calls, counts, lastError, login, owner, runtimesByState, server: info, stale, state, transport, usage } =
-      server
+    const {
+      calls,
+      counts,
+      lastError,
+      login,
+      owner,
+      runtimesByState,
+      server: info,
+      sessions,
+      stale,
+      state,
+      transport,
+      usage
+    } = server
     const condition = login === undefined ? conditionOf(state) : "down"
     setAttribute(this.node, "data-condition", condition)
     Shapes.setCondition(this.#mark, condition)
@@ -132,7 +144,7 @@ export class Row {
     setText(this.#median.value, calls.p50Millis === null ? "–" : millis(calls.p50Millis))
     setText(this.#median.more, `${number(calls.inFlight)} in flight`)
     // What a server offers each client may differ.
-    setText(this.#tools.value, runtimesByState === undefined ? number(counts.tools) : "–")
+    setText(this.#tools.value, sessions === "shared" ? number(counts.tools) : "–")
     setText(this.#tools.unit, counts.tools === 1 ? "tool" : "tools")
     setText(this.#tools.more, stale ? "stale" : "")
     setText(this.#problem, clean(login?.message ?? lastError?.message ?? ""))

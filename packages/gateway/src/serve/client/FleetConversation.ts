@@ -70,6 +70,7 @@ export class FleetConversation implements Conversation {
         return this.#servers.own !== undefined
       },
       login: (server) => context.login(server, this.#caller),
+      shown: (server, text) => context.shown(server, text, this.#access.now),
       loggedIn: (request, server, error) => this.#logins.begin(request, server, error),
       door: () => "serve"
     })
@@ -130,6 +131,7 @@ export class FleetConversation implements Conversation {
     )
     const audit = audited(context.audit, {
       who: () => ({ caller: this.#caller, introduced: this.#introduced }),
+      isAdmin: () => this.#access.now.isAdmin,
       named: (kind, name) => names.named(kind, name)
     })
     this.#handle = pipeline(
@@ -160,7 +162,7 @@ export class FleetConversation implements Conversation {
   }
 
   introduce(): Promise<Introduction> {
-    return this.#context.fibers.promise(this.#context.introduction(this.#access.now))
+    return this.#context.fibers.promise(this.#context.introduction(this.#access.now, this.#caller))
   }
 
   close(why: string): Promise<void> {
@@ -223,7 +225,7 @@ export class FleetConversation implements Conversation {
     const { protocolVersion } = this.#introduce(introduced)
     this.#relay.after(
       request,
-      this.#context.introduction(this.#access.of(request)),
+      this.#context.introduction(this.#access.of(request), this.#caller),
       (introduction) => request.answer(introducing({ ...introduction, protocolVersion }))
     )
   }

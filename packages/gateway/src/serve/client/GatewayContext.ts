@@ -19,9 +19,9 @@ export interface GatewayContext extends Control {
   readonly fibers: Fibers
   readonly servers: ServerPool
   /**
-   * What the gateway says about itself to who may use this. Waits at the start for the shared servers, because it includes their instructions.
+   * What the gateway says about itself to a caller that may use this. Waits at the start for the shared servers, because it includes their instructions.
    */
-  readonly introduction: (access: Access) => Effect.Effect<Introduction>
+  readonly introduction: (access: Access, caller: Caller) => Effect.Effect<Introduction>
   /** Whether clients get the status of the servers, as a tool and as a resource. */
   readonly hasStatus: () => boolean
   /** The report about the servers that a client can use. */
@@ -34,6 +34,8 @@ export interface GatewayContext extends Control {
   readonly list: (kind: Kind, fleets: ReadonlyArray<GroupFleet>, access: Access) => Effect.Effect<string>
   /** What the user of a client has to do now to sign in to a server; `undefined` if nothing. */
   readonly login: (server: string, caller: Caller) => string | undefined
+  /** A text of ours about a server as somebody may read it who may use this. */
+  readonly shown: (server: string, text: string, access: Access) => string
   /** The sign-in of a client to a server, if it has its own and is in use. */
   readonly personalSignIn: ((server: string, caller: Caller) => SignIn | undefined) | undefined
   /** Measures requests and sessions of clients. */

@@ -12,6 +12,7 @@ import {
   Telemetry
 } from "@mcp-lifeline/core"
 import { NameReports } from "@mcp-lifeline/core/internal"
+import { type Caller, ownerOf } from "@mcp-lifeline/http-server/Caller"
 import { Incoming, Initialize, type Introduction } from "@mcp-lifeline/protocol"
 import { LogLevels } from "@mcp-lifeline/protocol/LogLevels"
 import { Subscriptions } from "@mcp-lifeline/protocol/Subscriptions"
@@ -204,8 +205,8 @@ export interface Settings {
   readonly servers: () => ReadonlyArray<Server>
   /** Whether a server is disabled. */
   readonly isOff: (server: Server) => boolean
-  /** Called when a server introduces itself. */
-  readonly introduced: (server: string, introduction: Introduction) => void
+  /** Called when a server that a caller has for itself introduces itself. */
+  readonly introduced: (caller: Caller, server: string, introduction: Introduction) => void
   /** The cache of introductions and lists in the state folder. Default: none. */
   readonly kept: ServerCache | undefined
   /** What was approved of the tools of servers. Default: it is kept as long as they run. */
@@ -279,7 +280,7 @@ export const make = (
           asked: (request, signal) => group.asked(server, request, signal),
           introduced: (introduction) => {
             introductions.set(server, introduction)
-            introduced(server, introduction)
+            if (sessions === "per-client") introduced(group.caller(), server, introduction)
             return undefined
           }
         }
@@ -349,10 +350,12 @@ export const make = (
             (server.sessions ?? "shared") === sessions && group.mayUse(server.id)
           )
           const clients = new Map(all.map((server) => [server.id, clientOf(server)]))
+          // What the server of one caller has said is for no other one.
+          const owner = sessions === "per-client" ? ownerOf(group.caller()) : ""
           yield* cache.load(
             yield* Effect.forEach(all, (server) =>
               Effect.map(
-                identityOf(server, clients.get(server.id) ?? "", pinStoreOf(server)),
+                identityOf(server, owner + (clients.get(server.id) ?? ""), pinStoreOf(server)),
                 (identity) => ({ id: server.id, identity })
               ))
           )

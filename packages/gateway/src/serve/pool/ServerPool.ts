@@ -3,6 +3,7 @@
  */
 import { type Backend, type Fleet, type InvalidOptions, Policy } from "@mcp-lifeline/core"
 import { NameReports, Pins } from "@mcp-lifeline/core/internal"
+import type { Caller } from "@mcp-lifeline/http-server/Caller"
 import type { Introduction } from "@mcp-lifeline/protocol"
 import type { Scope } from "effect"
 import { Array as Arr, Clock, Effect, FiberSet, PubSub } from "effect"
@@ -10,6 +11,7 @@ import type { Server } from "../../config/Backends.js"
 import * as ClientGroup from "./ClientGroup.js"
 import { ClientServers, type Pool } from "./ClientServers.js"
 import * as GroupFleet from "./GroupFleet.js"
+import { OwnIntroductions } from "./OwnIntroductions.js"
 import * as SharedConfigurations from "./SharedConfigurations.js"
 import * as SharedSwitches from "./SharedSwitches.js"
 
@@ -34,8 +36,8 @@ export interface ServerPool {
   readonly newerOn: (server: string) => string | undefined
   /** Whether the configuration limits the time of a server's calls. If not, the limit is up to the client. */
   readonly hasTimeout: (server: string) => boolean
-  /** What a server said about itself last, to any group. */
-  readonly introduction: (server: string) => Introduction | undefined
+  /** What a server said about itself last: the shared one, or that of this caller. */
+  readonly introduction: (server: Server, caller: Caller) => Introduction | undefined
   /** What was approved of the tools of a server, whether it runs or not; `undefined` without the option `pin`. */
   readonly pins: (server: Server) => Effect.Effect<Pins | undefined>
   /** How a server was disabled or enabled last; `undefined` if its configuration has changed since, and determines the state again. */
@@ -105,7 +107,7 @@ export const make = (
     let servers = first
     let limited = withCallTimeout(servers)
     const switched = new Map<string, Switched & { readonly server: Server }>()
-    const introductions = new Map<string, Introduction>()
+    const introductions = new OwnIntroductions()
     const clients = new Map<ClientGroup.Member, ClientServers>()
     const listeners = new Set<() => void>()
     const changes = yield* PubSub.sliding<void>(1)
@@ -123,7 +125,7 @@ export const make = (
     const settings: GroupFleet.Settings = {
       servers: () => servers,
       isOff,
-      introduced: (server, introduction) => void introductions.set(server, introduction),
+      introduced: (caller, server, introduction) => introductions.set(caller, server, introduction),
       kept,
       pins,
       replica,
@@ -177,7 +179,8 @@ export const make = (
       newerOn: (server) => configurations?.newer(server),
       backends: (server) => Effect.suspend(() => backends(server)),
       hasTimeout: (server) => limited.has(server),
-      introduction: (server) => introductions.get(server) ?? shared.introduction(server),
+      introduction: (server, caller) =>
+        isOwn(server) ? introductions.of(caller, server.id) : shared.introduction(server.id),
       pins: (server) => {
         const { discovery, id, origin, pin = "off" } = server
         if (pin === "off" || origin === undefined || pins === undefined) return Effect.succeed(undefined)
@@ -209,8 +212,7 @@ export const make = (
             }))
           yield* configurations?.publish(next) ?? Effect.void
           limited = withCallTimeout(next)
-          const names = new Set(next.map(({ id }) => id))
-          for (const name of introductions.keys()) if (!names.has(name)) introductions.delete(name)
+          introductions.keep(new Set(next.filter(isOwn).map(({ id }) => id)))
           const changed = outcome(before, next, applied)
           const own = new Set([...before, ...next].filter(isOwn).map(({ id }) => id))
           const prefixes = new Map(before.map(({ id, prefix }) => [id, prefix]))

@@ -1,0 +1,53 @@
+/**
+ * What callers that are no admins read of a server that all share: not where and with which code somebody signs in for all, not how the server is
+ * started, and not what its process has written, which may be about others. Pure.
+ */
+
+/** What to do about a server that somebody has to sign in to for all. */
+export const signIn = (server: string): string => `Ask an operator of the gateway to sign in to ${server}`
+
+const whoSignsIn = "an operator of the gateway has to sign in"
+
+/** Longer texts of a server are cut first: each of the steps below takes time in proportion to the length. */
+const longest = 10_000
+
+/** A command is shown up to this length. */
+const longestCommand = 200
+
+/** What stands before what a process has written to standard error. */
+const output = "; stderr: "
+
+/** How the command of a server is quoted in messages. */
+const quotedCommands = (target: string): ReadonlyArray<string> =>
+  target === ""
+    ? []
+    : [
+      JSON.stringify(target),
+      ...(target.length > longestCommand ? [JSON.stringify(`${target.slice(0, longestCommand)}...`)] : []),
+      target
+    ]
+
+/** Without the marks that end a clause. */
+const withoutEnd = (address: string): string => {
+  let end = address.length
+  while (end > 0 && ";,.:)]".includes(address[end - 1]!)) end--
+  return address.slice(0, end)
+}
+
+/** A text about a server as such a caller may read it. `target`: the server's command or address. */
+export const of = (text: string, target: string): string => {
+  const end = text.indexOf(output)
+  let found = text.slice(0, Math.min(longest, end < 0 ? text.length : end))
+  const its = /^https?:/i.test(target) ? "its address" : "its command"
+  for (const one of quotedCommands(target)) found = found.replaceAll(one, its)
+  return found
+    .replace(/\b(?:open|a person has to log in at) https?:\/\/\S+(?: and enter the code \S+)?/gi, (all) => {
+      const rest = all.slice(withoutEnd(all).length)
+      return `${whoSignsIn}${rest}`
+    })
+    .replace(/\bhttps?:\/\/[^\s"'<>]+/gi, (address) => `[address]${address.slice(withoutEnd(address).length)}`)
+    .replace(/\b(enter the code) \S+/gi, "$1")
+    .replace(/\b[A-Z0-9]{4}-[A-Z0-9]{4}\b/g, "[code]")
+    .replace(/\b(command|cwd):? "(?:[^"\\]|\\.)*"/g, "its $1")
+    .replace(/\bargs: \[[^\]]*\]/g, "its args")
+}

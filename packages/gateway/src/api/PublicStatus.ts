@@ -1,0 +1,51 @@
+/**
+ * What the status says to callers that are no admins: what they need to use their servers, and nothing that only who runs the gateway needs. What is
+ * added to the status is for admins, unless it is named here. Pure.
+ */
+import { Struct } from "effect"
+import * as PublicText from "../access/PublicText.js"
+import type { GatewayStatus, Server } from "./GatewayStatus.js"
+
+/** Why a server is or was down. */
+const lastErrorOf = ({ lastError, login, name, sessions, target = "" }: Server): Pick<Server, "lastError"> =>
+  // What the server of another client has said is for nobody else.
+  lastError === undefined || sessions === "per-client" ? {} : {
+    lastError: {
+      message: PublicText.of(lastError.message, target),
+      remedy: login === undefined ? PublicText.of(lastError.remedy, target) : PublicText.signIn(name),
+      at: lastError.at
+    }
+  }
+
+/** What is the caller's own of a server. */
+export interface Own {
+  /** How many of its tools the caller may use. */
+  readonly tools: number
+  /** Whether the caller's own login there waits for it; `undefined` if the caller has none that is in use here. */
+  readonly isWaiting: boolean | undefined
+}
+
+/** Whether the caller has to log in, as counts. Those of others are not told: only that there may be something to do. */
+const loginsOf = ({ clientLogins }: Server, { isWaiting }: Own): Pick<Server, "clientLogins"> => {
+  if (clientLogins === undefined) return {}
+  const waits = isWaiting ?? clientLogins.waiting > 0
+  return { clientLogins: { signedIn: isWaiting === false ? 1 : 0, waiting: waits ? 1 : 0 } }
+}
+
+/** A server. */
+export const server = (server: Server, own: Own): Server => ({
+  ...Struct.pick(server, "name", "state", "since", "transport", "server", "sessions", "stale", "calls", "history"),
+  ...(server.sessions === "per-client"
+    ? {}
+    : Struct.pick(server, "generation", "usage", "nextAttemptAt", "attempt")),
+  counts: { ...server.counts, tools: own.tools },
+  ...loginsOf(server, own),
+  ...lastErrorOf(server),
+  ...(server.login === undefined ? {} : { login: { message: PublicText.signIn(server.name) } }),
+  // Those are about what an operator can repair, and name what others use.
+  warnings: []
+})
+
+/** The gateway. */
+export const gateway = (gateway: GatewayStatus["gateway"]): GatewayStatus["gateway"] =>
+  Struct.pick(gateway, "name", "version", "url", "pid", "startedAt", "clients")

@@ -1,0 +1,41 @@
+/**
+ * What servers that each client has for itself have said about themselves last, by whose they are: nobody reads that of another caller. Callers that
+ * nothing tells apart count as one.
+ */
+import { type Caller, ownerOf } from "@mcp-lifeline/http-server/Caller"
+import type { Introduction } from "@mcp-lifeline/protocol"
+import { longestInstructions } from "../Instructions.js"
+
+/** Of how many callers it is kept. Others read it once their servers have started again. */
+const maxOwners = 1000
+
+/** See the head of the file. */
+export class OwnIntroductions {
+  /** By the owner, and then by the server. Least recently used first. */
+  readonly #all = new Map<string, Map<string, Introduction>>()
+
+  /** A server of a caller has introduced itself. */
+  set(caller: Caller, server: string, introduction: Introduction): void {
+    const owner = ownerOf(caller)
+    const own = this.#all.get(owner) ?? new Map<string, Introduction>()
+    this.#all.delete(owner)
+    this.#all.set(owner, own)
+    const { instructions } = introduction
+    // One character more than is shown, which shows that there is more.
+    own.set(server, { ...introduction, instructions: instructions?.trim().slice(0, longestInstructions + 1) })
+    const [oldest] = this.#all.keys()
+    if (this.#all.size > maxOwners && oldest !== undefined) this.#all.delete(oldest)
+  }
+
+  of(caller: Caller, server: string): Introduction | undefined {
+    return this.#all.get(ownerOf(caller))?.get(server)
+  }
+
+  /** Forgets all other servers. */
+  keep(servers: ReadonlySet<string>): void {
+    for (const [owner, own] of this.#all) {
+      for (const server of own.keys()) if (!servers.has(server)) own.delete(server)
+      if (own.size === 0) this.#all.delete(owner)
+    }
+  }
+}

@@ -1,0 +1,66 @@
+import { describe, expect, it } from "@effect/vitest"
+import type { Introduction } from "@mcp-lifeline/protocol"
+import { Effect } from "effect"
+import type { ServerCache } from "../../src/known/ServerCache.js"
+import { OwnIntroductions } from "../../src/serve/pool/OwnIntroductions.js"
+import { caller } from "../support/Callers.js"
+import { chatty } from "../support/Talk.js"
+import { talking, team } from "../support/Team.js"
+
+const promise = <A>(make: () => Promise<A>) => Effect.promise(make)
+
+const saying = (instructions: string): Introduction => ({
+  serverInfo: { name: "s", version: "1" },
+  capabilities: {},
+  instructions,
+  protocolVersion: "2025-11-25",
+  sessionId: undefined
+})
+
+describe("what a server that each client has for itself says of itself", () => {
+  it.scopedLive(
+    "[G22:real] is shown to the caller that has it, and to no other, in both eras; what it offers is kept for that caller",
+    () =>
+      Effect.gen(function*() {
+        const asked: Array<string> = []
+        const kept: ServerCache = {
+          get: ({ server }: { readonly server: string }) => {
+            asked.push(server)
+            return Effect.succeedNone
+          },
+          set: () => Effect.void
+        } as never
+        const own = { ...chatty("own", { says: "for one alone" }), sessions: "per-client", identity: "i" } as const
+        const { url } = yield* team([own, chatty("all", { says: "for all" })], { anna: {}, ben: {} }, {}, { kept })
+        const anna = yield* talking(url, "anna-token")
+        expect(anna.introduced.instructions).not.toContain("for one alone")
+        expect(yield* promise(() => anna.call("own__pid"))).toMatch(/\d/)
+        for (const isStateless of [false, true]) {
+          const instructionsFor = (name: string) =>
+            Effect.map(talking(url, `${name}-token`, { isStateless }), ({ introduced }) => introduced.instructions)
+          expect(yield* instructionsFor("anna")).toContain("for one alone")
+          const ofBen = yield* instructionsFor("ben")
+          expect([ofBen.includes("for all"), ofBen.includes("for one alone")]).toEqual([true, false])
+        }
+        const ben = yield* talking(url, "ben-token")
+        yield* promise(() => ben.call("own__pid"))
+        expect(new Set(asked).size).toBe(2)
+        expect(asked).not.toContain("i")
+      }),
+    120_000
+  )
+
+  it("[G22:unit] is kept for so many callers, as much of it as is shown, and as long as there is the server", () => {
+    const all = new OwnIntroductions()
+    const numbered = (number: number) => caller(`caller ${number}`)
+    all.set(numbered(0), "s", saying(` ${"x".repeat(20_000)}`))
+    all.set(numbered(0), "t", saying("t"))
+    expect(all.of(numbered(0), "s")?.instructions).toBe("x".repeat(8001))
+    for (let i = 1; i < 1000; i++) all.set(numbered(i), "s", saying("s"))
+    all.set(numbered(0), "s", saying("again"))
+    all.set(numbered(1000), "s", saying("s"))
+    expect([0, 1, 2].map((i) => all.of(numbered(i), "s")?.instructions)).toEqual(["again", undefined, "s"])
+    all.keep(new Set(["t"]))
+    expect([all.of(numbered(0), "s"), all.of(numbered(0), "t")?.instructions]).toEqual([undefined, "t"])
+  })
+})

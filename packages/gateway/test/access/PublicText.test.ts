@@ -1,0 +1,59 @@
+import { describe, expect, it } from "@effect/vitest"
+import { LoginFailure } from "@mcp-lifeline/protocol"
+import * as State from "@mcp-lifeline/sign-in/State"
+import * as PublicText from "../../src/access/PublicText.js"
+
+const address = "https://idp.example/authorize?state=s3cret&client_id=c1"
+
+const login = (userCode: string | undefined, stepUp: boolean): string =>
+  State.show({ _tag: "LoginNeeded", address, userCode, until: 0, stepUp })
+
+const failed = LoginFailure.describe(
+  new LoginFailure.LoginFailure({ status: 401, detail: "", address, cause: new Error("no") })
+)
+
+describe("a text about a shared server, for callers that are no admins", () => {
+  it.each([
+    ["a login in the browser", login(undefined, false), "a login is needed: an operator of the gateway has to sign in"],
+    ["one with a code", login("WDJB-MJHT", false), "a login is needed: an operator of the gateway has to sign in"],
+    [
+      "one for more scopes",
+      login("WDJB-MJHT", true),
+      "the server requires more scopes than the last login granted: an operator of the gateway has to sign in"
+    ],
+    [
+      "a failed connection",
+      failed,
+      "HTTP 401: the server requires a login: an operator of the gateway has to sign in; once that is done, the connection is made"
+    ],
+    [
+      "a code alone",
+      "Open the address in a browser to sign in and enter the code WDJB-MJHT",
+      "Open the address in a browser to sign in and enter the code"
+    ],
+    [
+      "another address",
+      `HTTP 307: redirected to ${address}, another origin, (https://a.example/x).`,
+      "HTTP 307: redirected to [address], another origin, ([address])."
+    ],
+    [
+      "a command and its output",
+      `"npx a-server --account \\"a b\\"" exited with code 1; stderr: call of anna: hunter2`,
+      "its command exited with code 1"
+    ],
+    [
+      "a command that does not exist",
+      'command "/home/anna/a \\"b\\"" does not exist: install it, or give its full path',
+      "its command does not exist: install it, or give its full path"
+    ],
+    ["what is none of these", "HTTP 503: the server is not ready", "HTTP 503: the server is not ready"]
+  ])("[G22:unit] says of %s who can do something, not where and how", (_, text, said) => {
+    expect(PublicText.of(text, 'npx a-server --account "a b"')).toBe(said)
+  })
+
+  it("[G22:unit] knows a command that messages show only the beginning of", () => {
+    const target = `a-server ${"x".repeat(300)}`
+    const shown = JSON.stringify(`${target.slice(0, 200)}...`)
+    expect(PublicText.of(`${shown} runs (pid 7)`, target)).toBe("its command runs (pid 7)")
+  })
+})

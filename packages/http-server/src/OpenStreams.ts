@@ -1,0 +1,88 @@
+/**
+ * The answers that stay open until somebody ends them: streams of events and of changes. Who may use a server can change while one is open; then those end
+ * whose credentials are not accepted any more, or stand for somebody else. Calls that were allowed when they began go on.
+ */
+import type { IncomingMessage, ServerResponse } from "node:http"
+import * as Authentication from "./Authentication.js"
+import * as Caller from "./Caller.js"
+import type { Refusal } from "./Refusal.js"
+
+/** Where a request was let in. */
+const places = new WeakMap<object, OpenStreams>()
+
+/** Notes that the answer to a request stays open. `end` ends it, and must not throw. */
+export const note = (request: object, response: ServerResponse, end: () => void): void =>
+  places.get(request)?.add(request as IncomingMessage, response, end)
+
+/** A stream. */
+interface Open {
+  readonly end: () => void
+  /**
+   * The last request of the same caller in the session of the stream, or else the stream's own: a client that has said something with its new credentials
+   * keeps the stream that it has opened with the old ones.
+   */
+  latest: IncomingMessage
+}
+
+const sessionOf = ({ headers }: IncomingMessage): string | undefined => headers["mcp-session-id"] as string | undefined
+
+/** Those of one listener. */
+export class OpenStreams {
+  readonly #check: Authentication.Authentication["check"]
+  readonly #open = new Map<IncomingMessage, Open>()
+  /** Those of sessions, by the id of the session. */
+  readonly #ofSessions = new Map<string, Set<Open>>()
+
+  constructor({ check }: Pick<Authentication.Authentication, "check">) {
+    this.#check = check
+  }
+
+  /** A request is let in, whose answer may stay open (`note`). A GET is taken for one whose answer does. */
+  letIn(request: IncomingMessage, response: ServerResponse): void {
+    const { subject } = Caller.of(request)
+    for (const one of this.#ofSessions.get(sessionOf(request) ?? "") ?? []) {
+      if (Caller.of(one.latest).subject === subject) one.latest = request
+    }
+    if (request.method !== "GET") return void places.set(request, this)
+    // Without headers, nothing can be ended in order.
+    this.add(request, response, () => response.headersSent ? response.end() : response.destroy())
+  }
+
+  add(request: IncomingMessage, response: ServerResponse, end: () => void): void {
+    const one: Open = { end, latest: request }
+    const session = sessionOf(request)
+    this.#open.set(request, one)
+    if (session !== undefined) this.#ofSessions.set(session, (this.#ofSessions.get(session) ?? new Set()).add(one))
+    response.once("close", () => {
+      this.#open.delete(request)
+      if (session === undefined) return
+      const all = this.#ofSessions.get(session)
+      all?.delete(one)
+      if (all?.size === 0) this.#ofSessions.delete(session)
+    })
+  }
+
+  /** Checks the credentials of all again. */
+  recheck(): void {
+    for (const [request, { latest }] of this.#open) {
+      const found = this.#check(latest)
+      if (found instanceof Promise) found.then((found) => this.#decide(request, found), () => this.#end(request))
+      else this.#decide(request, found)
+    }
+  }
+
+  #decide(request: IncomingMessage, found: Caller.Caller | Refusal): void {
+    const one = this.#open.get(request)
+    if (one === undefined) return
+    const { expiresAt = Number.POSITIVE_INFINITY, subject } = Caller.of(one.latest)
+    if (!Authentication.isRefusal(found)) {
+      if (found.subject !== subject) this.#end(request)
+    } else if (Date.now() < expiresAt) this.#end(request)
+    // Otherwise these credentials have expired, and who has the stream decides how long it goes on.
+  }
+
+  #end(request: IncomingMessage): void {
+    const one = this.#open.get(request)
+    if (this.#open.delete(request)) one?.end()
+  }
+}

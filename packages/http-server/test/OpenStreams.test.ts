@@ -1,0 +1,104 @@
+import { describe, expect, it } from "@effect/vitest"
+import { EventEmitter } from "node:events"
+import type { IncomingMessage, ServerResponse } from "node:http"
+import * as Authentication from "../src/Authentication.js"
+import * as Caller from "../src/Caller.js"
+import * as OpenStreams from "../src/OpenStreams.js"
+
+const ann: Caller.Caller = { subject: "ann", claims: {} }
+
+const refused = Authentication.unauthorized("no")
+
+interface Sent {
+  readonly token: string
+  readonly caller?: Caller.Caller
+  readonly method?: string
+  readonly session?: string
+}
+
+/** Streams whose credentials are what the test says. */
+const make = () => {
+  const accepted = new Map<string, Caller.Caller | Promise<Caller.Caller>>()
+  const streams = new OpenStreams.OpenStreams({
+    check: ({ headers }) => accepted.get(headers.authorization ?? "") ?? refused
+  })
+  const ended: Array<string> = []
+  const letIn = ({ caller = ann, method = "GET", session, token }: Sent, headersSent = true) => {
+    const headers = { authorization: token, ...(session === undefined ? {} : { "mcp-session-id": session }) }
+    const request = { headers, method } as object as IncomingMessage
+    const response = Object.assign(new EventEmitter(), {
+      headersSent,
+      end: () => void ended.push(`end ${token}`),
+      destroy: () => void ended.push(`destroy ${token}`)
+    }) as object as ServerResponse
+    Caller.note(request, caller)
+    streams.letIn(request, response)
+    return { request, response }
+  }
+  return { accepted, ended, letIn, recheck: () => streams.recheck() }
+}
+
+describe("the streams of a listener", () => {
+  it("[G22:unit] end once their credentials are not accepted, or are those of somebody else", async () => {
+    const { accepted, ended, letIn, recheck } = make()
+    for (const token of ["a", "b", "c", "d"]) {
+      accepted.set(token, ann)
+      letIn({ token })
+    }
+    letIn({ token: "e" }, false)
+    recheck()
+    expect(ended).toEqual(["destroy e"])
+    accepted.delete("b")
+    accepted.set("c", { subject: "ben", claims: {} })
+    accepted.set("d", Promise.reject(new Error("the keys cannot be read")))
+    recheck()
+    expect(ended).toEqual(["destroy e", "end b", "end c"])
+    await expect.poll(() => ended).toContain("end d")
+    recheck()
+    expect(ended.length).toBe(4)
+  })
+
+  it("[G22:unit] go on with later credentials of the same caller in the same session", () => {
+    const { accepted, ended, letIn, recheck } = make()
+    for (const token of ["old", "new"]) accepted.set(token, ann)
+    accepted.set("other", { subject: "ben", claims: {} })
+    const first = letIn({ token: "old", session: "s" })
+    letIn({ token: "old", session: "t" })
+    letIn({ token: "new", session: "s", method: "POST" })
+    // Of somebody else, who will be told that there is no such session.
+    letIn({ token: "other", session: "t", method: "POST", caller: { subject: "ben", claims: {} } })
+    accepted.delete("old")
+    recheck()
+    expect(ended).toEqual(["end old"])
+    accepted.delete("new")
+    first.response.emit("close")
+    recheck()
+    expect(ended).toEqual(["end old"])
+    // Nothing is left of the session that the next one of its id would have.
+    accepted.set("old", ann)
+    letIn({ token: "old", session: "s" })
+    accepted.delete("old")
+    recheck()
+    expect(ended).toEqual(["end old", "end old"])
+  })
+
+  it("[G21:unit] leave what has expired to those who know of it", () => {
+    const { ended, letIn, recheck } = make()
+    letIn({ token: "expired", caller: { ...ann, expiresAt: Date.now() - 1 } })
+    letIn({ token: "taken back", caller: { ...ann, expiresAt: Date.now() + 3_600_000 } })
+    recheck()
+    expect(ended).toEqual(["end taken back"])
+  })
+
+  it("[G22:unit] of requests that are not a GET, only those end that say so", () => {
+    const { ended, letIn, recheck } = make()
+    letIn({ token: "call", method: "POST" })
+    const { request, response } = letIn({ token: "listen", method: "POST" })
+    OpenStreams.note(request, response, () => void ended.push("listen"))
+    // Not let in by a listener.
+    OpenStreams.note({}, response, () => void ended.push("nobody"))
+    recheck()
+    recheck()
+    expect(ended).toEqual(["listen"])
+  })
+})
