@@ -10,7 +10,7 @@ import * as Audit from "../../src/audit/Audit.js"
 import type { AuditLine } from "../../src/audit/AuditLine.js"
 import { digest } from "../../src/audit/canonical.js"
 import * as RawServer from "../support/RawServer.js"
-import { api, type HttpTalk, talking, team } from "../support/Team.js"
+import { api, full, type HttpTalk, talking, team } from "../support/Team.js"
 
 const promise = <A>(make: () => Promise<A>) => Effect.promise(make)
 
@@ -83,7 +83,7 @@ const givenUp = async (url: string, token: string, talk: HttpTalk, name: string,
   const headers = {
     Accept: "application/json, text/event-stream",
     "Content-Type": "application/json",
-    Authorization: `Bearer ${token}`,
+    Authorization: `Bearer ${full(token)}`,
     ...(talk.session === undefined
       ? { "MCP-Protocol-Version": "2026-07-28", "Mcp-Method": "tools/call", "Mcp-Name": name }
       : { "Mcp-Session-Id": talk.session, "MCP-Protocol-Version": "2025-11-25" })
