@@ -43,6 +43,8 @@ const longest = [
   "gateway/test/LeftBehind",
   "cluster/test/Watchdog",
   "gateway/test/adopt/Adopt",
+  "gateway/test/access/Tasks",
+  "gateway/test/access/OwnServers",
   "gateway/test/Crowd",
   "gateway/test/Commands",
   "gateway/test/Join",
