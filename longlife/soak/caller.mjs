@@ -82,6 +82,7 @@ class Caller {
         return
       } catch (error) {
         if (isClosing) throw error
+        console.error(`${id} does not connect: ${/** @type {Error} */ (error).message}`)
         await sleep(200)
       }
     }

@@ -28,8 +28,8 @@ import * as Http from "./http.mjs"
 
 const clientInfo = { name: "soak", version: "1" }
 
-/** How long an official Client waits for an answer. */
-export const patience = 40_000
+/** How long a client waits for an answer: for longer than a gateway does anything. */
+export const patience = 80_000
 
 /** How servers are supervised at every door, so that a soak sees much in a short time. */
 export const supervision = /** @type {const} */ ({
@@ -77,6 +77,13 @@ const facade = async (entries, onLog) => {
   }
 }
 
+/** What does not connect is closed. @param {Promise<void>} connecting @param {{ close: () => Promise<void> }} transport */
+const connected = (connecting, transport) =>
+  connecting.catch(async (error) => {
+    await transport.close()
+    throw error
+  })
+
 /** The pipes end as they do when the host is killed. @param {any} transport */
 const cutPipes = (transport) => {
   transport._process?.stdin?.destroy()
@@ -91,7 +98,7 @@ const first = async (target, onLog) => {
     : new StdioV1({ ...target, stderr: "ignore" })
   const client = new V1(clientInfo)
   client.setNotificationHandler(LoggingMessageNotificationSchema, ({ params }) => onLog(params.data))
-  await client.connect(/** @type {any} */ (transport), { timeout: patience })
+  await connected(client.connect(/** @type {any} */ (transport), { timeout: patience }), transport)
   return {
     call: (_, name, args, { onProgress, signal, timeout = patience }) =>
       client.callTool({ name, arguments: args }, undefined, {
@@ -119,7 +126,7 @@ const second = (mode) => async (target, onLog) => {
     : new StdioV2({ ...target, stderr: "ignore" })
   const client = new V2(clientInfo, { versionNegotiation: { mode } })
   client.setNotificationHandler("notifications/message", ({ params }) => onLog(params.data))
-  await client.connect(transport, { timeout: patience })
+  await connected(client.connect(transport, { timeout: patience }), transport)
   return {
     call: (_, name, args, { onProgress, signal, timeout = patience }) =>
       client.callTool({ name, arguments: args }, { signal, timeout, onprogress: (one) => onProgress(said(one)) }),

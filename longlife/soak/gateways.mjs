@@ -119,7 +119,7 @@ const replicas = async (place, config, log) => {
     fail: async ({ kind, millis, target }) => {
       const index = Number(target)
       const gateway = all[index]
-      if (gateway === undefined || changing.has(index)) return
+      if (gateway === undefined || changing.size > 0) return
       const change = async () => {
         if (kind === "stopReplica") {
           gateway.child.kill("SIGSTOP")

@@ -27,6 +27,12 @@ const points = ["received", "applied", "answered"]
 /** Nothing happens at first, so that every door is seen to work. */
 const quiet = 1000
 
+/**
+ * How far apart what happens to replicas is: if all that could say so are gone within the time of a lease, nobody knows that a replica has died,
+ * and others wait for ten minutes before they start its servers.
+ */
+const apart = 15_000
+
 /** What can happen at a door, in a fixed order. @param {DoorName} name */
 const choices = (name) => {
   const { clients, replicas = [], servers } = doorOf(name)
@@ -43,19 +49,17 @@ const atDoor = ({ seconds, seed }, door) => {
   const possible = choices(door)
   /** @type {Array<Fault>} */
   const faults = []
-  for (let at = quiet;;) {
+  for (let [at, last] = [quiet, -apart];;) {
     at += 300 + from.integer(1700)
     if (at >= seconds * 1000) return faults
     const { kinds, target } = pick(from, possible)
     // Each fault takes the same number of draws, whatever it is.
-    faults.push({
-      at,
-      door,
-      target,
-      kind: pick(from, kinds),
-      millis: 200 + from.integer(3800),
-      point: pick(from, points)
-    })
+    const [kind, millis, point] = [pick(from, kinds), 200 + from.integer(3800), pick(from, points)]
+    if (doorOf(door).replicas?.includes(kind) === true) {
+      if (at - last < apart) continue
+      last = at
+    }
+    faults.push({ at, door, target, kind, millis, point })
   }
 }
 

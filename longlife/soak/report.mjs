@@ -53,6 +53,8 @@ export const make = ({ calls, doors, effects, faults, wallSeconds, ...rest }) =>
   machine: { cores: cpus().length, cpu: cpus()[0]?.model ?? "unknown", node: process.version },
   wallSeconds: Math.round(wallSeconds),
   calls: calls.counts,
+  messages: calls.messages,
+  slowest: calls.slowest,
   errors: Object.fromEntries([...calls.errors].toSorted()),
   effects,
   faultsByDoor: Object.fromEntries(
@@ -73,12 +75,17 @@ const mebi = (bytes) => (bytes / 2 ** 20).toFixed(1)
 
 /** @param {ReturnType<typeof make>} report */
 export const text = (report) => {
-  const { answered, calls, failed, gone, messages } = report.calls
+  const { answered, calls, failed, gone } = report.calls
   return [
     `\nsoak: ${report.course.seconds} s, seed ${report.course.seed}, commit ${report.commit}, node ${report.machine.node}, ${report.machine.cores} cores; ${report.wallSeconds} s in all`,
     ...report.leftOut.map((reason) => `left out: ${reason}`),
-    `calls: ${calls}, of which ${answered} were answered, ${failed} ended with an error, and ${gone} lost their client; ${report.effects} effects, ${messages} other messages`,
+    `calls: ${calls}, of which ${answered} were answered, ${failed} ended with an error, and ${gone} lost their client; ${report.effects} effects; besides, ${
+      listed(report.messages)
+    }`,
     ...Object.entries(report.faultsByDoor).map(([door, counts]) => `faults at ${door}: ${listed(counts)}`),
+    ...Object.entries(report.slowest).map(([door, { key, seconds, state }]) =>
+      `slowest call at ${door}: ${seconds.toFixed(1)} s until ${key} was ${state}`
+    ),
     `errors: ${listed(report.errors) || "none"}`,
     ...report.held.flatMap(({ door, processes }) =>
       processes.map(({ after, before, who }) =>

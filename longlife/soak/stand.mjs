@@ -22,7 +22,7 @@ import { grown, together, unclosed } from "./verdict.mjs"
 const program = fileURLToPath(new URL("caller.mjs", import.meta.url))
 
 /** How long calls, answers and ends may take; what takes longer hangs. */
-const patience = 120_000
+const patience = 150_000
 
 export class Stand {
   /** @param {Soak} soak @param {DoorName} name */
@@ -46,6 +46,9 @@ export class Stand {
   /** How many processes of Lifeline were killed or stopped for long, which cannot end their sessions. */
   #killed = 0
   #isStarting = false
+  #isRunning = false
+  /** Resolves when the clients that were killed are back. @type {Promise<void> | undefined} */
+  #returning
   /** Orders that have not been carried out. @type {Map<number, (answer: any) => void>} */
   #orders = new Map()
   /** @type {Map<string, Held>} */
@@ -174,11 +177,14 @@ export class Stand {
   }
 
   run() {
+    this.#isRunning = true
     return this.#tell({ what: "run" })
   }
 
   /** Heals what lasts, and waits until every call has ended. */
   async pause() {
+    this.#isRunning = false
+    await this.#returning
     await Promise.all([...this.#servers?.servers.values() ?? []].map((server) => server.heal()))
     await this.#gateways?.heal()
     await this.#inTime("the end of all calls", this.#tell({ what: "pause" }))
@@ -205,8 +211,9 @@ export class Stand {
     for (const client of Object.keys(this.#door.clients)) {
       this.#soak.calls.clientGone(`${this.name}/${client}.${again}.0`)
     }
-    await this.#call()
-    await this.run()
+    this.#returning = this.#call()
+    await this.#returning
+    if (this.#isRunning) await this.run()
   }
 
   /** Breaks a promise on purpose. @param {string} plant */

@@ -33,9 +33,15 @@ export class Calls {
   #violations = []
   /** @type {Set<string>} */
   #gone = new Set()
+  /** When the calls that have not ended were made, by their keys. @type {Map<string, number>} */
+  #open = new Map()
   /** How often each kind of error came, by door. @type {Map<string, number>} */
   errors = new Map()
-  counts = { calls: 0, answered: 0, failed: 0, gone: 0, messages: 0 }
+  counts = { calls: 0, answered: 0, failed: 0, gone: 0 }
+  /** The call that took longest, by door. @type {Record<string, { key: string, seconds: number, state: string }>} */
+  slowest = {}
+  /** How many other messages came, by their kind. @type {Record<string, number>} */
+  messages = {}
 
   /** @param {Violation} violation */
   #add(violation) {
@@ -46,6 +52,7 @@ export class Calls {
   asked(door, key, isCounted) {
     this.counts.calls++
     if (this.#calls.has(key)) this.#add({ promise: "ended", door, what: `${key} was asked twice by the soak itself` })
+    this.#open.set(key, performance.now())
     this.#calls.set(key, { door, isCounted, state: "asked" })
   }
 
@@ -61,6 +68,9 @@ export class Calls {
       return undefined
     }
     call.state = state
+    const seconds = (performance.now() - (this.#open.get(key) ?? 0)) / 1000
+    if (seconds > (this.slowest[call.door]?.seconds ?? 0)) this.slowest[call.door] = { key, seconds, state }
+    this.#open.delete(key)
     this.counts[state]++
     return call
   }
@@ -96,21 +106,23 @@ export class Calls {
   /** All calls of a client that has gone. @param {string} client */
   clientGone(client) {
     this.#gone.add(client)
-    for (const [key, { state }] of this.#calls) if (state === "asked" && clientOf(key) === client) this.gone(key)
+    for (const key of this.open) if (clientOf(key) === client) this.gone(key)
   }
 
   /** A message that is no answer has arrived at a client. @param {string} door @param {string} client @param {string} kind @param {string} key */
   received(door, client, kind, key) {
-    this.counts.messages++
+    const isKey = key.includes("#")
     // Lifeline says itself what a call waits for, in words that are no key.
-    if (key.includes("#") && clientOf(key) !== client) {
+    const counted = isKey ? kind : `${kind} of Lifeline`
+    this.messages[counted] = (this.messages[counted] ?? 0) + 1
+    if (isKey && clientOf(key) !== client) {
       this.#add({ promise: "crossed", door, what: `${client} got the ${kind} ${JSON.stringify(key.slice(0, 200))}` })
     }
   }
 
   /** Calls that have not ended. */
   get open() {
-    return [...this.#calls].flatMap(([key, { state }]) => state === "asked" ? [key] : [])
+    return [...this.#open.keys()]
   }
 
   /**

@@ -28,7 +28,8 @@ describe("the ledger of a soak: calls", () => {
     calls.clientGone("serve/two.0")
     assert.deepStrictEqual(calls.violations(new Map([...once, ["serve/one.0#2", 1], ["serve/two.0#3", 1]])), [])
     assert.deepStrictEqual(calls.open, [])
-    assert.deepStrictEqual(calls.counts, { calls: 4, answered: 2, failed: 1, gone: 1, messages: 2 })
+    assert.deepStrictEqual(calls.counts, { calls: 4, answered: 2, failed: 1, gone: 1 })
+    assert.deepStrictEqual(calls.messages, { progress: 1, "progress of Lifeline": 1 })
   })
 
   it("[B3:real] reports an effect that happened twice, was answered and missing, or was asked for by nobody", () => {
