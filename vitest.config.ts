@@ -17,6 +17,7 @@ const onlyInFull = [
   "examples/test/examples",
   "packages/cluster/test/ClusterBackend",
   "packages/cluster/test/Watchdog",
+  "packages/gateway/test/access/Program",
   "packages/gateway/test/access/OwnServers",
   "packages/gateway/test/access/Serve",
   "packages/gateway/test/access/Tasks",

@@ -138,6 +138,7 @@ export class HttpTalk {
   token: string
   readonly #isStateless: boolean
   readonly #name: string
+  readonly #answers: ((message: Message) => object) | undefined
   session: string | undefined
   /** What the gateway has said of itself. */
   introduced: any
@@ -145,9 +146,21 @@ export class HttpTalk {
   readonly heard: Array<Message> = []
   readonly #streams: Array<AbortController> = []
   readonly #waiting = new Set<() => void>()
+  /** The requests that are under way, by their ids. */
+  readonly #open = new Map<string | number, AbortController>()
   #last = 0
 
-  constructor(url: string, token: string, { isStateless = false, name = "same" } = {}) {
+  /** `answers`: the results of requests for its user (elicitation). Without it, it can ask nobody. */
+  constructor(
+    url: string,
+    token: string,
+    { answers, isStateless = false, name = "same" }: {
+      readonly answers?: (message: Message) => object
+      readonly isStateless?: boolean
+      readonly name?: string
+    } = {}
+  ) {
+    this.#answers = answers
     this.#url = url
     this.token = token
     this.#isStateless = isStateless
@@ -196,12 +209,15 @@ export class HttpTalk {
   }
 
   async ask(method: string, params?: object, id: string | number = ++this.#last): Promise<Answered> {
-    const response = await this.#post({ id, method, ...(params === undefined ? {} : { params }) })
+    const controller = new AbortController()
+    this.#open.set(id, controller)
+    const response = await this.#post({ id, method, ...(params === undefined ? {} : { params }) }, controller.signal)
     const said: Array<Message> = []
     await readMessages(response, (message) => {
       said.push(message)
       if (message.method !== undefined) this.#hear(message)
     })
+    this.#open.delete(id)
     this.session ??= response.headers.get("mcp-session-id") ?? undefined
     const answer = said.find((one) => one.method === undefined)
     return { status: response.status, said: said.filter((one) => one !== answer), answer }
@@ -230,7 +246,7 @@ export class HttpTalk {
     if (this.#isStateless) return this.result("server/discover")
     const result = await this.result("initialize", {
       protocolVersion: "2025-11-25",
-      capabilities: {},
+      capabilities: this.#answers === undefined ? {} : { elicitation: {} },
       clientInfo: { name: this.#name, version: "1" }
     })
     await this.#post({ method: "notifications/initialized" })
@@ -261,6 +277,12 @@ export class HttpTalk {
     else for (const uri of uris) await this.result("resources/subscribe", { uri })
   }
 
+  /** Gives a request up, in the way of its era: what was asked for it ends without an answer, or fails. */
+  async cancel(id: string | number): Promise<void> {
+    if (this.#isStateless) return this.#open.get(id)?.abort()
+    await this.#post({ method: "notifications/cancelled", params: { requestId: id } })
+  }
+
   /** Waits for a notification of a method. */
   until(method: string, count = 1): Promise<ReadonlyArray<Message>> {
     return new Promise((resolve) => {
@@ -277,6 +299,9 @@ export class HttpTalk {
 
   #hear(message: Message): void {
     this.heard.push(message)
+    if (message.id !== undefined && this.#answers !== undefined) {
+      void this.#post({ id: message.id, result: this.#answers(message) })
+    }
     for (const wake of this.#waiting) wake()
   }
 
