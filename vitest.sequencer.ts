@@ -12,6 +12,8 @@ const longest = [
   "gateway/test/deploy/Container",
   "transport-http/test/BackendKeepalive",
   "gateway/test/audit/Audit",
+  "gateway/test/audit/Callers",
+  "gateway/test/audit/Wrap",
   "gateway/test/sign-in/Commands",
   "cluster/test/model/Lease",
   "gateway/test/Secrets",
