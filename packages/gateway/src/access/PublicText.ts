@@ -49,5 +49,5 @@ export const of = (text: string, target: string): string => {
     .replace(/\b(enter the code) \S+/gi, "$1")
     .replace(/\b[A-Z0-9]{4}-[A-Z0-9]{4}\b/g, "[code]")
     .replace(/\b(command|cwd):? "(?:[^"\\]|\\.)*"/g, "its $1")
-    .replace(/\bargs: \[[^\]]*\]/g, "its args")
+    .replace(/\bargs: \[[^]*$/, "its args")
 }

@@ -46,6 +46,11 @@ describe("a text about a shared server, for callers that are no admins", () => {
       'command "/home/anna/a \\"b\\"" does not exist: install it, or give its full path',
       "its command does not exist: install it, or give its full path"
     ],
+    [
+      "arguments that belong elsewhere",
+      'command "a --b [" contains arguments, as in command: "a", args: ["--b", "["]',
+      "its command contains arguments, as in its command, its args"
+    ],
     ["what is none of these", "HTTP 503: the server is not ready", "HTTP 503: the server is not ready"]
   ])("[G22:unit] says of %s who can do something, not where and how", (_, text, said) => {
     expect(PublicText.of(text, 'npx a-server --account "a b"')).toBe(said)
