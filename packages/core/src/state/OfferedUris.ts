@@ -104,8 +104,9 @@ export class OfferedUris {
   }
 
   /** What a server lists it tells apart, so that of such a URI the query counts. */
-  #hides({ decoded, farFetched, paths, plain, written }: UriForms.UriForms, isListed: boolean): boolean {
-    const all = new Set([...written, ...decoded, ...plain, ...(isListed ? [] : paths), ...farFetched])
+  #hides(forms: UriForms.UriForms, isListed: boolean): boolean {
+    const { decoded, farFetched, plain, written } = forms
+    const all = new Set([...written, ...decoded, ...plain, ...(isListed ? [] : forms.paths), ...farFetched])
     for (const form of Array.from(all)) all.add(UriForms.withoutSlash(form))
     return this.#hide.some((pattern) => Array.from(all).some((form) => ToolPattern.matches(pattern, form)))
   }

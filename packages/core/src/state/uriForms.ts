@@ -162,13 +162,16 @@ export const of = (uri: string): UriForms => {
   const forms = defined([...all, ...[...first, ...all].map((form) => until(form, "#"))])
   const texts = [...first, ...forms]
   const plain = allPlain(texts)
-  // Whoever takes it apart before decoding it finds another path than who decodes first.
-  const cut = first.map((form) => until(until(form, "#"), "?"))
   return {
     written: first,
     decoded: forms,
     plain,
-    paths: defined([...allPlain([...cut, ...allDecoded(cut)]), ...plain.map((form) => until(form, "?"))]),
+    // Nobody needs them of what a server lists, which may be thousands.
+    get paths() {
+      // Whoever takes it apart before decoding it finds another path than who decodes first.
+      const cut = first.map((form) => until(until(form, "#"), "?"))
+      return defined([...allPlain([...cut, ...allDecoded(cut)]), ...plain.map((form) => until(form, "?"))])
+    },
     farFetched: allPlain(defined(texts.map(hostAsFolder)))
   }
 }
