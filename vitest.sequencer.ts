@@ -8,6 +8,8 @@ const longest = [
   "transport-http/test/LongLife",
   "gateway/test/Proxies",
   "gateway/test/ClusterKeyChange",
+  "gateway/test/ClusterCallers",
+  "gateway/test/access/Program",
   "gateway/test/Fuzz",
   "gateway/test/deploy/Container",
   "transport-http/test/BackendKeepalive",
