@@ -55,8 +55,8 @@ const sessionMethods: ReadonlySet<string> = new Set([
   "resources/unsubscribe"
 ])
 
-/** Tells the values of `requestState` that we made from those of servers. */
-const ownStatePrefix = "mcp-lifeline:"
+/** Tells the values of `requestState` that this process made from those of servers, which may have a Lifeline in front of them, too. */
+const ownStatePrefix = `mcp-lifeline:${randomUUID()}:`
 
 /** How many calls wait for input of the client, and how long, in milliseconds: a person may have to give it. */
 const maxParked = 1000

@@ -301,6 +301,12 @@ describe("what a server asks", () => {
     })
   })
 
+  it("[E8] the state of a server that is behind a Lifeline, too, goes to that server", async () => {
+    const { received, request } = make()
+    request("tools/call", { name: "x", requestState: "mcp-lifeline:7", inputResponses: { q1: {} } })
+    expect(received.at(-1)).toMatchObject({ method: "tools/call", params: { requestState: "mcp-lifeline:7" } })
+  })
+
   it("[E8] is not asked any more once the server withdraws it, or the host cancels its call", async () => {
     const { about, answers, host, received, request } = make()
     const call = request("tools/call", { name: "x" })
