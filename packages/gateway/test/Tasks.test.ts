@@ -350,14 +350,14 @@ describe.concurrent("tools that run as tasks", () => {
 
           const begin = (name: string) => talk.result("tools/call", { name, task: { ttl: 60_000 } })
           const { task: { taskId } } = await begin("a__long")
-          assert.match(taskId, /^a:/)
+          assert.match(taskId, /^a\/long@/)
           assert.include(await talk.result("tasks/get", { taskId }), { taskId, status: "working" })
           const result = await talk.result("tasks/result", { taskId })
           assert.deepEqual(result["content"], [{ type: "text", text: "done" }])
           assert.deepEqual(result["_meta"]["io.modelcontextprotocol/related-task"], { taskId })
 
           const { task: { taskId: other } } = await begin("b__long")
-          assert.match(other, /^b:/)
+          assert.match(other, /^b\/long@/)
           assert.include(await talk.result("tasks/cancel", { taskId: other }), { taskId: other, status: "cancelled" })
 
           assert.strictEqual((await begin("a__plain"))["content"][0].text, "plain")
@@ -385,7 +385,7 @@ describe.concurrent("tools that run as tasks", () => {
           await talk.toolsWith("o__ask")
           const { resultType, taskId } = await talk.result("tools/call", { name: "o__ask" })
           assert.strictEqual(resultType, "task")
-          assert.match(taskId, /^o:/)
+          assert.match(taskId, /^o\/ask@/)
           const { inputRequests, status } = await talk.result("tasks/get", { taskId })
           assert.strictEqual(status, "input_required")
           assert.deepEqual(Object.keys(inputRequests), ["which"])
