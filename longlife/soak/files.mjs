@@ -19,13 +19,17 @@ const filesIn = (folder) => {
   }
 }
 
-/** @param {string} folder of the soak @param {string} door */
-export const left = (folder, door) => {
+/** What a process leaves that is killed while it writes; who lists the folder removes it after ten minutes. */
+const unfinished = /\.tmp$/
+
+/** @param {string} folder of the soak @param {string} door @param {number} killed how many processes of Lifeline were killed there */
+export const left = (folder, door, killed) => {
   const tmp = filesIn(join(folder, "tmp", door)).map((name) => `a temporary file: ${name}`)
   const states = readdirSync(join(folder, "state")).filter((name) => name === door || name.startsWith(`${door}-`))
   const state = states.flatMap((name) =>
     filesIn(join(folder, "state", name)).filter((file) => !kept.some((pattern) => pattern.test(file)))
       .map((file) => `in the state folder: ${relative(folder, join(folder, "state", name, file))}`)
   )
-  return [...tmp, ...state]
+  const halves = state.filter((file) => unfinished.test(file))
+  return [...tmp, ...state.filter((file) => !unfinished.test(file)), ...halves.slice(killed)]
 }

@@ -84,7 +84,7 @@ export const play = async ({ course, faults: all }, options) => {
     const violations = [
       ...calls.violations(effects),
       ...stands.flatMap((stand) => stand.violations),
-      ...doors.flatMap((door) => leftFiles(door, Files.left(folder, door)))
+      ...stands.flatMap(({ killed, name }) => leftFiles(name, Files.left(folder, name, killed)))
     ]
     const report = Report.make({
       course,

@@ -44,7 +44,7 @@ export class Stand {
   #caller
   #isClosing = false
   /** How many processes of Lifeline were killed or stopped for long, which cannot end their sessions. */
-  #killed = 0
+  killed = 0
   #isStarting = false
   #isRunning = false
   /** Resolves when the clients that were killed are back. @type {Promise<void> | undefined} */
@@ -194,7 +194,7 @@ export class Stand {
   async fail(fault) {
     const { kind, point, target } = fault
     if (this.#door.replicas?.includes(kind) === true) {
-      if (kind !== "endReplica") this.#killed++
+      if (kind !== "endReplica") this.killed++
       return this.#gateways?.fail(fault)
     }
     if (kind === "exit") return void this.#tell({ what: "exit", server: target, point })
@@ -205,7 +205,7 @@ export class Stand {
     const before = this.#caller
     if (before?.connected !== true || this.#isStarting) return
     this.#caller = undefined
-    this.#killed++
+    this.killed++
     before.kill("SIGKILL")
     const again = this.#incarnation++
     for (const client of Object.keys(this.#door.clients)) {
@@ -297,7 +297,7 @@ export class Stand {
     for (const server of this.#servers?.servers.values() ?? []) {
       const openings = await server.openings()
       const excusing = openings.map((one) =>
-        one.what.startsWith("sessions") ? { ...one, excused: one.excused + this.#killed } : one
+        one.what.startsWith("sessions") ? { ...one, excused: one.excused + this.killed } : one
       )
       this.violations.push(...unclosed(this.name, excusing))
     }

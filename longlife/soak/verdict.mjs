@@ -179,7 +179,7 @@ export const leftFiles = (door, files) => files.map((what) => ({ promise: /** @t
 const [part, bytes] = [0.1, 6 * 2 ** 20]
 
 /** Which handles have to come back, and by how many they may differ. */
-const handles = { descriptors: 2, TCPSocketWrap: 2, PipeWrap: 2, Timeout: 12, listeners: 1 }
+const handles = { descriptors: 6, TCPSocketWrap: 4, PipeWrap: 2, Timeout: 12, listeners: 1 }
 /** What a child process takes: clients that have gone away keep servers of their own for a while. @type {Readonly<Record<string, number>>} */
 const ofChild = { descriptors: 3, PipeWrap: 3, Timeout: 2 }
 

@@ -20,6 +20,7 @@ import {
   makePrivate,
   readPrivate,
   remove,
+  removeUnfinished,
   replace,
   UntrustedFile
 } from "./privateFiles.js"
@@ -244,7 +245,12 @@ export const make = (path: string): StateFolder["Type"] => {
     }
 
     const names = Effect.catchIf(
-      bounded(() => verify(folder).then(() => readdir(folder))),
+      bounded(async () => {
+        await verify(folder)
+        const found = await readdir(folder)
+        await removeUnfinished(folder, found)
+        return found
+      }),
       isAbsent,
       () => Effect.succeed<Array<string>>([])
     )

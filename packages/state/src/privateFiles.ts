@@ -8,7 +8,7 @@ import { Data, Effect } from "effect"
 import { randomBytes } from "node:crypto"
 import { constants, type Stats } from "node:fs"
 import { chmod, lstat, mkdir, open, rename, rm, stat, writeFile } from "node:fs/promises"
-import { dirname } from "node:path"
+import { dirname, join } from "node:path"
 import * as InUse from "./InUse.js"
 
 /** What `node:fs` failed with. */
@@ -121,6 +121,21 @@ export const readPrivate = async (file: string, platform: NodeJS.Platform = proc
 /** Removes a file. On Windows, waits while it is open in another program, and rejects with `InUse` in the end. */
 export const remove = (file: string, platform: NodeJS.Platform = process.platform): Promise<void> =>
   InUse.retry(file, () => rm(file), platform)
+
+/** What a writer that was killed has left of `replace`. */
+const unfinished = /\.[0-9a-f]{12}\.tmp$/
+/** After this time nobody is writing it any more, in milliseconds. */
+const unfinishedAge = 10 * 60 * 1000
+
+/** Removes what writers that were killed have left in a folder, of which these are the names. Never rejects. */
+export const removeUnfinished = async (folder: string, names: ReadonlyArray<string>): Promise<void> => {
+  for (const name of names) {
+    if (!unfinished.test(name)) continue
+    const file = join(folder, name)
+    const { mtimeMs } = await lstat(file).catch(() => ({ mtimeMs: Infinity }))
+    if (Date.now() - mtimeMs > unfinishedAge) await rm(file, { force: true }).catch(() => undefined)
+  }
+}
 
 /**
  * Replaces a file atomically by one with mode 0600. On Windows, waits while another program has it open. In the end this rejects with `InUse`, and

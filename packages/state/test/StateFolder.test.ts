@@ -41,6 +41,22 @@ const secret = { url: "https://docs.example/mcp", token: Redacted.make("hush-hus
 
 const mode = (path: string) => (statSync(path).mode & 0o777).toString(8)
 
+describe("what a killed writer has left", () => {
+  it.scopedLive("[A2] is removed by who lists the collection, but not while somebody may still write it", () =>
+    Effect.gen(function*() {
+      const path = yield* folder
+      const inside = join(path, "secrets")
+      mkdirSync(inside, { mode: 0o700 })
+      const [left, fresh, other] = ["a.json.0123456789ab.tmp", "b.json.0123456789ab.tmp", "notes.tmp"] as const
+      for (const name of [left, fresh, other]) writeFileSync(join(inside, name), "{", { mode: 0o600 })
+      const longAgo = Date.now() / 1000 - 3600
+      for (const name of [left, other]) utimesSync(join(inside, name), longAgo, longAgo)
+      const state = StateFolder.make(path)
+      expect(yield* state.collection("secrets", Secret).entries).toEqual([])
+      expect(readdirSync(inside).toSorted()).toEqual([fresh, other])
+    }))
+})
+
 describe("the state folder", () => {
   it.each<[string, NodeJS.Platform, NodeJS.ProcessEnv, string]>([
     ["linux", "linux", {}, "/home/ann/.local/state/mcp-lifeline"],
