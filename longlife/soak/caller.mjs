@@ -71,6 +71,7 @@ class Caller {
 
   /** Connects, for as long as it takes. */
   async connect() {
+    const since = performance.now()
     for (;;) {
       const { id } = this
       try {
@@ -79,6 +80,7 @@ class Caller {
           this.#client.target,
           (data) => entries.push(["received", id, "log message", String(data)])
         )
+        console.error(`${id} has connected after ${((performance.now() - since) / 1000).toFixed(1)} s`)
         return
       } catch (error) {
         if (isClosing) throw error

@@ -40,6 +40,15 @@ export const play = async ({ course, faults: all }, options) => {
     process.once(signal, () => void stopAll().finally(() => process.exit(130)))
   }
 
+  /** Says which door takes long. @param {string} what @param {(stand: Stand) => Promise<unknown>} act */
+  const timed = (what, act) =>
+    together(async (stand) => {
+      const since = performance.now()
+      await act(stand)
+      const seconds = Math.round((performance.now() - since) / 1000)
+      if (seconds >= 15) say.log(`${stand.name}: ${what} took ${seconds} s`)
+    })
+
   let done = 0
   /** Plays the faults until this moment of the plan. @param {number} from @param {number} until in milliseconds */
   const playUntil = async (from, until) => {
@@ -57,7 +66,7 @@ export const play = async ({ course, faults: all }, options) => {
     await sleep(Math.max(0, until - now()))
     clearInterval(telling)
     say.log(`waiting until every call has ended`)
-    await together((stand) => stand.pause())
+    await timed("the end of all calls", (stand) => stand.pause())
   }
 
   try {
@@ -66,11 +75,11 @@ export const play = async ({ course, faults: all }, options) => {
     // What is loaded and remembered once is there when it is measured first.
     const warm = Math.min(120_000, course.seconds * 400)
     await playUntil(0, warm)
-    await together((stand) => stand.prove())
+    await timed("an answer of every server", (stand) => stand.prove())
     say.log("measuring")
     await together((stand) => stand.measureBefore())
     await playUntil(warm, course.seconds * 1000)
-    await together((stand) => stand.prove())
+    await timed("an answer of every server", (stand) => stand.prove())
     say.log("measuring")
     const held = await Promise.all(
       stands.map(async (stand) => ({ door: stand.name, processes: await stand.measureAfter() }))
