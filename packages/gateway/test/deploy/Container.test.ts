@@ -230,7 +230,7 @@ describe.skipIf(!isFull || Image.missing !== undefined)(`the image, without an e
           Effect.sync(() =>
             makeContainer(image, "cluster.yaml", port, {
               address: `127.0.0.1:${other}`,
-              secrets: { "session-key": "k".repeat(44), database: database.url }
+              secrets: { "session-key": "k".repeat(44), "cluster-key": "c".repeat(44), database: database.url }
             })
           ),
           ({ folder }) => Effect.sync(() => rmSync(folder, { recursive: true, force: true }))
