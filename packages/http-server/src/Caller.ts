@@ -23,6 +23,16 @@ export const anyone: Caller = { subject: "", claims: {} }
 /** Who may not send requests, but learns whether the gateway is up: it has no credentials, or comes from where nobody may. */
 export const stranger: Caller = { subject: "", claims: {} }
 
+/**
+ * How long a client that says nothing may go on listening after its credentials have expired, in milliseconds. One that says something has renewed them
+ * by then: if its stream ended meanwhile, it would renew them twice at once, which authorization servers take for theft.
+ */
+const listensAfterExpiry = 60_000
+
+/** Whether a stream of events or of changes, whose client has last used the credentials of this caller, may stay open. */
+export const mayListen = ({ expiresAt = Number.POSITIVE_INFINITY }: Caller): boolean =>
+  Date.now() <= expiresAt + listensAfterExpiry
+
 const callers = new WeakMap<IncomingMessage, Caller>()
 
 /** Notes who sends a request. */

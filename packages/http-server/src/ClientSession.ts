@@ -5,7 +5,7 @@ import { type Answer, type ClientRequest, ClientRequests, JsonRpc, responseOf } 
 import type { JSONRPCMessage, JSONRPCNotification, JSONRPCRequest, RequestId } from "@modelcontextprotocol/sdk/types.js"
 import { randomBytes } from "node:crypto"
 import type { ServerResponse } from "node:http"
-import { type Caller, ownerOf } from "./Caller.js"
+import { type Caller, mayListen, ownerOf } from "./Caller.js"
 import type { Begin, Client, ClientSettings, Conversation, Resumed } from "./Conversation.js"
 import type { EventBudget } from "./EventBudget.js"
 import { Exchange } from "./Exchange.js"
@@ -41,11 +41,6 @@ export interface Options {
 const primingVersion = "2025-11-25"
 /** How long an ended stream is kept for a client that comes back, in milliseconds. */
 const streamKeptFor = 5 * 60 * 1000
-/**
- * How long a client that says nothing may go on listening after its credentials have expired, in milliseconds. One that says something has renewed them
- * by then: if its stream ended meanwhile, it would renew them twice at once, which authorization servers take for theft.
- */
-const listensAfterExpiry = 60_000
 /** How many streams a session keeps. */
 const maxStreams = 100
 /** Of how many forgotten streams the session remembers the last event. */
@@ -304,9 +299,8 @@ export class ClientSession implements Omit<Client, "caller"> {
    * its client have expired. Calls that were allowed when they began go on.
    */
   tick(now: number): void {
-    const { expiresAt = Number.POSITIVE_INFINITY } = this.caller
-    if (Date.now() > expiresAt + listensAfterExpiry) this.#sessionStream.detach()
-    else this.#sessionStream.tick()
+    if (mayListen(this.caller)) this.#sessionStream.tick()
+    else this.#sessionStream.detach()
     for (const [number, stream] of this.#streams) {
       if (stream.endedAt !== undefined && now - stream.endedAt > streamKeptFor) this.#forgetStream(number, stream)
       else stream.tick()

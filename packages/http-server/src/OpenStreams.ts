@@ -78,7 +78,7 @@ export class OpenStreams {
     if (!Authentication.isRefusal(found)) {
       if (found.subject !== subject) this.#end(request)
     } else if (Date.now() < expiresAt) this.#end(request)
-    // Otherwise these credentials have expired, and who has the stream decides how long it goes on.
+    // Otherwise these credentials have expired, and who has the stream ends it at its next beat after a grace (`Caller.mayListen`).
   }
 
   #end(request: IncomingMessage): void {

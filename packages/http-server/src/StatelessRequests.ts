@@ -6,7 +6,7 @@ import type { JSONRPCMessage, JSONRPCRequest } from "@modelcontextprotocol/sdk/t
 import { Predicate } from "effect"
 import type { IncomingMessage, ServerResponse } from "node:http"
 import * as Arrival from "./Arrival.js"
-import { type Caller, ownerOf } from "./Caller.js"
+import { anyone, type Caller, mayListen, ownerOf } from "./Caller.js"
 import type { StatelessHandler } from "./eras/StatelessHandler.js"
 import type { EventBudget } from "./EventBudget.js"
 import { Exchange } from "./Exchange.js"
@@ -50,6 +50,9 @@ const nameOf = ({ params }: JSONRPCRequest): string => {
   return parts.map((text) => Predicate.isString(text) ? text.slice(0, 100) : "").join(" ")
 }
 
+/** Whether a request asks for a stream of changes. */
+const isListening = ({ method }: { readonly method: string }): boolean => method === "subscriptions/listen"
+
 /** Serves requests, and knows the open ones. */
 export class StatelessRequests {
   readonly #options: Options
@@ -83,15 +86,15 @@ export class StatelessRequests {
     if (refusal !== undefined) return refusal
     const owner = ownerOf(caller)
     const client = owner === "" ? `${Arrival.of(from).address} ${nameOf(message)}` : owner
-    const isListening = message.method === "subscriptions/listen"
-    const open = isListening ? this.#listeners : this.#calls
-    const place = this.#options.open.take(client, isListening ? 0 : 1, bytes)
+    const listens = isListening(message)
+    const open = listens ? this.#listeners : this.#calls
+    const place = this.#options.open.take(client, listens ? 0 : 1, bytes)
     if (typeof place === "string") {
       return { status: 429, message: place, id: message.id, headers: { "Retry-After": "1" }, isRead: true }
     }
     if (!open.take(client)) {
       place()
-      const what = isListening ? "streams of changes" : "requests that are not answered yet"
+      const what = listens ? "streams of changes" : "requests that are not answered yet"
       const text = `This client has ${
         open.heldBy(client)
       } ${what}, the maximum while all clients without sessions have ${open.total}`
@@ -113,7 +116,7 @@ export class StatelessRequests {
     const request = new ClientRequest(message, exchange, (request) => void this.#open.delete(request))
     this.#open.set(request, undefined)
     this.#callers.set(request, caller)
-    if (isListening) {
+    if (listens) {
       OpenStreams.note(
         from,
         response,
@@ -133,9 +136,16 @@ export class StatelessRequests {
     return stream
   }
 
-  /** Called at intervals: sends keepalives, and ends calls whose client was asked for input and did not come back. */
+  /**
+   * Called at intervals: sends keepalives, ends calls whose client was asked for input and did not come back, and streams of changes whose credentials have
+   * expired. Calls that were allowed when they began go on.
+   */
   tick(): void {
-    for (const stream of this.#open.values()) stream?.tick()
+    for (const [request, stream] of [...this.#open]) {
+      const mayGoOn = !isListening(request) || mayListen(this.#callers.get(request) ?? anyone)
+      if (mayGoOn) stream?.tick()
+      else request.interrupt("the credentials of the stream have expired")
+    }
     this.#options.stateless.tick()
   }
 

@@ -22,6 +22,8 @@ interface Begun {
 
 interface Sent {
   readonly subject?: string
+  /** When its credentials expire. */
+  readonly expiresAt?: number
   readonly name?: unknown
   readonly address?: string
   /** The address of the client, as a trusted proxy says. */
@@ -65,7 +67,7 @@ const make = (maxCalls = 10, during: (begun: Begun) => void = () => undefined) =
   })
   const post = (
     id: number | string,
-    { address = "a", forwarded, method = "tools/call", name = "n", subject = "o", state }: Sent = {}
+    { address = "a", expiresAt, forwarded, method = "tools/call", name = "n", subject = "o", state }: Sent = {}
   ) => {
     const reader = Reader.make()
     const clientInfo = name === null ? null : { name, version: "1" }
@@ -74,7 +76,7 @@ const make = (maxCalls = 10, during: (begun: Begun) => void = () => undefined) =
     const headers = { "mcp-protocol-version": version, "mcp-method": method, "mcp-name": "x" }
     const from = { headers, socket: { remoteAddress: address } } as never
     if (forwarded !== undefined) Arrival.note(from, { address: forwarded })
-    const refusal = requests.post(message, from, { subject, claims: {} }, reader.response)
+    const refusal = requests.post(message, from, { subject, claims: {}, expiresAt }, reader.response)
     return { ...reader, refusal, json: () => JSON.parse(reader.text()) }
   }
   return { calls, post, requests, state }
@@ -195,6 +197,23 @@ describe("a client without a session", () => {
       expect(refused(3, { subject: "one", ...other })).toMatchObject({ status: 429 })
       expect(refused(4, { subject: "another" })).toBeUndefined()
     }
+  })
+})
+
+describe("credentials that expire", () => {
+  it("[G22:unit] end a stream of changes after a minute; calls, and streams whose credentials do not expire, go on", () => {
+    const { calls, post, requests } = make()
+    const expiresAt = Date.now() + 1000
+    post(1, { method: "subscriptions/listen", expiresAt })
+    post(2, { method: "subscriptions/listen" })
+    post(3, { expiresAt })
+    const isOver = () => calls.map(({ request }) => request.isOver)
+    vi.setSystemTime(expiresAt + 60_000)
+    requests.tick()
+    expect(isOver()).toEqual([false, false, false])
+    vi.setSystemTime(expiresAt + 60_001)
+    requests.tick()
+    expect(isOver()).toEqual([true, false, false])
   })
 })
 
