@@ -8,6 +8,7 @@ import type { Begin } from "../Conversation.js"
 import { ConversationPerClient, type SharedOptions } from "./ConversationPerClient.js"
 import { ConversationPerRequest } from "./ConversationPerRequest.js"
 import * as Conversing from "./conversing.js"
+import * as Envelope from "./Envelope.js"
 import type { StatelessHandler } from "./StatelessHandler.js"
 
 export class ConversationPerCaller implements StatelessHandler {
@@ -27,6 +28,7 @@ export class ConversationPerCaller implements StatelessHandler {
         close: (why) => Conversing.end(conversing, why),
         isIdle: () => client.isIdle,
         tick: () => client.tick(),
+        hasParked: (request) => client.hasParked(request),
         parkedCalls: () => client.parkedCalls,
         abandonOldest: () => client.abandonOldest()
       }
@@ -34,9 +36,16 @@ export class ConversationPerCaller implements StatelessHandler {
   }
 
   request(request: ClientRequest, caller: Caller): void {
-    const isLasting = caller.subject !== "" && this.#hasOwnServers(caller)
-    const handler = isLasting ? this.#lasting : this.#single
-    handler.request(request, caller)
+    this.#handlerFor(request, caller).request(request, caller)
+  }
+
+  #handlerFor(request: ClientRequest, caller: Caller): ConversationPerClient | ConversationPerRequest {
+    // The configuration may have changed since the call was made.
+    const asked = Envelope.stateOf(request.params) === undefined
+      ? undefined
+      : [this.#single, this.#lasting].find((one) => one.hasParked(request, caller))
+    if (asked !== undefined) return asked
+    return caller.subject !== "" && this.#hasOwnServers(caller) ? this.#lasting : this.#single
   }
 
   tick(): void {
@@ -46,6 +55,7 @@ export class ConversationPerCaller implements StatelessHandler {
 
   endOf(caller: Pick<Caller, "subject">, why: string): void {
     this.#lasting.endOf(caller, why)
+    this.#single.endOf(caller, why)
   }
 
   forget(why: string): Promise<void> {

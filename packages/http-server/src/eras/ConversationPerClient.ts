@@ -18,6 +18,8 @@ export interface SharedConversation extends Pick<Conversation, "close" | "reques
   readonly isIdle: () => boolean
   /** Called at intervals: ends calls whose client was asked for input and did not come back. */
   readonly tick: () => void
+  /** Whether a request brings what a call waits for. */
+  readonly hasParked?: ((request: ClientRequest) => boolean) | undefined
   /** How many calls wait for input of the client. Default: the conversation limits them itself. */
   readonly parkedCalls?: (() => number) | undefined
   /** Ends the call that waits for the longest time. */
@@ -96,6 +98,14 @@ export class ConversationPerClient implements StatelessHandler {
       this.#limitParked(client)
     })
     client.conversation.request(request)
+  }
+
+  /** Whether a request brings what a call here waits for. */
+  hasParked(request: ClientRequest, caller: Caller): boolean {
+    const envelope = Envelope.read(request.params)
+    const key = "code" in envelope ? undefined : keyOf(caller, envelope)
+    const client = key === undefined ? undefined : this.#clients.get(key)
+    return client?.conversation.hasParked?.(request) === true
   }
 
   /** Ends all conversations. Answers open requests with `why`. */

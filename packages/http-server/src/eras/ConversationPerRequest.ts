@@ -3,11 +3,11 @@
  * asks the client for input, the conversation waits for the request that brings it.
  */
 import type { ClientRequest } from "@mcp-lifeline/protocol"
-import { Predicate } from "effect"
 import type { Caller } from "../Caller.js"
 import type { Begin } from "../Conversation.js"
 import * as FairShare from "../FairShare.js"
 import * as Conversing from "./conversing.js"
+import * as Envelope from "./Envelope.js"
 import type { StatelessHandler } from "./StatelessHandler.js"
 
 /** Conversations that wait for input of their clients. */
@@ -33,6 +33,15 @@ export class ConversationPerRequest implements StatelessHandler {
     current.client.request(request)
   }
 
+  /** Whether a request brings what a call here waits for. */
+  hasParked(request: ClientRequest, caller: Caller): boolean {
+    return this.#parkedFor(request, caller) !== undefined
+  }
+
+  endOf({ subject }: Pick<Caller, "subject">, why: string): void {
+    for (const [state, { caller }] of this.#parked) if (caller.subject === subject) this.#abandon(state, why)
+  }
+
   tick(): void {
     for (const [state, { client }] of this.#parked) {
       client.tick()
@@ -54,11 +63,16 @@ export class ConversationPerRequest implements StatelessHandler {
     return current
   }
 
-  #takeParked({ params }: ClientRequest, caller: Caller): RequestConversation | undefined {
-    const state = params?.["requestState"]
-    const parked = Predicate.isString(state) ? this.#parked.get(state) : undefined
-    if (parked === undefined || parked.caller.subject !== caller.subject) return undefined
-    this.#parked.delete(String(state))
+  #parkedFor({ params }: ClientRequest, { subject }: Caller): readonly [string, RequestConversation] | undefined {
+    const state = Envelope.stateOf(params)
+    const parked = state === undefined ? undefined : this.#parked.get(state)
+    return state === undefined || parked?.caller.subject !== subject ? undefined : [state, parked]
+  }
+
+  #takeParked(request: ClientRequest, caller: Caller): RequestConversation | undefined {
+    const [state, parked] = this.#parkedFor(request, caller) ?? []
+    if (state === undefined || parked === undefined) return undefined
+    this.#parked.delete(state)
     parked.caller = caller
     return parked
   }
@@ -74,9 +88,9 @@ export class ConversationPerRequest implements StatelessHandler {
     if (oldest !== undefined) this.#abandon(oldest.state)
   }
 
-  #abandon(state: string): void {
+  #abandon(state: string, why = "the client did not come back"): void {
     const parked = this.#parked.get(state)
     this.#parked.delete(state)
-    if (parked !== undefined) void Conversing.end(parked, "the client did not come back")
+    if (parked !== undefined) void Conversing.end(parked, why)
   }
 }

@@ -1,7 +1,7 @@
 /**
  * What each request of the protocol without sessions says of its client, in `_meta`. Pure.
  */
-import { Era, Initialize, JsonRpc, Meta } from "@mcp-lifeline/protocol"
+import { type ClientRequest, Era, Initialize, JsonRpc, Meta } from "@mcp-lifeline/protocol"
 import { heightOf, isLevel } from "@mcp-lifeline/protocol/Level"
 import { Predicate } from "effect"
 
@@ -62,4 +62,10 @@ export const read = (params: unknown): Envelope | ErrorObject => {
     logLevel,
     progressToken: meta["progressToken"]
   }
+}
+
+/** What a request brings back, with the input that its client was asked for. */
+export const stateOf = (params: ClientRequest["params"]): string | undefined => {
+  const state = params?.["requestState"]
+  return Predicate.isString(state) ? state : undefined
 }

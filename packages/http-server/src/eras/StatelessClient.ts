@@ -128,6 +128,11 @@ export class StatelessClient {
     return [...this.#parked.keys()].at(-1)
   }
 
+  /** Whether a request brings what a call waits for. */
+  hasParked({ params }: ClientRequest): boolean {
+    return this.#parked.has(Envelope.stateOf(params) ?? "")
+  }
+
   /** How many calls wait for input. */
   get parkedCalls(): number {
     return this.#parked.size
@@ -175,8 +180,8 @@ export class StatelessClient {
     }
     // If `initialize` was refused, the call itself finds out whether the server works now.
     if (!this.#hasInitialized) void this.#initialize(envelope)
-    const state = params?.["requestState"]
-    if (Predicate.isString(state) && state.startsWith(ownStatePrefix)) return this.#resume(request, state, envelope)
+    const state = Envelope.stateOf(params)
+    if (state?.startsWith(ownStatePrefix) === true) return this.#resume(request, state, envelope)
     this.#setLevel(envelope.logLevel)
     const call = new StatelessCall(request, envelope, this.#callHandlers)
     const id = ++this.#lastId

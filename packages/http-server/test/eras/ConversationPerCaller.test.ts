@@ -9,7 +9,7 @@ import * as Raw from "../support/RawEndpoint.js"
 const key = (name: string): string => `io.modelcontextprotocol/${name}`
 
 /** Callers of whom those in `owners` may use servers of their own. */
-const make = (...owners: ReadonlyArray<string>) => {
+const make = (owners: ReadonlyArray<string>) => {
   const conversations: Array<{ readonly client: Client; readonly calls: Array<ClientRequest>; closed: Array<string> }> =
     []
   const hosts = new ConversationPerCaller(
@@ -20,7 +20,7 @@ const make = (...owners: ReadonlyArray<string>) => {
         request: (request) => {
           if (request.method === "initialize") return request.answer({ result: Raw.introduction })
           one.calls.push(request)
-          request.answer({ result: {} })
+          if (request.params?.["name"] !== "asks") request.answer({ result: {} })
         },
         close: async (why) => void one.closed.push(why)
       })
@@ -28,22 +28,38 @@ const make = (...owners: ReadonlyArray<string>) => {
     ({ subject }) => owners.includes(subject),
     { maxClients: 10, idleTime: 1000 }
   )
-  const call = (caller: Caller): void => {
-    const _meta = { [key("protocolVersion")]: "2026-07-28", [key("clientCapabilities")]: {} }
-    const message = { jsonrpc: "2.0" as const, id: 1, method: "tools/call", params: { name: "x", _meta } }
-    hosts.request(new ClientRequests().open(message, hearing(() => undefined)), caller)
+  const post = (caller: Caller, asks = false, brought: object = {}) => {
+    const answers: Array<any> = []
+    const _meta = { [key("protocolVersion")]: "2026-07-28", [key("clientCapabilities")]: { elicitation: {} } }
+    const params = { name: asks ? "asks" : "x", _meta, ...brought }
+    const message = { jsonrpc: "2.0" as const, id: 1, method: "tools/call", params }
+    hosts.request(new ClientRequests().open(message, hearing((message) => answers.push(message))), caller)
+    return { answers }
   }
+  const call = (caller: Caller): void => void post(caller)
   /** Of each conversation, whether it lasts, how many calls it had, and why it was ended. */
   const all = () =>
     conversations.map(({ calls, client, closed }) => [client.isLasting === true, calls.length, ...closed])
-  return { all, call, hosts }
+  /** A call of whose client the server asks something. */
+  const ask = async (caller: Caller) => {
+    const { answers } = post(caller, true)
+    conversations.at(-1)?.client.write({ jsonrpc: "2.0", id: "q", method: "elicitation/create", params: {} } as never)
+    await expect.poll(() => answers).toMatchObject([{ result: { resultType: "input_required" } }])
+    const requestState = String(answers[0]?.result?.requestState)
+    return () => post(caller, true, { requestState, inputResponses: { q: { action: "accept" } } }).answers
+  }
+  /** Answers what is open in a conversation. */
+  const answer = (index: number): void => {
+    for (const one of conversations[index]?.calls ?? []) one.answer({ result: {} })
+  }
+  return { all, answer, ask, call, hosts }
 }
 
 const subject = (name: string): Caller => ({ subject: name, claims: {} })
 
 describe("conversations of clients without sessions that may have servers of their own", () => {
   it("[G15:unit G22:unit] go on between the requests of one caller; those of who may not, or is not known, do not", () => {
-    const { all, call } = make("ann", "ben", "")
+    const { all, call } = make(["ann", "ben", ""])
     for (const one of ["ann", "ben", "ann", "cy", "cy"]) call(subject(one))
     call(anyone)
     expect(all()).toEqual([
@@ -55,8 +71,32 @@ describe("conversations of clients without sessions that may have servers of the
     ])
   })
 
+  it("[E8:unit G15:unit] get the input that they wait for, also if their caller has got or lost servers of its own meanwhile", async () => {
+    const owners: Array<string> = []
+    const { all, answer, ask } = make(owners)
+    const first = await ask(subject("ann"))
+    owners.push("ann")
+    const ofFirst = first()
+    answer(0)
+    expect(ofFirst).toMatchObject([{ result: { resultType: "complete" } }])
+    expect(all()).toEqual([[false, 1, "the request is over"]])
+    const second = await ask(subject("ann"))
+    owners.pop()
+    const ofSecond = second()
+    answer(1)
+    expect(ofSecond).toMatchObject([{ result: { resultType: "complete" } }])
+    expect(all().slice(1)).toEqual([[true, 1]])
+  })
+
+  it("[G22:unit] that wait for input of a caller who is removed end, whether they last or not", async () => {
+    const { all, ask, hosts } = make(["ann"])
+    for (const one of ["ann", "cy"]) await ask(subject(one))
+    for (const one of ["ann", "cy"]) hosts.endOf(subject(one), "the client is removed")
+    expect(all()).toEqual([[true, 1, "the client is removed"], [false, 1, "the client is removed"]])
+  })
+
   it("[G15:unit G22:unit] end with their caller, with the lease of a replica, and with the endpoint", async () => {
-    const { all, call, hosts } = make("ann", "ben")
+    const { all, call, hosts } = make(["ann", "ben"])
     for (const one of ["ann", "ben"]) call(subject(one))
     hosts.endOf(subject("ann"), "ann is gone")
     expect(all()).toEqual([[true, 1, "ann is gone"], [true, 1]])

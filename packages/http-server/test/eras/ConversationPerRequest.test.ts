@@ -24,7 +24,7 @@ const make = () => {
   })
   const post = (
     id: number,
-    { subject = "o", state }: { readonly subject?: string; readonly state?: unknown } = {}
+    { subject = "o", state }: { readonly subject?: string | undefined; readonly state?: unknown } = {}
   ) => {
     const answers: Array<any> = []
     const _meta = { [key("protocolVersion")]: "2026-07-28", [key("clientCapabilities")]: { elicitation: {} } }
@@ -37,8 +37,8 @@ const make = () => {
     return { answers, request }
   }
   /** A call of whose client the server asks something; the state with which that comes back. */
-  const park = (id: number): string => {
-    const { answers } = post(id)
+  const park = (id: number, subject?: string): string => {
+    const { answers } = post(id, { subject })
     conversations.at(-1)?.client.write({ jsonrpc: "2.0", id: "q", method: "elicitation/create", params: {} })
     vi.runAllTicks()
     vi.advanceTimersByTime(0)
@@ -73,7 +73,7 @@ describe("requests of which each is a conversation of its own", () => {
     const state = park(1)
     expect(state).toMatch(/^mcp-lifeline:/)
     expect(closed()).toEqual([0])
-    for (const sent of [{ subject: "another", state }, { state: "mcp-lifeline:other" }]) {
+    for (const sent of [{ subject: "another", state }, { state: `${state}x` }]) {
       expect(post(2, sent).answers).toMatchObject([{ id: 2, error: { code: -32_602 } }])
     }
     for (const sent of [{ state: 7 }, {}]) expect(post(2, sent).answers).toEqual([])
@@ -118,6 +118,15 @@ describe("requests of which each is a conversation of its own", () => {
     expect(closed().every((count) => count === 0)).toBe(true)
     park(1000)
     expect(closed().flatMap((count, index) => count === 0 ? [] : [[index, count]])).toEqual([[0, 1]])
+  })
+
+  it("[G22:unit] those that wait for a caller who is removed end, with their calls; those of others go on", () => {
+    const { closed, hosts, park, post } = make()
+    const [ofAnn, ofBen] = [park(1, "ann"), park(2, "ben")]
+    hosts.endOf({ subject: "ann" }, "ann is gone")
+    expect(closed()).toEqual([1, 0])
+    expect(post(3, { subject: "ann", state: ofAnn }).answers).toMatchObject([{ error: { code: -32_602 } }])
+    expect(post(4, { subject: "ben", state: ofBen }).answers).toEqual([])
   })
 
   it("[E8:unit G18] at the end of the gateway those that wait end", async () => {
