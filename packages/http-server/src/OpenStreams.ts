@@ -64,17 +64,24 @@ export class OpenStreams {
 
   /** Checks the credentials of all again. */
   recheck(): void {
-    for (const [request, { latest }] of this.#open) {
-      const found = this.#check(latest)
-      if (found instanceof Promise) found.then((found) => this.#decide(request, found), () => this.#end(request))
-      else this.#decide(request, found)
-    }
+    for (const [request, one] of this.#open) this.#recheck(request, one)
   }
 
-  #decide(request: IncomingMessage, found: Caller.Caller | Refusal): void {
-    const one = this.#open.get(request)
-    if (one === undefined) return
-    const { expiresAt = Number.POSITIVE_INFINITY, subject } = Caller.of(one.latest)
+  #recheck(request: IncomingMessage, one: Open): void {
+    const { latest } = one
+    const found = this.#check(latest)
+    if (!(found instanceof Promise)) return this.#decide(request, latest, found)
+    const decide = (end: () => void): void => {
+      if (this.#open.get(request) !== one) return
+      // The client may have sent something with other credentials meanwhile. Those count, and have not been checked since the rules or tokens changed.
+      if (one.latest === latest) end()
+      else this.#recheck(request, one)
+    }
+    found.then((found) => decide(() => this.#decide(request, latest, found)), () => decide(() => this.#end(request)))
+  }
+
+  #decide(request: IncomingMessage, latest: IncomingMessage, found: Caller.Caller | Refusal): void {
+    const { expiresAt = Number.POSITIVE_INFINITY, subject } = Caller.of(latest)
     if (!Authentication.isRefusal(found)) {
       if (found.subject !== subject) this.#end(request)
     } else if (Date.now() < expiresAt) this.#end(request)

@@ -4,10 +4,13 @@ import type { IncomingMessage, ServerResponse } from "node:http"
 import * as Authentication from "../src/Authentication.js"
 import * as Caller from "../src/Caller.js"
 import * as OpenStreams from "../src/OpenStreams.js"
+import type { Refusal } from "../src/Refusal.js"
 
 const ann: Caller.Caller = { subject: "ann", claims: {} }
 
 const refused = Authentication.unauthorized("no")
+
+type Checked = Caller.Caller | Refusal
 
 interface Sent {
   readonly token: string
@@ -18,9 +21,13 @@ interface Sent {
 
 /** Streams whose credentials are what the test says. */
 const make = () => {
-  const accepted = new Map<string, Caller.Caller | Promise<Caller.Caller>>()
+  const accepted = new Map<string, Checked | Promise<Checked>>()
+  const checks: Array<string> = []
   const streams = new OpenStreams.OpenStreams({
-    check: ({ headers }) => accepted.get(headers.authorization ?? "") ?? refused
+    check: ({ headers: { authorization = "" } }) => {
+      checks.push(authorization)
+      return accepted.get(authorization) ?? refused
+    }
   })
   const ended: Array<string> = []
   const letIn = ({ caller = ann, method = "GET", session, token }: Sent, headersSent = true) => {
@@ -35,7 +42,7 @@ const make = () => {
     streams.letIn(request, response)
     return { request, response }
   }
-  return { accepted, ended, letIn, recheck: () => streams.recheck() }
+  return { accepted, checks, ended, letIn, recheck: () => streams.recheck() }
 }
 
 describe("the streams of a listener", () => {
@@ -80,6 +87,22 @@ describe("the streams of a listener", () => {
     accepted.delete("old")
     recheck()
     expect(ended).toEqual(["end old", "end old"])
+  })
+
+  it("[G22:unit] of a client that says something while its credentials are checked, the later ones count, and are checked, too", async () => {
+    for (const failed of [false, true]) {
+      const { accepted, checks, ended, letIn, recheck } = make()
+      for (const token of ["new", "bad"]) accepted.set(token, ann)
+      accepted.set("late", Promise.resolve().then(() => failed ? Promise.reject(new Error("no keys")) : refused))
+      letIn({ token: "late", session: "s" })
+      letIn({ token: "late", session: "t" })
+      recheck()
+      letIn({ token: "new", session: "s", method: "POST" })
+      letIn({ token: "bad", session: "t", method: "POST" })
+      accepted.delete("bad")
+      await expect.poll(() => ended).toContain("end late")
+      expect([checks, ended]).toEqual([["late", "late", "new", "bad"], ["end late"]])
+    }
   })
 
   it("[G21:unit] leave what has expired to those who know of it", () => {
