@@ -11,7 +11,7 @@ import { EventBudget } from "./EventBudget.js"
 import * as FairShare from "./FairShare.js"
 import type { Limits } from "./Limits.js"
 import type { OpenRequests } from "./OpenRequests.js"
-import * as OwnServers from "./OwnServers.js"
+import { type Holder, OwnServersBudget } from "./OwnServersBudget.js"
 import { notTakenHeader, type Refusal } from "./Refusal.js"
 import type { Claims, Seal } from "./SealedId.js"
 import * as SessionRecords from "./SessionRecords.js"
@@ -109,7 +109,7 @@ export class ClientSessions {
   readonly #options: Options
   readonly #budget: EventBudget
   /** The servers of single clients, those without sessions included. */
-  readonly ownServers: OwnServers.OwnServers
+  readonly ownServers: OwnServersBudget
   /** Least recently used first. */
   readonly #entries = new Map<string, Entry>()
   /** Who waits for sessions that are being restored. */
@@ -123,7 +123,7 @@ export class ClientSessions {
   constructor(options: Options) {
     this.#options = options
     this.#budget = new EventBudget(options.limits.maxKeptBytes)
-    this.ownServers = new OwnServers.OwnServers(options.limits.maxOwnServers)
+    this.ownServers = new OwnServersBudget(options.limits.maxOwnServers)
     this.ownServers.add(() => this.#holders())
   }
 
@@ -287,32 +287,6 @@ export class ClientSessions {
     })
   }
 
-  /** What sessions have of something that is limited. Least recently used first. */
-  #holdings(amountOf: (usage: Usage) => number) {
-    return Array.from(this.#entries, ([id, { owner, session, usage }]) => ({
-      id,
-      owner,
-      session,
-      amount: amountOf(usage)
-    }))
-  }
-
-  /** Removes sessions with nothing open from memory until there is room for a claim; returns whether there is. */
-  #makeRoomFor(
-    claim: FairShare.Claim,
-    holdings: () => ReadonlyArray<FairShare.Holding & { readonly id?: string; readonly session?: ClientSession }>,
-    why: string
-  ): boolean {
-    for (;;) {
-      const all = holdings()
-      if (FairShare.hasRoom(all, claim)) return true
-      const { id, session } = FairShare.loser(all, claim.owner, ({ session }) => session?.isBusy === false) ?? {}
-      if (id === undefined || session === undefined) return false
-      this.#entries.delete(id)
-      void session.close(why)
-    }
-  }
-
   /** Whether `count` servers may run for one session. */
   #makeRoomForServers(usage: Usage, count: number): boolean {
     if (!this.ownServers.makeRoom({ key: usage, owner: usage.owner, amount: count })) return false
@@ -320,24 +294,21 @@ export class ClientSessions {
     return true
   }
 
-  #holders(): ReadonlyArray<OwnServers.Holder> {
+  #holders(): ReadonlyArray<Holder> {
     return Array.from(this.#entries, ([id, { owner, session, usage }]) => ({
       key: usage,
       owner,
       amount: usage.servers,
       usedAt: session.usedAt,
       isBusy: session.isBusy,
-      end: (why) => {
-        this.#entries.delete(id)
-        void session.close(why)
-      }
+      end: (why) => this.#unload(id, why)
     }))
   }
 
   #refuseFull(id: JSONRPCRequest["id"] | null, owner: string): Refusal {
     const { maxSessions } = this.#options.limits
     const total = this.#entries.size + this.#beginning.size
-    const own = this.#holdings(() => 1).filter((one) => one.owner === owner).length
+    const own = [...this.#entries.values()].filter((one) => one.owner === owner).length
     const message = total < maxSessions
       ? `This caller has ${own} sessions, all in use, the maximum while all callers have ${total} of ${maxSessions}: end some, or try again later`
       : `All ${maxSessions} sessions of the gateway are in use; try again later`
@@ -350,11 +321,27 @@ export class ClientSessions {
     // Far from the limit, nobody has to be asked.
     const total = this.#entries.size + this.#beginning.size
     if (owner === "" ? total < maxSessions : 2 * (total + 1) <= maxSessions) return true
-    const all = () => [
-      ...this.#holdings(() => 1),
+    const holdings = (): ReadonlyArray<
+      FairShare.Holding & { readonly id?: string; readonly session?: ClientSession }
+    > => [
+      ...Array.from(this.#entries, ([id, { owner, session }]) => ({ id, owner, session, amount: 1 })),
       ...Array.from(this.#beginning.values(), (owner) => ({ owner, amount: 1 }))
     ]
-    return this.#makeRoomFor({ owner, amount: 1, capacity: maxSessions }, all, "the session made room for others")
+    return FairShare.makeRoom({
+      owner,
+      amount: 1,
+      capacity: maxSessions,
+      holdings,
+      canGo: ({ session }) => session?.isBusy === false,
+      end: ({ id = "" }) => this.#unload(id, "the session made room for others")
+    })
+  }
+
+  /** Removes a session from memory; its id stays valid. */
+  #unload(id: string, why: string): void {
+    const session = this.#entries.get(id)?.session
+    this.#entries.delete(id)
+    void session?.close(why)
   }
 
   /** Ends a session for good. Resolves when that is on disk, or cannot be written. */
@@ -391,8 +378,7 @@ export class ClientSessions {
     for (const [id, { session, usage }] of this.#entries) {
       session.tick(now)
       if (now - session.usedAt < (usage.servers > 0 ? idleWithServers : idleTime) || session.isBusy) continue
-      this.#entries.delete(id)
-      void session.close("the session was unused")
+      this.#unload(id, "the session was unused")
     }
   }
 

@@ -1,5 +1,5 @@
 /**
- * Who gets a place where there is a limit for all, and who loses one. Pure. Clients that nothing tells apart count as one caller, which may
+ * Who gets a place where there is a limit for all, and who loses one. Clients that nothing tells apart count as one caller, which may
  * have all.
  */
 
@@ -62,4 +62,24 @@ export const loser = <A extends Holding>(
     if ((found === undefined || sum > sums.of(found.owner)) && canGo(one)) found = one
   }
   return found
+}
+
+/** How to make room. */
+export interface Room<A extends Holding> extends Claim {
+  /** What there is now. Of several that can make room, the first one loses. */
+  readonly holdings: () => ReadonlyArray<A>
+  readonly canGo: (holding: A) => boolean
+  /** Ends a holding, which is none of `holdings` then. */
+  readonly end: (holding: A) => void
+}
+
+/** Ends holdings until there is room for a claim; returns whether there is. */
+export const makeRoom = <A extends Holding>({ canGo, end, holdings, ...claim }: Room<A>): boolean => {
+  for (;;) {
+    const all = holdings()
+    if (hasRoom(all, claim)) return true
+    const found = loser(all, claim.owner, canGo)
+    if (found === undefined) return false
+    end(found)
+  }
 }

@@ -31,6 +31,31 @@ describe("a share", () => {
   })
 })
 
+describe("making room", () => {
+  /** Who is left after somebody has asked for room, and whether there is. */
+  const after = (owner: string, amount: number, busy: ReadonlyArray<string> = []) => {
+    let left = all(["a", 3], ["b", 1])
+    const hasRoom = FairShare.makeRoom({
+      owner,
+      amount,
+      capacity: 4,
+      holdings: () => left,
+      canGo: ({ id }) => !busy.includes(id),
+      end: (one) => {
+        left = left.filter((other) => other !== one)
+      }
+    })
+    return [hasRoom, left.map(({ id }) => id)]
+  }
+
+  it("[X5] ends no more than it has to, and none that cannot go", () => {
+    expect(after("c", 1)).toEqual([true, ["a1", "a2", "b0"]])
+    expect(after("c", 2)).toEqual([true, ["a2", "b0"]])
+    expect(after("c", 1, ["a0"])).toEqual([true, ["a0", "a2", "b0"]])
+    expect(after("c", 1, ["a0", "a1", "a2", "b0"])).toEqual([false, ["a0", "a1", "a2", "b0"]])
+  })
+})
+
 describe("who makes room", () => {
   const loser = (holdings: ReadonlyArray<ReturnType<typeof held>>, owner: string, busy: ReadonlyArray<string> = []) =>
     FairShare.loser(holdings, owner, ({ id }) => !busy.includes(id))?.id

@@ -8,7 +8,7 @@ import { type Caller, ownerOf } from "../Caller.js"
 import { maxInitializeBytes } from "../ClientSessions.js"
 import type { Client as Member, Conversation } from "../Conversation.js"
 import * as FairShare from "../FairShare.js"
-import type { Holder, OwnServers } from "../OwnServers.js"
+import type { Holder, OwnServersBudget } from "../OwnServersBudget.js"
 import * as Envelope from "./Envelope.js"
 import type { StatelessHandler } from "./StatelessHandler.js"
 
@@ -39,7 +39,7 @@ export interface SharedOptions {
   /** How long an unused one is kept, in milliseconds. */
   readonly idleTime: number
   /** Counts the servers of clients. Default: they are not limited. */
-  readonly ownServers?: OwnServers | undefined
+  readonly ownServers?: OwnServersBudget | undefined
 }
 
 /** Calls that wait for input, of all clients together. */
@@ -171,13 +171,14 @@ export class ConversationPerClient implements StatelessHandler {
    * the conversation of the client that has been idle for the longest time, of the caller that has most of them; if none is idle, there is no room.
    */
   #makeRoom(owner: string): boolean {
-    for (;;) {
-      const all = Array.from(this.#clients, ([key, client]) => ({ key, client, owner: client.owner, amount: 1 }))
-      if (FairShare.hasRoom(all, { owner, amount: 1, capacity: this.#options.maxClients })) return true
-      const idle = FairShare.loser(all, owner, ({ client }) => client.conversation.isIdle())
-      if (idle === undefined) return false
-      this.#end(idle.key, idle.client, "the conversation made room for others")
-    }
+    return FairShare.makeRoom({
+      owner,
+      amount: 1,
+      capacity: this.#options.maxClients,
+      holdings: () => Array.from(this.#clients, ([key, client]) => ({ key, client, owner: client.owner, amount: 1 })),
+      canGo: ({ client }) => client.conversation.isIdle(),
+      end: ({ client, key }) => this.#end(key, client, "the conversation made room for others")
+    })
   }
 
   /** Ends the oldest call that waits for input, of the caller that has most of them, if there are too many. */

@@ -3,13 +3,13 @@ import type { RequestId } from "@modelcontextprotocol/sdk/types.js"
 import { describe, expect, it, vi } from "vitest"
 import { anyone, type Caller } from "../../src/Caller.js"
 import { ConversationPerClient, type SharedMember } from "../../src/eras/ConversationPerClient.js"
-import { OwnServers } from "../../src/OwnServers.js"
+import { OwnServersBudget } from "../../src/OwnServersBudget.js"
 import { hearing } from "../support/hearing.js"
 
 const key = (name: string): string => `io.modelcontextprotocol/${name}`
 
 /** Clients of a server that answers what the test says. */
-const make = (most: number, ownServers?: OwnServers) => {
+const make = (most: number, ownServers?: OwnServersBudget) => {
   const conversations: Array<{
     readonly received: Array<ClientRequest>
     readonly member: SharedMember
@@ -165,7 +165,7 @@ describe("clients without sessions that share servers", () => {
   })
 
   it("[G17:unit G15] counts their servers with those of all others, and ends an idle client's to make room", () => {
-    const ownServers = new OwnServers(() => 2)
+    const ownServers = new OwnServersBudget(() => 2)
     const ended: Array<string> = []
     const session = { key: {}, owner: "another", amount: 1, usedAt: -1, isBusy: false }
     ownServers.add(() => ended.length > 0 ? [] : [{ ...session, end: (why) => void ended.push(why) }])

@@ -16,7 +16,7 @@ export interface Holder extends FairShare.Holding {
 }
 
 /** See the head of the file. */
-export class OwnServers {
+export class OwnServersBudget {
   readonly #capacity: () => number
   readonly #sources: Array<() => ReadonlyArray<Holder>> = []
 
@@ -32,16 +32,15 @@ export class OwnServers {
 
   /** Whether `amount` servers may run for a client. To make room, ends clients with nothing open that have some. */
   makeRoom({ amount, key, owner }: Pick<Holder, "amount" | "key" | "owner">): boolean {
-    for (;;) {
-      const others = this.#sources.flatMap((source) => source().filter((one) => one.amount > 0 && one.key !== key))
-      if (FairShare.hasRoom(others, { owner, amount, capacity: this.#capacity() })) return true
-      const loser = FairShare.loser(
-        others.toSorted((a, b) => a.usedAt - b.usedAt),
-        owner,
-        ({ isBusy }) => !isBusy
-      )
-      if (loser === undefined) return false
-      loser.end("its servers made room for those of others")
-    }
+    return FairShare.makeRoom({
+      owner,
+      amount,
+      capacity: this.#capacity(),
+      holdings: () =>
+        this.#sources.flatMap((source) => source().filter((one) => one.amount > 0 && one.key !== key))
+          .toSorted((a, b) => a.usedAt - b.usedAt),
+      canGo: ({ isBusy }) => !isBusy,
+      end: ({ end }) => end("its servers made room for those of others")
+    })
   }
 }
