@@ -127,5 +127,11 @@ export const regressions: ReadonlyArray<[Setting, Array<Command>]> = [
     { do: "suspend", offered: "resumed", late: false },
     { do: "call", budget: 10 },
     { do: "ask", what: "refresh" }
+  ]],
+  // Tools were read at once for a call that had been cut before the first list, and for the catalogue: no fault.
+  [setting, [
+    { do: "race", tasks: 0, command: "Call", more: 5 },
+    { do: "mode", mode: "slow" },
+    { do: "suspend", offered: "resumed", late: false }
   ]]
 ]
