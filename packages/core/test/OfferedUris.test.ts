@@ -4,6 +4,7 @@ import * as fc from "fast-check"
 import { posix } from "node:path"
 import { fileURLToPath } from "node:url"
 import { assert, describe, it } from "vitest"
+import { inFull } from "../../testing/test/support/Full.js"
 import { Offered } from "../src/state/Offered.js"
 
 const offered = (
@@ -118,7 +119,7 @@ const fileUri = fc.tuple(
 ).map(([start, tokens]) => start + tokens.join(""))
 
 describe("a resource under another spelling", () => {
-  const numRuns = process.env["LIFELINE_FULL"] === undefined ? 2000 : 20_000
+  const numRuns = inFull(3000, 1000)
 
   it.each<[Policy.PolicyOptions["resources"], Array<string>]>([
     [{ hide: ["file:///etc/*"] }, []],
@@ -140,7 +141,7 @@ describe("a resource under another spelling", () => {
           }
         }
       }),
-      { numRuns }
+      { numRuns, examples: [["file://%2f%ff/e%74c/"]] }
     )
     assert.isAbove(hidden, 10)
   })

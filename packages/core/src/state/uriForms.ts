@@ -154,10 +154,16 @@ const hostAsFolder = (text: string): string | undefined => {
   return /^file:\/\/[^/]/i.test(slashed) ? `file:///${slashed.slice("file://".length)}` : undefined
 }
 
+/** The path of a file without its host, which few servers look at. If the host has escapes, it could not be told from the path once they are decoded. */
+const withoutHost = (uri: string): string | undefined => {
+  const [before] = /^file:(?:\/\/|\\\\)[^/\\]*%[^/\\]*/i.exec(uri) ?? []
+  return before === undefined ? undefined : `file://${uri.slice(before.length)}`
+}
+
 /** The forms of a URI. Takes time in proportion to its length. */
 export const of = (uri: string): UriForms => {
   if (plainUri.test(uri)) return { written: [uri], decoded: [uri], plain: [uri], paths: [uri], farFetched: [] }
-  const first = defined([uri, written(uri)])
+  const first = defined([uri, written(uri), withoutHost(uri)])
   const all = allDecoded(first)
   const forms = defined([...all, ...[...first, ...all].map((form) => until(form, "#"))])
   const texts = [...first, ...forms]

@@ -41,7 +41,7 @@ describe("the gateways of other replicas", () => {
       yield* TestClock.adjust(10)
       for (
         const [answer, problem] of [
-          [[403, "no"], "it answers with HTTP 403; does it have another session key?"],
+          [[403, "no"], "it answers with HTTP 403; does it have another key?"],
           [[500, "no"], "it answers with HTTP 500"],
           ["nonsense", "it answers like another version of mcp-lifeline"]
         ] as const
