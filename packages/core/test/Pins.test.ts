@@ -318,17 +318,11 @@ describe("G24: what was approved cannot be read", () => {
       const { backend, lines } = yield* start(script, "block", { pinStore: store })
       expect(yield* listed(backend)).toEqual([])
       const { message } = yield* refusal(backend, "read")
-      for (
-        const part of [
-          "the tools of one",
-          "/state/pins.json",
-          "it is damaged",
-          "not called",
-          "mcp-lifeline approve one"
-        ]
-      ) {
-        expect(message).toContain(part)
-      }
+      // Where it is kept, and what is wrong with it, is for whoever runs Lifeline: callers may be others.
+      expect(message).toBe(
+        'what was approved of the tools of one cannot be read, so the tool "read" was not called (pin: "block"). '
+          + "Whoever has checked that approves it: mcp-lifeline approve one, or the status page"
+      )
       expect(script.ledger.sent("tools/call")).toEqual([])
       expect(yield* store.get).toBe(broken)
       script.current.lose()

@@ -171,7 +171,7 @@ export class Pins {
   refusal(tool: string, digest: string | undefined): string | undefined {
     if (this.isApproved(tool, digest)) return undefined
     const { server } = this.#options
-    if (this.#unreadable !== undefined) return refusals.unreadable(server, tool, this.#unreadable)
+    if (this.#unreadable !== undefined) return refusals.unreadable(server, tool)
     if (digest === undefined) return refusals.unlisted(server, tool)
     return this.#approved.has(tool) ? refusals.changed(server, tool) : refusals.added(server, tool)
   }

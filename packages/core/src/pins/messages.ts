@@ -64,8 +64,9 @@ export const unreadableWarning = (server: string, mode: Mode, { file, reason }: 
 
 /** Why a tool was not called. */
 export const refusals = {
-  unreadable: (server: string, tool: string, { file, reason }: Unreadable): string =>
-    `${notKnown.replace("its tools", `the tools of ${server}`)} (${file}: ${reason}), so the tool ${
+  // Without the file: it is for whoever runs Lifeline, who finds it in the warning, and a caller may be somebody else.
+  unreadable: (server: string, tool: string): string =>
+    `${notKnown.replace("its tools", `the tools of ${server}`)}, so the tool ${
       nameOf(tool)
     } was not called (pin: "block"). ${remedy(server)}`,
   unlisted: (server: string, tool: string): string =>

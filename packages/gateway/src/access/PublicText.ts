@@ -48,6 +48,9 @@ export const of = (text: string, target: string): string => {
     .replace(/\bhttps?:\/\/[^\s"'<>]+/gi, (address) => `[address]${address.slice(withoutEnd(address).length)}`)
     .replace(/\b(enter the code) \S+/gi, "$1")
     .replace(/\b[A-Z0-9]{4}-[A-Z0-9]{4}\b/g, "[code]")
-    .replace(/\b(command|cwd):? "(?:[^"\\]|\\.)*"/g, "its $1")
+    // One that was cut has no end.
+    .replace(/\b(command|cwd):? "(?:[^"\\]|\\[^])*(?:"|\\?$)/g, "its $1")
+    // On Windows, what follows names scripts and folders.
+    .replace(/\bits command (?:needs "|is a script \(|was not found in PATH \()[^]*$/, "its command cannot be started")
     .replace(/\bargs: \[[^]*$/, "its args")
 }

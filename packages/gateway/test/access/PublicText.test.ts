@@ -1,6 +1,10 @@
 import { describe, expect, it } from "@effect/vitest"
 import { LoginFailure } from "@mcp-lifeline/protocol"
 import * as State from "@mcp-lifeline/sign-in/State"
+import * as fc from "effect/FastCheck"
+import { quoted } from "../../../transport-stdio/src/quoted.js"
+import { type Problem, Unstartable } from "../../../transport-stdio/src/WindowsCommand.js"
+import * as WindowsFailure from "../../../transport-stdio/src/WindowsFailure.js"
 import * as PublicText from "../../src/access/PublicText.js"
 
 const address = "https://idp.example/authorize?state=s3cret&client_id=c1"
@@ -60,5 +64,42 @@ describe("a text about a shared server, for callers that are no admins", () => {
     const target = `a-server ${"x".repeat(300)}`
     const shown = JSON.stringify(`${target.slice(0, 200)}...`)
     expect(PublicText.of(`${shown} runs (pid 7)`, target)).toBe("its command runs (pid 7)")
+  })
+
+  it("[G22:unit] knows where a quoted command or folder ends, whatever is in it", () => {
+    const pieces = fc.constantFrom("\\", '"', " ", "C:", "x", "\n")
+    fc.assert(fc.property(fc.array(pieces, { maxLength: 12 }), (all) => {
+      const text = all.join("")
+      expect(PublicText.of(`cwd ${quoted(text)} does not exist: correct it`, "")).toBe(
+        "its cwd does not exist: correct it"
+      )
+      expect(PublicText.of(`see command ${quoted(text)} and "more"`, "")).toBe('see its command and "more"')
+    }), { numRuns: 2000 })
+    expect([quoted("C:\\x\\"), quoted("\\\\srv\\a \\\"b\\\" c")]).toEqual([
+      String.raw`"C:\x\\"`,
+      String.raw`"\\srv\a \\\"b\\\" c"`
+    ])
+  })
+
+  it("[G22:unit] shows nothing of one that was cut", () => {
+    for (const cut of ['cwd "/home/anna', 'cwd "C:\\home\\', 'cwd "', `cwd "${"x".repeat(20_000)}"`]) {
+      expect(PublicText.of(cut, "")).toBe("its cwd")
+    }
+  })
+
+  it.each<Problem>([
+    { _tag: "NotFound", name: "a", neededBy: undefined, folders: ["C:\\secret"], extensions: [".exe"] },
+    { _tag: "NotFound", name: "secret", neededBy: "C:\\secret.cmd", folders: ["C:\\secret"], extensions: [".exe"] },
+    { _tag: "LineBreak", script: "C:\\secret.cmd" },
+    { _tag: "TooLong", script: "C:\\secret.cmd", limit: 8191 }
+  ])("[G22:unit] names no folder and no script of Windows: %j", (problem) => {
+    const text = WindowsFailure.explain(new Unstartable(problem), {
+      shown: `command ${quoted("C:\\secret\\a")}`,
+      show: (text) => text,
+      advice: "correct it"
+    })
+    expect(text).toContain("secret")
+    expect(PublicText.of(text!, "")).toMatch(/its command (cannot be started|was not found)/)
+    expect(PublicText.of(text!, "")).not.toContain("secret")
   })
 })
