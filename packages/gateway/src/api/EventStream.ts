@@ -8,7 +8,7 @@ import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import * as Arrival from "@mcp-lifeline/http-server/Arrival"
 import * as Caller from "@mcp-lifeline/http-server/Caller"
 import { Shares } from "@mcp-lifeline/http-server/Shares"
-import { Chunk, Effect, Option, Stream } from "effect"
+import { Chunk, Effect, Stream } from "effect"
 import type { IncomingMessage } from "node:http"
 import type * as EventLog from "./EventLog.js"
 import type { GatewayStatus, StatusUpdate } from "./GatewayStatus.js"
@@ -47,7 +47,7 @@ const withoutKnown = (): (status: GatewayStatus) => StatusUpdate => {
 export interface View {
   readonly status: (status: GatewayStatus) => Effect.Effect<GatewayStatus>
   /** `undefined`: it is not for this reader. */
-  readonly line: (line: EventLog.Entry) => EventLog.Entry | undefined
+  readonly line: (line: EventLog.Entry) => Effect.Effect<EventLog.Entry | undefined>
 }
 
 /** Makes the response of one reader. `viewOf`: what it sees; `undefined` if that is everything, which is computed once for all such readers. */
@@ -83,10 +83,8 @@ export const make = (
       })
     const events = (view: () => View | undefined) =>
       lines.pipe(
-        Stream.filterMap((entry) => {
-          const seen = view()
-          return Option.fromNullable(seen === undefined ? entry : seen.line(entry))
-        }),
+        Stream.mapEffect((entry) => view()?.line(entry) ?? Effect.succeed(entry)),
+        Stream.filter((entry) => entry !== undefined),
         Stream.map((entry) => event("event", JSON.stringify(entry)))
       )
     const alive = Stream.map(Stream.drop(Stream.tick(keepaliveInterval), 1), () => ": alive\n\n")

@@ -25,7 +25,7 @@ const callerOf = (request: HttpServerRequest): Caller.Caller =>
   Caller.of(NodeHttpServerRequest.toIncomingMessage(request))
 
 /** What may be done for whoever sends a request. */
-const operationsOf = (gateway: Gateway, operations: Operations) => (request: HttpServerRequest): Operations =>
+const operationsOf = (gateway: Gateway, operations: Operations) => (request: HttpServerRequest): Restricted.Allowed =>
   Restricted.operationsFor(gateway, callerOf(request), operations)
 
 const gatewayHandlers = (gateway: Gateway, operations: Operations) =>

@@ -34,7 +34,12 @@ export interface Operations {
   readonly reconnect: Command<Api.NotFound | Api.ServerFailed>
   readonly enable: Command<Api.NotFound | Api.ServerFailed>
   readonly disable: Command<Api.NotFound | Api.ServerFailed>
-  readonly approve: (server: string, tool: string | undefined) => Effect.Effect<ApprovedServer, Api.NotFound>
+  /** Approves one tool, or all. `allows`: only those of them; default: each. */
+  readonly approve: (
+    server: string,
+    tool: string | undefined,
+    allows?: (tool: string) => boolean
+  ) => Effect.Effect<ApprovedServer, Api.NotFound>
 }
 
 /** Those of a gateway by itself. */
@@ -54,6 +59,6 @@ export const make = (gateway: Gateway): Operations => {
     reconnect: (name) => ServerCommands.reconnect(gateway, name),
     enable: (name) => ServerCommands.enable(gateway, name),
     disable: (name) => ServerCommands.disable(gateway, name),
-    approve: (name, tool) => ServerCommands.approve(gateway, name, tool)
+    approve: (name, tool, allows) => ServerCommands.approve(gateway, name, tool, allows)
   }
 }

@@ -12,7 +12,7 @@ import { Prometheus } from "@mcp-lifeline/opentelemetry"
 import { Effect } from "effect"
 import type { Gateway } from "./Gateway.js"
 import type { GatewayStatus, Server } from "./GatewayStatus.js"
-import { notAdmin, statusFor } from "./restricted.js"
+import { notAdmin, notWhole, statusFor } from "./restricted.js"
 import { gatewayStatus } from "./statusOf.js"
 
 const headers = { "cache-control": "no-store" }
@@ -90,12 +90,13 @@ export const unavailable: Unavailable.Probes = (phase) => ({
   "/ready": { status: 503, body: { ready: false }, details: { ...readyOf(false, []), reason: phase } }
 })
 
-/** For admins only: the metrics are about all servers. */
+/** For admins who may use everything: the metrics are about all servers and tools. */
 const metrics = (gateway: Gateway) =>
   Effect.gen(function*() {
     const asking = yield* caller
-    if (!gateway.rules.of(asking).isAdmin) {
-      const { message, status } = notAdmin(asking)
+    const { isAdmin, isWhole } = gateway.rules.of(asking)
+    if (!isAdmin || !isWhole) {
+      const { message, status } = isAdmin ? notWhole(asking) : notAdmin(asking)
       return HttpServerResponse.unsafeJson({ error: { code: "forbidden", message } }, { status, headers })
     }
     return HttpServerResponse.text(yield* Prometheus.text, { contentType: Prometheus.contentType, headers })

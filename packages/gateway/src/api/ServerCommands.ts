@@ -5,7 +5,7 @@
 import type { Backend, CommandError } from "@mcp-lifeline/core"
 import { Unknown } from "@mcp-lifeline/core/internal"
 import { Effect, Fiber } from "effect"
-import { nothingToApprove, notPinned } from "../known/Approvals.js"
+import { notAllAllowed, nothingToApprove, notPinned } from "../known/Approvals.js"
 import { clean } from "../Text.js"
 import * as Api from "./Api.js"
 import type { Gateway } from "./Gateway.js"
@@ -118,11 +118,15 @@ export const disable = (gateway: Gateway, name: string): Effect.Effect<ChangedSe
     true
   )
 
-/** Approves the definitions of tools as they are now, for all groups, which share what is approved. */
+/**
+ * Approves the definitions of tools as they are now, for all groups, which share what is approved. `allows`: whether a tool may be approved, or
+ * named; default: each.
+ */
 export const approve = (
   gateway: Gateway,
   name: string,
-  tool: string | undefined
+  tool: string | undefined,
+  allows?: (tool: string) => boolean
 ): Effect.Effect<ApprovedServer, Api.NotFound> =>
   Effect.gen(function*() {
     yield* requireServer(gateway, name)
@@ -138,13 +142,16 @@ export const approve = (
     const knowing = backends.toSorted((one, other) => other.changes.length - one.changes.length)
     const known = [
       ...new Set([pins.status, ...knowing].flatMap(({ changes }) => changes).map((change) => change.tool))
-    ]
+    ].filter((one) => allows?.(one) ?? true)
     if (tool !== undefined && !known.includes(tool)) {
       return yield* Effect.fail(Api.notFound(nothingToApprove(name, tool, known)))
     }
-    const approved = yield* Effect.forEach(
-      [...knowing.map(({ backend }) => backend.approveTools), pins.approve.bind(pins)],
-      (approve) => approve(tool)
-    )
-    return { ...yield* serverStatus(gateway, name), approved: [...new Set(approved.flat())].map(clean) }
+    // To approve all where none is known would remove what was approved of the others, too.
+    if (allows !== undefined && known.length === 0 && pins.status.unreadable !== undefined) {
+      return yield* Effect.fail(Api.notFound(notAllAllowed(name)))
+    }
+    const tools = allows === undefined || tool !== undefined ? [tool] : known
+    const approvals = [...knowing.map(({ backend }) => backend.approveTools), pins.approve.bind(pins)]
+    const approved = yield* Effect.forEach(approvals, (approve) => Effect.forEach(tools, (tool) => approve(tool)))
+    return { ...yield* serverStatus(gateway, name), approved: [...new Set(approved.flat(2))].map(clean) }
   })

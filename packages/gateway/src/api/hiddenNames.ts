@@ -1,23 +1,38 @@
 /**
- * The names of what a caller may not use, which it must not read in a text about something else either. Pure.
+ * The names of what a caller may not use, which it must not read in a text about something else either.
  */
+import { Effect } from "effect"
 import type { Access } from "../access/Access.js"
 import type { Gateway } from "./Gateway.js"
+
+/** The tools that pins tell of: those that are withheld or gone are in no catalogue. */
+const pinnedTools = ({ servers, shared, pins }: Gateway["servers"]) =>
+  Effect.flatMap(shared.fleet.status, (statuses) =>
+    Effect.forEach(servers(), (server) => {
+      const status = statuses[server.id]
+      const found = status === undefined
+        ? Effect.map(pins(server), (pins) => pins?.status)
+        : Effect.succeed(status.pins)
+      return Effect.map(found, (pins) => (pins?.changes ?? []).map(({ tool }) => ({ server: server.id, tool })))
+    }))
 
 /** Says of a text whether it has such a name. One that has a short name by chance is taken for one that does. */
 export const inTexts = (
   { servers }: Pick<Gateway, "servers">,
   { hasServer, hasTool, isWhole }: Access
-): (text: string) => boolean => {
-  if (isWhole) return () => false
-  let names: ReadonlyArray<string> | undefined
-  const found = (): ReadonlyArray<string> => {
+): Effect.Effect<(text: string) => boolean> => {
+  if (isWhole) return Effect.succeed(() => false)
+  return Effect.map(pinnedTools(servers), (pinned) => {
     const hidden = servers.servers().flatMap(({ id }) => hasServer(id) ? [] : [id])
-    // Tools of those servers, too: their names may say as much.
-    const tools = [...servers.shared.listed().catalog.tools.values()].flatMap(({ backend, original }) =>
-      hasTool(backend, original) || original === "" ? [] : [original]
+    const offered = Array.from(
+      servers.shared.listed().catalog.tools.values(),
+      ({ backend, original }) => ({ server: backend, tool: original })
     )
-    return [...hidden, ...new Set(tools)]
-  }
-  return (text) => (names ??= found()).some((name) => text.includes(name))
+    // Tools of those servers, too: their names may say as much.
+    const tools = [...offered, ...pinned.flat()].flatMap(({ server, tool }) =>
+      hasTool(server, tool) || tool === "" ? [] : [tool]
+    )
+    const names = [...hidden, ...new Set(tools)]
+    return (text) => names.some((name) => text.includes(name))
+  })
 }

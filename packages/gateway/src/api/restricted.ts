@@ -4,7 +4,7 @@
 import { Unknown } from "@mcp-lifeline/core/internal"
 import type { Caller } from "@mcp-lifeline/http-server/Caller"
 import type { Refusal } from "@mcp-lifeline/http-server/Refusal"
-import { Effect, Option, Stream } from "effect"
+import { Effect } from "effect"
 import type { Access } from "../access/Access.js"
 import * as NamedCaller from "../access/NamedCaller.js"
 import * as PublicText from "../access/PublicText.js"
@@ -12,13 +12,21 @@ import * as Api from "./Api.js"
 import type * as EventLog from "./EventLog.js"
 import type { View } from "./EventStream.js"
 import type { Gateway } from "./Gateway.js"
-import type { GatewayStatus, Server } from "./GatewayStatus.js"
+import type { ChangedServer, GatewayStatus, Server } from "./GatewayStatus.js"
 import * as HiddenNames from "./hiddenNames.js"
 import type { Operations } from "./Operations.js"
 import * as PublicStatus from "./PublicStatus.js"
 
 /** More lines of the log than are kept. */
 const allLines = 500
+
+/** The answer to an admin that asks for what is about all servers and tools, and may not use all. */
+export const notWhole = (caller: Caller): Pick<Refusal, "status" | "message"> => ({
+  status: 403,
+  message: `${
+    caller.name ?? "this caller"
+  } may not do this: it is about all servers and tools, some of which this caller may not use`
+})
 
 /** The answer to a caller that asks for something that only admins may do. */
 export const notAdmin = (caller: Caller): Pick<Refusal, "status" | "message"> => {
@@ -75,8 +83,8 @@ const serversFor = (
   const access = seen.rules.of(caller)
   const { hasServer, isAdmin, isWhole } = access
   if (isAdmin && isWhole) return Effect.succeed(all)
-  const isHidden = HiddenNames.inTexts(seen, access)
   return Effect.gen(function*() {
+    const isHidden = yield* HiddenNames.inTexts(seen, access)
     const counts = isWhole ? undefined : yield* toolCounts(seen, access)
     const visible = all.filter(({ name }) => hasServer(name))
     return yield* Effect.forEach(visible, (server) => {
@@ -91,18 +99,22 @@ const serversFor = (
   })
 }
 
-/** The gateway and the replicas as an admin sees them. */
-const aboutGateway = (seen: Seen, access: Access, { gateway, replicas }: GatewayStatus) => {
+/** The gateway and the replicas as a caller sees them. */
+const aboutGateway = (
+  seen: Seen,
+  access: Access,
+  { gateway, replicas }: GatewayStatus
+): Effect.Effect<Pick<GatewayStatus, "gateway" | "replicas">> => {
+  if (!access.isAdmin) return Effect.succeed({ gateway: PublicStatus.gateway(gateway) })
   const { configProblem, ...rest } = gateway
-  const isHidden = HiddenNames.inTexts(seen, access)
-  return {
+  return Effect.map(HiddenNames.inTexts(seen, access), (isHidden) => ({
     gateway: { ...rest, ...(configProblem === undefined || isHidden(configProblem) ? {} : { configProblem }) },
     ...(replicas === undefined ? {} : {
       replicas: replicas.map((one) =>
         one.servers === undefined ? one : { ...one, servers: one.servers.filter(access.hasServer) }
       )
     })
-  }
+  }))
 }
 
 /** The status as a caller sees it. */
@@ -110,13 +122,11 @@ export const statusFor = (seen: Seen, caller: Caller, status: GatewayStatus): Ef
   const { name, subject } = caller
   if (subject === "") return Effect.succeed(status)
   const access = seen.rules.of(caller)
-  const about = access.isAdmin
-    ? aboutGateway(seen, access, status)
-    : { gateway: PublicStatus.gateway(status.gateway) }
   const known = { ...(name === undefined ? {} : { name }), admin: access.isAdmin }
-  return Effect.map(
+  return Effect.zipWith(
+    aboutGateway(seen, access, status),
     serversFor(seen, caller, status.servers),
-    (servers) => ({ ...about, gateway: { ...about.gateway, caller: known }, servers })
+    (about, servers) => ({ ...about, gateway: { ...about.gateway, caller: known }, servers })
   )
 }
 
@@ -126,60 +136,88 @@ const between = "  "
 /** Parts of lines: which process it is, and how many tools it has, some of which may be hidden from the caller. */
 const isForAdmins = /^(?:pid \d+|\d+ tools?)$/
 
-/** A line of the log as a caller sees it, if it does. Lines of the gateway itself, and of servers of single clients, may be about others. */
-const lineFor = (seen: Seen, access: Access): (line: EventLog.Entry) => EventLog.Entry | undefined => {
+/** Makes lines of the log what a caller sees of them, if it does. Lines of the gateway itself, and of servers of single clients, may be about others. */
+const lineFor = (
+  seen: Seen,
+  access: Access
+): Effect.Effect<(line: EventLog.Entry) => EventLog.Entry | undefined> => {
   const { hasServer, isAdmin } = access
-  const isHidden = HiddenNames.inTexts(seen, access)
-  return (line) => {
+  return Effect.map(HiddenNames.inTexts(seen, access), (isHidden) => (line) => {
     const { server, text } = line
     if (isAdmin) return (server === null || hasServer(server)) && !isHidden(text) ? line : undefined
     if (server === null || !hasServer(server)) return undefined
     const found = seen.servers.servers().find(({ id }) => id === server)
     if (found === undefined || found.sessions === "per-client") return undefined
     const shown = PublicText.of(text, found.connector.target).split(between).filter((part) => !isForAdmins.test(part))
-    return shown.length === 0 ? undefined : { ...line, text: shown.join(between) }
-  }
+    const said = shown.join(between)
+    return said === "" || isHidden(said) ? undefined : { ...line, text: said }
+  })
 }
 
 /** What a reader of events sees; `undefined` if that is everything. */
 export const viewFor = (seen: Seen, caller: Caller): View | undefined =>
   caller.subject === "" ? undefined : {
     status: (status) => statusFor(seen, caller, status),
-    line: (line) => lineFor(seen, seen.rules.of(caller))(line)
+    line: (line) => Effect.map(lineFor(seen, seen.rules.of(caller)), (shown) => shown(line))
   }
 
+/** What is asked for a caller. Streams are not among it: those who read them for long see each part by the rules of then (`viewFor`). */
+export type Allowed = Omit<Operations, "statusNow" | "follow" | "lines">
+
 /** What may be done for a caller. */
-export const operationsFor = (seen: Seen, caller: Caller, operations: Operations): Operations => {
+export const operationsFor = (seen: Seen, caller: Caller, operations: Operations): Allowed => {
   const access = seen.rules.of(caller)
-  const own = Effect.flatMap((status: GatewayStatus) => statusFor(seen, caller, status))
-  const status = { status: own(operations.status), statusNow: own(operations.statusNow) }
-  if (access.isWhole && access.isAdmin) return { ...operations, ...status }
-  const { hasServer, isAdmin } = access
-  const names = () => seen.servers.servers().map(({ id }) => id)
+  const status = Effect.flatMap(operations.status, (status) => statusFor(seen, caller, status))
+  const { follow: _0, lines: _1, statusNow: _2, ...allowed } = operations
+  if (access.isWhole && access.isAdmin) return { ...allowed, status }
+  const { hasServer, hasTool, isAdmin, isWhole } = access
+  const unknown = (name: string) => {
+    const visible = seen.servers.servers().map(({ id }) => id).filter(hasServer)
+    return Effect.fail(Api.notFound(Unknown.backend(name, visible).message))
+  }
   /** Does something with a server that the caller sees. */
   const known = <A, E>(name: string, act: Effect.Effect<A, E>): Effect.Effect<A, E | Api.NotFound> =>
-    hasServer(name) ? act : Effect.fail(Api.notFound(Unknown.backend(name, names().filter(hasServer)).message))
+    hasServer(name) ? act : unknown(name)
+  /** A server as the caller sees it. */
+  const own = (server: Server): Effect.Effect<Server, Api.NotFound> =>
+    Effect.flatMap(
+      serversFor(seen, caller, [server]),
+      ([own]) => own === undefined ? unknown(server.name) : Effect.succeed(own)
+    )
+  const command = <E>(act: (name: string) => Effect.Effect<ChangedServer, E>) => (name: string) =>
+    known(
+      name,
+      Effect.flatMap(act(name), ({ runtimesDone, ...server }) =>
+        Effect.map(own(server), (own) =>
+          runtimesDone === undefined ? own : { ...own, runtimesDone }))
+    )
   return {
-    ...status,
-    follow: operations.follow,
+    status,
     server: (name) =>
       known(
         name,
         Effect.flatMap(operations.server(name), ({ runtimes, ...server }) =>
-          Effect.map(serversFor(seen, caller, [server]), ([own = server]) =>
+          Effect.map(own(server), (own) =>
             isAdmin && runtimes !== undefined ? { ...own, runtimes } : own))
       ),
     logs: ({ limit, server, since }) => {
-      const lines = Effect.map(operations.logs({ limit: allLines, server, since }), (lines) => {
-        const line = lineFor(seen, access)
-        return lines.flatMap((one) => line(one) ?? []).slice(-limit)
-      })
+      const lines = Effect.zipWith(
+        operations.logs({ limit: allLines, server, since }),
+        lineFor(seen, access),
+        (lines, shown) => lines.flatMap((one) => shown(one) ?? []).slice(-limit)
+      )
       return server === undefined ? lines : known(server, lines)
     },
-    lines: Stream.filterMap(operations.lines, (one) => Option.fromNullable(lineFor(seen, access)(one))),
-    reconnect: (name) => known(name, operations.reconnect(name)),
-    enable: (name) => known(name, operations.enable(name)),
-    disable: (name) => known(name, operations.disable(name)),
-    approve: (name, tool) => known(name, operations.approve(name, tool))
+    reconnect: command(operations.reconnect),
+    enable: command(operations.enable),
+    disable: command(operations.disable),
+    approve: (name, tool) =>
+      known(
+        name,
+        Effect.flatMap(
+          operations.approve(name, tool, isWhole ? undefined : (tool) => hasTool(name, tool)),
+          ({ approved, ...server }) => Effect.map(own(server), (own) => ({ ...own, approved }))
+        )
+      )
   }
 }

@@ -19,6 +19,12 @@ export const unknownTools = (server: string): string =>
   } cannot be read, and they are not known here, so a single one cannot be approved; `
   + `for all as the server lists them next: mcp-lifeline approve ${clean(server)}`
 
+/** Why somebody who may not use all tools cannot approve any, where what was approved cannot be read, and nobody has seen the tools. */
+export const notAllAllowed = (server: string): string =>
+  `what was approved of the tools of ${
+    clean(server)
+  } cannot be read, and they are not known here, so they can only be approved all at once, by somebody who may use everything`
+
 /** What an approval has done where what was approved could not be read, and nobody had seen the tools. */
 export const forgotten = (server: string): string =>
   `${

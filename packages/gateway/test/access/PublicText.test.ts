@@ -68,14 +68,17 @@ describe("a text about a shared server, for callers that are no admins", () => {
 
   it("[G22:unit] knows where a quoted command or folder ends, whatever is in it", () => {
     const pieces = fc.constantFrom("\\", '"', " ", "C:", "x", "\n")
-    fc.assert(fc.property(fc.array(pieces, { maxLength: 12 }), (all) => {
-      const text = all.join("")
-      expect(PublicText.of(`cwd ${quoted(text)} does not exist: correct it`, "")).toBe(
-        "its cwd does not exist: correct it"
-      )
-      expect(PublicText.of(`see command ${quoted(text)} and "more"`, "")).toBe('see its command and "more"')
-    }), { numRuns: 2000 })
-    expect([quoted("C:\\x\\"), quoted("\\\\srv\\a \\\"b\\\" c")]).toEqual([
+    fc.assert(
+      fc.property(fc.array(pieces, { maxLength: 12 }), (all) => {
+        const text = all.join("")
+        expect(PublicText.of(`cwd ${quoted(text)} does not exist: correct it`, "")).toBe(
+          "its cwd does not exist: correct it"
+        )
+        expect(PublicText.of(`see command ${quoted(text)} and "more"`, "")).toBe('see its command and "more"')
+      }),
+      { numRuns: 2000 }
+    )
+    expect([quoted("C:\\x\\"), quoted('\\\\srv\\a \\"b\\" c')]).toEqual([
       String.raw`"C:\x\\"`,
       String.raw`"\\srv\a \\\"b\\\" c"`
     ])
