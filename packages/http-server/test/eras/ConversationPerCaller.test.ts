@@ -9,7 +9,7 @@ import * as Raw from "../support/RawEndpoint.js"
 const key = (name: string): string => `io.modelcontextprotocol/${name}`
 
 /** Callers of whom those in `owners` may use servers of their own. */
-const make = (owners: ReadonlyArray<string>) => {
+const make = (owners: ReadonlyArray<string>, maxClients = 10) => {
   const conversations: Array<{ readonly client: Client; readonly calls: Array<ClientRequest>; closed: Array<string> }> =
     []
   const hosts = new ConversationPerCaller(
@@ -26,7 +26,7 @@ const make = (owners: ReadonlyArray<string>) => {
       })
     },
     ({ subject }) => owners.includes(subject),
-    { maxClients: 10, idleTime: 1000 }
+    { maxClients, idleTime: 1000 }
   )
   const post = (caller: Caller, asks = false, brought: object = {}) => {
     const answers: Array<any> = []
@@ -37,6 +37,17 @@ const make = (owners: ReadonlyArray<string>) => {
     return { answers }
   }
   const call = (caller: Caller): void => void post(caller)
+  /** A stream of changes that is open. */
+  const listen = async (caller: Caller): Promise<ClientRequest> => {
+    const said: Array<any> = []
+    const _meta = { [key("protocolVersion")]: "2026-07-28", [key("clientCapabilities")]: {} }
+    const params = { notifications: { toolsListChanged: true }, _meta }
+    const message = { jsonrpc: "2.0" as const, id: 2, method: "subscriptions/listen", params }
+    const request = new ClientRequests().open(message, hearing((message) => said.push(message)))
+    hosts.request(request, caller)
+    await expect.poll(() => said).toMatchObject([{ method: "notifications/subscriptions/acknowledged" }])
+    return request
+  }
   /** Of each conversation, whether it lasts, how many calls it had, and why it was ended. */
   const all = () =>
     conversations.map(({ calls, client, closed }) => [client.isLasting === true, calls.length, ...closed])
@@ -52,7 +63,7 @@ const make = (owners: ReadonlyArray<string>) => {
   const answer = (index: number): void => {
     for (const one of conversations[index]?.calls ?? []) one.answer({ result: {} })
   }
-  return { all, answer, ask, call, hosts }
+  return { all, answer, ask, call, hosts, listen }
 }
 
 const subject = (name: string): Caller => ({ subject: name, claims: {} })
@@ -86,6 +97,18 @@ describe("conversations of clients without sessions that may have servers of the
     answer(1)
     expect(ofSecond).toMatchObject([{ result: { resultType: "complete" } }])
     expect(all().slice(1)).toEqual([[true, 1]])
+  })
+
+  it("[G15:unit G22:unit] last as long as a stream of changes is open, and make room for others when it has ended with its credentials", async () => {
+    const { all, call, hosts, listen } = make(["ann", "ben", "cy"], 2)
+    const stream = await listen(subject("ann"))
+    call(subject("ben"))
+    call(subject("cy"))
+    expect(all()).toEqual([[true, 0], [true, 1, "the conversation made room for others"], [true, 1]])
+    await stream.interrupt("the credentials of the stream have expired")
+    call(subject("ben"))
+    expect(all()[0]).toEqual([true, 0, "the conversation made room for others"])
+    await hosts.close("the gateway is shutting down")
   })
 
   it("[G22:unit] that wait for input of a caller who is removed end, whether they last or not", async () => {
