@@ -1,7 +1,8 @@
 /** The tasks of clients with rules: nobody else knows them, and what a client may not use any more gives it nothing. */
 import { describe, expect, it } from "@effect/vitest"
+import * as SealedId from "@mcp-lifeline/http-server/SealedId"
 import { StdioConnector } from "@mcp-lifeline/transport-stdio"
-import { Effect } from "effect"
+import { Effect, Exit, Scope } from "effect"
 import { Endpoint, ServerPool } from "mcp-lifeline"
 import { readFileSync } from "node:fs"
 import { join } from "node:path"
@@ -132,6 +133,49 @@ describe.each(Object.entries(eras))("tasks of clients in the era %s", (_, era) =
         expect(yield* get(either)).toMatchObject({ taskId: either, status: "completed" })
         yield* servers.apply([server])
         expect(yield* get(task)).toMatchObject({ taskId: task, status: "completed" })
+      }),
+    240_000
+  )
+
+  it.scopedLive(
+    "[G3:real G10 C17:real] a task of a server that the client has for itself is found after a restart, before anything else has started that server",
+    () =>
+      Effect.gen(function*() {
+        const { server } = yield* serverOf(era)
+        const own = { ...server, sessions: "per-client" } as const
+        const sessions = { seal: SealedId.make(SealedId.randomSecret()) }
+        const first = yield* Scope.make()
+        const before = yield* Scope.extend(team([own], { ann: {} }, { sessions }), first)
+        const task = yield* begun(yield* Scope.extend(talking(before.url, "ann-token", era), first), era)
+        yield* Scope.close(first, Exit.void)
+        const { url } = yield* team([own], { ann: {} }, { sessions })
+        const ann = yield* talking(url, "ann-token", era)
+        expect(yield* Effect.promise(() => ann.result("tasks/get", { taskId: task }))).toMatchObject({ taskId: task })
+      }),
+    240_000
+  )
+
+  it.scopedLive(
+    "[G3:real G22] a task whose server cannot start for lack of room is not called unknown: its client would give it up",
+    () =>
+      Effect.gen(function*() {
+        const { server } = yield* serverOf(era)
+        const own = { ...server, sessions: "per-client" } as const
+        const sessions = { seal: SealedId.make(SealedId.randomSecret()) }
+        const first = yield* Scope.make()
+        const before = yield* Scope.extend(team([own], { ann: {}, ben: {} }, { sessions }), first)
+        const task = yield* begun(yield* Scope.extend(talking(before.url, "ann-token", era), first), era)
+        yield* Scope.close(first, Exit.void)
+        const { url } = yield* team([own], { ann: {}, ben: {} }, {
+          sessions,
+          limits: { maxOwnServers: () => 1 }
+        })
+        const [ann, ben] = yield* Effect.all([talking(url, "ann-token", era), talking(url, "ben-token", era)])
+        // What is open is not ended to make room.
+        yield* Effect.promise(() => ben.listen())
+        yield* begun(ben, era)
+        const error = yield* Effect.promise(() => ann.error("tasks/get", { taskId: task }))
+        expect(error.message).toContain("lifeline.maxOwnServers")
       }),
     240_000
   )

@@ -36,14 +36,14 @@ const heard = () => {
 }
 
 /** A gateway for these callers, in front of a server that wants a login of each, with a state folder that outlives it. */
-const gateway = (path: string, url: string, known: Callers) =>
+const gateway = (path: string, url: string, known: Callers, options: object = {}) =>
   Effect.gen(function*() {
     const file = join(path, "mcp.json")
     const timeouts = { connect: "2 minutes", wait: "2 minutes" }
     writeFileSync(
       file,
       JSON.stringify({
-        lifeline: { sessions: "per-client", timeouts },
+        lifeline: { sessions: "per-client", timeouts, ...options },
         mcpServers: { docs: { url, protocol: "2025" } }
       })
     )
@@ -129,6 +129,20 @@ describe("each person's own login at a server", () => {
         expect(yield* address(ben)).toBe(toBen)
         yield* logIn("ben@idp", toBen)
         expect([yield* answeredTo(ben), yield* answeredTo(anna)]).toEqual(["ben@idp", "anna@idp"])
+      }),
+    patience
+  )
+
+  it.scopedLive(
+    "[G22:real G19] a call of a tool whose name has another prefix is told where to log in, and does not wait for the list",
+    () =>
+      Effect.gen(function*() {
+        const server = yield* AuthServer.make
+        for (const [prefix, name] of [["{server}-", "docs-ask"], ["our_", "our_ask"], ["", "ask"]] as const) {
+          const { url } = yield* gateway(yield* folder, server.url, callers(), { prefix })
+          const anna = yield* connect(url, "t-anna")
+          expect(addressIn(yield* call(anna, name))).toMatch(/^http/)
+        }
       }),
     patience
   )

@@ -3,7 +3,7 @@
  * task. Answers requests that go to no server.
  */
 import { type CallError, type Fleet, RemoteError, ResultUnknown } from "@mcp-lifeline/core"
-import { firstOf, maySay, offersTool, toolOptions } from "@mcp-lifeline/core/internal"
+import { firstOf, maySay, offersTool, Prefix, toolOptions } from "@mcp-lifeline/core/internal"
 import type { Caller } from "@mcp-lifeline/http-server/Caller"
 import * as Translation from "@mcp-lifeline/http-server/translation"
 import { type ClientRequest, JsonRpc } from "@mcp-lifeline/protocol"
@@ -118,8 +118,8 @@ export class RequestRouter {
     const { access, context, logins, names, servers } = this.#options
     const resolved = names.resolve(kind, name, () => access.of(request))
     if (context.personalSignIn === undefined || access.senderOf(request).subject === "") return resolved
-    const meant = context.servers.servers().flatMap(({ id, sessions }) =>
-      sessions === "per-client" && maySay(kind, id, name) ? [id] : []
+    const meant = context.servers.servers().flatMap(({ id, prefix, sessions }) =>
+      sessions === "per-client" && maySay(kind, id, name, Prefix.of(id, prefix)) ? [id] : []
     )
     if (meant.length === 0) return resolved
     servers.need()
@@ -149,24 +149,33 @@ export class RequestRouter {
       code: JsonRpc.invalidParams,
       message: "Task not found"
     })
-    const found = Effect.firstSuccessOf(
-      servers.fleets.map((fleet) => Effect.map(fleet.fleet.backend(server), (backend) => ({ fleet, backend })))
+    const found = Effect.orElseFail(this.#backend(server), () => servers.refusal ?? unknown)
+    const offered = Effect.filterOrFail(found, ({ backend }) => offersTool(backend, tool), () => unknown)
+    return Effect.map(offered, ({ backend, fleet }): ServerRequest => ({
+      backend,
+      params: Translation.withCapabilities(
+        { ...RequestStates.forServer(Destination.forwarded(params), state), taskId: id },
+        this.#capabilitiesFor(fleet, server)
+      ),
+      isBounded: context.servers.hasTimeout(server),
+      failFast: this.#login(server) !== undefined,
+      resultForClient: (result) => taskIds.inResult({ server, tool }, result),
+      questionForClient: (result) => requestStates.inResult(server, result)
+    }))
+  }
+
+  /** A backend that the client can use, and its fleet. One of its own may have stopped since it was used: then it starts. */
+  #backend(server: string) {
+    const { context, servers } = this.#options
+    const find = Effect.suspend(() =>
+      Effect.firstSuccessOf(
+        servers.fleets.map((fleet) => Effect.map(fleet.fleet.backend(server), (backend) => ({ fleet, backend })))
+      )
     )
-    const offered = Effect.filterOrFail(found, ({ backend }) => offersTool(backend, tool))
-    return Effect.mapBoth(offered, {
-      onFailure: () => unknown,
-      onSuccess: ({ backend, fleet }): ServerRequest => ({
-        backend,
-        params: Translation.withCapabilities(
-          { ...RequestStates.forServer(Destination.forwarded(params), state), taskId: id },
-          this.#capabilitiesFor(fleet, server)
-        ),
-        isBounded: context.servers.hasTimeout(server),
-        failFast: this.#login(server) !== undefined,
-        resultForClient: (result) => taskIds.inResult({ server, tool }, result),
-        questionForClient: (result) => requestStates.inResult(server, result)
-      })
-    })
+    const isOwn = context.servers.servers().some(({ id, sessions }) => id === server && sessions === "per-client")
+    if (!isOwn) return find
+    servers.need()
+    return Effect.zipRight(servers.made, find)
   }
 
   #login(server: string): string | undefined {
