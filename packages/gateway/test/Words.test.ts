@@ -157,6 +157,19 @@ describe("what a gateway says of its servers", () => {
       expect((yield* ask(`${base}/ready`)).body).toEqual({ ready: true, servers: {} })
     }))
 
+  it.scopedLive("[G22] a token that several clients have is no save that was refused: it is shown as what it is", () =>
+    Effect.gen(function*() {
+      let problem: string | undefined = "mcp.json:3: lifeline.clients.b: has the same token as a"
+      const { base } = yield* served([], { clientTokens: { problem: () => problem } })
+      const status = Effect.map(ask(`${base}/api/status`), ({ body }) => body)
+      const shown = StatusView.render(yield* status, { now: Date.now(), width: 120, colour: false })
+      expect(shown).toContain(`Tokens of clients: ${problem}`)
+      expect(shown).not.toContain("last save")
+      expect((yield* ask(`${base}/ready`)).body).toEqual({ ready: true, tokenProblem: problem, servers: {} })
+      problem = undefined
+      expect((yield* status).gateway).not.toHaveProperty("tokenProblem")
+    }))
+
   it.scopedLive("[G1] the session that its client ends answers its calls with what may have become of them", () =>
     Effect.gen(function*() {
       const connector = ScriptedConnector.make()

@@ -4,6 +4,7 @@
 import type * as SignIn from "@mcp-lifeline/sign-in/SignIn"
 import { Clock, Effect, type Scope } from "effect"
 import type { AccessControl } from "../access/AccessControl.js"
+import type { AccessInUse } from "../access/AccessInUse.js"
 import type { CallRates } from "../access/CallRates.js"
 import type { Audit } from "../audit/Audit.js"
 import type { GatewayAuthentication } from "../auth/GatewayAuthentication.js"
@@ -24,6 +25,8 @@ export interface About {
   readonly refused?: (() => string | undefined) | undefined
   /** How clients' access tokens are checked. Default: there are none. */
   readonly accessTokens?: Pick<GatewayAuthentication, "problem" | "isUsable"> | undefined
+  /** The tokens of clients with names, as far as somebody else has them, too. */
+  readonly clientTokens?: Pick<AccessInUse, "problem"> | undefined
   /** Records calls. Default: they are not. */
   readonly audit?: Audit | undefined
   /** The sign-in of a server; `undefined` if it has none. */

@@ -242,6 +242,8 @@ export const GatewayStatus = Schema.Struct({
     configProblem: Schema.optional(Schema.String),
     /** Why access tokens of clients cannot be checked as they should be (`lifeline.auth`). */
     authProblem: Schema.optional(Schema.String),
+    /** Which clients have a token that somebody else has, too, with which nobody is let in. */
+    tokenProblem: Schema.optional(Schema.String),
     /** The file with a line for each call, if there is one (`--audit`). */
     audit: Schema.optional(Schema.Struct({
       file: Schema.String,

@@ -18,7 +18,7 @@ import { gatewayStatus } from "./statusOf.js"
 const headers = { "cache-control": "no-store" }
 
 type Servers = ReadonlyArray<Server>
-type Problems = Partial<Pick<GatewayStatus["gateway"], "configProblem" | "authProblem" | "audit">>
+type Problems = Partial<Pick<GatewayStatus["gateway"], "configProblem" | "authProblem" | "tokenProblem" | "audit">>
 
 const healthOf = (status: string, servers: Servers) => ({
   status,
@@ -27,10 +27,15 @@ const healthOf = (status: string, servers: Servers) => ({
   )
 })
 
-const readyOf = (ready: boolean, servers: Servers, { audit, authProblem, configProblem }: Problems = {}) => ({
+const readyOf = (
+  ready: boolean,
+  servers: Servers,
+  { audit, authProblem, configProblem, tokenProblem }: Problems = {}
+) => ({
   ready,
   configProblem,
   authProblem,
+  tokenProblem,
   auditProblem: audit?.problem,
   servers: Object.fromEntries(
     servers.map(({ lastError, name, runtimesByState, state }) => [

@@ -301,12 +301,13 @@ export const serverDetails = (gateway: Gateway, name: string): Effect.Effect<Ser
   })
 
 const problems = (
-  { accessTokens, refused }: Gateway
-): Pick<GatewayStatus["gateway"], "configProblem" | "authProblem"> => {
-  const [config, auth] = [refused?.(), accessTokens?.problem()]
+  { accessTokens, clientTokens, refused }: Gateway
+): Pick<GatewayStatus["gateway"], "configProblem" | "authProblem" | "tokenProblem"> => {
+  const [config, auth, token] = [refused?.(), accessTokens?.problem(), clientTokens?.problem()]
   return {
     ...(config === undefined ? {} : { configProblem: clean(config) }),
-    ...(auth === undefined ? {} : { authProblem: clean(auth) })
+    ...(auth === undefined ? {} : { authProblem: clean(auth) }),
+    ...(token === undefined ? {} : { tokenProblem: clean(token) })
   }
 }
 

@@ -226,6 +226,7 @@ export const render = ({ gateway, replicas, servers }: StatusUpdate, options: Op
   [
     gatewayLine(gateway, options.now),
     ...(gateway.authProblem === undefined ? [] : [`Access tokens: ${clean(gateway.authProblem)}`]),
+    ...(gateway.tokenProblem === undefined ? [] : [`Tokens of clients: ${clean(gateway.tokenProblem)}`]),
     ...auditLines(gateway),
     ...(gateway.configProblem === undefined ? [] : [`The last save is not in force: ${clean(gateway.configProblem)}`]),
     ...(replicas === undefined ? [] : [replicaTable(replicas, options), ...unreached(replicas)]),

@@ -300,7 +300,7 @@ export const make = (
       auth: () => auth,
       access,
       refused: () => {
-        const [first, ...more] = [access.problem() ?? [], refused].flat()
+        const [first, ...more] = refused
         return more.length === 0 ? first : `${first} (and ${more.length} more)`
       },
       login: (server, caller = anyone) => {

@@ -298,7 +298,8 @@ const serve = (options: Options, record: Record.Record, output: Output.Output, r
         signIn,
         personalSignIns: configuration?.personalSignIns,
         refused: configuration?.refused,
-        accessTokens: { isUsable, problem }
+        accessTokens: { isUsable, problem },
+        clientTokens: clients
       }
     })
     const { file, setToken } = yield* RunningGateways.register({

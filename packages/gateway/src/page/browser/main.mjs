@@ -65,7 +65,7 @@ const draw = () => {
   fact("Running for", longDuration(now() - gateway.startedAt))
   fact("Clients", String(last.status.replicas === undefined ? gateway.clients : clientsOf(last.status.replicas)))
   if (gateway.config !== undefined) fact("Configuration", clean(gateway.config, 200))
-  const { audit, authProblem, caller, configProblem } = gateway
+  const { audit, authProblem, caller, configProblem, tokenProblem } = gateway
   if (caller !== undefined) {
     fact("You", `${clean(caller.name ?? "signed in", 100)}${caller.admin ? ", admin" : ", who may look"}`)
   }
@@ -74,6 +74,9 @@ const draw = () => {
   document.body.classList.toggle("onlooker", caller?.admin === false)
   if (authProblem !== undefined || facts.has("Access tokens")) {
     fact("Access tokens", authProblem === undefined ? "can be checked" : clean(authProblem, 500))
+  }
+  if (tokenProblem !== undefined || facts.has("Tokens of clients")) {
+    fact("Tokens of clients", tokenProblem === undefined ? "each has its own" : clean(tokenProblem, 500))
   }
   if (audit !== undefined) fact("Audit", auditText(audit))
   if (configProblem !== undefined || facts.has("Last save")) {
