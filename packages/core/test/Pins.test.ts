@@ -5,6 +5,7 @@ import type { Tool } from "@modelcontextprotocol/sdk/types.js"
 import { Effect, Exit, Fiber, Logger, TestClock } from "effect"
 import * as fc from "fast-check"
 import { difference } from "../src/pins/difference.js"
+import { LoggedChanges } from "../src/pins/LoggedChanges.js"
 import { runUntilIdle, watched } from "./support/Watched.js"
 
 const { tool } = ScriptedConnector
@@ -99,6 +100,26 @@ describe.each([false, true])("G24: pinned tools, without a fiber: %s", (sends) =
       yield* backend.callTool({ name: "read" })
       expect(yield* backend.approveTools()).toEqual([])
       expect((yield* backend.status).pins?.changes).toEqual([])
+    }))
+
+  it.scoped("[G24] a server that lists something else each time fills no log; after an approval, changes are logged again", () =>
+    Effect.gen(function*() {
+      const script = scripted()
+      const { backend, lines } = yield* start(script, "warn")
+      const logged = () => lines.filter((line) => line.includes("Whoever"))
+      let next = 0
+      const change = (name: string) =>
+        Effect.suspend(() => {
+          announce(script, [described(name, `It is ${next++}.`), first[1]!])
+          return TestClock.adjust("1 second")
+        })
+      for (let i = 0; i < 20; i++) yield* change("read")
+      expect(logged().map((line) => line.includes("keep changing"))).toEqual([false, false, false, false, false, true])
+      expect((yield* backend.status).pins?.changes[0]?.difference.join()).toContain("It is 19.")
+      yield* backend.approveTools()
+      yield* change("read")
+      expect(logged()).toHaveLength(7)
+      expect(logged().at(-1)).toContain("It is 19.")
     }))
 
   it.scoped("[G24] what changes back is offered again without an approval; what is removed is reported", () =>
@@ -421,6 +442,15 @@ describe("G24: what was approved cannot be read", () => {
       yield* TestClock.adjust("1 second")
       expect(yield* listed(backend)).toEqual([])
     }))
+})
+
+it("[G24] of a server whose tools have other names each time, a bounded number of changes is logged", () => {
+  const logged = new LoggedChanges()
+  const all = Array.from({ length: 2000 }, (_, i) => logged.add(`tool ${i}`, "digest"))
+  expect(all.lastIndexOf("logged")).toBe(498)
+  expect(all.flatMap((one, i) => one === "last" ? [i] : [])).toEqual([499])
+  logged.forget((tool) => tool === "tool 7")
+  expect([logged.add("tool 7", "another"), logged.add("tool 7", "a third")]).toEqual(["last", "known"])
 })
 
 describe("G24: in any interleaving", () => {

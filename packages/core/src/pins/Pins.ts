@@ -18,7 +18,17 @@ import {
 import type { PinChange, PinStatus } from "../state/PinStatus.js"
 import * as Comparison from "./Comparison.js"
 import { difference, fieldsOf } from "./difference.js"
-import { describe, firstSight, nameOf, refusals, remedy, unreadableWarning, warningOf } from "./messages.js"
+import { LoggedChanges } from "./LoggedChanges.js"
+import {
+  describe,
+  firstSight,
+  nameOf,
+  noMoreLogged,
+  refusals,
+  remedy,
+  unreadableWarning,
+  warningOf
+} from "./messages.js"
 
 /** So many changes are logged one by one. */
 const mostLogged = 10
@@ -56,8 +66,9 @@ export class Pins {
   #changes: ReadonlyArray<PinChange> = []
   /** What a connection has offered last. */
   #offered: Seen | undefined
-  /** What was logged, by tool and definition: several connections may differ, and each finds the same again and again. */
-  readonly #logged = new Set<string>()
+  readonly #logged = new LoggedChanges()
+  /** That what was approved cannot be read, as it was logged last. */
+  #loggedUnreadable: string | undefined
 
   constructor(options: Options) {
     this.#options = options
@@ -133,9 +144,6 @@ export class Pins {
         names = approval.tools
         return approval.kept
       })
-      for (const key of [...this.#logged]) {
-        if (names.some((name) => key.startsWith(`${name}\n`))) this.#logged.delete(key)
-      }
       this.#takeFound(found)
       if (names.length > 0) {
         const listed = names.slice(0, mostLogged).map(nameOf).join(", ")
@@ -209,6 +217,7 @@ export class Pins {
     this.#kept = kept
     this.#unreadable = unreadable
     this.#approved = new Map(kept?.approved.map(([tool, { digest }]) => [tool, digest]))
+    this.#logged.forget((tool) => before.get(tool) !== this.#approved.get(tool))
     const changes = kept === undefined ? [] : this.#changesOf(kept)
     const isSame = isSameReason && JSON.stringify(changes) === JSON.stringify(this.#changes)
     this.#changes = changes
@@ -243,23 +252,22 @@ export class Pins {
       const { mode, server } = this.#options
       if (this.#unreadable !== undefined) {
         const line = unreadableWarning(server, mode, this.#unreadable)
-        if (this.#logged.has(line)) return Effect.void
-        this.#logged.add(line)
+        if (this.#loggedUnreadable === line) return Effect.void
+        this.#loggedUnreadable = line
         return SafeLog.warning(`${server}: ${line}`)
       }
       const digests = new Map(this.#kept?.found.map(({ definition, tool }) => [tool, definition?.digest]))
-      const fresh = this.#changes.filter(({ tool }) => {
-        const key = `${tool}\n${digests.get(tool) ?? ""}`
-        if (this.#logged.has(key)) return false
-        this.#logged.add(key)
-        return true
+      const fresh = this.#changes.flatMap((change) => {
+        const logging = this.#logged.add(change.tool, digests.get(change.tool) ?? "")
+        return logging === "known" ? [] : [{ change, isLast: logging === "last" }]
       })
       if (fresh.length === 0) return Effect.void
-      const lines = fresh.slice(0, mostLogged).map((change) => describe(server, change))
+      const lines = fresh.slice(0, mostLogged).map(({ change }) => describe(server, change))
       const more = fresh.length > mostLogged
         ? [`${server}: ${fresh.length - mostLogged} more tools are not as they were approved`]
         : []
-      return Effect.forEach([...lines, ...more], (line) => SafeLog.warning(`${line}. ${remedy(server)}`), {
+      const last = fresh.some(({ isLast }) => isLast) ? [noMoreLogged(server)] : []
+      return Effect.forEach([...lines, ...more, ...last], (line) => SafeLog.warning(`${line}. ${remedy(server)}`), {
         discard: true
       })
     })

@@ -25,6 +25,10 @@ export const describe = (server: string, { difference, kind, tool, withheld }: P
   return `${server}: ${what}${withheld ? ", so it is withheld" : ""}: ${difference.join("; ")}`
 }
 
+/** That definitions have changed so often that the log says no more of them. */
+export const noMoreLogged = (server: string): string =>
+  `${server}: the definitions of its tools keep changing: until somebody approves them, only the status says how they differ, and the log does not`
+
 /** That the tools of a server were seen for the first time. */
 export const firstSight = (server: string, mode: Mode, tools: number): string =>
   `${server}: its ${tools} tools are remembered as they are now (pin: "${mode}"): look at what they say, with a gateway by `

@@ -56,6 +56,21 @@ describe("what a server that each client has for itself says of itself", () => {
     all.set(numbered(0), "s", saying(` ${"x".repeat(20_000)}`))
     all.set(numbered(0), "t", saying("t"))
     expect(all.of(numbered(0), "s")?.instructions).toBe("x".repeat(8001))
+    const long = { "x-long": { text: "x".repeat(16_000) } }
+    const bounded = new OwnIntroductions()
+    for (
+      const large of [
+        { ...saying("large"), capabilities: { experimental: long } },
+        { ...saying("large"), serverInfo: { name: "n".repeat(16_000), version: "1" } }
+      ]
+    ) {
+      bounded.set(numbered(0), "s", saying("small"))
+      bounded.set(numbered(0), "t", large)
+      expect(["s", "t"].map((name) => bounded.of(numbered(0), name)?.instructions)).toEqual(["small", undefined])
+      // What it said before is not what it says now.
+      bounded.set(numbered(0), "s", large)
+      expect(bounded.of(numbered(0), "s")).toBeUndefined()
+    }
     for (let i = 1; i < 1000; i++) all.set(numbered(i), "s", saying("s"))
     all.set(numbered(0), "s", saying("again"))
     all.set(numbered(1000), "s", saying("s"))

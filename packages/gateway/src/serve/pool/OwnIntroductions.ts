@@ -9,9 +9,21 @@ import { longestInstructions } from "../Instructions.js"
 /** Of how many callers it is kept. Others read it once their servers have started again. */
 const maxOwners = 1000
 
+/** How much of what one server says is kept, besides its instructions: so many characters of JSON. What is longer is not kept. */
+const longest = 16_000
+
+const isShort = (introduction: Introduction): boolean => {
+  try {
+    return JSON.stringify({ ...introduction, instructions: undefined }).length <= longest
+  } catch {
+    // So deep that nobody could read it.
+    return false
+  }
+}
+
 /** See the head of the file. */
 export class OwnIntroductions {
-  /** By the owner, and then by the server. Least recently used first. */
+  /** By the owner, and then by the server. First the owner of whom nothing was set for longest. */
   readonly #all = new Map<string, Map<string, Introduction>>()
 
   /** A server of a caller has introduced itself. */
@@ -19,7 +31,10 @@ export class OwnIntroductions {
     const owner = ownerOf(caller)
     const own = this.#all.get(owner) ?? new Map<string, Introduction>()
     this.#all.delete(owner)
-    this.#all.set(owner, own)
+    own.delete(server)
+    const isKept = isShort(introduction)
+    if (isKept || own.size > 0) this.#all.set(owner, own)
+    if (!isKept) return
     const { instructions } = introduction
     // One character more than is shown, which shows that there is more.
     own.set(server, { ...introduction, instructions: instructions?.trim().slice(0, longestInstructions + 1) })
