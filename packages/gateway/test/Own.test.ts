@@ -1,5 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Effect } from "effect"
+import { connection } from "../src/api/PublicStatus.js"
 import { join } from "../src/serve/Instructions.js"
 import { report } from "../src/serve/StatusTool.js"
 import * as RawServer from "./support/RawServer.js"
@@ -110,6 +111,9 @@ describe("what servers say of their use", () => {
         + "warning: it uses 850 MB of memory, 85% of its limit of 1 GB (maxMemory)"
     )
     expect(servers[0]).toMatchObject({ memory: "850 MB", cpu: "3.2%" })
+    // A warning is for whoever can do something about it.
+    const seen = connection(status as never, (text) => text)
+    expect(report([{ ...known, status: seen }], 0).text).toMatch(/- big: up; 850 MB of memory, 3\.2% of a core$/)
   })
 
   it("[X4] nor can an error of a server be a line of the status", () => {

@@ -234,7 +234,8 @@ export const GatewayStatus = Schema.Struct({
     version: Schema.String,
     /** The URL of its MCP endpoint. */
     url: Schema.String,
-    pid: Schema.Int,
+    /** Missing for callers that are no admins. */
+    pid: Schema.optional(Schema.Int),
     startedAt: Schema.Number,
     /** The configuration file; missing for the demo. */
     config: Schema.optional(Schema.String),

@@ -2,6 +2,7 @@
  * What the status says to callers that are no admins: what they need to use their servers, and nothing that only who runs the gateway needs. What is
  * added to the status is for admins, unless it is named here. Pure.
  */
+import type { Status } from "@mcp-lifeline/core"
 import { Struct } from "effect"
 import * as PublicText from "../access/PublicText.js"
 import type { GatewayStatus, Server } from "./GatewayStatus.js"
@@ -46,6 +47,12 @@ export const server = (server: Server, own: Own): Server => ({
   warnings: []
 })
 
+/** A connection, for `lifeline__status`. `shown`: a text as the caller may read it. */
+export const connection = (status: Status, shown: (text: string) => string) => ({
+  ...Struct.pick(status, "state", "signIn", "usage", "nextAttemptAt"),
+  ...(status.lastError === undefined ? {} : { lastError: shown(status.lastError) })
+})
+
 /** The gateway. */
 export const gateway = (gateway: GatewayStatus["gateway"]): GatewayStatus["gateway"] =>
-  Struct.pick(gateway, "name", "version", "url", "pid", "startedAt", "clients")
+  Struct.pick(gateway, "name", "version", "url", "startedAt", "clients")

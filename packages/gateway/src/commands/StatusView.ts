@@ -93,7 +93,7 @@ const notes = ({ lastError, login, name, state, warnings }: Server): ReadonlyArr
 const gatewayLine = ({ clients, config, pid, startedAt, url, version }: StatusUpdate["gateway"], now: number) =>
   [
     `mcp-lifeline ${version} at ${url}`,
-    `pid ${pid}`,
+    ...(pid === undefined ? [] : [`pid ${pid}`]),
     `up ${span(now - startedAt)}`,
     `${clients} ${clients === 1 ? "client" : "clients"}`,
     config === undefined ? "the demo" : clean(config)

@@ -318,8 +318,9 @@ export class ClientRelay {
   /** Adds advice to the error of a server, or to the reason why no server could be reached. */
   #advised(server: string, error: JsonRpcError): JsonRpcError {
     const { door, login, shown } = this.#options
-    const advised = Advice.advised(server, error, login(server), door())
-    return shown === undefined ? advised : Failure.withTexts(advised, (text) => shown(server, text))
+    // What to do is added after that: it may have an address that is for this user.
+    const known = shown === undefined ? error : Failure.withTexts(error, (text) => shown(server, text))
+    return Advice.advised(server, known, login(server), door())
   }
 
   #failed(cause: Cause.Cause<unknown>): void {

@@ -14,6 +14,8 @@ import type { Access } from "../access/Access.js"
 import * as AccessControl from "../access/AccessControl.js"
 import { CallRates } from "../access/CallRates.js"
 import * as PublicText from "../access/PublicText.js"
+import { ServerTexts } from "../access/ServerTexts.js"
+import * as PublicStatus from "../api/PublicStatus.js"
 import { shuttingDown } from "../conversation/errors.js"
 import * as Fibers from "../Fibers.js"
 import { version } from "../Version.js"
@@ -132,16 +134,15 @@ export const make = (
       const isForAll = personalSignIn?.(server, caller) === undefined
       return found === undefined || !isForAll || rules.of(caller).isAdmin ? found : PublicText.signIn(server)
     }
-    const shown: GatewayContext["shown"] = (server, text, { isAdmin }) => {
-      const found = isAdmin ? undefined : servers.servers().find(({ id }) => id === server)
-      return found === undefined || found.sessions === "per-client"
-        ? text
-        : PublicText.of(text, found.connector.target)
-    }
-    const statusShown = (status: Status, caller: Caller): Status =>
-      status.lastError === undefined
+    const texts = new ServerTexts(servers)
+    const stopTexts = servers.whenApplied(() => texts.remember())
+    yield* Effect.addFinalizer(() => Effect.sync(stopTexts))
+    const shown: GatewayContext["shown"] = (server, text, caller) =>
+      rules.of(caller).isAdmin ? text : texts.of(server, text, personalSignIn?.(server, caller) !== undefined)
+    const statusShown = (status: Status, caller: Caller): StatusTool.ShownStatus =>
+      rules.of(caller).isAdmin
         ? status
-        : { ...status, lastError: shown(status.backend, status.lastError, rules.of(caller)) }
+        : PublicStatus.connection(status, (text) => shown(status.backend, text, caller))
     const reported = ({ fleet, outages }: GroupFleet, caller: Caller) =>
       Effect.map(fleet.status, (statuses) =>
         Object.values(statuses).map((status): StatusTool.ServerState => ({

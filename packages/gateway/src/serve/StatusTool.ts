@@ -42,11 +42,16 @@ export const entries = { tools: JSON.stringify(tool), resources: JSON.stringify(
 export const about =
   `If a tool is missing or its server cannot be reached, call ${toolName}: it says which servers are down, why, and what the user should do.`
 
+/** What the report says of a server that runs for the client. */
+export type ShownStatus =
+  & Pick<Status, "state" | "signIn" | "usage" | "nextAttemptAt">
+  & Partial<Pick<Status, "lastError" | "memoryLimit">>
+
 /** What the report needs to know about one server. */
 export interface ServerState {
   readonly name: string
   /** The status of the server; `undefined` if it does not run for this client. */
-  readonly status: Status | undefined
+  readonly status: ShownStatus | undefined
   /** Whether the server is disabled for all clients; only needed if it does not run for this one. */
   readonly isOff?: boolean | undefined
   /** Since when the server is down, in milliseconds since the epoch. */
@@ -84,7 +89,7 @@ const isDown: ReadonlySet<string> = new Set(["Connecting", "Reconnecting", "Dorm
 const isOff: ReadonlySet<string> = new Set(["Disconnected", "Disabling", "Disabled", "Closed"])
 
 /** What the processes of a server use, where that is measured. */
-const usageOf = ({ memoryLimit, usage }: Status): Pick<ServerReport, "memory" | "cpu" | "warning"> => ({
+const usageOf = ({ memoryLimit, usage }: ShownStatus): Pick<ServerReport, "memory" | "cpu" | "warning"> => ({
   ...(usage === undefined ? {} : { memory: bytes(usage.memory) }),
   ...(usage?.cpu === undefined ? {} : { cpu: percent(usage.cpu) }),
   ...(memoryLimit?.warning === undefined ? {} : { warning: `it uses ${memoryLimit.warning}` })

@@ -45,7 +45,6 @@ describe("what the API says", () => {
           "caller",
           "clients",
           "name",
-          "pid",
           "startedAt",
           "url",
           "version"

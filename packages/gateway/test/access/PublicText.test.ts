@@ -46,6 +46,11 @@ describe("a text about a shared server, for callers that are no admins", () => {
       "its command exited with code 1"
     ],
     [
+      "what it wrote to stdout",
+      '"npx" exited with code 1; 2 lines on stdout were not JSON-RPC, first "hunter2", last "x"; stderr: y',
+      '"npx" exited with code 1; 2 lines on stdout were not JSON-RPC'
+    ],
+    [
       "a command that does not exist",
       'command "/home/anna/a \\"b\\"" does not exist: install it, or give its full path',
       "its command does not exist: install it, or give its full path"
@@ -104,5 +109,13 @@ describe("a text about a shared server, for callers that are no admins", () => {
     expect(text).toContain("secret")
     expect(PublicText.of(text!, "")).toMatch(/its command (cannot be started|was not found)/)
     expect(PublicText.of(text!, "")).not.toContain("secret")
+  })
+
+  it("[G22:unit] keeps where a caller signs in itself, and no other address", () => {
+    const text = `HTTP 401 of http://docs.internal/mcp: ${login("WDJB-MJHT", false)}, as https://b.example/x says`
+    expect(PublicText.of(text, "http://docs.internal/mcp", true)).toBe(
+      `HTTP 401 of its address: ${login("WDJB-MJHT", false)}, as [address] says`
+    )
+    expect(PublicText.of(`a ${address}: ${failed}; stderr: x`, "", true)).toBe(`a [address]: ${failed}`)
   })
 })

@@ -83,7 +83,7 @@ const draw = () => {
     fact("Last save", configProblem === undefined ? "in force" : `not in force: ${clean(configProblem, 500)}`)
   }
   fact("Version", clean(gateway.version, 40))
-  fact("Process", String(gateway.pid))
+  if (gateway.pid !== undefined) fact("Process", String(gateway.pid))
   Replicas.update(last.status.replicas, now())
   ServerList.update(last.status, now())
 }

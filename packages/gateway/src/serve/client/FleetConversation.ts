@@ -70,7 +70,7 @@ export class FleetConversation implements Conversation {
         return this.#servers.own !== undefined
       },
       login: (server) => context.login(server, this.#caller),
-      shown: (server, text) => context.shown(server, text, this.#access.now),
+      shown: (server, text) => context.shown(server, text, this.#caller),
       loggedIn: (request, server, error) => this.#logins.begin(request, server, error),
       door: () => "serve"
     })

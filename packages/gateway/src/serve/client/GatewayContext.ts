@@ -34,8 +34,8 @@ export interface GatewayContext extends Control {
   readonly list: (kind: Kind, fleets: ReadonlyArray<GroupFleet>, access: Access) => Effect.Effect<string>
   /** What the user of a client has to do now to sign in to a server; `undefined` if nothing. */
   readonly login: (server: string, caller: Caller) => string | undefined
-  /** A text of ours about a server as somebody may read it who may use this. */
-  readonly shown: (server: string, text: string, access: Access) => string
+  /** A text of ours about a server as a caller may read it. */
+  readonly shown: (server: string, text: string, caller: Caller) => string
   /** The sign-in of a client to a server, if it has its own and is in use. */
   readonly personalSignIn: ((server: string, caller: Caller) => SignIn | undefined) | undefined
   /** Measures requests and sessions of clients. */

@@ -1,0 +1,91 @@
+import { describe, expect, it } from "@effect/vitest"
+import { StdioConnector } from "@mcp-lifeline/transport-stdio"
+import { Effect } from "effect"
+import { ServerTexts } from "../../src/access/ServerTexts.js"
+import { talking, team } from "../support/Team.js"
+
+const broken = (id: string) => ({
+  id,
+  connector: StdioConnector.make({
+    command: process.execPath,
+    args: ["-e", "console.log('secret-said'); console.error('secret-written'); process.exit(3)", "secret-argument"],
+    protocol: "2025"
+  }),
+  timeouts: { connect: "2 minutes", wait: 50 }
+} as const)
+
+describe.each([["with sessions", false], ["without", true]] as const)(
+  "a call that fails, in the era %s",
+  (_, isStateless) => {
+    it.scopedLive(
+      "[G22] says to nobody but admins how a server is started and what it has written, also if the client has it alone",
+      () =>
+        Effect.gen(function*() {
+          const all = [broken("all"), { ...broken("own"), sessions: "per-client" } as const]
+          const { url } = yield* team(all, { ci: {}, boss: { admin: true } })
+          for (const [token, isShown] of [["ci-token", false], ["boss-token", true]] as const) {
+            const talk = yield* talking(url, token, { isStateless })
+            yield* Effect.promise(async () => {
+              for (const server of ["all", "own"]) {
+                const ask = async () => JSON.stringify(await talk.error("tools/call", { name: `${server}__any` }))
+                let error = await ask()
+                // The first attempt to start it may not be over.
+                while (!error.includes("exited with code 3")) error = await ask()
+                expect([server, error.includes("secret-argument"), error.includes("secret-written")]).toEqual([
+                  server,
+                  isShown,
+                  isShown
+                ])
+                if (!isShown) expect(error).not.toMatch(/secret/)
+              }
+              const status = JSON.stringify(await talk.result("tools/call", { name: "lifeline__status" }))
+              expect([status.includes("exited with code 3"), status.includes("secret-")]).toEqual([true, isShown])
+            })
+          }
+        }),
+      120_000
+    )
+
+    it.scopedLive(
+      "[G22] says the same of a server that was removed from the file while the call waited",
+      () =>
+        Effect.gen(function*() {
+          const gone = { ...broken("gone"), timeouts: { connect: "2 minutes", wait: "2 minutes" } } as const
+          const { servers, url } = yield* team([gone], { ci: {}, boss: { admin: true } })
+          const talks = yield* Effect.forEach(
+            ["ci-token", "boss-token"],
+            (token) => talking(url, token, { isStateless })
+          )
+          const calls = Promise.all(
+            talks.map(async (talk) => JSON.stringify(await talk.error("tools/call", { name: "gone__any" })))
+          )
+          const { fleet } = servers.shared
+          yield* Effect.repeat(Effect.delay(fleet.status, "20 millis"), {
+            until: ({ gone }) => gone?.lastError !== undefined && gone.waiting >= 2
+          })
+          yield* servers.apply([])
+          const [ci, boss] = yield* Effect.promise(() => calls)
+          expect([ci?.includes("gone"), ci?.includes("secret"), boss]).toEqual([
+            true,
+            false,
+            expect.stringContaining("secret-argument")
+          ])
+        }),
+      120_000
+    )
+  }
+)
+
+describe("a text about a server", () => {
+  it("[G22:unit] has no command of it, whether it is in use, was replaced or removed; nothing is said of one that nobody knows", () => {
+    let all = [{ id: "a", connector: { target: "first --secret" } }]
+    const texts = new ServerTexts({ servers: () => all as never })
+    const of = (server: string) => texts.of(server, `"first --secret" exited, then "second --secret" exited`, false)
+    expect(of("a")).toBe(`its command exited, then "second --secret" exited`)
+    all = [{ id: "a", connector: { target: "second --secret" } }]
+    expect(of("a")).toBe("its command exited, then its command exited")
+    all = []
+    expect(of("a")).toBe("its command exited, then its command exited")
+    expect(of("b")).toBe("the gateway does not know more of b that it may tell")
+  })
+})
