@@ -191,10 +191,11 @@ export const read = (
 }
 
 const doubtsOf = (rules: Rules, names: ReadonlyArray<string>, path: Problem.Path): ReadonlyArray<Problem.Problem> => {
+  const thereAre = names.length === 0 ? "the file has no servers" : `there are: ${names.join(", ")}`
   const say = (key: string, pattern: string, what: string, meant: string | undefined): Problem.Problem => ({
     path: [...path, key],
     message: `names ${JSON.stringify(pattern.slice(0, 100))}, ${what}; ${
-      meant === undefined ? `there are: ${names.join(", ")}` : `did you mean "${meant}"?`
+      meant === undefined ? thereAre : `did you mean "${meant}"?`
     }`
   })
   const all = ({ hide, only = [] }: Selection): ReadonlyArray<string> => [...new Set([...only, ...hide])]

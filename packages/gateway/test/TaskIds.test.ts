@@ -1,7 +1,7 @@
 import * as SealedId from "@mcp-lifeline/http-server/SealedId"
 import { Redacted } from "effect"
 import { describe, expect, it } from "vitest"
-import * as Owned from "../src/serve/client/Owned.js"
+import * as OwnedTexts from "../src/serve/client/OwnedTexts.js"
 import * as TaskIds from "../src/serve/client/TaskIds.js"
 
 const seal = SealedId.make(Redacted.make("a secret"))
@@ -51,7 +51,7 @@ describe("ids of tasks in serve", () => {
       ...left
     ]
     expect(wrong.filter((one) => ids.find(one) !== undefined)).toEqual([])
-    const state = Owned.make("requestState", { owner: "ann", seal }).seal({ path: ["s", "t"], text: "x" })
+    const state = OwnedTexts.make("requestState", { owner: "ann", seal }).seal({ path: ["s", "t"], text: "x" })
     expect(ids.find(state)).toBeUndefined()
     expect(new TaskIds.TaskIds({ owner: "ann", seal: SealedId.make(Redacted.make("another")) }).find(taskId))
       .toBeUndefined()

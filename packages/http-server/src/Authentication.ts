@@ -41,6 +41,11 @@ export const unauthorized = (message: string): Refusal => ({
   headers: { "WWW-Authenticate": "Bearer" }
 })
 
+/** The answer to a request without a token. */
+export const noToken: Refusal = unauthorized(
+  "This gateway needs a token: send the header Authorization: Bearer <token>"
+)
+
 /**
  * Lets in whoever has one of the tokens. All of them stand for the same caller, so that a token can be replaced while clients still use the old one.
  * A function says which are accepted now.
@@ -53,11 +58,7 @@ export const tokens = (
     const sent = bearer(headers.authorization)
     const accepted = typeof all === "function" ? all() : all
     if (accepted.some((token) => isSame(sent, token))) return anyone
-    return unauthorized(
-      sent === ""
-        ? "This gateway needs a token: send the header Authorization: Bearer <token>"
-        : "The bearer token is not that of this gateway"
-    )
+    return sent === "" ? noToken : unauthorized("The bearer token is not that of this gateway")
   }
 })
 

@@ -28,7 +28,7 @@ export interface Request {
   readonly method: "browser" | "device"
   readonly places: ReadonlyArray<RedirectListener.Place>
   readonly publicRedirects: PublicRedirects | undefined
-  /** What people call the one who is to log in, where that is one of several. */
+  /** Who is to log in, where that is one of several. */
   readonly person: Person | undefined
   /** Opens the address, unless another process has done so. */
   readonly browser: Browser | undefined

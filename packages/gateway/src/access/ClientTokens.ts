@@ -29,10 +29,8 @@ const ownersOf = (
   ]
 }
 
-const refusal = (sent: string, owners: number, hasClients: boolean): string =>
-  sent === ""
-    ? "This gateway needs a token: send the header Authorization: Bearer <token>"
-    : owners > 1
+const refusal = (owners: number, hasClients: boolean): string =>
+  owners > 1
     ? "The bearer token is that of several clients of this gateway, so that nobody is let in with it: its operator has to give each its own"
     : `The bearer token is not that of this gateway${hasClients ? ", nor of one of its clients" : ""}`
 
@@ -58,10 +56,11 @@ export const authentication = (
     isNeeded: true,
     check: ({ headers }) => {
       const sent = Authentication.bearer(headers.authorization)
-      const owners = sent === "" ? [] : ownersOf(sent, all(), ofGateway())
+      if (sent === "") return Authentication.noToken
+      const owners = ownersOf(sent, all(), ofGateway())
       return owners.length === 1
         ? callerOf(owners[0])
-        : Authentication.unauthorized(refusal(sent, owners.length, all().length > 0))
+        : Authentication.unauthorized(refusal(owners.length, all().length > 0))
     }
   }
 }

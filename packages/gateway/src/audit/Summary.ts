@@ -55,7 +55,7 @@ const most = 10_000
 const longestName = 1100
 const others = "(others)"
 
-/** Whoever is asked for last stands last. */
+/** Most calls first. */
 const byCalls = (a: { readonly calls: number }, b: { readonly calls: number }): number => b.calls - a.calls
 
 /** See the head of the file. */

@@ -25,8 +25,8 @@ import * as ClusterGateways from "./ClusterGateways.js"
 import * as ClusterMetrics from "./ClusterMetrics.js"
 import { followed } from "./collections.js"
 import { databaseUrl } from "./databaseUrl.js"
-import * as KeyChanges from "./keyChanges.js"
 import type { Replica } from "./Replica.js"
+import { resealOnChange } from "./resealOnChange.js"
 import { told } from "./storeProblems.js"
 
 /** What a client may send, and what replicas add to it. */
@@ -80,7 +80,7 @@ export const make = (
         || handle(request, response, path)
       if (!isTheirs) refuse(response, notFound)
     })
-    yield* KeyChanges.follow({ store, prints: postgres.keys, keys, changed })
+    yield* resealOnChange({ store, prints: postgres.keys, keys, changed })
     const state = yield* ClusterState.make({ store, key, membership, local: folder, followed })
     return {
       gateways,

@@ -26,6 +26,19 @@ const said = (lifeline: object, env: Record<string, string> = {}) => {
 }
 
 describe("clients and groups of a file", () => {
+  it("[G22] a pattern in a file without servers is told that there are none", () => {
+    const { notices } = Either.getOrThrow(
+      McpJson.parse(
+        "mcp.json",
+        JSON.stringify({ lifeline: { clients: { ci: { token, servers: ["x"] } } }, mcpServers: {} }),
+        {}
+      )
+    )
+    expect(notices.map(({ message }) => message)).toEqual([
+      'names "x", which is no server of this file; the file has no servers'
+    ])
+  })
+
   it.each<[object, ReadonlyArray<unknown>]>([
     [{
       ci: { token, servers: ["github"], tools: { hide: ["github__delete_*"] }, callsPerMinute: 60, admin: true }

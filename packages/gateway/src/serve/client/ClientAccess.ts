@@ -9,7 +9,7 @@ import type { Access } from "../../access/Access.js"
 import type { AccessControl } from "../../access/AccessControl.js"
 import type { CallRates } from "../../access/CallRates.js"
 import * as RateLimited from "../../access/RateLimited.js"
-import type { Owner } from "./Owned.js"
+import type { Owner } from "./OwnedTexts.js"
 import * as RequestStates from "./RequestStates.js"
 import { type Task, TaskIds } from "./TaskIds.js"
 

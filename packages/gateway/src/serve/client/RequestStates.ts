@@ -1,11 +1,11 @@
 /**
- * What a server without sessions gives a client that brings it back with the input that the server asked for (`requestState`), as one caller knows it (`Owned`):
+ * What a server without sessions gives a client that brings it back with the input that the server asked for (`requestState`), as one caller knows it (`OwnedTexts`):
  * another caller cannot go on with its request, and no server gets a state of another one, or one that it did not give.
  */
 import { JsonRpc } from "@mcp-lifeline/protocol"
 import { Predicate } from "effect"
 import type { JsonRpcError } from "../../conversation/errors.js"
-import * as Owned from "./Owned.js"
+import * as OwnedTexts from "./OwnedTexts.js"
 
 type Values = Readonly<Record<string, unknown>>
 
@@ -27,7 +27,7 @@ export interface RequestStates {
 export const refused: JsonRpcError = {
   code: JsonRpc.invalidParams,
   message:
-    "requestState is none that this gateway has given to this client for this request, or was changed: make the call again without requestState and inputResponses"
+    "requestState is none that this gateway has given to this client for this server, or was changed: make the call again without requestState and inputResponses"
 }
 
 /** Params with the state as their server has given it. */
@@ -35,8 +35,8 @@ export const forServer = <V extends Values>(params: V, state: RequestState | und
   state === undefined ? params : { ...params, requestState: state.state }
 
 /** The states of a caller. */
-export const make = (owner: Owned.Owner): RequestStates => {
-  const states = Owned.make("requestState", owner)
+export const make = (owner: OwnedTexts.Owner): RequestStates => {
+  const states = OwnedTexts.make("requestState", owner)
   return {
     find: (params) => {
       const given = params?.["requestState"]

@@ -1,11 +1,11 @@
 /**
- * The ids of tasks as clients of the gateway know them (`Owned`): with the name of the server, which has the task, and that of the tool that it runs, so that who
+ * The ids of tasks as clients of the gateway know them (`OwnedTexts`): with the name of the server, which has the task, and that of the tool that it runs, so that who
  * may not use the tool any more does not get what comes of it. To another caller the task is unknown.
  */
 import { Era } from "@mcp-lifeline/protocol"
 import { Predicate } from "effect"
 import { type JsonRpcError, methodNotFound } from "../../conversation/errors.js"
-import * as Owned from "./Owned.js"
+import * as OwnedTexts from "./OwnedTexts.js"
 
 type Values = Readonly<Record<string, unknown>>
 
@@ -45,12 +45,12 @@ const maxKnown = 1000
 
 /** The ids of one caller's tasks. */
 export class TaskIds {
-  readonly #ids: Owned.Owned
+  readonly #ids: OwnedTexts.OwnedTexts
   /** The tools of the tasks that were last asked for, by server and id; the first ones first. */
   readonly #known = new Map<string, string>()
 
-  constructor(owner: Owned.Owner) {
-    this.#ids = Owned.make("task", owner)
+  constructor(owner: OwnedTexts.Owner) {
+    this.#ids = OwnedTexts.make("task", owner)
   }
 
   /** The task of an id; `undefined` if the gateway has given this caller no such id. */

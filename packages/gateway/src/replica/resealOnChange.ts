@@ -23,7 +23,7 @@ const done = (count: number): string =>
   + "away"
 
 /** Completes a change that another run of the gateway has begun, and follows those to come, until the scope closes. */
-export const follow = ({ changed, keys, prints, store }: Options): Effect.Effect<void, never, Scope.Scope> =>
+export const resealOnChange = ({ changed, keys, prints, store }: Options): Effect.Effect<void, never, Scope.Scope> =>
   Effect.gen(function*() {
     let problem = ""
     const { afterChange, atStart } = KeyChange.make({ store, prints, key: keys.current, followed })

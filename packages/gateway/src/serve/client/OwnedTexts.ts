@@ -20,7 +20,7 @@ export interface Given {
 }
 
 /** The texts of one kind that one caller gets. */
-export interface Owned {
+export interface OwnedTexts {
   /** The text as the caller knows it: the same each time. */
   readonly seal: (given: Given) => string
   /** What was sealed; `undefined` if the gateway has given this caller no such text. */
@@ -34,7 +34,7 @@ const separator = "@"
 const encoded = (name: string): string => encodeURIComponent(Buffer.from(name).toString())
 
 /** `kind`: one kind of text is not taken for another. */
-export const make = (kind: "requestState" | "task", { owner, seal }: Owner): Owned => {
+export const make = (kind: "requestState" | "task", { owner, seal }: Owner): OwnedTexts => {
   const marked = (names: string, text: string): string => JSON.stringify([kind, owner, names, text])
   return {
     seal: ({ path, text }) => {
