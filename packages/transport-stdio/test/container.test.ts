@@ -119,7 +119,12 @@ describe.skipIf(process.platform === "win32")("a server in a container", () => {
       const containers = yield* engine
       const journal = join(containers.folder, "journal")
       const given = optionsOf(containers, { server: { ignoreStdinEnd: true, journal }, more: { termGrace: 1_500 } })
-      yield* session(given, (connection) => Effect.sync(() => process.kill(pidOf(connection), "SIGKILL")))
+      yield* session(given, (connection) => {
+        const pid = pidOf(connection)
+        process.kill(pid, "SIGKILL")
+        // It has ended before the close, which would send SIGTERM.
+        return eventually(() => !isAlive(pid))
+      })
       assert.include(containers.log.join("\n"), "stop -t 2 ")
       const before = containers.log.length
       yield* session(optionsOf(containers), () => Effect.void)
