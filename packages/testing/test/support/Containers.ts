@@ -48,13 +48,12 @@ export class Containers {
 
   /** The processes in running containers. */
   get pids(): ReadonlyArray<number> {
-    return this.ids.flatMap((id) => {
-      const { exited, pid } = JSON.parse(readFileSync(join(this.folder, `${id}.json`), "utf8")) as {
-        exited?: true
-        pid?: number
-      }
-      return pid === undefined || exited === true ? [] : [pid]
-    })
+    return this.#running.flatMap(({ pid }) => pid ?? [])
+  }
+
+  get #running(): ReadonlyArray<{ readonly exited?: true; readonly owner: number; readonly pid?: number }> {
+    return this.ids.map((id) => JSON.parse(readFileSync(join(this.folder, `${id}.json`), "utf8")))
+      .filter(({ exited }) => exited !== true)
   }
 
   /** How many containers ran at once at most. */
@@ -76,7 +75,8 @@ export class Containers {
 
   /** Ends all of it. */
   remove(): void {
-    for (const pid of this.pids) {
+    // Its owner first, which would write into the folder that the process has ended.
+    for (const pid of this.#running.flatMap(({ owner, pid }) => [owner, ...pid === undefined ? [] : [pid]])) {
       try {
         process.kill(pid, "SIGKILL")
       } catch { /* it has ended */ }

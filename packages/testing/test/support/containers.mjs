@@ -51,6 +51,7 @@ const say = (socket, message) => socket.writable && socket.write(`${JSON.stringi
 /** What owns a container. */
 const own = async (record) => {
   if (record.image === "slow") await sleep(300)
+  record.owner = process.pid
   save(record)
   let client
   const server = createServer((socket) => {
