@@ -181,8 +181,13 @@ const results = chosen.flatMap(({ name }) => {
   const [first] = all
   if (first === undefined || left.has(name)) return []
   const figures = Rounds.figures(all)
-  const before = against === undefined ? undefined : Rounds.figures(measured.get(keyOf(folders[0] ?? "", name)) ?? [])
-  return [{ name, parts: first, figures, before }]
+  const before = Rounds.figures(measured.get(keyOf(folders[0] ?? "", name)) ?? [])
+  return [{
+    name,
+    parts: first,
+    figures,
+    comparison: against === undefined ? undefined : Rounds.compare(before, figures)
+  }]
 })
 
 const record = {
@@ -205,11 +210,11 @@ const record = {
   quick: options.quick,
   rounds,
   left: Object.fromEntries(left),
-  benchmarks: results.map(({ before, figures, name, parts }) => ({
+  benchmarks: results.map(({ comparison, figures, name, parts }) => ({
     name,
     parts,
     figures: figures.map((figure) => ({ ...figure, ...Rounds.spread(figure.values) })),
-    ...(before === undefined ? {} : Rounds.compare(before, figures))
+    ...comparison
   }))
 }
 const file = join(root, "build/bench", `${record.date.replaceAll(":", "-").slice(0, 19)}-${commit.slice(0, 7)}.json`)
@@ -222,9 +227,9 @@ const withSpread = ({ least, median, most, percent }) =>
 
 if (options.json) console.log(JSON.stringify(record, null, 2))
 else {
-  for (const { before, figures, name, parts } of results) {
+  for (const { comparison, figures, name, parts } of results) {
     console.log(`\n# ${name}`)
-    if (before === undefined) {
+    if (comparison === undefined) {
       for (const part of parts) {
         const mine = figures.filter((figure) => parts.length === 1 || figure.part === part.title)
         const rows = part.rows.map((row) => ({
@@ -243,7 +248,7 @@ else {
       }
       continue
     }
-    const { differences, onlyBefore, onlyNow } = Rounds.compare(before, figures)
+    const { differences, onlyBefore, onlyNow } = comparison
     common.print({
       title: `${against?.slice(0, 7)} against the working tree`,
       rows: differences.map(({ after, before, figure, percent, verdict }) => ({

@@ -12,11 +12,7 @@
 
 /** @typedef {{ median: number, least: number, most: number, percent: number }} Spread */
 
-/**
- * What figures are called, without what stands in a title about the size of the run.
- *
- * @param {Figure} figure
- */
+/** What a figure is called. @param {Figure} figure */
 export const nameOf = ({ column, part, row }) => [part, row, column].filter((text) => text !== "").join(" / ")
 
 /**

@@ -9,7 +9,8 @@ import { createServer } from "node:http"
 
 /** Listens, and writes the URL to standard output. @param {import("node:http").RequestListener} handle */
 export const listen = (handle) => {
-  const server = createServer((request, response) => {
+  // A suite that stands still for seconds on a busy machine shall not meet the end of an idle connection.
+  const server = createServer({ keepAliveTimeout: 600_000 }, (request, response) => {
     const { host, origin } = request.headers
     const isLocal = validateHostHeader(host, localhostAllowedHostnames()).ok &&
       validateOriginHeader(origin, localhostAllowedOrigins()).ok

@@ -43,7 +43,7 @@ export {
   type StdioServer
 } from "./Server.js"
 export * as ServerTools from "./serverTools.js"
-export { tokenProblem, tooShort } from "./token.js"
+export { tokenMessage, tokenProblem } from "./token.js"
 export type { ToolSwitches } from "./ToolSwitches.js"
 export { readTop, type Top } from "./Top.js"
 

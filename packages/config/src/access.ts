@@ -167,14 +167,7 @@ export const read = (
     const at = (key: string): Problem.Path => ["clients", name, key]
     const token = expanded(raw["token"], at("token"))
     const wrong = token === undefined || problems.length > 0 ? undefined : Token.tokenProblem(token)
-    if (wrong !== undefined) {
-      problems.push({
-        path: at("token"),
-        message: wrong === "short"
-          ? Token.tooShort
-          : "is no token; accepted: letters, digits and signs, without spaces"
-      })
-    }
+    if (wrong !== undefined) problems.push({ path: at("token"), message: Token.tokenMessage(wrong) })
     return {
       name,
       rules: rulesOf(raw),

@@ -88,7 +88,8 @@ const reasonOf = ({ cause }: FileFailure): string => cause instanceof Error ? ca
 /** Whether nothing is there. */
 const isAbsent = ({ cause }: FileFailure): boolean => hasCode(cause, "ENOENT", "ENOTDIR")
 
-const notOurs = "it is not what this version of mcp-lifeline keeps there"
+/** Something is there that is not what this version of Lifeline keeps there. */
+const foreign = "foreign"
 
 /** What could not be written to a file. */
 interface Unwritten {
@@ -206,42 +207,41 @@ export const make = (path: string): StateFolder["Type"] => {
           (now) => Effect.as(ignored(() => touch(file, now)), Option.some(value))
         )
 
-    const get = (key: string): Effect.Effect<Option.Option<A>> => {
-      const file = fileOf(key)
-      return textOf(folder, file).pipe(
-        Effect.catchAll((failure) => Effect.as(unreadable(file, failure), Option.none<string>())),
-        Effect.flatMap(Option.match({
+    const find = (file: string): Effect.Effect<Option.Option<A>, FileFailure | typeof foreign> =>
+      Effect.flatMap(
+        textOf(folder, file),
+        Option.match({
           onNone: () => Effect.succeedNone,
-          onSome: (text) =>
+          onSome: (text): Effect.Effect<Option.Option<A>, typeof foreign> =>
             Either.match(decode(text), {
               onRight: (value) => used(file, value),
-              // The message does not quote the file, which may have secrets.
-              onLeft: () =>
-                Effect.as(
-                  warnOnce(
-                    file,
-                    `${file} is not what this version of mcp-lifeline keeps there and is ignored; remove it if this stays so`
-                  ),
-                  Option.none()
-                )
+              onLeft: () => Effect.fail(foreign)
             })
-        }))
+        })
       )
+
+    const get = (key: string): Effect.Effect<Option.Option<A>> => {
+      const file = fileOf(key)
+      return Effect.catchAll(find(file), (failure) => {
+        const told = failure === foreign
+          // The message does not quote the file, which may have secrets.
+          ? warnOnce(
+            file,
+            `${file} is not what this version of mcp-lifeline keeps there and is ignored; remove it if this stays so`
+          )
+          : unreadable(file, failure)
+        return Effect.as(told, Option.none())
+      })
     }
 
     const read = (key: string): Effect.Effect<Option.Option<A>, Unreadable> => {
       const file = fileOf(key)
-      return textOf(folder, file).pipe(
-        Effect.mapError((failure) => new Unreadable({ file, reason: reasonOf(failure) })),
-        Effect.flatMap(Option.match({
-          onNone: () => Effect.succeedNone,
-          onSome: (text): Effect.Effect<Option.Option<A>, Unreadable> =>
-            Either.match(decode(text), {
-              onRight: (value) => used(file, value),
-              onLeft: () => Effect.fail(new Unreadable({ file, reason: notOurs }))
-            })
-        }))
-      )
+      return Effect.mapError(find(file), (failure) => {
+        const reason = failure === foreign
+          ? "it is not what this version of mcp-lifeline keeps there"
+          : reasonOf(failure)
+        return new Unreadable({ file, reason })
+      })
     }
 
     const names = Effect.catchIf(

@@ -7,6 +7,7 @@ import type { Kind, Problem } from "../catalog/Catalog.js"
 import { kinds } from "../catalog/Kind.js"
 import { cut } from "../observe/PlainText.js"
 import * as Names from "./names.js"
+import * as Prefix from "./Prefix.js"
 
 /** One entry of the fleet's catalogue: the name (or URI) that callers use, and where it leads. */
 export interface Entry<A> {
@@ -165,7 +166,7 @@ export class Catalogue implements FleetCatalog {
       return `which is left out: ${
         wanted === original && kind !== "tools" && kind !== "prompts"
           ? "URIs that begin with lifeline: are Lifeline's own"
-          : "names that begin with lifeline__ are Lifeline's own; give the server another name, or another prefix"
+          : `names that begin with ${Prefix.reserved} are Lifeline's own; give the server another name, or another prefix`
       }`
     }
     if (key === wanted) {

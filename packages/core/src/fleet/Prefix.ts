@@ -15,7 +15,7 @@ export const standard = `${placeholder}__`
 const longest = 40
 
 /** Names that begin so are Lifeline's own. */
-const reserved = "lifeline__"
+export const reserved = "lifeline__"
 
 /** Its own text is of characters that hosts accept. */
 const form = /^[A-Za-z0-9_-]*(\{server\}[A-Za-z0-9_-]*)?$/

@@ -55,7 +55,7 @@ const scheme = "lifeline://"
 /** Whether a name or URI is one that only Lifeline itself offers: names from `lifeline__`, and the scheme of scoped URIs, in any case. (X4) */
 export const isReserved = (kind: Kind, key: string): boolean =>
   kind === "tools" || kind === "prompts"
-    ? key.startsWith("lifeline__")
+    ? key.startsWith(Prefix.reserved)
     : key.slice(0, "lifeline:".length).toLowerCase() === "lifeline:"
 
 /**

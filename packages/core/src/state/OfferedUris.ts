@@ -106,9 +106,9 @@ export class OfferedUris {
   /** What a server lists it tells apart, so that of such a URI the query counts. */
   #hides(forms: UriForms.UriForms, isListed: boolean): boolean {
     const { decoded, farFetched, plain, written } = forms
-    const all = new Set([...written, ...decoded, ...plain, ...(isListed ? [] : forms.paths), ...farFetched])
-    for (const form of Array.from(all)) all.add(UriForms.withoutSlash(form))
-    return this.#hide.some((pattern) => Array.from(all).some((form) => ToolPattern.matches(pattern, form)))
+    const all = [...written, ...decoded, ...plain, ...(isListed ? [] : forms.paths), ...farFetched]
+    const texts = [...new Set([...all, ...all.map(UriForms.withoutSlash)])]
+    return this.#hide.some((pattern) => texts.some((text) => ToolPattern.matches(pattern, text)))
   }
 
   #knownOf(listed: Lists | undefined) {

@@ -163,10 +163,11 @@ const withoutHost = (uri: string): string | undefined => {
 /** The forms of a URI. Takes time in proportion to its length. */
 export const of = (uri: string): UriForms => {
   if (plainUri.test(uri)) return { written: [uri], decoded: [uri], plain: [uri], paths: [uri], farFetched: [] }
-  const first = defined([uri, written(uri), withoutHost(uri)])
-  const all = allDecoded(first)
-  const forms = defined([...all, ...[...first, ...all].map((form) => until(form, "#"))])
-  const texts = [...first, ...forms]
+  const first = defined([uri, written(uri)])
+  const given = defined([...first, withoutHost(uri)])
+  const all = allDecoded(given)
+  const forms = defined([...all, ...[...given, ...all].map((form) => until(form, "#"))])
+  const texts = [...given, ...forms]
   const plain = allPlain(texts)
   return {
     written: first,
@@ -175,7 +176,7 @@ export const of = (uri: string): UriForms => {
     // Nobody needs them of what a server lists, which may be thousands.
     get paths() {
       // Whoever takes it apart before decoding it finds another path than who decodes first.
-      const cut = first.map((form) => until(until(form, "#"), "?"))
+      const cut = given.map((form) => until(until(form, "#"), "?"))
       return defined([...allPlain([...cut, ...allDecoded(cut)]), ...plain.map((form) => until(form, "?"))])
     },
     farFetched: allPlain(defined(texts.map(hostAsFolder)))

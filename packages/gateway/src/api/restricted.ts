@@ -84,18 +84,19 @@ const serversFor = (
   const { hasServer, isAdmin, isWhole } = access
   if (isAdmin && isWhole) return Effect.succeed(all)
   return Effect.gen(function*() {
-    const isHidden = yield* HiddenNames.inTexts(seen, access)
     const counts = isWhole ? undefined : yield* toolCounts(seen, access)
+    const toolsOf = ({ counts: { tools }, name }: Server): number =>
+      counts === undefined ? tools : counts.get(name) ?? 0
     const visible = all.filter(({ name }) => hasServer(name))
-    return yield* Effect.forEach(visible, (server) => {
-      const tools = counts === undefined ? server.counts.tools : counts.get(server.name) ?? 0
-      return isAdmin
-        ? Effect.succeed(ofAdmin(server, tools, access, isHidden))
-        : Effect.map(
-          isWaiting(seen, caller, server.name),
-          (isWaiting) => PublicStatus.server(server, { tools, isWaiting })
-        )
-    })
+    if (isAdmin) {
+      const isHidden = yield* HiddenNames.inTexts(seen, access)
+      return visible.map((server) => ofAdmin(server, toolsOf(server), access, isHidden))
+    }
+    return yield* Effect.forEach(visible, (server) =>
+      Effect.map(
+        isWaiting(seen, caller, server.name),
+        (isWaiting) => PublicStatus.server(server, { tools: toolsOf(server), isWaiting })
+      ))
   })
 }
 

@@ -4,10 +4,9 @@
  * What is written is there for every other process at once, and stays when this process is killed. Lines that are given while others are being
  * written are written together.
  */
-import { Predicate } from "effect"
 import { constants } from "node:fs"
 import { type FileHandle, open, rename, rm, stat } from "node:fs/promises"
-import { NoRegularFile, type Trouble, troubleOf } from "./trouble.js"
+import { codeOf, NoRegularFile, type Trouble, troubleOf } from "./trouble.js"
 
 /** What to do while the file cannot be written: refuse calls, or go on without their lines. */
 export type WhenFull = "stop" | "go-on"
@@ -216,7 +215,7 @@ export class AuditFile {
     const { files, path } = this.#options
     // Another program may just have done the same.
     const ignoreMissing = (error: unknown): void => {
-      if (!Predicate.hasProperty(error, "code") || error.code !== "ENOENT") throw error
+      if (codeOf(error) !== "ENOENT") throw error
     }
     if (files === 0) return rm(path).catch(ignoreMissing)
     for (let i = files - 1; i >= 0; i--) {

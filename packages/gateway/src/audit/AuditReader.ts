@@ -8,6 +8,7 @@ import { basename, dirname, join } from "node:path"
 import { StartError } from "../Errors.js"
 import { read } from "./AuditLine.js"
 import type { Summary } from "./Summary.js"
+import { codeOf } from "./trouble.js"
 
 /** A line that is longer is none of ours. */
 const longest = 4 * 1024 * 1024
@@ -15,8 +16,6 @@ const longest = 4 * 1024 * 1024
 const chunkSize = 1024 * 1024
 /** After so many lines of which none is ours, the file is none of ours. */
 const enough = 1000
-
-const codeOf = (error: unknown): unknown => Predicate.hasProperty(error, "code") ? error.code : undefined
 
 /** A file, and the full ones that belong to it, oldest first. */
 const filesOf = async (file: string): Promise<ReadonlyArray<string>> => {

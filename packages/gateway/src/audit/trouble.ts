@@ -21,7 +21,8 @@ export class NoRegularFile extends Error {
 
 const { hasProperty } = Predicate
 
-const codeOf = (error: unknown): string =>
+/** The code of an error of the file system; empty if it is none. */
+export const codeOf = (error: unknown): string =>
   hasProperty(error, "code") && Predicate.isString(error.code) ? error.code : ""
 
 /** A full file could not be put aside, or removed. */

@@ -35,18 +35,16 @@ export const rules = {
   remedy,
   check: (text: string) => {
     const problem = McpConfig.tokenProblem(text)
-    return problem === undefined ? undefined : problem === "none" ? "contains no token" : McpConfig.tooShort
+    return problem === "none" ? "contains no token" : problem && McpConfig.tokenMessage(problem)
   }
 }
 
 /** Checks a token that was given as it is. `place`: where. */
 export const given = (token: Redacted.Redacted, place: string): Effect.Effect<SecretFile.SecretsInUse, StartError> => {
   const problem = McpConfig.tokenProblem(Redacted.value(token))
-  return problem === undefined ? Effect.succeed(SecretFile.fixed([token])) : new StartError({
-    message: problem === "short"
-      ? `${place}: ${McpConfig.tooShort}`
-      : `${place}: is no token; accepted: letters, digits and signs, without spaces`
-  })
+  return problem === undefined
+    ? Effect.succeed(SecretFile.fixed([token]))
+    : new StartError({ message: `${place}: ${McpConfig.tokenMessage(problem)}` })
 }
 
 /** Reads the tokens of a file. */

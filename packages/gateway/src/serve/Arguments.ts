@@ -1,7 +1,7 @@
 /**
  * The command line of `serve`.
  */
-import { Redacted } from "effect"
+import { Redacted, Struct } from "effect"
 import { resolve } from "node:path"
 import * as AuditOptions from "../audit/AuditOptions.js"
 import * as Command from "../commandLine/Command.js"
@@ -92,33 +92,19 @@ export const command = Command.make({
   request: (parsed, line): Request => {
     const { env, has, refuse } = line
     const isBehindProxy = ProxyOptions.isBehindProxy(parsed)
-    const {
-      cluster,
-      clusterAddress,
-      clusterCertificate,
-      clusterCertificateKey,
-      clusterFile,
-      clusterKeyFile,
-      clusterListen,
-      ...withoutCluster
-    } = parsed
-    const { audit: _, auditArguments: _1, auditFiles: _2, auditFull: _3, auditSize: _4, ...withoutAudit } =
-      withoutCluster
-    const { sessionKeyFile, stdio, ...others } = withoutAudit
+    const ofCluster = Struct.pick(parsed, ...Struct.keys(ClusterOptions.options))
+    const { sessionKeyFile, stdio, ...others } = Struct.omit(
+      parsed,
+      ...Struct.keys(ClusterOptions.options),
+      ...Struct.keys(AuditOptions.options)
+    )
     const key = env[keyVariable]
     const secret = key ? Redacted.make(key) : undefined
     const clusterOptions = ClusterOptions.read(
+      ofCluster,
       {
-        cluster,
-        clusterAddress,
-        clusterCertificate,
-        clusterCertificateKey,
-        clusterFile,
-        clusterKeyFile,
-        clusterListen
-      },
-      {
-        ...withoutCluster,
+        ...others,
+        stdio,
         hasKey: sessionKeyFile !== undefined || secret !== undefined,
         hasToken: others.token !== undefined || others.tokenFile !== undefined,
         isBehindProxy

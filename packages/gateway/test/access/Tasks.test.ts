@@ -43,6 +43,19 @@ const begun = (talk: HttpTalk, { task }: Era, tool = "long") =>
     return result.taskId ?? result.task.taskId
   })
 
+/** A task that ann has begun at a gateway that is gone, at a server that each client has for itself; and what the next gateway needs to know its id. */
+const begunBefore = (era: Era) =>
+  Effect.gen(function*() {
+    const { server } = yield* serverOf(era)
+    const own = { ...server, sessions: "per-client" } as const
+    const sessions = { seal: SealedId.make(SealedId.randomSecret()) }
+    const first = yield* Scope.make()
+    const { url } = yield* Scope.extend(team([own], { ann: {}, ben: {} }, { sessions }), first)
+    const task = yield* begun(yield* Scope.extend(talking(url, "ann-token", era), first), era)
+    yield* Scope.close(first, Exit.void)
+    return { own, sessions, task }
+  })
+
 /** What each request about a task is answered: an error, or nothing. */
 const about = (talk: HttpTalk, taskId: string, { isStateless }: Era) =>
   Effect.promise(async () => {
@@ -141,13 +154,7 @@ describe.each(Object.entries(eras))("tasks of clients in the era %s", (_, era) =
     "[G3:real G10 C17:real] a task of a server that the client has for itself is found after a restart, before anything else has started that server",
     () =>
       Effect.gen(function*() {
-        const { server } = yield* serverOf(era)
-        const own = { ...server, sessions: "per-client" } as const
-        const sessions = { seal: SealedId.make(SealedId.randomSecret()) }
-        const first = yield* Scope.make()
-        const before = yield* Scope.extend(team([own], { ann: {} }, { sessions }), first)
-        const task = yield* begun(yield* Scope.extend(talking(before.url, "ann-token", era), first), era)
-        yield* Scope.close(first, Exit.void)
+        const { own, sessions, task } = yield* begunBefore(era)
         const { url } = yield* team([own], { ann: {} }, { sessions })
         const ann = yield* talking(url, "ann-token", era)
         expect(yield* Effect.promise(() => ann.result("tasks/get", { taskId: task }))).toMatchObject({ taskId: task })
@@ -159,13 +166,7 @@ describe.each(Object.entries(eras))("tasks of clients in the era %s", (_, era) =
     "[G3:real G22] a task whose server cannot start for lack of room is not called unknown: its client would give it up",
     () =>
       Effect.gen(function*() {
-        const { server } = yield* serverOf(era)
-        const own = { ...server, sessions: "per-client" } as const
-        const sessions = { seal: SealedId.make(SealedId.randomSecret()) }
-        const first = yield* Scope.make()
-        const before = yield* Scope.extend(team([own], { ann: {}, ben: {} }, { sessions }), first)
-        const task = yield* begun(yield* Scope.extend(talking(before.url, "ann-token", era), first), era)
-        yield* Scope.close(first, Exit.void)
+        const { own, sessions, task } = yield* begunBefore(era)
         const { url } = yield* team([own], { ann: {}, ben: {} }, {
           sessions,
           limits: { maxOwnServers: () => 1 }
