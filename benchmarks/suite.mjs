@@ -27,8 +27,8 @@ export const suite = [
   {
     name: "lost",
     measures: "how soon 1,000 lost servers are back",
-    minutes: 1,
-    quick: ["--backends", "200", "--runs", "1"]
+    minutes: 5,
+    quick: ["--part", "scripted", "--backends", "200", "--runs", "1"]
   },
   {
     name: "wrap",
@@ -59,6 +59,12 @@ export const suite = [
     measures: "the gateway beside published ones",
     minutes: 9,
     quick: ["--part", "calls", "--rounds", "2", "--calls", "30", "--many", "200"]
+  },
+  {
+    name: "scale",
+    measures: "serve in front of 1 to 10,000 servers, used by 1 to 100 clients",
+    minutes: 5,
+    quick: ["--backends", "10", "--seconds", "0.5"]
   },
   {
     name: "cluster",

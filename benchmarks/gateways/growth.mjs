@@ -24,8 +24,8 @@ const load = async (callers, seconds) => {
   return { took, rate: took.length / ((performance.now() - startedAt) / 1000) }
 }
 
-/** @param {Processes.Gateway} gateway @param {number} clients @param {number} seconds */
-const measured = async (gateway, clients, seconds) => {
+/** What so many clients see of a gateway, and what they cost it. @param {Processes.Gateway} gateway @param {number} clients @param {number} seconds */
+export const measured = async (gateway, clients, seconds) => {
   /** @type {Array<Caller.Caller>} */
   const callers = []
   try {

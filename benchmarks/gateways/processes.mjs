@@ -11,7 +11,7 @@ import * as common from "../common.mjs"
 import * as Caller from "./caller.mjs"
 
 /** @typedef {{ name: string, tools: ReadonlyArray<string>, sse: boolean, url: string, pid: number, stop: () => void }} Gateway */
-/** @typedef {{ program: string, args: ReadonlyArray<string>, count: number }} Servers */
+/** Servers that a gateway starts, or whose addresses it gets. @typedef {{ program: string, args: ReadonlyArray<string>, count: number, urls?: ReadonlyArray<string> }} Servers */
 /** @typedef {{ name: string, version: string, file: string, isSingle: boolean, sse: boolean, args: (port: number, config: string, servers: Servers) => Array<string> }} Product */
 
 /** For files, until the end. */
@@ -129,9 +129,12 @@ export const started = async ({ args, file, isSingle, name, sse, version }, serv
   programs.add(servers.program)
   const port = await freePort()
   const names = Array.from({ length: servers.count }, (_, i) => `every${i}`)
-  const entry = { command: process.execPath, args: [servers.program, ...servers.args] }
+  const entries = names.map((one, i) => {
+    const url = servers.urls?.[i]
+    return [one, url === undefined ? { command: process.execPath, args: [servers.program, ...servers.args] } : { url }]
+  })
   const config = join(folder, `${name}-${port}.json`)
-  writeFileSync(config, JSON.stringify({ mcpServers: Object.fromEntries(names.map((one) => [one, entry])) }))
+  writeFileSync(config, JSON.stringify({ mcpServers: Object.fromEntries(entries) }))
   const child = spawn(process.execPath, [file, ...args(port, config, servers)], {
     env: { ...process.env, NO_COLOR: "1", NODE_ENV: "production", MCP_LIFELINE_STATE: join(folder, `state-${port}`) },
     stdio: "ignore",
