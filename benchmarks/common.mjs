@@ -11,20 +11,24 @@ import { parseArgs } from "node:util"
  */
 
 /**
- * The numbers of the command line, with their defaults, its choices, of which the first is the default, and whether JSON is wanted.
+ * The numbers of the command line, with their defaults, its choices, of which the first is the default, texts, and whether JSON is wanted.
  *
  * @template {Record<string, number>} D
  * @template {Record<string, ReadonlyArray<string>>} [C={}]
+ * @template {string} [T=never]
  * @param {D} defaults
  * @param {C} [choices]
- * @returns {{ [K in keyof D]: number } & { [K in keyof C]: string } & { json: boolean }}
+ * @param {ReadonlyArray<T>} [texts]
+ * @returns {{ [K in keyof D]: number } & { [K in keyof C]: string } & { [K in T]: string | undefined } & { json: boolean }}
  */
-export const options = (defaults, choices) => {
+export const options = (defaults, choices, texts = []) => {
   const { values } = parseArgs({
     options: {
       json: { type: "boolean", default: false },
       ...Object.fromEntries(
-        Object.keys({ ...defaults, ...choices }).map((name) => [name, { type: /** @type {const} */ ("string") }])
+        [...Object.keys({ ...defaults, ...choices }), ...texts].map((
+          name
+        ) => [name, { type: /** @type {const} */ ("string") }])
       )
     }
   })
@@ -39,7 +43,7 @@ export const options = (defaults, choices) => {
     if (!allowed.includes(String(value))) throw new Error(`--${name} must be one of ${allowed.join(", ")}`)
     return [name, value]
   })
-  return /** @type {any} */ ({ ...Object.fromEntries([...numbers, ...chosen]), json: values.json })
+  return /** @type {any} */ ({ ...values, ...Object.fromEntries([...numbers, ...chosen]) })
 }
 
 /**
