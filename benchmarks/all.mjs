@@ -118,6 +118,8 @@ if (against !== undefined) {
 
 /** What each benchmark printed, by folder. @type {Map<string, Array<ReadonlyArray<common.Result>>>} */
 const measured = new Map()
+/** How busy the machine was when each round began, over a minute, by benchmark. @type {Map<string, Array<number>>} */
+const loads = new Map()
 /** @type {Map<string, string>} */
 const left = new Map()
 const keyOf = (/** @type {string} */ folder, /** @type {string} */ name) => `${folder} ${name}`
@@ -133,6 +135,7 @@ const runOnce = async (folder, { name, quick }) => {
     const value = JSON.parse(stdout)
     /** @type {ReadonlyArray<common.Result>} */
     const parts = value.parts ?? [value]
+    if (folder === root) loads.set(name, [...loads.get(name) ?? [], value.machine.load[0]])
     // The bounds are for runs of the full size.
     return options.quick
       ? parts.map((part) => ({ ...part, rows: part.rows.map(({ figures, name }) => ({ name, figures })) }))
@@ -212,6 +215,7 @@ const record = {
   left: Object.fromEntries(left),
   benchmarks: results.map(({ comparison, figures, name, parts }) => ({
     name,
+    load: loads.get(name),
     parts,
     figures: figures.map((figure) => ({ ...figure, ...Rounds.spread(figure.values) })),
     ...comparison

@@ -131,6 +131,7 @@ const race = async (over, official, connector, facadeClient, bounds, calls) => {
   const all = Object.entries(entrants).map(([name, entrant]) => ({
     name,
     ...entrant,
+    took: /** @type {Array<number>} */ ([]),
     medians: /** @type {Array<number>} */ ([]),
     means: /** @type {Array<number>} */ ([])
   }))
@@ -141,21 +142,24 @@ const race = async (over, official, connector, facadeClient, bounds, calls) => {
       const entrant = all[(round + i) % all.length]
       if (entrant === undefined) continue
       const startedAt = performance.now()
-      entrant.medians.push(common.median(await entrant.block(calls)))
+      const block = await entrant.block(calls)
       entrant.means.push((performance.now() - startedAt) / calls)
+      entrant.medians.push(common.median(block))
+      entrant.took.push(...block)
     }
   }
   for (const { close } of all) await close()
   const base = all[0]
   /** @param {"medians" | "means"} which @param {ReadonlyArray<number>} values */
   const ratio = (which, values) => common.median(values.map((value, i) => value / (base?.[which][i] ?? Number.NaN)))
-  return all.map(({ bound, means, medians, name }) => ({
+  return all.map(({ bound, means, medians, name, took }) => ({
     name: `${over}: ${name}`,
     figures: {
       "median us": common.round(common.median(medians) * 1000),
       "mean us": common.round(common.median(means) * 1000),
       "ratio": common.round(ratio("medians", medians), 2),
-      "ratio of means": common.round(ratio("means", means), 2)
+      "ratio of means": common.round(ratio("means", means), 2),
+      ...common.percentiles(took, "us", 1000)
     },
     bound: bound === undefined ? undefined : `<= ${bound}`,
     within: bound === undefined ? undefined : ratio("medians", medians) <= bound

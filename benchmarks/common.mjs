@@ -60,6 +60,18 @@ export const quantile = (values, part) => {
 /** @param {ReadonlyArray<number>} values */
 export const median = (values) => quantile(values, 0.5)
 
+/**
+ * How calls are distributed, for a picture: of a hundred, the 10th, 90th and 99th; the 50th is the median.
+ *
+ * @param {ReadonlyArray<number>} millis
+ * @param {string} unit
+ * @param {number} each so many of the unit are a millisecond
+ */
+export const percentiles = (millis, unit, each) =>
+  Object.fromEntries(
+    [10, 90, 99].map((part) => [`p${part} ${unit}`, round(quantile(millis, part / 100) * each, each === 1 ? 3 : 1)])
+  )
+
 /** @param {number} millis */
 export const sleep = (millis) => new Promise((resolve) => setTimeout(resolve, millis))
 
@@ -85,7 +97,7 @@ const atStart = machine()
 /** What the figures are worth, in one line each. @param {Row} row */
 const verdict = ({ bound, within }) => bound === undefined ? "" : `${bound}: ${within === true ? "yes" : "NO"}`
 
-/** @typedef {{ title: string, rows: ReadonlyArray<Row>, notes?: ReadonlyArray<string> }} Result */
+/** `series` is what a picture needs beside the table. @typedef {{ title: string, rows: ReadonlyArray<Row>, notes?: ReadonlyArray<string>, series?: unknown }} Result */
 
 /** Prints a result as a table. @param {Result} result */
 export const print = ({ notes = [], rows, title }) => {

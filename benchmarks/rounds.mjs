@@ -62,7 +62,7 @@ const better = /** @type {const} */ ("better")
 const worse = /** @type {const} */ ("worse")
 
 /** Columns and rows of which more is better; of all others, less is. */
-const moreIsBetter = /\/s\b|\ba second\b/
+export const moreIsBetter = /\/s\b|\ba second\b/
 
 /**
  * Two commits, by what each measured in the same rounds.

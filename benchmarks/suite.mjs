@@ -55,6 +55,12 @@ export const suite = [
     quick: ["--runs", "1", "--pause", "1", "--rounds", "5", "--calls", "50"]
   },
   {
+    name: "timeline",
+    measures: "calls over time while a server is killed, wedged or cut off, beside the official Client",
+    minutes: 3,
+    quick: ["--seconds", "8", "--wedged", "12", "--fault", "2", "--away", "3", "--timeout", "2000"]
+  },
+  {
     name: "gateways",
     measures: "the gateway beside published ones",
     minutes: 9,

@@ -7,10 +7,11 @@
  * `--fault` seconds after the first call, while one of each kind is underway:
  *
  * - crash: the server's process is killed with SIGKILL (stdio)
- * - wedged: it is stopped with SIGSTOP, and stays so (stdio)
+ * - wedged: it is stopped with SIGSTOP, and stays so (stdio). It takes long until anybody notices, so this runs for `--wedged` seconds in
+ *   place of `--seconds`, with a third of the calls
  * - network: connections to the server are reset, and new ones refused, for `--away` seconds (HTTP, through a proxy of ours)
  *
- *     node benchmarks/timeline.mjs [--seconds 24] [--fault 3] [--away 5] [--every 250] [--work 450] [--timeout 10000] [--json]
+ *     node benchmarks/timeline.mjs [--seconds 18] [--wedged 90] [--fault 3] [--away 5] [--every 250] [--work 450] [--timeout 10000] [--json]
  */
 import { TcpProxy } from "@mcp-lifeline/testing"
 import { spawn } from "node:child_process"
@@ -22,8 +23,9 @@ import { fileURLToPath } from "node:url"
 import * as common from "./common.mjs"
 import { clients } from "./timeline/clients.mjs"
 
-const { away, every, fault, json, seconds, timeout, work } = common.options({
-  seconds: 24,
+const { away, every, fault, json, seconds, timeout, wedged, work } = common.options({
+  seconds: 18,
+  wedged: 90,
   fault: 3,
   away: 5,
   every: 250,
@@ -31,7 +33,9 @@ const { away, every, fault, json, seconds, timeout, work } = common.options({
   timeout: 10_000
 })
 if (work <= 1.5 * every) {
-  throw new Error("--work must be more than one and a half times --every, so that the fault finds a call of each kind underway")
+  throw new Error(
+    "--work must be more than one and a half times --every, so that the fault finds a call of each kind underway"
+  )
 }
 
 const server = fileURLToPath(new URL("timeline/server.mjs", import.meta.url))
@@ -59,15 +63,15 @@ process.once("exit", () => {
  * @typedef {{ target: import("./timeline/clients.mjs").Target, fail: (pid: number) => unknown, close: () => Promise<unknown> }} Stand
  */
 
-/** @param {NodeJS.Signals} signal @returns {(file: string) => Promise<Stand>} */
-const overStdio = (signal) => async (file) => ({
+/** @param {NodeJS.Signals} signal @returns {Fault["stand"]} */
+const overStdio = (signal) => async (file, work) => ({
   target: { command: process.execPath, args: [server, "stdio", file, String(work)] },
   fail: (pid) => process.kill(pid, signal),
   close: () => Promise.resolve()
 })
 
-/** @param {string} file @returns {Promise<Stand>} */
-const overHttp = async (file) => {
+/** @type {Fault["stand"]} */
+const overHttp = async (file, work) => {
   const child = spawn(process.execPath, [server, "http", file, String(work)], { stdio: ["pipe", "pipe", "inherit"] })
   if (child.pid !== undefined) pids.add(child.pid)
   const [port] = await once(child.stdout.setEncoding("utf8"), "data")
@@ -88,20 +92,45 @@ const overHttp = async (file) => {
   }
 }
 
-/** @type {Readonly<Record<string, (file: string) => Promise<Stand>>>} */
+/**
+ * A fault, and for how many seconds calls are made, one each so many milliseconds, which take the server so many milliseconds.
+ *
+ * @typedef {{ title: string, stand: (file: string, work: number) => Promise<Stand>, seconds: number, every: number, work: number, away?: number }} Fault
+ */
+
+/** @type {Readonly<Record<string, Fault>>} */
 const faults = {
-  crash: overStdio("SIGKILL"),
-  wedged: overStdio("SIGSTOP"),
-  network: overHttp
+  crash: {
+    title: "The server is killed (SIGKILL), over stdio",
+    stand: overStdio("SIGKILL"),
+    seconds,
+    every,
+    work
+  },
+  wedged: {
+    title: "The server stops answering (SIGSTOP), over stdio",
+    stand: overStdio("SIGSTOP"),
+    seconds: wedged,
+    every: 3 * every,
+    work: 3 * work
+  },
+  network: {
+    title: `The network is gone for ${away} s, over HTTP`,
+    stand: overHttp,
+    seconds,
+    every,
+    work,
+    away
+  }
 }
 
 /** When a call started and how long it took, in milliseconds since the first call, and how it ended. @typedef {[start: number, took: number, outcome: "good" | "failed" | "hung", tool: "read" | "write"]} Call */
 
-/** @param {string} kind @param {string} name @returns {Promise<{ run: () => Promise<Array<Call>>, twice: () => number, close: () => Promise<unknown> }>} */
-const prepare = async (kind, name) => {
+/** @param {string} kind @param {Fault} of @param {string} name @returns {Promise<{ run: () => Promise<Array<Call>>, twice: () => number, close: () => Promise<unknown> }>} */
+const prepare = async (kind, { every, seconds, stand: open, work }, name) => {
   const file = join(folder, `${kind}-${name.replaceAll(/\W+/g, "-")}`)
   writeFileSync(file, "")
-  const stand = await /** @type {(file: string) => Promise<Stand>} */ (faults[kind])(file)
+  const stand = await open(file, work)
   const caller = await /** @type {(typeof clients)[string]} */ (clients[name])(stand.target)
   let pid = 0
   /** @param {"read" | "write"} tool @param {number} i */
@@ -141,9 +170,8 @@ const prepare = async (kind, name) => {
   }
 }
 
-/** @param {ReadonlyArray<Call>} calls */
-const figures = (calls) => {
-  const at = fault * 1000 + every / 2
+/** @param {ReadonlyArray<Call>} calls @param {number} at when the fault came */
+const figures = (calls, at) => {
   const count = (/** @type {Call[2]} */ outcome) => calls.filter((call) => call[2] === outcome).length
   // From the fault to the end of the first call that was made after it and was good.
   const first = Math.min(
@@ -160,27 +188,25 @@ const figures = (calls) => {
 }
 
 const parts = []
-for (const kind of Object.keys(faults)) {
+for (const [kind, of] of Object.entries(faults)) {
+  const { away, every, seconds, title } = of
+  const faultAt = fault * 1000 + every / 2
   const stands = []
-  for (const name of Object.keys(clients)) stands.push({ name, ...await prepare(kind, name) })
+  for (const name of Object.keys(clients)) stands.push({ name, ...await prepare(kind, of, name) })
   const recordings = await Promise.all(stands.map(({ run }) => run()))
   // One that is stopped could not end when its client asks it to.
   killServers()
   await Promise.all(stands.map(({ close }) => close()))
   parts.push({
-    title: {
-      crash: "The server is killed (SIGKILL), over stdio",
-      wedged: "The server stops and stays so (SIGSTOP), over stdio",
-      network: `The network is gone for ${away} s, over HTTP`
-    }[kind] ?? kind,
+    title,
     rows: stands.map(({ name, twice }, i) => ({
       name,
-      figures: { ...figures(recordings[i] ?? []), "effects twice": twice() }
+      figures: { ...figures(recordings[i] ?? [], faultAt), "effects twice": twice() }
     })),
     series: {
       fault: kind,
-      faultAt: fault * 1000 + every / 2,
-      faultEnd: kind === "network" ? fault * 1000 + every / 2 + away * 1000 : undefined,
+      faultAt,
+      ...(away === undefined ? {} : { faultEnd: faultAt + away * 1000 }),
       timeout,
       seconds,
       every,

@@ -147,7 +147,7 @@ const measure = async (args, state) => {
   const throughput = (calls * 2) / ((performance.now() - at) / 1000)
   const memory = host.memory()
   await host.end()
-  return { initialize, call: common.median(times), throughput, idle, memory }
+  return { initialize, call: common.median(times), times, throughput, idle, memory }
 }
 
 /** A Node.js that does nothing. */
@@ -216,14 +216,17 @@ try {
     longer.pipe.push(pipes)
     longer.wrap.push(wraps)
   }
-  const median = (/** @type {string} */ way, /** @type {keyof Awaited<ReturnType<typeof measure>>} */ key) =>
-    common.median((all[way] ?? []).map((one) => one[key]))
+  const median = (
+    /** @type {string} */ way,
+    /** @type {Exclude<keyof Awaited<ReturnType<typeof measure>>, "times">} */ key
+  ) => common.median((all[way] ?? []).map((one) => one[key]))
   const bareMB = common.median(bares)
   const rows = Object.keys(ways).map((way) => ({
     name: way,
     figures: {
       "initialize ms": common.round(median(way, "initialize")),
       "call ms": common.round(median(way, "call"), 3),
+      ...common.percentiles((all[way] ?? []).flatMap(({ times }) => times), "ms", 1),
       "calls a second": Math.round(median(way, "throughput")),
       "MB idle": common.round(median(way, "idle")),
       "MB after": common.round(median(way, "memory"))

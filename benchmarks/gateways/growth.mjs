@@ -56,7 +56,8 @@ export const rows = async (products, seconds, notes) => {
         for (const clients of [1, 10, 100]) {
           try {
             const figures = await measured(gateway, clients, seconds)
-            found.push({ name: gateway.name, figures: { servers: count, clients, ...figures } })
+            const name = `${gateway.name}: servers ${count}, clients ${clients}`
+            found.push({ name, figures: { servers: count, clients, ...figures } })
           } catch (error) {
             notes.push(Processes.leftOut(`${gateway.name} with ${clients} clients and ${count} servers`, error))
           }

@@ -1,0 +1,21 @@
+/**
+ * `pnpm pictures`: draws the pictures of `docs/images/benchmarks`, and fills in the tables of pages, from the figures in `docs/benchmarks`.
+ *
+ *     node benchmarks/pictures.mjs [--from build/bench/FILE.json]..
+ *
+ * `--from` takes over what `pnpm bench` has written: the figures of each benchmark in it replace those that were kept.
+ */
+import { mkdirSync, writeFileSync } from "node:fs"
+import { dirname, join, resolve } from "node:path"
+import { parseArgs } from "node:util"
+import { made } from "./pictures/pages.mjs"
+import { read, root, take } from "./pictures/records.mjs"
+
+const { from = [] } = parseArgs({ options: { from: { type: "string", multiple: true } } }).values
+for (const file of from) console.log(`${file}: ${take(resolve(file)).join(", ")}`)
+const files = Object.entries(made(read()))
+for (const [path, text] of files) {
+  mkdirSync(dirname(join(root, path)), { recursive: true })
+  writeFileSync(join(root, path), text)
+}
+console.log(`${files.filter(([path]) => path.endsWith(".svg")).length} pictures; ${files.length} files`)

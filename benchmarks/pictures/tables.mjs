@@ -1,0 +1,128 @@
+/**
+ * Tables of pages. `<!-- table:NAME -->` has all rows of a benchmark's first part, and `<!-- table:NAME/2 -->` those of its second;
+ * `<!-- tables:NAME -->` has all parts. `tables` says where one differs from that.
+ */
+import { moreIsBetter } from "../rounds.mjs"
+import { whence } from "./caption.mjs"
+
+/** @typedef {import("./records.mjs").Records} Records */
+/** @typedef {import("../common.mjs").Row} Row */
+
+/**
+ * How a table differs from that: which rows and columns it has, and which rows are rivals. The best figure of a column among rivals is bold.
+ *
+ * @typedef {object} Table
+ * @property {string} of
+ * @property {(row: Row) => boolean} [rows]
+ * @property {ReadonlyArray<string>} [columns]
+ * @property {(row: Row) => string | undefined} [rivals] rows that have the same answer are; undefined is nobody's rival
+ * @property {ReadonlyArray<string>} [judged] the only columns of which less or more is better
+ * @property {ReadonlyArray<string>} [unjudged] columns of which neither less nor more is better
+ */
+
+/** @param {string} name */
+const beforeColon = (name) => name.split(":")[0]
+
+/** A client that has given up is quick, and fails few calls: what counts is how many were good, and when. */
+const outage = ["good", "first good call ms", "effects twice"]
+
+/** @type {Readonly<Record<string, Table>>} */
+const tables = {
+  call: { of: "call", rivals: ({ name }) => beforeColon(name), unjudged: ["ratio", "ratio of means"] },
+  fleet: { of: "fleet", rivals: () => undefined },
+  wrap: {
+    of: "wrap",
+    rows: ({ figures }) => "call ms" in figures,
+    rivals: ({ name }) => / URL\b/.test(name) ? "at a URL" : undefined
+  },
+  "wrap-short": {
+    of: "wrap",
+    rows: ({ figures }) => "call ms" in figures,
+    columns: ["initialize ms", "call ms", "MB idle"],
+    rivals: ({ name }) => / URL\b/.test(name) ? "at a URL" : undefined
+  },
+  "wrap-costs": {
+    of: "wrap",
+    rows: ({ figures }) => "measured" in figures,
+    rivals: () => undefined
+  },
+  gateways: {
+    of: "gateways",
+    rivals: ({ name }) => /^(the server itself|a bare relay)/.test(name) ? undefined : "gateways"
+  },
+  growth: {
+    of: "gateways/2",
+    rivals: ({ figures }) => `${figures["servers"]} ${figures["clients"]}`,
+    unjudged: ["servers", "clients"]
+  },
+  scale: { of: "scale", rivals: () => undefined },
+  idle: { of: "idle", rivals: () => undefined },
+  install: { of: "install", rivals: () => undefined },
+  hop: { of: "cluster/1", rivals: () => undefined },
+  "hop-cpu": { of: "cluster/2", rivals: () => undefined },
+  crash: { of: "timeline/1", judged: outage },
+  wedged: { of: "timeline/2", judged: outage },
+  network: { of: "timeline/3", judged: outage },
+  storms: { of: "lost/1", rivals: () => undefined },
+  "storms-http": { of: "lost/2", rivals: ({ name }) => name.split(": ")[1] }
+}
+/** Columns that count what was there, not how well it went. */
+const counts = new Set(["calls", "servers", "clients", "runs"])
+
+/** In this column, the recovery benchmark says which figures of a row are the best, since it knows how far its runs differ. */
+const named = "best in"
+
+/** @param {string} text */
+const cell = (text) => text.replaceAll("|", "\\|").replaceAll("\n", " ")
+
+/** A figure in a page. @param {number | string} value */
+const written = (value) =>
+  cell(typeof value === "number" && Math.abs(value) >= 1000 ? value.toLocaleString("en-US") : String(value))
+
+/** @param {string} name @param {Records} records @param {boolean} [isTitled] whether its title stands above it, and not below @returns {string} */
+export const table = (name, records, isTitled = false) => {
+  const { columns, judged, of, rivals = () => "all", rows: keep = () => true, unjudged = [] } = tables[name] ??
+    /** @type {Table} */ ({ of: name })
+  const [record = "", part = "1"] = of.split("/")
+  const measured = records[record]
+  const result = measured?.parts[Number(part) - 1]
+  if (measured === undefined || result === undefined) return "*Not measured yet.*"
+  const rows = result.rows.filter(keep)
+  const shown = columns ??
+    [...new Set(rows.flatMap(({ figures }) => Object.keys(figures)))].filter((one) => one !== named)
+  /** @param {Row} row @param {string} column */
+  const isBest = (row, column) => {
+    const { [named]: said } = row.figures
+    if (typeof said === "string") return said.split(", ").includes(column === shown[0] ? "time" : column)
+    const group = rivals(row)
+    if (group === undefined || unjudged.includes(column) || counts.has(column)) return false
+    if (judged?.includes(column) === false) return false
+    const values = rows.filter((one) => rivals(one) === group).map(({ figures }) => figures[column])
+    const numbers = values.filter((value) => typeof value === "number")
+    const isMore = moreIsBetter.test(column) || column === "good"
+    const best = isMore ? Math.max(...numbers) : Math.min(...numbers)
+    // Where all are equal, none is best.
+    return values.length > 1 && row.figures[column] === best && values.some((value) => value !== best)
+  }
+  const lines = [
+    `| | ${shown.map(cell).join(" | ")} |`,
+    `|---|${shown.map(() => "---|").join("")}`,
+    ...rows.map((row) =>
+      `| ${cell(row.name)} | ${
+        shown.map((column) => {
+          const value = row.figures[column]
+          return value === undefined ? "" : isBest(row, column) ? `**${written(value)}**` : written(value)
+        }).join(" | ")
+      } |`
+    )
+  ]
+  if (rows.length === 0) return `${result.title}.`
+  const notes = [...(isTitled ? [] : [result.title]), ...(result.notes ?? []), whence(measured)].map((note) =>
+    note.replace(/\.$/, "")
+  )
+  return `${isTitled ? `**${result.title}**\n\n` : ""}${lines.join("\n")}\n\n<sub>${notes.join(". ")}.</sub>`
+}
+
+/** All tables of a benchmark, one below the other. @param {string} name @param {Records} records @returns {string} */
+export const allTables = (name, records) =>
+  records[name]?.parts.map((_, i) => table(`${name}/${i + 1}`, records, true)).join("\n\n") ?? table(name, records)

@@ -1,0 +1,77 @@
+import { describe, expect, it } from "@effect/vitest"
+import { readFileSync } from "node:fs"
+import { join } from "node:path"
+import { made } from "../../../../benchmarks/pictures/pages.mjs"
+import { read, reduced, root } from "../../../../benchmarks/pictures/records.mjs"
+import { table } from "../../../../benchmarks/pictures/tables.mjs"
+
+const row = (name: string, figures: Record<string, number | string>) => ({ name, figures })
+
+const record = (name: string, rows: ReadonlyArray<ReturnType<typeof row>>, notes?: ReadonlyArray<string>) => ({
+  commit: "0123456789abcdef, with changes",
+  date: "2026-01-02T03:04:05.000Z",
+  machine: { cores: 2, cpu: "a processor", memoryGB: 8, platform: "linux x64" },
+  versions: { node: "v20.18.0" },
+  quick: false,
+  rounds: 2,
+  benchmarks: [{
+    name,
+    parts: [{ title: "a title", rows, ...(notes === undefined ? {} : { notes }) }],
+    figures: [{ part: "", row: "ours", column: "ms", values: [1, 3], median: 2.345 }]
+  }]
+})
+
+/** The lines of a table's rows. */
+const lines = (rows: ReadonlyArray<ReturnType<typeof row>>, name = "any") => {
+  const [measured] = reduced(record(name, rows))
+  return table(name, { [name]: measured! }).split("\n").slice(2, 2 + rows.length)
+}
+
+describe("pictures and tables", () => {
+  it("[B1] are those that the kept figures give; if this fails: pnpm pictures", () => {
+    const different = Object.entries(made(read())).filter(([path, text]) =>
+      readFileSync(join(root, path), "utf8") !== text
+    )
+    expect(different.map(([path]) => path)).toEqual([])
+  })
+
+  it("[B1] a kept figure is the median of the rounds; a text, and what was measured once, is kept as it is", () => {
+    const [measured] = reduced(record("any", [row("ours", { ms: 1, killed: "ends" }), row("other", { ms: 7.0049 })]))
+    expect(measured?.parts[0]?.rows).toEqual([row("ours", { ms: 2.35, killed: "ends" }), row("other", { ms: 7 })])
+    expect([measured?.commit, measured?.date]).toEqual(["0123456, with changes", "2026-01-02"])
+  })
+
+  it("[B1] what is kept names no folder of the machine that measured", () => {
+    const [measured] = reduced(record("any", [], [
+      "x is left out: ENOENT, open '/tmp/lifeline-gateways-1/x/package.json'",
+      "http://127.0.0.1:3001/mcp has 5 calls/s"
+    ]))
+    expect(measured?.parts[0]?.notes).toEqual([
+      "x is left out: ENOENT, open 'package.json'",
+      "http://127.0.0.1:3001/mcp has 5 calls/s"
+    ])
+  })
+
+  it("[B1] the best figure of rivals is bold, whosever it is", () => {
+    expect(lines([row("ours", { ms: 1, "calls/s": 10 }), row("other", { ms: 2, "calls/s": 2000 })])).toEqual([
+      "| ours | 2.35 | 10 |",
+      "| other | **2** | **2,000** |"
+    ])
+  })
+
+  it("[B1] of equal figures, of texts, and of rows that are no rivals, none is bold", () => {
+    expect(lines([row("a", { ms: 1, first: "never" }), row("b", { ms: 1, first: 5 })])).toEqual([
+      "| a | 1 | never |",
+      "| b | 1 | **5** |"
+    ])
+    const [own, other] = lines([
+      row("10 servers, 1 client", { "p50 ms": 1 }),
+      row("1 server, 1 client", { "p50 ms": 2 })
+    ], "scale")
+    expect([own, other]).toEqual(["| 10 servers, 1 client | 1 |", "| 1 server, 1 client | 2 |"])
+  })
+
+  it("[B1] a page says so where a benchmark has no figures yet", () => {
+    expect(table("call", {})).toBe("*Not measured yet.*")
+  })
+})
