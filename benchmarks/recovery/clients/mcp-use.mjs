@@ -1,0 +1,25 @@
+import { textOf } from "../answer.mjs"
+import { load } from "../rivals.mjs"
+
+/** @type {import("../client.js").Client} */
+export const client = {
+  id: "mcp-use",
+  name: "mcp-use",
+  package: "mcp-use",
+  rival: true,
+  transports: ["stdio", "http"],
+  documentation: "https://mcp-use.com/docs/typescript/client",
+  open: async (target) => {
+    process.env["MCP_USE_ANONYMIZED_TELEMETRY"] = "false"
+    const { MCPClient } = await load("mcp-use/client")
+    const { args, command, env, url } = /** @type {any} */ (target)
+    // No timeout of connecting is documented; over HTTP, its default is 10 s.
+    const client = new MCPClient({ mcpServers: { bench: target.kind === "http" ? { url } : { command, args, env } } })
+    await client.createAllSessions()
+    const session = client.getSession("bench")
+    return {
+      call: async (args, { timeoutMs }) => textOf(await session.callTool("count", args, { timeout: timeoutMs })),
+      close: () => client.closeAllSessions()
+    }
+  }
+}
