@@ -5,8 +5,11 @@ import { LongestFirst } from "./vitest.sequencer.js"
 import { project } from "./vitest.shared.js"
 import packages from "./vitest.workspace.js"
 
-/** Tests start processes and servers of their own, so half of a large machine. They mostly wait for them, so five on a small one. */
-const workers = Math.max(5, Math.ceil(availableParallelism() / 2))
+/**
+ * Tests start processes and servers of their own, so half of a large machine. They mostly wait for them, so six on a small one: five leave two
+ * cores idle for a fifth of the time.
+ */
+const workers = Math.max(6, Math.ceil(availableParallelism() / 2))
 
 /**
  * What others do with what is built: a browser, clients, hosts and servers that others wrote, a package manager, a compiler and programs of
@@ -100,6 +103,9 @@ const onlyInFull = [
 const isAskedFor = (file: string): boolean =>
   isFull || process.argv.slice(2).some((argument) => file.includes(argument))
 
+/** What `--exclude` names, which vitest tells projects of files of their own alone. */
+const excluded = process.argv.flatMap((argument, index, all) => all[index - 1] === "--exclude" ? [argument] : [])
+
 /**
  * All tests as one project, so that its processes run the files of every package: with a project a package each process would start,
  * and import Effect and the SDK, once for every package, and all would wait for its last file.
@@ -107,7 +113,7 @@ const isAskedFor = (file: string): boolean =>
 const all = project("lifeline", {
   built: true,
   include: ["packages/*/test/**/*.test.ts", "examples/test/**/*.test.ts"],
-  exclude: onlyInFull.filter((file) => !isAskedFor(file))
+  exclude: [...excluded, ...onlyInFull.filter((file) => !isAskedFor(file))]
 })
 
 /** Whoever names a package has its tests alone, and nothing built that they do not need. */

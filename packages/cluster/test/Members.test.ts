@@ -25,7 +25,7 @@ describe.skipIf(!Postgres.isInstalled || !(isFull || rounds > 0) || process.plat
     /** Waits until each server runs once, on these replicas, in a process that is none of these. */
     const settled = async (on: ReadonlyArray<Member>, without: ReadonlySet<number> = new Set()): Promise<void> => {
       await expect.poll(() => {
-        const alive = cluster.alive().filter(({ pid }) => !without.has(pid))
+        const alive = cluster.ledger.alive().filter(({ pid }) => !without.has(pid))
         const names = alive.filter((life) => on.includes(cluster.owner(life)!)).map(({ server }) => server)
         return [alive.length, ...names.toSorted()]
       }).toEqual([servers.length, ...servers.toSorted()])
@@ -46,15 +46,15 @@ describe.skipIf(!Postgres.isInstalled || !(isFull || rounds > 0) || process.plat
     const allIsWell = async (): Promise<void> => {
       const pids = new Set(cluster.members.map(({ pid }) => String(pid)))
       await expect.poll(() => {
-        const { told } = cluster.calls()
+        const { told } = cluster.ledger.calls()
         const old = Math.max(...Array.from(told.keys(), (key) => Number(key.split("-")[2]))) - 300
         return [...told].filter(([key, what]) => {
           const [, pid = "", number] = key.split("-")
           return pids.has(pid) && Number(number) < old && what.length < 2
         })
       }).toEqual([])
-      expect(cluster.overlaps()).toEqual([])
-      const { effects, told } = cluster.calls()
+      expect(cluster.ledger.overlaps()).toEqual([])
+      const { effects, told } = cluster.ledger.calls()
       expect([...effects].filter(([, times]) => times > 1)).toEqual([])
       const wrong = [...told].filter(([key, [, what]]) => {
         if (what === "done") return effects.get(key) !== 1
@@ -69,7 +69,7 @@ describe.skipIf(!Postgres.isInstalled || !(isFull || rounds > 0) || process.plat
 
     /** The processes on a replica. */
     const pidsOn = (member: Member): ReadonlySet<number> =>
-      new Set(cluster.alive().filter((life) => cluster.owner(life) === member).map(({ pid }) => pid))
+      new Set(cluster.ledger.alive().filter((life) => cluster.owner(life) === member).map(({ pid }) => pid))
 
     /** A replica that runs servers. */
     const busy = (): Member => cluster.members.find((member) => pidsOn(member).size > 0)!
@@ -101,30 +101,32 @@ describe.skipIf(!Postgres.isInstalled || !(isFull || rounds > 0) || process.plat
     // A machine on which a replica gets no answer for seconds ends what it runs, and is right to.
     it.skipIf(rounds === 0)("[D5] nothing starts again while the database is away", async () => {
       const members = await started()
-      const before = cluster.lives()
+      const before = cluster.ledger.lives()
       await cluster.postgres.crash()
       await pause(long)
       await cluster.postgres.start()
       await pause(terms.lease)
       await settled(members)
-      expect(cluster.lives().map(({ pid }) => pid)).toEqual(before.map(({ pid }) => pid))
+      expect(cluster.ledger.lives().map(({ pid }) => pid)).toEqual(before.map(({ pid }) => pid))
       await allIsWell()
       // And nobody has noticed.
-      expect([...cluster.calls().told.values()].filter(([, what]) => what !== undefined && what !== "done")).toEqual([])
+      expect([...cluster.ledger.calls().told.values()].filter(([, what]) => what !== undefined && what !== "done"))
+        .toEqual([])
     })
 
     it.skipIf(rounds === 0)("[D5] nothing starts again while the database does not answer", async () => {
       const members = await started()
-      const before = cluster.lives()
+      const before = cluster.ledger.lives()
       cluster.postgres.freeze()
       await pause(long)
       cluster.postgres.thaw()
       await pause(terms.lease)
       await settled(members)
-      expect(cluster.lives().map(({ pid }) => pid)).toEqual(before.map(({ pid }) => pid))
+      expect(cluster.ledger.lives().map(({ pid }) => pid)).toEqual(before.map(({ pid }) => pid))
       await allIsWell()
       // And nobody has noticed.
-      expect([...cluster.calls().told.values()].filter(([, what]) => what !== undefined && what !== "done")).toEqual([])
+      expect([...cluster.ledger.calls().told.values()].filter(([, what]) => what !== undefined && what !== "done"))
+        .toEqual([])
     })
 
     it.skipIf(rounds === 0)(
@@ -138,7 +140,7 @@ describe.skipIf(!Postgres.isInstalled || !(isFull || rounds > 0) || process.plat
         cluster.cutOff(member, false)
         await pause(long)
         await settled(members.filter((one) => one !== member), before)
-        expect(cluster.overlaps()).toEqual([])
+        expect(cluster.ledger.overlaps()).toEqual([])
       }
     )
 
@@ -153,7 +155,8 @@ describe.skipIf(!Postgres.isInstalled || !(isFull || rounds > 0) || process.plat
           await member.start()
         }
         await allIsWell()
-        expect([...cluster.calls().told].filter(([, [, what]]) => what !== undefined && what !== "done")).toEqual([])
+        expect([...cluster.ledger.calls().told].filter(([, [, what]]) => what !== undefined && what !== "done"))
+          .toEqual([])
       }
     )
 
@@ -169,7 +172,8 @@ describe.skipIf(!Postgres.isInstalled || !(isFull || rounds > 0) || process.plat
         await member!.start()
         await balanced()
         await allIsWell()
-        expect([...cluster.calls().told].filter(([, [, what]]) => what !== undefined && what !== "done")).toEqual([])
+        expect([...cluster.ledger.calls().told].filter(([, [, what]]) => what !== undefined && what !== "done"))
+          .toEqual([])
       }
     )
   }

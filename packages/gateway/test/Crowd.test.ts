@@ -3,12 +3,12 @@
  */
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, Fiber, Ref } from "effect"
-import { execFileSync } from "node:child_process"
 import { existsSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { folder } from "../../testing/test/support/folder.js"
 import { inFull } from "../../testing/test/support/Full.js"
+import { argumentsOf, processes } from "../../testing/test/support/Processes.js"
 import * as Gateway from "./support/Gateway.js"
 import * as Program from "./support/Program.js"
 import { connected } from "./support/Served.js"
@@ -34,10 +34,9 @@ const randomFrom = (seed: number) => () => {
 
 /** The processes of servers that a gateway has started. */
 const serversOf = (gateway: number) =>
-  execFileSync("ps", ["-A", "-ww", "-o", "pid=,ppid=,args="], { encoding: "utf8" }).split("\n").flatMap((line) => {
-    const [pid, parent] = line.trim().split(/\s+/)
-    return Number(parent) === gateway && line.includes("crowd.mjs") ? [Number(pid)] : []
-  })
+  processes().flatMap(({ parent, pid }) =>
+    parent === gateway && argumentsOf(pid).some((argument) => argument.includes("crowd.mjs")) ? [pid] : []
+  )
 
 const subscribes = (client: number) => client % 2 === 0
 const wantsLogs = (client: number) => client % 10 === 0

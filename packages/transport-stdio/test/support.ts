@@ -3,7 +3,7 @@ import type { Backend, CallError, Connection, ConnectOptions, Connector, Loss, R
 import { StdioFaultServer } from "@mcp-lifeline/testing"
 import { StdioConnector } from "@mcp-lifeline/transport-stdio"
 import { Effect, Exit, Scope, Stream } from "effect"
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs"
+import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
@@ -57,27 +57,8 @@ const isWindows = process.platform === "win32"
 /** How a loss by SIGKILL reads. On Windows, who is ended by another process exits with 1. */
 export const killed = isWindows ? "exited with code 1" : "was killed by SIGKILL"
 
-interface Entry {
-  readonly pid: number
-  readonly parent: number
-  readonly group: number
-}
-
-/** The living processes, which zombies are not. `ps` is slower, and macOS has nothing else. */
-const processes = (): ReadonlyArray<Entry> => process.platform === "linux" ? ofProc() : Processes.processes()
-
-const ofProc = (): ReadonlyArray<Entry> =>
-  readdirSync("/proc").filter((entry) => /^\d+$/.test(entry)).flatMap((entry) => {
-    try {
-      const stat = readFileSync(`/proc/${entry}/stat`, "utf8")
-      const [state, parent, group] = stat.slice(stat.lastIndexOf(")") + 2).split(" ")
-      return state === "Z" ? [] : [{ pid: Number(entry), parent: Number(parent), group: Number(group) }]
-    } catch {
-      return []
-    }
-  })
-
-const pids = (test: (entry: Entry) => boolean): Array<number> => processes().filter(test).map(({ pid }) => pid)
+const pids = (test: (entry: ReturnType<typeof Processes.processes>[number]) => boolean): Array<number> =>
+  Processes.processes().filter(test).map(({ pid }) => pid)
 
 /** The living processes of a group; on Windows, which has none, its leader. `windows/End.test.ts` counts what that has started. */
 export const livingIn = (group: number): Array<number> =>
@@ -86,8 +67,7 @@ export const livingIn = (group: number): Array<number> =>
 /** The living processes that this one has started. */
 export const children = (): Array<number> => pids((entry) => entry.parent === process.pid)
 
-export const isAlive = (pid: number): boolean =>
-  isWindows ? Windows.isAlive(pid) : pids((entry) => entry.pid === pid).length > 0
+export const isAlive = (pid: number): boolean => isWindows ? Windows.isAlive(pid) : Processes.alive(pid)
 
 export const pidOf = (connection: Connection): number => {
   const { pid } = connection.peer

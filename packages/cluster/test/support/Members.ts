@@ -7,26 +7,16 @@ import { Effect, Exit, Scope } from "effect"
 import { build } from "esbuild"
 import { type ChildProcess, spawn } from "node:child_process"
 import { once } from "node:events"
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs"
+import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
+import * as CountingLedger from "../../../testing/test/support/CountingLedger.js"
 import * as Postgres from "../../../testing/test/support/Postgres.js"
 import { sources } from "../../../testing/test/support/sources.js"
 import type { Options } from "../fixtures/member.js"
 
 const fixture = (name: string): string => fileURLToPath(new URL(`../fixtures/${name}`, import.meta.url))
-
-/** The time of the servers' ledger. */
-export const now = (): number => Number(process.hrtime.bigint() / 1_000_000n)
-
-/** A process of a server: from when to when it has written. */
-export interface Life {
-  readonly server: string
-  readonly pid: number
-  readonly from: number
-  readonly to: number
-}
 
 /** One replica. */
 export class Member {
@@ -82,19 +72,20 @@ export class Member {
 export class Members implements AsyncDisposable {
   readonly postgres: Postgres.Postgres
   readonly members: ReadonlyArray<Member>
+  /** What servers and clients have written down. */
+  readonly ledger: CountingLedger.CountingLedger
   readonly #scope: Scope.CloseableScope
-  readonly #ledger: string
 
   private constructor(
     postgres: Postgres.Postgres,
     members: ReadonlyArray<Member>,
     scope: Scope.CloseableScope,
-    ledger: string
+    ledger: CountingLedger.CountingLedger
   ) {
     this.postgres = postgres
     this.members = members
     this.#scope = scope
-    this.#ledger = ledger
+    this.ledger = ledger
   }
 
   /**
@@ -145,66 +136,15 @@ export class Members implements AsyncDisposable {
       }
       members.push(member)
     }
-    const all = new Members(postgres, members, scope, ledger)
+    const all = new Members(postgres, members, scope, new CountingLedger.CountingLedger(ledger))
     for (const member of members) await member.start()
     return all
   }
 
-  #lines(): ReadonlyArray<string> {
-    return existsSync(this.#ledger) ? readFileSync(this.#ledger, "utf8").split("\n") : []
-  }
-
-  /** What became of the calls of all clients, by what they were told; and how often each had an effect. */
-  calls(): {
-    readonly told: ReadonlyMap<string, ReadonlyArray<string>>
-    readonly effects: ReadonlyMap<string, number>
-  } {
-    const told = new Map<string, Array<string>>()
-    const effects = new Map<string, number>()
-    for (const line of this.#lines()) {
-      const [what, key, more] = line.split(" ")
-      if (what === undefined || key === undefined || more !== undefined) continue
-      if (what === "effect") effects.set(key, (effects.get(key) ?? 0) + 1)
-      else told.set(key, [...told.get(key) ?? [], what])
-    }
-    return { told, effects }
-  }
-
-  /** All processes of servers that there were. */
-  lives(): ReadonlyArray<Life> {
-    const lives = new Map<number, Life>()
-    for (const line of this.#lines()) {
-      const [server, pid, at] = line.split(" ")
-      if (server === undefined || pid === undefined || at === undefined || at === "") continue
-      const from = lives.get(Number(pid))?.from ?? Number(at)
-      lives.set(Number(pid), { server, pid: Number(pid), from, to: Number(at) })
-    }
-    return [...lives.values()]
-  }
-
-  /** The servers that have written a short time ago, with their processes. */
-  alive(): ReadonlyArray<Life> {
-    const since = now() - 1000
-    return this.lives().filter(({ to }) => to > since)
-  }
-
-  /** Two processes of a server whose lives overlap. */
-  overlaps(): ReadonlyArray<readonly [Life, Life]> {
-    const lives = this.lives()
-    return lives.flatMap((one) =>
-      lives.flatMap((other) =>
-        one.server === other.server && one.pid !== other.pid && one.from <= other.from && other.from <= one.to
-          ? [[one, other] as const]
-          : []
-      )
-    )
-  }
-
   /** The replica whose child a process is. */
-  owner({ pid }: Life): Member | undefined {
-    const status = `/proc/${pid}/status`
-    const parent = existsSync(status) ? /^PPid:\s+(\d+)/m.exec(readFileSync(status, "utf8"))?.[1] : undefined
-    return this.members.find(({ pid }) => pid !== undefined && String(pid) === parent)
+  owner({ pid }: CountingLedger.Life): Member | undefined {
+    const parent = CountingLedger.parentOf(pid)
+    return parent === undefined ? undefined : this.members.find(({ pid }) => pid === parent)
   }
 
   /** Takes the network of a replica away, or gives it back. */

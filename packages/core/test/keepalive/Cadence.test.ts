@@ -2,7 +2,6 @@ import { describe, expect, it } from "@effect/vitest"
 import { Backend, Fleet, type InvalidOptions } from "@mcp-lifeline/core"
 import { ScriptedConnector, Simulation } from "@mcp-lifeline/testing"
 import { Effect, Random, Scope, TestClock } from "effect"
-import { inFull } from "../../../testing/test/support/Full.js"
 import { fixed, logged, minute, never, on, second, slowly, start, tooMany, unsupported } from "../support/Heartbeats.js"
 
 describe("when heartbeats are due", () => {
@@ -67,7 +66,7 @@ describe("when heartbeats are due", () => {
     async () => {
       const simulation = new Simulation.Simulation({ seed: "grid" })
       const interval = 10 * second
-      const count = inFull(500, 150)
+      const count = 150
       const scripts = Array.from({ length: count }, () => ScriptedConnector.make())
       const backends = Object.fromEntries(scripts.map((connector, i) => [`backend-${i}`, { connector }]))
       const latency = 7

@@ -1,7 +1,7 @@
 /**
  * What servers have written down that run `packages/cluster/test/fixtures/counting.mjs`: when they lived, and what they did.
  */
-import { appendFileSync, existsSync, readFileSync } from "node:fs"
+import { appendFileSync, closeSync, existsSync, fstatSync, openSync, readFileSync, readSync } from "node:fs"
 
 /** The time of the ledger. */
 export const now = (): number => Number(process.hrtime.bigint() / 1_000_000n)
@@ -29,9 +29,14 @@ export const parentOf = (pid: number): number | undefined => {
   return parent === undefined ? undefined : Number(parent)
 }
 
-/** See the head of the file. */
+/** See the head of the file. What was read once is not read again: tests look many times a second. */
 export class CountingLedger {
   readonly #file: string
+  readonly #told = new Map<string, Array<string>>()
+  readonly #effects = new Map<string, number>()
+  readonly #lives = new Map<number, Life>()
+  #read = 0
+  #rest = ""
 
   constructor(file: string) {
     this.#file = file
@@ -42,31 +47,39 @@ export class CountingLedger {
     appendFileSync(this.#file, `${what} ${key}\n`)
   }
 
-  #lines(): ReadonlyArray<ReadonlyArray<string>> {
-    const text = existsSync(this.#file) ? readFileSync(this.#file, "utf8") : ""
-    return text.split("\n").slice(0, -1).map((line) => line.split(" "))
+  #update(): void {
+    if (!existsSync(this.#file)) return
+    const file = openSync(this.#file, "r")
+    try {
+      const data = Buffer.alloc(fstatSync(file).size - this.#read)
+      const size = readSync(file, data, 0, data.length, this.#read)
+      this.#read += size
+      const lines = (this.#rest + data.toString("latin1", 0, size)).split("\n")
+      this.#rest = lines.pop() ?? ""
+      for (const line of lines) this.#take(line)
+    } finally {
+      closeSync(file)
+    }
+  }
+
+  #take(line: string): void {
+    const [what = "", key = "", at] = line.split(" ")
+    if (at !== undefined) {
+      const [pid, to] = [Number(key), Number(at)]
+      this.#lives.set(pid, { server: what, pid, from: this.#lives.get(pid)?.from ?? to, to })
+    } else if (what === "effect") this.#effects.set(key, (this.#effects.get(key) ?? 0) + 1)
+    else this.#told.set(key, [...this.#told.get(key) ?? [], what])
   }
 
   calls(): Calls {
-    const told = new Map<string, Array<string>>()
-    const effects = new Map<string, number>()
-    for (const [what = "", key = "", more] of this.#lines()) {
-      if (more !== undefined) continue
-      if (what === "effect") effects.set(key, (effects.get(key) ?? 0) + 1)
-      else told.set(key, [...told.get(key) ?? [], what])
-    }
-    return { told, effects }
+    this.#update()
+    return { told: this.#told, effects: this.#effects }
   }
 
   /** All processes of servers that there were. */
   lives(): ReadonlyArray<Life> {
-    const lives = new Map<number, Life>()
-    for (const [server = "", pid, at] of this.#lines()) {
-      if (at === undefined) continue
-      const from = lives.get(Number(pid))?.from ?? Number(at)
-      lives.set(Number(pid), { server, pid: Number(pid), from, to: Number(at) })
-    }
-    return [...lives.values()]
+    this.#update()
+    return [...this.#lives.values()]
   }
 
   /** The servers that have written a short time ago, with their processes. */

@@ -1,13 +1,49 @@
 /** Processes of this machine, and waiting for what they do. */
 import { Effect, Schedule } from "effect"
 import { execFileSync } from "node:child_process"
+import { readdirSync, readFileSync } from "node:fs"
+
+interface Entry {
+  readonly pid: number
+  readonly parent: number
+  readonly group: number
+}
+
+/** What Linux says of a process; `undefined` if it is gone, or a zombie that waits for its parent. */
+const entryOf = (pid: string | number): Entry | undefined => {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, "utf8")
+    const [state, parent, group] = stat.slice(stat.lastIndexOf(")") + 2).split(" ")
+    return state === "Z" || state === "X"
+      ? undefined
+      : { pid: Number(pid), parent: Number(parent), group: Number(group) }
+  } catch {
+    return undefined
+  }
+}
+
+/** Tests that wait look every few milliseconds, and each `ps` is a process that takes longer than that. macOS has nothing else. */
+const hasProc = process.platform === "linux"
 
 /** All processes of the machine that are no zombies waiting for their parent. */
-export const processes = () =>
-  execFileSync("ps", ["-A", "-o", "pid=,ppid=,pgid=,stat="], { encoding: "utf8" }).split("\n").flatMap((line) => {
-    const [pid, parent, group, state = "Z"] = line.trim().split(/\s+/)
-    return state.startsWith("Z") ? [] : [{ pid: Number(pid), parent: Number(parent), group: Number(group) }]
-  })
+export const processes = (): ReadonlyArray<Entry> =>
+  hasProc
+    ? readdirSync("/proc").filter((name) => /^\d+$/.test(name)).flatMap((pid) => entryOf(pid) ?? [])
+    : execFileSync("ps", ["-A", "-o", "pid=,ppid=,pgid=,stat="], { encoding: "utf8" }).split("\n").flatMap((line) => {
+      const [pid, parent, group, state = "Z"] = line.trim().split(/\s+/)
+      return state.startsWith("Z") ? [] : [{ pid: Number(pid), parent: Number(parent), group: Number(group) }]
+    })
+
+/** The arguments of a process, its command first; none if it is gone. */
+export const argumentsOf = (pid: number): ReadonlyArray<string> => {
+  try {
+    return hasProc
+      ? readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0").slice(0, -1)
+      : execFileSync("ps", ["-ww", "-o", "args=", "-p", String(pid)], { encoding: "utf8" }).trim().split(" ")
+  } catch {
+    return []
+  }
+}
 
 /** The processes that descend from one, or are in the group of one that does. */
 export const family = (pid: number): ReadonlyArray<number> => {
@@ -21,22 +57,21 @@ export const family = (pid: number): ReadonlyArray<number> => {
   return [...found]
 }
 
-/** Whether a process runs. */
+/** Whether a process runs, and is no zombie. */
 export const alive = (pid: number): boolean => {
+  if (hasProc) return entryOf(pid) !== undefined
   try {
     process.kill(pid, 0)
   } catch {
     return false
   }
-  // It may be a zombie.
   return processes().some((one) => one.pid === pid)
 }
 
 /** The processes among these whose command line is that of Node.js and holds this. */
 export const running = (pids: ReadonlyArray<number>, script: string): ReadonlyArray<number> =>
   pids.filter((pid) => {
-    const [command = "", ...args] = execFileSync("ps", ["-ww", "-o", "args=", "-p", String(pid)], { encoding: "utf8" })
-      .trim().split(" ")
+    const [command = "", ...args] = argumentsOf(pid)
     return /(^|\/)node$/.test(command) && args.some((arg) => arg.endsWith(script))
   })
 
