@@ -94,6 +94,7 @@ const onlyInFull = [
   "packages/sign-in/test/Logins",
   "packages/sign-in/test/Oidc",
   "packages/sign-in/test/Processes",
+  "packages/testing/test/benchmarks/RecoveryLive",
   "packages/transport-http/test/Everything",
   "packages/transport-http/test/LongLife",
   "packages/transport-http/test/Soak",

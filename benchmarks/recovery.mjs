@@ -1,178 +1,123 @@
 /**
- * How long a crash lasts for a client of the gateway, and what the gateway adds to a call.
- *
- * Starts the gateway with its demo, as a user does; kills a server with SIGKILL; calls its tool until a call succeeds. The
- * gateway resends what may be resent, so usually the first call is the good one, and waits. The demo's HTTP server is started
- * again a second after its death: that second is in the figures. Between two kills the backend is left alone for
- * `--pause` seconds, so that the connection counts as stable and the backoff begins anew.
- *
- * The latency is that of `echo`, through the gateway and directly against the same server, in turns.
- *
- *     node benchmarks/recovery.mjs [--runs 5] [--pause 12] [--rounds 21] [--calls 100] [--json]
+ * How long a fault of a server, its network or its sessions lasts for a client, beside published clients: see `recovery/options.mjs`.
  */
-import { Client } from "@modelcontextprotocol/sdk/client/index.js"
-import { StdioClientTransport } from "@modelcontextprotocol/sdk/client/stdio.js"
-import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js"
-import { spawn } from "node:child_process"
-import { realpathSync } from "node:fs"
-import { createRequire } from "node:module"
-import { dirname, join } from "node:path"
-import { fileURLToPath } from "node:url"
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { availableParallelism, tmpdir } from "node:os"
+import { join } from "node:path"
 import * as common from "./common.mjs"
+import { killAll, measure } from "./recovery/cell.mjs"
+import { faultOf } from "./recovery/faults.mjs"
+import * as Figures from "./recovery/figures.mjs"
+import * as Options from "./recovery/options.mjs"
+import { installed, versionOf } from "./recovery/packages.mjs"
+import * as Rows from "./recovery/rows.mjs"
+import { each, semaphore } from "./recovery/schedule.mjs"
 
-/** @typedef {import("@modelcontextprotocol/sdk/shared/transport.js").Transport} Transport */
+const options = Options.read(process.argv.slice(2), await Rows.all())
+const { jobs, json, record, runs, timeout, verbose, within } = options
+const { left, rows } = await installed(options.rows, (text) => console.error(text))
 
-const { calls, json, pause, rounds, runs } = common.options({ runs: 5, pause: 12, rounds: 21, calls: 100 })
-const root = fileURLToPath(new URL("..", import.meta.url))
-const bin = join(root, "packages/gateway/dist/bin.js")
-const everything = join(
-  dirname(createRequire(realpathSync(bin)).resolve("@modelcontextprotocol/server-everything/package.json")),
-  "dist/index.js"
+/** @typedef {import("./recovery/faults.mjs").FaultName} FaultName */
+/** @typedef {import("./recovery/cell.mjs").Result} Result */
+/** @typedef {{ readonly fault: FaultName, readonly transport: "stdio" | "http", readonly row: Rows.Row, readonly run: number }} Cell */
+
+const scenes = options.faults.flatMap((fault) =>
+  options.transports.filter((transport) => faultOf(fault).transports.includes(transport)).map((transport) => ({
+    fault,
+    transport
+  }))
 )
+/** @type {ReadonlyArray<Cell>} */
+const cells = Array.from({ length: runs }, (_, run) =>
+  scenes.flatMap(({ fault, transport }) => {
+    const speaking = rows.filter((row) => Rows.speaks(row, transport))
+    // Who is first in a run is last in the next.
+    return (run % 2 === 0 ? speaking : speaking.toReversed()).map((row) => ({ fault, transport, row, run }))
+  })).flat()
 
-/** @param {Transport} transport */
-const connected = async (transport) => {
-  const client = new Client({ name: "bench", version: "1.0.0" })
-  await client.connect(transport)
-  return client
-}
+/** @param {Cell} cell */
+const keyOf = ({ fault, row, transport }) => `${fault}, ${transport}: ${row.id}`
 
-/** @param {string} url */
-const http = (url) => connected(/** @type {Transport} */ (new StreamableHTTPClientTransport(new URL(url))))
-
-const gateway = spawn(process.execPath, [bin, "serve", "--port", "0"], {
-  env: { ...process.env, NO_COLOR: "1" },
-  stdio: ["ignore", "pipe", "inherit"]
+const folder = mkdtempSync(join(tmpdir(), "recovery-"))
+process.once("exit", () => {
+  killAll()
+  rmSync(folder, { recursive: true, force: true, maxRetries: 3 })
 })
-process.once("exit", () => gateway.kill("SIGTERM"))
-let printed = ""
-gateway.stdout.setEncoding("utf8").on("data", (chunk) => printed += chunk)
+for (const signal of /** @type {const} */ (["SIGINT", "SIGTERM"])) process.once(signal, () => process.exit(1))
 
-/** The last match in what the gateway has printed, once it is another than `before`. @param {RegExp} pattern @param {string} [before] */
-const prints = async (pattern, before) => {
-  for (;;) {
-    const found = [...printed.matchAll(pattern)].at(-1)?.[1]
-    if (found !== undefined && found !== before) return found
-    if (gateway.exitCode !== null) throw new Error(`the gateway has ended: ${printed}`)
-    await common.sleep(5)
-  }
-}
+const startedAt = performance.now()
+/** @type {Map<string, Array<Result>>} */
+const results = new Map()
+/** @type {Array<string>} */
+const failures = []
+const cores = semaphore(availableParallelism())
+let done = 0
 
-const url = await prints(/^Serving (http:\S+)$/gm)
-const client = await http(url)
+await each(cells, jobs, async (cell) => {
+  const key = keyOf(cell)
+  /** @param {string} text */
+  const log = (text) => verbose && console.error(`${key}: ${text}`)
+  const said = await measure(cell.row, faultOf(cell.fault), cell.transport, {
+    timeoutMs: timeout * 1000,
+    within: within * 1000,
+    cores,
+    folder,
+    log
+  }).then((result) => {
+    results.set(key, [...results.get(key) ?? [], result])
+    for (const call of result.calls) log(JSON.stringify(call))
+    const back = result.back === undefined ? `not back in ${within} s` : `back after ${common.round(result.back, 0)} ms`
+    return [back, `${result.failed} failed`, `${result.hung} hung`, ...result.notes].join(", ")
+  }, (/** @type {Error} */ error) => {
+    failures.push(`${key}: not measured: ${error.message}`)
+    return `not measured: ${error.message}`
+  })
+  const seconds = Math.round((performance.now() - startedAt) / 1000)
+  console.error(`${++done} of ${cells.length}, ${seconds} s: run ${cell.run + 1}, ${key}: ${said}`)
+})
 
-/** @param {Client} client @param {string} name */
-const echo = async (client, name) => {
-  const result = await client.callTool({ name, arguments: { message: "hi" } })
-  if (result["isError"] === true) throw new Error(JSON.stringify(result["content"]))
-}
+/** @param {FaultName} fault @param {"stdio" | "http"} transport @returns {ReadonlyArray<Figures.Measured>} */
+const measured = (fault, transport) =>
+  rows.flatMap((row) => {
+    const cells = results.get(keyOf({ fault, transport, row, run: 0 })) ?? []
+    return cells.length === 0 ? [] : [{ name: row.name, isLifeline: row.isLifeline, cells }]
+  })
 
-/** From the kill to the end of the first good call, in milliseconds. @param {string} backend @param {string} pid */
-const outage = async (backend, pid) => {
-  const startedAt = performance.now()
-  process.kill(Number(pid), "SIGKILL")
-  for (let attempts = 1;; attempts++) {
-    const good = await echo(client, `${backend}__echo`).then(() => true, () => false)
-    if (good) return { took: performance.now() - startedAt, attempts }
-    await common.sleep(10)
-  }
-}
-
-/** Process start and handshake of the stdio server, and one call, by the official Client alone. */
-const freshStart = async () => {
-  const startedAt = performance.now()
-  const direct = await connected(new StdioClientTransport({ command: process.execPath, args: [everything, "stdio"] }))
-  await echo(direct, "echo")
-  const took = performance.now() - startedAt
-  await direct.close()
-  return took
-}
-
-/** @type {Record<string, { took: Array<number>, attempts: Array<number>, pid: string | undefined }>} */
-const outages = {
-  "every-stdio": { took: [], attempts: [], pid: undefined },
-  "every-http": { took: [], attempts: [], pid: undefined }
-}
-/** @type {Array<number>} */
-const starts = []
-for (let i = 0; i < runs; i++) {
-  await common.sleep(pause * 1000)
-  starts.push(await freshStart())
-  for (const [backend, known] of Object.entries(outages)) {
-    known.pid = await prints(new RegExp(`kill -9 (\\d+) +# ${backend}`, "g"), known.pid)
-    const { attempts, took } = await outage(backend, known.pid)
-    known.took.push(took)
-    known.attempts.push(attempts)
-  }
-}
-
-/** @param {Client} client @param {string} name @param {number} calls */
-const block = async (client, name, calls) => {
-  const times = []
-  for (let i = 0; i < calls; i++) {
-    const startedAt = performance.now()
-    await echo(client, name)
-    times.push(performance.now() - startedAt)
-  }
-  return common.median(times)
-}
-
-/** @param {string} backend @param {Client} direct @returns {Promise<common.Row>} */
-const latency = async (backend, direct) => {
-  const name = `${backend}__echo`
-  await block(client, name, calls)
-  await block(direct, "echo", calls)
-  const [through, straight] = [[0], [0]].map(() => /** @type {Array<number>} */ ([]))
-  for (let i = 0; i < rounds; i++) {
-    through?.push(await block(client, name, calls))
-    straight?.push(await block(direct, "echo", calls))
-  }
-  await direct.close()
-  const [a, b] = [common.median(through ?? []), common.median(straight ?? [])]
-  return {
-    name: `${backend}: a call`,
-    figures: {
-      "gateway us": common.round(a * 1000, 0),
-      "direct us": common.round(b * 1000, 0),
-      "ratio": common.round(a / b, 2)
-    }
-  }
-}
-
-/** The demo's HTTP server: its address is in the gateway's lines. */
-const httpUrl = await prints(/every-http {2}Connected .*?(http:\/\/\S+)/g)
-const latencies = [
-  await latency(
-    "every-stdio",
-    await connected(new StdioClientTransport({ command: process.execPath, args: [everything, "stdio"] }))
+const parts = scenes.map(({ fault, transport }) => ({
+  title: `${fault}, ${transport}: ${faultOf(fault).what}`,
+  rows: Figures.table(measured(fault, transport), within * 1000)
+}))
+const beaten = scenes.flatMap(({ fault, transport }) =>
+  Figures.beaten(measured(fault, transport)).map(({ better, figure, name, of, ours }) => ({
+    name: `${fault}, ${transport}: ${name}`,
+    figures: { "figure": figure, "Lifeline": ours, "better": better, "of": of }
+  }))
+)
+const clients = [...new Map(rows.map(({ client }) => [client.id, client])).values()]
+const notes = [
+  `The caller gives each call ${timeout} s, and calls again 100 ms after an error. A call that has no answer by then is hung; failed, hung and what is left are the worst of the runs.`,
+  `"best in": the best of the table, where clients differ. Times that overlap, or differ by less than 10 % or 30 ms, are equal.`,
+  `${jobs} clients are measured at a time; at most ${availableParallelism()} of them start or come back in the same moment, and others wait.`,
+  ...clients.map((client) =>
+    `${client.name}: ${client.package} ${versionOf(client)}, set up as in ${client.documentation}`
   ),
-  await latency("every-http", await http(httpUrl))
+  ...left,
+  ...failures
 ]
-await client.close()
-
-const start = common.median(starts)
-const rows = Object.entries(outages).map(([backend, { attempts, took }]) => {
-  const middle = common.median(took)
-  const isStdio = backend === "every-stdio"
-  return {
-    name: `${backend}: kill -9 to good call`,
-    figures: {
-      "min ms": common.round(Math.min(...took), 0),
-      "median ms": common.round(middle, 0),
-      "max ms": common.round(Math.max(...took), 0),
-      "calls made, most": Math.max(...attempts)
-    },
-    // A call waits all the while.
-    bound: isStdio ? `<= ${common.round(start, 0)} + 50` : undefined,
-    within: isStdio ? middle <= start + 50 : undefined
-  }
-})
-const ended = new Promise((resolve) => gateway.once("exit", resolve))
-gateway.kill("SIGTERM")
-await ended
-common.report({
-  title: `Recovery through the gateway, ${runs} kills of each; latency, ${rounds} rounds of ${calls} calls`,
-  rows: [...rows, ...latencies],
-  notes: [`process start, handshake and one call by the official Client alone: ${common.round(start, 0)} ms (median)`],
-  json
+if (record !== undefined) {
+  const raw = Object.fromEntries(results)
+  writeFileSync(
+    record,
+    `${JSON.stringify({ date: new Date().toISOString(), timeout, within, results: raw }, null, 1)}\n`
+  )
+}
+common.reportParts({
+  json,
+  parts: [...parts, {
+    title: beaten.length === 0
+      ? "Of the clients that were measured, none without Lifeline was better in any figure"
+      : "Where a client without Lifeline was better",
+    rows: beaten,
+    notes
+  }]
 })

@@ -50,9 +50,9 @@ export const suite = [
   },
   {
     name: "recovery",
-    measures: "how long a crash lasts for a client of the gateway",
-    minutes: 2.5,
-    quick: ["--runs", "1", "--pause", "1", "--rounds", "5", "--calls", "50"]
+    measures: "how long faults of servers, networks and sessions last for a client, beside published clients",
+    minutes: 8,
+    quick: ["--runs", "1", "--clients", "official-v1,lifeline", "--faults", "crash-in-call,session-404", "--within", "6"]
   },
   {
     name: "timeline",

@@ -1,16 +1,11 @@
 import { Client } from "@modelcontextprotocol/sdk/client/index.js"
 import { StdioClientTransport } from "@modelcontextprotocol/sdk/client/stdio.js"
 import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js"
+import { textOf } from "../answer.mjs"
 
 /** @typedef {import("@modelcontextprotocol/sdk/shared/transport.js").Transport} Transport */
+/** @typedef {import("../client.js").Client} Benched */
 /** @typedef {import("../client.js").Hooks} Hooks */
-
-/** The text of a tool's answer. @param {any} result @returns {string} */
-const textOf = ({ content, isError }) => {
-  const text = String(content?.[0]?.text ?? "")
-  if (isError === true) throw new Error(text)
-  return text
-}
 
 /** @param {Transport} transport @param {Hooks} hooks */
 const over = async (transport, { log, timeoutMs }) => {
@@ -25,25 +20,25 @@ const over = async (transport, { log, timeoutMs }) => {
   }
 }
 
-/** @type {import("../client.js").Client} */
+/** @type {Benched["open"]} */
+export const open = async (target, hooks) => {
+  if (target.kind === "stdio") return over(new StdioClientTransport({ ...target, stderr: "ignore" }), hooks)
+  const transport = new StreamableHTTPClientTransport(new URL(target.url))
+  const { call, close } = await over(/** @type {Transport} */ (transport), hooks)
+  return {
+    call,
+    // Its documentation ends the session before the connection.
+    close: () => transport.terminateSession().finally(close)
+  }
+}
+
+/** @type {Benched} */
 export const client = {
   id: "official-v1",
   name: "official Client v1",
   package: "@modelcontextprotocol/sdk",
   transports: ["stdio", "http"],
   documentation: "https://github.com/modelcontextprotocol/typescript-sdk/blob/v1.x/docs/client.md",
-  open: async (target, hooks) => {
-    if (target.kind === "stdio") return over(new StdioClientTransport({ ...target, stderr: "ignore" }), hooks)
-    const transport = new StreamableHTTPClientTransport(new URL(target.url))
-    const { call, close } = await over(/** @type {Transport} */ (transport), hooks)
-    return {
-      call,
-      close: async () => {
-        // As its documentation says: the session is ended before the connection.
-        await transport.terminateSession()
-        await close()
-      }
-    }
-  },
+  open,
   underLifeline: over
 }

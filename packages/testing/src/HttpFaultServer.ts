@@ -12,13 +12,14 @@ import { event, fault, is, type Message, type Reply, type Seen, sse, type Turn }
 import type { HttpFault } from "./HttpFault.js"
 import { HttpSessions } from "./HttpSessions.js"
 import { Conditions } from "./internal/Conditions.js"
+import { listening } from "./internal/listening.js"
 import * as McpAnswers from "./McpAnswers.js"
 import * as ReservedPort from "./ReservedPort.js"
 
 export type { Applied, Call, Tool } from "./McpAnswers.js"
 
 /**
- * How the server behaves. Each option except `tls` can be changed while it runs, through the field of the same name. By default nothing
+ * How the server behaves. Each option except `port` and `tls` can be changed while it runs, through the field of the same name. By default nothing
  * fails.
  */
 export interface Options extends McpAnswers.Options {
@@ -37,6 +38,8 @@ export interface Options extends McpAnswers.Options {
   readonly streaming?: boolean | undefined
   /** Whether it offers the stream to clients (GET); if not, it answers 405. Default true; for 2026 false. */
   readonly offersStream?: boolean | undefined
+  /** The port it listens on, which its caller holds, as with `ReservedPort`. Default: one of its own. */
+  readonly port?: number | undefined
   /** Serves TLS with this certificate and key (PEM). Default: plain HTTP. */
   readonly tls?: { readonly cert: string; readonly key: string } | undefined
 }
@@ -83,10 +86,12 @@ export class HttpFaultServer extends McpAnswers.McpAnswers implements AsyncDispo
   readonly #rules: Array<Rule> = []
   readonly #conditions = new Conditions()
   #reserved: ReservedPort.ReservedPort | undefined
+  readonly #given: number | undefined
   #port = 0
 
   constructor(options: Options = {}) {
     super(options)
+    this.#given = options.port
     const isStateless = this.era === "2026"
     this.stateful = options.stateful ?? !isStateless
     this.lostSession = options.lostSession ?? 404
@@ -183,9 +188,9 @@ export class HttpFaultServer extends McpAnswers.McpAnswers implements AsyncDispo
 
   /** Listens, again on the same port, which is nobody else's meanwhile. */
   async start(): Promise<void> {
-    this.#reserved ??= await ReservedPort.open()
-    this.#port = this.#reserved.port
-    await this.#reserved.listen(this.#node)
+    if (this.#given === undefined) this.#reserved ??= await ReservedPort.open()
+    this.#port = this.#given ?? this.#reserved?.port ?? 0
+    await listening(this.#node, this.#port)
   }
 
   /** Restarts on the same port, like a process: every socket is cut, and every session is forgotten. */

@@ -7,6 +7,7 @@ import { Effect, type Scope } from "effect"
 import { randomInt } from "node:crypto"
 import * as Dgram from "node:dgram"
 import * as Net from "node:net"
+import { listening } from "./internal/listening.js"
 
 const [lowest, beyond] = [12_000, 32_000]
 
@@ -38,15 +39,6 @@ const bound = (socket: Dgram.Socket, port: number): Promise<void> =>
   new Promise((resolve, reject) => {
     socket.once("error", reject)
     socket.bind({ address: "127.0.0.1", port, exclusive: true }, resolve)
-  })
-
-const listening = (server: Net.Server, port: number): Promise<void> =>
-  new Promise((resolve, reject) => {
-    server.once("error", reject)
-    server.listen(port, "127.0.0.1", () => {
-      server.off("error", reject)
-      resolve()
-    })
   })
 
 /** Rejects where somebody listens on a port. */

@@ -15,6 +15,7 @@ import { fileURLToPath } from "node:url"
  * @typedef {object} Tool
  * @property {(id: Id, args: Record<string, any>) => void} run
  * @property {object} [annotations]
+ * @property {object} [inputSchema] Default: any object.
  */
 
 /** @type {Options} */
@@ -144,7 +145,7 @@ const tools = {
   pid: { run: (id) => answer(id, String(process.pid)) },
   env: { run: (id) => answer(id, JSON.stringify(process.env)) },
   cwd: { run: (id) => answer(id, process.cwd()) },
-  count: { run: apply },
+  count: { run: apply, inputSchema: { type: "object", properties: { key: { type: "string" } } } },
   set: { run: apply, annotations: { idempotentHint: true } },
   look: { run: apply, annotations: { readOnlyHint: true } },
   work: { run: workOn(false) },
@@ -320,9 +321,9 @@ const methods = {
   },
   "logging/setLevel": (id) => options.logs === true ? send({ id, result: {} }) : unknown(id),
   "tools/list": (id) => {
-    const listed = Object.entries(tools).map(([name, { annotations }]) => ({
+    const listed = Object.entries(tools).map(([name, { annotations, inputSchema = { type: "object" } }]) => ({
       name,
-      inputSchema: { type: "object" },
+      inputSchema,
       annotations
     }))
     send({ id, result: complete({ tools: listed, ...(isStateless ? { ttlMs: 0, cacheScope: "private" } : {}) }) })

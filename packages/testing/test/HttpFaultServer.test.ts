@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { HttpFault, HttpFaultServer } from "@mcp-lifeline/testing"
+import { HttpFault, HttpFaultServer, ReservedPort } from "@mcp-lifeline/testing"
 import { Effect } from "effect"
 
 /** A client that knows nothing of MCP but how it looks on the wire. */
@@ -56,6 +56,15 @@ describe("HttpFaultServer", () => {
     ])
     await send(undefined, { method: "DELETE" })
     assert.strictEqual(server.sessions.size, 0)
+  })
+
+  it("listens on a port that its caller holds, one server after the other", async () => {
+    await using held = await ReservedPort.open()
+    for (let i = 0; i < 2; i++) {
+      await using server = await HttpFaultServer.open({ port: held.port })
+      assert.strictEqual(server.port, held.port)
+      assert.isNotNull(await client(server).connect())
+    }
   })
 
   it.scopedLive("refuses while it is stopped, is back on the same port, and knows its sessions but after a restart", () =>

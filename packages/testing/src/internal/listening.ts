@@ -1,0 +1,11 @@
+import type * as Net from "node:net"
+
+/** Has a server listen on a port of 127.0.0.1. Rejects where it cannot. */
+export const listening = (server: Net.Server, port: number): Promise<void> =>
+  new Promise((resolve, reject) => {
+    server.once("error", reject)
+    server.listen(port, "127.0.0.1", () => {
+      server.off("error", reject)
+      resolve()
+    })
+  })
