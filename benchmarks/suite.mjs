@@ -52,7 +52,16 @@ export const suite = [
     name: "recovery",
     measures: "how long faults of servers, networks and sessions last for a client, beside published clients",
     minutes: 8,
-    quick: ["--runs", "1", "--clients", "official-v1,lifeline", "--faults", "crash-in-call,session-404", "--within", "6"]
+    quick: [
+      "--runs",
+      "1",
+      "--clients",
+      "official-v1,lifeline",
+      "--faults",
+      "crash-in-call,session-404",
+      "--within",
+      "6"
+    ]
   },
   {
     name: "timeline",

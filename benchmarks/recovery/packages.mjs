@@ -42,7 +42,10 @@ export const installed = async (rows, say) => {
     await install(say)
   } catch (error) {
     const why = /** @type {Error} */ (error).message
-    return { rows: rows.filter(({ client }) => client.rival !== true), left: [`Published clients are left out: ${why}`] }
+    return {
+      rows: rows.filter(({ client }) => client.rival !== true),
+      left: [`Published clients are left out: ${why}`]
+    }
   }
   const clients = [...new Set(rows.map(({ client }) => client))]
   const refusals = new Map(clients.map((client) => [client, refusal(client)]))
