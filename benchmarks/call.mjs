@@ -8,7 +8,7 @@
  *
  * A server of 2026-07-28 over HTTP is called by the Client of the SDK's v2 packages in place of the v1's.
  *
- * The ratio is the median over the rounds of (median of the block) / (median of the raw Client's block of the same round).
+ * The ratio is the median over the rounds of (median of the block) / (median of the official Client's block of the same round).
  *
  *     node benchmarks/call.mjs [--rounds 41] [--calls 500] [--json]
  */
@@ -123,10 +123,10 @@ const facade = (client, withSignal) => ({
  */
 const race = async (over, official, connector, facadeClient, bounds, calls) => {
   const entrants = {
-    "raw Client with a signal": { ...await official(), bound: undefined },
-    "Backend in a fiber": { ...await inFiber(connector()), bound: bounds.fiber },
-    "facade": { ...facade(await facadeClient(), false), bound: bounds.facade },
-    "facade with a signal": { ...facade(await facadeClient(), true), bound: bounds.facade }
+    "official Client, with a signal": { ...await official(), bound: undefined },
+    "core, in a fiber": { ...await inFiber(connector()), bound: bounds.fiber },
+    "connect": { ...facade(await facadeClient(), false), bound: bounds.facade },
+    "connect, with a signal": { ...facade(await facadeClient(), true), bound: bounds.facade }
   }
   const all = Object.entries(entrants).map(([name, entrant]) => ({
     name,

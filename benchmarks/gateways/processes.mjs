@@ -26,8 +26,8 @@ export const atExit = (close) => void closing.push(close)
 
 /** The gateway of this repository. @type {Product} */
 export const lifeline = {
-  name: "lifeline",
-  version: "this",
+  name: "Lifeline",
+  version: "",
   file: fileURLToPath(new URL("../../packages/gateway/esm/bin.js", import.meta.url)),
   isSingle: false,
   sse: false,

@@ -3,7 +3,7 @@
  */
 import { whence } from "./caption.mjs"
 import { lines } from "./lines.mjs"
-import { ranges } from "./ranges.mjs"
+import { inWords, ranges } from "./ranges.mjs"
 import { timeline } from "./timeline.mjs"
 
 /** @typedef {import("./records.mjs").Measured} Measured */
@@ -14,7 +14,7 @@ import { timeline } from "./timeline.mjs"
 const number = ({ figures }, column) => Number(figures[column] ?? Number.NaN)
 
 /** @param {Row} row */
-const isOurs = ({ name }) => /^(lifeline|wrap)\b|facade|Backend/i.test(name)
+const isOurs = ({ name }) => /^(Lifeline|wrap)\b|: (connect|core)\b/.test(name)
 
 /** @param {Row} row @param {string} name @param {string} middle @param {string} unit @param {number} each so many of the unit are a millisecond */
 const range = (row, name, middle, unit, each) => ({
@@ -35,39 +35,42 @@ const library = (call) => {
     http: "A small server over HTTP"
   }
   return ranges({
-    title: "What a call through the library takes, beside the official Client",
-    panels: Object.entries(servers).map(([over, title]) => ({
-      title,
-      rows: rows.filter(({ name }) => name.startsWith(`${over}: `)).map((row) =>
-        range(
-          row,
-          row.name.slice(over.length + 2).replace("raw Client with a signal", "official Client"),
-          "median us",
-          "us",
-          1000
-        )
+    title: "How long a call through the library takes",
+    panels: Object.entries(servers).map(([over, title]) => {
+      const mine = rows.filter(({ name }) => name.startsWith(`${over}: `)).map((row) =>
+        range(row, row.name.slice(over.length + 2), "median us", "us", 1000)
       )
-    })),
-    caption: ["One call after the other; `facade` is what `connect` gives. In turns, block by block.", whence(call)]
+      const ratio = rows.find(({ name }) => name === `${over}: connect`)?.figures["ratio"]
+      return { title, finding: `connect takes ${ratio} times as long as the official Client`, rows: mine }
+    }),
+    caption: ["One call after the other, in turns, block by block.", whence(call)]
   })
 }
 
 /** @param {Measured} wrap @param {Measured} gateways */
-const programs = (wrap, gateways) =>
-  ranges({
-    title: "What a call through a program in between takes",
+const programs = (wrap, gateways) => {
+  const [program, gateway] = [wrap, gateways].map(({ parts }) =>
+    (parts[0]?.rows ?? []).filter(({ figures }) => "p99 ms" in figures)
+  )
+  const longer = wrap.parts[0]?.rows.find(({ name }) => /^a call, longer than direct/.test(name))?.figures["measured"]
+  const relayed = (gateway ?? []).map((row) => range(row, row.name, "p50 ms", "ms", 1))
+  const [first, second] = relayed.filter(({ name }) => !/^(the server|a bare)/.test(name)).toSorted((a, b) =>
+    a.p50 - b.p50
+  )
+  return ranges({
+    title: "How long a call takes with a program in between",
     panels: [
       {
-        title: "wrap, and a bridge to a URL (mcp-remote); the first three at a server over stdio",
-        rows: (wrap.parts[0]?.rows ?? []).filter(({ figures }) => "p99 ms" in figures).map((row) =>
-          range(row, row.name, "call ms", "ms", 1)
-        )
+        title: "wrap, and mcp-remote: the first four at a server over stdio, the others at a URL",
+        finding: `wrap makes a call over stdio ${Number(longer) < 0 ? "no" : `${longer} ms`} longer`,
+        rows: (program ?? []).map((row) => range(row, row.name, "call ms", "ms", 1))
       },
       {
         title: "Gateways in front of a server over stdio",
-        rows: (gateways.parts[0]?.rows ?? []).filter(({ figures }) => "p99 ms" in figures).map((row) =>
-          range(row, row.name, "p50 ms", "ms", 1)
-        )
+        finding: `The fastest: ${first?.name} with ${inWords(first?.p50 ?? 0)}, then ${second?.name} with ${
+          inWords(second?.p50 ?? 0)
+        }`,
+        rows: relayed
       }
     ],
     caption: [
@@ -76,9 +79,10 @@ const programs = (wrap, gateways) =>
       `gateways: ${whence(gateways)}`
     ]
   })
+}
 
 /**
- * A line for each gateway, from rows such as "lifeline this: servers 10, clients 1".
+ * A line for each gateway, from rows such as "Lifeline: servers 10, clients 1".
  *
  * @param {ReadonlyArray<Row>} rows
  * @param {string} x
@@ -89,11 +93,27 @@ const byGateway = (rows, x, y) => {
   return names.map((name) => {
     const mine = rows.filter((row) => row.name.startsWith(`${name}:`))
     return {
-      name: name.replace(/ this$/, ""),
-      isOurs: name.startsWith("lifeline"),
+      name,
+      isOurs: name === "Lifeline",
       points: mine.map((row) => /** @type {const} */ ([number(row, x), number(row, y)]))
     }
   })
+}
+
+/**
+ * The first two at the highest x: who they are, and what they have.
+ *
+ * @param {ReadonlyArray<import("./lines.mjs").Line>} lines
+ * @param {"most" | "least"} which
+ * @param {string} unit
+ */
+const winners = (lines, which, unit) => {
+  const at = Math.max(...lines.flatMap(({ points }) => points.map(([x]) => x)))
+  const ends = lines.flatMap(({ name, points }) => points.filter(([x]) => x === at).map(([, y]) => ({ name, y })))
+  const said = ends.toSorted((a, b) => which === "most" ? b.y - a.y : a.y - b.y).slice(0, 2).map(({ name, y }) =>
+    `${name.split(" ")[0]} ${y.toLocaleString("en-US")}${unit}`
+  )
+  return { at, said: said.join(", then ") }
 }
 
 /** @param {Measured} gateways */
@@ -105,13 +125,18 @@ const throughput = (gateways) => {
   const most = Math.max(...rows.map((row) => number(row, "servers")))
   return lines({
     title: "Calls a second through gateways, by number of clients",
-    panels: [1, most].map((servers) => ({
-      title: `In front of ${servers === 1 ? "one server" : `${servers} servers`}`,
-      x: "clients",
-      y: "calls a second",
-      scale: /** @type {const} */ ("value"),
-      lines: byGateway(rows.filter((row) => number(row, "servers") === servers), "clients", "calls/s")
-    })),
+    panels: [1, most].map((servers) => {
+      const lines = byGateway(rows.filter((row) => number(row, "servers") === servers), "clients", "calls/s")
+      const { at, said } = winners(lines, "most", "")
+      return {
+        title: `In front of ${servers === 1 ? "one server" : `${servers} servers`}`,
+        finding: `With ${at} clients: ${said}`,
+        x: "clients",
+        y: "calls a second",
+        scale: /** @type {const} */ ("value"),
+        lines
+      }
+    }),
     caption: [
       "Each client calls without a pause. Clients, gateway and servers share the machine, so this is less than a gateway alone could do.",
       whence(gateways)
@@ -120,55 +145,60 @@ const throughput = (gateways) => {
 }
 
 /** @param {Measured} gateways @param {Measured} scale */
-const memory = (gateways, scale) =>
-  lines({
+const memory = (gateways, scale) => {
+  const beside = byGateway(growth(gateways).filter((row) => number(row, "clients") === 1), "servers", "RSS MB")
+  const least = winners(beside, "least", " MB")
+  const many = [1, 100].map((clients) => ({
+    name: clients === 1 ? "1 client" : `${clients} clients`,
+    isOurs: true,
+    points: (scale.parts[0]?.rows ?? []).flatMap((row) => {
+      const [, servers, of] = /^(\d+) servers?, (\d+) clients?$/.exec(row.name) ?? []
+      return Number(of) === clients ? [/** @type {const} */ ([Number(servers), number(row, "RSS MB")])] : []
+    })
+  }))
+  const [most, MB] = many[0]?.points.at(-1) ?? [0, 0]
+  return lines({
     title: "Memory of a gateway, by number of servers",
     panels: [
       {
         title: "Beside others, with one client",
+        finding: `With ${least.at} servers: ${least.said}`,
         x: "servers over stdio",
         y: "MB, without the servers' own",
         scale: "value",
-        lines: byGateway(growth(gateways).filter((row) => number(row, "clients") === 1), "servers", "RSS MB")
+        lines: beside
       },
       {
         title: "serve, with many servers",
+        finding: `${most.toLocaleString("en-US")} servers, one client: ${MB.toLocaleString("en-US")} MB`,
         x: "servers over HTTP",
-        y: "MB",
+        y: "MB, logarithmic",
         scale: "log",
-        lines: [1, 100].map((clients) => ({
-          name: `${clients} ${clients === 1 ? "client" : "clients"}`,
-          isOurs: true,
-          points: (scale.parts[0]?.rows ?? []).flatMap((row) => {
-            const [, servers, of] = /^(\d+) servers?, (\d+) clients?$/.exec(row.name) ?? []
-            return Number(of) === clients ? [/** @type {const} */ ([Number(servers), number(row, "RSS MB")])] : []
-          })
-        }))
+        lines: many
       }
     ],
-    caption: [`Left: ${whence(gateways)}`, `Right (logarithmic): ${whence(scale)}`]
+    caption: [`Left: ${whence(gateways)}`, `Right: ${whence(scale)}`]
   })
+}
 
 /**
- * Each picture, with the benchmarks that have to be there.
+ * Each picture, with the benchmarks that have to be there, and whether they have measured what it shows.
  *
- * @type {Readonly<Record<string, { readonly of: ReadonlyArray<string>, readonly drawing: (...of: ReadonlyArray<any>) => import("./chart.mjs").Drawing }>>}
+ * @type {Readonly<Record<string, { readonly of: ReadonlyArray<string>, readonly has?: (...of: ReadonlyArray<any>) => boolean, readonly drawing: (...of: ReadonlyArray<any>) => import("./chart.mjs").Drawing }>>}
  */
-const pictures = {
+export const pictures = {
   timeline: { of: ["timeline"], drawing: timeline },
   library: { of: ["call"], drawing: library },
   programs: { of: ["wrap", "gateways"], drawing: programs },
-  throughput: { of: ["gateways"], drawing: throughput },
-  memory: { of: ["gateways", "scale"], drawing: memory }
+  throughput: { of: ["gateways"], has: (gateways) => growth(gateways).length > 0, drawing: throughput },
+  memory: { of: ["gateways", "scale"], has: (gateways) => growth(gateways).length > 0, drawing: memory }
 }
 
 /** The drawings for which there are figures. @param {Records} records @returns {Readonly<Record<string, import("./chart.mjs").Drawing>>} */
 export const drawings = (records) =>
   Object.fromEntries(
-    Object.entries(pictures).filter(([, { of }]) => of.every((name) => name in records)).map((
-      [name, { drawing, of }]
-    ) => [
-      name,
-      drawing(...of.map((one) => records[one]))
-    ])
+    Object.entries(pictures).flatMap(([name, { drawing, has = () => true, of }]) => {
+      const measured = of.map((one) => records[one])
+      return measured.every((one) => one !== undefined) && has(...measured) ? [[name, drawing(...measured)]] : []
+    })
   )

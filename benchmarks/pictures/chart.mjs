@@ -88,7 +88,7 @@ export const draw = ({ alt, caption, height, option, title }, theme) => {
         itemGap: 5,
         ...one,
         textStyle: { fontSize: sizes.panel, color: theme.text },
-        subtextStyle: { fontSize: sizes.text, color: theme.text }
+        subtextStyle: { fontSize: sizes.small, color: theme.text }
       }))
     ],
     graphic: [

@@ -4,25 +4,55 @@
 import * as Chart from "./chart.mjs"
 
 /** @typedef {{ name: string, isOurs: boolean, points: ReadonlyArray<readonly [x: number, y: number]> }} Line */
-/** @typedef {{ title: string, x: string, y: string, scale: "log" | "value", lines: ReadonlyArray<Line> }} Panel */
+/** `finding` says in a line what the panel shows. @typedef {{ title: string, finding: string, x: string, y: string, scale: "log" | "value", lines: ReadonlyArray<Line> }} Panel */
 
-const symbols = ["circle", "rect", "triangle", "diamond", "emptyCircle", "emptyRect"]
-const [top, height, left] = [112, 260, 66]
+const symbols = ["circle", "rect", "triangle", "diamond", "roundRect", "arrow"]
+const [top, height, left] = [126, 260, 66]
 /** For the names at the ends of lines. */
 const ends = 136
+
+/** Where an axis begins and ends. @param {ReadonlyArray<Line>} lines @param {Panel["scale"]} scale @returns {[number, number]} */
+const extent = (lines, scale) => {
+  const values = lines.flatMap(({ points }) => points.map(([, y]) => y))
+  const most = Math.max(...values)
+  if (scale === "log") return [10 ** Math.floor(Math.log10(Math.min(...values))), 10 ** Math.ceil(Math.log10(most))]
+  const step = 10 ** Math.floor(Math.log10(most)) / 2
+  return [0, Math.ceil(most / step) * step]
+}
+
+/** How far the name at the end of each line has to go down, in pixels, so that it covers no other. @param {ReadonlyArray<Line>} lines @param {Panel["scale"]} scale */
+const shifts = (lines, scale) => {
+  const [min, max] = extent(lines, scale)
+  const part = (/** @type {number} */ y) =>
+    scale === "log" ? Math.log10(y / min) / Math.log10(max / min) : (y - min) / (max - min)
+  const found = lines.map(() => 0)
+  /** Where the last name stands, by the number of points: names of longer lines are further to the right. @type {Map<number, number>} */
+  const lowest = new Map()
+  const ends = lines.map(({ points }, i) => ({
+    i,
+    count: points.length,
+    y: height * (1 - part(points.at(-1)?.[1] ?? min))
+  }))
+  for (const { count, i, y } of ends.toSorted((a, b) => a.y - b.y)) {
+    const at = Math.max(y, (lowest.get(count) ?? Number.NEGATIVE_INFINITY) + 15)
+    lowest.set(count, at)
+    found[i] = at - y
+  }
+  return found
+}
 
 /** @param {{ title: string, panels: ReadonlyArray<Panel>, caption: ReadonlyArray<string> }} drawing @returns {Chart.Drawing} */
 export const lines = ({ caption, panels, title }) => {
   const broad = (Chart.width - 16) / panels.length
   /** Each contestant has the same colour and mark in both panels. */
   const all = [...new Set(panels.flatMap(({ lines }) => lines.map(({ name }) => name)))]
-  const ours = new Set(panels.flatMap(({ lines }) => lines.filter(({ isOurs }) => isOurs).map(({ name }) => name)))
-  const others = all.filter((name) => !ours.has(name))
+  const blue = new Set(panels.map(({ lines }) => lines.find(({ isOurs }) => isOurs)?.name))
+  const others = all.filter((name) => !blue.has(name))
   return {
     title,
     alt: `${title}. ${
-      panels.map(({ lines, title, x, y }) =>
-        `${title}, ${y} by ${x}: ${
+      panels.map(({ finding, lines, title, x, y }) =>
+        `${title}. ${finding}. ${y} by ${x}: ${
           lines.map(({ name, points }) => `${name} ${points.map(([x, y]) => `${y} at ${x}`).join(", ")}`).join("; ")
         }.`
       ).join(" ")
@@ -30,7 +60,7 @@ export const lines = ({ caption, panels, title }) => {
     caption,
     height: top + height + 62,
     option: (theme) => ({
-      title: panels.map(({ title }, i) => ({ text: title, left: 16 + i * broad, top: 46 })),
+      title: panels.map(({ finding, title }, i) => ({ text: title, subtext: finding, left: 16 + i * broad, top: 46 })),
       grid: panels.map((_, i) => ({ left: left + i * broad, width: broad - left - ends, top, height })),
       xAxis: panels.map(({ lines, x }, gridIndex) =>
         Chart.axis(theme, {
@@ -46,29 +76,24 @@ export const lines = ({ caption, panels, title }) => {
         })
       ),
       yAxis: panels.map(({ lines, scale, y }, gridIndex) => {
-        const values = lines.flatMap(({ points }) => points.map(([, y]) => y))
+        const [min, max] = extent(lines, scale)
         return Chart.axis(theme, {
           gridIndex,
           type: scale,
-          ...(scale === "log"
-            ? {
-              min: 10 ** Math.floor(Math.log10(Math.min(...values))),
-              max: 10 ** Math.ceil(Math.log10(Math.max(...values)))
-            }
-            : { min: 0 }),
+          min,
+          max,
           name: y,
           nameLocation: "end",
           nameGap: 14,
           nameTextStyle: { fontSize: Chart.sizes.small, color: theme.faint, align: "left", padding: [0, 0, 0, -48] }
         })
       }),
-      series: panels.flatMap(({ lines }, i) =>
-        lines.map(({ isOurs, name, points }) => {
-          const color = isOurs && ours.size === 1
-            ? theme.good
-            : isOurs
-            ? [theme.good, theme.late][[...ours].indexOf(name)]
-            : theme.others[others.indexOf(name) % theme.others.length]
+      series: panels.flatMap(({ lines, scale }, i) => {
+        const down = shifts(lines, scale)
+        const ours = lines.filter(({ isOurs }) => isOurs)
+        return lines.map((line, n) => {
+          const { isOurs, name, points } = line
+          const color = ours[0] === line ? theme.good : theme.others[others.indexOf(name) % theme.others.length]
           return {
             type: "line",
             name,
@@ -80,11 +105,17 @@ export const lines = ({ caption, panels, title }) => {
             symbolSize: isOurs ? 9 : 7,
             lineStyle: { width: isOurs ? 3 : 1.5 },
             data: points.map(([x, y]) => [String(x), y]),
-            endLabel: { show: true, formatter: name, color, fontSize: Chart.sizes.small, distance: 8 },
-            labelLayout: { moveOverlap: "shiftY" }
+            endLabel: {
+              show: true,
+              formatter: name,
+              color,
+              fontSize: Chart.sizes.small,
+              distance: 8,
+              offset: [0, down[n]]
+            }
           }
         })
-      )
+      })
     })
   }
 }

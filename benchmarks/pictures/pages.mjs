@@ -4,7 +4,7 @@
  */
 import { readFileSync } from "node:fs"
 import { join, posix } from "node:path"
-import { drawings } from "./all.mjs"
+import { drawings, pictures } from "./all.mjs"
 import { draw, themes, width } from "./chart.mjs"
 import { root } from "./records.mjs"
 import { allTables, table } from "./tables.mjs"
@@ -13,7 +13,8 @@ import { allTables, table } from "./tables.mjs"
 
 /** The pages that have such parts. */
 export const pages = ["README.md", "docs/benchmarks.md", "docs/comparison.md", "docs/operations.md"]
-const images = "docs/images/benchmarks"
+/** Where the pictures are. */
+export const images = "docs/images/benchmarks"
 
 /** @param {string} text */
 const attribute = (text) => text.replaceAll("&", "&amp;").replaceAll('"', "&quot;").replaceAll("<", "&lt;")
@@ -32,6 +33,7 @@ const filled = (page, text, records, all) =>
     (_, start, kind, name, end) => {
       if (kind === "tables") return `${start}\n${allTables(name, records)}\n\n${end}`
       if (kind === "table") return `${start}\n${table(name, records)}\n\n${end}`
+      if (!(name in pictures)) throw new Error(`${page}: there is no picture ${name}`)
       const drawing = all[name]
       if (drawing === undefined) return `${start}\n*Not drawn yet.*\n\n${end}`
       const file = posix.join(posix.relative(posix.dirname(page), images), name)

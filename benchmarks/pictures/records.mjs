@@ -64,7 +64,8 @@ export const reduced = ({ benchmarks, commit, date, machine, quick, rounds, vers
       rows: rows.map((row) => ({
         name: row.name,
         figures: Object.fromEntries(
-          Object.entries(row.figures).map(([column, value]) => {
+          // JSON has null for what was not a number: it was not measured.
+          Object.entries(row.figures).filter(([, value]) => value !== null).map(([column, value]) => {
             const median = figures.find((/** @type {any} */ figure) =>
               (parts.length === 1 || figure.part === title) && figure.row === row.name && figure.column === column
             )?.median ?? value

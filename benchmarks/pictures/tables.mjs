@@ -3,6 +3,7 @@
  * `<!-- tables:NAME -->` has all parts. `tables` says where one differs from that.
  */
 import { moreIsBetter } from "../rounds.mjs"
+import { suite } from "../suite.mjs"
 import { whence } from "./caption.mjs"
 
 /** @typedef {import("./records.mjs").Records} Records */
@@ -28,7 +29,12 @@ const outage = ["good", "first good call ms", "effects twice"]
 
 /** @type {Readonly<Record<string, Table>>} */
 const tables = {
-  call: { of: "call", rivals: ({ name }) => beforeColon(name), unjudged: ["ratio", "ratio of means"] },
+  call: {
+    of: "call",
+    columns: ["median us", "p99 us", "ratio"],
+    rivals: ({ name }) => beforeColon(name),
+    unjudged: ["ratio"]
+  },
   fleet: { of: "fleet", rivals: () => undefined },
   wrap: {
     of: "wrap",
@@ -72,6 +78,9 @@ const counts = new Set(["calls", "servers", "clients", "runs"])
 /** In this column, the recovery benchmark says which figures of a row are the best, since it knows how far its runs differ. */
 const named = "best in"
 
+/** Columns that pictures show. */
+const onlyDrawn = /^p(?:10|90) /
+
 /** @param {string} text */
 const cell = (text) => text.replaceAll("|", "\\|").replaceAll("\n", " ")
 
@@ -84,12 +93,17 @@ export const table = (name, records, isTitled = false) => {
   const { columns, judged, of, rivals = () => "all", rows: keep = () => true, unjudged = [] } = tables[name] ??
     /** @type {Table} */ ({ of: name })
   const [record = "", part = "1"] = of.split("/")
+  if (!suite.some(({ name }) => name === record)) {
+    throw new Error(`There is no benchmark ${record} for the table ${name}`)
+  }
   const measured = records[record]
   const result = measured?.parts[Number(part) - 1]
   if (measured === undefined || result === undefined) return "*Not measured yet.*"
   const rows = result.rows.filter(keep)
   const shown = columns ??
-    [...new Set(rows.flatMap(({ figures }) => Object.keys(figures)))].filter((one) => one !== named)
+    [...new Set(rows.flatMap(({ figures }) => Object.keys(figures)))].filter((one) =>
+      one !== named && !onlyDrawn.test(one)
+    )
   /** @param {Row} row @param {string} column */
   const isBest = (row, column) => {
     const { [named]: said } = row.figures

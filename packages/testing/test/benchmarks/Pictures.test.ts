@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@effect/vitest"
-import { readFileSync } from "node:fs"
+import { existsSync, readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
-import { made } from "../../../../benchmarks/pictures/pages.mjs"
+import { images, made } from "../../../../benchmarks/pictures/pages.mjs"
 import { read, reduced, root } from "../../../../benchmarks/pictures/records.mjs"
 import { table } from "../../../../benchmarks/pictures/tables.mjs"
 
@@ -22,17 +22,20 @@ const record = (name: string, rows: ReadonlyArray<ReturnType<typeof row>>, notes
 })
 
 /** The lines of a table's rows. */
-const lines = (rows: ReadonlyArray<ReturnType<typeof row>>, name = "any") => {
+const lines = (rows: ReadonlyArray<ReturnType<typeof row>>, name = "recovery") => {
   const [measured] = reduced(record(name, rows))
   return table(name, { [name]: measured! }).split("\n").slice(2, 2 + rows.length)
 }
 
 describe("pictures and tables", () => {
-  it("[B1] are those that the kept figures give; if this fails: pnpm pictures", () => {
-    const different = Object.entries(made(read())).filter(([path, text]) =>
-      readFileSync(join(root, path), "utf8") !== text
+  it("[B1] are those that the kept figures give, and no others; if this fails: pnpm pictures", () => {
+    const files = made(read())
+    const different = Object.entries(files).filter(([path, text]) =>
+      !existsSync(join(root, path)) || readFileSync(join(root, path), "utf8") !== text
     )
     expect(different.map(([path]) => path)).toEqual([])
+    const drawn = readdirSync(join(root, images)).map((file) => `${images}/${file}`)
+    expect(drawn.toSorted()).toEqual(Object.keys(files).filter((path) => path.endsWith(".svg")).toSorted())
   })
 
   it("[B1] a kept figure is the median of the rounds; a text, and what was measured once, is kept as it is", () => {
@@ -73,5 +76,6 @@ describe("pictures and tables", () => {
 
   it("[B1] a page says so where a benchmark has no figures yet", () => {
     expect(table("call", {})).toBe("*Not measured yet.*")
+    expect(() => table("cal", {})).toThrow("There is no benchmark cal")
   })
 })
