@@ -52,7 +52,8 @@ const programs = (wrap, gateways) => {
   const [program, gateway] = [wrap, gateways].map(({ parts }) =>
     (parts[0]?.rows ?? []).filter(({ figures }) => "p99 ms" in figures)
   )
-  const longer = wrap.parts[0]?.rows.find(({ name }) => /^a call, longer than direct/.test(name))?.figures["measured"]
+  const longer = wrap.parts[0]?.rows.find(({ name }) => name.startsWith("a call, longer than direct"))
+    ?.figures["measured"]
   const relayed = (gateway ?? []).map((row) => range(row, row.name, "p50 ms", "ms", 1))
   const [first, second] = relayed.filter(({ name }) => !/^(the server|a bare)/.test(name)).toSorted((a, b) =>
     a.p50 - b.p50

@@ -90,10 +90,10 @@ export const lines = ({ caption, panels, title }) => {
       }),
       series: panels.flatMap(({ lines, scale }, i) => {
         const down = shifts(lines, scale)
-        const ours = lines.filter(({ isOurs }) => isOurs)
+        const own = lines.find(({ isOurs }) => isOurs)
         return lines.map((line, n) => {
           const { isOurs, name, points } = line
-          const color = ours[0] === line ? theme.good : theme.others[others.indexOf(name) % theme.others.length]
+          const color = own === line ? theme.good : theme.others[others.indexOf(name) % theme.others.length]
           return {
             type: "line",
             name,
