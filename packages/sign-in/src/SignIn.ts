@@ -80,6 +80,9 @@ const addressTime = Duration.seconds(20)
 /** How long a closing scope waits for tokens that are on their way: they could not be had a second time. */
 const closeTime = Duration.seconds(2)
 
+/** How long tokens that are not there are not looked for again, in milliseconds: a server that needs none is called often. */
+const absentTime = 1000
+
 /** How many logins may go wrong in a row before none is begun for a while, in milliseconds. */
 const [maxLogins, loginTime] = [3, 600_000]
 
@@ -122,6 +125,8 @@ export const make = (options: Options): Effect.Effect<SignIn, never, Scope.Scope
     const state = yield* SubscriptionRef.make<State.State>({ _tag: "NotAsked" })
 
     let current: Grant.Grant | undefined
+    /** When none were there. */
+    let absentAt: number | undefined
     let lastFetch: FetchLike | undefined
     let login: Login | undefined
     /** Tokens that are being got without a person. */
@@ -166,10 +171,16 @@ export const make = (options: Options): Effect.Effect<SignIn, never, Scope.Scope
         return stepUp && current !== undefined ? Effect.zipRight(shown, adopt(current)) : shown
       })
 
-    const load = Effect.tap(
-      Grant.find(subject.kept, server, account),
-      (stored) => stored === undefined ? Effect.void : adoptFound(stored)
-    )
+    const load = Effect.gen(function*() {
+      const stored = yield* Grant.find(subject.kept, server, account)
+      if (stored !== undefined) yield* adoptFound(stored)
+      absentAt = stored === undefined ? yield* Clock.currentTimeMillis : undefined
+      return stored
+    })
+
+    /** Whether there were none a moment ago, and nobody waits for any. Those of a login elsewhere are found later, or when a request is refused. */
+    const isAbsent = (now: number): boolean =>
+      login === undefined && absentAt !== undefined && Math.abs(now - absentAt) < absentTime
 
     /** Runs the work once for all who want it at the same time. What it gets is kept, also when they go away. */
     const shared = (
@@ -208,9 +219,9 @@ export const make = (options: Options): Effect.Effect<SignIn, never, Scope.Scope
     const tokens: Authorization["tokens"] = (fetch) =>
       Effect.gen(function*() {
         lastFetch = fetch
-        const grant = current ?? (yield* load)
-        if (grant === undefined) return undefined
         const now = yield* Clock.currentTimeMillis
+        const grant = current ?? (isAbsent(now) ? undefined : yield* load)
+        if (grant === undefined) return undefined
         if (Grant.isDue(grant, now)) {
           yield* shared((renewal) =>
             Effect.map(renewal.beforeTheEnd(subject, fetch, grant), (next): Renewal.Outcome => {

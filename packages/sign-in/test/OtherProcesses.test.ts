@@ -116,6 +116,38 @@ describe("tokens that several want at once", () => {
     }))
 })
 
+describe("tokens that are not there", () => {
+  it.scoped("[A4] are looked for once a second, however often a server is called, and at once when it refuses", () =>
+    Effect.gen(function*() {
+      const [folder, net] = [yield* state, network()]
+      let looks = 0
+      const collection: typeof folder.collection = (name, schema, bounds) => {
+        const one = folder.collection(name, schema, bounds)
+        return name !== "grants" ? one : {
+          ...one,
+          entries: Effect.suspend(() => {
+            looks++
+            return one.entries
+          })
+        }
+      }
+      const looking = { ...folder, collection }
+      const [first, second] = [yield* make(looking, net), yield* make(looking, net)]
+      yield* TestClock.adjust("1 second")
+      looks = 0
+      for (let calls = 0; calls < 5; calls++) expect(yield* first.tokens).toEqual(Either.right(undefined))
+      expect(looks).toBe(1)
+      expect(yield* second.tokens).toEqual(Either.right(undefined))
+      yield* keep(folder, { grants: [grant({ refresh })] })
+      expect(yield* first.tokens).toEqual(Either.right(undefined))
+      yield* TestClock.adjust("999 millis")
+      expect(yield* first.tokens).toEqual(Either.right(undefined))
+      expect(yield* second.renew).toEqual(Either.right(true))
+      yield* TestClock.adjust("1 millis")
+      expect(Either.getOrThrow(yield* first.tokens)).toMatchObject({ refresh })
+    }))
+})
+
 describe("a login on another device that a process has left", () => {
   it.scoped("[A4] is gone on with by the next one, with the same code", () =>
     Effect.gen(function*() {

@@ -130,7 +130,9 @@ export const text = (answer: Answer, maxBytes: number): Effect.Effect<string, Ht
             new AnswerFailure({ detail: `the answer is longer than the longest string of Node.js (${bytes})` })
         })))
       readable.on("error", (cause) => resume(Effect.fail(failure(cause))))
-      readable.on("close", () => resume(Effect.fail(failure(new Error("The body was closed")))))
+      readable.on("close", () => {
+        if (!readable.readableEnded) resume(Effect.fail(failure(new Error("The body was closed"))))
+      })
       return Effect.sync(() => readable.destroy())
     }))
 
