@@ -19,6 +19,7 @@ import { mkdirSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { parseArgs } from "node:util"
 import { capture } from "../scripts/run.mjs"
+import * as record from "./record.mjs"
 import * as servers from "./servers.mjs"
 import { env, here, node, read, suite } from "./suite.mjs"
 import { together } from "./together.mjs"
@@ -132,6 +133,18 @@ const compare = async (scenario) => {
   const mark = (/** @type {boolean | undefined} */ passed) =>
     passed === undefined ? "not run" : passed ? "passes " : "fails  "
   console.log(`lifeline ${mark(lifeline.passed)}  v1 ${mark(official?.passed)}  v2 ${mark(official2?.passed)}  ${key}`)
+  const officials = official?.passed || official2?.passed ? "an official Client passes it" : "no official Client passes it"
+  record.add({
+    suite: "client",
+    way: "connect",
+    revision: scenario.version,
+    scenario: scenario.name,
+    ...lifeline.passed
+      ? { outcome: "passes" }
+      : key in missing
+      ? { outcome: "excused", why: missing[key] ?? "" }
+      : { outcome: "fails", why: officials }
+  })
   if (lifeline.passed && listed) passed++
   if (!lifeline.passed && listed) complaints.push(`${key}: is in passing.json and fails`)
   else if (!lifeline.passed && !(key in missing) && (official?.passed || official2?.passed)) {
@@ -144,6 +157,8 @@ const compare = async (scenario) => {
   }
 }
 
+/** Why a scenario does not pass through wrap. @type {Readonly<Record<string, string>>} */
+const unwrapped = read("unwrapped.json")
 /** What passes through wrap. @type {ReadonlyArray<string>} */
 const wrapped = read("wrapped.json")
 const names = new Set(all.map(({ name }) => name))
@@ -154,6 +169,14 @@ const throughWrap = async (scenario) => {
   const listed = wrapped.includes(scenario.name)
   const { output, passed: passes } = await play("wrap", scenario, listed)
   console.log(`wrap     ${passes ? "passes " : "fails  "}                            ${scenario.name}`)
+  const why = unwrapped[scenario.name]
+  record.add({
+    suite: "client",
+    way: "wrap of a URL",
+    revision: scenario.version,
+    scenario: scenario.name,
+    ...passes ? { outcome: "passes" } : why === undefined ? { outcome: "fails" } : { outcome: "excused", why }
+  })
   if (passes && listed) passed++
   if (passes && !listed) complaints.push(`wrap ${scenario.name}: passes; write it into wrapped.json`)
   else if (!passes && listed) complaints.push(`wrap ${scenario.name}: is in wrapped.json and fails`)
@@ -201,6 +224,7 @@ passed += served.passed
 for (const complaint of complaints) console.error(complaint)
 console.log(`${passed} of ${expected.length + wrapped.length + served.expected} in the lists pass`)
 if (positionals.length === 0) {
+  record.write()
   // For scripts/tally.mjs.
   const build = new URL("../build/", import.meta.url)
   mkdirSync(build, { recursive: true })

@@ -12,6 +12,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { proxy } from "./names.mjs"
+import * as record from "./record.mjs"
 import { env, here, node, read, suite } from "./suite.mjs"
 import { together } from "./together.mjs"
 
@@ -278,6 +279,13 @@ export const run = async (names, tasks) => {
     for (const name of names.length === 0 ? new Set([...listed, ...played.keys()]) : played.keys()) {
       const key = `${measure.name}: ${revision} ${name}`
       const isListed = listed.includes(name)
+      record.add({
+        suite: "server",
+        way: measure.name,
+        revision,
+        scenario: name,
+        outcome: passes(played.get(name)) ? "passes" : "fails"
+      })
       if (isListed) expected++
       if (!passes(played.get(name))) {
         if (isListed) complaints.push(`${key}: fails`)
@@ -310,6 +318,18 @@ export const run = async (names, tasks) => {
       const key = `${way.name}: ${revision} ${name}`
       expected++
       const { isExcused, left, problems } = compared(played.get(name), name)
+      const why = unserved[key]?.why
+      record.add({
+        suite: "server",
+        way: way.name,
+        revision,
+        scenario: name,
+        ...problems.length === 0
+          ? { outcome: "passes" }
+          : left.length === 0 && why !== undefined
+          ? { outcome: "excused", why }
+          : { outcome: "fails", why: left.map(({ check }) => check).join(", ") }
+      })
       if (isExcused && problems.length === 0) complaints.push(`${key}: passes; take it out of unserved.json`)
       else if (left.length === 0) passed++
       else complaints.push(`${key}: ${left.map(({ check, why }) => `${check}: ${why}`).join("; ")}`)
