@@ -8,12 +8,15 @@
 import { mkdirSync, writeFileSync } from "node:fs"
 import { dirname, join, resolve } from "node:path"
 import { parseArgs } from "node:util"
+import { pages } from "../scripts/records/pages.mjs"
 import { made } from "./pictures/pages.mjs"
 import { read, root, take } from "./pictures/records.mjs"
 
 const { from = [] } = parseArgs({ options: { from: { type: "string", multiple: true } } }).values
 for (const file of from) console.log(`${file}: ${take(resolve(file)).join(", ")}`)
-const files = Object.entries(made(read()))
+/** Other pages show some of these figures, too. */
+const others = () => pages().map(({ path, text }) => /** @type {const} */ ([path, text]))
+const files = [...Object.entries(made(read())), ...others()]
 for (const [path, text] of files) {
   mkdirSync(dirname(join(root, path)), { recursive: true })
   writeFileSync(join(root, path), text)

@@ -3,7 +3,7 @@
  * --conformance`).
  */
 import { execFileSync } from "node:child_process"
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs"
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs"
 import { createRequire } from "node:module"
 
 /**
@@ -32,7 +32,8 @@ const versionOf = (name) =>
 
 const commit = () => {
   try {
-    return execFileSync("git", ["rev-parse", "--short=7", "HEAD"], { encoding: "utf8", cwd: import.meta.dirname }).trim()
+    return execFileSync("git", ["rev-parse", "--short=7", "HEAD"], { encoding: "utf8", cwd: import.meta.dirname })
+      .trim()
   } catch {
     return "unknown"
   }
@@ -41,15 +42,30 @@ const commit = () => {
 /** @param {Result} result */
 const place = ({ revision, scenario, suite, way }) => `${suite} ${way} ${revision} ${scenario}`
 
-export const write = () => {
-  const build = new URL("../build/", import.meta.url)
-  mkdirSync(build, { recursive: true })
-  const record = {
+const file = new URL("../build/conformance.json", import.meta.url)
+
+/** What was found before of this commit, and is not found anew. @param {object} head @returns {ReadonlyArray<Result>} */
+const before = (head) => {
+  if (!existsSync(file)) return []
+  const { results: old, ...of } = JSON.parse(readFileSync(file, "utf8"))
+  const found = new Set(results.map(place))
+  return JSON.stringify(of) === JSON.stringify(head)
+    ? old.filter((/** @type {Result} */ result) => !found.has(place(result)))
+    : []
+}
+
+/** @param {boolean} isWhole whether all was played: otherwise what was played before at this commit stays */
+export const write = (isWhole) => {
+  mkdirSync(new URL(".", file), { recursive: true })
+  const head = {
     date: new Date().toISOString().slice(0, 10),
     commit: commit(),
     suite: versionOf("@modelcontextprotocol/conformance"),
-    node: process.version,
-    results: results.toSorted((a, b) => place(a).localeCompare(place(b)))
+    node: process.version
   }
-  writeFileSync(new URL("conformance.json", build), `${JSON.stringify(record, undefined, 2)}\n`)
+  const record = {
+    ...head,
+    results: [...isWhole ? [] : before(head), ...results].toSorted((a, b) => place(a).localeCompare(place(b)))
+  }
+  writeFileSync(file, `${JSON.stringify(record, undefined, 2)}\n`)
 }

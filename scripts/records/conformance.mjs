@@ -1,0 +1,98 @@
+/** The conformance suite, way by way: docs/compatibility/conformance.json, as `pnpm test:conformance` writes it to build. */
+import { readFileSync, writeFileSync } from "node:fs"
+import { counted, table } from "./page.mjs"
+import { root, textOf } from "./proof.mjs"
+
+/**
+ * @typedef {object} Result
+ * @property {"client" | "server"} suite
+ * @property {string} way
+ * @property {string} revision
+ * @property {string} scenario
+ * @property {"passes" | "excused" | "fails"} outcome
+ * @property {string} [why]
+ */
+/** @typedef {{ readonly date: string, readonly commit: string, readonly suite: string, readonly node: string, readonly results: ReadonlyArray<Result> }} Conformance */
+
+const kept = "docs/compatibility/conformance.json"
+const made = "build/conformance.json"
+
+/** Keeps the last run. @returns {string} */
+export const keep = () => {
+  /** @type {Conformance} */
+  const { results, ...head } = JSON.parse(readFileSync(`${root}${made}`, "utf8"))
+  const lines = results.map((result) => `    ${JSON.stringify(result)}`).join(",\n")
+  const begun = JSON.stringify(head, undefined, 2).replace(/\n\}$/, "")
+  writeFileSync(`${root}${kept}`, `${begun},\n  "results": [\n${lines}\n  ]\n}\n`)
+  return kept
+}
+
+/** @returns {Conformance | undefined} */
+export const read = () => {
+  const text = textOf(kept)
+  return text === undefined ? undefined : JSON.parse(text)
+}
+
+/** In the order in which they come. @template A @param {ReadonlyArray<A>} values */
+const distinct = (values) => [...new Set(values)]
+
+/** @param {ReadonlyArray<Result>} results */
+const counts = (results) => {
+  const is = (/** @type {Result["outcome"]} */ outcome) => results.filter((result) => result.outcome === outcome).length
+  const others = [[is("excused"), "known"], [is("fails"), "not"]].filter(([count]) => count !== 0)
+  return results.length === 0
+    ? ""
+    : [`**${is("passes")} of ${results.length}**`, ...others.map(([count, what]) => `${count} ${what}`)].join(", ")
+}
+
+/** @param {Conformance} conformance @param {Result["suite"]} suite */
+const matrix = ({ results }, suite) => {
+  const own = results.filter((result) => result.suite === suite)
+  const revisions = distinct(own.map(({ revision }) => revision)).toSorted()
+  return table(
+    ["Way", ...revisions],
+    distinct(own.map(({ way }) => way)).map((way) => [
+      way,
+      ...revisions.map((revision) => counts(own.filter((one) => one.way === way && one.revision === revision)))
+    ])
+  )
+}
+
+/** What does not pass: one line for each scenario and reason. @param {ReadonlyArray<Result>} results */
+const left = (results) => {
+  const others = results.filter(({ outcome }) => outcome !== "passes")
+  const keyOf = (/** @type {Result} */ { scenario, suite, why = "" }) => [scenario, suite, why].join("\0")
+  return table(
+    ["Scenario", "Of the suite's", "Way", "Revision", "Why"],
+    distinct(others.map(keyOf)).map((key) => {
+      const same = others.filter((one) => keyOf(one) === key)
+      const [scenario = "", suite = "", why = ""] = key.split("\0")
+      return [
+        `\`${scenario}\``,
+        `${suite}s`,
+        distinct(same.map(({ way }) => way)).join(", "),
+        distinct(same.map(({ revision }) => revision)).join(", "),
+        why
+      ]
+    })
+  )
+}
+
+/** @returns {string} */
+export const part = () => {
+  const conformance = read()
+  if (conformance === undefined) return "No run is kept yet."
+  const { commit, date, node, results, suite } = conformance
+  const outcomes = counted(results.map(({ outcome }) => outcome)).map(([outcome, count]) => `${count} ${outcome}`)
+  return [
+    `\`@modelcontextprotocol/conformance\` ${suite}, ${date}, commit \`${commit}\`, Node.js ${node.slice(1)}: ${
+      outcomes.join(", ")
+    }.`,
+    "#### Scenarios for clients",
+    matrix(conformance, "client"),
+    "#### Scenarios for servers",
+    matrix(conformance, "server"),
+    "#### What does not pass",
+    left(results)
+  ].join("\n\n")
+}
