@@ -36,7 +36,7 @@ const expected = Object.entries(passing).flatMap(([version, names]) => names.map
 const missing = read("missing.json")
 
 /**
- * Scenarios that measure time, in tenths of a second and whatever else the machine does: nothing of ours runs beside them,
+ * Scenarios that measure time, in tenths of a second and whatever else the machine does: no other one runs beside them,
  * and they are played up to three times. A client that does not keep the time fails all of them.
  */
 const timed = new Set(["sse-retry"])
@@ -118,15 +118,21 @@ for (const scenario of expected) {
   if (!known.has(scenario)) complaints.push(`${scenario}: not in the suite any more`)
 }
 
+/** Plays a scenario that is timed until it passes, at most so many times. @param {"lifeline" | "wrap"} client @param {Scenario} scenario @param {boolean} listed */
+const playTimed = async (client, scenario, listed) => {
+  let played = await play(client, scenario, listed)
+  for (let left = tries - 1; timed.has(scenario.name) && !played.passed && left > 0; left--) {
+    console.log(`${client.padEnd(8)} fails                     ${keyOf(scenario)}, played again\n${played.output}`)
+    played = await play(client, scenario, listed)
+  }
+  return played
+}
+
 /** @param {Scenario} scenario */
 const compare = async (scenario) => {
   const key = keyOf(scenario)
   const listed = expected.includes(key)
-  let lifeline = await play("lifeline", scenario, listed)
-  for (let left = tries - 1; timed.has(scenario.name) && !lifeline.passed && left > 0; left--) {
-    console.log(`lifeline fails                     ${key}, played again\n${lifeline.output}`)
-    lifeline = await play("lifeline", scenario, listed)
-  }
+  const lifeline = await playTimed("lifeline", scenario, listed)
   const isMeasured = values.both || !(lifeline.passed || key in missing)
   const official = isMeasured ? await play("official", scenario, listed) : undefined
   const official2 = isMeasured ? await play("official2", scenario, listed) : undefined
@@ -169,7 +175,7 @@ for (const name of wrapped) if (!names.has(name)) complaints.push(`wrap ${name}:
 /** @param {Scenario} scenario */
 const throughWrap = async (scenario) => {
   const listed = wrapped.includes(scenario.name)
-  const { output, passed: passes } = await play("wrap", scenario, listed)
+  const { output, passed: passes } = await playTimed("wrap", scenario, listed)
   console.log(`wrap     ${passes ? "passes " : "fails  "}                            ${scenario.name}`)
   const why = unwrapped[scenario.name]
   record.add({

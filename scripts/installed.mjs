@@ -7,7 +7,8 @@ import { capture, start } from "./run.mjs"
 
 /** @typedef {Readonly<Record<string, string>>} Dependencies */
 
-const majors = [20, 22, 24]
+/** The Node.js versions that are supported. */
+export const majors = [20, 22, 24]
 
 /** The Node.js versions that are supported: this one, and the latest of each other major. @returns {Promise<Array<{ major: number, node: string }>>} */
 export const nodes = () => {

@@ -47,7 +47,7 @@ export const run = (command, args, options = {}) =>
  *
  * @param {string} command
  * @param {ReadonlyArray<string>} args
- * @param {{ readonly cwd?: string, readonly env?: NodeJS.ProcessEnv }} [options]
+ * @param {{ readonly cwd?: string, readonly env?: NodeJS.ProcessEnv, readonly shell?: boolean }} [options]
  * @returns {Promise<{ readonly code: number | null, readonly stdout: string, readonly stderr: string, readonly both: string }>}
  */
 export const output = (command, args, options = {}) =>
@@ -84,18 +84,27 @@ export const capture = async (command, args, options) => {
 }
 
 /**
- * Runs pnpm quietly, as `capture` does: the one that has started us, or the pinned version.
+ * The command that runs pnpm with these arguments: the one that has started us, or the pinned version.
+ *
+ * @param {ReadonlyArray<string>} args
+ * @param {string} cwd
+ * @returns {Promise<[command: string, args: ReadonlyArray<string>]>}
+ */
+export const pnpmCommand = async (args, cwd) => {
+  // pnpm tells its scripts how to run it again. A plain `node scripts/..` is not told, and gets it from npx.
+  const running = process.env["npm_execpath"]
+  if (running !== undefined && /pnpm[^/]*$/.test(running)) return [process.execPath, [running, ...args]]
+  const { packageManager } = JSON.parse(await readFile(`${cwd}/package.json`, "utf8"))
+  return ["npx", ["--yes", packageManager, ...args]]
+}
+
+/**
+ * Runs pnpm quietly, as `capture` does.
  *
  * @param {ReadonlyArray<string>} args
  * @param {{ readonly cwd: string }} options
  */
-export const pnpm = async (args, { cwd }) => {
-  // pnpm tells its scripts how to run it again. A plain `node scripts/..` is not told, and gets it from npx.
-  const running = process.env["npm_execpath"]
-  if (running !== undefined && /pnpm[^/]*$/.test(running)) return capture(process.execPath, [running, ...args], { cwd })
-  const { packageManager } = JSON.parse(await readFile(`${cwd}/package.json`, "utf8"))
-  return capture("npx", ["--yes", packageManager, ...args], { cwd })
-}
+export const pnpm = async (args, { cwd }) => capture(...await pnpmCommand(args, cwd), { cwd })
 
 /**
  * Starts a program and resolves once `read` finds something in what it has written, with that. Rejects when the program ends before. Its

@@ -3,6 +3,7 @@
  * collector of telemetry, free ports, and a file with a token. All of it is on this machine, at ports of its own, which are written
  * into a program in place of the page's.
  */
+import { ReservedPort } from "@mcp-lifeline/testing"
 import { mkdirSync, writeFileSync } from "node:fs"
 import { createServer } from "node:http"
 import { join } from "node:path"
@@ -19,13 +20,8 @@ const listen = (server) =>
     })
   })
 
-/** A port on which nothing listens. */
-const freePort = async () => {
-  const server = createServer()
-  const port = await listen(server)
-  await new Promise((resolve) => server.close(resolve))
-  return port
-}
+/** A port on which nothing of ours listens but what is started there, as long as we run. */
+const freePort = async () => (await ReservedPort.open()).port
 
 /** An endpoint for OTLP. `received` has the path of each request. */
 const collect = async () => {
