@@ -1,11 +1,12 @@
 /**
  * What is made of the figures that are kept: the pictures, and the parts of pages between `<!-- table:NAME -->` and `<!-- /table -->`, and
- * between `<!-- picture:NAME -->` and `<!-- /picture -->`.
+ * between `<!-- picture:NAME -->` and `<!-- /picture -->`; `tables` and `matrix` are those of several parts of a benchmark.
  */
 import { readFileSync } from "node:fs"
 import { join, posix } from "node:path"
 import { drawings, pictures } from "./all.mjs"
 import { draw, themes, width } from "./chart.mjs"
+import { matrix } from "./matrix.mjs"
 import { root } from "./records.mjs"
 import { allTables, table } from "./tables.mjs"
 
@@ -29,8 +30,9 @@ const attribute = (text) => text.replaceAll("&", "&amp;").replaceAll('"', "&quot
  */
 const filled = (page, text, records, all) =>
   text.replaceAll(
-    /(<!-- (tables?|picture):(\S+) -->\n).*?(<!-- \/\2 -->)/gs,
+    /(<!-- (tables?|matrix|picture):(\S+) -->\n).*?(<!-- \/\2 -->)/gs,
     (_, start, kind, name, end) => {
+      if (kind === "matrix") return `${start}\n${matrix(name, records)}\n\n${end}`
       if (kind === "tables") return `${start}\n${allTables(name, records)}\n\n${end}`
       if (kind === "table") return `${start}\n${table(name, records)}\n\n${end}`
       if (!(name in pictures)) throw new Error(`${page}: there is no picture ${name}`)

@@ -76,7 +76,7 @@ const tables = {
 const counts = new Set(["calls", "servers", "clients", "runs"])
 
 /** In this column, the recovery benchmark says which figures of a row are the best, since it knows how far its runs differ. */
-const named = "best in"
+export const best = "best in"
 
 /** Columns that pictures show. */
 const onlyDrawn = /^p(?:10|90) /
@@ -88,8 +88,8 @@ const cell = (text) => text.replaceAll("|", "\\|").replaceAll("\n", " ")
 const written = (value) =>
   cell(typeof value === "number" && Math.abs(value) >= 1000 ? value.toLocaleString("en-US") : String(value))
 
-/** @param {string} name @param {Records} records @param {boolean} [isTitled] whether its title stands above it, and not below @returns {string} */
-export const table = (name, records, isTitled = false) => {
+/** The table alone, and what it is of; undefined if there are no figures. @param {string} name @param {Records} records */
+const bare = (name, records) => {
   const { columns, judged, of, rivals = () => "all", rows: keep = () => true, unjudged = [] } = tables[name] ??
     /** @type {Table} */ ({ of: name })
   const [record = "", part = "1"] = of.split("/")
@@ -98,15 +98,15 @@ export const table = (name, records, isTitled = false) => {
   }
   const measured = records[record]
   const result = measured?.parts[Number(part) - 1]
-  if (measured === undefined || result === undefined) return "*Not measured yet.*"
+  if (measured === undefined || result === undefined) return undefined
   const rows = result.rows.filter(keep)
   const shown = columns ??
     [...new Set(rows.flatMap(({ figures }) => Object.keys(figures)))].filter((one) =>
-      one !== named && !onlyDrawn.test(one)
+      one !== best && !onlyDrawn.test(one)
     )
   /** @param {Row} row @param {string} column */
   const isBest = (row, column) => {
-    const { [named]: said } = row.figures
+    const { [best]: said } = row.figures
     if (typeof said === "string") return said.split(", ").includes(column === shown[0] ? "time" : column)
     const group = rivals(row)
     if (group === undefined || unjudged.includes(column) || counts.has(column)) return false
@@ -114,9 +114,9 @@ export const table = (name, records, isTitled = false) => {
     const values = rows.filter((one) => rivals(one) === group).map(({ figures }) => figures[column])
     const numbers = values.filter((value) => typeof value === "number")
     const isMore = moreIsBetter.test(column) || column === "good"
-    const best = isMore ? Math.max(...numbers) : Math.min(...numbers)
+    const top = isMore ? Math.max(...numbers) : Math.min(...numbers)
     // Where all are equal, none is best.
-    return values.length > 1 && row.figures[column] === best && values.some((value) => value !== best)
+    return values.length > 1 && row.figures[column] === top && values.some((value) => value !== top)
   }
   const lines = [
     `| | ${shown.map(cell).join(" | ")} |`,
@@ -130,13 +130,29 @@ export const table = (name, records, isTitled = false) => {
       } |`
     )
   ]
-  if (rows.length === 0) return `${result.title}.`
-  const notes = [...(isTitled ? [] : [result.title]), ...(result.notes ?? []), whence(measured)].map((note) =>
-    note.replace(/\.$/, "")
-  )
-  return `${isTitled ? `**${result.title}**\n\n` : ""}${lines.join("\n")}\n\n<sub>${notes.join(". ")}.</sub>`
+  return { lines: rows.length === 0 ? "" : lines.join("\n"), measured, result }
+}
+
+const missing = "*Not measured yet.*"
+
+/** @param {ReadonlyArray<string>} notes */
+const below = (notes) => `<sub>${notes.map((note) => note.replace(/\.$/, "")).join(". ")}.</sub>`
+
+/** @param {string} name @param {Records} records @returns {string} */
+export const table = (name, records) => {
+  const found = bare(name, records)
+  if (found === undefined) return missing
+  const { lines, measured, result } = found
+  return `${lines}\n\n${below([result.title, ...(result.notes ?? []), whence(measured)])}`
 }
 
 /** All tables of a benchmark, one below the other. @param {string} name @param {Records} records @returns {string} */
-export const allTables = (name, records) =>
-  records[name]?.parts.map((_, i) => table(`${name}/${i + 1}`, records, true)).join("\n\n") ?? table(name, records)
+export const allTables = (name, records) => {
+  const all = (records[name]?.parts ?? []).flatMap((_, i) => bare(`${name}/${i + 1}`, records) ?? [])
+  const [first] = all
+  if (first === undefined) return missing
+  return [
+    ...all.flatMap(({ lines, result }) => lines === "" ? [`**${result.title}.**`] : [`**${result.title}**`, lines]),
+    below([...all.flatMap(({ result }) => result.notes ?? []), whence(first.measured)])
+  ].join("\n\n")
+}

@@ -65,7 +65,11 @@ export const timeline = (measured) => {
     caption: [
       `One mark a call, where it started; the dashed line is the fault. Every second call only reads, the others have an effect. Callers give up after ${
         timeout / 1000
-      } s. All clients ran at once, each with a server of its own and with default options. One recording.`,
+      } s. All clients ran at once, each with a server of its own and with default options.${
+        measured.rounds > 1
+          ? ` The first of ${measured.rounds} recordings; times are of the median one.`
+          : " One recording."
+      }`,
       whence(measured)
     ],
     height: end + 44,

@@ -1,9 +1,10 @@
 import { describe, expect, it } from "@effect/vitest"
 import { existsSync, readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
+import { matrix } from "../../../../benchmarks/pictures/matrix.mjs"
 import { images, made } from "../../../../benchmarks/pictures/pages.mjs"
 import { read, reduced, root } from "../../../../benchmarks/pictures/records.mjs"
-import { table } from "../../../../benchmarks/pictures/tables.mjs"
+import { allTables, table } from "../../../../benchmarks/pictures/tables.mjs"
 
 const row = (name: string, figures: Record<string, number | string>) => ({ name, figures })
 
@@ -72,6 +73,38 @@ describe("pictures and tables", () => {
       row("1 server, 1 client", { "p50 ms": 2 })
     ], "scale")
     expect([own, other]).toEqual(["| 10 servers, 1 client | 1 |", "| 1 server, 1 client | 2 |"])
+  })
+
+  it("[B1 B2] of faults, one table has when each client was back, and what it lost until then; another all of it", () => {
+    const [measured] = reduced({
+      ...record("recovery", []),
+      benchmarks: [{
+        name: "recovery",
+        figures: [],
+        parts: [
+          {
+            title: "crash-idle, stdio: the server is killed, twice",
+            rows: [
+              row("ours", { "ms to a good call": 312, failed: 1, hung: 2, twice: 0, "best in": "time" }),
+              row("other", { "ms to a good call": "not in 30 s", failed: 0, hung: 0, twice: 3, "best in": "failed" })
+            ]
+          },
+          { title: "crash-idle, http: it comes back", rows: [row("ours", { "ms to a good call": 5 })] },
+          { title: "No other was better", rows: [], notes: ["a note."] }
+        ]
+      }]
+    })
+    const records = { recovery: measured! }
+    expect(matrix("recovery/stdio", records).split("\n").slice(0, 4)).toEqual([
+      "| | crash-idle |",
+      "|---|---|",
+      "| ours | **0.3 s**, 3 lost |",
+      "| other | no, 3 twice |"
+    ])
+    const all = allTables("recovery", records)
+    expect(all).toContain("| other | not in 30 s | **0** | 0 | 3 |")
+    expect(all).toContain("**No other was better.**\n\n<sub>a note. 2026-01-02")
+    expect(matrix("recovery/stdio", {})).toBe("*Not measured yet.*")
   })
 
   it("[B1] a page says so where a benchmark has no figures yet", () => {

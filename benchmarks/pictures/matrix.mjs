@@ -1,0 +1,48 @@
+/**
+ * One table of many: a row for each client, a column for each fault, and in it when the client was back. `<!-- matrix:NAME/stdio -->` has the
+ * parts whose titles begin with a fault and that transport, as in "crash-idle, stdio: the server is killed".
+ */
+import { whence } from "./caption.mjs"
+import { best } from "./tables.mjs"
+
+/** @typedef {import("./records.mjs").Records} Records */
+/** @typedef {import("../common.mjs").Row} Row */
+
+/** @param {string} title @param {string} transport */
+const faultOf = (title, transport) => {
+  const [fault, rest = ""] = title.split(", ", 2)
+  return rest.startsWith(`${transport}:`) ? fault : undefined
+}
+
+/** When it was back, and what must not be overlooked beside that. @param {Row | undefined} row */
+const cell = (row) => {
+  if (row === undefined) return ""
+  const { failed = 0, hung = 0, [best]: said, "ms to a good call": back, twice } = row.figures
+  const time = typeof back === "number" ? `${(back / 1000).toFixed(1)} s` : "no"
+  const lost = Number(failed) + Number(hung)
+  return [
+    String(said ?? "").split(", ").includes("time") ? `**${time}**` : time,
+    ...(lost > 0 ? [`${lost} lost`] : []),
+    ...(Number(twice) > 0 ? [`${twice} twice`] : [])
+  ].join(", ")
+}
+
+/** @param {string} name as in `recovery/stdio` @param {Records} records */
+export const matrix = (name, records) => {
+  const [record = "", transport = ""] = name.split("/")
+  const measured = records[record]
+  const parts = (measured?.parts ?? []).flatMap(({ rows, title }) => {
+    const fault = faultOf(title, transport)
+    return fault === undefined ? [] : [{ fault, rows }]
+  })
+  if (measured === undefined || parts.length === 0) return "*Not measured yet.*"
+  const clients = [...new Set(parts.flatMap(({ rows }) => rows.map(({ name }) => name)))]
+  const lines = [
+    `| | ${parts.map(({ fault }) => fault).join(" | ")} |`,
+    `|---|${parts.map(() => "---|").join("")}`,
+    ...clients.map((client) =>
+      `| ${client} | ${parts.map(({ rows }) => cell(rows.find(({ name }) => name === client))).join(" | ")} |`
+    )
+  ]
+  return `${lines.join("\n")}\n\n<sub>${whence(measured)}.</sub>`
+}
