@@ -19,24 +19,33 @@ const { left, rows } = await installed(options.rows, (text) => console.error(tex
 
 /** @typedef {import("./recovery/faults.mjs").FaultName} FaultName */
 /** @typedef {import("./recovery/cell.mjs").Result} Result */
-/** @typedef {{ readonly fault: FaultName, readonly transport: "stdio" | "http", readonly row: Rows.Row, readonly run: number }} Cell */
+/** @typedef {import("./recovery/cell.mjs").Scene & { readonly name: string }} Scene */
+/** @typedef {{ readonly scene: Scene, readonly row: Rows.Row, readonly run: number }} Cell */
 
-const scenes = options.faults.flatMap((fault) =>
-  options.transports.filter((transport) => faultOf(fault).transports.includes(transport)).map((transport) => ({
-    fault,
-    transport
-  }))
-)
+/** @param {FaultName} name @returns {ReadonlyArray<Scene>} */
+const scenesOf = (name) =>
+  options.protocols.flatMap((protocol) => {
+    const fault = faultOf(name)
+    if (fault.sessions === true && protocol === "2026") return []
+    const transports = options.transports.filter((transport) => fault.transports.includes(transport))
+    return transports.map((transport) => ({
+      name: [name, transport, ...protocol === "2025" ? [] : ["2026-07-28"]].join(", "),
+      fault,
+      transport,
+      protocol
+    }))
+  })
+const scenes = options.faults.flatMap(scenesOf)
 /** @type {ReadonlyArray<Cell>} */
 const cells = Array.from({ length: runs }, (_, run) =>
-  scenes.flatMap(({ fault, transport }) => {
-    const speaking = rows.filter((row) => Rows.speaks(row, transport))
+  scenes.flatMap((scene) => {
+    const speaking = rows.filter((row) => Rows.speaks(row, scene.transport, scene.protocol))
     // Who is first in a run is last in the next.
-    return (run % 2 === 0 ? speaking : speaking.toReversed()).map((row) => ({ fault, transport, row, run }))
+    return (run % 2 === 0 ? speaking : speaking.toReversed()).map((row) => ({ scene, row, run }))
   })).flat()
 
-/** @param {Cell} cell */
-const keyOf = ({ fault, row, transport }) => `${fault}, ${transport}: ${row.id}`
+/** @param {Scene} scene @param {Rows.Row} row */
+const keyOf = (scene, row) => `${scene.name}: ${row.id}`
 
 const folder = mkdtempSync(join(tmpdir(), "recovery-"))
 process.once("exit", () => {
@@ -54,10 +63,10 @@ const cores = semaphore(availableParallelism())
 let done = 0
 
 await each(cells, jobs, async (cell) => {
-  const key = keyOf(cell)
+  const key = keyOf(cell.scene, cell.row)
   /** @param {string} text */
   const log = (text) => verbose && console.error(`${key}: ${text}`)
-  const said = await measure(cell.row, faultOf(cell.fault), cell.transport, {
+  const said = await measure(cell.row, cell.scene, {
     timeoutMs: timeout * 1000,
     within: within * 1000,
     cores,
@@ -76,20 +85,20 @@ await each(cells, jobs, async (cell) => {
   console.error(`${++done} of ${cells.length}, ${seconds} s: run ${cell.run + 1}, ${key}: ${said}`)
 })
 
-/** @param {FaultName} fault @param {"stdio" | "http"} transport @returns {ReadonlyArray<Figures.Measured>} */
-const measured = (fault, transport) =>
+/** @param {Scene} scene @returns {ReadonlyArray<Figures.Measured>} */
+const measured = (scene) =>
   rows.flatMap((row) => {
-    const cells = results.get(keyOf({ fault, transport, row, run: 0 })) ?? []
+    const cells = results.get(keyOf(scene, row)) ?? []
     return cells.length === 0 ? [] : [{ name: row.name, isLifeline: row.isLifeline, cells }]
   })
 
-const parts = scenes.map(({ fault, transport }) => ({
-  title: `${fault}, ${transport}: ${faultOf(fault).what}`,
-  rows: Figures.table(measured(fault, transport), within * 1000)
+const parts = scenes.map((scene) => ({
+  title: `${scene.name}: ${scene.fault.what}`,
+  rows: Figures.table(measured(scene), within * 1000)
 }))
-const beaten = scenes.flatMap(({ fault, transport }) =>
-  Figures.beaten(measured(fault, transport)).map(({ better, figure, name, of, ours }) => ({
-    name: `${fault}, ${transport}: ${name}`,
+const beaten = scenes.flatMap((scene) =>
+  Figures.beaten(measured(scene)).map(({ better, figure, name, of, ours }) => ({
+    name: `${scene.name}: ${name}`,
     figures: { "figure": figure, "Lifeline": ours, "better": better, "of": of }
   }))
 )

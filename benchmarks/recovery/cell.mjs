@@ -12,7 +12,11 @@ import { served, Stand, wrapped } from "./stand.mjs"
 
 /** @typedef {import("./figures.mjs").Call} Call */
 /** @typedef {import("./rows.mjs").Row} Row */
-/** @typedef {import("./faults.mjs").Fault} Fault */
+/**
+ * What happens, and to what kind of server.
+ *
+ * @typedef {{ readonly fault: import("./faults.mjs").Fault, readonly transport: "stdio" | "http", readonly protocol: import("./client.js").Protocol }} Scene
+ */
 /**
  * @typedef {object} Settings
  * @property {number} timeoutMs the caller's own timeout
@@ -47,12 +51,12 @@ export const killAll = () => {
  * Rejects where the client does not get ready.
  *
  * @param {Row} row
- * @param {Fault} fault
- * @param {"stdio" | "http"} transport
+ * @param {Scene} scene
  * @param {Settings} settings
  * @returns {Promise<Result>}
  */
-export const measure = async (row, fault, transport, settings) => {
+export const measure = async (row, scene, settings) => {
+  const { fault, protocol, transport } = scene
   const number = String(made++)
   const folder = join(settings.folder, number)
   mkdirSync(folder)
@@ -62,20 +66,27 @@ export const measure = async (row, fault, transport, settings) => {
   const ends = []
   let release = await settings.cores.acquire()
   try {
-    const stand = await Stand.open(transport, fault, folder, env, settings.log)
+    const stand = await Stand.open(scene, folder, env, settings.log)
     ends.unshift(() => stand.end())
+    const client = new Child(worker, [row.module, row.door, protocol], env, settings.log)
+    ends.unshift(() => client.end())
+    const ready = await client.ask({ what: "load" }, patience)
+    if (ready.error !== undefined) throw new Error(`it cannot be loaded: ${ready.error}`)
+    const begin = async () => {
+      release()
+      release = await settings.cores.acquire()
+      const started = performance.now()
+      await fault.begin(stand)
+      return started
+    }
+    const early = fault.atStart === true ? await begin() : undefined
+    // A gateway that starts now is part of what takes time.
     const gateway = row.door === "serve" ? await served(stand.target, folder, env, settings.log) : undefined
     if (gateway !== undefined) ends.unshift(gateway.kill)
     const target = gateway?.target ?? (row.door === "wrap" ? wrapped(stand.target, env) : stand.target)
-    const client = new Child(worker, [row.module, row.door], env, settings.log)
-    ends.unshift(() => client.end())
     const caller = new Caller(client, target, settings)
-
-    if (fault.atStart !== true) await caller.prepare(stand)
-    release()
-    release = await settings.cores.acquire()
-    const started = performance.now()
-    await fault.begin(stand)
+    if (early === undefined) await caller.prepare(stand)
+    const started = early ?? await begin()
     if (fault.idle !== undefined) {
       release()
       await sleep(fault.idle)

@@ -17,7 +17,12 @@ export type Target =
   }
   | { readonly kind: "http"; readonly url: string }
 
+/** A revision of the protocol: 2025-11-25, or 2026-07-28. */
+export type Protocol = "2025" | "2026"
+
 export interface Hooks {
+  /** What the server speaks. */
+  readonly protocol: Protocol
   /**
    * What the caller gives the client for each step, in milliseconds: for a call, and for connecting. A client that has an option for it is
    * given it there; one that has none is left waiting, and the caller goes on.
@@ -44,7 +49,11 @@ export interface Client {
   readonly package: string
   /** Whether the package is one of `rivals/package.json`. Default false: the workspace has it. */
   readonly rival?: boolean
+  /** What `open` imports with `load`: it is there before the time of a client that has to connect begins. Default: the package. */
+  readonly modules?: ReadonlyArray<string>
   readonly transports: ReadonlyArray<"stdio" | "http">
+  /** Default: only 2025. */
+  readonly protocols?: ReadonlyArray<Protocol>
   /** The page that it was set up from. */
   readonly documentation: string
   /**

@@ -13,13 +13,14 @@
  * @property {"http"} [successor] a second process of the server waits until the first has ended
  * @property {number} [idle] how long the client is left alone with the fault; its time begins afterwards
  * @property {number} [calls] how many calls follow the first good one. Default 5
+ * @property {boolean} [sessions] it is about sessions, which 2026-07-28 has not
  * @property {boolean} [atStart] the fault is there before the client connects
  */
 
 /** How long nothing listens between two processes of a server over HTTP. */
 const gap = 1000
-/** How long the network is gone, and a server over HTTP stands still. */
-const [gone, still] = [5000, 8000]
+/** How long the network is gone, a server over HTTP stands still, and one that has just started is silent. */
+const [gone, still, silent] = [5000, 8000, 4000]
 /** After how long without a request a session ends. */
 const ttl = 2000
 
@@ -72,16 +73,19 @@ export const faults = {
   },
   "session-404": {
     what: "the server loses its sessions once, and answers 404, as the specification says",
+    sessions: true,
     transports: ["http"],
     begin: (stand) => stand.order({ what: "forget", status: 404 })
   },
   "session-400": {
     what: "the server loses its sessions once, and answers 400, as the official examples do",
+    sessions: true,
     transports: ["http"],
     begin: (stand) => stand.order({ what: "forget", status: 400 })
   },
   "session-each": {
     what: "the server loses its sessions before every one of ten calls, and answers 404",
+    sessions: true,
     transports: ["http"],
     calls: 9,
     begin: (stand) => stand.order({ what: "forgetEach", status: 404 })
@@ -100,6 +104,7 @@ export const faults = {
     what: `sessions end after ${
       ttl / 1000
     } s without a request (scaled down: servers give them minutes), and the client idles for 5 s; the time is that of the first call afterwards`,
+    sessions: true,
     transports: ["http"],
     idle: 5000,
     begin: (stand) => stand.order({ what: "expire", millis: ttl })
@@ -123,11 +128,14 @@ export const faults = {
     begin: (stand) => stand.order({ what: "cut" })
   },
   "hung-start": {
-    what: "the server does not answer the first initialize; the time begins when the client connects",
+    what:
+      `the first process of a server over stdio never answers; over HTTP, the server answers nothing that it is asked in its first ${
+        silent / 1000
+      } s; the time begins when the client connects`,
     transports: ["stdio", "http"],
-    crashes: [{ at: "initialize", nth: 1, signal: "SIGSTOP" }],
+    crashes: [{ at: "start", nth: 1, signal: "SIGSTOP" }],
     atStart: true,
-    begin: (stand) => stand.order({ what: "silentStart" })
+    begin: (stand) => stand.order({ what: "silence", millis: silent })
   }
 }
 

@@ -1,7 +1,7 @@
 /**
  * A server over Streamable HTTP, as a process that can be killed and stopped. Does what its parent tells it, and ends with it.
  *
- *     node httpServer.mjs PORT JOURNAL
+ *     node httpServer.mjs PORT JOURNAL 2025|2026
  */
 import { HttpExchange, HttpFault, HttpFaultServer } from "@mcp-lifeline/testing"
 import { appendFileSync } from "node:fs"
@@ -9,12 +9,12 @@ import { appendFileSync } from "node:fs"
 /**
  * What a parent can ask for. `listen` opens the port; `forget` loses every session, and says how they are refused; `forgetEach` does so after
  * each call, too; `expire` ends sessions that idle for so long; `crashInCall` kills the process in its next call, after the tool has run;
- * `cut` cuts the connection there; `silentStart` never answers the next `initialize`; `count` says how many sessions there are.
+ * `cut` cuts the connection there; `silence` never answers what is asked in this time; `count` says how many sessions there are.
  *
- * @typedef {{ readonly what: "listen" | "crashInCall" | "cut" | "silentStart" | "count" } | { readonly what: "forget" | "forgetEach", readonly status: 400 | 404 } | { readonly what: "expire", readonly millis: number }} Order
+ * @typedef {{ readonly what: "listen" | "crashInCall" | "cut" | "count" } | { readonly what: "forget" | "forgetEach", readonly status: 400 | 404 } | { readonly what: "expire" | "silence", readonly millis: number }} Order
  */
 
-const [, , port = "", journal = ""] = process.argv
+const [, , port = "", journal = "", protocol] = process.argv
 
 let isDoomed = false
 let forgets = false
@@ -25,6 +25,7 @@ const counts = new Map()
 // Event streams are how the official servers answer.
 const server = new HttpFaultServer.HttpFaultServer({
   port: Number(port),
+  era: protocol === "2026" ? "2026" : "2025",
   streaming: true,
   tools: {
     count: {
@@ -54,8 +55,8 @@ const obey = async (order) => {
       return
     case "cut":
       return void server.fail("tools/call", HttpFault.cut({ carriedOut: true }), 1)
-    case "silentStart":
-      return void server.fail("initialize", HttpFault.hang(), 1)
+    case "silence":
+      return void setTimeout(server.fail(() => true, HttpFault.hang()), order.millis)
     case "forgetEach":
     case "forget":
       forgets = order.what === "forgetEach"

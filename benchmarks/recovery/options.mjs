@@ -9,6 +9,7 @@ import { isDefault } from "./rows.mjs"
 /** @typedef {import("./faults.mjs").FaultName} FaultName */
 
 const transports = /** @type {const} */ (["stdio", "http"])
+const protocols = /** @type {const} */ (["2025", "2026"])
 
 /** @param {ReadonlyArray<Row>} rows */
 const usage = (rows) =>
@@ -20,6 +21,7 @@ Lets the same fault happen to each client, with a server of its own, and measure
   --clients NAME,..     only these. Default: those with *
   --faults NAME,..      only these
   --transports NAME,..  stdio, http. Default: both
+  --protocols NAME,..   2025 (2025-11-25), 2026 (2026-07-28, with the clients that speak it). Default: 2025
   --timeout SECONDS     what the caller gives a call. Default: 5
   --within SECONDS      how long a client has to come back. Default: 30
   --jobs NUMBER         how many clients are measured at a time; most of them wait. Default: 14
@@ -51,6 +53,7 @@ export const read = (args, rows) => {
           clients: { type: "string" },
           faults: { type: "string" },
           transports: { type: "string" },
+          protocols: { type: "string" },
           timeout: { type: "string", default: "5" },
           within: { type: "string", default: "30" },
           jobs: { type: "string", default: "14" },
@@ -75,7 +78,7 @@ export const read = (args, rows) => {
   }
   /**
    * @template {string} A
-   * @param {"clients" | "faults" | "transports"} name
+   * @param {"clients" | "faults" | "transports" | "protocols"} name
    * @param {ReadonlyArray<A>} possible
    * @param {ReadonlyArray<A>} otherwise
    * @returns {ReadonlyArray<A>}
@@ -100,6 +103,7 @@ export const read = (args, rows) => {
     rows: rows.filter(({ id }) => ids.includes(id)),
     faults: names("faults", faultNames, faultNames),
     transports: names("transports", transports, transports),
+    protocols: names("protocols", protocols, ["2025"]),
     record: given.record,
     verbose: given.verbose,
     json: given.json

@@ -68,6 +68,12 @@ export const all = async () =>
 /** Those that are measured unless somebody asks for others: `wrap` and `serve` do the same for whoever is before them. @param {Row} row */
 export const isDefault = ({ client, door }) => door === "alone" || door === "transport" || client.id === "official-v1"
 
-/** Whether a row can be measured over a transport. @param {Row} row @param {"stdio" | "http"} transport */
-export const speaks = ({ client, door }, transport) =>
-  door === "wrap" || door === "serve" || door === "transport" || client.transports.includes(transport)
+/**
+ * Whether a row can be measured with such a server: each door of Lifeline speaks everything.
+ *
+ * @param {Row} row
+ * @param {"stdio" | "http"} transport
+ * @param {import("./client.js").Protocol} protocol
+ */
+export const speaks = ({ client, door }, transport, protocol) =>
+  door !== "alone" || (client.transports.includes(transport) && (client.protocols ?? ["2025"]).includes(protocol))

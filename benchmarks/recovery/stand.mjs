@@ -12,7 +12,6 @@ import { Child } from "./child.mjs"
 
 /** @typedef {import("./client.js").Target} Target */
 /** @typedef {import("./rows.mjs").Door} Door */
-/** @typedef {import("./faults.mjs").Fault} Fault */
 
 const httpServer = fileURLToPath(new URL("httpServer.mjs", import.meta.url))
 const program = fileURLToPath(new URL("../../packages/gateway/dist/bin.js", import.meta.url))
@@ -40,12 +39,13 @@ export class Stand {
     this.target = target
   }
 
-  /** @param {"stdio" | "http"} transport @param {Fault} fault @param {string} folder @param {Record<string, string>} env @param {(text: string) => void} log */
-  static async open(transport, fault, folder, env, log) {
+  /** @param {import("./cell.mjs").Scene} scene @param {string} folder @param {Record<string, string>} env @param {(text: string) => void} log */
+  static async open({ fault, protocol, transport }, folder, env, log) {
     const journal = join(folder, "journal.jsonl")
     if (transport === "stdio") {
       const { args, command } = StdioFaultServer.command({
         journal,
+        era: protocol,
         .../** @type {StdioFaultServer.Options} */ (fault.crashes === undefined ? {} : { crashes: fault.crashes })
       })
       return new Stand(transport, journal, { kind: "stdio", command, args: [...args], env })
@@ -54,7 +54,7 @@ export class Stand {
     const url = `http://127.0.0.1:${port.port}/mcp`
     const stand = new Stand(transport, journal, { kind: "http", url })
     stand.#port = port
-    const start = () => new Child(httpServer, [String(port.port), journal], {}, log)
+    const start = () => new Child(httpServer, [String(port.port), journal, protocol], {}, log)
     stand.#servers = fault.successor === undefined ? [start()] : [start(), start()]
     await stand.order({ what: "listen" })
     // It is there when it is told to begin.
@@ -103,7 +103,7 @@ export class Stand {
   /** The sessions that the server has; undefined where there are none. @returns {Promise<number | undefined>} */
   async sessions() {
     const server = this.#servers.findLast((one) => !one.hasEnded)
-    return (await server?.ask({ what: "count" }, 2000))?.sessions
+    return (await server?.ask({ what: "count" }, 10_000))?.sessions
   }
 
   async end() {

@@ -7,6 +7,7 @@ export const client = {
   name: "Lifeline, connect",
   package: "@mcp-lifeline/client",
   transports: ["stdio", "http"],
+  protocols: ["2025", "2026"],
   documentation: "docs/promise.md",
   open: async (target, { log, timeoutMs }) => {
     const server = target.kind === "http"

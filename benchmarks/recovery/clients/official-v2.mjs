@@ -4,11 +4,16 @@ import { textOf } from "../answer.mjs"
 
 /** @typedef {import("../client.js").Hooks} Hooks */
 
-/** @param {any} transport @param {Hooks} hooks */
-const over = async (transport, { log, timeoutMs }) => {
-  const client = new Client({ name: "bench", version: "1.0.0" })
+/** @param {any} transport @param {Hooks} hooks @param {import("@modelcontextprotocol/client").ClientOptions} [options] */
+const over = async (transport, { log, timeoutMs }, options) => {
+  const client = new Client({ name: "bench", version: "1.0.0" }, options)
   client.onerror = (error) => log(error.message)
-  await client.connect(transport, { timeout: timeoutMs })
+  try {
+    await client.connect(transport, { timeout: timeoutMs })
+  } catch (error) {
+    await client.close()
+    throw error
+  }
   return {
     /** @type {import("../client.js").Opened["call"]} */
     call: async (args, { timeoutMs }) =>
@@ -23,16 +28,18 @@ export const client = {
   name: "official Client v2",
   package: "@modelcontextprotocol/client",
   transports: ["stdio", "http"],
+  protocols: ["2025", "2026"],
   documentation: "https://ts.sdk.modelcontextprotocol.io/v2/",
   open: async (target, hooks) => {
-    if (target.kind === "stdio") return over(new StdioClientTransport({ ...target, stderr: "ignore" }), hooks)
+    const options = hooks.protocol === "2026" ? { versionNegotiation: { mode: /** @type {const} */ ("auto") } } : {}
+    if (target.kind === "stdio") return over(new StdioClientTransport({ ...target, stderr: "ignore" }), hooks, options)
     const transport = new StreamableHTTPClientTransport(new URL(target.url))
-    const { call, close } = await over(transport, hooks)
+    const { call, close } = await over(transport, hooks, options)
     return {
       call,
       // Its documentation ends the session before the connection.
       close: () => transport.terminateSession().finally(close)
     }
   },
-  underLifeline: over
+  underLifeline: (transport, hooks) => over(transport, hooks)
 }

@@ -20,7 +20,11 @@ const inFault = async (name: keyof typeof clients, fault: "crash-in-call" | "wed
   const folder = await mkdtemp(join(tmpdir(), "recovery-test-"))
   try {
     const { client }: { client: Client } = await import(clients[name])
-    return await measure(rowOf(client, clients[name], "alone"), faultOf(fault), "stdio", {
+    return await measure(rowOf(client, clients[name], "alone"), {
+      fault: faultOf(fault),
+      transport: "stdio",
+      protocol: "2025"
+    }, {
       timeoutMs,
       within: 4 * timeoutMs,
       cores: semaphore(1),
