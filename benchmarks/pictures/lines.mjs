@@ -6,7 +6,7 @@ import * as Chart from "./chart.mjs"
 /** @typedef {{ name: string, isOurs: boolean, points: ReadonlyArray<readonly [x: number, y: number]> }} Line */
 /** `finding` says in a line what the panel shows. @typedef {{ title: string, finding: string, x: string, y: string, scale: "log" | "value", lines: ReadonlyArray<Line> }} Panel */
 
-const symbols = ["circle", "rect", "triangle", "diamond", "roundRect", "arrow"]
+const symbols = ["circle", "rect", "triangle", "diamond"]
 const [top, height, left] = [126, 260, 66]
 /** For the names at the ends of lines. */
 const ends = 136
