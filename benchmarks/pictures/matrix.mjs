@@ -1,6 +1,7 @@
 /**
  * One table of many: a row for each client, a column for each fault, and in it when the client was back. `<!-- matrix:NAME/stdio -->` has the
- * parts whose titles begin with a fault and that transport, as in "crash-idle, stdio: the server is killed".
+ * parts whose titles begin with a fault and that transport, as in "crash-idle, stdio: the server is killed"; `NAME/http/2026-07-28` those of
+ * another protocol, as in "crash-idle, http, 2026-07-28: the server is killed".
  */
 import { whence } from "./caption.mjs"
 import { best } from "./tables.mjs"
@@ -8,10 +9,10 @@ import { best } from "./tables.mjs"
 /** @typedef {import("./records.mjs").Records} Records */
 /** @typedef {import("../common.mjs").Row} Row */
 
-/** @param {string} title @param {string} transport */
-const faultOf = (title, transport) => {
-  const [fault, rest = ""] = title.split(", ", 2)
-  return rest.startsWith(`${transport}:`) ? fault : undefined
+/** @param {string} title @param {string} where */
+const faultOf = (title, where) => {
+  const end = title.indexOf(`, ${where}: `)
+  return end === -1 ? undefined : title.slice(0, end)
 }
 
 /** When it was back, and what must not be overlooked beside that. @param {Row | undefined} row */
@@ -29,10 +30,10 @@ const cell = (row) => {
 
 /** @param {string} name as in `recovery/stdio` @param {Records} records */
 export const matrix = (name, records) => {
-  const [record = "", transport = ""] = name.split("/")
+  const [record = "", ...where] = name.split("/")
   const measured = records[record]
   const parts = (measured?.parts ?? []).flatMap(({ rows, title }) => {
-    const fault = faultOf(title, transport)
+    const fault = faultOf(title, where.join(", "))
     return fault === undefined ? [] : [{ fault, rows }]
   })
   if (measured === undefined || parts.length === 0) return "*Not measured yet.*"

@@ -89,7 +89,7 @@ describe("pictures and tables", () => {
               row("other", { "ms to a good call": "not in 30 s", failed: 0, hung: 0, twice: 3, "best in": "failed" })
             ]
           },
-          { title: "crash-idle, http: it comes back", rows: [row("ours", { "ms to a good call": 5 })] },
+          { title: "crash-idle, http, 2026-07-28: it comes back", rows: [row("ours", { "ms to a good call": 5 })] },
           { title: "No other was better", rows: [], notes: ["a note."] }
         ]
       }]
@@ -101,6 +101,8 @@ describe("pictures and tables", () => {
       "| ours | **0.3 s**, 3 lost |",
       "| other | no, 3 twice |"
     ])
+    expect(matrix("recovery/http", records)).toBe("*Not measured yet.*")
+    expect(matrix("recovery/http/2026-07-28", records)).toContain("| ours | 0.0 s |")
     const all = allTables("recovery", records)
     expect(all).toContain("| other | not in 30 s | **0** | 0 | 3 |")
     expect(all).toContain("**No other was better.**\n\n<sub>a note. 2026-01-02")
