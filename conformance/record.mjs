@@ -44,28 +44,29 @@ const place = ({ revision, scenario, suite, way }) => `${suite} ${way} ${revisio
 
 const file = new URL("../build/conformance.json", import.meta.url)
 
-/** What was found before of this commit, and is not found anew. @param {object} head @returns {ReadonlyArray<Result>} */
-const before = (head) => {
-  if (!existsSync(file)) return []
-  const { results: old, ...of } = JSON.parse(readFileSync(file, "utf8"))
-  const found = new Set(results.map(place))
-  return JSON.stringify(of) === JSON.stringify(head)
-    ? old.filter((/** @type {Result} */ result) => !found.has(place(result)))
-    : []
+/** @returns {any} what was found before by the same suite on the same Node.js */
+const before = (/** @type {string} */ suite) => {
+  const old = existsSync(file) ? JSON.parse(readFileSync(file, "utf8")) : undefined
+  return old?.suite === suite && old.node === process.version ? old : undefined
 }
 
-/** @param {boolean} isWhole whether all was played: otherwise what was played before at this commit stays */
+/**
+ * @param {boolean} isWhole whether all was played. Otherwise the results replace those of an earlier run, and `again` says how many, and of
+ *   which commit
+ */
 export const write = (isWhole) => {
   mkdirSync(new URL(".", file), { recursive: true })
-  const head = {
-    date: new Date().toISOString().slice(0, 10),
-    commit: commit(),
-    suite: versionOf("@modelcontextprotocol/conformance"),
-    node: process.version
-  }
+  const suite = versionOf("@modelcontextprotocol/conformance")
+  const old = isWhole ? undefined : before(suite)
+  const found = new Set(results.map(place))
+  const left = (old?.results ?? []).filter((/** @type {Result} */ result) => !found.has(place(result)))
   const record = {
-    ...head,
-    results: [...isWhole ? [] : before(head), ...results].toSorted((a, b) => place(a).localeCompare(place(b)))
+    date: old?.date ?? new Date().toISOString().slice(0, 10),
+    commit: old?.commit ?? commit(),
+    suite,
+    node: process.version,
+    ...old === undefined ? {} : { again: { commit: commit(), results: results.length } },
+    results: [...left, ...results].toSorted((a, b) => place(a).localeCompare(place(b)))
   }
   writeFileSync(file, `${JSON.stringify(record, undefined, 2)}\n`)
 }

@@ -12,29 +12,61 @@ import { root, textOf } from "./proof.mjs"
  * @property {"passes" | "excused" | "fails"} outcome
  * @property {string} [why]
  */
-/** @typedef {{ readonly date: string, readonly commit: string, readonly suite: string, readonly node: string, readonly results: ReadonlyArray<Result> }} Conformance */
+/** @typedef {{ readonly date: string, readonly commit: string, readonly suite: string, readonly node: string, readonly again?: { readonly commit: string, readonly results: number }, readonly results: ReadonlyArray<Result> }} Conformance */
+
+/** In the order in which they come. @template A @param {ReadonlyArray<A>} values */
+const distinct = (values) => [...new Set(values)]
 
 const kept = "docs/compatibility/conformance.json"
 const made = "build/conformance.json"
+
+/**
+ * As it is kept: the names of what passes by a way, in a revision, and what does not.
+ *
+ * @typedef {Pick<Result, "suite" | "way" | "revision"> & { readonly passes: ReadonlyArray<string>, readonly others: ReadonlyArray<Pick<Result, "scenario" | "outcome" | "why">> }} Group
+ */
+
+/** @param {ReadonlyArray<Result>} results @returns {ReadonlyArray<Group>} */
+export const grouped = (results) => {
+  const keyOf = (/** @type {Result} */ { revision, suite, way }) => [suite, way, revision].join("\0")
+  return distinct(results.map(keyOf)).flatMap((key) => {
+    const own = results.filter((result) => keyOf(result) === key)
+    return own.slice(0, 1).map(({ revision, suite, way }) => ({
+      suite,
+      way,
+      revision,
+      passes: own.filter(({ outcome }) => outcome === "passes").map(({ scenario }) => scenario),
+      others: own.filter(({ outcome }) => outcome !== "passes").map(({ outcome, scenario, why }) => ({
+        scenario,
+        outcome,
+        ...why === undefined ? {} : { why }
+      }))
+    }))
+  })
+}
+
+/** @param {ReadonlyArray<Group>} groups @returns {ReadonlyArray<Result>} */
+export const flat = (groups) =>
+  groups.flatMap(({ others, passes, ...place }) => [
+    ...passes.map((scenario) => ({ ...place, scenario, outcome: /** @type {const} */ ("passes") })),
+    ...others.map((other) => ({ ...place, ...other }))
+  ])
 
 /** Keeps the last run. @returns {string} */
 export const keep = () => {
   /** @type {Conformance} */
   const { results, ...head } = JSON.parse(readFileSync(`${root}${made}`, "utf8"))
-  const lines = results.map((result) => `    ${JSON.stringify(result)}`).join(",\n")
-  const begun = JSON.stringify(head, undefined, 2).replace(/\n\}$/, "")
-  writeFileSync(`${root}${kept}`, `${begun},\n  "results": [\n${lines}\n  ]\n}\n`)
+  writeFileSync(`${root}${kept}`, `${JSON.stringify({ ...head, ways: grouped(results) }, undefined, 1)}\n`)
   return kept
 }
 
 /** @returns {Conformance | undefined} */
 export const read = () => {
   const text = textOf(kept)
-  return text === undefined ? undefined : JSON.parse(text)
+  if (text === undefined) return undefined
+  const { ways, ...head } = JSON.parse(text)
+  return { ...head, results: flat(ways) }
 }
-
-/** In the order in which they come. @template A @param {ReadonlyArray<A>} values */
-const distinct = (values) => [...new Set(values)]
 
 /** @param {ReadonlyArray<Result>} results */
 const counts = (results) => {
@@ -82,17 +114,19 @@ const left = (results) => {
 export const part = () => {
   const conformance = read()
   if (conformance === undefined) return "No run is kept yet."
-  const { commit, date, node, results, suite } = conformance
+  const { again, commit, date, node, results, suite } = conformance
   const outcomes = counted(results.map(({ outcome }) => outcome)).map(([outcome, count]) => `${count} ${outcome}`)
+  const replayed = again === undefined
+    ? ""
+    : ` ${again.results} of these were played again, at commit \`${again.commit}\`, because some of them had failed the first time.`
+  const head = `\`@modelcontextprotocol/conformance\` ${suite}, ${date}, commit \`${commit}\`, Node.js ${node.slice(1)}`
   return [
-    `\`@modelcontextprotocol/conformance\` ${suite}, ${date}, commit \`${commit}\`, Node.js ${node.slice(1)}: ${
-      outcomes.join(", ")
-    }.`,
-    "#### Scenarios for clients",
+    `${head}: ${outcomes.join(", ")}.${replayed}`,
+    "### Scenarios for clients",
     matrix(conformance, "client"),
-    "#### Scenarios for servers",
+    "### Scenarios for servers",
     matrix(conformance, "server"),
-    "#### What does not pass",
+    "### What does not pass",
     left(results)
   ].join("\n\n")
 }

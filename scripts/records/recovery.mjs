@@ -30,7 +30,7 @@ export const matrices = ({ parts }) => {
     const own = faults.filter((one) => one.transport === transport)
     const clients = [...new Set(own.flatMap(({ rows }) => rows.map(({ name }) => name)))]
     return [
-      `#### ${transport === "http" ? "Servers over HTTP" : "Servers over stdio"}`,
+      `### ${transport === "http" ? "Servers over HTTP" : "Servers over stdio"}`,
       table(
         ["Client", ...own.map(({ fault }) => fault)],
         clients.map((client) => [client, ...own.map(({ rows }) => cell(rows.find(({ name }) => name === client)))])

@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import { root } from "./proof.mjs"
 
 /**
- * `faults` and `violations` are counted by their kind; `held` is how heap and descriptors of the largest change were before and after.
+ * `faults` are counted by their kind, `violations` by promise and door.
  *
  * @typedef {object} Soak
  * @property {string} date
@@ -52,7 +52,9 @@ export const reduce = (report) => ({
   effects: report.effects,
   faults: summed(Object.values(report.faultsByDoor)),
   violations: summed(
-    report.violations.map((/** @type {{ readonly promise: string }} */ { promise }) => ({ [promise]: 1 }))
+    report.violations.map((/** @type {{ readonly promise: string, readonly door: string }} */ { door, promise }) => ({
+      [`${promise} at ${door}`]: 1
+    }))
   )
 })
 
@@ -78,6 +80,8 @@ export const totals = (soaks) => {
     calls: sum(({ calls }) => calls.calls),
     kills: sum(({ faults }) => kills.reduce((count, kind) => count + (faults[kind] ?? 0), 0)),
     faults: sum(({ faults }) => Object.values(faults).reduce((a, b) => a + b, 0)),
-    twice: sum(({ violations }) => violations["twice"] ?? 0)
+    twice: sum(({ violations }) =>
+      Object.entries(violations).reduce((count, [what, times]) => what.startsWith("twice ") ? count + times : count, 0)
+    )
   }
 }

@@ -42,6 +42,19 @@ describe("the page of compatibility", () => {
     expect(text).not.toMatch(/\/(?:tmp|home|root|Users|work)\/|127\.0\.0\.1|localhost/)
   })
 
+  it("[B4] results of the suite are kept by way and revision, and read again as they were", () => {
+    const result = {
+      suite: "client",
+      way: "connect",
+      revision: "2025-11-25",
+      scenario: "ping",
+      outcome: "passes"
+    } as const
+    const other = { ...result, scenario: "sse-retry", outcome: "excused", why: "no stream" } as const
+    const all = [result, other, { ...result, way: "wrap of a URL", outcome: "fails" } as const]
+    expect(Conformance.flat(Conformance.grouped(all))).toEqual(all)
+  })
+
   it("[B4] clients and faults are a table of each transport, with what was lost on the way", () => {
     const figures = (back: number | string, failed: number) => ({
       "ms to a good call": back,
@@ -55,7 +68,7 @@ describe("the page of compatibility", () => {
       { title: "Where another client was better", rows: [{ name: "a", figures: { in: "time" } }] }
     ]
     expect(matrices({ commit: "x", date: "y", quick: false, parts })).toEqual([
-      "#### Servers over stdio\n\n"
+      "### Servers over stdio\n\n"
       + "| Client | crash-idle | wedged |\n| --- | --- | --- |\n| a | 0.3 s |  |\n| b |  | not in 30 s, 2 failed |"
     ])
   })

@@ -75,7 +75,11 @@ describe("the robustness record", () => {
       held: [{}]
     })
     expect(JSON.stringify(kept)).not.toContain("somebody")
-    expect(kept).toMatchObject({ date: "2026-11-23", faults: { cut: 2, exit: 1, kill: 4 }, violations: { left: 2 } })
+    expect(kept).toMatchObject({
+      date: "2026-11-23",
+      faults: { cut: 2, exit: 1, kill: 4 },
+      violations: { "left at wrap": 2 }
+    })
     expect(Soak.totals([kept, kept])).toEqual({ seconds: 120, calls: 20, kills: 10, faults: 14, twice: 0 })
   })
 })
