@@ -35,6 +35,8 @@ const pause = 100
 const patience = 60_000
 /** How long others are held off from a client that comes back. */
 const quiet = 2000
+/** How long what begins after a close may take to do so. */
+const afterwards = 2000
 /** How long processes and sessions have to end after a close, and a close itself. */
 const [ending, closing] = [3000, 15_000]
 
@@ -113,7 +115,11 @@ export const measure = async (row, scene, settings) => {
       return alive.size
     }
     const sessions = async () => transport === "http" ? await stand.sessions() : undefined
-    await Processes.eventually(async () => left() === 0 && (await sessions() ?? 0) === 0, ending)
+    const isClean = async () => left() === 0 && (await sessions() ?? 0) === 0
+    await Processes.eventually(isClean, ending)
+    // Some start a server again after they were closed.
+    await sleep(afterwards)
+    await Processes.eventually(isClean, ending)
     return {
       ...Figures.outage(calls, settings.within),
       twice: Figures.twice(stand.journal()),

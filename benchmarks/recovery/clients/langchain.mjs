@@ -18,6 +18,7 @@ export const client = {
   name: "@langchain/mcp-adapters",
   package: "@langchain/mcp-adapters",
   rival: true,
+  modules: ["@langchain/mcp-adapters", "@modelcontextprotocol/sdk/client/index.js"],
   transports: ["stdio", "http"],
   documentation: "https://github.com/langchain-ai/langchainjs/blob/main/libs/langchain-mcp-adapters/README.md",
   open: async (target) => {

@@ -8,6 +8,7 @@ export const client = {
   package: "@mastra/mcp",
   rival: true,
   transports: ["stdio", "http"],
+  protocols: ["2025", "2026"],
   documentation: "https://mastra.ai/reference/tools/mcp-client",
   open: async (target, { timeoutMs }) => {
     const { MCPClient } = await load("@mastra/mcp")

@@ -7,6 +7,7 @@ export const client = {
   name: "mcp-use",
   package: "mcp-use",
   rival: true,
+  modules: ["mcp-use/client"],
   transports: ["stdio", "http"],
   documentation: "https://mcp-use.com/docs/typescript/client",
   open: async (target) => {

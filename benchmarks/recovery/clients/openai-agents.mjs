@@ -8,6 +8,7 @@ export const client = {
   package: "@openai/agents",
   rival: true,
   transports: ["stdio", "http"],
+  protocols: ["2025", "2026"],
   documentation: "https://openai.github.io/openai-agents-js/guides/mcp/",
   open: async (target, { timeoutMs }) => {
     const { MCPServerStdio, MCPServerStreamableHttp } = await load("@openai/agents")

@@ -44,7 +44,9 @@ export const aiSdk = (id, version, documentation) => ({
   name: `@ai-sdk/mcp ${version}`,
   package: `ai-sdk-mcp-${version}`,
   rival: true,
+  modules: [`ai-sdk-mcp-${version}`, `ai-sdk-mcp-${version}/mcp-stdio`],
   transports: ["stdio", "http"],
+  protocols: version === "2" ? ["2025", "2026"] : ["2025"],
   documentation,
   open: async (target, hooks) => {
     const name = `ai-sdk-mcp-${version}`

@@ -46,7 +46,9 @@ export const install = async (say) => {
     )
     if (code !== 0) {
       throw new Error(
-        `The published clients could not be installed: npm ci ended with ${code}. It needs a registry of npm; once they are installed, they stay in build/rivals.\n${both.trim()}`
+        `The published clients could not be installed: npm ci ended with ${code}. It needs a registry of npm; once they are installed, they stay in build/rivals.\n${
+          both.split("\n").slice(0, 4).join("\n")
+        }`
       )
     }
     writeFileSync(join(half, ".installed"), wanted())
@@ -59,6 +61,11 @@ export const install = async (say) => {
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) {
-  await install((line) => console.log(line))
-  console.log(`The published clients are in ${directory}`)
+  try {
+    await install((line) => console.log(line))
+    console.log(`The published clients are in ${directory}`)
+  } catch (error) {
+    console.error(/** @type {Error} */ (error).message)
+    process.exitCode = 1
+  }
 }
