@@ -13,7 +13,13 @@ import { made } from "./pictures/pages.mjs"
 import { read, root, take } from "./pictures/records.mjs"
 
 const { from = [] } = parseArgs({ options: { from: { type: "string", multiple: true } } }).values
-for (const file of from) console.log(`${file}: ${take(resolve(file)).join(", ")}`)
+for (const file of from) {
+  const { refused, taken } = take(resolve(file))
+  if (taken.length > 0) console.log(`${file}: ${taken.join(", ")}`)
+  if (refused.length > 0) {
+    console.error(`${file}: a quick run, which does not replace a measurement of ${refused.join(", ")}`)
+  }
+}
 /** Other pages show some of these figures, too. */
 const others = () => pages().map(({ path, text }) => /** @type {const} */ ([path, text]))
 const files = [...Object.entries(made(read())), ...others()]

@@ -1,7 +1,7 @@
 /**
  * The figures that pages show: `docs/benchmarks/NAME.json`, one file a benchmark, reduced from a record of `pnpm bench`.
  */
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 
@@ -40,6 +40,9 @@ export const read = () =>
 /** Three digits, or all before the point. @param {number} value */
 const short = (value) => Math.abs(value) >= 100 ? Math.round(value) : Number(value.toPrecision(3))
 
+/** Notes for who runs the benchmark, not for who reads the page. */
+const onlyThere = /^This part took /
+
 /** A note without the folders of the machine that made it. @param {string} note */
 const withoutFolders = (note) => note.replaceAll(/(?<![\w:/.-])\/(?:[\w.@+-]+\/)+/g, "")
 
@@ -73,7 +76,7 @@ export const reduced = ({ benchmarks, commit, date, machine, quick, rounds, vers
           })
         )
       })),
-      ...(notes.length > 0 ? { notes: notes.map(withoutFolders) } : {}),
+      notes: notes.filter((note) => !onlyThere.test(note)).map(withoutFolders),
       ...(series === undefined ? {} : { series })
     }))
   }))
@@ -85,10 +88,28 @@ const printed = (value) =>
     '[$1, $2, "$3", "$4"]'
   )
 
-/** Keeps what a record has instead of what was kept of these benchmarks. @param {string} file @returns {ReadonlyArray<string>} their names */
+/** What is kept of a benchmark. @param {string} name @returns {Measured | undefined} */
+const kept = (name) => {
+  const file = join(folder, `${name}.json`)
+  return existsSync(file) ? JSON.parse(readFileSync(file, "utf8")) : undefined
+}
+
+/** Whether figures may replace those that are kept: a quick run replaces no measurement. @param {Measured} taken @param {Measured | undefined} old */
+export const replaces = (taken, old) => !taken.quick || old === undefined || old.quick
+
+/**
+ * Keeps what a record has instead of what was kept of these benchmarks.
+ *
+ * @param {string} file
+ * @returns {{ readonly taken: ReadonlyArray<string>, readonly refused: ReadonlyArray<string> }} the names of benchmarks
+ */
 export const take = (file) => {
-  const taken = reduced(JSON.parse(readFileSync(file, "utf8")))
+  const all = reduced(JSON.parse(readFileSync(file, "utf8")))
+  const taken = all.filter((one) => replaces(one, kept(one.name)))
   mkdirSync(folder, { recursive: true })
   for (const measured of taken) writeFileSync(join(folder, `${measured.name}.json`), `${printed(measured)}\n`)
-  return taken.map(({ name }) => name)
+  return {
+    taken: taken.map(({ name }) => name),
+    refused: all.filter((one) => !taken.includes(one)).map(({ name }) => name)
+  }
 }

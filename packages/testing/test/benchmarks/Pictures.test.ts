@@ -3,7 +3,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { matrix } from "../../../../benchmarks/pictures/matrix.mjs"
 import { images, made } from "../../../../benchmarks/pictures/pages.mjs"
-import { read, reduced, root } from "../../../../benchmarks/pictures/records.mjs"
+import { read, reduced, replaces, root } from "../../../../benchmarks/pictures/records.mjs"
 import { allTables, table } from "../../../../benchmarks/pictures/tables.mjs"
 
 const row = (name: string, figures: Record<string, number | string>) => ({ name, figures })
@@ -54,6 +54,17 @@ describe("pictures and tables", () => {
       "x is left out: ENOENT, open 'package.json'",
       "http://127.0.0.1:3001/mcp has 5 calls/s"
     ])
+  })
+
+  it("[B1] a quick run replaces a quick run, and no measurement", () => {
+    const [measurement] = reduced(record("any", []))
+    const quick = { ...measurement!, quick: true }
+    expect([replaces(quick, undefined), replaces(quick, quick), replaces(quick, measurement)]).toEqual([
+      true,
+      true,
+      false
+    ])
+    expect([replaces(measurement!, quick), replaces(measurement!, measurement)]).toEqual([true, true])
   })
 
   it("[B1] the best figure of rivals is bold, whosever it is", () => {
