@@ -63,7 +63,24 @@ const tables = {
   },
   scale: { of: "scale", rivals: () => undefined },
   idle: { of: "idle", rivals: () => undefined },
-  install: { of: "install", rivals: () => undefined },
+  "install-library": {
+    of: "install",
+    rows: ({ figures }) => "files" in figures,
+    columns: ["MB", "packages", "files", "import, median ms"],
+    rivals: () => undefined
+  },
+  "install-program": {
+    of: "install",
+    rows: ({ figures }) => "start, median s" in figures,
+    columns: ["start, median s", "peak MB"],
+    rivals: () => undefined
+  },
+  "install-npx": {
+    of: "install",
+    rows: ({ figures }) => "bridge s" in figures,
+    columns: ["s", "bridge s", "ratio"],
+    rivals: () => undefined
+  },
   hop: { of: "cluster/1", rivals: () => undefined },
   "hop-cpu": { of: "cluster/2", rivals: () => undefined },
   crash: { of: "timeline/1", judged: outage },
