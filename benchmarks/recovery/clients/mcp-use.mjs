@@ -16,7 +16,12 @@ export const client = {
     const { args, command, env, url } = /** @type {any} */ (target)
     // No timeout of connecting is documented; over HTTP, its default is 10 s.
     const client = new MCPClient({ mcpServers: { bench: target.kind === "http" ? { url } : { command, args, env } } })
-    await client.createAllSessions()
+    try {
+      await client.createAllSessions()
+    } catch (error) {
+      await client.closeAllSessions()
+      throw error
+    }
     const session = client.getSession("bench")
     return {
       call: async (args, { timeoutMs }) => textOf(await session.callTool("count", args, { timeout: timeoutMs })),

@@ -16,8 +16,13 @@ export const client = {
     const server = target.kind === "http"
       ? new MCPServerStreamableHttp({ ...options, url: target.url })
       : new MCPServerStdio({ ...options, command: target.command, args: target.args, env: target.env })
-    await server.connect()
-    await server.listTools()
+    try {
+      await server.connect()
+      await server.listTools()
+    } catch (error) {
+      await server.close()
+      throw error
+    }
     return {
       // What `callTool` gives, and whether it is an error.
       call: async (args) => textOf(await server.callToolResult("count", args)),

@@ -19,7 +19,11 @@ const over = async (name, transport, { log, timeoutMs }) => {
     initializationOptions: { timeout: timeoutMs },
     onUncaughtError: (/** @type {unknown} */ error) => log(String(error))
   })
-  const tools = await client.tools()
+  /** @type {any} */
+  const tools = await client.tools().catch(async (/** @type {unknown} */ error) => {
+    await client.close()
+    throw error
+  })
   return {
     call: async (args, { timeoutMs }) =>
       textOf(
