@@ -71,6 +71,7 @@ await each(cells, jobs, async (cell) => {
     within: within * 1000,
     cores,
     folder,
+    published: true,
     log
   }).then((result) => {
     results.set(key, [...results.get(key) ?? [], result])

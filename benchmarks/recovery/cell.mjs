@@ -23,6 +23,7 @@ import { served, Stand, wrapped } from "./stand.mjs"
  * @property {number} within how long a client has to come back, in milliseconds
  * @property {{ readonly acquire: () => Promise<() => void> }} cores who starts processes, or comes back, holds one
  * @property {string} folder where it may keep files
+ * @property {boolean} published whether Lifeline is measured as it is published, in bundles, which have to be there
  * @property {(text: string) => void} log
  */
 /** @typedef {Figures.Cell & { readonly calls: ReadonlyArray<Call>, readonly notes: ReadonlyArray<string> }} Result */
@@ -70,7 +71,8 @@ export const measure = async (row, scene, settings) => {
   try {
     const stand = await Stand.open(scene, folder, env, settings.log)
     ends.unshift(() => stand.end())
-    const client = new Child(worker, [row.module, row.door, protocol], env, settings.log)
+    const conditions = settings.published ? ["--conditions=published"] : []
+    const client = new Child(worker, [row.module, row.door, protocol], env, settings.log, conditions)
     ends.unshift(() => client.end())
     const ready = await client.ask({ what: "load" }, patience)
     if (ready.error !== undefined) throw new Error(`it cannot be loaded: ${ready.error}`)
@@ -83,9 +85,10 @@ export const measure = async (row, scene, settings) => {
     }
     const early = fault.atStart === true ? await begin() : undefined
     // A gateway that starts now is part of what takes time.
-    const gateway = row.door === "serve" ? await served(stand.target, folder, env, settings.log) : undefined
+    const gateway = row.door === "serve" ? await served(stand.target, folder, env, settings) : undefined
     if (gateway !== undefined) ends.unshift(gateway.kill)
-    const target = gateway?.target ?? (row.door === "wrap" ? wrapped(stand.target, env) : stand.target)
+    const target = gateway?.target ??
+      (row.door === "wrap" ? wrapped(stand.target, env, settings.published) : stand.target)
     const caller = new Caller(client, target, settings)
     if (early === undefined) await caller.prepare(stand)
     const started = early ?? await begin()

@@ -14,12 +14,12 @@ export class Child {
   /** @type {(text: string) => void} */
   #log
 
-  /** @param {string} program @param {ReadonlyArray<string>} args @param {Record<string, string>} env @param {(text: string) => void} log */
-  constructor(program, args, env, log) {
+  /** @param {string} program @param {ReadonlyArray<string>} args @param {Record<string, string>} env @param {(text: string) => void} log @param {Array<string>} [execArgv] */
+  constructor(program, args, env, log, execArgv = []) {
     this.#log = log
     this.#process = fork(program, args, {
       env: { ...process.env, ...env },
-      execArgv: [],
+      execArgv,
       stdio: ["ignore", "ignore", "pipe", "ipc"]
     })
     this.#process.stderr?.setEncoding("utf8").on("data", (text) => this.#log(text.trimEnd()))

@@ -54,8 +54,8 @@ export const twice = (journal) => {
 
 /** The counts, of which the worst of the runs is shown. */
 const counts = /** @type {const} */ (["failed", "hung", "twice", "sessions", "processes"])
-const names = { time: "time", sessions: "sessions left", processes: "processes left" }
-/** @param {"time" | typeof counts[number]} figure @returns {string} */
+const names = { sessions: "sessions left", processes: "processes left" }
+/** @param {typeof counts[number]} figure @returns {string} */
 const nameOf = (figure) => figure in names ? names[/** @type {keyof typeof names} */ (figure)] : figure
 
 /** @param {ReadonlyArray<number | undefined>} values */
@@ -87,6 +87,9 @@ const summary = ({ cells, name }) => {
 
 /** @typedef {ReturnType<typeof summary>} Summary */
 
+/** What is compared: a call that hung has not failed, and is lost as well. @param {Summary} one @param {typeof counts[number]} figure */
+const compared = (one, figure) => figure === "failed" ? (one.failed ?? 0) + (one.hung ?? 0) : one[figure]
+
 /** Whether a time is as good as the best: the runs overlap, or it is what a busy machine makes of equal times. @param {Summary} one @param {Summary} best */
 const isAsFast = (one, best) =>
   one.time === best.time || one.least <= best.most || one.time - best.time <= Math.max(30, best.time / 10)
@@ -106,11 +109,13 @@ export const bests = (rows) => {
   const best = fastest(returned)
   /** @param {Summary} one */
   const isFast = (one) => one.isBack && best !== undefined && isAsFast(one, best)
-  const least = new Map(counts.map((figure) => [figure, Math.min(...returned.flatMap((one) => one[figure] ?? []))]))
-  const telling = counts.filter((figure) => returned.some((one) => one[figure] !== least.get(figure)))
+  const least = new Map(
+    counts.map((figure) => [figure, Math.min(...returned.flatMap((one) => compared(one, figure) ?? []))])
+  )
+  const telling = counts.filter((figure) => returned.some((one) => compared(one, figure) !== least.get(figure)))
   return all.map((one) => [
     ...isFast(one) && !all.every(isFast) ? ["time"] : [],
-    ...telling.filter((figure) => one.isBack && one[figure] === least.get(figure)).map(nameOf)
+    ...telling.filter((figure) => one.isBack && compared(one, figure) === least.get(figure)).map(nameOf)
   ])
 }
 
@@ -128,16 +133,26 @@ export const beaten = (rows) => {
     const { name } = own
     const slower = best === undefined || isAsFast(own, best)
       ? []
-      : [{ name, figure: "time", ours: time(own.time), better: time(best.time), of: best.name }]
+      : [{ name, figure: "time", ours: time(own.time), better: time(best.time), of: called(best) }]
     const more = counts.flatMap((figure) => {
-      const [ours = 0, least] = [own[figure], others.toSorted((a, b) => (a[figure] ?? 0) - (b[figure] ?? 0))[0]]
-      const better = least?.[figure]
+      const ours = compared(own, figure) ?? 0
+      const [least] = others.toSorted((a, b) => (compared(a, figure) ?? 0) - (compared(b, figure) ?? 0))
+      const better = least === undefined ? undefined : compared(least, figure)
       if (least === undefined || better === undefined || better >= ours) return []
-      return [{ name, figure: nameOf(figure), ours: String(ours), better: String(better), of: least.name }]
+      return [{
+        name,
+        figure: figure === "failed" ? "failed or hung" : nameOf(figure),
+        ours: String(ours),
+        better: String(better),
+        of: called(least)
+      }]
     })
     return [...slower, ...more]
   })
 }
+
+/** What it has paid with stands beside its name. @param {Summary} one */
+const called = ({ name, twice = 0 }) => twice === 0 ? name : `${name} (carried out twice: ${twice})`
 
 /** @param {number} millis */
 const time = (millis) => Number.isFinite(millis) ? `${round(millis, 0)} ms` : "not back"

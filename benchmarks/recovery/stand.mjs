@@ -14,7 +14,9 @@ import { Child } from "./child.mjs"
 /** @typedef {import("./rows.mjs").Door} Door */
 
 const httpServer = fileURLToPath(new URL("httpServer.mjs", import.meta.url))
-const program = fileURLToPath(new URL("../../packages/gateway/dist/bin.js", import.meta.url))
+/** The gateway as it is published, or only built. @param {boolean} published */
+const program = (published) =>
+  fileURLToPath(new URL(`../../packages/gateway/${published ? "esm" : "dist"}/bin.js`, import.meta.url))
 
 /** How long a process of ours may take to do what it is told, on a busy machine. */
 const patience = 60_000
@@ -124,12 +126,12 @@ const isAlive = (pid) => {
   }
 }
 
-/** `wrap` before a server, as a host starts it. @param {Target} target @param {Record<string, string>} env @returns {Target} */
-export const wrapped = (target, env) => ({
+/** `wrap` before a server, as a host starts it. @param {Target} target @param {Record<string, string>} env @param {boolean} published @returns {Target} */
+export const wrapped = (target, env, published) => ({
   kind: "stdio",
   command: process.execPath,
   args: [
-    program,
+    program(published),
     "wrap",
     "--name",
     "bench",
@@ -138,15 +140,15 @@ export const wrapped = (target, env) => ({
   env
 })
 
-/** The gateway before a server. @param {Target} target @param {string} folder @param {Record<string, string>} env @param {(text: string) => void} log */
-export const served = async (target, folder, env, log) => {
+/** The gateway before a server. @param {Target} target @param {string} folder @param {Record<string, string>} env @param {import("./cell.mjs").Settings} settings */
+export const served = async (target, folder, env, { log, published }) => {
   const config = join(folder, "mcp.json")
   const server = target.kind === "http"
     ? { url: target.url }
     : { command: target.command, args: target.args, env: target.env }
   // The tool keeps its name.
   writeFileSync(config, JSON.stringify({ mcpServers: { bench: { ...server, lifeline: { prefix: "" } } } }))
-  const gateway = spawn(process.execPath, [program, "serve", "--config", config, "--port", "0"], {
+  const gateway = spawn(process.execPath, [program(published), "serve", "--config", config, "--port", "0"], {
     env: { ...process.env, ...env },
     stdio: ["ignore", "pipe", "pipe"]
   })

@@ -63,10 +63,17 @@ describe("the figures of a recovery", () => {
     const rows = [
       row("Lifeline", { back: 1000, failed: 1 }),
       row("other", { back: 210 }),
+      row("hangs", { back: 900, hung: 1 }),
       row("equal", { back: 190, twice: 1 }),
       row("gone", { back: undefined })
     ]
-    expect(Figures.bests(rows)).toEqual([["twice"], ["time", "failed", "twice"], ["time", "failed"], []])
+    expect(Figures.bests(rows)).toEqual([
+      ["hung", "twice"],
+      ["time", "failed", "hung", "twice"],
+      ["twice"],
+      ["time", "failed", "hung"],
+      []
+    ])
   })
 
   it("[B2] where another client is better than one of ours is said, for each of ours and each figure", () => {
@@ -74,13 +81,17 @@ describe("the figures of a recovery", () => {
       row("Lifeline, connect", { back: 1000, failed: 1 }),
       row("Lifeline, wrap", { back: undefined, hung: 6 }),
       row("other", { back: 200, twice: 1, hung: 1 }),
+      row("lossless", { back: 900 }),
       row("gone", { back: undefined })
     ]
+    // What it has paid with is said, too.
+    const other = "other (carried out twice: 1)"
     expect(Figures.beaten(rows).map(({ better, figure, name, of, ours }) => [name, figure, ours, better, of])).toEqual([
-      ["Lifeline, connect", "time", "1000 ms", "200 ms", "other"],
-      ["Lifeline, connect", "failed", "1", "0", "other"],
-      ["Lifeline, wrap", "time", "not back", "200 ms", "other"],
-      ["Lifeline, wrap", "hung", "6", "1", "other"]
+      ["Lifeline, connect", "time", "1000 ms", "200 ms", other],
+      ["Lifeline, connect", "failed or hung", "1", "0", "lossless"],
+      ["Lifeline, wrap", "time", "not back", "200 ms", other],
+      ["Lifeline, wrap", "failed or hung", "6", "0", "lossless"],
+      ["Lifeline, wrap", "hung", "6", "0", "lossless"]
     ])
     expect(Figures.beaten([row("Lifeline", { back: 205 }), row("other", { back: 190 })])).toEqual([])
   })

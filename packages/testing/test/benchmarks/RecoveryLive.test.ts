@@ -29,6 +29,7 @@ const inFault = async (name: keyof typeof clients, fault: "crash-in-call" | "wed
       within: 4 * timeoutMs,
       cores: semaphore(1),
       folder,
+      published: false,
       log: () => {}
     })
   } finally {
