@@ -4,7 +4,8 @@
  *
  * A microsecond here is CPU time of that process, measured without the profiler: the median over rounds of `--calls`. The profile
  * divides it. Time in which the process waits is in neither. `own`: in functions of that package, and in what is built into JavaScript when they
- * call it. `with others`: also what Effect, Node.js and other packages do for them, as far as the stack shows it.
+ * call it. `with others`: also what Effect, Node.js and other packages do for them, as far as the stack shows it. The line of a function is the one
+ * in which most of the samples were taken.
  *
  * `--beside FOLDER` has no profile: it measures the CPU time of a call here and in another checkout of this repository, which is built, in turns.
  * The ratio is the median over the rounds of (here) / (there).

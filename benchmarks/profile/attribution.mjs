@@ -18,35 +18,49 @@ const special = { "(garbage collector)": "garbage collection", "(program)": "nat
 /** @type {Map<string, SourceMap | undefined>} */
 const maps = new Map()
 
-/** The line of the source that was compiled. @param {string} url @param {number} line @param {number} column */
-const sourceLine = (url, line, column) => {
+/** The line of the source that was compiled to the end of a line. @param {string} url @param {number} line counted from 1 */
+const sourceLine = (url, line) => {
   if (!maps.has(url)) {
     const file = `${fileURLToPath(url)}.map`
     maps.set(url, existsSync(file) ? new SourceMap(JSON.parse(readFileSync(file, "utf8"))) : undefined)
   }
-  const found = /** @type {{ originalLine?: number }} */ (maps.get(url)?.findEntry(line, column) ?? {})
-  return (found.originalLine ?? line) + 1
+  const found = /** @type {{ originalLine?: number }} */ (maps.get(url)?.findEntry(line - 1, 10_000) ?? {})
+  return (found.originalLine ?? line - 1) + 1
 }
 
-/** Whose a function is, and where it is. @param {Node["callFrame"]} frame */
-const placeOf = ({ columnNumber, functionName, lineNumber, url }) => {
+/** Whose a function is, and where it is. @param {Node["callFrame"]} frame @param {number} busiest the line of it in which most samples are */
+const placeOf = ({ functionName, url }, busiest) => {
   if (url === "") return { group: special[functionName], isOurs: false, where: "" }
   if (url.startsWith("wasm:")) return { group: "WebAssembly (undici)", isOurs: false, where: "WebAssembly" }
   if (url.startsWith("node:")) return { group: "Node.js", isOurs: false, where: url }
   const [, name, file = ""] = ours.exec(url) ?? []
   if (name !== undefined) {
     const folder = file.split("/").slice(0, -1).join("/")
-    const line = sourceLine(url, lineNumber, columnNumber)
     return {
       group: folder === "" ? name : `${name}/${folder}`,
       isOurs: true,
-      where: `${name}/${file.replace(/js$/, "ts")}:${line}`
+      where: `${name}/${file.replace(/js$/, "ts")}:${sourceLine(url, busiest)}`
     }
   }
   const [, library, inside = ""] = others.exec(url) ?? []
   return library === undefined
     ? { group: "the benchmark", isOurs: false, where: "the benchmark" }
-    : { group: library, isOurs: false, where: `${library}/${inside}:${lineNumber + 1}` }
+    : { group: library, isOurs: false, where: `${library}/${inside}:${busiest}` }
+}
+
+/** A function, which is in a profile once for each stack. @param {Node["callFrame"]} frame */
+const functionOf = ({ columnNumber, lineNumber, scriptId }) => `${scriptId}:${lineNumber}:${columnNumber}`
+
+/** The line in which most samples of each function are. @param {ReadonlyArray<Node>} nodes @returns {Map<string, number>} */
+const busiestLines = (nodes) => {
+  /** @type {Map<string, Map<number, number>>} */
+  const all = new Map()
+  for (const { callFrame, positionTicks = [] } of nodes) {
+    const lines = all.get(functionOf(callFrame)) ?? new Map([[callFrame.lineNumber + 1, 0]])
+    all.set(functionOf(callFrame), lines)
+    for (const { line, ticks } of positionTicks) lines.set(line, (lines.get(line) ?? 0) + ticks)
+  }
+  return new Map([...all].map(([name, lines]) => [name, [...lines].toSorted((a, b) => b[1] - a[1])[0]?.[0] ?? 0]))
 }
 
 /** Counts a sample. @param {Map<string, Part>} parts @param {string} name @param {boolean} isOurs @param {"own" | "all"} which */
@@ -65,7 +79,13 @@ const add = (parts, name, isOurs, which) => {
  * @returns {{ groups: ReadonlyArray<Part>, functions: ReadonlyArray<Part> }}
  */
 export const attribute = ({ nodes, samples = [] }) => {
-  const byId = new Map(nodes.map((node) => [node.id, { ...node, ...placeOf(node.callFrame), parent: 0 }]))
+  const busiest = busiestLines(nodes)
+  const placed = nodes.map((node) => ({
+    ...node,
+    ...placeOf(node.callFrame, busiest.get(functionOf(node.callFrame)) ?? 0),
+    parent: 0
+  }))
+  const byId = new Map(placed.map((node) => [node.id, node]))
   for (const { children = [], id } of nodes) {
     for (const child of children) Object.assign(byId.get(child) ?? {}, { parent: id })
   }

@@ -104,9 +104,9 @@ export class Exchange implements Responder {
     }
     const text = isBatch ? `[${texts.join(",")}]` : first
     response.writeHead(status, {
-      ...headers?.(),
       "Content-Type": "application/json",
-      "Content-Length": Buffer.byteLength(text)
+      "Content-Length": Buffer.byteLength(text),
+      ...headers?.()
     })
     response.end(text)
   }

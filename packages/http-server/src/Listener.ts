@@ -214,8 +214,10 @@ export const listen = (
       const path = pathOf(request)
       const isPage = isPublic(path)
       arrive(request)
+      // A spread in front of other keys takes 2 us here.
       const rules: Guard.Rules = {
-        ...namesFor(request),
+        publicUrl,
+        forwardedHost: Arrival.of(request).host,
         host: options.host,
         isPage,
         hostOption: optionNames.host,

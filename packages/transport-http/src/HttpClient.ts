@@ -283,7 +283,7 @@ export const make = (options: {
       const attempt = (first: boolean): Effect.Effect<Answer, HttpFailure> =>
         Effect.flatMap(credentials.headers, (own) =>
           Effect.flatMap(
-            follow(ask, { ...agent, ...own, ...ask.headers }, controller.signal, maxRedirects),
+            follow(ask, Object.assign({}, agent, own, ask.headers), controller.signal, maxRedirects),
             (answer): Effect.Effect<Answer, HttpFailure> => {
               if (answer.status >= 200 && answer.status < 300) return Effect.succeed(answer)
               const challenge = header(answer, "www-authenticate")

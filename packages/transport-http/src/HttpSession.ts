@@ -56,10 +56,10 @@ export class HttpSession {
 
   /** What names the session in a request. */
   get headers(): Record<string, string> {
-    return {
-      ...(this.#id === undefined ? {} : { "mcp-session-id": this.#id }),
-      ...(this.#protocolVersion === undefined ? {} : { "mcp-protocol-version": this.#protocolVersion })
-    }
+    const headers: Record<string, string> = {}
+    if (this.#id !== undefined) headers["mcp-session-id"] = this.#id
+    if (this.#protocolVersion !== undefined) headers["mcp-protocol-version"] = this.#protocolVersion
+    return headers
   }
 
   /** Takes the id that the server gave with its answer to `initialize`. False where it is none that may be sent. */

@@ -229,9 +229,9 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
           prompt: exchange === undefined || method === "ping",
           dispatch: exchange?.dispatch,
           headers: {
-            ...session.headers,
             "content-type": "application/json",
-            accept: "application/json, text/event-stream"
+            accept: "application/json, text/event-stream",
+            ...session.headers
           },
           body
         }, (answer) => readAnswer(answer, exchange, method === "initialize")).pipe(
