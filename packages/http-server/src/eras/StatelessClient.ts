@@ -27,9 +27,9 @@ import type {
 } from "@modelcontextprotocol/sdk/types.js"
 import { Predicate } from "effect"
 import { constVoid } from "effect/Function"
-import { randomUUID } from "node:crypto"
 import { ChangeStreams } from "./ChangeStreams.js"
 import * as Envelope from "./Envelope.js"
+import { isOwnState, ParkedCalls } from "./ParkedCalls.js"
 import { type CallHandlers, StatelessCall } from "./StatelessCall.js"
 import * as Translation from "./translation.js"
 
@@ -55,23 +55,6 @@ const sessionMethods: ReadonlySet<string> = new Set([
   "resources/unsubscribe"
 ])
 
-/** Tells the values of `requestState` that this process made from those of servers, which may have a Lifeline in front of them, too. */
-const ownStatePrefix = `mcp-lifeline:${randomUUID()}:`
-
-/** How many calls wait for input of the client, and how long, in milliseconds: a person may have to give it. */
-const maxParked = 1000
-const parkedTime = 10 * 60 * 1000
-
-/** A call whose client has been sent questions of the server. */
-interface Parked {
-  readonly call: StatelessCall
-  /** The id of the request that the questions answered. */
-  readonly askedBy: RequestId
-  readonly questions: ReadonlySet<RequestId>
-  /** When the call was parked, by `performance.now`. */
-  readonly parkedAt: number
-}
-
 /** What a `StatelessClient` connects. */
 export interface Options {
   /** The name of the server, for messages. */
@@ -93,7 +76,7 @@ export class StatelessClient {
   readonly requests = new ClientRequests()
   /** The open calls, and the request to the session for each. */
   readonly #calls = new Map<StatelessCall, ClientRequest>()
-  readonly #parked = new Map<string, Parked>()
+  readonly #parked = new ParkedCalls()
   readonly #changeStreams = new ChangeStreams((method, params, answered) =>
     this.#requestFromSession(method, params, answered)
   )
@@ -125,12 +108,12 @@ export class StatelessClient {
 
   /** The `requestState` of the last call that waits for input; `undefined` if none waits. */
   get pendingState(): string | undefined {
-    return [...this.#parked.keys()].at(-1)
+    return this.#parked.lastState
   }
 
   /** Whether a request brings what a call waits for. */
   hasParked({ params }: ClientRequest): boolean {
-    return this.#parked.has(Envelope.stateOf(params) ?? "")
+    return this.#parked.get(Envelope.stateOf(params)) !== undefined
   }
 
   /** How many calls wait for input. */
@@ -140,7 +123,7 @@ export class StatelessClient {
 
   /** Ends the call that waits for input for the longest time. */
   abandonOldest(): void {
-    const [oldest] = this.#parked.values()
+    const { oldest } = this.#parked
     if (oldest !== undefined) this.#abandon(oldest.call)
   }
 
@@ -154,8 +137,7 @@ export class StatelessClient {
 
   /** Called at intervals: ends calls whose client was asked for input and did not come back. */
   tick(): void {
-    const now = performance.now()
-    for (const { call, parkedAt } of [...this.#parked.values()]) if (now - parkedAt > parkedTime) this.#abandon(call)
+    for (const call of this.#parked.overdue()) this.#abandon(call)
   }
 
   /** Ends the streams of changes. */
@@ -181,7 +163,7 @@ export class StatelessClient {
     // If `initialize` was refused, the call itself finds out whether the server works now.
     if (!this.#hasInitialized) void this.#initialize(envelope)
     const state = Envelope.stateOf(params)
-    if (state?.startsWith(ownStatePrefix) === true) return this.#resume(request, state, envelope)
+    if (isOwnState(state)) return this.#resume(request, state, envelope)
     this.#setLevel(envelope.logLevel)
     const call = new StatelessCall(request, envelope, this.#callHandlers)
     const id = ++this.#lastId
@@ -193,7 +175,7 @@ export class StatelessClient {
 
   /** Cancels the calls that wait for input because of this request. (Open requests are cancelled through `ClientRequest`.) */
   cancel(id: RequestId, reason?: unknown): void {
-    for (const { askedBy, call } of [...this.#parked.values()]) if (askedBy === id) this.#abandon(call, reason)
+    for (const call of this.#parked.askedBy(id)) this.#abandon(call, reason)
   }
 
   /** Starts no server. */
@@ -256,7 +238,7 @@ export class StatelessClient {
       })
     }
     const { call, questions } = parked
-    this.#parked.delete(state)
+    this.#parked.take(state)
     call.waiting = request
     call.envelope = envelope
     request.work = workOf(sessionRequest)
@@ -338,14 +320,8 @@ export class StatelessClient {
   #askClient(call: StatelessCall): void {
     const { questions, waiting } = call
     if (waiting === undefined || questions.size === 0 || !this.#calls.has(call)) return
-    const requestState = `${ownStatePrefix}${randomUUID()}`
-    this.#makeRoom()
-    this.#parked.set(requestState, {
-      call,
-      askedBy: waiting.id,
-      questions: new Set(questions.keys()),
-      parkedAt: performance.now()
-    })
+    if (this.#parked.isFull) this.abandonOldest()
+    const requestState = this.#parked.park(call, waiting.id, new Set(questions.keys()))
     const inputRequests = Object.fromEntries(
       [...questions.values()].map(({ id, method, params }) => [
         String(id),
@@ -364,16 +340,9 @@ export class StatelessClient {
   /** Forgets a call that is over, and refuses its open questions. */
   #end(call: StatelessCall): void {
     this.#calls.delete(call)
-    const open = [...call.questions.keys()]
-    for (const [state, parked] of this.#parked) {
-      if (parked.call === call && this.#parked.delete(state)) open.push(...parked.questions)
+    for (const id of [...call.questions.keys(), ...this.#parked.forget(call)]) {
+      this.#decline(id, JsonRpc.invalidRequest, "the call is over")
     }
-    for (const id of open) this.#decline(id, JsonRpc.invalidRequest, "the call is over")
-  }
-
-  /** Abandons the oldest parked call if there are too many. */
-  #makeRoom(): void {
-    if (this.#parked.size >= maxParked) this.abandonOldest()
   }
 
   /** Ends a call that its client does not come back to. It may have its answer already. */
