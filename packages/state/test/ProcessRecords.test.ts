@@ -101,11 +101,11 @@ describe.skipIf(process.platform !== "linux")("processes that a killed one has l
   })
 
   it("[S12:real] members that outlive the leader are ended if one of them has the mark, and otherwise left alone", async () => {
-    // The leader starts a process in its group, says its id, and ends when it is told to.
+    // The leader starts a process in its group, says its id once it runs (before, it has no environment to be seen), and ends when it is told to.
     const leader = (env: string) =>
       `const { spawn } = require("node:child_process");`
-      + `const child = spawn(process.execPath, ["-e", "setInterval(() => {}, 1000)"], { stdio: "ignore", env: ${env} });`
-      + `console.log("pid " + child.pid); process.on("SIGUSR2", () => process.exit(0)); setInterval(() => {}, 1000)`
+      + `const child = spawn(process.execPath, ["-e", "console.log(); setInterval(() => {}, 1000)"], { env: ${env} });`
+      + `child.stdout.once("data", () => console.log("pid " + child.pid)); process.on("SIGUSR2", () => process.exit(0)); setInterval(() => {}, 1000)`
     const exists = (pid: number): boolean => {
       try {
         return !/\) [ZX] /.test(readFileSync(`/proc/${pid}/stat`, "utf8"))
