@@ -28,8 +28,11 @@ import * as Http from "./http.mjs"
 
 const clientInfo = { name: "soak", version: "1" }
 
-/** How long a client waits for an answer: for longer than a gateway does anything. */
-export const patience = 80_000
+/**
+ * How long a client waits for an answer: for longer than a gateway does anything. The first call of an official Client v2 also waits until the
+ * program has been started once more, after the version was negotiated, which takes long on a busy machine.
+ */
+export const patience = 240_000
 
 /** How servers are supervised at every door, so that a soak sees much in a short time. */
 export const supervision = /** @type {const} */ ({

@@ -182,6 +182,8 @@ const [part, bytes] = [0.1, 6 * 2 ** 20]
 const handles = { descriptors: 6, TCPSocketWrap: 4, PipeWrap: 2, Timeout: 12, listeners: 1 }
 /** What a child process takes: clients that have gone away keep servers of their own for a while. @type {Readonly<Record<string, number>>} */
 const ofChild = { descriptors: 3, PipeWrap: 3, Timeout: 2 }
+/** What the session and the lists of such a server take, in bytes. */
+const heapOfChild = 256 * 2 ** 10
 
 /**
  * @param {string} door
@@ -201,7 +203,7 @@ export const grown = (door, who, before, after, processes = 1) => {
       ? [violation(`${kind} ${before.resources[kind] ?? 0} -> ${after.resources[kind]}`)]
       : []
   )
-  return after.heap > before.heap * (1 + part) + bytes * processes
+  return after.heap > before.heap * (1 + part) + bytes * processes + Math.max(0, children) * heapOfChild
     ? [...held, violation(`heap ${before.heap} -> ${after.heap} bytes`)]
     : held
 }

@@ -16,7 +16,7 @@ import * as machine from "./machine.js"
 import * as privateFiles from "./privateFiles.js"
 import { assertTrusted, makeFolder, makePrivate, readPrivate, replace } from "./privateFiles.js"
 import { statePath } from "./statePath.js"
-import { within } from "./within.js"
+import { NoAnswer, within } from "./within.js"
 
 /** What is known of a group that was started. Durations in milliseconds. */
 export interface Started {
@@ -80,6 +80,8 @@ const maxAge = 30 * 24 * 3_600_000
 /** The longest grace that is respected, and how long what got SIGKILL may take. */
 const longestGrace = 5_000
 const poll = 50
+/** After this time a record is tried to be removed again whose file system has not answered, in milliseconds. */
+const removeInterval = 1_000
 
 const isProcess = (value: unknown): value is machine.Process => {
   const { pid, start } = (value ?? {}) as Partial<machine.Process>
@@ -183,8 +185,19 @@ export const make = (options: Options = {}): ProcessRecords => {
   const folder = join(path, "processes")
   const fileOf = (mark: string): string => join(folder, `${mark}.json`)
   const bounded = <A>(work: () => Promise<A>): Promise<A> => within(folder, work)
-  const remove = (mark: string): Promise<void> =>
-    bounded(() => privateFiles.remove(fileOf(mark))).catch(() => undefined)
+  const removeNow = (mark: string): Promise<void> => bounded(() => privateFiles.remove(fileOf(mark)))
+  const remove = (mark: string): Promise<void> => removeNow(mark).catch(() => undefined)
+  /** Removes it once the file system answers: until then, what was not written in time may still be. */
+  const removeEventually = async (mark: string): Promise<void> => {
+    for (;;) {
+      try {
+        return await removeNow(mark)
+      } catch (error) {
+        if (!(error instanceof NoAnswer)) return
+        await wait(removeInterval)
+      }
+    }
+  }
 
   const write = async (mark: string, started: Started): Promise<void> => {
     const start = started.pid === undefined ? "" : await machine.startOf(started.pid)
@@ -218,7 +231,7 @@ export const make = (options: Options = {}): ProcessRecords => {
       started: (started) => {
         written = write(mark, started).catch(() => undefined)
       },
-      ended: () => void written?.then(() => remove(mark))
+      ended: () => void written?.then(() => removeEventually(mark))
     }
   }
 
@@ -242,9 +255,9 @@ export const make = (options: Options = {}): ProcessRecords => {
   }
 
   const look = async (): Promise<ReadonlyArray<readonly [mark: string, record: GroupRecord]>> => {
-    const marks = (await bounded(() => readdir(folder)).catch(() => [])).slice(0, maxRecords).flatMap((name) =>
-      /^([0-9a-f]{32})\.json$/.exec(name)?.slice(1) ?? []
-    )
+    const names = (await bounded(() => readdir(folder)).catch(() => [])).slice(0, maxRecords)
+    await bounded(() => privateFiles.removeUnfinished(folder, names)).catch(() => undefined)
+    const marks = names.flatMap((name) => /^([0-9a-f]{32})\.json$/.exec(name)?.slice(1) ?? [])
     const found = await forEach(marks, async (mark) => {
       const record = await leftOf(mark).catch(() => undefined)
       return record === undefined ? [] : [[mark, record] as const]

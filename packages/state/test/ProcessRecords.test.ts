@@ -17,6 +17,7 @@ import { join } from "node:path"
 import { afterEach, assert, beforeEach, describe, expect, it } from "vitest"
 import { isFull } from "../../testing/test/support/Full.js"
 import * as ProcessRecords from "../src/ProcessRecords.js"
+import { NoAnswer, within } from "../src/within.js"
 
 let path = ""
 const started: Array<ChildProcess> = []
@@ -131,6 +132,35 @@ describe.skipIf(process.platform !== "linux")("processes that a killed one has l
       assert.strictEqual(exists(members[0]!), !isEnded)
       assert.isFalse(existsSync(file))
     }
+  })
+
+  it("[S12:unit] the record of a group that ends while the file system does not answer is removed once it does", async () => {
+    const recording = ProcessRecords.make({ path }).begin()
+    const child = await start(recording.env)
+    recording.started({ pid: child.pid, ...graces })
+    await expect.poll(files).toHaveLength(1)
+    let answer = () => {}
+    const stuck = within(folder(), () => new Promise<void>((resolve) => answer = resolve), 1)
+    await expect(stuck).rejects.toBeInstanceOf(NoAnswer)
+    recording.ended()
+    // Until then, all work there is refused at once.
+    await new Promise((resolve) => setImmediate(resolve))
+    expect(files()).toHaveLength(1)
+    answer()
+    await expect.poll(files, { timeout: 60_000 }).toHaveLength(0)
+  })
+
+  it("[S12:unit] what a writer that was killed has left of a record is removed after ten minutes", async () => {
+    await left()
+    const [old, fresh] = ["old", "fresh"].map((name) => join(folder(), `${name}.json.0123456789ab.tmp`)) as [
+      string,
+      string
+    ]
+    for (const file of [old, fresh]) writeFileSync(file, "{")
+    const before = new Date(Date.now() - 11 * 60_000)
+    utimesSync(old, before, before)
+    await endLeft()
+    expect([old, fresh].map((file) => existsSync(file))).toEqual([false, true])
   })
 
   it.runIf(isFull)("[S12:real] a thousand records need few open files", async () => {
