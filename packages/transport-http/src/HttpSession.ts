@@ -54,7 +54,7 @@ export class HttpSession {
     return this.#id !== undefined && this.#whose === "own"
   }
 
-  /** What names the session in a request. */
+  /** What names the session in a request, as an object of the caller's own. */
   get headers(): Record<string, string> {
     const headers: Record<string, string> = {}
     if (this.#id !== undefined) headers["mcp-session-id"] = this.#id

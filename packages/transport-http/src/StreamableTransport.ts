@@ -228,11 +228,10 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
           inSession: session.id !== undefined,
           prompt: exchange === undefined || method === "ping",
           dispatch: exchange?.dispatch,
-          headers: {
+          headers: Object.assign(session.headers, {
             "content-type": "application/json",
-            accept: "application/json, text/event-stream",
-            ...session.headers
-          },
+            accept: "application/json, text/event-stream"
+          }),
           body
         }, (answer) => readAnswer(answer, exchange, method === "initialize")).pipe(
           Effect.catchAll((failure): Effect.Effect<undefined, ConnectError | RequestError> => {
