@@ -120,10 +120,9 @@ describe.skipIf(process.platform === "win32")("a server in a container", () => {
       const journal = join(containers.folder, "journal")
       const given = optionsOf(containers, { server: { ignoreStdinEnd: true, journal }, more: { termGrace: 1_500 } })
       yield* session(given, (connection) => {
-        const pid = pidOf(connection)
-        process.kill(pid, "SIGKILL")
-        // It has ended before the close, which would send SIGTERM.
-        return eventually(() => !isAlive(pid))
+        process.kill(pidOf(connection), "SIGKILL")
+        // The end is known before the close, which would send SIGTERM.
+        return Effect.async<void>((resume) => connection.onLost(() => resume(Effect.void)))
       })
       assert.include(containers.log.join("\n"), "stop -t 2 ")
       const before = containers.log.length
