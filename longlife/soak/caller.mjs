@@ -57,6 +57,8 @@ class Caller {
   next
   /** Calls and connections under way. @type {Set<Promise<unknown>>} */
   #busy = new Set()
+  /** Ends the calls of the client that is connected now, when it goes away. */
+  #going = new AbortController()
 
   /** @param {string} name @param {Job["clients"][string]} client */
   constructor(name, client) {
@@ -99,6 +101,9 @@ class Caller {
     this.#incarnation++
     entries.push(["gone", id])
     left.leave()
+    // Nothing tells it that its network has ended, so its calls would last until their timeouts.
+    this.#going.abort()
+    this.#going = new AbortController()
     await this.#track(this.connect())
   }
 
@@ -128,7 +133,7 @@ class Caller {
     entries.push(["asked", key, tool === "work"])
     try {
       const answer = await connected.call(server, tool, args, {
-        signal: cancelling.signal,
+        signal: AbortSignal.any([cancelling.signal, this.#going.signal]),
         timeout: next === "giveUp" ? short : undefined,
         onProgress: (message) => void entries.push(["received", id, "progress", message === "" ? key : message])
       })

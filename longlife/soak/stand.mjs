@@ -22,7 +22,7 @@ import { grown, together, unclosed } from "./verdict.mjs"
 const program = fileURLToPath(new URL("caller.mjs", import.meta.url))
 
 /** How long calls, answers and ends may take; what takes longer hangs. */
-const patience = 150_000
+const patience = 300_000
 
 export class Stand {
   /** @param {Soak} soak @param {DoorName} name */
