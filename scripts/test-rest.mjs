@@ -1,6 +1,6 @@
 /**
  * What `.ci/run` tests after `pnpm test`, in two rows beside each other: each step waits half of its time, for packages that are installed, for a
- * time to be over, or for a single program. What a step prints is shown when it has ended.
+ * time to be over, or for a single program. Only the tests for Windows are alone. What a step prints is shown when it has ended.
  */
 import { spawnSync } from "node:child_process"
 import { fileURLToPath } from "node:url"
@@ -24,8 +24,7 @@ const rows = [
     steps: [
       ["check:installed"],
       ["docs:api"],
-      ["soak", "--seconds", "20", "--seed", "1", "--doors", "connect,serve"],
-      ["test:windows"]
+      ["soak", "--seconds", "20", "--seed", "1", "--doors", "connect,serve"]
     ]
   }
 ]
@@ -59,6 +58,8 @@ for (const major of majors) await capture("npx", ["--yes", "-p", `node@${major}`
 await Promise.all(rows.map(async ({ isPatient, steps }) => {
   for (const args of steps) await step(args, isPatient)
 }))
+// Alone: Wine takes long to end processes when others want the processor.
+await step(["test:windows"], false)
 if (failed.length > 0) {
   console.error(`Failed: ${failed.join(", ")}`)
   process.exitCode = 1
