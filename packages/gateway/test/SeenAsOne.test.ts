@@ -91,7 +91,10 @@ describe.skipIf(!isFull || !Postgres.isInstalled)(`several gateways, seen as one
 
     // Each call counts once, however many replicas it has passed.
     const call = (replica: Replica) => ask(replica, "call", "POST", { name: "alpha__who" })
-    expect([await call(owner), await call(other)]).toMatchObject([{ content: [{}] }, { content: [{}] }])
+    const answers = [await call(owner), await call(other)]
+    for (const answer of answers) {
+      expect(answer).toMatchObject({ content: [{ text: expect.stringContaining(`"pid":${pid}`) }] })
+    }
     for (const replica of all.replicas) {
       expect((await alphaOn(replica))?.calls).toMatchObject({ total: 2, failed: 0, givenUp: 0, inFlight: 0 })
     }
