@@ -115,7 +115,7 @@ export class ClientSession implements Omit<Client, "caller"> {
       ids: [request.id],
       isBatch: false,
       makeStream: () => this.#sessionStream,
-      headers: () => this.#id === undefined ? {} : { "Mcp-Session-Id": this.#id },
+      sessionId: () => this.#id,
       streams: "never",
       onOver: () => done(this.#id),
       onError: this.#options.onError

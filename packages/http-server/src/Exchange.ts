@@ -20,8 +20,8 @@ export interface Options {
   readonly isBatch: boolean
   /** Makes the stream, if the answer needs one. */
   readonly makeStream: () => SseWriter
-  /** More headers of an answer in JSON; called when the answer is written. */
-  readonly headers?: (() => Readonly<Record<string, string>>) | undefined
+  /** The session that an answer in JSON names, if any; called when the answer is written. */
+  readonly sessionId?: (() => string | undefined) | undefined
   /** `atOnce`: a stream starts immediately. `never`: the answer is JSON, however long it takes. Default: after `streamDelay`. */
   readonly streams?: "atOnce" | "never" | undefined
   /** The status of an answer in JSON. Default 200. */
@@ -93,7 +93,7 @@ export class Exchange implements Responder {
   }
 
   #writeJson(status: number): void {
-    const { headers, isBatch, response } = this.#options
+    const { isBatch, response, sessionId } = this.#options
     if (response.destroyed) return
     const texts = this.#answers.map(({ text }) => text)
     const [first] = texts
@@ -103,10 +103,11 @@ export class Exchange implements Responder {
       return void response.end()
     }
     const text = isBatch ? `[${texts.join(",")}]` : first
+    const session = sessionId?.()
     response.writeHead(status, {
       "Content-Type": "application/json",
       "Content-Length": Buffer.byteLength(text),
-      ...headers?.()
+      ...(session === undefined ? {} : { "Mcp-Session-Id": session })
     })
     response.end(text)
   }

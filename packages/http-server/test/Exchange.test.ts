@@ -5,16 +5,21 @@ import { Exchange, streamDelay } from "../src/Exchange.js"
 import type { SseWriter } from "../src/SseWriter.js"
 
 /** An exchange whose response says what was written. */
-const make = (ids: ReadonlyArray<number>, { isBatch = false, isDestroyed = false, onError, streams }: {
+const make = (ids: ReadonlyArray<number>, { isBatch = false, isDestroyed = false, onError, sessionId, streams }: {
   readonly isBatch?: boolean
   readonly isDestroyed?: boolean
   readonly streams?: "atOnce" | "never"
+  readonly sessionId?: () => string | undefined
   readonly onError?: (error: unknown) => void
 } = {}) => {
   const state = { body: undefined as string | undefined, over: 0, said: [] as Array<unknown>, status: 0, streams: 0 }
+  let headers: ReadonlyArray<readonly [string, unknown]> = []
   const response = {
     destroyed: isDestroyed,
-    writeHead: (status: number) => void (state.status = status),
+    writeHead: (status: number, written: object) => {
+      state.status = status
+      headers = Object.entries(written)
+    },
     end: (body = "") => void (state.body = body)
   }
   const stream = {
@@ -27,6 +32,7 @@ const make = (ids: ReadonlyArray<number>, { isBatch = false, isDestroyed = false
     ids,
     isBatch,
     streams,
+    sessionId,
     statusOf: (answer) => "result" in answer ? Number(answer.result["status"] ?? 200) : 200,
     onError: onError ?? ((error) => {
       throw error
@@ -43,6 +49,7 @@ const make = (ids: ReadonlyArray<number>, { isBatch = false, isDestroyed = false
   return {
     exchange,
     state,
+    headers: () => headers,
     answer: (id: number, result: object = {}) => of(id)?.answer({ result: { ...result } }),
     cancel: (id: number) => of(id)?.cancel(),
     say: () => exchange.say(undefined, progress)
@@ -72,6 +79,17 @@ describe("one POST", () => {
     expect([batch.exchange.isOver, batch.state.body]).toEqual([false, undefined])
     batch.answer(1)
     expect([batch.state.status, batch.state.body, batch.state.over]).toEqual([200, `[${text(2)},${text(1)}]`, 1])
+  })
+
+  it("[G10 G13] an answer in JSON names its session after its own headers, or none", () => {
+    const own = (length: number) => [["Content-Type", "application/json"], ["Content-Length", length]]
+    let id: string | undefined
+    const [begun, none] = [make([1], { sessionId: () => id }), make([1], { sessionId: () => undefined })]
+    id = "abc"
+    begun.answer(1, { text: "\u00e9" })
+    none.answer(1)
+    expect(begun.headers()).toEqual([...own(Buffer.byteLength(text(1, { text: "\u00e9" }))), ["Mcp-Session-Id", "abc"]])
+    expect(none.headers()).toEqual(own(text(1).length))
   })
 
   it("[G11 G18] answers that came before the stream are said on it, as answers to their requests", () => {

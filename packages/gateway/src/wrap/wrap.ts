@@ -5,11 +5,11 @@ import { Backend, type Connector, type PinStore, Policy } from "@mcp-lifeline/co
 import { Offered } from "@mcp-lifeline/core/internal"
 import type { Conversation as HttpConversation } from "@mcp-lifeline/http-server/Conversation"
 import { EraRouter } from "@mcp-lifeline/http-server/EraRouter"
-import { ClientRequests, type Incoming, responseOf } from "@mcp-lifeline/protocol"
+import type { Incoming } from "@mcp-lifeline/protocol"
 import type { SignIn } from "@mcp-lifeline/sign-in/SignIn"
 import * as State from "@mcp-lifeline/sign-in/State"
 import { StateFolder } from "@mcp-lifeline/state/StateFolder"
-import type { JSONRPCMessage, JSONRPCNotification, JSONRPCRequest } from "@modelcontextprotocol/sdk/types.js"
+import type { JSONRPCNotification, JSONRPCRequest } from "@modelcontextprotocol/sdk/types.js"
 import { Deferred, Effect, Fiber, Option, type Scope, Stream } from "effect"
 import { constVoid } from "effect/Function"
 import type { Audit } from "../audit/Audit.js"
@@ -24,6 +24,7 @@ import * as StandardError from "../StandardError.js"
 import type { Http, Wrap } from "./Arguments.js"
 import { Bridge, type Options as BridgeOptions } from "./Bridge.js"
 import { CachedAnswers } from "./CachedAnswers.js"
+import { recorded } from "./recorded.js"
 import { Recorder } from "./Recorder.js"
 import * as Server from "./Server.js"
 import { StdioHost } from "./StdioHost.js"
@@ -173,38 +174,6 @@ interface Conversation extends Pick<HttpConversation, "introduce" | "receive" | 
   readonly tick: () => void
   /** Ends the change streams of such a host. */
   readonly endStreams: () => void
-}
-
-/** A conversation that also writes its messages to a file. */
-const recorded = (record: Recorder, conversation: Conversation): Conversation => {
-  const recorded = new ClientRequests()
-  const recordSent = (message: JSONRPCMessage): void => record.write("to the host", { message })
-  return {
-    ...conversation,
-    request: (request) => {
-      const { id, method, params } = request
-      const message: JSONRPCRequest = { jsonrpc: "2.0", id, method, params }
-      record.write("from the host", { message })
-      conversation.request(recorded.openFor(request, message, {
-        say: (_, message) => {
-          recordSent(message)
-          request.say(message)
-        },
-        answer: (_, answer) => {
-          recordSent(responseOf(id, answer))
-          request.answer(answer)
-        },
-        cancelled: (_, reason) => {
-          const params = { requestId: id, ...(reason === undefined ? {} : { reason }) }
-          record.write("from the host", { message: { jsonrpc: "2.0", method: "notifications/cancelled", params } })
-        }
-      }))
-    },
-    receive: (message) => {
-      record.write("from the host", { message })
-      conversation.receive(message)
-    }
-  }
 }
 
 /** Opens a conversation with a host. It ends when the scope closes. */
