@@ -118,6 +118,8 @@ if (against !== undefined) {
 
 /** What each benchmark printed, by folder. @type {Map<string, Array<ReadonlyArray<common.Result>>>} */
 const measured = new Map()
+/** What a benchmark says of all its parts. @type {Map<string, ReadonlyArray<string>>} */
+const notesOf = new Map()
 /** How busy the machine was when each round began, over a minute, by benchmark. @type {Map<string, Array<number>>} */
 const loads = new Map()
 /** @type {Map<string, string>} */
@@ -135,7 +137,10 @@ const runOnce = async (folder, { name, quick }) => {
     const value = JSON.parse(stdout)
     /** @type {ReadonlyArray<common.Result>} */
     const parts = value.parts ?? [value]
-    if (folder === root) loads.set(name, [...loads.get(name) ?? [], value.machine.load[0]])
+    if (folder === root) {
+      loads.set(name, [...loads.get(name) ?? [], value.machine.load[0]])
+      notesOf.set(name, value.notes ?? [])
+    }
     // The bounds are for runs of the full size.
     return options.quick
       ? parts.map((part) => ({ ...part, rows: part.rows.map(({ figures, name }) => ({ name, figures })) }))
@@ -216,6 +221,7 @@ const record = {
   benchmarks: results.map(({ comparison, figures, name, parts }) => ({
     name,
     load: loads.get(name),
+    notes: notesOf.get(name),
     parts,
     figures: figures.map((figure) => ({ ...figure, ...Rounds.spread(figure.values) })),
     ...comparison
@@ -250,6 +256,7 @@ else {
         }))
         common.print({ ...part, rows })
       }
+      for (const note of notesOf.get(name) ?? []) console.log(`\n${note}`)
       continue
     }
     const { differences, onlyBefore, onlyNow } = comparison

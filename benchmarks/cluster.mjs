@@ -184,8 +184,9 @@ const hop = async (port) => {
     }
   }))
   return [
-    { title: "What a call costs that is passed on", rows: calling },
+    { id: "hop", title: "What a call costs that is passed on", rows: calling },
     {
+      id: "cpu",
       title: `CPU of all gateways together, ${inFlight} calls in flight, requests to the replicas in turn`,
       rows: using
     }
@@ -298,8 +299,8 @@ const scale = async (port) => {
     { name: "they call", figures: calling }
   ]
   return [
-    { title: `Three replicas, ${servers} servers, ${clients} clients`, rows, notes },
-    { title: "What a replica asks the database, and its CPU, in a second", rows: asked }
+    { id: "replicas", title: `Three replicas, ${servers} servers, ${clients} clients`, rows, notes },
+    { id: "database", title: "What a replica asks the database, and its CPU, in a second", rows: asked }
   ]
 }
 

@@ -97,11 +97,20 @@ const atStart = machine()
 /** What the figures are worth, in one line each. @param {Row} row */
 const verdict = ({ bound, within }) => bound === undefined ? "" : `${bound}: ${within === true ? "yes" : "NO"}`
 
-/** `series` is what a picture needs beside the table. @typedef {{ title: string, rows: ReadonlyArray<Row>, notes?: ReadonlyArray<string>, series?: unknown }} Result */
+/**
+ * A part of what a benchmark measured. A benchmark with several gives each an `id`, by which pages find it, whatever its title says of sizes.
+ *
+ * @typedef {object} Result
+ * @property {string} [id]
+ * @property {string} title
+ * @property {ReadonlyArray<Row>} rows
+ * @property {ReadonlyArray<Row>} [beaten] in what others were better than Lifeline, where the benchmark knows it
+ * @property {ReadonlyArray<string>} [notes]
+ * @property {unknown} [series] what a picture needs beside the table
+ */
 
-/** Prints a result as a table. @param {Result} result */
-export const print = ({ notes = [], rows, title }) => {
-  console.log(`${title}\n`)
+/** Prints rows as a table. @param {ReadonlyArray<Row>} rows */
+const printRows = (rows) => {
   const columns = [...new Set(rows.flatMap(({ figures }) => Object.keys(figures)))]
   const isBounded = rows.some(({ bound }) => bound !== undefined)
   const cells = [
@@ -114,19 +123,30 @@ export const print = ({ notes = [], rows, title }) => {
       line.map((cell, i) => i === 0 ? cell.padEnd(widths[i] ?? 0) : cell.padStart(widths[i] ?? 0)).join("  ").trimEnd()
     )
   }
+}
+
+/** Prints a result as a table. @param {Result} result */
+export const print = ({ beaten = [], notes = [], rows, title }) => {
+  console.log(`${title}\n`)
+  printRows(rows)
+  if (beaten.length > 0) {
+    console.log("\nWhere another was better:\n")
+    printRows(beaten)
+  }
   for (const note of notes) console.log(`\n${note}`)
 }
 
-/** Prints results: a table each, or one JSON value with all. @param {{ parts: ReadonlyArray<Result>, json: boolean }} results */
-export const reportParts = ({ json, parts }) => {
+/** Prints results: a table each, or one JSON value with all. `notes` are of all parts. @param {{ parts: ReadonlyArray<Result>, notes?: ReadonlyArray<string>, json: boolean }} results */
+export const reportParts = ({ json, notes = [], parts }) => {
   const { cores, cpu, load, node } = atStart
   const { load: loadAfter } = machine()
-  if (json) return console.log(JSON.stringify({ machine: atStart, loadAfter, parts }, null, 2))
+  if (json) return console.log(JSON.stringify({ machine: atStart, loadAfter, parts, notes }, null, 2))
   console.log(`${cores} cores (${cpu}), node ${node}, load ${load.join(" ")} before, ${loadAfter.join(" ")} after`)
   for (const part of parts) {
     console.log("")
     print(part)
   }
+  for (const note of notes) console.log(`\n${note}`)
 }
 
 /** Prints one result. @param {Result & { json: boolean }} result */

@@ -176,7 +176,7 @@ const compared = async (products, notes) => {
 /** @type {Array<string>} */
 const notes = []
 const products = Processes.products(notes)
-/** @type {Array<{ title: string, rows: ReadonlyArray<common.Row>, notes: ReadonlyArray<string> }>} */
+/** @type {Array<common.Result>} */
 const parts = []
 /** @param {string} name @param {string} title @param {(notes: Array<string>) => Promise<ReadonlyArray<common.Row>>} measure */
 const run = async (name, title, measure) => {
@@ -185,6 +185,7 @@ const run = async (name, title, measure) => {
   const said = notes.splice(0)
   const rows = await measure(said)
   parts.push({
+    id: name,
     title,
     rows,
     notes: [...said, `This part took ${Math.round((performance.now() - startedAt) / 1000)} s`]

@@ -18,6 +18,6 @@ const { json, part, ...options } = common.options(
 /** @type {Array<common.Result>} */
 const parts = []
 for (const [name, { lost }] of Object.entries({ scripted: Scripted, http: Http })) {
-  if (part === "all" || part === name) parts.push(await lost(options))
+  if (part === "all" || part === name) parts.push({ id: name, ...await lost(options) })
 }
 common.reportParts({ parts, json })

@@ -3,12 +3,11 @@
  *
  *     node benchmarks/pictures.mjs [--from build/bench/FILE.json]..
  *
- * `--from` takes over what `pnpm bench` has written: the figures of each benchmark in it replace those that were kept.
+ * `--from` takes over what `pnpm bench` has written: the figures of each part of a benchmark in it replace those that were kept.
  */
 import { mkdirSync, writeFileSync } from "node:fs"
 import { dirname, join, resolve } from "node:path"
 import { parseArgs } from "node:util"
-import { pages } from "../scripts/records/pages.mjs"
 import { made } from "./pictures/pages.mjs"
 import { read, root, take } from "./pictures/records.mjs"
 
@@ -20,9 +19,7 @@ for (const file of from) {
     console.error(`${file}: a quick run, which does not replace a measurement of ${refused.join(", ")}`)
   }
 }
-/** Other pages show some of these figures, too. */
-const others = () => pages().map(({ path, text }) => /** @type {const} */ ([path, text]))
-const files = [...Object.entries(made(read())), ...others()]
+const files = Object.entries(made(read()))
 for (const [path, text] of files) {
   mkdirSync(dirname(join(root, path)), { recursive: true })
   writeFileSync(join(root, path), text)

@@ -19,7 +19,7 @@ const { left, rows } = await installed(options.rows, (text) => console.error(tex
 
 /** @typedef {import("./recovery/faults.mjs").FaultName} FaultName */
 /** @typedef {import("./recovery/cell.mjs").Result} Result */
-/** @typedef {import("./recovery/cell.mjs").Scene & { readonly name: string }} Scene */
+/** @typedef {import("./recovery/cell.mjs").Scene & { readonly id: string, readonly name: string }} Scene */
 /** @typedef {{ readonly scene: Scene, readonly row: Rows.Row, readonly run: number }} Cell */
 
 /** @param {FaultName} name @returns {ReadonlyArray<Scene>} */
@@ -29,6 +29,7 @@ const scenesOf = (name) =>
     if (fault.sessions === true && protocol === "2026") return []
     const transports = options.transports.filter((transport) => fault.transports.includes(transport))
     return transports.map((transport) => ({
+      id: [name, transport, ...protocol === "2025" ? [] : ["2026-07-28"]].join("/"),
       name: [name, transport, ...protocol === "2025" ? [] : ["2026-07-28"]].join(", "),
       fault,
       transport,
@@ -94,15 +95,14 @@ const measured = (scene) =>
   })
 
 const parts = scenes.map((scene) => ({
+  id: scene.id,
   title: `${scene.name}: ${scene.fault.what}`,
-  rows: Figures.table(measured(scene), within * 1000)
-}))
-const beaten = scenes.flatMap((scene) =>
-  Figures.beaten(measured(scene)).map(({ better, figure, name, of, ours }) => ({
+  rows: Figures.table(measured(scene), within * 1000),
+  beaten: Figures.beaten(measured(scene)).map(({ better, figure, name, of, ours }) => ({
     name: `${scene.name}: ${name}`,
     figures: { "figure": figure, "Lifeline": ours, "better": better, "of": of }
   }))
-)
+}))
 const clients = [...new Map(rows.map(({ client }) => [client.id, client])).values()]
 const notes = [
   `The caller gives each call ${timeout} s, and calls again 100 ms after an error. A call that has no answer by then is hung; failed, hung and what is left are the worst of the runs.`,
@@ -121,13 +121,4 @@ if (record !== undefined) {
     `${JSON.stringify({ date: new Date().toISOString(), timeout, within, results: raw }, null, 1)}\n`
   )
 }
-common.reportParts({
-  json,
-  parts: [...parts, {
-    title: beaten.length === 0
-      ? "Of the clients that were measured, none without Lifeline was better in any figure"
-      : "Where a client without Lifeline was better",
-    rows: beaten,
-    notes
-  }]
-})
+common.reportParts({ json, parts, notes })

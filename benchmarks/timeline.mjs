@@ -198,6 +198,7 @@ for (const [kind, of] of Object.entries(faults)) {
   killServers()
   await Promise.all(stands.map(({ close }) => close()))
   parts.push({
+    id: kind,
     title,
     rows: stands.map(({ name, twice }, i) => ({
       name,

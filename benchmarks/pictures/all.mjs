@@ -4,9 +4,10 @@
 import { whence } from "./caption.mjs"
 import { lines } from "./lines.mjs"
 import { inWords, ranges } from "./ranges.mjs"
+import { partOf } from "./records.mjs"
 import { timeline } from "./timeline.mjs"
 
-/** @typedef {import("./records.mjs").Measured} Measured */
+/** @typedef {import("./records.mjs").Part} Part */
 /** @typedef {import("./records.mjs").Records} Records */
 /** @typedef {import("../common.mjs").Row} Row */
 
@@ -26,9 +27,8 @@ const range = (row, name, middle, unit, each) => ({
   p99: number(row, `p99 ${unit}`) / each
 })
 
-/** @param {Measured} call */
-const library = (call) => {
-  const rows = call.parts[0]?.rows ?? []
+/** @param {Part} call */
+const library = ({ rows, run }) => {
   const servers = {
     memory: "A server in the same process",
     stdio: "A small server over stdio",
@@ -43,16 +43,14 @@ const library = (call) => {
       const ratio = rows.find(({ name }) => name === `${over}: connect`)?.figures["ratio"]
       return { title, finding: `connect takes ${ratio} times as long as the official Client`, rows: mine }
     }),
-    caption: ["One call after the other, in turns, block by block.", whence(call)]
+    caption: ["One call after the other, in turns, block by block.", whence(run)]
   })
 }
 
-/** @param {Measured} wrap @param {Measured} gateways */
+/** @param {Part} wrap @param {Part} gateways */
 const programs = (wrap, gateways) => {
-  const [program, gateway] = [wrap, gateways].map(({ parts }) =>
-    (parts[0]?.rows ?? []).filter(({ figures }) => "p99 ms" in figures)
-  )
-  const longer = wrap.parts[0]?.rows.find(({ name }) => name.startsWith("a call, longer than direct"))
+  const [program, gateway] = [wrap, gateways].map(({ rows }) => rows.filter(({ figures }) => "p99 ms" in figures))
+  const longer = wrap.rows.find(({ name }) => name.startsWith("a call, longer than direct"))
     ?.figures["measured"]
   const relayed = (gateway ?? []).map((row) => range(row, row.name, "p50 ms", "ms", 1))
   const [first, second] = relayed.filter(({ name }) => !/^(the server|a bare)/.test(name)).toSorted((a, b) =>
@@ -76,8 +74,8 @@ const programs = (wrap, gateways) => {
     ],
     caption: [
       "One call after the other, by a client that costs little.",
-      `wrap: ${whence(wrap)}`,
-      `gateways: ${whence(gateways)}`
+      `wrap: ${whence(wrap.run)}`,
+      `gateways: ${whence(gateways.run)}`
     ]
   })
 }
@@ -117,12 +115,8 @@ const winners = (lines, which, unit) => {
   return { at, said: said.join(", then ") }
 }
 
-/** @param {Measured} gateways */
-const growth = ({ parts }) => parts.find(({ rows }) => rows.some(({ figures }) => "servers" in figures))?.rows ?? []
-
-/** @param {Measured} gateways */
-const throughput = (gateways) => {
-  const rows = growth(gateways)
+/** @param {Part} growth */
+const throughput = ({ rows, run }) => {
   const most = Math.max(...rows.map((row) => number(row, "servers")))
   return lines({
     title: "Calls a second through gateways, by number of clients",
@@ -140,19 +134,19 @@ const throughput = (gateways) => {
     }),
     caption: [
       "Each client calls without a pause. Clients, gateway and servers share the machine, so this is less than a gateway alone could do.",
-      whence(gateways)
+      whence(run)
     ]
   })
 }
 
-/** @param {Measured} gateways @param {Measured} scale */
-const memory = (gateways, scale) => {
-  const beside = byGateway(growth(gateways).filter((row) => number(row, "clients") === 1), "servers", "RSS MB")
+/** @param {Part} growth @param {Part} scale */
+const memory = (growth, scale) => {
+  const beside = byGateway(growth.rows.filter((row) => number(row, "clients") === 1), "servers", "RSS MB")
   const least = winners(beside, "least", " MB")
   const many = [1, 100].map((clients) => ({
     name: clients === 1 ? "1 client" : `${clients} clients`,
     isOurs: true,
-    points: (scale.parts[0]?.rows ?? []).flatMap((row) => {
+    points: scale.rows.flatMap((row) => {
       const [, servers, of] = /^(\d+) servers?, (\d+) clients?$/.exec(row.name) ?? []
       return Number(of) === clients ? [/** @type {const} */ ([Number(servers), number(row, "RSS MB")])] : []
     })
@@ -178,28 +172,31 @@ const memory = (gateways, scale) => {
         lines: many
       }
     ],
-    caption: [`Left: ${whence(gateways)}`, `Right: ${whence(scale)}`]
+    caption: [`Left: ${whence(growth.run)}`, `Right: ${whence(scale.run)}`]
   })
 }
 
 /**
- * Each picture, with the benchmarks that have to be there, and whether they have measured what it shows.
+ * Each picture, with the parts of benchmarks that have to be there.
  *
- * @type {Readonly<Record<string, { readonly of: ReadonlyArray<string>, readonly has?: (...of: ReadonlyArray<any>) => boolean, readonly drawing: (...of: ReadonlyArray<any>) => import("./chart.mjs").Drawing }>>}
+ * @type {Readonly<Record<string, { readonly of: ReadonlyArray<string>, readonly drawing: (...of: ReadonlyArray<any>) => import("./chart.mjs").Drawing }>>}
  */
 export const pictures = {
-  timeline: { of: ["timeline"], drawing: timeline },
+  timeline: {
+    of: ["timeline/crash", "timeline/wedged", "timeline/network"],
+    drawing: (...parts) => timeline(parts)
+  },
   library: { of: ["call"], drawing: library },
-  programs: { of: ["wrap", "gateways"], drawing: programs },
-  throughput: { of: ["gateways"], has: (gateways) => growth(gateways).length > 0, drawing: throughput },
-  memory: { of: ["gateways", "scale"], has: (gateways) => growth(gateways).length > 0, drawing: memory }
+  programs: { of: ["wrap", "gateways/calls"], drawing: programs },
+  throughput: { of: ["gateways/growth"], drawing: throughput },
+  memory: { of: ["gateways/growth", "scale"], drawing: memory }
 }
 
 /** The drawings for which there are figures. @param {Records} records @returns {Readonly<Record<string, import("./chart.mjs").Drawing>>} */
 export const drawings = (records) =>
   Object.fromEntries(
-    Object.entries(pictures).flatMap(([name, { drawing, has = () => true, of }]) => {
-      const measured = of.map((one) => records[one])
-      return measured.every((one) => one !== undefined) && has(...measured) ? [[name, drawing(...measured)]] : []
+    Object.entries(pictures).flatMap(([name, { drawing, of }]) => {
+      const parts = of.map((one) => partOf(records, one))
+      return parts.every((part) => part !== undefined) ? [[name, drawing(...parts)]] : []
     })
   )

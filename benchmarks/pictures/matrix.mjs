@@ -1,19 +1,12 @@
 /**
  * One table of many: a row for each client, a column for each fault, and in it when the client was back. `<!-- matrix:NAME/stdio -->` has the
- * parts whose titles begin with a fault and that transport, as in "crash-idle, stdio: the server is killed"; `NAME/http/2026-07-28` those of
- * another protocol, as in "crash-idle, http, 2026-07-28: the server is killed".
+ * parts of that transport, as `crash-idle/stdio`; `NAME/http/2026-07-28` those of another protocol, as `crash-idle/http/2026-07-28`.
  */
-import { whence } from "./caption.mjs"
-import { best } from "./tables.mjs"
+import { sources } from "./caption.mjs"
+import { below, best, missing } from "./tables.mjs"
 
 /** @typedef {import("./records.mjs").Records} Records */
 /** @typedef {import("../common.mjs").Row} Row */
-
-/** @param {string} title @param {string} where */
-const faultOf = (title, where) => {
-  const end = title.indexOf(`, ${where}: `)
-  return end === -1 ? undefined : title.slice(0, end)
-}
 
 /** When it was back, and what must not be overlooked beside that. @param {Row | undefined} row */
 const cell = (row) => {
@@ -31,12 +24,11 @@ const cell = (row) => {
 /** @param {string} name as in `recovery/stdio` @param {Records} records */
 export const matrix = (name, records) => {
   const [record = "", ...where] = name.split("/")
-  const measured = records[record]
-  const parts = (measured?.parts ?? []).flatMap(({ rows, title }) => {
-    const fault = faultOf(title, where.join(", "))
-    return fault === undefined ? [] : [{ fault, rows }]
+  const parts = (records[record]?.parts ?? []).flatMap((part) => {
+    const [fault = "", ...at] = part.id?.split("/") ?? []
+    return at.join("/") === where.join("/") ? [{ ...part, fault }] : []
   })
-  if (measured === undefined || parts.length === 0) return "*Not measured yet.*"
+  if (parts.length === 0) return missing
   const clients = [...new Set(parts.flatMap(({ rows }) => rows.map(({ name }) => name)))]
   const lines = [
     `| | ${parts.map(({ fault }) => fault).join(" | ")} |`,
@@ -45,5 +37,5 @@ export const matrix = (name, records) => {
       `| ${client} | ${parts.map(({ rows }) => cell(rows.find(({ name }) => name === client))).join(" | ")} |`
     )
   ]
-  return `${lines.join("\n")}\n\n<sub>${whence(measured)}.</sub>`
+  return `${lines.join("\n")}\n\n${below(sources(parts, ({ id = "" }) => id.split("/")[0] ?? ""))}`
 }

@@ -13,7 +13,13 @@ import { allTables, table } from "./tables.mjs"
 /** @typedef {import("./records.mjs").Records} Records */
 
 /** The pages that have such parts. */
-export const pages = ["README.md", "docs/benchmarks.md", "docs/comparison.md", "docs/operations.md"]
+export const pages = [
+  "README.md",
+  "docs/benchmarks.md",
+  "docs/comparison.md",
+  "docs/compatibility.md",
+  "docs/operations.md"
+]
 /** Where the pictures are. */
 export const images = "docs/images/benchmarks"
 

@@ -1,11 +1,13 @@
 /**
- * Tables of pages. `<!-- table:NAME -->` has all rows of a benchmark's first part, and `<!-- table:NAME/2 -->` those of its second;
+ * Tables of pages. `<!-- table:NAME -->` has all rows of a benchmark with one part, and `<!-- table:NAME/ID -->` those of one of several;
  * `<!-- tables:NAME -->` has all parts. `tables` says where one differs from that.
  */
 import { moreIsBetter } from "../rounds.mjs"
 import { suite } from "../suite.mjs"
-import { whence } from "./caption.mjs"
+import { sources, whence } from "./caption.mjs"
+import { partOf } from "./records.mjs"
 
+/** @typedef {import("./records.mjs").Part} Part */
 /** @typedef {import("./records.mjs").Records} Records */
 /** @typedef {import("../common.mjs").Row} Row */
 
@@ -53,11 +55,11 @@ const tables = {
     rivals: () => undefined
   },
   gateways: {
-    of: "gateways",
+    of: "gateways/calls",
     rivals: ({ name }) => /^(the server itself|a bare relay)/.test(name) ? undefined : "gateways"
   },
   growth: {
-    of: "gateways/2",
+    of: "gateways/growth",
     rivals: ({ figures }) => `${figures["servers"]} ${figures["clients"]}`,
     unjudged: ["servers", "clients"]
   },
@@ -81,13 +83,13 @@ const tables = {
     columns: ["s", "bridge s", "ratio"],
     rivals: () => undefined
   },
-  hop: { of: "cluster/1", rivals: () => undefined },
-  "hop-cpu": { of: "cluster/2", rivals: () => undefined },
-  crash: { of: "timeline/1", judged: outage },
-  wedged: { of: "timeline/2", judged: outage },
-  network: { of: "timeline/3", judged: outage },
-  storms: { of: "lost/1", rivals: () => undefined },
-  "storms-http": { of: "lost/2", rivals: ({ name }) => name.split(": ")[1] }
+  hop: { of: "cluster/hop", rivals: () => undefined },
+  "hop-cpu": { of: "cluster/cpu", rivals: () => undefined },
+  crash: { of: "timeline/crash", judged: outage },
+  wedged: { of: "timeline/wedged", judged: outage },
+  network: { of: "timeline/network", judged: outage },
+  storms: { of: "lost/scripted", rivals: () => undefined },
+  "storms-http": { of: "lost/http", rivals: ({ name }) => name.split(": ")[1] }
 }
 /** Columns that count what was there, not how well it went. */
 const counts = new Set(["calls", "servers", "clients", "runs"])
@@ -105,24 +107,29 @@ const cell = (text) => text.replaceAll("|", "\\|").replaceAll("\n", " ")
 const written = (value) =>
   cell(typeof value === "number" && Math.abs(value) >= 1000 ? value.toLocaleString("en-US") : String(value))
 
-/** The table alone, and what it is of; undefined if there are no figures. @param {string} name @param {Records} records */
-const bare = (name, records) => {
-  const { columns, judged, of, rivals = () => "all", rows: keep = () => true, unjudged = [] } = tables[name] ??
-    /** @type {Table} */ ({ of: name })
-  const [record = "", part = "1"] = of.split("/")
-  if (!suite.some(({ name }) => name === record)) {
-    throw new Error(`There is no benchmark ${record} for the table ${name}`)
-  }
-  const measured = records[record]
-  const result = measured?.parts[Number(part) - 1]
-  if (measured === undefined || result === undefined) return undefined
-  const rows = result.rows.filter(keep)
-  const shown = columns ??
-    [...new Set(rows.flatMap(({ figures }) => Object.keys(figures)))].filter((one) =>
-      one !== best && !onlyDrawn.test(one)
+/** The rows of a table, in Markdown. @param {ReadonlyArray<Row>} rows @param {ReadonlyArray<string>} columns @param {(row: Row, column: string) => boolean} isBest */
+const lines = (rows, columns, isBest) =>
+  [
+    `| | ${columns.map(cell).join(" | ")} |`,
+    `|---|${columns.map(() => "---|").join("")}`,
+    ...rows.map((row) =>
+      `| ${cell(row.name)} | ${
+        columns.map((column) => {
+          const value = row.figures[column]
+          return value === undefined ? "" : isBest(row, column) ? `**${written(value)}**` : written(value)
+        }).join(" | ")
+      } |`
     )
-  /** @param {Row} row @param {string} column */
-  const isBest = (row, column) => {
+  ].join("\n")
+
+/** @param {ReadonlyArray<Row>} rows */
+const columnsOf = (rows) => [...new Set(rows.flatMap(({ figures }) => Object.keys(figures)))]
+
+/** The table alone. @param {Part} part @param {Omit<Table, "of">} how */
+const bare = (part, { columns, judged, rivals = () => "all", rows: keep = () => true, unjudged = [] }) => {
+  const rows = part.rows.filter(keep)
+  const shown = columns ?? columnsOf(rows).filter((one) => one !== best && !onlyDrawn.test(one))
+  return lines(rows, shown, (row, column) => {
     const { [best]: said } = row.figures
     if (typeof said === "string") return said.split(", ").includes(column === shown[0] ? "time" : column)
     const group = rivals(row)
@@ -134,42 +141,47 @@ const bare = (name, records) => {
     const top = isMore ? Math.max(...numbers) : Math.min(...numbers)
     // Where all are equal, none is best.
     return values.length > 1 && row.figures[column] === top && values.some((value) => value !== top)
-  }
-  const lines = [
-    `| | ${shown.map(cell).join(" | ")} |`,
-    `|---|${shown.map(() => "---|").join("")}`,
-    ...rows.map((row) =>
-      `| ${cell(row.name)} | ${
-        shown.map((column) => {
-          const value = row.figures[column]
-          return value === undefined ? "" : isBest(row, column) ? `**${written(value)}**` : written(value)
-        }).join(" | ")
-      } |`
-    )
-  ]
-  return { lines: rows.length === 0 ? "" : lines.join("\n"), measured, result }
+  })
 }
 
-const missing = "*Not measured yet.*"
+export const missing = "*Not measured yet.*"
 
 /** @param {ReadonlyArray<string>} notes */
-const below = (notes) => `<sub>${notes.map((note) => note.replace(/\.$/, "")).join(". ")}.</sub>`
+export const below = (notes) => `<sub>${notes.map((note) => note.replace(/\.$/, "")).join(". ")}.</sub>`
 
 /** @param {string} name @param {Records} records @returns {string} */
 export const table = (name, records) => {
-  const found = bare(name, records)
-  if (found === undefined) return missing
-  const { lines, measured, result } = found
-  return `${lines}\n\n${below([result.title, ...(result.notes ?? []), whence(measured)])}`
+  const how = tables[name] ?? /** @type {Table} */ ({ of: name })
+  const [record] = how.of.split("/")
+  if (!suite.some(({ name }) => name === record)) {
+    throw new Error(`There is no benchmark ${record} for the table ${name}`)
+  }
+  const part = partOf(records, how.of)
+  if (part === undefined) return missing
+  const { notes = [], run, title } = part
+  return `${bare(part, how)}\n\n${below([title, ...notes, ...run.notes ?? [], whence(run)])}`
 }
 
-/** All tables of a benchmark, one below the other. @param {string} name @param {Records} records @returns {string} */
+/**
+ * All tables of a benchmark, one below the other, and at last those figures in which others were better, where the benchmark says so.
+ *
+ * @param {string} name
+ * @param {Records} records
+ * @returns {string}
+ */
 export const allTables = (name, records) => {
-  const all = (records[name]?.parts ?? []).flatMap((_, i) => bare(`${name}/${i + 1}`, records) ?? [])
-  const [first] = all
-  if (first === undefined) return missing
+  const parts = records[name]?.parts ?? []
+  if (parts.length === 0) return missing
+  const known = parts.flatMap(({ beaten }) => beaten === undefined ? [] : [beaten])
+  const beaten = known.flat()
+  const notes = parts.flatMap(({ notes = [], run }) => [...notes, ...run.notes ?? []])
   return [
-    ...all.flatMap(({ lines, result }) => lines === "" ? [`**${result.title}.**`] : [`**${result.title}**`, lines]),
-    below([...all.flatMap(({ result }) => result.notes ?? []), whence(first.measured)])
+    ...parts.flatMap((part) => [`**${part.title}**`, bare(part, {})]),
+    ...(known.length === 0
+      ? []
+      : beaten.length === 0
+      ? ["**Of the clients that were measured, none without Lifeline was better in any figure.**"]
+      : ["**Where a client without Lifeline was better**", lines(beaten, columnsOf(beaten), () => false)]),
+    below([...new Set(notes), ...sources(parts, ({ id = "", title }) => id === "" ? title : id)])
   ].join("\n\n")
 }

@@ -1,7 +1,7 @@
 /**
  * Calls over time, one mark a call, for each fault and each client: `pnpm bench:timeline`.
  */
-import { whence } from "./caption.mjs"
+import { sources } from "./caption.mjs"
 import * as Chart from "./chart.mjs"
 
 /** @typedef {[start: number, took: number, outcome: "good" | "failed" | "hung", tool: "read" | "write"]} Call */
@@ -44,9 +44,9 @@ const kinds = (timeout) => /** @type {const} */ ([
 const kindOf = ([, took, outcome], fastest) =>
   outcome === "good" ? (took > fastest + late ? 1 : 0) : outcome === "failed" ? 2 : 3
 
-/** @param {import("./records.mjs").Measured} measured @returns {Chart.Drawing} */
-export const timeline = (measured) => {
-  const panels = measured.parts.map((part, i) => {
+/** @param {ReadonlyArray<import("./records.mjs").Part>} parts @returns {Chart.Drawing} */
+export const timeline = (parts) => {
+  const panels = parts.map((part, i) => {
     const of = /** @type {Series} */ (part.series)
     const height = lane * names(of).length
     return { title: part.title, found: finding(part), of, height, y: top + 46 + i * (height + between) }
@@ -55,6 +55,7 @@ export const timeline = (measured) => {
   if (first === undefined) throw new Error("The timeline has no parts")
   const end = Math.max(...panels.map(({ height, y }) => y + height))
   const { timeout } = first.of
+  const rounds = Math.max(...parts.map(({ run }) => run.rounds))
   return {
     title: "Calls while a server is killed, stops answering, or cannot be reached",
     alt: panels.map(({ found, of, title }) =>
@@ -66,11 +67,9 @@ export const timeline = (measured) => {
       `One mark a call, where it started; the dashed line is the fault. Every second call only reads, the others have an effect. Callers give up after ${
         timeout / 1000
       } s. All clients ran at once, each with a server of its own and with default options.${
-        measured.rounds > 1
-          ? ` The first of ${measured.rounds} recordings; times are of the median one.`
-          : " One recording."
+        rounds > 1 ? " Of several rounds, the first recording, and the median of the times." : " One recording."
       }`,
-      whence(measured)
+      ...sources(parts, ({ title }) => title)
     ],
     height: end + 44,
     option: (theme) => ({

@@ -2,7 +2,6 @@
 import * as Conformance from "./conformance.mjs"
 import { table } from "./page.mjs"
 import { problemOf, textOf } from "./proof.mjs"
-import * as Recovery from "./recovery.mjs"
 
 /** What can be tried, and what the column says. */
 export const columns = {
@@ -138,7 +137,6 @@ export const parts = () => {
   if (wrong.length > 0) throw new Error(`${source}:\n${wrong.join("\n")}`)
   return {
     rows: [...new Set(rows.map(({ part }) => part))].map((name) => matrix(name, rows)).join("\n\n"),
-    recovery: Recovery.part(),
     conformance: Conformance.part()
   }
 }

@@ -1,5 +1,6 @@
 import { connect } from "@mcp-lifeline/client"
 import { textOf } from "../answer.mjs"
+import { entryOf } from "../target.mjs"
 
 /** @type {import("../client.js").Client} */
 export const client = {
@@ -10,10 +11,7 @@ export const client = {
   protocols: ["2025", "2026"],
   documentation: "docs/promise.md",
   open: async (target, { log, timeoutMs }) => {
-    const server = target.kind === "http"
-      ? { url: target.url }
-      : { command: target.command, args: target.args, env: target.env }
-    const client = await connect({ ...server, timeouts: { connect: timeoutMs } }, {
+    const client = await connect({ ...entryOf(target), timeouts: { connect: timeoutMs } }, {
       name: "bench",
       logger: (entry) => log(JSON.stringify(entry))
     })

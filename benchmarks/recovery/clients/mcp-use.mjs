@@ -1,5 +1,6 @@
 import { textOf } from "../answer.mjs"
 import { load } from "../rivals.mjs"
+import { entryOf } from "../target.mjs"
 
 /** @type {import("../client.js").Client} */
 export const client = {
@@ -13,9 +14,8 @@ export const client = {
   open: async (target) => {
     process.env["MCP_USE_ANONYMIZED_TELEMETRY"] = "false"
     const { MCPClient } = await load("mcp-use/client")
-    const { args, command, env, url } = /** @type {any} */ (target)
     // No timeout of connecting is documented; over HTTP, its default is 10 s.
-    const client = new MCPClient({ mcpServers: { bench: target.kind === "http" ? { url } : { command, args, env } } })
+    const client = new MCPClient({ mcpServers: { bench: entryOf(target) } })
     try {
       await client.createAllSessions()
     } catch (error) {

@@ -1,23 +1,23 @@
 /**
  * What programs write around the official Client that does not come back: on any error, a new client, and the call once more.
  */
-import { open as openOfficial } from "./official-v1.mjs"
+import { client as official } from "./official-v1.mjs"
 
 /** @type {import("../client.js").Client} */
 export const client = {
   id: "naive",
   name: "a new Client v1 on any error",
-  package: "@modelcontextprotocol/sdk",
-  transports: ["stdio", "http"],
-  documentation: "https://github.com/modelcontextprotocol/typescript-sdk/blob/v1.x/docs/client.md",
+  package: official.package,
+  transports: official.transports,
+  documentation: official.documentation,
   open: async (target, hooks) => {
-    let current = openOfficial(target, hooks)
+    let current = official.open(target, hooks)
     await current
     /** Begins anew where nobody has done so meanwhile. @param {typeof current} failed */
     const anew = (failed) => {
       if (current === failed) {
         current = failed.then(({ close }) => close()).catch((error) => hooks.log(String(error))).then(() =>
-          openOfficial(target, hooks)
+          official.open(target, hooks)
         )
         // Whoever calls next sees it.
         current.catch(() => {})

@@ -3,7 +3,16 @@ import { existsSync, readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { matrix } from "../../../../benchmarks/pictures/matrix.mjs"
 import { images, made } from "../../../../benchmarks/pictures/pages.mjs"
-import { read, reduced, replaces, root } from "../../../../benchmarks/pictures/records.mjs"
+import {
+  merged,
+  packed,
+  printed,
+  read,
+  reduced,
+  replaces,
+  root,
+  unpacked
+} from "../../../../benchmarks/pictures/records.mjs"
 import { allTables, table } from "../../../../benchmarks/pictures/tables.mjs"
 
 const row = (name: string, figures: Record<string, number | string>) => ({ name, figures })
@@ -17,6 +26,7 @@ const record = (name: string, rows: ReadonlyArray<ReturnType<typeof row>>, notes
   rounds: 2,
   benchmarks: [{
     name,
+    notes: ["of all parts"],
     parts: [{ title: "a title", rows, ...(notes === undefined ? {} : { notes }) }],
     figures: [{ part: "", row: "ours", column: "ms", values: [1, 3], median: 2.345 }]
   }]
@@ -42,7 +52,7 @@ describe("pictures and tables", () => {
   it("[B1] a kept figure is the median of the rounds; a text, and what was measured once, is kept as it is", () => {
     const [measured] = reduced(record("any", [row("ours", { ms: 1, killed: "ends" }), row("other", { ms: 7.0049 })]))
     expect(measured?.parts[0]?.rows).toEqual([row("ours", { ms: 2.35, killed: "ends" }), row("other", { ms: 7 })])
-    expect([measured?.commit, measured?.date]).toEqual(["0123456, with changes", "2026-01-02"])
+    expect(measured?.parts[0]?.run).toMatchObject({ commit: "0123456, with changes", date: "2026-01-02" })
   })
 
   it("[B1] what is kept names no folder of the machine that measured", () => {
@@ -57,14 +67,60 @@ describe("pictures and tables", () => {
   })
 
   it("[B1] a quick run replaces a quick run, and no measurement", () => {
-    const [measurement] = reduced(record("any", []))
-    const quick = { ...measurement!, quick: true }
+    const measurement = reduced(record("any", []))[0]!.parts[0]!
+    const quick = { ...measurement, run: { ...measurement.run, quick: true } }
     expect([replaces(quick, undefined), replaces(quick, quick), replaces(quick, measurement)]).toEqual([
       true,
       true,
       false
     ])
-    expect([replaces(measurement!, quick), replaces(measurement!, measurement)]).toEqual([true, true])
+    expect([replaces(measurement, quick), replaces(measurement, measurement)]).toEqual([true, true])
+  })
+
+  it("[B1] of a benchmark that was measured in part, only that part is replaced, and each table says of which run it is", () => {
+    const part = (id: string, ms: number) => ({ id, title: `${id}, ${ms}`, rows: [row("ours", { ms })], notes: [] })
+    const run = (commit: string, quick: boolean, ...parts: ReadonlyArray<ReturnType<typeof part>>) =>
+      reduced({
+        ...record("lost", []),
+        commit,
+        quick,
+        rounds: quick ? 1 : 3,
+        benchmarks: [{ name: "lost", figures: [], notes: [`noted at ${commit}`], parts }]
+      })[0]!.parts
+    const first = run("aaaaaaa", true, part("scripted", 1), part("http", 2))
+    const { parts, refused } = merged(first, run("bbbbbbb", false, part("http", 3), part("other", 4)))
+    expect(refused).toEqual([])
+    expect(parts.map(({ id, run }) => [id, run.commit])).toEqual([
+      ["scripted", "aaaaaaa"],
+      ["http", "bbbbbbb"],
+      ["other", "bbbbbbb"]
+    ])
+    const records = { lost: unpacked(JSON.parse(JSON.stringify(packed({ name: "lost", parts })))) }
+    expect(records.lost.parts).toEqual(parts)
+    const [scripted, http] = [table("storms", records), table("storms-http", records)]
+    expect(scripted).toContain("scripted, 1. noted at aaaaaaa. 2026-01-02, commit aaaaaaa;")
+    expect(scripted).toContain("one round; a quick run")
+    expect(http).toContain("http, 3. noted at bbbbbbb. 2026-01-02, commit bbbbbbb;")
+    expect(http).toContain("median of 3 rounds.")
+    expect(http).not.toContain("a quick run")
+    expect(allTables("lost", records)).toMatch(
+      /<sub>noted at aaaaaaa\. noted at bbbbbbb\. scripted: .*aaaaaaa;.*a quick run.*\. http, other: .*bbbbbbb;.*rounds\.<\/sub>/
+    )
+    const again = merged(parts, run("ccccccc", true, part("scripted", 5), part("http", 6)))
+    expect(again.refused.map(({ id }) => id)).toEqual(["http"])
+    expect(again.parts.map(({ run }) => run.commit)).toEqual(["ccccccc", "bbbbbbb", "bbbbbbb"])
+    const { id: _, ...nameless } = part("http", 7)
+    expect(() => run("ddddddd", false, part("scripted", 5), nameless as never)).toThrow("measure it again")
+  })
+
+  it("[B1] what is kept has each part once, and is the same after it was taken over again", () => {
+    for (const [name, { parts }] of Object.entries(read())) {
+      expect([name, new Set(parts.map(({ id }) => id)).size]).toEqual([name, parts.length])
+      const again = merged(parts, parts)
+      expect(again.parts).toEqual(parts)
+      const kept = readFileSync(join(root, "docs/benchmarks", `${name}.json`), "utf8")
+      expect(printed({ name, parts: again.parts })).toBe(kept)
+    }
   })
 
   it("[B1] the best figure of rivals is bold, whosever it is", () => {
@@ -92,16 +148,23 @@ describe("pictures and tables", () => {
       benchmarks: [{
         name: "recovery",
         figures: [],
+        notes: ["of all parts"],
         parts: [
           {
+            id: "crash-idle/stdio",
             title: "crash-idle, stdio: the server is killed, twice",
             rows: [
               row("ours", { "ms to a good call": 312, failed: 1, hung: 2, twice: 0, "best in": "time" }),
               row("other", { "ms to a good call": "not in 30 s", failed: 0, hung: 0, twice: 3, "best in": "failed" })
-            ]
+            ],
+            beaten: [row("crash-idle, stdio: ours", { figure: "failed", Lifeline: "1", better: "0", of: "other" })]
           },
-          { title: "crash-idle, http, 2026-07-28: it comes back", rows: [row("ours", { "ms to a good call": 5 })] },
-          { title: "No other was better", rows: [], notes: ["a note."] }
+          {
+            id: "crash-idle/http/2026-07-28",
+            title: "crash-idle, http, 2026-07-28: it comes back",
+            rows: [row("ours", { "ms to a good call": 5 })],
+            beaten: []
+          }
         ]
       }]
     })
@@ -116,7 +179,10 @@ describe("pictures and tables", () => {
     expect(matrix("recovery/http/2026-07-28", records)).toContain("| ours | 0.0 s |")
     const all = allTables("recovery", records)
     expect(all).toContain("| other | not in 30 s | **0** | 0 | 3 |")
-    expect(all).toContain("**No other was better.**\n\n<sub>a note. 2026-01-02")
+    expect(all).toContain("better**\n\n| | figure | Lifeline | better | of |")
+    expect(all).toContain("| crash-idle, stdio: ours | failed | 1 | 0 | other |\n\n<sub>of all parts. 2026-01-02")
+    const parts = measured!.parts.map((part) => ({ ...part, beaten: [] }))
+    expect(allTables("recovery", { recovery: { name: "recovery", parts } })).toContain("**Of the clients")
     expect(matrix("recovery/stdio", {})).toBe("*Not measured yet.*")
   })
 

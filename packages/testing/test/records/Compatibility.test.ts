@@ -2,7 +2,6 @@ import { describe, expect, it } from "@effect/vitest"
 import { columns, problems, read } from "../../../../scripts/records/compatibility.mjs"
 import * as Conformance from "../../../../scripts/records/conformance.mjs"
 import { textOf } from "../../../../scripts/records/proof.mjs"
-import { matrices } from "../../../../scripts/records/recovery.mjs"
 
 describe("the page of compatibility", () => {
   it("[B4] has rows whose proofs, runs and versions exist", () => {
@@ -30,6 +29,25 @@ describe("the page of compatibility", () => {
     )
   })
 
+  it("[B4] names the versions of clients that the benchmark measures, and so do the page of frameworks and that of the benchmark", () => {
+    const { dependencies } = JSON.parse(textOf("benchmarks/recovery/rivals/package.json") ?? "")
+    const measured = Object.entries<string>(dependencies).map(([name, version]) => {
+      const [, other = name, its = version] = /^npm:(.+)@(.+)$/.exec(version) ?? []
+      return { name: other, version: its }
+    })
+    const rows = read().filter((row) => measured.some(({ name }) => name === row.package))
+    expect(new Set(rows.map((row) => row.package)).size).toBeGreaterThanOrEqual(6)
+    for (const row of rows) expect(measured).toContainEqual({ name: row.package, version: row.version })
+    const own = measured.filter(({ name }) => rows.some((row) => row.package === name))
+    const page = textOf("docs/tasks/frameworks.md") ?? ""
+    const described = (textOf("benchmarks/recovery/clients/README.md") ?? "").split("\n")
+    for (const { name, version } of own) {
+      expect(page).toMatch(new RegExp(`\`${name}\` (\\S+ .*and )?${version.replaceAll(".", "\\.")}`))
+      if (name.startsWith("@modelcontextprotocol/")) continue
+      expect(described.filter((line) => line.includes(`[\`${name}`) && line.includes(`| ${version} `))).not.toEqual([])
+    }
+  })
+
   it("[B4] documents each column and each field of a row", () => {
     const page = textOf("docs/compatibility.md") ?? ""
     for (const name of [...Object.keys(columns), "proof", "run", "reported"]) expect(page).toContain(`\`${name}\``)
@@ -53,23 +71,5 @@ describe("the page of compatibility", () => {
     const other = { ...result, scenario: "sse-retry", outcome: "excused", why: "no stream" } as const
     const all = [result, other, { ...result, way: "wrap of a URL", outcome: "fails" } as const]
     expect(Conformance.flat(Conformance.grouped(all))).toEqual(all)
-  })
-
-  it("[B4] clients and faults are a table of each transport, with what was lost on the way", () => {
-    const figures = (back: number | string, failed: number) => ({
-      "ms to a good call": back,
-      failed,
-      hung: 0,
-      twice: 0
-    })
-    const parts = [
-      { title: "crash-idle, stdio: killed", rows: [{ name: "a", figures: figures(250, 0) }] },
-      { title: "wedged, stdio: stopped", rows: [{ name: "b", figures: figures("not in 30 s", 2) }] },
-      { title: "Where another client was better", rows: [{ name: "a", figures: { in: "time" } }] }
-    ]
-    expect(matrices({ commit: "x", date: "y", quick: false, parts })).toEqual([
-      "### Servers over stdio\n\n"
-      + "| Client | crash-idle | wedged |\n| --- | --- | --- |\n| a | 0.3 s |  |\n| b |  | not in 30 s, 2 failed |"
-    ])
   })
 })
