@@ -82,8 +82,8 @@ export const partOf = (records, name) => {
 /** Three digits, or all before the point. @param {number} value */
 const short = (value) => Math.abs(value) >= 100 ? Math.round(value) : Number(value.toPrecision(3))
 
-/** Notes for who runs the benchmark, not for who reads the page. */
-const onlyThere = /^This part took /
+/** Notes for who runs the benchmark: how long it took, and what a table of several rounds says better. */
+const onlyThere = /^(?:This part took |Against the best of the others: )/
 
 /** A note without the folders of the machine that made it. @param {string} note */
 const withoutFolders = (note) => note.replaceAll(/(?<![\w:/.-])\/(?:[\w.@+-]+\/)+/g, "")
