@@ -37,6 +37,7 @@ const onlyInFull = [
   "packages/gateway/test/Check",
   "packages/gateway/test/ClusterCallers",
   "packages/gateway/test/ClusterKeyChange",
+  "packages/gateway/test/ClusterTerms",
   "packages/gateway/test/Commands",
   "packages/gateway/test/Crowd",
   "packages/gateway/test/deploy/Container",

@@ -55,6 +55,7 @@ const longest = [
   "gateway/test/http/Restart",
   "promise/test/Exit",
   "gateway/test/ClusterCallers",
+  "gateway/test/ClusterTerms",
   "gateway/test/Commands",
   "promise/test/ConnectAll",
   "gateway/test/RealClients",

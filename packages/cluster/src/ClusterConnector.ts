@@ -11,6 +11,7 @@ import * as LeasedConnector from "./LeasedConnector.js"
 import { type Try, untilConnected } from "./LeasedConnector.js"
 import type { Held, Membership } from "./Membership.js"
 import { rank } from "./placement.js"
+import { longestSilence } from "./Terms.js"
 
 /** How long a replica leaves a free server to each one that should take it before, in milliseconds. */
 const patience = 200
@@ -45,9 +46,6 @@ interface Taken {
   readonly id: string
   readonly generation: number
 }
-
-/** How long an owner that does not answer is waited for, in milliseconds: a lease has surely ended then. */
-const longestSilence = 10_000
 
 /** Whether nobody has answered. */
 const isSilence = ({ reason }: ConnectError): boolean =>
@@ -185,7 +183,7 @@ export const make = (
         const next = yield* Effect.mapError(change(found), unreachable)
         if (next?.owner !== found.owner || next.generation !== found.generation) return Option.none()
         if (!isSilence(error)) return yield* error
-        const gone = yield* Effect.timeoutOption(membership.ended(found.owner), longestSilence)
+        const gone = yield* Effect.timeoutOption(membership.ended(found.owner), longestSilence(membership.terms))
         return Option.isSome(gone) ? Option.none() : yield* error
       })
 

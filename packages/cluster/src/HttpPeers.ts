@@ -26,7 +26,7 @@ import { PeerError, type Peers } from "./Peers.js"
 export interface Options {
   /** The same for all replicas of the cluster. */
   readonly key: ClusterKeys
-  /** After how long a question counts as not answered. Default 5 seconds; `Membership` waits for the time of a renewal at most. */
+  /** After how long a question counts as not answered. Default 5 seconds; `Membership` waits for a sixth of a lease at most. */
   readonly timeout?: Duration.DurationInput | undefined
   /** Options of TLS, for replicas whose addresses begin with `https:`. Default: as Node.js has them. */
   readonly ssl?: ConnectionOptions | undefined

@@ -6,7 +6,7 @@ import { randomUUID } from "node:crypto"
 import type { ClusterStore, Renewal, Replica, StoreError } from "./ClusterStore.js"
 import { LeaseRules, type ReplicaId } from "./LeaseRules.js"
 import type { Answers, Peers } from "./Peers.js"
-import type { Terms } from "./Terms.js"
+import { longestAnswer, type Terms } from "./Terms.js"
 
 /** The right to run servers, from when it is given to when it lapses. */
 export interface Held {
@@ -20,6 +20,8 @@ export interface Held {
 
 /** This process as a replica. The lease ends with the scope of `make`. */
 export interface Membership {
+  /** The durations of the cluster. */
+  readonly terms: Terms
   /** The id of this replica now: another one after each lease that has ended. */
   readonly id: () => ReplicaId
   /** The answers of the replica of this id; `undefined` if this process is not that replica, or not any more. */
@@ -105,7 +107,7 @@ export const make = (
     })
 
     const limited = <A, E>(work: Effect.Effect<A, E>): Effect.Effect<Option.Option<A>> =>
-      Effect.option(Effect.timeout(Effect.disconnect(work), terms.renewal))
+      Effect.option(Effect.timeout(Effect.disconnect(work), longestAnswer(terms)))
 
     const askForPromises = Effect.gen(function*() {
       const asked = now()
@@ -196,6 +198,7 @@ export const make = (
     yield* Effect.forkScoped(Effect.interruptible(Effect.forever(lapse)))
 
     return {
+      terms,
       id: () => rules.id,
       asked: (id) =>
         id === rules.id

@@ -9,6 +9,7 @@
  */
 import { layer as reactivity } from "@effect/experimental/Reactivity"
 import { PgClient } from "@effect/sql-pg"
+import { TimeSpan } from "@mcp-lifeline/core/internal"
 import { Duration, Effect, Fiber, type Redacted, Schema, Scope } from "effect"
 import { Socket } from "node:net"
 import type { ConnectionOptions } from "node:tls"
@@ -83,6 +84,24 @@ const ReplicaRow = Schema.Struct({
 const LoadRow = Schema.Struct({ owner: Schema.String, load: Schema.NumberFromString })
 const ServerRow = Schema.Struct({ ...Claims.OwnershipRow.fields, server: Schema.String, since: Schema.Number })
 
+/** What the terms are called, and the options of the gateway that set them. */
+const termNames: Readonly<Record<keyof Terms, readonly [name: string, option: string]>> = {
+  lease: ["the lease", "--cluster-lease"],
+  withoutStore: ["the time without the database", "--cluster-without-database"],
+  margin: ["the margin", "terms"],
+  renewal: ["the time between two renewals", "terms"]
+}
+
+/** What is wrong with the terms of a replica; `undefined` if they are those of the cluster. */
+const otherTerms = (own: Terms, kept: Terms): string | undefined => {
+  const other = (Object.keys(termNames) as Array<keyof Terms>).find((name) => kept[name] !== own[name])
+  if (other === undefined) return undefined
+  const [name, option] = termNames[other]
+  return `${name} of this replica is ${TimeSpan.show(own[other])}, and that of the cluster ${
+    TimeSpan.show(kept[other])
+  }; give all replicas the same ${option}, or, to change it, stop them all, delete the row of lifeline_terms, and start them anew`
+}
+
 const reason = (error: unknown): string => {
   const cause = error instanceof Error && error.cause !== undefined ? error.cause : error
   return cause instanceof Error ? cause.message : String(cause)
@@ -156,14 +175,8 @@ export const make = (
       return yield* decoded(TermsRow, sql`SELECT terms FROM lifeline_terms`)
     }))
     const [kept] = yield* limited("prepare its tables", prepare, preparation)
-    const other = (Object.keys(terms) as Array<keyof Terms>).find((name) => kept?.terms[name] !== terms[name])
-    if (other !== undefined) {
-      return yield* new StoreError({
-        message: `${other} of this replica is ${terms[other]} ms, and of the cluster ${
-          kept?.terms[other]
-        } ms; give all replicas the same, or stop them all and delete the row of lifeline_terms`
-      })
-    }
+    const message = kept && otherTerms(terms, kept.terms)
+    if (message !== undefined) return yield* new StoreError({ message })
 
     return {
       join: (id, address) =>

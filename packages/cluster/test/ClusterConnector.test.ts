@@ -7,7 +7,7 @@ import { type ClusterStore, type Ownership, StoreError } from "../src/ClusterSto
 import * as Membership from "../src/Membership.js"
 import * as MemoryStore from "../src/MemoryStore.js"
 import { PeerError } from "../src/Peers.js"
-import { defaults as terms } from "../src/Terms.js"
+import { defaults as terms, termsOf } from "../src/Terms.js"
 
 const noPeer = () => Effect.fail(new PeerError({ message: "there are no ways between them" }))
 
@@ -46,7 +46,7 @@ class Replica {
   readonly backend: Backend.Backend
   readonly connector: ClusterConnector.ClusterConnector
 
-  constructor(name: string) {
+  constructor(name: string, decided = terms) {
     const away = <A, E>(work: Effect.Effect<A, E>) => Effect.suspend(() => this.isAway ? Effect.never : work)
     const reached: ClusterStore = {
       ...store,
@@ -64,7 +64,7 @@ class Replica {
       Membership.make({
         store: reached,
         peers: { promise: noPeer, consent: noPeer },
-        terms,
+        terms: decided,
         address: `http://${name}`,
         now: () => sim.now,
         watch: () => {}
@@ -160,17 +160,22 @@ describe("a server that runs once in the cluster", () => {
     expect(b.isConnected).toBe(true)
   })
 
-  it("[D4] is taken at once when the lease ends of a replica that refuses connections", () => {
-    const a = new Replica("a")
-    const b = new Replica("b")
-    a.isAway = true
-    b.outcome = { connect: "fail", error: { reason: "refused" } }
-    b.remotes[0]?.connector.current.lose("closed")
-    sim.advance(terms.lease)
-    expect(b.local.connections).toHaveLength(0)
-    sim.advance(terms.renewal + 600)
-    expect(b.local.connections).toHaveLength(1)
-  })
+  it.each([terms, termsOf({ lease: 20_000 })])(
+    "[D4] is taken at once when the lease ends of a replica that refuses connections: %j",
+    (terms) => {
+      const a = new Replica("a", terms)
+      const b = new Replica("b", terms)
+      a.isAway = true
+      b.outcome = { connect: "fail", error: { reason: "refused" } }
+      b.remotes[0]?.connector.current.lose("closed")
+      sim.advance(terms.lease)
+      expect(b.local.connections).toHaveLength(0)
+      sim.advance(terms.renewal + 600)
+      expect(b.local.connections).toHaveLength(1)
+      // Nobody has counted that as a failed attempt, and waited after it.
+      expect(b.remotes).toHaveLength(2)
+    }
+  )
 
   it("[D1] is given to others by a replica that cannot start it", () => {
     const a = new Replica("a")

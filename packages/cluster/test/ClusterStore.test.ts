@@ -7,7 +7,7 @@ import * as Postgres from "../../testing/test/support/Postgres.js"
 import { type Change, type Claims, type ClusterStore, type RowLimits, StoreError } from "../src/ClusterStore.js"
 import * as MemoryStore from "../src/MemoryStore.js"
 import * as PostgresStore from "../src/PostgresStore.js"
-import { defaults as terms } from "../src/Terms.js"
+import { defaults as terms, termsOf } from "../src/Terms.js"
 
 const run = Effect.runPromise
 const key = Redacted.make("a key that all replicas of this test have in common")
@@ -345,12 +345,22 @@ describe.skipIf(!Postgres.isInstalled)(`the store in PostgreSQL${Postgres.title}
     expect((await run(store.claim(alive, server)))?.generation).toBe(2)
   })
 
-  it("[D1] refuses a replica with other terms, and says what to do", async () => {
-    const other = PostgresStore.make({ url: Redacted.make(postgres.url), terms: { ...terms, lease: 7000 }, key })
-    const error = await run(Effect.flip(Effect.scoped(other)))
+  it.each([
+    [termsOf({ lease: 7000 }), "the lease", "7 s", "6 s", "--cluster-lease"],
+    [
+      termsOf({ withoutStore: 60_000 }),
+      "the time without the database",
+      "1 min",
+      "10 min",
+      "--cluster-without-database"
+    ],
+    [{ ...terms, margin: 1000 }, "the margin", "1 s", "1500 ms", "terms"]
+  ])("[D1] refuses a replica with other terms, and says what to do: %j", async (other, name, own, kept, option) => {
+    const made = PostgresStore.make({ url: Redacted.make(postgres.url), terms: other, key })
+    const error = await run(Effect.flip(Effect.scoped(made)))
     expect(error.message).toBe(
-      "lease of this replica is 7000 ms, and of the cluster 6000 ms; give all replicas the same, "
-        + "or stop them all and delete the row of lifeline_terms"
+      `${name} of this replica is ${own}, and that of the cluster ${kept}; give all replicas the same ${option}, or, to change it, stop them all, `
+        + "delete the row of lifeline_terms, and start them anew"
     )
   })
 

@@ -1,9 +1,10 @@
 import { describe, expect, it } from "vitest"
+import { type Terms, termsOf } from "../src/Terms.js"
 import { terms, World } from "./model/World.js"
 
 /** Three replicas, the first of which runs the server. */
-const cluster = (): World => {
-  const world = new World(1)
+const cluster = (decided?: Terms): World => {
+  const world = new World(1, decided)
   for (let i = 0; i < 3; i++) world.start()
   world.sim.advance(5000)
   expect(world.runs()).toEqual(["r0"])
@@ -154,6 +155,48 @@ describe("a replica", () => {
     expect(world.runs()).toEqual(["r3"])
     expect(world.violations).toEqual([])
   })
+
+  it.each([0, 1000, 60_000])(
+    "[D1 D5] that starts after all were killed waits for the time without the store, and for a lease: %i ms",
+    (withoutStore) => {
+      const world = cluster(termsOf({ lease: 4000, withoutStore }))
+      for (const node of world.nodes) world.kill(node)
+      world.start()
+      world.sim.advance(4000 + withoutStore - 100)
+      expect(world.runs()).toEqual([])
+      world.sim.advance(1200)
+      expect(world.runs()).toEqual(["r3"])
+      expect(world.violations).toEqual([])
+    }
+  )
+
+  it("[D5] that has a longer lease waits longer for a slow database", () => {
+    const runsWith = (lease: number) => {
+      const world = cluster(termsOf({ lease }))
+      for (const node of world.nodes) {
+        node.toStore.fate = { after: 2500 }
+        for (const { name } of world.nodes) node.toPeers.set(name, { fate: "lost" })
+      }
+      world.sim.advance(5 * lease)
+      return world.runs()
+    }
+    expect(runsWith(6000)).toEqual([])
+    expect(runsWith(18_000)).toEqual(["r0"])
+  })
+
+  it.each([0, 10_000])(
+    "[D5] that has a shorter time without the store ends its server earlier: %i ms",
+    (withoutStore) => {
+      const decided = termsOf({ withoutStore })
+      const world = cluster(decided)
+      for (const node of world.nodes) node.toStore.fate = "refused"
+      world.sim.advance(Math.max(decided.lease, withoutStore) - decided.margin - decided.renewal - 100)
+      expect(world.runs()).toEqual(["r0"])
+      world.sim.advance(decided.renewal + 200)
+      expect(world.runs()).toEqual([])
+      expect(world.violations).toEqual([])
+    }
+  )
 
   it("[D1] that joins meanwhile takes over at once with the consent of one of the others", () => {
     const world = cluster()

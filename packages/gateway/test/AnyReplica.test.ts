@@ -43,7 +43,9 @@ describe.skipIf(!Postgres.isInstalled || !isFull || process.platform !== "linux"
     beforeAll(async () => {
       all = await ManyGateways.start(3, {
         servers: [],
-        entries: { shared: chatty, own: { ...chatty, lifeline: { sessions: "per-client" } } }
+        entries: { shared: chatty, own: { ...chatty, lifeline: { sessions: "per-client" } } },
+        // One test waits for the end of a lease.
+        lease: "15s"
       })
       balancer = await RoundRobin.start(all.replicas.map(({ port }) => port))
     }, patience)

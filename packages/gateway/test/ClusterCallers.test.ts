@@ -61,7 +61,9 @@ describe.skipIf(!Postgres.isInstalled || process.platform !== "linux")(
           auth: { issuer: issuer.url, audience },
           groups: { groups: { staff: { servers: { hide: ["hidden"] } } } },
           clients: { ci: { token: "ci-token-of-sixteen", servers: ["shared"], callsPerMinute: perMinute } }
-        }
+        },
+        // One test waits for the end of a lease.
+        lease: "15s"
       })
       ;[a, b, c] = all.replicas as [Replica, Replica, Replica]
       ;[ann, bob] = [await tokenOf("ann"), await tokenOf("bob")]

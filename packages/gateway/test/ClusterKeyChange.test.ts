@@ -13,13 +13,15 @@ import { fileURLToPath } from "node:url"
 import { describe, expect, it } from "vitest"
 import * as PostgresStore from "../../cluster/src/PostgresStore.js"
 import * as Seal from "../../cluster/src/state/Seal.js"
-import { defaults as terms } from "../../cluster/src/Terms.js"
+import { termsOf } from "../../cluster/src/Terms.js"
 import * as Postgres from "../../testing/test/support/Postgres.js"
 import { ManyGateways, type Replica } from "./support/ManyGateways.js"
 import { RoundRobin } from "./support/RoundRobin.js"
 import { reconnectionOptions } from "./support/Unaware.js"
 
 const patience = 60_000
+
+const terms = termsOf({ lease: 15_000 })
 
 const chatty = {
   command: process.execPath,
@@ -44,7 +46,9 @@ describe.skipIf(!Postgres.isInstalled || process.platform !== "linux")(
       const all = await ManyGateways.start(3, {
         servers: ["notes", "files", "off"],
         entries: { shared: chatty, own: { ...chatty, lifeline: { sessions: "per-client" } } },
-        args: (index) => ["--cluster-key-file", fileOf(index)]
+        args: (index) => ["--cluster-key-file", fileOf(index)],
+        // At the end the test waits for the end of one.
+        lease: `${terms.lease}ms`
       })
       const balancer = await RoundRobin.start(all.replicas.map(({ port }) => port))
       try {

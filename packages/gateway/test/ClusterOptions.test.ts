@@ -100,6 +100,44 @@ describe("serve --cluster", () => {
       )
     }))
 
+  it.effect("[D1:cli D5] has the durations that were given, as options or as variables", () =>
+    Effect.gen(function*() {
+      const terms = (args: ReadonlyArray<string>, env?: NodeJS.ProcessEnv) =>
+        Effect.map(clusterOf(["--cluster", store, ...args], { ...variables, ...env }), (cluster) => cluster?.terms)
+      expect(yield* terms([])).toEqual({ lease: undefined, withoutStore: undefined })
+      expect(yield* terms(["--cluster-lease", "20s", "--cluster-without-database", "1 minute"])).toEqual({
+        lease: 20_000,
+        withoutStore: 60_000
+      })
+      const env = { MCP_LIFELINE_CLUSTER_LEASE: "2 s", MCP_LIFELINE_CLUSTER_WITHOUT_DATABASE: "0s" }
+      expect(yield* terms([], env)).toEqual({ lease: 2000, withoutStore: 0 })
+      expect(yield* terms(["--cluster-lease=1min", "--cluster-without-database=1h"], env)).toEqual({
+        lease: 60_000,
+        withoutStore: 3_600_000
+      })
+    }))
+
+  it.effect.each<[option: string, values: ReadonlyArray<string>, accepted: string]>([
+    [
+      "--cluster-lease",
+      ["1999ms", "61 s", "20", "-5 s", "infinity", "soon", "Infinity s", "1e9s"],
+      "2 s to 1 min, such as 20s"
+    ],
+    ["--cluster-without-database", ["61 min", "-1ms", "600000", "never"], "0 ms to 1 h, such as 1min"]
+  ])(
+    "[D1:cli] refuses durations of %s that are out of its bounds, or none",
+    ([option, values, accepted]) =>
+      Effect.gen(function*() {
+        const message = `must be a duration from ${accepted}`
+        for (const value of values) {
+          expect(yield* refusal([...serve, "--cluster", store, `${option}=${value}`])).toBe(`${option} ${message}`)
+        }
+        const variable = `MCP_LIFELINE_${option.slice(2).toUpperCase().replaceAll("-", "_")}`
+        const env = { ...variables, [variable]: "1 year" }
+        expect(yield* refusal([...serve, "--cluster", store], env)).toBe(`${variable} ${message}`)
+      })
+  )
+
   const form =
     "must be http://HOST:PORT or https://HOST:PORT, without a user, a path or a query; an IPv6 address has brackets"
   const wildcard = "must be an address that the other replicas can reach; to listen on all, give --cluster-listen"
@@ -175,6 +213,12 @@ describe("serve --cluster", () => {
       [...serve, "--cluster-certificate-key", "a.pem"],
       variables
     ],
+    ["--cluster-lease needs --cluster or --cluster-file", [...serve, "--cluster-lease", "20s"], variables],
+    [
+      "--cluster-without-database needs --cluster or --cluster-file",
+      [...serve, "--cluster-without-database", "1min"],
+      variables
+    ],
     [
       "--cluster cannot be combined with --stdio; keep one of the two",
       [...serve, "--stdio", "--cluster", store],
@@ -237,7 +281,9 @@ describe("serve --cluster", () => {
           clusterCertificateKey: undefined,
           clusterFile: undefined,
           clusterKeyFile: undefined,
-          clusterListen: undefined
+          clusterLease: undefined,
+          clusterListen: undefined,
+          clusterWithoutDatabase: undefined
         },
         {
           config: "a.json",

@@ -63,7 +63,8 @@ describe.skipIf(!isFull || !Postgres.isInstalled)(`several gateways, seen as one
     await using all = await ManyGateways.start(2, {
       servers: [],
       own: ["mine"],
-      entries: { alpha: { command: process.execPath, args: [who] } }
+      entries: { alpha: { command: process.execPath, args: [who] } },
+      lease: "1min"
     })
     const [first, second] = all.replicas as [Replica, Replica]
     for (const replica of all.replicas) {

@@ -10,6 +10,7 @@ import * as MemoryStore from "../../src/MemoryStore.js"
 import { PeerError, type Peers } from "../../src/Peers.js"
 import type { Terms } from "../../src/Terms.js"
 
+/** Those of a world, if it gets no others. */
 export const terms: Terms = { lease: 6000, margin: 1500, renewal: 1000, withoutStore: 20_000 }
 
 /** How long it takes to kill what runs. */
@@ -137,12 +138,14 @@ class Node {
 /** See the head of the file. */
 export class World {
   readonly sim: Simulation.Simulation
+  readonly terms: Terms
   readonly store = MemoryStore.make()
   readonly nodes: Array<Node> = []
   readonly violations: Array<string> = []
   readonly starts: Array<{ readonly at: number; readonly by: string; readonly generation: number }> = []
 
-  constructor(seed: number) {
+  constructor(seed: number, own: Terms = terms) {
+    this.terms = own
     this.sim = new Simulation.Simulation({ seed })
   }
 
@@ -183,7 +186,7 @@ export class World {
       node.watched = until
     }
     const isWatched = (): boolean => node.hasWatchdog
-    const options = { store, peers, terms, address: node.name, now: node.now, watch, isWatched }
+    const options = { store, peers, terms: this.terms, address: node.name, now: node.now, watch, isWatched }
     const life = Effect.gen(function*() {
       // A process that cannot reach the database when it starts is started again.
       const membership = yield* Effect.retry(Membership.make(options), {

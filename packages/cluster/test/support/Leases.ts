@@ -7,6 +7,7 @@ import { type Claims, type ClusterStore, type Replica, StoreError } from "../../
 import type { Held, Membership } from "../../src/Membership.js"
 import * as MemoryStore from "../../src/MemoryStore.js"
 import * as SessionHomes from "../../src/sessions/SessionHomes.js"
+import { defaults } from "../../src/Terms.js"
 
 /** What happens to a question to the store. */
 export type Fate = "ok" | "refused" | "lost" | "unanswered"
@@ -40,6 +41,7 @@ export class Node {
   constructor(leases: Leases, maxMoved?: number) {
     this.#leases = leases
     const membership: Membership = {
+      terms: defaults,
       id: () => this.#lease?.held.id ?? "nobody",
       asked: () => undefined,
       changes: () => 0,

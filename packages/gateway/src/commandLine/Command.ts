@@ -1,6 +1,7 @@
 /**
  * Declares a command once: its options and arguments. The parser, the help and the completions use this declaration.
  */
+import { TimeSpan } from "@mcp-lifeline/core/internal"
 
 /** Refuses the value of an option: `--port must be ...`. */
 export type Refuse = (why: string) => never
@@ -138,6 +139,15 @@ export const integer = (name: string, help: string, [least, most]: readonly [num
   value(name, help, (text, refuse) => {
     const number = /^\d{1,15}$/.test(text) ? Number(text) : NaN
     return number >= least && number <= most ? number : refuse(`must be a whole number from ${least} to ${most}${note}`)
+  })
+
+/** An option whose value is a length of time in a range, in milliseconds. */
+export const span = (help: string, [least, most]: readonly [number, number], example: string) =>
+  value("DURATION", help, (text, refuse) => {
+    const millis = TimeSpan.toMillis(text)
+    return millis !== undefined && millis >= least && millis <= most
+      ? Math.round(millis)
+      : refuse(`must be a duration from ${TimeSpan.range(least, most)}, such as ${example}`)
   })
 
 /** An option whose value is one of a few names. */

@@ -6,11 +6,11 @@ import {
   ClusterServer,
   ClusterSessionRecords,
   ClusterState,
-  defaults,
   LeasedConnector,
   PostgresStore,
   SessionHomes,
-  SessionRouter
+  SessionRouter,
+  termsOf
 } from "@mcp-lifeline/cluster"
 import * as Listener from "@mcp-lifeline/http-server/Listener"
 import { refuse } from "@mcp-lifeline/http-server/Refusal"
@@ -49,7 +49,7 @@ const startError = ({ cause, message }: { readonly message: string; readonly cau
  * this replica, at first.
  */
 export const make = (
-  { address, certificate, listen, store: given }: ClusterOptions,
+  { address, certificate, listen, store: given, terms: decided }: ClusterOptions,
   keys: SecretsInUse,
   folder: StateFolder["Type"],
   changed: (line: string) => Effect.Effect<void>,
@@ -63,11 +63,12 @@ export const make = (
       startError
     )
     const key = keys.current
-    const postgres = yield* Effect.mapError(PostgresStore.make({ url, terms: defaults, key }), startError)
+    const terms = termsOf(decided)
+    const postgres = yield* Effect.mapError(PostgresStore.make({ url, terms, key }), startError)
     const store = told(postgres)
     const ownAddress = address ?? listener.url
     const cluster = yield* Effect.mapError(
-      Cluster.make({ store, key, id, address: ownAddress }),
+      Cluster.make({ store, key, id, address: ownAddress, terms }),
       startError
     )
     const { fork } = yield* Fibers.make()

@@ -1,6 +1,7 @@
 /**
  * The options of `serve` for a replica of a cluster, and what they need of the others. Pure.
  */
+import type { termsBounds, TermsOptions } from "@mcp-lifeline/cluster"
 import * as Guard from "@mcp-lifeline/http-server/Guard"
 import { Redacted } from "effect"
 import * as Command from "../commandLine/Command.js"
@@ -17,6 +18,8 @@ export interface ClusterOptions {
   readonly listen: HostAndPort
   /** For an address of `https`, and for no other. */
   readonly certificate: CertificateFiles | undefined
+  /** The durations of the cluster, in milliseconds. */
+  readonly terms: TermsOptions
 }
 
 /** An IPv6 address has no brackets. */
@@ -35,6 +38,9 @@ export interface CertificateFiles {
 const clusterVariable = "MCP_LIFELINE_CLUSTER"
 
 const maxPort = 65_535
+
+/** The package is loaded only for a replica, so the compiler alone compares them. */
+const bounds: typeof termsBounds = { lease: [2000, 60_000], withoutStore: [0, 3_600_000] }
 
 /** A host name, or an IP address, which has brackets if it is one of IPv6; and a port. */
 const hostAndPort = /^(\[[\da-f:.]+\]|[^\s/?#@:\\[\]]+):(\d{1,5})$/i
@@ -126,7 +132,25 @@ export const options = {
     "The certificate for a --cluster-address of https, as PEM. The other replicas trust the authorities that Node.js knows, and those of "
       + "NODE_EXTRA_CA_CERTS."
   ),
-  clusterCertificateKey: Command.text("FILE", "The private key of this certificate, as PEM, without a passphrase.")
+  clusterCertificateKey: Command.text("FILE", "The private key of this certificate, as PEM, without a passphrase."),
+  clusterLease: {
+    ...Command.span(
+      "How long a replica must have been silent before another one takes its servers, from 2 s to 1 min; the same for all replicas. A longer one helps "
+        + "where machines are often too busy to renew it. Default: 6 s.",
+      bounds.lease,
+      "20s"
+    ),
+    variable: "MCP_LIFELINE_CLUSTER_LEASE"
+  },
+  clusterWithoutDatabase: {
+    ...Command.span(
+      "How long servers go on at most while the database is away and the replicas reach each other, up to 1 h; the same for all replicas. If all are killed "
+        + "at once, no server runs for this time and a lease. Default: 10 min.",
+      bounds.withoutStore,
+      "1min"
+    ),
+    variable: "MCP_LIFELINE_CLUSTER_WITHOUT_DATABASE"
+  }
 }
 
 type Values = {
@@ -204,6 +228,7 @@ export const read = (
     keyFile: values.clusterKeyFile,
     address,
     listen: { host: listenHost, port },
-    certificate: certificateOf(values, refuse)
+    certificate: certificateOf(values, refuse),
+    terms: { lease: values.clusterLease, withoutStore: values.clusterWithoutDatabase }
   }
 }

@@ -17,6 +17,9 @@ import * as Postgres from "../../../testing/test/support/Postgres.js"
 const counting = fileURLToPath(new URL("../../../cluster/test/fixtures/counting.mjs", import.meta.url))
 const waysScript = fileURLToPath(new URL("../fixtures/ways.cjs", import.meta.url))
 
+/** What all replicas have in common, also as the key of their cluster. */
+export const sessionKey = "the key that all replicas of this test have in common"
+
 /** One gateway. */
 export class Replica {
   readonly name: string
@@ -73,8 +76,8 @@ export class Replica {
       .mcpServers
   }
 
-  /** Starts it, and waits until it serves. */
-  async start(): Promise<void> {
+  /** Starts it, and waits until it serves. `env`: more variables, this time. */
+  async start(env: Readonly<Record<string, string>> = {}): Promise<void> {
     const ways = Object.fromEntries(Array.from(this.ways, ([port, way]) => [port, Number(new URL(way.url).port)]))
     const args = [
       "serve",
@@ -87,7 +90,7 @@ export class Replica {
       ...this.#args
     ]
     const child = spawn(process.execPath, ["--require", waysScript, gateway, ...args], {
-      env: { ...process.env, NO_COLOR: "1", WAYS: JSON.stringify(ways), ...this.#env },
+      env: { ...process.env, NO_COLOR: "1", WAYS: JSON.stringify(ways), ...this.#env, ...env },
       stdio: ["ignore", "pipe", "pipe"]
     })
     this.#process = child
@@ -133,6 +136,10 @@ export interface Options {
   readonly lifeline?: object | undefined
   /** More arguments of each replica. */
   readonly args?: (index: number) => ReadonlyArray<string>
+  /** How long a lease is. Give a long one where the end of a lease is not what the test is about: a machine that is busy loses a short one. */
+  readonly lease?: string | undefined
+  /** For how long servers go on without the database. */
+  readonly withoutDatabase?: string | undefined
 }
 
 /** See the head of the file. */
@@ -157,7 +164,7 @@ export class ManyGateways implements AsyncDisposable {
   /** Starts the replicas, all at once. */
   static async start(
     count: number,
-    { args = () => [], entries = {}, lifeline, own = [], servers }: Options
+    { args = () => [], entries = {}, lease = "", lifeline, own = [], servers, withoutDatabase = "" }: Options
   ): Promise<ManyGateways> {
     const scope = Effect.runSync(Scope.make())
     const acquire = <A>(work: Effect.Effect<A, never, Scope.Scope>) => Effect.runPromise(Scope.extend(work, scope))
@@ -182,7 +189,9 @@ export class ManyGateways implements AsyncDisposable {
         { args: args(index), lifeline },
         {
           MCP_LIFELINE_CLUSTER: postgres.url,
-          MCP_LIFELINE_SESSION_KEY: "the key that all replicas of this test have in common",
+          MCP_LIFELINE_CLUSTER_LEASE: lease,
+          MCP_LIFELINE_CLUSTER_WITHOUT_DATABASE: withoutDatabase,
+          MCP_LIFELINE_SESSION_KEY: sessionKey,
           MCP_LIFELINE_STATE: join(folder, `state ${index}`)
         }
       ))
