@@ -5,12 +5,12 @@ import { Chunk, Effect, Fiber, Random, Stream, TestClock } from "effect"
 import * as Health from "../src/health/Health.js"
 import { State } from "../src/lifecycle/Lifecycle.js"
 
-/** A backend that sends no heartbeats of its own; probes are given half a second and come a second apart, requests a second. */
+/** A backend that sends no heartbeats of its own; probes are given half a second and come 1.5 seconds apart, requests a second. */
 const start = (script: ScriptedConnector.ScriptedConnector, options: Partial<Backend.BackendOptions> = {}) =>
   Effect.tap(
     Backend.make("one", {
       connector: script,
-      keepalive: { method: "none", timeout: 500, suspectInterval: 1000 },
+      keepalive: { method: "none", timeout: 500, suspectInterval: 1500 },
       timeouts: { request: 1000 },
       ...options
     }),
@@ -227,12 +227,12 @@ describe("Health", () => {
       script.respond = deaf("ping", "tools/call")
       yield* callInVain(backend)
       expect(script.ledger.sent("ping")).toEqual([1000])
-      yield* TestClock.adjust(2000 + 500)
+      yield* TestClock.adjust(2000)
       expect(yield* failuresOf(backend)).toEqual({ discovery: 0, request: 2 })
-      yield* TestClock.adjust(2000 + 499)
+      yield* TestClock.adjust(1999)
       expect((yield* backend.status).state).toBe("Connected")
       yield* TestClock.adjust(1)
-      expect(script.ledger.sent("ping")).toEqual([1000, 3500, 6000])
+      expect(script.ledger.sent("ping")).toEqual([1000, 3000, 5000])
       expect(yield* backend.status).toMatchObject({
         state: "Reconnecting",
         lastError: "3 probes in a row failed: no answer within 500 ms"
@@ -248,15 +248,65 @@ describe("Health", () => {
       yield* TestClock.adjust(500)
       expect(yield* Fiber.join(check)).toMatchObject({ latency: undefined, error: { _tag: "RequestTimeout" } })
       const call = yield* Effect.fork(Effect.either(backend.callTool({ name: "pay" }, { timeout: 10_000 })))
-      yield* TestClock.adjust(2000 + 500 + 2000 + 499)
+      yield* TestClock.adjust(2000 + 1999)
       expect((yield* backend.status).state).toBe("Connected")
       expect(script.ledger.sent("tools/call")).toEqual([])
       script.respond = undefined
       yield* TestClock.adjust(1)
-      expect(script.ledger.sent("ping")).toEqual([0, 2500, 5000])
+      expect(script.ledger.sent("ping")).toEqual([0, 2000, 4000])
       yield* TestClock.adjust(5000)
       expect(yield* Fiber.join(call)).toMatchObject({ _tag: "Right" })
       expect((yield* backend.status).generation).toBe(2)
+    }))
+
+  it.scoped("[H4] a probe that has waited as long as the interval in vain is followed at once: three of 10 s take 30 s", () =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make()
+      const backend = yield* start(script, { keepalive: { method: "none" } })
+      script.respond = deaf("ping", "tools/call")
+      const call = yield* Effect.fork(Effect.either(backend.callTool({ name: "pay" })))
+      yield* TestClock.adjust(1000 + 30_000 - 1)
+      expect(yield* Fiber.join(call)).toMatchObject({ left: { _tag: "RequestTimeout" } })
+      expect(script.ledger.sent("ping")).toEqual([1000, 11_000, 21_000])
+      expect(script.ledger.live).toEqual([0])
+      yield* TestClock.adjust(1)
+      expect(script.ledger.live).toEqual([])
+      expect((yield* backend.status).lastError).toBe("3 probes in a row failed: no answer within 10000 ms")
+    }))
+
+  it.scoped.each<[string, ScriptedConnector.Answer, ReadonlyArray<number>]>([
+    ["a timeout has waited already", { answer: "never" }, [0, 10_000, 20_000]],
+    ["another failure, however late, has not", { answer: "error", error: broken, after: 3000 }, [0, 13_000, 26_000]]
+  ])("[H4] of the interval to the next probe, %s", ([, answer, sent]) =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make()
+      const backend = yield* start(script, { keepalive: { method: "none", timeout: 4000, suspectInterval: 10_000 } })
+      script.respond = () => answer
+      yield* Effect.fork(backend.healthCheck)
+      yield* TestClock.adjust("1 minute")
+      expect(script.ledger.sent("ping", 0)).toEqual(sent)
+      expect(script.ledger.live).not.toContain(0)
+    }))
+
+  it.scoped("[H4 H8] health checks that began apart and fail in the same moment count once", () =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make()
+      const backend = yield* start(script, { keepalive: { method: "none", timeout: 30_000, suspectInterval: 1000 } })
+      let end = 30_000
+      script.respond = () => ({ answer: "error", error: broken, after: end })
+      for (let second = 0; second < 20; second++) {
+        yield* Effect.fork(backend.healthCheck)
+        yield* TestClock.adjust(1000)
+        end -= 1000
+      }
+      yield* TestClock.adjust(9999)
+      expect(yield* failuresOf(backend)).toEqual({ discovery: 0, request: 0 })
+      yield* TestClock.adjust(1)
+      expect(yield* failuresOf(backend)).toEqual({ discovery: 0, request: 1 })
+      script.respond = undefined
+      yield* TestClock.adjust(1000)
+      expect(yield* backend.status).toMatchObject({ generation: 1, failures: { request: 0 } })
+      expect(script.ledger.sent("ping")).toHaveLength(21)
     }))
 
   it.scoped("[H4] however many calls fail, probes are suspectInterval apart: a moment of errors ends no connection", () =>
@@ -298,15 +348,15 @@ describe("Health", () => {
       yield* backend.callTool({ name: "pay" })
       yield* TestClock.adjust(400)
       yield* breaks()
-      yield* TestClock.adjust(199)
+      yield* TestClock.adjust(699)
       expect(script.ledger.sent("ping")).toEqual([0])
       yield* TestClock.adjust(1)
-      expect(script.ledger.sent("ping")).toEqual([0, 1000])
+      expect(script.ledger.sent("ping")).toEqual([0, 1500])
       script.respond = undefined
       yield* backend.callTool({ name: "pay" })
       yield* TestClock.adjust("1 hour")
       // An answer that nothing has followed ends them.
-      expect(script.ledger.sent("ping")).toEqual([0, 1000])
+      expect(script.ledger.sent("ping")).toEqual([0, 1500])
     }))
 
   it.scoped("[H4 H8] health checks that fail within a moment count once, beside the probe that a call has raised as well", () =>
@@ -320,7 +370,7 @@ describe("Health", () => {
       }
       expect(yield* failuresOf(backend)).toEqual({ discovery: 0, request: 1 })
       expect((yield* backend.status).healthScore).toBe(0)
-      yield* TestClock.adjust(1999)
+      yield* TestClock.adjust(2999)
       expect(yield* backend.status).toMatchObject({ state: "Connected", failures: { request: 2 } })
       yield* TestClock.adjust(1)
       expect((yield* backend.status).lastError).toContain("3 probes in a row failed")
@@ -449,7 +499,7 @@ describe("Health", () => {
         Effect.either(backend.callTool({ name: "pay" }, { timeout: 1000 })),
         Effect.either(backend.callTool({ name: "pay" }))
       ]))
-      yield* TestClock.adjust(6499)
+      yield* TestClock.adjust(5499)
       expect(script.ledger.sent("tools/call")).toEqual([0])
       script.respond = undefined
       yield* TestClock.adjust(2500)

@@ -11,6 +11,12 @@ import type { FailureKind, Runtime } from "../runtime/Runtime.js"
 import type { BackendState } from "../state/BackendState.js"
 import * as Health from "./Health.js"
 
+/** A ping that has ended: the error it failed with, and when it began. */
+interface Asked {
+  readonly error: RequestError | undefined
+  readonly at: number
+}
+
 /** A probe of a doubt; `hasFailed` is `undefined` while it is under way. */
 interface Round {
   hasFailed: boolean | undefined
@@ -42,8 +48,6 @@ export class Probe {
   #history: Health.History = Health.empty
   #doubt: Doubt | undefined
   #silent: Silent | undefined
-  /** The end of the last probe that counted. */
-  #counted: { readonly runtime: Runtime; readonly at: number } | undefined
 
   /** `ignoresPings`: whether the server is known to leave pings without an answer while it answers calls. (K12) */
   constructor(backend: BackendState, ignoresPings: () => boolean = constFalse) {
@@ -66,16 +70,20 @@ export class Probe {
   /** One ping of its own, counted as a probe; the error it failed with. Where it fails, others follow by themselves. (H4, H5, H8) */
   now(installed: LiveConnection): Effect.Effect<RequestError | undefined> {
     const { runtime } = installed
-    const follow = Effect.suspend(() => {
-      if (this.#doubt?.runtime !== runtime && this.#backend.isCurrent(runtime)) {
-        return this.#probing(installed, this.#begin(runtime), undefined)
-      }
-      runtime.probed()
-      return Effect.void
-    })
-    return Effect.tap(
-      this.#ask(installed),
-      (error) => error === undefined ? Effect.void : Effect.uninterruptible(follow)
+    const follow = (asked: Asked) =>
+      Effect.suspend(() => {
+        const isFirst = this.#doubt?.runtime !== runtime
+        this.#asked(runtime, asked.error, isFirst)
+        if (asked.error === undefined) return Effect.void
+        if (isFirst && this.#backend.isCurrent(runtime)) {
+          return this.#probing(installed, this.#begin(runtime), this.#nextAfter(asked))
+        }
+        runtime.probed()
+        return Effect.void
+      })
+    return Effect.map(
+      Effect.tap(this.#ask(installed), (asked) => Effect.uninterruptible(follow(asked))),
+      ({ error }) => error
     )
   }
 
@@ -95,12 +103,12 @@ export class Probe {
     })
   }
 
-  /** One ping, counted; the error it failed with. */
-  #ask(installed: LiveConnection): Effect.Effect<RequestError | undefined> {
-    return Effect.tap(
-      this.#ping(installed),
-      (error) => Effect.sync(() => this.#asked(installed.runtime, error))
-    )
+  /** One ping, and when it began. */
+  #ask(installed: LiveConnection): Effect.Effect<Asked> {
+    return Effect.suspend(() => {
+      const at = this.#backend.now()
+      return Effect.map(this.#ping(installed), (error) => ({ error, at }))
+    })
   }
 
   /** One ping; the error it failed with. */
@@ -120,22 +128,30 @@ export class Probe {
     })
   }
 
-  #asked(runtime: Runtime, error: RequestError | undefined): void {
+  #asked(runtime: Runtime, error: RequestError | undefined, counts: boolean): void {
     const backend = this.#backend
     if (!backend.isCurrent(runtime)) return
-    const now = backend.now()
     this.record(error === undefined)
-    if (error === undefined) return runtime.answered(now)
+    if (error === undefined) return runtime.answered(backend.now())
     if (error.reason === "timeout") {
       // A call that was answered while the probe was under way has settled what calls wait for.
       this.#silent = { runtime, answers: runtime.answers, left: this.silenceOf(runtime) ?? "probe" }
     } else this.#silent = undefined
     if (this.#doubt?.runtime === runtime) this.#doubt.answers = runtime.answers
-    // However many fail at once: what a moment breaks has until the next one to mend. (H4)
-    const before = this.#counted?.runtime === runtime ? this.#counted.at : Number.NEGATIVE_INFINITY
-    if (now - before < backend.policy.keepalive.suspectInterval) return // guard: probes-count-at-a-pace
-    this.#counted = { runtime, at: now }
+    // However many fail at once: what a moment breaks has until the next one of the doubt to mend. (H4)
+    if (!counts) return // guard: probes-count-at-a-pace
     this.countFailure(runtime, "request", error)
+  }
+
+  /**
+   * How long after a probe the next one is sent. What has failed in a moment has the whole `suspectInterval` to mend; the time for which a
+   * probe has waited in vain is a part of it.
+   */
+  #nextAfter({ at, error }: Asked): number {
+    const { suspectInterval } = this.#backend.policy.keepalive
+    if (error?.reason !== "timeout") return suspectInterval
+    // The clock may have been set meanwhile.
+    return Math.max(0, suspectInterval - Math.max(0, this.#backend.now() - at))
   }
 
   /** What a runtime has left without an answer, where it has answered nothing since. */
@@ -184,9 +200,10 @@ export class Probe {
     return Effect.as(this.#probing(installed, doubt, round), round)
   }
 
-  /** Sends the first probe, if it is given, and others while nothing is answered. */
-  #probing(installed: LiveConnection, doubt: Doubt, first: Round | undefined): Effect.Effect<void> {
+  /** Sends the first probe, or waits for so many milliseconds where it was sent before; then others while nothing is answered. */
+  #probing(installed: LiveConnection, doubt: Doubt, first: Round | number): Effect.Effect<void> {
     const { runtime } = installed
+    let pause = typeof first === "number" ? first : 0
     // In one step with the look that ends it: the next suspicion begins anew.
     const isOpen = (): boolean => {
       if (this.#doubt !== doubt) return false
@@ -196,7 +213,12 @@ export class Probe {
     }
     const probe = (round: Round): Effect.Effect<unknown> => {
       doubt.round = round
-      return Effect.onExit(this.#ask(installed), (exit) =>
+      const asked = Effect.map(this.#ask(installed), (asked) => {
+        this.#asked(runtime, asked.error, true)
+        pause = this.#nextAfter(asked)
+        return asked.error
+      })
+      return Effect.onExit(asked, (exit) =>
         Effect.sync(() => {
           round.hasFailed = exit._tag === "Success" && exit.value !== undefined
           doubt.round = undefined
@@ -205,11 +227,11 @@ export class Probe {
         }))
     }
     const again = Effect.zipRight(
-      Effect.sleep(this.#backend.policy.keepalive.suspectInterval),
+      Effect.suspend(() => Effect.sleep(pause)),
       Effect.suspend(() => isOpen() ? probe({ hasFailed: undefined }) : Effect.void)
     )
     const rounds = Effect.zipRight(
-      first === undefined ? Effect.void : Effect.suspend(() => probe(first)),
+      typeof first === "number" ? Effect.void : Effect.suspend(() => probe(first)),
       Effect.whileLoop({ while: isOpen, body: () => again, step: constVoid })
     )
     const end = Effect.sync(() => {

@@ -25,7 +25,10 @@ export interface KeepaliveOptions<Time> {
    * Default 3.
    */
   readonly failureThreshold?: number | undefined
-  /** How long to wait after a failed heartbeat or probe before the next one. Default 10 s. */
+  /**
+   * How long to wait after a failed heartbeat or probe before the next one. The time for which a probe has waited in vain for an answer is a
+   * part of it. Default 10 s.
+   */
   readonly suspectInterval?: Time | undefined
   /** How long a keepalive that switched itself off waits before it tries again. Default 30 minutes. */
   readonly reprobeAfter?: Time | undefined

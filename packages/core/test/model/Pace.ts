@@ -9,6 +9,9 @@ import type { Slot } from "../../src/state/BackendState.js"
 /** New sessions that may be made at once, and one for the attempt that is under way or has failed beside them. */
 const atOnce = 12
 
+/** How long a probe has in this world, in milliseconds. */
+const probeTimeout = 2000
+
 /** What is watched. */
 export interface Parts {
   readonly fault: (what: string) => void
@@ -96,7 +99,8 @@ export class Pace {
     let before = Number.NEGATIVE_INFINITY
     runtime.failed = (kind) => {
       if (kind === "request") {
-        if (now() - before < defaults.keepalive.suspectInterval) {
+        // The time for which the one before has waited in vain is a part of the interval.
+        if (now() - before < defaults.keepalive.suspectInterval - probeTimeout) {
           this.#fault(`H4: a failed probe counts ${now() - before} ms after another one`)
         }
         before = now()
@@ -155,8 +159,7 @@ export class Pace {
   atRest({ current }: Slot, now: number): void {
     if (current === undefined || current.runtime.failures("request") === 0) return
     const since = now - Math.max(this.pingedAt(current.connection.peer.pid!), this.#leaptAt)
-    // A probe that is under way has 2 seconds in this world.
-    if (since > defaults.keepalive.suspectInterval + 2000) {
+    if (since > defaults.keepalive.suspectInterval + probeTimeout) {
       this.#fault(`H4: a probe has failed, and none has followed in ${since} ms`)
     }
   }
