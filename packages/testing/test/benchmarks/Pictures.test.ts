@@ -1,6 +1,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import { existsSync, readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
+import { broken, claims } from "../../../../benchmarks/pictures/claims.mjs"
 import { matrix } from "../../../../benchmarks/pictures/matrix.mjs"
 import { images, made } from "../../../../benchmarks/pictures/pages.mjs"
 import {
@@ -184,6 +185,33 @@ describe("pictures and tables", () => {
     const parts = measured!.parts.map((part) => ({ ...part, beaten: [] }))
     expect(allTables("recovery", { recovery: { name: "recovery", parts } })).toContain("**Of the clients")
     expect(matrix("recovery/stdio", {})).toBe("*Not measured yet.*")
+  })
+
+  it("[B1] what pages say about figures in words is what the figures show", () => {
+    expect(broken(read(), (page) => readFileSync(join(root, page), "utf8"))).toEqual([])
+  })
+
+  it("[B1] a sentence that the figures do not show is named, and one that no page has", () => {
+    const pages = (page: string) => claims.filter((claim) => claim.page === page).map(({ says }) => says).join("\n")
+    const client = (name: string, back: number) => row(name, { "first good call ms": back })
+    const [measured] = reduced({
+      ...record("timeline", []),
+      benchmarks: [{
+        name: "timeline",
+        figures: [],
+        parts: [{
+          id: "wedged",
+          title: "wedged",
+          rows: [client("official, new Client on error", 20_000), client("Lifeline", 25_000)]
+        }]
+      }]
+    })
+    expect(broken({}, pages)).toEqual([])
+    expect(broken({ timeline: measured! }, pages)).toEqual([
+      expect.stringContaining("Here the new Client on error is back much sooner"),
+      expect.stringContaining("a minute, where a new Client")
+    ])
+    expect(broken({}, () => "")).toHaveLength(claims.length)
   })
 
   it("[B1] a page says so where a benchmark has no figures yet", () => {

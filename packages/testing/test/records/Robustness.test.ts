@@ -54,6 +54,11 @@ describe("the robustness record", () => {
     )
   })
 
+  it("[B4] soaks that are kept are from machines as the page says, with two cores", () => {
+    expect(textOf("docs/robustness.md")).toContain("All runs are from machines with two shared cores and Linux.")
+    expect([...new Set(Soak.read().map(({ machine }) => machine.cores))]).toEqual([2])
+  })
+
   it("[B4] of the report of a soak keeps what is counted, and nothing of this machine", () => {
     const kept = Soak.reduce({
       course: { seed: 7, seconds: 60, doors: ["connect", "wrap"], json: "/home/somebody/soak.json" },

@@ -1,0 +1,124 @@
+/**
+ * What pages say about figures in words of their own: sentences that the next measurement could make wrong. A page has each of them word for word.
+ */
+import { partOf } from "./records.mjs"
+
+/** @typedef {import("./records.mjs").Part} Part */
+/** @typedef {import("./timeline.mjs").Series} Series */
+
+/**
+ * @typedef {object} Claim
+ * @property {string} page
+ * @property {string} says in one line
+ * @property {ReadonlyArray<string>} of the parts of benchmarks that show it
+ * @property {(...parts: ReadonlyArray<Part>) => boolean} holds
+ */
+
+const clients = { alone: "official Client", renewed: "official, new Client on error", lifeline: "Lifeline" }
+
+/** A figure of a client in a timeline; of a text, such as "never", not a number. @param {Part | undefined} part @param {keyof typeof clients} client @param {string} column */
+const figure = (part, client, column) =>
+  Number(part?.rows.find(({ name }) => name === clients[client])?.figures[column] ?? Number.NaN)
+
+/** @param {Part | undefined} part @param {keyof typeof clients} client */
+const back = (part, client) => figure(part, client, "first good call ms")
+
+/** Calls that were not answered. @param {Part | undefined} part @param {keyof typeof clients} client */
+const lost = (part, client) => figure(part, client, "calls") - figure(part, client, "good")
+
+/** @param {Part | undefined} part */
+const seriesOf = (part) => /** @type {Series} */ (part?.series)
+
+/** The memory of serve. @param {Part | undefined} growth @param {(servers: number, clients: number) => boolean} is */
+const memories = (growth, is) =>
+  (growth?.rows ?? []).filter(({ figures, name }) =>
+    name.startsWith("Lifeline:") && is(Number(figures["servers"]), Number(figures["clients"]))
+  ).map(({ figures }) => Number(figures["RSS MB"]))
+
+/** @param {ReadonlyArray<number>} values */
+const grows = (values) => values.length > 1 && (values.at(-1) ?? 0) > (values[0] ?? 0)
+
+const benchmarks = "docs/benchmarks.md"
+const comparison = "docs/comparison.md"
+
+/** @type {ReadonlyArray<Claim>} */
+export const claims = [
+  {
+    page: benchmarks,
+    says: "After three seconds the server is killed, or stopped so that it no longer answers, or its network is gone.",
+    of: ["timeline/crash", "timeline/wedged", "timeline/network"],
+    holds: (...parts) => parts.every((part) => Math.floor(seriesOf(part).faultAt / 1000) === 3)
+  },
+  {
+    page: benchmarks,
+    says: "All calls that fail with Lifeline in the first and the third fault have an effect.",
+    of: ["timeline/crash", "timeline/network"],
+    holds: (...parts) =>
+      parts.every((part) =>
+        (seriesOf(part).calls[clients.lifeline] ?? []).every(([, , outcome, tool]) =>
+          outcome === "good" || tool === "write"
+        )
+      )
+  },
+  {
+    page: benchmarks,
+    says: "The official Client does not come back. The other two do; with Lifeline, fewer calls are lost.",
+    of: ["timeline/crash"],
+    holds: (crash) =>
+      Number.isNaN(back(crash, "alone")) && back(crash, "renewed") > 0 && back(crash, "lifeline") > 0 &&
+      lost(crash, "lifeline") < lost(crash, "renewed")
+  },
+  {
+    page: benchmarks,
+    says: "Here the new Client on error is back much sooner.",
+    of: ["timeline/wedged"],
+    holds: (wedged) => 2 * back(wedged, "renewed") < back(wedged, "lifeline")
+  },
+  {
+    page: benchmarks,
+    says:
+      "The official Client recovers from this without help: its session is still there. But calls made meanwhile fail. With Lifeline they wait, and its first good call comes later.",
+    of: ["timeline/network"],
+    holds: (network) =>
+      back(network, "alone") > 0 && figure(network, "alone", "failed") > 0 &&
+      lost(network, "lifeline") < lost(network, "alone") && back(network, "lifeline") > back(network, "alone")
+  },
+  {
+    page: comparison,
+    says: "[over half a minute, where a new Client after each error takes seconds](benchmarks.md#the-server-is-wedged)",
+    of: ["timeline/wedged"],
+    holds: (wedged) =>
+      back(wedged, "lifeline") > 30_000 && back(wedged, "lifeline") < 90_000 && back(wedged, "renewed") < 30_000
+  },
+  {
+    page: comparison,
+    says:
+      "A call through the library takes [about as long as one through the official Client, or less](benchmarks.md#in-a-program).",
+    of: ["call"],
+    holds: (call) => (call?.rows ?? []).every(({ figures }) => Number(figures["ratio"]) < 1.15)
+  },
+  {
+    page: "docs/operations.md",
+    says: "A gateway needs some memory for itself, and more for each server and each session.",
+    of: ["gateways/growth"],
+    holds: (growth) =>
+      grows(memories(growth, (_, clients) => clients === 1)) && grows(memories(growth, (servers) => servers === 1))
+  }
+]
+
+/**
+ * The claims that the figures do not show, or that no page makes any more; one text each.
+ *
+ * @param {import("./records.mjs").Records} records
+ * @param {(page: string) => string} textOf
+ */
+export const broken = (records, textOf) =>
+  claims.flatMap(({ holds, of, page, says }) => {
+    if (!textOf(page).replaceAll(/\s+/g, " ").includes(says)) {
+      return [`${page} does not say "${says}": correct benchmarks/pictures/claims.mjs, too`]
+    }
+    const parts = of.map((name) => partOf(records, name))
+    return parts.every((part) => part !== undefined) && !holds(...parts)
+      ? [`${page} says "${says}", which the figures do not show`]
+      : []
+  })
