@@ -30,7 +30,7 @@ export const add = (result) => {
 const versionOf = (name) =>
   JSON.parse(readFileSync(createRequire(import.meta.url).resolve(`${name}/package.json`), "utf8")).version
 
-const commit = () => {
+export const commit = () => {
   try {
     return execFileSync("git", ["rev-parse", "--short=7", "HEAD"], { encoding: "utf8", cwd: import.meta.dirname })
       .trim()

@@ -2,6 +2,7 @@
 import * as Conformance from "./conformance.mjs"
 import { table } from "./page.mjs"
 import { problemOf, textOf } from "./proof.mjs"
+import * as SdkTests from "./sdkTests.mjs"
 
 /** What can be tried, and what the column says. */
 export const columns = {
@@ -137,6 +138,7 @@ export const parts = () => {
   if (wrong.length > 0) throw new Error(`${source}:\n${wrong.join("\n")}`)
   return {
     rows: [...new Set(rows.map(({ part }) => part))].map((name) => matrix(name, rows)).join("\n\n"),
-    conformance: Conformance.part()
+    conformance: Conformance.part(),
+    sdk: SdkTests.part()
   }
 }

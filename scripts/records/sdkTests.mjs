@@ -1,0 +1,177 @@
+/** The official SDK's own tests, file by file: docs/compatibility/sdk-tests.json, as `pnpm test:sdk` writes it to build. */
+import { copyFileSync } from "node:fs"
+import { number, table } from "./page.mjs"
+import { root, textOf } from "./proof.mjs"
+
+/**
+ * Tests of a file in which Lifeline connected something. `better` pass although the SDK lists them as failing.
+ *
+ * @typedef {object} Run
+ * @property {number} tests
+ * @property {number} passes
+ * @property {ReadonlyArray<string>} better
+ * @property {ReadonlyArray<Failed>} fails
+ */
+/** @typedef {{ readonly kind: keyof typeof kinds | "unknown", readonly why?: string, readonly tests: ReadonlyArray<string> }} Failed */
+/** @typedef {{ readonly file: string, readonly tests: number, readonly passes: number, readonly fails?: ReadonlyArray<string>, readonly why?: string, readonly ways?: Readonly<Record<string, Run>> }} File */
+/** @typedef {{ readonly date: string, readonly commit: string, readonly sdk: string, readonly node: string, readonly files: ReadonlyArray<File> }} SdkTests */
+
+/** What stands in the place of the SDK's Client. */
+const ways = { supervised: "official Client over `supervisedTransport`", connect: "client of `connect`" }
+/** Why a test can fail, and what that says of Lifeline. */
+export const kinds = {
+  differs: "differs from the official Client, on purpose",
+  inside: "the test looks into the Client or its transport",
+  stage: "the way in which the test is set up"
+}
+
+const kept = "docs/compatibility/sdk-tests.json"
+
+/** Keeps the last run. @returns {string} */
+export const keep = () => {
+  copyFileSync(`${root}build/sdk-tests.json`, `${root}${kept}`)
+  return kept
+}
+
+/** @returns {SdkTests | undefined} */
+export const read = () => {
+  const text = textOf(kept)
+  return text === undefined ? undefined : JSON.parse(text)
+}
+
+/** What is wrong with the results, one text each. @param {ReadonlyArray<File>} files */
+export const problems = (files) =>
+  files.flatMap(({ file, ways: runs, why }) =>
+    [
+      ...runs === undefined && (why === undefined || why === "unknown")
+        ? ["says not why Lifeline has no part in it"]
+        : [],
+      ...Object.entries(runs ?? {}).flatMap(([way, { better, fails, passes, tests }]) => [
+        ...way in ways ? [] : [`${way} is no way`],
+        ...passes + better.length + fails.flatMap((one) => one.tests).length === tests
+          ? []
+          : [`${way}: does not add up`],
+        ...fails.flatMap(({ kind, tests, why }) =>
+          kind in kinds && why !== undefined ? [] : [`${way}: ${tests.join()} fails, for no known reason`]
+        )
+      ])
+    ].map((problem) => `${file}: ${problem}`)
+  )
+
+/** @param {ReadonlyArray<File>} files @param {string} way */
+const runs = (files, way) => files.flatMap(({ ways: own }) => own?.[way] ?? [])
+
+/** @param {ReadonlyArray<Run>} all @param {(run: Run) => number} of */
+const sum = (all, of) => all.reduce((total, run) => total + of(run), 0)
+const failed = (/** @type {Run} */ { fails }) => fails.flatMap(({ tests }) => tests).length
+
+/** @param {ReadonlyArray<File>} files */
+const totals = (files) =>
+  table(
+    [
+      "In the place of the Client",
+      "Tests in which it connects",
+      "Pass",
+      "Pass, and the SDK lists them as failing",
+      "Do not pass"
+    ],
+    [
+      [
+        "nothing: the tests as they are",
+        ...[
+          files.reduce((n, { tests }) => n + tests, 0),
+          files.reduce((n, { passes }) => n + passes, 0),
+          0,
+          files.reduce((n, { passes, tests }) => n + tests - passes, 0)
+        ].map(number)
+      ],
+      ...Object.entries(ways).map(([way, name]) => {
+        const all = runs(files, way)
+        return [
+          name,
+          ...[
+            sum(all, ({ tests }) => tests),
+            sum(all, ({ passes }) => passes),
+            sum(all, ({ better }) => better.length),
+            sum(all, failed)
+          ].map(number)
+        ]
+      })
+    ]
+  )
+
+/** @param {Run | undefined} run */
+const shown = (run) =>
+  run === undefined
+    ? ""
+    : [
+      `**${run.passes} of ${run.tests}**`,
+      ...run.better.length === 0 ? [] : [`${run.better.length} more than in the SDK`]
+    ].join(", ")
+
+/** @param {ReadonlyArray<File>} files */
+const byFile = (files) =>
+  table(
+    ["File", "As they are", ...Object.values(ways), "Lifeline has no part in it"],
+    files.map(({ file, passes, tests, ways: own, why = "" }) => [
+      `\`${file.replace(/^test\//, "")}\``,
+      `${passes} of ${tests}`,
+      ...Object.keys(ways).map((way) => shown(own?.[way])),
+      why
+    ])
+  )
+
+/** One line for each reason, with how many tests it is for. @param {ReadonlyArray<File>} files */
+const differences = (files) => {
+  const all = files.flatMap(({ ways: own = {} }) => Object.values(own).flatMap(({ fails }) => fails))
+  const reasons = [...new Set(all.map(({ why = "" }) => why))]
+  return Object.entries(kinds).flatMap(([kind, what]) => {
+    const own = reasons.filter((why) => all.some((one) => one.why === why && one.kind === kind))
+    if (own.length === 0) return []
+    const count = (/** @type {string} */ way, /** @type {string} */ why) =>
+      sum(runs(files, way), ({ fails }) => fails.filter((one) => one.why === why).flatMap(({ tests }) => tests).length)
+    const names = (
+      /** @type {string} */ why
+    ) => [
+      ...new Set(
+        all.filter((one) => one.why === why).flatMap(({ tests }) => tests).map((name) => name.replace(/ \[\w+\]/, ""))
+      )
+    ]
+    return [
+      `#### ${what[0]?.toUpperCase()}${what.slice(1)}`,
+      table(
+        ["Why", ...Object.values(ways), "Tests"],
+        own.map((why) => [
+          why,
+          ...Object.keys(ways).map((way) => count(way, why)),
+          names(why).map((name) => `\`${name}\``).join(", ")
+        ])
+      )
+    ]
+  }).join("\n\n")
+}
+
+/** @returns {string} */
+export const part = () => {
+  const results = read()
+  if (results === undefined) return "No run is kept yet."
+  const { commit, date, files, node, sdk } = results
+  const wrong = problems(files)
+  if (wrong.length > 0) throw new Error(`${kept}:\n${wrong.join("\n")}`)
+  const alone = files.flatMap(({ fails = [] }) => fails)
+  return [
+    `Tag \`${sdk}\`, ${date}, commit \`${commit}\`, Node.js ${node.slice(1)}: \`pnpm test:sdk --sdk FOLDER\`.`,
+    totals(files),
+    ...alone.length === 0
+      ? []
+      : [
+        `Without Lifeline, too, this does not pass on the machine of this run: ${
+          alone.map((name) => `\`${name}\``).join(", ")
+        }.`
+      ],
+    "### What does not pass",
+    differences(files),
+    "### By file",
+    byFile(files)
+  ].join("\n\n")
+}
