@@ -27,7 +27,7 @@ describe.skipIf(!isFull || !Postgres.isInstalled)(`replicas that reach each othe
         Effect.gen(function*() {
           const { port } = yield* ReservedPort.make
           const program = yield* Program.start([
-            ...["serve", "--port", "0", "--config", config, "--cluster", url],
+            ...["serve", "--port", "0", "--config", config, "--cluster", url, "--cluster-lease", "1min"],
             ...["--cluster-address", `https://127.0.0.1:${port}`],
             ...["--cluster-certificate", pem("cert"), "--cluster-certificate-key", pem("key")]
           ], {
