@@ -1,7 +1,7 @@
 /**
  * Makes the connector of the wrapped server, and its sign-in.
  */
-import { ServerName } from "@mcp-lifeline/config"
+import * as ServerName from "@mcp-lifeline/config/ServerName"
 import type { ByteSize, ConnectError, Connector } from "@mcp-lifeline/core"
 import type * as SignIn from "@mcp-lifeline/sign-in/SignIn"
 import type { StateFolder } from "@mcp-lifeline/state/StateFolder"
