@@ -11,7 +11,7 @@ import { readFileSync } from "node:fs"
  * @property {{ readonly lifeline?: boolean }} [meta]
  */
 /** @typedef {{ readonly file: string, readonly tests: ReadonlyArray<Test> }} Ran */
-/** @typedef {{ readonly why: string, readonly kind: "differs" | "inside" | "stage", readonly tests: ReadonlyArray<string>, readonly ways?: ReadonlyArray<string> }} Difference */
+/** @typedef {{ readonly why: string, readonly kind: "differs" | "inside" | "fault" | "stage", readonly tests: ReadonlyArray<string>, readonly ways?: ReadonlyArray<string> }} Difference */
 /** @typedef {import("../../scripts/records/sdkTests.mjs").File} File */
 
 /** @param {string} name */

@@ -22,6 +22,7 @@ const ways = { supervised: "official Client over `supervisedTransport`", connect
 export const kinds = {
   differs: "differs from the official Client, on purpose",
   inside: "the test looks into the Client or its transport",
+  fault: "a fault of Lifeline that is not mended yet",
   stage: "the way in which the test is set up"
 }
 
