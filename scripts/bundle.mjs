@@ -4,7 +4,7 @@
  * compiler wrote to `dist`.
  *
  * - `esm`: the modules of the entries, and chunks that are loaded when they are needed.
- * - `cjs`, for a package with declarations: the same as one CommonJS module, since Node.js before 20.19 cannot `require` ES modules.
+ * - `cjs`, for a package with declarations: the first entry as one CommonJS module, since Node.js before 20.19 cannot `require` ES modules.
  * - Programs that a module starts as processes of their own, beside that module.
  * - Beside each, the declarations that its entry reaches. They may show nothing that is not installed.
  * - `third-party.txt`: the licenses of what is inlined.
@@ -22,7 +22,7 @@ import { basename, dirname, join, relative } from "node:path"
  * @type {Readonly<Record<string, { readonly entries: ReadonlyArray<string>, readonly imported: boolean, readonly beside: ReadonlyArray<string> }>>}
  */
 const bundles = {
-  "@mcp-lifeline/client": { entries: ["index"], imported: true, beside: [] },
+  "@mcp-lifeline/client": { entries: ["index", "within"], imported: true, beside: [] },
   "mcp-lifeline": { entries: ["bin", "loopback"], imported: false, beside: ["cluster/dist/watchdog.mjs"] }
 }
 
@@ -187,10 +187,8 @@ const published = (/** @type {string} */ file) =>
     ? relative(publicModules, file)
     : file.replace(/^.*[/\\]packages[/\\]([^/\\]+)[/\\]dist[/\\]/, "$1/")
 
-const declarations = bundle.imported
-  ? bundle.entries.flatMap((entry) => [...reached(join(publicModules, `${entry}.d.ts`))])
-  : []
-const declare = (/** @type {string} */ outdir) => {
+const declare = (/** @type {string} */ outdir, /** @type {ReadonlyArray<string>} */ entries) => {
+  const declarations = new Set(entries.flatMap((entry) => [...reached(join(publicModules, `${entry}.d.ts`))]))
   for (const file of declarations) {
     const to = join(outdir, published(file))
     const text = readFileSync(file, "utf8").replaceAll(specifiers, (specifier) => {
@@ -222,13 +220,18 @@ await write({
 })
 // All chunks are in this folder, so that each finds it.
 for (const file of bundle.beside) cpSync(join("..", file), join("esm", basename(file)))
-declare("esm")
 if (bundle.imported) {
+  declare("esm", bundle.entries)
   mkdirSync("cjs")
   writeFileSync("cjs/package.json", JSON.stringify({ type: "commonjs", sideEffects: false }))
   // A dynamic import would load the other copy of a package that has two, and errors of the one are no instances of the other's.
-  await write({ entryPoints, outdir: "cjs", format: "cjs", supported: { "dynamic-import": false } })
-  declare("cjs")
+  await write({
+    entryPoints: entryPoints.slice(0, 1),
+    outdir: "cjs",
+    format: "cjs",
+    supported: { "dynamic-import": false }
+  })
+  declare("cjs", bundle.entries.slice(0, 1))
 }
 
 const licenses = [...inlined].toSorted().map((folder) => {

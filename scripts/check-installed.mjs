@@ -1,4 +1,4 @@
-// The packages as a user has them: packs each, installs them in two empty projects, of a user without Effect and of one with it,
+// The packages as a user has them: packs each, installs them in empty projects, of users without Effect, with Effect 3, and with Effect 4,
 // type-checks these, and runs programs in them on each Node.js that is supported (scripts/installed.mjs), and the programs of the pages on
 // the oldest, those of the pages that users read first on the newest, too (scripts/programs.mjs).
 import { mkdtempSync, readFileSync, rmSync } from "node:fs"
@@ -33,6 +33,7 @@ const bundles = ["@mcp-lifeline/client", "mcp-lifeline"]
 const work = mkdtempSync(join(tmpdir(), "lifeline-installed-"))
 const plain = join(work, "plain")
 const effect = join(work, "effect")
+const effect4 = join(work, "effect4")
 const framed = join(work, "framed")
 const report = (/** @type {string} */ what) => (/** @type {Error} */ error) => {
   problems.push(`${what}: ${error.message}`)
@@ -45,6 +46,7 @@ try {
   const packed = await pack(work)
   const { version } = parse(readFileSync(`${root}node_modules/@types/node/package.json`, "utf8"))
   const tarballs = packed.map(({ manifest, tarball }) => [manifest.name, `file:${tarball}`])
+  const for4 = installed.effect4.packages
   const { dependencies, overrides } = frameworks.manifest(framed)
   await Promise.all([
     installed.install(framed, dependencies, overrides),
@@ -55,9 +57,15 @@ try {
     }),
     installed.install(effect, {
       ...programs.installs,
-      ...Object.fromEntries(tarballs),
+      ...Object.fromEntries(tarballs.filter(([name]) => name !== "@mcp-lifeline/effect4")),
       "@types/node": version,
       ...optionalPeers(),
+      ...programs.servers
+    }),
+    installed.install(effect4, {
+      ...Object.fromEntries(tarballs.filter(([name = ""]) => for4.includes(name))),
+      "@types/node": version,
+      effect: "4",
       ...programs.servers
     })
   ])
@@ -70,7 +78,8 @@ try {
   if (process.platform !== "win32" && installed.has(plain, "@koromix")) {
     problems.push(`${bundles.join(" and ")} install what only Windows needs`)
   }
-  const entries = packed.flatMap(({ manifest }) => entriesOf(manifest))
+  const entries = packed.flatMap(({ manifest }) => manifest.name === "@mcp-lifeline/effect4" ? [] : entriesOf(manifest))
+    .filter((entry) => entry !== "@mcp-lifeline/client/within")
   const exported = entries.map((entry, index) => `export * as p${index} from "${entry}"\n`).join("")
   const required = entries.map((entry, index) => `export import p${index} = require("${entry}")\n`).join("")
   programs.addCommands(plain)
@@ -82,6 +91,8 @@ try {
     installed.typeCheck(plain, "Bundler", { "consumer.ts": installed.consumer }),
     installed.typeCheck(effect, "NodeNext", { "types.ts": exported, "types.cts": required }),
     installed.typeCheck(effect, "Bundler", { "types.ts": exported }),
+    installed.typeCheck(effect4, "NodeNext", { "effect4.ts": installed.effect4.consumer }),
+    installed.typeCheck(effect4, "Bundler", { "effect4.ts": installed.effect4.consumer }),
     programs.prepare(plain, programs.plain, fill),
     programs.prepare(effect, programs.full, fill),
     programs.prepare(framed, programs.framed, fill)
@@ -93,6 +104,8 @@ try {
     await installed.useAll(effect, node, entries).catch(report(`Node.js ${major}, all packages`))
   }
   const [oldest, newest] = [nodes[0], nodes.at(-1)]
+  // Effect 4 needs Node.js 22.
+  if (newest !== undefined) await installed.useEffect4(effect4, newest.node).catch(report(`Effect 4`))
   for (const { major, node } of [oldest, newest].flatMap((one) => one ?? [])) {
     const isRun = node === oldest?.node ? () => true : programs.isFirst
     // Of the frameworks, one needs Node.js 22.

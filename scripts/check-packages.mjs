@@ -38,13 +38,18 @@ const inspect = async ({ manifest, tarball }) => {
     problems.push(`${name}: catalog: or workspace: in the packed package.json`)
   }
   const { effect } = manifest.peerDependencies ?? {}
-  if (effect !== undefined && !/^\^3\.\d+\.\d+$/.test(effect)) {
-    problems.push(`${name}: peer effect@${effect} is not Effect 3`)
+  const major = name === "@mcp-lifeline/effect4" ? 4 : 3
+  if (effect !== undefined && !new RegExp(String.raw`^\^${major}\.\d+\.\d+$`).test(effect)) {
+    problems.push(`${name}: peer effect@${effect} is not Effect ${major}`)
   }
   const profile = JSON.stringify(manifest.exports).includes('"require"') ? "node16" : "esm-only"
   const tools = [
     { tool: "publint", args: ["run", tarball, "--strict"] },
-    { tool: "attw", args: [tarball, "--profile", profile, "--no-emoji", "--no-color"] }
+    // Packages that are ES modules alone import it.
+    {
+      tool: "attw",
+      args: [tarball, "--profile", profile, "--exclude-entrypoints", "within", "--no-emoji", "--no-color"]
+    }
   ]
   for (const { args, tool } of tools) {
     // A program has no types to resolve.

@@ -1,5 +1,5 @@
 // Type-checks the examples that users copy. Each ts block of the Markdown pages and each @example of a docstring becomes
-// a module in the examples package, which resolves the packages' built declarations as a user's project does. A module
+// a module in the examples package, or for Effect 4 in its package, which resolves the packages' built declarations as a user's project does. A module
 // keeps its lines' numbers, so that what the compiler says points into the page. js blocks are only parsed here: they may import
 // what is not installed. Each block of a page has to be a program, which check-installed.mjs runs, or to say why it is not run.
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
@@ -11,6 +11,10 @@ import { blocks, blocksOf, isCode, pages, programs, unexplained, uninstalled } f
 
 const root = fileURLToPath(new URL("../", import.meta.url))
 const target = `${root}examples/build/snippets`
+const targetOf4 = `${root}packages/effect4/build/snippets`
+
+/** Whether it is for Effect 4, which no other package has. */
+const isFor4 = (/** @type {Snippet} */ { code }) => code.some((one) => one.includes("@mcp-lifeline/effect4"))
 
 const sources = readdirSync(`${root}packages`).toSorted().flatMap((name) =>
   readdirSync(`${root}packages/${name}/src`, { recursive: true, encoding: "utf8" })
@@ -75,39 +79,43 @@ for (const { code, line, path } of snippets) {
   if (code.every((one) => one.trim() === "")) throw new Error(`${path}:${line}: an example without code`)
 }
 
-rmSync(target, { recursive: true, force: true })
-mkdirSync(target, { recursive: true })
+for (const folder of [target, targetOf4]) {
+  rmSync(folder, { recursive: true, force: true })
+  mkdirSync(folder, { recursive: true })
+}
 /** @type {Map<string, string>} */
 const origins = new Map()
-const write = (/** @type {string} */ extension) => (/** @type {Snippet} */ { code, line, path }) => {
-  const name = `${path.replaceAll("/", "__")}__${line}.${extension}`
-  origins.set(name, path)
-  writeFileSync(`${target}/${name}`, `${"\n".repeat(line)}${code.join("\n")}\n`)
-}
-snippets.forEach(write("ts"))
+const write =
+  (/** @type {string} */ folder, /** @type {string} */ extension) => (/** @type {Snippet} */ { code, line, path }) => {
+    const name = `${path.replaceAll("/", "__")}__${line}.${extension}`
+    origins.set(name, path)
+    writeFileSync(`${folder}/${name}`, `${"\n".repeat(line)}${code.join("\n")}\n`)
+  }
+snippets.filter((one) => !isFor4(one)).forEach(write(target, "ts"))
+snippets.filter(isFor4).forEach(write(targetOf4, "ts"))
 const scripts = code.filter((block) => !isTyped(block))
-scripts.forEach(write("mjs"))
-writeFileSync(
-  `${target}/tsconfig.json`,
-  JSON.stringify({
-    extends: "../../../tsconfig.base.json",
-    compilerOptions: {
-      types: ["node"],
-      allowJs: true,
-      noEmit: true,
-      composite: false,
-      incremental: false,
-      declaration: false,
-      declarationMap: false,
-      noUnusedLocals: false,
-      noUnusedParameters: false
-    },
-    files: [...origins.keys()]
-  })
-)
+scripts.forEach(write(target, "mjs"))
 
-if (snippets.length > 0) {
-  const output = await capture("tsc", ["-p", target, "--pretty", "false"], { cwd: target }).then(
+for (const folder of [target, targetOf4]) {
+  writeFileSync(
+    `${folder}/tsconfig.json`,
+    JSON.stringify({
+      extends: `${root}tsconfig.base.json`,
+      compilerOptions: {
+        types: ["node"],
+        allowJs: true,
+        noEmit: true,
+        composite: false,
+        incremental: false,
+        declaration: false,
+        declarationMap: false,
+        noUnusedLocals: false,
+        noUnusedParameters: false
+      },
+      include: ["."]
+    })
+  )
+  const output = await capture("tsc", ["-p", folder, "--pretty", "false"], { cwd: folder }).then(
     () => "",
     (/** @type {Error} */ error) => error.message
   )

@@ -96,6 +96,29 @@ export const program = async (): Promise<string> => {
 }
 `
 
+/** What somebody has who uses Effect 4, and writes: checked by the compiler, and run. */
+export const effect4 = {
+  packages: ["@mcp-lifeline/client", "@mcp-lifeline/effect4"],
+  consumer: `
+import { Backend, Fleet } from "@mcp-lifeline/effect4"
+import type { CallError, InvalidOptions } from "@mcp-lifeline/effect4"
+import { adjust } from "@mcp-lifeline/effect4/testing"
+import { Effect, Layer } from "effect"
+
+class Docs extends Backend.Service("docs")<Docs>() {}
+const echo: Effect.Effect<string, CallError, Docs> = Effect.gen(function*() {
+  const { content } = yield* (yield* Docs).callTool({ name: "echo", arguments: { message: "hi" } })
+  return JSON.stringify(content)
+})
+const DocsLive: Layer.Layer<Docs, InvalidOptions> = Docs.layer({ command: "server" }, {
+  handlers: { roots: Effect.succeed({ roots: [] }) }
+})
+export const program: Effect.Effect<string, CallError | InvalidOptions> = Effect.provide(echo, DocsLive)
+export const FleetLive: Layer.Layer<Fleet.Fleet, InvalidOptions> = Fleet.layer({ mcpServers: {} })
+export const moved: Effect.Effect<void> = adjust("1 minute")
+`
+}
+
 /** The loaded facade is `it`, the SDK's client `sdk`; there is a gateway at `url`, and a server that `server` starts. */
 const useOfFacade = `
     for (const [name, one] of Object.entries(it)) {
@@ -165,6 +188,31 @@ export const useBundles = async (directory, node) => {
       capture(node, [strictly, "--input-type=commonjs", "--eval", required], { cwd: directory })
     ])
   })
+}
+
+/** Uses the package for Effect 4 in a project that has this version of Effect. @param {string} directory @param {string} node */
+export const useEffect4 = async (directory, node) => {
+  const server = join(directory, "node_modules/@modelcontextprotocol/server-everything/dist/index.js")
+  const program = `
+    import { Backend, ConnectError } from "@mcp-lifeline/effect4"
+    import { adjust } from "@mcp-lifeline/effect4/testing"
+    import { Effect } from "effect"
+    import { TestClock } from "effect/testing"
+    class Docs extends Backend.Service("docs")() {}
+    const server = { command: process.execPath, args: [${JSON.stringify(server)}, "stdio"] }
+    const said = await Effect.runPromise(Effect.gen(function*() {
+      const docs = yield* Docs
+      const { content } = yield* docs.callTool({ name: "echo", arguments: { message: "hi" } })
+      return JSON.stringify(content)
+    }).pipe(Effect.provide(Docs.layer(server))))
+    if (!said.includes("hi")) throw new Error(said)
+    const failed = await Effect.runPromise(Effect.scoped(Effect.gen(function*() {
+      const none = yield* Backend.make("none", { command: "no-such-program" })
+      yield* adjust("1 hour")
+      return yield* Effect.flip(none.enable)
+    })).pipe(Effect.provide(TestClock.layer())))
+    if (!(failed instanceof ConnectError) || failed.reason !== "spawn") throw failed`
+  await capture(node, ["--input-type=module", "--eval", program], { cwd: directory })
 }
 
 /** A connector of the core that a program has for itself, under a facade that has another copy of core and of Effect. */

@@ -11,6 +11,7 @@ import type { AdapterTransport } from "./AdapterTransport.js"
 import * as Failures from "./Failures.js"
 import * as JsonRpc from "./JsonRpc.js"
 import * as TaskResults from "./TaskResults.js"
+import * as Timers from "./Timers.js"
 
 /** What of the options of a request concerns the wire. */
 export type Options = Pick<
@@ -27,17 +28,14 @@ export type Response = Exclude<JSONRPCMessage, { readonly method: string }>
 interface Pending {
   readonly method: string
   readonly options: Options
-  /** When the whole is over, on the scale of `performance.now`. */
+  /** When the whole is over, on the scale of its timers. */
   readonly deadline: number
   readonly settle: (answer: Answer) => void
   /** The task after whose answer there is no more progress. */
   readonly about: string | undefined
-  timer: ReturnType<typeof setTimeout> | undefined
+  timer: unknown
   isSending: boolean
 }
-
-/** The longest time that a JavaScript timer can hold; a longer one would fire at once. */
-const maxTimer = 2_147_483_647
 
 const timedOut = "Request timed out"
 
@@ -51,6 +49,7 @@ export class Requests {
   /** The requests that have begun tasks, of whose progress somebody is told, by the task. */
   #tasks: Map<string, number> | undefined
   #lastId: number
+  readonly #timers: Timers.Timers
   /** While the session is suspended: what was cancelled, by id, with the reason. */
   #cancelled: Map<number, string> | undefined
 
@@ -58,9 +57,10 @@ export class Requests {
    * `log`: called with what a server does that helps nobody, in words for a developer. `firstId`: of the first request; a session
    * must not see one twice.
    */
-  constructor(transport: AdapterTransport, log: (message: string) => void, firstId = 0) {
+  constructor(transport: AdapterTransport, log: (message: string) => void, firstId = 0, timers = Timers.live) {
     this.#transport = transport
     this.#log = log
+    this.#timers = timers
     this.#lastId = firstId - 1
   }
 
@@ -100,7 +100,7 @@ export class Requests {
     const pending: Pending = {
       method,
       options,
-      deadline: performance.now() + maxTotalTimeout,
+      deadline: this.#timers.now() + maxTotalTimeout,
       settle,
       about: endsTask(method, params),
       timer: undefined,
@@ -181,8 +181,8 @@ export class Requests {
     if (listener === undefined) return this.#log("progress came for no request that waits for it")
     const pending = this.#pending.get(id)
     if (pending?.options.resetTimeoutOnProgress === true) {
-      clearTimeout(pending.timer)
-      this.#startTimer(id, pending, Math.min(pending.options.timeout, pending.deadline - performance.now()))
+      this.#timers.stop(pending.timer)
+      this.#startTimer(id, pending, Math.min(pending.options.timeout, pending.deadline - this.#timers.now()))
     }
     try {
       listener(progress)
@@ -228,11 +228,11 @@ export class Requests {
 
   #startTimer(id: number, pending: Pending, millis: number): void {
     if (millis === Number.POSITIVE_INFINITY) return
-    pending.timer = setTimeout(() => {
+    pending.timer = this.#timers.start(() => {
       this.#take(id)
       const fate = this.#giveUp(id, pending, timedOut)
       pending.settle(Exit.fail(Failures.timedOut(pending.method, fate)))
-    }, Math.min(millis, maxTimer))
+    }, millis)
   }
 
   #fail(id: number, error: unknown, fate: Fate): void {
@@ -244,7 +244,7 @@ export class Requests {
     const pending = this.#pending.get(id)
     if (pending === undefined) return undefined
     this.#pending.delete(id)
-    clearTimeout(pending.timer)
+    this.#timers.stop(pending.timer)
     if (pending.options.onprogress !== undefined) this.#release(id, taskOf(answer))
     if (pending.about !== undefined && answer !== undefined) this.#taskEnds(pending.about)
     return pending

@@ -26,6 +26,7 @@ import { Link } from "./Link.js"
 import * as Meta from "./Meta.js"
 import { Requests } from "./Requests.js"
 import * as TaskResults from "./TaskResults.js"
+import * as Timers from "./Timers.js"
 
 /**
  * Another client, for which Lifeline makes the connection. Its capabilities are those of the options; Lifeline adds nothing to them.
@@ -144,7 +145,7 @@ function open(
     const log = (message: string): void => {
       runFork(Effect.logDebug(`MCP: ${message.slice(0, 200)}`))
     }
-    let requests = new Requests(transport, log, suspended?.knows?.requests.nextId())
+    let requests = new Requests(transport, log, suspended?.knows?.requests.nextId(), yield* Timers.current)
     const link = new Link(transport, {
       get requests() {
         return requests

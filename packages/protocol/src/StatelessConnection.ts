@@ -23,6 +23,7 @@ import { Requests } from "./Requests.js"
 import type { Options, Parts } from "./Session.js"
 import { SpeaksSessions } from "./SpeaksSessions.js"
 import * as StatelessTasks from "./StatelessTasks.js"
+import * as Timers from "./Timers.js"
 
 /**
  * Asks a server over a transport that has not been started what it can do (`server/discover`), and is connected with the answer.
@@ -53,7 +54,7 @@ const open = (
     const log = (message: string): void => {
       runFork(Effect.logDebug(`MCP: ${message.slice(0, 200)}`))
     }
-    const requests = new Requests(transport, log)
+    const requests = new Requests(transport, log, 0, yield* Timers.current)
     let listening: ListenStream | undefined
     const link = new Link(transport, {
       requests,

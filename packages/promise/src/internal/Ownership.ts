@@ -5,6 +5,8 @@ import { type Backend, type Fleet, Log } from "@mcp-lifeline/core"
 import type { Runtime } from "effect"
 import { Effect, Exit, Scope } from "effect"
 import type { CommonOptions } from "../Options.js"
+import { of } from "./Outer.js"
+import { inTime } from "./OuterRuntime.js"
 import * as Runner from "./Runner.js"
 import { withTelemetry } from "./withTelemetry.js"
 
@@ -25,7 +27,7 @@ export interface Ownership {
 /** Opens an empty scope. */
 export const open = (options: CommonOptions): Ownership => {
   const { logger, telemetry } = options
-  const runtime = Runner.runtime(logger)
+  const runtime = inTime(Runner.runtime(logger), of(options))
   const run = Runner.make(runtime)
   const scope = Runner.runSync(Scope.make())
   let closed: Promise<void> | undefined

@@ -2,7 +2,7 @@
  * Status, events and commands of one supervised server, over a backend of the core.
  */
 import type { Backend, Event as CoreEvent } from "@mcp-lifeline/core"
-import type { Status } from "@mcp-lifeline/core/types"
+import type { Snapshot, Status } from "@mcp-lifeline/core/types"
 import type { Target } from "@mcp-lifeline/protocol"
 import { type Effect, type Runtime, Stream } from "effect"
 import type { ClientEvents, HealthCheck, KeepaliveControl } from "../Client.js"
@@ -26,6 +26,7 @@ export interface BackendSource {
   readonly use: <A, E>(f: (backend: Backend.Backend) => Effect.Effect<A, E>) => Effect.Effect<A, unknown>
   readonly status: () => Status
   readonly statusChanges: Stream.Stream<Status>
+  readonly catalogChanges: Stream.Stream<Snapshot | undefined>
   readonly events: Stream.Stream<CoreEvent.Event>
   /** Ends the backend. */
   readonly close: () => Promise<void>
@@ -59,6 +60,7 @@ export class ServerSupervision implements Supervision {
   readonly #run: Runner.Runner
   readonly #statuses: Publisher<Status>
   readonly #events: Publisher<Event>
+  readonly #catalogs: Publisher<Snapshot | undefined>
   #closing: Promise<void> | undefined
 
   constructor(source: BackendSource) {
@@ -67,6 +69,7 @@ export class ServerSupervision implements Supervision {
     this.#run = Runner.make(source.runtime)
     this.#statuses = new Publisher(source.runtime, source.statusChanges)
     this.#events = new Publisher(source.runtime, Stream.map(source.events, fromEvent))
+    this.#catalogs = new Publisher(source.runtime, source.catalogChanges)
   }
 
   get status(): Status {
@@ -86,6 +89,17 @@ export class ServerSupervision implements Supervision {
     return event === "status"
       ? this.#statuses.listen(listener as (value: Status) => void)
       : this.#events.listen(listener as (value: Event) => void)
+  }
+
+  /** The last good catalogue, if there is one. */
+  get catalog(): Snapshot | undefined {
+    const backend = this.source.backend()
+    return backend && Runner.runSync(backend.catalog)
+  }
+
+  /** The same, and the catalogue after each change. */
+  catalogChanges(options?: SignalOptions): AsyncIterableIterator<Snapshot | undefined> {
+    return this.#catalogs.iterate(options?.signal)
   }
 
   /** Calls a listener with each error that no call reports: lost connections and failed attempts. */
@@ -127,6 +141,7 @@ export class ServerSupervision implements Supervision {
     if (this.status.state === "Closed") await this.#statuses.drained()
     this.#statuses.end(this.status)
     this.#events.end()
+    this.#catalogs.end()
     Runner.callListener(this.source.runtime, ended)
   }
 

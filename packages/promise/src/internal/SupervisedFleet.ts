@@ -193,6 +193,11 @@ export class SupervisedFleet implements Fleet {
     const backend = () => latest = this.#backend(name) ?? latest
     const prepared = this.#servers.find(name)
     if (prepared === undefined) throw this.#unknown(name)
+    // Drops values of a replaced backend, even before `backendChanges` has reported the new one.
+    const ofCurrent = <A>(changes: (one: Backend.Backend) => Stream.Stream<A>): Stream.Stream<A> =>
+      Stream.flatMap(core.backendChanges(name), (one) => Stream.filter(changes(one), () => backend() === one), {
+        switch: true
+      })
     const source: BackendSource = {
       name,
       runtime: this.#owned.runtime,
@@ -204,12 +209,8 @@ export class SupervisedFleet implements Fleet {
         if (current === undefined) throw this.#unknown(name)
         return Runner.runSync(current.status)
       },
-      // Drop statuses of a replaced backend, even before `backendChanges` has reported the new one.
-      statusChanges: Stream.flatMap(
-        core.backendChanges(name),
-        (one) => Stream.filter(one.status.changes, () => backend() === one),
-        { switch: true }
-      ),
+      statusChanges: ofCurrent((one) => one.status.changes),
+      catalogChanges: ofCurrent((one) => one.catalog.changes),
       events: Stream.filter(core.events, (event: CoreEvent.Event) => event.backend === name),
       close: () => {
         this.#clients.delete(name)

@@ -77,6 +77,7 @@ export const open = async <A extends Pick<ServerSupervision, "status">>(
       use: (f) => f(backend),
       status: () => Runner.runSync(backend.status),
       statusChanges: backend.status.changes,
+      catalogChanges: backend.catalog.changes,
       events: backend.events,
       close: owned.close
     })

@@ -1,0 +1,53 @@
+import { Fleet } from "@mcp-lifeline/effect4"
+import { adjust } from "@mcp-lifeline/effect4/testing"
+import { ScriptedConnector } from "@mcp-lifeline/testing"
+import { Effect, Fiber, Layer, Stream } from "effect"
+import { TestClock } from "effect/testing"
+import { assert, describe, it } from "vitest"
+
+describe("a fleet for programs with Effect 4", () => {
+  it("[N1] has one catalogue, calls by full name, and apply", async () => {
+    const [docs, files] = [ScriptedConnector.make(), ScriptedConnector.make()]
+    const program = Effect.gen(function*() {
+      const fleet = yield* Fleet.Fleet
+      yield* fleet.ready
+      assert.deepEqual(yield* fleet.names, ["docs"])
+      const more = yield* Effect.forkChild(
+        Stream.runHead(
+          Stream.filter(fleet.catalog.changes, ({ tools }) => tools.some(({ name }) => name.startsWith("files__")))
+        )
+      )
+      const applied = yield* fleet.apply({ mcpServers: { docs: { connector: docs }, files: { connector: files } } })
+      assert.deepEqual(applied.started, ["files"])
+      yield* Fiber.join(more)
+      const { tools } = yield* fleet.catalog.get
+      const [first] = tools
+      assert.match(first?.name ?? "", /^docs__/)
+      yield* fleet.callTool({ name: first?.name ?? "" })
+      const one = yield* fleet.backend("files")
+      assert.strictEqual((yield* one.status.get).state, "Connected")
+      const none = yield* Effect.flip(fleet.backend("none"))
+      assert.deepInclude({ ...none }, { _tag: "BackendUnavailable", state: "Unknown" })
+      const refused = yield* Effect.flip(fleet.apply({ mcpServers: { docs: { command: 1 as never } } }))
+      assert.strictEqual(refused._tag, "InvalidOptions")
+    })
+    await Effect.runPromise(Effect.provide(program, Fleet.layer({ mcpServers: { docs: { connector: docs } } })))
+  })
+
+  it("[N2:virtual] its backends live in the time of the TestClock", async () => {
+    const docs = ScriptedConnector.make().failNext(3)
+    const program = Effect.gen(function*() {
+      const fleet = yield* Fleet.Fleet
+      yield* fleet.ready
+      assert.notStrictEqual((yield* fleet.status.get)["docs"]?.state, "Connected")
+      yield* adjust("1 hour")
+      assert.strictEqual((yield* fleet.status.get)["docs"]?.state, "Connected")
+    })
+    await Effect.runPromise(
+      Effect.provide(
+        program,
+        Layer.provideMerge(Fleet.layer({ mcpServers: { docs: { connector: docs } } }), TestClock.layer())
+      )
+    )
+  })
+})

@@ -1,0 +1,23 @@
+/**
+ * For packages of Lifeline that run the facade inside of a program with another runtime. Not for programs: what is here may change with
+ * every version.
+ */
+import type { Snapshot } from "@mcp-lifeline/core/types"
+import type { Client } from "./Client.js"
+import type { SupervisedClient } from "./internal/SupervisedClient.js"
+import type { SignalOptions } from "./Options.js"
+
+export type { Snapshot } from "@mcp-lifeline/core/types"
+export { outer } from "./internal/Outer.js"
+export type { Outer, OuterClock } from "./internal/Outer.js"
+
+/** What the server of a client offers, as a value. */
+export interface Catalog {
+  /** The last good catalogue, if there is one. */
+  readonly catalog: Snapshot | undefined
+  /** The same, and the catalogue after each change, until the client is closed. A slow reader may miss values in between, but never the last one. */
+  catalogChanges(options?: SignalOptions): AsyncIterableIterator<Snapshot | undefined>
+}
+
+/** The catalogue of a client. */
+export const catalogOf = (client: Client): Catalog => (client as unknown as SupervisedClient).supervision

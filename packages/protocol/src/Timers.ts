@@ -1,0 +1,46 @@
+/**
+ * Timers of requests. On the real clock these are the timers of JavaScript, because a fiber for each would cost some 3 us a request. A
+ * program with another clock, such as that of a test, has its own time here, too.
+ */
+import { Clock, Context, DefaultServices, Duration, Effect, FiberId, Runtime } from "effect"
+
+/** Starts and stops timers. */
+export interface Timers {
+  /** Milliseconds on a scale of its own. */
+  readonly now: () => number
+  /** Calls back after so many milliseconds. Returns what stops it. */
+  readonly start: (done: () => void, millis: number) => unknown
+  /** Stops a timer, if it is one that runs. */
+  readonly stop: (timer: unknown) => void
+}
+
+/** The longest time that a JavaScript timer can hold; a longer one would fire at once. */
+const longest = 2_147_483_647
+
+/** The timers of JavaScript. */
+export const live: Timers = {
+  now: () => performance.now(),
+  start: (done, millis) => setTimeout(done, Math.min(millis, longest)),
+  stop: (timer) => clearTimeout(timer as ReturnType<typeof setTimeout> | undefined)
+}
+
+const liveClock = Context.get(DefaultServices.liveServices, Clock.Clock)
+
+/** Timers on the program's clock. */
+export const current: Effect.Effect<Timers> = Effect.flatMap(
+  Effect.clock,
+  (clock) =>
+    clock === liveClock ? Effect.succeed(live) : Effect.map(Effect.runtime<never>(), (runtime) => {
+      const runFork = Runtime.runFork(runtime)
+      return {
+        now: () => clock.unsafeCurrentTimeMillis(),
+        start: (done, millis) => {
+          const fiber = runFork(Effect.andThen(clock.sleep(Duration.millis(millis)), Effect.sync(done)))
+          return () => fiber.unsafeInterruptAsFork(FiberId.none)
+        },
+        stop: (timer) => {
+          if (typeof timer === "function") timer()
+        }
+      }
+    })
+)
