@@ -171,26 +171,41 @@ export class ServerConversation implements Conversation, Subscriber {
     const { backend, introduction, name } = this.#shared
     const known = introduction()
     if (known !== undefined) return request.answer(introducing(known))
-    // What answers with an error is connected, too: a server need not know `ping`.
-    const connected = Effect.catchIf(backend().ping(), () => introduction() !== undefined, () => Effect.void)
-    this.#after(request, connected, () => {
+    // What answers with an error is connected, too: a server need not know `ping`. The backend counts it as a call that has failed.
+    let refused: string | undefined
+    const connected = Effect.catchIf(
+      backend().ping(),
+      () => introduction() !== undefined,
+      (error) =>
+        Effect.sync(() => {
+          refused = error._tag
+        })
+    )
+    const introduced = (): Answer => {
       const made = introduction()
       return made === undefined
         ? { error: { code: JsonRpc.internalError, message: `${name} has not been connected` } }
         : introducing(made)
-    })
+    }
+    this.#after(request, connected, introduced, () => refused)
   }
 
-  #began(request: ClientRequest): void {
+  /** `became`: what went wrong at the backend, if the request itself has been answered. */
+  #began(request: ClientRequest, became: () => string | undefined = () => undefined): void {
     const { began } = this.#shared
     if (began === undefined) return
     const ended = began()
     const isInterrupted = (error: string | undefined): boolean => error !== undefined && this.#closing !== undefined
-    request.onOver((error) => ended(isInterrupted(error) ? "cancelled" : error))
+    request.onOver((error) => ended(isInterrupted(error) ? "cancelled" : error ?? became()))
   }
 
-  #after<A, E>(request: ClientRequest, work: Effect.Effect<A, E>, answer: (value: A) => Answer): void {
-    this.#began(request)
+  #after<A, E>(
+    request: ClientRequest,
+    work: Effect.Effect<A, E>,
+    answer: (value: A) => Answer,
+    became?: () => string | undefined
+  ): void {
+    this.#began(request, became)
     const fiber = this.#shared.fork(work)
     request.work = {
       stop: () => {
