@@ -4,7 +4,7 @@
 import type { FetchLike } from "@modelcontextprotocol/sdk/shared/transport.js"
 import { Clock, Effect } from "effect"
 import type { LookupFunction } from "node:net"
-import type { buildConnector, Dispatcher } from "undici"
+import type { Agent, buildConnector, Dispatcher } from "undici"
 import { type Answer, discard, header, someText, text } from "./Answer.js"
 import type { Credentials } from "./Credentials.js"
 import type { HttpFailure } from "./HttpFailure.js"
@@ -41,6 +41,12 @@ export const undici: Effect.Effect<Undici> = Effect.promise(() => import("undici
 /** Sockets for what must not wait behind calls: the stream from the server, and what is answered at once. */
 const promptSockets = 8
 
+/**
+ * How long these stay open without a request, in milliseconds, however long the server would keep them. What goes over them is rare, and
+ * asks whether the server can still be reached, or ends a session: a socket that has died unnoticed meanwhile would swallow it.
+ */
+const promptIdle = 1000
+
 /** How sockets are made. */
 interface Sockets {
   readonly undici: Undici
@@ -57,8 +63,12 @@ interface Sockets {
 export const makeDispatchers = (sockets: Sockets, maxSockets: number): Dispatchers => {
   const connect = noting(sockets)
   return {
-    calls: makeDispatcher(sockets, connect, maxSockets),
-    prompt: makeDispatcher(sockets, connect, promptSockets)
+    calls: makeDispatcher(sockets, connect, { connections: maxSockets }),
+    prompt: makeDispatcher(sockets, connect, {
+      connections: promptSockets,
+      keepAliveTimeout: promptIdle,
+      keepAliveMaxTimeout: promptIdle
+    })
   }
 }
 
@@ -87,9 +97,9 @@ const guarding = ({ connectTimeout, reach, undici }: Sockets): buildConnector.co
 const makeDispatcher = (
   { proxies: { http, https }, undici: { Agent, EnvHttpProxyAgent } }: Sockets,
   connect: buildConnector.connector,
-  connections: number
+  limits: Pick<Agent.Options, "connections" | "keepAliveMaxTimeout" | "keepAliveTimeout">
 ): Dispatcher => {
-  const options = { headersTimeout: 0, bodyTimeout: 0, connect, connections }
+  const options = { headersTimeout: 0, bodyTimeout: 0, connect, ...limits }
   return http === "" && https === ""
     ? new Agent(options)
     : new EnvHttpProxyAgent({ ...options, httpProxy: http, httpsProxy: https })
@@ -142,7 +152,7 @@ export const makeFetch = ({ fetch }: Undici, dispatcher: Dispatcher): FetchLike 
  */
 export const makeOAuthFetch = (sockets: Sockets): FetchLike =>
   withinReach(async (url, init) => {
-    const dispatcher = makeDispatcher(sockets, guarding(sockets), 1)
+    const dispatcher = makeDispatcher(sockets, guarding(sockets), { connections: 1 })
     try {
       return await makeFetch(sockets.undici, dispatcher)(url, init)
     } finally {

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { HttpFault, HttpFaultServer } from "@mcp-lifeline/testing"
+import { HttpFault, HttpFaultServer, TcpProxy } from "@mcp-lifeline/testing"
 import { Effect, Fiber, Option } from "effect"
 import { eras, requestsOf, seen, supervise, textOf, until } from "./fixtures/Supervised.js"
 
@@ -37,6 +37,24 @@ describe.concurrent("suspicion", () => {
         server.heal()
         assert.strictEqual(textOf(yield* say("after")), "after")
         assert.strictEqual((yield* backend.status).generation, 2)
+      }))
+
+    it.scopedLive(`[H4:real] ${era}: a probe goes over no connection that idles since before the network lost all there were`, () =>
+      Effect.gen(function*() {
+        // It would keep idle connections for ten minutes.
+        const server = yield* HttpFaultServer.make({ era, tools })
+        const network = yield* Effect.acquireRelease(
+          Effect.promise(() => TcpProxy.open(server.url)),
+          (proxy) => Effect.promise(() => proxy[Symbol.asyncDispose]())
+        )
+        const backend = yield* supervise(network, { keepalive: { ...keepalive, timeout: "1 hour" } })
+        assert.isUndefined((yield* backend.healthCheck).error)
+        const probes = server.count(probe)
+        const first = network.made
+        network.treat = ({ connection }) => connection < first ? "lose" : "pass"
+        const call = backend.callTool({ name: "echo", arguments: { text: "in vain" } }, { timeout: "1 hour" })
+        assert.isTrue(Option.isNone(yield* Effect.timeoutOption(call, 2500)))
+        yield* seen(server, () => server.count(probe) > probes)
       }))
 
     it.scopedLive(`[H4:real] ${era}: a moment of 502, however many calls it meets, ends no connection, and the call of another client is answered`, () =>
