@@ -4,10 +4,10 @@
 import * as Adopt from "./adopt/Arguments.js"
 import * as Audit from "./audit/Arguments.js"
 import * as Check from "./check/Arguments.js"
-import type { Command, Line } from "./commandLine/Command.js"
+import * as Command from "./commandLine/Command.js"
 import { scripts } from "./commandLine/completions.js"
 import * as Help from "./commandLine/help.js"
-import { mistake, read as readCommand, suggestion } from "./commandLine/read.js"
+import { mistake, read as readCommand, suggestion, type UsageError } from "./commandLine/read.js"
 import * as Ask from "./commands/Arguments.js"
 import * as Serve from "./serve/Arguments.js"
 import * as SignIn from "./sign-in/commands/Arguments.js"
@@ -30,23 +30,43 @@ export interface Text {
   readonly text: string
 }
 
+const summary = "Keeps MCP servers alive, and serves them as one."
+
+const textOf = (text: string): Text => ({ _tag: "Text", text })
+
+const unknown = (name: string): UsageError => {
+  const names = commands.map((one) => one.name)
+  return mistake(`unknown command ${name}${suggestion(name, names) || `; there are: ${names.join(", ")}`}`)
+}
+
+const help = Command.make({
+  name: "help",
+  summary: "Show the help of the program, or of a command.",
+  arguments: { name: Command.optional("COMMAND", "The command. Without it, all commands are listed.") },
+  options: {},
+  exitCodes: { 0: "It is shown." },
+  request: ({ name }): Text => {
+    if (name === undefined) return textOf(Help.ofProgram(summary, commands))
+    const command = commands.find((one) => one.name === name)
+    if (command === undefined) throw unknown(name)
+    return textOf(Help.ofCommand(command))
+  }
+})
+
 /** All commands, in the order of the help. */
-const commands: ReadonlyArray<Command<Request>> = [
+export const commands: ReadonlyArray<Command.Command<Request | Text>> = [
   Serve.command,
   Check.command,
   ...Ask.commands,
   Wrap.command,
   Adopt.command,
   Audit.command,
-  ...SignIn.commands
+  ...SignIn.commands,
+  help
 ]
 
-const summary = "Keeps MCP servers alive, and serves them as one."
-
-const textOf = (text: string): Text => ({ _tag: "Text", text })
-
 /** Reads a command line, without the program's name. Throws a UsageError. */
-export const read = (args: ReadonlyArray<string>, env: Line["env"]): Request | Text => {
+export const read = (args: ReadonlyArray<string>, env: Command.Line["env"]): Request | Text => {
   const [name, ...rest] = args
   const command = commands.find((one) => one.name === name)
   if (command !== undefined) return readCommand(command, rest, env) ?? textOf(Help.ofCommand(command))
@@ -60,6 +80,5 @@ export const read = (args: ReadonlyArray<string>, env: Line["env"]): Request | T
   }
   const option = name.split("=", 1)[0] ?? name
   if (name.startsWith("-")) throw mistake(`unknown option ${option}${suggestion(option, ["--help", "--version"])}`)
-  const names = commands.map((one) => one.name)
-  throw mistake(`unknown command ${name}${suggestion(name, names) || `; there are: ${names.join(", ")}`}`)
+  throw unknown(name)
 }

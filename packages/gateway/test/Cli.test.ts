@@ -1,10 +1,10 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, Redacted } from "effect"
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs"
 import { createServer } from "node:net"
 import type { AddressInfo } from "node:net"
 import { tmpdir } from "node:os"
-import { join, resolve } from "node:path"
+import { dirname, join, resolve } from "node:path"
 import * as Cli from "../src/Cli.js"
 import type { UsageError } from "../src/Errors.js"
 import * as Program from "./support/Program.js"
@@ -48,10 +48,12 @@ describe("mcp-lifeline", () => {
     ["unknown option --versoin; did you mean --version?", ["--versoin"]],
     [
       "unknown command bogus; there are: serve, check, status, top, tools, call, logs, reconnect, enable, disable, approve, wrap, adopt, "
-      + "audit, login, logout, auth",
+      + "audit, login, logout, auth, help",
       ["bogus"]
     ],
     ["unknown command stauts; did you mean status?", ["stauts"]],
+    ["unknown command stauts; did you mean status?", ["help", "stauts"]],
+    ["unknown argument extra: help takes only COMMAND", ["help", "serve", "extra"], "help "],
     ["--completions must be one of bash, zsh, fish", ["--completions", "toString"]],
     ["--limit must be a whole number from 1 to 500", ["logs", "--limit", "0"], "logs "],
     ["--limit must be a whole number from 1 to 500", ["logs", "--limit", "501"], "logs "],
@@ -112,18 +114,33 @@ describe("mcp-lifeline", () => {
       expect(yield* parse([...join, "--help"])).toMatchObject({ _tag: "Text" })
     }))
 
-  it.effect.each(["serve", "check", "status", "call", "logs", "wrap", "adopt", "audit", "login", "auth"])(
+  const helpOf = (...args: ReadonlyArray<string>) =>
+    Effect.map(parse(args), (help) => help._tag === "Text" ? help.text : expect.unreachable())
+
+  const tooWide = (text: string) => text.split("\n").filter((line) => line.length > 100)
+
+  it.effect.each(Cli.commands.map(({ name }) => name))(
     "help of %s has a usage, and lines that fit on a terminal",
     (command) =>
       Effect.gen(function*() {
-        const help = yield* parse([command, "--help"])
-        const text = help._tag === "Text" ? help.text : ""
+        const text = yield* helpOf(command, "--help")
         expect(text).toContain(`\n  mcp-lifeline ${command}`)
         expect(text).toContain("-h, --help")
-        expect(yield* parse([command, "-h"])).toEqual(help)
-        expect(text.split("\n").filter((line) => line.length > 110)).toEqual([])
+        expect(tooWide(text)).toEqual([])
+        expect(yield* helpOf(command, "-h")).toBe(text)
+        expect(yield* helpOf("help", command)).toBe(text)
       })
   )
+
+  it.effect("the help of the program lists every command, in lines that fit on a terminal", () =>
+    Effect.gen(function*() {
+      const text = yield* helpOf("help")
+      for (const { name, summary } of Cli.commands) {
+        expect(text).toMatch(new RegExp(`^  ${name} +${summary.split(" ", 3).join(" ")}`, "m"))
+      }
+      expect(tooWide(text)).toEqual([])
+      for (const args of [[], ["-h"], ["--help"]]) expect(yield* helpOf(...args)).toBe(text)
+    }))
 
   it.effect("gives what was asked for, with the defaults", () =>
     Effect.gen(function*() {
@@ -215,6 +232,45 @@ describe("mcp-lifeline", () => {
             + `see it with mcp-lifeline status --url ${url},`
         )
       )
+    }).pipe(Effect.scoped))
+
+  it.live("[G1:cli] without --config it serves the mcp.json of its folder, and its first lines say so", () =>
+    Effect.gen(function*() {
+      const folder = realpathSync(
+        dirname(yield* file(`{ "mcpServers": { "own": { "command": "cat" } } }`))
+      )
+      const started = (...args: ReadonlyArray<string>) =>
+        Effect.gen(function*() {
+          const program = yield* Program.start(["serve", "--port", "0", ...args], {}, undefined, folder)
+          const [, address = "", about] = yield* program.prints(
+            /Serving (http:[\w.:/]+)[^]*(Servers: those of [^]*?names another)/
+          )
+          const status = yield* Effect.promise(() =>
+            fetch(new URL("/api/status", address)).then((answer) => answer.json() as Promise<Record<string, unknown>>)
+          )
+          expect(status).toMatchObject({ gateway: { config: join(folder, "mcp.json") }, servers: [{ name: "own" }] })
+          return about
+        })
+      const line = `Servers: those of ${join(folder, "mcp.json")}, because no --config FILE names another`
+      expect(yield* started()).toBe(line)
+      expect(yield* started("--log-format", "json")).toBe(line)
+    }).pipe(Effect.scoped))
+
+  it.live("[G2:cli] without --config, a mcp.json that cannot be used is no reason to serve a demo", () =>
+    Effect.gen(function*() {
+      const folder = dirname(yield* file("{"))
+      const { code, stderr, stdout } = yield* Program.run(["serve", "--port", "0"], {}, folder)
+      expect({ code, stdout }).toEqual({ code: 1, stdout: "" })
+      expect(oneLine(stderr)).toContain("mcp-lifeline: mcp.json:1: not valid JSON: ")
+    }).pipe(Effect.scoped))
+
+  it.live("without --config, and in a folder without mcp.json, it says that it serves a demo", () =>
+    Effect.gen(function*() {
+      const folder = dirname(yield* file("{"))
+      rmSync(join(folder, "mcp.json"))
+      const program = yield* Program.start(["serve", "--port", "0"], {}, undefined, folder)
+      const [line] = yield* program.prints(/Servers: .*/)
+      expect(line).toBe("Servers: a demo, because this folder contains no mcp.json, and no --config FILE names another")
     }).pipe(Effect.scoped))
 
   it.live("[G2:cli] a missing file: one line that names it, exit code 1", () =>

@@ -96,7 +96,7 @@ describe("serve --cluster", () => {
       expect(Redacted.value(yield* read)).toBe(store)
       expect(Redacted.value(yield* databaseUrl({ store: Redacted.make(store) }))).toBe(store)
       expect(yield* refusal(["serve", "--cluster-file", file])).toBe(
-        "--cluster-file needs --config FILE: the demo is no cluster"
+        "--cluster-file needs --config FILE: the file that all replicas serve"
       )
     }))
 
@@ -234,7 +234,7 @@ describe("serve --cluster", () => {
       [...serve, "--linger", "5", "--cluster", store],
       variables
     ],
-    ["--cluster needs --config FILE: the demo is no cluster", ["serve", "--cluster", store], variables],
+    ["--cluster needs --config FILE: the file that all replicas serve", ["serve", "--cluster", store], variables],
     [
       "--cluster needs a session key, the same for all replicas: give --session-key-file or MCP_LIFELINE_SESSION_KEY, made with: "
       + "openssl rand -base64 32",

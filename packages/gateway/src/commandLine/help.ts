@@ -4,7 +4,7 @@
 import { type Command, nameOf, type Option } from "./Command.js"
 
 /** The columns of a line, and those left of a description. */
-const width = 110
+const width = 100
 const left = 30
 
 /** Breaks a text into lines of at most so many columns. Keeps line breaks, and does not break indented lines. */
@@ -81,7 +81,7 @@ export const ofCommand = <Request>(command: Command<Request>): string => {
 export const ofProgram = <Request>(summary: string, commands: ReadonlyArray<Command<Request>>): string =>
   page([
     wrap(summary, width).join("\n"),
-    ...section("Usage", [["mcp-lifeline COMMAND [options]", ""], ["mcp-lifeline COMMAND --help", ""]]),
+    ...section("Usage", [["mcp-lifeline COMMAND [options]", ""], ["mcp-lifeline help COMMAND", ""]]),
     ...section("Commands", commands.map(({ name, summary }) => [name, summary])),
     ...section("Options", [
       ["--version", "Show the version."],

@@ -24,7 +24,10 @@ const keyVariable = "MCP_LIFELINE_SESSION_KEY"
 const withStdio: ReadonlySet<string> = new Set(["config", "linger", "stdio"])
 
 const options = {
-  config: Command.text("FILE", "The mcp.json with the servers. Default: a demo of two servers."),
+  config: Command.text(
+    "FILE",
+    "The file with the servers. Default: mcp.json in this folder, or, if there is none, a demo of two servers."
+  ),
   host: Command.withDefault(
     Command.text(
       "ADDRESS",

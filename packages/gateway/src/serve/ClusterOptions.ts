@@ -205,7 +205,7 @@ export const read = (
   }
   const other = stdio ? "--stdio" : linger === undefined ? undefined : "--linger"
   if (other !== undefined) return refuse(`${name} cannot be combined with ${other}; keep one of the two`)
-  if (config === undefined) return refuse(`${name} needs --config FILE: the demo is no cluster`)
+  if (config === undefined) return refuse(`${name} needs --config FILE: the file that all replicas serve`)
   if (!hasKey) {
     return refuse(
       `${name} needs a session key, the same for all replicas: give --session-key-file or MCP_LIFELINE_SESSION_KEY, made with: `

@@ -31,6 +31,7 @@ import * as Proof from "../running/Proof.js"
 import * as RunningGateways from "../running/RunningGateways.js"
 import type { ClusterOptions } from "./ClusterOptions.js"
 import * as Endpoint from "./Endpoint.js"
+import * as folderFile from "./folderFile.js"
 import * as Heap from "./Heap.js"
 import * as JsonLog from "./JsonLog.js"
 import * as Lines from "./Lines.js"
@@ -45,7 +46,7 @@ import * as Table from "./Table.js"
 export interface Options extends ProxyOptions {
   /** Whether others can reach the gateway through a proxy, wherever it listens. */
   readonly isBehindProxy: boolean
-  /** Path of an `mcp.json`. Default: the demo. */
+  /** Path of an `mcp.json`. Default: that of this folder, else the demo. */
   readonly config: string | undefined
   readonly host: string
   /** 0 for any free port. */
@@ -68,13 +69,20 @@ export interface Options extends ProxyOptions {
 const behindProxy = ({ publicUrl, url }: Listener, indent = ""): ReadonlyArray<string> =>
   publicUrl === url ? [] : [`${indent}Listening for the proxy at ${url}`]
 
-const welcome = (url: string, listener: Listener, hasToken: boolean): string => {
+/** Which servers these are, if no option says so. */
+const withoutOption = (file: string | undefined): string =>
+  file === undefined
+    ? "Servers: a demo, because this folder contains no mcp.json, and no --config FILE names another"
+    : `Servers: those of ${resolve(file)}, because no --config FILE names another`
+
+const welcome = (url: string, listener: Listener, hasToken: boolean, servers: string | undefined): string => {
   const header = hasToken ? `, "headers": { "Authorization": "Bearer <token>" }` : ""
   const option = hasToken ? ` --header "Authorization: Bearer <token>"` : ""
   return [
     `Serving ${url}`,
     "",
     `  Status page: ${listener.publicUrl}/`,
+    ...servers === undefined ? [] : [`  ${servers}`],
     ...behindProxy(listener, "  "),
     "  In a client's mcp.json:",
     `    { "mcpServers": { "lifeline": { "type": "http", "url": "${url}"${header} } } }`,
@@ -136,11 +144,21 @@ const tokenLine = ({ isNew, value }: Token.Token, file: string): ReadonlyArray<s
     : [`A token was made for this run; it is in ${file}, which only this user can read`]
 }
 
+/** Options whose file has been found. */
+interface Resolved extends Options {
+  /** A line about the servers; `undefined` if an option names their file. */
+  readonly servers: string | undefined
+}
+
 /** Serves until interrupted, or until no client has been connected for `linger`. Before it ends, it stops everything that it started. */
 export const run = (
-  options: Options
+  given: Options
 ): Effect.Effect<void, StartError, Scope.Scope> =>
   Effect.gen(function*() {
+    const file = given.config === undefined ? yield* folderFile.find : undefined
+    const options: Resolved = given.config === undefined
+      ? { ...given, config: file, servers: withoutOption(file) }
+      : { ...given, servers: undefined }
     const plain = yield* Output.make
     const isJson = options.logFormat === "json"
     const output = isJson ? JsonLog.over(plain) : plain
@@ -155,7 +173,7 @@ export const run = (
   })
 
 /** Serves, and writes the log in the chosen format. */
-const serveWithLog = (options: Options, plain: Output.Output, replicaId: string | undefined) =>
+const serveWithLog = (options: Resolved, plain: Output.Output, replicaId: string | undefined) =>
   Effect.gen(function*() {
     const isJson = options.logFormat === "json"
     const show = (entry: EventLog.Entry) =>
@@ -189,7 +207,7 @@ const joined = (
     return yield* ClusterReplica.make(options, clusterKeys, yield* StateFolder.StateFolder, output.line, id)
   })
 
-const serve = (options: Options, record: Record.Record, output: Output.Output, replicaId: string | undefined) =>
+const serve = (options: Resolved, record: Record.Record, output: Output.Output, replicaId: string | undefined) =>
   Effect.gen(function*() {
     yield* endLeft
     const folder = yield* StateFolder.StateFolder
@@ -319,8 +337,13 @@ const serve = (options: Options, record: Record.Record, output: Output.Output, r
     )
     yield* clients?.whenNeeded(setToken(own.current()[0])) ?? Effect.void
     const lines = options.logFormat === "json"
-      ? [`Serving ${endpoint.url}`, `Status page: ${listener.publicUrl}/`, ...behindProxy(listener)]
-      : [welcome(endpoint.url, listener, auth === undefined && needsToken())]
+      ? [
+        `Serving ${endpoint.url}`,
+        `Status page: ${listener.publicUrl}/`,
+        ...options.servers === undefined ? [] : [options.servers],
+        ...behindProxy(listener)
+      ]
+      : [welcome(endpoint.url, listener, auth === undefined && needsToken(), options.servers)]
     yield* Effect.forEach([...lines, ...tokenLine(given, file)], output.line)
     yield* Systemd.notify(`Serving ${endpoint.url}`, process.env)
     yield* Heap.keepSmall

@@ -92,7 +92,7 @@ export interface Request {
 const details =
   `Put it in the place of the server's command in the configuration of a host (Claude, Cursor, VS Code, ...):
 
-  "files": { "command": "npx", "args": ["-y", "mcp-lifeline", "wrap", "--", "npx", "-y", "server-files"] }`
+  "files": { "command": "mcp-lifeline", "args": ["wrap", "--", "npx", "-y", "server-files"] }`
 
 /** Options that apply only to a URL. */
 const ofUrl = {
