@@ -1,5 +1,5 @@
 /** What this process holds: heap, descriptors, sockets, timers, listeners. */
-import { readdirSync } from "node:fs"
+import { readdirSync, readFileSync, readlinkSync } from "node:fs"
 import { setTimeout as sleep } from "node:timers/promises"
 import { setFlagsFromString } from "node:v8"
 import { runInNewContext } from "node:vm"
@@ -25,6 +25,55 @@ const held = () => {
     // Only Linux tells.
   }
   return Object.fromEntries(Object.entries(counts).toSorted())
+}
+
+/** How /proc/net/tcp names the states that sockets stay in. @type {Readonly<Record<string, string>>} */
+const socketStates = {
+  "01": "",
+  "02": " connecting",
+  "04": " closing",
+  "05": " closing",
+  "08": " that the other end has closed"
+}
+
+const listening = "0A"
+
+/**
+ * Who is at the other end of the TCP sockets of this process: `from` a port on which it listens itself, `to` another one. Empty where there is no
+ * /proc.
+ *
+ * @returns {Held}
+ */
+export const sockets = () => {
+  try {
+    const own = new Set(
+      readdirSync("/proc/self/fd").flatMap((descriptor) => {
+        try {
+          return /^socket:\[(\d+)\]$/.exec(readlinkSync(`/proc/self/fd/${descriptor}`))?.[1] ?? []
+        } catch {
+          // It was closed meanwhile.
+          return []
+        }
+      })
+    )
+    const rows = ["tcp", "tcp6"].flatMap((name) => readFileSync(`/proc/self/net/${name}`, "utf8").split("\n").slice(1))
+      .flatMap((line) => {
+        const [, local = "", remote = "", state = "", , , , , , inode = ""] = line.trim().split(/\s+/)
+        const port = (/** @type {string} */ address) => Number.parseInt(address.slice(address.indexOf(":") + 1), 16)
+        return own.has(inode) ? [{ local: port(local), remote: port(remote), state }] : []
+      })
+    const ports = new Set(rows.filter(({ state }) => state === listening).map(({ local }) => local))
+    /** @type {Held} */
+    const counts = {}
+    for (const { local, remote, state } of rows) {
+      if (state === listening) continue
+      const end = `${ports.has(local) ? `from ${local}` : `to ${remote}`}${socketStates[state] ?? ` in state ${state}`}`
+      counts[end] = (counts[end] ?? 0) + 1
+    }
+    return counts
+  } catch {
+    return {}
+  }
 }
 
 /** How often it is looked at, and for how long at most, in milliseconds. */

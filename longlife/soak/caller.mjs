@@ -220,7 +220,7 @@ const obey = async (order) => {
       return (await Promise.all(each.map((one) => one.prove()))).flat()
     case "measure":
       // Idle sockets are kept for 4 s.
-      return { resources: await measure.least(6000), heap: await measure.heap() }
+      return { resources: await measure.least(6000), heap: await measure.heap(), sockets: measure.sockets() }
     case "exit":
       exits.set(order.server, order.point)
       return

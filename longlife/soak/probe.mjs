@@ -7,7 +7,7 @@ import { join } from "node:path"
 import * as measure from "../measure.mjs"
 
 process.on("SIGUSR2", async () => {
-  const held = { resources: await measure.least(6000), heap: await measure.heap() }
+  const held = { resources: await measure.least(6000), heap: await measure.heap(), sockets: measure.sockets() }
   const file = join(process.env["LIFELINE_SOAK_HELD"] ?? "", `${process.pid}.json`)
   writeFileSync(`${file}.part`, JSON.stringify(held))
   // Whoever waits for it reads it whole.

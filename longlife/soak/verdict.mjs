@@ -173,7 +173,13 @@ export const unclosed = (door, all) =>
 /** @param {string} door @param {ReadonlyArray<string>} files @returns {ReadonlyArray<Violation>} */
 export const leftFiles = (door, files) => files.map((what) => ({ promise: /** @type {const} */ ("left"), door, what }))
 
-/** What a process of Lifeline holds while nothing happens. @typedef {{ readonly heap: number, readonly resources: Readonly<Record<string, number>> }} Held */
+/** @typedef {Readonly<Record<string, number>>} Counts */
+
+/**
+ * What a process of Lifeline holds while nothing happens. `sockets`: to and from which ports, to find what has grown.
+ *
+ * @typedef {{ readonly heap: number, readonly resources: Counts, readonly sockets?: Counts }} Held
+ */
 
 /** By which part the heap may grow, and how many bytes besides, for what is compiled late and what is kept for a status page. */
 const [part, bytes] = [0.1, 6 * 2 ** 20]
@@ -184,6 +190,13 @@ const handles = { descriptors: 6, TCPSocketWrap: 4, PipeWrap: 2, Timeout: 12, li
 const ofChild = { descriptors: 3, PipeWrap: 3, Timeout: 2 }
 /** What the session and the lists of such a server take, in bytes. */
 const heapOfChild = 256 * 2 ** 10
+
+/** Where most of the sockets lead to, if these are meant. @param {string} kind @param {Held} held */
+const ends = (kind, { sockets = {} }) => {
+  if (kind !== "TCPSocketWrap") return ""
+  const most = Object.entries(sockets).toSorted(([, a], [, b]) => b - a).slice(0, 6)
+  return `; sockets: ${most.map(([end, count]) => `${count} ${end}`).join(", ")}`
+}
 
 /**
  * @param {string} door
@@ -200,7 +213,7 @@ export const grown = (door, who, before, after, processes = 1) => {
   const violation = (what) => ({ promise: "grown", door, what: `${who}: ${what}` })
   const held = Object.entries(handles).flatMap(([kind, most]) =>
     more(kind) - children * (ofChild[kind] ?? 0) > most * processes
-      ? [violation(`${kind} ${before.resources[kind] ?? 0} -> ${after.resources[kind]}`)]
+      ? [violation(`${kind} ${before.resources[kind] ?? 0} -> ${after.resources[kind]}${ends(kind, after)}`)]
       : []
   )
   return after.heap > before.heap * (1 + part) + bytes * processes + Math.max(0, children) * heapOfChild
@@ -208,15 +221,20 @@ export const grown = (door, who, before, after, processes = 1) => {
     : held
 }
 
-/** Several processes as one. @param {ReadonlyArray<Held>} all @returns {Held} */
-export const together = (all) => {
+/** @param {ReadonlyArray<Counts>} all @returns {Counts} */
+const sum = (all) => {
   /** @type {Record<string, number>} */
-  const resources = {}
-  for (const one of all) {
-    for (const [kind, count] of Object.entries(one.resources)) resources[kind] = (resources[kind] ?? 0) + count
-  }
-  return { heap: all.reduce((sum, { heap }) => sum + heap, 0), resources }
+  const counts = {}
+  for (const one of all) for (const [name, count] of Object.entries(one)) counts[name] = (counts[name] ?? 0) + count
+  return counts
 }
+
+/** Several processes as one. @param {ReadonlyArray<Held>} all @returns {Held} */
+export const together = (all) => ({
+  heap: all.reduce((bytes, { heap }) => bytes + heap, 0),
+  resources: sum(all.map(({ resources }) => resources)),
+  sockets: sum(all.map(({ sockets }) => sockets ?? {}))
+})
 
 /** What is told of violations: not all of many of the same kind. @param {ReadonlyArray<Violation>} violations @returns {Array<string>} */
 export const told = (violations) => {
