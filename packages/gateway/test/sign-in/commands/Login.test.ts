@@ -74,10 +74,9 @@ const failureOf = (outcome: Either.Either<void, StartError | UsageError>): Start
 /** A clock on which intervals are short, and limits as long as they are. */
 const hasty = (): Clock.Clock => {
   const real = Clock.make()
-  return {
-    ...real,
-    sleep: (duration) => real.sleep(Duration.greaterThan(duration, "4 seconds") ? duration : Duration.millis(5))
-  }
+  const sleep = (duration: Duration.Duration) =>
+    real.sleep(Duration.greaterThan(duration, "4 seconds") ? duration : Duration.millis(5))
+  return Object.assign(Clock.make(), { sleep })
 }
 
 /** A server, which ends with the scope. */
