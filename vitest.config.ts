@@ -28,6 +28,7 @@ const onlyInFull = [
   "packages/gateway/test/adopt/Adopt",
   "packages/gateway/test/adopt/Start",
   "packages/gateway/test/AfterRefusal",
+  "packages/gateway/test/Alerts",
   "packages/gateway/test/audit/Audit",
   "packages/gateway/test/audit/Callers",
   "packages/gateway/test/audit/Report",
