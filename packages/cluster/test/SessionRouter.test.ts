@@ -133,6 +133,26 @@ describe("a request of a session that lives elsewhere", () => {
     expect(b.endpoint.conversations).toHaveLength(3)
   })
 
+  it.each<[string, Answer]>([
+    [
+      "over a connection that was used before",
+      (response) => response.writeHead(200, json).end(JSON.stringify(answered))
+    ],
+    ["when the home had asked for it", (response) => response.writeHead(421, { "lifeline-not-taken": "1" }).end()]
+  ])("[D2] that was sent %s may have arrived, so no other replica carries it out", async (how, first) => {
+    let count = 0
+    const { lose, post } = await withHome((response, ...given) => {
+      count++
+      if (count === 1) first(response, ...given)
+      else response.destroy()
+    })
+    if (how.includes("before")) await (await post()).body
+    const called = post()
+    await until(() => count > 1)
+    lose()
+    expect(await body(called)).toMatchObject(unknown)
+  })
+
   it("[D2] that was repeated to the same home says so", async () => {
     const seen: Array<unknown> = []
     const { post } = await withHome((response, _, { headers }) => {

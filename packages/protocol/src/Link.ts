@@ -16,6 +16,11 @@ export interface Receivers {
   readonly onNotification: (notification: ServerNotification) => void
   /** Called with what a server does that helps nobody, in words for a developer. */
   readonly log: (message: string) => void
+  /**
+   * Whether a handler starts some microtasks after its request was passed on, as those of the official Client do. Then messages behind the
+   * request wait until then: who waits for an answer must not have it before a handler of what arrived earlier was called. Default false.
+   */
+  readonly startsLater?: boolean | undefined
 }
 
 /** A transport for one Client over one adapter. */
@@ -30,13 +35,19 @@ export class Link implements Transport {
   readonly #receivers: Receivers
   #isOver = false
   #isReleased = false
+  /** What has arrived behind a request whose handler has not been started. */
+  #behind: Array<Parameters<NonNullable<AdapterTransport["onmessage"]>>> | undefined
+  #starting: NodeJS.Immediate | undefined
 
   constructor(adapter: AdapterTransport, receivers: Receivers) {
     this.#adapter = adapter
     this.#receivers = receivers
     adapter.onmessage = (message, extra) => this.#receive(message, extra)
     adapter.onerror = (error) => this.onerror?.(error)
-    adapter.onfailed = (id, error) => receivers.requests.failed(id, error)
+    adapter.onfailed = (id, error) => {
+      this.#passBehind()
+      receivers.requests.failed(id, error)
+    }
   }
 
   /** The official Client begins with a handshake of its own only over a transport without one. */
@@ -60,6 +71,7 @@ export class Link implements Transport {
   /** Sends nothing more. Requests that are under way go on. */
   refuse(loss: Loss): void {
     this.ended ??= loss
+    this.#passBehind()
   }
 
   /** Leaves the requests that wait to whoever goes on with the session. */
@@ -78,11 +90,40 @@ export class Link implements Transport {
     this.onclose?.()
   }
 
-  #receive(message: JSONRPCMessage, extra: MessageExtraInfo | undefined): void {
+  #receive(message: JSONRPCMessage, extra?: MessageExtraInfo): void {
+    if (this.#behind !== undefined) this.#behind.push([message, extra])
+    else this.#pass(message, extra)
+  }
+
+  /** Passes on what waits behind a request, in order. */
+  #passBehind(): void {
+    if (this.#behind === undefined) return
+    clearImmediate(this.#starting)
+    const behind = this.#behind
+    this.#behind = undefined
+    for (const message of behind) {
+      try {
+        this.#receive(...message)
+      } catch (error) {
+        this.#receivers.log(`a message of the server failed: ${Failures.describe(error)}`)
+      }
+    }
+  }
+
+  #asked(request: JSONRPCMessage, extra: MessageExtraInfo | undefined): void {
+    this.onmessage?.(request, extra)
+    // What arrives when the connection ends must be known before its requests are ended.
+    if (this.#receivers.startsLater !== true || this.ended !== undefined) return
+    this.#behind = []
+    this.#starting = setImmediate(() => this.#passBehind())
+  }
+
+  #pass(message: JSONRPCMessage, extra: MessageExtraInfo | undefined): void {
     if (!Predicate.isObject(message)) return this.#receivers.log("a message is no object and is dropped")
     if (!("method" in message)) this.#receivers.requests.answered(message)
     else if (this.#isOver) return
-    else if ("id" in message || message.method === "notifications/cancelled") this.onmessage?.(message, extra)
+    else if ("id" in message) this.#asked(message, extra)
+    else if (message.method === "notifications/cancelled") this.onmessage?.(message, extra)
     else if (message.method === "notifications/progress") this.#receivers.requests.progressed(message)
     else this.#notified(message)
   }

@@ -151,7 +151,8 @@ function open(
         return requests
       },
       onNotification: options.onNotification,
-      log
+      log,
+      startsLater: options.relay?.isRaw !== true
     })
     const capabilities = capabilitiesOf(options.handlers, options.capabilities)
     const answering = parts.answering(options, capabilities, runtime)

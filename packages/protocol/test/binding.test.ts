@@ -281,6 +281,24 @@ describe("SdkConnection", () => {
       )
     }))
 
+  it.scopedLive("[C8 F2] what a server asks reaches its handler before the caller has an answer that came right behind", () =>
+    Effect.gen(function*() {
+      const happened: Array<string> = []
+      const handlers = { roots: Effect.sync(() => ({ roots: [], asked: happened.push("asked") })) }
+      const { connection, receive, sent } = yield* scripted(options({ handlers }))
+      const first = sent.length
+      const call = (name: string) =>
+        Effect.andThen(connection.request("ping", undefined, { timeout }), Effect.sync(() => happened.push(name)))
+      const fibers = [yield* Effect.fork(call("one")), yield* Effect.fork(call("two"))]
+      yield* Effect.yieldNow()
+      const ids = sent.slice(first).map((message) => (message as { readonly id: number }).id)
+      receive({ jsonrpc: "2.0", id: ids[0]!, result: {} })
+      receive({ jsonrpc: "2.0", id: 7, method: "roots/list" })
+      receive({ jsonrpc: "2.0", id: ids[1]!, result: {} })
+      yield* Fiber.joinAll(fibers)
+      assert.deepStrictEqual(happened, ["one", "asked", "two"])
+    }))
+
   it.scopedLive("(C8) what was declared is declared as it stands; of the rest, what follows from the handlers", () =>
     Effect.gen(function*() {
       const handlers = { elicitation: () => Effect.never, roots: Effect.never, sampling: () => Effect.never }

@@ -9,7 +9,7 @@ import { transportOf } from "./scripted.js"
 const loss: Loss = { kind: "closed", message: "it is gone" }
 const earlier: Loss = { kind: "session", message: "404" }
 
-const linked = () => {
+const linked = (startsLater = false) => {
   const happened: Array<unknown> = []
   const logged: Array<string> = []
   const { closed, transport } = transportOf(() => Promise.resolve())
@@ -25,7 +25,8 @@ const linked = () => {
       happened.push(["notified", notification.method])
       if (notification.method === "throws") throw new Error("in a listener")
     },
-    log: (message) => logged.push(message)
+    log: (message) => logged.push(message),
+    startsLater
   })
   link.onmessage = (message) => happened.push(["client", message])
   link.onclose = () => happened.push("closed")
@@ -81,6 +82,54 @@ describe("the link between a transport and who waits for its messages", () => {
     receive(answer)
     assert.deepStrictEqual(happened, [["answered", answer]])
     assert.deepStrictEqual(logged, [])
+  })
+
+  describe("behind a request whose handler starts later", () => {
+    const kinds = (happened: ReadonlyArray<unknown>) => happened.map((one) => Array.isArray(one) ? one[0] : one)
+    const request = { jsonrpc: "2.0", id: 2, method: "roots/list" }
+    const answer = { jsonrpc: "2.0", id: 1, result: {} }
+    const started = () => new Promise((resolve) => setImmediate(resolve))
+
+    it("[C8:unit F2] messages wait until it has been started, and keep their order", async () => {
+      const { happened, receive } = linked(true)
+      for (const message of [answer, request, { method: "x" }, answer, request, answer]) receive(message)
+      assert.deepStrictEqual(kinds(happened), ["answered", "client"])
+      await Promise.resolve()
+      assert.lengthOf(happened, 2)
+      await started()
+      assert.deepStrictEqual(kinds(happened), ["answered", "client", "notified", "answered", "client"])
+      await started()
+      assert.deepStrictEqual(kinds(happened).slice(5), ["answered"])
+      receive(answer)
+      assert.lengthOf(happened, 7)
+    })
+
+    it("[C8:unit] one that throws keeps nothing behind it", async () => {
+      const { happened, link, logged, receive } = linked(true)
+      for (const message of [request, { method: "notifications/cancelled" }, answer]) receive(message)
+      link.onmessage = () => {
+        throw new Error("in a client")
+      }
+      await started()
+      assert.deepStrictEqual(kinds(happened), ["client", "answered"])
+      assert.deepStrictEqual(logged, ["a message of the server failed: in a client"])
+    })
+
+    it("[C8:unit] the end of the connection and of a request find what has arrived before", () => {
+      const error = new RequestError({ fate: "answered", reason: "protocol", message: "too long" })
+      const ends: ReadonlyArray<readonly [(one: ReturnType<typeof linked>) => void, ReadonlyArray<string>]> = [
+        [({ link }) => link.end(loss), ["end", "closed"]],
+        [({ link }) => link.release(loss, new Set([1])), ["end"]],
+        [({ link }) => link.refuse(loss), []],
+        [({ transport }) => transport.onfailed?.(7, error), ["failed"]]
+      ]
+      for (const [end, ended] of ends) {
+        const one = linked(true)
+        for (const message of [request, answer, answer]) one.receive(message)
+        end(one)
+        assert.deepStrictEqual(kinds(one.happened), ["client", "answered", "answered", ...ended])
+      }
+    })
   })
 
   it("[S4:unit] what is no message is dropped with a line, and a listener that throws ends nothing", () => {
