@@ -10,8 +10,9 @@ import * as ClaudeCode from "./ClaudeCode.js"
 import * as ConfigFile from "./ConfigFile.js"
 import * as Copies from "./Copies.js"
 import * as Diff from "./Diff.js"
-import { sections } from "./Entries.js"
+import * as Entries from "./Entries.js"
 import { formatOf } from "./Hosts.js"
+import * as Launcher from "./Launcher.js"
 import * as Plan from "./Plan.js"
 import * as Report from "./Report.js"
 import * as Secrets from "./Secrets.js"
@@ -61,11 +62,19 @@ const reading = <A>(work: () => A): Effect.Effect<A, ConfigFile.FileProblem> =>
     }
   })
 
-const planWrap = (adopt: Adopt, target: Target.Target, file: ConfigFile.ConfigFile, copies: Copies.Copies) =>
+const planWrap = (
+  adopt: Adopt,
+  target: Target.Target,
+  file: ConfigFile.ConfigFile,
+  copies: Copies.Copies,
+  { project, user }: Launcher.Launchers
+) =>
   Effect.gen(function*() {
     const syntax = yield* Target.syntaxOf(target.path)
     const { platform } = process
-    const plan = yield* reading(() => Plan.wrap(file.text, syntax, target.sections, { platform, only: adopt.only }))
+    const launcher = target.project === undefined ? user : project
+    const options = { platform, launcher, only: adopt.only }
+    const plan = yield* reading(() => Plan.wrap(file.text, syntax, target.sections, options))
     const steps = [...yield* copies.of(file.path), Copies.step(file.text, ConfigFile.hash(plan.text), plan.done)]
     const change: Change = { file, ...plan, messages: [], commands: [], isAdvice: false, steps }
     if (!target.isLive || plan.text === file.text) return change
@@ -156,13 +165,21 @@ const isReported = (report: Report.FileReport, { isNamed }: Target.Target): bool
   isNamed || report.servers.length > 0 || report.status === "failed"
 
 /** Handles one file. Returns `undefined` if there is nothing to report. */
-const adoptFile = (adopt: Adopt, target: Target.Target, terminal: Terminal, copies: Copies.Copies) =>
+const adoptFile = (
+  adopt: Adopt,
+  target: Target.Target,
+  terminal: Terminal,
+  copies: Copies.Copies,
+  launchers: Launcher.Launchers
+) =>
   Effect.gen(function*() {
     const print = (lines: ReadonlyArray<string>) =>
       adopt.json ? Effect.void : Effect.forEach(lines, terminal.line, { discard: true })
     const file = yield* ConfigFile.read(target.path)
     if (file === undefined) return target.isNamed ? yield* problem("is not there; check the path") : undefined
-    const change = yield* (adopt.undo ? planUndo : planWrap)(adopt, target, file, copies)
+    const change = yield* adopt.undo
+      ? planUndo(adopt, target, file, copies)
+      : planWrap(adopt, target, file, copies, launchers)
     const lead = yield* Target.lead(target, file.path, Target.machine().home)
     const report = yield* reportOf(target, change, lead.to)
     if (!isReported(report, target)) return undefined
@@ -235,7 +252,7 @@ const targetsOf = (adopt: Adopt, copies: Copies.Copies) =>
         ? [{
           path,
           host: undefined,
-          sections: sections[formatOf(path)],
+          sections: Entries.sections[formatOf(path)],
           isNamed: false,
           isLive: false,
           project: undefined
@@ -256,10 +273,8 @@ const namesIn = (targets: ReadonlyArray<Target.Target>): Effect.Effect<ReadonlyA
         const file = yield* ConfigFile.read(path)
         const syntax = yield* Target.syntaxOf(path)
         if (file === undefined) return []
-        const { servers } = yield* reading(() =>
-          Plan.wrap(file.text, syntax, sections, { platform: process.platform, only: [] })
-        )
-        return servers.map(({ name }) => name)
+        const value = yield* reading(() => syntax.value(file.text.replace(/^\uFEFF/, "")))
+        return Entries.read(value, sections).map(({ name }) => name)
       }).pipe(Effect.orElseSucceed((): ReadonlyArray<string> => []))),
     (names) => [...new Set(names.flat())]
   )
@@ -269,9 +284,10 @@ export const run = (adopt: Adopt, terminal: Terminal): Effect.Effect<number, nev
   Effect.gen(function*() {
     const copies = yield* Copies.make
     const reports: Array<Report.FileReport> = []
+    const launchers = yield* Launcher.find(Launcher.running())
     const targets = yield* targetsOf(adopt, copies)
     for (const target of targets) {
-      const report = yield* adoptFile(adopt, target, terminal, copies)
+      const report = yield* adoptFile(adopt, target, terminal, copies, launchers)
       if (report !== undefined) reports.push(report)
     }
     const missing = adopt.only.filter((name) =>

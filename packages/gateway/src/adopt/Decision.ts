@@ -2,6 +2,16 @@
  * The decision about one server of a configuration, and the keys that its host uses.
  */
 import type { Edit } from "./Edit.js"
+import type { Launcher } from "./Launcher.js"
+
+/** What a decision depends on, beside the server. */
+export interface Options {
+  readonly platform: NodeJS.Platform
+  /** The words that start Lifeline. */
+  readonly launcher: Launcher
+  /** Whether the user has named this server. */
+  readonly isNamed: boolean
+}
 
 export type Decision =
   | { readonly _tag: "Wrap"; readonly edits: ReadonlyArray<Edit>; readonly note?: string }

@@ -1,14 +1,7 @@
 /**
- * The command line of Lifeline in configurations: makes that of `wrap`, and recognizes any. Pure.
+ * The command line of Lifeline in configurations: recognizes it in any form, and what the shell of Windows would make of it. Pure.
  */
 import { win32 } from "node:path"
-
-/** The words that start `mcp-lifeline wrap`. The command line of the server follows them. */
-export const wrapCommand = (platform: NodeJS.Platform): readonly [string, ...ReadonlyArray<string>] => {
-  const npx = ["npx", "-y", "mcp-lifeline", "wrap"] as const
-  // On Windows, npx is a script, which only the shell can start.
-  return platform === "win32" ? ["cmd", "/c", ...npx] : npx
-}
 
 /** Programs that start servers. They are installed, so `cmd.exe` does not find them in the folder of a server, where Lifeline does not look. */
 const launchers =
@@ -31,7 +24,7 @@ export const shellWords = (platform: NodeJS.Platform, words: ReadonlyArray<strin
 const variable = /%[\w()]+%/g
 
 /**
- * Why the shell of Windows, which starts npx, would change these words; `undefined` if it would not. `isInShell`: it starts them now, too, so
+ * Why the shell of Windows, which starts Lifeline, would change these words; `undefined` if it would not. `isInShell`: it starts them now, too, so
  * that it replaces variables in them as before.
  */
 export const unsafeForShell = (
@@ -40,11 +33,11 @@ export const unsafeForShell = (
   isInShell = false
 ): string | undefined =>
   platform === "win32" && words.some((word) => /[&|<>^%!"]/.test(isInShell ? word.replaceAll(variable, "") : word))
-    ? "its arguments hold characters that the shell of Windows, which starts npx, takes for its own; wrap it by hand"
+    ? "its arguments hold characters that the shell of Windows, which starts Lifeline, takes for its own; wrap it by hand"
     : undefined
 
 /** `mcp-lifeline`, also with a version, a folder or the extension of a script of Windows, or the file of the program. */
-const isLifeline = (argument: string): boolean =>
+export const isLifeline = (argument: string): boolean =>
   /(^|[/\\])mcp-lifeline(@[^/\\]+)?(\.(cmd|exe|ps1|js))?$/i.test(argument) ||
   /[/\\](mcp-lifeline|gateway)[/\\](esm|dist)[/\\]bin\.js$/.test(argument)
 

@@ -6,7 +6,8 @@ import * as Tree from "../document/Tree.js"
 import * as Value from "../document/Value.js"
 import * as Edit from "./Edit.js"
 import * as Entries from "./Entries.js"
-import { decide } from "./Rewrite.js"
+import type { Launcher } from "./Launcher.js"
+import { decide, isWrapped } from "./Rewrite.js"
 import * as TextEdit from "./TextEdit.js"
 
 /** The outcome for one server. */
@@ -68,6 +69,8 @@ const edited = (
 /** `only`: the names of servers to wrap; empty for all. */
 export interface Options {
   readonly platform: NodeJS.Platform
+  /** The words that start Lifeline. */
+  readonly launcher: Launcher
   readonly only: ReadonlyArray<string>
 }
 
@@ -76,7 +79,7 @@ export const wrap = (
   text: string,
   syntax: Syntax,
   sections: ReadonlyArray<Entries.Section>,
-  { only, platform }: Options
+  { launcher, only, platform }: Options
 ): Plan =>
   unmarked(text, (before) => {
     let text = before
@@ -84,7 +87,7 @@ export const wrap = (
     let now: Value.Value = text.trim() === "" ? new Map<string, Value.Value>() : syntax.value(text)
     const entries = Entries.read(now, sections).filter(({ name }) => only.length === 0 || only.includes(name))
     const servers = entries.map(({ name, path, section, value }): Server => {
-      const decision = decide(value, section, { platform, isNamed: only.includes(name) })
+      const decision = decide(value, section, { platform, launcher, isNamed: only.includes(name) })
       if (decision._tag === "Wrapped") return { name, section, outcome: "already wrapped" }
       if (decision._tag === "Left") return { name, section, outcome: "left", reason: decision.reason }
       const result = edited(text, now, path, decision.edits, syntax)
@@ -97,9 +100,6 @@ export const wrap = (
     return { text, servers, done }
   })
 
-const isWrapped = ({ section, value }: Entries.Entry): boolean =>
-  decide(value, section, { platform: process.platform, isNamed: true })._tag === "Wrapped"
-
 /** Undoes edits in a configuration that has changed since. Edits of an entry whose values have changed are not undone. */
 export const unwrap = (text: string, syntax: Syntax, wrapped: ReadonlyArray<EntryEdits>): Plan =>
   unmarked(text, (before) => {
@@ -109,7 +109,7 @@ export const unwrap = (text: string, syntax: Syntax, wrapped: ReadonlyArray<Entr
     const servers = wrapped.toReversed().map((one): Server => {
       const { edits, name, section } = one
       const entry = Entries.read(now, [section]).find((found) => found.name === name)
-      if (entry === undefined || !isWrapped(entry)) {
+      if (entry === undefined || !isWrapped(entry.value)) {
         return { name, section, outcome: "left", reason: "it is not wrapped any more" }
       }
       const result = edited(text, now, entry.path, Edit.inverses(edits), syntax)

@@ -3,9 +3,9 @@
  * Pure.
  */
 import * as Value from "../document/Value.js"
-import { type Decision, type Dialect, left } from "./Decision.js"
+import { type Decision, type Dialect, left, type Options } from "./Decision.js"
 import type { Edit } from "./Edit.js"
-import { unsafeForShell, wrapCommand } from "./LifelineCommand.js"
+import { unsafeForShell } from "./LifelineCommand.js"
 
 /** Keys with which the host itself signs in, or makes headers. */
 const signIns = [
@@ -163,7 +163,7 @@ export const rewriteRemote = (
   entry: Value.Table,
   key: string,
   dialect: Dialect,
-  platform: NodeJS.Platform
+  { launcher, platform }: Options
 ): Decision => {
   const url = Value.text(entry.get(key))
   const type = entry.get("type")
@@ -184,8 +184,8 @@ export const rewriteRemote = (
   if (unsuitedUrl !== undefined) return left(unsuitedUrl)
   const headers = headersOf(entry, dialect)
   if (typeof headers === "string") return left(headers)
-  const [program, ...rest] = wrapCommand(platform)
-  const words = [...rest, ...(type === "sse" ? ["--transport", "sse"] : []), ...headers.args, url]
+  const [program, ...rest] = launcher
+  const words = [...rest, "wrap", ...(type === "sse" ? ["--transport", "sse"] : []), ...headers.args, url]
   const unsafe = unsafeForShell(platform, words)
   if (unsafe !== undefined) return left(unsafe)
   const started: ReadonlyArray<Edit> = dialect.isOneList

@@ -2,16 +2,11 @@
  * Decides what to do with one server of a configuration. Pure.
  */
 import * as Value from "../document/Value.js"
-import { type Decision, type Dialect, left } from "./Decision.js"
+import { type Decision, type Dialect, left, type Options } from "./Decision.js"
 import type { Section } from "./Entries.js"
-import { lifelineCommand, shellWords, unsafeForShell, wrapCommand } from "./LifelineCommand.js"
+import type { Launcher } from "./Launcher.js"
+import { lifelineCommand, shellWords, unsafeForShell } from "./LifelineCommand.js"
 import { rewriteRemote } from "./Remote.js"
-
-export interface Options {
-  readonly platform: NodeJS.Platform
-  /** Whether the user has named this server. */
-  readonly isNamed: boolean
-}
 
 const dialectOf = (entry: Value.Table, section: Section): Dialect => {
   const type = entry.get("type")
@@ -27,28 +22,34 @@ const dialectOf = (entry: Value.Table, section: Section): Dialect => {
 const isCommandLine = (command: string, args: ReadonlyArray<string>): boolean =>
   args.length === 0 && /^[^/\\]+\s/.test(command)
 
+/** The words that start `mcp-lifeline wrap`. The command line of the server follows them. */
+const wrapCommand = (launcher: Launcher): Launcher => [...launcher, "wrap"]
+
+/** Whether the shell of Windows starts Lifeline. */
+const isInShell = ([shell, option]: Launcher): boolean => shell === "cmd" && option === "/c"
+
 /** Puts Lifeline between the shell of Windows and the server: Lifeline needs the shell to be started, and starts scripts itself. */
 const rewriteInShell = (
   dialect: Dialect,
-  platform: NodeJS.Platform,
+  { launcher, platform }: Options,
   shell: number,
   words: ReadonlyArray<string>
 ): Decision => {
   const unsafe = unsafeForShell(platform, words.slice(shell), true)
   if (unsafe !== undefined) return left(unsafe)
   const [path, at] = dialect.isOneList ? [dialect.command, shell] : ["args", shell - 1]
-  const [, , ...npx] = wrapCommand(platform)
-  return { _tag: "Wrap", edits: [{ _tag: "Prepend", path: [path], at, items: [...npx, "--"] }] }
+  return { _tag: "Wrap", edits: [{ _tag: "Prepend", path: [path], at, items: [...launcher.slice(2), "wrap", "--"] }] }
 }
 
-const rewriteStarted = (entry: Value.Table, dialect: Dialect, platform: NodeJS.Platform): Decision => {
-  const [program, ...rest] = wrapCommand(platform)
+const rewriteStarted = (entry: Value.Table, dialect: Dialect, options: Options): Decision => {
+  const { launcher, platform } = options
+  const [program, ...rest] = wrapCommand(launcher)
   const written = entry.get(dialect.command)
   if (dialect.isOneList) {
     const words = Value.texts(written)
     if (words === undefined || words.length === 0) return left("its command is not a list of texts")
-    const shell = shellWords(platform, words)
-    if (shell > 0) return rewriteInShell(dialect, platform, shell, words)
+    const shell = isInShell(launcher) ? shellWords(platform, words) : 0
+    if (shell > 0) return rewriteInShell(dialect, options, shell, words)
     const unsafe = unsafeForShell(platform, words)
     if (unsafe !== undefined) return left(unsafe)
     return { _tag: "Wrap", edits: [{ _tag: "Prepend", path: [dialect.command], items: [program, ...rest, "--"] }] }
@@ -57,8 +58,8 @@ const rewriteStarted = (entry: Value.Table, dialect: Dialect, platform: NodeJS.P
   if (command === undefined || command.trim() === "") return left("its command is not a text")
   const args = entry.has("args") ? Value.texts(entry.get("args")) : []
   if (args === undefined) return left("its args are not a list of texts")
-  const shell = shellWords(platform, [command, ...args])
-  if (shell > 0) return rewriteInShell(dialect, platform, shell, [command, ...args])
+  const shell = isInShell(launcher) ? shellWords(platform, [command, ...args]) : 0
+  if (shell > 0) return rewriteInShell(dialect, options, shell, [command, ...args])
   if (isCommandLine(command, args)) {
     return left("its command has arguments in it; write them as args and adopt it again")
   }
@@ -84,23 +85,37 @@ const wordsOf = (entry: Value.Table): ReadonlyArray<string> =>
     (Value.isList(value) ? value : [value]).filter((word) => typeof word === "string")
   )
 
+/** Whether Lifeline starts a server, in whatever form its command line has. */
+export const isWrapped = (value: Value.Value): boolean =>
+  Value.isTable(value) && lifelineCommand(wordsOf(value)) === "wrap"
+
 /** Decides about one server. */
-export const decide = (value: Value.Value, section: Section, { isNamed, platform }: Options): Decision => {
+export const decide = (value: Value.Value, section: Section, options: Options): Decision => {
+  const { isNamed, launcher, platform } = options
   if (!Value.isTable(value)) return left("it is not an object with a command or a URL")
-  const command = lifelineCommand(wordsOf(value))
-  if (command === "wrap") return { _tag: "Wrapped" }
+  const words = wordsOf(value)
+  const command = lifelineCommand(words)
+  if (command === "wrap" || wrapCommand(launcher).every((word, index) => words[index] === word)) {
+    return { _tag: "Wrapped" }
+  }
   if (command !== undefined) return left("it is Lifeline itself")
   if (!isNamed && (value.get("disabled") === true || value.get("enabled") === false)) {
     return left("it is disabled; name it with --only to wrap it all the same")
+  }
+  if (platform === "win32" && launcher.slice(1).some((word) => /\s/.test(word))) {
+    return left(
+      "it would need a path of mcp-lifeline with blanks, which hosts on Windows do not hand on in arguments; "
+        + "install mcp-lifeline with npm install --global, so that the PATH finds it"
+    )
   }
   const dialect = dialectOf(value, section)
   const urls = ["url", "serverUrl", "httpUrl", "uri"].filter((key) => value.has(key))
   if (value.has(dialect.command)) {
     return urls.length === 0
-      ? rewriteStarted(value, dialect, platform)
+      ? rewriteStarted(value, dialect, options)
       : left(`it has both ${dialect.command} and ${urls[0]}`)
   }
   const [url] = urls
   if (url === undefined) return left("it has neither a command nor a URL")
-  return urls.length > 1 ? left(`it has both ${urls.join(" and ")}`) : rewriteRemote(value, url, dialect, platform)
+  return urls.length > 1 ? left(`it has both ${urls.join(" and ")}`) : rewriteRemote(value, url, dialect, options)
 }

@@ -17,10 +17,15 @@ import {
 } from "node:fs"
 import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
+import * as Built from "../../../testing/test/support/Built.js"
 import * as Adopt from "../../src/adopt/Adopt.js"
 import { hosts, places } from "../../src/adopt/Hosts.js"
+import * as Launcher from "../../src/adopt/Launcher.js"
 import { adoptOf } from "../support/arguments.js"
 import * as Program from "../support/Program.js"
+
+/** What starts the program in what these tests adopt: Node.js, as the PATH finds it, with the file of the program. */
+const [node, gateway] = (await Effect.runPromise(Launcher.find({ ...Launcher.running(), script: Built.gateway }))).user
 
 const fixtures = new URL("../fixtures/adopt/", import.meta.url)
 
@@ -58,7 +63,7 @@ const home = Effect.acquireRelease(
 const files = (name: string, more = "") =>
   JSON.stringify({ mcpServers: { [name]: { command: "npx", args: ["files"] } } }, null, 2) + more
 
-const isWrapped = (text: string) => text.includes("mcp-lifeline")
+const isWrapped = (text: string) => /\bwrap\b/.test(text)
 
 describe("adopt", () => {
   it.scopedLive(
@@ -108,12 +113,12 @@ describe("adopt", () => {
       const file = write("mcp.json", files("one"))
       const asked = yield* adopt(file)
       expect(asked).toMatchObject({ code: 1, stderr: "" })
-      expect(asked.stdout).toContain('+        "mcp-lifeline"'.slice(0, 5))
+      expect(asked.stdout).toMatch(/^\+.*"wrap"/m)
       expect(asked.stdout).toContain("--yes")
       expect(asked.stdout).not.toContain("\u001B")
       const dry = yield* adopt(file, "--dry-run")
       expect(dry.code).toBe(0)
-      expect(dry.stdout).toMatch(/^\+.*mcp-lifeline/m)
+      expect(dry.stdout).toMatch(/^\+.*"wrap"/m)
       expect(read("mcp.json")).toBe(files("one"))
       expect(existsSync(path("state"))).toBe(false)
     }))
@@ -163,14 +168,14 @@ describe("adopt", () => {
       const commands = () =>
         Object.values(JSON.parse(read("mcp.json")).mcpServers).map((one) => (one as { command: string }).command)
       expect((yield* adopt(file, "--only", "one", "--only", "two", "--yes")).code).toBe(0)
-      expect(commands()).toEqual(["npx", "npx", "c"])
+      expect(commands()).toEqual([node, node, "c"])
       const missing = yield* adopt(file, "--only", "four", "--yes")
       expect(missing.code).toBe(1)
       expect(missing.stdout).toContain("No server is called four")
       expect(missing.stdout).toContain("The servers that were found: one, two, three.")
       expect(missing.stdout).not.toContain("No servers were found")
       expect((yield* adopt(file, "--undo", "--only", "two", "--yes")).code).toBe(0)
-      expect(commands()).toEqual(["npx", "b", "c"])
+      expect(commands()).toEqual([node, "b", "c"])
       expect((yield* adopt(file, "--undo", "--yes")).code).toBe(0)
       expect(read("mcp.json")).toBe(text)
     }))
@@ -269,13 +274,12 @@ describe("adopt", () => {
       expect(code).toBe(0)
       expect(read(".claude.json")).toBe(text)
       expect(stdout).toContain(`claude mcp remove 'it'\\''s' --scope user`)
-      expect(stdout).toContain(
-        `claude mcp add-json 'it'\\''s' '{"type":"stdio","command":"npx","args":["-y","mcp-lifeline","wrap","--","npx","a b"]}' --scope user`
-      )
+      const entry = { type: "stdio", command: node, args: [gateway, "wrap", "--", "npx", "a b"] }
+      expect(stdout).toContain(`claude mcp add-json 'it'\\''s' '${JSON.stringify(entry)}' --scope user`)
       expect(stdout).toContain(`mcp-lifeline adopt ${folder}/.claude.json --only keyed --only local`)
       expect(stdout).not.toMatch(/hunter/)
       expect((yield* adopt("--yes", file)).stdout).toContain("quit it and run this command again")
-      expect(JSON.parse(read(".claude.json")).projects["/work/p"].mcpServers.local.command).toBe("npx")
+      expect(JSON.parse(read(".claude.json")).projects["/work/p"].mcpServers.local.command).toBe(node)
       expect((yield* adopt("--undo", "--yes")).code).toBe(0)
       expect(read(".claude.json")).toBe(text)
     }))
@@ -366,7 +370,7 @@ describe("on a terminal", () => {
       const no = yield* run([file], false, path("state"))
       expect(no.code).toBe(0)
       expect(no.text).toContain("\u001B[32m+")
-      expect(no.text).toMatch(/\+ +"mcp-lifeline[\s\S]*Change this file\?[\s\S]*Not changed/)
+      expect(no.text).toMatch(/\+ .*"wrap"[\s\S]*Change this file\?[\s\S]*Not changed/)
       expect(read("mcp.json")).toBe(files("one"))
       const yes = yield* run([file], true, path("state"))
       expect(yes.code).toBe(0)

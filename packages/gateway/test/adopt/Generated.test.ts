@@ -57,7 +57,8 @@ const roundTrip = (
   where: ReadonlyArray<ReadonlyArray<string>>,
   platform: NodeJS.Platform = "linux"
 ): Plan.Plan => {
-  const options = { platform, only: [] }
+  const npx = ["npx", "-y", "mcp-lifeline"] as const
+  const options: Plan.Options = { platform, launcher: platform === "win32" ? ["cmd", "/c", ...npx] : npx, only: [] }
   const plan = Plan.wrap(text, syntax, where, options)
   const again = Plan.wrap(plan.text, syntax, where, options)
   expect(again.text).toBe(plan.text)

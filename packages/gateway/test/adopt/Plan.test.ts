@@ -15,7 +15,9 @@ import * as Yaml from "../../src/document/Yaml.js"
 
 const folder = fileURLToPath(new URL("../fixtures/adopt/", import.meta.url))
 const syntaxes = { json: Json.syntax, toml: Toml.syntax, yaml: Yaml.syntax }
-const options = { platform: "linux", only: [] } as const
+/** What older versions wrote. What they wrote has to be known, and can be undone. */
+const npx = ["npx", "-y", "mcp-lifeline"] as const
+const options = { platform: "linux", launcher: npx, only: [] } as const
 
 /** Each configuration `HOST.*`, and beside it what it becomes. */
 const fixtures = readdirSync(folder).filter((name) => !name.includes(".after.")).map((name) => {
@@ -48,6 +50,11 @@ describe.each(fixtures)("$name", ({ after, before, name, sections, syntax }) => 
       const again = Plan.wrap(plan.text, syntax, sections, options)
       expect(again.text).toBe(plan.text)
       expect(again.done).toEqual([])
+      const launcher = ["/usr/bin/node", "/usr/lib/node_modules/mcp-lifeline/esm/bin.js"] as const
+      expect(Plan.wrap(plan.text, syntax, sections, { ...options, launcher })).toMatchObject({
+        text: plan.text,
+        done: []
+      })
       const back = Plan.unwrap(plan.text, syntax, plan.done)
       expect(back.done).toEqual([])
       const value = (text: string) => syntax.value(text.replace(/^\uFEFF/, ""))
@@ -65,8 +72,10 @@ it("[W7] every host of the table that has a file has a fixture", () => {
   )
 })
 
-const wrap = (text: string, { only = [], platform = "linux" }: Partial<Plan.Options> = {}) =>
-  Plan.wrap(text, Json.syntax, sections.json, { only, platform })
+const wrap = (text: string, { only = [], platform = "linux", launcher }: Partial<Plan.Options> = {}) => {
+  const byDefault = platform === "win32" ? ["cmd", "/c", ...npx] as const : npx
+  return Plan.wrap(text, Json.syntax, sections.json, { only, platform, launcher: launcher ?? byDefault })
+}
 
 const entry = (value: unknown, options?: Partial<Plan.Options>) => {
   const { servers: [server], text } = wrap(JSON.stringify({ mcpServers: { one: value } }), options)

@@ -5,7 +5,7 @@ import { Server } from "@modelcontextprotocol/sdk/server/index.js"
 import { StreamableHTTPServerTransport } from "@modelcontextprotocol/sdk/server/streamableHttp.js"
 import { CallToolRequestSchema, ListToolsRequestSchema } from "@modelcontextprotocol/sdk/types.js"
 import { Effect } from "effect"
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { createServer } from "node:http"
 import type { AddressInfo } from "node:net"
 import { tmpdir } from "node:os"
@@ -14,15 +14,8 @@ import { parse } from "smol-toml"
 import { everything, gateway } from "../../../testing/test/support/Built.js"
 import * as Program from "../support/Program.js"
 
-/** A project in which npx finds this program, as it does one that is installed. */
 const project = Effect.acquireRelease(
-  Effect.sync(() => {
-    const folder = mkdtempSync(join(tmpdir(), "lifeline-adopt-"))
-    mkdirSync(join(folder, "node_modules/.bin"), { recursive: true })
-    writeFileSync(join(folder, "package.json"), '{ "private": true }')
-    symlinkSync(gateway, join(folder, "node_modules/.bin/mcp-lifeline"))
-    return folder
-  }),
+  Effect.sync(() => mkdtempSync(join(tmpdir(), "lifeline-adopt-"))),
   (folder) => Effect.sync(() => rmSync(folder, { recursive: true, force: true }))
 )
 
@@ -63,7 +56,12 @@ interface Started {
 /** Starts an entry as a host does, calls a tool, and gives the text of the answer. */
 const call = (cwd: string, { args, command, env }: Started, name: string, input: Record<string, unknown>) =>
   Effect.promise(async () => {
-    const environment = { ...process.env, MCP_LIFELINE_STATE: join(cwd, "state"), ...env } as Record<string, string>
+    // A desktop host has not the PATH of the shell.
+    const PATH = "/usr/bin:/bin"
+    const environment = { ...process.env, PATH, MCP_LIFELINE_STATE: join(cwd, "state"), ...env } as Record<
+      string,
+      string
+    >
     const client = new Client({ name: "host", version: "1" })
     await client.connect(new StdioClientTransport({ command, args, cwd, env: environment, stderr: "ignore" }))
     try {
@@ -96,7 +94,7 @@ describe("what an adopted file starts", () => {
         )
         expect((yield* adopt(folder, "mcp.json")).code).toBe(0)
         const { local, remote: at } = JSON.parse(readFileSync(file, "utf8")).mcpServers
-        expect(local.command).toBe("npx")
+        expect([local.command, ...local.args].join(" ")).toContain(`${gateway} wrap -- ${process.execPath}`)
         expect(yield* call(folder, local, "echo", { message: "hello" })).toBe("Echo: hello")
         expect(yield* call(folder, at, "headers", {})).toBe("Bearer one two blue")
       })

@@ -7,7 +7,7 @@ import type { Syntax } from "../../src/document/Syntax.js"
 import * as Toml from "../../src/document/Toml.js"
 import * as Yaml from "../../src/document/Yaml.js"
 
-const options = { platform: "win32", only: [] } as const
+const options = { platform: "win32", launcher: ["cmd", "/c", "npx", "-y", "mcp-lifeline"], only: [] } as const
 const lifeline = ["npx", "-y", "mcp-lifeline", "wrap", "--"]
 
 /** What becomes of one entry. */
@@ -57,6 +57,26 @@ describe("a server on Windows", () => {
       expect(adopted({ command: "cmd", args: ["/c", "npx", arg] })).toMatchObject({ outcome: "left" })
     }
     expect(adopted({ command: "npx", args: ["%USERPROFILE%"] })).toMatchObject({ outcome: "left" })
+  })
+
+  it("[W7] is started without a shell if the PATH does not find Lifeline; a path with blanks is no argument", () => {
+    const launched = (script: string) => {
+      const launcher = ["C:\\Program Files\\nodejs\\node.exe", script] as const
+      const text = JSON.stringify({ mcpServers: { one: { command: "cmd", args: ["/c", "npx", "server"] } } })
+      const { servers: [server], text: result } = Plan.wrap(text, Json.syntax, sections.json, { ...options, launcher })
+      return { outcome: server?.outcome, reason: server?.reason, ...JSON.parse(result).mcpServers.one }
+    }
+    const script = "C:\\npm\\node_modules\\mcp-lifeline\\esm\\bin.js"
+    expect(launched(script)).toMatchObject({
+      outcome: "wrapped",
+      command: "C:\\Program Files\\nodejs\\node.exe",
+      args: [script, "wrap", "--", "cmd", "/c", "npx", "server"]
+    })
+    expect(launched(script.replace("npm", "My Files"))).toMatchObject({
+      outcome: "left",
+      reason: expect.stringContaining("install mcp-lifeline with npm install --global"),
+      command: "cmd"
+    })
   })
 
   it("[W7] in one list, and under the keys of other hosts, is changed in the same way", () => {

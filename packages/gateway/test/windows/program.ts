@@ -11,7 +11,7 @@ import * as Wine from "../../../testing/test/support/Wine.js"
 
 const here = (name: string): string => fileURLToPath(new URL(name, import.meta.url))
 
-/** Writes the program to a folder: its modules, and `npx.cmd`, which starts it or a file of JavaScript in the folder. */
+/** Writes the program to a folder: its modules, `mcp-lifeline.cmd`, which starts it, and `npx.cmd`, which starts it or a file of JavaScript in the folder. */
 export const make = async ({ directory, node }: Wine.Wine): Promise<void> => {
   await build({
     entryPoints: [here("../../src/bin.ts")],
@@ -36,5 +36,7 @@ export const make = async ({ directory, node }: Wine.Wine): Promise<void> => {
   copyFileSync(here("../../package.json"), join(directory, "package.json"))
   copyFileSync(here("npx.cjs"), join(directory, "npx.cjs"))
   copyFileSync(here("tool.cjs"), join(directory, "tool.cjs"))
+  // As npm writes it for an installed program.
+  writeFileSync(join(directory, "mcp-lifeline.cmd"), `@ECHO OFF\r\n"${Wine.windows(node)}" "%~dp0\\esm\\bin.js" %*\r\n`)
   writeFileSync(join(directory, "npx.cmd"), `@ECHO OFF\r\n"${Wine.windows(node)}" "%~dp0\\npx.cjs" %*\r\n`)
 }
