@@ -8,6 +8,7 @@ import type * as Mcp from "@modelcontextprotocol/sdk/types.js"
 import { Effect, Queue, Stream } from "effect"
 import { ask, type CallError, type CommandError, fromFacade } from "./Errors.js"
 import * as Live from "./Live.js"
+import { within } from "./Telemetry.js"
 
 /** Options of one call. Interrupting the call takes the place of a signal. */
 export type CallOptions = Omit<Facade.CallOptions, "signal">
@@ -148,10 +149,12 @@ export const fromClient = (client: Facade.Client, closed: Effect.Effect<void>): 
   /** A request whose method takes parameters and options. */
   const asking =
     <P, A>(send: (params: P, options: Facade.CallOptions) => Promise<A>) => (params: P, options?: CallOptions) =>
-      ask((signal) => send(params, { ...options, signal }))
+      within(params, (params) => ask((signal) => send(params, { ...options, signal })))
   const commanding = <A, E extends CallError | CommandError>(
     send: (options: Facade.SignalOptions) => Promise<A>
   ): Effect.Effect<A, E> => ask<A, E>((signal) => send({ signal }))
+  const subscribe = asking((params: { uri: string }, options) => client.subscribeResource(params, options))
+  const unsubscribe = asking((params: { uri: string }, options) => client.unsubscribeResource(params, options))
   const sources = catalogOf(client)
   const status = Live.make(() => client.status, () => client.statusChanges())
   return {
@@ -176,7 +179,12 @@ export const fromClient = (client: Facade.Client, closed: Effect.Effect<void>): 
       pause: commanding(() => client.keepalive.pause()),
       resume: commanding(() => client.keepalive.resume())
     },
-    request: (request, schema, options) => ask((signal) => client.request(request, schema, { ...options, signal })),
+    request: (request, schema, options) =>
+      within(
+        request.params,
+        (params) =>
+          ask((signal) => client.request({ ...request, params } as Mcp.Request, schema, { ...options, signal }))
+      ),
     callTool: asking((params, options) => client.callTool(params, undefined, options) as Promise<Mcp.CallToolResult>),
     listTools: asking((params, options) => client.listTools(params, options)),
     listPrompts: asking((params, options) => client.listPrompts(params, options)),
@@ -184,14 +192,11 @@ export const fromClient = (client: Facade.Client, closed: Effect.Effect<void>): 
     listResources: asking((params, options) => client.listResources(params, options)),
     listResourceTemplates: asking((params, options) => client.listResourceTemplates(params, options)),
     readResource: asking((params, options) => client.readResource(params, options)),
-    subscribeResource: asking(async (uri: string, options) => void await client.subscribeResource({ uri }, options)),
-    unsubscribeResource: asking(async (uri: string, options) =>
-      void await client.unsubscribeResource({ uri }, options)
-    ),
+    subscribeResource: (uri, options) => Effect.asVoid(subscribe({ uri }, options)),
+    unsubscribeResource: (uri, options) => Effect.asVoid(unsubscribe({ uri }, options)),
     complete: asking((params, options) => client.complete(params, options)),
-    setLoggingLevel: asking(async (level: Mcp.LoggingLevel, options) =>
-      void await client.setLoggingLevel(level, options)
-    ),
+    setLoggingLevel: (level, options) =>
+      ask(async (signal) => void await client.setLoggingLevel(level, { ...options, signal })),
     ping: (options) => ask(async (signal) => void await client.ping({ ...options, signal }))
   }
 }

@@ -9,6 +9,7 @@ import { type Backend, type CallOptions, fromClient, streamOf } from "./BackendC
 import { ask, attempt, type BackendUnavailable, type CallError, type InvalidOptions } from "./Errors.js"
 import * as Live from "./Live.js"
 import { type BackendOptions, lend } from "./Options.js"
+import { within } from "./Telemetry.js"
 
 /** The options of a fleet. Those of servers are defaults, which a server's own options override. */
 export interface FleetOptions<R = never>
@@ -94,10 +95,16 @@ const fromFacade = (fleet: Facade.Fleet, closed: Effect.Effect<void>): Fleet => 
     ready: Stream.runDrain(
       Stream.takeWhile(status.changes, (all) => Object.values(all).some(({ state }) => state === "Connecting"))
     ),
-    callTool: (params, options) =>
-      ask((signal) => fleet.callTool(params, undefined, { ...options, signal }) as Promise<Mcp.CallToolResult>),
-    getPrompt: (params, options) => ask((signal) => fleet.getPrompt(params, { ...options, signal })),
-    readResource: (params, options) => ask((signal) => fleet.readResource(params, { ...options, signal })),
+    callTool: (given, options) =>
+      within(
+        given,
+        (params) =>
+          ask((signal) => fleet.callTool(params, undefined, { ...options, signal }) as Promise<Mcp.CallToolResult>)
+      ),
+    getPrompt: (given, options) =>
+      within(given, (params) => ask((signal) => fleet.getPrompt(params, { ...options, signal }))),
+    readResource: (given, options) =>
+      within(given, (params) => ask((signal) => fleet.readResource(params, { ...options, signal }))),
     refresh: (id) => ask((signal) => fleet.refresh(id, { signal })),
     apply: (servers) => Effect.mapError(attempt(() => fleet.apply(servers)), (error) => error as InvalidOptions)
   }

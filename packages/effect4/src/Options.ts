@@ -8,6 +8,7 @@ import { Deferred, Effect, type Scope } from "effect"
 import { attempt, type InvalidOptions } from "./Errors.js"
 import * as OuterClock from "./OuterClock.js"
 import * as Session from "./Session.js"
+import * as Telemetry from "./Telemetry.js"
 
 /** An answer to a request of a server. A failure is answered as an error. */
 type Answer<H extends keyof Facade.ServerRequestHandlers, R> = Effect.Effect<
@@ -70,7 +71,7 @@ export const lend = <R, O extends BackendOptions<R>>(
       },
       onConnected: onConnected &&
         ((session) => run(onConnected(Session.fromFacade(session)), { signal: session.signal })),
-      [outer]: { clock: OuterClock.make(context) }
+      [outer]: { clock: OuterClock.make(context), telemetry: Telemetry.make(context) }
     } satisfies Facade.FleetOptions & { readonly [outer]: unknown }
     const closed = yield* Deferred.make<void>()
     const fleet = yield* Effect.acquireRelease(

@@ -6,13 +6,13 @@ import { Effect, Layer } from "effect"
 import { BackendObserver } from "./BackendObserver.js"
 import { BoundedNames } from "./BoundedNames.js"
 import * as Meter from "./Meter.js"
-import type * as Spans from "./Spans.js"
+import * as Spans from "./Spans.js"
 import { current } from "./Tracing.js"
 
-/** Telemetry with the spans and the meter of the caller. */
-export const from = (spans: Spans.Spans, meter: Meter.Meter): Telemetry.Telemetry => {
+/** Telemetry with the spans and the meter of the caller. Without spans there are only metrics. */
+export const from = (spans: Spans.Spans | undefined, meter: Meter.Meter): Telemetry.Telemetry => {
   const names = new BoundedNames()
-  return { observe: (backend) => new BackendObserver(backend, spans, meter, names) }
+  return { observe: (backend) => new BackendObserver(backend, spans ?? Spans.none, meter, names) }
 }
 
 /**

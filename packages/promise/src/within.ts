@@ -9,7 +9,7 @@ import type { SignalOptions } from "./Options.js"
 
 export type { Snapshot } from "@mcp-lifeline/core/types"
 export { outer } from "./internal/Outer.js"
-export type { Outer, OuterClock } from "./internal/Outer.js"
+export type { Opening, Outer, OuterClock, OuterMetric, OuterSpan, OuterTelemetry, SpanIds } from "./internal/Outer.js"
 
 /** What the server of a client offers, as a value. */
 export interface Catalog {

@@ -26,7 +26,7 @@ export interface Ownership {
 
 /** Opens an empty scope. */
 export const open = (options: CommonOptions): Ownership => {
-  const { logger, telemetry } = options
+  const { logger } = options
   const runtime = inTime(Runner.runtime(logger), of(options))
   const run = Runner.make(runtime)
   const scope = Runner.runSync(Scope.make())
@@ -38,7 +38,8 @@ export const open = (options: CommonOptions): Ownership => {
     make: async (name, making) => {
       const logged = logger === undefined ? making : Effect.tap(making, (one) => Log.follow(one))
       const owned = Scope.extend(logged, scope)
-      return run(telemetry === undefined ? owned : (await withTelemetry(name, telemetry))(owned), options)
+      const measured = withTelemetry(name, options)
+      return run(measured === undefined ? owned : (await measured)(owned), options)
     },
     close: () => closed ??= run(Effect.uninterruptible(Scope.close(scope, Exit.void)))
   }

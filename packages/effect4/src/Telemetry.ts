@@ -1,0 +1,90 @@
+/**
+ * Records what the facade measures with the tracer and the metrics of the program.
+ */
+import type { OuterSpan, OuterTelemetry, SpanIds } from "@mcp-lifeline/client/within"
+import { Context, Effect, Exit, Metric, Option, Tracer } from "effect"
+
+/** The tracer of the program. None where it is the default one, whose spans nobody sees. */
+const tracerOf = (context: Context.Context<never>): Tracer.Tracer | undefined => {
+  const tracer = Context.get(context, Tracer.Tracer)
+  return tracer === Tracer.nativeTracer ? undefined : tracer
+}
+
+/** Spans in which calls are made now. The facade knows them only by their ids, which it finds in the parameters of the call. */
+const callers = new Map<string, Tracer.AnySpan>()
+
+/** A span that the facade has opened. */
+class Opened implements OuterSpan {
+  readonly span: Tracer.Span
+  readonly traceId: string
+  readonly spanId: string
+  readonly sampled: boolean
+
+  constructor(span: Tracer.Span) {
+    this.span = span
+    this.traceId = span.traceId
+    this.spanId = span.spanId
+    this.sampled = span.sampled
+  }
+
+  attribute(key: string, value: unknown): void {
+    this.span.attribute(key, value)
+  }
+
+  link(to: ReadonlyArray<SpanIds>): void {
+    this.span.addLinks(to.map((ids) => ({ span: spanOf(ids), attributes: {} })))
+  }
+
+  end(at: bigint, failure: unknown): void {
+    this.span.end(at, failure === undefined ? Exit.void : Exit.fail(failure))
+  }
+}
+
+const spanOf = (ids: SpanIds): Tracer.AnySpan =>
+  ids instanceof Opened ? ids.span : callers.get(ids.spanId) ?? Tracer.externalSpan(ids)
+
+/** The telemetry of the program: metrics always, spans if it has a tracer. */
+export const make = (context: Context.Context<never>): OuterTelemetry => {
+  const tracer = tracerOf(context)
+  return {
+    open: tracer && (({ at, kind, name, parent }) => {
+      const above = Option.map(Option.fromUndefinedOr(parent), spanOf)
+      return new Opened(tracer.span({
+        name,
+        kind,
+        parent: above,
+        root: parent === undefined,
+        sampled: Option.match(above, { onNone: () => true, onSome: ({ sampled }) => sampled }),
+        startTime: at,
+        annotations: Context.empty(),
+        links: []
+      }))
+    }),
+    series: ({ boundaries = [], description, kind, name, unit }, given) => {
+      // A number of things, such as `{call}`, has no unit to name.
+      const attributes: Record<string, string> = unit.startsWith("{") ? {} : { unit }
+      for (const [key, value] of Object.entries(given)) if (value !== undefined) attributes[key] = String(value)
+      const options = { description, attributes }
+      const metric = kind === "histogram"
+        ? Metric.histogram(name, { ...options, boundaries })
+        : Metric.counter(name, { ...options, incremental: kind === "counter" })
+      return (value) => metric.updateUnsafe(value, context)
+    }
+  }
+}
+
+/** Makes a request in the span of the caller: as `traceparent` in the parameters, where a gateway passes on that of its client. */
+export const within = <P, A, E>(params: P, send: (params: P) => Effect.Effect<A, E>): Effect.Effect<A, E> =>
+  Effect.gen(function*() {
+    const span = tracerOf(yield* Effect.context<never>()) && Option.getOrUndefined(
+      yield* Effect.option(Effect.currentParentSpan)
+    )
+    if (span === undefined || !/^[0-9a-f]{16}$/.test(span.spanId)) return yield* send(params)
+    const { sampled, spanId, traceId } = span
+    callers.set(spanId, span)
+    const _meta = {
+      ...(params as { readonly _meta?: object } | undefined)?._meta,
+      traceparent: `00-${traceId}-${spanId}-${sampled ? "01" : "00"}`
+    }
+    return yield* Effect.ensuring(send({ ...params, _meta }), Effect.sync(() => callers.delete(spanId)))
+  })
