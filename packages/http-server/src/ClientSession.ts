@@ -11,7 +11,7 @@ import type { EventBudget } from "./EventBudget.js"
 import { Exchange } from "./Exchange.js"
 import * as messages from "./messages.js"
 import type { OpenRequests } from "./OpenRequests.js"
-import type { Refusal } from "./Refusal.js"
+import { type Refusal, refuse } from "./Refusal.js"
 import { SseWriter } from "./SseWriter.js"
 
 /** How to make a session. */
@@ -45,6 +45,17 @@ const streamKeptFor = 5 * 60 * 1000
 const maxStreams = 100
 /** Of how many forgotten streams the session remembers the last event. */
 const maxForgottenStreams = 1000
+
+/**
+ * The official Client v1 comes back every second for more of each stream that has ended without a result (so also after an error, and after a call that it has
+ * cancelled), for as long as it lives, until it is told 405: that there is no stream (specification 2025-11-25, "Listening for Messages from the Server").
+ */
+const nothingFollows: Refusal = {
+  status: 405,
+  message: "Nothing follows on this stream",
+  headers: { Allow: "POST, DELETE" },
+  isRead: true
+}
 
 /** Carries messages between a client and its conversation. */
 export class ClientSession implements Omit<Client, "caller"> {
@@ -192,25 +203,27 @@ export class ClientSession implements Omit<Client, "caller"> {
     const after = Number(event)
     const isOurs = epoch === this.#epoch && Number.isSafeInteger(after)
     const stream = isOurs ? this.#streams.get(Number(number)) : undefined
-    if (stream !== undefined) return stream.attach(response, after)
-    // The official Client comes back even if it has the answer and that is an error.
-    const hasAll = isOurs && after >= (this.#lastEvents.get(Number(number)) ?? Number.POSITIVE_INFINITY)
-    // The stream is forgotten, or was of an earlier process: nothing else will answer its requests.
-    if (key.includes("~")) return this.#answerLost(hasAll ? [] : messages.decodeIds(ids), response)
-    this.#sessionStream.attach(response, isOurs && number === "0" ? after : undefined)
-    for (const notification of this.#takePendingListChanges()) this.write(notification)
+    if (stream?.isOverAfter(after) === false) return stream.attach(response, after)
+    if (!key.includes("~")) {
+      this.#sessionStream.attach(response, isOurs && number === "0" ? after : undefined)
+      for (const notification of this.#takePendingListChanges()) this.write(notification)
+      return
+    }
+    // The stream is over, forgotten, or was of an earlier process: nothing else will answer its requests.
+    const hasAll = stream !== undefined
+      || (isOurs && after >= (this.#lastEvents.get(Number(number)) ?? Number.POSITIVE_INFINITY))
+    const lost = hasAll ? [] : messages.decodeIds(ids)
+    if (lost.length === 0) refuse(response, nothingFollows)
+    else this.#answerLost(lost, response)
   }
 
+  /** The ids of its events name a stream of which nothing follows, for clients that come back after an error, too. */
   #answerLost(ids: ReadonlyArray<RequestId>, response: ServerResponse): void {
-    const stream = new SseWriter({
-      budget: this.#options.budget,
-      client: this.#sharer,
-      headers: {},
-      sendsPrimingEvent: () => false
-    })
+    const stream = this.#makeStream("over~")
     stream.attach(response)
     for (const id of ids) stream.send(messages.lostAnswer(id), { answers: id })
     stream.end()
+    stream.close()
   }
 
   #takePendingListChanges(): ReadonlyArray<JSONRPCNotification> {

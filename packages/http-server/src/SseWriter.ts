@@ -96,6 +96,11 @@ export class SseWriter {
     return this.#nextNumber - 1
   }
 
+  /** Whether nothing follows the event of this number. */
+  isOverAfter(event: number): boolean {
+    return this.#isEnded && event >= this.lastEvent
+  }
+
   /** Replaces the reader. Sends from the event after `after` on; without `after`, from the first event that was not sent. */
   attach(response: ServerResponse, after?: number): void {
     this.detach()

@@ -133,11 +133,11 @@ describe("what a request is answered over HTTP", () => {
       for (let id = 2; id <= 102; id++) await streamed(id)
       const missedOf = async (id: string) => {
         const again = await send(url, "GET", { ...session, "Last-Event-ID": id })
-        return events(await again.body).map(({ message }) => message.error?.data)
+        return [again.status, ...events(await again.body).map(({ message }) => message.error?.data)]
       }
       expect(read).toMatch(/\.2$/)
-      expect(await missedOf(read)).toEqual([])
-      expect(await missedOf(read.replace(/2$/, "1"))).toEqual([{ tag: "ResultUnknown", fate: "unknown" }])
+      expect(await missedOf(read)).toEqual([405])
+      expect(await missedOf(read.replace(/2$/, "1"))).toEqual([200, { tag: "ResultUnknown", fate: "unknown" }])
     }))
 
   it.scopedLive("[G11] a Last-Event-ID that nobody knows gives the session's own stream", () =>
@@ -158,9 +158,12 @@ describe("what a request is answered over HTTP", () => {
       const again = await send(url, "GET", { ...session, "Last-Event-ID": `0123456789ab.1~${key}.5` })
       const told = events(await again.body).map(({ message: { error, id } }) => [id, (error?.data as any)?.fate])
       expect(told).toEqual(ids.map((id) => [id, "unknown"]))
+      // An error does not keep the official Client from coming back.
+      const over = await send(url, "GET", { ...session, "Last-Event-ID": lastId(again.text()) })
+      expect(over.status).toBe(405)
       for (const broken of ["", "!", "e30", "bnVsbA"]) {
         const nothing = await send(url, "GET", { ...session, "Last-Event-ID": `0123456789ab.1~${broken}.5` })
-        expect(events(await nothing.body)).toEqual([])
+        expect(nothing.status).toBe(405)
       }
       client.write({ jsonrpc: "2.0", method: "notifications/tools/list_changed" })
       await own.until("list_changed")
