@@ -67,12 +67,12 @@ export class Postgres {
 
   /** Stops its processes: connections stay open, and nothing answers. */
   freeze(): void {
-    for (const pid of this.#pids()) process.kill(pid, "SIGSTOP")
+    this.#signal("SIGSTOP")
   }
 
   /** Lets it go on. */
   thaw(): void {
-    for (const pid of this.#pids()) process.kill(pid, "SIGCONT")
+    this.#signal("SIGCONT")
   }
 
   /** Ends it for good. */
@@ -80,6 +80,17 @@ export class Postgres {
     this.thaw()
     await this.#end("SIGQUIT")
     rmSync(this.#folder, { recursive: true, force: true })
+  }
+
+  /** Its processes come and go, also between being listed and getting their signal. */
+  #signal(signal: NodeJS.Signals): void {
+    for (const pid of this.#pids()) {
+      try {
+        process.kill(pid, signal)
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error
+      }
+    }
   }
 
   #pids(): ReadonlyArray<number> {

@@ -210,7 +210,7 @@ describe("the command line of login, logout and auth", () => {
       expect(text).toMatch(/^ {2}130 +Interrupted\.$/m)
       const logout = yield* helpOf("logout")
       for (const option of ["--config FILE", "--account NAME", "--all"]) expect(logout).toContain(option)
-      expect(logout).toContain("revoke its tokens if the authorization server supports this")
+      expect(logout?.replaceAll("\n", " ")).toContain("revoke its tokens if the authorization server supports this")
       const auth = yield* helpOf("auth")
       expect(auth).toContain("Show the stored logins and when they expire. Shows no secrets.")
       expect(auth).toContain("--json")
