@@ -137,12 +137,22 @@ describe.skipIf(!Postgres.isInstalled || !isFull || process.platform !== "linux"
         })
         expect(progress).toEqual([1, 2, 3])
       }
-      const cancelled = async () =>
-        (JSON.parse(await call("shared__heard", { method: "notifications/cancelled" })) as ReadonlyArray<unknown>)
-          .length
+      const heard = async (method: string): Promise<ReadonlyArray<{ readonly params?: { readonly name?: string } }>> =>
+        JSON.parse(await call("shared__heard", { method }))
+      const cancelled = async () => (await heard("notifications/cancelled")).length
+      const hanging = async () => (await heard("tools/call")).filter(({ params }) => params?.name === "hang").length
       const before = await cancelled()
       for (const _ of often) {
-        await expect(call("shared__hang", {}, { signal: AbortSignal.timeout(100) })).rejects.toThrow()
+        const controller = new AbortController()
+        const begun = await hanging()
+        const outcome = call("shared__hang", {}, { signal: controller.signal }).then(
+          () => "answered",
+          () => "cancelled"
+        )
+        // What is cancelled on its way never gets to the server.
+        await expect.poll(hanging, { timeout: patience }).toBe(begun + 1)
+        controller.abort()
+        expect(await outcome).toBe("cancelled")
       }
       await expect.poll(cancelled, { timeout: patience }).toBe(before + often.length)
     })
