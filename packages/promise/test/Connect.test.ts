@@ -1,4 +1,3 @@
-import type { Client, State } from "@mcp-lifeline/client"
 import { BackendUnavailable, ConfigError, connect, ConnectError, RemoteError } from "@mcp-lifeline/client"
 import { StdioFaultServer } from "@mcp-lifeline/testing"
 import {
@@ -19,25 +18,9 @@ import { setTimeout } from "node:timers/promises"
 import { inspect } from "node:util"
 import { assert, describe, it } from "vitest"
 import * as Everything from "./fixtures/Everything.js"
+import { echo, pidOf, reached, said } from "./fixtures/Living.js"
 import { rejection } from "./fixtures/rejection.js"
 import { withDirectory } from "./fixtures/withDirectory.js"
-
-const echo = async (client: Client, message: string): Promise<unknown> => {
-  const { content } = await client.callTool({ name: "echo", arguments: { message } })
-  return content
-}
-
-const said = (message: string) => [{ type: "text", text: `Echo: ${message}` }]
-
-/** Reads the status until it is in a state. */
-const reached = async (client: Client, state: State, generation = 0): Promise<void> => {
-  for await (const status of client.statusChanges()) {
-    if (status.state === state && status.generation >= generation) return
-  }
-  assert.fail(`closed before it was ${state}`)
-}
-
-const pidOf = (client: Client): number => client.status.peer?.pid ?? assert.fail("no process")
 
 describe("connect", () => {
   it("[F1] a command that does not exist is rejected at once and leaves nothing", async () => {

@@ -5,26 +5,9 @@ import { join } from "node:path"
 import { assert, describe, expect, it } from "vitest"
 import { doors } from "./fixtures/Door.js"
 import * as Everything from "./fixtures/Everything.js"
-import type { Client } from "./fixtures/Living.js"
+import { echo, pidOf, reached, said } from "./fixtures/Living.js"
 import { rejection } from "./fixtures/rejection.js"
 import { withDirectory } from "./fixtures/withDirectory.js"
-
-const echo = async (client: Client, message: string): Promise<unknown> => {
-  const { content } = await client.callTool({ name: "echo", arguments: { message } })
-  return content
-}
-
-const said = (message: string) => [{ type: "text", text: `Echo: ${message}` }]
-
-/** Reads the status until it is in a state. */
-const reached = async (client: Client, state: State, generation = 0): Promise<void> => {
-  for await (const status of client.statusChanges()) {
-    if (status.state === state && status.generation >= generation) return
-  }
-  assert.fail(`closed before it was ${state}`)
-}
-
-const pidOf = (client: Client): number => client.status.peer?.pid ?? assert.fail("no process")
 
 /** The fields of the error with which a promise is rejected. */
 const failure = async (promise: Promise<unknown>): Promise<Record<string, unknown>> => ({
