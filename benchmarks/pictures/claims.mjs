@@ -98,7 +98,7 @@ export const claims = [
     holds: (call) => (call?.rows ?? []).every(({ figures }) => Number(figures["ratio"]) < 1.15)
   },
   {
-    page: "docs/operations.md",
+    page: "docs/operations/sizing.md",
     says: "A gateway needs some memory for itself, and more for each server and each session.",
     of: ["gateways/growth"],
     holds: (growth) =>

@@ -18,7 +18,7 @@ export const pages = [
   "docs/benchmarks.md",
   "docs/comparison.md",
   "docs/compatibility.md",
-  "docs/operations.md"
+  "docs/operations/sizing.md"
 ]
 /** Where the pictures are. */
 export const images = "docs/images/benchmarks"
