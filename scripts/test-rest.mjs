@@ -18,15 +18,15 @@ process.env["LIFELINE_BUILT"] = "1"
  * @type {ReadonlyArray<{ readonly isPatient: boolean, readonly steps: ReadonlyArray<ReadonlyArray<string>> }>}
  */
 const rows = [
-  { isPatient: false, steps: [["test:conformance"], ["test:nodes"]] },
   {
-    isPatient: true,
+    isPatient: false,
     steps: [
-      ["check:installed"],
-      ["docs:api"],
+      ["test:conformance"],
+      ["test:nodes"],
       ["soak", "--seconds", "20", "--seed", "1", "--doors", "connect,serve"]
     ]
-  }
+  },
+  { isPatient: true, steps: [["check:installed"], ["docs:api"]] }
 ]
 
 const hasWine = process.platform === "win32" || spawnSync("wine", ["--version"]).error === undefined
