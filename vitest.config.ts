@@ -87,6 +87,7 @@ const onlyInFull = [
   "packages/gateway/test/WrapUrl",
   "packages/promise/test/Clients",
   "packages/promise/test/Exit",
+  "packages/promise/test/FirstConnection",
   "packages/promise/test/GivenUp",
   "packages/promise/test/OtherClients",
   "packages/promise/test/Parity",
@@ -99,7 +100,9 @@ const onlyInFull = [
   "packages/testing/test/benchmarks/RecoveryLive",
   "packages/transport-http/test/Everything",
   "packages/transport-http/test/LongLife",
+  "packages/transport-http/test/Resume",
   "packages/transport-http/test/Soak",
+  "packages/transport-http/test/Streams",
   "packages/transport-stdio/test/container"
 ].map((name) => `${name}.test.ts`)
 
