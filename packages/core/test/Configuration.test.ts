@@ -1,5 +1,5 @@
 /**
- * Holds the tables of docs/configuration.md to the code: every option is there, with its default and what is accepted.
+ * Holds the tables of docs/reference/options.md and tools.md to the code: every option is there, with its default and what is accepted.
  */
 import { describe, expect, it } from "@effect/vitest"
 import { Policy } from "@mcp-lifeline/core"
@@ -76,15 +76,16 @@ interface Row {
 }
 
 /** The rows whose first cell is an option with its group. What `lifeline` has belongs to the gateway. */
-const document = readFileSync(new URL("../../../docs/configuration.md", import.meta.url), "utf8")
+const document = ["options", "tools"]
+  .map((name) => readFileSync(new URL(`../../../docs/reference/${name}.md`, import.meta.url), "utf8")).join("\n")
 
-const rows: ReadonlyMap<string, Row> = new Map(
-  document.split("\n").flatMap((line) => {
-    const [, name, fallback = "", accepted = ""] =
-      /^\| `((?!lifeline\.)\w+\.(?:<name>\.)?\w+)` \| ([^|]*) \| ([^|]*) \|/.exec(line) ?? []
-    return name === undefined ? [] : [[name, { fallback, accepted }] as const]
-  })
-)
+const entries = document.split("\n").flatMap((line) => {
+  const [, name, fallback = "", accepted = ""] =
+    /^\| `((?!lifeline\.)\w+\.(?:<name>\.)?\w+)` \| ([^|]*) \| ([^|]*) \|/.exec(line) ?? []
+  return name === undefined ? [] : [[name, { fallback, accepted }] as const]
+})
+
+const rows: ReadonlyMap<string, Row> = new Map(entries)
 
 const all = Object.entries(options).flatMap(([group, names]) =>
   Object.keys(names).map((name) => ({ group, name, key: `${group}.${name}` }))
@@ -96,28 +97,30 @@ const decode = (group: string, name: string, value: unknown) =>
 const valueOf = (policy: Policy.Policy, group: string, name: string): unknown =>
   (policy as unknown as Record<string, Record<string, unknown>>)[group]?.[name]
 
-describe("docs/configuration.md", () => {
-  it("[R1] has a row for every option, and for nothing else", () => {
+describe("the tables of options", () => {
+  it("[R1] have a row for every option, and for nothing else", () => {
     const tools = Object.keys(toolOptions).map((name) => `tools.<name>.${name}`)
     const lists = filtered.flatMap((group) => Object.keys(filters).map((name) => `${group}.${name}`))
-    expect([...rows.keys()].toSorted()).toEqual([...all.map(({ key }) => key), ...tools, ...lists].toSorted())
+    expect(entries.map(([name]) => name).toSorted()).toEqual(
+      [...all.map(({ key }) => key), ...tools, ...lists].toSorted()
+    )
   })
 
-  it("[G24] says the default of pin, and what it accepts, in the words of its error", () => {
+  it("[G24] say the default of pin, and what it accepts, in the words of its error", () => {
     const refused = Either.getOrThrow(Either.flip(Policy.decode("one", { pin: true } as never)))
     const [, fallback = "", accepted] = /^\| `pin` \| `([^|]*)` \| ([^|]*) \|/m.exec(document) ?? []
     expect(refused.message).toBe(`one: pin is true; accepted: ${accepted}`)
     expect(JSON.parse(fallback)).toBe(Policy.defaults.pin)
   })
 
-  it.each(Object.keys(toolOptions))("[K5] says what tools.<name>.%s accepts, in the words of its error", (name) => {
+  it.each(Object.keys(toolOptions))("[K5] say what tools.<name>.%s accepts, in the words of its error", (name) => {
     const refused = Either.getOrThrow(Either.flip(decode("tools", "write_*", { [name]: Number.NaN })))
     const accepted = rows.get(`tools.<name>.${name}`)?.accepted
     expect(refused.message).toBe(`one: tools.write_*.${name} is NaN; accepted: ${accepted}`)
   })
 
   it.each(filtered.flatMap((group) => Object.keys(filters).map((name) => ({ group, name }))))(
-    "[K5] says what $group.$name accepts, in the words of its error",
+    "[K5] say what $group.$name accepts, in the words of its error",
     ({ group, name }) => {
       const refused = Either.getOrThrow(Either.flip(decode(group, name, Number.NaN)))
       const accepted = rows.get(`${group}.${name}`)?.accepted
@@ -125,7 +128,7 @@ describe("docs/configuration.md", () => {
     }
   )
 
-  it.each(all)("[R1] says the default of $key", ({ group, key, name }) => {
+  it.each(all)("[R1] say the default of $key", ({ group, key, name }) => {
     const fallback = rows.get(key)?.fallback ?? "no row"
     // What has no default of its own is told in words.
     const literal = /^`([^`]*)`$/.exec(fallback)?.[1]
@@ -135,7 +138,7 @@ describe("docs/configuration.md", () => {
     expect(literal === undefined).toBe(valueOf(Policy.defaults, group, name) === undefined && fallback !== '`"never"`')
   })
 
-  it.each(all)("[K5] says what $key accepts, in the words of its error", ({ group, key, name }) => {
+  it.each(all)("[K5] say what $key accepts, in the words of its error", ({ group, key, name }) => {
     const refused = Either.getOrThrow(Either.flip(decode(group, name, Number.NaN)))
     expect(refused.message).toBe(`one: ${key} is NaN; accepted: ${rows.get(key)?.accepted}`)
   })

@@ -30,7 +30,7 @@ export interface Options {
   readonly args?: ReadonlyArray<string> | undefined
   /**
    * Environment variables, in addition to the few that the server always inherits: HOME, PATH and the like, and those with which `npx`,
-   * `uvx`, `pip` and `docker` find proxies, certificates, registries, their daemon and their folders (docs/configuration.md lists them). In
+   * `uvx`, `pip` and `docker` find proxies, certificates, registries, their daemon and their folders (docs/reference/stdio.md lists them). In
    * what the server writes to stderr, the connector masks values of 8 characters or more, and credentials in URLs of inherited variables.
    * Null removes an inherited variable. On Windows, names are the same in any case. The connector runs an Effect before each start of the
    * server, such as one of `SecretCommand.make`.

@@ -56,8 +56,8 @@ describe("what a server inherits", () => {
   })
 
   it("[S5:unit] the page lists each of them, and nothing else", () => {
-    const page = readFileSync(new URL("../../../docs/configuration.md", import.meta.url), "utf8")
-    const table = page.split("### What a server inherits")[1]!.split("| purpose |")[1]!.split("\n\n")[0]!
+    const page = readFileSync(new URL("../../../docs/reference/stdio.md", import.meta.url), "utf8")
+    const table = page.split("## What a server inherits")[1]!.split("| purpose |")[1]!.split("\n\n")[0]!
     const listed = Array.from(table.matchAll(/`([^`]+)`/g), ([, name]) => name)
     assert.sameMembers(listed.filter((name) => name !== "LC_*"), names)
   })
