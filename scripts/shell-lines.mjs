@@ -12,9 +12,9 @@ const runnable = /^(?:\w+=\S+ )?(?:npx -y )?(?:curl|mcp-lifeline (?:--version|ad
 /** Each of them once. */
 export const all = [
   ...new Set(
-    pages.flatMap(blocksOf).filter(({ language }) => language === "sh").flatMap(({ code }) =>
-      code.map((line) => line.replace(/ +# .*$/, "")).filter((line) => runnable.test(line))
-    )
+    pages.flatMap(blocksOf).filter(({ language, reason }) => language === "sh" && reason === undefined).flatMap((
+      { code }
+    ) => code.map((line) => line.replace(/ +# .*$/, "")).filter((line) => runnable.test(line)))
   )
 ]
 

@@ -40,6 +40,7 @@ const grows = (values) => values.length > 1 && (values.at(-1) ?? 0) > (values[0]
 
 const benchmarks = "docs/benchmarks.md"
 const comparison = "docs/comparison.md"
+const sizing = "docs/operations/sizing.md"
 
 /** @type {ReadonlyArray<Claim>} */
 export const claims = [
@@ -98,7 +99,23 @@ export const claims = [
     holds: (call) => (call?.rows ?? []).every(({ figures }) => Number(figures["ratio"]) < 1.15)
   },
   {
-    page: "docs/operations/sizing.md",
+    page: sizing,
+    says: "With up to 50 servers and 100 clients, the gateway itself needs less than 150 MB.",
+    of: ["gateways/growth"],
+    holds: (growth) => memories(growth, (servers, clients) => servers <= 50 && clients <= 100).every((mb) => mb < 150)
+  },
+  {
+    page: sizing,
+    says: "For a call of one of 100 clients, the gateway needs less than 1 ms of processor time.",
+    of: ["gateways/growth"],
+    holds: (growth) =>
+      (growth?.rows ?? []).filter(({ figures, name }) =>
+        name.startsWith("Lifeline:") && Number(figures["clients"]) === 100
+      )
+        .every(({ figures }) => Number(figures["CPU ms a call"]) < 1)
+  },
+  {
+    page: sizing,
     says: "A gateway needs some memory for itself, and more for each server and each session.",
     of: ["gateways/growth"],
     holds: (growth) =>
