@@ -26,6 +26,9 @@ const back = (part, client) => figure(part, client, "first good call ms")
 /** Calls that were not answered. @param {Part | undefined} part @param {keyof typeof clients} client */
 const lost = (part, client) => figure(part, client, "calls") - figure(part, client, "good")
 
+/** A figure that a benchmark states by itself, in a row of its own. @param {Part | undefined} part @param {string} row */
+const measured = (part, row) => Number(part?.rows.find(({ name }) => name === row)?.figures["measured"] ?? Number.NaN)
+
 /** @param {Part | undefined} part */
 const seriesOf = (part) => /** @type {Series} */ (part?.series)
 
@@ -97,6 +100,53 @@ export const claims = [
       "A call through the library takes [about as long as one through the official Client, or less](benchmarks.md#in-a-program).",
     of: ["call"],
     holds: (call) => (call?.rows ?? []).every(({ figures }) => Number(figures["ratio"]) < 1.15)
+  },
+  {
+    page: comparison,
+    says:
+      "[Measured](benchmarks.md#what-happens-when-something-fails), it loses more calls than Lifeline when a server crashes, and is back much sooner when one hangs.",
+    of: ["timeline/crash", "timeline/wedged"],
+    holds: (crash, wedged) =>
+      lost(crash, "lifeline") < lost(crash, "renewed") && 2 * back(wedged, "renewed") < back(wedged, "lifeline")
+  },
+  {
+    page: comparison,
+    says:
+      "When the server was killed, none of the other gateways that we [measured](benchmarks.md#with-serve-beside-other-gateways) had a good call again before the test ended.",
+    of: ["gateways/calls"],
+    holds: (calls) =>
+      (calls?.rows ?? []).flatMap(({ figures, name }) => {
+        const killed = figures["killed"]
+        return killed === undefined || name === "Lifeline" || name === "a bare relay" ? [] : [String(killed)]
+      }).every((killed) => killed.startsWith("no good call"))
+  },
+  {
+    page: comparison,
+    says: "[For memory, the best figure is not always Lifeline's](benchmarks.md#with-more-clients).",
+    of: ["gateways/growth"],
+    holds: (growth) => {
+      const rows = (growth?.rows ?? []).map(({ figures, name }) => ({
+        place: `${figures["servers"]}/${figures["clients"]}`,
+        memory: Number(figures["RSS MB"]),
+        ours: name.startsWith("Lifeline:")
+      }))
+      return rows.some((one) =>
+        !one.ours && rows.some(({ memory, ours, place }) => ours && place === one.place && memory > one.memory)
+      )
+    }
+  },
+  {
+    page: comparison,
+    says:
+      "[`wrap` is one more Node.js process, with less than twice the memory of a bare one](benchmarks.md#with-wrap).",
+    of: ["wrap"],
+    holds: (wrap) => measured(wrap, "memory once connected, against a bare Node.js (ratio)") < 2
+  },
+  {
+    page: comparison,
+    says: "[Over stdio, `wrap` adds less than a millisecond to a call](benchmarks.md#with-wrap).",
+    of: ["wrap"],
+    holds: (wrap) => measured(wrap, "a call, longer than direct by (ms)") < 1
   },
   {
     page: sizing,
