@@ -155,7 +155,7 @@ export const command = CommandLine.make({
     ),
     protocol: CommandLine.choice(
       { auto: "auto", "2025": "2025", "2026": "2026" } as const,
-      "The era of the protocol: 2025 (with sessions) or 2026 (without). Default: auto."
+      "What the server speaks: 2025 (stateful, with sessions) or 2026 (stateless). Default: auto, which asks it."
     ),
     option: CommandLine.texts(
       "NAME=VALUE",

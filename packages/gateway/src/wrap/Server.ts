@@ -146,7 +146,6 @@ const signInTo = ({ account, browser, client, url }: Address) =>
       const message = "--client-credentials needs --client-id, and --client-secret or --client-key-file"
       return yield* Effect.fail(new UsageError({ message }))
     }
-    const mayOpen = browser && (process.env["CI"] ?? "") === ""
     return yield* SignIn.make({
       url,
       account,
@@ -160,7 +159,7 @@ const signInTo = ({ account, browser, client, url }: Address) =>
         document: metadataUrl
       },
       redirect: { port: callbackPort },
-      browser: mayOpen ? Browser.system(process.env) : undefined,
+      browser: Browser.choose(browser, false, process.env),
       optionNames
     })
   })
