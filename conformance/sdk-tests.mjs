@@ -1,10 +1,9 @@
 /**
- * Runs the own tests of the official SDK, of a checkout at a tag: all of them as they are, and those that use its Client with Lifeline in its
- * place. Nothing of the checkout is changed; `sdk/vitest.config.mjs` puts Lifeline in. Writes `build/sdk-tests.json`, from which
- * `scripts/records.mjs --sdk` makes a part of docs/compatibility.md, and fails if a test fails whose reason `sdk/differences.json` does not have.
+ * Runs the own tests of the official SDK, of a checkout at a tag of v1 or v2: as they are, and those that use its Client with Lifeline in its
+ * place. Nothing of the checkout is changed; the configurations of vitest in `sdk/` put Lifeline in. Writes `build/sdk-tests-v1.json` or -v2, from
+ * which `scripts/records.mjs --sdk` makes a part of docs/compatibility.md, and fails if a test fails whose reason `sdk/differences.json` does not
+ * have. CONTRIBUTING.md says how to make a checkout.
  *
- *     git clone --depth 1 --branch 1.30.0 https://github.com/modelcontextprotocol/typescript-sdk build/sdk
- *     npm ci --ignore-scripts --prefix build/sdk
  *     node conformance/sdk-tests.mjs --sdk build/sdk [test/e2e...] [--way supervised]
  *     node conformance/sdk-tests.mjs --sdk build/sdk --again
  *
@@ -16,8 +15,8 @@ import { fileURLToPath } from "node:url"
 import { parseArgs } from "node:util"
 import { output } from "../scripts/run.mjs"
 import { commit } from "./record.mjs"
-import { withClient } from "./sdk/files.mjs"
 import { fileOf } from "./sdk/results.mjs"
+import { versionOf } from "./sdk/versions.mjs"
 
 const { positionals, values } = parseArgs({
   allowPositionals: true,
@@ -27,17 +26,19 @@ const { positionals, values } = parseArgs({
     again: { type: "boolean", default: false }
   }
 })
-const ways = values.way ?? ["supervised", "connect"]
 const sdk = resolve(values.sdk ?? "build/sdk")
+const version = versionOf(sdk)
+const ways = values.way ?? version.ways
 const vitest = `${sdk}/node_modules/vitest/vitest.mjs`
 if (!existsSync(vitest)) {
   throw new Error(
-    `${sdk} has no vitest: --sdk names a checkout of the SDK in which \`npm ci --ignore-scripts\` has run`
+    `${sdk} has no vitest: --sdk names a checkout of the SDK whose dependencies are installed`
   )
 }
 
 const build = fileURLToPath(new URL("../build/", import.meta.url))
-const config = fileURLToPath(new URL("sdk/vitest.config.mjs", import.meta.url))
+const runs = `${build}sdk-tests/${version.name}`
+const config = fileURLToPath(new URL(`sdk/${version.config}`, import.meta.url))
 
 /** @param {string | undefined} way @param {string} json what vitest wrote @param {string} both @returns {ReadonlyArray<import("./sdk/results.mjs").Ran>} */
 const ranOf = (way, json, both) => {
@@ -45,8 +46,10 @@ const ranOf = (way, json, both) => {
   const { testResults } = JSON.parse(readFileSync(json, "utf8"))
   const results = testResults.map((/** @type {any} */ { assertionResults, message, name }) => {
     if (assertionResults.length === 0) throw new Error(`${name} has no tests: ${message}\n${both}`)
-    return { file: relative(sdk, name), tests: assertionResults }
-  })
+    // Those for another runtime are skipped.
+    const tests = assertionResults.filter((/** @type {any} */ { status }) => status === "passed" || status === "failed")
+    return { file: relative(sdk, name), tests }
+  }).filter((/** @type {any} */ { tests }) => tests.length > 0)
   const tests = results.flatMap((/** @type {any} */ { tests }) => tests)
   const passes = tests.filter((/** @type {any} */ { status }) => status === "passed").length
   console.log(`${way ?? "as they are"}: ${passes} of ${tests.length} tests pass, in ${results.length} files`)
@@ -59,7 +62,7 @@ const ranOf = (way, json, both) => {
  * @returns {Promise<ReadonlyArray<import("./sdk/results.mjs").Ran>>}
  */
 const play = async (way, files) => {
-  const json = `${build}sdk-tests/${way ?? "as-is"}.json`
+  const json = `${runs}/${way ?? "as-is"}.json`
   if (values.again) return ranOf(way, json, "")
   rmSync(json, { force: true })
   const env = { ...process.env, LIFELINE_SDK_FOLDER: sdk, ...way === undefined ? {} : { LIFELINE_SDK_WAY: way } }
@@ -68,9 +71,9 @@ const play = async (way, files) => {
   return ranOf(way, json, both)
 }
 
-mkdirSync(`${build}sdk-tests`, { recursive: true })
-const asIs = await play(undefined, positionals)
-const names = withClient(sdk, asIs.map(({ file }) => file))
+mkdirSync(runs, { recursive: true })
+const asIs = await play(undefined, positionals.length > 0 ? positionals : version.files(sdk))
+const names = version.withClient(sdk, asIs.map(({ file }) => file))
 /** @type {Record<string, ReadonlyArray<import("./sdk/results.mjs").Ran>>} */
 const by = {}
 for (const way of ways) by[way] = await play(way, names)
@@ -90,13 +93,12 @@ const isUnknown = files.some(({ ways = {}, why }) =>
 )
 if (isUnknown) process.exitCode = 1
 if (positionals.length === 0 && values.way === undefined) {
-  const { version } = JSON.parse(readFileSync(`${sdk}/package.json`, "utf8"))
   const record = {
     date: new Date().toISOString().slice(0, 10),
     commit: commit(),
-    sdk: version,
+    sdk: JSON.parse(readFileSync(`${sdk}/${version.manifest}`, "utf8")).version,
     node: process.version,
     files
   }
-  writeFileSync(`${build}sdk-tests.json`, `${JSON.stringify(record, undefined, 1)}\n`)
+  writeFileSync(`${build}sdk-tests-${version.name}.json`, `${JSON.stringify(record, undefined, 1)}\n`)
 }

@@ -2,7 +2,8 @@
 import { connect } from "@mcp-lifeline/client"
 import { Client as Official } from "@modelcontextprotocol/sdk/client/index.js"
 import { mergeCapabilities } from "@modelcontextprotocol/sdk/shared/protocol.js"
-import { options as shorter, serverOf } from "./server.mjs"
+import { options as shorter } from "./places.mjs"
+import { mirror, serverOf } from "./server.mjs"
 
 export { getSupportedElicitationModes } from "@modelcontextprotocol/sdk/client/index.js"
 
@@ -39,6 +40,7 @@ const make = (clientInfo, options = {}) => {
       ...timeout === undefined ? {} : { timeouts: { ...shorter.timeouts, connect: timeout } }
     })
     ours = client
+    mirror(transport, () => client.transport, () => client)
     for (const act of later) act()
   }
   /** @type {Readonly<Record<string, unknown>>} */

@@ -11,7 +11,16 @@ import { readFileSync } from "node:fs"
  * @property {{ readonly lifeline?: boolean }} [meta]
  */
 /** @typedef {{ readonly file: string, readonly tests: ReadonlyArray<Test> }} Ran */
-/** @typedef {{ readonly why: string, readonly kind: "differs" | "inside" | "fault" | "stage", readonly tests: ReadonlyArray<string>, readonly ways?: ReadonlyArray<string> }} Difference */
+/**
+ * `tests` are names, of which each may be of several transports; `message` is a text of the failures of others.
+ *
+ * @typedef {object} Difference
+ * @property {string} why
+ * @property {"differs" | "inside" | "fault" | "stage"} kind
+ * @property {ReadonlyArray<string>} tests
+ * @property {string} [message]
+ * @property {ReadonlyArray<string>} [ways]
+ */
 /** @typedef {import("../../scripts/records/sdkTests.mjs").File} File */
 
 /** @param {string} name */
@@ -28,19 +37,21 @@ const nameOf = ({ fullName }) => fullName.replace(" 2025-11-25]", "]").replace(/
 const isBetter = ({ failureMessages, status }) =>
   status === "failed" && failureMessages.some((message) => message.includes("Expect test to fail"))
 
-/** The difference that a test that fails is known for, if any. @param {string} way @param {string} name */
-const differenceOf = (way, name) =>
-  differences.find(({ tests, ways }) =>
-    (ways === undefined || ways.includes(way)) && tests.some((known) => name === known || name.startsWith(`${known} [`))
-  )
+/** The difference that a test that fails is known for, if any. @param {string} way @param {Test} test */
+const differenceOf = (way, test) => {
+  const name = nameOf(test)
+  const own = differences.filter(({ ways }) => ways === undefined || ways.includes(way))
+  return own.find(({ tests }) => tests.some((known) => name === known || name.startsWith(`${known} [`))) ??
+    own.find(({ message }) => message !== undefined && test.failureMessages.some((text) => text.includes(message)))
+}
 
 /** @param {string} way @param {Ran} ran @returns {import("../../scripts/records/sdkTests.mjs").Run | undefined} */
 const runOf = (way, { tests }) => {
   // One that fails before it has connected anything counts, too.
   const own = tests.filter(({ meta, status }) => meta?.lifeline === true || status === "failed")
   if (own.length === 0) return undefined
-  const failed = own.filter((test) => test.status === "failed" && !isBetter(test)).map(nameOf)
-  const found = failed.map((name) => ({ name, difference: differenceOf(way, name) }))
+  const failed = own.filter((test) => test.status === "failed" && !isBetter(test))
+  const found = failed.map((test) => ({ name: nameOf(test), difference: differenceOf(way, test) }))
   const known = [...new Set(found.flatMap(({ difference }) => difference ?? []))]
   return {
     tests: own.length,

@@ -1,5 +1,5 @@
-/** The official SDK's own tests, file by file: docs/compatibility/sdk-tests.json, as `pnpm test:sdk` writes it to build. */
-import { copyFileSync } from "node:fs"
+/** The official SDK's own tests, file by file, as `pnpm test:sdk` writes them to build: docs/compatibility/sdk-tests-v1.json and -v2. */
+import { copyFileSync, existsSync } from "node:fs"
 import { number, table } from "./page.mjs"
 import { root, textOf } from "./proof.mjs"
 
@@ -26,17 +26,25 @@ export const kinds = {
   stage: "the way in which the test is set up"
 }
 
-const kept = "docs/compatibility/sdk-tests.json"
+/** The SDK's versions whose tests run. */
+export const versions = /** @type {const} */ (["v1", "v2"])
+/** @typedef {typeof versions[number]} Version */
 
-/** Keeps the last run. @returns {string} */
+/** @param {Version} version */
+const nameOf = (version) => `sdk-tests-${version}.json`
+/** @param {Version} version */
+const keptOf = (version) => `docs/compatibility/${nameOf(version)}`
+
+/** Keeps the last runs. @returns {string} */
 export const keep = () => {
-  copyFileSync(`${root}build/sdk-tests.json`, `${root}${kept}`)
-  return kept
+  const own = versions.filter((version) => existsSync(`${root}build/${nameOf(version)}`))
+  for (const version of own) copyFileSync(`${root}build/${nameOf(version)}`, `${root}${keptOf(version)}`)
+  return own.map(keptOf).join(" and ")
 }
 
-/** @returns {SdkTests | undefined} */
-export const read = () => {
-  const text = textOf(kept)
+/** @param {Version} version @returns {SdkTests | undefined} */
+export const read = (version) => {
+  const text = textOf(keptOf(version))
   return text === undefined ? undefined : JSON.parse(text)
 }
 
@@ -66,6 +74,9 @@ const runs = (files, way) => files.flatMap(({ ways: own }) => own?.[way] ?? [])
 const sum = (all, of) => all.reduce((total, run) => total + of(run), 0)
 const failed = (/** @type {Run} */ { fails }) => fails.flatMap(({ tests }) => tests).length
 
+/** Those in which it ran. @param {ReadonlyArray<File>} files */
+const waysOf = (files) => Object.entries(ways).filter(([way]) => runs(files, way).length > 0)
+
 /** @param {ReadonlyArray<File>} files */
 const totals = (files) =>
   table(
@@ -86,7 +97,7 @@ const totals = (files) =>
           files.reduce((n, { passes, tests }) => n + tests - passes, 0)
         ].map(number)
       ],
-      ...Object.entries(ways).map(([way, name]) => {
+      ...waysOf(files).map(([way, name]) => {
         const all = runs(files, way)
         return [
           name,
@@ -113,17 +124,17 @@ const shown = (run) =>
 /** @param {ReadonlyArray<File>} files */
 const byFile = (files) =>
   table(
-    ["File", "As they are", ...Object.values(ways), "Lifeline has no part in it"],
+    ["File", "As they are", ...waysOf(files).map(([, name]) => name), "Lifeline has no part in it"],
     files.map(({ file, passes, tests, ways: own, why = "" }) => [
       `\`${file.replace(/^test\//, "")}\``,
       `${passes} of ${tests}`,
-      ...Object.keys(ways).map((way) => shown(own?.[way])),
+      ...waysOf(files).map(([way]) => shown(own?.[way])),
       why
     ])
   )
 
-/** One line for each reason, with how many tests it is for. @param {ReadonlyArray<File>} files */
-const differences = (files) => {
+/** One line for each reason, with how many tests it is for. @param {Version} version @param {ReadonlyArray<File>} files */
+const differences = (version, files) => {
   const all = files.flatMap(({ ways: own = {} }) => Object.values(own).flatMap(({ fails }) => fails))
   const reasons = [...new Set(all.map(({ why = "" }) => why))]
   return Object.entries(kinds).flatMap(([kind, what]) => {
@@ -135,16 +146,18 @@ const differences = (files) => {
       /** @type {string} */ why
     ) => [
       ...new Set(
-        all.filter((one) => one.why === why).flatMap(({ tests }) => tests).map((name) => name.replace(/ \[\w+\]/, ""))
+        all.filter((one) => one.why === why).flatMap(({ tests }) => tests).map((name) =>
+          name.replace(/ \[[\w -]+\]/, "")
+        )
       )
     ]
     return [
-      `#### ${what[0]?.toUpperCase()}${what.slice(1)}`,
+      `#### ${version}: ${what}`,
       table(
-        ["Why", ...Object.values(ways), "Tests"],
+        ["Why", ...waysOf(files).map(([, name]) => name), "Tests"],
         own.map((why) => [
           why,
-          ...Object.keys(ways).map((way) => count(way, why)),
+          ...waysOf(files).map(([way]) => count(way, why)),
           names(why).map((name) => `\`${name}\``).join(", ")
         ])
       )
@@ -152,15 +165,16 @@ const differences = (files) => {
   }).join("\n\n")
 }
 
-/** @returns {string} */
-export const part = () => {
-  const results = read()
-  if (results === undefined) return "No run is kept yet."
+/** @param {Version} version @returns {string} */
+const partOf = (version) => {
+  const results = read(version)
+  if (results === undefined) return `### ${version}\n\nNo run is kept yet.`
   const { commit, date, files, node, sdk } = results
   const wrong = problems(files)
-  if (wrong.length > 0) throw new Error(`${kept}:\n${wrong.join("\n")}`)
+  if (wrong.length > 0) throw new Error(`${keptOf(version)}:\n${wrong.join("\n")}`)
   const alone = files.flatMap(({ fails = [] }) => fails)
   return [
+    `### ${version}`,
     `Tag \`${sdk}\`, ${date}, commit \`${commit}\`, Node.js ${node.slice(1)}: \`pnpm test:sdk --sdk FOLDER\`.`,
     totals(files),
     ...alone.length === 0
@@ -170,9 +184,11 @@ export const part = () => {
           alone.map((name) => `\`${name}\``).join(", ")
         }.`
       ],
-    "### What does not pass",
-    differences(files),
-    "### By file",
+    differences(version, files),
+    `#### ${version}: by file`,
     byFile(files)
   ].join("\n\n")
 }
+
+/** @returns {string} */
+export const part = () => versions.map(partOf).join("\n\n")
