@@ -103,7 +103,9 @@ export const effect4 = {
 import { Backend, Fleet } from "@mcp-lifeline/effect4"
 import type { CallError, InvalidOptions } from "@mcp-lifeline/effect4"
 import { adjust } from "@mcp-lifeline/effect4/testing"
+import { ToolFailed, toolkit } from "@mcp-lifeline/effect4/toolkit"
 import { Effect, Layer } from "effect"
+import { type AiError, LanguageModel } from "effect/ai"
 
 class Docs extends Backend.Service("docs")<Docs>() {}
 const echo: Effect.Effect<string, CallError, Docs> = Effect.gen(function*() {
@@ -116,6 +118,10 @@ const DocsLive: Layer.Layer<Docs, InvalidOptions> = Docs.layer({ command: "serve
 export const program: Effect.Effect<string, CallError | InvalidOptions> = Effect.provide(echo, DocsLive)
 export const FleetLive: Layer.Layer<Fleet.Fleet, InvalidOptions> = Fleet.layer({ mcpServers: {} })
 export const moved: Effect.Effect<void> = adjust("1 minute")
+export const answer: Effect.Effect<string, CallError | ToolFailed | AiError.AiError, Docs | LanguageModel.LanguageModel> = Effect.gen(function*() {
+  const tools = yield* toolkit(yield* Docs, { failureMode: "error" })
+  return (yield* LanguageModel.generateText({ prompt: "What is new?", toolkit: tools })).text
+})
 `
 }
 
@@ -196,7 +202,9 @@ export const useEffect4 = async (directory, node) => {
   const program = `
     import { Backend, ConnectError } from "@mcp-lifeline/effect4"
     import { adjust } from "@mcp-lifeline/effect4/testing"
-    import { Effect } from "effect"
+    import { toolkit } from "@mcp-lifeline/effect4/toolkit"
+    import { Effect, Stream } from "effect"
+    import { LanguageModel } from "effect/ai"
     import { TestClock } from "effect/testing"
     class Docs extends Backend.Service("docs")() {}
     const server = { command: process.execPath, args: [${JSON.stringify(server)}, "stdio"] }
@@ -206,6 +214,14 @@ export const useEffect4 = async (directory, node) => {
       return JSON.stringify(content)
     }).pipe(Effect.provide(Docs.layer(server))))
     if (!said.includes("hi")) throw new Error(said)
+    const model = LanguageModel.make({
+      generateText: () => Effect.succeed([{ type: "tool-call", id: "1", name: "echo", params: { message: "hi" } }]),
+      streamText: () => Stream.empty
+    })
+    const { toolResults } = await Effect.runPromise(Effect.gen(function*() {
+      return yield* LanguageModel.generateText({ prompt: "Say hi.", toolkit: yield* toolkit(yield* Docs) })
+    }).pipe(Effect.provideServiceEffect(LanguageModel.LanguageModel, model), Effect.provide(Docs.layer(server))))
+    if (!JSON.stringify(toolResults[0].modelOutput).includes("hi")) throw new Error(JSON.stringify(toolResults))
     const failed = await Effect.runPromise(Effect.scoped(Effect.gen(function*() {
       const none = yield* Backend.make("none", { command: "no-such-program" })
       yield* adjust("1 hour")

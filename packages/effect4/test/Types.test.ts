@@ -11,8 +11,10 @@ import {
   type Live,
   type RemoteError
 } from "@mcp-lifeline/effect4"
+import { type ServerTools, type ToolFailed, toolkit, type ToolkitOptions } from "@mcp-lifeline/effect4/toolkit"
 import type * as Mcp from "@modelcontextprotocol/sdk/types.js"
 import { type Cause, Config, Context, Effect, type Layer, type Scope, type Stream } from "effect"
+import { type AiError, LanguageModel, type Toolkit } from "effect/ai"
 import { assert, describe, expectTypeOf, it } from "vitest"
 
 class Docs extends Backend.Service("docs")<Docs>() {}
@@ -84,5 +86,23 @@ describe("types", () => {
     // @ts-expect-error no such unit
     const unit: Backend.BackendOptions = { keepalive: { interval: "5 minuets" } }
     assert.isDefined([signal, unit])
+  })
+
+  it("[N1:types] a model's request that has tools fails with what fails it, and no more", () => {
+    expectTypeOf(toolkit<"return">)
+      .returns.toEqualTypeOf<Effect.Effect<Toolkit.WithHandler<ServerTools<"return">>, CallError>>()
+    const fails = Effect.gen(function*() {
+      const tools = yield* toolkit(yield* Docs, { failureMode: "error" })
+      return yield* LanguageModel.generateText({ prompt: "What is new?", toolkit: tools })
+    })
+    expectTypeOf<Effect.Error<typeof fails>>().toEqualTypeOf<CallError | ToolFailed | AiError.AiError>()
+    const goesOn = Effect.gen(function*() {
+      const tools = yield* toolkit(yield* Docs)
+      return (yield* LanguageModel.generateText({ prompt: "What is new?", toolkit: tools })).toolResults[0]?.result
+    })
+    expectTypeOf<Effect.Error<typeof goesOn>>().toEqualTypeOf<CallError | AiError.AiError>()
+    // @ts-expect-error no such mode
+    const mode: ToolkitOptions = { failureMode: "retry" }
+    assert.isDefined(mode)
   })
 })

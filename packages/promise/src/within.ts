@@ -2,7 +2,9 @@
  * For packages of Lifeline that run the facade inside of a program with another runtime. Not for programs: what is here may change with
  * every version.
  */
+import * as Core from "@mcp-lifeline/core/internal"
 import type { Snapshot } from "@mcp-lifeline/core/types"
+import type { CallToolResult, ContentBlock } from "@modelcontextprotocol/sdk/types.js"
 import type { Client } from "./Client.js"
 import type { SupervisedClient } from "./internal/SupervisedClient.js"
 import type { SignalOptions } from "./Options.js"
@@ -21,3 +23,9 @@ export interface Catalog {
 
 /** The catalogue of a client. */
 export const catalogOf = (client: Client): Catalog => (client as unknown as SupervisedClient).supervision
+
+/** A part of a tool's result as a language model reads it. */
+export const blockText: (block: ContentBlock) => string = Core.blockText
+
+/** A tool's result as a language model reads it. */
+export const resultText: (result: CallToolResult) => string = Core.resultText

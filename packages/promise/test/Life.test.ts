@@ -182,6 +182,21 @@ describe.each(doors)("%s", (_, open) => {
     assert.strictEqual((await cut(true) as Error).message, "answered")
   })
 
+  it("[F2:real N1:real] an error of the server and a timeout have their tags, and the session lives on", async () => {
+    await using client = await open(Everything.stdio, { name: "one" })
+    assert.deepInclude(await failure(client.getPrompt({ name: "no-such-prompt" })), {
+      _tag: "RemoteError",
+      backend: "one",
+      method: "prompts/get",
+      code: -32602
+    })
+    const name = "trigger-long-running-operation"
+    const slow = client.callTool({ name, arguments: { duration: 60, steps: 1 } }, undefined, { timeout: "100 millis" })
+    assert.deepInclude(await failure(slow), { _tag: "RequestTimeout", backend: "one", method: "tools/call" })
+    assert.deepEqual(await echo(client, "still there"), said("still there"))
+    assert.strictEqual(client.status.generation, 1)
+  })
+
   it("[C11:real N1:real] onConnected prepares every new connection before calls are let in", () =>
     withDirectory(async (directory) => {
       const server = StdioFaultServer.command({ journal: join(directory, "journal") })

@@ -1,4 +1,4 @@
-import { connect, supervisedTransport } from "@mcp-lifeline/client"
+import { supervisedTransport } from "@mcp-lifeline/client"
 import { toNodeHandler } from "@modelcontextprotocol/node"
 import { Client } from "@modelcontextprotocol/sdk/client/index.js"
 import { ElicitRequestSchema } from "@modelcontextprotocol/sdk/types.js"
@@ -7,6 +7,7 @@ import { once } from "node:events"
 import { createServer } from "node:http"
 import type { AddressInfo } from "node:net"
 import { assert, describe, it } from "vitest"
+import { doors } from "./fixtures/Door.js"
 
 /** A server of the official SDK that speaks 2026-07-28 only. */
 const serve = async (): Promise<AsyncDisposable & { readonly url: string }> => {
@@ -44,9 +45,9 @@ const serve = async (): Promise<AsyncDisposable & { readonly url: string }> => {
 const echo = { name: "echo", arguments: { message: "hi" } }
 
 describe.each(["auto", "2026"] as const)("a server without sessions, protocol %s", (protocol) => {
-  it("[E1:real] is called by connect", async () => {
+  it.each(doors)("[E1:real] is called by %s", async (_, open) => {
     await using server = await serve()
-    await using client = await connect({ url: server.url, protocol })
+    await using client = await open({ url: server.url, protocol })
     assert.deepInclude(await client.callTool(echo), { content: [{ type: "text", text: "Echo: hi" }] })
     assert.strictEqual(client.status.protocolVersion, "2026-07-28")
     await client.ping()

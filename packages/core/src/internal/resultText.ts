@@ -1,0 +1,19 @@
+/**
+ * What a language model reads of a tool's result.
+ */
+import type { CallToolResult, ContentBlock } from "@modelcontextprotocol/sdk/types.js"
+
+/** A part of a result as text. Data that is no text is only named. */
+export const blockText = (block: ContentBlock): string => {
+  if (block.type === "text") return block.text
+  if (block.type === "resource_link") return `${block.title ?? block.name}: ${block.uri}`
+  if (block.type !== "resource") return `[${block.mimeType} omitted]`
+  const { resource } = block
+  return "text" in resource ? resource.text : `[${resource.mimeType ?? "data"} ${resource.uri} omitted]`
+}
+
+/** A result as text. A connector that others wrote may give one without content. */
+export const resultText = ({ content = [], structuredContent }: CallToolResult): string =>
+  content.length === 0 && structuredContent !== undefined
+    ? JSON.stringify(structuredContent)
+    : content.map(blockText).join("\n")

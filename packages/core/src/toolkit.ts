@@ -1,0 +1,145 @@
+/**
+ * The tools of a backend or a fleet for the language models of `@effect/ai`, which only who imports this needs.
+ */
+import * as Tool from "@effect/ai/Tool"
+import * as Toolkit from "@effect/ai/Toolkit"
+import type { CallToolResult, Tool as McpTool } from "@modelcontextprotocol/sdk/types.js"
+import { Context, Effect, Predicate, Schema } from "effect"
+import type { Backend } from "./backend/Backend.js"
+import type { CallError } from "./Errors.js"
+import type { Fleet } from "./Fleet.js"
+import { resultText } from "./internal/resultText.js"
+import type { CallOptions } from "./options/CallOptions.js"
+
+/** Why a tool has no result. A model reads all of it. */
+export class ToolFailed extends Schema.TaggedError<ToolFailed>()("ToolFailed", {
+  /** The tool's name. */
+  tool: Schema.String,
+  /** `ToolError`: the tool itself says so. `InvalidArguments`: the model gave no object. Otherwise the tag of the call's error. */
+  reason: Schema.Literal(
+    "ToolError",
+    "InvalidArguments",
+    "SessionExpired",
+    "ConnectionLost",
+    "BackendUnavailable",
+    "RequestTimeout",
+    "ResultUnknown",
+    "RemoteError",
+    "ProtocolError"
+  ),
+  /** What the tool, or the call's error, says. */
+  message: Schema.String
+}) {}
+
+const Result = Schema.declare((value: unknown): value is CallToolResult =>
+  Predicate.isRecord(value) && !(value instanceof ToolFailed)
+)
+
+/** A tool's result. A model reads its text; programs get the whole. */
+export const ToolResult: Schema.Schema<CallToolResult, string> = Schema.transform(Schema.String, Result, {
+  strict: true,
+  decode: (text): CallToolResult => ({ content: [{ type: "text", text }] }),
+  encode: resultText
+})
+
+/** A tool of a server. */
+export interface ServerTool<Mode extends Tool.FailureMode> extends
+  Tool.Tool<string, {
+    readonly parameters: Schema.Struct<{ readonly [name: string]: typeof Schema.Unknown }>
+    readonly success: typeof ToolResult
+    readonly failure: typeof ToolFailed
+    readonly failureMode: Mode
+  }>
+{}
+
+/** The tools of servers, by name. */
+export type ServerTools<Mode extends Tool.FailureMode> = Record<string, ServerTool<Mode>>
+
+/** How models use tools. */
+export interface ToolkitOptions<Mode extends Tool.FailureMode = "return"> {
+  /** What becomes of a failure: `return` gives it to the model, which can try something else; `error` fails the request. Default `return`. */
+  readonly failureMode?: Mode | undefined
+  /** Options of each call, such as its `timeout`. */
+  readonly call?: CallOptions | undefined
+}
+
+/** Tools, and handlers that call them. */
+export interface Made<Mode extends Tool.FailureMode> {
+  readonly toolkit: Toolkit.Toolkit<ServerTools<Mode>>
+  readonly handlers: Context.Context<Tool.Handler<string>>
+}
+
+/** The server's hints. Those that it does not give have the same defaults on both sides. */
+const annotationsOf = ({ annotations: hints, title = hints?.title }: McpTool): Context.Context<never> => {
+  let all: Context.Context<never> = Context.empty()
+  if (title !== undefined) all = Context.add(all, Tool.Title, title)
+  if (hints?.readOnlyHint !== undefined) all = Context.add(all, Tool.Readonly, hints.readOnlyHint)
+  if (hints?.destructiveHint !== undefined) all = Context.add(all, Tool.Destructive, hints.destructiveHint)
+  if (hints?.idempotentHint !== undefined) all = Context.add(all, Tool.Idempotent, hints.idempotentHint)
+  if (hints?.openWorldHint !== undefined) all = Context.add(all, Tool.OpenWorld, hints.openWorldHint)
+  return all
+}
+
+const toolOf = <Mode extends Tool.FailureMode>(tool: McpTool, failureMode: Mode): ServerTool<Mode> =>
+  Tool.make(tool.name, { description: tool.description, success: ToolResult, failure: ToolFailed, failureMode })
+    // The server checks the arguments; the model sees the server's own schema.
+    .setParameters(Schema.Unknown.annotations({ jsonSchema: tool.inputSchema }) as never)
+    .annotateContext(annotationsOf(tool)) as unknown as ServerTool<Mode>
+
+const toolsOf = (source: Backend | Fleet): Effect.Effect<ReadonlyArray<McpTool>, CallError> =>
+  "backends" in source
+    ? Effect.map(source.catalog, ({ tools }) => Array.from(tools.values(), ({ value }) => value))
+    : Effect.map(
+      Effect.flatMap(source.catalog, (known) => known === undefined ? source.refresh : Effect.succeed(known)),
+      ({ tools }) => tools
+    )
+
+/**
+ * The tools as they are now, for programs that merge them with their own. Asks the server only if its catalogue is not known yet, and waits for
+ * it like a call; a fleet gives what is known (see `Fleet.ready`).
+ */
+export const make = <Mode extends Tool.FailureMode = "return">(
+  source: Backend | Fleet,
+  { call, failureMode = "return" as Mode }: ToolkitOptions<Mode> = {}
+): Effect.Effect<Made<Mode>, CallError> =>
+  Effect.gen(function*() {
+    const tools = yield* toolsOf(source)
+    const toolkit = Toolkit.make(...tools.map((tool) => toolOf(tool, failureMode))) as unknown as Made<Mode>["toolkit"]
+    const handler = (name: string) => (given: unknown) => {
+      const failed = (reason: ToolFailed["reason"], message: string) => new ToolFailed({ tool: name, reason, message })
+      const args = given ?? {}
+      if (!Predicate.isRecord(args)) return failed("InvalidArguments", "The arguments of a tool are an object.")
+      return source.callTool({ name, arguments: args }, call).pipe(
+        Effect.mapError(({ _tag, message }) => failed(_tag, message)),
+        Effect.filterOrFail(
+          ({ isError }) => isError !== true,
+          (result) => failed("ToolError", resultText(result) || "The tool failed, and does not say why.")
+        )
+      )
+    }
+    const handlers = yield* toolkit.toContext(Object.fromEntries(tools.map(({ name }) => [name, handler(name)])))
+    return { toolkit, handlers }
+  })
+
+/**
+ * The tools for a language model, as they are now. Run it for each request, so that the model has the tools that the server has by then. A call of
+ * a tool that the server has no more fails, and the failure says so.
+ *
+ * @example
+ * import { LanguageModel } from "@effect/ai"
+ * import { Backend } from "@mcp-lifeline/core"
+ * import { toolkit } from "@mcp-lifeline/core/toolkit"
+ * import { Effect } from "effect"
+ *
+ * class Docs extends Backend.Tag("docs")<Docs>() {}
+ *
+ * export const program = Effect.gen(function*() {
+ *   const docs = yield* Docs
+ *   return yield* LanguageModel.generateText({ prompt: "What is new?", toolkit: yield* toolkit(docs) })
+ * })
+ */
+export const toolkit = <Mode extends Tool.FailureMode = "return">(
+  source: Backend | Fleet,
+  options?: ToolkitOptions<Mode>
+): Effect.Effect<Toolkit.WithHandler<ServerTools<Mode>>, CallError> =>
+  Effect.flatMap(make(source, options), ({ handlers, toolkit }) => Effect.provide(toolkit, handlers))
