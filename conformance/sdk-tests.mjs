@@ -79,7 +79,11 @@ const by = {}
 for (const way of ways) by[way] = await play(way, names)
 
 const files = asIs.map((ran) =>
-  fileOf(ran, Object.fromEntries(ways.map((way) => [way, by[way]?.find(({ file }) => file === ran.file)])))
+  fileOf(
+    version.name,
+    ran,
+    Object.fromEntries(ways.map((way) => [way, by[way]?.find(({ file }) => file === ran.file)]))
+  )
 ).toSorted((a, b) => a.file.localeCompare(b.file))
 
 for (const { file, ways = {}, why } of files) {
@@ -96,7 +100,7 @@ if (positionals.length === 0 && values.way === undefined) {
   const record = {
     date: new Date().toISOString().slice(0, 10),
     commit: commit(),
-    sdk: JSON.parse(readFileSync(`${sdk}/${version.manifest}`, "utf8")).version,
+    sdk: `${version.tag}${JSON.parse(readFileSync(`${sdk}/${version.manifest}`, "utf8")).version}`,
     node: process.version,
     files
   }

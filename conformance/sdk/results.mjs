@@ -12,16 +12,18 @@ import { readFileSync } from "node:fs"
  */
 /** @typedef {{ readonly file: string, readonly tests: ReadonlyArray<Test> }} Ran */
 /**
- * `tests` are names, of which each may be of several transports; `message` is a text of the failures of others.
+ * `tests` are names, of which each may be of several transports; `messages` are texts of the failures of others. The first one in the list counts.
  *
  * @typedef {object} Difference
  * @property {string} why
- * @property {"differs" | "inside" | "fault" | "stage"} kind
+ * @property {"differs" | "inside" | "fault" | "mended" | "stage"} kind
  * @property {ReadonlyArray<string>} tests
- * @property {string} [message]
- * @property {ReadonlyArray<string>} [ways]
+ * @property {ReadonlyArray<string>} [messages]
+ * @property {Version} [sdk] the only version of which this is true
+ * @property {ReadonlyArray<string>} [ways] the only ways
  */
 /** @typedef {import("../../scripts/records/sdkTests.mjs").File} File */
+/** @typedef {import("../../scripts/records/sdkTests.mjs").Version} Version */
 
 /** @param {string} name */
 const read = (name) => JSON.parse(readFileSync(new URL(name, import.meta.url), "utf8"))
@@ -37,21 +39,28 @@ const nameOf = ({ fullName }) => fullName.replace(" 2025-11-25]", "]").replace(/
 const isBetter = ({ failureMessages, status }) =>
   status === "failed" && failureMessages.some((message) => message.includes("Expect test to fail"))
 
-/** The difference that a test that fails is known for, if any. @param {string} way @param {Test} test */
-const differenceOf = (way, test) => {
+/**
+ * The difference that a test that fails is known for, if any.
+ *
+ * @param {Version} version @param {string} way @param {Test} test
+ */
+const differenceOf = (version, way, test) => {
   const name = nameOf(test)
-  const own = differences.filter(({ ways }) => ways === undefined || ways.includes(way))
-  return own.find(({ tests }) => tests.some((known) => name === known || name.startsWith(`${known} [`))) ??
-    own.find(({ message }) => message !== undefined && test.failureMessages.some((text) => text.includes(message)))
+  return differences.find(({ messages = [], sdk = version, tests, ways = [way] }) =>
+    sdk === version && ways.includes(way) && (
+      tests.some((known) => name === known || name.startsWith(`${known} [`)) ||
+      messages.some((message) => test.failureMessages.some((text) => text.includes(message)))
+    )
+  )
 }
 
-/** @param {string} way @param {Ran} ran @returns {import("../../scripts/records/sdkTests.mjs").Run | undefined} */
-const runOf = (way, { tests }) => {
+/** @param {Version} version @param {string} way @param {Ran} ran @returns {import("../../scripts/records/sdkTests.mjs").Run | undefined} */
+const runOf = (version, way, { tests }) => {
   // One that fails before it has connected anything counts, too.
   const own = tests.filter(({ meta, status }) => meta?.lifeline === true || status === "failed")
   if (own.length === 0) return undefined
   const failed = own.filter((test) => test.status === "failed" && !isBetter(test))
-  const found = failed.map((test) => ({ name: nameOf(test), difference: differenceOf(way, test) }))
+  const found = failed.map((test) => ({ name: nameOf(test), difference: differenceOf(version, way, test) }))
   const known = [...new Set(found.flatMap(({ difference }) => difference ?? []))]
   return {
     tests: own.length,
@@ -71,10 +80,10 @@ const runOf = (way, { tests }) => {
   }
 }
 
-/** @param {Ran} asIs @param {Readonly<Record<string, Ran | undefined>>} byWay @returns {File} */
-export const fileOf = ({ file, tests }, byWay) => {
+/** @param {Version} version @param {Ran} asIs @param {Readonly<Record<string, Ran | undefined>>} byWay @returns {File} */
+export const fileOf = (version, { file, tests }, byWay) => {
   const runs = Object.entries(byWay).flatMap(([way, ran]) => {
-    const run = ran === undefined ? undefined : runOf(way, ran)
+    const run = ran === undefined ? undefined : runOf(version, way, ran)
     return run === undefined ? [] : [/** @type {const} */ ([way, run])]
   })
   const [, why] = Object.entries(elsewhere).find(([beginning]) => file.startsWith(beginning)) ?? []

@@ -4,7 +4,7 @@ import { join } from "node:path"
 import { withClient } from "./files.mjs"
 
 /**
- * `ways` are modules of this folder, `manifest` has the version, `files` are those that run as they are, if not all, and `withClient` says in
+ * `ways` are modules of this folder, `manifest` has the version, with `tag` before it, `files` are those that run as they are, if not all, and `withClient` says in
  * which of them the Client connects.
  *
  * @typedef {object} Version
@@ -12,6 +12,7 @@ import { withClient } from "./files.mjs"
  * @property {string} config
  * @property {ReadonlyArray<string>} ways
  * @property {string} manifest
+ * @property {string} tag
  * @property {(folder: string) => ReadonlyArray<string>} files
  * @property {(folder: string, files: ReadonlyArray<string>) => ReadonlyArray<string>} withClient
  */
@@ -22,6 +23,7 @@ const v1 = {
   config: "vitest.config.mjs",
   ways: ["supervised", "connect"],
   manifest: "package.json",
+  tag: "",
   files: () => [],
   withClient
 }
@@ -46,6 +48,7 @@ const v2 = {
   config: "vitest2.config.mjs",
   ways: ["supervised"],
   manifest: "packages/client/package.json",
+  tag: "@modelcontextprotocol/client@",
   files: (folder) => folders.flatMap((below) => filesBelow(folder, below)).filter((file) => !elsewhere.test(file)),
   withClient: (_, files) => files
 }

@@ -23,6 +23,7 @@ export const kinds = {
   differs: "differs from the official Client, on purpose",
   inside: "the test looks into the Client or its transport",
   fault: "a fault of Lifeline that is not mended yet",
+  mended: "a fault of Lifeline that was mended after the run",
   stage: "the way in which the test is set up"
 }
 
@@ -121,17 +122,23 @@ const shown = (run) =>
       ...run.better.length === 0 ? [] : [`${run.better.length} more than in the SDK`]
     ].join(", ")
 
+/** @param {string} file */
+const shortOf = (file) => file.replace(/^test\//, "")
+
 /** @param {ReadonlyArray<File>} files */
 const byFile = (files) =>
   table(
     ["File", "As they are", ...waysOf(files).map(([, name]) => name), "Lifeline has no part in it"],
     files.map(({ file, passes, tests, ways: own, why = "" }) => [
-      `\`${file.replace(/^test\//, "")}\``,
+      `\`${shortOf(file)}\``,
       `${passes} of ${tests}`,
       ...waysOf(files).map(([way]) => shown(own?.[way])),
       why
     ])
   )
+
+/** The most names that a line shows. */
+const most = 40
 
 /** One line for each reason, with how many tests it is for. @param {Version} version @param {ReadonlyArray<File>} files */
 const differences = (version, files) => {
@@ -142,15 +149,21 @@ const differences = (version, files) => {
     if (own.length === 0) return []
     const count = (/** @type {string} */ way, /** @type {string} */ why) =>
       sum(runs(files, way), ({ fails }) => fails.filter((one) => one.why === why).flatMap(({ tests }) => tests).length)
-    const names = (
-      /** @type {string} */ why
-    ) => [
-      ...new Set(
-        all.filter((one) => one.why === why).flatMap(({ tests }) => tests).map((name) =>
-          name.replace(/ \[[\w -]+\]/, "")
+    const testsOf = (/** @type {string} */ why) => {
+      const each = files.map(({ file, ways: own = {} }) => ({
+        file,
+        names: new Set(
+          Object.values(own).flatMap(({ fails }) => fails.filter((one) => one.why === why)).flatMap(({ tests }) =>
+            tests
+          )
+            .map((name) => name.replace(/ \[[\w -]+\]/, ""))
         )
-      )
-    ]
+      })).filter((one) => one.names.size > 0)
+      const names = [...new Set(each.flatMap((one) => [...one.names]))]
+      return names.length <= most
+        ? names.map((name) => `\`${name}\``).join(", ")
+        : `${names.length}, in ${each.map((one) => `\`${shortOf(one.file)}\` (${one.names.size})`).join(", ")}`
+    }
     return [
       `#### ${version}: ${what}`,
       table(
@@ -158,7 +171,7 @@ const differences = (version, files) => {
         own.map((why) => [
           why,
           ...waysOf(files).map(([way]) => count(way, why)),
-          names(why).map((name) => `\`${name}\``).join(", ")
+          testsOf(why)
         ])
       )
     ]

@@ -1,6 +1,7 @@
 import type { ConnectReason } from "@mcp-lifeline/client"
 import { connect, connectAll, ConnectError, supervisedTransport } from "@mcp-lifeline/client"
 import { HttpExchange, HttpFaultServer } from "@mcp-lifeline/testing"
+import { Client as ClientV2, UnauthorizedError as UnauthorizedErrorV2 } from "@modelcontextprotocol/client"
 import { UnauthorizedError } from "@modelcontextprotocol/sdk/client/auth.js"
 import { Client } from "@modelcontextprotocol/sdk/client/index.js"
 import { SSEClientTransport } from "@modelcontextprotocol/sdk/client/sse.js"
@@ -170,6 +171,16 @@ describe("a login that a person has to finish", () => {
     await client.connect(supervisedTransport(docs))
     assert.deepEqual(await client.ping(), {})
     await client.close()
+  })
+
+  it("[F1 F3] rejects the official Client of v2 with an error that its UnauthorizedError knows", async () => {
+    await using server = await HttpFaultServer.open()
+    const { provider } = SignIn.askFor(server)
+    const transport = supervisedTransport({ url: server.url, authProvider: provider }, { name: "docs" })
+    const error = await rejection(new ClientV2({ name: "a-test", version: "1.2.3" }).connect(transport))
+    assert.instanceOf(error, UnauthorizedErrorV2)
+    assert.instanceOf(error, UnauthorizedError)
+    assert.notInstanceOf(new UnauthorizedError(), UnauthorizedErrorV2)
   })
 
   it.each([

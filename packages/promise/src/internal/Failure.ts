@@ -15,6 +15,9 @@ const isCoreError = (error: unknown): error is CoreError =>
 const named = (backend: string, message: string): string =>
   backend === "" || message.startsWith(`${backend}: `) ? message : `${backend}: ${message}`
 
+/** Where the classes of SDK v2 look for the names of an error's classes: their `instanceof` compares these, and not prototypes. */
+const brands = Symbol.for("mcp.sdk.errorBrands")
+
 /** A ConnectError as one of the facade. If a person has to log in, an instance of the official UnauthorizedError. */
 export const fromConnectError = (error: Core.ConnectError): Errors.ConnectError | Errors.UnauthorizedError => {
   const { backend, cause, generation, permanent, reason, retryAfter } = error
@@ -26,6 +29,7 @@ export const fromConnectError = (error: Core.ConnectError): Errors.ConnectError 
   }
   // The cause has the official class, which only programs that use OAuth load.
   const official = new (login.constructor as new(message: string) => Error)(message)
+  Object.defineProperty(official, brands, { value: new Set(["mcp.UnauthorizedError"]), configurable: true })
   return Object.assign(
     official,
     {
