@@ -1,6 +1,7 @@
 import { connect, connectAll, supervisedTransport } from "@mcp-lifeline/client"
 import { Client } from "@modelcontextprotocol/sdk/client/index.js"
 import { assert, describe, it } from "vitest"
+import * as Effect4 from "../../effect4/test/fixtures/Door.js"
 import {
   type Door,
   isReplaced,
@@ -13,6 +14,12 @@ import {
 const doors: Readonly<Record<string, Door>> = {
   "connect, with a signal": async (server, use) => {
     const client = await connect(server, settings)
+    const call = (name: string) => client.callTool({ name }, undefined, { signal: AbortSignal.timeout(patience) })
+    await use({ call: (name) => unlessImpatient(call(name)), givenUp: () => client.status.calls.givenUp })
+    await client.close()
+  },
+  "a backend of Effect 4, interrupted": async (server, use) => {
+    const client = await Effect4.open(server, settings)
     const call = (name: string) => client.callTool({ name }, undefined, { signal: AbortSignal.timeout(patience) })
     await use({ call: (name) => unlessImpatient(call(name)), givenUp: () => client.status.calls.givenUp })
     await client.close()
