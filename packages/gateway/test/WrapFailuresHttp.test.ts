@@ -8,21 +8,20 @@ import { options, refusal, stateFolder, wrap } from "./support/Host.js"
 const proxied = (proxy: string) => ({ HTTP_PROXY: proxy, http_proxy: proxy, NO_PROXY: "", no_proxy: "" })
 
 play("HTTP", {
-  "the server was restarted and does not know the session": {
+  "The session is gone": {
     file: "WrapUrl",
     title: "[W4] a lost session and a killed stream are latency only"
   },
-  "it has forgotten the session and says so in unknown words: a 401, 400 or 403 without a reason, a protocol error":
-    () =>
-      served(async (host, server) => {
-        server.sessions.clear()
-        await echoes(host, "again")
-      }, { lostSession: { status: 400, message: "who are you?" } }),
-  "a call is refused with the same codes because of its arguments": meets(
+  "The session is gone, but the reply does not say so": () =>
+    served(async (host, server) => {
+      server.sessions.clear()
+      await echoes(host, "again")
+    }, { lostSession: { status: 400, message: "who are you?" } }),
+  "A call is refused because of its arguments": meets(
     HttpFault.status(400, { body: "no such column" }),
     /no such column|400/
   ),
-  "no session survives its handshake: a load balancer alternates between replicas": () =>
+  "No session survives its handshake": () =>
     served(
       async (host, server) => {
         server.hook = ({ rpc }) => {
@@ -38,18 +37,18 @@ play("HTTP", {
       {},
       options("timeouts.wait=3s")
     ),
-  "the server was restarted, and no call is made": () =>
+  "The server was restarted, and you make no call": () =>
     served(async (_, server) => {
       await server.until(() => server.streams.size > 0)
       await server.restart()
       await server.until(() => server.sessions.size > 0)
     }),
-  "the network is gone for a while, the server is not": waits(),
-  "the server keeps forgetting its sessions (replicas without sticky sessions, serverless functions)": {
+  "The network is gone for a while": waits(),
+  "The server keeps forgetting its sessions": {
     file: "WrapUrl",
     title: "[W4] a lost session and a killed stream are latency only"
   },
-  "the server ends an idle session": () =>
+  "The server ends an idle session": () =>
     served(
       async (host, server) => {
         // So many times three quarters of a second are longer than a session without a request.
@@ -60,15 +59,15 @@ play("HTTP", {
       { idleTtl: 12_000 },
       options("keepalive.idleTtl=2s")
     ),
-  "at the first `connect` nothing listens, nothing is found, or what answers is not an MCP server": {
+  "Nothing answers at the first connect": {
     file: "WrapUrl",
     title: "[W1] a URL that is no MCP server"
   },
-  "the server is down (connection refused)": {
+  "The server is down": {
     file: "WrapUrl",
     title: "[W4] a server that is down at the start"
   },
-  "no answer at all (a black hole, a firewall that drops)": () =>
+  "No answer at all": () =>
     served(
       async (host, server) => {
         server.fail(() => true, HttpFault.hang())
@@ -91,27 +90,27 @@ play("HTTP", {
         "keepalive.suspectInterval=100ms"
       )
     ),
-  "a response stream is cut": meets(
+  "A response stream is cut": meets(
     HttpFault.cut({ carriedOut: true }),
     isUnknown
   ),
-  "the connection is reset before an answer": meets(
+  "The connection is reset before an answer": meets(
     HttpFault.reset(),
     isUnknown
   ),
-  "an answer drips slowly": meets(HttpFault.drip({ bytes: 16, everyMillis: 5 })),
-  "an answer has the wrong content type": meets(
+  "An answer drips slowly": meets(HttpFault.drip({ bytes: 16, everyMillis: 5 })),
+  "An answer has the wrong content type": meets(
     HttpFault.status(200, { headers: { "content-type": "text/html" }, body: "<h1>Hello</h1>" }),
     /text\/html/
   ),
-  "an answer, event or notification is longer than 64 MiB": meets(HttpFault.huge(65 * 1024 * 1024), /67108864 bytes/),
-  "an answer is compressed with gzip, deflate or br": meets(HttpFault.encoded("gzip")),
-  "an answer has another content coding": meets(HttpFault.encoded("zstd" as never), /zstd|content-encoding/),
-  "the server answers 405 when Lifeline opens the stream from the server": () =>
+  "An answer, event or notification is longer than 64 MiB": meets(HttpFault.huge(65 * 1024 * 1024), /67108864 bytes/),
+  "An answer is compressed with gzip, deflate or br": meets(HttpFault.encoded("gzip")),
+  "An answer has another content coding": meets(HttpFault.encoded("zstd" as never), /zstd|content-encoding/),
+  "The server answers 405 to the stream": () =>
     served(async (host) => await echoes(host, "fine"), {
       offersStream: false
     }),
-  "the stream from the server is cut": () =>
+  "The stream from the server is cut": () =>
     served(async (host, server) => {
       await server.until(() => server.streams.size > 0)
       server.dropStreams()
@@ -119,12 +118,12 @@ play("HTTP", {
       await server.until(() => server.streams.size > 0)
     }),
   "429, or 503 with Retry-After": meets(HttpFault.status(429, { retryAfter: 1 })),
-  "another 5xx": meets(HttpFault.status(500, { body: "out of order" }), /out of order|500/),
-  "a redirect to another origin, or one that turns a POST into a GET (to a login page)": meets(
+  "Another 5xx": meets(HttpFault.status(500, { body: "out of order" }), /out of order|500/),
+  "A redirect to another origin": meets(
     HttpFault.status(302, { headers: { location: "http://127.0.0.1:1/login" } }),
     /login/
   ),
-  "the proxy of the environment is down, unknown, or wants credentials": async () => {
+  "The proxy of the environment is down or refuses": async () => {
     using state = stateFolder()
     await using host = wrap(["http://server.invalid/mcp"], {
       state: state.path,
@@ -132,7 +131,7 @@ play("HTTP", {
     })
     assert.match(await refusal(host), /proxy/i)
   },
-  "`HTTP_PROXY` or `HTTPS_PROXY` is not an address": async () => {
+  "The proxy of the environment is not an address": async () => {
     using state = stateFolder()
     const host = wrap(["http://server.invalid/mcp"], {
       state: state.path,
@@ -141,14 +140,14 @@ play("HTTP", {
     assert.notStrictEqual((await host.ended).code, 0)
     assert.match(host.stderr, /http_proxy/i)
   },
-  "the headers of an answer have more than 16 KiB": meets(
+  "The headers of an answer have more than 16 KiB": meets(
     HttpFault.status(200, { headers: { "x-long": "x".repeat(17_000) } }),
     /headers/
   ),
-  "a bad certificate, an unknown host name": async () => {
+  "A bad certificate, an unknown host name": async () => {
     using state = stateFolder()
     await using host = wrap(["http://server.invalid/mcp"], { state: state.path })
     assert.match(await refusal(host), /server\.invalid/)
   },
-  "a slow answer, an idle stream": meets(HttpFault.late(1500))
+  "A slow answer, an idle stream": meets(HttpFault.late(1500))
 })

@@ -11,12 +11,12 @@ const timesListed = `send(said(String(heard.filter(({ method }) => method === "t
 const announcements = "notifications/tools/list_changed"
 
 play("The machine, and everything else", {
-  "the machine was suspended": {
+  "The machine was suspended": {
     file: "../../core/test/Suspend",
     title: "[R11] that one probe decides: without an answer the connection is lost and comes back"
   },
-  "many servers are lost at once": "each wrap has one server, and knows nothing of those of others",
-  "a server answers pings with errors and calls with results": () =>
+  "Many servers are lost at once": "each wrap has one server, and knows nothing of those of others",
+  "The server answers pings with errors and calls with results": () =>
     served(
       async (host, server) => {
         await host.until(() => /keepalive/.exec(host.stderr) ?? undefined)
@@ -26,7 +26,7 @@ play("The machine, and everything else", {
       { pings: false },
       options("keepalive.interval=1s", "keepalive.suspectInterval=10ms")
     ),
-  "the server answers a list request with an error": async () => {
+  "The server answers a list request with an error": async () => {
     using state = stateFolder()
     const refusing = `if (method === "tools/list" && heard.filter((one) => one.method === method).length > 1) {
       return send({ id, error: { code: -32603, message: "no lists today" } })
@@ -49,7 +49,7 @@ play("The machine, and everything else", {
   },
   // A host reads a list as far as it likes; after a restart, wrap reads it to compare, and the core for the hints of the
   // call that was cut, until it sees the same cursor again.
-  "a list never ends": () =>
+  "A list never ends": () =>
     started(
       `if (name === "exit") process.exit(1); else ${timesListed}`,
       async (host) => {
@@ -63,7 +63,7 @@ play("The machine, and everything else", {
       { before: `if (method === "tools/list") return send(answer({ tools: [], nextCursor: "more" }))` }
     ),
   // The host is told each time, and wrap reads nothing by itself.
-  "the server announces changes of its lists all the time, for example whenever they are read": () =>
+  "The server announces changes of its lists all the time": () =>
     started(
       timesListed,
       async (host) => {
@@ -75,7 +75,7 @@ play("The machine, and everything else", {
       },
       { before: `if (method === "tools/list") send({ method: "${announcements}" })` }
     ),
-  "a close hangs": () =>
+  "A close hangs": () =>
     served(
       async (host, server) => {
         server.fail("DELETE", HttpFault.hang())
@@ -87,7 +87,7 @@ play("The machine, and everything else", {
       [],
       startWrap
     ),
-  "a new session has forgotten what the old one knew (a browser page, a login)": () =>
+  "A new session has forgotten what the old one knew": () =>
     served(
       async (host, server) => {
         server.sessions.clear()

@@ -1,5 +1,5 @@
 /**
- * The table of docs/failures.md about sign-in and credentials through `wrap`.
+ * The section of docs/failures.md about sign-in and credentials through `wrap`.
  */
 import { HttpFault, HttpFaultServer } from "@mcp-lifeline/testing"
 import { Effect } from "effect"
@@ -45,7 +45,7 @@ const signedIn = (use: (signedIn: SignedIn) => Promise<void>) => (): Promise<voi
   }).pipe(Effect.scoped, Effect.runPromise)
 
 play("HTTP: sign-in and credentials", {
-  "401 or 403 with static credentials, while connecting": async () => {
+  "401 or 403 with static credentials": async () => {
     using state = stateFolder()
     for (const status of [401, 403]) {
       await using server = await HttpFaultServer.open()
@@ -62,17 +62,16 @@ play("HTTP: sign-in and credentials", {
     assert.lengthOf(server.grants("refresh_token"), 1)
     assert.lengthOf(opened(), 1)
   }),
-  "401 with OAuth, and a person has to log in": { file: "WrapUrl", title: "[A3] a login is told with its address" },
-  "the metadata of a server name an address of this machine or of a private network, and the server is not there": {
+  "Somebody has to log in": { file: "WrapUrl", title: "[A3] a login is told with its address" },
+  "The metadata of a server name a private address": {
     file: "../../sign-in/test/Trust",
     title: "[X2] none of a server that is elsewhere leads to this machine"
   },
-  "the metadata of a server name another authorization server than `--client-issuer`, or a secret has no `--client-issuer`":
-    {
-      file: "../../sign-in/test/Trust",
-      title: "[X2] a secret or a key for nobody in particular is sent to nobody"
-    },
-  "the authorization server no longer knows the refresh token or the client": signedIn(
+  "The metadata of a server name another authorization server": {
+    file: "../../sign-in/test/Trust",
+    title: "[X2] a secret or a key for nobody in particular is sent to nobody"
+  },
+  "The login has ended": signedIn(
     async ({ host, opened, server }) => {
       server.end()
       await answered(host)
@@ -85,7 +84,7 @@ play("HTTP: sign-in and credentials", {
       assert.lengthOf(server.registrations, 2)
     }
   ),
-  "the authorization server is down or answers 5xx when a token is to be renewed": signedIn(
+  "The authorization server is down": signedIn(
     async ({ host, opened, server }) => {
       server.expire()
       server.knobs.tokenStatus = 503
@@ -96,7 +95,7 @@ play("HTTP: sign-in and credentials", {
       assert.lengthOf(opened(), 1)
     }
   ),
-  "403 that names a scope, with OAuth": signedIn(async ({ host, login, opened, server }) => {
+  "403 that names a scope": signedIn(async ({ host, login, opened, server }) => {
     server.knobs.callScope = "write"
     await answered(host)
     assert.lengthOf(opened(), 2)

@@ -27,8 +27,8 @@ const announced = (use: (host: Host, server: StatelessServer.StatelessServer) =>
 const toolsOf = async (host: Host): Promise<ReadonlyArray<string>> =>
   (await host.result("tools/list"))["tools"].map(({ name }: { readonly name: string }) => name)
 
-play("The revision without sessions", {
-  "the server speaks only 2026-07-28, and `protocol` is `2025`": async () => {
+play("Stateless servers", {
+  "The server is stateless, and `protocol` is `2025`": async () => {
     using state = stateFolder()
     await using server = await HttpFaultServer.open(stateless)
     const args = ["--protocol", "2025", ...options("timeouts.wait=60s"), server.url]
@@ -37,8 +37,8 @@ play("The revision without sessions", {
     // On a slow machine initialize is answered before the server is, and the call says why.
     assert.match(typeof refusal === "string" ? refusal : await outcome(host, "echo"), /2026-07-28/)
   },
-  "the server cannot be reached": waits(stateless),
-  "a response is cut": () =>
+  "The stateless server cannot be reached": waits(stateless),
+  "A response of a stateless server is cut": () =>
     served(async (host, server) => {
       await host.result("tools/list")
       server.fail("tools/call", HttpFault.cut({ carriedOut: true }), 1)
@@ -46,7 +46,7 @@ play("The revision without sessions", {
       server.fail("tools/call", HttpFault.cut({ carriedOut: true }), 1)
       assert.strictEqual(await host.call("read", { message: "read" }), "read")
     }, { ...stateless, tools: { echo: {}, read: { annotations: { readOnlyHint: true } } } }),
-  "the stream of changes is cut": () =>
+  "The stream of changes is cut": () =>
     announced(async (host, server) => {
       const before = host.notified(announcement).length
       server.tools = [{ name: "later", inputSchema: { type: "object" } }]
@@ -54,28 +54,28 @@ play("The revision without sessions", {
       await host.until(() => host.notified(announcement)[before])
       assert.deepEqual(await toolsOf(host), ["later"])
     }),
-  "the server has no such stream, or does not announce what it says it does": () =>
+  "The server has no stream of changes": () =>
     served(async (host) => {
       const { error } = await host.request("resources/subscribe", { uri: "test:a" })
       assert.match(error?.message ?? "", /announces no changes/)
     }, { ...stateless, capabilities: { tools: { listChanged: true }, resources: { subscribe: true } } }),
-  "the stream of changes goes silent although keep-alive comments had come on it, or it cannot be opened": {
+  "The stream of changes goes silent": {
     file: "../../protocol/test/listen",
     title: "[E5] comments prove life; a server that falls silent after it has sent some is in doubt"
   },
-  "the server exits when it is asked which protocol it speaks (`auto` over stdio)": () =>
+  "The server exits when it is asked which protocol it speaks": () =>
     started(
       `send(said("fine"))`,
       async (host) => assert.strictEqual(await host.call("x"), "fine"),
       { args: [], before: `if (method === "server/discover") process.exit(1)` }
     ),
-  "the server does not answer that question": () =>
+  "The server does not answer which protocol it speaks": () =>
     started(
       `send(said(heard.map(({ method }) => method).slice(0, 2)))`,
       async (host) => assert.strictEqual(await host.call("x"), JSON.stringify(["server/discover", "initialize"])),
       { args: options("timeouts.connect=6s"), before: `if (method === "server/discover") return` }
     ),
-  "a server that spoke 2026-07-28 comes back with sessions only (`auto`)": () =>
+  "A stateless server comes back with sessions only": () =>
     served(async (host, server) => {
       server.era = "2025"
       server.stateful = true

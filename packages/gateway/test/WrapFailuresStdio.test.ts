@@ -29,21 +29,24 @@ const lives = async (host: Host, name: string, args: object = {}): Promise<strin
 }
 
 play("stdio", {
-  "the process crashes or is killed": { file: "Wrap", title: "[W4] a killed server is latency only" },
-  "it closes stdin or stdout but keeps running": () =>
+  "The server crashes or is killed": { file: "Wrap", title: "[W4] a killed server is latency only" },
+  "The server closes stdin or stdout but keeps running": () =>
     started(`if (name === "close") process.stdout.end(); else send(said(String(process.pid)))`, async (host) => {
       const before = await host.call("pid")
       assert.match(await lives(host, "close"), /closed its stdin or stdout/)
       assert.notStrictEqual(await host.call("pid"), before)
       await gone([Number(before)])
     }),
-  "it exits at start, again and again": { file: "Wrap", title: "[W4] a known server that cannot start is there" },
-  "the command does not exist or is not executable": { file: "Wrap", title: "[W1] a command that does not exist" },
-  "the same, after the command had worked before": {
+  "The server exits at start, again and again": {
+    file: "Wrap",
+    title: "[W4] a known server that cannot start is there"
+  },
+  "The command does not exist or is not executable": { file: "Wrap", title: "[W1] a command that does not exist" },
+  "The command has worked before, and is gone": {
     file: "WrapMore",
     title: "[W4] a program that is missing for a while is used again when it is there"
   },
-  "it hangs while idle (SIGSTOP, an endless loop)": () =>
+  "The server hangs while idle": () =>
     started(`send(said(String(process.pid)))`, async (host) => {
       const before = await answer(host, "pid")
       stop(Number(before))
@@ -51,7 +54,7 @@ play("stdio", {
       await gone([Number(before)])
       assert.notStrictEqual(await answer(host, "pid"), before)
     }, { args: options(...heartbeats, "keepalive.interval=1s") }),
-  "it hangs during a call": () =>
+  "The server hangs during a call": () =>
     started(
       `if (name === "hang") process.kill(process.pid, "SIGSTOP"); else send(said(String(process.pid)))`,
       async (host) => {
@@ -62,31 +65,31 @@ play("stdio", {
       },
       { args: options(...heartbeats, "timeouts.request=2s") }
     ),
-  "it works on a call for minutes and reports nothing": {
+  "The server works for minutes and reports nothing": {
     file: "LongCalls",
     title: "[G25:real] its caller hears that it runs while the server lives"
   },
-  "it runs in a container (`docker run`, `podman run`, `nerdctl run`, `compose run`), and the command is killed": {
+  "The server runs in a container, and the command is killed": {
     file: "LeftBehind",
     title: "[S11:real] [S12:real] its containers are removed, too"
   },
-  "it writes other things to stdout": () =>
+  "The server writes other things to stdout": () =>
     started(`process.stdout.write("Listening...\\nand more\\n"); send(said("fine"))`, async (host) => {
       assert.strictEqual(await host.call("x"), "fine")
       assert.strictEqual(await host.call("x"), "fine")
       assert.lengthOf(host.stderr.match(/is not JSON-RPC and is skipped/g) ?? [], 1)
       assert.deepEqual(host.strange, [])
     }),
-  "it is a different program: it prints its usage, or asks a question and waits": {
+  "The command is a different program": {
     file: "Wrap",
     title: "[W1] a program that is no MCP server"
   },
   // Of wrap it is 64 MiB: as long as what a host may send.
-  "an answer is longer than 16 MiB": () =>
+  "An answer is longer than 16 MiB": () =>
     started(`send(said(name === "long" ? "x".repeat(65 * 1024 * 1024) : "fine"))`, async (host) => {
       assert.match(await lives(host, "long"), /67108864 bytes/)
     }),
-  "it stops reading its stdin": () =>
+  "The server stops reading its stdin": () =>
     started(
       `if (name === "deaf") { process.stdin.pause(); setTimeout(() => process.stdin.resume(), 500) }
       send(said(params.arguments.nth))`,
@@ -98,7 +101,7 @@ play("stdio", {
         assert.deepEqual(await Promise.all(answers), numbers)
       }
     ),
-  "it ignores SIGTERM at close": () =>
+  "The server ignores SIGTERM at close": () =>
     started(
       `process.on("SIGTERM", () => undefined); setInterval(() => undefined, 1000); send(said("stays"))`,
       async (host) => {
@@ -110,7 +113,7 @@ play("stdio", {
       },
       { run: startWrap }
     ),
-  "it starts slowly": async () => {
+  "The server starts slowly": async () => {
     using state = stateFolder()
     const [, node = "", ...args] = scripted(`send(said("fine"))`)
     const slow = ["--", "sh", "-c", `sleep 1; exec "$0" "$@"`, node, ...args]
@@ -119,7 +122,7 @@ play("stdio", {
     assert.strictEqual(introduction["serverInfo"].name, "scripted")
     assert.strictEqual(await host.call("x"), "fine")
   },
-  "it writes a line in pieces, or byte by byte": () =>
+  "The server writes a line in pieces": () =>
     started(
       `for (const byte of Buffer.from(JSON.stringify({ jsonrpc: "2.0", ...said("größer") }) + "\\n")) {
         process.stdout.write(Buffer.of(byte))
@@ -127,7 +130,7 @@ play("stdio", {
       }`,
       async (host) => assert.strictEqual(await host.call("x"), "größer")
     ),
-  "it exits with 0 and its children live on": () =>
+  "The server exits with 0 and its children live on": () =>
     started(
       `const { spawn } = await import("node:child_process")
       if (name === "leave") send(said(String(spawn("sleep", ["600"], { stdio: "ignore" }).pid)))
@@ -139,7 +142,7 @@ play("stdio", {
         await gone([child])
       }
     ),
-  "it leaves grandchildren behind": () =>
+  "The server leaves grandchildren behind": () =>
     started(
       `const { spawn } = await import("node:child_process")
       send(said(String(spawn("sh", ["-c", "sleep 600 & echo; wait"], { stdio: "ignore" }).pid)))`,
@@ -152,7 +155,7 @@ play("stdio", {
       },
       { run: startWrap }
     ),
-  "our own process is killed": () =>
+  "When Lifeline itself is killed": () =>
     started(`send(said("fine"))`, async (host) => {
       await host.call("x")
       const { family } = host

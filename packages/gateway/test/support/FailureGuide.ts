@@ -1,5 +1,5 @@
 /**
- * The tables of docs/failures.md, each row of which is played, or is proved or explained elsewhere.
+ * The headings of docs/failures.md, each of which is played, or is proved or explained elsewhere.
  */
 import { readFileSync } from "node:fs"
 import { assert, describe, it } from "vitest"
@@ -10,23 +10,26 @@ export interface Elsewhere {
   readonly title: string
 }
 
-/** How a row is proved: by a test of its own, by another one, or not, and why. */
+/** How a failure is proved: by a test of its own, by another one, or not, and why. */
 export type Row = (() => Promise<void>) | Elsewhere | string
 
 const read = (path: string): string => readFileSync(new URL(path, import.meta.url), "utf8")
 
-/** The faults of a section's table. */
-const faultsOf = (section: string): ReadonlyArray<string> => {
+/** The failures of a section: its headings, each of which says at least what you see. */
+const failuresOf = (section: string): ReadonlyArray<string> => {
   const [, text = ""] = read("../../../../docs/failures.md").split(`\n## ${section}\n`)
-  const [table = ""] = text.split("\n## ")
-  return [...table.matchAll(/^\| (.*?) \|/gm)].map(([, fault = ""]) => fault).filter((fault) => fault !== "fault")
+  const [own = ""] = text.split("\n## ")
+  return own.split(/^### /m).slice(1).map((failure) => {
+    assert.include(failure, "\n- **You see**: ")
+    return failure.slice(0, failure.indexOf("\n"))
+  })
 }
 
-/** Tests that the rows are those of the section, that what proves them elsewhere is there, and those that are played. */
+/** Tests that the failures are those of the section, that what proves them elsewhere is there, and those that are played. */
 export const play = (section: string, rows: Readonly<Record<string, Row>>): void => {
   describe(`the guide to failures through wrap: ${section}`, () => {
     it("[W4] has each fault of the guide", () => {
-      assert.deepEqual(Object.keys(rows).toSorted(), faultsOf(section).toSorted())
+      assert.deepEqual(Object.keys(rows).toSorted(), failuresOf(section).toSorted())
       for (const row of Object.values(rows)) {
         if (typeof row === "object") assert.include(read(`../${row.file}.test.ts`), `"${row.title}`)
       }
