@@ -69,7 +69,7 @@ export const framed = all.filter(frameworks.needed)
 export const full = all.filter((program) => !needsOnlyFacade(program) && !frameworks.needed(program))
 
 /** Whether it stands on a page that users follow first. @param {Program} program */
-export const isFirst = ({ path }) => /^(README|docs\/quick-start|docs\/tasks\/.*)\.md$/.test(path)
+export const isFirst = ({ path }) => /^(README|docs\/(install|quick-start|tasks\/.*))\.md$/.test(path)
 
 const folderOf = (/** @type {Program} */ { path }) => path.replaceAll(/\W/g, "-")
 

@@ -43,10 +43,36 @@ const grows = (values) => values.length > 1 && (values.at(-1) ?? 0) > (values[0]
 
 const benchmarks = "docs/benchmarks.md"
 const comparison = "docs/comparison.md"
+const readme = "README.md"
 const sizing = "docs/operations/sizing.md"
 
 /** @type {ReadonlyArray<Claim>} */
 export const claims = [
+  {
+    page: readme,
+    says: "[In our recording](docs/benchmarks.md#the-server-crashes), calls succeed again within two seconds",
+    of: ["timeline/crash"],
+    holds: (crash) => back(crash, "lifeline") < 2000
+  },
+  {
+    page: readme,
+    says:
+      "[A client that is replaced after a few seconds of silence is back sooner](docs/benchmarks.md#the-server-is-wedged)",
+    of: ["timeline/wedged"],
+    holds: (wedged) => back(wedged, "renewed") < back(wedged, "lifeline")
+  },
+  {
+    page: readme,
+    says: "adds less than a millisecond to a call over stdio.",
+    of: ["wrap"],
+    holds: (wrap) => measured(wrap, "a call, longer than direct by (ms)") < 1
+  },
+  {
+    page: readme,
+    says: "A call through the library takes about as long as one through the official Client, or less.",
+    of: ["call"],
+    holds: (call) => (call?.rows ?? []).every(({ figures }) => Number(figures["ratio"]) < 1.15)
+  },
   {
     page: benchmarks,
     says: "After three seconds the server is killed, or stopped so that it no longer answers, or its network is gone.",
