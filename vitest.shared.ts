@@ -1,6 +1,7 @@
 import { fileURLToPath } from "node:url"
 import { configDefaults, defineProject } from "vitest/config"
 import { sources } from "./packages/testing/test/support/sources.js"
+import { lateConfirmations } from "./vitest.late.js"
 
 /** Each entry point of each package, pointed at its source, so that tests need no build. */
 const alias = Object.entries(sources).map(([name, replacement]) => ({ find: new RegExp(`^${name}$`), replacement }))
@@ -30,6 +31,7 @@ export const project = (
   } = {}
 ): ReturnType<typeof defineProject> =>
   defineProject({
+    plugins: [lateConfirmations],
     resolve: { alias },
     test: {
       name,
