@@ -19,7 +19,7 @@ const entries = readdirSync(`${root}packages`).flatMap((directory) => {
 
 /** What the main entry of a package has is there; these are the modules that it does not have. The program has none to import. */
 const documented = entries.filter(({ name }) =>
-  /^@mcp-lifeline\/(?:[\w-]+|opentelemetry\/(?:otlp|providers))$/.test(name)
+  /^@mcp-lifeline\/(?:[\w-]+|opentelemetry\/(?:otlp|providers)|(?:core|effect4)\/toolkit)$/.test(name)
 )
 
 const application = await Application.bootstrapWithPlugins({
