@@ -8,7 +8,7 @@ import { Context, Effect, Predicate, Schema } from "effect"
 import type { Backend } from "./backend/Backend.js"
 import type { CallError } from "./Errors.js"
 import type { Fleet } from "./Fleet.js"
-import { resultText } from "./internal/resultText.js"
+import { argumentsForm, failureText, resultText } from "./internal/resultText.js"
 import type { CallOptions } from "./options/CallOptions.js"
 
 /** Why a tool has no result. A model reads all of it. */
@@ -108,12 +108,12 @@ export const make = <Mode extends Tool.FailureMode = "return">(
     const handler = (name: string) => (given: unknown) => {
       const failed = (reason: ToolFailed["reason"], message: string) => new ToolFailed({ tool: name, reason, message })
       const args = given ?? {}
-      if (!Predicate.isRecord(args)) return failed("InvalidArguments", "The arguments of a tool are an object.")
+      if (!Predicate.isRecord(args)) return failed("InvalidArguments", argumentsForm)
       return source.callTool({ name, arguments: args }, call).pipe(
         Effect.mapError(({ _tag, message }) => failed(_tag, message)),
         Effect.filterOrFail(
           ({ isError }) => isError !== true,
-          (result) => failed("ToolError", resultText(result) || "The tool failed, and does not say why.")
+          (result) => failed("ToolError", failureText(result))
         )
       )
     }

@@ -2,7 +2,7 @@
  * The tools of a backend or a fleet for the language models of `effect/ai`. That module is `unstable`: it may change with every minor version of
  * Effect 4, and this one with it.
  */
-import { blockText, resultText } from "@mcp-lifeline/client/within"
+import { argumentsForm, blockText, failureText, resultText } from "@mcp-lifeline/client/within"
 import type * as Mcp from "@modelcontextprotocol/sdk/types.js"
 import { Context, Effect, type JsonSchema, Predicate, Schema } from "effect"
 import { Prompt, Tool, Toolkit } from "effect/ai"
@@ -123,13 +123,13 @@ export const make = <Mode extends Tool.FailureMode = "return">(
       const failed = (reason: ToolFailed["reason"], message: string) => new ToolFailed({ tool: name, reason, message })
       const args = given ?? {}
       if (!Predicate.isObject(args)) {
-        return Effect.fail(failed("InvalidArguments", "The arguments of a tool are an object."))
+        return Effect.fail(failed("InvalidArguments", argumentsForm))
       }
       return source.callTool({ name, arguments: args as Record<string, unknown> }, options.call).pipe(
         Effect.mapError(({ _tag, message }) => failed(_tag, message)),
         Effect.filterOrFail(
           ({ isError }) => isError !== true,
-          (result) => failed("ToolError", resultText(result) || "The tool failed, and does not say why.")
+          (result) => failed("ToolError", failureText(result))
         )
       )
     }

@@ -29,3 +29,9 @@ export const blockText: (block: ContentBlock) => string = Core.blockText
 
 /** A tool's result as a language model reads it. */
 export const resultText: (result: CallToolResult) => string = Core.resultText
+
+/** What a language model reads of a tool that says that it failed. */
+export const failureText: (result: CallToolResult) => string = Core.failureText
+
+/** What a language model reads if it gives a tool arguments of another form. */
+export const argumentsForm: string = Core.argumentsForm

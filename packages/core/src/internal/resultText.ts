@@ -17,3 +17,10 @@ export const resultText = ({ content = [], structuredContent }: CallToolResult):
   content.length === 0 && structuredContent !== undefined
     ? JSON.stringify(structuredContent)
     : content.map(blockText).join("\n")
+
+/** What a model reads of a tool that says that it failed. */
+export const failureText = (result: CallToolResult): string =>
+  resultText(result) || "The tool failed, and does not say why."
+
+/** What a model reads if it gives a tool arguments of another form. */
+export const argumentsForm = "The arguments of a tool are an object."
