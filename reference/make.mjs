@@ -37,7 +37,8 @@ const application = await Application.bootstrapWithPlugins({
   excludeInternal: true,
   excludePrivate: true,
   excludeExternals: true,
-  githubPages: false,
+  // So that GitHub Pages publishes each file as it is.
+  githubPages: true,
   treatWarningsAsErrors: true,
   validation: { notExported: true, invalidLink: true, notDocumented: false },
   jsDocCompatibility: { exampleTag: true },

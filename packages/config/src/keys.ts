@@ -158,7 +158,11 @@ const httpChecks: Checks = {
   url: address,
   headers,
   requestInit,
-  authProvider: instance("an OAuthClientProvider of the official SDK"),
+  /** The official Client v2 also takes an object that has only a token. */
+  authProvider: Check.isSecret(
+    (value) => Predicate.hasProperty(value, "tokens") && Predicate.isFunction(value.tokens),
+    "an OAuthClientProvider of the official SDK, with tokens(), which only code can give. A token that you have belongs in headers"
+  ),
   dispatcher: instance("an undici dispatcher"),
   protocol,
   fetch: Check.isSecret(Predicate.isFunction, "a function, which only code can give"),

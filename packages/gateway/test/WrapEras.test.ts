@@ -9,6 +9,7 @@ import { Host, stateFolder, wrap } from "./support/Host.js"
 
 const clientInfo = { name: "a-test", version: "1.2.3" }
 const capabilities = { elicitation: { form: {} } }
+const rows = ["first", "second"]
 const elicit = () => ({ action: "accept" as const, content: { name: "Ada" } })
 
 const envelope = {
@@ -98,6 +99,16 @@ describe.concurrent.each(pairs)("wrap between a client of $client and a server o
     assert.deepInclude(JSON.parse(await one.said("asks")), { action: "accept", content: { name: "Ada" } })
     await one.said("grow")
     await announced
+  })
+
+  it("[E8] a structured result has the form of the client's revision, and fits the schema in its list", async () => {
+    await using one = await connected()
+    // The official Clients compare results with the schemas of the last list.
+    const { tools } = await one.client.listTools()
+    const structured = { structuredContent: client === "2025" || era === "2025" ? { result: rows } : rows }
+    assert.deepInclude(await one.callTool({ name: "rows" }), structured)
+    const schema = tools.find(({ name }) => name === "rows")?.outputSchema
+    assert.strictEqual(schema?.type as string, client === "2025" || era === "2025" ? "object" : "array")
   })
 
   // As it is on the wire: the official Clients lose progress that comes together with the result.

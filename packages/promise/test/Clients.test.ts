@@ -80,6 +80,14 @@ describe.each(pairs)(
       await one.client.ping()
     })
 
+    it("[F3 E8] a structured result is an object, and fits the schema in its list", async () => {
+      await using one = await connected()
+      // The official Clients compare results with the schemas of the last list.
+      const { tools } = await one.client.listTools()
+      assert.strictEqual(tools.find(({ name }) => name === "rows")?.outputSchema?.type, "object")
+      assert.deepInclude(await one.callTool({ name: "rows" }), { structuredContent: { result: ["first", "second"] } })
+    })
+
     it("[F3] progress, and a cancellation that reaches the server", async () => {
       await using one = await connected()
       const heard: Array<number> = []

@@ -135,6 +135,12 @@ describe("connectAll", () => {
       ["cwd", /number; accepted: a string/, () => connect({ command, cwd: 1 as never })],
       ["headers.a", /object; accepted: a string/, () => connect({ url, headers: { a: {} as never } })],
       ["authProvider", /object; accepted: an OAuthClientProvider/, () => connect({ url, authProvider: {} as never })],
+      // The short form of the official Client v2.
+      [
+        "authProvider",
+        /object; accepted: an OAuthClientProvider.*A token that you have belongs in headers/,
+        () => connect({ url, authProvider: { token: () => Promise.resolve("secret") } as never })
+      ],
       [
         "stdio.stdinGrace",
         /"5 minuets"; accepted: 0 ms to 10 min/,

@@ -172,7 +172,7 @@ export const rewriteRemote = (
     return left("it speaks over a WebSocket, which wrap does not")
   }
   const signIn = signIns.find((one) => entry.has(one) && entry.get(one) !== false)
-  if (signIn !== undefined) return left(`its host signs in for it (${signIn}); take that out and wrap signs in itself`)
+  if (signIn !== undefined) return left(`its host handles the sign-in; remove ${signIn} to let wrap sign in instead`)
   if (entry.has("bearer_token")) {
     return left("it has bearer_token, which its host refuses; name a variable with bearer_token_env_var")
   }

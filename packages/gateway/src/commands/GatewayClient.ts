@@ -64,8 +64,9 @@ const choose = ({ config, url }: Choice): Effect.Effect<GatewayAddress, UsageErr
     if (url !== undefined) {
       const origin = yield* originOf(url)
       const token = process.env["MCP_LIFELINE_TOKEN"]
-      return all.find((one) => one.url === origin) ??
-        { url: origin, token: token === undefined || token === "" ? null : Redacted.make(token) }
+      // One that is given counts, also of a gateway that this user runs: it shows what a member may see there.
+      if (token !== undefined && token !== "") return { url: origin, token: Redacted.make(token) }
+      return all.find((one) => one.url === origin) ?? { url: origin, token: null }
     }
     const fitting = config === undefined ? all : all.filter((one) => one.config === resolve(config))
     const [one, another] = fitting

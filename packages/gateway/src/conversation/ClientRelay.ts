@@ -15,6 +15,7 @@ import {
   type Receiver,
   Relay
 } from "@mcp-lifeline/protocol"
+import * as ObjectResults from "@mcp-lifeline/protocol/ObjectResults"
 import type { JSONRPCMessage, JSONRPCNotification, JSONRPCResponse, Result } from "@modelcontextprotocol/sdk/types.js"
 import { Cause, Effect, Either, Exit, FiberId, Option } from "effect"
 import type { Fibers } from "../Fibers.js"
@@ -255,11 +256,17 @@ export class ClientRelay {
     else about.say(message)
   }
 
+  /** Answers with a result of a server, in the form that the client's revision has. */
+  answer(request: ClientRequest, result: Result): void {
+    const { isStateless } = this.#options.client
+    request.answer({ result: isStateless === true ? result : ObjectResults.result(request.method, result) })
+  }
+
   #answered(request: ClientRequest, serverRequest: ServerRequest, rounds: number, answer: Answer): void {
     if ("resultText" in answer) return request.answer(answer)
     if ("error" in answer) {
       const replacement = serverRequest.resultForError?.(answer.error)
-      if (replacement !== undefined) return request.answer({ result: replacement })
+      if (replacement !== undefined) return this.answer(request, replacement)
       return this.#refused(
         request,
         serverRequest.backend.id,
@@ -271,7 +278,7 @@ export class ClientRelay {
     const result = Meta.passedOn(answer.result)
     if (!Translation.isInputRequired(result)) {
       const plain = withoutType(result)
-      return request.answer({ result: serverRequest.resultForClient?.(plain) ?? plain })
+      return this.answer(request, serverRequest.resultForClient?.(plain) ?? plain)
     }
     if (this.#options.client.isStateless === true) {
       return request.answer({ result: serverRequest.questionForClient?.(result) ?? result })

@@ -120,9 +120,12 @@ export const make = (
     })
     yield* Effect.addFinalizer(() => Effect.sync(stopAccess))
 
-    const list = (kind: Kind, fleets: ReadonlyArray<GroupFleet>, access: Access): Effect.Effect<string> =>
+    const list: GatewayContext["list"] = (kind, fleets, { access, isStateless }) =>
       Effect.map(Effect.forEach(fleets, ({ lists }) => lists), (all) => {
-        const [first, ...others] = all.map((one) => one.visibleTo(access))
+        const [first, ...others] = all.map((one) => {
+          const visible = one.visibleTo(access)
+          return isStateless ? visible : visible.withObjectResults
+        })
         const own = hasStatus() ? ownEntries(kind) : ""
         if (first === undefined) return result(kind, [], own)
         return others.length === 0 ? first.result(kind, own) : result(kind, [first, ...others], own)

@@ -4,6 +4,7 @@
 import { Fleet } from "@mcp-lifeline/core"
 import { otherName } from "@mcp-lifeline/core/internal"
 import type { ListMethod, lists } from "@mcp-lifeline/protocol/listMethods"
+import * as ObjectResults from "@mcp-lifeline/protocol/ObjectResults"
 import * as TaskMarks from "@mcp-lifeline/protocol/TaskMarks"
 import type { Access } from "../access/Access.js"
 
@@ -50,11 +51,23 @@ const visible = (
   }
 }
 
+/** A catalogue for clients of revisions before 2026-07-28. Returns the same object if nothing in it is different. */
+const withObjectResults = (catalog: Fleet.FleetCatalog): Fleet.FleetCatalog => {
+  let isDifferent = false
+  const tools = new Map([...catalog.tools].map(([name, entry]) => {
+    const value = ObjectResults.tool(entry.value)
+    isDifferent ||= value !== entry.value
+    return [name, value === entry.value ? entry : { ...entry, value }]
+  }))
+  return isDifferent ? { ...catalog, tools } : catalog
+}
+
 /** The lists of one catalogue. */
 export class EncodedLists {
   readonly catalog: Fleet.FleetCatalog
   /** Those of callers that may not use everything, by their rules. */
   readonly #visible = new WeakMap<Access, EncodedLists>()
+  #withObjectResults: EncodedLists | undefined
   readonly #entries = new Map<Kind, string>()
   readonly #results = new Map<Kind, { readonly ownEntries: string; readonly text: string }>()
 
@@ -70,6 +83,13 @@ export class EncodedLists {
     const lists = new EncodedLists(visible(this.catalog, access))
     this.#visible.set(access, lists)
     return lists
+  }
+
+  /** These lists for clients of revisions before 2026-07-28. */
+  get withObjectResults(): EncodedLists {
+    if (this.#withObjectResults !== undefined) return this.#withObjectResults
+    const catalog = withObjectResults(this.catalog)
+    return this.#withObjectResults = catalog === this.catalog ? this : new EncodedLists(catalog)
   }
 
   /**

@@ -178,7 +178,7 @@ export class Bridge {
     this.#requestedLists.add(method)
     const cached = this.#cache?.get(method)
     if (cached === undefined || request.params?.["cursor"] !== undefined || this.#isConnected()) return false
-    request.answer({ result: cached })
+    this.#relay.answer(request, cached)
     return true
   }
 

@@ -3,8 +3,8 @@
  * capabilities.
  */
 import { ConnectError as CoreConnectError } from "@mcp-lifeline/core"
-import type { Introduction, JsonRpcError } from "@mcp-lifeline/protocol"
-import { ClientRequests, deliver, ListChanges, Relay } from "@mcp-lifeline/protocol"
+import type { Introduction, JsonRpcError, Responder } from "@mcp-lifeline/protocol"
+import { ClientRequests, deliver, ListChanges, ObjectResults, Relay } from "@mcp-lifeline/protocol"
 import type { Transport } from "@modelcontextprotocol/sdk/shared/transport.js"
 import type {
   InitializeRequest,
@@ -48,6 +48,8 @@ export class RelayTransport implements SupervisedTransport {
   #started = false
   #opening: Promise<void> | undefined
   readonly #relay: Relay
+  /** The way back to the client, whose revision is one before 2026-07-28. */
+  readonly #responder: Responder
   readonly #requests = new ClientRequests()
   #opened: ServerSupervision | undefined
   /** The protocol version in the answer to `initialize`. */
@@ -63,6 +65,8 @@ export class RelayTransport implements SupervisedTransport {
     this.#options = options
     this.#prepared = prepared
     this.#relay = new Relay(name, this, { holds: true })
+    const { answer, say } = this.#relay.responder
+    this.#responder = { say, answer: (request, given) => answer(request, ObjectResults.answer(request, given)) }
     if (policyOf(this.#name, this.#prepared).lifecycle.disabled) {
       throw new ConfigError({
         backend: this.#name,
@@ -129,7 +133,7 @@ export class RelayTransport implements SupervisedTransport {
     const { id, method } = request
     const source = this.#opened?.source
     if (source !== undefined) {
-      this.#relay.forward(source, this.#requests.open(request, this.#relay.responder), {
+      this.#relay.forward(source, this.#requests.open(request, this.#responder), {
         isBounded: this.#prepared.options.timeouts?.request !== undefined
       })
     } else if (method === "ping") this.#reply({ jsonrpc: "2.0", id, result: {} })

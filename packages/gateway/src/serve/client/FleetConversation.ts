@@ -257,7 +257,10 @@ export class FleetConversation implements Conversation {
   }
 
   #list(request: ClientRequest, kind: Kind): boolean {
-    const list = Effect.suspend(() => this.#context.list(kind, this.#servers.fleets, this.#access.of(request)))
+    const isStateless = this.#client.isStateless === true
+    const list = Effect.suspend(() =>
+      this.#context.list(kind, this.#servers.fleets, { access: this.#access.of(request), isStateless })
+    )
     const ready = this.#servers.need()
     this.#relay.after(
       request,

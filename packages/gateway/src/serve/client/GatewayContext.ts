@@ -31,7 +31,11 @@ export interface GatewayContext extends Control {
     caller: Caller
   ) => Effect.Effect<StatusTool.Report>
   /** The result of a list method, for a client that can use these fleets. */
-  readonly list: (kind: Kind, fleets: ReadonlyArray<GroupFleet>, access: Access) => Effect.Effect<string>
+  readonly list: (
+    kind: Kind,
+    fleets: ReadonlyArray<GroupFleet>,
+    client: { readonly access: Access; readonly isStateless: boolean }
+  ) => Effect.Effect<string>
   /** What the user of a client has to do now to sign in to a server; `undefined` if nothing. */
   readonly login: (server: string, caller: Caller) => string | undefined
   /** A text of ours about a server as a caller may read it. */

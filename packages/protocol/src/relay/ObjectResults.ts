@@ -1,0 +1,91 @@
+/**
+ * Structured results of tools, and their schemas, for clients of revisions before 2026-07-28. For these, both are objects; since SEP-2106 a server
+ * without sessions may use any JSON. What is no object becomes `{ result }`, as the official SDK's servers do it. Pure.
+ */
+import { Nesting } from "@mcp-lifeline/core/internal"
+import type { Result } from "@modelcontextprotocol/sdk/types.js"
+import { Predicate } from "effect"
+import type { Answer, ClientRequest } from "./ClientRequest.js"
+
+type Schema = Readonly<Record<string, unknown>>
+
+/** Whether the values of a schema are objects, as far as it says so at its root or in each of its alternatives. */
+const isOfObjects = (schema: unknown): boolean => {
+  if (!Predicate.isRecord(schema)) return false
+  const { anyOf, oneOf, type } = schema
+  if (type !== undefined) return type === "object"
+  const alternatives = Array.isArray(anyOf) ? anyOf : oneOf
+  return Array.isArray(alternatives) && alternatives.length > 0 && alternatives.every(isOfObjects)
+}
+
+const mayBeObject = ({ type }: Schema): boolean =>
+  type === undefined || (Array.isArray(type) && type.includes("object"))
+
+/** Keywords whose values are data, and keywords whose values have names for schemas as keys. */
+const data = new Set(["const", "default", "enum", "examples"])
+const names = new Set(["$defs", "definitions", "dependentSchemas", "patternProperties", "properties"])
+
+const isPlaceInDocument = (key: string, value: unknown): value is string =>
+  (key === "$ref" || key === "$dynamicRef") && typeof value === "string" && /^#(?:\/|$)/.test(value)
+
+/** A schema that now stands at `place`, and whose references to places in its document say so. One with an `$id` is a document of its own. */
+const moved = (schema: unknown, place: string): unknown => {
+  if (Array.isArray(schema)) return schema.map((item) => moved(item, place))
+  if (!Predicate.isRecord(schema) || typeof schema["$id"] === "string") return schema
+  return Object.fromEntries(
+    Object.entries(schema).map(([key, value]) => {
+      if (isPlaceInDocument(key, value)) return [key, `#${place}${value.slice(1)}`]
+      if (data.has(key)) return [key, value]
+      return names.has(key) && Predicate.isRecord(value)
+        ? [key, Object.fromEntries(Object.entries(value).map(([name, item]) => [name, moved(item, place)]))]
+        : [key, moved(value, place)]
+    })
+  )
+}
+
+/** The schema of what `result` makes of the values of a schema. */
+const schemaOfObjects = (schema: Schema): Schema => {
+  if (isOfObjects(schema)) return { ...schema, type: "object" }
+  const { $schema, ...rest } = schema
+  const dialect = $schema === undefined ? {} : { $schema }
+  return mayBeObject(schema)
+    ? {
+      ...dialect,
+      type: "object",
+      anyOf: [moved(rest, "/anyOf/0"), { properties: { result: { $ref: "#/anyOf/0" } }, required: ["result"] }]
+    }
+    : { ...dialect, type: "object", properties: { result: moved(rest, "/properties/result") }, required: ["result"] }
+}
+
+/** The tool with a schema of objects, or without one that nobody could read. Returns the same object if it has one, or none. */
+export const tool = <T>(tool: T): T => {
+  const schema: unknown = Predicate.isRecord(tool) ? tool["outputSchema"] : undefined
+  if (schema === undefined || (Predicate.isRecord(schema) && schema["type"] === "object")) return tool
+  if (Predicate.isRecord(schema) && !Nesting.isDeeper(schema, Nesting.defaultDepth)) {
+    return { ...tool, outputSchema: schemaOfObjects(schema) }
+  }
+  const { outputSchema: _, ...others } = tool as T & { readonly outputSchema: unknown }
+  return others as T
+}
+
+const list = (result: Result): Result => {
+  const tools = result["tools"]
+  if (!Array.isArray(tools)) return result
+  const changed = tools.map(tool)
+  return changed.every((one, index) => one === tools[index]) ? result : { ...result, tools: changed }
+}
+
+/** The result of a request. Returns the same object if nothing in it is different. */
+export const result = (method: string, given: Result): Result => {
+  if (method === "tools/list") return list(given)
+  if (method !== "tools/call" && method !== "tasks/result") return given
+  const value = given["structuredContent"]
+  return value === undefined || Predicate.isRecord(value) ? given : { ...given, structuredContent: { result: value } }
+}
+
+/** The answer to a request. Returns the same object if nothing in it is different. */
+export const answer = ({ method }: Pick<ClientRequest, "method">, given: Answer): Answer => {
+  if (!("result" in given)) return given
+  const changed = result(method, given.result)
+  return changed === given.result ? given : { result: changed }
+}
