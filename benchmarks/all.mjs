@@ -122,6 +122,8 @@ const measured = new Map()
 const notesOf = new Map()
 /** How busy the machine was when each round began, over a minute, by benchmark. @type {Map<string, Array<number>>} */
 const loads = new Map()
+/** How long each took in all rounds together, in seconds, by benchmark. @type {Map<string, number>} */
+const times = new Map()
 /** @type {Map<string, string>} */
 const left = new Map()
 const keyOf = (/** @type {string} */ folder, /** @type {string} */ name) => `${folder} ${name}`
@@ -160,8 +162,10 @@ for (let round = 0; round < rounds; round++) {
       if (left.has(benchmark.name)) continue
       const of = folders.length === 1 ? "" : folder === root ? ", working tree" : `, ${against?.slice(0, 7)}`
       progress.begin(`round ${round + 1} of ${rounds}, ${i + 1} of ${chosen.length}: ${benchmark.name}${of}`)
+      const begunAt = Date.now()
       const parts = await runOnce(folder, benchmark)
       progress.end()
+      times.set(benchmark.name, (times.get(benchmark.name) ?? 0) + (Date.now() - begunAt) / 1000)
       const key = keyOf(folder, benchmark.name)
       if (parts !== undefined) measured.set(key, [...measured.get(key) ?? [], parts])
     }
@@ -221,6 +225,7 @@ const record = {
   benchmarks: results.map(({ comparison, figures, name, parts }) => ({
     name,
     load: loads.get(name),
+    seconds: Math.round(times.get(name) ?? 0),
     notes: notesOf.get(name),
     parts,
     figures: figures.map((figure) => ({ ...figure, ...Rounds.spread(figure.values) })),
