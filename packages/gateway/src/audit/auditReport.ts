@@ -18,7 +18,7 @@ const place = (server: string | null, tool: string): string => clean(`${server ?
 
 const sums = (title: string, rows: ReadonlyArray<Sums>, width: number): string =>
   Grid.render({
-    head: [title, "calls", "errors", "", "unknown", "mean", "longest"],
+    head: [title, "calls", "errors", "share", "unknown", "mean", "longest"],
     rows: rows.map(({ calls, errors, longest, name, shown = name, time, unknown }) => [
       clean(shown),
       String(calls),
