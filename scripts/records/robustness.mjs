@@ -15,7 +15,7 @@ export const ways = {
   "test with real servers":
     "tests and benchmarks with real processes, sockets and clients of others, often on a busy machine",
   "soak": "random faults at every door for a long time, with a ledger at the end",
-  "conformance suite": "the protocol's published suite",
+  "conformance suite": "the protocol's published suite, and the official SDK's own tests",
   "planted fault": "a fault was planted in the sources, and no test noticed",
   "review": "reading, or writing a test for a promise"
 }
