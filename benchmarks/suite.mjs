@@ -34,13 +34,13 @@ export const suite = [
     name: "wrap",
     measures: "what wrap costs, beside the server alone and mcp-remote",
     minutes: 1.5,
-    quick: ["--runs", "2", "--calls", "100", "--warm", "300"]
+    quick: ["--runs", "1", "--calls", "100", "--warm", "100"]
   },
   {
     name: "install",
     measures: "size, import time and start",
     minutes: 1,
-    quick: ["--runs", "3"]
+    quick: ["--runs", "1"]
   },
   {
     name: "idle",
@@ -60,20 +60,20 @@ export const suite = [
       "--faults",
       "crash-in-call,session-404",
       "--within",
-      "6"
+      "4"
     ]
   },
   {
     name: "timeline",
     measures: "calls over time while a server is killed, wedged or cut off, beside the official Client",
     minutes: 3,
-    quick: ["--seconds", "8", "--wedged", "12", "--fault", "2", "--away", "3", "--timeout", "2000"]
+    quick: ["--seconds", "5", "--wedged", "5", "--fault", "1", "--away", "1", "--timeout", "1000"]
   },
   {
     name: "gateways",
     measures: "the gateway beside published ones",
     minutes: 9,
-    quick: ["--part", "calls", "--rounds", "2", "--calls", "30", "--many", "200"]
+    quick: ["--part", "calls", "--rounds", "1", "--calls", "30", "--many", "200"]
   },
   {
     name: "scale",
