@@ -148,21 +148,6 @@ export const claims = [
   },
   {
     page: comparison,
-    says: "[For memory, the best figure is not always Lifeline's](benchmarks.md#with-more-clients).",
-    of: ["gateways/growth"],
-    holds: (growth) => {
-      const rows = (growth?.rows ?? []).map(({ figures, name }) => ({
-        place: `${figures["servers"]}/${figures["clients"]}`,
-        memory: Number(figures["RSS MB"]),
-        ours: name.startsWith("Lifeline:")
-      }))
-      return rows.some((one) =>
-        !one.ours && rows.some(({ memory, ours, place }) => ours && place === one.place && memory > one.memory)
-      )
-    }
-  },
-  {
-    page: comparison,
     says:
       "[`wrap` is one more Node.js process, with less than twice the memory of a bare one](benchmarks.md#with-wrap).",
     of: ["wrap"],
