@@ -8,7 +8,7 @@ import { kinds } from "../src/catalog/Kind.js"
 import * as Template from "../src/catalog/Template.js"
 import { CatalogIndex } from "../src/fleet/CatalogIndex.js"
 import { CatalogSource } from "../src/fleet/Claim.js"
-import { difference, type FleetCatalog } from "../src/fleet/FleetCatalog.js"
+import { difference, type FleetCatalog, listsSame } from "../src/fleet/FleetCatalog.js"
 import * as Names from "../src/fleet/names.js"
 import { snapshot } from "./support/Snapshot.js"
 
@@ -287,6 +287,12 @@ describe("the index of a fleet's names", () => {
           const expected = differenceOf(scratch, now)
           expect([found.added, found.removed, found.changed].map((keys) => keys.toSorted())).toEqual(
             [expected.added, expected.removed, expected.changed].map(bare)
+          )
+          const textsOf = (of: Scratch, kind: Catalog.Kind) =>
+            of.entries[kind].map(([, { value }]) => JSON.stringify(value))
+          const sameText = (a: unknown, b: unknown) => JSON.stringify(a) === JSON.stringify(b)
+          expect(kinds.filter((kind) => !listsSame(kind, before, catalog, sameText))).toEqual(
+            kinds.filter((kind) => !isDeepStrictEqual(textsOf(scratch, kind), textsOf(now, kind)))
           )
           before = catalog
           scratch = now

@@ -206,6 +206,40 @@ export const difference = (before: Catalogue, after: Catalogue): Difference => {
   return { revision: after.revision, added, removed, changed }
 }
 
+/** The shares of each that the other does not have at the same place, counted from the beginning or from the end. */
+const unshared = (
+  { shares: before }: Catalogue,
+  { shares: after }: Catalogue
+): readonly [before: ReadonlyArray<Share>, after: ReadonlyArray<Share>] => {
+  const shortest = Math.min(before.length, after.length)
+  let first = 0
+  while (first < shortest && before[first] === after[first]) first++
+  let last = 0
+  while (last < shortest - first && before.at(-1 - last) === after.at(-1 - last)) last++
+  return [before.slice(first, before.length - last), after.slice(first, after.length - last)]
+}
+
+/**
+ * Whether two catalogues list the same of a kind, in the same order, as far as `same` says of two values. Looks at the shares that differ, so
+ * that one changed backend costs about the same beside however many others.
+ */
+export const listsSame = <K extends Kind>(
+  kind: K,
+  before: FleetCatalog,
+  after: FleetCatalog,
+  same: (before: Offered[K], after: Offered[K]) => boolean
+): boolean => {
+  const entriesOf = (shares: ReadonlyArray<Share>): ReadonlyArray<Entry<Offered[K]>> =>
+    shares.flatMap(({ entries }) => entries[kind].map(([, entry]) => entry))
+  const allSame = (old: ReadonlyArray<Entry<Offered[K]>>, now: ReadonlyArray<Entry<Offered[K]>>): boolean =>
+    old.length === now.length && old.every((entry, i) => entry === now[i] || same(entry.value, now[i]!.value))
+  if (!(before instanceof Catalogue && after instanceof Catalogue)) {
+    return allSame([...before[kind].values()] as never, [...after[kind].values()] as never)
+  }
+  const [old, now] = unshared(before, after)
+  return allSame(entriesOf(old), entriesOf(now))
+}
+
 /** Whether two entries say the same. They are a server's: what is nested too deep to be compared is another. */
 const same = (a: unknown, b: unknown): boolean => {
   try {

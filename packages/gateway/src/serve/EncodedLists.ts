@@ -2,7 +2,7 @@
  * The lists of a fleet as the gateway sends them to clients. Each entry is encoded once for all clients, until its server changes it.
  */
 import { Fleet } from "@mcp-lifeline/core"
-import { otherName } from "@mcp-lifeline/core/internal"
+import { listsSame, otherName } from "@mcp-lifeline/core/internal"
 import type { ListMethod, lists } from "@mcp-lifeline/protocol/listMethods"
 import * as ObjectResults from "@mcp-lifeline/protocol/ObjectResults"
 import * as TaskMarks from "@mcp-lifeline/protocol/TaskMarks"
@@ -134,7 +134,8 @@ export class EncodedLists {
 
   /** The kinds of list that differ from `before`. An entry that only became stale does not differ. */
   changedSince(before: EncodedLists): ReadonlyArray<AnnouncedKind> {
-    const same = (kind: Kind): boolean => before.entries(kind) === this.entries(kind)
+    const same = (kind: Kind): boolean =>
+      listsSame<Kind>(kind, before.catalog, this.catalog, (a, b) => textOf(kind, a) === textOf(kind, b))
     return announcedKinds.filter((kind) => !same(kind) || (kind === "resources" && !same("resourceTemplates")))
   }
 
