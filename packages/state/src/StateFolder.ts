@@ -6,7 +6,7 @@ import type { Scope } from "effect"
 import { createHash } from "node:crypto"
 import { readdir } from "node:fs/promises"
 import { homedir } from "node:os"
-import { join, relative } from "node:path"
+import { join, sep } from "node:path"
 import { type Bounds, prune, touch } from "./Bounds.js"
 import * as FileLock from "./FileLock.js"
 import { InUse } from "./InUse.js"
@@ -255,8 +255,8 @@ export const make = (path: string): StateFolder["Type"] => {
       () => Effect.succeed<Array<string>>([])
     )
     const keysOf = (names: ReadonlyArray<string>): ReadonlyArray<string> => {
-      // The names of files of other collections do not match below.
-      const kept = [...memory.keys()].map((file) => relative(folder, file))
+      const own = join(folder, sep)
+      const kept = [...memory.keys()].flatMap((file) => file.startsWith(own) ? file.slice(own.length) : [])
       return [...new Set([...names, ...kept])].flatMap((file) => /^([\w-]+)\.json$/.exec(file)?.[1] ?? []).toSorted()
     }
 
