@@ -9,13 +9,14 @@
  */
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs"
 import { createRequire } from "node:module"
-import { cpus, totalmem } from "node:os"
+import { availableParallelism, cpus, totalmem } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { parseArgs, stripVTControlCharacters } from "node:util"
 import { output } from "../scripts/run.mjs"
 import { build, checkout, git } from "./checkout.mjs"
 import * as common from "./common.mjs"
+import { each } from "./recovery/schedule.mjs"
 import * as Rounds from "./rounds.mjs"
 import { suite } from "./suite.mjs"
 
@@ -23,7 +24,7 @@ const usage = `Usage: pnpm bench [--quick] [--only NAME,..] [--rounds NUMBER] [-
 
 Runs the benchmarks, and prints a table of each. JSON is written below build/bench, too.
 
-  --quick          smaller runs: all of them take about two minutes a round
+  --quick          smaller runs, two at a time, which only show that the benchmarks work: about two minutes a round
   --only NAME,..   only these: ${suite.map(({ name }) => name).join(", ")}
   --rounds NUMBER  how often each runs: 1 by default, and 6 with --against
   --against REV    compares with that commit, in turns, and says what differs by more than the rounds do
@@ -88,6 +89,7 @@ const progress = {
   begin(text) {
     const since = Date.now()
     const line = () => `${text}, ${Math.round((Date.now() - since) / 1000)} s`
+    clearInterval(this.timer)
     if (!isTerminal) return void process.stderr.write(`${text}\n`)
     process.stderr.write(`\r\u001b[K${line()}`)
     this.timer = setInterval(() => process.stderr.write(`\r\u001b[K${line()}`), 1000)
@@ -155,8 +157,10 @@ const runOnce = async (folder, { name, quick }) => {
   }
 }
 
+// A quick run measures nothing, so it may do two things at a time.
+const atOnce = options.quick && against === undefined ? Math.min(2, availableParallelism()) : 1
 for (let round = 0; round < rounds; round++) {
-  for (const [i, benchmark] of chosen.entries()) {
+  await each([...chosen.entries()], atOnce, async ([i, benchmark]) => {
     // The one that is first in a round is second in the next.
     for (const folder of round % 2 === 0 ? folders : folders.toReversed()) {
       if (left.has(benchmark.name)) continue
@@ -169,7 +173,7 @@ for (let round = 0; round < rounds; round++) {
       const key = keyOf(folder, benchmark.name)
       if (parts !== undefined) measured.set(key, [...measured.get(key) ?? [], parts])
     }
-  }
+  })
 }
 
 const { version: node } = process

@@ -16,7 +16,7 @@ export const suite = [
     name: "call",
     measures: "what supervision adds to a call",
     minutes: 0.5,
-    quick: ["--rounds", "9", "--calls", "200"]
+    quick: ["--rounds", "5", "--calls", "100"]
   },
   {
     name: "fleet",
@@ -46,7 +46,7 @@ export const suite = [
     name: "idle",
     measures: "heap, CPU and late heartbeats of 10,000 idle servers",
     minutes: 2.5,
-    quick: ["--backends", "1000", "--seconds", "4", "--interval", "2"]
+    quick: ["--backends", "200", "--seconds", "2", "--interval", "1"]
   },
   {
     name: "recovery",
@@ -67,7 +67,7 @@ export const suite = [
     name: "timeline",
     measures: "calls over time while a server is killed, wedged or cut off, beside the official Client",
     minutes: 3,
-    quick: ["--seconds", "5", "--wedged", "5", "--fault", "1", "--away", "1", "--timeout", "1000"]
+    quick: ["--seconds", "5", "--wedged", "6", "--fault", "1", "--away", "1", "--timeout", "2000"]
   },
   {
     name: "gateways",
@@ -85,6 +85,6 @@ export const suite = [
     name: "cluster",
     measures: "what it costs that a request comes to another replica, and what the database has to do",
     minutes: 5,
-    quick: ["--part", "hop", "--rounds", "2", "--calls", "30", "--many", "100"]
+    quick: ["--part", "hop", "--rounds", "1", "--calls", "30", "--many", "100"]
   }
 ]
