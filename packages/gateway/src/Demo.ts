@@ -74,15 +74,16 @@ const fetched = Effect.async<string, StartError>((resume) => {
 })
 
 /** The script of the published server: the installed one, or else the one that npx fetches. */
-const everything = Effect.suspend(() => {
-  try {
-    return Effect.succeed(resolve(createRequire(import.meta.url).resolve(`${name}/package.json`), "../dist/index.js"))
-  } catch {
-    return Effect.logInfo(`Fetching the demo's server: ${name}@${version}`).pipe(
-      Effect.zipRight(Effect.map(fetched, scriptIn))
-    )
-  }
-})
+const everything = (say: (line: string) => Effect.Effect<void>) =>
+  Effect.suspend(() => {
+    try {
+      return Effect.succeed(resolve(createRequire(import.meta.url).resolve(`${name}/package.json`), "../dist/index.js"))
+    } catch {
+      return say(`Fetching the demo's server: ${name}@${version}`).pipe(
+        Effect.zipRight(Effect.map(fetched, scriptIn))
+      )
+    }
+  })
 
 const freePort = Effect.async<number, StartError>((resume) => {
   const server = createServer()
@@ -151,34 +152,41 @@ const start = (script: string, port: number): Effect.Effect<ChildProcess, never,
       )
   )
 
-/** Starts the demo until the scope closes. Waits at most ten seconds until the HTTP server accepts connections. */
-export const make: Effect.Effect<Demo, StartError, Scope.Scope> = Effect.gen(function*() {
-  const script = yield* everything
-  const port = yield* freePort
-  const httpPid = yield* SubscriptionRef.make<number | undefined>(undefined)
-  yield* start(script, port).pipe(
-    Effect.tap((child) => SubscriptionRef.set(httpPid, child.pid)),
-    Effect.flatMap(exited),
-    Effect.scoped,
-    Effect.zipRight(SubscriptionRef.set(httpPid, undefined)),
-    Effect.repeat(Schedule.spaced("1 second")),
-    Effect.interruptible,
-    Effect.forkScoped
-  )
-  yield* accepts(port).pipe(
-    Effect.retry(Schedule.spaced("50 millis")),
-    Effect.timeoutOption("10 seconds"),
-    // If the server does not start, the fleet reports it.
-    Effect.ignore
-  )
-  return {
-    httpPid,
-    backends: {
-      "every-stdio": {
-        ...supervision,
-        connector: StdioConnector.make({ command: process.execPath, args: [script, "stdio"] }, processRecords())
-      },
-      "every-http": { ...supervision, connector: HttpConnector.make({ url: `http://127.0.0.1:${port}/mcp` }) }
+/**
+ * Starts the demo until the scope closes. Waits at most ten seconds until the HTTP server accepts connections.
+ *
+ * @param say Writes a line for the user, who may wait for a download.
+ */
+export const make = (
+  say: (line: string) => Effect.Effect<void>
+): Effect.Effect<Demo, StartError, Scope.Scope> =>
+  Effect.gen(function*() {
+    const script = yield* everything(say)
+    const port = yield* freePort
+    const httpPid = yield* SubscriptionRef.make<number | undefined>(undefined)
+    yield* start(script, port).pipe(
+      Effect.tap((child) => SubscriptionRef.set(httpPid, child.pid)),
+      Effect.flatMap(exited),
+      Effect.scoped,
+      Effect.zipRight(SubscriptionRef.set(httpPid, undefined)),
+      Effect.repeat(Schedule.spaced("1 second")),
+      Effect.interruptible,
+      Effect.forkScoped
+    )
+    yield* accepts(port).pipe(
+      Effect.retry(Schedule.spaced("50 millis")),
+      Effect.timeoutOption("10 seconds"),
+      // If the server does not start, the fleet reports it.
+      Effect.ignore
+    )
+    return {
+      httpPid,
+      backends: {
+        "every-stdio": {
+          ...supervision,
+          connector: StdioConnector.make({ command: process.execPath, args: [script, "stdio"] }, processRecords())
+        },
+        "every-http": { ...supervision, connector: HttpConnector.make({ url: `http://127.0.0.1:${port}/mcp` }) }
+      }
     }
-  }
-})
+  })

@@ -273,6 +273,25 @@ describe("mcp-lifeline", () => {
       expect(line).toBe("Servers: a demo, because this folder contains no mcp.json, and no --config FILE names another")
     }).pipe(Effect.scoped))
 
+  it.live("[G2:cli] while npx fetches the demo's server, it says so", () =>
+    Effect.gen(function*() {
+      const path = yield* file("")
+      const folder = dirname(path)
+      rmSync(path)
+      const hide = join(folder, "hide.cjs")
+      writeFileSync(
+        hide,
+        `const Module = require("node:module"), resolve = Module._resolveFilename
+        Module._resolveFilename = (name, ...rest) => resolve(name.includes("server-everything") ? "not-there" : name, ...rest)`
+      )
+      writeFileSync(join(folder, "npx"), "#!/bin/sh\necho no registry >&2; exit 1", { mode: 0o755 })
+      const env = { NODE_OPTIONS: `--require ${hide}`, PATH: folder }
+      const program = yield* Program.start(["serve", "--port", "0"], env, undefined, folder)
+      expect(yield* program.ended).toEqual({ code: 1, signal: null })
+      expect(program.stdout()).toMatch(/^Fetching the demo's server: @modelcontextprotocol\/server-everything@\S+\n$/)
+      expect(program.stderr()).toContain("no registry")
+    }).pipe(Effect.scoped))
+
   it.live("[G2:cli] a missing file: one line that names it, exit code 1", () =>
     Effect.gen(function*() {
       const { code, stderr, stdout } = yield* Program.run(["serve", "--port", "0", "--config", "not/there.json"])

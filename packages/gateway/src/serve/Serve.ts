@@ -268,7 +268,7 @@ const serve = (options: Resolved, record: Record.Record, output: Output.Output, 
     if (warning) yield* Effect.logWarning(warning)
     const sessions = yield* state(PersistentSessions.make(keys, replica?.records, output.line))
     const audit = yield* opened(options.audit)
-    const demo = configuration ? undefined : yield* Demo.make
+    const demo = configuration ? undefined : yield* Demo.make(output.line)
     const demoServers = Object.entries(demo?.backends ?? {}).map(([id, options]) => ({ ...options, id }))
     const startedAt = yield* Clock.currentTimeMillis
     const servers = yield* Effect.mapError(
