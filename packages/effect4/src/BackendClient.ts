@@ -39,7 +39,9 @@ export interface Backend {
   readonly events: Stream.Stream<Facade.Event>
   /** Whether it is connected, as far as Lifeline knows. Sends nothing. */
   readonly isConnected: Effect.Effect<boolean>
-  /** Ends when it is connected, or when its first attempt has failed; at once if it does not connect by itself. */
+  /**
+   * Ends when it has a connection and its first catalogue, or when its first attempt has failed; at once if it does not connect by itself.
+   */
   readonly firstOutcome: Effect.Effect<void>
   /** Sends one ping now, without waiting for a connection. Never fails: the result says whether there was an answer. */
   readonly healthCheck: Effect.Effect<HealthCheck>
@@ -164,7 +166,7 @@ export const fromClient = (client: Facade.Client, closed: Effect.Effect<void>): 
     catalog: Live.make(() => sources.catalog, () => sources.catalogChanges()),
     events: streamOf((listener) => client.on("event", listener), closed),
     isConnected: Effect.sync(() => client.status.state === "Connected"),
-    firstOutcome: Stream.runDrain(Stream.takeWhile(status.changes, ({ state }) => state === "Connecting")),
+    firstOutcome: Effect.ignore(commanding((options) => sources.firstOutcome(options))),
     healthCheck: Effect.map(
       commanding<Facade.HealthCheck, never>((options) => client.healthCheck(options)),
       ({ error, ...rest }) => ({ ...rest, error: error && fromFacade(error) as CallError })

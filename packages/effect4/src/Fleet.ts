@@ -39,7 +39,7 @@ export interface Fleet {
   readonly events: Stream.Stream<Facade.Event>
   /** The catalogue of all backends. Asks no server. */
   readonly catalog: Live.Live<Catalog>
-  /** Ends when each backend is connected or its first attempt has failed. Give it a timeout of your own. */
+  /** Ends when each backend has its first outcome (`Backend.firstOutcome`). Give it a timeout of your own. */
   readonly ready: Effect.Effect<void>
   /** Calls a tool by its full name, and waits for its backend like any call. */
   readonly callTool: (
@@ -92,8 +92,11 @@ const fromFacade = (fleet: Facade.Fleet, closed: Effect.Effect<void>): Fleet => 
         Stream.changesWith(isSame)
       )
     },
-    ready: Stream.runDrain(
-      Stream.takeWhile(status.changes, (all) => Object.values(all).some(({ state }) => state === "Connecting"))
+    ready: Effect.suspend(() =>
+      Effect.forEach(fleet.names, (name) => fromClient(fleet.client(name), closed).firstOutcome, {
+        concurrency: "unbounded",
+        discard: true
+      })
     ),
     callTool: (given, options) =>
       within(

@@ -34,6 +34,21 @@ describe("a fleet for programs with Effect 4", () => {
     await Effect.runPromise(Effect.provide(program, Fleet.layer({ mcpServers: { docs: { connector: docs } } })))
   })
 
+  it("[N1] is ready when it has read the lists of what is connected, whatever is down", async () => {
+    const [docs, down] = [ScriptedConnector.make(), ScriptedConnector.make().failNext(1000)]
+    const tools = [{ name: "search", inputSchema: { type: "object" as const } }]
+    docs.respond = (method) =>
+      method === "tools/list" ? { answer: "result", result: { tools }, after: 5000 } : undefined
+    const program = Effect.gen(function*() {
+      const fleet = yield* Fleet.make({ mcpServers: { docs: { connector: docs }, down: { connector: down } } })
+      const seen = yield* Effect.forkChild(Effect.andThen(fleet.ready, fleet.catalog.get))
+      yield* Stream.runDrain(Stream.takeUntil(fleet.status.changes, (all) => all["docs"]?.state === "Connected"))
+      yield* adjust("10 seconds")
+      assert.deepEqual((yield* Fiber.join(seen)).tools.map(({ name }) => name), ["docs__search"])
+    })
+    await Effect.runPromise(Effect.provide(Effect.scoped(program), TestClock.layer()))
+  })
+
   it("[N2:virtual] its backends live in the time of the TestClock", async () => {
     const docs = ScriptedConnector.make().failNext(3)
     const program = Effect.gen(function*() {

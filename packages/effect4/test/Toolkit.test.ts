@@ -163,7 +163,6 @@ describe("the tools of a backend for language models", () => {
           mcpServers: { docs: { connector: docs }, down: { command: "/no/such/program" } }
         })
         yield* fleet.ready
-        yield* Stream.runDrain(Stream.takeUntil(fleet.catalog.changes, ({ tools }) => tools.length > 0))
         const made = yield* make(fleet)
         const both = Effect.provide(Toolkit.merge(Own, made.toolkit), made.handlers)
         const ask = LanguageModel.generateText({ prompt: "search", toolkit: both })

@@ -13,12 +13,14 @@ export type { Snapshot } from "@mcp-lifeline/core/types"
 export { outer } from "./internal/Outer.js"
 export type { Opening, Outer, OuterClock, OuterMetric, OuterSpan, OuterTelemetry, SpanIds } from "./internal/Outer.js"
 
-/** What the server of a client offers, as a value. */
+/** What the server of a client offers, as a value, and when it is first known. */
 export interface Catalog {
   /** The last good catalogue, if there is one. */
   readonly catalog: Snapshot | undefined
   /** The same, and the catalogue after each change, until the client is closed. A slow reader may miss values in between, but never the last one. */
   catalogChanges(options?: SignalOptions): AsyncIterableIterator<Snapshot | undefined>
+  /** Resolves when there is a connection and its first catalogue, or when the first attempt has failed. */
+  firstOutcome(options?: SignalOptions): Promise<void>
 }
 
 /** The catalogue of a client. */

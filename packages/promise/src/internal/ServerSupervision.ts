@@ -102,6 +102,11 @@ export class ServerSupervision implements Supervision {
     return this.#catalogs.iterate(options?.signal)
   }
 
+  /** Resolves when there is a connection and its first catalogue, or when the first attempt has failed. */
+  firstOutcome(options?: SignalOptions): Promise<void> {
+    return this.use((backend) => backend.firstOutcome, options)
+  }
+
   /** Calls a listener with each error that no call reports: lost connections and failed attempts. */
   onError(listener: (error: Error) => void): void {
     this.#events.listen((event) => {
