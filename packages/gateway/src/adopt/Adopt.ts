@@ -299,7 +299,7 @@ export const run = (adopt: Adopt, terminal: Terminal): Effect.Effect<number, nev
       return exitCode
     }
     const there = missing.length === 0 || adopt.undo ? [] : yield* namesIn(targets)
-    if (reports.length === 0 && there.length === 0) {
+    if (reports.length === 0 && there.length === 0 && !(adopt.undo && targets.length > 0)) {
       yield* terminal.line(adopt.undo ? "Nothing to undo: no copies are kept." : "No servers were found.")
     }
     for (const name of missing) {

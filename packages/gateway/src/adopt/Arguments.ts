@@ -49,7 +49,11 @@ export const command = Command.make({
     json: Command.flag("Print one JSON document and ask nothing; change files only with --yes.")
   },
   environment: { MCP_LIFELINE_STATE: "The state folder. Default: the platform's folder for state." },
-  exitCodes: { 0: "Done, or nothing to do.", 1: "Something failed, or there was no terminal on which to ask." },
+  exitCodes: {
+    0: "Done, or nothing to do.",
+    1: "Something failed, or there was no terminal on which to ask.",
+    130: "Interrupted while it asked."
+  },
   request: (options, { refuse }): Request => {
     if (options.file !== undefined && options.host !== undefined) {
       refuse("--host and a file cannot be combined; keep one of the two")

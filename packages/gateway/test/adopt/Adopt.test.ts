@@ -375,6 +375,10 @@ describe("on a terminal", () => {
       const yes = yield* run([file], true, path("state"))
       expect(yes.code).toBe(0)
       expect(isWrapped(read("mcp.json"))).toBe(true)
+      expect(yield* run(["--undo", "--only", "two"], true, path("state"))).toEqual({
+        code: 1,
+        text: "No server is called two among those that were wrapped."
+      })
       expect((yield* run(["--undo", file], true, path("state"))).text).toMatch(/Change this file\?/)
       expect(read("mcp.json")).toBe(files("one"))
     }))
