@@ -278,7 +278,7 @@ describe("connectAll", () => {
 
   it("[L15] apply sees every edit of what it was given, and no other", async () => {
     const lazy = { lifecycle: { lazy: true } }
-    const literal = { state: () => String(literal.saved), saved: 0 }
+    const literal = { tokens: () => undefined, state: () => String(literal.saved), saved: 0 }
     const authProvider = literal as unknown as OAuthClientProvider
     /** Two of them look the same from outside. */
     class Provider {
@@ -288,6 +288,9 @@ describe("connectAll", () => {
       }
       get token() {
         return this.#token
+      }
+      tokens() {
+        return undefined
       }
     }
     const toolArguments = { deep: { x: [1] } }
