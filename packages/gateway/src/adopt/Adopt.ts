@@ -300,7 +300,8 @@ export const run = (adopt: Adopt, terminal: Terminal): Effect.Effect<number, nev
     }
     const there = missing.length === 0 || adopt.undo ? [] : yield* namesIn(targets)
     if (reports.length === 0 && there.length === 0 && !(adopt.undo && targets.length > 0)) {
-      yield* terminal.line(adopt.undo ? "Nothing to undo: no copies are kept." : "No servers were found.")
+      const none = "No servers were found. If a file has some, name it: mcp-lifeline adopt path/mcp.json"
+      yield* terminal.line(adopt.undo ? "Nothing to undo: no copies are kept." : none)
     }
     for (const name of missing) {
       yield* terminal.line(`No server is called ${name}${adopt.undo ? " among those that were wrapped" : ""}.`)

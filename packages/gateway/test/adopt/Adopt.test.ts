@@ -310,7 +310,7 @@ describe("adopt", () => {
       const { adopt, path } = yield* home
       expect(yield* adopt("--host", "cursor")).toMatchObject({
         code: 0,
-        stdout: "No servers were found.\n",
+        stdout: "No servers were found. If a file has some, name it: mcp-lifeline adopt path/mcp.json\n",
         stderr: ""
       })
       const missing = yield* adopt(path("none.json"))
