@@ -92,7 +92,7 @@ export const make = (
           onRight: () => {
             if (!isAway) return Effect.void
             isAway = false
-            return Effect.logInfo("the database of the cluster answers again")
+            return Effect.logWarning("the database of the cluster answers again")
           }
         })
       )

@@ -164,7 +164,7 @@ describe.each([["a collection", []], ["a followed collection", ["texts"]]])("%s"
       const warning =
         "WARN the database is away; until it is back, this replica goes on with what it knows of logins and other shared "
         + "state, and keeps changes in its memory"
-      const back = "INFO the database of the cluster answers again"
+      const back = "WARN the database of the cluster answers again"
       expect(lines).toEqual([warning, back, warning, back])
     }))
 

@@ -19,7 +19,8 @@ export const told = (store: ClusterStore): ClusterStore => {
         if (Exit.isSuccess(exit)) {
           const wasAway = failed >= worthALine
           failed = 0
-          return wasAway ? Effect.logInfo("the database is back") : Effect.void
+          // As a warning, because the log of a gateway has nothing below: who reads that it is away has to read this, too.
+          return wasAway ? Effect.logWarning("the database is back") : Effect.void
         }
         const why = Option.map(Cause.failureOption(exit.cause), ({ message }) => message)
         return ++failed === worthALine

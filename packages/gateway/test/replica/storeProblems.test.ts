@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
 import { type ClusterStore, MemoryStore, StoreError } from "@mcp-lifeline/cluster"
-import { Effect, Logger } from "effect"
+import { Effect, Logger, LogLevel } from "effect"
 import { told } from "../../src/replica/storeProblems.js"
 
 describe("a database that is away", () => {
@@ -15,7 +15,9 @@ describe("a database that is away", () => {
           ? Effect.fail(new StoreError({ message: "the database could not renew the lease: no route" }))
           : Effect.interrupt
       const lines: Array<string> = []
-      const logger = Logger.make(({ message }) => void lines.push(String(message)))
+      const logger = Logger.make(({ logLevel, message }) =>
+        void lines.push(`${logLevel === LogLevel.Warning ? "" : `${logLevel.label}: `}${message}`)
+      )
       const store = told({ ...memory, renew })
       const renewed = (how: typeof answer, times: number) =>
         Effect.suspend(() => {

@@ -126,7 +126,7 @@ export const make = (gateways: Gateways): OtherGateways => {
       if (isSame || (before === undefined && problem === undefined)) return Effect.void
       const name = `the replica ${replica.id} at ${clean(replica.address)}`
       return problem === undefined
-        ? Effect.logInfo(`${name} is reached again`)
+        ? Effect.logWarning(`${name} is reached again`)
         : Effect.logWarning(`${name} is not reached: ${problem}`)
     })
 
