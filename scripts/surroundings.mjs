@@ -23,15 +23,22 @@ const listen = (server) =>
 /** A port on which nothing of ours listens but what is started there, as long as we run. */
 const freePort = async () => (await ReservedPort.open()).port
 
-/** An endpoint for OTLP. `received` has the path of each request. */
+/** An endpoint for OTLP. `received` has the path of each request, `nameless` of those in which a program has not said its name. */
 const collect = async () => {
   /** @type {Set<string>} */
   const received = new Set()
+  /** @type {Set<string>} */
+  const nameless = new Set()
   const server = createServer((request, response) => {
-    received.add(request.url ?? "")
-    request.resume().once("end", () => response.writeHead(200, { "content-type": "application/json" }).end("{}"))
+    const path = request.url ?? ""
+    received.add(path)
+    let body = ""
+    request.setEncoding("latin1").on("data", (part) => body += part).once("end", () => {
+      if (body.includes("unknown_service")) nameless.add(path)
+      response.writeHead(200, { "content-type": "application/json" }).end("{}")
+    })
   })
-  return { received, server, url: `http://127.0.0.1:${await listen(server)}` }
+  return { received, nameless, server, url: `http://127.0.0.1:${await listen(server)}` }
 }
 
 /**
@@ -92,9 +99,11 @@ export const open = async (project, bin) => {
       places.reduce((filled, [page = "", ours = ""]) => filled.replaceAll(page, ours), text),
     variables: { HOME: home, DOCS_URL: url, DOCS_TOKEN: "secret", OTEL_EXPORTER_OTLP_ENDPOINT: collector.url },
     /** What programs should have sent to the collector, and have not. */
-    missing: () =>
-      ["/v1/traces", "/v1/metrics"].filter((path) => !collector.received.has(path))
+    missing: () => [
+      ...["/v1/traces", "/v1/metrics"].filter((path) => !collector.received.has(path))
         .map((path) => `no program has sent anything to the collector's ${path}`),
+      ...[...collector.nameless].map((path) => `a program has sent something to ${path} without service.name`)
+    ],
     close: async () => {
       collector.server.close()
       collector.server.closeAllConnections()
