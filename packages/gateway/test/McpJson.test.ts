@@ -334,6 +334,10 @@ args = [
       notice("7: mcpServers.d.lifeline.sessions", "d")
     ])
     expect(parse(source.replaceAll("per-client", "shared")).notices).toEqual([])
+    // A client that the gateway knows needs no session to be told from others.
+    const clients = '"clients": { "ci": { "token": "0123456789abcdef0123456789abcdef" } }'
+    const known = parse(source.replace('"sessions"', `${clients}, "sessions"`))
+    expect([known.notices, known.problems]).toEqual([[], []])
     expect(parse(source.replace("per-client", "own")).problems.map(McpJson.show)).toEqual([
       'mcp.json:2: lifeline.sessions: is "own"; accepted: "shared" or "per-client"'
     ])

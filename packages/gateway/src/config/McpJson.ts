@@ -251,7 +251,7 @@ export const parse = (
     })
   }
   const own = entries.filter(({ policy, sessions }) => sessions === "per-client" && policy.lifecycle?.disabled !== true)
-  if (own[0] !== undefined) {
+  if (own[0] !== undefined && !hasIdentities) {
     const problem = top.sessions === "per-client" ? at : own[0].problem
     notices.push(problem(["lifeline", "sessions"], withoutOwn(own)))
   }
