@@ -122,3 +122,5 @@ if (record !== undefined) {
   )
 }
 common.reportParts({ json, parts, notes })
+// Node.js 24 may wait for ever for the end of a socket to a process that was killed.
+process.stdout.write("", () => process.exit())
