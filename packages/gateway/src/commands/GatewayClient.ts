@@ -77,11 +77,12 @@ const choose = ({ config, url }: Choice): Effect.Effect<GatewayAddress, UsageErr
           : `no gateway serves ${config}; there runs ${all.map(describe).join(", ")}`
       })
     }
-    if (another === undefined) return one
+    const isOne = another === undefined ||
+      fitting.every((each) => each.inCluster === true && each.config === one.config)
+    if (isOne) return one
+    const how = config === undefined ? "--url or --config" : "--url"
     return yield* Effect.fail(
-      new UsageError({
-        message: `several gateways run: ${fitting.map(describe).join(", ")}; choose one with --url or --config`
-      })
+      new UsageError({ message: `several gateways run: ${fitting.map(describe).join(", ")}; choose one with ${how}` })
     )
   })
 

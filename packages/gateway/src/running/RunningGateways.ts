@@ -21,6 +21,8 @@ export const RunningGateway = Schema.Struct({
   start: Schema.String,
   /** The configuration file; `null` for the demo. */
   config: Schema.NullOr(Schema.String),
+  /** Whether it is a replica of a cluster: whichever replica is asked speaks for all. */
+  inCluster: Schema.optional(Schema.Boolean),
   /** In milliseconds since 1970. */
   startedAt: Schema.Number,
   /** The token that each request needs. */
@@ -55,7 +57,7 @@ export interface Registered {
 
 /** Registers a gateway of this process until the scope closes. */
 export const register = (
-  gateway: Pick<RunningGateway, "url" | "config" | "startedAt" | "token" | "secret">
+  gateway: Pick<RunningGateway, "url" | "config" | "inCluster" | "startedAt" | "token" | "secret">
 ): Effect.Effect<Registered, never, Scope.Scope | StateFolder.StateFolder> =>
   Effect.gen(function*() {
     const gateways = yield* collection

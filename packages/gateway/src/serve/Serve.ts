@@ -323,6 +323,7 @@ const serve = (options: Resolved, record: Record.Record, output: Output.Output, 
     const { file, setToken } = yield* RunningGateways.register({
       url: listener.url,
       config: config ?? null,
+      inCluster: replica !== undefined,
       startedAt,
       secret,
       token: needsToken() ? own.current()[0] : null
