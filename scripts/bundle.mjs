@@ -16,23 +16,14 @@ import { createRequire } from "node:module"
 import { basename, dirname, join, relative } from "node:path"
 
 /**
- * @typedef {object} Bundle
- * @property {ReadonlyArray<string>} entries the modules that the package is entered by
- * @property {boolean} imported whether programs import it
- * @property {ReadonlyArray<string>} together modules that one command imports when it starts, and that are to be fast: they share a file
- * @property {ReadonlyArray<string>} beside files of other packages of ours that its modules look for beside themselves
- *   (`new URL("file", import.meta.url)`), as paths below `packages`
+ * The modules that a package is entered by, whether programs import it, and the files of other packages of ours that its modules look for
+ * beside themselves (`new URL("file", import.meta.url)`), as paths below `packages`.
+ *
+ * @type {Readonly<Record<string, { readonly entries: ReadonlyArray<string>, readonly imported: boolean, readonly beside: ReadonlyArray<string> }>>}
  */
-
-/** @type {Readonly<Record<string, Bundle>>} */
 const bundles = {
-  "@mcp-lifeline/client": { entries: ["index", "within"], imported: true, together: [], beside: [] },
-  "mcp-lifeline": {
-    entries: ["bin", "loopback"],
-    imported: false,
-    together: ["hosted", "wrap/wrap"],
-    beside: ["cluster/dist/watchdog.mjs"]
-  }
+  "@mcp-lifeline/client": { entries: ["index", "within"], imported: true, beside: [] },
+  "mcp-lifeline": { entries: ["bin", "loopback"], imported: false, beside: ["cluster/dist/watchdog.mjs"] }
 }
 
 /**
@@ -162,78 +153,6 @@ const write = async (options) => {
       if (found !== undefined) inlined.add(found)
     }
   }
-  return outputs
-}
-
-/** @typedef {import("esbuild").Metafile["outputs"]} Outputs */
-
-/** The files that are loaded with one, itself included. */
-const loadedWith = (
-  /** @type {Outputs} */ outputs,
-  /** @type {string} */ file,
-  /** @type {Set<string>} */ found = new Set()
-) => {
-  found.add(file)
-  for (const { external, kind, path } of outputs[file]?.imports ?? []) {
-    if (kind === "import-statement" && external !== true && !found.has(path)) loadedWith(outputs, path, found)
-  }
-  return found
-}
-
-/**
- * Writes chunks that are loaded together into one file: to read and link each costs more than half a millisecond. Each chunk then exports from
- * that file what it exported itself, so that a module is never there twice.
- *
- * @param {Outputs} outputs
- * @param {ReadonlyArray<string>} modules those that are loaded together, below `dist`
- */
-const joinChunks = async (outputs, modules) => {
-  const fileOf = (/** @type {string} */ module) => {
-    const found = Object.keys(outputs).find((file) => outputs[file]?.entryPoint === `dist/${module}.js`)
-    if (found === undefined) throw new Error(`${name}: no chunk begins with dist/${module}.js`)
-    return found
-  }
-  // What the program loads in any case stays as it is.
-  const loaded = loadedWith(outputs, fileOf(bundle.entries[0] ?? ""))
-  const chunks = [...new Set(modules.flatMap((module) => [...loadedWith(outputs, fileOf(module))]))]
-    .filter((file) => !loaded.has(file))
-  const exported = chunks.map((file, i) => ({
-    file,
-    names: (outputs[file]?.exports ?? []).map((name) => ({ name, unique: `${name}_${i}` }))
-  }))
-  const { outputFiles } = await build({
-    stdin: {
-      contents: exported.map(({ file, names }) =>
-        `export { ${names.map(({ name, unique }) => `${name} as ${unique}`).join(", ")} } from "./${basename(file)}";`
-      ).join("\n"),
-      resolveDir: "esm"
-    },
-    outfile: "esm/together.js",
-    write: false,
-    bundle: true,
-    platform: "node",
-    format: "esm",
-    target: "node20.18",
-    sourcemap: true,
-    sourcesContent: false,
-    logLevel: "warning",
-    plugins: [{
-      name: "other chunks",
-      setup: (build) =>
-        build.onResolve({ filter: /./ }, ({ path }) =>
-          chunks.includes(`esm/${basename(path)}`)
-            ? { path: join(process.cwd(), "esm", basename(path)), sideEffects: true }
-            : { path, external: true })
-    }]
-  })
-  for (const { contents, path } of outputFiles) writeFileSync(path, contents)
-  for (const { file, names } of exported) {
-    rmSync(`${file}.map`)
-    writeFileSync(
-      file,
-      `export { ${names.map(({ name, unique }) => `${unique} as ${name}`).join(", ")} } from "./together.js";\n`
-    )
-  }
 }
 
 const isInstalled = (/** @type {string} */ specifier) => installed.some((one) => `${specifier}/`.startsWith(`${one}/`))
@@ -288,7 +207,7 @@ const declare = (/** @type {string} */ outdir, /** @type {ReadonlyArray<string>}
 
 for (const outdir of ["esm", "cjs"]) rmSync(outdir, { recursive: true, force: true })
 const entryPoints = bundle.entries.map((entry) => `dist/${entry}.js`)
-const outputs = await write({
+await write({
   entryPoints,
   outdir: "esm",
   format: "esm",
@@ -299,7 +218,6 @@ const outputs = await write({
       `import { createRequire as __createRequire } from "node:module"; const require = __createRequire(import.meta.url);`
   }
 })
-if (bundle.together.length > 0) await joinChunks(outputs, bundle.together)
 // All chunks are in this folder, so that each finds it.
 for (const file of bundle.beside) cpSync(join("..", file), join("esm", basename(file)))
 if (bundle.imported) {
