@@ -115,7 +115,7 @@ describe("a server", () => {
     [{ url: "https://a.example/mcp?access_token=abc" }, /secret/],
     [{ url: "https://a.example", headers: { A: 1 } }, /not a text/],
     [{ url: "https://a.example", headers: { A: "${input:a}" } }, /input/],
-    [{ url: "https://a.example", oauth: {} }, /signs in/],
+    [{ url: "https://a.example", oauth: {} }, /its host handles the sign-in/],
     [{ url: "https://a.example", args: [] }, /args beside/],
     [{ command: "npx", disabled: true }, /disabled/],
     [{ url: "https://a.example", enabled: false }, /disabled/],
