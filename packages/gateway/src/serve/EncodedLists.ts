@@ -59,7 +59,7 @@ const withObjectResults = (catalog: Fleet.FleetCatalog): Fleet.FleetCatalog => {
     isDifferent ||= value !== entry.value
     return [name, value === entry.value ? entry : { ...entry, value }]
   }))
-  return isDifferent ? { ...catalog, tools } : catalog
+  return isDifferent ? { ...catalog, tools, problems: [] } : catalog
 }
 
 /** The lists of one catalogue. */
