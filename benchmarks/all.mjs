@@ -24,7 +24,10 @@ const usage = `Usage: pnpm bench [--quick] [--only NAME,..] [--rounds NUMBER] [-
 
 Runs the benchmarks, and prints a table of each. JSON is written below build/bench, too.
 
-  --quick          smaller runs, four at a time, which only show that the benchmarks work: about two minutes a round
+  --quick          smaller runs, two at a time, which only show that the benchmarks work: about two minutes a round.
+                   Leaves out what takes longer even so (${
+  suite.filter(({ slow }) => slow).map(({ name }) => name).join(", ")
+}), unless --only names it
   --only NAME,..   only these: ${suite.map(({ name }) => name).join(", ")}
   --rounds NUMBER  how often each runs: 1 by default, and 6 with --against
   --against REV    compares with that commit, in turns, and says what differs by more than the rounds do
@@ -66,7 +69,7 @@ if (options.list) {
   process.exit()
 }
 
-const names = options.only?.split(",") ?? suite.map(({ name }) => name)
+const names = options.only?.split(",") ?? suite.filter(({ slow }) => !options.quick || !slow).map(({ name }) => name)
 for (const name of names) {
   if (!suite.some((one) => one.name === name)) refuse(`--only: there is no benchmark ${JSON.stringify(name)}`)
 }
@@ -157,8 +160,8 @@ const runOnce = async (folder, { name, quick }) => {
   }
 }
 
-// A quick run measures nothing, and most of its time is waiting: so it does several things at a time.
-const atOnce = options.quick && against === undefined ? 4 : 1
+// A quick run measures nothing, so it may do two things at a time.
+const atOnce = options.quick && against === undefined ? 2 : 1
 for (let round = 0; round < rounds; round++) {
   await each([...chosen.entries()], atOnce, async ([i, benchmark]) => {
     // The one that is first in a round is second in the next.

@@ -8,6 +8,7 @@
  * @property {string} measures
  * @property {number} minutes about how long a round takes on a quiet machine
  * @property {ReadonlyArray<string>} quick the arguments for a round of a few seconds
+ * @property {boolean} [slow] whether that takes half a minute all the same, because programs of others are installed or have to start
  */
 
 /** @type {ReadonlyArray<Benchmark>} */
@@ -38,6 +39,7 @@ export const suite = [
   },
   {
     name: "install",
+    slow: true,
     measures: "size, import time and start",
     minutes: 1,
     quick: ["--runs", "1"]
@@ -71,6 +73,7 @@ export const suite = [
   },
   {
     name: "gateways",
+    slow: true,
     measures: "the gateway beside published ones",
     minutes: 9,
     quick: ["--part", "calls", "--rounds", "1", "--calls", "30", "--many", "200", "--within", "3"]
@@ -83,6 +86,7 @@ export const suite = [
   },
   {
     name: "cluster",
+    slow: true,
     measures: "what it costs that a request comes to another replica, and what the database has to do",
     minutes: 5,
     quick: ["--part", "hop", "--rounds", "1", "--calls", "30", "--many", "100"]
