@@ -5,6 +5,7 @@
 import { Nesting } from "@mcp-lifeline/core/internal"
 import type { Result } from "@modelcontextprotocol/sdk/types.js"
 import { Predicate } from "effect"
+import { changedTools } from "./changedTools.js"
 import type { Answer, ClientRequest } from "./ClientRequest.js"
 
 type Schema = Readonly<Record<string, unknown>>
@@ -68,16 +69,9 @@ export const tool = <T>(tool: T): T => {
   return others as T
 }
 
-const list = (result: Result): Result => {
-  const tools = result["tools"]
-  if (!Array.isArray(tools)) return result
-  const changed = tools.map(tool)
-  return changed.every((one, index) => one === tools[index]) ? result : { ...result, tools: changed }
-}
-
 /** The result of a request. Returns the same object if nothing in it is different. */
 export const result = (method: string, given: Result): Result => {
-  if (method === "tools/list") return list(given)
+  if (method === "tools/list") return changedTools(given, tool)
   if (method !== "tools/call" && method !== "tasks/result") return given
   const value = given["structuredContent"]
   return value === undefined || Predicate.isRecord(value) ? given : { ...given, structuredContent: { result: value } }

@@ -3,6 +3,7 @@
  * to call a tool with that mark. Pure.
  */
 import { Predicate } from "effect"
+import { changedTools } from "./changedTools.js"
 
 /** The tool as one that may run as a task. Returns the same object if it has another mark, or none. */
 export const tool = <T>(tool: T): T => {
@@ -13,9 +14,4 @@ export const tool = <T>(tool: T): T => {
 }
 
 /** A result of `tools/list` with these tools. Returns the same object if none is different. */
-export const list = <R>(result: R): R => {
-  const tools: unknown = Predicate.isRecord(result) ? result["tools"] : undefined
-  if (!Array.isArray(tools)) return result
-  const marked = tools.map(tool)
-  return marked.every((one, index) => one === tools[index]) ? result : { ...result, tools: marked }
-}
+export const list = <R>(result: R): R => changedTools(result, tool)
