@@ -11,6 +11,7 @@ import * as ClientText from "./ClientText.js"
 import { expand, expandForClient, isPlain, type Sources } from "./Expansion.js"
 import * as Hosts from "./hosts.js"
 import { checkOf, expanded, isKey, type Kind, meantBy, refused, synonyms } from "./keys.js"
+import * as LifelineCommand from "./LifelineCommand.js"
 import { type FromClient, httpOf, type Server, stdioOf } from "./Server.js"
 import { gateway, policyOf, type Read } from "./supervision.js"
 import * as ToolLists from "./toolLists.js"
@@ -69,6 +70,24 @@ const spelling = (raw: Raw, problems: Array<Problem.Problem>): ReadonlyMap<strin
   }
   return written
 }
+
+/** Replaces the references in the words of a command line, except for those that the program replaces itself. `before`: how many words stand before these. */
+const expandWords = (
+  words: unknown,
+  before: number,
+  kept: LifelineCommand.Kept,
+  sources: Sources,
+  report: (path: Problem.Path, message: string) => void
+): unknown => {
+  const own = { ...sources, kept: kept.names }
+  return Array.isArray(words)
+    ? words.map((word, index) => expand(word, before + index < kept.until ? own : sources, report, [index]))
+    : expand(words, sources, report)
+}
+
+/** The words of a value that is one, or a list of them. */
+const wordsOf = (value: unknown): ReadonlyArray<string> =>
+  (Array.isArray(value) ? value : [value]).filter(Predicate.isString)
 
 /** Whether a server is disabled, by either of the two keys for this. */
 const isDisabled = ({ disabled, enabled }: Raw): boolean | undefined =>
@@ -133,6 +152,15 @@ export const readServer = (
     if (found.length > 0) fits = false
     for (const one of found) problems.push(one)
   }
+  const valueOf = (name: string): unknown => raw[written.get(name) ?? ""]
+  const command = wordsOf(valueOf("command"))
+  const kept = LifelineCommand.keptReferences(
+    [...command, ...wordsOf(valueOf("args"))],
+    [
+      ...Object.keys(valueOf("env") ?? {}),
+      ...wordsOf(valueOf("env_vars")).filter((name) => Object.hasOwn(sources?.variables ?? {}, name))
+    ]
+  )
   for (const [name, key] of written) {
     const check = checkOf(kind, name)
     if (check === undefined) {
@@ -147,6 +175,8 @@ export const readServer = (
       const split = splitForClient(raw[key], sources, (variable, message) => unknown([variable], message))
       fromClient = split.fromClient
       reach[name] = expand(split.others, sources, unknown)
+    } else if (sources !== undefined && (name === "command" || name === "args")) {
+      reach[name] = expandWords(raw[key], name === "args" ? command.length : 0, kept, sources, unknown)
     } else {
       reach[name] = sources !== undefined && expanded.has(name) ? expand(raw[key], sources, unknown) : raw[key]
     }

@@ -3,7 +3,7 @@
  */
 import { Policy } from "@mcp-lifeline/core"
 import { Problem } from "@mcp-lifeline/core/internal"
-import { Predicate } from "effect"
+import { Predicate, Record } from "effect"
 import type { Variables } from "./Expansion.js"
 import type { Server } from "./Server.js"
 import { gateway, policyOf, type Read } from "./supervision.js"
@@ -97,8 +97,10 @@ export const readTop = (raw: unknown): Read<Top> => {
     problems.push({ path: ["servers"], message: "cannot be combined with mcpServers; keep one of the two" })
   }
   const names = ["mcpServers", "$schema", "lifeline", ...Policy.groups]
+  const inputs = inputsOf(at(raw, [...path.slice(0, -1), "inputs"]) ?? raw["inputs"])
   for (const name of Object.keys(raw)) {
     if (raw[name] === undefined || name === "servers" || name === first || names.includes(name)) continue
+    if (name === "inputs" && !Record.isEmptyRecord(inputs)) continue // Their defaults are used.
     const isForeign = foreign.has(name) || !isOwn
     problems.push(
       isForeign
@@ -115,7 +117,6 @@ export const readTop = (raw: unknown): Read<Top> => {
   const accepted = "an object of servers by name"
   if (servers === undefined) problems.push({ path, message: `is missing; accepted: ${accepted}` })
   else if (!Predicate.isRecord(servers)) problems.push(Problem.wrongSecret(path, servers, accepted))
-  const inputs = inputsOf(at(raw, [...path.slice(0, -1), "inputs"]) ?? raw["inputs"])
   return {
     value: Predicate.isRecord(servers)
       ? {

@@ -39,6 +39,35 @@ describe("McpConfig", () => {
     expect(read()).toMatchObject({ command: "${A}" })
   })
 
+  it("[G2:unit] wrap replaces in its own options what its entry or a command of it gives; all else is replaced as everywhere", () => {
+    const read = (args: ReadonlyArray<string>, variables: McpConfig.Variables = {}) =>
+      McpConfig.readServer({ command: ["npx", "mcp-lifeline"], args, env: { KEY: "${ENV}" } }, { variables })
+    const own = ["wrap", "--secret", "TOKEN=pass show x", "--header", "A: ${KEY} ${TOKEN}", "http://${HOST}/"]
+    const found = read(own, { ENV: "e", HOST: "h", KEY: "other" })
+    expect(said(found)).toEqual([])
+    expect(found.value?.reach).toMatchObject({
+      args: ["mcp-lifeline", ...own.slice(0, 4), "A: ${KEY} ${TOKEN}", "http://h/"]
+    })
+    expect(found.value?.reach._tag === "Stdio" && reveal(found.value.reach.env)).toEqual({ KEY: "e" })
+    expect(said(read(["wrap", "--header=A: ${NONE}", "http://h/"], { ENV: "e" }))).toEqual([
+      expect.stringContaining("args[1]: has ${NONE}, which is not set")
+    ])
+    expect(said(read(["wrap", "--name", "${KEY}", "--", "server", "${KEY}"], { ENV: "e" }))).toEqual([
+      expect.stringContaining("args[5]: has ${KEY}, which is not set")
+    ])
+    const forwarded = (variables: McpConfig.Variables) =>
+      McpConfig.readServer(
+        { command: "mcp-lifeline", args: ["wrap", "--header", "A: ${TOKEN}", "http://h/"], env_vars: ["TOKEN"] },
+        { variables }
+      )
+    // A secret that a host passes on stays out of the arguments, which everybody on the machine can read.
+    expect(forwarded({ TOKEN: "s3cret" }).value?.reach).toMatchObject({
+      args: ["wrap", "--header", "A: ${TOKEN}", "http://h/"]
+    })
+    expect(said(forwarded({}))).toEqual([expect.stringContaining("args[2]: has ${TOKEN}, which is not set")])
+    expect(said(read(["serve", "${KEY}"], { ENV: "e" }))).toEqual([expect.stringContaining("args[1]: has ${KEY}")])
+  })
+
   it("[C18:unit] several processes need a command, and the declaration that the server keeps nothing", () => {
     const read = (raw: object) => McpConfig.readServer({ command: "x", ...raw })
     const good = read({ processes: 3, stateless: true })

@@ -1,9 +1,15 @@
 import { describe, expect, it } from "@effect/vitest"
-import { Effect } from "effect"
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import * as Grant from "@mcp-lifeline/sign-in/Grant"
+import * as StateFolder from "@mcp-lifeline/state/StateFolder"
+import { Effect, Redacted } from "effect"
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { createServer, type Server } from "node:http"
+import type { AddressInfo } from "node:net"
 import { tmpdir } from "node:os"
-import { join } from "node:path"
+import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
+import { gateway } from "../../testing/test/support/Built.js"
+import { wrap } from "./support/Host.js"
 import * as Program from "./support/Program.js"
 
 const script = fileURLToPath(new URL("fixtures/who.mjs", import.meta.url))
@@ -18,6 +24,40 @@ const file = (text: string, name = "mcp.json") =>
     return join(path, name)
   }))
 
+/** A server over HTTP that wants this `Authorization`. Succeeds with its address. */
+const guarded = (authorization: string) =>
+  Effect.acquireRelease(
+    Effect.async<Server>((resume) => {
+      const server = createServer((request, response) => {
+        let body = ""
+        request.setEncoding("utf8").on("data", (chunk: string) => body += chunk).on("end", () => {
+          if (request.headers.authorization !== authorization) return response.writeHead(403).end()
+          if (request.method !== "POST") return response.writeHead(405).end()
+          const { id, method, params } = JSON.parse(body)
+          if (id === undefined) return response.writeHead(202).end()
+          const result = method === "initialize"
+            ? {
+              protocolVersion: params.protocolVersion,
+              capabilities: { tools: {} },
+              serverInfo: { name: "guarded", version: "1" }
+            }
+            : method === "tools/list"
+            ? { tools: [] }
+            : undefined
+          const answer = result === undefined ? { error: { code: -32_601, message: "Method not found" } } : { result }
+          return response.writeHead(200, { "content-type": "application/json" }).end(
+            JSON.stringify({ jsonrpc: "2.0", id, ...answer })
+          )
+        })
+      }).listen(0, "127.0.0.1", () => resume(Effect.succeed(server)))
+    }),
+    (server) =>
+      Effect.sync(() => {
+        server.close()
+        server.closeAllConnections()
+      })
+  ).pipe(Effect.map((server) => `http://127.0.0.1:${(server.address() as AddressInfo).port}/mcp`))
+
 const good = (extra: object = {}) =>
   JSON.stringify({ mcpServers: { who: { command: process.execPath, args: [script], ...extra } } })
 
@@ -30,7 +70,9 @@ describe.concurrent("mcp-lifeline check", () => {
   "files": { "command": ["npx", "-y"], "args": ["files", "\${ROOT}"], "env": { "KEY": "s3cret-env-value", "LANG": null }, "trust": true,
     "keepalive": { "method": "none" } },
   "docs": { "url": "https://user:s3cret-user@host.example/mcp?key=s3cret-query", "headers": { "Authorization": "Bearer s3cret-header" },
-    "lifeline": { "sessions": "shared", "placement": "one" } },
+    "protocol": "2025", "http": { "maxSockets": 2 }, "lifeline": { "sessions": "shared", "placement": "one", "prefix": "d_" } },
+  "many": { "command": "x", "maxMemory": "1 GB", "processes": 2, "stateless": true, "stdio": { "termGrace": "1 s" },
+    "includeTools": ["read(a)", "write"] },
   "off": { "command": "x", "enabled": false },
   "bad": { "command": "x",
     "args": ["\${NOT_SET_ANYWHERE}"] }
@@ -44,17 +86,27 @@ describe.concurrent("mcp-lifeline check", () => {
           '         sessions: "per-client"',
           "docs   http   https://host.example/mcp",
           "         headers: Authorization=***",
+          '         protocol: "2025"',
+          "         http.maxSockets: 2",
           '         sessions: "shared"',
           '         placement: "one"',
+          '         prefix: "d_"',
+          "many   stdio  x",
+          '         tools.only: ["read(a)","write"]',
+          '         maxMemory: "1 GB"',
+          "         processes: 2",
+          "         stateless: true",
+          '         stdio.termGrace: "1 s"',
+          '         sessions: "per-client"',
           "off    stdio  x (disabled)",
           '         sessions: "per-client"',
           "bad    cannot be used, see below",
           ""
         ])
         expect(stderr.trimEnd().split("\n")).toEqual([
-          `${path}:8: mcpServers.bad.args[0]: has \${NOT_SET_ANYWHERE}, which is not set; set NOT_SET_ANYWHERE in the environment or write `
+          `${path}:10: mcpServers.bad.args[0]: has \${NOT_SET_ANYWHERE}, which is not set; set NOT_SET_ANYWHERE in the environment or write `
           + "${NOT_SET_ANYWHERE:-default}",
-          expect.stringMatching(/:1: lifeline\.sessions: clients of MCP 2026-07-28 have no sessions, .*: files$/),
+          expect.stringMatching(/:1: lifeline\.sessions: clients of MCP 2026-07-28 have no sessions, .*: files, many$/),
           `${path}:2: mcpServers.files.trust: belongs to another program and has no effect here`
         ])
         expect(stdout + stderr).not.toContain("s3cret")
@@ -105,6 +157,112 @@ describe.concurrent("mcp-lifeline check", () => {
       const fine = yield* Program.run(["check", "--connect", yield* file(good())])
       expect(fine.code).toBe(0)
       expect(fine.stdout).toMatch(/^ +connected: who 1, MCP 2025-11-25, tools: 1$/m)
+    }))
+
+  it.scopedLive("[G2] --connect looks behind wrap, which answers for a server that is gone, and in front of it", () =>
+    Effect.gen(function*() {
+      const path = yield* file("")
+      const server = join(dirname(path), "who.mjs")
+      const behind = ["wrap", "--", process.execPath, server]
+      const entry = { command: process.execPath, args: [gateway, ...behind] }
+      writeFileSync(
+        path,
+        JSON.stringify({ mcpServers: { who: entry, moved: { ...entry, command: "/gone/bin/node" } } })
+      )
+      const state = { MCP_LIFELINE_STATE: join(dirname(path), "state") }
+      const check = Effect.map(Program.run(["check", "--connect", "--json", path], state), ({ code, stdout }) => {
+        const { servers } = JSON.parse(stdout) as { servers: ReadonlyArray<Record<string, any>> }
+        return { code, servers: servers.map(({ behindWrap, connected }) => ({ behindWrap, connected })) }
+      })
+      copyFileSync(script, server)
+      // Now Lifeline remembers the server.
+      yield* Effect.promise(async () => {
+        await using host = wrap(behind.slice(1), { state: state.MCP_LIFELINE_STATE })
+        await host.initialize()
+        await host.result("tools/list")
+      })
+      const behindWrap = `${process.execPath} ${server}`
+      expect(yield* check).toEqual({
+        code: 1,
+        servers: [
+          { behindWrap, connected: { ok: true, server: "who 1", protocol: "2025-11-25", tools: 1 } },
+          {
+            behindWrap,
+            connected: {
+              ok: false,
+              error: expect.stringMatching(
+                /^the server answers, but wrap in front of it does not start: .*\/gone\/bin\/node/
+              )
+            }
+          }
+        ]
+      })
+      rmSync(server)
+      const gone = { behindWrap, connected: { ok: false, error: expect.stringContaining("exited with code 1") } }
+      expect(yield* check).toEqual({ code: 1, servers: [gone, gone] })
+    }))
+
+  it.scopedLive("[G2] [W7] --connect looks behind what adopt writes, with its headers, cwd, environment and secrets", () =>
+    Effect.gen(function*() {
+      const url = yield* guarded("Bearer s3cret-value")
+      const path = yield* file("")
+      const headers = { Authorization: "Bearer s3cret-value" }
+      const local = { command: process.execPath, args: ["who.mjs"], cwd: dirname(path) }
+      copyFileSync(script, join(dirname(path), "who.mjs"))
+      writeFileSync(path, JSON.stringify({ mcpServers: { docs: { url, headers }, local } }))
+      const adopted = yield* Program.run(["adopt", path, "--yes"])
+      expect({ code: adopted.code, stderr: adopted.stderr }).toEqual({ code: 0, stderr: "" })
+      const { mcpServers } = JSON.parse(readFileSync(path, "utf8"))
+      expect(Object.keys(mcpServers.docs)).toEqual(["command", "args", "env"])
+      const secret = {
+        command: process.execPath,
+        args: [
+          ...[gateway, "wrap", "--secret", `TOKEN=${process.execPath} -p "'s3cret-value'"`],
+          ...["--header", "Authorization: Bearer ${TOKEN}", url]
+        ]
+      }
+      const wrong = { ...mcpServers.docs, env: { MCP_LIFELINE_HEADER_AUTHORIZATION: "Bearer another-s3cret" } }
+      writeFileSync(path, JSON.stringify({ mcpServers: { ...mcpServers, secret, wrong } }))
+      const { code, stderr, stdout } = yield* Program.run(["check", "--connect", "--json", path])
+      const { problems, servers } = JSON.parse(stdout)
+      expect({ code, problems }).toEqual({ code: 1, problems: [] })
+      const connected = servers.map((
+        { behindWrap, connected, name }: any
+      ) => [name, behindWrap, connected.ok, connected.server])
+      expect(connected).toEqual([
+        ["docs", url, true, "guarded 1"],
+        ["local", `${process.execPath} who.mjs`, true, "who 1"],
+        ["secret", url, true, "guarded 1"],
+        ["wrong", url, false, undefined]
+      ])
+      expect(stdout + stderr).not.toContain("s3cret")
+    }))
+
+  it.scopedLive("[G2] [A2] --connect uses the logins of wrap, also where its entry names another state folder", () =>
+    Effect.gen(function*() {
+      const url = yield* guarded("Bearer s3cret-token")
+      const path = yield* file("")
+      const state = join(dirname(path), "state")
+      const issuer = "https://login.test"
+      yield* Effect.flatMap(StateFolder.StateFolder, (folder) =>
+        Grant.save(Grant.grants(folder), {
+          server: url,
+          account: "default",
+          issuer,
+          method: "browser",
+          metadata: { issuer, token_endpoint: `${issuer}/token` },
+          client: { origin: "registered", id: "c", redirects: [] },
+          access: Redacted.make("s3cret-token"),
+          obtainedAt: Date.now()
+        })).pipe(Effect.provide(StateFolder.layerAt(state)))
+      const entry = { command: process.execPath, args: [gateway, "wrap", url] }
+      writeFileSync(
+        path,
+        JSON.stringify({ mcpServers: { known: { ...entry, env: { MCP_LIFELINE_STATE: state } }, unknown: entry } })
+      )
+      const { stdout } = yield* Program.run(["check", "--connect", "--json", path])
+      expect(JSON.parse(stdout).servers.map(({ connected }: any) => connected.ok)).toEqual([true, false])
+      expect(stdout).not.toContain("s3cret")
     }))
 
   it.scopedLive("[C18:real] --connect names options of tools that the server does not have, at their line", () =>

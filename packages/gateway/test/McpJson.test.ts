@@ -144,6 +144,14 @@ args = [
     ])
   })
 
+  it("[G2:unit] inputs with a default are not said to have no effect, because that is used", () => {
+    const { entries, notices, problems } = parse(`{
+      "servers": { "a": { "command": "x", "args": ["\${input:lifeline-test-input}"] } },
+      "inputs": [{ "id": "lifeline-test-input", "default": "y" }] }`)
+    expect([problems, notices]).toEqual([[], []])
+    expect(entries[0]?.server).toMatchObject({ args: ["y"] })
+  })
+
   it("[G2:unit] the workspace is the folder of the file, or the one around .vscode", () => {
     const args = (file: string) => {
       const source =

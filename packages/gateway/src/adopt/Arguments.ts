@@ -51,7 +51,7 @@ export const command = Command.make({
   environment: { MCP_LIFELINE_STATE: "The state folder. Default: the platform's folder for state." },
   exitCodes: {
     0: "Done, or nothing to do.",
-    1: "Something failed, or there was no terminal on which to ask.",
+    1: "Something failed, or nobody was asked: there was no terminal, or --json without --yes.",
     130: "Interrupted while it asked."
   },
   request: (options, { refuse }): Request => {

@@ -1,13 +1,13 @@
 /**
  * Finds the command line with which hosts can start the program that runs now.
  */
+import { isLifeline } from "@mcp-lifeline/config/LifelineCommand"
 import * as UserFile from "@mcp-lifeline/state/UserFile"
 import { within } from "@mcp-lifeline/state/within"
 import { Effect } from "effect"
 import { realpath, stat } from "node:fs/promises"
 import { posix, win32 } from "node:path"
 import { version } from "../Version.js"
-import { isLifeline } from "./LifelineCommand.js"
 
 /** The words that start `mcp-lifeline`, in files of the user and in those of a project. */
 export interface Launchers {

@@ -5,7 +5,7 @@
 import * as Value from "../document/Value.js"
 import { type Decision, type Dialect, left, type Options } from "./Decision.js"
 import type { Edit } from "./Edit.js"
-import { unsafeForShell } from "./LifelineCommand.js"
+import { unsafeForShell } from "./WindowsShell.js"
 
 /** Keys with which the host itself signs in, or makes headers. */
 const signIns = [

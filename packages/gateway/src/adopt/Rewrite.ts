@@ -1,12 +1,13 @@
 /**
  * Decides what to do with one server of a configuration. Pure.
  */
+import * as LifelineCommand from "@mcp-lifeline/config/LifelineCommand"
 import * as Value from "../document/Value.js"
 import { type Decision, type Dialect, left, type Options } from "./Decision.js"
 import type { Section } from "./Entries.js"
 import type { Launcher } from "./Launcher.js"
-import { lifelineCommand, shellWords, unsafeForShell } from "./LifelineCommand.js"
 import { rewriteRemote } from "./Remote.js"
+import { shellWords, unsafeForShell } from "./WindowsShell.js"
 
 const dialectOf = (entry: Value.Table, section: Section): Dialect => {
   const type = entry.get("type")
@@ -87,14 +88,14 @@ const wordsOf = (entry: Value.Table): ReadonlyArray<string> =>
 
 /** Whether Lifeline starts a server, in whatever form its command line has. */
 export const isWrapped = (value: Value.Value): boolean =>
-  Value.isTable(value) && lifelineCommand(wordsOf(value)) === "wrap"
+  Value.isTable(value) && LifelineCommand.of(wordsOf(value)) === "wrap"
 
 /** Decides about one server. */
 export const decide = (value: Value.Value, section: Section, options: Options): Decision => {
   const { isNamed, launcher, platform } = options
   if (!Value.isTable(value)) return left("it is not an object with a command or a URL")
   const words = wordsOf(value)
-  const command = lifelineCommand(words)
+  const command = LifelineCommand.of(words)
   if (command === "wrap" || wrapCommand(launcher).every((word, index) => words[index] === word)) {
     return { _tag: "Wrapped" }
   }

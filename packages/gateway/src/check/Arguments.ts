@@ -25,6 +25,6 @@ export const command = Command.make({
     connect: Command.flag("Connect once to each server that is not disabled, and say what it is or why this failed."),
     json: Command.flag("Print JSON.")
   },
-  exitCodes: { 0: "Nothing is wrong.", 1: "Something is wrong." },
+  exitCodes: { 0: "Nothing is wrong.", 1: "Something is wrong.", 130: "Interrupted." },
   request: (options): Request => ({ _tag: "Check", options })
 })

@@ -15,6 +15,7 @@ import { StartError } from "../Errors.js"
 import * as Output from "../Output.js"
 import { forEntries } from "../sign-in/forEntries.js"
 import { json as jsonText } from "../Text.js"
+import * as BehindWrap from "./behindWrap.js"
 import { type Connected, report, type Row } from "./report.js"
 
 /** The options of `check`. */
@@ -121,18 +122,27 @@ const check = ({ connect, file, json }: Options, output: Output.Output) =>
     const signIns = connect ? yield* forEntries(entries, undefined) : new Map<string, never>()
     const [unread, complete] = yield* Backends.completed(entries, folder)
     const { backends, problems: refused } = Backends.fromEntries(complete, folder, signIns)
+    const behind = yield* BehindWrap.find(complete, folder)
     // Nobody is there for whom a server could be started that depends on its client.
-    const enabled = backends.filter(({ forClient, lifecycle }) =>
-      lifecycle?.disabled !== true && forClient === undefined
-    )
+    const enabled = backends.filter(({ forClient, id, lifecycle }) =>
+      lifecycle?.disabled !== true && forClient === undefined && !behind.hidden.has(id)
+    ).map((server) => BehindWrap.instead(server, behind))
     if (connect && enabled.length > 0 && !json) {
       yield* output.problem(`Connecting to ${enabled.map(({ id }) => id).join(", ")}`)
     }
-    const connected = connect && enabled.length > 0 ? yield* connectAll(enabled) : new Map<string, Tried>()
+    const tried = connect && enabled.length > 0 ? yield* connectAll(enabled) : new Map<string, Tried>()
+    const connected = new Map(
+      yield* Effect.forEach(tried, ([name, one]) =>
+        Effect.map(
+          BehindWrap.startable(one.connected, behind.servers.get(name)),
+          (connected) => [name, { ...one, connected }] as const
+        ), { concurrency: 4 })
+    )
     const rows = names.map((name): Row => {
       const entry = entries.find((one) => one.name === name)
       const options = backends.find(({ id }) => id === name)
-      return { name, entry, options, connected: connected.get(name)?.connected }
+      const wrapped = behind.servers.get(name)?.connector.target
+      return { name, entry, options, wrapped, connected: connected.get(name)?.connected }
     })
     const unmatched = entries.flatMap(({ name, problem }) =>
       (connected.get(name)?.unmatched ?? []).map((one) => {
@@ -147,7 +157,12 @@ const check = ({ connect, file, json }: Options, output: Output.Output) =>
       ? [{ file, line: 1, key: "", message: "names no servers; add one" }]
       : []
     return report(
-      { file, rows, problems: [...found, ...unread, ...refused, ...empty], notices: [...notices, ...unmatched] },
+      {
+        file,
+        rows,
+        problems: [...found, ...unread, ...refused, ...behind.problems, ...empty],
+        notices: [...notices, ...behind.notices, ...unmatched]
+      },
       masker(source, complete, process.env)
     )
   })

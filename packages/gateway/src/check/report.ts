@@ -1,7 +1,8 @@
 /**
  * Formats the results of `check` as text and as JSON. Pure.
  */
-import type { Backend, Policy } from "@mcp-lifeline/core"
+import type { Backend } from "@mcp-lifeline/core"
+import { ListFilter } from "@mcp-lifeline/core/internal"
 import { Predicate } from "effect"
 import * as McpJson from "../config/McpJson.js"
 import { clean } from "../Text.js"
@@ -18,6 +19,8 @@ export interface Row {
   readonly entry: McpJson.Entry | undefined
   /** `undefined` for an entry that makes no valid backend. */
   readonly options: (Backend.BackendOptions & { readonly id: string }) | undefined
+  /** The command or address of the server behind `wrap`, if the entry is `wrap`. */
+  readonly wrapped?: string | undefined
   readonly connected: Connected | undefined
 }
 
@@ -31,15 +34,19 @@ export interface Results {
 
 const hidden = "***"
 
-/** The options that are set, as `group.option`. Masks `toolArguments`, which may be secret. */
-const optionsOf = (policy: Policy.PolicyOptions): Readonly<Record<string, unknown>> =>
+/** The value of an option as it is shown. Masks `toolArguments`, which may be secret. */
+const valueOf = (name: string, value: unknown): unknown =>
+  name === "toolArguments" ? hidden : Array.isArray(value) ? ListFilter.shown(value) : value
+
+/** The options that are set, as `group.option`. */
+const optionsOf = (options: object): Readonly<Record<string, unknown>> =>
   Object.fromEntries(
-    Object.entries(policy).flatMap(([group, options]) =>
+    Object.entries(options).flatMap(([group, options]: [string, unknown]) =>
       Predicate.isRecord(options)
         ? Object.entries(options).flatMap(([name, value]) =>
           value === undefined || name === "disabled"
             ? []
-            : [[`${group}.${name}`, name === "toolArguments" ? hidden : value]]
+            : [[`${group}.${name}`, valueOf(name, value)]]
         )
         : options === undefined
         ? []
@@ -48,20 +55,21 @@ const optionsOf = (policy: Policy.PolicyOptions): Readonly<Record<string, unknow
   )
 
 /** A server as JSON. */
-const describe = ({ connected, entry, name, options }: Row, mask: (text: string) => string) => {
+const describe = ({ connected, entry, name, options, wrapped }: Row, mask: (text: string) => string) => {
   if (entry === undefined || options === undefined) return { name, state: "wrong" as const }
-  const { placement, policy, server, sessions } = entry
+  const { placement, policy, prefix, server, sessions } = entry
+  const { protocol } = server
+  const ofKind = server._tag === "Http"
+    ? { http: server.http }
+    : { maxMemory: server.maxMemory, processes: server.processes, stateless: server.stateless, stdio: server.stdio }
   const common = {
     name,
     state: policy.lifecycle?.disabled === true ? "disabled" as const : "enabled" as const,
     line: entry.problem([], "").line,
     transport: server._tag === "Stdio" ? "stdio" : server.transport === "sse" ? "sse" : "http",
     target: mask(options.connector.target),
-    options: {
-      ...optionsOf(policy),
-      ...(sessions === undefined ? {} : { sessions }),
-      ...(placement === undefined ? {} : { placement })
-    },
+    ...(wrapped === undefined ? {} : { behindWrap: mask(wrapped) }),
+    options: optionsOf({ ...policy, protocol, ...ofKind, sessions, placement, prefix }),
     ...(connected === undefined
       ? {}
       : { connected: connected.ok ? connected : { ...connected, error: mask(connected.error) } })
@@ -91,6 +99,7 @@ const details = (server: Described): ReadonlyArray<readonly [string, string]> =>
   const values = Object.entries(pairs).map(([name, value]) => value === null ? `${name} is unset` : `${name}=${value}`)
   const { connected } = server
   return [
+    ...("behindWrap" in server && server.behindWrap !== undefined ? [["behind wrap", server.behindWrap] as const] : []),
     ...cwd,
     ...envFile,
     ...(values.length === 0 ? [] : [["env" in server ? "env" : "headers", values.join(", ")] as const]),

@@ -9,6 +9,7 @@ import { Effect, Redacted } from "effect"
 import { Agent, buildConnector } from "undici"
 import * as Proof from "../running/Proof.js"
 import * as RunningGateways from "../running/RunningGateways.js"
+import * as ByHand from "../wrap/byHand.js"
 import * as Wrap from "../wrap/wrap.js"
 import * as Background from "./Background.js"
 
@@ -72,5 +73,6 @@ export const connector = (options: Background.Options): Effect.Effect<Connector,
 export const run = (options: Background.Options) =>
   Effect.flatMap(
     connector(options),
-    (connector) => Wrap.serve({ name: "lifeline", server: { gateway: options.file }, connector })
+    (connector) =>
+      Wrap.serve({ name: "lifeline", server: { gateway: options.file }, connector }, ByHand.serve(options.file))
   )

@@ -2,17 +2,32 @@
  * Makes the connector of the wrapped server, and its sign-in.
  */
 import * as ServerName from "@mcp-lifeline/config/ServerName"
-import type { ByteSize, ConnectError, Connector } from "@mcp-lifeline/core"
+import type { ByteSize, ConnectError, Connector, Policy } from "@mcp-lifeline/core"
 import type * as SignIn from "@mcp-lifeline/sign-in/SignIn"
 import type { StateFolder } from "@mcp-lifeline/state/StateFolder"
 import * as UserFile from "@mcp-lifeline/state/UserFile"
 import { SecretCommand, StdioConnector } from "@mcp-lifeline/transport-stdio"
 import type { Scope } from "effect"
 import { Effect, Record, Redacted } from "effect"
+import { resolve } from "node:path"
 import { UsageError } from "../Errors.js"
 import { processRecords } from "../processRecords.js"
 import { optionNames } from "../sign-in/optionNames.js"
 import type { Address, Command, Wrap } from "./Arguments.js"
+
+/** What a server is started or reached with, beside the command line of `wrap`. */
+export interface Surroundings {
+  /** The variables for which `${NAME}` stands in the command line. */
+  readonly variables: NodeJS.ProcessEnv
+  /** Variables of the server. */
+  readonly env: NonNullable<StdioConnector.Options["env"]>
+  /** Whether it has all variables of this process, too. */
+  readonly inheritEnv: boolean
+  /** The folder in which it is started, and its files and commands are. */
+  readonly cwd: string | undefined
+  /** Gets what a process writes to standard error. */
+  readonly stderr?: ((line: string) => void) | undefined
+}
 
 /** How long a process may take to exit after its stdin was closed, and after SIGTERM. Together this is less than 3 s. */
 const graces = { stdinGrace: "1 second", termGrace: "800 millis" } as const
@@ -42,15 +57,18 @@ const expanded = (text: string, what: string, env: NodeJS.ProcessEnv): string =>
 type Secrets = Readonly<Record<string, Effect.Effect<Redacted.Redacted, ConnectError>>>
 
 /** Reads what `--secret` says. Messages may show only the name, because the arguments of the command may be a secret. */
-const secretsOf = (lines: ReadonlyArray<string>): Secrets =>
+const secretsOf = (lines: ReadonlyArray<string>, cwd: string | undefined): Secrets =>
   Object.fromEntries(lines.map((line) => {
     const [, name, command = ""] = /^([A-Za-z_]\w*)=(.*)$/s.exec(line) ?? []
     if (name === undefined) throw new UsageError({ message: "a secret is not written as NAME=COMMAND" })
     if (command.trim() === "") {
       throw new UsageError({ message: `the secret ${name} has no command; write ${name}=COMMAND` })
     }
-    return [name, SecretCommand.make(SecretCommand.ofLine(command))]
+    return [name, SecretCommand.make({ ...SecretCommand.ofLine(command), cwd })]
   }))
+
+/** Whether the value of a variable comes from a command. */
+const isRead = (value: Surroundings["env"][string]): value is Secrets[string] => Effect.isEffect(value)
 
 type Header = Redacted.Redacted | Effect.Effect<Redacted.Redacted, ConnectError>
 
@@ -76,16 +94,19 @@ const header = (line: string, env: NodeJS.ProcessEnv, secrets: Secrets): readonl
   ]
 }
 
-const textOf = (option: string, file: string): Effect.Effect<string, UsageError> =>
+const textOf = (option: string, file: string, cwd = "."): Effect.Effect<string, UsageError> =>
   Effect.mapError(
-    UserFile.text(file),
+    UserFile.text(resolve(cwd, file)),
     ({ message }) => new UsageError({ message: `${option} ${file} cannot be read: ${message}` })
   )
 
-const linesOf = (file: string | undefined): Effect.Effect<ReadonlyArray<string>, UsageError> =>
+const linesOf = (
+  file: string | undefined,
+  cwd: string | undefined
+): Effect.Effect<ReadonlyArray<string>, UsageError> =>
   file === undefined
     ? Effect.succeed([])
-    : Effect.map(textOf("--header-file", file), (text) => text.split("\n").filter((line) => line.trim() !== ""))
+    : Effect.map(textOf("--header-file", file, cwd), (text) => text.split("\n").filter((line) => line.trim() !== ""))
 
 /** The connector of a wrapped server, and its sign-in if it can have one. */
 export interface Server {
@@ -97,24 +118,25 @@ const isAuthorization = ([name]: readonly [string, unknown]): boolean => name.to
 
 const overHttp = (
   server: Address,
-  protocol: Wrap["protocol"],
-  secrets: ReadonlyArray<string>
+  { protocol, secrets }: Wrap,
+  surroundings: Surroundings
 ): Effect.Effect<Server, UsageError, Scope.Scope | StateFolder> =>
   Effect.gen(function*() {
-    const lines = [...yield* linesOf(server.headerFile), ...server.headers]
+    const { cwd, env, variables } = surroundings
+    const lines = [...yield* linesOf(server.headerFile, cwd), ...server.headers]
     // Loaded only here: `wrap` of a command does not need it.
     const { HttpConnector } = yield* Effect.promise(() => import("@mcp-lifeline/transport-http"))
     const wrong = (cause: unknown): UsageError =>
       cause instanceof UsageError ? cause : new UsageError({ message: (cause as Error).message })
     const headers = yield* Effect.try({
       try: () => {
-        const readings = secretsOf(secrets)
-        return lines.map((line) => header(line, process.env, readings))
+        const readings = { ...Record.filter(env, isRead), ...secretsOf(secrets, cwd) }
+        return lines.map((line) => header(line, variables, readings))
       },
       catch: wrong
     })
     // With credentials of the user, there is no sign-in.
-    const signIn = headers.some(isAuthorization) ? undefined : yield* signInTo(server)
+    const signIn = headers.some(isAuthorization) ? undefined : yield* signInTo(server, surroundings)
     const connector = yield* Effect.try({
       try: () =>
         HttpConnector.make({
@@ -129,16 +151,16 @@ const overHttp = (
     return { connector, signIn }
   })
 
-const signInTo = ({ account, browser, client, url }: Address) =>
+const signInTo = ({ account, browser, client, url }: Address, { cwd, variables }: Surroundings) =>
   Effect.gen(function*() {
     const [SignIn, Browser] = yield* Effect.promise(() =>
       Promise.all([import("@mcp-lifeline/sign-in/SignIn"), import("@mcp-lifeline/sign-in/Browser")])
     )
     const { callbackPort, id, issuer, keyAlgorithm = "ES256", keyFile, metadataUrl, method, scope, secret } = client
-    const key = keyFile === undefined ? undefined : yield* textOf("--client-key-file", keyFile)
+    const key = keyFile === undefined ? undefined : yield* textOf("--client-key-file", keyFile, cwd)
     const expand = (text: string | undefined, option: string) =>
       Effect.try({
-        try: () => text === undefined ? undefined : expanded(text, option, process.env),
+        try: () => text === undefined ? undefined : expanded(text, option, variables),
         catch: (cause) => cause as UsageError
       })
     const shared = yield* expand(secret, "--client-secret")
@@ -159,40 +181,58 @@ const signInTo = ({ account, browser, client, url }: Address) =>
         document: metadataUrl
       },
       redirect: { port: callbackPort },
-      browser: Browser.choose(browser, false, process.env),
+      browser: Browser.choose(browser, false, variables),
       optionNames
     })
   })
 
 const stdioConnector = (
   { args, command, maxMemory, processes, stateless }: Command,
-  protocol: Wrap["protocol"],
-  secrets: ReadonlyArray<string>,
-  stderr: (line: string) => void
+  { protocol, secrets }: Wrap,
+  { cwd, env, inheritEnv, stderr }: Surroundings
 ): Connector =>
   StdioConnector.make({
     command,
     args,
-    env: secretsOf(secrets),
+    env: { ...env, ...secretsOf(secrets, cwd) },
+    cwd,
     ...graces,
     maxMessageBytes,
     ...(maxMemory === undefined ? {} : { maxMemory: maxMemory as ByteSize }),
     processes,
     stateless,
-    inheritEnv: true,
+    inheritEnv,
     stderr,
     ...(protocol === undefined ? {} : { protocol: protocol as "2025" | "2026" })
   }, processRecords())
 
-/** Makes the connector and the sign-in of a server. `stderr` gets what a process writes there. */
-export const make = (
-  { protocol, secrets, server }: Wrap,
-  stderr: (line: string) => void
-): Effect.Effect<Server, UsageError, Scope.Scope | StateFolder> =>
-  server._tag === "Address" ? overHttp(server, protocol, secrets) : Effect.try({
-    try: () => ({ connector: stdioConnector(server, protocol, secrets, stderr), signIn: undefined }),
+/** Makes the connector and the sign-in of a server in its surroundings. */
+export const makeIn = (
+  wrap: Wrap,
+  surroundings: Surroundings
+): Effect.Effect<Server, UsageError, Scope.Scope | StateFolder> => {
+  const { server } = wrap
+  return server._tag === "Address" ? overHttp(server, wrap, surroundings) : Effect.try({
+    try: () => ({ connector: stdioConnector(server, wrap, surroundings), signIn: undefined }),
     catch: (cause) => new UsageError({ message: (cause as Error).message })
   })
+}
+
+/** The same, in those of this process. `stderr` gets what a process writes there. */
+export const make = (wrap: Wrap, stderr: (line: string) => void) =>
+  makeIn(wrap, { variables: process.env, env: {}, inheritEnv: true, cwd: undefined, stderr })
+
+/** Reads the options of supervision. The reader is loaded only if there are any. */
+export const readPolicy = (
+  { hide, only, options }: Wrap,
+  connector: Connector
+): Effect.Effect<Policy.PolicyOptions, UsageError> =>
+  options.length === 0 && hide.length === 0 && only.length === 0
+    ? Effect.succeed({})
+    : Effect.flatMap(
+      Effect.promise(() => import("./Supervision.js")),
+      ({ filtered, read }) => Effect.map(read(options, connector), (policy) => filtered(policy, hide, only))
+    )
 
 /** The name of the server: given, or made from its URL or command. */
 export const nameOf = ({ name, server }: Wrap): string =>

@@ -23,6 +23,7 @@ import { endLeft } from "../processRecords.js"
 import * as StandardError from "../StandardError.js"
 import type { Http, Wrap } from "./Arguments.js"
 import { Bridge, type Options as BridgeOptions } from "./Bridge.js"
+import * as ByHand from "./byHand.js"
 import { CachedAnswers } from "./CachedAnswers.js"
 import { recorded } from "./recorded.js"
 import { Recorder } from "./Recorder.js"
@@ -233,18 +234,20 @@ const recorder = (file: string | undefined) =>
   )
 
 /** Restarts the running servers when their files change. Prints why a server does not start. */
-const restartOnChange = ({ server, watch }: Wrap, { name, watched }: WrapContext) =>
+const restartOnChange = ({ audit, log, record, server, watch }: Wrap, { name, watched }: WrapContext) =>
   Effect.gen(function*() {
     if (watch === undefined || watched === undefined || server._tag !== "Command") return
     const Watch = yield* Effect.promise(() => import("./Watch.js"))
     const { fork } = yield* Fibers.make()
-    yield* Watch.start(Watch.watched(watch.glob, server.command, server.args), (file) => {
+    const { path } = yield* StateFolder
+    const own = [path, audit?.file, log, record].filter((one) => one !== undefined)
+    yield* Watch.start(Watch.watched(watch.glob, server.command, server.args), own, (file) => {
       StandardError.line(`mcp-lifeline: ${file} has changed; ${name} is restarted`)
       for (const [backend, version] of watched) {
         fork(
           Effect.catchAll(version.restart(backend), ({ message }) =>
             Effect.sync(() => {
-              const next = version.isBroken ? "; the next change of a watched file starts it" : ""
+              const next = version.isBroken ? "; the next change of a watched file starts it again" : ""
               StandardError.line(`mcp-lifeline: ${name} does not start: ${message}${next}`)
             }))
         )
@@ -253,8 +256,9 @@ const restartOnChange = ({ server, watch }: Wrap, { name, watched }: WrapContext
   })
 
 /** Serves the host that has started this process, until it closes its end. */
-const overStdio = (context: WrapContext) =>
+const overStdio = (context: WrapContext, byHand: ByHand.Advice) =>
   Effect.gen(function*() {
+    ByHand.advise(byHand)
     const over = yield* Deferred.make<void, StartError>()
     const conversation = yield* openConversation(context, {
       write: (message) => host.write(message),
@@ -321,21 +325,10 @@ const printLogins = (name: string, signIn: SignIn) =>
 
 /** Serves the host that has started this process with the server of a connector. */
 export const serve = (
-  server: Pick<WrapContext, "connector" | "name" | "server">
+  server: Pick<WrapContext, "connector" | "name" | "server">,
+  byHand: ByHand.Advice
 ): Effect.Effect<void, StartError, Scope.Scope | StateFolder> =>
-  overStdio({ ...server, policy: {}, signIn: undefined, watched: undefined, log: undefined, record: undefined })
-
-/** Reads the options of supervision. The reader is loaded only if there are any. */
-const readPolicy = (
-  { hide, only, options }: Wrap,
-  connector: Connector
-): Effect.Effect<Policy.PolicyOptions, UsageError> =>
-  options.length === 0 && hide.length === 0 && only.length === 0
-    ? Effect.succeed({})
-    : Effect.flatMap(
-      Effect.promise(() => import("./Supervision.js")),
-      ({ filtered, read }) => Effect.map(read(options, connector), (policy) => filtered(policy, hide, only))
-    )
+  overStdio({ ...server, policy: {}, signIn: undefined, watched: undefined, log: undefined, record: undefined }, byHand)
 
 /** Where what was approved of the server's tools is kept. Loaded only if they are compared. */
 const pinStoreOf = (name: string, { server }: Wrap, { pin = "off" }: Policy.PolicyOptions) =>
@@ -351,7 +344,7 @@ export const run = (wrap: Wrap): Effect.Effect<void, StartError | UsageError, Sc
     yield* endLeft
     const name = Server.nameOf(wrap)
     const { connector, signIn } = yield* Server.make(wrap, StandardError.write)
-    const read = yield* readPolicy(wrap, connector)
+    const read = yield* Server.readPolicy(wrap, connector)
     const policy = wrap.pin === undefined ? read : { ...read, pin: wrap.pin }
     if (signIn !== undefined) yield* printLogins(name, signIn)
     const context: WrapContext = {
@@ -367,5 +360,5 @@ export const run = (wrap: Wrap): Effect.Effect<void, StartError | UsageError, Sc
       record: yield* recorder(wrap.record)
     }
     yield* restartOnChange(wrap, context)
-    yield* wrap.http === undefined ? overStdio(context) : overHttp(wrap.http, context)
+    yield* wrap.http === undefined ? overStdio(context, ByHand.wrap) : overHttp(wrap.http, context)
   })

@@ -1,5 +1,5 @@
 /**
- * The command line of Lifeline in configurations: recognizes it in any form, and what the shell of Windows would make of it. Pure.
+ * What the shell of Windows, which starts Lifeline there, would make of a command line. Pure.
  */
 import { win32 } from "node:path"
 
@@ -35,16 +35,3 @@ export const unsafeForShell = (
   platform === "win32" && words.some((word) => /[&|<>^%!"]/.test(isInShell ? word.replaceAll(variable, "") : word))
     ? "its arguments hold characters that the shell of Windows, which starts Lifeline, takes for its own; wrap it by hand"
     : undefined
-
-/** `mcp-lifeline`, also with a version, a folder or the extension of a script of Windows, or the file of the program. */
-export const isLifeline = (argument: string): boolean =>
-  /(^|[/\\])mcp-lifeline(@[^/\\]+)?(\.(cmd|exe|ps1|js))?$/i.test(argument) ||
-  /[/\\](mcp-lifeline|gateway)[/\\](esm|dist)[/\\]bin\.js$/.test(argument)
-
-/** Which command of Lifeline a command line runs, for example `wrap`; `undefined` if it runs another program. */
-export const lifelineCommand = (words: ReadonlyArray<string>): string | undefined => {
-  const direct = words.findIndex((word, index) => isLifeline(word) && /^[a-z]+$/.test(words[index + 1] ?? ""))
-  // `sh -c "npx mcp-lifeline wrap -- server"` has all of it in one word.
-  const within = words.map((word) => /(?:^|[\s/\\])mcp-lifeline(?:@\S+)?\s+([a-z]+)\b/.exec(word)?.[1])
-  return direct === -1 ? within.find((found) => found !== undefined) : words[direct + 1]
-}

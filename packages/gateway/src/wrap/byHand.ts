@@ -1,0 +1,29 @@
+/**
+ * Tells somebody who has started by hand what hosts start what it waits for.
+ */
+import * as StandardError from "../StandardError.js"
+
+/** What was started, and how to try it in a terminal. */
+export interface Advice {
+  readonly started: string
+  readonly tryIt: string
+}
+
+export const wrap: Advice = {
+  started:
+    "wrap waits for a host to speak MCP on stdin; mcp-lifeline adopt puts it into the configurations of your hosts",
+  tryIt: "To try a server here, run mcp-lifeline check FILE --connect, with an mcp.json that has it"
+}
+
+/** `file`: its configuration. */
+export const serve = (file: string): Advice => ({
+  started: "serve --stdio waits for a host to speak MCP on stdin; write it into the configuration of one",
+  tryIt: `To try its servers here, run mcp-lifeline check ${
+    /^[\w@%+=:,./\\-]+$/.test(file) ? file : `"${file}"`
+  } --connect`
+})
+
+/** Writes one line to standard error if standard input is a terminal, on which no host speaks. */
+export const advise = ({ started, tryIt }: Advice): void => {
+  if (process.stdin.isTTY) StandardError.line(`mcp-lifeline: ${started}. ${tryIt}. Ctrl+C ends it`)
+}
