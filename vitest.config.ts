@@ -89,6 +89,7 @@ const onlyInFull = [
   "packages/promise/test/Exit",
   "packages/promise/test/FirstConnection",
   "packages/promise/test/GivenUp",
+  "packages/promise/test/OpenFiles",
   "packages/promise/test/OtherClients",
   "packages/promise/test/Parity",
   "packages/promise/test/Programs",

@@ -123,8 +123,11 @@ export const make = (path: string): StateFolder["Type"] => {
   const unwritable = (failure: FileFailure) =>
     failure.cause instanceof InUse ? inUse(failure.cause) : warnOnce(
       "unwritable",
-      `the state folder ${path} cannot be written, so nothing is kept when this process exits; make it writable or ` +
-        `name another with MCP_LIFELINE_STATE: ${reasonOf(failure)}`
+      `the state folder ${path} cannot be written, so nothing is kept when this process exits; ${
+        hasCode(failure.cause, "EMFILE", "ENFILE")
+          ? "raise the limit of open files (ulimit -n)"
+          : "make it writable or name another with MCP_LIFELINE_STATE"
+      }: ${reasonOf(failure)}`
     )
 
   const bounded = <A>(work: () => Promise<A>) => attempt(() => within(path, work))

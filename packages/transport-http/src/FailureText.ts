@@ -56,6 +56,10 @@ const networkText = ({ cause, code, kind, proxy, proxyStatus, sent }: NetworkFai
       return way === undefined
         ? `${unreachableText(code)} (${code})`
         : `${way} cannot be reached: check its address. NO_PROXY names hosts that need none (${code})`
+    case "exhausted":
+      return code === "EMFILE" || code === "ENFILE"
+        ? `too many files and sockets are open on this side: raise the limit of open files (ulimit -n) (${code})`
+        : `this machine has no socket left for it: close what holds many (${code})`
     case "tls": {
       const text = tlsTexts.find(([codes]) => codes.test(code))?.[1] ??
         "the TLS connection failed: check the server's certificate, and whether the URL should begin with https:"

@@ -22,7 +22,17 @@ export type HttpFailure =
 
 /** No answer came. `sent` is false only when it is certain that the request never left. */
 export class NetworkFailure extends Data.TaggedError("NetworkFailure")<{
-  readonly kind: "refused" | "unreachable" | "tls" | "timeout" | "slow" | "reset" | "tooLarge" | "protocol" | "fault"
+  readonly kind:
+    | "refused"
+    | "unreachable"
+    | "exhausted"
+    | "tls"
+    | "timeout"
+    | "slow"
+    | "reset"
+    | "tooLarge"
+    | "protocol"
+    | "fault"
   readonly sent: boolean
   readonly code: string
   /** The proxy on the way, if there is one. */
@@ -110,6 +120,8 @@ const unreachableCode = new Set([
   "ENETDOWN",
   "EHOSTDOWN"
 ])
+/** There is no socket for it on this machine. */
+const exhaustedCode = new Set(["EMFILE", "ENFILE", "EADDRNOTAVAIL", "ENOBUFS"])
 
 /**
  * What an error of the HTTP client means. `unsent`: the request was given to no socket. That says nothing of a fault: what has one may
@@ -136,6 +148,7 @@ export const fromNetwork = (cause: unknown, proxy?: Proxy, unsent = false): Netw
   if (code === "UND_ERR_CONNECT_TIMEOUT" || (code === "ETIMEDOUT" && connecting)) return make("timeout", false)
   if (proxyStatus !== undefined) return make("unreachable", false)
   if (unreachableCode.has(code)) return make("unreachable", !connecting)
+  if (exhaustedCode.has(code) && connecting) return make("exhausted", false)
   if (code === "UND_ERR_HEADERS_TIMEOUT" || code === "UND_ERR_BODY_TIMEOUT") return make("slow", true)
   if (code === "ETIMEDOUT") return make("reset", true)
   if (tooLargeCode.has(code)) return make("tooLarge", true)

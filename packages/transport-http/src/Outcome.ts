@@ -15,6 +15,7 @@ export const isAnswer = (failure: HttpFailure): failure is StatusFailure & { err
 const networkReasons: { readonly [K in NetworkFailure["kind"]]: ConnectReason } = {
   refused: "refused",
   unreachable: "unreachable",
+  exhausted: "unreachable",
   tls: "tls",
   timeout: "timeout",
   slow: "timeout",

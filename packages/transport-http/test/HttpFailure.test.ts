@@ -34,7 +34,12 @@ describe("what an error of the HTTP client means", () => {
       assert.deepStrictEqual(read(error("ETIMEDOUT", { syscall })), ["timeout", false])
       assert.deepStrictEqual(read(error("ENOTFOUND", { syscall })), ["unreachable", false])
       assert.deepStrictEqual(read(error("EPIPE", { syscall })), ["reset", false])
+      for (const code of ["EMFILE", "ENFILE", "EADDRNOTAVAIL", "ENOBUFS"]) {
+        assert.deepStrictEqual(read(error(code, { syscall })), ["exhausted", false], code)
+      }
     }
+    // Of a socket that was open.
+    assert.deepStrictEqual(read(error("ENOBUFS", { syscall: "write" })), ["reset", true])
     assert.deepStrictEqual(read(new Error("before secure TLS connection was established")), ["tls", false])
     assert.deepStrictEqual(read(error("HPE_INVALID", { name: "HTTPParserError" })), ["protocol", true])
     assert.deepStrictEqual(read(error("HPE_CLOSED_CONNECTION", { name: "HTTPParserError" })), ["reset", true])

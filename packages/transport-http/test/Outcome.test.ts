@@ -40,6 +40,7 @@ describe("what a failed exchange means", () => {
     const kinds = [
       "refused",
       "unreachable",
+      "exhausted",
       "tls",
       "timeout",
       "slow",
@@ -50,6 +51,7 @@ describe("what a failed exchange means", () => {
     ] as const
     assert.deepStrictEqual(reasons(...kinds.map((kind) => network({ kind }))), [
       "refused",
+      "unreachable",
       "unreachable",
       "tls",
       "timeout",

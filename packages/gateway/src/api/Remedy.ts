@@ -8,7 +8,7 @@ const byReason: Readonly<Partial<Record<ConnectReason, string>>> = {
   spawn: "Check that its command is installed and that the configuration names it right",
   timeout: "Check that the server answers; give it more time if it starts slowly",
   refused: "Check that the server runs, and that its address and port are right",
-  unreachable: "Check the address, and the network between",
+  unreachable: "Check the address, the network between, and what the error names",
   tls: "Check the certificate of the server",
   unauthorized: "Check its credentials in the configuration, or sign in",
   forbidden: "Check that its credentials allow access to it",
