@@ -80,8 +80,8 @@ export const suite = [
   },
   {
     name: "scale",
-    measures: "serve in front of 1 to 1,000 servers, used by 1 to 100 clients",
-    minutes: 5,
+    measures: "serve in front of 1 to 10,000 servers, used by 1 to 100 clients",
+    minutes: 10,
     quick: ["--backends", "10", "--seconds", "0.5"]
   },
   {

@@ -368,7 +368,7 @@ describe("the catalogue of a fleet", () => {
       expect(yield* Effect.flip(fleet.callTool({ name: "docs__nap" }))).toMatchObject({
         _tag: "RemoteError",
         code: -32602,
-        message: 'no backend offers the tool "docs__nap"; see the list of tools'
+        message: 'no server offers the tool "docs__nap"; see the list of tools'
       })
       expect(yield* Effect.flip(fleet.callTool({ name: "__proto__" }))).toMatchObject({ _tag: "RemoteError" })
       yield* (yield* fleet.backend("docs")).disable

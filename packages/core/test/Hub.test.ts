@@ -37,18 +37,24 @@ describe("what many listen to", () => {
     }).pipe(Effect.provide(Logger.replace(Logger.defaultLogger, logger)))
   })
 
+  /** A hub, and how many have ended to listen to it. */
+  const watched = () => {
+    const hub = new Hub<number>()
+    const stopped: Array<string> = []
+    const listen = hub.listen.bind(hub)
+    hub.listen = (...args) => {
+      const stop = listen(...args)
+      return () => {
+        stopped.push("stopped")
+        stop()
+      }
+    }
+    return { hub, stopped }
+  }
+
   it.effect("a stream that ends, is interrupted or never begins leaves no listener behind", () =>
     Effect.gen(function*() {
-      const hub = new Hub<number>()
-      const stopped: Array<string> = []
-      const listen = hub.listen.bind(hub)
-      hub.listen = (...args) => {
-        const stop = listen(...args)
-        return () => {
-          stopped.push("stopped")
-          stop()
-        }
-      }
+      const { hub, stopped } = watched()
       const interrupted = yield* Effect.fork(Stream.runDrain(hub.stream))
       const taken = yield* Effect.fork(Stream.runHead(hub.stream))
       yield* runUntilIdle
@@ -58,5 +64,28 @@ describe("what many listen to", () => {
       hub.end()
       yield* Stream.runDrain(hub.stream)
       assert.strictEqual(stopped.length, 3)
+    }))
+
+  it.effect("an effect for each value runs one after the other, from those before to the end, and leaves no listener behind", () =>
+    Effect.gen(function*() {
+      const { hub, stopped } = watched()
+      const seen: Array<string> = []
+      const all = yield* Effect.fork(hub.forEachAfter(() => [1], (value) =>
+        Effect.gen(function*() {
+          seen.push(`${value} begins`)
+          yield* Effect.yieldNow()
+          seen.push(`${value} ends`)
+        })))
+      const interrupted = yield* Effect.fork(hub.forEachAfter(() => [], () => Effect.never))
+      yield* runUntilIdle
+      hub.emit(2)
+      hub.emit(3)
+      yield* runUntilIdle
+      yield* Fiber.interrupt(interrupted)
+      assert.strictEqual(stopped.length, 1)
+      hub.end()
+      yield* Fiber.join(all)
+      assert.deepStrictEqual(seen, [1, 2, 3].flatMap((value) => [`${value} begins`, `${value} ends`]))
+      assert.strictEqual(stopped.length, 2)
     }))
 })

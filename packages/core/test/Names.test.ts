@@ -31,9 +31,9 @@ describe("names and URIs that clients send", () => {
     const none = { backends: ["up"], catalogs: [] }
     const long = x(100_000)
     const cut = `${x(200)}… [cut: 100000 characters]`
-    assert.strictEqual(Unknown.backend(long, ["up"]).message, `there is no backend "${cut}"; there are: up`)
+    assert.strictEqual(Unknown.backend(long, ["up"]).message, `there is no server "${cut}"; there are: up`)
     const tool = Unknown.entry("tools", long, none) as RemoteError
-    assert.strictEqual(tool.message, `no backend offers the tool "${cut}"; see the list of tools`)
+    assert.strictEqual(tool.message, `no server offers the tool "${cut}"; see the list of tools`)
     assert.deepStrictEqual(tool.data, { name: `${x(longestUri)}… [cut: 100000 characters]` })
     const said = Unknown.entry("tools", `${long}__echo`, none) as BackendUnavailable
     assert.isBelow(said.message.length, 1000)

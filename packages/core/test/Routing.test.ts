@@ -183,7 +183,7 @@ describe("a name", () => {
           _tag: "BackendUnavailable",
           backend: "other",
           state: "Unknown",
-          message: expect.stringMatching(/^no backend offers .*: there is no backend "other"; there are: up, down$/)
+          message: expect.stringMatching(/^no server offers .*: there is no server "other"; there are: up, down$/)
         })
       }
     }))
@@ -193,13 +193,13 @@ describe("a name", () => {
       const { fleet } = yield* beside(ScriptedConnector.make())
       const echo = yield* Effect.flip(fleet.callTool({ name: "echo" }))
       expect(echo).toMatchObject({ _tag: "RemoteError", code: -32602 })
-      expect(echo.message).toBe('no backend offers the tool "echo"; did you mean "up__echo" or "down__echo"?')
+      expect(echo.message).toBe('no server offers the tool "echo"; did you mean "up__echo" or "down__echo"?')
       expect((yield* Effect.flip(fleet.callTool({ name: "a__b" }))).message).toBe(
-        'no backend offers the tool "a__b": there is no backend "a"; there are: up, down; did you mean "up__a__b" or "down__a__b"?'
+        'no server offers the tool "a__b": there is no server "a"; there are: up, down; did you mean "up__a__b" or "down__a__b"?'
       )
       expect((yield* Effect.flip(fleet.getPrompt({ name: "greet" }))).message).toContain("up__greet")
       expect((yield* Effect.flip(fleet.callTool({ name: "up__nothing" }))).message).toBe(
-        'no backend offers the tool "up__nothing"; see the list of tools'
+        'no server offers the tool "up__nothing"; see the list of tools'
       )
     }))
 })

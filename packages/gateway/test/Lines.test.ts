@@ -1,5 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
 import { ConnectError, type Event, type Status } from "@mcp-lifeline/core"
+import { HashMap } from "effect"
 import * as Lines from "../src/serve/Lines.js"
 import * as Table from "../src/serve/Table.js"
 
@@ -52,7 +53,7 @@ const common = { backend: "every-stdio", at: now }
 
 describe("Lines", () => {
   const line = (event: Event.Event, status: Status | undefined) => {
-    const [, text] = Lines.step(new Map(), event, status)
+    const [, text] = Lines.step(HashMap.empty(), event, status)
     return text === undefined ? undefined : Lines.show(event.at, event.backend, text)
   }
 
@@ -64,7 +65,7 @@ describe("Lines", () => {
 
   it("a catalogue is told with the connection, and by itself only when it is news", () => {
     const changed: Event.Event = { _tag: "CatalogChanged", ...common, generation: 2, revision: 3, stale: false }
-    const [told, first] = Lines.step(new Map(), changed, status({}))
+    const [told, first] = Lines.step(HashMap.empty(), changed, status({}))
     expect(first).toBe("13 tools")
     expect(Lines.step(told, changed, status({}))[1]).toBeUndefined()
     expect(line({ ...changed, stale: true }, status({}))).toBeUndefined()
@@ -75,7 +76,7 @@ describe("Lines", () => {
       to: "Connected",
       generation: 2
     }
-    expect(Lines.step(Lines.step(new Map(), connected, status({}))[0], changed, status({}))[1]).toBeUndefined()
+    expect(Lines.step(Lines.step(HashMap.empty(), connected, status({}))[0], changed, status({}))[1]).toBeUndefined()
   })
 
   it("[S13] high memory is a line, and so is the restart because of it", () => {
@@ -138,7 +139,8 @@ describe("Table", () => {
 
   it("shows state, generation, process, tools, uptime, next attempt and last error", () => {
     const table = Table.render(rows, { now, width: 250, colour: false })
-    const [first, second] = table.split("\n").slice(3, 5)
+    const [head, , first, second] = table.split("\n").slice(1, 5)
+    expect(head?.split("│").map((cell) => cell.trim()).slice(1, 4)).toEqual(["server", "state", "gen"])
     expect(first?.split("│").map((cell) => cell.trim())).toEqual(
       ["", "every-stdio", "Connected", "2", "pid 4242", "13", "up 1 min 5 s", "", ""]
     )

@@ -4,6 +4,7 @@
  */
 import type { FetchLike } from "@modelcontextprotocol/sdk/shared/transport.js"
 import { Effect, Either, Redacted, Schema } from "effect"
+import { isDocument } from "./addresses.js"
 import { ask, endpoint, refusal } from "./ask.js"
 import { type Client, type Configured, configuredFor } from "./Client.js"
 import type { Discovered } from "./Discovery.js"
@@ -78,9 +79,6 @@ const register = (fetch: FetchLike, discovered: Discovered, redirect: string, sc
       redirects: [redirect]
     } satisfies Client
   })
-
-const isDocument = (url: string): boolean =>
-  URL.canParse(url) && new URL(url).protocol === "https:" && new URL(url).pathname !== "/"
 
 /** The client for a login that comes back to `redirect`; `kept` is one that was registered before. */
 export const choose = (options: {

@@ -2,13 +2,13 @@
  * The sign-in to one server: tokens that are kept, renewed before they end, and asked of a person only where nothing else helps.
  */
 import type { Backend } from "@mcp-lifeline/core"
-import { firstOf } from "@mcp-lifeline/core/internal"
+import { firstOf, Hub } from "@mcp-lifeline/core/internal"
 import { LoginFailure } from "@mcp-lifeline/protocol"
 import * as StateFolder from "@mcp-lifeline/state/StateFolder"
 import type { Authorization, Refusal } from "@mcp-lifeline/transport-http"
 import { CredentialFailure, HttpConnector } from "@mcp-lifeline/transport-http"
 import type { FetchLike } from "@modelcontextprotocol/sdk/shared/transport.js"
-import { Cause, Clock, Deferred, Duration, Effect, Exit, Fiber, Option, Stream, SubscriptionRef } from "effect"
+import { Cause, Clock, Deferred, Duration, Effect, Exit, Fiber, Option, Stream } from "effect"
 import type { Scope } from "effect"
 import type { Browser } from "./Browser.js"
 import * as Challenge from "./Challenge.js"
@@ -36,6 +36,8 @@ export interface SignIn {
   readonly state: Effect.Effect<State.State>
   /** The state as it is, and each change of it. */
   readonly changes: Stream.Stream<State.State>
+  /** Runs an effect with the state as it is, and with each change of it, one after the other; does not end. Holds less than `changes` does. */
+  readonly follow: <R>(use: (state: State.State) => Effect.Effect<void, never, R>) => Effect.Effect<void, never, R>
   /** Lets what was refused be asked for again, by this process and by others. */
   readonly askAgain: Effect.Effect<void>
   /** Begins a login, also where the server has not asked for one or one was refused, unless one is under way; waits until it is done. */
@@ -90,7 +92,14 @@ export const make = (options: Options): Effect.Effect<SignIn, never, Scope.Scope
       optionNames === undefined ? effect : Effect.provideService(effect, OptionNames, optionNames)
     const places = placesFor(subject.id, options.redirect)
     const scope = yield* Effect.scope
-    const state = yield* SubscriptionRef.make<State.State>({ _tag: "NotAsked" })
+    let state: State.State = { _tag: "NotAsked" }
+    const states = new Hub<State.State>()
+    const reached = (next: State.State) =>
+      Effect.sync(() => {
+        state = next
+        states.emit(next)
+      })
+    const changes = states.streamAfter(() => [state])
 
     let current: Grant.Grant | undefined
     /** When none were there. */
@@ -117,7 +126,7 @@ export const make = (options: Options): Effect.Effect<SignIn, never, Scope.Scope
     const adopt = (grant: Grant.Grant) =>
       Effect.suspend(() => {
         current = grant
-        return SubscriptionRef.set(state, State.signedIn(grant))
+        return reached(State.signedIn(grant))
       })
 
     /**
@@ -135,7 +144,7 @@ export const make = (options: Options): Effect.Effect<SignIn, never, Scope.Scope
     /** Shows what went wrong. Without more scopes than before the tokens are as good as before. */
     const failed = ({ _tag, detail }: Later | Refused, stepUp: boolean) =>
       Effect.suspend(() => {
-        const shown = SubscriptionRef.set(state, { _tag, detail })
+        const shown = reached({ _tag, detail })
         return stepUp && current !== undefined ? Effect.zipRight(shown, adopt(current)) : shown
       })
 
@@ -212,7 +221,7 @@ export const make = (options: Options): Effect.Effect<SignIn, never, Scope.Scope
         if (isWatching) return Effect.void
         isWatching = true
         const goesOn = ({ _tag }: State.State) => _tag === "Refused" || (_tag === "SignedIn" && current === before)
-        const over = Stream.runHead(Stream.filter(state.changes, (reached) => !goesOn(reached)))
+        const over = Stream.runHead(Stream.filter(changes, (next) => !goesOn(next)))
         return firstOf(Effect.flatMap(elsewhere, adopt), over).pipe(
           Effect.ensuring(Effect.sync(() => {
             isWatching = false
@@ -246,14 +255,14 @@ export const make = (options: Options): Effect.Effect<SignIn, never, Scope.Scope
           person,
           browser: hasOpened ? undefined : browser,
           before,
-          adopted: state.changes.pipe(
+          adopted: changes.pipe(
             Stream.filterMap(() => Grant.isSame(current, before) ? Option.none() : Option.fromNullable(current)),
             Stream.runHead,
             Effect.flatMap(Option.match({ onNone: () => Effect.never, onSome: Effect.succeed }))
           ),
           onWaiting: ({ address, until, way }) =>
             Effect.zipRight(
-              SubscriptionRef.set(state, {
+              reached({
                 _tag: "LoginNeeded",
                 address,
                 userCode: way._tag === "Device" ? way.userCode : undefined,
@@ -297,14 +306,13 @@ export const make = (options: Options): Effect.Effect<SignIn, never, Scope.Scope
         if (Option.isSome(failure)) {
           return yield* new CredentialFailure({ detail: failure.value.detail, cause: undefined })
         }
-        const reached = yield* state
         const { UnauthorizedError } = yield* loadSdk
         return yield* new LoginFailure.LoginFailure({
           status,
-          detail: reached._tag === "LoginNeeded"
+          detail: state._tag === "LoginNeeded"
             ? person === undefined ? "" : "only who is to log in is told where"
             : "where to log in is not known yet: the authorization server takes its time",
-          address: reached._tag === "LoginNeeded" && person === undefined ? reached.address : undefined,
+          address: state._tag === "LoginNeeded" && person === undefined ? state.address : undefined,
           cause: new UnauthorizedError("a person has to log in")
         })
       })
@@ -353,12 +361,12 @@ export const make = (options: Options): Effect.Effect<SignIn, never, Scope.Scope
         tokens,
         renew,
         isChosen,
-        // Reads a Ref, which is synchronous.
-        needed: () => State.needed(Effect.runSync(SubscriptionRef.get(state)), person !== undefined),
+        needed: () => State.needed(state, person !== undefined),
         isRunning: () => renewing !== undefined || login !== undefined
       },
-      state: SubscriptionRef.get(state),
-      changes: Stream.changes(state.changes),
+      state: Effect.sync(() => state),
+      changes,
+      follow: (use) => states.forEachAfter(() => [state], use),
       askAgain,
       login: Effect.gen(function*() {
         const fetch = lastFetch ?? (yield* HttpConnector.fetchFor(url, isChosen))
@@ -375,17 +383,14 @@ export const make = (options: Options): Effect.Effect<SignIn, never, Scope.Scope
 
 /** Runs an effect each time that a sign-in is done. Ends with the scope. */
 export const whenDone = (signIn: SignIn, done: Effect.Effect<void>): Effect.Effect<void, never, Scope.Scope> =>
-  signIn.changes.pipe(
-    Stream.mapAccum<State.State["_tag"], State.State, boolean>(
-      "SignedIn",
-      (before, { _tag }) => [_tag, _tag === "SignedIn" && before !== _tag]
-    ),
-    Stream.filter((isNew) => isNew),
-    Stream.runForEach(() => done),
-    Effect.interruptible,
-    Effect.forkScoped,
-    Effect.asVoid
-  )
+  Effect.suspend(() => {
+    let before: State.State["_tag"] = "SignedIn"
+    return signIn.follow(({ _tag }) => {
+      const isNew = _tag === "SignedIn" && before !== _tag
+      before = _tag
+      return isNew ? done : Effect.void
+    })
+  }).pipe(Effect.interruptible, Effect.forkScoped, Effect.asVoid)
 
 /** Connects a backend as soon as its sign-in is done, in place of at its next attempt. Ends with the scope. */
 export const reconnectWhenDone = (signIn: SignIn, backend: Backend.Backend): Effect.Effect<void, never, Scope.Scope> =>

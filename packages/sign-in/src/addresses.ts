@@ -10,3 +10,7 @@ export const isSecure = (url: URL): boolean =>
 
 /** Whether a text is an address to which secrets can be sent. */
 export const isAddress = (text: string): boolean => URL.canParse(text) && isSecure(new URL(text))
+
+/** Whether a text may be the address of a client id metadata document: https, with a path. */
+export const isDocument = (text: string): boolean =>
+  URL.canParse(text) && new URL(text).protocol === "https:" && new URL(text).pathname !== "/"

@@ -147,9 +147,9 @@ export class Catalogue implements FleetCatalog {
     return this.#problems ??= this.shares.flatMap((share) => [...share.problems, ...this.#renamesOf(share)])
   }
 
-  /** Those of the problems that are about names. */
+  /** Those of the problems that are about names. Few backends have any, and the others cost nothing here. */
   get renames(): ReadonlyArray<Problem> {
-    return this.shares.flatMap((share) => this.#renamesOf(share))
+    return this.shares.filter(({ renamed }) => renamed.length > 0).flatMap((share) => this.#renamesOf(share))
   }
 
   #renamesOf({ backend, renamed }: Share): ReadonlyArray<Problem> {

@@ -24,7 +24,7 @@ const methods = { tools: "tools/call", prompts: "prompts/get", resources: "resou
 const nobody = "fleet"
 
 const noBackend = (id: string, backends: ReadonlyArray<string>): string =>
-  `there is no backend ${JSON.stringify(cut(id, 200))}; there are: ${backends.join(", ") || "none"}`
+  `there is no server ${JSON.stringify(cut(id, 200))}; there are: ${backends.join(", ") || "none"}`
 
 /** There is no backend of this name. */
 export const backend = (id: string, backends: ReadonlyArray<string>): BackendUnavailable =>
@@ -56,7 +56,7 @@ export const entry = (
 ): BackendUnavailable | RemoteError => {
   const suggestions = meant(kind, name, catalogs)
   const suggestion = suggestions.length === 0 ? "" : `; did you mean ${suggestions.join(" or ")}?`
-  const message = `no backend offers the ${kind.slice(0, -1)} ${JSON.stringify(cut(name, 200))}`
+  const message = `no server offers the ${kind.slice(0, -1)} ${JSON.stringify(cut(name, 200))}`
   // A name says its backend only where all say it in the same way.
   const says = kind === "resources" || backends.every((id) => prefixOf(id) === Prefix.of(id))
   const said = says ? Names.backendSaid(kind, name) : undefined

@@ -55,6 +55,21 @@ export class Hub<A> {
   }
 
   /**
+   * Runs an effect with each of these values and of what is emitted from then on, one after the other, until the hub ends. Like
+   * `streamAfter`, but holds a small part of what a stream holds while it waits: for what waits by the thousand.
+   */
+  forEachAfter<R>(
+    earlier: () => ReadonlyArray<A>,
+    use: (value: A) => Effect.Effect<void, never, R>
+  ): Effect.Effect<void, never, R> {
+    return Effect.acquireUseRelease(
+      Effect.sync(() => new Reader(this, this.#backlog, earlier())),
+      ({ take }) => Effect.ignore(Effect.forever(Effect.flatMap(take, Effect.forEach(use, { discard: true })))),
+      ({ stop }) => stop
+    )
+  }
+
+  /**
    * These values, which are read in the step that subscribes, and what is emitted from then on, until the hub ends. A reader that is so far
    * behind that the oldest values are dropped gets a warning in its log, with their number.
    */

@@ -3,7 +3,7 @@
  */
 import { type Event, type Fleet, Telemetry } from "@mcp-lifeline/core"
 import type { Scope } from "effect"
-import { Effect, Option, Stream } from "effect"
+import { Effect, HashMap, Option, Stream } from "effect"
 import * as Lines from "../serve/Lines.js"
 import type { ClientGroup } from "../serve/pool/ClientGroup.js"
 import * as EventLog from "./EventLog.js"
@@ -48,7 +48,7 @@ export const make = (
       repeated([event.backend, event._tag, entry.level, event._tag === "StateChanged" ? event.to : ""].join(" "), entry)
     }
 
-    let logged: Lines.LoggedToolCounts = new Map()
+    let logged: Lines.LoggedToolCounts = HashMap.empty()
     const follow = (fleet: Fleet.Fleet) =>
       fleet.events.pipe(
         Stream.runForEach((event) =>

@@ -10,7 +10,7 @@ import * as SignIn from "@mcp-lifeline/sign-in/SignIn"
 import * as SignInState from "@mcp-lifeline/sign-in/State"
 import { StateFolder } from "@mcp-lifeline/state/StateFolder"
 import * as UserFile from "@mcp-lifeline/state/UserFile"
-import { Cause, Effect, Either, ExecutionStrategy, Exit, type Redacted, Scope, Stream } from "effect"
+import { Cause, Effect, Either, ExecutionStrategy, Exit, type Redacted, Scope } from "effect"
 import { dirname, resolve } from "node:path"
 import * as AccessInUse from "../access/AccessInUse.js"
 import { StartError } from "../Errors.js"
@@ -177,15 +177,14 @@ const showSignIn = (
 ): Effect.Effect<void> =>
   signIn === undefined
     ? Effect.void
-    : signIn.changes.pipe(
-      Stream.runForEach((state) =>
-        Effect.zipRight(
-          state._tag === "LoginNeeded" || state._tag === "Refused"
-            ? output.line(`${name}: ${clean(SignInState.show(state))}`)
-            : Effect.void,
-          onSignIn(name, state)
-        )
-      ),
+    : signIn.follow((state) =>
+      Effect.zipRight(
+        state._tag === "LoginNeeded" || state._tag === "Refused"
+          ? output.line(`${name}: ${clean(SignInState.show(state))}`)
+          : Effect.void,
+        onSignIn(name, state)
+      )
+    ).pipe(
       Effect.interruptible,
       Effect.forkIn(scope),
       Effect.asVoid

@@ -3,7 +3,7 @@
  */
 import { type Event, Log, type Status } from "@mcp-lifeline/core"
 import { Lifecycle } from "@mcp-lifeline/core/internal"
-import { LogLevel } from "effect"
+import { HashMap, LogLevel, Option } from "effect"
 import { clean, time, until } from "../Text.js"
 import * as Table from "./Table.js"
 
@@ -65,7 +65,7 @@ const describe = (event: Event.Event, status: KnownStatus | undefined): Readonly
 }
 
 /** The number of tools of each backend that the lines reported last. */
-export type LoggedToolCounts = ReadonlyMap<string, number>
+export type LoggedToolCounts = HashMap.HashMap<string, number>
 
 /** A complete line: the local time, the backend and what happened. */
 export const show = (at: number, backend: string, text: string): string => `${time(at)} ${clean(backend)}  ${text}`
@@ -80,12 +80,14 @@ export const step = (
   status: KnownStatus | undefined
 ): readonly [LoggedToolCounts, string | undefined] => {
   const count = status?.catalog?.tools
-  if (event._tag === "CatalogChanged" && logged.get(event.backend) === count) return [logged, undefined]
+  if (event._tag === "CatalogChanged" && Option.getOrUndefined(HashMap.get(logged, event.backend)) === count) {
+    return [logged, undefined]
+  }
   const parts = describe(event, status)
   if (!parts) return [logged, undefined]
   const hasCount = parts[0] === "Connected" || event._tag === "CatalogChanged"
   const text = parts.map(clean).filter((part) => part !== "").join("  ")
-  return [hasCount && count !== undefined ? new Map([...logged, [event.backend, count]]) : logged, text]
+  return [hasCount && count !== undefined ? HashMap.set(logged, event.backend, count) : logged, text]
 }
 
 /** The text of the line for an event of one runtime among several of its server, about which less is known. */
@@ -95,6 +97,6 @@ export const ofRuntime = (
 ): string | undefined => {
   if (event._tag === "StateChanged" && event.to === "Closed") return "Closed"
   const generation = event._tag === "StateChanged" ? event.generation : 0
-  const [, text] = step(new Map(), event, { ...known, generation, target: "", catalog: undefined })
+  const [, text] = step(HashMap.empty(), event, { ...known, generation, target: "", catalog: undefined })
   return text
 }
