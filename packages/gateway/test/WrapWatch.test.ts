@@ -130,14 +130,15 @@ describe("--watch", () => {
     writeFileSync(journal, "")
     writeFileSync(file, `${begins}throw new Error("a mistake of the author")`)
     await host.until(() =>
-      /does not start: .*; the next change of a watched file starts it/.test(host.stderr) || undefined
+      /does not start: .*; the next change of a watched file starts it again/.test(host.stderr) || undefined
     )
     for (const _ of [1, 2, 3]) {
       const { error } = await host.request("tools/call", { name: "pid", arguments: {} })
       assert.match(
         error?.message ?? "",
-        /a mistake of the author.* The next change of a watched file starts the server/s
+        /^\S+ does not start: .*a mistake of the author.* The next change of a watched file starts the server again/s
       )
+      assert.notInclude(error?.message ?? "", "automatically")
       assert.strictEqual(error?.data.state, "Disconnected")
     }
     assert.strictEqual(starts(), 1)
@@ -152,6 +153,25 @@ describe("--watch", () => {
     while (again === undefined) again = await host.call("pid").catch(() => undefined)
     assert.notStrictEqual(again, after)
     assert.strictEqual(starts(), 3)
+  })
+
+  it("[W4] what Lifeline itself writes into a watched folder restarts nothing", async () => {
+    using one = watching()
+    const file = join(one.folder, "server.mjs")
+    const server = readFileSync(new URL("fixtures/who.mjs", import.meta.url))
+    writeFileSync(file, server)
+    const [state, log, record, audit] = ["state", "a.log", "a.jsonl", "audit"].map((name) => join(one.folder, name))
+    const files = [...["--log", log!], ...["--record", record!], ...["--audit", audit!]]
+    await using host = wrap(["--watch", ...files, "--", process.execPath, file], { state: state! })
+    await host.initialize()
+    for (const _ of [1, 2]) {
+      const before = JSON.parse(await host.call("who")).pid
+      writeFileSync(file, server)
+      let after = before
+      while (after === before) after = await host.call("who").then((text) => JSON.parse(text).pid, () => before)
+    }
+    const changed = [...host.stderr.matchAll(/mcp-lifeline: (.*) has changed/g)].map(([, name]) => name)
+    assert.deepEqual([...new Set(changed)], [file])
   })
 
   it("[W4] a change while the server is being started starts it once more", () =>

@@ -78,9 +78,10 @@ export const watched = (
   args: ReadonlyArray<string>
 ): ReadonlyArray<Watched> => glob === undefined ? ofCommandLine(command, args) : [ofGlob(glob)]
 
-/** Calls `changed` with the last changed file when nothing has changed for 200 ms. */
+/** Calls `changed` with the last changed file when nothing has changed for 200 ms. `own`: files and folders that Lifeline writes, which do not count. */
 export const start = (
   folders: ReadonlyArray<Watched>,
+  own: ReadonlyArray<string>,
   changed: (file: string) => void
 ): Effect.Effect<void, never, Scope.Scope> =>
   Effect.gen(function*() {
@@ -95,13 +96,15 @@ export const start = (
     }
     yield* Effect.addFinalizer(() => Effect.sync(() => clearTimeout(timer)))
     const Watch = process.platform === "win32" ? RecursiveWatch : FolderWatch
+    const ours = own.map((path) => resolve(path))
+    const isOurs = (path: string): boolean => ours.some((one) => path === one || path.startsWith(`${one}${sep}`))
     for (const { counts, folder } of folders) {
       yield* Effect.acquireRelease(
         Effect.sync(() =>
           new Watch(folder, {
-            isOpened: (path) => !ignored.test(relative(folder, path)),
+            isOpened: (path) => !ignored.test(relative(folder, path)) && !isOurs(path),
             onChange: (path) => {
-              if (!ignored.test(relative(folder, path)) && counts(path)) onChange(path)
+              if (!ignored.test(relative(folder, path)) && !isOurs(path) && counts(path)) onChange(path)
             },
             onError: (message) => void fork(Effect.logWarning(`${folder} is not watched: ${message}`))
           })
