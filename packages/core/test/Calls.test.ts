@@ -517,6 +517,32 @@ describe("Calls", () => {
       expect(call.unsafePoll()).not.toBeNull()
     }))
 
+  const bounds: ReadonlyArray<readonly [string, Backend.CallOptions, number]> = [
+    ["of the call", { timeout: "3 seconds" }, 3000],
+    ["that bounds the whole, if it is shorter", { timeout: "3 seconds", maxTotalTimeout: "1 second" }, 1000],
+    [
+      "of one answer, if progress could have extended it",
+      { timeout: "3 seconds", maxTotalTimeout: "1 minute", resetTimeoutOnProgress: true },
+      3000
+    ]
+  ]
+  it.scoped.each(bounds)(
+    "[C5:unit] RequestTimeout says the time %s",
+    ([, options, expected]) =>
+      Effect.gen(function*() {
+        const script = ScriptedConnector.make()
+        const backend = yield* start(script)
+        script.respond = (method) => method === "resources/read" ? never : undefined
+        const call = yield* Effect.fork(Effect.flip(backend.readResource({ uri: "file:///a" }, options)))
+        yield* TestClock.adjust(expected)
+        expect(yield* Fiber.join(call)).toMatchObject({
+          _tag: "RequestTimeout",
+          timeout: expected,
+          message: expect.stringContaining(`within ${expected} ms`)
+        })
+      })
+  )
+
   describe("errors", () => {
     /** What every error promises: a tag, its backend, one line, a stack for debuggers, and to be an Error. */
     const sound = (error: CallError | ConnectError | InvalidOptions) => {

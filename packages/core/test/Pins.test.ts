@@ -297,7 +297,7 @@ describe("G24: pinned tools", () => {
       expect([...(yield* fleet.catalog).tools.keys()]).toEqual(["docs__write"])
       const error = yield* Effect.flip(fleet.callTool({ name: "docs__read" }))
       expect(error.message).toContain("has changed since it was approved")
-      expect((yield* Effect.flip(fleet.callTool({ name: "docs__other" }))).message).toContain("no backend offers")
+      expect((yield* Effect.flip(fleet.callTool({ name: "docs__other" }))).message).toContain("no server offers")
     }))
 
   it.scoped("[G24] each process of a pool is compared by itself", () =>
@@ -432,7 +432,7 @@ describe("G24: what was approved cannot be read", () => {
       const script = ScriptedConnector.make()
       const { backend, lines } = yield* start(script, "block")
       expect(lines).toEqual([
-        'one: its 2 tools are remembered as they are now (pin: "block"): look at what they say, with a gateway by mcp-lifeline tools one. '
+        'one: its 2 tools are remembered as they are now (pin: "block"): look at what they say (for a server of a gateway: mcp-lifeline tools one). '
         + "From now on, what differs is withheld until somebody approves it: mcp-lifeline approve one, or the status page"
       ])
       announce(script, [])

@@ -258,7 +258,7 @@ describe("Policy", () => {
     const error = Either.getOrThrow(Either.flip(Policy.resolve("docs", stdio, { keepalive })))
     expect(error.field).toBe("keepalive.method")
     expect(error.message).toBe(
-      'docs: keepalive.method is "options"; accepted: "ping", "tool:<name>" or "none"; only HTTP backends know OPTIONS, this one is stdio'
+      'docs: keepalive.method is "options"; accepted: "ping", "tool:<name>" or "none"; only servers over HTTP know OPTIONS, this one is stdio'
     )
   })
 

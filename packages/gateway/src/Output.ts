@@ -11,7 +11,7 @@ export interface Output {
   /** Whether frames are shown: standard output is a terminal that can redraw. */
   readonly live: boolean
   readonly colour: boolean
-  /** The current width of the terminal, in columns. */
+  /** The width for tables, in columns: that of the terminal, or what a program that reads them gets. */
   readonly width: Effect.Effect<number>
   /** Writes a line to standard output; on a terminal without control sequences other than colours. */
   readonly line: (text: string) => Effect.Effect<void>
@@ -22,6 +22,9 @@ export interface Output {
   /** Redraws the frame. Does nothing if frames are not shown. */
   readonly frame: (text: string) => Effect.Effect<void>
 }
+
+/** The width of tables that are not for a terminal: names stay whole, so that they can be searched for. */
+const forPrograms = 160
 
 /** Whether to write colours to a stream: it is a terminal, and neither NO_COLOR nor TERM=dumb is set. */
 export const wantsColour = (stream: { readonly isTTY?: boolean }, env: NodeJS.ProcessEnv): boolean =>
@@ -61,7 +64,7 @@ export const make: Effect.Effect<Output, never, Scope.Scope> = Effect.gen(functi
   return {
     live,
     colour: wantsColour(stdout, env),
-    width: Effect.sync(() => stdout.columns || 80),
+    width: Effect.sync(() => stdout.columns || (stdout.isTTY ? 80 : forPrograms)),
     line: (text) => above(() => stdout.write(`${safe(stdout, text)}\n`)),
     raw: (text) => above(() => stdout.write(`${stdout.isTTY === true ? PlainText.lines(text) : text}\n`)),
     problem: (text) => above(() => stderr.write(`${safe(stderr, text)}\n`)),

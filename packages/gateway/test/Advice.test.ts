@@ -71,9 +71,21 @@ describe("what the model is told of a call that was not sent", () => {
     for (const state of ["PermanentlyFailed", "Reconnecting", "Disabled"] as const) {
       assert.strictEqual(
         advice(unavailable(state), undefined, "watch"),
-        "s is not used. Tell the user that the MCP server s cannot be reached, and why. The next change of a watched file starts the server: do not repeat the call before that."
+        "s is not used. Tell the user that the MCP server s cannot be reached, and why. The next change of a watched file starts the server again: do not repeat the call before that."
       )
     }
+  })
+
+  it("[W4] while only a change of a file starts the server, its state says nothing of commands", () => {
+    const words =
+      "s is Disconnected (it does not connect automatically): the call was not sent; last error: it (the server) ended. "
+      + "Call reconnect() to connect again"
+    const told = (door: "watch" | "wrap"): string => advice(unavailable("Disconnected", words), undefined, door)
+    assert.match(
+      told("watch"),
+      /^s does not start: the call was not sent; last error: it \(the server\) ended\. Tell the user /
+    )
+    assert.match(told("wrap"), /^s is Disconnected \(it does not connect automatically\): /)
   })
 
   it("[C13] a server that has too many calls is no matter for the user, logins or not", () => {

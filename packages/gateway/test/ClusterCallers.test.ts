@@ -139,7 +139,7 @@ describe.skipIf(!Postgres.isInstalled || process.platform !== "linux")(
         expect(await eventually(() => toolsAt(replica, sessions[0]!))).toEqual(["lifeline", "own", "shared"])
         expect(await toolsAt(replica, sessions[1]!)).toEqual(["lifeline", "shared"])
         const refused = await send(replica, sessions[0]!, callOf("hidden__pid"))
-        expect(JSON.stringify([refused.error, refused.result])).toContain("there is no backend")
+        expect(JSON.stringify([refused.error, refused.result])).toContain("there is no server")
       }
     })
 

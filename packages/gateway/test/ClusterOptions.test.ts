@@ -199,7 +199,7 @@ describe("serve --cluster", () => {
       [...serve, "--cluster-address", "http://10.0.0.1:1"],
       variables
     ],
-    ["--cluster-address needs --cluster or --cluster-file", serve, {
+    ["MCP_LIFELINE_CLUSTER_ADDRESS needs --cluster or --cluster-file", serve, {
       MCP_LIFELINE_CLUSTER_ADDRESS: "http://10.0.0.1:1"
     }],
     ["--cluster-listen needs --cluster or --cluster-file", [...serve, "--cluster-listen", "0.0.0.0:1"], variables],

@@ -31,7 +31,12 @@ const withInput = (input: string, args: ReadonlyArray<string>, env: Record<strin
 describe.concurrent("commands that ask a running gateway", () => {
   it.scopedLive("[G1] each finds the gateway and prints for people, or JSON", () =>
     Effect.gen(function*() {
-      const { base, command, env } = yield* serve({ every, missing: { command: "/no/such/program" } })
+      const long = "a-server-with-a-long-name"
+      const { base, command, env } = yield* serve({
+        every,
+        missing: { command: "/no/such/program" },
+        [long]: { command: "none", disabled: true }
+      })
       yield* untilStatus(base, isConnected, "every")
       yield* untilStatus(base, ({ state }) => state === "PermanentlyFailed", "missing")
 
@@ -39,8 +44,9 @@ describe.concurrent("commands that ask a running gateway", () => {
       expect(status).toMatchObject({ code: 0, stderr: "" })
       expect(status.stdout).toMatch(/│ every +│ Connected +│/)
       expect(status.stdout).toContain("Then reconnect it.")
+      expect(status.stdout, "names are whole, so that grep finds them").toMatch(new RegExp(`│ ${long} +│ Disabled +│`))
       expect(status.stdout).not.toContain("\u001B")
-      expect(JSON.parse((yield* command("status", "--json")).stdout).servers).toHaveLength(2)
+      expect(JSON.parse((yield* command("status", "--json")).stdout).servers).toHaveLength(3)
 
       expect((yield* command("tools", "every")).stdout).toMatch(/│ every__echo +│ Echoes back/)
       expect((yield* command("tools", "every__echo")).stdout).toContain('"message"')
@@ -81,7 +87,7 @@ describe.concurrent("commands that ask a running gateway", () => {
         expect(yield* command("enable", "every")).toMatchObject({ code: 0, stdout: "every: Connected, generation 3\n" })
         expect(yield* command("enable", "nobody")).toMatchObject({
           code: 1,
-          stderr: expect.stringMatching(/^mcp-lifeline: there is no backend "nobody"[^\n]*\n$/)
+          stderr: expect.stringMatching(/^mcp-lifeline: there is no server "nobody"[^\n]*\n$/)
         })
         yield* follower.prints(/generation 2[^]*Disabled[^]*generation 3/)
         const lines = follower.stdout().trim().split("\n")

@@ -170,13 +170,13 @@ describe.each(doors)("a tool of a server that was never connected, called throug
       const door = yield* open(ScriptedConnector.make(), { keepalive })
       yield* until(door, "Connected")
       expect(yield* door.call("d__echo")).toEqual({
-        failure: expect.stringContaining('no backend offers the tool "d__echo": there is no backend "d"; there are: o')
+        failure: expect.stringContaining('no server offers the tool "d__echo": there is no server "d"; there are: o')
       })
       expect(yield* door.call("o__nothing")).toEqual({
-        failure: expect.stringContaining('no backend offers the tool "o__nothing"; see the list of tools')
+        failure: expect.stringContaining('no server offers the tool "o__nothing"; see the list of tools')
       })
       expect(yield* door.call("echo")).toEqual({
-        failure: expect.stringContaining('no backend offers the tool "echo"; did you mean "o__echo"?')
+        failure: expect.stringContaining('no server offers the tool "echo"; did you mean "o__echo"?')
       })
     }))
 })

@@ -226,7 +226,7 @@ describe.each(doors)("what is hidden, through %s", (_, era, open) => {
           // A server answers a completion with the one or the other; and a newer one says -32602 of a resource.
           const codes = code === -32002 || method === "completion/complete" ? [-32602, -32002] : [code]
           expect(codes, `${method} ${JSON.stringify(params)}: ${error.message}`).toContain(error.code)
-          expect(error.message).toMatch(/unknown|not found|no backend offers|does not announce changes/i)
+          expect(error.message).toMatch(/unknown|not found|no server offers|does not announce changes/i)
           expect(error.message).not.toMatch(/hid|withh|only/i)
         }
         for (const [method, params] of offered) await ask(method, params)

@@ -216,7 +216,7 @@ describe.each(Object.keys(doors))("pinned tools through %s", (name) => {
         expect(read).toContain("mcp-lifeline approve s")
         expect(Number(other)).not.toBe(pid)
         // A fleet may not even have heard of a tool that is new.
-        expect(exec).toMatch(/not called|no backend offers/)
+        expect(exec).toMatch(/not called|no server offers/)
         expect(calls()).toEqual(["read", "write"])
         yield* untilListed(door, ["write"])
         const told = door.told?.()
@@ -275,7 +275,7 @@ describe.each(Object.keys(doors))("pins that cannot be read, through %s", (name)
         const door = yield* open(where)
         // At once, before anything was read, too.
         const answer = yield* Effect.promise(() => door.call("read"))
-        if (name === "connectAll" || name === "serve") expect(answer).toMatch(/cannot be read|no backend offers/)
+        if (name === "connectAll" || name === "serve") expect(answer).toMatch(/cannot be read|no server offers/)
         else expect(answer).toContain("cannot be read")
         yield* untilListed(door, [])
         const message = yield* Effect.promise(() => door.call("read"))

@@ -177,7 +177,7 @@ describe("the names of servers", () => {
       const unknown = yield* Effect.promise(() =>
         client.callTool({ name: "first__search" }).catch((error: Error) => error)
       )
-      expect(String(unknown)).toMatch(/no backend offers the tool "first__search"/)
+      expect(String(unknown)).toMatch(/no server offers the tool "first__search"/)
     }))
 
   it.scopedLive("[G20] [G15] a client's own server has another name where a shared one has its own, and is reached by it", () =>

@@ -160,9 +160,12 @@ describe("the file of --record", () => {
     const other = join(folder, "other")
     writeFileSync(other, "")
     symlinkSync(other, join(folder, "link"))
-    assert.match((await record(join(folder, "link"), { a: 1 }))[0] ?? "", /link cannot be written: it is a link$/)
+    assert.match(
+      (await record(join(folder, "link"), { a: 1 }))[0] ?? "",
+      /^mcp-lifeline: .*link cannot be written \(it is a link\); remove the link, or name the file itself$/
+    )
     assert.strictEqual(readFileSync(other, "utf8"), "")
     assert.lengthOf(await record(folder, { a: 1 }), 1)
-    assert.match((await record("/dev/null", { a: 1 }))[0] ?? "", /it is no regular file$/)
+    assert.match((await record("/dev/null", { a: 1 }))[0] ?? "", /\(it is no regular file\)/)
   })
 })

@@ -77,7 +77,7 @@ describe.concurrent.each(kinds)("a client of %s", (_, sessions) => {
         expect(yield* Fiber.join(pid)).toBeGreaterThan(0)
         expect((yield* Fiber.join(unknown)).error).toMatchObject({
           code: -32_602,
-          message: expect.stringContaining("no backend offers")
+          message: expect.stringContaining("no server offers")
         })
       })
   )

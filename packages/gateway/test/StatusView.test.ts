@@ -46,6 +46,17 @@ describe("status", () => {
     assert.include(shown(counts), "5 (1 in flight, 2 given up)")
   })
 
+  it("[G22] a member of the gateway, who gets neither file nor process, is not shown a demo", () => {
+    const { gateway, servers } = status(new CallCounts().counts)
+    const { pid: _, ...forMembers } = gateway
+    const first = (gateway: GatewayStatus["gateway"]): string | undefined =>
+      render({ gateway, servers }, { now: 1000, width: 200, colour: false }).split("\n")[0]
+    const known = "mcp-lifeline 1 at http://127.0.0.1:1/mcp"
+    assert.strictEqual(first(gateway), `${known}, pid 1, up 1 s, 1 client, the demo`)
+    assert.strictEqual(first({ ...gateway, config: "/a/mcp.json" }), `${known}, pid 1, up 1 s, 1 client, /a/mcp.json`)
+    assert.strictEqual(first(forMembers), `${known}, up 1 s, 1 client`)
+  })
+
   it("[G23] what keeps calls from being recorded stands above the servers, without control sequences, and so does how many were not", () => {
     const { gateway, servers } = status(new CallCounts().counts)
     const lines = (audit: NonNullable<GatewayStatus["gateway"]["audit"]>): ReadonlyArray<string> =>

@@ -58,7 +58,7 @@ describe("what a gateway says of its servers", () => {
       for (const [method, path] of [["GET", "logs?server=evry"], ["POST", "servers/evry/reconnect"]] as const) {
         expect(yield* ask(`${base}/api/${path}`, method)).toEqual({
           status: 404,
-          body: { error: { code: "not_found", message: 'there is no backend "evry"; there are: every, own' } }
+          body: { error: { code: "not_found", message: 'there is no server "evry"; there are: every, own' } }
         })
       }
       for (const name of ["every", "own"]) expect((yield* ask(`${base}/api/logs?server=${name}`)).status).toBe(200)

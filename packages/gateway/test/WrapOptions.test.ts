@@ -60,7 +60,7 @@ describe("the options of supervision on the command line of wrap", () => {
       [["tools.write_*.timout=1s"], /tools\.write_\*\.timout is not an option of a tool; did you mean "timeout"\?/],
       [["tools.search=never"], /tools\.search is "never"; accepted: an object of options/],
       [["lifecycle.disabled=true"], /lifecycle\.disabled would leave nothing to wrap; disable the server in the/],
-      [["keepalive.method=options"], /keepalive\.method is "options"; accepted: "ping", .* only HTTP/]
+      [["keepalive.method=options"], /keepalive\.method is "options"; accepted: "ping", .* only servers over HTTP/]
     ] as const
   )("[W1] %j is refused", async (given, message) => {
     const error = await Effect.runPromise(Effect.flip(Supervision.read(given, command)))

@@ -161,6 +161,10 @@ export const waitingFor = <M extends Method, A, E>(
 export const millis = (input: CallOptions["timeout"], otherwise: number): number =>
   input === undefined ? otherwise : TimeSpan.millis(input)
 
+/** The time that is over when a call is not answered in time: that of the whole call, or that of one answer. In milliseconds. */
+export const timeOver = <M extends Method>({ begunAt, deadline, heardAt, openEnded, timeout }: Call<M>): number =>
+  openEnded || heardAt + timeout < deadline ? timeout : Math.round(deadline - begunAt)
+
 /** The options of the request that is sent for a call now. What the server tells of its progress is a sign of life. */
 export const requestOptions = <M extends Method>(call: Call<M>, clock: () => number): RequestOptions => {
   const { deadline, openEnded, options, progress, timeout } = call

@@ -10,7 +10,7 @@ import type { Method, Result } from "../port/Method.js"
 import type { LiveConnection } from "../runtime/LiveConnection.js"
 import type { Runtime } from "../runtime/Runtime.js"
 import type { BackendState } from "../state/BackendState.js"
-import type { Attempt, Call } from "./Call.js"
+import { type Attempt, type Call, timeOver } from "./Call.js"
 import { type About, afterUnknown, isMisuse, isSuspicious, maySendAgain, toCallError } from "./CallFailure.js"
 import type { ConnectionWait } from "./ConnectionWait.js"
 import type { QueuedCalls } from "./QueuedCalls.js"
@@ -91,7 +91,7 @@ export class FailedRequests {
     const mayRepeat = fate === "unknown" ? this.#hints.mayRepeat(call, runtime) : true
     const harmless = call.repeated || (fate === "unknown" && mayRepeat === true)
     call.isDoubtful = call.repeated || fate === "unknown" || fate === "answered"
-    const fail = this.fail(error, call.method, runtime, call.timeout, harmless)
+    const fail = this.fail(error, call.method, runtime, timeOver(call), harmless)
     if (fate === "answered" || isMisuse(error)) return fail
     const suspicion = isSuspicious(error)
       ? this.#probe.onSuspicion(runtime, reason === "timeout")
@@ -114,7 +114,7 @@ export class FailedRequests {
       return fate === "unknown"
         ? Effect.mapError(
           next,
-          (last) => afterUnknown(last, error, this.#about(call.method, runtime, call.timeout), call.repeated)
+          (last) => afterUnknown(last, error, this.#about(call.method, runtime, timeOver(call)), call.repeated)
         )
         : next
     })

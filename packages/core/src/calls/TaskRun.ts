@@ -184,12 +184,13 @@ export class TaskRun {
       const { deadline, heardAt, options, task, timeout } = call
       const end = Math.min(deadline, options?.resetTimeoutOnProgress === true ? heardAt + timeout : deadline)
       if (end > this.#backend.now()) return Effect.zipRight(this.#backend.sleepUntil(end), this.#deadline(call))
+      const over = Call.timeOver(call)
       return Effect.fail(
         new RequestTimeout({
           ...this.#common(call),
-          timeout,
+          timeout: over,
           message:
-            `${this.#backend.id}: tools/call runs as task ${task?.id}, which was not over within ${timeout} ms and is cancelled; it may still be carried out. Give it more time (timeout), or check before you repeat it`
+            `${this.#backend.id}: tools/call runs as task ${task?.id}, which was not over within ${over} ms and is cancelled; it may still be carried out. Give it more time (timeout), or check before you repeat it`
         })
       )
     })

@@ -51,6 +51,14 @@ const isList = (value: unknown): value is Patterns => Array.isArray(value)
 
 const isJoined = (value: unknown): value is Patterns => isList(value) && value[joined] === true
 
+/** A list as a person may read it: a text of a host, with what it leaves out. */
+export const shown = (given: ReadonlyArray<unknown>): ReadonlyArray<unknown> =>
+  given.map((one) => {
+    if (!isMeant(one)) return isJoined(one) ? shown(one) : one
+    const { except = [] } = one[meant]
+    return except.length === 0 ? one[0] : `${one[0]} (except ${except.join(", ")})`
+  })
+
 /** All lists that count together, each with its own names and patterns alone. */
 const listsOf = (given: Patterns | undefined): ReadonlyArray<ReadonlyArray<Pattern>> => {
   if (given === undefined) return []

@@ -282,7 +282,7 @@ export const unfit = (
     ? Problem.wrong(
       ["keepalive", "method"],
       "options",
-      `"ping", "tool:<name>" or "none"; only HTTP backends know OPTIONS, this one is ${connector.transport}`
+      `"ping", "tool:<name>" or "none"; only servers over HTTP know OPTIONS, this one is ${connector.transport}`
     )
     : undefined
 

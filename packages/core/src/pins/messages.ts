@@ -33,8 +33,9 @@ export const noMoreLogged = (server: string): string =>
 export const firstSight = (server: string, mode: Mode, tools: number): string =>
   `${server}: ${
     tools === 1 ? "its only tool is remembered as it is" : `its ${tools} tools are remembered as they are`
-  } now (pin: "${mode}"): look at ${tools === 1 ? "what it says" : "what they say"}, with a gateway by `
-  + `mcp-lifeline tools ${server}. From now on, what differs is ${
+  } now (pin: "${mode}"): look at ${
+    tools === 1 ? "what it says" : "what they say"
+  } (for a server of a gateway: mcp-lifeline tools ${server}). From now on, what differs is ${
     mode === "warn" ? "reported" : `withheld until somebody approves it: ${command(server)}`
   }`
 

@@ -248,7 +248,7 @@ describe("heartbeats", () => {
       expect(yield* Effect.flip(Backend.make("one", { connector, keepalive: { method: "options" } }))).toMatchObject({
         field: "keepalive.method",
         message:
-          'one: keepalive.method is "options"; accepted: "ping", "tool:<name>" or "none"; only HTTP backends know OPTIONS, this one is stdio'
+          'one: keepalive.method is "options"; accepted: "ping", "tool:<name>" or "none"; only servers over HTTP know OPTIONS, this one is stdio'
       })
     }))
 

@@ -10,9 +10,6 @@ import { addAll } from "./AuditReader.js"
 import { forPeople, forPrograms } from "./auditReport.js"
 import { Summary } from "./Summary.js"
 
-/** The width of tables that are not for a terminal, in columns. */
-const wide = 160
-
 /** Prints the summary. */
 export const run = ({ options: { files, json, top } }: Request): Effect.Effect<void, StartError> =>
   Effect.scoped(Effect.gen(function*() {
@@ -25,8 +22,7 @@ export const run = ({ options: { files, json, top } }: Request): Effect.Effect<v
         catch: (cause) => cause instanceof StartError ? cause : new StartError({ message: String(cause), cause })
       }), { discard: true })
     yield* Output.whileWaiting(output, `reading ${clean(files.join(", "))}`, reading)
-    const width = process.stdout.isTTY ? yield* output.width : wide
     const { report } = summary
-    const texts = json ? [jsonText(forPrograms(report), 2)] : forPeople(report, width)
+    const texts = json ? [jsonText(forPrograms(report), 2)] : forPeople(report, yield* output.width)
     yield* Effect.forEach(texts, output.line, { discard: true })
   }))

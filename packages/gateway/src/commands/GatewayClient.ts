@@ -4,6 +4,7 @@
 import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import * as HttpApiClient from "@effect/platform/HttpApiClient"
 import * as HttpClient from "@effect/platform/HttpClient"
+import * as HttpClientError from "@effect/platform/HttpClientError"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import * as Guard from "@mcp-lifeline/http-server/Guard"
@@ -88,15 +89,16 @@ const choose = ({ config, url }: Choice): Effect.Effect<GatewayAddress, UsageErr
 
 const tokenNeeded = "it asks for another token than is known here; give it as MCP_LIFELINE_TOKEN"
 
+const isAnswer = (error: unknown): error is HttpClientError.ResponseError =>
+  HttpClientError.isHttpClientError(error) && error._tag === "ResponseError"
+
 /** Converts the error of a request to a message for the user. */
 const failureOf = ({ url }: GatewayAddress) => (error: unknown): Failure => {
   if (Predicate.isRecord(error) && Predicate.isRecord(error["error"])) {
     return new StartError({ message: clean(String(error["error"]["message"])) })
   }
-  if (Predicate.isTagged(error, "ResponseError")) {
-    const status = Predicate.hasProperty(error, "response") && Predicate.hasProperty(error.response, "status")
-      ? Number(error.response.status)
-      : 0
+  if (isAnswer(error)) {
+    const { status } = error.response
     const why = status === 401
       ? tokenNeeded
       : `it answers with HTTP ${status}, which this version of mcp-lifeline does not know; check that it is a gateway`
@@ -110,6 +112,15 @@ const failureOf = ({ url }: GatewayAddress) => (error: unknown): Failure => {
   }
   return new NoGateway({ message: `the gateway at ${url} does not answer; ${howToStart}` })
 }
+
+/** What the gateway says of a request that it refuses before its API has it, as that of a client which is no admin; otherwise the error itself. */
+const saidOf = (error: unknown): Effect.Effect<unknown> =>
+  isAnswer(error) && error.response.status === 403
+    ? Effect.map(
+      Effect.orElseSucceed(error.response.json, () => undefined),
+      (body) => Predicate.isRecord(body) && Predicate.isRecord(body["error"]) ? body : error
+    )
+    : Effect.succeed(error)
 
 const decodeStatus = Schema.decodeUnknown(Schema.parseJson(GatewayStatus.StatusUpdate))
 const decodeLine = Schema.decodeUnknown(Schema.parseJson(EventLog.Entry))
@@ -141,7 +152,8 @@ export const find = (choice: Choice): Effect.Effect<GatewayClient, Failure | Usa
       )
     )
     const api = yield* HttpApiClient.makeWith(Api.Api, { httpClient: http, baseUrl: address.url })
-    const failed = Effect.mapError(failureOf(address))
+    const failed = <A, E, R>(request: Effect.Effect<A, E, R>): Effect.Effect<A, Failure, R> =>
+      Effect.catchAll(request, (error) => Effect.flip(Effect.map(saidOf(error), failureOf(address))))
     return {
       status: failed(api.gateway.status()),
       server: (name) => failed(api.servers.server({ path: { name } })),

@@ -90,14 +90,17 @@ const notes = ({ lastError, login, name, state, warnings }: Server): ReadonlyArr
   ].map((line) => line.startsWith("  ") ? `  ${clean(line)}` : clean(line))
 }
 
-const gatewayLine = ({ clients, config, pid, startedAt, url, version }: StatusUpdate["gateway"], now: number) =>
-  [
+const gatewayLine = ({ clients, config, pid, startedAt, url, version }: StatusUpdate["gateway"], now: number) => {
+  // Callers that are no admins get neither the process nor the file, if there is one.
+  const isDemo = config === undefined && pid !== undefined
+  return [
     `mcp-lifeline ${version} at ${url}`,
     ...(pid === undefined ? [] : [`pid ${pid}`]),
     `up ${span(now - startedAt)}`,
     `${clients} ${clients === 1 ? "client" : "clients"}`,
-    config === undefined ? "the demo" : clean(config)
+    ...(config !== undefined ? [clean(config)] : isDemo ? ["the demo"] : [])
   ].join(", ")
+}
 
 /** What keeps calls from being recorded, and how many were not. */
 const auditLines = ({ audit }: StatusUpdate["gateway"]): ReadonlyArray<string> => {

@@ -59,7 +59,7 @@ export type Door = "wrap" | "watch" | "serve"
 /** What happens next, by the state of the server. */
 const next = (name: string, state: unknown, door: Door): string => {
   if (door === "watch") {
-    return "The next change of a watched file starts the server: do not repeat the call before that."
+    return "The next change of a watched file starts the server again: do not repeat the call before that."
   }
   switch (state) {
     case "PermanentlyFailed":
@@ -80,6 +80,12 @@ const next = (name: string, state: unknown, door: Door): string => {
   }
 }
 
+/** What is wrong. While only a change of a file starts the server, it says so instead of the state, which would say that a command does. */
+const unavailable = (message: string, door: Door): string => {
+  const text = sentence(withoutOptions(message))
+  return door === "watch" ? replaced(text, " is Disconnected (", ")", " does not start") : text
+}
+
 /** Whether the message says that repeating the call does no harm, so that nobody needs to check whether it was carried out. */
 const isHarmless = (message: string): boolean => message.includes("doing it twice does no harm")
 
@@ -98,7 +104,7 @@ const messageOf = (
       if (login !== undefined) {
         return `The MCP server ${name} cannot be used until the user has done this, so tell the user: ${login}`
       }
-      return `${sentence(withoutOptions(message))} Tell the user that the MCP server ${name} cannot be ${
+      return `${unavailable(message, door)} Tell the user that the MCP server ${name} cannot be ${
         state === "Connected" ? "used now" : "reached"
       }, and why. ${next(name, state, door)}`
     case "ResultUnknown":

@@ -3,7 +3,7 @@
  */
 import type { termsBounds, TermsOptions } from "@mcp-lifeline/cluster"
 import * as Guard from "@mcp-lifeline/http-server/Guard"
-import { Redacted } from "effect"
+import { Record, Redacted } from "effect"
 import * as Command from "../commandLine/Command.js"
 
 /** How this process is a replica of a cluster. */
@@ -186,6 +186,12 @@ const certificateOf = (
     : refuse("--cluster-certificate needs a --cluster-address that begins with https")
 }
 
+/** The variables in whose place options may be given. */
+const variables: Readonly<Record<string, string | undefined>> = Record.map(
+  options,
+  (option: { readonly variable?: string }) => option.variable
+)
+
 /** What the options say together; `undefined` without a database. Refuses what does not go together. */
 export const read = (
   values: Values,
@@ -197,7 +203,10 @@ export const read = (
   const store = file === undefined ? values.cluster : { file }
   if (store === undefined) {
     const [other] = Object.entries(values).find(([, value]) => value !== undefined) ?? []
-    return other === undefined ? undefined : refuse(`${Command.nameOf(other)} needs --cluster or --cluster-file`)
+    if (other === undefined) return undefined
+    const option = Command.nameOf(other)
+    const variable = variables[other]
+    return refuse(`${has(option) || variable === undefined ? option : variable} needs --cluster or --cluster-file`)
   }
   const name = file === undefined ? has("--cluster") ? "--cluster" : clusterVariable : "--cluster-file"
   if (platform === "win32") {

@@ -289,7 +289,7 @@ const serve = (options: Resolved, record: Record.Record, output: Output.Output, 
     yield* draw.pipe(
       // A failure of the display does not stop the gateway.
       Effect.catchAllCause((cause) =>
-        Effect.logError("the table of backends failed and is not drawn any more; the gateway goes on", cause)
+        Effect.logError("the table of servers failed and is not drawn any more; the gateway goes on", cause)
       ),
       Effect.interruptible,
       Effect.forkScoped

@@ -1,5 +1,5 @@
 /**
- * Renders the backends of a fleet as a table for a terminal. Pure.
+ * Renders the servers of a fleet as a table for a terminal. Pure.
  */
 import type { Status } from "@mcp-lifeline/core"
 import { type ShownState, shownState } from "../api/shownState.js"
@@ -34,7 +34,7 @@ const peerColumn = 3
 
 /** The names of the columns. `hasUsage`: whether memory and processor time of any server are known. */
 const headOf = (hasUsage: boolean): ReadonlyArray<string> => [
-  ...["backend", "state", "gen", "pid or URL", "tools"],
+  ...["server", "state", "gen", "pid or URL", "tools"],
   ...(hasUsage ? ["memory", "cpu"] : []),
   ...["up / next", "last error"]
 ]

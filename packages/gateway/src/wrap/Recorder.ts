@@ -4,6 +4,7 @@
 import { Nesting } from "@mcp-lifeline/core/internal"
 import { Predicate } from "effect"
 import { closeSync, constants, createWriteStream, fchmodSync, fstatSync, openSync, type WriteStream } from "node:fs"
+import { NoRegularFile, troubleOf } from "../audit/trouble.js"
 import { masked } from "./masked.js"
 
 /** The most bytes that wait to be written. Beyond that, lines are dropped. */
@@ -16,18 +17,13 @@ const { O_APPEND, O_CREAT, O_NOFOLLOW = 0, O_NONBLOCK = 0, O_WRONLY } = constant
 const open = (path: string): number => {
   const file = openSync(path, O_APPEND | O_CREAT | O_WRONLY | O_NOFOLLOW | O_NONBLOCK, 0o600)
   try {
-    if (!fstatSync(file).isFile()) throw new Error("it is no regular file")
+    if (!fstatSync(file).isFile()) throw new NoRegularFile()
     fchmodSync(file, 0o600)
     return file
   } catch (error) {
     closeSync(file)
     throw error
   }
-}
-
-const reasonOf = (error: unknown): string => {
-  if (Predicate.hasProperty(error, "code") && error.code === "ELOOP") return "it is a link"
-  return error instanceof Error ? error.message : String(error)
 }
 
 /** Id and method of a message whose rest cannot be written. */
@@ -46,7 +42,10 @@ const lineOf = (head: object, content: object): string => {
     const plain: unknown = JSON.parse(JSON.stringify(content))
     return JSON.stringify({ ...head, ...(masked(plain) as object) })
   } catch (error) {
-    return JSON.stringify({ ...head, left: `cannot be written: ${reasonOf(error).slice(0, 200)}` })
+    return JSON.stringify({
+      ...head,
+      left: `cannot be written: ${(error instanceof Error ? error.message : String(error)).slice(0, 200)}`
+    })
   }
 }
 
@@ -58,7 +57,8 @@ export class Recorder {
 
   constructor(path: string, onError: (message: string) => void) {
     const fail = (error: unknown): void => {
-      if (!this.#isBroken) onError(`${path} cannot be written: ${reasonOf(error)}`)
+      const { reason, remedy } = troubleOf(error, path)
+      if (!this.#isBroken) onError(`mcp-lifeline: ${path} cannot be written (${reason}); ${remedy}`)
       this.#isBroken = true
     }
     try {

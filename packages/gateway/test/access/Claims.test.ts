@@ -81,7 +81,7 @@ describe.each(eras)("access tokens of one session, in the era %s", (_, isStatele
           result.tools.map(({ name }) => name).filter((name) => name !== "lifeline__status")
         expect(Number(ofDev.content[0].text)).toBeGreaterThan(0)
         expect(Number(ofReader.content[0].text)).toBeGreaterThan(0)
-        for (const one of [ofNone, last]) expect(one).toMatchObject({ message: expect.stringContaining("no backend") })
+        for (const one of [ofNone, last]) expect(one).toMatchObject({ message: expect.stringContaining("no server") })
         expect(names(noneList)).toEqual([])
         expect(names(devList)).toEqual(expect.arrayContaining(["open__pid", "late__pid", "late__crash"]))
         expect(names(readerList)).toEqual(["late__pid"])
@@ -92,7 +92,7 @@ describe.each(eras)("access tokens of one session, in the era %s", (_, isStatele
         expect(yield* promise(() => talk.tools())).toContain("late__pid")
         talk.token = yield* sign("again none", none)
         expect(yield* promise(() => talk.tools())).toEqual([])
-        expect((yield* promise(() => talk.error("tools/call", pid))).message).toContain("no backend")
+        expect((yield* promise(() => talk.error("tools/call", pid))).message).toContain("no server")
       }),
     120_000
   )

@@ -58,8 +58,11 @@ const serving = (
       })
     return {
       ask,
+      base,
       becomes,
       command: (...args: ReadonlyArray<string>) => Program.run(args, env),
+      run: (args: ReadonlyArray<string>, more: Readonly<Record<string, string>>) =>
+        Program.run(args, { ...env, ...more }),
       program,
       rotate,
       save,
@@ -83,6 +86,20 @@ describe("a gateway whose clients have names", { timeout: 240_000 }, () => {
       save({ clients: {} })
       yield* becomes({ [tokenOf("a")]: 401 })
       expect(yield* statusOf()).toBe(401)
+    }))
+
+  it.scopedLive("[G1 G22:real] tells a client that is no admin what a command needs", () =>
+    Effect.gen(function*() {
+      const { base, run } = yield* serving({ clients: { a: { token: tokenOf("a") } } })
+      const asClient = { MCP_LIFELINE_TOKEN: tokenOf("a") }
+      for (const args of [["call", "every__echo"], ["reconnect", "every"]]) {
+        expect(yield* run([...args, "--url", base], asClient)).toMatchObject({
+          code: 1,
+          stdout: "",
+          stderr:
+            `mcp-lifeline: a may not do this: it needs "admin": true in lifeline.clients.a of the gateway's configuration\n`
+        })
+      }
     }))
 
   it.scopedLive("[G22:real G26] never takes one for another: a token that two have after a file was saved lets in neither, and the status says whose it is", () =>

@@ -151,7 +151,7 @@ describe.each(eras)("a client with rules, in the era %s", (_, isStateless) => {
           await ci.until("notifications/tools/list_changed")
           expect(await ci.tools()).toContain("closed__pid")
           expect(await ci.tools()).not.toContain("open__pid")
-          expect((await ci.error("tools/call", { name: "open__pid" })).message).toContain("no backend")
+          expect((await ci.error("tools/call", { name: "open__pid" })).message).toContain("no server")
           await gone.until("the stream has ended")
           expect((await gone.ask("tools/list")).status).toBe(401)
         })
@@ -236,7 +236,7 @@ describe("the API for a client with rules", () => {
           expect([path, status, body.error.message]).toEqual([
             path,
             404,
-            'there is no backend "closed"; there are: open'
+            'there is no server "closed"; there are: open'
           ])
         }
         expect(JSON.stringify((yield* api(base, "operator", "/api/logs")).body)).toContain("closed")

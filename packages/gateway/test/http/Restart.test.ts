@@ -16,6 +16,7 @@ import { join } from "node:path"
 import { keptSessions } from "../../../http-server/test/support/keptSessions.js"
 import { begin, send } from "../../../http-server/test/support/RawEndpoint.js"
 import { everything } from "../../../testing/test/support/Built.js"
+import { Host, options } from "../support/Host.js"
 import * as Program from "../support/Program.js"
 import { reconnectionOptions } from "../support/Unaware.js"
 
@@ -90,6 +91,33 @@ describe("clients outlive the gateway", () => {
         await expect.poll(() => told).toContain(uri)
         await client.close()
       })
+    }))
+
+  it.scopedLive("[G10] [W7] adopt puts wrap in front of a gateway, too: a call that its host makes while the gateway is away only waits", () =>
+    Effect.gen(function*() {
+      const { config, state } = yield* folder
+      const env = { MCP_LIFELINE_STATE: state }
+      const first = yield* serve(config, env)
+      const file = join(config, "..", "host.json")
+      writeFileSync(file, JSON.stringify({ mcpServers: { lifeline: { type: "http", url: first.url } } }))
+      expect(yield* Program.run(["adopt", file, "--yes"], env)).toMatchObject({ code: 0, stderr: "" })
+      const { args, command } = JSON.parse(readFileSync(file, "utf8")).mcpServers.lifeline
+      expect(args.slice(-2)).toEqual(["wrap", first.url])
+      // However long the gateway takes to start.
+      args.splice(-1, 0, ...options("timeouts.wait=2min"))
+      const host = yield* Effect.acquireRelease(
+        Effect.sync(() => Host.start(command, args, { ...process.env, ...env })),
+        (host) => Effect.promise(() => host[Symbol.asyncDispose]())
+      )
+      const call = (message: string) => host.call("every__echo", { message })
+      yield* Effect.promise(async () => {
+        await host.initialize()
+        expect(await call("first")).toContain("first")
+      })
+      yield* killed(first.program)
+      const waiting = call("while it is away")
+      yield* serve(config, env, first.port)
+      expect(yield* Effect.promise(() => waiting)).toContain("while it is away")
     }))
 
   it.scopedLive("[G10] the v2 client goes on after kill -9 in both eras", () =>

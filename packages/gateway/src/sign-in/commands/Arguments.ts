@@ -1,7 +1,7 @@
 /**
  * The command lines of `login`, `logout` and `auth`.
  */
-import { isAddress } from "@mcp-lifeline/sign-in/addresses"
+import { isAddress, isDocument } from "@mcp-lifeline/sign-in/addresses"
 import { Redacted } from "effect"
 import { resolve } from "node:path"
 import * as Command from "../../commandLine/Command.js"
@@ -35,7 +35,11 @@ export const client = {
     "A private key instead of the secret, in PEM (PKCS #8) or as a JWK. Lifeline reads it from the file when needed."
   ),
   clientKeyAlgorithm: Command.text("NAME", "The algorithm of the key, for example RS256. Default: ES256."),
-  clientMetadataUrl: Command.text("URL", "The address of a client id metadata document: https, with a path."),
+  clientMetadataUrl: Command.value(
+    "URL",
+    "The address of a client id metadata document: https, with a path.",
+    (text, refuse) => isDocument(text) ? text : refuse("must be an address that begins with https:// and has a path")
+  ),
   scope: Command.text("SCOPES", "The scopes to ask for, separated by spaces. Default: those that the server names."),
   callbackPort: Command.integer(
     "NUMBER",

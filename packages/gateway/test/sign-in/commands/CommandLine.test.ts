@@ -149,6 +149,12 @@ describe("the command line of login, logout and auth", () => {
       issuer === "" ? "--client-issuer needs a value" : "--client-issuer must be an address that begins with https://",
       ["login", url, `--client-issuer=${issuer}`]
     ]),
+    ...["http://me.example/client", "https://me.example", "me.example"].map((
+      address
+    ): [string, ReadonlyArray<string>] => [
+      "--client-metadata-url must be an address that begins with https:// and has a path",
+      ["login", url, "--client-metadata-url", address]
+    ]),
     ...["0", "65536", "1.5", "x", "-1"].map((port): [string, ReadonlyArray<string>] => [
       "--callback-port must be a whole number from 1 to 65535",
       ["login", url, `--callback-port=${port}`]
