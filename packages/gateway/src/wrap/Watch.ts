@@ -19,8 +19,16 @@ const ignored = /(^|[\\/])(node_modules|\.git|__pycache__|\.venv|\.mypy_cache)([
 /** Whether two names that differ in case alone name the same file. */
 const isSameInAnyCase = process.platform === "win32"
 
-const isSame = (one: string, other: string): boolean =>
-  one === other || (isSameInAnyCase && one.toLowerCase() === other.toLowerCase())
+const folded = (path: string): string => isSameInAnyCase ? path.toLowerCase() : path
+
+const isSame = (one: string, other: string): boolean => folded(one) === folded(other)
+
+/** What follows the path of a file or folder of ours in the paths that belong to it: nothing, the number of a full file (`FILE.1`), or a name in it. */
+const belonging = /^(\.\d+)?([\\/]|$)/
+
+/** Whether a path belongs to one of these files and folders. */
+const belongsTo = (owned: ReadonlyArray<string>, path: string): boolean =>
+  owned.some((one) => folded(path).startsWith(folded(one)) && belonging.test(path.slice(one.length)))
 
 /** A watched folder, and which of its files count. */
 interface Watched {
@@ -96,15 +104,16 @@ export const start = (
     }
     yield* Effect.addFinalizer(() => Effect.sync(() => clearTimeout(timer)))
     const Watch = process.platform === "win32" ? RecursiveWatch : FolderWatch
-    const ours = own.map((path) => resolve(path))
-    const isOurs = (path: string): boolean => ours.some((one) => path === one || path.startsWith(`${one}${sep}`))
+    const owned = own.map((path) => resolve(path))
+    const isWatched = (folder: string, path: string): boolean =>
+      !ignored.test(relative(folder, path)) && !belongsTo(owned, path)
     for (const { counts, folder } of folders) {
       yield* Effect.acquireRelease(
         Effect.sync(() =>
           new Watch(folder, {
-            isOpened: (path) => !ignored.test(relative(folder, path)) && !isOurs(path),
+            isOpened: (path) => isWatched(folder, path),
             onChange: (path) => {
-              if (!ignored.test(relative(folder, path)) && !isOurs(path) && counts(path)) onChange(path)
+              if (isWatched(folder, path) && counts(path)) onChange(path)
             },
             onError: (message) => void fork(Effect.logWarning(`${folder} is not watched: ${message}`))
           })
