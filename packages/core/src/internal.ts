@@ -5,6 +5,7 @@
 import type { Effect } from "effect"
 import type { Backend } from "./backend/Backend.js"
 import type { BackendHandle } from "./backend/BackendHandle.js"
+import type { StartedCall } from "./calls/Calls.js"
 import type { CallError } from "./Errors.js"
 import type { Fleet } from "./Fleet.js"
 import type { Routed } from "./fleet/CatalogIndex.js"
@@ -46,10 +47,9 @@ export { Offered } from "./state/Offered.js"
 /**
  * `Backend.request` for callers that have no fiber, and want to make one only if they need it. Calls `next` once, perhaps before this
  * returns. `next` gets the exit of the request; or, if there is no connection, something went wrong, or telemetry makes a span of the call,
- * an effect that carries on with it. Returns a function that cancels the request, as long as `next` was not called. If you interrupt the
- * fiber of that effect, call this function too: a fiber that has not begun is interrupted without a trace. The function returns what
- * becomes of the request: `notSent`, or `unknown` if the server may carry it out. If there is such a fiber, call the function once more
- * when that has ended, because only then it is known.
+ * an effect that carries on with it. If you interrupt the fiber of that effect, call `cancel` of what this returns, too: a fiber that has not
+ * begun is interrupted without a trace. `cancel` returns what becomes of the request; if there is such a fiber, call it once more when that
+ * has ended, because only then it is known.
  */
 export const start = <M extends Method>(
   backend: Backend,
@@ -57,7 +57,7 @@ export const start = <M extends Method>(
   params: Params<M>,
   options: CallOptions | undefined,
   next: (rest: Effect.Effect<Result<M>, CallError>) => void
-): () => "notSent" | "unknown" => (backend as BackendHandle).calls.start(method, params, options, next)
+): StartedCall => (backend as BackendHandle).calls.start(method, params, options, next)
 
 /** The state of a backend, without an Effect. */
 export const stateOf = (backend: Backend): Status["state"] => (backend as BackendHandle).state

@@ -65,7 +65,7 @@ const cancels: Caller = (backend, patience, options) =>
     const runFork = Runtime.runFork(yield* Effect.runtime())
     const done = yield* Deferred.make<boolean>()
     let fiber: Fiber.RuntimeFiber<unknown, unknown> | undefined
-    const cancel = Internal.start(backend, "tools/call", { name: "pay" }, { ...unlimited, ...options }, (rest) => {
+    const { cancel } = Internal.start(backend, "tools/call", { name: "pay" }, { ...unlimited, ...options }, (rest) => {
       fiber = runFork(rest)
       fiber.addObserver((exit) => Deferred.unsafeDone(done, Effect.succeed(exit._tag === "Success")))
     })
@@ -291,7 +291,7 @@ describe("the caller's next call", () => {
         const run = Runtime.runFork(yield* Effect.runtime())
         const call = () => {
           let fiber: Fiber.RuntimeFiber<unknown, unknown> | undefined
-          const cancel = Internal.start(backend, "tools/call", { name: "pay" }, unlimited, (rest) =>
+          const { cancel } = Internal.start(backend, "tools/call", { name: "pay" }, unlimited, (rest) =>
             void (fiber = run(rest)))
           return () => {
             cancel()
@@ -307,6 +307,41 @@ describe("the caller's next call", () => {
         yield* TestClock.adjust(1001)
         expect(script.ledger.sent("tools/call")).toHaveLength(2)
         expect(yield* backend.status).toMatchObject({ generation: 2, calls: { givenUp: 1 }, inFlight: 0 })
+      })
+  )
+})
+
+describe("a caller who stops listening, and may come back", () => {
+  it.scoped.each([
+    { sends: true, hasSpans: false },
+    { sends: false, hasSpans: false },
+    { sends: true, hasSpans: true }
+  ])(
+    "[H9:virtual] has a silent server probed after 2 s, and sooner not; the call goes on, and is not counted (%o)",
+    ({ hasSpans, sends }) =>
+      Effect.gen(function*() {
+        const script = ScriptedConnector.make()
+        script.otherwise = { sends }
+        const backend = yield* Backend.make("one", { connector: script, keepalive: { method: "none" } }).pipe(
+          Effect.provideService(Telemetry.Current, hasSpans ? withSpans : undefined)
+        )
+        yield* TestClock.adjust(0)
+        hangTools(script)
+        const run = Runtime.runFork(yield* Effect.runtime())
+        const { cancel, doubt } = Internal.start(backend, "tools/call", { name: "pay" }, unlimited, (rest) =>
+          void run(rest))
+        yield* TestClock.adjust(1999)
+        doubt()
+        yield* TestClock.adjust(0)
+        expect(pings(script)).toEqual([])
+        yield* TestClock.adjust(1)
+        doubt()
+        yield* TestClock.adjust(0)
+        expect(pings(script)).toEqual([2000])
+        expect(yield* backend.status).toMatchObject({ generation: 1, inFlight: 1, calls: { givenUp: 0 } })
+        cancel()
+        doubt()
+        expect((yield* backend.status).calls.givenUp).toBe(1)
       })
   )
 })

@@ -44,7 +44,7 @@ const withoutFiber: Way = (backend, given = {}) =>
     const { heard, options } = listening(given)
     let fiber: Fiber.RuntimeFiber<unknown, unknown> | undefined
     let ended = false
-    const cancel = Internal.start(backend, "tools/call", { name: "pay" }, options, (rest) => {
+    const { cancel } = Internal.start(backend, "tools/call", { name: "pay" }, options, (rest) => {
       fiber = Runtime.runFork(runtime)(rest)
       fiber.addObserver(() => {
         ended = true

@@ -24,7 +24,7 @@ const sending = (change: (connection: Connection) => Partial<Connection> = () =>
     yield* runUntilIdle
     const nexts: Array<Effect.Effect<unknown, CallError>> = []
     const start = (options?: Backend.CallOptions) =>
-      Internal.start(one.backend, "tools/call", params, options, (rest) => nexts.push(rest))
+      Internal.start(one.backend, "tools/call", params, options, (rest) => nexts.push(rest)).cancel
     const sent = () =>
       script.ledger.entries.filter((entry) => entry._tag === "Sent" && entry.method === "tools/call").length
     return { ...one, script, start, nexts, sent }

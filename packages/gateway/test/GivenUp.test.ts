@@ -151,6 +151,37 @@ const doors: Readonly<Record<string, Door>> = {
       await use({ ...officialV2(client, "s__"), givenUp })
       await client.close()
     }),
+  "serve, where the connection of each call is closed": (server, use) =>
+    served(server, async ({ base }) => {
+      const client = await overHttp(`${base}/mcp`)
+      const { sessionId = "" } = client.transport as StreamableHTTPClientTransport
+      let calls = 0
+      await use({
+        call: (name) => {
+          const answered = fetch(`${base}/mcp`, {
+            method: "POST",
+            headers: {
+              "accept": "application/json, text/event-stream",
+              "content-type": "application/json",
+              "mcp-session-id": sessionId
+            },
+            body: JSON.stringify({
+              jsonrpc: "2.0",
+              id: `call ${++calls}`,
+              method: "tools/call",
+              params: { name: `s__${name}`, arguments: {} }
+            }),
+            signal: AbortSignal.timeout(patience)
+          }).then(async (response) => {
+            const { error, result } = JSON.parse(/\{.*"(result|error)".*/.exec(await response.text())?.[0] ?? "")
+            if (error !== undefined) throw new Error(error.message)
+            return result
+          })
+          return unlessImpatient(answered, isOvertaking)
+        }
+      })
+      await client.close()
+    }),
   "serve, where each client ends its session": (server, use) =>
     served(server, ({ base, givenUp }) =>
       use({

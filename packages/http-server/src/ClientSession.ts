@@ -175,6 +175,7 @@ export class ClientSession implements Omit<Client, "caller"> {
       request.isRepeated = isRepeated
       request.onOver(() => --open === 0 ? place() : undefined)
     }
+    this.#whenLeft(response, requests.values())
     for (const notification of this.#takePendingListChanges()) exchange.say(undefined, notification)
     for (const message of received) {
       const request = requests.get(message as JSONRPCRequest)
@@ -203,7 +204,10 @@ export class ClientSession implements Omit<Client, "caller"> {
     const after = Number(event)
     const isOurs = epoch === this.#epoch && Number.isSafeInteger(after)
     const stream = isOurs ? this.#streams.get(Number(number)) : undefined
-    if (stream?.isOverAfter(after) === false) return stream.attach(response, after)
+    if (stream?.isOverAfter(after) === false) {
+      this.#whenLeft(response, messages.decodeIds(ids).flatMap((id) => this.requests.get(id) ?? []))
+      return stream.attach(response, after)
+    }
     if (!key.includes("~")) {
       this.#sessionStream.attach(response, isOurs && number === "0" ? after : undefined)
       for (const notification of this.#takePendingListChanges()) this.write(notification)
@@ -230,6 +234,13 @@ export class ClientSession implements Omit<Client, "caller"> {
     const pending = this.#pendingListChanges
     this.#pendingListChanges = []
     return pending
+  }
+
+  /** Says so to these requests if their client goes away before they are answered. */
+  #whenLeft(response: ServerResponse, requests: Iterable<ClientRequest>): void {
+    response.once("close", () => {
+      for (const request of requests) request.clientLeft()
+    })
   }
 
   #request(request: ClientRequest): void {

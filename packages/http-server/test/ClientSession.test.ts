@@ -213,6 +213,24 @@ describe("the requests of a session", () => {
     expect(state.errors).toEqual([])
   })
 
+  it("[H9:unit] put their server in doubt where the client goes away before their answer, each time, and no other", () => {
+    const { call, listen, say, state } = make()
+    const readers = [call(1), call(2)]
+    const doubted: Array<number> = []
+    for (const id of [1, 2]) {
+      state.client!.requests.get(id)!.work = { stop: () => undefined, doubt: () => void doubted.push(id) }
+    }
+    readers[0]!.leave()
+    expect(doubted).toEqual([1])
+    const again = listen(idAt(readers[0]!, -1))
+    again.leave()
+    expect(doubted).toEqual([1, 1])
+    say({ id: 2, result: {} })
+    readers[1]!.leave()
+    expect(doubted).toEqual([1, 1])
+    expect(state.client!.requests.get(1)?.isOver).toBe(false)
+  })
+
   it("[G13:unit] of a batch, a request that an earlier message cancels begins nothing", () => {
     const { session, state } = make()
     const batch = [{ method: "notifications/cancelled", params: { requestId: 1 } }, { id: 1, method: "tools/call" }]

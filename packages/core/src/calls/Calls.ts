@@ -2,6 +2,7 @@
  * Calls: how they begin, in a fiber or outside of any, and what is counted of them. `Sender` sends them.
  */
 import { Effect, Exit, type Tracer } from "effect"
+import { constVoid } from "effect/Function"
 import type { BackendUnavailable, CallError, RequestError } from "../Errors.js"
 import type { Probe } from "../health/Probe.js"
 import type { SessionDoubt } from "../health/SessionDoubt.js"
@@ -26,6 +27,14 @@ import { ToolHints } from "./ToolHints.js"
 import { type ReadTools, ToolReading } from "./ToolReading.js"
 import { ToolRules } from "./ToolRules.js"
 import { withConnection } from "./withConnection.js"
+
+/** A call that was started outside of any fiber. */
+export interface StartedCall {
+  /** Cancels it, as long as `next` was not called. Returns what becomes of the request: `unknown` if the server may carry it out. */
+  readonly cancel: () => "notSent" | "unknown"
+  /** The caller has stopped listening, and may come back for the answer: nothing is cancelled, but a silent server is put in doubt. (H9) */
+  readonly doubt: () => void
+}
 
 /** Makes calls for one backend, and counts those that wait. */
 export class Calls {
@@ -104,35 +113,31 @@ export class Calls {
   }
 
   /**
-   * One call outside of any fiber: `next` is called once, with its exit, or with what remains to be done in a fiber. Returns what
-   * cancels it until then, and says what becomes of it. Who interrupts that fiber calls this too, because a fiber that has not begun does
-   * nothing when it is interrupted.
+   * One call outside of any fiber: `next` is called once, with its exit, or with what remains to be done in a fiber. Who interrupts that
+   * fiber calls `cancel`, too, because a fiber that has not begun does nothing when it is interrupted.
    */
   start<M extends Method>(
     method: M,
     params: Params<M>,
     options: CallOptions | undefined,
     next: (rest: Effect.Effect<Result<M>, CallError>) => void
-  ): () => "notSent" | "unknown" {
+  ): StartedCall {
     const { telemetry } = this.#backend
     const call = this.#call(method, params, options)
-    // The fiber that has the request is interrupted later than the caller's next call is made.
-    const giveUp = () => {
-      this.#sender.giveUp(call)
-      return Call.fateOf(call)
-    }
+    const started = (stop: () => void): StartedCall => ({
+      cancel: () => {
+        // The fiber that has the request is interrupted later than the caller's next call is made.
+        this.#sender.giveUp(call)
+        stop()
+        return Call.fateOf(call)
+      },
+      doubt: () => this.#sender.doubt(call)
+    })
     if (telemetry?.hasSpans === true) {
       next(Effect.withFiberRuntime(({ currentSpan }) => this.#observed(call, currentSpan)))
-      return giveUp
+      return started(constVoid)
     }
-    if (telemetry === undefined && !this.#beats.wants(call)) {
-      const cancel = this.#sender.begin(call, next)
-      return () => {
-        giveUp()
-        cancel()
-        return Call.fateOf(call)
-      }
-    }
+    if (telemetry === undefined && !this.#beats.wants(call)) return started(this.#sender.begin(call, next))
     const observer = call.observer = telemetry?.call(method, call.params, undefined)
     this.#beats.begin(call)
     let isOver = false
@@ -142,7 +147,7 @@ export class Calls {
       this.#beats.end(call)
       observer?.end(exit)
     }
-    const cancel = this.#sender.begin(call, (rest) => {
+    const stop = this.#sender.begin(call, (rest) => {
       if (!Exit.isExit(rest)) return next(Effect.onExit(rest, (exit) => Effect.sync(() => end(exit))))
       // Measuring keeps no caller waiting.
       try {
@@ -151,12 +156,10 @@ export class Calls {
         end(rest as Exit.Exit<Result<M>, CallError>)
       }
     })
-    return () => {
-      giveUp()
-      cancel()
+    return started(() => {
+      stop()
       end(interrupted)
-      return Call.fateOf(call)
-    }
+    })
   }
 
   #call<M extends Method>(method: M, params: Params<M>, options: CallOptions | undefined): Call.Call<M> {

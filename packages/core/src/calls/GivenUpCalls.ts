@@ -1,5 +1,6 @@
 /**
- * Calls that their callers give up, by a timeout of their own or a cancellation: they are counted, and put a silent server in doubt.
+ * Calls that their callers give up, by a timeout of their own or a cancellation: they are counted, and put a silent server in doubt. A caller who
+ * only goes away, and may come back for the answer, does the latter alone.
  */
 import { Effect } from "effect"
 import type { Probe } from "../health/Probe.js"
@@ -31,6 +32,11 @@ export class GivenUpCalls {
   inFlight<M extends Method>(call: Call<M>, { latest }: Runtime): void {
     if (call.isGivenUp) return
     this.#count(call)
+    this.doubt(call, latest)
+  }
+
+  /** A call whose request is in flight, and whose caller has stopped listening: looks whether the server lives, if that has been silent. */
+  doubt<M extends Method>(call: Call<M>, { latest }: Runtime): void {
     if (this.#backend.now() - Math.max(call.heardAt, latest.answeredAt) < silence) return
     // At once: the caller's next call may come before the probe.
     this.#probe.leftUnanswered(latest)

@@ -16,7 +16,7 @@ interface Line {
 }
 
 /**
- * What one call has of the queue. `out`: nothing. `away`: it waits for a connection or for the verdict on one, and keeps its position. `waiting`: it waits for a place.
+ * What one call has of the queue. `out`: nothing. `away`: it is about to wait for a place, or waits for a connection or for the verdict on one, and keeps its position. `waiting`: it waits for a place.
  * `turn`: a place is kept for it. `inFlight`: it has a place, and its request is in flight.
  */
 export interface Ticket {
@@ -64,11 +64,20 @@ export class Queue<Key> {
     return { order: this.#order++, line, state: "out", wake: undefined, before: undefined, after: undefined }
   }
 
-  /** Takes a place for a request that leaves now; false if there is none, or it is that of another call, and this one has to wait. */
+  /**
+   * Takes a place for a request that leaves now; false if there is none, or it is that of another call. Then this one has to `wait`, or to
+   * `leave`: it has its position from this step on.
+   */
   take(ticket: Ticket): boolean {
     if (ticket.state !== "turn") {
       const { line } = ticket
-      if (!hasRoom(this.#all) || !hasRoom(line.own) || !this.#isFirst(ticket)) return false
+      if (!hasRoom(this.#all) || !hasRoom(line.own) || !this.#isFirst(ticket)) {
+        if (ticket.state === "out") {
+          ticket.state = "away"
+          this.#insert(ticket)
+        }
+        return false
+      }
       if (ticket.state === "away") this.#remove(ticket)
       this.#occupy(line)
     }

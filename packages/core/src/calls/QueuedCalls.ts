@@ -44,7 +44,7 @@ export class QueuedCalls {
     call.ticket = this.#queue.ticket(lane, lane?.concurrency)
   }
 
-  /** Whether a call may be sent now; then it has a place, until `leave`. */
+  /** Whether a call may be sent now; then it has a place, otherwise its position, until `leave`. */
   take<M extends Method>({ ticket }: Call<M>): boolean {
     return ticket === undefined || this.#queue === undefined || this.#queue.take(ticket)
   }
@@ -57,6 +57,11 @@ export class QueuedCalls {
   /** A call has no request in flight any more, and does not wait for its turn. */
   leave<M extends Method>({ ticket }: Call<M>): void {
     if (ticket !== undefined) this.#queue?.leave(ticket)
+  }
+
+  /** The caller gives a call up. What remains of it may never begin, and would then not `leave`. */
+  giveUp<M extends Method>({ ticket }: Call<M>): void {
+    if (ticket?.state === "away") this.#queue?.leave(ticket)
   }
 
   /** What remains of a call that waits for something: when it ends, the call has neither place nor position. */

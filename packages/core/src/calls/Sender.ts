@@ -62,11 +62,13 @@ export class Sender {
 
   /** The call on the current connection, or the next one. */
   attempt<M extends Method>(call: Call.Call<M>): Effect.Effect<Result<M>, CallError> {
-    return Effect.suspend(() =>
+    const attempt = Effect.suspend(() =>
       this.#canCallBack
         ? Effect.async<Result<M>, CallError>((resume) => Effect.sync(this.begin(call, resume)))
         : this.#inFiber(call)
     )
+    // Also one that is interrupted before it can begin to wait for its turn.
+    return this.#queue.during(call, attempt)
   }
 
   /**
@@ -215,8 +217,14 @@ export class Sender {
   /** The caller gives a call up, wherever it is. What became of its request is not known. */
   giveUp<M extends Method>(call: Call.Call<M>): void {
     call.isCancelled = true
+    this.#queue.giveUp(call)
     if (call.on !== undefined) this.#givenUp.inFlight(call, call.on)
     if (call.task !== undefined) this.#tasks.cancel(call)
+  }
+
+  /** The caller has stopped listening, and may come back for the answer: the call goes on. */
+  doubt<M extends Method>(call: Call.Call<M>): void {
+    if (call.on !== undefined && !call.isGivenUp) this.#givenUp.doubt(call, call.on)
   }
 
   /**

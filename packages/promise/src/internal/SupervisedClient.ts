@@ -147,7 +147,7 @@ export class SupervisedClient extends SdkClient {
     this.#transport.relay.methods.add(method)
     const result = this.#start<unknown>((next) => {
       const backend = source.backend()
-      if (backend !== undefined) return start(backend, method as Method, params as never, core, next)
+      if (backend !== undefined) return start(backend, method as Method, params as never, core, next).cancel
       next(source.use((backend) => backend.request(method as Method, params as never, core)))
       return constVoid
     }, options)

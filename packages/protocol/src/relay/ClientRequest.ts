@@ -38,6 +38,8 @@ export interface Work {
    * interrupted, unless its result comes first. `why`: the statement for that error.
    */
   readonly stop: (reason: unknown, why?: string) => Fate | undefined
+  /** The client has stopped listening: puts a silent server in doubt. */
+  readonly doubt?: () => void
 }
 
 /** A response with an answer. */
@@ -139,6 +141,14 @@ export class ClientRequest {
     }
   }
 
+  /**
+   * The client's connection is closed, on which the answer would have gone. That is no cancellation, because the client may come back for the answer
+   * (specification 2025-11-25, "Sending Messages to the Server"); but it is a reason to look whether the server lives.
+   */
+  clientLeft(): void {
+    if (!this.#isOver) this.work?.doubt?.()
+  }
+
   /** Stops the work, and answers: that `why`, and what is known of the request. */
   interrupt(why: string): void {
     if (this.#isOver) return
@@ -160,7 +170,8 @@ export const workOf = (inner: ClientRequest): Work => ({
     if (why === undefined) inner.cancel(reason)
     else inner.interrupt(why)
     return undefined
-  }
+  },
+  doubt: () => inner.clientLeft()
 })
 
 /** The requests of one client that are not over, by id, in the order in which they came. */

@@ -16,7 +16,7 @@ import type {
 } from "@modelcontextprotocol/sdk/types.js"
 import type { Cause, Fiber } from "effect"
 import { Effect, Exit, FiberId } from "effect"
-import { constant } from "effect/Function"
+import { constant, constVoid } from "effect/Function"
 import { type Answer, type ClientRequest, type Fate, type Responder, responseOf, type Work } from "./ClientRequest.js"
 import * as JsonRpcError from "./JsonRpcError.js"
 import * as TaskMarks from "./TaskMarks.js"
@@ -47,8 +47,11 @@ export interface Target {
 
 /** What a backend does for a request of the client. */
 class Call implements Work {
-  /** Cancels what is done of it outside of any fiber, and says what becomes of it: see `start` of the core. */
-  cancel: () => Fate = constant("notSent")
+  /** What is done of it outside of any fiber: see `start` of the core. */
+  started: { readonly cancel: () => Fate; readonly doubt: () => void } = {
+    cancel: constant("notSent"),
+    doubt: constVoid
+  }
   /** Does what remains, if it needs a fiber. */
   fiber: Fiber.RuntimeFiber<unknown, unknown> | undefined
   /** The reason with which it was stopped. */
@@ -61,10 +64,14 @@ class Call implements Work {
     this.isStopped = true
     this.reason = reason
     this.why = why
-    const fate = this.cancel()
+    const fate = this.started.cancel()
     if (this.fiber === undefined) return fate
     this.fiber.unsafeInterruptAsFork(FiberId.none)
     return undefined
+  }
+
+  doubt(): void {
+    this.started.doubt()
   }
 }
 
@@ -205,13 +212,13 @@ export class Relay {
     const backend = target.backend?.()
     const begin = (backend: Backend.Backend, next: typeof run): void => {
       asked = backend
-      call.cancel = start(backend, method as Method, params as never, options, next)
+      call.started = start(backend, method as Method, params as never, options, next)
     }
     if (backend !== undefined) return begin(backend, run)
     run(target.use((backend) =>
       Effect.async<unknown, CallError>((resume) => {
         begin(backend, resume as typeof run)
-        return Effect.sync(() => call.cancel())
+        return Effect.sync(() => call.started.cancel())
       })
     ))
   }
@@ -220,7 +227,7 @@ export class Relay {
     if (Exit.isSuccess(exit)) return { result: exit.value as Result }
     return {
       error: call.why !== undefined && Exit.isInterrupted(exit)
-        ? JsonRpcError.interrupted(call.why, call.cancel())
+        ? JsonRpcError.interrupted(call.why, call.started.cancel())
         : this.#errorOf(exit.cause as Cause.Cause<CallError>)
     }
   }
