@@ -198,7 +198,8 @@ const adoptFile = (
     if (adopt.dryRun) return yield* end("would change")
     if (change.isAdvice) return yield* end("not changed")
     if (!adopt.yes && (adopt.json || !terminal.canAsk)) {
-      return yield* end("not asked", "Not changed, because there is no terminal on which to ask; --yes changes it.")
+      const why = adopt.json ? "--json asks nothing" : "there is no terminal on which to ask"
+      return yield* end("not asked", `Not changed, because ${why}; --yes changes it.`)
     }
     if (!adopt.yes && !(yield* terminal.ask("  Change this file? [y/N] "))) {
       return yield* end("not changed", "Not changed.")

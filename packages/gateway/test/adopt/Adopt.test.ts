@@ -290,7 +290,15 @@ describe("adopt", () => {
       const file = write("mcp.json", files("one"))
       const run = (...args: ReadonlyArray<string>) =>
         Effect.map(adopt(file, "--json", ...args), ({ code, stdout }) => ({ code, ...JSON.parse(stdout) }))
-      expect(yield* run()).toMatchObject({ code: 1, exitCode: 1, files: [{ file, status: "not asked" }] })
+      expect(yield* run()).toMatchObject({
+        code: 1,
+        exitCode: 1,
+        files: [{
+          file,
+          status: "not asked",
+          messages: ["Not changed, because --json asks nothing; --yes changes it."]
+        }]
+      })
       expect(yield* run("--dry-run")).toMatchObject({
         code: 0,
         files: [{ status: "would change", diff: expect.any(Array) }]
