@@ -18,8 +18,8 @@ export interface Sources {
   readonly inputs?: Variables | undefined
   /** Whether `{env:VAR}`, without the dollar, is a reference, too. */
   readonly bare?: boolean | undefined
-  /** Variables whose references `${NAME}` stay as they are, because the program replaces them itself. */
-  readonly kept?: ReadonlySet<string> | undefined
+  /** Whether a reference `${NAME}` stays as it is, because the program replaces it itself. */
+  readonly isKept?: ((name: string) => boolean) | undefined
   /** Whether a server may be started for a client, so that `env` and `headers` may refer to it (`${client.name}`). */
   readonly clients?: boolean | undefined
 }
@@ -68,8 +68,8 @@ const own = (values: Variables | undefined, name: string): string | undefined =>
 /** A reference: its value, or what is wrong with it. */
 type Looked = { readonly value: string } | { readonly problem: string }
 
-const look = (inside: string, { inputs, kept, places, variables }: Sources): Looked => {
-  if (kept?.has(inside) === true) return { value: `\${${inside}}` }
+const look = (inside: string, { inputs, isKept, places, variables }: Sources): Looked => {
+  if (isKept?.(inside) === true) return { value: `\${${inside}}` }
   if (ClientText.isReference(inside)) return { problem: ClientText.notHere(inside) }
   const [, kind, name, fallback] = shape.exec(inside) ?? []
   if (name === undefined) {

@@ -33,30 +33,54 @@ export const wrap = (words: ReadonlyArray<string>): Wrap | undefined => {
     : { launcher: words.slice(0, place + 1), args: words.slice(place + 2) }
 }
 
-/** Names of variables that `--secret NAME=COMMAND` makes. */
-const secretsIn = (args: ReadonlyArray<string>): ReadonlyArray<string> =>
-  args.flatMap((arg, index) => {
-    const value = args[index - 1] === "--secret" ? arg : arg.startsWith("--secret=") ? arg.slice(9) : undefined
-    const name = value === undefined ? undefined : /^[A-Za-z_]\w*(?==)/.exec(value)?.[0]
-    return name === undefined ? [] : [name]
-  })
+/** An option of `wrap` with its value. */
+interface Option {
+  readonly name: string
+  readonly value: string
+  /** Where the word with its value is among the arguments. */
+  readonly place: number
+}
 
-/** References that are not to be replaced. */
+const isAddress = (word: string): boolean => /^[a-z][a-z0-9+.-]*:\/\//i.test(word) || word.startsWith("${")
+
+/** The options before the command of the server. What follows an option may be its value; what else is no option begins the command. */
+const optionsIn = (args: ReadonlyArray<string>): ReadonlyArray<Option> => {
+  const found: Array<Option> = []
+  for (const [place, word] of args.entries()) {
+    const [, name = "", value] = /^(--[a-z-]+)(?:=(.*))?$/s.exec(word) ?? []
+    const before = args[place - 1] ?? ""
+    const isValue = before.startsWith("-") && !before.includes("=")
+    if (word === "--" || !(word.startsWith("-") || isValue || isAddress(word))) break
+    if (value !== undefined) found.push({ name, value, place })
+    else if (isValue) found.push({ name: before, value: word, place })
+  }
+  return found
+}
+
+/** The options in whose values `wrap` replaces references. */
+const replacing: ReadonlySet<string> = new Set(["--header", "--client-id", "--client-secret"])
+
+/** The references in a command line that `wrap` replaces itself. */
 export interface Kept {
-  /** The names of their variables. */
-  readonly names: ReadonlySet<string>
-  /** How many words of the command line may have them. */
-  readonly until: number
+  /** The places of the words that may have them. */
+  readonly places: ReadonlySet<number>
+  /** Whether `wrap` has a variable of this name. */
+  readonly has: (name: string) => boolean
 }
 
 /**
- * The references in a command line that `wrap` replaces itself, in the values of its options: those to the `env` of the server, which wrap
- * gets, and to secrets that it reads.
+ * The references in a command line that `wrap` replaces itself, in the values of some of its options: those to variables that its entry gives it, and to
+ * secrets that it reads. `isGiven`: whether the entry gives it a variable.
  */
-export const keptReferences = (words: ReadonlyArray<string>, env: ReadonlyArray<string>): Kept => {
+export const keptReferences = (words: ReadonlyArray<string>, isGiven: (name: string) => boolean): Kept => {
   const found = wrap(words)
-  if (found === undefined) return { names: new Set(), until: 0 }
-  const end = found.args.indexOf("--")
-  const own = end === -1 ? found.args : found.args.slice(0, end)
-  return { names: new Set([...env, ...secretsIn(own)]), until: found.launcher.length + 1 + own.length }
+  const options = found === undefined ? [] : optionsIn(found.args)
+  const secrets = options.flatMap(({ name, value }) =>
+    name === "--secret" ? /^[A-Za-z_]\w*(?==)/.exec(value)?.[0] ?? [] : []
+  )
+  const before = (found?.launcher.length ?? 0) + 1
+  return {
+    places: new Set(options.flatMap(({ name, place }) => replacing.has(name) ? [before + place] : [])),
+    has: (name) => isGiven(name) || secrets.includes(name)
+  }
 }

@@ -79,9 +79,9 @@ const expandWords = (
   sources: Sources,
   report: (path: Problem.Path, message: string) => void
 ): unknown => {
-  const own = { ...sources, kept: kept.names }
+  const own = { ...sources, isKept: kept.has }
   return Array.isArray(words)
-    ? words.map((word, index) => expand(word, before + index < kept.until ? own : sources, report, [index]))
+    ? words.map((word, index) => expand(word, kept.places.has(before + index) ? own : sources, report, [index]))
     : expand(words, sources, report)
 }
 
@@ -154,12 +154,15 @@ export const readServer = (
   }
   const valueOf = (name: string): unknown => raw[written.get(name) ?? ""]
   const command = wordsOf(valueOf("command"))
+  const isSet = (name: string): boolean =>
+    Object.hasOwn(sources?.variables ?? {}, name) && sources?.variables[name] !== undefined
+  const given = valueOf("env") ?? {}
+  const forwarded = wordsOf(valueOf("env_vars"))
+  const hasFile = written.has("envFile")
   const kept = LifelineCommand.keptReferences(
     [...command, ...wordsOf(valueOf("args"))],
-    [
-      ...Object.keys(valueOf("env") ?? {}),
-      ...wordsOf(valueOf("env_vars")).filter((name) => Object.hasOwn(sources?.variables ?? {}, name))
-    ]
+    // What is in the file of variables is not known here.
+    (name) => Object.hasOwn(given, name) || (isSet(name) ? forwarded.includes(name) : hasFile)
   )
   for (const [name, key] of written) {
     const check = checkOf(kind, name)

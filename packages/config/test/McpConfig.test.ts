@@ -53,6 +53,7 @@ describe("McpConfig", () => {
       expect.stringContaining("args[1]: has ${NONE}, which is not set")
     ])
     expect(said(read(["wrap", "--name", "${KEY}", "--", "server", "${KEY}"], { ENV: "e" }))).toEqual([
+      expect.stringContaining("args[2]: has ${KEY}, which is not set"),
       expect.stringContaining("args[5]: has ${KEY}, which is not set")
     ])
     const forwarded = (variables: McpConfig.Variables) =>
@@ -66,6 +67,34 @@ describe("McpConfig", () => {
     })
     expect(said(forwarded({}))).toEqual([expect.stringContaining("args[2]: has ${TOKEN}, which is not set")])
     expect(said(read(["serve", "${KEY}"], { ENV: "e" }))).toEqual([expect.stringContaining("args[1]: has ${KEY}")])
+  })
+
+  it("[G2:unit] what wrap does not replace is replaced from the environment, also where its entry has a variable of that name", () => {
+    const env = { BASE: "of the entry" }
+    const argsOf = (args: ReadonlyArray<string>, extra: object = {}, command = "mcp-lifeline") => {
+      const found = McpConfig.readServer({ command, args, env, ...extra }, { variables: { BASE: "http://h" } })
+      return found.value?.reach._tag === "Stdio" ? found.value.reach.args : said(found)
+    }
+    expect(argsOf(["wrap", "${BASE}/mcp"])).toEqual(["wrap", "http://h/mcp"])
+    const launched = ["wrap", "--", "x"]
+    expect(argsOf(["${BASE}/mcp-lifeline/esm/bin.js", ...launched], {}, "node")).toEqual([
+      "http://h/mcp-lifeline/esm/bin.js",
+      ...launched
+    ])
+    for (const option of ["--name", "--header-file", "--secret"]) {
+      expect(argsOf(["wrap", option, "${BASE}", "--", "x"])).toEqual(["wrap", option, "http://h", "--", "x"])
+      expect(argsOf(["wrap", `${option}=\${BASE}`, "--", "x"])).toEqual(["wrap", `${option}=http://h`, "--", "x"])
+    }
+    for (const option of ["--header", "--client-id", "--client-secret"]) {
+      for (const args of [["wrap", "http://h/", option, "${BASE}"], ["wrap", `${option}=\${BASE}`, "http://h/"]]) {
+        expect(argsOf(args)).toEqual(args)
+      }
+      expect(argsOf(["wrap", "server", option, "${BASE}"])).toEqual(["wrap", "server", option, "http://h"])
+    }
+    const unknown = ["wrap", "--header", "A: ${IN_FILE}", "http://h/"]
+    expect(argsOf(unknown, { envFile: ".env" })).toEqual(unknown)
+    expect(argsOf(unknown)).toEqual([expect.stringContaining("args[2]: has ${IN_FILE}, which is not set")])
+    expect(argsOf(["wrap", "${IN_FILE}"], { envFile: ".env" })).toEqual([expect.stringContaining("args[1]")])
   })
 
   it("[C18:unit] several processes need a command, and the declaration that the server keeps nothing", () => {
