@@ -13,11 +13,21 @@ const placeOf = (words: ReadonlyArray<string>): number =>
 
 /** Which command of Lifeline a command line runs, for example `wrap`; `undefined` if it runs another program. */
 export const of = (words: ReadonlyArray<string>): string | undefined => {
-  const direct = placeOf(words)
-  // `sh -c "npx mcp-lifeline wrap -- server"` has all of it in one word.
-  const within = words.map((word) => /(?:^|[\s/\\])mcp-lifeline(?:@\S+)?\s+([a-z]+)\b/.exec(word)?.[1])
-  return direct === -1 ? within.find((found) => found !== undefined) : words[direct + 1]
+  const found = (among: ReadonlyArray<string>): ReadonlyArray<string> => {
+    const place = placeOf(among)
+    return place === -1 ? [] : among.slice(place + 1, place + 2)
+  }
+  // `sh -c "npx 'mcp-lifeline' wrap -- server"` has all of it in one word, in which the shell may find further shells.
+  const within = words.filter((word) => /\s/.test(word)).flatMap((word) => found(word.split(/[\s"'`;&|<>()]+/)))
+  return [...found(words), ...within][0]
 }
+
+/** The words of a line for a shell in which nothing is but words and quotes. */
+export const shellWords = (line: string): ReadonlyArray<string> =>
+  Array.from(
+    line.matchAll(/(?:[^\s"']|"[^"]*"|'[^']*')+/g),
+    ([word]) => word.replaceAll(/"([^"]*)"|'([^']*)'/g, (_, double?: string, single?: string) => double ?? single ?? "")
+  )
 
 /** A command line of `wrap`: the words that start Lifeline, and the arguments of `wrap`. */
 export interface Wrap {

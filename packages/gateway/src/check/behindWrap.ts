@@ -19,7 +19,7 @@ import type { Connected } from "./report.js"
 const launchers = /^(node|npx|npm|pnpm|pnpx|yarn|bunx?)$/i
 
 /** A line for a shell in which nothing is but words and quotes. */
-const plainLine = /^[\w\s@%+:,./='"-]+$/
+const plainLine = /^(?:[\w \t@%+:,./=-]|"[\w\s@%+:,./='-]*"|'[\w\s@%+:,./="-]*')+$/
 
 const nameOf = (program: string): string => basename(win32.basename(program)).replace(/\.(cmd|exe|bat|ps1)$/i, "")
 
@@ -27,11 +27,46 @@ const nameOf = (program: string): string => basename(win32.basename(program)).re
 const withoutShell = (words: ReadonlyArray<string>): ReadonlyArray<string> | undefined => {
   const [shell = "", option = "", line = "", ...rest] = words
   if (/^(ba|da|z|k)?sh$/.test(nameOf(shell)) && option === "-c" && rest.length === 0) {
-    return plainLine.test(line) ? SecretCommand.ofLine(line).command : undefined
+    const found = LifelineCommand.shellWords(line)
+    // Such a first word sets a variable.
+    return plainLine.test(line) && !/^\w+=/.test(found[0] ?? "") ? found : undefined
   }
   if (!/^cmd$/i.test(nameOf(shell))) return words
-  return /^\/c$/i.test(option) && !words.some((word) => word.includes("%")) ? words.slice(2) : undefined
+  return /^\/c$/i.test(option) && !words.some((word) => /[%&|<>^]/.test(word)) ? words.slice(2) : undefined
 }
+
+/** Options with which a program starts something else, or with more variables. */
+const starting = /^--(eval|print|run|test|check|env-file|call)/
+
+/** Why what starts Lifeline may start something else, or change its arguments; `undefined` if it cannot. `args`: those of `wrap`. */
+const unclear = (launcher: ReadonlyArray<string>, args: ReadonlyArray<string>): string | undefined => {
+  const [program = "", ...between] = launcher.slice(0, -1)
+  if (launcher.length === 1) return undefined
+  const name = nameOf(program)
+  // What has a `=` may set a variable, to a secret.
+  if (!launchers.test(name)) return program.includes("=") ? "another program starts it" : `${name} starts it`
+  const isNode = /^node$/i.test(name)
+  const isKnown = between.every((word, index) =>
+    word.startsWith("-")
+      ? !starting.test(word)
+      : !isNode && (/^(exec|dlx|x)$/.test(word) || /^(-p|--package)$/.test(between[index - 1] ?? ""))
+  )
+  const isNpm = /^npm$/i.test(name)
+  if (!isKnown || (isNpm && !between.some((word) => word === "exec" || word === "x"))) {
+    return `${name} starts it with arguments that check does not know`
+  }
+  const end = args.indexOf("--")
+  const before = end === -1 ? args : args.slice(0, end)
+  return isNpm && !between.includes("--") && before.some((word) => word.startsWith("-"))
+    ? "npm takes options that stand there without -- for its own"
+    : undefined
+}
+
+/** Starts Lifeline to say its version. `npm exec` would take the option for its own. */
+const versionOf = (launcher: ReadonlyArray<string>): ReadonlyArray<string> =>
+  /^npm$/i.test(nameOf(launcher[0] ?? "")) && !launcher.includes("--")
+    ? [...launcher.slice(0, -1), "--", ...launcher.slice(-1), "--version"]
+    : [...launcher, "--version"]
 
 /** A command line of `wrap`. */
 interface CommandLine {
@@ -40,20 +75,35 @@ interface CommandLine {
   readonly wrap: Arguments.Wrap
 }
 
+/** Why the server behind `wrap` cannot be seen, although the command line can be read; `undefined` if it can. */
+const unseen = ({ server }: Arguments.Wrap, env: McpConfig.StdioServer["env"]): string | undefined => {
+  if (server._tag === "Command") {
+    return LifelineCommand.of([server.command, ...server.args]) === "wrap" ? "wrap starts wrap again" : undefined
+  }
+  const { id = "", secret = "" } = server.client
+  const isRead = Object.entries(env).some(([name, value]) =>
+    value !== null && !Redacted.isRedacted(value) && `${id}${secret}`.includes(`\${${name}}`)
+  )
+  return isRead ? "a command gives it the credentials of its client" : undefined
+}
+
 /** Reads a command line of `wrap`. A text says why that is not possible, and a UsageError what `wrap` refuses. */
-const parse = ({ args, command }: McpConfig.StdioServer): CommandLine | UsageError | string | undefined => {
+const parse = (
+  { args, command, env, fromClient }: McpConfig.StdioServer
+): CommandLine | UsageError | string | undefined => {
   const words = [command, ...args]
   if (LifelineCommand.of(words) !== "wrap") return undefined
+  if (!Record.isEmptyRecord(fromClient)) return "it is started for each client, with what is known of it"
   const found = LifelineCommand.wrap(withoutShell(words) ?? [])
   if (found === undefined) return "a shell makes its command line"
   const { launcher } = found
-  const [program = ""] = launcher
-  if (launcher.length > 1 && !launchers.test(nameOf(program))) return `${nameOf(program)} starts it`
+  const reason = unclear(launcher, found.args)
+  if (reason !== undefined) return reason
   try {
     const request = readCommand(Arguments.command, found.args, {}) as Arguments.Request | undefined
     if (request === undefined) return new UsageError({ message: "--help only shows the help of wrap" })
     return request.options.http === undefined
-      ? { launcher, wrap: request.options }
+      ? unseen(request.options, env) ?? { launcher, wrap: request.options }
       : new UsageError({ message: "--http serves a URL instead of standard input and output, where this host speaks" })
   } catch (error) {
     if (error instanceof UsageError) return error
@@ -85,7 +135,7 @@ const startTimeout = "1 minute"
 
 const serverOf = (
   { launcher, wrap }: CommandLine,
-  { cwd: relative, env: given }: McpConfig.StdioServer,
+  { cwd: relative, env: given, stdio }: McpConfig.StdioServer,
   folder: string
 ) =>
   Effect.gen(function*() {
@@ -101,7 +151,7 @@ const serverOf = (
     const made = Server.makeIn({ ...wrap, server }, {
       variables: { ...process.env, ...env, ...unset },
       env: SecretCommand.effects(given, folder),
-      inheritEnv: false,
+      inheritEnv: stdio["inheritEnv"] === true,
       cwd
     })
     // Its logins are there.
@@ -113,7 +163,7 @@ const serverOf = (
       connector,
       policy: yield* Server.readPolicy(wrap, connector),
       start: ShortCommand.run({
-        command: [...launcher, "--version"],
+        command: versionOf(launcher),
         cwd,
         env,
         timeout: startTimeout,
