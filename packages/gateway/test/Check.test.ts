@@ -304,6 +304,25 @@ describe.concurrent("mcp-lifeline check", () => {
       })
   )
 
+  it.scopedLive("[G2] the secrets of a command line are not shown, also where it is one word for a shell", () =>
+    Effect.gen(function*() {
+      const line = (words: string) => ({ command: "sh", args: ["-c", words] })
+      const path = yield* file(JSON.stringify({
+        mcpServers: {
+          words: { command: "mcp-lifeline", args: ["wrap", "--header", "X: s3cret-one ${WHO}", "http://h/"] },
+          line: line("mcp-lifeline wrap --header 'X: s3cret-two' http://h/"),
+          joined: line("cd /x && mcp-lifeline wrap --header='X: Bearer s3cret-three' http://h/"),
+          after: line("mcp-lifeline wrap -- node a.mjs --api-key s3cret-four"),
+          other: line("server --token 's3cret-five five'"),
+          variable: line("TOKEN=abc/s3cret-six mcp-lifeline wrap -- node")
+        }
+      }))
+      const { code, stderr, stdout } = yield* Program.run(["check", path], { WHO: "me-myself" })
+      expect(code).toBe(0)
+      expect(stdout + stderr).not.toContain("s3cret")
+      expect(stdout).toContain("mcp-lifeline wrap --header 'X: ***' http://h/")
+    }))
+
   it.scopedLive(
     "[G2] exit codes: 1 for a file that is broken, missing or empty of servers, 2 for a wrong command line",
     () =>

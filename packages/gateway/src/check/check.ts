@@ -1,7 +1,7 @@
 /**
  * `mcp-lifeline check`: shows how Lifeline reads each server of a file, what is wrong, and, with `--connect`, whether it can be connected.
  */
-import type { McpConfig } from "@mcp-lifeline/config"
+import { LifelineCommand, type McpConfig } from "@mcp-lifeline/config"
 import { Fleet, type Status } from "@mcp-lifeline/core"
 import { describeUnmatched, TimeSpan } from "@mcp-lifeline/core/internal"
 import * as StateFolder from "@mcp-lifeline/state/StateFolder"
@@ -90,6 +90,23 @@ const referencedValues = (source: string, env: McpConfig.Variables): ReadonlyArr
     return values.flatMap((value) => value === undefined ? [] : [`${kind === "input:" ? "SECRET" : name}=${value}`])
   })
 
+/** What `--header` gives of `wrap`, without references to variables. */
+const headersOf = (words: ReadonlyArray<string>): ReadonlyArray<string> =>
+  words.flatMap((word, index) => {
+    const line = words[index - 1] === "--header" ? word : word.startsWith("--header=") ? word.slice(9) : ""
+    return line.slice(line.indexOf(":") + 1).split(/\$\{\w*\}/).map((part) => part.trim())
+  })
+
+/** The secrets of a command line, also where one word is a line for a shell. */
+const secretsOf = ({ args, command, env }: McpConfig.StdioServer): Secrets.Secrets => {
+  const isWrap = LifelineCommand.of([command, ...args]) === "wrap"
+  const lines = args.filter((_, index) => /^(-\w*c|\/c)$/i.test(args[index - 1] ?? "")).map(LifelineCommand.shellWords)
+  return [
+    ...Secrets.collect(written(env), args),
+    ...[args, ...lines].flatMap((words) => Secrets.collect(Object.fromEntries(isWrap ? headersOf(words).entries() : []), words))
+  ]
+}
+
 /**
  * Returns a function that masks the secrets of a file in texts: values of `env` and headers, and whatever has the name or the form of a
  * secret.
@@ -101,7 +118,7 @@ const masker = (
 ): (text: string) => string => {
   const own = entries.flatMap(({ server }) =>
     server._tag === "Stdio"
-      ? Secrets.collect(written(server.env), server.args)
+      ? secretsOf(server)
       : Secrets.collect(written(server.headers), [server.url])
   )
   const all = [...own, ...Secrets.collect(undefined, referencedValues(source, env))].toSorted((a, b) =>
