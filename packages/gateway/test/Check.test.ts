@@ -2,12 +2,14 @@ import { describe, expect, it } from "@effect/vitest"
 import * as Grant from "@mcp-lifeline/sign-in/Grant"
 import * as StateFolder from "@mcp-lifeline/state/StateFolder"
 import { Effect, Redacted } from "effect"
-import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { createServer, type Server } from "node:http"
 import type { AddressInfo } from "node:net"
 import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
+import * as AuthServer from "../../sign-in/test/support/AuthServer.js"
+import * as Signer from "../../sign-in/test/support/Signer.js"
 import { gateway } from "../../testing/test/support/Built.js"
 import { wrap } from "./support/Host.js"
 import * as Program from "./support/Program.js"
@@ -57,6 +59,22 @@ const guarded = (authorization: string) =>
         server.closeAllConnections()
       })
   ).pipe(Effect.map((server) => `http://127.0.0.1:${(server.address() as AddressInfo).port}/mcp`))
+
+/** Saves a login at a server in a state folder. */
+const saved = (state: string, server: string, token: string) => {
+  const issuer = "https://login.test"
+  return Effect.flatMap(StateFolder.StateFolder, (folder) =>
+    Grant.save(Grant.grants(folder), {
+      server,
+      account: "default",
+      issuer,
+      method: "browser",
+      metadata: { issuer, token_endpoint: `${issuer}/token` },
+      client: { origin: "registered", id: "c", redirects: [] },
+      access: Redacted.make(token),
+      obtainedAt: Date.now()
+    })).pipe(Effect.provide(StateFolder.layerAt(state)))
+}
 
 const good = (extra: object = {}) =>
   JSON.stringify({ mcpServers: { who: { command: process.execPath, args: [script], ...extra } } })
@@ -243,18 +261,7 @@ describe.concurrent("mcp-lifeline check", () => {
       const url = yield* guarded("Bearer s3cret-token")
       const path = yield* file("")
       const state = join(dirname(path), "state")
-      const issuer = "https://login.test"
-      yield* Effect.flatMap(StateFolder.StateFolder, (folder) =>
-        Grant.save(Grant.grants(folder), {
-          server: url,
-          account: "default",
-          issuer,
-          method: "browser",
-          metadata: { issuer, token_endpoint: `${issuer}/token` },
-          client: { origin: "registered", id: "c", redirects: [] },
-          access: Redacted.make("s3cret-token"),
-          obtainedAt: Date.now()
-        })).pipe(Effect.provide(StateFolder.layerAt(state)))
+      yield* saved(state, url, "s3cret-token")
       const entry = { command: process.execPath, args: [gateway, "wrap", url] }
       writeFileSync(
         path,
@@ -263,6 +270,54 @@ describe.concurrent("mcp-lifeline check", () => {
       const { stdout } = yield* Program.run(["check", "--connect", "--json", path])
       expect(JSON.parse(stdout).servers.map(({ connected }: any) => connected.ok)).toEqual([true, false])
       expect(stdout).not.toContain("s3cret")
+    }))
+
+  it.scopedLive("[G2] --connect starts what is behind wrap with all that wrap would have, and opens no browser", () =>
+    Effect.gen(function*() {
+      const url = yield* guarded("Bearer s3cret-value")
+      const login = yield* AuthServer.make
+      const browser = yield* Signer.browser(false)
+      const path = yield* file("")
+      const folder = join(dirname(path), "sub")
+      mkdirSync(folder)
+      writeFileSync(join(folder, "secret.mjs"), 'console.log("s3cret-value")')
+      writeFileSync(join(folder, "headers.txt"), "Authorization: Bearer s3cret-value")
+      const needs = `process.env.LIFELINE_TEST || process.exit(3); await import(${JSON.stringify(script)})`
+      yield* saved(join(folder, "state"), url, "s3cret-value")
+      const entry = (args: ReadonlyArray<string>, extra: object = {}) => ({
+        command: process.execPath,
+        args: [gateway, "wrap", ...args],
+        ...extra
+      })
+      const header = ["--header", "Authorization: Bearer ${TOKEN}", url]
+      const behind = ["--", process.execPath, "--input-type=module", "-e", needs]
+      const mcpServers = {
+        inherited: entry(behind, { stdio: { inheritEnv: true } }),
+        apart: entry(behind),
+        secret: entry([`--secret=TOKEN=${process.execPath} secret.mjs`, ...header], { cwd: "sub" }),
+        lines: entry(["--header-file", "headers.txt", url], { cwd: "sub" }),
+        command: entry(header, { env: { TOKEN: { command: [process.execPath, "sub/secret.mjs"] } } }),
+        state: entry([url], { cwd: "sub", env: { MCP_LIFELINE_STATE: "state" } }),
+        browser: entry(["--browser", login.url], { env: { BROWSER: browser.command, CI: "" } }),
+        hidden: { command: "sh", args: ["-c", `cd . && '${process.execPath}' '${gateway}' wrap -- node '${script}'`] }
+      }
+      writeFileSync(path, JSON.stringify({ mcpServers }))
+      const { stderr, stdout } = yield* Program.run(["check", "--connect", "--json", path], { LIFELINE_TEST: "set" })
+      const { problems, servers } = JSON.parse(stdout)
+      expect(problems).toEqual([])
+      expect(Object.fromEntries(servers.map(({ connected, name }: any) => [name, connected?.ok]))).toEqual({
+        inherited: true,
+        apart: false,
+        secret: true,
+        lines: true,
+        command: true,
+        state: true,
+        browser: false,
+        hidden: undefined
+      })
+      expect(servers[6].connected.error).toContain("login")
+      expect(browser.opened()).toEqual([])
+      expect(stdout + stderr).not.toContain("s3cret")
     }))
 
   it.scopedLive("[C18:real] --connect names options of tools that the server does not have, at their line", () =>

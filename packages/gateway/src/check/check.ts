@@ -103,7 +103,9 @@ const secretsOf = ({ args, command, env }: McpConfig.StdioServer): Secrets.Secre
   const lines = args.filter((_, index) => /^(-\w*c|\/c)$/i.test(args[index - 1] ?? "")).map(LifelineCommand.shellWords)
   return [
     ...Secrets.collect(written(env), args),
-    ...[args, ...lines].flatMap((words) => Secrets.collect(Object.fromEntries(isWrap ? headersOf(words).entries() : []), words))
+    ...[args, ...lines].flatMap((words) =>
+      Secrets.collect(Object.fromEntries(isWrap ? headersOf(words).entries() : []), words)
+    )
   ]
 }
 

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import * as StateFolder from "@mcp-lifeline/state/StateFolder"
-import { Effect, Either } from "effect"
+import { StdioConnector } from "@mcp-lifeline/transport-stdio"
+import { Effect, Either, Option } from "effect"
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -62,7 +63,19 @@ describe("what is behind wrap", () => {
       expect(targets).toEqual({
         ...Object.fromEntries(
           [
-            ...["plain", "path", "adopted", "file", "npx", "list", "windows", "shell", "quoted", "shellFile", "package"],
+            ...[
+              "plain",
+              "path",
+              "adopted",
+              "file",
+              "npx",
+              "list",
+              "windows",
+              "shell",
+              "quoted",
+              "shellFile",
+              "package"
+            ],
             ...["exec", "dlx", "options"]
           ].map((name) => [name, "node a.mjs"])
         ),
@@ -127,7 +140,24 @@ describe("what is behind wrap", () => {
         clients: { a: { token: "a-token-that-is-long-enough-for-this" } }
       })
       expect(problems).toEqual([])
-      expect(targets).toEqual({ own: expect.stringMatching(/^it is started for each client, .* cannot see the server/) })
+      expect(targets).toEqual({
+        own: expect.stringMatching(/^it is started for each client, .* cannot see the server/)
+      })
+    }))
+
+  it.scopedLive("[G2] [W7] the options of wrap count beside those of its entry", () =>
+    Effect.gen(function*() {
+      const args = ["wrap", "--option", "timeouts.connect=1s", "--", "node", "a.mjs"]
+      const all = yield* found({ a: { command: "mcp-lifeline", args } })
+      const connector = Option.getOrThrow(Option.fromNullable(all.servers.get("a"))).connector
+      const given = { id: "a", connector: StdioConnector.make({ command: "x" }) }
+      const timeouts = { connect: "9s", request: "8s" } as const
+      expect(BehindWrap.instead({ ...given, timeouts }, all)).toMatchObject({
+        id: "a",
+        connector,
+        timeouts: { connect: "1s", request: "8s" }
+      })
+      expect(BehindWrap.instead({ ...given, id: "b" }, all)).toEqual({ ...given, id: "b" })
     }))
 
   it.scopedLive("[G2] wrap is started as its entry starts it, to see whether that is possible", () =>
@@ -147,8 +177,10 @@ describe("what is behind wrap", () => {
         npm: { command: npm, args: ["exec", "-y", "mcp-lifeline", ...args] },
         folder: { command: npm, args: ["exec", "-y", "--", "mcp-lifeline", ...args] }
       })
-      const started = yield* Effect.forEach(servers, ([name, { start }]) =>
-        Effect.map(Effect.isSuccess(start), (isStarted) => [name, isStarted] as const))
+      const started = yield* Effect.forEach(
+        servers,
+        ([name, { start }]) => Effect.map(Effect.isSuccess(start), (isStarted) => [name, isStarted] as const)
+      )
       expect(Object.fromEntries(started)).toEqual({ given: true, missing: false, npm: true, folder: true })
     }))
 
@@ -159,16 +191,26 @@ describe("what is behind wrap", () => {
         http: { command: "mcp-lifeline", args: ["wrap", "--http", "--", "node"] },
         help: { command: "mcp-lifeline", args: ["wrap", "--help"] },
         value: { command: "mcp-lifeline", args: ["wrap", "--option", "timeouts.connect=-1", "--", "node"] },
-        variable: { command: "mcp-lifeline", args: ["wrap", "--header", "A: ${B}", "http://h.test/"], env: { B: null } }
+        variable: {
+          command: "mcp-lifeline",
+          args: ["wrap", "--header", "A: ${B}", "http://h.test/"],
+          env: { B: null }
+        },
+        unset: {
+          command: "mcp-lifeline",
+          args: ["wrap", "--header", "A: ${PATH}", "http://h.test/"],
+          env: { PATH: null }
+        }
       })
-      expect(problems).toHaveLength(5)
-      expect([...hidden]).toHaveLength(5)
+      expect(problems).toHaveLength(6)
+      expect([...hidden]).toHaveLength(6)
       expect(targets).toEqual({
         option: expect.stringContaining("wrap refuses them: unknown option --optoin; did you mean --option?"),
         http: expect.stringContaining("--http serves a URL"),
         help: expect.stringContaining("--help only shows"),
         value: expect.stringContaining("timeouts.connect"),
-        variable: expect.stringContaining("the header A has ${B}, which is not set")
+        variable: expect.stringContaining("the header A has ${B}, which is not set"),
+        unset: expect.stringContaining("the header A has ${PATH}, which is not set")
       })
     }))
 })
