@@ -65,7 +65,7 @@ const spelling = (raw: Raw, problems: Array<Problem.Problem>): ReadonlyMap<strin
     if (raw[key] === undefined) continue
     const name = (Object.hasOwn(synonyms, key) ? synonyms[key] : undefined) ?? key
     const other = written.get(name)
-    if (other !== undefined) problems.push({ path: [key], message: `says the same as ${other}; keep one` })
+    if (other !== undefined) problems.push({ path: [key], message: `is another name of ${other}; keep one` })
     else written.set(name, key)
   }
   return written

@@ -165,8 +165,9 @@ export const read = (
       : expand(value, sources, (at, message) => problems.push({ path: at, message }), path) as string
   const named = entriesOf(given.clients).map(([name, raw]): NamedClient => {
     const at = (key: string): Problem.Path => ["clients", name, key]
+    const before = problems.length
     const token = expanded(raw["token"], at("token"))
-    const wrong = token === undefined || problems.length > 0 ? undefined : Token.tokenProblem(token)
+    const wrong = token === undefined || problems.length > before ? undefined : Token.tokenProblem(token)
     if (wrong !== undefined) problems.push({ path: at("token"), message: Token.tokenMessage(wrong) })
     return {
       name,

@@ -372,7 +372,7 @@ describe("McpConfig", () => {
       { command: "x", lifeline: { reconnect: { maxDelayy: 1 } } },
       'lifeline.reconnect.maxDelayy: is not an option of reconnect; did you mean "maxDelay"?'
     ],
-    [{ url: "http://h/mcp", serverUrl: "http://h/mcp" }, "serverUrl: says the same as url; keep one"],
+    [{ url: "http://h/mcp", serverUrl: "http://h/mcp" }, "serverUrl: is another name of url; keep one"],
     [
       { command: "x", calls: {}, lifeline: { calls: {} } },
       "lifeline.calls: is given twice, here and beside lifeline; keep one"

@@ -335,6 +335,19 @@ describe.concurrent("mcp-lifeline check", () => {
         "} }"
       ]
       const path = yield* file(lines.join("\n"))
+      const oneLine = yield* file(
+        JSON.stringify({
+          mcpServers: {
+            a: { command: process.execPath, args: [script], lifeline: { tools: { whom: {}, hide: ["x"] } } }
+          }
+        })
+      )
+      const { stderr } = yield* Program.run(["check", "--connect", oneLine])
+      expect(stderr.split("\n").slice(1)).toEqual([
+        `${oneLine}:1: mcpServers.a.lifeline.tools.whom: has no effect: the server has no such tool; did you mean "who"?`,
+        `${oneLine}:1: mcpServers.a.lifeline.tools.hide: "x" fits no tool of the server, so it hides nothing (tools.hide)`,
+        ""
+      ])
       const { code, stdout } = yield* Program.run(["check", "--connect", "--json", path])
       expect(code).toBe(0)
       const { notices } = JSON.parse(stdout) as { notices: ReadonlyArray<Record<string, unknown>> }
@@ -376,6 +389,36 @@ describe.concurrent("mcp-lifeline check", () => {
       expect(code).toBe(0)
       expect(stdout + stderr).not.toContain("s3cret")
       expect(stdout).toContain("mcp-lifeline wrap --header 'X: ***' http://h/")
+    }))
+
+  it.scopedLive("[G2] [G22] names what is wrong with the tokens of all clients, for which serve would not start", () =>
+    Effect.gen(function*() {
+      const token = "s3cret-of-16-characters"
+      const path = yield* file(JSON.stringify({
+        lifeline: {
+          clients: {
+            a: { token },
+            b: { tokenFile: "b.token" },
+            c: { tokenFile: "gone" },
+            d: { tokenFile: "empty" },
+            e: { token: "another-s3cret-of-them" }
+          }
+        },
+        mcpServers: { x: { command: "x" } }
+      }))
+      writeFileSync(join(dirname(path), "b.token"), token)
+      writeFileSync(join(dirname(path), "empty"), "\n")
+      const { code, stderr, stdout } = yield* Program.run(["check", path])
+      expect(code).toBe(1)
+      const at = `${path}:1: lifeline.clients`
+      expect(stderr.trimEnd().split("\n")).toEqual([
+        expect.stringMatching(/: lifeline\.clients\.c\.tokenFile: names \S+gone, which cannot be read: /),
+        `${at}.d.tokenFile: names ${
+          join(dirname(path), "empty")
+        }, which contains no token; write one into it, on one line and without spaces`,
+        `${at}.b: has the same token as a; give each its own: openssl rand -base64 32`
+      ])
+      expect(stdout + stderr).not.toContain("s3cret")
     }))
 
   it.scopedLive(

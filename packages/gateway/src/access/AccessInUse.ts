@@ -5,7 +5,7 @@ import type { McpConfig } from "@mcp-lifeline/config"
 import * as UserFile from "@mcp-lifeline/state/UserFile"
 import { Effect, ExecutionStrategy, Exit, Redacted, Scope } from "effect"
 import { resolve } from "node:path"
-import { type FileAccess, show } from "../config/McpJson.js"
+import { type FileAccess, type Problem, show } from "../config/McpJson.js"
 import { StartError } from "../Errors.js"
 import * as SecretFile from "../http/SecretFile.js"
 import * as Token from "../http/Token.js"
@@ -96,6 +96,26 @@ export const load = (
     const loaded = { rules: { ...others, clients: named }, problem, clients }
     yield* refuse(loaded, ofGateway)
     return loaded
+  })
+
+/** The same problems, all of them, without using any token. The gateway's own tokens are not known here. */
+export const problems = (
+  access: FileAccess | undefined,
+  folder: string
+): Effect.Effect<ReadonlyArray<Problem>> =>
+  Effect.gen(function*() {
+    if (access === undefined) return []
+    const { clients: named, problem } = access
+    const [unread, clients] = yield* Effect.partition(named, (one) =>
+      Effect.mapError(readToken(one, problem, folder), ({ message }) => {
+        const path = ["clients", one.name, "tokenFile"]
+        // The message begins with the place.
+        return problem(path, message.slice(show(problem(path, "")).length))
+      }), { concurrency: "unbounded" })
+    const shared = sameTokens(clients, []).map(({ name, other }) =>
+      problem(["clients", name], `has the same token as ${other}; ${remedy}`)
+    )
+    return [...unread, ...shared]
   })
 
 /** See the head of the file. */

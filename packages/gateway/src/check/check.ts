@@ -8,6 +8,7 @@ import * as StateFolder from "@mcp-lifeline/state/StateFolder"
 import * as Secrets from "@mcp-lifeline/transport-stdio/Secrets"
 import { Effect, Either, Logger, LogLevel, Redacted } from "effect"
 import { dirname, resolve } from "node:path"
+import * as AccessInUse from "../access/AccessInUse.js"
 import * as Backends from "../config/Backends.js"
 import * as Configuration from "../config/Configuration.js"
 import * as McpJson from "../config/McpJson.js"
@@ -136,8 +137,9 @@ const check = ({ connect, file, json }: Options, output: Output.Output) =>
     if (Either.isLeft(parsed)) {
       return report({ file, rows: [], problems: [parsed.left.problem], notices: [] }, (text) => text)
     }
-    const { entries, names, notices, problems: found } = parsed.right
+    const { access, entries, names, notices, problems: found } = parsed.right
     const folder = dirname(resolve(file))
+    const ofClients = yield* AccessInUse.problems(access, folder)
     const signIns = connect ? yield* forEntries(entries, undefined) : new Map<string, never>()
     const [unread, complete] = yield* Backends.completed(entries, folder)
     const { backends, problems: refused } = Backends.fromEntries(complete, folder, signIns)
@@ -163,13 +165,13 @@ const check = ({ connect, file, json }: Options, output: Output.Output) =>
       const wrapped = behind.servers.get(name)?.connector.target
       return { name, entry, options, wrapped, connected: connected.get(name)?.connected }
     })
-    const unmatched = entries.flatMap(({ name, problem }) =>
+    const unmatched = entries.flatMap(({ name, optionProblem }) =>
       (connected.get(name)?.unmatched ?? []).map((one) => {
-        const message = describeUnmatched([one])
         const path = [one.kind, one.option ?? one.pattern]
-        // The line of a path is that of its longest part that exists.
-        const [beside, under] = [problem(path, message), problem(["lifeline", ...path], message)]
-        return under.line > beside.line ? under : beside
+        const message = describeUnmatched([one])
+        const place = `${path.join(".")} `
+        // The key of the problem says it already.
+        return optionProblem(path, message.startsWith(place) ? message.slice(place.length) : message)
       })
     )
     const empty: ReadonlyArray<McpJson.Problem> = names.length === 0
@@ -179,7 +181,7 @@ const check = ({ connect, file, json }: Options, output: Output.Output) =>
       {
         file,
         rows,
-        problems: [...found, ...unread, ...refused, ...behind.problems, ...empty],
+        problems: [...found, ...ofClients, ...unread, ...refused, ...behind.problems, ...empty],
         notices: [...notices, ...behind.notices, ...unmatched]
       },
       masker(source, complete, process.env)

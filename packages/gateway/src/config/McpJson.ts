@@ -26,6 +26,8 @@ export interface Entry {
   readonly prefix: McpConfig.Server["prefix"]
   /** Makes a problem at a key of this entry, for later stages. */
   readonly problem: (key: OptionProblem.Path, message: string) => Problem
+  /** The same at an option of supervision, which may stand under `lifeline`. */
+  readonly optionProblem: Entry["problem"]
 }
 
 /** A problem in the file. */
@@ -137,6 +139,10 @@ const folderVariables = (file: string): McpConfig.Variables => {
   }
 }
 
+/** Whether a value has something at a path. */
+const has = (value: unknown, [key, ...rest]: Path): boolean =>
+  key === undefined || (Predicate.isRecord(value) && Object.hasOwn(value, key) && has(value[key], rest))
+
 /** How many problems of one file to report at most: finding the line of each takes time. */
 const maxProblems = 100
 
@@ -247,7 +253,11 @@ export const parse = (
       sessions,
       placement: server.placement,
       prefix: server.prefix ?? top.prefix,
-      problem
+      problem,
+      optionProblem: (key, message) => {
+        const under = ["lifeline", ...key]
+        return problem(has(top.servers[name], under) ? under : key, message)
+      }
     })
   }
   const own = entries.filter(({ policy, sessions }) => sessions === "per-client" && policy.lifecycle?.disabled !== true)

@@ -54,6 +54,12 @@ describe("clients and groups of a file", () => {
       false,
       "lifeline.clients.ci.token: has fewer than 16 characters, so that it could be guessed; make one with: openssl rand -base64 32"
     ]],
+    [{ a: { token: "x" }, b: { token: "${NONE}" }, c: { token: "y y" } }, [
+      false,
+      expect.stringMatching(/^lifeline\.clients\.a\.token: has fewer than 16/),
+      expect.stringMatching(/^lifeline\.clients\.b\.token: has \$\{NONE\}, which is not set/),
+      expect.stringMatching(/^lifeline\.clients\.c\.token: is no token/)
+    ]],
     [{ ci: { token, tools: {} } }, [
       false,
       'lifeline.clients.ci.tools: is empty, which could mean all or none; give "only" or "hide", [] for none, or leave it out'
