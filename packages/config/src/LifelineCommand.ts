@@ -85,12 +85,12 @@ export interface Kept {
 export const keptReferences = (words: ReadonlyArray<string>, isGiven: (name: string) => boolean): Kept => {
   const found = wrap(words)
   const options = found === undefined ? [] : optionsIn(found.args)
-  const secrets = options.flatMap(({ name, value }) =>
-    name === "--secret" ? /^[A-Za-z_]\w*(?==)/.exec(value)?.[0] ?? [] : []
+  const secrets = new Set(
+    options.flatMap(({ name, value }) => name === "--secret" ? /^[A-Za-z_]\w*(?==)/.exec(value)?.[0] ?? [] : [])
   )
   const before = (found?.launcher.length ?? 0) + 1
   return {
     places: new Set(options.flatMap(({ name, place }) => replacing.has(name) ? [before + place] : [])),
-    has: (name) => isGiven(name) || secrets.includes(name)
+    has: (name) => isGiven(name) || secrets.has(name)
   }
 }

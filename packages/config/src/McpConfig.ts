@@ -54,7 +54,7 @@ export const { showPath } = Problem
 export type { Read } from "./supervision.js"
 
 const isEmpty = (value: unknown): boolean =>
-  typeof value === "object" && value !== null && Object.keys(value).length === 0
+  value === "" || (typeof value === "object" && value !== null && Object.keys(value).length === 0)
 
 type Raw = Readonly<Record<string, unknown>>
 
@@ -132,9 +132,11 @@ export const readServer = (
   }
   const problems: Array<Problem.Problem> = []
   const written = spelling(raw, problems)
-  const isStdio = written.has("command")
+  const valueOf = (name: string): unknown => raw[written.get(name) ?? ""]
+  const isGiven = (name: string): boolean => written.has(name) && !isEmpty(valueOf(name))
+  const isStdio = written.has("command") && (isGiven("command") || !isGiven("url"))
   const kind: Kind = isStdio ? "stdio" : written.has("url") ? "http" : undefined
-  if (isStdio && written.has("url")) {
+  if (isStdio && isGiven("url")) {
     problems.push({
       path: [written.get("url") ?? "url"],
       message: "cannot be combined with command; keep one of the two"
@@ -152,7 +154,6 @@ export const readServer = (
     if (found.length > 0) fits = false
     for (const one of found) problems.push(one)
   }
-  const valueOf = (name: string): unknown => raw[written.get(name) ?? ""]
   const command = wordsOf(valueOf("command"))
   const isSet = (name: string): boolean =>
     Object.hasOwn(sources?.variables ?? {}, name) && sources?.variables[name] !== undefined

@@ -514,7 +514,19 @@ describe("McpConfig", () => {
   })
 
   it("[G2:unit] an empty key of the other kind is none", () => {
-    expect(said(McpConfig.readServer({ url: "http://h/mcp", env: {}, args: [] }))).toEqual([])
+    const kindOf = (raw: object) => {
+      const read = McpConfig.readServer(raw)
+      return read.value === undefined ? said(read) : [read.value.reach._tag, ...said(read)]
+    }
+    expect(kindOf({ url: "http://h/mcp", env: {}, args: [], cwd: "" })).toEqual(["Http"])
+    expect(kindOf({ url: "http://h/mcp", command: "" })).toEqual(["Http"])
+    expect(kindOf({ url: "", command: "x", headers: {} })).toEqual(["Stdio"])
+    expect(kindOf({ url: "http://h/mcp", command: "x" })).toEqual([
+      "url: cannot be combined with command; keep one of the two"
+    ])
+    expect(kindOf({ url: "", command: "" })).toEqual([expect.stringMatching(/^command: is empty/)])
+    expect(kindOf({ url: "" })).toEqual([expect.stringMatching(/^url: is not an address/)])
+    expect(kindOf({ command: "" })).toEqual([expect.stringMatching(/^command: is empty/)])
   })
 
   it("[G2:unit] beside a connector stands how the server is supervised, and nothing else", () => {

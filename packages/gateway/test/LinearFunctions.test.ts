@@ -13,6 +13,7 @@ import { BlockList } from "node:net"
 import { PassThrough } from "node:stream"
 import { describe, expect, it } from "vitest"
 import * as Expansion from "../../config/src/Expansion.js"
+import * as LifelineCommand from "../../config/src/LifelineCommand.js"
 import * as ServerName from "../../config/src/ServerName.js"
 import * as ToolSwitches from "../../config/src/ToolSwitches.js"
 import * as Template from "../../core/src/catalog/Template.js"
@@ -244,6 +245,11 @@ const subjects: Readonly<Record<string, (text: string) => unknown>> = {
   "SealedId": (text) => sealed.open(text),
   "Instructions": (text) => Instructions.join([{ server: "raw", instructions: text }], text),
   "Lines": (text) => Lines.show(0, text, text),
+  "LifelineCommand": (text) => [
+    LifelineCommand.of(["sh", "-c", `x ${text}`]),
+    LifelineCommand.shellWords(text),
+    LifelineCommand.keptReferences(["mcp-lifeline", "wrap", text, `--header=${text}`], () => true)
+  ],
   "Expansion": (text) => Expansion.expand(text, { variables: {}, bare: true }, () => undefined),
   "ServerName": (text) => [ServerName.ofCommand("npx", [text]), ServerName.ofCommand(text, []), ServerName.ofUrl(text)],
   "McpJson": (text) => McpJson.parse("/x/mcp.json", text, {}),
