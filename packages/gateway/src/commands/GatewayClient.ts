@@ -9,7 +9,7 @@ import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import * as Guard from "@mcp-lifeline/http-server/Guard"
 import type { StateFolder } from "@mcp-lifeline/state/StateFolder"
-import { Effect, Predicate, Redacted, Schema, Stream } from "effect"
+import { Effect, Option, Predicate, Redacted, Schema, Stream } from "effect"
 import { resolve } from "node:path"
 import * as Api from "../api/Api.js"
 import * as EventLog from "../api/EventLog.js"
@@ -113,12 +113,24 @@ const failureOf = ({ url }: GatewayAddress) => (error: unknown): Failure => {
   return new NoGateway({ message: `the gateway at ${url} does not answer; ${howToStart}` })
 }
 
+/** How long to read what is said of a refused request. What answers may be no gateway, and its body without an end. */
+const readTime = "2 seconds"
+
+/** How much of it is read, in characters. */
+const readLength = 65_536
+
+const decodeRefusal = Schema.decodeUnknownOption(
+  Schema.parseJson(Schema.Struct({ error: Schema.Struct({ message: Schema.String }) }))
+)
+
 /** What the gateway says of a request that it refuses before its API has it, as that of a client which is no admin; otherwise the error itself. */
 const saidOf = (error: unknown): Effect.Effect<unknown> =>
   isAnswer(error) && error.response.status === 403
-    ? Effect.map(
-      Effect.orElseSucceed(error.response.json, () => undefined),
-      (body) => Predicate.isRecord(body) && Predicate.isRecord(body["error"]) ? body : error
+    ? Stream.decodeText(error.response.stream).pipe(
+      Stream.runFoldWhile("", (text) => text.length <= readLength, (text, part) => text + part),
+      Effect.option,
+      Effect.timeoutOption(readTime),
+      Effect.map((text) => Option.getOrElse(Option.flatMap(Option.flatten(text), decodeRefusal), () => error))
     )
     : Effect.succeed(error)
 
