@@ -39,6 +39,18 @@ const unreachableText = (code: string): string => {
   }
 }
 
+const exhaustedText = (code: string): string => {
+  switch (code) {
+    case "EMFILE":
+    case "ENFILE":
+      return "too many files and sockets are open on this side: raise the limit of open files (ulimit -n)"
+    case "EADDRNOTAVAIL":
+      return "this machine has no address from which it can be reached (IPv6 may be off), or no free port"
+    default:
+      return "this machine has no socket left for it: close what holds many"
+  }
+}
+
 const networkText = ({ cause, code, kind, proxy, proxyStatus, sent }: NetworkFailure): string => {
   const way = proxy === undefined ? undefined : `the proxy ${proxy.address} (${proxy.variable} of the environment)`
   if (proxyStatus !== undefined) {
@@ -57,9 +69,7 @@ const networkText = ({ cause, code, kind, proxy, proxyStatus, sent }: NetworkFai
         ? `${unreachableText(code)} (${code})`
         : `${way} cannot be reached: check its address. NO_PROXY names hosts that need none (${code})`
     case "exhausted":
-      return code === "EMFILE" || code === "ENFILE"
-        ? `too many files and sockets are open on this side: raise the limit of open files (ulimit -n) (${code})`
-        : `this machine has no socket left for it: close what holds many (${code})`
+      return `${exhaustedText(code)} (${code})`
     case "tls": {
       const text = tlsTexts.find(([codes]) => codes.test(code))?.[1] ??
         "the TLS connection failed: check the server's certificate, and whether the URL should begin with https:"

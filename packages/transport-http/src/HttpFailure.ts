@@ -120,7 +120,7 @@ const unreachableCode = new Set([
   "ENETDOWN",
   "EHOSTDOWN"
 ])
-/** There is no socket for it on this machine. */
+/** This machine has no socket, or no address and port, for it. */
 const exhaustedCode = new Set(["EMFILE", "ENFILE", "EADDRNOTAVAIL", "ENOBUFS"])
 
 /**
