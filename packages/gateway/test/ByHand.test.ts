@@ -6,6 +6,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { gateway } from "../../testing/test/support/Built.js"
+import * as ByHand from "../src/wrap/byHand.js"
 import { stateFolder } from "./support/Host.js"
 import * as Program from "./support/Program.js"
 
@@ -49,6 +50,33 @@ const configuration = Effect.acquireRelease(
   writeFileSync(file, JSON.stringify({ mcpServers: { who: { command: process.execPath, args: [server] } } }))
   return file
 }))
+
+describe("the command that serve --stdio names", () => {
+  const named = (file: string, platform?: NodeJS.Platform): string =>
+    /^To try its servers here, run (.*)$/.exec(ByHand.serve(file, platform).tryIt)?.[1] ?? ""
+
+  it.skipIf(process.platform === "win32").each([
+    "/etc/mcp.json",
+    "my file.json",
+    "$(id).json",
+    "`id`.json",
+    "we\"ird.json",
+    "it's; id.json",
+    "a\\b.json",
+    "$HOME.json",
+    "!!.json"
+  ])("[G14:unit] gives a shell the file %s as it is, and nothing to run", (file) => {
+    const words = named(file).replace(/^mcp-lifeline/, "printf '%s\\n'")
+    const { stderr, stdout } = spawnSync("sh", ["-c", words])
+    expect([String(stdout), String(stderr)]).toEqual([`check\n${file}\n--connect\n`, ""])
+  })
+
+  it("[G14:unit] has no quotes around a plain file, and double ones on Windows", () => {
+    expect(named("/etc/mcp.json", "linux")).toBe("mcp-lifeline check /etc/mcp.json --connect")
+    expect(named("C:\\a\\mcp.json", "win32")).toBe("mcp-lifeline check C:\\a\\mcp.json --connect")
+    expect(named("C:\\my files\\mcp.json", "win32")).toBe("mcp-lifeline check \"C:\\my files\\mcp.json\" --connect")
+  })
+})
 
 describe.skipIf(!hasTerminals)(
   `what a host starts, in a terminal${hasTerminals ? "" : " (without script of util-linux)"}`,
