@@ -181,6 +181,8 @@ describe("the file of the audit", () => {
     const said = (code: string, more: object = {}) =>
       troubleOf(Object.assign(new Error(`${code}: no`), { code }, more), "/logs/calls")
     assert.strictEqual(said("ENOSPC").remedy, "make room on the disk")
+    // The file may also be that of --record, for which there is no --audit-size.
+    assert.strictEqual(said("EFBIG").remedy, "move it away, or raise the limit for files (ulimit -f)")
     for (const code of ["EDQUOT", "EFBIG", "EACCES", "EPERM", "EROFS", "EMFILE", "EIO"]) {
       assert.notInclude(JSON.stringify(said(code)), `${code}: no`)
     }
