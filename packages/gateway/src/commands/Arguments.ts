@@ -159,7 +159,12 @@ export const commands = [
       ...all.environment,
       MCP_LIFELINE_STATE: "The state folder. Default: the platform's folder for state."
     },
-    exitCodes: { 0: "Done.", 1: "Failed: nothing is kept of the server, or of the tool.", 130: "Interrupted." },
+    exitCodes: {
+      0: "Done.",
+      1: "Failed: nothing is kept of the server, or of the tool.",
+      3: "With --url or --config: no such gateway runs.",
+      130: "Interrupted."
+    },
     request: ({ json, server, show, tool, ...choice }) =>
       request(choice, { _tag: "Approve", server, tool, shows: show, json })
   })
