@@ -154,6 +154,21 @@ describe("the state folder", () => {
       })
   )
 
+  it.scopedLive.each([
+    ["EMFILE", "raise the limit of open files (ulimit -n)", "make it writable"],
+    ["ENFILE", "raise the limit of open files (ulimit -n)", "make it writable"],
+    ["EACCES", "make it writable or name another with MCP_LIFELINE_STATE", "ulimit"]
+  ])("[A2:unit] the warning says what helps against %s", ([code, helps, other]) =>
+    Effect.gen(function*() {
+      const kept = StateFolder.make(yield* folder).collection("secrets", Secret)
+      yield* failing("rename", () => code)
+      const { lines, value } = yield* logged(kept.set("docs", secret))
+      expect(value).toBe(false)
+      expect(lines).toHaveLength(1)
+      expect(lines[0]).toContain(`${helps}: ${code} of the test`)
+      expect(lines[0]).not.toContain(other)
+    }))
+
   it.scopedLive("[A2] a file that another program keeps open on Windows stays whole, and one warning names it and what helps", () =>
     Effect.gen(function*() {
       const path = yield* folder
