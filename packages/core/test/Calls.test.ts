@@ -543,6 +543,40 @@ describe("Calls", () => {
       })
   )
 
+  it.scoped("[C5:unit] RequestTimeout says the time of one answer, where progress had moved the end", () =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make()
+      const backend = yield* start({
+        transport: script.transport,
+        target: script.target,
+        overlap: script.overlap,
+        connect: (how) =>
+          Effect.map(script.connect(how), (connection) => ({
+            ...connection,
+            // As a transport does that hears progress after 2 s, and then nothing.
+            request: (method, params, given) =>
+              method === "tools/call"
+                ? Effect.zipRight(
+                  Effect.delay(Effect.sync(() => given.onprogress!({ progress: 1 })), "2 seconds"),
+                  Effect.delay(
+                    Effect.fail(new RequestError({ fate: "unknown", reason: "timeout", message: "in time" })),
+                    given.timeout
+                  )
+                )
+                : connection.request(method, params, given)
+          }))
+      })
+      const call = yield* Effect.fork(Effect.flip(
+        backend.callTool({ name: "echo" }, { timeout: "3 seconds", resetTimeoutOnProgress: true })
+      ))
+      yield* TestClock.adjust("5 seconds")
+      expect(yield* Fiber.join(call)).toMatchObject({
+        _tag: "RequestTimeout",
+        timeout: 3000,
+        message: expect.stringContaining("within 3000 ms")
+      })
+    }))
+
   describe("errors", () => {
     /** What every error promises: a tag, its backend, one line, a stack for debuggers, and to be an Error. */
     const sound = (error: CallError | ConnectError | InvalidOptions) => {

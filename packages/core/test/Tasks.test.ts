@@ -321,6 +321,32 @@ describe("tasks", () => {
       expect(text(yield* Fiber.join(fiber))).toBe("long is done")
     }))
 
+  it.scoped("[C17:virtual] a task that is not over in time says the time that is over: that of the whole call, or of one answer", () =>
+    Effect.gen(function*() {
+      const over = (options: Backend.CallOptions, heardAt: number | undefined, end: number) =>
+        Effect.gen(function*() {
+          const { script, tasks } = taskServer({ duration: Number.POSITIVE_INFINITY })
+          const backend = yield* start(script)
+          const fiber = yield* call(backend, "long", options)
+          if (heardAt !== undefined) {
+            yield* TestClock.adjust(heardAt - 1)
+            tasks.get("t0")!.message = "half of it"
+          }
+          yield* TestClock.adjust(end - (heardAt ?? 1))
+          expect(fiber.unsafePoll()).toBeNull()
+          yield* TestClock.adjust(1)
+          const error = failure(yield* Fiber.join(fiber))
+          expect(error).toBeInstanceOf(RequestTimeout)
+          expect(error.message).toContain(`not over within ${error.timeout} ms`)
+          return error.timeout
+        })
+      expect(yield* over({ timeout: "3 seconds", maxTotalTimeout: "1 second" }, undefined, 1000)).toBe(1000)
+      const resetTimeoutOnProgress = true
+      expect(yield* over({ timeout: "3 seconds", resetTimeoutOnProgress }, 2000, 5000)).toBe(3000)
+      expect(yield* over({ timeout: "3 seconds", maxTotalTimeout: "4 seconds", resetTimeoutOnProgress }, 2000, 4000))
+        .toBe(4000)
+    }))
+
   it.scoped("[C17:virtual] input that the task requires is asked for on the way to its result, which is asked for at once", () =>
     Effect.gen(function*() {
       const { script, sent, server, tasks } = taskServer({ duration: Number.POSITIVE_INFINITY })

@@ -109,7 +109,7 @@ const notTaken = ({ backend, generation, lastError, state }: About, message: str
 export const afterUnknown = (
   last: CallError,
   first: RequestError,
-  { backend, generation, method }: About,
+  { backend, generation, method }: Pick<About, "backend" | "generation" | "method">,
   harmless: boolean
 ): CallError => {
   if (last._tag !== "BackendUnavailable" && last._tag !== "ConnectionLost") return last

@@ -114,7 +114,10 @@ export class FailedRequests {
       return fate === "unknown"
         ? Effect.mapError(
           next,
-          (last) => afterUnknown(last, error, this.#about(call.method, runtime, timeOver(call)), call.repeated)
+          (last) => {
+            const about = { backend: this.#backend.id, generation: runtime.generation, method: call.method }
+            return afterUnknown(last, error, about, call.repeated)
+          }
         )
         : next
     })
