@@ -1,6 +1,6 @@
 import { Backend } from "@mcp-lifeline/core"
 import { Deferred, Effect, Fiber } from "effect"
-import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs"
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { assert, describe, it } from "vitest"
@@ -171,9 +171,48 @@ describe("--watch", () => {
       let after = before
       while (after === before) after = await host.call("who").then((text) => JSON.parse(text).pid, () => before)
     }
+    // What is written last would be seen within this time.
+    await new Promise((resolve) => setTimeout(resolve, 600))
+    for (const own of [state, log, record]) assert.isTrue(existsSync(own!), own)
     const changed = [...host.stderr.matchAll(/mcp-lifeline: (.*) has changed/g)].map(([, name]) => name)
     assert.deepEqual([...new Set(changed)], [file])
   })
+
+  it("[W4:unit] what belongs to a file or folder of Lifeline is it, what is in it, and a full file that is kept", () => {
+    using one = watching()
+    const at = (name: string): string => join(one.folder, name)
+    const isOwn = Watch.ownedBy([at("rec"), at("state")])(one.folder)
+    for (const name of ["rec", "rec.1", "rec.12", "state", "state/cache/a.json"]) assert.isTrue(isOwn(at(name)), name)
+    for (const name of ["rec.mjs", "rec.1.mjs", "record", "states", "states/a.json", "src/rec"]) {
+      assert.isFalse(isOwn(at(name)), name)
+    }
+  })
+
+  it.skipIf(process.platform === "win32")(
+    "[W4] a file of Lifeline restarts nothing where the folder, or the file, is named through a symbolic link",
+    async () => {
+      for (const [isWatchedByLink, isNamedByLink] of [[false, true], [true, false], [true, true]] as const) {
+        using one = watching()
+        const link = join(one.folder, "..", "link")
+        symlinkSync(one.folder, link)
+        writeFileSync(join(one.folder, "kept"), "")
+        symlinkSync(join(one.folder, "kept"), join(one.folder, "audit"))
+        const watched = isWatchedByLink ? link : one.folder
+        const own = ["rec", "state", "audit"].map((name) => join(isNamedByLink ? link : one.folder, name))
+        const changed: Array<string> = []
+        await Effect.gen(function*() {
+          yield* Watch.start([{ folder: watched, counts: () => true }], own, (file) => changed.push(file))
+          mkdirSync(join(one.folder, "state"))
+          for (const name of ["rec", "rec.1", "state/a.json", "kept"]) writeFileSync(join(one.folder, name), "")
+          yield* Effect.sleep("400 millis")
+          assert.deepEqual(changed, [])
+          writeFileSync(join(one.folder, "rec.mjs"), "")
+          while (changed.length === 0) yield* Effect.sleep("20 millis")
+          assert.deepEqual(changed, [join(watched, "rec.mjs")])
+        }).pipe(Effect.scoped, Effect.runPromise)
+      }
+    }
+  )
 
   it("[W4] a change while the server is being started starts it once more", () =>
     Effect.gen(function*() {

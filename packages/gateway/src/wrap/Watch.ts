@@ -3,8 +3,8 @@
  */
 import type { Scope } from "effect"
 import { Effect } from "effect"
-import { type Stats, statSync } from "node:fs"
-import { dirname, isAbsolute, relative, resolve, sep } from "node:path"
+import { realpathSync, type Stats, statSync } from "node:fs"
+import { basename, dirname, isAbsolute, join, relative, resolve, sep } from "node:path"
 import picomatch from "picomatch"
 import * as Fibers from "../Fibers.js"
 import { FolderWatch } from "./FolderWatch.js"
@@ -26,9 +26,31 @@ const isSame = (one: string, other: string): boolean => folded(one) === folded(o
 /** What follows the path of a file or folder of ours in the paths that belong to it: nothing, the number of a full file (`FILE.1`), or a name in it. */
 const belonging = /^(\.\d+)?([\\/]|$)/
 
-/** Whether a path belongs to one of these files and folders. */
-const belongsTo = (owned: ReadonlyArray<string>, path: string): boolean =>
-  owned.some((one) => folded(path).startsWith(folded(one)) && belonging.test(path.slice(one.length)))
+/** The real path of what may not be there yet. */
+const realOf = (path: string): string => {
+  try {
+    return realpathSync.native(path)
+  } catch {
+    const folder = dirname(path)
+    return folder === path ? path : join(realOf(folder), basename(path))
+  }
+}
+
+/** Whether a path belongs to one of these files and folders. Folders may be named through symbolic links, here and there. */
+export const ownedBy = (own: ReadonlyArray<string>): (folder: string) => (path: string) => boolean => {
+  // A file that is a link itself counts under its own name, and under that of what it leads to.
+  const owned = own.map((one) => resolve(one))
+    .flatMap((path) => [realOf(path), join(realOf(dirname(path)), basename(path))])
+    .map(folded)
+  return (folder) => {
+    // No link below a watched folder is followed.
+    const real = realOf(resolve(folder))
+    return (path) => {
+      const found = folded(resolve(real, relative(folder, path)))
+      return owned.some((one) => found.startsWith(one) && belonging.test(found.slice(one.length)))
+    }
+  }
+}
 
 /** A watched folder, and which of its files count. */
 interface Watched {
@@ -104,16 +126,16 @@ export const start = (
     }
     yield* Effect.addFinalizer(() => Effect.sync(() => clearTimeout(timer)))
     const Watch = process.platform === "win32" ? RecursiveWatch : FolderWatch
-    const owned = own.map((path) => resolve(path))
-    const isWatched = (folder: string, path: string): boolean =>
-      !ignored.test(relative(folder, path)) && !belongsTo(owned, path)
+    const isOwnIn = ownedBy(own)
     for (const { counts, folder } of folders) {
+      const isOwn = isOwnIn(folder)
+      const isWatched = (path: string): boolean => !ignored.test(relative(folder, path)) && !isOwn(path)
       yield* Effect.acquireRelease(
         Effect.sync(() =>
           new Watch(folder, {
-            isOpened: (path) => isWatched(folder, path),
+            isOpened: isWatched,
             onChange: (path) => {
-              if (isWatched(folder, path) && counts(path)) onChange(path)
+              if (isWatched(path) && counts(path)) onChange(path)
             },
             onError: (message) => void fork(Effect.logWarning(`${folder} is not watched: ${message}`))
           })
