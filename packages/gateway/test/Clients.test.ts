@@ -215,6 +215,23 @@ describe.concurrent("clients of one gateway", () => {
       })
   )
 
+  it.scopedLive("[G10 G17] a client with as many subscriptions as there may be is refused one more, until it ends one", () =>
+    Effect.gen(function*() {
+      const { begin } = yield* gateway([chatty("s"), chatty("t", { lifecycle: { disabled: true } })])
+      const initialize = { protocolVersion: "2025-06-18", capabilities: {}, clientInfo: { name: "x", version: "1" } }
+      const uris = Array.from({ length: 10_000 }, (_, index) => `test://${index}`)
+      const one = begin({ resumed: { initialize, settings: { subscriptions: uris } } })
+      const subscribe = (uri: string) => promise(() => one.request("resources/subscribe", { uri }, `to ${uri}`))
+      const full = { message: "10000 resources are subscribed to, the maximum" }
+      expect((yield* subscribe("test://one")).error).toMatchObject(full)
+      yield* promise(() => one.result("resources/unsubscribe", { uri: "test://7" }))
+      expect((yield* subscribe("test://one")).error).toBeUndefined()
+      expect(one.settings?.subscriptions).toHaveLength(10_000)
+      // One that is there already needs no room.
+      expect((yield* subscribe("test://one")).error).toBeUndefined()
+      expect((yield* subscribe("test://two")).error).toMatchObject(full)
+    }))
+
   it.scopedLive(
     "[G10] subscribe, unsubscribe and setLevel are answered once they are remembered, and other requests meanwhile",
     () =>

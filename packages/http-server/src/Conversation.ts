@@ -28,6 +28,12 @@ export interface ClientSettings {
   readonly subscriptions: ReadonlyArray<string>
 }
 
+/** How many resources one client may subscribe to. Its record has all of them. */
+export const maxSubscriptions = 10_000
+
+/** The message that refuses one more. */
+export const noMoreSubscriptions = `${maxSubscriptions} resources are subscribed to, the maximum`
+
 /** The client of a conversation. */
 export interface Client {
   /** Who its messages come from. What is known of one caller may change from request to request. Default: nothing is known of it. */

@@ -2,13 +2,17 @@
  * Resumes conversations that cannot resume themselves: begins a new one, sends it again what its client sent before, and drops the answers.
  * Saves the client's settings for the next time.
  */
-import { type Answer, type ClientRequest, ClientRequests } from "@mcp-lifeline/protocol"
+import { type Answer, type ClientRequest, ClientRequests, JsonRpcError } from "@mcp-lifeline/protocol"
 import { Predicate } from "effect"
 import { constVoid } from "effect/Function"
-import type { Begin, Client, ClientSettings, Conversation } from "./Conversation.js"
-
-/** Subscriptions that are saved for one client. */
-const maxSubscriptions = 10_000
+import {
+  type Begin,
+  type Client,
+  type ClientSettings,
+  type Conversation,
+  maxSubscriptions,
+  noMoreSubscriptions
+} from "./Conversation.js"
 
 /** The settings after a request has succeeded; `undefined` if the request changes none. */
 const settingsAfter = (
@@ -23,9 +27,7 @@ const settingsAfter = (
       return Predicate.isString(wanted) ? { level: wanted, subscriptions } : undefined
     }
     case "resources/subscribe":
-      return Predicate.isString(uri) && others.length < maxSubscriptions
-        ? { level, subscriptions: [...others, uri] }
-        : undefined
+      return Predicate.isString(uri) ? { level, subscriptions: [...others, uri] } : undefined
     case "resources/unsubscribe":
       return { level, subscriptions: others }
     default:
@@ -52,8 +54,15 @@ const savingSettings = (
   return {
     ...conversation,
     request: (request) => {
-      if (settingsAfter(request, settings) === undefined) return conversation.request(request)
+      const next = settingsAfter(request, settings)
+      if (next === undefined) return conversation.request(request)
       const { id, method, params } = request
+      if (
+        method === "resources/subscribe"
+        // Those that are not answered yet count, too.
+        && next.subscriptions.length + settingRequests.size > maxSubscriptions
+        && next.subscriptions.length > settings.subscriptions.length
+      ) return request.refuse(JsonRpcError.ourCode, noMoreSubscriptions)
       conversation.request(settingRequests.openFor(request, { jsonrpc: "2.0", id, method, params }, {
         say: (_, message) => request.say(message),
         answer: (_, answer) => answered(request, answer)

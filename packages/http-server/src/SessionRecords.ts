@@ -3,7 +3,7 @@
  */
 import { key, type StateFolder } from "@mcp-lifeline/state/StateFolder"
 import { Clock, Effect, Option, Runtime, Schedule, Schema, type Scope } from "effect"
-import type { ClientSettings } from "./Conversation.js"
+import { type ClientSettings, maxSubscriptions } from "./Conversation.js"
 
 /** The record of one session. */
 export const Record = Schema.Struct({
@@ -28,7 +28,7 @@ export const lifetime = 30 * 24 * 60 * 60 * 1000
 export interface Limits {
   /** Sessions with a record. Default 5,000. */
   readonly maxSessions: number
-  /** Characters in all params of `initialize`. Default 64 Mi. */
+  /** Characters in all params of `initialize` and all URIs of subscriptions. Default 64 Mi. */
   readonly maxChars: number
   /** After this many writes, looks for records of other processes. Default 1,000. */
   readonly scanEvery?: number | undefined
@@ -37,9 +37,6 @@ export interface Limits {
 const defaultLimits: Limits = { maxSessions: 5000, maxChars: 64 * 1024 * 1024 }
 
 const defaultScanEvery = 1000
-
-/** Subscriptions that are kept for one session. */
-const maxSubscriptions = 1000
 
 /** Reads and writes records by the ids of sessions. Never fails. */
 export interface SessionRecords {
@@ -106,8 +103,11 @@ class Index {
     if (endedBefore > this.endedBefore(owner)) this.#floors.set(owner, endedBefore)
   }
 
-  add(name: string, { born, hasEnded, initialize, owner = "", usedAt }: Record): void {
-    const length = initialize === undefined ? 0 : JSON.stringify(initialize).length
+  add(name: string, { born, hasEnded, initialize, owner = "", subscriptions = [], usedAt }: Record): void {
+    const length = subscriptions.reduce(
+      (sum, uri) => sum + uri.length,
+      initialize === undefined ? 0 : JSON.stringify(initialize).length
+    )
     this.#put(name, { usedAt, hasEnded, born, owner, length })
   }
 

@@ -244,13 +244,15 @@ describe("what a client asks for beyond its requests", () => {
     expect(kept).toEqual([])
   })
 
-  it("[G10 G17] is kept up to a number of resources; those beyond are subscribed to all the same", async () => {
+  it("[G10 G17] is kept up to a number of resources; one more is refused, and reaches no server", async () => {
     const subscriptions = Array.from({ length: 9999 }, (_, index) => `test://${index}`)
-    const { ask, kept, told } = replayed({ initialize: {}, settings: { subscriptions } })
+    const { ask, heard, kept, told } = replayed({ initialize: {}, settings: { subscriptions } })
     ask(1, "resources/subscribe", { uri: "test://more" })
+    heard.length = 0
     ask(2, "resources/subscribe", { uri: "test://too many" })
+    expect(heard).toEqual([])
     expect(kept.map((one) => [one.subscriptions.length, one.subscriptions.at(-1)])).toEqual([[10_000, "test://more"]])
-    expect(told).toEqual([{ jsonrpc: "2.0", id: 2, result: {} }])
+    expect(told).toMatchObject([{ id: 2, error: { message: "10000 resources are subscribed to, the maximum" } }])
     // One that is there already needs no room.
     ask(3, "resources/subscribe", { uri: "test://0" })
     expect(kept.at(-1)?.subscriptions.at(-1)).toBe("test://0")

@@ -128,10 +128,10 @@ describe("what is kept of sessions", () => {
     }))
 
   it("[G17] what a client asks for is kept up to a number of subscriptions, and nothing where it asks for nothing", () => {
-    const subscriptions = Array.from({ length: 2000 }, (_, index) => `test://${index}`)
+    const subscriptions = Array.from({ length: 10_001 }, (_, index) => `test://${index}`)
     const { subscriptions: some = [], ...others } = SessionRecords.fromSettings({ level: "info", subscriptions }, 1)
     expect(others).toEqual({ usedAt: 1, level: "info" })
-    expect(some).toEqual(subscriptions.slice(0, 1000))
+    expect(some).toEqual(subscriptions.slice(0, 10_000))
     expect(Object.keys(SessionRecords.fromSettings({ level: undefined, subscriptions: [] }, 1))).toEqual(["usedAt"])
     expect(SessionRecords.settingsOf({ usedAt: 1 })).toEqual({ level: undefined, subscriptions: [] })
     expect(SessionRecords.settingsOf({ usedAt: 1, level: "info", subscriptions: ["a"] })).toEqual({
@@ -139,6 +139,30 @@ describe("what is kept of sessions", () => {
       subscriptions: ["a"]
     })
   })
+
+  it.scopedLive("[G10 G17] all subscriptions of a session are there after a restart, up to the last of them", () =>
+    Effect.gen(function*() {
+      const { folder: state } = yield* folder
+      const subscriptions = Array.from({ length: 10_000 }, (_, index) => `test://${index}`)
+      const first = yield* SessionRecords.make(state)
+      yield* Effect.promise(() => first.set("one", SessionRecords.fromSettings({ subscriptions }, Date.now())))
+      const second = yield* SessionRecords.make(state)
+      const kept = yield* Effect.promise(() => second.get("one"))
+      expect(kept?.subscriptions).toHaveLength(10_000)
+      expect(kept?.subscriptions?.at(-1)).toBe("test://9999")
+    }))
+
+  it.scopedLive("[X5] the URIs of subscriptions count to what clients said, and make room for others", () =>
+    Effect.gen(function*() {
+      const { folder: state, path } = yield* folder
+      const records = yield* SessionRecords.make(state, { maxSessions: 3, maxChars: 300 })
+      const set = (id: string, usedAt: number) =>
+        Effect.promise(() => records.set(id, { usedAt, subscriptions: ["x".repeat(100), "y".repeat(100)] }))
+      yield* set("one", 1)
+      expect(namesIn(path)).toHaveLength(1)
+      yield* set("two", 2)
+      expect(namesIn(path)).toEqual([StateFolder.key("two")])
+    }))
 
   it.scopedLive("[X5] there are never more than promised, neither records nor what clients said in them", () =>
     Effect.gen(function*() {

@@ -5,6 +5,7 @@
 import { type ClientRequest, JsonRpc, Meta } from "@mcp-lifeline/protocol"
 import type { JSONRPCNotification, JSONRPCResponse, ServerCapabilities } from "@modelcontextprotocol/sdk/types.js"
 import { Predicate } from "effect"
+import { maxSubscriptions } from "../Conversation.js"
 import type * as Envelope from "./Envelope.js"
 
 /** Which changes a stream reports. */
@@ -39,8 +40,6 @@ const updated = "notifications/resources/updated"
 
 /** Streams at once; the v2 SDK has the same limit. */
 const maxStreams = 1024
-/** Resources of one stream. */
-const maxResources = 10_000
 
 /**
  * How long the acknowledgement waits for answers to `resources/subscribe`, in milliseconds: a server that is down answers when it is back, and
@@ -52,7 +51,7 @@ const filterOf = (params: unknown): Filter | undefined => {
   const requested = Predicate.isRecord(params) ? params["notifications"] : undefined
   if (!Predicate.isRecord(requested)) return undefined
   const uris = requested["resourceSubscriptions"]
-  if (uris !== undefined && !(Array.isArray(uris) && uris.every(Predicate.isString) && uris.length <= maxResources)) {
+  if (uris !== undefined && !(Array.isArray(uris) && uris.every(Predicate.isString) && uris.length <= maxSubscriptions)) {
     return undefined
   }
   return {

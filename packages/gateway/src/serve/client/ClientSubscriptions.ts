@@ -2,16 +2,13 @@
  * The settings of one client that remain valid after the request that set them: its log level, and its subscriptions to resources.
  */
 import type { CallError, ServerNotification } from "@mcp-lifeline/core"
-import type { ClientSettings } from "@mcp-lifeline/http-server/Conversation"
+import { type ClientSettings, maxSubscriptions } from "@mcp-lifeline/http-server/Conversation"
 import { heightOf, type Level } from "@mcp-lifeline/protocol/Level"
 import { defaultLevel } from "@mcp-lifeline/protocol/LogLevels"
 import type { Subscriber } from "@mcp-lifeline/protocol/Subscriptions"
 import { Effect } from "effect"
 import type { GroupFleet } from "../pool/GroupFleet.js"
 import type { ResolvedName } from "./NameResolver.js"
-
-/** How many resources one client may subscribe to. */
-export const maxSubscriptions = 10_000
 
 /** The client, as `ClientSubscriptions` uses it. */
 export interface SubscribingClient {
@@ -53,9 +50,10 @@ export class ClientSubscriptions implements Subscriber {
     return heightOf(level) >= heightOf(this.#level ?? defaultLevel)
   }
 
-  /** How many resources the client has subscribed to. */
-  get size(): number {
-    return this.#resolved.size
+  /** Whether the client may subscribe to a resource: it has subscribed to it already, or to fewer than the maximum. */
+  hasRoom(uri: string): boolean {
+    return this.#resolved.has(uri) || this.#resuming.has(uri)
+      || this.#resolved.size + this.#resuming.size < maxSubscriptions
   }
 
   /** Subscribes. With `isResumed`, restores a subscription from before a restart, unless the client has ended it since. */

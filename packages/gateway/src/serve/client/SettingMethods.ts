@@ -1,14 +1,15 @@
 /**
  * The methods with which a client sets what remains valid after the request: its log level, and its subscriptions to resources.
  */
-import type { ClientSettings } from "@mcp-lifeline/http-server/Conversation"
+import type { CallError } from "@mcp-lifeline/core"
+import { type ClientSettings, maxSubscriptions, noMoreSubscriptions } from "@mcp-lifeline/http-server/Conversation"
 import { type ClientRequest, JsonRpc, JsonRpcError as Failure } from "@mcp-lifeline/protocol"
 import { isLevel } from "@mcp-lifeline/protocol/Level"
 import { Effect, Predicate } from "effect"
 import type { ClientRelay } from "../../conversation/ClientRelay.js"
 import type { Handler } from "../../conversation/Handler.js"
 import type { ClientAccess } from "./ClientAccess.js"
-import { type ClientSubscriptions, maxSubscriptions } from "./ClientSubscriptions.js"
+import type { ClientSubscriptions } from "./ClientSubscriptions.js"
 import type { NameResolver } from "./NameResolver.js"
 
 /** The client, and its settings. */
@@ -18,6 +19,9 @@ export interface Options {
   readonly names: NameResolver
   readonly subscriptions: ClientSubscriptions
 }
+
+/** Why a request is refused. */
+type Refusal = readonly [code: number, message: string]
 
 /** Handles each of these methods. */
 export const handlers = ({ access, names, relay, subscriptions }: Options): Readonly<Record<string, Handler>> => {
@@ -34,23 +38,26 @@ export const handlers = ({ access, names, relay, subscriptions }: Options): Read
     "resources/subscribe": (request) => {
       const uri = request.params?.["uri"]
       if (!Predicate.isString(uri)) return relay.refuseParams(request, "resources/subscribe")
-      if (subscriptions.size >= maxSubscriptions) {
-        return request.refuse(Failure.ourCode, `${maxSubscriptions} resources are subscribed to, the maximum`)
-      }
-      const subscribed = Effect.flatMap(names.resolve("resources", uri, () => access.of(request)), (resolved) => {
-        const server = resolved.route.backend.id
-        const introduction = resolved.fleet.introduction(server)
-        return introduction !== undefined && introduction.capabilities.resources?.subscribe !== true
-          ? Effect.succeed(server)
-          : Effect.as(subscriptions.subscribe(uri, resolved), undefined)
-      })
+      const tooMany: Refusal = [Failure.ourCode, noMoreSubscriptions]
+      if (!subscriptions.hasRoom(uri)) return request.refuse(...tooMany)
+      const refusal = Effect.flatMap(
+        names.resolve("resources", uri, () => access.of(request)),
+        (resolved): Effect.Effect<Refusal | undefined, CallError> => {
+          const server = resolved.route.backend.id
+          const introduction = resolved.fleet.introduction(server)
+          if (introduction !== undefined && introduction.capabilities.resources?.subscribe !== true) {
+            return Effect.succeed([JsonRpc.methodNotFound, `${server} does not tell of changes of its resources`])
+          }
+          // Others may have taken the room meanwhile.
+          return subscriptions.hasRoom(uri)
+            ? Effect.as(subscriptions.subscribe(uri, resolved), undefined)
+            : Effect.succeed(tooMany)
+        }
+      )
       relay.after(
         request,
-        subscribed,
-        (withoutUpdates) =>
-          withoutUpdates === undefined
-            ? request.answer({ result: {} })
-            : request.refuse(JsonRpc.methodNotFound, `${withoutUpdates} does not tell of changes of its resources`),
+        refusal,
+        (refusal) => refusal === undefined ? request.answer({ result: {} }) : request.refuse(...refusal),
         "unknown"
       )
     },
