@@ -289,6 +289,31 @@ describe.concurrent("the API of a running gateway", () => {
       })
   )
 
+  it.scopedLive("[G1] [G7] a call that is not answered yet when the gateway is stopped has 5 seconds, and then an error that says so", () =>
+    Effect.gen(function*() {
+      const { base, program } = yield* serveHere({ every: { command: node, args: [everything, "stdio"] } })
+      yield* untilStatus(base, isConnected, "every")
+      const call = (duration: number) =>
+        Effect.fork(ask(`${base}/api/call`, "POST", {
+          name: "every__trigger-long-running-operation",
+          arguments: { duration, steps: 1 }
+        }))
+      const [short, long] = [yield* call(2), yield* call(60)]
+      yield* untilStatus(base, ({ calls }) => calls.inFlight === 2, "every")
+      program.signal("SIGTERM")
+      expect(yield* short).toMatchObject({ status: 200, body: { content: [{ type: "text" }] } })
+      expect(yield* long).toEqual({
+        status: 502,
+        body: {
+          error: {
+            code: "result_unknown",
+            message: "the gateway was stopped before the answer came; the call may have been carried out"
+          }
+        }
+      })
+      expect(yield* program.ended).toEqual({ code: 0, signal: null })
+    }))
+
   it.scopedLive(
     "[G1] its OpenAPI document names all that can be asked, and no other form of error",
     () =>

@@ -50,6 +50,8 @@ export interface Gateway extends About {
   readonly url: string
   /** How many sessions are open. */
   readonly clients: Effect.Effect<number>
+  /** Ends when the gateway stops and waits no longer for answers to calls. Default: never. */
+  readonly stopped?: Effect.Effect<void> | undefined
   /** Whether each shared server has connected, or failed to. */
   readonly isReady: Effect.Effect<boolean>
 }

@@ -3,7 +3,7 @@
  * other servers, it says why their tools are missing, and what to do instead.
  */
 import { type CallError, Fleet, type Status } from "@mcp-lifeline/core"
-import { find, Lifecycle, maySay, Nesting, Prefix, prefixOf, Unknown } from "@mcp-lifeline/core/internal"
+import { find, firstOf, Lifecycle, maySay, Nesting, Prefix, prefixOf, Unknown } from "@mcp-lifeline/core/internal"
 import type { CallToolResult } from "@modelcontextprotocol/sdk/types.js"
 import { Effect, Either } from "effect"
 import type { Access } from "../access/Access.js"
@@ -100,22 +100,45 @@ const requireTool = (
     })
   })
 
+/** Why a call has no result: the gateway stopped. */
+const endedByStop = (isSent: boolean): Api.ServerFailed => ({
+  error: isSent
+    ? { code: "result_unknown", message: "the gateway was stopped before the answer came; the call may have been carried out" }
+    : { code: "unavailable", message: "the call was not sent: the gateway was stopped before" }
+})
+
 /** Calls a tool for somebody who may use it. */
 export const call = (
   gateway: Gateway,
   params: Api.Call,
   access: Access,
-  onSent?: (generation: number) => void
+  onSent: (generation: number) => void = () => undefined
 ): Effect.Effect<CallToolResult, Api.NotFound | Api.ServerFailed> =>
-  Effect.zipRight(
-    requireTool(gateway, params.name, access),
-    gateway.servers.shared.fleet.callTool(params, onSent && { onSent })
-  ).pipe(
-    Effect.mapError((error) =>
-      Fleet.isUnknown(error)
-        ? Api.notFound(notCalled(gateway, params.name, access) ?? error.message)
-        : Api.serverFailed(error)
-    ),
+  Effect.suspend(() => {
+    let isSent = false
+    const called = Effect.zipRight(
+      requireTool(gateway, params.name, access),
+      gateway.servers.shared.fleet.callTool(params, {
+        onSent: (generation) => {
+          isSent = true
+          onSent(generation)
+        }
+      })
+    ).pipe(
+      Effect.mapError((error) =>
+        Fleet.isUnknown(error)
+          ? Api.notFound(notCalled(gateway, params.name, access) ?? error.message)
+          : Api.serverFailed(error)
+      )
+    )
+    const { stopped } = gateway
+    if (stopped === undefined) return called
+    // Until its answer has come, the call may be sent: whether it was is read after it was ended.
+    return Effect.flatMap(
+      firstOf(Effect.either(called), Effect.as(stopped, undefined)),
+      (ended) => ended ?? Effect.fail(endedByStop(isSent))
+    )
+  }).pipe(
     Effect.filterOrFail(
       (result) => !Nesting.isDeeper(result, Nesting.defaultDepth),
       (): Api.ServerFailed => ({

@@ -14,6 +14,7 @@ import { type Duration, Effect } from "effect"
 import * as AccessControl from "../access/AccessControl.js"
 import { CallRates } from "../access/CallRates.js"
 import * as Gateway from "../api/Gateway.js"
+import * as OpenCalls from "../api/OpenCalls.js"
 import * as Probes from "../api/Probes.js"
 import * as Routes from "../api/Routes.js"
 import * as Fibers from "../Fibers.js"
@@ -146,12 +147,15 @@ export const serve = (
     yield* Effect.addFinalizer(() => Effect.sync(() => stop?.()))
     const routes = yield* shared?.serve(endpoint, seal) ??
       Effect.succeed(alone(endpoint))
+    const calls = yield* OpenCalls.make
     yield* Effect.addFinalizer(() =>
       Effect.sync(routes.leave).pipe(
-        Effect.zipRight(Effect.zip(clients.drained, routes.drained, { concurrent: true })),
+        Effect.zipRight(
+          Effect.all([clients.drained, routes.drained, calls.drained], { concurrency: "unbounded", discard: true })
+        ),
         Effect.interruptible,
         Effect.timeoutOption(drain),
-        Effect.zipRight(clients.interrupt)
+        Effect.zipRight(Effect.zip(clients.interrupt, calls.interrupt, { concurrent: true }))
       )
     )
     const mayServe = (): boolean => shared === undefined || shared.home.own() !== undefined
@@ -169,6 +173,7 @@ export const serve = (
       replicas: replica?.gateways,
       url,
       clients: Effect.sync(endpoint.sessions),
+      stopped: calls.stopped,
       audit: options.audit,
       logins,
       isReady: Effect.zipWith(
@@ -188,6 +193,7 @@ export const serve = (
       } else if (logins !== undefined && isPath(path)) {
         logins.handle(request, response, path)
       } else {
+        if (path === "/api/call") calls.began(response)
         const handle = page.at(path) ?? pages?.get(path) ?? answer
         handle(request, response, path)
       }
