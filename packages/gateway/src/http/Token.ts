@@ -6,7 +6,7 @@ import { McpConfig } from "@mcp-lifeline/config"
 import * as Guard from "@mcp-lifeline/http-server/Guard"
 import { Effect, Redacted } from "effect"
 import { randomBytes } from "node:crypto"
-import { StartError } from "../Errors.js"
+import { StartError, UsageError } from "../Errors.js"
 import * as SecretFile from "./SecretFile.js"
 
 /** Where the token comes from. */
@@ -64,10 +64,13 @@ export const random = (): Redacted.Redacted => Redacted.make(randomBytes(32).toS
 /** Reads or generates the token. */
 export const find = (
   { hasAuth = false, host, isBehindProxy = false, token, tokenFile }: Options
-): Effect.Effect<Token, StartError> => {
+): Effect.Effect<Token, StartError | UsageError> => {
   if (tokenFile !== undefined) return Effect.map(read(tokenFile), (value) => ({ value, isNew: false }))
   if (token !== undefined) {
-    return Effect.map(given(token, "--token or MCP_LIFELINE_TOKEN"), (value) => ({ value, isNew: false }))
+    return Effect.mapBoth(given(token, "--token or MCP_LIFELINE_TOKEN"), {
+      onFailure: ({ message }) => new UsageError({ message }),
+      onSuccess: (value) => ({ value, isNew: false })
+    })
   }
   if (hasAuth) return Effect.sync(() => ({ value: SecretFile.fixed([random()]), isNew: false }))
   return Guard.isLoopback(host) && !isBehindProxy

@@ -19,7 +19,7 @@ import { opened } from "../audit/opened.js"
 import * as GatewayAuthentication from "../auth/GatewayAuthentication.js"
 import * as Configuration from "../config/Configuration.js"
 import * as Demo from "../Demo.js"
-import { StartError } from "../Errors.js"
+import { StartError, type UsageError } from "../Errors.js"
 import * as Events from "../events/Events.js"
 import * as PersistentSessions from "../http/PersistentSessions.js"
 import * as SecretFile from "../http/SecretFile.js"
@@ -153,7 +153,7 @@ interface Resolved extends Options {
 /** Serves until interrupted, or until no client has been connected for `linger`. Before it ends, it stops everything that it started. */
 export const run = (
   given: Options
-): Effect.Effect<void, StartError, Scope.Scope> =>
+): Effect.Effect<void, StartError | UsageError, Scope.Scope> =>
   Effect.gen(function*() {
     const file = given.config === undefined ? yield* folderFile.find : undefined
     const options: Resolved = given.config === undefined
