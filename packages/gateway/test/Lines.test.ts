@@ -63,6 +63,12 @@ describe("Lines", () => {
     expect(line(event, status({ generation: 3 }))).toBe("12:03:04 every-stdio  Connected  generation 2")
   })
 
+  it("a server that is taken out of the file is closed, without words for programs", () => {
+    const event: Event.Event = { _tag: "StateChanged", ...common, from: "Connected", to: "Closed", generation: 2 }
+    expect(line(event, status({}))).toBe("12:03:04 every-stdio  Closed")
+    expect(line({ ...event, to: "Disabled" }, status({}))).toBe("12:03:04 every-stdio  Disabled (it is switched off)")
+  })
+
   it("a catalogue is told with the connection, and by itself only when it is news", () => {
     const changed: Event.Event = { _tag: "CatalogChanged", ...common, generation: 2, revision: 3, stale: false }
     const [told, first] = Lines.step(HashMap.empty(), changed, status({}))
@@ -155,6 +161,13 @@ describe("Table", () => {
     const shown = (fields: Partial<Status>) => Table.render([status(fields)], { now, width: 250, colour: false })
     expect(shown(failed)).toContain("12 s ago: HTTP 401")
     expect(shown({ ...failed, state: "Reconnecting" })).toMatch(/│ HTTP 401 +│/)
+  })
+
+  it("of a server that is disabled no old error is shown", () => {
+    const shown = (state: Status["state"]) =>
+      Table.render([status({ state, lastError: "was killed", lastErrorAt: now })], { now, width: 250, colour: false })
+    expect(shown("Reconnecting")).toContain("was killed")
+    for (const state of ["Disabling", "Disabled"] as const) expect(shown(state)).not.toContain("was killed")
   })
 
   it("[S13] memory and processor time have columns once any server is measured", () => {

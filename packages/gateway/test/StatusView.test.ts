@@ -46,6 +46,15 @@ describe("status", () => {
     assert.include(shown(counts), "5 (1 in flight, 2 given up)")
   })
 
+  it("[G16] of a server that is disabled no old error is shown, with what to do about that", () => {
+    const { gateway, servers: [stub] } = status(new CallCounts().counts)
+    const lastError = { message: "was killed by SIGKILL", remedy: "Enable it.", at: 0 }
+    const shown = (state: NonNullable<typeof stub>["state"]): string =>
+      render({ gateway, servers: [{ ...stub!, state, lastError }] }, { now: 1000, width: 200, colour: false })
+    assert.include(shown("PermanentlyFailed"), "stub: was killed by SIGKILL")
+    for (const state of ["Disabling", "Disabled"] as const) assert.notInclude(shown(state), "SIGKILL")
+  })
+
   it("[G22] a member of the gateway, who gets neither file nor process, is not shown a demo", () => {
     const { gateway, servers } = status(new CallCounts().counts)
     const { pid: _, ...forMembers } = gateway

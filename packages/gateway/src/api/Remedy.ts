@@ -9,7 +9,7 @@ const byReason: Readonly<Partial<Record<ConnectReason, string>>> = {
   timeout: "Check that the server answers; give it more time if it starts slowly",
   refused: "Check that the server runs, and that its address and port are right",
   unreachable: "Check the address, the network between, and what the error names",
-  tls: "Check the certificate of the server",
+  tls: "Check what the error names: the certificate of the server, or its address",
   unauthorized: "Check its credentials in the configuration, or sign in",
   forbidden: "Check that its credentials allow access to it",
   notFound: "Check the path of its address",

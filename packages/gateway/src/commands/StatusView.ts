@@ -79,7 +79,9 @@ const cells = (server: Server, now: number, hasUsage: boolean, hasOwner: boolean
 /** What the user needs to know about a server in addition to the table. */
 const notes = ({ lastError, login, name, state, warnings }: Server): ReadonlyArray<string> => {
   // A login that is needed says all that the error of the last attempt says.
-  const hasError = lastError !== undefined && !["Connected", "Idle", "SignInNeeded"].includes(state)
+  // What failed before a server was disabled is over.
+  const isOver = ["Connected", "Idle", "SignInNeeded", "Disabling", "Disabled"].includes(state)
+  const hasError = lastError !== undefined && !isOver
   return [
     ...(hasError ? [`${name}: ${lastError.message}`, `  ${lastError.remedy}`] : []),
     ...(login === undefined || hasError ? [] : [`${name}: ${login.message}`]),
@@ -231,7 +233,9 @@ export const render = ({ gateway, replicas, servers }: StatusUpdate, options: Op
     ...(gateway.authProblem === undefined ? [] : [`Access tokens: ${clean(gateway.authProblem)}`]),
     ...(gateway.tokenProblem === undefined ? [] : [`Tokens of clients: ${clean(gateway.tokenProblem)}`]),
     ...auditLines(gateway),
-    ...(gateway.configProblem === undefined ? [] : [`The last save is not in force: ${clean(gateway.configProblem)}`]),
+    ...(gateway.configProblem === undefined
+      ? []
+      : [`The last save, or a part of it, is not in force: ${clean(gateway.configProblem)}`]),
     ...(replicas === undefined ? [] : [replicaTable(replicas, options), ...unreached(replicas)]),
     ...serverTable(servers, replicas !== undefined, options)
   ].join("\n")

@@ -24,7 +24,8 @@ const describe = (event: Event.Event, status: KnownStatus | undefined): Readonly
     case "StateChanged": {
       if (event.to !== "Connected") {
         const isWorthALine = event.to !== "Connecting" && event.to !== "Reconnecting" && event.from !== event.to
-        return isWorthALine ? [Lifecycle.inWords(event.to)] : undefined
+        // What core says of a closed one is for programs.
+        return isWorthALine ? [event.to === "Closed" ? event.to : Lifecycle.inWords(event.to)] : undefined
       }
       if (event.from === "Connected") return undefined
       const current = status?.generation === event.generation ? status : undefined

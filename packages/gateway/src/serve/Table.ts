@@ -51,10 +51,14 @@ export const peer = ({ peer, target, transport }: Pick<Status, "peer" | "target"
     ? `pid ${peer.pid}`
     : peer?.url ?? (transport === "stdio" ? "" : target)
 
-/** The last error; with its age if the backend is connected, because the error is from before that, or from a call. */
+/**
+ * The last error; with its age if the backend is connected, because the error is from before that, or from a call. Nothing if it is disabled.
+ */
 const lastError = ({ lastError, lastErrorAt, signIn, state }: Status, now: number): string =>
   signIn !== undefined
     ? signIn.message
+    : state === "Disabled" || state === "Disabling"
+    ? ""
     : lastError === undefined || lastErrorAt === undefined || state !== "Connected"
     ? lastError ?? ""
     : `${span(now - lastErrorAt)} ago: ${lastError}`

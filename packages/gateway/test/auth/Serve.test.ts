@@ -102,7 +102,7 @@ describe("a gateway with lifeline.auth", { timeout: 240_000 }, () => {
       yield* eventually(() => /lifeline\.auth: was removed; restart the gateway/.exec(program.stderr()) ?? undefined)
       expect((yield* get("/api/status")).status).toBe(401)
       expect((yield* command("status")).stdout).toMatch(
-        /^The last save is not in force: .*lifeline\.auth: was removed/m
+        /^The last save, or a part of it, is not in force: .*lifeline\.auth: was removed/m
       )
     }))
 

@@ -147,10 +147,12 @@ export class Row {
     setText(this.#tools.value, sessions === "shared" ? number(counts.tools) : "–")
     setText(this.#tools.unit, counts.tools === 1 ? "tool" : "tools")
     setText(this.#tools.more, stale ? "stale" : "")
-    setText(this.#problem, clean(login?.message ?? lastError?.message ?? ""))
-    const remedy = login === undefined ? lastError?.remedy : undefined
+    // What failed before a server was disabled is over.
+    const error = state === "Disabled" || state === "Disabling" ? undefined : lastError
+    setText(this.#problem, clean(login?.message ?? error?.message ?? ""))
+    const remedy = login === undefined ? error?.remedy : undefined
     setText(this.#remedy, clean(remedy ?? ""))
-    show(this.#problem, login !== undefined || lastError !== undefined)
+    show(this.#problem, login !== undefined || error !== undefined)
     show(this.#remedy, remedy !== undefined)
     this.#actions.update(server)
     this.#details.update(server)

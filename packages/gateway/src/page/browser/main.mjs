@@ -80,7 +80,10 @@ const draw = () => {
   }
   if (audit !== undefined) fact("Audit", auditText(audit))
   if (configProblem !== undefined || facts.has("Last save")) {
-    fact("Last save", configProblem === undefined ? "in force" : `not in force: ${clean(configProblem, 500)}`)
+    fact(
+      "Last save",
+      configProblem === undefined ? "in force" : `not in force, or not as a whole: ${clean(configProblem, 500)}`
+    )
   }
   fact("Version", clean(gateway.version, 40))
   if (gateway.pid !== undefined) fact("Process", String(gateway.pid))
