@@ -51,7 +51,9 @@ const filterOf = (params: unknown): Filter | undefined => {
   const requested = Predicate.isRecord(params) ? params["notifications"] : undefined
   if (!Predicate.isRecord(requested)) return undefined
   const uris = requested["resourceSubscriptions"]
-  if (uris !== undefined && !(Array.isArray(uris) && uris.every(Predicate.isString) && uris.length <= maxSubscriptions)) {
+  if (
+    uris !== undefined && !(Array.isArray(uris) && uris.every(Predicate.isString) && uris.length <= maxSubscriptions)
+  ) {
     return undefined
   }
   return {
