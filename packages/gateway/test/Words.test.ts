@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import { ScriptedConnector } from "@mcp-lifeline/testing"
 import { HttpConnector } from "@mcp-lifeline/transport-http"
-import { Effect, Fiber, Redacted } from "effect"
+import { Effect, Fiber, Redacted, Stream } from "effect"
 import { Endpoint, ServerPool } from "mcp-lifeline"
 import * as Gateway from "../src/api/Gateway.js"
 import * as StatusView from "../src/commands/StatusView.js"
@@ -55,13 +55,64 @@ describe("what a gateway says of its servers", () => {
         connector,
         sessions: "per-client"
       }])
-      for (const [method, path] of [["GET", "logs?server=evry"], ["POST", "servers/evry/reconnect"]] as const) {
+      for (
+        const [method, path] of [
+          ["GET", "logs?server=evry"],
+          ["GET", "tools?server=evry"],
+          ["GET", "servers/evry"],
+          ["POST", "servers/evry/reconnect"]
+        ] as const
+      ) {
         expect(yield* ask(`${base}/api/${path}`, method)).toEqual({
           status: 404,
           body: { error: { code: "not_found", message: 'there is no server "evry"; there are: every, own' } }
         })
       }
-      for (const name of ["every", "own"]) expect((yield* ask(`${base}/api/logs?server=${name}`)).status).toBe(200)
+      for (const name of ["every", "own"]) {
+        for (const  of of["logs", "tools"]) {
+          expect((yield* ask(`${base}/api/${of}?server=${name}`)).status).toBe(200)
+        }
+      }
+    }))
+
+  it.scopedLive("[G16] a login at a server that is connected and has asked for none is refused, and none is begun", () =>
+    Effect.gen(function*() {
+      let begun = 0
+      let state: object = { _tag: "NotAsked" }
+      const signIn = {
+        account: "default",
+        get state() {
+          return Effect.succeed(state)
+        },
+        changes: Stream.empty,
+        login: Effect.sync(() => void begun++)
+      } as never
+      const { base, fleet } = yield* served([{ id: "o", connector: ScriptedConnector.make(), keepalive }], {
+        signIn: () => signIn
+      })
+      const login = ask(`${base}/api/servers/o/login`, "POST")
+      const refused = { status: 409, body: { error: { code: "no_login", message: "o asks for no login" } } }
+      expect(yield* login).toEqual(refused)
+      expect(begun).toBe(0)
+      // One that is not connected may want one.
+      yield* Effect.flatMap(fleet.backend("o"), (backend) => backend.disable)
+      expect((yield* login).body.error.message).not.toBe(refused.body.error.message)
+      expect(begun).toBe(1)
+      yield* Effect.flatMap(fleet.backend("o"), (backend) => backend.enable)
+      state = { _tag: "Refused", detail: "it refuses" }
+      expect((yield* login).body.error).toEqual({ code: "login_failed", message: "it refuses" })
+      expect(begun).toBe(2)
+    }))
+
+  it.scopedLive("[G1] a number that is none, or out of its range, is refused in words for it alone", () =>
+    Effect.gen(function*() {
+      const { base } = yield* served([])
+      const message = (limit: string) =>
+        Effect.map(ask(`${base}/api/logs?limit=${limit}`), ({ body, status }) => [status, body.error?.message])
+      const range = "limit: Expected a number between 1 and 500, actual"
+      expect(yield* message("0")).toEqual([400, `${range} 0`])
+      expect(yield* message("501")).toEqual([400, `${range} 501`])
+      expect(yield* message("abc")).toEqual([400, 'limit: Unable to decode "abc" into a number'])
     }))
 
   it.scopedLive("[G1] the log of a server that a later configuration has no more can still be read, and nothing else of it", () =>
@@ -145,7 +196,7 @@ describe("what a gateway says of its servers", () => {
       const before = yield* status
       expect(before.gateway.configProblem).toBe(refused)
       expect(StatusView.render(before, { now: Date.now(), width: 120, colour: false })).toContain(
-        `The last save is not in force: ${refused}`
+        `The last save, or a part of it, is not in force: ${refused}`
       )
       // The servers go on as they were.
       expect(yield* ask(`${base}/ready`)).toEqual({

@@ -131,6 +131,7 @@ const gateway = HttpApiGroup.make("gateway")
     HttpApiEndpoint.get("tools", "/tools")
       .setUrlParams(Schema.Struct({ server: Schema.optional(Schema.String) }))
       .addSuccess(Tools)
+      .addError(NotFound)
       .annotate(
         OpenApi.Description,
         "The tools of shared servers that clients are offered, of one server where one is named."

@@ -50,6 +50,10 @@ const gatewayHandlers = (gateway: Gateway, operations: Operations) =>
         )
     }))
 
+/** Whether a shared server is connected. */
+const isConnected = ({ servers: { shared } }: Gateway, name: string): Effect.Effect<boolean> =>
+  Effect.orElseSucceed(Effect.flatMap(shared.fleet.backend(name), (backend) => backend.isConnected), () => false)
+
 const serverHandlers = (gateway: Gateway, operations: Operations) =>
   HttpApiBuilder.group(Api.Api, "servers", (handlers) =>
     Effect.gen(function*() {
@@ -71,6 +75,13 @@ const serverHandlers = (gateway: Gateway, operations: Operations) =>
             const message =
               `${name} has no sign-in: it is started as a process, or its credentials are in the configuration`
             return yield* Effect.fail<Api.NoLogin>({ error: { code: "no_login", message } })
+          }
+          // In a cluster, the server may have asked another replica.
+          const mayHaveAsked = signIn !== ofAll || gateway.replicas !== undefined
+          if (!mayHaveAsked && (yield* signIn.state)._tag === "NotAsked" && (yield* isConnected(gateway, name))) {
+            return yield* Effect.fail<Api.NoLogin>({
+              error: { code: "no_login", message: `${name} asks for no login` }
+            })
           }
           // The login continues if the page that requested it is closed.
           const lasting = Effect.scoped(Effect.zipRight(found, Effect.ignore(signIn.login)))

@@ -60,12 +60,18 @@ const hasBody = ({ headers }: IncomingMessage): boolean =>
 const maxIssues = 3
 
 /** Says why a request is not valid for the API. */
-const explain = (issues: unknown): string =>
-  (Array.isArray(issues) ? issues.slice(0, maxIssues) : []).map((issue: unknown) => {
-    if (!Predicate.isRecord(issue)) return ""
-    const path = Array.isArray(issue["path"]) ? issue["path"].map(String).join(".") : ""
-    return clean(`${path === "" ? "" : `${path}: `}${String(issue["message"])}`).slice(0, 500)
-  }).join("; ")
+const explain = (issues: unknown): string => {
+  const all = (Array.isArray(issues) ? issues : []).filter(Predicate.isRecord).map(({ message, path }) => ({
+    path: Array.isArray(path) ? path.map(String).join(".") : "",
+    message: String(message)
+  }))
+  // What is optional may be undefined: that says nothing to a caller who has given it.
+  const isOther = ({ message, path }: (typeof all)[number]): boolean =>
+    message.startsWith("Expected undefined, ") && all.some((one) => one.path === path && one.message !== message)
+  return all.filter((one) => !isOther(one)).slice(0, maxIssues)
+    .map(({ message, path }) => clean(`${path === "" ? "" : `${path}: `}${message}`).slice(0, 500))
+    .join("; ")
+}
 
 /** Converts an error of the library to the API's error format; none for other errors. */
 const refuse = (error: unknown): Option.Option<HttpServerResponse.HttpServerResponse> => {

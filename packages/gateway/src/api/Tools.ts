@@ -37,13 +37,17 @@ const unknownOf = (
   return `${backend} is ${Lifecycle.inWords(state)}, so its tools are not known${why}`
 }
 
-/** The tools of all servers, or of one, as far as somebody may use them. */
+/** The tools of all servers, or of one, as far as somebody may use them. Fails if there is no such server for them. */
 export const list = (
   { servers, url }: Gateway,
   only: string | undefined,
   { hasServer, hasTool, isAdmin }: Access
-): Effect.Effect<Api.Tools> =>
-  Effect.zipWith(servers.shared.fleet.catalog, servers.shared.fleet.status, (catalog, statuses) => ({
+): Effect.Effect<Api.Tools, Api.NotFound> => {
+  const visible = servers.servers().map(({ id }) => id).filter(hasServer)
+  if (only !== undefined && !visible.includes(only)) {
+    return Effect.fail(Api.notFound(Unknown.backend(only, visible).message))
+  }
+  return Effect.zipWith(servers.shared.fleet.catalog, servers.shared.fleet.status, (catalog, statuses) => ({
     notListed: servers.servers().flatMap(({ id, prefix, sessions }) => {
       if ((only !== undefined && only !== id) || !hasServer(id)) return []
       const status = statuses[id]
@@ -56,6 +60,7 @@ export const list = (
       return [{ name, server, original, title, description, inputSchema, stale }]
     })
   }))
+}
 
 const tooDeep = `nested more than ${Nesting.defaultDepth} levels deep, which is not passed on`
 
@@ -103,7 +108,10 @@ const requireTool = (
 /** Why a call has no result: the gateway stopped. */
 const endedByStop = (isSent: boolean): Api.ServerFailed => ({
   error: isSent
-    ? { code: "result_unknown", message: "the gateway was stopped before the answer came; the call may have been carried out" }
+    ? {
+      code: "result_unknown",
+      message: "the gateway was stopped before the answer came; the call may have been carried out"
+    }
     : { code: "unavailable", message: "the call was not sent: the gateway was stopped before" }
 })
 

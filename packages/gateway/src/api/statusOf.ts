@@ -2,6 +2,7 @@
  * Computes the status of a gateway from its fleet and its record.
  */
 import type { Fleet, PinStatus, ProcessStatus, ResourceUsage, Status } from "@mcp-lifeline/core"
+import { Unknown } from "@mcp-lifeline/core/internal"
 import * as SignInState from "@mcp-lifeline/sign-in/State"
 import { Effect } from "effect"
 import type { Server as Configured } from "../config/Backends.js"
@@ -280,7 +281,9 @@ const serverOf = (
 export const serverStatus = (gateway: Gateway, name: string): Effect.Effect<Server, Api.NotFound> =>
   Effect.flatMap(gatewayStatus(gateway), ({ servers }) => {
     const server = servers.find((one) => one.name === name)
-    return server === undefined ? Effect.fail(Api.notFound(`there is no server ${name}`)) : Effect.succeed(server)
+    return server === undefined
+      ? Effect.fail(Api.notFound(Unknown.backend(name, servers.map((one) => one.name)).message))
+      : Effect.succeed(server)
   })
 
 /** The status of one server, with all runtimes if each client has its own. */

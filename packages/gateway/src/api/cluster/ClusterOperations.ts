@@ -1,6 +1,7 @@
 /**
  * What the API says and does, where there are several replicas: whichever is asked speaks for all.
  */
+import { Unknown } from "@mcp-lifeline/core/internal"
 import { Effect, Either, Fiber, Scope, Stream } from "effect"
 import type { Gateways } from "../../replica/Gateways.js"
 import * as Api from "../Api.js"
@@ -101,7 +102,9 @@ export const make = (
     const changed = (name: string, done: number): Effect.Effect<ChangedServer, Api.NotFound> =>
       Effect.flatMap(status, ({ servers }) => {
         const server = servers.find((one) => one.name === name)
-        if (server === undefined) return Effect.fail(Api.notFound(`there is no server ${name}`))
+        if (server === undefined) {
+          return Effect.fail(Api.notFound(Unknown.backend(name, servers.map((one) => one.name)).message))
+        }
         return Effect.succeed(server.sessions === "shared" ? server : { ...server, runtimesDone: done })
       })
 
