@@ -126,7 +126,7 @@ describe("the prefix of names", () => {
     const reports = new NameReports()
     const offer = (...names: ReadonlyArray<string>) => {
       index.offer(source, snapshot({ tools: names.map((name) => tool(name)) }))
-      return reports.take(index.catalog)
+      return reports.take(index.catalog).map(({ message }) => message)
     }
     const long = (i: number) => `${"n".repeat(60)}${i}`
     expect(offer("short")).toEqual([])

@@ -3,7 +3,7 @@
  */
 import { PlainText } from "@mcp-lifeline/core/internal"
 import type { Scope } from "effect"
-import { Cause, Clock, Effect, HashMap, Inspectable, Logger, LogLevel, Schedule } from "effect"
+import { Cause, Clock, Effect, HashMap, Inspectable, Logger, LogLevel, Option, Schedule } from "effect"
 import { clean, span, time } from "./Text.js"
 
 /** Where a command writes. */
@@ -94,14 +94,30 @@ export const whileWaiting = <A, E, R>(
     )
   })
 
+/** The server that a log message is about. */
+export const serverOf = (annotations: HashMap.HashMap<string, unknown>): string | undefined => {
+  const server = Option.getOrUndefined(HashMap.get(annotations, "backend"))
+  return typeof server === "string" ? server : undefined
+}
+
+/** A text about a server, which begins with the server's name. */
+export const about = (server: string | undefined, text: string): string =>
+  server === undefined || namesFirst(server, text) ? text : `${server}: ${text}`
+
+/** `docs: ..` and `docs offers ..` begin with `docs`, `docs2 offers ..` does not. */
+const namesFirst = (server: string, text: string): boolean =>
+  text.startsWith(server) && !/[\w-]/.test(text.charAt(server.length))
+
 /** A logger that writes warnings and errors as lines to standard error, above the frame. */
 export const logger = (output: Output): Logger.Logger<unknown, void> =>
   Logger.make(({ annotations, cause, date, logLevel, message }) => {
     if (LogLevel.lessThan(logLevel, LogLevel.Warning)) return
     const parts = Array.isArray(message) ? message : [message]
+    const said = parts.map((part) => Inspectable.toStringUnknown(part, 0)).join(" ")
+    const others = HashMap.toEntries(HashMap.remove(annotations, "backend"))
     const texts = [
-      ...parts.map((part) => Inspectable.toStringUnknown(part, 0)),
-      ...HashMap.toEntries(annotations).map(([key, value]) => `${key}=${Inspectable.toStringUnknown(value, 0)}`),
+      about(serverOf(annotations), said),
+      ...others.map(([key, value]) => `${key}=${Inspectable.toStringUnknown(value, 0)}`),
       ...(Cause.isEmpty(cause) ? [] : [Cause.pretty(cause)])
     ]
     const text = clean(texts.join(" "))

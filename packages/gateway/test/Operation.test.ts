@@ -102,6 +102,24 @@ describe.concurrent("a gateway that is operated", () => {
       })
   )
 
+  it.scopedLive.each<["text" | "json"]>([["text"], ["json"]])(
+    "[O3] a warning about one server has its name, in %s",
+    ([format]) =>
+      Effect.gen(function*() {
+        const entry = `console.log("hello"); await import(${JSON.stringify(memory.args[0])})`
+        const noisy = { command: process.execPath, args: ["--input-type=module", "-e", entry] }
+        const { program } = yield* serve({ noisy }, ["--log-format", format])
+        yield* program.until(() => /is not JSON-RPC/.test(program.stderr()) || undefined)
+        const line = program.stderr().split("\n").find((line) => line.includes("is not JSON-RPC")) ?? ""
+        if (format === "json") {
+          expect(JSON.parse(line)).toMatchObject({
+            server: "noisy",
+            message: expect.stringMatching(/^a line on stdout/)
+          })
+        } else expect(line).toMatch(/^\d\d:\d\d:\d\d warn(?:ing)?: noisy: a line on stdout is not JSON-RPC/)
+      })
+  )
+
   it.scopedLive.skipIf(!isThere("systemd-notify") || !isThere("python3"))(
     "[G7] systemd is told that it is ready, that it lives and that it stops",
     () =>

@@ -34,7 +34,11 @@ const withNameReports = ({ catalog }: CoreFleet.Fleet) => {
   const reports = new NameReports()
   return catalog.changes.pipe(
     Stream.runForEach((now) =>
-      Effect.forEach(reports.take(now), (line) => Effect.logWarning(PlainText.lines(line)), { discard: true })
+      Effect.forEach(
+        reports.take(now),
+        ({ backend, message }) => Effect.annotateLogs(Effect.logWarning(PlainText.lines(message)), { backend }),
+        { discard: true }
+      )
     ),
     Effect.interruptible,
     Effect.forkScoped

@@ -42,14 +42,14 @@ export interface Started {
   readonly pins: Pins | undefined
 }
 
-/** Starts a backend that lives as long as the scope. */
+/** Starts a backend that lives as long as the scope. What is logged for it has its name as the annotation `backend`. */
 export const startBackend = (
   id: string,
   options: BackendOptions,
   fleet: FleetContext
 ): Effect.Effect<BackendHandle, InvalidOptions, Scope.Scope> =>
   Effect.map(
-    startParts(id, options, fleet),
+    Effect.annotateLogs(startParts(id, options, fleet), { backend: id }),
     ({ pins, state, supervisor }) => new BackendHandle(state, supervisor, options.connector, pins)
   )
 

@@ -1,9 +1,9 @@
 /**
  * Writes the gateway's output as one JSON object a line: `time`, `level`, `message`, and `server` if the line is about one.
  */
-import { Cause, Effect, HashMap, Inspectable, Logger, LogLevel } from "effect"
+import { Cause, Effect, Inspectable, Logger, LogLevel } from "effect"
 import type * as EventLog from "../api/EventLog.js"
-import type { Output } from "../Output.js"
+import { about, type Output, serverOf } from "../Output.js"
 import { clean, json as jsonText } from "../Text.js"
 
 const json = ({ at, level, server, text }: EventLog.Entry): string =>
@@ -34,12 +34,9 @@ export const entryOf = (
     ...parts.map((part) => Inspectable.toStringUnknown(part, 0)),
     ...(Cause.isEmpty(cause) ? [] : [Cause.pretty(cause)])
   ]
-  const [backend] = HashMap.toEntries(annotations).flatMap(([key, value]) =>
-    key === "backend" && typeof value === "string" ? [value] : []
-  )
   return {
     at: date.getTime(),
-    server: backend ?? null,
+    server: serverOf(annotations) ?? null,
     level: LogLevel.greaterThanEqual(logLevel, LogLevel.Error) ? "error" : "warning",
     text: clean(texts.join(" "))
   }
@@ -51,6 +48,13 @@ export const logger = (take: (line: EventLog.Entry) => void): Logger.Logger<unkn
     const line = entryOf(options)
     if (line !== undefined) take(line)
   })
+
+/**
+ * A logger that passes warnings and errors to the event log. They are lines of the gateway there, which only admins read: what a server has said of itself
+ * may be about others.
+ */
+export const eventLogger = (take: (line: EventLog.Entry) => void): Logger.Logger<unknown, void> =>
+  logger((line) => take({ ...line, server: null, text: about(line.server ?? undefined, line.text) }))
 
 /** A logger that writes warnings and errors to standard error as JSON. */
 export const jsonLogger = (output: Output): Logger.Logger<unknown, void> =>

@@ -185,7 +185,7 @@ const serveWithLog = (options: Resolved, plain: Output.Output, replicaId: string
     const record = yield* Effect.provide(Record.make(show), LifelineTelemetry.layer)
     const logger = Logger.zip(
       isJson ? JsonLog.jsonLogger(plain) : Output.logger(plain),
-      JsonLog.logger(record.log.add)
+      JsonLog.eventLogger(record.log.add)
     )
     return yield* serve(options, record, isJson ? JsonLog.over(plain) : plain, replicaId).pipe(
       Effect.provide([StateFolder.layer, Logger.replace(Logger.defaultLogger, logger)])

@@ -7,7 +7,6 @@ import { JsonRpcError } from "@mcp-lifeline/protocol"
 import type { Scope } from "effect"
 import { Cause, Effect, Fiber, Option, Queue } from "effect"
 import type { Server } from "../../config/Backends.js"
-import { clean } from "../../Text.js"
 import * as ListChange from "../ListChange.js"
 import * as ClientGroup from "./ClientGroup.js"
 import * as GroupFleet from "./GroupFleet.js"
@@ -178,7 +177,7 @@ export class ClientServers {
   #reportDisplaced(own: GroupFleet.GroupFleet): Effect.Effect<void> {
     const { settings: { reports }, sharedFleet } = this.#pool
     const { catalog } = own.listed()
-    const lines = (["tools", "prompts"] as const).flatMap((kind) =>
+    const found = (["tools", "prompts"] as const).flatMap((kind) =>
       [...own.listed().displaced(kind, [sharedFleet.listed()])].flatMap(([key, other]) => {
         const { backend = "", original = "" } = catalog[kind].get(key) ?? {}
         const instead = other === undefined ? "it is left out" : `it is offered as ${JSON.stringify(other)}`
@@ -188,7 +187,7 @@ export class ClientServers {
         return reports.once(backend, message)
       })
     )
-    return Effect.forEach(lines, (line) => Effect.logWarning(clean(line)), { discard: true })
+    return GroupFleet.logNames(found)
   }
 
   /** Runs its own servers, until the fiber that runs this is interrupted: that closes the scope, and so stops the servers. */

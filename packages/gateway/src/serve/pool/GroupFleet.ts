@@ -11,7 +11,7 @@ import {
   type ServerNotification,
   Telemetry
 } from "@mcp-lifeline/core"
-import { NameReports } from "@mcp-lifeline/core/internal"
+import { type NameReport, NameReports } from "@mcp-lifeline/core/internal"
 import { type Caller, ownerOf } from "@mcp-lifeline/http-server/Caller"
 import { Incoming, Initialize, type Introduction } from "@mcp-lifeline/protocol"
 import { LogLevels } from "@mcp-lifeline/protocol/LogLevels"
@@ -37,6 +37,14 @@ export interface Outage {
   readonly since: number
   readonly reason: ConnectReason | undefined
 }
+
+/** Warns of names that clients see otherwise than the servers have them. */
+export const logNames = (reports: ReadonlyArray<NameReport>): Effect.Effect<void> =>
+  Effect.forEach(
+    reports,
+    ({ backend, message }) => Effect.annotateLogs(Effect.logWarning(clean(message)), { backend }),
+    { discard: true }
+  )
 
 /** The outages of the servers of a fleet, derived from its events. */
 export class Outages {
@@ -136,9 +144,7 @@ export const over = <E>(
       Stream.runForEach((change) =>
         Effect.suspend(() => {
           if (change !== undefined) group.listsChanged(change)
-          return Effect.forEach(reports.take(lists.catalog), (line) => Effect.logWarning(clean(line)), {
-            discard: true
-          })
+          return logNames(reports.take(lists.catalog))
         })
       )
     )
