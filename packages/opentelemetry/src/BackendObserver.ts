@@ -66,7 +66,7 @@ export class BackendObserver implements Telemetry.Observer, Host {
       case "Installed":
         return this.#install(event)
       case "RuntimeLost":
-        this.#cause = event.loss.kind
+        this.#cause = event.loss.isMove === true ? "moved" : event.loss.kind
         return this.#sessionEnded(event.generation, event.at, event.loss.kind)
       case "RuntimeClosed":
         this.#sessionEnded(event.generation, event.at, undefined)

@@ -132,6 +132,26 @@ describe.each(Object.entries(ways))("metrics through %s", (way, layerOf) => {
       }).pipe(Effect.scoped, Effect.provide(layerOf(reader)))
     }))
 
+  it.scopedLive("[O2] a server that runs on another replica from now on has a cause of its own", () =>
+    Effect.gen(function*() {
+      const { read, reader } = exporter()
+      const own = `${id}-moved`
+      yield* Effect.gen(function*() {
+        const script = ScriptedConnector.make()
+        const backend = yield* Backend.make(own, { connector: script })
+        yield* backend.firstOutcome
+        script.current.lose({ kind: "session", isMove: true, message: "it runs elsewhere" })
+        yield* Effect.repeat(backend.status, { until: ({ generation }) => generation === 2 })
+        const points = yield* read
+        assert.deepStrictEqual(
+          points("lifeline.backend.reconnects", own).map((
+            { attributes, value }
+          ) => [attributes["lifeline.cause"], value]),
+          [["moved", 1]]
+        )
+      }).pipe(Effect.scoped, Effect.provide(layerOf(reader)))
+    }))
+
   it.scopedLive("[S13] memory as measured last, none after the close; processor time over all processes; restarts by cause", () =>
     Effect.gen(function*() {
       const { read, reader } = exporter()

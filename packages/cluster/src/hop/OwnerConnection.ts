@@ -11,7 +11,11 @@ import * as HopError from "./HopError.js"
 export const going = "notifications/mcp-lifeline/going"
 
 /** What is lost when the owner goes. Of this kind, so that the calls in flight are not cut off. */
-const gone: Loss = { kind: "session", message: "the replica that runs the server gives it to others" }
+const gone: Loss = {
+  kind: "session",
+  isMove: true,
+  message: "the replica that runs the server gives it to others"
+}
 
 /** Connects to the owner of a server, with a connector that knows nothing of owners. */
 export const connect = (

@@ -43,6 +43,8 @@ export interface Loss {
    * calls in flight may finish. A connection reports the first two; the core decides the others.
    */
   readonly kind: "session" | "closed" | "health" | "keepalive" | "memory"
+  /** With `session`: nothing was forgotten, the server only runs elsewhere from now on. Metrics count it as `moved`. */
+  readonly isMove?: boolean | undefined
   /** One line: what happened, with exit code, signal or status where there is one. */
   readonly message: string
   /** Milliseconds that the server asked us to wait before coming back. */
