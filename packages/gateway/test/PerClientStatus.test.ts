@@ -97,7 +97,7 @@ describe.concurrent("what an operator sees of servers of which each client has i
         expect((yield* command("logs", "--server", "own")).stdout).toContain(" own  runtime 1  Lost")
         expect(yield* command("status", "nobody")).toMatchObject({
           code: 1,
-          stderr: 'mcp-lifeline: there is no server "nobody"; there are: own\n'
+          stderr: 'mcp-lifeline: there is no server "nobody"; there are: shared, own\n'
         })
 
         // Whose they are, nobody is told.
