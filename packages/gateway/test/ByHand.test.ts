@@ -60,7 +60,7 @@ describe("the command that serve --stdio names", () => {
     "my file.json",
     "$(id).json",
     "`id`.json",
-    "we\"ird.json",
+    'we"ird.json',
     "it's; id.json",
     "a\\b.json",
     "$HOME.json",
@@ -74,7 +74,7 @@ describe("the command that serve --stdio names", () => {
   it("[G14:unit] has no quotes around a plain file, and double ones on Windows", () => {
     expect(named("/etc/mcp.json", "linux")).toBe("mcp-lifeline check /etc/mcp.json --connect")
     expect(named("C:\\a\\mcp.json", "win32")).toBe("mcp-lifeline check C:\\a\\mcp.json --connect")
-    expect(named("C:\\my files\\mcp.json", "win32")).toBe("mcp-lifeline check \"C:\\my files\\mcp.json\" --connect")
+    expect(named("C:\\my files\\mcp.json", "win32")).toBe('mcp-lifeline check "C:\\my files\\mcp.json" --connect')
   })
 })
 

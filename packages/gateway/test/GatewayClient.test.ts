@@ -60,7 +60,7 @@ describe("what a command says of an address that answers with HTTP 403", () => {
       Effect.provideServiceEffect(StateFolder.StateFolder, Effect.map(folder, (path) => StateFolder.make(path)))
     )
 
-  for (const body of ["<html>", "", "{}", "[]", "null", "{\"error\":{}}", "{\"error\":{\"message\":1}}"]) {
+  for (const body of ["<html>", "", "{}", "[]", "null", '{"error":{}}', '{"error":{"message":1}}']) {
     it.scopedLive(`[G1:unit] it is no gateway where the body is ${body === "" ? "empty" : body}`, () =>
       Effect.gen(function*() {
         expect(yield* toldBy((_, response) => void response.writeHead(403).end(body)))
@@ -77,7 +77,7 @@ describe("what a command says of an address that answers with HTTP 403", () => {
   it.scopedLive("[G1:unit] a body without an end is read for 2 s and no longer", () =>
     Effect.gen(function*() {
       const [took, said] = yield* Effect.timed(
-        toldBy((_, response) => void response.writeHead(403).write("{\"error\":{\"message\":\"and so "))
+        toldBy((_, response) => void response.writeHead(403).write('{"error":{"message":"and so '))
       )
       expect(said).toContain("it answers with HTTP 403, ")
       expect(Duration.toMillis(took)).toBeGreaterThan(1900)

@@ -57,7 +57,10 @@ export const troubleOf = (error: unknown, path: string): Trouble => {
     case "EDQUOT":
       return { reason: "the quota of the disk is used up", remedy: "make room on the disk, or raise the quota" }
     case "EFBIG":
-      return { reason: "it is as large as a file may be here", remedy: "move it away, or raise the limit for files (ulimit -f)" }
+      return {
+        reason: "it is as large as a file may be here",
+        remedy: "move it away, or raise the limit for files (ulimit -f)"
+      }
     case "ENOENT":
       return { reason: "its folder does not exist", remedy: `make the folder ${dirname(path)}` }
     case "ENOTDIR":
