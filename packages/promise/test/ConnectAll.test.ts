@@ -227,7 +227,9 @@ describe("connectAll", () => {
     assert.deepEqual((await fleet.apply(config)).replaced, [])
     config.mcpServers.same.env.STEP = "2"
     assert.deepEqual((await fleet.apply(config)).replaced, ["same"])
-    const refused = await rejection(fleet.apply({ mcpServers: { same: { ...Everything.stdio, url: "" } as never } }))
+    const refused = await rejection(
+      fleet.apply({ mcpServers: { same: { ...Everything.stdio, url: "http://h/" } as never } })
+    )
     assert.instanceOf(refused, ConfigError)
     assert.deepEqual(fleet.names, ["same"])
   })
