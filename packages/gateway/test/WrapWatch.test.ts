@@ -216,7 +216,7 @@ describe("--watch", () => {
           yield* Effect.sleep("400 millis")
           assert.deepEqual(changed, [])
           writeFileSync(join(one.folder, "rec.mjs"), "")
-          while (changed.length === 0) yield* Effect.sleep("20 millis")
+          for (let i = 0; changed.length === 0 && i < 500; i++) yield* Effect.sleep("20 millis")
           assert.deepEqual(changed, [join(watched, "rec.mjs")])
         }).pipe(Effect.scoped, Effect.runPromise)
       }
