@@ -3,7 +3,15 @@ export * as Authentication from "./Authentication.js"
 export * as Body from "./Body.js"
 export * as Caller from "./Caller.js"
 export * as ClientSessions from "./ClientSessions.js"
-export type { Begin, Client, ClientSettings, Conversation, Resumed } from "./Conversation.js"
+export {
+  type Begin,
+  type Client,
+  type ClientSettings,
+  type Conversation,
+  maxSubscriptions,
+  noMoreSubscriptions,
+  type Resumed
+} from "./Conversation.js"
 export { ConversationPerCaller } from "./eras/ConversationPerCaller.js"
 export {
   type BeginShared,

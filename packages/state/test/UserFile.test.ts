@@ -112,7 +112,11 @@ describe("a named pipe of the user", () => {
     Effect.gen(function*() {
       const file = yield* fifo
       const reading = yield* Effect.fork(why(file, { limit: 2 ** 30 }))
-      yield* Effect.sleep("50 millis")
+      // It can be opened for writing once somebody reads it.
+      yield* Effect.acquireRelease(
+        Effect.promise(() => open(file, "w")),
+        (handle) => Effect.promise(() => handle.close())
+      )
       writeFileSync(`${file}.next`, "a")
       renameSync(`${file}.next`, file)
       expect((yield* reading).message).toBe("it was replaced while it was read")

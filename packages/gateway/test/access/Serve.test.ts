@@ -196,7 +196,7 @@ describe("a gateway whose clients have names", { timeout: 240_000 }, () => {
   it.scopedLive.each<[Record<string, string>, number, RegExp]>([
     [
       { MCP_LIFELINE_TOKEN: "short" },
-      1,
+      2,
       /MCP_LIFELINE_TOKEN: has fewer than 16 characters, so that it could be guessed; make one with: openssl/
     ],
     [{ MCP_LIFELINE_PUBLIC_URL: "https://*.example.com" }, 2, /MCP_LIFELINE_PUBLIC_URL has a host that is no name/],

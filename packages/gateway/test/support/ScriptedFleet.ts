@@ -77,7 +77,7 @@ export const make = (
           next: (rest: Effect.Effect<unknown, CallError>) => void
         ) => {
           next(request(method, params, options))
-          return () => "unknown"
+          return { cancel: () => "unknown", doubt: () => undefined }
         }
       }
     } as Partial<Backend.Backend> as Backend.Backend
