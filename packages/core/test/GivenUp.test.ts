@@ -272,21 +272,30 @@ const withSpans: Telemetry.Telemetry = {
   })
 }
 
+/** How a connection sends, and whether calls have spans, for calls that begin outside of any fiber. */
+const ways = [
+  { sends: true, hasSpans: false },
+  { sends: false, hasSpans: false },
+  { sends: true, hasSpans: true }
+]
+
+const started = ({ hasSpans, sends }: (typeof ways)[number]) =>
+  Effect.gen(function*() {
+    const script = ScriptedConnector.make()
+    script.otherwise = { sends }
+    const backend = yield* Backend.make("one", { connector: script, keepalive: { method: "none" } }).pipe(
+      Effect.provideService(Telemetry.Current, hasSpans ? withSpans : undefined)
+    )
+    yield* TestClock.adjust(0)
+    return { backend, script }
+  })
+
 describe("the caller's next call", () => {
-  it.scoped.each([
-    { sends: true, hasSpans: false },
-    { sends: false, hasSpans: false },
-    { sends: true, hasSpans: true }
-  ])(
+  it.scoped.each(ways)(
     "[H9:virtual H4] is held back, also where it comes in the step in which the one before is given up (%o)",
-    ({ hasSpans, sends }) =>
+    (way) =>
       Effect.gen(function*() {
-        const script = ScriptedConnector.make()
-        script.otherwise = { sends }
-        const backend = yield* Backend.make("one", { connector: script, keepalive: { method: "none" } }).pipe(
-          Effect.provideService(Telemetry.Current, hasSpans ? withSpans : undefined)
-        )
-        yield* TestClock.adjust(0)
+        const { backend, script } = yield* started(way)
         hang(script)
         const run = Runtime.runFork(yield* Effect.runtime())
         const call = () => {
@@ -312,20 +321,11 @@ describe("the caller's next call", () => {
 })
 
 describe("a caller who stops listening, and may come back", () => {
-  it.scoped.each([
-    { sends: true, hasSpans: false },
-    { sends: false, hasSpans: false },
-    { sends: true, hasSpans: true }
-  ])(
+  it.scoped.each(ways)(
     "[H9:virtual] has a silent server probed after 2 s, and sooner not; the call goes on, and is not counted (%o)",
-    ({ hasSpans, sends }) =>
+    (way) =>
       Effect.gen(function*() {
-        const script = ScriptedConnector.make()
-        script.otherwise = { sends }
-        const backend = yield* Backend.make("one", { connector: script, keepalive: { method: "none" } }).pipe(
-          Effect.provideService(Telemetry.Current, hasSpans ? withSpans : undefined)
-        )
-        yield* TestClock.adjust(0)
+        const { backend, script } = yield* started(way)
         hangTools(script)
         const run = Runtime.runFork(yield* Effect.runtime())
         const { cancel, doubt } = Internal.start(backend, "tools/call", { name: "pay" }, unlimited, (rest) =>
