@@ -18,7 +18,7 @@ const serve = (args: ReadonlyArray<string>, env: Record<string, string> = {}) =>
     writeFileSync(file, JSON.stringify({ mcpServers: { docs: { url: server.url, headers: { "X-Key": "ours" } } } }))
     const program = yield* Program.start(["serve", "--port", "0", "--config", file, ...args], env)
     const [, url = ""] = yield* program.prints(/^Serving (http:\S+)$/m)
-    return { server, url }
+    return { program, server, url }
   })
 
 const initialize = {
@@ -89,5 +89,22 @@ describe.concurrent("what may pass the gateway", () => {
       }
       expect((yield* post(local, initialize, { authorization: "Bearer another" })).status).toBe(401)
       expect((yield* post(local, initialize, { authorization: "Bearer a-token-of-ours-alone" })).status).toBe(200)
+    }))
+
+  it.scopedLive("[G6] bound to all addresses, it shows clients one that they can use", () =>
+    Effect.gen(function*() {
+      const { program, url } = yield* serve(["--host", "0.0.0.0"], { MCP_LIFELINE_TOKEN: "a-token-of-ours-alone" })
+      const { port } = new URL(url)
+      yield* program.prints(/write the name of this one instead of 127\.0\.0\.1$/m)
+      expect(program.stdout()).toContain(`Status page: http://127.0.0.1:${port}/`)
+      expect(program.stdout()).toContain(`"url": "http://127.0.0.1:${port}/mcp"`)
+      expect(program.stdout().split("0.0.0.0")).toHaveLength(2)
+    }))
+
+  it.scopedLive("[G14] one that ends because no client was there says so", () =>
+    Effect.gen(function*() {
+      const { program } = yield* serve(["--linger", "1"])
+      expect(yield* program.ended).toEqual({ code: 0, signal: null })
+      expect(program.stdout()).toContain("\nNo client has been connected for 1 s (--linger)\nShutting down\n")
     }))
 })

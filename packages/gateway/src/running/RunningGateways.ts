@@ -44,8 +44,9 @@ const collection = Effect.map(StateFolder.StateFolder, (folder) => folder.collec
 
 const keyOf = ({ pid, url }: Pick<RunningGateway, "pid" | "url">): string => StateFolder.key(machine, String(pid), url)
 
-/** Replaces wildcard addresses, to which nobody can connect, by loopback. */
-const reachable = (url: string): string => url.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:")
+/** The URL under which programs on this machine reach a gateway: a wildcard address, to which nobody can connect, is replaced by loopback. */
+export const reachable = (url: string): string =>
+  url.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:")
 
 /** The entry of a gateway. */
 export interface Registered {

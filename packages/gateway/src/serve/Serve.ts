@@ -78,16 +78,18 @@ const withoutOption = (file: string | undefined): string =>
 const welcome = (url: string, listener: Listener, hasToken: boolean, servers: string | undefined): string => {
   const header = hasToken ? `, "headers": { "Authorization": "Bearer <token>" }` : ""
   const option = hasToken ? ` --header "Authorization: Bearer <token>"` : ""
+  const here = RunningGateways.reachable(url)
   return [
     `Serving ${url}`,
     "",
-    `  Status page: ${listener.publicUrl}/`,
+    `  Status page: ${RunningGateways.reachable(listener.publicUrl)}/`,
     ...servers === undefined ? [] : [`  ${servers}`],
     ...behindProxy(listener, "  "),
     "  In a client's mcp.json:",
-    `    { "mcpServers": { "lifeline": { "type": "http", "url": "${url}"${header} } } }`,
+    `    { "mcpServers": { "lifeline": { "type": "http", "url": "${here}"${header} } } }`,
     "  Or from a shell:",
-    `    ${inspector(url, "tools/list", option)}`,
+    `    ${inspector(here, "tools/list", option)}`,
+    ...here === url ? [] : [`  On another machine, write the name of this one instead of ${new URL(here).hostname}`],
     ""
   ].join("\n")
 }
@@ -340,7 +342,7 @@ const serve = (options: Resolved, record: Record.Record, output: Output.Output, 
     const lines = options.logFormat === "json"
       ? [
         `Serving ${endpoint.url}`,
-        `Status page: ${listener.publicUrl}/`,
+        `Status page: ${RunningGateways.reachable(listener.publicUrl)}/`,
         ...options.servers === undefined ? [] : [options.servers],
         ...behindProxy(listener)
       ]
@@ -349,5 +351,7 @@ const serve = (options: Resolved, record: Record.Record, output: Output.Output, 
     yield* Systemd.notify(`Serving ${endpoint.url}`, process.env)
     yield* Heap.keepSmall
     yield* Effect.addFinalizer(() => output.line("Shutting down"))
-    yield* options.linger === undefined ? Effect.never : endpoint.unusedFor(options.linger * 1000)
+    if (options.linger === undefined) return yield* Effect.never
+    yield* endpoint.unusedFor(options.linger * 1000)
+    yield* output.line(`No client has been connected for ${options.linger} s (--linger)`)
   })
