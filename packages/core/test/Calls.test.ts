@@ -436,6 +436,23 @@ describe("Calls", () => {
       expect(yield* Fiber.join(call)).toMatchObject({ _tag: "ResultUnknown" })
     }))
 
+  it.scoped("[C3] a call that ends the server each time, and may be carried out twice, ends it six times, however long its caller waits", () =>
+    Effect.gen(function*() {
+      const { script, server } = counting({ readOnlyHint: true }, losing)
+      const backend = yield* start(script)
+      yield* TestClock.adjust("10 seconds")
+      const call = yield* Effect.fork(
+        Effect.flip(backend.callTool({ name: "pay" }, { timeout: "1 day", wait: "1 day" }))
+      )
+      yield* TestClock.adjust("5 minutes")
+      const error = yield* Fiber.join(call)
+      expect(error).toMatchObject({ _tag: "ResultUnknown" })
+      expect(error.message).toContain("this happened 6 times, so find out why before you call again")
+      expect(server.applied).toBe(6)
+      yield* TestClock.adjust("1 day")
+      expect([server.applied, (yield* backend.status).state]).toEqual([6, "Connected"])
+    }))
+
   it.scoped("[C5] a request has 60 seconds unless the backend or the call says otherwise", () =>
     Effect.gen(function*() {
       const script = ScriptedConnector.make()

@@ -300,7 +300,8 @@ export const make = (options: {
               const refused = answer.status === 401 ||
                 (answer.status === 403 && challenge?.includes("insufficient_scope") === true)
               return Effect.flatMap(statusFailure(answer, ask, own), (failure) => {
-                const wantsSession = namesLostSession(failure) || (ask.asksEra === true && mayWantSession(failure))
+                const wantsSession = namesLostSession(failure) || (ask.asksEra === true && mayWantSession(failure)) ||
+                  (ask.mayBeForgotten === true && !failure.authorized && failure.challenged !== true)
                 if (!first || !refused || !credentials.renewable || wantsSession) {
                   return Effect.fail(failure)
                 }

@@ -26,6 +26,8 @@ export class HttpSession {
   /** That of this transport, one that was borrowed from another, or one that was taken out of this. */
   #whose: "own" | "borrowed" | "suspended" = "own"
   #known: Known | undefined
+  #hasRefused = false
+  #hasAnsweredSince = false
 
   /** Of the server; `undefined` where it keeps no session, or has not said so yet. */
   get id(): string | undefined {
@@ -52,6 +54,21 @@ export class HttpSession {
   /** Whether there is one that is this transport's to end. */
   get isOurs(): boolean {
     return this.#id !== undefined && this.#whose === "own"
+  }
+
+  /** Whether a 401 leaves open that the server has forgotten it: not once it has answered after one. */
+  get mayBeForgotten(): boolean {
+    return this.#id !== undefined && !this.isConnecting && !this.#hasAnsweredSince
+  }
+
+  /** The server has answered a request in it with 401. */
+  refused(): void {
+    this.#hasRefused = true
+  }
+
+  /** The server has answered a request in it. */
+  answered(): void {
+    this.#hasAnsweredSince = this.#hasRefused
   }
 
   /** What names the session in a request, as an object of the caller's own. */

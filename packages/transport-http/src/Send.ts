@@ -19,6 +19,11 @@ export interface Ask {
   readonly inSession?: boolean | undefined
   /** Whether it asks what the server speaks, and a server with sessions may refuse it for want of one. */
   readonly asksEra?: boolean | undefined
+  /**
+   * Whether a refusal that names no way to log in, of a request without credentials, may mean that the session is forgotten: whoever has begun it
+   * without credentials is not asked for some.
+   */
+  readonly mayBeForgotten?: boolean | undefined
   /** It does not wait behind calls: calls may wait for it, or it tells whether the server lives. */
   readonly prompt?: boolean | undefined
   /** Learns when it is given to a socket, and keeps it from one where it was withdrawn. Default: nobody asks. */

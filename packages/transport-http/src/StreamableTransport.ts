@@ -110,6 +110,7 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
         method: "GET",
         url,
         inSession: session.id !== undefined,
+        mayBeForgotten: session.mayBeForgotten,
         prompt: exchange === undefined,
         headers: {
           ...session.headers,
@@ -163,6 +164,7 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
 
     /** What a failure to send means, once a session is up. Declares the loss before it is reported. */
     const settle = (failure: HttpFailure): RequestError => {
+      if (failure._tag === "StatusFailure" && failure.status === 401) session.refused()
       if (failure._tag === "StatusFailure" && namesLostSession(failure)) {
         sessionLost(failure)
         return forgotten(failure)
@@ -201,6 +203,7 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
         discard(answer.body)
         return Effect.succeed(undefined)
       }
+      if (!isInitialize) session.answered()
       // Some servers accept a request and answer it on the stream from the server.
       if (answer.status === 202 && serverStream !== undefined && !Reply.hasMessages(answer)) {
         discard(answer.body)
@@ -226,6 +229,7 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
           method: "POST",
           url,
           inSession: session.id !== undefined,
+          mayBeForgotten: session.mayBeForgotten,
           prompt: exchange === undefined || method === "ping",
           dispatch: exchange?.dispatch,
           headers: Object.assign(session.headers, {
@@ -320,10 +324,13 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
     }
 
     const endSession = (client: HttpClient): Effect.Effect<void> =>
-      client.exchange({ method: "DELETE", url, headers: session.headers, prompt: true }, (answer) => {
-        discard(answer.body)
-        return Effect.void
-      }).pipe(
+      client.exchange(
+        { method: "DELETE", url, headers: session.headers, mayBeForgotten: true, prompt: true },
+        (answer) => {
+          discard(answer.body)
+          return Effect.void
+        }
+      ).pipe(
         Effect.timeout(options.closeTimeout),
         Effect.catchAll((failure) =>
           Effect.logDebug(`${target}: the session was not ended`, failure._tag)

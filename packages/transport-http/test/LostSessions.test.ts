@@ -1,7 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
-import { HttpFault, HttpFaultServer } from "@mcp-lifeline/testing"
+import { Backend } from "@mcp-lifeline/core"
+import { HttpExchange, HttpFault, HttpFaultServer } from "@mcp-lifeline/testing"
 import { HttpConnector } from "@mcp-lifeline/transport-http"
 import { Effect } from "effect"
+import * as SignIn from "../../testing/test/support/SignIn.js"
 import * as Harness from "./fixtures/Harness.js"
 import { supervise, textOf } from "./fixtures/Supervised.js"
 
@@ -54,6 +56,46 @@ describe.concurrent("sessions that a server has forgotten", () => {
         assert.strictEqual(server.applied.length, 2)
       }))
   }
+
+  it.scopedLive("[R12:real] where a login is possible, nobody has to log in for a session that was begun without one", () =>
+    Effect.gen(function*() {
+      const server = yield* Harness.server
+      const { logins, provider } = SignIn.askFor(server)
+      const { hook } = server
+      server.hook = (turn) => turn.url === "/mcp" ? undefined : hook?.(turn)
+      const connector = HttpConnector.make({ url: server.url, transport: "streamable", authProvider: provider })
+      const backend = yield* Backend.make("test", { connector, reconnect: { initialDelay: 20, maxDelay: 200 } })
+      yield* backend.callTool({ name: "echo" })
+      server.lostSession = { status: 401 }
+      server.sessions.clear()
+      assert.strictEqual(textOf(yield* backend.callTool({ name: "echo", arguments: { message: "again" } })), "again")
+      const { generation, state } = yield* backend.status
+      assert.deepStrictEqual([state, generation], ["Connected", 2])
+      assert.deepStrictEqual([logins.length, server.seen.filter(({ url }) => url !== "/mcp").length], [0, 0])
+    }))
+
+  it.scopedLive("[T7] a server that wants a login for calls only, and does not say how: it is asked for where the session proves to be alive", () =>
+    Effect.gen(function*() {
+      const server = yield* Harness.server
+      const { finish, logins, provider } = SignIn.askFor(server)
+      const { hook } = server
+      server.hook = (turn) =>
+        turn.url !== "/mcp"
+          ? hook?.(turn)
+          : turn.rpc === "tools/call" && turn.headers["authorization"] === undefined
+          ? HttpExchange.fault(turn.response, 401)
+          : undefined
+      const connector = HttpConnector.make({ url: server.url, transport: "streamable", authProvider: provider })
+      const backend = yield* Backend.make("test", { connector, reconnect: { initialDelay: 20, maxDelay: 200 } })
+      const call = backend.callTool({ name: "echo", arguments: { message: "again" } })
+      assert.include((yield* Effect.flip(call)).message, "401")
+      assert.strictEqual(logins.length, 0)
+      assert.include((yield* Effect.flip(call)).message, "log in")
+      assert.strictEqual(logins.length, 1)
+      yield* Effect.promise(finish)
+      assert.strictEqual(textOf(yield* call), "again")
+      assert.strictEqual(server.count("initialize"), 1)
+    }))
 
   it.scopedLive("[R12:real] bad arguments of a call cost no session", () =>
     Effect.gen(function*() {

@@ -30,6 +30,8 @@ export interface Call<M extends Method> {
   readonly openEnded: boolean
   /** Requests that were sent and failed. */
   sent: number
+  /** Those of them that may have been carried out. */
+  unknown: number
   /** When its last request was sent, or the server told of progress, on the Clock's scale. */
   heardAt: number
   /** The runtime on which its request is in flight. */
@@ -102,6 +104,7 @@ export const make = <M extends Method>(
     begunAt: now,
     openEnded,
     sent: 0,
+    unknown: 0,
     heardAt: now,
     on: undefined,
     runsTask: undefined,

@@ -29,6 +29,8 @@ export interface About {
   readonly lastError: string | undefined
   /** Doing it twice does no harm. */
   readonly harmless?: boolean | undefined
+  /** It was sent so often, as often as Lifeline does, and its result is unknown each time. */
+  readonly times?: number | undefined
 }
 
 const doubtful: ReadonlySet<RequestReason> = new Set<RequestReason>(["timeout", "network", "server", "fault"])
@@ -46,7 +48,7 @@ export const isMisuse = ({ fate, reason }: RequestError): boolean => reason === 
 
 /** The error that a caller sees for a request that failed and is not sent again. */
 export const toCallError = (error: RequestError, about: About): CallError => {
-  const { backend, generation, harmless = false, method, timeout } = about
+  const { backend, generation, harmless = false, method, timeout, times } = about
   const common = { backend, generation, cause: error.cause ?? error }
   switch (error.fate) {
     case "answered":
@@ -72,7 +74,9 @@ export const toCallError = (error: RequestError, about: About): CallError => {
           ...common,
           method,
           message: `${backend}: ${method} was sent and its result is unknown (${error.message}); ${
-            harmless
+            times !== undefined
+              ? `this happened ${times} times, so find out why before you call again: it may be the call that ends the server`
+              : harmless
               ? "doing it twice does no harm, so call again"
               : "check before you repeat it, or pass idempotent: true for calls that may be carried out twice"
           }`

@@ -16,6 +16,12 @@ import type { ConnectionWait } from "./ConnectionWait.js"
 import type { QueuedCalls } from "./QueuedCalls.js"
 import type { ToolHints } from "./ToolHints.js"
 
+/**
+ * So often a request is sent that may have been carried out each time (C3). A call that ends the server whenever it is carried out would otherwise end it
+ * for everybody, as long as its caller waits.
+ */
+const mostUnknown = 6
+
 /** Decides what becomes of the calls of one backend whose requests have failed. */
 export class FailedRequests {
   readonly #backend: BackendState
@@ -91,7 +97,8 @@ export class FailedRequests {
     const mayRepeat = fate === "unknown" ? this.#hints.mayRepeat(call, runtime) : true
     const harmless = call.repeated || (fate === "unknown" && mayRepeat === true)
     call.isDoubtful = call.repeated || fate === "unknown" || fate === "answered"
-    const fail = this.fail(error, call.method, runtime, timeOver(call), harmless)
+    const isLast = fate === "unknown" && ++call.unknown >= mostUnknown
+    const fail = this.fail(error, call.method, runtime, timeOver(call), harmless, isLast ? call.unknown : undefined)
     if (fate === "answered" || isMisuse(error)) return fail
     const suspicion = isSuspicious(error)
       ? this.#probe.onSuspicion(runtime, reason === "timeout")
@@ -100,6 +107,7 @@ export class FailedRequests {
     return Effect.flatMap(suspicion, (verdict) => {
       if (!again) return fail
       if (mayRepeat === false) return fail // guard: side-effect-once
+      if (isLast) return fail
       call.sent++
       call.repeated ||= fate === "unknown" && mayRepeat === true
       const gone = reason === "lost" || reason === "session"
@@ -189,10 +197,11 @@ export class FailedRequests {
     method: string,
     runtime: Runtime,
     timeout: number,
-    harmless = false
+    harmless = false,
+    times?: number
   ): Effect.Effect<never, CallError> {
     if (isMisuse(error)) return Effect.die(error.cause ?? error)
-    return Effect.fail(toCallError(error, { ...this.#about(method, runtime, timeout), harmless }))
+    return Effect.fail(toCallError(error, { ...this.#about(method, runtime, timeout), harmless, times }))
   }
 
   #about(method: string, { generation }: Runtime, timeout: number): About {
