@@ -130,8 +130,8 @@ const wellKnown: Readonly<Record<Proxy.Kind, (recipe: string) => string>> = {
     return Proxy.replaced(recipe, "location /tools/ {", `${second}location /tools/ {`)
   },
   caddy: (recipe) => {
-    const [, second = ""] = Proxy.recipe("caddyfile", /^# Beside/).trim().split("\n")
-    return Proxy.replaced(recipe, "redir /tools /tools/", `${second}\n\tredir /tools /tools/`)
+    const second = Proxy.recipe("caddyfile", /^# Beside/)
+    return Proxy.replaced(recipe, "redir /tools /tools/", `${second}\tredir /tools /tools/`)
   }
 }
 
@@ -147,7 +147,7 @@ const below: Readonly<Record<string, readonly [Proxy.Kind, () => string]>> = {
   }],
   "caddy, which leaves the path": ["caddy", () => {
     const [redirect = "", proxy = ""] = Proxy.recipe("caddyfile", /^redir/).trim().split("\n")
-    return Proxy.replaced(Proxy.whole.caddy(), "reverse_proxy 127.0.0.1:7332", `${redirect}\n\t${proxy}`)
+    return Proxy.replaced(Proxy.whole.caddy(), "reverse_proxy 127.0.0.1:7332 {", `${redirect}\n\t${proxy}`)
   }]
 }
 
