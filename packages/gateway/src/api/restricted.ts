@@ -137,16 +137,19 @@ const between = "  "
 /** Parts of lines: which process it is, and how many tools it has, some of which may be hidden from the caller. */
 const isForAdmins = /^(?:pid \d+|\d+ tools?)$/
 
-/** Makes lines of the log what a caller sees of them, if it does. Lines of the gateway itself, and of servers of single clients, may be about others. */
+/**
+ * Makes lines of the log what a caller sees of them, if it does. Lines of the gateway itself, its warnings about servers, and lines of servers of
+ * single clients may be about others.
+ */
 const lineFor = (
   seen: Seen,
   access: Access
 ): Effect.Effect<(line: EventLog.Entry) => EventLog.Entry | undefined> => {
   const { hasServer, isAdmin } = access
   return Effect.map(HiddenNames.inTexts(seen, access), (isHidden) => (line) => {
-    const { server, text } = line
+    const { forAdmins = false, server, text } = line
     if (isAdmin) return (server === null || hasServer(server)) && !isHidden(text) ? line : undefined
-    if (server === null || !hasServer(server)) return undefined
+    if (forAdmins || server === null || !hasServer(server)) return undefined
     const found = seen.servers.servers().find(({ id }) => id === server)
     if (found === undefined || found.sessions === "per-client") return undefined
     const shown = PublicText.of(text, found.connector.target).split(between).filter((part) => !isForAdmins.test(part))
