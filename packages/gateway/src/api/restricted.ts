@@ -4,7 +4,7 @@
 import { Unknown } from "@mcp-lifeline/core/internal"
 import type { Caller } from "@mcp-lifeline/http-server/Caller"
 import type { Refusal } from "@mcp-lifeline/http-server/Refusal"
-import { Effect } from "effect"
+import { Effect, Struct } from "effect"
 import type { Access } from "../access/Access.js"
 import * as NamedCaller from "../access/NamedCaller.js"
 import * as PublicText from "../access/PublicText.js"
@@ -62,7 +62,10 @@ const ofAdmin = (
   counts: { ...counts, tools },
   ...(pins === undefined
     ? {}
-    : { pins: { ...pins, changes: pins.changes.filter(({ tool }) => hasTool(server.name, tool)) } }),
+    // Some of the others that are counted may be hidden.
+    : {
+      pins: { ...Struct.omit(pins, "more"), changes: pins.changes.filter(({ tool }) => hasTool(server.name, tool)) }
+    }),
   warnings: warnings.filter((one) => !isHidden(one))
 })
 
