@@ -104,6 +104,10 @@ export const serverOf = (annotations: HashMap.HashMap<string, unknown>): string 
 export const about = (server: string | undefined, text: string): string =>
   server === undefined || namesFirst(server, text) ? text : `${server}: ${text}`
 
+/** The text without that name, for where the name stands before it. */
+export const withoutName = (server: string, text: string): string =>
+  namesFirst(server, text) ? text.slice(server.length).replace(/^:? /, "") : text
+
 /** `docs: ..` and `docs offers ..` begin with `docs`, `docs2 offers ..` does not. */
 const namesFirst = (server: string, text: string): boolean =>
   text.startsWith(server) && !/[\w-]/.test(text.charAt(server.length))

@@ -6,6 +6,9 @@ import { ByteSize, PlainText } from "@mcp-lifeline/core/internal"
 /** Makes an untrusted text safe to print: one line without control sequences. */
 export const clean = PlainText.line
 
+/** Makes an untrusted text safe to print, and changes nothing else of it. */
+export const harmless = PlainText.lines
+
 /** JSON without control sequences; it has the same value. */
 export const json = PlainText.json
 

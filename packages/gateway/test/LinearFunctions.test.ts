@@ -20,6 +20,7 @@ import * as Template from "../../core/src/catalog/Template.js"
 import * as Names from "../../core/src/fleet/names.js"
 import * as PlainText from "../../core/src/observe/PlainText.js"
 import * as ToolPattern from "../../core/src/options/ToolPattern.js"
+import { difference } from "../../core/src/pins/difference.js"
 import * as UriForms from "../../core/src/state/uriForms.js"
 import * as Headers from "../../http-server/src/Headers.js"
 import * as Challenge from "../../sign-in/src/Challenge.js"
@@ -110,6 +111,10 @@ const subjects: Readonly<Record<string, (text: string) => unknown>> = {
   "PlainText.coloured": PlainText.coloured,
   "PlainText.json": PlainText.json,
   "PlainText.cut": (text) => PlainText.cut(text, text.length - 1),
+  "difference, a text and a name": (text) => [
+    difference(JSON.stringify({ description: text }), JSON.stringify({ description: `${text}.` })),
+    difference("{}", JSON.stringify({ [text]: { [text]: text } }))
+  ],
   "names.fullName": (text) => [Names.fullName("raw", text), Names.fullName(text, "x"), Names.otherName("raw", text)],
   "names.mayName": (text) => [Names.mayName("raw", text), Names.mayName(text, text), Names.isReserved("tools", text)],
   "names.scopedUri": (text) => Names.scopedUri("raw", text),

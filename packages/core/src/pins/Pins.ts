@@ -17,15 +17,17 @@ import {
 } from "../port/PinStore.js"
 import type { PinChange, PinStatus } from "../state/PinStatus.js"
 import * as Comparison from "./Comparison.js"
-import { difference, fieldsOf } from "./difference.js"
+import { type Difference, difference, fieldsOf } from "./difference.js"
 import { LoggedChanges } from "./LoggedChanges.js"
 import {
   describe,
   firstSight,
+  moreChanged,
   nameOf,
   noMoreLogged,
   refusals,
   remedy,
+  summaryOf,
   unreadableWarning,
   warningOf
 } from "./messages.js"
@@ -50,6 +52,8 @@ export type Seen = ReadonlyMap<string, string>
 
 const kindOf = ({ definition }: Found, approved: Definition | undefined): PinChange["kind"] =>
   definition === undefined ? "removed" : approved === undefined ? "added" : "changed"
+
+const noDifference: Difference = { full: [], short: [] }
 
 /** Compares what the connections of one server list with what was approved. */
 export class Pins {
@@ -233,16 +237,18 @@ export class Pins {
     return kept.found.filter(({ tool }) => isOffered(tool)).map((one): PinChange => {
       const known = approved.get(one.tool)
       const kind = this.#unreadable === undefined ? kindOf(one, known) : "unknown"
+      const found = kind === "removed"
+        ? noDifference
+        : kind === "changed"
+        ? difference(known?.text, one.definition?.text)
+        : fieldsOf(one.definition?.text)
       return {
         tool: one.tool,
         kind,
         since: one.since,
         withheld: this.mode === "block" && kind !== "removed",
-        difference: kind === "removed"
-          ? []
-          : kind === "added" || kind === "unknown"
-          ? fieldsOf(one.definition?.text)
-          : difference(known?.text, one.definition?.text)
+        difference: found.full,
+        summary: summaryOf(this.#options.server, found)
       }
     })
   }
@@ -264,7 +270,7 @@ export class Pins {
       if (fresh.length === 0) return Effect.void
       const lines = fresh.slice(0, mostLogged).map(({ change }) => describe(server, change))
       const more = fresh.length > mostLogged
-        ? [`${server}: ${fresh.length - mostLogged} more tools are not as they were approved`]
+        ? [moreChanged(server, fresh.length - mostLogged)]
         : []
       const last = fresh.some(({ isLast }) => isLast) ? [noMoreLogged(server)] : []
       return Effect.forEach([...lines, ...more, ...last], (line) => SafeLog.warning(`${line}. ${remedy(server)}`), {

@@ -4,6 +4,7 @@
 import { cut, json } from "../observe/PlainText.js"
 import type { Unreadable } from "../port/PinStore.js"
 import type { PinChange, PinStatus } from "../state/PinStatus.js"
+import type { Difference } from "./difference.js"
 
 type Mode = PinStatus["mode"]
 
@@ -12,22 +13,35 @@ export const nameOf = (tool: string): string => json(cut(tool, 200))
 /** How a person approves. */
 const command = (server: string): string => `mcp-lifeline approve ${server}, or the status page`
 
+/** How a person sees all that has changed. */
+const shows = (server: string): string => `mcp-lifeline approve ${server} --show`
+
+/** The difference for people who read a log: in short, and if that leaves something out, with where all is shown. */
+export const summaryOf = (server: string, { full, short }: Difference): ReadonlyArray<string> =>
+  short.join("\n") === full.join("\n") ? short : [...short, `all of it: ${shows(server)}`]
+
 /** How a person approves what has changed. */
 export const remedy = (server: string): string => `Whoever has checked that approves it: ${command(server)}`
 
 /** What has changed, for the log: one line. */
-export const describe = (server: string, { difference, kind, tool, withheld }: PinChange): string => {
+export const describe = (server: string, { kind, summary, tool, withheld }: PinChange): string => {
   const name = nameOf(tool)
   if (kind === "removed") return `${server}: the server no longer has the tool ${name}`
   const what = kind === "added"
     ? `the tool ${name} is new since its tools were approved`
     : `the definition of the tool ${name} has changed since it was approved`
-  return `${server}: ${what}${withheld ? ", so it is withheld" : ""}: ${difference.join("; ")}`
+  return `${server}: ${what}${withheld ? ", so it is withheld" : ""}: ${summary.join("; ")}`
 }
+
+/** That more tools than are logged one by one are not as they were approved. */
+export const moreChanged = (server: string, count: number): string =>
+  `${server}: ${count} more tools are not as they were approved: ${shows(server)}`
 
 /** That definitions have changed so often that the log says no more of them. */
 export const noMoreLogged = (server: string): string =>
-  `${server}: the definitions of its tools keep changing: until somebody approves them, only the status says how they differ, and the log does not`
+  `${server}: the definitions of its tools keep changing: until somebody approves them, ${
+    shows(server)
+  } says how they differ, and the log does not`
 
 /** That the tools of a server were seen for the first time. */
 export const firstSight = (server: string, mode: Mode, tools: number): string =>
@@ -57,7 +71,7 @@ export const warningOf = (server: string, changes: ReadonlyArray<PinChange>): st
   ]
   if (counts.length === 0) return undefined
   const withheld = changes.some((change) => change.withheld) ? "; what is not approved is withheld" : ""
-  return `${notAsApproved}: ${counts.join("; ")}${withheld}. ${remedy(server)}`
+  return `${notAsApproved}: ${counts.join("; ")}${withheld}. What has changed: ${shows(server)}. ${remedy(server)}`
 }
 
 /** That it is not known what was approved, what follows from that, and what to do. */

@@ -12,10 +12,12 @@ export interface PinChange {
   /** Whether it is withheld: neither listed nor callable. */
   readonly withheld: boolean
   /**
-   * What has changed, field by field; of a new tool, or one of which nobody knows, its definition. Long texts are shortened around the change, and characters that
-   * cannot be seen are shown as their codes.
+   * What has changed, field by field; of a new tool, or one of which nobody knows, its definition. Nothing is left out of a definition of up to
+   * 32,768 characters, and characters that cannot be seen are shown as their codes. Of a longer one, it says that it is too long.
    */
   readonly difference: ReadonlyArray<string>
+  /** The same in short, at most 22 lines: long texts are shortened around the change, with how much is left out, and with where all is shown. */
+  readonly summary: ReadonlyArray<string>
 }
 
 /** The tools of a server, compared with those that were approved. */

@@ -10,9 +10,12 @@ export const Entry = Schema.Struct({
   /** `null`: of the gateway itself. */
   server: Schema.NullOr(Schema.String),
   level: Schema.Literal("info", "warning", "error"),
+  /** Without the name of the server before it. */
   text: Schema.String,
   /** Only in a cluster: the id of the replica that says it. */
-  replica: Schema.optional(Schema.String)
+  replica: Schema.optional(Schema.String),
+  /** Only where others than admins do not read it, although they may use the server. */
+  forAdmins: Schema.optional(Schema.Literal(true))
 }).annotations({ identifier: "Event" })
 export type Entry = typeof Entry.Type
 

@@ -72,7 +72,10 @@ export const PinChange = Schema.Struct({
   since: Schema.Number,
   /** Whether it is neither listed nor callable until somebody approves it. */
   withheld: Schema.Boolean,
-  /** What has changed, field by field; of a new tool, or where nobody knows, its definition. */
+  /**
+   * What has changed, field by field; of a new tool, or where nobody knows, its definition. In the details of one server all of it;
+   * elsewhere in short, with how much is left out.
+   */
   difference: Schema.Array(Schema.String)
 }).annotations({ identifier: "PinChange" })
 export type PinChange = typeof PinChange.Type
@@ -80,8 +83,10 @@ export type PinChange = typeof PinChange.Type
 /** The tools of a server, compared with those that were approved. */
 export const Pins = Schema.Struct({
   mode: Schema.Literal("warn", "block"),
-  /** The first 100 of them. */
+  /** In the details of one server all of them; elsewhere the first 100. */
   changes: Schema.Array(PinChange),
+  /** How many more there are. */
+  more: Schema.optional(count),
   /** Why it is not known what was approved. With `block`, all tools are withheld then. */
   unreadable: Schema.optional(Schema.Struct({ file: Schema.String, reason: Schema.String }))
 }).annotations({ identifier: "Pins" })

@@ -4,17 +4,15 @@
 import { Effect } from "effect"
 import type { Access } from "../access/Access.js"
 import type { Gateway } from "./Gateway.js"
+import { pinStatusOf } from "./pinStatusOf.js"
 
 /** The tools that pins tell of: those that are withheld or gone are in no catalogue. */
-const pinnedTools = ({ servers, shared, pins }: Gateway["servers"]) =>
-  Effect.flatMap(shared.fleet.status, (statuses) =>
-    Effect.forEach(servers(), (server) => {
-      const status = statuses[server.id]
-      const found = status === undefined
-        ? Effect.map(pins(server), (pins) => pins?.status)
-        : Effect.succeed(status.pins)
-      return Effect.map(found, (pins) => (pins?.changes ?? []).map(({ tool }) => ({ server: server.id, tool })))
-    }))
+const pinnedTools = (pool: Gateway["servers"]) =>
+  Effect.forEach(
+    pool.servers(),
+    ({ id }) =>
+      Effect.map(pinStatusOf(pool, id), (pins) => (pins?.changes ?? []).map(({ tool }) => ({ server: id, tool })))
+  )
 
 /** Says of a text whether it has such a name. One that has a short name by chance is taken for one that does. */
 export const inTexts = (

@@ -4,7 +4,7 @@
 import { Unknown } from "@mcp-lifeline/core/internal"
 import type { Caller } from "@mcp-lifeline/http-server/Caller"
 import type { Refusal } from "@mcp-lifeline/http-server/Refusal"
-import { Effect } from "effect"
+import { Effect, Struct } from "effect"
 import type { Access } from "../access/Access.js"
 import * as NamedCaller from "../access/NamedCaller.js"
 import * as PublicText from "../access/PublicText.js"
@@ -62,7 +62,10 @@ const ofAdmin = (
   counts: { ...counts, tools },
   ...(pins === undefined
     ? {}
-    : { pins: { ...pins, changes: pins.changes.filter(({ tool }) => hasTool(server.name, tool)) } }),
+    // Some of the others that are counted may be hidden.
+    : {
+      pins: { ...Struct.omit(pins, "more"), changes: pins.changes.filter(({ tool }) => hasTool(server.name, tool)) }
+    }),
   warnings: warnings.filter((one) => !isHidden(one))
 })
 
@@ -137,16 +140,19 @@ const between = "  "
 /** Parts of lines: which process it is, and how many tools it has, some of which may be hidden from the caller. */
 const isForAdmins = /^(?:pid \d+|\d+ tools?)$/
 
-/** Makes lines of the log what a caller sees of them, if it does. Lines of the gateway itself, and of servers of single clients, may be about others. */
+/**
+ * Makes lines of the log what a caller sees of them, if it does. Lines of the gateway itself, its warnings about servers, and lines of servers of
+ * single clients may be about others.
+ */
 const lineFor = (
   seen: Seen,
   access: Access
 ): Effect.Effect<(line: EventLog.Entry) => EventLog.Entry | undefined> => {
   const { hasServer, isAdmin } = access
   return Effect.map(HiddenNames.inTexts(seen, access), (isHidden) => (line) => {
-    const { server, text } = line
+    const { forAdmins = false, server, text } = line
     if (isAdmin) return (server === null || hasServer(server)) && !isHidden(text) ? line : undefined
-    if (server === null || !hasServer(server)) return undefined
+    if (forAdmins || server === null || !hasServer(server)) return undefined
     const found = seen.servers.servers().find(({ id }) => id === server)
     if (found === undefined || found.sessions === "per-client") return undefined
     const shown = PublicText.of(text, found.connector.target).split(between).filter((part) => !isForAdmins.test(part))

@@ -20,6 +20,7 @@ import {
   type Usage
 } from "./GatewayStatus.js"
 import type { Change } from "./History.js"
+import { pinStatusOf } from "./pinStatusOf.js"
 import { remedy } from "./Remedy.js"
 import type { ServerRecord } from "./ServerRecords.js"
 import { shownState, waitingSince } from "./shownState.js"
@@ -159,24 +160,29 @@ const hiddenOf = ({ catalog }: Status): Pick<Server, "hidden"> => {
   return Object.values(hidden).some((count) => count > 0) ? { hidden } : {}
 }
 
-/** So many changes of tools are shown. */
+/** So many changes of tools are shown in short. */
 const mostChanges = 100
 
-/** What has changed in the definitions of tools. */
-const pinsOf = (pins: PinStatus | undefined): Pick<Server, "pins"> =>
-  pins === undefined ? {} : {
+/** What has changed in the definitions of tools: in short, or in full. Differences are harmless already, and every space of them counts. */
+const pinsOf = (pins: PinStatus | undefined, isFull = false): Pick<Server, "pins"> => {
+  if (pins === undefined) return {}
+  const { changes, mode, unreadable } = pins
+  const shown = isFull ? changes : changes.slice(0, mostChanges)
+  return {
     pins: {
-      mode: pins.mode,
-      changes: pins.changes.slice(0, mostChanges).map(({ difference, tool, ...change }) => ({
+      mode,
+      changes: shown.map(({ difference, summary, tool, ...change }) => ({
         ...change,
         tool: clean(tool),
-        difference: difference.map(clean)
+        difference: isFull ? difference : summary
       })),
-      ...(pins.unreadable === undefined
+      ...(shown.length === changes.length ? {} : { more: changes.length - shown.length }),
+      ...(unreadable === undefined
         ? {}
-        : { unreadable: { file: clean(pins.unreadable.file), reason: clean(pins.unreadable.reason) } })
+        : { unreadable: { file: clean(unreadable.file), reason: clean(unreadable.reason) } })
     }
   }
+}
 
 /** The fields of a shared server that depend on its single runtime. */
 const sharedFields = (status: Status, share: Share | undefined) => {
@@ -286,13 +292,14 @@ export const serverStatus = (gateway: Gateway, name: string): Effect.Effect<Serv
       : Effect.succeed(server)
   })
 
-/** The status of one server, with all runtimes if each client has its own. */
+/** The status of one server: with all that has changed in its tools, and with all runtimes if each client has its own. */
 export const serverDetails = (gateway: Gateway, name: string): Effect.Effect<ServerDetails, Api.NotFound> =>
-  Effect.map(serverStatus(gateway, name), (server) => {
-    if (server.sessions !== "per-client") return server
+  Effect.zipWith(serverStatus(gateway, name), pinStatusOf(gateway.servers, name), (server, pins) => {
+    const details = { ...server, ...pinsOf(pins, true) }
+    if (server.sessions !== "per-client") return details
     const runtimes = gateway.record.servers.of(name)?.runtimes ?? []
     return {
-      ...server,
+      ...details,
       runtimes: runtimes.map(({ generation, number, since, state, usage }) => ({
         number,
         state,

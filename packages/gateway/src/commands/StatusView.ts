@@ -4,7 +4,7 @@
 import type { Process, Replica, Runtime, ServerDetails, StatusUpdate } from "../api/GatewayStatus.js"
 import * as Grid from "../Grid.js"
 import { paintState, processesOf } from "../serve/Table.js"
-import { bytes, clean, percent, span, until } from "../Text.js"
+import { bytes, clean, harmless, percent, span, until } from "../Text.js"
 
 /** A server as the status or its updates have it. */
 type Server = StatusUpdate["servers"][number]
@@ -223,7 +223,7 @@ const pinWords = {
 const pinLines = ({ pins }: ServerDetails): ReadonlyArray<string> =>
   (pins?.changes ?? []).flatMap(({ difference, kind, tool, withheld }) => [
     `the tool ${clean(tool)} ${pinWords[kind]}${withheld ? ", and is withheld" : ""}`,
-    ...difference.map((line) => `  ${clean(line)}`)
+    ...difference.map((line) => `  ${harmless(line)}`)
   ])
 
 /** The gateway, the other replicas, its servers, and their problems. */

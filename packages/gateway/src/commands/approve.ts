@@ -5,17 +5,17 @@ import type { PinChange, PinStatus } from "@mcp-lifeline/core"
 import { Pins } from "@mcp-lifeline/core/internal"
 import * as StateFolder from "@mcp-lifeline/state/StateFolder"
 import * as ToolPins from "@mcp-lifeline/state/ToolPins"
-import { Effect } from "effect"
+import { Effect, Struct } from "effect"
 import { StartError, type UsageError } from "../Errors.js"
 import { forgotten, nothingToApprove, notPinned, unknownTools } from "../known/Approvals.js"
 import type { Output } from "../Output.js"
-import { clean, json as jsonText } from "../Text.js"
+import { clean, harmless, json as jsonText } from "../Text.js"
 import type { Approve, Choice } from "./Arguments.js"
 import * as GatewayClient from "./GatewayClient.js"
 
 /** Who knows what has changed, and approves it. */
 interface Approver {
-  readonly changes: ReadonlyArray<Omit<PinChange, "withheld">>
+  readonly changes: ReadonlyArray<Omit<PinChange, "summary" | "withheld">>
   /** Why it is not known what was approved. */
   readonly unreadable?: PinStatus["unreadable"]
   readonly approve: (
@@ -28,7 +28,9 @@ const byGateway = (server: string, choice: Choice) =>
   Effect.gen(function*() {
     const client = yield* GatewayClient.find(choice)
     const { servers } = yield* client.status
-    const pins = servers.find(({ name }) => name === server)?.pins
+    const isPinned = servers.some(({ name, pins }) => name === server && pins !== undefined)
+    // The status of all servers is short.
+    const pins = isPinned ? (yield* client.server(server)).pins : undefined
     const approver: Approver | undefined = pins && {
       changes: pins.changes,
       unreadable: pins.unreadable,
@@ -48,7 +50,7 @@ const pinsOf = (server: string) =>
     })
   })
 
-const changesOf = (all: ReadonlyArray<Pins>) => all.flatMap(({ status }) => status.changes)
+const changesOf = (all: ReadonlyArray<Pins>) => all.flatMap(({ status }) => status.changes.map(Struct.omit("summary")))
 const unreadableOf = (all: ReadonlyArray<Pins>) => all.map(({ status }) => status.unreadable).find((one) => one)
 
 /** Fails if the state folder does not have what was approved: it may not be writable, and then this process alone knows it. */
@@ -86,7 +88,7 @@ const words = {
 
 const describe = ({ difference, kind, tool }: Approver["changes"][number]): ReadonlyArray<string> => [
   `${clean(tool)}: ${words[kind]}`,
-  ...difference.map((line) => `  ${clean(line)}`)
+  ...difference.map((line) => `  ${harmless(line)}`)
 ]
 
 /** Runs it. With a URL or a file, only that gateway is asked. */

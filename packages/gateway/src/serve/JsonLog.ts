@@ -3,7 +3,7 @@
  */
 import { Cause, Effect, Inspectable, Logger, LogLevel } from "effect"
 import type * as EventLog from "../api/EventLog.js"
-import { about, type Output, serverOf } from "../Output.js"
+import { type Output, serverOf, withoutName } from "../Output.js"
 import { clean, json as jsonText } from "../Text.js"
 
 const json = ({ at, level, server, text }: EventLog.Entry): string =>
@@ -49,12 +49,11 @@ export const logger = (take: (line: EventLog.Entry) => void): Logger.Logger<unkn
     if (line !== undefined) take(line)
   })
 
-/**
- * A logger that passes warnings and errors to the event log. They are lines of the gateway there, which only admins read: what a server has said of itself
- * may be about others.
- */
+/** A logger that passes warnings and errors to the event log. Only admins read them there: what is said of a server may be about others. */
 export const eventLogger = (take: (line: EventLog.Entry) => void): Logger.Logger<unknown, void> =>
-  logger((line) => take({ ...line, server: null, text: about(line.server ?? undefined, line.text) }))
+  logger(({ server, text, ...line }) =>
+    take({ ...line, server, text: server === null ? text : withoutName(server, text), forAdmins: true })
+  )
 
 /** A logger that writes warnings and errors to standard error as JSON. */
 export const jsonLogger = (output: Output): Logger.Logger<unknown, void> =>

@@ -53,6 +53,7 @@ describe("an admin that may not use everything", { timeout: 240_000 }, () => {
         record.log.add({ at: 0, server: null, level: "warning", text: 's: the tool "hidden-new" is new' })
         record.log.add({ at: 0, server: "s", level: "warning", text: 'the tool "hidden-changed" has changed' })
         record.log.add({ at: 0, server: null, level: "warning", text: 's: the tool "new" is new' })
+        record.log.add({ at: 0, server: "s", level: "warning", text: "it said something of others", forAdmins: true })
 
         const read = ["/api/status", "/api/servers/s", "/api/logs", "/api/logs?server=s", "/api/tools", "/ready"]
         for (const path of read) {
@@ -60,7 +61,10 @@ describe("an admin that may not use everything", { timeout: 240_000 }, () => {
           expect([path, status, JSON.stringify(body)]).toEqual([path, 200, expect.not.stringContaining("hidden-")])
         }
         expect(JSON.stringify((yield* ask("boss-token", "/api/logs")).body)).toContain("is new")
-        expect(JSON.stringify((yield* ask("ci-token", "/api/logs")).body)).not.toContain("hidden-")
+        expect(JSON.stringify((yield* ask("boss-token", "/api/logs?server=s")).body)).toContain("of others")
+        for (const path of ["/api/logs", "/api/logs?server=s"]) {
+          expect(JSON.stringify((yield* ask("ci-token", path)).body)).not.toMatch(/hidden-|of others/)
+        }
         for (const action of ["reconnect", "disable", "enable"]) {
           const { body, status } = yield* ask("boss-token", `/api/servers/s/${action}`, "POST")
           expect([action, status, JSON.stringify(body)]).toEqual([action, 200, expect.not.stringContaining("hidden-")])

@@ -285,6 +285,18 @@ describe.skipIf(Chromium.executable === undefined)("the status page in a browser
         yield* run(() => page.getByRole("button", { name: "pinned", exact: true }).click())
         yield* shows(row.locator(".changes"), /read has changed, withheld until it is approved/)
         yield* shows(row.locator(".changes"), 'description: "Reads." -> "Reads. <img src=x>\\u202e"')
+        const long = { ...before, description: `Reads. ${"<b>word</b> ".repeat(100)}` }
+        writeFileSync(tools, JSON.stringify([long]))
+        yield* run(() => page.getByRole("button", { name: "Reconnect pinned" }).click())
+        yield* shows(
+          row.locator(".changes"),
+          /\(\d+ characters left out\)\s*all of it: mcp-lifeline approve pinned --show/
+        )
+        yield* shows(
+          row.locator(".events"),
+          /the definition of the tool "read".* characters left out: mcp-lifeline logs\)/
+        )
+        expect(yield* run(() => row.locator(".events").innerText())).not.toContain("pinned: ")
         yield* tabTo(page, "Approve pinned")
         yield* press(page, "Enter")
         yield* run(() => approve.waitFor({ state: "hidden" }))

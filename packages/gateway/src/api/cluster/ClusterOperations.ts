@@ -2,11 +2,11 @@
  * What the API says and does, where there are several replicas: whichever is asked speaks for all.
  */
 import { Unknown } from "@mcp-lifeline/core/internal"
-import { Effect, Either, Fiber, Scope, Stream } from "effect"
+import { Effect, Either, Fiber, Option, Scope, Stream } from "effect"
 import type { Gateways } from "../../replica/Gateways.js"
 import * as Api from "../Api.js"
 import type { Gateway } from "../Gateway.js"
-import type { ChangedServer, GatewayStatus, Server } from "../GatewayStatus.js"
+import type { ChangedServer, GatewayStatus, Server, ServerDetails } from "../GatewayStatus.js"
 import * as Alone from "../Operations.js"
 import { requireServer } from "../ServerCommands.js"
 import { joined, needsHelp, ownerOf, type Part } from "./joined.js"
@@ -165,11 +165,17 @@ export const make = (
         return yield* onAll(isKept ? parts.filter(isReached) : parts, action, name)
       })
 
-    const runtimesOn = ({ replica }: Part, name: string) =>
-      Effect.option(others.askSoon(replica, ({ servers }) => servers.server({ path: { name } }))).pipe(
-        Effect.map((details) =>
-          details._tag === "None" ? [] : (details.value.runtimes ?? []).map((one) => ({ ...one, replica: replica.id }))
-        )
+    /** The details of a server as a replica has them. */
+    const detailsOn = ({ replica }: Part, name: string): Effect.Effect<ServerDetails | undefined> =>
+      Effect.orElseSucceed(
+        others.askSoon(replica, ({ servers }) => servers.server({ path: { name } })),
+        () => undefined
+      )
+
+    const runtimesOn = (part: Part, name: string) =>
+      Effect.map(
+        detailsOn(part, name),
+        (details) => (details?.runtimes ?? []).map((one) => ({ ...one, replica: part.replica.id }))
       )
 
     return {
@@ -182,13 +188,19 @@ export const make = (
           const { servers }: GatewayStatus = yield* status
           const server = servers.find((one) => one.name === name)
           if (server === undefined) return yield* Either.isLeft(own) ? Effect.fail(own.left) : own
-          if (server.sessions === "shared") return server
+          // In full, which the status of all is not: as the replica says it that has the server.
+          const owning = others.last().find((part) => isReached(part) && part.replica.id === server.owner?.replica)
+          const known = server.pins === undefined || owning === undefined
+            ? Option.getOrUndefined(Either.getRight(own))
+            : yield* detailsOn(owning, name)
+          const details = known?.pins === undefined ? server : { ...server, pins: known.pins }
+          if (server.sessions === "shared") return details
           const { id } = gateways.own()
           const ownRuntimes = Either.isRight(own) ? own.right.runtimes ?? [] : []
           const rest = yield* Effect.forEach(others.last().filter(isReached), (part) => runtimesOn(part, name), {
             concurrency: "unbounded"
           })
-          return { ...server, runtimes: [...ownRuntimes.map((one) => ({ ...one, replica: id })), ...rest.flat()] }
+          return { ...details, runtimes: [...ownRuntimes.map((one) => ({ ...one, replica: id })), ...rest.flat()] }
         }),
       logs: (query) =>
         Effect.gen(function*() {

@@ -1,7 +1,7 @@
 /**
  * What a server shows when it is opened: what it is, its tools, and what has happened to it.
  */
-import { clean, element, setText, show } from "./dom.mjs"
+import { clean, element, setText, shortened, show } from "./dom.mjs"
 import { eventLine } from "./Events.mjs"
 import * as Gateway from "./Gateway.mjs"
 import { ownerOf } from "./Replicas.mjs"
@@ -9,8 +9,11 @@ import { bytes, moment, number, percent, plural, stateName } from "./words.mjs"
 
 /** @typedef {import("./types.d.ts").ServerStatus} ServerStatus */
 
-/** How many tools or runtimes, and how many lines of its log, are shown at first, and at most. */
-const most = { items: 300, lines: 50 }
+/**
+ * How many tools or runtimes, and how many lines of its log, are shown at first, and at most. And how long a line of a difference may be, in
+ * characters: more than any is, because the gateway shortens it and says how much it leaves out.
+ */
+const most = { items: 300, lines: 50, difference: 6000 }
 
 const labels = /** @type {const} */ ([
   "Target",
@@ -126,7 +129,7 @@ export class Details {
     this.#fact("Processor", cpu === null ? "" : `${percent(cpu)} of one core`)
     this.#fact("Last error", lastError === undefined ? "" : moment(lastError.at, Date.now()))
     this.#showChanges(server)
-    this.#fact("Warnings", warnings.map((one) => clean(one, 300)).join("; "))
+    this.#fact("Warnings", warnings.map((one) => shortened(one, 300, `mcp-lifeline status ${server.name}`)).join("; "))
     void this.#readMore(server)
   }
 
@@ -146,8 +149,8 @@ export class Details {
 
   /** @param {ServerStatus} server */
   #showChanges({ pins }) {
-    const changes = pins?.changes ?? []
-    const encoded = JSON.stringify(changes)
+    const { changes = [], more = 0 } = pins ?? {}
+    const encoded = JSON.stringify([changes, more])
     if (encoded === this.#shownChanges) return
     this.#shownChanges = encoded
     show(this.#changesTitle, changes.length > 0)
@@ -160,9 +163,12 @@ export class Details {
           {},
           element("code", {}, clean(tool, 120)),
           ` ${changeNames[kind]}${withheld ? ", withheld until it is approved" : ""}`,
-          ...difference.map((line) => element("p", {}, clean(line, 1000)))
+          ...difference.map((line) => element("p", {}, clean(line, most.difference)))
         )
-      )
+      ),
+      ...(more === 0
+        ? []
+        : [element("li", {}, `… and ${number(more)} more: mcp-lifeline approve ${this.#name} --show`)])
     )
   }
 

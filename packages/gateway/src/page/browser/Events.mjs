@@ -1,7 +1,7 @@
 /**
  * What has happened, newest first.
  */
-import { byId, clean, element, show } from "./dom.mjs"
+import { byId, clean, element, shortened, show } from "./dom.mjs"
 import { date, time } from "./words.mjs"
 
 /** @typedef {import("./types.d.ts").GatewayEvent} GatewayEvent */
@@ -19,7 +19,7 @@ export const eventLine = ({ at, level, replica, server, text }) =>
     ...(level === "info" ? [] : [element("span", { class: "level" }, level === "error" ? "Error" : "Warning"), " "]),
     ...(server === null ? [] : [element("strong", {}, clean(server, 60)), " "]),
     ...(replica === undefined ? [] : [element("span", { class: "of-replica" }, clean(replica, 40)), " "]),
-    element("span", { class: "text" }, clean(text.replace(/ {2,}/g, " · "), 400))
+    element("span", { class: "text" }, shortened(text.replace(/ {2,}/g, " · "), 400, "mcp-lifeline logs"))
   )
 
 const list = byId("events")

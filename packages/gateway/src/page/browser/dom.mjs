@@ -62,3 +62,10 @@ export const clean = (text, most = 600) => {
   const line = text.slice(0, most * 2).replace(/[\p{Cc}\p{Cf}\s]+/gu, " ").trim()
   return line.length > most ? `${line.slice(0, most - 1)}…` : line
 }
+
+/** The same, and where it is cut, how much is left out and which command shows all. @param {string} text @param {number} most @param {string} command */
+export const shortened = (text, most, command) => {
+  const line = clean(text, 20_000)
+  const left = line.length - most
+  return left > 0 ? `${line.slice(0, most)}… (${left} characters left out: ${command})` : line
+}

@@ -64,6 +64,24 @@ const cluster = Effect.gen(function*() {
   return { b, c, commands, generation, kept, operations, others, store }
 })
 
+describe("details in a cluster", () => {
+  it.scopedLive("[D8 G24] what has changed in the tools of a server is shown in full, as its owner says it", () =>
+    Effect.gen(function*() {
+      const { b, operations } = yield* cluster
+      const pinned = (...difference: ReadonlyArray<string>) =>
+        MadeUp.serverOf("one", {
+          owner: { replica: "b", since: 1 },
+          pins: { mode: "block", changes: [{ tool: "read", kind: "changed", since: 1, withheld: true, difference }] }
+        })
+      b.answers.set("GET /api/status", [200, MadeUp.statusOf("b", [pinned("in short")])])
+      b.answers.set("GET /api/servers/one", [200, pinned("in full")])
+      const shown = Effect.map(operations.server("one"), ({ pins }) => pins?.changes[0]?.difference)
+      expect(yield* shown).toEqual(["in full"])
+      b.answers.delete("GET /api/servers/one")
+      expect(yield* shown).toEqual(["in short"])
+    }))
+})
+
 describe("commands in a cluster", () => {
   it.scopedLive("[D8] a reconnect is carried out by the owner alone, and its failure is passed on with its place", () =>
     Effect.gen(function*() {

@@ -1,0 +1,18 @@
+/**
+ * What is known of the tools of a server that are not as they were approved.
+ */
+import type { PinStatus } from "@mcp-lifeline/core"
+import { Effect } from "effect"
+import type { Gateway } from "./Gateway.js"
+
+/** Of a shared server, what its runtime knows; otherwise what is kept. `undefined` if nothing is compared, or nothing has the name. */
+export const pinStatusOf = (
+  { pins, servers, shared }: Gateway["servers"],
+  name: string
+): Effect.Effect<PinStatus | undefined> =>
+  Effect.flatMap(shared.fleet.status, (statuses) => {
+    const status = statuses[name]
+    if (status !== undefined) return Effect.succeed(status.pins)
+    const server = servers().find(({ id }) => id === name)
+    return server === undefined ? Effect.succeed(undefined) : Effect.map(pins(server), (pins) => pins?.status)
+  })
