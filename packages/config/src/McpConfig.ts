@@ -89,6 +89,13 @@ const expandWords = (
 const wordsOf = (value: unknown): ReadonlyArray<string> =>
   (Array.isArray(value) ? value : [value]).filter(Predicate.isString)
 
+/** Zed's entry of a server that one of its extensions brings: which command that is, Zed alone knows. */
+const ofExtension: Problem.Problem = {
+  path: [],
+  message: "is a server of an extension of Zed, which only Zed starts; it is left out here",
+  key: "elsewhere"
+}
+
 /** Whether a server is disabled, by either of the two keys for this. */
 const isDisabled = ({ disabled, enabled }: Raw): boolean | undefined =>
   Predicate.isBoolean(disabled) ? disabled : Predicate.isBoolean(enabled) ? !enabled : undefined
@@ -143,6 +150,7 @@ export const readServer = (
     })
     return { value: undefined, problems }
   }
+  if (kind === undefined && raw["source"] === "extension") return { value: undefined, problems: [ofExtension] }
   if (kind === undefined && ![...written.keys()].map(meantBy).some((key) => key === "command" || key === "url")) {
     problems.push({ path: [], message: "has neither command (a program to start) nor url (an address)" })
   }

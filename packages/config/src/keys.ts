@@ -251,6 +251,12 @@ export const notTakenOver = (path: Problem.Path): Problem.Problem | undefined =>
 /** Whether it is a key of a server. */
 export const isKey = (key: unknown): boolean => known.includes(String(key))
 
+/** Why a server of this kind does not take the keys of the other one. */
+const belongsTo = (kind: Kind): string =>
+  kind === "http"
+    ? "belongs to a server with a command, and this one has a url"
+    : "belongs to a server with a url, and this one has a command"
+
 /** The problem with a key that a server of this kind, or any server, does not have. */
 export const refused = (key: string, kind: Kind): Problem.Problem => {
   const path = [key]
@@ -260,16 +266,24 @@ export const refused = (key: string, kind: Kind): Problem.Problem => {
     return { path, message: "belongs to another program and has no effect here; leave it out", key: "foreign" }
   }
   if (kind === "http" && Object.hasOwn(stdioChecks, key)) {
-    return { path, message: "belongs to a server with a command, and this one has a url; leave it out" }
+    return { path, message: `${belongsTo(kind)}; leave it out` }
   }
   if (kind === "stdio" && Object.hasOwn(httpChecks, key)) {
     const instead = key === "headers" ? "env" : "env or args"
     return {
       path,
-      message: `belongs to a server with a url, and this one has a command; leave it out, or pass it on by ${instead}`
+      message: `${belongsTo(kind)}; leave it out, or pass it on by ${instead}`
     }
   }
   const meant = Object.hasOwn(meanings, key) ? meanings[key] : undefined
   const others = kind === "stdio" ? httpChecks : kind === "http" ? stdioChecks : {}
-  return Problem.unknown(path, known.filter((name) => !Object.hasOwn(others, name)), { of: "a server", meant })
+  const own = known.filter((name) => !Object.hasOwn(others, name) || checkOf(kind, name) !== undefined)
+  const ofOthers = (meant ?? Problem.nearest(key, own)) === undefined
+    ? Problem.nearest(key, Object.keys(others))
+    : undefined
+  return ofOthers === undefined ? Problem.unknown(path, own, { of: "a server", meant }) : {
+    path,
+    message: `is not an option of a server; did you mean "${ofOthers}"? That ${belongsTo(kind)}`,
+    key: "unknown"
+  }
 }

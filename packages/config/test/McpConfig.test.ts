@@ -349,6 +349,15 @@ describe("McpConfig", () => {
       { url: "http://h/mcp", headerss: { a: "secret" } },
       'headerss: is not an option of a server; did you mean "headers"?'
     ],
+    [
+      { command: "x", headerss: { a: "secret" } },
+      'headerss: is not an option of a server; did you mean "headers"? That belongs to a server with a url, and this one has a command'
+    ],
+    [
+      { url: "http://h/mcp", comand: "secret" },
+      'comand: is not an option of a server; did you mean "command"? That belongs to a server with a command, and this one has a url'
+    ],
+    [{ command: "x", protocoll: "2025" }, 'protocoll: is not an option of a server; did you mean "protocol"?'],
     [{ cmd: "x" }, 'cmd: is not an option of a server; did you mean "command"?'],
     [
       { command: "x", headers: { a: "secret" } },

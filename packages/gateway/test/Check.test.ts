@@ -131,6 +131,20 @@ describe.concurrent("mcp-lifeline check", () => {
       })
   )
 
+  it.live("[G2] a server that only Zed starts is no reason to fail", () =>
+    Effect.gen(function*() {
+      const path = yield* file(
+        `{ "context_servers": { "ext": { "source": "extension", "settings": {} } } }`,
+        "settings.json"
+      )
+      expect(yield* Program.run(["check", path])).toMatchObject({
+        code: 0,
+        stdout: "ext  cannot be used, see below\n",
+        stderr:
+          `${path}:1: context_servers.ext: is a server of an extension of Zed, which only Zed starts; it is left out here\n`
+      })
+    }).pipe(Effect.scoped))
+
   it.scopedLive(
     "[G2] --json says the same for programs; notices alone are no reason to fail",
     () =>

@@ -284,6 +284,22 @@ args = [
     ])
   })
 
+  it("[G2:unit] a server of an extension of Zed is no problem, and what looks like one and has a command is started", () => {
+    const { entries, names, notices, problems } = parse(`{ "context_servers": {
+      "ext": { "source": "extension", "enabled": true, "settings": { "token": "secret" } },
+      "own": { "source": "extension", "command": "x" },
+      "other": { "source": "custom" } } }`)
+    expect(names).toEqual(["ext", "own", "other"])
+    expect(entries.map(({ name }) => name)).toEqual(["own"])
+    expect(notices.map(McpJson.show)).toEqual([
+      "mcp.json:2: context_servers.ext: is a server of an extension of Zed, which only Zed starts; it is left out here",
+      "mcp.json:3: context_servers.own.source: belongs to another program and has no effect here, wherever it stands"
+    ])
+    expect(problems.map(McpJson.show)).toEqual([
+      "mcp.json:4: context_servers.other: has neither command (a program to start) nor url (an address)"
+    ])
+  })
+
   it("[G2:unit] refuses a name that is there twice", () => {
     const source = `{"mcpServers": {\n"a": {"command": "x"},\n"b": {"command": "x"},\n"a": {"command": "y"}}}`
     expect(parse(source).entries.map(({ name }) => name)).toEqual(["b"])

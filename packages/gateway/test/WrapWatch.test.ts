@@ -1,17 +1,19 @@
 import { Backend } from "@mcp-lifeline/core"
 import { Deferred, Effect, Fiber } from "effect"
 import {
+  chmodSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
   readFileSync,
   renameSync,
+  rmdirSync,
   rmSync,
   symlinkSync,
   writeFileSync
 } from "node:fs"
 import { tmpdir } from "node:os"
-import { join } from "node:path"
+import { basename, join } from "node:path"
 import { assert, describe, it } from "vitest"
 import { FolderWatch } from "../src/wrap/FolderWatch.js"
 import * as Watch from "../src/wrap/Watch.js"
@@ -28,10 +30,12 @@ const watching = () => {
   writeFileSync(file, "first")
   let wake: () => void = () => undefined
   const seen = new Set<string>()
+  const all = new Set<string>()
   const watch = new FolderWatch(folder, {
     isOpened: () => true,
     onChange: (changed) => {
       seen.add(changed)
+      all.add(changed)
       wake()
     },
     onError: assert.fail
@@ -39,6 +43,8 @@ const watching = () => {
   return {
     folder,
     file,
+    /** Everything that was seen to change. */
+    all,
     /** Waits until a file is seen to change. */
     sees: async (changed: string): Promise<void> => {
       while (!seen.has(changed)) {
@@ -90,6 +96,32 @@ describe("--watch", () => {
     // For long enough that it is missed.
     await new Promise((resolve) => setTimeout(resolve, 600))
     await make("later")
+  })
+
+  it("[W4] a folder that is removed, or whose rights change, is named itself, and no file in it that never was", async () => {
+    using one = watching()
+    const inner = join(one.folder, "inner")
+    mkdirSync(inner)
+    await one.sees(inner)
+    chmodSync(inner, 0o700)
+    await one.sees(inner)
+    rmdirSync(inner)
+    await one.sees(inner)
+    chmodSync(one.folder, 0o700)
+    await one.sees(one.folder)
+    rmSync(one.file)
+    await one.sees(one.file)
+    rmdirSync(one.folder)
+    await one.sees(one.folder)
+    mkdirSync(one.folder)
+    writeFileSync(one.file, "again")
+    await one.sees(one.file)
+    // A file in a folder of its name is one as any other.
+    const file = join(one.folder, basename(one.folder))
+    writeFileSync(file, "first")
+    await one.sees(file)
+    const others = [...one.all].filter((path) => ![one.folder, one.file, inner, file].includes(path))
+    assert.deepEqual(others, [])
   })
 
   it("[W4] a glob may be absolute, a file or a folder; of a program from elsewhere nothing else counts than itself", () => {

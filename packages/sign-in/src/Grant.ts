@@ -3,8 +3,9 @@
  */
 import * as StateFolder from "@mcp-lifeline/state/StateFolder"
 import { Effect, Redacted, Schema } from "effect"
-import { Client } from "./Client.js"
-import { Metadata } from "./Metadata.js"
+import { Client, type Configured } from "./Client.js"
+import { isSameIssuer, Metadata } from "./Metadata.js"
+import * as scopes from "./scopes.js"
 
 /** How a login is made: in a browser that comes back to this machine, with a code on any device, or by a machine alone. */
 export const Method = Schema.Literal("browser", "device", "credentials")
@@ -67,6 +68,21 @@ export const save = (kept: StateFolder.Collection<Grant>, grant: Grant): Effect.
 /** Whether two grants hold the same access token. */
 export const isSame = (a: Grant | undefined, b: Grant | undefined): boolean =>
   a === b || (a !== undefined && b !== undefined && Redacted.value(a.access) === Redacted.value(b.access))
+
+/** Whether a login with these options would be made in the same way, by the same client, for no more rights. Without any option, any grant will do. */
+export const isAskedFor = (
+  { asked, client, issuer, metadata, method, scope }: Grant,
+  wanted: { readonly method: Method; readonly client: Configured; readonly scope: string | undefined }
+): boolean => {
+  const { document, id, issuer: chosen } = wanted.client
+  if (wanted.method === "browser" && [document, id, chosen, wanted.scope].every((one) => one === undefined)) return true
+  // An authorization server that knows no such documents has registered the client.
+  const ofDocument = metadata.client_id_metadata_document_supported === true ? document : undefined
+  return method === wanted.method &&
+    (id ?? ofDocument ?? client.id) === client.id &&
+    (chosen === undefined || isSameIssuer(chosen, issuer)) &&
+    scopes.covers(scopes.union(asked, scope), wanted.scope)
+}
 
 /** How much of its life a token may have left to be renewed: a fifth, and at most a minute. */
 const margin = ({ expiresAt = 0, obtainedAt }: Grant): number =>

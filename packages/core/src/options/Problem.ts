@@ -18,9 +18,9 @@ export interface Problem {
   /**
    * Set if the problem is the key, not the value. `misspelt`: there is no such option, but one with a similar name. `foreign`: the key
    * belongs to another program. `unknown`: any other key that is not an option. `ambiguous`: the value could also mean something else;
-   * it is accepted.
+   * it is accepted. `elsewhere`: only another program can use what has this key.
    */
-  readonly key?: "misspelt" | "unknown" | "foreign" | "ambiguous" | undefined
+  readonly key?: "misspelt" | "unknown" | "foreign" | "ambiguous" | "elsewhere" | undefined
 }
 
 /** A path as people write it: `mcpServers.docs.args[0]`. */

@@ -53,7 +53,7 @@ export interface FileAccess extends McpConfig.Access {
 export interface McpJson {
   readonly entries: ReadonlyArray<Entry>
   readonly problems: ReadonlyArray<Problem>
-  /** Ambiguous values, and one notice of all keys that belong to other programs. They have no other effect. */
+  /** Ambiguous values, servers that only another program can start, and one notice of all keys that belong to other programs. */
   readonly notices: ReadonlyArray<Problem>
   /** The names of all servers in the file, valid and invalid, in its order. */
   readonly names: ReadonlyArray<string>
@@ -185,7 +185,7 @@ export const parse = (
   const sort = (found: ReadonlyArray<OptionProblem.Problem>, prefix: Path, isTop: boolean): boolean => {
     for (const one of found.slice(0, Math.max(0, maxProblems - problems.length))) {
       const path = [...prefix, ...one.path]
-      if (one.key === "ambiguous") notices.push(at(path, one.message))
+      if (one.key === "ambiguous" || one.key === "elsewhere") notices.push(at(path, one.message))
       else if (one.key === "foreign") foreign.push(at(path, one.message))
       // Other keys at the top of the file belong to other programs.
       else if (one.key === "unknown" && isTop && one.path.length === 1) foreign.push(at(path, one.message))

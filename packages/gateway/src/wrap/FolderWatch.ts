@@ -12,7 +12,7 @@ const lookInterval = 250
 export interface Listener {
   /** Whether to watch a folder. */
   readonly isOpened: (folder: string) => boolean
-  /** Called with each file that was written, made, replaced or removed. */
+  /** Called with each file that was written, made, replaced or removed; not on Windows also with a folder that was removed or got other rights. */
   readonly onChange: (path: string) => void
   /** Called at most once, if a folder is there and cannot be watched. */
   readonly onError: (message: string) => void
@@ -26,6 +26,12 @@ export const entriesOf = (folder: string): ReadonlyArray<Dirent> => {
     return []
   }
 }
+
+/** What an event of a folder is about. What happens to the folder itself comes under its own name, which something in it may have, too. */
+const pathOf = (folder: string, name: string | null): string =>
+  name === null || (name === basename(folder) && entriesOf(folder).every((entry) => entry.name !== name))
+    ? folder
+    : join(folder, name)
 
 /** Watches one folder until it is closed. */
 export class FolderWatch {
@@ -73,16 +79,15 @@ export class FolderWatch {
   }
 
   #onEvent(folder: string, event: string, name: string | null): void {
-    const path = name === null ? folder : join(folder, name)
+    const path = pathOf(folder, name)
     if (event !== "rename") return this.#listener.onChange(path)
     const entries = entriesOf(folder)
-    const entry = entries.find((entry) => entry.name === name)
     // The folder of this name may have been replaced by another one.
     this.#drop(path)
-    if (entry?.isDirectory() === true) this.#open(path, true)
+    if (entries.some((entry) => entry.name === name && entry.isDirectory())) this.#open(path, true)
     this.#listener.onChange(path)
-    // The removal of a folder is reported under its own name. Another one may be in its place.
-    if (entries.length === 0 || (entry === undefined && name === basename(folder))) this.#lost(folder)
+    // Another folder may be in the place of one that was removed.
+    if (entries.length === 0 || path === folder) this.#lost(folder)
   }
 
   /** Handles a folder that may be gone. If a subfolder comes back, the event of its parent opens it again. */

@@ -78,7 +78,11 @@ const login = Command.make({
     browser: Command.flag("Open a browser even if this is not a terminal. Never if CI is set."),
     noBrowser: Command.flag("Open no browser; only print the address.")
   },
-  exitCodes: { 0: "Signed in, or no login is needed.", 1: "Not signed in.", 130: "Interrupted." },
+  exitCodes: {
+    0: "Signed in, or no login is needed.",
+    1: "Not signed in, or another login is stored.",
+    130: "Interrupted."
+  },
   request: (parsed, line): Request => {
     const { account, browser, callbackPort, clientKeyFile, config, noBrowser, scope, target } = parsed
     if (browser && noBrowser) line.refuse("--browser cannot be combined with --no-browser; keep one")

@@ -4,10 +4,10 @@
 import type { ConnectError, Connector } from "@mcp-lifeline/core"
 import * as Browser from "@mcp-lifeline/sign-in/Browser"
 import type * as Client from "@mcp-lifeline/sign-in/Client"
-import type { Method } from "@mcp-lifeline/sign-in/Grant"
+import * as Grant from "@mcp-lifeline/sign-in/Grant"
 import * as SignIn from "@mcp-lifeline/sign-in/SignIn"
 import type { State } from "@mcp-lifeline/sign-in/State"
-import type { StateFolder } from "@mcp-lifeline/state/StateFolder"
+import { StateFolder } from "@mcp-lifeline/state/StateFolder"
 import { HttpConnector } from "@mcp-lifeline/transport-http"
 import { Effect, Either, Option, Stream } from "effect"
 import { StartError, UsageError } from "../../Errors.js"
@@ -23,7 +23,7 @@ export interface Options {
   readonly target: string
   readonly config: string | undefined
   readonly account: string | undefined
-  readonly method: Method
+  readonly method: Grant.Method
   /** Whether to open a browser. Default: on a terminal. */
   readonly browser: boolean | undefined
   readonly client: Client.Configured
@@ -50,7 +50,21 @@ const showLogin = (output: Output, isOpened: boolean) => (state: State): Effect.
   ].join("\n"))
 }
 
-/** Signs in. Succeeds when the server has accepted the token. */
+const ways: Readonly<Record<Grant.Method, string>> = {
+  browser: "in a browser",
+  device: "with a code on any device",
+  credentials: "with client credentials"
+}
+
+/** What to do about a stored login that is not what the options ask for. */
+const otherLogin = ({ account, server }: SignIn.SignIn, { client, issuer, method }: Grant.Grant): string =>
+  `${server}: another login is stored: one made ${ways[method]}, by the client ${clean(client.id)} at ${
+    clean(issuer)
+  }; ` +
+  `delete it with mcp-lifeline logout ${server}${account === "default" ? "" : ` --account ${account}`} first, ` +
+  "or keep both with another --account NAME"
+
+/** Signs in. Succeeds when the server has accepted the token. Fails where another login is stored than the options ask for. */
 export const run = (options: Options, output: Output) =>
   Effect.gen(function*() {
     const target = yield* Target.find(options.target, options.config)
@@ -81,6 +95,10 @@ export const run = (options: Options, output: Output) =>
     const first = yield* Effect.either(connect(connector))
     if (Either.isRight(first)) {
       const state = yield* signIn.state
+      const stored = yield* Grant.find(Grant.grants(yield* StateFolder), signIn.server, signIn.account)
+      if (stored !== undefined && !Grant.isAskedFor(stored, options)) {
+        return yield* new StartError({ message: otherLogin(signIn, stored) })
+      }
       return yield* output.line(
         state._tag === "SignedIn"
           ? `${before._tag === "SignedIn" ? "Already signed in" : "Signed in"} to ${target.url} (${

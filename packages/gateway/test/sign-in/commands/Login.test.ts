@@ -325,6 +325,58 @@ describe("login with a code", () => {
     }))
 })
 
+describe("login where one is stored", () => {
+  it.scopedLive("[A1] of another method, client, authorization server or scope fails, says what to do, and leaves the stored one", () =>
+    Effect.gen(function*() {
+      const { begin, grants, run, server } = yield* setup()
+      const first = yield* begin({ scope: "read write" })
+      yield* visit(yield* first.prints(printed))
+      yield* first.ended
+      const before = yield* grants
+      const requests = server.tokenRequests.length
+      const robot = { id: "robot", secret: Redacted.make("robot-secret"), issuer: server.origin }
+      const document = "https://app.example/client.json"
+      for (
+        const more of [
+          { method: "device" },
+          { method: "credentials", client: robot },
+          { client: { id: "mine" } },
+          { client: { issuer: "https://login.example" } },
+          { scope: "read admin" }
+        ] satisfies ReadonlyArray<Partial<Login.Options>>
+      ) {
+        const { lines, outcome } = yield* run(more)
+        const failure = failureOf(outcome)
+        expect(failure).toBeInstanceOf(StartError)
+        expect(failure.message).toBe(
+          `${server.url}: another login is stored: one made in a browser, by the client client-1 at ${server.origin}; `
+            + `delete it with mcp-lifeline logout ${server.url} first, or keep both with another --account NAME`
+        )
+        expect(lines).toEqual([])
+      }
+      expect(yield* grants).toEqual(before)
+      expect([server.tokenRequests.length, server.deviceRequests]).toEqual([requests, []])
+      // What asks for nothing else, and a document that this authorization server does not take.
+      for (const more of [{}, { scope: "read" }, { client: { issuer: `${server.origin}/`, document } }]) {
+        expect(yield* run(more)).toMatchObject({
+          outcome: succeeded,
+          lines: [`Already signed in to ${server.url} (${server.origin})`]
+        })
+      }
+      const apart = { method: "credentials", account: "robot", client: robot } as const
+      for (const word of ["Signed", "Already signed"]) {
+        expect(yield* run(apart)).toMatchObject({
+          outcome: succeeded,
+          lines: [`${word} in to ${server.url} (${server.origin})`]
+        })
+      }
+      const other = failureOf((yield* run({ ...apart, client: { ...robot, id: "other" } })).outcome)
+      expect(other.message).toContain("one made with client credentials, by the client robot at")
+      expect(other.message).toContain(`mcp-lifeline logout ${server.url} --account robot first`)
+      expect(yield* grants).toHaveLength(2)
+    }))
+})
+
 describe("login without a person", () => {
   it.scopedLive("[A1] with client credentials signs in at once, by the id and the secret of the client", () =>
     Effect.gen(function*() {
