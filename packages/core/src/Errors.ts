@@ -161,6 +161,8 @@ export class RequestError extends Data.TaggedError("RequestError")<{
    * whether the session is lost before it accepts the answer.
    */
   readonly ifSessionLost?: "rejected" | "answered" | undefined
+  /** Set if a part of a request that was not sent may have reached the server, which may have ended because of it. */
+  readonly partlySent?: boolean | undefined
   readonly cause?: unknown
 }> {}
 

@@ -318,7 +318,7 @@ export class StdioTransport implements AdapterTransport {
         write.resolve()
         if (this.#writing === write) this.#flush(stdin)
       } else if (this.#loss === undefined && this.#closed === undefined) this.#failed.push(write)
-      else write.reject(this.#unsent())
+      else write.reject(this.#unsent(true))
     })
     // The pipe had room for all of it. That is known at once, but the callback comes later.
     if (stdin.writableLength === 0) this.#writing = undefined
@@ -371,17 +371,19 @@ export class StdioTransport implements AdapterTransport {
   }
 
   #rejectAll(): void {
-    for (const write of [...this.#failed, ...this.#waiting]) write.reject(this.#unsent())
+    for (const write of this.#failed) write.reject(this.#unsent(true))
+    for (const write of this.#waiting) write.reject(this.#unsent())
     this.#failed = []
     this.#waiting.clear()
     this.#waitingRequests.clear()
   }
 
-  #unsent(): RequestError {
+  #unsent(partlySent = false): RequestError {
     return new RequestError({
       fate: "notSent",
       reason: "lost",
-      message: this.#loss?.message ?? "the process is being closed"
+      message: this.#loss?.message ?? "the process is being closed",
+      ...(partlySent ? { partlySent } : {})
     })
   }
 }

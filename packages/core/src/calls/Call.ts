@@ -30,8 +30,8 @@ export interface Call<M extends Method> {
   readonly openEnded: boolean
   /** Requests that were sent and failed. */
   sent: number
-  /** Those of them that may have been carried out. */
-  unknown: number
+  /** Those of them that have reached the server, in whole or in part, and have no result. */
+  withoutResult: number
   /** When its last request was sent, or the server told of progress, on the Clock's scale. */
   heardAt: number
   /** The runtime on which its request is in flight. */
@@ -104,7 +104,7 @@ export const make = <M extends Method>(
     begunAt: now,
     openEnded,
     sent: 0,
-    unknown: 0,
+    withoutResult: 0,
     heardAt: now,
     on: undefined,
     runsTask: undefined,

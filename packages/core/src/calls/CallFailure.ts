@@ -29,7 +29,7 @@ export interface About {
   readonly lastError: string | undefined
   /** Doing it twice does no harm. */
   readonly harmless?: boolean | undefined
-  /** It was sent so often, as often as Lifeline does, and its result is unknown each time. */
+  /** It has reached the server so often, as often as Lifeline sends it, and has no result. */
   readonly times?: number | undefined
 }
 
@@ -45,6 +45,9 @@ export const maySendAgain = ({ reason }: RequestError): boolean => !conclusive.h
 
 /** Whether it is a fault of the program, the caller's or ours, that leaves no doubt about what became of the request. */
 export const isMisuse = ({ fate, reason }: RequestError): boolean => reason === "fault" && fate !== "unknown"
+
+const again = (times: number): string =>
+  `this happened ${times} times, so find out why before you call again: it may be the call that ends the server`
 
 /** The error that a caller sees for a request that failed and is not sent again. */
 export const toCallError = (error: RequestError, about: About): CallError => {
@@ -75,7 +78,7 @@ export const toCallError = (error: RequestError, about: About): CallError => {
           method,
           message: `${backend}: ${method} was sent and its result is unknown (${error.message}); ${
             times !== undefined
-              ? `this happened ${times} times, so find out why before you call again: it may be the call that ends the server`
+              ? again(times)
               : harmless
               ? "doing it twice does no harm, so call again"
               : "check before you repeat it, or pass idempotent: true for calls that may be carried out twice"
@@ -98,7 +101,9 @@ export const toCallError = (error: RequestError, about: About): CallError => {
       }
       return new ConnectionLost({
         ...common,
-        message: `${backend}: ${method} was not carried out (${error.message}); it is safe to call again`
+        message: `${backend}: ${method} was not carried out (${error.message}); ${
+          times === undefined ? "it is safe to call again" : again(times)
+        }`
       })
   }
 }

@@ -17,10 +17,10 @@ import type { QueuedCalls } from "./QueuedCalls.js"
 import type { ToolHints } from "./ToolHints.js"
 
 /**
- * So often a request is sent that may have been carried out each time (C3). A call that ends the server whenever it is carried out would otherwise end it
- * for everybody, as long as its caller waits.
+ * So often a request reaches the server, in whole or in part, without a result (C3). A call that ends the server each time would otherwise end it for
+ * everybody, as long as its caller waits.
  */
-const mostUnknown = 6
+const mostWithoutResult = 6
 
 /** Decides what becomes of the calls of one backend whose requests have failed. */
 export class FailedRequests {
@@ -97,8 +97,10 @@ export class FailedRequests {
     const mayRepeat = fate === "unknown" ? this.#hints.mayRepeat(call, runtime) : true
     const harmless = call.repeated || (fate === "unknown" && mayRepeat === true)
     call.isDoubtful = call.repeated || fate === "unknown" || fate === "answered"
-    const isLast = fate === "unknown" && ++call.unknown >= mostUnknown
-    const fail = this.fail(error, call.method, runtime, timeOver(call), harmless, isLast ? call.unknown : undefined)
+    const hasReached = fate === "unknown" || error.partlySent === true
+    const isLast = hasReached && ++call.withoutResult >= mostWithoutResult
+    const times = isLast ? call.withoutResult : undefined
+    const fail = this.fail(error, call.method, runtime, timeOver(call), harmless, times)
     if (fate === "answered" || isMisuse(error)) return fail
     const suspicion = isSuspicious(error)
       ? this.#probe.onSuspicion(runtime, reason === "timeout")

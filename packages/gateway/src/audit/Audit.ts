@@ -132,22 +132,24 @@ export const make = (
       file.write(JSON.stringify({ event: "lost", time: iso(), lines: file.lost - said }), () => undefined)
       said = file.lost
     }
-    const file = yield* Effect.acquireRelease(
+    const file: AuditFile = yield* Effect.acquireRelease(
       Effect.tryPromise({
         try: () =>
           AuditFile.open({
             ...options,
             path,
-            onTrouble: (trouble, lost) =>
+            onTrouble: (trouble, lost) => {
               log(
                 trouble === undefined
-                  ? `${path} can be written again${lost === 0 ? "" : `; ${lost} lines of calls are missing`}`
+                  ? `${path} can be written again${lost === 0 ? "" : `; missing lines of calls: ${lost}`}`
                   : options.full === "stop"
                   ? `${
                     refused(trouble)
                   }: calls are refused until it can; ${trouble.remedy}, or start with --audit-full go-on`
                   : `${refused(trouble)}: calls go on without a line; ${trouble.remedy}`
               )
+              if (trouble === undefined) sayLost(file)
+            }
           }),
         catch: (cause) => {
           const { reason, remedy } = troubleOf(cause, path)
@@ -161,7 +163,7 @@ export const make = (
           sayLost(file)
           await file.close()
           if (file.trouble !== undefined && trouble === file.trouble && file.lost > 0) {
-            log(`${refused(file.trouble)}: ${file.lost} lines of calls are missing`)
+            log(`${refused(file.trouble)}; missing lines of calls: ${file.lost}`)
           }
         })
     )

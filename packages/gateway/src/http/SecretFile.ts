@@ -74,7 +74,8 @@ export const make = (
         SavedFile.follow(file, before, {
           changed: Effect.gen(function*() {
             current = yield* load
-            yield* changed(`${file}: read again: ${current.length} ${what}${current.length === 1 ? "" : "s"}`)
+            const words = current.length === 1 ? what : what.replace(/ of |$/, (after) => `s${after}`)
+            yield* changed(`${file}: read again: ${current.length} ${words}`)
           }).pipe(Effect.catchAll(({ message }) => Effect.logWarning(`${message}. Each ${what} stays as it was`))),
           gone: Effect.logWarning(`${file} is gone. Each ${what} stays as it was, and the file is read when it is back`)
         }).pipe(Effect.interruptible, Effect.forkScoped, Effect.asVoid)

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Client as ClientV2, StreamableHTTPClientTransport as HttpV2 } from "@modelcontextprotocol/client"
 import { Effect } from "effect"
-import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
+import { existsSync, mkdirSync, readFileSync, renameSync, rmdirSync, rmSync, statSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { folder } from "../../../testing/test/support/folder.js"
@@ -251,6 +251,26 @@ describe("the audit", () => {
       yield* gateway.program.ended
       expect(gateway.lines().map(({ outcome }) => outcome)).toEqual(Array.from({ length: 21 }, () => "ok"))
     }))
+
+  it.scopedLive.skipIf(process.platform === "win32")(
+    "[G23:real] go-on: says in the file how many lines are missing, with the first line that can be written again",
+    () =>
+      Effect.gen(function*() {
+        const gateway = yield* auditing(serve, "--audit-full", "go-on")
+        const { tool } = yield* v1(gateway)
+        const file = gateway.audit
+        renameSync(file, `${file}.old`)
+        mkdirSync(file)
+        yield* Effect.promise(() => tool("s__ok"))
+        yield* gateway.program.until(() => gateway.program.stderr().includes("calls go on without a line") || undefined)
+        rmdirSync(file)
+        yield* Effect.promise(() => tool("s__ok"))
+        yield* gateway.program.until(() =>
+          existsSync(file) && /"event":"lost","time":"[^"]+","lines":1}\n/.test(readFileSync(file, "utf8")) || undefined
+        )
+        expect(gateway.lines()).toHaveLength(1)
+      })
+  )
 
   it.scopedLive("[G23:real] with --audit-arguments, arguments are there without what looks like a secret", () =>
     Effect.gen(function*() {

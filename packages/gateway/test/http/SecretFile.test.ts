@@ -1,8 +1,9 @@
 import { describe, expect, it } from "@effect/vitest"
-import { Effect, Logger, Queue, Redacted } from "effect"
+import { Array, Effect, Logger, Queue, Redacted, String } from "effect"
 import { renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { folder } from "../../../testing/test/support/folder.js"
+import * as SecretFile from "../../src/http/SecretFile.js"
 import * as Token from "../../src/http/Token.js"
 
 /** The tokens of a file that is followed, the lines about them, and the warnings. */
@@ -17,6 +18,18 @@ const following = (file: string) =>
   })
 
 describe("a secret that is replaced while it is in use", () => {
+  it.scopedLive("[G26] says how many there are of whom", () =>
+    Effect.gen(function*() {
+      const file = join(yield* folder, "token")
+      writeFileSync(file, "one")
+      const read = Effect.map((text: string) => Array.map(String.split(text, " "), (one) => Redacted.make(one)))
+      const all = yield* SecretFile.make(file, "token of bots", (text) => read(Effect.orDie(text)))
+      const lines = yield* Queue.unbounded<string>()
+      yield* all.follow((line) => lines.offer(line))
+      writeFileSync(file, "two three")
+      expect(yield* lines.take).toBe(`${file}: read again: 2 tokens of bots`)
+    }))
+
   it.scopedLive("[G26] is the new one as soon as its file is saved; what cannot be used changes nothing, and is told", () =>
     Effect.gen(function*() {
       const file = join(yield* folder, "token")
