@@ -112,7 +112,7 @@ const held = (call: (tool: string, args: Record<string, unknown>, onprogress?: (
 
 /** The recipe with an idle timeout of this many seconds, which is less than a call of the test is silent. */
 const impatient: Readonly<Record<Proxy.Kind, () => string>> = {
-  nginx: () => Proxy.replaced(Proxy.whole.nginx(), "proxy_read_timeout 60s", "proxy_read_timeout 30s"),
+  nginx: () => Proxy.replaced(Proxy.whole.nginx(), "proxy_read_timeout 75s", "proxy_read_timeout 30s"),
   caddy: () =>
     Proxy.replaced(
       Proxy.whole.caddy(),
