@@ -76,6 +76,7 @@ export const of = (text: string, target: string, isOwnLogin = false): string => 
   const its = /^https?:/i.test(target) ? "its address" : "its command"
   for (const one of quotedCommands(target)) found = found.replaceAll(one, its)
   return (isOwnLogin ? withoutOtherAddresses(found) : withoutAddresses(withoutLogins(found)))
+    .replace(/\bcommand:? (?=its command\b)/g, "")
     // One that was cut has no end.
     .replace(/\b(command|cwd):? "(?:[^"\\]|\\[^])*(?:"|\\?$)/g, "its $1")
     // On Windows, what follows names scripts and folders.

@@ -69,6 +69,7 @@ describe("a text about a shared server, for callers that are no admins", () => {
     const target = `a-server ${"x".repeat(300)}`
     const shown = JSON.stringify(`${target.slice(0, 200)}...`)
     expect(PublicText.of(`${shown} runs (pid 7)`, target)).toBe("its command runs (pid 7)")
+    expect(PublicText.of(`command ${shown} was not found in PATH`, target)).toBe("its command was not found in PATH")
   })
 
   it("[G22:unit] knows where a quoted command or folder ends, whatever is in it", () => {
