@@ -4,6 +4,7 @@ import {
   BackendUnavailable,
   type CallError,
   ConnectError,
+  type Connection,
   ConnectionLost,
   type Connector,
   type Event,
@@ -45,22 +46,30 @@ const refuse = (connection: ScriptedConnector.ScriptedConnection): ScriptedConne
   return sessionLost
 }
 
+type Request = Connection["request"]
+
+/** The connector of a script, whose connections answer `tools/call` with what `respond` makes of their own way. */
+const answering = (script: ScriptedConnector.ScriptedConnector, respond: (request: Request) => Request): Connector => ({
+  transport: script.transport,
+  target: script.target,
+  overlap: script.overlap,
+  connect: (how) =>
+    Effect.map(script.connect(how), (connection) => {
+      const call = respond(connection.request)
+      return {
+        ...connection,
+        request: (method, params, given) => (method === "tools/call" ? call : connection.request)(method, params, given)
+      }
+    })
+})
+
 /** A connector that notes the options that requests of calls are given. */
 const noting = (script: ScriptedConnector.ScriptedConnector) => {
   const options: Array<RequestOptions> = []
-  const connector: Connector = {
-    transport: script.transport,
-    target: script.target,
-    overlap: script.overlap,
-    connect: (how) =>
-      Effect.map(script.connect(how), (connection) => ({
-        ...connection,
-        request: (method, params, given) => {
-          if (method === "tools/call") options.push(given)
-          return connection.request(method, params, given)
-        }
-      }))
-  }
+  const connector = answering(script, (request) => (method, params, given) => {
+    options.push(given)
+    return request(method, params, given)
+  })
   return { connector, options }
 }
 
@@ -563,26 +572,16 @@ describe("Calls", () => {
   it.scoped("[C5:unit] RequestTimeout says the time of one answer, where progress had moved the end", () =>
     Effect.gen(function*() {
       const script = ScriptedConnector.make()
-      const backend = yield* start({
-        transport: script.transport,
-        target: script.target,
-        overlap: script.overlap,
-        connect: (how) =>
-          Effect.map(script.connect(how), (connection) => ({
-            ...connection,
-            // As a transport does that hears progress after 2 s, and then nothing.
-            request: (method, params, given) =>
-              method === "tools/call"
-                ? Effect.zipRight(
-                  Effect.delay(Effect.sync(() => given.onprogress!({ progress: 1 })), "2 seconds"),
-                  Effect.delay(
-                    Effect.fail(new RequestError({ fate: "unknown", reason: "timeout", message: "in time" })),
-                    given.timeout
-                  )
-                )
-                : connection.request(method, params, given)
-          }))
-      })
+      // As a transport does that hears progress after 2 s, and then nothing.
+      const connector = answering(script, () => (_, __, given) =>
+        Effect.zipRight(
+          Effect.delay(Effect.sync(() => given.onprogress!({ progress: 1 })), "2 seconds"),
+          Effect.delay(
+            Effect.fail(new RequestError({ fate: "unknown", reason: "timeout", message: "in time" })),
+            given.timeout
+          )
+        ))
+      const backend = yield* start(connector)
       const call = yield* Effect.fork(Effect.flip(
         backend.callTool({ name: "echo" }, { timeout: "3 seconds", resetTimeoutOnProgress: true })
       ))
