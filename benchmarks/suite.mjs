@@ -72,6 +72,13 @@ export const suite = [
     quick: ["--seconds", "5", "--wedged", "6", "--fault", "1", "--away", "1", "--timeout", "2000"]
   },
   {
+    name: "liveness",
+    slow: true,
+    measures: "which servers that look dead are kept, and which that are dead are replaced, at each door",
+    minutes: 15,
+    quick: ["--only", "frozen", "--clients", "connect,renewed"]
+  },
+  {
     name: "gateways",
     slow: true,
     measures: "the gateway beside published ones",

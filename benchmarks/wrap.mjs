@@ -1,6 +1,6 @@
 /**
- * [W6] What `mcp-lifeline wrap` costs: how long a host waits for the answer to `initialize` (the first time, and when the server is
- * known), a call (median), calls a second at 50 in flight, and resident memory; against the same server alone, against a process
+ * [W6] [W11] What `mcp-lifeline wrap` costs: how long a host waits for the answer to `initialize`, and how much CPU time of its own that takes
+ * (the first time after an installation, the first time of a server, and when the server is known), a call (median), calls a second at 50 in flight, and resident memory; against the same server alone, against a process
  * that only copies bytes, and, at a URL, against the published bridge (mcp-remote).
  *
  * Everything is asked in turns in one run, by a host that speaks raw JSON-RPC. What a call costs more is the median of the differences
@@ -11,7 +11,7 @@
  *     node benchmarks/wrap.mjs [--runs 7] [--calls 300] [--warm 1500] [--json]
  */
 import { spawn } from "node:child_process"
-import { mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs"
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs"
 import { createRequire } from "node:module"
 import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
@@ -22,7 +22,9 @@ import * as common from "./common.mjs"
 const { calls, json, runs, warm } = common.options({ runs: 7, calls: 300, warm: 1500 })
 
 /** How much later than by the server alone `initialize` may be answered the first time, in milliseconds. */
-const latestFirst = 300
+const latestFirst = 250
+/** How much CPU time `wrap` may take until it has answered, in milliseconds. */
+const mostCpu = 200
 /** How much longer than direct a call may take, in milliseconds. */
 const slowestCall = 0.15
 /** How many times the memory of a bare Node.js it may have. */
@@ -38,9 +40,19 @@ const everything = join(
 )
 const work = mkdtempSync(join(tmpdir(), "lifeline-bench-"))
 const node = process.execPath
+/** A folder for state in which the server is known. */
+const known = join(work, "known")
 let turn = 0
 /** A folder for state that nothing is in. */
 const fresh = () => join(work, `state-${turn++}`)
+
+/** A folder for state in which nothing is but the compiled code of the program. */
+const onlyCode = () => {
+  const state = fresh()
+  mkdirSync(state, { mode: 0o700 })
+  cpSync(join(known, "code"), join(state, "code"), { recursive: true })
+  return state
+}
 
 /** Copies bytes between its own pipes and those of a server, as little as a wrapper can do. */
 const pipe = `const { spawn } = require("node:child_process")
@@ -90,6 +102,14 @@ const start = (args, state) => {
       send({ method: "notifications/initialized" })
     },
     echo: () => request("tools/call", { name: "echo", arguments: { message: "hi" } }),
+    /** The CPU time that it has taken so far, in milliseconds: the kernel counts hundredths of a second. */
+    cpu: () => {
+      const [user, system] = readFileSync(`/proc/${child.pid}/stat`, "utf8").replace(/^.*\) /, "").split(" ").slice(
+        11,
+        13
+      )
+      return (Number(user) + Number(system)) * 10
+    },
     /** Resident memory, in megabytes. */
     memory: () => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${child.pid}/status`, "utf8"))?.[1]) / 1024,
     end: () => {
@@ -129,7 +149,7 @@ const measure = async (args, state) => {
   const began = performance.now()
   const host = start(args, state)
   await host.initialize()
-  const initialize = performance.now() - began
+  const [initialize, cpu] = [performance.now() - began, host.cpu()]
   await host.request("tools/list", {})
   const idle = host.memory()
   for (let i = 0; i < 50; i++) await host.echo()
@@ -147,7 +167,16 @@ const measure = async (args, state) => {
   const throughput = (calls * 2) / ((performance.now() - at) / 1000)
   const memory = host.memory()
   await host.end()
-  return { initialize, call: common.median(times), times, throughput, idle, memory }
+  return { initialize, cpu, call: common.median(times), times, throughput, idle, memory }
+}
+
+/** Lets `wrap` run until it has kept what it keeps. @param {ReadonlyArray<string>} args */
+const learn = async (args) => {
+  const host = start(args, known)
+  await host.initialize()
+  await host.request("tools/list", {})
+  while (!existsSync(join(known, "code"))) await common.sleep(100)
+  await host.end()
 }
 
 /** A Node.js that does nothing. */
@@ -187,17 +216,17 @@ const server = await atUrl()
 try {
   const remote = await installed()
   const direct = [everything, "stdio"]
-  const known = join(work, "known")
   /** @type {Record<string, () => Promise<Awaited<ReturnType<typeof measure>>>>} */
   const ways = {
     "the server alone": () => measure(direct, fresh()),
     "a bare pipe": () => measure(["-e", pipe, "--", ...direct], fresh()),
-    "wrap, first time": () => measure([bin, "wrap", "--", node, ...direct], fresh()),
+    "wrap, first time after an installation": () => measure([bin, "wrap", "--", node, ...direct], fresh()),
+    "wrap, first time": () => measure([bin, "wrap", "--", node, ...direct], onlyCode()),
     "wrap, known server": () => measure([bin, "wrap", "--", node, ...direct], known),
     "wrap URL, first time": () => measure([bin, "wrap", server.url], fresh()),
     [`${bridge} URL`]: () => measure([remote, server.url, "--allow-http"], fresh())
   }
-  await measure([bin, "wrap", "--", node, ...direct], known)
+  await learn([bin, "wrap", "--", node, ...direct])
   /** @type {Record<string, Array<Awaited<ReturnType<typeof measure>>>>} */
   const all = Object.fromEntries(Object.keys(ways).map((way) => [way, []]))
   const bares = []
@@ -225,6 +254,7 @@ try {
     name: way,
     figures: {
       "initialize ms": common.round(median(way, "initialize")),
+      "CPU ms until then": median(way, "cpu"),
       "call ms": common.round(median(way, "call"), 3),
       ...common.percentiles((all[way] ?? []).flatMap(({ times }) => times), "ms", 1),
       "calls a second": Math.round(median(way, "throughput")),
@@ -247,6 +277,9 @@ try {
   const checks = [
     check("initialize, first time, later than the server alone by (ms)", first, `at most ${latestFirst}`, latestFirst),
     check("initialize of a known server, against the server alone (ratio)", again, "at most 1", 1),
+    ...["wrap, first time", "wrap, known server"].map((way) =>
+      check(`${way}: CPU time until initialize is answered (ms)`, median(way, "cpu"), `at most ${mostCpu}`, mostCpu)
+    ),
     check("a call, longer than direct by (ms)", common.median(longer.wrap), `at most ${slowestCall}`, slowestCall),
     {
       name: "a call through a bare pipe, longer than direct by (ms)",

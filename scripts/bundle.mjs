@@ -4,6 +4,7 @@
  * compiler wrote to `dist`.
  *
  * - `esm`: the modules of the entries, and chunks that are loaded when they are needed.
+ * - `esm/*.cjs`, for the gateway: its program as functions (`packages/gateway/src/Archive.ts`). What each start of `wrap` needs is in one file.
  * - `cjs`, for a package with declarations: the first entry as one CommonJS module, since Node.js before 20.19 cannot `require` ES modules.
  * - Programs that a module starts as processes of their own, beside that module.
  * - Beside each, the declarations that its entry reaches. They may show nothing that is not installed.
@@ -19,11 +20,22 @@ import { basename, dirname, join, relative } from "node:path"
  * The modules that a package is entered by, whether programs import it, and the files of other packages of ours that its modules look for
  * beside themselves (`new URL("file", import.meta.url)`), as paths below `packages`.
  *
- * @type {Readonly<Record<string, { readonly entries: ReadonlyArray<string>, readonly imported: boolean, readonly beside: ReadonlyArray<string> }>>}
+ * @typedef {object} Bundle
+ * @property {ReadonlyArray<string>} entries
+ * @property {boolean} imported
+ * @property {ReadonlyArray<string>} archived The modules whose functions are in the first file of the archive, with all that they import. The first is the program.
+ * @property {ReadonlyArray<string>} beside
  */
+
+/** @type {Readonly<Record<string, Bundle>>} */
 const bundles = {
-  "@mcp-lifeline/client": { entries: ["index", "within"], imported: true, beside: [] },
-  "mcp-lifeline": { entries: ["bin", "loopback"], imported: false, beside: ["cluster/dist/watchdog.mjs"] }
+  "@mcp-lifeline/client": { entries: ["index", "within"], imported: true, archived: [], beside: [] },
+  "mcp-lifeline": {
+    entries: ["bin", "loopback"],
+    imported: false,
+    archived: ["program", "hosted", "wrap/wrap"],
+    beside: ["cluster/dist/watchdog.mjs"]
+  }
 }
 
 /**
@@ -42,7 +54,7 @@ const manifest = (/** @type {string} */ file) => JSON.parse(readFileSync(file, "
 const { dependencies = {}, name, optionalDependencies = {}, peerDependencies = {} } = manifest("package.json")
 const bundle = bundles[name]
 if (bundle === undefined) throw new Error(`${name} is not published as a bundle`)
-// Others read it now: `.ci/run` says so, after it was built. What is written last is there then.
+// Others read it now: `pnpm test:rest` says so, after it was built. What is written last is there then.
 if (process.env["LIFELINE_BUILT"] !== undefined && existsSync("third-party.txt")) process.exit()
 const installed = Object.keys({ ...dependencies, ...optionalDependencies, ...peerDependencies })
 
@@ -128,12 +140,14 @@ const inlined = new Set()
 
 /** @param {import("esbuild").BuildOptions & { readonly outdir: string }} options */
 const write = async (options) => {
-  const { metafile: { outputs } } = await build({
+  const { metafile: { outputs }, outputFiles = [] } = await build({
     bundle: true,
     platform: "node",
     // Before "main": some are UMD modules, which hide from the bundler what they require.
     mainFields: ["module", "main"],
     target: "node20.18",
+    // undici would take it from a bundler that promises it and does not define it.
+    ...bundle.imported && { define: { __filename: "undefined" } },
     external: installed.flatMap((one) => [one, `${one}/*`]),
     plugins: [ours, others, pure],
     sourcemap: true,
@@ -153,6 +167,50 @@ const write = async (options) => {
       if (found !== undefined) inlined.add(found)
     }
   }
+  return { outputs, outputFiles }
+}
+
+/** Writes functions of modules. @param {string} file @param {ReadonlyArray<{ name: string, code: string }>} modules */
+const writeArchive = (file, modules) => {
+  const functions = modules.map(({ code, name }) =>
+    `${JSON.stringify(name)}(exports, require, module, __url, __import) {\n${code}}`
+  )
+  writeFileSync(file, `({\n${functions.join(",\n")}\n})\n`)
+}
+
+/** The modules that a chunk imports when it is loaded. */
+const imported = (/** @type {import("esbuild").Metafile["outputs"][string] | undefined} */ output) =>
+  output?.imports.filter(({ kind }) => kind === "import-statement").map(({ path }) => path) ?? []
+
+/** Writes the program of a package as an archive: the modules that are named, with what they import, in its first file. */
+const archive = async (/** @type {ReadonlyArray<string>} */ names) => {
+  const outdir = "esm"
+  const { outputFiles, outputs } = await write({
+    entryPoints: Object.fromEntries(names.map((name) => [basename(name), `dist/${name}.js`])),
+    outdir,
+    format: "esm",
+    splitting: true,
+    write: false,
+    sourcemap: false,
+    outExtension: { ".js": ".cjs" }
+  })
+  const modules = await Promise.all(
+    outputFiles.map(async ({ path, text }) => {
+      // What is installed may be a module that only `import` loads.
+      const { code } = await transform(text.replaceAll(/\bimport\((?="[^".])/g, "__import("), {
+        format: "cjs",
+        supported: { "dynamic-import": false },
+        define: { "import.meta.url": "__url" },
+        target: "node20.18"
+      })
+      return { name: basename(path), code }
+    })
+  )
+  const first = new Set(names.map((name) => `${outdir}/${basename(name)}.cjs`))
+  for (const path of first) for (const next of imported(outputs[path])) first.add(next)
+  const isFirst = (/** @type {{ name: string }} */ { name }) => first.has(`${outdir}/${name}`)
+  writeArchive(join(outdir, `${names[0]}.cjs`), modules.filter(isFirst))
+  for (const module of modules.filter((module) => !isFirst(module))) writeArchive(join(outdir, module.name), [module])
 }
 
 const isInstalled = (/** @type {string} */ specifier) => installed.some((one) => `${specifier}/`.startsWith(`${one}/`))
@@ -212,12 +270,15 @@ await write({
   outdir: "esm",
   format: "esm",
   splitting: true,
-  // For CommonJS modules that are inlined.
+  // For CommonJS modules that are inlined. Those of what programs import require nothing but modules of Node.js; and a bundler for CommonJS
+  // leaves `import.meta` empty.
   banner: {
-    js:
-      `import { createRequire as __createRequire } from "node:module"; const require = __createRequire(import.meta.url);`
+    js: bundle.imported
+      ? `const require = process.getBuiltinModule;`
+      : `import { createRequire as __createRequire } from "node:module"; const require = __createRequire(import.meta.url);`
   }
 })
+if (bundle.archived.length > 0) await archive(bundle.archived)
 // All chunks are in this folder, so that each finds it.
 for (const file of bundle.beside) cpSync(join("..", file), join("esm", basename(file)))
 if (bundle.imported) {

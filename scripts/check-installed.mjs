@@ -1,10 +1,11 @@
 // The packages as a user has them: packs each, installs them in empty projects, of users without Effect, with Effect 3, and with Effect 4,
 // type-checks these, and runs programs in them on each Node.js that is supported (scripts/installed.mjs), and the programs of the pages on
-// the oldest, those of the pages that users read first on the newest, too (scripts/programs.mjs).
+// the oldest, those of the pages that users read first on the newest, too (scripts/programs.mjs), and what bundlers make of one of them.
 import { mkdtempSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
+import * as bundlers from "./bundlers.mjs"
 import * as frameworks from "./frameworks.mjs"
 import * as installed from "./installed.mjs"
 import { entriesOf, pack, parse, publishable } from "./packed.mjs"
@@ -35,6 +36,7 @@ const plain = join(work, "plain")
 const effect = join(work, "effect")
 const effect4 = join(work, "effect4")
 const framed = join(work, "framed")
+const bundled = join(work, "bundled")
 const report = (/** @type {string} */ what) => (/** @type {Error} */ error) => {
   problems.push(`${what}: ${error.message}`)
 }
@@ -67,6 +69,10 @@ try {
       "@types/node": version,
       effect: "4",
       ...programs.servers
+    }),
+    installed.install(bundled, {
+      ...Object.fromEntries(tarballs.filter(([name]) => name === "@mcp-lifeline/client")),
+      ...bundlers.packages
     })
   ])
 
@@ -104,6 +110,15 @@ try {
     await installed.useAll(effect, node, entries).catch(report(`Node.js ${major}, all packages`))
   }
   const [oldest, newest] = [nodes[0], nodes.at(-1)]
+  if (newest !== undefined) {
+    const modules = join(plain, "node_modules")
+    const server = join(modules, "@modelcontextprotocol/server-everything/dist/index.js")
+    await installed.withGateway(
+      newest.node,
+      join(modules, "mcp-lifeline/esm/bin.js"),
+      (url) => bundlers.use(bundled, join(work, "out"), newest.node, url, server)
+    ).catch(report("Bundlers"))
+  }
   // Effect 4 needs Node.js 22.
   if (newest !== undefined) await installed.useEffect4(effect4, newest.node).catch(report(`Effect 4`))
   for (const { major, node } of [oldest, newest].flatMap((one) => one ?? [])) {

@@ -10,7 +10,7 @@ import { capture } from "./run.mjs"
 const problems = []
 
 const published =
-  /^(package\.json|README\.md|CHANGELOG\.md|LICENSE|third-party\.txt|schema\.json|cjs\/package\.json|src\/.+\.m?[jt]s|src\/page\/browser\/\w+\.(html|css|svg)|(dist|esm|cjs)\/.+(\.m?js|\.d\.m?ts)(\.map)?)$/
+  /^(package\.json|README\.md|CHANGELOG\.md|LICENSE|third-party\.txt|schema\.json|cjs\/package\.json|src\/.+\.m?[jt]s|src\/page\/browser\/\w+\.(html|css|svg)|(dist|esm|cjs)\/.+(\.[cm]?js|\.d\.m?ts)(\.map)?)$/
 
 /** @param {Awaited<ReturnType<typeof pack>>[number]} one */
 const inspect = async ({ manifest, tarball }) => {

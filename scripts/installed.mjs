@@ -147,7 +147,7 @@ const useOfFacade = `
     if (!(older instanceof it.ConnectError)) throw new Error("connected with the older transport")`
 
 /** Runs the gateway's demo while `use` does. Rejects when it does not start, or does not end with 0. */
-const withGateway = async (
+export const withGateway = async (
   /** @type {string} */ node,
   /** @type {string} */ bin,
   /** @type {(url: string) => Promise<unknown>} */ use

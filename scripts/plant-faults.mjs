@@ -120,7 +120,7 @@ for (const [name, fault] of faults) {
   cpSync(join(core, "test", "model"), join(copy, "test", "model"), { recursive: true })
   writeFileSync(
     join(copy, "vitest.config.ts"),
-    `import { project } from "../../../../vitest.shared.js"
+    `import { project } from "../../../../scripts/vitest/project.js"
 
 const config = project("fault")
 // The connector that the model scripts is made with core, too: with the copy.

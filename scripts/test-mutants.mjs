@@ -10,10 +10,12 @@
  * named, those of the package that have the name of a source, and those that `--tests` names. Tests that start a built program are left
  * out: there are no mutants in what was built.
  *
- * Usage: node scripts/test-mutants.mjs [--tests FILE_OR_FOLDER]... [--least 85] [--jobs 1] FILE_OR_FOLDER[:10-20]...
+ * Usage: node scripts/test-mutants.mjs [--tests FILE_OR_FOLDER]... [--least 85] [--jobs 1] [--lines 60 [--seed 1]] FILE_OR_FOLDER[:10-20]...
  *
- * `:10-20` names lines of a file. Exit code 1 where fewer percent are found than `--least` says.
+ * `:10-20` names lines of a file. `--lines` changes only so many lines of code, drawn at random: a folder takes minutes instead of hours.
+ * Exit code 1 where fewer percent are found than `--least` says.
  */
+import { sample, shuffledSubarray } from "fast-check"
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
 import { basename, dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
@@ -37,7 +39,9 @@ const { positionals, values } = parseArgs({
   options: {
     tests: { type: "string", multiple: true, default: [] },
     least: { type: "string", default: "0" },
-    jobs: { type: "string", default: "1" }
+    jobs: { type: "string", default: "1" },
+    lines: { type: "string" },
+    seed: { type: "string", default: "1" }
   }
 })
 if (positionals.length === 0) refuse("Name the sources to change: pnpm test:mutants packages/http-server/src")
@@ -56,10 +60,26 @@ const filesOf = (path) => {
     .map((name) => join(path, name))
 }
 
-const mutate = positionals.flatMap((named) => {
-  const [, path = named, lines] = /^(.+?)(:\d+-\d+)?$/.exec(named) ?? []
-  return filesOf(path).map((file) => `${file}${lines ?? ""}`)
+/**
+ * The lines of a file that have code.
+ *
+ * @param {string} file
+ */
+const linesOf = (file) =>
+  readFileSync(file, "utf8").split("\n").flatMap((line, index) =>
+    /^\s*(?:\/?\*|\/\/|import |export \* |$|[\])}]+$)/.test(line) ? [] : [`${file}:${index + 1}-${index + 1}`]
+  )
+
+const sources = positionals.flatMap((path) => {
+  const [, file = path, lines] = /^(.+?)(:\d+-\d+)?$/.exec(path) ?? []
+  return filesOf(file).map((one) => `${one}${lines ?? ""}`)
 })
+const all = values.lines === undefined ? [] : sources.flatMap(linesOf)
+const most = Math.min(Number(values.lines ?? 0), all.length)
+const mutate = values.lines === undefined
+  ? sources
+  : sample(shuffledSubarray(all, { minLength: most, maxLength: most }), { numRuns: 1, seed: Number(values.seed) })
+    .flat().toSorted()
 
 /**
  * The tests that stand beside a source.
@@ -74,27 +94,27 @@ const testsOf = (source) => {
   const folder = join(home, "test", dirname(below))
   return all.filter((file) =>
     dirname(file) === folder && dirname(below) !== "." ||
-    basename(file, ".test.ts").toLowerCase() === name
+    basename(file).replace(/(\.slow)?\.test\.ts$/, "").toLowerCase() === name
   )
 }
 
 /**
- * Whether a test starts what `vitest.built.ts` builds.
+ * Whether a test starts what `scripts/vitest/built.ts` builds.
  *
  * @param {string} file
  */
 const startsPrograms = (file) =>
-  /\/(?:Built|Program|Processes|Host|Talk|OidcServer|support\/Gateway)\.js"|vitest\.built/.test(
+  /\/(?:Built|Program|Processes|Host|Talk|OidcServer|support\/Gateway)\.js"|vitest\/built/.test(
     readFileSync(file, "utf8")
   )
 
 const isTest = (/** @type {string} */ file) => file.endsWith(".test.ts")
-const named = values.tests.flatMap(filesOf).filter(isTest)
+const asked = values.tests.flatMap(filesOf).filter(isTest)
 const ofPackages = positionals.flatMap((path) =>
   /^packages\/[^/]+\/src\/?$/.test(path) ? filesOf(join(dirname(path), "test")) : []
 )
 const beside = [...ofPackages.filter(isTest), ...mutate.flatMap(testsOf)]
-const tests = [...new Set([...beside.filter((file) => !startsPrograms(file)), ...named])]
+const tests = [...new Set([...beside.filter((file) => !startsPrograms(file)), ...asked])]
 if (tests.length === 0) refuse("No test stands beside these sources: name some with --tests")
 console.log(`Tests:\n${tests.map((file) => `  ${file}`).join("\n")}`)
 
@@ -121,7 +141,7 @@ const tryAll = async (mutate, perThread) => {
       mutate,
       testRunner: "vitest",
       plugins: ["@stryker-mutator/vitest-runner"],
-      vitest: { configFile: "vitest.mutants.ts", related: false },
+      vitest: { configFile: "scripts/vitest/mutants.config.ts", related: false },
       coverageAnalysis: "perTest",
       // Constants of a module are made once for all tests of a process.
       ignoreStatic: true,
@@ -151,7 +171,7 @@ const text = ({ column, line }) => `${line}:${column}`
 /** @param {Mutant} mutant */
 const range = ({ location: { end, start } }) => `${text(start)}-${text(end)}`
 /** The same as Stryker is given it, which counts columns from 0 there. @param {Mutant} mutant */
-const asked = ({ location: { end, start } }) =>
+const given = ({ location: { end, start } }) =>
   [start, end].map(({ column, line }) => text({ line, column: column - 1 })).join("-")
 /** @param {Mutant} mutant */
 const key = (mutant) => [range(mutant), mutant.mutatorName, mutant.replacement].join(" ")
@@ -164,7 +184,7 @@ const counts = ({ status }) => status !== "Ignored"
 
 const files = await tryAll(mutate, 25)
 const again = Object.entries(files).flatMap(([file, { mutants }]) =>
-  mutants.filter(isOpen).map((mutant) => `${file}:${asked(mutant)}`)
+  mutants.filter(isOpen).map((mutant) => `${file}:${given(mutant)}`)
 )
 const alone = again.length === 0 ? {} : await tryAll([...new Set(again)], 1)
 for (const [file, { mutants }] of Object.entries(files)) {

@@ -1,5 +1,5 @@
 /**
- * What `.ci/run` tests after `pnpm test`, in two rows beside each other: each step waits half of its time, for packages that are installed, for a
+ * What `pnpm test:all` tests after `pnpm test`, in two rows beside each other: each step waits half of its time, for packages that are installed, for a
  * time to be over, or for a single program. Only the tests for Windows are alone. What a step prints is shown when it has ended.
  */
 import { spawnSync } from "node:child_process"

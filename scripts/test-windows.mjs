@@ -52,7 +52,7 @@ const named = (path) => {
 const test = async (given) => {
   process.env["LIFELINE_WINE"] = JSON.stringify(given)
   const reports = ["--reporter=default", "--reporter=json", "--outputFile.json=build/test-results-windows.json"]
-  const args = ["run", "--config", "vitest.windows.ts", ...reports, ...process.argv.slice(2)]
+  const args = ["run", "--config", "scripts/vitest/windows.config.ts", ...reports, ...process.argv.slice(2)]
   process.exitCode = await run("vitest", args, { cwd: root })
 }
 

@@ -16,6 +16,7 @@ import { allTables, table } from "./tables.mjs"
 export const pages = [
   "README.md",
   "docs/benchmarks.md",
+  "docs/benchmarks/recovery.md",
   "docs/comparison.md",
   "docs/compatibility.md",
   "docs/operations/sizing.md"

@@ -7,7 +7,7 @@ import { once } from "node:events"
 import { writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
-import * as Processes from "../../longlife/soak/processes.mjs"
+import * as Processes from "../../tests/longlife/soak/processes.mjs"
 import { Child } from "./child.mjs"
 
 /** @typedef {import("./client.js").Target} Target */
@@ -75,7 +75,7 @@ export class Stand {
   /** The processes of a server over stdio that live, the latest last. */
   pids() {
     const started = this.journal().flatMap(({ event, pid }) => event === "start" ? [pid] : [])
-    return started.filter((pid) => isAlive(pid))
+    return started.filter((pid) => Processes.isAlive(pid))
   }
 
   /** @param {NodeJS.Signals} signal */
@@ -113,16 +113,6 @@ export class Stand {
     for (const pid of this.pids()) Processes.signal(pid, "SIGKILL")
     await this.network?.[Symbol.asyncDispose]()
     await this.#port?.[Symbol.asyncDispose]()
-  }
-}
-
-/** @param {number} pid */
-const isAlive = (pid) => {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch {
-    return false
   }
 }
 

@@ -1,3 +1,3 @@
-import { project } from "../../vitest.shared.js"
+import { project } from "../../scripts/vitest/project.js"
 
 export default project("@mcp-lifeline/core")

@@ -84,13 +84,13 @@ export const make = (
       id,
       now: uptime.now,
       watch: watchdog.watch,
-      isWatched: watchdog.isAlive
+      isWatched: watchdog.answers
     })
     const runtime = yield* Effect.runtime<never>()
     const failed = (error: unknown): void =>
       void Runtime.runFork(runtime)(Effect.logError("a request of another replica failed inside this one", error))
     const ways: Ways = (missed) => {
-      const hop = Hop.make(key, failed, missed)
+      const hop = Hop.make(key, membership.id, failed, missed)
       const answer = PeerAnswers.handler(key, membership.asked)
       return {
         hop,

@@ -14,8 +14,8 @@ export class StoreError extends Data.TaggedError("StoreError")<{
 
 /** A replica, as the store has it. */
 export interface Replica extends Lease {
-  /** Where other replicas reach it. */
-  readonly address: string
+  /** Where other replicas reach it. `undefined`: no replica with the key of the cluster has said so of late, so nothing is sent there. */
+  readonly address: string | undefined
 }
 
 /** The answer to a renewal. */
@@ -32,8 +32,8 @@ export interface Renewal {
 export interface Ownership {
   /** The id of the replica. Its lease may have ended. */
   readonly owner: ReplicaId
-  /** Where it is reached. */
-  readonly address: string
+  /** See `Replica.address`. */
+  readonly address: string | undefined
   /** No other owner of it has this number, before or after. Of a server: how often it has had an owner; the next one has a higher number. */
   readonly generation: number
 }
@@ -120,7 +120,7 @@ export interface Rows {
   readonly prune: (collection: string, limits: RowLimits) => Effect.Effect<void, StoreError>
 }
 
-/** See the head of the file. Its own claims are those of servers. */
+/** Its own claims are those of servers. */
 export interface ClusterStore extends Claims {
   /**
    * Adds a replica, with a lease that was never renewed. Forgets replicas that ended an hour ago, and sessions and locks whose owner has

@@ -3,6 +3,7 @@
  *
  * Nothing is believed that does not have the signature of the cluster's key for this very question. No redirect is followed, and no proxy used.
  */
+import { parseUrl } from "@mcp-lifeline/protocol/parseUrl"
 import { Duration, Effect, Either, Schema } from "effect"
 import * as Http from "node:http"
 import * as Https from "node:https"
@@ -56,16 +57,17 @@ const plain = (text: string): string => text.slice(0, 300).replace(/[^ -~]/g, "?
 
 /** The URL of a path after a base URL; `undefined` if that is none of HTTP. */
 const urlOf = (address: string): URL | undefined => {
-  if (!URL.canParse(address)) return undefined
-  const url = new URL(address)
-  if (url.protocol !== "http:" && url.protocol !== "https:") return undefined
+  const url = parseUrl(address)
+  if (url?.protocol !== "http:" && url?.protocol !== "https:") return undefined
   url.pathname = `${url.pathname.endsWith("/") ? url.pathname.slice(0, -1) : url.pathname}${path}`
   return url
 }
 
 /** An address without user and password. */
-const shown = (address: string): string =>
-  urlOf(address)?.origin ?? JSON.stringify(address.slice(address.lastIndexOf("@") + 1))
+const shown = (address: string | undefined): string =>
+  address === undefined
+    ? "an unknown address"
+    : urlOf(address)?.origin ?? JSON.stringify(address.slice(address.lastIndexOf("@") + 1))
 
 /** An error for several addresses of a host has no message. */
 const reasonOf = (error: unknown): string => {
@@ -120,8 +122,9 @@ export const make = ({ key, ssl, timeout = "5 seconds" }: Options): Peers => {
     "https:": new Https.Agent({ ...ssl, keepAlive: true })
   }
 
-  const answerTo = (question: Question, address: string): Effect.Effect<boolean, string> =>
+  const answerTo = (question: Question, address: string | undefined): Effect.Effect<boolean, string> =>
     Effect.gen(function*() {
+      if (address === undefined) return yield* Effect.fail("its address is not sealed with the key of this cluster")
       const url = urlOf(address)
       if (url === undefined) return yield* Effect.fail("its address is no URL of http: or https:")
       const body = Buffer.from(JSON.stringify(question))

@@ -51,8 +51,8 @@ export interface Options {
   readonly now: () => number
   /** Tells somebody who survives this process when everything has to have stopped. Must not throw. */
   readonly watch: (until: number) => void
-  /** Whether that somebody is there. While nobody is, the lease is not renewed, so it lapses. Must not throw. Default: always. */
-  readonly isWatched?: (() => boolean) | undefined
+  /** Whether that somebody answers. The lease is renewed only after an answer, and lapses without. Default: always. */
+  readonly isWatched?: Effect.Effect<boolean> | undefined
 }
 
 interface Lapse {
@@ -70,7 +70,7 @@ interface Waiting {
 
 /** Joins the cluster, and keeps a lease until the scope closes. Fails if the store cannot be reached now. */
 export const make = (
-  { address, id: firstId = randomUUID(), isWatched = () => true, now, peers, store, terms, watch }: Options
+  { address, id: firstId = randomUUID(), isWatched = Effect.succeed(true), now, peers, store, terms, watch }: Options
 ): Effect.Effect<Membership, StoreError, Scope.Scope> =>
   Effect.gen(function*() {
     let rules = new LeaseRules(firstId, terms)
@@ -154,7 +154,7 @@ export const make = (
     }
 
     const round = Effect.gen(function*() {
-      if (!isWatched()) return yield* update
+      if (!Option.getOrElse(yield* limited(isWatched), () => false)) return yield* update
       const number = ++rounds
       const asked = now()
       const witnesses = rules.nextWitnesses()

@@ -14,13 +14,16 @@ import { Duration, Effect, Fiber, type Redacted, Schema, Scope } from "effect"
 import { Socket } from "node:net"
 import type { ConnectionOptions } from "node:tls"
 import type { ClusterKeys } from "./ClusterKey.js"
-import { type ClusterStore, StoreError } from "./ClusterStore.js"
+import { type ClusterStore, type Replica, StoreError } from "./ClusterStore.js"
+import type { ReplicaId } from "./LeaseRules.js"
 import * as Claims from "./postgres/Claims.js"
 import * as KeyPrints from "./postgres/KeyPrints.js"
 import * as Rows from "./postgres/Rows.js"
+import * as SealedAddresses from "./postgres/SealedAddresses.js"
 import { decoded, type Limited } from "./postgres/statements.js"
 import * as Tables from "./postgres/Tables.js"
 import { defaults, type Terms } from "./Terms.js"
+import * as uptime from "./uptime.js"
 
 /** How the database is reached. */
 export interface Options {
@@ -79,7 +82,8 @@ const ReplicaRow = Schema.Struct({
   witnesses: Schema.Array(Schema.String),
   hasEnded: Schema.Boolean,
   mine: Schema.NullOr(Schema.NumberFromString),
-  changes: Schema.NullOr(Schema.NumberFromString)
+  changes: Schema.NullOr(Schema.NumberFromString),
+  now: Schema.Number
 })
 const LoadRow = Schema.Struct({ owner: Schema.String, load: Schema.NumberFromString })
 const ServerRow = Schema.Struct({ ...Claims.OwnershipRow.fields, server: Schema.String, since: Schema.Number })
@@ -123,8 +127,12 @@ export const make = (
   { key, ssl, terms = defaults, timeout = "3 seconds", url }: Options
 ): Effect.Effect<PostgresStore, StoreError, Scope.Scope> =>
   Effect.gen(function*() {
-    const prints = yield* Effect.try({
-      try: () => KeyPrints.of(key),
+    const { addresses, prints } = yield* Effect.try({
+      // A replica that has not renewed its lease for longer has gone.
+      try: () => ({
+        prints: KeyPrints.of(key),
+        addresses: SealedAddresses.make(key, terms.withoutStore + terms.lease)
+      }),
       catch: (cause) => new StoreError({ message: reason(cause), cause })
     })
     const sockets = new Set<Socket>()
@@ -178,9 +186,41 @@ export const make = (
     const message = kept && otherTerms(terms, kept.terms)
     if (message !== undefined) return yield* new StoreError({ message })
 
+    /** The addresses of replicas that have joined here, by their ids. */
+    const own = new Map<ReplicaId, string>()
+    /** What the clock of the database has shown, and that of the machine then. */
+    let clock = { database: 0, here: 0 }
+    const saw = (database: number): void => {
+      clock = { database, here: uptime.now() }
+    }
+    const sealed = (id: ReplicaId, address: string): string =>
+      addresses.seal(id, address, clock.database + uptime.now() - clock.here)
+
+    /** Rows for which the log has a line already. */
+    const told = new Set<ReplicaId>()
+    /** Says that somebody else writes to the database, or that a replica of another version does. */
+    const tell = (replicas: ReadonlyArray<Replica>): Effect.Effect<void> =>
+      Effect.suspend(() => {
+        const unsealed = replicas.filter(({ address, hasEnded }) => address === undefined && !hasEnded)
+          .map(({ id }) => id)
+        const isNew = unsealed.some((id) => !told.has(id))
+        told.clear()
+        for (const id of unsealed) told.add(id)
+        return isNew
+          ? Effect.logWarning(
+            `the database has replicas whose addresses were not sealed with the key of this cluster of late, so nothing is sent to them: ${
+              unsealed.map((id) => JSON.stringify(id.slice(0, 100))).slice(0, 10).join(", ")
+            }; who else writes to it?`
+          )
+          : Effect.void
+      })
+
     return {
       join: (id, address) =>
         Effect.gen(function*() {
+          const time = decoded(Schema.Struct({ now: Schema.Number }), sql`SELECT ${sql.literal(Claims.nowColumn)}`)
+          yield* Effect.map(limited("add this replica", time), ([row]) => saw(row?.now ?? 0))
+          own.set(id, address)
           const isLeft = sql`owner IN (SELECT id FROM lifeline_replica WHERE ended_at < now() - ${forgotten}::interval)`
           // Many sessions are a few statements, so that none takes too long.
           const leave = sql`
@@ -193,27 +233,35 @@ export const make = (
             sql`
               DELETE FROM lifeline_claim WHERE kind <> 'server' AND since < now() - ${oldest}::interval AND (owner IS NULL
                 OR EXISTS (SELECT FROM lifeline_replica WHERE id = owner AND ended_at IS NOT NULL))`,
-            sql`INSERT INTO lifeline_replica (id, address) VALUES (${id}, ${address}) ON CONFLICT DO NOTHING`
+            sql`INSERT INTO lifeline_replica (id, address) VALUES (${id}, ${
+              sealed(id, address)
+            }) ON CONFLICT DO NOTHING`
           ], { discard: true })
           yield* limited("add this replica", add)
         }),
       renew: (id, witnesses) => {
+        const address = own.get(id)
+        const seal = address === undefined ? null : sealed(id, address)
         const rows = sql`
           WITH mine AS (
-            UPDATE lifeline_replica SET renewals = renewals + 1, witnesses = ${JSON.stringify(witnesses)}::jsonb
+            UPDATE lifeline_replica SET renewals = renewals + 1, witnesses = ${JSON.stringify(witnesses)}::jsonb,
+              address = COALESCE(${seal}, address)
             WHERE id = ${id} AND ended_at IS NULL RETURNING renewals
           )
           SELECT id, address, renewals, witnesses, ended_at IS NOT NULL AS "hasEnded", (SELECT renewals FROM mine) AS mine,
-            (SELECT changes FROM lifeline_terms) AS changes
+            (SELECT changes FROM lifeline_terms) AS changes, ${sql.literal(Claims.nowColumn)}
           FROM lifeline_replica`
         return limited(
           "renew the lease",
-          Effect.map(decoded(ReplicaRow, rows), (replicas) => ({
-            renewals: replicas[0]?.mine ?? undefined,
-            replicas,
-            changes: replicas[0]?.changes ?? 0
-          }))
-        )
+          Effect.map(decoded(ReplicaRow, rows), (found) => {
+            const [first] = found
+            if (first !== undefined) saw(first.now)
+            const renewals = first?.mine ?? undefined
+            if (renewals === undefined) own.delete(id)
+            const replicas = found.map((row) => ({ ...row, address: addresses.open(row.id, row.address, row.now) }))
+            return { renewals, replicas, changes: first?.changes ?? 0 }
+          })
+        ).pipe(Effect.tap(({ replicas }) => tell(replicas)))
       },
       end: (id, renewals) =>
         limited(
@@ -227,9 +275,9 @@ export const make = (
             return alive.length === 0
           })
         ),
-      ...Claims.make(sql, limited, "server"),
-      sessions: Claims.make(sql, limited, "session"),
-      locks: Claims.make(sql, limited, "lock"),
+      ...Claims.make(sql, limited, addresses, "server"),
+      sessions: Claims.make(sql, limited, addresses, "session"),
+      locks: Claims.make(sql, limited, addresses, "lock"),
       rows: Rows.make(sql, limited),
       keys: KeyPrints.make(sql, limited, prints),
       loads: limited(
@@ -246,12 +294,17 @@ export const make = (
       ),
       servers: limited(
         "list the servers",
-        decoded(
-          ServerRow,
-          sql`
-            SELECT name AS server, owner, address, generation, (extract(epoch FROM since) * 1000)::float8 AS since
+        Effect.map(
+          decoded(
+            ServerRow,
+            sql`
+            SELECT name AS server, owner, address, generation, ${
+              sql.literal(Claims.nowColumn)
+            }, (extract(epoch FROM since) * 1000)::float8 AS since
             FROM lifeline_claim JOIN lifeline_replica ON id = owner
             WHERE kind = 'server' AND ended_at IS NULL ORDER BY name`
+          ),
+          (rows) => rows.map(Claims.opened(addresses))
         )
       )
     }

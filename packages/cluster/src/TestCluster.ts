@@ -42,7 +42,13 @@ export interface TestCluster {
 }
 
 /** Nobody has to kill what runs: this process does not die without its servers. */
-const noWatchdog: Watchdog = { watch: () => {}, group: () => {}, gone: () => {}, env: {}, isAlive: () => true }
+const noWatchdog: Watchdog = {
+  watch: () => {},
+  group: () => {},
+  gone: () => {},
+  env: {},
+  answers: Effect.succeed(true)
+}
 
 const addressOf = (name: string): string => `memory://${name}`
 
@@ -73,9 +79,10 @@ export const make = ({ calm = Cluster.defaultCalm, terms = defaults }: Options =
   const peersOf = (from: string): Peers => {
     const ask = (name: keyof Peers) => (to: Replica, about: ReplicaId, renewals: number) =>
       Effect.suspend(() => {
-        const answers = network.isOpen(from, to.address) ? memberships.get(to.address)?.asked(to.id) : undefined
+        const { address = "" } = to
+        const answers = network.isOpen(from, address) ? memberships.get(address)?.asked(to.id) : undefined
         return answers === undefined
-          ? new PeerError({ message: `${to.address} does not answer` })
+          ? new PeerError({ message: `${address} does not answer` })
           : Effect.succeed(answers[name](about, renewals))
       })
     return { promise: ask("promise"), consent: ask("consent") }
@@ -97,7 +104,7 @@ export const make = ({ calm = Cluster.defaultCalm, terms = defaults }: Options =
       // Nobody waits for one that has left.
       const membership: Membership.Membership = {
         ...made,
-        replicas: () => made.replicas().filter((one) => memberships.has(one.address))
+        replicas: () => made.replicas().filter((one) => memberships.has(one.address ?? ""))
       }
       yield* Effect.acquireRelease(
         Effect.sync(() => memberships.set(address, membership)),

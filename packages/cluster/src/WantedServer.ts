@@ -3,7 +3,6 @@
  */
 import type { Effect } from "effect"
 
-/** See the head of the file. */
 export interface WantedServer {
   readonly name: string
   /** Whether this replica has it. */

@@ -1,6 +1,7 @@
 /**
  * A process beside each replica that kills what the replica runs, in time, even if the replica itself is stopped, hangs or has been killed.
  */
+import { firstOf } from "@mcp-lifeline/core/internal"
 import { Data, Deferred, Effect, Exit, FiberId, Schedule, type Scope } from "effect"
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process"
 import { randomUUID } from "node:crypto"
@@ -33,10 +34,11 @@ export interface Watchdog {
   /** The variable that each server needs in its environment. It is no secret. */
   readonly env: Readonly<Record<string, string>>
   /**
-   * Whether the watchdog lives, as far as this process knows. If it has died, another one is started at once, and given everything again; until
-   * that one listens, nothing may run for longer than it may already.
+   * Asks the watchdog whether it lives, and succeeds with true when it has answered: an existing process may be stopped, or hang. Succeeds with
+   * false if it has died; waits as long as it does not answer. One that has died, or has left five questions in a row unanswered, is replaced by
+   * another one, which is given everything again; until that one listens, nothing may run for longer than it may already.
    */
-  readonly isAlive: () => boolean
+  readonly answers: Effect.Effect<boolean>
 }
 
 const variable = "MCP_LIFELINE_REPLICA"
@@ -68,9 +70,19 @@ const failure = (message: string, cause?: unknown): WatchdogError =>
 /** The time between two tries to start another one, in milliseconds. */
 const pause = 1000
 
+/** How many questions in a row a watchdog may leave unanswered. */
+const maxUnanswered = 5
+
+/** The longest line that it writes. */
+const maxLine = 100
+
 interface Process {
   readonly child: ChildProcessWithoutNullStreams
   readonly ended: Deferred.Deferred<void>
+  /** What waits for the answers to questions, by their numbers. */
+  readonly questions: Map<number, () => void>
+  /** How many questions it has got since its last answer. */
+  unanswered: number
 }
 
 const start = Effect.try({
@@ -88,20 +100,29 @@ const start = Effect.try({
     // It was not started, if it has no id.
     child.on("error", () => child.pid === undefined && end())
     child.stdin.on("error", () => {})
-    return { child, ended }
+    child.stdout.on("error", () => {})
+    return { child, ended, questions: new Map(), unanswered: 0 }
   },
   catch: (cause) => failure(`cannot be started: ${String(cause)}`, cause)
 })
 
 /** Waits until it listens. It says what its clock shows. */
-const listening = ({ child }: Process): Effect.Effect<number, WatchdogError> =>
-  Effect.async<number, WatchdogError>((resume) => {
-    let said = ""
+const listening = (running: Process): Effect.Effect<number, WatchdogError> => {
+  const { child } = running
+  return Effect.async<number, WatchdogError>((resume) => {
+    let rest = ""
     let complaint = ""
+    const hear = (line: string): void => {
+      const [word, value] = line.split(" ")
+      if (word === "ready") return resume(Effect.succeed(Number(value)))
+      if (word !== "heard") return
+      running.unanswered = 0
+      running.questions.get(Number(value))?.()
+    }
     child.stdout.setEncoding("latin1").on("data", (text: string) => {
-      said = (said + text).slice(0, 100)
-      const ready = /^ready (\S+)\n/.exec(said)
-      if (ready !== null) resume(Effect.succeed(Number(ready[1])))
+      const lines = (rest + text).split("\n")
+      rest = lines.pop()?.slice(0, maxLine) ?? ""
+      for (const line of lines) hear(line)
     })
     child.stderr.setEncoding("utf8").on("data", (text: string) => {
       complaint = (complaint + text).slice(0, 2000)
@@ -119,10 +140,10 @@ const listening = ({ child }: Process): Effect.Effect<number, WatchdogError> =>
         failure(`did not answer for ${longest / 1000} s after its start: is ${process.execPath} Node.js?`)
     }),
     Effect.tap(() => {
-      child.stdout.destroy()
       child.stderr.destroy()
     })
   )
+}
 
 /** Lets it kill what is left, and end. */
 const end = ({ child, ended }: Process): Effect.Effect<void> => {
@@ -164,6 +185,22 @@ export const make: Effect.Effect<Watchdog, WatchdogError, Scope.Scope> = Effect.
   const groups = new Set<number>()
   let last: number | undefined
   let running: Process | undefined
+  let questions = 0
+  const answers = Effect.suspend(() => {
+    const one = running
+    if (one === undefined) return Effect.succeed(false)
+    if (++one.unanswered > maxUnanswered) one.child.kill("SIGKILL")
+    const number = ++questions
+    const answered = Effect.async<boolean>((resume) => {
+      one.questions.set(number, () => resume(Effect.succeed(true)))
+      say(() => `ask ${number}`)
+      return Effect.sync(() => one.questions.delete(number))
+    })
+    return Effect.ensuring(
+      firstOf(answered, Effect.as(Deferred.await(one.ended), false)),
+      Effect.sync(() => one.questions.delete(number))
+    )
+  })
   const say = (line: () => string): void => {
     try {
       if (running?.child.stdin.writable === true) running.child.stdin.write(`${line()}\n`)
@@ -184,7 +221,7 @@ export const make: Effect.Effect<Watchdog, WatchdogError, Scope.Scope> = Effect.
   }
   const again = Effect.gen(function*() {
     if (running !== undefined) yield* Deferred.await(running.ended)
-    yield* Effect.logWarning("the watchdog of the replica has died, so another one is started")
+    yield* Effect.logWarning("the watchdog of the replica has died, or did not answer, so another one is started")
     const launched = Effect.tapError(launch(begin), ({ message }) => Effect.logError(message))
     yield* Effect.retry(launched, Schedule.spaced(pause))
   })
@@ -202,6 +239,6 @@ export const make: Effect.Effect<Watchdog, WatchdogError, Scope.Scope> = Effect.
       say(() => `gone ${pid}`)
     },
     env: { [variable]: mark.slice(variable.length + 1) },
-    isAlive: () => running?.child.exitCode === null && running.child.signalCode === null
+    answers
   }
 })

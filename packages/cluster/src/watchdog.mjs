@@ -7,6 +7,7 @@
  * - `until <millis> <now>`: when everything has to have stopped, and when the replica has said so, by the clock of `uptime.ts`. The last one counts.
  * - `group <pid>`: a process group that is to be killed then; at once if the time is up already.
  * - `gone <pid>`: this group has ended.
+ * - `ask <number>`: whether it lives. It answers with the line `heard <number>`.
  *
  * It imports no file, so that it stays small and starts wherever it was copied to.
  */
@@ -173,7 +174,14 @@ const lines = {
     oftenUntil = Infinity
   },
   group: (value) => groups.set(Number(value), stat(Number(value))?.start),
-  gone: (value) => groups.delete(Number(value))
+  gone: (value) => groups.delete(Number(value)),
+  ask: (number) => {
+    try {
+      writeSync(1, `heard ${number}\n`)
+    } catch {
+      // The replica reads nothing at the moment, or has died.
+    }
+  }
 }
 
 let rest = ""

@@ -2,12 +2,16 @@ import * as Reactivity from "@effect/experimental/Reactivity"
 import { PgClient } from "@effect/sql-pg"
 import type { SqlError } from "@effect/sql/SqlError"
 import { Effect, Exit, Option, Redacted, Scope } from "effect"
-import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest"
+import { mayLeave } from "../../testing/test/support/Holdings.js"
 import * as Postgres from "../../testing/test/support/Postgres.js"
 import { type Change, type Claims, type ClusterStore, type RowLimits, StoreError } from "../src/ClusterStore.js"
 import * as MemoryStore from "../src/MemoryStore.js"
 import * as PostgresStore from "../src/PostgresStore.js"
 import { defaults as terms, termsOf } from "../src/Terms.js"
+
+// Connections to the database are kept for all tests of this file, and made when they are needed.
+beforeEach(() => mayLeave("timers"))
 
 const run = Effect.runPromise
 const key = Redacted.make("a key that all replicas of this test have in common")

@@ -1,16 +1,16 @@
 import type { Backend } from "@mcp-lifeline/core"
 import { RemoteError } from "@mcp-lifeline/core"
 import type { Introduction } from "@mcp-lifeline/protocol"
-import { Effect, Exit, Redacted, Scope } from "effect"
+import { Effect, Exit, Scope } from "effect"
 import { createServer } from "node:http"
 import type { AddressInfo } from "node:net"
 import { afterEach, beforeEach, describe, expect, it } from "vitest"
 import * as Hop from "../src/hop/Hop.js"
-import * as HopSecrets from "../src/hop/HopSecrets.js"
 import type { Served } from "../src/hop/ServerConversation.js"
+import * as PeerServer from "./support/PeerServer.js"
 
-const key = Redacted.make("a key that all replicas of this test have in common")
-const hop = Hop.make(key, () => {})
+const { key } = PeerServer
+const hop = Hop.make(key, () => "here", () => {})
 const listener = createServer((request, response) => void hop.handle(request, response, request.url ?? ""))
 beforeEach(() => new Promise<void>((resolve) => void listener.listen(0, "127.0.0.1", resolve)))
 afterEach(() => {
@@ -33,16 +33,17 @@ const serve = async (served = unknown): Promise<Scope.CloseableScope> => {
 
 const close = (scope: Scope.CloseableScope) => Effect.runPromise(Scope.close(scope, Exit.void))
 
-const post = (body: object): Promise<Response> => {
+const post = (content: object): Promise<Response> => {
   const { port } = listener.address() as AddressInfo
+  const body = JSON.stringify(content)
   return fetch(`http://127.0.0.1:${port}/cluster/servers/notes`, {
     method: "POST",
     headers: {
-      "authorization": Redacted.value(HopSecrets.authorization(key)()),
+      ...PeerServer.signedFor("here", { target: "/cluster/servers/notes", body }),
       "content-type": "application/json",
       "accept": "application/json, text/event-stream"
     },
-    body: JSON.stringify(body)
+    body
   })
 }
 
@@ -61,6 +62,43 @@ describe("a server for other replicas", () => {
     expect(await status()).toBe(400)
     await close(second)
     expect(await status()).toBe(404)
+  })
+
+  it("[D13:real][D1] is reached although the clock of its owner is wrong: each request is sent again, and carried out once", async () => {
+    const heard: Array<string> = []
+    const address = await PeerServer.withFastClock("owner", ({ method }, response, body) => {
+      const { id, method: asked } = body === "" ? { id: undefined, method: "" } : JSON.parse(body)
+      heard.push(`${method} ${asked}`)
+      if (id === undefined) return void response.writeHead(method === "GET" ? 405 : 202).end()
+      const result = { protocolVersion: "2025-06-18", capabilities: {}, serverInfo: { name: "notes", version: "1" } }
+      response.writeHead(200, { "content-type": "application/json" }).end(
+        JSON.stringify({ jsonrpc: "2.0", id, result })
+      )
+    })
+    try {
+      const connector = hop.connector("notes", { owner: "owner", address, generation: 1 })
+      const program = Effect.flatMap(
+        connector.connect({ onNotification: () => {} }),
+        (connection) => connection.request("tools/call", { name: "write" }, { timeout: 60_000 })
+      )
+      expect(await Effect.runPromise(Effect.scoped(program))).toMatchObject({ serverInfo: { name: "notes" } })
+      expect(heard.filter((line) => line === "POST initialize" || line === "POST tools/call")).toEqual([
+        "POST initialize",
+        "POST tools/call"
+      ])
+    } finally {
+      PeerServer.closeAll()
+    }
+  })
+
+  it("[D13] is not reached where the address of its owner is not sealed", async () => {
+    const connector = hop.connector("notes", { owner: "owner", address: undefined, generation: 1 })
+    const failed = Effect.scoped(Effect.flip(connector.connect({ onNotification: () => {} })))
+    expect(await Effect.runPromise(failed)).toMatchObject({
+      reason: "unreachable",
+      permanent: false,
+      message: expect.stringContaining("not sealed with the key of this cluster")
+    })
   })
 
   it("[D4] is left when nobody has a connection any more", async () => {

@@ -2,12 +2,16 @@ import { Backend, PooledConnector } from "@mcp-lifeline/core"
 import { ScriptedConnector, Simulation } from "@mcp-lifeline/testing"
 import { Effect, Exit, Fiber, Scope } from "effect"
 import { beforeEach, describe, expect, it } from "vitest"
+import { mayLeave } from "../../testing/test/support/Holdings.js"
 import type { ClusterStore } from "../src/ClusterStore.js"
 import * as LeasedConnector from "../src/LeasedConnector.js"
 import * as Membership from "../src/Membership.js"
 import * as MemoryStore from "../src/MemoryStore.js"
 import { PeerError } from "../src/Peers.js"
 import { defaults as terms } from "../src/Terms.js"
+
+// What still closes at the end of a test waits for virtual time, which nobody moves any more.
+beforeEach(() => mayLeave("connections"))
 
 const noPeer = () => Effect.fail(new PeerError({ message: "there are no ways between them" }))
 

@@ -94,10 +94,15 @@ describe("a replica", () => {
     expect(world.runs()).toEqual(["r0"])
   })
 
-  it("[D1][D4] without a watchdog does not renew its lease, and has one again with another watchdog", () => {
+  it.each(
+    [
+      ["without a watchdog", false],
+      ["with a watchdog that answers nothing", "hangs"]
+    ] as const
+  )("[D12][D1][D4] %s does not renew its lease, and has one again with another watchdog", (_, watchdog) => {
     const world = cluster()
     const node = world.nodes[0]!
-    world.setWatchdog(node, false)
+    world.setWatchdog(node, watchdog)
     world.sim.advance(terms.lease - 1000)
     expect(world.runs()).toEqual([])
     world.sim.advance(2 * terms.renewal)

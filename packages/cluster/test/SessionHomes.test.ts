@@ -400,5 +400,5 @@ describe("any interleaving", () => {
       }),
       { numRuns: 150 }
     )
-  }, 60_000)
+  }, 300_000)
 })

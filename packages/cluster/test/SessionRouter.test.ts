@@ -1,9 +1,8 @@
 import * as Caller from "@mcp-lifeline/http-server/Caller"
-import { Effect, Redacted } from "effect"
+import { Effect } from "effect"
 import type { IncomingMessage, ServerResponse } from "node:http"
 import { afterEach, describe, expect, it } from "vitest"
 import * as Raw from "../../http-server/test/support/RawEndpoint.js"
-import * as HopSecrets from "../src/hop/HopSecrets.js"
 import { path } from "../src/sessions/SessionRouter.js"
 import * as PeerServer from "./support/PeerServer.js"
 import { Places, type Routing, scripted, session, start } from "./support/Routers.js"
@@ -82,11 +81,38 @@ describe("a request of a session that lives elsewhere", () => {
     expect(answer.headers).toMatchObject({ "x-more": "1", "content-type": "application/json" })
     expect(answer.headers["lifeline-taken"]).toBeUndefined()
     expect(JSON.parse(given)).toEqual({ jsonrpc: "2.0", ...call })
-    expect(seen).toMatchObject({ "x-other": "1", "lifeline-home": "a" })
+    expect(seen).toMatchObject({ "x-other": "1", "lifeline-authorization": expect.stringMatching(/^a \d+ /) })
     expect(Caller.decode(String(seen["lifeline-caller"]))).toEqual({ subject: "token", claims: { of: "token" } })
-    expect(seen["lifeline-authorization"]).not.toBe("Bearer mine")
-    const left = ["origin", "sec-fetch-site", "x-own", "lifeline-repeated", "expect", "authorization"]
+    const left = ["origin", "sec-fetch-site", "lifeline-home", "x-own", "lifeline-repeated", "expect", "authorization"]
     expect(left.filter((name) => name in seen)).toEqual([])
+  })
+
+  it("[D13:real][D3] is carried out once although the clock of its home is wrong", async () => {
+    const heard: Array<string> = []
+    const address = await PeerServer.withFastClock("a", (_, response, body) => {
+      heard.push(body)
+      response.writeHead(200, json).end(JSON.stringify(answered))
+    })
+    const places = new Places()
+    places.move(PeerServer.replica(address, "a"))
+    const b = await replica("b", places)
+    for (let i = 1; i <= 2; i++) {
+      expect(await body(send(b.url, "POST", session("a"), call))).toEqual(answered)
+      expect(heard).toHaveLength(i)
+    }
+  })
+
+  it("[D13] waits while the address of its home is not sealed", async () => {
+    const { b, places, post } = await withHome((response) =>
+      response.writeHead(200, json).end(JSON.stringify(answered))
+    )
+    const home = places.seenBy("b").known("", undefined)!
+    places.move({ ...home, address: undefined })
+    const posted = body(post())
+    await until(() => places.asked > 1)
+    places.move(home)
+    expect(await posted).toEqual(answered)
+    expect(b.endpoint.conversations).toEqual([])
   })
 
   it("[D3] and its answer may be large", async () => {
@@ -390,14 +416,19 @@ describe("a stream of a session that lives elsewhere", () => {
   })
 })
 
-const replicaToken = Redacted.value(HopSecrets.authorization(PeerServer.key)())
-
 /** As another replica sends them. */
-const passHeaders = (home: string, token = replicaToken): Readonly<Record<string, string>> => ({
-  "Lifeline-Home": home,
-  "Lifeline-Authorization": token,
-  "Lifeline-Caller": Caller.encode(Caller.anyone)
-})
+const passHeaders = (
+  home: string,
+  headers: Readonly<Record<string, string>>,
+  message: object,
+  key = PeerServer.key
+): Readonly<Record<string, string>> =>
+  PeerServer.signedFor(home, {
+    target: path,
+    headers: { "Lifeline-Caller": Caller.encode(Caller.anyone), ...headers },
+    body: JSON.stringify({ jsonrpc: "2.0", ...message }),
+    key
+  })
 
 /** Two replicas; a session of a client that lives on the first one. */
 const pair = async (answer: Raw.Answer) => {
@@ -462,10 +493,11 @@ describe("a client that asks another replica than the one on which its session l
       const calls = received.filter(({ method }) => method === "tools/call")
       if (calls.length === 2) client.write({ jsonrpc: "2.0", id, result: { name: params.name } } as never)
     })
-    const passing = { ...session, ...passHeaders("a") }
-    const first = send(a.replica.address + path, "POST", passing, read)
+    const pass = (headers = {}) =>
+      send(a.replica.address + path, "POST", passHeaders("a", { ...session, ...headers }, read), read)
+    const first = pass()
     await until(() => a.endpoint.conversations[0]!.received.some(({ id }) => id === 1))
-    const second = await send(a.replica.address + path, "POST", { ...passing, "Lifeline-Repeated": "1" }, read)
+    const second = await pass({ "Lifeline-Repeated": "1" })
     expect(JSON.parse(await second.body)).toMatchObject({ id: 1, result: { name: "read" } })
     expect((await first).status).toBe(200)
   })
@@ -493,18 +525,22 @@ describe("a client that asks another replica than the one on which its session l
 describe("who sends what only replicas send", () => {
   it("[G6] needs the key of the cluster, and is told nothing without it", async () => {
     const { a, session } = await pair(({ id }, { client }) => client.write({ jsonrpc: "2.0", id, result: {} } as never))
-    for (const token of ["", "Bearer x", replicaToken.slice(0, -1), `${replicaToken}, ${replicaToken}`]) {
-      expect((await send(a.replica.address + path, "POST", { ...session, ...passHeaders("a", token) }, call)).status)
-        .toBe(403)
+    const right = passHeaders("a", session, call)
+    const proof = right["lifeline-authorization"]!
+    for (const other of ["", "Bearer x", proof.slice(0, -1), `${proof}, ${proof}`]) {
+      const headers = { ...right, "lifeline-authorization": other }
+      expect((await send(a.replica.address + path, "POST", headers, call)).status).toBe(403)
     }
+    const foreign = passHeaders("a", session, call, PeerServer.otherKey)
+    expect((await send(a.replica.address + path, "POST", foreign, call)).status).toBe(403)
     expect((await send(`${a.replica.address}/cluster/other`, "POST", session, call)).status).toBe(404)
-    expect((await send(a.replica.address + path, "POST", { ...session, ...passHeaders("a") }, call)).status).toBe(200)
+    expect((await send(a.replica.address + path, "POST", right, call)).status).toBe(200)
   })
 
   it("[D3 G21] serves nobody who is not named: the key alone does not say for whom a replica asks", async () => {
     const { a, session } = await pair(({ id }, { client }) => client.write({ jsonrpc: "2.0", id, result: {} } as never))
     for (const caller of ["", "e30", "bm9uZQ", Caller.encode({ subject: 1 } as never)]) {
-      const headers = { ...session, ...passHeaders("a"), "Lifeline-Caller": caller }
+      const headers = passHeaders("a", { ...session, "Lifeline-Caller": caller }, call)
       expect((await send(a.replica.address + path, "POST", headers, call)).status).toBe(403)
     }
     expect(a.endpoint.conversations[0]!.received.some(({ method }) => method === "tools/call")).toBe(false)
@@ -537,7 +573,7 @@ describe("who sends what only replicas send", () => {
     )
     // Its home is another one than it is asked for; and it is asked for, but does not have the session.
     for (const home of ["a", "b"]) {
-      const answer = await send(b.replica.address + path, "POST", { ...session, ...passHeaders(home) }, call)
+      const answer = await send(b.replica.address + path, "POST", passHeaders(home, session, call), call)
       expect(answer.headers["lifeline-not-taken"]).toBe("1")
     }
     expect(a.passed).toHaveLength(0)
@@ -548,14 +584,14 @@ describe("who sends what only replicas send", () => {
     const { a, b, session } = await pair(({ id }, { client }) =>
       client.write({ jsonrpc: "2.0", id, result: {} } as never)
     )
-    const claimed = { ...session, ...passHeaders("b"), "Lifeline-Repeated": "1" }
+    const claimed = passHeaders("b", { ...session, "Lifeline-Repeated": "1" }, call)
     const answer = await send(b.url + path, "POST", claimed, call)
     expect(answer.status).toBe(200)
     expect(a.endpoint.conversations[0]!.received.at(-1)).toMatchObject({ method: "tools/call" })
     await (await send(a.url, "POST", claimed, call)).body
     expect(a.endpoint.conversations[0]!.received.filter(({ isRepeated }) => isRepeated)).toEqual([])
     expect(a.passed).toHaveLength(1)
-    expect(a.passed[0]!.headers["lifeline-home"]).toBe("a")
+    expect(a.passed[0]!.headers["lifeline-authorization"]).toMatch(/^a /)
     expect(b.endpoint.conversations).toHaveLength(0)
   })
 })

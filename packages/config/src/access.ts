@@ -38,7 +38,7 @@ export interface Group {
   readonly rules: Rules
 }
 
-/** See the head of the file. A file that has either key, even an empty one, lets in nobody without credentials. */
+/** A file that has either key, even an empty one, lets in nobody without credentials. */
 export interface Access {
   /** Empty, too, if the file has none: then none is let in. */
   readonly clients: ReadonlyArray<NamedClient>

@@ -6,6 +6,7 @@
 import { Cause, Data, Option, Predicate, Schema } from "effect"
 import { connectReasons } from "./ConnectReason.js"
 import { messageOf } from "./internal/messageOf.js"
+import type { RequestReason } from "./RequestReason.js"
 
 const common = {
   /** The name of the backend. Empty in errors of an adapter, until the core sets it. */
@@ -14,6 +15,11 @@ const common = {
   generation: Schema.optional(Schema.Number),
   /** One line that says what happened and what to do. */
   message: Schema.String,
+  /**
+   * The same for those who use the backend and do not run it: nothing of how it is started or reached, and no words of others. Without it, nothing
+   * of the message is for them; that of a RemoteError without it is what the server says.
+   */
+  publicMessage: Schema.optional(Schema.String),
   /** The original error, unchanged. */
   cause: Schema.optional(Schema.Defect)
 } as const
@@ -53,6 +59,8 @@ export class BackendUnavailable extends Schema.TaggedError<BackendUnavailable>()
   /** The lifecycle state, or `Busy` if too many calls are in flight or waiting. */
   state: Schema.String,
   lastError: Schema.optional(Schema.String),
+  /** The code of `lastError`. */
+  lastReason: Schema.optional(Schema.String),
   /** Milliseconds since the epoch. */
   nextAttemptAt: Schema.optional(Schema.Number)
 }) {}
@@ -73,7 +81,7 @@ export class ResultUnknown extends Schema.TaggedError<ResultUnknown>()("ResultUn
   method: Schema.String
 }) {}
 
-/** The server answered with a JSON-RPC error. */
+/** The server answered with a JSON-RPC error; or none of the servers of a fleet has what was asked for. */
 export class RemoteError extends Schema.TaggedError<RemoteError>()("RemoteError", {
   ...common,
   method: Schema.String,
@@ -119,37 +127,15 @@ export type CommandError = ConnectError | BackendUnavailable
  */
 export type Fate = "notSent" | "rejected" | "unknown" | "answered"
 
-/** Why a request failed, as far as its connection can tell. */
-export type RequestReason =
-  /** The connection has ended (see `onLost`). */
-  | "lost"
-  /** The server no longer knows the session. */
-  | "session"
-  /** No answer in time. */
-  | "timeout"
-  /** A JSON-RPC error: an answer. */
-  | "remote"
-  /** An answer that does not match the protocol. */
-  | "protocol"
-  /** The server objects to the rate. */
-  | "rateLimited"
-  /** The server refuses the credentials. */
-  | "unauthorized"
-  /** A network failure of this one request; the connection may still be good. */
-  | "network"
-  /** A failure of the server for this one request (HTTP 5xx and the like); the connection may still be good. */
-  | "server"
-  /**
-   * A defect in the program or in Lifeline, or an error that Lifeline cannot classify; `cause` has it. Lifeline never sends the request
-   * again.
-   */
-  | "fault"
+export type { RequestReason } from "./RequestReason.js"
 
 /** A failed request, as a connection reports it. The core makes the caller's error from it. */
 export class RequestError extends Data.TaggedError("RequestError")<{
   readonly fate: Fate
   readonly reason: RequestReason
   readonly message: string
+  /** Of a `remote` error that another gateway has made in the place of the server: what everybody may read of it. */
+  readonly publicMessage?: string | undefined
   /** The JSON-RPC error code of a `remote` error. */
   readonly code?: number | undefined
   /** The JSON-RPC error data of a `remote` error. */
@@ -173,6 +159,14 @@ export class RequestError extends Data.TaggedError("RequestError")<{
  */
 export const isObjection = ({ reason, retryAfter }: RequestError): boolean =>
   reason === "rateLimited" || (retryAfter !== undefined && reason !== "session")
+
+/**
+ * Whether something that is no server has answered in the place of the server, which is being replaced, or does not know this request.
+ *
+ * @internal
+ */
+export const isGone = ({ ifSessionLost, reason }: RequestError): boolean =>
+  reason === "network" && ifSessionLost !== undefined
 
 /**
  * What a request failed with: also that of a connector that dies or interrupts itself.

@@ -13,11 +13,13 @@ import type { Backend, BackendOptions, CallOptions } from "./Backend.js"
 import type { BackendUnavailable, CallError, InvalidOptions } from "./Errors.js"
 import { CatalogIndex, type Routed } from "./fleet/CatalogIndex.js"
 import { type Difference, difference, type FleetCatalog } from "./fleet/FleetCatalog.js"
+import { FleetView } from "./fleet/FleetView.js"
 import type { Applied } from "./fleet/Members.js"
 import * as FleetMembers from "./fleet/Members.js"
 import * as Prefix from "./fleet/Prefix.js"
 import { type Route, Router } from "./fleet/Router.js"
 import * as Unknown from "./fleet/Unknown.js"
+import { PerVisible, type Visible } from "./fleet/Visible.js"
 import { onClockJump } from "./internal/ClockJump.js"
 import { Hub } from "./internal/Hub.js"
 import { StateRef } from "./internal/StateRef.js"
@@ -121,7 +123,8 @@ export interface Fleet {
    *
    * Calls in flight on a backend that is replaced get `timeouts.drain` to finish. If the server may have two connections at once
    * (`reconnect.overlap`, or the connector's default) and the backend is connected, it keeps working until its successor is connected, and
-   * stays if the successor's first attempt fails. Any other backend is closed before its successor connects; new calls wait for that.
+   * stays if the successor's first attempt fails. Any other backend is closed before its successor connects. Calls that wait go on with the
+   * successor, within their wait.
    */
   readonly apply: <R = never>(backends: Backends<R>) => Effect.Effect<Applied, InvalidOptions, R>
 }
@@ -193,15 +196,27 @@ export const make = <R = never>(options: FleetOptions<R>): Effect.Effect<Fleet, 
         (entries) => Object.fromEntries(entries)
       )
     )
-    const ready = Effect.suspend(() =>
-      Effect.forEach(
-        [...members.pending],
-        (backend) => Effect.map(backend.firstOutcome, () => members.pending.delete(backend)),
-        { discard: true }
-      )
-    ).pipe(Effect.timeoutOption(waitTimeout), Effect.asVoid)
+    const readyOf = (isMeant: (backend: string) => boolean): Effect.Effect<void> =>
+      Effect.suspend(() =>
+        Effect.forEach(
+          [...members.pending].filter(({ id }) => isMeant(id)),
+          (backend) => Effect.map(backend.firstOutcome, () => members.pending.delete(backend)),
+          { discard: true }
+        )
+      ).pipe(Effect.timeoutOption(waitTimeout), Effect.asVoid)
+    const ready = readyOf(() => true)
 
     const router = new Router(index, () => members.current.value, members.pending, ready)
+    const views = new PerVisible<Router>()
+    const viewOf = (visible: Visible): Router =>
+      visible.isWhole ? router : views.get(visible, () =>
+        new Router(
+          new FleetView(index, visible),
+          () => members.current.value,
+          members.pending,
+          readyOf(visible.hasServer),
+          visible
+        ))
     const readCatalog = Effect.sync(() => index.catalog)
     const catalog = Live.make(
       Effect.suspend(() => {
@@ -213,7 +228,7 @@ export const make = <R = never>(options: FleetOptions<R>): Effect.Effect<Fleet, 
         (before, after) => before === after
       )
     )
-    const fleet: Fleet & Pick<Router, "find" | "prefixOf"> = {
+    const fleet: Fleet & Pick<Router, "find" | "prefixOf"> & { readonly viewOf: typeof viewOf } = {
       backends: Effect.sync(() => [...members.current.value.values()].map((member) => member.backend)),
       backend: (id) =>
         Effect.suspend(() => {
@@ -246,6 +261,7 @@ export const make = <R = never>(options: FleetOptions<R>): Effect.Effect<Fleet, 
       route: router.route,
       find: router.find,
       prefixOf: router.prefixOf,
+      viewOf,
       apply
     }
     return fleet

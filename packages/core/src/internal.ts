@@ -10,13 +10,20 @@ import type { CallError } from "./Errors.js"
 import type { Fleet } from "./Fleet.js"
 import type { Routed } from "./fleet/CatalogIndex.js"
 import type { Route, Router } from "./fleet/Router.js"
+import type { Visible } from "./fleet/Visible.js"
 import type { CallOptions } from "./options/CallOptions.js"
 import type { Chosen } from "./options/Tools.js"
 import type { Method, Params, Result } from "./port/Method.js"
 import type { Status } from "./state/Status.js"
 
 export { pollInterval } from "./calls/pollInterval.js"
+export { largestList } from "./catalog/Bounds.js"
+export { canonical } from "./catalog/canonical.js"
+export * as EntrySize from "./catalog/EntrySize.js"
 export * as Nesting from "./catalog/Nesting.js"
+export * as Freshness from "./discovery/Freshness.js"
+export * as Listing from "./discovery/Listing.js"
+export { pollPause } from "./discovery/pollPause.js"
 export { describe as describeUnmatched } from "./discovery/UnmatchedPatterns.js"
 export { listsSame } from "./fleet/FleetCatalog.js"
 export { type NameReport, NameReports } from "./fleet/NameReports.js"
@@ -24,11 +31,18 @@ export { maySay, otherName } from "./fleet/names.js"
 export * as Prefix from "./fleet/Prefix.js"
 export { underAskedUri } from "./fleet/Router.js"
 export * as Unknown from "./fleet/Unknown.js"
+export { namesOf, PerVisible } from "./fleet/Visible.js"
+export { Bytes, kibibytes, mebibytes } from "./internal/Bytes.js"
+export * as ExactJson from "./internal/ExactJson.js"
 export { firstOf } from "./internal/firstOf.js"
 export { Hub } from "./internal/Hub.js"
+export { type Amount, type Excess, type HolderLimits, Holding, type Limits, Quota } from "./internal/Quota.js"
 export { argumentsForm, blockText, failureText, resultText } from "./internal/resultText.js"
+export { Shares } from "./internal/Shares.js"
 export * as Lifecycle from "./lifecycle/Lifecycle.js"
 export * as PlainText from "./observe/PlainText.js"
+export * as Reason from "./observe/Reason.js"
+export * as Said from "./observe/Said.js"
 export * as ByteSize from "./options/ByteSize.js"
 export * as Check from "./options/Check.js"
 export * as ListFilter from "./options/ListFilter.js"
@@ -62,6 +76,9 @@ export const start = <M extends Method>(
 /** The state of a backend, without an Effect. */
 export const stateOf = (backend: Backend): Status["state"] => (backend as BackendHandle).state
 
+/** Whether a backend's server has left something without an answer, and has answered nothing since. */
+export const isInDoubt = (backend: Backend): boolean => (backend as BackendHandle).isInDoubt
+
 /** What the options by tool say of a tool, by the name that its server gives it. */
 export const toolOptions = (backend: Backend, name: string): Chosen | undefined =>
   (backend as BackendHandle).calls.tools.tool(name)
@@ -75,6 +92,10 @@ export const runsTasks = (backend: Backend): boolean => (backend as BackendHandl
 /** `Fleet.route` without an Effect: returns `undefined` at once if no backend is known to offer this. For programs that use `start`. */
 export const find = (fleet: Fleet, kind: Routed, name: string): Route | undefined =>
   (fleet as Fleet & Pick<Router, "find">).find(kind, name)
+
+/** The requests of callers that may use this of a fleet: under the names of a fleet in which there is nothing else. */
+export const viewOf = (fleet: Fleet, visible: Visible): Router =>
+  (fleet as Fleet & { readonly viewOf: (visible: Visible) => Router }).viewOf(visible)
 
 /** What stands before the names of a backend's tools and prompts. */
 export const prefixOf = (fleet: Fleet, backend: string): string =>

@@ -21,5 +21,6 @@ export type {
 export type { TimeText, Unit } from "./options/TimeText.js"
 export type { Loss, Peer, ProcessStatus } from "./port/Loss.js"
 export type { NeededSignIn } from "./port/NeededSignIn.js"
+export type { ProcessSight } from "./port/ProcessSight.js"
 export type { ResourceUsage } from "./port/ResourceUsage.js"
 export type { KeepaliveStatus, PinChange, PinStatus, Status } from "./state/Status.js"

@@ -73,6 +73,41 @@ describe("a call that was refused", () => {
   )
 })
 
+describe("a call that something else than the server refuses", () => {
+  const gone = { reason: "network", message: "404 of a proxy" } as const
+
+  it.scoped.each(
+    [
+      { ...gone, fate: "rejected", ifSessionLost: "rejected" },
+      { ...gone, fate: "rejected", ifSessionLost: "answered" },
+      { ...gone, fate: "notSent", ifSessionLost: "rejected" }
+    ] as const
+  )(
+    "[R12:virtual] is meant itself where the server gives its lists, after the third time: $fate, $ifSessionLost",
+    (refusal) =>
+      Effect.gen(function*() {
+        const script = ScriptedConnector.make()
+        const backend = yield* start(script, "resend")
+        for (const refused of [2, 3]) {
+          let calls = 0
+          script.respond = (method) => {
+            if (method !== "tools/call" || ++calls > refused) return undefined
+            return { answer: "error", error: new RequestError(refusal) }
+          }
+          const call = yield* Effect.fork(Effect.either(backend.callTool({ name: "pay" })))
+          yield* TestClock.adjust("20 seconds")
+          expect(yield* Fiber.join(call)).toMatchObject(
+            refused === 2
+              ? { _tag: "Right" }
+              : { left: { _tag: "ProtocolError", message: expect.stringContaining("404 of a proxy") } }
+          )
+          expect(calls).toBe(3)
+        }
+        expect(script.connections).toHaveLength(1)
+      })
+  )
+})
+
 describe("the id of a call", () => {
   it("[C16:unit] is another one for each call, keeps what else is in _meta, and gives way to the caller's own", () => {
     const many = Array.from({ length: 1000 }, () => identified({ name: "a" }) as { readonly _meta?: any })

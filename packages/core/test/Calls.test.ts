@@ -19,7 +19,20 @@ import {
 } from "@mcp-lifeline/core"
 import { ScriptedConnector } from "@mcp-lifeline/testing"
 import type { Progress } from "@modelcontextprotocol/sdk/types.js"
-import { Array as Arr, Cause, Effect, Either, Exit, Fiber, Inspectable, Logger, Random, Scope, TestClock } from "effect"
+import {
+  Array as Arr,
+  Cause,
+  Clock,
+  Effect,
+  Either,
+  Exit,
+  Fiber,
+  Inspectable,
+  Logger,
+  Random,
+  Scope,
+  TestClock
+} from "effect"
 import { startBackend } from "../src/backend/start.js"
 
 const { tool } = ScriptedConnector
@@ -437,30 +450,44 @@ describe("Calls", () => {
       const backend = yield* start(script)
       script.respond = (method) =>
         method === "resources/read" ? failed({ fate: "unknown", reason: "server" }) : undefined
-      const call = yield* Effect.fork(
-        Effect.flip(backend.readResource({ uri: "file:///a" }, { timeout: "20 seconds" }))
-      )
-      yield* TestClock.adjust("20 seconds")
-      expect(script.ledger.sent("resources/read")).toEqual([0, 1000, 3000, 7000, 15_000])
-      expect(yield* Fiber.join(call)).toMatchObject({ _tag: "ResultUnknown" })
+      const times = [0, 1000, 3000, 7000, 15_000]
+      // What could only be sent again when its time is over fails at once.
+      for (const [timeout, sent] of [[20_000, 5], [15_001, 5], [15_000, 4]] as const) {
+        const [began, before] = [yield* Clock.currentTimeMillis, script.ledger.sent("resources/read").length]
+        const call = yield* Effect.fork(Effect.flip(backend.readResource({ uri: "file:///a" }, { timeout })))
+        yield* TestClock.adjust(7000)
+        expect(call.unsafePoll() === null).toBe(sent === 5)
+        yield* TestClock.adjust(timeout - 7000)
+        expect(script.ledger.sent("resources/read").slice(before).map((at) => at - began)).toEqual(times.slice(0, sent))
+        expect(yield* Fiber.join(call)).toMatchObject({ _tag: "ResultUnknown" })
+      }
     }))
 
-  it.scoped("[C3] a call that ends the server each time, and may be carried out twice, ends it six times, however long its caller waits", () =>
-    Effect.gen(function*() {
-      const { script, server } = counting({ readOnlyHint: true }, losing)
-      const backend = yield* start(script)
-      yield* TestClock.adjust("10 seconds")
-      const call = yield* Effect.fork(
-        Effect.flip(backend.callTool({ name: "pay" }, { timeout: "1 day", wait: "1 day" }))
-      )
-      yield* TestClock.adjust("5 minutes")
-      const error = yield* Fiber.join(call)
-      expect(error).toMatchObject({ _tag: "ResultUnknown" })
-      expect(error.message).toContain("this happened 6 times, so find out why before you call again")
-      expect(server.applied).toBe(6)
-      yield* TestClock.adjust("1 day")
-      expect([server.applied, (yield* backend.status).state]).toEqual([6, "Connected"])
-    }))
+  it.scoped.each<[string, Partial<RequestError>, CallError["_tag"]]>([
+    ["that may be carried out twice", { fate: "unknown" }, "ResultUnknown"],
+    ["of which a part was sent", { fate: "notSent", partlySent: true }, "ConnectionLost"]
+  ])(
+    "[C3] a call that ends the server each time, and %s, ends it six times, however long its caller waits",
+    ([, how, tag]) =>
+      Effect.gen(function*() {
+        const { script, server } = counting({ readOnlyHint: true }, (connection) => {
+          connection.lose()
+          return failed({ fate: "notSent", reason: "lost", ...how })
+        })
+        const backend = yield* start(script)
+        yield* TestClock.adjust("10 seconds")
+        const call = yield* Effect.fork(
+          Effect.flip(backend.callTool({ name: "pay" }, { timeout: "1 day", wait: "1 day" }))
+        )
+        yield* TestClock.adjust("5 minutes")
+        const error = yield* Fiber.join(call)
+        expect(error._tag).toBe(tag)
+        expect(error.message).toContain("this happened 6 times, so find out why before you call again")
+        expect(server.applied).toBe(6)
+        yield* TestClock.adjust("1 day")
+        expect([server.applied, (yield* backend.status).state]).toEqual([6, "Connected"])
+      })
+  )
 
   it.scoped("[C5] a request has 60 seconds unless the backend or the call says otherwise", () =>
     Effect.gen(function*() {
@@ -753,7 +780,7 @@ describe("Calls", () => {
           expect.stringMatching(/^one is Disconnected \(it does not connect automatically\): .*Call reconnect\(\)/),
           expect.stringMatching(/^one is Disabled \(it is switched off\): .*Call enable\(\)/),
           expect.stringMatching(
-            /^one is PermanentlyFailed \(waiting would not help.*no such command.*Fix the cause, then call reconnect\(\)/
+            /^one is PermanentlyFailed \(waiting does not help\): the call was not sent; last error: .*no such command\. Fix the cause, then call again, in 1s at the earliest$/
           )
         ])
       }).pipe(Effect.withRandom(Random.fixed([0.5]))))

@@ -3,6 +3,7 @@ import { Backend, type Event } from "@mcp-lifeline/core"
 import { ScriptedConnector, Simulation } from "@mcp-lifeline/testing"
 import { Effect, Exit, Fiber, Random, Scope, TestClock } from "effect"
 import { isFull } from "../../testing/test/support/Full.js"
+import { mayLeave } from "../../testing/test/support/Holdings.js"
 import { startBackend } from "../src/backend/start.js"
 import { failure, runUntilIdle, watched } from "./support/Watched.js"
 
@@ -122,6 +123,7 @@ describe("L6: closed exactly once", () => {
 describe("L7, L8: a close that hangs or fails", () => {
   it.scoped("[L7] past timeouts.close a close is abandoned and counted, and disable goes on", () =>
     Effect.gen(function*() {
+      mayLeave("connections")
       const script = ScriptedConnector.make().script({ close: "never" })
       const { backend, closes } = yield* watched(script, { timeouts: { close: 3000 } })
       yield* runUntilIdle
@@ -142,6 +144,7 @@ describe("L7, L8: a close that hangs or fails", () => {
 
   it.scoped("[L7] shutdown goes on past a close that hangs, and hangs itself for no longer", () =>
     Effect.gen(function*() {
+      mayLeave("connections")
       const script = ScriptedConnector.make()
       script.otherwise = { close: "never" }
       const scope = yield* Scope.make()
@@ -158,6 +161,7 @@ describe("L7, L8: a close that hangs or fails", () => {
 
   it.scoped("[L8] a close that dies or hangs is reported and never counts against the reconnect budget", () =>
     Effect.gen(function*() {
+      mayLeave("connections")
       const script = ScriptedConnector.make().script({ close: "die" }, { close: "never" }, {})
       const { backend, closes } = yield* watched(script, { reconnect: { stableAfter: 0 } })
       yield* runUntilIdle

@@ -39,7 +39,7 @@ const options: {
     overlap: true
   },
   timeouts: { connect: true, request: true, wait: true, close: true, drain: true },
-  health: { failureThreshold: true },
+  health: { failureThreshold: true, busyLimit: true },
   calls: {
     retry: true,
     trustAnnotations: true,

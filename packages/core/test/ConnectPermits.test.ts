@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Chunk, Effect, Exit, Fiber, TestClock } from "effect"
+import { Chunk, Effect, Exit, Fiber, Option, TestClock } from "effect"
 import * as ConnectPermits from "../src/supervisor/ConnectPermits.js"
 
 describe("permits to connect", () => {
@@ -12,19 +12,38 @@ describe("permits to connect", () => {
     it.effect(`[L14] an attempt that ${name} leaves no timer behind, and gives its permit back`, () =>
       Effect.gen(function*() {
         const permits = ConnectPermits.make(1)
-        const exits = yield* Effect.forEach([1, 2], () => Effect.exit(permits.withPermit(attempt)))
+        const exits = yield* Effect.forEach([1, 2], () => Effect.exit(permits.withPermit(attempt, () => false)))
         assert.isTrue(exits.every((exit) => Exit.isSuccess(exit) === (name === "succeeds")))
         yield* TestClock.adjust(0)
         assert.strictEqual(Chunk.size(yield* TestClock.sleeps()), 0)
       }))
   }
 
+  it.effect("[R14] who is waited for goes first, whenever that began; all others keep their order", () =>
+    Effect.gen(function*() {
+      const permits = ConnectPermits.make(1)
+      const began: Array<string> = []
+      const awaited = new Set<string>()
+      const attempts = new Map<string, Fiber.RuntimeFiber<void>>()
+      for (const name of ["a", "b", "c", "d", "e"]) {
+        const attempt = Effect.zipRight(Effect.sync(() => began.push(name)), Effect.never)
+        attempts.set(name, yield* Effect.fork(permits.withPermit(attempt, () => awaited.has(name))))
+        yield* TestClock.adjust(0)
+      }
+      for (const [ends, next] of [["a", "d"], ["d", "e"], ["e", ""], ["b", ""]]) {
+        if (next !== "") awaited.add(next!)
+        yield* Fiber.interrupt(attempts.get(ends!)!)
+        yield* TestClock.adjust(0)
+      }
+      assert.deepStrictEqual(began, ["a", "d", "e", "b", "c"])
+    }))
+
   it.effect("[L14] who gives up waiting is passed over, and keeps no permit from those behind", () =>
     Effect.gen(function*() {
       const permits = ConnectPermits.make(1)
       const began: Array<string> = []
       const attempt = (name: string) =>
-        Effect.fork(permits.withPermit(Effect.zipRight(Effect.sync(() => began.push(name)), Effect.never)))
+        Effect.fork(permits.withPermit(Effect.zipRight(Effect.sync(() => began.push(name)), Effect.never), () => false))
       const first = yield* attempt("first")
       yield* TestClock.adjust(0)
       const second = yield* attempt("second")
@@ -36,5 +55,40 @@ describe("permits to connect", () => {
       yield* Fiber.interrupt(first)
       yield* TestClock.adjust(0)
       assert.deepStrictEqual(began, ["first", "third"])
+    }))
+  it.effect("[L14] an attempt gives its permit back after two seconds, and goes on; so does the next one", () =>
+    Effect.gen(function*() {
+      const permits = ConnectPermits.make(1)
+      const began: Array<string> = []
+      const attempts: Array<Fiber.RuntimeFiber<void>> = []
+      for (const name of ["a", "b", "c"]) {
+        const attempt = Effect.zipRight(Effect.sync(() => began.push(name)), Effect.never)
+        attempts.push(yield* Effect.fork(permits.withPermit(attempt, () => false)))
+        yield* TestClock.adjust(0)
+      }
+      for (const expected of [["a"], ["a", "b"]]) {
+        yield* TestClock.adjust(1999)
+        assert.deepStrictEqual(began, expected)
+        yield* TestClock.adjust(1)
+      }
+      assert.deepStrictEqual(began, ["a", "b", "c"])
+      assert.isTrue(attempts.every((attempt) => attempt.unsafePoll() === null))
+    }))
+
+  it.effect("[V10:virtual] what begins beside an attempt takes a free permit for two seconds, or does not begin", () =>
+    Effect.gen(function*() {
+      const permits = ConnectPermits.make(2)
+      const work = (name: string) => Effect.as(Effect.delay(Effect.void, 10_000), name)
+      yield* Effect.fork(permits.withPermit(work("first"), () => true))
+      const beside = yield* Effect.fork(permits.beside(work("beside")))
+      yield* TestClock.adjust(0)
+      assert.isTrue(Option.isNone(yield* permits.beside(work("third"))))
+      yield* TestClock.adjust(2000)
+      const last = yield* Effect.fork(permits.beside(Effect.void))
+      yield* TestClock.adjust(8000)
+      assert.deepStrictEqual(yield* Fiber.join(beside), Option.some("beside"))
+      assert.isTrue(Option.isSome(yield* Fiber.join(last)))
+      assert.isTrue(Option.isSome(yield* ConnectPermits.after(Effect.never, permits).beside(Effect.void)))
+      assert.isTrue(Option.isSome(yield* ConnectPermits.unbounded.beside(Effect.void)))
     }))
 })

@@ -2,6 +2,7 @@ import { describe, expect, it } from "@effect/vitest"
 import { type BackendUnavailable, RequestError } from "@mcp-lifeline/core"
 import { ScriptedConnector } from "@mcp-lifeline/testing"
 import { Effect, Exit, Fiber, Scope, TestClock } from "effect"
+import { mayLeave } from "../../testing/test/support/Holdings.js"
 import { failure, runUntilIdle, watched } from "./support/Watched.js"
 
 describe("L16, L17, L18: ends and beginnings", () => {
@@ -28,6 +29,7 @@ describe("L16, L17, L18: ends and beginnings", () => {
 
   it.scoped("[L16] a call in flight when the scope closes is settled at once: its result is unknown, also where it could be repeated", () =>
     Effect.gen(function*() {
+      mayLeave("connections")
       const script = ScriptedConnector.make()
       script.otherwise = { close: "never" }
       script.respond = (method) => method === "tools/list" ? undefined : { answer: "never" }

@@ -2,6 +2,7 @@ import { describe, expect, it } from "@effect/vitest"
 import { Backend, Fleet, type StateName } from "@mcp-lifeline/core"
 import { ScriptedConnector } from "@mcp-lifeline/testing"
 import { Context, Effect, Exit, Fiber, Layer, Logger, Option, Scope, Stream, TestClock } from "effect"
+import { mayLeave } from "../../testing/test/support/Holdings.js"
 import * as FleetMembers from "../src/fleet/Members.js"
 import { Hub } from "../src/internal/Hub.js"
 import * as ConnectPermits from "../src/supervisor/ConnectPermits.js"
@@ -115,6 +116,7 @@ describe("Fleet.apply", () => {
 
   it.scoped("[L12, L15] a close that hangs is given up, and the new one connects", () =>
     Effect.gen(function*() {
+      mayLeave("connections")
       const old = ScriptedConnector.make({ overlap: false }).script({ close: "never" })
       const next = ScriptedConnector.make({ overlap: false })
       const { applying, fleet } = yield* replaced(old, next, { timeouts: { close: 2000 } })

@@ -29,8 +29,9 @@ const callInVain = (backend: Backend.Backend) =>
     return exit
   })
 
+/** A server that leaves pings without an answer gives no lists either, unless it only ignores pings. */
 const deaf = (...methods: ReadonlyArray<string>) => (method: string): ScriptedConnector.Answer | undefined =>
-  methods.includes(method) ? { answer: "never" } : undefined
+  methods.includes(method) || (methods.includes("ping") && method.endsWith("/list")) ? { answer: "never" } : undefined
 
 const remote = (code: number): ScriptedConnector.Answer => ({
   answer: "error",
@@ -739,6 +740,7 @@ describe("Health", () => {
         lastSuccessAt: undefined,
         nextAttemptAt: undefined,
         failedAttempts: 0,
+        learned: { isConcurrent: false, ignoresPings: false },
         failures: { discovery: 0, request: 0 },
         inFlight: 0,
         waiting: 0,

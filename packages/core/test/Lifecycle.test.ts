@@ -170,7 +170,7 @@ describe("Lifecycle", () => {
       Reconnecting: "Reconnecting",
       Dormant:
         "Dormant (after many failed attempts Lifeline tries it less often, and sooner while a call waits for it)",
-      PermanentlyFailed: "PermanentlyFailed (waiting would not help, so Lifeline does not try it again by itself)",
+      PermanentlyFailed: "PermanentlyFailed (waiting does not help)",
       Disconnected: "Disconnected (it does not connect automatically)",
       Disabling: "Disabling (it is being switched off)",
       Disabled: "Disabled (it is switched off)",

@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Backend, Event, Fleet, Log } from "@mcp-lifeline/core"
 import { ScriptedConnector } from "@mcp-lifeline/testing"
 import { Effect, Exit, Fiber, HashMap, Logger, LogLevel, Scope, Stream, TestClock } from "effect"
+import { mayLeave } from "../../testing/test/support/Holdings.js"
 import { runUntilIdle } from "./support/Watched.js"
 
 interface Line {
@@ -44,6 +45,7 @@ const followed = (
 
 describe("the log", () => {
   it.effect("[L7, L8] a close that is given up is warned of, once, and an event that does not apply is told at debug", () => {
+    mayLeave("connections")
     const { layer, lines } = recorder()
     return Effect.gen(function*() {
       const scope = yield* Scope.make()

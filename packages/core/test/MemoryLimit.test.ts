@@ -1,8 +1,10 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Backend, type Event, Telemetry } from "@mcp-lifeline/core"
 import { ScriptedConnector } from "@mcp-lifeline/testing"
-import { Effect, Exit, Fiber, Random, TestClock } from "effect"
-import { MemoryLimit } from "../src/health/MemoryLimit.js"
+import { Effect, Exit, Fiber, TestClock } from "effect"
+import * as fc from "fast-check"
+import { MemoryLimit, type MemoryVerdict } from "../src/health/MemoryLimit.js"
+import { formatMillis } from "../src/internal/formatMillis.js"
 import { runUntilIdle, watched } from "./support/Watched.js"
 
 const second = 1000
@@ -191,33 +193,104 @@ describe("S13: the memory limit", () => {
       })
       expect(measured).toEqual([[1, 1e15]])
     }))
+})
 
-  it.effect("[S13] whatever is measured when: at most one restart a minute, one warning a process and rise", () =>
-    Effect.gen(function*() {
-      for (let run = 0; run < 200; run++) {
-        const limit = new MemoryLimit(100)
-        const restarts: Array<number> = []
-        let isQuiet = true
-        for (let now = 0, step = 0; step < 200; step++) {
-          now += yield* Random.nextIntBetween(1, 20_000)
-          const memory = yield* Random.nextIntBetween(50, 120)
-          const verdict = limit.measured(memory, now)
-          if (memory < 70) isQuiet = true
-          expect(limit.warning === undefined).toBe(memory < 80)
-          if (verdict._tag === "Restart") {
-            expect(memory).toBeGreaterThan(100)
-            restarts.push(now)
-            limit.begin()
-            isQuiet = true
-          } else if (verdict._tag === "High" && verdict.nextRestartAt === undefined) {
-            expect(isQuiet).toBe(true)
-            isQuiet = false
-          } else if (memory > 100) {
-            expect(now).toBeLessThan((restarts.at(-1) ?? -Infinity) + 60_000)
-          }
-        }
-        expect(restarts.every((at, index) => index === 0 || at - (restarts[index - 1] ?? 0) >= 60_000)).toBe(true)
-        expect(limit.restarts).toBe(restarts.length)
+describe("the memory limit, by a model", () => {
+  type Step =
+    | { readonly do: "measure"; readonly megabytes: number }
+    | { readonly do: "wait"; readonly millis: number }
+    | { readonly do: "begin" }
+
+  const step: fc.Arbitrary<Step> = fc.oneof(
+    {
+      weight: 6,
+      arbitrary: fc.record({
+        do: fc.constant("measure" as const),
+        megabytes: fc.constantFrom(10, 69, 70, 75, 79, 80, 95, 100, 101, 150)
+      })
+    },
+    {
+      weight: 4,
+      arbitrary: fc.record({
+        do: fc.constant("wait" as const),
+        millis: fc.constantFrom(1, 60, 999, 1000, 5000, 29_999, 59_000, 59_999, 60_000)
+      })
+    },
+    { weight: 1, arbitrary: fc.constant({ do: "begin" as const }) }
+  )
+
+  /** What has to be said, told over all that was measured of the present process. */
+  class Model {
+    restarts = 0
+    readonly #restartedAt: Array<number> = []
+    /** Since the process began, or used less than 70%. */
+    #since: Array<{ readonly megabytes: number; readonly isPostponed: boolean }> = []
+
+    begin(): void {
+      this.#since = []
+    }
+
+    measured(megabytes: number, now: number): MemoryVerdict {
+      if (megabytes < 70) this.begin()
+      const earliest = (this.#restartedAt.at(-1) ?? -Infinity) + 60_000
+      const isOver = megabytes > 100
+      const isPostponed = isOver && now < earliest
+      const before = this.#since
+      this.#since = [...before, { megabytes, isPostponed }]
+      const text = `${megabytes} MB of memory, ${
+        isOver ? "more than" : `${megabytes}% of`
+      } its limit of 100 MB (maxMemory)`
+      if (isPostponed) {
+        const left = formatMillis(Math.ceil((earliest - now) / 1000) * 1000)
+        const message = `${text}, again; the next restart is possible in ${left}`
+        return before.some(({ isPostponed }) => isPostponed)
+          ? { _tag: "Fine" }
+          : { _tag: "High", message, nextRestartAt: earliest }
       }
-    }).pipe(Effect.withRandom(Random.make("memory"))))
+      if (isOver) {
+        this.restarts++
+        this.#restartedAt.push(now)
+        return { _tag: "Restart", message: `it uses ${text}` }
+      }
+      return megabytes < 80 || before.some(({ megabytes }) => megabytes >= 80)
+        ? { _tag: "Fine" }
+        : { _tag: "High", message: text, nextRestartAt: undefined }
+    }
+
+    get hasWarning(): boolean {
+      return (this.#since.at(-1)?.megabytes ?? 0) >= 80
+    }
+  }
+
+  it("[S13] whatever is measured when: at most one restart a minute, one warning a process and rise, of each kind", () => {
+    let postponedAgain = 0
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 60, size: "max" }), fc.boolean(), (steps, isReplaced) => {
+        const limit = new MemoryLimit(100 * MB)
+        const model = new Model()
+        let now = 1_700_000_000_000
+        let postponed = 0
+        const verdicts: Array<readonly [MemoryVerdict, MemoryVerdict]> = []
+        const begin = () => {
+          limit.begin()
+          model.begin()
+        }
+        for (const one of steps) {
+          if (one.do === "wait") now += one.millis
+          else if (one.do === "begin") begin()
+          else {
+            const verdict = limit.measured(one.megabytes * MB, now)
+            verdicts.push([verdict, model.measured(one.megabytes, now)])
+            if (verdict._tag === "Restart" && isReplaced) begin()
+            if (verdict._tag === "High" && verdict.nextRestartAt !== undefined && postponed++ > 0) postponedAgain++
+          }
+          expect([limit.restarts, limit.warning !== undefined]).toEqual([model.restarts, model.hasWarning])
+        }
+        for (const [verdict, expected] of verdicts) expect(verdict).toEqual(expected)
+      }),
+      { numRuns: 500 }
+    )
+    // It has tried a second warning, too.
+    expect(postponedAgain).toBeGreaterThan(0)
+  })
 })

@@ -213,6 +213,8 @@ describe("a resource under another spelling", () => {
       "file:///tmp%2F..%2Fetc%2Fpasswd",
       "file:///%2565tc/passwd",
       "file:///etc/%ff/../passwd",
+      "file://a%2fb/etc/passwd",
+      "file:\\\\a%2fb\\etc\\passwd",
       "file:\\\\\\etc\\passwd",
       "file:/etc/passwd",
       "file:etc/passwd",

@@ -4,6 +4,7 @@ import { ScriptedConnector, Simulation } from "@mcp-lifeline/testing"
 import type { Tool } from "@modelcontextprotocol/sdk/types.js"
 import { Effect, Exit, Fiber, Logger, TestClock } from "effect"
 import * as fc from "fast-check"
+import { mayLeave } from "../../testing/test/support/Holdings.js"
 import { difference } from "../src/pins/difference.js"
 import { LoggedChanges } from "../src/pins/LoggedChanges.js"
 import { runUntilIdle, watched } from "./support/Watched.js"
@@ -461,6 +462,10 @@ describe("G24: what was approved cannot be read", () => {
       announce(script, changed)
       yield* TestClock.adjust("1 second")
       expect(yield* listed(backend)).toEqual([])
+      // What is approved then is offered.
+      yield* backend.approveTools()
+      yield* TestClock.adjust("1 second")
+      expect(yield* listed(backend)).toEqual(["read", "write", "exec"])
     }))
 })
 
@@ -500,6 +505,7 @@ describe("G24: in any interleaving", () => {
   ]
 
   it("[G24] no call of a tool is sent before its definition was compared on that connection", () => {
+    mayLeave("connections", "listeners", "timers")
     let sent = 0
     let refused = 0
     fc.assert(
@@ -668,6 +674,22 @@ describe("the difference of two definitions", () => {
       'title: removed, was "A"',
       'annotations: added {"readOnlyHint":true}'
     ])
+  })
+
+  it("[G24] has both values where their types differ, and each alone where there is one", () => {
+    const values = [[undefined, '""'], ["text", '"text"'], [1, "1"], [null, "null"], [["a"], '["a"]']] as const
+    for (const [was, wasText] of values) {
+      for (const [is, isText] of values) {
+        if (was === is) continue
+        const { full, short } = difference(json({ a: was }), json({ a: is }))
+        const line = was === undefined
+          ? `a: added ${isText}`
+          : is === undefined
+          ? `a: removed, was ${wasText}`
+          : `a: ${wasText} -> ${isText}`
+        expect([full, short]).toEqual([[line], [line]])
+      }
+    }
   })
 
   it("[G24] shows what cannot be seen, and controls no terminal", () => {

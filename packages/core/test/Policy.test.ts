@@ -46,7 +46,7 @@ describe("Policy", () => {
         close: 5 * second,
         drain: 10 * second
       },
-      health: { failureThreshold: 3 },
+      health: { failureThreshold: 3, busyLimit: 120_000 },
       calls: {
         retry: "safe",
         trustAnnotations: true,
@@ -168,6 +168,7 @@ describe("Policy", () => {
     one("timeouts", "close", "1 ms to 1 h", ...wrong, 0, "2 hours")
     one("timeouts", "drain", "0 ms to 24 h", ...wrong, "2 days")
     one("health", "failureThreshold", "a whole number from 1 to 1000", 0, 1.5, "3", 1001)
+    one("health", "busyLimit", "1 ms to 24 h", ...wrong, 0, "2 days")
     one("calls", "retry", '"safe" or "never"', "always", true)
     one("calls", "trustAnnotations", "true or false", "no")
     one("calls", "failFast", "true or false", 1)
@@ -222,7 +223,7 @@ describe("Policy", () => {
 
   it("[K5] an option like no other is refused with all that there are", () => {
     expect(refusal({ health: { colour: 1 } }).message)
-      .toBe("docs: health.colour is not an option of health; there are: failureThreshold")
+      .toBe("docs: health.colour is not an option of health; there are: failureThreshold, busyLimit")
   })
 
   it("[K5] everything that is wrong is in one error: the message lists it, problems has each of them", () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@effect/vitest"
-import { Backend, type Connection, type Connector, type RequestOptions } from "@mcp-lifeline/core"
+import { Backend, type Connection, type Connector, type RequestOptions, Telemetry } from "@mcp-lifeline/core"
 import * as Internal from "@mcp-lifeline/core/internal"
 import { ScriptedConnector } from "@mcp-lifeline/testing"
 import type { Progress } from "@modelcontextprotocol/sdk/types.js"
@@ -130,6 +130,12 @@ describe("ProgressBeats", () => {
         yield* TestClock.adjust("2 minutes")
         expect(calling.heard).toHaveLength(4)
         expect(pings(script)).toBe(4)
+        // So does the next one, after a time without calls.
+        const next = yield* call(backend)
+        yield* TestClock.adjust(14_999)
+        expect(next.heard).toEqual([])
+        yield* TestClock.adjust(1)
+        expect(messages(next)).toEqual(["still running, 15 s"])
       }))
 
     it.scoped("[G25:virtual] an answer ends it, and nothing comes after it", () =>
@@ -205,7 +211,7 @@ describe("ProgressBeats", () => {
           reconnect: { initialDelay: "3 seconds", demandInterval: "3 seconds" }
         })
         yield* TestClock.adjust("1 minute")
-        script.failNext(1)
+        script.failNext(1, { reason: "server" })
         script.script({ after: 2000, sends })
         script.current.lose()
         yield* TestClock.adjust(0)
@@ -221,6 +227,26 @@ describe("ProgressBeats", () => {
         const values = calling.heard.map(({ progress }) => progress)
         expect(values).toEqual(values.toSorted((one, other) => one - other))
         expect(new Set(values).size).toBe(values.length)
+      }))
+
+    it.scoped("[G25:virtual] each outage is said after a second, also one of which the same is said as of the one before", () =>
+      Effect.gen(function*() {
+        const { connector, script } = silent(sends)
+        const backend = yield* start(connector)
+        const calling = yield* call(backend, { idempotent: true })
+        for (const outage of [1, 2, 3]) {
+          yield* TestClock.adjust("3 minutes")
+          // Somewhere between two words of it.
+          yield* TestClock.adjust("5 seconds")
+          const before = calling.heard.length
+          script.script({ after: 8000, sends })
+          script.current.lose()
+          yield* TestClock.adjust("2 seconds")
+          expect(messages(calling).slice(before)).toEqual(["files is reconnecting"])
+          yield* TestClock.adjust("6 seconds")
+          expect(script.connections).toHaveLength(outage + 1)
+          expect(calling.heard).toHaveLength(before + 1)
+        }
       }))
 
     it.scoped("[G25:virtual] a call that may finish before its server is replaced does not wait for the next one: it still runs, as long as the server lives", () =>
@@ -280,6 +306,25 @@ describe("ProgressBeats", () => {
         yield* TestClock.adjust("2 minutes")
         expect(calling.heard).toEqual([])
       }))
+
+    it.scoped("[G25:virtual O1] a measured call that does not ask for progress hears nothing, and keeps it from no other", () =>
+      Effect.gen(function*() {
+        const { connector } = silent(sends)
+        const backend = yield* start(connector)
+        const calling = yield* call(backend, { onprogress: undefined })
+        yield* TestClock.adjust("20 seconds")
+        const other = yield* call(backend)
+        yield* TestClock.adjust("15 seconds")
+        expect([messages(calling), messages(other)]).toEqual([[], ["still running, 15 s"]])
+      }).pipe(Effect.provideService(Telemetry.Current, {
+        observe: () => ({
+          hasSpans: false,
+          event: () => {},
+          beat: () => {},
+          breakerOpened: () => {},
+          call: () => ({ attempt: () => undefined, end: () => {} })
+        })
+      })))
 
     it.scoped("[G25:virtual C5] no limit of Lifeline starts again: the call ends when it would have ended without", () =>
       Effect.gen(function*() {

@@ -57,7 +57,10 @@ const paged =
   (pages: (page: number) => { readonly tools: ReadonlyArray<unknown>; readonly nextCursor?: string }) =>
   (method: string, params: unknown): ScriptedConnector.Answer | undefined =>
     method === "tools/list"
-      ? { answer: "result", result: pages(Number((params as { cursor?: string } | undefined)?.cursor ?? 0)) }
+      ? {
+        answer: "result",
+        result: pages(Number.parseInt((params as { cursor?: string } | undefined)?.cursor ?? "0", 10))
+      }
       : undefined
 
 describe("Publication", () => {
@@ -398,7 +401,7 @@ describe("Publication", () => {
       paged((page) => ({ tools: [tool(`tool-${page}`)], nextCursor: "1" })),
       2,
       2,
-      "tools/list of one repeats a cursor"
+      "tools/list of one repeats a cursor: the list ends there"
     ],
     [
       "huge pages, by entries",
@@ -428,6 +431,54 @@ describe("Publication", () => {
       expect(catalog?.truncated).toEqual(["tools"])
       expect((yield* backend.status).catalog).toMatchObject({ tools: entries, truncated: ["tools"] })
       expect(script.ledger.sent("tools/list")).toHaveLength(pages)
+    }))
+
+  it.scoped.each(
+    [
+      ["texts", 12_000_000, () => "x".repeat(12_000_000), 2],
+      ["small values", 3_000_000, () => Array.from({ length: 750_000 }, () => 0), 2],
+      ["names of fields", 12_000_000, () => ({ ["x".repeat(12_000_000)]: 1 }), 2]
+    ] as const
+  )(
+    "[P5] %s: however few pages and entries they are in, no more is kept of one list than its share",
+    ([, , make, fit]) =>
+      Effect.gen(function*() {
+        const value = make()
+        for (const isPaged of [true, false]) {
+          const script = ScriptedConnector.make()
+          const entry = (i: number) => ({ ...tool(`tool-${i}`), annotations: { value } })
+          script.respond = paged((page) =>
+            isPaged
+              ? { tools: [entry(page)], nextCursor: `${page + 1}` }
+              : { tools: Array.from({ length: 50 }, (_, i) => entry(i)) }
+          )
+          const { backend } = yield* start(script)
+          const catalog = yield* backend.catalog
+          expect(catalog?.tools.length).toBe(fit)
+          expect(catalog?.truncated).toEqual(["tools"])
+          expect(catalog?.problems).toEqual([{
+            backend: "one",
+            kind: "tools",
+            name: "",
+            message: `tools/list of one is too large: took ${fit} entries, of 32 MiB together`
+          }])
+          expect(script.ledger.sent("tools/list").length).toBe(isPaged ? fit + 1 : 1)
+        }
+      })
+  )
+
+  it.scoped("[P5] the cursors of a list have no more room than its entries", () =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make()
+      script.respond = paged((page) => ({
+        tools: [tool(`tool-${page}`)],
+        nextCursor: `${page + 1}${"x".repeat(12_000_000)}`
+      }))
+      const { backend } = yield* start(script)
+      const catalog = yield* backend.catalog
+      expect(catalog?.problems).toMatchObject([{ message: expect.stringContaining("is too large: took 3 entries") }])
+      expect(catalog?.truncated).toEqual(["tools"])
+      expect(script.ledger.sent("tools/list").length).toBe(3)
     }))
 
   it.scoped("[P5] a list that is exactly as long as is accepted is complete", () =>

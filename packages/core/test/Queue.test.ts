@@ -297,6 +297,28 @@ describe.each([true, false])("calls.concurrency, sends: %s", (sends) => {
       assert.deepInclude(yield* backend.status, { queued: 0, waiting: 2 })
     }))
 
+  it.scoped("[C18:virtual C13] calls.maxWaiting bounds those that wait for their turn together with those that wait for a verdict", () =>
+    Effect.gen(function*() {
+      const { backend, script } = yield* start({
+        calls: { concurrency: 2, maxWaiting: 2 },
+        tools: { b: { concurrency: 1 } },
+        keepalive: { interval: "1 hour", timeout: 500, suspectInterval: 5000 }
+      }, sends)
+      script.respond = () => ({ answer: "never" })
+      // A probe is left without an answer: only what may be carried out twice is sent.
+      yield* Effect.fork(backend.healthCheck)
+      yield* TestClock.adjust(500)
+      const send = (name: string, id: string, idempotent: boolean) => call(backend, name, id, { idempotent })
+      yield* send("b", "1", true)
+      yield* send("b", "2", true)
+      assert.deepInclude(yield* backend.status, { inFlight: 1, queued: 1, waiting: 0 })
+      yield* send("a", "held", false)
+      assert.deepInclude(yield* backend.status, { inFlight: 1, queued: 1, waiting: 1 })
+      const error = wrong((yield* send("b", "3", true)).unsafePoll() ?? Exit.void)
+      assert.deepInclude<object>(error ?? {}, { _tag: "BackendUnavailable", state: "Busy" })
+      assert.match(error?.message ?? "", /2 calls are waiting \(calls.maxWaiting\)/)
+    }))
+
   it.scoped("[C18:virtual] tools of one pattern share their places, and hold up no others", () =>
     Effect.gen(function*() {
       const { backend, ledger } = yield* start(
@@ -430,6 +452,34 @@ describe("a call without a fiber", () => {
       yield* TestClock.adjust(2000)
       assert.deepStrictEqual(ledger.sent, ["1", "3"])
       for (const fiber of fibers) assert.isNotNull(fiber.unsafePoll())
+    }))
+})
+
+describe("a call that is given up where nobody goes on with it", () => {
+  it.scoped("[C18:virtual] leaves its position at once: what remains of it may never begin", () =>
+    Effect.gen(function*() {
+      const { backend, ledger } = yield* start({ calls: { concurrency: 1 } }, true)
+      const begin = (id: string, rests: Array<Effect.Effect<unknown, unknown>> = []) => ({
+        rests,
+        ...Internal.start(
+          backend,
+          "tools/call",
+          { name: "a", arguments: { id } },
+          undefined,
+          (rest) => void rests.push(rest)
+        )
+      })
+      begin("1")
+      // Twice: also the second one that is given up leaves nobody behind it waiting.
+      for (const id of ["2", "3"]) {
+        const { cancel, rests } = begin(id)
+        assert.strictEqual(rests.length, 1)
+        assert.strictEqual(cancel(), "notSent")
+      }
+      yield* TestClock.adjust(1000)
+      assert.deepStrictEqual(ledger.sent, ["1"])
+      begin("4")
+      assert.deepStrictEqual(ledger.sent, ["1", "4"])
     }))
 })
 

@@ -1,8 +1,8 @@
 import { describe, expect, it } from "@effect/vitest"
-import type { BackendUnavailable } from "@mcp-lifeline/core"
+import type { BackendUnavailable, ConnectOptions } from "@mcp-lifeline/core"
 import { Backend, ConnectError, Fleet, Policy, RequestError } from "@mcp-lifeline/core"
-import { ScriptedConnector, Simulation } from "@mcp-lifeline/testing"
-import { Clock, Duration, Effect, Either, Exit, Fiber, Random, Schedule, Scope, TestClock } from "effect"
+import { ScriptedConnector } from "@mcp-lifeline/testing"
+import { Clock, Duration, Effect, Either, Exit, Fiber, Option, Random, Schedule, TestClock } from "effect"
 import { backoff } from "../src/internal/backoff.js"
 import type { CallOptions } from "../src/options/CallOptions.js"
 import { Outage } from "../src/supervisor/Outage.js"
@@ -17,7 +17,9 @@ const longest = Effect.withRandom(Random.fixed([1]))
 /** Jitter that takes the shortest delay. */
 const shortest = Effect.withRandom(Random.fixed([0]))
 
-const failing = { connect: "fail" } as const
+const failing = { connect: "fail", error: { reason: "server" } } as const
+/** Nobody listens there. */
+const refused = { connect: "fail" } as const
 
 const policyOf = (reconnect: Policy.ReconnectOptions) =>
   Either.getOrThrow(Policy.decode("one", { reconnect })).reconnect
@@ -97,44 +99,6 @@ describe("R1: backoff", () => {
   }
 })
 
-describe("R2: jitter", () => {
-  it("[R2] 1,000 backends lost at the same instant spread over every step of the backoff", async () => {
-    const count = 1000
-    const simulation = new Simulation.Simulation({ seed: "lost together" })
-    const scripts = Array.from({ length: count }, () => ScriptedConnector.make())
-    const scope = Effect.runSync(Scope.make())
-    simulation.fork(Effect.forEach(
-      scripts,
-      (connector, i) =>
-        Scope.extend(
-          Backend.make(`backend ${i}`, { connector, keepalive: { method: "none" }, reconnect: { maxAttempts: 100 } }),
-          scope
-        )
-    ))
-    await simulation.advanceInParts(minute, 60)
-    for (const script of scripts) {
-      expect(script.ledger.live).toHaveLength(1)
-      script.otherwise = failing
-      script.current.lose()
-    }
-    await simulation.advanceInParts(7 * second, 70)
-    for (let step = 0; step < 3; step++) {
-      const full = second * 2 ** step
-      const tenths = Array.from({ length: 10 }, () => 0)
-      for (const { ledger } of scripts) {
-        const since = step === 0 ? minute : ledger.attempts[step]!
-        const part = (ledger.attempts[step + 1]! - since) / full
-        tenths[Math.min(9, Math.floor((part - 0.5) * 20))]!++
-      }
-      expect(tenths.reduce((sum, share) => sum + share)).toBe(count)
-      expect(Math.max(...tenths)).toBeLessThanOrEqual(1.5 * count / 10)
-    }
-    simulation.fork(Scope.close(scope, Exit.void))
-    await simulation.advanceInParts(minute, 60)
-    expect(scripts.flatMap(({ ledger }) => ledger.faults)).toEqual([])
-  })
-})
-
 describe("R3: what is stable", () => {
   it.scoped("[R3] a backend that connects and dies at once keeps backing off", () =>
     Effect.gen(function*() {
@@ -186,6 +150,54 @@ describe("R3: what is stable", () => {
         expect(nextAttemptAt).toBe(60 * minute + 5 * second + second)
       }).pipe(longest))
   }
+
+  it.scoped("[V6:virtual] a server that ends after each call is there for the next one at once, however often", () =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make()
+      const { backend } = yield* watched(script)
+      for (let call = 0; call < 10; call++) {
+        yield* backend.callTool({ name: "echo" })
+        script.current.lose()
+      }
+      yield* runUntilIdle
+      expect(script.ledger.attempts).toEqual(Array.from({ length: 10 }, () => 0))
+      const { failedAttempts, nextAttemptAt } = yield* backend.status
+      expect([failedAttempts, nextAttemptAt]).toEqual([0, second])
+    }).pipe(longest))
+
+  it.scoped("[V6:virtual] a call that was answered ends the outage before it; one that was not does not", () =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make().failNext(3)
+      const { backend } = yield* watched(script)
+      yield* TestClock.adjust("7 seconds")
+      yield* backend.callTool({ name: "echo" })
+      script.current.lose()
+      yield* runUntilIdle
+      expect((yield* backend.status).failedAttempts).toBe(0)
+      script.respond = (method) => method === "tools/call" ? { answer: "never" } : undefined
+      for (const failed of [1, 2]) {
+        const call = yield* Effect.fork(backend.callTool({ name: "echo" }))
+        yield* TestClock.adjust("2 seconds")
+        script.current.lose()
+        yield* Fiber.await(call)
+        yield* runUntilIdle
+        expect((yield* backend.status).failedAttempts).toBe(failed)
+      }
+    }).pipe(longest))
+
+  it.scoped("[V6:virtual] lists and pings are no calls: who dies after these keeps backing off", () =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make()
+      const { backend } = yield* watched(script)
+      for (const failed of [1, 2, 3]) {
+        yield* backend.ping()
+        yield* backend.request("tools/list", {})
+        script.current.lose()
+        yield* runUntilIdle
+        expect((yield* backend.status).failedAttempts).toBe(failed)
+        yield* TestClock.adjust(second * 2 ** (failed - 1))
+      }
+    }).pipe(longest))
 
   it.scoped("[R3] nor to what comes after a disconnect or a release", () =>
     Effect.gen(function*() {
@@ -278,7 +290,7 @@ describe("R5: permanent failures", () => {
           "PermanentlyFailed",
           permanent.message
         ])
-        expect(error.message).toContain("reconnect()")
+        expect(error.message).toContain("Fix the cause, then call again")
         yield* backend[way]
         expect((yield* backend.status).state).toBe("Connected")
       }))
@@ -565,6 +577,81 @@ describe("R7: a lost session", () => {
     }).pipe(longest))
 })
 
+describe("V5: a start that takes longer than an attempt", () => {
+  /** A backend whose server starts so slowly. */
+  const slow = (after: number, options: Omit<Backend.BackendOptions, "connector"> = {}) =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make({ overlap: false, startLimit: 5 * minute })
+      script.otherwise = { after }
+      const one = yield* watched(script, options)
+      yield* runUntilIdle
+      return { ...one, script, opened: () => script.ledger.entries.filter(({ _tag }) => _tag === "Opened").length }
+    })
+
+  it.scoped("[V5:virtual] it goes on, the next attempts wait for it, and calls say so; it is there as soon as it is started", () =>
+    Effect.gen(function*() {
+      const { backend, script } = yield* slow(95 * second)
+      yield* TestClock.adjust("30 seconds")
+      expect((yield* backend.status).startingSince).toBe(0)
+      const [failing, chosen, waiting] = yield* Effect.forEach(
+        [undefined, { wait: 10 * second }, { timeout: 2 * minute }],
+        (options) => Effect.fork(backend.callTool({ name: "echo" }, options))
+      )
+      yield* TestClock.adjust("10 seconds")
+      expect([failing!.unsafePoll(), chosen!.unsafePoll()]).toEqual([null, expect.anything()])
+      // Three quarters of the time of a call.
+      yield* TestClock.adjust(35 * second - 1)
+      expect(failing!.unsafePoll()).toBeNull()
+      yield* TestClock.adjust(1)
+      const error = failure(yield* Fiber.await(failing!)) as BackendUnavailable
+      expect(error.lastError).toBe(
+        "no connection within 30000 ms (timeouts.connect); starting for 1m, which may take 5m (startLimit)"
+      )
+      yield* TestClock.adjust("20 seconds")
+      yield* Fiber.join(waiting!)
+      expect(yield* backend.status).toMatchObject({ state: "Connected", startingSince: undefined })
+      expect(script.ledger.attempts).toEqual([0])
+      yield* backend.callTool({ name: "echo" })
+    }).pipe(longest))
+
+  it.scoped("[V5:virtual] where nobody waits for it, its end brings the next attempt", () =>
+    Effect.gen(function*() {
+      const { backend, script } = yield* slow(31 * second, { reconnect: { initialDelay: "10 minutes" } })
+      yield* TestClock.adjust("30 seconds")
+      expect((yield* backend.status).state).toBe("Reconnecting")
+      yield* TestClock.adjust("1 second")
+      expect((yield* backend.status).state).toBe("Connected")
+      expect(script.ledger.attempts).toEqual([0])
+    }).pipe(longest))
+
+  it.scoped("[V5:virtual] startLimit ends it, whether an attempt waits for it or not, and the next one begins anew", () =>
+    Effect.forEach([{}, { reconnect: { maxAttempts: 1 } }], (options) =>
+      Effect.scoped(Effect.gen(function*() {
+        const began = yield* Clock.currentTimeMillis
+        const { backend, script } = yield* slow(20 * minute, options)
+        yield* TestClock.adjust("299 seconds")
+        expect(script.ledger.attempts).toHaveLength(1)
+        expect((yield* backend.status).startingSince).toBe(began)
+        yield* TestClock.adjust("1 second")
+        expect((yield* backend.status).startingSince).toBeUndefined()
+        yield* Effect.fork(backend.reconnect)
+        yield* TestClock.adjust("1 minute")
+        expect(script.ledger.attempts).toHaveLength(2)
+      }))).pipe(longest))
+
+  for (const command of ["disable", "disconnect", "reconnect"] as const) {
+    it.scoped(`[V5:virtual] ${command} ends it`, () =>
+      Effect.gen(function*() {
+        const { backend, opened, script } = yield* slow(35 * second)
+        yield* TestClock.adjust("30 seconds")
+        yield* Effect.fork(backend[command])
+        yield* TestClock.adjust("5 seconds")
+        expect(opened()).toBe(0)
+        expect(script.ledger.attempts).toHaveLength(command === "reconnect" ? 2 : 1)
+      }).pipe(longest))
+  }
+})
+
 describe("R8: calls while it is down", () => {
   it.scoped("[R8] a call waits up to timeouts.wait and then says state, last error and next attempt", () =>
     Effect.gen(function*() {
@@ -582,6 +669,49 @@ describe("R8: calls while it is down", () => {
       expect(error.nextAttemptAt).toBeGreaterThan(3500)
       expect(error.message).toContain("scripted failure")
     }).pipe(longest))
+
+  const ways = {
+    ping: (backend: Backend.Backend, options?: CallOptions) => backend.ping(options),
+    callTool: (backend: Backend.Backend, options?: CallOptions) => backend.callTool({ name: "echo" }, options),
+    refresh: (backend: Backend.Backend) => backend.refresh
+  }
+
+  it.scoped.each(Object.keys(ways) as Array<keyof typeof ways>)(
+    "[R8 W5] a server that was never connected may take as long for its first start as an attempt may: %s",
+    (way) =>
+      Effect.gen(function*() {
+        const script = ScriptedConnector.make()
+        script.otherwise = { after: 29_000 }
+        const { backend } = yield* watched(script)
+        const call = yield* Effect.fork(ways[way](backend))
+        yield* runUntilIdle
+        yield* TestClock.adjust(28_999)
+        expect(call.unsafePoll()).toBeNull()
+        yield* TestClock.adjust(1)
+        expect(Exit.isSuccess(yield* Fiber.await(call))).toBe(true)
+      })
+  )
+
+  it.scoped.each([
+    { name: "of the server", timeouts: { wait: 3500 }, options: {}, until: 3500 },
+    { name: "of the call", timeouts: {}, options: { wait: 2500 }, until: 2500 },
+    { name: "of the whole call", timeouts: {}, options: { timeout: 4500 }, until: 4500 },
+    { name: "of an attempt", timeouts: { connect: 15_000 }, options: {}, until: 15_000 }
+  ])(
+    "[R8] a time that somebody has chosen limits that all the same: %j",
+    ({ options, timeouts, until }) =>
+      Effect.gen(function*() {
+        const script = ScriptedConnector.make()
+        script.otherwise = { connect: "hang" }
+        const { backend } = yield* watched(script, { timeouts })
+        const call = yield* Effect.fork(backend.callTool({ name: "echo" }, options))
+        yield* runUntilIdle
+        yield* TestClock.adjust(until - 1)
+        expect(call.unsafePoll()).toBeNull()
+        yield* TestClock.adjust(1)
+        expect(failure(yield* Fiber.await(call))).toMatchObject({ _tag: "BackendUnavailable" })
+      })
+  )
 
   it.scoped("[R8] failFast skips the wait, by policy or by call, and asks for no attempt", () =>
     Effect.gen(function*() {
@@ -688,14 +818,14 @@ describe("R8: calls while it is down", () => {
 })
 
 describe("R13: calls after a permanent failure", () => {
-  const refused: ScriptedConnector.Outcome = {
+  const unauthorized: ScriptedConnector.Outcome = {
     connect: "fail",
     error: { reason: "unauthorized", permanent: true, message: "HTTP 401" }
   }
 
   /** A backend that has just failed for good. */
   const refusing = (
-    outcome: ScriptedConnector.Outcome = refused,
+    outcome: ScriptedConnector.Outcome = unauthorized,
     options: Omit<Backend.BackendOptions, "connector"> = {}
   ) =>
     Effect.gen(function*() {
@@ -722,7 +852,7 @@ describe("R13: calls after a permanent failure", () => {
   for (const times of [1, 40]) {
     it.scoped(`[R13:virtual] ${times} at a time bring an attempt every demandInterval, doubling up to maxDelay`, () =>
       Effect.gen(function*() {
-        const { backend, script } = yield* refusing(refused, { reconnect: { maxDelay: 8000 } })
+        const { backend, script } = yield* refusing(unauthorized, { reconnect: { maxDelay: 8000 } })
         for (let i = 0; i < 34; i++) {
           yield* call(backend, times)
           yield* TestClock.adjust("1 second")
@@ -734,7 +864,7 @@ describe("R13: calls after a permanent failure", () => {
   it.scoped("[R13:virtual] the pace is that of attempts, however long each takes", () =>
     Effect.gen(function*() {
       const { backend, script } = yield* refusing()
-      script.otherwise = { ...refused, after: 6000 }
+      script.otherwise = { ...unauthorized, after: 6000 }
       yield* TestClock.adjust("1 second")
       yield* call(backend)
       const waiting = yield* Effect.fork(backend.ping())
@@ -753,10 +883,14 @@ describe("R13: calls after a permanent failure", () => {
 
   it.scoped("[R13:virtual] [R6] none comes before a Retry-After has passed", () =>
     Effect.gen(function*() {
-      const { backend, script } = yield* refusing({ ...refused, error: { ...refused.error, retryAfter: 90 * second } })
+      const { backend, script } = yield* refusing({
+        ...unauthorized,
+        error: { ...unauthorized.error, retryAfter: 90 * second }
+      })
       for (let i = 0; i < 9; i++) {
         const { message } = yield* call(backend, 3)
-        expect(message).toContain(`; a call in ${Duration.format(Duration.seconds(90 - 10 * i))} or later makes`)
+        const early = Duration.format(Duration.seconds(90 - 10 * i))
+        expect(message).toMatch(new RegExp(`Fix the cause, then call again, in ${early} at the earliest$`))
         yield* TestClock.adjust("10 seconds")
       }
       expect(script.ledger.attempts).toEqual([0])
@@ -770,8 +904,9 @@ describe("R13: calls after a permanent failure", () => {
       yield* TestClock.adjust("1 hour")
       script.otherwise = { after: 3000 }
       const { message } = yield* call(backend)
-      expect(message).toContain("Lifeline tries again now because of it: call again in a moment")
-      expect(message).toContain("last error: HTTP 401")
+      expect(message).toBe(
+        "one is PermanentlyFailed (waiting does not help): the call was not sent; last error: HTTP 401. Fix the cause, then call again"
+      )
       const next = yield* Effect.fork(backend.ping())
       yield* TestClock.adjust("3 seconds")
       expect(Exit.isSuccess(next.unsafePoll()!)).toBe(true)
@@ -858,6 +993,109 @@ describe("R14: an attempt within each wait", () => {
       expect(script.ledger.attempts.slice(6)).toEqual([40_000, 42_000, 44_000])
       yield* TestClock.adjust("1 minute")
       expect(script.ledger.attempts.slice(9)).toEqual([46_000])
+      // The shortest one that counts waits for as long as attempts are apart at least.
+      yield* Effect.forkScoped(Effect.exit(backend.ping({ wait: 999 })))
+      yield* TestClock.adjust(1000)
+      expect(script.ledger.attempts).toHaveLength(10)
+      yield* Effect.forkScoped(Effect.exit(backend.ping({ wait: 1000 })))
+      yield* TestClock.adjust(999)
+      expect(script.ledger.attempts.slice(10)).toEqual([105_999])
+    }).pipe(longest))
+})
+
+describe("V10: attempts that reach nobody", () => {
+  /** A connection that has lasted is lost, a call waits for the next one, and attempts end so: when they are made, from the first on. */
+  const attempts = (
+    millis: number,
+    outcome: ScriptedConnector.Outcome,
+    ...first: ReadonlyArray<ScriptedConnector.Outcome>
+  ) =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make()
+      const { backend } = yield* watched(script, { reconnect: { maxAttempts: 1, dormantProbe: "1 hour" } })
+      for (let outage = 0; outage < 2; outage++) {
+        yield* TestClock.adjust("1 minute")
+        const before = script.ledger.attempts.length
+        script.script(...first)
+        script.otherwise = outcome
+        script.current.lose()
+        yield* Effect.fork(Effect.exit(backend.ping({ wait: millis, timeout: millis })))
+        yield* TestClock.adjust(millis)
+        const made = script.ledger.attempts.slice(before).map((at, _, [first]) => at - first!)
+        if (outage === 1) return made
+        script.otherwise = {}
+        yield* Effect.fork(backend.reconnect)
+      }
+      return []
+    })
+
+  for (const reason of ["refused", "unreachable"] as const) {
+    it.scoped(`[V10:virtual] ${reason}: they are a tenth of the outage apart, but at least a quarter of demandInterval, and at most all of it`, () =>
+      Effect.gen(function*() {
+        const made = yield* attempts(14_000, { connect: "fail", error: { reason } })
+        expect(made.slice(0, 13)).toEqual([
+          ...[0, 250, 500, 750, 1000, 1250, 1500, 1750, 2000, 2250, 2500],
+          2750,
+          3025
+        ])
+        const gaps = made.slice(1).map((at, i) => at - made[i]!)
+        expect(Math.max(...gaps)).toBe(1000)
+        for (const [i, at] of made.slice(1).entries()) {
+          expect(at).toBeLessThanOrEqual(Math.max(1.1 * made[i]! + 1, made[i]! + 250))
+        }
+      }).pipe(longest))
+  }
+
+  it.scoped("[V10:virtual] the spacing is drawn from [0.75, 1] of that, so that many backends do not come at once", () =>
+    Effect.gen(function*() {
+      expect((yield* attempts(1000, refused)).slice(0, 4)).toEqual([0, 188, 376, 564])
+    }).pipe(shortest))
+
+  it.scoped("[V10:virtual] what a server has answered keeps its pace, a Retry-After holds, and another failure ends the short spacing", () =>
+    Effect.gen(function*() {
+      expect(yield* attempts(10_000, failing)).toEqual([0, 1000, 3000, 7000])
+      expect(yield* attempts(10_000, { ...refused, error: { retryAfter: 4000 } })).toEqual([0, 4000, 8000])
+      expect(yield* attempts(10_000, failing, refused, refused)).toEqual([0, 250, 500, 4500, 8500])
+    }).pipe(longest))
+
+  it.scoped("[V10:virtual] something may begin beside an attempt while a call waits, or the first start is waited for", () =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make()
+      let beside: Effect.Effect<Option.Option<string>> | undefined
+      const connector = {
+        ...script,
+        connect: (options: ConnectOptions) => {
+          beside = options.beside!(Effect.succeed("more"))
+          return script.connect(options)
+        }
+      }
+      script.otherwise = { connect: "hang" }
+      const backend = yield* Backend.make("one", {
+        connector,
+        reconnect: { initialDelay: second },
+        timeouts: { connect: 5000 }
+      })
+      yield* runUntilIdle
+      expect(Option.getOrNull(yield* beside!)).toBe("more")
+      yield* TestClock.adjust("6 seconds")
+      expect(script.ledger.attempts).toHaveLength(2)
+      expect(Option.getOrNull(yield* beside!)).toBeNull()
+      yield* Effect.fork(Effect.exit(backend.ping()))
+      yield* runUntilIdle
+      expect(Option.getOrNull(yield* beside!)).toBe("more")
+    }).pipe(longest))
+
+  it.scoped("[V10:virtual] what no call waits for has the backoff, whoever was reached", () =>
+    Effect.gen(function*() {
+      for (const outcome of [failing, refused]) {
+        const script = ScriptedConnector.make()
+        script.otherwise = outcome
+        yield* watched(script, { reconnect: { maxAttempts: 100 } })
+        yield* runUntilIdle
+        const began = script.ledger.attempts[0]!
+        yield* TestClock.adjust("16 seconds")
+        expect(script.ledger.attempts.map((at) => at - began)).toEqual([0, 1000, 3000, 7000, 15_000])
+      }
     }).pipe(longest))
 })
 

@@ -2,6 +2,7 @@ import { describe, expect, it } from "@effect/vitest"
 import { Fleet, RequestError } from "@mcp-lifeline/core"
 import { ScriptedConnector } from "@mcp-lifeline/testing"
 import { Effect, Exit, Fiber, Scope, TestClock } from "effect"
+import { mayLeave } from "../../testing/test/support/Holdings.js"
 import { failure, runUntilIdle, watched } from "./support/Watched.js"
 
 const noHeartbeat = { keepalive: { method: "none" } } as const
@@ -262,6 +263,7 @@ describe("L14: backends do not wait for each other", () => {
 
   it.scoped("[L14] backends that never close delay neither the close of the others nor, for long, the fleet's", () =>
     Effect.gen(function*() {
+      mayLeave("connections", "timers")
       const scripts = Array.from({ length: 100 }, () => ScriptedConnector.make())
       // The last of the first few among them, for which the next few wait shortly.
       const stuck = [0, 31, 32]

@@ -164,7 +164,7 @@ describe("T11: a session outlives its connection", () => {
       const script = keeping()
       const { backend } = yield* watched(script, { keepalive: { method: "ping", interval: 2000 } })
       yield* TestClock.adjust(0)
-      script.respond = (method) => method === "ping" ? { answer: "never" } : undefined
+      script.respond = (method) => method === "ping" || method.endsWith("/list") ? { answer: "never" } : undefined
       while (script.ledger.sent("ping").length === 0) yield* TestClock.adjust(100)
       const lostAt = yield* Clock.currentTimeMillis
       script.current.lose()
@@ -278,7 +278,7 @@ describe("T11: a session outlives its connection", () => {
       yield* TestClock.adjust("10 seconds")
       // The session hangs; the server does not.
       script.respond = (method, _, { session }) =>
-        method === "ping" && session.id === 0 ? { answer: "never" } : undefined
+        (method === "ping" || method.endsWith("/list")) && session.id === 0 ? { answer: "never" } : undefined
       yield* TestClock.adjust("3 minutes")
       expect(script.ledger.session(0)).toEqual(["begun", "suspended", "resumed", "ended"])
       expect(yield* backend.status).toMatchObject({ state: "Connected", generation: 3, resumed: false })

@@ -203,3 +203,70 @@ describe("a name", () => {
       )
     }))
 })
+
+describe("a name that no list has", () => {
+  const unheard = { announced: [], unannounced: ["tools"] } as const
+  const heard = { announced: ["tools"], unannounced: [] } as const
+
+  const reads = ({ ledger }: ScriptedConnector.ScriptedConnector) =>
+    ledger.entries.filter((entry) => entry._tag === "Sent" && entry.method === "tools/list").length
+
+  const fleetOf = (connector: ScriptedConnector.ScriptedConnector) =>
+    Effect.tap(Fleet.make({ backends: { one: { connector, keepalive } } }), (fleet) => fleet.ready)
+
+  const offer = (...tools: ReadonlyArray<string>) => ({
+    tools: tools.map((name) => tool(name)),
+    prompts: [],
+    resources: [],
+    resourceTemplates: []
+  })
+
+  it.scoped("[P9] is looked for in lists whose changes are not announced", () =>
+    Effect.gen(function*() {
+      const connector = ScriptedConnector.make()
+      connector.offer = offer("a")
+      const fleet = yield* fleetOf(connector)
+      connector.offer = offer("a", "b")
+      expect(yield* Effect.flip(fleet.callTool({ name: "one__b" }))).toMatchObject({ _tag: "RemoteError" })
+      connector.current.options.onHearing?.(unheard)
+      expect(yield* fleet.callTool({ name: "one__b" })).toHaveProperty("content")
+      connector.offer = offer("a", "b", "c")
+      expect(yield* fleet.callTool({ name: "one__c" })).toHaveProperty("content")
+    }))
+
+  it.scoped("[P9] is looked for by one reading at a time, and not again for 5 s after one that found nothing new", () =>
+    Effect.gen(function*() {
+      const connector = ScriptedConnector.make()
+      connector.offer = offer("a")
+      const fleet = yield* fleetOf(connector)
+      connector.current.options.onHearing?.(unheard)
+      const before = reads(connector)
+      const unknown = Effect.flip(fleet.callTool({ name: "one__none" }))
+      yield* Effect.all(Array.from({ length: 50 }, () => unknown), { concurrency: "unbounded" })
+      yield* unknown
+      expect(reads(connector) - before).toBe(1)
+      yield* TestClock.adjust(4999)
+      yield* unknown
+      expect(reads(connector) - before).toBe(1)
+      yield* TestClock.adjust(1)
+      yield* unknown
+      expect(reads(connector) - before).toBe(2)
+      connector.current.options.onHearing?.(heard)
+      yield* TestClock.adjust("1 minute")
+      const now = reads(connector)
+      yield* unknown
+      expect(reads(connector)).toBe(now)
+    }))
+
+  it.scoped("[P9] is unknown after 10 s where the server does not give its lists", () =>
+    Effect.gen(function*() {
+      const connector = ScriptedConnector.make()
+      connector.offer = offer("a")
+      const fleet = yield* fleetOf(connector)
+      connector.current.options.onHearing?.(unheard)
+      connector.respond = (method) => method === "tools/list" ? { answer: "never" } : undefined
+      const call = yield* Effect.fork(Effect.flip(fleet.callTool({ name: "one__none" })))
+      yield* TestClock.adjust(10_000)
+      expect(yield* Fiber.join(call)).toMatchObject({ _tag: "RemoteError" })
+    }))
+})

@@ -2,7 +2,7 @@
  * Calls that are started outside of any fiber.
  */
 import { describe, expect, it } from "@effect/vitest"
-import { type Backend, type CallError, type Connection, Telemetry } from "@mcp-lifeline/core"
+import { type Backend, type CallError, type Connection, RequestError, Telemetry } from "@mcp-lifeline/core"
 import * as Internal from "@mcp-lifeline/core/internal"
 import { ScriptedConnector } from "@mcp-lifeline/testing"
 import { Effect, Exit, Fiber, TestClock } from "effect"
@@ -131,18 +131,32 @@ describe("a call that is started without a fiber", () => {
       expect(cancel()).toBe("notSent")
     }))
 
-  it.scoped("[C19] cancelled while it waits to be sent again, may have been carried out the first time", () =>
-    Effect.gen(function*() {
-      const one = yield* sending()
-      one.script.respond = (method) => method === "tools/call" ? { answer: "never" } : undefined
-      const cancel = one.start({ idempotent: true })
-      one.script.otherwise = { connect: "hang" }
-      one.script.current.lose()
-      const fiber = yield* Effect.fork(one.nexts[0]!)
-      yield* runUntilIdle
-      expect([one.sent(), cancel()]).toEqual([1, "unknown"])
-      yield* Fiber.interrupt(fiber)
-    }))
+  it.scoped.each<[ReadonlyArray<RequestError["fate"]>, "notSent" | "unknown"]>([
+    [["notSent"], "notSent"],
+    [["rejected", "notSent", "rejected"], "notSent"],
+    [["unknown"], "unknown"],
+    [["unknown", "notSent"], "unknown"],
+    [["notSent", "unknown", "rejected", "notSent"], "unknown"]
+  ])(
+    "[C19] cancelled while it waits to be sent again, may have been carried out if any of its requests may: %s",
+    ([fates, fate]) =>
+      Effect.gen(function*() {
+        const one = yield* sending()
+        let sent = 0
+        one.script.respond = (method, _, connection) => {
+          if (method !== "tools/call") return undefined
+          const fate = fates[sent++]!
+          if (sent === fates.length) one.script.otherwise = { connect: "hang" }
+          connection.lose()
+          return { answer: "error", error: new RequestError({ fate, reason: "lost", message: "cut" }) }
+        }
+        const cancel = one.start({ idempotent: true, timeout: "1 day", wait: "1 day" })
+        const fiber = yield* Effect.fork(one.nexts[0]!)
+        yield* TestClock.adjust("1 minute")
+        expect([sent, fiber.unsafePoll(), cancel()]).toEqual([fates.length, null, fate])
+        yield* Fiber.interrupt(fiber)
+      })
+  )
 
   it.scoped("[C4] interrupted in a fiber, it is the same", () =>
     Effect.gen(function*() {

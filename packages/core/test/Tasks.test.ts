@@ -1,8 +1,9 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Backend, RemoteError, RequestError, RequestTimeout, ResultUnknown } from "@mcp-lifeline/core"
+import * as Internal from "@mcp-lifeline/core/internal"
 import { ScriptedConnector } from "@mcp-lifeline/testing"
 import type { Progress, Tool } from "@modelcontextprotocol/sdk/types.js"
-import { Effect, Exit, Fiber, TestClock } from "effect"
+import { Effect, Exit, Fiber, FiberId, Runtime, TestClock } from "effect"
 
 type Support = "required" | "optional" | "forbidden"
 
@@ -139,6 +140,39 @@ describe("tasks", () => {
       expect(heard.slice(3).map(({ message }) => message)).toEqual(["half of it (still running, 48 s)"])
     }))
 
+  it.scoped.each(["2025", "2026"] as const)(
+    "[C17:virtual] %s: a status that the protocol does not know ends the call: with the outcome if there is one, and otherwise with `unknown`",
+    (era) =>
+      Effect.gen(function*() {
+        for (
+          const [outcome, wait, ends] of [
+            [answers({ content: [{ type: "text", text: "done" }] }), 0, "done"],
+            [notFound(), 0, undefined],
+            [
+              { answer: "error", error: new RequestError({ fate: "answered", reason: "protocol", message: "odd" }) },
+              0,
+              undefined
+            ],
+            [{ answer: "never" }, 60_000, undefined]
+          ] as ReadonlyArray<readonly [ScriptedConnector.Answer, number, string | undefined]>
+        ) {
+          const { script, sent, tasks } = taskServer({ ...(era === "2026" ? { era } : {}), outcome: () => outcome })
+          const backend = yield* start(script, era === "2026" ? { calls: { tasks: "prefer" } } : {})
+          const fiber = yield* call(backend)
+          yield* TestClock.adjust(0)
+          tasks.get("t0")!.status = "sleeping"
+          yield* TestClock.adjust(1000 + wait)
+          const exit = yield* Fiber.join(fiber)
+          expect(sent("tools/call")).toHaveLength(1)
+          if (ends !== undefined) expect(text(exit)).toBe(ends)
+          else {
+            expect(failure(exit)).toBeInstanceOf(ResultUnknown)
+            expect(failure(exit).message).toContain('has the status "sleeping", which the protocol does not know')
+          }
+        }
+      })
+  )
+
   it.scoped("[C18:virtual] a call has its place in the queue until its task is over, or it is given up", () =>
     Effect.gen(function*() {
       const { script, sent } = taskServer()
@@ -156,6 +190,38 @@ describe("tasks", () => {
       expect(sent("tools/call")).toHaveLength(3)
       yield* TestClock.adjust(5000)
       expect(text(yield* Fiber.join(calls[2]!))).toBe("long is done")
+    }))
+
+  it.scoped("[C18:virtual] a task that is cancelled ends in that step, wherever its call was before, and gives its place back", () =>
+    Effect.gen(function*() {
+      const { script, sent, server } = taskServer({ duration: Number.POSITIVE_INFINITY })
+      server.otherwise = { sends: true }
+      const backend = yield* start(script, { calls: { concurrency: 1 } })
+      const runFork = Runtime.runFork(yield* Effect.runtime<never>())
+      let count = 0
+      // Nothing goes on with the first two; the next two have waited, for a connection and for their turn.
+      for (const [waits, goesOn] of [[false, false], [false, false], [true, true], [false, true]]) {
+        count++
+        if (waits) server.current.lose()
+        let fiber: Fiber.RuntimeFiber<unknown, unknown> | undefined
+        const begin = (next: (rest: Effect.Effect<unknown, unknown>) => void) =>
+          Internal.start(backend, "tools/call", { name: "long" }, { timeout: "1 hour" }, next)
+        const before = goesOn && !waits ? begin(() => {}) : undefined
+        const { cancel } = begin((rest) => {
+          if (goesOn) fiber = runFork(rest)
+        })
+        if (before !== undefined) {
+          expect(sent("tools/call")).toHaveLength(count++)
+          before.cancel()
+        }
+        yield* TestClock.adjust(5000)
+        expect([sent("tools/call").length, sent("tasks/cancel").length]).toEqual([count, count - 1])
+        cancel()
+        expect(sent("tasks/cancel")).toHaveLength(count)
+        fiber?.unsafeInterruptAsFork(FiberId.none)
+        yield* TestClock.adjust(0)
+        expect(sent("tasks/cancel")).toHaveLength(count)
+      }
     }))
 
   it.scoped("[C17:virtual] a tool that requires a task is run as one, at the server's pace, and gives its plain result", () =>
@@ -307,6 +373,52 @@ describe("tasks", () => {
       }
     }))
 
+  it.scoped("[C17:virtual H9] a call that is given up while two requests about its task wait is counted once", () =>
+    Effect.gen(function*() {
+      const { script, server, tasks } = taskServer({ duration: Number.POSITIVE_INFINITY })
+      const { respond } = server
+      server.respond = (method, params: any, connection) =>
+        method === "tasks/result" || (method === "tasks/get" && (tasks.get("t0")?.polls ?? 0) > 0)
+          ? { answer: "never" }
+          : respond?.(method, params, connection)
+      const backend = yield* start(script)
+      const long = yield* call(backend)
+      yield* TestClock.adjust(0)
+      tasks.get("t0")!.status = "input_required"
+      yield* TestClock.adjust(3000)
+      expect((yield* backend.status).inFlight).toBe(3)
+      yield* Fiber.interrupt(long)
+      yield* TestClock.adjust(0)
+      expect(yield* backend.status).toMatchObject({ calls: { givenUp: 1 }, inFlight: 0 })
+    }))
+
+  it.scoped("[C21:virtual] the time in which the user is asked is not that of the call", () =>
+    Effect.gen(function*() {
+      for (
+        const [limit, left] of [[{ timeout: 10_000 }, 6000], [
+          { timeout: 10_000, resetTimeoutOnProgress: true },
+          6000
+        ]] as const
+      ) {
+        const { script } = taskServer({ duration: Number.POSITIVE_INFINITY })
+        const backend = yield* start(script)
+        const fiber = yield* call(backend, "long", limit)
+        yield* TestClock.adjust(4000)
+        const asks = script.options.findLast(({ method }) => method === "tasks/get").onasking
+        asks(true)
+        asks(true)
+        yield* TestClock.adjust(30_000)
+        asks(false)
+        yield* TestClock.adjust(120_000)
+        expect(fiber.unsafePoll()).toBeNull()
+        asks(false)
+        yield* TestClock.adjust(left - 1)
+        expect(fiber.unsafePoll()).toBeNull()
+        yield* TestClock.adjust(1)
+        expect(failure(yield* Fiber.join(fiber))).toBeInstanceOf(RequestTimeout)
+      }
+    }))
+
   it.scoped("[C17:virtual] with resetTimeoutOnProgress, each status message gives the call its time again", () =>
     Effect.gen(function*() {
       const { script, tasks } = taskServer({ duration: Number.POSITIVE_INFINITY })
@@ -353,7 +465,7 @@ describe("tasks", () => {
       const respond = server.respond
       server.respond = (method, params, connection) => {
         const answer = respond?.(method, params, connection)
-        return method === "tasks/result" && answer?.answer === "result" ? { ...answer, after: 10_000 } : answer
+        return method === "tasks/result" && answer?.answer === "result" ? { ...answer, after: 100_000 } : answer
       }
       const backend = yield* start(script)
       const fiber = yield* call(backend)
@@ -361,9 +473,9 @@ describe("tasks", () => {
       tasks.get("t0")!.status = "input_required"
       yield* TestClock.adjust(1000)
       expect(sent("tasks/result")).toHaveLength(1)
-      // Meanwhile it is still asked for its status.
+      // Meanwhile it is still asked for its status. The answer takes as long as the user does: longer than any other.
       tasks.get("t0")!.status = "completed"
-      yield* TestClock.adjust(9999)
+      yield* TestClock.adjust(99_999)
       expect(sent("tasks/get").length).toBeGreaterThan(1)
       yield* TestClock.adjust(1)
       expect(text(yield* Fiber.join(fiber))).toBe("long is done")
@@ -437,10 +549,21 @@ describe("tasks", () => {
         tools: [tool("long", "required", { readOnlyHint: true })]
       })
       const backend = yield* start(script)
-      const fiber = yield* call(backend)
+      const heard: Array<Progress> = []
+      const report = (progress: number, message?: string) =>
+        script.options.findLast(({ method }) => method === "tools/call").onprogress({ progress, message })
+      const fiber = yield* call(backend, "long", { onprogress: (one) => void heard.push(one) })
       yield* TestClock.adjust(1500)
+      report(5, "copies")
       server.current.lose()
+      yield* TestClock.adjust("3 seconds")
+      expect(effects.count).toBe(2)
+      // The new task begins anew: nothing goes back, and what the forgotten one said is not repeated.
+      report(1)
+      expect(heard).toEqual([{ progress: 5, message: "copies" }])
+      report(6)
       yield* TestClock.adjust("1 minute")
+      expect(heard[1]).toEqual({ progress: 6 })
       expect(text(yield* Fiber.join(fiber))).toBe("long is done")
       expect(effects.count).toBe(2)
 
@@ -496,6 +619,29 @@ describe("tasks", () => {
       expect(text(yield* Fiber.join(two))).toBe("long is done")
       expect(bound.server.connections).toHaveLength(2)
       expect(bound.requests.filter(({ method }) => method.startsWith("tasks/")).every(({ on }) => on === 0)).toBe(true)
+    }))
+
+  it.scoped("[C17:virtual] a connection that has answered again after a silence is asked until it has drained", () =>
+    Effect.gen(function*() {
+      const { requests, script, server, tasks } = taskServer({ bound: true, duration: 10_000 })
+      const { respond } = server
+      let isFirst = true
+      server.respond = (method, ...rest) => {
+        if (method !== "tasks/get" || !isFirst) return respond?.(method, ...rest)
+        isFirst = false
+        return {
+          answer: "error",
+          error: new RequestError({ fate: "unknown", reason: "timeout", message: "no answer" })
+        }
+      }
+      const backend = yield* start(script)
+      const long = yield* call(backend)
+      yield* TestClock.adjust(2500)
+      expect(tasks.get("t0")?.polls).toBe(1)
+      yield* Effect.fork(backend.reconnect)
+      yield* TestClock.adjust(20_000)
+      expect(text(yield* Fiber.join(long))).toBe("long is done")
+      expect(requests.filter(({ method }) => method.startsWith("tasks/")).every(({ on }) => on === 0)).toBe(true)
     }))
 
   for (const tasks of ["required", "prefer", "never"] as const) {

@@ -69,6 +69,28 @@ describe("a call that is cut before anybody has read what its tool does", () => 
       })
   )
 
+  it.scoped("[V10:virtual] waits for nothing but the tools where its answer alone is cut, and a second only before it is sent again", () =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make()
+      const backend = yield* start({}, script)
+      let cuts = 2
+      script.respond = (method, params) => {
+        const error = new RequestError({ fate: "unknown", reason: "network", message: "cut" })
+        return method === "tools/call" && cuts-- > 0 ? { answer: "error", error } : paged(method, params)
+      }
+      const [pays, looks] = yield* Effect.forEach(
+        ["pay", "look"],
+        (name) => Effect.fork(Effect.either(backend.callTool({ name })))
+      )
+      yield* TestClock.adjust(0)
+      expect(pays!.unsafePoll()).toMatchObject({ value: { left: { _tag: "ResultUnknown" } } })
+      yield* TestClock.adjust(999)
+      expect(looks!.unsafePoll()).toBeNull()
+      yield* TestClock.adjust(1)
+      expect(yield* Fiber.join(looks!)).toMatchObject({ _tag: "Right" })
+      expect(script.ledger.sent("tools/call")).toHaveLength(3)
+    }))
+
   it.scoped("[C15:virtual C18] has no place among those in flight while tools are read, for no longer than one request may take", () =>
     Effect.gen(function*() {
       const script = ScriptedConnector.make()

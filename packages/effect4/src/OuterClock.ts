@@ -2,7 +2,7 @@
  * Lets the facade live in the time of the program.
  */
 import type { OuterClock } from "@mcp-lifeline/client/within"
-import { Clock, type Context, Duration, Effect } from "effect"
+import { Clock, Context, Duration, Effect } from "effect"
 
 /** What the facade does in the time of one clock. */
 export class Inner {
@@ -28,7 +28,7 @@ export const innerOf = (clock: Clock.Clock): Inner => {
 export const make = (context: Context.Context<never>): OuterClock | undefined => {
   const runFork = Effect.runForkWith(context)
   const clock = Effect.runSyncWith(context)(Clock.Clock)
-  if (clock === Clock.Clock.defaultValue()) return undefined
+  if (clock === Context.get(Context.empty(), Clock.Clock)) return undefined
   const inner = innerOf(clock)
   return {
     millis: () => clock.currentTimeMillisUnsafe(),

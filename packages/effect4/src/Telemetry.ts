@@ -11,7 +11,7 @@ const tracerOf = (context: Context.Context<never>): Tracer.Tracer | undefined =>
 }
 
 /** Spans in which calls are made now. The facade knows them only by their ids, which it finds in the parameters of the call. */
-const callers = new Map<string, Tracer.AnySpan>()
+const callers = new Map<string, { readonly span: Tracer.AnySpan; requests: number }>()
 
 /** A span that the facade has opened. */
 class Opened implements OuterSpan {
@@ -41,7 +41,7 @@ class Opened implements OuterSpan {
 }
 
 const spanOf = (ids: SpanIds): Tracer.AnySpan =>
-  ids instanceof Opened ? ids.span : callers.get(ids.spanId) ?? Tracer.externalSpan(ids)
+  ids instanceof Opened ? ids.span : callers.get(ids.spanId)?.span ?? Tracer.externalSpan(ids)
 
 /** The telemetry of the program: metrics always, spans if it has a tracer. */
 export const make = (context: Context.Context<never>): OuterTelemetry => {
@@ -81,10 +81,17 @@ export const within = <P, A, E>(params: P, send: (params: P) => Effect.Effect<A,
     )
     if (span === undefined || !/^[0-9a-f]{16}$/.test(span.spanId)) return yield* send(params)
     const { sampled, spanId, traceId } = span
-    callers.set(spanId, span)
+    const caller = callers.get(spanId) ?? { span, requests: 0 }
+    callers.set(spanId, caller)
+    caller.requests++
     const _meta = {
       ...(params as { readonly _meta?: object } | undefined)?._meta,
       traceparent: `00-${traceId}-${spanId}-${sampled ? "01" : "00"}`
     }
-    return yield* Effect.ensuring(send({ ...params, _meta }), Effect.sync(() => callers.delete(spanId)))
+    return yield* Effect.ensuring(
+      send({ ...params, _meta }),
+      Effect.sync(() => {
+        if (--caller.requests === 0) callers.delete(spanId)
+      })
+    )
   })

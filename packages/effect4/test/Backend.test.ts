@@ -19,7 +19,7 @@ import {
   Stream
 } from "effect"
 import { TestClock } from "effect/testing"
-import { assert, describe, it } from "vitest"
+import { assert, describe, expect, it } from "vitest"
 
 class Docs extends Backend.Service("docs")<Docs>() {}
 
@@ -93,7 +93,7 @@ describe("a backend under Effect 4's TestClock", () => {
       // An interval is up to a quarter shorter.
       assert.isAtLeast(gaps.length, 12)
       for (const gap of gaps.slice(1)) assert.isTrue(gap >= 225_000 && gap <= 300_000, `${gap} ms`)
-      connector.respond = (method) => method === "ping" ? { answer: "never" } : undefined
+      connector.respond = (method) => method === "ping" || method.endsWith("/list") ? { answer: "never" } : undefined
       yield* adjust("1 hour")
       assert.isAbove((yield* docs.status.get).generation, 1)
     }))
@@ -184,10 +184,14 @@ describe("a backend for programs with Effect 4", () => {
 
   it("[N1] status and catalogue are values with streams of changes, and events a stream", async () => {
     const { server, servers } = inMemory((server) => server.registerTool("search", {}, () => ({ content: [] })))
+    let begin = (): void => undefined
+    const begun = new Promise<void>((resolve) => begin = resolve)
+    const transport = () => begun.then(server.transport)
     await run(Effect.gen(function*() {
-      const docs = yield* Backend.make("docs", { ...server, reconnect: { initialDelay: 10 } })
+      const docs = yield* Backend.make("docs", { transport, reconnect: { initialDelay: 10 } })
+      const read = Stream.tap(docs.events, () => Effect.sync(begin))
       const events = yield* Effect.forkChild(Stream.runCollect(
-        Stream.takeUntil(docs.events, (event: Event) => event._tag === "Installed" && event.generation === 2)
+        Stream.takeUntil(read, (event: Event) => event._tag === "Installed" && event.generation === 2)
       ))
       const named = (name: string) =>
         Stream.runHead(Stream.filter(
@@ -238,6 +242,54 @@ describe("a backend for programs with Effect 4", () => {
     )
     assert.deepEqual(answer, [{ type: "text", text: "hello" }])
     assert.deepEqual(said, ["hello 1"])
+  })
+
+  it("[N1] handlers and onConnected are interrupted when nobody waits for their answer any more", async () => {
+    const abort = new AbortController()
+    const interrupted: Array<string> = []
+    /** An answer that does not come. */
+    const never = (name: string, begun: () => void) =>
+      Effect.onInterrupt(
+        Effect.andThen(Effect.sync(begun), Effect.never),
+        () => Effect.sync(() => void interrupted.push(name))
+      )
+    const { server } = inMemory((server) =>
+      server.registerTool("ask", {}, async () => {
+        const { server: low } = server
+        const options = { signal: abort.signal }
+        const form = { message: "m", requestedSchema: { type: "object" as const, properties: {} } }
+        const all = [
+          low.createMessage({ messages: [], maxTokens: 1 }, options),
+          low.elicitInput(form, options),
+          low.listRoots(undefined, options)
+        ]
+        await Promise.allSettled(all)
+        return { content: [] }
+      })
+    )
+    let begun = 0
+    const begins = () => void (++begun === 3 && abort.abort())
+    await run(Effect.gen(function*() {
+      const docs = yield* Backend.make("docs", server, {
+        handlers: {
+          sampling: () => never("sampling", begins),
+          elicitation: () => never("elicitation", begins),
+          roots: never("roots", begins)
+        }
+      })
+      yield* docs.callTool({ name: "ask" })
+      yield* Effect.promise(() =>
+        expect.poll(() => interrupted.toSorted()).toEqual(["elicitation", "roots", "sampling"])
+      )
+    }))
+    interrupted.length = 0
+    const preparing = Deferred.makeUnsafe<void>()
+    await run(Effect.gen(function*() {
+      const onConnected = () => never("onConnected", () => Deferred.doneUnsafe(preparing, Effect.void))
+      yield* Backend.make("docs", server, { onConnected })
+      yield* Deferred.await(preparing)
+    }))
+    assert.deepEqual(interrupted, ["onConnected"])
   })
 
   it("[N1] a server is read from the Config of Effect 4", async () => {

@@ -1,8 +1,9 @@
 /** What a program with Effect 4 sees in its own tracer and metrics. */
 import { Backend, Fleet } from "@mcp-lifeline/effect4"
 import { HttpFaultServer } from "@mcp-lifeline/testing"
-import { Effect, Metric, Option, type Scope, Tracer } from "effect"
+import { Deferred, Effect, Exit, Fiber, Metric, Option, type Scope, Tracer } from "effect"
 import { assert, describe, it } from "vitest"
+import * as OwnTelemetry from "../src/Telemetry.js"
 
 /** A tracer that keeps its spans. */
 const recording = () => {
@@ -90,5 +91,99 @@ describe("telemetry", () => {
     assert.deepInclude(duration?.attributes, { unit: "s", "lifeline.backend": "docs" })
     assert.strictEqual(duration?.type, "Histogram")
     assert.deepEqual(tracedAt(server), [undefined])
+  })
+
+  it("[N1:unit] a request knows the span that it is made in for as long as it lasts, whatever else is asked in that span", async () => {
+    const { tracer } = recording()
+    const telemetry = await Effect.runPromise(
+      Effect.map(Effect.provideService(Effect.context<never>(), Tracer.Tracer, tracer), OwnTelemetry.make)
+    )
+    /** The span above one that is opened with what the request says. */
+    const above = (params: object) => {
+      const { _meta } = params as { readonly _meta?: { readonly traceparent?: string } }
+      const [, traceId = "", spanId = "", flags] = _meta?.traceparent?.split("-") ?? []
+      const ids = { traceId, spanId, sampled: flags === "01" }
+      const opened = telemetry.open?.({ at: 0n, kind: "client", name: "x", parent: ids } as never)
+      return parentOf((opened as unknown as { readonly span: Tracer.Span }).span)
+    }
+    let ids: object = {}
+    await Effect.runPromise(
+      Effect.gen(function*() {
+        const span = yield* Effect.currentSpan
+        const goOn = yield* Deferred.make<void>()
+        const asking = OwnTelemetry.within(
+          { a: 1, _meta: { progressToken: 7 } },
+          (params) => Effect.map(Deferred.await(goOn), () => [params, above(params)] as const)
+        )
+        const first = yield* Effect.forkChild(asking)
+        yield* Effect.yieldNow
+        ids = yield* OwnTelemetry.within({}, (params) => Effect.succeed(params))
+        yield* Deferred.succeed(goOn, undefined)
+        const [params, parent] = yield* Fiber.join(first)
+        assert.deepEqual<unknown>(params, {
+          a: 1,
+          _meta: { progressToken: 7, traceparent: `00-${span.traceId}-${span.spanId}-01` }
+        })
+        assert.strictEqual(parent, span)
+      }).pipe(Effect.withSpan("agent"), Effect.provideService(Tracer.Tracer, tracer))
+    )
+    // Nothing is left of it.
+    assert.strictEqual(above(ids)?._tag, "ExternalSpan")
+  })
+
+  it("[N1:unit] a span is recorded if the one above it is, and if there is none above", async () => {
+    const { tracer } = recording()
+    const { open } = await Effect.runPromise(
+      Effect.map(Effect.provideService(Effect.context<never>(), Tracer.Tracer, tracer), OwnTelemetry.make)
+    )
+    const opened = (parent: object | undefined) =>
+      open?.({ at: 5n, kind: "client", name: "x", parent } as never) as unknown as { readonly span: Tracer.NativeSpan }
+    const root = opened(undefined)
+    assert.deepEqual([root.span.sampled, parentOf(root.span), root.span.startTime], [true, undefined, 5n])
+    for (const sampled of [true, false]) {
+      const external = opened({ traceId: "a".repeat(32), spanId: "b".repeat(16), sampled })
+      assert.deepEqual([external.span.sampled, external.span.traceId], [sampled, "a".repeat(32)])
+      assert.strictEqual(opened(external).span.sampled, sampled)
+      assert.strictEqual(parentOf(opened(external).span), external.span)
+    }
+    for (const failure of [undefined, new Error("why")]) {
+      const { span } = opened(undefined)
+      const ended = open!({ at: 5n, kind: "client", name: "x", parent: undefined })
+      ended.end(9n, failure)
+      const { status } = (ended as unknown as { readonly span: Tracer.NativeSpan }).span
+      assert.deepInclude(status, {
+        _tag: "Ended",
+        endTime: 9n,
+        exit: failure === undefined ? Exit.void : Exit.fail(failure)
+      })
+      assert.strictEqual(span.status._tag, "Started")
+    }
+  })
+
+  it("[N1:unit] a metric is of its kind, with its unit and the attributes that have a value", async () => {
+    const record = (kind: string, unit: string, values: ReadonlyArray<number>) =>
+      Effect.runPromise(
+        Effect.gen(function*() {
+          const { series } = OwnTelemetry.make(yield* Effect.context<never>())
+          const add = series(
+            { name: "x", kind, unit, description: "what", boundaries: [1, 10] } as never,
+            { a: 1, b: "two", c: undefined }
+          )
+          for (const value of values) add(value)
+          return (yield* Metric.snapshot).find(({ id }) => id === "x")
+        }).pipe(Effect.provideService(Metric.MetricRegistry, new Map()))
+      )
+    const attributes = { a: "1", b: "two" }
+    const counted = await record("counter", "{call}", [2, 3])
+    assert.deepInclude(counted, { type: "Counter", description: "what", attributes })
+    assert.deepInclude(counted?.state, { count: 5, incremental: true })
+    // What is incremental takes nothing off.
+    assert.deepInclude((await record("counter", "{call}", [2, -1]))?.state, { count: 2 })
+    const both = await record("upDownCounter", "By", [2, -1])
+    assert.deepInclude(both, { type: "Counter", attributes: { unit: "By", ...attributes } })
+    assert.deepInclude(both?.state, { count: 1, incremental: false })
+    const spread = await record("histogram", "s", [0.5, 5, 50])
+    assert.deepInclude(spread, { type: "Histogram", attributes: { unit: "s", ...attributes } })
+    assert.deepInclude(spread?.state, { count: 3, min: 0.5, max: 50, sum: 55.5, buckets: [[1, 1], [10, 2]] })
   })
 })

@@ -125,6 +125,39 @@ describe("the tools of a backend for language models", () => {
     })))
   })
 
+  it("[N1:unit] have each hint that the server gives, and no other", async () => {
+    const hints = [
+      ["readOnlyHint", Tool.Readonly],
+      ["destructiveHint", Tool.Destructive],
+      ["idempotentHint", Tool.Idempotent],
+      ["openWorldHint", Tool.OpenWorld]
+    ] as const
+    const single = hints.flatMap(([hint]) =>
+      [true, false].map((value) => [`${hint}-${value}`, { [hint]: value }] as const)
+    )
+    const all = [0b0101, 0b1010, 0b0011, 0b1100].map((bits) =>
+      [`all-${bits}`, Object.fromEntries(hints.map(([hint], index) => [hint, (bits >> index & 1) === 1]))] as const
+    )
+    const given = [...single, ...all]
+    const { transport } = inMemory((server) => {
+      for (const [name, annotations] of given) server.registerTool(name, { annotations }, () => ({ content }))
+    })
+    await run(Effect.gen(function*() {
+      const docs = yield* Backend.make("docs", { transport })
+      const { tools } = (yield* make(docs)).toolkit
+      for (const [name, annotations] of given) {
+        const told = hints.map(([hint, key]) => {
+          const found = Context.getOption(tools[name]?.annotations as never, key as typeof Tool.Readonly)
+          return [
+            hint,
+            found._tag === "Some" && tools[name]?.annotations.mapUnsafe.has(key.key) ? found.value : undefined
+          ]
+        })
+        assert.deepEqual(told, hints.map(([hint]) => [hint, (annotations as Record<string, boolean>)[hint]]), name)
+      }
+    }))
+  })
+
   it("[N1] fail the request where the program wants it, and wait for approval where it says so", async () => {
     const { transport } = inMemory((server) => {
       server.registerTool("find", {}, () => ({ content }))

@@ -1,35 +1,23 @@
 #!/usr/bin/env node
 /**
- * The program `mcp-lifeline`.
+ * The program `mcp-lifeline`: an archive of modules in the published package, the modules themselves in the repository.
  */
-import * as Cli from "./Cli.js"
-import { UsageError } from "./commandLine/read.js"
+import { existsSync } from "node:fs"
+import { createRequire } from "node:module"
+import { dirname, join } from "node:path"
+import { fileURLToPath } from "node:url"
+import * as Archive from "./Archive.js"
+import * as CodeCache from "./CodeCache.js"
 
-/** Runs a request. Loads only the modules that it needs, so that help is fast, and so is `wrap`, which hosts start once for each server. */
-const run = async (request: Cli.Request | Cli.Text): Promise<void> => {
-  switch (request._tag) {
-    case "Text":
-      return console.log(request.text)
-    case "Wrap": {
-      const [hosted, wrap] = await Promise.all([import("./hosted.js"), import("./wrap/wrap.js")])
-      return hosted.run(wrap.run(request.options))
-    }
-    case "Join": {
-      const [hosted, join] = await Promise.all([import("./hosted.js"), import("./join/join.js")])
-      return hosted.run(join.run(request.options))
-    }
-    case "Adopt":
-      return (await import("./adopt/main.js")).run(request.options)
-    default:
-      return (await import("./Main.js")).run(request)
-  }
-}
-
-try {
-  await run(Cli.read(process.argv.slice(2), process.env))
-} catch (error) {
-  if (!(error instanceof UsageError)) throw error
-  console.error(`mcp-lifeline: ${error.message}`)
-  // Exits only once the output is written.
-  process.stderr.write("", () => process.exit(2))
-}
+const folder = dirname(fileURLToPath(import.meta.url))
+if (existsSync(join(folder, Archive.main))) {
+  Archive.run({
+    read: (file) => {
+      const script = file === Archive.main ? CodeCache.script(join(folder, file)) : CodeCache.plain(join(folder, file))
+      return script.runInThisContext() as Archive.Modules
+    },
+    require: createRequire(import.meta.url),
+    url: import.meta.url
+  })
+} // A path that is no text: the bundler would follow one.
+else await import(new URL("program.js", import.meta.url).href)

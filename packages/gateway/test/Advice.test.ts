@@ -197,6 +197,10 @@ describe("the words for who writes a program", () => {
       "s is PermanentlyFailed (spawn): no such command. Fix the cause, then call reconnect()",
       "s cannot be connected: no such command"
     ],
+    [
+      "s is PermanentlyFailed (spawn): no such command. Fix the cause, then call again, in 3s at the earliest",
+      "s cannot be connected: no such command"
+    ],
     ["s is Disconnected. Call reconnect() to connect it", "s is Disconnected"],
     ["s is Closed. A closed one stays closed; make a new one", "s is Closed"],
     ["s is not connected (failFast), after 10 s (timeouts.wait)", "s is not connected, after 10 s"],

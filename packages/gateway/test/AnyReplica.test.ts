@@ -23,7 +23,7 @@ const chatty = {
   args: [fileURLToPath(new URL("fixtures/chatty.mjs", import.meta.url))]
 }
 
-const patience = 60_000
+const patience = 300_000
 
 /** What a client has heard. */
 interface Heard {

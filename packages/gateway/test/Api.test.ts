@@ -161,7 +161,8 @@ describe.concurrent("the API of a running gateway", () => {
             at: expect.any(Number),
             server: "every",
             level: "warning",
-            text: expect.stringMatching(/^Lost {2}generation 1/)
+            text: expect.stringMatching(/^Lost {2}generation 1/),
+            publicText: "Lost  generation 1  its connection ended"
           }
         })
       })
@@ -299,7 +300,8 @@ describe.concurrent("the API of a running gateway", () => {
           arguments: { duration, steps: 1 }
         }))
       const [short, long] = [yield* call(2), yield* call(60)]
-      yield* untilStatus(base, ({ calls }) => calls.inFlight === 2, "every")
+      // On a busy machine, the short one may have its answer before this is seen.
+      yield* untilStatus(base, ({ calls }) => calls.total === 2, "every")
       program.signal("SIGTERM")
       expect(yield* short).toMatchObject({ status: 200, body: { content: [{ type: "text" }] } })
       expect(yield* long).toEqual({

@@ -126,7 +126,7 @@ describe("the servers that one client has to itself", () => {
       const conversation = clients.begin({
         requests,
         write: (message) => void said.push(message),
-        saveSettings: () => Promise.resolve(),
+        saveSetting: () => Promise.resolve(),
         startsServers: () => false
       })
       const request = (id: number, method: string, params: object) =>

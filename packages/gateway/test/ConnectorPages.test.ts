@@ -23,6 +23,7 @@ const stdio: Names<StdioConnector.Options> = {
   maxMemory: true,
   stdinGrace: true,
   termGrace: true,
+  startLimit: true,
   handleSignals: true,
   record: true,
   stderr: true
@@ -41,6 +42,7 @@ const http: Names<HttpConnector.Options> = {
   maxMessageBytes: true,
   maxSockets: true,
   ownNetwork: true,
+  sign: true,
   dispatcher: true,
   fetch: true
 }

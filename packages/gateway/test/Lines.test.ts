@@ -29,6 +29,7 @@ const status = (fields: Partial<Status>): Status => ({
   errorCount: 1,
   lastError: undefined,
   lastErrorAt: undefined,
+  lastReason: undefined,
   lastCloseError: undefined,
   connectorWarning: undefined,
   abandonedCloses: 0,
@@ -54,7 +55,7 @@ const common = { backend: "every-stdio", at: now }
 describe("Lines", () => {
   const line = (event: Event.Event, status: Status | undefined) => {
     const [, text] = Lines.step(HashMap.empty(), event, status)
-    return text === undefined ? undefined : Lines.show(event.at, event.backend, text)
+    return text === undefined ? undefined : Lines.show(event.at, event.backend, text.message)
   }
 
   it("a connection is one line: generation, process and tools", () => {
@@ -72,7 +73,7 @@ describe("Lines", () => {
   it("a catalogue is told with the connection, and by itself only when it is news", () => {
     const changed: Event.Event = { _tag: "CatalogChanged", ...common, generation: 2, revision: 3, stale: false }
     const [told, first] = Lines.step(HashMap.empty(), changed, status({}))
-    expect(first).toBe("13 tools")
+    expect(first).toEqual({ message: "13 tools", publicMessage: "" })
     expect(Lines.step(told, changed, status({}))[1]).toBeUndefined()
     expect(line({ ...changed, stale: true }, status({}))).toBeUndefined()
     const connected: Event.Event = {

@@ -188,7 +188,7 @@ describe.concurrent.each(isFull ? [...doors, ...others] : doors)(
             expect(values).toEqual([...new Set(values)].toSorted((one, other) => one - other))
           }
         }),
-      60_000
+      300_000
     )
   }
 )

@@ -11,6 +11,7 @@ import { ResourceUpdatedNotificationSchema, ResultSchema } from "@modelcontextpr
 import { Effect, Either, type Scope } from "effect"
 import { Backends, Endpoint, McpJson, ServerPool } from "mcp-lifeline"
 import { connect, connectAll, supervisedTransport } from "../../promise/src/index.js"
+import { mayLeave } from "../../testing/test/support/Holdings.js"
 import { CachedAnswers } from "../src/wrap/CachedAnswers.js"
 import * as Supervision from "../src/wrap/Supervision.js"
 import { wrapOf } from "./support/arguments.js"
@@ -182,6 +183,7 @@ const listOf = async (ask: Ask, method: string): Promise<ReadonlyArray<string>> 
   for (let { nextCursor } = first; nextCursor !== undefined;) {
     const next = await ask(method, { cursor: nextCursor })
     keys.push(...keysOf(next))
+    expect(keys.length).toBeLessThan(20)
     ;({ nextCursor } = next)
   }
   return keys
@@ -235,6 +237,34 @@ describe.each(doors)("what is hidden, through %s", (_, era, open) => {
       expect(sent).toEqual([])
       expect(arrived.map(({ method }) => method)).toContain("completion/complete")
     }))
+})
+
+const paged = (names: ReadonlyArray<string>, nextCursor: string) => ({
+  tools: names.map((name) => ({ name, inputSchema: { type: "object" } })),
+  nextCursor
+})
+
+/** Lists that have no end for whoever follows their cursors, and how often each page is asked for. */
+const endless: Readonly<Record<string, (cursor: unknown) => object>> = {
+  "one page with its own cursor": () => paged(["read", "write"], "1"),
+  "pages in a circle": (cursor) => cursor === "1" ? paged(["write"], "2") : paged(["read"], "1"),
+  "a circle after the first page": (cursor) =>
+    cursor === undefined ? paged(["read"], "1") : cursor === "1" ? paged(["write"], "2") : paged(["write"], "1")
+}
+
+describe.each(doors)("a list whose cursors lead back, through %s", (_, era, open) => {
+  it.scopedLive.each(Object.entries(endless))(
+    `[P5:real] ends, and names each tool once: ${era}, %s`,
+    ([, list]) =>
+      Effect.gen(function*() {
+        const { url } = yield* FullServer.serve(era, { "tools/list": list })
+        const ask = yield* open(url)
+        // Each reading begins anew.
+        for (let times = 0; times < 2; times++) {
+          expect(yield* Effect.promise(() => listOf(ask, "tools/list"))).toEqual(["read", "write"])
+        }
+      })
+  )
 })
 
 /** Says that resources have changed, when it is called, and then who was told of what. */
@@ -297,6 +327,7 @@ const watchers: Readonly<Record<string, Effect.Effect<Watch, never, Scope.Scope>
 describe.each(Object.entries(watchers))("updates of hidden resources, through %s", (_, open) => {
   it.scopedLive("[G19:real] reach nobody, and nobody subscribes to them", () =>
     Effect.gen(function*() {
+      mayLeave("quotas")
       const watch = yield* open
       const [seen, asked] = yield* Effect.promise(() => watch(["secret://1", "open://1"]))
       expect(seen).toEqual(["open://1"])

@@ -112,7 +112,7 @@ describe("what servers say of their use", () => {
     )
     expect(servers[0]).toMatchObject({ memory: "850 MB", cpu: "3.2%" })
     // A warning is for whoever can do something about it.
-    const seen = connection(status as never, (text) => text)
+    const seen = connection(status as never)
     expect(report([{ ...known, status: seen }], 0).text).toMatch(/- big: up; 850 MB of memory, 3\.2% of a core$/)
   })
 

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "@effect/vitest"
+import { Bytes } from "@mcp-lifeline/core/internal"
 import * as Body from "@mcp-lifeline/http-server/Body"
 import { Framing } from "@mcp-lifeline/transport-stdio"
 import { Effect } from "effect"
@@ -24,7 +25,7 @@ const doors: Readonly<Record<string, () => Promise<string>>> = {
   "a request's body": () =>
     new Promise((resolve, reject) => {
       const request = new PassThrough()
-      Body.read(request as unknown as IncomingMessage, 10_000, (body) =>
+      Body.read(request as unknown as IncomingMessage, Bytes(10_000), (body) =>
         body._tag === "Json"
           ? resolve(JSON.stringify(body.value))
           : reject(new Error(body.refusal.message)))
@@ -34,7 +35,7 @@ const doors: Readonly<Record<string, () => Promise<string>>> = {
   "an answer": () => {
     const body = new PassThrough()
     const read = Effect.runPromise(
-      Answer.text({ status: 200, headers: {}, body: body as unknown as Answer.Body }, 10_000)
+      Answer.text({ status: 200, headers: {}, body: body as unknown as Answer.Body }, Bytes(10_000))
     )
     sendBytewise((piece) => body.emit("data", piece))
     body.emit("end")
@@ -42,7 +43,7 @@ const doors: Readonly<Record<string, () => Promise<string>>> = {
   },
   "a line of a stream of events": () =>
     new Promise((resolve) => {
-      const lines = new EventLines(10_000)
+      const lines = new EventLines(Bytes(10_000))
       const got: Array<Buffer> = []
       const take = (piece: Buffer) => {
         lines.push(piece, (line) => got.push(Buffer.from(line)), () => undefined)
@@ -53,7 +54,7 @@ const doors: Readonly<Record<string, () => Promise<string>>> = {
     }),
   "a line of a process": () =>
     new Promise((resolve) => {
-      const framing = new Framing(10_000, 10_000)
+      const framing = new Framing(Bytes(10_000), Bytes(10_000))
       const take = (piece: Buffer) => framing.push(piece, (frame) => resolve(frame._tag === "Line" ? frame.text : ""))
       sendBytewise(take)
       take(Buffer.from("\n"))

@@ -35,6 +35,9 @@ describe("what --record writes", () => {
     { otp: "222222" },
     { otp: 222_222 },
     { code: "hunter22hunter22" },
+    { code: "4/0AhunTer22-x_Y" },
+    { deviceCode: "hunter_hunter22" },
+    { text: "user_code: HUNT-222222" },
     { text: pem },
     { text: `before\n${pem}\nafter` },
     { text: "-----BEGIN PRIVATE KEY-----\nhunter22" },
@@ -49,6 +52,27 @@ describe("what --record writes", () => {
       assert.include(written(secret), "[masked]")
     })
   }
+
+  it("[W1] leaves the names of errors", () => {
+    const codes = [
+      "ECONNREFUSED",
+      "EPROTONOSUPPORT",
+      "EAI_AGAIN",
+      "ERR_TLS_CERT_ALTNAME_INVALID",
+      "ERR_HTTP2_STREAM_ERROR",
+      "UND_ERR_CONNECT_TIMEOUT",
+      "SELF_SIGNED_CERT_IN_CHAIN",
+      "invalid_grant",
+      "unauthorized",
+      "not-found",
+      "NoSuchBucket",
+      "rateLimitExceeded"
+    ]
+    for (const code of codes) {
+      const message = { code, cause: { Code: code }, text: `{"code":"${code}"} and code: ${code}` }
+      assert.strictEqual(written(message), JSON.stringify(message))
+    }
+  })
 
   it("[W1] leaves what is no secret", () => {
     const message = {

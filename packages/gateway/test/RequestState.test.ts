@@ -81,7 +81,7 @@ describe("the state of a request that a server without sessions gives", () => {
           // A server may ask again, and give the same state: then it is the same for the client, which compares them.
           if (other !== undefined) expect((yield* question(other)).requestState).not.toBe(requestState)
         }),
-      120_000
+      300_000
     )
   }
 

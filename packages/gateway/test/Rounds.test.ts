@@ -38,7 +38,7 @@ describe("a server that asks for input in place of every result", () => {
       const conversation = clients.begin({
         requests,
         write: say,
-        saveSettings: () => Promise.resolve()
+        saveSetting: () => Promise.resolve()
       })
       const answered = (id: number) =>
         Effect.promise(() => expect.poll(() => said.find((one) => one.id === id)).toBeDefined())
@@ -66,7 +66,7 @@ describe("a server that asks for input in place of every result", () => {
       const conversation = clients.begin({
         requests,
         write: (message) => said.push(message),
-        saveSettings: () => Promise.resolve()
+        saveSetting: () => Promise.resolve()
       })
       const answered = (id: number) =>
         Effect.promise(() => expect.poll(() => said.find((one) => one.id === id)).toBeDefined())

@@ -148,5 +148,5 @@ describe.skipIf(!isFull || !Postgres.isInstalled)(`several gateways, seen as one
     expect((await alphaOn(owner))?.state).toBe("Disabled")
     expect(await ask(owner, "servers/alpha/enable", "POST")).toMatchObject({ state: "Connected" })
     expect((await alphaOn(other))?.state).toBe("Connected")
-  }, 120_000)
+  }, 300_000)
 })

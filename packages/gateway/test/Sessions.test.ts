@@ -1,4 +1,5 @@
 import { describe, expect, it } from "@effect/vitest"
+import { Bytes } from "@mcp-lifeline/core/internal"
 import { Effect } from "effect"
 import * as ScriptedFleet from "./support/ScriptedFleet.js"
 import { accept, bare, connected, initialize, nothing, serve } from "./support/Served.js"
@@ -69,7 +70,7 @@ describe("Sessions", () => {
   it.scopedLive("[G1:endpoint] refuses a body past its bound", () =>
     Effect.gen(function*() {
       const { fleet } = yield* ScriptedFleet.make(catalog(1, {}), nothing)
-      const { url } = yield* serve(fleet, { limits: { maxBodyBytes: 1000 } })
+      const { url } = yield* serve(fleet, { limits: { maxBodyBytes: Bytes(1000) } })
       expect(yield* bare(url, "POST", accept, initialize.padEnd(1001))).toMatchObject({ status: 413 })
       expect(yield* bare(url, "POST", accept, initialize)).toMatchObject({ status: 200 })
     }))

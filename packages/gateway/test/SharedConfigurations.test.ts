@@ -2,6 +2,8 @@ import { describe, expect, it } from "@effect/vitest"
 import * as StateFolder from "@mcp-lifeline/state/StateFolder"
 import { StdioConnector } from "@mcp-lifeline/transport-stdio"
 import { Effect, TestClock } from "effect"
+import { existsSync, mkdirSync, utimesSync, writeFileSync } from "node:fs"
+import { join as pathOf } from "node:path"
 import { folder } from "../../testing/test/support/folder.js"
 import type { Server } from "../src/config/Backends.js"
 import type { Gateways, ReplicaName } from "../src/replica/Gateways.js"
@@ -18,7 +20,8 @@ const notes = (identity: string): Server => ({
 
 describe("configurations of replicas", () => {
   const replicas = Effect.gen(function*() {
-    const state = StateFolder.make(yield* folder)
+    const path = yield* folder
+    const state = StateFolder.make(path)
     const alive = new Set<string>()
     /** Joins with a configuration. */
     const join = (id: string, identity: string) =>
@@ -32,7 +35,7 @@ describe("configurations of replicas", () => {
         yield* configurations.publish([notes(identity)])
         return configurations
       })
-    return { alive, join }
+    return { alive, join, path }
   })
   const newer = ({ look, newer }: SharedConfigurations.SharedConfigurations) => Effect.map(look, () => newer("notes"))
 
@@ -71,5 +74,20 @@ describe("configurations of replicas", () => {
       yield* a.publish([notes("three")])
       expect(yield* Effect.all([a, b].map(newer))).toEqual([undefined, "http://a"])
       expect(a.newer("of nobody")).toBe(undefined)
+    }))
+  it.scopedLive("[D1 X5] what another version has left, which nobody reads, is removed when it was unused for a week, and no sooner", () =>
+    Effect.gen(function*() {
+      const { join, path } = yield* replicas
+      const left = pathOf(path, "configurations")
+      mkdirSync(left, { recursive: true, mode: 0o700 })
+      const days = [6, 8, 30]
+      for (const age of days) {
+        const file = pathOf(left, `left-${age}.json`)
+        writeFileSync(file, "{}")
+        const used = Date.now() / 1000 - age * 24 * 60 * 60
+        utimesSync(file, used, used)
+      }
+      yield* join("a", "new")
+      expect(days.filter((age) => existsSync(pathOf(left, `left-${age}.json`)))).toEqual([6])
     }))
 })

@@ -47,18 +47,18 @@ play("The machine, and everything else", {
     await host.initialize()
     assert.deepEqual((await host.result("tools/list"))["tools"], tools)
   },
-  // A host reads a list as far as it likes; after a restart, wrap reads it to compare, and the core for the hints of the
-  // call that was cut, until it sees the same cursor again.
+  // The cursor that comes again ends it, for the host, for wrap, which reads it after a restart to compare, and for the core, which reads it for
+  // the hints of the call that was cut.
   "A list never ends": () =>
     started(
       `if (name === "exit") process.exit(1); else ${timesListed}`,
       async (host) => {
         assert.strictEqual((await host.result("tools/list"))["nextCursor"], "more")
-        assert.strictEqual((await host.result("tools/list", { cursor: "more" }))["nextCursor"], "more")
+        assert.isUndefined((await host.result("tools/list", { cursor: "more" }))["nextCursor"])
         await outcome(host, "exit")
         let times = 0
-        while (times < 102) times = Number(await answer(host, "times"))
-        assert.strictEqual(await host.call("times"), "102")
+        while (times < 4) times = Number(await answer(host, "times"))
+        assert.strictEqual(await host.call("times"), "4")
       },
       { before: `if (method === "tools/list") return send(answer({ tools: [], nextCursor: "more" }))` }
     ),
@@ -81,7 +81,9 @@ play("The machine, and everything else", {
         server.fail("DELETE", HttpFault.hang())
         host.child.stdin?.end()
         assert.deepEqual(await host.ended, { code: 0, signal: null })
-        assert.strictEqual(server.count("DELETE"), 1)
+        const ended = server.requests("DELETE").map(({ session }) => session)
+        assert.deepStrictEqual(ended, [...new Set(ended)])
+        assert.isNotEmpty(ended)
       },
       {},
       [],

@@ -122,14 +122,6 @@ describe.concurrent("a host without a session", () => {
     }
   })
 
-  it("[E7] a list that only a guess has promised is empty", async () => {
-    using state = stateFolder()
-    await using host = wrap(scripted(""), { state: state.path })
-    assert.property((await host.result("server/discover", { _meta: meta() }))["capabilities"], "prompts")
-    await host.result("tools/list", { _meta: meta() })
-    assert.deepEqual((await host.result("prompts/list", { _meta: meta() }))["prompts"], [])
-  })
-
   it("[E8] a stream of changes is acknowledged for what the server has, and for the resources that it does not refuse", async () => {
     using state = stateFolder()
     await using host = wrap(

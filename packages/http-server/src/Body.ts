@@ -2,7 +2,7 @@
  * Reads the body of a request within a limit, and parses it once. Searches even a refused body for the id of its request, so that the refusal
  * can answer it.
  */
-import { Nesting } from "@mcp-lifeline/core/internal"
+import { Bytes, ExactJson, kibibytes, Nesting } from "@mcp-lifeline/core/internal"
 import { IdScanner, JsonRpc, Pieces } from "@mcp-lifeline/protocol"
 import { IncomingMessage } from "node:http"
 import * as Arrival from "./Arrival.js"
@@ -17,7 +17,7 @@ export interface Refused {
 }
 
 /** The result of reading. */
-export type Body = { readonly _tag: "Json"; readonly value: unknown; readonly bytes: number } | Refused
+export type Body = { readonly _tag: "Json"; readonly value: unknown; readonly bytes: Bytes } | Refused
 
 /** The result of reading without parsing. */
 export type Whole = { readonly _tag: "Whole"; readonly bytes: Buffer } | Refused
@@ -25,7 +25,7 @@ export type Whole = { readonly _tag: "Whole"; readonly bytes: Buffer } | Refused
 /** How much of a too large body is searched for its id, as a multiple of the limit. */
 const searchedFactor = 4
 /** How much of a body is searched that is refused before it is read, in bytes. */
-const searchedBytes = 256 * 1024
+const searchedBytes = kibibytes(256)
 
 const quote = 0x22
 const backslash = 0x5C
@@ -60,7 +60,7 @@ const whole = (bytes: Buffer): Whole => {
 
 const parse = (bytes: Buffer): Body => {
   try {
-    return { _tag: "Json", value: JSON.parse(bytes.toString("utf8")), bytes: bytes.length }
+    return { _tag: "Json", value: ExactJson.parse(bytes.toString("utf8")), bytes: Bytes(bytes.length) }
   } catch {
     return refused({ status: 400, code: JsonRpc.parseError, message: "The body is not JSON", isRead: true })
   }
@@ -69,8 +69,8 @@ const parse = (bytes: Buffer): Body => {
 /** The memory for bodies that one client may use. */
 export interface Room {
   /** Takes this many bytes more, if there are as many; returns whether there were. */
-  readonly take: (bytes: number) => boolean
-  readonly release: (bytes: number) => void
+  readonly take: (bytes: Bytes) => boolean
+  readonly release: (bytes: Bytes) => void
 }
 
 /**
@@ -86,7 +86,7 @@ export const roomFor = (shares: Shares, request: IncomingMessage, session?: stri
 }
 
 /** These first bytes of each body do not count, so that small requests always have room. Connections are limited, so this is, too. */
-const uncounted = 16 * 1024
+const uncounted = kibibytes(16)
 
 const crowded: Refusal = {
   status: 503,
@@ -99,7 +99,7 @@ const crowded: Refusal = {
 const answerWith = (
   request: IncomingMessage,
   refusal: Refusal,
-  { maxBytes, scanner }: { readonly maxBytes: number; readonly scanner: IdScanner },
+  { maxBytes, scanner }: { readonly maxBytes: Bytes; readonly scanner: IdScanner },
   done: (body: Refused) => void
 ): void => {
   let length = 0
@@ -129,7 +129,7 @@ export const skim = (request: IncomingMessage, refusal: Refusal, done: (body: Re
  */
 export const readBytes = (
   request: IncomingMessage,
-  maxBytes: number,
+  maxBytes: Bytes,
   done: (body: Whole) => void,
   room?: Room
 ): void => {
@@ -140,13 +140,13 @@ export const readBytes = (
     request.off("data", take)
     request.off("end", end)
     request.off("close", stop)
-    room?.release(counted)
+    room?.release(Bytes(counted))
     counted = 0
   }
   const isCrowded = (): boolean => {
     const more = Math.max(0, length - uncounted) - counted
     if (more === 0 || room === undefined) return false
-    if (!room.take(more)) return true
+    if (!room.take(Bytes(more))) return true
     counted += more
     return false
   }
@@ -162,7 +162,7 @@ export const readBytes = (
     stop()
     const scanner = idIn(chunks)
     chunks.clear()
-    answerWith(request, refusal, { maxBytes: maxBytes * searchedFactor - length, scanner }, done)
+    answerWith(request, refusal, { maxBytes: Bytes(maxBytes * searchedFactor - length), scanner }, done)
   }
   const end = (): void => {
     stop()
@@ -175,7 +175,7 @@ export const readBytes = (
 }
 
 /** Reads and parses the body, like `readBytes`. */
-export const read = (request: IncomingMessage, maxBytes: number, done: (body: Body) => void, room?: Room): void =>
+export const read = (request: IncomingMessage, maxBytes: Bytes, done: (body: Body) => void, room?: Room): void =>
   readBytes(request, maxBytes, (body) => done(body._tag === "Whole" ? parse(body.bytes) : body), room)
 
 /** A copy of a request whose body has been read, from which the body can be read again. */

@@ -1,16 +1,18 @@
 /**
  * One session of a client over HTTP: its conversation, its open requests, and its streams.
  */
+import { Bytes } from "@mcp-lifeline/core/internal"
 import { type Answer, type ClientRequest, ClientRequests, JsonRpc, responseOf } from "@mcp-lifeline/protocol"
 import type { JSONRPCMessage, JSONRPCNotification, JSONRPCRequest, RequestId } from "@modelcontextprotocol/sdk/types.js"
 import { randomBytes } from "node:crypto"
 import type { ServerResponse } from "node:http"
 import { type Caller, mayListen, ownerOf } from "./Caller.js"
-import type { Begin, Client, ClientSettings, Conversation, Resumed } from "./Conversation.js"
+import type { Begin, Client, Conversation, Resumed, SettingChange } from "./Conversation.js"
 import type { EventBudget } from "./EventBudget.js"
-import { Exchange } from "./Exchange.js"
+import { Exchange, type Unsent } from "./Exchange.js"
 import * as messages from "./messages.js"
 import type { OpenRequests } from "./OpenRequests.js"
+import type { Holding } from "./Quota.js"
 import { type Refusal, refuse } from "./Refusal.js"
 import { SseWriter } from "./SseWriter.js"
 
@@ -27,8 +29,10 @@ export interface Options {
   readonly onError: (error: unknown) => void
   /** Called before `count` servers start for this session alone; returns whether there is room for them. */
   readonly startsServers: (count: number) => boolean
-  /** Resolves when the settings are on disk, or cannot be written. */
-  readonly onSettings: (settings: ClientSettings) => Promise<void>
+  /** Resolves when the change is on disk, or cannot be written. */
+  readonly onSetting: (change: SettingChange) => Promise<void>
+  /** Room for its subscriptions. */
+  readonly subscriptions?: Holding | undefined
   /** Takes the result of `initialize`; returns the session's id. If the id needs a record on disk, `saved` resolves when that is written. */
   readonly onInitialized: (
     result: Readonly<Record<string, unknown>>
@@ -101,7 +105,8 @@ export class ClientSession implements Omit<Client, "caller"> {
       caller: () => this.caller,
       requests: this.requests,
       write: (message) => this.write(message),
-      saveSettings: (settings) => this.saveSettings(settings),
+      saveSetting: (change) => this.saveSetting(change),
+      subscriptions: options.subscriptions,
       startsServers: (count) => options.startsServers(count)
     }, resumed)
   }
@@ -138,14 +143,18 @@ export class ClientSession implements Omit<Client, "caller"> {
   }
 
   /**
-   * Takes the messages of one POST, whose body has so many bytes, or returns why it refuses them. `isRepeated`: see `ClientRequest`.
+   * Takes the messages of one POST, whose body has so many bytes, or returns why it refuses them. `isRepeated`: see `ClientRequest`. `unsent`: takes
+   * the POST if the session goes on elsewhere and nothing of it was sent.
    */
   post(
     received: ReadonlyArray<JSONRPCMessage>,
     isBatch: boolean,
     response: ServerResponse,
-    isRepeated = false,
-    bytes = 0
+    { bytes = Bytes(0), isRepeated = false, unsent }: {
+      readonly bytes?: Bytes
+      readonly isRepeated?: boolean
+      readonly unsent?: Unsent | undefined
+    } = {}
   ): Refusal | undefined {
     const ids = received.filter(JsonRpc.isRequest).map(({ id }) => id)
     const refusal = this.#checkRequests(ids)
@@ -164,6 +173,7 @@ export class ClientSession implements Omit<Client, "caller"> {
       ids,
       isBatch,
       makeStream: () => this.#newStream(ids),
+      unsent: unsent && ((response) => unsent(response, messages.bodyOf(received.filter(JsonRpc.isRequest), isBatch))),
       onError: this.#options.onError
     })
     // All requests are open before the first is handled: an immediate answer must not end the exchange of the others.
@@ -272,8 +282,8 @@ export class ClientSession implements Omit<Client, "caller"> {
     this.#sessionStream.send(text, messages.kindOf(message))
   }
 
-  saveSettings(settings: ClientSettings): Promise<void> {
-    return this.#options.onSettings(settings)
+  saveSetting(change: SettingChange): Promise<void> {
+    return this.#options.onSetting(change)
   }
 
   #answerInitialize(request: ClientRequest, answer: Answer, exchange: Exchange): void {
@@ -331,10 +341,11 @@ export class ClientSession implements Omit<Client, "caller"> {
     }
   }
 
-  /** Ends the conversation; open requests get an error as their answer. */
-  async close(reason: string): Promise<void> {
+  /** Ends the conversation; open requests get an error as their answer. `goesOn`: whether the session can go on elsewhere, with what was not sent. */
+  async close(reason: string, goesOn = false): Promise<void> {
     if (this.#isClosed) return
     this.#isClosed = true
+    for (const request of this.requests) request.mayMove = goesOn
     const interrupted = this.requests.interrupt(reason)
     if (this.requests.size > 0) await interrupted
     try {
@@ -342,6 +353,7 @@ export class ClientSession implements Omit<Client, "caller"> {
     } catch (error) {
       this.#options.onError(error)
     }
+    this.#options.subscriptions?.close()
     for (const [number, stream] of this.#streams) {
       // A connected reader still gets the answer of a call that has just ended.
       if (stream.isWaiting && stream.hasReader) stream.end()

@@ -1,20 +1,23 @@
 /**
  * The sessions of one endpoint, limited in number. A session that is not in memory is restored from its id.
  */
+import { type Bytes, kibibytes } from "@mcp-lifeline/core/internal"
 import type { JSONRPCRequest } from "@modelcontextprotocol/sdk/types.js"
 import { Predicate } from "effect"
 import type { ServerResponse } from "node:http"
 import { type Caller, ownerOf } from "./Caller.js"
 import { ClientSession } from "./ClientSession.js"
-import type { Begin, ClientSettings } from "./Conversation.js"
+import type { Begin, SettingChange } from "./Conversation.js"
 import { EventBudget } from "./EventBudget.js"
 import * as FairShare from "./FairShare.js"
-import type { Limits } from "./Limits.js"
 import type { OpenRequests } from "./OpenRequests.js"
 import { type Holder, OwnServersBudget } from "./OwnServersBudget.js"
+import type { Holding, Quota } from "./Quota.js"
 import { notTakenHeader, type Refusal } from "./Refusal.js"
 import type { Claims, Seal } from "./SealedId.js"
+import { SessionRecord } from "./SessionRecord.js"
 import * as SessionRecords from "./SessionRecords.js"
+import { bytesOf } from "./subscriptionLimits.js"
 
 /** Which sessions live here, where several replicas serve the same ones. Neither function may throw. */
 export interface Home {
@@ -30,13 +33,16 @@ export interface Options {
   readonly seal: Seal
   /** Stores what does not fit into ids. */
   readonly records: SessionRecords.SessionRecords
-  readonly limits:
-    & { readonly [K in Exclude<keyof Limits, `max${"OwnServers" | "OpenCalls" | "OpenBytes"}`>]-?: number }
-    & {
-      readonly maxOwnServers: () => number
-    }
+  readonly limits: {
+    readonly maxCalls: number
+    readonly maxKeptBytes: Bytes
+    readonly maxOwnServers: () => number
+    readonly maxSessions: number
+  }
   /** Counts the open requests of all clients. */
   readonly open: OpenRequests
+  /** Counts the subscriptions of all clients. */
+  readonly subscriptions: Quota
   readonly onError: (error: unknown) => void
   /** See `McpEndpoint.Options`. */
   readonly home?: Home | undefined
@@ -51,7 +57,7 @@ const lastUseWrittenEvery = 24 * 60 * 60 * 1000
 /** Params of `initialize` that are longer than this in bytes, as JSON, are stored beside the id instead of in it. */
 const maxBytesInId = 3000
 /** Longer ones are refused, because each session keeps its own, in memory and on disk. */
-export const maxInitializeBytes = 256 * 1024
+export const maxInitializeBytes = kibibytes(256)
 
 const lists = ["tools", "prompts", "resources"] as const
 
@@ -78,6 +84,13 @@ const homeless: Refusal = {
   headers: { "Retry-After": "1", [notTakenHeader]: "1" }
 }
 
+/** The answer while nobody can say whether a session has ended. */
+const unknown: Refusal = {
+  status: 503,
+  message: "The gateway cannot look up the session at the moment, so it has not carried out the request; try again",
+  headers: { "Retry-After": "1" }
+}
+
 /** What a record says of its owner. */
 const mark = (owner: string) => owner === "" ? {} : { owner }
 
@@ -90,6 +103,13 @@ interface Usage {
   servers: number
 }
 
+/** A session whose `initialize` has not been answered yet. */
+interface Beginning {
+  readonly owner: string
+  /** Whether it has ended for good meanwhile. */
+  hasEnded: boolean
+}
+
 /** Takes a session that was looked for, or why there is none. */
 type Found = (found: ClientSession | Refusal) => void
 
@@ -99,7 +119,7 @@ interface Entry {
   /** See `Claims`. */
   readonly owner: string
   readonly usage: Usage
-  record: SessionRecords.Record
+  readonly record: SessionRecord
   /** When it began, in seconds since 1970. */
   readonly born: number
 }
@@ -114,8 +134,7 @@ export class ClientSessions {
   readonly #entries = new Map<string, Entry>()
   /** Who waits for sessions that are being restored. */
   readonly #resuming = new Map<string, Array<{ readonly caller: Caller; readonly done: Found }>>()
-  /** Sessions whose `initialize` has not been answered yet, with their owners. */
-  readonly #beginning = new Map<ClientSession, string>()
+  readonly #beginning = new Map<ClientSession, Beginning>()
   #isClosed = false
   /** How often everything was forgotten. */
   #forgotten = 0
@@ -143,8 +162,8 @@ export class ClientSessions {
     const home = this.#options.home?.own()
     const owner = ownerOf(caller)
     if (!this.#makeRoom(owner)) return this.#refuseFull(request.id, owner)
-    let record: SessionRecords.Record = { usedAt: Date.now(), ...mark(owner) }
     let id: string | undefined
+    const beginning: Beginning = { owner, hasEnded: false }
     const usage: Usage = { owner, servers: 0 }
     const session: ClientSession = this.#make(usage, caller, {
       onInitialized: (result) => {
@@ -152,14 +171,17 @@ export class ClientSessions {
         const claims = { version: session.version, lists: announcedLists(result), owner, born, home }
         const fits = length <= maxBytesInId
         id = this.#options.seal.seal(fits ? { ...claims, initialize } : claims)
-        if (!fits) record = { ...record, initialize }
-        this.#beginning.delete(session)
-        this.#entries.set(id, { session, owner, usage, record, born: claims.born })
-        return { id, saved: fits ? undefined : this.#options.records.set(id, record) }
+        const { records } = this.#options
+        const kept = { usedAt: Date.now(), ...mark(owner), ...(fits ? {} : { initialize }) }
+        const record = new SessionRecord(records, id, kept)
+        // A server may answer a session that has ended meanwhile.
+        if (this.#beginning.delete(session)) this.#entries.set(id, { session, owner, usage, record, born })
+        if (beginning.hasEnded) return { id, saved: record.end(born) }
+        return { id, saved: fits ? undefined : records.set(id, kept) }
       },
-      onSettings: (settings) => this.#saveSettings(id, settings)
+      onSetting: (change) => this.#saveSetting(id, change)
     })
-    this.#beginning.set(session, owner)
+    this.#beginning.set(session, beginning)
     session.initialize(request, response, (id) => {
       if (id !== undefined) return
       // The conversation refused `initialize`, so there is no session.
@@ -206,21 +228,12 @@ export class ClientSessions {
     this.#entries.set(id, entry)
     entry.session.usedAt = performance.now()
     const now = Date.now()
-    if (now - entry.record.usedAt > lastUseWrittenEvery) void this.#write(id, entry, { ...entry.record, usedAt: now })
+    if (now - entry.record.usedAt > lastUseWrittenEvery) void entry.record.touch()
     return entry.session
   }
 
-  #write(id: string, entry: Entry, record: SessionRecords.Record): Promise<void> {
-    entry.record = record
-    return this.#options.records.set(id, record)
-  }
-
-  #saveSettings(id: string | undefined, settings: ClientSettings): Promise<void> {
-    const entry = id === undefined ? undefined : this.#entries.get(id)
-    if (id === undefined || entry === undefined) return Promise.resolve()
-    const { initialize } = entry.record
-    const record = { ...SessionRecords.fromSettings(settings, Date.now()), ...mark(entry.owner) }
-    return this.#write(id, entry, initialize === undefined ? record : { ...record, initialize })
+  #saveSetting(id: string | undefined, change: SettingChange): Promise<void> {
+    return this.#entries.get(id ?? "")?.record.save(change) ?? Promise.resolve()
   }
 
   /** Restores a session that is not in memory, for all that wait for it. */
@@ -228,10 +241,11 @@ export class ClientSessions {
     let refusal: Refusal | undefined
     const forgotten = this.#forgotten
     try {
-      const record = await this.#options.records.get(id, claims.born, claims.owner)
+      const record = await SessionRecord.load(this.#options.records, id, claims.born, claims.owner)
       // It may have moved while the request or the record was read.
       const isHere = this.#options.home?.isHere(id, claims.home) ?? true
-      refusal = isHere && forgotten === this.#forgotten ? this.#restore(id, claims, record, caller) : homeless
+      if (!isHere || forgotten !== this.#forgotten || this.#isClosed) refusal = homeless
+      else refusal = record === "unknown" ? unknown : this.#restore(id, claims, record, caller)
     } catch (error) {
       this.#options.onError(error)
       refusal = { status: 500, message: "Internal error of the gateway; its log has more" }
@@ -249,20 +263,30 @@ export class ClientSessions {
   #restore(
     id: string,
     claims: Claims,
-    kept: SessionRecords.Record | undefined,
+    kept: SessionRecord | undefined,
     caller: Caller
   ): Refusal | undefined {
     const { lists, owner, version } = claims
-    const record = kept ?? { usedAt: claims.born * 1000, ...mark(owner) }
+    const { records } = this.#options
+    const record = kept ?? new SessionRecord(records, id, { usedAt: claims.born * 1000, ...mark(owner) })
     const initialize = claims.initialize ?? record.initialize
     const isOver = Date.now() - Math.max(record.usedAt, claims.born * 1000) > SessionRecords.lifetime
-    if (record.hasEnded === true || initialize === undefined || isOver || this.#isClosed) return sessionNotFound
+    if (record.hasEnded || initialize === undefined || isOver) return sessionNotFound
     if (!this.#makeRoom(owner)) return this.#refuseFull(null, owner)
     const usage: Usage = { owner, servers: 0 }
+    const subscriptions = this.#roomFor(usage)
+    const refused = record.settings.subscriptions.filter((uri) => subscriptions.take(bytesOf(uri)) !== undefined)
+    record.drop(refused)
+    if (refused.length > 0) {
+      this.#options.onError(
+        new Error(`${refused.length} subscriptions of a session are not restored: there is no room`)
+      )
+    }
     const session = this.#make(usage, caller, {
       onInitialized: () => ({ id }),
-      onSettings: (settings) => this.#saveSettings(id, settings),
-      resumed: { initialize, settings: SessionRecords.settingsOf(record), version, lists }
+      onSetting: (change) => this.#saveSetting(id, change),
+      subscriptions,
+      resumed: { initialize, settings: record.settings, version, lists }
     })
     this.#entries.set(id, { session, owner, usage, record, born: claims.born })
     return undefined
@@ -271,11 +295,15 @@ export class ClientSessions {
   #make(
     usage: Usage,
     caller: Caller,
-    options: Pick<ConstructorParameters<typeof ClientSession>[0], "onInitialized" | "onSettings" | "resumed">
+    options: Pick<
+      ConstructorParameters<typeof ClientSession>[0],
+      "onInitialized" | "onSetting" | "resumed" | "subscriptions"
+    >
   ): ClientSession {
     const { begin, limits: { maxCalls }, onError, open } = this.#options
     const startsServers = (count: number): boolean => this.#makeRoomForServers(usage, count)
     return new ClientSession({
+      subscriptions: this.#roomFor(usage),
       ...options,
       caller,
       begin,
@@ -285,6 +313,11 @@ export class ClientSessions {
       startsServers,
       budget: this.#budget
     })
+  }
+
+  /** Room for the subscriptions of one session. */
+  #roomFor(usage: Usage): Holding {
+    return this.#options.subscriptions.holderOf(usage.owner === "" ? usage : usage.owner)
   }
 
   /** Whether `count` servers may run for one session. */
@@ -325,7 +358,7 @@ export class ClientSessions {
       FairShare.Holding & { readonly id?: string; readonly session?: ClientSession }
     > => [
       ...Array.from(this.#entries, ([id, { owner, session }]) => ({ id, owner, session, amount: 1 })),
-      ...Array.from(this.#beginning.values(), (owner) => ({ owner, amount: 1 }))
+      ...Array.from(this.#beginning.values(), ({ owner }) => ({ owner, amount: 1 }))
     ]
     return FairShare.makeRoom({
       owner,
@@ -354,8 +387,9 @@ export class ClientSessions {
   endOf(caller: Caller, why: string): void {
     const owner = ownerOf(caller)
     for (const [id, entry] of [...this.#entries]) if (entry.owner === owner) void this.#end(id, entry, why)
-    for (const [session, beginner] of this.#beginning) {
-      if (beginner !== owner) continue
+    for (const [session, beginning] of this.#beginning) {
+      if (beginning.owner !== owner) continue
+      beginning.hasEnded = true
       this.#beginning.delete(session)
       void session.close(why)
     }
@@ -364,12 +398,7 @@ export class ClientSessions {
   #end(id: string, entry: Entry, why: string): Promise<void> {
     this.#entries.delete(id)
     void entry.session.close(why)
-    return this.#options.records.set(id, {
-      usedAt: Date.now(),
-      hasEnded: true,
-      born: entry.born,
-      ...mark(entry.owner)
-    })
+    return entry.record.end(entry.born)
   }
 
   /** Called at intervals: sends keepalives on streams, and removes unused sessions from memory. */
@@ -394,6 +423,6 @@ export class ClientSessions {
     const sessions = [...this.#beginning.keys(), ...Array.from(this.#entries.values(), ({ session }) => session)]
     this.#entries.clear()
     this.#beginning.clear()
-    await Promise.all(sessions.map((session) => session.close(why)))
+    await Promise.all(sessions.map((session) => session.close(why, true)))
   }
 }

@@ -4,6 +4,7 @@
 import type { ClientRequest, ClientRequests, Introduction } from "@mcp-lifeline/protocol"
 import type { JSONRPCNotification, JSONRPCRequest, JSONRPCResponse } from "@modelcontextprotocol/sdk/types.js"
 import type { Caller } from "./Caller.js"
+import type { Holding } from "./Quota.js"
 
 /** Handles the messages of one client. None of its functions may throw. */
 export interface Conversation {
@@ -14,8 +15,11 @@ export interface Conversation {
    * here.
    */
   readonly receive: (message: JSONRPCNotification | JSONRPCResponse) => void
-  /** Returns what `initialize` or `server/discover` answers. Starts no server. */
-  readonly introduce: () => Promise<Introduction>
+  /**
+   * Returns what `server/discover` answers a client whose `initialize` would have these params, or, as a text, why nothing is known of the
+   * server yet. May start a server of which nothing is known.
+   */
+  readonly introduce: (params: unknown) => Promise<Introduction | string>
   /** Ends the conversation and what it has started. Answers open requests with the statement `why` and their fate. */
   readonly close: (why: string) => Promise<void>
 }
@@ -28,11 +32,10 @@ export interface ClientSettings {
   readonly subscriptions: ReadonlyArray<string>
 }
 
-/** How many resources one client may subscribe to. Its record has all of them. */
-export const maxSubscriptions = 10_000
-
-/** The message that refuses one more. */
-export const noMoreSubscriptions = `${maxSubscriptions} resources are subscribed to, the maximum`
+/** One change of these. */
+export type SettingChange = { readonly level: string } | { readonly subscribed: string } | {
+  readonly unsubscribed: string
+}
 
 /** The client of a conversation. */
 export interface Client {
@@ -48,8 +51,10 @@ export interface Client {
   readonly requests: ClientRequests
   /** Sends the client a message that belongs to none of its requests. Never throws. */
   readonly write: (message: JSONRPCNotification | JSONRPCRequest) => void
-  /** Saves the settings, which outlive a restart. Resolves when they are on disk, or cannot be written. */
-  readonly saveSettings: (settings: ClientSettings) => Promise<void>
+  /** Saves a change of the settings, which outlive a restart. Resolves when it is on disk, or cannot be written. */
+  readonly saveSetting: (change: SettingChange) => Promise<void>
+  /** Room for the subscriptions that the conversation has. Default: whoever carries the messages limits them. */
+  readonly subscriptions?: Holding | undefined
 }
 
 /**

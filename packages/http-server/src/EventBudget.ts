@@ -2,6 +2,7 @@
  * Limits what all streams together keep for clients that come back. Clients that keep more than a fair share lose events first, so that one
  * client's excess costs no other client an answer.
  */
+import { type Bytes } from "@mcp-lifeline/core/internal"
 
 /**
  * What a keeper discards, in this order: sent events, unsent events that are no answers, and answers. In place of an answer it sends an
@@ -27,18 +28,18 @@ interface Account {
 
 /** Counts the bytes that are kept. */
 export class EventBudget {
-  readonly #maxBytes: number
+  readonly #maxBytes: Bytes
   /** By client, least recently used first. */
   readonly #accounts = new Map<unknown, Account>()
   #size = 0
   #bytes = 0
 
-  constructor(maxBytes: number) {
+  constructor(maxBytes: Bytes) {
     this.#maxBytes = maxBytes
   }
 
   /** Records how many bytes a keeper keeps now. May at once call `discard` of this keeper or of others. */
-  set(keeper: Keeper, bytes: number): void {
+  set(keeper: Keeper, bytes: Bytes): void {
     const client = keeper.client ?? keeper
     const account = this.#accounts.get(client) ?? { keepers: new Map<Keeper, number>(), bytes: 0 }
     const before = account.keepers.get(keeper) ?? 0

@@ -2,14 +2,24 @@
  * Answers one POST: with plain JSON if the answer comes soon and no message precedes it, otherwise with a stream of events, so that proxies
  * see that the connection is alive.
  */
-import type { Answer, ClientRequest, Responder } from "@mcp-lifeline/protocol"
+import { type Answer, type ClientRequest, JsonRpcError, type Responder } from "@mcp-lifeline/protocol"
 import type { JSONRPCNotification, JSONRPCRequest, RequestId } from "@modelcontextprotocol/sdk/types.js"
 import type { ServerResponse } from "node:http"
 import * as messages from "./messages.js"
+import { notTakenHeader } from "./Refusal.js"
 import type { SseWriter } from "./SseWriter.js"
 
 /** How long an answer may take before a stream starts, in milliseconds. */
 export const streamDelay = 1000
+
+/** Whether a request was interrupted here before it was sent: it can be sent again, here or to another replica. */
+const isUnsent = (answer: Answer): boolean => "error" in answer && JsonRpcError.isUnsent(answer.error)
+
+/**
+ * Takes the response of a POST of which nothing was sent before it was interrupted (`ClientRequest.mayMove`), so that it can be answered elsewhere. The
+ * response may be a stream of events that has begun. `body`: the POST's requests.
+ */
+export type Unsent = (response: ServerResponse, body: Buffer) => void
 
 /** How an exchange is made. */
 export interface Options {
@@ -26,10 +36,20 @@ export interface Options {
   readonly streams?: "atOnce" | "never" | undefined
   /** The status of an answer in JSON. Default 200. */
   readonly statusOf?: ((answer: Answer) => number) | undefined
-  /** Called once, when all requests are answered or cancelled. */
+  /** Takes the response in place of answers that all say that nothing was sent. Default: the client gets these. Must not throw. */
+  readonly unsent?: ((response: ServerResponse) => void) | undefined
+  /** Called once, when all requests are answered or cancelled, and before `unsent`. */
   readonly onOver?: (() => void) | undefined
   /** Called when a message cannot be written. */
   readonly onError: (error: unknown) => void
+}
+
+/** An answer that is held back. */
+interface Held {
+  readonly id: RequestId
+  readonly text: string
+  readonly isUnsent: boolean
+  readonly mayMove: boolean
 }
 
 /** Holds answers back until it knows whether to send JSON or a stream. */
@@ -38,7 +58,7 @@ export class Exchange implements Responder {
   readonly #open: Set<RequestId>
   #stream: SseWriter | undefined
   /** Answers that wait for others of the same POST. */
-  readonly #answers: Array<{ readonly id: RequestId; readonly text: string }> = []
+  readonly #answers: Array<Held> = []
   #timer: NodeJS.Timeout | undefined
 
   constructor(options: Options) {
@@ -62,11 +82,11 @@ export class Exchange implements Responder {
     this.#stream?.send(text, messages.kindOf(message))
   }
 
-  answer({ id }: ClientRequest, answer: Answer): void {
+  answer({ id, mayMove }: ClientRequest, answer: Answer): void {
     if (!this.#open.delete(id)) return
-    const text = messages.encodeAnswer(id, answer)
-    if (this.#stream === undefined) this.#answers.push({ id, text })
-    else this.#stream.send(text, { answers: id })
+    const held = { id, text: messages.encodeAnswer(id, answer), isUnsent: isUnsent(answer), mayMove }
+    if (this.#stream === undefined || (held.isUnsent && mayMove)) this.#answers.push(held)
+    else this.#stream.send(held.text, { answers: id })
     this.#finishIfOver(this.#options.statusOf?.(answer) ?? 200)
   }
 
@@ -81,15 +101,35 @@ export class Exchange implements Responder {
     if (this.#stream !== undefined || response.destroyed) return
     this.#stream = makeStream()
     this.#stream.attach(response)
-    for (const { id, text } of this.#answers.splice(0)) this.#stream.send(text, { answers: id })
+    this.#sendHeld(this.#stream)
+  }
+
+  #sendHeld(stream: SseWriter): void {
+    for (const { id, text } of this.#answers.splice(0)) stream.send(text, { answers: id })
+  }
+
+  /** Whether somebody else answers the whole POST. */
+  #moves(): boolean {
+    const { ids, response, unsent } = this.#options
+    if (unsent === undefined || this.#answers.length < ids.length) return false
+    if (!this.#answers.every(({ isUnsent, mayMove }) => isUnsent && mayMove)) return false
+    return this.#stream === undefined ? !response.destroyed : this.#stream.release(response)
   }
 
   #finishIfOver(status: number): void {
     if (!this.isOver) return
     clearTimeout(this.#timer)
+    const { onOver, response, unsent } = this.#options
+    if (this.#moves()) {
+      onOver?.()
+      return unsent?.(response)
+    }
     if (this.#stream === undefined) this.#writeJson(status)
-    else this.#stream.end()
-    this.#options.onOver?.()
+    else {
+      this.#sendHeld(this.#stream)
+      this.#stream.end()
+    }
+    onOver?.()
   }
 
   #writeJson(status: number): void {
@@ -104,7 +144,9 @@ export class Exchange implements Responder {
     }
     const text = isBatch ? `[${texts.join(",")}]` : first
     const session = sessionId?.()
-    response.writeHead(status, {
+    const isTaken = this.#answers.some(({ isUnsent }) => !isUnsent)
+    response.writeHead(isTaken ? status : 503, {
+      ...(isTaken ? {} : { "Retry-After": "1", [notTakenHeader]: "1" }),
       "Content-Type": "application/json",
       "Content-Length": Buffer.byteLength(text),
       ...(session === undefined ? {} : { "Mcp-Session-Id": session })

@@ -1,6 +1,7 @@
 /**
  * Decides from where requests may come, before anything else reads them: checks Host, Origin and Sec-Fetch-Site. Who sends them is up to `Authentication`.
  */
+import { parseUrl } from "@mcp-lifeline/protocol/parseUrl"
 import type { IncomingHttpHeaders } from "node:http"
 import { BlockList, isIP } from "node:net"
 import type { PublicUrl } from "./PublicUrl.js"
@@ -66,9 +67,7 @@ const isLoopbackName = cached((host) => {
 const authorityForm = /^(?:\[[\da-f:.]+\]|[\w.-]+)(?::\d{0,5})?$/i
 
 const hostnameOf = cached((authority) =>
-  authorityForm.test(authority) && URL.canParse(`http://${authority}`)
-    ? new URL(`http://${authority}`).hostname
-    : undefined
+  authorityForm.test(authority) ? parseUrl(`http://${authority}`)?.hostname : undefined
 )
 
 const hostOf = (authority: string | undefined): string | undefined =>
@@ -79,8 +78,9 @@ const quoted = (name: string): string => JSON.stringify(name.slice(0, 100))
 
 /** The host of an Origin; `undefined` if the text is no Origin. */
 const originHost = (origin: string): string | undefined => {
-  if (!URL.canParse(origin)) return undefined
-  const { hash, hostname, password, pathname, search, username } = new URL(origin)
+  const url = parseUrl(origin)
+  if (url === undefined) return undefined
+  const { hash, hostname, password, pathname, search, username } = url
   const hasMore = username !== "" || password !== "" || search !== "" || hash !== "" ||
     !(pathname === "" || pathname === "/")
   return hasMore ? undefined : hostname
@@ -167,9 +167,10 @@ export const checkAction = (
   if (isForeign(headers["sec-fetch-site"])) {
     return { status: 403, message: "A page may not change anything at a gateway of another origin" }
   }
-  const isOwn = (origin: URL): boolean =>
-    origin.origin === publicUrl?.origin || [host, forwardedHost].some((name) => origin.host === name?.toLowerCase())
-  if (origin !== undefined && !(URL.canParse(origin) && isOwn(new URL(origin)))) {
+  const page = origin === undefined ? undefined : parseUrl(origin)
+  const isOwn = page !== undefined &&
+    (page.origin === publicUrl?.origin || [host, forwardedHost].some((name) => page.host === name?.toLowerCase()))
+  if (origin !== undefined && !isOwn) {
     return {
       status: 403,
       message: `Pages of ${quoted(origin)} may not change anything here, only those of the gateway`

@@ -1,7 +1,7 @@
 /**
  * Checks the headers of a request, in both eras of the protocol. Pure.
  */
-import { Era, Initialize, JsonRpc } from "@mcp-lifeline/protocol"
+import { Era, Initialize, JsonRpc, Named } from "@mcp-lifeline/protocol"
 import type { JSONRPCRequest } from "@modelcontextprotocol/sdk/types.js"
 import { Predicate } from "effect"
 import type { IncomingHttpHeaders } from "node:http"
@@ -41,16 +41,6 @@ export const checkVersion = (version: string | undefined): Refusal | undefined =
     JSON.stringify(version.slice(0, 100))
   } is not supported in a session; these are: ${Initialize.versions.join(", ")}`
   return { status: 400, message }
-}
-
-/** The parameter that the header Mcp-Name repeats. */
-const mirroredParams: Readonly<Record<string, string>> = {
-  "tools/call": "name",
-  "prompts/get": "name",
-  "resources/read": "uri",
-  "tasks/get": "taskId",
-  "tasks/update": "taskId",
-  "tasks/cancel": "taskId"
 }
 
 const unpadded = (base64: string): string => {
@@ -93,7 +83,7 @@ export const checkStateless = (
   const header = headers["mcp-method"]
   if (header === undefined) return mismatch(id, "Mcp-Method is missing")
   if (String(header).trim() !== method) return mismatch(id, "Mcp-Method is not the method")
-  const parameter = Object.hasOwn(mirroredParams, method) ? mirroredParams[method] : undefined
+  const parameter = Named.keyOf(method)
   const name = parameter === undefined ? undefined : params?.[parameter]
   if (!Predicate.isString(name)) return undefined
   const headerName = headers["mcp-name"]

@@ -1,13 +1,15 @@
 /**
  * The server of `node:http` or `node:https` that a listener has: how it is made and bound, and how it ends.
  */
+import { type Bytes } from "@mcp-lifeline/core/internal"
 import { Deferred, Effect, Redacted, type Scope } from "effect"
-import type { RequestListener, ServerOptions } from "node:http"
+import type { RequestListener, ServerOptions, ServerResponse } from "node:http"
 import * as Http from "node:http"
 import * as Https from "node:https"
 import { type AddressInfo, Server as NetServer, type Socket } from "node:net"
 import * as Guard from "./Guard.js"
 import { ListenError } from "./ListenError.js"
+import * as ParserFailure from "./ParserFailure.js"
 
 /** A certificate, as PEM: with those of the authorities between it and one that clients trust. And its key, without a passphrase. */
 export interface Certificate {
@@ -28,7 +30,7 @@ export interface Times {
 /** What clients may use. */
 export interface Bounds {
   /** Of all headers of a request. Default: 16 KiB, as Node.js has it. */
-  readonly maxHeaderBytes: number | undefined
+  readonly maxHeaderBytes: Bytes | undefined
   readonly maxConnections: number
   readonly times: Times
 }
@@ -79,8 +81,14 @@ export const make = (
 ): Effect.Effect<Http.Server, ListenError, Scope.Scope> =>
   Effect.gen(function*() {
     const sockets = new Set<Socket>()
+    /** The last answer of each connection. */
+    const responses = new WeakMap<object, ServerResponse>()
+    const noting: RequestListener = (request, response) => {
+      responses.set(request.socket, response)
+      answer(request, response)
+    }
     const server = yield* Effect.acquireRelease(
-      serverFor(tls, bounds, answer, add),
+      serverFor(tls, bounds, noting, add),
       (server) =>
         Effect.async<void>((resume) => {
           // Answers that are being written are, and then the rest ends.
@@ -96,6 +104,12 @@ export const make = (
           })
         })
     )
+    server.on("clientError", (error, socket) => {
+      const last = responses.get(socket)
+      // After an answer that ends the connection, nothing more is said: what comes is the rest of the request that it refused.
+      const isOver = last?.writableFinished === true && last.req.complete && last.shouldKeepAlive
+      ParserFailure.answer(error, socket, last?.headersSent === true && !isOver)
+    })
     server.on("connection", (socket: Socket) => {
       sockets.add(socket)
       socket.once("close", () => sockets.delete(socket))

@@ -2,6 +2,7 @@
  * The HTTP listener of the gateway. It binds its address before any server starts, so that a port in use costs nothing, and refuses requests
  * that `Guard` or the authentication do not allow, also while the gateway starts or stops.
  */
+import { type Bytes } from "@mcp-lifeline/core/internal"
 import type { Scope } from "effect"
 import { Effect, Runtime } from "effect"
 import type { IncomingMessage, ServerResponse } from "node:http"
@@ -10,14 +11,17 @@ import * as Arrival from "./Arrival.js"
 import * as Authentication from "./Authentication.js"
 import * as Caller from "./Caller.js"
 import { Connections } from "./Connections.js"
+import { endAt } from "./endAt.js"
 import * as Guard from "./Guard.js"
 import * as HttpServer from "./HttpServer.js"
 import type { ListenError } from "./ListenError.js"
 import { OpenStreams } from "./OpenStreams.js"
 import * as PublicUrl from "./PublicUrl.js"
 import { type Refusal, refuse } from "./Refusal.js"
+import * as RequestTarget from "./RequestTarget.js"
 import { Shares } from "./Shares.js"
 import * as Unavailable from "./Unavailable.js"
+import * as Unread from "./Unread.js"
 
 /** Answers one request; `path` has no query. Must not throw. */
 export type Handler = (request: IncomingMessage, response: ServerResponse, path: string) => void
@@ -45,7 +49,9 @@ export interface Options {
   /** Connections at once. Default 4,000. */
   readonly maxConnections?: number | undefined
   /** Of all headers of a request. Default: 16 KiB, as Node.js has it. */
-  readonly maxHeaderBytes?: number | undefined
+  readonly maxHeaderBytes?: Bytes | undefined
+  /** How much clients may leave unread of answers, and for how long. Default: see `Unread.defaults`. */
+  readonly unread?: Unread.Limits | undefined
   /** Default: see `defaultTimes`. */
   readonly times?: HttpServer.Times | undefined
   /** What messages call the options `host` and `port`: a program has flags for them. Default: `the option host` and `the option port`. */
@@ -122,30 +128,15 @@ export interface Listener {
 /** On each answer, so that no foreign page can embed it, and no browser guesses another content type. */
 const protection = { "Cross-Origin-Resource-Policy": "same-origin", "X-Content-Type-Options": "nosniff" }
 
-const pathOf = (request: IncomingMessage): string => (request.url ?? "/").replace(/[?#].*/s, "")
+const oddTarget: Refusal = {
+  status: 400,
+  message:
+    "The target of the request is no plain path: it has dot segments, backslashes or encoded slashes, or another form"
+}
 
 const contradicted = (proxy: string): string =>
   `the proxy ${proxy} sends Forwarded and X-Forwarded-For that do not agree, so it is not believed: it probably passes on what its clients send as one `
   + "of the two; let it remove that header"
-
-/** The longest time that a timer of Node.js waits, in milliseconds. */
-const longestTimer = 2 ** 31 - 1
-
-/**
- * Ends an answer at a time. What a client reads for as long as it likes ends with its credentials, and it comes back with new ones, or does not. A call
- * that was allowed when it began goes on.
- */
-const endAt = (response: ServerResponse, at: number): void => {
-  const wait = (): void => {
-    const left = at - Date.now()
-    if (left <= 0) return void response.end()
-    timer = setTimeout(wait, Math.min(left, longestTimer))
-    timer.unref()
-  }
-  let timer: NodeJS.Timeout | undefined
-  response.once("close", () => clearTimeout(timer))
-  wait()
-}
 
 /** Binds host and port. Closing the scope ends every socket. */
 export const listen = (
@@ -160,6 +151,7 @@ export const listen = (
     times = defaultTimes,
     tls,
     trustedProxies,
+    unread: unreadLimits = Unread.defaults,
     ...options
   }: Options
 ): Effect.Effect<Listener, ListenError, Scope.Scope> =>
@@ -170,6 +162,7 @@ export const listen = (
     let isStopping = false
     const connections = new Connections(maxConnections)
     const streams = new OpenStreams(authentication)
+    const unread = new Unread.Unread(unreadLimits)
     const runtime = yield* Effect.runtime<never>()
     // An error that escapes from here would end the program.
     const failed = (response: ServerResponse, error: unknown): void => {
@@ -211,7 +204,8 @@ export const listen = (
         }
         request.url = PublicUrl.withoutPath(publicUrl, target)
       }
-      const path = pathOf(request)
+      const path = RequestTarget.pathOf(request.url ?? "")
+      if (path === undefined) return refuse(response, oddTarget)
       const isPage = isPublic(path)
       arrive(request)
       // A spread in front of other keys takes 2 us here.
@@ -242,6 +236,8 @@ export const listen = (
       if (isRefused && !isProbe(request, path)) return refuse(response, found)
       const caller = isRefused ? Caller.stranger : found
       Caller.note(request, caller)
+      // Where nobody tells clients from one another, each connection counts by itself.
+      unread.watch(response, sharerOf(request) ?? request.socket)
       if (!isRefused && !isPublic(path)) streams.letIn(request, response)
       // Sessions do that themselves: they know of later credentials of the same client.
       if (path !== "/mcp" && request.method === "GET" && caller.expiresAt !== undefined) {

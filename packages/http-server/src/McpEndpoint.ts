@@ -1,6 +1,7 @@
 /**
  * The MCP endpoint over HTTP: handles POST, GET and DELETE of clients, in both eras of the protocol. A session belongs to the caller that began it.
  */
+import { type Bytes, mebibytes } from "@mcp-lifeline/core/internal"
 import { Era, Initialize, JsonRpc, Meta } from "@mcp-lifeline/protocol"
 import type { JSONRPCMessage, RequestId } from "@modelcontextprotocol/sdk/types.js"
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http"
@@ -13,17 +14,21 @@ import { ConversationPerCaller } from "./eras/ConversationPerCaller.js"
 import { isStateless } from "./eras/Envelope.js"
 import type { StatelessHandler } from "./eras/StatelessHandler.js"
 import { EventBudget } from "./EventBudget.js"
+import type { Unsent } from "./Exchange.js"
 import * as Headers from "./Headers.js"
 import type { Limits } from "./Limits.js"
 import { OpenRequests } from "./OpenRequests.js"
+import { Quota } from "./Quota.js"
 import { notTakenHeader, type Refusal, refuse } from "./Refusal.js"
 import { randomSecret, type Seal } from "./SealedId.js"
 import * as SealedId from "./SealedId.js"
 import * as SessionRecords from "./SessionRecords.js"
 import { Shares } from "./Shares.js"
 import { StatelessRequests } from "./StatelessRequests.js"
+import { subscriptionLimits } from "./subscriptionLimits.js"
 
 export type { Home } from "./ClientSessions.js"
+export type { Unsent } from "./Exchange.js"
 
 /** How to serve the endpoint. */
 export interface Options {
@@ -49,8 +54,11 @@ export interface Options {
 export interface McpEndpoint {
   /** The number of sessions in memory. */
   readonly sessions: () => number
-  /** Answers a request. Never throws. */
-  readonly handle: (request: IncomingMessage, response: ServerResponse) => void
+  /**
+   * Answers a request. Never throws. `unsent`: takes the response if the request was not sent before everything here was forgotten, and can be carried out
+   * elsewhere; must not throw. Default: the client gets an error that says so.
+   */
+  readonly handle: (request: IncomingMessage, response: ServerResponse, unsent?: Unsent) => void
   /** Whether the session of an id is in memory. */
   readonly has: (id: string) => boolean
   /** Ends all sessions and requests of a caller here, for good. `why`: a statement. */
@@ -63,12 +71,12 @@ export interface McpEndpoint {
 
 const defaults = {
   maxSessions: 1000,
-  maxBodyBytes: 16 * 1024 * 1024,
-  maxBodiesBytes: 64 * 1024 * 1024,
+  maxBodyBytes: mebibytes(16),
+  maxBodiesBytes: mebibytes(64),
   maxCalls: 1000,
   maxOpenCalls: 10_000,
-  maxOpenBytes: 256 * 1024 * 1024,
-  maxKeptBytes: 64 * 1024 * 1024
+  maxOpenBytes: mebibytes(256),
+  maxKeptBytes: mebibytes(64)
 } as const
 
 const maxOwnServers = 128
@@ -117,23 +125,33 @@ const speaksStateless = (message: JSONRPCMessage): boolean =>
 /** In a request of a session: another replica may have carried it out before, and has gone without an answer. With any value. */
 export const repeatedHeader = "lifeline-repeated"
 
+/** The body of a POST. */
+interface Arrived {
+  readonly bytes: Bytes
+  readonly unsent: Unsent | undefined
+}
+
 const isRepeated = ({ headers }: IncomingMessage): boolean => headers[repeatedHeader] !== undefined
 
 /** Serves the endpoint until `close`. */
 export const make = (
   { begin, hasOwnServers = () => false, home, onEnded, onError, ...options }: Options
 ): McpEndpoint => {
-  const limits = { ...defaults, ...options.limits } as { readonly [K in keyof typeof defaults]: number }
+  const limits = { ...defaults, ...options.limits } as {
+    readonly [K in keyof typeof defaults]: K extends `${string}Bytes` ? Bytes : number
+  }
   const seal = options.seal ?? SealedId.make(randomSecret())
   const records = options.records ?? SessionRecords.inMemory()
   const own = (): number => options.limits?.maxOwnServers?.() ?? maxOwnServers
   const open = new OpenRequests({ count: limits.maxOpenCalls, bytes: limits.maxOpenBytes })
+  const subscriptions = new Quota(options.limits?.subscriptions ?? subscriptionLimits)
   const sessions = new ClientSessions({
     begin,
     seal,
     records,
     limits: { ...limits, maxOwnServers: own },
     open,
+    subscriptions,
     onError,
     home
   })
@@ -146,6 +164,7 @@ export const make = (
     budget: new EventBudget(limits.maxKeptBytes),
     maxCalls: limits.maxCalls,
     open,
+    subscriptions,
     onError
   })
   const bodies = new Shares(limits.maxBodiesBytes)
@@ -194,7 +213,7 @@ export const make = (
     response: ServerResponse,
     id: string,
     values: ReadonlyArray<unknown>,
-    bytes: number
+    { bytes, unsent }: Arrived
   ) =>
     find(id, request, response, (session) => {
       const problem = session.version !== batchVersion
@@ -209,20 +228,23 @@ export const make = (
         if (read._tag === "Illegible") return invalidMessage(read.reason, read.id)
         messages.push(read.message)
       }
-      return session.post(messages, true, response, isRepeated(request), bytes)
+      return session.post(messages, true, response, { isRepeated: isRepeated(request), bytes, unsent })
     })
 
   const message = (
     request: IncomingMessage,
     response: ServerResponse,
     message: JSONRPCMessage,
-    bytes: number
+    { bytes, unsent }: Arrived
   ): void => {
     const { headers } = request
     const id = headers["mcp-session-id"]
     const version = headers["mcp-protocol-version"] as string | undefined
     if (speaksStateless(message) || namesStateless(headers)) {
-      return attempt(response, () => statelessRequests.post(message, request, Caller.of(request), response, bytes))
+      return attempt(
+        response,
+        () => statelessRequests.post(message, request, Caller.of(request), response, { bytes, unsent })
+      )
     }
     const isRequest = JsonRpc.isRequest(message)
     const about = isRequest ? message.id : null
@@ -237,11 +259,12 @@ export const make = (
       const text = "A session has one initialize: send it without Mcp-Session-Id to begin another one"
       return refuse(response, invalidMessage(text, about))
     }
-    const post = (session: ClientSession) => session.post([message], false, response, isRepeated(request), bytes)
+    const post = (session: ClientSession) =>
+      session.post([message], false, response, { isRepeated: isRepeated(request), bytes, unsent })
     find(String(id), request, response, post, about)
   }
 
-  const post = (request: IncomingMessage, response: ServerResponse): void => {
+  const post = (request: IncomingMessage, response: ServerResponse, unsent: Unsent | undefined): void => {
     const refusal = Headers.checkPost(request.headers)
     if (refusal !== undefined) return refuse(response, refusal)
     const id = request.headers["mcp-session-id"]
@@ -258,11 +281,11 @@ export const make = (
       attempt(response, () => {
         if (body._tag === "Refused") return body.refusal
         if (Array.isArray(body.value) && id !== undefined) {
-          batch(request, response, String(id), body.value, body.bytes)
+          batch(request, response, String(id), body.value, { bytes: body.bytes, unsent })
           return undefined
         }
         const read = JsonRpc.read(body.value)
-        if (read._tag === "Message") message(request, response, read.message, body.bytes)
+        if (read._tag === "Message") message(request, response, read.message, { bytes: body.bytes, unsent })
         else if (id === undefined) return invalidMessage(read.reason, read.id)
         else find(String(id), request, response, () => invalidMessage(read.reason, read.id))
         return undefined
@@ -312,12 +335,12 @@ export const make = (
     forget: async (why) => {
       await Promise.all([sessions.forget(why), statelessRequests.forget(why)])
     },
-    handle: (request, response) => {
+    handle: (request, response, unsent) => {
       response.on("error", () => undefined)
       attempt(response, () => {
         switch (request.method) {
           case "POST":
-            return void post(request, response)
+            return void post(request, response, unsent)
           case "GET":
             return void get(request, response)
           case "DELETE":

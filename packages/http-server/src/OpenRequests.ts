@@ -2,16 +2,17 @@
  * Limits the requests that are not answered yet, of all clients together: their number, and the bytes of their bodies, which stay in memory for so
  * long.
  */
+import { type Bytes, kibibytes } from "@mcp-lifeline/core/internal"
 import { Shares } from "./Shares.js"
 
 /** How much there may be, of all clients together. */
 export interface Limits {
   readonly count: number
-  readonly bytes: number
+  readonly bytes: Bytes
 }
 
 /** These first bytes of each request do not count: its place does. */
-const uncounted = 16 * 1024
+const uncounted = kibibytes(16)
 
 /** Counts them. */
 export class OpenRequests {
@@ -24,7 +25,7 @@ export class OpenRequests {
   }
 
   /** Takes place for `count` requests of a client, with a body of so many bytes. Returns what gives it back, or why there is none. */
-  take(client: unknown, count: number, bytes: number): (() => void) | string {
+  take(client: unknown, count: number, bytes: Bytes): (() => void) | string {
     const counted = Math.max(0, bytes - count * uncounted)
     if (!this.#bytes.take(client, counted)) {
       return `The requests of this client that are not answered yet have ${

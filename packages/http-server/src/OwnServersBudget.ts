@@ -15,7 +15,6 @@ export interface Holder extends FairShare.Holding {
   readonly end: (why: string) => void
 }
 
-/** See the head of the file. */
 export class OwnServersBudget {
   readonly #capacity: () => number
   readonly #sources: Array<() => ReadonlyArray<Holder>> = []

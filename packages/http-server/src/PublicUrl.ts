@@ -1,6 +1,7 @@
 /**
  * The URL under which clients reach the gateway, where a proxy is in front of it.
  */
+import { parseUrl } from "@mcp-lifeline/protocol/parseUrl"
 
 /** A URL without a query, perhaps with a path. */
 export interface PublicUrl {
@@ -26,8 +27,9 @@ export const parse = (text: string): PublicUrl | string => {
   const form = "must be http://HOST or https://HOST, perhaps with a port and a path, such as https://mcp.example.com"
   if (/\s/.test(text)) return `${form}, without blanks`
   // What browsers repair is not what proxies and clients are given.
-  if (!URL.canParse(text) || !/^https?:\/\/[^/\\]/i.test(text)) return form
-  const { hostname, origin, pathname, port } = new URL(text)
+  const url = /^https?:\/\/[^/\\]/i.test(text) ? parseUrl(text) : undefined
+  if (url === undefined) return form
+  const { hostname, origin, pathname, port } = url
   if (/[@?#]/.test(text)) return `${form}, without a user and a query`
   if (port === "0") return "must have a port that is not 0"
   const problem = hostProblem(hostname)

@@ -5,31 +5,20 @@
 import { type Answer, type ClientRequest, ClientRequests, JsonRpcError } from "@mcp-lifeline/protocol"
 import { Predicate } from "effect"
 import { constVoid } from "effect/Function"
-import {
-  type Begin,
-  type Client,
-  type ClientSettings,
-  type Conversation,
-  maxSubscriptions,
-  noMoreSubscriptions
-} from "./Conversation.js"
+import type { Begin, Client, Conversation, SettingChange } from "./Conversation.js"
+import { PassedSubscriptions } from "./PassedSubscriptions.js"
+import { noRoom } from "./subscriptionLimits.js"
 
-/** The settings after a request has succeeded; `undefined` if the request changes none. */
-const settingsAfter = (
-  { method, params }: Pick<ClientRequest, "method" | "params">,
-  { level, subscriptions }: ClientSettings
-): ClientSettings | undefined => {
-  const uri = params?.["uri"]
-  const others = subscriptions.filter((one) => one !== uri)
+/** What a request changes if it succeeds; `undefined` if it changes no setting. */
+const changeOf = ({ method, params }: Pick<ClientRequest, "method" | "params">): SettingChange | undefined => {
+  const [level, uri] = [params?.["level"], params?.["uri"]]
   switch (method) {
-    case "logging/setLevel": {
-      const wanted = params?.["level"]
-      return Predicate.isString(wanted) ? { level: wanted, subscriptions } : undefined
-    }
+    case "logging/setLevel":
+      return Predicate.isString(level) ? { level } : undefined
     case "resources/subscribe":
-      return Predicate.isString(uri) ? { level, subscriptions: [...others, uri] } : undefined
+      return Predicate.isString(uri) ? { subscribed: uri } : undefined
     case "resources/unsubscribe":
-      return { level, subscriptions: others }
+      return Predicate.isString(uri) ? { unsubscribed: uri } : undefined
     default:
       return undefined
   }
@@ -39,33 +28,27 @@ const settingsAfter = (
 const savingSettings = (
   begin: (client: Client) => Conversation,
   client: Client,
-  before: ClientSettings
+  before: ReadonlyArray<string>
 ): Conversation => {
-  let settings = before
+  const subscriptions = new PassedSubscriptions(client.subscriptions, before)
   /** Requests that change settings: the conversation gets a stand-in for each, whose answer waits until the settings are saved. */
   const settingRequests = new ClientRequests()
   const conversation = begin(client)
-  const answered = (request: ClientRequest, answer: Answer): void => {
-    const next = "error" in answer ? undefined : settingsAfter(request, settings)
-    if (next === undefined) return request.answer(answer)
-    settings = next
-    void client.saveSettings(next).then(() => request.answer(answer))
-  }
   return {
     ...conversation,
     request: (request) => {
-      const next = settingsAfter(request, settings)
-      if (next === undefined) return conversation.request(request)
+      const change = changeOf(request)
+      if (change === undefined) return conversation.request(request)
+      const answered = (answer: Answer): void => {
+        if ("error" in answer) return request.answer(answer)
+        void client.saveSetting(change).then(() => request.answer(answer))
+      }
+      const excess = subscriptions.note(request)
+      if (excess !== undefined) return request.refuse(JsonRpcError.ourCode, noRoom(excess))
       const { id, method, params } = request
-      if (
-        method === "resources/subscribe"
-        // Those that are not answered yet count, too.
-        && next.subscriptions.length + settingRequests.size > maxSubscriptions
-        && next.subscriptions.length > settings.subscriptions.length
-      ) return request.refuse(JsonRpcError.ourCode, noMoreSubscriptions)
       conversation.request(settingRequests.openFor(request, { jsonrpc: "2.0", id, method, params }, {
         say: (_, message) => request.say(message),
-        answer: (_, answer) => answered(request, answer)
+        answer: (_, answer) => answered(answer)
       }))
     }
   }
@@ -73,10 +56,10 @@ const savingSettings = (
 
 /** Makes a `Begin` of a function that can only begin. */
 export const replaying = (begin: (client: Client) => Conversation): Begin => (client, resumed) => {
-  if (resumed === undefined) return savingSettings(begin, client, { subscriptions: [] })
+  if (resumed === undefined) return savingSettings(begin, client, [])
   // The replayed settings are saved already, so they bypass `savingSettings`.
   let replay: Conversation | undefined
-  const conversation = savingSettings((client) => replay = begin(client), client, resumed.settings)
+  const conversation = savingSettings((client) => replay = begin(client), client, resumed.settings.subscriptions)
   const { initialize, settings: { level, subscriptions } } = resumed
   const replayed = new ClientRequests()
   const send = (method: string, params: Readonly<Record<string, unknown>>, index = 0): void =>

@@ -3,7 +3,6 @@
  */
 import { key, type StateFolder } from "@mcp-lifeline/state/StateFolder"
 import { Clock, Effect, Option, Runtime, Schedule, Schema, type Scope } from "effect"
-import { type ClientSettings, maxSubscriptions } from "./Conversation.js"
 
 /** The record of one session. */
 export const Record = Schema.Struct({
@@ -16,6 +15,8 @@ export const Record = Schema.Struct({
   born: Schema.optional(Schema.Number),
   level: Schema.optional(Schema.String),
   subscriptions: Schema.optional(Schema.Array(Schema.String)),
+  /** More of them are in so many records of their own (`SessionRecord`). */
+  pages: Schema.optional(Schema.Number),
   /** The params of `initialize`, if they do not fit into the id. */
   initialize: Schema.optional(Schema.Record({ key: Schema.String, value: Schema.Unknown }))
 })
@@ -41,26 +42,16 @@ const defaultScanEvery = 1000
 /** Reads and writes records by the ids of sessions. Never fails. */
 export interface SessionRecords {
   /**
-   * Returns the record of a session. `born` is when the session began, in seconds since 1970. If records of ended sessions of the same owner were removed
-   * to make room, sessions without a record that are as old or older count as ended, too.
+   * Returns the record of a session, or `unknown` if nobody can say at the moment whether there is one. `born` is when the session began, in
+   * seconds since 1970. If records of ended sessions of the same owner were removed to make room, sessions without a record that are as old or older count as ended, too.
    */
-  readonly get: (id: string, born?: number, owner?: string) => Promise<Record | undefined>
+  readonly get: (id: string, born?: number, owner?: string) => Promise<Record | "unknown" | undefined>
   /**
    * Writes records one after the other. Of the waiting ones of a session, it writes only the last. Resolves when the record, or a later one
    * of the session, is written or cannot be. A record that cannot be written stays in memory until a later write succeeds.
    */
   readonly set: (id: string, record: Record) => Promise<void>
 }
-
-/** The settings in a record. */
-export const settingsOf = ({ level, subscriptions = [] }: Record): ClientSettings => ({ level, subscriptions })
-
-/** A record with these settings. */
-export const fromSettings = ({ level, subscriptions }: ClientSettings, usedAt: number): Record => ({
-  usedAt,
-  ...(level === undefined ? {} : { level }),
-  ...(subscriptions.length === 0 ? {} : { subscriptions: subscriptions.slice(0, maxSubscriptions) })
-})
 
 /** What the index knows of a record. */
 interface Entry extends Pick<Record, "usedAt" | "hasEnded" | "born"> {

@@ -2,6 +2,7 @@
  * Writes one stream of server-sent events, whether a client reads it or not. A client whose connection drops reads on from the last event
  * whose id it has.
  */
+import { Bytes, mebibytes } from "@mcp-lifeline/core/internal"
 import type { ServerResponse } from "node:http"
 import type { Discardable, EventBudget } from "./EventBudget.js"
 import * as messages from "./messages.js"
@@ -9,12 +10,12 @@ import * as messages from "./messages.js"
 /** How much one stream keeps. */
 export interface Bounds {
   readonly maxEvents: number
-  readonly maxBytes: number
+  readonly maxBytes: Bytes
   /** Log messages that wait for a reader. The writer drops more than these, and counts them. */
   readonly maxLogs: number
 }
 
-export const defaults: Bounds = { maxEvents: 1000, maxBytes: 4 * 1024 * 1024, maxLogs: 200 }
+export const defaults: Bounds = { maxEvents: 1000, maxBytes: mebibytes(4), maxLogs: 200 }
 
 interface Event extends messages.EventKind {
   readonly number: number
@@ -125,6 +126,18 @@ export class SseWriter {
     if (response === undefined) return
     this.#onReaderGone()
     response.end()
+  }
+
+  /**
+   * Lets go of the response without ending it, so that somebody else continues its stream. Only if this response is the reader; returns whether it was.
+   * The stream is over.
+   */
+  release(response: ServerResponse): boolean {
+    if (this.#response !== response || response.destroyed) return false
+    while (this.isWaiting) this.#writeNext(response)
+    this.#onReaderGone()
+    this.close()
+    return true
   }
 
   /** Sends an event. One with a key waits until the next turn of the event loop, so that a burst becomes one event. */
@@ -271,7 +284,7 @@ export class SseWriter {
   }
 
   #updateBudget(): void {
-    this.#options.budget.set(this, this.#bytes)
+    this.#options.budget.set(this, Bytes(this.#bytes))
   }
 
   #onReaderGone(): void {

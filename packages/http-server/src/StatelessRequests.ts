@@ -1,6 +1,7 @@
 /**
  * Serves requests of the protocol without sessions (2026-07-28) over HTTP: limits their number, and chooses the statuses of the answers.
  */
+import { Bytes } from "@mcp-lifeline/core/internal"
 import { type Answer, ClientRequest, Era, JsonRpc, Meta } from "@mcp-lifeline/protocol"
 import type { JSONRPCMessage, JSONRPCRequest } from "@modelcontextprotocol/sdk/types.js"
 import { Predicate } from "effect"
@@ -9,13 +10,16 @@ import * as Arrival from "./Arrival.js"
 import { anyone, type Caller, mayListen, ownerOf } from "./Caller.js"
 import type { StatelessHandler } from "./eras/StatelessHandler.js"
 import type { EventBudget } from "./EventBudget.js"
-import { Exchange } from "./Exchange.js"
+import { Exchange, type Unsent } from "./Exchange.js"
 import * as Headers from "./Headers.js"
+import * as messages from "./messages.js"
 import type { OpenRequests } from "./OpenRequests.js"
 import * as OpenStreams from "./OpenStreams.js"
+import type { Quota } from "./Quota.js"
 import type { Refusal } from "./Refusal.js"
 import { Shares } from "./Shares.js"
 import { SseWriter } from "./SseWriter.js"
+import { bytesOf, noRoom } from "./subscriptionLimits.js"
 
 /** How to serve such requests. */
 export interface Options {
@@ -25,6 +29,8 @@ export interface Options {
   readonly maxCalls: number
   /** Counts the requests of all clients. */
   readonly open: OpenRequests
+  /** Counts the subscriptions of all clients. */
+  readonly subscriptions: Quota
   readonly onError: (error: unknown) => void
 }
 
@@ -50,6 +56,13 @@ const nameOf = ({ params }: JSONRPCRequest): string => {
   return parts.map((text) => Predicate.isString(text) ? text.slice(0, 100) : "").join(" ")
 }
 
+/** The URIs that a request wants to be told of, if it asks for a stream of changes. */
+const urisOf = ({ params }: JSONRPCRequest): ReadonlyArray<string> => {
+  const wanted = params?.["notifications"]
+  const uris = Predicate.isRecord(wanted) ? wanted["resourceSubscriptions"] : undefined
+  return Array.isArray(uris) ? uris.filter(Predicate.isString) : []
+}
+
 /** Whether a request asks for a stream of changes. */
 const isListening = ({ method }: { readonly method: string }): boolean => method === "subscriptions/listen"
 
@@ -69,13 +82,16 @@ export class StatelessRequests {
     this.#listeners = new Shares(2 * options.maxCalls)
   }
 
-  /** Takes the message of one POST, whose body has so many bytes, or returns why it refuses it. */
+  /**
+   * Takes the message of one POST, whose body has so many bytes, or returns why it refuses it. `unsent`: takes the POST if it was not sent before all
+   * was forgotten.
+   */
   post(
     message: JSONRPCMessage,
     from: Pick<IncomingMessage, "headers" | "socket">,
     caller: Caller,
     response: ServerResponse,
-    bytes = 0
+    { bytes = Bytes(0), unsent }: { readonly bytes?: Bytes; readonly unsent?: Unsent | undefined } = {}
   ): Refusal | undefined {
     if (!JsonRpc.isRequest(message)) {
       // Clients cancel by closing the connection, and have nothing else to notify us of.
@@ -92,7 +108,14 @@ export class StatelessRequests {
     if (typeof place === "string") {
       return { status: 429, message: place, id: message.id, headers: { "Retry-After": "1" }, isRead: true }
     }
+    const subscriptions = this.#options.subscriptions.holderOf(client)
+    const excess = listens ? subscriptions.takeAll(urisOf(message).map(bytesOf)) : undefined
+    if (excess !== undefined) {
+      place()
+      return { status: 429, message: noRoom(excess), id: message.id, headers: { "Retry-After": "1" }, isRead: true }
+    }
     if (!open.take(client)) {
+      subscriptions.close()
       place()
       const what = listens ? "streams of changes" : "requests that are not answered yet"
       const text = `This client has ${
@@ -107,13 +130,16 @@ export class StatelessRequests {
       isBatch: false,
       makeStream: () => this.#stream(request, client),
       statusOf: (answer) => statusOf(answer, isAtOnce),
+      unsent: unsent && ((response) => unsent(response, messages.bodyOf([message], false))),
       onOver: () => {
         open.release(client)
+        subscriptions.close()
         place()
       },
       onError: this.#options.onError
     })
     const request = new ClientRequest(message, exchange, (request) => void this.#open.delete(request))
+    request.bytes = bytes
     this.#open.set(request, undefined)
     this.#callers.set(request, caller)
     if (listens) {
@@ -152,14 +178,19 @@ export class StatelessRequests {
   /** Ends all requests of a caller. `why`: a statement. */
   endOf({ subject }: Pick<Caller, "subject">, why: string): void {
     for (const request of [...this.#open.keys()]) {
-      if (this.#callers.get(request)?.subject === subject) request.interrupt(why)
+      if (this.#callers.get(request)?.subject !== subject) continue
+      request.mayMove = false
+      request.interrupt(why)
     }
     this.#options.stateless.endOf?.({ subject }, why)
   }
 
   /** Ends what goes on between requests of clients, and what is open there. `why`: a statement. */
   async forget(why: string): Promise<void> {
+    const open = [...this.#open.keys()]
+    for (const request of open) request.mayMove = true
     await this.#options.stateless.forget?.(why)
+    for (const request of open) request.mayMove = false
   }
 
   /** Ends all requests. Resolves when all are answered. */

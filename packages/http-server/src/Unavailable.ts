@@ -1,6 +1,7 @@
 /**
  * Answers requests while the gateway starts, and while it stops.
  */
+import { kibibytes } from "@mcp-lifeline/core/internal"
 import { JsonRpc } from "@mcp-lifeline/protocol"
 import type { RequestId } from "@modelcontextprotocol/sdk/types.js"
 import type { IncomingMessage, ServerResponse } from "node:http"
@@ -32,7 +33,7 @@ const messages: Readonly<Record<Phase, string>> = {
 const headers = { "Retry-After": "1", Connection: "close", [notTakenHeader]: "1" }
 
 /** How many bytes of a request are searched for its id. */
-const maxBodyBytes = 64 * 1024
+const maxBodyBytes = kibibytes(64)
 
 const idOf = (body: Body.Body): RequestId | null | undefined => {
   if (body._tag === "Refused") return body.refusal.id

@@ -8,9 +8,8 @@ export {
   type Client,
   type ClientSettings,
   type Conversation,
-  maxSubscriptions,
-  noMoreSubscriptions,
-  type Resumed
+  type Resumed,
+  type SettingChange
 } from "./Conversation.js"
 export { ConversationPerCaller } from "./eras/ConversationPerCaller.js"
 export {
@@ -28,12 +27,16 @@ export * as Listener from "./Listener.js"
 export { ListenError } from "./ListenError.js"
 export * as McpEndpoint from "./McpEndpoint.js"
 export { type Holder, OwnServersBudget } from "./OwnServersBudget.js"
+export { PassedSubscriptions } from "./PassedSubscriptions.js"
 export * as PublicUrl from "./PublicUrl.js"
+export { type Amount, type Excess, Holding, Quota } from "./Quota.js"
 export * as Refusal from "./Refusal.js"
 export * as Resumption from "./Resumption.js"
 export * as SealedId from "./SealedId.js"
+export { SessionRecord } from "./SessionRecord.js"
 export * as SessionRecords from "./SessionRecords.js"
 export { Shares } from "./Shares.js"
+export { bytesOf, noRoom, subscriptionLimits } from "./subscriptionLimits.js"
 export * as TrustedProxies from "./TrustedProxies.js"
 export * as Unavailable from "./Unavailable.js"
 export * as Usage from "./Usage.js"

@@ -1,6 +1,7 @@
 /**
  * Encodes messages to a client, and tells what kind of event each is. A message that JSON cannot hold becomes an error, and harms no other.
  */
+import { ExactJson } from "@mcp-lifeline/core/internal"
 import { type Answer, JsonRpc, JsonRpcError } from "@mcp-lifeline/protocol"
 import type { JSONRPCMessage, JSONRPCNotification, JSONRPCRequest, RequestId } from "@modelcontextprotocol/sdk/types.js"
 
@@ -16,7 +17,7 @@ export interface EventKind {
 /** The text of a message; `undefined` if JSON cannot hold it. */
 export const encode = (message: JSONRPCMessage): string | undefined => {
   try {
-    return JSON.stringify(message)
+    return ExactJson.stringify(message)
   } catch {
     return undefined
   }
@@ -34,6 +35,10 @@ export const encodeAnswer = (id: RequestId, answer: Answer): string => {
     }
   })
 }
+
+/** The body of a POST with these requests. */
+export const bodyOf = (requests: ReadonlyArray<JSONRPCRequest>, isBatch: boolean): Buffer =>
+  Buffer.from(ExactJson.stringify(isBatch ? requests : requests[0]))
 
 /** The error to report for a message that `encode` cannot write. */
 export const unwritable = ({ method }: { readonly method: string }): Error =>

@@ -81,4 +81,20 @@ describe("a listener behind a proxy", () => {
       expect(statusOf(yield* ask("/other", "Host: 10.1.2.3", token))).toBe(403)
       expect(statusOf(yield* ask("/ready", "Host: a", "Host: b"))).toBe(400)
     }))
+
+  it.scopedLive("[G26] lets strangers look at a probe, and not send it anything", () =>
+    Effect.gen(function*() {
+      const probes = () => ({ "/ready": { status: 503, body: {}, details: {} } })
+      const listener = yield* Listener.listen({ host: "127.0.0.1", port: 0, authentication, probes })
+      yield* listener.serve((_, response) => void response.end())
+      const ask = (method: string) =>
+        Effect.map(raw(listener.port, `${method} /ready HTTP/1.1\r\nHost: 10.1.2.3`), statusOf)
+      expect(yield* Effect.forEach(["GET", "HEAD", "POST", "DELETE", "OPTIONS"], ask)).toEqual([
+        200,
+        200,
+        403,
+        403,
+        403
+      ])
+    }))
 })

@@ -1,8 +1,14 @@
 import { describe, expect, it } from "@effect/vitest"
-import { Nesting } from "@mcp-lifeline/core/internal"
+import { Bytes, Nesting } from "@mcp-lifeline/core/internal"
 import { Effect } from "effect"
-import { Agent, type ClientRequest, type IncomingMessage, request as httpRequest } from "node:http"
+import { Agent, type ClientRequest, IncomingMessage, request as httpRequest } from "node:http"
+import { Socket } from "node:net"
+import { PassThrough } from "node:stream"
+import { setImmediate } from "node:timers/promises"
+import { mayLeave } from "../../testing/test/support/Holdings.js"
+import * as Arrival from "../src/Arrival.js"
 import * as Body from "../src/Body.js"
+import * as Caller from "../src/Caller.js"
 import { Shares } from "../src/Shares.js"
 import * as Raw from "./support/RawEndpoint.js"
 
@@ -105,7 +111,7 @@ describe("the body of a request", () => {
 
   it.scopedLive("[G17] has as many bytes as it may have, or one more", () =>
     Effect.gen(function*() {
-      const { url } = yield* Raw.serve(undefined, { limits: { maxBodyBytes: 1000 } })
+      const { url } = yield* Raw.serve(undefined, { limits: { maxBodyBytes: Bytes(1000) } })
       yield* Effect.promise(async () => {
         const session = await begin(url)
         const long = (bytes: number) => ping(`"${"x".repeat(bytes - ping(`""`).length)}"`)
@@ -116,7 +122,7 @@ describe("the body of a request", () => {
 
   it.scopedLive("[G18 X5] that is too long is looked through for the id of its request, up to four times as much, and kept no more", () =>
     Effect.gen(function*() {
-      const { url } = yield* Raw.serve(undefined, { limits: { maxBodyBytes: 20_000 } })
+      const { url } = yield* Raw.serve(undefined, { limits: { maxBodyBytes: Bytes(20_000) } })
       const session = yield* Effect.promise(() => begin(url))
       const start = `{"jsonrpc":"2.0","method":"ping","params":{"a":"`.padEnd(21_000, "x")
       const found = yield* pieces(url, session)
@@ -161,17 +167,110 @@ describe("the body of a request", () => {
     }))
 
   it("[X5:unit] takes of the memory of its client, of whose name no more than 200 characters count", () => {
+    mayLeave("shares")
     const shares = new Shares(100)
     const room = (agent: string, address = "a", session?: string) =>
       Body.roomFor(shares, { headers: { "user-agent": agent }, socket: { remoteAddress: address } } as never, session)
     const long = "x".repeat(200)
-    expect([`${long}a`, `${long}b`].map((agent) => room(agent).take(30))).toEqual([true, false])
-    expect([room("y").take(20), room(long, "b").take(10), room(long, "a", "session").take(10)]).toEqual([
-      true,
-      true,
-      true
-    ])
-    room(`${long}c`).release(30)
+    expect([`${long}a`, `${long}b`].map((agent) => room(agent).take(Bytes(30)))).toEqual([true, false])
+    expect([room("y").take(Bytes(20)), room(long, "b").take(Bytes(10)), room(long, "a", "session").take(Bytes(10))])
+      .toEqual([
+        true,
+        true,
+        true
+      ])
+    room(`${long}c`).release(Bytes(30))
     expect(shares.total).toBe(40)
+  })
+
+  describe("on its way", () => {
+    const kib = 1024
+    /** A body that is read, and what it has taken of `most` bytes. */
+    const reading = (most: number, maxBytes = 1_000_000) => {
+      const request = new PassThrough()
+      const listeners = () => ["data", "end", "close"].map((name) => request.listenerCount(name))
+      const before = listeners()
+      const taken: Array<number> = []
+      const read: Array<Body.Whole> = []
+      let held = 0
+      const room = {
+        take: (bytes: number) => {
+          if (held + bytes > most) return false
+          taken.push(bytes)
+          held += bytes
+          return true
+        },
+        release: (bytes: number) => void (held -= bytes)
+      }
+      Body.readBytes(request as object as IncomingMessage, Bytes(maxBytes), (body) => void read.push(body), room)
+      return {
+        request,
+        read,
+        taken,
+        held: () => held,
+        isLetGo: () => listeners().every((count, index) => count === before[index]),
+        write: async (bytes: number) => {
+          request.write(Buffer.alloc(bytes, 0x20))
+          await setImmediate()
+        }
+      }
+    }
+
+    it("[X5:unit G17] takes memory for what is beyond 16 KiB, and gives it back when it is there", async () => {
+      const one = reading(100 * kib)
+      for (const size of [10, 6, 1, 40]) await one.write(size * kib)
+      expect([one.taken, one.held()]).toEqual([[kib, 40 * kib], 41 * kib])
+      one.request.end()
+      await expect.poll(() => one.read.length).toBe(1)
+      expect([one.read[0]?._tag === "Whole" && one.read[0].bytes.length, one.held(), one.isLetGo()]).toEqual([
+        57 * kib,
+        0,
+        true
+      ])
+      one.request.destroy()
+      await setImmediate()
+      expect([one.held(), one.read.length]).toEqual([0, 1])
+    })
+
+    it("[X5:unit G17] gives it back when its client has gone, and is never there", async () => {
+      const one = reading(100 * kib)
+      await one.write(30 * kib)
+      expect(one.held()).toBe(14 * kib)
+      one.request.destroy()
+      await setImmediate()
+      expect([one.held(), one.read, one.isLetGo()]).toEqual([0, [], true])
+    })
+
+    it.each([[503, 20 * kib, 1_000_000], [413, 100 * kib, 40 * kib]] as const)(
+      "[X5:unit G17] gives it back when it is refused, once: with %i",
+      async (status, most, maxBytes) => {
+        const one = reading(most, maxBytes)
+        await one.write(30 * kib)
+        expect(one.held()).toBe(14 * kib)
+        await one.write(30 * kib)
+        expect(one.held()).toBe(0)
+        one.request.end(`"id":7}`)
+        await expect.poll(() => one.read.length).toBe(1)
+        expect(one.read).toMatchObject([{ _tag: "Refused", refusal: { status, isRead: true } }])
+        one.request.destroy()
+        await setImmediate()
+        expect([one.held(), one.read.length, one.isLetGo()]).toEqual([0, 1, true])
+      }
+    )
+  })
+
+  it("[G22:unit G26] that is read again is of the same caller, and has come in the same way", async () => {
+    const request = new IncomingMessage(new Socket())
+    Object.assign(request, { method: "POST", url: "/mcp", headers: { accept: "*/*" } })
+    const [caller, arrival] = [{ subject: "ann", claims: {} }, { address: "203.0.113.7", host: "mcp.example.com" }]
+    Caller.note(request, caller)
+    Arrival.note(request, arrival)
+    const copy = Body.returned(request, Buffer.from("again"))
+    expect([copy.method, copy.url, copy.headers, copy.complete]).toEqual(["POST", "/mcp", { accept: "*/*" }, true])
+    expect([Caller.of(copy), Arrival.of(copy)]).toEqual([caller, arrival])
+    const chunks: Array<Buffer> = []
+    for await (const chunk of copy) chunks.push(chunk as Buffer)
+    expect(Buffer.concat(chunks).toString()).toBe("again")
+    request.socket.destroy()
   })
 })

@@ -1,14 +1,24 @@
+import { Bytes } from "@mcp-lifeline/core/internal"
 import type { JSONRPCMessage } from "@modelcontextprotocol/sdk/types.js"
-import { describe, expect, it } from "vitest"
+import { beforeEach, describe, expect, it } from "vitest"
+import { mayLeave } from "../../testing/test/support/Holdings.js"
 import { anyone } from "../src/Caller.js"
 import { ClientSession } from "../src/ClientSession.js"
 import type { Conversation } from "../src/Conversation.js"
 import { EventBudget } from "../src/EventBudget.js"
+import type { OpenRequests } from "../src/OpenRequests.js"
 import * as Raw from "./support/RawEndpoint.js"
 import * as Reader from "./support/Reader.js"
 
+// What is tested here is a part, without the one who ends it.
+beforeEach(() => mayLeave("events", "shares"))
+
 /** A session in front of a conversation that answers nothing, and what is told of it. `saved`: of its id. */
-const make = (close: Conversation["close"] = () => Promise.resolve(), saved?: Promise<void>) => {
+const make = (
+  close: Conversation["close"] = () => Promise.resolve(),
+  saved?: Promise<void>,
+  more: Partial<ConstructorParameters<typeof ClientSession>[0]> = {}
+) => {
   const state = {
     reasons: [] as Array<string>,
     errors: [] as Array<unknown>,
@@ -16,7 +26,7 @@ const make = (close: Conversation["close"] = () => Promise.resolve(), saved?: Pr
     received: [] as Array<Raw.Message>,
     introduced: [] as Array<unknown>
   }
-  const budget = new EventBudget(10_000_000)
+  const budget = new EventBudget(Bytes(10_000_000))
   const session = new ClientSession({
     caller: anyone,
     begin: (client) => {
@@ -33,11 +43,12 @@ const make = (close: Conversation["close"] = () => Promise.resolve(), saved?: Pr
     open: Raw.plenty(),
     onError: (error) => void state.errors.push(error),
     startsServers: () => true,
-    onSettings: () => Promise.resolve(),
+    onSetting: () => Promise.resolve(),
     onInitialized: (result) => {
       state.introduced.push(result)
       return { id: "one", saved }
-    }
+    },
+    ...more
   })
   /** The server says something. */
   const say = (message: object, about?: number): void => state.client?.write({ jsonrpc: "2.0", ...message }, about)
@@ -194,6 +205,55 @@ describe("the requests of a session", () => {
     expect(post(one, 3, 4, 5, 6, 7, 8, 9, 10)).toBeUndefined()
     expect(post(one, 11)).toMatchObject({ status: 429, id: 11, headers: { "Retry-After": "1" }, isRead: true })
     expect(one.state.received).toHaveLength(10)
+  })
+
+  it("[X5:unit G17] take their place once for a POST, and give it back when the last of them is over, however that ends", () => {
+    const taken: Array<readonly [count: number, bytes: number]> = []
+    let held = 0
+    const open = {
+      take: (_: unknown, count: number, bytes: number) => {
+        taken.push([count, bytes])
+        held += count
+        return () => void (held -= count)
+      }
+    } as object as OpenRequests
+    const one = make(undefined, undefined, { open })
+    const send = (...ids: ReadonlyArray<number>) =>
+      one.session.post(
+        ids.map((id) => ({ jsonrpc: "2.0", id, method: "tools/call", params: {} })),
+        ids.length > 1,
+        Reader.make().response,
+        { bytes: Bytes(70) }
+      )
+    for (let round = 0; round < 2; round++) {
+      send(1, 2, 3)
+      send(4)
+      expect(held).toBe(4)
+      one.say({ id: 1, result: {} })
+      one.session.requests.cancel({ jsonrpc: "2.0", method: "notifications/cancelled", params: { requestId: 2 } })
+      expect(held).toBe(4)
+      one.say({ id: 3, error: { code: -1, message: "no" } })
+      expect(held).toBe(1)
+      one.say({ id: 4, result: {} })
+      expect(held).toBe(0)
+    }
+    expect(taken).toEqual([[3, 70], [1, 70], [3, 70], [1, 70]])
+  })
+
+  it("[D4:unit] tell whether another replica may have carried them out before, each for itself", () => {
+    const { session, state } = make()
+    for (const [id, isRepeated] of [[1, true], [2, false]] as const) {
+      const message = { jsonrpc: "2.0", id, method: "tools/call", params: {} } as const
+      session.post([message], false, Reader.make().response, { isRepeated })
+    }
+    expect(state.received.map(({ isRepeated }) => isRepeated)).toEqual([true, undefined])
+  })
+
+  it("[G10 G13:unit] of a session that goes on are in the version in which it began", () => {
+    for (const version of ["2025-03-26", "2025-11-25"]) {
+      const resumed = { initialize: {}, settings: { subscriptions: [] }, version, lists: [] }
+      expect(make(undefined, undefined, { resumed }).session.version).toBe(version)
+    }
   })
 
   it("[G3:unit] are cancelled by a notification that says so, and by nothing else", () => {

@@ -259,6 +259,7 @@ describe("servers that run for single sessions", () => {
       },
       limits: Raw.fewest,
       open: Raw.plenty(),
+      subscriptions: Raw.subscriptions(),
       onError: (error) => {
         throw error
       }

@@ -1,20 +1,25 @@
-import { describe, expect, it } from "@effect/vitest"
+import { beforeEach, describe, expect, it } from "@effect/vitest"
+import { Bytes } from "@mcp-lifeline/core/internal"
+import { mayLeave } from "../../testing/test/support/Holdings.js"
 import { type Discardable, EventBudget } from "../src/EventBudget.js"
+
+// What is tested here is a part, without the one who ends it.
+beforeEach(() => mayLeave("events"))
 
 const all: ReadonlyArray<Discardable> = ["sent", "unsent", "answers"]
 
 /** A budget of 100 bytes, and keepers in it. Who is asked lets go of nothing, or of all. */
 const budgetOf = () => {
-  const budget = new EventBudget(100)
+  const budget = new EventBudget(Bytes(100))
   const asked: Array<string> = []
   const keeper = (name: string, client?: string, isObedient = false) => {
     const one = {
       client,
       discard: (what: Discardable) => {
         asked.push(`${name} ${what}`)
-        if (isObedient) budget.set(one, 0)
+        if (isObedient) budget.set(one, Bytes(0))
       },
-      keeps: (bytes: number) => budget.set(one, bytes)
+      keeps: (bytes: number) => budget.set(one, Bytes(bytes))
     }
     return one
   }
@@ -69,6 +74,38 @@ describe("the budget of what streams keep", () => {
     // What has shrunk stays where it was.
     one?.keeps(85)
     expect([asked, budget.bytes]).toEqual([["two sent", "three sent"], 85])
+  })
+
+  it("[G17:unit] what shrinks keeps its turn, and no more is asked for than what there is too much of", () => {
+    const { asked, budget, keeper } = budgetOf()
+    const [one, two, three] = ["one", "two", "three"].map((name) => keeper(name, "client", true))
+    for (const each of [one, two, three]) each?.keeps(25)
+    one?.keeps(20)
+    // "one" lets go of all that it has: then there are 100, which may be.
+    two?.keeps(75)
+    expect([asked, budget.bytes]).toEqual([["one sent"], 100])
+  })
+
+  it("[X5:unit] of one that keeps more than its share, asks for no more than what there is too much of", () => {
+    const { asked, budget, keeper } = budgetOf()
+    const [first, second, other] = [keeper("first", "a", true), keeper("second", "a", true), keeper("other", "b")]
+    first.keeps(20)
+    second.keeps(60)
+    other.keeps(20)
+    other.keeps(40)
+    expect([asked, budget.bytes]).toEqual([["first sent"], 100])
+  })
+
+  it("[X5:unit] asks for nothing because somebody keeps less than before, while there is still too much", () => {
+    const { asked, budget, keeper } = budgetOf()
+    const [small, large] = [keeper("small"), keeper("large")]
+    small.keeps(30)
+    large.keeps(90)
+    asked.length = 0
+    small.keeps(20)
+    expect([asked, budget.bytes]).toEqual([[], 110])
+    large.keeps(91)
+    expect(asked).toEqual(all.map((what) => `large ${what}`))
   })
 
   it("[X5:unit] of several clients, asks the one that has grown last after the others", () => {

@@ -1,7 +1,7 @@
 import { ClientRequests } from "@mcp-lifeline/protocol"
 import type { JSONRPCNotification } from "@modelcontextprotocol/sdk/types.js"
 import { describe, expect, it, vi } from "vitest"
-import { Exchange, streamDelay } from "../src/Exchange.js"
+import { Exchange } from "../src/Exchange.js"
 import type { SseWriter } from "../src/SseWriter.js"
 
 /** An exchange whose response says what was written. */
@@ -136,7 +136,9 @@ describe("one POST", () => {
       const [early, usual, never] = [make([1], { streams: "atOnce" }), make([1]), make([1], { streams: "never" })]
       const streams = () => [early, usual, never].map(({ state }) => state.streams)
       expect(streams()).toEqual([1, 0, 0])
-      vi.advanceTimersByTime(streamDelay)
+      vi.advanceTimersByTime(999)
+      expect(streams()).toEqual([1, 0, 0])
+      vi.advanceTimersByTime(1)
       expect(streams()).toEqual([1, 1, 0])
       expect(vi.getTimerCount()).toBe(0)
     } finally {

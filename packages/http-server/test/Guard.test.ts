@@ -1,6 +1,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import * as Guard from "../src/Guard.js"
 import * as PublicUrl from "../src/PublicUrl.js"
+import * as Maps from "./support/Maps.js"
 
 const local = { host: "127.0.0.1" }
 const status = (headers: Record<string, string>, rules: Guard.Rules = local) => Guard.check(headers, rules)?.status
@@ -59,7 +60,9 @@ describe("Guard", () => {
 
   it("[G6:unit] lets pages of this machine ask, and no others", () => {
     const host = "127.0.0.1:7332"
-    expect(status({ host, origin: "http://localhost:6274" })).toBeUndefined()
+    for (const origin of ["http://localhost:6274", "http://localhost/", "tauri://localhost"]) {
+      expect(status({ host, origin })).toBeUndefined()
+    }
     const wrong = [
       "https://evil.example",
       "null",
@@ -74,6 +77,18 @@ describe("Guard", () => {
     for (const origin of wrong) {
       expect(status({ host, origin })).toBe(403)
     }
+  })
+
+  it("[G6:unit] bound to another address, lets pages of the same host ask, and not those of the browser's own machine", () => {
+    const rules = { host: "0.0.0.0" }
+    const host = "192.168.0.5:7332"
+    for (const origin of ["http://192.168.0.5:7332", "https://192.168.0.5"]) {
+      expect(status({ host, origin }, rules)).toBeUndefined()
+    }
+    for (const origin of ["http://localhost:7332", "http://127.0.0.1", "http://[::1]", "http://192.168.0.6:7332"]) {
+      expect(status({ host, origin }, rules)).toBe(403)
+    }
+    expect(status({ host: "[::1]:7332", origin: "http://[::1]" }, rules)).toBeUndefined()
   })
 
   it("[G6] what a page of another origin has sent is refused, even if it has no Origin; links to the page are not", () => {
@@ -107,19 +122,30 @@ describe("Guard", () => {
       expect(refused({ origin })).toBe(403)
     }
     for (const site of ["same-site", "cross-site"]) expect(refused({ "sec-fetch-site": site })).toBe(403)
+    // Names of hosts have no case, neither in Host nor in what a proxy says.
+    const origin = "http://localhost:7332"
+    expect(refused({ host: "LocalHost:7332", origin })).toBeUndefined()
+    const forwardedHost = "LOCALHOST:7332"
+    expect(Guard.checkAction({ host: "10.0.0.1", origin }, true, { forwardedHost })).toBeUndefined()
     // With neither our header nor the token.
     expect(Guard.checkAction({ host: "localhost" }, false)?.message).toContain("X-Lifeline: 1")
     expect(Guard.checkAction({ host: "localhost" }, true)).toBeUndefined()
+    expect(refused({ "content-type": "application/json; was=text/plain" })).toBeUndefined()
     for (const type of ["text/plain", "TEXT/plain;x", "multipart/form-data", "application/x-www-form-urlencoded"]) {
       expect(refused({ "content-type": type })).toBe(403)
     }
   })
 
-  it("[G6] a remembered name is not taken for another one", () => {
-    for (let n = 0; n < 250; n++) {
-      expect(status({ host: `${n}.localhost` })).toBeUndefined()
-      expect(status({ host: `${n}.example` })).toBe(403)
-    }
+  it("[G6 X5] a remembered name is not taken for another one, and a few are remembered", () => {
+    Maps.watched((maps) => {
+      for (let n = 0; n < 250; n++) {
+        expect(status({ host: `${n}.localhost` })).toBeUndefined()
+        expect(status({ host: `${n}.example` })).toBe(403)
+      }
+      const sizes = Array.from(maps, ({ size }) => size)
+      expect(Math.max(...sizes)).toBeGreaterThan(0)
+      expect(Math.max(...sizes)).toBeLessThanOrEqual(100)
+    })
   })
 
   it("[G26:unit] behind a proxy, its name is one of the gateway's, for Host and Origin, and no other one is", () => {

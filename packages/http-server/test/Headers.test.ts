@@ -61,6 +61,19 @@ describe("the headers of a request without a session", () => {
       .toBeUndefined()
   })
 
+  it("[E8:unit] that are refused leave their connection open, and are answered under the id of their request", () => {
+    const request = { jsonrpc: "2.0", id: 5, method: "tools/list" } as const
+    const headers = { "mcp-protocol-version": version, "mcp-method": "tools/call" }
+    const about = { status: 400, id: 5, isRead: true }
+    expect(Headers.checkStateless(headers, request, version)).toMatchObject({ ...about, code: mismatch })
+    expect(Headers.checkStateless({ "mcp-method": "tools/list" }, request, version)).toMatchObject({
+      ...about,
+      code: mismatch,
+      message: expect.stringContaining("MCP-Protocol-Version is missing")
+    })
+    expect(Headers.checkStateless(headers, request, undefined)).toMatchObject({ ...about, code: -32_602 })
+  })
+
   it("[E8:unit] have the name or the address of what is asked for, where it has one", () => {
     for (const [method, parameter] of [["tools/call", "name"], ["prompts/get", "name"], ["resources/read", "uri"]]) {
       const params = { [parameter!]: "x" }

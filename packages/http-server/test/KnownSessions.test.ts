@@ -1,12 +1,14 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { setImmediate } from "node:timers/promises"
+import * as Caller from "../src/Caller.js"
 import { ClientSession } from "../src/ClientSession.js"
 import { ClientSessions, sessionNotFound } from "../src/ClientSessions.js"
-import type { Client } from "../src/Conversation.js"
+import type { Client, Conversation } from "../src/Conversation.js"
 import * as SealedId from "../src/SealedId.js"
 import * as SessionRecords from "../src/SessionRecords.js"
 import * as Raw from "./support/RawEndpoint.js"
+import * as Reader from "./support/Reader.js"
 
 const { initialize, send } = Raw
 
@@ -48,17 +50,18 @@ const paramsOf = (bytes: number) => {
 }
 
 /** Sessions without an endpoint; each conversation is given to `began`. */
-const alone = (began: (client: Client) => void = () => undefined) => {
+const alone = (
+  began: (client: Client) => Partial<Conversation> | void = () => undefined,
+  limits: Partial<ConstructorParameters<typeof ClientSessions>[0]["limits"]> = {}
+) => {
   const errors: Array<unknown> = []
   const { options, ...watching } = watched()
   const sessions = new ClientSessions({
     ...options,
-    begin: (client) => {
-      began(client)
-      return Raw.conversing(() => undefined)
-    },
-    limits: Raw.fewest,
+    begin: (client) => Raw.conversing(() => undefined, began(client) ?? {}),
+    limits: { ...Raw.fewest, ...limits },
     open: Raw.plenty(),
+    subscriptions: Raw.subscriptions(),
     onError: (error) => errors.push(error)
   })
   const born = (age: number) => Math.floor((Date.now() - age) / 1000)
@@ -159,15 +162,16 @@ describe("what the id of a session says, and what is kept beside it", () => {
     const clients: Array<Client> = []
     const { id, records, sessions, written } = alone((client) => {
       clients.push(client)
-      void client.saveSettings({ level: "info", subscriptions: [] })
+      void client.saveSetting({ level: "info" })
     })
     const one = id(hour)
     await Raw.found(sessions, one)
     expect(written).toEqual([])
-    await clients[0]?.saveSettings({ level: "error", subscriptions: ["file:///a"] })
+    await clients[0]?.saveSetting({ level: "error" })
+    await clients[0]?.saveSetting({ subscribed: "file:///a" })
     expect(await records.get(one)).toMatchObject({ level: "error", subscriptions: ["file:///a"] })
     await sessions.end(one)
-    await clients[0]?.saveSettings({ level: "debug", subscriptions: [] })
+    await clients[0]?.saveSetting({ level: "debug" })
     expect(await records.get(one)).toMatchObject({ hasEnded: true })
   })
 })
@@ -191,6 +195,20 @@ describe("which sessions are found", () => {
     expect(await Raw.found(sessions, neither)).toBe(sessionNotFound)
   })
 
+  it("[G10 G21] one that is restored for several requests of its caller has the credentials of the last one", async () => {
+    const { id, sessions } = alone()
+    const one = id(hour, Caller.ownerOf({ subject: "ann", claims: {} }))
+    const callers = [1, 2].map((expiresAt) => ({ subject: "ann", claims: {}, expiresAt }))
+    const found = await Promise.all(
+      callers.map((caller) => new Promise<unknown>((resolve) => sessions.find(one, caller, resolve)))
+    )
+    expect(found[0]).toBe(found[1])
+    expect((found[0] as ClientSession).caller).toBe(callers[1])
+    // Each request renews them.
+    sessions.find(one, callers[0]!, () => undefined)
+    expect((found[0] as ClientSession).caller).toBe(callers[0])
+  })
+
   it("[X1 G10] where one cannot be restored, the request is answered, and so is the next one", async () => {
     let isBroken = true
     const { errors, id, sessions } = alone(() => {
@@ -204,6 +222,106 @@ describe("which sessions are found", () => {
     expect(errors).toEqual([new Error("broken")])
     isBroken = false
     expect(await Raw.found(sessions, one)).toBeInstanceOf(ClientSession)
+  })
+})
+
+describe("sessions that leave the memory", () => {
+  it("[G17] to make room, the one that was used before the others does", async () => {
+    const { id, sessions } = alone(undefined, { maxSessions: 2 })
+    const [one, two, three] = [id(hour), id(2 * hour), id(3 * hour)] as const
+    for (const each of [one, two, one, three]) expect(await Raw.found(sessions, each)).toBeInstanceOf(ClientSession)
+    expect([one, two, three].map((each) => sessions.has(each))).toEqual([true, false, true])
+  })
+
+  it("[G10 X5] a record that is first written after that says whose it is, and that it began then", async () => {
+    const clients: Array<Client> = []
+    const owner = Caller.ownerOf({ subject: "ann", claims: {} })
+    const { id, records, sessions } = alone((client) => void clients.push(client))
+    const one = id(hour, owner)
+    expect(await Raw.found(sessions, one, "ann")).toBeInstanceOf(ClientSession)
+    await clients[0]?.saveSetting({ level: "error" })
+    expect(await records.get(one)).toMatchObject({ owner, level: "error" })
+    const before = Math.floor((Date.now() - hour) / 1000)
+    await sessions.end(one)
+    const ended = await records.get(one)
+    expect(ended).toMatchObject({ owner, hasEnded: true })
+    expect(Math.abs(Number(ended !== "unknown" && ended?.born) - before)).toBeLessThanOrEqual(5)
+  })
+
+  it("[G7] none goes on once all have ended, and the client is not told that its own has ended for good", async () => {
+    let count = 0
+    const { id, sessions } = alone(() => void count++)
+    await sessions.close()
+    expect(await Raw.found(sessions, id(hour))).toMatchObject({ status: 503 })
+    expect([count, sessions.size]).toEqual([0, 0])
+  })
+})
+
+describe("sessions that end before their first answer", () => {
+  const callers = ["ann", "ben"].map((subject) => ({ subject, claims: {} }))
+  /** A session of each caller whose `initialize` has not been answered. */
+  const two = () => {
+    const clients: Array<Client> = []
+    const closed: Array<string> = []
+    const known = alone((client) => {
+      clients.push(client)
+      const { subject } = client.caller?.() ?? Caller.anyone
+      return { close: async () => void closed.push(subject) }
+    })
+    const readers = callers.map((caller) => {
+      const reader = Reader.make()
+      const request = { jsonrpc: "2.0" as const, ...initialize() }
+      expect(known.sessions.begin(request, caller, reader.response)).toBeUndefined()
+      return reader
+    })
+    /** Their servers answer, whatever has happened. */
+    const answer = () => {
+      for (const { requests } of clients) requests.get(0)?.answer({ result: Raw.introduction })
+    }
+    /** Their servers finish what they have begun. */
+    const goOn = () => {
+      for (const { requests } of clients) requests.get(0)!.work = { stop: () => undefined }
+    }
+    return { ...known, clients, closed, readers, answer, goOn }
+  }
+  const idOf = (reader: Reader.Reader): string => reader.headers()["Mcp-Session-Id"] ?? ""
+
+  it("[G22] end with those of their caller, and no other one does", async () => {
+    const { answer, closed, readers, sessions } = two()
+    sessions.endOf(callers[0]!, "the client was removed")
+    await setImmediate()
+    expect(closed).toEqual(["ann"])
+    expect(JSON.parse(readers[0]!.text())).toMatchObject({
+      error: { message: expect.stringMatching(/^the client was removed/) }
+    })
+    expect(idOf(readers[0]!)).toBe("")
+    answer()
+    expect(JSON.parse(readers[1]!.text())).toHaveProperty("result")
+    expect([sessions.size, sessions.has(idOf(readers[1]!))]).toEqual([1, true])
+  })
+
+  it("[G22] have ended, also if their server answers all the same: the id is of no use", async () => {
+    const { answer, closed, goOn, readers, sessions } = two()
+    goOn()
+    sessions.endOf(callers[0]!, "the client was removed")
+    answer()
+    await setImmediate()
+    expect([closed, sessions.size]).toEqual([["ann"], 1])
+    const [ended, other] = readers.map(idOf) as [string, string]
+    expect(await Raw.found(sessions, ended, "ann")).toBe(sessionNotFound)
+    expect(await Raw.found(sessions, other, "ben")).toBeInstanceOf(ClientSession)
+  })
+
+  it("[D11] are not in memory when all were forgotten meanwhile; the id of one that is answered all the same is good", async () => {
+    const { answer, clients, closed, goOn, readers, sessions } = two()
+    goOn()
+    const forgotten = sessions.forget("this replica is lost")
+    answer()
+    await forgotten
+    expect([closed, sessions.size]).toEqual([["ann", "ben"], 0])
+    expect(await Raw.found(sessions, idOf(readers[0]!), "ann")).toBeInstanceOf(ClientSession)
+    // Begun anew.
+    expect(clients).toHaveLength(3)
   })
 })
 

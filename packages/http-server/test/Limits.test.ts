@@ -1,4 +1,5 @@
 import { describe, expect, it } from "@effect/vitest"
+import { Bytes } from "@mcp-lifeline/core/internal"
 import { Effect } from "effect"
 import { type ClientRequest, request as httpRequest } from "node:http"
 import * as Raw from "./support/RawEndpoint.js"
@@ -32,7 +33,7 @@ const said = async (answered: Promise<Raw.Answered>) => {
   return { status, id, message: error?.message, again: headers["retry-after"] }
 }
 
-const limits = { maxBodyBytes: 200_000, maxBodiesBytes: 400_000 }
+const limits = { maxBodyBytes: Bytes(200_000), maxBodiesBytes: Bytes(400_000) }
 
 describe("bodies that are on their way", () => {
   it.scopedLive("[X5 G17] take a bounded amount of memory; who has more of them than it may is refused, and others are not", () =>
@@ -60,7 +61,9 @@ describe("bodies that are on their way", () => {
 
   it.scopedLive("[X5] small requests are read whatever else is on its way", () =>
     Effect.gen(function*() {
-      const { url } = yield* Raw.serve(undefined, { limits: { maxBodyBytes: 300_000, maxBodiesBytes: 400_000 } })
+      const { url } = yield* Raw.serve(undefined, {
+        limits: { maxBodyBytes: Bytes(300_000), maxBodiesBytes: Bytes(400_000) }
+      })
       const session = yield* Effect.promise(() => begin(url))
       yield* sendHalf(url, session, 210_000)
       yield* Effect.promise(async () => {

@@ -122,6 +122,74 @@ describe("whom the listener lets in", () => {
       expect(listener.isAuthenticated).toBe(true)
     }))
 
+  it.scopedLive.each<[string, Partial<Listener.Options>, string]>([
+    ["pages", { isPublic: () => true }, ""],
+    ["what needs a token", {}, ""],
+    ["what is below a public URL", {
+      isPublic: (path) => path.startsWith("/login/"),
+      publicUrl: { href: "http://localhost/base", origin: "http://localhost", hostname: "localhost", path: "/base" }
+    }, "/base"]
+  ])(
+    "[X6] a target out of which programs may read different paths reaches no handler: of %s",
+    ([, options, base]) =>
+      Effect.gen(function*() {
+        const port = yield* listen({ authentication, ...options })
+        const odd = ["", "/login", "/mcp", "/assets", "/health"].flatMap((page) =>
+          [
+            "..",
+            "%2e%2e",
+            "%2E.",
+            ".%2e",
+            ".",
+            "%2e",
+            "..%2f..",
+            "..%5c..",
+            "x%2fy",
+            "x%5Cy",
+            "x\\y",
+            "x%00",
+            "x%0a",
+            "x%7f",
+            "%zz",
+            "x%"
+          ]
+            .flatMap((
+              step
+            ) => [`${base}${page}/${step}/api/status`, `${base}${page}/${step}`, `${base}${page}/${step}?a=b`])
+        )
+        const forms = [
+          "http://localhost/login/x",
+          "HTTP://localhost/mcp",
+          "//localhost/login/x",
+          "*",
+          "login/x",
+          "?a",
+          "\\login",
+          `${base}//x`
+        ]
+        for (
+          const target of [...odd, ...forms, "/api/servers/a/b%2fc", "/api/servers/..%2fx", "/cluster/servers/a%5c.."]
+        ) {
+          const answer = yield* raw(port, `GET ${target} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer t`)
+          expect([target, statusOf(answer)]).toEqual([target, 400])
+        }
+        for (
+          const target of [
+            "/login/x?to=/../y",
+            "/api/servers/a%2Fb",
+            "/api/servers/a%2fb/log",
+            "/api/servers/a%5Cb",
+            "/cluster/servers/a%2Fb",
+            "/x..y/.z",
+            "/a%20b"
+          ]
+        ) {
+          const answer = yield* raw(port, `GET ${base}${target} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer t`)
+          expect([target, statusOf(answer)]).toEqual([target, 200])
+        }
+      })
+  )
+
   it.scopedLive("[G6] the path ends where a query begins, whatever that has", () =>
     Effect.gen(function*() {
       const port = yield* listen()
@@ -131,6 +199,63 @@ describe("whom the listener lets in", () => {
         const answer = yield* raw(port, `GET ${target} HTTP/1.1\r\nHost: localhost`)
         expect(answer.slice(answer.indexOf("\r\n\r\n"))).toContain(`\r\n${path}\r\n`)
       }
+    }))
+})
+
+describe("who is let in after a while", () => {
+  it.scopedLive("[G6 G22] reaches no handler where the client has gone meanwhile", () =>
+    Effect.gen(function*() {
+      const waiting: Array<{ readonly letIn: () => void; readonly gone: Promise<void> }> = []
+      const listener = yield* Listener.listen({
+        host: "127.0.0.1",
+        port: 0,
+        authentication: {
+          isNeeded: true,
+          check: ({ socket }) =>
+            new Promise((resolve) =>
+              waiting.push({
+                letIn: () => resolve({ subject: "ann", claims: {} }),
+                gone: new Promise((done) => socket.once("close", () => done()))
+              })
+            )
+        }
+      })
+      const reached: Array<string> = []
+      yield* listener.serve((_, response, path) => {
+        reached.push(path)
+        response.end("here")
+      })
+      const [gone, stays] = [yield* dial(listener.port), yield* dial(listener.port)]
+      gone.socket.write(get("/gone"))
+      yield* Effect.promise(() => expect.poll(() => waiting.length).toBe(1))
+      stays.socket.write(get("/stays"))
+      yield* Effect.promise(() => expect.poll(() => waiting.length).toBe(2))
+      gone.socket.destroy()
+      yield* Effect.promise(() => waiting[0]!.gone)
+      for (const { letIn } of waiting) letIn()
+      yield* Effect.promise(() => expect.poll(stays.text).toContain("here"))
+      expect(reached).toEqual(["/stays"])
+    }))
+
+  it.scopedLive("[G22] the streams of those who are not let in any more end; what is for everybody does not", () =>
+    Effect.gen(function*() {
+      let isAccepted = true
+      const listener = yield* Listener.listen({
+        host: "127.0.0.1",
+        port: 0,
+        isPublic: (path) => path === "/page",
+        authentication: {
+          isNeeded: true,
+          check: () => isAccepted ? { subject: "ann", claims: {} } : Authentication.unauthorized("no")
+        }
+      })
+      yield* listener.serve((_, response) => void response.writeHead(200).write("open"))
+      const [own, page] = [yield* stream(listener.port), yield* stream(listener.port, "/page")]
+      isAccepted = false
+      listener.recheck()
+      // The end of a stream.
+      yield* Effect.promise(() => expect.poll(own.text).toMatch(/\r\n0\r\n\r\n$/))
+      expect(page.text()).not.toMatch(/\r\n0\r\n\r\n$/)
     }))
 })
 
@@ -282,6 +407,9 @@ const dial = (port: number) =>
     ({ socket }) => Effect.sync(() => socket.destroy())
   )
 
+/** The body of an answer. */
+const rpcIn = (answer: string): unknown => JSON.parse(answer.slice(answer.indexOf("\r\n\r\n")))
+
 const get = (path: string) => `GET ${path} HTTP/1.1\r\nHost: localhost\r\n\r\n`
 
 /** Opens a stream that stays open. */
@@ -390,6 +518,13 @@ describe("connections", () => {
       })
   )
 
+  it.scopedLive("[X5 G17] clients on this machine that nothing tells apart may have all of them, as one", () =>
+    Effect.gen(function*() {
+      const port = yield* serve({ maxConnections: 8 })
+      const streams = yield* Effect.all(Array.from({ length: 7 }, () => asking(port, "X: y")))
+      expect(streams.map(({ answer }) => statusOf(answer))).toEqual(Array(7).fill(200))
+    }))
+
   // A second: also on a busy machine the stream is asked for within it.
   it.scopedLive.each(
     [{ headers: 1000, request: 60_000, check: 10, of: 2 }, { headers: 1000, request: 1000, check: 10, of: 3 }]
@@ -403,10 +538,45 @@ describe("connections", () => {
           ["", "GET / HTTP/1.1\r\n", "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\n1"].slice(0, of),
           (text) => Effect.tap(dial(port), ({ socket }) => Effect.sync(() => socket.write(text)))
         )
-        yield* Effect.promise(() => Promise.all(all.map(({ closed }) => closed)))
+        const answers = yield* Effect.promise(() => Promise.all(all.map(({ closed }) => closed)))
         expect(open.socket.destroyed).toBe(false)
+        // The last one has its answer already.
+        for (const answer of answers.slice(2)) expect(answer).not.toContain(" 408 ")
+        for (const answer of answers.slice(0, 2)) {
+          expect(answer).toMatch(/^HTTP\/1\.1 408 [^]*\r\nRetry-After: 1\r\n/)
+          expect(rpcIn(answer)).toMatchObject({ jsonrpc: "2.0", id: null, error: { data: { fate: "notSent" } } })
+        }
       })
   )
+
+  it.scopedLive.each([
+    { what: "no HTTP", status: 400, text: "nonsense\r\n\r\n" },
+    {
+      what: "a length that is none",
+      status: 400,
+      text: "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: x\r\n\r\n"
+    },
+    { what: "a header without an end", status: 431, text: `GET / HTTP/1.1\r\nX: ${"x".repeat(40_000)}` }
+  ])(
+    "[G18:real] $what gets the status $status and an error of JSON-RPC, although no listener sees it",
+    ({ status, text }) =>
+      Effect.gen(function*() {
+        const { closed, socket } = yield* dial(yield* serve({}))
+        socket.write(text)
+        const answer = yield* Effect.promise(() => closed)
+        expect(statusOf(answer)).toBe(status)
+        expect(rpcIn(answer)).toMatchObject({ jsonrpc: "2.0", id: null, error: { code: -32_600 } })
+      })
+  )
+
+  it.scopedLive("[G18:real] an answer that has begun is not mixed with an error", () =>
+    Effect.gen(function*() {
+      const { socket, text } = yield* stream(yield* serve({}))
+      const closed = new Promise<void>((resolve) => socket.once("close", () => resolve()))
+      socket.write("nonsense\r\n\r\n")
+      yield* Effect.promise(() => closed)
+      expect(text()).not.toContain("400 Bad Request")
+    }))
 })
 
 const pem = (name: string) =>

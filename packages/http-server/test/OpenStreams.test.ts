@@ -5,6 +5,7 @@ import * as Authentication from "../src/Authentication.js"
 import * as Caller from "../src/Caller.js"
 import * as OpenStreams from "../src/OpenStreams.js"
 import type { Refusal } from "../src/Refusal.js"
+import * as Maps from "./support/Maps.js"
 
 const ann: Caller.Caller = { subject: "ann", claims: {} }
 
@@ -103,6 +104,62 @@ describe("the streams of a listener", () => {
       await expect.poll(() => ended).toContain("end late")
       expect([checks, ended]).toEqual([["late", "late", "new", "bad"], ["end late"]])
     }
+  })
+
+  it("[G22:unit] end also where it takes a while to find out that they are to", async () => {
+    const { accepted, ended, letIn, recheck } = make()
+    for (const token of ["a", "b", "c", "d"]) letIn({ token })
+    accepted.set("a", Promise.resolve(ann))
+    accepted.set("b", Promise.resolve({ subject: "ben", claims: {} }))
+    accepted.set("c", Promise.resolve(refused))
+    const gone = Promise.resolve(refused)
+    accepted.set("d", gone)
+    const { response } = letIn({ token: "d", session: "s" })
+    recheck()
+    response.emit("close")
+    await gone
+    await new Promise((resolve) => setImmediate(resolve))
+    expect(ended).toEqual(["end b", "end c", "end d"])
+  })
+
+  it("[G22:unit] that have closed meanwhile are checked no more, whatever their client has sent", async () => {
+    const { accepted, checks, ended, letIn, recheck } = make()
+    const late = Promise.resolve(refused)
+    accepted.set("late", late)
+    const { response } = letIn({ token: "late", session: "s" })
+    recheck()
+    letIn({ token: "new", session: "s", method: "POST" })
+    response.emit("close")
+    await late
+    await new Promise((resolve) => setImmediate(resolve))
+    expect([checks, ended]).toEqual([["late"], []])
+  })
+
+  it("[G22:unit] of one session, later credentials count for those that are left when one has closed", () => {
+    const { accepted, ended, letIn, recheck } = make()
+    for (const token of ["old", "new"]) accepted.set(token, ann)
+    const first = letIn({ token: "old", session: "s" })
+    letIn({ token: "old", session: "s" })
+    first.response.emit("close")
+    letIn({ token: "new", session: "s", method: "POST" })
+    accepted.delete("old")
+    recheck()
+    expect(ended).toEqual([])
+    accepted.delete("new")
+    recheck()
+    expect(ended).toEqual(["end old"])
+  })
+
+  it("[X5:unit] leave nothing behind when they close, in whatever order", () => {
+    Maps.watched((maps) => {
+      const { letIn } = make()
+      const sessions = [undefined, "s", "s", "t"]
+      const all = sessions.map((session) => letIn({ token: "a", ...(session === undefined ? {} : { session }) }))
+      const sizes = () => Array.from(maps, ({ size }) => size).toSorted()
+      expect(sizes()).toEqual([2, 4])
+      for (const { response } of all) response.emit("close")
+      expect(sizes()).toEqual([0, 0])
+    })
   })
 
   it("[G21:unit] leave what has expired to those who know of it", () => {

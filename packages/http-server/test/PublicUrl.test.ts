@@ -23,6 +23,8 @@ describe("the URL of a proxy", () => {
     ["http://10.0.0.1:8080", "10.0.0.1"],
     ["http://[FD00::1]:8080/", "[fd00::1]"],
     ["http://mcp_gateway", "mcp_gateway"],
+    ["http://10.0.0.0", "10.0.0.0"],
+    ["https://0.0.0.0.example", "0.0.0.0.example"],
     ["https://bücher.example", "xn--bcher-kva.example"]
   ])("[G26:unit] %s is accepted", (text, hostname) => expect(url(text).hostname).toBe(hostname))
 
@@ -41,6 +43,8 @@ describe("the URL of a proxy", () => {
     ["https://.", "has a host that is no name"],
     ["https://mcp..example.com", "has a host that is no name"],
     ["https://-mcp.example.com", "has a host that is no name"],
+    ["https://mcp-.example.com", "has a host that is no name"],
+    ["xhttps://mcp.example.com", "must be http://HOST or https://HOST"],
     ["https://0.0.0.0:7332", "has the address of every network"],
     ["https://[::]", "has the address of every network"],
     ["https://@mcp.example.com", "without a user"],
@@ -64,5 +68,6 @@ describe("the URL of a proxy", () => {
     )
     const plain = url("https://mcp.example.com")
     expect([PublicUrl.withoutPath(plain, "/mcp"), PublicUrl.lacksSlash(plain, "/")]).toEqual(["/mcp", false])
+    expect(["", "?x"].map((target) => PublicUrl.lacksSlash(plain, target))).toEqual([false, false])
   })
 })

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "@effect/vitest"
+import { Bytes } from "@mcp-lifeline/core/internal"
 import { Effect } from "effect"
 import { vi } from "vitest"
 import * as Raw from "./support/RawEndpoint.js"
@@ -15,7 +16,7 @@ const error = async (answered: Promise<Raw.Answered>) => {
 describe("what is refused over HTTP", () => {
   it.scopedLive("[G18] each request that cannot be taken is answered under its id, with what is wrong", () =>
     Effect.gen(function*() {
-      const { conversations, url } = yield* Raw.serve(undefined, { limits: { maxBodyBytes: 20_000 } })
+      const { conversations, url } = yield* Raw.serve(undefined, { limits: { maxBodyBytes: Bytes(20_000) } })
       yield* Effect.promise(async () => {
         const session = await begin(url)
         const post = (body: string | object) => error(send(url, "POST", session, body))

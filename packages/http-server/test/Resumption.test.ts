@@ -1,11 +1,17 @@
-import { describe, expect, it } from "@effect/vitest"
+import { beforeEach, describe, expect, it } from "@effect/vitest"
 import { type ClientRequest, ClientRequests } from "@mcp-lifeline/protocol"
 import { Effect } from "effect"
-import type { ClientSettings, Resumed } from "../src/Conversation.js"
+import { mayLeave } from "../../testing/test/support/Holdings.js"
+import type { Resumed, SettingChange } from "../src/Conversation.js"
+import { Holding } from "../src/Quota.js"
 import * as Resumption from "../src/Resumption.js"
 import * as SealedId from "../src/SealedId.js"
 import * as SessionRecords from "../src/SessionRecords.js"
+import { bytesOf, subscriptionLimits } from "../src/subscriptionLimits.js"
 import * as Raw from "./support/RawEndpoint.js"
+
+// What is tested here is a part, without the one who ends it.
+beforeEach(() => mayLeave("quotas"))
 
 const { events, initialize, send } = Raw
 
@@ -134,7 +140,9 @@ describe("a session that goes on in another process", () => {
 const replayed = (resumed?: Resumed) => {
   const heard: Array<Raw.Message> = []
   const told: Array<unknown> = []
-  const kept: Array<ClientSettings> = []
+  const kept: Array<SettingChange> = []
+  const room = new Holding(subscriptionLimits.holder)
+  room.takeAll((resumed?.settings.subscriptions ?? []).map(bytesOf))
   const keep: Array<() => void> = []
   /** What the server behind was asked, and has not answered. */
   const asked = new Map<unknown, ClientRequest>()
@@ -152,13 +160,15 @@ const replayed = (resumed?: Resumed) => {
   const conversation = begin({
     requests,
     write: (message) => void told.push(message),
-    saveSettings: (settings) => {
-      kept.push(settings)
+    subscriptions: room,
+    saveSetting: (change) => {
+      kept.push(change)
       return new Promise((resolve) => keep.push(resolve))
     }
   }, resumed)
   return {
     conversation,
+    room,
     heard,
     told,
     kept,
@@ -184,14 +194,12 @@ const replayed = (resumed?: Resumed) => {
   }
 }
 
-const subscriptionsOf = (kept: ReadonlyArray<ClientSettings>) => kept.map(({ subscriptions }) => subscriptions)
-
 describe("what a client asks for beyond its requests", () => {
   it("[G10] is kept before it is answered: the level of logs, and resources it subscribes to or no longer", async () => {
     const { ask, heard, keep, kept, told } = replayed()
     expect(heard).toEqual([])
     ask(1, "logging/setLevel", { level: "error" })
-    expect(kept).toEqual([{ level: "error", subscriptions: [] }])
+    expect(kept).toEqual([{ level: "error" }])
     await Promise.resolve()
     expect(told).toEqual([])
     keep[0]?.()
@@ -201,20 +209,19 @@ describe("what a client asks for beyond its requests", () => {
     ask(3, "resources/subscribe", { uri: "test://b" })
     ask(4, "resources/subscribe", { uri: "test://a" })
     ask(5, "resources/unsubscribe", { uri: "test://b" })
-    expect(subscriptionsOf(kept.slice(1))).toEqual([
-      ["test://a"],
-      ["test://a", "test://b"],
-      ["test://b", "test://a"],
-      ["test://a"]
+    expect(kept.slice(1)).toEqual([
+      { subscribed: "test://a" },
+      { subscribed: "test://b" },
+      { subscribed: "test://a" },
+      { unsubscribed: "test://b" }
     ])
-    expect(kept.every(({ level }) => level === "error")).toBe(true)
     ask(6, "logging/setLevel", { level: "info" })
-    expect(kept.at(-1)).toEqual({ level: "info", subscriptions: ["test://a"] })
+    expect(kept.at(-1)).toEqual({ level: "info" })
     expect(heard.map(({ id }) => id)).toEqual([1, 2, 3, 4, 5, 6])
   })
 
   it("[G10] is not kept where it was refused, cancelled, or no wish: the answer comes at once", () => {
-    const { answer, ask, cancel, conversation, heard, isOver, kept, told } = replayed()
+    const { answer, ask, cancel, conversation, heard, isOver, kept, room, told } = replayed()
     ask(1, "logging/setLevel", { level: "error" }, { error: { code: -32_602, message: "no" } })
     ask(2, "logging/setLevel", { level: 7 })
     ask(3, "logging/setLevel", undefined)
@@ -227,11 +234,12 @@ describe("what a client asks for beyond its requests", () => {
     answer(7, { result: {} })
     // It was answered: another answer to it is none.
     answer(1, { result: {} })
-    // A level is no message: a notification of that name settings for nothing.
+    // A level is no message: a notification of that name asks for nothing.
     conversation.receive({ jsonrpc: "2.0", method: "logging/setLevel", params: { level: "debug" } } as never)
     expect(kept).toEqual([])
     expect(told).toHaveLength(6)
     expect(heard).toHaveLength(8)
+    expect(room.held).toEqual({ count: 0, bytes: 0 })
   })
 
   it("[G3 G18] what the server says during it comes through, and who interrupts it hears what is known of it", async () => {
@@ -239,23 +247,62 @@ describe("what a client asks for beyond its requests", () => {
     ask(1, "logging/setLevel", { level: "error" }, null)
     say(1, { method: "notifications/message", params: {} })
     expect(told).toEqual([[{ jsonrpc: "2.0", method: "notifications/message", params: {} }, 1]])
-    await interrupt()
+    const over = interrupt()
+    // What was not answered with a result is not kept, so nothing waits for that.
+    expect(kept).toEqual([])
+    await over
     expect(told.slice(1)).toMatchObject([{ id: 1, error: { data: { fate: "unknown" } } }])
     expect(kept).toEqual([])
   })
 
   it("[G10 G17] is kept up to a number of resources; one more is refused, and reaches no server", async () => {
     const subscriptions = Array.from({ length: 9999 }, (_, index) => `test://${index}`)
-    const { ask, heard, kept, told } = replayed({ initialize: {}, settings: { subscriptions } })
+    const { ask, heard, kept, room, told } = replayed({ initialize: {}, settings: { subscriptions } })
     ask(1, "resources/subscribe", { uri: "test://more" })
     heard.length = 0
     ask(2, "resources/subscribe", { uri: "test://too many" })
     expect(heard).toEqual([])
-    expect(kept.map((one) => [one.subscriptions.length, one.subscriptions.at(-1)])).toEqual([[10_000, "test://more"]])
-    expect(told).toMatchObject([{ id: 2, error: { message: "10000 resources are subscribed to, the maximum" } }])
+    expect(kept).toEqual([{ subscribed: "test://more" }])
+    expect(told).toMatchObject([{
+      id: 2,
+      error: { message: expect.stringContaining("10000 resources are subscribed to") }
+    }])
     // One that is there already needs no room.
     ask(3, "resources/subscribe", { uri: "test://0" })
-    expect(kept.at(-1)?.subscriptions.at(-1)).toBe("test://0")
+    expect(kept.at(-1)).toEqual({ subscribed: "test://0" })
+    expect(room.held.count).toBe(10_000)
+  })
+
+  it("[G10 G17 X5] counts from when it is asked for: what is not answered yet leaves as little room, and what is refused leaves it again", async () => {
+    const subscriptions = Array.from({ length: 9998 }, (_, index) => `test://${index}`)
+    const { answer, ask, cancel, heard, keep, kept, room, told } = replayed({
+      initialize: {},
+      settings: { subscriptions }
+    })
+    const asksFor = (id: number, uri: string) => ask(id, "resources/subscribe", { uri }, null)
+    asksFor(1, "test://a")
+    asksFor(2, "test://b")
+    heard.length = 0
+    asksFor(3, "test://c")
+    expect([heard, kept]).toEqual([[], []])
+    expect(told).toMatchObject([{ id: 3, error: { message: expect.stringContaining("10000 resources") } }])
+    answer(1, { error: { code: -32_602, message: "no" } })
+    asksFor(4, "test://c")
+    asksFor(5, "test://d")
+    cancel(2)
+    asksFor(6, "test://d")
+    expect(heard.map(({ id }) => id)).toEqual([4, 6])
+    answer(4, { result: {} })
+    answer(6, { result: {} })
+    expect(kept).toEqual([{ subscribed: "test://c" }, { subscribed: "test://d" }])
+    // One of those before makes room when its server has agreed, and that is kept.
+    ask(7, "resources/unsubscribe", { uri: "test://0" }, { error: { code: -32_602, message: "no" } })
+    expect(room.held.count).toBe(10_000)
+    ask(8, "resources/unsubscribe", { uri: "test://0" })
+    expect(room.held.count).toBe(10_000)
+    keep.at(-1)?.()
+    await new Promise((resolve) => setImmediate(resolve))
+    expect(room.held.count).toBe(9999)
   })
 })
 
@@ -289,6 +336,6 @@ describe("a conversation that goes on with what can only begin", () => {
       "resources/subscribe"
     ])
     ask(1, "resources/subscribe", { uri: "test://b" })
-    expect(kept).toEqual([{ level: undefined, subscriptions: ["test://a", "test://b"] }])
+    expect(kept).toEqual([{ subscribed: "test://b" }])
   })
 })

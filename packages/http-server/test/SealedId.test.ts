@@ -36,6 +36,15 @@ describe("a sealed id", () => {
     expect(several.open(first)).toBeUndefined()
   })
 
+  it("[G10] one of another version of this program is opened, and so is its mark", () => {
+    const id =
+      "AZjXPF1aE7i-daajLzb4YR2jvFKDFAkgWBR3dFBfs_0DrhbsELq1oqnHT5IjE5WMYeK5gqb8zopQS2j-1VSrAU9Rx1cCsJh2j47hRY3167NBbxEt"
+      + "wGjO0HB8zbBcuAa9fyaR3g_TeMhp2cEd"
+    const { initialize: _, ...kept } = claims
+    expect(seal.open(id)).toEqual(kept)
+    expect(seal.mark("/a")).toBe("T-jQVtvqd-5cGVOLV0cJDA")
+  })
+
   it("[G10] two of the same claims differ, and neither shows any", () => {
     const ids = [seal.seal(claims), seal.seal(claims)]
     expect(ids[0]).not.toBe(ids[1])
@@ -86,5 +95,31 @@ describe("a sealed id", () => {
     const long = seal.seal({ ...claims, owner: "x".repeat(7000) })
     expect(long.length).toBeGreaterThan(8192)
     expect(seal.open(long)).toBeUndefined()
+  })
+
+  it("[G26] a mark is of one text and one key, the same each time; of several keys the first makes it, and each knows its own", () => {
+    const other = SealedId.make(Redacted.make("another secret"))
+    const mark = seal.mark("/a")
+    expect(mark).toMatch(/^[\w-]{22}$/)
+    expect([seal.mark("/a"), SealedId.make(Redacted.make("a secret")).mark("/a")]).toEqual([mark, mark])
+    expect([seal.mark("/b"), other.mark("/a")]).not.toContain(mark)
+    const wrong = [
+      "",
+      mark.slice(0, -1),
+      `${mark}A`,
+      `${mark}=`,
+      mark.toLowerCase(),
+      `é${mark.slice(2)}`,
+      seal.mark("/b")
+    ]
+    expect([mark, ...wrong].map((one) => seal.isMark("/a", one))).toEqual([true, ...wrong.map(() => false)])
+    expect([seal.isMark("/b", mark), other.isMark("/a", mark)]).toEqual([false, false])
+    const several = SealedId.several(() => [other, seal])
+    expect(several.mark("/a")).toBe(other.mark("/a"))
+    expect([mark, other.mark("/a"), seal.mark("/b")].map((one) => several.isMark("/a", one))).toEqual([
+      true,
+      true,
+      false
+    ])
   })
 })

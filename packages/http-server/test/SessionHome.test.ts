@@ -1,5 +1,7 @@
 import { describe, expect, it } from "@effect/vitest"
+import type { ClientRequest } from "@mcp-lifeline/protocol"
 import { Effect } from "effect"
+import type { ServerResponse } from "node:http"
 import type { Home } from "../src/McpEndpoint.js"
 import { notTakenHeader } from "../src/Refusal.js"
 import * as SealedId from "../src/SealedId.js"
@@ -133,6 +135,208 @@ describe("where a session lives", () => {
         expect(conversations).toHaveLength(1)
         expect(await restoring(() => undefined)).toBe("200")
         expect(conversations).toHaveLength(2)
+      })
+    }))
+
+  it.scopedLive("[D11] one whose record nobody can read has not ended: whoever asks is told to ask again", () =>
+    Effect.gen(function*() {
+      const records = SessionRecords.inMemory()
+      let isAway = false
+      const { conversations, requests, url } = yield* setup({
+        records: { ...records, get: (...given) => isAway ? Promise.resolve("unknown") : records.get(...given) }
+      })
+      yield* Effect.promise(async () => {
+        const session = await begin(url)
+        const batches = await begin(url, "2025-03-26")
+        await requests.forget("the lease has ended")
+        const { length } = conversations
+        isAway = true
+        const sent: ReadonlyArray<readonly [string, object, (object | string)?]> = [
+          ["POST", session, ping],
+          ["POST", session, { id: 2, method: "tools/call", params: { name: "a" } }],
+          ["POST", session, { method: "notifications/initialized" }],
+          ["POST", batches, JSON.stringify([{ jsonrpc: "2.0", ...ping }])],
+          ["GET", session],
+          ["DELETE", session]
+        ]
+        for (const [method, headers, body] of sent) {
+          const answered = await send(url, method, headers as Readonly<Record<string, string>>, body)
+          expect(answered.status).toBe(503)
+          expect(answered.headers["retry-after"]).toBe("1")
+          expect(JSON.parse(await answered.body)).toMatchObject({
+            error: { message: expect.stringContaining("try again") }
+          })
+        }
+        expect(conversations).toHaveLength(length)
+        isAway = false
+        expect(await outcome(url, session)).toBe("200")
+        expect(await outcome(url, batches)).toBe("200")
+      })
+    }))
+
+  it.scopedLive("[D11] when all are forgotten, what was not sent may be sent again, and what may have been sent not", () =>
+    Effect.gen(function*() {
+      const opened: Array<ClientRequest> = []
+      const { requests, url } = yield* setup({
+        begin: () =>
+          Raw.conversing(() => undefined, {
+            request: (request) => {
+              const { name } = (request.params ?? {}) as { readonly name?: string }
+              if (request.method === "initialize" && opened.length === 0) {
+                return request.answer({ result: { ...Raw.introduction, ...request.params } })
+              }
+              if (name === "sent") request.work = { stop: () => "unknown" }
+              if (name === "waits") request.work = { stop: () => "notSent" }
+              opened.push(request)
+            },
+            introduce: () => Promise.resolve(Raw.introduction as never)
+          })
+      })
+      yield* Effect.promise(async () => {
+        const session = await begin(url)
+        const call = (id: number, name: string) => ({ jsonrpc: "2.0", id, method: "tools/call", params: { name } })
+        const batches = await begin(url, "2025-03-26")
+        opened.length = 0
+        const sending = [
+          send(url, "POST", session, call(7, "waits")),
+          send(url, "POST", session, call(8, "new")),
+          send(url, "POST", batches, JSON.stringify([call(9, "waits"), call(10, "new")])),
+          send(url, "POST", {}, initialize()),
+          send(url, "POST", session, call(11, "sent")),
+          send(url, "POST", batches, JSON.stringify([call(12, "waits"), call(13, "sent")]))
+        ]
+        while (opened.length < 8) await new Promise((resolve) => setImmediate(resolve))
+        await requests.forget("this replica has lost its lease")
+        const answers = await Promise.all(sending)
+        for (const one of answers.slice(0, 4)) {
+          expect([one.status, one.headers["retry-after"], one.headers[notTakenHeader]]).toEqual([503, "1", "1"])
+        }
+        for (const one of answers.slice(4)) {
+          expect([one.status, one.headers["retry-after"], one.headers[notTakenHeader]]).toEqual([
+            200,
+            undefined,
+            undefined
+          ])
+        }
+        expect(JSON.parse(await answers[3]!.body)).toMatchObject({ id: 0, error: { data: { fate: "notSent" } } })
+        expect(JSON.parse(await answers[2]!.body)).toMatchObject([{ id: 9 }, { id: 10 }])
+      })
+    }))
+
+  it.scopedLive("[D11] what was not sent when all are forgotten can be answered elsewhere, in a stream that has begun, too; and nothing else", () =>
+    Effect.gen(function*() {
+      const opened: Array<ClientRequest> = []
+      const moved: Array<{ readonly response: ServerResponse; readonly body: string }> = []
+      const { requests, url } = yield* setup({
+        hasOwnServers: () => true,
+        unsent: (response, body) => moved.push({ response, body: body.toString() }),
+        begin: (client) =>
+          Raw.conversing(() => undefined, {
+            request: (request) => {
+              const { name } = (request.params ?? {}) as { readonly name?: string }
+              if (request.method === "initialize") {
+                return request.answer({ result: { ...Raw.introduction, ...request.params } })
+              }
+              if (request.method === "ping") return request.answer({ result: {} })
+              if (name !== "new") {
+                request.work = { stop: () => name?.startsWith("sent") === true ? "unknown" : "notSent" }
+              }
+              if (name?.endsWith("streamed") === true) {
+                request.say({
+                  jsonrpc: "2.0",
+                  method: "notifications/progress",
+                  params: { progressToken: 1, progress: 1 }
+                })
+              }
+              opened.push(request)
+            },
+            introduce: () => Promise.resolve(Raw.introduction as never),
+            close: (why) => client.requests.interrupt(why)
+          })
+      })
+      const call = (id: number, name: string) => ({
+        jsonrpc: "2.0",
+        id,
+        method: "tools/call",
+        params: { name, arguments: { id: "#" } }
+      })
+      const text = (body: unknown) => JSON.stringify(body).replaceAll('"#"', "9007199254740993")
+      const meta = {
+        _meta: {
+          "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+          "io.modelcontextprotocol/clientInfo": { name: "raw", version: "1" },
+          "io.modelcontextprotocol/clientCapabilities": {}
+        }
+      }
+      const stateless = {
+        Authorization: "Bearer ann",
+        "MCP-Protocol-Version": "2026-07-28",
+        "Mcp-Method": "tools/call"
+      }
+      yield* Effect.promise(async () => {
+        /** The ids that are given to somebody else, and what the client gets of each other one. */
+        const outcomes = async (end: (session: string) => unknown) => {
+          opened.length = 0
+          moved.length = 0
+          const session = await begin(url)
+          const batches = await begin(url, "2025-03-26")
+          const answers = new Map<string, Promise<string>>()
+          const sent: Array<Raw.Answered> = []
+          const post = (headers: Readonly<Record<string, string>>, body: object, name: string) => {
+            const sending = send(url, "POST", headers, text(body))
+            answers.set(name, sending.then((one) => (sent.push(one), one.body)))
+          }
+          let id = 1
+          const sessionCalls = ["waits", "waits streamed", "new", "sent", "sent streamed"]
+          for (const name of sessionCalls) post(session, call(id++, name), name)
+          post(batches, [call(id++, "waits streamed"), call(id++, "new")], "batch")
+          post(batches, [call(id++, "waits streamed"), call(id++, "sent")], "mixed batch")
+          for (const name of sessionCalls) {
+            const one = call(id++, name)
+            post(
+              { ...stateless, "Mcp-Name": name },
+              { ...one, params: { ...one.params, ...meta } },
+              `stateless ${name}`
+            )
+          }
+          while (opened.length < 14) await new Promise((resolve) => setImmediate(resolve))
+          await end(session["Mcp-Session-Id"]!)
+          const all = [...answers.values()]
+          // What was given away is not answered here.
+          await Promise.race([new Promise((resolve) => setTimeout(resolve, 300)), Promise.all(all)])
+          const given = moved.map(({ body, response }) => {
+            expect(response.writableEnded || response.destroyed).toBe(false)
+            expect(body).toContain("9007199254740993")
+            response.end(response.headersSent ? ": elsewhere\n\n" : "elsewhere")
+            const value = JSON.parse(body) as { readonly params: { readonly name: string } }
+            return Array.isArray(value) ? "batch" : value.params.name
+          })
+          const fates = await Promise.all(Array.from(answers, async ([name, answer]) => {
+            const body = await answer
+            const fates = [...body.matchAll(/"fate":"(\w+)"/g)].map(([, fate]) => fate)
+            return [name, fates.length > 0 ? fates.join(" ") : body.includes("elsewhere") ? "elsewhere" : body]
+          }))
+          for (const one of sent) one.cut()
+          return { given: given.toSorted(), fates: Object.fromEntries(fates) as Record<string, string> }
+        }
+        const unsent = ["waits", "waits streamed", "new"]
+        const told = (fate: (name: string) => string, names = [...unsent, "sent", "sent streamed"]) =>
+          Object.fromEntries(names.flatMap((name) => [[name, fate(name)], [`stateless ${name}`, fate(name)]]))
+        const one = await outcomes(() => requests.forget("this replica has lost its lease"))
+        expect(one.fates).toEqual({
+          ...told((name) => name.startsWith("sent") ? "unknown" : "elsewhere"),
+          batch: "elsewhere",
+          "mixed batch": "unknown notSent"
+        })
+        expect(one.given).toEqual([...unsent, ...unsent, "batch"].toSorted())
+        // Who may not go on may not go on elsewhere; nor does a session that its client has ended.
+        const ended = await outcomes(async (session) => {
+          await (await send(url, "DELETE", { "Mcp-Session-Id": session })).body
+          requests.endOf({ subject: "ann", claims: {} }, "it is not accepted any more")
+          requests.endOf({ subject: "", claims: {} }, "it is not accepted any more")
+        })
+        expect(ended.given).toEqual([])
+        expect(ended.fates).toMatchObject(told((name) => name.startsWith("sent") ? "unknown" : "notSent"))
       })
     }))
 

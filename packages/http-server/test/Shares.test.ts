@@ -1,5 +1,9 @@
-import { describe, expect, it } from "vitest"
+import { beforeEach, describe, expect, it } from "vitest"
+import { mayLeave } from "../../testing/test/support/Holdings.js"
 import { Shares } from "../src/Shares.js"
+
+// What is tested here is a part, without the one who ends it.
+beforeEach(() => mayLeave("shares"))
 
 /** How much a client gets that takes all it can. */
 const all = (shares: Shares, client: unknown): number => {

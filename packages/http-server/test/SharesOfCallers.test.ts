@@ -1,4 +1,5 @@
 import { describe, expect, it } from "@effect/vitest"
+import { Bytes } from "@mcp-lifeline/core/internal"
 import { Effect } from "effect"
 import * as SealedId from "../src/SealedId.js"
 import * as SessionRecords from "../src/SessionRecords.js"
@@ -144,7 +145,7 @@ describe("requests that are not answered yet", () => {
 
   it.scopedLive("[X5 G17] keep a bounded number of bytes, of which one client cannot have all", () =>
     Effect.gen(function*() {
-      const { conversations, url } = yield* Raw.serve(undefined, { limits: { maxOpenBytes: 400_000 } })
+      const { conversations, url } = yield* Raw.serve(undefined, { limits: { maxOpenBytes: Bytes(400_000) } })
       const isOpen = () =>
         conversations.flatMap(({ received }) => received.filter(({ method }) => method === "tools/call"))
       yield* Effect.promise(async () => {

@@ -1,11 +1,16 @@
-import { describe, expect, it } from "@effect/vitest"
+import { beforeEach, describe, expect, it } from "@effect/vitest"
+import { Bytes } from "@mcp-lifeline/core/internal"
 import { Effect } from "effect"
 import { createServer, type ServerResponse } from "node:http"
 import type { AddressInfo } from "node:net"
+import { mayLeave } from "../../testing/test/support/Holdings.js"
 import { EventBudget } from "../src/EventBudget.js"
 import { SseWriter } from "../src/SseWriter.js"
 import * as Raw from "./support/RawEndpoint.js"
 import * as Reader from "./support/Reader.js"
+
+// What is tested here is a part, without the one who ends it.
+beforeEach(() => mayLeave("events"))
 
 /** A server that gives each response to the test. */
 const serve = (take: (response: ServerResponse) => void) =>
@@ -57,7 +62,7 @@ const read = (one: SseWriter, after?: number) => {
 
 describe("what all streams keep together", () => {
   it("[G17] is within the budget, whoever reads", () => {
-    const budget = new EventBudget(100)
+    const budget = new EventBudget(Bytes(100))
     const streams = ["a", "b", "c"].map((name) => stream(name, budget))
     for (const one of streams) {
       one.send(sized(80))
@@ -67,7 +72,7 @@ describe("what all streams keep together", () => {
   })
 
   it("[G17] is within the budget, also where one stream alone exceeds it", () => {
-    const budget = new EventBudget(100)
+    const budget = new EventBudget(Bytes(100))
     const one = stream("a", budget)
     one.send(sized(101), { answers: 1 })
     expect([budget.bytes, budget.size]).toEqual([0, 0])
@@ -75,7 +80,7 @@ describe("what all streams keep together", () => {
   })
 
   it("[G11 G18] of each request whose answer was let go of, who resumes is told that it is lost", () => {
-    const budget = new EventBudget(100)
+    const budget = new EventBudget(Bytes(100))
     const [first, second] = [stream("a", budget), stream("b", budget)]
     first.send(sized(60), { answers: 1 })
     first.end()
@@ -85,7 +90,7 @@ describe("what all streams keep together", () => {
   })
 
   it("[G11 G18] so is who comes back because an answer that was sent did not arrive", () => {
-    const budget = new EventBudget(100)
+    const budget = new EventBudget(Bytes(100))
     const first = stream("a", budget)
     const reader = Reader.make()
     first.attach(reader.response)
@@ -100,7 +105,7 @@ describe("what all streams keep together", () => {
   })
 
   it("[G18] a reader that is slow is told in its place, and its response ends then", () => {
-    const budget = new EventBudget(100)
+    const budget = new EventBudget(Bytes(100))
     const slow = Reader.make(true)
     const first = stream("a", budget)
     first.attach(slow.response)
@@ -114,7 +119,7 @@ describe("what all streams keep together", () => {
   })
 
   it("[G11 G17] what was sent is let go of before what was not", () => {
-    const budget = new EventBudget(100)
+    const budget = new EventBudget(Bytes(100))
     const first = stream("a", budget)
     first.attach(Reader.make().response)
     first.send(sized(30, "s"))
@@ -127,7 +132,7 @@ describe("what all streams keep together", () => {
   })
 
   it("[G11 G17] an answer that was sent is let go of before one that was not, however long ago that was", () => {
-    const budget = new EventBudget(100)
+    const budget = new EventBudget(Bytes(100))
     const [waiting, answered] = [stream("a", budget, { client: 1 }), stream("b", budget, { client: 1 })]
     waiting.send(sized(30), { answers: 1 })
     answered.attach(Reader.make().response)
@@ -137,7 +142,7 @@ describe("what all streams keep together", () => {
   })
 
   it("[G17] an answer outlives what is said beside it", () => {
-    const budget = new EventBudget(100)
+    const budget = new EventBudget(Bytes(100))
     const first = stream("a", budget)
     first.send(sized(50, "p"))
     first.send(sized(40), { answers: 1 })
@@ -146,7 +151,7 @@ describe("what all streams keep together", () => {
   })
 
   it("[G17] a reader whose unsent notifications were let go of is sent away, so that it comes back", () => {
-    const budget = new EventBudget(100)
+    const budget = new EventBudget(Bytes(100))
     const slow = Reader.make(true)
     const first = stream("a", budget)
     first.attach(slow.response)
@@ -158,7 +163,7 @@ describe("what all streams keep together", () => {
   })
 
   it("[X5] who keeps more than a fair share lets go of it; what others keep stays", () => {
-    const budget = new EventBudget(1000)
+    const budget = new EventBudget(Bytes(1000))
     const greedy = {}
     const modest = stream("m", budget)
     modest.send(sized(200), { answers: 1 })
@@ -172,7 +177,7 @@ describe("what all streams keep together", () => {
   })
 
   it("[X5] who keeps less than a share loses nothing to many that keep a little", () => {
-    const budget = new EventBudget(1000)
+    const budget = new EventBudget(Bytes(1000))
     const modest = stream("m", budget)
     modest.send(sized(100), { answers: 1 })
     const others = [1, 2, 3].map((n) => stream(String(n), budget))
@@ -183,8 +188,8 @@ describe("what all streams keep together", () => {
 })
 
 describe("what one stream keeps", () => {
-  const bounds = { maxEvents: 3, maxBytes: 100, maxLogs: 2 }
-  const bounded = () => stream("a", new EventBudget(1_000_000), { bounds })
+  const bounds = { maxEvents: 3, maxBytes: Bytes(100), maxLogs: 2 }
+  const bounded = () => stream("a", new EventBudget(Bytes(1_000_000)), { bounds })
 
   it("[G17 G18] is bounded in events; the oldest goes first, and no answer", () => {
     const one = bounded()
@@ -223,7 +228,7 @@ describe("what one stream keeps", () => {
   })
 
   it("[G11] the event without data names the last one that the client has", () => {
-    const one = stream("a", new EventBudget(1_000_000), { sendsPrimingEvent: () => true })
+    const one = stream("a", new EventBudget(Bytes(1_000_000)), { sendsPrimingEvent: () => true })
     const primed = (after?: number) => {
       const reader = Reader.make()
       one.attach(reader.response, after)
@@ -261,7 +266,7 @@ describe("what one stream keeps", () => {
   })
 
   it("[G13] a stream to which nobody can come back keeps nothing without its reader, and says nothing more", () => {
-    const budget = new EventBudget(1_000_000)
+    const budget = new EventBudget(Bytes(1_000_000))
     const one = new SseWriter({ budget, headers: {}, sendsPrimingEvent: () => false })
     const slow = Reader.make(true)
     one.attach(slow.response)
@@ -275,9 +280,9 @@ describe("what one stream keeps", () => {
 })
 
 describe("who reads one stream", () => {
-  const bounds = { maxEvents: 3, maxBytes: 100, maxLogs: 2 }
+  const bounds = { maxEvents: 3, maxBytes: Bytes(100), maxLogs: 2 }
   const bounded = (options: Partial<ConstructorParameters<typeof SseWriter>[0]> = {}) =>
-    stream("a", new EventBudget(1_000_000), { bounds, ...options })
+    stream("a", new EventBudget(Bytes(1_000_000)), { bounds, ...options })
   const turn = () => new Promise((resolve) => setImmediate(resolve))
 
   it("[G11] is seen to come and to go", async () => {
@@ -366,7 +371,7 @@ describe("who reads one stream", () => {
   })
 
   it("[G13] to which nobody can come back: what it has not read is kept, and nothing else", () => {
-    const budget = new EventBudget(1_000_000)
+    const budget = new EventBudget(Bytes(1_000_000))
     const one = new SseWriter({ budget, headers: {}, sendsPrimingEvent: () => false })
     const slow = Reader.make(true)
     one.attach(slow.response)
@@ -383,8 +388,8 @@ describe("who reads one stream", () => {
 })
 
 describe("the bounds of one stream", () => {
-  const budget = () => new EventBudget(1_000_000)
-  const bounds = { maxEvents: 100, maxBytes: 50, maxLogs: 2 }
+  const budget = () => new EventBudget(Bytes(1_000_000))
+  const bounds = { maxEvents: 100, maxBytes: Bytes(50), maxLogs: 2 }
 
   it("[G17] let it have as much as they say", () => {
     const one = stream("a", budget(), { bounds })
@@ -400,6 +405,53 @@ describe("the bounds of one stream", () => {
     note.send(sized(40), { answers: 1 })
     note.send(sized(20))
     expect(read(note)).toEqual([lost(1), sized(20)])
+  })
+
+  it("[G17 G11] take what waits under a key, and log messages, which then wait no more: the next ones are said", async () => {
+    for (const way of ["bounds", "budget"] as const) {
+      const one = stream("a", budget(), { bounds: { ...bounds, maxEvents: 3 } })
+      one.send("changed", { key: "list" })
+      for (const text of ["log 1", "log 2"]) one.send(text, { isLog: true })
+      if (way === "bounds") { for (const text of ["1", "2", "3"]) one.send(text) }
+      else one.discard("unsent")
+      one.send("changed again", { key: "list" })
+      for (const text of ["log 3", "log 4", "log 5"]) one.send(text, { isLog: true })
+      await new Promise((resolve) => setImmediate(resolve))
+      expect([way, read(one), one.dropped]).toEqual([way, ["changed again", "log 3", "log 4"], 1])
+    }
+  })
+
+  it("[G17 D11] keep nothing of a stream that somebody else continues; its reader gets all that was said, and nothing more", () => {
+    const all = budget()
+    const one = stream("a", all)
+    const reader = Reader.make(true)
+    one.attach(reader.response)
+    for (const text of ["1", "2", "3"]) one.send(text)
+    expect(one.release(Reader.make().response)).toBe(false)
+    expect(sent(reader)).toEqual(["1"])
+    expect(one.release(reader.response)).toBe(true)
+    one.send("4", { answers: 1 })
+    one.tick()
+    expect([sent(reader), reader.end(), one.hasReader, one.isWaiting]).toEqual([
+      ["1", "2", "3"],
+      undefined,
+      false,
+      false
+    ])
+    expect([all.bytes, all.size, one.isOverAfter(3), one.release(reader.response)]).toEqual([0, 0, true, false])
+  })
+
+  it("[D11] somebody else continues no stream whose reader has gone, or is going", () => {
+    for (const isGone of [true, false]) {
+      const one = stream("a", budget())
+      const reader = Reader.make()
+      one.attach(reader.response)
+      if (isGone) reader.leave()
+      else Object.assign(reader.response, { destroyed: true })
+      expect(one.release(reader.response)).toBe(false)
+      one.send("1", { answers: 1 })
+      expect(one.lastEvent).toBe(1)
+    }
   })
 
   it("[G17] hold for ever once it is over: it ends once, and nothing comes after its end", () => {
@@ -423,7 +475,7 @@ describe("the bounds of one stream", () => {
 describe("an answer beyond the budget, over HTTP", () => {
   it.scopedLive("[G11 G18] is told to be lost to the client that comes back for it", () =>
     Effect.gen(function*() {
-      const { conversations, url } = yield* Raw.serve(undefined, { limits: { maxKeptBytes: 1000 } })
+      const { conversations, url } = yield* Raw.serve(undefined, { limits: { maxKeptBytes: Bytes(1000) } })
       yield* Effect.promise(async () => {
         const sessions = [await Raw.begin(url), await Raw.begin(url)]
         const broken: Array<string> = []
@@ -455,7 +507,7 @@ describe("an answer beyond the budget, over HTTP", () => {
 describe("what a stream keeps", () => {
   it.scopedLive("[G13] nothing is kept of a stream to which nobody can come back, once it is sent", () =>
     Effect.gen(function*() {
-      const budget = new EventBudget(1_000_000)
+      const budget = new EventBudget(Bytes(1_000_000))
       const url = yield* serve((response) => {
         const stream = new SseWriter({ budget, headers: {}, sendsPrimingEvent: () => false })
         stream.attach(response)
@@ -469,7 +521,7 @@ describe("what a stream keeps", () => {
 
   it.scopedLive("[G13] nothing is kept of a stream to which nobody can come back, once its reader has gone", () =>
     Effect.gen(function*() {
-      const budget = new EventBudget(1_000_000)
+      const budget = new EventBudget(Bytes(1_000_000))
       let isGone = () => {}
       const gone = new Promise<void>((resolve) => {
         isGone = resolve
@@ -493,7 +545,7 @@ describe("what a stream keeps", () => {
 
   it.effect("[G13] a stream counts as long as it keeps something for a client that comes back", () =>
     Effect.sync(() => {
-      const budget = new EventBudget(1_000_000)
+      const budget = new EventBudget(Bytes(1_000_000))
       const stream = new SseWriter({ name: "s.", budget, headers: {}, sendsPrimingEvent: () => false })
       stream.send("{}")
       expect([budget.size, budget.bytes]).toEqual([1, 2])

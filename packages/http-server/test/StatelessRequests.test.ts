@@ -1,12 +1,20 @@
+import { Bytes } from "@mcp-lifeline/core/internal"
 import type { ClientRequest } from "@mcp-lifeline/protocol"
+import type { IncomingMessage } from "node:http"
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest"
+import { mayLeave } from "../../testing/test/support/Holdings.js"
 import * as Arrival from "../src/Arrival.js"
+import * as Authentication from "../src/Authentication.js"
 import { anyone } from "../src/Caller.js"
 import { EventBudget } from "../src/EventBudget.js"
+import { OpenStreams } from "../src/OpenStreams.js"
 import { SseWriter } from "../src/SseWriter.js"
 import { StatelessRequests } from "../src/StatelessRequests.js"
-import { type Message, plenty } from "./support/RawEndpoint.js"
+import { type Message, plenty, subscriptions } from "./support/RawEndpoint.js"
 import * as Reader from "./support/Reader.js"
+
+// What is tested here is a part, without the one who ends it.
+beforeEach(() => mayLeave("shares"))
 
 const version = "2026-07-28"
 const key = (name: string) => `io.modelcontextprotocol/${name}`
@@ -30,12 +38,38 @@ interface Sent {
   readonly forwarded?: string
   readonly state?: unknown
   readonly method?: string
+  /** To which a stream of changes subscribes. */
+  readonly uris?: ReadonlyArray<string>
+  /** The listener that has let it in. */
+  readonly streams?: OpenStreams
 }
 
 /** Requests whose answers the test gives; `during`: while a request is taken. */
 const make = (maxCalls = 10, during: (begun: Begun) => void = () => undefined) => {
   const calls: Array<Begun> = []
-  const state = { ticks: 0, closed: [] as Array<string>, errors: [] as Array<unknown> }
+  const state = {
+    ticks: 0,
+    closed: [] as Array<string>,
+    endedOf: [] as Array<unknown>,
+    movable: [] as Array<unknown>,
+    errors: [] as Array<unknown>
+  }
+  const room = subscriptions()
+  const open = plenty()
+  let [places, bodies] = [0, 0]
+  const take: typeof open.take = (client, count, bytes) => {
+    const back = open.take(client, count, bytes)
+    if (typeof back === "string") return back
+    places += count
+    bodies += bytes
+    return () => {
+      places -= count
+      bodies -= bytes
+      back()
+    }
+  }
+  /** What is taken of all limits. */
+  const held = () => ({ places, bodies, ...room.held })
   const requests = new StatelessRequests({
     stateless: {
       request: (request, { subject }) => {
@@ -58,28 +92,40 @@ const make = (maxCalls = 10, during: (begun: Begun) => void = () => undefined) =
         during(begun)
       },
       tick: () => void state.ticks++,
+      endOf: ({ subject }, why) => void state.endedOf.push([subject, why]),
+      forget: async () => void state.movable.push(calls.map(({ request }) => request.mayMove)),
       close: async (why) => void state.closed.push(why)
     },
-    budget: new EventBudget(1_000_000),
+    budget: new EventBudget(Bytes(1_000_000)),
     maxCalls,
-    open: plenty(),
+    open: { take } as typeof open,
+    subscriptions: room,
     onError: (error) => void state.errors.push(error)
   })
   const post = (
     id: number | string,
-    { address = "a", expiresAt, forwarded, method = "tools/call", name = "n", subject = "o", state }: Sent = {}
+    { address = "a", expiresAt, forwarded, method = "tools/call", name = "n", subject = "o", state, streams, uris }:
+      Sent = {}
   ) => {
     const reader = Reader.make()
     const clientInfo = name === null ? null : { name, version: "1" }
     const _meta = { [key("protocolVersion")]: version, [key("clientInfo")]: clientInfo }
-    const message = { jsonrpc: "2.0", id, method, params: { name: "x", requestState: state, _meta } } as const
+    const message = {
+      jsonrpc: "2.0",
+      id,
+      method,
+      params: { name: "x", requestState: state, notifications: { resourceSubscriptions: uris }, _meta }
+    } as const
     const headers = { "mcp-protocol-version": version, "mcp-method": method, "mcp-name": "x" }
-    const from = { headers, socket: { remoteAddress: address } } as never
+    const from = { headers, socket: { remoteAddress: address } } as object as IncomingMessage
     if (forwarded !== undefined) Arrival.note(from, { address: forwarded })
-    const refusal = requests.post(message, from, { subject, claims: {}, expiresAt }, reader.response)
+    streams?.letIn(Object.assign(from, { method: "POST" }), reader.response)
+    const refusal = requests.post(message, from, { subject, claims: {}, expiresAt }, reader.response, {
+      bytes: Bytes(100)
+    })
     return { ...reader, refusal, json: () => JSON.parse(reader.text()) }
   }
-  return { calls, post, requests, state }
+  return { calls, held, post, requests, state }
 }
 
 const progress = { method: "notifications/progress", params: { progressToken: 1, progress: 1 } }
@@ -200,6 +246,56 @@ describe("a client without a session", () => {
   })
 })
 
+describe("a caller that is removed", () => {
+  it("[G22:unit] has its requests ended, and those of no other caller; none of them goes on elsewhere", () => {
+    const { calls, post, requests, state } = make()
+    const sent = [post(1, { subject: "ann" }), post(2, { subject: "ben" }), post(3, { subject: "ann" })]
+    // As while all is forgotten here.
+    for (const { request } of calls) request.mayMove = true
+    requests.endOf({ subject: "ann" }, "the client was removed")
+    expect(calls.map(({ request }) => [request.isOver, request.mayMove])).toEqual([[true, false], [false, true], [
+      true,
+      false
+    ]])
+    expect(sent[0]?.json()).toMatchObject({
+      id: 1,
+      error: { message: expect.stringMatching(/^the client was removed/) }
+    })
+    expect(sent.map(({ status }) => status())).toEqual([200, undefined, 200])
+    expect(state.endedOf).toEqual([["ann", "the client was removed"]])
+  })
+
+  it("[D11:unit] what goes on elsewhere when all is forgotten is what was open then, and only until that is done", async () => {
+    const { calls, post, requests, state } = make()
+    post(1)
+    await requests.forget("this replica is lost")
+    post(2)
+    expect([state.movable, calls.map(({ request }) => request.mayMove)]).toEqual([[[true]], [false, false]])
+  })
+})
+
+describe("a request that is refused", () => {
+  it("[X5:unit G17] has taken nothing, whatever it is refused for, also the next time", () => {
+    const { calls, held, post } = make(1)
+    const listen = (id: number, uris: ReadonlyArray<string>) => post(id, { method: "subscriptions/listen", uris })
+    for (let round = 0; round < 2; round++) {
+      expect(held()).toEqual({ places: 0, bodies: 0, count: 0, bytes: 0 })
+      expect(listen(1, ["a://1", "a://22"]).refusal).toBeUndefined()
+      expect(post(2).refusal).toBeUndefined()
+      expect(calls.map(({ request }) => request.bytes)).toEqual([100, 100])
+      // A stream of changes takes no place of a call.
+      const before = { places: 1, bodies: 200, count: 2, bytes: 11 }
+      expect(held()).toEqual(before)
+      for (const { refusal } of [listen(3, ["a://3"]), post(4), listen(5, ["x".repeat(20_000)])]) {
+        expect(refusal).toMatchObject({ status: 429, isRead: true })
+        expect(held()).toEqual(before)
+      }
+      for (const { request } of calls.splice(0)) request.interrupt("enough")
+    }
+    expect(held()).toEqual({ places: 0, bodies: 0, count: 0, bytes: 0 })
+  })
+})
+
 describe("credentials that expire", () => {
   it("[G22:unit] end a stream of changes after a minute; calls, and streams whose credentials do not expire, go on", () => {
     const { calls, post, requests } = make()
@@ -214,6 +310,24 @@ describe("credentials that expire", () => {
     vi.setSystemTime(expiresAt + 60_001)
     requests.tick()
     expect(isOver()).toEqual([true, false, false])
+  })
+})
+
+describe("credentials that are not accepted any more", () => {
+  it("[G22:unit] end a stream of changes when they are checked again, and no call", () => {
+    let isAccepted = true
+    const streams = new OpenStreams({ check: () => isAccepted ? anyone : Authentication.unauthorized("no") })
+    const { calls, post } = make()
+    post(1, { streams })
+    const { text } = post(2, { streams, method: "subscriptions/listen" })
+    const isOver = () => calls.map(({ request }) => request.isOver)
+    streams.recheck()
+    expect(isOver()).toEqual([false, false])
+    isAccepted = false
+    streams.recheck()
+    expect(isOver()).toEqual([false, true])
+    expect(text()).toContain("the credentials of the stream are not accepted any more")
+    calls[0]?.request.interrupt("enough")
   })
 })
 

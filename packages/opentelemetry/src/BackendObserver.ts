@@ -72,6 +72,8 @@ export class BackendObserver implements Telemetry.Observer, Host {
         this.#sessionEnded(event.generation, event.at, undefined)
         this.#processesEnded(event.generation)
         return this.meter.record(Names.closes, 1, { ...this.#common, [attribute.outcome]: event.outcome })
+      case "Judged":
+        return this.meter.record(Names.verdicts, 1, { ...this.#common, [attribute.verdict]: event.kind })
       case "CatalogChanged":
       case "DiscoveryFailed":
       case "KeepaliveChanged":

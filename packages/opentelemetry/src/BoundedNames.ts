@@ -4,6 +4,7 @@
 
 /** The most names. */
 const atMost = 1000
+const longest = 1024
 
 /** The names that metrics have so far. */
 export class BoundedNames {
@@ -11,7 +12,7 @@ export class BoundedNames {
 
   /** The name as it is in metrics. */
   of(name: string): string {
-    if (this.#known.size < atMost) this.#known.add(name)
+    if (this.#known.size < atMost && name.length <= longest) this.#known.add(name)
     return this.#known.has(name) ? name : "_OTHER"
   }
 }

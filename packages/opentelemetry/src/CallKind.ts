@@ -11,6 +11,8 @@ const { attribute } = Names
 
 /** The most kinds that are kept for one backend. */
 const kindsAtMost = 1000
+/** Nothing is kept of a longer name: clients may call a tool that no server has. */
+const longestTarget = 1024
 
 /** What the kinds of calls of one backend share. */
 interface Backend {
@@ -95,7 +97,7 @@ export class CallKinds {
     const found = this.#kinds.get(method)?.get(target)
     if (found !== undefined) return found
     const made = new CallKind(this.#backend, method, target)
-    if (this.#size++ >= kindsAtMost) return made
+    if ((target?.length ?? 0) > longestTarget || this.#size++ >= kindsAtMost) return made
     const ofMethod = this.#kinds.get(method) ?? new Map<string | undefined, CallKind>()
     this.#kinds.set(method, ofMethod.set(target, made))
     return made

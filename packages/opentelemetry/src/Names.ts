@@ -104,6 +104,14 @@ export const closes: Definition = {
   description: "Connections that were closed, by outcome"
 }
 
+/** Verdicts on servers that left something without an answer. */
+export const verdicts: Definition = {
+  name: "lifeline.verdicts",
+  kind: "counter",
+  unit: "{verdict}",
+  description: "Verdicts on servers that left something without an answer, by kind"
+}
+
 /** Calls in flight, including those that wait. */
 export const activeCalls: Definition = {
   name: "lifeline.backend.active_calls",
@@ -178,6 +186,7 @@ export const attribute = {
   generation: "lifeline.generation",
   attempt: "lifeline.attempt",
   outcome: "lifeline.outcome",
+  verdict: "lifeline.verdict",
   cause: "lifeline.cause",
   state: "lifeline.state",
   from: "lifeline.state.from",

@@ -1,6 +1,7 @@
 /**
  * W3C Trace Context in `params._meta`, which tells a server to which trace a request belongs.
  */
+import { ExactJson } from "@mcp-lifeline/core/internal"
 import { Tracer } from "effect"
 
 /** The `traceparent` of a span; undefined for a span without valid ids. */
@@ -24,9 +25,13 @@ export const parentOf = (params: unknown): Tracer.ExternalSpan | undefined => {
 export const inject = <P>(params: P, span: Tracer.AnySpan, tracestate: string | undefined): P => {
   const parent = traceparent(span)
   if (parent === undefined) return params
-  const { tracestate: _, ...meta } = metaOf(params) ?? {}
+  const given = metaOf(params)
+  const { tracestate: _, ...meta } = given ?? {}
   const state = tracestate === undefined || tracestate === "" ? {} : { tracestate }
-  return { ...params, _meta: { ...meta, traceparent: parent, ...state } }
+  return ExactJson.copied(params, {
+    ...params,
+    _meta: ExactJson.copied(given, { ...meta, traceparent: parent, ...state })
+  })
 }
 
 const metaOf = (params: unknown): Readonly<Record<string, unknown>> | undefined => {

@@ -132,6 +132,26 @@ describe.each(Object.entries(ways))("metrics through %s", (way, layerOf) => {
       }).pipe(Effect.scoped, Effect.provide(layerOf(reader)))
     }))
 
+  it.scopedLive("[V1 O2] verdicts on a server that answers nothing, by kind", () =>
+    Effect.gen(function*() {
+      const { read, reader } = exporter()
+      const own = `${id}-judged`
+      yield* Effect.gen(function*() {
+        const script = ScriptedConnector.make()
+        const keepalive = { method: "none", timeout: 5, suspectInterval: 5 } as const
+        const backend = yield* Backend.make(own, { connector: script, keepalive })
+        yield* backend.firstOutcome
+        script.respond = () => ({ answer: "never" })
+        yield* backend.healthCheck
+        yield* Stream.runHead(Stream.filter(backend.events, ({ _tag }) => _tag === "RuntimeLost"))
+        const points = yield* read
+        assert.deepStrictEqual(
+          points("lifeline.verdicts", own).map(({ attributes, value }) => [attributes["lifeline.verdict"], value]),
+          [["wedged", 1]]
+        )
+      }).pipe(Effect.scoped, Effect.provide(layerOf(reader)))
+    }))
+
   it.scopedLive("[O2] a server that runs on another replica from now on has a cause of its own", () =>
     Effect.gen(function*() {
       const { read, reader } = exporter()

@@ -22,14 +22,14 @@ import type { Session } from "./Session.js"
 import type { SignInOptions } from "./SignInOptions.js"
 import type { TelemetryOptions } from "./TelemetryOptions.js"
 
-export type { HealthOptions } from "@mcp-lifeline/core/types"
-
 /** How a session is kept alive, and how a dead one is found. */
 export type KeepaliveOptions = Core.KeepaliveOptions<Duration>
 /** How Lifeline reconnects after it has lost a connection. */
 export type ReconnectOptions = Core.ReconnectOptions<Duration>
 /** How long things may take. */
 export type TimeoutOptions = Core.TimeoutOptions<Duration>
+/** When a connection counts as lost because of failures. */
+export type HealthOptions = Core.HealthOptions<Duration>
 /** How Lifeline handles calls. */
 export type CallsOptions = Core.CallsOptions<Duration>
 /** When a connection is opened, and when an unused one is closed. */
@@ -131,6 +131,12 @@ export interface StdioOptions {
   readonly stdinGrace?: Duration | undefined
   /** How long its process group may take to exit after SIGTERM. Then it gets SIGKILL. Default 2 seconds. Not used on Windows. */
   readonly termGrace?: Duration | undefined
+  /**
+   * How long a start of the server may take, to its answer to the first request. An attempt ends after `timeouts.connect`, but its process goes
+   * on, and the next attempt waits for the same one. Default 5 minutes, or three times the slowest start that this server has shown, if that
+   * is longer.
+   */
+  readonly startLimit?: Duration | undefined
   /** On SIGINT, SIGTERM and SIGHUP, terminate the server's process group and then this process. Default false. */
   readonly handleSignals?: boolean | undefined
   /** Whether the process is recorded in the state folder, so that it is ended by the next program with Lifeline if this one is killed. Default true. */

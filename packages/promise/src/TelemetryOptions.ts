@@ -2,7 +2,7 @@
  * Where the facade sends spans and metrics.
  */
 /**
- * Providers of any SDK for OpenTelemetry. `@opentelemetry/api` must be installed. Without a provider, Lifeline does not record its signals.
+ * Providers of any SDK for OpenTelemetry. Without a provider, Lifeline does not record its signals.
  *
  * The span of a call is a child of the span that is active where you make the call, and is passed on to the server.
  */

@@ -13,9 +13,10 @@ import type { ConnectOptions, Server } from "./Options.js"
  * Rejects with ConnectError:
  * - at once, if the cause is permanent (a command that does not exist, credentials that the server refuses);
  * - after 5 s, if nothing listens, nothing is found, or what answers is not an MCP server;
- * - after `timeouts.connect` (30 s), if the server may still be starting.
+ * - after `timeouts.connect` (30 s), if a server at a URL may still be starting;
+ * - after `startLimit` (5 min), if the process of a server runs and has not answered. `signal` ends the wait before that.
  *
- * Until then it keeps trying. If you give `timeouts.connect`, this time applies to the last two cases. Rejects with UnauthorizedError, at
+ * Until then it keeps trying. If you give `timeouts.connect`, this time applies to all but the first case. Rejects with UnauthorizedError, at
  * once, if a person has to log in.
  *
  * A rejected `connect` leaves nothing running. With `lifecycle.lazy` or `disabled` it resolves without connecting. An option that is not

@@ -91,7 +91,6 @@ export const connectAll = async (
       )
     }))
     const core = made = await owned.make(
-      "fleet",
       CoreFleet.make({
         backends: plan.backends,
         connectConcurrency: options.connectConcurrency,

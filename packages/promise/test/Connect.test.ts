@@ -192,7 +192,7 @@ describe("connect", () => {
     assert.strictEqual(error.backend, client.name)
     const timeout = await rejection(
       client.callTool({ name: "trigger-long-running-operation", arguments: { duration: 60, steps: 1 } }, undefined, {
-        timeout: "100 millis"
+        timeout: "2 seconds"
       })
     )
     assert.instanceOf(timeout, McpError)
@@ -257,7 +257,7 @@ describe("connect", () => {
       const journal = join(directory, "journal")
       const error = await rejection(
         connect(StdioFaultServer.command({ journal }), {
-          timeouts: { connect: "2 seconds" },
+          timeouts: { connect: "8 seconds" },
           onConnected: async ({ request }) => {
             await request({ method: "tools/call", params: { name: "none" } }, CallToolResultSchema, { timeout: 20_000 })
           }

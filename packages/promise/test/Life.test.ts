@@ -191,7 +191,7 @@ describe.each(doors)("%s", (_, open) => {
       code: -32602
     })
     const name = "trigger-long-running-operation"
-    const slow = client.callTool({ name, arguments: { duration: 60, steps: 1 } }, undefined, { timeout: "100 millis" })
+    const slow = client.callTool({ name, arguments: { duration: 60, steps: 1 } }, undefined, { timeout: "2 seconds" })
     assert.deepInclude(await failure(slow), { _tag: "RequestTimeout", backend: "one", method: "tools/call" })
     assert.deepEqual(await echo(client, "still there"), said("still there"))
     assert.strictEqual(client.status.generation, 1)

@@ -26,9 +26,9 @@ export interface TransportSession {
  * - The transport calls `onlost` at most once, when it knows that the connection has ended, and before it rejects any pending `send` because
  *   of that; it never calls it because of `close`.
  * - The transport calls `onfailed` for a request whose `send` has ended and whose answer will not arrive, for example because it was
- *   dropped.
+ *   dropped; or, before `onlost`, with the fate `notSent`, because the server is gone and has certainly not read it.
  *
- * The binding sets `onlost`, `onfailed` and `drained` before it calls `start`.
+ * The binding sets `onlost`, `onfailed` and `drained` before it calls `start`, and `onhearing` before it sends `notifications/initialized`.
  */
 export interface AdapterTransport extends Transport {
   readonly peer: Peer
@@ -36,6 +36,11 @@ export interface AdapterTransport extends Transport {
   readonly stateful: boolean
   onlost?: ((loss: Loss) => void) | undefined
   onfailed?: ((id: RequestId, error: RequestError) => void) | undefined
+  /**
+   * Called with `false` when messages of the server that answer no request do not arrive, because their stream is not open, and with `true`
+   * when they do again. Some may have been missed meanwhile. Default: they arrive. Must not throw.
+   */
+  onhearing?: ((hears: boolean) => void) | undefined
   /** If it returns a promise, the transport reads nothing more from the server until the promise is resolved. */
   drained?: (() => Promise<void> | undefined) | undefined
   /**
@@ -46,6 +51,13 @@ export interface AdapterTransport extends Transport {
   readonly withdraw?: ((id: RequestId) => boolean) | undefined
   /** Measures what the processes of the server use, until `close`; see `Connection.onUsage`. Called once, after `start`. */
   readonly onUsage?: Connection["onUsage"]
+  /** Looks what the processes of the server show; see `Connection.look`. */
+  readonly look?: Connection["look"]
+  /**
+   * The connection is lost, because the server neither reads nor does anything: `close` gives it no time to end by itself. The transport may
+   * call `onfailed` for requests that the server has certainly not read. Must not throw.
+   */
+  readonly condemn?: ((loss: Loss) => void) | undefined
   /** Called when the server sends a comment on the stream of a response, which shows that it is alive. Must not throw. */
   onbeat?: ((id: RequestId) => void) | undefined
   /**

@@ -18,9 +18,6 @@ import type { Answer } from "./Requests.js"
 import * as Session from "./Session.js"
 import * as StatelessConnection from "./StatelessConnection.js"
 
-/** How long a server may be silent before it is initialized, in milliseconds; where an attempt is shorter, a third of that. */
-const silenceLimit = 5000
-
 /** The server has ended because it was asked what it does not know, as far as can be seen. */
 class Exited extends Data.TaggedError("Exited")<{}> {}
 
@@ -68,8 +65,8 @@ const probed = (
       Effect.sync(() => new ProbedTransport(make())),
       (transport) => Effect.promise(() => transport.end())
     )
-    const millis = Math.min(silenceLimit, (options.timeout ?? Number.POSITIVE_INFINITY) / 3)
-    const answer = yield* transport.ask({ _meta: Discovery.envelopeOf(options) }, millis)
+    const question = { _meta: Discovery.envelopeOf(options) }
+    const answer = yield* transport.ask(question, Era.silenceLimit(options.timeout))
     const verdict = Era.verdict(Discovery.outcomeOf(answer), "stdio")
     if (verdict._tag === "None") return yield* Discovery.notHeard(answer)
     if (verdict._tag === "Unsupported") return yield* Failures.unsupported(verdict.versions.join(", "))

@@ -3,6 +3,7 @@
  * they want.
  */
 import type { RequestError } from "@mcp-lifeline/core"
+import { ExactJson } from "@mcp-lifeline/core/internal"
 import type { LoggingLevel } from "@modelcontextprotocol/sdk/types.js"
 import { Exit, Predicate } from "effect"
 import * as Era from "./Era.js"
@@ -22,10 +23,10 @@ export class EnvelopedRequests {
   readonly #envelope: Readonly<Record<string, unknown>>
   #level: LoggingLevel | undefined
 
-  readonly #isTheirOwn: boolean
+  readonly #isTheirOwn: () => boolean
 
-  /** `envelope`: who asks, in which version, and what they can do. `isTheirOwn`: a request may say that last thing itself. */
-  constructor(requests: Requests, envelope: Readonly<Record<string, unknown>>, isTheirOwn = false) {
+  /** `envelope`: who asks, in which version, and what they can do. `isTheirOwn`: whether a request may say that last thing itself now. */
+  constructor(requests: Requests, envelope: Readonly<Record<string, unknown>>, isTheirOwn = () => false) {
     this.#requests = requests
     this.#envelope = envelope
     this.#isTheirOwn = isTheirOwn
@@ -42,20 +43,19 @@ export class EnvelopedRequests {
    */
   params(given: unknown, runsTask = false): Record<string, unknown> {
     const params = Predicate.isRecord(given) ? given : {}
-    const meta = params["_meta"]
-    const theirs = this.#isTheirOwn ? Meta.of(params)[Meta.keys.clientCapabilities] : undefined
+    const theirs = this.#isTheirOwn() ? Meta.of(params)[Meta.keys.clientCapabilities] : undefined
     const capabilities = runsTask
       ? StatelessTasks.declaring(theirs ?? this.#envelope[Meta.keys.clientCapabilities])
       : theirs
-    return {
+    return ExactJson.copied(params, {
       ...params,
-      _meta: {
+      _meta: ExactJson.copied(Meta.of(params), {
         ...(this.#level === undefined ? {} : { [Meta.keys.logLevel]: this.#level }),
-        ...(Predicate.isRecord(meta) ? meta : {}),
+        ...Meta.of(params),
         ...this.#envelope,
         ...(capabilities === undefined ? {} : { [Meta.keys.clientCapabilities]: capabilities })
-      }
-    }
+      })
+    })
   }
 
   /**

@@ -9,6 +9,12 @@ import { Predicate } from "effect"
 /** The revision without sessions that Lifeline speaks. */
 export const statelessVersion = "2026-07-28"
 
+/**
+ * How long a server may be silent after `server/discover` before it is initialized, in milliseconds: 5 s, or a third of an attempt that is
+ * shorter.
+ */
+export const silenceLimit = (attempt = Number.POSITIVE_INFINITY): number => Math.min(5000, attempt / 3)
+
 /** The outcome of `server/discover`. */
 export type Outcome =
   | { readonly _tag: "Result"; readonly result: Readonly<Record<string, unknown>> }

@@ -6,6 +6,7 @@ import { ConnectError, RequestError } from "@mcp-lifeline/core"
 import { PlainText } from "@mcp-lifeline/core/internal"
 import * as JsonRpc from "./JsonRpc.js"
 import * as LostSession from "./LostSession.js"
+import * as OneClient from "./OneClient.js"
 
 /** What is looked at of a text that others wrote, and what is shown of it, in characters. */
 const shown = { from: 2000, most: 500 }
@@ -157,13 +158,15 @@ export const toConnectError = (error: unknown): ConnectError => {
       )
     }
   }
+  const said = failure.reason === "remote"
+    ? `the server refused initialize: ${describe(failure.message)} (code ${failure.code})`
+    : PlainText.line(PlainText.cut(failure.message, 4000))
+  const advice = failure.reason === "remote" ? OneClient.adviceOn(failure.message) : undefined
   return new ConnectError({
     backend: "",
     reason: connectReasons[failure.reason],
-    permanent: false,
-    message: failure.reason === "remote"
-      ? `the server refused initialize: ${describe(failure.message)} (code ${failure.code})`
-      : PlainText.line(PlainText.cut(failure.message, 4000)),
+    permanent: advice !== undefined,
+    message: advice === undefined ? said : `${said}: ${advice}`,
     retryAfter: failure.retryAfter,
     cause: failure.cause ?? failure
   })

@@ -8,7 +8,11 @@ import type { JSONRPCMessage, MessageExtraInfo, RequestId } from "@modelcontextp
 import { Predicate } from "effect"
 import type { AdapterTransport } from "./AdapterTransport.js"
 import * as Failures from "./Failures.js"
+import * as JsonRpc from "./JsonRpc.js"
 import type { Requests } from "./Requests.js"
+
+/** What a server asks the user, or a program in the user's place. */
+const questions = new Set(["elicitation/create", "sampling/createMessage", "roots/list"])
 
 /** Who is given what the server says. */
 export interface Receivers {
@@ -33,6 +37,8 @@ export class Link implements Transport {
 
   readonly #adapter: AdapterTransport
   readonly #receivers: Receivers
+  /** What ends the time of each question of the server that is not answered. */
+  readonly #questions = new Map<unknown, () => void>()
   #isOver = false
   #isReleased = false
   /** What has arrived behind a request whose handler has not been started. */
@@ -65,6 +71,7 @@ export class Link implements Transport {
   }
 
   send(message: JSONRPCMessage, options?: TransportSendOptions): Promise<void> {
+    if (!("method" in message)) this.#isAnswered(message.id)
     return this.#adapter.send(message, options)
   }
 
@@ -77,6 +84,7 @@ export class Link implements Transport {
   /** Leaves the requests that wait to whoever goes on with the session. */
   release(loss: Loss, waiting: ReadonlySet<RequestId>): void {
     this.refuse(loss)
+    this.#endQuestions()
     this.#receivers.requests.end(loss, waiting)
     this.#isReleased = true
   }
@@ -87,6 +95,7 @@ export class Link implements Transport {
     if (!this.#isReleased) this.#receivers.requests.end(this.ended ?? loss)
     if (this.#isOver) return
     this.#isOver = true
+    this.#endQuestions()
     this.onclose?.()
   }
 
@@ -110,7 +119,21 @@ export class Link implements Transport {
     }
   }
 
+  /** A question is answered, or taken back. */
+  #isAnswered(id: unknown): void {
+    this.#questions.get(id)?.()
+    this.#questions.delete(id)
+  }
+
+  #endQuestions(): void {
+    for (const id of this.#questions.keys()) this.#isAnswered(id)
+  }
+
   #asked(request: JSONRPCMessage, extra: MessageExtraInfo | undefined): void {
+    if (JsonRpc.isMessage(request) && JsonRpc.isRequest(request) && questions.has(request.method)) {
+      this.#isAnswered(request.id)
+      this.#questions.set(request.id, this.#receivers.requests.asks())
+    }
     this.onmessage?.(request, extra)
     // What arrives when the connection ends must be known before its requests are ended.
     if (this.#receivers.startsLater !== true || this.ended !== undefined) return
@@ -123,8 +146,10 @@ export class Link implements Transport {
     if (!("method" in message)) this.#receivers.requests.answered(message)
     else if (this.#isOver) return
     else if ("id" in message) this.#asked(message, extra)
-    else if (message.method === "notifications/cancelled") this.onmessage?.(message, extra)
-    else if (message.method === "notifications/progress") this.#receivers.requests.progressed(message)
+    else if (message.method === "notifications/cancelled") {
+      this.#isAnswered(message.params?.["requestId"])
+      this.onmessage?.(message, extra)
+    } else if (message.method === "notifications/progress") this.#receivers.requests.progressed(message)
     else this.#notified(message)
   }
 

@@ -37,6 +37,8 @@ interface Open {
   /** What the server has promised; nothing before it has. */
   honoured: { readonly fields: ReadonlyArray<Field>; readonly uris: ReadonlySet<string> } | undefined
   heardAt: number
+  /** It was of use, however short it was. */
+  hasAnnounced: boolean
   /** When the last comment came, and the longest time between two. */
   beatAt: number | undefined
   longestBeat: number
@@ -185,7 +187,10 @@ export class ListenStream {
   /** The server has announced something: whether it is to be handed on, which it is not where the subscription was taken back. */
   accepts(method: string, params: Readonly<Record<string, unknown>> | undefined): boolean {
     const stream = this.#stream
-    if (stream !== undefined) stream.heardAt = this.#now()
+    if (stream !== undefined) {
+      stream.heardAt = this.#now()
+      stream.hasAnnounced = true
+    }
     if (method !== "notifications/resources/updated") return true
     const uri = String(params?.["uri"])
     return this.#uris.has(uri) || stream?.uris.has(uri) !== true
@@ -262,6 +267,7 @@ export class ListenStream {
       cancel: () => {},
       honoured: undefined,
       heardAt: now,
+      hasAnnounced: false,
       beatAt: undefined,
       longestBeat: 0,
       ended: undefined
@@ -308,13 +314,16 @@ export class ListenStream {
     if (unheard || error?.ifSessionLost !== undefined) this.#host.onDoubt()
   }
 
-  #count({ honoured, openedAt }: Open, now: number): void {
-    this.#short = honoured !== undefined && now - openedAt >= Pace.stableAfter ? 0 : this.#short + 1
+  #count({ hasAnnounced, honoured, openedAt }: Open, now: number): void {
+    const isGood = hasAnnounced || now - openedAt >= Pace.stableAfter
+    this.#short = honoured !== undefined && isGood ? 0 : this.#short + 1
   }
 
   #failed(stream: Open, why: string, now: number, draw: number): void {
     this.#count(stream, now)
-    this.#openAt = now + Pace.delay(this.#short, draw)
+    this.#openAt = stream.hasAnnounced && this.#short === 0
+      ? Math.max(now, stream.openedAt + Pace.floor(0))
+      : now + Pace.delay(this.#short, draw)
     this.#giveUp(why, now, draw)
   }
 

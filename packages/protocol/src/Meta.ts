@@ -1,6 +1,7 @@
 /**
  * `_meta`, and those of its keys that belong to a single connection and are never passed on. Pure.
  */
+import { ExactJson } from "@mcp-lifeline/core/internal"
 import { Predicate } from "effect"
 
 /** The prefix of the protocol's own keys. */
@@ -31,5 +32,8 @@ export const passedOn = <A extends Readonly<Record<string, unknown>>>(value: A):
   if (!Object.keys(meta).some((key) => own.has(key))) return value
   const { _meta: _, ...others } = value
   const rest = Object.entries(meta).filter(([key]) => !own.has(key))
-  return (rest.length === 0 ? others : { ...others, _meta: Object.fromEntries(rest) }) as unknown as A
+  const passed = rest.length === 0
+    ? others
+    : { ...others, _meta: ExactJson.copied(meta, Object.fromEntries(rest)) }
+  return ExactJson.copied(value, passed) as unknown as A
 }

@@ -1,11 +1,12 @@
 /**
  * Bytes that arrive in pieces, kept until they are complete.
  */
+import { kibibytes } from "@mcp-lifeline/core/internal"
 
 /** What small pieces are copied into, in bytes. */
-const blockBytes = 16 * 1024
+const blockBytes = kibibytes(16)
 /** From this size on a piece is kept as it is, in bytes. */
-const large = 4 * 1024
+const large = kibibytes(4)
 
 /**
  * Takes about as much memory as the bytes that it keeps, and a block: each buffer costs some hundred bytes beside its own, and who sends

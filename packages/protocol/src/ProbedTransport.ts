@@ -56,6 +56,14 @@ export class ProbedTransport implements AdapterTransport {
     return inner.onUsage && ((callback) => inner.onUsage?.(callback))
   }
 
+  get look(): Connection["look"] {
+    return this.#inner.look
+  }
+
+  condemn(loss: Loss): void {
+    this.#inner.condemn?.(loss)
+  }
+
   get stateful(): boolean {
     return this.#inner.stateful
   }

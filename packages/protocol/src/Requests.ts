@@ -5,6 +5,7 @@
  * a call over stdio take a third longer (`benchmarks/call.mjs`).
  */
 import type { Fate, Loss, Method, RequestError, RequestOptions } from "@mcp-lifeline/core"
+import { ExactJson } from "@mcp-lifeline/core/internal"
 import type { JSONRPCMessage, Progress, RequestId } from "@modelcontextprotocol/sdk/types.js"
 import { Exit, Predicate } from "effect"
 import type { AdapterTransport } from "./AdapterTransport.js"
@@ -16,7 +17,14 @@ import * as Timers from "./Timers.js"
 /** What of the options of a request concerns the wire. */
 export type Options = Pick<
   RequestOptions,
-  "maxTotalTimeout" | "onprogress" | "onwithdrawn" | "resetTimeoutOnProgress" | "runsTask" | "task" | "timeout"
+  | "maxTotalTimeout"
+  | "onasking"
+  | "onprogress"
+  | "onwithdrawn"
+  | "resetTimeoutOnProgress"
+  | "runsTask"
+  | "task"
+  | "timeout"
 >
 
 /** How a request ended: with the result as it came, a JSON object of which nothing more is known; or without. */
@@ -29,7 +37,13 @@ interface Pending {
   readonly method: string
   readonly options: Options
   /** When the whole is over, on the scale of its timers. */
-  readonly deadline: number
+  deadline: number
+  /** When the wait for a sign of life is over, on the same scale. */
+  timeUp: number
+  /** Questions of the server that the user has not answered: its time stands still. */
+  questions: number
+  /** Since when it stands still. */
+  stoodFrom: number
   readonly settle: (answer: Answer) => void
   /** The task after whose answer there is no more progress. */
   readonly about: string | undefined
@@ -101,6 +115,9 @@ export class Requests {
       method,
       options,
       deadline: this.#timers.now() + maxTotalTimeout,
+      timeUp: Number.POSITIVE_INFINITY,
+      questions: 0,
+      stoodFrom: 0,
       settle,
       about: endsTask(method, params),
       timer: undefined,
@@ -182,10 +199,10 @@ export class Requests {
     const pending = this.#pending.get(id)
     if (pending?.options.resetTimeoutOnProgress === true) {
       this.#timers.stop(pending.timer)
-      this.#startTimer(id, pending, Math.min(pending.options.timeout, pending.deadline - this.#timers.now()))
+      this.#startTimer(id, pending, Math.min(pending.options.timeout, pending.deadline - this.#nowFor(pending)))
     }
     try {
-      listener(progress)
+      listener(ExactJson.copied(params, progress))
     } catch (error) {
       this.#log(`a listener of progress threw: ${Failures.describe(error)}`)
     }
@@ -226,7 +243,49 @@ export class Requests {
     endAll()
   }
 
+  /**
+   * The server asks the user something. Until what this gives is called, the time of the requests that wait now stands still; but not that of a
+   * ping, which waits for nobody.
+   */
+  asks(): () => void {
+    const waiting = [...this.#pending].filter(([, { method }]) => method !== "ping")
+    for (const [, pending] of waiting) {
+      if (pending.questions++ === 0) {
+        pending.stoodFrom = this.#timers.now()
+        this.#timers.stop(pending.timer)
+      }
+      pending.options.onasking?.(true)
+    }
+    let isOver = false
+    return () => {
+      if (isOver) return
+      isOver = true
+      for (const [id, pending] of waiting) {
+        if (this.#pending.get(id) !== pending) continue
+        if (pending.questions === 1) this.#goOn(id, pending)
+        pending.questions--
+        pending.options.onasking?.(false)
+      }
+    }
+  }
+
+  #goOn(id: number, pending: Pending): void {
+    const stood = this.#timers.now() - pending.stoodFrom
+    pending.deadline += stood
+    pending.timeUp += stood
+    this.#runTimer(id, pending, pending.timeUp - this.#timers.now())
+  }
+
+  #nowFor({ questions, stoodFrom }: Pending): number {
+    return questions === 0 ? this.#timers.now() : stoodFrom
+  }
+
   #startTimer(id: number, pending: Pending, millis: number): void {
+    pending.timeUp = this.#nowFor(pending) + millis
+    if (pending.questions === 0) this.#runTimer(id, pending, millis)
+  }
+
+  #runTimer(id: number, pending: Pending, millis: number): void {
     if (millis === Number.POSITIVE_INFINITY) return
     pending.timer = this.#timers.start(() => {
       this.#take(id)
@@ -245,6 +304,10 @@ export class Requests {
     if (pending === undefined) return undefined
     this.#pending.delete(id)
     this.#timers.stop(pending.timer)
+    while (pending.questions > 0) {
+      pending.questions--
+      pending.options.onasking?.(false)
+    }
     if (pending.options.onprogress !== undefined) this.#release(id, taskOf(answer))
     if (pending.about !== undefined && answer !== undefined) this.#taskEnds(pending.about)
     return pending
@@ -265,13 +328,14 @@ export class Requests {
   }
 }
 
-const augmented = (params: object | undefined, id: number, { onprogress, task }: Options): object => ({
-  ...params,
-  ...(onprogress === undefined
-    ? {}
-    : { _meta: { ...(params as { readonly _meta?: object } | undefined)?._meta, progressToken: id } }),
-  ...(task === undefined ? {} : { task })
-})
+const augmented = (params: object | undefined, id: number, { onprogress, task }: Options): object => {
+  const meta = (params as { readonly _meta?: object } | undefined)?._meta
+  return ExactJson.copied(params, {
+    ...params,
+    ...(onprogress === undefined ? {} : { _meta: ExactJson.copied(meta, { ...meta, progressToken: id }) }),
+    ...(task === undefined ? {} : { task })
+  })
+}
 
 /** The task that ends with the answer to a request. */
 const endsTask = (method: string, params: unknown): string | undefined => {
@@ -308,6 +372,6 @@ const progressOf = (notification: unknown): (Progress & { readonly progressToken
   if (!Predicate.isRecord(params)) return undefined
   const { message, progress, progressToken, total } = params
   return JsonRpc.isId(progressToken) && Predicate.isNumber(progress) && isNumberOrNone(total) && isTextOrNone(message)
-    ? { ...params, progress, progressToken }
+    ? ExactJson.copied(params, { ...params, progress, progressToken })
     : undefined
 }

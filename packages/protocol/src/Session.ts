@@ -23,6 +23,7 @@ import { capabilitiesOf } from "./capabilities.js"
 import { misused, refused, textOf, toConnectError, toRequestError, unsupported } from "./Failures.js"
 import * as Initialize from "./Initialize.js"
 import { Link } from "./Link.js"
+import { fieldsOf, kindsOfAll } from "./listenFilter.js"
 import * as Meta from "./Meta.js"
 import { Requests } from "./Requests.js"
 import * as TaskResults from "./TaskResults.js"
@@ -118,7 +119,7 @@ export const resume = (
 
 /**
  * Why a session cannot be resumed. `forgotten`: the server refuses requests in it, so Lifeline makes a new session. `unanswered`: the server
- * was silent for 5 s, failed, or closed the connection.
+ * was silent for 5 s (for 1 s while a call waits), failed, or closed the connection.
  */
 export type NotResumedReason = "forgotten" | "unanswered"
 
@@ -182,6 +183,12 @@ function open(
       })
     )
     yield* Effect.tryPromise({ try: () => answering.start(link, log), catch: toConnectError })
+    const hear = ({ capabilities }: InitializeResult): void => {
+      const kinds = kindsOfAll(fieldsOf(capabilities))
+      if (kinds.length === 0) return
+      transport.onhearing = (hears) =>
+        options.onHearing?.({ announced: hears ? kinds : [], unannounced: hears ? [] : kinds })
+    }
     const begin = Effect.gen(function*() {
       const server = yield* initialize(requests, {
         protocolVersion: options.relay?.protocolVersion ?? Initialize.latestVersion,
@@ -189,6 +196,7 @@ function open(
         clientInfo: options.clientInfo ?? clientInfo
       })
       transport.setProtocolVersion?.(server.protocolVersion)
+      hear(server)
       yield* Effect.tryPromise({
         try: () => answering.notify("notifications/initialized", undefined),
         catch: toConnectError
@@ -199,11 +207,17 @@ function open(
       const known = from.take()
       if (known === undefined) return false
       requests = known.requests
+      hear(known.server)
       transport.goOn?.((id) => requests.has(id))
       requests.moveTo(transport, log)
       return true
     }
-    const server = suspended === undefined ? yield* begin : yield* resumed(requests, transport, suspended, goOn)
+    // What nobody waits for has time.
+    const isAwaited = options.beside !== undefined && Option.isSome(yield* options.beside(Effect.void))
+    const patience = isAwaited ? awaitedResumeTimeout : resumeTimeout
+    const server = suspended === undefined
+      ? yield* begin
+      : yield* resumed(requests, transport, suspended, patience, goOn)
 
     const failed = (error: RequestError): RequestError => {
       if (error.reason === "session") lose({ kind: "session", message: error.message, cause: error })
@@ -258,6 +272,7 @@ function open(
       sessionId: transport.sessionId,
       peer: transport.peer,
       stateful: transport.stateful,
+      look: transport.look,
       onUsage: transport.onUsage && ((callback) => transport.onUsage?.(callback)),
       resumed: suspended !== undefined,
       suspend: (loss) => {
@@ -280,7 +295,10 @@ function open(
         onLost = callback
         if (lost !== undefined) callback(lost)
       },
-      fail: (loss) => link.end(loss)
+      fail: (loss) => {
+        if (loss.isWedged === true) transport.condemn?.(loss)
+        link.end(loss)
+      }
     }
   })
 }
@@ -297,6 +315,9 @@ class NotResumed extends Data.TaggedError("NotResumed")<{ readonly reason: NotRe
 
 /** How long the server may take to answer the ping in an old session, in milliseconds. */
 const resumeTimeout = 5000
+
+/** The same while a call waits. A new session then shows whether the network is back. (V10) */
+const awaitedResumeTimeout = 1000
 
 /**
  * What the failure of a ping in an old session says about the session. If the server cannot be reached, a new session is impossible,
@@ -326,6 +347,7 @@ const resumed = (
   requests: Requests,
   transport: AdapterTransport,
   suspended: SuspendedSession<Suspended>,
+  timeout: number,
   goOn: (from: SuspendedSession<Suspended>) => boolean
 ): Effect.Effect<InitializeResult, ConnectError | NotResumed> =>
   Effect.async<InitializeResult, ConnectError | NotResumed>((resume) => {
@@ -333,7 +355,7 @@ const resumed = (
     if (knows === undefined) return resume(Exit.fail(new NotResumed({ reason: "forgotten" })))
     const { server, session } = knows
     transport.borrow?.(session)
-    const id = requests.send("ping", undefined, { timeout: resumeTimeout }, (answer) => {
+    const id = requests.send("ping", undefined, { timeout }, (answer) => {
       const error = Exit.isFailure(answer) ? Cause.failureOption(answer.cause) : Option.none()
       const known = Option.isNone(error) || (error.value.reason === "remote" && error.value.code === methodNotFound)
       if (!known) return resume(Exit.fail(notResumed(error.value)))

@@ -54,7 +54,8 @@ const open = (
     const log = (message: string): void => {
       runFork(Effect.logDebug(`MCP: ${message.slice(0, 200)}`))
     }
-    const requests = new Requests(transport, log, 0, yield* Timers.current)
+    const timers = yield* Timers.current
+    const requests = new Requests(transport, log, 0, timers)
     let listening: ListenStream | undefined
     const link = new Link(transport, {
       requests,
@@ -96,7 +97,7 @@ const open = (
 
     const { handlers, relay } = options
     const asking = InputRequests.by({ handlers, relay, read: parts.readQuestion })
-    const enveloped = new EnvelopedRequests(requests, Discovery.envelopeOf(options), relay?.isStateless)
+    const enveloped = new EnvelopedRequests(requests, Discovery.envelopeOf(options), () => relay?.isStateless === true)
 
     const discover = (timeout: number): Effect.Effect<Answer> =>
       Effect.async((resume) => {
@@ -207,7 +208,7 @@ const open = (
       options: RequestOptions
     ): Effect.Effect<unknown, RequestError> =>
       StatelessTasks.request(method, params, options, {
-        ask: asking,
+        ask: askingFor(options),
         timeout: Math.min(options.timeout, taskTimeout),
         decode: (result) => parts.decodeStateless("tools/call", result, options.resultSchema),
         send: (method, params, timeout) =>
@@ -222,7 +223,18 @@ const open = (
           })
       })
 
-    /** Asks, and asks again with the answers where the server wants input first. Their time is that of the request. */
+    /** Asks the user for a request, whose time stands still meanwhile. */
+    const askingFor = ({ onasking }: RequestOptions): InputRequests.Ask => (question) => {
+      const answer = asking(question)
+      if (answer === undefined || onasking === undefined) return answer
+      return Effect.acquireUseRelease(
+        Effect.sync(() => onasking(true)),
+        () => answer,
+        () => Effect.sync(() => onasking(false))
+      )
+    }
+
+    /** Asks, and asks again with the answers where the server wants input first. The time of those is not that of the request. */
     const ask = (
       method: Method,
       params: unknown,
@@ -230,7 +242,7 @@ const open = (
       round: number
     ): Effect.Effect<unknown, RequestError> =>
       Effect.async<unknown, RequestError>((resume) => {
-        const startedAt = performance.now()
+        const startedAt = timers.now()
         const cancel = enveloped.send(method, params, options, (answer) => {
           if (Exit.isFailure(answer)) return resume(answer)
           const result = answer.value
@@ -241,25 +253,15 @@ const open = (
             return resume(parts.decodeStateless(method, result, options.resultSchema))
           }
           if (round === InputRequests.maxRounds) return resume(Effect.fail(Failures.tooManyRounds(method, round)))
-          const left = (bound: number): number => bound - (performance.now() - startedAt)
+          const taken = timers.now() - startedAt
           const { maxTotalTimeout, resetTimeoutOnProgress, timeout } = options
-          const bound = resetTimeoutOnProgress === true
-            ? maxTotalTimeout ?? Number.POSITIVE_INFINITY
-            : Math.min(timeout, maxTotalTimeout ?? Number.POSITIVE_INFINITY)
-          const input = InputRequests.answer(method, result, asking)
-          const inTime = Number.isFinite(bound)
-            ? Effect.timeoutFail(input, {
-              duration: Math.max(left(bound), 0),
-              onTimeout: () => Failures.timedOut(method)
-            })
-            : input
-          resume(Effect.flatMap(inTime, (given) => {
+          resume(Effect.flatMap(InputRequests.answer(method, result, askingFor(options)), (given) => {
             const again = {
               ...options,
               // The server has had the request once.
               onwithdrawn: undefined,
-              timeout: resetTimeoutOnProgress === true ? timeout : Math.max(left(timeout), 1),
-              maxTotalTimeout: maxTotalTimeout === undefined ? undefined : Math.max(left(maxTotalTimeout), 1)
+              timeout: resetTimeoutOnProgress === true ? timeout : Math.max(timeout - taken, 1),
+              maxTotalTimeout: maxTotalTimeout === undefined ? undefined : Math.max(maxTotalTimeout - taken, 1)
             }
             return ask(method, { ...params as object, ...given }, again, round + 1)
           }))
@@ -286,6 +288,7 @@ const open = (
       sessionId: undefined,
       peer: transport.peer,
       stateful: transport.stateful,
+      look: transport.look,
       onUsage: transport.onUsage && ((callback) => transport.onUsage?.(callback)),
       request: request as Connection["request"],
       notify,
@@ -293,7 +296,10 @@ const open = (
         onLost = callback
         if (lost !== undefined) callback(lost)
       },
-      fail: endAll
+      fail: (loss) => {
+        if (loss.isWedged === true) transport.condemn?.(loss)
+        endAll(loss)
+      }
     }
   })
 

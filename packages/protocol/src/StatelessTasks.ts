@@ -74,7 +74,7 @@ const outcome = (
       Effect.zipRight(Effect.sleep(pollInterval(pollIntervalMs)), outcome(params, parts, answered))
     switch (status) {
       case "completed":
-        return isRecord(result) ? parts.decode(result) : Effect.fail(misfit)
+        return isRecord(result) ? parts.decode(result) : Effect.fail(misfit("a completed task has no result"))
       case "failed": {
         const { code, data, message } = isRecord(error) ? error : {}
         return Effect.fail(Failures.remote(
@@ -86,6 +86,11 @@ const outcome = (
       }
       case "cancelled":
         return Effect.fail(Failures.remote(-32_603, "the server has cancelled the task", undefined, false))
+      case "working":
+      case "input_required":
+        break
+      default:
+        return Effect.fail(misfit("a task has a status that the protocol does not know"))
     }
     // What was answered stays there until the server has taken it.
     const open = Object.entries(isRecord(inputRequests) ? inputRequests : {}).filter(([key]) => !answered.has(key))
@@ -96,4 +101,4 @@ const outcome = (
     )
   })
 
-const misfit = new RequestError({ fate: "answered", reason: "protocol", message: "a completed task has no result" })
+const misfit = (message: string) => new RequestError({ fate: "answered", reason: "protocol", message })

@@ -26,4 +26,4 @@ export const delay = (short: number, draw: number): number =>
   Math.min(minDelay * 2 ** Math.min(short, 20), maxDelay) * (0.5 + draw / 2)
 
 /** The least time from one opening to the next where the server has ended the first one properly. */
-export const floor = (short: number): number => short === 0 ? 0 : Math.min(minDelay * 2 ** (short - 1), maxDelay)
+export const floor = (short: number): number => Math.min(minDelay * 2 ** Math.max(0, short - 1), maxDelay)

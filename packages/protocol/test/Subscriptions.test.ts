@@ -1,6 +1,8 @@
 import { describe, expect, it } from "@effect/vitest"
 import { type Backend, BackendUnavailable } from "@mcp-lifeline/core"
 import { Effect } from "effect"
+import * as fc from "fast-check"
+import { vi } from "vitest"
 import { Subscriptions } from "../src/relay/Subscriptions.js"
 
 /** A backend that is down until the test says otherwise, and notes what it is asked. */
@@ -46,6 +48,31 @@ describe("the subscriptions of clients", () => {
       expect(told).toEqual([["b", { uri: "test://mine" }]])
     }))
 
+  it.effect("[G10 C18] all that are made again are, a few at a time: a session's, and those of a server that is made anew", () =>
+    Effect.gen(function*() {
+      const { subscriber, subscriptions } = make()
+      const uris = Array.from({ length: 500 }, (_, index) => `test://${index}`)
+      const make500 = () => {
+        const [made, open] = [new Set<string>(), { now: 0, most: 0 }]
+        const subscribeResource = (uri: string) =>
+          Effect.gen(function*() {
+            open.most = Math.max(open.most, ++open.now)
+            yield* Effect.yieldNow()
+            open.now--
+            made.add(uri)
+          })
+        return { made, open, backend: { id: "b", subscribeResource } as unknown as Backend.Backend }
+      }
+      const [first, second] = [make500(), make500()]
+      for (const original of uris) {
+        yield* Effect.fork(subscriptions.subscribe(subscriber, { backend: first.backend, original }, original, true))
+      }
+      yield* Effect.promise(() => vi.waitFor(() => expect(first.made.size).toBe(500)))
+      subscriptions.connected(second.backend)
+      yield* Effect.promise(() => vi.waitFor(() => expect(second.made.size).toBe(500)))
+      expect([first.open.most, second.open.most]).toEqual([16, 16])
+    }))
+
   it.effect("[G3] one that cannot be begun is none", () =>
     Effect.gen(function*() {
       const { asked, backend, route, state, subscriber, subscriptions, told } = make()
@@ -71,4 +98,41 @@ describe("the subscriptions of clients", () => {
       yield* turn
       expect(asked).toEqual(["+test://one", "-test://one"])
     }))
+
+  it.effect("[G3 X5] a client that leaves costs nothing for the subscriptions of others, and what a server says not one look at each", () =>
+    Effect.gen(function*() {
+      const { backend, state, subscriber, subscriptions } = make()
+      state.isDown = false
+      const other = { updated: () => undefined }
+      for (let number = 0; number < 3000; number++) {
+        yield* subscriptions.subscribe(other, { backend, original: `test://${number}` }, `test://${number}`)
+      }
+      yield* subscriptions.subscribe(subscriber, { backend, original: "test://mine" }, "test://mine")
+      const spies = [vi.spyOn(Map.prototype, "get"), vi.spyOn(String.prototype, "startsWith")]
+      subscriptions.updated("b", { uri: "test://nobody/asked" })
+      subscriptions.leave(subscriber)
+      subscriptions.leave(subscriber)
+      const looks = spies.reduce((sum, { mock }) => sum + mock.calls.length, 0)
+      for (const spy of spies) spy.mockRestore()
+      expect(looks).toBeLessThan(100)
+    }))
+
+  it("[G3] a change below a resource is told to its subscribers, whatever else they are subscribed to", () => {
+    const part = fc.constantFrom("", "a", "b", "a/b", "/", "a/")
+    const uri = fc.array(part, { maxLength: 5 }).map((parts) => parts.join("/"))
+    fc.assert(
+      fc.property(fc.uniqueArray(uri, { maxLength: 8 }), uri, (subscribed, changed) => {
+        const { backend, state, subscriptions } = make()
+        state.isDown = false
+        const told: Array<string> = []
+        for (const original of subscribed) {
+          const subscriber = { updated: () => void told.push(original) }
+          Effect.runSync(subscriptions.subscribe(subscriber, { backend, original }, original))
+        }
+        subscriptions.updated("b", { uri: changed })
+        const above = subscribed.filter((one) => changed.startsWith(one.endsWith("/") ? one : `${one}/`))
+        expect(told.toSorted()).toEqual((subscribed.includes(changed) ? [changed] : above).toSorted())
+      })
+    )
+  })
 })

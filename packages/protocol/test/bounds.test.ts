@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { RequestError } from "@mcp-lifeline/core"
+import { Bytes } from "@mcp-lifeline/core/internal"
 import { Oversized } from "@mcp-lifeline/protocol"
 import { Effect, Fiber } from "effect"
 import { scripted, transportOf } from "./scripted.js"
@@ -54,8 +55,8 @@ describe("a message of the server that is too long", () => {
 
   it("[S4 T12] an answer fails its request, a notification nothing", () => {
     const { failed, transport } = adapter(() => assert.fail("nothing is sent"))
-    Oversized.answer(transport, { id: undefined, isResponse: false }, 1024)
-    Oversized.answer(transport, { id: 7, isResponse: true }, 1024)
+    Oversized.answer(transport, { id: undefined, isResponse: false }, Bytes(1024))
+    Oversized.answer(transport, { id: 7, isResponse: true }, Bytes(1024))
     assert.deepStrictEqual(failed.map(([id, { fate, reason }]) => [id, fate, reason]), [[7, "answered", "protocol"]])
   })
 
@@ -68,7 +69,7 @@ describe("a message of the server that is too long", () => {
       said.push(message)
       return Promise.reject(new RequestError({ fate: "notSent", reason: "lost", message: "gone" }))
     })
-    Oversized.answer(transport, { id: 7, isResponse: false }, 1024)
+    Oversized.answer(transport, { id: 7, isResponse: false }, Bytes(1024))
     assert.deepStrictEqual(said, [{
       jsonrpc: "2.0",
       id: 7,

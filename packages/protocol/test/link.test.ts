@@ -11,13 +11,18 @@ const earlier: Loss = { kind: "session", message: "404" }
 
 const linked = (startsLater = false) => {
   const happened: Array<unknown> = []
+  const asking: Array<string> = []
   const logged: Array<string> = []
   const { closed, transport } = transportOf(() => Promise.resolve())
   const requests = {
     answered: (message: unknown) => happened.push(["answered", message]),
     progressed: (message: unknown) => happened.push(["progressed", message]),
     failed: (id: unknown, error: unknown) => happened.push(["failed", id, error]),
-    end: (...given: ReadonlyArray<unknown>) => happened.push(["end", ...given])
+    end: (...given: ReadonlyArray<unknown>) => happened.push(["end", ...given]),
+    asks: () => {
+      asking.push("asks")
+      return () => void asking.push("has asked")
+    }
   } as unknown as Requests
   const link = new Link(transport, {
     requests,
@@ -32,8 +37,10 @@ const linked = (startsLater = false) => {
   link.onclose = () => happened.push("closed")
   link.onerror = (error) => happened.push(["error", error])
   const receive = (message: unknown): void => transport.onmessage?.(message as JSONRPCMessage)
-  return { link, transport, happened, logged, receive, closed }
+  return { asking, link, transport, happened, logged, receive, closed }
 }
+
+type Linked = ReturnType<typeof linked>
 
 describe("the link between a transport and who waits for its messages", () => {
   it("[C8:unit] its end ends the requests for the reason that was known first, and is told once", () => {
@@ -50,6 +57,28 @@ describe("the link between a transport and who waits for its messages", () => {
     other.link.end(loss)
     assert.deepStrictEqual(other.happened, [["end", loss], "closed"])
   })
+
+  const ends = {
+    "an answer": ({ link }: Linked) => void link.send({ jsonrpc: "2.0", id: 7, result: {} }),
+    "a cancellation": ({ receive }: Linked) =>
+      receive({ jsonrpc: "2.0", method: "notifications/cancelled", params: { requestId: 7 } }),
+    "the end of the connection": ({ link }: Linked) => link.end(loss),
+    "a session that goes on elsewhere": ({ link }: Linked) => link.release(loss, new Set())
+  }
+  for (const [what, end] of Object.entries(ends)) {
+    it(`[C5:unit] a question of the server lasts until ${what}`, () => {
+      for (const method of ["elicitation/create", "sampling/createMessage", "roots/list"]) {
+        const linking = linked()
+        linking.receive({ jsonrpc: "2.0", id: 7, method })
+        linking.receive({ jsonrpc: "2.0", id: 8, method: "ping" })
+        void linking.link.send({ jsonrpc: "2.0", id: 8, result: {} })
+        assert.deepStrictEqual(linking.asking, ["asks"])
+        end(linking)
+        end(linking)
+        assert.deepStrictEqual(linking.asking, ["asks", "has asked"])
+      }
+    })
+  }
 
   it("[C8:unit] requests that are left to who goes on with the session are ended by him", () => {
     const { happened, link } = linked()

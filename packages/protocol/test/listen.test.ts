@@ -226,6 +226,25 @@ describe("the stream of changes", () => {
       assert.strictEqual(heard.length, 2)
     }))
 
+  it.scoped("[E4] ended properly before it has lived for ten seconds, it is opened less and less often", () =>
+    Effect.gen(function*() {
+      const { acknowledge, end, listens } = yield* connected()
+      for (const [nth, pause] of [1000, 2000].entries()) {
+        yield* acknowledge()
+        yield* TestClock.adjust(9000)
+        yield* end
+        // The least time from one opening to the next is over, but for the second one.
+        assert.strictEqual(listens().length, nth + 2, String(pause))
+      }
+      yield* acknowledge()
+      yield* TestClock.adjust(1)
+      yield* end
+      yield* TestClock.adjust(3998)
+      assert.strictEqual(listens().length, 3)
+      yield* TestClock.adjust(1)
+      assert.strictEqual(listens().length, 4)
+    }))
+
   it.scoped("[E4] a server that ends it at once is asked less and less often: no busy loop", () =>
     Effect.gen(function*() {
       const { acknowledge, end, heard, listens } = yield* connected()
@@ -244,6 +263,30 @@ describe("the stream of changes", () => {
       assert.deepStrictEqual(opened, [1000, 2000, 4000, 8000, 20_000])
       assert.deepStrictEqual(heard.at(-1), { announced: [], unannounced: ["tools"] })
     }))
+
+  for (const how of ["end", "fail"] as const) {
+    it.scoped(`[E4] one that announced something is opened again at once, a second after it was last (${how})`, () =>
+      Effect.gen(function*() {
+        const { acknowledge, current, cut, end, listens, receive } = yield* connected()
+        const announce = () =>
+          receive({
+            jsonrpc: "2.0",
+            method: "notifications/tools/list_changed",
+            params: { _meta: { [subscriptionId]: current().id } }
+          })
+        for (const life of [4000, 300, 4000, 300, 4000, 300]) {
+          yield* acknowledge()
+          yield* TestClock.adjust(life)
+          announce()
+          const before = listens().length
+          yield* how === "end" ? end : cut()
+          yield* TestClock.adjust(Math.max(0, 970 - life))
+          if (life < 1000) assert.strictEqual(listens().length, before)
+          yield* TestClock.adjust(20)
+          assert.strictEqual(listens().length, before + 1)
+        }
+      }))
+  }
 
   it.scoped("[E4] where the server has none, lists are polled, and it is not asked again", () =>
     Effect.gen(function*() {
@@ -393,6 +436,23 @@ describe("subscriptions to resources", () => {
       yield* subscribe(connection, "a:2")
       assert.strictEqual(listens().length, 2)
       assert.isTrue(sent.every(({ method }) => !method.startsWith("resources/")))
+    }))
+
+  it.scoped("[E4] are gathered for a second where the stream was opened again for others before, also the second time", () =>
+    Effect.gen(function*() {
+      const { acknowledge, connection, current, listens } = yield* connected(all)
+      yield* acknowledge()
+      yield* Effect.fork(subscribe(connection, "a:1"))
+      yield* TestClock.adjust(20)
+      for (const [nth, uri] of ["a:2", "a:3"].entries()) {
+        yield* acknowledge()
+        yield* Effect.fork(subscribe(connection, uri))
+        yield* TestClock.adjust(999)
+        assert.strictEqual(listens().length, 2 + nth)
+        yield* TestClock.adjust(1)
+        assert.strictEqual(listens().length, 3 + nth)
+      }
+      assert.deepStrictEqual(current().params["notifications"]["resourceSubscriptions"], ["a:1", "a:2", "a:3"])
     }))
 
   it.scoped("[E4] are asked for again with each stream", () =>

@@ -31,12 +31,40 @@ const lost: ReadonlyArray<Row> = [
   [503, undefined, "Unknown MCP session"],
   [undefined, -32001, "Session not found"],
   [undefined, -32001, "The session is closing"],
+  [undefined, -32001, "SESSION_NOT_FOUND"],
+  [400, undefined, "UnknownSession"],
+  [400, -32000, "Mcp-Session-Id is missing"],
+  [400, undefined, "session_expired"],
+  [400, undefined, "Session does not exist"],
+  [400, undefined, "cannot find session 6f1f"],
   [undefined, -32002, "Server not initialized"],
   [undefined, -32099, "Server not initialized"],
   [undefined, -32600, "missing or invalid Mcp-Session-Id"]
 ]
 
+const codes = [0, 1, 404, 410, 500, -1, -32099, -32602, -32603, -31000, -32769]
+const words = [
+  "Session not found",
+  "unknown session",
+  "Session expired",
+  "No valid session ID provided",
+  "session_not_found"
+]
+const uses = [
+  "session already exists",
+  "Session is busy: not initialized",
+  "session locked",
+  "session limit: invalid session",
+  "too many sessions"
+]
+
 const rejectedIfLost: ReadonlyArray<Row> = [
+  [400, undefined, "session already exists"],
+  [400, -32000, "Invalid session ID: already in use"],
+  [400, undefined, "the session wants other arguments"],
+  [404, undefined, "Session already exists"],
+  [406, undefined, "Session expired"],
+  [409, undefined, "session locked"],
   [400, undefined, ""],
   [400, -32602, "bad arguments"],
   [401, undefined, ""],
@@ -67,9 +95,9 @@ const alive: ReadonlyArray<Row> = [
   [undefined, -32002, "Resource not found"],
   [undefined, -32042, "Elicitation required"],
   [undefined, -32769, "boom"],
-  [undefined, undefined, "Session not found"],
-  [undefined, 0, "Unknown session: open a page first"],
-  [undefined, 404, "Session not found"]
+  [undefined, 0, "the page has no element"],
+  [undefined, 404, "no such page"],
+  [503, undefined, "session limit: no active session"]
 ]
 
 describe("what servers say of a session", () => {
@@ -82,6 +110,26 @@ describe("what servers say of a session", () => {
       verdicts(rejectedIfLost),
       rejectedIfLost.map(() => ({ _tag: "Doubtful", fate: "rejected" }))
     )
+  })
+
+  it("[R12] words that say it make it likely, whatever the code of JSON-RPC", () => {
+    for (const code of codes) {
+      for (const message of words) {
+        const { _tag } = LostSession.verdict({ status: undefined, code, message })
+        assert.notStrictEqual(_tag, "Alive", `${code} ${message}`)
+      }
+    }
+  })
+
+  it("[R12] words of a session that is in use are no verdict, whatever the status or code", () => {
+    for (const message of uses) {
+      for (const status of [undefined, 400, 401, 403, 404, 409, 410, 422, 423, 500, 503]) {
+        for (const code of [undefined, ...codes, -32000, -32001, -32600]) {
+          const { _tag } = LostSession.verdict({ status, code, message })
+          assert.notStrictEqual(_tag, "Lost", `${status} ${code} ${message}`)
+        }
+      }
+    }
   })
 
   it("[R12] what may be one, and may have been carried out", () => {

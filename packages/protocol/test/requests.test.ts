@@ -31,7 +31,11 @@ const make = (more: Partial<AdapterTransport> = {}, firstId?: number) => {
   const logged: Array<string> = []
   const log = (message: string): void => void logged.push(message)
   const requests = new Requests(transport, log, firstId)
-  const ask = (options: Partial<Options> = {}, params?: unknown, method: "initialize" | "ping" = "ping") => {
+  const ask = (
+    options: Partial<Options> = {},
+    params?: unknown,
+    method: "initialize" | "ping" | "tools/call" = "ping"
+  ) => {
     const answers: Array<Answer> = []
     const id = requests.send(method, params, { timeout: 60_000, ...options }, (answer) => answers.push(answer))
     return { id, answers }
@@ -101,6 +105,46 @@ describe("requests that wait for their answers", () => {
     assert.lengthOf(early.ask().answers, 1)
     assert.strictEqual(vi.getTimerCount(), 0)
   })
+
+  const limits = [
+    ["its timeout", { timeout: 600 }],
+    ["the bound of the whole", { timeout: 3_600_000, maxTotalTimeout: 600 }],
+    ["a timeout that progress moves", { timeout: 600, resetTimeoutOnProgress: true, onprogress: () => {} }]
+  ] as const
+  for (const [what, limit] of limits) {
+    it(`[C21:virtual] stand still while the user is asked, but for pings and what is sent later: ${what}`, () => {
+      const { answer, ask, progress, requests } = make()
+      const asking: Array<boolean> = []
+      const options = { ...limit, onasking: (isAsking: boolean) => asking.push(isAsking) }
+      const waiting = ask(options, {}, "tools/call")
+      const answered = ask(options, {}, "tools/call")
+      const ping = ask({ timeout: 600 })
+      vi.advanceTimersByTime(400)
+      const first = requests.asks()
+      const second = requests.asks()
+      const later = ask({ timeout: 600 }, {}, "tools/call")
+      vi.advanceTimersByTime(200)
+      assert.deepStrictEqual([ping.answers.length, later.answers.length], [1, 0])
+      vi.advanceTimersByTime(400)
+      assert.lengthOf(later.answers, 1)
+      vi.advanceTimersByTime(3_600_000)
+      answer(answered.id)
+      assert.deepStrictEqual(asking, [true, true, true, true, false, false])
+      progress({ progressToken: waiting.id, progress: 1 })
+      const left = "onprogress" in limit ? 600 : 200
+      first()
+      first()
+      vi.advanceTimersByTime(3_600_000)
+      assert.lengthOf(waiting.answers, 0)
+      second()
+      vi.advanceTimersByTime(left - 1)
+      assert.lengthOf(waiting.answers, 0)
+      assert.strictEqual(asking.filter((isAsking) => !isAsking).length, 4)
+      vi.advanceTimersByTime(1)
+      assert.deepInclude(errorsOf(waiting.answers)[0], { fate: "unknown", reason: "timeout" })
+      assert.strictEqual(vi.getTimerCount(), 0)
+    })
+  }
 
   it("[C5:virtual] one that is over in time is told to the server, and a late answer or a late rejection changes nothing", async () => {
     let reject: (error: unknown) => void = () => {}

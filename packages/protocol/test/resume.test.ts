@@ -5,6 +5,7 @@ import { Binding, SdkConnection } from "@mcp-lifeline/protocol"
 import type { AdapterTransport, TransportSession } from "@mcp-lifeline/protocol"
 import type { JSONRPCMessage, RequestId } from "@modelcontextprotocol/sdk/types.js"
 import { Effect, Exit, Fiber, Scope } from "effect"
+import { timersOf } from "../../testing/test/support/Timers.js"
 import { parts } from "../src/sdkParts.js"
 import { initializeResult, transportOf } from "./scripted.js"
 
@@ -146,6 +147,25 @@ describe("a session that goes on over another connection", () => {
         assert.strictEqual(next.closed(), 1)
         assert.isTrue(session.held)
         assert.notInclude(next.happened, "goes on")
+      }))
+  }
+
+  for (
+    const [millis, beside, whom] of [
+      [5000, undefined, "whose connector runs nothing beside"],
+      [5000, () => Effect.succeedNone, "that nobody waits for"],
+      [1000, Effect.asSome, "that a call waits for"]
+    ] as const
+  ) {
+    it.scopedLive(`[T11:virtual V10] a server ${whom} has ${millis} ms to answer for its session`, () =>
+      Effect.gen(function*() {
+        const { session } = yield* suspended
+        const next = suspendable(() => Promise.reject(refusal("timeout")))
+        const resuming = resume(next.transport, { ...options, beside }, session)
+        const counts = yield* Effect.promise(() =>
+          timersOf(millis, () => Effect.runPromise(Effect.scoped(Effect.merge(resuming))))
+        )
+        assert.deepStrictEqual(counts, { set: 1, cleared: 1 })
       }))
   }
 

@@ -1,6 +1,7 @@
 /**
  * Opening a browser at an address, where that is wanted.
  */
+import { parseUrl } from "@mcp-lifeline/protocol/parseUrl"
 import { Effect } from "effect"
 import { spawn } from "node:child_process"
 
@@ -65,7 +66,7 @@ const run = ([command, ...args]: Command): Effect.Effect<boolean> =>
 export const system = (env: NodeJS.ProcessEnv): Browser => ({
   open: (address) =>
     Effect.gen(function*() {
-      if (!/^https?:\/\//.test(address) || !URL.canParse(address)) return false
+      if (!/^https?:\/\//.test(address) || parseUrl(address) === undefined) return false
       for (const command of commands(process.platform, env, address)) {
         if (yield* run(command)) return true
       }

@@ -1,6 +1,7 @@
 /**
  * What the `WWW-Authenticate` header of a refusal says.
  */
+import { parseUrl } from "@mcp-lifeline/protocol/parseUrl"
 import type { Refusal } from "@mcp-lifeline/transport-http"
 
 /** What a refusal says of the login that would help. */
@@ -29,7 +30,7 @@ export const read = ({ challenge, status }: Refusal): Challenge => {
   return {
     status,
     scope: parameter(header, "scope"),
-    metadata: metadata !== undefined && URL.canParse(metadata) ? new URL(metadata) : undefined
+    metadata: metadata === undefined ? undefined : parseUrl(metadata)
   }
 }
 

@@ -115,6 +115,9 @@ export interface Owner {
 /** The key of a registered client. */
 export const key = ({ account, issuer, server }: Owner): string => StateFolder.key(issuer, server, account)
 
+/** Whether an authorization server says that it does not know the client. */
+export const isUnknown = ({ code }: Refused): boolean => code === "invalid_client" || code === "unauthorized_client"
+
 /** Forgets a client that its authorization server does not know any more. */
 export const forget = (folder: StateFolder.StateFolder["Type"], owner: Owner): Effect.Effect<void> =>
   registered(folder).remove(key(owner))

@@ -2,6 +2,7 @@
  * Which authorization server speaks for an MCP server, and what it offers: RFC 9728, then RFC 8414 or OpenID Connect Discovery, and
  * for servers of 2025-03-26 the paths of that revision.
  */
+import { parseUrl } from "@mcp-lifeline/protocol/parseUrl"
 import { Audience } from "@mcp-lifeline/transport-http"
 import type { FetchLike } from "@modelcontextprotocol/sdk/shared/transport.js"
 import { Effect, Either, Option, Schema } from "effect"
@@ -75,7 +76,7 @@ const legacy = (fetch: FetchLike, server: URL): Effect.Effect<Discovered, Later 
   Effect.gen(function*() {
     const found = yield* metadataOf(fetch, new URL(server.origin))
     const metadata = Option.getOrElse(found, () => unsaid(server.origin))
-    if (!URL.canParse(metadata.issuer) || new URL(metadata.issuer).origin !== server.origin) {
+    if (parseUrl(metadata.issuer)?.origin !== server.origin) {
       return yield* new Refused({
         detail: `the metadata at ${server.origin} is that of another authorization server, ${
           quoted(metadata.issuer)

@@ -13,6 +13,8 @@ export class Refused extends Data.TaggedError("Refused")<{
   readonly detail: string
   /** The error code of the authorization server, such as `invalid_grant`. */
   readonly code?: string | undefined
+  /** Whether somebody at the address of the authorization server has answered so: 4xx, or an error of OAuth with any status. */
+  readonly isAnswer?: boolean | undefined
 }> {}
 
 /** What a peer says, in one line of a bearable length that controls no terminal. */

@@ -262,56 +262,59 @@ const fromBrowser = (
     }))
   })
 
-/** Tokens once the person has logged in elsewhere, or why there are none. */
+/** Where the time is up. */
+const overdue = new Refused({ detail: "nobody has finished the login in time", code: "expired_token" })
+
+/** Tokens once the person has logged in elsewhere. The answer to each question is waited for: it may have the tokens. */
 const fromDevice = (
+  { until }: PendingLogin.PendingLogin,
   way: PendingLogin.PendingLogin["way"] & { readonly _tag: "Device" },
-  asker: TokenEndpoint.Asker
-): Effect.Effect<Either.Either<TokenEndpoint.Tokens, Later | Refused>> =>
+  asker: TokenEndpoint.Asker,
+  restore: <A, E>(work: Effect.Effect<A, E>) => Effect.Effect<A, E>
+): Effect.Effect<TokenEndpoint.Tokens, Later | Refused> =>
   Effect.gen(function*() {
     let interval = way.interval
     while (true) {
-      yield* Effect.sleep(interval)
+      const left = until - (yield* Clock.currentTimeMillis)
+      if (left <= 0) return yield* overdue
+      yield* restore(Effect.sleep(Math.min(interval, left)))
+      if ((yield* Clock.currentTimeMillis) >= until) return yield* overdue
       const outcome = yield* Effect.either(TokenEndpoint.tokens(asker, {
         grant_type: Registration.deviceGrant,
         device_code: Redacted.value(way.code)
       }))
-      if (Either.isRight(outcome)) return outcome
-      const { left } = outcome
-      if (left._tag === "Later" || left.code === "slow_down") interval += 5_000
-      else if (left.code !== "authorization_pending") return outcome
+      if (Either.isRight(outcome)) return outcome.right
+      const { left: failure } = outcome
+      if (failure._tag === "Later" || failure.code === "slow_down") interval += 5_000
+      else if (failure.code !== "authorization_pending") return yield* failure
     }
   })
 
 /**
- * Waits until the person has done their part, and gets the tokens. `keep` is called with them before the person is told. From the
- * answer of the browser on nothing is interrupted: a code is good for one time. Fails with Refused where the time is up.
+ * Waits until the person has done their part, and gets the tokens. `keep` is called with them before the person is told. What has the tokens, or may
+ * bring them, is not interrupted: a code is good for one time. Fails with Refused where the time is up.
  */
 export const finish = (
   { listener, login }: Waiting,
   asker: TokenEndpoint.Asker,
   keep: (tokens: TokenEndpoint.Tokens) => Effect.Effect<void>
 ): Effect.Effect<void, Later | Refused> =>
-  Effect.gen(function*() {
-    const left = login.until - (yield* Clock.currentTimeMillis)
-    const { way } = login
-    const overdue = new Refused({ detail: "nobody has finished the login in time", code: "expired_token" })
-    const inTime = <A>(work: Effect.Effect<A>) =>
-      Effect.timeoutFail(work, { duration: Math.max(0, left), onTimeout: () => overdue })
-    if (way._tag === "Device") {
-      const outcome = yield* inTime(fromDevice(way, asker))
-      return yield* Effect.flatMap(outcome, keep)
-    }
-    if (listener === undefined) return yield* overdue
-    yield* Effect.uninterruptibleMask((restore) =>
-      Effect.gen(function*() {
-        const arrival = yield* restore(inTime(listener.arrival(Redacted.value(way.state))))
-        const outcome = yield* Effect.either(fromBrowser(login, way, arrival.parameters, asker))
-        if (Either.isLeft(outcome)) {
-          yield* arrival.reply(`${outcome.left.detail}. You can close this page.`, false)
-          return yield* outcome.left
-        }
-        yield* keep(outcome.right)
-        yield* arrival.reply("You can close this page and go on where you were.", true)
-      })
-    )
-  })
+  Effect.uninterruptibleMask((restore) =>
+    Effect.gen(function*() {
+      const { until, way } = login
+      if (way._tag === "Device") return yield* Effect.flatMap(fromDevice(login, way, asker, restore), keep)
+      if (listener === undefined) return yield* overdue
+      const left = Math.max(0, until - (yield* Clock.currentTimeMillis))
+      const arrival = yield* restore(Effect.timeoutFail(
+        listener.arrival(Redacted.value(way.state)),
+        { duration: left, onTimeout: () => overdue }
+      ))
+      const outcome = yield* Effect.either(fromBrowser(login, way, arrival.parameters, asker))
+      if (Either.isLeft(outcome)) {
+        yield* arrival.reply(`${outcome.left.detail}. You can close this page.`, false)
+        return yield* outcome.left
+      }
+      yield* keep(outcome.right)
+      yield* arrival.reply("You can close this page and go on where you were.", true)
+    })
+  )

@@ -61,7 +61,7 @@ const cookieOf = ({ headers }: IncomingMessage, name: string): string => {
   return ""
 }
 
-/** See the head of the file. One login has one. */
+/** One login has one. */
 export class LoginPage {
   readonly #words: Words
   readonly #site: Site

@@ -34,6 +34,8 @@ export interface Request {
   readonly browser: Browser | undefined
   /** The tokens that were there when the login was asked for. */
   readonly before: Grant.Grant | undefined
+  /** The id of a client that the authorization server does not know any more. */
+  readonly unknownClient: string | undefined
   /** Succeeds as soon as this process has found tokens of another login, with which it goes on. */
   readonly adopted: Effect.Effect<Grant.Grant>
   /** Called with the login that is waited for, by whichever process; more than once where it changes. */
@@ -49,20 +51,30 @@ const worthwhile = 5_000
 /** A login on another device waits for nobody who waits for a browser. */
 const slotOf = ({ method, subject }: Request): string => method === "device" ? `${subject.id}-device` : subject.id
 
+/** Work on the login that is kept, which no other process changes meanwhile: what is over must not be written again. */
+const alone = <A>({ subject: { folder, id } }: Request, work: Effect.Effect<A>): Effect.Effect<A> =>
+  Effect.scoped(Effect.zipRight(folder.lock(`browser-${id}`), work))
+
 /** Opens the browser once, whichever process is the first. */
 const openOnce = (request: Request, login: PendingLogin.PendingLogin): Effect.Effect<void> => {
   const { browser, subject } = request
-  return browser === undefined || login.opened
-    ? Effect.void
-    : Effect.scoped(Effect.gen(function*() {
-      const pending = PendingLogin.pendingLogins(subject.folder)
-      yield* subject.folder.lock(`browser-${subject.id}`)
+  if (browser === undefined || login.opened) return Effect.void
+  const pending = PendingLogin.pendingLogins(subject.folder)
+  const isFirst = alone(
+    request,
+    Effect.gen(function*() {
       const stored = yield* pending.get(slotOf(request))
-      if (Option.isNone(stored) || stored.value.opened || stored.value.address !== login.address) return
+      if (Option.isNone(stored) || stored.value.opened || stored.value.address !== login.address) return false
       yield* pending.set(slotOf(request), { ...stored.value, opened: true })
-      yield* Effect.asVoid(browser.open(login.address))
-    }))
+      return true
+    })
+  )
+  return Effect.asVoid(Effect.whenEffect(browser.open(login.address), isFirst))
 }
+
+/** A login is over: its code is good for one time. */
+const forget = (request: Request): Effect.Effect<void> =>
+  alone(request, PendingLogin.pendingLogins(request.subject.folder).remove(slotOf(request)))
 
 /** Shows what the owner shows, as long as another process owns the login. */
 const watch = (request: Request): Effect.Effect<void> => {
@@ -80,14 +92,15 @@ const watch = (request: Request): Effect.Effect<void> => {
 /** The login that another process has left behind, if it is for the same and can still be finished. */
 const inherited = (request: Request) =>
   Effect.gen(function*() {
-    const { discovered, method, scope, subject } = request
+    const { discovered, method, scope, subject, unknownClient } = request
     const stored = yield* PendingLogin.pendingLogins(subject.folder).get(slotOf(request))
     if (Option.isNone(stored)) return undefined
     const login = stored.value
     const fits = login.isPersonal !== true && login.issuer === discovered.issuer && login.server === subject.server &&
       login.account === subject.account && scopes.covers(login.scope, scope) &&
       (login.way._tag === "Device") === (method === "device") &&
-      (subject.configured.id === undefined || subject.configured.id === login.client.id)
+      (subject.configured.id === undefined || subject.configured.id === login.client.id) &&
+      login.client.id !== unknownClient
     if (!fits || login.until - (yield* Clock.currentTimeMillis) < worthwhile) return undefined
     return yield* Login.resume(login)
   })
@@ -97,7 +110,7 @@ const begin = (request: Request) =>
     const { discovered, fetch, method, person, places, publicRedirects, scope, subject } = request
     const clients = Client.registered(subject.folder)
     const owner = { ...subject, issuer: discovered.issuer }
-    const kept = Option.getOrUndefined(yield* clients.get(Client.key(owner)))
+    const known = Option.filter(yield* clients.get(Client.key(owner)), ({ id }) => id !== request.unknownClient)
     const waiting = yield* Login.begin({
       ...owner,
       fetch,
@@ -107,7 +120,7 @@ const begin = (request: Request) =>
       places,
       publicRedirects,
       person,
-      kept
+      kept: Option.getOrUndefined(known)
     })
     const { login } = waiting
     if (login.client.origin === "registered") yield* clients.set(Client.key(owner), login.client)
@@ -137,7 +150,7 @@ const commandOf = ({ method, subject: { account, server } }: Request): string =>
 const refuse = (request: Request, { client, issuer, scope }: PendingLogin.PendingLogin, failure: Refused) =>
   Effect.gen(function*() {
     const { method, subject: { account, folder, server } } = request
-    const isUnknown = failure.code === "invalid_client" || failure.code === "unauthorized_client"
+    const isUnknown = Client.isUnknown(failure)
     if (isUnknown) yield* Client.forget(folder, { server, account, issuer })
     if (failure.code === "expired_token" || (isUnknown && client.origin === "registered")) return yield* failure
     const again = request.person === undefined
@@ -154,9 +167,7 @@ export const run = (request: Request): Effect.Effect<Grant.Grant, Later | Refuse
   Effect.scoped(Effect.gen(function*() {
     const { adopted, before, discovered: { issuer }, fetch, method, scope, subject } = request
     const { account, folder, kept, server } = subject
-    const pending = PendingLogin.pendingLogins(folder)
-    const slot = slotOf(request)
-    const locked = Effect.as(folder.lock(`login-${slot}`), undefined)
+    const locked = Effect.as(folder.lock(`login-${slotOf(request)}`), undefined)
     const found = yield* firstOf(locked, Effect.zipRight(watch(request), Effect.never), adopted)
     if (found !== undefined) return found
     const stored = yield* Grant.find(kept, server, account)
@@ -185,6 +196,7 @@ export const run = (request: Request): Effect.Effect<Grant.Grant, Later | Refuse
           obtainedAt
         }, tokens)
         yield* Grant.save(kept, grant)
+        yield* forget(request)
         yield* RefusedLogin.forget(folder, (one) =>
           one.server === server && one.account === account && scopes.covers(login.scope, one.scope))
       })
@@ -196,6 +208,6 @@ export const run = (request: Request): Effect.Effect<Grant.Grant, Later | Refuse
       Effect.catchTag("NoSuchElementException", () => Effect.dieMessage("a login ended without tokens")),
       Effect.catchTag("Refused", (failure) => refuse(request, login, failure)),
       // When this process ends before that, another one goes on with it.
-      Effect.tapBoth({ onFailure: () => pending.remove(slot), onSuccess: () => pending.remove(slot) })
+      Effect.tapBoth({ onFailure: () => forget(request), onSuccess: () => forget(request) })
     )
   }))

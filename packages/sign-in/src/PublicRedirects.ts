@@ -17,8 +17,11 @@ const prefix = "/login/"
 
 const callback = `${prefix}callback`
 
+/** The part after the prefix, of a page or of the redirect. */
+const form = /^\/login\/[\w-]*$/
+
 /** Whether a path is one of a login, or of its redirect. */
-export const isPath = (path: string): boolean => path.startsWith(prefix)
+export const isPath = (path: string): boolean => form.test(path)
 
 /** What is looked up under it is found in a time that says nothing about secrets. */
 const keyOf = (secret: string): string => createHash("sha256").update(secret).digest("base64url")
@@ -26,7 +29,6 @@ const keyOf = (secret: string): string => createHash("sha256").update(secret).di
 /** Whether logins may use a URL: codes and cookies go there. */
 export const isUsable = (url: string): boolean => isSecure(new URL(url))
 
-/** See the head of the file. */
 export class PublicRedirects {
   readonly #url: string
   readonly #origin: string

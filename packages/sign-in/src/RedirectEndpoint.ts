@@ -2,6 +2,7 @@
  * The redirection endpoint of one login (RFC 6749, 3.1.2), and the page at which that login begins, if it has one. Whose server gets the requests is
  * up to `RedirectListener` and `PublicRedirects`.
  */
+import { parseUrl } from "@mcp-lifeline/protocol/parseUrl"
 import { Deferred, Effect, Runtime } from "effect"
 import type { IncomingMessage, ServerResponse } from "node:http"
 import type { LoginPage } from "./LoginPage.js"
@@ -14,11 +15,7 @@ export interface Arrival {
 }
 
 /** The target of a request, if it is a valid one. */
-export const targetOf = (request: IncomingMessage): URL | undefined => {
-  const target = request.url ?? "/"
-  const base = "http://localhost"
-  return URL.canParse(target, base) ? new URL(target, base) : undefined
-}
+export const targetOf = (request: IncomingMessage): URL | undefined => parseUrl(request.url ?? "/", "http://localhost")
 
 /** Answers with a sentence. */
 export const answer = (response: ServerResponse, status: number, text: string): void => {
@@ -50,7 +47,6 @@ export interface Options {
   readonly runtime: Runtime.Runtime<never>
 }
 
-/** See the head of the file. */
 export class RedirectEndpoint {
   readonly #options: Options
   #expected: { readonly state: string; readonly arrived: Deferred.Deferred<Arrival> } | undefined

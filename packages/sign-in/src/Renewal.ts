@@ -36,7 +36,13 @@ export interface Subject {
 export type Outcome =
   | { readonly _tag: "Renewed"; readonly grant: Grant.Grant }
   /** A person has to log in, and for what. */
-  | { readonly _tag: "LoginNeeded"; readonly discovered: Discovered; readonly scope: string | undefined }
+  | {
+    readonly _tag: "LoginNeeded"
+    readonly discovered: Discovered
+    readonly scope: string | undefined
+    /** Why the refresh token is not good any more, if that is so. */
+    readonly dead: Dead | undefined
+  }
   /** More rights are wanted than anybody grants. */
   | { readonly _tag: "Pointless" }
 
@@ -59,16 +65,15 @@ export const grantOf = (
   expiresAt: tokens.expiresAt
 })
 
-/** The errors after which only a new login helps. Any other answer may come from something that stands before the server. */
-const dead: ReadonlySet<string | undefined> = new Set([
-  "invalid_grant",
-  "invalid_client",
-  "unauthorized_client",
-  "unsupported_grant_type",
-  "invalid_scope",
-  "invalid_target",
-  "access_denied"
-])
+/** How long after a refusal a refresh token is tried again, in milliseconds; after the last one the refusal is believed. */
+const pauses = [2_000, 8_000]
+
+/** A refresh token that was refused each time. The grant is kept until the next login is done: the server may have been wrong. */
+export interface Dead {
+  readonly _tag: "Dead"
+  /** The id of its client, if it is that which is not known any more. */
+  readonly unknownClient: string | undefined
+}
 
 /** This process was stopped, and another one may have used the refresh token meanwhile. */
 class LockLost extends Data.TaggedError("LockLost") {}
@@ -83,16 +88,20 @@ const alone = <A, E>(
     Effect.catchIf((error) => error instanceof LockLost, () => alone(subject, work))
   ) as Effect.Effect<A, Exclude<E, LockLost>>
 
-/** Uses the refresh token of a grant; undefined where it is not good any more, and then the grant is forgotten. */
+/** What came of a refresh token; undefined where there is none. */
+type Refreshed = { readonly _tag: "Renewed"; readonly grant: Grant.Grant } | Dead | undefined
+
+/** Uses the refresh token of a grant. `wasDead`: it is asked once. */
 const refresh = (
   subject: Subject,
   fetch: FetchLike,
   grant: Grant.Grant,
-  lock: Lock
-): Effect.Effect<Grant.Grant | undefined, Later | Refused | LockLost> =>
+  lock: Lock,
+  wasDead: boolean
+): Effect.Effect<Refreshed, Later | Refused | LockLost> =>
   Effect.gen(function*() {
-    if (grant.refresh === undefined) return undefined
-    if (!(yield* lock.isHeld)) return yield* new LockLost()
+    const { refresh } = grant
+    if (refresh === undefined) return undefined
     const asker = {
       fetch,
       metadata: grant.metadata,
@@ -100,29 +109,36 @@ const refresh = (
       signingKey: Client.signingKeyFor(subject.configured, grant),
       resource: grant.resource
     }
-    const outcome = yield* Effect.either(
-      TokenEndpoint.tokens(asker, { grant_type: "refresh_token", refresh_token: Redacted.value(grant.refresh) })
-    )
+    const ask = Effect.gen(function*() {
+      if (!(yield* lock.isHeld)) return yield* new LockLost()
+      const parameters = { grant_type: "refresh_token", refresh_token: Redacted.value(refresh) }
+      return yield* Effect.either(TokenEndpoint.tokens(asker, parameters))
+    })
+    const isRefused = (outcome: Effect.Effect.Success<typeof ask>) =>
+      Either.isLeft(outcome) && outcome.left._tag === "Refused" && outcome.left.isAnswer === true
+    let outcome = yield* ask
+    for (const pause of wasDead ? [] : pauses) {
+      if (!isRefused(outcome)) break
+      yield* Effect.interruptible(Effect.sleep(pause))
+      outcome = yield* ask
+    }
     if (Either.isRight(outcome)) {
       const tokens = outcome.right
       const obtainedAt = yield* Clock.currentTimeMillis
       const next: Grant.Grant = {
         ...grant,
         access: tokens.access,
-        refresh: tokens.refresh ?? grant.refresh,
+        refresh: tokens.refresh ?? refresh,
         scope: tokens.scope ?? grant.scope,
         obtainedAt,
         expiresAt: tokens.expiresAt
       }
       yield* Grant.save(subject.kept, next)
-      return next
+      return { _tag: "Renewed", grant: next }
     }
-    if (outcome.left._tag === "Later" || !dead.has(outcome.left.code)) return yield* outcome.left
-    if (outcome.left.code === "invalid_client" || outcome.left.code === "unauthorized_client") {
-      yield* Client.forget(subject.folder, grant)
-    }
-    yield* subject.kept.remove(Grant.key(grant))
-    return undefined
+    const failure = outcome.left
+    if (failure._tag === "Later" || failure.isAnswer !== true) return yield* failure
+    return { _tag: "Dead", unknownClient: Client.isUnknown(failure) ? grant.client.id : undefined }
   })
 
 /** Tokens for a machine, which has credentials of its own. */
@@ -148,17 +164,21 @@ const withCredentials = (
     return grant
   })
 
-/** Renews the tokens before they end, with what is kept; undefined where only a login helps. */
+/** Renews the tokens before they end, with what is kept; undefined where only a login helps. `wasDead`: their refresh token was refused before. */
 export const beforeTheEnd = (
   subject: Subject,
   fetch: FetchLike,
-  current: Grant.Grant
+  current: Grant.Grant,
+  wasDead = false
 ): Effect.Effect<Grant.Grant | undefined, Later | Refused> =>
   alone(subject, (lock) =>
     Effect.gen(function*() {
       const stored = yield* Grant.find(subject.kept, subject.server, subject.account)
       if (stored === undefined || !Grant.isSame(stored, current)) return stored
-      if (stored.method !== "credentials") return yield* refresh(subject, fetch, stored, lock)
+      if (stored.method !== "credentials") {
+        const refreshed = yield* refresh(subject, fetch, stored, lock, wasDead)
+        return refreshed?._tag === "Renewed" ? refreshed.grant : undefined
+      }
       const { issuer, metadata, resource } = stored
       return yield* withCredentials(
         subject,
@@ -169,12 +189,16 @@ export const beforeTheEnd = (
       )
     }))
 
-/** Gets new tokens after a refusal, or finds out what login is needed. `refused` is what the server has refused. */
+/**
+ * Gets new tokens after a refusal, or finds out what login is needed. `refused` is what the server has refused; `wasDead`: its refresh token was
+ * refused before.
+ */
 export const afterRefusal = (
   subject: Subject,
   fetch: FetchLike,
   challenge: Challenge,
-  refused: Grant.Grant | undefined
+  refused: Grant.Grant | undefined,
+  wasDead: boolean
 ): Effect.Effect<Outcome, Later | Refused> =>
   alone(subject, (lock) =>
     Effect.gen(function*() {
@@ -187,8 +211,8 @@ export const afterRefusal = (
         // A token can be renewed also while the metadata is out of reach.
         const renewed = stepUp || stored === undefined || found.left._tag === "Refused"
           ? undefined
-          : yield* refresh(subject, fetch, stored, lock)
-        return renewed === undefined ? yield* found.left : { _tag: "Renewed", grant: renewed }
+          : yield* refresh(subject, fetch, stored, lock, wasDead)
+        return renewed?._tag === "Renewed" ? renewed : yield* found.left
       }
       const discovered = found.right
       // Before anything is asked of it.
@@ -210,9 +234,8 @@ export const afterRefusal = (
       if (isMachine) {
         return { _tag: "Renewed", grant: yield* withCredentials(subject, fetch, discovered, scope, mine) }
       }
-      if (!stepUp && mine !== undefined) {
-        const renewed = yield* refresh(subject, fetch, { ...mine, metadata: discovered.metadata }, lock)
-        if (renewed !== undefined) return { _tag: "Renewed", grant: renewed }
-      }
-      return { _tag: "LoginNeeded", discovered, scope }
+      const refreshed = stepUp || mine === undefined
+        ? undefined
+        : yield* refresh(subject, fetch, { ...mine, metadata: discovered.metadata }, lock, wasDead)
+      return refreshed?._tag === "Renewed" ? refreshed : { _tag: "LoginNeeded", discovered, scope, dead: refreshed }
     }))

@@ -4,6 +4,7 @@
 import type { Backend } from "@mcp-lifeline/core"
 import { firstOf, Hub } from "@mcp-lifeline/core/internal"
 import { LoginFailure } from "@mcp-lifeline/protocol"
+import { parseUrl } from "@mcp-lifeline/protocol/parseUrl"
 import * as StateFolder from "@mcp-lifeline/state/StateFolder"
 import type { Authorization, Refusal } from "@mcp-lifeline/transport-http"
 import { CredentialFailure, HttpConnector } from "@mcp-lifeline/transport-http"
@@ -12,7 +13,6 @@ import { Cause, Clock, Deferred, Duration, Effect, Exit, Fiber, Option, Stream }
 import type { Scope } from "effect"
 import type { Browser } from "./Browser.js"
 import * as Challenge from "./Challenge.js"
-import type { Discovered } from "./Discovery.js"
 import { Later, Refused } from "./Failures.js"
 import * as Grant from "./Grant.js"
 import { OptionNames } from "./OptionNames.js"
@@ -53,6 +53,9 @@ const closeTime = Duration.seconds(2)
 /** How long tokens that are not there are not looked for again, in milliseconds: a server that needs none is called often. */
 const absentTime = 1000
 
+/** How long tokens that were refused are not tried again while a person is asked to log in, in milliseconds. */
+const deadTime = 60_000
+
 /** How many logins may go wrong in a row before none is begun for a while, in milliseconds. */
 const [maxLogins, loginTime] = [3, 600_000]
 
@@ -60,6 +63,9 @@ const [maxLogins, loginTime] = [3, 600_000]
 const loadRenewal = Effect.promise(() => import("./Renewal.js"))
 const loadLoginRun = Effect.promise(() => import("./LoginRun.js"))
 const loadSdk = Effect.promise(() => import("@modelcontextprotocol/sdk/client/auth.js"))
+
+const outcomeOf = (grant: Grant.Grant | undefined): Renewal.Outcome =>
+  grant === undefined ? { _tag: "Pointless" } : { _tag: "Renewed", grant }
 
 /** A login that is under way. */
 interface Login {
@@ -102,7 +108,10 @@ export const make = (options: Options): Effect.Effect<SignIn, never, Scope.Scope
     const changes = states.streamAfter(() => [state])
 
     let current: Grant.Grant | undefined
-    /** When none were there. */
+    /** Tokens whose refresh token was refused, and when it was used last. They are kept, but not sent. */
+    let dead: { readonly grant: Grant.Grant; readonly at: number } | undefined
+    const isDead = (grant: Grant.Grant | undefined) => grant !== undefined && Grant.isSame(grant, dead?.grant)
+    /** When none were there that can be used. */
     let absentAt: number | undefined
     let lastFetch: FetchLike | undefined
     let login: Login | undefined
@@ -126,6 +135,7 @@ export const make = (options: Options): Effect.Effect<SignIn, never, Scope.Scope
     const adopt = (grant: Grant.Grant) =>
       Effect.suspend(() => {
         current = grant
+        dead = undefined
         return reached(State.signedIn(grant))
       })
 
@@ -150,9 +160,10 @@ export const make = (options: Options): Effect.Effect<SignIn, never, Scope.Scope
 
     const load = Effect.gen(function*() {
       const stored = yield* Grant.find(subject.kept, server, account)
-      if (stored !== undefined) yield* adoptFound(stored)
-      absentAt = stored === undefined ? yield* Clock.currentTimeMillis : undefined
-      return stored
+      const good = isDead(stored) ? undefined : stored
+      if (good !== undefined) yield* adoptFound(good)
+      absentAt = good === undefined ? yield* Clock.currentTimeMillis : undefined
+      return good
     })
 
     /** Whether there were none a moment ago, and nobody waits for any. Those of a login elsewhere are found later, or when a request is refused. */
@@ -181,7 +192,7 @@ export const make = (options: Options): Effect.Effect<SignIn, never, Scope.Scope
     yield* Effect.addFinalizer(() =>
       Effect.suspend(() =>
         Effect.all([
-          renewing === undefined ? Effect.void : Fiber.await(renewing),
+          renewing === undefined ? Effect.void : Fiber.interrupt(renewing),
           login === undefined ? Effect.void : Fiber.interrupt(login.fiber)
         ], { concurrency: "unbounded" })
       ).pipe(Effect.interruptible, Effect.disconnect, Effect.timeout(closeTime), Effect.ignore)
@@ -190,27 +201,51 @@ export const make = (options: Options): Effect.Effect<SignIn, never, Scope.Scope
     /** Whether the user has named this address as that of the authorization server, now or when the tokens were asked for. */
     const isChosen = (address: URL): boolean => {
       const issuer = subject.configured.issuer ?? current?.client.issuer
-      return issuer !== undefined && URL.canParse(issuer) && new URL(issuer).origin === address.origin
+      return issuer !== undefined && parseUrl(issuer)?.origin === address.origin
     }
 
     const tokens: Authorization["tokens"] = (fetch) =>
       Effect.gen(function*() {
         lastFetch = fetch
         const now = yield* Clock.currentTimeMillis
-        const grant = current ?? (isAbsent(now) ? undefined : yield* load)
+        const known = isDead(current) ? undefined : current
+        const grant = known ?? (isAbsent(now) ? undefined : yield* load)
         if (grant === undefined) return undefined
         if (Grant.isDue(grant, now)) {
           yield* shared((renewal) =>
-            Effect.map(renewal.beforeTheEnd(subject, fetch, grant), (next): Renewal.Outcome => {
-              current = next
-              return next === undefined ? { _tag: "Pointless" } : { _tag: "Renewed", grant: next }
-            })
+            renewal.beforeTheEnd(subject, fetch, grant).pipe(
+              Effect.tap((next) => next === undefined ? died(grant) : Effect.void),
+              Effect.map(outcomeOf)
+            )
           ).pipe(Effect.catchAll((failure) =>
             // As long as the old one is good, there is no hurry.
             grant.expiresAt !== undefined && grant.expiresAt > now ? Effect.void : unobtainable(failure)
           ))
         }
-        return current && { access: current.access, refresh: current.refresh }
+        return current === undefined || isDead(current)
+          ? undefined
+          : { access: current.access, refresh: current.refresh }
+      })
+
+    const died = (grant: Grant.Grant) =>
+      Effect.map(Clock.currentTimeMillis, (at) => {
+        dead = { grant, at }
+      })
+
+    /** Whether tokens that were refused are good again, while a person is asked to log in: tries them once in a while. */
+    const isGoodAgain = (fetch: FetchLike) =>
+      Effect.gen(function*() {
+        const last = dead
+        const now = yield* Clock.currentTimeMillis
+        if (last === undefined || !isDead(current) || now - last.at < deadTime) return false
+        yield* died(last.grant)
+        const outcome = yield* shared((renewal) =>
+          renewal.beforeTheEnd(subject, fetch, last.grant, true).pipe(
+            Effect.orElseSucceed(() => undefined),
+            Effect.map(outcomeOf)
+          )
+        )
+        return outcome._tag === "Renewed"
       })
 
     const unobtainable = (failure: Later | Refused) => new CredentialFailure({ detail: failure.detail, cause: failure })
@@ -235,8 +270,7 @@ export const make = (options: Options): Effect.Effect<SignIn, never, Scope.Scope
 
     const begin = (
       fetch: FetchLike,
-      discovered: Discovered,
-      wanted: string | undefined,
+      { dead, discovered, scope: wanted }: Extract<Renewal.Outcome, { readonly _tag: "LoginNeeded" }>,
       stepUp: boolean,
       before: Grant.Grant | undefined
     ): Effect.Effect<Login> =>
@@ -255,6 +289,7 @@ export const make = (options: Options): Effect.Effect<SignIn, never, Scope.Scope
           person,
           browser: hasOpened ? undefined : browser,
           before,
+          unknownClient: dead?.unknownClient,
           adopted: changes.pipe(
             Stream.filterMap(() => Grant.isSame(current, before) ? Option.none() : Option.fromNullable(current)),
             Stream.runHead,
@@ -295,6 +330,10 @@ export const make = (options: Options): Effect.Effect<SignIn, never, Scope.Scope
         return begun
       }).pipe(Effect.uninterruptible)
 
+    /** Whether a login asks a person, or has brought tokens; false if it ends with an earlier refusal. */
+    const isAsking = ({ fiber, shown }: Login) =>
+      firstOf(Effect.as(Deferred.await(shown), true), Effect.map(Fiber.await(fiber), Exit.isSuccess))
+
     /** Waits a little for a login: for its address, and then whether it is done. */
     const waitFor = ({ fiber, shown }: Login, status: number) =>
       Effect.gen(function*() {
@@ -329,14 +368,18 @@ export const make = (options: Options): Effect.Effect<SignIn, never, Scope.Scope
         const refused = current
         const stored = yield* Grant.find(subject.kept, server, account)
         if (stored !== undefined && !Grant.isSame(stored, refused)) return yield* Effect.as(adoptFound(stored), true)
-        if (login !== undefined) return yield* waitFor(login, refusal.status)
+        if (login !== undefined) {
+          const isGood = yield* Effect.catchAll(isGoodAgain(fetch), unobtainable)
+          return isGood || (yield* waitFor(login, refusal.status))
+        }
         const stepUp = refusal.status === 403
         const outcome = yield* shared(
-          (renewal) => renewal.afterRefusal(subject, fetch, Challenge.read(refusal), refused),
+          (renewal) => renewal.afterRefusal(subject, fetch, Challenge.read(refusal), refused, isDead(refused)),
           stepUp
         ).pipe(Effect.catchAll(unobtainable))
         if (outcome._tag === "Renewed") return true
         if (outcome._tag === "Pointless") return false
+        if (outcome.dead !== undefined && stored !== undefined) yield* died(stored)
         if (yield* isVain) {
           const vain = new Refused({
             detail:
@@ -346,9 +389,8 @@ export const make = (options: Options): Effect.Effect<SignIn, never, Scope.Scope
           yield* failed(vain, stepUp)
           return yield* unobtainable(vain)
         }
-        const { discovered, scope: wanted } = outcome
         return yield* Effect.flatMap(
-          begin(fetch, discovered, wanted, stepUp, refused),
+          begin(fetch, outcome, stepUp, refused),
           (login) => waitFor(login, refusal.status)
         )
       })
@@ -370,12 +412,13 @@ export const make = (options: Options): Effect.Effect<SignIn, never, Scope.Scope
       askAgain,
       login: Effect.gen(function*() {
         const fetch = lastFetch ?? (yield* HttpConnector.fetchFor(url, isChosen))
-        if (login !== undefined) return yield* Effect.asVoid(Fiber.join(login.fiber))
+        // Before the check: what is under way may have met the last refusal already, and what comes after it does not.
         yield* askAgain
+        if (login !== undefined && (yield* isAsking(login))) return yield* Effect.asVoid(Fiber.join(login.fiber))
         const before = current
-        const outcome = yield* shared((renewal) => renewal.afterRefusal(subject, fetch, Challenge.none, before))
+        const outcome = yield* shared((renewal) => renewal.afterRefusal(subject, fetch, Challenge.none, before, true))
         if (outcome._tag !== "LoginNeeded") return
-        const { fiber } = yield* begin(fetch, outcome.discovered, outcome.scope, false, before)
+        const { fiber } = yield* begin(fetch, outcome, false, before)
         yield* Fiber.join(fiber)
       })
     }

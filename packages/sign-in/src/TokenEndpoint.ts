@@ -5,7 +5,7 @@ import * as UserFile from "@mcp-lifeline/state/UserFile"
 import { selectClientAuthMethod } from "@modelcontextprotocol/sdk/client/auth.js"
 import type { FetchLike } from "@modelcontextprotocol/sdk/shared/transport.js"
 import { Clock, Effect, Either, Redacted, Schema } from "effect"
-import { ask, endpoint, refusal } from "./ask.js"
+import { ask, endpoint, property, refusal } from "./ask.js"
 import type { Client, SigningKey } from "./Client.js"
 import type { Later } from "./Failures.js"
 import { reasonOf, Refused } from "./Failures.js"
@@ -111,7 +111,9 @@ export const tokens = (
     const { issuer, token_endpoint: address } = asker.metadata
     const url = yield* endpoint(address, "token endpoint")
     const answer = yield* post(asker, url, { ...grant, resource: asker.resource })
-    if (!answer.ok) return yield* refusal(`${issuer} gives no token`, answer)
+    if (!answer.ok || typeof property(answer.json, "error") === "string") {
+      return yield* refusal(`${issuer} gives no token`, answer)
+    }
     const decoded = decodeResponse(answer.json)
     if (Either.isLeft(decoded) || decoded.right.token_type.toLowerCase() !== "bearer") {
       return yield* new Refused({

@@ -1,6 +1,7 @@
 /**
  * Which addresses may be trusted with secrets: pure.
  */
+import { parseUrl } from "@mcp-lifeline/protocol/parseUrl"
 
 /** Whether an address may be trusted with secrets: https, or this machine. */
 export const isSecure = (url: URL): boolean =>
@@ -9,8 +10,13 @@ export const isSecure = (url: URL): boolean =>
     (/^(localhost|127(\.\d+){3}|\[::1\])$/.test(url.hostname) || url.hostname.endsWith(".localhost")))
 
 /** Whether a text is an address to which secrets can be sent. */
-export const isAddress = (text: string): boolean => URL.canParse(text) && isSecure(new URL(text))
+export const isAddress = (text: string): boolean => {
+  const url = parseUrl(text)
+  return url !== undefined && isSecure(url)
+}
 
 /** Whether a text may be the address of a client id metadata document: https, with a path. */
-export const isDocument = (text: string): boolean =>
-  URL.canParse(text) && new URL(text).protocol === "https:" && new URL(text).pathname !== "/"
+export const isDocument = (text: string): boolean => {
+  const url = parseUrl(text)
+  return url?.protocol === "https:" && url.pathname !== "/"
+}

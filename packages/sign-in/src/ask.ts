@@ -1,6 +1,7 @@
 /**
  * Requests to authorization servers and for metadata: short ones, whose answers are JSON.
  */
+import { parseUrl } from "@mcp-lifeline/protocol/parseUrl"
 import { HttpConnector } from "@mcp-lifeline/transport-http"
 import { fetchWithinOrigin } from "@modelcontextprotocol/sdk/shared/transport.js"
 import type { FetchLike } from "@modelcontextprotocol/sdk/shared/transport.js"
@@ -63,7 +64,7 @@ export const ask = (fetch: FetchLike, url: URL, init: RequestInit): Effect.Effec
 /** An endpoint that a server names, if secrets can be sent to it. */
 export const endpoint = (value: unknown, what: string): Effect.Effect<URL, Refused> =>
   Effect.suspend(() => {
-    const url = typeof value === "string" && URL.canParse(value) ? new URL(value) : undefined
+    const url = typeof value === "string" ? parseUrl(value) : undefined
     if (url !== undefined && isSecure(url)) return Effect.succeed(url)
     return new Refused({
       detail: url === undefined
@@ -83,6 +84,7 @@ export const refusal = (what: string, { json, status }: Answer): Refused => {
   )
   return new Refused({
     detail: `${what}: ${said.length === 0 ? `HTTP ${status}` : said.join(": ")}`,
-    code: typeof code === "string" ? code : undefined
+    code: typeof code === "string" ? code : undefined,
+    isAnswer: status >= 400 || typeof code === "string"
   })
 }

@@ -1,10 +1,12 @@
 import { describe, expect, it } from "@effect/vitest"
 import * as StateFolder from "@mcp-lifeline/state/StateFolder"
-import { Effect, Either, Redacted, Stream, TestClock } from "effect"
+import { Effect, Either, Option, Redacted, Stream, TestClock } from "effect"
 import { folder } from "../../testing/test/support/folder.js"
 import * as Grant from "../src/Grant.js"
+import * as PendingLogin from "../src/PendingLogin.js"
 import * as SignIn from "../src/SignIn.js"
-import { grant, keep } from "./support/grants.js"
+import { grant, keep, waiting } from "./support/grants.js"
+import { inTime } from "./support/inTime.js"
 import { json, StubNetwork } from "./support/StubNetwork.js"
 
 const [server, login] = [grant().server, grant().issuer]
@@ -88,7 +90,7 @@ describe("tokens that several want at once", () => {
       })
     }))
 
-  it.scoped("[A2] that cannot be renewed any more are not used and not kept", () =>
+  it.scoped("[A2] that cannot be renewed any more are not used, and kept until the next login", () =>
     Effect.gen(function*() {
       const folder = yield* state
       yield* keep(folder, { grants: [grant({ refresh, expiresAt: 60_000 })] })
@@ -96,8 +98,9 @@ describe("tokens that several want at once", () => {
       const { tokens } = yield* make(folder, net)
       expect(Either.getOrThrow(yield* tokens)).toMatchObject({ refresh })
       yield* TestClock.adjust("59 seconds")
+      expect(yield* inTime(tokens)).toEqual(Either.right(undefined))
       expect(yield* tokens).toEqual(Either.right(undefined))
-      expect([net.forms(`${login}/token`).length, yield* kept(folder)]).toEqual([1, []])
+      expect([net.forms(`${login}/token`).length, yield* kept(folder)]).toEqual([3, ["secret-access"]])
     }))
 
   it.scoped("[A1] of a machine need the id of its client, before which nothing is asked for", () =>
@@ -145,6 +148,64 @@ describe("tokens that are not there", () => {
       expect(yield* second.renew).toEqual(Either.right(true))
       yield* TestClock.adjust("1 millis")
       expect(Either.getOrThrow(yield* first.tokens)).toMatchObject({ refresh })
+    }))
+})
+
+describe("a login that another process owns", () => {
+  const slot = StateFolder.key(server, "default")
+  const [address, next] = [`${login}/authorize?state=1`, `${login}/authorize?state=2`]
+  /** Lets time pass, and what waits for files go on, until something is so; not for ever. */
+  const passing = (isSo: Effect.Effect<boolean>, most = 500) =>
+    Effect.gen(function*() {
+      for (let steps = 0; steps < most && !(yield* isSo); steps++) {
+        yield* TestClock.adjust("50 millis")
+        yield* Effect.promise(() => new Promise((done) => setImmediate(done)))
+      }
+    })
+  /** Processes that ask for a login which another one owns, and has begun like this: what all of them show. */
+  const behind = (first: PendingLogin.PendingLogin, options: Partial<SignIn.Options> = {}) =>
+    Effect.gen(function*() {
+      const folder = yield* state
+      const pending = PendingLogin.pendingLogins(folder)
+      yield* folder.lock(`login-${slot}`)
+      yield* pending.set(slot, first)
+      // Several, which do the same at the same time.
+      const all = yield* Effect.forEach([1, 2, 3], () => make(folder, network(), options))
+      for (const { renew } of all) yield* Effect.forkScoped(renew)
+      const shown = Effect.map(
+        Effect.forEach(all, ({ signIn }) => signIn.state),
+        (now) => [...new Set(now.map((one) => one._tag === "LoginNeeded" ? one.address : one._tag))].join()
+      )
+      return { pending, shown }
+    })
+
+  it.scoped("[A3:unit A4] is shown as it is now, and no longer than it can be finished", () =>
+    Effect.gen(function*() {
+      yield* TestClock.setTime(1_000_000)
+      const { pending, shown } = yield* behind(waiting(1_600_000, { address }))
+      yield* passing(Effect.map(shown, (now) => now === address))
+      expect(yield* shown).toBe(address)
+      yield* pending.set(slot, waiting(1_600_000, { address: next }))
+      yield* passing(Effect.map(shown, (now) => now === next))
+      expect(yield* shown).toBe(next)
+      const over = yield* behind(waiting(999_999, { address }))
+      yield* passing(Effect.map(over.shown, (now) => now === address), 20)
+      expect(yield* over.shown).not.toBe(address)
+    }))
+
+  it.scoped("[A4:unit] is opened in a browser by the first process that has one, once, and that is kept", () =>
+    Effect.gen(function*() {
+      for (const opened of [false, true]) {
+        const asked: Array<string> = []
+        const browser = { open: (to: string) => Effect.sync(() => asked.push(to) > 0) }
+        const { pending, shown } = yield* behind(waiting(600_000, { address, opened }), { browser })
+        yield* passing(Effect.map(shown, (now) => now === address))
+        const isKept = Effect.map(pending.get(slot), (kept) => Option.getOrUndefined(kept)?.opened === true)
+        yield* passing(isKept)
+        expect(yield* isKept).toBe(true)
+        yield* passing(Effect.succeed(false), 20)
+        expect(asked).toEqual(opened ? [] : [address])
+      }
     }))
 })
 

@@ -370,6 +370,63 @@ describe("what is kept", () => {
       ])
   })
 
+  it("[A2] tokens are due when a fifth of their life is left, and at most a minute, if they can be renewed", () => {
+    const isDue = (life: number | undefined, left: number, changes: Partial<Grant.Grant> = {}) =>
+      Grant.isDue(
+        grant({
+          refresh: Redacted.make("r"),
+          obtainedAt: 1000,
+          ...(life === undefined ? {} : { expiresAt: 1000 + life }),
+          ...changes
+        }),
+        1000 + (life ?? 0) - left
+      )
+    const cases: ReadonlyArray<readonly [life: number | undefined, left: number, isDue: boolean]> = [
+      [3_600_000, 60_001, false],
+      [3_600_000, 60_000, true],
+      [100_000, 20_001, false],
+      [100_000, 20_000, true],
+      [0, 1, false],
+      [0, 0, true],
+      [-5000, 1, false],
+      [100_000, -1_000_000, true],
+      [undefined, -1_000_000, false]
+    ]
+    for (const [life, left, wanted] of cases) expect([life, left, isDue(life, left)]).toEqual([life, left, wanted])
+    expect(isDue(100_000, 0, { refresh: undefined })).toBe(false)
+    expect(isDue(100_000, 0, { refresh: undefined, method: "credentials" })).toBe(true)
+  })
+
+  it("[A2] tokens are what a login would bring: by the same way and client, from the same place, for as much", () => {
+    const isAskedFor = (
+      changes: Partial<Grant.Grant>,
+      { method = "browser", scope, ...client }: { method?: Grant.Method; scope?: string } & Client.Configured = {}
+    ) => Grant.isAskedFor(grant(changes), { method, client, scope })
+    const document = "https://a.example/client.json"
+    const knowsDocuments = { ...grant().metadata, client_id_metadata_document_supported: true }
+    // Without any option, any will do, also of a machine.
+    expect([isAskedFor({}), isAskedFor({ method: "credentials", scope: "a" })]).toEqual([true, true])
+    expect([isAskedFor({}, { method: "device" }), isAskedFor({ method: "device" }, { method: "device" })]).toEqual([
+      false,
+      true
+    ])
+    expect(isAskedFor({ method: "device" }, { scope: "" })).toBe(false)
+    expect([isAskedFor({}, { id: "c" }), isAskedFor({}, { id: "d" })]).toEqual([true, false])
+    expect([isAskedFor({}, { document }), isAskedFor({ metadata: knowsDocuments }, { document })]).toEqual([
+      true,
+      false
+    ])
+    const described: Client.Client = { origin: "document", id: document, redirects: [] }
+    expect(isAskedFor({ metadata: knowsDocuments, client: described }, { document })).toBe(true)
+    // An id that is given comes before a document.
+    expect(isAskedFor({ metadata: knowsDocuments, client: described }, { document, id: "c" })).toBe(false)
+    expect(["https://i.example", "https://i.example/", "https://j.example"].map((issuer) => isAskedFor({}, { issuer })))
+      .toEqual([true, true, false])
+    for (const had of [{ asked: "a b" }, { scope: "a b" }, { asked: "a", scope: "b" }]) {
+      expect([isAskedFor(had, { scope: "b a" }), isAskedFor(had, { scope: "a c" })]).toEqual([true, false])
+    }
+  })
+
   it.scoped("[A4] a refusal counts for what asks for as much, at the same place, until it is over", () =>
     inFolder((folder) =>
       Effect.gen(function*() {
@@ -424,7 +481,39 @@ describe("what is kept", () => {
     ))
 })
 
+describe("who may sign with a key", () => {
+  it("[X2] is the client that the user has configured, at the authorization server that is named for it", () => {
+    const signingKey = { key: Redacted.make("k"), algorithm: "ES256" }
+    const issuer = "https://i.example"
+    const client: Client.Client = { origin: "configured", id: "c", redirects: [] }
+    const keyFor = (configured: Client.Configured, changes: Partial<Client.Client> = {}, at = issuer) =>
+      Client.signingKeyFor(configured, { client: { ...client, ...changes }, issuer: at })
+    expect(keyFor({ issuer, signingKey })).toBe(signingKey)
+    expect(keyFor({ issuer: `${issuer}/`, signingKey })).toBe(signingKey)
+    for (const origin of ["registered", "document"] as const) {
+      expect(keyFor({ issuer, signingKey }, { origin })).toBeUndefined()
+    }
+    expect([keyFor({ issuer, signingKey }, {}, "https://j.example"), keyFor({ signingKey })]).toEqual([
+      undefined,
+      undefined
+    ])
+  })
+})
+
 describe("what a person sees of a sign-in", () => {
+  it("[A3 G22] of the login of one of several people, others learn that there is one, and not where", () => {
+    const address = "https://a.example/x"
+    const waiting: State.State = { _tag: "LoginNeeded", address, userCode: "AB", until: 0, stepUp: false }
+    expect(State.needed(waiting)).toEqual({
+      message: `a login is needed: open ${address} and enter the code AB`,
+      address
+    })
+    expect(State.needed(waiting, true)).toEqual({ message: "who uses it has to log in", address: "" })
+    for (const state of [{ _tag: "NotAsked" }, { _tag: "Refused", detail: "no" }] as const) {
+      expect([State.needed(state), State.needed(state, true)]).toEqual([undefined, undefined])
+    }
+  })
+
   it("[A3] each state in one line, and what there is to do", () => {
     const needed: State.State = {
       _tag: "LoginNeeded",

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
 import * as StateFolder from "@mcp-lifeline/state/StateFolder"
-import { Clock, Duration, Effect, Either, Fiber, Redacted, TestClock } from "effect"
+import { Chunk, Clock, Duration, Effect, Either, Fiber, Redacted, Stream, TestClock } from "effect"
 import { generateKeyPairSync } from "node:crypto"
 import { writeFileSync } from "node:fs"
 import { createServer } from "node:http"
@@ -15,6 +15,7 @@ import { placesFor } from "../src/places.js"
 import * as Registration from "../src/Registration.js"
 import * as SignIn from "../src/SignIn.js"
 import * as TokenEndpoint from "../src/TokenEndpoint.js"
+import { inTime } from "./support/inTime.js"
 import * as Signer from "./support/Signer.js"
 import { json, StubNetwork } from "./support/StubNetwork.js"
 
@@ -589,42 +590,139 @@ describe("tokens that are kept", () => {
       ])
     }))
 
-  it.scoped("[A2] are forgotten with an error of OAuth that says that they are dead, and with no other", () =>
+  /** A client whose redirect is free, so that it need not be registered anew for a login. */
+  const client = () =>
+    clientOf({
+      redirects: placesFor(StateFolder.key(server, "default")).map(({ port }) => `http://localhost:${port}/callback`)
+    })
+
+  /** A server that refuses the refresh token so many times. */
+  const refusing = (times: number, refusal: () => Response) => {
+    let count = 0
+    return new StubNetwork().authServer(login).resource(server, login).at(
+      `${login}/token`,
+      () => ++count <= times ? refusal() : json(200, { access_token: "good again", token_type: "Bearer" })
+    )
+  }
+
+  /** Waits until a person is asked: that takes real time, for files and ports. */
+  const isAsking = ({ changes }: SignIn.SignIn) =>
+    Stream.runHead(Stream.filter(changes, ({ _tag }) => _tag === "LoginNeeded"))
+
+  const codes = [
+    "invalid_grant",
+    "invalid_client",
+    "unauthorized_client",
+    "unsupported_grant_type",
+    "invalid_scope",
+    "invalid_target",
+    "access_denied",
+    "invalid_request",
+    "server_error",
+    "refresh_token_expired"
+  ]
+  /** What an authorization server says of a refresh token that is not good, or seems so for a moment. */
+  const refusals: ReadonlyArray<readonly [string, () => Response]> = [
+    ...codes.map((error) => [error, () => json(400, { error })] as const),
+    ["a text", () => new Response("Refresh token is expired", { status: 400 })],
+    ["another object", () => json(401, { message: "revoked" })],
+    ["404", () => new Response("", { status: 404 })],
+    ["an error with 200", () => json(200, { error: "bad_refresh_token" })]
+  ]
+
+  it.scoped("[A2] whose refresh token is refused are renewed when it is taken at the second or third try, and nobody is asked", () =>
     Effect.gen(function*() {
-      const dead = [
-        "invalid_grant",
-        "invalid_client",
-        "unauthorized_client",
-        "unsupported_grant_type",
-        "invalid_scope",
-        "invalid_target",
-        "access_denied"
-      ]
-      const alive = ["server_error", "temporarily_unavailable", "slow_down", "invalid_request", undefined]
-      // Each ends before the next one, whose browser comes back to the same port.
-      for (const error of [...dead, ...alive]) {
+      for (const [name, refusal] of refusals) {
+        for (const times of [1, 2]) {
+          const { kept, refreshes, renew, signIn, token } = yield* make(grantOf(), {}, refusing(times, refusal))
+          expect([name, yield* inTime(renew()), refreshes()]).toEqual([name, Either.right(true), times + 1])
+          expect([yield* token, (yield* signIn.state)._tag]).toEqual(["good again", "SignedIn"])
+          expect((yield* kept).clients.map(([, { id }]) => id)).toEqual(["a client"])
+        }
+      }
+    }))
+
+  it.scoped("[A2] a refresh token that was refused is tried again 2 s and 10 s later", () =>
+    Effect.gen(function*() {
+      const { refreshes, renew } = yield* make(grantOf(), {}, refusing(2, () => json(400, { error: "invalid_grant" })))
+      const renewing = yield* Effect.fork(renew())
+      for (const [time, tries] of [[2000, 1], [10_000, 2]] as const) {
+        while (!Chunk.contains(yield* TestClock.sleeps(), time)) {
+          yield* Effect.promise(() => new Promise((done) => setImmediate(done)))
+        }
+        expect(refreshes()).toBe(tries)
+        yield* TestClock.setTime(time)
+      }
+      expect([yield* Fiber.join(renewing), refreshes()]).toEqual([Either.right(true), 3])
+    }))
+
+  it.scoped("[A2] whose refresh token is refused each time lead to a login, whatever the refusal says, and are kept", () =>
+    Effect.gen(function*() {
+      for (const [name, refusal] of refusals) {
+        // Each ends before the next one, whose browser comes back to the same port.
         yield* Effect.scoped(Effect.gen(function*() {
-          const network = new StubNetwork().authServer(login).resource(server, login)
-            .at(`${login}/token`, () => json(400, { error }))
-          const redirects = placesFor(StateFolder.key(server, "default")).map(({ port }) =>
-            `http://localhost:${port}/callback`
+          const { kept, refreshes, renew, signIn } = yield* make(
+            grantOf({ client: client() }),
+            {},
+            refusing(Infinity, refusal)
           )
-          const { kept, renew, signIn } = yield* make(grantOf({ client: clientOf({ redirects }) }), {}, network)
-          yield* renew()
+          yield* inTime(renew())
+          yield* isAsking(signIn)
+          expect([name, refreshes()]).toEqual([name, 3])
           const { clients, grants } = yield* kept
-          const isDead = dead.includes(String(error))
-          expect([error, grants.length, (yield* signIn.state)._tag]).toEqual([
-            error,
-            isDead ? 0 : 1,
-            isDead ? "LoginNeeded" : "Refused"
+          expect(grants.map(([, { access, client }]) => [Redacted.value(access), client.id])).toEqual([
+            ["access", "a client"]
           ])
-          // A client that is not known any more is registered anew.
-          const isUnknown = error === "invalid_client" || error === "unauthorized_client"
-          expect([error, clients.map(([, { id }]) => id)]).toEqual([
-            error,
+          // A client that is not known any more could not log in.
+          const isUnknown = name === "invalid_client" || name === "unauthorized_client"
+          expect([name, clients.map(([, { id }]) => id)]).toEqual([
+            name,
             [isUnknown ? `registered at ${login}` : "a client"]
           ])
         }))
+      }
+    }))
+
+  it.scoped("[A2] that were refused are not sent, and are tried once a minute while a person is asked", () =>
+    Effect.gen(function*() {
+      for (const expiresAt of [undefined, 1]) {
+        yield* Effect.scoped(Effect.gen(function*() {
+          const network = refusing(4, () => json(400, { error: "invalid_grant" }))
+          const { kept, refreshes, renew, signIn, token } = yield* make(
+            grantOf({ client: client(), expiresAt }),
+            {},
+            network
+          )
+          if (expiresAt !== undefined) expect(yield* inTime(token)).toBeUndefined()
+          yield* inTime(renew())
+          yield* isAsking(signIn)
+          const before = refreshes()
+          yield* renew()
+          expect([yield* token, refreshes()]).toEqual([undefined, before])
+          let minutes = 0
+          while (refreshes() < 5) {
+            expect((yield* signIn.state)._tag).toBe("LoginNeeded")
+            yield* TestClock.adjust("1 minute")
+            yield* renew()
+            expect(refreshes()).toBe(before + ++minutes)
+          }
+          expect([yield* token, (yield* signIn.state)._tag]).toEqual(["good again", "SignedIn"])
+          expect((yield* kept).grants).toHaveLength(1)
+        }))
+      }
+    }))
+
+  it.scoped("[A2] that cannot be renewed just now, or where no authorization server answers, lead to no login", () =>
+    Effect.gen(function*() {
+      const others = [
+        [() => json(503, {}), "Later"],
+        [() => json(429, { error: "slow_down" }), "Later"],
+        [() => new Response("<html>Log in to this network</html>"), "Refused"]
+      ] as const
+      for (const [answer, tag] of others) {
+        const { kept, refreshes, renew, signIn } = yield* make(grantOf(), {}, refusing(Infinity, answer))
+        yield* renew()
+        expect([(yield* signIn.state)._tag, refreshes(), (yield* kept).grants.length]).toEqual([tag, 1, 1])
       }
     }))
 

@@ -26,6 +26,8 @@ export interface Started {
   readonly stdinGrace: number
   /** How long it may take after SIGTERM. */
   readonly termGrace: number
+  /** Until when it is left alone after that, in milliseconds since 1970. Default: it is not. */
+  readonly finishBy?: number | undefined
   /** What is outside of the group and belongs to it, as JSON; for the function `endOther`. */
   readonly other?: unknown
 }
@@ -34,7 +36,7 @@ export interface Started {
 export interface Recording {
   /** Variables for its environment. */
   readonly env: Readonly<Record<string, string>>
-  /** It has been started. Does not wait, and never fails: what cannot be recorded is not ended by others. */
+  /** It has been started, or something of this has changed. Does not wait, and never fails: what cannot be recorded is not ended by others. */
   readonly started: (group: Started) => void
   /** It has ended: its record is removed. */
   readonly ended: () => void
@@ -63,6 +65,7 @@ interface GroupRecord {
   readonly leader?: machine.Process | undefined
   readonly stdinGrace: number
   readonly termGrace: number
+  readonly finishBy?: number | undefined
   readonly other?: unknown
 }
 
@@ -79,6 +82,8 @@ const atOnce = 16
 const maxAge = 30 * 24 * 3_600_000
 /** The longest grace that is respected, and how long what got SIGKILL may take. */
 const longestGrace = 5_000
+/** The longest time for which a group is left alone. */
+const longestFinish = 3_600_000
 const poll = 50
 /** After this time a record is tried to be removed again whose file system has not answered, in milliseconds. */
 const removeInterval = 1_000
@@ -114,16 +119,19 @@ const isLinux = process.platform === "linux"
 const forEach = <A, B>(all: ReadonlyArray<A>, work: (one: A) => Promise<B>): Promise<ReadonlyArray<B>> =>
   Effect.runPromise(Effect.forEach(all, (one) => Effect.promise(() => work(one)), { concurrency: atOnce }))
 
+/** A process, and the letter of its state. */
+type Member = readonly [pid: string, state: string]
+
 /** The living processes of this machine by group. Linux only. */
-const readGroups = async (): Promise<ReadonlyMap<number, ReadonlyArray<string>>> => {
-  const groups = new Map<number, Array<string>>()
+const readGroups = async (): Promise<ReadonlyMap<number, ReadonlyArray<Member>>> => {
+  const groups = new Map<number, Array<Member>>()
   await forEach((await readdir("/proc")).filter((name) => /^\d+$/.test(name)), async (pid) => {
     const text = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => "")
     // The name, in parentheses, may have any character.
     const [state = "", , pgrp] = text.slice(text.lastIndexOf(")") + 2).split(" ")
     if (["", "Z", "X", "x"].includes(state)) return
     const group = groups.get(Number(pgrp)) ?? []
-    groups.set(Number(pgrp), [...group, pid])
+    groups.set(Number(pgrp), [...group, [pid, state]])
   })
   return groups
 }
@@ -131,7 +139,7 @@ const readGroups = async (): Promise<ReadonlyMap<number, ReadonlyArray<string>>>
 let reading: ReturnType<typeof readGroups> | undefined
 
 /** The living processes of a group. All that ask meanwhile get the answer of one reading. Linux only. */
-const membersOf = async (group: number): Promise<ReadonlyArray<string>> => {
+const membersOf = async (group: number): Promise<ReadonlyArray<Member>> => {
   reading ??= readGroups().finally(() => reading = undefined)
   return (await reading).get(group) ?? []
 }
@@ -147,7 +155,7 @@ const groupState = async (leader: machine.Process, mark: string): Promise<"runni
   if (start !== undefined) return start !== "" && start === leader.start ? "running" : "gone"
   if (!isLinux) return "gone"
   const members = await membersOf(leader.pid)
-  const marked = await Promise.all(members.map((pid) => hasMark(pid, mark)))
+  const marked = await Promise.all(members.map(([pid]) => hasMark(pid, mark)))
   return marked.includes(true) ? "running" : "gone"
 }
 
@@ -170,11 +178,15 @@ const endGroup = async (leader: machine.Process, mark: string, record: GroupReco
       await wait(Math.min(poll, left))
     }
   }
+  /** A stopped one would carry out what waits in its pipe before it acts on SIGTERM. */
+  const isStopped = async (): Promise<boolean> =>
+    isLinux && (await membersOf(leader.pid)).some(([, state]) => state === "T" || state === "t")
   // Its owner may have died just now.
-  if (await goneWithin(record.stdinGrace)) return true
-  signal(leader.pid, "SIGTERM")
-  signal(leader.pid, "SIGCONT")
-  if (await goneWithin(record.termGrace)) return true
+  if (await goneWithin(await isStopped() ? 0 : record.stdinGrace)) return true
+  if (!await isStopped()) {
+    signal(leader.pid, "SIGTERM")
+    if (await goneWithin(record.termGrace)) return true
+  }
   signal(leader.pid, "SIGKILL")
   return goneWithin(longestGrace)
 }
@@ -204,7 +216,7 @@ export const make = (options: Options = {}): ProcessRecords => {
     // What has ended by now, or whose start the system does not tell, could not be recognized.
     const leader = start === undefined || start === "" ? undefined : { pid: started.pid, start }
     if (leader === undefined && started.other === undefined) return
-    const { other, stdinGrace, termGrace } = started
+    const { finishBy, other, stdinGrace, termGrace } = started
     const record = {
       machine: machine.machine,
       host: hostname(),
@@ -213,6 +225,7 @@ export const make = (options: Options = {}): ProcessRecords => {
       leader,
       stdinGrace,
       termGrace,
+      finishBy,
       other
     }
     await bounded(async () => {
@@ -229,7 +242,7 @@ export const make = (options: Options = {}): ProcessRecords => {
     return {
       env: isLinux ? { [variable]: mark } : {},
       started: (started) => {
-        written = write(mark, started).catch(() => undefined)
+        written = (written ?? Promise.resolve()).then(() => write(mark, started)).catch(() => undefined)
       },
       ended: () => void written?.then(() => removeEventually(mark))
     }
@@ -246,7 +259,10 @@ export const make = (options: Options = {}): ProcessRecords => {
     const record = await bounded(() => read(mark)).catch(() => undefined)
     if (record === undefined) return undefined
     if (record.machine === machine.machine) {
-      return await machine.processState(record.owner) === "gone" ? record : undefined
+      if (await machine.processState(record.owner) !== "gone") return undefined
+      // Whoever has set the clock back does not make it stay for longer.
+      const left = typeof record.finishBy === "number" ? record.finishBy - Date.now() : 0
+      return left > 0 && left <= longestFinish ? undefined : record
     }
     const { mtimeMs } = await bounded(() => stat(fileOf(mark)))
     const isOver = record.host === hostname() && record.boot !== await boot()

@@ -60,7 +60,12 @@ export class StateFolder extends Context.Tag("mcp-lifeline/StateFolder")<StateFo
   /** The path of the folder, whether it exists or not. */
   readonly path: string
   /** Values of one kind, in `<path>/<name>/<key>.json`. With `bounds`, those that were unused for longest are removed. */
-  readonly collection: <A, I>(name: string, schema: Schema.Schema<A, I>, bounds?: Bounds) => Collection<A>
+  readonly collection: <A, I>(
+    name: string,
+    schema: Schema.Schema<A, I>,
+    bounds?: Bounds,
+    json?: Pick<JSON, "parse" | "stringify">
+  ) => Collection<A>
   /**
    * Acquires a lock by its name, waiting as long as another fiber or process holds it, and releases it when the scope closes. A process that
    * ends releases it, too. If the folder cannot be written, the lock works in this process only.
@@ -187,7 +192,12 @@ export const make = (path: string): StateFolder["Type"] => {
       )
     })
 
-  const collection = <A, I>(name: string, schema: Schema.Schema<A, I>, bounds?: Bounds): Collection<A> => {
+  const collection: StateFolder["Type"]["collection"] = <A, I>(
+    name: string,
+    schema: Schema.Schema<A, I>,
+    bounds?: Bounds,
+    json: Pick<JSON, "parse" | "stringify"> = JSON
+  ): Collection<A> => {
     const folder = join(path, checked(name))
     let isBounded = false
     /** Prunes once in each process: one process never writes much. */
@@ -197,9 +207,10 @@ export const make = (path: string): StateFolder["Type"] => {
       return Effect.flatMap(Clock.currentTimeMillis, (now) => ignored(() => prune(folder, bounds, now)))
     })
     const fileOf = (key: string) => join(folder, `${checked(key)}.json`)
-    const json = Schema.parseJson(schema)
-    const decode = Schema.decodeEither(json)
-    const encode = Schema.encodeSync(json)
+    const decodeValue = Schema.decodeUnknownEither(schema)
+    const encodeValue = Schema.encodeSync(schema)
+    const decode = (text: string) => Either.flatMap(Either.try((): unknown => json.parse(text)), decodeValue)
+    const encode = (value: A): string => json.stringify(encodeValue(value))
 
     /** A value that has just been read. */
     const used = (file: string, value: A): Effect.Effect<Option.Option<A>> =>

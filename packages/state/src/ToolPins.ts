@@ -46,9 +46,12 @@ const patience = 3000
 
 /** An address without what may be a secret, which may change. */
 const plain = (url: string): string => {
-  if (!URL.canParse(url)) return url
-  const { origin, pathname } = new URL(url)
-  return `${origin}${pathname}`
+  try {
+    const { origin, pathname } = new URL(url)
+    return `${origin}${pathname}`
+  } catch {
+    return url
+  }
 }
 
 /** How all keys of a server begin, so that its files are found even if they cannot be read. */

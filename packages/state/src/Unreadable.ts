@@ -3,7 +3,6 @@
  */
 import { Data } from "effect"
 
-/** See the head of the file. */
 export class Unreadable extends Data.TaggedError("Unreadable")<{
   /** The file, or whatever has its place. */
   readonly file: string

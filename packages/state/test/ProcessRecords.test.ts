@@ -92,6 +92,28 @@ describe.skipIf(process.platform !== "linux")("processes that a killed one has l
     await expect.poll(() => [polite.child.exitCode, ending.child.exitCode]).toEqual([3, 4])
   })
 
+  it("[S12:real W5] one that may be downloading a server is left alone until its time is over, and then ended", async () => {
+    const minute = 60_000
+    const busy = await left({ finishBy: Date.now() + 30 * minute })
+    const others = [
+      await left({ finishBy: Date.now() + 120 * minute }),
+      await left({ finishBy: Date.now() }),
+      await left({ finishBy: "soon" })
+    ]
+    await endLeft()
+    await expect.poll(() => others.map(({ child }) => isAlive(child))).toEqual([false, false, false])
+    expect([isAlive(busy.child), files().length]).toEqual([true, 1])
+  })
+
+  it("[S12:real] a stopped one gets SIGKILL at once, and does not go on", async () => {
+    const program = `process.on("SIGCONT", () => process.exit(5));${forever}`
+    const { child } = await left({}, { stdinGrace: 100_000, termGrace: 100_000 }, program)
+    child.kill("SIGSTOP")
+    await expect.poll(() => readFileSync(`/proc/${child.pid}/stat`, "utf8")).toMatch(/\) T /)
+    await endLeft()
+    await expect.poll(() => child.signalCode).toBe("SIGKILL")
+  })
+
   it("[S12:real] a process that only has the number is left alone", async () => {
     const { child, file } = await left()
     const record = JSON.parse(readFileSync(file, "utf8")) as { leader: object }
@@ -201,12 +223,14 @@ describe.skipIf(process.platform !== "linux")("processes that a killed one has l
     for (const { child } of all) await expect.poll(() => isAlive(child)).toBe(false)
   })
 
-  it("[S12:unit] what has an owner, or is of another machine, stays", async () => {
+  it("[S12:unit] what has an owner, or is of another machine, stays: that for 30 days", async () => {
     const recording = ProcessRecords.make({ path }).begin()
     const own = await start(recording.env)
     recording.started({ pid: own.pid, ...graces })
     await expect.poll(files).toHaveLength(1)
     const elsewhere = await left({ machine: "00000000" })
+    const used = Date.now() / 1000 - 29 * 24 * 60 * 60
+    utimesSync(elsewhere.file, used, used)
     await endLeft()
     assert.isTrue(isAlive(own))
     assert.isTrue(isAlive(elsewhere.child))
@@ -217,7 +241,8 @@ describe.skipIf(process.platform !== "linux")("processes that a killed one has l
 
   it("[S12:unit] records of an earlier boot, and old ones of other machines, are removed, and nothing is ended", async () => {
     const [earlier, old] = [await left({ machine: "0", boot: "earlier" }), await left({ machine: "0" })]
-    utimesSync(old.file, 1, 1)
+    const used = Date.now() / 1000 - 31 * 24 * 60 * 60
+    utimesSync(old.file, used, used)
     await endLeft()
     assert.deepStrictEqual(files(), [])
     assert.isTrue(isAlive(earlier.child) && isAlive(old.child))

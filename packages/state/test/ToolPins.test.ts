@@ -8,6 +8,7 @@ import {
   readFileSync,
   rmSync,
   symlinkSync,
+  utimesSync,
   writeFileSync
 } from "node:fs"
 import { tmpdir } from "node:os"
@@ -79,4 +80,23 @@ it.scoped("[G24] what is removed is not there any more; a folder that others can
     const all = yield* pins(folder)
     expect(yield* all.of("s", origin).get).toMatchObject({ _tag: "Unreadable" })
     expect(yield* Effect.flip(all.named("s"))).toMatchObject({ message: expect.stringContaining("cannot be read") })
+  }))
+
+it.scopedLive("[G24] what was approved is kept for three years in which nobody uses it, so that a server that comes back is no new one", () =>
+  Effect.gen(function*() {
+    const state = yield* path
+    const files = join(state, "tool-pins")
+    const isKept = (name: string) => readdirSync(files).includes(name)
+    const aged = []
+    for (const days of [1, 2 * 365, 4 * 365]) {
+      mkdirSync(files, { recursive: true, mode: 0o700 })
+      const before = readdirSync(files)
+      yield* (yield* pins(state)).of(`unused for ${days} days`, origin).update(() => kept)
+      const name = readdirSync(files).find((one) => !before.includes(one))!
+      aged.push(name)
+      const used = Date.now() / 1000 - days * 24 * 60 * 60
+      utimesSync(join(files, name), used, used)
+    }
+    yield* (yield* pins(state)).of("another", origin).update(() => kept)
+    expect(aged.map(isKept)).toEqual([true, true, false])
   }))

@@ -43,8 +43,9 @@ export const inNoTime = <A, E, R>(work: Effect.Effect<A, E, R>) =>
     Effect.sync(() => {
       const real = globalThis.setTimeout
       const quick = (act: () => void, millis = 0) => real(act, millis <= 1_000 ? 0 : millis)
-      return vi.spyOn(globalThis, "setTimeout").mockImplementation(quick as typeof setTimeout)
+      globalThis.setTimeout = quick as typeof setTimeout
+      return real
     }),
     () => work,
-    (spy) => Effect.sync(() => spy.mockRestore())
+    (real) => Effect.sync(() => void (globalThis.setTimeout = real))
   )

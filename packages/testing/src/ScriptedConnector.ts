@@ -7,6 +7,7 @@ import {
   type Connection,
   type ConnectOptions,
   type Connector,
+  type ProcessSight,
   RequestError,
   type RequestOptions,
   SuspendedSession
@@ -42,6 +43,8 @@ export interface Offer {
 export interface Options {
   /** Whether a second connection may be opened while the first one is open. Default true. */
   readonly overlap?: boolean | undefined
+  /** How long a start may take that goes on when its attempt is over, in milliseconds. Default: it ends with its attempt. */
+  readonly startLimit?: number | undefined
   /** The memory limit, in bytes; `ScriptedConnection.use` reports what the server uses. Default: none. */
   readonly maxMemory?: number | undefined
 }
@@ -53,6 +56,7 @@ export class ScriptedConnector implements Connector {
   readonly heartbeat = true
   readonly overlap: boolean
   readonly maxMemory: number | undefined
+  readonly startLimit: (() => number) | undefined
   readonly ledger = new Ledger()
   readonly connections: Array<ScriptedConnection> = []
   /** What the server lists from now on. Announce a change with `current.notify("notifications/tools/list_changed")`. */
@@ -61,12 +65,16 @@ export class ScriptedConnector implements Connector {
   otherwise: Outcome = {}
   /** Called for each request; returns how the server answers it. For `undefined`, the server gives the method's default answer. */
   respond: ((method: string, params: unknown, connection: ScriptedConnection) => Answer | undefined) | undefined
+  /** What the processes of the server show; by default, they cannot be seen. Set before a connection is made. */
+  sight: (() => ProcessSight | undefined) | undefined
   readonly #script: Array<Outcome> = []
   #sessions = 0
 
   constructor(options: Options = {}) {
     this.overlap = options.overlap ?? true
     this.maxMemory = options.maxMemory
+    const { startLimit } = options
+    this.startLimit = startLimit === undefined ? undefined : () => startLimit
   }
 
   /** Sets the outcomes of the next attempts, one for each. */
@@ -222,6 +230,7 @@ export class ScriptedConnector implements Connector {
         if (outcome.broken === "onLost") throw new Error("the scripted onLost throws")
       },
       onUsage: (callback) => connection.onUsage(callback),
+      look: this.sight && Effect.sync(() => this.sight?.()),
       fail: (loss) => {
         connection.fail(loss)
         if (outcome.broken === "fail") throw new Error("the scripted fail throws")

@@ -30,7 +30,6 @@ const isBefore = (a: Timer, b: Timer) => a.at < b.at || (a.at === b.at && a.orde
 /** How many tasks or timers may run before the simulation must be idle; more count as a livelock. */
 const tooMany = 100_000
 
-/** See the head of the file. */
 export class Simulation {
   now = 0
   readonly clock: Clock.Clock

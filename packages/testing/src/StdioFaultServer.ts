@@ -63,7 +63,7 @@ export interface Options {
 /** What a process did or received. */
 export interface Entry {
   readonly pid: number
-  /** `start`, `discover`, `initialize`, `ping`, `call`, `apply`, `notification`, `grandchild`, or a signal that it caught. */
+  /** `start`, `discover`, `initialize`, `ping`, `call`, `apply`, `spin`, `notification`, `grandchild`, or a signal that it caught. */
   readonly event: string
   /** The tool called, the key applied, the notification's method, the grandchild's process id. */
   readonly detail?: string | undefined
@@ -89,7 +89,7 @@ export interface Command {
  * - `login` {user} and `whoami`: state that a session keeps, and an error where there is none;
  * - `wait` {millis} answers late, `silent` never;
  * - `allocate` {megabytes, until} keeps memory, and answers when there is a file at the path `until`;
- * - `exit` {code, stderr}, `exitAfterAnswer` {code}, `closeStdin`, `closeStdout`, `stop` (SIGSTOP), `block` {millis};
+ * - `exit` {code, stderr}, `exitAfterAnswer` {code}, `closeStdin`, `closeStdout`, `stop` (SIGSTOP), `block` {millis}, `spin` {millis};
  * - `grandchild` {code} starts a process and gives its id; `stderr` {text} and `noise` {lines} write;
  * - `long` {bytes, id: first, middle or last}, `longNotification` {bytes}, `longRequest` {bytes}, `pieces` {text}, `batch`:
  *   answers of unusual form; `endless` {begin}: a line that has no end.

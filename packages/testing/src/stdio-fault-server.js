@@ -200,6 +200,15 @@ const tools = {
     }
   },
   stop: { run: () => die({ at: "call", signal: "SIGSTOP" }) },
+  /** Its only thread is busy for a while, and then it answers. */
+  spin: {
+    run: (id, args) => {
+      note("spin")
+      const end = Date.now() + (args["millis"] ?? 1_000)
+      while (Date.now() < end);
+      answer(id, "spun")
+    }
+  },
   /** Reads nothing for a while, once the answer is out. */
   block: {
     run: (id, args) => {

@@ -1,7 +1,8 @@
 /**
  * The answer to a request: its head, and its body, decompressed and read up to a bound (T12, T13).
  */
-import { Oversized, Pieces } from "@mcp-lifeline/protocol"
+import { Bytes } from "@mcp-lifeline/core/internal"
+import { Arrivals, Oversized, Pieces } from "@mcp-lifeline/protocol"
 import { Effect } from "effect"
 import type { Readable, TransformCallback } from "node:stream"
 import { pipeline, Transform } from "node:stream"
@@ -32,9 +33,16 @@ export const header = (answer: Answer, name: string): string | undefined => {
 export const mediaType = (answer: Answer): string =>
   (header(answer, "content-type") ?? "").replace(/;.*/s, "").trim().toLowerCase()
 
-/** Ignores the rest of a body, so that its socket can be used again. */
+/** How long a body that nobody reads may go on, in milliseconds. */
+const discardTimeout = 1000
+
+/** Ignores the rest of a body, so that its socket can be used again; closes the socket where the body does not end. */
 export const discard = (body: Body): void => {
   body.on("error", () => {})
+  if (!body.readableEnded) {
+    const timer = setTimeout(() => body.destroy(), discardTimeout).unref()
+    body.once("close", () => clearTimeout(timer))
+  }
   body.dump({ limit: 65_536 }).catch(() => {})
 }
 
@@ -109,28 +117,44 @@ const failure = (cause: unknown): HttpFailure =>
     })
     : fromNetwork(cause)
 
-/** The whole of a body as text; a longer one is dropped as soon as that shows. */
-export const text = (answer: Answer, maxBytes: number): Effect.Effect<string, HttpFailure> =>
+/** The whole of a body as text; one that is longer, or for which `arrivals` has no room, is dropped as soon as that shows. */
+export const text = (
+  answer: Answer,
+  maxBytes: Bytes,
+  arrivals = new Arrivals.Arrivals()
+): Effect.Effect<string, HttpFailure> =>
   Effect.flatMap(content(answer), (readable) =>
     Effect.async<string, HttpFailure>((resume) => {
       const decoder = new TextDecoder()
       const pieces = new Pieces()
+      const arrival = arrivals.begin()
       let bytes = 0
+      const drop = (): void => {
+        pieces.clear()
+        arrival.end()
+      }
       readable.on("data", (piece: Buffer) => {
         bytes += piece.length
-        if (bytes <= maxBytes) return pieces.push(piece)
-        pieces.clear()
-        resume(Effect.fail(new AnswerFailure({ detail: Oversized.tooLong(maxBytes) })))
+        const isCrowded = bytes <= maxBytes && !arrival.keeps(Bytes(bytes))
+        if (bytes <= maxBytes && !isCrowded) return pieces.push(piece)
+        drop()
+        resume(
+          Effect.fail(new AnswerFailure({ detail: isCrowded ? Oversized.crowded : Oversized.tooLong(maxBytes) }))
+        )
         readable.destroy()
       })
-      readable.on("end", () =>
+      readable.on("end", () => {
+        const whole = pieces.take()
         resume(Effect.try({
-          try: () => decoder.decode(pieces.take()),
+          try: () => decoder.decode(whole),
           catch: () =>
             new AnswerFailure({ detail: `the answer is longer than the longest string of Node.js (${bytes})` })
-        })))
+        }))
+      })
       readable.on("error", (cause) => resume(Effect.fail(failure(cause))))
+      // It follows each end.
       readable.on("close", () => {
+        drop()
         if (!readable.readableEnded) resume(Effect.fail(failure(new Error("The body was closed"))))
       })
       return Effect.sync(() => readable.destroy())

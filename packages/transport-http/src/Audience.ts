@@ -1,6 +1,7 @@
 /**
  * For whom tokens are asked (RFC 8707): pure.
  */
+import { parseUrl } from "@mcp-lifeline/protocol/parseUrl"
 
 /** Where an origin says what it is (RFC 9728). */
 export const wellKnown = "/.well-known/oauth-protected-resource"
@@ -18,8 +19,8 @@ const covers = (url: URL, server: URL): boolean =>
  * common, and only imprecise: then tokens are asked for the server's URL. Undefined for metadata of something else.
  */
 export const of = (server: URL, named: string, metadata: URL | undefined): string | undefined => {
-  if (!URL.canParse(named)) return undefined
-  const url = new URL(named)
+  const url = parseUrl(named)
+  if (url === undefined) return undefined
   if (withoutSlash(url.href) === withoutSlash(server.href)) return named
   if (!covers(url, server)) return undefined
   return url.href === `${server.origin}/` && metadata?.href === server.origin + wellKnown ? named : server.href

@@ -2,9 +2,9 @@
  * What a connection that could not be made says: of the login that it wants, and of what the server speaks.
  */
 import type { ConnectError } from "@mcp-lifeline/core"
-import type { LoginFailure } from "@mcp-lifeline/protocol"
+import { JsonRpc, type LoginFailure } from "@mcp-lifeline/protocol"
 import { Predicate } from "effect"
-import { mayWantSession, StatusFailure } from "./HttpFailure.js"
+import { mayWantSession, NetworkFailure, StatusFailure } from "./HttpFailure.js"
 
 /** Checks the tag, because a connector may come from another copy of this package. */
 const isLoginFailure = (cause: unknown): cause is LoginFailure.LoginFailure => Predicate.isTagged(cause, "LoginFailure")
@@ -28,19 +28,23 @@ export const mayBeOlder = (error: ConnectError): boolean =>
   error.cause instanceof StatusFailure && error.cause.error === undefined &&
   (error.cause.status === 400 || error.cause.status === 404 || error.cause.status === 405)
 
-/** Who answers one of these stands in front of the server, which is not there. */
-const ofGateways: ReadonlySet<number> = new Set([502, 503, 504])
-
 /**
- * Whether a refusal of `server/discover` leaves open what the server speaks. Servers with sessions refuse a request without one with 401,
- * 403 or 500 as well: `initialize` decides. One that says how to log in means the credentials, which have been renewed where they can be.
+ * Whether a failure of `server/discover` leaves open what the server speaks, so that `initialize` decides: what came says nothing of the
+ * protocol, as where a question that a server does not know kills its handler. Not so where nobody was reached, where it is said when to ask
+ * again, and where it is said how to log in: the credentials have been renewed where they can be.
  */
-export const isOpen = ({ cause }: ConnectError): boolean => {
-  if (!(cause instanceof StatusFailure) || cause.retryAfter !== undefined) return false
+export const isOpen = ({ cause, reason }: ConnectError): boolean => {
+  if (cause instanceof NetworkFailure) return cause.sent && (cause.kind === "reset" || cause.kind === "slow")
+  if (!(cause instanceof StatusFailure)) return reason === "closed" || reason === "protocol"
+  if (cause.retryAfter !== undefined) return false
   return cause.status === 401 || cause.status === 403
     ? !cause.renewable || mayWantSession(cause)
-    : cause.status >= 500 && !ofGateways.has(cause.status)
+    : reason === "server"
 }
+
+/** Whether a refusal of `initialize` shows that the server does not know it, or speaks other revisions. */
+export const hasNoSessions = ({ cause, reason }: ConnectError): boolean =>
+  reason === "incompatible" || (cause instanceof StatusFailure && cause.error?.code === JsonRpc.methodNotFound)
 
 /** Whether a server of the older HTTP+SSE refuses the credentials or requires some, which shows that it is the right server. */
 export const isRefusal = ({ reason }: ConnectError): boolean => reason === "unauthorized" || reason === "forbidden"

@@ -3,6 +3,8 @@
  */
 export class Dispatch {
   #state: "waiting" | "dispatched" | "withdrawn" = "waiting"
+  /** Called each time it is given to a socket. */
+  onBegin: (() => void) | undefined
 
   /** One that has been given to a socket. */
   static readonly done = (): Dispatch => {
@@ -14,6 +16,7 @@ export class Dispatch {
   /** Called before the first byte can leave. False where the request was withdrawn: then nothing of it may be sent. */
   begin(): boolean {
     if (this.#state === "withdrawn") return false
+    if (this.#state === "waiting") this.onBegin?.()
     this.#state = "dispatched"
     return true
   }

@@ -1,6 +1,7 @@
 /**
  * Hands on whole lines of an event stream, none of which is kept past a limit (T12).
  */
+import { Bytes } from "@mcp-lifeline/core/internal"
 import type { Oversized } from "@mcp-lifeline/protocol"
 import { IdScanner, Pieces } from "@mcp-lifeline/protocol"
 
@@ -9,14 +10,27 @@ const carriageReturn = 0x0D
 
 /** Stateful; one for each stream. */
 export class EventLines {
-  readonly #maxBytes: number
+  readonly #maxBytes: Bytes
+  readonly #keeps: (bytes: Bytes) => boolean
   readonly #pieces = new Pieces()
   #bytes = 0
   /** Reads the line that is being dropped. */
   #scanner: IdScanner | undefined
+  #isCrowded = false
 
-  constructor(maxBytes: number) {
+  /** `keeps`: whether there is room for so many bytes of a line that has begun. Default: there is. */
+  constructor(maxBytes: Bytes, keeps: (bytes: Bytes) => boolean = () => true) {
     this.#maxBytes = maxBytes
+    this.#keeps = keeps
+  }
+
+  /** Bytes of the line that has begun, as far as they are kept. */
+  get kept(): number {
+    return this.#pieces.length
+  }
+
+  clear(): void {
+    this.#pieces.clear()
   }
 
   /** Whether the line that is being dropped is so long that it may have no end. */
@@ -26,19 +40,26 @@ export class EventLines {
 
   /** Takes a chunk, and hands on the lines that it completes, with their ends, in pieces. */
   push(chunk: Buffer, onLines: (lines: Buffer) => void, onDropped: (message: Oversized.Oversized) => void): void {
-    if (this.#bytes + chunk.length <= this.#maxBytes) return this.#take(chunk, lastEnd(chunk), onLines)
+    if (this.#bytes + chunk.length <= this.#maxBytes && this.#scanner === undefined) {
+      return this.#take(chunk, lastEnd(chunk), onLines, onDropped)
+    }
     let start = 0
     while (start < chunk.length) {
       const end = firstEnd(chunk, start)
       const line = chunk.subarray(start, end)
       start = end
       if (this.#scanner === undefined && this.#bytes + line.length <= this.#maxBytes) {
-        this.#take(line, lastEnd(line), onLines)
+        this.#take(line, lastEnd(line), onLines, onDropped)
       } else this.#drop(line, onDropped)
     }
   }
 
-  #take(chunk: Buffer, end: number, onLines: (lines: Buffer) => void): void {
+  #take(
+    chunk: Buffer,
+    end: number,
+    onLines: (lines: Buffer) => void,
+    onDropped: (message: Oversized.Oversized) => void
+  ): void {
     if (end > 0) {
       const pieces = [...this.#pieces]
       this.#pieces.clear()
@@ -47,6 +68,10 @@ export class EventLines {
       onLines(chunk.subarray(0, end))
     }
     if (end === chunk.length) return
+    if (!this.#keeps(Bytes(this.#bytes + chunk.length - end))) {
+      this.#isCrowded = true
+      return this.#drop(chunk.subarray(end), onDropped)
+    }
     this.#pieces.push(chunk.subarray(end))
     this.#bytes += chunk.length - end
   }
@@ -59,9 +84,11 @@ export class EventLines {
     this.#bytes += line.length
     this.#scanner = scanner
     if (lastEnd(line) === 0) return
+    const isCrowded = this.#isCrowded
     this.#bytes = 0
     this.#scanner = undefined
-    onDropped({ id: scanner.id, isResponse: !scanner.hasMethod })
+    this.#isCrowded = false
+    onDropped({ id: scanner.id, isResponse: !scanner.hasMethod, ...(isCrowded ? { isCrowded } : {}) })
   }
 }
 

@@ -1,7 +1,8 @@
 /**
  * Reads a response body as Server-Sent Events.
  */
-import { Oversized } from "@mcp-lifeline/protocol"
+import { Bytes } from "@mcp-lifeline/core/internal"
+import { Arrivals, Oversized } from "@mcp-lifeline/protocol"
 import { Effect } from "effect"
 import { createParser } from "eventsource-parser"
 import type { EventSourceMessage } from "eventsource-parser"
@@ -10,6 +11,7 @@ import type { Answer } from "./Answer.js"
 import { content } from "./Answer.js"
 import { EventLines } from "./EventLines.js"
 import { AnswerFailure } from "./HttpFailure.js"
+import { Lingering } from "./Lingering.js"
 
 /** Where a stream stands, so that it can be resumed. */
 export interface Position {
@@ -24,10 +26,9 @@ export interface End {
   readonly cause: unknown
   /** Nothing came for `maxSilence`. */
   readonly isSilent?: boolean
+  /** It brought a message, or how long the server wants us to wait: it was of use, however short it was. */
+  readonly wasOfUse?: boolean
 }
-
-/** How long a stream may stay open that has carried what it was for, in milliseconds. */
-const linger = 1000
 
 /** A server has sent what it kept so long after it opened a stream, in milliseconds: what comes later is new. */
 const replayed = 1000
@@ -41,6 +42,8 @@ export interface Reader {
   readonly onDropped: (message: Oversized.Oversized) => void
   /** Says that nothing more is expected: a stream that the server leaves open is then closed soon. */
   readonly complete: () => boolean
+  /** Where it waits for its end meanwhile. Default: alone, for a second. */
+  readonly lingering?: Lingering | undefined
   /**
    * So many milliseconds without a byte end the stream, as if the server had; not once one has come later than what a server
    * sends at once. Default: none do.
@@ -49,8 +52,12 @@ export interface Reader {
   /** While it gives a promise, nothing more is read until that is resolved. */
   readonly drained?: (() => Promise<void> | undefined) | undefined
   /** The longest line, and the longest event, in bytes. */
-  readonly maxBytes: number
+  readonly maxBytes: Bytes
+  /** Of the server. Default: it has one by itself. */
+  readonly arrivals?: Arrivals.Arrivals | undefined
 }
+
+const alone = new Lingering(Number.POSITIVE_INFINITY)
 
 /** Feeds events until the stream ends, and keeps the position. Interrupting it closes the stream. */
 export const read = (answer: Answer, position: Position, reader: Reader): Effect.Effect<End, AnswerFailure> =>
@@ -59,14 +66,29 @@ export const read = (answer: Answer, position: Position, reader: Reader): Effect
 const readBody = (
   body: Readable,
   position: Position,
-  { complete, drained, maxBytes, maxSilence, onComment, onDropped, onEvent }: Reader
+  {
+    arrivals = new Arrivals.Arrivals(),
+    complete,
+    drained,
+    lingering = alone,
+    maxBytes,
+    maxSilence,
+    onComment,
+    onDropped,
+    onEvent
+  }: Reader
 ): Effect.Effect<End> =>
   Effect.async((resume) => {
-    let timer: ReturnType<typeof setTimeout> | undefined
+    const arrival = arrivals.begin()
+    let forget: (() => void) | undefined
     let silence: ReturnType<typeof setTimeout> | undefined
     let overflow = false
+    let wasOfUse = false
     const decoder = new TextDecoder()
-    const lines = new EventLines(maxBytes)
+    /** Characters of the event that has begun, which the parser keeps, and whether the next one begins a line. */
+    let begun = 0
+    let beginsLine = true
+    const lines = new EventLines(maxBytes, (bytes) => arrival.keeps(Bytes(begun + bytes)))
     const parser = createParser({
       // In characters, of which there are not more than bytes: a line with the name of its field fits.
       maxBufferSize: maxBytes + 64,
@@ -78,17 +100,28 @@ const readBody = (
         if (event.id !== undefined && /^[\x20-\x7e]*$/.test(event.id)) {
           position.lastEventId = event.id === "" ? undefined : event.id
         }
+        // Without data it only marks a place.
+        wasOfUse ||= event.data !== ""
         onEvent(event)
       },
-      onComment,
+      onComment: (comment) => {
+        begun = Math.max(0, begun - comment.length - 2)
+        onComment?.()
+      },
       onRetry: (retry) => {
+        wasOfUse = true
         position.retry = retry
       }
     })
-    const finish = (cause: unknown, isSilent = false) => {
-      clearTimeout(timer)
+    const end = () => {
+      forget?.()
       clearTimeout(silence)
-      resume(Effect.succeed({ cause, isSilent }))
+      lines.clear()
+      arrival.end()
+    }
+    const finish = (cause: unknown, isSilent = false) => {
+      end()
+      resume(Effect.succeed({ cause, isSilent, wasOfUse }))
     }
     const since = performance.now()
     const listen = () => {
@@ -100,19 +133,37 @@ const readBody = (
       }, maxSilence)
     }
     listen()
+    let endedInCr = false
+    /** The parser waits after a CR for what follows, so it is given LF for every end of a line. */
+    const withLineFeeds = (text: string): string => {
+      const rest = endedInCr && text.startsWith("\n") ? text.slice(1) : text
+      if (text !== "") endedInCr = text.endsWith("\r")
+      return rest.includes("\r") ? rest.replace(/\r\n?/g, "\n") : rest
+    }
+    /** An empty line ends an event. */
+    const count = (text: string) => {
+      const last = text.lastIndexOf("\n\n")
+      const end = last !== -1 ? last + 2 : beginsLine && text.startsWith("\n") ? 1 : undefined
+      begun = end === undefined ? begun + text.length : text.length - end
+      if (text !== "") beginsLine = text.endsWith("\n")
+    }
     const onLines = (chunk: Buffer) => {
-      if (!overflow) parser.feed(decoder.decode(chunk, { stream: true }))
+      if (overflow) return
+      const text = withLineFeeds(decoder.decode(chunk, { stream: true }))
+      count(text)
+      parser.feed(text)
     }
     body.on("data", (chunk: Buffer) => {
       listen()
       lines.push(chunk, onLines, onDropped)
-      if (overflow || lines.isEndless) {
-        const cause = new AnswerFailure({ detail: Oversized.tooLong(maxBytes) })
+      const isTooLong = overflow || lines.isEndless
+      if (isTooLong || !arrival.keeps(Bytes(begun + lines.kept))) {
+        const cause = new AnswerFailure({ detail: isTooLong ? Oversized.tooLong(maxBytes) : Oversized.crowded })
         finish(cause)
         body.destroy(cause)
         return
       }
-      if (timer === undefined && complete()) timer = setTimeout(() => body.destroy(), linger)
+      if (forget === undefined && complete()) forget = lingering.linger(() => body.destroy())
       const waiting = drained?.()
       if (waiting === undefined) return
       clearTimeout(silence)
@@ -126,8 +177,7 @@ const readBody = (
       if (!body.readableEnded) finish(new Error("The stream was closed"))
     })
     return Effect.sync(() => {
-      clearTimeout(timer)
-      clearTimeout(silence)
+      end()
       body.destroy()
     })
   })

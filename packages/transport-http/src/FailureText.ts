@@ -125,10 +125,18 @@ const statusRemedy = (failure: StatusFailure): string => {
   }
 }
 
-const redirectText = ({ status, to, why }: RedirectFailure): string => {
+const redirectText = ({ instead, status, to, why }: RedirectFailure): string => {
   switch (why) {
     case "origin":
       return `HTTP ${status}: redirected to ${to}, another origin, to which no credentials are sent: configure that address if it is the right one`
+    case "plain":
+      return `HTTP ${status}: redirected to ${to}, another origin without encryption, to which no credentials are sent: ask who runs the server for its https address`
+    case "proxy":
+      return `HTTP ${status}: redirected to ${to}, another origin of the same host, to which no credentials are sent: a server behind a proxy that does not know its public address answers so. ${
+        instead === undefined
+          ? "Let the proxy send X-Forwarded-Proto and X-Forwarded-Host"
+          : `Configure ${instead}, with the slash as the server wants it, or let the proxy send X-Forwarded-Proto`
+      }`
     case "method":
       return `HTTP ${status}: redirected to ${to} with a status that turns POST into GET, as web pages do: is this the address of an MCP endpoint, or is it behind a login page?`
     case "circle":
@@ -143,14 +151,27 @@ const redirectText = ({ status, to, why }: RedirectFailure): string => {
 /** One line on what happened, of a bearable length. */
 export const describe = (failure: HttpFailure): string => PlainText.line(PlainText.cut(textOf(failure), 4000))
 
+/** The same for an answer that is none of an MCP server, from an address where one has answered before. */
+export const describeGone = (failure: StatusFailure): string =>
+  PlainText.line(
+    `${
+      statusText(failure)
+    }: no MCP server gave this answer, though one has answered here before: it is being replaced, or what is in front of it does not know it${
+      waitText(failure)
+    }`
+  )
+
+const statusText = ({ detail, status }: StatusFailure): string => `HTTP ${status}${detail === "" ? "" : ` (${detail})`}`
+
+const waitText = ({ retryAfter }: StatusFailure): string =>
+  retryAfter === undefined ? "" : `; it asks to wait ${Math.ceil(retryAfter / 1000)} s`
+
 const textOf = (failure: HttpFailure): string => {
   switch (failure._tag) {
     case "NetworkFailure":
       return networkText(failure)
     case "StatusFailure":
-      return `HTTP ${failure.status}${failure.detail === "" ? "" : ` (${failure.detail})`}${statusRemedy(failure)}${
-        failure.retryAfter === undefined ? "" : `; it asks to wait ${Math.ceil(failure.retryAfter / 1000)} s`
-      }`
+      return `${statusText(failure)}${statusRemedy(failure)}${waitText(failure)}`
     case "RedirectFailure":
       return redirectText(failure)
     case "LoginFailure":

@@ -1,12 +1,17 @@
 /**
  * One server over HTTP: credentials, redirects within the origin, a renewal after a 401, and failures told apart.
  */
+import { type Bytes, mebibytes } from "@mcp-lifeline/core/internal"
+import type { Arrivals } from "@mcp-lifeline/protocol"
 import type { FetchLike } from "@modelcontextprotocol/sdk/shared/transport.js"
-import { Clock, Effect } from "effect"
+import { Clock, Deferred, Effect, Exit } from "effect"
 import type { LookupFunction } from "node:net"
+import { Readable } from "node:stream"
 import type { Agent, buildConnector, Dispatcher } from "undici"
 import { type Answer, discard, header, someText, text } from "./Answer.js"
 import type { Credentials } from "./Credentials.js"
+import { Dispatch } from "./Dispatch.js"
+import * as Hedge from "./Hedge.js"
 import type { HttpFailure } from "./HttpFailure.js"
 import {
   AnswerFailure,
@@ -18,9 +23,11 @@ import {
   retryAfter,
   StatusFailure
 } from "./HttpFailure.js"
+import type { Lingering } from "./Lingering.js"
 import type { Proxies, Proxy } from "./Proxy.js"
 import { type Reach, refusalIn } from "./Reach.js"
-import { type Ask, byDispatcher, byFetch, type Dispatchers, type Undici } from "./Send.js"
+import { type Ask, byDispatcher, byFetch, type Dispatchers, type Sign, type Undici } from "./Send.js"
+import * as Wire from "./Wire.js"
 
 /** Sends requests to one server. */
 export interface HttpClient {
@@ -31,21 +38,34 @@ export interface HttpClient {
   readonly exchange: <A, E>(ask: Ask, use: (answer: Answer) => Effect.Effect<A, E>) => Effect.Effect<A, E | HttpFailure>
   /** Sends a request and succeeds with the status of whatever answer. Without the user's headers if so asked. */
   readonly probe: (ask: Ask, withCredentials: boolean) => Effect.Effect<Answer, HttpFailure>
+  /** Where the answered streams of its calls wait for their end. Default: each alone. */
+  readonly lingering?: Lingering | undefined
+  /** Counts what is kept of the server's messages while they arrive. Default: each by itself. */
+  readonly arrivals?: Arrivals.Arrivals | undefined
   /** Closes every socket. */
   readonly destroy: Effect.Effect<void>
 }
 
 /** undici, which a program that connects to no server over HTTP never loads. */
-export const undici: Effect.Effect<Undici> = Effect.promise(() => import("undici"))
+export const undici: Effect.Effect<Undici> = Effect.promise(() => import("./Undici.js"))
 
 /** Sockets for what must not wait behind calls: the stream from the server, and what is answered at once. */
 const promptSockets = 8
 
+/** Sockets for messages that have no answer: a server may leave each without a status for a while. */
+const answerlessSockets = 32
+
+/** How long the status of such a message is waited for once it is sent, in milliseconds. */
+const statusTimeout = { dispatcher: 2000, fetch: 5000 }
+
+/** The slowest way to a server that is reckoned with, in bytes a millisecond. */
+const slowest = 10
+
 /**
- * How long these stay open without a request, in milliseconds, however long the server would keep them. What goes over them is rare, and
- * asks whether the server can still be reached, or ends a session: a socket that has died unnoticed meanwhile would swallow it.
+ * How long a socket stays open without a request, in milliseconds. The server's promise to keep it longer does not bind what lies between: a
+ * proxy that has forgotten it swallows the next request, and servers that close it after 2 s or more lose none.
  */
-const promptIdle = 1000
+const maxIdle = 1000
 
 /** How sockets are made. */
 interface Sockets {
@@ -64,11 +84,8 @@ export const makeDispatchers = (sockets: Sockets, maxSockets: number): Dispatche
   const connect = noting(sockets)
   return {
     calls: makeDispatcher(sockets, connect, { connections: maxSockets }),
-    prompt: makeDispatcher(sockets, connect, {
-      connections: promptSockets,
-      keepAliveTimeout: promptIdle,
-      keepAliveMaxTimeout: promptIdle
-    })
+    prompt: makeDispatcher(sockets, connect, { connections: promptSockets }),
+    answerless: makeDispatcher(sockets, connect, { connections: answerlessSockets })
   }
 }
 
@@ -97,19 +114,20 @@ const guarding = ({ connectTimeout, reach, undici }: Sockets): buildConnector.co
 const makeDispatcher = (
   { proxies: { http, https }, undici: { Agent, EnvHttpProxyAgent } }: Sockets,
   connect: buildConnector.connector,
-  limits: Pick<Agent.Options, "connections" | "keepAliveMaxTimeout" | "keepAliveTimeout">
+  limits: Pick<Agent.Options, "connections">
 ): Dispatcher => {
-  const options = { headersTimeout: 0, bodyTimeout: 0, connect, ...limits }
+  const idle = { keepAliveTimeout: maxIdle, keepAliveMaxTimeout: maxIdle }
+  const options = { headersTimeout: 0, bodyTimeout: 0, connect, ...idle, ...limits }
   return http === "" && https === ""
     ? new Agent(options)
     : new EnvHttpProxyAgent({ ...options, httpProxy: http, httpsProxy: https })
 }
 
 /** Bytes of an answer of an authorization server. */
-const maxOAuthBytes = 1024 * 1024
+const maxOAuthBytes = mebibytes(1)
 
 /** A body that fails where it is longer. */
-const bounded = (body: ReadableStream<Uint8Array>, maxBytes: number): ReadableStream<Uint8Array> => {
+const bounded = (body: ReadableStream<Uint8Array>, maxBytes: Bytes): ReadableStream<Uint8Array> => {
   let bytes = 0
   return body.pipeThrough(
     new TransformStream<Uint8Array, Uint8Array>({
@@ -173,13 +191,22 @@ const within = (from: URL, to: URL): boolean =>
   (from.hostname === to.hostname && from.protocol === "http:" && to.protocol === "https:" && from.port === "" &&
     to.port === "")
 
+const withoutSlash = ({ pathname, search }: URL): string => pathname.replace(/\/$/, "") + search
+
+/** Whether a redirect only adds a slash to the path, or takes it away. */
+const isSlash = (from: URL, to: URL): boolean =>
+  from.pathname !== to.pathname && withoutSlash(from) === withoutSlash(to)
+
 /** Why a redirect is not followed, if it is not. */
 const refusal = (ask: Ask, status: number, to: URL | undefined, left: number): RedirectFailure["why"] | undefined => {
   if (to === undefined) return "invalid"
-  if (!within(ask.url, to)) return "origin"
+  if (!within(ask.url, to)) {
+    if (ask.url.hostname === to.hostname) return "proxy"
+    return ask.url.protocol === "https:" && to.protocol === "http:" ? "plain" : "origin"
+  }
   if (to.username !== "" || to.password !== "") return "credentials"
-  // 301, 302 and 303 turn a request with a body into a GET.
-  if (status < 307 && ask.method !== "GET") return "method"
+  // 301, 302 and 303 turn a request with a body into a GET. Frameworks add a slash with 301 and mean the same request.
+  if (status < 307 && ask.method !== "GET" && (status === 303 || !isSlash(ask.url, to))) return "method"
   return left === 0 ? "circle" : undefined
 }
 
@@ -194,17 +221,9 @@ const parseUrl = (text: string, base: URL): URL | undefined => {
 const asRecord = (value: unknown): Record<string, unknown> =>
   typeof value === "object" && value !== null ? value as Record<string, unknown> : {}
 
-const parseJson = (text: string): unknown => {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
-}
-
 /** What an error body says: a JSON-RPC error, the common shapes of JSON errors, or a short plain text. */
 const explain = (text: string, contentType: string): Pick<StatusFailure, "detail" | "error"> => {
-  const json = asRecord(parseJson(text))
+  const json = asRecord(Wire.withNumber(Wire.parse(text)))
   const inner = asRecord(json["error"])
   if (typeof inner["message"] === "string") {
     const code = inner["code"]
@@ -221,6 +240,13 @@ const explain = (text: string, contentType: string): Pick<StatusFailure, "detail
 const withoutSession = (text: string, id: string | undefined): string =>
   id === undefined || id.length < 8 ? text : text.replaceAll(id, "***")
 
+/** Stands for the answer to a message that was sent and has got none. */
+const accepted = (): Answer => ({
+  status: 202,
+  headers: {},
+  body: Object.assign(Readable.from([]), { dump: () => Promise.resolve() })
+})
+
 /** A client for one server. The dispatchers are destroyed by `destroy` only if they are `owned`. */
 export const make = (options: {
   readonly undici: Undici
@@ -231,16 +257,56 @@ export const make = (options: {
   readonly proxy: Proxy | undefined
   /** Sends in place of the dispatchers. */
   readonly fetch?: FetchLike | undefined
+  readonly sign?: Sign | undefined
+  /** Of the sockets that calls share. Default: nobody waits for a socket. */
+  readonly lingering?: Lingering | undefined
+  /** Of the server. */
+  readonly arrivals?: Arrivals.Arrivals | undefined
 }): HttpClient => {
-  const { credentials, dispatchers, proxy, undici } = options
+  const { arrivals, credentials, dispatchers, lingering, proxy, sign, undici } = options
   const send = options.fetch === undefined ? byDispatcher(undici, dispatchers) : byFetch(options.fetch)
 
-  const once = (ask: Ask, headers: Record<string, string>, signal: AbortSignal): Effect.Effect<Answer, HttpFailure> =>
+  const sent = (ask: Ask, headers: Record<string, string>, signal: AbortSignal): Effect.Effect<Answer, HttpFailure> =>
     Effect.async((resume) => {
       send(ask, headers, signal).then(
         (answer) => resume(Effect.succeed(answer)),
         (cause: unknown) => resume(Effect.fail(fromNetwork(cause, proxy, ask.dispatch?.isDone === false)))
       )
+    })
+
+  /** Without a status in time, it counts as accepted, and its socket is closed. */
+  const sentAnswerless = Effect.fnUntraced(
+    function*(ask: Ask, headers: Record<string, string>, controller: AbortController) {
+      const begun = yield* Deferred.make<void>()
+      const dispatch = ask.dispatch ?? new Dispatch()
+      dispatch.onBegin = () => Deferred.unsafeDone(begun, Effect.void)
+      const lapsed = Effect.flatMap(Deferred.await(begun), () => {
+        const patience = options.fetch === undefined ? statusTimeout.dispatcher : statusTimeout.fetch
+        return Effect.sleep(patience + (ask.body?.length ?? 0) / slowest)
+      })
+      const answer = yield* Effect.raceFirst(sent({ ...ask, dispatch }, headers, controller.signal), lapsed)
+      if (answer !== undefined) return answer
+      controller.abort()
+      return accepted()
+    }
+  )
+
+  const unsigned = (ask: Ask, headers: Record<string, string>, controller: AbortController) =>
+    ask.answerless === true ? sentAnswerless(ask, headers, controller) : sent(ask, headers, controller.signal)
+
+  const once = sign === undefined ? unsigned : (
+    ask: Ask,
+    headers: Record<string, string>,
+    controller: AbortController
+  ): Effect.Effect<Answer, HttpFailure> =>
+    Effect.suspend(() => {
+      const signature = sign({ method: ask.method, url: ask.url, body: ask.body, headers })
+      return Effect.flatMap(unsigned(ask, { ...headers, ...signature.headers }, controller), (answer) => {
+        if (!signature.isAnotherTime(answer.headers)) return Effect.succeed(answer)
+        discard(answer.body)
+        ask.dispatch?.again()
+        return unsigned(ask, { ...headers, ...sign({ ...ask, headers }).headers }, controller)
+      })
     })
 
   /** `own`: the user's headers that went with the request. */
@@ -265,10 +331,10 @@ export const make = (options: {
   const follow = (
     ask: Ask,
     headers: Record<string, string>,
-    signal: AbortSignal,
+    controller: AbortController,
     left: number
   ): Effect.Effect<Answer, HttpFailure> =>
-    Effect.flatMap(once(ask, headers, signal), (answer): Effect.Effect<Answer, HttpFailure> => {
+    Effect.flatMap(once(ask, headers, controller), (answer): Effect.Effect<Answer, HttpFailure> => {
       const location = redirects.has(answer.status) ? header(answer, "location") : undefined
       if (location === undefined) return Effect.succeed(answer)
       discard(answer.body)
@@ -279,13 +345,34 @@ export const make = (options: {
           new RedirectFailure({
             status: answer.status,
             to: to === undefined ? "" : to.origin + to.pathname,
-            why: why ?? "invalid"
+            why: why ?? "invalid",
+            instead: to !== undefined && isSlash(ask.url, to) ? ask.url.origin + to.pathname : undefined
           })
         )
       }
       ask.dispatch?.again()
-      return follow({ ...ask, url: to }, headers, signal, left - 1)
+      return follow({ ...ask, url: to }, headers, controller, left - 1)
     })
+
+  /** One of several requests that ask the same, which can be aborted by itself. */
+  const copy = (ask: Ask, headers: Record<string, string>, all: AbortController) =>
+    Effect.suspend(() => {
+      const controller = new AbortController()
+      const abort = () => controller.abort()
+      all.signal.addEventListener("abort", abort, { once: true })
+      return Effect.onExit(follow(ask, headers, controller, maxRedirects), (exit) =>
+        Effect.sync(() => {
+          if (Exit.isSuccess(exit)) return
+          all.signal.removeEventListener("abort", abort)
+          abort()
+        }))
+    })
+
+  /** What finds no free socket would wait behind those that have no answer: each further one is prompt. */
+  const answered = (ask: Ask, headers: Record<string, string>, controller: AbortController) =>
+    ask.hedge === undefined
+      ? follow(ask, headers, controller, maxRedirects)
+      : Hedge.send(ask.hedge, (isFirst) => copy(isFirst ? ask : { ...ask, prompt: true }, headers, controller))
 
   const exchange: HttpClient["exchange"] = (ask, use) =>
     Effect.suspend(() => {
@@ -293,7 +380,7 @@ export const make = (options: {
       const attempt = (first: boolean): Effect.Effect<Answer, HttpFailure> =>
         Effect.flatMap(credentials.headers, (own) =>
           Effect.flatMap(
-            follow(ask, Object.assign({}, agent, own, ask.headers), controller.signal, maxRedirects),
+            answered(ask, Object.assign({}, agent, own, ask.headers), controller),
             (answer): Effect.Effect<Answer, HttpFailure> => {
               if (answer.status >= 200 && answer.status < 300) return Effect.succeed(answer)
               const challenge = header(answer, "www-authenticate")
@@ -313,8 +400,18 @@ export const make = (options: {
               })
             }
           ))
-      return Effect.flatMap(attempt(true), use).pipe(
-        Effect.onError(() => Effect.sync(() => controller.abort()))
+      let done: (() => void) | undefined
+      const begun = Effect.suspend(() => {
+        if (ask.prompt !== true && ask.answerless !== true) done = lingering?.begins()
+        return attempt(true)
+      })
+      return Effect.flatMap(begun, use).pipe(
+        Effect.onExit((exit) =>
+          Effect.sync(() => {
+            if (Exit.isFailure(exit)) controller.abort()
+            done?.()
+          })
+        )
       )
     })
 
@@ -322,7 +419,7 @@ export const make = (options: {
     Effect.suspend(() => {
       const controller = new AbortController()
       return (withCredentials ? credentials.headers : Effect.succeed({})).pipe(
-        Effect.flatMap((own) => once(ask, { ...agent, ...own, ...ask.headers }, controller.signal)),
+        Effect.flatMap((own) => once(ask, { ...agent, ...own, ...ask.headers }, controller)),
         Effect.tap((answer) => Effect.sync(() => discard(answer.body))),
         Effect.onError(() => Effect.sync(() => controller.abort()))
       )
@@ -331,16 +428,22 @@ export const make = (options: {
   return {
     exchange,
     probe,
+    lingering,
+    arrivals,
     destroy: options.owned
-      ? Effect.promise(() => Promise.allSettled([dispatchers.calls.destroy(), dispatchers.prompt.destroy()]))
+      ? Effect.promise(() => Promise.allSettled(Object.values(dispatchers).map((each: Dispatcher) => each.destroy())))
       : Effect.void
   }
 }
 
 /** The whole of a JSON body, of at most so many bytes. */
-export const json = (answer: Answer, maxBytes: number): Effect.Effect<unknown, HttpFailure> =>
-  Effect.flatMap(text(answer, maxBytes), (text) => {
-    const value = parseJson(text)
+export const json = (
+  answer: Answer,
+  maxBytes: Bytes,
+  arrivals?: Arrivals.Arrivals
+): Effect.Effect<unknown, HttpFailure> =>
+  Effect.flatMap(text(answer, maxBytes, arrivals), (text) => {
+    const value = Wire.parse(text)
     return value === undefined
       ? Effect.fail(
         new AnswerFailure({

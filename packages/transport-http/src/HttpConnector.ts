@@ -3,18 +3,19 @@
  */
 import { ConnectError } from "@mcp-lifeline/core"
 import type { Connection, ConnectOptions, Connector, SuspendedSession } from "@mcp-lifeline/core"
-import { Problem, TimeSpan } from "@mcp-lifeline/core/internal"
-import { Binding, EraMemory, type SdkConnection, SpeaksSessions } from "@mcp-lifeline/protocol"
+import { Bytes, Problem, TimeSpan } from "@mcp-lifeline/core/internal"
+import { Arrivals, Binding, Era, EraMemory, type SdkConnection, SpeaksSessions } from "@mcp-lifeline/protocol"
 import type { FetchLike } from "@modelcontextprotocol/sdk/shared/transport.js"
-import { Clock, Duration, Effect, ExecutionStrategy, Exit, identity, Scope } from "effect"
+import { Clock, Duration, Effect, Either, ExecutionStrategy, Exit, Fiber, identity, Scope } from "effect"
 import * as AddressKind from "./AddressKind.js"
 import { header } from "./Answer.js"
-import { isOpen, isRefusal, mayBeOlder } from "./ConnectFailure.js"
+import { hasNoSessions, isOpen, isRefusal, mayBeOlder } from "./ConnectFailure.js"
 import * as Credentials from "./Credentials.js"
 import { Exposure } from "./Exposure.js"
 import * as HttpClient from "./HttpClient.js"
 import { retryAfter, StatusFailure } from "./HttpFailure.js"
 import { defaults, type Options, problems } from "./HttpOptions.js"
+import { Lingering } from "./Lingering.js"
 import * as OAuth from "./OAuth.js"
 import { toRequestError } from "./Outcome.js"
 import * as Proxy from "./Proxy.js"
@@ -91,7 +92,7 @@ export const make = (options: Options): Connector => {
   const protocol = transport === "sse" ? "2025" : options.protocol ?? defaults.protocol
   const closeTimeout = TimeSpan.millis(options.closeTimeout ?? defaults.closeTimeout)
   const connectTimeout = TimeSpan.millis(options.connectTimeout ?? defaults.connectTimeout)
-  const maxMessageBytes = options.maxMessageBytes ?? defaults.maxMessageBytes
+  const maxMessageBytes = Bytes(options.maxMessageBytes ?? defaults.maxMessageBytes)
   const maxSockets = options.maxSockets ?? defaults.maxSockets
 
   const authorization = options.authProvider === undefined
@@ -126,13 +127,14 @@ export const make = (options: Options): Connector => {
       : new ConnectError({ backend, cause, permanent, reason, retryAfter, message: where + message + advice })
   }
 
+  const arrivals = new Arrivals.Arrivals()
   const makeClient = ({ secretHeaders }: Attempt) =>
     Effect.map(HttpClient.undici, (undici) => {
       const { dispatcher } = options
       const sockets = { undici, connectTimeout, proxies, reach }
       const dispatchers = dispatcher === undefined
         ? HttpClient.makeDispatchers(sockets, maxSockets)
-        : { calls: dispatcher, prompt: dispatcher }
+        : { calls: dispatcher, prompt: dispatcher, answerless: dispatcher }
       const own = options.fetch ?? (dispatcher && HttpClient.makeFetch(undici, dispatcher))
       const credentials = (isOwn ? identity : exposure.watch.bind(exposure))(Credentials.make({
         url: given,
@@ -148,7 +150,10 @@ export const make = (options: Options): Connector => {
         dispatchers,
         owned: dispatcher === undefined,
         proxy: proxies.used,
-        fetch: options.fetch
+        fetch: options.fetch,
+        sign: options.sign,
+        lingering: dispatcher === undefined && options.fetch === undefined ? new Lingering(maxSockets) : undefined,
+        arrivals
       })
     })
 
@@ -179,16 +184,25 @@ export const make = (options: Options): Connector => {
   ): Effect.Effect<Connection, ConnectError, Scope.Scope> =>
     Effect.gen(function*() {
       connectOptions.onAttempt?.(() => isSigningIn() ? texts.login : texts.silent, isSigningIn)
+      const { beside } = connectOptions
       const client = yield* makeClient(connectOptions)
       const adapter = kind === "sse"
-        ? yield* Effect.flatMap(sse, ({ make }) => make({ client, url, target, maxMessageBytes }))
+        ? yield* Effect.flatMap(sse, ({ make }) => make({ client, url, target, maxMessageBytes, beside }))
         : yield* streamable(client, connectOptions)
       const connection = yield* (yield* Binding.load(connectOptions)).connect(adapter, connectOptions)
       return { ...connection, heartbeat: heartbeat(client) }
     }).pipe(Effect.mapError(located))
 
   const streamable = (client: HttpClient.HttpClient, attempt: Attempt) =>
-    StreamableTransport.make({ client, makeClient: makeClient(attempt), url, target, closeTimeout, maxMessageBytes })
+    StreamableTransport.make({
+      client,
+      makeClient: makeClient(attempt),
+      url,
+      target,
+      closeTimeout,
+      maxMessageBytes,
+      beside: attempt.beside
+    })
 
   const connectStateless = (
     connectOptions: Attempt
@@ -198,32 +212,60 @@ export const make = (options: Options): Connector => {
       const client = yield* makeClient(connectOptions)
       const { ParameterHeaders, make } = yield* stateless
       const parameters = new ParameterHeaders(target)
-      const adapter = yield* make({ client, url, target, maxMessageBytes, parameters })
+      const adapter = yield* make({ client, url, target, maxMessageBytes, parameters, beside: connectOptions.beside })
       const connection = yield* (yield* Binding.load(connectOptions)).connectStateless(adapter, "http", connectOptions)
+      hasBeenStateless = true
       return { ...parameters.over(connection), heartbeat: heartbeat(client) }
     }).pipe(Effect.mapError((error) => error._tag === "ConnectError" ? located(error) : error))
 
   const memory = new EraMemory.EraMemory()
+  let hasBeenStateless = false
 
-  /** Asks what the server speaks, unless that is remembered. */
+  /** Asks what the server speaks, unless that is remembered. Where nothing is heard, `initialize` decides in the same attempt. */
   const connectAuto = (connectOptions: Attempt): Effect.Effect<Connection, ConnectError, Scope.Scope> =>
-    Effect.flatMap(Clock.currentTimeMillis, (now) => {
+    Effect.gen(function*() {
+      const now = yield* Clock.currentTimeMillis
       const withSessions = memory.watch(connectSessions(connectOptions)).pipe(
         Effect.tap(() => Effect.sync(() => memory.remember(now)))
       )
-      /** Not remembered: the server may speak both, and have failed. */
-      const decided = (refused: ConnectError) =>
-        Effect.mapError(connectSessions(connectOptions), (error) => EraMemory.mayBeStateless(error) ? refused : error)
-      return memory.hasSessions(now)
-        ? withSessions
-        : Effect.catchAll(
-          connectStateless(connectOptions),
-          (error): Effect.Effect<Connection, ConnectError, Scope.Scope> => {
-            if (error._tag === "SpeaksSessions") return withSessions
-            return isOpen(error) ? decided(error) : Effect.fail(error)
-          }
-        )
+      if (memory.hasSessions(now)) return yield* withSessions
+      // A server of both, which has failed, is asked again next time.
+      const initialized = hasBeenStateless ? connectSessions(connectOptions) : withSessions
+      const scope = yield* Effect.flatMap(Effect.scope, (parent) => Scope.fork(parent, ExecutionStrategy.sequential))
+      // One question at a time is asked again and again.
+      let isAsking = true
+      const beside: ConnectOptions["beside"] = (work) =>
+        isAsking ? connectOptions.beside?.(work) ?? Effect.succeedNone : Effect.succeedNone
+      const asked = yield* Effect.fork(Scope.extend(connectStateless({ ...connectOptions, beside }), scope))
+      if (yield* isSilent(asked, Era.silenceLimit(connectOptions.timeout))) {
+        isAsking = false
+        const session = yield* Effect.either(initialized)
+        // Its answer to the question may be on the way.
+        if (Either.isLeft(session) && hasNoSessions(session.left)) {
+          isAsking = true
+          return yield* Effect.catchTag(Fiber.join(asked), "SpeaksSessions", () => Effect.fail(session.left))
+        }
+        yield* Fiber.interrupt(asked)
+        yield* Scope.close(scope, Exit.void)
+        return yield* session
+      }
+      return yield* Effect.catchAll(
+        Fiber.join(asked),
+        (error): Effect.Effect<Connection, ConnectError, Scope.Scope> => {
+          if (error._tag === "SpeaksSessions") return withSessions
+          return isOpen(error)
+            ? Effect.mapError(initialized, (refused) => EraMemory.mayBeStateless(refused) ? error : refused)
+            : Effect.fail(error)
+        }
+      )
     })
+
+  /** Whether the time is up before there is an outcome. The time in which a person logs in does not count. */
+  const isSilent = (asked: Fiber.Fiber<unknown, unknown>, millis: number): Effect.Effect<boolean> =>
+    Fiber.await(asked).pipe(
+      Effect.timeoutTo({ duration: millis, onSuccess: () => false, onTimeout: () => true }),
+      Effect.repeat({ while: (silent) => silent && isSigningIn() })
+    )
 
   const connectAnew = (connectOptions: Attempt): Effect.Effect<Connection, ConnectError, Scope.Scope> =>
     protocol === "2025"
@@ -269,7 +311,9 @@ export const make = (options: Options): Connector => {
     Effect.gen(function*() {
       const scope = yield* Effect.flatMap(Effect.scope, (parent) => Scope.fork(parent, ExecutionStrategy.sequential))
       const anew = yield* Scope.extend(connectAnew(connectOptions), scope)
-      const resumed = yield* Effect.orElseSucceed(resume(session, connectOptions), () => "unanswered" as const)
+      // The network is back: the server has its time.
+      const again = resume(session, { ...connectOptions, beside: undefined })
+      const resumed = yield* Effect.orElseSucceed(again, () => "unanswered" as const)
       if (typeof resumed === "string") return anew
       yield* Effect.uninterruptible(Scope.close(scope, Exit.void))
       return resumed

@@ -66,7 +66,9 @@ export class RedirectFailure extends Data.TaggedError("RedirectFailure")<{
   readonly status: number
   /** Where it leads to, without query and credentials; empty where that is no address. */
   readonly to: string
-  readonly why: "origin" | "method" | "circle" | "credentials" | "invalid"
+  readonly why: "origin" | "plain" | "proxy" | "method" | "circle" | "credentials" | "invalid"
+  /** The same path at the address that was asked, if only a slash at its end differs from what was asked. */
+  readonly instead?: string | undefined
 }> {}
 
 /** An answer which the protocol does not allow. */
@@ -168,6 +170,17 @@ export const retryAfter = (header: string | undefined, now: number): number | un
   const date = Date.parse(text)
   return Number.isNaN(date) ? undefined : Math.max(0, date - now)
 }
+
+/**
+ * Statuses of who knows nothing of the address, or has not reached the server: a router, a file server, a proxy. Not 502 and 504: the server may
+ * have had the request.
+ */
+const gone = new Set([404, 405, 410, 421, 425, 521, 523, 525, 526, 530])
+
+/** Whether an answer is none of an MCP server, so that the request was not carried out. */
+export const isGone = (failure: HttpFailure): boolean =>
+  failure._tag === "StatusFailure" && failure.error === undefined && gone.has(failure.status) &&
+  !namesLostSession(failure)
 
 /** What an answer says of the session of its request. */
 export const sessionVerdict = ({ detail, error, session, status }: StatusFailure): LostSession.Verdict =>

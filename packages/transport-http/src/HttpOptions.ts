@@ -2,7 +2,8 @@
  * The options of a connector over HTTP: what each accepts, and their defaults.
  */
 import type { ConnectError } from "@mcp-lifeline/core"
-import { Check, type Problem, type TimeSpan } from "@mcp-lifeline/core/internal"
+import { Check, mebibytes, type Problem, type TimeSpan } from "@mcp-lifeline/core/internal"
+import { parseUrl } from "@mcp-lifeline/protocol/parseUrl"
 import type { OAuthClientProvider } from "@modelcontextprotocol/sdk/client/auth.js"
 import type { FetchLike } from "@modelcontextprotocol/sdk/shared/transport.js"
 import { Duration, Effect, Predicate, type Redacted } from "effect"
@@ -10,6 +11,7 @@ import type { Dispatcher } from "undici"
 import type { Authorization } from "./Authorization.js"
 import * as Credentials from "./Credentials.js"
 import * as Proxy from "./Proxy.js"
+import type { Sign } from "./Send.js"
 
 /** Options of a connector over HTTP. */
 export interface Options {
@@ -46,7 +48,8 @@ export interface Options {
   readonly closeTimeout?: TimeSpan.TimeSpan | undefined
   /**
    * The longest message of the server, in bytes after decompression. The connector drops a longer one while it arrives, and only its own
-   * request fails. At least 1024; default 64 MiB.
+   * request fails. At least 1024; default 64 MiB. Messages that have not arrived as a whole have 1 GiB in all servers of the program together, of which one
+   * server never has more than is left for others: one that finds no room fails alone, too.
    */
   readonly maxMessageBytes?: number | undefined
   /**
@@ -60,6 +63,8 @@ export interface Options {
    * credentials go there without encryption. Default false.
    */
   readonly ownNetwork?: boolean | undefined
+  /** Signs each request, just before it is sent. Default: none is signed. */
+  readonly sign?: Sign | undefined
   /**
    * An undici dispatcher through which the connector sends everything. The connector does not close it. Default: one for each connection,
    * without idle limits, through the proxies that HTTP_PROXY, HTTPS_PROXY and NO_PROXY name. The connector reads these when it is made, and
@@ -79,13 +84,13 @@ export const defaults = {
   protocol: "auto",
   connectTimeout: Duration.seconds(10),
   closeTimeout: Duration.seconds(2),
-  maxMessageBytes: 64 * 1024 * 1024,
+  maxMessageBytes: mebibytes(64),
   maxSockets: 64
 } as const
 
 const address: Check.Check = (value, path) => {
-  const url = URL.canParse(String(value)) ? new URL(String(value)) : undefined
-  return url !== undefined && (url.protocol === "http:" || url.protocol === "https:") ? [] : [{
+  const url = parseUrl(String(value))
+  return url?.protocol === "http:" || url?.protocol === "https:" ? [] : [{
     path,
     message: "is not an address; accepted: an absolute one that begins with http:// or https://"
   }]
@@ -146,6 +151,7 @@ const check = Check.options(
     maxMessageBytes: Check.whole(1024, Infinity),
     maxSockets: Check.whole(1, 10_000),
     ownNetwork: Check.flag,
+    sign: Check.func,
     dispatcher: Check.object,
     fetch: Check.func
   } satisfies Record<keyof Required<Options>, Check.Check>,

@@ -9,6 +9,7 @@
  *   provider: without it, the dead one is used again.
  * - It asks for tokens for whatever origin or folder above the server the server names, unless the provider decides that itself.
  */
+import { parseUrl } from "@mcp-lifeline/protocol/parseUrl"
 import type { OAuthClientProvider } from "@modelcontextprotocol/sdk/client/auth.js"
 import type { FetchLike } from "@modelcontextprotocol/sdk/shared/transport.js"
 import * as Audience from "./Audience.js"
@@ -50,7 +51,7 @@ const isRefresh = (init: RequestInit | undefined): boolean =>
 
 /** Where a browser leads back to a program on the same machine: loopback, or a scheme of its own. */
 const isNative = (uri: string): boolean => {
-  const url = URL.canParse(uri) ? new URL(uri) : undefined
+  const url = parseUrl(uri)
   if (url?.protocol === "https:") return false
   return url !== undefined && (url.protocol !== "http:" || /^(localhost|127(\.\d+){3}|\[::1\])$/.test(url.hostname))
 }

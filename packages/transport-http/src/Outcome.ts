@@ -3,9 +3,10 @@
  */
 import type { ConnectReason, Fate, RequestReason } from "@mcp-lifeline/core"
 import { ConnectError, RequestError } from "@mcp-lifeline/core"
-import { describe } from "./FailureText.js"
+import { OneClient } from "@mcp-lifeline/protocol"
+import { describe, describeGone } from "./FailureText.js"
 import type { HttpFailure, NetworkFailure, StatusFailure } from "./HttpFailure.js"
-import { sessionVerdict } from "./HttpFailure.js"
+import { isGone, sessionVerdict } from "./HttpFailure.js"
 
 /** Whether an HTTP error is the server's JSON-RPC answer, and not a refusal of HTTP's own kind. */
 export const isAnswer = (failure: HttpFailure): failure is StatusFailure & { error: { code: number; data: unknown } } =>
@@ -48,15 +49,17 @@ const connectReason = (failure: HttpFailure): ConnectReason => {
   }
 }
 
-/** Why no session could be made. Permanent only where static credentials are refused. */
+/** Why no session could be made. Permanent only where static credentials are refused, or the server serves another client. */
 export const toConnectError = (failure: HttpFailure, target: string): ConnectError => {
   const reason = connectReason(failure)
   const refused = failure._tag === "StatusFailure" && (failure.status === 401 || failure.status === 403)
+  const said = `${target}: ${describe(failure)}`
+  const advice = failure._tag === "StatusFailure" ? OneClient.adviceOn(said) : undefined
   return new ConnectError({
     backend: "",
     reason,
-    permanent: refused && !failure.renewable,
-    message: `${target}: ${describe(failure)}`,
+    permanent: (refused && !failure.renewable) || advice !== undefined,
+    message: advice === undefined ? said : `${said}; ${advice}`,
     ...(failure._tag === "StatusFailure" && failure.retryAfter !== undefined ? { retryAfter: failure.retryAfter } : {}),
     cause: failure
   })
@@ -84,6 +87,7 @@ const requestOutcome = (failure: HttpFailure): readonly [Fate, RequestReason] =>
       if (status === 401 || status === 403 || status === 407) return ["rejected", "unauthorized"]
       if (status === 429) return ["rejected", "rateLimited"]
       if (status === 503 && failure.retryAfter !== undefined) return ["rejected", "server"]
+      if (isGone(failure)) return ["rejected", "network"]
       if (status >= 500 || status === 408) return ["unknown", "server"]
       return ["answered", failure.error === undefined ? "protocol" : "remote"]
     }
@@ -96,6 +100,7 @@ export const toRequestError = (
   target: string,
   outcome: readonly [Fate, RequestReason] = requestOutcome(failure)
 ): RequestError => {
+  if (isGone(failure)) return errorOf(failure, target, outcome, "rejected")
   const verdict = failure._tag === "StatusFailure" ? sessionVerdict(failure) : undefined
   return errorOf(failure, target, outcome, verdict?._tag === "Doubtful" ? verdict.fate : undefined)
 }
@@ -109,8 +114,8 @@ const statelessCodes = new Set([-32601, -32602, -32603, -32020, -32021])
  */
 export const toStatelessError = (failure: HttpFailure, target: string): RequestError => {
   const [fate, reason] = requestOutcome(failure)
-  const isDoubtful = failure._tag === "StatusFailure" && fate === "answered" &&
-    !statelessCodes.has(failure.error?.code ?? 0)
+  const isDoubtful = isGone(failure) ||
+    (failure._tag === "StatusFailure" && fate === "answered" && !statelessCodes.has(failure.error?.code ?? 0))
   return errorOf(failure, target, [fate, reason], isDoubtful ? "rejected" : undefined)
 }
 
@@ -121,10 +126,11 @@ const errorOf = (
   ifSessionLost: "rejected" | "answered" | undefined
 ): RequestError => {
   const status = failure._tag === "StatusFailure" ? failure : undefined
+  const text = status !== undefined && isGone(status) ? describeGone(status) : describe(failure)
   return new RequestError({
     fate,
     reason,
-    message: reason === "remote" && status !== undefined ? status.detail : `${target}: ${describe(failure)}`,
+    message: reason === "remote" && status !== undefined ? status.detail : `${target}: ${text}`,
     ...(reason === "remote" && status?.error !== undefined ? status.error : {}),
     ...(status?.retryAfter === undefined ? {} : { retryAfter: status.retryAfter }),
     ...(ifSessionLost === undefined ? {} : { ifSessionLost }),

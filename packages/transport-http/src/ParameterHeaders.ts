@@ -3,6 +3,7 @@
  * have declared. Only servers without sessions ask for that.
  */
 import type { Connection, RequestError } from "@mcp-lifeline/core"
+import { Listing } from "@mcp-lifeline/core/internal"
 import type { JSONRPCMessage } from "@modelcontextprotocol/sdk/types.js"
 import { Effect, Predicate } from "effect"
 import { oneLine } from "./HttpFailure.js"
@@ -106,14 +107,13 @@ export class ParameterHeaders {
     ) => Effect.Effect<any, RequestError>
     const listed: typeof request = (method, params, options) =>
       Effect.flatMap(request(method, params, options), (result) => this.#learn(result))
-    const listAll = (timeout: number) => {
-      const page = (cursor: unknown, left: number): Effect.Effect<void, RequestError> =>
-        Effect.flatMap(
-          listed("tools/list", typeof cursor === "string" ? { cursor } : {}, { timeout }),
-          ({ nextCursor }) => typeof nextCursor === "string" && left > 0 ? page(nextCursor, left - 1) : Effect.void
-        )
-      return page(undefined, maxPages)
-    }
+    const listAll = (timeout: number) =>
+      Listing.readPages(
+        "tools",
+        maxPages,
+        (cursor) => listed("tools/list", cursor === undefined ? {} : { cursor }, { timeout }),
+        () => true
+      )
     const asked: typeof request = (method, params, options) => {
       if (method === "tools/list") return listed(method, params, options)
       const once = request(method, params, options)

@@ -2,6 +2,7 @@
  * The proxies that the environment names, as curl reads them: an address may do without its scheme.
  */
 import type { Problem } from "@mcp-lifeline/core/internal"
+import { parseUrl } from "@mcp-lifeline/protocol/parseUrl"
 
 /** A proxy. */
 export interface Proxy {
@@ -30,9 +31,8 @@ const schemes = new Set(["http:", "https:", "socks5:", "socks:"])
 
 const parse = (variable: string, value: string): Proxy | undefined => {
   const text = value.includes("://") ? value : `http://${value}`
-  if (!URL.canParse(text)) return undefined
-  const url = new URL(text)
-  return schemes.has(url.protocol) && url.hostname !== ""
+  const url = parseUrl(text)
+  return url !== undefined && schemes.has(url.protocol) && url.hostname !== ""
     ? { variable, url: url.href, address: `${url.protocol}//${url.host}` }
     : undefined
 }

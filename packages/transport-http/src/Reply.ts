@@ -42,12 +42,15 @@ export const read = (
     )
   }
   if (type === "application/json") {
-    return Effect.flatMap(json(answer, reader.maxBytes), (value): Effect.Effect<undefined, HttpFailure> => {
-      for (const one of Array.isArray(value) ? value : [value]) receive(one)
-      return reader.complete()
-        ? Effect.succeed(undefined)
-        : unexpected("the answer is JSON, but no response to the request")
-    })
+    return Effect.flatMap(
+      json(answer, reader.maxBytes, reader.arrivals),
+      (value): Effect.Effect<undefined, HttpFailure> => {
+        for (const one of Array.isArray(value) ? value : [value]) receive(one)
+        return reader.complete()
+          ? Effect.succeed(undefined)
+          : unexpected("the answer is JSON, but no response to the request")
+      }
+    )
   }
   discard(answer.body)
   return unexpected(

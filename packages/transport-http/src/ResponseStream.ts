@@ -27,9 +27,6 @@ const maxResumes = 5
 /** The least wait, in milliseconds, after a stream that was opened and brought nothing. */
 const minPoll = 500
 
-/** The server has not yet seen that the last stream is gone. */
-const isTaken = (failure: HttpFailure): boolean => failure._tag === "StatusFailure" && failure.status === 409
-
 /** Resumes the stream until its request is answered, or until resuming is refused. */
 export const resume = (exchange: Exchange, cut: End, options: {
   /** Opens the stream where it stands and reads it to its end. */
@@ -67,7 +64,7 @@ export const resume = (exchange: Exchange, cut: End, options: {
       }
       const failure = outcome.left
       const message = `${target}: the response stream was cut, and resuming it failed: ${describe(failure)}`
-      if (failure._tag !== "NetworkFailure" && !isTaken(failure)) {
+      if (failure._tag !== "NetworkFailure" && !(failure._tag === "StatusFailure" && ServerStream.isTaken(failure))) {
         if (failure._tag === "StatusFailure" && namesLostSession(failure)) {
           options.onLost(failure)
           return yield* failed("session", message, failure)

@@ -7,6 +7,7 @@ import type { ReadableStream } from "node:stream/web"
 import type { Dispatcher } from "undici"
 import type { Answer, Body } from "./Answer.js"
 import type { Dispatch } from "./Dispatch.js"
+import type { Hedge } from "./Hedge.js"
 
 /** What is asked. */
 export interface Ask {
@@ -26,21 +27,38 @@ export interface Ask {
   readonly mayBeForgotten?: boolean | undefined
   /** It does not wait behind calls: calls may wait for it, or it tells whether the server lives. */
   readonly prompt?: boolean | undefined
+  /** It carries a message that has no answer, so it is done when it has been sent: a status counts that comes soon. */
+  readonly answerless?: boolean | undefined
+  /** How it is sent again while it has no answer. Default: it is not. */
+  readonly hedge?: Hedge | undefined
   /** Learns when it is given to a socket, and keeps it from one where it was withdrawn. Default: nobody asks. */
   readonly dispatch?: Dispatch | undefined
 }
+
+/** The signature of one request. */
+export interface Signature {
+  readonly headers: Readonly<Record<string, string>>
+  /** Whether the answer only says that the signature is of another time: then the request is signed anew, and sent once more. */
+  readonly isAnotherTime: (answer: Readonly<Record<string, unknown>>) => boolean
+}
+
+/** Signs a request just before it is sent. Must not throw. */
+export type Sign = (
+  request: Pick<Ask, "method" | "url" | "body"> & { readonly headers: Readonly<Record<string, string>> }
+) => Signature
 
 /** What requests are sent through; the same twice where it is the caller's own. */
 export interface Dispatchers {
   readonly calls: Dispatcher
   readonly prompt: Dispatcher
+  readonly answerless: Dispatcher
 }
 
 /** Sends a request and gives its answer, whatever its status. */
 export type Send = (ask: Ask, headers: Record<string, string>, signal: AbortSignal) => Promise<Answer>
 
 /** The module, loaded when the first connection needs it. */
-export type Undici = typeof import("undici")
+export type Undici = typeof import("./Undici.js")
 
 const withdrawn = (): Error => new Error("the request was withdrawn")
 
@@ -72,8 +90,12 @@ const reporting = (dispatcher: Dispatcher, dispatch: Dispatch): Pick<Dispatcher,
 /** Sends with undici. A stream from the server is asked for as it is: what compresses it may hold its events back. */
 export const byDispatcher =
   ({ request }: Undici, dispatchers: Dispatchers): Send =>
-  async ({ body, dispatch, method, prompt, url }, headers, signal) => {
-    const chosen = prompt === true ? dispatchers.prompt : dispatchers.calls
+  async ({ answerless, body, dispatch, method, prompt, url }, headers, signal) => {
+    const chosen = answerless === true
+      ? dispatchers.answerless
+      : prompt === true
+      ? dispatchers.prompt
+      : dispatchers.calls
     // Of a dispatcher, undici uses nothing else.
     const dispatcher = dispatch === undefined ? chosen : reporting(chosen, dispatch) as Dispatcher
     const asked = { "accept-encoding": method === "GET" ? "identity" : "gzip, deflate, br", ...headers }

@@ -2,11 +2,15 @@
  * The stream from the server to us (GET), kept for the life of the session (T4).
  */
 import type { Loss } from "@mcp-lifeline/core"
-import { Clock, Effect, Random } from "effect"
+import { firstOf } from "@mcp-lifeline/core/internal"
+import { LostSession } from "@mcp-lifeline/protocol"
+import { Clock, Deferred, Effect, Random } from "effect"
+import { constVoid } from "effect/Function"
 import type { End, Position } from "./EventStream.js"
 import { describe } from "./FailureText.js"
 import { namesLostSession } from "./HttpFailure.js"
-import type { HttpFailure } from "./HttpFailure.js"
+import type { HttpFailure, StatusFailure } from "./HttpFailure.js"
+import { StreamHearing } from "./StreamHearing.js"
 
 const minDelay = 1000
 const maxDelay = 30_000
@@ -36,15 +40,19 @@ export const delay = (attempt: number, asked: number | undefined, random: number
 /** What a failure to open the stream means. `fresh`: the place to resume from is not accepted, start without it. */
 export type Verdict = "none" | "session" | "again" | "fresh"
 
-/** Statuses that pass by themselves. 409: the server has not yet seen that the last stream is gone. */
-const passing = new Set([401, 403, 407, 408, 409, 425, 429])
+/** Statuses that pass by themselves. */
+const passing = new Set([401, 403, 407, 408, 425, 429])
+
+/** The server has not yet seen that the last stream is gone. */
+export const isTaken = ({ detail, session, status }: StatusFailure): boolean =>
+  status === 409 || (session && LostSession.isInUse(detail))
 
 /** What to do after a failure to open the stream. */
 export const verdict = (failure: HttpFailure, resuming: boolean): Verdict => {
   switch (failure._tag) {
     case "StatusFailure":
       if (namesLostSession(failure)) return "session"
-      if (passing.has(failure.status)) return "again"
+      if (passing.has(failure.status) || isTaken(failure)) return "again"
       if (failure.status === 405 || failure.status === 501) return "none"
       if (failure.status >= 500) return "again"
       return resuming ? "fresh" : "none"
@@ -61,8 +69,14 @@ export const verdict = (failure: HttpFailure, resuming: boolean): Verdict => {
  * connection where that is what the answer says.
  */
 export const keep = (options: {
-  /** Opens the stream at the position and reads it to its end. */
-  readonly open: (position: Position, maxSilence: number | undefined) => Effect.Effect<End, HttpFailure>
+  /** Opens the stream at the position, runs `opened` and reads it to its end. */
+  readonly open: (
+    position: Position,
+    maxSilence: number | undefined,
+    opened: Effect.Effect<unknown>
+  ) => Effect.Effect<End, HttpFailure>
+  /** Called when the stream is not open, and when it is again. */
+  readonly onHearing?: ((hears: boolean) => void) | undefined
   /** The address for people. */
   readonly target: string
   /** Where it stands: it is opened there, and opened again where it was cut. */
@@ -70,6 +84,7 @@ export const keep = (options: {
 }): Effect.Effect<Loss | undefined> =>
   Effect.gen(function*() {
     const { position } = options
+    const hearing = new StreamHearing(options.onHearing ?? constVoid)
     let attempt = 0
     let refused = 0
     let silence = minSilence
@@ -78,7 +93,14 @@ export const keep = (options: {
     while (true) {
       const before = position.lastEventId
       const since = yield* Clock.currentTimeMillis
-      const outcome = yield* Effect.either(options.open(position, before === undefined ? undefined : silence))
+      const opened = yield* Deferred.make<void>()
+      const reading = options.open(
+        position,
+        before === undefined ? undefined : silence,
+        Deferred.succeed(opened, undefined)
+      )
+      const trusted = attempt === 0 ? 0 : stableAfter
+      const outcome = yield* Effect.either(firstOf(reading, hearing.during(Deferred.await(opened), trusted)))
       const now = yield* Clock.currentTimeMillis
       let asked = position.retry
       if (outcome._tag === "Right") {
@@ -89,9 +111,17 @@ export const keep = (options: {
           attempt = 0
           continue
         }
-        attempt = now - since >= stableAfter || position.lastEventId !== before ? 0 : attempt + 1
+        // Where events have ids, the server sends again what a cut stream has not brought.
+        if (position.lastEventId === undefined) hearing.ended()
+        if (outcome.right.wasOfUse === true) {
+          attempt = 0
+          yield* Effect.sleep(Math.max(minDelay - (now - since), Math.min(position.retry ?? 0, maxAsked), 0))
+          continue
+        }
+        attempt = now - since >= stableAfter ? 0 : attempt + 1
       } else {
         const failure = outcome.left
+        hearing.ended()
         const message = `${options.target}: the stream from the server: ${describe(failure)}`
         const after = failure._tag === "StatusFailure" ? failure.retryAfter : undefined
         switch (verdict(failure, before !== undefined)) {

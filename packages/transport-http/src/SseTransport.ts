@@ -2,10 +2,12 @@
  * The older HTTP+SSE transport (protocol revision 2024-11-05) as an `AdapterTransport`: one stream from the server, whose
  * first event names the address that messages are posted to. The stream is the session; when it ends, so does that.
  */
-import type { ConnectError, Loss } from "@mcp-lifeline/core"
+import type { ConnectError, ConnectOptions, Loss } from "@mcp-lifeline/core"
 import { RequestError } from "@mcp-lifeline/core"
+import { type Bytes, ExactJson } from "@mcp-lifeline/core/internal"
 import type { AdapterTransport } from "@mcp-lifeline/protocol"
 import { JsonRpc, Oversized } from "@mcp-lifeline/protocol"
+import { parseUrl } from "@mcp-lifeline/protocol/parseUrl"
 import type { JSONRPCMessage, RequestId } from "@modelcontextprotocol/sdk/types.js"
 import { Deferred, Effect, type Fiber } from "effect"
 import { discard, mediaType } from "./Answer.js"
@@ -26,7 +28,9 @@ export interface Options {
   /** The address for people, without userinfo and query. */
   readonly target: string
   /** The longest message that is taken, in bytes. */
-  readonly maxMessageBytes: number
+  readonly maxMessageBytes: Bytes
+  /** Runs a request beside one that has no answer. Default: none is run. */
+  readonly beside?: ConnectOptions["beside"]
 }
 
 /** The POST of one request. */
@@ -35,13 +39,10 @@ interface Post {
   readonly fiber: Fiber.RuntimeFiber<void, ConnectError | RequestError>
 }
 
-const parseUrl = (text: string, base: URL): URL | undefined =>
-  URL.canParse(text, base.href) ? new URL(text, base) : undefined
-
 /** Makes a transport that is not connected yet. `start` ends when the server has named its address. */
 export const make = (options: Options): Effect.Effect<AdapterTransport> =>
   Effect.gen(function*() {
-    const { client, maxMessageBytes, target, url } = options
+    const { beside, client, maxMessageBytes, target, url } = options
     const runtime = yield* Effect.runtime<never>()
     const fibers = new Fibers(runtime)
 
@@ -56,7 +57,7 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
 
     let warned = false
     const dropped = (message: Oversized.Oversized): void => {
-      if (!warned) fibers.fork(Effect.logWarning(`${target}: ${Oversized.warning(maxMessageBytes)}`))
+      if (!warned) fibers.fork(Effect.logWarning(`${target}: ${Oversized.warning(message, maxMessageBytes)}`))
       warned = true
       Oversized.answer(transport, message, maxMessageBytes)
     }
@@ -93,7 +94,7 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
         : "the stream from the server, which is the session, has ended"
 
     const stream: Effect.Effect<never, HttpFailure> = client.exchange(
-      { method: "GET", url, headers: { accept: "text/event-stream" }, prompt: true },
+      { method: "GET", url, headers: { accept: "text/event-stream" }, prompt: true, hedge: beside && { beside } },
       (answer) => {
         if (mediaType(answer) !== "text/event-stream") {
           discard(answer.body)
@@ -110,7 +111,8 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
           onDropped: dropped,
           complete: () => false,
           drained: () => transport.drained?.(),
-          maxBytes: maxMessageBytes
+          maxBytes: maxMessageBytes,
+          arrivals: client.arrivals
         })
       }
     ).pipe(
@@ -145,18 +147,21 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
       message: JSONRPCMessage,
       to: URL,
       dispatch: Dispatch
-    ): Effect.Effect<void, ConnectError | RequestError> =>
-      client.exchange({
+    ): Effect.Effect<void, ConnectError | RequestError> => {
+      const isRequest = JsonRpc.isRequest(message)
+      return client.exchange({
         method: "POST",
         url: to,
         dispatch,
-        prompt: !JsonRpc.isRequest(message) || message.method === "ping",
+        prompt: isRequest && message.method === "ping",
+        answerless: !isRequest,
         inSession: initialized,
         headers: { ...headers(), "content-type": "application/json" },
-        body: JSON.stringify(message)
+        body: ExactJson.stringify(message)
       }, (answer) => Effect.sync(() => discard(answer.body))).pipe(
         Effect.mapError((failure) => initialized ? settle(failure) : toConnectError(failure, target))
       )
+    }
 
     const send = (message: JSONRPCMessage): Promise<void> => {
       if (lost !== undefined || closing !== undefined || address === undefined) return Promise.reject(over("notSent"))

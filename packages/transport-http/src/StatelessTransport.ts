@@ -2,9 +2,10 @@
  * Streamable HTTP of the protocol without sessions (2026-07-28) as an `AdapterTransport`: each request is one POST, and nothing
  * connects one with another. Closing its response cancels a request.
  */
-import type { Loss } from "@mcp-lifeline/core"
+import type { ConnectOptions, Loss } from "@mcp-lifeline/core"
 import { RequestError } from "@mcp-lifeline/core"
 import type { ConnectError } from "@mcp-lifeline/core"
+import { type Bytes, ExactJson } from "@mcp-lifeline/core/internal"
 import type { AdapterTransport } from "@mcp-lifeline/protocol"
 import { JsonRpc, Oversized } from "@mcp-lifeline/protocol"
 import type { JSONRPCMessage, JSONRPCRequest, RequestId } from "@modelcontextprotocol/sdk/types.js"
@@ -31,8 +32,10 @@ export interface Options {
   /** The address for people, without userinfo and query. */
   readonly target: string
   /** The longest message that is taken, in bytes. */
-  readonly maxMessageBytes: number
+  readonly maxMessageBytes: Bytes
   readonly parameters: ParameterHeaders
+  /** Runs a request beside one that has no answer. Default: none is run. */
+  readonly beside?: ConnectOptions["beside"]
 }
 
 /** Whether a message opens the stream of changes. What compresses that may hold its events back. */
@@ -53,7 +56,7 @@ interface Exchange {
 /** Makes a transport that is not connected yet. Its `close` frees everything. */
 export const make = (options: Options): Effect.Effect<AdapterTransport> =>
   Effect.gen(function*() {
-    const { client, maxMessageBytes, parameters, target, url } = options
+    const { beside, client, maxMessageBytes, parameters, target, url } = options
     const runtime = yield* Effect.runtime<never>()
     const fibers = new Fibers(runtime)
     const exchanges = new Map<RequestId, Exchange>()
@@ -63,7 +66,7 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
 
     let warned = false
     const dropped = (message: Oversized.Oversized): void => {
-      if (!warned) fibers.fork(Effect.logWarning(`${target}: ${Oversized.warning(maxMessageBytes)}`))
+      if (!warned) fibers.fork(Effect.logWarning(`${target}: ${Oversized.warning(message, maxMessageBytes)}`))
       warned = true
       if (message.isResponse) Oversized.answer(transport, message, maxMessageBytes)
     }
@@ -85,8 +88,10 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
       },
       onComment: () => transport.onbeat?.(id),
       complete: () => exchange.answered,
+      lingering: client.lingering,
       drained: () => transport.drained?.(),
-      maxBytes: maxMessageBytes
+      maxBytes: maxMessageBytes,
+      arrivals: client.arrivals
     })
 
     /** What a failure means once there is a connection. One that was refused is declared lost before the request is. */
@@ -115,6 +120,7 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
             url,
             prompt: isPrompt(message),
             asksEra: message.method === "server/discover",
+            hedge: beside !== undefined && protocolVersion === undefined ? { beside } : undefined,
             dispatch: exchange.dispatch,
             headers: headersOf(message),
             body
@@ -139,7 +145,7 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
 
     const tell = (message: JSONRPCMessage, body: string): Effect.Effect<void, Failure> =>
       client.exchange(
-        { method: "POST", url, prompt: true, headers: headersOf(message), body },
+        { method: "POST", url, answerless: true, headers: headersOf(message), body },
         (answer) => Effect.sync(() => discard(answer.body))
       ).pipe(Effect.mapError(settle))
 
@@ -171,7 +177,7 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
         if (requestId !== undefined) interrupt(exchanges.get(requestId))
         return Promise.resolve()
       }
-      const body = JSON.stringify(message)
+      const body = ExactJson.stringify(message)
       const exchange: Exchange = { dispatch: new Dispatch(), fiber: undefined, answered: false }
       const id = JsonRpc.isRequest(message) ? message.id : undefined
       if (id !== undefined) exchanges.set(id, exchange)

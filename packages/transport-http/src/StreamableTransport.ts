@@ -8,13 +8,14 @@
  * by private members, and would have come back with each release. It implements the SDK's `Transport`, validates with
  * the SDK's schemas and logs in with the SDK's OAuth; the event stream is parsed by the parser that the SDK uses.
  */
-import type { Loss, Peer } from "@mcp-lifeline/core"
+import type { ConnectOptions, Loss, Peer } from "@mcp-lifeline/core"
 import { RequestError } from "@mcp-lifeline/core"
 import type { ConnectError } from "@mcp-lifeline/core"
+import { type Bytes, ExactJson } from "@mcp-lifeline/core/internal"
 import type { AdapterTransport, TransportSession } from "@mcp-lifeline/protocol"
 import { JsonRpc, Oversized } from "@mcp-lifeline/protocol"
 import type { JSONRPCMessage, RequestId } from "@modelcontextprotocol/sdk/types.js"
-import { Effect, Exit, type Fiber } from "effect"
+import { Effect, Exit, Fiber } from "effect"
 import type { EventSourceMessage } from "eventsource-parser"
 import type { Answer } from "./Answer.js"
 import { discard, header, mediaType } from "./Answer.js"
@@ -23,6 +24,7 @@ import type { End, Position, Reader } from "./EventStream.js"
 import * as EventStream from "./EventStream.js"
 import { describe } from "./FailureText.js"
 import { Fibers, settlePromise } from "./Fibers.js"
+import type { Copy, Hedge } from "./Hedge.js"
 import type { HttpClient } from "./HttpClient.js"
 import type { HttpFailure, StatusFailure } from "./HttpFailure.js"
 import { AnswerFailure, namesLostSession } from "./HttpFailure.js"
@@ -45,13 +47,15 @@ export interface Options {
   /** Milliseconds for the DELETE at close. */
   readonly closeTimeout: number
   /** The longest message that is taken, in bytes. */
-  readonly maxMessageBytes: number
+  readonly maxMessageBytes: Bytes
+  /** Runs a request beside one that has no answer. Default: none is run. */
+  readonly beside?: ConnectOptions["beside"]
 }
 
 /** Makes a transport that is not connected yet. Its `close` ends the session and frees everything. */
 export const make = (options: Options): Effect.Effect<AdapterTransport> =>
   Effect.gen(function*() {
-    const { client, maxMessageBytes, target, url } = options
+    const { beside, client, maxMessageBytes, target, url } = options
     const runtime = yield* Effect.runtime<never>()
     const fibers = new Fibers(runtime)
     const exchanges = new Map<RequestId, Exchange>()
@@ -63,7 +67,7 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
 
     let warned = false
     const dropped = (message: Oversized.Oversized): void => {
-      if (!warned) fibers.fork(Effect.logWarning(`${target}: ${Oversized.warning(maxMessageBytes)}`))
+      if (!warned) fibers.fork(Effect.logWarning(`${target}: ${Oversized.warning(message, maxMessageBytes)}`))
       warned = true
       Oversized.answer(transport, message, maxMessageBytes)
     }
@@ -96,15 +100,18 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
         dropped(message)
       },
       complete,
+      lingering: client.lingering,
       drained: () => transport.drained?.(),
-      maxBytes: maxMessageBytes
+      maxBytes: maxMessageBytes,
+      arrivals: client.arrivals
     })
 
     /** Opens a stream at a position: that of an exchange, or the one from the server. */
     const openStream = (
       position: Position,
       maxSilence: number | undefined,
-      exchange?: Exchange
+      exchange?: Exchange,
+      opened: Effect.Effect<unknown> = Effect.void
     ): Effect.Effect<End, HttpFailure> =>
       client.exchange({
         method: "GET",
@@ -119,10 +126,11 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
         }
       }, (answer): Effect.Effect<End, HttpFailure> => {
         if (mediaType(answer) === "text/event-stream") {
-          return EventStream.read(answer, position, {
+          const read = EventStream.read(answer, position, {
             ...reader(() => exchange?.answered === true),
             maxSilence
           })
+          return Effect.zipRight(opened, read)
         }
         discard(answer.body)
         return Effect.fail(
@@ -132,7 +140,8 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
 
     const keepServerStream: Effect.Effect<void> = Effect.suspend(() =>
       ServerStream.keep({
-        open: openStream,
+        open: (position, maxSilence, opened) => openStream(position, maxSilence, undefined, opened),
+        onHearing: (hears) => transport.onhearing?.(hears),
         target,
         position: serverPosition
       })
@@ -230,7 +239,9 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
           url,
           inSession: session.id !== undefined,
           mayBeForgotten: session.mayBeForgotten,
-          prompt: exchange === undefined || method === "ping",
+          prompt: method === "ping",
+          answerless: exchange === undefined,
+          hedge: connecting ? hedgeOf(method) : undefined,
           dispatch: exchange?.dispatch,
           headers: Object.assign(session.headers, {
             "content-type": "application/json",
@@ -262,7 +273,7 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
 
     const send = (message: JSONRPCMessage): Promise<void> => {
       if (lost !== undefined || closing !== undefined) return Promise.reject(over("notSent"))
-      const body = JSON.stringify(message)
+      const body = ExactJson.stringify(message)
       const exchange: Exchange | undefined = JsonRpc.isRequest(message)
         ? {
           id: message.id,
@@ -323,9 +334,9 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
       return true
     }
 
-    const endSession = (client: HttpClient): Effect.Effect<void> =>
+    const endSession = (client: HttpClient, headers = session.headers): Effect.Effect<void> =>
       client.exchange(
-        { method: "DELETE", url, headers: session.headers, mayBeForgotten: true, prompt: true },
+        { method: "DELETE", url, headers, mayBeForgotten: true, prompt: true },
         (answer) => {
           discard(answer.body)
           return Effect.void
@@ -336,6 +347,27 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
           Effect.logDebug(`${target}: the session was not ended`, failure._tag)
         )
       )
+
+    /** Ends the session that a server makes although another answer has been taken, where it says so in time. */
+    const endLoser = (loser: Copy): void =>
+      void fibers.fork(Effect.uninterruptibleMask((restore) =>
+        Effect.gen(function*() {
+          yield* Effect.exit(restore(Effect.timeoutOption(Fiber.await(loser), options.closeTimeout)))
+          const exit = yield* Fiber.interrupt(loser)
+          if (Exit.isFailure(exit)) return
+          discard(exit.value.body)
+          const id = header(exit.value, "mcp-session-id")
+          if (id !== undefined && id !== session.id) yield* endSession(client, { "mcp-session-id": id })
+        })
+      ))
+
+    /** A server that serves one client refuses a second `initialize`: what refuses one says nothing of those before it. */
+    const isRefusal = ({ status }: Answer): boolean => status >= 300
+
+    const hedgeOf = (method: string | undefined): Hedge | undefined => {
+      if (beside === undefined || method !== "initialize") return undefined
+      return { beside, mayBeOurs: isRefusal, onLoser: endLoser }
+    }
 
     const isOurs = (): boolean => session.isOurs && lost?.kind !== "session"
 

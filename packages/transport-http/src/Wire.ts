@@ -1,13 +1,29 @@
 /**
  * JSON-RPC messages as they come over HTTP: input that nobody has checked.
  */
+import { ExactJson } from "@mcp-lifeline/core/internal"
 import type { AdapterTransport } from "@mcp-lifeline/protocol"
 import { JsonRpc } from "@mcp-lifeline/protocol"
 import type { JSONRPCMessage } from "@modelcontextprotocol/sdk/types.js"
+import { Predicate } from "effect"
 import type { EventSourceMessage } from "eventsource-parser"
 
 /** A message, or undefined for what is none. */
-export const decode = (value: unknown): JSONRPCMessage | undefined => JsonRpc.isMessage(value) ? value : undefined
+export const decode = (value: unknown): JSONRPCMessage | undefined => {
+  const numbered = withNumber(value)
+  return JsonRpc.isMessage(numbered) ? numbered : undefined
+}
+
+/** A value with a number as the code of its error: some servers give a text, which says more than their message. */
+export const withNumber = (value: unknown): unknown => {
+  const error = Predicate.isRecord(value) ? value["error"] : undefined
+  if (!Predicate.isRecord(error) || typeof error["code"] !== "string") return value
+  const { code, message } = error
+  const numbered = /^-?\d{1,15}$/.test(code)
+    ? { code: Number(code) }
+    : { code: JsonRpc.internalError, message: Predicate.isString(message) ? `${message} (${code})` : code }
+  return { ...value as object, error: { ...error, ...numbered } }
+}
 
 /**
  * Hands on what came, where it is a message: `before` sees it first. What is none, and what the receiver throws, is reported
@@ -41,7 +57,7 @@ export const isMessage = (event: EventSourceMessage): boolean =>
 /** A JSON value, or undefined for what is none. */
 export const parse = (text: string): unknown => {
   try {
-    return JSON.parse(text)
+    return ExactJson.parse(text)
   } catch {
     return undefined
   }

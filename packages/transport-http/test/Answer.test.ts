@@ -1,3 +1,4 @@
+import { Bytes } from "@mcp-lifeline/core/internal"
 import { Cause, Effect, Exit, Fiber } from "effect"
 import { PassThrough, Readable } from "node:stream"
 import * as Zlib from "node:zlib"
@@ -63,7 +64,7 @@ describe("an answer", () => {
     it(`[T13:unit] encoded with "${coding}" is decompressed as it comes, in pieces and cut short, too`, async () => {
       const bytewise = [...bytes].map((byte) => Buffer.of(byte))
       for (const chunks of [[bytes], bytewise]) {
-        assert.strictEqual(await Effect.runPromise(text(encoded(coding, ...chunks).answer, 10_000)), said)
+        assert.strictEqual(await Effect.runPromise(text(encoded(coding, ...chunks).answer, Bytes(10_000))), said)
       }
       // A stream hands on what it has before the next comes.
       const body = new PassThrough()
@@ -74,7 +75,9 @@ describe("an answer", () => {
       readable.destroy()
       await new Promise((resolve) => setImmediate(resolve))
       assert.isTrue(body.destroyed)
-      const half = await Effect.runPromise(text(encoded(coding, bytes.subarray(0, bytes.length - 2)).answer, 10_000))
+      const half = await Effect.runPromise(
+        text(encoded(coding, bytes.subarray(0, bytes.length - 2)).answer, Bytes(10_000))
+      )
       assert.isTrue(said.startsWith(half))
     })
   }
@@ -82,10 +85,10 @@ describe("an answer", () => {
   it("[T13:unit] that is not compressed as it says is the server's fault; nothing at all is an empty text", async () => {
     for (const coding of ["gzip", "deflate", "br"]) {
       const garbage = Buffer.from("\xffgarbage that nothing understands".repeat(10), "latin1")
-      const failure = await failureOf(text(encoded(coding, garbage).answer, 10_000))
+      const failure = await failureOf(text(encoded(coding, garbage).answer, Bytes(10_000)))
       assert.deepInclude(failure, { _tag: "AnswerFailure" }, coding)
       assert.include(String((failure as { readonly detail?: unknown }).detail), "content-encoding")
-      assert.strictEqual(await Effect.runPromise(text(encoded(coding).answer, 10_000)), "")
+      assert.strictEqual(await Effect.runPromise(text(encoded(coding).answer, Bytes(10_000))), "")
     }
   })
 
@@ -107,9 +110,9 @@ describe("an answer", () => {
 
   it("[T12:unit] of the longest size is read whole; one byte more is refused, and nothing more is read", async () => {
     const pieces = [Buffer.from("12345"), Buffer.from("67890")]
-    assert.strictEqual(await Effect.runPromise(text(answerOf(Readable.from(pieces)).answer, 10)), "1234567890")
+    assert.strictEqual(await Effect.runPromise(text(answerOf(Readable.from(pieces)).answer, Bytes(10))), "1234567890")
     const { answer } = answerOf(Readable.from([...pieces, Buffer.from("more")]))
-    const failure = await failureOf(text(answer, 9))
+    const failure = await failureOf(text(answer, Bytes(9)))
     assert.deepInclude(failure, { _tag: "AnswerFailure" })
     assert.include(String((failure as { readonly detail?: unknown }).detail), "maxMessageBytes (9)")
     assert.isTrue(answer.body.destroyed)
@@ -118,11 +121,11 @@ describe("an answer", () => {
   it("[T3:unit] that is cut fails with the cause, and also where there is none", async () => {
     const reset = Object.assign(new Error("reset"), { code: "ECONNRESET" })
     const cut = answerOf(new PassThrough()).answer
-    const pending = failureOf(text(cut, 10))
+    const pending = failureOf(text(cut, Bytes(10)))
     cut.body.destroy(reset)
     assert.deepInclude(await pending, { _tag: "NetworkFailure", cause: reset })
     const closed = answerOf(new PassThrough()).answer
-    const other = failureOf(text(closed, 10))
+    const other = failureOf(text(closed, Bytes(10)))
     closed.body.destroy()
     assert.deepInclude(await other, { _tag: "NetworkFailure" })
   })
@@ -131,7 +134,7 @@ describe("an answer", () => {
     for (const read of [text, someText]) {
       vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] })
       const { answer } = answerOf(new PassThrough())
-      const fiber = Effect.runFork(Effect.asVoid<unknown, unknown, never>(read(answer, 10)))
+      const fiber = Effect.runFork(Effect.asVoid<unknown, unknown, never>(read(answer, Bytes(10))))
       await new Promise((resolve) => setImmediate(resolve))
       assert.isFalse(answer.body.destroyed)
       assert.strictEqual(vi.getTimerCount(), read === someText ? 1 : 0)

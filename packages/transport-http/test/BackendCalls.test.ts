@@ -205,7 +205,7 @@ describe.concurrent("calls", () => {
         const { probe } = requestsOf[era]
         const backend = yield* supervise(server, { keepalive: { timeout: 1000 }, health: { failureThreshold: 2 } })
         const probed = server.count(probe)
-        server.fail(({ rpc }) => rpc === "tools/call" || rpc === probe, HttpFault.hang())
+        server.fail(({ rpc }) => rpc === "tools/call" || rpc === "tools/list" || rpc === probe, HttpFault.hang())
         const loss = yield* Effect.fork(lossOf(backend))
         const calling = yield* Effect.fork(
           Effect.forever(Effect.flip(backend.callTool({ name: "echo" }, { timeout: 100 })))

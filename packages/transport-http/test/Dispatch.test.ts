@@ -19,7 +19,7 @@ const sending = (dispatch: Dispatch, play: (handler: Handler) => void): Promise<
     }
   } as unknown as Undici.Dispatcher
   const ask: Ask = { method: "POST", url: new URL("http://server.test/mcp"), headers: {}, body: "{}", dispatch }
-  const send = byDispatcher(Undici, { calls: dispatcher, prompt: dispatcher })
+  const send = byDispatcher(Undici, { calls: dispatcher, prompt: dispatcher, answerless: dispatcher })
   return send(ask, {}, new AbortController().signal)
 }
 

@@ -13,6 +13,7 @@ interface Row {
   readonly options?: Partial<HttpConnector.Options>
   readonly says: ReadonlyArray<RegExp>
   readonly never?: ReadonlyArray<RegExp>
+  readonly permanent?: boolean
 }
 
 const html = { "content-type": "text/html" }
@@ -79,6 +80,26 @@ const connecting: Readonly<Record<string, Row>> = {
     answer: ({ message, response }) => fault(response, 200, json, rpcError(message, -32601, "Method not found")),
     says: [/does not know initialize/]
   },
+  ...Object.fromEntries(
+    ([
+      [200, "Invalid Request: Server already initialized", true],
+      [400, "Invalid Request: Server already initialized", true],
+      [400, "Server already initialized", false],
+      [409, "Only one client is supported", false],
+      [500, "Already connected to a transport. Call close() before connecting to a new transport", false],
+      [500, "Already connected to a transport", true],
+      [503, "this server allows only a single session at a time", false]
+    ] as const).map(([status, text, isJson]) => [
+      `one client is served: ${status} "${text}"${isJson ? " in JSON-RPC" : ""}`,
+      {
+        answer: ({ message, response }) =>
+          fault(response, status, isJson ? json : {}, isJson ? rpcError(message, -32600, text) : text),
+        options: { protocol: "2025" },
+        says: [/serves one client, and has the session of an earlier one: end that client, or restart/],
+        permanent: true
+      } satisfies Row
+    ])
+  ),
   "a session id with a space": {
     answer: ({ response }) => fault(response, 200, { ...json, "mcp-session-id": "a b" }, "{}"),
     says: [/session id/, /visible ASCII/]
@@ -102,14 +123,15 @@ const wellFormed = (message: string, url: string) => {
 }
 
 describe("messages", () => {
-  for (const [name, { answer, never = [], options, says }] of Object.entries(connecting)) {
+  for (const [name, { answer, never = [], options, permanent: expected, says }] of Object.entries(connecting)) {
     it.scopedLive(`[T3] connecting: ${name}`, () =>
       Effect.gen(function*() {
         const server = yield* Harness.server
         server.hook = (turn) => answer(turn, server)
         const connector = HttpConnector.make({ url: server.url, transport: "streamable", ...options })
-        const { message } = yield* Effect.flip(Harness.connect(connector))
+        const { message, permanent } = yield* Effect.flip(Harness.connect(connector))
         wellFormed(message, server.url)
+        if (expected !== undefined) assert.strictEqual(permanent, expected)
         for (const text of says) assert.match(message, text)
         for (const text of never) assert.notMatch(message, text)
         yield* Effect.promise(() => server.until(() => server.sockets.size === 0))

@@ -336,13 +336,13 @@ describe("requests of OAuth", () => {
     const reach = reachOf("http://mcp.example/mcp")
     const sockets = { undici, connectTimeout: 5_000, proxies: Proxy.none, reach }
     const dispatchers = HttpClient.makeDispatchers(sockets, 2)
-    for (const dispatcher of [dispatchers.calls, dispatchers.prompt]) {
+    for (const dispatcher of Object.values(dispatchers)) {
       expect(refuses(reach, "http://127.0.0.1/")).toBe(dispatcher === dispatchers.calls)
       const { body } = await undici.request(`http://127.0.0.1:${port}/`, { dispatcher })
       await body.dump()
     }
     expect(refuses(reach, "http://127.0.0.1/")).toBe(false)
     await expect(undici.request("http://127.0.0.1:1/", { dispatcher: dispatchers.calls })).rejects.toThrow()
-    await Promise.all([dispatchers.calls.destroy(), dispatchers.prompt.destroy()])
+    await Promise.all(Object.values(dispatchers).map((dispatcher) => dispatcher.destroy()))
   })
 })

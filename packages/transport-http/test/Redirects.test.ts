@@ -42,12 +42,49 @@ describe("redirects, of requests that carry credentials", () => {
       }))
   }
 
+  for (const status of [301, 302, 307, 308]) {
+    for (
+      const [from, to] of [["/mcp", "/mcp/"], ["/mcp/", "/mcp"], ["/mcp?x=1", "https://mcp.test/mcp/?x=1"]] as const
+    ) {
+      it.effect(`[T7] ${status} from ${from} to ${to}: followed by the same POST, with its body`, () =>
+        Effect.gen(function*() {
+          const sent: Array<unknown> = []
+          const fetch = (url: string | URL, init?: RequestInit): Promise<Response> => {
+            const { authorization } = (init?.headers ?? {}) as Record<string, string>
+            sent.push([init?.method, String(url), authorization, String(init?.body)])
+            return Promise.resolve(
+              sent.length === 1
+                ? new Response(null, { status, headers: { location: to } })
+                : new Response("here", { status: 418 })
+            )
+          }
+          const headers = { authorization: "Bearer the-token" }
+          const options = { fetch, protocol: "2025", transport: "streamable", headers } as const
+          const connector = HttpConnector.make({ ...options, url: `https://mcp.test${from}` })
+          yield* Effect.flip(Effect.scoped(connector.connect({ onNotification: () => {} })))
+          const [first, second] = sent as ReadonlyArray<ReadonlyArray<string>>
+          assert.strictEqual(first![0], "POST")
+          assert.deepStrictEqual(second, [
+            "POST",
+            new URL(to, "https://mcp.test").href,
+            "Bearer the-token",
+            first![3]!
+          ])
+        }))
+    }
+  }
+
   const refused: ReadonlyArray<readonly [from: string, to: string, status: number, says: string]> = [
     ["http://mcp.test/a", "http://other.test/a", 307, "another origin"],
     ["http://mcp.test/a", "http://sub.mcp.test/a", 308, "another origin"],
-    ["http://mcp.test/a", "https://mcp.test:8443/a", 307, "another origin"],
-    ["http://mcp.test:8080/a", "https://mcp.test/a", 307, "another origin"],
-    ["https://mcp.test/a", "http://mcp.test/a", 307, "another origin"],
+    ["http://mcp.test/a", "https://mcp.test:8443/a", 307, "another origin of the same host"],
+    ["http://mcp.test:8080/a", "https://mcp.test/a", 307, "another origin of the same host"],
+    ["https://mcp.test/a", "http://mcp.test/a", 307, "X-Forwarded-Proto and X-Forwarded-Host"],
+    ["https://mcp.test/a", "http://mcp.test/a/", 307, "Configure https://mcp.test/a/, with the slash"],
+    ["https://mcp.test/a/", "http://mcp.test:8080/a", 301, "Configure https://mcp.test/a, with the slash"],
+    ["https://mcp.test/a", "http://other.test/a", 307, "its https address"],
+    ["http://mcp.test/a", "/a/", 303, "turns POST into GET"],
+    ["http://mcp.test/a", "/a/?x=1", 301, "turns POST into GET"],
     ["http://mcp.test/a", "http://user:password@mcp.test/b", 307, "credentials in the address"],
     ["http://mcp.test/a", "http://user@mcp.test/b", 307, "credentials in the address"],
     ["http://mcp.test/a", "http://:password@mcp.test/b", 307, "credentials in the address"],
@@ -64,6 +101,7 @@ describe("redirects, of requests that carry credentials", () => {
         assert.strictEqual(error.reason, "redirect")
         assert.include(error.message, says)
         assert.notInclude(error.message, "password@")
+        if (from.startsWith("https:")) assert.notMatch(error.message, /[Cc]onfigure (that address|http:)/)
       }))
   }
 

@@ -1,4 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
+import { Bytes } from "@mcp-lifeline/core/internal"
 import { Effect, Fiber, TestClock } from "effect"
 import { Readable } from "node:stream"
 import type { Body } from "../src/Answer.js"
@@ -167,7 +168,7 @@ describe("where an event stream stands", () => {
         onEvent: () => {},
         onDropped: () => {},
         complete: () => false,
-        maxBytes: 1024,
+        maxBytes: Bytes(1024),
         ...options
       }))
       return { reading, position, body }

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Clock, Effect, Exit, Fiber, Random, TestClock } from "effect"
+import { Clock, type Duration, Effect, Exit, Fiber, Random, TestClock } from "effect"
 import type * as EventStream from "../src/EventStream.js"
 import * as HttpFailure from "../src/HttpFailure.js"
 import * as ServerStream from "../src/ServerStream.js"
@@ -86,6 +86,56 @@ describe("ServerStream", () => {
       }
     }))
 
+  const opens = (millis: number) => (_: unknown, __: unknown, opened: Effect.Effect<unknown>) =>
+    Effect.as(Effect.zipRight(opened, Effect.sleep(millis)), { cause: undefined })
+  const refuses = (failure: HttpFailure.HttpFailure) => () => Effect.fail(failure)
+
+  /** What is reported of a stream whose nth attempt does this, by second. */
+  const reports = (
+    attempt: (nth: number) => Parameters<typeof ServerStream.keep>[0]["open"],
+    time: Duration.DurationInput
+  ) =>
+    Effect.gen(function*() {
+      const reported: Array<readonly [number, boolean]> = []
+      let attempts = 0
+      const clock = yield* Effect.clock
+      const since = clock.unsafeCurrentTimeMillis()
+      const fiber = yield* Effect.fork(ServerStream.keep({
+        open: (...given) => attempt(attempts++)(...given),
+        onHearing: (hears) => reported.push([Math.floor((clock.unsafeCurrentTimeMillis() - since) / 1000), hears]),
+        position: { lastEventId: undefined, retry: undefined },
+        target: "http://server.test/mcp"
+      }))
+      yield* TestClock.adjust(time)
+      yield* Fiber.interrupt(fiber)
+      return reported
+    })
+
+  it.effect("[E4] a stream on which nothing can arrive is reported once, whatever keeps it closed", () =>
+    Effect.gen(function*() {
+      const attempts = [refuses(status(405)), refuses(status(409)), refuses(status(401)), refuses(reset), opens(0)]
+      for (const attempt of attempts) assert.deepStrictEqual(yield* reports(() => attempt, "2 hours"), [[0, false]])
+      assert.deepStrictEqual(yield* reports(() => () => Effect.never, "2 hours"), [[5, false]])
+      assert.deepStrictEqual(yield* reports(() => opens(3_600_000), "30 minutes"), [])
+    }))
+
+  it.effect("[E4] a stream that opens at last is reported once it has been open for 10 s", () =>
+    Effect.gen(function*() {
+      const late = yield* reports((nth) => nth === 0 ? refuses(status(409)) : opens(3_600_000), "30 minutes")
+      assert.strictEqual(late.length, 2)
+      assert.isTrue(late[1]![1])
+      assert.isAtLeast(late[1]![0], 11)
+      assert.isAtMost(late[1]![0], 13)
+    }))
+
+  it.effect("[E4] a stream that is cut again and again is reported open at most every 30 s", () =>
+    Effect.gen(function*() {
+      const reported = yield* reports(() => opens(12_000), "1 hour")
+      const times = reported.flatMap(([at, hears]) => hears ? [at] : [])
+      assert.isAtLeast(times.length, 50)
+      for (const [i, at] of times.entries()) assert.isAtLeast(at - (times[i - 1] ?? -30), 29)
+    }))
+
   it("[T4:virtual] a delay is at least a second and what the server asked for, grows, and is bounded", () => {
     for (const random of [0, 0.999]) {
       for (let attempt = 0; attempt < 100; attempt++) {
@@ -154,6 +204,7 @@ describe("ServerStream", () => {
 
   const silent = () => Effect.succeed({ cause: undefined, isSilent: true })
   const ended = () => Effect.succeed({ cause: undefined })
+  const brings = () => Effect.succeed({ cause: undefined, wasOfUse: true })
   const refused = HttpFailure.fromNetwork(Object.assign(new Error("refused"), { code: "ECONNREFUSED" }))
 
   it.effect("[T4:virtual] one that brings nothing new is opened again at once, and may be silent ever longer, five minutes at most", () =>
@@ -185,12 +236,33 @@ describe("ServerStream", () => {
     Effect.gen(function*() {
       const lives = () => Effect.delay(ended(), 10_000)
       const almost = () => Effect.delay(ended(), 9999)
-      const brings = (position: EventStream.Position) => {
-        position.lastEventId = "1"
+      const marks = (position: EventStream.Position) => {
+        position.lastEventId = `${position.lastEventId ?? ""}1`
         return ended()
       }
       const { waits } = yield* opened([ended, ended, ended, lives, ended, almost, brings, ended, ended, silent, ended])
       assert.deepStrictEqual(waits, [1000, 2000, 4000, 11_000, 1000, 11_999, 1000, 1000, 2000, 0, 1000])
+      // A new id alone is no news.
+      assert.deepStrictEqual((yield* opened([marks, marks, marks])).waits, [1000, 2000, 4000])
+    }))
+
+  it.effect("[T4:virtual] one that brought messages is opened again at once, a second after it was last, or when the server asks", () =>
+    Effect.gen(function*() {
+      const after = (millis: number) => () => Effect.delay(brings(), millis)
+      const asks = (position: EventStream.Position) => {
+        position.retry = 2000
+        return brings()
+      }
+      const { waits } = yield* opened([
+        ended,
+        ended,
+        ...Array<typeof brings>(5).fill(after(4000)),
+        after(300),
+        ended,
+        asks,
+        after(3000)
+      ])
+      assert.deepStrictEqual(waits, [1000, 2000, 4000, 4000, 4000, 4000, 4000, 1000, 1000, 2000, 5000])
     }))
 
   it.effect("[T4:virtual] what a server asks to wait is waited, whether with its refusal or on its stream", () =>

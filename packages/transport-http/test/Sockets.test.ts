@@ -1,12 +1,15 @@
 import { assert, describe, it } from "@effect/vitest"
 import { HttpFault } from "@mcp-lifeline/testing"
 import { HttpConnector } from "@mcp-lifeline/transport-http"
-import { Effect, Fiber } from "effect"
+import { Deferred, Effect, Fiber } from "effect"
+import { createServer } from "node:http"
+import type { AddressInfo, Socket } from "node:net"
+import { json } from "node:stream/consumers"
 import { inFull } from "../../testing/test/support/Full.js"
 import * as Harness from "./fixtures/Harness.js"
 
-/** The sockets that calls share by default, and those for what does not wait behind them. */
-const [forCalls, prompt] = [64, 8]
+/** The sockets that calls share by default, those for what does not wait behind them, and those for what has no answer. */
+const [forCalls, prompt, answerless] = [64, 8, 32]
 
 /** Many more than that. */
 const many = inFull(2000, 300)
@@ -31,7 +34,7 @@ describe("sockets", () => {
         const results = yield* Effect.all(calls, { concurrency: "unbounded" })
         const texts = results.map(({ content }) => (content[0] as { readonly text: string }).text)
         assert.deepStrictEqual(texts, calls.map((_, i) => `${i}`))
-        assert.isAtMost(most, forCalls + prompt)
+        assert.isAtMost(most, forCalls + prompt + answerless)
         assert.deepStrictEqual(losses, [])
       }),
     600_000
@@ -55,6 +58,53 @@ describe("sockets", () => {
       yield* call()
       assert.strictEqual(server.count("tools/call"), 3)
     }))
+
+  it.scopedLive(
+    "[T14:real] an idle socket is closed, however long the server promises to keep it",
+    () =>
+      Effect.gen(function*() {
+        const open = new Set<Socket>()
+        const answers: Readonly<Record<string, object>> = {
+          initialize: {
+            protocolVersion: "2025-11-25",
+            capabilities: { tools: {} },
+            serverInfo: { name: "s", version: "1" }
+          },
+          "tools/call": { content: [] }
+        }
+        const server = createServer(async (request, response) => {
+          const { id, method } = request.method === "POST" ? await json(request) as { id?: number; method: string } : {}
+          response.setHeader("connection", "keep-alive").setHeader("keep-alive", "timeout=300")
+          if (method === undefined) return void response.writeHead(405).end()
+          if (id === undefined) return void response.writeHead(202).end()
+          response.setHeader("content-type", "application/json")
+          response.end(JSON.stringify({ jsonrpc: "2.0", id, result: answers[method] ?? {} }))
+        })
+        server.keepAliveTimeout = 300_000
+        const closed = yield* Deferred.make<void>()
+        let isCalled = false
+        server.on("connection", (socket) => {
+          open.add(socket)
+          socket.on("close", () => {
+            open.delete(socket)
+            if (isCalled && open.size === 0) Deferred.unsafeDone(closed, Effect.void)
+          })
+        })
+        yield* Effect.acquireRelease(
+          Effect.async<void>((resume) => void server.listen(0, "127.0.0.1", () => resume(Effect.void))),
+          () => Effect.sync(() => server.close().closeAllConnections())
+        )
+        const { port } = server.address() as AddressInfo
+        const url = `http://127.0.0.1:${port}/mcp`
+        const { call, losses } = yield* Harness.connect(HttpConnector.make({ url, protocol: "2025" }))
+        isCalled = true
+        yield* call()
+        yield* Deferred.await(closed)
+        yield* call()
+        assert.deepStrictEqual(losses, [])
+      }),
+    300_000
+  )
 
   it("[T14] the bound is checked like other options", () => {
     const make = (options: object) => () => HttpConnector.make({ url: "http://127.0.0.1/mcp", ...options })

@@ -1,8 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Backend } from "@mcp-lifeline/core"
-import { HttpFault } from "@mcp-lifeline/testing"
+import { HttpFault, HttpFaultServer } from "@mcp-lifeline/testing"
 import { HttpConnector } from "@mcp-lifeline/transport-http"
-import { Effect, Fiber, Redacted } from "effect"
+import { Deferred, Effect, Fiber, Redacted } from "effect"
+import type { ServerResponse } from "node:http"
 import * as Harness from "./fixtures/Harness.js"
 import * as StatelessServer from "./fixtures/StatelessServer.js"
 import { reconnect, textOf, until } from "./fixtures/Supervised.js"
@@ -20,7 +21,8 @@ const connected = Effect.gen(function*() {
 const supervise = (url: string, protocol: "auto" | "2026") =>
   Backend.make("test", {
     connector: HttpConnector.make({ url, protocol }),
-    reconnect
+    reconnect,
+    timeouts: { wait: "5 minutes" }
   }).pipe(Effect.tap((backend) => backend.firstOutcome))
 
 const echo = (message: string) => ({ name: "echo", arguments: { message } })
@@ -267,10 +269,15 @@ describe("the protocol without sessions", () => {
         handlers: { elicitation: () => Effect.fail("no one") }
       })
       assert.include((yield* Effect.flip(failing.call())).message, "failed: no one")
-      // The time of the call is that of its questions, too.
-      const slow = yield* Harness.connect(connector, { handlers: { elicitation: () => Effect.never } })
-      const late = yield* Effect.flip(slow.connection.request("tools/call", echo("x"), { timeout: 200 }))
-      assert.strictEqual(late.reason, "timeout")
+      // The time in which the user is asked is not that of the call, and the caller can give it up.
+      const isAsked = yield* Deferred.make<void>()
+      const elicitation = () => Effect.zipRight(Deferred.succeed(isAsked, undefined), Effect.never)
+      const slow = yield* Harness.connect(connector, { handlers: { elicitation } })
+      const asking = yield* Effect.fork(slow.connection.request("tools/call", echo("x"), { timeout: 200 }))
+      yield* Deferred.await(isAsked)
+      yield* Effect.sleep("300 millis")
+      assert.isNull(asking.unsafePoll())
+      yield* Fiber.interrupt(asking)
     }))
 
   it.scopedLive("ping asks server/discover; nothing is sent to an idle server", () =>
@@ -368,23 +375,24 @@ describe("the era of a server", () => {
       assert.strictEqual(newer.connection.protocolVersion, version)
     }))
 
-  it.scopedLive("[E1:real] auto: 401, 403, 429, 5xx and a refused connection are no verdict; after 401, 403 and 500 initialize decides", () =>
+  it.scopedLive("[E1:real] auto: 401, 403, 429, 5xx and a refused connection are no verdict; initialize decides, except after 429 and Retry-After", () =>
     Effect.gen(function*() {
       const server = yield* StatelessServer.make(false)
       const connector = HttpConnector.make({ url: server.url, protocol: "auto" })
-      for (const status of [401, 403, 429, 500, 502, 503, 504]) {
-        server.seen.length = 0
-        server.hook = (_, response) => {
-          response.writeHead(status).end()
-          return true
+      for (const status of [401, 403, 408, 425, 429, 500, 502, 503, 504]) {
+        for (const asksToWait of [false, true]) {
+          server.seen.length = 0
+          server.hook = (_, response) => {
+            response.writeHead(status, asksToWait ? { "retry-after": "1" } : {}).end()
+            return true
+          }
+          yield* Effect.flip(Effect.scoped(Harness.connect(connector)))
+          assert.deepStrictEqual(
+            server.methods,
+            asksToWait || status === 429 ? ["server/discover"] : ["server/discover", "initialize"],
+            `${status} ${asksToWait}`
+          )
         }
-        yield* Effect.flip(Effect.scoped(Harness.connect(connector)))
-        const isOpen = status === 401 || status === 403 || status === 500
-        assert.deepStrictEqual(
-          server.methods,
-          isOpen ? ["server/discover", "initialize"] : ["server/discover"],
-          String(status)
-        )
       }
       yield* server.stop
       const error = yield* Effect.flip(Effect.scoped(Harness.connect(connector)))
@@ -427,6 +435,143 @@ describe("the era of a server", () => {
         assert.strictEqual(renewals, 0)
       }))
   }
+
+  const plain = (status: number, type: string, body: string): HttpFault.HttpFault =>
+    HttpFault.status(status, { headers: { "content-type": type }, body })
+  const json = "application/json"
+  const events = "text/event-stream"
+  const other = '{"jsonrpc":"2.0","id":"another","result":{}}'
+  const sent = (write: (response: ServerResponse) => void): HttpFault.HttpFault => ({ response }) => write(response)
+  const nothing: Readonly<Record<string, HttpFault.HttpFault>> = {
+    "an empty event stream": HttpFault.end(),
+    "an event stream without a byte": plain(200, events, ""),
+    "a stream that is cut": HttpFault.cut(),
+    "a reset": HttpFault.reset(),
+    "a closed socket": HttpFault.close(),
+    "half a body": sent((response) => {
+      response.writeHead(200, { "content-type": json, "content-length": "100" })
+      response.write('{"jsonrpc":', () => response.socket?.destroy())
+    }),
+    "what is not HTTP": sent((response) => void response.socket?.end("what?\r\n\r\n")),
+    "silence": HttpFault.hang(),
+    "an event stream in silence": HttpFault.hang("afterHeaders"),
+    "comments only": sent((response) => {
+      const timer = setInterval(() => response.write(": here\n\n"), 20)
+      response.writeHead(200, { "content-type": events }).on("close", () => clearInterval(timer))
+    }),
+    "the answer to another request": plain(200, json, other),
+    "the answer to another request, in a stream that ends": plain(200, events, `data: ${other}\n\n`),
+    "the answer to another request, in a stream that stays": sent((response) => {
+      response.writeHead(200, { "content-type": events }).write(`data: ${other}\n\n`)
+    }),
+    "a notification": plain(200, json, '{"jsonrpc":"2.0","method":"notifications/message","params":{}}'),
+    "no body": plain(200, json, ""),
+    "no JSON": plain(200, json, "{what"),
+    "null": plain(200, json, "null"),
+    "an empty batch": plain(200, json, "[]"),
+    "a page": plain(200, "text/html", "<p>Hello</p>"),
+    "202": HttpFault.status(202),
+    "204": HttpFault.status(204),
+    "what names no revision in common, though it does": ({ message, response }) => {
+      const error = { code: -32022, message: "Unsupported", data: { supported: [version] } }
+      response.writeHead(400, { "content-type": json }).end(JSON.stringify({ jsonrpc: "2.0", id: message?.id, error }))
+    },
+    "capabilities that are none": ({ message, response }) => {
+      const result = { supportedVersions: [version], capabilities: { tools: 7 } }
+      response.writeHead(200, { "content-type": json }).end(
+        JSON.stringify({ jsonrpc: "2.0", id: message?.id, result })
+      )
+    },
+    ...Object.fromEntries([408, 425, 500, 502, 503, 504].map((status) => [String(status), HttpFault.status(status)]))
+  }
+  for (const [what, fault] of Object.entries(nothing)) {
+    it.scopedLive(`[E1:real] auto: after ${what}, initialize decides in the same attempt, which is remembered`, () =>
+      Effect.gen(function*() {
+        const server = yield* Harness.server
+        server.fail("server/discover", fault)
+        const connector = HttpConnector.make({ url: server.url, protocol: "auto" })
+        const { call } = yield* Harness.connect(connector, { timeout: 600 })
+        yield* call()
+        const asked = server.count("server/discover")
+        yield* Harness.connect(connector, { timeout: 600 })
+        assert.deepStrictEqual([server.count("server/discover"), server.count("initialize")], [asked, 2])
+      }))
+  }
+
+  it.scopedLive("[E1:real] auto: what was not initialized is not remembered", () =>
+    Effect.gen(function*() {
+      const server = yield* Harness.server
+      server.fail("server/discover", HttpFault.hang())
+      server.fail("initialize", HttpFault.status(503))
+      const connector = HttpConnector.make({ url: server.url, protocol: "auto" })
+      const attempt = Effect.flip(Effect.scoped(Harness.connect(connector, { timeout: 600 })))
+      assert.strictEqual((yield* attempt).reason, "server")
+      assert.strictEqual((yield* attempt).reason, "server")
+      assert.deepStrictEqual([server.count("server/discover"), server.count("initialize")], [2, 2])
+    }))
+
+  it.scopedLive("[E1:real] auto: a server without sessions that answers slowly is waited for after it has refused initialize", () =>
+    Effect.gen(function*() {
+      const server = yield* HttpFaultServer.make({ era: "2026" })
+      server.fail("server/discover", async ({ response }, carryOut) => {
+        const { body, headers, status } = await carryOut()
+        await server.until(() => server.count("initialize") === 1)
+        setTimeout(() => response.writeHead(status, headers).end(body), 100)
+      })
+      const connector = HttpConnector.make({ url: server.url, protocol: "auto" })
+      const { call, connection } = yield* Harness.connect(connector, { timeout: 600 })
+      assert.strictEqual(connection.protocolVersion, version)
+      yield* call()
+    }))
+
+  it.scopedLive("[E1:real] auto: a server that has spoken both is asked again after it has failed", () =>
+    Effect.gen(function*() {
+      const server = yield* StatelessServer.make(false)
+      const connector = HttpConnector.make({ url: server.url, protocol: "auto" })
+      const connect = Effect.map(
+        Effect.scoped(Harness.connect(connector)),
+        ({ connection }) => connection.protocolVersion
+      )
+      assert.strictEqual(yield* connect, version)
+      server.hook = ({ body }, response) => {
+        if (body.method !== "server/discover") return false
+        response.writeHead(502).end()
+        return true
+      }
+      assert.notStrictEqual(yield* connect, version)
+      server.hook = undefined
+      assert.strictEqual(yield* connect, version)
+    }))
+
+  it.scopedLive("[E1:real] auto: nobody who logs in is overtaken by initialize", () =>
+    Effect.gen(function*() {
+      const server = yield* Harness.server
+      server.fail(
+        ({ headers }) => headers.authorization === undefined,
+        HttpFault.status(401, { headers: { "www-authenticate": "Bearer" } })
+      )
+      let access: Redacted.Redacted<string> | undefined
+      let isRunning = false
+      const authorization = {
+        tokens: () => Effect.sync(() => access && { access, refresh: undefined }),
+        renew: () =>
+          Effect.gen(function*() {
+            isRunning = true
+            yield* Effect.sleep(4000)
+            access = Redacted.make("the token")
+            isRunning = false
+            return true
+          }),
+        isRunning: () => isRunning
+      }
+      // It waits a third of that for `server/discover`.
+      const { call } = yield* Harness.connect(HttpConnector.make({ url: server.url, authorization }), { timeout: 9000 })
+      yield* call()
+      assert.strictEqual(
+        server.requests("initialize").every(({ headers }) => headers.authorization !== undefined),
+        true
+      )
+    }))
 
   it.scopedLive("[E1:real] auto: a server that says how to log in means that, and is not asked twice", () =>
     Effect.gen(function*() {

@@ -1,6 +1,7 @@
 /**
  * What the transports make of failures, over a client that the test plays by hand: no network, no waiting.
  */
+import { Bytes } from "@mcp-lifeline/core/internal"
 import { Effect } from "effect"
 import { assert, describe, it } from "vitest"
 import * as SseTransport from "../src/SseTransport.js"
@@ -191,7 +192,7 @@ describe("the older HTTP+SSE", () => {
   const begun = async () => {
     const played = client()
     const transport = await Effect.runPromise(
-      SseTransport.make({ client: played.client, url, target, maxMessageBytes })
+      SseTransport.make({ client: played.client, url, target, maxMessageBytes: Bytes(maxMessageBytes) })
     )
     const made = watched(transport, played)
     const outcome: { value?: unknown } = {}
@@ -270,7 +271,7 @@ describe("the older HTTP+SSE", () => {
     await exchange.answer(202)
     assert.deepStrictEqual([outcome.value, exchange.dumped, exchange.ask.prompt], ["sent", 1, false])
     assert.isTrue((await call(2, "ping")).exchange.ask.prompt)
-    assert.isTrue((await send({ method: "notifications/x" })).exchange.ask.prompt)
+    assert.deepInclude((await send({ method: "notifications/x" })).exchange.ask, { prompt: false, answerless: true })
     assert.deepInclude(exchange.ask.headers, { "mcp-protocol-version": "2024-11-05" })
     assert.isTrue(exchange.ask.inSession)
   })
@@ -280,7 +281,13 @@ describe("without sessions", () => {
   it("[E1:unit] what fails before the era is known is one of the attempt, or the server's own answer", async () => {
     const played = client()
     const transport = await Effect.runPromise(
-      StatelessTransport.make({ client: played.client, url, target, maxMessageBytes, parameters })
+      StatelessTransport.make({
+        client: played.client,
+        url,
+        target,
+        maxMessageBytes: Bytes(maxMessageBytes),
+        parameters
+      })
     )
     const { call, losses, messages } = watched(transport, played)
     const down = await call(0, "server/discover")

@@ -39,8 +39,6 @@ export interface End {
 
 /** How long a command may take, beside the time that the container has to end. */
 const commandBound = 10_000
-/** The same when this process exits. */
-const exitBound = 3_000
 /** How long all commands together may take: the next process waits for them. */
 const removalBound = 30_000
 /** After a removal that has not removed it: another one may be under way. */
@@ -209,7 +207,7 @@ export class Container {
       const { stdout } = spawnSync(file, args, {
         ...options,
         stdio: ["ignore", "pipe", "ignore"],
-        timeout: Math.ceil(Math.min(exitBound, left)),
+        timeout: Math.ceil(Math.min(commandBound, left)),
         killSignal: "SIGKILL"
       })
       return stdout.toString("utf8")

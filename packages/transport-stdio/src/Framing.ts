@@ -1,32 +1,36 @@
 /**
  * Splits a stream of bytes into lines, none of which is kept past a limit.
  */
-import { IdScanner, Pieces } from "@mcp-lifeline/protocol"
+import { Bytes } from "@mcp-lifeline/core/internal"
+import { type Arrivals, IdScanner, type Oversized, Pieces } from "@mcp-lifeline/protocol"
 import { constants } from "node:buffer"
 
 /** A line, or what is known of one that was too long. */
 export type Frame =
   | { readonly _tag: "Line"; readonly text: string }
-  | { readonly _tag: "TooLong"; readonly id: string | number | undefined; readonly isResponse: boolean }
+  | { readonly _tag: "TooLong" } & Oversized.Oversized
 
 const lineFeed = 0x0A
 /** No string holds more, whatever limit is set: a line that is longer is no message, and may have no end. */
-export const maxLineBytes = constants.MAX_STRING_LENGTH
+export const maxLineBytes = Bytes(constants.MAX_STRING_LENGTH)
 /** Bytes of a line that has only begun which are shown to people. */
 const longestBegun = 1024
+
+/** A line without the byte order mark with which some runtimes begin what they write. */
+const line = (text: string): Frame => ({ _tag: "Line", text: text.startsWith("\uFEFF") ? text.slice(1) : text })
 
 const eachLine = (text: string, onFrame: (frame: Frame) => void): void => {
   let start = 0
   for (let end = text.indexOf("\n"); end !== -1; end = text.indexOf("\n", start)) {
-    onFrame({ _tag: "Line", text: text.slice(start, end) })
+    onFrame(line(text.slice(start, end)))
     start = end + 1
   }
 }
 
 /** Stateful; one for each stream. */
 export class Framing {
-  readonly #maxBytes: number
-  readonly #maxLineBytes: number
+  readonly #maxBytes: Bytes
+  readonly #maxLineBytes: Bytes
   readonly #pieces = new Pieces()
   /** Of the line that has begun, kept or not. */
   #bytes = 0
@@ -34,8 +38,12 @@ export class Framing {
   #dropped = false
   /** Reads a dropped line that may be a message. */
   #scanner: IdScanner | undefined
+  readonly #arrival: Arrivals.Arrival | undefined
+  #isCrowded = false
 
-  constructor(maxBytes: number, maxLineBytes: number) {
+  /** `arrival`: room for the line that has begun, shared with others. Default: there is as much as it takes. */
+  constructor(maxBytes: Bytes, maxLineBytes: Bytes, arrival?: Arrivals.Arrival) {
+    this.#arrival = arrival
     this.#maxBytes = maxBytes
     this.#maxLineBytes = maxLineBytes
   }
@@ -51,10 +59,11 @@ export class Framing {
       const end = chunk.indexOf(lineFeed, start)
       // Even a chunk that ends within a line has mostly whole ones.
       if (end !== -1 && this.#bytes === 0 && end - start <= this.#maxBytes) {
-        onFrame({ _tag: "Line", text: chunk.toString("utf8", start, end) })
+        onFrame(line(chunk.toString("utf8", start, end)))
         start = end + 1
         continue
       }
+      // Also with nothing: what is kept is counted then.
       this.#extend(end === -1 ? chunk.subarray(start) : chunk.subarray(start, end))
       if (end === -1) return
       onFrame(this.#complete())
@@ -73,26 +82,47 @@ export class Framing {
     return first.subarray(0, longestBegun).toString("utf8")
   }
 
+  /** How many bytes of that line have come. */
+  get begunBytes(): Bytes {
+    return Bytes(this.#bytes)
+  }
+
   #extend(piece: Buffer): void {
     this.#bytes += piece.length
     if (this.#dropped) return this.#scanner?.push(piece)
+    this.#isCrowded = this.#arrival?.keeps(Bytes(this.#bytes)) === false
     this.#pieces.push(piece)
-    if (this.#bytes <= this.#maxBytes) return
+    if (this.#bytes <= this.#maxBytes && !this.#isCrowded) return
     this.#dropped = true
     // Only an object has an id.
     if (/^\s*(\{|$)/.test(this.begun)) this.#scanner = new IdScanner()
     for (const kept of this.#pieces) this.#scanner?.push(kept)
     this.#pieces.clear()
+    this.#arrival?.keeps(Bytes(0))
+  }
+
+  /** Nothing follows: keeps of the line that has begun only what is shown to people, and gives its room back. */
+  end(): void {
+    const [first = Buffer.alloc(0)] = this.#pieces
+    this.#pieces.clear()
+    this.#pieces.push(Buffer.from(first.subarray(0, longestBegun)))
+    this.#arrival?.end()
   }
 
   #complete(): Frame {
-    const [dropped, scanner] = [this.#dropped, this.#scanner]
+    const [dropped, scanner, isCrowded] = [this.#dropped, this.#scanner, this.#isCrowded]
     const kept = this.#pieces.take()
+    this.#isCrowded = false
     this.#bytes = 0
     this.#dropped = false
     this.#scanner = undefined
     return dropped
-      ? { _tag: "TooLong", id: scanner?.id, isResponse: scanner?.hasMethod !== true }
-      : { _tag: "Line", text: kept.toString("utf8") }
+      ? {
+        _tag: "TooLong",
+        id: scanner?.id,
+        isResponse: scanner?.hasMethod !== true,
+        ...(isCrowded ? { isCrowded } : {})
+      }
+      : line(kept.toString("utf8"))
   }
 }

@@ -1,10 +1,11 @@
 /**
  * What process groups use: their memory and processor time, for any number of groups in one pass over the processes of the machine.
  */
+import { mebibytes } from "@mcp-lifeline/core/internal"
 import { execFile } from "node:child_process"
-import { closeSync, openSync, readdirSync, readSync } from "node:fs"
 import { readFile } from "node:fs/promises"
 import { setImmediate } from "node:timers/promises"
+import * as ProcStat from "./ProcStat.js"
 
 /** What the living processes of a group use. */
 export interface GroupUsage {
@@ -30,8 +31,6 @@ const add = (found: Map<number, GroupUsage>, group: number, memory: number, cpuT
 
 // --- Linux
 
-/** The kernel shows times in hundredths of a second on every processor that Node.js runs on. */
-const ticks = 100
 /** How many processes are looked at before others may run. */
 const slice = 32
 /** How long it is remembered which processes are in no group, in milliseconds. */
@@ -69,7 +68,6 @@ const memoryOf = async (pid: string): Promise<number> => {
 
 /** Reads `/proc`. */
 export class ProcMeter implements Meter {
-  readonly #buffer = Buffer.alloc(2048)
   /** Processes that are in no group of ours: none of these can join one, since each group has a session for itself. */
   #others = new Set<string>()
   #forgetAt = 0
@@ -89,58 +87,28 @@ export class ProcMeter implements Meter {
     this.#others = others
     const members: Array<Member> = []
     let looked = 0
-    for (const pid of readdirSync("/proc")) {
-      if (!isNumber(pid)) continue
+    for (const pid of ProcStat.pids()) {
       if (known.has(pid)) {
         others.add(pid)
         continue
       }
-      const member = this.#look(pid)
-      if (member === undefined) continue
-      if (groups.has(member.group)) members.push(member)
+      const stat = ProcStat.stat(pid)
+      if (stat === undefined) continue
+      if (groups.has(stat.group)) members.push({ pid, group: stat.group, cpuTime: stat.cpuTime })
       else others.add(pid)
       if (++looked % slice === 0) await setImmediate()
     }
     return members
   }
-
-  /** Nothing of a process that has ended. */
-  #look(pid: string): Member | undefined {
-    const stat = this.#read(`/proc/${pid}/stat`)
-    if (stat === undefined) return undefined
-    // The name, in parentheses, may hold anything.
-    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ", 15)
-    if (fields[0] === "Z" || fields[0] === "X") return undefined
-    const [utime = 0, stime = 0, cutime = 0, cstime = 0] = fields.slice(11).map(Number)
-    return { pid, group: Number(fields[2]), cpuTime: (utime + stime + cutime + cstime) / ticks }
-  }
-
-  /** Three times as fast as `readFileSync`. */
-  #read(path: string): string | undefined {
-    let file: number | undefined
-    try {
-      file = openSync(path, "r")
-      return this.#buffer.toString("latin1", 0, readSync(file, this.#buffer, 0, this.#buffer.length, 0))
-    } catch {
-      return undefined
-    } finally {
-      if (file !== undefined) closeSync(file)
-    }
-  }
-}
-
-const isNumber = (name: string): boolean => {
-  const code = name.charCodeAt(0)
-  return code >= 48 && code <= 57
 }
 
 // --- macOS and others
 
 /** How long `ps` may take, in milliseconds, and how much it may say, in bytes. */
-const psLimits = { timeout: 5000, maxBuffer: 8 * 1024 * 1024 }
+export const psLimits = { timeout: 5000, maxBuffer: mebibytes(8) }
 
 /** `[[dd-]hh:]mm:ss[.cc]` in seconds. */
-const secondsOf = (time: string): number => {
+export const secondsOf = (time: string): number => {
   const [, days = "0", clock = ""] = /^(?:(\d+)-)?([\d:.]+)$/.exec(time) ?? []
   return clock.split(":").reduce((sum, part) => sum * 60 + Number(part), 0) + Number(days) * 86_400
 }

@@ -3,10 +3,12 @@
  */
 import type { ChildProcessWithoutNullStreams } from "node:child_process"
 import { spawn } from "node:child_process"
-import { readdirSync, readFileSync } from "node:fs"
+import type { Socket } from "node:net"
+import type { Writable } from "node:stream"
 import type { Container } from "./Container.js"
 import * as LeftContainer from "./LeftContainer.js"
 import * as LiveGroups from "./LiveGroups.js"
+import * as ProcStat from "./ProcStat.js"
 import type { Recording } from "./Recorder.js"
 import * as WindowsCommand from "./WindowsCommand.js"
 import * as WindowsJob from "./WindowsJob.js"
@@ -30,10 +32,14 @@ export interface Options {
   readonly container?: Container | undefined
   /** Where it is recorded. */
   readonly recording?: Recording | undefined
+  /** How long it may take, from its start, to download the server that it is to start. Default: it downloads none. */
+  readonly installTime?: number | undefined
 }
 
 /** After SIGKILL only the kernel is to be waited for. */
 const killBound = 5_000
+/** How long other processes of a group may take to exit after SIGTERM if its server is condemned. */
+const condemnedGrace = 200
 const firstPoll = 5
 /** With what docker, podman and nerdctl exit if they cannot run a container. */
 const refused = 125
@@ -52,10 +58,10 @@ const taskkill = `${process.env["SystemRoot"] || "C:\\Windows"}\\System32\\taskk
  * ending it means `taskkill /T /F`, which misses what has been re-parented.
  */
 export class ProcessGroup implements LiveGroups.LiveGroup {
-  readonly child: ChildProcessWithoutNullStreams
+  readonly child: Omit<ChildProcessWithoutNullStreams, "stdin">
+  /** The child's stdin. Nobody but us destroys it. */
+  readonly stdin: Writable
   readonly handleSignals: boolean
-  /** The child has shown itself to be a server, which gets time to end by itself. */
-  serving = false
   /** How the child ended, once it has. Other processes of the group may live on. */
   exit: Exit | undefined
 
@@ -66,8 +72,14 @@ export class ProcessGroup implements LiveGroups.LiveGroup {
   #gone = false
   #shutdown: Promise<void> | undefined
   #onExit: (() => void) | undefined
+  #serving = false
+  /** Until when it may be downloading the server that it is to start, in milliseconds since 1970. */
+  #finishBy = 0
+  #finished: Promise<void> | undefined
   /** The child has had SIGTERM, and its time to pass it on and exit. */
   #terminated = false
+  /** It neither reads nor does anything. */
+  #isCondemned = false
   #isRecorded = false
 
   constructor(options: Options) {
@@ -76,7 +88,7 @@ export class ProcessGroup implements LiveGroups.LiveGroup {
     const start = isWindows
       ? WindowsCommand.resolve(options.command, options.args, options.env, options.cwd ?? process.cwd())
       : { file: options.command, args: options.args, verbatim: false }
-    this.child = spawn(start.file, start.args, {
+    const child = spawn(start.file, start.args, {
       cwd: options.cwd,
       env: options.env,
       stdio: ["pipe", "pipe", "pipe"],
@@ -85,13 +97,18 @@ export class ProcessGroup implements LiveGroups.LiveGroup {
       windowsVerbatimArguments: start.verbatim,
       shell: false
     })
+    this.child = child
+    this.stdin = child.stdin
     if (this.child.pid === undefined) {
       this.#gone = true
       return
     }
+    // Node would destroy it as soon as it has waited for the child, before it has heard what became of the bytes in it. (V7)
+    Object.assign(child, { stdin: null })
     // At once: what it has started before is not in the job.
     if (isWindows) this.#job = WindowsJob.hold(this.child.pid)
     LiveGroups.add(this)
+    if (options.installTime !== undefined) this.#finishBy = Date.now() + options.installTime
     this.#record(this.child.pid)
     this.child.once("exit", (code, signal) => {
       this.exit = { code, signal }
@@ -106,21 +123,54 @@ export class ProcessGroup implements LiveGroups.LiveGroup {
     return this.child.pid
   }
 
+  /** Whether the child has shown itself to be a server, which gets time to end by itself. */
+  get serving(): boolean {
+    return this.#serving
+  }
+
+  /** The child has shown itself to be a server. */
+  serves(): void {
+    this.#serving = true
+    if (this.#finishBy === 0) return
+    this.#finishBy = 0
+    if (this.pid !== undefined && this.#isRecorded) this.#record(this.pid)
+  }
+
+  /**
+   * It neither reads nor does anything: it sees no end of its stdin, and no handler of it runs. So the server is killed: it must not wake up and
+   * carry out what it had not read. If a process of the group is stopped, all are.
+   */
+  condemn(): void {
+    this.#isCondemned = true
+    if (this.#isStopped()) this.#signal("SIGKILL")
+    else this.child.kill("SIGKILL")
+  }
+
+  /** For one that may be downloading a server and so goes on after `shutdown`: settles when the whole group has ended. */
+  get finished(): Promise<void> | undefined {
+    return this.#finished
+  }
+
   /**
    * Ends stdin, then sends SIGTERM and at last SIGKILL to the group, each when the grace of the step before has passed; to a child that has
-   * not shown itself to be a server, SIGTERM goes at once: nothing says that it reads its stdin. Ends as soon as the child has exited and no
-   * process of the group is left. Runs once; later calls wait for the first. Rejects when something survives SIGKILL for five seconds. On
+   * not shown itself to be a server, SIGTERM goes at once: nothing says that it reads its stdin. If a process of the group is stopped, SIGKILL
+   * goes at once. Ends as soon as the child has exited and no process of the group is left. Runs once; later calls wait for the first. Rejects when something survives SIGKILL for five seconds. On
    * Windows, SIGKILL comes in the place of SIGTERM. A container is removed after that.
+   *
+   * One that may be downloading the server that it is to start gets only the end of its stdin now, and the rest at the end of its `installTime`: a signal
+   * in the middle can ruin what its package manager keeps, for every later start. (W5)
    */
   shutdown(): Promise<void> {
     const { container } = this.#options
     this.#shutdown ??= container === undefined
-      ? this.#ladder()
+      ? this.#isInstalling() ? this.#letFinish() : this.#ladder()
       : this.#ladder().finally(() => this.#endContainer(container))
     return this.#shutdown
   }
 
   kill(until = Number.POSITIVE_INFINITY): void {
+    // Its stdin ends with this process, and its record tells the next one about it. On Windows, it ends with this process.
+    if (this.#isInstalling() && !isWindows) return
     this.#signal("SIGKILL")
     if (this.#options.container?.isEnded === false) this.#options.container.removeNow(until)
   }
@@ -130,7 +180,7 @@ export class ProcessGroup implements LiveGroups.LiveGroup {
     const { code = null, signal = null } = this.exit ?? {}
     await container.end({
       terminated: this.#terminated,
-      late: signal !== null && !this.serving,
+      late: signal !== null && !this.#serving,
       refused: code === refused
     })
     this.#forget()
@@ -141,7 +191,8 @@ export class ProcessGroup implements LiveGroups.LiveGroup {
     const other = container && LeftContainer.of(container.found, { cwd, env, termGrace })
     // Windows ends the tree of processes when our process dies.
     if (isWindows && other === undefined) return
-    recording?.started({ pid: isWindows ? undefined : pid, stdinGrace, termGrace, other })
+    const finishBy = this.#finishBy === 0 ? {} : { finishBy: this.#finishBy }
+    recording?.started({ pid: isWindows ? undefined : pid, stdinGrace, termGrace, other, ...finishBy })
     this.#isRecorded = true
   }
 
@@ -152,25 +203,38 @@ export class ProcessGroup implements LiveGroups.LiveGroup {
     this.#isRecorded = false
   }
 
+  #isInstalling(): boolean {
+    return this.exit === undefined && !this.#gone && Date.now() < this.#finishBy
+  }
+
+  /** Nothing of it keeps this process running. */
+  async #letFinish(): Promise<void> {
+    const { stderr, stdout } = this.child
+    this.stdin.end()
+    this.child.unref()
+    for (const stream of [this.stdin, stdout, stderr]) (stream as Partial<Socket>).unref?.()
+    this.#finished = this.#exitWithin(this.#finishBy - Date.now(), true).then(() => this.#ladder())
+    this.#finished.catch(() => {})
+  }
+
   async #ladder(): Promise<void> {
     if (this.exit === undefined && !this.#gone) {
-      this.child.stdin.end()
-      if (this.serving) await this.#exitWithin(this.#options.stdinGrace)
+      this.stdin.end()
+      if (this.#serving && !this.#isCondemned && !this.#isStopped()) await this.#exitWithin(this.#options.stdinGrace)
     }
     if (this.#isGone()) return
-    if (!isWindows) {
+    if (!isWindows && !this.#isStopped()) {
       this.#signal("SIGTERM")
-      // A stopped process acts on SIGTERM only when it goes on.
-      this.#signal("SIGCONT")
       this.#terminated = this.exit === undefined
-      if (await this.#goneWithin(this.#options.termGrace)) return
+      if (await this.#goneWithin(this.#isCondemned ? condemnedGrace : this.#options.termGrace)) return
     }
     this.#signal("SIGKILL")
     if (await this.#goneWithin(killBound)) return
     throw new Error(`process group ${this.pid} still has processes ${killBound} ms after SIGKILL`)
   }
 
-  #exitWithin(millis: number): Promise<void> {
+  /** `mayExit`: whether this process may exit meanwhile. */
+  #exitWithin(millis: number, mayExit = false): Promise<void> {
     if (this.exit !== undefined) return Promise.resolve()
     return new Promise((resolve) => {
       const done = (): void => {
@@ -179,6 +243,7 @@ export class ProcessGroup implements LiveGroups.LiveGroup {
         resolve()
       }
       const timer = setTimeout(done, millis)
+      if (mayExit) timer.unref()
       this.#onExit = done
     })
   }
@@ -215,7 +280,12 @@ export class ProcessGroup implements LiveGroups.LiveGroup {
     } catch (error) {
       return (error as NodeJS.ErrnoException).code !== "ESRCH"
     }
-    return process.platform !== "linux" || hasLivingMembers(this.pid)
+    return process.platform !== "linux" || livingMembers(this.pid) !== ""
+  }
+
+  /** Whether a process of the group is stopped: it would carry out what waits in its pipe before it acts on SIGTERM. */
+  #isStopped(): boolean {
+    return process.platform === "linux" && this.pid !== undefined && /[Tt]/.test(livingMembers(this.pid))
   }
 
   #signal(signal: NodeJS.Signals): void {
@@ -234,22 +304,16 @@ export class ProcessGroup implements LiveGroups.LiveGroup {
   }
 }
 
-/** In a container whose first process reaps nobody, the dead stay members of their group for ever. */
-const hasLivingMembers = (group: number): boolean => {
+/**
+ * The states of the living processes of a group, a letter each. In a container whose first process reaps nobody, the dead stay members of their
+ * group for ever.
+ */
+const livingMembers = (group: number): string => {
   try {
-    for (const entry of readdirSync("/proc")) {
-      if (!/^\d+$/.test(entry)) continue
-      try {
-        const stat = readFileSync(`/proc/${entry}/stat`, "utf8")
-        // The name, in parentheses, may hold anything.
-        const [state, , pgrp] = stat.slice(stat.lastIndexOf(")") + 2).split(" ")
-        if (Number(pgrp) === group && state !== "Z" && state !== "X") return true
-      } catch {
-        // It ended while we were looking.
-      }
-    }
-    return false
+    return ProcStat.pids().map(ProcStat.stat).filter((stat) => stat?.group === group).map((stat) => stat?.state).join(
+      ""
+    )
   } catch {
-    return true
+    return "?"
   }
 }

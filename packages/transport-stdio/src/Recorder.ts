@@ -9,6 +9,11 @@ export interface Started {
   readonly pid: number | undefined
   readonly stdinGrace: number
   readonly termGrace: number
+  /**
+   * Until when nobody ends it, in milliseconds since 1970, because it may still be downloading the server that it is to start. Default: its
+   * owner's end ends it.
+   */
+  readonly finishBy?: number | undefined
   /** Its container, as JSON, which `LeftContainer.end` takes. */
   readonly other?: unknown
 }
@@ -17,7 +22,7 @@ export interface Started {
 export interface Recording {
   /** Variables for its environment. */
   readonly env: Readonly<Record<string, string>>
-  /** It has been started. Called at most once. */
+  /** It has been started. Called again when something of this changes. */
   readonly started: (group: Started) => void
   /** It has ended, with its container. Called at most once, and only after `started`. */
   readonly ended: () => void

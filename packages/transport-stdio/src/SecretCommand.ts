@@ -2,7 +2,7 @@
  * Secrets that a command writes: of a password manager, a vault or the system's keychain.
  */
 import type { ConnectError } from "@mcp-lifeline/core"
-import { Check, Problem, SecretCommand, TimeSpan } from "@mcp-lifeline/core/internal"
+import { Check, kibibytes, Problem, SecretCommand, TimeSpan } from "@mcp-lifeline/core/internal"
 import { Duration, Effect, Redacted } from "effect"
 import * as ShortCommand from "./ShortCommand.js"
 import * as SpawnFailure from "./SpawnFailure.js"
@@ -17,7 +17,7 @@ export interface Options extends SecretCommand.SecretCommand {
 export const defaults = { timeout: Duration.seconds(10) } as const
 
 /** The longest secret, in bytes. */
-const maxBytes = 65_536
+const maxBytes = kibibytes(64)
 
 /** Returns all problems with options. `make` throws them as an `InvalidOptions`. */
 export const problems = ({ cwd, ...options }: Options): ReadonlyArray<Problem.Problem> => [
@@ -35,7 +35,7 @@ const withoutNewline = (text: string): string => text.replace(/\r?\n$/, "")
  * `headers` of connectors, which run it for each connection.
  *
  * The command is started without a shell, with the environment of this process and without input. It fails if the program is not found (this is
- * permanent), if its exit code is not 0, if it writes nothing or more than 64 KiB, and if it takes too long. No error contains what the command
+ * permanent), if its exit code is not 0, if it writes nothing, more than 64 KiB or what is not UTF-8, and if it takes too long. No error contains what the command
  * wrote, or its arguments. If the effect ends or is interrupted, the process is ended, with what it has started.
  *
  * Throws an `InvalidOptions` that lists every option that is out of range or does not exist.

@@ -2,8 +2,9 @@
  * Runs a command that ends by itself, within a time limit, in a process group of its own.
  */
 import { ConnectError } from "@mcp-lifeline/core"
-import { TimeSpan } from "@mcp-lifeline/core/internal"
+import { type Bytes, TimeSpan } from "@mcp-lifeline/core/internal"
 import { Effect } from "effect"
+import { isUtf8 } from "node:buffer"
 import { ProcessGroup } from "./ProcessGroup.js"
 import { quoted } from "./quoted.js"
 import * as SpawnFailure from "./SpawnFailure.js"
@@ -21,7 +22,7 @@ export interface Options {
   /** How long it may run. */
   readonly timeout: TimeSpan.TimeSpan
   /** How many bytes it may write to its standard output. Default: what it writes is dropped. */
-  readonly maxBytes?: number | undefined
+  readonly maxBytes?: Bytes | undefined
   /** What to do if it writes more than that, in the error. */
   readonly tooLong?: string | undefined
   /** What to do if it takes too long or fails, in the error. */
@@ -52,7 +53,7 @@ const start = ({ command: [command = "", ...args], cwd, env }: Options): Process
   })
 
 /** What a process that has been started writes to stdout before it exits with code 0. */
-const outputOf = ({ child }: ProcessGroup, options: Options): Effect.Effect<string, ConnectError> =>
+const outputOf = ({ child, stdin }: ProcessGroup, options: Options): Effect.Effect<string, ConnectError> =>
   Effect.async((resume) => {
     const { input = "", maxBytes, remedy, tooLong = "" } = options
     const program = programOf(options)
@@ -65,7 +66,14 @@ const outputOf = ({ child }: ProcessGroup, options: Options): Effect.Effect<stri
     }
     const exited = (): void => {
       const { exitCode, signalCode } = child
-      if (exitCode === 0) return end(Effect.succeed(Buffer.concat(chunks).toString("utf8")))
+      if (exitCode === 0) {
+        const output = Buffer.concat(chunks)
+        return end(
+          isUtf8(output)
+            ? Effect.succeed(output.toString("utf8"))
+            : Effect.fail(failed(`${program} wrote what is not UTF-8: ${tooLong}, as UTF-8`))
+        )
+      }
       const how = signalCode === null ? `exited with code ${exitCode}` : `was killed by ${signalCode}`
       end(Effect.fail(failed(`${program} ${how}: ${remedy}`)))
     }
@@ -77,10 +85,10 @@ const outputOf = ({ child }: ProcessGroup, options: Options): Effect.Effect<stri
     })
     // Read, so that the command does not wait, and not kept.
     child.stderr.resume()
-    for (const stream of [child.stdin, child.stdout, child.stderr]) stream.on("error", () => {})
+    for (const stream of [stdin, child.stdout, child.stderr]) stream.on("error", () => {})
     child.once("close", exited)
     child.once("exit", () => waiting = setTimeout(exited, lastWords))
-    child.stdin.end(input)
+    stdin.end(input)
   })
 
 /** Ends the process and what it has started, and waits for that. */
@@ -91,7 +99,7 @@ const ended = (group: ProcessGroup): Effect.Effect<void> =>
     } catch {
       // The system could not end it, so nobody waits for it.
     } finally {
-      const { stderr, stdin, stdout } = group.child
+      const { child: { stderr, stdout }, stdin } = group
       for (const stream of [stdin, stdout, stderr]) stream.destroy()
     }
   })

@@ -2,7 +2,16 @@
  * MCP servers as child processes.
  */
 import { type ConnectError, type Connector, PooledConnector } from "@mcp-lifeline/core"
-import { ByteSize, Check, Problem, Processes, SecretValues, TimeSpan } from "@mcp-lifeline/core/internal"
+import {
+  Bytes,
+  ByteSize,
+  Check,
+  mebibytes,
+  Problem,
+  Processes,
+  SecretValues,
+  TimeSpan
+} from "@mcp-lifeline/core/internal"
 import { Binding, EraMemory, SpeaksSessions } from "@mcp-lifeline/protocol"
 import { Duration, Effect, Predicate, Redacted, Runtime } from "effect"
 import { Container } from "./Container.js"
@@ -10,9 +19,10 @@ import * as ContainerCommand from "./ContainerCommand.js"
 import { ContainerTransport } from "./ContainerTransport.js"
 import * as Environment from "./Environment.js"
 import { maxLineBytes } from "./Framing.js"
+import * as Installer from "./Installer.js"
 import type { Recorder } from "./Recorder.js"
 import * as Secrets from "./Secrets.js"
-import { type Options as TransportOptions, StdioTransport } from "./StdioTransport.js"
+import { downloading, type Options as TransportOptions, StdioTransport } from "./StdioTransport.js"
 import * as WindowsJob from "./WindowsJob.js"
 
 /** Options of a stdio connector. */
@@ -73,6 +83,12 @@ export interface Options {
   readonly stdinGrace?: TimeSpan.TimeSpan | undefined
   /** How long its process group may take to exit after SIGTERM. Then it gets SIGKILL. Default 2 seconds. Not used on Windows. */
   readonly termGrace?: TimeSpan.TimeSpan | undefined
+  /**
+   * How long a start of the server may take, to its answer to the first request. An attempt ends after `timeouts.connect`, but its process goes
+   * on, and the next attempt waits for the same one. A limit that is not longer than `timeouts.connect` ends the process with its attempt.
+   * Default 5 minutes, or three times the slowest start that this server has shown, if that is longer.
+   */
+  readonly startLimit?: TimeSpan.TimeSpan | undefined
   /** Whether SIGINT, SIGTERM and SIGHUP terminate the server's process group and then this process. Default false. */
   readonly handleSignals?: boolean | undefined
   /** Whether processes are recorded, where the connector has a recorder. Default true. */
@@ -90,9 +106,10 @@ export const defaults = {
   processes: 1,
   stateless: false,
   inheritEnv: false,
-  maxMessageBytes: 16 * 1024 * 1024,
+  maxMessageBytes: mebibytes(16),
   stdinGrace: Duration.seconds(2),
   termGrace: Duration.seconds(2),
+  startLimit: Duration.minutes(5),
   handleSignals: false,
   record: true
 } as const
@@ -124,6 +141,7 @@ const check = Check.options(
     maxMemory: Check.memory,
     stdinGrace: grace,
     termGrace: grace,
+    startLimit: Check.span(0, 86_400_000),
     handleSignals: Check.flag,
     record: Check.flag,
     stderr: Check.func
@@ -178,7 +196,7 @@ export const make = (options: Options, recorder?: Recorder): Connector => {
   )
   const environment = (env: Values) =>
     Environment.make({ env, inheritEnv: options.inheritEnv }, process.env, process.platform)
-  const maxMessageBytes = options.maxMessageBytes ?? defaults.maxMessageBytes
+  const maxMessageBytes = Bytes(options.maxMessageBytes ?? defaults.maxMessageBytes)
   const stdinGrace = TimeSpan.millis(options.stdinGrace ?? defaults.stdinGrace)
   const termGrace = TimeSpan.millis(options.termGrace ?? defaults.termGrace)
   const maxMemory = options.maxMemory === undefined ? undefined : ByteSize.bytes(options.maxMemory)
@@ -186,6 +204,12 @@ export const make = (options: Options, recorder?: Recorder): Connector => {
   const memory = new EraMemory.EraMemory()
   const target = Secrets.commandLine(Secrets.collect(known, args, environment(known)), options.command, args)
   const containerCommand = ContainerCommand.parse(options.command, args)
+  const startLimit = TimeSpan.millis(options.startLimit ?? defaults.startLimit)
+  /** The slowest start so far, in milliseconds. */
+  let slowest = 0
+  const installer = Installer.nameOf(options.command, args)
+  /** The ends of processes of earlier attempts, which may still be downloading the server. */
+  const installing = new Set<Promise<void>>()
   /** The removals of containers that are under way. */
   const ending = new Set<Promise<void>>()
   const transportOf = (given: TransportOptions): StdioTransport => {
@@ -201,12 +225,18 @@ export const make = (options: Options, recorder?: Recorder): Connector => {
     overlap: false,
     target,
     maxMemory,
+    startLimit: () => options.startLimit === undefined ? Math.max(startLimit, slowest * 3) : startLimit,
     connect: (connectOptions) =>
       Effect.gen(function*() {
         const runtime = yield* Effect.runtime<never>()
         const binding = yield* Binding.load(connectOptions)
         connectOptions.onAttempt?.(() => "a value of env is still being read")
         const values = yield* SecretValues.read(given, "env")
+        if (installer !== undefined && installing.size > 0) {
+          // Two of them at once would download into the same folder.
+          connectOptions.onAttempt?.(() => `an earlier start is not over: ${downloading(installer)}`)
+          yield* Effect.promise(() => Promise.all(installing))
+        }
         if (process.platform === "win32") yield* loadJobs
         const runFork = Runtime.runFork(runtime)
         if (!hasWarned) {
@@ -226,6 +256,9 @@ export const make = (options: Options, recorder?: Recorder): Connector => {
             handleSignals: options.handleSignals ?? defaults.handleSignals,
             maxMessageBytes,
             maxLineBytes,
+            installer,
+            installing,
+            installTime: installer === undefined ? undefined : Installer.installTime,
             secrets: Secrets.collect(values, args, env),
             recording,
             hasMemoryLimit: maxMemory !== undefined,
@@ -238,16 +271,19 @@ export const make = (options: Options, recorder?: Recorder): Connector => {
           connectOptions.onAttempt?.(() => transport.describe())
           return transport
         }
-        switch (protocol) {
-          case "auto":
-            return yield* binding.connectAuto(make, memory, connectOptions)
-          case "2025":
-            return yield* binding.connect(make(), connectOptions)
-          case "2026":
-            return yield* binding.connectStateless(make(), "http", connectOptions).pipe(
-              Effect.catchTag("SpeaksSessions", (error) => Effect.fail(SpeaksSessions.incompatible(target, error)))
-            )
-        }
+        const startedAt = performance.now()
+        const connection = protocol === "auto"
+          ? binding.connectAuto(make, memory, connectOptions)
+          : protocol === "2025"
+          ? binding.connect(make(), connectOptions)
+          : Effect.catchTag(
+            binding.connectStateless(make(), "http", connectOptions),
+            "SpeaksSessions",
+            (error) => Effect.fail(SpeaksSessions.incompatible(target, error))
+          )
+        return yield* Effect.tap(connection, () => {
+          slowest = Math.max(slowest, performance.now() - startedAt)
+        })
       })
   }
   const { processes = defaults.processes } = options

@@ -1,32 +1,41 @@
 /**
  * JSON-RPC over the standard streams of a child process: a Transport of the official SDK that knows how it ended.
  */
-import type { Loss, Peer, ResourceUsage } from "@mcp-lifeline/core"
-import { RequestError } from "@mcp-lifeline/core"
+import type { Connection, Loss, Peer, ResourceUsage } from "@mcp-lifeline/core"
+import { ConnectError, RequestError } from "@mcp-lifeline/core"
+import { Bytes, ExactJson, Holding, mebibytes } from "@mcp-lifeline/core/internal"
 import type { AdapterTransport } from "@mcp-lifeline/protocol"
-import { Oversized } from "@mcp-lifeline/protocol"
+import { Arrivals, Oversized } from "@mcp-lifeline/protocol"
 import type { JSONRPCMessage, MessageExtraInfo, RequestId } from "@modelcontextprotocol/sdk/types.js"
+import { Effect } from "effect"
 import type { Writable } from "node:stream"
 import type { Frame } from "./Framing.js"
 import { Framing } from "./Framing.js"
+import { HeaderFraming } from "./HeaderFraming.js"
 import type { Exit, Options as GroupOptions } from "./ProcessGroup.js"
 import { ProcessGroup } from "./ProcessGroup.js"
 import * as Secrets from "./Secrets.js"
+import * as Sight from "./Sight.js"
 import * as SpawnFailure from "./SpawnFailure.js"
 import { StderrTail } from "./StderrTail.js"
 import { StdoutNoise } from "./StdoutNoise.js"
+import { UnreadInput } from "./UnreadInput.js"
 import * as UsageSampler from "./UsageSampler.js"
 
 /** Options of a transport. */
 export interface Options extends GroupOptions {
   /** The command line for people. */
   readonly target: string
-  readonly maxMessageBytes: number
+  readonly maxMessageBytes: Bytes
   /** A line that is longer loses the connection. */
-  readonly maxLineBytes: number
+  readonly maxLineBytes: Bytes
   readonly secrets: Secrets.Secrets
   readonly onStderr: ((line: string) => void) | undefined
   readonly warn: (message: string) => void
+  /** The program that may download the server before it starts it. Default: none does. */
+  readonly installer?: string | undefined
+  /** Gets a promise for each process that may still be downloading the server after it was closed; settled ones are removed. */
+  readonly installing?: Set<Promise<void>> | undefined
   /** Whether the memory of the process group has a limit. */
   readonly hasMemoryLimit?: boolean | undefined
 }
@@ -38,6 +47,11 @@ interface Write {
   readonly resolve: () => void
   readonly reject: (error: RequestError) => void
 }
+
+/** How much may wait for a server that does not read, besides requests, which their callers limit. */
+export const unreadLimits = { item: Bytes(Number.POSITIVE_INFINITY), count: 10_000, bytes: mebibytes(64) }
+
+const bytesOf = (line: string): Bytes => Bytes(Buffer.byteLength(line))
 
 /** How long what a process wrote before its exit may take to be read; a grandchild may hold the pipe open for ever. */
 const lastWords = 50
@@ -51,9 +65,17 @@ const isMessage = (value: unknown): value is JSONRPCMessage =>
 const describeExit = ({ code, signal }: Exit): string =>
   signal === null ? `exited with code ${code}` : `was killed by ${signal}`
 
+/** What to do about a program that may still be downloading the server. */
+export const downloading = (installer: string): string =>
+  `${installer} may still be downloading the server. Lifeline lets it finish and then tries again: call again later, or run the command once in a terminal until the server is installed. If it is installed and only slow to start, raise startLimit`
+
 /** The longest command line that is shown in a message. */
 const maxTarget = 200
 const advice = "check that command and args start an MCP server over stdio"
+
+const framed =
+  "frames its messages with Content-Length headers, as language servers do, but MCP over stdio has one message a line: use a version "
+  + "of it, or an option, that writes lines"
 
 /** One process, from `start` to `close`. */
 export class StdioTransport implements AdapterTransport {
@@ -81,13 +103,20 @@ export class StdioTransport implements AdapterTransport {
   readonly #waiting = new Set<Write>()
   /** The requests among these. */
   readonly #waitingRequests = new Map<RequestId, Write>()
+  /** Room for the others among these. */
+  readonly #room = new Holding(unreadLimits)
   /**
    * Writes that failed: their requests end with the loss, which is about to be known. A line of which a part was written was no line:
    * nobody acts on it.
    */
   #failed: Array<Write> = []
+  /** What the process has read of its stdin. */
+  #input: UnreadInput | undefined
   #stderrFailed = false
   readonly #noise: StdoutNoise
+  readonly #headers = new HeaderFraming()
+  /** The server frames its messages with headers. */
+  #hasHeaders = false
   /** The server has answered the request that begins a connection. */
   #answered = false
   /** That request, the last that was sent before it was answered. */
@@ -96,7 +125,7 @@ export class StdioTransport implements AdapterTransport {
 
   constructor(options: Options) {
     this.#options = options
-    this.#framing = new Framing(options.maxMessageBytes, options.maxLineBytes)
+    this.#framing = new Framing(options.maxMessageBytes, options.maxLineBytes, new Arrivals.Arrivals().begin())
     this.#stderr = new StderrTail(options.secrets, (line) => this.#onStderr(line))
     this.#noise = new StdoutNoise(options.secrets)
   }
@@ -127,24 +156,32 @@ export class StdioTransport implements AdapterTransport {
       child.on("error", (error) => reject(SpawnFailure.make(error, target)))
     })
     // Of a process that was not started there is only the error to come, and where no file descriptor was left, no streams.
-    if (pid !== undefined) this.#listen(this.#group)
+    if (pid !== undefined) this.#listen(this.#group, pid)
     return started
   }
 
-  #listen(group: ProcessGroup): void {
-    const { child } = group
+  #listen(group: ProcessGroup, pid: number): void {
+    const { child, stdin } = group
+    const input = this.#input = new UnreadInput(stdin, pid, () => group.exit !== undefined)
     child.stdout.on("data", (chunk: Buffer) => {
       this.#framing.push(chunk, (frame) => this.#onFrame(frame))
+      this.#lookForHeaders(({ begun, begunBytes }) => this.#headers.isUsed(begun, begunBytes))
       if (!this.#framing.isEndless) return this.#pause(group)
       // Nothing of it is read any more. Node would go on after a pause, once the process has exited.
       child.stdout.destroy()
       this.#settle(0)
     })
     child.stdout.on("error", (error) => this.onerror?.(error))
-    child.stdout.on("close", () => this.#settle(lastSteps))
+    child.stdout.on("close", () => {
+      this.#framing.end()
+      this.#settle(lastSteps)
+    })
     child.stderr.on("data", (chunk: Buffer) => this.#stderr.push(chunk))
     child.stderr.on("error", (error) => this.onerror?.(error))
-    child.stdin.on("error", () => this.#settle(lastSteps))
+    stdin.on("error", (error) => {
+      input.failed(error)
+      this.#settle(lastSteps)
+    })
     child.on("exit", () => {
       child.stdout.resume()
       this.#settle(lastWords)
@@ -165,19 +202,23 @@ export class StdioTransport implements AdapterTransport {
     if (group?.pid === undefined || this.#loss !== undefined || this.#closed !== undefined) {
       return Promise.reject(this.#unsent())
     }
-    const line = `${JSON.stringify(message)}\n`
+    const line = `${ExactJson.stringify(message)}\n`
     const request = "method" in message && "id" in message ? message : undefined
     if (request !== undefined && !this.#answered) this.#first = request
     return new Promise((resolve, reject) => {
       const write = { id: request?.id, line, resolve, reject }
-      if (this.#writing === undefined) this.#write(group.child.stdin, write)
-      else this.#wait(write)
+      if (this.#writing === undefined) return this.#write(group.stdin, write)
+      if (write.id !== undefined || this.#room.take(bytesOf(line)) === undefined) return this.#wait(write)
+      const held =
+        `${this.#command()} does not read its stdin, and ${unreadLimits.bytes} bytes wait for that, the maximum`
+      reject(new RequestError({ fate: "notSent", reason: "network", message: held }))
     })
   }
 
   /** What is partly in the pipe cannot be taken back. */
   withdraw(id: RequestId): boolean {
     const write = this.#waitingRequests.get(id)
+    this.#input?.forget(id)
     if (write === undefined) return false
     this.#waitingRequests.delete(id)
     this.#waiting.delete(write)
@@ -193,6 +234,20 @@ export class StdioTransport implements AdapterTransport {
   close(): Promise<void> {
     this.#closed ??= this.#close()
     return this.#closed
+  }
+
+  /** What runs in a container is not in the group: only its client is. */
+  get look(): Connection["look"] {
+    const { pid } = this.peer
+    if (pid === undefined || this.#options.container !== undefined) return undefined
+    return Effect.promise(() => Sight.of(pid))
+  }
+
+  condemn(loss: Loss): void {
+    this.#loss ??= loss
+    this.#group?.condemn()
+    this.#input?.ended()
+    this.#failUnread()
   }
 
   onUsage(callback: (usage: ResourceUsage) => void): void {
@@ -213,15 +268,26 @@ export class StdioTransport implements AdapterTransport {
     try {
       await this.#group?.shutdown()
     } finally {
-      this.#destroy()
+      const finished = this.#group?.finished
+      if (finished === undefined) this.#destroy()
+      else this.#letFinish(finished)
       this.onclose?.()
     }
+  }
+
+  #letFinish(finished: Promise<void>): void {
+    const { installing } = this.#options
+    const ended = finished.catch(() => {}).finally(() => {
+      installing?.delete(ended)
+      this.#destroy()
+    })
+    installing?.add(ended)
   }
 
   /** Somebody outside of the group may hold the other ends; ours keep nothing alive. */
   #destroy(): void {
     if (this.#group?.pid === undefined) return
-    const { stderr, stdin, stdout } = this.#group.child
+    const { child: { stderr, stdout }, stdin } = this.#group
     for (const stream of [stdin, stdout, stderr]) stream.destroy()
   }
 
@@ -230,10 +296,12 @@ export class StdioTransport implements AdapterTransport {
     if (frame._tag === "TooLong") return this.#onTooLong(frame)
     let value: unknown
     try {
-      value = JSON.parse(frame.text)
+      value = ExactJson.parse(frame.text)
     } catch {
+      this.#lookForHeaders(() => this.#headers.add(frame.text))
       return frame.text.trim() === "" ? undefined : this.#skip(frame.text)
     }
+    this.#headers.forget()
     if (!Array.isArray(value)) return this.#onValue(value, frame.text)
     // Revision 2025-03-26 lets a server send several messages in one.
     for (const one of value) this.#onValue(one, frame.text)
@@ -241,7 +309,10 @@ export class StdioTransport implements AdapterTransport {
 
   #onValue(value: unknown, text: string): void {
     if (!isMessage(value)) return this.#skip(text)
-    if (!this.#answered && !("method" in value) && this.#isBegun(value)) this.#handshake()
+    if (!("method" in value)) {
+      if (!this.#answered && this.#isBegun(value)) this.#handshake()
+      this.#input?.answered(value.id)
+    }
     this.onmessage?.(value)
   }
 
@@ -254,8 +325,15 @@ export class StdioTransport implements AdapterTransport {
 
   #handshake(): void {
     this.#answered = true
-    if (this.#group !== undefined) this.#group.serving = true
+    this.#group?.serves()
     if (this.#noise.count > 0) this.#options.warn(this.#noise.warning)
+  }
+
+  /** Ends the connection of a server that has not answered yet, and whose messages cannot be read. */
+  #lookForHeaders(areUsed: (framing: Framing) => boolean): void {
+    if (this.#answered || this.#hasHeaders || !areUsed(this.#framing)) return
+    this.#hasHeaders = true
+    this.#lose()
   }
 
   #skip(text: string): void {
@@ -269,7 +347,9 @@ export class StdioTransport implements AdapterTransport {
     const { pid } = this.peer
     if (pid === undefined || this.#answered) return undefined
     const seen = this.#seen(`${this.#command()} runs (pid ${pid}) but has not answered ${this.#asked}`)
-    return `${seen}: ${advice}; if it is only slow to start, raise timeouts.connect`
+    const { installer } = this.#options
+    if (installer !== undefined) return `${seen}: ${downloading(installer)}`
+    return `${seen}: ${advice}; if it is only slow to start, raise startLimit`
   }
 
   get #asked(): string {
@@ -291,7 +371,8 @@ export class StdioTransport implements AdapterTransport {
 
   #onTooLong(frame: Oversized.Oversized): void {
     const { maxMessageBytes, warn } = this.#options
-    if (++this.#tooLong === 1) warn(Oversized.warning(maxMessageBytes))
+    if (frame.isResponse) this.#input?.answered(frame.id)
+    if (++this.#tooLong === 1) warn(Oversized.warning(frame, maxMessageBytes))
     Oversized.answer(this, frame, maxMessageBytes)
   }
 
@@ -313,8 +394,11 @@ export class StdioTransport implements AdapterTransport {
    */
   #write(stdin: Writable, write: Write): void {
     this.#writing = write
+    this.#input?.begin(write.id, write.line)
     stdin.write(write.line, (error) => {
-      if (!error) {
+      // Of what a stream had not handed on when it was destroyed, Node says that it was written.
+      const isTaken = !error && !(stdin.destroyed && this.#writing === write)
+      if (isTaken) {
         write.resolve()
         if (this.#writing === write) this.#flush(stdin)
       } else if (this.#loss === undefined && this.#closed === undefined) this.#failed.push(write)
@@ -328,7 +412,8 @@ export class StdioTransport implements AdapterTransport {
     this.#writing = undefined
     for (const next of this.#waiting) {
       this.#waiting.delete(next)
-      if (next.id !== undefined) this.#waitingRequests.delete(next.id)
+      if (next.id === undefined) this.#room.release(bytesOf(next.line))
+      else this.#waitingRequests.delete(next.id)
       this.#write(stdin, next)
       if (this.#writing !== undefined) return
     }
@@ -349,14 +434,25 @@ export class StdioTransport implements AdapterTransport {
     if (this.#loss !== undefined || this.#closed !== undefined) return
     this.#stderr.end()
     const exit = this.#group?.exit
-    const loss: Loss = { kind: "closed", message: this.#ended(exit) }
+    const message = this.#ended(exit)
+    const cause = this.#hasHeaders
+      ? new ConnectError({ backend: "", reason: "incompatible", permanent: true, message, cause: undefined })
+      : undefined
+    const loss: Loss = { kind: "closed", message, cause }
     this.#loss = loss
     if (exit !== undefined) this.#destroy()
+    // Before the loss, with which requests end that may have been read.
+    this.#failUnread()
     this.onlost?.(loss)
     this.#rejectAll()
   }
 
+  #failUnread(): void {
+    for (const { id, isPartlyRead } of this.#input?.unread ?? []) this.onfailed?.(id, this.#unsent(isPartlyRead))
+  }
+
   #ended(exit: Exit | undefined): string {
+    if (this.#hasHeaders) return `${this.#command()} ${framed}`
     const what = exit !== undefined
       ? describeExit(exit)
       : this.#framing.isEndless
@@ -374,6 +470,7 @@ export class StdioTransport implements AdapterTransport {
     for (const write of this.#failed) write.reject(this.#unsent(true))
     for (const write of this.#waiting) write.reject(this.#unsent())
     this.#failed = []
+    this.#room.close()
     this.#waiting.clear()
     this.#waitingRequests.clear()
   }
@@ -383,6 +480,7 @@ export class StdioTransport implements AdapterTransport {
       fate: "notSent",
       reason: "lost",
       message: this.#loss?.message ?? "the process is being closed",
+      cause: this.#loss?.cause,
       ...(partlySent ? { partlySent } : {})
     })
   }

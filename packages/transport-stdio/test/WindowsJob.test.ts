@@ -1,5 +1,6 @@
 import { EventEmitter } from "node:events"
 import { afterEach, assert, describe, it, vi } from "vitest"
+import { mayLeave } from "../../testing/test/support/Holdings.js"
 import type { Kernel } from "../src/WindowsJob.js"
 import { load, WindowsJob } from "../src/WindowsJob.js"
 
@@ -150,7 +151,7 @@ describe("a process group on Windows", () => {
       stdinGrace: 1_000,
       termGrace: 60_000
     })
-    group.serving = true
+    group.serves()
     return { group, child, job, started, asked }
   }
 
@@ -185,6 +186,7 @@ describe("a process group on Windows", () => {
   })
 
   it("[S10:unit] is ended at once when its leader exits, and says so when something survives that for five seconds", async () => {
+    mayLeave("listeners of the process")
     const { asked, child, group } = await make()
     child.emit("exit", 1, null)
     assert.deepStrictEqual(asked, ["hold 4711", "terminate at 0"])

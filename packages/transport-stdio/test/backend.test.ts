@@ -4,7 +4,18 @@ import { StdioFaultServer } from "@mcp-lifeline/testing"
 import { StdioConnector } from "@mcp-lifeline/transport-stdio"
 import { Effect, Fiber, Stream } from "effect"
 import { join } from "node:path"
-import { ask, connected, eras, livingIn, observed, reconnect, serverOf, temporary, until } from "./support.js"
+import {
+  ask,
+  connected,
+  eras,
+  eventually,
+  livingIn,
+  observed,
+  reconnect,
+  serverOf,
+  temporary,
+  until
+} from "./support.js"
 
 const echo = (backend: Backend.Backend) => backend.callTool({ name: "echo", arguments: { text: "hi" } })
 
@@ -14,14 +25,15 @@ const suite = (era: typeof eras[number]): void => {
 
   it.scopedLive("[S3] a crash settles the calls in flight at once, and the server is back for the next", () =>
     Effect.gen(function*() {
+      const journal = join(yield* temporary, "journal")
       const backend = yield* Backend.make("fixture", {
-        connector: StdioConnector.make(server()),
+        connector: StdioConnector.make(server({ journal })),
         reconnect: { initialDelay: 10 }
       })
       yield* until(backend, ({ state }) => state === "Connected")
       const waiting = yield* Effect.fork(Effect.flip(backend.callTool({ name: "silent" })))
       const { peer } = yield* backend.status
-      yield* Effect.yieldNow()
+      yield* eventually(() => StdioFaultServer.count(journal, "call", "silent") === 1)
       process.kill(peer?.pid ?? 0, "SIGKILL")
       const error = yield* Fiber.join(waiting)
       assert.strictEqual(error._tag, "ResultUnknown")

@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Backend } from "@mcp-lifeline/core"
 import { StdioFaultServer } from "@mcp-lifeline/testing"
 import { StdioConnector } from "@mcp-lifeline/transport-stdio"
-import { Effect } from "effect"
+import { Effect, Fiber } from "effect"
 import { mkdtempSync, readdirSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -50,13 +50,26 @@ describe.skipIf(process.platform !== "linux")("closing", () => {
       assert.strictEqual(StdioFaultServer.count(log, "SIGTERM"), 1)
     }))
 
-  it.live("[S1] a stopped process acts on SIGTERM", () =>
+  it.live("[S1 C19] a stopped server does not carry out what waits in its pipe", () =>
     Effect.gen(function*() {
-      const { left } = yield* session(
-        server({}, { stdinGrace: 100 }),
-        (connection) => Effect.sync(() => process.kill(connection.peer.pid ?? 0, "SIGSTOP"))
-      )
-      assert.deepStrictEqual(left, [])
+      for (let round = 0; round < 10; round++) {
+        const log = join(directory, `stopped${round}`)
+        const { left } = yield* session(
+          server({ journal: log }, { stdinGrace: 100 }),
+          (connection) =>
+            Effect.gen(function*() {
+              yield* call(connection, "echo", { text: "before" })
+              process.kill(connection.peer.pid ?? 0, "SIGSTOP")
+              const calls = Array.from({ length: 20 }, () => call(connection, "echo", { text: "after" }))
+              const fibers = yield* Effect.forEach(calls, (call) => Effect.fork(Effect.exit(call)))
+              yield* Effect.yieldNow()
+              yield* Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
+              yield* Effect.forEach(fibers, (fiber) => Effect.fork(Fiber.interrupt(fiber)))
+            })
+        )
+        assert.deepStrictEqual(left, [])
+        assert.strictEqual(StdioFaultServer.count(log, "call"), 1)
+      }
     }))
 
   it.live("[S2] however a connection or an attempt ends, it leaves no process, file descriptor or listener", () =>

@@ -1,9 +1,10 @@
+import { Bytes } from "@mcp-lifeline/core/internal"
 import { assert, describe, it } from "vitest"
 import { Framing } from "../src/Framing.js"
 
 describe("Framing", () => {
   const frames = (bytes: Buffer, size: number, max: number) => {
-    const framing = new Framing(max, 1000)
+    const framing = new Framing(Bytes(max), Bytes(1000))
     const result: Array<unknown> = []
     for (let at = 0; at < bytes.length; at += size) {
       framing.push(bytes.subarray(at, at + size), (frame) => result.push(frame))
@@ -33,9 +34,15 @@ describe("Framing", () => {
     for (let size = 1; size <= bytes.length; size++) assert.deepStrictEqual(frames(bytes, size, 150), whole)
   })
 
+  it("[S4] a byte order mark at the start of a line is none of it, however the bytes are cut", () => {
+    const bytes = Buffer.from(`\uFEFF{"a":"\uFEFF"}\n{}\n\uFEFF\r\n \uFEFF\n\uFEFFend\n`)
+    const whole = [`{"a":"\uFEFF"}`, "{}", "\r", " \uFEFF", "end"].map((text) => ({ _tag: "Line", text }))
+    for (let size = 1; size <= bytes.length; size++) assert.deepStrictEqual(frames(bytes, size, 100), whole)
+  })
+
   it("[S4:unit] a line is without end once it is longer than any message, kept or not, until it ends", () => {
     for (const max of [10, 10_000]) {
-      const framing = new Framing(max, 1_000)
+      const framing = new Framing(Bytes(max), Bytes(1_000))
       const seen: Array<unknown> = []
       const push = (text: string) => framing.push(Buffer.from(text), (frame) => seen.push(frame))
       push("x".repeat(600))
@@ -53,7 +60,7 @@ describe("Framing", () => {
   })
 
   it("[S6:unit] shows the first 1,024 bytes of a line that has begun, and nothing of one that has ended", () => {
-    const framing = new Framing(10_000, 10_000)
+    const framing = new Framing(Bytes(10_000), Bytes(10_000))
     assert.strictEqual(framing.begun, "")
     framing.push(Buffer.from("one\nProceed? "), () => {})
     assert.strictEqual(framing.begun, "Proceed? ")
@@ -64,7 +71,7 @@ describe("Framing", () => {
   })
 
   it("[S4:unit] a request that is too long is known for one, also behind spaces, and the next line is another", () => {
-    const framing = new Framing(40, 1_000)
+    const framing = new Framing(Bytes(40), Bytes(1_000))
     const seen: Array<unknown> = []
     const push = (text: string) => framing.push(Buffer.from(text), (frame) => seen.push(frame))
     push(`${" ".repeat(50)}`)

@@ -176,7 +176,7 @@ const suite = (era: typeof eras[number]): void => {
       yield* backend.firstOutcome
       Pause.stop(pid)
       // Longer than three probes and what lies between them.
-      const call = ask(backend, "pid", {}, { timeout: 10_000, idempotent: true })
+      const call = ask(backend, "pid", {}, { timeout: 60_000, idempotent: true })
       const failed: Array<string> = []
       const caller = Effect.retry(Effect.tapError(call, ({ _tag }) => Effect.sync(() => failed.push(_tag))), {
         times: 9
@@ -185,7 +185,7 @@ const suite = (era: typeof eras[number]): void => {
       const next = yield* connected(backend, 2)
       assert.deepStrictEqual(answers, Array.from({ length: 5 }, () => String(next)))
       assert.isAtMost(failed.length, 5)
-      assert.deepStrictEqual([...new Set(failed)], ["RequestTimeout"])
+      assert.isEmpty(failed.filter((tag) => tag !== "RequestTimeout"))
     }))
 }
 

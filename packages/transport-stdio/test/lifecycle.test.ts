@@ -110,7 +110,7 @@ const suite = (era: typeof eras[number]): void => {
         const error = yield* Effect.flip(ask(backend, "echo"))
         assert.deepInclude(error, { _tag: "BackendUnavailable", state: "PermanentlyFailed" })
         assert.include(error.message, words)
-        assert.include(error.message, "reconnect()")
+        assert.include(error.message, "Fix the cause, then call again")
         const again = yield* Effect.flip(backend.reconnect)
         assert.deepInclude(again, { _tag: "ConnectError", reason: "spawn", permanent: true })
         assert.include(again.message, words)

@@ -8,6 +8,8 @@ describe("the groups that are alive", () => {
   /** What this process was sent. */
   const sent: Array<unknown> = []
   const made: Array<LiveGroups.LiveGroup> = []
+  /** Until when they were to be removed. */
+  const limits: Array<number> = []
   const exitsBefore: Array<unknown> = []
   /** Those who listen beside us: they would end the tests, and their presence keeps the process alive. */
   const others = new Map<typeof signals[number], ReadonlyArray<NodeJS.SignalsListener>>()
@@ -28,8 +30,9 @@ describe("the groups that are alive", () => {
     }
     const group: LiveGroups.LiveGroup = {
       handleSignals,
-      kill: () => {
+      kill: (until) => {
         happened.push("kill")
+        limits.push(until)
       },
       shutdown: () => {
         happened.push("shutdown")
@@ -72,6 +75,7 @@ describe("the groups that are alive", () => {
     }
     sent.length = 0
     exitsBefore.length = 0
+    limits.length = 0
   })
 
   it("[S8:unit] the hooks are there while there are groups that need them, once", () => {
@@ -96,6 +100,16 @@ describe("the groups that are alive", () => {
     LiveGroups.remove(gone.group)
     for (const listener of exits()) listener(0)
     assert.deepStrictEqual([one.happened, gone.happened, other.happened], [["kill"], [], ["kill"]])
+  })
+
+  it("[S8:unit] at the exit of this process all groups together have five seconds to be removed", () => {
+    const before = performance.now()
+    for (const _ of [1, 2, 3]) make(false)
+    for (const listener of exits()) listener(0)
+    const after = performance.now()
+    assert.lengthOf(limits, 3)
+    assert.lengthOf([...new Set(limits)], 1)
+    assert.isTrue(limits[0]! >= before + 5000 && limits[0]! <= after + 5000)
   })
 
   for (const name of signals) {

@@ -1,5 +1,6 @@
 /** What the transport says of a program that may be no server. */
 import { afterEach, assert, describe, it } from "vitest"
+import { HeaderFraming } from "../src/HeaderFraming.js"
 import { closeAll, make, note, until } from "./transport.js"
 
 const advice = ": check that command and args start an MCP server over stdio"
@@ -17,7 +18,7 @@ describe("a program that has not answered yet", () => {
     assert.strictEqual(
       described(),
       `"server" runs (pid ${transport.peer.pid}) but has not answered its first request; 3 lines on stdout were not JSON-RPC, `
-        + `first "one", last "sure?"; stderr: why${advice}; if it is only slow to start, raise timeouts.connect`
+        + `first "one", last "sure?"; stderr: why${advice}; if it is only slow to start, raise startLimit`
     )
   })
 
@@ -103,5 +104,61 @@ describe("a program that has not answered yet", () => {
     assert.deepStrictEqual(warnings, [
       'a line on stdout is not JSON-RPC and is skipped, as are others like it (a server logs to stderr): "noise"'
     ])
+  })
+
+  const message = `{"jsonrpc":"2.0","id":1,"result":{"a":"${"x".repeat(2000)}"}}`
+  const length = `Content-Length: ${message.length}`
+  const framings: Readonly<Record<string, string>> = {
+    "CRLF": `printf '${length}\\r\\n\\r\\n${message}'`,
+    "LF": `printf '${length}\\n\\n${message}'`,
+    "lower case, and two headers":
+      `printf '${length.toLowerCase()}\\r\\nContent-Type: application/json\\r\\n\\r\\n${message}'`,
+    "a header before it": `printf 'Content-Type: application/json\\r\\n${length}\\r\\n\\r\\n${message}'`,
+    "a log before it": `echo starting; printf '${length}\\r\\n\\r\\n${message}'`,
+    "pieces": `printf 'Content-'; sleep 0.1; printf '${length.slice(8)}\\r\\n\\r'; sleep 0.1; printf '\\n${
+      message.slice(0, 99)
+    }'; sleep 0.1; printf '${message.slice(99)}'`,
+    "two messages": `printf '${length}\\r\\n\\r\\n${message}${length}\\r\\n\\r\\n${message}'`
+  }
+  it.each(Object.entries(framings))(
+    "[S6] one that frames its messages with headers is named at once: %s",
+    async (_, script) => {
+      const { lost, transport } = make(`${script}; exec sleep 100`)
+      await transport.start()
+      const { cause, message } = await lost
+      assert.match(message, /^"server" frames its messages with Content-Length headers, .*one message a line/)
+      assert.deepInclude(cause, { _tag: "ConnectError", reason: "incompatible", permanent: true, message })
+    }
+  )
+
+  it("[S6:unit] counts the bytes of a body, not its characters", () => {
+    const body = `{"a":"${"ä".repeat(20)}"}`
+    for (const [length, isUsed] of [[48, true], [49, false]] as const) {
+      const headers = new HeaderFraming()
+      assert.deepStrictEqual([`Content-Length: ${length}`, "", body].map((line) => headers.add(line)), [
+        false,
+        false,
+        isUsed
+      ])
+    }
+  })
+
+  const logs: Readonly<Record<string, string>> = {
+    "a header in a log": `echo '${length}'; echo '${message}'`,
+    "a header and an empty line in a log": `echo '${length}'; echo; echo '${message}'`,
+    "a message that comes in pieces": `echo '${length}'; echo; printf '${message.slice(0, 99)}'; sleep 0.1; echo '${
+      message.slice(99)
+    }'`,
+    "a body in a log": `echo 'Content-Length: 7'; echo; echo '{"a":1}'; printf '${
+      message.slice(0, 99)
+    }'; sleep 0.1; echo '${message.slice(99)}'`
+  }
+  it.each(Object.entries(logs))("[S4] [S6] no log of HTTP costs the connection: %s", async (_, script) => {
+    const { messages, transport } = make(`${script}; exec sleep 100`)
+    const ended: Array<unknown> = []
+    transport.onlost = (loss) => ended.push(loss)
+    await transport.start()
+    await until(() => messages.length > 0)
+    assert.deepStrictEqual(ended, [])
   })
 })

@@ -53,6 +53,9 @@ const callOver = (
 
 const inFlight = (backend: Backend.Backend): number => Effect.runSync(backend.status).inFlight
 
+/** The kernel says that a call was not read: the next process gets it. */
+const isProved = process.platform === "linux"
+
 const crashing = ["unread", "received", "applied", "answering"] as const
 
 /** What a call that may be sent again was read and applied, by the point of the first crash. */
@@ -65,11 +68,15 @@ const repeated: Record<Point, readonly [read: number, applied: number]> = {
 }
 
 describe.concurrent("calls over a crash", () => {
-  it.live("[C3:real] a call that may not be repeated is sent once, wherever the server dies, and ends as unknown", () =>
+  it.live("[C3:real] [V7:real] a call that may not be repeated and may have been read is sent once, and ends as unknown", () =>
     Effect.forEach(crashing, (point) =>
       Effect.gen(function*() {
         for (const signal of ["SIGKILL", undefined] as const) {
           const { applied, read, result } = yield* callOver(point, "count", signal)
+          if (point === "unread" && isProved) {
+            assert.deepStrictEqual([Either.getOrThrow(result), read, applied], ["1", 1, 1])
+            return
+          }
           assert.deepInclude(Either.getOrThrow(Either.flip(result)), { _tag: "ResultUnknown", generation: 1 }, point)
           const expected = { unread: [0, 0], received: [1, 0], applied: [1, 1], answering: [1, 1] }[point]
           assert.deepStrictEqual([read, applied], expected, point)

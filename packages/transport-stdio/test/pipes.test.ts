@@ -1,5 +1,8 @@
 /** The pipes of a process: full, held, closed and broken. */
+import { Bytes } from "@mcp-lifeline/core/internal"
 import { afterEach, assert, describe, it } from "vitest"
+import { unreadLimits } from "../src/StdioTransport.js"
+import * as Pause from "./Pause.js"
 import { answer, closeAll, event, gate, holdTime, long, make, note, pass, start, until } from "./transport.js"
 
 describe("the pipes of a process", () => {
@@ -22,6 +25,49 @@ describe("the pipes of a process", () => {
     assert.deepStrictEqual(losses, [])
   })
 
+  it(
+    "[X5:real] behind a full pipe, notifications wait up to a limit, and more are not sent; requests wait all the same",
+    async () => {
+      const { send, transport } = make("exec sleep 100")
+      await transport.start()
+      const first = send({ id: 1, method: "ping", params: long })
+      const count = Math.ceil(unreadLimits.bytes / long.text.length)
+      const told = Array.from({ length: count }, () => send({ method: "notifications/x", params: long }))
+      const request = send({ id: 2, method: "ping", params: long })
+      const refused = await told.at(-1)
+      assert.deepInclude(refused, { fate: "notSent", reason: "network" })
+      assert.include(refused?.message, "does not read its stdin")
+      assert.isTrue(transport.withdraw(2))
+      assert.deepInclude(await request, { fate: "notSent", reason: "lost" })
+      await transport.close()
+      for (const one of await Promise.all(told.slice(0, -2))) assert.deepInclude(one, { reason: "lost" })
+      await first
+    },
+    300_000
+  )
+
+  it.runIf(process.platform !== "win32")(
+    "[X5:real] what the pipe has taken makes room for as many notifications again, in number and in bytes",
+    async () => {
+      const { send, transport } = make("exec grep nothing")
+      const { pid = 0 } = await start(transport)
+      const refused = { fate: "notSent", reason: "network" } as const
+      for (
+        const [count, params] of [[unreadLimits.count, {}], [Math.floor(unreadLimits.bytes / 1_000_100), long]] as const
+      ) {
+        for (let round = 0; round < 2; round++) {
+          Pause.stop(pid)
+          const request = send({ id: round, method: "ping", params: long })
+          const told = Array.from({ length: count }, () => send({ method: "notifications/x", params }))
+          assert.deepInclude(await send({ method: "notifications/x", params: long }), refused)
+          Pause.resume(pid)
+          assert.lengthOf((await Promise.all([request, ...told])).filter((one) => one !== undefined), 0)
+        }
+      }
+    },
+    60_000
+  )
+
   it("[C19:real] what the pipe has in part when the process closes it was not sent, also during a close", async () => {
     const [broken, ended] = [gate(), gate()]
     const { losses, send, transport } = make(`trap '' TERM; echo up; ${broken.wait}; exec <&-; ${ended.wait}`)
@@ -40,7 +86,7 @@ describe("the pipes of a process", () => {
 
   it("[S9] what waited is written in its order, and is as sent as any other", async () => {
     const held = gate()
-    const { messages, send, transport } = make(`${held.wait}; exec cat`, { maxMessageBytes: 3_000_000 })
+    const { messages, send, transport } = make(`${held.wait}; exec cat`, { maxMessageBytes: Bytes(3_000_000) })
     await transport.start()
     const text = "x".repeat(500_000)
     const ids = [1, 2, 3, 4]
@@ -99,7 +145,7 @@ describe("the pipes of a process", () => {
     holdTime()
     const { lost, messages, send, transport } = make(
       `echo '${note}'; read go; echo '${note}'; printf '%100000s\\n'; echo '${note}'`,
-      { maxMessageBytes: 1_000_000 }
+      { maxMessageBytes: Bytes(1_000_000) }
     )
     transport.drained = () => {
       void send({ method: "go" })
@@ -142,7 +188,7 @@ describe("the pipes of a process", () => {
 
   it("[C19:real] [S9] only what waits is taken back, and only a request: what the pipe has taken is sent", async () => {
     const held = gate()
-    const { messages, send, transport } = make(`${held.wait}; exec cat`, { maxMessageBytes: 3_000_000 })
+    const { messages, send, transport } = make(`${held.wait}; exec cat`, { maxMessageBytes: Bytes(3_000_000) })
     await transport.start()
     const small = [send({ id: 1, method: "a" }), send({ id: 2, method: "b" })]
     assert.isFalse(transport.withdraw(2))
@@ -215,7 +261,7 @@ describe("the pipes of a process", () => {
     const held = gate()
     const { losses, send, transport } = make(`${held.wait}; exec <&-; exec sleep 100`)
     const child = await start(transport)
-    const closed = event(child.stdin, "close")
+    const closed = event(child.stdio[0], "close")
     const partly = send({ id: 1, method: "ping", params: long })
     const waiting = send({ id: 2, method: "ping" })
     held.open()

@@ -32,18 +32,23 @@ describe("a secret from a command", () => {
   it.live("[S14:real] a command that fails is named with its exit code, and nothing that it was given or wrote is shown", () =>
     Effect.gen(function*() {
       const say = `console.log('${secret}'); console.error('${secret}');`
-      const [exited, silent, long, zero] = yield* Effect.all([
+      const [exited, silent, long, zero, latin, wide] = yield* Effect.all([
         failure({ command: node(`${say} process.exitCode = 7`) }),
         failure({ command: node(`console.error('${secret}')`) }),
         failure({ command: node("process.stdout.write('x'.repeat(70_000)); setInterval(() => {}, 1000)") }),
-        failure({ command: node("process.stdout.write('a\\0b')") })
+        failure({ command: node("process.stdout.write('a\\0b')") }),
+        failure({ command: node(`process.stdout.write(Buffer.from('${secret}\\xe9', 'latin1'))`) }),
+        failure({ command: node(`process.stdout.write(Buffer.from('\\ufeff${secret}', 'utf16le'))`) })
       ], { concurrency: "unbounded" })
       expect(exited).toMatchObject({ reason: "spawn", permanent: false })
       expect(exited.message).toMatch(/ exited with code 7: run it in a terminal to see what it needs/)
       expect(silent.message).toMatch(/ wrote nothing to stdout: run it in a terminal/)
       expect(long.message).toMatch(/ wrote more than 65536 bytes/)
       expect(zero.message).toMatch(/ wrote a null character/)
-      for (const error of [exited, silent, long, zero]) {
+      for (const { message } of [latin, wide]) {
+        expect(message).toMatch(/ wrote what is not UTF-8: let it write nothing but the secret/)
+      }
+      for (const error of [exited, silent, long, zero, latin, wide]) {
         expect(error.message.startsWith(program)).toBe(true)
         expect(JSON.stringify(error) + String(error.cause)).not.toContain(secret)
       }

@@ -91,7 +91,12 @@ describe("a process that cannot be started", () => {
       )
       const backend = yield* Backend.make("docs", {
         // What does not serve is not given time to end by itself.
-        connector: StdioConnector.make({ command: process.execPath, args: [prompt], stdinGrace: "4 minutes" }),
+        connector: StdioConnector.make({
+          command: process.execPath,
+          args: [prompt],
+          stdinGrace: "4 minutes",
+          startLimit: 0
+        }),
         // Long enough for a busy machine to start the program.
         timeouts: { connect: "10 seconds", close: "5 minutes" },
         reconnect: { maxAttempts: 1 }
@@ -102,7 +107,7 @@ describe("a process that cannot be started", () => {
         lastError,
         `no connection within 10000 ms (timeouts.connect): "${process.execPath} ${prompt}" runs (pid ${pid}) but has not `
           + `answered initialize; 3 lines on stdout were not JSON-RPC, first "one", last "Proceed? (y)"; stderr: Ok to proceed? (y): check that `
-          + "command and args start an MCP server over stdio; if it is only slow to start, raise timeouts.connect"
+          + "command and args start an MCP server over stdio; if it is only slow to start, raise startLimit"
       )
       yield* eventually(() => livingIn(Number(pid)).length === 0)
     }).pipe(Effect.scoped))

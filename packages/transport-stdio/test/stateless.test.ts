@@ -59,6 +59,8 @@ describe("a server without sessions over stdio", () => {
       })
       const pid = Number(textOf(yield* backend.callTool({ name: "pid" })))
       const hanging = yield* Effect.fork(Effect.flip(backend.callTool({ name: "hang" })))
+      // What was written after it and is answered shows that it was read.
+      while ((yield* backend.status).inFlight === 0) yield* Effect.yieldNow()
       yield* backend.callTool({ name: "pid" })
       process.kill(pid, "SIGKILL")
       assert.strictEqual((yield* Fiber.join(hanging))._tag, "ResultUnknown")

@@ -1,4 +1,5 @@
 /** What the transport alone says and hands on, over small programs of the shell, which start at once. */
+import { Bytes } from "@mcp-lifeline/core/internal"
 import { afterEach, assert, describe, it } from "vitest"
 import { livingIn } from "./support.js"
 import { answer, closeAll, event, gate, make, note, start, until } from "./transport.js"
@@ -116,7 +117,7 @@ describe("the transport of a process", () => {
     const held = gate()
     const { lost, messages, send, transport } = make(
       `printf '%5000s' x; ${held.wait}; echo; echo '${note}'`,
-      { maxMessageBytes: 1_000, maxLineBytes: 4_000 }
+      { maxMessageBytes: Bytes(1_000), maxLineBytes: Bytes(4_000) }
     )
     const child = await start(transport)
     const { message } = await lost
@@ -138,7 +139,7 @@ describe("the transport of a process", () => {
     const { lost, messages, transport, warnings } = make(
       `for id in 1 2; do printf '{"jsonrpc":"2.0","id":%s,"result":${text}' $id x; done; printf '{"jsonrpc":"2.0","id":7,"method":"m","params":${text}' x;`
         + ` read refusal; echo "$refusal" >&2; echo '${note}'; exit 3`,
-      { maxMessageBytes: 1_000, onStderr: (line) => lines.push(line) }
+      { maxMessageBytes: Bytes(1_000), onStderr: (line) => lines.push(line) }
     )
     transport.onfailed = (id, { fate }) => failed.push([id, fate])
     await transport.start()

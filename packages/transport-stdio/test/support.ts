@@ -1,5 +1,6 @@
 /** Real processes for the tests, and the proof that none is left. */
 import type { Backend, CallError, Connection, ConnectOptions, Connector, Loss, RequestError } from "@mcp-lifeline/core"
+import { Bytes } from "@mcp-lifeline/core/internal"
 import { StdioFaultServer } from "@mcp-lifeline/testing"
 import { StdioConnector } from "@mcp-lifeline/transport-stdio"
 import { Effect, Exit, Scope, Stream } from "effect"
@@ -29,8 +30,8 @@ export const transportOptions = {
   stdinGrace: 0,
   termGrace: 10_000,
   handleSignals: false,
-  maxMessageBytes: 10_000,
-  maxLineBytes: 4_000_000,
+  maxMessageBytes: Bytes(10_000),
+  maxLineBytes: Bytes(4_000_000),
   secrets: [],
   target: "server",
   onStderr: undefined,

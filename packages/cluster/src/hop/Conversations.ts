@@ -16,7 +16,6 @@ export interface Listeners {
   readonly connected: () => void
 }
 
-/** See the head of the file. */
 export interface Conversations extends Listeners {
   readonly begin: (client: Client) => ServerConversation
   /** Says that the server goes to another replica. */

@@ -2,6 +2,7 @@
  * The way between replicas: serves what this replica runs to the others, and connects to what they run. Over Streamable HTTP, as to any server.
  */
 import type { Connector } from "@mcp-lifeline/core"
+import { ConnectError } from "@mcp-lifeline/core"
 import { skim } from "@mcp-lifeline/http-server/Body"
 import * as McpEndpoint from "@mcp-lifeline/http-server/McpEndpoint"
 import { refuse } from "@mcp-lifeline/http-server/Refusal"
@@ -11,15 +12,15 @@ import type { IncomingMessage, ServerResponse } from "node:http"
 import type { Socket } from "node:net"
 import type { ClusterKeys } from "../ClusterKey.js"
 import type { Ownership } from "../ClusterStore.js"
+import type { ReplicaId } from "../LeaseRules.js"
 import * as Conversations from "./Conversations.js"
-import * as HopSecrets from "./HopSecrets.js"
 import * as OwnerConnection from "./OwnerConnection.js"
+import * as ReplicaRequests from "./ReplicaRequests.js"
 import type { Served } from "./ServerConversation.js"
 
 export type { Listeners } from "./Conversations.js"
 export type { Served } from "./ServerConversation.js"
 
-/** See the head of the file. */
 export interface Hop {
   /** Serves a server to the other replicas, until the scope closes. Then their sessions end. */
   readonly serve: (server: string, served: Served) => Effect.Effect<Conversations.Listeners, never, Scope.Scope>
@@ -44,18 +45,33 @@ const serverOf = (path: string): string | undefined => {
   }
 }
 
-const forbidden = { status: 403, message: "This is for other replicas of the cluster" }
 const notHere = { status: 404, message: "This replica does not run the server" }
 
+/** A replica whose row is not sealed is sent nothing. */
+const unsealed = (server: string, owner: ReplicaId): Connector => ({
+  transport: "http",
+  overlap: true,
+  target: server,
+  connect: () =>
+    new ConnectError({
+      backend: "",
+      reason: "unreachable",
+      permanent: false,
+      message: `the address of the replica ${owner}, which runs the server, is not sealed with the key of this cluster`
+    })
+})
+
 /**
- * `failed`: called with each internal failure. `missed`: called with each server that was looked for here and is not served. Must not throw.
+ * `own`: the id of this replica now. `failed`: called with each internal failure. `missed`: called with each server that was looked for here and is
+ * not served. Must not throw.
  */
 export const make = (
   keys: ClusterKeys,
+  own: () => ReplicaId | undefined,
   failed: (error: unknown) => void,
   missed: (server: string) => void = () => {}
 ): Hop => {
-  const authorization = HopSecrets.authorization(keys)
+  const requests = ReplicaRequests.make({ keys, own, failed })
   const endpoints = new Map<string, McpEndpoint.McpEndpoint>()
   const sockets = new Set<Socket>()
   const pathOf = (server: string): string => prefix + encodeURIComponent(server)
@@ -85,28 +101,31 @@ export const make = (
         sockets.add(socket)
         socket.once("close", () => sockets.delete(socket))
       }
-      const endpoint = endpoints.get(path)
-      if (!HopSecrets.isAllowed(authorization(), request.headers.authorization)) refuse(response, forbidden)
-      else if (endpoint === undefined) {
+      requests.admit(request, response, (admitted) => {
+        const endpoint = endpoints.get(path)
+        if (endpoint !== undefined) return endpoint.handle(admitted, response)
         // It is read: a connection with something unread is cut off, perhaps before the answer has arrived.
-        skim(request, notHere, ({ refusal }) => refuse(response, refusal))
+        skim(admitted, notHere, ({ refusal }) => refuse(response, refusal))
         const server = serverOf(path)
         if (server !== undefined) missed(server)
-      } else endpoint.handle(request, response)
+      })
       return true
     },
     left: Effect.repeat(Effect.sync(() => sockets.size), {
       until: (count) => count === 0,
       schedule: Schedule.spaced(look)
     }).pipe(Effect.asVoid),
-    connector: (server, { address }) => {
+    connector: (server, { address, owner }) => {
+      if (address === undefined) return unsealed(server, owner)
       const url = address.replace(/\/$/, "") + pathOf(server)
       const inner = HttpConnector.make({
         url,
         transport: "streamable",
         protocol: "2025",
-        // The keys may change while it is connected.
-        headerProvider: Effect.sync(() => ({ authorization: authorization() })),
+        sign: ({ body = "", headers, method, url }) => {
+          const target = ReplicaRequests.targetOf(url, address)
+          return requests.sign(owner, { method, target, headers, body: Buffer.from(body) })
+        },
         ownNetwork: true,
         // A replica may have as many calls on their way as its clients.
         maxSockets: 1000

@@ -12,11 +12,28 @@ import { Predicate } from "effect"
 /** The member of an error's data that says that the server has written it. */
 const mark = "mcp-lifeline/ofServer"
 
+/** The member of an error's data that has what everybody may read of it. */
+const publicMember = "mcp-lifeline/public"
+
+/** What everybody reads of an error of an owner that does not say it. */
+const unsaid = "The request failed"
+
+/** Whether an error may be of the owner, and not of its server. */
+const isLikeOurs = <E extends Pick<RequestError, "code" | "data">>(
+  error: E
+): error is E & { readonly data: Readonly<Record<string, unknown>> } =>
+  Predicate.isRecord(error.data) && (error.code === JsonRpcError.ourCode || error.data[publicMember] !== undefined)
+
 /** At the owner: an answer for another replica. */
 export const escaped = (answer: Answer): Answer => {
-  if (!("error" in answer) || JsonRpcError.isOurs(answer.error)) return answer
+  if (!("error" in answer)) return answer
   const { error } = answer
-  if (error.code !== JsonRpcError.ourCode || !Predicate.isRecord(error.data)) return answer
+  const publicMessage = JsonRpcError.publicMessageOf(error)
+  if (publicMessage !== undefined) {
+    const data = Predicate.isRecord(error.data) ? error.data : {}
+    return { error: { ...error, data: { ...data, [publicMember]: publicMessage } } }
+  }
+  if (!isLikeOurs(error)) return answer
   return { error: { ...error, data: { ...error.data, [mark]: true } } }
 }
 
@@ -32,19 +49,23 @@ const isGoing = ({ fate, state, tag }: Readonly<Record<string, unknown>>): boole
 
 /** At the other replica: what a failed request means. */
 export const unescaped = (error: RequestError): Meaning => {
-  const { code, data, message } = error
+  const { message } = error
   const stays = (error: RequestError): Meaning => ({ error, isGoing: false })
-  if (error.reason !== "remote" || code !== JsonRpcError.ourCode || !Predicate.isRecord(data)) return stays(error)
+  if (error.reason !== "remote" || !isLikeOurs(error)) return stays(error)
+  const { data } = error
   if (data[mark] !== undefined) {
     const { [mark]: _, ...rest } = data
     return stays(new RequestError({ ...error, message, data: rest }))
   }
-  const { fate, tag } = data
+  const { [publicMember]: said, ...rest } = data
+  const { fate, tag } = rest
   if (fate === "unknown") {
     return stays(new RequestError({ fate, reason: tag === "RequestTimeout" ? "timeout" : "lost", message }))
   }
   // With its other reasons not to send a request the owner stays the owner, so there is nobody else to send it to.
   return isGoing(data)
     ? { error: new RequestError({ fate: "notSent", reason: "lost", message }), isGoing: true }
-    : stays(error)
+    : stays(
+      new RequestError({ ...error, message, data: rest, publicMessage: Predicate.isString(said) ? said : unsaid })
+    )
 }

@@ -9,7 +9,7 @@ import {
   RequestError,
   type RequestOptions
 } from "@mcp-lifeline/core"
-import { firstOf } from "@mcp-lifeline/core/internal"
+import { ExactJson, firstOf } from "@mcp-lifeline/core/internal"
 import { type Answer, ClientRequests, Initialize, type Introduction } from "@mcp-lifeline/protocol"
 import type { JSONRPCNotification, JSONRPCRequest } from "@modelcontextprotocol/sdk/types.js"
 import { Clock, Deferred, Effect, Exit, FiberId, type Scope } from "effect"
@@ -31,7 +31,7 @@ const lost = (fate: "notSent" | "unknown", message: string) =>
   Exit.fail(new RequestError({ fate, reason: "lost", message }))
 
 const settled = (answer: Answer): Exit.Exit<unknown, RequestError> => {
-  if ("resultText" in answer) return Exit.succeed(JSON.parse(answer.resultText))
+  if ("resultText" in answer) return Exit.succeed(ExactJson.parse(answer.resultText))
   if ("result" in answer) return Exit.succeed(answer.result)
   return Exit.fail(new RequestError({ ...answer.error, fate: "answered", reason: "remote" }))
 }
@@ -59,7 +59,7 @@ class Wire {
       write: (message: JSONRPCNotification | JSONRPCRequest) => {
         if (isOpen() && !("id" in message)) onNotification(message)
       },
-      saveSettings: () => Promise.resolve()
+      saveSetting: () => Promise.resolve()
     })
   }
 
@@ -224,12 +224,12 @@ export const make = (network: Network, address: string, missed: (server: string)
         )),
     handle: () => false,
     left: Effect.void,
-    connector: (server, owner) => {
+    connector: (server, { address: owner = "" }) => {
       const inner: Connector = {
         transport: "memory",
         overlap: true,
-        target: `${server} at ${owner.address}`,
-        connect: (options) => connect(network, [address, owner.address, server], options)
+        target: `${server} at ${owner}`,
+        connect: (options) => connect(network, [address, owner, server], options)
       }
       return { ...inner, connect: (options) => OwnerConnection.connect(inner, options) }
     }

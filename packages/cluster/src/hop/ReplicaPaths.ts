@@ -1,36 +1,39 @@
 /**
  * Paths of a program that only the other replicas of its cluster may ask.
  */
-import { refuse } from "@mcp-lifeline/http-server/Refusal"
-import type { Redacted } from "effect"
 import type { IncomingMessage, ServerResponse } from "node:http"
-import type { ClusterKeys } from "../ClusterKey.js"
-import * as HopSecrets from "./HopSecrets.js"
+import * as ReplicaRequests from "./ReplicaRequests.js"
 
 type Handler = (request: IncomingMessage, response: ServerResponse, path: string) => void
 
-/** See the head of the file. */
+/** The way to the same paths of another replica. */
+export interface Way {
+  /** What their URLs begin with. */
+  readonly baseUrl: string
+  /** Signs each request. The body has to be a text or bytes. */
+  readonly fetch: typeof fetch
+}
+
 export interface ReplicaPaths {
-  /** The header `Authorization` with which a replica asks. */
-  readonly authorization: () => Redacted.Redacted
+  readonly to: (receiver: ReplicaRequests.Receiver) => Way
   /** Lets `answer` answer requests of other replicas, without the prefix in their URLs. True if the path begins with it. */
   readonly handle: (request: IncomingMessage, response: ServerResponse, path: string, answer: Handler) => boolean
 }
 
-const forbidden = { status: 403, message: "This is for other replicas of the cluster" }
-
 /** `prefix`: what the paths begin with, such as `/cluster/gateway`. Throws a RangeError if a key is too short. */
-export const make = (keys: ClusterKeys, prefix: string): ReplicaPaths => {
-  const authorization = HopSecrets.authorization(keys)
+export const make = (options: ReplicaRequests.Options, prefix: string): ReplicaPaths => {
+  const requests = ReplicaRequests.make(options)
   return {
-    authorization,
+    to: (receiver) => ({
+      baseUrl: receiver.address.replace(/\/$/, "") + prefix,
+      fetch: requests.fetchFrom(receiver)
+    }),
     handle: (request, response, path, answer) => {
       if (!path.startsWith(`${prefix}/`)) return false
-      if (!HopSecrets.isAllowed(authorization(), request.headers.authorization)) refuse(response, forbidden)
-      else {
-        request.url = request.url?.slice(prefix.length)
-        answer(request, response, path.slice(prefix.length))
-      }
+      requests.admit(request, response, (admitted) => {
+        admitted.url = admitted.url?.slice(prefix.length)
+        answer(admitted, response, path.slice(prefix.length))
+      })
       return true
     }
   }

@@ -58,7 +58,6 @@ const introducing = (introduction: Introduction): Answer => {
   }
 }
 
-/** See the head of the file. */
 export class ServerConversation implements Conversation, Subscriber {
   readonly #shared: Shared
   readonly #client: Client

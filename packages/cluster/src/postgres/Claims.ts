@@ -4,6 +4,7 @@
 import type { PgClient } from "@effect/sql-pg"
 import { Effect, Schema } from "effect"
 import type { Claims, Ownership } from "../ClusterStore.js"
+import type { SealedAddresses } from "./SealedAddresses.js"
 import { decoded, type Limited } from "./statements.js"
 
 /** What can be had. */
@@ -13,11 +14,27 @@ export type Kind = "server" | "session" | "lock"
 export const OwnershipRow = Schema.Struct({
   owner: Schema.String,
   address: Schema.String,
-  generation: Schema.NumberFromString
+  generation: Schema.NumberFromString,
+  now: Schema.Number
 })
 
+/** The time of the database, in milliseconds since 1970, as the column `now`. */
+export const nowColumn = `(extract(epoch FROM now()) * 1000)::float8 AS now`
+
+/** An owner with its address, if that is sealed. */
+export const opened =
+  (addresses: SealedAddresses) => <A extends typeof OwnershipRow.Type>({ address, now, ...row }: A) => ({
+    ...row,
+    address: addresses.open(row.owner, address, now)
+  })
+
 /** The claims of one kind. */
-export const make = (sql: PgClient.PgClient, limited: Limited, kind: Kind): Claims => {
+export const make = (
+  sql: PgClient.PgClient,
+  limited: Limited,
+  addresses: SealedAddresses,
+  kind: Kind
+): Claims => {
   // The row of a server stays, and counts. Of anything else no row stays: each transaction has a number of its own.
   const isCounted = kind === "server"
   const first = sql.literal(isCounted ? "1" : "pg_current_xact_id()::text::bigint")
@@ -27,10 +44,12 @@ export const make = (sql: PgClient.PgClient, limited: Limited, kind: Kind): Clai
       decoded(
         OwnershipRow,
         sql`
-          SELECT owner, address, generation FROM lifeline_claim JOIN lifeline_replica ON id = owner
+          SELECT owner, address, generation, ${
+          sql.literal(nowColumn)
+        } FROM lifeline_claim JOIN lifeline_replica ON id = owner
           WHERE kind = ${kind} AND name = ${name} AND ended_at IS NULL`
       ),
-      ([found]): Ownership | undefined => found
+      ([found]): Ownership | undefined => found && opened(addresses)(found)
     )
   return {
     find: (name) => limited(`find a ${kind}`, ownership(name)),

@@ -19,11 +19,17 @@ export const requestsIn = (body: Buffer): ReadonlyArray<JSONRPCRequest> => {
   }
 }
 
-const why = "the replica of the gateway on which the session lived has gone"
+const hasGone = "the replica of the gateway on which the session lived has gone"
+const nobodyServes = "no replica of the gateway could serve the session"
 
-/** Answers the requests of a body, of which nobody knows what became of them. */
-export const answerUnknown = (response: ServerResponse, body: Buffer): void => {
-  const error = JsonRpcError.interrupted(why, "unknown")
+/** Answers the requests of a body with an error in place of each answer. `unknown`: nobody knows what became of them. `notSent`: they may be sent again. */
+export const answerWithout = (response: ServerResponse, body: Buffer, fate: "unknown" | "notSent"): void => {
+  const error = fate === "unknown"
+    ? JsonRpcError.interrupted(hasGone, fate)
+    : JsonRpcError.withMessage(
+      JsonRpcError.interrupted(nobodyServes, fate),
+      `${nobodyServes} before the request was sent: it was not carried out, and may be sent again`
+    )
   const answers = requestsIn(body).map(({ id }) => ({ jsonrpc: "2.0", id, error }))
   if (Passage.isStreaming(response)) {
     for (const answer of answers) response.write(Passage.event(answer))

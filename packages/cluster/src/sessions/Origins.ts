@@ -12,7 +12,6 @@ export interface Origin {
 /** Of how many sessions it is remembered. */
 const maxOrigins = 10_000
 
-/** See the head of the file. */
 export class Origins {
   readonly #seal: Seal
   /** By their ids, the first ones first. */

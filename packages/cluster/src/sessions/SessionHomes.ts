@@ -10,7 +10,7 @@ import type { Claims, Ownership, Replica, StoreError } from "../ClusterStore.js"
 import type { ReplicaId } from "../LeaseRules.js"
 import type { Held, Membership } from "../Membership.js"
 
-/** See the head of the file. What an endpoint asks of it (`Home`), it answers at once. */
+/** What an endpoint asks of it (`Home`), it answers at once. */
 export interface SessionHomes extends Home {
   /** The replica on which a session lives, as far as that is known without asking. */
   readonly known: (session: string, born: ReplicaId | undefined) => Replica | undefined
@@ -19,6 +19,8 @@ export interface SessionHomes extends Home {
    * and for a session that is to be taken over, while this replica has no lease.
    */
   readonly find: (session: string, born: ReplicaId | undefined) => Effect.Effect<Replica, StoreError>
+  /** This replica, as soon as it has a lease and an address. */
+  readonly here: Effect.Effect<Replica>
   /** Ends when a home has gone: whoever asks again gets another one. */
   readonly gone: (home: ReplicaId) => Effect.Effect<void>
   /** A session that lives here has ended for good. */
@@ -136,8 +138,14 @@ export const make = (
         }
       })
 
+    const here: Effect.Effect<Replica> = Effect.flatMap(membership.held, ({ id }) => {
+      const found = replica(id)
+      return found === undefined ? Effect.zipRight(Effect.sleep(look), here) : Effect.succeed(found)
+    })
+
     return {
       own,
+      here,
       isHere: (session, born) => {
         const now = own()
         return now !== undefined && (born === now || moved.get(keyOf(session))?.owner === now)

@@ -1,19 +1,20 @@
 /**
  * Serves a client's session on any replica: here if it lives here, and otherwise by passing the request on to the replica on which it does.
  */
+import { Bytes, mebibytes } from "@mcp-lifeline/core/internal"
 import * as Body from "@mcp-lifeline/http-server/Body"
 import * as Caller from "@mcp-lifeline/http-server/Caller"
-import { type McpEndpoint, repeatedHeader } from "@mcp-lifeline/http-server/McpEndpoint"
+import { type McpEndpoint, repeatedHeader, type Unsent } from "@mcp-lifeline/http-server/McpEndpoint"
 import { notTakenHeader, refuse } from "@mcp-lifeline/http-server/Refusal"
 import type { Seal } from "@mcp-lifeline/http-server/SealedId"
 import { Shares } from "@mcp-lifeline/http-server/Shares"
 import { Era } from "@mcp-lifeline/protocol"
 import type { JSONRPCRequest } from "@modelcontextprotocol/sdk/types.js"
-import { Cause, Effect, FiberId, FiberSet, Redacted, Schedule, type Scope } from "effect"
+import { Cause, Effect, FiberId, FiberSet, Schedule, type Scope } from "effect"
 import { type IncomingMessage, ServerResponse } from "node:http"
 import type { ClusterKeys } from "../ClusterKey.js"
 import type { Replica } from "../ClusterStore.js"
-import * as HopSecrets from "../hop/HopSecrets.js"
+import * as ReplicaRequests from "../hop/ReplicaRequests.js"
 import type { ReplicaId } from "../LeaseRules.js"
 import * as Messages from "./Messages.js"
 import { Origins } from "./Origins.js"
@@ -33,7 +34,7 @@ export interface Options {
   readonly longest?: number | undefined
 }
 
-/** See the head of the file. Neither function throws. */
+/** Neither function throws. */
 export interface SessionRouter {
   /** Answers a client. */
   readonly handle: (request: IncomingMessage, response: ServerResponse) => void
@@ -51,13 +52,11 @@ export interface SessionRouter {
 /** Where a replica takes requests of sessions, after its address. */
 export const path = "/cluster/sessions"
 
-const authorizationHeader = "lifeline-authorization"
 /** Who the replica that received the request has found its sender to be. The client's own credentials are not passed on. */
 const callerHeader = "lifeline-caller"
-const homeHeader = "lifeline-home"
 
 /** The largest body, in bytes, and that of all together. */
-const [maxBody, maxBodies] = [16 * 1024 * 1024, 64 * 1024 * 1024]
+const [maxBody, maxBodies] = [mebibytes(16), mebibytes(64)]
 
 /** Requests on their way to other replicas, with streams; a session alone may have half. */
 const maxRouted = 4000
@@ -91,7 +90,8 @@ const tooMany = {
 
 /** A client's request, on its way to where its session lives. */
 interface Routed {
-  readonly session: string
+  /** `undefined`: it has none, so this replica serves it, as soon as it has a lease. */
+  readonly session: string | undefined
   readonly born: ReplicaId | undefined
   readonly request: IncomingMessage
   readonly response: ServerResponse
@@ -114,7 +114,7 @@ export const make = (
   { endpoint, homes, key, longest = 60_000, onError, seal }: Options
 ): Effect.Effect<SessionRouter, never, Scope.Scope> =>
   Effect.gen(function*() {
-    const authorization = HopSecrets.authorization(key)
+    const requests = ReplicaRequests.make({ keys: key, own: homes.own, failed: onError })
     const agents = yield* Effect.acquireRelease(
       Effect.sync(() => new Passage.Agents()),
       (agents) => Effect.sync(() => agents.destroy())
@@ -170,7 +170,12 @@ export const make = (
      * Passes a request on, until the other replica has answered or has gone. Calls `done` once, later, unless it is aborted before. Returns a
      * function that aborts it.
      */
-    const passTo = (home: Replica, one: Routed, done: (outcome: Passage.Outcome) => void): () => void => {
+    const passTo = (
+      home: ReplicaRequests.Receiver,
+      one: Routed,
+      done: (outcome: Passage.Outcome) => void
+    ): () => void => {
+      const method = one.request.method ?? ""
       const abort = Passage.pass({
         request: one.request,
         response: one.response,
@@ -181,9 +186,8 @@ export const make = (
         },
         url: home.address.replace(/\/$/, "") + path,
         isCautious: refusing.has(home.id),
+        sign: (headers) => requests.sign(home.id, { method, target: path, headers, body: one.body }),
         headers: {
-          [authorizationHeader]: Redacted.value(authorization()),
-          [homeHeader]: home.id,
           [callerHeader]: Caller.encode(Caller.of(one.request)),
           ...(one.isLost ? { [repeatedHeader]: "1" } : {})
         }
@@ -198,9 +202,9 @@ export const make = (
       }
     }
 
-    const passed = (home: Replica, one: Routed): Effect.Effect<Passage.Outcome> =>
-      Effect.async<Passage.Outcome>((resume) => {
-        const abort = passTo(home, one, (outcome) => resume(Effect.succeed(outcome)))
+    const passed = ({ address, id }: Replica, one: Routed): Effect.Effect<Passage.Outcome> =>
+      address === undefined ? Effect.succeed("notSent") : Effect.async<Passage.Outcome>((resume) => {
+        const abort = passTo({ id, address }, one, (outcome) => resume(Effect.succeed(outcome)))
         return Effect.sync(abort)
       })
 
@@ -209,13 +213,13 @@ export const make = (
       Effect.suspend(() => {
         const { body, request, response } = one
         if (outcome === "done") return Effect.succeed(true)
-        if (outcome === "failed") {
-          Messages.answerUnknown(response, body)
+        if (outcome === "failed" || outcome === "refused") {
+          Messages.answerWithout(response, body, outcome === "failed" || one.isLost ? "unknown" : "notSent")
           return Effect.succeed(true)
         }
+        if (outcome === "lost" || one.since === Number.POSITIVE_INFINITY) one.since = performance.now()
         if (outcome === "lost") {
           one.isLost = true
-          one.since = performance.now()
           // A client opens its stream again.
           if (request.method === "GET" && response.headersSent) response.end()
           else if (response.headersSent && !Passage.isStreaming(response)) response.destroy()
@@ -232,10 +236,12 @@ export const make = (
       Effect.gen(function*() {
         const { body, born, request, response, session } = one
         while (true) {
-          const home = yield* Effect.retry(homes.find(session, born), Schedule.spaced(pause))
+          const home = session === undefined
+            ? yield* homes.here
+            : yield* Effect.retry(homes.find(session, born), Schedule.spaced(pause))
           if (home.id === homes.own() && !response.headersSent) {
             if (one.isLost) request.headers[repeatedHeader] = "1"
-            return guarded(response, () => endpoint.handle(Body.returned(request, body), response))
+            return guarded(response, () => endpoint.handle(Body.returned(request, body), response, unsent))
           }
           if (yield* followed(home, one, yield* passed(home, one))) return
         }
@@ -246,10 +252,11 @@ export const make = (
       const { body, isLost, response } = one
       if (response.destroyed || response.writableEnded) return
       const requests = Messages.requestsIn(body)
-      if (requests.length > 0 && (isLost || Passage.isStreaming(response))) {
-        return Messages.answerUnknown(response, body)
+      const isStreaming = Passage.isStreaming(response)
+      if (requests.length > 0 && (isLost || isStreaming)) {
+        return Messages.answerWithout(response, body, isLost ? "unknown" : "notSent")
       }
-      if (Passage.isStreaming(response)) response.end()
+      if (isStreaming) response.end()
       else refuse(response, { ...tryAgain, id: requests[0]?.id })
     }
 
@@ -265,20 +272,14 @@ export const make = (
       fiber.addObserver(() => all.delete(one))
     }
 
-    const begin = (
-      session: string,
-      born: ReplicaId | undefined,
-      request: IncomingMessage,
-      response: ServerResponse,
-      body: Buffer
-    ): void => {
-      const one: Routed = { session, born, request, response, body, since: performance.now(), isLost: false }
+    const begin = (one: Routed): void => {
+      const { born, response, session } = one
       if (isClosed) return conclude(one)
       response.once("close", () => all.get(one)?.())
-      const home = homes.known(session, born)
-      if (home === undefined || home.id === homes.own()) return continued(one, route(one))
+      const home = session === undefined ? undefined : homes.known(session, born)
+      if (home?.address === undefined || home.id === homes.own()) return continued(one, route(one))
       // Mostly no fiber is needed.
-      const abort = passTo(home, one, (outcome) => {
+      const abort = passTo({ id: home.id, address: home.address }, one, (outcome) => {
         all.delete(one)
         if (outcome === "done") return
         if (isClosed) return conclude(one)
@@ -300,47 +301,79 @@ export const make = (
 
     const origins = new Origins(seal)
 
-    const handle = (request: IncomingMessage, response: ServerResponse): void => {
-      const { headers } = request
-      // That is for replicas to say.
-      delete headers[repeatedHeader]
+    const sessionOf = ({ headers }: IncomingMessage): string | undefined => {
       const id = headers["mcp-session-id"]
-      if (typeof id !== "string" || headers["mcp-protocol-version"] === Era.statelessVersion) {
-        return endpoint.handle(request, response)
-      }
-      if (endpoint.has(id) && homes.own() !== undefined) return endpoint.handle(request, response)
-      const origin = origins.of(id)
-      // It answers that there is no such session.
-      if (origin === undefined || homes.isHere(id, origin.born)) return endpoint.handle(request, response)
-      response.on("error", () => undefined)
-      const sharer = Caller.of(request).subject || id
-      if (!routes.take(sharer)) return Body.skim(request, tooMany, ({ refusal }) => refuse(response, refusal))
-      const room = Body.roomFor(bodies, request, id)
+      return typeof id !== "string" || headers["mcp-protocol-version"] === Era.statelessVersion ? undefined : id
+    }
+
+    /** Room for a request, and its body, until its response closes; `undefined` if there is none. */
+    const roomFor = (
+      request: IncomingMessage,
+      response: ServerResponse,
+      session: string | undefined
+    ): Body.Room | undefined => {
+      const sharer = Caller.of(request).subject || (session ?? "")
+      if (!routes.take(sharer)) return undefined
+      const room = Body.roomFor(bodies, request, session)
       let held = 0
       response.once("close", () => {
         routes.release(sharer)
-        room.release(held)
+        room.release(Bytes(held))
       })
-      if (request.method === "GET" || request.method === "DELETE") {
-        return begin(id, origin.born, request, response, Buffer.alloc(0))
+      return {
+        take: (bytes) => {
+          const isTaken = room.take(bytes)
+          if (isTaken) held += bytes
+          return isTaken
+        },
+        // It is held for as long as the request is on its way.
+        release: () => undefined
       }
+    }
+
+    /** Routes a request of a client anew that was not sent before this replica's lease has ended. */
+    const unsent: Unsent = (response, body) =>
+      guarded(response, () => {
+        const request = response.req
+        const session = sessionOf(request)
+        const born = session === undefined ? undefined : origins.of(session)?.born
+        const isLost = request.headers[repeatedHeader] !== undefined
+        if (response.headersSent) Passage.noteStream(response)
+        const one: Routed = { session, born, request, response, body, since: performance.now(), isLost }
+        if (roomFor(request, response, session)?.take(Bytes(body.length)) === true) begin(one)
+        else conclude(one)
+      })
+
+    /** Leaves that to the replica which has passed the request on. */
+    const unsentThere: Unsent = (response) => {
+      if (response.headersSent) response.end(Passage.notTakenMark)
+      else refuse(response, notTaken)
+    }
+
+    const handle = (request: IncomingMessage, response: ServerResponse): void => {
+      // That is for replicas to say.
+      delete request.headers[repeatedHeader]
+      const session = sessionOf(request)
+      if (session === undefined) return endpoint.handle(request, response, unsent)
+      if (endpoint.has(session) && homes.own() !== undefined) return endpoint.handle(request, response, unsent)
+      const origin = origins.of(session)
+      // It answers that there is no such session.
+      if (origin === undefined || homes.isHere(session, origin.born)) return endpoint.handle(request, response, unsent)
+      response.on("error", () => undefined)
+      const room = roomFor(request, response, session)
+      if (room === undefined) return Body.skim(request, tooMany, ({ refusal }) => refuse(response, refusal))
+      const arrived = (body: Buffer): void =>
+        begin({ session, born: origin.born, request, response, body, since: performance.now(), isLost: false })
+      if (request.method === "GET" || request.method === "DELETE") return arrived(Buffer.alloc(0))
       Body.readBytes(
         request,
         maxBody,
         (body) =>
           guarded(response, () => {
             if (body._tag === "Refused") refuse(response, body.refusal)
-            else begin(id, origin.born, request, response, body.bytes)
+            else arrived(body.bytes)
           }),
-        {
-          take: (bytes) => {
-            const isTaken = room.take(bytes)
-            if (isTaken) held += bytes
-            return isTaken
-          },
-          // It is held for as long as the request is on its way.
-          release: () => undefined
-        }
+        room
       )
     }
 
@@ -363,7 +396,7 @@ export const make = (
             return refuse(response, notTaken)
           }
           cancel(request, requests)
-          endpoint.handle(Body.returned(request, body.bytes), response)
+          endpoint.handle(Body.returned(request, body.bytes), response, unsentThere)
         }))
 
     const hasCalls = (): boolean => [...all.keys()].some(({ request }) => request.method !== "GET")
@@ -372,17 +405,16 @@ export const make = (
       handle: (request, response) => guarded(response, () => handle(request, response)),
       handlePassed: (request, response, asked) => {
         if (asked !== path) return false
-        guarded(response, () => {
-          const { [authorizationHeader]: given, [homeHeader]: home } = request.headers
-          if (!HopSecrets.isAllowed(authorization(), String(given))) return refuse(response, forbidden)
-          if (home === undefined || home !== homes.own()) return refuse(response, notTaken)
+        requests.admit(request, response, (request) => {
+          const home = homes.own()
+          if (home === undefined) return refuse(response, notTaken)
           const caller = Caller.decode(String(request.headers[callerHeader]))
           if (caller === undefined) return refuse(response, forbidden)
           Caller.note(request, caller)
           response.setHeader(Passage.takenHeader, home)
           const isRepeated = request.headers[repeatedHeader] !== undefined
           if (request.method === "POST" && (isLeaving || isRepeated)) takeKnown(request, response)
-          else endpoint.handle(request, response)
+          else endpoint.handle(request, response, unsentThere)
         })
         return true
       },

@@ -20,7 +20,6 @@ export interface Options {
   readonly rows: Pick<SharedRows, "exact" | "guesses" | "isWritten" | "written">
 }
 
-/** See the head of the file. */
 export interface ClusterLocks {
   /**
    * Waits as long as another fiber or replica holds the lock, or the store is away, and releases it when the scope closes.

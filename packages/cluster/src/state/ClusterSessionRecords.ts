@@ -42,7 +42,7 @@ const spare = 24 * 60 * 60 * 1000
 /** Records written at a time: the leases of the replica need connections, too. */
 const atOnce = 2
 
-/** Stands for the record of a session that may have ended: its own record was removed, or nobody can look. */
+/** Stands for the record of a session that may have ended: its own record was removed. */
 const presumedEnded: Record = { usedAt: 0, hasEnded: true }
 
 const Floor = Schema.Struct({ endedBefore: Schema.Number })
@@ -71,8 +71,7 @@ export interface Options {
 }
 
 /**
- * The records of the sessions of a cluster. A session of which the store has to be asked, and that does not answer, counts as ended. Throws a
- * RangeError if the key is too short.
+ * The records of the sessions of a cluster. Throws a RangeError if the key is too short.
  */
 export const make = (
   { key: clusterKey, limits = defaultLimits, store: { rows } }: Options
@@ -215,7 +214,7 @@ export const make = (
           if (current !== undefined || born === undefined) return current
           return born <= (yield* currentFloor).endedBefore ? presumedEnded : undefined
         })
-        const unknown = Effect.sync(() => wanted(name) ?? presumedEnded)
+        const unknown = Effect.sync(() => wanted(name) ?? ("unknown" as const))
         return Runtime.runPromise(runtime)(found.pipe(
           Effect.retry(Schedule.intersect(Schedule.spaced(soon), Schedule.recurs(2))),
           Effect.orElse(() => unknown)

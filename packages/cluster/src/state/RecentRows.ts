@@ -17,7 +17,6 @@ interface Row {
   readonly text: string | undefined
 }
 
-/** See the head of the file. */
 export class RecentRows {
   /** Least recently used first. */
   readonly #rows = new Map<string, Row>()

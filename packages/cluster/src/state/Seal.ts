@@ -5,7 +5,7 @@ import { createCipheriv, createDecipheriv, randomBytes } from "node:crypto"
 import * as ClusterKey from "../ClusterKey.js"
 
 /** Of this purpose, and this form. */
-const info = "mcp-lifeline cluster: what replicas share, form 1"
+const shared = "mcp-lifeline cluster: what replicas share, form 1"
 
 const cipher = "aes-256-gcm"
 const nonceBytes = 12
@@ -51,8 +51,8 @@ const openedWith = (secret: Buffer, aad: Buffer, part: string): string | undefin
   }
 }
 
-/** Replicas that have a key in common open each other's texts. Throws a RangeError if a key is too short. */
-export const make = (keys: ClusterKey.ClusterKeys): Seal => {
+/** Replicas that have a key in common open each other's texts. `info`: the purpose, and the form. Throws a RangeError if a key is too short. */
+export const make = (keys: ClusterKey.ClusterKeys, info = shared): Seal => {
   const secrets = ClusterKey.allDerived(keys, info)
   return {
     seal: (collection, key, text) => {

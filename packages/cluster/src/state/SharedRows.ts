@@ -25,7 +25,6 @@ export interface Options {
   readonly readWith?: (() => unknown) | undefined
 }
 
-/** See the head of the file. */
 export interface SharedRows {
   readonly get: (collection: string, key: string) => Effect.Effect<string | undefined>
   /** Like `get`, but fails where the store is away and this replica has neither read nor written this. */

@@ -9,7 +9,7 @@ type Command =
   | { readonly do: "database" | "databaseOf"; readonly at: number; readonly fate: Fate }
   | { readonly do: "peers"; readonly at: number; readonly to: number; readonly fate: Fate }
   | { readonly do: "stop" | "goOn" | "kill" | "leave" | "give"; readonly at: number }
-  | { readonly do: "watchdog"; readonly at: number; readonly isThere: boolean }
+  | { readonly do: "watchdog"; readonly at: number; readonly isThere: boolean | "hangs" }
   | { readonly do: "start"; readonly speed: number }
   | { readonly do: "heal" }
 
@@ -34,7 +34,14 @@ const command: fc.Arbitrary<Command> = fc.oneof(
   { weight: 3, arbitrary: fc.record({ do: fc.constant("peers" as const), at, to: at, fate }) },
   { weight: 4, arbitrary: fc.record({ do: fc.constantFrom("stop" as const, "goOn" as const), at }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constantFrom("kill" as const, "leave" as const, "give" as const), at }) },
-  { weight: 1, arbitrary: fc.record({ do: fc.constant("watchdog" as const), at, isThere: fc.boolean() }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      do: fc.constant("watchdog" as const),
+      at,
+      isThere: fc.constantFrom(true, false, "hangs" as const)
+    })
+  },
   { weight: 2, arbitrary: fc.record({ do: fc.constant("start" as const), speed }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant("heal" as const) }) }
 )

@@ -4,6 +4,7 @@
  */
 import { Simulation } from "@mcp-lifeline/testing"
 import { Clock, Duration, Effect, Exit, Fiber, Scope } from "effect"
+import { mayLeave } from "../../../testing/test/support/Holdings.js"
 import { type ClusterStore, type Replica, StoreError } from "../../src/ClusterStore.js"
 import * as Membership from "../../src/Membership.js"
 import * as MemoryStore from "../../src/MemoryStore.js"
@@ -54,8 +55,10 @@ class Node {
   readonly scope = Effect.runSync(Scope.make())
   /** When the watchdog kills, by this machine's clock. */
   watched = -Infinity
-  /** Whether there is a watchdog. */
+  /** Whether there is a watchdog, and it works. */
   hasWatchdog = true
+  /** Whether there is one that answers nothing. */
+  hasHangingWatchdog = false
   running: Process | undefined
   /** What waits for the wish to give the server to others. */
   #give: (() => void) | undefined
@@ -135,7 +138,6 @@ class Node {
   }
 }
 
-/** See the head of the file. */
 export class World {
   readonly sim: Simulation.Simulation
   readonly terms: Terms
@@ -145,6 +147,8 @@ export class World {
   readonly starts: Array<{ readonly at: number; readonly by: string; readonly generation: number }> = []
 
   constructor(seed: number, own: Terms = terms) {
+    // A test drops its world as it is: what is never answered there waits for good.
+    mayLeave("timers")
     this.terms = own
     this.sim = new Simulation.Simulation({ seed })
   }
@@ -168,7 +172,7 @@ export class World {
     }
     const ask = (to: Replica, answer: (asked: NonNullable<ReturnType<Membership.Membership["asked"]>>) => boolean) => {
       const target = this.nodes.find(({ name }) => name === to.address)
-      const way = node.toPeers.get(to.address) ?? { fate: "ok" }
+      const way = node.toPeers.get(to.address ?? "") ?? { fate: "ok" }
       const answered = Effect.suspend(() => {
         const asked = target?.membership?.asked(to.id)
         return asked === undefined ? new PeerError({ message: "another replica" }) : Effect.succeed(answer(asked))
@@ -185,7 +189,7 @@ export class World {
       if (node.hasWatchdog) this.#look(node)
       node.watched = until
     }
-    const isWatched = (): boolean => node.hasWatchdog
+    const isWatched = Effect.suspend(() => node.hasHangingWatchdog ? Effect.never : Effect.succeed(node.hasWatchdog))
     const options = { store, peers, terms: this.terms, address: node.name, now: node.now, watch, isWatched }
     const life = Effect.gen(function*() {
       // A process that cannot reach the database when it starts is started again.
@@ -243,12 +247,13 @@ export class World {
     }
   }
 
-  /** Kills the watchdog of a replica, or starts another one. */
-  setWatchdog(node: Node, isThere: boolean): void {
+  /** Kills the watchdog of a replica, stops it, or starts another one. */
+  setWatchdog(node: Node, isThere: boolean | "hangs"): void {
     if (node.isDead || node.isStopped) return
     // What the one before has killed stays dead.
     if (node.hasWatchdog) this.#look(node)
-    node.hasWatchdog = isThere
+    node.hasWatchdog = isThere === true
+    node.hasHangingWatchdog = isThere === "hangs"
   }
 
   /** Stops a replica for a while, if it has a watchdog: nobody ends what it runs otherwise. */

@@ -2,11 +2,15 @@ import * as Reactivity from "@effect/experimental/Reactivity"
 import { PgClient } from "@effect/sql-pg"
 import { Effect, Exit, Redacted, Scope } from "effect"
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest"
+import { mayLeave } from "../../../testing/test/support/Holdings.js"
 import * as Postgres from "../../../testing/test/support/Postgres.js"
 import { StoreError } from "../../src/ClusterStore.js"
 import * as Tables from "../../src/postgres/Tables.js"
 import * as PostgresStore from "../../src/PostgresStore.js"
 import { defaults as terms } from "../../src/Terms.js"
+
+// Connections to the database are closed in the background, when it has answered.
+beforeEach(() => mayLeave("timers"))
 
 const run = Effect.runPromise
 const key = Redacted.make("a key that all replicas of this test have in common")

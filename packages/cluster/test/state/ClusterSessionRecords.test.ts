@@ -1,4 +1,5 @@
 import { describe, expect, it } from "@effect/vitest"
+import { SessionRecord } from "@mcp-lifeline/http-server/SessionRecord"
 import { lifetime, type Record } from "@mcp-lifeline/http-server/SessionRecords"
 import { key as nameOf } from "@mcp-lifeline/state/StateFolder"
 import { Effect, Exit, Fiber, Scope, TestClock } from "effect"
@@ -43,6 +44,25 @@ describe("the records of sessions", () => {
       const rows = yield* store.rows.entries("sessions")
       expect(rows.map(([name]) => name)).toEqual(["one", "two"].map((id) => nameOf(id)).toSorted())
       expect(JSON.stringify(rows)).not.toMatch(/one|secret|level/)
+    }))
+
+  it.scoped("[D7 G10 G17] have all subscriptions of a session, of which each change writes one page", () =>
+    Effect.gen(function*() {
+      const store = MemoryStore.make()
+      const ways = [new Way(store), new Way(store)] as const
+      const [a, b] = yield* Effect.all(ways.map((way) => ClusterSessionRecords.make({ store: way.store, key })))
+      if (a === undefined || b === undefined) return
+      const uris = Array.from({ length: 2000 }, (_, number) => `test://${number}`)
+      const record = new SessionRecord(a, "one", { usedAt: 1, owner: "o" })
+      yield* Effect.promise(() => Promise.all(uris.map((subscribed) => record.save({ subscribed }))))
+      const before = new Map(yield* store.rows.entries("sessions"))
+      yield* Effect.promise(() => record.save({ unsubscribed: "test://7" }))
+      const changed = (yield* store.rows.entries("sessions")).filter(([name, text]) => before.get(name) !== text)
+      expect([before.size, changed.length]).toEqual([8, 1])
+      const moved = yield* Effect.promise(() => SessionRecord.load(b, "one"))
+      if (!(moved instanceof SessionRecord)) throw new Error(`not found: ${moved}`)
+      expect(new Set(moved.settings.subscriptions)).toEqual(new Set(uris.filter((uri) => uri !== "test://7")))
+      expect(JSON.stringify([...before])).not.toContain("test://")
     }))
 
   it.scoped("[D7] of a session that has ended stay so, whoever writes later", () =>
@@ -125,21 +145,25 @@ describe("the records of sessions", () => {
       expect([yield* a.get("one", 5), yield* b.get("one", 5)]).toEqual([ended, ended])
     }))
 
-  it.scoped("[D7] that nobody can read are as if the session had ended", () =>
-    Effect.gen(function*() {
-      const { a, b, ways } = yield* two()
-      yield* b.set("one", { usedAt: 1 })
-      yield* a.get("one", 1)
-      ways[0].fate = "refused"
-      const read = yield* Effect.fork(Effect.all([a.get("one", 1), a.get("two", 1)]))
-      yield* TestClock.adjust("10 seconds")
-      expect(yield* Fiber.join(read)).toEqual([presumed, presumed])
-      const patient = yield* Effect.fork(a.get("one", 1))
-      yield* TestClock.adjust("600 millis")
-      ways[0].fate = "ok"
-      yield* TestClock.adjust("600 millis")
-      expect(yield* Fiber.join(patient)).toEqual({ usedAt: 1 })
-    }))
+  it.scoped.each(["refused", "unanswered", "late"] as const)(
+    "[D11] that nobody can read are unknown, and have not ended: %s",
+    (fate) =>
+      Effect.gen(function*() {
+        const { a, b, ways } = yield* two()
+        yield* b.set("one", { usedAt: 1 })
+        yield* b.set("ended", ended)
+        yield* a.get("one", 1)
+        ways[0].fate = fate
+        const read = yield* Effect.fork(Effect.all([a.get("one", 1), a.get("two", 1), a.get("three"), a.get("ended")]))
+        yield* TestClock.adjust("10 seconds")
+        expect(yield* Fiber.join(read)).toEqual(["unknown", "unknown", "unknown", "unknown"])
+        const patient = yield* Effect.fork(Effect.all([a.get("one", 1), a.get("two", 1), a.get("ended")]))
+        yield* TestClock.adjust("600 millis")
+        ways[0].fate = "ok"
+        yield* TestClock.adjust("10 seconds")
+        expect(yield* Fiber.join(patient)).toEqual([{ usedAt: 1 }, undefined, ended])
+      })
+  )
 
   it.scoped("[G10] are written at the end, if they have not been before", () =>
     Effect.gen(function*() {
@@ -160,7 +184,10 @@ describe("the records of sessions", () => {
       yield* TestClock.adjust(lifetime)
       yield* b.set("new", { usedAt: lifetime })
       expect(yield* a.get("old")).toEqual({ usedAt: 0 })
-      yield* TestClock.adjust("3 days")
+      // A day more, for what was written late.
+      yield* TestClock.adjust("1 day")
+      expect((yield* store.rows.entries("sessions")).map(([name]) => name)).toContain(nameOf("old"))
+      yield* TestClock.adjust("2 days")
       expect((yield* store.rows.entries("sessions")).map(([name]) => name)).toEqual([nameOf("new")])
     }))
 
@@ -184,6 +211,19 @@ describe("the records of sessions", () => {
         expect(yield* one.get("alive 3", 3)).toBeUndefined()
         expect(yield* one.get("alive 8", 3)).toEqual({ usedAt: 8000 })
         expect(yield* one.get("ended 1")).toBeUndefined()
+      }
+    }))
+  it.scoped("[X5] that made room and do not say when they began have ended if they began before their last use, and no others", () =>
+    Effect.gen(function*() {
+      const { a, b } = yield* two({ maxSessions: 2, maxChars: 100_000, lookEvery: 1 })
+      yield* a.set("ended", { usedAt: 2500, hasEnded: true })
+      for (let used = 3; used <= 8; used++) {
+        yield* a.set(`alive ${used}`, { usedAt: used * 1000 })
+        yield* TestClock.adjust("1 second")
+      }
+      for (const one of [a, b]) {
+        expect(yield* one.get("ended", 2)).toEqual(presumed)
+        expect(yield* one.get("alive 3", 3)).toBeUndefined()
       }
     }))
 })

@@ -256,6 +256,25 @@ it.scoped("[D7][D10] nobody asks for a followed collection that has not changed,
     expect(b.way.asked).toEqual([])
   }))
 
+it.scoped("[D7] of a collection with bounds, what is read is marked as used once a day", () =>
+  Effect.gen(function*() {
+    const store = MemoryStore.make()
+    const a = yield* replica(store)
+    const bounded = a.state.collection("bounded", Text, { maxFiles: 3, maxUnused: 1e12 })
+    yield* bounded.set("a", { text: "a" })
+    const marked = () => a.way.asked.filter((what) => what === "use").length
+    yield* bounded.get("a")
+    for (const nth of [1, 2]) {
+      expect(marked()).toBe(nth)
+      yield* TestClock.adjust("23 hours")
+      yield* bounded.get("a")
+      expect(marked()).toBe(nth)
+      yield* TestClock.adjust("1 hour")
+      yield* bounded.get("a")
+    }
+    expect(marked()).toBe(3)
+  }))
+
 it.scoped("[D7] of a collection with bounds, what was unused for longest is removed", () =>
   Effect.gen(function*() {
     const store = MemoryStore.make()

@@ -1,7 +1,7 @@
 import { Array, Effect, Option, Redacted, Schema, TestClock, TestContext } from "effect"
 import { describe, expect, it } from "vitest"
-import type { ClusterKeys } from "../../src/ClusterKey.js"
-import * as HopSecrets from "../../src/hop/HopSecrets.js"
+import { allDerived, type ClusterKeys } from "../../src/ClusterKey.js"
+import * as RequestProof from "../../src/hop/RequestProof.js"
 import * as MemoryStore from "../../src/MemoryStore.js"
 import { isSigned, Signatures } from "../../src/PeerMessages.js"
 import { merged } from "../../src/postgres/KeyPrints.js"
@@ -15,6 +15,15 @@ const having = (letters: string): ClusterKeys => {
   const keys = Array.map(letters.split("") as [string, ...Array<string>], keyOf)
   return () => keys
 }
+
+const request = { method: "GET", target: "/", headers: {} }
+const proofOf = (letters: string): RequestProof.Proof =>
+  RequestProof.sign(allDerived(having(letters), "info")(), request, {
+    to: "a",
+    time: 1,
+    nonce: RequestProof.newNonce(),
+    digest: RequestProof.digestOf(Buffer.alloc(0))
+  })
 
 const pairs = [
   ["n", "n", true],
@@ -34,10 +43,9 @@ describe("the keys of a cluster while they change", () => {
       expect(isSigned(mine.ofAnswer("nonce", body), yours.ofAnswer("nonce", body))).toBe(isUnderstood)
       expect(isSigned(mine.ofAnswer("nonce", body), yours.ofAnswer("other", body))).toBe(false)
       expect(isSigned(mine.ofQuestion(body), yours.ofAnswer("nonce", body))).toBe(false)
-      const sent = Redacted.value(HopSecrets.authorization(having(asking))())
-      const expected = HopSecrets.authorization(having(asked))()
-      expect(HopSecrets.isAllowed(expected, sent)).toBe(isUnderstood)
-      expect(HopSecrets.isAllowed(expected, sent.slice("Bearer ".length))).toBe(false)
+      const [sent, expected] = [proofOf(asking), allDerived(having(asked), "info")()]
+      expect(RequestProof.isOf(expected, request, sent)).toBe(isUnderstood)
+      expect(RequestProof.isOf(expected, { ...request, target: "/other" }, sent)).toBe(false)
       const sealed = Seal.make(having(asking)).seal("grants", "a", "secret")
       expect(Seal.make(having(asked)).open("grants", "a", sealed)).toBe(isUnderstood ? "secret" : undefined)
       expect(Seal.make(having(asked)).open("grants", "b", sealed)).toBeUndefined()
@@ -47,15 +55,14 @@ describe("the keys of a cluster while they change", () => {
   it("[G26 D8] one key is the same in a list of one and alone, as earlier versions have it", () => {
     const body = Buffer.from("a question")
     expect(new Signatures(having("a")).ofQuestion(body)).toBe(new Signatures(keyOf("a")).ofQuestion(body))
-    expect(HopSecrets.authorization(having("a"))()).toEqual(HopSecrets.authorization(keyOf("a"))())
     expect(Seal.make(having("a")).seal("grants", "a", "secret")).not.toContain(".")
   })
 
   it("[D8] an empty header, and a long list of guesses, lets nobody in", () => {
-    const expected = HopSecrets.authorization(having("no"))()
-    const right = Redacted.value(expected).slice("Bearer ".length)
-    for (const header of [undefined, "", "Bearer ", "Bearer .", `Bearer ${"x.".repeat(10)}${right}`]) {
-      expect([header, HopSecrets.isAllowed(expected, header)]).toEqual([header, false])
+    const right = proofOf("no")
+    for (const signatures of ["", ".", `${"x.".repeat(10)}${right.signatures}`]) {
+      const isOf = RequestProof.isOf(allDerived(having("no"), "info")(), request, { ...right, signatures })
+      expect([signatures, isOf]).toEqual([signatures, false])
     }
   })
 

@@ -57,6 +57,6 @@ describe.skipIf(!Postgres.isInstalled)(`what replicas share in PostgreSQL${Postg
           expect(yield* state.collection("counters", Counter).get("one")).toEqual(Option.some({ count: last }))
         }
       }).pipe(Effect.scoped, Effect.runPromise),
-    60_000
+    300_000
   )
 })

@@ -134,7 +134,6 @@ export class Node {
   }
 }
 
-/** See the head of the file. */
 export class Leases {
   readonly store: ClusterStore = MemoryStore.make()
   count = 0

@@ -68,7 +68,6 @@ export class Member {
   }
 }
 
-/** See the head of the file. */
 export class Members implements AsyncDisposable {
   readonly postgres: Postgres.Postgres
   readonly members: ReadonlyArray<Member>

@@ -3,11 +3,12 @@ import { Redacted } from "effect"
 import { createHmac } from "node:crypto"
 import { once } from "node:events"
 import { readFileSync } from "node:fs"
-import { createServer, type RequestListener, type Server } from "node:http"
+import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from "node:http"
 import * as Https from "node:https"
 import { type AddressInfo, connect } from "node:net"
 import type { ClusterKey } from "../../src/ClusterKey.js"
 import type { Replica } from "../../src/ClusterStore.js"
+import * as ReplicaRequests from "../../src/hop/ReplicaRequests.js"
 import { path, signatureHeader, Signatures } from "../../src/PeerMessages.js"
 
 export const key: ClusterKey = Redacted.make("the key of all replicas of this cluster")
@@ -101,6 +102,47 @@ export const exchange = (address: string, bytes: Uint8Array): Promise<string> =>
 
 /** The status of an answer; 0 if there was none. */
 export const statusOf = (answer: string): number => Number(/^HTTP\/1\.1 (\d{3}) /.exec(answer)?.[1] ?? 0)
+
+/** What a test says about a request between replicas. */
+export interface Signed {
+  readonly method?: string
+  readonly target: string
+  readonly headers?: Readonly<Record<string, string>>
+  readonly body?: string
+  readonly key?: ClusterKey
+  readonly purpose?: ReplicaRequests.Purpose
+  /** How much later it is at the sender, in milliseconds. */
+  readonly later?: number
+}
+
+/** The headers of a request to the replica of an id, with its proof. */
+export const signedFor = (
+  to: string,
+  { body = "", headers = {}, key: ownKey = key, later = 0, method = "POST", purpose, target }: Signed
+): Readonly<Record<string, string>> => {
+  const now = () => Date.now() + later
+  const requests = ReplicaRequests.make({ keys: ownKey, own: () => undefined, failed: () => {}, purpose, now })
+  const named = Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]))
+  return { ...named, ...requests.sign(to, { method, target, headers: named, body: Buffer.from(body) }).headers }
+}
+
+/** The replica of an id, whose clock is an hour fast, and which gives the requests that it admits to a test. */
+export const withFastClock = (
+  id: string,
+  answer: (request: IncomingMessage, response: ServerResponse, body: string) => void
+): Promise<string> => {
+  const now = () => Date.now() + 3_600_000
+  const requests = ReplicaRequests.make({ keys: key, own: () => id, failed: () => {}, now })
+  return listen((request, response) =>
+    requests.admit(request, response, (admitted) => {
+      let body = ""
+      admitted.on("data", (chunk: Buffer) => {
+        body += chunk.toString()
+      })
+      admitted.on("end", () => answer(request, response, body))
+    })
+  )
+}
 
 /** The signature as anybody could compute it who knows the key, but not its purpose. */
 export const signedWithout = (shared: ClusterKey, body: string): string =>

@@ -22,6 +22,10 @@ export class Places {
   readonly #gone = new Map<string, Deferred.Deferred<void>>()
   #moved = Deferred.unsafeMake<void>(FiberId.none)
 
+  /** Those that have lost their leases. */
+  readonly lapsed = new Set<string>()
+  readonly replicas = new Map<string, Replica>()
+
   /** How often somebody has asked where a session lives. */
   asked = 0
 
@@ -51,7 +55,7 @@ export class Places {
   /** As the replica of an id sees it. */
   seenBy(id: string): SessionHomes {
     return {
-      own: () => id,
+      own: () => this.lapsed.has(id) ? undefined : id,
       isHere: () => this.home === id,
       known: () => this.#home,
       find: () =>
@@ -61,6 +65,10 @@ export class Places {
             ? Effect.flatMap(Deferred.await(this.#moved), () => this.seenBy(id).find("", undefined))
             : Effect.succeed(this.#home)
         }),
+      here: Effect.map(
+        Effect.repeat(Effect.sleep(1), { until: () => !this.lapsed.has(id) && this.replicas.has(id) }),
+        () => this.replicas.get(id)!
+      ),
       gone: (home) => Deferred.await(this.#goneOf(home)),
       ended: () => Effect.void
     }
@@ -86,7 +94,8 @@ export const start = (
   id: string,
   places: Places,
   answer?: Raw.Answer,
-  options: Partial<SessionRouter.Options> = {}
+  options: Partial<SessionRouter.Options> = {},
+  endpointOptions: Parameters<typeof Raw.serve>[1] = {}
 ): Promise<Routing> => {
   const scope = Effect.runSync(Scope.make())
   return Effect.runPromise(Scope.extend(
@@ -94,7 +103,7 @@ export const start = (
       const homes = places.seenBy(id)
       const errors: Array<unknown> = []
       const passed: Array<IncomingMessage> = []
-      const endpoint = yield* Raw.serve(answer, { seal, records, home: homes })
+      const endpoint = yield* Raw.serve(answer, { seal, records, home: homes, ...endpointOptions })
       const router = yield* SessionRouter.make({
         key: PeerServer.key,
         homes,
@@ -117,9 +126,11 @@ export const start = (
           router.handle(request, response)
         })
       )
+      const replica = PeerServer.replica(address, id)
+      places.replicas.set(id, replica)
       return {
         id,
-        replica: PeerServer.replica(address, id),
+        replica,
         router,
         url,
         endpoint,

@@ -3,17 +3,19 @@
  */
 import { Effect, Either, Option, Stream } from "effect"
 import type { Calls } from "../calls/Calls.js"
-import type { Snapshot } from "../catalog/Catalog.js"
+import type { Kind, Snapshot } from "../catalog/Catalog.js"
 import type { CallError } from "../Errors.js"
 import * as Health from "../health/Health.js"
 import { firstOf } from "../internal/firstOf.js"
 import type { Event } from "../observe/Event.js"
 import * as Live from "../observe/Live.js"
+import { said } from "../observe/Said.js"
 import { type CallOptions, timeOf } from "../options/CallOptions.js"
 import type { Pins } from "../pins/Pins.js"
 import type { Connector } from "../port/Connector.js"
 import type { Method, Params } from "../port/Method.js"
 import { withDeadline } from "../port/withDeadline.js"
+import type { LiveConnection } from "../runtime/LiveConnection.js"
 import type { BackendState } from "../state/BackendState.js"
 import type { Status } from "../state/Status.js"
 import type { Supervisor } from "../supervisor/Supervisor.js"
@@ -29,6 +31,7 @@ export class BackendHandle implements Backend {
   readonly #supervisor: Supervisor
   readonly #connector: Connector
   readonly #pins: Pins | undefined
+  #successor: BackendHandle | undefined
 
   constructor(state: BackendState, supervisor: Supervisor, connector: Connector, pins: Pins | undefined) {
     this.#state = state
@@ -71,16 +74,24 @@ export class BackendHandle implements Backend {
     this.#supervisor.tasks.refresh.touch()
   }
 
+  /** Reads lists again whose changes nobody announces, for a caller that names something which is in none. */
+  seek(kind: Kind): Effect.Effect<void> {
+    return this.#supervisor.tasks.refresh.seek(kind)
+  }
+
   get refresh(): Backend["refresh"] {
     return this.#refresh()
   }
 
   #refresh(options?: CallOptions): Backend["refresh"] {
     const { calls, tasks: { refresh } } = this.#supervisor
-    return Effect.flatMap(calls.withConnection((installed) => refresh.now(installed), "tools/list", options), () => {
-      const { snapshot } = this.#state.published.value
-      return snapshot === undefined ? Effect.fail(calls.unavailable("no catalogue")) : Effect.succeed(snapshot)
-    })
+    const read = (installed: LiveConnection) =>
+      Effect.map(refresh.now(installed), () => this.#state.published.value.snapshot)
+    return Effect.flatMap(
+      calls.withConnection(read, "tools/list", options, (rest) => this.#onward((to) => to.#refresh(rest))),
+      (snapshot) =>
+        snapshot === undefined ? Effect.fail(calls.unavailable(said`no catalogue`)) : Effect.succeed(snapshot)
+    )
   }
 
   /** Ends when its lists are those of its present connection, for which it waits like a call with these options. */
@@ -97,7 +108,8 @@ export class BackendHandle implements Backend {
       const time = timeOf(options)
       if (time === undefined) return all
       const { calls } = this.#supervisor
-      const late = "the call was not sent, because its time was over before the server had given its lists (timeout)"
+      const late =
+        said`the call was not sent, because its time was over before the server had given its lists (timeout)`
       return Effect.flatMap(
         this.#state.before(this.#state.now() + time, all),
         Option.match({ onNone: () => Effect.fail(calls.unavailable(late)), onSome: Effect.succeed })
@@ -133,6 +145,18 @@ export class BackendHandle implements Backend {
   /** A call that its fleet has routed here; see `BackendState.enter`. */
   enter<A, E>(call: Effect.Effect<A, E>): Effect.Effect<A, E> {
     return this.#state.enter(call)
+  }
+
+  /** Another backend has taken this one's place: what finds no connection here from now on, or waits for one, goes there. */
+  leaveTo(successor: BackendHandle): void {
+    this.#successor = successor
+    this.#supervisor.calls.leaveTo(successor.calls)
+  }
+
+  #onward<A>(use: (successor: BackendHandle) => Effect.Effect<A, CallError>): Effect.Effect<A, CallError> {
+    return this.#successor === undefined
+      ? Effect.fail(this.calls.unavailable(said`the call was not sent`))
+      : use(this.#successor)
   }
 
   /** Ends when no call is on the connection or about to take a lease of it, or there is no connection. */
@@ -195,6 +219,12 @@ export class BackendHandle implements Backend {
     return this.#state.published.value.state._tag
   }
 
+  /** For `isInDoubt` of `internal.ts`. */
+  get isInDoubt(): boolean {
+    const { current } = this.#state.published.value
+    return current !== undefined && this.#supervisor.tasks.probe.silenceOf(current.runtime) !== undefined
+  }
+
   /** For `runsTasks` of `internal.ts`. */
   get runsTasks(): boolean {
     return this.#state.policy.calls.tasks !== "never"
@@ -211,14 +241,21 @@ export class BackendHandle implements Backend {
   }
 
   get notify(): Backend["notify"] {
+    return (method, params) => this.#notify(method, params)
+  }
+
+  #notify(
+    ...[method, params, options]: [...Parameters<Backend["notify"]>, CallOptions?]
+  ): Effect.Effect<void, CallError> {
     const { calls } = this.#supervisor
     const { id, offered, policy: { timeouts: { request } } } = this.#state
-    return (method, params) =>
-      // A server may carry out a request although it comes as a notification.
-      offered.refusal(id, method, params) !== undefined ? Effect.void : calls.withConnection(
-        ({ connection }) => withDeadline(Effect.suspend(() => connection.notify(method, params)), request),
-        method
-      )
+    // A server may carry out a request although it comes as a notification.
+    return offered.refusal(id, method, params) !== undefined ? Effect.void : calls.withConnection(
+      ({ connection }) => withDeadline(Effect.suspend(() => connection.notify(method, params)), request),
+      method,
+      options,
+      (rest) => this.#onward((to) => to.#notify(method, params, rest))
+    )
   }
 
   #asking<M extends Method>(method: M) {

@@ -62,8 +62,8 @@ export const startParts = (
   Effect.gen(function*() {
     const policy = fleet.policy ?? (yield* resolvePolicy(id, options))
     const { fleetStartedAt } = fleet
-    const { catalogMemory: memory } = options
-    const state = new BackendState(id, policy, yield* Effect.clock, { fleetStartedAt, memory })
+    const { catalogMemory: memory, temperamentMemory: temperament } = options
+    const state = new BackendState(id, policy, yield* Effect.clock, { fleetStartedAt, memory, temperament })
     const telemetry = yield* Telemetry.Current
     if (telemetry !== undefined) measure(state, options.connector, telemetry)
     const { interval } = policy.keepalive
@@ -77,12 +77,17 @@ export const startParts = (
       ? options.connector
       : PinnedConnector.around(options.connector, { backend: id, policy, pins })
     const supervisor = new Supervisor(state, { ...options, connector }, fleet.permits ?? unbounded)
-    pins?.changed.listen(() => state.publish({}))
+    const stop = pins?.changed.listen(() => state.publish({}))
     state.observer = fleet.observer
     const { snapshot } = state.published.value
     if (snapshot !== undefined) state.observer?.catalogChanged(snapshot)
     // Registered before the supervisor's own finalizer, so it runs when everything is torn down and reported.
-    yield* Effect.addFinalizer(() => Effect.sync(() => state.end()))
+    yield* Effect.addFinalizer(() =>
+      Effect.sync(() => {
+        stop?.()
+        state.end()
+      })
+    )
     yield* supervisor.start
     const { clockJumps } = fleet
     const jumped = () => state.send({ _tag: "ClockJumped" })
@@ -117,6 +122,7 @@ export const resolvePolicy = <R>(
     handlers: _4,
     onConnected: _5,
     pinStore: _6,
+    temperamentMemory: _7,
     ...policy
   }: BackendOptions<R>,
   defaults?: PolicyOptions

@@ -54,6 +54,7 @@ export const statusOf = (
     errorCount: counters.errors,
     lastError: lastError?.message,
     lastErrorAt: lastError?.at,
+    lastReason: lastError?.reason,
     lastCloseError: counters.lastCloseError,
     connectorWarning: connector.warning?.(),
     signIn: connector.signIn?.(),
@@ -63,9 +64,12 @@ export const statusOf = (
       warning: supervisor.connections.lostSessions.describe(now)
     },
     lastAttemptAt: counters.lastAttemptAt,
+    startingSince: backend.startingSince,
     lastSuccessAt: counters.lastSuccessAt,
     nextAttemptAt,
     failedAttempts: stable ? 0 : supervisor.connections.failedAttempts,
+    learned: { isConcurrent: backend.temperament.isConcurrent, ignoresPings: backend.temperament.ignoresPings },
+    verdict: supervisor.tasks.examiner.verdict,
     failures: {
       discovery: current?.runtime.failures("discovery") ?? 0,
       request: current?.runtime.failures("request") ?? 0

@@ -4,6 +4,7 @@
 import { Effect, Exit } from "effect"
 import type { CallError } from "../Errors.js"
 import type { Probe } from "../health/Probe.js"
+import { said } from "../observe/Said.js"
 import type { Method, Result } from "../port/Method.js"
 import type { LiveConnection } from "../runtime/LiveConnection.js"
 import type { Runtime } from "../runtime/Runtime.js"
@@ -100,6 +101,8 @@ export class BeforeSending {
     const { id, policy: { calls } } = this.#parts.backend
     const expired = this.sessionLoss.take(id, generation)
     if (expired !== undefined) return expired
-    return inFlight >= calls.maxInFlight ? busy(id, `${inFlight} calls are in flight (calls.maxInFlight)`) : undefined
+    return inFlight >= calls.maxInFlight
+      ? busy(id, said`${inFlight} calls are in flight (calls.maxInFlight)`)
+      : undefined
   }
 }

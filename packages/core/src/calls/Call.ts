@@ -15,15 +15,24 @@ import { identified } from "./callId.js"
 import { CallProgress } from "./CallProgress.js"
 import type { Ticket } from "./Queue.js"
 
+/** How much of its time a call may wait for something: its caller learns why before that is over, and ends the call by itself. (V8) */
+const partOfTime = 0.75
+
+/** Until when a call may be held, on the Clock's scale. */
+export const heldUntil = ({ begunAt, deadline }: { readonly begunAt: number; readonly deadline: number }): number =>
+  begunAt + partOfTime * (deadline - begunAt)
+
 /** What was asked for, and how far it is. */
 export interface Call<M extends Method> {
   readonly method: M
   readonly params: Params<M>
   readonly options: CallOptions | undefined
   /** What the options by tool say of it. */
-  readonly tool: Chosen | undefined
+  tool: Chosen | undefined
   readonly timeout: number
   deadline: number
+  /** Until when it may wait for a connection, from when it began to do so until it is sent, on the Clock's scale. */
+  waitEnd: number | undefined
   /** When it began, on the Clock's scale. */
   readonly begunAt: number
   /** Each progress moves the deadline, and nothing bounds the whole. */
@@ -32,8 +41,14 @@ export interface Call<M extends Method> {
   sent: number
   /** Those of them that have reached the server, in whole or in part, and have no result. */
   withoutResult: number
+  /** How often something else than the server has refused it, while the server gave its lists. */
+  refusedBeside: number
   /** When its last request was sent, or the server told of progress, on the Clock's scale. */
   heardAt: number
+  /** Questions of the server that the user has not answered. */
+  questions: number
+  /** Since when there are some, on the Clock's scale. */
+  askedAt: number
   /** The runtime on which its request is in flight. */
   on: Runtime | undefined
   /** Whether it begins a task that Lifeline runs; not decided before it is sent. */
@@ -59,6 +74,16 @@ export interface Call<M extends Method> {
   /** Its position among the calls of which only some may be in flight. */
   ticket: Ticket | undefined
   observer: CallObserver<M> | undefined
+  /** Who carries it out, if that is not the backend that it was made for. */
+  carrier: Carrier | undefined
+}
+
+/** A backend that calls can be left to. */
+export interface Carrier {
+  /** Goes on with a call of which nothing is in flight. */
+  readonly take: Attempt
+  readonly giveUp: <M extends Method>(call: Call<M>) => void
+  readonly doubt: <M extends Method>(call: Call<M>) => void
 }
 
 /** A task that a server runs for a call. */
@@ -101,11 +126,15 @@ export const make = <M extends Method>(
     tool,
     timeout,
     deadline: now + longest,
+    waitEnd: undefined,
     begunAt: now,
     openEnded,
     sent: 0,
     withoutResult: 0,
+    refusedBeside: 0,
     heardAt: now,
+    questions: 0,
+    askedAt: now,
     on: undefined,
     runsTask: undefined,
     task: undefined,
@@ -118,13 +147,15 @@ export const make = <M extends Method>(
     progress: options?.onprogress && new CallProgress(options.onprogress, now),
     waitsFor: undefined,
     ticket: undefined,
-    observer: undefined
+    observer: undefined,
+    carrier: undefined
   }
 }
 
 /** A request of it leaves; what comes of that is not known yet. */
 export const leaves = <M extends Method>(call: Call<M>, on: Runtime): void => {
   call.on = on
+  call.waitEnd = undefined
   call.isDoubtful = true
   call.options?.onSent?.(on.generation)
 }
@@ -168,6 +199,22 @@ export const millis = (input: CallOptions["timeout"], otherwise: number): number
 export const timeOver = <M extends Method>({ begunAt, deadline, heardAt, openEnded, timeout }: Call<M>): number =>
   openEnded || heardAt + timeout < deadline ? timeout : Math.round(deadline - begunAt)
 
+/** For how long the user has been asked, in milliseconds, since it was last known that nobody is. */
+export const askedFor = <M extends Method>({ askedAt, questions }: Call<M>, now: number): number =>
+  questions === 0 ? 0 : now - askedAt
+
+/** The server begins to ask the user something, or has its answer. That time is not the server's. */
+const asked = <M extends Method>(call: Call<M>, isAsking: boolean, now: number): void => {
+  if (isAsking) {
+    if (call.questions++ === 0) call.askedAt = now
+    return
+  }
+  const time = askedFor(call, now)
+  if (--call.questions > 0) return
+  call.deadline += time
+  call.heardAt += time
+}
+
 /** The options of the request that is sent for a call now. What the server tells of its progress is a sign of life. */
 export const requestOptions = <M extends Method>(call: Call<M>, clock: () => number): RequestOptions => {
   const { deadline, openEnded, options, progress, timeout } = call
@@ -176,9 +223,14 @@ export const requestOptions = <M extends Method>(call: Call<M>, clock: () => num
   const onwithdrawn = (): void => {
     call.isDoubtful = call.repeated
   }
+  const onasking = (isAsking: boolean): void => {
+    const now = clock()
+    asked(call, isAsking, now)
+    if (call.about !== undefined) asked(call.about, isAsking, now)
+  }
   const begun = call.runsTask === true ? { task: keeping(call, left) } : undefined
   const runsTask = begun !== undefined || call.about !== undefined ? true : undefined
-  if (options === undefined) return { timeout: left, onwithdrawn, runsTask, ...begun }
+  if (options === undefined) return { timeout: left, onwithdrawn, onasking, runsTask, ...begun }
   if (call.sent > 0) progress?.sentAgain()
   const heard: RequestOptions["onprogress"] = (reported) => {
     if (call.task?.isOver === true) return
@@ -193,6 +245,7 @@ export const requestOptions = <M extends Method>(call: Call<M>, clock: () => num
     onprogress: openEnded || progress !== undefined ? heard : undefined,
     cancelReason: options.cancelReason,
     onwithdrawn,
+    onasking,
     task: begun?.task ?? options.task,
     runsTask,
     resultSchema: options.resultSchema

@@ -15,7 +15,9 @@ import {
 } from "../Errors.js"
 import { formatMillis } from "../internal/formatMillis.js"
 import { entries, inWords, type State } from "../lifecycle/Lifecycle.js"
-import type { BackendState } from "../state/BackendState.js"
+import { inWords as reasonInWords } from "../observe/Reason.js"
+import { detail, open, type Said, said } from "../observe/Said.js"
+import type { BackendState, LastError } from "../state/BackendState.js"
 
 /** The request that failed, and where its backend stands now. */
 export interface About {
@@ -26,7 +28,7 @@ export interface About {
   /** Milliseconds that it was given. */
   readonly timeout: number
   readonly state: State
-  readonly lastError: string | undefined
+  readonly lastError: LastError | undefined
   /** Doing it twice does no harm. */
   readonly harmless?: boolean | undefined
   /** It has reached the server so often, as often as Lifeline sends it, and has no result. */
@@ -46,70 +48,85 @@ export const maySendAgain = ({ reason }: RequestError): boolean => !conclusive.h
 /** Whether it is a fault of the program, the caller's or ours, that leaves no doubt about what became of the request. */
 export const isMisuse = ({ fate, reason }: RequestError): boolean => reason === "fault" && fate !== "unknown"
 
-const again = (times: number): string =>
-  `this happened ${times} times, so find out why before you call again: it may be the call that ends the server`
+const again = (times: number): Said =>
+  said`this happened ${times} times, so find out why before you call again: it may be the call that ends the server`
 
 /** The error that a caller sees for a request that failed and is not sent again. */
 export const toCallError = (error: RequestError, about: About): CallError => {
-  const { backend, generation, harmless = false, method, timeout, times } = about
-  const common = { backend, generation, cause: error.cause ?? error }
+  const { generation, harmless = false, timeout, times } = about
+  const common = { backend: about.backend, generation, cause: error.cause ?? error }
+  const [backend, method, why] = [open(about.backend), open(about.method), detail(error.message, error.reason)]
   switch (error.fate) {
     case "answered":
       return error.reason === "remote"
-        ? new RemoteError({ ...common, method, code: error.code ?? 0, data: error.data, message: error.message })
+        ? new RemoteError({
+          ...common,
+          method: about.method,
+          code: error.code ?? 0,
+          data: error.data,
+          message: error.message,
+          publicMessage: error.publicMessage
+        })
         : new ProtocolError({
           ...common,
-          method,
-          message: `${backend}: ${method} got an answer that the protocol does not allow: ${error.message}`
+          method: about.method,
+          ...said`${backend}: ${method} got an answer that the protocol does not allow${detail(`: ${error.message}`)}`
         })
     case "unknown":
       return error.reason === "timeout"
         ? new RequestTimeout({
           ...common,
-          method,
+          method: about.method,
           timeout,
-          message:
-            `${backend}: ${method} was not answered within ${timeout} ms; it may still be carried out. Give it more time (timeout), or ${
-              harmless ? "call again: doing it twice does no harm" : "check before you repeat it"
-            }`
+          ...said`${backend}: ${method} was not answered within ${timeout} ms; it may still be carried out. Give it more time (timeout), or ${
+            harmless ? said`call again: doing it twice does no harm` : said`check before you repeat it`
+          }`
         })
         : new ResultUnknown({
           ...common,
-          method,
-          message: `${backend}: ${method} was sent and its result is unknown (${error.message}); ${
+          method: about.method,
+          ...said`${backend}: ${method} was sent and its result is unknown (${why}); ${
             times !== undefined
               ? again(times)
               : harmless
-              ? "doing it twice does no harm, so call again"
-              : "check before you repeat it, or pass idempotent: true for calls that may be carried out twice"
+              ? said`doing it twice does no harm, so call again`
+              : said`check before you repeat it, or pass idempotent: true for calls that may be carried out twice`
           }`
         })
     case "notSent":
     case "rejected":
       // It waited for its turn, mostly behind others that the server has not taken yet, until its time was over.
       if (error.reason === "timeout") {
-        const why = `because its ${timeout} ms were over before its turn came. It is safe to call again`
-        return notTaken(about, `${backend}: ${method} was not sent, ${why}`)
+        return notTaken(
+          about,
+          said`${backend}: ${method} was not sent, because its ${timeout} ms were over before its turn came. It is safe to call again`
+        )
       }
       // The server lives, and did not take this one request.
       if (error.reason === "unauthorized" || error.reason === "rateLimited" || error.reason === "server") {
-        const advice = error.reason === "unauthorized" ? "Check the credentials" : "Call again later"
+        const advice = error.reason === "unauthorized" ? said`Check the credentials` : said`Call again later`
         return notTaken(
           about,
-          `${backend} did not accept ${method}, and it was not carried out: ${error.message}. ${advice}`
+          said`${backend} did not accept ${method}, and it was not carried out: ${why}. ${advice}`
         )
       }
       return new ConnectionLost({
         ...common,
-        message: `${backend}: ${method} was not carried out (${error.message}); ${
-          times === undefined ? "it is safe to call again" : again(times)
+        ...said`${backend}: ${method} was not carried out (${why}); ${
+          times === undefined ? said`it is safe to call again` : again(times)
         }`
       })
   }
 }
 
-const notTaken = ({ backend, generation, lastError, state }: About, message: string): BackendUnavailable =>
-  new BackendUnavailable({ backend, generation, state: state._tag, lastError, message })
+const notTaken = ({ backend, generation, lastError, state }: About, text: Said): BackendUnavailable =>
+  new BackendUnavailable({ backend, generation, state: state._tag, ...lastErrorOf(lastError), ...text })
+
+/** What an error says of why the backend is or was down. */
+const lastErrorOf = (lastError: LastError | undefined): Pick<BackendUnavailable, "lastError" | "lastReason"> => ({
+  lastError: lastError?.message,
+  lastReason: lastError?.reason
+})
 
 /**
  * The error of a call whose request may have been carried out and was to be sent again. `last` is what that failed with: that
@@ -123,50 +140,58 @@ export const afterUnknown = (
 ): CallError => {
   if (last._tag !== "BackendUnavailable" && last._tag !== "ConnectionLost") return last
   const why = last._tag === "ConnectionLost"
-    ? "the next connection was lost, too"
-    : `${backend} is ${inWords(last.state)}${last.lastError === undefined ? "" : ` (last error: ${last.lastError})`}`
+    ? said`the next connection was lost, too`
+    : said`${open(backend)} is ${open(inWords(last.state))}${
+      last.lastError === undefined
+        ? said``
+        : said` (last error: ${{ message: last.lastError, publicMessage: reasonInWords(last.lastReason) }})`
+    }`
   return new ResultUnknown({
     backend,
     generation,
     method,
     cause: last,
-    message: `${backend}: ${method} was sent and its result is unknown (${first.message}); ${
+    ...said`${open(backend)}: ${open(method)} was sent and its result is unknown (${
+      detail(first.message, first.reason)
+    }); ${
       harmless
-        ? `it may be carried out twice, but could not be sent again: ${why}`
-        : `what its tool does could not be read, because ${why}. Check before you repeat it, or pass idempotent: true for calls that may be carried out twice`
+        ? said`it may be carried out twice, but could not be sent again: ${why}`
+        : said`what its tool does could not be read, because ${why}. Check before you repeat it, or pass idempotent: true for calls that may be carried out twice`
     }`
   })
 }
 
 /** A BackendUnavailable that says where the backend stands. */
-export const unavailable = (on: BackendState, why: string): BackendUnavailable => {
+export const unavailable = (on: BackendState, why: Said): BackendUnavailable => {
   const backend = on.id
   const now = on.now()
   const { demandableFrom, generation, lastError, nextAttemptAt, state } = on.published.value
-  const last = lastError === undefined ? "" : `; last error: ${lastError.message}`
+  const last = lastError === undefined ? said`` : said`; last error: ${detail(lastError.message, lastError.reason)}`
   const wait = nextAttemptAt === undefined ? undefined : Math.max(0, nextAttemptAt - now)
-  const next = wait !== undefined
-    ? `; next attempt in ${formatMillis(wait)}`
-    : demandableFrom !== undefined && demandableFrom > now
-    ? `; a call in ${formatMillis(demandableFrom - now)} or later makes Lifeline try again`
+  const next = wait === undefined ? "" : `; next attempt in ${formatMillis(wait)}`
+  const early = demandableFrom !== undefined && demandableFrom > now
+    ? `, in ${formatMillis(demandableFrom - now)} at the earliest`
     : ""
-  const { remedy } = entries[state._tag]
+  // A call makes the next attempt, where that is possible.
+  const remedy = demandableFrom === undefined ? entries[state._tag].remedy : `Fix the cause, then call again${early}`
   return new BackendUnavailable({
     backend,
     generation: generation || undefined,
     state: state._tag,
-    lastError: lastError?.message,
+    ...lastErrorOf(lastError),
     nextAttemptAt,
-    message: `${backend} is ${inWords(state._tag)}: ${why}${last}${next}${remedy === undefined ? "" : `. ${remedy}`}`
+    ...said`${open(backend)} is ${open(inWords(state._tag))}: ${why}${last}${
+      open(`${next}${remedy === undefined ? "" : `. ${remedy}`}`)
+    }`
   })
 }
 
 /** A BackendUnavailable because a bound on calls was reached. (C13) */
-export const busy = (backend: string, why: string): BackendUnavailable =>
+export const busy = (backend: string, why: Said): BackendUnavailable =>
   new BackendUnavailable({
     backend,
     state: "Busy",
-    message: `${backend} is busy: ${why}; call again when some have ended`
+    ...said`${open(backend)} is busy: ${why}; call again when some have ended`
   })
 
 /** Why a call may not wait, if as many as may already do. (C13) */
@@ -174,4 +199,4 @@ export const tooManyWait = (
   { id, policy: { calls } }: BackendState,
   waiting: number
 ): BackendUnavailable | undefined =>
-  waiting < calls.maxWaiting ? undefined : busy(id, `${waiting} calls are waiting (calls.maxWaiting)`)
+  waiting < calls.maxWaiting ? undefined : busy(id, said`${waiting} calls are waiting (calls.maxWaiting)`)

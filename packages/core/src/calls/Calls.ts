@@ -6,6 +6,7 @@ import { constVoid } from "effect/Function"
 import type { BackendUnavailable, CallError, RequestError } from "../Errors.js"
 import type { Probe } from "../health/Probe.js"
 import type { SessionDoubt } from "../health/SessionDoubt.js"
+import { type Said, said } from "../observe/Said.js"
 import type { CallOptions } from "../options/CallOptions.js"
 import type { Session } from "../options/Session.js"
 import type { Method, Params, Result } from "../port/Method.js"
@@ -26,7 +27,7 @@ import { TaskSupport } from "./TaskSupport.js"
 import { ToolHints } from "./ToolHints.js"
 import { type ReadTools, ToolReading } from "./ToolReading.js"
 import { ToolRules } from "./ToolRules.js"
-import { withConnection } from "./withConnection.js"
+import { type Onward, withConnection } from "./withConnection.js"
 
 /** A call that was started outside of any fiber. */
 export interface StartedCall {
@@ -37,7 +38,7 @@ export interface StartedCall {
 }
 
 /** Makes calls for one backend, and counts those that wait. */
-export class Calls {
+export class Calls implements Call.Carrier {
   /** What the server was asked to keep for its session. */
   readonly sessionState = new SessionState()
   /** The calls that wait for a connection. */
@@ -127,11 +128,12 @@ export class Calls {
     const started = (stop: () => void): StartedCall => ({
       cancel: () => {
         // The fiber that has the request is interrupted later than the caller's next call is made.
-        this.#sender.giveUp(call)
+        const { carrier = this } = call
+        carrier.giveUp(call)
         stop()
         return Call.fateOf(call)
       },
-      doubt: () => this.#sender.doubt(call)
+      doubt: () => (call.carrier ?? this).doubt(call)
     })
     if (telemetry?.hasSpans === true) {
       next(Effect.withFiberRuntime(({ currentSpan }) => this.#observed(call, currentSpan)))
@@ -169,6 +171,30 @@ export class Calls {
     return call
   }
 
+  /** The calls that find no connection from now on, or wait for one, are those of another backend. */
+  leaveTo(successor: Call.Carrier): void {
+    this.#sender.successor = successor
+    this.#backend.publish({ hasSuccessor: true })
+  }
+
+  /** Its own options by tool count for the call. */
+  take<M extends Method>(call: Call.Call<M>): Effect.Effect<Result<M>, CallError> {
+    return Effect.suspend(() => {
+      call.carrier = this
+      call.tool = this.tools.of(call.method, call.params)
+      this.queue.begin(call)
+      return this.#beats.during(call, this.#sender.attempt(call))
+    })
+  }
+
+  giveUp<M extends Method>(call: Call.Call<M>): void {
+    this.#sender.giveUp(call)
+  }
+
+  doubt<M extends Method>(call: Call.Call<M>): void {
+    this.#sender.doubt(call)
+  }
+
   /** Requests on one connection that is not installed yet: what `onConnected` is given. (C11) */
   session(installed: LiveConnection): Session {
     return newSession(installed, this.#backend.policy.timeouts.request, this.#failures)
@@ -178,17 +204,18 @@ export class Calls {
   withConnection<A>(
     use: (installed: LiveConnection) => Effect.Effect<A, RequestError>,
     method: string,
-    options?: CallOptions
+    options: CallOptions | undefined,
+    onward: Onward<A>
   ): Effect.Effect<A, CallError> {
     const parts = { backend: this.#backend, wait: this.wait, failures: this.#failures }
-    return withConnection(parts, use, method, options)
+    return withConnection(parts, use, method, options, onward)
   }
 
   /** Probes the current connection, without waiting for one. */
   get probe(): Effect.Effect<void, CallError> {
     return Effect.suspend(() => {
       const installed = this.#backend.published.value.current
-      if (installed === undefined) return Effect.fail(this.unavailable("there is no connection to probe"))
+      if (installed === undefined) return Effect.fail(this.unavailable(said`there is no connection to probe`))
       return Effect.flatMap(this.#probe.now(installed), (error) =>
         error === undefined
           ? Effect.void
@@ -197,7 +224,7 @@ export class Calls {
   }
 
   /** A BackendUnavailable that says where the backend stands. */
-  unavailable(why: string): BackendUnavailable {
+  unavailable(why: Said): BackendUnavailable {
     return unavailable(this.#backend, why)
   }
 }

@@ -4,12 +4,26 @@
 import { Effect } from "effect"
 import type { BackendUnavailable } from "../Errors.js"
 import { entries, isPointless } from "../lifecycle/Lifecycle.js"
+import { said } from "../observe/Said.js"
+import * as Policy from "../options/Policy.js"
 import type { Method } from "../port/Method.js"
 import type { Runtime } from "../runtime/Runtime.js"
 import type { BackendState, Slot } from "../state/BackendState.js"
-import { type Call, millis } from "./Call.js"
+import { type Call, heldUntil, millis } from "./Call.js"
 import { tooManyWait, unavailable } from "./CallFailure.js"
 import type { QueuedCalls } from "./QueuedCalls.js"
+
+/** How long somebody may wait, on the Clock's scale. */
+export interface Time {
+  /** The beginning of the whole call. */
+  readonly begunAt: number
+  /** The end of the whole call. */
+  readonly deadline: number
+  /** The end of the time in which a connection has to come. */
+  readonly end: number
+  /** Whether the call itself says how long that is. */
+  readonly isChosen: boolean
+}
 
 /** Lets calls of one backend wait, and counts them. */
 export class ConnectionWait {
@@ -39,64 +53,72 @@ export class ConnectionWait {
   /** Waits for the next attempt of a call, within the call's time. */
   forCall<M extends Method>(call: Call<M>, lost?: Runtime | undefined): Effect.Effect<void, BackendUnavailable> {
     return Effect.suspend(() => {
-      const { deadline, options } = call
-      const end = this.#backend.now() + millis(options?.wait, this.#backend.policy.timeouts.wait)
+      const { begunAt, deadline, options } = call
+      const end = call.waitEnd ??= this.#backend.now() + millis(options?.wait, this.#backend.policy.timeouts.wait)
       const { current } = this.#backend.published.value
       if (current === undefined || current.runtime === lost) this.#queue.away(call)
-      return this.until(Math.min(deadline, end), lost, options?.failFast)
+      return this.until({ begunAt, deadline, end, isChosen: options?.wait !== undefined }, lost, options?.failFast)
     })
   }
 
   /**
-   * Waits until there is a connection other than that of `lost`. It gives nothing but a reason to look again: the caller
-   * reads the slot anew. Asks for an attempt where one can be brought forward.
+   * Waits until there is a connection other than that of `lost`, or none and a successor. It gives nothing but a reason to look again: the
+   * caller reads the slot anew. Asks for an attempt where one can be brought forward.
    */
   until(
-    deadline: number,
+    time: Time,
     lost?: Runtime | undefined,
     failFast?: boolean | undefined
   ): Effect.Effect<void, BackendUnavailable> {
     const { policy, published } = this.#backend
-    const ready = (slot: Slot) => slot.current !== undefined && slot.current.runtime !== lost
+    const ready = ({ current, hasSuccessor }: Slot) => current === undefined ? hasSuccessor : current.runtime !== lost
     return Effect.uninterruptibleMask((restore) => {
       const slot = published.value
       if (ready(slot)) return Effect.void
       if (failFast ?? policy.calls.failFast) {
-        return Effect.fail(unavailable(this.#backend, "the call was not sent, because it must not wait (failFast)"))
+        return Effect.fail(unavailable(this.#backend, said`the call was not sent, because it must not wait (failFast)`))
       }
       if (isPointless(slot.state)) return Effect.fail(this.#pointless(slot))
       const full = tooManyWait(this.#backend, this.#waits.size)
       if (full !== undefined) return Effect.fail(full)
-      const waiting = { millis: deadline - this.#backend.now() }
+      const waiting = { millis: Math.min(time.deadline, time.end) - this.#backend.now() }
       this.#waits.add(waiting)
       const look: Effect.Effect<void, BackendUnavailable> = Effect.suspend(() => {
         const slot = published.value
         if (ready(slot)) return Effect.void
         if (isPointless(slot.state)) return Effect.fail(this.#pointless(slot)) // guard: waiter-learns-of-the-end
-        if (this.#backend.now() >= deadline) {
+        const end = this.#isFirstStart(slot, time) ? Math.max(time.end, heldUntil(time)) : time.end
+        const until = Math.min(time.deadline, end)
+        if (this.#backend.now() >= until) {
           return Effect.fail(
             unavailable(
               this.#backend,
-              "the call was not sent, because no connection came within the time it may wait (timeouts.wait)"
+              said`the call was not sent, because no connection came within the time it may wait (timeouts.wait)`
             )
           )
         }
         if (entries[slot.state._tag].demand !== "waits") this.#backend.demand() // guard: waiting-call-demands
-        return Effect.zipRight(this.#backend.before(deadline, published.next(slot)), look)
+        return Effect.zipRight(this.#backend.before(until, published.next(slot)), look)
       })
       return Effect.ensuring(restore(look), Effect.sync(() => this.#waits.delete(waiting)))
     })
   }
 
+  /**
+   * Whether nothing is known of the server yet, because its first start is under way: it may be downloading itself. A time to wait that the
+   * caller or the policy has chosen counts all the same.
+   */
+  #isFirstStart({ generation, lastError, state }: Slot, { isChosen }: Time): boolean {
+    const isDefault = this.#backend.policy.timeouts.wait === Policy.defaults.timeouts.wait
+    const isFirstAttempt = lastError === undefined && state._tag === "Connecting"
+    const goesOn = isFirstAttempt || this.#backend.startingSince !== undefined
+    return generation === 0 && goesOn && isDefault && !isChosen
+  }
+
   /** The call does not wait. After an attempt that failed for good it asks for another one, which keeps its pace. (R13) */
   #pointless({ demandableFrom }: Slot): BackendUnavailable {
-    if (demandableFrom === undefined) return unavailable(this.#backend, "the call was not sent")
-    this.#backend.demand() // guard: permanent-failure-is-demanded
-    return unavailable(
-      this.#backend,
-      this.#backend.now() < demandableFrom
-        ? "the call was not sent"
-        : "the call was not sent, but Lifeline tries again now because of it: call again in a moment"
-    )
+    const error = unavailable(this.#backend, said`the call was not sent`)
+    if (demandableFrom !== undefined) this.#backend.demand() // guard: permanent-failure-is-demanded
+    return error
   }
 }

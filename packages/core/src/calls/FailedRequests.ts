@@ -2,8 +2,8 @@
  * What follows on a failed request: it is sent again where that helps and does no harm, else its call fails.
  */
 import { Effect, Option } from "effect"
-import { constFalse } from "effect/Function"
-import { type CallError, RequestError } from "../Errors.js"
+import { constant } from "effect/Function"
+import { type CallError, isGone, RequestError } from "../Errors.js"
 import type { Probe } from "../health/Probe.js"
 import type { SessionDoubt } from "../health/SessionDoubt.js"
 import type { Method, Result } from "../port/Method.js"
@@ -21,6 +21,9 @@ import type { ToolHints } from "./ToolHints.js"
  * everybody, as long as its caller waits.
  */
 const mostWithoutResult = 6
+
+/** So often something else than the server may refuse a request while the server gives its lists: then the request is meant. */
+const mostRefusedBeside = 3
 
 /** Decides what becomes of the calls of one backend whose requests have failed. */
 export class FailedRequests {
@@ -69,13 +72,19 @@ export class FailedRequests {
   ): Effect.Effect<Result<M>, CallError> {
     return Effect.flatMap(
       this.#backend.before(call.deadline, this.#doubt.settle(installed, error)),
-      (outcome) => {
-        const lost = Option.getOrElse(outcome, constFalse)
+      (settled) => {
+        const outcome = Option.getOrElse(settled, constant("unknown"))
+        // Whoever gives lists means this request by a refusal that it repeats.
+        if (outcome === "alive" && isGone(error) && ++call.refusedBeside === mostRefusedBeside) {
+          const { message } = error
+          const meant = new RequestError({ fate: "answered", reason: "protocol", message, cause: error.cause })
+          return this.#sendAgain(call, installed, meant, attempt)
+        }
         const mayRepeat = (fate === "rejected" && this.#trustsRefusals) || this.mayRepeat(call, installed.runtime) // guard: doubted-side-effect-once
         return this.#sendAgain(
           call,
           installed,
-          lost && mayRepeat
+          outcome === "lost" && mayRepeat
             ? new RequestError({ fate: "rejected", reason: "session", message: error.message, cause: error })
             : error,
           attempt
@@ -105,21 +114,22 @@ export class FailedRequests {
     const suspicion = isSuspicious(error)
       ? this.#probe.onSuspicion(runtime, reason === "timeout")
       : Effect.succeed(Effect.void)
-    const again = (call.tool?.retry ?? this.#backend.policy.calls.retry) === "safe" && maySendAgain(error)
+    const isWanted = (call.tool?.retry ?? this.#backend.policy.calls.retry) === "safe" && maySendAgain(error)
     return Effect.flatMap(suspicion, (verdict) => {
-      if (!again) return fail
+      if (!isWanted) return fail
       if (mayRepeat === false) return fail // guard: side-effect-once
       if (isLast) return fail
       call.sent++
       call.repeated ||= fate === "unknown" && mayRepeat === true
       const gone = reason === "lost" || reason === "session"
+      const again: Attempt = gone ? attempt : (call) => Effect.zipRight(this.#pause(call, error, fail), attempt(call))
       const next = Effect.zipRight(
         gone && runtime.spreads && runtime.loss === undefined
           ? Effect.void // One process was lost, and another one takes it. (C18)
           : gone
           ? this.#wait.forCall(call, runtime)
-          : Effect.zipRight(this.#backend.before(call.deadline, verdict), this.#pause(call, error, fail)),
-        mayRepeat === undefined ? this.#asHintsSay(call, installed, fail, attempt) : attempt(call)
+          : this.#backend.before(call.deadline, verdict),
+        mayRepeat === undefined ? this.#asHintsSay(call, installed, fail, again) : again(call)
       )
       return fate === "unknown"
         ? Effect.mapError(
@@ -157,7 +167,9 @@ export class FailedRequests {
     attempt: Attempt
   ): Effect.Effect<Result<M>, CallError> {
     return Effect.suspend(() => {
-      const { current } = this.#backend.published.value
+      const { current, hasSuccessor } = this.#backend.published.value
+      // What the tools of another server say is nothing about a call that this one may have carried out.
+      if (current === undefined && hasSuccessor) return fail
       const again = Effect.suspend(() => this.#asHintsSay(call, failed, fail, attempt))
       if (current === undefined) return Effect.zipRight(this.#wait.forCall(call), again)
       // Nothing of the call is in flight meanwhile, and others need not wait for it.
@@ -208,7 +220,7 @@ export class FailedRequests {
 
   #about(method: string, { generation }: Runtime, timeout: number): About {
     const { lastError, state } = this.#backend.published.value
-    return { backend: this.#backend.id, generation, method, timeout, state, lastError: lastError?.message }
+    return { backend: this.#backend.id, generation, method, timeout, state, lastError }
   }
 }
 

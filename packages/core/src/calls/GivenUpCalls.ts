@@ -37,6 +37,7 @@ export class GivenUpCalls {
 
   /** A call whose request is in flight, and whose caller has stopped listening: looks whether the server lives, if that has been silent. */
   doubt<M extends Method>(call: Call<M>, { latest }: Runtime): void {
+    latest.unheard(this.#backend.now(), call)
     if (this.#backend.now() - Math.max(call.heardAt, latest.answeredAt) < silence) return
     // At once: the caller's next call may come before the probe.
     this.#probe.leftUnanswered(latest)

@@ -2,12 +2,13 @@
  * Calls that wait for the verdict on a connection in doubt, so that what fails meanwhile was not sent. (H4, C14)
  */
 import { Effect, Option } from "effect"
-import type { CallError } from "../Errors.js"
+import type { BackendUnavailable, CallError } from "../Errors.js"
 import type { Probe } from "../health/Probe.js"
+import { detail, said } from "../observe/Said.js"
 import type { Method, Result } from "../port/Method.js"
 import type { LiveConnection } from "../runtime/LiveConnection.js"
 import type { BackendState } from "../state/BackendState.js"
-import { type Attempt, type Call, waitingFor } from "./Call.js"
+import { type Attempt, type Call, heldUntil, waitingFor } from "./Call.js"
 import { tooManyWait, unavailable } from "./CallFailure.js"
 import type { ConnectionWait } from "./ConnectionWait.js"
 import type { FailedRequests } from "./FailedRequests.js"
@@ -43,7 +44,10 @@ export class HeldCalls {
     return !this.#failures.mayRepeat(call, runtime) // guard: silent-is-not-used
   }
 
-  /** Waits until that is settled, which the answer to any request does, and goes on with the call. */
+  /**
+   * Waits until that is settled, which the answer to any request does, and goes on with the call. Fails after three quarters of the time of
+   * the call.
+   */
   hold<M extends Method>(
     call: Call<M>,
     installed: LiveConnection,
@@ -59,16 +63,20 @@ export class HeldCalls {
         waitingFor(
           call,
           "waits until the server answers a probe",
-          this.#backend.before(call.deadline, runtime.until(isSettled))
+          this.#backend.before(heldUntil(call), runtime.until(isSettled))
         ),
         Effect.sync(() => this.#count--)
       )
       return Effect.flatMap(settled, (verdict) =>
         Option.isSome(verdict)
           ? again(call)
-          : Effect.fail(
-            unavailable(this.#backend, "the call was not sent, because the server does not answer probes")
-          ))
+          : Effect.fail(this.#unsettled()))
     })
+  }
+
+  #unsettled(): BackendUnavailable {
+    const reason = this.#probe.verdict?.reason
+    const why = reason === undefined ? said`` : said` (${detail(reason)})`
+    return unavailable(this.#backend, said`the call was not sent, because the server does not answer probes${why}`)
   }
 }

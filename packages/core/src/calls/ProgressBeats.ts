@@ -101,7 +101,7 @@ export class ProgressBeats {
     let next = Number.POSITIVE_INFINITY
     let asks = false
     for (const one of [...this.#watched.values()]) {
-      if (one.call.isCancelled || now >= one.call.deadline) continue
+      if (one.call.isCancelled || now >= one.call.deadline + Call.askedFor(one.call, now)) continue
       const runtime = slot.current?.runtime ?? this.#finishing(one, now)
       const due = runtime === undefined ? this.#waiting(one, slot, now) : this.#connected(one, runtime, now)
       if (due <= now) {

@@ -3,6 +3,7 @@
  */
 import { Effect, Option } from "effect"
 import type { CallError } from "../Errors.js"
+import { said } from "../observe/Said.js"
 import type { ToolRule } from "../options/Tools.js"
 import type { Method, Result } from "../port/Method.js"
 import type { BackendState } from "../state/BackendState.js"
@@ -82,7 +83,8 @@ export class QueuedCalls {
       if (full !== undefined) return Effect.fail(full)
       const turn = Effect.async<void>((resume) => queue.wait(ticket, () => resume(Effect.void)))
       const late = Effect.suspend(() => {
-        const why = "the call was not sent, because its time was over before its turn came (timeout, calls.concurrency)"
+        const why =
+          said`the call was not sent, because its time was over before its turn came (timeout, calls.concurrency)`
         return Effect.fail(unavailable(this.#backend, why))
       })
       return Effect.flatMap(

@@ -6,6 +6,7 @@ import { Effect, Exit, FiberId } from "effect"
 import { constVoid } from "effect/Function"
 import * as Hints from "../catalog/Hints.js"
 import { type CallError, type RequestError, requestErrorOf } from "../Errors.js"
+import { said } from "../observe/Said.js"
 import type { Method, Result } from "../port/Method.js"
 import type { LiveConnection } from "../runtime/LiveConnection.js"
 import type { Runtime } from "../runtime/Runtime.js"
@@ -15,6 +16,7 @@ import * as Call from "./Call.js"
 import { unavailable } from "./CallFailure.js"
 import type { FailedRequests } from "./FailedRequests.js"
 import type { GivenUpCalls } from "./GivenUpCalls.js"
+import { isWork } from "./isWork.js"
 import type { QueuedCalls } from "./QueuedCalls.js"
 import type { SessionState } from "./SessionState.js"
 import { TaskRun } from "./TaskRun.js"
@@ -36,6 +38,8 @@ export interface Parts {
 
 /** Sends the calls of one backend. */
 export class Sender {
+  /** Who has taken the place of the backend, where somebody has. */
+  successor: Call.Carrier | undefined
   readonly #backend: BackendState
   readonly #before: BeforeSending
   readonly #failures: FailedRequests
@@ -80,7 +84,10 @@ export class Sender {
       this.#now() < call.deadline
         ? this.attempt(call)
         : Effect.fail(
-          unavailable(this.#backend, "the call was not sent, because its time was over before it could be (timeout)")
+          unavailable(
+            this.#backend,
+            said`the call was not sent, because its time was over before it could be (timeout)`
+          )
         )
     )
 
@@ -131,7 +138,7 @@ export class Sender {
       }
       next(rest)
     }
-    runtime.begin()
+    runtime.begin(call)
     Call.leaves(call, runtime)
     let cancel: (() => void) | undefined
     try {
@@ -165,7 +172,7 @@ export class Sender {
       const refusal = this.#refusal(call)
       if (refusal !== undefined) return refusal
       const installed = this.#tasks.connectionFor(call)
-      if (installed === undefined) return restore(this.#before.connection(call, this.#again))
+      if (installed === undefined) return restore(this.#withoutConnection(call))
       const kept = this.#before.keeps(call, installed, this.#again)
       if (kept !== undefined) return restore(kept)
       const { connection, runtime } = installed
@@ -173,7 +180,7 @@ export class Sender {
       const send = Effect.suspend(() =>
         connection.request(call.method, attempt?.params ?? call.params, Call.requestOptions(call, () => this.#now()))
       )
-      runtime.begin()
+      runtime.begin(call)
       Call.leaves(call, runtime)
       return Effect.matchCauseEffect(
         restore(attempt?.span === undefined ? send : Effect.withParentSpan(send, attempt.span)),
@@ -184,7 +191,7 @@ export class Sender {
             const rest = this.#ended(call, installed, exit)
             return Exit.isExit(rest)
               ? rest
-              : Effect.onInterrupt(restore(rest), () => Effect.sync(() => this.#tasks.cancel(call)))
+              : Effect.onInterrupt(restore(rest), () => this.#tasks.abandon(call))
           },
           onFailure: (cause) => {
             const exit = Exit.failCause(cause)
@@ -205,6 +212,19 @@ export class Sender {
         }
       )
     })
+  }
+
+  /** The call waits; or goes to the successor of the backend, unless it is about a task, which only the server that runs it knows. */
+  #withoutConnection<M extends Method>(call: Call.Call<M>): Effect.Effect<Result<M>, CallError> {
+    const { successor } = this
+    if (successor === undefined) return this.#before.connection(call, this.#again)
+    if (call.about !== undefined) {
+      return Effect.fail(
+        unavailable(this.#backend, said`the call was not sent, because another server has taken its place`)
+      )
+    }
+    this.#queue.leave(call)
+    return successor.take(call)
   }
 
   /** The exit of a call that names what callers are not offered, which may have changed while it waited. */
@@ -240,6 +260,7 @@ export class Sender {
     if (Exit.isSuccess(exit)) {
       const rest = this.#tasks.answered(call, installed, exit.value)
       this.#end(call, runtime, true)
+      if (isWork(call.method)) runtime.worked()
       this.#learn(call, runtime, exit.value)
       if (rest !== undefined) return rest
       const { offered } = this.#backend
@@ -258,7 +279,7 @@ export class Sender {
   #end<M extends Method>(call: Call.Call<M>, runtime: Runtime, isAnswered: boolean): void {
     call.on = undefined
     if (call.task === undefined || call.task.isOver) this.#queue.leave(call)
-    runtime.end(this.#now(), isAnswered)
+    runtime.end(this.#now(), isAnswered, call)
   }
 
   /** What an answered request tells of the server. */

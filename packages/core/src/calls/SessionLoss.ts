@@ -2,6 +2,7 @@
  * A lost session of which one call learns, before any is made on the next one. (C12)
  */
 import { SessionExpired } from "../Errors.js"
+import { open, said } from "../observe/Said.js"
 
 /** Keeps the loss until a call has failed for it, however many connections are made before it comes. */
 export class SessionLoss {
@@ -26,8 +27,9 @@ export class SessionLoss {
       backend,
       generation,
       newGeneration,
-      message:
-        `${backend}: the call was not sent, because the session of generation ${generation} was lost, and generation ${newGeneration} knows nothing of it. Rebuild what the server kept for you, then call again`
+      ...said`${
+        open(backend)
+      }: the call was not sent, because the session of generation ${generation} was lost, and generation ${newGeneration} knows nothing of it. Rebuild what the server kept for you, then call again`
     })
   }
 }

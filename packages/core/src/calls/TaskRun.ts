@@ -6,6 +6,7 @@ import type { CallToolResult, Task } from "@modelcontextprotocol/sdk/types.js"
 import { Effect, Exit, Predicate } from "effect"
 import { type CallError, ProtocolError, RemoteError, RequestTimeout, ResultUnknown } from "../Errors.js"
 import { firstOf } from "../internal/firstOf.js"
+import { detail, open, type Said as Texts, said } from "../observe/Said.js"
 import type { Connection } from "../port/Connection.js"
 import type { Method, Params, Result } from "../port/Method.js"
 import type { LiveConnection } from "../runtime/LiveConnection.js"
@@ -30,7 +31,10 @@ const created = (result: unknown): (Said & Pick<Task, "taskId">) | undefined => 
   return isTask ? task as Said & Pick<Task, "taskId"> : undefined
 }
 
-const isEnd = ({ status }: Said): boolean => status === "completed" || status === "failed" || status === "cancelled"
+/** Whether there is something else to ask than how the task is. A status that the protocol does not know says nothing: its outcome is asked for. */
+const isEnd = ({ status }: Said): boolean => status !== "working" && status !== "input_required"
+
+const known: ReadonlySet<string> = new Set(["working", "input_required", "completed", "failed", "cancelled"])
 
 /** How calls are sent. */
 export interface Sending {
@@ -100,21 +104,20 @@ export class TaskRun {
   ): Effect.Effect<CallToolResult, CallError> {
     const running: Call.RunningTask = call.task = { id: task.taskId, on, isThere: true, hasBegun: false, isOver: false }
     on.runtime.begin()
-    return Effect.suspend(() => {
-      running.hasBegun = true
-      return this.#run(call, on, task)
-    })
-  }
-
-  #run(call: ToolCall, on: LiveConnection, task: Said): Effect.Effect<CallToolResult, CallError> {
-    return firstOf(this.#outcome(call, on, task), this.#deadline(call)).pipe(
-      Effect.onExit((exit) =>
-        Effect.zipRight(
-          Exit.isFailure(exit) && isAbandoned(exit) ? this.#abandon(call) : Effect.void,
-          Effect.sync(() => this.#end(call))
+    return Effect.catchAll(
+      Effect.uninterruptibleMask((restore) => {
+        // Not before the step from which on its end is seen to.
+        running.hasBegun = true
+        return Effect.onExit(
+          restore(firstOf(this.#outcome(call, on, task), this.#deadline(call))),
+          (exit) =>
+            Effect.zipRight(
+              Exit.isFailure(exit) && isAbandoned(exit) ? this.abandon(call) : Effect.void,
+              Effect.sync(() => this.#end(call))
+            )
         )
-      ),
-      Effect.catchAll((error) => error instanceof Forgotten ? this.#again(call) : Effect.fail(error))
+      }),
+      (error) => error instanceof Forgotten ? this.#again(call) : Effect.fail(error)
     )
   }
 
@@ -151,12 +154,14 @@ export class TaskRun {
     }
   }
 
-  #abandon(call: ToolCall): Effect.Effect<void> {
+  /** The same in a fiber, which tells the server in any case. */
+  abandon<M extends Method>(call: Call.Call<M>): Effect.Effect<void> {
     return Effect.suspend(() => {
-      this.cancel(call)
       const { task } = call
       if (task === undefined || task.isOver) return Effect.void
+      this.cancel(call)
       const connection = this.#connection(task.on)
+      if (connection.send !== undefined) return Effect.void
       const cancel = Effect.suspend(() => connection.request("tasks/cancel", { taskId: task.id }, this.#options))
       return Effect.asVoid(Effect.forkDaemon(Effect.interruptible(Effect.ignore(cancel))))
     })
@@ -182,15 +187,18 @@ export class TaskRun {
   #deadline(call: ToolCall): Effect.Effect<never, RequestTimeout> {
     return Effect.suspend(() => {
       const { deadline, heardAt, options, task, timeout } = call
-      const end = Math.min(deadline, options?.resetTimeoutOnProgress === true ? heardAt + timeout : deadline)
-      if (end > this.#backend.now()) return Effect.zipRight(this.#backend.sleepUntil(end), this.#deadline(call))
+      const now = this.#backend.now()
+      const last = Math.min(deadline, options?.resetTimeoutOnProgress === true ? heardAt + timeout : deadline)
+      const end = last + Call.askedFor(call, now)
+      if (end > now) return Effect.zipRight(this.#backend.sleepUntil(end), this.#deadline(call))
       const over = Call.timeOver(call)
       return Effect.fail(
         new RequestTimeout({
           ...this.#common(call),
           timeout: over,
-          message:
-            `${this.#backend.id}: tools/call runs as task ${task?.id}, which was not over within ${over} ms and is cancelled; it may still be carried out. Give it more time (timeout), or check before you repeat it`
+          ...said`${open(this.#backend.id)}: tools/call runs as ${
+            aTask(task)
+          }, which was not over within ${over} ms and is cancelled; it may still be carried out. Give it more time (timeout), or check before you repeat it`
         })
       )
     })
@@ -244,6 +252,7 @@ export class TaskRun {
     }
     const timeout = isEnd(said) ? this.#backend.policy.timeouts.request : Number.POSITIVE_INFINITY
     return Effect.catchAll(this.#ask("tasks/result", call, timeout) as Outcome, (error): Outcome => {
+      if (!known.has(status)) return Effect.fail(this.#odd(call, said, error))
       switch (error._tag) {
         case "RemoteError":
           // The tool may have failed with this code. Where it has not failed, the server says it of the task.
@@ -291,13 +300,25 @@ export class TaskRun {
     return new ResultUnknown({
       ...this.#common(call),
       cause,
-      message:
-        `${this.#backend.id}: tools/call began task ${call.task?.id}, and its result is unknown (${cause.message}); check before you repeat it, or pass idempotent: true for calls that may be carried out twice`
+      ...said`${open(this.#backend.id)}: tools/call began ${aTask(call.task)}, and its result is unknown${
+        detail(` (${cause.message})`)
+      }; check before you repeat it, or pass idempotent: true for calls that may be carried out twice`
     })
   }
 
-  #remote(call: ToolCall, { cause, code, data, message }: RemoteError): RemoteError {
-    return new RemoteError({ ...this.#common(call), code, data, message, cause })
+  #odd(call: ToolCall, { status }: Said, cause: CallError | Forgotten): ResultUnknown {
+    const why = cause instanceof Forgotten ? said`` : said`, and has no result${detail(` (${cause.message})`)}`
+    return new ResultUnknown({
+      ...this.#common(call),
+      cause: cause instanceof Forgotten ? undefined : cause,
+      ...said`${open(this.#backend.id)}: tools/call began ${aTask(call.task)}, which has the status ${
+        open(JSON.stringify(status.slice(0, 100)))
+      }, which the protocol does not know${why}; check before you repeat it`
+    })
+  }
+
+  #remote(call: ToolCall, { cause, code, data, message, publicMessage }: RemoteError): RemoteError {
+    return new RemoteError({ ...this.#common(call), code, data, message, publicMessage, cause })
   }
 
   #common({ method, task }: ToolCall) {
@@ -314,6 +335,12 @@ export class TaskRun {
     call.progress?.described(statusMessage, now)
   }
 }
+
+/** The id of a task at the server is not the one that the gateway gives its clients. */
+const aTask = (task: { readonly id: string } | undefined): Texts => ({
+  message: `task ${task?.id}`,
+  publicMessage: "a task"
+})
 
 /** Whether nobody waits for the outcome any more. */
 const isAbandoned = (exit: Exit.Failure<unknown, unknown>): boolean =>

@@ -12,6 +12,9 @@ import { millis } from "./Call.js"
 import type { ConnectionWait } from "./ConnectionWait.js"
 import type { FailedRequests } from "./FailedRequests.js"
 
+/** Does the same at the successor of a backend, with what is left of the time that it may wait. */
+export type Onward<A> = (options: CallOptions) => Effect.Effect<A, CallError>
+
 /** The parts of a backend that such work needs. */
 export interface Parts {
   readonly backend: BackendState
@@ -21,27 +24,39 @@ export interface Parts {
 
 /**
  * Runs something on the current connection, waiting for one where there is none; on the next one where that was lost, if it did not happen
- * or may happen twice. `options`: of the call for which this is done; only those about waiting count.
+ * or may happen twice. `options`: of the call for which this is done; only those about waiting count. Where the backend has left its place
+ * to another one, `onward` does it there.
  */
 export const withConnection = <A>(
   { backend, failures, wait: connectionWait }: Parts,
   use: (installed: LiveConnection) => Effect.Effect<A, RequestError>,
   method: string,
-  options?: CallOptions
+  options: CallOptions | undefined,
+  onward: Onward<A>
 ): Effect.Effect<A, CallError> =>
   Effect.suspend(() => {
     const { request, wait: usual } = backend.policy.timeouts
     const wait = millis(options?.wait, usual)
-    const deadline = backend.now() + Math.max(request, wait)
+    const begunAt = backend.now()
+    const deadline = begunAt + Math.max(request, wait)
+    let waitEnd = begunAt + wait
     const on = (lost: Runtime | undefined): Effect.Effect<A, CallError> =>
       Effect.suspend(() => {
-        const installed = backend.published.value.current
+        const { current: installed, hasSuccessor } = backend.published.value
+        if (installed === undefined && hasSuccessor) {
+          return onward({ ...options, wait: Math.max(0, waitEnd - backend.now()) })
+        }
         if (installed === undefined || installed.runtime === lost) {
           return Effect.zipRight(
-            connectionWait.until(Math.min(deadline, backend.now() + wait), lost, options?.failFast),
+            connectionWait.until(
+              { begunAt, deadline, end: waitEnd, isChosen: options?.wait !== undefined },
+              lost,
+              options?.failFast
+            ),
             on(undefined)
           )
         }
+        waitEnd = backend.now() + wait
         return Effect.catchAll(use(installed), (error) => {
           const gone = error.reason === "lost" || error.reason === "session"
           const harmless = error.fate !== "unknown" || isRead(method)

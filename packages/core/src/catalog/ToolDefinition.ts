@@ -2,20 +2,11 @@
  * The definition of a tool: what a model and its user decide by. As canonical JSON, so that equal definitions are equal texts.
  */
 import { Predicate } from "effect"
+import { canonical } from "./canonical.js"
 import * as Nesting from "./Nesting.js"
 
 /** The fields of a definition, but for the name, by which it is found. */
 const fields = ["title", "description", "inputSchema", "outputSchema", "annotations"] as const
-
-/** JSON with the members of objects in the order of their names. Recursive. */
-const canonical = (value: unknown): string => {
-  if (Array.isArray(value)) return `[${value.map(canonical).join(",")}]`
-  if (!Predicate.isRecord(value)) return JSON.stringify(value) ?? "null"
-  const members = Object.keys(value).toSorted().flatMap((key) =>
-    value[key] === undefined ? [] : [`${JSON.stringify(key)}:${canonical(value[key])}`]
-  )
-  return `{${members.join(",")}}`
-}
 
 /** The definition as text; `undefined` if it is nested more deeply than this, or is no JSON, as a connector in this process may have it. */
 export const textOf = (tool: unknown, maxDepth: number): string | undefined => {

@@ -2,17 +2,19 @@
  * Reading what a server offers: every list to its end, bounded against a server that never ends (P5).
  */
 import { Effect, Predicate } from "effect"
-import { longestKey, mostProblems } from "../catalog/Bounds.js"
+import { largestList, longestKey, mostProblems } from "../catalog/Bounds.js"
 import { empty, type Kind, type Lists, type Problem, type Snapshot } from "../catalog/Catalog.js"
+import * as EntrySize from "../catalog/EntrySize.js"
 import { byKind, keys, kinds } from "../catalog/Kind.js"
 import * as Nesting from "../catalog/Nesting.js"
-import { RequestError } from "../Errors.js"
+import { isGone, RequestError } from "../Errors.js"
 import { cut } from "../observe/PlainText.js"
 import type { Policy } from "../options/Policy.js"
 import type { Connection } from "../port/Connection.js"
 import type { Method } from "../port/Method.js"
 import { withDeadline } from "../port/withDeadline.js"
 import * as Freshness from "./Freshness.js"
+import * as Listing from "./Listing.js"
 
 export const methods: { readonly [K in Kind]: Method } = {
   tools: "tools/list",
@@ -105,27 +107,25 @@ const readList = (
       if (problems.length < mostProblems) problems.push({ backend, kind, name: cut(name, 200), message })
       else unreported++
     }
-    const cursors = new Set<string>()
-    let cursor: string | undefined
     let dropped = false
+    let [size, isFull] = [0, false]
+    /** Whether there is room for this, too. */
+    const fits = (value: unknown): boolean => {
+      size += EntrySize.of(value)
+      isFull ||= size > largestList
+      return !isFull
+    }
     let truncated = false
     let timeToLive: number | undefined
-    const stop = (message: string) => {
+    const stop = (message: string): false => {
       truncated = true
-      problems.push({ backend, kind, name: "", message })
+      problems.unshift({ backend, kind, name: "", message })
+      return false
     }
-    for (let page = 0;; page++) {
-      if (page >= maxPages) {
-        stop(`${methods[kind]} of ${backend} does not end: read ${maxPages} pages (discovery.maxPages)`)
-        break
-      }
-      const { request: timeout } = policy.timeouts
-      const params = cursor === undefined ? undefined : { cursor }
-      const asking = Effect.suspend(() => connection.request(methods[kind], params, { timeout }))
-      const result = yield* withDeadline<unknown>(asking, timeout)
-      const { entries, nextCursor, ttlMs } = yield* pageOf(kind, result)
+    const tooLarge = () => `${methods[kind]} of ${backend} is too large: took ${byKey.size} entries, of 32 MiB together`
+    const take = ({ nextCursor, ttlMs, ...page }: Listing.Page): boolean => {
       timeToLive = Freshness.shorter(timeToLive, Freshness.timeToLive(ttlMs))
-      for (const entry of entries) {
+      for (const entry of page[kind] as ReadonlyArray<unknown>) {
         const key = Predicate.isRecord(entry) ? entry[keys[kind]] : undefined
         if (typeof key !== "string" || key === "") problem("", `${backend} has an entry of ${kind} without a name`)
         else if (key.length > longestKey[kind]) {
@@ -136,20 +136,29 @@ const readList = (
           problem(key, `${backend} has ${kind} ${quoted(key)} that is nested ${limit}; it is left out`)
         } else if (byKey.has(key)) {
           problem(key, `${backend} names ${kind} ${quoted(key)} twice; the first is used`)
-        } else if (byKey.size < maxEntries) byKey.set(key, entry)
-        else dropped = true
+        } else if (byKey.size >= maxEntries) dropped = true
+        else if (fits(entry)) byKey.set(key, entry)
+        else break
       }
-      if (byKey.size >= maxEntries && (dropped || nextCursor !== undefined)) {
-        stop(`${methods[kind]} of ${backend} is too long: took ${maxEntries} entries (discovery.maxEntries)`)
-        break
+      const goesOn = typeof nextCursor === "string"
+      if (isFull || (goesOn && !fits(nextCursor))) {
+        return stop(tooLarge())
       }
-      if (nextCursor === undefined) break
-      if (cursors.has(nextCursor)) {
-        stop(`${methods[kind]} of ${backend} repeats a cursor`)
-        break
-      }
-      cursors.add(nextCursor)
-      cursor = nextCursor
+      return byKey.size >= maxEntries && (dropped || goesOn)
+        ? stop(`${methods[kind]} of ${backend} is too long: took ${maxEntries} entries (discovery.maxEntries)`)
+        : true
+    }
+    const { request: timeout } = policy.timeouts
+    const ask = (cursor: string | undefined) => {
+      const params = cursor === undefined ? undefined : { cursor }
+      const asking = Effect.suspend(() => connection.request(methods[kind], params, { timeout }))
+      return Effect.flatMap(withDeadline<unknown>(asking, timeout), (result) => pageOf(kind, result))
+    }
+    const ending = yield* Listing.readPages(kind, maxPages, ask, take)
+    if (ending === "repeated") stop(`${methods[kind]} of ${backend} repeats a cursor: the list ends there`)
+    if (ending === "large") stop(tooLarge())
+    if (ending === "pages") {
+      stop(`${methods[kind]} of ${backend} does not end: read ${maxPages} pages (discovery.maxPages)`)
     }
     if (unreported > 0) {
       problems.push({
@@ -162,7 +171,7 @@ const readList = (
     return { ...nothing(kind), entries: [...byKey.values()], problems, truncated, timeToLive, given: true }
   }).pipe(
     Effect.catchIf(
-      (error) => error.reason === "remote" || error.reason === "protocol",
+      (error) => error.reason === "remote" || error.reason === "protocol" || isGone(error),
       (error) =>
         Effect.succeed<ReadList>(
           error.code === methodNotFound
@@ -176,26 +185,13 @@ const readList = (
     )
   )
 
-interface Page {
-  readonly entries: ReadonlyArray<unknown>
-  readonly nextCursor: string | undefined
-  readonly ttlMs: unknown
-}
-
 /** A page as it should be, from a server that may send anything. */
-const pageOf = (kind: Kind, result: unknown): Effect.Effect<Page, RequestError> => {
-  const page = Predicate.isRecord(result) ? result : {}
-  const entries = page[kind]
-  return Array.isArray(entries)
-    ? Effect.succeed({
-      entries,
-      nextCursor: typeof page["nextCursor"] === "string" ? page["nextCursor"] : undefined,
-      ttlMs: page["ttlMs"]
-    })
+const pageOf = (kind: Kind, result: unknown): Effect.Effect<Listing.Page, RequestError> =>
+  Predicate.isRecord(result) && Array.isArray(result[kind])
+    ? Effect.succeed(result)
     : Effect.fail(
       new RequestError({ fate: "answered", reason: "protocol", message: `the answer has no list of ${kind}` })
     )
-}
 
 /** Lists, and what is wrong with them. */
 type Known = Lists & Pick<Snapshot, "problems" | "truncated">

@@ -5,7 +5,7 @@ import { Duration } from "effect"
 import type { Kind } from "../catalog/Kind.js"
 
 /** However little a server grants: its lists are not asked for more often, in milliseconds. */
-const shortest = Duration.toMillis("30 seconds")
+export const shortest = Duration.toMillis("30 seconds")
 
 /** However much it grants. */
 const longest = Duration.toMillis("24 hours")
@@ -20,6 +20,16 @@ export const timeToLive = (ttlMs: unknown): number | undefined =>
 /** The shorter of two times, either of which may not be known. */
 export const shorter = (a: number | undefined, b: number | undefined): number | undefined =>
   a === undefined ? b : b === undefined ? a : Math.min(a, b)
+
+/**
+ * Milliseconds until lists are polled again that hold for so long: at most `refreshInterval` or 5 min. `draw` in [0, 1) adds up to a fifth,
+ * so that backends that connect together do not poll together.
+ */
+export const pollAfter = (
+  timesToLive: ReadonlyArray<number>,
+  refreshInterval: number | undefined,
+  draw: number
+): number => Math.min(Math.max(refreshInterval ?? usual, shortest), ...timesToLive) * (1 + draw / 5)
 
 /** What was read of one list, as far as it matters here. */
 interface Read {
@@ -54,13 +64,8 @@ export class Freshness {
     return [...this.#lists].flatMap(([kind, { until }]) => now >= until ? [kind] : [])
   }
 
-  /**
-   * Milliseconds until lists of some kinds are polled again: what they hold for, at most `refreshInterval` or 5 min. `draw` in [0, 1) adds
-   * up to a fifth, so that backends that connect together do not poll together.
-   */
+  /** The same for lists of some kinds. */
   pollAfter(kinds: ReadonlyArray<Kind>, refreshInterval: number | undefined, draw: number): number {
-    const bound = Math.max(refreshInterval ?? usual, shortest)
-    const holds = Math.min(bound, ...kinds.flatMap((kind) => this.#lists.get(kind)?.timeToLive ?? []))
-    return holds * (1 + draw / 5)
+    return pollAfter(kinds.flatMap((kind) => this.#lists.get(kind)?.timeToLive ?? []), refreshInterval, draw)
   }
 }

@@ -1,7 +1,7 @@
 /**
  * Reading the lists of whichever runtime is installed, and publishing them.
  */
-import { Effect, Random, Schedule } from "effect"
+import { Effect, Schedule } from "effect"
 import type { Kind, Snapshot } from "../catalog/Catalog.js"
 import { kinds as allKinds } from "../catalog/Kind.js"
 import { RequestError } from "../Errors.js"
@@ -16,6 +16,7 @@ import type { Runtime } from "../runtime/Runtime.js"
 import type { BackendState } from "../state/BackendState.js"
 import * as Discovery from "./Discovery.js"
 import { Freshness } from "./Freshness.js"
+import { pollPause } from "./pollPause.js"
 import { UnmatchedPatterns } from "./UnmatchedPatterns.js"
 
 /** One reading of lists at a time; what is asked for meanwhile is read after it, once. (P4) */
@@ -37,6 +38,10 @@ interface Reading {
   announcedSoon: boolean
   /** Readings in a row that were asked for that soon. */
   soonInARow: number
+  /** One reading at a time for those who look for an entry. */
+  readonly seeking: Effect.Semaphore
+  /** When the last one of these found nothing new. */
+  soughtAt: number
 }
 
 const makeReading = (runtime: Runtime, kinds: ReadonlyArray<Kind>): Reading => ({
@@ -50,11 +55,19 @@ const makeReading = (runtime: Runtime, kinds: ReadonlyArray<Kind>): Reading => (
   underWay: false,
   endedAt: Number.NEGATIVE_INFINITY,
   announcedSoon: false,
-  soonInARow: 0
+  soonInARow: 0,
+  seeking: Effect.unsafeMakeSemaphore(1),
+  soughtAt: Number.NEGATIVE_INFINITY
 })
 
 /** A server that announces a change too soon after so many readings in a row keeps doing it. */
 const many = 20
+
+/** After a reading that found nothing new, nobody who looks for an entry has the lists read again for so many milliseconds. */
+const seekPause = 5000
+
+/** Nobody who looks for an entry waits longer for the lists, in milliseconds. */
+const seekTimeout = 10_000
 
 /** Reads the lists of one backend. */
 export class Refresh {
@@ -138,12 +151,8 @@ export class Refresh {
     if (reading.polling || runtime.unannounced.length === 0) return Effect.void
     reading.polling = true
     const { refreshInterval } = this.#backend.policy.discovery
-    const wait = Effect.flatMap(
-      Random.next,
-      (draw) => Effect.sleep(reading.freshness.pollAfter(runtime.unannounced, refreshInterval, draw))
-    )
     const once = Effect.zipRight(
-      wait,
+      pollPause((draw) => reading.freshness.pollAfter(runtime.unannounced, refreshInterval, draw)),
       Effect.suspend(() => this.#noteChanged(runtime, runtime.unannounced) ? this.readChanged(runtime) : Effect.void)
     )
     return Effect.asVoid(runtime.fork(
@@ -191,6 +200,29 @@ export class Refresh {
           return this.#readOnce(installed, allKinds, reading)
         })
       )
+    })
+  }
+
+  /** Reads lists whose changes nobody announces, for somebody who looks for an entry that is in none. */
+  seek(kind: Kind): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      const backend = this.#backend
+      const { current } = backend.published.value
+      const reading = this.#reading
+      if (current === undefined || reading?.runtime !== current.runtime) return Effect.void
+      const { unannounced } = current.runtime
+      if (!unannounced.includes(kind)) return Effect.void
+      const read = Effect.suspend(() => {
+        if (backend.now() < reading.soughtAt + seekPause) return Effect.void // guard: seeking-paced
+        const { revision } = backend.published.value
+        return Effect.ensuring(
+          Effect.ignore(this.#readOnce(current, unannounced, reading)),
+          Effect.sync(() => {
+            if (backend.published.value.revision === revision) reading.soughtAt = backend.now()
+          })
+        )
+      })
+      return Effect.asVoid(Effect.timeoutOption(reading.seeking.withPermits(1)(read), seekTimeout))
     })
   }
 
@@ -338,7 +370,10 @@ export class Refresh {
     const gaveLists = given || installed.connection.resumed === true
     if (error?.ifSessionLost === undefined || !gaveLists) return Effect.void
     const lost = new RequestError({ fate: "rejected", reason: "session", message: error.message, cause: error })
-    return Effect.flatMap(this.#doubt.settle(installed, error), (isLost) => isLost ? Effect.fail(lost) : Effect.void)
+    return Effect.flatMap(
+      this.#doubt.settle(installed, error),
+      (outcome) => outcome === "lost" ? Effect.fail(lost) : Effect.void
+    )
   }
 
   /** Publishes what was read, if its runtime is still the installed one. Returns the catalogue if it is a new one. */

@@ -8,7 +8,7 @@
 import { HashMap } from "effect"
 import type { Kind, Snapshot } from "../catalog/Catalog.js"
 import { byKind, kinds } from "../catalog/Kind.js"
-import { type CatalogSource, Claim, Claims, namingOf, Templates } from "./Claim.js"
+import { type CatalogSource, Claim, Claims, namedOnce, namingOf, Templates } from "./Claim.js"
 import { type ByKey, Catalogue, type Entry, type Renamed, type Share } from "./FleetCatalog.js"
 import * as Names from "./names.js"
 import * as Prefix from "./Prefix.js"
@@ -39,7 +39,7 @@ export class CatalogIndex {
   /** Who claims a name because another has the wanted one. */
   #yielding = byKind(() => new Claims())
   readonly #templates = new Templates()
-  /** Where names led that are withdrawn now, so that their calls can say why they fail. */
+  /** Where names led that are withdrawn now, so that their calls can say why they fail; those that entries wanted are marked. */
   readonly #withdrawn = new Map<string, ReadonlyArray<Destination>>()
   /** Backends that were given a snapshot since the catalogue was made. */
   readonly #news = new Set<CatalogSource>()
@@ -143,6 +143,11 @@ export class CatalogIndex {
     return backend === undefined ? undefined : { backend, original: name }
   }
 
+  /** Whose the entries were that wanted a name, and are withdrawn now. */
+  withdrawn(kind: Routed, name: string): ReadonlyArray<Destination> {
+    return this.#withdrawn.get(`wanted ${kind} ${name}`) ?? []
+  }
+
   /** Takes the snapshot of a backend: its claims follow its lists, and those that stay keep their names. */
   #take(source: CatalogSource): void {
     const { latest, taken } = source
@@ -188,10 +193,15 @@ export class CatalogIndex {
   }
 
   #withdraw(source: CatalogSource, kind: Routed): void {
-    for (const [name, { backend, original }] of source.share?.entries[kind] ?? []) {
-      const key = `${kind} ${name}`
-      this.#withdrawn.set(key, [...this.#withdrawn.get(key) ?? [], { backend, original }])
+    const add = (key: string, original: string): void => {
+      this.#withdrawn.set(key, [...this.#withdrawn.get(key) ?? [], { backend: source.id, original }])
       source.withdrawn.push(key)
+    }
+    for (const [name, { original }] of source.share?.entries[kind] ?? []) add(`${kind} ${name}`, original)
+    const naming = namingOf(kind)
+    for (const value of source.share?.snapshot[kind] ?? []) {
+      const original = naming.original(value)
+      add(`wanted ${kind} ${naming.wanted(source.id, original, source.prefix)}`, original)
     }
   }
 
@@ -287,7 +297,7 @@ export class CatalogIndex {
         if (key === undefined) return []
         if (claim.entry === undefined || claim.made !== value || claim.entry.stale !== taken.stale) {
           if (claim.key === undefined && kind === "resourceTemplates") this.#templates.add(claim)
-          const named = namingOf(kind).named(value, key) as never
+          const named = namedOnce(kind, value, key) as never
           claim.entry = { backend: id, original, stale: taken.stale, value: named }
           claim.made = value
           claim.key = key
@@ -297,7 +307,7 @@ export class CatalogIndex {
       })
     const [tools, prompts, resources, resourceTemplates] = kinds.map(entriesOf)
     const entries = { tools, prompts, resources, resourceTemplates } as Share["entries"]
-    source.share = { backend: id, entries, renamed, problems: taken.problems }
+    source.share = { backend: id, entries, renamed, snapshot: taken, prefix: source.prefix, problems: taken.problems }
   }
 }
 

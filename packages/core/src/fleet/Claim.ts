@@ -42,6 +42,18 @@ const naming: { readonly [K in Kind]: Naming<Offered[K]> } = {
 /** How entries of a kind are named. */
 export const namingOf = (kind: Kind): Naming<unknown> => naming[kind] as Naming<unknown>
 
+/** What entries are under their names. */
+const named = new WeakMap<object, Map<string, unknown>>()
+
+/** An entry under a name: the same object in all indexes. */
+export const namedOnce = (kind: Kind, value: unknown, key: string): unknown => {
+  if (typeof value !== "object" || value === null) return namingOf(kind).named(value, key)
+  const known = named.get(value) ?? new Map<string, unknown>()
+  named.set(value, known)
+  if (!known.has(key)) known.set(key, namingOf(kind).named(value, key))
+  return known.get(key)
+}
+
 /** One entry of a backend, and the names that it claims. */
 export class Claim {
   readonly source: CatalogSource

@@ -3,7 +3,7 @@
  */
 import type { Prompt, Resource, ResourceTemplate, Tool } from "@modelcontextprotocol/sdk/types.js"
 import { Equal, HashMap, Option } from "effect"
-import type { Kind, Problem } from "../catalog/Catalog.js"
+import type { Kind, Problem, Snapshot } from "../catalog/Catalog.js"
 import { kinds } from "../catalog/Kind.js"
 import { cut } from "../observe/PlainText.js"
 import * as Names from "./names.js"
@@ -66,6 +66,9 @@ export interface Share {
   readonly backend: string
   readonly entries: { readonly [K in Kind]: ReadonlyArray<readonly [key: string, entry: Entry<Offered[K]>]> }
   readonly renamed: ReadonlyArray<Renamed>
+  /** What the entries are made of: what the backend offers, and what stands before its names. */
+  readonly snapshot: Snapshot
+  readonly prefix: string
   /** What the backend's own lists had wrong. */
   readonly problems: ReadonlyArray<Problem>
 }

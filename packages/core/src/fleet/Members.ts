@@ -167,7 +167,7 @@ export const make = (context: MemberContext): Effect.Effect<FleetMembers, never,
           return false
         }
         yield* place(new Map([...current.value].map(([other, member]) => [other, other === id ? next : member])))
-        yield* retire(old)
+        yield* retire(old, next)
         return true
       })
 
@@ -211,11 +211,14 @@ export const make = (context: MemberContext): Effect.Effect<FleetMembers, never,
         const after = current.value
         const gone = [...before].filter(([id]) => !wanted.has(id)).map(([, member]) => member)
         const replaced = [...before].flatMap(([id, member]) =>
-          after.has(id) && after.get(id) !== member ? [member] : []
+          after.has(id) && after.get(id) !== member ? [{ member, successor: after.get(id)! }] : []
         )
         const [outcomes] = yield* Effect.all([
           Effect.forEach(successions, ({ id, next, old }) => takeOver(id, old, next), { concurrency: "unbounded" }),
-          Effect.forEach(replaced, retire, { concurrency: "unbounded", discard: true }),
+          Effect.forEach(replaced, ({ member, successor }) => retire(member, successor), {
+            concurrency: "unbounded",
+            discard: true
+          }),
           closeMembers(gone)
         ], { concurrency: "unbounded" })
         const kept = successions.filter((_, i) => outcomes[i] === false).map(({ id }) => id)
@@ -255,11 +258,13 @@ const closeMembers = (members: ReadonlyArray<Member>): Effect.Effect<void> =>
     Effect.forEach(members, ({ closed }) => closed.completed, { discard: true })
   )
 
-/** Closes a member that has a successor, when its calls have ended or have had their time. */
-const retire = (member: Member): Effect.Effect<void> => {
-  const drained = Effect.timeoutOption(Effect.interruptible(member.backend.unused()), member.policy.timeouts.drain)
-  return Effect.zipRight(drained, closeMembers([member]))
-}
+/** Closes a member that has a successor, when its calls have ended or have had their time; those that wait go to the successor. */
+const retire = (member: Member, successor: Member): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    member.backend.leaveTo(successor.backend)
+    const drained = Effect.timeoutOption(Effect.interruptible(member.backend.unused()), member.policy.timeouts.drain)
+    return Effect.zipRight(drained, closeMembers([member]))
+  })
 
 /** Ends when a member is connected and has its lists, or its first attempt has failed, or has had its time. */
 const firstOutcome = ({ backend, policy }: Member): Effect.Effect<Option.Option<void>> =>

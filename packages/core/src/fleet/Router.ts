@@ -6,6 +6,7 @@ import { Array, Clock, Effect } from "effect"
 import type { Backend } from "../backend/Backend.js"
 import type { BackendHandle } from "../backend/BackendHandle.js"
 import { BackendUnavailable, type CallError } from "../Errors.js"
+import { detail, open, said } from "../observe/Said.js"
 import { type CallOptions, timeOf } from "../options/CallOptions.js"
 import * as TimeSpan from "../options/TimeSpan.js"
 import type { Params } from "../port/Method.js"
@@ -13,6 +14,7 @@ import type { CatalogIndex, Routed } from "./CatalogIndex.js"
 import * as Names from "./names.js"
 import * as Prefix from "./Prefix.js"
 import * as Unknown from "./Unknown.js"
+import type { Visible } from "./Visible.js"
 
 /** Where a full name leads. */
 export interface Route {
@@ -25,20 +27,27 @@ type Backends = () => ReadonlyMap<string, { readonly backend: BackendHandle }>
 
 /** Routes the requests of one fleet. */
 export class Router {
-  readonly #index: CatalogIndex
+  readonly #index: Pick<CatalogIndex, "catalog" | "isBefore" | "prefixOf" | "route">
   readonly #backends: Backends
   readonly #pending: Set<BackendHandle>
   readonly #ready: Effect.Effect<void>
   /** Backends that a call has waited for as long as it may, without a first outcome. */
   readonly #late = new WeakSet<BackendHandle>()
 
-  /** `pending`: backends that may have had no first outcome yet. `ready`: every backend has had it. */
+  readonly #visible: Visible | undefined
+
+  /**
+   * `pending`: backends that may have had no first outcome yet. `ready`: every backend has had it. `visible`: what the callers may use; default: everything.
+   * The index has the names of these.
+   */
   constructor(
-    index: CatalogIndex,
+    index: Pick<CatalogIndex, "catalog" | "isBefore" | "prefixOf" | "route">,
     backends: Backends,
     pending: Set<BackendHandle>,
-    ready: Effect.Effect<void>
+    ready: Effect.Effect<void>,
+    visible?: Visible
   ) {
+    this.#visible = visible
     this.#index = index
     this.#backends = backends
     this.#pending = pending
@@ -52,7 +61,11 @@ export class Router {
    * The backend of a name. A name that is not known may be one of a backend whose lists are not there: those backends that the name says
    * are waited for, and connected, as by a call with these options. Where it says none, all are, until `ready`.
    */
-  readonly route = (kind: Routed, name: string, options?: CallOptions): Effect.Effect<Route, CallError> =>
+  readonly route = (
+    kind: Routed,
+    name: string,
+    options?: CallOptions
+  ): Effect.Effect<Route, CallError> =>
     Effect.suspend(() => {
       const now = this.find(kind, name)
       if (now !== undefined) return Effect.succeed(now)
@@ -69,9 +82,23 @@ export class Router {
         : Effect.as(this.#saysUnknown(kind, name) ? Effect.void : this.#waitForAll(options), undefined)
       return Effect.flatMap(waited, (failure) => {
         const then = this.find(kind, name)
-        return then === undefined ? Effect.fail(failure ?? this.#unknown(kind, name)) : Effect.succeed(then)
+        if (then !== undefined) return Effect.succeed(then)
+        return failure === undefined ? this.#seek(kind, name, said) : Effect.fail(failure)
       })
     })
+
+  /** Has lists read whose changes nobody announces: those of the backends that the name says, or else of all. */
+  #seek(kind: Routed, name: string, said: ReadonlyArray<BackendHandle>): Effect.Effect<Route, CallError> {
+    const all = this.#entries.map(([, { backend }]) => backend)
+    const sought = said.length > 0 ? said : this.#saysUnknown(kind, name) ? [] : all
+    return Effect.zipRight(
+      Effect.forEach(sought, (backend) => backend.seek(kind), { concurrency: "unbounded", discard: true }),
+      Effect.suspend(() => {
+        const found = this.find(kind, name)
+        return found === undefined ? Effect.fail(this.#unknown(kind, name)) : Effect.succeed(found)
+      })
+    )
+  }
 
   /** Asks the backend of a name, where the call counts from the step that finds it. The time that this took is the call's. */
   #ask<A>(
@@ -91,6 +118,12 @@ export class Router {
     })
   }
 
+  /** The backends that callers may use. */
+  get #entries(): ReadonlyArray<readonly [id: string, member: { readonly backend: BackendHandle }]> {
+    const all = [...this.#backends()]
+    return this.#visible === undefined ? all : all.filter(([id]) => this.#visible?.hasServer(id) === true)
+  }
+
   #waitForAll(options: CallOptions | undefined): Effect.Effect<void> {
     const time = timeOf(options)
     return time === undefined ? this.#ready : Effect.asVoid(Effect.timeoutOption(this.#ready, time))
@@ -98,7 +131,7 @@ export class Router {
 
   /** The backends that a name says, or may say. */
   #said(kind: Routed, name: string): ReadonlyArray<BackendHandle> {
-    return Array.fromIterable(this.#backends()).flatMap(([id, { backend }]) =>
+    return this.#entries.flatMap(([id, { backend }]) =>
       Names.maySay(kind, id, name, this.prefixOf(id)) ? [backend] : []
     )
   }
@@ -107,7 +140,7 @@ export class Router {
   #saysUnknown(kind: Routed, name: string): boolean {
     return Names.backendSaid(kind, name) !== undefined
       && (kind === "resources" ||
-        Array.every([...this.#backends().keys()], (id) => this.prefixOf(id) === Prefix.of(id)))
+        this.#entries.every(([id]) => this.prefixOf(id) === Prefix.of(id)))
   }
 
   /**
@@ -120,7 +153,7 @@ export class Router {
     for (const one of this.#pending) {
       if (one.hasFirstOutcome) this.#pending.delete(one)
       else if (
-        !this.#late.has(one) && this.#index.isBefore(one.id, holder)
+        this.#visible?.hasServer(one.id) !== false && !this.#late.has(one) && this.#index.isBefore(one.id, holder)
         && Names.mayName(one.id, name, this.prefixOf(one.id))
       ) found.push(one)
     }
@@ -129,7 +162,7 @@ export class Router {
 
   #unknown(kind: Routed, name: string): CallError {
     return Unknown.entry(kind, name, {
-      backends: [...this.#backends().keys()],
+      backends: this.#entries.map(([id]) => id),
       prefixOf: this.prefixOf,
       catalogs: [this.#index.catalog]
     })
@@ -172,8 +205,10 @@ export class Router {
   /** The backend that withholds a tool of this name, and says why. */
   #withheld(kind: Routed, name: string): Route & { readonly backend: BackendHandle } | undefined {
     if (kind !== "tools") return undefined
-    for (const [id, { backend }] of this.#backends()) {
-      const original = backend.withheld.find((tool) => Names.fullName(id, tool, this.prefixOf(id)) === name)
+    for (const [id, { backend }] of this.#entries) {
+      const original = backend.withheld.find((tool) =>
+        Names.fullName(id, tool, this.prefixOf(id)) === name && this.#visible?.hasTool(id, tool) !== false
+      )
       if (original !== undefined) return { backend, original }
     }
     return undefined
@@ -213,8 +248,11 @@ const notAsked = (error: CallError): CallError =>
       state: "Connected",
       lastError: error.message,
       cause: error,
-      message:
-        `${error.backend}: the call was not sent, because the server did not give the lists of what it offers: ${error.message}`
+      ...said`${
+        open(error.backend)
+      }: the call was not sent, because the server did not give the lists of what it offers${
+        detail(`: ${error.message}`)
+      }`
     })
 
 /** The options of a call that has taken so many milliseconds already. */

@@ -3,15 +3,18 @@
  */
 import { Effect } from "effect"
 import { constFalse, constVoid } from "effect/Function"
-import { isObjection, RequestError } from "../Errors.js"
+import type { RequestError } from "../Errors.js"
 import { tick } from "../internal/ClockJump.js"
-import { withDeadline } from "../port/withDeadline.js"
 import type { LiveConnection } from "../runtime/LiveConnection.js"
 import type { FailureKind, Runtime } from "../runtime/Runtime.js"
 import type { BackendState } from "../state/BackendState.js"
+import type { OpenVerdict } from "../state/Status.js"
+import type { Examiner } from "./Examiner.js"
 import * as Health from "./Health.js"
+import type { Verdict } from "./judge.js"
+import { Question } from "./Question.js"
 
-/** A ping that has ended: the error it failed with, and when it began. */
+/** A question that has ended: the error it failed with, and when it began. */
 interface Asked {
   readonly error: RequestError | undefined
   readonly at: number
@@ -27,6 +30,8 @@ interface Doubt {
   readonly runtime: Runtime
   /** How many answers it had given when it was suspected last, or when a probe failed: one more ends the doubt. */
   answers: number
+  /** A question of this doubt was left without an answer. */
+  hasLeft: boolean
   /** The probe under way; `undefined` between two of them. */
   round: Round | undefined
 }
@@ -44,15 +49,24 @@ interface Silent {
 /** Probes whichever runtime is installed, and counts what fails. */
 export class Probe {
   readonly #backend: BackendState
-  readonly #ignoresPings: () => boolean
+  readonly #examiner: Examiner
+  readonly #question: Question
+  readonly #hasGivenUpPings: () => boolean
   #history: Health.History = Health.empty
   #doubt: Doubt | undefined
   #silent: Silent | undefined
 
-  /** `ignoresPings`: whether the server is known to leave pings without an answer while it answers calls. (K12) */
-  constructor(backend: BackendState, ignoresPings: () => boolean = constFalse) {
+  /** `hasGivenUpPings`: whether keepalive has switched itself off, because pings had no answer and calls had. (K12) */
+  constructor(backend: BackendState, examiner: Examiner, hasGivenUpPings: () => boolean = constFalse) {
     this.#backend = backend
-    this.#ignoresPings = ignoresPings
+    this.#examiner = examiner
+    this.#question = new Question(backend)
+    this.#hasGivenUpPings = hasGivenUpPings
+  }
+
+  /** The verdict on the installed connection, while it leaves something without an answer. */
+  get verdict(): OpenVerdict | undefined {
+    return this.#examiner.verdict
   }
 
   /** The last ten probes. */
@@ -95,49 +109,57 @@ export class Probe {
     return Effect.suspend(() => {
       const backend = this.#backend
       if (backend.policy.keepalive.method === "none") return Effect.succeed(false)
-      return Effect.map(this.#ping(installed), (error) => {
-        if (error !== undefined || !backend.isCurrent(installed.runtime)) return false
-        installed.runtime.answered(backend.now())
-        return true
-      })
+      return Effect.map(
+        this.#question.ask(installed, false),
+        (error) => error === undefined && backend.isCurrent(installed.runtime)
+      )
     })
   }
 
-  /** One ping, and when it began. */
+  /** One question, and when it was sent. If it fails, looks what the processes of the server do: the next question comes after that. */
   #ask(installed: LiveConnection): Effect.Effect<Asked> {
     return Effect.suspend(() => {
+      const { runtime } = installed
       const at = this.#backend.now()
-      return Effect.map(this.#ping(installed), (error) => ({ error, at }))
+      const hasLeftPing = this.#doubt?.runtime === runtime && this.#doubt.hasLeft
+      this.#examiner.asked(runtime)
+      const looked = (error: RequestError | undefined): Effect.Effect<Asked> =>
+        error === undefined ? Effect.succeed({ error, at }) : Effect.as(this.#examiner.look(installed), { error, at })
+      return Effect.flatMap(this.#question.ask(installed, hasLeftPing), looked)
     })
   }
 
-  /** One ping; the error it failed with. */
-  #ping({ connection, runtime }: LiveConnection): Effect.Effect<RequestError | undefined> {
-    return Effect.suspend(() => {
-      const { timeout } = this.#backend.policy.keepalive
-      // The guard stands inside what runs in a fiber of its own, so that it and the send are one step. (K9)
-      const ping = Effect.suspend(() =>
-        this.#backend.isCurrent(runtime)
-          ? connection.request("ping", undefined, { timeout })
-          : Effect.fail(new RequestError({ fate: "notSent", reason: "lost", message: "the connection was replaced" }))
-      )
-      return Effect.match(withDeadline(ping, timeout), {
-        onSuccess: () => undefined,
-        onFailure: (error) => error.fate === "answered" || isObjection(error) ? undefined : error // (K19)
-      })
+  /** Asks for a list beside a ping that has no answer yet, and looks what the processes of the server do. (V4) */
+  besidePing(installed: LiveConnection): Effect.Effect<void> {
+    const look = this.#examiner.look(installed)
+    const asking = Effect.suspend(() => {
+      this.#examiner.asked(installed.runtime)
+      return this.#question.besidePing(installed)
     })
+    return Effect.asVoid(Effect.zipRight(look, Effect.zipRight(asking, look)))
+  }
+
+  /** Whether heartbeats without an answer mean that the connection is lost. Then it says so. (V1) */
+  isLost(runtime: Runtime, isSilent: boolean, message: string): boolean {
+    const verdict = this.#examiner.judge(runtime, { isOver: true, isSilent })
+    if (verdict.kind !== "wedged") return false
+    this.lose(runtime, "keepalive", message, verdict)
+    return true
   }
 
   #asked(runtime: Runtime, error: RequestError | undefined, counts: boolean): void {
     const backend = this.#backend
     if (!backend.isCurrent(runtime)) return
     this.record(error === undefined)
-    if (error === undefined) return runtime.answered(backend.now())
+    if (error === undefined) return
     if (error.reason === "timeout") {
       // A call that was answered while the probe was under way has settled what calls wait for.
       this.#silent = { runtime, answers: runtime.answers, left: this.silenceOf(runtime) ?? "probe" }
     } else this.#silent = undefined
-    if (this.#doubt?.runtime === runtime) this.#doubt.answers = runtime.answers
+    if (this.#doubt?.runtime === runtime) {
+      this.#doubt.answers = runtime.answers
+      this.#doubt.hasLeft ||= error.reason === "timeout"
+    }
     // However many fail at once: what a moment breaks has until the next one of the doubt to mend. (H4)
     if (!counts) return // guard: probes-count-at-a-pace
     this.countFailure(runtime, "request", error)
@@ -148,17 +170,19 @@ export class Probe {
    * probe has waited in vain is a part of it.
    */
   #nextAfter({ at, error }: Asked): number {
-    const { suspectInterval } = this.#backend.policy.keepalive
+    const { suspectInterval, timeout } = this.#backend.policy.keepalive
     if (error?.reason !== "timeout") return suspectInterval
-    // The clock may have been set meanwhile.
-    return Math.max(0, suspectInterval - Math.max(0, this.#backend.now() - at))
+    // The clock may have been set, or this process may have stood still before the question was sent.
+    const waited = Math.min(timeout, Math.max(0, this.#backend.now() - at))
+    return Math.max(0, suspectInterval - waited)
   }
 
   /** What a runtime has left without an answer, where it has answered nothing since. */
   silenceOf(runtime: Runtime): Silence | undefined {
     const silent = this.#silent
     if (silent?.runtime !== runtime || silent.answers !== runtime.answers) return undefined
-    return silent.left === "call" && this.#ignoresPings() ? "probe" : silent.left
+    const ignoresPings = this.#backend.temperament.ignoresPings || this.#hasGivenUpPings()
+    return silent.left === "call" && ignoresPings ? "probe" : silent.left
   }
 
   /** A call to a runtime was left without an answer. Whoever says so has it probed (`onSuspicion`), and need not wait for that. */
@@ -190,7 +214,7 @@ export class Probe {
 
   /** A doubt begins. What an earlier one would have sent is not sent any more. */
   #begin(runtime: Runtime): Doubt {
-    return this.#doubt = { runtime, answers: runtime.answers, round: undefined }
+    return this.#doubt = { runtime, answers: runtime.answers, hasLeft: false, round: undefined }
   }
 
   #probeAtOnce(installed: LiveConnection): Effect.Effect<Round> {
@@ -268,16 +292,22 @@ export class Probe {
     })
   }
 
-  /** Counts a failure; enough of them in a row and the runtime is lost. (H1) */
+  /** Counts a failure; after enough of them in a row the runtime is lost, unless the evidence speaks for the server. (H1, V1) */
   countFailure(runtime: Runtime, kind: FailureKind, error: RequestError): void {
     const count = runtime.failed(kind)
-    if (count < this.#backend.policy.health.failureThreshold) return
+    const isOver = count >= this.#backend.policy.health.failureThreshold
+    const verdict = this.#examiner.judge(runtime, { isOver, isSilent: error.reason === "timeout" })
+    if (verdict.kind !== "wedged") return
     const what = kind === "discovery" ? "readings of the lists" : "probes"
-    this.#backend.send({
-      _tag: "Lost",
-      runtime,
-      loss: { kind: "health", message: `${count} ${what} in a row failed: ${error.message}` }
-    })
+    this.lose(runtime, "health", `${count} ${what} in a row failed: ${error.message}`, verdict)
+  }
+
+  /** A verdict has gone against a server: its connection is lost, and says why. */
+  lose(runtime: Runtime, kind: "health" | "keepalive", failed: string, { reason }: Verdict): void {
+    const activity = this.#examiner.seen(runtime)
+    const message = activity === undefined ? failed : `${failed}; ${reason}`
+    const isWedged = activity === "stopped" || activity === "still"
+    this.#backend.send({ _tag: "Lost", runtime, loss: { kind, message, ...(isWedged ? { isWedged } : {}) } })
   }
 }
 

@@ -16,11 +16,14 @@ import type { Runtime } from "../runtime/Runtime.js"
 import type { BackendState } from "../state/BackendState.js"
 import { PendingCommand } from "../state/Command.js"
 
+/** What is known after the questions: the session is lost and a new one has taken its place, it lives, or neither was to be found out. */
+export type Outcome = "lost" | "alive" | "unknown"
+
 /** A doubt about one runtime. */
 interface Doubt {
   readonly runtime: Runtime
-  /** Whether the session refused the list. */
-  readonly refused: Deferred.Deferred<boolean>
+  /** Whether the session gave the list, refused it, or neither. */
+  readonly asked: Deferred.Deferred<"given" | "refused" | "neither">
   /** Answered when a new session has taken the place of the doubted one, or could not. */
   readonly replaced: PendingCommand
 }
@@ -39,24 +42,24 @@ export class SessionDoubt {
   }
 
   /**
-   * Whether the session of a refusal is lost and a new one has taken its place. Ends as soon as that is known: after one request where
-   * the session lives, after an attempt to connect where it seems not to.
+   * What is true of the session of a refusal. Ends as soon as that is known: after one request where the session lives, after an attempt to
+   * connect where it seems not to.
    */
-  settle(installed: LiveConnection, refusal: RequestError): Effect.Effect<boolean> {
+  settle(installed: LiveConnection, refusal: RequestError): Effect.Effect<Outcome> {
     return Effect.suspend(() => {
       if (this.#doubt?.runtime === installed.runtime) return this.#outcome(this.#doubt)
-      if (!this.#backend.isCurrent(installed.runtime)) return Effect.succeed(false)
+      if (!this.#backend.isCurrent(installed.runtime)) return Effect.succeed("unknown")
       const doubt: Doubt = {
         runtime: installed.runtime,
-        refused: Deferred.unsafeMake<boolean>(FiberId.none),
+        asked: Deferred.unsafeMake(FiberId.none),
         replaced: new PendingCommand("Reconnect")
       }
       this.#doubt = doubt
-      const asking = Effect.map(this.#isRefused(installed), (refused) => {
-        if (refused) this.#replace(doubt, refusal) // guard: doubt-asks-first
-        Deferred.unsafeDone(doubt.refused, Effect.succeed(refused))
+      const asking = Effect.map(this.#ask(installed), (answer) => {
+        if (answer === "refused") this.#replace(doubt, refusal) // guard: doubt-asks-first
+        Deferred.unsafeDone(doubt.asked, Effect.succeed(answer))
       })
-      const ended = Effect.suspend(() => Deferred.succeed(doubt.refused, false))
+      const ended = Effect.suspend(() => Deferred.succeed(doubt.asked, "neither"))
       return Effect.zipRight(doubt.runtime.fork(Effect.ensuring(asking, ended)), this.#outcome(doubt))
     })
   }
@@ -64,7 +67,7 @@ export class SessionDoubt {
   /** Begins for a runtime that has just been installed: where its session gives the list, the refusal of a list is evidence again. */
   attach(installed: LiveConnection): Effect.Effect<void> {
     return Effect.suspend(() =>
-      this.#isEvidence ? Effect.void : Effect.asVoid(installed.runtime.fork(this.#isRefused(installed)))
+      this.#isEvidence ? Effect.void : Effect.asVoid(installed.runtime.fork(this.#ask(installed)))
     )
   }
 
@@ -74,24 +77,24 @@ export class SessionDoubt {
     if (lists.includes(witness(connection.capabilities))) this.#isEvidence = true // guard: given-list-is-evidence
   }
 
-  #outcome(doubt: Doubt): Effect.Effect<boolean> {
-    return Effect.flatMap(Deferred.await(doubt.refused), (refused) => {
-      if (!refused) {
+  #outcome(doubt: Doubt): Effect.Effect<Outcome> {
+    return Effect.flatMap(Deferred.await(doubt.asked), (answer): Effect.Effect<Outcome> => {
+      if (answer !== "refused") {
         if (this.#doubt === doubt) this.#doubt = undefined
-        return Effect.succeed(false)
+        return Effect.succeed(answer === "given" ? "alive" : "unknown")
       }
       const answered = Effect.match(doubt.replaced.answered, {
-        onSuccess: () => true,
-        onFailure: () => {
+        onSuccess: (): Outcome => "lost",
+        onFailure: (): Outcome => {
           if (this.#doubt === doubt) {
             this.#doubt = undefined
             this.#isEvidence = true
             this.#notBefore = this.#backend.now() + this.#backend.policy.keepalive.suspectInterval
           }
-          return false
+          return "unknown"
         }
       })
-      return firstOf(answered, Effect.as(doubt.runtime.until(() => doubt.runtime.detached), true))
+      return firstOf(answered, Effect.as(doubt.runtime.until(() => doubt.runtime.detached), "lost" as const))
     })
   }
 
@@ -101,8 +104,8 @@ export class SessionDoubt {
     this.#backend.send({ _tag: "Doubted", runtime, loss: { kind: "session", message: why }, pending: replaced })
   }
 
-  /** Asks for a list, or for a pong where the server has none. True where the session refuses it, and that is evidence. */
-  #isRefused({ connection, runtime }: LiveConnection): Effect.Effect<boolean> {
+  /** Asks for a list, or for a pong where the server has none. Refused is what the session refuses, where that is evidence. */
+  #ask({ connection, runtime }: LiveConnection): Effect.Effect<"given" | "refused" | "neither"> {
     return Effect.suspend(() => {
       const { timeout } = this.#backend.policy.keepalive
       const ask = Effect.suspend(() =>
@@ -114,10 +117,12 @@ export class SessionDoubt {
         onSuccess: () => {
           runtime.answered(this.#backend.now())
           this.#isEvidence = true
-          return false
+          return "given" as const
         },
         onFailure: (error) =>
           error.ifSessionLost !== undefined && this.#isEvidence && this.#backend.now() >= this.#notBefore
+            ? "refused" as const
+            : "neither" as const
       })
     })
   }

@@ -5,7 +5,7 @@
 import { Cause, Effect, Random, Schedule } from "effect"
 import type { RequestError } from "../Errors.js"
 import type { Policy } from "../options/Policy.js"
-import type { Connection, Loss } from "../port/Connection.js"
+import type { Connection } from "../port/Connection.js"
 import { withDeadline } from "../port/withDeadline.js"
 import type { Runtime } from "../runtime/Runtime.js"
 import * as Cadence from "./cadence.js"
@@ -31,7 +31,10 @@ export interface Parts {
   readonly onBeat: (sent: string, verdict: Verdict.Verdict, millis: number) => void
   /** Every round that ended: whether the server answered, whatever it said. (H2, H5) */
   readonly onRound: (alive: boolean) => void
-  readonly onLost: (loss: Loss) => void
+  /** Asks the server for something else, beside a ping, and looks what its processes do. (V4) */
+  readonly besidePing: Effect.Effect<void>
+  /** As many heartbeats as that takes have failed: whether the connection is lost. (V1) */
+  readonly isLost: (isSilent: boolean, message: string) => boolean
   /** Finds out whether a refused heartbeat is that of a server which has forgotten the session, and a new one was made. (R12) */
   readonly isSessionLost: (refusal: RequestError) => Effect.Effect<boolean>
   /** The breaker opened; or, `again`, a probe of the open one failed. */
@@ -138,7 +141,12 @@ class HeartbeatLoop {
       return this.#beat("options", send, timeout, Verdict.ofBeat)
     }
     const tool = this.#tool
-    if (tool === undefined) return this.#ping(timeout)
+    if (tool === undefined) {
+      const ping = this.#ping(timeout)
+      return this.#failing === 0
+        ? ping
+        : Effect.zipWith(ping, this.#parts.besidePing, (verdict) => verdict, { concurrent: true })
+    }
     if (!fallback.pingSupported) return this.#callTool(tool, timeout)
     // A ping and its fallback share the time of one heartbeat: K6 and K11 count on it.
     const isLast = fallback.pingFailures + 1 >= fallbackAfter
@@ -214,7 +222,7 @@ class HeartbeatLoop {
   // --- what follows
 
   #conclude(verdict: Verdict.Verdict): Effect.Effect<void> {
-    const { onClose, onLost, onRound, policy, state } = this.#parts
+    const { isLost, onClose, onRound, policy, state } = this.#parts
     onRound(Verdict.isSignOfLife(verdict))
     if (verdict._tag === "Success") {
       this.#failing = 0
@@ -237,11 +245,8 @@ class HeartbeatLoop {
     if (this.#silent === 0) return this.#open(verdict)
     if (this.#silent < failureThreshold) return Effect.void
     if (state.lostInARow >= 2) return this.#open(verdict)
-    state.lostInARow++
-    onLost({
-      kind: "keepalive",
-      message: `${this.#silent} heartbeats in a row without an answer: ${verdict.message}`
-    })
+    const message = `${this.#silent} heartbeats in a row without an answer: ${verdict.message}`
+    if (isLost(verdict.reason === "timeout", message)) state.lostInARow++
     return Effect.void
   }
 

@@ -113,9 +113,12 @@ export class Keepalive {
       now: () => backend.now(),
       fleetStartedAt: backend.fleetStartedAt,
       isCurrent: () => this.#permission === permission && backend.isCurrent(runtime),
-      onLost: (loss) => backend.send({ _tag: "Lost", runtime, loss }),
-      isSessionLost: (refusal) => this.#doubt.settle({ connection, runtime }, refusal),
+      besidePing: this.#probe.besidePing({ connection, runtime }),
+      isLost: (isSilent, message) => this.#probe.isLost(runtime, isSilent, message),
+      isSessionLost: (refusal) =>
+        Effect.map(this.#doubt.settle({ connection, runtime }, refusal), (outcome) => outcome === "lost"),
       onBeat: (sent, verdict, millis) => {
+        if (sent === "ping" && verdict._tag === "Success") backend.temperament.answeredPing()
         backend.telemetry?.beat(sent, verdict._tag === "Success" ? undefined : verdict.reason, millis)
         meter.beat(sent, verdict, millis)
       },

@@ -185,7 +185,7 @@ export const entries: { readonly [S in StateName]: Entry } = {
     session: "ended",
     demand: "paced",
     catalog: "withdrawn",
-    meaning: "waiting would not help, so Lifeline does not try it again by itself",
+    meaning: "waiting does not help",
     remedy: "Fix the cause, then call reconnect()"
   },
   Disconnected: {

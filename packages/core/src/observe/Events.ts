@@ -63,6 +63,12 @@ export type Events<Failure> = {
     readonly message: string
     readonly nextRestartAt: number | undefined
   }
+  /** The verdict on a server that leaves something without an answer is another one. `reason`: the evidence, in words. */
+  Judged: Common & {
+    readonly generation: number
+    readonly kind: "alive" | "busy" | "unknown" | "wedged" | "gone"
+    readonly reason: string
+  }
   /** A list could not be read. */
   DiscoveryFailed: Common & { readonly generation: number; readonly message: string }
   /**

@@ -101,6 +101,11 @@ export const entryOf = (event: Event): Entry => {
       const { generation, message } = event
       return line(LogLevel.Warning, `could not read the lists: ${message}`, { generation })
     }
+    case "Judged": {
+      // That a server is wedged stands in the line of its loss.
+      const { generation, kind, reason } = event
+      return line(kind === "busy" ? LogLevel.Info : LogLevel.Debug, `${kind}: ${reason}`, { generation, kind })
+    }
     case "KeepaliveChanged": {
       // Keepalive itself tells what a person has to know.
       const { generation, reason, state } = event

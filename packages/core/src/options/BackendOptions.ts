@@ -5,6 +5,7 @@ import { Effect } from "effect"
 import type { CatalogMemory } from "../catalog/Catalog.js"
 import type { ClientOptions, Connector, ServerRequestHandlers } from "../port/Connector.js"
 import type { PinStore } from "../port/PinStore.js"
+import type { TemperamentMemory } from "../port/TemperamentMemory.js"
 import type { PolicyOptions } from "./Policy.js"
 import type { Session } from "./Session.js"
 
@@ -14,6 +15,8 @@ export interface BackendOptions<R = never> extends PolicyOptions, ClientOptions<
   readonly connector: Connector
   /** Keeps the catalogue for the next run of the program, and begins with that of the last one. */
   readonly catalogMemory?: CatalogMemory | undefined
+  /** Keeps what the server has shown of itself for the next run of the program. Default: as long as the backend lives. */
+  readonly temperamentMemory?: TemperamentMemory | undefined
   /** Keeps the definitions of tools for `pin`. Default: as long as the backend lives. */
   readonly pinStore?: PinStore | undefined
   /**

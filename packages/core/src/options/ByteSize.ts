@@ -1,6 +1,7 @@
 /**
  * A number of bytes, as options give it: a number, or a text with a unit.
  */
+import { Bytes } from "../internal/Bytes.js"
 import { type ByteSizeText, type ByteUnit, units } from "./ByteSizeText.js"
 
 /** A number of bytes: a number, or a text such as `"512 MB"` or `"1 GiB"`. KB, MB and GB are powers of 1,000, KiB, MiB and GiB of 1,024. */
@@ -19,18 +20,18 @@ const lowerCase: ReadonlyMap<string, number> = new Map(
 )
 
 /** The bytes of an input, without a fraction; `undefined` if it is not a number of bytes. Units may have any case. */
-export const toBytes = (input: unknown): number | undefined => {
-  if (typeof input === "number") return Number.isSafeInteger(input) && input >= 0 ? input : undefined
+export const toBytes = (input: unknown): Bytes | undefined => {
+  if (typeof input === "number") return Number.isSafeInteger(input) && input >= 0 ? Bytes(input) : undefined
   if (typeof input !== "string" || input.length > longest) return undefined
   const [, amount = "", unit = ""] = text.exec(input) ?? []
   const size = lowerCase.get(unit.toLowerCase())
   if (size === undefined) return undefined
   const bytes = Math.round(Number(amount) * size)
-  return Number.isSafeInteger(bytes) ? bytes : undefined
+  return Number.isSafeInteger(bytes) ? Bytes(bytes) : undefined
 }
 
 /** The bytes of a number of bytes. Throws a TypeError if a program without types gives something else. */
-export const bytes = (input: ByteSize): number => {
+export const bytes = (input: ByteSize): Bytes => {
   const found = toBytes(input)
   if (found === undefined) throw new TypeError(`${String(input)} is not a number of bytes; write 512000000 or "512 MB"`)
   return found

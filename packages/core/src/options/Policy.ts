@@ -13,7 +13,7 @@ import * as TimeSpan from "./TimeSpan.js"
 import { day, hour, minute, second } from "./TimeText.js"
 import * as Tools from "./Tools.js"
 
-export type { HealthOptions, KeepaliveMethod, ListFilter } from "./PolicyOptions.js"
+export type { KeepaliveMethod, ListFilter } from "./PolicyOptions.js"
 export type { ToolOptions, ToolRule } from "./Tools.js"
 
 /** How a session is kept alive, and how a dead one is found. */
@@ -22,6 +22,8 @@ export type KeepaliveOptions = Given.KeepaliveOptions<TimeSpan.TimeSpan>
 export type ReconnectOptions = Given.ReconnectOptions<TimeSpan.TimeSpan>
 /** How long things may take. */
 export type TimeoutOptions = Given.TimeoutOptions<TimeSpan.TimeSpan>
+/** When a connection counts as lost because of failures. */
+export type HealthOptions = Given.HealthOptions<TimeSpan.TimeSpan>
 /** How Lifeline handles calls. */
 export type CallsOptions = Given.CallsOptions<TimeSpan.TimeSpan>
 /** When a connection is opened, and when an unused one is closed. */
@@ -103,7 +105,7 @@ const table = {
     close: duration(1, hour, 5 * second),
     drain: duration(0, day, 10 * second)
   },
-  health: { failureThreshold: count(1, 1000, 3) },
+  health: { failureThreshold: count(1, 1000, 3), busyLimit: duration(1, day, 2 * minute) },
   calls: {
     retry: oneOf("safe", "safe", "never"),
     trustAnnotations: flag(true),

@@ -53,7 +53,7 @@ export interface ReconnectOptions<Time> {
   readonly maxDelay?: Time | undefined
   /** Attempts with backoff before the backend becomes Dormant, where attempts are rare. Default 5. */
   readonly maxAttempts?: number | undefined
-  /** A connection that has lasted this long is stable: the next backoff starts with the first delay. Default 10 s. */
+  /** A connection that has lasted this long, or has answered a call, is good: the next backoff starts with the first delay. Default 10 s. */
   readonly stableAfter?: Time | undefined
   /** Time between attempts of a Dormant backend, with jitter. Default 5 minutes. */
   readonly dormantProbe?: Time | undefined
@@ -61,7 +61,8 @@ export interface ReconnectOptions<Time> {
   readonly maxRetryAfter?: Time | undefined
   /**
    * The shortest time between attempts that calls trigger. It doubles with each failure, up to `maxDelay`; but while a call waits, to no
-   * more than 40% of the time that it may wait (`timeouts.wait`, 4 s by default), so that the call finds a server that is up again. After a
+   * more than 40% of the time that it may wait (`timeouts.wait`, 4 s by default), so that the call finds a server that is up again. Attempts
+   * that reach no server (refused, unreachable) follow each other sooner: by a tenth of the outage, at least a quarter of this. After a
    * permanent failure, this is the shortest time from the failure to the next attempt that a call triggers. Default 1 s.
    */
   readonly demandInterval?: Time | undefined
@@ -78,7 +79,10 @@ export interface TimeoutOptions<Time> {
   readonly connect?: Time | undefined
   /** How long the server may take to answer a request. Default 60 s. */
   readonly request?: Time | undefined
-  /** How long a call waits for a connection. Default 10 s. */
+  /**
+   * How long a call waits for a connection. Default 10 s, and during the first start as long as that takes (`connect`, `startLimit`): the server
+   * may have to be downloaded.
+   */
   readonly wait?: Time | undefined
   /** How long closing a connection may take; after that, Lifeline stops waiting for it. Default 5 s. */
   readonly close?: Time | undefined
@@ -87,9 +91,14 @@ export interface TimeoutOptions<Time> {
 }
 
 /** When a connection counts as lost because of failures. */
-export interface HealthOptions {
+export interface HealthOptions<Time> {
   /** After how many failures in a row, of discovery or of probes, a connection counts as lost. Default 3. */
   readonly failureThreshold?: number | undefined
+  /**
+   * How long a server whose processes work may answer nothing while no caller waits for what it does, before Lifeline replaces it. While the
+   * caller waits, only the caller's own time counts. Default 2 minutes.
+   */
+  readonly busyLimit?: Time | undefined
 }
 
 /** How Lifeline handles calls. */
@@ -209,7 +218,7 @@ export interface PolicyOptions<Time> {
   /** How long things may take. */
   readonly timeouts?: TimeoutOptions<Time> | undefined
   /** When a connection counts as lost because of failures. */
-  readonly health?: HealthOptions | undefined
+  readonly health?: HealthOptions<Time> | undefined
   /** How Lifeline handles calls. */
   readonly calls?: CallsOptions<Time> | undefined
   /**

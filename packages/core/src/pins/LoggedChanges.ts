@@ -9,7 +9,6 @@ const most = { ofTool: 5, ofServer: 500 }
 /** What becomes of a change in the log: `last` is logged, and nothing after it. */
 export type Logging = "logged" | "last" | "known"
 
-/** See the head of the file. */
 export class LoggedChanges {
   readonly #byTool = new Map<string, Set<string>>()
   #count = 0

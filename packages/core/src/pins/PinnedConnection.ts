@@ -47,7 +47,6 @@ interface FirstPage {
 /** How far a call is that waits for the comparison. */
 interface Sending {
   isSent?: boolean
-  isGivenUp?: boolean
 }
 
 const nameOf = (params: unknown): string => {
@@ -55,7 +54,6 @@ const nameOf = (params: unknown): string => {
   return Predicate.isString(name) ? name : ""
 }
 
-/** See the head of the file. */
 export class PinnedConnection {
   readonly #inner: Connection
   readonly #options: Options
@@ -104,11 +102,10 @@ export class PinnedConnection {
         const sending: Sending = {}
         const work = this.#instead(method, params, options, sending)
         if (work === undefined) return send(method, params, options, settle)
-        const fiber = Runtime.runFork(runtime)(
-          Effect.flatMap(Effect.exit(work), (exit) => Effect.sync(() => settle(exit)))
-        )
+        const settled = Effect.flatMap(Effect.exit(work), (exit) => Effect.sync(() => settle(exit)))
+        // Also where the connection was made in a region that is not.
+        const fiber = Runtime.runFork(runtime)(Effect.interruptible(settled))
         return () => {
-          sending.isGivenUp = true
           // The fiber is interrupted later than the caller wants to know.
           if (sending.isSent !== true) options.onwithdrawn?.()
           fiber.unsafeInterruptAsFork(fiber.id())
@@ -189,7 +186,6 @@ export class PinnedConnection {
       return Effect.flatMap(compared, () => {
         const refusal = this.#refusal(params)
         if (refusal !== undefined) return Effect.fail(refusal)
-        if (sending.isGivenUp === true) return Effect.interrupt
         sending.isSent = true
         const taken = clock.unsafeCurrentTimeMillis() - began
         const left = (time: number) => Math.max(1, time - taken)

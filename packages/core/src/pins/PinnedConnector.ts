@@ -25,7 +25,6 @@ const toolsChanged: ServerNotification = { method: "notifications/tools/list_cha
 /** How often to look whether another program has approved something, while something waits for that. */
 const look = "2 seconds"
 
-/** See the head of the file. */
 export const around = (connector: Connector, { backend, pins, policy }: Options): Connector => ({
   ...connector,
   connect: (options) =>

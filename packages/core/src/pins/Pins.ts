@@ -218,6 +218,7 @@ export class Pins {
     const isSameReason = wasUnreadable?.file === unreadable?.file && wasUnreadable?.reason === unreadable?.reason
     if (kept === this.#kept && isSameReason) return
     const before = this.#approved
+    const isFirst = this.#kept === undefined
     this.#kept = kept
     this.#unreadable = unreadable
     this.#approved = new Map(kept?.approved.map(([tool, { digest }]) => [tool, digest]))
@@ -226,7 +227,7 @@ export class Pins {
     const isSame = isSameReason && JSON.stringify(changes) === JSON.stringify(this.#changes)
     this.#changes = changes
     const isKnownAgain = wasUnreadable !== undefined && unreadable === undefined
-    const isApproval = isKnownAgain || (before.size > 0 && !isEqual(before, this.#approved))
+    const isApproval = isKnownAgain || !(isFirst || isEqual(before, this.#approved))
     if (isApproval) this.approvals.emit()
     if (isApproval || !isSame) this.changed.emit()
   }

@@ -6,6 +6,7 @@ import { kinds } from "../catalog/Kind.js"
 import { ConnectError, RequestError } from "../Errors.js"
 import { firstOf } from "../internal/firstOf.js"
 import * as SafeLog from "../internal/SafeLog.js"
+import { Signal } from "../internal/Signal.js"
 import type { Event } from "../observe/Event.js"
 import type { Policy } from "../options/Policy.js"
 import * as PinnedConnector from "../pins/PinnedConnector.js"
@@ -62,6 +63,8 @@ export class Pool {
   #last: PoolMember | undefined
   #loss: Loss | undefined
   #onLost: ((loss: Loss) => void) | undefined
+  /** Completes when the next process is connected. */
+  #next = new Signal()
   #turn = 0
 
   constructor(parts: Parts) {
@@ -119,9 +122,9 @@ export class Pool {
             own.onHearing?.(hearing)
             options.onHearing?.(hearing)
           },
-          onAttempt: (describe) => {
-            own.onAttempt?.(describe)
-            if (number === 1) options.onAttempt?.(describe)
+          onAttempt: (describe, isSigningIn) => {
+            own.onAttempt?.(describe, isSigningIn)
+            if (number === 1) options.onAttempt?.(describe, isSigningIn)
           }
         })
     }
@@ -162,6 +165,9 @@ export class Pool {
       before.version !== live.connection.serverInfo.version
     if (this.#introduction === undefined || isNew) this.#introduction = live.connection
     Deferred.unsafeDone(this.#first, Effect.void)
+    const next = this.#next
+    this.#next = new Signal()
+    next.complete()
     // Another version of the server may have other lists.
     if (isNew) options.onHearing?.({ announced: kinds, unannounced: [] })
   }
@@ -258,7 +264,7 @@ export class Pool {
     })
   }
 
-  /** Nobody knows whether a process lives: what is sent into it might be lost with it. The probes decide. */
+  /** Nobody knows whether a process lives: what is sent into it might be lost with it. The probes decide, or another one comes. */
   #afterSilence<M extends Method>(
     silent: ReadonlyArray<Choice>,
     method: M,
@@ -278,7 +284,7 @@ export class Pool {
         ),
         options.timeout
       )
-      const heard = firstOf(late, ...silent.map(({ member }) => member.heard))
+      const heard = firstOf(late, this.#next.completed, ...silent.map(({ member }) => member.heard))
       const waited = Effect.onInterrupt(heard, () => Effect.sync(() => options.onwithdrawn?.()))
       return Effect.zipRight(
         waited,

@@ -5,6 +5,7 @@ import { Cause, Effect, Exit, type Scope } from "effect"
 import { type Started, startParts } from "../backend/start.js"
 import { isSuspicious } from "../calls/CallFailure.js"
 import { silence } from "../calls/GivenUpCalls.js"
+import { isWork } from "../calls/isWork.js"
 import { type InvalidOptions, type RequestError, requestErrorOf } from "../Errors.js"
 import type { Event } from "../observe/Event.js"
 import * as Telemetry from "../observe/Telemetry.js"
@@ -14,7 +15,7 @@ import type { Connector } from "../port/Connector.js"
 import type { Loss, ProcessStatus } from "../port/Loss.js"
 import type { Method, Params, Result } from "../port/Method.js"
 import type { LiveConnection } from "../runtime/LiveConnection.js"
-import type { Runtime } from "../runtime/Runtime.js"
+import type { InFlight, Runtime } from "../runtime/Runtime.js"
 
 /** What a member needs. */
 export interface Options {
@@ -130,30 +131,40 @@ export class PoolMember {
     return Effect.uninterruptibleMask((restore) => {
       const { now } = this.#options
       const { onprogress } = options
-      let heardAt = now()
+      const request = { heardAt: now(), questions: 0 }
       const heard: RequestOptions["onprogress"] = onprogress && ((progress) => {
-        heardAt = now()
+        request.heardAt = now()
         onprogress(progress)
       })
-      runtime.begin()
+      runtime.begin(request)
       const sent = Effect.suspend(() => connection.request(method, params, { ...options, onprogress: heard }))
-      return Effect.onExit(restore(sent), (exit) => this.#ended(runtime, exit, heardAt))
+      return Effect.onExit(restore(sent), (exit) => this.#ended(runtime, method, exit, request))
     })
   }
 
   /** Notes what the request tells of the process. */
-  #ended(runtime: Runtime, exit: Exit.Exit<unknown, RequestError>, heardAt: number): Effect.Effect<void> {
+  #ended(
+    runtime: Runtime,
+    method: Method,
+    exit: Exit.Exit<unknown, RequestError>,
+    request: InFlight
+  ): Effect.Effect<void> {
     const { state, supervisor: { tasks: { probe } } } = this.#started
     const now = this.#options.now()
-    if (Exit.isSuccess(exit)) return Effect.sync(() => runtime.end(now, true))
+    if (Exit.isSuccess(exit)) {
+      return Effect.sync(() => {
+        runtime.end(now, true, request)
+        if (isWork(method)) runtime.worked()
+      })
+    }
     if (Cause.isInterruptedOnly(exit.cause)) {
-      runtime.end(now, false)
-      if (now - Math.max(heardAt, runtime.answeredAt) < silence) return Effect.void
+      runtime.end(now, false, request)
+      if (now - Math.max(request.heardAt, runtime.answeredAt) < silence) return Effect.void
       probe.leftUnanswered(runtime)
       return Effect.sync(() => state.send({ _tag: "GivenUp", runtime }))
     }
     const error = requestErrorOf(exit.cause)
-    runtime.end(now, error.fate === "answered")
+    runtime.end(now, error.fate === "answered", request)
     if (isGone(error)) {
       this.#gone = runtime
       return Effect.sync(() => this.#options.onChanged(this))

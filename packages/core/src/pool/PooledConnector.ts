@@ -35,6 +35,7 @@ export const make = ({ connector, processes }: Options): Connector => ({
   target: connector.target,
   overlap: true,
   warning: connector.warning,
+  startLimit: connector.startLimit,
   connect: (options) =>
     Effect.gen(function*() {
       const { supervision } = options

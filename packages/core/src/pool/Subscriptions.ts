@@ -57,10 +57,14 @@ export class Subscriptions {
       const home = this.#home ??= this.#choose()
       if (home === undefined) return Effect.fail(this.#refusal())
       const { uri } = params as Params<Subscribing>
-      return Effect.tap(
-        home.member.request(home.live, method, params, options),
-        () => Effect.sync(() => method === "resources/subscribe" ? this.#uris.add(uri) : this.#uris.delete(uri))
-      )
+      const asked = home.member.request(home.live, method, params, options)
+      if (method === "resources/subscribe") return Effect.tap(asked, () => Effect.sync(() => this.#uris.add(uri)))
+      // From the step in which this is sent: it is not made again after that.
+      const had = this.#uris.delete(uri)
+      return Effect.tapError(asked, ({ fate }) =>
+        Effect.sync(() => {
+          if (had && fate === "answered") this.#uris.add(uri)
+        }))
     })
   }
 
@@ -71,11 +75,18 @@ export class Subscriptions {
     if (next === undefined || this.#uris.size === 0) return
     const { backend, policy: { timeouts: { request: timeout } }, run } = this.#parts
     const { live, member } = next
+    /** One that was ended meanwhile is not made again. */
+    const again = (uri: string) =>
+      Effect.suspend(() =>
+        this.#uris.has(uri)
+          ? Effect.asVoid(member.request(live, "resources/subscribe", { uri }, { timeout }))
+          : Effect.void
+      )
     run(Effect.forEach(
       [...this.#uris],
       (uri) =>
         Effect.catchAll(
-          withDeadline(member.request(live, "resources/subscribe", { uri }, { timeout }), timeout),
+          withDeadline(again(uri), timeout),
           ({ message }) => SafeLog.debug(`${backend}: not subscribed again: ${message}`)
         ),
       { concurrency: 8, discard: true }

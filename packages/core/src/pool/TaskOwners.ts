@@ -4,8 +4,9 @@
 import { Predicate } from "effect"
 import type { Choice } from "./PoolMember.js"
 
-/** How many tasks are remembered; the oldest are forgotten first. */
+/** How many tasks are remembered; the oldest are forgotten first. One with a longer id is not. */
 const most = 10_000
+const longestId = 1000
 
 /** The tasks of one connection. */
 export class TaskOwners {
@@ -15,7 +16,7 @@ export class TaskOwners {
   note(method: string, result: unknown, choice: Choice): void {
     if (method !== "tools/call" || !Predicate.isRecord(result) || !Predicate.isRecord(result["task"])) return
     const { taskId } = result["task"]
-    if (!Predicate.isString(taskId)) return
+    if (!Predicate.isString(taskId) || taskId.length > longestId) return
     this.#owners.set(taskId, choice)
     if (this.#owners.size <= most) return
     for (const oldest of this.#owners.keys()) return void this.#owners.delete(oldest)

@@ -9,6 +9,7 @@ import type { Effect, Exit } from "effect"
 import type { RequestError } from "../Errors.js"
 import type { Loss, Peer } from "./Loss.js"
 import type { Method, Params, Result } from "./Method.js"
+import type { ProcessSight } from "./ProcessSight.js"
 import type { ResourceUsage } from "./ResourceUsage.js"
 import type { SuspendedSession } from "./SuspendedSession.js"
 
@@ -31,6 +32,11 @@ export interface RequestOptions {
    * connection never calls this, an interrupted request counts as sent.
    */
   readonly onwithdrawn?: (() => void) | undefined
+  /**
+   * Called with `true` when the server asks the user something, which this request may wait for, and with `false` when it has its answer.
+   * Each question is a call of its own. The connection counts nothing of that time in `timeout` and `maxTotalTimeout`. Must not throw.
+   */
+  readonly onasking?: ((isAsking: boolean) => void) | undefined
   /** Ask the server to run the request as a task. */
   readonly task?: TaskCreationParams | undefined
   /**
@@ -88,6 +94,11 @@ export interface Connection {
    * until the connection closes. Must not throw. Default: nothing is measured.
    */
   readonly onUsage?: ((callback: (usage: ResourceUsage) => void) => void) | undefined
+  /**
+   * Looks what the processes of the server show now. The core asks for it only while it doubts that the server lives, some seconds apart.
+   * `undefined` if it cannot be seen at this moment. Must not fail. Default: the processes cannot be seen.
+   */
+  readonly look?: Effect.Effect<ProcessSight | undefined> | undefined
   /** Ends every pending request now and refuses new ones. Does not close. Idempotent. */
   readonly fail: (loss: Loss) => void
   /** Whether it resumes the session that its attempt was offered (`ConnectOptions.resume`). Default false. */

@@ -11,7 +11,7 @@ import type {
   Implementation,
   ListRootsResult
 } from "@modelcontextprotocol/sdk/types.js"
-import type { Effect, Scope } from "effect"
+import type { Effect, Option, Scope } from "effect"
 import type { Kind } from "../catalog/Kind.js"
 import type { ConnectError } from "../Errors.js"
 import type { Connection } from "./Connection.js"
@@ -106,6 +106,11 @@ export interface ConnectOptions extends ClientOptions {
   readonly onAttempt?:
     | ((describe: () => string | undefined, isSigningIn?: () => boolean) => void)
     | undefined
+  /**
+   * Runs what the connector does a second time beside what has no answer yet, such as a request on another socket. `none`: nothing was
+   * run, because nothing waits for the connection, or the fleet makes too many attempts now (`connectConcurrency`). Default: run nothing.
+   */
+  readonly beside?: (<A, E>(work: Effect.Effect<A, E>) => Effect.Effect<Option.Option<A>, E>) | undefined
   /** How the backend supervises the connection, for a connector that supervises parts of it itself. Default: the defaults of all options. */
   readonly supervision?: Supervision | undefined
   /** Called when what the connection's `peer` says has changed. Must not throw. */
@@ -140,6 +145,13 @@ export interface Connector {
    * `timeouts.drain`, and makes a new connection, at most once a minute. Needs `Connection.onUsage`. Default: no limit.
    */
   readonly maxMemory?: number | undefined
+  /**
+   * How long one `connect` may take, in milliseconds, if that is longer than `timeouts.connect`: an attempt that takes longer than
+   * `timeouts.connect` has failed, but its `connect` goes on, and the next attempt waits for it instead of calling `connect` again. With
+   * `reconnect.auto: false` it ends with its attempt. A command ends
+   * it. Must not throw. Default: the attempt ends it.
+   */
+  readonly startLimit?: (() => number) | undefined
   /**
    * Connects and initializes (`initialize`, `notifications/initialized`). The connection closes with the scope. An attempt that fails or is
    * interrupted leaves nothing behind.

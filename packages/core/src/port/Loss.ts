@@ -45,6 +45,8 @@ export interface Loss {
   readonly kind: "session" | "closed" | "health" | "keepalive" | "memory"
   /** With `session`: nothing was forgotten, the server only runs elsewhere from now on. Metrics count it as `moved`. */
   readonly isMove?: boolean | undefined
+  /** The server neither reads nor does anything, so that closing the connection gives it no time to end by itself. Default false. */
+  readonly isWedged?: boolean | undefined
   /** One line: what happened, with exit code, signal or status where there is one. */
   readonly message: string
   /** Milliseconds that the server asked us to wait before coming back. */

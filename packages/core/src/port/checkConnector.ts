@@ -1,7 +1,7 @@
 /**
  * What connectors give us, checked before it is believed: anybody may write one.
  */
-import { Predicate } from "effect"
+import { Effect, Predicate } from "effect"
 import { ConnectError } from "../Errors.js"
 import { messageOf } from "../internal/messageOf.js"
 import type { Loss } from "./Loss.js"
@@ -14,6 +14,7 @@ const fields: ReadonlyArray<readonly [string, (value: unknown) => boolean]> = [
   ...methods.map((name) => [name, Predicate.isFunction] as const),
   ["send", (value) => value === undefined || Predicate.isFunction(value)],
   ["onUsage", (value) => value === undefined || Predicate.isFunction(value)],
+  ["look", (value) => value === undefined || Effect.isEffect(value)],
   ["serverInfo", Predicate.isRecord],
   ["capabilities", Predicate.isRecord],
   ["peer", Predicate.isRecord],

@@ -20,6 +20,7 @@ export const delegated = (inner: Connection): Connection => {
     request: (method, params, options) => inner.request(method, params, options),
     send: send === undefined ? undefined : (...given) => send.apply(inner, given as never) as () => void,
     notify: (method, params) => inner.notify(method, params),
+    look: inner.look,
     onUsage: onUsage === undefined ? undefined : (callback) => onUsage.call(inner, callback),
     onLost: (callback) => inner.onLost(callback),
     fail: (loss) => inner.fail(loss),

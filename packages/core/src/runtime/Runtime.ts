@@ -11,9 +11,18 @@ import type { ConnectError } from "../Errors.js"
 import { Signal } from "../internal/Signal.js"
 import type { Connection, Loss } from "../port/Connection.js"
 import type { ResourceUsage } from "../port/ResourceUsage.js"
+import { Temperament } from "./Temperament.js"
 
 /** What is counted in a row of failures: readings of the lists, or probes. (H1) */
 export type FailureKind = "discovery" | "request"
+
+/** A call whose request is in flight. */
+export interface InFlight {
+  /** When its request was sent, or the server told of progress, on the Clock's scale. */
+  readonly heardAt: number
+  /** Questions of the server that the user has not answered. */
+  readonly questions: number
+}
 
 /** One connection, from before it is acquired until it is closed. A late report writes to a runtime that nobody reads. */
 export class Runtime {
@@ -21,13 +30,25 @@ export class Runtime {
   readonly #attached: Scope.CloseableScope
   readonly #own: Scope.CloseableScope
   #connection: Connection | undefined
+  /** Called when a lease is taken while there is none. Must not throw. */
+  onUsed: (() => void) | undefined
   #acquiring: Fiber.RuntimeFiber<Connection, ConnectError> | undefined
+  /** The same where it outlives its attempt, until one has got its outcome. */
+  #awaited: Fiber.RuntimeFiber<Connection, ConnectError> | undefined
   #loss: Loss | undefined
   #detached = false
   #installedAt: number | undefined
+  readonly #temperament: Temperament
   #inFlight = 0
+  /** Those of them that are requests of callers, the oldest first. */
+  readonly #calls = new Set<InFlight>()
+  /** The call that a server which does one thing at a time works on. */
+  #workedOn: InFlight | undefined
+  /** When the caller of such a call gave it up, and nothing was answered since. */
+  #abandonedAt: number | undefined
   #answeredAt = 0
   #answers = 0
+  #hasWorked = false
   #usedAt = 0
   #discoveryFailures = 0
   #requestFailures = 0
@@ -43,15 +64,25 @@ export class Runtime {
   #needTask: Set<string> | undefined
   #unannounced: ReadonlyArray<Kind> = []
 
-  constructor(generation: number, attached: Scope.CloseableScope, own: Scope.CloseableScope) {
+  constructor(
+    generation: number,
+    attached: Scope.CloseableScope,
+    own: Scope.CloseableScope,
+    temperament: Temperament
+  ) {
     this.generation = generation
+    this.#temperament = temperament
     this.#attached = attached
     this.#own = own
   }
 
   /** A runtime that has no connection yet. */
-  static make(generation: number): Effect.Effect<Runtime> {
-    return Effect.zipWith(Scope.make(), Scope.make(), (attached, own) => new Runtime(generation, attached, own))
+  static make(generation: number, temperament = new Temperament()): Effect.Effect<Runtime> {
+    return Effect.zipWith(
+      Scope.make(),
+      Scope.make(),
+      (attached, own) => new Runtime(generation, attached, own, temperament)
+    )
   }
 
   // --- its life
@@ -59,19 +90,44 @@ export class Runtime {
   /**
    * Makes the connection in a fiber of its own, so that interrupting the caller or its timeout returns at once however stubborn the
    * connector is. Whatever it acquires later goes into the runtime's scope, or is released at once where that has closed.
+   *
+   * `goesOn`: an interruption ends only the waiting. The next caller waits for the same connection, and the close of the runtime ends it.
    */
-  acquire(connect: Effect.Effect<Connection, ConnectError, Scope.Scope>): Effect.Effect<Connection, ConnectError> {
-    return Effect.flatMap(
-      Effect.forkDaemon(Effect.interruptible(Scope.extend(connect, this.#own))),
-      (fiber) => {
-        this.#acquiring = fiber
-        // Not kept once it has ended: a fiber weighs as much as all else that a runtime is.
-        fiber.addObserver(() => {
-          this.#acquiring = undefined
-        })
-        return Effect.onInterrupt(Fiber.join(fiber), () => Effect.sync(() => fiber.unsafeInterruptAsFork(FiberId.none)))
+  acquire(
+    connect: Effect.Effect<Connection, ConnectError, Scope.Scope>,
+    goesOn: boolean
+  ): Effect.Effect<Connection, ConnectError> {
+    return Effect.flatMap(Effect.suspend(() => this.#begun(connect)), (fiber) => {
+      const joined = Fiber.join(fiber)
+      if (!goesOn) {
+        return Effect.onInterrupt(joined, () => Effect.sync(() => fiber.unsafeInterruptAsFork(FiberId.none)))
       }
-    )
+      this.#awaited = fiber
+      return Effect.ensuring(
+        joined,
+        Effect.sync(() => {
+          if (fiber.unsafePoll() !== null) this.#awaited = undefined
+        })
+      )
+    })
+  }
+
+  #begun(
+    connect: Effect.Effect<Connection, ConnectError, Scope.Scope>
+  ): Effect.Effect<Fiber.RuntimeFiber<Connection, ConnectError>> {
+    if (this.#awaited !== undefined) return Effect.succeed(this.#awaited)
+    return Effect.tap(Effect.forkDaemon(Effect.interruptible(Scope.extend(connect, this.#own))), (fiber) => {
+      this.#acquiring = fiber
+      // Not kept once it has ended: a fiber weighs as much as all else that a runtime is.
+      fiber.addObserver(() => {
+        this.#acquiring = undefined
+      })
+    })
+  }
+
+  /** What is being acquired, and nobody has got yet. */
+  get awaited(): Fiber.RuntimeFiber<Connection, ConnectError> | undefined {
+    return this.#awaited
   }
 
   /** The connection is open. The handshake was an answer. */
@@ -160,30 +216,72 @@ export class Runtime {
 
   // --- its requests
 
-  /** A call takes its lease, in the same synchronous step in which it sends. */
-  begin(): void {
-    this.#inFlight++
+  /** A call takes its lease, in the same synchronous step in which it sends. `call`: for a request of a caller. */
+  begin(call?: InFlight): void {
+    if (++this.#inFlight === 1) this.onUsed?.()
+    if (call === undefined) return
+    this.#calls.add(call)
+    if (this.#abandonedAt === undefined) this.#workedOn ??= call
   }
 
   /** A call gives its lease back; `answered` says that the server has answered it. */
-  end(now: number, answered: boolean): void {
-    if (this.#successor !== undefined) return this.#successor.end(now, answered)
+  end(now: number, answered: boolean, call?: InFlight): void {
+    if (this.#successor !== undefined) return this.#successor.end(now, answered, call)
     this.#inFlight--
     this.#usedAt = now
+    if (call !== undefined) this.#ended(now, answered, call)
     if (answered) this.answered(now)
     if (this.#inFlight > 0) return
     this.#drained?.complete()
     this.#drained = undefined
   }
 
+  #ended(now: number, answered: boolean, call: InFlight): void {
+    if (answered && this.oldest !== call) this.#temperament.showedConcurrent()
+    this.#calls.delete(call)
+    if (this.#workedOn !== call) return
+    this.#workedOn = undefined
+    if (!answered) this.#abandonedAt = now
+  }
+
+  /** The caller of a call that goes on does not listen any more. */
+  unheard(now: number, call: InFlight): void {
+    if (this.#workedOn !== call) return
+    this.#workedOn = undefined
+    this.#abandonedAt = now
+  }
+
   get inFlight(): number {
     return this.#inFlight
+  }
+
+  /** The requests of callers that are in flight, the oldest first. */
+  get calls(): ReadonlySet<InFlight> {
+    return this.#calls
+  }
+
+  /** The oldest of them. */
+  get oldest(): InFlight | undefined {
+    return this.#calls.size === 0 ? undefined : this.#calls.values().next().value
+  }
+
+  /** Whether a caller waits for the call that the server works on, if it does one thing at a time. */
+  get isAwaited(): boolean {
+    return this.#workedOn !== undefined
+  }
+
+  /** Since when no caller does, because the caller gave it up; `undefined` without such a call. */
+  get abandonedAt(): number | undefined {
+    return this.#abandonedAt
   }
 
   /** Another runtime goes on with its session: the calls that still wait are in flight there. */
   handOver(successor: Runtime): void {
     successor.#inFlight += this.#inFlight
+    for (const call of this.#calls) successor.#calls.add(call)
+    successor.#workedOn ??= this.#workedOn
     this.#inFlight = 0
+    this.#calls.clear()
     this.#successor = successor
   }
 
@@ -192,13 +290,30 @@ export class Runtime {
     return this.#successor?.latest ?? this
   }
 
-  /** The server has answered: it is alive, whatever failed before. (H2) */
-  answered(now: number): void {
+  /**
+   * The server has answered: it is alive, whatever failed before. `before`: the oldest call that was in flight when the question was sent.
+   * (H2)
+   */
+  answered(now: number, before?: InFlight): void {
+    if (before !== undefined && this.#calls.has(before)) this.#temperament.showedConcurrent()
+    this.#workedOn = this.oldest
+    this.#abandonedAt = undefined
     this.#answeredAt = now
     this.#answers++
     this.#requestFailures = 0
     this.#discoveryFailures = 0
     this.#wake()
+  }
+
+  /** The server has answered a call. */
+  worked(): void {
+    this.#hasWorked = true
+    this.#successor?.worked()
+  }
+
+  /** Whether the server has answered a call on this connection. (V6) */
+  get hasWorked(): boolean {
+    return this.#hasWorked
   }
 
   /** A probe has ended, whatever it found. */

@@ -15,13 +15,23 @@ import { StateRef } from "../internal/StateRef.js"
 import { entries, State } from "../lifecycle/Lifecycle.js"
 import type { BackendObserver } from "../observe/BackendObserver.js"
 import { Event } from "../observe/Event.js"
+import type { Reason } from "../observe/Reason.js"
 import type { Observer } from "../observe/Telemetry.js"
 import type { Policy } from "../options/Policy.js"
 import type { ServerNotification } from "../port/Connector.js"
+import type { TemperamentMemory } from "../port/TemperamentMemory.js"
 import type { Closed, LiveConnection } from "../runtime/LiveConnection.js"
 import type { Runtime } from "../runtime/Runtime.js"
+import { Temperament } from "../runtime/Temperament.js"
 import type { Message } from "./Message.js"
 import { Offered } from "./Offered.js"
+
+/** Why a backend is or was down. */
+export interface LastError {
+  readonly message: string
+  readonly reason: Reason
+  readonly at: number
+}
 
 /**
  * What one Ref holds of a backend: state, generation and published snapshot change together, in one synchronous step. `current` is
@@ -41,7 +51,9 @@ export interface Slot {
   readonly nextAttemptAt: number | undefined
   /** From when on a call may ask for an attempt in PermanentlyFailed; not without `reconnect.auto`. (R9, R13) */
   readonly demandableFrom: number | undefined
-  readonly lastError: { readonly message: string; readonly at: number } | undefined
+  readonly lastError: LastError | undefined
+  /** Whether another backend has taken its place: what finds no connection here goes there. */
+  readonly hasSuccessor: boolean
 }
 
 /** What is counted over the life of a backend. */
@@ -65,6 +77,7 @@ type EventBody = Event extends infer E ? E extends Event ? Omit<E, "backend" | "
 export interface Beginning {
   readonly fleetStartedAt?: number | undefined
   readonly memory?: CatalogMemory | undefined
+  readonly temperament?: TemperamentMemory | undefined
 }
 
 /** Everything that is known and emitted about one backend. All of it is synchronous. */
@@ -85,8 +98,12 @@ export class BackendState {
   /** Set before anything happens, where a fleet or a test watches. */
   observer: BackendObserver | undefined
   readonly inbox = new Inbox<Message>()
+  /** What the server has shown of itself. */
+  readonly temperament: Temperament
   /** Whether the attempt that is under way waits for a sign-in. Written by that attempt. */
   isSigningIn: () => boolean = constFalse
+  /** When the start began that outlives its attempt, on the Clock's scale; undefined if there is none. */
+  startingSince: number | undefined = undefined
   /** Done once there is a first catalogue, or it is known that there is none yet. */
   readonly firstOutcome = new Signal()
   readonly counters: Counters = {
@@ -111,7 +128,7 @@ export class BackendState {
     id: string,
     policy: Policy,
     clock: Clock.Clock,
-    { fleetStartedAt, memory }: Beginning = {}
+    { fleetStartedAt, memory, temperament }: Beginning = {}
   ) {
     this.id = id
     this.policy = policy
@@ -119,6 +136,18 @@ export class BackendState {
     this.clock = clock
     this.fleetStartedAt = fleetStartedAt
     this.#memory = memory
+    this.temperament = new Temperament(
+      temperament && {
+        remembered: temperament.remembered,
+        keep: (shown) => {
+          try {
+            temperament.keep(shown)
+          } catch (defect) {
+            this.reportDefect("the memory of what the server has shown", defect)
+          }
+        }
+      }
+    )
     const { disabled, lazy } = policy.lifecycle
     const first: Slot = {
       state: disabled ? State.Disabled() : lazy ? State.Idle() : State.Connecting({ probe: false }),
@@ -129,7 +158,8 @@ export class BackendState {
       expired: false,
       nextAttemptAt: undefined,
       demandableFrom: undefined,
-      lastError: undefined
+      lastError: undefined,
+      hasSuccessor: false
     }
     this.published = new StateRef<Slot>({ ...first, snapshot: this.#visible(first) })
   }

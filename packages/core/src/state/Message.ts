@@ -30,6 +30,8 @@ export type Message =
   | { readonly _tag: "GivenUp"; readonly runtime: Runtime }
   /** A caller wants to hear of its call, and nobody sees to that. (G25) */
   | { readonly _tag: "ProgressWanted" }
+  /** A call is in flight, and its calls are not watched yet. (V3) */
+  | { readonly _tag: "Used"; readonly runtime: Runtime }
   /** Its processes were measured. */
   | { readonly _tag: "Measured"; readonly runtime: Runtime }
   /** The machine was suspended: whatever waits is late, and whatever is connected is in doubt. (R11) */

@@ -4,6 +4,7 @@
 import type { Implementation } from "@modelcontextprotocol/sdk/types.js"
 import type { Kind } from "../catalog/Kind.js"
 import type { StateName } from "../lifecycle/States.js"
+import type { Reason } from "../observe/Reason.js"
 import type { Peer } from "../port/Loss.js"
 import type { NeededSignIn } from "../port/NeededSignIn.js"
 import type { ResourceUsage } from "../port/ResourceUsage.js"
@@ -21,6 +22,19 @@ export interface KeepaliveStatus {
   readonly reason: string | undefined
   /** When keepalive tries again after it switched itself off, in milliseconds since the epoch. */
   readonly reprobeAt: number | undefined
+}
+
+/** What Lifeline thinks of a server that leaves something without an answer. */
+export interface OpenVerdict {
+  /**
+   * `busy`: its processes work, so it is kept as long as a caller waits, or for `health.busyLimit`. `unknown`: nothing proves anything yet.
+   * `wedged`: it will not answer any more, and its connection is being replaced.
+   */
+  readonly kind: "alive" | "busy" | "unknown" | "wedged" | "gone"
+  /** The evidence, in words. */
+  readonly reason: string
+  /** Since when. */
+  readonly since: number
 }
 
 /** The status of a backend at one moment; immutable. Times are milliseconds since the epoch, durations milliseconds. */
@@ -77,6 +91,8 @@ export interface Status {
   readonly lastError: string | undefined
   /** When `lastError` happened. */
   readonly lastErrorAt: number | undefined
+  /** The code of `lastError`. */
+  readonly lastReason: Reason | undefined
   /** The error of the last connection that could not be closed. */
   readonly lastCloseError: string | undefined
   /** What people should know of how Lifeline connects, such as that credentials go to the server without encryption. */
@@ -89,12 +105,21 @@ export interface Status {
   readonly lostSessions: { readonly count: number; readonly warning: string | undefined }
   /** When the last attempt to connect began. */
   readonly lastAttemptAt: number | undefined
+  /** When the process was started that has not answered yet though its attempt is over (`stdio.startLimit`); `undefined` if there is none. */
+  readonly startingSince?: number | undefined
   /** When a connection was last made. */
   readonly lastSuccessAt: number | undefined
   /** When the next attempt is due; `undefined` if none is. */
   readonly nextAttemptAt: number | undefined
   /** Attempts that have failed since the last stable connection. */
   readonly failedAttempts: number
+  /** The verdict on a server that leaves something without an answer; `undefined` while it answers. */
+  readonly verdict?: OpenVerdict | undefined
+  /**
+   * What the server has shown of itself, over all connections: whether it answers requests while it works on an older one, and whether it
+   * ignores pings. Evidence for `verdict`.
+   */
+  readonly learned?: { readonly isConcurrent: boolean; readonly ignoresPings: boolean } | undefined
   /** Consecutive failures of the current generation. */
   readonly failures: { readonly discovery: number; readonly request: number }
   /** How many calls are in flight. */

@@ -19,10 +19,16 @@ export interface UriForms {
 
 /** The standard's class, which each platform has, and which belongs to no types that this package needs. */
 const { URL } = globalThis as unknown as {
-  readonly URL: { new(text: string): { readonly href: string }; readonly canParse: (text: string) => boolean }
+  readonly URL: new(text: string) => { readonly href: string }
 }
 
-const written = (uri: string): string | undefined => URL.canParse(uri) ? new URL(uri).href : undefined
+const written = (uri: string): string | undefined => {
+  try {
+    return new URL(uri).href
+  } catch {
+    return undefined
+  }
+}
 
 /** Decodes what can be decoded: one escape that is none must not save the others. */
 const decodedRun = (run: string): string => {

@@ -8,13 +8,15 @@ import { ConnectError } from "../Errors.js"
 import { messageOf } from "../internal/messageOf.js"
 import type { BackendOptions } from "../options/BackendOptions.js"
 import { connectErrorOf, lossOf, problemOf } from "../port/checkConnector.js"
-import type { Loss } from "../port/Connection.js"
 import type { ConnectOptions } from "../port/Connector.js"
 import type { LiveConnection } from "../runtime/LiveConnection.js"
-import type { Runtime } from "../runtime/Runtime.js"
 import type { BackendState } from "../state/BackendState.js"
 import type { RuntimeOwner } from "./RuntimeOwner.js"
 import type { RuntimeTasks } from "./RuntimeTasks.js"
+import { Start } from "./Start.js"
+
+/** Runs something beside an attempt. */
+export type Beside = NonNullable<ConnectOptions["beside"]>
 
 /** What an attempt needs of the backend that it is made for. */
 export interface Parts {
@@ -27,47 +29,58 @@ export interface Parts {
 
 /**
  * Makes an attempt and reports what came of it, whatever that is: also when it is interrupted, when the connector dies, or
- * when it takes longer than `timeouts.connect`. What it acquired is owned all along; where it fails, it is retired.
+ * when it takes longer than `timeouts.connect`. What it acquired is owned all along; where it fails, it is retired, unless it is a start that may
+ * go on: the next attempt takes that over.
  */
 export const establish = (
   parts: Parts,
   generation: number,
+  beside: Beside,
   report: (outcome: Either.Either<LiveConnection, ConnectError>) => void
 ): Effect.Effect<void> =>
   Effect.uninterruptibleMask((restore) =>
     Effect.gen(function*() {
-      const { id, policy } = parts.backend
-      const runtime = yield* parts.owner.make(generation)
-      const { connect: millis } = policy.timeouts
-      let describe = nothing
-      let isSigningIn = constFalse
-      const onAttempt: ConnectOptions["onAttempt"] = (given, signsIn) => {
-        describe = given
-        parts.backend.isSigningIn = isSigningIn = signsIn === undefined ? constFalse : () => isTrue(signsIn)
-      }
+      const { backend, owner } = parts
+      const start = owner.takeStart() ?? new Start(yield* owner.make(generation), backend.now(), limitOf(parts))
+      const { runtime } = start
+      const { connect } = backend.policy.timeouts
+      const millis = start.goesOn ? Math.min(connect, Math.max(start.left(backend.now()), 0)) : connect
+      let isOver = false
+      backend.isSigningIn = start.isSigningIn
       const exit = yield* Effect.exit(restore(
-        Effect.timeoutFail(Effect.disconnect(prepared(parts, runtime, onAttempt)), {
+        Effect.timeoutFail(Effect.disconnect(prepared(parts, start, beside)), {
           duration: millis,
           onTimeout: () => {
-            const known = inWords(describe)
-            const what = `no connection within ${millis} ms (timeouts.connect)`
-            return connectError(id, "timeout", known === undefined ? what : `${what}: ${known}`)
+            isOver = true
+            return connectError(backend.id, "timeout", start.timedOut(backend.now(), millis))
           }
         })
       ))
-      if (parts.backend.isSigningIn === isSigningIn) parts.backend.isSigningIn = constFalse
+      if (backend.isSigningIn === start.isSigningIn) backend.isSigningIn = constFalse
+      backend.startingSince = undefined
       if (Exit.isSuccess(exit)) return report(Either.right(exit.value))
-      const failed: Loss = { kind: "closed", message: "the attempt failed" }
-      yield* parts.owner.retire(runtime, failed) // guard: failed-attempt-is-retired
-      report(Either.left(errorOf(id, exit.cause)))
+      const goesOn = isOver && runtime.awaited !== undefined && start.left(backend.now()) > 0
+      if (goesOn) yield* owner.keepStart(start)
+      else yield* owner.retire(runtime, { kind: "closed", message: "the attempt failed" }) // guard: failed-attempt-is-retired
+      report(Either.left(errorOf(backend.id, exit.cause)))
     })
   )
+
+/** How long a start may take, where that is longer than an attempt, and another attempt follows by itself. */
+const limitOf = ({ backend: { policy }, options: { connector } }: Parts): number | undefined => {
+  try {
+    const limit = policy.reconnect.auto ? connector.startLimit?.() : undefined
+    return limit !== undefined && limit > policy.timeouts.connect ? limit : undefined
+  } catch {
+    return undefined
+  }
+}
 
 /** A connection that is ready for calls. */
 const prepared = (
   parts: Parts,
-  runtime: Runtime,
-  onAttempt: ConnectOptions["onAttempt"]
+  { goesOn, onAttempt, runtime }: Start,
+  beside: Beside
 ): Effect.Effect<LiveConnection, ConnectError> => {
   const { backend, calls } = parts
   const { capabilities, clientInfo, connector, handlers, onConnected } = parts.options
@@ -83,6 +96,7 @@ const prepared = (
       onDoubt: () => backend.send({ _tag: "Suspected", runtime }),
       timeout: backend.policy.timeouts.connect,
       onAttempt,
+      beside,
       supervision: {
         backend: backend.id,
         policy: backend.policy,
@@ -95,7 +109,7 @@ const prepared = (
     })
   )
   return Effect.gen(function*() {
-    const connection = yield* runtime.acquire(connect)
+    const connection = yield* runtime.acquire(connect, goesOn)
     const problem = problemOf(connection)
     if (problem !== undefined) return yield* connectError(backend.id, "defect", problem)
     const installed = { connection, runtime }
@@ -129,23 +143,3 @@ export const connectError = (
 /** The error of a failed attempt; a connector's defect is an error like any other. */
 const errorOf = (id: string, cause: Cause.Cause<ConnectError>): ConnectError =>
   connectErrorOf(id, Option.getOrElse(Cause.failureOption(cause), () => Cause.squash(cause)))
-
-/** What a connector has to say of an attempt that takes too long, where it can say it. */
-const inWords = (describe: () => string | undefined): string | undefined => {
-  try {
-    return describe()
-  } catch {
-    return undefined
-  }
-}
-
-/** What a connector says, where it can say it. */
-const isTrue = (said: () => boolean): boolean => {
-  try {
-    return said()
-  } catch {
-    return false
-  }
-}
-
-const nothing = (): string | undefined => undefined

@@ -36,7 +36,13 @@ export class Attempts {
       return Effect.gen(this, function*() {
         yield* Fiber.awaitAll(before)
         if (!this.#overlap) yield* this.#parts.owner.emptied // guard: no-overlap
-        yield* this.#permits.withPermit(Attempt.establish(this.#parts, generation, report))
+        const { backend, calls, owner } = this.#parts
+        // Who starts a backend waits for what becomes of its first attempt.
+        const isAwaited = () => calls.waiting > 0 || owner.isSuspendedAwaited || !backend.firstOutcome.isComplete
+        const beside: Attempt.Beside = (work) =>
+          Effect.suspend(() => isAwaited() ? this.#permits.beside(work) : Effect.succeedNone)
+        const attempt = Attempt.establish(this.#parts, generation, beside, report)
+        yield* this.#permits.withPermit(attempt, () => calls.waiting > 0)
       })
     })
   }

@@ -6,6 +6,7 @@ import { Effect, Exit } from "effect"
 import type { Calls } from "../calls/Calls.js"
 import type { CommandError } from "../Errors.js"
 import * as Lifecycle from "../lifecycle/Lifecycle.js"
+import { open, said } from "../observe/Said.js"
 import type { Loss } from "../port/Connection.js"
 import type { BackendState } from "../state/BackendState.js"
 import type { Command, PendingCommand } from "../state/Command.js"
@@ -67,6 +68,7 @@ export class Commands {
       }
       const patch = this.#overlap ? {} : this.#connections.clearErrorIfStable(current?.runtime)
       if (!this.#phase.move(event, patch)) return this.#refuse([pending])
+      if (event._tag === "Reconnect") yield* this.#owner.endStart({ kind: "closed", message: "reconnect" })
       if (current === undefined) this.#connections.forgetOutage()
       else if (!this.#overlap) {
         this.#connections.recordUptime(current.runtime)
@@ -130,6 +132,7 @@ export class Commands {
     return Effect.gen(this, function*() {
       yield* this.#owner.enter(this.#phase.state) // guard: unwanted-session-is-ended
       if (current !== undefined) yield* this.#owner.retire(current.runtime, loss)
+      yield* this.#owner.endStart(loss)
     })
   }
 
@@ -150,7 +153,7 @@ export class Commands {
   }
 
   #refusal(command: Command): CommandError {
-    return this.#calls.unavailable(`${command.toLowerCase()} was not carried out`)
+    return this.#calls.unavailable(said`${open(command.toLowerCase())} was not carried out`)
   }
 
   /** Once the backend has closed, there is nothing left to disable or to disconnect. */

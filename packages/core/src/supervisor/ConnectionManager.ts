@@ -9,7 +9,7 @@ import * as Lifecycle from "../lifecycle/Lifecycle.js"
 import type { Loss } from "../port/Connection.js"
 import type { LiveConnection } from "../runtime/LiveConnection.js"
 import type { Runtime } from "../runtime/Runtime.js"
-import type { BackendState, Slot } from "../state/BackendState.js"
+import type { BackendState, LastError, Slot } from "../state/BackendState.js"
 import type { PendingCommand } from "../state/Command.js"
 import type { Attempt, Timer } from "../state/Work.js"
 import { connectError } from "./Attempt.js"
@@ -31,6 +31,8 @@ export interface Parts {
   /** A new connection is made before the old one is closed. */
   readonly overlap: boolean
 }
+
+const lost = ({ kind, message }: Loss, at: number): LastError => ({ message, reason: kind, at })
 
 /** Connects one backend, and connects it again. Each method runs in the supervisor's fiber, and waits for nothing. */
 export class ConnectionManager {
@@ -57,7 +59,7 @@ export class ConnectionManager {
     this.#outage = new Outage(backend.policy.reconnect)
   }
 
-  /** Failed attempts since the last stable connection. */
+  /** Failed attempts since the last good connection. */
   get failedAttempts(): number {
     return this.#outage.failures
   }
@@ -137,7 +139,7 @@ export class ConnectionManager {
         current: { connection, runtime },
         generation: runtime.generation,
         ...this.clearErrorIfStable(before),
-        ...(confirmed === undefined ? {} : { lastError: { message: confirmed.loss.message, at: now } })
+        ...(confirmed === undefined ? {} : { lastError: lost(confirmed.loss, now) })
       })
       if (before !== undefined) this.recordUptime(before)
       backend.emit({
@@ -180,10 +182,11 @@ export class ConnectionManager {
       }
       backend.firstOutcome.complete()
       const verdict = replacing ? "retry" : this.#outage.attemptFailed(error, demanded, counters.connections > 0)
+      if (!replacing) yield* this.#outage.space(now, error)
       counters.errors++
       yield* this.#follow(
         Lifecycle.Event.AttemptFailed({ verdict, auto: policy.reconnect.auto }),
-        replacing ? {} : { lastError: { message: error.message, at: now } },
+        replacing ? {} : { lastError: { message: error.message, reason: error.reason, at: now } },
         (nextAttemptAt) => backend.emit({ _tag: "AttemptFailed", error, duration, nextAttemptAt })
       )
       for (const pending of joined) pending.answer(Exit.fail(error)) // guard: failure-is-answered
@@ -295,20 +298,20 @@ export class ConnectionManager {
       if (installed?.runtime !== runtime) return // guard: late-loss
       const now = backend.now()
       const uptime = now - runtime.installedAt
-      const stable = backend.isStable(runtime)
+      const good = this.#isGood(runtime, loss)
       const replacing = this.#phase.work?._tag === "Attempt"
-      this.recordUptime(runtime)
+      this.recordUptime(runtime, loss)
       this.#outage.respectRetryAfter(now, loss.retryAfter)
       const [forgotten, onPurpose] = [loss.kind === "session", loss.kind === "memory"]
       if (forgotten) yield* this.#forgotten(now, uptime)
-      else if (!stable) this.#outage.connectionFailed()
+      else if (!good) this.#outage.connectionFailed()
       backend.counters.errors++
       this.#lost = { generation: runtime.generation, at: now } // guard: detach-before-close
       const at = (forgotten || onPurpose) && !replacing ? this.#earliestSession(now) : undefined // guard: lost-session-at-once
       if (at !== undefined && forgotten) this.lostSessions.replace()
       yield* this.#follow(
         Lifecycle.Event.Lost({ atOnce: at === now, auto: onPurpose || backend.policy.reconnect.auto }),
-        { lastError: { message: loss.message, at: now } },
+        { lastError: lost(loss, now) },
         () => backend.emit({ _tag: "RuntimeLost", generation: runtime.generation, loss, uptime }),
         at
       )
@@ -392,9 +395,14 @@ export class ConnectionManager {
     return runtime !== undefined && this.#backend.isStable(runtime) ? { lastError: undefined } : {}
   }
 
-  /** Counts the time of a runtime that leaves the slot; one that was stable ends the outage before it. (R3) */
-  recordUptime(runtime: Runtime): void {
+  /** Whether a runtime was stable, or has answered a call. A session that was forgotten has a pace of its own (R7). (R3, V6) */
+  #isGood(runtime: Runtime, loss: Loss | undefined): boolean {
+    return this.#backend.isStable(runtime) || (runtime.hasWorked && loss?.kind !== "session")
+  }
+
+  /** Counts the time of a runtime that leaves the slot; one that was good ends the outage before it. */
+  recordUptime(runtime: Runtime, loss?: Loss): void {
     this.#backend.counters.pastUptime += this.#backend.now() - runtime.installedAt
-    if (this.#backend.isStable(runtime)) this.#outage.reset()
+    if (this.#isGood(runtime, loss)) this.#outage.reset()
   }
 }

@@ -2,12 +2,21 @@
  * One outage of a backend: how often attempts have failed, and when the next one may be made.
  */
 import { Duration, Effect, type Schedule, ScheduleDecision, ScheduleIntervals } from "effect"
-import type { ConnectError } from "../Errors.js"
+import type { ConnectError, ConnectReason } from "../Errors.js"
 import { backoff, jittered } from "../internal/backoff.js"
 import type { Policy } from "../options/Policy.js"
 
 /** The longest spacing, as a part of the time that a call waits: two attempts fall into it, neither of them just as it ends. */
 const partOfWait = 0.4
+
+/** Nobody has got anything to do from an attempt that failed so. */
+const unheardReasons: ReadonlySet<ConnectReason> = new Set(["refused", "unreachable"])
+
+/** The spacing of such attempts as a part of the time that the outage has lasted: a server that is back is found that much later. */
+const partOfOutage = 0.1
+
+/** The shortest spacing of such attempts, as a part of `demandInterval`. */
+const leastOfInterval = 0.25
 
 /** What a failed attempt means for the next. */
 export type AttemptVerdict = "retry" | "exhausted" | "permanent"
@@ -22,6 +31,10 @@ export class Outage {
   #quickFailures = 0
   /** Permanent failures in a row. (R5) */
   #permanentFailures = 0
+  /** When the first attempt of this outage failed. */
+  #failedSince: number | undefined
+  /** The spacing for waiting calls where the last attempt has reached nobody. */
+  #unheardSpacing: number | undefined
   #notBefore = 0
   #demandedAt = Number.NEGATIVE_INFINITY
   readonly #policy: Policy["reconnect"]
@@ -43,6 +56,8 @@ export class Outage {
     this.#failures = 0
     this.#quickFailures = 0
     this.#permanentFailures = 0
+    this.#failedSince = undefined
+    this.#unheardSpacing = undefined
     this.#demandedAt = Number.NEGATIVE_INFINITY
     this.#scheduleState = this.#schedule?.initial
   }
@@ -67,6 +82,22 @@ export class Outage {
   /** A connection was lost before it was stable. */
   connectionFailed(): void {
     this.#failures++
+    this.#failedSince = undefined
+    this.#unheardSpacing = undefined
+  }
+
+  /** Draws the spacing that follows on a failed attempt, where it has reached nobody. (V10) */
+  space(now: number, { reason }: ConnectError): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      this.#failedSince ??= now
+      this.#unheardSpacing = undefined
+      if (!unheardReasons.has(reason)) return Effect.void
+      const { demandInterval } = this.#policy
+      const part = Math.max((now - this.#failedSince) * partOfOutage, demandInterval * leastOfInterval)
+      return Effect.map(jittered(Math.min(part, demandInterval), 0.75), (spacing) => {
+        this.#unheardSpacing = Duration.toMillis(spacing)
+      })
+    })
   }
 
   /** Counts a failed attempt and says what it means. A backend that was up before is given all quick attempts. (R5) */
@@ -104,12 +135,13 @@ export class Outage {
 
   /**
    * When calls that wait may have their attempt: spaced, the spacing doubling with each failure, up to `maxDelay`, and up to less than
-   * half of the time that they wait, so that one of them may be the one that finds the server up again; never before a Retry-After. How
-   * many calls wait makes no difference. (R8, R14)
+   * half of the time that they wait, so that one of them may be the one that finds the server up again; never before a Retry-After. Where
+   * nobody was reached, it does not double. How many calls wait makes no difference. (R8, R14, V10)
    */
   nextDemanded(now: number, wait: number): number {
     const longest = Math.max(this.#policy.demandInterval, Math.floor(wait * partOfWait)) // guard: attempt-within-the-wait
-    return Math.max(now, this.#notBefore, this.#demandedAt + Math.min(this.#demandSpacing, longest))
+    const unheard = this.#unheardSpacing ?? Number.POSITIVE_INFINITY
+    return Math.max(now, this.#notBefore, this.#demandedAt + Math.min(this.#demandSpacing, longest, unheard))
   }
 
   /** From when on a call may ask for an attempt after one that has failed for good: no call waits for that time. (R13) */

@@ -10,6 +10,7 @@ import type { SuspendedSession } from "../port/SuspendedSession.js"
 import type { LiveConnection } from "../runtime/LiveConnection.js"
 import { Runtime } from "../runtime/Runtime.js"
 import type { BackendState } from "../state/BackendState.js"
+import type { Start } from "./Start.js"
 
 /**
  * How long the calls in flight on a forgotten session may take to hear from the server, in milliseconds. It refuses each of them by itself,
@@ -26,6 +27,8 @@ export class RuntimeOwner {
   /** Runtimes that were retired on purpose, or whose session is forgotten: they wait for the calls in flight before they close. */
   readonly #draining = new Set<Runtime>()
   #suspended: { readonly session: SuspendedSession; readonly runtime: Runtime } | undefined
+  /** The start that no attempt waits for, and the next one does. */
+  #start: Start | undefined
   readonly #backend: BackendState
 
   constructor(backend: BackendState) {
@@ -34,7 +37,10 @@ export class RuntimeOwner {
 
   /** A runtime that is owned but has no connection yet. */
   make(generation: number): Effect.Effect<Runtime> {
-    return Effect.tap(Runtime.make(generation), (runtime) => Effect.sync(() => this.#owned.add(runtime)))
+    return Effect.tap(
+      Runtime.make(generation, this.#backend.temperament),
+      (runtime) => Effect.sync(() => this.#owned.add(runtime))
+    )
   }
 
   /**
@@ -45,12 +51,47 @@ export class RuntimeOwner {
   retire(runtime: Runtime, loss?: Loss): Effect.Effect<void> {
     return Effect.uninterruptible(Effect.suspend(() => {
       if (!this.#owned.delete(runtime)) return Effect.void // guard: close-once
+      if (this.#start?.runtime === runtime) {
+        this.#start = undefined
+        this.#backend.startingSince = undefined
+      }
       runtime.detach()
       const drain = this.#drainOf(loss)
       if (drain > 0) this.#draining.add(runtime)
       else if (loss !== undefined) runtime.fail(loss)
       return this.#inBackground(this.#close(runtime, drain, loss))
     }))
+  }
+
+  /**
+   * Keeps a start whose attempt has ended, until the next attempt takes it, or its time is over. If it ends before, it asks for that attempt. (V5)
+   */
+  keepStart(start: Start): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      const { runtime } = start
+      const backend = this.#backend
+      this.#start = start
+      backend.startingSince = start.since
+      runtime.awaited?.addObserver(() => {
+        if (this.#start === start) backend.demand()
+      })
+      const expired: Loss = { kind: "closed", message: "the start took longer than startLimit" }
+      const expire = Effect.zipRight(this.retire(runtime, expired), Effect.sync(() => backend.publish({})))
+      const end = Effect.suspend(() => this.#start === start ? expire : Effect.void)
+      return Effect.asVoid(runtime.fork(Effect.delay(end, Math.max(start.left(backend.now()), 0))))
+    })
+  }
+
+  /** The start that is under way, for an attempt. */
+  takeStart(): Start | undefined {
+    const start = this.#start
+    this.#start = undefined
+    return start
+  }
+
+  /** Ends the start that no attempt waits for. */
+  endStart(loss: Loss): Effect.Effect<void> {
+    return Effect.suspend(() => this.#start === undefined ? Effect.void : this.retire(this.#start.runtime, loss))
   }
 
   /** Keeps the session of a connection that was lost to the network, for the next attempt. To be retired right after. (T11) */
@@ -107,9 +148,17 @@ export class RuntimeOwner {
     )
   }
 
-  /** Retires what earlier attempts have left, and ends when all of it has closed or was abandoned. */
+  /** Retires what earlier attempts have left, but the start that goes on, and ends when all of it has closed or was abandoned. */
   get emptied(): Effect.Effect<void> {
-    return Effect.zipRight(this.retireAll({ kind: "closed", message: "the attempt was cancelled" }), this.closed)
+    const loss: Loss = { kind: "closed", message: "the attempt was cancelled" }
+    const left = Effect.suspend(() =>
+      Effect.forEach(
+        [...this.#owned],
+        (runtime) => runtime === this.#start?.runtime ? Effect.void : this.retire(runtime, loss),
+        { discard: true }
+      )
+    )
+    return Effect.zipRight(left, this.closed)
   }
 
   /** Fails the calls in flight on runtimes that drain, so that a disable or a shutdown does not wait for them. */

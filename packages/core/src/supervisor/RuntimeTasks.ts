@@ -4,7 +4,9 @@
 import { Effect } from "effect"
 import * as Discovery from "../discovery/Discovery.js"
 import { Refresh } from "../discovery/Refresh.js"
+import { Examiner } from "../health/Examiner.js"
 import { Probe } from "../health/Probe.js"
+import { QuietCalls } from "../health/QuietCalls.js"
 import { SessionDoubt } from "../health/SessionDoubt.js"
 import { Keepalive } from "../keepalive/Keepalive.js"
 import type { Hearing, ServerNotification } from "../port/Connector.js"
@@ -16,17 +18,21 @@ import { MemoryWatch } from "./MemoryWatch.js"
 /** Begins with each installed runtime, and ends with it. */
 export class RuntimeTasks {
   readonly keepalive: Keepalive
+  readonly examiner: Examiner
   readonly probe: Probe
   readonly doubt: SessionDoubt
   readonly refresh: Refresh
   readonly memory: MemoryWatch
+  readonly #quietCalls: QuietCalls
   readonly #backend: BackendState
 
   /** `maxMemory`: the limit of the connector, in bytes. */
   constructor(backend: BackendState, maxMemory: number | undefined) {
     this.#backend = backend
-    this.probe = new Probe(backend, () => this.keepalive.state.breaker?.reason === "timeout")
+    this.examiner = new Examiner(backend)
+    this.probe = new Probe(backend, this.examiner, () => this.keepalive.state.breaker?.reason === "timeout")
     this.doubt = new SessionDoubt(backend)
+    this.#quietCalls = new QuietCalls(backend, this.probe, this.examiner)
     this.keepalive = new Keepalive(backend, this.probe, this.doubt)
     this.refresh = new Refresh(backend, this.probe, this.doubt)
     this.memory = new MemoryWatch(backend, maxMemory)
@@ -37,10 +43,12 @@ export class RuntimeTasks {
     const { runtime } = installed
     const { idleRelease } = this.#backend.policy.lifecycle
     return Effect.gen(this, function*() {
+      this.#backend.temperament.meets(installed.connection.serverInfo)
       yield* this.refresh.attach(runtime)
       yield* this.doubt.attach(installed) // guard: successor-is-asked
       yield* this.keepalive.attach(installed)
       this.memory.attach(installed)
+      this.#quietCalls.attach(installed)
       if (idleRelease === undefined) return
       const unused = () => this.#backend.send({ _tag: "Unused", runtime })
       yield* runtime.fork(watchIdle(runtime, idleRelease, () => this.#backend.now(), unused))
@@ -53,6 +61,12 @@ export class RuntimeTasks {
     runtime.setUnannounced(unannounced)
     this.refresh.announced(runtime, announced)
     this.#backend.send({ _tag: "ListsChanged", runtime })
+  }
+
+  /** A call is in flight: it is watched. */
+  used(runtime: Runtime): Effect.Effect<void> {
+    const { current } = this.#backend.published.value
+    return current?.runtime === runtime ? this.#quietCalls.begin(current) : Effect.void
   }
 
   /** Probes the server where the installed runtime is the one that is suspected. */

@@ -162,6 +162,8 @@ export class Supervisor {
           return this.#scope === undefined
             ? Effect.void
             : Effect.asVoid(Effect.forkIn(Effect.interruptible(this.#beats.run), this.#scope))
+        case "Used":
+          return this.tasks.used(message.runtime)
         case "Measured":
           return this.#measured(message.runtime)
         case "ClockJumped":

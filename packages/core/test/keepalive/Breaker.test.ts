@@ -2,6 +2,7 @@ import { describe, expect, it } from "@effect/vitest"
 import { Backend, Policy } from "@mcp-lifeline/core"
 import { ScriptedConnector, Simulation } from "@mcp-lifeline/testing"
 import { Effect, Logger, Random, TestClock } from "effect"
+import { mayLeave } from "../../../testing/test/support/Holdings.js"
 import { error, fixed, logged, minute, never, on, second, start, unsupported } from "../support/Heartbeats.js"
 
 describe("what failing heartbeats mean", () => {
@@ -234,6 +235,7 @@ describe("what failing heartbeats mean", () => {
     ).pipe(fixed))
 
   it("[K14] probes of open breakers are spread over the last quarter of reprobeAfter", () => {
+    mayLeave("connections", "timers")
     const simulation = new Simulation.Simulation({ seed: "breakers" })
     const scripts = Array.from({ length: 400 }, () => ScriptedConnector.make())
     for (const script of scripts) script.respond = on({ ping: unsupported })

@@ -3,6 +3,7 @@ import { Backend, Fleet, Policy } from "@mcp-lifeline/core"
 import type { Connection, Connector } from "@mcp-lifeline/core"
 import { ScriptedConnector, Simulation } from "@mcp-lifeline/testing"
 import { Effect, Fiber, Random, TestClock } from "effect"
+import { mayLeave } from "../../../testing/test/support/Holdings.js"
 import * as HeartbeatLoop from "../../src/keepalive/HeartbeatLoop.js"
 import * as KeepaliveState from "../../src/keepalive/KeepaliveState.js"
 import { Runtime } from "../../src/runtime/Runtime.js"
@@ -328,6 +329,7 @@ describe("heartbeats", () => {
     }).pipe(fixed))
 
   it("[K8] however slow they are and however often paused, heartbeats of one backend never overlap", () => {
+    mayLeave("connections")
     const simulation = new Simulation.Simulation({ seed: "slow" })
     const script = ScriptedConnector.make()
     let most = 0
@@ -353,6 +355,7 @@ describe("heartbeats", () => {
 
   it.effect("[K9:virtual] what is answered after the detach, before the interruption, says nothing, and nothing more is sent", () =>
     Effect.gen(function*() {
+      mayLeave("connections")
       const policy = yield* Policy.decode("one", { keepalive: { interval: "1 minute", failureThreshold: 1 } })
       const state = Object.assign(new KeepaliveState.KeepaliveState(), { lostInARow: 1 })
       const told: Array<string> = []
@@ -373,7 +376,11 @@ describe("heartbeats", () => {
         runtime: yield* Runtime.make(1),
         onBeat: () => void told.push("beat"),
         onRound: () => void told.push("round"),
-        onLost: () => void told.push("lost"),
+        besidePing: tell("beside"),
+        isLost: () => {
+          told.push("lost")
+          return true
+        },
         onOpen: () => tell("open"),
         onClose: () => tell("close"),
         onFallback: () => tell("fallback"),

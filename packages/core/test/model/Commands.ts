@@ -80,7 +80,13 @@ const outcome: fc.Arbitrary<ScriptedConnector.Outcome> = fc.record({
   broken: fc.constantFrom(undefined, undefined, undefined, "fail" as const, "onLost" as const, "loss" as const),
   after: fc.constantFrom(undefined, 5, 500, 40_000),
   stubborn: fc.constantFrom(false, false, true),
-  error: fc.constantFrom(undefined, { permanent: true }, { retryAfter: 30_000 }, { reason: "session" as const }),
+  error: fc.constantFrom(
+    undefined,
+    { permanent: true },
+    { retryAfter: 30_000 },
+    { reason: "session" as const },
+    { reason: "server" as const }
+  ),
   close: fc.constantFrom(undefined, undefined, 10, 3000, "never" as const, "die" as const),
   offered
 })
@@ -211,6 +217,7 @@ const setting: fc.Arbitrary<Setting> = fc.record({
   seed: fc.nat(),
   auto: fc.constantFrom(true, true, false),
   overlap: fc.boolean(),
+  patient: fc.boolean(),
   lazy: fc.constantFrom(false, false, true),
   idleRelease: fc.constantFrom(false, false, true),
   prepare: fc.constantFrom("nothing" as const, "nothing" as const, "asks" as const, "fails" as const),

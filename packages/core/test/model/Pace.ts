@@ -29,6 +29,8 @@ export class Pace {
   delayed = false
   /** Each command may make an attempt, and where that fails, a call that waits may have another at once. (R8) */
   commands = 0
+  /** Connections that were lost in another way: if a call was answered on one, the next attempt follows at once. (V6) */
+  losses = 0
   readonly #fault: (what: string) => void
   readonly #isAuto: () => boolean
   readonly #isCommanded: () => boolean
@@ -63,7 +65,8 @@ export class Pace {
     const { at, connection, method } = entry
     if (method === "ping") this.#pings.set(connection, at)
     if (method === "tools/call") this.#firstCalled = Math.min(this.#firstCalled, connection)
-    if (method !== "tools/list") return
+    // Beside a ping, it is a question whether the server lives. (V4)
+    if (method !== "tools/list" || this.#pings.get(connection) === at) return
     const before = this.#lists.get(connection) ?? Number.NEGATIVE_INFINITY
     this.#lists.set(connection, at)
     if (!this.refreshed && at - before < defaults.discovery.minRefreshInterval) {
@@ -78,7 +81,7 @@ export class Pace {
 
   #attempted(at: number): void {
     this.#attempts = [...this.#attempts.filter((before) => at - before < 1000), at]
-    if (this.#attempts.length > atOnce + 2 * this.commands) {
+    if (this.#attempts.length > atOnce + 2 * (this.commands + this.losses)) {
       this.#fault(`R7: ${this.#attempts.length} attempts within a second`)
     }
   }
@@ -140,10 +143,13 @@ export class Pace {
     } else if (to !== "Connecting") this.#permanent = { at, demanded: 0 }
   }
 
-  /** Calls of so many milliseconds wait for an attempt that is so far off. (R14) */
-  awaited(budgets: ReadonlyArray<number>, millis: number): void {
+  /** Calls of so many milliseconds wait for an attempt that is so far off, after one that has failed for a reason. (R14, V10) */
+  awaited(budgets: ReadonlyArray<number>, millis: number, reason: string | undefined): void {
+    const { demandInterval } = defaults.reconnect
+    if (!this.delayed && budgets.length > 0 && reason === "refused" && millis > demandInterval) {
+      this.#fault(`V10: calls wait for an attempt that is made in ${millis} ms, though the last one has reached nobody`)
+    }
     for (const budget of budgets) {
-      const { demandInterval } = defaults.reconnect
       if (!this.delayed && budget >= demandInterval && millis > Math.max(demandInterval, budget / 2)) {
         this.#fault(`R14: a call that waits ${budget} ms waits for an attempt that is made in ${millis} ms`)
       }

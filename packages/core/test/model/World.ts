@@ -27,6 +27,8 @@ export interface Setting {
   readonly seed: number
   readonly auto: boolean
   readonly overlap: boolean
+  /** A start goes on when its attempt is over. */
+  readonly patient?: boolean
   readonly lazy: boolean
   readonly idleRelease: boolean
   /** What `onConnected` does: a request, or a request and then every second time a failure. */
@@ -116,7 +118,10 @@ export class World {
       fault: (what) => this.fault(what)
     })
     this.sim = new Simulation.Simulation({ seed: setting.seed, maxOps: setting.maxOps })
-    this.script = ScriptedConnector.make({ overlap: setting.overlap })
+    this.script = ScriptedConnector.make({
+      overlap: setting.overlap,
+      startLimit: setting.patient === true ? 70_000 : undefined
+    })
     this.script.otherwise = { ...takesTime, suspends: setting.suspends, sends: setting.sends }
     this.script.respond = (method, params, connection) => this.#server.respond(method, params, connection)
     this.#closes = new Closes(this.script, () => this.sim.now, (what) => this.fault(what))
@@ -158,7 +163,10 @@ export class World {
         this.#replacementFailed = true
       }
       if (event._tag === "AttemptFailed") this.#pace.asked(event.error.retryAfter, event.at)
-      if (event._tag === "RuntimeLost") this.#pace.asked(event.loss.retryAfter, event.at)
+      if (event._tag === "RuntimeLost") {
+        this.#pace.asked(event.loss.retryAfter, event.at)
+        if (event.loss.kind !== "session") this.#pace.losses++
+      }
       if (event._tag === "RuntimeLost") this.#refusals.lost(this.#slots.connectionOf(event.generation)!, event)
     })
     this.#slots = new Slots(this.backend.published.value, {
@@ -373,9 +381,14 @@ export class World {
     if (slot.state._tag === "Disabled") this.#closes.disabled()
   }
 
-  /** Whether anybody may have asked for an attempt: a command that is not answered or was abandoned, or any call. */
+  /**
+   * Whether anybody may have asked for an attempt: a command that is not answered or was abandoned, any call, or a start that has ended after its
+   * attempt.
+   */
   #isAsked(): boolean {
-    return this.calls.length > 0 || this.#isCommanded()
+    const { lastError } = this.backend.published.value
+    const mayHaveStarted = this.#setting.patient === true && lastError?.reason === "timeout"
+    return this.calls.length > 0 || this.#isCommanded() || mayHaveStarted
   }
 
   /** Whether there is a command that is not answered or was abandoned. */
@@ -387,7 +400,7 @@ export class World {
 
   atRest(): void {
     this.#pace.atRest(this.backend.published.value, this.sim.now)
-    const { current, nextAttemptAt, state } = this.backend.published.value
+    const { current, lastError, nextAttemptAt, state } = this.backend.published.value
     const connection = current?.connection.peer.pid
     this.#silence.atRest(connection, this.#pace.pingedAt(connection ?? -1), this.#pace.leaptAt, this.sim.now)
     const waiting = this.supervisor.calls.wait.waiting
@@ -398,7 +411,7 @@ export class World {
     }
     const undone = this.calls.filter(({ fiber }) => isDone(fiber) === null)
     if (waiting === undone.length && nextAttemptAt !== undefined) {
-      this.#pace.awaited(undone.map(({ budget }) => budget), nextAttemptAt - this.sim.now)
+      this.#pace.awaited(undone.map(({ budget }) => budget), nextAttemptAt - this.sim.now, lastError?.reason)
     }
     if (waiting > 0 && Lifecycle.isPointless(state)) this.fault(`R8: a call waits in ${state._tag}`)
     for (const call of this.calls) {

@@ -7,6 +7,7 @@ import { Effect, Exit, Scope } from "effect"
 import * as fc from "fast-check"
 import { expect, it } from "vitest"
 import { inFull } from "../../../testing/test/support/Full.js"
+import { leases } from "../support/Leases.js"
 
 type Command =
   | { readonly do: "call"; readonly tool: "read" | "write" }
@@ -37,6 +38,7 @@ const command: fc.Arbitrary<Command> = fc.oneof(
 /** Runs the commands; everything that should not have happened. */
 const faultsOf = (commands: ReadonlyArray<Command>, seed: number, maxOps: number): ReadonlyArray<string> => {
   const sim = new Simulation.Simulation({ seed, maxOps })
+  const ledger = leases()
   const script = ScriptedConnector.make()
   const faults: Array<string> = []
   const reconnects = commands.filter((one) => one.do === "reconnect").length
@@ -68,6 +70,14 @@ const faultsOf = (commands: ReadonlyArray<Command>, seed: number, maxOps: number
   if (made === null || !Exit.isSuccess(made)) return ["it could not be made"]
   const backend = made.value
   const calls: Array<{ readonly poll: () => Exit.Exit<unknown, unknown> | null; readonly cancel: () => void }> = []
+  /** What a process works on is what it was asked and has not answered. */
+  const check = () => {
+    faults.push(...ledger.faults())
+    for (const { inFlight, pid } of Effect.runSync(backend.status).peer?.processes ?? []) {
+      const pending = pid === undefined ? 0 : script.connections[pid]?.pending
+      if (inFlight !== pending) faults.push(`${inFlight} leases of ${pending} requests`)
+    }
+  }
   for (const one of commands) {
     switch (one.do) {
       case "call": {
@@ -93,6 +103,7 @@ const faultsOf = (commands: ReadonlyArray<Command>, seed: number, maxOps: number
         break
       case "advance":
         sim.advance(one.millis)
+        check()
         break
       case "fire":
         sim.fire()
@@ -117,8 +128,10 @@ const faultsOf = (commands: ReadonlyArray<Command>, seed: number, maxOps: number
   if (status.inFlight > 0 || status.peer?.processes?.some(({ inFlight }) => inFlight > 0) === true) {
     faults.push("calls are in flight for ever")
   }
+  if (ledger.all() !== 0) faults.push(`leases are held for ever: ${ledger.held().join()}`)
   sim.fork(Scope.close(scope, Exit.void))
   sim.advance(60_000)
+  ledger.stop()
   return [...faults, ...script.ledger.faults]
 }
 

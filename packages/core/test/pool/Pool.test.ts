@@ -1,5 +1,13 @@
 import { describe, expect, it } from "@effect/vitest"
-import { Backend, type Connector, Policy, PooledConnector, RequestError, type ResourceUsage } from "@mcp-lifeline/core"
+import {
+  Backend,
+  type Connector,
+  Policy,
+  PooledConnector,
+  RequestError,
+  type ResourceUsage,
+  Telemetry
+} from "@mcp-lifeline/core"
 import { ScriptedConnector } from "@mcp-lifeline/testing"
 import type { CreateMessageResult } from "@modelcontextprotocol/sdk/types.js"
 import { Effect, Exit, Fiber, Scope, Stream, TestClock } from "effect"
@@ -60,6 +68,32 @@ describe("several processes of a server", () => {
       expect((yield* Effect.flip(backend.callTool({ name: "read" }))).backend).toBe("files")
     }))
 
+  it.scoped("[C18:virtual O2] they are measured as one backend, with its connections and calls", () => {
+    const told: Array<string> = []
+    const measured = (id: string): Telemetry.Observer => ({
+      hasSpans: false,
+      event: ({ _tag }) => void (_tag === "Installed" && told.push(`${id} is connected`)),
+      beat: () => {},
+      breakerOpened: () => {},
+      call: (method) => {
+        told.push(`${id}: ${method}`)
+        return { attempt: () => undefined, end: () => {} }
+      }
+    })
+    return Effect.gen(function*() {
+      const { backend, script } = yield* three()
+      script.respond = () => undefined
+      yield* backend.callTool({ name: "read" })
+      script.current.lose()
+      yield* TestClock.adjust("2 seconds")
+      yield* backend.callTool({ name: "read" })
+      expect(script.connections).toHaveLength(4)
+      expect(told).toEqual(["files is connected", "files: tools/call", "files: tools/call"])
+    }).pipe(
+      Effect.provideService(Telemetry.Current, { observe: ({ id }) => measured(id) })
+    )
+  })
+
   it.scoped("[C18:virtual] each call goes to the process that works on the fewest, in turn where several do", () =>
     Effect.gen(function*() {
       const { backend, script } = yield* three()
@@ -94,21 +128,24 @@ describe("several processes of a server", () => {
       )
     }))
 
-  it.scoped("[C18:virtual] a process that refuses requests as lost gets no further ones, also if it does not say that it has ended", () =>
-    Effect.gen(function*() {
-      const { backend, script } = yield* three()
-      const error = new RequestError({ fate: "notSent", reason: "lost", message: "the pipe is closed" })
-      script.respond = (_, __, { id }) => id === 1 ? { answer: "error", error } : undefined
-      for (let i = 0; i < 9; i++) yield* backend.callTool({ name: "write" })
-      expect(script.ledger.sent("tools/call", 1).length).toBe(1)
-      script.respond = () => ({ answer: "error", error })
-      const waiting = yield* call(backend, "write")
-      yield* TestClock.adjust(0)
-      expect((yield* backend.status).state).toBe("Reconnecting")
-      script.respond = () => undefined
-      yield* TestClock.adjust("2 seconds")
-      expect(Exit.isSuccess(yield* Fiber.await(waiting))).toBe(true)
-    }))
+  it.scoped.each(["lost", "session"] as const)(
+    "[C18:virtual] a process that refuses requests as %s gets no further ones, also if it does not say that it has ended",
+    (reason) =>
+      Effect.gen(function*() {
+        const { backend, script } = yield* three()
+        const error = new RequestError({ fate: "notSent", reason, message: "the pipe is closed" })
+        script.respond = (_, __, { id }) => id === 1 ? { answer: "error", error } : undefined
+        for (let i = 0; i < 9; i++) yield* backend.callTool({ name: "write" })
+        expect(script.ledger.sent("tools/call", 1).length).toBe(1)
+        script.respond = () => ({ answer: "error", error })
+        const waiting = yield* call(backend, "write")
+        yield* TestClock.adjust(0)
+        expect((yield* backend.status).state).toBe("Reconnecting")
+        script.respond = () => undefined
+        yield* TestClock.adjust("2 seconds")
+        expect(Exit.isSuccess(yield* Fiber.await(waiting))).toBe(true)
+      })
+  )
 
   it.scoped("[C18:virtual] one fails alone: what it was doing ends by the rules, at once, and the others go on", () =>
     Effect.gen(function*() {
@@ -212,6 +249,46 @@ describe("several processes of a server", () => {
       expect(script.ledger.closed).toEqual([hung])
       expect(script.ledger.live.length).toBe(3)
     }))
+
+  it.scoped.each(
+    [
+      ["a result", { answer: "result", after: 8000 }, true],
+      ["an error", {
+        answer: "error",
+        after: 8000,
+        error: new RequestError({ fate: "answered", reason: "remote", code: -32_000, message: "no" })
+      }, true],
+      ["a failure on the way", {
+        answer: "error",
+        after: 8000,
+        error: new RequestError({ fate: "unknown", reason: "network", message: "reset" })
+      }, false],
+      ["a caller who gives up", { answer: "never" }, false]
+    ] as const
+  )(
+    "[C18:virtual] only an answer ends a silence, also if that answer is an error: %s",
+    ([, answer, ends]) =>
+      Effect.gen(function*() {
+        const { backend, script } = yield* three({ keepalive: { interval: "1 hour", timeout: "30 seconds" } })
+        script.respond = (method) => method === "tools/call" ? answer : { answer: "never" }
+        const first = yield* call(backend, "write", { timeout: "10 minutes" })
+        yield* TestClock.adjust(0)
+        const home = callsOf(script).indexOf(1)
+        script.respond = () => ({ answer: "never" })
+        for (let i = 0; i < 2; i++) yield* call(backend, "write", { timeout: "10 minutes" })
+        for (let i = 0; i < 3; i++) yield* call(backend, "write", { timeout: "5 seconds" })
+        yield* TestClock.adjust("6 seconds")
+        expect(callsOf(script)).toEqual([2, 2, 2])
+        const waiting = yield* call(backend, "write", { timeout: "10 minutes" })
+        yield* TestClock.adjust("1999 millis")
+        expect(callsOf(script)).toEqual([2, 2, 2])
+        yield* TestClock.adjust("1 millis")
+        if (answer.answer === "never") yield* Fiber.interrupt(first)
+        yield* TestClock.adjust(0)
+        expect(callsOf(script)).toEqual([0, 1, 2].map((id) => ends && id === home ? 3 : 2))
+        expect(waiting.unsafePoll()).toBe(null)
+      })
+  )
 
   it.scoped("[C18:virtual] while all are in doubt, calls wait for the verdict", () =>
     Effect.gen(function*() {

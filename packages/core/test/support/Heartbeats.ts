@@ -25,7 +25,9 @@ export const never: ScriptedConnector.Answer = { answer: "never" }
 export const slowly = (after: number): ScriptedConnector.Answer => ({ answer: "result", after })
 export const tooMany = error({ fate: "rejected", reason: "rateLimited", message: "429" })
 
-export const on = (answers: Record<string, ScriptedConnector.Answer>): Respond => (method) => answers[method]
+/** A server that never answers pings gives no list while a ping waits either. */
+export const on = (answers: Record<string, ScriptedConnector.Answer>): Respond => (method, _, { pending }) =>
+  answers[method] ?? (answers["ping"] === never && method.endsWith("/list") && pending > 0 ? never : undefined)
 
 export interface World {
   readonly script: ScriptedConnector.ScriptedConnector

@@ -4,7 +4,7 @@
 import { McpConfig } from "@mcp-lifeline/config"
 import { ToolPattern } from "@mcp-lifeline/core/internal"
 
-/** See the head of the file. Callers with the same rules have the same object. */
+/** Callers with the same rules have the same object. */
 export interface Access {
   /** Whether it may use everything that the gateway serves, so that nothing has to be left out. */
   readonly isWhole: boolean

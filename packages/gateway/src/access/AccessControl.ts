@@ -10,7 +10,6 @@ import * as NamedCaller from "./NamedCaller.js"
 
 type Listener = (removed: ReadonlyArray<Caller>) => void
 
-/** See the head of the file. */
 export interface AccessControl {
   readonly of: (caller: Caller) => Access.Access
   /**

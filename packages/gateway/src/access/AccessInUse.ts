@@ -118,7 +118,6 @@ export const problems = (
     return [...unread, ...shared]
   })
 
-/** See the head of the file. */
 export interface AccessInUse {
   readonly control: RulesInUse
   /** The clients that are let in now. */

@@ -3,6 +3,7 @@
  */
 import * as StateFolder from "@mcp-lifeline/state/StateFolder"
 import { Effect } from "effect"
+import type { Syntax } from "../document/Syntax.js"
 import { Unreadable } from "../document/Tree.js"
 import { clean } from "../Text.js"
 import type { Adopt } from "./Arguments.js"
@@ -34,14 +35,13 @@ interface Change {
   readonly text: string
   readonly servers: ReadonlyArray<Plan.Server>
   readonly messages: ReadonlyArray<string>
-  readonly commands: ReadonlyArray<string>
-  /** Whether the command does not change the file, but prints how the user can. */
-  readonly isAdvice: boolean
+  /** If this is not empty, `adopt` does not change the file, but says how the user can. */
+  readonly todo: ReadonlyArray<Report.Todo>
   /** The steps to keep for `--undo` after the change. */
   readonly steps: ReadonlyArray<Copies.Step>
 }
 
-const empty = { servers: [], diff: [], messages: [], commands: [] } as const
+const empty = { servers: [], diff: [], messages: [], todo: [] } as const
 
 const problem = (message: string) => new ConfigFile.FileProblem({ message })
 
@@ -75,50 +75,61 @@ const planWrap = (
     const launcher = target.project === undefined ? user : project
     const options = { platform, launcher, only: adopt.only }
     const plan = yield* reading(() => Plan.wrap(file.text, syntax, target.sections, options))
-    const steps = [...yield* copies.of(file.path), Copies.step(file.text, ConfigFile.hash(plan.text), plan.done)]
-    const change: Change = { file, ...plan, messages: [], commands: [], isAdvice: false, steps }
+    const before = Copies.withoutAdvice(yield* copies.of(file.path), plan.done)
+    const steps = [...before, Copies.step(file.text, ConfigFile.hash(plan.text), plan.done)]
+    const change: Change = { file, ...plan, messages: [], todo: [], steps }
     if (!target.isLive || plan.text === file.text) return change
     if (target.isNamed) return { ...change, messages: [quit] }
-    const { commands, others } = ClaudeCode.commands(
-      syntax.value(plan.text.replace(/^\uFEFF/, "")),
-      plan.servers,
-      platform
-    )
-    const byFile = `mcp-lifeline adopt ${quoted(file.path)}${others.map((name) => ` --only ${quoted(name)}`).join("")}`
-    return {
-      ...change,
-      isAdvice: true,
-      messages: [
-        ...(others.length === 0 ? [] : [`Claude Code writes this file while it runs. Quit it, and run: ${byFile}`]),
-        ...(commands.length === 0 ? [] : ["Claude Code writes this file while it runs; these commands change it:"])
-      ],
-      commands
-    }
+    return { ...change, todo: claudeTodo(change, syntax), steps: [...before, Copies.advised(plan.done)] }
   })
+
+/** How the user changes the file of Claude Code, which writes it while it runs. */
+const claudeTodo = (
+  { file, servers, text }: Pick<Change, "file" | "servers" | "text">,
+  syntax: Syntax,
+  isUndo = false
+): ReadonlyArray<Report.Todo> => {
+  const root = syntax.value(text.replace(/^\uFEFF/, ""))
+  const { changed, commands, others } = ClaudeCode.commands(root, servers, process.platform)
+  const only = others.map((name) => ` --only ${quoted(name)}`).join("")
+  const byFile = `mcp-lifeline adopt ${quoted(file.path)}${isUndo ? " --undo" : ""}${only}`
+  return [
+    ...(others.length === 0
+      ? []
+      : [{
+        what: `Claude Code (${others.join(", ")}): it writes its file while it runs. Quit it, and run: ${byFile}`,
+        commands: []
+      }]),
+    ...(commands.length === 0 ? [] : [{ what: `Claude Code (${changed.join(", ")}): run these commands.`, commands }])
+  ]
+}
 
 const planUndo = (adopt: Adopt, target: Target.Target, file: ConfigFile.ConfigFile, copies: Copies.Copies) =>
   Effect.gen(function*() {
     const syntax = yield* Target.syntaxOf(target.path)
     const steps = yield* copies.of(file.path)
     const undone = yield* reading(() => undo(file.text, steps, adopt.only, syntax))
+    // What commands have changed, commands change back. They are kept until they have.
+    if (target.isLive && !target.isNamed && steps.some(Copies.isAdvised) && undone.text !== file.text) {
+      return { file, ...undone, messages: [], todo: claudeTodo({ file, ...undone }, syntax, true), steps }
+    }
     const messages = [
       ...(undone.isExact || undone.servers.length === 0
         ? []
         : ["The file has changed since: adopt unwraps its servers, and keeps everything else as it is."]),
       ...(target.isLive && undone.text !== file.text ? [quit] : [])
     ]
-    const change: Change = { file, ...undone, messages, commands: [], isAdvice: false }
-    return change
+    return { file, ...undone, messages, todo: [] }
   })
 
 /** Writes a file. Before a wrap, it keeps a copy; after an undo, it keeps what is not undone yet. */
-const carryOut = ({ file, steps, text }: Change, copies: Copies.Copies) =>
+const carryOut = ({ file, steps, text }: Change, copies: Copies.Copies, isUndo: boolean) =>
   Effect.gen(function*() {
     const { lock } = yield* StateFolder.StateFolder
     yield* lock("adopt")
     const before = yield* copies.of(file.path)
     const forget = copies.keep(file.path, before)
-    if (steps.length <= before.length) {
+    if (isUndo) {
       yield* ConfigFile.write(file, text)
       return void (yield* copies.keep(file.path, steps))
     }
@@ -137,7 +148,7 @@ const reportOf = (
   leadsTo: string | undefined
 ): Effect.Effect<Report.FileReport> =>
   Effect.gen(function*() {
-    const { commands, file, messages, servers, text } = change
+    const { file, messages, servers, text, todo } = change
     const syntax = yield* Target.syntaxOf(target.path)
     const value = yield* Effect.orElseSucceed(reading(() => syntax.value(file.text.replace(/^\uFEFF/, ""))), () => null)
     const secrets = Secrets.find(value, target.sections)
@@ -156,13 +167,47 @@ const reportOf = (
       servers,
       diff: text === file.text ? [] : Diff.lines(before, after).map((line) => Secrets.mask(secrets, line)),
       messages,
-      commands
+      todo
     }
   })
 
 /** Whether to report a file: if the user has named it, or if it has servers or a problem. */
 const isReported = (report: Report.FileReport, { isNamed }: Target.Target): boolean =>
   isNamed || report.servers.length > 0 || report.status === "failed"
+
+/** Why a change may not be meant, although the user has agreed to it, or has said `--yes`. */
+interface Doubt {
+  readonly why: string
+  readonly question: string
+  /** What to do instead of `--yes`; undefined if the user has named this file, so that `--yes` is enough. */
+  readonly instead: string | undefined
+}
+
+const doubtsAbout = (
+  target: Target.Target,
+  lead: Target.Lead,
+  file: ConfigFile.ConfigFile,
+  { project: [program = "", ...rest] }: Launcher.Launchers
+): Effect.Effect<ReadonlyArray<Doubt>> =>
+  Effect.gen(function*() {
+    const named = `If you want that, run: mcp-lifeline adopt ${quoted(file.path)}`
+    const outside = `${file.path}, which is outside of this project`
+    const doubts: Array<Doubt> = []
+    if (lead.isOutside) {
+      doubts.push({ why: `it is a link to ${outside}`, question: `This changes ${outside}.`, instead: named })
+    }
+    // npx brings the program to everybody.
+    const isBrought = [program, ...rest].includes("npx")
+    if (target.project !== undefined && !isBrought && (yield* Target.isShared(target.project))) {
+      const shared = "others who have this project get this command, and need mcp-lifeline as well"
+      doubts.push({
+        why: shared,
+        question: `${shared[0]?.toUpperCase()}${shared.slice(1)}.`,
+        instead: target.isNamed ? undefined : `${named} --yes`
+      })
+    }
+    return doubts
+  })
 
 /** Handles one file. Returns `undefined` if there is nothing to report. */
 const adoptFile = (
@@ -196,7 +241,10 @@ const adoptFile = (
       )
     }
     if (adopt.dryRun) return yield* end("would change")
-    if (change.isAdvice) return yield* end("not changed")
+    if (change.todo.length > 0) {
+      yield* copies.keep(file.path, change.steps)
+      return yield* end("not changed", "Not changed: see what is left to do, at the end.")
+    }
     if (!adopt.yes && (adopt.json || !terminal.canAsk)) {
       const why = adopt.json ? "--json asks nothing" : "there is no terminal on which to ask"
       return yield* end("not asked", `Not changed, because ${why}; --yes changes it.`)
@@ -204,22 +252,15 @@ const adoptFile = (
     if (!adopt.yes && !(yield* terminal.ask("  Change this file? [y/N] "))) {
       return yield* end("not changed", "Not changed.")
     }
-    // `--undo` changes files outside of the project, too, because Lifeline has changed them before.
-    if (lead.isOutside && !adopt.undo) {
-      const outside = `${file.path}, which is outside of this project`
-      if (adopt.yes) {
-        return yield* end(
-          "not asked",
-          `Not changed, because it is a link to ${outside}. If you want that, run: mcp-lifeline adopt ${
-            quoted(file.path)
-          }`
-        )
-      }
-      if (!(yield* terminal.ask(`  This changes ${clean(outside)}. Change it all the same? [y/N] `))) {
+    // `--undo` asks nothing more, because Lifeline has changed the file before.
+    const doubts = adopt.undo ? [] : yield* doubtsAbout(target, lead, file, launchers)
+    for (const { instead, question, why } of doubts) {
+      if (adopt.yes && instead !== undefined) return yield* end("not asked", `Not changed, because ${why}. ${instead}`)
+      if (!adopt.yes && !(yield* terminal.ask(`  ${clean(question)} Change it all the same? [y/N] `))) {
         return yield* end("not changed", "Not changed.")
       }
     }
-    yield* carryOut(change, copies)
+    yield* carryOut(change, copies, adopt.undo)
     return yield* end("changed", adopt.undo ? "Changed." : `Changed. The original is saved in ${copies.folder}.`)
   }).pipe(
     Effect.catchTag("FileProblem", ({ message }) => {

@@ -21,16 +21,17 @@ const isSecret = (entry: Value.Value): boolean =>
     return Value.isTable(table) && table.size > 0
   })
 
-/**
- * The commands that change the wrapped servers to what they are in the new configuration, and the names of servers without a command, because
- * they hold secrets or belong to a project.
- */
-export const commands = (
-  root: Value.Value,
-  servers: ReadonlyArray<Server>,
-  platform: NodeJS.Platform
-): { readonly commands: ReadonlyArray<string>; readonly others: ReadonlyArray<string> } => {
-  const found = servers.filter(({ outcome }) => outcome === "wrapped").map(({ name, section }) => {
+/** Commands, and the names of servers without one, because they hold secrets or belong to a project. */
+export interface Commands {
+  readonly commands: ReadonlyArray<string>
+  readonly changed: ReadonlyArray<string>
+  readonly others: ReadonlyArray<string>
+}
+
+/** The commands that change servers to what they are in the new configuration. */
+export const commands = (root: Value.Value, servers: ReadonlyArray<Server>, platform: NodeJS.Platform): Commands => {
+  const isChanged = ({ outcome }: Server) => outcome === "wrapped" || outcome === "unwrapped"
+  const found = servers.filter(isChanged).map(({ name, section }) => {
     const entry = Value.at(root, [...section, name])
     const isSuited = platform !== "win32" && section.length === 1 && entry !== undefined && !isSecret(entry)
     const commands = isSuited
@@ -41,8 +42,8 @@ export const commands = (
       : []
     return { name, commands }
   })
-  return {
-    commands: found.flatMap(({ commands }) => commands),
-    others: [...new Set(found.filter(({ commands }) => commands.length === 0).map(({ name }) => name))]
-  }
+  const named = (isSuited: boolean) => [
+    ...new Set(found.filter(({ commands }) => commands.length > 0 === isSuited).map(({ name }) => name))
+  ]
+  return { commands: found.flatMap(({ commands }) => commands), changed: named(true), others: named(false) }
 }

@@ -6,11 +6,11 @@ import { Effect, Option, Schema } from "effect"
 import { Edit } from "./Edit.js"
 import type { EntryEdits } from "./Plan.js"
 
-/** One change of a file. */
+/** One change of a file, by `adopt` or by commands that it has printed. */
 export const Step = Schema.Struct({
-  /** The whole text before the change. */
+  /** The whole text before the change; empty if commands make it. */
   before: Schema.String,
-  /** The digest of the text after the change. If the file still has it, nobody else has changed the file. */
+  /** The digest of the text after the change. If the file still has it, nobody else has changed the file. Empty if commands make it. */
   after: Schema.String,
   done: Schema.Array(
     Schema.Struct({ name: Schema.String, section: Schema.Array(Schema.String), edits: Schema.Array(Edit) })
@@ -33,6 +33,26 @@ export interface Copies {
 
 /** A step, from a plan that was carried out. */
 export const step = (before: string, after: string, done: ReadonlyArray<EntryEdits>): Step => ({ before, after, done })
+
+/** A step that the user makes with commands, or does not make. */
+export const advised = (done: ReadonlyArray<EntryEdits>): Step => ({ before: "", after: "", done })
+
+const isSame = (one: EntryEdits) => (other: EntryEdits): boolean =>
+  one.name === other.name && one.section.join(" ") === other.section.join(" ")
+
+/** Steps without what commands were to change, and is changed now, or planned anew. */
+export const withoutAdvice = (
+  steps: ReadonlyArray<Step>,
+  changed: ReadonlyArray<EntryEdits>
+): ReadonlyArray<Step> =>
+  steps.flatMap((step) => {
+    if (!isAdvised(step)) return [step]
+    const done = step.done.filter((one) => !changed.some(isSame(one)))
+    return done.length === 0 ? [] : [advised(done)]
+  })
+
+/** Whether commands make a step. */
+export const isAdvised = ({ after }: Step): boolean => after === ""
 
 export const make: Effect.Effect<Copies, never, StateFolder.StateFolder> = Effect.map(
   StateFolder.StateFolder,

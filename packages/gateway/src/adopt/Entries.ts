@@ -41,6 +41,14 @@ const concrete = (value: Value.Value | undefined, [step, ...rest]: Section): Rea
 /** A table is a server if it has one of these keys. */
 const serverKeys = ["command", "cmd", "url", "serverUrl", "httpUrl", "uri"]
 
+/** The part of an entry that says how to reach the server, and its path: `transport` in the files of the Cline CLI, else the entry. */
+export const reachOf = (entry: Value.Table): { readonly table: Value.Table; readonly path: ReadonlyArray<string> } => {
+  const table = entry.get("transport")
+  return Value.isTable(table) && !serverKeys.some((key) => entry.has(key))
+    ? { table, path: ["transport"] }
+    : { table: entry, path: [] }
+}
+
 /** Whether a value is a server. Needed for sections that also have other values. */
 const isServer = (value: Value.Value): boolean => Value.isTable(value) && serverKeys.some((key) => value.has(key))
 

@@ -119,6 +119,13 @@ export const hosts: ReadonlyArray<Host> = [
     project: [".gemini/settings.json"]
   },
   {
+    id: "qwen",
+    title: "Qwen Code",
+    sections: mcpServers,
+    user: ({ home }) => [`${home}/.qwen/settings.json`],
+    project: [".qwen/settings.json"]
+  },
+  {
     id: "antigravity",
     title: "Antigravity",
     sections: mcpServers,

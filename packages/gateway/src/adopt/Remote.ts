@@ -2,6 +2,7 @@
  * Rewrites a server with a URL as a command: `wrap URL`. Its headers become environment variables, which lists of processes do not show.
  * Pure.
  */
+import { parseUrl } from "@mcp-lifeline/protocol/parseUrl"
 import * as Value from "../document/Value.js"
 import { type Decision, type Dialect, left, type Options } from "./Decision.js"
 import type { Edit } from "./Edit.js"
@@ -34,10 +35,11 @@ const unsuited = (url: string): string | undefined => {
   if (/\$\{|\{env:|\{\{/.test(url)) {
     return "its address has a variable in it, which hosts do not all replace in arguments; wrap it by hand"
   }
-  if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol)) {
+  const parsed = parseUrl(url)
+  if (parsed === undefined || !/^https?:$/.test(parsed.protocol)) {
     return "its address is none that begins with http:// or https://"
   }
-  const { password, searchParams, username } = new URL(url)
+  const { password, searchParams, username } = parsed
   const isSecret = (key: string) => /key|token|secret|passw|auth|sig|credential/i.test(key)
   if (username !== "" || password !== "" || [...searchParams.keys()].some(isSecret)) {
     return "its address has a secret in it, which as an argument would show in lists of processes; send it as a header if the server takes one"
@@ -158,6 +160,12 @@ const headersOf = (entry: Value.Table, { command, env, isOneList }: Dialect): He
 /** Sorts renames first, because they may make the table into which others insert. */
 const renamesFirst = (a: Edit, b: Edit): number => Number(b._tag === "Rename") - Number(a._tag === "Rename")
 
+/** Why an entry stays as it is, if its host signs in to the server. */
+export const signInOf = (entry: Value.Table): string | undefined => {
+  const key = signIns.find((one) => entry.has(one) && entry.get(one) !== false)
+  return key === undefined ? undefined : `its host handles the sign-in; remove ${key} to let wrap sign in instead`
+}
+
 /** Rewrites an entry with a URL as one with a command. */
 export const rewriteRemote = (
   entry: Value.Table,
@@ -171,13 +179,13 @@ export const rewriteRemote = (
   if (type !== undefined && /^ws|^websocket/i.test(String(type))) {
     return left("it speaks over a WebSocket, which wrap does not")
   }
-  const signIn = signIns.find((one) => entry.has(one) && entry.get(one) !== false)
-  if (signIn !== undefined) return left(`its host handles the sign-in; remove ${signIn} to let wrap sign in instead`)
+  const signIn = signInOf(entry)
+  if (signIn !== undefined) return left(signIn)
   if (entry.has("bearer_token")) {
     return left("it has bearer_token, which its host refuses; name a variable with bearer_token_env_var")
   }
   if ([...entry.values()].some(holdsInput)) {
-    return left("its host asks for a part of it (${input:..}), which wrap cannot")
+    return left("it needs a value that its host prompts for (${input:..}), and wrap cannot prompt")
   }
   if (entry.has("args") && !dialect.isOneList) return left("it has args beside its address")
   const unsuitedUrl = unsuited(url)

@@ -5,21 +5,27 @@ import { clean } from "../Text.js"
 import { coloured } from "./Diff.js"
 import type { Server } from "./Plan.js"
 
+/** What the user has to do, for a change that `adopt` does not make. */
+export interface Todo {
+  readonly what: string
+  /** Of another program. */
+  readonly commands: ReadonlyArray<string>
+}
+
 /** What happened to one file. */
 export interface FileReport {
   readonly file: string
   readonly host: string | undefined
   /** The file behind symbolic links, if there are any. */
   readonly leadsTo?: string | undefined
-  /** `not asked`: there was no user to ask; `not changed`: the user refused, or has to change it in another way. */
+  /** `not asked`: there was no user to ask; `not changed`: the user refused, or has to change it (`todo`). */
   readonly status: "changed" | "would change" | "not changed" | "not asked" | "nothing to do" | "failed"
   readonly servers: ReadonlyArray<Server>
   /** The lines of the difference, without secrets. */
   readonly diff: ReadonlyArray<string>
-  /** What the user should know or do about the file. */
+  /** What the user should know about the file. */
   readonly messages: ReadonlyArray<string>
-  /** Commands of another program that make the change. */
-  readonly commands: ReadonlyArray<string>
+  readonly todo: ReadonlyArray<Todo>
 }
 
 const verbs: Readonly<Record<Server["outcome"], string>> = {
@@ -48,10 +54,8 @@ export const heading = (
 ]
 
 /** The lines to print afterwards. */
-export const ending = ({ commands, messages }: FileReport): ReadonlyArray<string> => [
-  ...messages.map((message) => `  ${clean(message)}`),
-  ...commands.map((command) => `    ${clean(command)}`)
-]
+export const ending = ({ messages }: FileReport): ReadonlyArray<string> =>
+  messages.map((message) => `  ${clean(message)}`)
 
 /** All reports as one JSON document. */
 export const json = (files: ReadonlyArray<FileReport>, exitCode: number): string =>
@@ -59,15 +63,30 @@ export const json = (files: ReadonlyArray<FileReport>, exitCode: number): string
 
 const count = (number: number, noun: string): string => `${number} ${noun}${number === 1 ? "" : "s"}`
 
-/** The lines to print at the end. */
+/** The lines to print at the end: what was done, and a numbered list of what is left to do. */
 export const summary = (files: ReadonlyArray<FileReport>, isUndo: boolean): ReadonlyArray<string> => {
+  const outcome = isUndo ? "unwrapped" : "wrapped"
+  const of = (some: ReadonlyArray<FileReport>) =>
+    some.flatMap(({ servers }) => servers).filter((server) => server.outcome === outcome).length
   const changed = files.filter(({ status }) => status === "changed")
-  if (changed.length === 0) return []
-  const servers = changed.flatMap(({ servers }) => servers).filter(({ outcome }) =>
-    outcome === (isUndo ? "unwrapped" : "wrapped")
-  )
-  const first =
-    `${isUndo ? "Unwrapped" : "Wrapped"} ${count(servers.length, "server")} in ${count(changed.length, "file")}. ` +
-    "Hosts read their files when they start: restart them."
-  return isUndo ? [first] : [first, "`mcp-lifeline adopt --undo` undoes it."]
+  const open = files.filter(({ todo }) => todo.length > 0)
+  const verb = isUndo ? "Unwrapped" : "Wrapped"
+  const yet = of(open) === 1 ? `server is not ${outcome} yet` : `servers are not ${outcome} yet`
+  const restart = changed.length === 0 && open.length === 0
+    ? []
+    : [{ what: "Restart the hosts: they read their files when they start.", commands: [] }]
+  const todo = [...open.flatMap(({ todo }) => todo), ...restart]
+  const done = [
+    ...(changed.length === 0 ? [] : [`${verb} ${count(of(changed), "server")} in ${count(changed.length, "file")}.`]),
+    ...(open.length === 0 ? [] : [`${of(open)} ${yet}.`])
+  ]
+  return [
+    ...(done.length === 0 ? [] : [done.join(" ")]),
+    ...(todo.length === 0 ? [] : ["What is left to do:"]),
+    ...todo.flatMap(({ commands, what }, index) => [
+      `${String(index + 1).padStart(3)}. ${clean(what)}`,
+      ...commands.map((command) => `       ${clean(command)}`)
+    ]),
+    ...(changed.length === 0 || isUndo ? [] : ["`mcp-lifeline adopt --undo` undoes it."])
+  ]
 }

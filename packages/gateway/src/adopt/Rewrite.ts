@@ -4,9 +4,10 @@
 import * as LifelineCommand from "@mcp-lifeline/config/LifelineCommand"
 import * as Value from "../document/Value.js"
 import { type Decision, type Dialect, left, type Options } from "./Decision.js"
-import type { Section } from "./Entries.js"
+import type { Edit } from "./Edit.js"
+import { reachOf, type Section } from "./Entries.js"
 import type { Launcher } from "./Launcher.js"
-import { rewriteRemote } from "./Remote.js"
+import { rewriteRemote, signInOf } from "./Remote.js"
 import { shellWords, unsafeForShell } from "./WindowsShell.js"
 
 const dialectOf = (entry: Value.Table, section: Section): Dialect => {
@@ -88,13 +89,27 @@ const wordsOf = (entry: Value.Table): ReadonlyArray<string> =>
 
 /** Whether Lifeline starts a server, in whatever form its command line has. */
 export const isWrapped = (value: Value.Value): boolean =>
-  Value.isTable(value) && LifelineCommand.of(wordsOf(value)) === "wrap"
+  Value.isTable(value) && LifelineCommand.of(wordsOf(reachOf(value).table)) === "wrap"
+
+const rewrite = (entry: Value.Table, section: Section, options: Options): Decision => {
+  const dialect = dialectOf(entry, section)
+  const urls = ["url", "serverUrl", "httpUrl", "uri"].filter((key) => entry.has(key))
+  if (entry.has(dialect.command)) {
+    return urls.length === 0
+      ? rewriteStarted(entry, dialect, options)
+      : left(`it has both ${dialect.command} and ${urls[0]}`)
+  }
+  const [url] = urls
+  if (url === undefined) return left("it has neither a command nor a URL")
+  return urls.length > 1 ? left(`it has both ${urls.join(" and ")}`) : rewriteRemote(entry, url, dialect, options)
+}
 
 /** Decides about one server. */
 export const decide = (value: Value.Value, section: Section, options: Options): Decision => {
   const { isNamed, launcher, platform } = options
   if (!Value.isTable(value)) return left("it is not an object with a command or a URL")
-  const words = wordsOf(value)
+  const { path, table } = reachOf(value)
+  const words = wordsOf(table)
   const command = LifelineCommand.of(words)
   if (command === "wrap" || wrapCommand(launcher).every((word, index) => words[index] === word)) {
     return { _tag: "Wrapped" }
@@ -109,14 +124,10 @@ export const decide = (value: Value.Value, section: Section, options: Options): 
         + "install mcp-lifeline with npm install --global, so that the PATH finds it"
     )
   }
-  const dialect = dialectOf(value, section)
-  const urls = ["url", "serverUrl", "httpUrl", "uri"].filter((key) => value.has(key))
-  if (value.has(dialect.command)) {
-    return urls.length === 0
-      ? rewriteStarted(value, dialect, options)
-      : left(`it has both ${dialect.command} and ${urls[0]}`)
-  }
-  const [url] = urls
-  if (url === undefined) return left("it has neither a command nor a URL")
-  return urls.length > 1 ? left(`it has both ${urls.join(" and ")}`) : rewriteRemote(value, url, dialect, options)
+  const signIn = path.length === 0 ? undefined : signInOf(value)
+  if (signIn !== undefined) return left(signIn)
+  const decision = rewrite(table, section, options)
+  return decision._tag === "Wrap"
+    ? { ...decision, edits: decision.edits.map((edit): Edit => ({ ...edit, path: [...path, ...edit.path] })) }
+    : decision
 }

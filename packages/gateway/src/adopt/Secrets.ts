@@ -16,16 +16,21 @@ const textsIn = (value: Value.Value | undefined): ReadonlyArray<string> => {
   return (Value.isTable(value) ? [...value.values()] : Value.isList(value) ? value : []).flatMap(textsIn)
 }
 
+/** Where an entry may keep them. */
+const places: ReadonlyArray<ReadonlyArray<string>> = [[], ["transport"]]
+
 /** A text that only refers to a variable is no secret. */
 const isReference = (text: string): boolean => /\$\{|\{env:/.test(text)
 
 /** The secrets of a configuration: values of headers and variables, and arguments that look like a secret. */
 export const find = (root: Value.Value, sections: ReadonlyArray<Entries.Section>): Secrets.Secrets =>
   Entries.read(root, sections).flatMap(({ value }) => {
-    const values = tables.flatMap((key) => textsIn(Value.at(value, [key])))
+    const textsOf = (keys: ReadonlyArray<string>) =>
+      places.flatMap((place) => keys.flatMap((key) => textsIn(Value.at(value, [...place, key]))))
+    const values = textsOf(tables)
     return Secrets.collect(
       Object.fromEntries(values.entries()),
-      words.flatMap((key) => textsIn(Value.at(value, [key])))
+      textsOf(words)
     )
   }).filter((text) => !isReference(text)).toSorted((a, b) => b.length - a.length)
 
@@ -70,16 +75,19 @@ const hiddenArgs = (text: string, node: Tree.Node | undefined): ReadonlyArray<Hi
 export const hide = (text: string, syntax: Syntax, sections: ReadonlyArray<Entries.Section>): string => {
   if (text.trim() === "") return text
   const tree = syntax.tree(text)
-  const hidden = Entries.read(syntax.value(text), sections).flatMap(({ path }): ReadonlyArray<Hidden> => {
-    const values = tables.flatMap((key) => {
-      const node = Tree.at(tree, [...path, key])
-      return node === undefined ? [] : scalarsIn(node)
+  const hidden = Entries.read(syntax.value(text), sections).flatMap(({ path: entry }): ReadonlyArray<Hidden> =>
+    places.flatMap((place) => {
+      const path = [...entry, ...place]
+      const values = tables.flatMap((key) => {
+        const node = Tree.at(tree, [...path, key])
+        return node === undefined ? [] : scalarsIn(node)
+      })
+      return [
+        ...values.map((one) => ({ ...one, text: hiddenText(text.slice(one.start, one.end), mark) })),
+        ...["command", "args"].flatMap((key) => hiddenArgs(text, Tree.at(tree, [...path, key])))
+      ]
     })
-    return [
-      ...values.map((one) => ({ ...one, text: hiddenText(text.slice(one.start, one.end), mark) })),
-      ...["command", "args"].flatMap((key) => hiddenArgs(text, Tree.at(tree, [...path, key])))
-    ]
-  })
+  )
   return hidden.toSorted((a, b) => b.start - a.start).reduce(
     (result, one) => result.slice(0, one.start) + one.text + result.slice(one.end),
     text

@@ -3,9 +3,9 @@
  */
 import { within } from "@mcp-lifeline/state/within"
 import { Effect } from "effect"
-import { realpath } from "node:fs/promises"
+import { realpath, stat } from "node:fs/promises"
 import { homedir } from "node:os"
-import { isAbsolute, join, relative, resolve, sep } from "node:path"
+import { dirname, isAbsolute, join, relative, resolve, sep } from "node:path"
 import type { Syntax } from "../document/Syntax.js"
 import type { Adopt } from "./Arguments.js"
 import * as ConfigFile from "./ConfigFile.js"
@@ -60,6 +60,16 @@ export const lead = ({ path, project }: Target, file: string, home: string): Eff
     return {
       to: isSame(join(within, relative(folder, path)), file) ? undefined : file,
       isOutside: project !== undefined && !isWithin(within, file)
+    }
+  })
+
+/** Whether a folder belongs to a repository of Git, so that others may have its files. */
+export const isShared = (folder: string): Effect.Effect<boolean> =>
+  Effect.promise(async () => {
+    for (let at = resolve(folder);; at = dirname(at)) {
+      const git = join(at, ".git")
+      if (await within(git, () => stat(git)).then(() => true, () => false)) return true
+      if (dirname(at) === at) return false
     }
   })
 

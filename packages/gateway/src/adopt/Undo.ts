@@ -3,7 +3,7 @@
  */
 import type { Syntax } from "../document/Syntax.js"
 import { hash } from "./ConfigFile.js"
-import type { Step } from "./Copies.js"
+import { isAdvised, type Step } from "./Copies.js"
 import * as Plan from "./Plan.js"
 
 export interface Undone {
@@ -31,7 +31,7 @@ export const undo = (
   let isExact = true
   for (const step of steps.toReversed()) {
     // Something else has restored this text already, for example version control.
-    if (now === step.before) continue
+    if (now === step.before && !isAdvised(step)) continue
     const wanted = step.done.filter(({ name }) => only.length === 0 || only.includes(name))
     if (wanted.length === step.done.length && hash(now) === step.after) {
       now = step.before

@@ -4,6 +4,9 @@
 import * as StateFolder from "@mcp-lifeline/state/StateFolder"
 import { Cause, Effect, Layer, Logger } from "effect"
 import { createInterface } from "node:readline/promises"
+import { fileURLToPath } from "node:url"
+import * as Archive from "../Archive.js"
+import * as CodeCache from "../CodeCache.js"
 import { leave, leaveNow } from "../leave.js"
 import { wantsColour } from "../Output.js"
 import * as StandardError from "../StandardError.js"
@@ -42,5 +45,9 @@ export const run = async (options: Options): Promise<void> => {
       Effect.provide(Layer.merge(StateFolder.layer, Logger.replace(Logger.defaultLogger, StandardError.logger)))
     )
   )
+  // Hosts start it next, once for each server.
+  if (process.exitCode === 0 && !options.dryRun && !options.undo) {
+    CodeCache.prepare(fileURLToPath(new URL(Archive.main, import.meta.url)))
+  }
   leave(process.exitCode, () => undefined)
 }

@@ -63,7 +63,7 @@ const codes: Readonly<Partial<Record<(CallError | CommandError)["_tag"], ServerF
   ResultUnknown: "result_unknown"
 }
 
-export const serverFailed = ({ _tag, message }: CallError | CommandError): ServerFailed => ({
+export const serverFailed = ({ _tag, message }: Pick<CallError | CommandError, "_tag" | "message">): ServerFailed => ({
   error: {
     code: codes[_tag] ?? "server_error",
     message: clean(_tag === "RemoteError" ? message : withoutOptions(message))

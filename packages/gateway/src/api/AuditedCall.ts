@@ -1,11 +1,12 @@
 /**
  * Calls of tools through the API, which are recorded as those of clients are (`audit/Audit`).
  */
-import { find } from "@mcp-lifeline/core/internal"
+import { find, viewOf } from "@mcp-lifeline/core/internal"
 import type { Caller } from "@mcp-lifeline/http-server/Caller"
 import type { CallToolResult } from "@modelcontextprotocol/sdk/types.js"
 import { Effect } from "effect"
 import type { Access } from "../access/Access.js"
+import { unplaced } from "../audit/audited.js"
 import * as Ended from "../audit/Ended.js"
 import type * as Api from "./Api.js"
 import type { Gateway } from "./Gateway.js"
@@ -22,12 +23,14 @@ export const call = (
     const { audit, servers: { shared: { fleet } } } = gateway
     if (audit === undefined) return LimitedCall.call(gateway, params, caller, access)
     const why = audit.refusal()
-    if (why !== undefined) return Effect.fail(notRecorded("unavailable", `the call was not sent: ${why}`))
+    if (why !== undefined) {
+      return Effect.fail(notRecorded("unavailable", `the call was not sent: ${access.isAdmin ? why : unplaced}`))
+    }
     const call = audit.begin({ door: "api", caller, method: "tools/call", params })
     /** Notes the server of what the call names. Returns whether it is one that the caller may not use. */
     const isHidden = (): boolean => {
-      const to = find(fleet, "tools", params.name)
-      if (to !== undefined) call.found(to.backend.id, { name: to.original })
+      const to = viewOf(fleet, access).find("tools", params.name) ?? find(fleet, "tools", params.name)
+      if (to !== undefined) call.found(to.backend.id, to.original)
       return to !== undefined && !access.hasTool(to.backend.id, to.original)
     }
     const recorded = (ended: Ended.Ended) =>

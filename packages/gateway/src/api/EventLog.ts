@@ -14,8 +14,8 @@ export const Entry = Schema.Struct({
   text: Schema.String,
   /** Only in a cluster: the id of the replica that says it. */
   replica: Schema.optional(Schema.String),
-  /** Only where others than admins do not read it, although they may use the server. */
-  forAdmins: Schema.optional(Schema.Literal(true))
+  /** What others than admins read of it, if they may use the server; nothing of it where this is missing. */
+  publicText: Schema.optional(Schema.String)
 }).annotations({ identifier: "Event" })
 export type Entry = typeof Entry.Type
 

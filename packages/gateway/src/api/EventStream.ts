@@ -47,7 +47,7 @@ const withoutKnown = (): (status: GatewayStatus) => StatusUpdate => {
 export interface View {
   readonly status: (status: GatewayStatus) => Effect.Effect<GatewayStatus>
   /** `undefined`: it is not for this reader. */
-  readonly line: (line: EventLog.Entry) => Effect.Effect<EventLog.Entry | undefined>
+  readonly line: (line: EventLog.Entry) => EventLog.Entry | undefined
 }
 
 /** Makes the response of one reader. `viewOf`: what it sees; `undefined` if that is everything, which is computed once for all such readers. */
@@ -83,7 +83,10 @@ export const make = (
       })
     const events = (view: () => View | undefined) =>
       lines.pipe(
-        Stream.mapEffect((entry) => view()?.line(entry) ?? Effect.succeed(entry)),
+        Stream.map((entry) => {
+          const seen = view()
+          return seen === undefined ? entry : seen.line(entry)
+        }),
         Stream.filter((entry) => entry !== undefined),
         Stream.map((entry) => event("event", JSON.stringify(entry)))
       )

@@ -135,7 +135,13 @@ export const Server = Schema.Struct({
     inFlight: count,
     p50Millis: Schema.NullOr(Schema.Number)
   }),
-  lastError: Schema.optional(Schema.Struct({ message: Schema.String, remedy: Schema.String, at: Schema.Number })),
+  lastError: Schema.optional(Schema.Struct({
+    message: Schema.String,
+    /** The code of what happened. */
+    reason: Schema.optional(Schema.String),
+    remedy: Schema.String,
+    at: Schema.Number
+  })),
   nextAttemptAt: Schema.optional(Schema.Number),
   /** Only with `pin`. */
   pins: Schema.optional(Pins),

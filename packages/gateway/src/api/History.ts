@@ -2,6 +2,7 @@
  * The past states of one server, and why a connection to it failed last.
  */
 import type { Event, Status } from "@mcp-lifeline/core"
+import type { Reason } from "@mcp-lifeline/core/internal"
 
 /** A change of state. `at`: milliseconds since 1970. */
 export interface Change {
@@ -11,18 +12,26 @@ export interface Change {
   readonly lost?: true
 }
 
+/** Why it failed last. */
+interface LastError {
+  readonly message: string
+  readonly reason: Reason.Reason
+  readonly at: number
+}
+
 /** How many changes are kept. */
 const maxChanges = 200
 
 /** The history of one server. */
 export class History {
   #changes: ReadonlyArray<Change> = []
-  #lastError: { readonly message: string; readonly at: number } | undefined
+  #lastError: LastError | undefined
 
   take(event: Event.Event): void {
-    if (event._tag === "AttemptFailed") this.#lastError = { message: event.error.message, at: event.at }
-    else if (event._tag === "RuntimeLost") {
-      this.#lastError = { message: event.loss.message, at: event.at }
+    if (event._tag === "AttemptFailed") {
+      this.#lastError = { message: event.error.message, reason: event.error.reason, at: event.at }
+    } else if (event._tag === "RuntimeLost") {
+      this.#lastError = { message: event.loss.message, reason: event.loss.kind, at: event.at }
       this.#lost()
     }
   }
@@ -51,7 +60,7 @@ export class History {
   }
 
   /** Why the last connection was lost, or the last attempt failed. */
-  get lastError(): { readonly message: string; readonly at: number } | undefined {
+  get lastError(): LastError | undefined {
     return this.#lastError
   }
 }

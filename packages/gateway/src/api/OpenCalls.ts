@@ -4,7 +4,6 @@
 import { Effect } from "effect"
 import type { ServerResponse } from "node:http"
 
-/** See the head of the file. */
 export interface OpenCalls {
   /** Counts a call as open until its response closes. */
   readonly began: (response: ServerResponse) => void

@@ -20,7 +20,6 @@ export interface LogQuery {
 
 type Command<E> = (server: string) => Effect.Effect<ChangedServer, E>
 
-/** See the head of the file. */
 export interface Operations {
   readonly status: Effect.Effect<GatewayStatus>
   /** The same without asking other replicas: with what they said last. */

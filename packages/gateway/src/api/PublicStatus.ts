@@ -3,17 +3,26 @@
  * added to the status is for admins, unless it is named here. Pure.
  */
 import type { Status } from "@mcp-lifeline/core"
+import { Reason } from "@mcp-lifeline/core/internal"
 import { Struct } from "effect"
-import * as PublicText from "../access/PublicText.js"
 import type { GatewayStatus, Server } from "./GatewayStatus.js"
+import { remedy } from "./Remedy.js"
+
+/** What to do about a server that somebody has to sign in to for all. */
+export const signIn = (server: string): string => `Ask an operator of the gateway to sign in to ${server}`
 
 /** Why a server is or was down. */
-const lastErrorOf = ({ lastError, login, name, sessions, target = "" }: Server): Pick<Server, "lastError"> =>
+const lastErrorOf = ({ lastError, login, name, sessions, state }: Server): Pick<Server, "lastError"> =>
   // What the server of another client has said is for nobody else.
   lastError === undefined || sessions === "per-client" ? {} : {
     lastError: {
-      message: PublicText.of(lastError.message, target),
-      remedy: login === undefined ? PublicText.of(lastError.remedy, target) : PublicText.signIn(name),
+      message: Reason.inWords(lastError.reason),
+      ...(lastError.reason === undefined ? {} : { reason: lastError.reason }),
+      remedy: login !== undefined || state === "SignInNeeded"
+        ? signIn(name)
+        : state === "PermanentlyFailed"
+        ? `Ask an operator of the gateway to repair ${name}`
+        : remedy(state, undefined, undefined),
       at: lastError.at
     }
   }
@@ -42,15 +51,15 @@ export const server = (server: Server, own: Own): Server => ({
   counts: { ...server.counts, tools: own.tools },
   ...loginsOf(server, own),
   ...lastErrorOf(server),
-  ...(server.login === undefined ? {} : { login: { message: PublicText.signIn(server.name) } }),
+  ...(server.login === undefined ? {} : { login: { message: signIn(server.name) } }),
   // Those are about what an operator can repair, and name what others use.
   warnings: []
 })
 
-/** A connection, for `lifeline__status`. `shown`: a text as the caller may read it. */
-export const connection = (status: Status, shown: (text: string) => string) => ({
+/** A connection, for `lifeline__status`. */
+export const connection = (status: Status) => ({
   ...Struct.pick(status, "state", "signIn", "usage", "nextAttemptAt"),
-  ...(status.lastError === undefined ? {} : { lastError: shown(status.lastError) })
+  ...(status.lastError === undefined ? {} : { lastError: Reason.inWords(status.lastReason) })
 })
 
 /** The gateway. */

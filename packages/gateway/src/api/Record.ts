@@ -57,7 +57,10 @@ export const make = (
             (status) => {
               const [next, text] = Lines.step(logged, event, Option.getOrUndefined(status))
               logged = next
-              return text === undefined ? Effect.void : write(entryOf(event, text))
+              if (text === undefined) return Effect.void
+              const { message, publicMessage } = text
+              const forAll = publicMessage === "" ? {} : { publicText: publicMessage }
+              return write({ ...entryOf(event, message), ...forAll })
             }
           )
         ),

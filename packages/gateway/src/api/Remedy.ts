@@ -17,7 +17,7 @@ const byReason: Readonly<Partial<Record<ConnectReason, string>>> = {
   server: "Check the server and its log: it answers with an error",
   redirect: "Check its address: it leads elsewhere",
   protocol: "Check that the address or the command is that of an MCP server",
-  incompatible: "Update the server: it speaks no version of MCP in common with the gateway",
+  incompatible: "Update the server, or change its options: it speaks no MCP that the gateway understands",
   closed: "Check the server and its log: it exited while the gateway was connecting to it"
 }
 

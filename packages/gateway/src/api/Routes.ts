@@ -5,6 +5,7 @@ import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import * as HttpApiBuilder from "@effect/platform/HttpApiBuilder"
 import * as HttpRouter from "@effect/platform/HttpRouter"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
+import { mebibytes } from "@mcp-lifeline/core/internal"
 import * as Body from "@mcp-lifeline/http-server/Body"
 import * as Caller from "@mcp-lifeline/http-server/Caller"
 import * as Guard from "@mcp-lifeline/http-server/Guard"
@@ -24,7 +25,7 @@ import * as Probes from "./Probes.js"
 import * as Restricted from "./restricted.js"
 
 /** The largest body of a request, in bytes. */
-const maxBody = 16 * 1024 * 1024
+const maxBody = mebibytes(16)
 /** The total size of all bodies that are being received, in bytes. */
 const maxBodies = 4 * maxBody
 
@@ -157,7 +158,8 @@ const handler = (
     return (request, response, path) => {
       const caller = Caller.of(request)
       const isAction = request.method !== "GET" && request.method !== "HEAD"
-      const isForAdmins = isAction && !isOwnLogin(gateway, caller, path)
+      // A call is one as through /mcp: what its caller may use is looked up there.
+      const isForAdmins = isAction && path !== "/api/call" && !isOwnLogin(gateway, caller, path)
       const refusal = isForAdmins && !gateway.rules.of(caller).isAdmin
         ? Restricted.notAdmin(caller)
         : request.method === "GET"

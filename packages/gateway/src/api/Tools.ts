@@ -3,11 +3,21 @@
  * other servers, it says why their tools are missing, and what to do instead.
  */
 import { type CallError, Fleet, type Status } from "@mcp-lifeline/core"
-import { find, firstOf, Lifecycle, maySay, Nesting, Prefix, prefixOf, Unknown } from "@mcp-lifeline/core/internal"
+import {
+  firstOf,
+  Lifecycle,
+  maySay,
+  namesOf,
+  Nesting,
+  Prefix,
+  Reason,
+  Unknown,
+  viewOf
+} from "@mcp-lifeline/core/internal"
+import { JsonRpcError } from "@mcp-lifeline/protocol"
 import type { CallToolResult } from "@modelcontextprotocol/sdk/types.js"
-import { Effect, Either } from "effect"
+import { Effect } from "effect"
 import type { Access } from "../access/Access.js"
-import * as PublicText from "../access/PublicText.js"
 import { clean } from "../Text.js"
 import * as Api from "./Api.js"
 import type { Gateway } from "./Gateway.js"
@@ -26,23 +36,28 @@ const ofEachClient = (server: string, url: string): string =>
 
 /** Why the tools of a shared server are not listed: they are not known yet, or the server is disabled. `undefined` if they are listed. */
 const unknownOf = (
-  { backend, catalog, lastError, state, target }: Status,
+  { backend, catalog, lastError, lastReason, state }: Status,
   isAdmin: boolean
 ): string | undefined => {
   if (catalog !== undefined) return undefined
   if (state === "Disabled" || state === "Disabling") {
     return `${backend} is disabled, so its tools are not offered; enable it: mcp-lifeline enable ${backend}`
   }
-  const why = lastError === undefined ? "" : `: ${isAdmin ? lastError : PublicText.of(lastError, target)}`
+  const why = lastError === undefined ? "" : `: ${isAdmin ? lastError : Reason.inWords(lastReason)}`
   return `${backend} is ${Lifecycle.inWords(state)}, so its tools are not known${why}`
 }
+
+/** The tools that somebody may use, by the names that it has for them. */
+export const toolsFor = (catalog: Fleet.FleetCatalog, access: Access): Fleet.FleetCatalog["tools"] =>
+  access.isWhole ? catalog.tools : namesOf(catalog, access).catalog.tools
 
 /** The tools of all servers, or of one, as far as somebody may use them. Fails if there is no such server for them. */
 export const list = (
   { servers, url }: Gateway,
   only: string | undefined,
-  { hasServer, hasTool, isAdmin }: Access
+  access: Access
 ): Effect.Effect<Api.Tools, Api.NotFound> => {
+  const { hasServer, isAdmin } = access
   const visible = servers.servers().map(({ id }) => id).filter(hasServer)
   if (only !== undefined && !visible.includes(only)) {
     return Effect.fail(Api.notFound(Unknown.backend(only, visible).message))
@@ -54,8 +69,8 @@ export const list = (
       const message = sessions === "per-client" ? ofEachClient(id, url) : status && unknownOf(status, isAdmin)
       return message === undefined ? [] : [{ server: id, message: clean(message), prefix: Prefix.of(id, prefix) }]
     }),
-    tools: Array.from(catalog.tools.values()).flatMap(({ backend: server, original, stale, value }) => {
-      if ((only !== undefined && only !== server) || !hasTool(server, original)) return []
+    tools: Array.from(toolsFor(catalog, access).values()).flatMap(({ backend: server, original, stale, value }) => {
+      if (only !== undefined && only !== server) return []
       const { description, inputSchema, name, title } = value
       return [{ name, server, original, title, description, inputSchema, stale }]
     })
@@ -77,33 +92,11 @@ const notCalled = ({ servers, url }: Gateway, tool: string, { hasServer }: Acces
     }`
 }
 
-/** Fails as if there were no tool of this name, if there is one that somebody may not use. */
-const requireTool = (
-  { servers: { shared: { fleet } } }: Gateway,
-  name: string,
-  { hasServer, hasTool, isWhole }: Access
-): Effect.Effect<void, CallError> =>
-  isWhole ? Effect.void : Effect.gen(function*() {
-    const backends = yield* fleet.backends
-    const maySayIt = (isVisible: boolean): boolean =>
-      backends.some(({ id }) => hasServer(id) === isVisible && maySay("tools", id, name, prefixOf(fleet, id)))
-    const known = find(fleet, "tools", name)
-    // A server that the caller may not use is not waited for: how long that takes would tell that there is one.
-    const isAsked = known === undefined && (maySayIt(true) || !maySayIt(false))
-    const found = isAsked ? yield* Effect.either(fleet.route("tools", name)) : undefined
-    const route = found !== undefined && Either.isRight(found) ? found.right : known
-    if (route !== undefined && hasTool(route.backend.id, route.original)) return
-    // What the fleet says of a name names all servers.
-    if (found !== undefined && Either.isLeft(found) && !Fleet.isUnknown(found.left) && hasServer(found.left.backend)) {
-      return yield* found.left
-    }
-    const visible = backends.flatMap(({ id }) => hasServer(id) ? [id] : [])
-    return yield* Unknown.entry("tools", name, {
-      backends: visible,
-      prefixOf: (id) => prefixOf(fleet, id),
-      catalogs: []
-    })
-  })
+/** An error of a call, as somebody reads it. What a server says itself is for whoever has called it. */
+const shownTo = ({ isAdmin }: Access, error: CallError): Pick<CallError, "_tag" | "message"> => {
+  const { _tag, message } = error
+  return { _tag, message: isAdmin ? message : JsonRpcError.publicOf(JsonRpcError.fromCallError(error)).message }
+}
 
 /** Why a call has no result: the gateway stopped. */
 const endedByStop = (isSent: boolean): Api.ServerFailed => ({
@@ -124,23 +117,22 @@ export const call = (
 ): Effect.Effect<CallToolResult, Api.NotFound | Api.ServerFailed> =>
   Effect.suspend(() => {
     let isSent = false
-    const called = Effect.zipRight(
-      requireTool(gateway, params.name, access),
-      gateway.servers.shared.fleet.callTool(params, {
-        onSent: (generation) => {
-          isSent = true
-          onSent(generation)
-        }
-      })
-    ).pipe(
+    const called = viewOf(gateway.servers.shared.fleet, access).callTool(params, {
+      onSent: (generation) => {
+        isSent = true
+        onSent(generation)
+      }
+    }).pipe(
       Effect.mapError((error) =>
         Fleet.isUnknown(error)
           ? Api.notFound(notCalled(gateway, params.name, access) ?? error.message)
-          : Api.serverFailed(error)
+          : Api.serverFailed(shownTo(access, error))
       )
     )
     const { stopped } = gateway
-    if (stopped === undefined) return called
+    if (stopped === undefined) {
+      return called
+    }
     // Until its answer has come, the call may be sent: whether it was is read after it was ended.
     return Effect.flatMap(
       firstOf(Effect.either(called), Effect.as(stopped, undefined)),

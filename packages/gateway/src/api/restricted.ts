@@ -7,15 +7,14 @@ import type { Refusal } from "@mcp-lifeline/http-server/Refusal"
 import { Effect, Struct } from "effect"
 import type { Access } from "../access/Access.js"
 import * as NamedCaller from "../access/NamedCaller.js"
-import * as PublicText from "../access/PublicText.js"
 import * as Api from "./Api.js"
 import type * as EventLog from "./EventLog.js"
 import type { View } from "./EventStream.js"
 import type { Gateway } from "./Gateway.js"
 import type { ChangedServer, GatewayStatus, Server } from "./GatewayStatus.js"
-import * as HiddenNames from "./hiddenNames.js"
 import type { Operations } from "./Operations.js"
 import * as PublicStatus from "./PublicStatus.js"
+import { toolsFor } from "./Tools.js"
 
 /** More lines of the log than are kept. */
 const allLines = 500
@@ -42,22 +41,15 @@ export const notAdmin = (caller: Caller): Pick<Refusal, "status" | "message"> =>
 type Seen = Pick<Gateway, "personalSignIns" | "rules" | "servers">
 
 /** How many tools of each server a caller may use, of those that clients are offered. */
-const toolCounts = ({ servers }: Seen, { hasTool }: Access): Effect.Effect<ReadonlyMap<string, number>> =>
-  Effect.map(servers.shared.fleet.catalog, ({ tools }) => {
+const toolCounts = ({ servers }: Seen, access: Access): Effect.Effect<ReadonlyMap<string, number>> =>
+  Effect.map(servers.shared.fleet.catalog, (catalog) => {
     const counts = new Map<string, number>()
-    for (const { backend, original } of tools.values()) {
-      if (hasTool(backend, original)) counts.set(backend, (counts.get(backend) ?? 0) + 1)
-    }
+    for (const { backend } of toolsFor(catalog, access).values()) counts.set(backend, (counts.get(backend) ?? 0) + 1)
     return counts
   })
 
-/** What an admin sees of a server where it may not use everything: nothing of what is hidden from it. */
-const ofAdmin = (
-  { counts, pins, warnings, ...server }: Server,
-  tools: number,
-  { hasTool }: Access,
-  isHidden: (text: string) => boolean
-): Server => ({
+/** What an admin sees of a server where it may not use everything: nothing of what is hidden from it, and no texts that may name it. */
+const ofAdmin = ({ counts, pins, ...server }: Server, tools: number, { hasTool }: Access): Server => ({
   ...server,
   counts: { ...counts, tools },
   ...(pins === undefined
@@ -66,7 +58,7 @@ const ofAdmin = (
     : {
       pins: { ...Struct.omit(pins, "more"), changes: pins.changes.filter(({ tool }) => hasTool(server.name, tool)) }
     }),
-  warnings: warnings.filter((one) => !isHidden(one))
+  warnings: []
 })
 
 /** Whether a caller's own login at a server waits for it; `undefined` if it has none that is in use here. */
@@ -91,10 +83,7 @@ const serversFor = (
     const toolsOf = ({ counts: { tools }, name }: Server): number =>
       counts === undefined ? tools : counts.get(name) ?? 0
     const visible = all.filter(({ name }) => hasServer(name))
-    if (isAdmin) {
-      const isHidden = yield* HiddenNames.inTexts(seen, access)
-      return visible.map((server) => ofAdmin(server, toolsOf(server), access, isHidden))
-    }
+    if (isAdmin) return visible.map((server) => ofAdmin(server, toolsOf(server), access))
     return yield* Effect.forEach(visible, (server) =>
       Effect.map(
         isWaiting(seen, caller, server.name),
@@ -105,20 +94,19 @@ const serversFor = (
 
 /** The gateway and the replicas as a caller sees them. */
 const aboutGateway = (
-  seen: Seen,
-  access: Access,
+  { hasServer, isAdmin, isWhole }: Access,
   { gateway, replicas }: GatewayStatus
-): Effect.Effect<Pick<GatewayStatus, "gateway" | "replicas">> => {
-  if (!access.isAdmin) return Effect.succeed({ gateway: PublicStatus.gateway(gateway) })
-  const { configProblem, ...rest } = gateway
-  return Effect.map(HiddenNames.inTexts(seen, access), (isHidden) => ({
-    gateway: { ...rest, ...(configProblem === undefined || isHidden(configProblem) ? {} : { configProblem }) },
+): Pick<GatewayStatus, "gateway" | "replicas"> => {
+  if (!isAdmin) return { gateway: PublicStatus.gateway(gateway) }
+  return {
+    // The problem may name any server.
+    gateway: isWhole ? gateway : Struct.omit(gateway, "configProblem"),
     ...(replicas === undefined ? {} : {
       replicas: replicas.map((one) =>
-        one.servers === undefined ? one : { ...one, servers: one.servers.filter(access.hasServer) }
+        one.servers === undefined ? one : { ...one, servers: one.servers.filter(hasServer) }
       )
     })
-  }))
+  }
 }
 
 /** The status as a caller sees it. */
@@ -127,45 +115,30 @@ export const statusFor = (seen: Seen, caller: Caller, status: GatewayStatus): Ef
   if (subject === "") return Effect.succeed(status)
   const access = seen.rules.of(caller)
   const known = { ...(name === undefined ? {} : { name }), admin: access.isAdmin }
-  return Effect.zipWith(
-    aboutGateway(seen, access, status),
+  const about = aboutGateway(access, status)
+  return Effect.map(
     serversFor(seen, caller, status.servers),
-    (about, servers) => ({ ...about, gateway: { ...about.gateway, caller: known }, servers })
+    (servers) => ({ ...about, gateway: { ...about.gateway, caller: known }, servers })
   )
 }
 
-/** Between the parts of a line. */
-const between = "  "
-
-/** Parts of lines: which process it is, and how many tools it has, some of which may be hidden from the caller. */
-const isForAdmins = /^(?:pid \d+|\d+ tools?)$/
-
 /**
- * Makes lines of the log what a caller sees of them, if it does. Lines of the gateway itself, its warnings about servers, and lines of servers of
- * single clients may be about others.
+ * What a caller sees of a line of the log, if it does. Who may not use everything reads the public part only, also as an admin: the rest may name
+ * what it may not use.
  */
-const lineFor = (
-  seen: Seen,
-  access: Access
-): Effect.Effect<(line: EventLog.Entry) => EventLog.Entry | undefined> => {
-  const { hasServer, isAdmin } = access
-  return Effect.map(HiddenNames.inTexts(seen, access), (isHidden) => (line) => {
-    const { forAdmins = false, server, text } = line
-    if (isAdmin) return (server === null || hasServer(server)) && !isHidden(text) ? line : undefined
-    if (forAdmins || server === null || !hasServer(server)) return undefined
-    const found = seen.servers.servers().find(({ id }) => id === server)
-    if (found === undefined || found.sessions === "per-client") return undefined
-    const shown = PublicText.of(text, found.connector.target).split(between).filter((part) => !isForAdmins.test(part))
-    const said = shown.join(between)
-    return said === "" || isHidden(said) ? undefined : { ...line, text: said }
-  })
+const lineFor = ({ hasServer, isAdmin, isWhole }: Access) => (line: EventLog.Entry): EventLog.Entry | undefined => {
+  if (isAdmin && isWhole) return line
+  const { at, level, publicText, server } = line
+  return publicText === undefined || server === null || !hasServer(server)
+    ? undefined
+    : { at, server, level, text: publicText }
 }
 
 /** What a reader of events sees; `undefined` if that is everything. */
 export const viewFor = (seen: Seen, caller: Caller): View | undefined =>
   caller.subject === "" ? undefined : {
     status: (status) => statusFor(seen, caller, status),
-    line: (line) => Effect.map(lineFor(seen, seen.rules.of(caller)), (shown) => shown(line))
+    line: (line) => lineFor(seen.rules.of(caller))(line)
   }
 
 /** What is asked for a caller. Streams are not among it: those who read them for long see each part by the rules of then (`viewFor`). */
@@ -208,10 +181,10 @@ export const operationsFor = (seen: Seen, caller: Caller, operations: Operations
             isAdmin && runtimes !== undefined ? { ...own, runtimes } : own))
       ),
     logs: ({ limit, server, since }) => {
-      const lines = Effect.zipWith(
+      const shown = lineFor(access)
+      const lines = Effect.map(
         operations.logs({ limit: allLines, server, since }),
-        lineFor(seen, access),
-        (lines, shown) => lines.flatMap((one) => shown(one) ?? []).slice(-limit)
+        (lines) => lines.flatMap((one) => shown(one) ?? []).slice(-limit)
       )
       return server === undefined ? lines : known(server, lines)
     },

@@ -75,24 +75,23 @@ const warningsOf = (
 ): ReadonlyArray<string> => {
   const {
     abandonedCloses,
-    catalog,
     connectorWarning,
     keepalive,
     lastCloseError,
     lostSessions,
     memoryLimit,
+    verdict,
     pins,
     toolOptions
   } = status
-  const truncated = catalog?.truncated ?? []
   return [
     ...(connectorWarning === undefined ? [] : [connectorWarning]),
+    ...(verdict === undefined ? [] : [`it answers nothing (${verdict.kind}): ${verdict.reason}`]),
     ...(memoryLimit?.warning === undefined ? [] : [`it uses ${memoryLimit.warning}`]),
     ...(lostSessions.warning === undefined ? [] : [lostSessions.warning]),
     ...(pins?.warning === undefined ? [] : [pins.warning]),
     ...(toolOptions.warning === undefined ? [] : [toolOptions.warning]),
     ...(keepalive.state === "disabled" ? [`keepalive is disabled: ${keepalive.reason ?? "its heartbeat fails"}`] : []),
-    ...(truncated.length === 0 ? [] : [`too long to be read to the end: ${truncated.join(", ")}`]),
     ...(abandonedCloses === 0 ? [] : [`closes that were abandoned: ${abandonedCloses}`]),
     ...(lastCloseError === undefined ? [] : [`the last close that went wrong: ${lastCloseError}`]),
     ...problems.slice(0, maxWarnings),
@@ -257,7 +256,7 @@ const serverOf = (
     ? record?.history.lastError
     : status.lastError === undefined || status.lastErrorAt === undefined
     ? undefined
-    : { message: status.lastError, at: status.lastErrorAt }
+    : { message: status.lastError, reason: status.lastReason, at: status.lastErrorAt }
   const shown = shownState(state, login?.url !== undefined)
   const newerOn = gateway.servers.newerOn(server.id)
   return {
@@ -273,6 +272,7 @@ const serverOf = (
     ...(lastError === undefined ? {} : {
       lastError: {
         message: clean(lastError.message),
+        ...(lastError.reason === undefined ? {} : { reason: lastError.reason }),
         remedy: remedy(state, record?.leading?.reason, login?.message),
         at: lastError.at
       }

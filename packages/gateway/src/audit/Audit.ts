@@ -2,6 +2,7 @@
  * Records each call of a client: who called what, and what became of it. The answer of a call waits until its line is in the file.
  */
 import type { Caller } from "@mcp-lifeline/http-server/Caller"
+import { Named } from "@mcp-lifeline/protocol"
 import { Clock, Effect, Predicate, type Scope } from "effect"
 import { isReadable } from "../conversation/errors.js"
 import type { Client as Introduced } from "../conversation/introductions.js"
@@ -39,8 +40,10 @@ export interface Arrived {
 export interface AuditedCall {
   /** It is sent now. */
   readonly sent: (generation: number) => void
+  /** The server of what it names, and its name or URI there if that is another. */
+  readonly found: (server: string, original?: string) => void
   /** Its server, and the params that this gets. */
-  readonly found: (server: string, params?: Readonly<Record<string, unknown>>) => void
+  readonly sentAs: (server: string, params: Arrived["params"]) => void
   /** Whether it was ever sent. */
   readonly isSent: () => boolean
   /** Writes its line. `done`: whether the caller may get the answer. */
@@ -69,10 +72,18 @@ const most = { text: 500, arguments: 64 * 1024 }
 
 const { isRecord, isString } = Predicate
 
-/** A text of a client: short, and with what looks like a secret masked. */
-const textOf = (value: unknown): string => isString(value) ? String(masked(value.slice(0, most.text))) : ""
+/** A text of a client with what looks like a secret masked, and short: in this order, since the beginning of a secret does not look like one. */
+const textOf = (value: unknown): string => isString(value) ? String(masked(value)).slice(0, most.text) : ""
 
-const nameOf = (params: Arrived["params"]): string => textOf(params?.["name"] ?? params?.["uri"])
+/** What a line has of a name or URI, with a hash of the whole unless the text is all of it. */
+const shownName = (name: unknown): { readonly text: string; readonly hash?: string } => {
+  if (name === undefined) return { text: "" }
+  if (!isReadable(name)) return { text: "[nested too deeply to be written]" }
+  const whole = isString(name) ? name : canonical(name)
+  const cut = whole.length <= most.text ? "" : `[cut: ${whole.length} characters]`
+  const text = textOf(whole) + cut
+  return text === name ? { text } : { text, hash: digest(name) }
+}
 
 /** The id of a trace in the form of the W3C. */
 const traceOf = (params: Arrived["params"]): string | undefined => {
@@ -158,11 +169,10 @@ export const make = (
       }),
       (file) =>
         Effect.promise(async () => {
-          const { trouble } = file
           for (const call of open) call.ended(Ended.byEnd(call.isSent()), () => undefined)
           sayLost(file)
           await file.close()
-          if (file.trouble !== undefined && trouble === file.trouble && file.lost > 0) {
+          if (file.trouble !== undefined && file.lost > 0) {
             log(`${refused(file.trouble)}; missing lines of calls: ${file.lost}`)
           }
         })
@@ -176,10 +186,10 @@ export const make = (
       const time = iso()
       const millis = (): number => Number(clock.unsafeCurrentTimeNanos()) / 1e6
       const arrivedAt = millis()
-      const given = params?.["arguments"] ?? {}
-      const asked = nameOf(params)
+      const args = params?.["arguments"] ?? {}
+      const asked = Named.valueOf(method, params)
       let trace = traceOf(params)
-      let [server, tool]: [string | null, string] = [null, asked]
+      let [server, tool]: [string | null, unknown] = [null, asked]
       let [attempts, sentAt]: [number, number | undefined] = [0, undefined]
       let generation: number | undefined
       const call: AuditedCall = {
@@ -188,16 +198,21 @@ export const make = (
           generation = on
           sentAt = millis()
         },
-        found: (id, sent) => {
+        found: (id, original = tool) => {
           server = id
-          if (sent === undefined) return
-          tool = nameOf(sent)
+          tool = original
+        },
+        sentAs: (id, sent) => {
+          server = id
+          tool = Named.valueOf(method, sent)
           trace = traceOf(sent) ?? trace
         },
         isSent: () => attempts > 0,
         ended: ({ code, fate, outcome, reason }, done) => {
           if (!open.delete(call)) return done(true)
           const now = millis()
+          const shown = shownName(tool)
+          const given = asked === tool ? undefined : shownName(asked)
           const line: AuditLine = {
             event: "call",
             time,
@@ -207,9 +222,11 @@ export const make = (
             client: clientOf(caller, introduced),
             method,
             server,
-            tool,
-            as: asked === tool ? undefined : asked,
-            ...argumentsOf(given, withArguments),
+            tool: shown.text,
+            toolHash: shown.hash,
+            as: given?.text,
+            asHash: given?.hash,
+            ...argumentsOf(args, withArguments),
             outcome,
             code,
             reason,

@@ -5,7 +5,8 @@
  * written are written together.
  */
 import { constants } from "node:fs"
-import { type FileHandle, open, rename, rm, stat } from "node:fs/promises"
+import type { FileHandle } from "node:fs/promises"
+import * as Files from "node:fs/promises"
 import { codeOf, NoRegularFile, type Trouble, troubleOf } from "./trouble.js"
 
 /** What to do while the file cannot be written: refuse calls, or go on without their lines. */
@@ -23,16 +24,33 @@ export interface Options {
   readonly onTrouble: (trouble: Trouble | undefined, lost: number) => void
 }
 
+/** What the file stands on: Node's files, and a timer that keeps no process alive. `later` returns what stops it. */
+export interface Platform extends Pick<typeof Files, "open" | "rename" | "rm" | "stat"> {
+  readonly later: (run: () => void, millis: number) => () => void
+}
+
+export const node: Platform = {
+  open: Files.open,
+  rename: Files.rename,
+  rm: Files.rm,
+  stat: Files.stat,
+  later: (run, millis) => {
+    const timer = setTimeout(run, millis).unref()
+    return () => clearTimeout(timer)
+  }
+}
+
 /** A line on its way. `done`: whether it is written. */
 interface Line {
-  readonly text: string
+  /** With its end. */
+  readonly bytes: Buffer
   readonly done: (isWritten: boolean) => void
 }
 
 /** Windows has neither of these two. Without O_NONBLOCK, opening a pipe that nobody reads would block the program. */
 const { O_APPEND, O_CREAT, O_NOFOLLOW = 0, O_NONBLOCK = 0, O_WRONLY } = constants
 
-/** How many characters are written at once. */
+/** How many bytes are written at once. */
 const maxBatch = 1024 * 1024
 /** How long to wait before the file is tried again, in milliseconds. */
 const pause = 1000
@@ -49,15 +67,15 @@ interface Opened {
   isTorn: boolean
 }
 
-const opened = async (path: string): Promise<Opened> => {
-  const handle = await open(path, O_APPEND | O_CREAT | O_WRONLY | O_NOFOLLOW | O_NONBLOCK, 0o600)
+const opened = async (path: string, platform: Platform): Promise<Opened> => {
+  const handle = await platform.open(path, O_APPEND | O_CREAT | O_WRONLY | O_NOFOLLOW | O_NONBLOCK, 0o600)
   try {
     const found = await handle.stat({ bigint: true })
     const isRegular = found.isFile()
     if (!isRegular && !found.isCharacterDevice()) throw new NoRegularFile()
     if (isRegular) await handle.chmod(0o600)
     const size = isRegular ? Number(found.size) : 0
-    return { handle, inode: found.ino, isRegular, size, isTorn: size > 0 && await endsWithin(path, size) }
+    return { handle, inode: found.ino, isRegular, size, isTorn: size > 0 && await endsWithin(path, size, platform) }
   } catch (error) {
     await handle.close()
     throw error
@@ -65,7 +83,7 @@ const opened = async (path: string): Promise<Opened> => {
 }
 
 /** Whether a file ends within a line, as after a crash of the machine or on a disk that was full. */
-const endsWithin = async (path: string, size: number): Promise<boolean> => {
+const endsWithin = async (path: string, size: number, { open }: Platform): Promise<boolean> => {
   const handle = await open(path, constants.O_RDONLY | O_NOFOLLOW)
   try {
     const { buffer } = await handle.read({ buffer: Buffer.alloc(1), position: size - 1 })
@@ -75,26 +93,27 @@ const endsWithin = async (path: string, size: number): Promise<boolean> => {
   }
 }
 
-/** See the head of the file. */
 export class AuditFile {
   readonly #options: Options
+  readonly #platform: Platform
   #file: Opened | undefined
   #queue: Array<Line> = []
   #isWriting = false
   #written: Promise<void> = Promise.resolve()
-  #retry: ReturnType<typeof setTimeout> | undefined
+  #stopRetry = (): void => undefined
   #trouble: Trouble | undefined
   #lost = 0
   #isClosed = false
 
-  private constructor(options: Options, file: Opened) {
+  private constructor(options: Options, platform: Platform, file: Opened) {
     this.#options = options
+    this.#platform = platform
     this.#file = file
   }
 
   /** Opens the file, and creates it if it does not exist. Rejects if that is not possible (`troubleOf`). */
-  static async open(options: Options): Promise<AuditFile> {
-    return new AuditFile(options, await opened(options.path))
+  static async open(options: Options, platform: Platform = node): Promise<AuditFile> {
+    return new AuditFile(options, platform, await opened(options.path, platform))
   }
 
   /** Why it cannot be written now; `undefined` if it can. */
@@ -110,13 +129,13 @@ export class AuditFile {
   /** Writes a line, after those before. `done` is called once, when it is in the file, or cannot be written now. */
   write(text: string, done: Line["done"]): void {
     if (this.#isClosed) return done(false)
-    this.#queue.push({ text, done })
+    this.#queue.push({ bytes: Buffer.from(`${text}\n`), done })
     this.#begin()
   }
 
   /** Writes what is given so far, and closes the file. What cannot be written is lost. */
   async close(): Promise<void> {
-    clearTimeout(this.#retry)
+    this.#stopRetry()
     this.#begin()
     this.#isClosed = true
     await this.#written
@@ -134,9 +153,11 @@ export class AuditFile {
   }
 
   async #writeAll(): Promise<void> {
+    // What is written at once goes into one file.
+    const most = Math.min(maxBatch, this.#options.size)
     while (this.#queue.length > 0) {
-      let length = 0
-      const count = this.#queue.findIndex(({ text }) => (length += text.length) > maxBatch)
+      let size = 0
+      const count = this.#queue.findIndex(({ bytes }) => (size += bytes.length) > most)
       const lines = this.#queue.splice(0, count === -1 ? this.#queue.length : Math.max(1, count))
       const written = await this.#append(lines)
       for (const { done } of lines.slice(0, written)) done(true)
@@ -153,12 +174,12 @@ export class AuditFile {
     if (full === "go-on") this.#lost += lines.length
     else {
       // These calls were carried out: their lines follow when there is room again.
-      const kept = [...lines, ...this.#queue].map(({ text }) => ({ text, done: () => undefined }))
+      const kept = [...lines, ...this.#queue].map(({ bytes }) => ({ bytes, done: () => undefined }))
       const waiting = this.#queue
       this.#queue = kept
       for (const { done } of waiting) done(false)
-      clearTimeout(this.#retry)
-      if (!this.#isClosed) this.#retry = setTimeout(() => this.#begin(), pause).unref()
+      this.#stopRetry()
+      if (!this.#isClosed) this.#stopRetry = this.#platform.later(() => this.#begin(), pause)
     }
     for (const { done } of lines) done(false)
     return full === "stop"
@@ -170,11 +191,9 @@ export class AuditFile {
     const ends: Array<number> = []
     let written = 0
     try {
-      const file = await this.#fileFor(lines.reduce((sum, { text }) => sum + text.length + 1, 0))
-      const parts = [
-        ...(file.isTorn ? [Buffer.from("\n")] : []),
-        ...lines.map(({ text }) => Buffer.from(`${text}\n`))
-      ]
+      const pieces = lines.map(({ bytes }) => bytes)
+      const file = await this.#fileFor(pieces.reduce((sum, { length }) => sum + length, 0))
+      const parts = [...(file.isTorn ? [Buffer.from("\n")] : []), ...pieces]
       let end = 0
       for (const [i, part] of parts.entries()) {
         end += part.length
@@ -196,23 +215,26 @@ export class AuditFile {
     return ends.filter((end) => end <= written).length
   }
 
-  /** The file for so many more characters: another one if somebody has moved or removed it, or it would become too large. */
-  async #fileFor(length: number): Promise<Opened> {
+  /** The file for so many more bytes: another one if somebody has moved or removed it, or it would become too large. */
+  async #fileFor(bytes: number): Promise<Opened> {
     const { path, size } = this.#options
     const file = this.#file
     if (file !== undefined) {
-      const found = await stat(path, { bigint: true }).catch(() => undefined)
+      const found = await this.#platform.stat(path, { bigint: true }).catch(() => undefined)
       const isThere = found?.ino === file.inode
-      if (isThere && (!file.isRegular || file.size === 0 || file.size + length <= size)) return file
+      if (isThere && (!file.isRegular || file.size === 0 || file.size + Number(file.isTorn) + bytes <= size)) {
+        return file
+      }
       if (isThere) await this.#rotate()
       this.#file = undefined
       await file.handle.close()
     }
-    return this.#file = await opened(path)
+    return this.#file = await opened(path, this.#platform)
   }
 
   async #rotate(): Promise<void> {
     const { files, path } = this.#options
+    const { rename, rm } = this.#platform
     // Another program may just have done the same.
     const ignoreMissing = (error: unknown): void => {
       if (codeOf(error) !== "ENOENT") throw error

@@ -39,8 +39,12 @@ export interface AuditLine {
   readonly server: string | null
   /** The name of the tool or prompt at its server, or the URI. */
   readonly tool: string
+  /** A hash of that name or URI, where `tool` is not the whole of it. */
+  readonly toolHash?: string | undefined
   /** The name that the client used, where it is another one. */
   readonly as?: string | undefined
+  /** A hash of that, where `as` is not the whole of it. */
+  readonly asHash?: string | undefined
   /** A hash of its arguments; none where they are nested too deeply to be read. */
   readonly hash?: string | undefined
   readonly arguments?: unknown

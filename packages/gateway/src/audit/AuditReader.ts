@@ -94,8 +94,12 @@ const add = async (file: string, summary: Summary, counts: Counts, signal: Abort
     if (!found.isFile()) throw new Error("it is no regular file")
     for await (const lines of linesOf(handle)) {
       signal.throwIfAborted()
-      for (const line of lines) if (line !== "") addLine(line, summary, counts)
-      if (counts.known === 0 && counts.unknown >= enough) return
+      for (const line of lines) {
+        if (line === "") continue
+        addLine(line, summary, counts)
+        // Not after all lines of a chunk: there may be a million, which nobody could stop meanwhile.
+        if (counts.known === 0 && counts.unknown >= enough) return
+      }
     }
   } finally {
     await handle.close()

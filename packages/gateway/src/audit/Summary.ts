@@ -55,10 +55,13 @@ const most = 10_000
 const longestName = 1100
 const others = "(others)"
 
+/** What a call names. Names of which a line has not the whole are told apart by their hashes. */
+const namedBy = ({ tool, toolHash }: AuditLine): string =>
+  toolHash === undefined ? tool : `${tool} #${toolHash.slice(7, 19)}`
+
 /** Most calls first. */
 const byCalls = (a: { readonly calls: number }, b: { readonly calls: number }): number => b.calls - a.calls
 
-/** See the head of the file. */
 export class Summary {
   readonly #top: number
   readonly #clients = new Map<string, Sums>()
@@ -92,12 +95,14 @@ export class Summary {
     const shown = shownCaller(line.client)
     if (sums.name === client && shown !== client && sums.last === line.time) sums.shown = shown
     count(this.#servers, server, line)
-    count(this.#tools, `${server} ${line.tool}`, line)
+    count(this.#tools, `${server} ${namedBy(line)}`, line)
     if (isError(line)) this.#addFailure(server, line)
     this.#addSlow(line)
   }
 
-  #addFailure(server: string, { code, fate, outcome, reason, time, tool }: AuditLine): void {
+  #addFailure(server: string, line: AuditLine): void {
+    const { code, fate, outcome, reason, time } = line
+    const tool = namedBy(line)
     const what = reason ?? (code === undefined ? outcome : `${outcome} ${code}`)
     const key = JSON.stringify([server, tool, what, fate])
     const known = this.#failures.get(key)

@@ -1,25 +1,29 @@
 /**
  * The step of a conversation that has each call of its client recorded. The answer of a call waits until its line is in the file.
  */
-import { type Answer, type ClientRequest, JsonRpcError } from "@mcp-lifeline/protocol"
-import { Predicate } from "effect"
+import { type Answer, type ClientRequest, JsonRpcError, Named } from "@mcp-lifeline/protocol"
 import type { Step } from "../conversation/Handler.js"
 import type { Arrived, Audit } from "./Audit.js"
 import * as Ended from "./Ended.js"
 
-/** The methods of calls, and the kind of what they name. */
-const kinds = { "tools/call": "tools", "prompts/get": "prompts", "resources/read": "resources" } as const
+/** The kind of what each call names. */
+const kinds = {
+  "tools/call": "tools",
+  "prompts/get": "prompts",
+  "resources/read": "resources"
+} as const satisfies Record<
+  Named.Call,
+  string
+>
 
 /** What a call names. */
-export type Kind = (typeof kinds)[keyof typeof kinds]
-
-const isCall = (method: string): method is keyof typeof kinds => Object.hasOwn(kinds, method)
+export type Kind = (typeof kinds)[Named.Call]
 
 /** What a name leads to. */
-export interface Named {
+export interface Known {
   readonly server: string
-  /** Its name or URI there. */
-  readonly original: string
+  /** Its name or URI there, if that may be another. */
+  readonly original?: string
   /** Whether the client may not use it. */
   readonly isHidden: boolean
 }
@@ -31,7 +35,7 @@ export interface Asking {
   /** Whether that caller may know where the file is. Default: it may. */
   readonly isAdmin?: () => boolean
   /** What a name leads to now, whether or not the client may use it. Asked for calls that were not sent. */
-  readonly named: (kind: Kind, name: string) => Named | undefined
+  readonly named: (kind: Kind, name: unknown) => Known | undefined
 }
 
 /** The answer to a call that was carried out, and that could not be recorded. */
@@ -44,8 +48,8 @@ const withheld = (method: string, why: string): Answer => ({
   }
 })
 
-/** What others are told. */
-const unplaced = "the audit cannot be written"
+/** Why nothing is done, as it is told to others than admins: without the place of the file. */
+export const unplaced = "the audit cannot be written"
 
 /** Why a call could not be recorded, for whoever has called. */
 const whyNot = (audit: Audit, isAdmin: Asking["isAdmin"]): string =>
@@ -64,7 +68,7 @@ export const audited = (audit: Audit | undefined, asking: Asking): Step => (next
   if (audit === undefined) return next
   return (request) => {
     const { method } = request
-    if (!isCall(method)) return next(request)
+    if (!Named.isCall(method)) return next(request)
     const why = audit.refusal()
     if (why !== undefined) return request.answer(refusedBy(asking.isAdmin?.() === false ? unplaced : why))
     record(audit, request, kinds[method], asking)
@@ -75,7 +79,6 @@ export const audited = (audit: Audit | undefined, asking: Asking): Step => (next
 const record = (audit: Audit, request: ClientRequest, kind: Kind, { isAdmin, named, who }: Asking): void => {
   const { method, params, traced } = request
   const call = audit.begin({ door: "mcp", id: request.givenId, ...who(), method, params })
-  const key = kind === "resources" ? "uri" : "name"
   /** Notes the server, which also what was not sent may have. Returns whether it is one that the client may not use. */
   const isHidden = (): boolean => {
     if (call.isSent()) {
@@ -83,15 +86,14 @@ const record = (audit: Audit, request: ClientRequest, kind: Kind, { isAdmin, nam
       if (params === undefined && request.backend !== undefined) call.found(request.backend.id)
       return false
     }
-    const name = params?.[key]
-    const found = named(kind, Predicate.isString(name) ? name : "")
-    if (found !== undefined) call.found(found.server, { [key]: found.original })
+    const found = named(kind, Named.valueOf(method, params))
+    if (found !== undefined) call.found(found.server, found.original)
     return found?.isHidden === true
   }
   request.onSent = call.sent
   request.traced = (given) => {
     const sent = traced?.(given) ?? given
-    if (request.backend !== undefined) call.found(request.backend.id, sent)
+    if (request.backend !== undefined) call.sentAs(request.backend.id, sent)
     return sent
   }
   request.held = (answer, hand) => {

@@ -25,7 +25,6 @@ export interface Options {
   readonly place: ProtectedResource.Place
 }
 
-/** See the head of the file. */
 export interface GatewayAuthentication {
   readonly authentication: Authentication.Authentication
   /** What nobody needs a token for, by its path. */

@@ -32,7 +32,6 @@ export interface Options extends Keys.Options {
   readonly fetchKeys?: ((options: Keys.Options) => Effect.Effect<unknown, { readonly detail: string }>) | undefined
 }
 
-/** See the head of the file. */
 export class IssuerKeys {
   readonly #options: Options
   readonly #permit = Effect.unsafeMakeSemaphore(1)

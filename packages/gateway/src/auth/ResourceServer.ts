@@ -22,7 +22,6 @@ export interface Options extends Pick<KeyOptions, "fetchKeys"> {
   readonly place: ProtectedResource.Place
 }
 
-/** See the head of the file. */
 export interface ResourceServer extends Authentication {
   /** Answers with what clients need to know to get a token, at `ProtectedResource.paths`. */
   readonly metadata: Handler

@@ -8,6 +8,7 @@ import * as HttpClientError from "@effect/platform/HttpClientError"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import * as Guard from "@mcp-lifeline/http-server/Guard"
+import { parseUrl } from "@mcp-lifeline/protocol/parseUrl"
 import type { StateFolder } from "@mcp-lifeline/state/StateFolder"
 import { Effect, Option, Predicate, Redacted, Schema, Stream } from "effect"
 import { resolve } from "node:path"
@@ -54,10 +55,12 @@ const howToStart = "start one with: mcp-lifeline serve --config FILE"
 const describe = ({ config, url }: RunningGateways.RunningGateway): string => `${url} (${config ?? "the demo"})`
 
 /** The origin of a URL from the command line, with or without a path. */
-const originOf = (url: string): Effect.Effect<string, UsageError> =>
-  /^https?:\/\//i.test(url) && URL.canParse(url)
-    ? Effect.succeed(new URL(url).origin)
-    : Effect.fail(new UsageError({ message: `--url ${clean(url)} is not an address; write http://HOST:PORT` }))
+const originOf = (url: string): Effect.Effect<string, UsageError> => {
+  const origin = /^https?:\/\//i.test(url) ? parseUrl(url)?.origin : undefined
+  return origin === undefined
+    ? Effect.fail(new UsageError({ message: `--url ${clean(url)} is not an address; write http://HOST:PORT` }))
+    : Effect.succeed(origin)
+}
 
 const choose = ({ config, url }: Choice): Effect.Effect<GatewayAddress, UsageError | NoGateway, StateFolder> =>
   Effect.gen(function*() {

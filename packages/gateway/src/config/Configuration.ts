@@ -100,9 +100,19 @@ interface Loaded {
   readonly onEvent: McpConfig.Listener | undefined
   readonly auth: McpConfig.Auth | undefined
   readonly access: AccessInUse.Loaded
+  /** Digests of what the file says beside the servers, by its keys. */
+  readonly parts: ReadonlyMap<string, string>
   readonly problems: ReadonlyArray<string>
   /** The problems because of which entries of the file are not in use. */
   readonly refused: ReadonlyArray<string>
+}
+
+const partsOf = (
+  { access, auth, maxOwnServers, onEvent, statusTool }: McpJson.McpJson
+): ReadonlyMap<string, string> => {
+  const { clients, groups } = access ?? {}
+  const parts = { clients, groups, auth, maxOwnServers, onEvent, statusTool }
+  return new Map(Object.entries(parts).map(([key, value]) => [`lifeline.${key}`, digest([value])]))
 }
 
 /** Reads the file. Fails if it is unusable as a whole. Servers that have not changed are the same objects as before. */
@@ -162,6 +172,7 @@ const load = (
       onEvent: parsed.onEvent,
       auth: parsed.auth,
       access,
+      parts: partsOf(parsed),
       problems: [...problems, ...parsed.notices].map(McpJson.show),
       refused: problems.map(McpJson.show)
     }
@@ -197,11 +208,12 @@ const connectWhenDone = (name: string, { scope, signIn }: ServerInUse, target: T
 const listOf = (verb: string, names: ReadonlyArray<string>): ReadonlyArray<string> =>
   names.length === 0 ? [] : [`${verb} ${names.join(", ")}`]
 
-/** The effects of a new version of the file, in one line. */
+/** The effects of a new version of the file, in one line. `others`: what has changed beside the servers. */
 const outcome = (
   file: string,
   { kept, replaced, started, stopped }: Fleet.Applied,
   renamed: ReadonlyArray<string>,
+  others: ReadonlyArray<string>,
   count: number
 ): string => {
   const done = [
@@ -211,9 +223,11 @@ const outcome = (
     ...listOf("kept as it was, since its new options lead to no connection:", kept),
     ...listOf("another prefix for the names of", renamed)
   ]
-  const others = count - started.length - replaced.length - kept.length - renamed.length
-  const rest = others === 0 ? [] : [done.length === 0 ? "no server has changed" : `${others} not changed`]
-  return `${file}: read again: ${[...done, ...rest].join("; ") || "it names no servers"}`
+  const same = count - started.length - replaced.length - kept.length - renamed.length
+  const rest = same === 0
+    ? []
+    : [done.length > 0 ? `${same} not changed` : others.length > 0 ? "no server has changed" : "nothing has changed"]
+  return `${file}: read again: ${[...listOf("changed", others), ...done, ...rest].join("; ") || "it names no servers"}`
 }
 
 const restart = "restart the gateway for that: until then it lets in whom it has let in before"
@@ -241,7 +255,7 @@ export const make = (
       const why = first.isEmpty ? "it names no servers; add one" : "none of its servers can be used (see above)"
       return yield* new StartError({ message: `${file}: ${why}` })
     }
-    let { auth, maxOwnServers, onEvent, refused, statusTool, used } = first
+    let { auth, maxOwnServers, onEvent, parts, refused, statusTool, used } = first
     const access = yield* AccessInUse.make(first.access, output.line, ofGateway)
 
     const reload = (target: Target, onSignIn: OnSignIn) =>
@@ -250,7 +264,7 @@ export const make = (
         yield* Effect.forEach(next.problems, output.problem)
         refused = next.refused
         if (!next.isUsable) {
-          return yield* output.problem(`${file}: an option for all servers is not accepted; ${unchanged}`)
+          return yield* output.problem(`${file}: ${unchanged}`)
         }
         if ((next.auth === undefined) === (auth === undefined)) auth = next.auth
         else {
@@ -276,7 +290,9 @@ export const make = (
         })
         used = next.used
         yield* Effect.forEach(gone, ([, { scope }]) => Scope.close(scope, Exit.void))
-        yield* output.line(outcome(file, applied, renamed, next.used.size))
+        const others = Array.from(next.parts).flatMap(([key, part]) => parts.get(key) === part ? [] : [key])
+        parts = next.parts
+        yield* output.line(outcome(file, applied, renamed, others, next.used.size))
       }).pipe(
         Effect.catchAll(({ message }) => {
           refused = [message]

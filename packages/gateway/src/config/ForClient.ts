@@ -17,7 +17,6 @@ export interface Started {
   readonly signIn: SignIn | undefined
 }
 
-/** See the head of the file. */
 export interface ForClient {
   /** The same for a client as long as its server need not be started anew. It reveals nothing. Empty if nothing depends on this client. */
   readonly keyOf: (caller: Caller) => string

@@ -23,6 +23,11 @@ const withoutCall = (text: string): string => {
   return start >= 0 && call.test(text.slice(start)) ? text.slice(0, start) : text
 }
 
+const withoutFix = (text: string): string => {
+  const start = text.lastIndexOf(". Fix the cause, then call ")
+  return start < 0 ? text : text.slice(0, start)
+}
+
 const withoutIdempotent = (text: string): string => {
   const start = text.lastIndexOf(", or pass idempotent: true ")
   return start < 0 ? text : text.slice(0, start)
@@ -38,7 +43,7 @@ export const withoutOptions = (text: string): string => {
   ).replace(" Give it more time (timeout), or call again", " Call again")
   const statement = withoutCall(
     without(
-      without(withoutAdvice, ". Fix the cause, then call reconnect()"),
+      withoutFix(withoutAdvice),
       ". A closed one stays closed; make a new one"
     )
   )

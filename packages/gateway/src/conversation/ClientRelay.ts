@@ -60,8 +60,8 @@ export interface Options {
   readonly notifyServers: (notification: JSONRPCNotification) => boolean
   /** What the user has to do now to sign in to a server; `undefined` if nothing. */
   readonly login: (server: string) => string | undefined
-  /** A text of ours about a server as the client may read it. Default: as it is. */
-  readonly shown?: (server: string, text: string) => string
+  /** An error as the sender of the request may read it. Default: as it is. */
+  readonly shown?: (request: ClientRequest, error: JsonRpcError) => JsonRpcError
   /**
    * What to do about a call to a server that failed, where its user can do something at once: the call is made again, or answered with another
    * error. Default: nothing.
@@ -179,7 +179,7 @@ export class ClientRelay {
       request.answer({
         error: failure === undefined
           ? fromCause(exit.cause as Cause.Cause<never>)
-          : this.#advised(failure.backend, Failure.fromCallError(failure))
+          : this.#advised(request, failure.backend, Failure.fromCallError(failure))
       })
     })
   }
@@ -315,18 +315,18 @@ export class ClientRelay {
   /** Answers a call that failed, unless its user can do something at once. `again`: makes the call once more. */
   #refused(request: ClientRequest, server: string, error: JsonRpcError, again: () => void): void {
     const login = this.#options.loggedIn?.(request, server, error)
-    if (login === undefined) return request.answer({ error: this.#advised(server, error) })
+    if (login === undefined) return request.answer({ error: this.#advised(request, server, error) })
     this.after(request, login, (outcome) => {
       if (outcome === "again") again()
-      else request.answer({ error: outcome ?? this.#advised(server, error) })
+      else request.answer({ error: outcome ?? this.#advised(request, server, error) })
     })
   }
 
   /** Adds advice to the error of a server, or to the reason why no server could be reached. */
-  #advised(server: string, error: JsonRpcError): JsonRpcError {
+  #advised(request: ClientRequest, server: string, error: JsonRpcError): JsonRpcError {
     const { door, login, shown } = this.#options
     // What to do is added after that: it may have an address that is for this user.
-    const known = shown === undefined ? error : Failure.withTexts(error, (text) => shown(server, text))
+    const known = shown === undefined ? error : shown(request, error)
     return Advice.advised(server, known, login(server), door())
   }
 

@@ -12,13 +12,19 @@ export interface Client {
   readonly protocolVersion: string
 }
 
-/** The introduction of a server that has never been connected. */
-export const unknownServer = (name: string, protocolVersion: string, why?: string): Introduction => ({
-  serverInfo: { name, version: "unknown" },
+/** Stands in place of the version of a server that has never been connected. */
+export const unknownVersion = "unknown"
+
+/**
+ * The introduction of a server that has never been connected, for `initialize`, which a host repeats for no server. It has no instructions: a
+ * model reads them for the whole session. `login`: what a person has to do before the server can be connected.
+ */
+export const unknownServer = (name: string, protocolVersion: string, login?: string): Introduction => ({
+  serverInfo: { name, version: unknownVersion },
   capabilities: { tools: {}, prompts: {}, resources: { subscribe: true }, logging: {}, completions: {} },
-  instructions: why === undefined
-    ? `The MCP server ${name} has not answered yet. It is being connected; its tools appear as soon as it is there.`
-    : `The MCP server ${name} cannot be used yet. Its tools appear once the user has done this, so tell the user: ${why}`,
+  instructions: login === undefined
+    ? undefined
+    : `The tools of the MCP server ${name} are listed only while the user is logged in. If there are none, tell the user: ${login}`,
   protocolVersion,
   sessionId: undefined
 })

@@ -3,6 +3,7 @@
  */
 import type { McpConfig } from "@mcp-lifeline/config"
 import { SecretValues, TimeSpan } from "@mcp-lifeline/core/internal"
+import { parseUrl } from "@mcp-lifeline/protocol/parseUrl"
 import { HttpConnector } from "@mcp-lifeline/transport-http"
 import { SecretCommand, ShortCommand } from "@mcp-lifeline/transport-stdio"
 import { Effect, Record, Redacted } from "effect"
@@ -67,7 +68,7 @@ const toUrl = (
   cwd: string
 ): Effect.Effect<void, string> =>
   Effect.gen(function*() {
-    const host = URL.canParse(url) ? new URL(url).host : "its address"
+    const host = parseUrl(url)?.host ?? "its address"
     const values = yield* Effect.mapError(
       SecretValues.read<Redacted.Redacted>(SecretCommand.effects(headers, cwd), "headers"),
       ({ message }) => message

@@ -2,6 +2,7 @@
  * A cache in the state folder of what servers said about themselves, and of their lists. `wrap` and `serve` show it while a server is not
  * connected.
  */
+import { ExactJson } from "@mcp-lifeline/core/internal"
 import type { Introduction } from "@mcp-lifeline/protocol"
 import * as StateFolder from "@mcp-lifeline/state/StateFolder"
 import { Effect, Option, Schema } from "effect"
@@ -61,7 +62,7 @@ export interface ServerCache {
 /** The cache of the state folder. Closing the scope waits until everything is written. */
 export const make: Effect.Effect<ServerCache, never, StateFolder.StateFolder | Scope.Scope> = Effect.gen(function*() {
   const folder = yield* StateFolder.StateFolder
-  const files = folder.collection("servers", CachedServer, limits)
+  const files = folder.collection("servers", CachedServer, limits, ExactJson)
   const waiting = new Map<string, CachedServer>()
   const writing = yield* Effect.makeSemaphore(1)
   const write = writing.withPermits(1)(Effect.suspend(() => {

@@ -12,6 +12,7 @@ import {
   SessionRouter,
   termsOf
 } from "@mcp-lifeline/cluster"
+import { kibibytes } from "@mcp-lifeline/core/internal"
 import * as Listener from "@mcp-lifeline/http-server/Listener"
 import { refuse } from "@mcp-lifeline/http-server/Refusal"
 import type { StateFolder } from "@mcp-lifeline/state/StateFolder"
@@ -30,7 +31,7 @@ import { resealOnChange } from "./resealOnChange.js"
 import { told } from "./storeProblems.js"
 
 /** What a client may send, and what replicas add to it. */
-const maxHeaderBytes = 32 * 1024
+const maxHeaderBytes = kibibytes(32)
 
 /** What the options of the listener are called. */
 const optionNames = { host: "--cluster-address or --cluster-listen", port: "--cluster-address or --cluster-listen" }
@@ -74,7 +75,12 @@ export const make = (
     const { fork } = yield* Fibers.make()
     let handlePassed: SessionRouter.SessionRouter["handlePassed"] = SessionRouter.refusePassed
     const { membership, watchdog } = cluster
-    const { gateways, handle, owned } = ClusterGateways.make({ address: ownAddress, key, membership })
+    const { gateways, handle, owned } = ClusterGateways.make({
+      address: ownAddress,
+      key,
+      membership,
+      failed: (error) => void fork(Effect.logError("a request of another replica failed inside this one", error))
+    })
     yield* ClusterMetrics.follow(membership, ClusterGateways.shownId, ownAddress)
     yield* listener.serve((request, response, path) => {
       const isTheirs = cluster.handle(request, response, path) || handlePassed(request, response, path)

@@ -1,8 +1,9 @@
 /**
  * The gateways of a cluster, as one of them sees the others: who they are, how it asks them, and what they ask of it.
  */
+import type { ReplicaPaths } from "@mcp-lifeline/cluster"
 import type { Handler } from "@mcp-lifeline/http-server/Listener"
-import type { Effect, Redacted, Scope } from "effect"
+import type { Effect, Scope } from "effect"
 
 /** A replica, as people and programs see it. */
 export interface ReplicaName {
@@ -20,7 +21,6 @@ export interface PassedCounts {
   readonly inFlight: number
 }
 
-/** See the head of the file. */
 export interface Gateways {
   /** This replica. */
   readonly own: () => ReplicaName
@@ -29,10 +29,10 @@ export interface Gateways {
   /** From when on this replica has a server, in milliseconds since 1970; `undefined` if it does not. */
   readonly ownedSince: (server: string) => number | undefined
   readonly passedTo: (server: string) => PassedCounts
-  /** What the path of the API begins with at the address of a replica. */
-  readonly prefix: string
-  /** The header `Authorization` with which the others let this one ask. */
-  readonly authorization: () => Redacted.Redacted
+  /** The way to the API of another replica. */
+  readonly api: (replica: ReplicaName) => ReplicaPaths.Way
+  /** The way to its pages of logins, and to nothing else. */
+  readonly logins: (replica: ReplicaName) => ReplicaPaths.Way
   /** Answers requests of the others, which come without the prefix, until the scope closes. */
   readonly answer: (handler: Handler) => Effect.Effect<void, never, Scope.Scope>
 }

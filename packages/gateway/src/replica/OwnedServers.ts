@@ -7,7 +7,6 @@ import type { PassedCounts } from "./Gateways.js"
 
 const none: PassedCounts = { total: 0, failed: 0, givenUp: 0, inFlight: 0 }
 
-/** See the head of the file. */
 export class OwnedServers {
   readonly #since = new Map<string, number>()
   readonly #passed = new Map<string, PassedCounts>()

@@ -40,7 +40,6 @@ export interface SessionRoutes {
   readonly drained: Effect.Effect<void>
 }
 
-/** See the head of the file. */
 export interface Replica {
   readonly gateways: Gateways
   /** What each server needs in its environment. */

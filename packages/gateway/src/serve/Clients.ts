@@ -6,15 +6,13 @@ import type { Caller } from "@mcp-lifeline/http-server/Caller"
 import type { Begin } from "@mcp-lifeline/http-server/Conversation"
 import * as SealedId from "@mcp-lifeline/http-server/SealedId"
 import { ServerOperations } from "@mcp-lifeline/opentelemetry"
-import { Initialize, type Introduction, ListChanges } from "@mcp-lifeline/protocol"
+import { Initialize, type Introduction, JsonRpcError, ListChanges } from "@mcp-lifeline/protocol"
 import type { ServerCapabilities } from "@modelcontextprotocol/sdk/types.js"
 import type { Scope } from "effect"
 import { type Duration, Effect } from "effect"
 import type { Access } from "../access/Access.js"
 import * as AccessControl from "../access/AccessControl.js"
 import { CallRates } from "../access/CallRates.js"
-import * as PublicText from "../access/PublicText.js"
-import { ServerTexts } from "../access/ServerTexts.js"
 import * as PublicStatus from "../api/PublicStatus.js"
 import { shuttingDown } from "../conversation/errors.js"
 import * as Fibers from "../Fibers.js"
@@ -135,17 +133,12 @@ export const make = (
     const login: GatewayContext["login"] = (server, caller) => {
       const found = loginNow(server, caller)
       const isForAll = personalSignIn?.(server, caller) === undefined
-      return found === undefined || !isForAll || rules.of(caller).isAdmin ? found : PublicText.signIn(server)
+      return found === undefined || !isForAll || rules.of(caller).isAdmin ? found : PublicStatus.signIn(server)
     }
-    const texts = new ServerTexts(servers)
-    const stopTexts = servers.whenApplied(() => texts.remember())
-    yield* Effect.addFinalizer(() => Effect.sync(stopTexts))
-    const shown: GatewayContext["shown"] = (server, text, caller) =>
-      rules.of(caller).isAdmin ? text : texts.of(server, text, personalSignIn?.(server, caller) !== undefined)
+    const shown: GatewayContext["shown"] = (error, caller) =>
+      rules.of(caller).isAdmin ? error : JsonRpcError.publicOf(error)
     const statusShown = (status: Status, caller: Caller): StatusTool.ShownStatus =>
-      rules.of(caller).isAdmin
-        ? status
-        : PublicStatus.connection(status, (text) => shown(status.backend, text, caller))
+      rules.of(caller).isAdmin ? status : PublicStatus.connection(status)
     const reported = ({ fleet, outages }: GroupFleet, caller: Caller) =>
       Effect.map(fleet.status, (statuses) =>
         Object.values(statuses).map((status): StatusTool.ServerState => ({

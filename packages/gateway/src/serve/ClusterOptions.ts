@@ -3,6 +3,7 @@
  */
 import type { termsBounds, TermsOptions } from "@mcp-lifeline/cluster"
 import * as Guard from "@mcp-lifeline/http-server/Guard"
+import { parseUrl } from "@mcp-lifeline/protocol/parseUrl"
 import { Record, Redacted } from "effect"
 import * as Command from "../commandLine/Command.js"
 
@@ -54,7 +55,7 @@ export const storeOf = <A>(text: string, refuse: (why: string) => A): Redacted.R
     return refuse("must be the URL of a PostgreSQL database, such as postgres://user@host/database")
   }
   // Without a host it is that of PGHOST.
-  return URL.canParse(url.replace("@/", "@host/"))
+  return parseUrl(url.replace("@/", "@host/")) !== undefined
     ? Redacted.make(url)
     : refuse("is not a valid URL: it has one host, and user and password are percent-encoded (%40 for @, %2F for /)")
 }
@@ -63,8 +64,8 @@ export const storeOf = <A>(text: string, refuse: (why: string) => A): Redacted.R
 const partsOf = (text: string): (HostAndPort & { readonly protocol: string; readonly url: string }) | undefined => {
   const [, protocol = "", authority = ""] = /^(https?):\/\/(.*?)\/?$/i.exec(text) ?? []
   const [, name, port] = hostAndPort.exec(authority) ?? []
-  if (name === undefined || !URL.canParse(text)) return undefined
-  const { hostname } = new URL(text)
+  const hostname = parseUrl(text)?.hostname
+  if (name === undefined || hostname === undefined) return undefined
   return {
     host: Guard.unbracket(hostname),
     port: Number(port),

@@ -2,7 +2,7 @@
  * The lists of a fleet as the gateway sends them to clients. Each entry is encoded once for all clients, until its server changes it.
  */
 import { Fleet } from "@mcp-lifeline/core"
-import { listsSame, otherName } from "@mcp-lifeline/core/internal"
+import { ExactJson, listsSame, namesOf, otherName, PerVisible } from "@mcp-lifeline/core/internal"
 import type { ListMethod, lists } from "@mcp-lifeline/protocol/listMethods"
 import * as ObjectResults from "@mcp-lifeline/protocol/ObjectResults"
 import * as TaskMarks from "@mcp-lifeline/protocol/TaskMarks"
@@ -28,28 +28,7 @@ const encodeOnce = (value: object, encode: () => string): string => {
 }
 
 const textOf = (kind: Kind, value: object): string =>
-  encodeOnce(value, () => JSON.stringify(kind === "tools" ? TaskMarks.tool(value) : value))
-
-const filtered = <A>(
-  list: ReadonlyMap<string, Fleet.Entry<A>>,
-  isVisible: (entry: Fleet.Entry<A>) => boolean
-): ReadonlyMap<string, Fleet.Entry<A>> => new Map([...list].filter(([, entry]) => isVisible(entry)))
-
-/** What somebody may use of a catalogue. */
-const visible = (
-  { prompts, resourceTemplates, resources, revision, tools }: Fleet.FleetCatalog,
-  { hasServer, hasTool }: Access
-): Fleet.FleetCatalog => {
-  const isVisible = ({ backend }: Fleet.Entry<unknown>): boolean => hasServer(backend)
-  return {
-    revision,
-    tools: filtered(tools, ({ backend, original }) => hasTool(backend, original)),
-    prompts: filtered(prompts, isVisible),
-    resources: filtered(resources, isVisible),
-    resourceTemplates: filtered(resourceTemplates, isVisible),
-    problems: []
-  }
-}
+  encodeOnce(value, () => ExactJson.stringify(kind === "tools" ? TaskMarks.tool(value) : value))
 
 /** A catalogue for clients of revisions before 2026-07-28. Returns the same object if nothing in it is different. */
 const withObjectResults = (catalog: Fleet.FleetCatalog): Fleet.FleetCatalog => {
@@ -66,7 +45,7 @@ const withObjectResults = (catalog: Fleet.FleetCatalog): Fleet.FleetCatalog => {
 export class EncodedLists {
   readonly catalog: Fleet.FleetCatalog
   /** Those of callers that may not use everything, by their rules. */
-  readonly #visible = new WeakMap<Access, EncodedLists>()
+  readonly #visible = new PerVisible<EncodedLists>()
   #withObjectResults: EncodedLists | undefined
   readonly #entries = new Map<Kind, string>()
   readonly #results = new Map<Kind, { readonly ownEntries: string; readonly text: string }>()
@@ -75,14 +54,10 @@ export class EncodedLists {
     this.catalog = catalog
   }
 
-  /** What somebody may use of these lists: made once for all callers with the same rules. */
+  /** What somebody may use of these lists, under the names that it has for that: made once for all callers with the same rules. */
   visibleTo(access: Access): EncodedLists {
     if (access.isWhole) return this
-    const known = this.#visible.get(access)
-    if (known !== undefined) return known
-    const lists = new EncodedLists(visible(this.catalog, access))
-    this.#visible.set(access, lists)
-    return lists
+    return this.#visible.get(access, () => new EncodedLists(namesOf(this.catalog, access).catalog))
   }
 
   /** These lists for clients of revisions before 2026-07-28. */
@@ -104,7 +79,7 @@ export class EncodedLists {
         if (!displaced.has(key)) return textOf(kind, value)
         const other = displaced.get(key)
         const renamed = kind === "resources" ? { ...value, uri: other } : { ...value, name: other }
-        return other === undefined ? [] : JSON.stringify(kind === "tools" ? TaskMarks.tool(renamed) : renamed)
+        return other === undefined ? [] : ExactJson.stringify(kind === "tools" ? TaskMarks.tool(renamed) : renamed)
       }).join(",")
     }
     const known = this.#entries.get(kind)

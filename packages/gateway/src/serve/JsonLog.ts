@@ -49,10 +49,10 @@ export const logger = (take: (line: EventLog.Entry) => void): Logger.Logger<unkn
     if (line !== undefined) take(line)
   })
 
-/** A logger that passes warnings and errors to the event log. Only admins read them there: what is said of a server may be about others. */
+/** A logger that passes warnings and errors to the event log. Only admins read them there. */
 export const eventLogger = (take: (line: EventLog.Entry) => void): Logger.Logger<unknown, void> =>
   logger(({ server, text, ...line }) =>
-    take({ ...line, server, text: server === null ? text : withoutName(server, text), forAdmins: true })
+    take({ ...line, server, text: server === null ? text : withoutName(server, text) })
   )
 
 /** A logger that writes warnings and errors to standard error as JSON. */

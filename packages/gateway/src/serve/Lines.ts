@@ -2,7 +2,7 @@
  * Describes events of backends as plain lines, one for each event that matters to an operator. Pure.
  */
 import { type Event, Log, type Status } from "@mcp-lifeline/core"
-import { Lifecycle } from "@mcp-lifeline/core/internal"
+import { Lifecycle, Said } from "@mcp-lifeline/core/internal"
 import { HashMap, LogLevel, Option } from "effect"
 import { clean, time, until } from "../Text.js"
 import * as Table from "./Table.js"
@@ -17,46 +17,52 @@ export const levelOf = (event: Event.Event): "info" | "warning" | "error" => {
   return LogLevel.greaterThanEqual(level, LogLevel.Warning) ? "warning" : "info"
 }
 
-const tools = (count: number): string => `${count} ${count === 1 ? "tool" : "tools"}`
+const { detail, open, said } = Said
 
-const describe = (event: Event.Event, status: KnownStatus | undefined): ReadonlyArray<string> | undefined => {
+/** Some of them may be hidden from who reads it. */
+const tools = (count: number): Said.Said => detail(`${count} ${count === 1 ? "tool" : "tools"}`)
+
+/** The parts of a line. What a part says to everybody is marked. */
+const describe = (event: Event.Event, status: KnownStatus | undefined): ReadonlyArray<Said.Said> | undefined => {
   switch (event._tag) {
     case "StateChanged": {
       if (event.to !== "Connected") {
         const isWorthALine = event.to !== "Connecting" && event.to !== "Reconnecting" && event.from !== event.to
         // What core says of a closed one is for programs.
-        return isWorthALine ? [event.to === "Closed" ? event.to : Lifecycle.inWords(event.to)] : undefined
+        return isWorthALine ? [open(event.to === "Closed" ? event.to : Lifecycle.inWords(event.to))] : undefined
       }
       if (event.from === "Connected") return undefined
       const current = status?.generation === event.generation ? status : undefined
       return [
-        event.to,
-        `generation ${event.generation}`,
-        ...(current ? [Table.peer(current)] : []),
+        open(event.to),
+        said`generation ${event.generation}`,
+        ...(current ? [detail(Table.peer(current))] : []),
         ...(current?.catalog ? [tools(current.catalog.tools)] : [])
       ]
     }
     case "RuntimeLost":
       return [
-        event.loss.kind === "memory" ? "Restarting" : "Lost",
-        `generation ${event.generation}`,
-        event.loss.message
+        event.loss.kind === "memory" ? said`Restarting` : said`Lost`,
+        said`generation ${event.generation}`,
+        detail(event.loss.message, event.loss.kind)
       ]
     case "AttemptFailed":
       return [
         // The failed attempt was to replace a connection that still works.
-        status?.state === "Connected" ? "New connection failed, the old one stays" : "Attempt failed",
-        event.error.message,
-        ...(event.nextAttemptAt === undefined ? [] : [`next in ${until(event.nextAttemptAt - event.at)}`])
+        status?.state === "Connected" ? said`New connection failed, the old one stays` : said`Attempt failed`,
+        detail(event.error.message, event.error.reason),
+        ...(event.nextAttemptAt === undefined ? [] : [said`next in ${open(until(event.nextAttemptAt - event.at))}`])
       ]
     case "RuntimeClosed":
-      return event.outcome === "closed" ? undefined : ["Close", event.outcome, event.message ?? ""]
+      return event.outcome === "closed" ? undefined : [said`Close`, open(event.outcome), detail(event.message ?? "")]
     case "MemoryHigh":
-      return ["Memory is high", event.message]
+      return [said`Memory is high`, detail(event.message)]
     case "DiscoveryFailed":
-      return ["Could not read the lists", event.message]
+      return [said`Could not read the lists`, detail(event.message)]
+    case "Judged":
+      return event.kind === "busy" ? [said`Busy`, detail(event.reason)] : undefined
     case "KeepaliveChanged":
-      return event.state === "disabled" ? ["Keepalive disabled", event.reason ?? ""] : undefined
+      return event.state === "disabled" ? [said`Keepalive disabled`, detail(event.reason ?? "")] : undefined
     case "AttemptStarted":
     case "Installed":
       return undefined
@@ -79,15 +85,19 @@ export const step = (
   logged: LoggedToolCounts,
   event: Event.Event,
   status: KnownStatus | undefined
-): readonly [LoggedToolCounts, string | undefined] => {
+): readonly [LoggedToolCounts, Said.Said | undefined] => {
   const count = status?.catalog?.tools
   if (event._tag === "CatalogChanged" && Option.getOrUndefined(HashMap.get(logged, event.backend)) === count) {
     return [logged, undefined]
   }
   const parts = describe(event, status)
   if (!parts) return [logged, undefined]
-  const hasCount = parts[0] === "Connected" || event._tag === "CatalogChanged"
-  const text = parts.map(clean).filter((part) => part !== "").join("  ")
+  const hasCount = event._tag === "CatalogChanged" || (event._tag === "StateChanged" && event.to === "Connected")
+  const line = (texts: ReadonlyArray<string>): string => texts.map(clean).filter((text) => text !== "").join("  ")
+  const text = {
+    message: line(parts.map(({ message }) => message)),
+    publicMessage: line(parts.map(({ publicMessage }) => publicMessage))
+  }
   return [hasCount && count !== undefined ? HashMap.set(logged, event.backend, count) : logged, text]
 }
 
@@ -99,5 +109,5 @@ export const ofRuntime = (
   if (event._tag === "StateChanged" && event.to === "Closed") return "Closed"
   const generation = event._tag === "StateChanged" ? event.generation : 0
   const [, text] = step(HashMap.empty(), event, { ...known, generation, target: "", catalog: undefined })
-  return text
+  return text?.message
 }

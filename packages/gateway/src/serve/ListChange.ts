@@ -4,7 +4,6 @@
 import type { Access } from "../access/Access.js"
 import { type AnnouncedKind, announcedKinds, type EncodedLists } from "./EncodedLists.js"
 
-/** See the head of the file. */
 export interface ListChange {
   /** The kinds of list that differ for who may use this. */
   readonly for: (access: Access) => ReadonlyArray<AnnouncedKind>

@@ -25,6 +25,7 @@ import * as PersistentSessions from "../http/PersistentSessions.js"
 import * as SecretFile from "../http/SecretFile.js"
 import * as Token from "../http/Token.js"
 import * as ServerCache from "../known/ServerCache.js"
+import * as Temperaments from "../known/Temperaments.js"
 import * as Output from "../Output.js"
 import { endLeft } from "../processRecords.js"
 import * as Proof from "../running/Proof.js"
@@ -276,6 +277,7 @@ const serve = (options: Resolved, record: Record.Record, output: Output.Output, 
     const servers = yield* Effect.mapError(
       ServerPool.make(configuration?.servers ?? demoServers, {
         kept: yield* ServerCache.make,
+        temperaments: yield* state(Temperaments.make),
         pins: yield* state(ToolPins.make),
         replica,
         telemetry: record.telemetry

@@ -1,6 +1,7 @@
 /**
  * The OTLP endpoints that OpenTelemetry's variables name. Pure.
  */
+import { parseUrl } from "@mcp-lifeline/protocol/parseUrl"
 
 /** A kind of telemetry. */
 export type Signal = "traces" | "metrics" | "logs"
@@ -25,7 +26,7 @@ export const isEnabled = (env: NodeJS.ProcessEnv): boolean =>
 /** What is wrong with the variables, as text for the user; `undefined` if nothing. */
 export const problem = (env: NodeJS.ProcessEnv): string | undefined => {
   const bad = signals.map((signal) => endpointOf(signal, env)).find((url) =>
-    url !== undefined && !(/^https?:\/\//i.test(url) && URL.canParse(url))
+    url !== undefined && !(/^https?:\/\//i.test(url) && parseUrl(url) !== undefined)
   )
   if (bad !== undefined) return "an endpoint in OTEL_EXPORTER_OTLP_ENDPOINT is not an address; write http://HOST:4318"
   return env["OTEL_EXPORTER_OTLP_PROTOCOL"] === "grpc"

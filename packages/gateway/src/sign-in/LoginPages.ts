@@ -5,9 +5,8 @@
  * In a cluster a login waits at the replica that has begun it, and any replica may get the request. That one asks the others.
  */
 import type { Handler } from "@mcp-lifeline/http-server/Listener"
-import { notTakenHeader, refuse } from "@mcp-lifeline/http-server/Refusal"
+import { refuse } from "@mcp-lifeline/http-server/Refusal"
 import { isPath, type PublicRedirects } from "@mcp-lifeline/sign-in/PublicRedirects"
-import { Redacted } from "effect"
 import type { IncomingMessage, ServerResponse } from "node:http"
 import type { Gateways, ReplicaName } from "../replica/Gateways.js"
 
@@ -27,7 +26,6 @@ interface Answer {
   readonly body: string
 }
 
-/** See the head of the file. */
 export interface LoginPages {
   readonly handle: Handler
   /** Answers what another replica has passed on; false if it is something else. */
@@ -35,22 +33,25 @@ export interface LoginPages {
 }
 
 const ask = async (
-  { authorization, prefix }: Gateways,
-  { address }: ReplicaName,
+  { logins }: Gateways,
+  replica: ReplicaName,
   { headers, method = "GET", url = "/" }: IncomingMessage,
   signal: AbortSignal
 ): Promise<Answer> => {
-  const sent = new Headers({ authorization: Redacted.value(authorization()) })
+  const sent = new Headers()
   for (const name of passed) if (headers[name] !== undefined) sent.set(name, String(headers[name]))
   if (headers.origin !== undefined) sent.set(originHeader, headers.origin)
-  const response = await fetch(address.replace(/\/$/, "") + prefix + url, {
+  // `fetch` reads the path once more.
+  if (!isPath(url.replace(/\?.*/s, ""))) throw new Error("no page of a login")
+  const { baseUrl, fetch } = logins(replica)
+  const response = await fetch(baseUrl + url, {
     method,
     headers: sent,
     redirect: "manual",
     signal
   })
   const body = await response.text()
-  if (response.headers.has(notTakenHeader)) throw new Error("not taken")
+  if (response.status === 404) throw new Error("not taken")
   return { status: response.status, headers: response.headers, body }
 }
 
@@ -68,7 +69,7 @@ const relay = (response: ServerResponse, { body, headers, status }: Answer): voi
   response.end(body)
 }
 
-/** See the head of the file. `gateways`: the other replicas, if there can be any. */
+/** `gateways`: the other replicas, if there can be any. */
 export const make = (redirects: PublicRedirects, gateways: Gateways | undefined): LoginPages => {
   let isPassed = 0
   const passOn = async (gateways: Gateways, request: IncomingMessage, response: ServerResponse): Promise<void> => {
@@ -102,7 +103,7 @@ export const make = (redirects: PublicRedirects, gateways: Gateways | undefined)
     handlePassed: (request, response, path) => {
       if (!isPath(path)) return false
       if (!redirects.has(request)) {
-        refuse(response, { status: 404, message: "There is no such login here", headers: { [notTakenHeader]: "1" } })
+        refuse(response, { status: 404, message: "There is no such login here" })
         return true
       }
       const origin = request.headers[originHeader]

@@ -13,7 +13,6 @@ import * as NamedCaller from "../access/NamedCaller.js"
 import { clean } from "../Text.js"
 import { optionNames } from "./optionNames.js"
 
-/** See the head of the file. */
 export interface PersonalSignIns {
   /** The sign-in of a client, until the scope closes. The client has a subject. */
   readonly of: (caller: Caller) => Effect.Effect<SignIn.SignIn, never, Scope.Scope>

@@ -2,6 +2,7 @@
  * The command line of `wrap`.
  */
 import { Check, Processes } from "@mcp-lifeline/core/internal"
+import { parseUrl } from "@mcp-lifeline/protocol/parseUrl"
 import type * as Audit from "../audit/Audit.js"
 import * as AuditOptions from "../audit/AuditOptions.js"
 import * as CommandLine from "../commandLine/Command.js"
@@ -253,7 +254,7 @@ export const command = CommandLine.make({
       refuse(`${url} is no command: if it is the address of a server, write http://${url} or https://${url}`)
     }
     if (line.program !== undefined) refuse("a URL and a command cannot be combined; wrap takes one server")
-    if (!/^https?:\/\//i.test(url) || !URL.canParse(url)) {
+    if (!/^https?:\/\//i.test(url) || parseUrl(url) === undefined) {
       refuse(`${url} is not an address that begins with http:// or https://`)
     }
     if (parsed.maxMemory !== undefined) refuse("--max-memory is for a command; the memory of a URL is not measured")

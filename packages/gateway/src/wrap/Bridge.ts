@@ -1,22 +1,25 @@
 /**
- * Passes messages between one host and one server, unchanged. It answers requests for which the host must not wait: `initialize`, and the
- * lists while the server is not connected, from the answers that the server gave earlier.
+ * Passes messages between one host and one server, unchanged. It answers requests for which the host must not wait: `initialize`,
+ * `server/discover`, and the lists while the server is not connected, from the answers that the server gave earlier.
  */
 import type { Backend, Status } from "@mcp-lifeline/core"
-import { firstOf, runsTasks, stateOf } from "@mcp-lifeline/core/internal"
+import { firstOf, isInDoubt, runsTasks, stateOf } from "@mcp-lifeline/core/internal"
 import { anyone } from "@mcp-lifeline/http-server/Caller"
+import { PassedSubscriptions } from "@mcp-lifeline/http-server/PassedSubscriptions"
+import { Holding } from "@mcp-lifeline/http-server/Quota"
+import { noRoom, subscriptionLimits } from "@mcp-lifeline/http-server/subscriptionLimits"
 import type { ClientRequest, Introduction } from "@mcp-lifeline/protocol"
-import { asItComes, Incoming, JsonRpc, JsonRpcError, ListChanges, Meta } from "@mcp-lifeline/protocol"
+import { asItComes, Incoming, JsonRpc, JsonRpcError, ListChanges, ListWatch, Meta } from "@mcp-lifeline/protocol"
 import { isList, type ListMethod, lists as fields } from "@mcp-lifeline/protocol/listMethods"
 import * as TaskMarks from "@mcp-lifeline/protocol/TaskMarks"
 import type {
   JSONRPCNotification,
   JSONRPCRequest,
   JSONRPCResponse,
-  Result,
   ServerCapabilities
 } from "@modelcontextprotocol/sdk/types.js"
-import { Effect, Predicate, Schedule } from "effect"
+import { Deferred, Effect, FiberId, Predicate, Schedule, Stream } from "effect"
+import { isDeepStrictEqual } from "node:util"
 import type { Audit } from "../audit/Audit.js"
 import { audited } from "../audit/audited.js"
 import { ClientRelay, type Resolved, type ServerRequest } from "../conversation/ClientRelay.js"
@@ -28,16 +31,17 @@ import {
   lists,
   ping,
   pipeline,
-  readable
+  readable,
+  type Step
 } from "../conversation/Handler.js"
 import { announced, type Client, clientOf, introducing, unknownServer } from "../conversation/introductions.js"
 import type { Fibers } from "../Fibers.js"
-import { type CachedAnswers, emptyList, maxPages } from "./CachedAnswers.js"
+import { type CachedAnswers, emptyList } from "./CachedAnswers.js"
 
 /** The parts of a bridge. */
 export interface Options {
   readonly name: string
-  /** Whether the host speaks 2026-07-28, so that each of its requests has its capabilities. */
+  /** Whether the host speaks 2026-07-28, so that each of its requests has its capabilities. `beginSession` changes it. */
   readonly isStateless: boolean
   /** Whether Lifeline limits how long a tool call takes. Otherwise only the host does. */
   readonly isBounded: boolean
@@ -68,8 +72,14 @@ export interface Options {
   readonly onFailed: (message: string) => void
 }
 
-/** The bridge answers `initialize` after this time even without the server, in milliseconds: hosts give up after 10 s or more. */
-const initializeTimeout = 8000
+/**
+ * The bridge answers `initialize` after this time even without the server, in milliseconds: hosts give up after 10 s or more, and those of
+ * Cline, which drop the server for the whole run, after 3 s.
+ */
+const initializeTimeout = ({ clientInfo }: Client): number => /\bcline\b/i.test(clientInfo.name) ? 2000 : 8000
+
+/** The bridge answers `server/discover` with an error after this time, in milliseconds: hosts give up after 5 s or more. */
+const discoverTimeout = 4000
 
 /** Asks for an attempt until it is interrupted. It repeats this because no attempt is made soon after a failure (R13). */
 const demand = (backend: Backend.Backend): Effect.Effect<never> =>
@@ -82,6 +92,10 @@ const requestInterval = 1000
 const connectLazy = (backend: Backend.Backend) =>
   Effect.flatMap(backend.status, ({ state }) => state === "Idle" ? backend.enable : Effect.void)
 
+/** Whether a server that was connected for the one host can be used for the other. */
+const isSame = (one: Client, other: Client | undefined): boolean =>
+  one.protocolVersion === other?.protocolVersion && isDeepStrictEqual(one.capabilities, other.capabilities)
+
 /** States that only a command ends if `reconnect.auto` is false. */
 const restingStates: ReadonlySet<Status["state"]> = new Set(["Disconnected", "PermanentlyFailed"])
 
@@ -91,6 +105,11 @@ export class Bridge {
   readonly #relay: ClientRelay
   readonly #handle: Handler
   readonly #incoming = new Incoming()
+  readonly #side: { isStateless: boolean; readonly write: Options["write"] }
+  /** Whether the backend is being made. */
+  #isStarted = false
+  /** Why the server cannot be connected unless a person does something other than to log in. */
+  #unusable = Deferred.unsafeMake<string>(FiberId.none)
   /** Open once there is a backend. */
   readonly #opened = Effect.unsafeMakeLatch()
   #backend: Backend.Backend | undefined
@@ -102,13 +121,13 @@ export class Bridge {
   #announced: Introduction | undefined
   /** Whether the host has ever got a placeholder for the introduction, because nothing was known of the server. */
   #hasAnnouncedPlaceholder = false
-  /** The lists that the host has requested. */
-  readonly #requestedLists = new Set<ListMethod>()
+  readonly #watch: ListWatch.ListWatch
   #hasBegun = false
   /** The host, once it has said who it is. */
   #client: Client | undefined
   /** Whether the last `initialize` was refused because the server could not be used. */
   #isRefused = false
+  readonly #subscriptions = new PassedSubscriptions(new Holding(subscriptionLimits.holder))
   /** When a request may connect the server again, in the time of `performance.now`. */
   #connectableFrom = Number.NEGATIVE_INFINITY
   /** The `initialize` that has not been answered yet. */
@@ -117,16 +136,33 @@ export class Bridge {
   constructor(options: Options) {
     const { fibers, isStateless, login, name, write } = options
     this.#options = options
+    this.#side = { isStateless, write }
     this.#incoming.isRaw = true
     this.#incoming.isStateless = isStateless
     this.#relay = new ClientRelay({
       name,
-      client: { isStateless, write },
+      client: this.#side,
       fork: fibers.fork,
       handle: (request) => this.#handle(request),
       notifyServers: (notification) => this.#notify(notification),
       login,
       door: () => options.isBroken() ? "watch" : "wrap"
+    })
+    this.#watch = new ListWatch.ListWatch({
+      target: {
+        fork: fibers.fork,
+        backend: () => this.#backend,
+        use: (f) => Effect.flatMap(this.#opening, f)
+      },
+      schemaOf: () => asItComes,
+      onChanged: (methods) => {
+        for (const method of ListChanges.notificationsOf(methods)) this.#relay.pass({ method })
+      },
+      onRead: (method, pages) => {
+        const backend = this.#backend
+        const isMarked = backend !== undefined && runsTasks(backend)
+        this.#cache?.update(method, isMarked ? pages.map(TaskMarks.list) : pages)
+      }
     })
     const handshake: Handshake = {
       hasBegun: () => this.#hasBegun,
@@ -136,12 +172,19 @@ export class Bridge {
     const cachedLists = lists((request, method) => this.#list(request, method))
     const audit = audited(options.audit, {
       who: () => ({ caller: anyone, introduced: this.#client }),
-      named: (_, original) => ({ server: name, original, isHidden: false })
+      named: () => ({ server: name, isHidden: false })
     })
     this.#handle = pipeline(
-      [ping, audit, readable, introducedFirst(handshake), cachedLists],
+      [ping, audit, readable, introducedFirst(handshake), cachedLists, this.#limited],
       this.#relay.toServer((request) => this.#resolve(request))
     )
+  }
+
+  /** Refuses subscriptions beyond the limits. */
+  readonly #limited: Step = (next) => (request) => {
+    const excess = this.#subscriptions.note(request)
+    if (excess === undefined) next(request)
+    else request.refuse(JsonRpcError.ourCode, noRoom(excess))
   }
 
   /** Takes a request from the host. */
@@ -154,14 +197,20 @@ export class Bridge {
     this.#relay.receive(message)
   }
 
-  /** The introduction that the host got, or would get now. Starts nothing. */
-  async introduce(params: unknown): Promise<Introduction> {
-    if (this.#announced !== undefined) return announced(this.#announced)
+  /** Who the server is. If that is not remembered, starts the server and waits for it, or says why it is not known yet. */
+  introduce(params: unknown): Promise<Introduction | string> {
     const client = clientOf(params)
-    if (client === undefined) return announced(unknownServer(this.#options.name, ""))
-    const cache = this.#cache ?? (await this.#options.fibers.promise(this.#options.loadCache(client)))
-    this.#hasAnnouncedPlaceholder ||= cache.introduction === undefined
-    return announced(cache.introduction ?? unknownServer(this.#options.name, client.protocolVersion))
+    return client === undefined
+      ? Promise.resolve("the client does not name itself")
+      : this.#options.fibers.promise(this.#discovered(client))
+  }
+
+  /** Goes on for a host with a session, if the host has only asked who the server is, and says the same of itself again. */
+  beginSession(params: unknown): boolean {
+    if (this.#hasBegun || this.#client === undefined || !isSame(this.#client, clientOf(params))) return false
+    this.#side.isStateless = false
+    this.#incoming.isStateless = false
+    return true
   }
 
   /** Refuses an `initialize` that is still open, and sends nothing more to the host. */
@@ -173,17 +222,18 @@ export class Bridge {
 
   // --- from the host
 
-  /** Answers with the cached list while the server is not connected. Returns whether it has answered. */
+  /** Answers with the cached list while the server is not connected, or may be hung. Returns whether it has answered. */
   #list(request: ClientRequest, method: ListMethod): boolean {
-    this.#requestedLists.add(method)
     const cached = this.#cache?.get(method)
-    if (cached === undefined || request.params?.["cursor"] !== undefined || this.#isConnected()) return false
+    if (cached === undefined || request.params?.["cursor"] !== undefined || this.#isAnswering()) return false
+    this.#watch.given(method, undefined, cached)
     this.#relay.answer(request, cached)
     return true
   }
 
   #resolve(request: ClientRequest): Resolved {
-    const { isBounded, isLoginNeeded, isStateless } = this.#options
+    const { isBounded, isLoginNeeded } = this.#options
+    const { isStateless } = this.#side
     const { method, params } = request
     const failFast = isLoginNeeded()
     if (!failFast) this.#connectOnRequest()
@@ -192,16 +242,20 @@ export class Bridge {
       params: params === undefined || isStateless ? params : Meta.passedOn(params),
       isBounded,
       failFast,
-      ...(isList(method) ? this.#asList(method, params?.["cursor"]) : {})
+      ...(isList(method) ? this.#asList(method, params) : {})
     })
     return this.#backend === undefined ? Effect.map(this.#opening, serverRequest) : serverRequest(this.#backend)
   }
 
   /** Caches each page of a list. If the list cannot be read, the host gets the cached one. */
-  #asList(method: ListMethod, cursor: unknown): Pick<ServerRequest, "resultForClient" | "resultForError"> {
+  #asList(
+    method: ListMethod,
+    params: ServerRequest["params"]
+  ): Pick<ServerRequest, "resultForClient" | "resultForError"> {
     return {
       resultForClient: (result) => {
-        this.#cache?.addPage(method, cursor, result)
+        this.#watch.given(method, params, result)
+        this.#cache?.addPage(method, params?.["cursor"], result)
         return result
       },
       resultForError: (error) => {
@@ -211,7 +265,9 @@ export class Bridge {
         const empty = hasPlaceholder && (isOurs || error.code === JsonRpc.methodNotFound)
           ? emptyList(method)
           : undefined
-        return (isOurs ? this.#cache?.get(method) : undefined) ?? empty
+        const instead = (isOurs ? this.#cache?.get(method) : undefined) ?? empty
+        this.#watch.given(method, undefined, instead)
+        return instead
       }
     }
   }
@@ -245,27 +301,75 @@ export class Bridge {
     this.#hasBegun = true
     this.#run(
       Effect.gen(this, function*() {
-        const { drained, loadCache, name, open } = this.#options
-        const cache = yield* loadCache(client)
-        this.#cache = cache
-        this.#incoming.protocolVersion = cache.introduction?.protocolVersion ?? client.protocolVersion
-        this.#incoming.receiver = {
-          notified: (notification) => this.#relay.pass(notification),
-          asked: (request, signal) => this.#relay.ask(name, request, signal),
-          drained,
-          missed: () => this.#run(this.#compareLists),
-          introduced: (introduction) => this.#introducedBy(introduction)
-        }
-        const backend = yield* open(client, this.#incoming)
-        this.#backend = backend
-        yield* this.#opened.open
-        if (cache.introduction === undefined) this.#run(connectLazy(backend))
-        const introduction = cache.introduction ?? (yield* this.#firstIntroduction(backend, client))
+        const cache = yield* this.#started(client)
+        const introduction = cache.introduction ?? (yield* this.#firstIntroduction(client))
         // The server may have answered just when its time was over.
         this.#introduce(request, cache.introduction ?? introduction)
       }),
       request
     )
+  }
+
+  /** What is remembered of the server, which is supervised from now on. */
+  #started(client: Client): Effect.Effect<CachedAnswers> {
+    return Effect.gen(this, function*() {
+      if (!this.#isStarted) {
+        this.#isStarted = true
+        yield* this.#start(client)
+      }
+      yield* this.#opened.await
+      return this.#cache ?? (yield* Effect.never)
+    })
+  }
+
+  #start(client: Client): Effect.Effect<void> {
+    return Effect.gen(this, function*() {
+      const { drained, loadCache, name, open } = this.#options
+      const cache = yield* loadCache(client)
+      this.#cache = cache
+      this.#incoming.protocolVersion = cache.introduction?.protocolVersion ?? client.protocolVersion
+      this.#incoming.receiver = {
+        notified: (notification) => this.#relay.pass(notification),
+        asked: (request, signal) => this.#relay.ask(name, request, signal),
+        drained,
+        heard: (hearing) => this.#watch.heard(hearing),
+        introduced: (introduction) => this.#introducedBy(introduction)
+      }
+      const backend = yield* open(client, this.#incoming)
+      this.#backend = backend
+      this.#noteUnusable(backend)
+      this.#run(this.#watch.polling)
+      this.#run(Stream.runForEach(backend.events, ({ _tag }) =>
+        Effect.sync(() => {
+          if (_tag === "Installed") this.#watch.compare()
+        })))
+      yield* this.#opened.open
+      if (cache.introduction === undefined) this.#run(connectLazy(backend))
+    })
+  }
+
+  /** Notes when the server turns out to be unusable. */
+  #noteUnusable(backend: Backend.Backend): void {
+    const unusable = this.#unusable
+    this.#run(Effect.flatMap(this.#options.permanentFailure(backend), (why) => Deferred.succeed(unusable, why)))
+  }
+
+  /** Who the server is for a host without a session, or why that is not known yet. */
+  #discovered(client: Client): Effect.Effect<Introduction | string> {
+    return Effect.gen(this, function*() {
+      const { loadCache, loginNeeded, name } = this.#options
+      const known = this.#cache?.introduction ?? (yield* loadCache(client)).introduction
+      if (known !== undefined) return announced(known)
+      this.#client ??= client
+      const cache = yield* this.#started(client)
+      const why = yield* firstOf(
+        Effect.asVoid(this.#introduced.await),
+        Deferred.await(this.#unusable),
+        loginNeeded,
+        Effect.delay(Effect.succeed(`${name} has not answered yet: initialize waits longer`), discoverTimeout)
+      )
+      return cache.introduction === undefined ? why ?? name : announced(cache.introduction)
+    })
   }
 
   /** Answers `initialize` after one that was refused: the server may have been repaired. */
@@ -275,21 +379,23 @@ export class Bridge {
     this.#run(
       Effect.gen(this, function*() {
         const backend = yield* this.#opening
-        this.#introduce(request, yield* firstOf(this.#firstIntroduction(backend, client), demand(backend)))
+        this.#unusable = Deferred.unsafeMake(FiberId.none)
+        this.#noteUnusable(backend)
+        this.#introduce(request, yield* firstOf(this.#firstIntroduction(client), demand(backend)))
       }),
       request
     )
   }
 
   /** Who the server is; a placeholder if it does not answer in time; or why it cannot be used, as a text. */
-  #firstIntroduction(backend: Backend.Backend, client: Client): Effect.Effect<Introduction | string> {
-    const { permanentFailure, loginNeeded, name } = this.#options
-    const unknown = (why?: string) => unknownServer(name, client.protocolVersion, why)
+  #firstIntroduction(client: Client): Effect.Effect<Introduction | string> {
+    const { loginNeeded, name } = this.#options
+    const unknown = (login?: string) => unknownServer(name, client.protocolVersion, login)
     return firstOf(
       Effect.map(this.#introduced.await, () => this.#introduction ?? unknown()),
-      permanentFailure(backend),
+      Deferred.await(this.#unusable),
       Effect.map(loginNeeded, unknown),
-      Effect.delay(Effect.sync(unknown), initializeTimeout)
+      Effect.delay(Effect.sync(unknown), initializeTimeout(client))
     )
   }
 
@@ -321,28 +427,8 @@ export class Bridge {
           this.#relay.pass({ method: ListChanges.notificationOf(method) })
         }
       }
-    } else this.#run(this.#compareLists)
-  }
-
-  /** Reads the lists that the host has requested again, and notifies it of those that differ. */
-  get #compareLists(): Effect.Effect<void> {
-    return Effect.forEach([...this.#requestedLists], (method) =>
-      // If one list cannot be read, the others are compared all the same.
-      Effect.ignore(Effect.gen(this, function*() {
-        const pages: Array<Result> = []
-        let cursor: unknown
-        do {
-          const backend = yield* this.#opening
-          const page = (yield* backend.request(method, cursor === undefined ? {} : { cursor: cursor as string }, {
-            resultSchema: asItComes as never
-          })) as unknown as Result
-          pages.push(runsTasks(backend) ? TaskMarks.list(page) : page)
-          cursor = page["nextCursor"]
-        } while (cursor !== undefined && pages.length < maxPages)
-        if (this.#cache?.update(method, pages) === true) {
-          this.#relay.pass({ method: ListChanges.notificationOf(method) })
-        }
-      })), { discard: true })
+      this.#watch.forget()
+    }
   }
 
   /** Waits until there is a backend. */
@@ -355,6 +441,10 @@ export class Bridge {
 
   #isConnected(): boolean {
     return this.#backend !== undefined && stateOf(this.#backend) === "Connected"
+  }
+
+  #isAnswering(): boolean {
+    return this.#backend !== undefined && this.#isConnected() && !isInDoubt(this.#backend)
   }
 
   /** Runs something in the background. If it fails, `request` is answered with an error. */

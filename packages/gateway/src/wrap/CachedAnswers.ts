@@ -2,8 +2,8 @@
  * What a server answered earlier: who it is, and its lists. The bridge answers the host with these while the server starts, is down, or
  * waits for a sign-in.
  */
-import type { Offered } from "@mcp-lifeline/core/internal"
-import type { Introduction } from "@mcp-lifeline/protocol"
+import { EntrySize, largestList, type Offered } from "@mcp-lifeline/core/internal"
+import { type Introduction, ListWatch } from "@mcp-lifeline/protocol"
 import { isList, type ListMethod, lists } from "@mcp-lifeline/protocol/listMethods"
 import { isDeepStrictEqual } from "node:util"
 import { type CachedServer, introductionOf } from "../known/ServerCache.js"
@@ -13,9 +13,6 @@ export type Result = Readonly<Record<string, unknown>>
 
 /** A list without entries. */
 export const emptyList = (method: ListMethod): Result => ({ [lists[method]]: [] })
-
-/** A list with more pages is not cached. */
-export const maxPages = 100
 
 const entriesOf = (method: ListMethod, result: Result): ReadonlyArray<unknown> => {
   const entries = result[lists[method]]
@@ -27,7 +24,7 @@ export class CachedAnswers {
   introduction: Introduction | undefined
   readonly #lists = new Map<ListMethod, Result>()
   /** The first pages of lists that the host has not read to the end. */
-  readonly #partial = new Map<ListMethod, ReadonlyArray<Result>>()
+  readonly #partial = new Map<ListMethod, { readonly pages: ReadonlyArray<Result>; readonly size: number }>()
   readonly #save: (cached: CachedServer) => void
 
   /**
@@ -61,24 +58,26 @@ export class CachedAnswers {
 
   /** Takes one page of a list. `cursor` is that of its request. */
   addPage(method: ListMethod, cursor: unknown, page: Result): void {
-    const before = cursor === undefined ? [] : this.#partial.get(method)
-    // The pages before it are missing, or there are too many.
-    if (before === undefined || before.length >= maxPages) return
-    const pages = [...before, page]
-    if (page["nextCursor"] !== undefined) return void this.#partial.set(method, pages)
+    const before = cursor === undefined ? { pages: [], size: 0 } : this.#partial.get(method)
     this.#partial.delete(method)
-    this.update(method, pages)
+    // The pages before it are missing.
+    if (before === undefined) return
+    const size = before.size + EntrySize.of(page)
+    if (before.pages.length >= ListWatch.maxPages || size > largestList) return
+    const pages = [...before.pages, page]
+    if (page["nextCursor"] !== undefined) this.#partial.set(method, { pages, size })
+    else this.update(method, pages)
   }
 
-  /** Takes all pages of a list. Returns whether it differs from the cached list, if there is one. */
-  update(method: ListMethod, pages: ReadonlyArray<Result>): boolean {
+  /** Takes all pages of a list. */
+  update(method: ListMethod, pages: ReadonlyArray<Result>): void {
     const { nextCursor: _, ...last } = pages.at(-1) ?? {}
     const whole = { ...last, [lists[method]]: pages.flatMap((page) => entriesOf(method, page)) }
     const before = this.#lists.get(method)
-    if (before !== undefined && isDeepStrictEqual(before[lists[method]], whole[lists[method]])) return false
+    if (EntrySize.of(whole) > largestList) return
+    if (before !== undefined && isDeepStrictEqual(before[lists[method]], whole[lists[method]])) return
     this.#lists.set(method, whole)
     this.#changed()
-    return before !== undefined
   }
 
   #changed(): void {

@@ -1,14 +1,14 @@
 /**
  * Writes the messages between a host and a server, or events, to a file as JSON lines, for bug reports. It masks what looks like a secret.
  */
-import { Nesting } from "@mcp-lifeline/core/internal"
+import { mebibytes, Nesting } from "@mcp-lifeline/core/internal"
 import { Predicate } from "effect"
 import { closeSync, constants, createWriteStream, fchmodSync, fstatSync, openSync, type WriteStream } from "node:fs"
 import { NoRegularFile, troubleOf } from "../audit/trouble.js"
 import { masked } from "./masked.js"
 
 /** The most bytes that wait to be written. Beyond that, lines are dropped. */
-const maxBuffered = 64 * 1024 * 1024
+const maxBuffered = mebibytes(64)
 
 /** Windows has neither of these two. Without O_NONBLOCK, opening a pipe that nobody reads would block the program. */
 const { O_APPEND, O_CREAT, O_NOFOLLOW = 0, O_NONBLOCK = 0, O_WRONLY } = constants

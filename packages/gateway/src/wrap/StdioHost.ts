@@ -1,6 +1,7 @@
 /**
  * The host of a wrapped server. It has started this process, and is connected to its standard input and output.
  */
+import { Bytes, ExactJson, mebibytes } from "@mcp-lifeline/core/internal"
 import type { Conversation } from "@mcp-lifeline/http-server/Conversation"
 import * as messages from "@mcp-lifeline/http-server/messages"
 import { ClientRequests, JsonRpc, type Responder } from "@mcp-lifeline/protocol"
@@ -9,14 +10,14 @@ import type { JSONRPCMessage } from "@modelcontextprotocol/sdk/types.js"
 import type { Readable, Writable } from "node:stream"
 
 /** The longest message that is accepted from a host, in bytes. */
-const maxMessageBytes = 64 * 1024 * 1024
+const maxMessageBytes = mebibytes(64)
 const tooLong = `the message is longer than ${maxMessageBytes} bytes`
 
 /**
  * Limits of unread output, in bytes. Beyond `pause`, Lifeline reads nothing more from the server; beyond `giveUp`, it ends the connection to
  * the host.
  */
-const unreadLimits = { pause: 1024 * 1024, giveUp: 256 * 1024 * 1024 }
+const unreadLimits = { pause: mebibytes(1), giveUp: mebibytes(256) }
 
 /** Receives what the host sends, and its end. */
 export interface Listener {
@@ -47,7 +48,7 @@ export class StdioHost {
   constructor(input: Readable, output: Writable, listener: Listener) {
     this.#output = output
     this.#listener = listener
-    const framing = new Framing(maxMessageBytes, Number.POSITIVE_INFINITY)
+    const framing = new Framing(maxMessageBytes, Bytes(Number.POSITIVE_INFINITY))
     const take = (frame: Frame): void => {
       if (frame._tag === "Line") this.#line(frame.text)
       else this.#refuse(frame.id ?? null, JsonRpc.invalidRequest, tooLong)
@@ -109,7 +110,7 @@ export class StdioHost {
   #line(text: string): void {
     let message: unknown
     try {
-      message = JSON.parse(text)
+      message = ExactJson.parse(text)
     } catch {
       if (text.trim() === "") return
       return this.#refuse(null, JsonRpc.parseError, "the line is not JSON")

@@ -15,10 +15,14 @@ const publicName = /^(progressToken|stopReason)$/
 const count = /tokens?$/i
 /** Names whose value is masked only if it has the form of a secret: it may also be the number of an error, or source code. */
 const codeName = /^(auth(orization)?[-_]?|verification[-_]?|device[-_]?|user[-_]?)?code$/i
+/** The names of errors: `ECONNREFUSED`, `ERR_TLS_CERT_ALTNAME_INVALID`, `invalid_grant`, `NoSuchBucket`. Codes that are secrets are no words. */
+const errorName =
+  /^(E[A-Z]{3,14}|[A-Z]{2,15}[0-9]?(_[A-Z0-9]{1,15}){1,6}|[a-z]{3,20}([-_.][a-z]{2,20}){0,6}|([A-Z]?[a-z]{1,14})([A-Z][a-z]{2,14}){1,6})$/
 
 const isSecret = (name: string, value: unknown): boolean => {
   if (codeName.test(name)) {
-    return typeof value === "string" && value.length >= 6 && value.length <= 2048 && !/\s/.test(value)
+    if (typeof value !== "string" || value.length < 6 || value.length > 2048 || /\s/.test(value)) return false
+    return !/^code$/i.test(name) || !errorName.test(value)
   }
   if (!secretName.test(name) || publicName.test(name)) return false
   return typeof value === "number" ? !count.test(name) : typeof value !== "boolean" && value !== null

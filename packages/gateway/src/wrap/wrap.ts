@@ -19,6 +19,7 @@ import { StartError, type UsageError } from "../Errors.js"
 import * as Fibers from "../Fibers.js"
 import { mayShowCached, offerOf } from "../known/offer.js"
 import * as ServerCache from "../known/ServerCache.js"
+import * as Temperaments from "../known/Temperaments.js"
 import { endLeft } from "../processRecords.js"
 import * as StandardError from "../StandardError.js"
 import type { Http, Wrap } from "./Arguments.js"
@@ -131,16 +132,19 @@ interface WrapContext {
 
 /** Starts to supervise the server for one client. */
 const supervise = (
-  { connector, log, name, pinStore, policy, signIn, watched }: WrapContext,
+  { connector, log, name, pinStore, policy, server, signIn, watched }: WrapContext,
   version: WatchedVersion,
   client: Client,
   incoming: Incoming
-): Effect.Effect<Backend.Backend, never, Scope.Scope> =>
+): Effect.Effect<Backend.Backend, never, Scope.Scope | StateFolder> =>
   Effect.gen(function*() {
+    const { fork } = yield* Fibers.make("1 second")
+    const temperamentMemory = yield* (yield* Temperaments.make).of({ server, cwd: process.cwd() }, fork)
     const backend = yield* Backend.make(name, {
       ...policy,
       discovery: { mode: "learn", ...policy.discovery },
       pinStore,
+      temperamentMemory,
       connector: watched === undefined ? incoming.around(connector) : version.around(incoming.around(connector)),
       clientInfo: client.clientInfo,
       capabilities: client.capabilities
@@ -217,7 +221,7 @@ const openConversation = (
     }, isShared)
     yield* Effect.addFinalizer(() => Effect.sync(() => router.end()))
     const conversation: Conversation = {
-      introduce: () => router.introduce(),
+      introduce: (params) => router.introduce(params),
       request: (request) => router.request(request),
       receive: (message) => router.receive(message),
       isIdle: () => router.isIdle,

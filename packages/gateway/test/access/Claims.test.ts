@@ -94,7 +94,7 @@ describe.each(eras)("access tokens of one session, in the era %s", (_, isStatele
         expect(yield* promise(() => talk.tools())).toEqual([])
         expect((yield* promise(() => talk.error("tools/call", pid))).message).toContain("no server")
       }),
-    120_000
+    300_000
   )
 
   it.scopedLive(
@@ -166,6 +166,6 @@ describe.each(eras)("access tokens of one session, in the era %s", (_, isStatele
         )
         expect(yield* statusOf(forged, "/api/status", "GET")).toBe(401)
       }),
-    120_000
+    300_000
   )
 })

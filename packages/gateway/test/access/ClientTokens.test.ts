@@ -1,4 +1,5 @@
 import { describe, expect, it } from "@effect/vitest"
+import * as Authentication from "@mcp-lifeline/http-server/Authentication"
 import { Redacted } from "effect"
 import * as ClientTokens from "../../src/access/ClientTokens.js"
 
@@ -15,6 +16,21 @@ describe("tokens of clients", () => {
     b = ["a"]
     expect(["a", "b", "", "ab"].map(said)).toMatchObject([401, 401, 401, 401].map((status) => ({ status })))
     expect(said("old")).toMatchObject({ name: "a" })
+  })
+
+  it("[G22:unit] that are refused have a reason: none was sent, several have it, or nobody", () => {
+    let clients = ["a", "b"]
+    const { check } = ClientTokens.authentication(() =>
+      clients.map((name) => ({ name, current: () => [Redacted.make("same")] }))
+    )
+    const said = (authorization?: string) => check({ headers: { authorization } } as never)
+    expect([said(), said("Basic same")]).toEqual([Authentication.noToken, Authentication.noToken])
+    expect(said("Bearer same")).toMatchObject({ message: expect.stringContaining("that of several clients") })
+    expect(said("Bearer wrong")).toMatchObject({
+      message: expect.stringMatching(/this gateway, nor of one of its clients$/)
+    })
+    clients = []
+    expect(said("Bearer wrong")).toMatchObject({ message: expect.stringMatching(/not that of this gateway$/) })
   })
 
   it("[G22:unit] and the gateway's own tell all apart: one that both have lets in neither, and says why", () => {

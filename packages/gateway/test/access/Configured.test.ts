@@ -233,7 +233,7 @@ describe("clients and groups of a file", () => {
         )
         expect(seen()).toEqual(["b", 401, "a"])
       }),
-    120_000
+    300_000
   )
 
   it("[G22:unit] a misspelt name of the rules themselves, which would leave the gateway open, makes the file unusable", () => {

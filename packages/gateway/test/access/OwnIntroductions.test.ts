@@ -47,7 +47,7 @@ describe("what a server that each client has for itself says of itself", () => {
         expect(new Set(asked).size).toBe(2)
         expect(asked).not.toContain("i")
       }),
-    120_000
+    300_000
   )
 
   it("[G22:unit] is kept for so many callers, as much of it as is shown, and as long as there is the server", () => {

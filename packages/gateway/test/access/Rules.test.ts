@@ -1,5 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
 import { McpConfig } from "@mcp-lifeline/config"
+import { stranger } from "@mcp-lifeline/http-server/Caller"
 import { type Clock, Effect, TestClock } from "effect"
 import * as fc from "fast-check"
 import * as Access from "../../src/access/Access.js"
@@ -115,6 +116,23 @@ describe("rules", () => {
       isWhole: true,
       isAdmin: false
     })
+  })
+
+  it.each([
+    ["everything", Access.everything, true, true, true],
+    ["what no rule is about", Access.withoutRules, true, false, true],
+    ["nothing", Access.nothing, false, false, false]
+  ])("[G22:unit] of %s allow each server and tool, or none", (_, access, isWhole, isAdmin, isAllowed) => {
+    expect(access).toMatchObject({ isWhole, isAdmin, callsPerMinute: undefined })
+    expect([access.hasServer("a"), access.hasTool("a", "x")]).toEqual([isAllowed, isAllowed])
+  })
+
+  it("[G22:unit] that nobody has written hold for nobody; whoever has a name of a client is none then", () => {
+    const rules = new RulesInUse(undefined)
+    expect(rules.of(person({ groups: ["dev"] }))).toBe(Access.withoutRules)
+    expect(rules.of(NamedCaller.of("ci"))).toBe(Access.nothing)
+    expect(rules.of(stranger)).toBe(Access.nothing)
+    expect(rules.of({ subject: "", claims: {} })).toBe(Access.everything)
   })
 
   it("[G22:unit] replace others at once, and say which clients are no more", () => {

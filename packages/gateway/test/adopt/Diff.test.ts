@@ -37,6 +37,12 @@ describe("the difference that is shown", () => {
     }))
   })
 
+  it("[W7, X1] says only that much differs, where finding the shortest difference would take long", () => {
+    const text = (word: string): string => Array.from({ length: 20_000 }, (_, line) => `${word} ${line}`).join("\n")
+    expect(Diff.lines(text("before"), text("after"))).toEqual(["@@ more than 1000 lines differ @@"])
+    expect(Diff.lines(text("before"), `${text("before")}\nmore`)).toContain("+more")
+  })
+
   it("[W7] has no values of headers, variables and secret options", () => {
     const root = Value.from({
       mcpServers: {

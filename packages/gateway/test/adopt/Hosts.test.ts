@@ -24,6 +24,9 @@ describe("the places of hosts", () => {
     ["vscode", "win32", "C:\\work\\.vscode\\mcp.json"],
     ["zed", "darwin", "/home/ann/.config/zed/settings.json"],
     ["codex", "linux", "/home/ann/.codex/config.toml"],
+    ["qwen", "linux", "/home/ann/.qwen/settings.json"],
+    ["qwen", "win32", "C:\\work\\.qwen\\settings.json"],
+    ["cline", "linux", "/home/ann/.cline/data/settings/cline_mcp_settings.json"],
     ["zed", "win32", "C:\\Users\\ann\\AppData\\Roaming\\Zed\\settings.json"],
     [
       "claude-desktop",

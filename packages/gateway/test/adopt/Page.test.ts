@@ -81,7 +81,7 @@ describe("docs/adopt.md", () => {
       servers: plan.servers,
       diff: Diff.lines(before, plan.text),
       messages: [],
-      commands: []
+      todo: []
     }
     expect(shown).toBe([...Report.heading(report, false), "  Change this file? [y/N]", ""].join("\n"))
   })

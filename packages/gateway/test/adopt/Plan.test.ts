@@ -8,6 +8,7 @@ import { fileURLToPath } from "node:url"
 import { sections } from "../../src/adopt/Entries.js"
 import { formatOf, hosts } from "../../src/adopt/Hosts.js"
 import * as Plan from "../../src/adopt/Plan.js"
+import * as Secrets from "../../src/adopt/Secrets.js"
 import * as Json from "../../src/document/Json.js"
 import * as Toml from "../../src/document/Toml.js"
 import * as Value from "../../src/document/Value.js"
@@ -71,6 +72,23 @@ it("[W7] every host of the table that has a file has a fixture", () => {
     hosts.map(({ id }) => id).toSorted()
   )
 })
+
+it.each([["as an entry", false], ["below transport", true]])(
+  "[W7] secrets of a server that is written %s are not shown, before and after",
+  (_, isNested) => {
+    const servers = [
+      { command: "npx", args: ["--api-key", "in-an-argument"], env: { TOKEN: "in-a-variable" } },
+      { url: "https://docs.example/mcp", headers: { Authorization: "Bearer in-a-header" } }
+    ].map((server) => isNested ? { transport: server } : server)
+    const before = JSON.stringify({ mcpServers: Object.fromEntries(servers.entries()) })
+    const after = Plan.wrap(before, Json.syntax, sections.json, options).text
+    for (const text of [before, after]) expect(Secrets.hide(text, Json.syntax, sections.json)).not.toMatch(/in-an?-/)
+    const found = Secrets.find(Json.syntax.value(before), sections.json)
+    for (const secret of ["in-an-argument", "in-a-variable", "in-a-header"]) {
+      expect(Secrets.mask(found, `said ${secret}`)).not.toContain(secret)
+    }
+  }
+)
 
 const wrap = (text: string, { only = [], platform = "linux", launcher }: Partial<Plan.Options> = {}) => {
   const byDefault = platform === "win32" ? ["cmd", "/c", ...npx] as const : npx

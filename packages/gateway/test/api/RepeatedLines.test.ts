@@ -3,6 +3,8 @@ import { ConnectError, type Event } from "@mcp-lifeline/core"
 import { Effect, Exit, Scope, TestClock } from "effect"
 import type * as EventLog from "../../src/api/EventLog.js"
 import * as Record from "../../src/api/Record.js"
+import * as RepeatedLines from "../../src/api/RepeatedLines.js"
+import { span } from "../../src/Text.js"
 
 /** The lines about a server of which each client has its own, and clients to which the test lets things happen. */
 const make = Effect.gen(function*() {
@@ -123,5 +125,95 @@ describe("lines about servers of which each client has its own", () => {
       expect(countOf(closing.lines)).toBeLessThan(steps * clients + 1)
       yield* Scope.close(scope, Exit.void)
       expect(countOf(closing.lines)).toBe(steps * clients + 1)
+    }))
+})
+
+/** Takes lines by their kind, and says which were written. */
+const repeated = Effect.gen(function*() {
+  const clock = yield* Effect.clock
+  const written: Array<readonly [at: number, text: string]> = []
+  const take = yield* RepeatedLines.make(({ at, text }) => Effect.sync(() => void written.push([at, text])))
+  const say = (...kinds: ReadonlyArray<string>): void => {
+    for (const kind of kinds) {
+      take(kind, { at: clock.unsafeCurrentTimeMillis(), server: null, level: "info", text: kind })
+    }
+  }
+  return { say, news: () => written.splice(0) }
+})
+
+describe("repeated lines", () => {
+  it.scoped("[O3:virtual] of lines without end one is written after 2 s, then after twice as long each time, up to five minutes", () =>
+    Effect.gen(function*() {
+      const { news, say } = yield* repeated
+      say("x")
+      expect(news()).toEqual([[0, "x"]])
+      let at = 0
+      for (const seconds of [2, 4, 8, 16, 32, 64, 128, 256, 300, 300]) {
+        say("x", "x", "x")
+        yield* TestClock.adjust(seconds * 1000 - 1)
+        expect(news()).toEqual([])
+        yield* TestClock.adjust(1)
+        at += seconds * 1000
+        expect(news()).toEqual([[at, `x  (3 times in ${span(seconds * 1000)})`]])
+      }
+    }))
+
+  it.scoped("[O3:virtual] each kind is counted for itself, and a single line is written as it is", () =>
+    Effect.gen(function*() {
+      const { news, say } = yield* repeated
+      say("x", "y", "x", "y", "y")
+      expect(news()).toEqual([[0, "x"], [0, "y"]])
+      yield* TestClock.adjust(2000)
+      expect(news().toSorted()).toEqual([[2000, "x"], [2000, "y  (2 times in 2 s)"]])
+      // A line that comes after a window without one is the first of a longer window.
+      yield* TestClock.adjust(4000)
+      say("x", "x", "x")
+      expect(news()).toEqual([[6000, "x"]])
+      yield* TestClock.adjust(7999)
+      expect(news()).toEqual([])
+      yield* TestClock.adjust(1)
+      expect(news()).toEqual([[14_000, "x  (2 times in 8 s)"]])
+    }))
+
+  it.scoped.each([[59_999, 4000], [60_000, 2000]] as const)(
+    "[O3:virtual] after %d ms without a line, a window that was quiet for so long is followed by one of %d ms",
+    ([quiet, window]) =>
+      Effect.gen(function*() {
+        const { news, say } = yield* repeated
+        say("x")
+        yield* TestClock.adjust(2000 + quiet)
+        say("x", "x", "x")
+        expect(news()).toEqual([[0, "x"], [2000 + quiet, "x"]])
+        yield* TestClock.adjust(window - 1)
+        expect(news()).toEqual([])
+        yield* TestClock.adjust(1)
+        expect(news()).toEqual([[2000 + quiet + window, `x  (2 times in ${window / 1000} s)`]])
+      })
+  )
+
+  it.scoped("[O3:virtual] what was forgotten is the quiet time alone, not the lines that have come since", () =>
+    Effect.gen(function*() {
+      const { news, say } = yield* repeated
+      say("x")
+      yield* TestClock.adjust(2000 + 59_999)
+      say("x", "x")
+      yield* TestClock.adjust(1)
+      say("x")
+      expect(news()).toEqual([[0, "x"], [61_999, "x"]])
+      yield* TestClock.adjust(3999)
+      expect(news()).toEqual([[65_999, "x  (2 times in 4 s)"]])
+    }))
+
+  it.effect("[O3:virtual] closing writes what is counted, in a line for each kind, and nothing later", () =>
+    Effect.gen(function*() {
+      const scope = yield* Scope.make()
+      const { news, say } = yield* Scope.extend(repeated, scope)
+      say("x", "x", "x", "y", "y", "z")
+      yield* TestClock.adjust(500)
+      expect(news()).toEqual([[0, "x"], [0, "y"], [0, "z"]])
+      yield* Scope.close(scope, Exit.void)
+      expect(news()).toEqual([[500, "x  (2 times in 1 s)"], [500, "y"]])
+      yield* TestClock.adjust("1 hour")
+      expect(news()).toEqual([])
     }))
 })

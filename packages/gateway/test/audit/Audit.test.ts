@@ -1,380 +1,301 @@
+/** What the audit writes of calls, and says of its file, as both go on. */
 import { describe, expect, it } from "@effect/vitest"
-import { Client as ClientV2, StreamableHTTPClientTransport as HttpV2 } from "@modelcontextprotocol/client"
-import { Effect } from "effect"
-import { existsSync, mkdirSync, readFileSync, renameSync, rmdirSync, rmSync, statSync, writeFileSync } from "node:fs"
+import { anyone } from "@mcp-lifeline/http-server/Caller"
+import { Effect, Exit, Scope, TestClock } from "effect"
+import { mkdirSync, readFileSync, renameSync, rmSync } from "node:fs"
 import { join } from "node:path"
-import { fileURLToPath } from "node:url"
 import { folder } from "../../../testing/test/support/folder.js"
-import { clientOf } from "../../src/audit/Audit.js"
+import * as NamedCaller from "../../src/access/NamedCaller.js"
+import * as Audit from "../../src/audit/Audit.js"
 import type { AuditLine } from "../../src/audit/AuditLine.js"
 import { digest } from "../../src/audit/canonical.js"
-import { ask, serve, type serve as Serve, serveHere } from "../support/Gateway.js"
-import * as Program from "../support/Program.js"
-import * as TestClient from "../support/TestClient.js"
+import type * as Ended from "../../src/audit/Ended.js"
 
-const script = fileURLToPath(new URL("../fixtures/named.mjs", import.meta.url))
+const ok: Ended.Ended = { outcome: "ok", fate: "answered" }
 
-type Gateway = Effect.Effect.Success<ReturnType<typeof Serve>>
-
-/** Calls a tool, gets a prompt and so on; ends with the answer, or the error. */
-interface Calls {
-  readonly tool: (name: string, args?: object) => Promise<unknown>
-  readonly prompt?: (name: string) => Promise<unknown>
-  readonly read?: (uri: string) => Promise<unknown>
-  readonly client: object
-  readonly door: "mcp" | "api"
-}
-
-const settled = (promise: Promise<unknown>): Promise<unknown> => promise.catch((error: unknown) => error)
-
-const v1 = ({ base }: Gateway) =>
-  Effect.map(TestClient.connect(`${base}/mcp`), (client): Calls => ({
-    tool: (name, args) => settled(client.callTool({ name, arguments: args as Record<string, unknown> })),
-    prompt: (name) => settled(client.getPrompt({ name })),
-    read: (uri) => settled(client.readResource({ uri })),
-    client: { program: "test", version: "1" },
-    door: "mcp"
-  }))
-
-const v2 = ({ base }: Gateway) =>
-  Effect.map(
-    Effect.acquireRelease(
-      Effect.promise(async () => {
-        const client = new ClientV2({ name: "second", version: "2" }, { versionNegotiation: { mode: "auto" } })
-        await client.connect(new HttpV2(new URL(`${base}/mcp`)))
-        expect(client.getNegotiatedProtocolVersion()).toBe("2026-07-28")
-        return client
-      }),
-      (client) => Effect.promise(() => client.close().catch(() => undefined))
-    ),
-    (client): Calls => ({
-      tool: (name, args) => settled(client.callTool({ name, arguments: args as Record<string, unknown> })),
-      prompt: (name) => settled(client.getPrompt({ name })),
-      read: (uri) => settled(client.readResource({ uri })),
-      client: { program: "second", version: "2" },
-      door: "mcp"
-    })
-  )
-
-const api = ({ base }: Gateway) =>
-  Effect.succeed<Calls>({
-    tool: (name, args) => Effect.runPromise(ask(`${base}/api/call`, "POST", { name, arguments: args })),
-    client: {},
-    door: "api"
-  })
-
-const command = ({ base, command }: Gateway) =>
-  Effect.succeed<Calls>({
-    tool: (name, args) => Effect.runPromise(command("call", name, JSON.stringify(args ?? {}), "--url", base)),
-    client: {},
-    door: "api"
-  })
-
-const doors = { "a client of 2025": v1, "a client of 2026": v2, "the API": api, "the command call": command } as const
-
-/** A gateway that records calls of a server `s`. */
-const auditing = (start: typeof serve, ...args: ReadonlyArray<string>) =>
+const recording = (options: Partial<Audit.Options> = {}) =>
   Effect.gen(function*() {
-    const path = yield* folder
-    const file = join(path, "calls")
-    const called = join(path, "called")
-    const gateway = yield* start({
-      s: {
-        command: process.execPath,
-        args: [script, "s", "ok", "fail", "refuse", "die"],
-        env: { CALLED: called, MY_SECRET: "s3cr3t-of-the-server" }
-      }
-    }, ["--audit", file, ...args])
-    const lines = (): ReadonlyArray<AuditLine> =>
-      readFileSync(file, "utf8").split("\n").slice(0, -1).map((line) => JSON.parse(line) as AuditLine).filter((
-        { event }
-      ) => event === "call")
-    /** What the server was asked. */
-    const asked = () => existsSync(called) ? readFileSync(called, "utf8").split("\n").slice(0, -1) : []
-    return { ...gateway, audit: file, asked, lines }
+    const home = join(yield* folder, "logs")
+    mkdirSync(home)
+    const file = join(home, "calls")
+    const scope = yield* Scope.make()
+    yield* Effect.addFinalizer(() => Scope.close(scope, Exit.void))
+    const logged: Array<string> = []
+    const audit = yield* Scope.extend(
+      Audit.make(
+        { file, size: 1_000_000, files: 1, full: "stop", withArguments: false, ...options },
+        (line) => void logged.push(line.replaceAll(home, ""))
+      ),
+      scope
+    )
+    const begin = (given: Partial<Audit.Arrived> = {}) =>
+      audit.begin({ door: "mcp", caller: anyone, method: "tools/call", params: { name: "read" }, ...given })
+    const ended = (call: Audit.AuditedCall, how = ok) =>
+      Effect.async<boolean>((resume) => call.ended(how, (mayAnswer) => resume(Effect.succeed(mayAnswer))))
+    const lines = (): ReadonlyArray<Record<string, any>> =>
+      readFileSync(file, "utf8").trim().split("\n").map((line) => JSON.parse(line) as Record<string, any>)
+    /** The line of one call. */
+    const line = (given?: Partial<Audit.Arrived>, act: (call: Audit.AuditedCall) => void = () => undefined) =>
+      Effect.gen(function*() {
+        const call = begin(given)
+        act(call)
+        yield* ended(call)
+        return lines().at(-1) as AuditLine
+      })
+    return { audit, begin, close: Scope.close(scope, Exit.void), ended, file, home, line, lines, logged }
   })
 
-const isWritten = (result: unknown, lines: ReadonlyArray<AuditLine>, count: number): AuditLine => {
-  // Read in the step after the answer, without waiting for anything.
-  expect({ result, count: lines.length }).toEqual({ result, count })
-  return lines.at(-1)!
-}
-
-describe.each(Object.entries(doors))("calls of %s", (_, open) => {
-  it.scopedLive("[G23:real] each is a line, which is there when the answer is, and says what became of it", () =>
+describe("the line of a call", () => {
+  it.scoped("[G23:unit] has when it arrived, how often it was sent, on which connection, and how long it waited and took", () =>
     Effect.gen(function*() {
-      const gateway = yield* auditing(serveHere)
-      const { client, door, prompt, read, tool } = yield* open(gateway)
-      let count = 0
-      const called = (name: string, args?: object) =>
-        Effect.map(
-          Effect.promise(async () => {
-            const result = await tool(name, args)
-            return [result, gateway.lines()] as const
-          }),
-          ([result, lines]) => isWritten(result, lines, ++count)
-        )
-      const first = yield* called("s__ok", { b: 1, a: "s3cr3t-argument" })
-      expect(first).toMatchObject({
-        door,
-        client,
-        method: "tools/call",
-        server: "s",
-        tool: "ok",
-        as: "s__ok",
-        hash: digest({ a: "s3cr3t-argument", b: 1 }),
-        outcome: "ok",
-        fate: "answered",
-        attempts: 1,
-        generation: 1
-      })
-      expect(Object.keys(first)).not.toContain("arguments")
-      expect(Math.abs(Date.now() - Date.parse(first.time))).toBeLessThan(600_000)
-      expect(first.waited).toBeGreaterThanOrEqual(0)
-      expect(first.answered).toBeGreaterThan(0)
-      expect(door === "api" || first.id !== undefined).toBe(true)
-      expect(yield* called("s__fail")).toMatchObject({
-        tool: "fail",
-        outcome: "tool-error",
-        fate: "answered",
-        attempts: 1
-      })
-      // What a server says of the fate of a call is not ours.
-      expect(yield* called("s__refuse")).toMatchObject({
-        tool: "refuse",
-        outcome: "error",
-        fate: "answered",
-        attempts: 1
-      })
-      expect(yield* called("s__missing")).toMatchObject({
-        server: null,
-        tool: "s__missing",
-        outcome: "error",
-        fate: "notSent",
-        attempts: 0
-      })
-      expect(yield* called("s__die")).toMatchObject({
-        server: "s",
-        tool: "die",
-        outcome: "error",
-        fate: "unknown",
-        attempts: 1
-      })
-      // The server is started again: the next call waits for it.
-      expect(yield* called("s__ok")).toMatchObject({ outcome: "ok", attempts: 1, generation: 2 })
-      for (
-        const [method, name, ask] of [["prompts/get", "s__ok", prompt], [
-          "resources/read",
-          "named://s/ok",
-          read
-        ]] as const
-      ) {
-        if (ask === undefined) continue
-        const result = yield* Effect.promise(async () => [await ask(name), gateway.lines()] as const)
-        expect(isWritten(...result, ++count)).toMatchObject({
-          method,
-          server: "s",
-          tool: name.replace("s__", ""),
-          outcome: "ok"
-        })
-      }
-      const text = readFileSync(gateway.audit, "utf8")
-      expect(text).not.toContain("s3cr3t")
-      if (process.platform !== "win32") expect(statSync(gateway.audit).mode & 0o777).toBe(0o600)
-    }))
-
-  it.scopedLive.skipIf(!existsSync("/dev/full"))(
-    "[G23:real] stop: with a full disk nothing is called, and /ready says why; go-on: calls go on, and the status counts",
-    () =>
-      Effect.gen(function*() {
-        const path = yield* folder
-        for (const full of ["stop", "go-on"]) {
-          const called = join(path, full)
-          const gateway = yield* serveHere(
-            { s: { command: process.execPath, args: [script, "s", "ok"], env: { CALLED: called } } },
-            ["--audit", "/dev/full", "--audit-full", full]
-          )
-          const { tool } = yield* open(gateway)
-          const answer = JSON.stringify(yield* Effect.promise(() => tool("s__ok")).pipe(Effect.map(plain)))
-          const { body, status } = yield* ask(`${gateway.base}/ready`)
-          const { body: { gateway: { audit } } } = yield* ask(`${gateway.base}/api/status`)
-          if (full === "stop") {
-            expect(answer).toContain(
-              "the call was not sent: nothing is done without a line in the audit, and /dev/full cannot be written (the disk is full); "
-                + "make room on the disk"
-            )
-            expect(existsSync(called)).toBe(false)
-            expect(status).toBe(503)
-            expect(body.auditProblem).toBe(
-              "/dev/full cannot be written (the disk is full), so calls are refused; make room on the disk"
-            )
-          } else {
-            expect(answer).toContain("s ok")
-            yield* Effect.promise(() => tool("s__ok"))
-            expect(readFileSync(called, "utf8")).toBe("ok\nok\n")
-            expect(status).toBe(200)
-            // The line of the start, and one for each call.
-            expect((yield* ask(`${gateway.base}/api/status`)).body.gateway.audit).toMatchObject({
-              file: "/dev/full",
-              lost: 3
-            })
-            const warnings = gateway.program.stderr().split("\n").filter((line) => line.includes("cannot be written"))
-            expect(warnings).toHaveLength(1)
-          }
-          expect(audit.problem).toContain("the disk is full")
-          const { stdout } = yield* gateway.command("status", "--url", gateway.base)
-          expect(stdout).toMatch(
-            full === "stop"
-              ? /^Audit: \/dev\/full cannot be written \(the disk is full\), so calls are refused; make room on the disk$/m
-              : /^Audit: .* so calls have no line; make room on the disk\nAudit: 3 calls have no line in \/dev\/full$/m
-          )
+      const { begin, ended, lines } = yield* recording()
+      yield* TestClock.setTime(Date.UTC(2026, 0, 2, 3, 4, 5, 6))
+      const [call, unsent] = [begin({ id: 7 }), begin({ id: "x" })]
+      expect(call.isSent()).toBe(false)
+      yield* TestClock.adjust("1.5 seconds")
+      call.sent(3)
+      yield* TestClock.adjust("0.25 seconds")
+      call.sent(4)
+      expect([call.isSent(), unsent.isSent()]).toEqual([true, false])
+      yield* TestClock.adjust("2 seconds")
+      expect(yield* ended(call, { ...ok, code: 5, reason: "why" })).toBe(true)
+      expect(yield* ended(unsent, { outcome: "error", fate: "notSent" })).toBe(true)
+      // The second end of one call is none.
+      expect(yield* ended(call)).toBe(true)
+      expect(lines()).toEqual([
+        { event: "start", time: "1970-01-01T00:00:00.000Z", version: expect.any(String), pid: process.pid },
+        {
+          event: "call",
+          time: "2026-01-02T03:04:05.006Z",
+          id: 7,
+          door: "mcp",
+          client: {},
+          method: "tools/call",
+          server: null,
+          tool: "read",
+          hash: digest({}),
+          ...ok,
+          code: 5,
+          reason: "why",
+          attempts: 2,
+          generation: 4,
+          waited: 1750,
+          answered: 2000
+        },
+        {
+          event: "call",
+          time: "2026-01-02T03:04:05.006Z",
+          id: "x",
+          door: "mcp",
+          client: {},
+          method: "tools/call",
+          server: null,
+          tool: "read",
+          hash: digest({}),
+          outcome: "error",
+          fate: "notSent",
+          attempts: 0,
+          waited: 3750
         }
+      ])
+    }))
+
+  it.scoped("[G23:unit] has the server and the name there, and the name that the client used where that is another", () =>
+    Effect.gen(function*() {
+      const { line } = yield* recording()
+      expect(yield* line({}, (call) => call.found("files"))).toMatchObject({ server: "files", tool: "read" })
+      const renamed = yield* line({ params: { name: "files__read" } }, (call) => call.found("files", "read"))
+      expect(renamed).toMatchObject({ server: "files", tool: "read", as: "files__read" })
+      const sent = yield* line({ params: { name: "files__read" } }, (call) => call.sentAs("files", { name: "read" }))
+      expect(sent).toMatchObject({ server: "files", tool: "read", as: "files__read" })
+      expect(sent).not.toHaveProperty("asHash")
+      const long = "x".repeat(501)
+      const cut = yield* line({ params: { name: long } }, (call) => call.found("files", "read"))
+      expect(cut).toMatchObject({ as: `${"x".repeat(500)}[cut: 501 characters]`, asHash: digest(long) })
+      expect(yield* line({ params: { name: "x".repeat(500) } })).toMatchObject({ tool: "x".repeat(500) })
+      expect(yield* line({ params: undefined })).toMatchObject({ tool: "", server: null })
+      const prompt = yield* line({ method: "prompts/get", params: { name: "p", uri: "u" } })
+      const resource = yield* line({ method: "resources/read", params: { name: "p", uri: "u" } })
+      expect([prompt.tool, resource.tool]).toEqual(["p", "u"])
+      let deep: unknown = "x"
+      for (let i = 0; i < 5000; i++) deep = [deep]
+      expect(yield* line({ params: { name: deep } })).toMatchObject({ tool: "[nested too deeply to be written]" })
+    }))
+
+  it.scoped("[G23 O1:unit] has the trace of the request, or that with which it was sent", () =>
+    Effect.gen(function*() {
+      const { line } = yield* recording()
+      const id = "0123456789abcdef0123456789abcdef"
+      const traced = (traceparent: unknown) => ({ name: "read", _meta: { traceparent } })
+      const parent = `00-${id}-0123456789abcdef-01`
+      expect((yield* line({ params: traced(parent) })).trace).toBe(id)
+      for (const other of [undefined, 5, "", id, `00-${id}`, `x${parent}`, `00-${id.toUpperCase()}-1`, `00-${id}0-1`]) {
+        expect((yield* line({ params: traced(other) })).trace).toBeUndefined()
+      }
+      const sent = traced(`00-${id.replace("0", "f")}-0123456789abcdef-01`)
+      expect((yield* line({ params: traced(parent) }, (call) => call.sentAs("s", sent))).trace).toBe(
+        id.replace("0", "f")
+      )
+      expect((yield* line({ params: traced(parent) }, (call) => call.sentAs("s", { name: "read" }))).trace).toBe(id)
+      expect((yield* line({ params: { name: "read", _meta: "x" } as never })).trace).toBeUndefined()
+    }))
+
+  it.scoped("[G22 G23:unit] has who calls, with a subject that is the whole or tells so", () =>
+    Effect.gen(function*() {
+      const { line } = yield* recording()
+      const introduced = { clientInfo: { name: "editor", version: "2" } } as never
+      expect((yield* line({ caller: NamedCaller.of("ci"), introduced, door: "api" })).client).toEqual({
+        subject: "client:ci",
+        name: "ci",
+        program: "editor",
+        version: "2"
       })
-  )
+      const of = (subject: string) =>
+        Effect.map(line({ caller: { subject, claims: {} } }), ({ client }) => client.subject!)
+      const [most, long, other] = [500, 501, 501].map((length, i) => `https://issuer ${"x".repeat(length - 16)}${i}`)
+      expect(yield* of(most!)).toBe(most)
+      const [ofLong, ofOther] = [yield* of(long!), yield* of(other!)]
+      expect(ofLong).toBe(`${long!.slice(0, 420)} ${digest(long!)}`)
+      expect(ofOther).not.toBe(ofLong)
+      const strange = yield* line({
+        introduced: { clientInfo: { name: 5, version: {} } } as never,
+        id: "y".repeat(600)
+      })
+      expect(strange).toMatchObject({ client: { program: "", version: "" }, id: "y".repeat(500) })
+    }))
+
+  it.scoped("[G23:unit] has the arguments only where it is asked to: masked, and not those that are too long or too deep", () =>
+    Effect.gen(function*() {
+      const [without, withThem] = [yield* recording(), yield* recording({ withArguments: true })]
+      const of = (given: unknown) => ({ params: { name: "read", arguments: given } })
+      const secret = { password: "hunter2-hunter2", path: "/a" }
+      expect(yield* without.line(of(secret))).not.toHaveProperty("arguments")
+      const masked = yield* withThem.line(of(secret))
+      expect(masked).toMatchObject({ hash: digest(secret), arguments: { path: "/a" } })
+      expect(JSON.stringify(masked)).not.toContain("hunter2")
+      const fits = "z".repeat(64 * 1024 - 2)
+      expect((yield* withThem.line(of(fits))).arguments).toBe(fits)
+      const cut = yield* withThem.line(of(`${fits}z`))
+      expect([cut.arguments, cut.hash]).toEqual(["[cut: 65537 characters]", digest(`${fits}z`)])
+      let deep: unknown = "x"
+      for (let i = 0; i < 5000; i++) deep = [deep]
+      expect((yield* withThem.line(of(deep))).arguments).toBe("[nested too deeply to be written]")
+      const unhashed = yield* without.line(of(deep))
+      expect([unhashed.hash, unhashed.arguments]).toEqual([undefined, undefined])
+      expect((yield* withThem.line({ params: undefined })).arguments).toEqual({})
+    }))
 })
 
-/** An error with its message, which JSON leaves out. */
-const plain = (answer: unknown): unknown => answer instanceof Error ? answer.message : answer
+/** Takes the folder away, and gives it back. */
+const away = (home: string, run: Effect.Effect<void>) =>
+  Effect.gen(function*() {
+    rmSync(home, { recursive: true })
+    yield* run
+    mkdirSync(home)
+  })
 
-describe("the audit", () => {
-  it.scopedLive("[G23:real] a gateway that is killed at the moment of an answer has left its line", () =>
+describe("a file that cannot be written", () => {
+  it.scoped("[G23:unit] go-on: calls are answered, and the next line says how many have none, each time anew", () =>
     Effect.gen(function*() {
-      const gateway = yield* auditing(serve)
-      const { tool } = yield* v1(gateway)
-      const count = yield* Effect.promise(async () => {
-        await Promise.all(Array.from({ length: 20 }, () => tool("s__ok")))
-        await tool("s__ok")
-        process.kill(gateway.program.pid, "SIGKILL")
-        return gateway.lines().length
-      })
-      expect(count).toBe(21)
-      yield* gateway.program.ended
-      expect(gateway.lines().map(({ outcome }) => outcome)).toEqual(Array.from({ length: 21 }, () => "ok"))
-    }))
-
-  it.scopedLive.skipIf(process.platform === "win32")(
-    "[G23:real] go-on: says in the file how many lines are missing, with the first line that can be written again",
-    () =>
-      Effect.gen(function*() {
-        const gateway = yield* auditing(serve, "--audit-full", "go-on")
-        const { tool } = yield* v1(gateway)
-        const file = gateway.audit
-        renameSync(file, `${file}.old`)
-        mkdirSync(file)
-        yield* Effect.promise(() => tool("s__ok"))
-        yield* gateway.program.until(() => gateway.program.stderr().includes("calls go on without a line") || undefined)
-        rmdirSync(file)
-        yield* Effect.promise(() => tool("s__ok"))
-        yield* gateway.program.until(() =>
-          existsSync(file) && /"event":"lost","time":"[^"]+","lines":1}\n/.test(readFileSync(file, "utf8")) || undefined
+      const { audit, begin, ended, home, lines, logged } = yield* recording({ full: "go-on" })
+      const call = Effect.suspend(() => ended(begin()))
+      expect([audit.problem(), audit.refusal(), audit.status()]).toEqual([
+        undefined,
+        undefined,
+        { file: join(home, "calls"), lost: 0 }
+      ])
+      for (const [times, total] of [[3, 3], [1, 4]] as const) {
+        yield* away(
+          home,
+          Effect.gen(function*() {
+            for (let i = 0; i < times; i++) expect(yield* call).toBe(true)
+            expect(audit.problem()).toContain("its folder does not exist")
+            expect(audit.refusal()).toBeUndefined()
+            expect(audit.status()).toMatchObject({
+              lost: total,
+              problem: expect.stringContaining("calls have no line")
+            })
+          })
         )
-        expect(gateway.lines()).toHaveLength(1)
-      })
-  )
-
-  it.scopedLive("[G23:real] with --audit-arguments, arguments are there without what looks like a secret", () =>
-    Effect.gen(function*() {
-      const gateway = yield* auditing(serveHere, "--audit-arguments")
-      const { tool } = yield* v1(gateway)
-      yield* Effect.promise(() => tool("s__ok", { path: "a.txt", apiKey: "s3cr3t", header: "Bearer abcdefghijkl" }))
-      yield* Effect.promise(() => tool("s__ok", { text: "x".repeat(100_000) }))
-      const [first, second] = gateway.lines()
-      expect(first?.arguments).toEqual({ path: "a.txt", apiKey: "[masked]", header: "[masked]" })
-      expect(first?.hash).toBe(digest({ path: "a.txt", apiKey: "s3cr3t", header: "Bearer abcdefghijkl" }))
-      expect(second?.arguments).toMatch(/^\[cut: 100011 characters\]$/)
+        expect(yield* call).toBe(true)
+        expect(yield* call).toBe(true)
+        expect(lines().map(({ event, lines }) => [event, lines])).toEqual([
+          ["call", undefined],
+          ["lost", times],
+          ["call", undefined]
+        ])
+        expect(audit.status()).toEqual({ file: join(home, "calls"), lost: total })
+      }
+      expect(logged).toEqual([
+        expect.stringMatching(
+          /^\/calls cannot be written \(its folder does not exist\): calls go on without a line; make/
+        ),
+        "/calls can be written again; missing lines of calls: 3",
+        expect.stringContaining("calls go on without a line"),
+        "/calls can be written again; missing lines of calls: 4"
+      ])
     }))
 
-  it.scopedLive("[G23:real] when there is no room any more, what was carried out is not answered, nothing more is sent, and its line follows", () =>
+  it.scoped("[G23:unit] stop: the call is not answered, later ones are refused, and no line is missing in the end", () =>
     Effect.gen(function*() {
-      const path = join(yield* folder, "logs")
-      mkdirSync(path)
-      const called = join(path, "..", "called")
-      const gateway = yield* serveHere(
-        { s: { command: process.execPath, args: [script, "s", "ok"], env: { CALLED: called } } },
-        ["--audit", join(path, "calls")]
-      )
-      const { tool } = yield* v1(gateway)
-      rmSync(path, { recursive: true })
-      const answer = plain(yield* Effect.promise(() => tool("s__ok")))
-      expect(answer).toMatch(
-        /tools\/call was carried out, but its answer is withheld, .* \(its folder does not exist\); make the folder .*logs\. Do not repeat it/
-      )
-      const next = plain(yield* Effect.promise(() => tool("s__ok")))
-      expect(next).toMatch(/the call was not sent: .* cannot be written \(its folder does not exist\)/)
-      expect(gateway.program.stderr()).toMatch(/calls are refused until it can; make the folder .*logs, or start with/)
-      expect(gateway.program.stderr()).not.toContain("room")
-      expect(readFileSync(called, "utf8")).toBe("ok\n")
-      mkdirSync(path)
-      yield* Program.eventually(() =>
-        existsSync(join(path, "calls")) && readFileSync(join(path, "calls"), "utf8").includes("\n") ? true : undefined
-      )
-      expect(JSON.stringify(plain(yield* Effect.promise(() => tool("s__ok"))))).toContain("s ok")
-      const lines = readFileSync(join(path, "calls"), "utf8").split("\n").slice(0, -1).map((line) =>
-        JSON.parse(line) as AuditLine
-      )
-      expect(lines.map(({ fate }) => fate)).toEqual(["answered", "answered"])
-      expect((yield* ask(`${gateway.base}/ready`)).status).toBe(200)
-    }))
-
-  it.scopedLive("[G23:real] the token of who calls is not in the file", () =>
-    Effect.gen(function*() {
-      const path = yield* folder
-      const tokenFile = join(path, "token")
-      writeFileSync(tokenFile, "s3cr3t-token-of-everybody\n")
-      const gateway = yield* auditing(serveHere, "--token-file", tokenFile)
-      const response = yield* Effect.promise(() =>
-        fetch(`${gateway.base}/api/call`, {
-          method: "POST",
-          headers: {
-            "content-type": "application/json",
-            "x-lifeline": "1",
-            authorization: "Bearer s3cr3t-token-of-everybody"
-          },
-          body: JSON.stringify({ name: "s__ok" })
+      const { audit, begin, ended, home, lines, logged } = yield* recording()
+      yield* away(
+        home,
+        Effect.gen(function*() {
+          expect(yield* ended(begin({ id: 1 }))).toBe(false)
+          expect(audit.refusal()).toMatch(
+            /^nothing is done without a line in the audit, and .*its folder does not exist.*; make/
+          )
+          expect(audit.status()).toMatchObject({
+            lost: 0,
+            problem: expect.stringContaining("so calls are refused; make")
+          })
         })
       )
-      expect(response.status).toBe(200)
-      expect(gateway.lines()).toMatchObject([{ outcome: "ok", fate: "answered" }])
-      expect(readFileSync(gateway.audit, "utf8")).not.toContain("s3cr3t")
+      expect(yield* ended(begin({ id: 2 }))).toBe(true)
+      expect(lines().map(({ event, id }) => [event, id])).toEqual([["call", 1], ["call", 2]])
+      expect([audit.refusal(), audit.status().lost]).toEqual([undefined, 0])
+      expect(logged).toEqual([
+        expect.stringMatching(/calls are refused until it can; make .*, or start with --audit-full go-on$/),
+        "/calls can be written again"
+      ])
     }))
 
-  it.scopedLive("[G23:real] a file that cannot be opened stops the start, with the reason", () =>
-    Effect.gen(function*() {
-      const { code, stderr } = yield* Program.run(["serve", "--port", "0", "--audit", "/no/such/folder/calls"])
-      expect(code).toBe(1)
-      expect(stderr).toMatch(
-        /--audit: \/no\/such\/folder\/calls cannot be opened: its folder does not exist; make the folder \/no\/such\/folder$/m
-      )
-      for (
-        const [args, message] of [
-          [["--audit-full", "stop"], /--audit-full needs --audit FILE/],
-          [["--audit", "x", "--audit-size", "5"], /--audit-size must be a size from 1 MB to 1000 GB/],
-          [["--audit", "x", "--audit-size", "99999TB"], /--audit-size must be a size from 1 MB to 1000 GB/],
-          [["--audit", "x", "--audit-size", "1001 GB"], /--audit-size must be a size from 1 MB to 1000 GB/],
-          [["--audit", "x", "--audit-full", "maybe"], /--audit-full maybe is not known; accepted: stop, go-on/]
-        ] as const
-      ) {
-        const refused = yield* Program.run(["serve", ...args])
-        expect([refused.code, refused.stderr]).toEqual([2, expect.stringMatching(message)])
+  it.effect("[G23:unit] at the end: calls without an answer have a line, and what cannot be written is told", () =>
+    Effect.scoped(Effect.gen(function*() {
+      const { begin, close, lines } = yield* recording()
+      begin({ id: "sent" }).sent(1)
+      begin({ id: "unsent" })
+      yield* close
+      expect(lines().slice(1)).toMatchObject([
+        { id: "sent", outcome: "error", reason: "Interrupted", fate: "unknown" },
+        { id: "unsent", outcome: "error", reason: "Interrupted", fate: "notSent" }
+      ])
+      // Also where it could be written until then, and where nothing is left to write.
+      for (const full of ["stop", "go-on"] as const) {
+        for (const [before, open] of [[1, 1], [0, 1], [1, 0], [3, 2]] as const) {
+          const other = yield* recording({ full })
+          rmSync(other.home, { recursive: true })
+          for (let i = 0; i < before; i++) yield* other.ended(other.begin())
+          for (let i = 0; i < open; i++) other.begin()
+          yield* other.close
+          expect(other.logged).toEqual([
+            expect.stringMatching(/does not exist\): calls /),
+            `/calls cannot be written (its folder does not exist); missing lines of calls: ${before + open}`
+          ])
+        }
       }
+    })))
+
+  it.scoped("[G23:unit] is an error at the start, with what helps", () =>
+    Effect.gen(function*() {
+      const { file, home } = yield* recording()
+      renameSync(file, join(home, "moved"))
+      mkdirSync(file)
+      const options = { file, size: 1_000_000, files: 1, full: "stop", withArguments: false } as const
+      const error = yield* Effect.flip(Effect.scoped(Audit.make(options, () => undefined)))
+      expect(error.message).toBe(
+        `--audit: ${file} cannot be opened: it is a folder; remove the folder, or name a file in it`
+      )
     }))
-})
-
-describe("who calls", () => {
-  it("[G23:unit] is known by its name, its subject and its program, in short and without what looks like a secret", () => {
-    expect(clientOf({ subject: "", claims: {} })).toEqual({})
-    expect(clientOf({ subject: "u1", name: "Anna", claims: { email: "a@b.c" } }, {
-      clientInfo: { name: "x".repeat(1000), version: "sk-0123456789abcdef0123" }
-    })).toEqual({ subject: "u1", name: "Anna", program: "x".repeat(500), version: "[masked]" })
-  })
-
-  it("[G23:unit] has a subject that is nobody else's: neither masked nor cut at what two have in common", () => {
-    const subjectOf = (subject: string) => clientOf({ subject, claims: {} }).subject ?? ""
-    for (const one of ["https://issuer access_token:1", "https://issuer sk-0123456789abcdef0123"]) {
-      expect(subjectOf(one)).toBe(one)
-    }
-    const long = `https://issuer ${"x".repeat(600)}`
-    expect(subjectOf(`${long}1`)).not.toBe(subjectOf(`${long}2`))
-    expect(subjectOf(long).length).toBeLessThanOrEqual(500)
-  })
 })

@@ -13,7 +13,7 @@ import {
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { assert, describe, it, onTestFinished, vi } from "vitest"
-import { AuditFile, type Options } from "../../src/audit/AuditFile.js"
+import { AuditFile, node, type Options } from "../../src/audit/AuditFile.js"
 import { canonical, digest } from "../../src/audit/canonical.js"
 import { type Trouble, troubleOf } from "../../src/audit/trouble.js"
 
@@ -31,7 +31,8 @@ const opened = async (options: Partial<Options> & Pick<Options, "path">) => {
     full: "stop",
     onTrouble: (...trouble) => void troubles.push(trouble),
     ...options
-  })
+    // Who waits for the file to be tried again does not wait for long.
+  }, { ...node, later: (run) => node.later(run, 1) })
   onTestFinished(() => file.close())
   const write = (text: string) => new Promise<boolean>((resolve) => file.write(text, resolve))
   return { file, troubles, write }
@@ -71,6 +72,50 @@ describe("the file of the audit", () => {
     assert.deepEqual(all, texts)
   })
 
+  it("[G23:unit X5] is as large as it may be at most, in bytes, but for a line that is longer itself", async () => {
+    const path = join(folder(), "calls")
+    const { write } = await opened({ path, size: 1000, files: 100 })
+    const short = Array.from({ length: 200 }, (_, i) => `${i} ${"ü\u20ac".repeat(i % 60)}`)
+    const texts = [...short, "€".repeat(2_000_000), ...short]
+    assert.isTrue((await Promise.all(texts.map(write))).every(Boolean))
+    const names = readdirSync(join(path, "..")).toSorted((a, b) =>
+      Number(b.split(".")[1] ?? 0) - Number(a.split(".")[1] ?? 0)
+    )
+    assert.deepEqual(names.flatMap((name) => linesOf(join(path, "..", name))), texts)
+    const sizes = names.map((name) => statSync(join(path, "..", name)).size)
+    assert.deepEqual(sizes.filter((size) => size > 1000), [6_000_001])
+  })
+
+  it.each([89, 90])("[G23:unit X5] also counts the end of a line that was cut off after %d bytes", async (before) => {
+    const path = join(folder(), "calls")
+    writeFileSync(path, "x".repeat(before))
+    const { write } = await opened({ path, size: 100 })
+    assert.isTrue(await write("123456789"))
+    const sizes = readdirSync(join(path, "..")).toSorted().map((name) => statSync(join(path, "..", name)).size)
+    assert.deepEqual(sizes, before === 89 ? [100] : [10, 90])
+  })
+
+  it("[G23:unit] tries again with a timer that keeps no process alive, and that can be stopped", () => {
+    const timers = () => process.getActiveResourcesInfo().filter((kind) => kind === "Timeout").length
+    const before = timers()
+    node.later(() => undefined, 1000)()
+    const stop = node.later(() => undefined, 1000)
+    assert.strictEqual(timers(), before)
+    stop()
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] })
+    try {
+      let runs = 0
+      node.later(() => runs++, 1000)()
+      node.later(() => runs++, 1000)
+      vi.advanceTimersByTime(999)
+      assert.strictEqual(runs, 0)
+      vi.advanceTimersByTime(5000)
+      assert.strictEqual(runs, 1)
+    } finally {
+      vi.useRealTimers()
+    }
+  })
+
   it.each([0, 1, 3])("[G23:unit] keeps %d full ones at most", async (files) => {
     const path = join(folder(), "calls")
     const { write } = await opened({ path, size: 100, files })
@@ -81,14 +126,18 @@ describe("the file of the audit", () => {
     assert.match(linesOf(path).at(-1) ?? "", /^39 /)
   })
 
-  it("[G23:unit] follows another program that moves it away", async () => {
-    const path = join(folder(), "calls")
-    const { write } = await opened({ path })
-    await write("one")
-    renameSync(path, `${path}.moved`)
-    await write("two")
-    assert.deepEqual([linesOf(`${path}.moved`), linesOf(path)], [["one"], ["two"]])
-  })
+  it.each([false, true])(
+    "[G23:unit] follows another program that moves it away, and makes a new one: %s",
+    async (isMade) => {
+      const path = join(folder(), "calls")
+      const { write } = await opened({ path })
+      await write("one")
+      renameSync(path, `${path}.moved`)
+      if (isMade) writeFileSync(path, "")
+      await write("two")
+      assert.deepEqual([linesOf(`${path}.moved`), linesOf(path)], [["one"], ["two"]])
+    }
+  )
 
   it.each(["stop", "go-on"] as const)(
     "[G23:unit] %s: says that it cannot be written, and when it can again",

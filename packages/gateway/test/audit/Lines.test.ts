@@ -144,7 +144,7 @@ describe.each(eras)("a client with a name, in the era %s", (_, isStateless) => {
         expect(found[0]?.id).toBe("the-first")
         expect(called).toEqual(["ok", "deep"])
       }),
-    120_000
+    300_000
   )
 
   it.scopedLive(
@@ -166,7 +166,7 @@ describe.each(eras)("a client with a name, in the era %s", (_, isStateless) => {
         ])
         expect(called).toEqual(["ok"])
       }),
-    120_000
+    300_000
   )
 
   it.scopedLive("[G23] a call that is given up has one line, with what is known of it", () =>
@@ -185,7 +185,7 @@ describe.each(eras)("a client with a name, in the era %s", (_, isStateless) => {
       })
       yield* promise(() => ci.call("open__ok"))
       expect(lines().map(({ tool }) => tool)).toEqual(["slow", "ok"])
-    }), 120_000)
+    }), 300_000)
 })
 
 describe("a line", () => {
@@ -205,7 +205,7 @@ describe("a line", () => {
           { server: "open", tool: "longer", outcome: "tool-error", fate: "answered", attempts: 1 }
         ])
       }),
-    120_000
+    300_000
   )
 
   it.scopedLive(
@@ -247,7 +247,7 @@ describe("a line", () => {
         ])
         expect(called).toEqual(["ok"])
       }),
-    120_000
+    300_000
   )
 
   it.scopedLive("[G23] of a call that has no answer when the gateway ends is written before it has ended", () =>

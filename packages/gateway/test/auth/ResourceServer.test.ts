@@ -81,6 +81,49 @@ describe("the places of the document", () => {
   })
 })
 
+describe("what is said of the gateway to those who need a token", () => {
+  const auth = { issuers: ["https://issuer"], requiredScopes: ["a", "b"] } as never as McpConfig.Auth
+  const open = { ...auth, requiredScopes: [] }
+  const asked = { headers: { host: "asked.example:8080" }, socket: {} } as never
+  const place = { host: "0.0.0.0", publicUrl: "https://mcp.example.com/tools" }
+
+  it("[G21:unit] is under its public URL, whatever a request says, and else under the name that the request has", () => {
+    for (
+      const [given, base] of [
+        [place, "https://mcp.example.com/tools"],
+        [{ host: "0.0.0.0" }, "http://asked.example:8080"]
+      ] as const
+    ) {
+      const { authorization_servers: servers, resource } = ProtectedResource.metadata(asked, given, auth)
+      expect([resource, servers]).toEqual([`${base}/mcp`, ["https://issuer"]])
+      const document = `resource_metadata="${base}/.well-known/oauth-protected-resource/mcp"`
+      expect(ProtectedResource.tokenMissing(asked, given, auth).headers).toEqual({
+        "WWW-Authenticate": `Bearer ${document}, scope="a b"`
+      })
+      expect(ProtectedResource.tokenMissing(asked, given, open).headers).toEqual({
+        "WWW-Authenticate": `Bearer ${document}`
+      })
+      expect(ProtectedResource.refusal({ _tag: "Invalid", why: "why" }, asked, given, auth).headers).toEqual({
+        "WWW-Authenticate": `Bearer error="invalid_token", error_description="why", ${document}, scope="a b"`
+      })
+    }
+  })
+
+  it.each([
+    [place, ["https://mcp.example.com/tools/mcp"]],
+    [{ host: "0.0.0.0" }, []],
+    [{ host: "::" }, []],
+    [{ host: "[::]" }, []],
+    [{ host: "gateway.example" }, ["http://gateway.example:7/mcp"]],
+    [{ host: "2001:db8::1" }, ["http://[2001:db8::1]:7/mcp"]],
+    [{ host: "127.0.0.1" }, ["127.0.0.1", "localhost", "[::1]"].map((name) => `http://${name}:7/mcp`)],
+    [{ host: "::1" }, ["[::1]", "localhost", "127.0.0.1"].map((name) => `http://${name}:7/mcp`)],
+    [{ host: "localhost" }, ["localhost", "127.0.0.1", "[::1]"].map((name) => `http://${name}:7/mcp`)]
+  ])("[G21 X1:unit] is for whom tokens are, at %j", (given, audiences) => {
+    expect(ProtectedResource.defaultAudiences(given, 7)).toEqual(audiences)
+  })
+})
+
 describe("access tokens", () => {
   it.scopedLive("[G21:real] without one a client learns where to get one, and its document is public", () =>
     Effect.gen(function*() {
@@ -107,6 +150,25 @@ describe("access tokens", () => {
       expect((yield* get(`http://localhost:${port}/.well-known/oauth-protected-resource`)).body).toMatchObject({
         resource: `http://localhost:${port}/mcp`
       })
+    }))
+
+  it.scopedLive("[G21:real] the document is for reading, and is not kept by what is in between", () =>
+    Effect.gen(function*() {
+      const { url } = yield* started()
+      const document = `${new URL(url).origin}/.well-known/oauth-protected-resource/mcp`
+      const ask = (method: string) =>
+        Effect.promise(async () => {
+          const response = await fetch(document, { method })
+          const { headers, status } = response
+          const known = ["allow", "content-type", "cache-control"].map((name) => headers.get(name))
+          return [method, status, ...known, (await response.text()) === ""]
+        })
+      const json = ["application/json", "no-store"] as const
+      for (const method of ["POST", "PUT", "DELETE"]) {
+        expect(yield* ask(method)).toEqual([method, 405, "GET, HEAD", ...json, true])
+      }
+      expect(yield* ask("HEAD")).toEqual(["HEAD", 200, null, ...json, true])
+      expect(yield* ask("GET")).toEqual(["GET", 200, null, ...json, false])
     }))
 
   it.scopedLive("[G21:real G22] a good one says who its sender is, by issuer and subject, and with a name for people", () =>
@@ -176,8 +238,19 @@ describe("access tokens", () => {
       // The keys were fetched at the start, and once more for the unknown ones.
       expect(issuer.asked.filter((path) => path === "/jwks")).toHaveLength(2)
       expect(other.asked).toEqual([])
-      const inAddress = yield* get(`/mcp?access_token=${good}`, { authorization: `Bearer ${good}` })
-      expect([inAddress.status, inAddress.challenge]).toEqual([400, `Bearer error="invalid_request"`])
+      for (const query of [`access_token=${good}`, `a=b&ACCESS_TOKEN=${good}`]) {
+        const inAddress = yield* get(`/mcp?${query}`, { authorization: `Bearer ${good}` })
+        expect([inAddress.status, inAddress.challenge]).toEqual([400, `Bearer error="invalid_request"`])
+      }
+      for (const authorization of ["Bearer", "Bearer ", `Basic ${good}`]) {
+        const without = yield* get("/mcp", { authorization })
+        expect([without.status, without.challenge]).toEqual([
+          401,
+          expect.stringMatching(/^Bearer resource_metadata="h/)
+        ])
+      }
+      // What only looks like it is no token.
+      expect((yield* get("/mcp?my_access_token=x", { authorization: `Bearer ${good}` })).status).toBe(200)
       expect((yield* send(good)).status).toBe(200)
       const log = lines.join("\n")
       expect(log).toContain(`an access token of ${issuer.url} was refused: it is for another audience`)
@@ -302,7 +375,7 @@ describe("access tokens", () => {
 
   it.scopedLive("[G21:real G5] other options count from the next request on", () =>
     Effect.gen(function*() {
-      const { change, issuer, send, sign, url } = yield* started()
+      const { change, get, issuer, send, sign, url } = yield* started()
       const second = yield* Issuer.make
       const [one, other] = [yield* sign(), yield* Effect.promise(() => second.sign(url))]
       const both = Effect.map(Effect.all([send(one), send(other)]), (all) => all.map(({ status }) => status))
@@ -313,6 +386,14 @@ describe("access tokens", () => {
       expect(yield* both).toEqual([401, 200])
       change({ audiences: ["api://else"] })
       expect(yield* both).toEqual([401, 401])
+      // Also for the document, whoever reads it first.
+      change({ requiredScopes: ["a"] })
+      expect((yield* get("/.well-known/oauth-protected-resource")).body).toMatchObject({
+        authorization_servers: [second.url],
+        scopes_supported: ["a"]
+      })
+      change({ requiredScopes: [] })
+      expect((yield* get("/.well-known/oauth-protected-resource")).body).not.toHaveProperty("scopes_supported")
       change({ issuers: [`${issuer.url}/`], jwksUri: `${issuer.url}/jwks`, audiences: [] })
       expect(yield* both).toEqual([200, 401])
     }))

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "@effect/vitest"
+import { ExactJson } from "@mcp-lifeline/core/internal"
 import { Effect, Option } from "effect"
 import { StateFolder } from "mcp-lifeline"
 import { chmodSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs"
@@ -42,6 +43,17 @@ describe("what is kept of servers", () => {
     (field, value) =>
       expect(ServerCache.fileNameOf({ ...identity, [field]: value })).not.toBe(ServerCache.fileNameOf(identity))
   )
+
+  it.scopedLive("[W10] numbers of a list stay as their server wrote them", () =>
+    Effect.gen(function*() {
+      const path = join(yield* folder, "state")
+      const text =
+        `{"tools":[{"name":"t","inputSchema":{"type":"object","maximum":9007199254740993,"multipleOf":1.0}}]}`
+      const list = ExactJson.parse(text) as { readonly tools: ReadonlyArray<unknown> }
+      yield* within(path, (files) => files.set(identity, { ...kept("t"), lists: { "tools/list": list } }))
+      const found = yield* within(path, (files) => files.get(identity))
+      expect(ExactJson.stringify(Option.getOrThrow(found).lists["tools/list"])).toBe(text)
+    }))
 
   it.scopedLive("[W4, G4] stays for the next run in a file that only its user can read, and of several the last one stays", () =>
     Effect.gen(function*() {

@@ -1,8 +1,9 @@
 import { describe, expect, it } from "@effect/vitest"
 import { PublicRedirects } from "@mcp-lifeline/sign-in/PublicRedirects"
-import { Effect, Fiber, Redacted } from "effect"
+import { Effect, Fiber } from "effect"
 import { createServer } from "node:http"
 import type { AddressInfo } from "node:net"
+import { raw, statusOf } from "../../../http-server/test/support/raw.js"
 import { LoginPage } from "../../../sign-in/src/LoginPage.js"
 import type { Gateways, ReplicaName } from "../../src/replica/Gateways.js"
 import * as LoginPages from "../../src/sign-in/LoginPages.js"
@@ -15,19 +16,16 @@ const replica = (others: () => ReadonlyArray<ReplicaName>) =>
     Effect.promise(async () => {
       const redirects = new PublicRedirects(origin)
       const passed: Array<string> = []
-      const gateways: Pick<Gateways, "authorization" | "others" | "prefix"> = {
-        others,
-        prefix: "/cluster/gateway",
-        authorization: () => Redacted.make("Bearer of-the-cluster")
-      }
+      const prefix = "/cluster/logins"
+      const logins: Gateways["logins"] = ({ address }) => ({ baseUrl: address + prefix, fetch })
+      const gateways: Pick<Gateways, "logins" | "others"> = { others, logins }
       const pages = LoginPages.make(redirects, gateways as Gateways)
       const server = createServer((request, response) => {
         const url = request.url ?? ""
-        if (!url.startsWith(gateways.prefix)) return pages.handle(request, response, url)
-        expect(request.headers.authorization).toBe("Bearer of-the-cluster")
+        if (!url.startsWith(prefix)) return pages.handle(request, response, url)
         // Its listener would refuse another Origin than its own.
         expect(request.headers.origin).toBeUndefined()
-        request.url = url.slice(gateways.prefix.length)
+        request.url = url.slice(prefix.length)
         passed.push(`${request.method}`)
         expect(pages.handlePassed(request, response, request.url.replace(/\?.*/, ""))).toBe(true)
       })
@@ -39,7 +37,7 @@ const replica = (others: () => ReadonlyArray<ReplicaName>) =>
           const response = await fetch(address + path, { method, headers })
           return { status: response.status, headers: response.headers, text: await response.text() }
         })
-      return { ask, name: { id: String(port), address }, passed, pages, redirects, server }
+      return { ask, port, name: { id: String(port), address }, passed, pages, redirects, server }
     }),
     ({ server }) =>
       Effect.sync(() => {
@@ -49,6 +47,30 @@ const replica = (others: () => ReadonlyArray<ReplicaName>) =>
   )
 
 describe("the pages of logins in a cluster", () => {
+  it.scopedLive("[X6] nothing but them is asked of another replica, whatever the target looks like", () =>
+    Effect.gen(function*() {
+      const other = yield* replica(() => [])
+      const first = yield* replica(() => [other.name])
+      const pages = ["", "/a", "/callback", "/%61"]
+      const steps = [
+        "/../api/status",
+        "/%2e%2e/api/status",
+        "/..%2fapi/status",
+        "\\..\\api/status",
+        "/./../api/call?a=b",
+        "/../../mcp"
+      ]
+      for (const target of pages.flatMap((page) => steps.map((step) => `/login${page}${step}`))) {
+        expect([target, statusOf(yield* raw(first.port, `GET ${target} HTTP/1.1\r\nHost: localhost`))]).toEqual([
+          target,
+          404
+        ])
+      }
+      expect(other.passed).toEqual([])
+      yield* first.ask("/login/made-up?a=/../b")
+      expect(other.passed).toEqual(["GET"])
+    }))
+
   it.scopedLive(
     "[G22] a login is finished at the replica that has begun it, whichever one the browser reaches",
     () =>
@@ -90,6 +112,6 @@ describe("the pages of logins in a cluster", () => {
         yield* second.ask("/login/made-up")
         expect([count, first.passed.length]).toEqual([second.passed.length, first.passed.length])
       }),
-    120_000
+    300_000
   )
 })

@@ -1,7 +1,7 @@
 /**
  * The headings of docs/failures.md, each of which is played, or is proved or explained elsewhere.
  */
-import { readFileSync } from "node:fs"
+import { existsSync, readFileSync } from "node:fs"
 import { assert, describe, it } from "vitest"
 
 /** A file of tests, and the beginning of a title in it. */
@@ -14,6 +14,11 @@ export interface Elsewhere {
 export type Row = (() => Promise<void>) | Elsewhere | string
 
 const read = (path: string): string => readFileSync(new URL(path, import.meta.url), "utf8")
+
+const test = (file: string): string => {
+  const [fast, slow] = ["", ".slow"].map((size) => `../${file}${size}.test.ts`) as [string, string]
+  return read(existsSync(new URL(slow, import.meta.url)) ? slow : fast)
+}
 
 /** The failures of a section: its headings, each of which says at least what you see. */
 const failuresOf = (section: string): ReadonlyArray<string> => {
@@ -31,7 +36,7 @@ export const play = (section: string, rows: Readonly<Record<string, Row>>): void
     it("[W4] has each fault of the guide", () => {
       assert.deepEqual(Object.keys(rows).toSorted(), failuresOf(section).toSorted())
       for (const row of Object.values(rows)) {
-        if (typeof row === "object") assert.include(read(`../${row.file}.test.ts`), `"${row.title}`)
+        if (typeof row === "object") assert.include(test(row.file), `"${row.title}`)
       }
     })
 

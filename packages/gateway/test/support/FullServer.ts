@@ -14,7 +14,10 @@ export interface Arrived {
 
 const tool = (name: string) => ({ name, inputSchema: { type: "object" } })
 
-const lists: Readonly<Record<string, (cursor: unknown) => object>> = {
+/** A page of each list, by the method that reads it. */
+export type Lists = Readonly<Record<string, (cursor: unknown) => object>>
+
+const lists: Lists = {
   "tools/list": (cursor) =>
     cursor === undefined
       ? { tools: [tool("read"), tool("delete_all")], nextCursor: "2" }
@@ -41,7 +44,7 @@ const capabilities = { tools: {}, prompts: {}, resources: { subscribe: true }, c
 const serverInfo = { name: "full", version: "1" }
 
 /** What it answers. */
-const answerOf = ({ id, method, params = {} }: Arrived, era: "2025" | "2026"): object => {
+const answerOf = ({ id, method, params = {} }: Arrived, era: "2025" | "2026", lists: Lists): object => {
   const of = (result: object) => ({
     jsonrpc: "2.0",
     id,
@@ -59,8 +62,8 @@ const answerOf = ({ id, method, params = {} }: Arrived, era: "2025" | "2026"): o
     : of(result)
 }
 
-/** Serves it on a free port, until the scope closes. */
-export const serve = (era: "2025" | "2026") =>
+/** Serves it on a free port, until the scope closes. `more`: lists in place of its own. */
+export const serve = (era: "2025" | "2026", more: Lists = {}) =>
   Effect.gen(function*() {
     const arrived: Array<Arrived> = []
     const server = createServer((request, response) => {
@@ -70,7 +73,9 @@ export const serve = (era: "2025" | "2026") =>
         const message = JSON.parse(body) as Arrived
         arrived.push(message)
         if (message.id === undefined) return void response.writeHead(202).end()
-        response.writeHead(200, { "Content-Type": "application/json" }).end(JSON.stringify(answerOf(message, era)))
+        response.writeHead(200, { "Content-Type": "application/json" }).end(
+          JSON.stringify(answerOf(message, era, { ...lists, ...more }))
+        )
       })
     })
     yield* Effect.acquireRelease(

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { gateway } from "../../../testing/test/support/Built.js"
+import { unknownServer } from "../../src/conversation/introductions.js"
 import * as InProcess from "./InProcess.js"
 import { family } from "./Program.js"
 
@@ -19,9 +20,12 @@ export interface Message {
 /** Answers what a server asks. */
 export type Answers = Readonly<Record<string, (params: any) => unknown>>
 
-/** Whether an introduction is what a host is told that could not wait for the server any longer. */
+const guessed = unknownServer("any", "2025-11-25")
+
+/** Whether an introduction is what a host is told that could not wait for the server any longer. A server of 2026-07-28 need not name itself either. */
 export const isGuess = (introduction: Message["result"]): boolean =>
-  /has not answered yet/.test(introduction?.["instructions"])
+  introduction?.["serverInfo"]?.version === guessed.serverInfo.version && introduction["instructions"] === undefined &&
+  Object.keys(guessed.capabilities).every((kind) => Object.hasOwn(introduction["capabilities"], kind))
 
 /** A host that speaks raw JSON-RPC with a process that it has started, and that keeps everything that came. */
 export class Host {
@@ -174,7 +178,7 @@ export class Host {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.child.stdin?.end()
-    const timer = setTimeout(() => this.child.kill("SIGKILL"), 5000)
+    const timer = setTimeout(() => this.child.kill("SIGKILL"), 60_000)
     await this.ended
     clearTimeout(timer)
   }

@@ -9,23 +9,29 @@ import { EventEmitter } from "node:events"
 import { readFileSync } from "node:fs"
 import { createRequire } from "node:module"
 import * as os from "node:os"
+import { dirname, join } from "node:path"
 import { PassThrough, Transform } from "node:stream"
 import { finished } from "node:stream/promises"
 import { pathToFileURL } from "node:url"
 import { compileFunction } from "node:vm"
-import { gateway, gatewayInOne } from "../../../testing/test/support/Built.js"
+import { gateway } from "../../../testing/test/support/Built.js"
+import * as Archive from "../../src/Archive.js"
 
-type Program = (...values: ReadonlyArray<unknown>) => void
+type Compiled = (...values: ReadonlyArray<unknown>) => Archive.Modules
 
-let compiled: Program | undefined
+const compiled = new Map<string, Compiled>()
 
-/** Compiled once; each call runs all of its modules anew, as a process does. */
-const program = (): Program =>
-  compiled ??= compileFunction(
-    readFileSync(gatewayInOne, "utf8"),
-    ["process", "console", "globalThis", "require", "module", "__url"],
-    { filename: gatewayInOne }
-  ) as Program
+/** A file of the archive. Compiled once; each call makes all of its modules anew, as a process does. */
+const compile = (name: string): Compiled => {
+  const known = compiled.get(name)
+  if (known !== undefined) return known
+  const filename = join(dirname(gateway), name)
+  const made = compileFunction(`return ${readFileSync(filename, "utf8")}`, ["process", "console", "globalThis"], {
+    filename
+  }) as Compiled
+  compiled.set(name, made)
+  return made
+}
 
 /** What a signal ends that the program does not listen to. */
 const fatal: ReadonlySet<unknown> = new Set(["SIGKILL", "SIGTERM", "SIGINT", "SIGHUP"])
@@ -82,6 +88,7 @@ export class InProcess extends EventEmitter {
       get: (_, key) => key in globals ? globals[key] : Reflect.get(globalThis, key),
       has: (_, key) => key in globals || key in globalThis
     })
+    const console = new Console({ stdout, stderr })
     const require = createRequire(gateway)
     const spawn = (...given: Parameters<typeof childProcess.spawn>): childProcess.ChildProcess => {
       const child = childProcess.spawn(...given)
@@ -95,14 +102,11 @@ export class InProcess extends EventEmitter {
     }
     const required = (name: string): unknown => builtIn[name.replace(/^node:/, "")] ?? require(name)
     setImmediate(() =>
-      program()(
-        shadow,
-        new Console({ stdout, stderr }),
-        global,
-        required,
-        { exports: {} },
-        pathToFileURL(gateway).href
-      )
+      Archive.run({
+        read: (name) => compile(name)(shadow, console, global),
+        require: required,
+        url: pathToFileURL(gateway).href
+      })
     )
   }
 

@@ -2,7 +2,7 @@
  * Other replicas of a cluster, which answer what a test has them answer, and write down what they were asked.
  */
 import type { Handler } from "@mcp-lifeline/http-server/Listener"
-import { Effect, Redacted, type Scope } from "effect"
+import { Effect, type Scope } from "effect"
 import { once } from "node:events"
 import { createServer } from "node:http"
 import type { AddressInfo } from "node:net"
@@ -11,8 +11,11 @@ import type { Gateways, ReplicaName } from "../../src/replica/Gateways.js"
 
 export const prefix = "/inside"
 
-/** What it answers: a status and a body, nothing at all, or something that is no answer of a gateway. */
-export type Answer = readonly [status: number, body: unknown] | "silence" | "nonsense"
+/** What it answers: a status, a body and headers, nothing at all, or something that is no answer of a gateway. */
+export type Answer =
+  | readonly [status: number, body: unknown, headers?: Readonly<Record<string, string>>]
+  | "silence"
+  | "nonsense"
 
 /** One of them. */
 export interface MadeUpReplica {
@@ -31,12 +34,12 @@ export const make = (id: string): Effect.Effect<MadeUpReplica, never, Scope.Scop
       const asked: Array<string> = []
       const server = createServer((request, response) => {
         const path = (request.url ?? "").slice(prefix.length)
-        asked.push(`${request.method} ${path} as ${request.headers.authorization}`)
+        asked.push(`${request.method} ${path} as ${request.headers["x-proof"]}`)
         const answer = answers.get(`${request.method} ${path.replace(/\?.*/s, "")}`) ?? [404, "?"]
         if (answer === "silence") return
         if (answer === "nonsense") return void response.writeHead(200, { "content-type": "application/json" }).end("{}")
-        const [status, body] = answer
-        response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(body))
+        const [status, body, headers] = answer
+        response.writeHead(status, { "content-type": "application/json", ...headers }).end(JSON.stringify(body))
       }).listen(0, "127.0.0.1")
       await once(server, "listening")
       const { port } = server.address() as AddressInfo
@@ -59,8 +62,12 @@ export const gatewaysOf = (
     others,
     ownedSince: () => undefined,
     passedTo: () => ({ total: 0, failed: 0, givenUp: 0, inFlight: 0 }),
-    prefix,
-    authorization: () => Redacted.make("ours"),
+    api: ({ address }) => ({
+      baseUrl: address + prefix,
+      fetch: (url, init) =>
+        fetch(url, { ...init, headers: { ...Object.fromEntries(new Headers(init?.headers)), "x-proof": "ours" } })
+    }),
+    logins: ({ address }) => ({ baseUrl: `${address}/logins`, fetch }),
     answer: (handler) =>
       Effect.sync(() => {
         answering = handler

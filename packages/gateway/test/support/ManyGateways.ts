@@ -142,7 +142,6 @@ export interface Options {
   readonly withoutDatabase?: string | undefined
 }
 
-/** See the head of the file. */
 export class ManyGateways implements AsyncDisposable {
   readonly postgres: Postgres.Postgres
   readonly replicas: ReadonlyArray<Replica>

@@ -113,7 +113,7 @@ export const start = (
   )
 
 /**
- * Starts the program in this process, as a process of its own in `.ci/run` alone. For tests that end it with a signal, as nothing
+ * Starts the program in this process, as a process of its own in `pnpm test:all` alone. For tests that end it with a signal, as nothing
  * else ends it here, and do nothing else to its process.
  */
 export const startHere = (args: ReadonlyArray<string>, env: Record<string, string> = {}) =>

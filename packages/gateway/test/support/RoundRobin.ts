@@ -6,7 +6,6 @@ import { once } from "node:events"
 import { Agent, createServer, type IncomingMessage, request, type Server, type ServerResponse } from "node:http"
 import type { AddressInfo } from "node:net"
 
-/** See the head of the file. */
 export class RoundRobin implements AsyncDisposable {
   readonly #ports: ReadonlyArray<number>
   readonly #server: Server

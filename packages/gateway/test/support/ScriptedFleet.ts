@@ -35,6 +35,12 @@ export const catalog = (revision: number, lists: {
 /** A tool without arguments. */
 export const tool = (name: string): Tool => ({ name, inputSchema: { type: "object" } })
 
+/** With what `@mcp-lifeline/core/internal` asks of a fleet. */
+interface Scripted extends Fleet.Fleet {
+  readonly find: (kind: Fleet.Routed, name: string) => Fleet.Route | undefined
+  readonly viewOf: () => Scripted
+}
+
 /** A fleet whose catalogue and answers the test gives. It has one backend, to which every name leads once it is ready. */
 export const make = (
   first: Fleet.FleetCatalog,
@@ -81,7 +87,7 @@ export const make = (
         }
       }
     } as Partial<Backend.Backend> as Backend.Backend
-    const fleet: Fleet.Fleet & { readonly find: (kind: Fleet.Routed, name: string) => Fleet.Route | undefined } = {
+    const fleet: Scripted = {
       backends: Effect.succeed([]),
       backend: notScripted,
       backendChanges: () => Stream.empty,
@@ -97,6 +103,7 @@ export const make = (
       find: (kind, name) =>
         Effect.runSync(SubscriptionRef.get(current))[kind].has(name) ? { backend, original: name } : undefined,
       route: (_, name) => Effect.as(ready, { backend, original: name }),
+      viewOf: () => fleet,
       apply: notScripted
     }
     return { fleet, publish: (next: Fleet.FleetCatalog) => SubscriptionRef.set(current, next) }

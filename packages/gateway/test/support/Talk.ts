@@ -1,3 +1,10 @@
+import {
+  bytesOf,
+  type ClientSettings,
+  Holding,
+  type SettingChange,
+  subscriptionLimits
+} from "@mcp-lifeline/http-server"
 import { ClientRequests, type Responder, responseOf } from "@mcp-lifeline/protocol"
 import { StdioConnector } from "@mcp-lifeline/transport-stdio"
 import { Effect } from "effect"
@@ -23,11 +30,24 @@ export interface Options {
   readonly remembered?: () => Promise<void>
 }
 
+/** The settings after a change. */
+const applied = ({ level, subscriptions }: ClientSettings, change: SettingChange): ClientSettings => {
+  const others = subscriptions.filter((uri) => "unsubscribed" in change ? uri !== change.unsubscribed : true)
+  return {
+    ...("level" in change ? change : level === undefined ? {} : { level }),
+    subscriptions: "subscribed" in change && !others.includes(change.subscribed)
+      ? [...others, change.subscribed]
+      : others
+  }
+}
+
 /** A client that speaks raw JSON-RPC with the gateway, whatever would carry it, and keeps all that it is told. */
 export class Talk {
   readonly said: Array<Said> = []
   /** What is to be kept for after a restart. */
-  settings: object | undefined
+  settings: ClientSettings
+  /** Room for what the client subscribes to. */
+  readonly room: Holding
   readonly #conversation: Conversation
   readonly #capabilities: object
   readonly #requests = new ClientRequests()
@@ -38,6 +58,9 @@ export class Talk {
   constructor(begin: Begin, options: Options = {}) {
     const { answers = {}, capabilities = {}, isStateless = false, remembered, resumed } = options
     this.#capabilities = capabilities
+    this.settings = resumed?.settings ?? { subscriptions: [] }
+    this.room = new Holding(subscriptionLimits.holder)
+    this.room.takeAll(this.settings.subscriptions.map(bytesOf))
     const take = (message: Said): void => {
       this.said.push(message)
       for (const wake of this.#waiting) wake()
@@ -56,8 +79,9 @@ export class Talk {
       isStateless,
       requests: this.#requests,
       write: (message) => take(wired(message)),
-      saveSettings: (settings) => {
-        this.settings = settings
+      subscriptions: this.room,
+      saveSetting: (change) => {
+        this.settings = applied(this.settings, change)
         return remembered?.() ?? Promise.resolve()
       }
     }, resumed)

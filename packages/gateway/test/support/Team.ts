@@ -2,6 +2,7 @@
  * A gateway in this process whose clients have names and rules, and clients that talk to it over HTTP in either era.
  */
 import { McpConfig } from "@mcp-lifeline/config"
+import { Named } from "@mcp-lifeline/protocol"
 import { Effect, Redacted } from "effect"
 import { Endpoint, ServerPool } from "mcp-lifeline"
 import * as AccessInUse from "../../src/access/AccessInUse.js"
@@ -16,6 +17,10 @@ export interface Message {
   readonly result?: any
   readonly error?: { readonly code: number; readonly message: string; readonly data?: any }
 }
+
+/** A name as the value of a header. */
+const headerText = (name: string): string =>
+  /^[\x21-\x7e]+$/.test(name) ? name : `=?base64?${Buffer.from(name).toString("base64")}?=`
 
 /** A token as tests write it, as long as one has to be. */
 export const full = (token: string): string => token.padEnd(16, "~")
@@ -177,12 +182,13 @@ export class HttpTalk {
 
   #post(message: Message, signal?: AbortSignal): Promise<Response> {
     const { method = "", params } = message
-    const name = params?.name ?? params?.uri ?? params?.taskId
+    const key = Named.keyOf(method)
+    const name = key === undefined ? undefined : params?.[key]
     const own = this.#isStateless
       ? {
         "MCP-Protocol-Version": stateless,
         "Mcp-Method": method,
-        ...(name === undefined ? {} : { "Mcp-Name": name })
+        ...(name === undefined ? {} : { "Mcp-Name": headerText(name) })
       }
       : {}
     const body = this.#isStateless
@@ -344,4 +350,21 @@ export const api = (base: string, token: string, path: string, method: "GET" | "
       headers: response.headers,
       body: text.startsWith("{") ? JSON.parse(text) as any : text as any
     }
+  })
+
+/** What `/api/events` sends to a token, until that is enough. */
+export const eventsUntil = (base: string, token: string, isEnough: (text: string) => boolean): Effect.Effect<string> =>
+  Effect.promise(async () => {
+    const controller = new AbortController()
+    const response = await fetch(`${base}/api/events`, {
+      headers: { Authorization: `Bearer ${full(token)}` },
+      signal: controller.signal
+    })
+    let text = ""
+    for await (const chunk of response.body!.pipeThrough(new TextDecoderStream() as never)) {
+      text += String(chunk)
+      if (isEnough(text)) break
+    }
+    controller.abort()
+    return text
   })

@@ -14,7 +14,7 @@ const here = (name: string): string => fileURLToPath(new URL(name, import.meta.u
 /** Writes the program to a folder: its modules, `mcp-lifeline.cmd`, which starts it, and `npx.cmd`, which starts it or a file of JavaScript in the folder. */
 export const make = async ({ directory, node }: Wine.Wine): Promise<void> => {
   await build({
-    entryPoints: [here("../../src/bin.ts")],
+    entryPoints: [here("../../src/bin.ts"), here("../../src/program.ts")],
     outdir: join(directory, "esm"),
     alias: { ...sources },
     // A CommonJS module that ours take by its names, which it would not have in a bundle.

@@ -2,10 +2,11 @@
  * The streams of change notifications that a client without a session opens with `subscriptions/listen`. Each stream is acknowledged with the
  * part of its filter that the session supports, and ends with a result.
  */
-import { type ClientRequest, JsonRpc, Meta } from "@mcp-lifeline/protocol"
+import { type ClientRequest, JsonRpc, JsonRpcError, Meta } from "@mcp-lifeline/protocol"
 import type { JSONRPCNotification, JSONRPCResponse, ServerCapabilities } from "@modelcontextprotocol/sdk/types.js"
 import { Predicate } from "effect"
-import { maxSubscriptions } from "../Conversation.js"
+import { Holding } from "../Quota.js"
+import { bytesOf, noRoom, subscriptionLimits } from "../subscriptionLimits.js"
 import type * as Envelope from "./Envelope.js"
 
 /** Which changes a stream reports. */
@@ -19,8 +20,18 @@ interface Filter {
 /** One stream. */
 interface Stream {
   filter: Filter
+  /** The resources that it listens to. */
+  uris: ReadonlySet<string>
   /** Notifications that arrived before the acknowledgement, which comes first; undefined after it. */
-  held: Array<JSONRPCNotification> | undefined
+  held: Map<string, JSONRPCNotification> | undefined
+}
+
+/** A resource that the session was asked to subscribe to. */
+interface Subscribed {
+  /** How many streams listen to it. */
+  streams: number
+  isRefused: boolean
+  isAccepted: Promise<boolean>
 }
 
 /** Sends the session a request. */
@@ -52,7 +63,7 @@ const filterOf = (params: unknown): Filter | undefined => {
   if (!Predicate.isRecord(requested)) return undefined
   const uris = requested["resourceSubscriptions"]
   if (
-    uris !== undefined && !(Array.isArray(uris) && uris.every(Predicate.isString) && uris.length <= maxSubscriptions)
+    uris !== undefined && !(Array.isArray(uris) && uris.every(Predicate.isString))
   ) {
     return undefined
   }
@@ -88,8 +99,10 @@ const notification = (
 export class ChangeStreams {
   readonly #sendToSession: SendToSession
   readonly #streams = new Map<ClientRequest, Stream>()
-  /** The resources that the session was asked to subscribe to, and whether it accepted. */
-  readonly #subscribed = new Map<string, Promise<boolean>>()
+  /** The resources that the session was asked to subscribe to. */
+  readonly #subscribed = new Map<string, Subscribed>()
+  /** Room for what all streams listen to. */
+  readonly #room = new Holding(subscriptionLimits.holder)
 
   constructor(sendToSession: SendToSession) {
     this.#sendToSession = sendToSession
@@ -107,11 +120,15 @@ export class ChangeStreams {
     }
     if (this.#streams.size >= maxStreams) return { code: JsonRpc.internalError, message: "Subscription limit reached" }
     const { resourceSubscriptions: uris = [], ...lists } = filter
-    const stream: Stream = { filter: lists, held: [] }
+    const sizes = uris.map(bytesOf)
+    const excess = this.#room.takeAll(sizes)
+    if (excess !== undefined) return { code: JsonRpcError.ourCode, message: noRoom(excess) }
+    const stream: Stream = { filter: lists, uris: new Set(), held: new Map() }
     this.#streams.set(request, stream)
     request.onOver(() => {
       this.#streams.delete(request)
-      this.#subscribe()
+      for (const bytes of sizes) this.#room.release(bytes)
+      this.#listen(stream, [])
     })
     request.work = {
       stop: (_reason, why) => {
@@ -137,12 +154,12 @@ export class ChangeStreams {
     const flag = Object.hasOwn(flags, method) ? flags[method as keyof typeof flags] : undefined
     if (flag === undefined && method !== updated) return false
     const uri = params?.["uri"]
-    for (const [request, { filter, held }] of this.#streams) {
-      const wants = flag === undefined ? filter.resourceSubscriptions?.includes(uri as string) : filter[flag]
+    for (const [request, { filter, held, uris }] of this.#streams) {
+      const wants = flag === undefined ? uris.has(uri as string) : filter[flag]
       if (wants !== true) continue
       const copy = notification(request, method, params)
       if (held === undefined) request.say(copy)
-      else held.push(copy)
+      else held.set(flag ?? `uri ${uri as string}`, copy)
     }
     return true
   }
@@ -157,14 +174,13 @@ export class ChangeStreams {
     if (request.isOver) return
     stream.filter = announcedLists(stream.filter, capabilities)
     if (uris.length > 0 && capabilities.resources?.subscribe === true) {
-      const lists = stream.filter
-      stream.filter = { ...lists, resourceSubscriptions: uris }
-      this.#subscribe()
+      this.#listen(stream, uris)
       const accepted = await this.#acceptedUris(uris)
       if (request.isOver) return
-      stream.filter = accepted.length === 0 ? lists : { ...lists, resourceSubscriptions: accepted }
+      this.#listen(stream, accepted)
+      if (accepted.length > 0) stream.filter = { ...stream.filter, resourceSubscriptions: accepted }
     }
-    const { held = [] } = stream
+    const held = [...stream.held?.values() ?? []]
     stream.held = undefined
     const acknowledged = { notifications: stream.filter }
     request.say(notification(request, "notifications/subscriptions/acknowledged", acknowledged))
@@ -179,28 +195,39 @@ export class ChangeStreams {
     const timedOut = new Promise<boolean>((resolve) => {
       timer = setTimeout(() => resolve(true), acknowledgeWait)
     })
-    const accepted = await Promise.all(uris.map((uri) => Promise.race([this.#subscribed.get(uri), timedOut])))
+    const accepted = await Promise.all(
+      uris.map((uri) => Promise.race([this.#subscribed.get(uri)?.isAccepted, timedOut]))
+    )
     clearTimeout(timer)
     return uris.filter((_, index) => accepted[index])
   }
 
-  /** Subscribes to the resources that streams listen to, and unsubscribes from all others. */
-  #subscribe(): void {
-    const wanted = new Set([...this.#streams.values()].flatMap(({ filter }) => filter.resourceSubscriptions ?? []))
-    for (const uri of wanted) if (!this.#subscribed.has(uri)) this.#subscribed.set(uri, this.#ask(uri))
-    for (const uri of [...this.#subscribed.keys()]) {
-      if (wanted.has(uri)) continue
+  /** Changes what a stream listens to: subscribes to what is new, and unsubscribes from what no stream listens to any more. */
+  #listen(stream: Stream, uris: ReadonlyArray<string>): void {
+    const before = stream.uris
+    const now = stream.uris = new Set(uris)
+    for (const uri of now) {
+      if (before.has(uri)) continue
+      const known = this.#subscribed.get(uri)
+      const subscribed = known ?? { streams: 0, isRefused: true, isAccepted: Promise.resolve(false) }
+      this.#subscribed.set(uri, subscribed)
+      subscribed.streams++
+      if (subscribed.isRefused) this.#ask(uri, subscribed)
+    }
+    for (const uri of before) {
+      const subscribed = this.#subscribed.get(uri)
+      if (now.has(uri) || subscribed === undefined || --subscribed.streams > 0) continue
       this.#subscribed.delete(uri)
-      this.#sendToSession("resources/unsubscribe", { uri })
+      if (!subscribed.isRefused) this.#sendToSession("resources/unsubscribe", { uri })
     }
   }
 
-  #ask(uri: string): Promise<boolean> {
-    return new Promise((resolve) =>
+  #ask(uri: string, subscribed: Subscribed): void {
+    subscribed.isRefused = false
+    subscribed.isAccepted = new Promise((resolve) =>
       this.#sendToSession("resources/subscribe", { uri }, (response) => {
-        const isAccepted = "result" in response
-        if (!isAccepted) this.#subscribed.delete(uri)
-        resolve(isAccepted)
+        subscribed.isRefused = !("result" in response)
+        resolve(!subscribed.isRefused)
       })
     )
   }

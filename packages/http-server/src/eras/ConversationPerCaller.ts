@@ -30,6 +30,7 @@ export class ConversationPerCaller implements StatelessHandler {
         tick: () => client.tick(),
         hasParked: (request) => client.hasParked(request),
         parkedCalls: () => client.parkedCalls,
+        parkedBytes: () => client.parkedBytes,
         abandonOldest: () => client.abandonOldest()
       }
     }, options)

@@ -2,6 +2,7 @@
  * Gives each client without a session one conversation for all its requests, because a server may keep state from one request to the next.
  * Requests of the same caller that name the same client and capabilities are those of one client.
  */
+import { Bytes } from "@mcp-lifeline/core/internal"
 import { type ClientRequest, JsonRpc, JsonRpcError } from "@mcp-lifeline/protocol"
 import { createHash } from "node:crypto"
 import { type Caller, ownerOf } from "../Caller.js"
@@ -10,6 +11,7 @@ import type { Client as Member, Conversation } from "../Conversation.js"
 import * as FairShare from "../FairShare.js"
 import type { Holder, OwnServersBudget } from "../OwnServersBudget.js"
 import * as Envelope from "./Envelope.js"
+import { isTooMuch, parkedLimits } from "./parkedLimits.js"
 import type { StatelessHandler } from "./StatelessHandler.js"
 
 /** The conversation of one client. */
@@ -22,6 +24,8 @@ export interface SharedConversation extends Pick<Conversation, "close" | "reques
   readonly hasParked?: ((request: ClientRequest) => boolean) | undefined
   /** How many calls wait for input of the client. Default: the conversation limits them itself. */
   readonly parkedCalls?: (() => number) | undefined
+  /** The bytes of the bodies of these. */
+  readonly parkedBytes?: (() => number) | undefined
   /** Ends the call that waits for the longest time. */
   readonly abandonOldest?: (() => void) | undefined
 }
@@ -41,9 +45,6 @@ export interface SharedOptions {
   /** Counts the servers of clients. Default: they are not limited. */
   readonly ownServers?: OwnServersBudget | undefined
 }
-
-/** Calls that wait for input, of all clients together. */
-const maxParked = 1000
 
 /** One client. */
 interface Client {
@@ -181,16 +182,25 @@ export class ConversationPerClient implements StatelessHandler {
     })
   }
 
-  /** Ends the oldest call that waits for input, of the caller that has most of them, if there are too many. */
+  /** Ends the oldest calls that wait for input, of the caller that has most of them, while there are too many. */
   #limitParked({ conversation, owner }: Client): void {
     if ((conversation.parkedCalls?.() ?? 0) === 0) return
-    const all = Array.from(this.#clients.values(), ({ conversation, owner }) => ({
-      conversation,
-      owner,
-      amount: conversation.parkedCalls?.() ?? 0
-    }))
-    if (all.reduce((sum, { amount }) => sum + amount, 0) <= maxParked) return
-    FairShare.loser(all, owner, () => true)?.conversation.abandonOldest?.()
+    for (;;) {
+      const all = Array.from(this.#clients.values(), ({ conversation, owner }) => ({
+        conversation,
+        owner,
+        count: conversation.parkedCalls?.() ?? 0,
+        bytes: conversation.parkedBytes?.() ?? 0
+      }))
+      const sum = (of: "bytes" | "count") => all.reduce((total, one) => total + one[of], 0)
+      const [count, bytes] = [sum("count"), sum("bytes")]
+      if (!isTooMuch({ count, bytes: Bytes(bytes) })) return
+      const of = count > parkedLimits.count ? "count" : "bytes"
+      const found = FairShare.loser(all.map((one) => ({ ...one, amount: one[of] })), owner, () => true)
+      if (found?.conversation.abandonOldest === undefined) return
+      found.conversation.abandonOldest()
+      if (found.conversation.parkedCalls?.() === found.count) return
+    }
   }
 
   #end(key: string, { conversation }: Client, why: string): void {

@@ -2,16 +2,15 @@
  * Begins a conversation for each request of the protocol without sessions, so that nothing crosses from one client to another. If the server
  * asks the client for input, the conversation waits for the request that brings it.
  */
+import { Bytes } from "@mcp-lifeline/core/internal"
 import type { ClientRequest } from "@mcp-lifeline/protocol"
 import type { Caller } from "../Caller.js"
 import type { Begin } from "../Conversation.js"
 import * as FairShare from "../FairShare.js"
 import * as Conversing from "./conversing.js"
 import * as Envelope from "./Envelope.js"
+import { isTooMuch, parkedLimits } from "./parkedLimits.js"
 import type { StatelessHandler } from "./StatelessHandler.js"
-
-/** Conversations that wait for input of their clients. */
-const maxParked = 1000
 
 /** The conversation of one request, and of the requests that bring input for it. */
 interface RequestConversation extends Conversing.Conversing {
@@ -22,6 +21,8 @@ export class ConversationPerRequest implements StatelessHandler {
   readonly #begin: Begin
   /** Conversations that wait, by the `requestState` that the client brings back. */
   readonly #parked = new Map<string, RequestConversation>()
+  /** The bytes of the bodies of their calls. */
+  #bytes = 0
 
   constructor(begin: Begin) {
     this.#begin = begin
@@ -52,6 +53,7 @@ export class ConversationPerRequest implements StatelessHandler {
   async close(why: string): Promise<void> {
     const all = [...this.#parked.values()]
     this.#parked.clear()
+    this.#bytes = 0
     await Promise.all(all.map((current) => Conversing.end(current, why)))
   }
 
@@ -63,6 +65,11 @@ export class ConversationPerRequest implements StatelessHandler {
     return current
   }
 
+  #forget(state: string): void {
+    this.#bytes -= this.#parked.get(state)?.client.parkedBytes ?? 0
+    this.#parked.delete(state)
+  }
+
   #parkedFor({ params }: ClientRequest, { subject }: Caller): readonly [string, RequestConversation] | undefined {
     const state = Envelope.stateOf(params)
     const parked = state === undefined ? undefined : this.#parked.get(state)
@@ -72,7 +79,7 @@ export class ConversationPerRequest implements StatelessHandler {
   #takeParked(request: ClientRequest, caller: Caller): RequestConversation | undefined {
     const [state, parked] = this.#parkedFor(request, caller) ?? []
     if (state === undefined || parked === undefined) return undefined
-    this.#parked.delete(state)
+    this.#forget(state)
     parked.caller = caller
     return parked
   }
@@ -82,15 +89,23 @@ export class ConversationPerRequest implements StatelessHandler {
     const state = current.client.pendingState
     if (state === undefined) return void Conversing.end(current, "the request is over")
     this.#parked.set(state, current)
-    if (this.#parked.size <= maxParked) return
-    const all = Array.from(this.#parked, ([state, { caller }]) => ({ state, owner: caller.subject, amount: 1 }))
-    const oldest = FairShare.loser(all, current.caller.subject, () => true)
-    if (oldest !== undefined) this.#abandon(oldest.state)
+    this.#bytes += current.client.parkedBytes
+    while (isTooMuch({ count: this.#parked.size, bytes: Bytes(this.#bytes) })) {
+      const isNumber = this.#parked.size > parkedLimits.count
+      const all = Array.from(this.#parked, ([state, { caller, client }]) => ({
+        state,
+        owner: caller.subject,
+        amount: isNumber ? 1 : client.parkedBytes
+      }))
+      const oldest = FairShare.loser(all, current.caller.subject, () => true)
+      if (oldest === undefined) return
+      this.#abandon(oldest.state)
+    }
   }
 
   #abandon(state: string, why = "the client did not come back"): void {
     const parked = this.#parked.get(state)
-    this.#parked.delete(state)
+    this.#forget(state)
     if (parked !== undefined) void Conversing.end(parked, why)
   }
 }

@@ -1,7 +1,7 @@
 /**
  * Serves a client of either era of the protocol, or of both: each era has a bridge of its own, made at the first message of that era.
  */
-import { type ClientRequest, Initialize, type Introduction } from "@mcp-lifeline/protocol"
+import type { ClientRequest, Introduction } from "@mcp-lifeline/protocol"
 import type {
   JSONRPCNotification,
   JSONRPCRequest,
@@ -13,6 +13,11 @@ import { type ServerSession, StatelessClient } from "./StatelessClient.js"
 
 /** Connects a client of one era to a server. */
 export interface Bridge extends ServerSession {
+  /**
+   * Whether this bridge, made for a client without a session, which it has told at most who the server is, goes on for one whose `initialize`
+   * has these params. So the server that it has started is not started again.
+   */
+  readonly beginSession: (params: unknown) => boolean
   /** Sends the client nothing more. */
   readonly end: () => void
 }
@@ -32,6 +37,8 @@ export class EraRouter {
   readonly #isShared: boolean
   #withSession: Bridge | undefined
   #withoutSession: StatelessClient | undefined
+  /** The bridge of the client without a session, and where its messages go. */
+  #stateless: { readonly bridge: Bridge; write: Write } | undefined
 
   /** `isShared`: whether the messages may be of several clients without sessions that look the same. */
   constructor(name: string, make: Make, write: Write, isShared = false) {
@@ -55,7 +62,10 @@ export class EraRouter {
     if (isStateless(request)) {
       this.#withoutSession ??= this.#makeStatelessClient()
       this.#withoutSession.request(request)
-    } else this.#sessionBridge.request(request)
+    } else {
+      if (request.method === "initialize") this.#handOver(request.params)
+      this.#sessionBridge.request(request)
+    }
   }
 
   /** Takes any other message. Except for cancellations, only clients with a session send them. */
@@ -66,13 +76,9 @@ export class EraRouter {
     this.#withoutSession?.cancel(message.params?.["requestId"] as RequestId, message.params?.["reason"])
   }
 
-  /** Introduces the server to a client that does not name itself. Starts no server. */
-  introduce(): Promise<Introduction> {
-    return this.#sessionBridge.introduce({
-      protocolVersion: Initialize.latestVersion,
-      capabilities: {},
-      clientInfo: { name: "unnamed", version: "unknown" }
-    })
+  /** Introduces the server to a client of whose messages another one has made those of a session. */
+  introduce(params: unknown): Promise<Introduction | string> {
+    return this.#sessionBridge.introduce(params)
   }
 
   /** Ends the streams of changes. */
@@ -98,20 +104,20 @@ export class EraRouter {
   }
 
   #makeStatelessClient(): StatelessClient {
-    const session = this.#makeBridge((message) => client.deliver(message), true)
-    const client: StatelessClient = new StatelessClient({
-      name: this.#name,
-      isShared: this.#isShared,
-      session: {
-        introduce: (params) => session.introduce(params),
-        request: (request) => {
-          // The client may know the introduction from another process, which it started only for `server/discover`.
-          if (request.method === "initialize") void session.introduce(request.params)
-          session.request(request)
-        },
-        receive: (message) => session.receive(message)
-      }
-    })
+    const session = this.#makeBridge((message) => stateless.write(message), true)
+    const client = new StatelessClient({ name: this.#name, isShared: this.#isShared, session })
+    const stateless = { bridge: session, write: (message: Parameters<Write>[0]) => client.deliver(message) }
+    this.#stateless = stateless
     return client
+  }
+
+  /** A client that got no answer to `server/discover` goes on with `initialize`. */
+  #handOver(params: unknown): void {
+    const stateless = this.#stateless
+    if (this.#withSession !== undefined || stateless?.bridge.beginSession(params) !== true) return
+    this.#withSession = stateless.bridge
+    stateless.write = this.#write
+    this.#stateless = undefined
+    this.#withoutSession = undefined
   }
 }

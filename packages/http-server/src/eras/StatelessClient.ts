@@ -5,6 +5,7 @@
  * A request of the server (elicitation, sampling, roots) becomes the result of the call during which it arrives. The client answers it by
  * repeating that call.
  */
+import { EntrySize, ExactJson } from "@mcp-lifeline/core/internal"
 import {
   type Answer,
   type ClientRequest,
@@ -30,6 +31,7 @@ import { constVoid } from "effect/Function"
 import { ChangeStreams } from "./ChangeStreams.js"
 import * as Envelope from "./Envelope.js"
 import { isOwnState, ParkedCalls } from "./ParkedCalls.js"
+import { early } from "./parkedLimits.js"
 import { type CallHandlers, StatelessCall } from "./StatelessCall.js"
 import * as Translation from "./translation.js"
 
@@ -40,8 +42,11 @@ import * as Translation from "./translation.js"
 export interface ServerSession {
   readonly request: (request: ClientRequest) => void
   readonly receive: (message: JSONRPCNotification | JSONRPCResponse) => void
-  /** Introduces the server to a client whose `initialize` has these params. Starts no server. */
-  readonly introduce: (params: unknown) => Promise<Introduction>
+  /**
+   * Introduces the server to a client whose `initialize` has these params, or says why nothing is known of the server yet. May start a server
+   * of which nothing is known.
+   */
+  readonly introduce: (params: unknown) => Promise<Introduction | string>
 }
 
 /** Requests during which the server may ask for input. */
@@ -77,6 +82,7 @@ export class StatelessClient {
   /** The open calls, and the request to the session for each. */
   readonly #calls = new Map<StatelessCall, ClientRequest>()
   readonly #parked = new ParkedCalls()
+  readonly #roomForEarly = early.holderOf(this)
   readonly #changeStreams = new ChangeStreams((method, params, answered) =>
     this.#requestFromSession(method, params, answered)
   )
@@ -121,6 +127,11 @@ export class StatelessClient {
     return this.#parked.size
   }
 
+  /** The bytes of their bodies. */
+  get parkedBytes(): number {
+    return this.#parked.bytes
+  }
+
   /** Ends the call that waits for input for the longest time. */
   abandonOldest(): void {
     const { oldest } = this.#parked
@@ -140,9 +151,11 @@ export class StatelessClient {
     for (const call of this.#parked.overdue()) this.#abandon(call)
   }
 
-  /** Ends the streams of changes. */
+  /** Ends the streams of changes, and forgets calls whose clients have not come back. */
   end(): void {
     this.#changeStreams.end()
+    this.#roomForEarly.close()
+    for (const call of this.#calls.keys()) call.takeQuestions()
   }
 
   // --- from the client
@@ -178,11 +191,13 @@ export class StatelessClient {
     for (const call of this.#parked.askedBy(id)) this.#abandon(call, reason)
   }
 
-  /** Starts no server. */
+  /** Answers with what the server says of itself. Clients take an error for a server with sessions, and send `initialize`. */
   #discover(request: ClientRequest, envelope: Envelope.Envelope): void {
-    void this.#session.introduce(Translation.initializeParams(envelope)).then((
-      { capabilities, instructions, serverInfo }
-    ) =>
+    void this.#session.introduce(Translation.initializeParams(envelope)).then((introduction) => {
+      if (typeof introduction === "string") {
+        return refuse(request, { code: JsonRpc.methodNotFound, message: introduction })
+      }
+      const { capabilities, instructions, serverInfo } = introduction
       reply(request, {
         resultType: "complete",
         supportedVersions: [Era.statelessVersion],
@@ -193,7 +208,7 @@ export class StatelessClient {
         cacheScope: "private",
         _meta: { [Meta.keys.serverInfo]: serverInfo }
       })
-    )
+    })
   }
 
   /** Sends `initialize` for the first request, or for a stream of changes after `initialize` was refused. */
@@ -270,11 +285,25 @@ export class StatelessClient {
 
   #onAnswer(call: StatelessCall, answer: Answer): void {
     const { waiting } = call
-    if (waiting === undefined) return void (call.earlyAnswer = answer)
+    if (waiting === undefined) return this.#keepEarly(call, answer)
     this.#end(call)
     const response = responseOf(waiting.id, answer)
     if ("result" in response) reply(waiting, Translation.completeResult(call.method, response.result))
-    else refuse(waiting, Translation.translateError(call, response.error))
+    else waiting.answer({ error: Translation.translateError(call, response.error) })
+  }
+
+  #keepEarly(call: StatelessCall, answer: Answer): void {
+    const bytes = "resultText" in answer ? EntrySize.ofText(answer.resultText) : EntrySize.of(answer)
+    if (this.#roomForEarly.take(bytes) === undefined) {
+      call.earlyAnswer = answer
+      call.earlyBytes = bytes
+    } else {
+      const message =
+        "the answer came while the client was asked for input, and was too long to be kept: the request was carried out"
+      call.earlyAnswer = {
+        error: { code: JsonRpcError.ourCode, message, data: { tag: "Interrupted", fate: "unknown" } }
+      }
+    }
   }
 
   /**
@@ -311,24 +340,29 @@ export class StatelessClient {
     if (call.envelope.capabilities[capability] === undefined) {
       return this.#decline(id, Era.missingCapability, `the client does not support ${capability}`)
     }
-    call.questions.set(id, request)
+    if (!call.ask(request)) {
+      const message =
+        `too many questions, or too long ones, wait until the client of ${this.#name} comes back; ask again later`
+      return this.#decline(id, JsonRpcError.ourCode, message)
+    }
     // Collects all that the server asks in this turn of the event loop.
     setImmediate(() => this.#askClient(call))
   }
 
   /** Answers the waiting request of a call with the questions of the server. */
   #askClient(call: StatelessCall): void {
-    const { questions, waiting } = call
-    if (waiting === undefined || questions.size === 0 || !this.#calls.has(call)) return
-    if (this.#parked.isFull) this.abandonOldest()
-    const requestState = this.#parked.park(call, waiting.id, new Set(questions.keys()))
+    const { waiting } = call
+    if (waiting === undefined || !this.#calls.has(call)) return
+    const questions = call.takeQuestions()
+    if (questions.length === 0) return
+    const requestState = this.#parked.park(call, waiting.id, new Set(questions.map(({ id }) => id)))
+    while (this.#parked.size > 1 && this.#parked.isTooMuch) this.abandonOldest()
     const inputRequests = Object.fromEntries(
-      [...questions.values()].map(({ id, method, params }) => [
+      questions.map(({ id, method, params }) => [
         String(id),
         { method, ...(params === undefined ? {} : { params }) }
       ])
     )
-    questions.clear()
     call.waiting = undefined
     reply(waiting, { resultType: "input_required", inputRequests, requestState })
   }
@@ -339,8 +373,8 @@ export class StatelessClient {
 
   /** Forgets a call that is over, and refuses its open questions. */
   #end(call: StatelessCall): void {
-    this.#calls.delete(call)
-    for (const id of [...call.questions.keys(), ...this.#parked.forget(call)]) {
+    if (this.#calls.delete(call) && call.earlyBytes > 0) this.#roomForEarly.release(call.earlyBytes)
+    for (const id of [...call.takeQuestions().map(({ id }) => id), ...this.#parked.forget(call)]) {
       this.#decline(id, JsonRpc.invalidRequest, "the call is over")
     }
   }
@@ -354,7 +388,7 @@ export class StatelessClient {
 
   /** The server cancelled a question. One that the client was already sent stays until the client comes back. */
   #onServerCancelled(question: RequestId): void {
-    for (const { questions } of this.#calls.keys()) questions.delete(question)
+    for (const call of this.#calls.keys()) call.withdraw(question)
   }
 
   #onNotification(notification: JSONRPCNotification): void {
@@ -375,7 +409,11 @@ export class StatelessClient {
     { params }: JSONRPCNotification | JSONRPCRequest
   ): void {
     if (waiting === undefined || progressToken === undefined) return
-    const message = { jsonrpc: "2.0", method: "notifications/progress", params: { ...params, progressToken } }
+    const message = {
+      jsonrpc: "2.0",
+      method: "notifications/progress",
+      params: ExactJson.copied(params, { ...params, progressToken })
+    }
     waiting.say(message as JSONRPCNotification)
   }
 }

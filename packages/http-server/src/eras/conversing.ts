@@ -4,7 +4,6 @@
 import type { Begin, Client, Conversation } from "../Conversation.js"
 import { StatelessClient } from "./StatelessClient.js"
 
-/** See the head of the file. */
 export interface Conversing {
   readonly client: StatelessClient
   readonly conversation: Conversation
@@ -21,7 +20,7 @@ export const begin = (
     session: {
       request: (request) => conversation.request(request),
       receive: (message) => conversation.receive(message),
-      introduce: () => conversation.introduce()
+      introduce: (params) => conversation.introduce(params)
     }
   })
   const conversation = begin({
@@ -29,7 +28,7 @@ export const begin = (
     isStateless: true,
     requests: client.requests,
     write: (message) => client.deliver(message),
-    saveSettings: () => Promise.resolve()
+    saveSetting: () => Promise.resolve()
   })
   return { client, conversation }
 }

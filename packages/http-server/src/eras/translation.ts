@@ -1,6 +1,7 @@
 /**
  * Translates params, results and errors between the protocol with sessions and the one without (2026-07-28). Pure.
  */
+import { ExactJson } from "@mcp-lifeline/core/internal"
 import { Initialize, JsonRpc, Meta } from "@mcp-lifeline/protocol"
 import { isList } from "@mcp-lifeline/protocol/listMethods"
 import type { JSONRPCRequest } from "@modelcontextprotocol/sdk/types.js"
@@ -17,18 +18,26 @@ export const initializeParams = ({ capabilities, clientInfo }: Envelope.Envelope
   capabilities
 })
 
+/** A copy of params with more in its `_meta`. */
+const withMeta = <A extends object>(params: A, more: Readonly<Record<string, unknown>>): A => {
+  const meta = Meta.of(params)
+  return ExactJson.copied(params, { ...params, _meta: ExactJson.copied(meta, { ...meta, ...more }) })
+}
+
 /** Adds the client's capabilities, if known, to params: a server of 2026-07-28 reads them in each request. */
 export const withCapabilities = <A extends Readonly<Record<string, unknown>>>(params: A, capabilities: unknown): A =>
   Predicate.isRecord(capabilities)
-    ? { ...params, _meta: { ...Meta.of(params), [Meta.keys.clientCapabilities]: capabilities } }
+    ? withMeta(params, { [Meta.keys.clientCapabilities]: capabilities })
     : params
 
 /** The params to pass on, without the wish for a task, which only sessions have. Progress gets the number of the call as its token: the client's own one changes when it brings input. */
 export const forwardedParams = (params: NonNullable<JSONRPCRequest["params"]>, progressToken: number) => {
   const { task: _, ...given } = params
-  const passed = withCapabilities(Meta.passedOn(given), Meta.of(params)[Meta.keys.clientCapabilities])
-  const meta = Meta.of(passed)
-  return meta["progressToken"] === undefined ? passed : { ...passed, _meta: { ...meta, progressToken } }
+  const passed = withCapabilities(
+    Meta.passedOn(ExactJson.copied(params, given)),
+    Meta.of(params)[Meta.keys.clientCapabilities]
+  )
+  return Meta.of(passed)["progressToken"] === undefined ? passed : withMeta(passed, { progressToken })
 }
 
 /** Whether a server without sessions asks for input in place of a result. */
@@ -37,11 +46,11 @@ export const isInputRequired = (result: Readonly<Record<string, unknown>>): bool
 
 /** A result in the form of 2026-07-28. A request for input of a server without sessions passes unchanged, and so does a task. */
 export const completeResult = (method: string, result: Readonly<Record<string, unknown>>) =>
-  isInputRequired(result) || result["resultType"] === "task" ? Meta.passedOn(result) : {
+  isInputRequired(result) || result["resultType"] === "task" ? Meta.passedOn(result) : ExactJson.copied(result, {
     ...(isCacheable(method) ? { ttlMs: 0, cacheScope: "private" } : {}),
     ...Meta.passedOn(result),
     resultType: "complete"
-  }
+  })
 
 /** The code with which servers with sessions say that a resource does not exist. */
 const resourceNotFound = -32_002

@@ -3,6 +3,7 @@ import type { RequestId } from "@modelcontextprotocol/sdk/types.js"
 import { describe, expect, it, vi } from "vitest"
 import { anyone, type Caller } from "../../src/Caller.js"
 import { ConversationPerClient, type SharedMember } from "../../src/eras/ConversationPerClient.js"
+import { parkedLimits } from "../../src/eras/parkedLimits.js"
 import { OwnServersBudget } from "../../src/OwnServersBudget.js"
 import { hearing } from "../support/hearing.js"
 
@@ -17,13 +18,23 @@ const make = (most: number, ownServers?: OwnServersBudget) => {
     ticks: number
     /** Calls that wait for input; the first ones are abandoned first. */
     parked: number
+    /** Of the body of each. */
+    bytes: number
   }> = []
   const hosts = new ConversationPerClient(
     (member) => {
-      const conversation = { received: [] as Array<ClientRequest>, member, isClosed: false, ticks: 0, parked: 0 }
+      const conversation = {
+        received: [] as Array<ClientRequest>,
+        member,
+        isClosed: false,
+        ticks: 0,
+        parked: 0,
+        bytes: 0
+      }
       conversations.push(conversation)
       return {
         parkedCalls: () => conversation.parked,
+        parkedBytes: () => conversation.parked * conversation.bytes,
         abandonOldest: () => void conversation.parked--,
         request: (request) => void conversation.received.push(request),
         tick: () => void conversation.ticks++,
@@ -193,6 +204,15 @@ describe("clients without sessions that share servers", () => {
     conversations[1]!.parked = 11
     answer(conversations[1]!)
     expect(conversations.map(({ parked }) => parked)).toEqual([989, 11])
+  })
+
+  it("[X5 G17:unit] the bodies of calls that wait are bounded: the caller that has most loses some until they fit", () => {
+    const { conversations, request } = make(5)
+    for (const name of ["ann", "ben"]) request("same", 1, "tools/call", {}, subject(name))
+    Object.assign(conversations[0]!, { parked: 5, bytes: parkedLimits.bytes / 8 })
+    Object.assign(conversations[1]!, { parked: 2, bytes: parkedLimits.bytes / 4 })
+    answer(conversations[1]!)
+    expect(conversations.map(({ parked }) => parked)).toEqual([4, 2])
   })
 
   it("[G17:unit] who says more about itself than a session may is refused", () => {

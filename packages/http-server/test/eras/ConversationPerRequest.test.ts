@@ -1,6 +1,8 @@
+import { Bytes } from "@mcp-lifeline/core/internal"
 import { type ClientRequest, ClientRequests } from "@mcp-lifeline/protocol"
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest"
 import { ConversationPerRequest } from "../../src/eras/ConversationPerRequest.js"
+import { parkedLimits } from "../../src/eras/parkedLimits.js"
 import { hearing } from "../support/hearing.js"
 import * as Raw from "../support/RawEndpoint.js"
 
@@ -24,7 +26,11 @@ const make = () => {
   })
   const post = (
     id: number,
-    { subject = "o", state }: { readonly subject?: string | undefined; readonly state?: unknown } = {}
+    { bytes = 0, subject = "o", state }: {
+      readonly bytes?: number
+      readonly subject?: string | undefined
+      readonly state?: unknown
+    } = {}
   ) => {
     const answers: Array<any> = []
     const _meta = { [key("protocolVersion")]: "2026-07-28", [key("clientCapabilities")]: { elicitation: {} } }
@@ -33,12 +39,13 @@ const make = () => {
       { jsonrpc: "2.0", id, method: "tools/call", params },
       hearing((message) => answers.push(message))
     )
+    request.bytes = Bytes(bytes)
     hosts.request(request, { subject, claims: {} })
     return { answers, request }
   }
   /** A call of whose client the server asks something; the state with which that comes back. */
-  const park = (id: number, subject?: string): string => {
-    const { answers } = post(id, { subject })
+  const park = (id: number, subject?: string, bytes?: number): string => {
+    const { answers } = post(id, { subject, ...(bytes === undefined ? {} : { bytes }) })
     conversations.at(-1)?.client.write({ jsonrpc: "2.0", id: "q", method: "elicitation/create", params: {} })
     vi.runAllTicks()
     vi.advanceTimersByTime(0)
@@ -118,6 +125,19 @@ describe("requests of which each is a conversation of its own", () => {
     expect(closed().every((count) => count === 0)).toBe(true)
     park(1000)
     expect(closed().flatMap((count, index) => count === 0 ? [] : [[index, count]])).toEqual([[0, 1]])
+  })
+
+  it("[X5 G17:unit] the bodies of those that wait are bounded: of one more, the caller that has most loses the oldest", () => {
+    const { closed, park, post } = make()
+    const part = parkedLimits.bytes / 4
+    const states = [park(0, "ann", part), park(1, "ann", part), park(2, "ben", part), park(3, "ann", part)]
+    expect(closed()).toEqual([0, 0, 0, 0])
+    park(4, "ben", part)
+    expect(closed()).toEqual([1, 0, 0, 0, 0])
+    // One that comes back gives its place back.
+    post(5, { subject: "ann", state: states[1] })
+    park(6, "ben", part)
+    expect(closed()).toEqual([1, 0, 0, 0, 0, 0])
   })
 
   it("[G22:unit] those that wait for a caller who is removed end, with their calls; those of others go on", () => {

@@ -1,4 +1,5 @@
 /** A server on loopback that serves the gateway's endpoint in front of a conversation that the test writes. */
+import { Bytes } from "@mcp-lifeline/core/internal"
 import type { JSONRPCResponse, RequestId } from "@modelcontextprotocol/sdk/types.js"
 import { Effect } from "effect"
 import { createServer, request as httpRequest, type ServerResponse } from "node:http"
@@ -10,7 +11,9 @@ import type { ClientSessions } from "../../src/ClientSessions.js"
 import type { Client, Conversation, Resumed } from "../../src/Conversation.js"
 import * as McpEndpoint from "../../src/McpEndpoint.js"
 import { OpenRequests } from "../../src/OpenRequests.js"
+import { Quota } from "../../src/Quota.js"
 import type { Refusal } from "../../src/Refusal.js"
+import { subscriptionLimits } from "../../src/subscriptionLimits.js"
 
 /** A message as it came. */
 export interface Message {
@@ -24,7 +27,7 @@ export interface Message {
 }
 
 /** A client that is given whole messages. */
-export interface Scripted extends Pick<Client, "caller" | "saveSettings" | "requests" | "startsServers"> {
+export interface Scripted extends Pick<Client, "caller" | "saveSetting" | "requests" | "startsServers"> {
   /** Gives it any message. `about`: the request during which it is said. */
   readonly write: (message: Message & { readonly jsonrpc: "2.0" }, about?: RequestId) => void
   readonly writeResult: (id: RequestId, resultText: string) => void
@@ -46,15 +49,18 @@ export const scripted = (client: Client): Scripted => ({
 /** Limits of sessions whose requests the test does not send. */
 export const fewest = {
   maxSessions: 9,
-  maxBodyBytes: 1,
-  maxBodiesBytes: 1,
+  maxBodyBytes: Bytes(1),
+  maxBodiesBytes: Bytes(1),
   maxCalls: 1,
-  maxKeptBytes: 1,
+  maxKeptBytes: Bytes(1),
   maxOwnServers: () => 9
 }
 
 /** Room for the requests of any test. */
-export const plenty = () => new OpenRequests({ count: 10_000, bytes: 1_000_000 })
+export const plenty = () => new OpenRequests({ count: 10_000, bytes: Bytes(1_000_000) })
+
+/** Room for the subscriptions of any test. */
+export const subscriptions = () => new Quota(subscriptionLimits)
 
 /** A session, or why there is none. */
 export const found = (sessions: ClientSessions, id: string, subject = "") =>
@@ -99,13 +105,19 @@ const reply = ({ client }: Begun, id: unknown, result: object): void =>
   client.write({ jsonrpc: "2.0", id: id as number, result: result as Record<string, unknown> })
 
 /** An endpoint, where the bearer token says who calls; `initialize`, `ping` and settings are answered for the test. */
-export const serve = (answer: Answer = () => undefined, options: Partial<McpEndpoint.Options> = {}) =>
+export const serve = (
+  answer: Answer = () => undefined,
+  { interruptsOnClose = false, unsent, ...options }: Partial<McpEndpoint.Options> & {
+    readonly unsent?: McpEndpoint.Unsent
+    /** Whether a conversation that is closed interrupts its requests. */
+    readonly interruptsOnClose?: boolean
+  } = {}
+) =>
   Effect.gen(function*() {
     const conversations: Array<Begun> = []
     const begin = (client: Client, resumed?: Resumed): Conversation => {
       const begun: Begun = { client: scripted(client), resumed, received: [], isClosed: false }
       conversations.push(begun)
-      let { level, subscriptions = [] } = { ...resumed?.settings }
       return conversing(
         (message) => {
           const { id, method, params } = message
@@ -116,20 +128,18 @@ export const serve = (answer: Answer = () => undefined, options: Partial<McpEndp
             case "ping":
               return reply(begun, id, {})
             case "logging/setLevel":
-              level = params.level
-              return void client.saveSettings({ level, subscriptions }).then(() => reply(begun, id, {}))
+              return void client.saveSetting({ level: params.level }).then(() => reply(begun, id, {}))
             case "resources/subscribe":
-              subscriptions = [...subscriptions, params.uri]
-              return void client.saveSettings({ level, subscriptions }).then(() => reply(begun, id, {}))
+              return void client.saveSetting({ subscribed: params.uri }).then(() => reply(begun, id, {}))
             default:
               return answer(message, begun)
           }
         },
         {
           introduce: () => Promise.resolve(introduction as never),
-          close: () => {
+          close: (why) => {
             begun.isClosed = true
-            return Promise.resolve()
+            return interruptsOnClose ? client.requests.interrupt(why) : Promise.resolve()
           }
         }
       )
@@ -142,7 +152,7 @@ export const serve = (answer: Answer = () => undefined, options: Partial<McpEndp
           const server = createServer((request, response) => {
             const subject = Authentication.bearer(request.headers.authorization)
             Caller.note(request, { subject, claims: {} })
-            requests.handle(request, response)
+            requests.handle(request, response, unsent)
           })
           server.listen(0, "127.0.0.1", () => resolve(server))
         })

@@ -12,10 +12,15 @@ export interface Awaited {
   readonly lastError: () => ConnectError | undefined
   /** In milliseconds. If the caller has set it (`isExplicit`), it applies to every cause. */
   readonly timeout: { readonly millis: number; readonly isExplicit: boolean }
+  /** Whether what an attempt starts may outlive it. */
+  readonly startsOn: boolean
 }
 
 /** How long to wait if there is no server, in milliseconds. */
 const absentTimeout = 5000
+
+/** More than any start takes (`startLimit`), in milliseconds. */
+const longest = 86_400_000
 
 /** What the user can do if that was too short. */
 export const waitHint = ` (connect gave up after ${
@@ -61,9 +66,9 @@ export interface Outcome {
 
 /**
  * Ends when the state does not change any more without a command, or when a person has to log in; after 5 s if there is no server and no
- * attempt is in progress; and with the timeout.
+ * attempt is in progress; and with the timeout, unless the process of a server is still starting then: when it has ended or its time is over.
  */
-export const wait = ({ backend, lastError, timeout }: Awaited): Effect.Effect<Outcome> => {
+export const wait = ({ backend, lastError, startsOn, timeout }: Awaited): Effect.Effect<Outcome> => {
   const isOver = ({ state }: Status): boolean => {
     const error = lastError()
     return final.has(state) || (error !== undefined && HttpConnector.loginNeeded(error) !== undefined)
@@ -76,9 +81,11 @@ export const wait = ({ backend, lastError, timeout }: Awaited): Effect.Effect<Ou
   /** The first status that passes the test, if there is one in time. */
   const first = (test: (status: Status) => boolean, millis: number): Effect.Effect<Status | undefined> =>
     backend.status.changes.pipe(
-      // The caller wants a connection now, and not at the next probe of a dormant backend.
+      // The caller wants a connection now, and not at the next probe of a dormant backend. To reconnect would end a start.
       Stream.tap((status) =>
-        status.state === "Dormant" && !test(status) ? Effect.ignore(backend.reconnect) : Effect.void
+        status.state === "Dormant" && status.startingSince === undefined && !test(status)
+          ? Effect.ignore(backend.reconnect)
+          : Effect.void
       ),
       Stream.filter(test),
       Stream.runHead,
@@ -89,7 +96,12 @@ export const wait = ({ backend, lastError, timeout }: Awaited): Effect.Effect<Ou
     const { isExplicit, millis } = timeout
     const soon = yield* first(isOver, isExplicit ? millis : Math.min(millis, absentTimeout))
     if (soon !== undefined || isExplicit || millis <= absentTimeout) return { status: soon, isAbsent: false }
-    const status = yield* first((one) => isOver(one) || hasNoServer(one), millis - absentTimeout)
-    return { status, isAbsent: status !== undefined && !isOver(status) }
+    const hasEnded = (one: Status): boolean => isOver(one) || hasNoServer(one)
+    const inTime = yield* first(hasEnded, millis - absentTimeout)
+    // A process goes on after its attempt, which may be about to end.
+    const isStarting = ({ startingSince, state }: Status): boolean =>
+      startsOn && (startingSince !== undefined || state === "Connecting")
+    const status = inTime ?? (yield* first((one) => hasEnded(one) || !isStarting(one), longest))
+    return { status, isAbsent: status !== undefined && hasNoServer(status) && !isOver(status) }
   })
 }

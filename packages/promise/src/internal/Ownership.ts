@@ -17,7 +17,6 @@ export interface Ownership {
   readonly scope: Scope.Scope
   /** Makes a backend or fleet in the scope, with the logger and the telemetry of the options. */
   readonly make: <A extends Backend.Backend | Fleet.Fleet, E>(
-    name: string,
     making: Effect.Effect<A, E, Scope.Scope>
   ) => Promise<A>
   /** Closes the scope once. Resolves when everything has closed or its time to close is over. */
@@ -35,10 +34,10 @@ export const open = (options: CommonOptions): Ownership => {
     runtime,
     run,
     scope,
-    make: async (name, making) => {
+    make: async (making) => {
       const logged = logger === undefined ? making : Effect.tap(making, (one) => Log.follow(one))
       const owned = Scope.extend(logged, scope)
-      const measured = withTelemetry(name, options)
+      const measured = withTelemetry(options)
       return run(measured === undefined ? owned : (await measured)(owned), options)
     },
     close: () => closed ??= run(Effect.uninterruptible(Scope.close(scope, Exit.void)))

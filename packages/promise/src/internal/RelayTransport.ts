@@ -52,6 +52,7 @@ export class RelayTransport implements SupervisedTransport {
   readonly #responder: Responder
   readonly #requests = new ClientRequests()
   #opened: ServerSupervision | undefined
+  #announcing: ListChanges.Announcing | undefined
   /** The protocol version in the answer to `initialize`. */
   #agreed: string | undefined
   /** Set when the server has come back with another protocol version. */
@@ -196,7 +197,11 @@ export class RelayTransport implements SupervisedTransport {
     incoming.protocolVersion = protocolVersion
     const relay = this.#relay
     incoming.receiver = {
-      notified: (notification) => relay.pass(notification),
+      notified: (notification) => {
+        this.#announcing?.passed(notification.method)
+        relay.pass(notification)
+      },
+      heard: (hearing) => this.#announcing?.heard(hearing),
       asked: (request, signal) => relay.ask(request, signal),
       introduced: (introduction) => this.#accept(introduction)
     }
@@ -220,7 +225,8 @@ export class RelayTransport implements SupervisedTransport {
     this.#opened = opened
     this.#agreed = incoming.protocolVersion = introduction.protocolVersion
     const announced = ListChanges.announcing(introduction.capabilities)
-    ListChanges.announce(opened.source, relay, () => announced)
+    this.#announcing = ListChanges.announce(opened.source, relay, () => announced)
+    this.#announcing.heard({ announced: [], unannounced: incoming.unannounced })
     opened.on("event", (event) => {
       if (event._tag === "AttemptFailed" && this.#changed !== undefined) this.#endChanged(opened, this.#changed)
       else if (event._tag === "StateChanged" && event.to === "PermanentlyFailed") {

@@ -10,6 +10,7 @@ import { runsTasks, start } from "@mcp-lifeline/core/internal"
 import type { Status } from "@mcp-lifeline/core/types"
 import type { Incoming, Introduction } from "@mcp-lifeline/protocol"
 import { ListChanges } from "@mcp-lifeline/protocol"
+import { isList, type ListMethod } from "@mcp-lifeline/protocol/listMethods"
 import { Client as SdkClient } from "@modelcontextprotocol/sdk/client/index.js"
 import type { ClientOptions } from "@modelcontextprotocol/sdk/client/index.js"
 import type { AnySchema, SchemaOutput } from "@modelcontextprotocol/sdk/server/zod-compat.js"
@@ -66,6 +67,8 @@ export class SupervisedClient extends SdkClient {
   readonly #isStrict: boolean
   readonly #transport: ClientTransport
   readonly #handlers: HandlerRegistry
+  /** The schemas with which the program has read lists. */
+  readonly #listSchemas = new Map<ListMethod, unknown>()
 
   constructor(source: BackendSource, incoming: Incoming, identity: Identity) {
     super(identity.clientInfo, { ...identity.official, capabilities: identity.capabilities } as ClientOptions)
@@ -86,9 +89,19 @@ export class SupervisedClient extends SdkClient {
       this.#transport.isAttached = true
     })
     if (incoming.introduction !== undefined) this.#introduced(incoming.introduction)
-    ListChanges.announce(source, this.#transport.relay, () => this.getServerCapabilities())
+    const announcing = ListChanges.announce(
+      source,
+      this.#transport.relay,
+      () => this.getServerCapabilities(),
+      (method) => this.#listSchemas.get(method)
+    )
+    announcing.heard({ announced: [], unannounced: incoming.unannounced })
     incoming.receiver = {
-      notified: (notification) => this.#transport.relay.pass(notification),
+      notified: (notification) => {
+        announcing.passed(notification.method)
+        this.#transport.relay.pass(notification)
+      },
+      heard: announcing.heard,
       asked: async (request, signal) => {
         await this.#handlers.waitFor(request.method, signal)
         return this.#transport.relay.ask(request, signal)
@@ -144,14 +157,17 @@ export class SupervisedClient extends SdkClient {
     const { method, params } = request
     const refusal = this.#isStrict ? this.#refusal(method, options) : undefined
     if (refusal !== undefined) return Promise.reject(refusal)
-    this.#transport.relay.methods.add(method)
+    if (isList(method)) this.#listSchemas.set(method, resultSchema)
     const result = this.#start<unknown>((next) => {
       const backend = source.backend()
       if (backend !== undefined) return start(backend, method as Method, params as never, core, next).cancel
       next(source.use((backend) => backend.request(method as Method, params as never, core)))
       return constVoid
     }, options)
-    return result as Promise<SchemaOutput<T>>
+    const { listings } = this.#transport.relay
+    return (isList(method) ? result.then((page) => listings.result(method, params, page)) : result) as Promise<
+      SchemaOutput<T>
+    >
   }
 
   override setRequestHandler(...args: Handler): void {

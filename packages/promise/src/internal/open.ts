@@ -68,7 +68,7 @@ export const open = async <A extends Pick<ServerSupervision, "status">>(
   try {
     let made: Backend.Backend | undefined
     prepared.signIn?.own({ scope: owned.scope, backend: Effect.sync(() => made) })
-    const backend = made = await owned.make(name, Backend.make(name, prepared.options))
+    const backend = made = await owned.make(Backend.make(name, prepared.options))
     const supervised = make({
       name,
       runtime: owned.runtime,
@@ -85,7 +85,8 @@ export const open = async <A extends Pick<ServerSupervision, "status">>(
     const first = FirstConnection.wait({
       backend,
       lastError: prepared.lastError,
-      timeout: { millis: policy.timeouts.connect, isExplicit }
+      timeout: { millis: policy.timeouts.connect, isExplicit },
+      startsOn: prepared.options.connector.startLimit !== undefined
     })
     const { isAbsent, status } = await owned.run(
       prepared.signIn === undefined ? first : prepared.signIn.retryAfterLogin(first, () => isLoginNeeded(prepared)),

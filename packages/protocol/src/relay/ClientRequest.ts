@@ -3,6 +3,7 @@
  * on it. It is entered in one map, that of its client's requests, and leaves it when it is over.
  */
 import type { Backend } from "@mcp-lifeline/core"
+import { Bytes, ExactJson } from "@mcp-lifeline/core/internal"
 import type {
   JSONRPCNotification,
   JSONRPCRequest,
@@ -45,7 +46,7 @@ export interface Work {
 /** A response with an answer. */
 export const responseOf = (id: RequestId, answer: Answer): JSONRPCResponse =>
   "resultText" in answer
-    ? { jsonrpc: "2.0", id, result: JSON.parse(answer.resultText) as Result }
+    ? { jsonrpc: "2.0", id, result: ExactJson.parse(answer.resultText) as Result }
     : { jsonrpc: "2.0", id, ...answer }
 
 /** A request of a client that is not over, or was. */
@@ -55,10 +56,14 @@ export class ClientRequest {
   givenId: RequestId
   readonly method: string
   readonly params: JSONRPCRequest["params"]
+  /** The bytes of the body in which it came, as far as that is known. */
+  bytes = Bytes(0)
   /** What is done for it now. */
   work: Work | undefined
   /** Whether another process may have carried it out before, which has not answered it. */
   isRepeated = false
+  /** Whether it may be carried out elsewhere if it is interrupted before it was sent. */
+  mayMove = false
   /** The server to which it was sent. */
   backend: Backend.Backend | undefined
   /** Adds to the params for the server what the measurement of the request needs there. */

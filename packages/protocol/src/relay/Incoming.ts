@@ -2,7 +2,7 @@
  * Receives the messages that a server sends by itself, and passes them on to the receiver of the client. It belongs to the name of a
  * server, and stays the same for all connections.
  */
-import type { ConnectError, Connection, Connector, ServerNotification } from "@mcp-lifeline/core"
+import type { ConnectError, Connection, Connector, Hearing, ServerNotification } from "@mcp-lifeline/core"
 import type { Result } from "@modelcontextprotocol/sdk/types.js"
 import { Effect } from "effect"
 import type * as Era from "../Era.js"
@@ -27,8 +27,8 @@ export interface Receiver {
   readonly asked: (request: Asked, signal: AbortSignal) => Promise<Result>
   /** If the client does not read at the moment, a promise that is resolved when it reads again. */
   readonly drained?: (() => Promise<void> | undefined) | undefined
-  /** The server announces changes of its lists from now on, of which some may have been missed. */
-  readonly missed?: () => void
+  /** Notifications of changed lists arrive from now on, some of which may have been missed; or they do not. */
+  readonly heard?: (hearing: Hearing) => void
   /** A connection is made. What is given back is why it is not to be used. */
   readonly introduced?: (introduction: Introduction) => ConnectError | undefined
 }
@@ -39,10 +39,15 @@ export class Incoming {
   protocolVersion: string | undefined
   /** Whether the client decodes results itself. Then it gets them unchanged. */
   isRaw = false
-  /** Whether each request of the client has its capabilities. Then the client gets questions in place of a result unchanged. */
+  /**
+   * Whether each request of the client has its capabilities. Then the client gets questions in place of a result unchanged. It may change
+   * while a connection is open.
+   */
   isStateless = false
   /** Notifications that arrive without a receiver are dropped. */
   receiver: Receiver | undefined
+  /** Of which lists no notifications arrive. */
+  unannounced: Hearing["unannounced"] = []
   #introduction: Introduction | undefined
   readonly #makeReceiver: () => Promise<unknown>
 
@@ -54,6 +59,11 @@ export class Incoming {
   /** The server's answer in the last handshake. */
   get introduction(): Introduction | undefined {
     return this.#introduction
+  }
+
+  #heard(hearing: Hearing): void {
+    this.unannounced = hearing.unannounced
+    this.receiver?.heard?.(hearing)
   }
 
   /** A connection is made. What is given back is why it is not to be used. */
@@ -73,6 +83,7 @@ export class Incoming {
       ...connector,
       connect: (options) => {
         const offers = options.supervision?.offers
+        let last: Hearing = { announced: [], unannounced: [] }
         const relayed: Session.Options = {
           ...options,
           onNotification: (notification) => {
@@ -80,12 +91,14 @@ export class Incoming {
             if (offers?.passes(notification) !== false) this.receiver?.notified(notification)
           },
           onHearing: (hearing) => {
+            last = hearing
             options.onHearing?.(hearing)
-            if (hearing.announced.length > 0) this.receiver?.missed?.()
+            this.#heard(hearing)
           },
           relay: this.#relay
         }
         return Effect.tap(connector.connect(relayed), (connection) => {
+          this.#heard({ announced: [], unannounced: last.unannounced })
           const refusal = this.#introduced(connection)
           if (refusal !== undefined) return Effect.fail(refusal)
           const end = offers?.onAnnounced((notification) => this.receiver?.notified(notification))
@@ -97,10 +110,13 @@ export class Incoming {
 
   /** The options of a connection, with which requests of its server arrive here. */
   get #relay(): Session.Relay {
+    const isStateless = (): boolean => this.isStateless
     return {
       protocolVersion: this.protocolVersion,
       isRaw: this.isRaw,
-      isStateless: this.isStateless,
+      get isStateless() {
+        return isStateless()
+      },
       drained: () => this.receiver?.drained?.(),
       request: async (request, signal) => {
         if (this.receiver === undefined) await this.#makeReceiver()

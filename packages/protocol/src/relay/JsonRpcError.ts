@@ -3,7 +3,7 @@
  */
 import type { CallError } from "@mcp-lifeline/core"
 import { Nesting } from "@mcp-lifeline/core/internal"
-import { Cause, Option, Predicate } from "effect"
+import { Cause, Option, Predicate, Struct } from "effect"
 import * as JsonRpc from "../JsonRpc.js"
 
 /** The error of a JSON-RPC response. */
@@ -47,18 +47,52 @@ export const isOurs = (error: JsonRpcError): boolean => ours.has(error)
 
 /** The same error with another message. It stays Lifeline's own if it is. */
 export const withMessage = (error: JsonRpcError, message: string): JsonRpcError => {
-  const changed = { ...error, message }
+  const changed = said({ ...error, message }, publicMessages.get(error))
   return isOurs(error) ? own(changed) : changed
 }
 
-/** The same error with other texts, if it is Lifeline's own: its message, and why a server cannot be reached. Others stay as they are. */
-export const withTexts = (error: JsonRpcError, change: (text: string) => string): JsonRpcError => {
-  if (!isOurs(error)) return error
-  const { data, message } = error
-  const lastError = Predicate.isRecord(data) && Predicate.isString(data["lastError"])
-    ? { data: { ...data, lastError: change(data["lastError"]) } }
-    : {}
-  return own({ ...error, message: change(message), ...lastError })
+/** What everybody may read of the errors that Lifeline has made, here or in another gateway. */
+const publicMessages = new WeakMap<object, string>()
+
+const said = (error: JsonRpcError, publicMessage: string | undefined): JsonRpcError => {
+  if (publicMessage !== undefined) publicMessages.set(error, publicMessage)
+  return error
+}
+
+/** What is said to everybody in place of a message that has nothing for them. */
+const ends: Readonly<Record<string, string>> = {
+  notSent: "The request was not carried out",
+  unknown: "What became of the request is not known: it may have been carried out",
+  answered: "The server's answer cannot be passed on"
+}
+
+/** What everybody may read of an error that Lifeline has made; `undefined` of one of a server, whose words are for who has called it. */
+export const publicMessageOf = (error: JsonRpcError): string | undefined => {
+  const known = publicMessages.get(error)
+  if (known !== undefined || !isOurs(error)) return known
+  const fate = Predicate.isRecord(error.data) ? String(error.data["fate"]) : ""
+  return Object.hasOwn(ends, fate) ? ends[fate] : "The request failed"
+}
+
+/** The members of the data of Lifeline's errors that are for everybody. */
+const publicData = [
+  "fate",
+  "tag",
+  "backend",
+  "generation",
+  "timeout",
+  "newGeneration",
+  "state",
+  "nextAttemptAt"
+] as const
+
+/** An error as those read it who do not run the servers. What a server has answered stays as it is. */
+export const publicOf = (error: JsonRpcError): JsonRpcError => {
+  const message = publicMessageOf(error)
+  if (message === undefined) return error
+  const data = Predicate.isRecord(error.data) ? { data: Struct.pick(error.data, ...publicData) } : {}
+  const shown = said({ code: error.code, message, ...data }, message)
+  return isOurs(error) ? own(shown) : shown
 }
 
 const own = (error: JsonRpcError): JsonRpcError => {
@@ -71,13 +105,15 @@ export const fromCallError = (error: CallError): JsonRpcError => {
   if (error._tag === "RemoteError") {
     const { code, data, message } = error
     // The code and the message are worth passing on without data that no client could be given.
-    return data === undefined || Nesting.isDeeper(data, Nesting.defaultDepth)
-      ? { code, message }
-      : { code, message, data }
+    const isWithout = data === undefined || Nesting.isDeeper(data, Nesting.defaultDepth)
+    return said(isWithout ? { code, message } : { code, message, data }, error.publicMessage)
   }
   const { _tag: tag, backend, generation, message } = error
   const known = Object.entries({ generation, ...details(error) }).filter(([, value]) => value !== undefined)
-  return own({ code: ourCode, message, data: { fate: fates[tag], tag, backend, ...Object.fromEntries(known) } })
+  return said(
+    own({ code: ourCode, message, data: { fate: fates[tag], tag, backend, ...Object.fromEntries(known) } }),
+    error.publicMessage
+  )
 }
 
 /**
@@ -92,6 +128,11 @@ export const interrupted = (why: string, fate: "notSent" | "unknown"): JsonRpcEr
       : `${why} before the request was answered: it may have been carried out`,
     data: { tag: "Interrupted", fate }
   })
+
+/** Whether an error says that Lifeline has interrupted a request before it was sent. */
+export const isUnsent = (error: JsonRpcError): boolean =>
+  isOurs(error) && Predicate.isRecord(error.data) && error.data["tag"] === "Interrupted" &&
+  error.data["fate"] === "notSent"
 
 /**
  * The same for every way in which a request can end without a result. `closing`: the message if the request is interrupted. `fault`: the

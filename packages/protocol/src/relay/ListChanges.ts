@@ -1,31 +1,33 @@
 /**
  * Decides for which lists a client needs a notification: those that differ, or may differ, from what it has read.
  */
-import type { Catalog, Event, Status } from "@mcp-lifeline/core"
+import type { Catalog, Event, Hearing, Status } from "@mcp-lifeline/core"
 import type { ServerCapabilities } from "@modelcontextprotocol/sdk/types.js"
 import { Effect, Stream } from "effect"
 import { isDeepStrictEqual } from "node:util"
-import type { Relay, Target } from "./Relay.js"
+import { type ListMethod, lists } from "../listMethods.js"
+import type { Receiver } from "./Incoming.js"
+import { ListWatch, type WatchedTarget } from "./ListWatch.js"
+import { asItComes, type Relay } from "./Relay.js"
 
 type Snapshot = Catalog.Snapshot
 type Kind = "tools" | "prompts" | "resources"
 
 const kinds: ReadonlyArray<Kind> = ["tools", "prompts", "resources"]
 
-/** The list that a method of the protocol reads. */
-const lists = {
-  "tools/list": "tools",
-  "prompts/list": "prompts",
-  "resources/list": "resources",
-  "resources/templates/list": "resources"
-} as const
-const listOf: Readonly<Record<string, Kind>> = lists
-
 /** The notification about changed lists of a kind. */
 const changeOf = (kind: Kind): string => `notifications/${kind}/list_changed`
 
+const notifications: ReadonlySet<string> = new Set(kinds.map(changeOf))
+
+/** The list of a kind that a method of the protocol reads. */
+const kindOf = (method: ListMethod): Kind => {
+  const kind = lists[method]
+  return kind === "resourceTemplates" ? "resources" : kind
+}
+
 /** The notification about a changed list, by the method that reads the list. */
-export const notificationOf = (method: keyof typeof lists): string => changeOf(lists[method])
+export const notificationOf = (method: ListMethod): string => changeOf(kindOf(method))
 
 /** The capabilities of a server, with `listChanged` for every list, because a list can differ after a restart. */
 export const announcing = (capabilities: ServerCapabilities): ServerCapabilities => {
@@ -45,31 +47,63 @@ const same = (a: Snapshot, b: Snapshot, kind: Kind): boolean =>
   isDeepStrictEqual(a[kind], b[kind]) &&
   (kind !== "resources" || isDeepStrictEqual(a.resourceTemplates, b.resourceTemplates))
 
+/** The notifications about some lists, each once. */
+export const notificationsOf = (methods: ReadonlyArray<ListMethod>): ReadonlyArray<string> => [
+  ...new Set(methods.map(notificationOf))
+]
+
 /** A target with observable state. */
-export interface Source extends Target {
+export interface Source extends WatchedTarget {
   readonly status: () => Status
   readonly events: Stream.Stream<Event.Event>
 }
 
-/** Notifies a client of lists that have changed in a restart, until the events of the source end. */
-export const announce = (source: Source, relay: Relay, declared: Declared): void => {
+/** What has to be known of the server's own notifications. */
+export interface Announcing extends Required<Pick<Receiver, "heard">> {
+  /** A notification of the server was passed to the client. */
+  readonly passed: (method: string) => void
+}
+
+/**
+ * Notifies a client of lists that have changed without a notification of the server, until the events of the source end. `schemaOf`:
+ * decodes lists as the client gets them.
+ */
+export const announce = (
+  source: Source,
+  relay: Relay,
+  declared: Declared,
+  schemaOf: (method: ListMethod) => unknown = () => asItComes
+): Announcing => {
   const changes = new ListChanges(declared, source.status().generation)
+  const watch = new ListWatch({
+    target: source,
+    schemaOf,
+    isWatched: () => source.status().catalog !== undefined,
+    onChanged: (methods) => {
+      for (const method of changes.differing(methods)) relay.pass({ method })
+    }
+  })
+  const heard = (hearing: Hearing): void => {
+    changes.forgetPassed()
+    watch.heard(hearing)
+  }
+  relay.listings.onResult = (method, params, result) => watch.given(method, params, result)
   const read = Effect.map(source.use((backend) => backend.catalog), (snapshot) => changes.next(snapshot))
   // Whoever asks for a catalogue that there is has nothing read.
   const now = source.status().catalog === undefined ? Stream.empty : Stream.fromEffect(read)
   const later = source.events.pipe(
     Stream.mapEffect((event) => {
       if (event._tag === "CatalogChanged" && event.revision !== undefined && !event.stale) return read
-      const isUnread = event._tag === "Installed" && event.generation > 1 && source.status().catalog === undefined
-      return Effect.succeed(isUnread ? changes.unread(relay.methods) : [])
+      if (event._tag === "Installed") watch.compare()
+      return Effect.succeed([])
     })
   )
-  source.fork(
-    Stream.runForEach(Stream.concat(now, later), (methods) =>
-      Effect.sync(() => {
-        for (const method of methods) relay.pass({ method })
-      }))
-  )
+  const following = Stream.runForEach(Stream.concat(now, later), (methods) =>
+    Effect.sync(() => {
+      for (const method of methods) relay.pass({ method })
+    }))
+  source.fork(Effect.zipRight(Effect.fork(watch.polling), following))
+  return { heard, passed: (method) => changes.passed(method) }
 }
 
 /** Compares the catalogues of one backend in the order in which they are published. */
@@ -77,6 +111,8 @@ export class ListChanges {
   readonly #declared: Declared
   readonly #generation: number
   #known: Snapshot | undefined
+  /** The notifications of the server since the last difference. */
+  readonly #passed = new Set<string>()
 
   /** `generation`: the connection whose capabilities the client has got. */
   constructor(declared: Declared, generation: number) {
@@ -92,13 +128,19 @@ export class ListChanges {
     return this.#due((kind) => this.#isNews(before, snapshot, kind))
   }
 
-  /**
-   * Handles a new connection whose lists nobody reads: returns the notifications for those lists that the client has requested so far.
-   */
-  unread(asked: Set<string>): ReadonlyArray<string> {
-    const read = new Set([...asked].flatMap((method) => listOf[method] ?? []))
-    asked.clear()
-    return this.#due((kind) => read.has(kind))
+  /** The notifications for lists that differ. */
+  differing(methods: ReadonlyArray<ListMethod>): ReadonlyArray<string> {
+    return this.#due((kind) => methods.some((method) => kindOf(method) === kind))
+  }
+
+  /** A notification of the server was passed to the client. */
+  passed(method: string): void {
+    if (notifications.has(method)) this.#passed.add(method)
+  }
+
+  /** What was passed before says nothing of the next difference. */
+  forgetPassed(): void {
+    this.#passed.clear()
   }
 
   /** The notifications for lists of some kinds, as far as they are declared. */
@@ -111,8 +153,8 @@ export class ListChanges {
   #isNews(before: Snapshot | undefined, snapshot: Snapshot, kind: Kind): boolean {
     // The client may have read the lists of a connection that was lost before we had read them.
     if (before === undefined) return snapshot.generation !== this.#generation
+    if (same(before, snapshot, kind)) return false
     // What the server announces itself has been passed on.
-    if (before.generation === snapshot.generation && snapshot.capabilities[kind]?.listChanged === true) return false
-    return !same(before, snapshot, kind)
+    return !this.#passed.delete(changeOf(kind)) || before.generation !== snapshot.generation
   }
 }

@@ -2,7 +2,7 @@
  * Structured results of tools, and their schemas, for clients of revisions before 2026-07-28. For these, both are objects; since SEP-2106 a server
  * without sessions may use any JSON. What is no object becomes `{ result }`, as the official SDK's servers do it. Pure.
  */
-import { Nesting } from "@mcp-lifeline/core/internal"
+import { ExactJson, Nesting } from "@mcp-lifeline/core/internal"
 import type { Result } from "@modelcontextprotocol/sdk/types.js"
 import { Predicate } from "effect"
 import { changedTools } from "./changedTools.js"
@@ -33,7 +33,7 @@ const isPlaceInDocument = (key: string, value: unknown): value is string =>
 const moved = (schema: unknown, place: string): unknown => {
   if (Array.isArray(schema)) return schema.map((item) => moved(item, place))
   if (!Predicate.isRecord(schema) || typeof schema["$id"] === "string") return schema
-  return Object.fromEntries(
+  const copy = Object.fromEntries(
     Object.entries(schema).map(([key, value]) => {
       if (isPlaceInDocument(key, value)) return [key, `#${place}${value.slice(1)}`]
       if (data.has(key)) return [key, value]
@@ -42,6 +42,7 @@ const moved = (schema: unknown, place: string): unknown => {
         : [key, moved(value, place)]
     })
   )
+  return ExactJson.copied(schema, copy)
 }
 
 /** The schema of what `result` makes of the values of a schema. */

@@ -3,7 +3,7 @@
  * messages to the client. Results and parameters pass unchanged; the client decodes them.
  */
 import type { Backend, CallError, Method, ServerNotification } from "@mcp-lifeline/core"
-import { Nesting, runsTasks, start } from "@mcp-lifeline/core/internal"
+import { Bytes, EntrySize, ExactJson, Nesting, runsTasks, start } from "@mcp-lifeline/core/internal"
 import type { Transport } from "@modelcontextprotocol/sdk/shared/transport.js"
 import type {
   JSONRPCMessage,
@@ -19,6 +19,8 @@ import { Effect, Exit, FiberId } from "effect"
 import { constant, constVoid } from "effect/Function"
 import { type Answer, type ClientRequest, type Fate, type Responder, responseOf, type Work } from "./ClientRequest.js"
 import * as JsonRpcError from "./JsonRpcError.js"
+import { Listings } from "./Listings.js"
+import { held, questions } from "./relayLimits.js"
 import * as TaskMarks from "./TaskMarks.js"
 
 /** Gives a client a message. If this throws, calls the client's `onerror`. */
@@ -29,9 +31,6 @@ export const deliver = (client: Pick<Transport, "onerror" | "onmessage">, messag
     client.onerror?.(error instanceof Error ? error : new Error(String(error)))
   }
 }
-
-/** How many messages wait for a client at most. */
-const backlog = 1000
 
 /** The params of a message, if it has any. */
 const withParams = <P>(params: P | undefined): { readonly params?: P } => params === undefined ? {} : { params }
@@ -91,6 +90,14 @@ interface Question {
   readonly reject: (error: Error) => void
 }
 
+/** A message that waits until the client is initialized. */
+interface Held {
+  readonly bytes: Bytes
+  readonly deliver: () => void
+  /** Called instead, if it makes room for others. */
+  readonly dropped: () => void
+}
+
 /** Progress that can be passed on: only what the protocol says of it, if the rest is nested too deeply. */
 const readable = (progress: Progress): Progress => {
   if (!Nesting.isDeeper(progress, Nesting.defaultDepth)) return progress
@@ -103,7 +110,7 @@ export const asItComes = { safeParse: (data: unknown) => ({ success: true, data 
 
 /** How messages are passed on. */
 export interface Options {
-  /** Whether messages that the server sends by itself wait until the client is initialized, at most the last thousand. Default: they do not. */
+  /** Whether messages that the server sends by itself wait until the client is initialized, as many as there is room for (`relayLimits`). Default: they do not. */
   readonly holds?: boolean | undefined
   /** Makes the error for a request that has failed. */
   readonly errorOf?: ErrorOf | undefined
@@ -130,10 +137,10 @@ export class Relay {
   readonly #name: string
   readonly #client: Pick<Transport, "onerror" | "onmessage">
   /** Messages that wait until the client is initialized. */
-  #held: Array<() => void> | undefined
+  #held: Array<Held> | undefined
+  readonly #roomForHeld = held.holderOf(this)
+  readonly #roomForQuestions = questions.holderOf(this)
   readonly #errorOf: ErrorOf
-  /** The methods that the client has requested. */
-  readonly methods = new Set<string>()
   /** The way back to the client, for requests whose answers need nothing else. */
   readonly responder: Responder = {
     say: (_request, message) => this.deliver(message),
@@ -141,6 +148,8 @@ export class Relay {
   }
   /** Requests of the server that the client has not answered yet. */
   readonly #asked = new Map<RequestId, Question>()
+  /** How far the client has read each list. */
+  readonly listings = new Listings()
   #asks = 0
   #ended = false
 
@@ -174,7 +183,7 @@ export class Relay {
         const message: JSONRPCNotification = {
           jsonrpc: "2.0",
           method: "notifications/progress",
-          params: { ...readable(progress), progressToken }
+          params: ExactJson.copied(progress, { ...readable(progress), progressToken })
         }
         if (request.isOver) this.deliver(message)
         else request.say(message)
@@ -196,13 +205,13 @@ export class Relay {
     answered = (answer: Answer): void => queueMicrotask(() => request.answer(answer))
   ): void {
     const { method } = request
-    this.methods.add(method)
     request.work = call
     let asked: Backend.Backend | undefined
     const settle = (exit: Exit.Exit<unknown, unknown>): void => {
       if (request.isOver) return
       const isMarked = method === "tools/list" && asked !== undefined && runsTasks(asked)
-      answered(this.#answerOf(call, isMarked ? Exit.map(exit, TaskMarks.list) : exit))
+      const marked = isMarked ? Exit.map(exit, TaskMarks.list) : exit
+      answered(this.#answerOf(call, Exit.map(marked, (result) => this.listings.result(method, params, result))))
     }
     const run = (rest: Effect.Effect<unknown, unknown>): void => {
       if (Exit.isExit(rest)) return settle(rest as Exit.Exit<unknown, unknown>)
@@ -249,17 +258,26 @@ export class Relay {
   ): Promise<Result> {
     const gone = (): Error => closed(this.#name)
     if (signal.aborted || this.#ended) return Promise.reject(gone())
+    if (this.#roomForQuestions.take(Bytes(0)) !== undefined) {
+      const waiting = `${this.#asked.size} requests wait for an answer of this client, the maximum`
+      return Promise.reject(new Error(`${waiting}: send ${method} again when some are answered`))
+    }
     return new Promise((resolve, reject) => {
       const id = ++this.#asks
       let isDelivered = false
       const abort = (): void => {
-        if (!this.#asked.delete(id)) return
-        reject(gone())
+        const question = this.#asked.get(id)
+        if (question === undefined) return
+        this.#asked.delete(id)
+        question.reject(gone())
         if (!isDelivered) return
         const reason = typeof signal.reason === "string" ? { reason: signal.reason } : {}
         this.pass({ method: "notifications/cancelled", params: { requestId: id, ...reason } })
       }
-      const settled = () => signal.removeEventListener("abort", abort)
+      const settled = () => {
+        signal.removeEventListener("abort", abort)
+        this.#roomForQuestions.release(Bytes(0))
+      }
       signal.addEventListener("abort", abort, { once: true })
       this.#asked.set(id, {
         resolve: (result) => {
@@ -271,31 +289,50 @@ export class Relay {
           reject(error)
         }
       })
-      this.#whenReady(() => {
-        if (!this.#asked.has(id)) return
-        isDelivered = true
-        this.deliver({ jsonrpc: "2.0", id, method, ...withParams(params) })
-      })
+      const dropped = (): void => {
+        const question = this.#asked.get(id)
+        this.#asked.delete(id)
+        question?.reject(new Error("the client has not been initialized, and too much waits for that"))
+      }
+      this.#whenReady(
+        params,
+        () => {
+          if (!this.#asked.has(id)) return
+          isDelivered = true
+          this.deliver({ jsonrpc: "2.0", id, method, ...withParams(params) })
+        },
+        dropped
+      )
     })
   }
 
-  /** Delivers a message now, or when the client is initialized. */
-  #whenReady(deliver: () => void): void {
+  /** Delivers a message now, or when the client is initialized. Of a client for which too much waits, the oldest messages are dropped. */
+  #whenReady(params: unknown, deliver: () => void, dropped: () => void = constVoid): void {
     if (this.#held === undefined) return deliver()
-    this.#held.push(deliver)
-    if (this.#held.length > backlog) this.#held.shift()
+    const bytes = EntrySize.of(params)
+    let excess = this.#roomForHeld.take(bytes)
+    while (excess !== undefined && excess.limit !== "item") {
+      const oldest = this.#held.shift()
+      if (oldest === undefined) break
+      this.#roomForHeld.release(oldest.bytes)
+      oldest.dropped()
+      excess = this.#roomForHeld.take(bytes)
+    }
+    if (excess === undefined) this.#held.push({ bytes, deliver, dropped })
+    else dropped()
   }
 
   /** The client has sent `notifications/initialized`. */
   initialized(): void {
-    const held = this.#held ?? []
+    const waiting = this.#held ?? []
     this.#held = undefined
-    for (const deliver of held) deliver()
+    this.#roomForHeld.close()
+    for (const { deliver } of waiting) deliver()
   }
 
   /** Passes on a notification of the server. */
   pass({ method, params }: ServerNotification): void {
-    this.#whenReady(() => this.deliver({ jsonrpc: "2.0", method, ...withParams(params) }))
+    this.#whenReady(params, () => this.deliver({ jsonrpc: "2.0", method, ...withParams(params) }))
   }
 
   /** Delivers nothing more, and rejects the unanswered requests of the server. */
@@ -303,6 +340,9 @@ export class Relay {
     for (const { reject } of this.#asked.values()) reject(closed(this.#name))
     this.#asked.clear()
     this.#ended = true
+    this.#held = this.#held === undefined ? undefined : []
+    this.#roomForHeld.close()
+    this.#roomForQuestions.close()
   }
 
   /** Gives the client a message, unless this has ended. */

@@ -12,21 +12,62 @@ export interface Subscriber {
 
 /** A resource with subscribers. */
 class Subscription {
+  readonly server: string
+  /** The URI there. */
+  readonly original: string
   /** The URI under which each subscriber knows the resource. */
   readonly subscribers = new Map<Subscriber, string>()
   /** The backend that was sent `resources/subscribe`. */
   subscribedAt: Backend.Backend | undefined
+  /** Lets only some of those that are made again at the server be on their way. */
+  readonly turns: Effect.Semaphore
   /** Lets one request run at a time, so that the last one determines the result. */
   readonly turn = Effect.unsafeMakeSemaphore(1)
+
+  constructor(server: string, original: string, turns: Effect.Semaphore) {
+    this.server = server
+    this.original = original
+    this.turns = turns
+  }
 }
 
-/** Whether a resource is below another: servers may announce its changes to subscribers of the other. */
-const isBelow = (uri: string, above: string): boolean => uri.startsWith(above.endsWith("/") ? above : `${above}/`)
+/** How many subscriptions one server is asked for again at a time: a backend takes only so many calls (`calls.maxInFlight`). */
+const atOnce = 16
+
+/** The subscriptions at one server. */
+class AtServer {
+  readonly turns = Effect.unsafeMakeSemaphore(atOnce)
+  readonly byUri = new Map<string, Subscription>()
+  /** How many URIs have this length: no other length need be looked for. */
+  readonly #lengths = new Map<number, number>()
+
+  add(subscription: Subscription): void {
+    const { length } = subscription.original
+    this.byUri.set(subscription.original, subscription)
+    this.#lengths.set(length, (this.#lengths.get(length) ?? 0) + 1)
+  }
+
+  remove({ original }: Subscription): void {
+    if (!this.byUri.delete(original)) return
+    const left = (this.#lengths.get(original.length) ?? 0) - 1
+    if (left > 0) this.#lengths.set(original.length, left)
+    else this.#lengths.delete(original.length)
+  }
+
+  /** Those to what a resource is below of: servers may announce its changes to their subscribers. */
+  *above(uri: string): Iterable<Subscription> {
+    for (const length of this.#lengths.keys()) {
+      const isAbove = length < uri.length && (uri[length] === "/" || uri[length - 1] === "/")
+      const subscription = isAbove ? this.byUri.get(uri.slice(0, length)) : undefined
+      if (subscription !== undefined) yield subscription
+    }
+  }
+}
 
 /** The subscriptions of the clients of one fleet. */
 export class Subscriptions {
-  /** By server, and by the URI there. */
-  readonly #all = new Map<string, Map<string, Subscription>>()
+  readonly #all = new Map<string, AtServer>()
+  readonly #of = new Map<Subscriber, Set<Subscription>>()
   readonly #fork: (effect: Effect.Effect<void>) => void
 
   /** `fork` runs an effect in the background. */
@@ -48,23 +89,26 @@ export class Subscriptions {
       const subscription = this.#at(backend.id, original)
       // Before the request, so that no change is missed between the server's answer and the next step.
       subscription.subscribers.set(subscriber, uri)
-      return Effect.tapErrorCause(this.#subscribe(subscription, backend, original), (cause) =>
+      const all = this.#of.get(subscriber) ?? new Set()
+      this.#of.set(subscriber, all.add(subscription))
+      const subscribed = isResumed ? this.#again(subscription, backend) : this.#subscribe(subscription, backend)
+      return Effect.onError(subscribed, (cause) =>
         Effect.sync(() => {
           const isDown = cause._tag === "Fail" && cause.error._tag !== "RemoteError"
-          if (!(isResumed && isDown)) this.unsubscribe(subscriber, backend.id, original)
-        })).pipe(Effect.onInterrupt(() => Effect.sync(() => this.unsubscribe(subscriber, backend.id, original))))
+          if (!(isResumed && isDown)) this.#end(subscriber, subscription)
+        }))
     })
   }
 
   /** Ends a subscription. */
   unsubscribe(subscriber: Subscriber, server: string, original: string): void {
-    const subscription = this.#all.get(server)?.get(original)
-    if (subscription?.subscribers.delete(subscriber) === true) this.#release(subscription, server, original)
+    const subscription = this.#all.get(server)?.byUri.get(original)
+    if (subscription !== undefined) this.#end(subscriber, subscription)
   }
 
   /** Ends all subscriptions of a client that has left. */
   leave(subscriber: Subscriber): void {
-    for (const [server, all] of this.#all) for (const uri of [...all.keys()]) this.unsubscribe(subscriber, server, uri)
+    for (const subscription of [...this.#of.get(subscriber) ?? []]) this.#end(subscriber, subscription)
   }
 
   /** Notifies the subscribers of a resource that a server says has changed. */
@@ -72,41 +116,52 @@ export class Subscriptions {
     const { uri } = params
     if (typeof uri !== "string") return
     const all = this.#all.get(server)
-    const same = all?.get(uri)
+    const same = all?.byUri.get(uri)
     if (same !== undefined) {
       for (const [subscriber, known] of same.subscribers) subscriber.updated(server, { ...params, uri: known })
       return
     }
-    for (const [above, { subscribers }] of all ?? []) {
-      if (isBelow(uri, above)) { for (const subscriber of subscribers.keys()) subscriber.updated(server, params) }
+    for (const { subscribers } of all?.above(uri) ?? []) {
+      for (const subscriber of subscribers.keys()) subscriber.updated(server, params)
     }
   }
 
   /** Sends a backend that has connected the subscriptions of its server that it does not have yet. */
   connected(backend: Backend.Backend): void {
-    for (const [original, subscription] of this.#all.get(backend.id) ?? []) {
-      if (subscription.subscribers.size === 0) this.#release(subscription, backend.id, original)
-      else this.#fork(Effect.ignore(this.#subscribe(subscription, backend, original)))
+    for (const subscription of this.#all.get(backend.id)?.byUri.values() ?? []) {
+      if (subscription.subscribers.size === 0) this.#release(subscription)
+      else if (subscription.subscribedAt !== backend) this.#fork(Effect.ignore(this.#again(subscription, backend)))
     }
   }
 
   #at(server: string, original: string): Subscription {
-    const all = this.#all.get(server) ?? new Map<string, Subscription>()
+    const all = this.#all.get(server) ?? new AtServer()
     this.#all.set(server, all)
-    const subscription = all.get(original) ?? new Subscription()
-    all.set(original, subscription)
+    const known = all.byUri.get(original)
+    if (known !== undefined) return known
+    const subscription = new Subscription(server, original, all.turns)
+    all.add(subscription)
     return subscription
   }
 
-  #subscribe(
-    subscription: Subscription,
-    backend: Backend.Backend,
-    original: string
-  ): Effect.Effect<void, CallError> {
+  #end(subscriber: Subscriber, subscription: Subscription): void {
+    if (!subscription.subscribers.delete(subscriber)) return
+    const all = this.#of.get(subscriber)
+    all?.delete(subscription)
+    if (all?.size === 0) this.#of.delete(subscriber)
+    this.#release(subscription)
+  }
+
+  /** Subscribes to what was subscribed to before. */
+  #again(subscription: Subscription, backend: Backend.Backend): Effect.Effect<void, CallError> {
+    return subscription.turns.withPermits(1)(this.#subscribe(subscription, backend))
+  }
+
+  #subscribe(subscription: Subscription, backend: Backend.Backend): Effect.Effect<void, CallError> {
     return subscription.turn.withPermits(1)(Effect.suspend(() => {
       if (subscription.subscribedAt === backend || subscription.subscribers.size === 0) return Effect.void
       subscription.subscribedAt = backend
-      return Effect.tapError(backend.subscribeResource(original), () =>
+      return Effect.tapError(backend.subscribeResource(subscription.original), () =>
         Effect.sync(() => {
           subscription.subscribedAt = undefined
         }))
@@ -114,29 +169,29 @@ export class Subscriptions {
   }
 
   /** Unsubscribes at the server if nobody is subscribed any more. */
-  #release(subscription: Subscription, server: string, original: string): void {
+  #release(subscription: Subscription): void {
     if (subscription.subscribers.size > 0) return
     this.#fork(
       subscription.turn.withPermits(1)(Effect.suspend(() => {
         const { subscribedAt, subscribers } = subscription
         if (subscribers.size > 0) return Effect.void
-        if (subscribedAt === undefined) return Effect.sync(() => this.#forget(subscription, server, original))
-        return Effect.matchCause(subscribedAt.unsubscribeResource(original), {
+        if (subscribedAt === undefined) return Effect.sync(() => this.#forget(subscription))
+        return Effect.matchCause(subscribedAt.unsubscribeResource(subscription.original), {
           // `connected` tries again when the server is back.
           onFailure: () => undefined,
           onSuccess: () => {
             subscription.subscribedAt = undefined
-            this.#forget(subscription, server, original)
+            this.#forget(subscription)
           }
         })
       }))
     )
   }
 
-  #forget({ subscribers }: Subscription, server: string, original: string): void {
-    const all = this.#all.get(server)
-    if (all === undefined || subscribers.size > 0) return
-    all.delete(original)
-    if (all.size === 0) this.#all.delete(server)
+  #forget(subscription: Subscription): void {
+    const all = this.#all.get(subscription.server)
+    if (all?.byUri.get(subscription.original) !== subscription || subscription.subscribers.size > 0) return
+    all.remove(subscription)
+    if (all.byUri.size === 0) this.#all.delete(subscription.server)
   }
 }

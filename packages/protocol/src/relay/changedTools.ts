@@ -3,7 +3,6 @@
  */
 import { Predicate } from "effect"
 
-/** See the head of the file. */
 export const changedTools = <R>(result: R, change: (tool: unknown) => unknown): R => {
   const tools: unknown = Predicate.isRecord(result) ? result["tools"] : undefined
   if (!Array.isArray(tools)) return result

@@ -208,8 +208,8 @@ describe("pictures and tables", () => {
     })
     expect(broken({}, pages)).toEqual([])
     expect(broken({ timeline: measured! }, pages)).toEqual([
-      expect.stringContaining("Here the new Client on error is back much sooner"),
-      expect.stringContaining("a minute, where a new Client")
+      expect.stringContaining("Lifeline is back sooner than a client that is replaced"),
+      expect.stringContaining("Here Lifeline is back first")
     ])
     expect(broken({}, () => "")).toHaveLength(claims.length)
   })

@@ -1,4 +1,4 @@
-/** Where the programs are that are built before the tests, by `vitest.built.ts`. */
+/** Where the programs are that are built before the tests, by `scripts/vitest/built.ts`. */
 import { fileURLToPath } from "node:url"
 
 const build = new URL("../../../../build/programs/", import.meta.url)
@@ -20,9 +20,6 @@ export const signer = fileURLToPath(new URL("signer/signer.js", build))
 
 /** `mcp-lifeline`, as it is published. */
 export const gateway = fileURLToPath(new URL("../../../gateway/esm/bin.js", import.meta.url))
-
-/** The same in one file, for `packages/gateway/test/support/InProcess.ts`. */
-export const gatewayInOne = fileURLToPath(new URL("gateway/program.cjs", build))
 
 /** Options of Node.js with which a program has the facade as it is published, in place of modules that import a thousand more. */
 export const published: ReadonlyArray<string> = ["--conditions=published"]

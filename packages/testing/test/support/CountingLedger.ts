@@ -29,7 +29,7 @@ export const parentOf = (pid: number): number | undefined => {
   return parent === undefined ? undefined : Number(parent)
 }
 
-/** See the head of the file. What was read once is not read again: tests look many times a second. */
+/** What was read once is not read again: tests look many times a second. */
 export class CountingLedger {
   readonly #file: string
   readonly #told = new Map<string, Array<string>>()

@@ -6,8 +6,9 @@ import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import * as HttpApiClient from "@effect/platform/HttpApiClient"
 import * as HttpClient from "@effect/platform/HttpClient"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
+import type { ReplicaPaths } from "@mcp-lifeline/cluster"
 import * as Guard from "@mcp-lifeline/http-server/Guard"
-import { Clock, Effect, Either, Predicate, Redacted } from "effect"
+import { Clock, Effect, Either, Predicate } from "effect"
 import type { Gateways, ReplicaName } from "../../replica/Gateways.js"
 import { clean } from "../../Text.js"
 import * as Api from "../Api.js"
@@ -27,24 +28,18 @@ export interface Seen {
   readonly status: GatewayStatus | undefined
 }
 
-const connect = ({ authorization, prefix }: Gateways, { address }: ReplicaName) =>
+const connect = (baseUrl: string) =>
   Effect.gen(function*() {
     const http = (yield* HttpClient.HttpClient).pipe(
-      HttpClient.mapRequest((request) =>
-        HttpClientRequest.setHeaders(request, {
-          authorization: Redacted.value(authorization()),
-          [Guard.actionHeader]: "1"
-        })
-      ),
+      HttpClient.mapRequest((request) => HttpClientRequest.setHeader(request, Guard.actionHeader, "1")),
       HttpClient.withTracerDisabledWhen(() => true)
     )
-    return yield* HttpApiClient.makeWith(Api.Api, { httpClient: http, baseUrl: address.replace(/\/$/, "") + prefix })
+    return yield* HttpApiClient.makeWith(Api.Api, { httpClient: http, baseUrl })
   }).pipe(Effect.provide(FetchHttpClient.layer))
 
 /** The API of another replica, which speaks for itself alone. */
 export type Client = Effect.Effect.Success<ReturnType<typeof connect>>
 
-/** See the head of the file. */
 export interface OtherGateways {
   /** Asks all for their status. */
   readonly look: Effect.Effect<ReadonlyArray<Seen>>
@@ -89,17 +84,21 @@ const problemOf = (error: unknown): string | undefined => {
 export const make = (gateways: Gateways): OtherGateways => {
   const seen = new Map<string, Seen>()
   const clients = new Map<string, Client>()
-  const clientOf = (replica: ReplicaName): Effect.Effect<Client> =>
+  const clientOf = (baseUrl: string): Effect.Effect<Client> =>
     Effect.suspend(() => {
-      const known = clients.get(replica.address)
+      const known = clients.get(baseUrl)
       return known === undefined
-        ? Effect.tap(connect(gateways, replica), (client) => Effect.sync(() => clients.set(replica.address, client)))
+        ? Effect.tap(connect(baseUrl), (client) => Effect.sync(() => clients.set(baseUrl, client)))
         : Effect.succeed(known)
     })
-  const ask: OtherGateways["ask"] = (replica, question) =>
-    clientOf(replica).pipe(
+  const askOver = <A, E>({ baseUrl, fetch }: ReplicaPaths.Way, question: (client: Client) => Effect.Effect<A, E>) =>
+    clientOf(baseUrl).pipe(
       Effect.flatMap(question),
       Effect.provideService(FetchHttpClient.RequestInit, { redirect: "error" }),
+      Effect.provideService(FetchHttpClient.Fetch, fetch)
+    )
+  const ask: OtherGateways["ask"] = (replica, question) =>
+    Effect.suspend(() => askOver(gateways.api(replica), question)).pipe(
       Effect.mapError((error) => {
         const problem = problemOf(error)
         return problem === undefined ? error : new NotReached(problem)
@@ -132,9 +131,9 @@ export const make = (gateways: Gateways): OtherGateways => {
 
   const last = (): ReadonlyArray<Seen> => {
     const others = gateways.others()
-    const [ids, addresses] = [new Set(others.map(({ id }) => id)), new Set(others.map(({ address }) => address))]
+    const [ids, urls] = [new Set(others.map(({ id }) => id)), new Set(others.map((one) => gateways.api(one).baseUrl))]
     for (const id of seen.keys()) if (!ids.has(id)) seen.delete(id)
-    for (const address of clients.keys()) if (!addresses.has(address)) clients.delete(address)
+    for (const url of clients.keys()) if (!urls.has(url)) clients.delete(url)
     return others.flatMap(({ id }) => seen.get(id) ?? [])
   }
 

@@ -19,7 +19,6 @@ interface Cursor {
   readonly lines: ReadonlySet<string>
 }
 
-/** See the head of the file. */
 export interface OtherLogs {
   /** The lines of all replicas that answer soon. */
   readonly last: (query: LogQuery) => Effect.Effect<ReadonlyArray<EventLog.Entry>>

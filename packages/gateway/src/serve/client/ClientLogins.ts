@@ -3,13 +3,15 @@
  * only for a login of their own.
  */
 import { BackendUnavailable } from "@mcp-lifeline/core"
-import { firstOf } from "@mcp-lifeline/core/internal"
+import { firstOf, Said } from "@mcp-lifeline/core/internal"
 import { type ClientRequest, JsonRpcError } from "@mcp-lifeline/protocol"
 import type { SignIn } from "@mcp-lifeline/sign-in/SignIn"
 import * as SignInState from "@mcp-lifeline/sign-in/State"
 import type { ClientCapabilities, JSONRPCNotification, Result } from "@modelcontextprotocol/sdk/types.js"
 import { Effect, Option, Predicate, Stream } from "effect"
 import { randomUUID } from "node:crypto"
+
+const { open, said } = Said
 
 /** URLElicitationRequiredError of 2025-11-25: the client asks its user, and calls again when that is done. */
 const urlElicitationRequired = -32_042
@@ -64,7 +66,7 @@ export class ClientLogins {
       const signIn = this.#options.signIn(server)
       return signIn === undefined ? [] : [Effect.zipRight(
         Stream.runHead(Stream.filter(signIn.changes, SignInState.isBlocking)),
-        new BackendUnavailable({ backend: server, state: "Connecting", message: `${server} needs a login` })
+        new BackendUnavailable({ backend: server, state: "Connecting", ...said`${open(server)} needs a login` })
       )]
     })
     return waits.length === 0 ? Effect.never : Effect.zipRight(firstOf(...waits), Effect.never)

@@ -2,7 +2,9 @@
  * The settings of one client that remain valid after the request that set them: its log level, and its subscriptions to resources.
  */
 import type { CallError, ServerNotification } from "@mcp-lifeline/core"
-import { type ClientSettings, maxSubscriptions } from "@mcp-lifeline/http-server/Conversation"
+import type { SettingChange } from "@mcp-lifeline/http-server/Conversation"
+import type { Excess, Holding } from "@mcp-lifeline/http-server/Quota"
+import { bytesOf } from "@mcp-lifeline/http-server/subscriptionLimits"
 import { heightOf, type Level } from "@mcp-lifeline/protocol/Level"
 import { defaultLevel } from "@mcp-lifeline/protocol/LogLevels"
 import type { Subscriber } from "@mcp-lifeline/protocol/Subscriptions"
@@ -14,8 +16,10 @@ import type { ResolvedName } from "./NameResolver.js"
 export interface SubscribingClient {
   /** Sends the client a notification of a server. */
   readonly notify: (server: string, notification: ServerNotification) => void
-  /** Saves the settings. Resolves when they are on disk, or cannot be written. */
-  readonly saveSettings: (settings: ClientSettings) => Promise<void>
+  /** Saves a change of the settings. Resolves when it is on disk, or cannot be written. */
+  readonly saveSetting: (change: SettingChange) => Promise<void>
+  /** Room for the subscriptions; those from before a restart have it already. Default: there is no limit here. */
+  readonly room: Holding | undefined
   /** The servers that the client can use now. */
   readonly fleets: () => ReadonlyArray<GroupFleet>
 }
@@ -30,7 +34,7 @@ export class ClientSubscriptions implements Subscriber {
 
   constructor(client: SubscribingClient, before: ReadonlyArray<string> = []) {
     this.#client = client
-    this.#resuming = new Set(before.slice(0, maxSubscriptions))
+    this.#resuming = new Set(before)
   }
 
   /** Sends the client's log level to servers that it can use from now on. */
@@ -42,7 +46,7 @@ export class ClientSubscriptions implements Subscriber {
   setLevel(level: Level): Promise<void> {
     this.#level = level
     this.#sendLevel(level)
-    return this.#saveSettings()
+    return this.#client.saveSetting({ level })
   }
 
   /** Whether the client wants log messages of a level. */
@@ -50,31 +54,58 @@ export class ClientSubscriptions implements Subscriber {
     return heightOf(level) >= heightOf(this.#level ?? defaultLevel)
   }
 
-  /** Whether the client may subscribe to a resource: it has subscribed to it already, or to fewer than the maximum. */
-  hasRoom(uri: string): boolean {
-    return this.#resolved.has(uri) || this.#resuming.has(uri)
-      || this.#resolved.size + this.#resuming.size < maxSubscriptions
+  /** Subscribes, or returns which limit leaves no room for that. */
+  subscribe(uri: string, resolved: ResolvedName): Effect.Effect<Excess | undefined, CallError> {
+    return Effect.suspend(() => {
+      const excess = this.#has(uri) ? undefined : this.#client.room?.take(bytesOf(uri))
+      if (excess !== undefined) return Effect.succeed(excess)
+      this.#resuming.delete(uri)
+      const begun = Effect.onError(this.#begin(uri, resolved), () =>
+        Effect.sync(() => {
+          if (this.#resolved.get(uri) !== resolved) return
+          this.#resolved.delete(uri)
+          this.#client.room?.release(bytesOf(uri))
+        }))
+      // It may have been ended meanwhile.
+      const save = Effect.promise(async () => {
+        if (this.#resolved.get(uri) === resolved) await this.#client.saveSetting({ subscribed: uri })
+      })
+      return Effect.as(Effect.zipRight(begun, save), undefined)
+    })
   }
 
-  /** Subscribes. With `isResumed`, restores a subscription from before a restart, unless the client has ended it since. */
-  subscribe(uri: string, resolved: ResolvedName, isResumed = false): Effect.Effect<void, CallError> {
-    const { fleet: { subscriptions }, route } = resolved
-    return Effect.suspend(() => {
-      if (!this.#resuming.delete(uri) && isResumed) return Effect.void
-      this.#resolved.set(uri, resolved)
-      return Effect.tapErrorCause(subscriptions.subscribe(this, route, uri, isResumed), () =>
-        Effect.sync(() => {
-          if (!isResumed && this.#resolved.get(uri) === resolved) this.#resolved.delete(uri)
-        }))
-    }).pipe(Effect.zipLeft(isResumed ? Effect.void : Effect.promise(() => this.#saveSettings())))
+  /** Restores a subscription from before a restart, unless the client has ended it since. */
+  resume(uri: string, resolved: ResolvedName): Effect.Effect<void, CallError> {
+    return Effect.suspend(() => this.#resuming.delete(uri) ? this.#begin(uri, resolved, true) : Effect.void)
+  }
+
+  #begin(uri: string, resolved: ResolvedName, isResumed = false): Effect.Effect<void, CallError> {
+    this.#leave(uri, resolved)
+    this.#resolved.set(uri, resolved)
+    return resolved.fleet.subscriptions.subscribe(this, resolved.route, uri, isResumed)
+  }
+
+  #has(uri: string): boolean {
+    return this.#resolved.has(uri) || this.#resuming.has(uri)
+  }
+
+  /** Ends the subscription of a URI at its server, unless it is this one. */
+  #leave(uri: string, other?: ResolvedName): void {
+    const resolved = this.#resolved.get(uri)
+    if (resolved === undefined) return
+    const { fleet, route: { backend: { id }, original } } = resolved
+    if (other?.fleet === fleet && other.route.backend.id === id && other.route.original === original) return
+    fleet.subscriptions.unsubscribe(this, id, original)
   }
 
   /** Ends a subscription, if there is one. Resolves when that is saved. */
   unsubscribe(uri: string): Promise<void> {
-    const resolved = this.#resolved.get(uri)
-    if (!this.#resolved.delete(uri) && !this.#resuming.delete(uri)) return Promise.resolve()
-    resolved?.fleet.subscriptions.unsubscribe(this, resolved.route.backend.id, resolved.route.original)
-    return this.#saveSettings()
+    if (!this.#has(uri)) return Promise.resolve()
+    this.#leave(uri)
+    this.#resolved.delete(uri)
+    this.#resuming.delete(uri)
+    this.#client.room?.release(bytesOf(uri))
+    return this.#client.saveSetting({ unsubscribed: uri })
   }
 
   updated(server: string, params: Readonly<Record<string, unknown>>): void {
@@ -93,12 +124,5 @@ export class ClientSubscriptions implements Subscriber {
 
   #sendLevel(level: Level): void {
     for (const { levels } of this.#client.fleets()) levels.setLevel(this, level)
-  }
-
-  #saveSettings(): Promise<void> {
-    return this.#client.saveSettings({
-      ...(this.#level === undefined ? {} : { level: this.#level }),
-      subscriptions: [...this.#resuming, ...this.#resolved.keys()]
-    })
   }
 }

@@ -2,7 +2,7 @@
  * The destination of a client's request: the tool, prompt or resource that it names, and the params for the server that has it. Pure.
  */
 import { Fleet } from "@mcp-lifeline/core"
-import { underAskedUri } from "@mcp-lifeline/core/internal"
+import { ExactJson, underAskedUri } from "@mcp-lifeline/core/internal"
 import { Meta } from "@mcp-lifeline/protocol"
 import type { ReadResourceResult, Result } from "@modelcontextprotocol/sdk/types.js"
 import { Predicate } from "effect"
@@ -33,13 +33,19 @@ export const forwarded = (params: Params): Params => {
   const forwarded = Meta.passedOn(params)
   if (forwarded["task"] === undefined) return forwarded
   const { task: _, ...rest } = forwarded
-  return rest
+  return ExactJson.copied(forwarded, rest)
+}
+
+/** The params to forward, with other values. */
+const changed = (params: Params, values: Params): Params => {
+  const given = forwarded(params)
+  return ExactJson.copied(given, { ...given, ...values })
 }
 
 const byName = (kind: Fleet.Routed, params: Params, isValid: boolean): Destination | undefined => {
   const { name } = params
   return isValid && isString(name)
-    ? { kind, name, paramsFor: (original) => ({ ...forwarded(params), name: original }) }
+    ? { kind, name, paramsFor: (original) => changed(params, { name: original }) }
     : undefined
 }
 
@@ -51,7 +57,7 @@ const completion = (params: Params): Destination | undefined => {
   const to = (kind: Fleet.Routed, key: "name" | "uri"): Destination | undefined => {
     const name = ref[key]
     if (!isString(name)) return undefined
-    return { kind, name, paramsFor: (original) => ({ ...forwarded(params), ref: { ...ref, [key]: original } }) }
+    return { kind, name, paramsFor: (original) => changed(params, { ref: { ...ref, [key]: original } }) }
   }
   return ref["type"] === "ref/prompt"
     ? to("prompts", "name")
@@ -68,7 +74,7 @@ const destinations = {
   "resources/read": (params: Params): Destination | undefined => {
     const { uri } = params
     if (!isString(uri)) return undefined
-    return { kind: "resources", name: uri, paramsFor: (original) => ({ ...forwarded(params), uri: original }) }
+    return { kind: "resources", name: uri, paramsFor: (original) => changed(params, { uri: original }) }
   },
   "completion/complete": completion
 } as const

@@ -8,7 +8,7 @@ import type { ServerOperations } from "@mcp-lifeline/opentelemetry"
 import { type ClientRequest, Initialize, type Introduction } from "@mcp-lifeline/protocol"
 import { lists as fields } from "@mcp-lifeline/protocol/listMethods"
 import type { JSONRPCNotification, JSONRPCResponse } from "@modelcontextprotocol/sdk/types.js"
-import { Effect } from "effect"
+import { Effect, Predicate } from "effect"
 import { audited } from "../../audit/audited.js"
 import { ClientRelay } from "../../conversation/ClientRelay.js"
 import {
@@ -70,7 +70,7 @@ export class FleetConversation implements Conversation {
         return this.#servers.own !== undefined
       },
       login: (server) => context.login(server, this.#caller),
-      shown: (server, text) => context.shown(server, text, this.#caller),
+      shown: (request, error) => context.shown(error, this.#access.senderOf(request)),
       loggedIn: (request, server, error) => this.#logins.begin(request, server, error),
       door: () => "serve"
     })
@@ -91,7 +91,8 @@ export class FleetConversation implements Conversation {
       notify: (server, notification) => {
         if (this.#access.now.hasServer(server)) relay.pass(notification, server)
       },
-      saveSettings: (settings) => client.saveSettings(settings),
+      saveSetting: (change) => client.saveSetting(change),
+      room: client.subscriptions,
       fleets: () => this.#servers.fleets
     }, resumed?.settings.subscriptions)
     this.#servers = context.servers.join({
@@ -132,7 +133,7 @@ export class FleetConversation implements Conversation {
     const audit = audited(context.audit, {
       who: () => ({ caller: this.#caller, introduced: this.#introduced }),
       isAdmin: () => this.#access.now.isAdmin,
-      named: (kind, name) => names.named(kind, name)
+      named: (kind, name) => Predicate.isString(name) ? names.named(kind, name) : undefined
     })
     this.#handle = pipeline(
       [

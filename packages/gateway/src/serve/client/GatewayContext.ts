@@ -3,7 +3,7 @@
  */
 import type { Caller } from "@mcp-lifeline/http-server/Caller"
 import type { ServerOperations } from "@mcp-lifeline/opentelemetry"
-import type { Introduction } from "@mcp-lifeline/protocol"
+import type { Introduction, JsonRpcError } from "@mcp-lifeline/protocol"
 import type { SignIn } from "@mcp-lifeline/sign-in/SignIn"
 import type { Effect } from "effect"
 import type { Access } from "../../access/Access.js"
@@ -38,8 +38,8 @@ export interface GatewayContext extends Control {
   ) => Effect.Effect<string>
   /** What the user of a client has to do now to sign in to a server; `undefined` if nothing. */
   readonly login: (server: string, caller: Caller) => string | undefined
-  /** A text of ours about a server as a caller may read it. */
-  readonly shown: (server: string, text: string, caller: Caller) => string
+  /** An error as a caller may read it. */
+  readonly shown: (error: JsonRpcError.JsonRpcError, caller: Caller) => JsonRpcError.JsonRpcError
   /** The sign-in of a client to a server, if it has its own and is in use. */
   readonly personalSignIn: ((server: string, caller: Caller) => SignIn | undefined) | undefined
   /** Measures requests and sessions of clients. */

@@ -2,10 +2,10 @@
  * Finds the server that has a tool, prompt or resource, among the servers that one client can use.
  */
 import { type CallError, Fleet, RemoteError } from "@mcp-lifeline/core"
-import { find, maySay, prefixOf, Unknown } from "@mcp-lifeline/core/internal"
+import { find, maySay, prefixOf, Unknown, viewOf } from "@mcp-lifeline/core/internal"
 import { Array as Arr, Effect, Predicate } from "effect"
 import type { Access } from "../../access/Access.js"
-import type { Named } from "../../audit/audited.js"
+import type { Known } from "../../audit/audited.js"
 import type { ClientServers } from "../pool/ClientServers.js"
 import type { GroupFleet } from "../pool/GroupFleet.js"
 
@@ -42,17 +42,19 @@ export class NameResolver {
     const { fleets } = this.#servers
     let found: ResolvedName | undefined
     for (const fleet of fleets) {
-      const route = find(fleet.fleet, kind, name)
+      const route = viewOf(fleet.fleet, access).find(kind, name)
       if (route === undefined || !mayUse(access, kind, route)) continue
       found ??= { fleet, route, key: name }
-      if (fleets.length === 1 || fleet.listed().catalog[kind].has(name)) return { fleet, route, key: name }
+      if (fleets.length === 1 || fleet.listed().visibleTo(access).catalog[kind].has(name)) {
+        return { fleet, route, key: name }
+      }
     }
     if (found !== undefined) return found
     return fleets.length === 1 || kind === "resources" ? undefined : this.#findDisplaced(kind, name, access)
   }
 
   /** What a name leads to now, whether or not the client may use it. */
-  named(kind: Fleet.Routed, name: string): Named | undefined {
+  named(kind: Fleet.Routed, name: string): (Known & { readonly original: string }) | undefined {
     const found = this.find(kind, name)?.route
     const route = found ??
       this.#servers.fleets.map(({ fleet }) => find(fleet, kind, name)).find(Predicate.isNotUndefined)
@@ -65,7 +67,7 @@ export class NameResolver {
     const lists = fleets.map((fleet) => fleet.listed().visibleTo(access))
     for (const [i, fleet] of fleets.entries()) {
       for (const [key, other] of lists[i]?.displaced(kind, lists.slice(0, i)) ?? []) {
-        const route = other === name ? find(fleet.fleet, kind, key) : undefined
+        const route = other === name ? viewOf(fleet.fleet, access).find(kind, key) : undefined
         if (route !== undefined) return { fleet, route, key }
       }
     }
@@ -83,18 +85,17 @@ export class NameResolver {
       const { fleets } = this.#servers
       const all = yield* Effect.forEach(fleets, ({ fleet }) => fleet.backends)
       const backends = all.map((some) => some.filter(({ id }) => access.hasServer(id)))
-      const isSaid = (some: ReadonlyArray<ReadonlyArray<{ readonly id: string }>>): boolean =>
-        fleets.some(({ fleet }, i) => some[i]?.some(({ id }) => maySay(kind, id, name, prefixOf(fleet, id))))
       const candidates = fleets.filter(({ fleet }, i) =>
         backends[i]?.some(({ id }) => maySay(kind, id, name, prefixOf(fleet, id)))
       )
-      // A server that the client may not use is not waited for: how long that takes would tell that there is one.
-      const asked = candidates.length > 0 ? candidates : isSaid(all) ? [] : fleets
       const routes = yield* Effect.forEach(
-        asked,
+        candidates.length > 0 ? candidates : fleets,
         (fleet) =>
           Effect.either(
-            Effect.map(fleet.fleet.route(kind, name), (route): ResolvedName => ({ fleet, route, key: name }))
+            Effect.map(
+              viewOf(fleet.fleet, access).route(kind, name),
+              (route): ResolvedName => ({ fleet, route, key: name })
+            )
           ),
         { concurrency: "unbounded" }
       )

@@ -3,12 +3,13 @@
  * task. Answers requests that go to no server.
  */
 import { type CallError, type Fleet, RemoteError, ResultUnknown } from "@mcp-lifeline/core"
-import { firstOf, maySay, offersTool, Prefix, toolOptions } from "@mcp-lifeline/core/internal"
+import { ExactJson, firstOf, maySay, offersTool, Prefix, Said, toolOptions } from "@mcp-lifeline/core/internal"
 import type { Caller } from "@mcp-lifeline/http-server/Caller"
 import * as Translation from "@mcp-lifeline/http-server/translation"
 import { type ClientRequest, JsonRpc } from "@mcp-lifeline/protocol"
 import type { ClientCapabilities } from "@modelcontextprotocol/sdk/types.js"
 import { Effect, Either } from "effect"
+import type { Access } from "../../access/Access.js"
 import type { ClientRelay, Resolved, ServerRequest } from "../../conversation/ClientRelay.js"
 import { methodNotFound } from "../../conversation/errors.js"
 import type { ClientServers } from "../pool/ClientServers.js"
@@ -21,6 +22,8 @@ import type { GatewayContext } from "./GatewayContext.js"
 import type { NameResolver, ResolvedName } from "./NameResolver.js"
 import * as RequestStates from "./RequestStates.js"
 import * as TaskIds from "./TaskIds.js"
+
+const { open, said } = Said
 
 /** The client, and what it can use. None of these may throw. */
 export interface Options {
@@ -37,16 +40,17 @@ export interface Options {
 }
 
 /** Whether a tool may be called twice: by the options of the tool, or else by its hints. */
-const mayRepeat = ({ fleet, key, route: { backend, original } }: ResolvedName): boolean =>
-  toolOptions(backend, original)?.idempotent ?? fleet.isHarmless(key)
+const mayRepeat = ({ fleet, key, route: { backend, original } }: ResolvedName, access: Access): boolean =>
+  toolOptions(backend, original)?.idempotent ?? fleet.isHarmless(key, access)
 
 /** A call that another replica of the gateway may have carried out, and that is not to be carried out twice. */
 const repeated = (backend: string, method: string): ResultUnknown =>
   new ResultUnknown({
     backend,
     method,
-    message:
-      `${backend}: the replica of the gateway that had ${method} has gone, and its result is unknown: check before you repeat it`
+    ...said`${open(backend)}: the replica of the gateway that had ${
+      open(method)
+    } has gone, and its result is unknown: check before you repeat it`
   })
 
 /** The router of one client. */
@@ -84,7 +88,9 @@ export class RequestRouter {
         return Either.left(new RemoteError({ backend: backend.id, method, ...RequestStates.refused }))
       }
       const given = RequestStates.forServer(destination.paramsFor(original), state)
-      const asked = task !== undefined && fleet.takesTask(key) ? { ...given, task } : given
+      const asked = task !== undefined && fleet.takesTask(key, access.of(request)) ?
+        ExactJson.copied(given, { ...given, task })
+        : given
       return Either.right({
         backend,
         params: Translation.withCapabilities(asked, this.#capabilitiesFor(fleet, backend.id)),
@@ -107,7 +113,7 @@ export class RequestRouter {
     return Effect.flatMap(
       this.#resolveName(request, kind, name),
       (resolved) =>
-        request.isRepeated && method === "tools/call" && !mayRepeat(resolved)
+        request.isRepeated && method === "tools/call" && !mayRepeat(resolved, access.of(request))
           ? Effect.fail(repeated(resolved.route.backend.id, method))
           : serverRequest(resolved)
     )

@@ -2,6 +2,7 @@
  * What a server without sessions gives a client that brings it back with the input that the server asked for (`requestState`), as one caller knows it (`OwnedTexts`):
  * another caller cannot go on with its request, and no server gets a state of another one, or one that it did not give.
  */
+import { ExactJson } from "@mcp-lifeline/core/internal"
 import { JsonRpc } from "@mcp-lifeline/protocol"
 import { Predicate } from "effect"
 import type { JsonRpcError } from "../../conversation/errors.js"
@@ -32,7 +33,7 @@ export const refused: JsonRpcError = {
 
 /** Params with the state as their server has given it. */
 export const forServer = <V extends Values>(params: V, state: RequestState | undefined): V =>
-  state === undefined ? params : { ...params, requestState: state.state }
+  state === undefined ? params : ExactJson.copied(params, { ...params, requestState: state.state })
 
 /** The states of a caller. */
 export const make = (owner: OwnedTexts.Owner): RequestStates => {

@@ -2,10 +2,11 @@
  * The methods with which a client sets what remains valid after the request: its log level, and its subscriptions to resources.
  */
 import type { CallError } from "@mcp-lifeline/core"
-import { type ClientSettings, maxSubscriptions, noMoreSubscriptions } from "@mcp-lifeline/http-server/Conversation"
+import type { ClientSettings } from "@mcp-lifeline/http-server/Conversation"
+import { noRoom } from "@mcp-lifeline/http-server/subscriptionLimits"
 import { type ClientRequest, JsonRpc, JsonRpcError as Failure } from "@mcp-lifeline/protocol"
 import { isLevel } from "@mcp-lifeline/protocol/Level"
-import { Effect, Predicate } from "effect"
+import { Array as Arr, Effect, Predicate } from "effect"
 import type { ClientRelay } from "../../conversation/ClientRelay.js"
 import type { Handler } from "../../conversation/Handler.js"
 import type { ClientAccess } from "./ClientAccess.js"
@@ -38,8 +39,6 @@ export const handlers = ({ access, names, relay, subscriptions }: Options): Read
     "resources/subscribe": (request) => {
       const uri = request.params?.["uri"]
       if (!Predicate.isString(uri)) return relay.refuseParams(request, "resources/subscribe")
-      const tooMany: Refusal = [Failure.ourCode, noMoreSubscriptions]
-      if (!subscriptions.hasRoom(uri)) return request.refuse(...tooMany)
       const refusal = Effect.flatMap(
         names.resolve("resources", uri, () => access.of(request)),
         (resolved): Effect.Effect<Refusal | undefined, CallError> => {
@@ -48,10 +47,10 @@ export const handlers = ({ access, names, relay, subscriptions }: Options): Read
           if (introduction !== undefined && introduction.capabilities.resources?.subscribe !== true) {
             return Effect.succeed([JsonRpc.methodNotFound, `${server} does not tell of changes of its resources`])
           }
-          // Others may have taken the room meanwhile.
-          return subscriptions.hasRoom(uri)
-            ? Effect.as(subscriptions.subscribe(uri, resolved), undefined)
-            : Effect.succeed(tooMany)
+          return Effect.map(
+            subscriptions.subscribe(uri, resolved),
+            (excess): Refusal | undefined => excess && [Failure.ourCode, noRoom(excess)]
+          )
         }
       )
       relay.after(
@@ -69,6 +68,9 @@ export const handlers = ({ access, names, relay, subscriptions }: Options): Read
   }
 }
 
+/** How many subscriptions wait at once for servers that have not given their lists yet. */
+const atOnce = 16
+
 /** Restores the settings of a resumed session, as far as their servers are still there. */
 export const restore = (
   { names, subscriptions }: Pick<Options, "names" | "subscriptions">,
@@ -76,11 +78,19 @@ export const restore = (
   run: (work: Effect.Effect<void>) => void
 ): void => {
   if (isLevel(level)) void subscriptions.setLevel(level)
-  for (const uri of uris.slice(0, maxSubscriptions)) {
-    run(
-      Effect.ignore(
-        Effect.flatMap(names.resolve("resources", uri), (resolved) => subscriptions.subscribe(uri, resolved, true))
-      )
-    )
-  }
+  const resume = (uri: string) =>
+    Effect.ignore(Effect.map(
+      names.resolve("resources", uri),
+      (resolved) => run(Effect.ignore(subscriptions.resume(uri, resolved)))
+    ))
+  // After each, others get their turn: fibers that only compute let no message in.
+  const resumeAll = (some: ReadonlyArray<string>) =>
+    Effect.forEach(some, (uri) => Effect.zipRight(resume(uri), Effect.sleep(0)), { concurrency: atOnce, discard: true })
+  // While some wait, the lists come in which most of the others are found at once; so these do not wait for a server that is down.
+  const [others, first] = Arr.partition(uris, (_, index) => index % Math.ceil(uris.length / atOnce) === 0)
+  const rest = Effect.suspend(() => {
+    const [unknown, known] = Arr.partition(others, (uri) => names.find("resources", uri) !== undefined)
+    return resumeAll([...known, ...unknown])
+  })
+  run(Effect.zipRight(resumeAll(first), rest))
 }

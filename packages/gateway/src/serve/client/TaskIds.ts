@@ -4,6 +4,7 @@
  */
 import { Era } from "@mcp-lifeline/protocol"
 import { Predicate } from "effect"
+import { createHash } from "node:crypto"
 import { type JsonRpcError, methodNotFound } from "../../conversation/errors.js"
 import * as OwnedTexts from "./OwnedTexts.js"
 
@@ -97,7 +98,9 @@ export class TaskIds {
   }
 }
 
-const keyOf = (server: string, id: string): string => JSON.stringify([server, id])
+/** Short, however long the id is. */
+const keyOf = (server: string, id: string): string =>
+  createHash("sha256").update(JSON.stringify([server, id])).digest("base64url")
 
 const withId = (value: Values, scoped: (id: string) => string): Values =>
   isString(value["taskId"]) ? { ...value, taskId: scoped(value["taskId"]) } : value

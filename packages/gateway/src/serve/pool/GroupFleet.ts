@@ -19,11 +19,13 @@ import { Subscriptions } from "@mcp-lifeline/protocol/Subscriptions"
 import * as SignIn from "@mcp-lifeline/sign-in/SignIn"
 import type { ToolPins } from "@mcp-lifeline/state/ToolPins"
 import { Effect, FiberSet, Option, Predicate, Scope, Stream } from "effect"
+import type { Access } from "../../access/Access.js"
 import { optionsOf, type Server } from "../../config/Backends.js"
 import * as Fibers from "../../Fibers.js"
 import { GroupCache } from "../../known/GroupCache.js"
 import { identityOf } from "../../known/offer.js"
 import type { ServerCache } from "../../known/ServerCache.js"
+import type { Temperaments } from "../../known/Temperaments.js"
 import type { Replica } from "../../replica/Replica.js"
 import { clean } from "../../Text.js"
 import { EncodedLists } from "../EncodedLists.js"
@@ -79,9 +81,9 @@ export interface GroupFleet {
   /** The lists as read or announced last. */
   readonly listed: () => EncodedLists
   /** Whether the hints of a tool say that it does no harm to call it twice. */
-  readonly isHarmless: (tool: string) => boolean
+  readonly isHarmless: (tool: string, access: Access) => boolean
   /** Whether a tool runs as a task for a client that asks for one. */
-  readonly takesTask: (tool: string) => boolean
+  readonly takesTask: (tool: string, access: Access) => boolean
   /** Whether each server has connected, failed to, or exceeded the time for that. */
   readonly isReady: () => boolean
   /** Ends when `isReady` becomes true. */
@@ -164,12 +166,13 @@ export const over = <E>(
       outages,
       lists: Effect.map(fleet.catalog, listsOf),
       listed: () => lists,
-      isHarmless: (tool) => {
-        const { readOnlyHint, idempotentHint } = lists.catalog.tools.get(tool)?.value.annotations ?? {}
+      isHarmless: (tool, access) => {
+        const { readOnlyHint, idempotentHint } = lists.visibleTo(access).catalog.tools.get(tool)?.value.annotations ??
+          {}
         return readOnlyHint === true || idempotentHint === true
       },
-      takesTask: (tool) => {
-        const entry = lists.catalog.tools.get(tool)
+      takesTask: (tool, access) => {
+        const entry = lists.visibleTo(access).catalog.tools.get(tool)
         const support = entry?.value.execution?.taskSupport
         return entry !== undefined && (support === "required" || support === "optional") &&
           introduction(entry.backend)?.capabilities.tasks?.requests?.tools?.call !== undefined
@@ -215,6 +218,8 @@ export interface Settings {
   readonly introduced: (caller: Caller, server: string, introduction: Introduction) => void
   /** The cache of introductions and lists in the state folder. Default: none. */
   readonly kept: ServerCache | undefined
+  /** What servers have shown of themselves. Default: it is kept as long as they run. */
+  readonly temperaments: Temperaments | undefined
   /** What was approved of the tools of servers. Default: it is kept as long as they run. */
   readonly pins: ToolPins | undefined
   /** How long `ready` waits for servers at most. Default 10 s. */
@@ -251,7 +256,19 @@ const backendOf = (fleet: Fleet.Fleet | undefined, name: string): Backend.Backen
 /** Starts the servers of a group. */
 export const make = (
   group: ClientGroup,
-  { introduced, isOff, kept, mayRun = () => true, pins, replica, reports, servers, telemetry, waitTimeout }: Settings
+  {
+    introduced,
+    isOff,
+    kept,
+    mayRun = () => true,
+    pins,
+    replica,
+    reports,
+    servers,
+    telemetry,
+    temperaments,
+    waitTimeout
+  }: Settings
 ): Effect.Effect<GroupFleet, InvalidOptions, Scope.Scope> =>
   over(group, (subscriptions) =>
     Effect.gen(function*() {
@@ -327,12 +344,17 @@ export const make = (
         const isOwned = replica !== undefined && sessions === "per-client" && runsOnce(server)
         return Effect.succeed(isOwned ? replica.own(connector) : connector)
       }
+      const memoryOf = ({ identity }: Server) =>
+        temperaments === undefined || identity === undefined
+          ? Effect.succeed(undefined)
+          : temperaments.of(identity, fork)
       const pinStoreOf = ({ id, origin }: Server) => origin && pins?.of(id, origin)
       /** `isOther`: takes the place of that of another client, which must not stay in use until this one is connected. */
       const makeOptions = (server: Server, client: string, isOther: boolean): Effect.Effect<Configured> =>
         connectorOf(server).pipe(
           Effect.flatMap((connector) => placedConnectorOf(server, connector)),
-          Effect.map((connector) => ({
+          Effect.zip(memoryOf(server)),
+          Effect.map(([connector, temperamentMemory]) => ({
             server,
             client,
             options: {
@@ -342,6 +364,7 @@ export const make = (
               connector: incomingOf(server.id).around(connector),
               catalogMemory: cache.memory(server.id),
               pinStore: pinStoreOf(server),
+              temperamentMemory,
               lifecycle: { ...server.lifecycle, disabled: isOff(server) },
               ...group.introduction
             }

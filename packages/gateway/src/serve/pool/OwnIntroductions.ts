@@ -21,7 +21,6 @@ const isShort = (introduction: Introduction): boolean => {
   }
 }
 
-/** See the head of the file. */
 export class OwnIntroductions {
   /** By the owner, and then by the server. First the owner of whom nothing was set for longest. */
   readonly #all = new Map<string, Map<string, Introduction>>()

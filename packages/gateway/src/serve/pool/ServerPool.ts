@@ -96,12 +96,14 @@ const connect = (backend: Backend.Backend): Effect.Effect<void> =>
 const followEvery = "1 second"
 
 /** Options of the pool. */
-export type Options = Partial<Pick<GroupFleet.Settings, "kept" | "pins" | "replica" | "telemetry" | "waitTimeout">>
+export type Options = Partial<
+  Pick<GroupFleet.Settings, "kept" | "temperaments" | "pins" | "replica" | "telemetry" | "waitTimeout">
+>
 
 /** Makes the pool, and starts the shared servers. */
 export const make = (
   first: ReadonlyArray<Server>,
-  { kept, pins, replica, telemetry, waitTimeout }: Options = {}
+  { kept, pins, replica, telemetry, temperaments, waitTimeout }: Options = {}
 ): Effect.Effect<ServerPool, InvalidOptions, Scope.Scope> =>
   Effect.gen(function*() {
     let servers = first
@@ -127,6 +129,7 @@ export const make = (
       isOff,
       introduced: (caller, server, introduction) => introductions.set(caller, server, introduction),
       kept,
+      temperaments,
       pins,
       replica,
       mayRun: (server) => configurations?.newer(server) === undefined,

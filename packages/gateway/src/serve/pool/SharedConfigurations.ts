@@ -27,7 +27,6 @@ const Configuration = Schema.Struct({
 })
 type Configuration = typeof Configuration.Type
 
-/** See the head of the file. */
 export interface SharedConfigurations {
   /** Tells the others how this replica is configured. */
   readonly publish: (servers: ReadonlyArray<Server>) => Effect.Effect<void>

@@ -15,7 +15,6 @@ interface Entry {
   local: Connector
 }
 
-/** See the head of the file. */
 export interface SharedConnectors {
   /** The connector for a server as it is configured now. */
   readonly of: (server: Server) => Effect.Effect<Connector>

@@ -18,7 +18,6 @@ const Switch = Schema.Struct({
 })
 type Switch = typeof Switch.Type
 
-/** See the head of the file. */
 export interface SharedSwitches {
   /** How a server was switched last, as far as `look` has seen; `undefined` if the file decides. */
   readonly of: (server: Server) => Pick<Switch, "at" | "isOff"> | undefined

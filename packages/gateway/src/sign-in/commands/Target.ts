@@ -2,6 +2,7 @@
  * The server that a command names, by its URL or by its name in an mcp.json.
  */
 import type { Connector } from "@mcp-lifeline/core"
+import { parseUrl } from "@mcp-lifeline/protocol/parseUrl"
 import { type Authorization, HttpConnector } from "@mcp-lifeline/transport-http"
 import { Effect, Either } from "effect"
 import { dirname, resolve } from "node:path"
@@ -64,7 +65,7 @@ const ofName = (name: string, file: string): Effect.Effect<Target, StartError> =
 /** Finds the server of a URL, or of a name in the file. */
 export const find = (text: string, config: string | undefined): Effect.Effect<Target, StartError | UsageError> => {
   if (isAddress(text)) {
-    return URL.canParse(text)
+    return parseUrl(text) !== undefined
       ? Effect.succeed(ofUrl(text))
       : Effect.fail(new UsageError({ message: `${text} is not an address; write https://HOST/PATH` }))
   }

@@ -1,7 +1,8 @@
 import { describe, expect, it } from "@effect/vitest"
 import { ScriptedConnector } from "@mcp-lifeline/testing"
-import { Effect } from "effect"
+import { Effect, TestClock } from "effect"
 import { ServerPool } from "mcp-lifeline"
+import { setImmediate as turn } from "node:timers/promises"
 import * as AccessControl from "../../../src/access/AccessControl.js"
 import { CallRates } from "../../../src/access/CallRates.js"
 import * as ClusterOperations from "../../../src/api/cluster/ClusterOperations.js"
@@ -142,5 +143,31 @@ describe("commands in a cluster", () => {
       })
       const [failure] = yield* Effect.all([Effect.flip(operations.reconnect("one")), gone], { concurrency: 2 })
       expect(failure.error.message).toMatch(/^on the replica b at .*: the replica has gone/)
+    }))
+})
+
+describe("whoever follows a cluster", () => {
+  it.scoped("[D8] has the others asked at once, and then two seconds after each answer, for as long as somebody follows, also the second time", () =>
+    Effect.gen(function*() {
+      const { b, operations } = yield* cluster
+      const asked = () => b.asked.filter((one) => one.startsWith("GET /api/status")).length
+      /** Until the next question waits for its time, or nothing does. */
+      const settled = (count: number) =>
+        Effect.gen(function*() {
+          yield* Effect.promise(() => expect.poll(asked).toBe(count))
+          for (let turns = 0; turns < 100; turns++) yield* Effect.promise(() => turn())
+        })
+      for (const before of [0, 2]) {
+        yield* Effect.scoped(Effect.gen(function*() {
+          yield* operations.follow
+          yield* settled(before + 1)
+          yield* TestClock.adjust(1999)
+          yield* settled(before + 1)
+          yield* TestClock.adjust(1)
+          yield* settled(before + 2)
+        }))
+        yield* TestClock.adjust("1 minute")
+        yield* settled(before + 2)
+      }
     }))
 })

@@ -70,4 +70,57 @@ describe("the gateways of other replicas", () => {
       const [first] = yield* Fiber.join(looking)
       expect(first).toMatchObject({ problem: "no answer within 1 s", status: undefined })
     }))
+
+  it.scoped.each([301, 302, 303, 307, 308])(
+    "[D8 D13 X2] that answer with %d lead nowhere else: no question, and no proof of the cluster, goes to another address",
+    (status) =>
+      Effect.gen(function*() {
+        const [b, elsewhere] = [yield* MadeUp.make("b"), yield* MadeUp.make("elsewhere")]
+        const gateways = MadeUp.gatewaysOf(() => [b.name])
+        const { ask, look } = OtherGateways.make(gateways)
+        const path = { name: "one" }
+        const doors: Record<string, Effect.Effect<unknown, unknown>> = {
+          "GET /api/status": look,
+          "GET /api/logs": ask(b.name, ({ gateway }) => gateway.logs({ urlParams: { limit: 1 } })),
+          "GET /api/servers/one": ask(b.name, ({ servers }) => servers.server({ path })),
+          "POST /api/servers/one/reconnect": ask(b.name, ({ servers }) => servers.reconnect({ path })),
+          "POST /api/servers/one/disable": ask(b.name, ({ servers }) => servers.disable({ path }))
+        }
+        for (const [door, question] of Object.entries(doors)) {
+          const [, target] = door.split(" ")
+          b.answers.set(door, [status, {}, { location: `${elsewhere.name.address}${MadeUp.prefix}${target}` }])
+          elsewhere.answers.set(door, [200, MadeUp.statusOf("elsewhere")])
+          const answer = yield* Effect.either(question)
+          if (question === look) expect(answer).toMatchObject({ right: [{ problem: expect.any(String) }] })
+          else expect(answer).toMatchObject({ left: { _tag: "NotReached", problem: expect.any(String) } })
+        }
+        expect(b.asked).toHaveLength(5)
+        expect(elsewhere.asked).toEqual([])
+      })
+  )
+
+  it.scoped("[D8] are known by their ids: one that is back at its address, or another there, has said nothing yet", () =>
+    Effect.gen(function*() {
+      const b = yield* MadeUp.make("b")
+      b.answers.set("GET /api/status", [200, MadeUp.statusOf("b")])
+      const other = { ...b.name, id: "b2" }
+      let others = [b.name]
+      const { last, look } = OtherGateways.make(MadeUp.gatewaysOf(() => others))
+      yield* TestClock.adjust(5)
+      yield* look
+      others = [other]
+      expect(last()).toEqual([])
+      yield* TestClock.adjust(5)
+      b.answers.set("GET /api/status", [500, "no"])
+      // Nothing of the one before.
+      expect(yield* look).toEqual([{
+        replica: other,
+        since: 10,
+        problem: "it answers with HTTP 500",
+        status: undefined
+      }])
+      yield* TestClock.adjust(5)
+      b.answers.set("GET /api/status", "nonsense")
+      expect(yield* look).toMatchObject([{ since: 10, problem: "it answers like another version of mcp-lifeline" }])
+    }))
 })

@@ -1,0 +1,30 @@
+/**
+ * About how much memory a value of a server takes.
+ */
+import { Predicate } from "effect"
+import { Bytes } from "../internal/Bytes.js"
+
+/** What a value takes beside its texts, in bytes. */
+const ofEach = 16
+
+/** A text takes a byte for each character: most are Latin. */
+export const ofText = (text: string): Bytes => Bytes(text.length)
+
+/** A JSON value takes what its texts take, and something for each value in it, so that many small ones are not taken for nothing. Not recursive. */
+export const of = (value: unknown): Bytes => {
+  let size = 0
+  const left = [value]
+  while (left.length > 0) {
+    const one = left.pop()
+    size += ofEach
+    if (typeof one === "string") size += one.length
+    else if (Array.isArray(one)) { for (const inner of one) left.push(inner) }
+    else if (Predicate.isRecord(one)) {
+      for (const key of Object.keys(one)) {
+        size += key.length
+        left.push(one[key])
+      }
+    }
+  }
+  return Bytes(size)
+}

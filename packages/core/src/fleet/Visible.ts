@@ -1,0 +1,60 @@
+/**
+ * What one caller may use of a fleet, and the names that it has for that: those of a fleet in which there is nothing else.
+ */
+import type { Snapshot } from "../catalog/Catalog.js"
+import { CatalogIndex } from "./CatalogIndex.js"
+import { CatalogSource } from "./Claim.js"
+import { Catalogue, type FleetCatalog, type Share } from "./FleetCatalog.js"
+
+/** The same object stands for the same rules. */
+export interface Visible {
+  /** Whether that is everything. */
+  readonly isWhole: boolean
+  readonly hasServer: (backend: string) => boolean
+  /** The same for a tool, by its name at the backend. */
+  readonly hasTool: (backend: string, original: string) => boolean
+}
+
+/** For so many callers the names of one catalogue are kept. */
+const most = 64
+
+/** Keeps values for the callers that were asked for last. */
+export class PerVisible<A> {
+  readonly #known = new Map<Visible, A>()
+
+  get(visible: Visible, make: () => A): A {
+    const known = this.#known.get(visible) ?? make()
+    this.#known.delete(visible)
+    this.#known.set(visible, known)
+    const [oldest] = this.#known.keys()
+    if (this.#known.size > most && oldest !== undefined) this.#known.delete(oldest)
+    return known
+  }
+}
+
+const seen = ({ backend, snapshot }: Share, { hasTool }: Visible): Snapshot => {
+  const tools = snapshot.tools.filter(({ name }) => hasTool(backend, name))
+  return tools.length === snapshot.tools.length ? snapshot : { ...snapshot, tools }
+}
+
+const make = ({ shares }: Catalogue, visible: Visible): CatalogIndex => {
+  const index = new CatalogIndex()
+  const shown = shares.filter(({ backend }) => visible.hasServer(backend))
+  index.arrange(shown.map((share) => {
+    const source = new CatalogSource(share.backend)
+    index.rename(source, share.prefix)
+    index.offer(source, seen(share, visible))
+    return source
+  }))
+  return index
+}
+
+const known = new WeakMap<FleetCatalog, PerVisible<CatalogIndex>>()
+
+/** The names of a caller. `catalog`: of a fleet, and not made of another one. */
+export const namesOf = (catalog: FleetCatalog, visible: Visible): CatalogIndex => {
+  if (!(catalog instanceof Catalogue)) throw new TypeError("not the catalogue of a fleet")
+  const all = known.get(catalog) ?? new PerVisible<CatalogIndex>()
+  known.set(catalog, all)
+  return all.get(visible, () => make(catalog, visible))
+}

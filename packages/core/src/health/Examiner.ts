@@ -1,0 +1,137 @@
+/**
+ * Collects the evidence on the installed connection while it leaves something without an answer, and judges it.
+ */
+import { Effect } from "effect"
+import type { Activity, ProcessSight } from "../port/ProcessSight.js"
+import { activity } from "../port/ProcessSight.js"
+import type { LiveConnection } from "../runtime/LiveConnection.js"
+import type { Runtime } from "../runtime/Runtime.js"
+import type { BackendState } from "../state/BackendState.js"
+import type { OpenVerdict } from "../state/Status.js"
+import { judge, type Verdict } from "./judge.js"
+
+/** Sights that are closer together, in milliseconds, show nothing: the clock of the kernel has ticks of 10 ms. */
+const shortest = 200
+/** Sights that are further apart, in milliseconds, prove nothing: the machine may have been suspended between them. */
+const longest = 15_000
+
+/** One doubt: it ends with the next answer. */
+interface Doubt {
+  readonly runtime: Runtime
+  /** How many answers the server had given when it began. */
+  readonly answers: number
+  readonly beganAt: number
+  sight: ProcessSight | undefined
+  sightAt: number
+  /** A question was written to the server since the first sight. */
+  isAsked: boolean
+  activity: Activity | undefined
+  /** Since when the processes have done that. */
+  since: number
+  /** When they were last seen to work. */
+  workedAt: number
+  verdict: (Verdict & { readonly since: number }) | undefined
+}
+
+/** Examines the connections of one backend. */
+export class Examiner {
+  readonly #backend: BackendState
+  #doubt: Doubt | undefined
+
+  constructor(backend: BackendState) {
+    this.#backend = backend
+  }
+
+  /** The verdict on the installed connection, as long as it answers nothing. */
+  get verdict(): OpenVerdict | undefined {
+    const doubt = this.#doubt
+    return doubt !== undefined && this.#isOpen(doubt) ? doubt.verdict : undefined
+  }
+
+  /** Looks what the processes of the server do, where that can be seen. Returns whether one of them is stopped. */
+  look({ connection, runtime }: LiveConnection): Effect.Effect<boolean> {
+    const { look } = connection
+    if (look === undefined) return Effect.succeed(false)
+    return Effect.map(Effect.catchAllCause(look, () => Effect.succeed(undefined)), (sight) => {
+      const doubt = this.#of(runtime)
+      const now = this.#backend.now()
+      const before = doubt.sight
+      const millis = now - doubt.sightAt
+      if (sight !== undefined && before !== undefined && millis < shortest) return sight.isStopped
+      const comparable = sight !== undefined && before !== undefined && millis <= longest
+      const found = comparable
+        ? activity(before, sight, {
+          apart: millis,
+          silentFor: now - runtime.answeredAt,
+          isAsked: doubt.isAsked
+        })
+        : undefined
+      if (found !== doubt.activity) doubt.since = comparable ? doubt.sightAt : now
+      doubt.activity = found
+      if (found === "works" || found === "waits") doubt.workedAt = now
+      doubt.sight = sight
+      doubt.sightAt = now
+      return sight?.isStopped === true
+    })
+  }
+
+  /** What the processes of the server were seen to do. */
+  seen(runtime: Runtime): Activity | undefined {
+    return this.#of(runtime).activity
+  }
+
+  /** A question is written to the server, which it can read from now on. Before the first sight, it may have read it unseen. */
+  asked(runtime: Runtime): void {
+    const doubt = this.#of(runtime)
+    if (doubt.sight !== undefined) doubt.isAsked = true
+  }
+
+  /** Judges a server that has answered nothing since it was put in doubt. What changes is published. (V1) */
+  judge(runtime: Runtime, patience: { readonly isOver: boolean; readonly isSilent: boolean }): Verdict {
+    const backend = this.#backend
+    const doubt = this.#of(runtime)
+    const now = backend.now()
+    const { health: { failureThreshold }, keepalive: { suspectInterval } } = backend.policy
+    const verdict = judge({
+      activity: doubt.activity,
+      seenFor: now - doubt.since,
+      isConcurrent: backend.temperament.isConcurrent,
+      isAwaited: runtime.isAwaited,
+      unawaitedFor: now - (runtime.abandonedAt ?? doubt.beganAt),
+      isPatienceOver: patience.isOver && now - doubt.workedAt >= failureThreshold * suspectInterval,
+      isSilent: patience.isSilent,
+      busyLimit: backend.policy.health.busyLimit
+    })
+    // Silence alone says nothing before the patience with it is over.
+    if (verdict.kind === "unknown" && doubt.activity === undefined && !patience.isOver) return verdict
+    const before = doubt.verdict
+    doubt.verdict = { ...verdict, since: before?.kind === verdict.kind ? before.since : now }
+    if (before?.kind !== verdict.kind) {
+      backend.emit({ _tag: "Judged", generation: runtime.generation, kind: verdict.kind, reason: verdict.reason })
+      backend.publish({})
+    }
+    return verdict
+  }
+
+  #isOpen({ answers, runtime }: Doubt): boolean {
+    return runtime.answers === answers && this.#backend.isCurrent(runtime)
+  }
+
+  #of(runtime: Runtime): Doubt {
+    const doubt = this.#doubt
+    if (doubt?.runtime === runtime && doubt.answers === runtime.answers) return doubt
+    const now = this.#backend.now()
+    return this.#doubt = {
+      runtime,
+      answers: runtime.answers,
+      beganAt: now,
+      sight: undefined,
+      sightAt: now,
+      isAsked: false,
+      activity: undefined,
+      since: now,
+      workedAt: Number.NEGATIVE_INFINITY,
+      verdict: undefined
+    }
+  }
+}

@@ -1,0 +1,40 @@
+/**
+ * Why a backend cannot be used, or did not carry out a request: as a code, and as everybody may read it.
+ */
+import type { ConnectReason } from "../ConnectReason.js"
+import type { Loss } from "../port/Loss.js"
+import type { RequestReason } from "../RequestReason.js"
+
+/** Why an attempt to connect or a request failed, or a connection was lost. */
+export type Reason = ConnectReason | Loss["kind"] | RequestReason
+
+const words: { readonly [R in Reason]: string } = {
+  timeout: "it did not answer in time",
+  refused: "it refuses connections",
+  unreachable: "it cannot be reached over the network",
+  tls: "no secure connection to it could be made",
+  closed: "its connection ended",
+  session: "it has forgotten the session",
+  spawn: "its program could not be started",
+  unauthorized: "it requires a login or other credentials",
+  forbidden: "it refuses access",
+  notFound: "there is no MCP server where it should be",
+  rateLimited: "it refuses more requests for now",
+  server: "it failed with an error of its own",
+  redirect: "it is elsewhere now",
+  protocol: "its answer is none that the protocol allows",
+  incompatible: "it speaks no version of MCP that is understood here",
+  onConnected: "what is to be done once it is connected failed",
+  defect: "an error inside Lifeline",
+  health: "it answered neither requests nor probes",
+  keepalive: "it did not answer heartbeats",
+  memory: "it used more memory than it may",
+  lost: "its connection ended",
+  remote: "it answered with an error",
+  network: "the network failed",
+  fault: "an error inside Lifeline"
+}
+
+/** A reason for everybody. Also of one that another version of Lifeline has given. */
+export const inWords = (reason: string | undefined): string =>
+  reason !== undefined && Object.hasOwn(words, reason) ? words[reason as Reason] : "those who run it can see why"

@@ -1,0 +1,27 @@
+/**
+ * Texts in two versions: for those who run a backend, and for everybody who uses it. The latter has nothing of how the backend is started or
+ * reached, of what its process wrote, and of what others said about it. Pure.
+ */
+import { inWords, type Reason } from "./Reason.js"
+
+/** Errors have both as their fields. */
+export interface Said {
+  readonly message: string
+  readonly publicMessage: string
+}
+
+/** What everybody may read: the name of the server, of a state or of a method. */
+export const open = (text: string): Said => ({ message: text, publicMessage: text })
+
+/** What only those read who run the backend; the others read the reason instead, or nothing. */
+export const detail = (text: string, reason?: Reason): Said => ({
+  message: text,
+  publicMessage: reason === undefined ? "" : inWords(reason)
+})
+
+/** Both versions of a text. Its own words are for everybody. A text that does not say for whom it is cannot be put in. */
+export const said = (strings: TemplateStringsArray, ...values: ReadonlyArray<number | Said>): Said => {
+  const version = (of: (value: Said) => string): string =>
+    String.raw({ raw: strings }, ...values.map((value) => typeof value === "number" ? value : of(value)))
+  return { message: version(({ message }) => message), publicMessage: version(({ publicMessage }) => publicMessage) }
+}

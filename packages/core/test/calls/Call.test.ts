@@ -1,0 +1,186 @@
+import { describe, expect, it } from "@effect/vitest"
+import type { Backend, Method, Params } from "@mcp-lifeline/core"
+import * as Call from "../../src/calls/Call.js"
+import type { Runtime } from "../../src/runtime/Runtime.js"
+
+const start = 1_000_000
+const requestTimeout = 60_000
+
+const call = (options?: Backend.CallOptions, about?: Call.Call<"tools/call">, tool?: Parameters<typeof Call.make>[3]) =>
+  Call.make<"tools/call">("tools/call", { name: "pay" }, options, tool, requestTimeout, start, about)
+
+/** Sends it at a time; `at` sets the clock for what comes later. */
+const sent = <M extends Method>(one: Call.Call<M>, now = start) => {
+  let time = now
+  const options = Call.requestOptions(one, () => time)
+  return { ...options, at: (now: number) => void (time = now) }
+}
+
+describe("the time of a call", () => {
+  const progress = { resetTimeoutOnProgress: true }
+  const rows: ReadonlyArray<readonly [string, Backend.CallOptions | undefined, timeout: number, whole: number]> = [
+    ["that of all requests", undefined, 60_000, 60_000],
+    ["its own", { timeout: 5000 }, 5000, 5000],
+    ["a span in words", { timeout: "5 seconds" }, 5000, 5000],
+    ["the default of its caller", { defaultTimeout: 7000 }, 7000, 7000],
+    ["its own before that of its caller", { timeout: 5000, defaultTimeout: 7000 }, 5000, 5000],
+    ["the whole is shorter", { timeout: 5000, maxTotalTimeout: 3000 }, 5000, 3000],
+    ["the whole is longer, and no progress counts", { timeout: 5000, maxTotalTimeout: 9000 }, 5000, 5000],
+    ["the whole is longer, and progress counts", { timeout: 5000, maxTotalTimeout: 9000, ...progress }, 5000, 9000]
+  ]
+
+  it.each(rows)("[C5] %s", (_, options, timeout, whole) => {
+    const one = call(options)
+    expect([one.timeout, one.deadline - start, one.openEnded]).toEqual([timeout, whole, false])
+    const request = sent(one, start + 1000)
+    expect([request.timeout, one.heardAt]).toEqual([Math.min(timeout, whole - 1000), start + 1000])
+    expect(request.maxTotalTimeout).toBe(options && whole - 1000)
+    // Its time is over, and nothing is negative.
+    expect(sent(one, start + whole + 1).timeout).toBe(0)
+  })
+
+  it("[C5] of the options by tool, that of the tool comes before the default of its caller", () => {
+    const tool = { timeout: 4000 } as Parameters<typeof Call.make>[3]
+    expect(call({ defaultTimeout: 7000 }, undefined, tool).timeout).toBe(4000)
+    expect(call({ timeout: 5000 }, undefined, tool).timeout).toBe(5000)
+  })
+
+  it("[C5] each progress gives it again where nothing bounds the whole, and only there", () => {
+    const open = call({ timeout: 5000, ...progress })
+    const request = sent(open)
+    expect([open.openEnded, request.maxTotalTimeout]).toEqual([true, undefined])
+    request.at(start + 4000)
+    request.onprogress?.({ progress: 1 })
+    expect([open.deadline - start, open.heardAt - start]).toEqual([9000, 4000])
+
+    const heard: Array<number> = []
+    const bounded = call({
+      timeout: 5000,
+      maxTotalTimeout: 9000,
+      ...progress,
+      onprogress: (one) => heard.push(one.progress)
+    })
+    const second = sent(bounded)
+    second.at(start + 4000)
+    second.onprogress?.({ progress: 1 })
+    expect([bounded.deadline - start, bounded.heardAt - start, heard]).toEqual([9000, 4000, [1]])
+  })
+
+  it("[C5] what is said to be over is the time of one answer, or of the whole", () => {
+    expect(Call.timeOver(call({ timeout: 5000 }))).toBe(5000)
+    expect(Call.timeOver(call({ timeout: 5000, ...progress }))).toBe(5000)
+    const bounded = call({ timeout: 5000, maxTotalTimeout: 9000, ...progress })
+    expect(Call.timeOver(bounded)).toBe(5000)
+    bounded.heardAt = start + 4000
+    expect(Call.timeOver(bounded)).toBe(9000)
+  })
+
+  it("[C21] the user's is not the call's: from the first of several questions to the last answer, each time that there are some", () => {
+    const one = call({ timeout: 5000 })
+    const { at, onasking } = sent(one)
+    const ask = (now: number, isAsking: boolean) => {
+      at(start + now)
+      onasking?.(isAsking)
+    }
+    ask(1000, true)
+    expect(Call.askedFor(one, start + 1500)).toBe(500)
+    ask(2000, true)
+    ask(3000, false)
+    expect([one.deadline - start, one.heardAt - start]).toEqual([5000, 0])
+    expect(Call.askedFor(one, start + 3500)).toBe(2500)
+    ask(11_000, false)
+    expect([one.deadline - start, one.heardAt - start]).toEqual([15_000, 10_000])
+    expect(Call.askedFor(one, start + 12_000)).toBe(0)
+    ask(12_000, true)
+    ask(13_000, false)
+    expect([one.deadline - start, one.heardAt - start, one.questions]).toEqual([16_000, 11_000, 0])
+  })
+
+  it("[C21] what a request about a task asks the user is the time of the call, too", () => {
+    const whole = call({ timeout: 5000 })
+    const part = Call.make(
+      "tasks/result" as Method,
+      { taskId: "t" } as Params<Method>,
+      undefined,
+      undefined,
+      9000,
+      start,
+      whole
+    )
+    const { at, onasking, runsTask } = sent(part)
+    expect(runsTask).toBe(true)
+    at(start + 1000)
+    onasking?.(true)
+    at(start + 4000)
+    onasking?.(false)
+    expect([whole.deadline - start, part.deadline - start]).toEqual([8000, 12_000])
+  })
+})
+
+describe("what is known of a call", () => {
+  it("[C2] it may have been carried out from when it is sent, unless its request was withdrawn before, and none of it was sent twice", () => {
+    for (const repeated of [false, true]) {
+      const sentTo: Array<number> = []
+      const one = call({ onSent: (generation) => void sentTo.push(generation) })
+      one.repeated = repeated
+      one.waitEnd = start + 1
+      expect(Call.fateOf(one)).toBe("notSent")
+      Call.leaves(one, { generation: 3 } as Runtime)
+      expect([Call.fateOf(one), one.waitEnd, sentTo]).toEqual(["unknown", undefined, [3]])
+      sent(one).onwithdrawn?.()
+      expect(Call.fateOf(one)).toBe(repeated ? "unknown" : "notSent")
+    }
+  })
+
+  it("[C17] a task is kept for a minute longer than its call may take, and for as long as it takes where nothing bounds that", () => {
+    const rows = [
+      [{ timeout: 5000 }, { ttl: 65_000 }],
+      [undefined, { ttl: 120_000 }],
+      [{ timeout: 5000, resetTimeoutOnProgress: true }, {}],
+      [{ timeout: Number.POSITIVE_INFINITY }, {}]
+    ] as const
+    for (const [options, task] of rows) {
+      const one = call(options)
+      expect(sent(one).task).toBeUndefined()
+      one.runsTask = true
+      expect(sent(one)).toMatchObject({ task, runsTask: true })
+    }
+  })
+
+  it("[C17] of a task that is over nothing is heard any more", () => {
+    const heard: Array<number> = []
+    const one = call({ onprogress: ({ progress }) => heard.push(progress) })
+    const { at, onprogress } = sent(one)
+    one.task = { id: "t", on: {} as never, isThere: true, hasBegun: true, isOver: false }
+    onprogress?.({ progress: 1 })
+    one.task.isOver = true
+    at(start + 1000)
+    onprogress?.({ progress: 2 })
+    expect([heard, one.heardAt]).toEqual([[1], start])
+  })
+
+  it("[C17] it is on the connection of its request, else on that of its task, which may have gone on with another one", () => {
+    const runtime = (name: string, latest?: unknown): Runtime => ({ name, latest: latest ?? { name } }) as never
+    const one = call()
+    expect(Call.runsOn(one)).toBeUndefined()
+    one.task = { id: "t", on: { runtime: runtime("task") } as never, isThere: true, hasBegun: true, isOver: false }
+    expect(Call.runsOn(one)).toEqual({ name: "task" })
+    one.on = runtime("request", { name: "its successor" })
+    expect(Call.runsOn(one)).toEqual({ name: "its successor" })
+    one.on = undefined
+    one.task.isOver = true
+    expect(Call.runsOn(one)).toBeUndefined()
+  })
+
+  it("[C17] a request about a task goes first to the connection that knows it, unless that has failed", () => {
+    const whole = call()
+    const about = () =>
+      Call.make("tasks/get" as Method, {} as Params<Method>, undefined, undefined, 9000, start, whole).first
+    expect(about()).toBeUndefined()
+    const on = {} as never
+    whole.task = { id: "t", on, isThere: true, hasBegun: true, isOver: false }
+    expect(about()).toBe(on)
+    whole.task.isThere = false
+    expect(about()).toBeUndefined()
+  })
+})

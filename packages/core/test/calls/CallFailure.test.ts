@@ -1,0 +1,134 @@
+import { describe, expect, it } from "@effect/vitest"
+import { BackendUnavailable, ConnectionLost, RemoteError, RequestError, RequestTimeout } from "@mcp-lifeline/core"
+import { afterUnknown, isMisuse, isSuspicious, maySendAgain, toCallError } from "../../src/calls/CallFailure.js"
+import type { RequestReason } from "../../src/Errors.js"
+import { State } from "../../src/lifecycle/Lifecycle.js"
+
+const about = { backend: "files", generation: 3, method: "tools/call" }
+const at = { ...about, timeout: 5000, state: State.Dormant(), lastError: undefined }
+
+type Fate = RequestError["fate"]
+
+const failed = (fate: Fate, reason: RequestReason, more: Partial<RequestError> = {}) =>
+  new RequestError({ message: "secret words", ...more, fate, reason })
+
+const reasons = [
+  "lost",
+  "session",
+  "timeout",
+  "network",
+  "server",
+  "rateLimited",
+  "unauthorized",
+  "remote",
+  "protocol",
+  "fault"
+] as const satisfies ReadonlyArray<RequestReason>
+
+const tagOf = (fate: Fate, reason: RequestReason): string => {
+  if (fate === "answered") return reason === "remote" ? "RemoteError" : "ProtocolError"
+  if (fate === "unknown") return reason === "timeout" ? "RequestTimeout" : "ResultUnknown"
+  return ["timeout", "unauthorized", "rateLimited", "server"].includes(reason) ? "BackendUnavailable" : "ConnectionLost"
+}
+
+const advice = {
+  again:
+    /safe to call again|call again: doing it twice does no harm|does no harm, so call again|Call again later|Check the credentials/,
+  check: /check before you repeat it/i,
+  often: /this happened 6 times, so find out why/
+}
+
+describe("what a failed request means", () => {
+  it("[C9:virtual] each fate and reason has one error, which says what to do", () => {
+    for (const fate of ["notSent", "rejected", "unknown", "answered"] as const) {
+      for (const reason of reasons) {
+        for (const harmless of [false, true]) {
+          for (const times of [undefined, 6]) {
+            const error = toCallError(failed(fate, reason), { ...at, harmless, times })
+            const row = [fate, reason, harmless, times]
+            expect([...row, error._tag]).toEqual([...row, tagOf(fate, reason)])
+            expect(error.backend).toBe("files")
+            if (fate === "answered") continue
+            const counted = times !== undefined && (error._tag === "ResultUnknown" || error._tag === "ConnectionLost")
+            const expected = counted ? "often" : fate === "unknown" && !harmless ? "check" : "again"
+            const given = Object.entries(advice).filter(([, words]) => words.test(error.message))
+            expect([...row, ...given.map(([name]) => name)]).toEqual([...row, expected])
+            expect(error.message.includes("was not sent")).toBe(fate !== "unknown" && reason === "timeout")
+            expect(error.message.includes("5000 ms")).toBe(reason === "timeout")
+            // What a peer says is for those who run it.
+            expect(error.publicMessage ?? error.message).not.toContain("secret words")
+          }
+        }
+      }
+    }
+  })
+
+  it("[C9:virtual] the error of a server keeps its code and data", () => {
+    const { code, data } = toCallError(failed("answered", "remote", { code: -7, data: { at: 1 } }), at) as RemoteError
+    expect([code, data]).toEqual([-7, { at: 1 }])
+    expect(toCallError(failed("answered", "remote"), at)).toMatchObject({ code: 0 })
+  })
+
+  it("[C9:virtual] a call that a server does not take says where its backend stands", () => {
+    const lastError = { message: "refused", reason: "refused", at: 0 } as never
+    const error = toCallError(failed("rejected", "server"), { ...at, lastError })
+    expect(error).toMatchObject({ state: "Dormant", lastError: "refused", lastReason: "refused", generation: 3 })
+  })
+
+  it("[H4:virtual K19] what puts a connection in doubt, may be sent again, and is the program's own fault", () => {
+    for (const reason of reasons) {
+      for (const retryAfter of [undefined, 500]) {
+        expect([reason, isSuspicious(failed("unknown", reason, { retryAfter }))]).toEqual([
+          reason,
+          retryAfter === undefined && ["timeout", "network", "server", "fault"].includes(reason)
+        ])
+      }
+      expect([reason, maySendAgain(failed("notSent", reason))]).toEqual([
+        reason,
+        !["timeout", "unauthorized", "fault"].includes(reason)
+      ])
+      for (const fate of ["notSent", "unknown", "answered"] as const) {
+        expect(isMisuse(failed(fate, reason))).toBe(reason === "fault" && fate !== "unknown")
+      }
+    }
+  })
+
+  it("[C3:virtual] whatever keeps a call whose fate is unknown from being sent again, its fate stays unknown, and its own end is an end", () => {
+    const first = failed("unknown", "lost", { message: "cut" })
+    const unavailable = (lastError?: string) =>
+      new BackendUnavailable({
+        backend: "files",
+        state: "Dormant",
+        message: "not sent",
+        lastError,
+        lastReason: lastError === undefined ? undefined : "refused"
+      })
+    const lost = new ConnectionLost({ backend: "files", generation: 4, message: "not carried out" })
+    for (
+      const [last, why, lastError] of [
+        [unavailable(), "files is Dormant", false],
+        [unavailable("ECONNREFUSED"), "files is Dormant", true],
+        [lost, "the next connection was lost, too", false]
+      ] as const
+    ) {
+      for (const harmless of [false, true]) {
+        const error = afterUnknown(last, first, about, harmless)
+        expect(error).toMatchObject({ _tag: "ResultUnknown", ...about, cause: last })
+        expect(error.message).toContain("was sent and its result is unknown (cut)")
+        expect(error.message).toContain(why)
+        expect(error.message.includes(" (last error: ECONNREFUSED)")).toBe(lastError)
+        expect(error.message.includes("last error")).toBe(lastError)
+        expect(error.publicMessage?.includes("it refuses connections")).toBe(lastError)
+        expect(error.message.includes("may be carried out twice, but could not be sent again")).toBe(harmless)
+        expect(advice.check.test(error.message)).toBe(!harmless)
+        expect(error.publicMessage).not.toContain("ECONNREFUSED")
+      }
+    }
+    for (
+      const last of [
+        new RemoteError({ backend: "files", generation: 4, method: "tools/call", code: 1, message: "no" }),
+        new RequestTimeout({ backend: "files", generation: 4, method: "tools/call", timeout: 1, message: "late" })
+      ]
+    ) expect(afterUnknown(last, first, about, true)).toBe(last)
+  })
+})

@@ -1,0 +1,110 @@
+import { describe, expect, it } from "@effect/vitest"
+import { type Connection, RequestError } from "@mcp-lifeline/core"
+import { Deferred, Effect, Fiber, TestClock } from "effect"
+import { SessionLoss } from "../../src/calls/SessionLoss.js"
+import { SessionState } from "../../src/calls/SessionState.js"
+
+const all = { logging: {}, resources: { subscribe: true } }
+
+/** A new session, and what it is asked for. `answer`: how it answers, by the URI or level. */
+const session = (
+  capabilities: Connection["capabilities"] = all,
+  answer: (what: string) => Effect.Effect<unknown, RequestError> = () => Effect.void,
+  stateful = true
+) => {
+  const asked: Array<string> = []
+  const connection = {
+    capabilities,
+    stateful,
+    request: (method: string, params: { readonly uri?: string; readonly level?: string }, { timeout }: any) => {
+      const what = params.uri ?? params.level ?? ""
+      asked.push(`${method} ${what} ${timeout}`)
+      return answer(what)
+    }
+  } as unknown as Connection
+  return { asked, connection }
+}
+
+const subscribe = (state: SessionState, uri: string) => state.note("resources/subscribe", { uri })
+
+describe("what a session was asked to keep", () => {
+  it.effect("[C7:unit] each new one is asked for again: the last level, and the subscriptions that have not ended, as its server can", () =>
+    Effect.gen(function*() {
+      const state = new SessionState()
+      state.note("resources/unsubscribe", { uri: "never" })
+      state.note("logging/setLevel", { level: "debug" })
+      state.note("logging/setLevel", { level: "error" })
+      for (const uri of ["a", "b", "a", "c"]) subscribe(state, uri)
+      state.note("resources/unsubscribe", { uri: "b" })
+      state.note("tools/call", { name: "b" })
+      const [level, ...uris] = ["logging/setLevel error 50", "resources/subscribe a 50", "resources/subscribe c 50"]
+      for (const _ of [1, 2]) {
+        const one = session()
+        yield* state.restore("one", one.connection, 50)
+        expect(one.asked).toEqual([level, ...uris])
+      }
+      const rows = [[{ logging: {} }, [level]], [{ resources: { subscribe: true } }, uris], [{ resources: {} }, []], [
+        {},
+        []
+      ]]
+      for (const [capabilities, expected] of rows) {
+        const one = session(capabilities as Connection["capabilities"])
+        yield* state.restore("one", one.connection, 50)
+        expect(one.asked).toEqual(expected)
+      }
+      subscribe(state, "b")
+      state.note("resources/unsubscribe", { uri: "a" })
+      const last = session({ resources: { subscribe: true } })
+      yield* state.restore("one", last.connection, 50)
+      expect(last.asked).toEqual(["resources/subscribe c 50", "resources/subscribe b 50"])
+    }))
+
+  it.effect("[C7:unit] what it refuses, or leaves without an answer, keeps nothing else from being asked for, and ends in time", () =>
+    Effect.gen(function*() {
+      const state = new SessionState()
+      for (const uri of ["gone", "silent", "there"]) subscribe(state, uri)
+      const error = new RequestError({ fate: "answered", reason: "remote", code: -1, message: "no such resource" })
+      const { asked, connection } = session(
+        all,
+        (what) => what === "gone" ? Effect.fail(error) : what === "silent" ? Effect.never : Effect.void
+      )
+      const restoring = yield* Effect.fork(state.restore("one", connection, 50))
+      yield* TestClock.adjust(49)
+      expect([asked.length, restoring.unsafePoll()]).toEqual([3, null])
+      yield* TestClock.adjust(1)
+      yield* Fiber.join(restoring)
+    }))
+
+  it.effect("[C7:unit] eight at a time of a session, and all at once of a connection that keeps them itself", () =>
+    Effect.gen(function*() {
+      for (const [stateful, first] of [[true, 8], [false, 20]] as const) {
+        const state = new SessionState()
+        for (let i = 0; i < 20; i++) subscribe(state, `${i}`)
+        const answer = yield* Deferred.make<void>()
+        const { asked, connection } = session(all, () => Deferred.await(answer), stateful)
+        const restoring = yield* Effect.fork(state.restore("one", connection, 50))
+        yield* TestClock.adjust(0)
+        expect(asked).toHaveLength(first)
+        yield* Deferred.succeed(answer, undefined)
+        yield* Fiber.join(restoring)
+        expect(asked).toHaveLength(20)
+      }
+    }))
+})
+
+describe("a lost session of which a call learns", () => {
+  it("[C12:unit] is the first that was lost since, told once, unless somebody has ended it on purpose; and so is the next one", () => {
+    const loss = new SessionLoss()
+    expect(loss.take("one", 2)).toBeUndefined()
+    for (const start of [1, 10]) {
+      for (const generation of [start, start + 1, start + 2]) loss.lost(generation)
+      expect(loss.take("one", start + 3)).toMatchObject({ backend: "one", generation: start, newGeneration: start + 3 })
+      expect(loss.take("one", start + 3)).toBeUndefined()
+    }
+    loss.lost(20)
+    loss.forget()
+    expect(loss.take("one", 21)).toBeUndefined()
+    loss.lost(22)
+    expect(loss.take("one", 23)).toMatchObject({ generation: 22 })
+  })
+})

@@ -1,0 +1,185 @@
+import { describe, expect, it } from "@effect/vitest"
+import { type Connection, type Event, Policy, type ProcessSight } from "@mcp-lifeline/core"
+import { type Clock, Effect } from "effect"
+import { Examiner } from "../../src/health/Examiner.js"
+import { State } from "../../src/lifecycle/Lifecycle.js"
+import { Runtime } from "../../src/runtime/Runtime.js"
+import { BackendState } from "../../src/state/BackendState.js"
+
+/** When the server has answered last: far from 0, where an addition would look like a subtraction. */
+const start = 1_000_000
+
+const stopped: Partial<ProcessSight> = { isStopped: true }
+
+/** An examiner of one connection, whose clock stands still. `shown`: what the processes show, or that the look dies. */
+const examined = Effect.gen(function*() {
+  const server = { now: start, shown: {} as Partial<ProcessSight> | "dies" }
+  const clock = { unsafeCurrentTimeMillis: () => server.now } as Clock.Clock
+  const backend = new BackendState("one", Policy.defaults, clock)
+  const judged: Array<Event.Event> = []
+  backend.observer = { changed: () => {}, catalogChanged: () => {}, event: (event) => void judged.push(event) }
+  const runtime = yield* Runtime.make(1)
+  yield* Effect.addFinalizer(() => runtime.closeConnection)
+  const look = Effect.suspend(() =>
+    server.shown === "dies" ? Effect.die("the file is gone") : Effect.succeed<ProcessSight>({
+      isStopped: false,
+      isRunning: false,
+      cpuTime: 0,
+      transferred: 0,
+      pids: [1],
+      youngest: 1e9,
+      ...server.shown
+    })
+  )
+  const connection = { look } as unknown as Connection
+  backend.publish({ current: { connection, runtime }, state: State.Connected({ replacing: false }), generation: 1 })
+  runtime.answered(start)
+  const examiner = new Examiner(backend)
+  const lookAfter = (millis: number, shown = server.shown) =>
+    Effect.suspend(() => {
+      server.now += millis
+      server.shown = shown
+      return examiner.look({ connection, runtime })
+    })
+  const judge = (isOver = false) => examiner.judge(runtime, { isOver, isSilent: true })
+  const kinds = () => judged.flatMap((event) => event._tag === "Judged" ? [event.kind] : [])
+  return { backend, connection, examiner, judge, kinds, lookAfter, runtime, server }
+})
+
+describe("V1: what an examiner sees", () => {
+  it.scoped("[V1] two sights count if they are 200 ms to 15 s apart, and no others", () =>
+    Effect.gen(function*() {
+      for (const [apart, counts] of [[199, false], [200, true], [15_000, true], [15_001, false]] as const) {
+        const { examiner, lookAfter, runtime } = yield* examined
+        yield* lookAfter(0, stopped)
+        yield* lookAfter(apart)
+        expect([apart, examiner.seen(runtime)]).toEqual([apart, counts ? "stopped" : undefined])
+      }
+    }))
+
+  it.scoped("[V1] a look that fails shows nothing, and what was seen before it proves nothing any more", () =>
+    Effect.gen(function*() {
+      const { examiner, judge, lookAfter, runtime } = yield* examined
+      expect(yield* lookAfter(0, stopped)).toBe(true)
+      expect(yield* lookAfter(2000)).toBe(true)
+      // Also where it comes at once after another one.
+      expect(yield* lookAfter(1, "dies")).toBe(false)
+      expect(examiner.seen(runtime)).toBeUndefined()
+      expect(yield* lookAfter(1000)).toBe(false)
+      yield* lookAfter(1000, stopped)
+      expect(examiner.seen(runtime)).toBeUndefined()
+      yield* lookAfter(3999)
+      expect(judge().kind).toBe("unknown")
+      yield* lookAfter(200)
+      expect(judge().kind).toBe("wedged")
+    }))
+
+  it.scoped("[V1] a connection whose processes cannot be seen shows nothing", () =>
+    Effect.gen(function*() {
+      const { backend, examiner, runtime } = yield* examined
+      const connection = {} as Connection
+      backend.publish({ current: { connection, runtime } })
+      expect(yield* examiner.look({ connection, runtime })).toBe(false)
+      expect(examiner.seen(runtime)).toBeUndefined()
+    }))
+
+  it.scoped("[V1] a question counts from the sight before it on: one that is older may have been read unseen", () =>
+    Effect.gen(function*() {
+      const { examiner, lookAfter, runtime } = yield* examined
+      examiner.asked(runtime)
+      yield* lookAfter(0)
+      yield* lookAfter(2000)
+      expect(examiner.seen(runtime)).toBe("unclear")
+      examiner.asked(runtime)
+      yield* lookAfter(2000)
+      expect(examiner.seen(runtime)).toBe("still")
+    }))
+
+  it.scoped("[V1] a process that was started since the last answer is waited for, and an older one is not", () =>
+    Effect.gen(function*() {
+      for (const [youngest, seen] of [[3000, "waits"], [5000, "still"]] as const) {
+        const { examiner, lookAfter, runtime } = yield* examined
+        yield* lookAfter(2000, { youngest })
+        examiner.asked(runtime)
+        yield* lookAfter(2000)
+        expect(examiner.seen(runtime)).toBe(seen)
+      }
+    }))
+})
+
+describe("V1: what an examiner says", () => {
+  it.scoped("[V1] silence alone is published when the patience with it is over; what processes do, at once", () =>
+    Effect.gen(function*() {
+      const { examiner, judge, kinds, lookAfter, runtime } = yield* examined
+      const call = { heardAt: start, questions: 0 }
+      runtime.begin(call)
+      expect([judge().kind, examiner.verdict, kinds()]).toEqual(["unknown", undefined, []])
+      expect([judge(true).kind, examiner.verdict?.kind, kinds()]).toEqual(["unknown", "unknown", ["unknown"]])
+      runtime.answered(start)
+      expect(examiner.verdict).toBeUndefined()
+      yield* lookAfter(0, stopped)
+      yield* lookAfter(2000)
+      expect([judge().kind, examiner.verdict?.kind]).toEqual(["unknown", "unknown"])
+      // It ends with the lease, in a doubt of its own.
+      runtime.answered(start)
+      runtime.end(start, false, call)
+      expect([judge(true).kind, examiner.verdict?.kind]).toEqual(["wedged", "wedged"])
+    }))
+
+  it.scoped("[V1] a verdict holds since it was found first, and is told once, until another one is found", () =>
+    Effect.gen(function*() {
+      const { examiner, judge, kinds, lookAfter, server } = yield* examined
+      yield* lookAfter(0, stopped)
+      const first = yield* Effect.map(lookAfter(2000), () => server.now)
+      judge()
+      yield* lookAfter(1000)
+      judge()
+      expect([examiner.verdict?.kind, examiner.verdict?.since, kinds()]).toEqual(["unknown", first, ["unknown"]])
+      yield* lookAfter(1000)
+      judge()
+      expect([examiner.verdict?.kind, examiner.verdict?.since]).toEqual(["wedged", server.now])
+      expect(kinds()).toEqual(["unknown", "wedged"])
+    }))
+
+  it.scoped("[V2] one that has worked, or waited for a process of its own, has the whole patience from then on", () =>
+    Effect.gen(function*() {
+      const { health: { failureThreshold }, keepalive: { suspectInterval } } = Policy.defaults
+      for (const busy of [{ cpuTime: 1 }, { youngest: 1000 }]) {
+        const { examiner, judge, lookAfter, runtime } = yield* examined
+        yield* lookAfter(1000, { youngest: 1e9 })
+        examiner.asked(runtime)
+        yield* lookAfter(1000, busy)
+        expect(judge(true).kind).toBe("busy")
+        const steps = failureThreshold * suspectInterval / 5000
+        for (let i = 1; i <= steps; i++) {
+          yield* lookAfter(i === steps ? 4999 : 5000, { ...busy, youngest: 1e9 })
+          expect(judge(true).kind).toBe("unknown")
+        }
+        yield* lookAfter(1)
+        expect(judge(true).kind).toBe("wedged")
+      }
+    }))
+
+  it.scoped("[V2] how long nobody waits for a call counts from the end of its caller's patience, not from 1970", () =>
+    Effect.gen(function*() {
+      const { health: { busyLimit } } = Policy.defaults
+      const { judge, lookAfter, runtime, server } = yield* examined
+      const call = { heardAt: start, questions: 0 }
+      runtime.begin(call)
+      yield* lookAfter(0, { cpuTime: 0 })
+      let cpuTime = 0
+      const work = (millis: number) =>
+        Effect.gen(function*() {
+          for (let left = millis; left > 0; left -= 10_000) {
+            yield* lookAfter(Math.min(left, 10_000), { cpuTime: ++cpuTime })
+          }
+        })
+      yield* work(60_000)
+      expect(judge().kind).toBe("busy")
+      runtime.end(server.now, false, call)
+      yield* work(busyLimit - 1000)
+      expect(judge().kind).toBe("busy")
+      yield* work(1000)
+      expect(judge().kind).toBe("wedged")
+    }))
+})

@@ -1,0 +1,96 @@
+import { describe, expect, it } from "@effect/vitest"
+import { Backend, type Shown } from "@mcp-lifeline/core"
+import { ScriptedConnector } from "@mcp-lifeline/testing"
+import { Effect, Fiber, TestClock } from "effect"
+import { Temperament } from "../../src/runtime/Temperament.js"
+
+const one = { name: "one", version: "1" }
+
+describe("V9: what a server has shown of itself", () => {
+  it("[V9] is kept when it is new, and only then", () => {
+    const kept: Array<Shown> = []
+    const temperament = new Temperament({ keep: (shown) => void kept.push(shown) })
+    temperament.meets(one)
+    temperament.showedConcurrent()
+    temperament.showedConcurrent()
+    temperament.ignoredPing()
+    expect(kept).toEqual([{ server: "one 1", isConcurrent: true, ignoresPings: false }])
+    temperament.ignoredPing()
+    temperament.ignoredPing()
+    expect(kept.slice(1)).toEqual([{ server: "one 1", isConcurrent: true, ignoresPings: true }])
+    temperament.answeredPing()
+    temperament.answeredPing()
+    expect(kept.slice(2)).toEqual([{ server: "one 1", isConcurrent: true, ignoresPings: false }])
+    // One ping may get lost.
+    temperament.ignoredPing()
+    expect(temperament.ignoresPings).toBe(false)
+  })
+
+  it("[V9] is evidence for that server in that version, and for no other", () => {
+    const remembered = { server: "one 1", isConcurrent: true, ignoresPings: true }
+    const before = () => new Temperament({ remembered, keep: () => {} })
+    const shows = ({ ignoresPings, isConcurrent }: Temperament) => [isConcurrent, ignoresPings]
+    const same = before()
+    same.meets(one)
+    expect(shows(same)).toEqual([true, true])
+    for (const other of [{ ...one, version: "2" }, { ...one, name: "two" }]) {
+      const temperament = before()
+      temperament.meets(other)
+      expect(shows(temperament)).toEqual([false, false])
+      temperament.meets(one)
+      expect(shows(temperament)).toEqual([false, false])
+    }
+  })
+
+  it.scoped("[V9:virtual] what another run has seen makes a wedged server known on its first connection", () =>
+    Effect.gen(function*() {
+      const kept: Array<Shown> = []
+      const script = ScriptedConnector.make({ overlap: false })
+      script.sight = () => ({
+        isStopped: false,
+        isRunning: false,
+        cpuTime: 0,
+        transferred: 0,
+        pids: [1],
+        youngest: 1e9
+      })
+      const start = (remembered?: Shown) =>
+        Backend.make("one", { connector: script, temperamentMemory: { remembered, keep: (shown) => kept.push(shown) } })
+      const first = yield* start()
+      yield* TestClock.adjust(0)
+      script.respond = (method, params) =>
+        method === "tools/call" && (params as { readonly name: string }).name === "slow"
+          ? { answer: "result", after: 100 }
+          : undefined
+      const slow = yield* Effect.fork(first.callTool({ name: "slow" }))
+      yield* TestClock.adjust(0)
+      yield* first.callTool({ name: "echo" })
+      yield* TestClock.adjust(100)
+      yield* Fiber.join(slow)
+      expect(kept).toMatchObject([{ isConcurrent: true }])
+
+      const next = yield* start(kept[0])
+      yield* TestClock.adjust(0)
+      script.respond = () => ({ answer: "never" })
+      yield* Effect.fork(Effect.either(next.callTool({ name: "echo" })))
+      yield* TestClock.adjust("8 seconds")
+      expect(yield* next.status).toMatchObject({ lastError: expect.stringContaining("answered during a call before") })
+    }))
+
+  it.scoped("[V9:virtual] a memory that throws stops nothing", () =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make()
+      const keep = () => {
+        throw new Error("the disk is full")
+      }
+      const backend = yield* Backend.make("one", { connector: script, temperamentMemory: { keep } })
+      yield* TestClock.adjust(0)
+      script.respond = (method) => method === "prompts/get" ? { answer: "result", after: 100 } : undefined
+      const slow = yield* Effect.fork(Effect.either(backend.getPrompt({ name: "slow" })))
+      yield* TestClock.adjust(0)
+      yield* backend.callTool({ name: "echo" })
+      yield* TestClock.adjust(100)
+      yield* Fiber.join(slow)
+      expect((yield* backend.status).state).toBe("Connected")
+    }))
+})

@@ -1,0 +1,133 @@
+import { describe, expect, it } from "@effect/vitest"
+import { type Evidence, judge, settled } from "../../src/health/judge.js"
+import { type Activity, activity, type ProcessSight } from "../../src/port/ProcessSight.js"
+
+const busyLimit = 120_000
+
+/** Nothing is known but that something was left without an answer. */
+const nothing: Evidence = {
+  activity: undefined,
+  seenFor: settled,
+  isConcurrent: false,
+  isAwaited: false,
+  unawaitedFor: 0,
+  isPatienceOver: false,
+  isSilent: true,
+  busyLimit
+}
+
+/** Each row: what is known besides, the verdict, and a part of its reason. */
+const rows: ReadonlyArray<readonly [string, Partial<Evidence>, string, string]> = [
+  ["silence alone", {}, "unknown", "it does not answer"],
+  ["silence alone, for long", { isPatienceOver: true }, "wedged", "it does not answer"],
+  ["one-threaded, its caller waits", { isPatienceOver: true, isAwaited: true }, "unknown", "never answered anything"],
+  ["concurrent, its caller waits", { isPatienceOver: true, isAwaited: true, isConcurrent: true }, "wedged", ""],
+  [
+    "what could not be sent, its caller waits",
+    { isPatienceOver: true, isAwaited: true, isSilent: false },
+    "wedged",
+    ""
+  ],
+  ["stopped", { activity: "stopped" }, "wedged", "a process of it is stopped"],
+  ["stopped, its caller waits", { activity: "stopped", isAwaited: true }, "wedged", "stopped"],
+  ["stopped for a moment", { activity: "stopped", seenFor: settled - 1 }, "unknown", "stopped"],
+  ["stopped for a moment, silent for long", { activity: "stopped", seenFor: 0, isPatienceOver: true }, "unknown", ""],
+  ["still, concurrent", { activity: "still", isConcurrent: true }, "wedged", "answered during a call before"],
+  ["still, concurrent, its caller waits", { activity: "still", isConcurrent: true, isAwaited: true }, "wedged", ""],
+  ["still for a moment, concurrent", { activity: "still", isConcurrent: true, seenFor: settled - 1 }, "unknown", ""],
+  ["still, never concurrent", { activity: "still" }, "unknown", "read nothing"],
+  ["still, never concurrent, for long", { activity: "still", isPatienceOver: true }, "wedged", "read nothing"],
+  ["blocked in I/O, its caller waits", { activity: "still", isPatienceOver: true, isAwaited: true }, "unknown", ""],
+  ["works, its caller waits", { activity: "works", isAwaited: true, isPatienceOver: true }, "busy", "caller waits for"],
+  ["works, its caller waits for hours", { activity: "works", isAwaited: true, unawaitedFor: 1e7 }, "busy", ""],
+  ["works, concurrent, for long", { activity: "works", isConcurrent: true, isPatienceOver: true }, "busy", "no caller"],
+  ["works, no caller waits", { activity: "works", unawaitedFor: busyLimit - 1 }, "busy", "no caller waits"],
+  ["works, no caller waits any more", { activity: "works", unawaitedFor: busyLimit }, "wedged", "health.busyLimit"],
+  ["waits for a process of its own", { activity: "waits", isAwaited: true, isConcurrent: true }, "busy", "started"],
+  ["reads, ignores pings", { activity: "reads", isConcurrent: true }, "unknown", "reads what it is sent"],
+  ["reads, answers nothing for long", { activity: "reads", isPatienceOver: true }, "wedged", "reads what it is sent"],
+  ["does little", { activity: "unclear", isConcurrent: true }, "unknown", "do little"],
+  ["does little, for long", { activity: "unclear", isPatienceOver: true }, "wedged", "do little"]
+]
+
+describe("V1: the verdict", () => {
+  it.each(rows)("[V1] %s", (_, known, kind, reason) => {
+    const verdict = judge({ ...nothing, ...known })
+    expect(verdict.kind).toBe(kind)
+    expect(verdict.reason).toContain(reason)
+  })
+
+  it("[V2] processes that work are replaced for nothing but busyLimit", () => {
+    const booleans = [false, true]
+    for (const activity of ["works", "waits"] as const) {
+      for (const isConcurrent of booleans) {
+        for (const isAwaited of booleans) {
+          for (const isPatienceOver of booleans) {
+            for (const isSilent of booleans) {
+              const found = { ...nothing, activity, isConcurrent, isAwaited, isPatienceOver, isSilent, seenFor: 1e9 }
+              expect(judge({ ...found, unawaitedFor: busyLimit - 1 }).kind).toBe("busy")
+              expect(judge({ ...found, unawaitedFor: busyLimit }).kind).toBe(isAwaited ? "busy" : "wedged")
+            }
+          }
+        }
+      }
+    }
+  })
+})
+
+const sight = (change: Partial<ProcessSight> = {}): ProcessSight => ({
+  isStopped: false,
+  isRunning: false,
+  cpuTime: 10,
+  transferred: 1000,
+  pids: [1, 2],
+  youngest: 60_000,
+  ...change
+})
+
+/** What is different in the second of two sights, 2 s apart, after a question was written and 5 s of silence. */
+const changes: ReadonlyArray<readonly [string, Partial<ProcessSight>, Activity]> = [
+  ["nothing", {}, "still"],
+  ["a tick of the kernel's clock", { cpuTime: 10.01 }, "still"],
+  ["two ticks", { cpuTime: 10.02 }, "unclear"],
+  ["3% of a core", { cpuTime: 10.06 }, "works"],
+  ["the question was read", { transferred: 1041 }, "reads"],
+  ["much was read and written", { transferred: 1000 + 64 * 1024 }, "works"],
+  ["one process was started", { pids: [1, 2, 3], youngest: 1000 }, "unclear"],
+  ["one process has ended", { pids: [1] }, "unclear"],
+  ["a process started since the last answer is there", { youngest: 4900 }, "waits"],
+  ["one that is older than the silence is there", { youngest: 5100 }, "still"],
+  ["one process runs", { isRunning: true }, "unclear"],
+  ["nothing is known of reading", { transferred: undefined }, "unclear"],
+  ["one is stopped now", { isStopped: true }, "still"]
+]
+
+describe("V1: what processes did between two sights", () => {
+  const taken = { apart: 2000, silentFor: 5000, isAsked: true }
+
+  it.each(changes)("[V1] %s", (_, change, found) => {
+    expect(activity(sight(), sight(change), taken)).toBe(found)
+  })
+
+  it("[V1] stopped in both, and nothing done", () => {
+    const stopped = sight({ isStopped: true })
+    expect(activity(stopped, stopped, taken)).toBe("stopped")
+    expect(activity(stopped, stopped, { ...taken, isAsked: false })).toBe("stopped")
+    // Something stops and continues it, many times a second.
+    expect(activity(stopped, sight({ isStopped: true, cpuTime: 11 }), taken)).toBe("works")
+    expect(activity(stopped, sight({ isStopped: true, transferred: 1041 }), taken)).toBe("reads")
+    const unseen = { transferred: undefined }
+    expect(activity(sight({ ...unseen, isStopped: true }), sight({ ...unseen, isStopped: true }), taken)).toBe(
+      "stopped"
+    )
+  })
+
+  it("[V1] runs, or waits for a processor, in both: it gets no processor on a machine that is too busy", () => {
+    expect(activity(sight({ isRunning: true }), sight({ isRunning: true }), taken)).toBe("works")
+  })
+
+  it("[V1] without a question that it could have read, nothing proves that it does not read", () => {
+    expect(activity(sight(), sight(), { ...taken, isAsked: false })).toBe("unclear")
+    expect(activity(sight(), sight({ transferred: 1041 }), { ...taken, isAsked: false })).toBe("unclear")
+  })
+})

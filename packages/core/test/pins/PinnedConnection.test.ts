@@ -1,0 +1,469 @@
+import { describe, expect, it } from "@effect/vitest"
+import {
+  type Connection,
+  type ConnectOptions,
+  type Connector,
+  PinStore,
+  RequestError,
+  type RequestOptions
+} from "@mcp-lifeline/core"
+import { ScriptedConnector } from "@mcp-lifeline/testing"
+import { Effect, Exit, Fiber, identity, Scope, TestClock } from "effect"
+import type { Hub } from "../../src/internal/Hub.js"
+import { defaults } from "../../src/options/Policy.js"
+import { PinnedConnection } from "../../src/pins/PinnedConnection.js"
+import * as PinnedConnector from "../../src/pins/PinnedConnector.js"
+import { Pins } from "../../src/pins/Pins.js"
+
+const described = (name: string, description: string) => ({ ...ScriptedConnector.tool(name), description })
+
+interface Sent {
+  readonly method: string
+  readonly params: any
+  readonly options: RequestOptions
+}
+
+/** A connection of which the test says what it lists and when it answers, and the pins around it. */
+const pinned = (
+  { capabilities = { tools: {} }, connects = identity, mode = "block", sends = false, stateful = true }: {
+    readonly capabilities?: Connection["capabilities"]
+    /** The region in which the connection is made. */
+    readonly connects?: (making: Effect.Effect<Connection>) => Effect.Effect<Connection>
+    readonly mode?: "warn" | "block"
+    readonly sends?: boolean
+    readonly stateful?: boolean
+  } = {}
+) =>
+  Effect.gen(function*() {
+    const sent: Array<Sent> = []
+    let unanswered = 0
+    const server = {
+      tools: [described("read", "Reads."), described("write", "Writes.")],
+      /** How long it takes to list. */
+      listsAfter: 0,
+      callsAfter: 0,
+      /** Why it does not. */
+      error: undefined as RequestError | undefined,
+      onList: (): void => {},
+      onAnnounce: (): void => {}
+    }
+    const request = (method: string, params: any, options: RequestOptions) =>
+      Effect.suspend((): Effect.Effect<object, RequestError> => {
+        sent.push({ method, params, options })
+        if (method !== "tools/list") {
+          unanswered++
+          const answer = Effect.delay(Effect.succeed({ content: [] }), server.callsAfter)
+          return Effect.ensuring(answer, Effect.sync(() => unanswered--))
+        }
+        server.onList()
+        const { error, tools } = server
+        if (error !== undefined) return Effect.fail(error)
+        return Effect.delay(Effect.succeed({ tools }), server.listsAfter)
+      })
+    const inner = {
+      serverInfo: { name: "scripted", version: "1" },
+      capabilities,
+      stateful,
+      peer: {},
+      request,
+      ...(sends
+        ? {
+          send: (method: string, params: unknown, options: RequestOptions, settle: (exit: unknown) => void) => {
+            const fiber = Effect.runFork(request(method, params, options))
+            fiber.addObserver(settle)
+            return () => fiber.unsafeInterruptAsFork(fiber.id())
+          }
+        }
+        : {})
+    } as never as Connection
+    const pins = new Pins({ server: "one", mode, store: PinStore.memory(), maxDepth: 10 })
+    const announced = { count: 0 }
+    const made = new PinnedConnection({
+      inner,
+      backend: "one",
+      policy: defaults,
+      pins,
+      clock: yield* Effect.clock,
+      announce: () => {
+        announced.count++
+        server.onAnnounce()
+      }
+    })
+    const connection = yield* connects(made.connection)
+    const lists = () => sent.filter(({ method }) => method === "tools/list").length
+    const calls = () => sent.filter(({ method }) => method === "tools/call")
+    const call = (name = "read", options: RequestOptions = { timeout: 10_000 }) =>
+      connection.request("tools/call", { name }, options)
+    return { made, connection, pins, sent, server, lists, calls, call, announced, unanswered: () => unanswered }
+  })
+
+const adjusted = <A, E>(effect: Effect.Effect<A, E>, millis = 0) =>
+  Effect.gen(function*() {
+    const fiber = yield* Effect.fork(Effect.either(effect))
+    yield* TestClock.adjust(millis)
+    return yield* Fiber.join(fiber)
+  })
+
+describe("a pinned connection", () => {
+  it.effect("[G24] compares again after each announcement, and each time that it begins to hear of them: the second time, too", () =>
+    Effect.gen(function*() {
+      const { call, calls, lists, made, server } = yield* pinned()
+      const hears = (...announced: ReadonlyArray<"tools" | "prompts">) => made.hears({ announced, unannounced: [] })
+      yield* call()
+      expect(lists()).toBe(1)
+      for (
+        const [happens, more] of [
+          [() => {}, 0],
+          [() => made.changed(), 1],
+          [() => made.changed(), 1],
+          [() => hears("tools"), 1],
+          [() => hears("prompts"), 0],
+          [() => hears("prompts", "tools"), 1],
+          [() => made.hears({ announced: [], unannounced: ["prompts"] }), 0]
+        ] as const
+      ) {
+        happens()
+        const before = lists()
+        yield* call()
+        yield* call()
+        expect(lists() - before).toBe(more)
+      }
+      // A change that nobody has heard of counts once it is heard again.
+      server.tools = [described("read", "Reads, and sends."), server.tools[1]!]
+      const passed = calls().length
+      yield* call()
+      hears("tools")
+      expect(yield* Effect.flip(call())).toMatchObject({ message: expect.stringContaining("has changed") })
+      expect(calls()).toHaveLength(passed + 1)
+    }))
+
+  for (const stateful of [true, false]) {
+    it.effect(`[G24] a comparison holds for exactly half a minute where changes may be missed, each time: stateful ${stateful}`, () =>
+      Effect.gen(function*() {
+        const { call, lists, made } = yield* pinned({ stateful })
+        yield* call()
+        yield* TestClock.adjust("1 hour")
+        yield* call()
+        expect(lists()).toBe(stateful ? 1 : 2)
+        made.hears({ announced: [], unannounced: ["tools"] })
+        yield* TestClock.adjust("1 hour")
+        yield* call()
+        for (let round = 0; round < 2; round++) {
+          const before = lists()
+          yield* TestClock.adjust(29_999)
+          yield* call()
+          expect(lists()).toBe(before)
+          yield* TestClock.adjust(1)
+          yield* call()
+          expect(lists()).toBe(before + 1)
+        }
+        // From now on it hears of them.
+        made.hears({ announced: ["tools"], unannounced: [] })
+        yield* call()
+        const before = lists()
+        yield* TestClock.adjust("1 day")
+        yield* call()
+        expect(lists()).toBe(before)
+      }))
+  }
+
+  it.effect("[G24] the time of the comparison is taken from the call's: what is left is sent, and at least a millisecond", () =>
+    Effect.gen(function*() {
+      for (
+        const [given, after, timeout, maxTotalTimeout] of [
+          [{ timeout: 10_000 }, 4000, 6000, undefined],
+          [{ timeout: 10_000, maxTotalTimeout: 60_000 }, 4000, 6000, 56_000],
+          [{ timeout: 10_000, maxTotalTimeout: 4000 }, 4000, 6000, 1],
+          [{ timeout: 10_000, maxTotalTimeout: 9000 }, 0, 10_000, 9000]
+        ] as ReadonlyArray<readonly [RequestOptions, number, number, number | undefined]>
+      ) {
+        const { call, calls, server } = yield* pinned()
+        server.listsAfter = after
+        expect((yield* adjusted(call("read", given), after))._tag).toBe("Right")
+        expect(calls()[0]?.options.timeout).toBe(timeout)
+        expect(calls()[0]?.options.maxTotalTimeout).toBe(maxTotalTimeout)
+      }
+    }))
+
+  it.effect("[G24] a comparison that takes longer than the call may was not sent, and the next call compares again", () =>
+    Effect.gen(function*() {
+      const { call, calls, lists, server } = yield* pinned()
+      for (let round = 1; round < 3; round++) {
+        server.listsAfter = 50_000
+        const late = yield* Effect.fork(Effect.flip(call("read", { timeout: 3000 })))
+        yield* TestClock.adjust(2999)
+        expect(late.unsafePoll()).toBeNull()
+        yield* TestClock.adjust(1)
+        expect(yield* Fiber.join(late)).toMatchObject({ fate: "notSent", message: expect.stringContaining("compared") })
+        expect(calls()).toEqual([])
+        expect(lists()).toBe(round)
+      }
+      server.listsAfter = 0
+      expect((yield* adjusted(call(), 0))._tag).toBe("Right")
+      expect(calls()).toHaveLength(1)
+    }))
+
+  for (
+    const [way, options] of [
+      ["with a fiber", { sends: false }],
+      ["without a fiber", { sends: true }],
+      ["without a fiber, of a connection that was made uninterruptibly", {
+        sends: true,
+        connects: Effect.uninterruptible
+      }]
+    ] as const
+  ) {
+    it.effect(`[G24] a call that is given up during the comparison was not sent, and says so; later it does not: ${way}`, () =>
+      Effect.gen(function*() {
+        const { sends } = options
+        const { connection, calls, lists, server, unanswered } = yield* pinned(options)
+        let withdrawn = 0
+        const given: RequestOptions = { timeout: 60_000, onwithdrawn: () => withdrawn++ }
+        const begin = (): Effect.Effect<() => void> => {
+          if (sends) {
+            return Effect.sync(() => connection.send!("tools/call", { name: "read" }, given, () => {}))
+          }
+          return Effect.map(
+            Effect.fork(Effect.exit(connection.request("tools/call", { name: "read" }, given))),
+            (fiber) => () => fiber.unsafeInterruptAsFork(fiber.id())
+          )
+        }
+        server.listsAfter = 5000
+        for (const round of [1, 2]) {
+          const cancel = yield* begin()
+          yield* TestClock.adjust(1000)
+          cancel()
+          // Who sends without a fiber knows at once.
+          if (sends) expect(withdrawn).toBe(1)
+          yield* TestClock.adjust(0)
+          expect([withdrawn > 0, calls().length, lists()]).toEqual([true, 0, round])
+          withdrawn = 0
+        }
+        // The reading was given up, too: nobody waits for its end.
+        server.listsAfter = 0
+        server.callsAfter = 60_000
+        const cancel = yield* begin()
+        yield* TestClock.adjust(0)
+        expect(calls()).toHaveLength(1)
+        expect(unanswered()).toBe(1)
+        cancel()
+        yield* TestClock.adjust(0)
+        expect([withdrawn, unanswered()]).toEqual([0, 0])
+      }))
+  }
+
+  it.effect.each(
+    [
+      ["interruptibly", identity],
+      ["uninterruptibly", Effect.uninterruptible]
+    ] as const
+  )(
+    "[G24] a call that is given up in the step in which the comparison ends is not sent: a connection that was made %s",
+    ([, connects]) =>
+      Effect.gen(function*() {
+        const { announced, call, calls, connection, made, server } = yield* pinned({ sends: true, connects })
+        yield* call()
+        for (const round of [1, 2]) {
+          server.tools = round === 1 ? server.tools.slice(0, 1) : [...server.tools, described("write", "Writes.")]
+          made.changed()
+          let withdrawn = 0
+          const options: RequestOptions = { timeout: 60_000, onwithdrawn: () => withdrawn++ }
+          const cancel = connection.send!("tools/call", { name: "read" }, options, () => {})
+          server.onAnnounce = cancel
+          yield* TestClock.adjust(0)
+          expect([announced.count, withdrawn > 0, calls().length]).toEqual([round, true, 1])
+        }
+      })
+  )
+
+  it.effect("[G24] a server that announces a change each time that it is asked is asked three times for a call, and then believed", () =>
+    Effect.gen(function*() {
+      const { call, calls, lists, made, server } = yield* pinned()
+      server.onList = () => made.changed()
+      for (const round of [1, 2]) {
+        expect((yield* adjusted(call()))._tag).toBe("Right")
+        expect([lists(), calls().length]).toEqual([3 * round, round])
+      }
+    }))
+
+  it.effect("[G24] of two tools of one name only the one that was approved is listed, on every page, and counts for calls", () =>
+    Effect.gen(function*() {
+      const { call, connection, server } = yield* pinned()
+      const [read, write] = server.tools as [typeof server.tools[0], typeof server.tools[0]]
+      const other = described("read", "Reads, and sends.")
+      yield* call()
+      const names = (params?: { cursor: string }) =>
+        Effect.map(
+          connection.request("tools/list", params, { timeout: 1000 }),
+          ({ tools }) => tools.map(({ description }) => description)
+        )
+      server.tools = [read, other, write]
+      for (const params of [undefined, { cursor: "2" }]) expect(yield* names(params)).toEqual(["Reads.", "Writes."])
+      yield* call()
+      server.tools = [other, read, write]
+      for (const params of [undefined, { cursor: "2" }]) expect(yield* names(params)).toEqual(["Reads.", "Writes."])
+      // Which of them a call reaches, the server knows.
+      expect(yield* Effect.flip(call())).toMatchObject({ message: expect.stringContaining("has changed") })
+    }))
+
+  it.effect("[G24] tells that the tools differ when a call finds it, and only then", () =>
+    Effect.gen(function*() {
+      const { announced, call, connection, made, server } = yield* pinned()
+      yield* call()
+      made.changed()
+      yield* call()
+      expect(announced.count).toBe(0)
+      for (const round of [1, 2]) {
+        server.tools = round === 1 ? server.tools.slice(1) : [described("read", "Reads."), ...server.tools]
+        made.changed()
+        yield* Effect.either(call())
+        yield* Effect.either(call())
+        expect(announced.count).toBe(round)
+      }
+      // Whoever lists the tools learns of it from the answer.
+      server.tools = server.tools.slice(1)
+      made.changed()
+      yield* connection.request("tools/list", undefined, { timeout: 1000 })
+      expect(announced.count).toBe(2)
+    }))
+
+  it.effect("[G24] a list that fails, or is given up, blocks no later one", () =>
+    Effect.gen(function*() {
+      const { connection, server } = yield* pinned()
+      const list = connection.request("tools/list", undefined, { timeout: 1000 })
+      server.listsAfter = 1e9
+      for (const _ of [1, 2]) {
+        const waiting = yield* Effect.fork(list)
+        yield* TestClock.adjust(10)
+        yield* Fiber.interrupt(waiting)
+      }
+      server.listsAfter = 0
+      server.onList = () => {
+        throw new Error("the connection is broken")
+      }
+      for (const _ of [1, 2]) expect(Exit.isFailure(yield* Effect.exit(list))).toBe(true)
+      server.onList = () => {}
+      expect((yield* list).tools).toHaveLength(2)
+    }))
+
+  it.effect("[G24] a server without tools, or one that cannot list them, says so itself, as it would without pins", () =>
+    Effect.gen(function*() {
+      const unknown = new RequestError({
+        fate: "answered",
+        reason: "remote",
+        code: -32_601,
+        message: "Method not found"
+      })
+      for (const capabilities of [{}, { tools: {} }]) {
+        for (const mode of ["block", "warn"] as const) {
+          const { calls, connection, lists, server } = yield* pinned({ capabilities, mode })
+          server.error = unknown
+          for (const round of [1, 2]) {
+            const answer = yield* Effect.either(connection.request("tools/list", undefined, { timeout: 1000 }))
+            expect(answer).toMatchObject({ _tag: "Left", left: { code: -32_601, message: "Method not found" } })
+            expect(lists()).toBe(round)
+          }
+          expect(calls()).toEqual([])
+        }
+      }
+    }))
+
+  it.effect("[G24] with warn, calls wait for no comparison", () =>
+    Effect.gen(function*() {
+      const { call, lists } = yield* pinned({ mode: "warn" })
+      yield* call("any")
+      expect(lists()).toBe(0)
+    }))
+})
+
+/** Counts who listens. */
+const counted = <A>(hub: Hub<A>): { count: number } => {
+  const listeners = { count: 0 }
+  const listen = hub.listen.bind(hub)
+  hub.listen = (...given) => {
+    const stop = listen(...given)
+    listeners.count++
+    let hasStopped = false
+    return () => {
+      if (!hasStopped) listeners.count--
+      hasStopped = true
+      stop()
+    }
+  }
+  return listeners
+}
+
+describe("a connector of pinned connections", () => {
+  const follow = Effect.sync(() => {
+    const memory = PinStore.memory()
+    let reads = 0
+    const store = { ...memory, get: Effect.zipRight(Effect.sync(() => void reads++), memory.get) }
+    const pins = new Pins({ server: "one", mode: "block", store, maxDepth: 10 })
+    const listeners = [counted(pins.changed), counted(pins.approvals)]
+    const script = ScriptedConnector.make()
+    const connector: Connector = PinnedConnector.around(script, { backend: "one", policy: defaults, pins })
+    const told: Array<string> = []
+    const connect = Effect.gen(function*() {
+      const scope = yield* Scope.make()
+      const options = { onNotification: ({ method }: { readonly method: string }) => void told.push(method) }
+      const connection = yield* Scope.extend(connector.connect(options as never as ConnectOptions), scope)
+      yield* TestClock.adjust(0)
+      return { connection, close: Scope.close(scope, Exit.void) }
+    })
+    const readsIn = (millis: number) =>
+      Effect.suspend(() => {
+        const before = reads
+        return Effect.map(TestClock.adjust(millis), () => reads - before)
+      })
+    return { connect, listeners: () => listeners.map(({ count }) => count), pins, readsIn, script, told, memory }
+  })
+
+  const list = ({ connection }: { readonly connection: Connection }) =>
+    connection.request("tools/list", undefined, { timeout: 1000 })
+
+  it.effect("[G24] approvals of other programs are looked for every two seconds while something waits for one, the second time, too", () =>
+    Effect.gen(function*() {
+      const { connect, pins, readsIn, script } = yield* follow
+      const one = yield* connect
+      yield* list(one)
+      expect(yield* readsIn(600_000)).toBe(0)
+      for (const description of ["Reads, and sends.", "Reads, and deletes."]) {
+        script.offer = { ...script.offer, tools: [described("echo", description)] }
+        yield* list(one)
+        expect(pins.hasChanges).toBe(true)
+        expect(yield* readsIn(1999)).toBe(0)
+        expect(yield* readsIn(1)).toBe(1)
+        expect(yield* readsIn(20_000)).toBe(10)
+        yield* pins.approve()
+        // It notices that when it looks next.
+        yield* TestClock.adjust(2000)
+        expect(yield* readsIn(600_000)).toBe(0)
+      }
+      yield* one.close
+    }))
+
+  it.effect("[G24] a connection that is closed, or could not be made, listens to nothing and looks for nothing", () =>
+    Effect.gen(function*() {
+      const { connect, listeners, pins, readsIn, script, told } = yield* follow
+      const one = yield* connect
+      const other = yield* connect
+      yield* list(one)
+      expect(listeners()).toEqual([2, 2])
+      script.failNext(1)
+      yield* Effect.flip(connect)
+      expect(listeners()).toEqual([2, 2])
+      script.offer = { ...script.offer, tools: [described("echo", "Sends.")] }
+      yield* list(one)
+      expect(yield* readsIn(2000)).toBe(2)
+      yield* one.close
+      expect(yield* readsIn(2000)).toBe(1)
+      told.length = 0
+      yield* pins.approve()
+      expect(told).toHaveLength(1)
+      yield* TestClock.adjust(2000)
+      yield* other.close
+      expect(listeners()).toEqual([0, 0])
+      yield* pins.compare([described("echo", "Deletes.")], true)
+      expect(yield* readsIn(60_000)).toBe(0)
+    }))
+})

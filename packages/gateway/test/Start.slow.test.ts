@@ -1,0 +1,107 @@
+import { describe, expect, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { execFileSync } from "node:child_process"
+import { mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { fileURLToPath } from "node:url"
+import { compile } from "../../../scripts/vitest/built.js"
+import * as Program from "./support/Program.js"
+
+const root = fileURLToPath(new URL("../../..", import.meta.url))
+const manager = fileURLToPath(new URL("support/manager.mjs", import.meta.url))
+const script = join(root, "scripts/start.mjs")
+
+/** What is built is what is started: other tests read it. */
+const started = ["--no-build", "--port", "0"]
+
+/** Where the package manager is: the one that runs the tests, or the same version as npx installs it. */
+const pnpmPath = (): string => {
+  const path = process.env["npm_execpath"]
+  if (path !== undefined && /pnpm[^/\\]*$/.test(path)) return path
+  const { packageManager } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as Record<string, string>
+  const where = ["--yes", "--package", packageManager ?? "pnpm", "--", "sh", "-c", "command -v pnpm"]
+  return realpathSync(execFileSync("npx", where, { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] }).trim())
+}
+
+/**
+ * Node.js runs it without npx in between: npx itself dies of SIGINT, and writes warnings about the user's own configuration
+ * of npm, so a test would say of the gateway what is true of npx.
+ */
+const pnpm = (): readonly [string, string] => [process.execPath, pnpmPath()]
+
+/** `pnpm start`, its gateway serving. */
+const pnpmStart = Effect.gen(function*() {
+  const inner = ["--dir", root, "--config.verify-deps-before-run=false", "start", ...started]
+  const program = yield* Program.start(inner, {}, pnpm())
+  yield* Effect.all([Program.processOf(program, "every-stdio"), Program.processOf(program, "every-http")])
+  return { program, all: Program.family(program.pid) }
+})
+
+describe("pnpm start", () => {
+  it.scopedLive.each<[string, (program: Program.Program, all: ReadonlyArray<number>) => void]>([
+    ["Ctrl+C", (program) => program.signalGroup("SIGINT")],
+    ["SIGINT to the gateway alone", (_, all) => {
+      const gateways = Program.running(all, "scripts/start.mjs")
+      expect(gateways).toHaveLength(1)
+      for (const pid of gateways) process.kill(pid, "SIGINT")
+    }]
+  ])(
+    "[G7:start] %s ends it quietly with exit code 0, and no process of it is left",
+    ([, interrupt]) =>
+      Effect.gen(function*() {
+        const { all, program } = yield* pnpmStart
+        interrupt(program, all)
+        expect(yield* program.ended).toEqual({ code: 0, signal: null })
+        expect(Program.complaints(program)).toEqual([])
+        // A line on a server that was read at this moment may follow.
+        expect(program.stdout()).toMatch(/Shutting down\n(?:[\d:]+ every-.*\n)*$/)
+        yield* Effect.forEach(all, Program.gone)
+      })
+  )
+
+  it.scopedLive(
+    "[G7:start] the end of the outermost package manager ends the gateway, and no process of it is left",
+    () =>
+      Effect.gen(function*() {
+        const inner = [manager, "pnpm start", process.execPath, script, ...started]
+        const program = yield* Program.start(["npm exec pnpm start", process.execPath, ...inner], {}, [
+          process.execPath,
+          manager
+        ])
+        yield* Effect.all([Program.processOf(program, "every-stdio"), Program.processOf(program, "every-http")])
+        const all = Program.family(program.pid)
+        yield* Effect.addFinalizer(() => Effect.sync(() => all.forEach(Program.kill)))
+        program.signal("SIGTERM")
+        yield* Effect.forEach(all, Program.gone)
+        yield* program.ended
+        expect(program.stdout()).toContain("Shutting down")
+      })
+  )
+})
+
+describe("the build before the tests", () => {
+  it("a source that does not compile is reported with the words of the compiler", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "lifeline-"))
+    try {
+      writeFileSync(join(folder, "tsconfig.json"), JSON.stringify({ compilerOptions: { strict: true, noEmit: true } }))
+      writeFileSync(join(folder, "broken.ts"), 'export const port: number = "7332"\n')
+      await expect(compile(folder)).rejects.toThrow(/broken\.ts.*error TS2322/s)
+    } finally {
+      rmSync(folder, { recursive: true })
+    }
+  })
+
+  it.scopedLive("a program that ends before it has printed what is waited for fails its test at once, with its output", () =>
+    Effect.gen(function*() {
+      const program = yield* Program.start(
+        ["-e", "console.error('no such port'); process.kill(process.pid, 'SIGTERM')"],
+        {},
+        [
+          process.execPath
+        ]
+      )
+      const exit = yield* Effect.exit(program.prints(/Serving/))
+      expect(String(exit)).toContain("no such port")
+    }))
+})

@@ -1,0 +1,213 @@
+import { describe, expect, it } from "@effect/vitest"
+import { ReservedPort } from "@mcp-lifeline/testing"
+import { Effect } from "effect"
+import { writeFileSync } from "node:fs"
+import { join } from "node:path"
+import { everything } from "../../../testing/test/support/Built.js"
+import { folder } from "../../../testing/test/support/folder.js"
+import { eventually } from "../../../testing/test/support/Processes.js"
+import * as Issuer from "../support/Issuer.js"
+import * as Program from "../support/Program.js"
+
+const tokenOf = (name: string): string => `token-of-${name}-of-sixteen`
+
+/** A gateway with a file, and files of tokens beside it, which a test may save again. */
+const serving = (
+  lifeline: object,
+  tokens: Readonly<Record<string, string>> = {},
+  options: ReadonlyArray<string> = []
+) =>
+  Effect.gen(function*() {
+    const path = yield* folder
+    const file = join(path, "mcp.json")
+    const { port } = yield* ReservedPort.make
+    const server = { command: process.execPath, args: [everything, "stdio"] }
+    const save = (lifeline: object): void =>
+      writeFileSync(
+        file,
+        JSON.stringify({
+          mcpServers: { every: server, other: { ...server, disabled: true } },
+          lifeline: { timeouts: { connect: "2 minutes", wait: "2 minutes" }, ...lifeline }
+        })
+      )
+    const rotate = (name: string, text: string): void => writeFileSync(join(path, `${name}.token`), `${text}\n`)
+    save(lifeline)
+    for (const [name, text] of Object.entries(tokens)) rotate(name, text)
+    const env = { MCP_LIFELINE_STATE: join(path, "state") }
+    const place = options.map((one) => one.endsWith(".token") ? join(path, one) : one)
+    const program = yield* Program.startHere(["serve", "--port", String(port), "--config", file, ...place], env)
+    yield* program.prints(/^Serving http/m)
+    const base = `http://127.0.0.1:${port}`
+    const ask = (token?: string, path = "/api/status", method = "GET") =>
+      Effect.promise(async () => {
+        const headers = token === undefined ? {} : { authorization: `Bearer ${token}`, "x-lifeline": "1" }
+        const response = await fetch(`${base}${path}`, { method, headers })
+        const text = await response.text()
+        return { status: response.status, body: text.startsWith("{") ? JSON.parse(text) : text }
+      })
+    const statusOf = (token?: string) => Effect.map(ask(token), ({ status }) => status)
+    /** Waits until each of these tokens is answered so. */
+    const becomes = (expected: Readonly<Record<string, number>>) =>
+      Effect.iterate("", {
+        while: (seen) => seen !== JSON.stringify(Object.values(expected)),
+        body: () =>
+          Effect.delay(
+            Effect.map(Effect.all(Object.keys(expected).map(statusOf)), (all) => JSON.stringify(all)),
+            "50 millis"
+          )
+      })
+    return {
+      ask,
+      base,
+      becomes,
+      command: (...args: ReadonlyArray<string>) => Program.run(args, env),
+      run: (args: ReadonlyArray<string>, more: Readonly<Record<string, string>>) =>
+        Program.run(args, { ...env, ...more }),
+      program,
+      rotate,
+      save,
+      statusOf
+    }
+  })
+
+describe("a gateway whose clients have names", { timeout: 240_000 }, () => {
+  it.scopedLive("[G22:real] with an empty table lets in nobody but its operator, and says so; one who is added later is let in", () =>
+    Effect.gen(function*() {
+      const { becomes, command, program, rotate, save, statusOf } = yield* serving({ clients: {} })
+      expect([yield* statusOf(), yield* statusOf(tokenOf("a"))]).toEqual([401, 401])
+      expect(program.stderr()).toMatch(
+        /lifeline\.clients: is empty, so that nobody but the operator, with the token of the gateway itself, is let in/
+      )
+      expect((yield* command("status")).code).toBe(0)
+      rotate("a", tokenOf("a"))
+      save({ clients: { a: { tokenFile: "a.token" } } })
+      yield* becomes({ [tokenOf("a")]: 200 })
+      // The last one is removed, and not everybody let in.
+      save({ clients: {} })
+      yield* becomes({ [tokenOf("a")]: 401 })
+      expect(yield* statusOf()).toBe(401)
+    }))
+
+  it.scopedLive("[G1 G22:real] calls tools for a client that is no admin, and tells it what another command needs", () =>
+    Effect.gen(function*() {
+      const { base, run } = yield* serving({ clients: { a: { token: tokenOf("a") } } })
+      const asClient = { MCP_LIFELINE_TOKEN: tokenOf("a") }
+      const call = ["call", "every__echo", '{"message":"heard"}', "--url", base]
+      expect(yield* run(call, asClient)).toMatchObject({ code: 0, stdout: "Echo: heard\n" })
+      expect(yield* run(["reconnect", "every", "--url", base], asClient)).toMatchObject({
+        code: 1,
+        stdout: "",
+        stderr:
+          `mcp-lifeline: a may not do this: it needs "admin": true in lifeline.clients.a of the gateway's configuration\n`
+      })
+    }))
+
+  it.scopedLive("[G22:real G26] never takes one for another: a token that two have after a file was saved lets in neither, and the status says whose it is", () =>
+    Effect.gen(function*() {
+      const clients = { a: { tokenFile: "a.token" }, b: { tokenFile: "b.token" } }
+      const { ask, becomes, program, rotate, statusOf } = yield* serving(
+        { clients },
+        { a: tokenOf("a"), b: tokenOf("b"), own: tokenOf("own") },
+        ["--token-file", "own.token"]
+      )
+      const who = (token: string) => Effect.map(ask(token), ({ body }) => body.gateway.caller?.name ?? "operator")
+      expect(yield* Effect.all(["a", "b", "own"].map((name) => who(tokenOf(name))))).toEqual(["a", "b", "operator"])
+      rotate("b", tokenOf("a"))
+      yield* becomes({ [tokenOf("a")]: 401, [tokenOf("b")]: 401, [tokenOf("own")]: 200 })
+      const same = /lifeline\.clients\.b: has the same token as a, so that nobody is let in with it; give each its own/
+      yield* eventually(() => same.exec(program.stderr()) ?? undefined)
+      // The save itself is in force.
+      expect((yield* ask(tokenOf("own"))).body.gateway).toEqual(
+        expect.objectContaining({ tokenProblem: expect.stringMatching(same) })
+      )
+      expect((yield* ask(tokenOf("own"))).body.gateway).not.toHaveProperty("configProblem")
+      rotate("b", tokenOf("new"))
+      yield* becomes({ [tokenOf("a")]: 200, [tokenOf("new")]: 200 })
+      expect((yield* ask(tokenOf("own"))).body.gateway).not.toHaveProperty("tokenProblem")
+      // That of the gateway itself is changed to one of a client.
+      rotate("own", `${tokenOf("second")}\n${tokenOf("new")}`)
+      yield* becomes({ [tokenOf("second")]: 200, [tokenOf("own")]: 401, [tokenOf("new")]: 401 })
+      yield* eventually(() =>
+        /lifeline\.clients\.b: has the same token as the gateway itself/.exec(program.stderr()) ?? undefined
+      )
+      // Too short: nothing changes.
+      rotate("a", "short")
+      yield* eventually(() => /has fewer than 16 characters.*stays as it was/.exec(program.stderr()) ?? undefined)
+      expect(yield* statusOf(tokenOf("a"))).toBe(200)
+      expect(program.stdout() + program.stderr()).not.toContain("of-sixteen")
+    }))
+
+  it.scopedLive("[G21:real G22] shows people with access tokens what their groups may use, by the claims of each token", () =>
+    Effect.gen(function*() {
+      const issuer = yield* Issuer.make
+      const { ask } = yield* serving({
+        auth: { issuer: issuer.url, audience: "https://team.example/mcp" },
+        groups: { groups: { dev: { servers: ["every"] }, ops: { servers: ["other"], admin: true } } }
+      })
+      const sign = (claims: object) => Effect.promise(() => issuer.sign("https://team.example/mcp", { ...claims }))
+      const seen = (claims: object) =>
+        Effect.flatMap(
+          sign(claims),
+          (token) => Effect.map(ask(token), ({ body }) => body.servers.map(({ name }: { name: string }) => name))
+        )
+      expect(yield* seen({ groups: ["dev"] })).toEqual(["every"])
+      expect(yield* seen({ groups: ["dev", "ops"] })).toEqual(["every", "other"])
+      expect(yield* seen({ groups: [] })).toEqual([])
+      const enable = (claims: object) =>
+        Effect.flatMap(
+          sign(claims),
+          (token) => Effect.map(ask(token, "/api/servers/other/disable", "POST"), ({ status }) => status)
+        )
+      expect([yield* enable({ groups: ["dev"] }), yield* enable({ groups: ["ops"] })]).toEqual([403, 200])
+    }))
+
+  it.scopedLive.each<[string, object, RegExp]>([
+    [
+      "a token file that could be guessed",
+      { clients: { a: { tokenFile: "a.token" } } },
+      /a\.tokenFile: names \S+a\.token, which has fewer than 16 characters, so that it could be guessed/
+    ],
+    [
+      "a text in place of a list",
+      { clients: { a: { token: tokenOf("a"), servers: "every" } } },
+      /a\.servers: is a string; accepted: an array of patterns/
+    ],
+    [
+      "null in place of a list",
+      { clients: { a: { token: tokenOf("a"), tools: null } } },
+      /a\.tools: is null; accepted: an array of patterns/
+    ],
+    [
+      "null in place of the table",
+      { clients: null },
+      /lifeline\.clients: is null; accepted: an object of clients by name/
+    ]
+  ])("[G2:real G22] does not start with %s", ([, lifeline, message]) =>
+    Effect.gen(function*() {
+      const path = yield* folder
+      writeFileSync(join(path, "a.token"), "short\n")
+      const file = join(path, "mcp.json")
+      writeFileSync(file, JSON.stringify({ mcpServers: { every: { command: "x" } }, lifeline }))
+      const { code, stderr } = yield* Program.run(["serve", "--port", "0", "--config", file])
+      expect(code).toBe(1)
+      expect(stderr).toMatch(message)
+    }))
+
+  it.scopedLive.each<[Record<string, string>, number, RegExp]>([
+    [
+      { MCP_LIFELINE_TOKEN: "short" },
+      2,
+      /MCP_LIFELINE_TOKEN: has fewer than 16 characters, so that it could be guessed; make one with: openssl/
+    ],
+    [{ MCP_LIFELINE_PUBLIC_URL: "https://*.example.com" }, 2, /MCP_LIFELINE_PUBLIC_URL has a host that is no name/],
+    [{ MCP_LIFELINE_PUBLIC_URL: "https://mcp.example.com/mcp" }, 2, /MCP_LIFELINE_PUBLIC_URL must be without \/mcp/],
+    [{ MCP_LIFELINE_TRUST_PROXY: "fe80::1%eth0" }, 2, /MCP_LIFELINE_TRUST_PROXY must be addresses or ranges/],
+    [{ MCP_LIFELINE_TRUST_PROXY: "::ffff:0:0/96" }, 2, /MCP_LIFELINE_TRUST_PROXY must be .* not everybody's/]
+  ])("[G2:real G26] does not start with %j", ([env, expected, message]) =>
+    Effect.gen(function*() {
+      const { code, stderr } = yield* Program.run(["serve", "--port", "0"], env)
+      expect(code).toBe(expected)
+      expect(stderr).toMatch(message)
+      expect(stderr).not.toContain("    at ")
+    }))
+})

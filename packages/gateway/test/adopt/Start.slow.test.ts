@@ -1,0 +1,121 @@
+import { describe, expect, it } from "@effect/vitest"
+import { Client } from "@modelcontextprotocol/sdk/client/index.js"
+import { StdioClientTransport } from "@modelcontextprotocol/sdk/client/stdio.js"
+import { Server } from "@modelcontextprotocol/sdk/server/index.js"
+import { StreamableHTTPServerTransport } from "@modelcontextprotocol/sdk/server/streamableHttp.js"
+import { CallToolRequestSchema, ListToolsRequestSchema } from "@modelcontextprotocol/sdk/types.js"
+import { Effect } from "effect"
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { createServer } from "node:http"
+import type { AddressInfo } from "node:net"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { parse } from "smol-toml"
+import { everything, gateway } from "../../../testing/test/support/Built.js"
+import * as Program from "../support/Program.js"
+
+const project = Effect.acquireRelease(
+  Effect.sync(() => mkdtempSync(join(tmpdir(), "lifeline-adopt-"))),
+  (folder) => Effect.sync(() => rmSync(folder, { recursive: true, force: true }))
+)
+
+/** A server over HTTP with one tool, which says with which headers it was called. */
+const remote = Effect.acquireRelease(
+  Effect.async<{ readonly url: string; readonly close: () => void }>((resume) => {
+    const http = createServer((request, response) => {
+      const server = new Server({ name: "remote", version: "1" }, { capabilities: { tools: {} } })
+      server.setRequestHandler(
+        ListToolsRequestSchema,
+        () => ({ tools: [{ name: "headers", inputSchema: { type: "object" } }] })
+      )
+      server.setRequestHandler(CallToolRequestSchema, () => ({
+        content: [{ type: "text", text: `${request.headers.authorization} ${request.headers["x-team"]}` }]
+      }))
+      const transport = new StreamableHTTPServerTransport({})
+      response.on("close", () => void server.close())
+      void server.connect(transport as Parameters<typeof server.connect>[0]).then(() =>
+        transport.handleRequest(request, response)
+      )
+    })
+    http.listen(0, "127.0.0.1", () => {
+      const { port } = http.address() as AddressInfo
+      resume(
+        Effect.succeed({ url: `http://127.0.0.1:${port}/mcp`, close: () => void http.close().closeAllConnections() })
+      )
+    })
+  }),
+  ({ close }) => Effect.sync(close)
+)
+
+interface Started {
+  readonly command: string
+  readonly args: Array<string>
+  readonly env?: Record<string, string>
+}
+
+/** Starts an entry as a host does, calls a tool, and gives the text of the answer. */
+const call = (cwd: string, { args, command, env }: Started, name: string, input: Record<string, unknown>) =>
+  Effect.promise(async () => {
+    // A desktop host has not the PATH of the shell.
+    const PATH = "/usr/bin:/bin"
+    const environment = { ...process.env, PATH, MCP_LIFELINE_STATE: join(cwd, "state"), ...env } as Record<
+      string,
+      string
+    >
+    const client = new Client({ name: "host", version: "1" })
+    await client.connect(new StdioClientTransport({ command, args, cwd, env: environment, stderr: "ignore" }))
+    try {
+      const { content } = await client.callTool({ name, arguments: input })
+      return (content as ReadonlyArray<{ readonly text: string }>)[0]?.text
+    } finally {
+      await client.close()
+    }
+  })
+
+const adopt = (folder: string, file: string) =>
+  Program.run(["adopt", join(folder, file), "--yes"], { HOME: folder, MCP_LIFELINE_STATE: join(folder, "state") })
+
+describe("what an adopted file starts", () => {
+  it.scopedLive(
+    "[W7] answers the official Client: a server that is started, and one at an address, which gets its headers",
+    () =>
+      Effect.gen(function*() {
+        const folder = yield* project
+        const { url } = yield* remote
+        const file = join(folder, "mcp.json")
+        writeFileSync(
+          file,
+          JSON.stringify({
+            mcpServers: {
+              local: { command: process.execPath, args: [everything, "stdio"] },
+              remote: { type: "http", url, headers: { Authorization: "Bearer one two", "X-Team": "blue" } }
+            }
+          })
+        )
+        expect((yield* adopt(folder, "mcp.json")).code).toBe(0)
+        const { local, remote: at } = JSON.parse(readFileSync(file, "utf8")).mcpServers
+        expect([local.command, ...local.args].join(" ")).toContain(`${gateway} wrap -- ${process.execPath}`)
+        expect(yield* call(folder, local, "echo", { message: "hello" })).toBe("Echo: hello")
+        expect(yield* call(folder, at, "headers", {})).toBe("Bearer one two blue")
+      })
+  )
+
+  it.scopedLive("[W7] in a file of Codex carries a bearer token on from the environment", () =>
+    Effect.gen(function*() {
+      const folder = yield* project
+      const { url } = yield* remote
+      const file = join(folder, "config.toml")
+      writeFileSync(
+        file,
+        `[mcp_servers.remote]\nurl = "${url}"\nbearer_token_env_var = "TEAM_TOKEN"\nhttp_headers = { X-Team = "red" }\n`
+      )
+      expect((yield* adopt(folder, "config.toml")).code).toBe(0)
+      const { mcp_servers } = parse(readFileSync(file, "utf8")) as unknown as {
+        readonly mcp_servers: { readonly remote: Started & { readonly env_vars: ReadonlyArray<string> } }
+      }
+      const { env_vars, ...entry } = mcp_servers.remote
+      expect(env_vars).toEqual(["TEAM_TOKEN"])
+      const env = { ...entry.env, TEAM_TOKEN: "abc" }
+      expect(yield* call(folder, { ...entry, env }, "headers", {})).toBe("Bearer abc red")
+    }), 300_000)
+})

@@ -1,0 +1,380 @@
+import { describe, expect, it } from "@effect/vitest"
+import { Client as ClientV2, StreamableHTTPClientTransport as HttpV2 } from "@modelcontextprotocol/client"
+import { Effect } from "effect"
+import { existsSync, mkdirSync, readFileSync, renameSync, rmdirSync, rmSync, statSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
+import { fileURLToPath } from "node:url"
+import { folder } from "../../../testing/test/support/folder.js"
+import { clientOf } from "../../src/audit/Audit.js"
+import type { AuditLine } from "../../src/audit/AuditLine.js"
+import { digest } from "../../src/audit/canonical.js"
+import { ask, serve, type serve as Serve, serveHere } from "../support/Gateway.js"
+import * as Program from "../support/Program.js"
+import * as TestClient from "../support/TestClient.js"
+
+const script = fileURLToPath(new URL("../fixtures/named.mjs", import.meta.url))
+
+type Gateway = Effect.Effect.Success<ReturnType<typeof Serve>>
+
+/** Calls a tool, gets a prompt and so on; ends with the answer, or the error. */
+interface Calls {
+  readonly tool: (name: string, args?: object) => Promise<unknown>
+  readonly prompt?: (name: string) => Promise<unknown>
+  readonly read?: (uri: string) => Promise<unknown>
+  readonly client: object
+  readonly door: "mcp" | "api"
+}
+
+const settled = (promise: Promise<unknown>): Promise<unknown> => promise.catch((error: unknown) => error)
+
+const v1 = ({ base }: Gateway) =>
+  Effect.map(TestClient.connect(`${base}/mcp`), (client): Calls => ({
+    tool: (name, args) => settled(client.callTool({ name, arguments: args as Record<string, unknown> })),
+    prompt: (name) => settled(client.getPrompt({ name })),
+    read: (uri) => settled(client.readResource({ uri })),
+    client: { program: "test", version: "1" },
+    door: "mcp"
+  }))
+
+const v2 = ({ base }: Gateway) =>
+  Effect.map(
+    Effect.acquireRelease(
+      Effect.promise(async () => {
+        const client = new ClientV2({ name: "second", version: "2" }, { versionNegotiation: { mode: "auto" } })
+        await client.connect(new HttpV2(new URL(`${base}/mcp`)))
+        expect(client.getNegotiatedProtocolVersion()).toBe("2026-07-28")
+        return client
+      }),
+      (client) => Effect.promise(() => client.close().catch(() => undefined))
+    ),
+    (client): Calls => ({
+      tool: (name, args) => settled(client.callTool({ name, arguments: args as Record<string, unknown> })),
+      prompt: (name) => settled(client.getPrompt({ name })),
+      read: (uri) => settled(client.readResource({ uri })),
+      client: { program: "second", version: "2" },
+      door: "mcp"
+    })
+  )
+
+const api = ({ base }: Gateway) =>
+  Effect.succeed<Calls>({
+    tool: (name, args) => Effect.runPromise(ask(`${base}/api/call`, "POST", { name, arguments: args })),
+    client: {},
+    door: "api"
+  })
+
+const command = ({ base, command }: Gateway) =>
+  Effect.succeed<Calls>({
+    tool: (name, args) => Effect.runPromise(command("call", name, JSON.stringify(args ?? {}), "--url", base)),
+    client: {},
+    door: "api"
+  })
+
+const doors = { "a client of 2025": v1, "a client of 2026": v2, "the API": api, "the command call": command } as const
+
+/** A gateway that records calls of a server `s`. */
+const auditing = (start: typeof serve, ...args: ReadonlyArray<string>) =>
+  Effect.gen(function*() {
+    const path = yield* folder
+    const file = join(path, "calls")
+    const called = join(path, "called")
+    const gateway = yield* start({
+      s: {
+        command: process.execPath,
+        args: [script, "s", "ok", "fail", "refuse", "die"],
+        env: { CALLED: called, MY_SECRET: "s3cr3t-of-the-server" }
+      }
+    }, ["--audit", file, ...args])
+    const lines = (): ReadonlyArray<AuditLine> =>
+      readFileSync(file, "utf8").split("\n").slice(0, -1).map((line) => JSON.parse(line) as AuditLine).filter((
+        { event }
+      ) => event === "call")
+    /** What the server was asked. */
+    const asked = () => existsSync(called) ? readFileSync(called, "utf8").split("\n").slice(0, -1) : []
+    return { ...gateway, audit: file, asked, lines }
+  })
+
+const isWritten = (result: unknown, lines: ReadonlyArray<AuditLine>, count: number): AuditLine => {
+  // Read in the step after the answer, without waiting for anything.
+  expect({ result, count: lines.length }).toEqual({ result, count })
+  return lines.at(-1)!
+}
+
+describe.each(Object.entries(doors))("calls of %s", (_, open) => {
+  it.scopedLive("[G23:real] each is a line, which is there when the answer is, and says what became of it", () =>
+    Effect.gen(function*() {
+      const gateway = yield* auditing(serveHere)
+      const { client, door, prompt, read, tool } = yield* open(gateway)
+      let count = 0
+      const called = (name: string, args?: object) =>
+        Effect.map(
+          Effect.promise(async () => {
+            const result = await tool(name, args)
+            return [result, gateway.lines()] as const
+          }),
+          ([result, lines]) => isWritten(result, lines, ++count)
+        )
+      const first = yield* called("s__ok", { b: 1, a: "s3cr3t-argument" })
+      expect(first).toMatchObject({
+        door,
+        client,
+        method: "tools/call",
+        server: "s",
+        tool: "ok",
+        as: "s__ok",
+        hash: digest({ a: "s3cr3t-argument", b: 1 }),
+        outcome: "ok",
+        fate: "answered",
+        attempts: 1,
+        generation: 1
+      })
+      expect(Object.keys(first)).not.toContain("arguments")
+      expect(Math.abs(Date.now() - Date.parse(first.time))).toBeLessThan(600_000)
+      expect(first.waited).toBeGreaterThanOrEqual(0)
+      expect(first.answered).toBeGreaterThan(0)
+      expect(door === "api" || first.id !== undefined).toBe(true)
+      expect(yield* called("s__fail")).toMatchObject({
+        tool: "fail",
+        outcome: "tool-error",
+        fate: "answered",
+        attempts: 1
+      })
+      // What a server says of the fate of a call is not ours.
+      expect(yield* called("s__refuse")).toMatchObject({
+        tool: "refuse",
+        outcome: "error",
+        fate: "answered",
+        attempts: 1
+      })
+      expect(yield* called("s__missing")).toMatchObject({
+        server: null,
+        tool: "s__missing",
+        outcome: "error",
+        fate: "notSent",
+        attempts: 0
+      })
+      expect(yield* called("s__die")).toMatchObject({
+        server: "s",
+        tool: "die",
+        outcome: "error",
+        fate: "unknown",
+        attempts: 1
+      })
+      // The server is started again: the next call waits for it.
+      expect(yield* called("s__ok")).toMatchObject({ outcome: "ok", attempts: 1, generation: 2 })
+      for (
+        const [method, name, ask] of [["prompts/get", "s__ok", prompt], [
+          "resources/read",
+          "named://s/ok",
+          read
+        ]] as const
+      ) {
+        if (ask === undefined) continue
+        const result = yield* Effect.promise(async () => [await ask(name), gateway.lines()] as const)
+        expect(isWritten(...result, ++count)).toMatchObject({
+          method,
+          server: "s",
+          tool: name.replace("s__", ""),
+          outcome: "ok"
+        })
+      }
+      const text = readFileSync(gateway.audit, "utf8")
+      expect(text).not.toContain("s3cr3t")
+      if (process.platform !== "win32") expect(statSync(gateway.audit).mode & 0o777).toBe(0o600)
+    }))
+
+  it.scopedLive.skipIf(!existsSync("/dev/full"))(
+    "[G23:real] stop: with a full disk nothing is called, and /ready says why; go-on: calls go on, and the status counts",
+    () =>
+      Effect.gen(function*() {
+        const path = yield* folder
+        for (const full of ["stop", "go-on"]) {
+          const called = join(path, full)
+          const gateway = yield* serveHere(
+            { s: { command: process.execPath, args: [script, "s", "ok"], env: { CALLED: called } } },
+            ["--audit", "/dev/full", "--audit-full", full]
+          )
+          const { tool } = yield* open(gateway)
+          const answer = JSON.stringify(yield* Effect.promise(() => tool("s__ok")).pipe(Effect.map(plain)))
+          const { body, status } = yield* ask(`${gateway.base}/ready`)
+          const { body: { gateway: { audit } } } = yield* ask(`${gateway.base}/api/status`)
+          if (full === "stop") {
+            expect(answer).toContain(
+              "the call was not sent: nothing is done without a line in the audit, and /dev/full cannot be written (the disk is full); "
+                + "make room on the disk"
+            )
+            expect(existsSync(called)).toBe(false)
+            expect(status).toBe(503)
+            expect(body.auditProblem).toBe(
+              "/dev/full cannot be written (the disk is full), so calls are refused; make room on the disk"
+            )
+          } else {
+            expect(answer).toContain("s ok")
+            yield* Effect.promise(() => tool("s__ok"))
+            expect(readFileSync(called, "utf8")).toBe("ok\nok\n")
+            expect(status).toBe(200)
+            // The line of the start, and one for each call.
+            expect((yield* ask(`${gateway.base}/api/status`)).body.gateway.audit).toMatchObject({
+              file: "/dev/full",
+              lost: 3
+            })
+            const warnings = gateway.program.stderr().split("\n").filter((line) => line.includes("cannot be written"))
+            expect(warnings).toHaveLength(1)
+          }
+          expect(audit.problem).toContain("the disk is full")
+          const { stdout } = yield* gateway.command("status", "--url", gateway.base)
+          expect(stdout).toMatch(
+            full === "stop"
+              ? /^Audit: \/dev\/full cannot be written \(the disk is full\), so calls are refused; make room on the disk$/m
+              : /^Audit: .* so calls have no line; make room on the disk\nAudit: 3 calls have no line in \/dev\/full$/m
+          )
+        }
+      })
+  )
+})
+
+/** An error with its message, which JSON leaves out. */
+const plain = (answer: unknown): unknown => answer instanceof Error ? answer.message : answer
+
+describe("the audit", () => {
+  it.scopedLive("[G23:real] a gateway that is killed at the moment of an answer has left its line", () =>
+    Effect.gen(function*() {
+      const gateway = yield* auditing(serve)
+      const { tool } = yield* v1(gateway)
+      const count = yield* Effect.promise(async () => {
+        await Promise.all(Array.from({ length: 20 }, () => tool("s__ok")))
+        await tool("s__ok")
+        process.kill(gateway.program.pid, "SIGKILL")
+        return gateway.lines().length
+      })
+      expect(count).toBe(21)
+      yield* gateway.program.ended
+      expect(gateway.lines().map(({ outcome }) => outcome)).toEqual(Array.from({ length: 21 }, () => "ok"))
+    }))
+
+  it.scopedLive.skipIf(process.platform === "win32")(
+    "[G23:real] go-on: says in the file how many lines are missing, with the first line that can be written again",
+    () =>
+      Effect.gen(function*() {
+        const gateway = yield* auditing(serve, "--audit-full", "go-on")
+        const { tool } = yield* v1(gateway)
+        const file = gateway.audit
+        renameSync(file, `${file}.old`)
+        mkdirSync(file)
+        yield* Effect.promise(() => tool("s__ok"))
+        yield* gateway.program.until(() => gateway.program.stderr().includes("calls go on without a line") || undefined)
+        rmdirSync(file)
+        yield* Effect.promise(() => tool("s__ok"))
+        yield* gateway.program.until(() =>
+          existsSync(file) && /"event":"lost","time":"[^"]+","lines":1}\n/.test(readFileSync(file, "utf8")) || undefined
+        )
+        expect(gateway.lines()).toHaveLength(1)
+      })
+  )
+
+  it.scopedLive("[G23:real] with --audit-arguments, arguments are there without what looks like a secret", () =>
+    Effect.gen(function*() {
+      const gateway = yield* auditing(serveHere, "--audit-arguments")
+      const { tool } = yield* v1(gateway)
+      yield* Effect.promise(() => tool("s__ok", { path: "a.txt", apiKey: "s3cr3t", header: "Bearer abcdefghijkl" }))
+      yield* Effect.promise(() => tool("s__ok", { text: "x".repeat(100_000) }))
+      const [first, second] = gateway.lines()
+      expect(first?.arguments).toEqual({ path: "a.txt", apiKey: "[masked]", header: "[masked]" })
+      expect(first?.hash).toBe(digest({ path: "a.txt", apiKey: "s3cr3t", header: "Bearer abcdefghijkl" }))
+      expect(second?.arguments).toMatch(/^\[cut: 100011 characters\]$/)
+    }))
+
+  it.scopedLive("[G23:real] when there is no room any more, what was carried out is not answered, nothing more is sent, and its line follows", () =>
+    Effect.gen(function*() {
+      const path = join(yield* folder, "logs")
+      mkdirSync(path)
+      const called = join(path, "..", "called")
+      const gateway = yield* serveHere(
+        { s: { command: process.execPath, args: [script, "s", "ok"], env: { CALLED: called } } },
+        ["--audit", join(path, "calls")]
+      )
+      const { tool } = yield* v1(gateway)
+      rmSync(path, { recursive: true })
+      const answer = plain(yield* Effect.promise(() => tool("s__ok")))
+      expect(answer).toMatch(
+        /tools\/call was carried out, but its answer is withheld, .* \(its folder does not exist\); make the folder .*logs\. Do not repeat it/
+      )
+      const next = plain(yield* Effect.promise(() => tool("s__ok")))
+      expect(next).toMatch(/the call was not sent: .* cannot be written \(its folder does not exist\)/)
+      expect(gateway.program.stderr()).toMatch(/calls are refused until it can; make the folder .*logs, or start with/)
+      expect(gateway.program.stderr()).not.toContain("room")
+      expect(readFileSync(called, "utf8")).toBe("ok\n")
+      mkdirSync(path)
+      yield* Program.eventually(() =>
+        existsSync(join(path, "calls")) && readFileSync(join(path, "calls"), "utf8").includes("\n") ? true : undefined
+      )
+      expect(JSON.stringify(plain(yield* Effect.promise(() => tool("s__ok"))))).toContain("s ok")
+      const lines = readFileSync(join(path, "calls"), "utf8").split("\n").slice(0, -1).map((line) =>
+        JSON.parse(line) as AuditLine
+      )
+      expect(lines.map(({ fate }) => fate)).toEqual(["answered", "answered"])
+      expect((yield* ask(`${gateway.base}/ready`)).status).toBe(200)
+    }))
+
+  it.scopedLive("[G23:real] the token of who calls is not in the file", () =>
+    Effect.gen(function*() {
+      const path = yield* folder
+      const tokenFile = join(path, "token")
+      writeFileSync(tokenFile, "s3cr3t-token-of-everybody\n")
+      const gateway = yield* auditing(serveHere, "--token-file", tokenFile)
+      const response = yield* Effect.promise(() =>
+        fetch(`${gateway.base}/api/call`, {
+          method: "POST",
+          headers: {
+            "content-type": "application/json",
+            "x-lifeline": "1",
+            authorization: "Bearer s3cr3t-token-of-everybody"
+          },
+          body: JSON.stringify({ name: "s__ok" })
+        })
+      )
+      expect(response.status).toBe(200)
+      expect(gateway.lines()).toMatchObject([{ outcome: "ok", fate: "answered" }])
+      expect(readFileSync(gateway.audit, "utf8")).not.toContain("s3cr3t")
+    }))
+
+  it.scopedLive("[G23:real] a file that cannot be opened stops the start, with the reason", () =>
+    Effect.gen(function*() {
+      const { code, stderr } = yield* Program.run(["serve", "--port", "0", "--audit", "/no/such/folder/calls"])
+      expect(code).toBe(1)
+      expect(stderr).toMatch(
+        /--audit: \/no\/such\/folder\/calls cannot be opened: its folder does not exist; make the folder \/no\/such\/folder$/m
+      )
+      for (
+        const [args, message] of [
+          [["--audit-full", "stop"], /--audit-full needs --audit FILE/],
+          [["--audit", "x", "--audit-size", "5"], /--audit-size must be a size from 1 MB to 1000 GB/],
+          [["--audit", "x", "--audit-size", "99999TB"], /--audit-size must be a size from 1 MB to 1000 GB/],
+          [["--audit", "x", "--audit-size", "1001 GB"], /--audit-size must be a size from 1 MB to 1000 GB/],
+          [["--audit", "x", "--audit-full", "maybe"], /--audit-full maybe is not known; accepted: stop, go-on/]
+        ] as const
+      ) {
+        const refused = yield* Program.run(["serve", ...args])
+        expect([refused.code, refused.stderr]).toEqual([2, expect.stringMatching(message)])
+      }
+    }))
+})
+
+describe("who calls", () => {
+  it("[G23:unit] is known by its name, its subject and its program, in short and without what looks like a secret", () => {
+    expect(clientOf({ subject: "", claims: {} })).toEqual({})
+    expect(clientOf({ subject: "u1", name: "Anna", claims: { email: "a@b.c" } }, {
+      clientInfo: { name: "x".repeat(1000), version: "sk-0123456789abcdef0123" }
+    })).toEqual({ subject: "u1", name: "Anna", program: "x".repeat(500), version: "[masked]" })
+  })
+
+  it("[G23:unit] has a subject that is nobody else's: neither masked nor cut at what two have in common", () => {
+    const subjectOf = (subject: string) => clientOf({ subject, claims: {} }).subject ?? ""
+    for (const one of ["https://issuer access_token:1", "https://issuer sk-0123456789abcdef0123"]) {
+      expect(subjectOf(one)).toBe(one)
+    }
+    const long = `https://issuer ${"x".repeat(600)}`
+    expect(subjectOf(`${long}1`)).not.toBe(subjectOf(`${long}2`))
+    expect(subjectOf(long).length).toBeLessThanOrEqual(500)
+  })
+})

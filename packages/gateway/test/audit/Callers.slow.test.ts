@@ -1,0 +1,118 @@
+/** Who stands in the lines of the audit, where a file names clients, and where access tokens do. */
+import { describe, expect, it } from "@effect/vitest"
+import { ReservedPort } from "@mcp-lifeline/testing"
+import { Effect } from "effect"
+import { readFileSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
+import { fileURLToPath } from "node:url"
+import { folder } from "../../../testing/test/support/folder.js"
+import type { AuditLine } from "../../src/audit/AuditLine.js"
+import * as Issuer from "../support/Issuer.js"
+import * as Program from "../support/Program.js"
+import { api, talking } from "../support/Team.js"
+
+const script = fileURLToPath(new URL("../fixtures/named.mjs", import.meta.url))
+
+const eras = [["with sessions", false], ["without", true]] as const
+
+/** A gateway with these rules in front of a server `s`. */
+const serving = (lifeline: object, groups?: object) =>
+  Effect.gen(function*() {
+    const path = yield* folder
+    const [file, audit] = [join(path, "mcp.json"), join(path, "calls")]
+    const { port } = yield* ReservedPort.make
+    writeFileSync(
+      file,
+      JSON.stringify({
+        mcpServers: { s: { command: process.execPath, args: [script, "s", "ok", "hidden", "die"] } },
+        lifeline: { timeouts: { connect: "2 minutes", wait: "2 minutes" }, ...lifeline, ...groups }
+      })
+    )
+    const program = yield* Program.startHere(
+      ["serve", "--port", String(port), "--config", file, "--audit", audit],
+      { MCP_LIFELINE_STATE: join(path, "state") }
+    )
+    yield* program.prints(/^Serving http/m)
+    const lines = (): ReadonlyArray<AuditLine> =>
+      readFileSync(audit, "utf8").split("\n").slice(1, -1).map((line) => JSON.parse(line) as AuditLine)
+    return { base: `http://127.0.0.1:${port}`, audit, lines }
+  })
+
+/** What one caller does, and its lines. */
+const calling = (base: string, token: string, isStateless: boolean) =>
+  Effect.gen(function*() {
+    const talk = yield* talking(`${base}/mcp`, token, { isStateless, name: "a-program" })
+    yield* Effect.promise(async () => {
+      await talk.call("s__ok")
+      await talk.error("tools/call", { name: "s__hidden" })
+      await talk.error("tools/call", { name: "s__die" })
+    })
+  })
+
+const expected = (client: object) => [
+  { server: "s", tool: "ok", outcome: "ok", fate: "answered", attempts: 1, client },
+  { server: "s", tool: "hidden", outcome: "refused", reason: "NotAllowed", fate: "notSent", attempts: 0, client },
+  { server: "s", tool: "die", outcome: "error", fate: "unknown", attempts: 1, client }
+]
+
+const tools = { hide: ["s__hidden"] }
+
+describe.each(eras)("the lines of calls, in the era %s", (_, isStateless) => {
+  it.scopedLive("[G23:real G22] name the clients of the file, and never their tokens", () =>
+    Effect.gen(function*() {
+      const token = (name: string) => `s3cret-token-of-${name}`
+      const client = (name: string) => ({ token: token(name), tools })
+      const { audit, base, lines } = yield* serving({ clients: { ci: client("ci"), bot: client("bot") } })
+      yield* calling(base, token("ci"), isStateless)
+      yield* calling(base, token("bot"), isStateless)
+      const of = (name: string) => ({ name, subject: `client:${name}`, program: "a-program", version: "1" })
+      expect(lines()).toMatchObject([...expected(of("ci")), ...expected(of("bot"))])
+      expect(readFileSync(audit, "utf8")).not.toContain("s3cret")
+    }), 300_000)
+
+  it.scopedLive(
+    "[G23:real G21] name the people of access tokens by issuer and subject, and never their tokens",
+    () =>
+      Effect.gen(function*() {
+        const issuer = yield* Issuer.make
+        const { audit, base, lines } = yield* serving({ auth: { issuer: issuer.url } }, {
+          groups: { groups: { dev: { tools } } }
+        })
+        const sign = (sub: string) =>
+          Effect.promise(() => issuer.sign(`${base}/mcp`, { sub, preferred_username: "Ann", groups: ["dev"] }))
+        const [one, other] = [yield* sign("1"), yield* sign("2")]
+        yield* calling(base, one, isStateless)
+        yield* calling(base, other, isStateless)
+        // Two people may have the same name.
+        const of = (sub: string) => ({
+          name: "Ann",
+          subject: `${issuer.url} ${sub}`,
+          program: "a-program",
+          version: "1"
+        })
+        expect(lines()).toMatchObject([...expected(of("1")), ...expected(of("2"))])
+        for (const token of [one, other]) expect(readFileSync(audit, "utf8")).not.toContain(token.slice(0, 40))
+      }),
+    300_000
+  )
+})
+
+describe("the lines of calls through the API", () => {
+  it.scopedLive("[G23:real G21] name the caller, and what it may not use is refused", () =>
+    Effect.gen(function*() {
+      const issuer = yield* Issuer.make
+      const { base, lines } = yield* serving({ auth: { issuer: issuer.url } }, {
+        groups: { groups: { dev: { tools, admin: true } } }
+      })
+      const token = yield* Effect.promise(() =>
+        issuer.sign(`${base}/mcp`, { sub: "1", preferred_username: "Ann", groups: ["dev"] })
+      )
+      const call = (name: string) => api(base, token, "/api/call", "POST", { name })
+      expect((yield* call("s__ok")).status).toBe(200)
+      expect((yield* call("s__hidden")).status).toBe(404)
+      expect((yield* call("s__die")).status).toBe(502)
+      const client = { name: "Ann", subject: `${issuer.url} 1` }
+      expect(lines()).toMatchObject(expected(client))
+      for (const line of lines()) expect(line).toMatchObject({ door: "api", client })
+    }), 300_000)
+})

@@ -1,0 +1,279 @@
+/** `wrap --audit`: the same lines as those of `serve`, of one server. */
+import { describe, expect, it } from "@effect/vitest"
+import { Client as ClientV2, StreamableHTTPClientTransport as HttpV2 } from "@modelcontextprotocol/client"
+import { Effect } from "effect"
+import { existsSync, mkdirSync, readFileSync, rmSync, statSync } from "node:fs"
+import { join } from "node:path"
+import { fileURLToPath } from "node:url"
+import { folder } from "../../../testing/test/support/folder.js"
+import type { AuditLine } from "../../src/audit/AuditLine.js"
+import { digest } from "../../src/audit/canonical.js"
+import { type Host, startWrap, wrap } from "../support/Host.js"
+import * as Program from "../support/Program.js"
+import * as TestClient from "../support/TestClient.js"
+
+const script = fileURLToPath(new URL("../fixtures/named.mjs", import.meta.url))
+
+/** A wrapped server `s`, its file, and what it was asked. */
+const wrapped = (args: ReadonlyArray<string>, { file = "calls", start = wrap } = {}) =>
+  Effect.gen(function*() {
+    const path = yield* folder
+    const audit = file.startsWith("/") ? file : join(path, file)
+    const called = join(path, "called")
+    const host = yield* Effect.acquireRelease(
+      Effect.sync(() =>
+        start([
+          "--name",
+          "s",
+          "--audit",
+          audit,
+          ...args,
+          "--",
+          process.execPath,
+          script,
+          "s",
+          "ok",
+          "fail",
+          "refuse",
+          "slow",
+          "die"
+        ], { state: join(path, "state"), env: { CALLED: called } })
+      ),
+      (host) =>
+        Effect.promise(async () => {
+          host.child.stdin?.end()
+          host.child.kill("SIGTERM")
+          await host.ended
+        })
+    )
+    const all = (): ReadonlyArray<Record<string, any>> =>
+      readFileSync(audit, "utf8").split("\n").slice(0, -1).map((line) => JSON.parse(line))
+    return {
+      host,
+      path,
+      audit,
+      lines: () => all().filter(({ event }) => event === "call") as unknown as ReadonlyArray<AuditLine>,
+      called: () => existsSync(called) ? readFileSync(called, "utf8").split("\n").slice(0, -1) : []
+    }
+  })
+
+/** Calls a tool, with whatever arguments; ends with the answer, or the error. */
+type Call = (name: string, args?: unknown) => Promise<unknown>
+
+const settled = (promise: Promise<unknown>): Promise<unknown> => promise.catch((error: unknown) => error)
+
+const urlOf = (host: Host) =>
+  Effect.promise(() => host.until(() => /^Serving \S+ at (http:\S+)$/m.exec(host.stderr)?.[1]))
+
+const doors = {
+  "over stdio": {
+    args: [],
+    client: { program: "test-host", version: "1" },
+    open: (host: Host) =>
+      Effect.promise(async (): Promise<Call> => {
+        await host.initialize()
+        return (name, args) => host.request("tools/call", { name, arguments: args })
+      })
+  },
+  "over HTTP, with sessions": {
+    args: ["--http", "--no-token", "--port", "0"],
+    client: { program: "test", version: "1" },
+    open: (host: Host) =>
+      Effect.gen(function*() {
+        const client = yield* TestClient.connect(yield* urlOf(host))
+        return ((name, args) => settled(client.callTool({ name, arguments: args as never }))) as Call
+      })
+  },
+  "over HTTP, without": {
+    args: ["--http", "--no-token", "--port", "0"],
+    client: { program: "second", version: "2" },
+    open: (host: Host) =>
+      Effect.gen(function*() {
+        const url = yield* urlOf(host)
+        const client = yield* Effect.acquireRelease(
+          Effect.promise(async () => {
+            const client = new ClientV2({ name: "second", version: "2" }, { versionNegotiation: { mode: "auto" } })
+            await client.connect(new HttpV2(new URL(url)))
+            expect(client.getNegotiatedProtocolVersion()).toBe("2026-07-28")
+            return client
+          }),
+          (client) => Effect.promise(() => client.close().catch(() => undefined))
+        )
+        return ((name, args) => settled(client.callTool({ name, arguments: args as never }))) as Call
+      })
+  }
+} as const
+
+describe.each(Object.entries(doors))("wrap --audit, %s", (_, { args, client, open }) => {
+  it.scopedLive(
+    "[G23:real W1] each call is a line, which is there when the answer is, and says what became of it",
+    () =>
+      Effect.gen(function*() {
+        const { audit, called, host, lines } = yield* wrapped([...args, "--audit-arguments"])
+        const call = yield* open(host)
+        let count = 0
+        const line = (name: string, args?: unknown) =>
+          Effect.promise(async () => {
+            const answer = await call(name, args)
+            // Read in the step after the answer, without waiting for anything.
+            const found = lines()
+            expect([answer, found.length]).toEqual([answer, ++count])
+            return found.at(-1)!
+          })
+        const first = yield* line("ok", { b: 1, password: "s3cr3t" })
+        expect(first).toMatchObject({
+          door: "mcp",
+          client,
+          method: "tools/call",
+          server: "s",
+          tool: "ok",
+          hash: digest({ b: 1, password: "s3cr3t" }),
+          arguments: { b: 1, password: "[masked]" },
+          outcome: "ok",
+          fate: "answered",
+          attempts: 1,
+          generation: 1
+        })
+        expect(first.as).toBeUndefined()
+        expect(first.id).toBeDefined()
+        expect(yield* line("fail")).toMatchObject({ tool: "fail", outcome: "tool-error", fate: "answered" })
+        // What a server says of the fate of a call is not ours.
+        expect(yield* line("refuse")).toMatchObject({ server: "s", tool: "refuse", outcome: "error", fate: "answered" })
+        expect(yield* line("die")).toMatchObject({ server: "s", tool: "die", outcome: "error", fate: "unknown" })
+        expect(yield* line("ok")).toMatchObject({ outcome: "ok", attempts: 1, generation: 2 })
+        expect(readFileSync(audit, "utf8")).not.toContain("s3cr3t")
+        expect(called()).toEqual(["ok", "fail", "die", "ok"])
+        if (process.platform !== "win32") expect(statSync(audit).mode & 0o777).toBe(0o600)
+      }),
+    300_000
+  )
+
+  it.scopedLive.skipIf(!existsSync("/dev/full"))(
+    "[G23:real] with a full disk, stop calls nothing, and go-on goes on; each says so once",
+    () =>
+      Effect.gen(function*() {
+        for (const full of ["stop", "go-on"]) {
+          const { called, host } = yield* wrapped([...args, "--audit-full", full], { file: "/dev/full" })
+          const call = yield* open(host)
+          const answers = yield* Effect.promise(async () => [await call("ok"), await call("ok")])
+          const said = answers.map((one) => one instanceof Error ? one.message : JSON.stringify(one)).join()
+          if (full === "stop") {
+            expect(said).toContain("/dev/full cannot be written (the disk is full); make room on the disk")
+            expect(called()).toEqual([])
+          } else expect(called()).toEqual(["ok", "ok"])
+          const warnings = host.stderr.split("\n").filter((line) => line.includes("cannot be written"))
+          expect(warnings).toEqual([expect.stringContaining("(the disk is full)")])
+        }
+      }),
+    300_000
+  )
+})
+
+describe("wrap --audit", () => {
+  it.scopedLive(
+    "[G23:real] what is malformed has its line, with its tool, however deep it is",
+    () =>
+      Effect.gen(function*() {
+        const { host, lines } = yield* wrapped([])
+        yield* Effect.promise(async () => {
+          await host.initialize()
+          await host.request("tools/call", { name: "ok", arguments: "x" })
+          await host.request("tools/call")
+          host.child.stdin.write(
+            `{"jsonrpc":"2.0","id":"deep","method":"tools/call","params":{"name":"ok","arguments":{"a":${
+              "[".repeat(2000)
+            }${"]".repeat(2000)}}}}\n`
+          )
+          await host.until(() => host.messages.find(({ id }) => id === "deep"))
+        })
+        const found = lines()
+        expect(found).toMatchObject([
+          { server: "s", tool: "ok", hash: digest("x") },
+          { server: "s", tool: "" },
+          { server: "s", tool: "ok", id: "deep", outcome: "error", code: -32602, fate: "notSent", attempts: 0 }
+        ])
+        expect(found[2]?.hash).toBeUndefined()
+      }),
+    300_000
+  )
+
+  it.scopedLive(
+    "[G23:real] calls that the host gives up, and those that it leaves, have one line each",
+    () =>
+      Effect.gen(function*() {
+        const { called, host, lines } = yield* wrapped([])
+        yield* Effect.promise(async () => {
+          await host.initialize()
+          host.send({ jsonrpc: "2.0", id: "up", method: "tools/call", params: { name: "slow" } })
+          await Effect.runPromise(Program.eventually(() => called().length === 1 ? true : undefined))
+          host.notify("notifications/cancelled", { requestId: "up" })
+          host.send({ jsonrpc: "2.0", id: "left", method: "tools/call", params: { name: "slow" } })
+          await Effect.runPromise(Program.eventually(() => called().length === 2 ? true : undefined))
+          host.child.stdin.end()
+          await host.ended
+        })
+        expect(lines()).toMatchObject([
+          { id: "up", tool: "slow", outcome: "cancelled", fate: "unknown", attempts: 1 },
+          { id: "left", tool: "slow", outcome: "error", fate: "unknown", attempts: 1 }
+        ])
+      }),
+    300_000
+  )
+
+  it.scopedLive(
+    "[G23:real] one that is killed at the moment of an answer has left its line",
+    () =>
+      Effect.gen(function*() {
+        const { host, lines } = yield* wrapped([], { start: startWrap })
+        yield* Effect.promise(async () => {
+          await host.initialize()
+          await Promise.all(Array.from({ length: 20 }, () => host.call("ok")))
+          process.kill(host.pid, "SIGKILL")
+          await host.ended
+        })
+        expect(lines().map(({ outcome }) => outcome)).toEqual(Array.from({ length: 20 }, () => "ok"))
+      }),
+    300_000
+  )
+
+  it.scopedLive(
+    "[G23:real] tries a file again that could not be written, and its lines follow",
+    () =>
+      Effect.gen(function*() {
+        const { audit, host, lines, path } = yield* wrapped([], { file: "calls" })
+        yield* Effect.promise(async () => {
+          await host.initialize()
+          await host.call("ok")
+          rmSync(audit)
+          mkdirSync(audit)
+          const { error } = await host.request("tools/call", { name: "ok" })
+          expect(error?.message).toMatch(/was carried out, but its answer is withheld, .* \(it is a folder\); remove/)
+          expect((await host.request("tools/call", { name: "ok" })).error?.data).toEqual({
+            fate: "notSent",
+            tag: "NotRecorded"
+          })
+          rmSync(audit, { recursive: true })
+          await Effect.runPromise(
+            Program.eventually(() => existsSync(audit) && readFileSync(audit, "utf8") !== "" ? true : undefined)
+          )
+          await host.call("ok")
+        })
+        expect(lines().map(({ fate }) => fate)).toEqual(["answered", "answered"])
+        expect(path).not.toBe("")
+      }),
+    300_000
+  )
+
+  it.scopedLive("[G23:real] a file that cannot be opened stops the start; its options need --audit", () =>
+    Effect.gen(function*() {
+      const command = ["--", process.execPath, script, "s", "ok"]
+      const none = yield* Program.run(["wrap", "--audit", "/no/such/folder/calls", ...command])
+      expect([none.code, none.stderr]).toEqual([1, expect.stringMatching(/its folder does not exist; make the folder/)])
+      const alone = yield* Program.run(["wrap", "--audit-full", "stop", ...command])
+      expect([alone.code, alone.stderr]).toEqual([2, expect.stringContaining("--audit-full needs --audit FILE")])
+      const { stdout } = yield* Program.run(["wrap", "--help"])
+      for (const option of ["--audit FILE", "--audit-arguments", "--audit-size SIZE", "--audit-files NUMBER"]) {
+        expect(stdout).toContain(option)
+      }
+    }))
+})

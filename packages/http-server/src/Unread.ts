@@ -1,0 +1,58 @@
+/**
+ * Limits what answers hold in memory that clients do not read: for each client, for all together (`Shares`), and in time. A client that reads never
+ * notices.
+ */
+import { type Bytes, kibibytes, mebibytes } from "@mcp-lifeline/core/internal"
+import type { ServerResponse } from "node:http"
+import { Shares } from "./Shares.js"
+
+/** Smaller amounts are not counted, in bytes: the number of connections limits them. */
+const small = kibibytes(64)
+
+export interface Limits {
+  /** What all clients together may leave unread; one alone half of it. */
+  readonly bytes: Bytes
+  /** How long a client may read nothing of what waits for it, in milliseconds, before its connection is closed. */
+  readonly stall: number
+}
+
+export const defaults: Limits = { bytes: mebibytes(512), stall: 60_000 }
+
+export class Unread {
+  readonly #shares: Shares
+  readonly #stall: number
+
+  constructor({ bytes, stall }: Limits) {
+    this.#shares = new Shares(bytes)
+    this.#stall = stall
+  }
+
+  /** How many bytes are counted. */
+  get total(): number {
+    return this.#shares.total
+  }
+
+  /** Counts what a response holds from now on. Destroys it where that is more than the share of the client. */
+  watch(response: ServerResponse, client: unknown): void {
+    let held = 0
+    const count = (): void => {
+      const waiting = response.destroyed ? 0 : response.writableLength
+      const next = waiting > small ? waiting : 0
+      if (next < held) this.#shares.release(client, held - next)
+      else if (next > held && !this.#shares.take(client, next - held)) return void response.destroy()
+      held = next
+    }
+    const counted = <A extends ReadonlyArray<unknown>, B>(write: (...args: A) => B) => (...args: A): B => {
+      const result = write.apply(response, args as never)
+      count()
+      return result
+    }
+    response.write = counted(response.write) as ServerResponse["write"]
+    response.end = counted(response.end) as ServerResponse["end"]
+    // Called when nothing happens on the connection. One that waits for its answer stays.
+    response.setTimeout(this.#stall, () => {
+      if (response.writableLength > 0) response.destroy()
+    })
+    for (const event of ["drain", "finish", "close"]) response.on(event, count)
+  }
+}

@@ -1,0 +1,40 @@
+import { describe, expect, it } from "@effect/vitest"
+import { Backend } from "@mcp-lifeline/core"
+import { ScriptedConnector } from "@mcp-lifeline/testing"
+import { Effect, Fiber, TestClock } from "effect"
+import * as FirstConnection from "../src/internal/FirstConnection.js"
+
+const second = 1000
+
+/** How and when the wait for a server ends that takes so long to start, in seconds. */
+const ending = (after: number, { isExplicit = false, startsOn = true } = {}) =>
+  Effect.gen(function*() {
+    const connector = ScriptedConnector.make({ overlap: false, startLimit: startsOn ? 300 * second : undefined })
+    connector.otherwise = { after: after * second }
+    const backend = yield* Backend.make("one", { connector })
+    const timeout = { millis: 30 * second, isExplicit }
+    const waiting = yield* Effect.fork(
+      FirstConnection.wait({ backend, lastError: () => undefined, startsOn, timeout })
+    )
+    for (let passed = 0; passed < 400; passed++) {
+      yield* TestClock.adjust(passed === 0 ? 0 : second)
+      const exit = waiting.unsafePoll()
+      if (exit !== null) return [passed, (yield* Fiber.join(waiting)).status?.state]
+    }
+    return yield* Effect.dieMessage("it goes on waiting")
+  })
+
+describe("the wait of connect for a server that starts slowly", () => {
+  it.scoped("[V5:virtual] lasts as long as the process may take, and no longer than a time that is chosen", () =>
+    Effect.gen(function*() {
+      expect(yield* ending(3)).toEqual([3, "Connected"])
+      expect(yield* ending(29)).toEqual([29, "Connected"])
+      expect(yield* ending(45)).toEqual([45, "Connected"])
+      expect(yield* ending(299)).toEqual([299, "Connected"])
+      const [given] = yield* ending(1000)
+      expect(given).toBe(300)
+      expect(yield* ending(45, { isExplicit: true })).toEqual([30, undefined])
+      const [once] = yield* ending(45, { startsOn: false })
+      expect(once).toBe(30)
+    }))
+})

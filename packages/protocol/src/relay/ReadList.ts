@@ -1,0 +1,50 @@
+/**
+ * How much of a list was read, and its digest: enough to see whether the same list comes again, however it is divided into pages. Pure.
+ */
+import { canonical } from "@mcp-lifeline/core/internal"
+import { createHash } from "node:crypto"
+
+export interface ReadList {
+  readonly count: number
+  readonly digest: string
+  /** The cursor of the next page, if there is one. */
+  readonly next: string | undefined
+  readonly isWhole: boolean
+}
+
+/** Nothing. */
+export const none: ReadList = { count: 0, digest: "", next: undefined, isWhole: false }
+
+const textOf = (entry: unknown): string => {
+  try {
+    return canonical(entry)
+  } catch {
+    // It is nested too deeply, or no JSON.
+    return ""
+  }
+}
+
+/** With one more page, of which no more entries are taken than make so many together. */
+export const and = (
+  read: ReadList,
+  entries: ReadonlyArray<unknown>,
+  nextCursor: unknown,
+  most = Number.POSITIVE_INFINITY
+): ReadList => {
+  const taken = entries.slice(0, most - read.count)
+  const digest = taken.reduce<string>(
+    (before, entry) => createHash("sha256").update(before).update(textOf(entry)).digest("hex"),
+    read.digest
+  )
+  const next = typeof nextCursor === "string" ? nextCursor : undefined
+  return {
+    count: read.count + taken.length,
+    digest,
+    next,
+    isWhole: next === undefined && taken.length === entries.length
+  }
+}
+
+/** Whether both are the same entries, to the same end. */
+export const isSame = (one: ReadList, other: ReadList): boolean =>
+  one.count === other.count && one.digest === other.digest && one.isWhole === other.isWhole

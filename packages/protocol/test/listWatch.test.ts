@@ -1,0 +1,108 @@
+import { describe, expect, it } from "@effect/vitest"
+import { Backend, RequestError } from "@mcp-lifeline/core"
+import { ScriptedConnector } from "@mcp-lifeline/testing"
+import { ListToolsResultSchema } from "@modelcontextprotocol/sdk/types.js"
+import { Effect, Random, Runtime, TestClock } from "effect"
+import type { ListMethod } from "../src/listMethods.js"
+import { ListWatch } from "../src/relay/ListWatch.js"
+
+const { tool } = ScriptedConnector
+
+/** A server, and what a client is told whose list is the one that the server has at first. */
+const watched = Effect.gen(function*() {
+  const script = ScriptedConnector.make()
+  const backend = yield* Backend.make("one", { connector: script, keepalive: { method: "none" } })
+  yield* TestClock.adjust(0)
+  const runtime = yield* Effect.runtime()
+  const changed: Array<ReadonlyArray<ListMethod>> = []
+  const watch = new ListWatch({
+    target: {
+      fork: (work) => Runtime.runFork(runtime)(work),
+      use: (f) => f(backend),
+      backend: () => backend
+    },
+    schemaOf: () => ListToolsResultSchema,
+    onChanged: (methods) => void changed.push(methods)
+  })
+  const offer = (...names: ReadonlyArray<string>) => {
+    script.offer = { ...script.offer, tools: names.map((name) => tool(name)) }
+  }
+  const compare = Effect.zipRight(Effect.sync(() => watch.compare()), TestClock.adjust(0))
+  offer("a")
+  watch.given("tools/list", undefined, yield* backend.listTools())
+  return { changed, compare, offer, script, watch }
+})
+
+const tools = ["tools/list"]
+
+describe("lists that nobody announces", () => {
+  it.scoped("[P9] each change is told once, also the second, and the one that takes the first back", () =>
+    Effect.gen(function*() {
+      const { changed, compare, offer } = yield* watched
+      yield* compare
+      expect(changed).toEqual([])
+      for (const [nth, names] of [["a", "b"], ["a", "c"], ["a"]].entries()) {
+        offer(...names)
+        yield* compare
+        expect(changed.length).toBe(nth + 1)
+        yield* compare
+        expect(changed.length).toBe(nth + 1)
+      }
+      expect(changed).toEqual([tools, tools, tools])
+    }))
+
+  it.scoped("[P9] one that can't be read is told once, however often that fails, and once more when it can be read, each time", () =>
+    Effect.gen(function*() {
+      const { changed, compare, script } = yield* watched
+      const error = new RequestError({ fate: "answered", reason: "remote", code: -32_000, message: "no" })
+      for (const told of [2, 4]) {
+        script.respond = (method) => method === "tools/list" ? { answer: "error", error } : undefined
+        yield* compare
+        yield* compare
+        expect(changed.length).toBe(told - 1)
+        script.respond = undefined
+        yield* compare
+        yield* compare
+        expect(changed.length).toBe(told)
+      }
+    }))
+
+  it.scoped("[P9] a change during a comparison is found by the next one, which follows at once, and once", () =>
+    Effect.gen(function*() {
+      const { changed, compare, offer, script } = yield* watched
+      script.respond = (method) => method === "tools/list" ? { answer: "result", after: 1000 } : undefined
+      const asked = script.ledger.sent("tools/list").length
+      yield* compare
+      offer("b")
+      yield* compare
+      yield* compare
+      expect(script.ledger.sent("tools/list").length - asked).toBe(1)
+      yield* TestClock.adjust(5000)
+      expect(script.ledger.sent("tools/list").length - asked).toBe(2)
+      expect(changed).toEqual([tools])
+    }))
+
+  it.scoped("[P9] are compared at intervals for as long as announcements do not arrive, also the second time", () =>
+    Effect.gen(function*() {
+      const { changed, offer, watch } = yield* watched
+      yield* Effect.forkScoped(watch.polling)
+      let told = 0
+      for (const round of [1, 2]) {
+        watch.heard({ announced: [], unannounced: ["tools"] })
+        for (const name of ["b", "c"]) {
+          offer(`${name} ${round}`)
+          yield* TestClock.adjust("1 hour")
+          expect(changed.length).toBe(++told)
+        }
+        watch.heard({ announced: ["tools"], unannounced: [] })
+        yield* TestClock.adjust("1 hour")
+        offer(`unheard ${round}`)
+        yield* TestClock.adjust("1 hour")
+        expect(changed.length).toBe(told)
+        // When they arrive again, what was missed is told.
+        watch.heard({ announced: ["tools"], unannounced: [] })
+        yield* TestClock.adjust(0)
+        expect(changed.length).toBe(++told)
+      }
+    }).pipe(Effect.withRandom(Random.fixed([0.5]))))
+})

@@ -1,0 +1,177 @@
+import { describe, expect, it } from "@effect/vitest"
+import * as StateFolder from "@mcp-lifeline/state/StateFolder"
+import { Effect, Either, Redacted, TestClock } from "effect"
+import { folder } from "../../testing/test/support/folder.js"
+import * as Challenge from "../src/Challenge.js"
+import * as Grant from "../src/Grant.js"
+import * as RefusedLogin from "../src/RefusedLogin.js"
+import * as Renewal from "../src/Renewal.js"
+import { grant } from "./support/grants.js"
+import { json, StubNetwork } from "./support/StubNetwork.js"
+
+const { issuer, server } = grant()
+
+/** What is kept, and how it is renewed. */
+const make = (kept: ReadonlyArray<Grant.Grant>, changes: Partial<Renewal.Subject> = {}) =>
+  Effect.gen(function*() {
+    const state = StateFolder.make(yield* folder)
+    const grants = Grant.grants(state)
+    for (const one of kept) yield* grants.set(Grant.key(one), one)
+    const subject: Renewal.Subject = {
+      folder: state,
+      kept: grants,
+      url: new URL(server),
+      server,
+      account: "default",
+      id: "docs",
+      method: undefined,
+      configured: {},
+      scope: undefined,
+      ...changes
+    }
+    const network = new StubNetwork().authServer(issuer).resource(server, issuer)
+    const all = Effect.map(grants.entries, (entries) => entries.map(([, one]) => one))
+    return { all, network, subject }
+  })
+
+const withRefresh = (changes: Partial<Grant.Grant> = {}) => grant({ refresh: Redacted.make("r"), ...changes })
+
+describe("tokens that are renewed", () => {
+  it.scoped("[A2:unit] are kept as they came, with when that was; what is not said of them stays", () =>
+    Effect.gen(function*() {
+      for (
+        const [said, kept] of [
+          [{}, { refresh: "r", scope: "a", expiresAt: undefined }],
+          [{ refresh_token: "next", scope: "b", expires_in: 60 }, { refresh: "next", scope: "b", expiresAt: 160_000 }]
+        ] as const
+      ) {
+        const first = withRefresh({ scope: "a", asked: "a", obtainedAt: 7, expiresAt: 1000 })
+        const other = withRefresh({ account: "work", access: Redacted.make("of another account") })
+        const { all, network, subject } = yield* make([first, other])
+        network.at(`${issuer}/token`, { access_token: "new", token_type: "Bearer", ...said })
+        yield* TestClock.setTime(100_000)
+        const renewed = yield* Renewal.beforeTheEnd(subject, network.fetch, first)
+        const shown = ({ access, refresh, ...rest }: Grant.Grant) => ({
+          ...rest,
+          access: Redacted.value(access),
+          refresh: refresh && Redacted.value(refresh)
+        })
+        const wanted = { ...shown(first), access: "new", obtainedAt: 100_000, ...kept }
+        expect(renewed && shown(renewed)).toEqual(wanted)
+        expect((yield* all).map(shown).find(({ account }) => account === "default")).toEqual(
+          JSON.parse(JSON.stringify(wanted))
+        )
+        expect((yield* all).map(shown).find(({ account }) => account === "work")).toMatchObject({
+          access: "of another account",
+          refresh: "r"
+        })
+      }
+    }))
+
+  it.scoped("[X2:unit] are asked for with the key of the user only by the client that the user has registered, where the user has", () =>
+    Effect.gen(function*() {
+      const signingKey = { key: Redacted.make("no key"), algorithm: "ES256" }
+      for (
+        const configured of [{ issuer, signingKey }, { issuer: "https://other.example", signingKey }, { signingKey }]
+      ) {
+        const { network, subject } = yield* make([withRefresh()], { configured })
+        const renewed = yield* Effect.either(Renewal.beforeTheEnd(subject, network.fetch, withRefresh()))
+        expect(renewed._tag).toBe("Right")
+        expect(network.forms(`${issuer}/token`)[0]).not.toHaveProperty("client_assertion")
+      }
+      // A key that cannot sign is used, and so seen, there alone.
+      const mine = withRefresh({ client: { origin: "configured", id: "mine", redirects: [] } })
+      const { network, subject } = yield* make([mine], { configured: { id: "mine", issuer, signingKey } })
+      expect(yield* Effect.either(Renewal.beforeTheEnd(subject, network.fetch, mine))).toMatchObject({
+        left: { detail: expect.stringContaining("cannot sign") }
+      })
+      expect(network.asked).toEqual([])
+    }))
+
+  it.scoped("[A2:unit] one whose refresh token was refused before is asked with once", () =>
+    Effect.gen(function*() {
+      const { all, network, subject } = yield* make([withRefresh()])
+      network.at(`${issuer}/token`, () => json(400, { error: "invalid_grant" }))
+      expect(yield* Renewal.beforeTheEnd(subject, network.fetch, withRefresh(), true)).toBeUndefined()
+      expect([network.forms(`${issuer}/token`).length, (yield* all).length]).toEqual([1, 1])
+    }))
+})
+
+describe("tokens that were refused", () => {
+  const after = (
+    challenge: Partial<Challenge.Challenge>,
+    refused: Grant.Grant,
+    changes: Partial<Renewal.Subject> = {}
+  ) =>
+    Effect.gen(function*() {
+      const made = yield* make([refused], changes)
+      const outcome = yield* Effect.either(
+        Renewal.afterRefusal(made.subject, made.network.fetch, { ...Challenge.none, ...challenge }, refused, true)
+      )
+      return {
+        ...made,
+        outcome: Either.getOrUndefined(outcome),
+        failure: Either.isLeft(outcome) ? outcome.left : undefined
+      }
+    })
+
+  it.scoped("[A1:unit] what another authorization server gave is not sent to the one that speaks for the server now", () =>
+    Effect.gen(function*() {
+      const { network, outcome } = yield* after({}, withRefresh({ issuer: "https://other.example", asked: "old" }))
+      expect(outcome).toMatchObject({ _tag: "LoginNeeded", discovered: { issuer }, scope: undefined })
+      expect(network.to("https://other.example")).toEqual([])
+      expect(network.forms(`${issuer}/token`)).toEqual([])
+      // What was asked for there is not asked for here, either.
+      const more = yield* after(
+        { status: 403, scope: "b" },
+        withRefresh({ issuer: "https://other.example", asked: "old" })
+      )
+      expect(more.outcome).toMatchObject({ _tag: "LoginNeeded", scope: "b" })
+    }))
+
+  it.scoped("[X2:unit] nothing is asked of an authorization server that the user has not named", () =>
+    Effect.gen(function*() {
+      const { failure, network } = yield* after({}, withRefresh(), { configured: { issuer: "https://mine.example" } })
+      expect(failure).toMatchObject({
+        _tag: "Refused",
+        detail: expect.stringContaining("you have named https://mine.example")
+      })
+      expect(network.forms(`${issuer}/token`)).toEqual([])
+    }))
+
+  it.scoped("[A1:unit] more rights that were asked for and not given are not asked for again for ten minutes", () =>
+    Effect.gen(function*() {
+      const had = withRefresh({ asked: "a b", scope: "a", obtainedAt: 1000 })
+      for (
+        const [at, tag] of [[1000, "Pointless"], [1000 + RefusedLogin.lifetime - 1, "Pointless"], [
+          1000 + RefusedLogin.lifetime,
+          "LoginNeeded"
+        ]] as const
+      ) {
+        yield* TestClock.setTime(at)
+        const { network, outcome } = yield* after({ status: 403, scope: "b" }, had)
+        expect([at, outcome?._tag]).toEqual([at, tag])
+        expect(network.forms(`${issuer}/token`)).toEqual([])
+      }
+      const { outcome } = yield* after({ status: 403, scope: "c" }, had)
+      expect(outcome).toMatchObject({ _tag: "LoginNeeded", scope: "a b c" })
+    }))
+
+  it.scoped("[A2:unit] are renewed also where the metadata are away, but not for more rights, and not where they are wrong", () =>
+    Effect.gen(function*() {
+      const at = (challenge: Partial<Challenge.Challenge>, page: () => Response) =>
+        Effect.gen(function*() {
+          const { network, subject } = yield* make([withRefresh()])
+          network.at("https://mcp.example/.well-known/oauth-protected-resource/mcp", page)
+          const outcome = yield* Effect.either(
+            Renewal.afterRefusal(subject, network.fetch, { ...Challenge.none, ...challenge }, withRefresh(), true)
+          )
+          const tag = Either.match(outcome, { onLeft: ({ _tag }) => _tag, onRight: ({ _tag }) => _tag })
+          return [tag, network.forms(`${issuer}/token`).length]
+        })
+      const [away, wrong] = [() => json(503, {}), () => json(200, { resource: 7 })]
+      expect(yield* at({}, away)).toEqual(["Renewed", 1])
+      expect(yield* at({ status: 403 }, away)).toEqual(["Later", 0])
+      expect(yield* at({}, wrong)).toEqual(["Refused", 0])
+    }))
+})

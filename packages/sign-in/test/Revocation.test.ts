@@ -1,0 +1,95 @@
+import { describe, expect, it } from "@effect/vitest"
+import { Effect, Fiber, Option, Redacted, TestClock } from "effect"
+import { createServer } from "node:http"
+import type { AddressInfo } from "node:net"
+import type * as Client from "../src/Client.js"
+import type * as Grant from "../src/Grant.js"
+import { revoke } from "../src/Revocation.js"
+import { bodyOf } from "./support/AuthServer.js"
+
+/** An authorization server on this machine that answers with a status, or not at all. */
+const serving = (status: number | undefined) =>
+  Effect.acquireRelease(
+    Effect.promise(async () => {
+      const forms: Array<Record<string, string>> = []
+      const server = createServer((request, response) => {
+        void bodyOf(request).then((body) => {
+          forms.push(Object.fromEntries(new URLSearchParams(body)))
+          if (status !== undefined) response.writeHead(status).end("{}")
+        })
+      })
+      await new Promise<void>((resolve) => void server.listen(0, "127.0.0.1", resolve))
+      return { server, forms, origin: `http://127.0.0.1:${(server.address() as AddressInfo).port}` }
+    }),
+    ({ server }) =>
+      Effect.sync(() => {
+        server.close()
+        server.closeAllConnections()
+      })
+  )
+
+const grantAt = (
+  origin: string,
+  changes: Partial<Grant.Grant> = {},
+  client: Partial<Client.Client> = {}
+): Grant.Grant => ({
+  server: `${origin}/mcp`,
+  account: "default",
+  issuer: origin,
+  method: "browser",
+  metadata: { issuer: origin, token_endpoint: `${origin}/token`, revocation_endpoint: `${origin}/revoke` },
+  client: { origin: "registered", id: "lifeline", redirects: [], ...client },
+  access: Redacted.make("the access token"),
+  refresh: Redacted.make("the refresh token"),
+  obtainedAt: 1,
+  ...changes
+})
+
+describe("the end of tokens", () => {
+  it.scopedLive("[A2] the refresh token is revoked, with which all end that came of it; otherwise the access token", () =>
+    Effect.gen(function*() {
+      const { forms, origin } = yield* serving(200)
+      expect(yield* revoke(grantAt(origin))).toBe(true)
+      expect(yield* revoke(grantAt(origin, { refresh: undefined }))).toBe(true)
+      expect(forms).toEqual([
+        { token: "the refresh token", token_type_hint: "refresh_token", client_id: "lifeline" },
+        { token: "the access token", token_type_hint: "access_token", client_id: "lifeline" }
+      ])
+    }))
+
+  it.scopedLive("[A2] what is not confirmed has not happened; where nobody is to be told, there is nothing to do", () =>
+    Effect.gen(function*() {
+      for (const status of [400, 401, 500, 503]) {
+        const { forms, origin } = yield* serving(status)
+        expect([status, yield* revoke(grantAt(origin)), forms.length]).toEqual([status, false, 1])
+      }
+      const { forms, origin } = yield* serving(200)
+      const { revocation_endpoint: _, ...metadata } = grantAt(origin).metadata
+      expect([yield* revoke(grantAt(origin, { metadata })), forms.length]).toEqual([true, 0])
+    }))
+
+  it.scoped("[A2] an authorization server that is silent is waited for ten seconds", () =>
+    Effect.gen(function*() {
+      const { forms, origin } = yield* serving(undefined)
+      const revoking = yield* Effect.fork(revoke(grantAt(origin)))
+      yield* Effect.promise(() => expect.poll(() => forms.length).toBe(1))
+      yield* TestClock.adjust("9999 millis")
+      expect(Option.isNone(yield* Fiber.poll(revoking))).toBe(true)
+      yield* TestClock.adjust("1 millis")
+      expect(yield* Fiber.join(revoking)).toBe(false)
+    }))
+
+  it.scopedLive("[X2] tokens of a server that is elsewhere are sent to this machine only where the user has named it", () =>
+    Effect.gen(function*() {
+      const { forms, origin } = yield* serving(200)
+      const server = "https://203.0.113.7/mcp"
+      for (const issuer of [undefined, "http://127.0.0.1:9", "https://login.example"]) {
+        expect([issuer, yield* revoke(grantAt(origin, { server }, { issuer })), forms.length]).toEqual([
+          issuer,
+          false,
+          0
+        ])
+      }
+      expect([yield* revoke(grantAt(origin, { server }, { issuer: origin })), forms.length]).toEqual([true, 1])
+    }))
+})

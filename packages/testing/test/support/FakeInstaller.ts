@@ -1,0 +1,42 @@
+/** A program like `npx`, which downloads a server before it starts it; the test says when the download is over. */
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { dirname, join } from "node:path"
+
+const program = `#!${process.execPath}
+const { appendFileSync, existsSync, writeFileSync } = require("node:fs")
+const { spawn } = require("node:child_process")
+const { dirname } = require("node:path")
+const folder = dirname(__dirname)
+const [command, ...args] = process.argv.slice(2).filter((word) => !["-y", "run", "dlx", "exec", "tool"].includes(word))
+appendFileSync(folder + "/starts", process.pid + "\\n")
+process.stderr.on("error", () => {})
+const timer = setInterval(() => {
+  if (!existsSync(folder + "/go")) return
+  clearInterval(timer)
+  writeFileSync(folder + "/installed", "")
+  spawn(command, args, { stdio: "inherit" }).on("exit", (code) => process.exit(code ?? 1))
+}, 10)
+`
+
+/** One that is called `name`. Its arguments end with the command of the server. */
+export const make = (name: string) => {
+  const folder = mkdtempSync(join(tmpdir(), "lifeline-installer-"))
+  const command = join(folder, "bin", name)
+  mkdirSync(dirname(command))
+  writeFileSync(command, program)
+  chmodSync(command, 0o755)
+  return {
+    command,
+    /** The process ids of all starts. */
+    starts: (): ReadonlyArray<number> => {
+      const file = join(folder, "starts")
+      return existsSync(file) ? readFileSync(file, "utf8").split("\n").filter((line) => line !== "").map(Number) : []
+    },
+    /** Ends the download. */
+    download: () => writeFileSync(join(folder, "go"), ""),
+    /** Whether the download came to its end. */
+    isInstalled: () => existsSync(join(folder, "installed")),
+    [Symbol.dispose]: () => rmSync(folder, { recursive: true, force: true })
+  }
+}

@@ -1,0 +1,25 @@
+/**
+ * How many timers of so many milliseconds are set and cleared while something is done: whatever else goes on in this process sets
+ * timers, too. Not a spy, which vitest would put back once more after each file, over the real one.
+ */
+export const timersOf = async (millis: number, act: () => Promise<unknown>) => {
+  const { clearTimeout, setTimeout } = globalThis
+  const counts = { set: 0, cleared: 0 }
+  const timers = new Set<unknown>()
+  globalThis.setTimeout = ((act: () => void, after: number) => {
+    const timer = setTimeout(act, after)
+    if (after === millis) timers.add(timer)
+    counts.set = timers.size
+    return timer
+  }) as typeof globalThis.setTimeout
+  globalThis.clearTimeout = ((timer: NodeJS.Timeout) => {
+    if (timers.has(timer)) counts.cleared++
+    clearTimeout(timer)
+  }) as typeof globalThis.clearTimeout
+  try {
+    await act()
+  } finally {
+    Object.assign(globalThis, { clearTimeout, setTimeout })
+  }
+  return counts
+}

@@ -1,0 +1,220 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Backend } from "@mcp-lifeline/core"
+import { HttpExchange, HttpFault, HttpFaultServer } from "@mcp-lifeline/testing"
+import { HttpConnector } from "@mcp-lifeline/transport-http"
+import { Effect } from "effect"
+import * as SignIn from "../../testing/test/support/SignIn.js"
+import * as Harness from "./fixtures/Harness.js"
+import { supervise, textOf } from "./fixtures/Supervised.js"
+
+type Dialect = Exclude<HttpFaultServer.LostSession, number>
+
+/** How servers answer a request of a session that they have forgotten. */
+const known: ReadonlyArray<Dialect> = [
+  { status: 404 },
+  { status: 410, message: "Gone" },
+  { status: 400, code: -32000, message: "Bad Request: Server not initialized" },
+  { status: 401, message: "Unauthorized: Session not found" },
+  {
+    status: 401,
+    code: -32000,
+    message: "Unauthorized: No valid session ID provided",
+    headers: { "www-authenticate": 'Bearer error="invalid_token"' }
+  },
+  { status: 403, message: "Session expired" },
+  { status: 422, message: "Unexpected message, expect initialize request" },
+  { status: 500, code: -32603, message: "Session not found" },
+  { status: 200, code: -32600, message: "missing or invalid Mcp-Session-Id" },
+  { status: 200, code: -32002, message: "Server not initialized", pings: true }
+]
+
+/** What may be said of something else, too: one more question and a handshake decide. */
+const doubtful: ReadonlyArray<Dialect> = [
+  { status: 400 },
+  { status: 401 },
+  { status: 401, headers: { "www-authenticate": 'Bearer error="invalid_token"' } },
+  { status: 403, message: "Forbidden" },
+  { status: 200, code: -32603, message: "Invalid session ID" },
+  { status: 200, code: -32602, message: "Invalid request parameters", pings: true },
+  { status: 200, code: 0, message: "Session not found" },
+  { status: 200, code: 404, message: "Unknown session" },
+  { status: 200, code: -31000, message: "SESSION_EXPIRED" },
+  { status: 200, code: "SESSION_NOT_FOUND" as never, message: "call it again" },
+  { status: 406, message: "Session expired" }
+]
+
+const named = ({ code, message, status }: Dialect) => `${status} ${code ?? ""} ${message ?? ""}`
+
+describe.concurrent("sessions that a server has forgotten", () => {
+  for (const dialect of [...known, ...doubtful]) {
+    it.scopedLive(`[R12:real] ${named(dialect)}: the next call succeeds on a new session`, () =>
+      Effect.gen(function*() {
+        const server = yield* Harness.server
+        const backend = yield* supervise(server)
+        yield* backend.callTool({ name: "echo" })
+        server.lostSession = dialect
+        server.sessions.clear()
+        assert.strictEqual(textOf(yield* backend.callTool({ name: "echo", arguments: { message: "again" } })), "again")
+        const { generation, state } = yield* backend.status
+        assert.deepStrictEqual([state, generation], ["Connected", 2])
+        assert.strictEqual(server.count("initialize"), 2)
+        assert.strictEqual(server.applied.length, 2)
+      }))
+  }
+
+  for (const message of ["session already exists", "Invalid session: locked", "the session limit"]) {
+    for (const status of [400, 404, 409]) {
+      it.scopedLive(`[R12:real] ${status} ${message}, to the stream and to a call, costs no session`, () =>
+        Effect.gen(function*() {
+          const server = yield* Harness.server
+          server.fail("GET", HttpFault.status(status, { body: message }), 1)
+          const backend = yield* supervise(server)
+          // Refused once, it is opened again.
+          yield* Effect.promise(() => server.until(() => server.count("GET") > 1))
+          server.fail("tools/call", HttpFault.status(status, { body: message }), 1)
+          yield* Effect.either(backend.callTool({ name: "echo" }))
+          yield* backend.callTool({ name: "echo" })
+          assert.strictEqual(server.count("initialize"), 1)
+          assert.strictEqual((yield* backend.status).generation, 1)
+        }))
+    }
+  }
+
+  const words = [
+    "Session not found",
+    "unknown session",
+    "session has expired",
+    "Invalid or missing session ID",
+    "SESSION_NOT_FOUND"
+  ]
+  const codes = [undefined, 0, 404, 32600, -32600, -32001, -32603, -31000, "SESSION_GONE"]
+  const requests = {
+    "a call": (backend: Backend.Backend) => Effect.asVoid(backend.callTool({ name: "echo" })),
+    "a list": (backend: Backend.Backend) => Effect.asVoid(backend.request("tools/list", {})),
+    "a notification": (backend: Backend.Backend) =>
+      Effect.zipRight(
+        Effect.ignore(backend.notify("notifications/progress", { progressToken: 1, progress: 1 })),
+        backend.callTool({ name: "echo" })
+      )
+  }
+  for (const [what, request] of Object.entries(requests)) {
+    for (const code of codes) {
+      for (const status of code === undefined ? [400, 404] : [200, 400, 404]) {
+        it.scopedLive(`[R12:real] ${what}, HTTP ${status}, code ${code}: words that say it begin a new session`, () =>
+          Effect.gen(function*() {
+            const server = yield* Harness.server
+            const backend = yield* supervise(server)
+            for (const [lost, message] of words.entries()) {
+              server.lostSession = { status, code: code as number | undefined, message }
+              server.sessions.clear()
+              yield* request(backend)
+              assert.strictEqual(server.count("initialize"), lost + 2, message)
+            }
+            assert.strictEqual((yield* backend.status).state, "Connected")
+          }))
+      }
+    }
+  }
+
+  it.scopedLive("[R12:real] a server without sessions loses none, whatever it says", () =>
+    Effect.gen(function*() {
+      const server = yield* Harness.server
+      server.stateful = false
+      const backend = yield* supervise(server)
+      for (const message of words) {
+        for (const status of [400, 404, 406]) {
+          server.fail("tools/call", HttpFault.status(status, { body: message }), 1)
+          const outcome = yield* Effect.either(backend.callTool({ name: "echo" }))
+          // Who knows nothing of the address is not the server, which is asked again.
+          assert.strictEqual(outcome._tag, status === 404 ? "Right" : "Left")
+        }
+      }
+      assert.strictEqual(server.count("initialize"), 1)
+      assert.strictEqual((yield* backend.status).generation, 1)
+    }))
+
+  it.scopedLive("[R12:real] where a login is possible, nobody has to log in for a session that was begun without one", () =>
+    Effect.gen(function*() {
+      const server = yield* Harness.server
+      const { logins, provider } = SignIn.askFor(server)
+      const { hook } = server
+      server.hook = (turn) => turn.url === "/mcp" ? undefined : hook?.(turn)
+      const connector = HttpConnector.make({ url: server.url, transport: "streamable", authProvider: provider })
+      const backend = yield* Backend.make("test", { connector, reconnect: { initialDelay: 20, maxDelay: 200 } })
+      yield* backend.callTool({ name: "echo" })
+      server.lostSession = { status: 401 }
+      server.sessions.clear()
+      assert.strictEqual(textOf(yield* backend.callTool({ name: "echo", arguments: { message: "again" } })), "again")
+      const { generation, state } = yield* backend.status
+      assert.deepStrictEqual([state, generation], ["Connected", 2])
+      assert.deepStrictEqual([logins.length, server.seen.filter(({ url }) => url !== "/mcp").length], [0, 0])
+    }))
+
+  it.scopedLive("[T7] a server that wants a login for calls only, and does not say how: it is asked for where the session proves to be alive", () =>
+    Effect.gen(function*() {
+      const server = yield* Harness.server
+      const { finish, logins, provider } = SignIn.askFor(server)
+      const { hook } = server
+      server.hook = (turn) =>
+        turn.url !== "/mcp"
+          ? hook?.(turn)
+          : turn.rpc === "tools/call" && turn.headers["authorization"] === undefined
+          ? HttpExchange.fault(turn.response, 401)
+          : undefined
+      const connector = HttpConnector.make({ url: server.url, transport: "streamable", authProvider: provider })
+      const backend = yield* Backend.make("test", { connector, reconnect: { initialDelay: 20, maxDelay: 200 } })
+      const call = backend.callTool({ name: "echo", arguments: { message: "again" } })
+      assert.include((yield* Effect.flip(call)).message, "401")
+      assert.strictEqual(logins.length, 0)
+      assert.include((yield* Effect.flip(call)).message, "log in")
+      assert.strictEqual(logins.length, 1)
+      yield* Effect.promise(finish)
+      assert.strictEqual(textOf(yield* call), "again")
+      assert.strictEqual(server.count("initialize"), 1)
+    }))
+
+  it.scopedLive("[R12:real] bad arguments of a call cost no session", () =>
+    Effect.gen(function*() {
+      const server = yield* Harness.server
+      const backend = yield* supervise(server)
+      for (let i = 0; i < 3; i++) {
+        const error = yield* Effect.flip(backend.callTool({ name: "no such tool" }))
+        assert.strictEqual(error._tag, "RemoteError")
+      }
+      assert.strictEqual(server.count("initialize"), 1)
+      assert.strictEqual((yield* backend.status).generation, 1)
+    }))
+
+  it.scopedLive("[R12:real] credentials that are revoked in a session are blamed when a new session is refused, too", () =>
+    Effect.gen(function*() {
+      const server = yield* Harness.server
+      const backend = yield* supervise(server)
+      yield* backend.callTool({ name: "echo" })
+      server.fail("POST", HttpFault.status(401))
+      const error = yield* Effect.flip(backend.callTool({ name: "echo" }))
+      assert.strictEqual(error._tag, "BackendUnavailable")
+      assert.include(error.message, "HTTP 401")
+      assert.strictEqual(server.count("initialize"), 2)
+    }))
+
+  it.scopedLive("[R12:real] a lost session that looks like a refused token asks nobody for another", () =>
+    Effect.gen(function*() {
+      const server = yield* Harness.server
+      let asked = 0
+      const { call, lost } = yield* Harness.connect(HttpConnector.make({
+        url: server.url,
+        headerProvider: () => {
+          asked++
+          return { authorization: `Bearer ${asked}` }
+        }
+      }))
+      yield* Effect.promise(() => server.until(() => server.streams.size === 1))
+      server.lostSession = { status: 401, message: "Unauthorized: Session not found" }
+      server.sessions.clear()
+      const before = asked
+      const error = yield* Effect.flip(call())
+      assert.deepStrictEqual([error.fate, error.reason], ["rejected", "session"])
+      assert.strictEqual((yield* lost).kind, "session")
+      assert.strictEqual(asked, before + 1)
+    }))
+})

@@ -1,0 +1,54 @@
+/**
+ * Programs that may have to download a server before they start it, such as `npx`. Pure.
+ */
+
+/** How long such a program may take for that, from its start, in milliseconds. */
+export const installTime = 300_000
+
+/** The words that make a program one that downloads; an empty list where it always is one. */
+const verbs: Readonly<Record<string, ReadonlyArray<string>>> = {
+  npx: [],
+  pnpx: [],
+  bunx: [],
+  uvx: [],
+  dnx: [],
+  npm: ["exec", "x"],
+  pnpm: ["dlx"],
+  yarn: ["dlx"],
+  bun: ["x"],
+  deno: ["run"],
+  uv: ["run"],
+  pipx: ["run"],
+  dotnet: ["exec"],
+  go: ["run"]
+}
+
+/** Programs that start what stands in their arguments. */
+const starters =
+  /^(?:cmd|sh|bash|dash|zsh|fish|pwsh|powershell|env|sudo|nice|nohup|timeout|node|corepack|mise|volta|fnm)$/
+
+/** Arguments that are looked at. */
+const maxWords = 200
+
+/** `C:\Program Files\nodejs\npx.cmd` and `/usr/lib/node_modules/npm/bin/npx-cli.js` are npx. */
+const stemOf = (path: string): string =>
+  path.slice(Math.max(path.lastIndexOf("/"), path.lastIndexOf("\\")) + 1).toLowerCase()
+    .replace(/\.(?:cmd|exe|bat|ps1)$/, "").replace(/-cli\.[cm]?js$/, "")
+
+/** The name of the program that downloads, if a command starts one. */
+export const nameOf = (command: string, args: ReadonlyArray<string>): string | undefined => {
+  const program = stemOf(command)
+  const needed = Object.hasOwn(verbs, program) ? verbs[program] : undefined
+  if (needed !== undefined) {
+    return needed.length === 0 || args.slice(0, maxWords).some((word) => needed.includes(word)) ? program : undefined
+  }
+  if (!starters.test(program)) return undefined
+  // A shell has the whole command line in one argument.
+  const words = args.slice(0, maxWords).flatMap((arg) => arg.split(/[\s"';&|]+/, maxWords))
+  for (const [index, word] of words.entries()) {
+    const stem = stemOf(word)
+    const name = Object.hasOwn(verbs, stem) ? nameOf(stem, words.slice(index + 1)) : undefined
+    if (name !== undefined) return name
+  }
+  return undefined
+}

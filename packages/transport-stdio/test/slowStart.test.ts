@@ -1,0 +1,57 @@
+/** Processes that take longer to answer than an attempt. */
+import { assert, describe, it } from "@effect/vitest"
+import { Backend } from "@mcp-lifeline/core"
+import { StdioFaultServer } from "@mcp-lifeline/testing"
+import { StdioConnector } from "@mcp-lifeline/transport-stdio"
+import { Effect, ExecutionStrategy, Exit, Scope } from "effect"
+import { writeFileSync } from "node:fs"
+import { join } from "node:path"
+import { ask, connected, eras, eventually, isAlive, reconnect, serverOf, temporary, until } from "./support.js"
+
+/** A backend of a server that answers once a file is there; `starts` are its processes. */
+const slow = (era: (typeof eras)[number], more: Partial<StdioConnector.Options> = {}) =>
+  Effect.gen(function*() {
+    const folder = yield* temporary
+    const [journal, startsAfter] = [join(folder, "journal"), join(folder, "ready")]
+    const scope = yield* Scope.fork(yield* Effect.scope, ExecutionStrategy.sequential)
+    const backend = yield* Backend.make("slow", {
+      connector: StdioConnector.make(serverOf(era)({ journal, startsAfter }, { stdinGrace: 0, ...more })),
+      timeouts: { connect: 300 },
+      reconnect
+    }).pipe(Scope.extend(scope))
+    const starts = () => StdioFaultServer.journal(journal).flatMap(({ event, pid }) => event === "start" ? [pid] : [])
+    yield* until(backend, ({ failedAttempts }) => failedAttempts >= 3)
+    yield* eventually(() => starts().length > 0)
+    return { backend, close: Scope.close(scope, Exit.void), ready: () => writeFileSync(startsAfter, ""), starts }
+  })
+
+describe.concurrent("a process that takes longer to answer than an attempt", () => {
+  for (const era of eras) {
+    it.scopedLive(`[V5:real] ${era}: is connected in the end, and was started once`, () =>
+      Effect.gen(function*() {
+        const { backend, ready, starts } = yield* slow(era)
+        assert.match(
+          (yield* backend.status).lastError ?? "",
+          /starting for .*may take 5m \(startLimit\).*has not answered/
+        )
+        ready()
+        const pid = yield* connected(backend)
+        assert.deepStrictEqual(starts(), [pid])
+        assert.strictEqual(yield* ask(backend, "echo", { text: "hi" }), "hi")
+      }))
+  }
+
+  it.scopedLive("[V5:real] the close of its backend ends it", () =>
+    Effect.gen(function*() {
+      const { close, starts } = yield* slow("2025")
+      yield* close
+      assert.deepStrictEqual(starts().filter(isAlive), [])
+    }))
+
+  it.scopedLive("[V5:real] one that takes longer than startLimit is ended, and another one started", () =>
+    Effect.gen(function*() {
+      const { starts } = yield* slow("2025", { startLimit: "2 seconds" })
+      yield* eventually(() => starts().length > 1)
+      assert.isFalse(isAlive(starts()[0]!))
+    }))
+})
