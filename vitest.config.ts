@@ -1,47 +1,37 @@
 import { availableParallelism } from "node:os"
-import { defineConfig } from "vitest/config"
-import { hasSlow } from "./packages/testing/test/support/Full.js"
-import { project } from "./scripts/vitest/project.js"
-import { SlowFirst } from "./scripts/vitest/sequencer.js"
-import packages from "./vitest.workspace.js"
+import { fileURLToPath } from "node:url"
+import { configDefaults, defineConfig } from "vitest/config"
+import { sources } from "./packages/testing/test/support/sources.js"
+import sets from "./vitest.workspace.js"
 
-/**
- * Tests start processes and servers of their own, so half of a large machine. On a small one most of them wait, and eight keep two cores busy; six
- * do with those that start a dozen processes each.
- */
-const workers = Math.max(hasSlow ? 6 : 8, Math.ceil(availableParallelism() / 2))
+/** Modules beside the runner, with what is done before and after each test. */
+const setup = ["watchdog", "links", "state", "holdings", "seed"]
 
-/**
- * Tests that take long: others do most of the work (a browser, clients, hosts and servers that others wrote, a package manager, a compiler), the
- * program is started dozens of times, or many clients, faults, inputs or a long life are what it is about.
- */
-const slow = "**/*.slow.test.ts"
+/** Tests wait for processes and servers of their own, which want the processor, too. */
+const workers = Math.max(4, availableParallelism())
 
-/** Whether the command line names files, of which vitest then runs no others. */
-const namesFiles = process.argv.slice(2).some((argument, index, all) =>
-  argument !== "run" && !argument.startsWith("-") &&
-  !/^(-t|--(testNamePattern|reporter|exclude))$/.test(all[index - 1] ?? "")
-)
-
-/** What `--exclude` names, which vitest tells projects of files of their own alone. */
-const excluded = process.argv.flatMap((argument, index, all) => all[index - 1] === "--exclude" ? [argument] : [])
-
-/**
- * All tests as one project, so that its processes run the files of every package: with a project a package each process would start,
- * and import Effect and the SDK, once for every package, and all would wait for its last file.
- */
-const all = project("lifeline", {
-  built: true,
-  include: ["packages/*/test/**/*.test.ts", "examples/test/**/*.test.ts"],
-  exclude: [...excluded, ...(hasSlow || namesFiles ? [] : [slow])]
-})
-
-/** Whoever names a package has its tests alone, and nothing built that they do not need. */
-const isNamed = process.argv.some((argument) => argument.startsWith("--project"))
+/** In milliseconds, for hangs only: on a busy machine processes start slowly, and generated runs take ten times as long. */
+const longest = 300_000
 
 export default defineConfig({
+  // Each entry point of each package, pointed at its source, so that tests need no build.
+  resolve: {
+    alias: Object.entries(sources).map(([name, replacement]) => ({ find: new RegExp(`^${name}$`), replacement }))
+  },
   test: {
-    projects: isNamed ? packages : [all],
+    projects: sets,
+    exclude: configDefaults.exclude,
+    globalSetup: fileURLToPath(new URL("scripts/vitest/built.ts", import.meta.url)),
+    setupFiles: setup.map((name) => fileURLToPath(new URL(`scripts/vitest/${name}.ts`, import.meta.url))),
+    reporters: ["default", fileURLToPath(new URL("scripts/vitest/Verdict.ts", import.meta.url))],
+    // The verdict counts them, and knows one that is none.
+    dangerouslyIgnoreUnhandledErrors: true,
+    testTimeout: longest,
+    hookTimeout: longest,
+    // By itself it gives up after a second.
+    expect: { poll: { timeout: 120_000, interval: 20 } },
+    // What failed on another machine is known by its message alone.
+    chaiConfig: { truncateThreshold: 0 },
     pool: "forks",
     poolOptions: {
       forks: {
@@ -54,7 +44,6 @@ export default defineConfig({
         minForks: workers,
         maxForks: workers
       }
-    },
-    sequence: { sequencer: SlowFirst }
+    }
   }
 })

@@ -1,4 +1,28 @@
-/** The projects that `vitest run --project` chooses from: one for each package, and the examples. */
-const projects = ["packages/*/vitest.config.ts", "examples/vitest.config.ts"]
+import type { TestProjectInlineConfiguration } from "vitest/config"
 
-export default projects
+/** Tests of what only Windows has. `pnpm test:windows` runs them. */
+const windows = "packages/*/test/windows/**/*.test.ts"
+
+/** What is slow, and what is in both sets: small in the gate, and large in the slow set. */
+const slow = "**/*.slow.test.ts"
+const sized = "**/*.sized.test.ts"
+
+/** A set of tests. The name of a file decides to which it belongs. */
+const set = (
+  name: string,
+  include: Array<string>,
+  exclude: Array<string>,
+  provide: { readonly isLarge: boolean }
+): TestProjectInlineConfiguration => ({ extends: true, test: { name, include, exclude, provide } })
+
+/**
+ * The sets that `vitest --project` chooses from: `gate` runs for each change, `slow` before an issue is closed, and `windows` on Windows. Each is one
+ * project over all packages, so that one process imports Effect and the SDK once for many files.
+ */
+const sets = [
+  set("gate", ["{packages/*,examples}/test/**/*.test.ts"], [slow, windows], { isLarge: false }),
+  set("slow", [slow, sized], [windows], { isLarge: true }),
+  set("windows", [windows], [], { isLarge: false })
+]
+
+export default sets

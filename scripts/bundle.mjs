@@ -54,8 +54,6 @@ const manifest = (/** @type {string} */ file) => JSON.parse(readFileSync(file, "
 const { dependencies = {}, name, optionalDependencies = {}, peerDependencies = {} } = manifest("package.json")
 const bundle = bundles[name]
 if (bundle === undefined) throw new Error(`${name} is not published as a bundle`)
-// Others read it now: `pnpm test:rest` says so, after it was built. What is written last is there then.
-if (process.env["LIFELINE_BUILT"] !== undefined && existsSync("third-party.txt")) process.exit()
 const installed = Object.keys({ ...dependencies, ...optionalDependencies, ...peerDependencies })
 
 /** What `effect` exports itself, beside its modules. */

@@ -1,6 +1,7 @@
 // The packages as a user has them: packs each, installs them in empty projects, of users without Effect, with Effect 3, and with Effect 4,
-// type-checks these, and runs programs in them on each Node.js that is supported (scripts/installed.mjs), and the programs of the pages on
-// the oldest, those of the pages that users read first on the newest, too (scripts/programs.mjs), and what bundlers make of one of them.
+// type-checks these, uses every entry point (scripts/installed.mjs), and runs the programs of the packages' READMEs (scripts/programs.mjs) on this
+// Node.js. With --all, on each Node.js that is supported, with the programs of all pages on the oldest, those of the pages that users read first on
+// the newest, too, their lines for a shell, frameworks, and what bundlers make of a package.
 import { mkdtempSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -29,6 +30,12 @@ const optionalPeers = () =>
     )
   )
 
+const isAll = process.argv.includes("--all")
+
+/** The programs that are run. */
+const chosen = (/** @type {ReadonlyArray<programs.Program>} */ all) => isAll ? all : all.filter(programs.isOfPackage)
+const some = { plain: chosen(programs.plain), full: chosen(programs.full), framed: isAll ? programs.framed : [] }
+
 const bundles = ["@mcp-lifeline/client", "mcp-lifeline"]
 
 const work = mkdtempSync(join(tmpdir(), "lifeline-installed-"))
@@ -43,7 +50,8 @@ const report = (/** @type {string} */ what) => (/** @type {Error} */ error) => {
 /** @type {Awaited<ReturnType<typeof surroundings.open>> | undefined} */
 let around
 try {
-  const found = installed.nodes()
+  // Effect 4 needs Node.js 22, so the newest is there in any case.
+  const found = installed.nodes(isAll)
   found.catch(() => undefined) // reported below, when it is awaited
   const packed = await pack(work)
   const { version } = parse(readFileSync(`${root}node_modules/@types/node/package.json`, "utf8"))
@@ -51,7 +59,7 @@ try {
   const for4 = installed.effect4.packages
   const { dependencies, overrides } = frameworks.manifest(framed)
   await Promise.all([
-    installed.install(framed, dependencies, overrides),
+    isAll && installed.install(framed, dependencies, overrides),
     installed.install(plain, {
       ...Object.fromEntries(tarballs.filter(([name = ""]) => bundles.includes(name))),
       "@types/node": version,
@@ -70,7 +78,7 @@ try {
       effect: "4",
       ...programs.servers
     }),
-    installed.install(bundled, {
+    isAll && installed.install(bundled, {
       ...Object.fromEntries(tarballs.filter(([name]) => name === "@mcp-lifeline/client")),
       ...bundlers.packages
     })
@@ -89,7 +97,7 @@ try {
   const exported = entries.map((entry, index) => `export * as p${index} from "${entry}"\n`).join("")
   const required = entries.map((entry, index) => `export import p${index} = require("${entry}")\n`).join("")
   programs.addCommands(plain)
-  programs.addCommands(framed, effect)
+  if (isAll) programs.addCommands(framed, effect)
   const bin = programs.addCommands(effect)
   const { fill, home, missing, variables } = around = await surroundings.open(effect, bin)
   const checks = await Promise.all([
@@ -99,18 +107,18 @@ try {
     installed.typeCheck(effect, "Bundler", { "types.ts": exported }),
     installed.typeCheck(effect4, "NodeNext", { "effect4.ts": installed.effect4.consumer }),
     installed.typeCheck(effect4, "Bundler", { "effect4.ts": installed.effect4.consumer }),
-    programs.prepare(plain, programs.plain, fill),
-    programs.prepare(effect, programs.full, fill),
-    programs.prepare(framed, programs.framed, fill)
+    programs.prepare(plain, some.plain, fill),
+    programs.prepare(effect, some.full, fill),
+    programs.prepare(framed, some.framed, fill)
   ])
   problems.push(...checks.flat())
   const nodes = await found
-  for (const { major, node } of nodes) {
+  for (const { major, node } of isAll ? nodes : nodes.slice(0, 1)) {
     await installed.useBundles(plain, node).catch(report(`Node.js ${major}, facade and gateway`))
     await installed.useAll(effect, node, entries).catch(report(`Node.js ${major}, all packages`))
   }
   const [oldest, newest] = [nodes[0], nodes.at(-1)]
-  if (newest !== undefined) {
+  if (isAll && newest !== undefined) {
     const modules = join(plain, "node_modules")
     const server = join(modules, "@modelcontextprotocol/server-everything/dist/index.js")
     await installed.withGateway(
@@ -119,26 +127,25 @@ try {
       (url) => bundlers.use(bundled, join(work, "out"), newest.node, url, server)
     ).catch(report("Bundlers"))
   }
-  // Effect 4 needs Node.js 22.
   if (newest !== undefined) await installed.useEffect4(effect4, newest.node).catch(report(`Effect 4`))
-  for (const { major, node } of [oldest, newest].flatMap((one) => one ?? [])) {
+  for (const { major, node } of [oldest, isAll ? newest : undefined].flatMap((one) => one ?? [])) {
     const isRun = node === oldest?.node ? () => true : programs.isFirst
     // Of the frameworks, one needs Node.js 22.
-    const withFrameworks = node === newest?.node ? programs.framed : []
+    const withFrameworks = node === newest?.node ? some.framed : []
     const wrong = [
-      ...await programs.runAll(plain, programs.plain.filter(isRun), node, variables),
-      ...await programs.runAll(effect, programs.full.filter(isRun), node, variables),
+      ...await programs.runAll(plain, some.plain.filter(isRun), node, variables),
+      ...await programs.runAll(effect, some.full.filter(isRun), node, variables),
       ...await programs.runAll(framed, withFrameworks, node, { ...variables, ...frameworks.variables })
     ]
     problems.push(...wrong.map((problem) => `Node.js ${major}: ${problem}`))
   }
-  problems.push(...await shellLines.runAll(bin, home, fill), ...missing())
+  if (isAll) problems.push(...await shellLines.runAll(bin, home, fill), ...missing())
   for (const problem of problems) console.error(problem)
   if (problems.length > 0) process.exitCode = 1
-  const count = programs.plain.length + programs.full.length + programs.framed.length
+  const count = Object.values(some).flat().length
+  const lines = isAll ? `, and ${shellLines.all.length} lines for a shell` : ""
   console.log(
-    `${packed.length} packages packed, installed and used, ${count} programs and `
-      + `${shellLines.all.length} lines for a shell of pages run; ${problems.length} problems`
+    `${packed.length} packages packed, installed and used, ${count} programs of pages run${lines}; ${problems.length} problems`
   )
 } finally {
   await around?.close()

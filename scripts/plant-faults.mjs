@@ -120,15 +120,15 @@ for (const [name, fault] of faults) {
   cpSync(join(core, "test", "model"), join(copy, "test", "model"), { recursive: true })
   writeFileSync(
     join(copy, "vitest.config.ts"),
-    `import { project } from "../../../../scripts/vitest/project.js"
+    `import config from "../../../../vitest.config.js"
 
-const config = project("fault")
 // The connector that the model scripts is made with core, too: with the copy.
 const alias = config.resolve.alias.map(({ find, replacement }) => ({
   find,
   replacement: replacement.replace("/packages/core/src/", "/packages/core/build/fault-${process.pid}/src/")
 }))
-export default { ...config, resolve: { alias } }
+const { globalSetup, projects, reporters, ...test } = config.test
+export default { test: { ...test, include: ["test/model/*.test.ts"], provide: { isLarge: false } }, resolve: { alias } }
 `
   )
   const misplaced = plant(join(copy, "src"), fault)

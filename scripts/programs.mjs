@@ -68,6 +68,9 @@ export const plain = all.filter(needsOnlyFacade)
 export const framed = all.filter(frameworks.needed)
 export const full = all.filter((program) => !needsOnlyFacade(program) && !frameworks.needed(program))
 
+/** Whether it stands on the page of a package, and runs as it stands there. @param {Program} program */
+export const isOfPackage = ({ name, path }) => /^packages\/[^/]+\/README\.md$/.test(path) && !name.endsWith(".cts")
+
 /** Whether it stands on a page that users follow first. @param {Program} program */
 export const isFirst = ({ path }) => /^(README|docs\/(install|quick-start|tasks\/.*))\.md$/.test(path)
 

@@ -14,4 +14,4 @@ const { values } = parseArgs({
 if (values.runs !== undefined) process.env["LIFELINE_MODEL_RUNS"] = values.runs
 else process.env["LIFELINE_MODEL_COMMANDS"] = values.commands ?? "1000000"
 if (values.seed !== undefined) process.env["LIFELINE_MODEL_SEED"] = values.seed
-process.exit(await run("vitest", ["run", "--project", "@mcp-lifeline/core", "test/model/Model"]))
+process.exit(await run("vitest", ["run", "--project", "gate", "packages/core/test/model/Model"]))

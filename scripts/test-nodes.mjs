@@ -1,6 +1,6 @@
 /**
- * Runs the tests of what depends on the runtime, the transports, the HTTP server and the protocol, on the other Nodes that are supported; `pnpm
- * test` runs them on this one. Arguments go to vitest.
+ * Runs the gate's tests of what depends on the runtime, the transports, the HTTP server and the protocol, on the other Nodes that are supported;
+ * `pnpm test` runs them on this one. Arguments go to vitest.
  *
  *     node scripts/test-nodes.mjs [vitest arguments]
  */
@@ -29,18 +29,13 @@ const test = (major) =>
     "node",
     "node_modules/vitest/vitest.mjs",
     "run",
-    // By their folders, and not as projects, of which the next would begin when the last test of one has ended.
+    "--project=gate",
     ...packages.map((name) => `packages/${name}/test/`),
     // For each of two.
     "--poolOptions.forks.minForks=3",
     "--poolOptions.forks.maxForks=3",
-    // Both measure for long what does not depend on the version: whether our own objects are let go of.
-    "--exclude",
-    "**/{LongLife,Soak}.slow.test.ts",
     "--silent=passed-only",
     "--reporter=dot",
-    "--reporter=json",
-    `--outputFile.json=build/test-results-${major}.json`,
     ...process.argv.slice(2)
   ], { cwd: root }).then(
     (output) => ({ major, output, passed: true }),

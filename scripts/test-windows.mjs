@@ -51,9 +51,7 @@ const named = (path) => {
 /** @param {{ readonly prefix: string, readonly nodes: ReadonlyArray<object>, readonly optional: string }} given */
 const test = async (given) => {
   process.env["LIFELINE_WINE"] = JSON.stringify(given)
-  const reports = ["--reporter=default", "--reporter=json", "--outputFile.json=build/test-results-windows.json"]
-  const args = ["run", "--config", "scripts/vitest/windows.config.ts", ...reports, ...process.argv.slice(2)]
-  process.exitCode = await run("vitest", args, { cwd: root })
+  process.exitCode = await run("vitest", ["run", "--project", "windows", ...process.argv.slice(2)], { cwd: root })
 }
 
 const wine = spawnSync("wine", ["--version"], { encoding: "utf8" })

@@ -1,30 +1,36 @@
-// Everything that `pnpm test` checks: each step is a script of package.json and runs even when another one failed, so that one run tells all.
-// Steps that do not need each other run at the same time. Vitest is last and gets the arguments, e.g. `pnpm test --project mcp-lifeline`.
+// Runs a set of tests: `gate`, after all checks, or `slow`. Each check is a script of package.json and runs even when another one failed, so that one
+// run tells all. Further arguments go to vitest.
+//
+// Files with a failed test run once more, alone, after all others. What passes only then is printed as flaky, and does not fail the run.
 import { mkdirSync, readFileSync, rmSync } from "node:fs"
 import { fileURLToPath } from "node:url"
 import { output, run } from "./run.mjs"
 
 const root = fileURLToPath(new URL("../", import.meta.url))
-const report = "build/test-results.json"
+const report = `${root}build/verdict.json`
+/** With more files than these, it is not the machine. */
+const mostAgain = 20
+
+/**
+ * What `scripts/vitest/Verdict.ts` writes.
+ *
+ * @typedef {object} Verdict
+ * @property {number} passed
+ * @property {ReadonlyArray<{ readonly file: string, readonly title: string, readonly message: string }>} failed
+ * @property {ReadonlyArray<{ readonly file: string, readonly message: string }>} broken
+ * @property {ReadonlyArray<string>} errors
+ */
+
 /** @type {{ readonly scripts: Readonly<Record<string, string>> }} */
 const { scripts } = JSON.parse(readFileSync(`${root}package.json`, "utf8"))
 
-rmSync(`${root}${report}`, { force: true })
-mkdirSync(`${root}build`, { recursive: true })
-
-/** @type {Array<string>} */
+/** The checks that failed. @type {Array<string>} */
 const failed = []
-
-/** The command of a script. @param {string} name */
-const commandOf = (name) => {
-  const command = scripts[name]
-  if (command === undefined) throw new Error(`package.json has no script "${name}"`)
-  return command
-}
 
 /** Shows what it prints when it has ended. @param {string} name */
 const step = async (name) => {
-  const command = commandOf(name)
+  const command = scripts[name]
+  if (command === undefined) throw new Error(`package.json has no script "${name}"`)
   const started = performance.now()
   const { both, code } = await output(command, [], { cwd: root, shell: true })
   const seconds = ((performance.now() - started) / 1000).toFixed(1)
@@ -32,26 +38,45 @@ const step = async (name) => {
   console.log(`\n> ${name}: ${command}\n${both}< ${name}: ${code === 0 ? "ok" : "FAILED"}, ${seconds} s`)
 }
 
-/** @param {ReadonlyArray<string>} args */
+/** Resolves with what a run of vitest has found. @param {ReadonlyArray<string>} args @returns {Promise<Verdict>} */
 const vitest = async (args) => {
-  const command = commandOf("vitest")
-  console.log(`\n> vitest: ${command}`)
-  // The shell expands nothing of the user's: the arguments are quoted.
-  const quoted = args.map((argument) => `'${argument.replaceAll("'", `'\\''`)}'`)
-  if (await run([command, ...quoted].join(" "), [], { cwd: root, shell: true }) !== 0) failed.push("vitest")
+  rmSync(report, { force: true })
+  console.log(`\n> vitest run ${args.join(" ")}`)
+  await run("vitest", ["run", ...args], { cwd: root })
+  try {
+    return JSON.parse(readFileSync(report, "utf8"))
+  } catch {
+    return { passed: 0, failed: [], broken: [], errors: ["vitest has ended without a verdict"] }
+  }
 }
 
-await Promise.all(["check", "lint", "check:links"].map(step))
-// These use what the first has compiled. The second packs every package, and what is packed changes seldom: `.ci/run` does it.
-await Promise.all(
-  [
-    "check:snippets",
-    ...((process.env["LIFELINE_SLOW"] ?? process.env["LIFELINE_FULL"]) === undefined ? [] : ["check:packages"])
-  ].map(step)
-)
-await vitest(["--reporter=default", "--reporter=json", `--outputFile.json=${report}`, ...process.argv.slice(2)])
-
-if (failed.length > 0) {
-  console.error(`Failed: ${failed.join(", ")}`)
-  process.exitCode = 1
+const [set = "gate", ...args] = process.argv.slice(2)
+mkdirSync(`${root}build`, { recursive: true })
+if (set === "gate") {
+  await Promise.all(["check", "lint", "check:links"].map(step))
+  // It uses what the first has compiled.
+  await step("check:snippets")
 }
+
+const first = await vitest(["--project", set, ...args])
+const files = [...new Set(first.failed.map(({ file }) => file))]
+const isAgain = files.length > 0 && files.length <= mostAgain
+const alone = ["--poolOptions.forks.minForks=1", "--poolOptions.forks.maxForks=1"]
+const last = isAgain ? await vitest(["--project", set, ...alone, ...files]) : first
+
+const broken = [...new Set([first, last])].flatMap((one) => [
+  ...one.broken.map(({ file, message }) => `${file} did not load or did not end\n${message}`),
+  ...one.errors
+])
+const count = last.failed.length + broken.length + failed.length
+for (const { file, message, title } of last.failed) console.log(`failed: ${file} > ${title}\n${message}`)
+for (const message of broken) console.log(`failed: ${message}`)
+for (const name of failed) console.log(`failed: pnpm ${name}`)
+if (isAgain) {
+  for (const { file, message, title } of first.failed) {
+    if (last.failed.some((one) => one.file === file && one.title === title)) continue
+    console.log(`flaky: ${file} > ${title}\n  ${message.split("\n")[0]}`)
+  }
+}
+console.log(`${first.passed + (isAgain ? first.failed.length - last.failed.length : 0)} passed, ${count} failed`)
+if (count > 0) process.exitCode = 1

@@ -12,13 +12,12 @@ import { delimiter } from "node:path"
 import { fileURLToPath } from "node:url"
 import { afterAll, describe, expect, it } from "vitest"
 import { gateway, published } from "../../packages/testing/test/support/Built.js"
-import { isFull } from "../../packages/testing/test/support/Full.js"
 
 const folder = fileURLToPath(new URL("../", import.meta.url))
 /** An example is TypeScript. */
 const run = [...published, "--import", createRequire(import.meta.url).resolve("tsx")]
 
-/** The `npx` of all but one example, and of that one in `pnpm test:all` only: npx itself takes seconds of work. */
+/** The `npx` of the examples: npx itself takes seconds of work. */
 const bin = fileURLToPath(new URL("bin", import.meta.url))
 const path = process.env["PATH"] ?? ""
 
@@ -60,8 +59,8 @@ const unusedPort = async () => {
 }
 
 describe.concurrent("an example", () => {
-  it(`[F1:example] promise.ts${isFull ? ", with npx itself" : ""}: the server is killed, and the same client goes on`, async () => {
-    const { code, stderr, stdout } = await start([...run, "promise.ts"], isFull ? { PATH: path } : {}).closed
+  it("[F1:example] promise.ts: the server is killed, and the same client goes on", async () => {
+    const { code, stderr, stdout } = await start([...run, "promise.ts"]).closed
     expect([stderr, code]).toEqual(["", 0])
     expect(stdout.split("\n").filter((line) => line !== "")).toEqual([
       expect.stringMatching(/Echo: hello' .* 1$/),

@@ -85,8 +85,5 @@ const prepare = async (): Promise<void> => {
 /** One for all packages of a run. */
 const shared = globalThis as { lifelineBuilt?: Promise<void> }
 
-/** Whether it was built, and others read it now: `pnpm test:rest` says so. */
-const isBuilt = process.env["LIFELINE_BUILT"] !== undefined
-
 /** Called by vitest. A source that does not compile ends the run here, with the compiler's own words. */
-export const setup = (): Promise<void> => shared.lifelineBuilt ??= isBuilt ? Promise.resolve() : prepare()
+export const setup = (): Promise<void> => shared.lifelineBuilt ??= prepare()

@@ -59,7 +59,7 @@ const allGone = (all: ReadonlyArray<Server>) => eventually(() => all.some(isAliv
 /** Waits until the clock of leases shows this. */
 const waitFor = (moment: number) => eventually(() => now() >= moment ? true : undefined)
 
-describe("a watchdog kills at the given moment", () => {
+describe.skipIf(process.platform !== "linux")("a watchdog kills at the given moment", () => {
   it("[D1] [D6] all that its replica runs, named or not, and nothing else", () =>
     run(Effect.gen(function*() {
       const { env, group, watch } = yield* watchdog
@@ -147,7 +147,7 @@ describe("a watchdog kills at the given moment", () => {
     })))
 })
 
-describe("a watchdog that was itself stopped", () => {
+describe.skipIf(process.platform !== "linux")("a watchdog that was itself stopped", () => {
   it("[D1] kills when it goes on, if the time is up", () =>
     run(Effect.gen(function*() {
       const { env, pid, watch } = yield* watchdog
@@ -206,7 +206,7 @@ describe("a watchdog that was itself stopped", () => {
     })))
 })
 
-describe("a watchdog of another process", () => {
+describe.skipIf(process.platform !== "linux")("a watchdog of another process", () => {
   const path = (file: string): string => fileURLToPath(new URL(file, import.meta.url))
 
   /** The program of the replica, in one file. */
@@ -269,7 +269,7 @@ describe("a watchdog of another process", () => {
     })))
 })
 
-describe("a watchdog", () => {
+describe.skipIf(process.platform !== "linux")("a watchdog", () => {
   it("[D1] that was killed is replaced by another one, which knows all that it knew", () =>
     run(Effect.gen(function*() {
       const { answers, env, gone: isGone, group, pid, watch } = yield* watchdog

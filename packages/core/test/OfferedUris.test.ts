@@ -4,7 +4,6 @@ import * as fc from "fast-check"
 import { posix } from "node:path"
 import { fileURLToPath } from "node:url"
 import { assert, describe, it } from "vitest"
-import { inFull } from "../../testing/test/support/Full.js"
 import { Offered } from "../src/state/Offered.js"
 
 const offered = (
@@ -119,7 +118,7 @@ const fileUri = fc.tuple(
 ).map(([start, tokens]) => start + tokens.join(""))
 
 describe("a resource under another spelling", () => {
-  const numRuns = inFull(3000, 1000)
+  const numRuns = 1000
 
   it.each<[Policy.PolicyOptions["resources"], Array<string>]>([
     [{ hide: ["file:///etc/*"] }, []],

@@ -4,7 +4,6 @@ import * as Internal from "@mcp-lifeline/core/internal"
 import { ScriptedConnector } from "@mcp-lifeline/testing"
 import { Cause, Effect, Exit, Fiber, Logger, LogLevel, TestClock, TestContext } from "effect"
 import * as fc from "fast-check"
-import { inFull } from "../../testing/test/support/Full.js"
 import { Queue, type Ticket } from "../src/calls/Queue.js"
 
 const { tool } = ScriptedConnector
@@ -144,7 +143,7 @@ describe("the queue, by a model", () => {
         agree()
       }
     })
-    fc.assert(property, { numRuns: inFull(4000, 2000) })
+    fc.assert(property, { numRuns: 2000 })
   })
 })
 
@@ -569,7 +568,7 @@ describe("calls.concurrency, by generated interleavings", () => {
     ]
     const example = { concurrency: 2, calls, losses: [] }
     await fc.assert(fc.asyncProperty(scenario, run), {
-      numRuns: 2 + inFull(20, 12),
+      numRuns: 2 + 12,
       examples: [[{ ...example, sends: true }], [{ ...example, sends: false }]]
     })
   })

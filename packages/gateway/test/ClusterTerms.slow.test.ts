@@ -6,7 +6,6 @@ import { describe, expect, it } from "vitest"
 import * as PostgresStore from "../../cluster/src/PostgresStore.js"
 import { termsOf } from "../../cluster/src/Terms.js"
 import * as CountingLedger from "../../testing/test/support/CountingLedger.js"
-import { isFull } from "../../testing/test/support/Full.js"
 import * as Postgres from "../../testing/test/support/Postgres.js"
 import { ManyGateways, type Replica, sessionKey } from "./support/ManyGateways.js"
 
@@ -28,7 +27,7 @@ const witnesses = (url: string) =>
     )
   ))
 
-describe.skipIf(!isFull || !Postgres.isInstalled || process.platform !== "linux")(
+describe.skipIf(!Postgres.isInstalled || process.platform !== "linux")(
   `the durations of a cluster${Postgres.title}`,
   { timeout: 2 * patience.timeout },
   () => {

@@ -1,5 +1,5 @@
 /**
- * Many clients and many servers that die at random. `CROWD_SECONDS` is how long; 5 unless it is given, 15 in `pnpm test:all`.
+ * Many clients and many servers that die at random. `CROWD_SECONDS` is how long.
  */
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, Fiber, Ref } from "effect"
@@ -7,13 +7,12 @@ import { existsSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { folder } from "../../testing/test/support/folder.js"
-import { inFull } from "../../testing/test/support/Full.js"
 import { argumentsOf, processes } from "../../testing/test/support/Processes.js"
 import * as Gateway from "./support/Gateway.js"
 import * as Program from "./support/Program.js"
 import { connected } from "./support/Served.js"
 
-const seconds = Number(process.env["CROWD_SECONDS"] ?? inFull(15, 5))
+const seconds = Number(process.env["CROWD_SECONDS"] ?? 5)
 const crowd = fileURLToPath(new URL("fixtures/crowd.mjs", import.meta.url))
 
 const range = (size: number) => Array.from({ length: size }, (_, i) => i)

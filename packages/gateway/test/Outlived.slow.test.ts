@@ -8,13 +8,12 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { folder } from "../../testing/test/support/folder.js"
-import { inFull } from "../../testing/test/support/Full.js"
 import * as Program from "./support/Program.js"
 import { clients, type Unaware } from "./support/Unaware.js"
 
 const crowd = fileURLToPath(new URL("fixtures/crowd.mjs", import.meta.url))
 const servers = ["a", "b", "c"]
-const deaths = inFull(10, 4)
+const deaths = 4
 /** Longer than any call takes: what is not answered then never is. */
 const patience = 300_000
 /** These do not go on with the stream of an answer when it has broken, and do not end its call either: its caller need not wait for long. */

@@ -93,18 +93,10 @@ describe("lines for a shell on a page", () => {
 describe("README.md", () => {
   const readme = readFileSync(new URL("README.md", root), "utf8")
 
-  it.each(["start", "test"])(
-    "[G1] has, before its first heading, the command of a fresh clone that runs %s",
-    (script) => {
-      const [first = ""] = readme.split(/^## /m)
-      const shell = [...first.matchAll(/^```sh\n([^]*?)^```$/gm)].flatMap(([, code = ""]) => code.split("\n"))
-      expect(shell).toContain(`npx --yes ${packageManager} ${script}`)
-      expect(scripts).toHaveProperty([script])
-    }
-  )
-
-  it("[G1] .ci/run runs the tests with the command of README.md", () => {
-    expect(readFileSync(new URL(".ci/run", root), "utf8")).toContain(`\nnpx --yes ${packageManager} test ||`)
+  it("[G1] begins its first part with the two commands of a fresh clone, start and test", () => {
+    const commands = ["start", "test"].map((script) => `npx --yes ${packageManager} ${script}\n`)
+    expect(readme.split(/^## /m)[1]).toMatch(`Get it\n\n\`\`\`sh\n${commands.join("")}\`\`\`\n`)
+    expect(scripts).toMatchObject({ start: expect.anything(), test: expect.anything() })
   })
 })
 

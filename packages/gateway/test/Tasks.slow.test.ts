@@ -13,7 +13,6 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { connect, supervisedTransport } from "../../promise/src/index.js"
-import { isFull } from "../../testing/test/support/Full.js"
 import { gateway, published, type Said, type Talk } from "./support/Talk.js"
 import * as Wrapped from "./support/Wrapped.js"
 
@@ -285,7 +284,7 @@ describe.concurrent("tools that run as tasks", () => {
     ["http", "bound", undefined]
   ] as const
   const cases = Object.keys(doors).flatMap((door) =>
-    outcomes.filter(([kind]) => isFull || door === "connect" || (door === "serve" && kind === "stdio"))
+    outcomes.filter(([kind]) => door === "connect" || (door === "serve" && kind === "stdio"))
       .map((outcome) => [door, ...outcome] as const)
   )
   for (const [door, kind, store, outcome] of cases) {
@@ -430,7 +429,7 @@ describe.concurrent("tools that run as tasks", () => {
       })
     }), 300_000)
 
-  it.scopedLive.runIf(isFull)(
+  it.scopedLive(
     "[C17:real] the reference server: its tool that requires a task, with a question and without",
     () =>
       Effect.gen(function*() {

@@ -9,7 +9,6 @@ import type { AddressInfo } from "node:net"
 import { fileURLToPath } from "node:url"
 import { assert, describe, it } from "vitest"
 import * as Effect4 from "../../effect4/test/fixtures/Door.js"
-import { isFull } from "../../testing/test/support/Full.js"
 
 const program = fileURLToPath(new URL("fixtures/asks.mjs", import.meta.url))
 
@@ -83,11 +82,9 @@ const doors: Readonly<Record<string, (server: Server, sampling: () => never) => 
     const call = () => fleet.callTool({ ...params, name: "one__ask" })
     return { call, [Symbol.asyncDispose]: () => fleet.close() }
   },
-  ...isFull && {
-    "a backend of Effect 4": async (server: Server, sampling: () => never) => {
-      const client = await Effect4.open(server, { handlers: { sampling } })
-      return { call: () => client.callTool(params), [Symbol.asyncDispose]: () => client.close() }
-    }
+  "a backend of Effect 4": async (server, sampling) => {
+    const client = await Effect4.open(server, { handlers: { sampling } })
+    return { call: () => client.callTool(params), [Symbol.asyncDispose]: () => client.close() }
   },
   "supervisedTransport, request": async (server, sampling) => {
     const client = new Client({ name: "a-test", version: "1.0.0" }, { capabilities: { sampling: {} } })

@@ -15,7 +15,6 @@ import {
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterEach, assert, beforeEach, describe, expect, it } from "vitest"
-import { isFull } from "../../testing/test/support/Full.js"
 import * as ProcessRecords from "../src/ProcessRecords.js"
 import { NoAnswer, within } from "../src/within.js"
 
@@ -185,7 +184,7 @@ describe.skipIf(process.platform !== "linux")("processes that a killed one has l
     expect([old, fresh].map((file) => existsSync(file))).toEqual([false, true])
   })
 
-  it.runIf(isFull)("[S12:real] a thousand records need few open files", async () => {
+  it("[S12:real] a thousand records need few open files", async () => {
     const { child, record } = await left()
     const gone = JSON.stringify({
       ...record,

@@ -41,7 +41,7 @@ const secret = { url: "https://docs.example/mcp", token: Redacted.make("hush-hus
 
 const mode = (path: string) => (statSync(path).mode & 0o777).toString(8)
 
-describe("what a killed writer has left", () => {
+describe.skipIf(process.platform !== "linux")("what a killed writer has left", () => {
   it.scopedLive("[A2] is removed by who lists the collection, but not while somebody may still write it", () =>
     Effect.gen(function*() {
       const path = yield* folder
@@ -57,7 +57,7 @@ describe("what a killed writer has left", () => {
     }))
 })
 
-describe("the state folder", () => {
+describe.skipIf(process.platform !== "linux")("the state folder", () => {
   it.each<[string, NodeJS.Platform, NodeJS.ProcessEnv, string]>([
     ["linux", "linux", {}, "/home/ann/.local/state/mcp-lifeline"],
     ["linux with XDG_STATE_HOME", "linux", { XDG_STATE_HOME: "/state" }, "/state/mcp-lifeline"],

@@ -21,7 +21,7 @@ const why = (file: string, options?: UserFile.Options) => Effect.flip(UserFile.t
 /** Whether threads of Node.js still work on files. */
 const isBusy = () => process.getActiveResourcesInfo().some((name) => name.startsWith("FSReq"))
 
-describe("a file of the user", () => {
+describe.skipIf(process.platform !== "linux")("a file of the user", () => {
   it.scopedLive("[X1] is read to its end, also where the system says that it is empty", () =>
     Effect.gen(function*() {
       const file = join(yield* folder, "file")
@@ -74,7 +74,7 @@ describe("a file of the user", () => {
     }))
 })
 
-describe("a named pipe of the user", () => {
+describe.skipIf(process.platform !== "linux")("a named pipe of the user", () => {
   it.scopedLive("[X1] is read once somebody writes into it, in pieces and to its end", () =>
     Effect.gen(function*() {
       const file = yield* fifo
@@ -165,7 +165,7 @@ describe("a named pipe of the user", () => {
     }))
 })
 
-describe("how a file looks", () => {
+describe.skipIf(process.platform !== "linux")("how a file looks", () => {
   it.scopedLive("[G5] differs after a save, and where another one takes its place", () =>
     Effect.gen(function*() {
       const path = yield* folder

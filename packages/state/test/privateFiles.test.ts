@@ -45,7 +45,7 @@ const withoutUsers = Effect.acquireRelease(
 const isRoot = process.getuid?.() === 0
 const another = 65_534
 
-describe("a private file", () => {
+describe.skipIf(process.platform !== "linux")("a private file", () => {
   it.scopedLive("[A2] is replaced as a whole: whoever reads it meanwhile sees all of one text", () =>
     Effect.gen(function*() {
       const file = join(yield* folder, "file")
@@ -203,7 +203,7 @@ describe("a private file", () => {
     }))
 })
 
-describe("a private folder", () => {
+describe.skipIf(process.platform !== "linux")("a private folder", () => {
   it.scopedLive("[A2] is made with those around it, and taken where it is there", () =>
     Effect.gen(function*() {
       const path = join(yield* folder, "a", "b", "c")

@@ -3,7 +3,6 @@ import { HttpConnector } from "@mcp-lifeline/transport-http"
 import { Effect } from "effect"
 import { setFlagsFromString } from "node:v8"
 import { runInNewContext } from "node:vm"
-import { inFull } from "../../testing/test/support/Full.js"
 import * as Harness from "./fixtures/Harness.js"
 
 setFlagsFromString("--expose-gc")
@@ -20,7 +19,7 @@ const heap = Effect.gen(function*() {
   return least
 })
 
-const many = inFull(10_000, 2000)
+const many = 2000
 
 describe("soak", () => {
   it.scopedLive(

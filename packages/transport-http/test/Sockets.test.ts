@@ -5,14 +5,13 @@ import { Deferred, Effect, Fiber } from "effect"
 import { createServer } from "node:http"
 import type { AddressInfo, Socket } from "node:net"
 import { json } from "node:stream/consumers"
-import { inFull } from "../../testing/test/support/Full.js"
 import * as Harness from "./fixtures/Harness.js"
 
 /** The sockets that calls share by default, those for what does not wait behind them, and those for what has no answer. */
 const [forCalls, prompt, answerless] = [64, 8, 32]
 
 /** Many more than that. */
-const many = inFull(2000, 300)
+const many = 300
 
 describe("sockets", () => {
   it.scopedLive(

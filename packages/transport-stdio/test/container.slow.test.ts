@@ -7,7 +7,6 @@ import { Effect, Logger } from "effect"
 import { readFileSync } from "node:fs"
 import { join } from "node:path"
 import { Containers } from "../../testing/test/support/Containers.js"
-import { isFull } from "../../testing/test/support/Full.js"
 import { Container } from "../src/Container.js"
 import {
   call,
@@ -27,7 +26,7 @@ const engine = Effect.acquireRelease(
   (containers) => Effect.sync(() => containers.remove())
 )
 
-const kills = isFull ? 4 : 2
+const kills = 2
 
 /** A server that does not end by itself. */
 const stubborn = { ignoreStdinEnd: true, ignoreTerm: true }
@@ -60,12 +59,11 @@ describe.skipIf(process.platform === "win32")("a server in a container", () => {
   const forms: ReadonlyArray<Run> = [
     { program: "docker", before: ["--context", "desktop", "container", "run"], options: ["-i"] },
     { program: "podman", options: ["--interactive", "--rm", "--name", "mine"] },
-    ...isFull ? [{ program: "nerdctl", options: ["--init", "-i", "-e", "A=b", "--cidfile", "CIDFILE"] }] : [],
     { program: "docker", before: ["compose", "run"], options: ["--rm"] }
   ]
   for (const [index, form] of forms.entries()) {
     // What is known of the command does not change what happens then.
-    const isKilled = index === 0 || isFull
+    const isKilled = index === 0
     const title = [form.program, ...form.before ?? ["run"], ...form.options ?? []].join(" ")
     it.scopedLive(`[S11:real] ${title}: has ended and is removed after a close${isKilled ? ", and after kill -9 of the command" : ""}`, () =>
       Effect.gen(function*() {

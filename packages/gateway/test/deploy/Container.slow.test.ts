@@ -17,7 +17,6 @@ import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
 import * as Raw from "../../../http-server/test/support/RawEndpoint.js"
 import * as Built from "../../../testing/test/support/Built.js"
-import { isFull } from "../../../testing/test/support/Full.js"
 import * as Postgres from "../../../testing/test/support/Postgres.js"
 import * as Image from "../support/Image.js"
 import * as Manifests from "../support/Manifests.js"
@@ -159,7 +158,7 @@ const stop = ({ container, first }: Effect.Effect.Success<ReturnType<typeof star
     for (const { pid } of all) yield* Program.gone(pid)
   })
 
-describe.skipIf(!isFull || Image.missing !== undefined)(`the image, without an engine${Image.title}`, () => {
+describe.skipIf(Image.missing !== undefined)(`the image, without an engine${Image.title}`, () => {
   let scope: Scope.CloseableScope
   let image: Effect.Effect.Success<typeof Image.rootFileSystem>
 

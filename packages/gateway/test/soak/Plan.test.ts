@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import * as FastCheck from "effect/FastCheck"
+import * as FastCheck from "fast-check"
 import { doorNames, doorOf } from "../../../../tests/longlife/soak/doors.mjs"
 import { read, UsageError } from "../../../../tests/longlife/soak/options.mjs"
 import { plan } from "../../../../tests/longlife/soak/plan.mjs"

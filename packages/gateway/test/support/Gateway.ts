@@ -33,7 +33,7 @@ const serving = (
 export const serve = (mcpServers: object, args: ReadonlyArray<string> = [], env: Record<string, string> = {}) =>
   serving(Program.start, mcpServers, args, env)
 
-/** The same in this process, which costs less; in `pnpm test:all` as a process of its own. */
+/** The same in this process, which costs less. */
 export const serveHere = (mcpServers: object, args: ReadonlyArray<string> = [], env: Record<string, string> = {}) =>
   serving(Program.startHere, mcpServers, args, env)
 

@@ -6,7 +6,6 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import type { Readable } from "node:stream"
 import { gateway } from "../../../testing/test/support/Built.js"
-import { isFull } from "../../../testing/test/support/Full.js"
 import { eventually, family, kill } from "../../../testing/test/support/Processes.js"
 import * as InProcess from "./InProcess.js"
 
@@ -112,12 +111,9 @@ export const start = (
     env
   )
 
-/**
- * Starts the program in this process, as a process of its own in `pnpm test:all` alone. For tests that end it with a signal, as nothing
- * else ends it here, and do nothing else to its process.
- */
+/** Starts the program in this process. For tests that end it with a signal, as nothing else ends it here, and do nothing else to its process. */
 export const startHere = (args: ReadonlyArray<string>, env: Record<string, string> = {}) =>
-  isFull ? start(args, env) : scoped(
+  scoped(
     "mcp-lifeline",
     (env) => {
       const child = InProcess.start(args, env)

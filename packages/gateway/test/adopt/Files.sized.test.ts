@@ -1,0 +1,166 @@
+import { describe, expect, it } from "@effect/vitest"
+import * as fc from "fast-check"
+import { stringify as toToml } from "smol-toml"
+import { stringify as toYaml } from "yaml"
+import { bySize } from "../../../testing/test/support/bySize.js"
+import { sections } from "../../src/adopt/Entries.js"
+import * as Plan from "../../src/adopt/Plan.js"
+import * as Json from "../../src/document/Json.js"
+import type { Syntax } from "../../src/document/Syntax.js"
+import * as Toml from "../../src/document/Toml.js"
+import * as Yaml from "../../src/document/Yaml.js"
+
+const runs = { numRuns: bySize(50, 150) }
+
+const word = fc.oneof(
+  fc.constantFrom("x", "-y", "--", "a b", "#", "//", "yes", "'", '"', "\\", "é", "1", ",", "]", ": "),
+  fc.string({ unit: "grapheme" })
+)
+const name = fc.constantFrom("one", "two", "with.dot", "with space", "é", "1", "-")
+const headers = fc.dictionary(fc.constantFrom("Authorization", "X-Key", "x.key", "A"), word, { maxKeys: 3 })
+const command = fc.constantFrom("npx", "/opt/my server/run", "uvx")
+
+const started = fc.record({
+  command,
+  args: fc.array(word, { minLength: 1, maxLength: 3 }),
+  env: fc.dictionary(fc.constantFrom("A", "B_C"), word),
+  cwd: fc.constantFrom("/srv", ".")
+}, { requiredKeys: ["command", "args"] })
+const remote = fc.record({
+  type: fc.constantFrom("http", "sse"),
+  url: fc.constant("https://a.example/mcp"),
+  headers,
+  timeout: fc.nat()
+}, {
+  requiredKeys: ["url"]
+})
+const servers = fc.dictionary(name, fc.oneof(started, remote), { minKeys: 1, maxKeys: 4 })
+
+/** JSON with blanks, line ends, comments and trailing commas wherever they may be. */
+const print = (value: unknown, gap: () => string, hasTrailing: () => boolean): string => {
+  const between = (open: string, items: ReadonlyArray<string>, close: string) =>
+    `${open}${items.map((item) => `${gap()}${item}${gap()}`).join(",")}${
+      items.length > 0 && hasTrailing() ? "," : ""
+    }${gap()}${close}`
+  if (Array.isArray(value)) return between("[", value.map((item) => print(item, gap, hasTrailing)), "]")
+  if (typeof value !== "object" || value === null) return JSON.stringify(value)
+  const pairs = Object.entries(value).map(([key, one]) =>
+    `${JSON.stringify(key)}${gap()}:${gap()}${print(one, gap, hasTrailing)}`
+  )
+  return between("{", pairs, "}")
+}
+
+/** Wraps, wraps again, and takes back. */
+const roundTrip = (
+  text: string,
+  syntax: Syntax,
+  where: ReadonlyArray<ReadonlyArray<string>>,
+  platform: NodeJS.Platform = "linux"
+): Plan.Plan => {
+  const npx = ["npx", "-y", "mcp-lifeline"] as const
+  const options: Plan.Options = { platform, launcher: platform === "win32" ? ["cmd", "/c", ...npx] : npx, only: [] }
+  const plan = Plan.wrap(text, syntax, where, options)
+  const again = Plan.wrap(plan.text, syntax, where, options)
+  expect(again.text).toBe(plan.text)
+  expect(again.servers.filter(({ outcome }) => outcome === "wrapped")).toEqual([])
+  const back = Plan.unwrap(plan.text, syntax, plan.done)
+  expect(back.done).toEqual([])
+  expect(syntax.value(back.text)).toEqual(syntax.value(text))
+  return plan
+}
+
+/** What each server that was wrapped is started with, after its own words. */
+const expectWrapped = (
+  plan: Plan.Plan,
+  before: Readonly<Record<string, object>>,
+  after: Readonly<Record<string, { readonly args?: unknown }>>
+) => {
+  for (const { name, outcome } of plan.servers) {
+    const entry = before[name] as { readonly command?: string; readonly args?: ReadonlyArray<string> }
+    if (outcome !== "wrapped" || entry.command === undefined) continue
+    expect(after[name]?.args).toEqual(["-y", "mcp-lifeline", "wrap", "--", entry.command, ...entry.args ?? []])
+  }
+}
+
+describe("generated configurations", () => {
+  it("[W7] in JSON however it is written, are wrapped, known as wrapped, and taken back with every comment", () => {
+    const gap = fc.constantFrom("", " ", "\n  ", "\r\n\t", ' /* , " */ ', ' // { "a": [\n  ')
+    fc.assert(
+      fc.property(servers, fc.infiniteStream(gap), fc.infiniteStream(fc.boolean()), (servers, gaps, trailing) => {
+        const text = print({ mcpServers: servers, other: [1] }, () => gaps.next().value, () => trailing.next().value)
+        const plan = roundTrip(text, Json.syntax, sections.json)
+        const comments = (text: string) => text.match(/\/\* , " \*\/|\/\/ \{ "a": \[/g)?.length
+        expect(comments(plan.text)).toBe(comments(text))
+        expect(
+          plan.servers.filter(({ outcome, reason }) =>
+            outcome === "left" && !/comment|name of a header/.test(reason ?? "")
+          )
+        ).toEqual([])
+        const value = Json.syntax.value(plan.text) as ReadonlyMap<
+          string,
+          ReadonlyMap<string, ReadonlyMap<string, unknown>>
+        >
+        const after = [...value.get("mcpServers") ?? []].map(([name, entry]) =>
+          [name, { args: entry.get("args") }] as const
+        )
+        expectWrapped(plan, servers, Object.fromEntries(after))
+      }),
+      runs
+    )
+  })
+
+  it("[W7] of Windows, whose servers a shell starts, are wrapped, known as wrapped, and taken back with every comment", () => {
+    const gap = fc.constantFrom("", " ", "\n  ", "\r\n\t", ' /* , " */ ', " // the shell\r\n  ")
+    const shell = fc.constantFrom(["/c"], ["/C"], ["/d", "/s", "/c"], ["/c", "call"], [])
+    const program = fc.constantFrom("npx", "node.exe", "C:\\x\\y.cmd", "other")
+    const started = fc.record({
+      command: fc.constantFrom("cmd", "CMD.exe", "npx"),
+      args: fc.tuple(shell, program, fc.array(fc.constantFrom("x", "-y", "a b", "é", "\\\\nas\\x"))).map((parts) =>
+        parts.flat()
+      )
+    })
+    const all = fc.dictionary(name, started, { minKeys: 1, maxKeys: 3 })
+    fc.assert(
+      fc.property(all, fc.infiniteStream(gap), fc.infiniteStream(fc.boolean()), (servers, gaps, trailing) => {
+        const text = print({ mcpServers: servers }, () => gaps.next().value, () => trailing.next().value)
+        const plan = roundTrip(text, Json.syntax, sections.json, "win32")
+        const comments = (text: string) => text.match(/\/\* , " \*\/|\/\/ the shell/g)?.length
+        expect(comments(plan.text)).toBe(comments(text))
+        expect(plan.servers.map(({ outcome }) => outcome)).toEqual(plan.servers.map(() => "wrapped"))
+      }),
+      runs
+    )
+  })
+
+  it.each([{ indent: 2 }, { indent: 4, indentSeq: false }, { collectionStyle: "flow" }, { lineWidth: 20 }] as const)(
+    "[W7] in YAML as its own printer writes it with %j, are wrapped, known as wrapped, and taken back",
+    (how) => {
+      fc.assert(
+        fc.property(servers, fc.boolean(), (servers, isList) => {
+          const list = Object.entries(servers).map(([name, server]) => ({ name, ...server }))
+          const plan = roundTrip(
+            toYaml({ a: 1, mcpServers: isList ? list : servers, z: [] }, how),
+            Yaml.syntax,
+            sections.yaml
+          )
+          expect(plan.servers.filter(({ outcome }) => outcome !== "wrapped")).toEqual([])
+        }),
+        { numRuns: bySize(15, 40) }
+      )
+    }
+  )
+
+  it("[W7] in TOML as its own printer writes it, are wrapped, known as wrapped, and taken back", () => {
+    fc.assert(
+      fc.property(servers, (servers) => {
+        const plan = roundTrip(
+          toToml({ a: [1.5, "x"], mcp_servers: servers, z: { b: new Date(0) } }),
+          Toml.syntax,
+          sections.toml
+        )
+        expect(plan.servers.filter(({ outcome }) => outcome !== "wrapped")).toEqual([])
+      }),
+      runs
+    )
+  })
+})

@@ -1,0 +1,633 @@
+/**
+ * Generated interleavings of processes that want the same login, people who finish or refuse it, processes that end, and an authorization
+ * server that is away or slow; with a ledger of locks, logins that are kept, browsers that were opened, and tokens that were given.
+ */
+import { Simulation } from "@mcp-lifeline/testing"
+import type { FetchLike } from "@modelcontextprotocol/sdk/shared/transport.js"
+import { Cause, Deferred, Effect, Exit, type Fiber, FiberId, Redacted } from "effect"
+import * as fc from "fast-check"
+import { expect, it } from "vitest"
+import { bySize } from "../../testing/test/support/bySize.js"
+import type { Discovered } from "../src/Discovery.js"
+import * as Grant from "../src/Grant.js"
+import * as LoginRun from "../src/LoginRun.js"
+import * as PendingLogin from "../src/PendingLogin.js"
+import * as scopes from "../src/scopes.js"
+import { MemoryState, type Written } from "./support/MemoryState.js"
+import { json } from "./support/StubNetwork.js"
+
+const server = "https://mcp.example/mcp"
+const issuer = "https://login.example"
+const account = "default"
+
+const discovered: Discovered = {
+  issuer,
+  metadata: {
+    issuer,
+    authorization_endpoint: `${issuer}/authorize`,
+    token_endpoint: `${issuer}/token`,
+    registration_endpoint: `${issuer}/register`,
+    device_authorization_endpoint: `${issuer}/device`,
+    code_challenge_methods_supported: ["S256"]
+  },
+  resource: server,
+  isGuessed: false,
+  scopes: undefined
+}
+
+type Wanted = Pick<LoginRun.Request, "method" | "person" | "scope"> & {
+  readonly hasBrowser: boolean
+  /** Whether the client that is registered is one that the authorization server does not know any more. */
+  readonly isUnknown: boolean
+}
+
+type Command =
+  | { readonly do: "start"; readonly wanted: Wanted }
+  /** A process ends. */
+  | { readonly do: "end"; readonly nth: number }
+  /** A process finds the tokens of another login. */
+  | { readonly do: "find"; readonly nth: number }
+  /** A person does their part of a login. */
+  | { readonly do: "answer"; readonly nth: number; readonly isGranted: boolean }
+  | { readonly do: "network"; readonly is: "good" | "away" | "slow" }
+  | { readonly do: "step"; readonly count: number }
+  | { readonly do: "advance"; readonly millis: number }
+  /** A process takes its time with the login that is kept, or is done with it. */
+  | { readonly do: "hold" }
+  /** Another command has tokens; a person wants to be asked again. */
+  | { readonly do: "elsewhere" | "askAgain" }
+  /** The earliest timer fires, or answers come, and nothing goes on yet. */
+  | { readonly do: "fire" | "turn" }
+
+const nth = fc.nat(3)
+const wanted: fc.Arbitrary<Wanted> = fc.record({
+  method: fc.constantFrom("device", "device", "device", "browser"),
+  scope: fc.constantFrom("a", "a", "a", "a b", undefined),
+  person: fc.constantFrom(...Array<undefined>(6).fill(undefined), { identity: "anna" }),
+  hasBrowser: fc.boolean(),
+  isUnknown: fc.constantFrom(...Array<false>(6).fill(false), true)
+})
+const command: fc.Arbitrary<Command> = fc.oneof(
+  { weight: 8, arbitrary: fc.record({ do: fc.constant("start" as const), wanted }) },
+  { weight: 3, arbitrary: fc.record({ do: fc.constant("end" as const), nth }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant("find" as const), nth }) },
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      do: fc.constant("answer" as const),
+      nth,
+      isGranted: fc.constantFrom(true, true, false)
+    })
+  },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      do: fc.constant("network" as const),
+      is: fc.constantFrom("good", "good", "away", "slow", "slow")
+    })
+  },
+  { weight: 3, arbitrary: fc.record({ do: fc.constant("step" as const), count: fc.nat(40) }) },
+  {
+    weight: 8,
+    arbitrary: fc.record({
+      do: fc.constant("advance" as const),
+      millis: fc.constantFrom(0, 1, 200, 1000, 1000, 2000, 5000)
+    })
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      do: fc.constant("advance" as const),
+      // Near the end of a login, and of a refusal.
+      millis: fc.constantFrom(593_000, 600_000)
+    })
+  },
+  { weight: 1, arbitrary: fc.constant({ do: "elsewhere" as const }) },
+  { weight: 1, arbitrary: fc.constant({ do: "askAgain" as const }) },
+  { weight: 1, arbitrary: fc.constant({ do: "fire" as const }) },
+  { weight: 1, arbitrary: fc.constant({ do: "hold" as const }) },
+  { weight: 1, arbitrary: fc.constant({ do: "turn" as const }) }
+)
+
+/** What a process has of a login. */
+interface Run extends Wanted {
+  readonly id: string
+  readonly fiber: Fiber.RuntimeFiber<Grant.Grant, { readonly _tag: string }>
+  readonly before: Grant.Grant | undefined
+  readonly adopted: Deferred.Deferred<Grant.Grant>
+  /** The address that it shows. */
+  shown: string | undefined
+  isEnded: boolean
+}
+
+/** A login as the authorization server has it. */
+interface Login {
+  readonly maker: Run
+  readonly kept: PendingLogin.PendingLogin
+  fate: "pending" | "granted" | "denied"
+  isRedeemed: boolean
+}
+
+/** A refusal that was believed. */
+interface Refusal {
+  readonly method: string
+  readonly scope: string | undefined
+  readonly until: number
+}
+
+const slotOf = ({ method }: Pick<Wanted, "method">): string => method === "device" ? "it-device" : "it"
+
+/** What happened in all runs, to know that the rare ways were taken. */
+const seen = { inherited: 0, watched: 0, refused: 0, opened: 0, late: 0, overdue: 0, browser: 0, device: 0 }
+
+/** Runs the commands; everything that should not have happened. */
+const faultsOf = async (commands: ReadonlyArray<Command>, seed: number, maxOps: number) => {
+  const sim = new Simulation.Simulation({ seed, maxOps })
+  const faults: Array<string> = []
+  const fault = (text: string) => void faults.push(`${text}, at ${sim.now}`)
+  const runs: Array<Run> = []
+  const logins = new Map<string, Login>()
+  /** By slot: who goes on with the login that is kept there. */
+  const owners = new Map<string, Run>()
+  let refusals: Array<Refusal> = []
+  const opened = new Map<string, number>()
+  const saved = new Set<string>()
+  const given: Array<{ readonly access: string; readonly to: Run }> = []
+  const visits = new Set<Promise<unknown>>()
+  /** For how long the network has been good since the tokens were others. */
+  let calm = 0
+  /** Who had a lock when the tokens were written. */
+  let meanwhile = new Set<string>()
+  let network: "good" | "away" | "slow" = "good"
+  let waiting: Array<() => void> = []
+  let [clients, codes] = [0, 0]
+
+  const isOver = ({ fiber }: Run) => fiber.unsafePoll() !== null
+  const keyOf = ({ way }: PendingLogin.PendingLogin) => Redacted.value(way._tag === "Device" ? way.code : way.state)
+  const covered = (method: string, scope: string | undefined) => (one: Refusal) =>
+    one.method === method && one.until > sim.now && scopes.covers(scope, one.scope)
+  const fits = (kept: PendingLogin.PendingLogin, run: Run, unknown: string | undefined) =>
+    kept.isPersonal !== true && scopes.covers(kept.scope, run.scope) && kept.until - sim.now >= 5000 &&
+    kept.client.id !== unknown
+
+  const before = new Map<string, PendingLogin.PendingLogin>()
+  const unknownTo = new Map<string, string>()
+  const written = ({ collection, holder, key, value }: Written) => {
+    if (collection === "grants" && value !== undefined) {
+      saved.add(Redacted.value((value as Grant.Grant).access))
+      if (runs.find(({ id }) => id === holder)?.isEnded === true) seen.late++
+      calm = 0
+      meanwhile = new Set(memory.held.values())
+    }
+    if (collection !== "logins") return
+    const login = value as PendingLogin.PendingLogin | undefined
+    const last = before.get(key)
+    if (login === undefined) return void before.delete(key)
+    before.set(key, login)
+    if (logins.has(keyOf(login))) return
+    const run = runs.find(({ id }) => id === holder)!
+    if (last !== undefined && fits(last, run, unknownTo.get(holder))) {
+      fault(`${holder} begins a login beside one that fits`)
+    }
+    if (refusals.some(covered(run.method, run.scope))) fault(`${holder} asks a person who has refused`)
+    const tokens = stored()
+    if (tokens !== undefined && !Grant.isSame(tokens, run.before) && !meanwhile.has(holder)) {
+      fault(`${holder} asks a person though there are tokens`)
+    }
+    if (login.client.id === unknownTo.get(holder)) fault(`${holder} goes on with a client that is not known`)
+    logins.set(keyOf(login), { maker: run, kept: login, fate: "pending", isRedeemed: false })
+    seen[run.method === "device" ? "device" : "browser"]++
+  }
+  const memory = new MemoryState(written)
+  const stored = () => memory.now("grants", Grant.Grant, Grant.key({ issuer, server, account }))
+  const kept = (slot: string) => memory.now("logins", PendingLogin.PendingLogin, slot)
+
+  const answerToken = (run: Run, form: URLSearchParams, at: number): Response => {
+    const login = logins.get(form.get("device_code") ?? form.get("code") ?? "")
+    if (login === undefined) return json(400, { error: "invalid_grant" })
+    if (form.has("device_code") && at >= login.kept.until) fault(`${run.id} asks after the time is up`)
+    if (login.maker !== run) {
+      seen.inherited++
+      const { kept, maker } = login
+      if (kept.isPersonal === true) fault(`${run.id} goes on with the login of a person in ${maker.id}`)
+      if (!scopes.covers(kept.scope, run.scope)) fault(`${run.id} goes on with a login for less`)
+      if (kept.client.id === unknownTo.get(run.id)) fault(`${run.id} goes on with a client that is not known`)
+      if (!maker.isEnded) fault(`${run.id} and ${maker.id} go on with one login`)
+    }
+    if (sim.now >= login.kept.until) return json(400, { error: "expired_token" })
+    if (login.fate === "pending") return json(400, { error: "authorization_pending" })
+    if (login.fate === "denied") return json(400, { error: "access_denied" })
+    if (login.isRedeemed) {
+      fault(`${run.id} uses a code that was used`)
+      return json(400, { error: "invalid_grant" })
+    }
+    login.isRedeemed = true
+    const access = `token-${given.length}`
+    given.push({ access, to: run })
+    return json(200, { access_token: access, token_type: "Bearer" })
+  }
+
+  const fetchOf = (run: () => Run): FetchLike => async (url, init) => {
+    const { pathname } = new URL(url)
+    const at = sim.now
+    await Promise.resolve()
+    if (network === "away") return json(503, {})
+    const form = new URLSearchParams(String(init?.body))
+    const response = pathname === "/register"
+      ? json(201, { client_id: `client-${++clients}` })
+      : pathname === "/device"
+      ? json(200, {
+        device_code: `code-${++codes}`,
+        user_code: `USER-${codes}`,
+        verification_uri: `${issuer}/d?code=${codes}`,
+        expires_in: 600,
+        interval: 1
+      })
+      : answerToken(run(), form, at)
+    if (network === "slow") await new Promise<void>((resume) => waiting.push(resume))
+    return response
+  }
+  const release = () => {
+    for (const resume of waiting) resume()
+    waiting = []
+  }
+
+  /** How many turns are waited for sockets and threads: a browser is on its way, or a listener opens. */
+  const patience = () => {
+    if (network !== "good") return 0
+    const opens = runs.some((run) =>
+      run.method === "browser" && !isOver(run) && memory.held.get("login-it") === run.id && owners.get("it") !== run
+    )
+    return opens ? 20_000 : visits.size > 0 ? 300 : 0
+  }
+  /** Lets everything go on that does not wait for time. */
+  const settle = async () => {
+    for (let [quiet, turns] = [0, 0]; quiet < 3 || turns < patience(); quiet++, turns++) {
+      while (sim.step()) quiet = 0
+      await new Promise((resume) => setImmediate(resume))
+    }
+  }
+  const pass = async (millis: number, parts: number) => {
+    await settle()
+    for (let part = 0; part < parts; part++) {
+      sim.advance(millis / parts)
+      await settle()
+      calm = network === "good" && millis <= 5000 * parts ? calm + millis / parts : 0
+    }
+  }
+
+  const ended = (run: Run, exit: Exit.Exit<Grant.Grant, { readonly _tag: string; readonly code?: string }>) => {
+    if (Exit.isSuccess(exit)) {
+      if (Grant.isSame(exit.value, run.before)) fault(`${run.id} ends with the tokens that it had`)
+      if (!saved.has(Redacted.value(exit.value.access))) fault(`${run.id} ends with tokens that are not kept`)
+      refusals = refusals.filter(({ scope }) => !scopes.covers(exit.value.asked, scope))
+      return
+    }
+    if (!Cause.isFailType(exit.cause)) return run.isEnded ? undefined : fault(`${run.id} dies: ${exit.cause}`)
+    const { _tag, code } = exit.cause.error
+    if (_tag !== "Refused") return
+    if (code === "access_denied") {
+      const own = [...logins.values()].find(({ kept }) => kept.address === run.shown)
+      if (own?.fate !== "denied") fault(`${run.id} was not denied`)
+      refusals.push({ method: run.method, scope: own?.kept.scope, until: sim.now + 600_000 })
+    } else if (code === "expired_token") seen.overdue++
+    else if (code === undefined) {
+      seen.refused++
+      if (!refusals.some(covered(run.method, run.scope))) fault(`${run.id} believes a refusal that is over`)
+    } else fault(`${run.id} ends with ${code}`)
+  }
+
+  const start = (wanted: Wanted) => {
+    const id = `run ${runs.length}`
+    const folder = memory.of(id)
+    const client = [...logins.values()].at(-1)?.kept.client.id
+    const unknownClient = wanted.isUnknown ? client : undefined
+    if (unknownClient !== undefined) unknownTo.set(id, unknownClient)
+    const adopted = Deferred.unsafeMake<Grant.Grant>(FiberId.none)
+    const run: Run = {
+      ...wanted,
+      id,
+      before: stored(),
+      adopted,
+      shown: undefined,
+      isEnded: false,
+      fiber: undefined as never
+    }
+    runs.push(run)
+    const { method, person, scope } = wanted
+    const fiber = sim.fork(LoginRun.run({
+      subject: {
+        folder,
+        kept: Grant.grants(folder),
+        url: new URL(server),
+        server,
+        account,
+        id: "it",
+        method,
+        configured: {},
+        scope
+      },
+      fetch: fetchOf(() => run),
+      discovered,
+      scope,
+      method,
+      person,
+      places: [{ host: "127.0.0.1", port: 0, path: "/callback" }],
+      publicRedirects: undefined,
+      browser: !wanted.hasBrowser ? undefined : {
+        open: (address) =>
+          Effect.sync(() => {
+            seen.opened++
+            opened.set(address, (opened.get(address) ?? 0) + 1)
+            if (kept(slotOf(run))?.address !== address) fault(`${id} opens a browser for a login that is over`)
+            return true
+          })
+      },
+      before: run.before,
+      unknownClient,
+      adopted: Deferred.await(adopted),
+      onWaiting: ({ address }) =>
+        Effect.sync(() => {
+          run.shown = address
+          if (memory.held.get(`login-${slotOf(run)}`) === id) owners.set(slotOf(run), run)
+          else seen.watched++
+        })
+    }))
+    Object.assign(run, { fiber })
+    fiber.addObserver((exit) => ended(run, exit as never))
+  }
+
+  /** A person comes back to where a login leads. */
+  const comeBack = ({ kept: { address, way } }: Login, answer: Record<string, string>) => {
+    if (way._tag === "Device") return
+    const back = new URL(way.redirect)
+    const state = new URL(address).searchParams.get("state") ?? ""
+    for (const [name, value] of Object.entries({ state, ...answer })) back.searchParams.set(name, value)
+    const visit = fetch(back).then((shown) => shown.text(), () => {}).finally(() => visits.delete(visit))
+    visits.add(visit)
+  }
+
+  const check = () => {
+    const live = runs.filter((run) => !isOver(run))
+    for (const [name, holder] of memory.held) {
+      if (!live.some(({ id }) => id === holder)) fault(`${holder} has ended with the lock ${name}`)
+    }
+    for (const [slot, owner] of owners) {
+      const login = kept(slot)
+      if (isOver(owner) && !owner.isEnded && login?.address === owner.shown) fault(`the login of ${owner.id} is kept`)
+    }
+    for (const { isRedeemed, kept: { address, way } } of logins.values()) {
+      const isKept = kept(way._tag === "Device" ? "it-device" : "it")?.address === address
+      if (isKept && isRedeemed && waiting.length === 0) fault(`a login that is done is kept: ${address}`)
+    }
+    for (const [address, times] of opened) if (times > 1) fault(`${address} was opened ${times} times`)
+    const tokens = stored()
+    if (calm < 10_000 || tokens === undefined) return
+    for (const run of live) if (!Grant.isSame(tokens, run.before)) fault(`${run.id} waits though there are tokens`)
+  }
+
+  let holding: Fiber.RuntimeFiber<unknown> | undefined
+  const hold = (isHeld: boolean) => {
+    if (holding !== undefined) holding.unsafeInterruptAsFork(holding.id())
+    const lock = memory.of("a slow process").lock("browser-it")
+    holding = isHeld ? sim.fork(Effect.scoped(Effect.zipRight(lock, Effect.never))) : undefined
+  }
+
+  for (const one of commands) {
+    switch (one.do) {
+      case "start":
+        if (runs.filter((run) => !isOver(run)).length < 4) start(one.wanted)
+        break
+      case "end": {
+        const live = runs.filter((run) => !isOver(run))
+        const run = live[one.nth % Math.max(1, live.length)]
+        if (run === undefined) break
+        run.isEnded = true
+        run.fiber.unsafeInterruptAsFork(run.fiber.id())
+        break
+      }
+      case "find": {
+        const [run, grant] = [runs[one.nth % Math.max(1, runs.length)], stored()]
+        if (run === undefined || grant === undefined || Grant.isSame(grant, run.before)) break
+        Deferred.unsafeDone(run.adopted, Exit.succeed(grant))
+        break
+      }
+      case "answer": {
+        const open = [...logins.values()].filter(({ fate, kept }) => fate === "pending" && kept.isPersonal !== true)
+        const login = open.at(-1 - one.nth % Math.max(1, open.length))
+        if (login === undefined) break
+        login.fate = one.isGranted ? "granted" : "denied"
+        comeBack(login, one.isGranted ? { code: keyOf(login.kept) } : { error: "access_denied" })
+        break
+      }
+      case "network":
+        network = one.is
+        if (network !== "slow") release()
+        break
+      case "step":
+        for (let i = 0; i < one.count; i++) sim.step()
+        break
+      case "fire":
+        sim.fire()
+        break
+      case "hold":
+        hold(holding === undefined)
+        break
+      case "turn":
+        await new Promise((resume) => setImmediate(resume))
+        break
+      case "advance":
+        await pass(one.millis, one.millis > 5000 ? 4 : Math.ceil(one.millis / 500))
+        if (holding === undefined) check()
+        else calm = 0
+        break
+      case "elsewhere":
+      case "askAgain":
+        if (one.do === "askAgain") {
+          memory.clear("refused")
+          refusals = []
+        } else elsewhere()
+    }
+  }
+
+  /** A command has got tokens by itself. */
+  function elsewhere() {
+    const access = `token-elsewhere-${saved.size}-${sim.now}`
+    const grants = Grant.grants(memory.of("a command"))
+    sim.fork(Effect.suspend(() =>
+      Grant.save(grants, {
+        server,
+        account,
+        issuer,
+        method: "credentials",
+        metadata: discovered.metadata,
+        client: { origin: "configured", id: "robot", redirects: [] },
+        access: Redacted.make(access),
+        obtainedAt: sim.now
+      })
+    ))
+  }
+
+  network = "good"
+  release()
+  hold(false)
+  await pass(1000, 5)
+  elsewhere()
+  await pass(12_000, 12)
+  for (let turns = 0; turns < 200 && visits.size > 0; turns++) await pass(1000, 1)
+  check()
+  for (const run of runs) {
+    if (isOver(run)) continue
+    fault(`${run.id} waits for ever`)
+    run.fiber.unsafeInterruptAsFork(run.fiber.id())
+  }
+  for (const { access, to } of given) if (!saved.has(access)) fault(`${access}, given to ${to.id}, is lost`)
+  await pass(1000, 1)
+  if (memory.held.size > 0) fault(`locks are held for ever: ${[...memory.held.keys()].join()}`)
+  if (sim.timers > 0) fault(`${sim.timers} timers are left`)
+  await Promise.all(visits)
+  return faults
+}
+
+const device: Wanted = { method: "device", scope: "a", person: undefined, hasBrowser: true, isUnknown: false }
+
+/** A process ends while its tokens are on their way, another one goes on with a login that is then refused, and a third one believes that. */
+const rare: [ReadonlyArray<Command>, number, number] = [
+  [
+    { do: "start", wanted: device },
+    { do: "advance", millis: 0 },
+    { do: "answer", nth: 0, isGranted: true },
+    { do: "network", is: "slow" },
+    { do: "advance", millis: 1000 },
+    { do: "end", nth: 0 },
+    { do: "network", is: "good" },
+    { do: "advance", millis: 0 },
+    { do: "start", wanted: device },
+    { do: "advance", millis: 0 },
+    { do: "end", nth: 0 },
+    { do: "start", wanted: device },
+    { do: "advance", millis: 0 },
+    { do: "answer", nth: 0, isGranted: false },
+    { do: "advance", millis: 1000 },
+    { do: "start", wanted: device },
+    { do: "advance", millis: 0 }
+  ],
+  1,
+  2048
+]
+
+/** Who began a login ends, another process begins another one, and a third one, which was about to open a browser for the first, goes on. */
+const replaced: [ReadonlyArray<Command>, number, number] = [
+  [
+    { do: "start", wanted: { ...device, hasBrowser: false } },
+    { do: "advance", millis: 0 },
+    { do: "hold" },
+    { do: "start", wanted: { ...device, scope: "a b", hasBrowser: false } },
+    { do: "start", wanted: device },
+    { do: "advance", millis: 200 },
+    { do: "end", nth: 0 },
+    { do: "advance", millis: 0 },
+    { do: "hold" },
+    { do: "advance", millis: 200 }
+  ],
+  1,
+  2048
+]
+
+/** A person's login, and somebody else who wants one. */
+const personal: [ReadonlyArray<Command>, number, number] = [
+  [
+    { do: "start", wanted: { ...device, person: { identity: "anna" } } },
+    { do: "advance", millis: 0 },
+    { do: "end", nth: 0 },
+    { do: "start", wanted: device },
+    { do: "advance", millis: 1000 }
+  ],
+  1,
+  2048
+]
+
+/** The client of a login that is kept is not known any more. */
+const unknown: [ReadonlyArray<Command>, number, number] = [
+  [
+    { do: "start", wanted: device },
+    { do: "advance", millis: 0 },
+    { do: "end", nth: 0 },
+    { do: "start", wanted: { ...device, isUnknown: true } },
+    { do: "advance", millis: 1000 }
+  ],
+  1,
+  2048
+]
+
+/** A person says no, logs in by another method, and is asked again. */
+const forgotten: [ReadonlyArray<Command>, number, number] = [
+  [
+    { do: "start", wanted: device },
+    { do: "advance", millis: 0 },
+    { do: "answer", nth: 0, isGranted: false },
+    { do: "advance", millis: 1000 },
+    { do: "start", wanted: { ...device, method: "browser" } },
+    { do: "advance", millis: 0 },
+    { do: "answer", nth: 0, isGranted: true },
+    { do: "advance", millis: 0 },
+    { do: "start", wanted: device },
+    { do: "advance", millis: 0 }
+  ],
+  1,
+  2048
+]
+
+/** There are tokens by the time that a process has the lock. */
+const found: [ReadonlyArray<Command>, number, number] = [
+  [
+    { do: "start", wanted: device },
+    { do: "advance", millis: 0 },
+    { do: "start", wanted: device },
+    { do: "elsewhere" },
+    { do: "advance", millis: 1000 }
+  ],
+  1,
+  2048
+]
+
+/** A process that may open a browser begins to wait so many steps after the answer that ends the login. */
+const late = Array.from({ length: 8 }, (_, count): [ReadonlyArray<Command>, number, number] => [
+  [
+    { do: "start", wanted: { ...device, hasBrowser: false } },
+    { do: "advance", millis: 0 },
+    { do: "answer", nth: 0, isGranted: false },
+    { do: "network", is: "slow" },
+    { do: "advance", millis: 1000 },
+    { do: "network", is: "good" },
+    { do: "turn" },
+    { do: "step", count },
+    { do: "start", wanted: device },
+    { do: "advance", millis: 0 }
+  ],
+  1,
+  2048
+])
+
+it(
+  "[A2 A4:virtual] however processes begin, end and wait, each login has one owner and one browser, no tokens are lost, and nothing is kept that is over",
+  { timeout: 600_000 },
+  async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(command, { minLength: 20, maxLength: 50 }) as fc.Arbitrary<ReadonlyArray<Command>>,
+        fc.nat(1000),
+        fc.constantFrom(20, 200, 2048),
+        async (...run) => {
+          expect((await faultsOf(...run)).slice(0, 5)).toEqual([])
+        }
+      ),
+      {
+        numRuns: bySize(30, 200),
+        examples: [rare, replaced, personal, unknown, forgotten, found, ...late],
+        endOnFailure: process.env["LIFELINE_SHRINK"] === undefined
+      }
+    )
+    for (const count of Object.values(seen)) expect(count).toBeGreaterThan(0)
+  }
+)

@@ -1,3 +1,0 @@
-import { project } from "../../scripts/vitest/project.js"
-
-export default project("@mcp-lifeline/testing")
