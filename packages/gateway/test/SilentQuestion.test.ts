@@ -11,13 +11,13 @@ const forms = {
   503: HttpFault.status(503)
 }
 
-describe.each(Object.entries(doors))("through %s", (_, door) => {
+describe.concurrent.each(Object.entries(doors))("through %s", (_, door) => {
   it.each(Object.entries(forms))(
     "[E1:real] a server that answers server/discover with %s is used",
     async (_, fault) => {
       await using server = await HttpFaultServer.open()
       server.fail("server/discover", fault)
-      await door({ url: server.url }, { timeouts: { connect: "6 seconds", wait: "15 seconds" } }, async (call) => {
+      await door({ url: server.url }, { timeouts: { connect: "2 minutes", wait: "2 minutes" } }, async (call) => {
         expect(await call("echo", { arguments: { message: "hi" } })).toBe("hi")
       })
     }

@@ -30,15 +30,9 @@ describe("connect", () => {
     assert.strictEqual(error.backend, "program")
   })
 
-  it("[F1] a server that refuses connections is tried until timeouts.connect, and the error says why", async () => {
+  it("[F1] the error says that a server refuses connections", async () => {
     const port = await Everything.freePort()
-    const error = await rejection(
-      connect({ url: `http://127.0.0.1:${port}/mcp` }, {
-        // A busy machine may need seconds for the first attempt, without which nothing is known of the reason.
-        timeouts: { connect: "15 seconds" },
-        reconnect: { initialDelay: 100, maxDelay: 100 }
-      })
-    )
+    const error = await rejection(connect({ url: `http://127.0.0.1:${port}/mcp` }, { reconnect: { auto: false } }))
     assert.instanceOf(error, ConnectError)
     assert.deepInclude({ ...error }, { reason: "refused", permanent: false, retryable: true })
   })
@@ -233,7 +227,7 @@ describe("connect", () => {
       connect(
         { url: `http://u:hunter2hunter2@127.0.0.1:${port}/mcp?key=s3cr3ts3cr3t`, headers: { x: "t0psecrett0p" } },
         {
-          timeouts: { connect: 2000 },
+          reconnect: { auto: false },
           logger: (entry) => lines.push(JSON.stringify(entry))
         }
       )
@@ -257,7 +251,7 @@ describe("connect", () => {
       const journal = join(directory, "journal")
       const error = await rejection(
         connect(StdioFaultServer.command({ journal }), {
-          timeouts: { connect: "8 seconds" },
+          reconnect: { auto: false },
           onConnected: async ({ request }) => {
             await request({ method: "tools/call", params: { name: "none" } }, CallToolResultSchema, { timeout: 20_000 })
           }

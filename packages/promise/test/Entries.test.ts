@@ -130,7 +130,7 @@ describe("a server that code describes", () => {
     await client.close()
     assert.includeMembers(sent, ["POST /mcp", "DELETE /mcp"])
     const url = `http://127.0.0.1:${await Everything.freePort()}/mcp`
-    const error = await rejection(connect({ url, fetch: counting }, { timeouts: { connect: 2000 } }))
+    const error = await rejection(connect({ url, fetch: counting }, { reconnect: { auto: false } }))
     assert.match(String(error), /refused/)
     const both = { url, fetch: counting, dispatcher: { dispatch: () => true } }
     assert.match(String(await rejection(connect(both))), /fetch cannot be combined with dispatcher/)

@@ -1,20 +1,22 @@
 import { describe, expect, it } from "@effect/vitest"
-import { Backend } from "@mcp-lifeline/core"
+import { Backend, ConnectError } from "@mcp-lifeline/core"
 import { ScriptedConnector } from "@mcp-lifeline/testing"
 import { Effect, Fiber, TestClock } from "effect"
 import * as FirstConnection from "../src/internal/FirstConnection.js"
 
 const second = 1000
 
-/** How and when the wait for a server ends that takes so long to start, in seconds. */
-const ending = (after: number, { isExplicit = false, startsOn = true } = {}) =>
+const refused = new ConnectError({ backend: "one", reason: "refused", permanent: false, message: "refused" })
+
+/** How and when the wait for a server ends that takes so long to start, in seconds, or that is not there. */
+const ending = (after: number | "refused", { isExplicit = false, startsOn = true } = {}) =>
   Effect.gen(function*() {
     const connector = ScriptedConnector.make({ overlap: false, startLimit: startsOn ? 300 * second : undefined })
-    connector.otherwise = { after: after * second }
+    connector.otherwise = after === "refused" ? { connect: "fail", error: refused } : { after: after * second }
     const backend = yield* Backend.make("one", { connector })
     const timeout = { millis: 30 * second, isExplicit }
     const waiting = yield* Effect.fork(
-      FirstConnection.wait({ backend, lastError: () => undefined, startsOn, timeout })
+      FirstConnection.wait({ backend, lastError: () => after === "refused" ? refused : undefined, startsOn, timeout })
     )
     for (let passed = 0; passed < 400; passed++) {
       yield* TestClock.adjust(passed === 0 ? 0 : second)
@@ -36,5 +38,11 @@ describe("the wait of connect for a server that starts slowly", () => {
       expect(yield* ending(45, { isExplicit: true })).toEqual([30, undefined])
       const [once] = yield* ending(45, { startsOn: false })
       expect(once).toBe(30)
+    }))
+
+  it.scoped("[F1] where no server is, lasts 5 s, and otherwise as long as was chosen", () =>
+    Effect.gen(function*() {
+      expect(yield* ending("refused")).toEqual([5, "Reconnecting"])
+      expect(yield* ending("refused", { isExplicit: true })).toEqual([30, undefined])
     }))
 })

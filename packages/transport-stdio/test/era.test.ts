@@ -1,55 +1,15 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Backend } from "@mcp-lifeline/core"
-import { StdioFaultServer } from "@mcp-lifeline/testing"
 import { StdioConnector } from "@mcp-lifeline/transport-stdio"
 import { Clock, Effect, TestClock } from "effect"
 import { readFileSync } from "node:fs"
 import { join } from "node:path"
-import { fileURLToPath } from "node:url"
 import { everything } from "../../testing/test/support/Built.js"
-import { ask, connected, connectOptions, eventually, isAlive, pidOf, reconnect, server, temporary } from "./support.js"
+import { journaled, sdkServer } from "./eraServers.js"
+import { ask, connected, connectOptions, eventually, isAlive, pidOf, reconnect, temporary } from "./support.js"
 
 const stateless = "2026-07-28"
 const sessions = "2025-11-25"
-
-/** A server of the official SDK that says when it starts. */
-const sdkServer = (legacy: "serve" | "reject", onStart: () => void, startDelay = 0): StdioConnector.Options => ({
-  command: process.execPath,
-  args: [
-    "--input-type=module",
-    "-e",
-    `
-import { McpServer } from "@modelcontextprotocol/server"
-import { serveStdio } from "@modelcontextprotocol/server/stdio"
-console.error("started")
-await new Promise((resolve) => setTimeout(resolve, ${startDelay}))
-serveStdio(() => {
-  const server = new McpServer({ name: "both", version: "1" })
-  server.registerTool("pid", {}, () => ({ content: [{ type: "text", text: String(process.pid) }] }))
-  return server
-}, { legacy: "${legacy}" })
-`
-  ],
-  cwd: fileURLToPath(new URL("..", import.meta.url)),
-  stderr: (line) => {
-    if (line === "started") onStart()
-  }
-})
-
-/** A server with faults and a journal, of which each connect gives what was asked in it. */
-const journaled = (faults: StdioFaultServer.Options, timeout = 20_000) =>
-  Effect.gen(function*() {
-    const journal = join(yield* temporary, "journal")
-    const connector = StdioConnector.make(server({ ...faults, journal }))
-    const connect = connector.connect({ ...connectOptions, timeout })
-    const count = (event: string) => StdioFaultServer.count(journal, event)
-    return {
-      connector,
-      counts: () => ({ start: count("start"), discover: count("discover"), initialize: count("initialize") }),
-      version: Effect.scoped(Effect.map(connect, ({ protocolVersion }) => protocolVersion)),
-      refusal: Effect.scoped(Effect.flip(connect))
-    }
-  })
 
 describe("the era of a server over stdio", () => {
   for (const legacy of ["serve", "reject"] as const) {
@@ -130,7 +90,7 @@ describe("the era of a server over stdio", () => {
 
   it.scopedLive("[E6] auto: a server that is silent at the probe is initialized in the same process, and remembered", () =>
     Effect.gen(function*() {
-      const { counts, version } = yield* journaled({ silentAtDiscover: true }, 1500)
+      const { counts, version } = yield* journaled({ silentAtDiscover: true })
       assert.strictEqual(yield* version, sessions)
       assert.deepStrictEqual(counts(), { start: 1, discover: 1, initialize: 1 })
       assert.strictEqual(yield* version, sessions)
@@ -147,25 +107,6 @@ describe("the era of a server over stdio", () => {
       const { generation, lastError } = yield* backend.status
       assert.deepStrictEqual([generation, lastError], [1, undefined])
       assert.deepStrictEqual(counts(), { start: 1, discover: 1, initialize: 1 })
-    }))
-
-  it.scopedLive("[E6] auto: a server without sessions that starts slowly is connected by its late answer", () =>
-    Effect.gen(function*() {
-      const { counts, version } = yield* journaled({ era: "2026", startDelay: 1500 }, 3000)
-      assert.strictEqual(yield* version, stateless)
-      assert.deepStrictEqual(counts(), { start: 1, discover: 1, initialize: 1 })
-      // Its refusal of the handshake has been believed: it is asked again.
-      assert.strictEqual(yield* version, stateless)
-      assert.deepStrictEqual(counts(), { start: 2, discover: 2, initialize: 2 })
-    }))
-
-  it.scopedLive("[E6] auto: a server of the official SDK that starts slowly, and refuses the handshake before it answers what it speaks", () =>
-    Effect.gen(function*() {
-      let starts = 0
-      const connector = StdioConnector.make(sdkServer("reject", () => starts++, 1500))
-      // The connector sends initialize after 1 s: the server reads both when it has started.
-      const connection = yield* connector.connect({ ...connectOptions, timeout: 3000 })
-      assert.deepStrictEqual([connection.protocolVersion, starts], [stateless, 1])
     }))
 
   it.scopedLive("[E1:real] auto over stdio: a refused handshake ends what was remembered", () =>
