@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Backend, InvalidOptions } from "@mcp-lifeline/core"
+import { InvalidOptions } from "@mcp-lifeline/core"
 import { StdioFaultServer } from "@mcp-lifeline/testing"
 import { StdioConnector } from "@mcp-lifeline/transport-stdio"
 import { Effect, Fiber, Redacted } from "effect"
@@ -9,7 +9,7 @@ import { join } from "node:path"
 import { afterAll, beforeAll } from "vitest"
 import * as Environment from "../src/Environment.js"
 import { isInherited } from "../src/inherited.js"
-import { call, children, connect, connectOptions, eventually, livingIn, server, until } from "./support.js"
+import { call, children, connect, connectOptions, livingIn, server } from "./support.js"
 
 let directory = ""
 beforeAll(() => {
@@ -81,36 +81,6 @@ describe("a process that cannot be started", () => {
         /exited with code 0 before it answered initialize; 3 lines on stdout were not JSON-RPC, first "usage: foo \[options\]"; stderr: no command given: check that command and args start an MCP server over stdio$/
       )
     }))
-
-  it.live("[S6] one that runs and waits: the attempt ends in its time, with what it wrote", () =>
-    Effect.gen(function*() {
-      const prompt = join(directory, "prompt.mjs")
-      writeFileSync(
-        prompt,
-        `process.stdout.write("one\\ntwo\\nProceed? (y) "); process.stderr.write("Ok to proceed? (y) "); setInterval(() => {}, 1000)`
-      )
-      const backend = yield* Backend.make("docs", {
-        // What does not serve is not given time to end by itself.
-        connector: StdioConnector.make({
-          command: process.execPath,
-          args: [prompt],
-          stdinGrace: "4 minutes",
-          startLimit: 0
-        }),
-        // Long enough for a busy machine to start the program.
-        timeouts: { connect: "10 seconds", close: "5 minutes" },
-        reconnect: { maxAttempts: 1 }
-      })
-      const { lastError } = yield* until(backend, (status) => status.lastError !== undefined)
-      const [, pid = ""] = /\(pid (\d+)\)/.exec(lastError ?? "") ?? []
-      assert.strictEqual(
-        lastError,
-        `no connection within 10000 ms (timeouts.connect): "${process.execPath} ${prompt}" runs (pid ${pid}) but has not `
-          + `answered initialize; 3 lines on stdout were not JSON-RPC, first "one", last "Proceed? (y)"; stderr: Ok to proceed? (y): check that `
-          + "command and args start an MCP server over stdio; if it is only slow to start, raise startLimit"
-      )
-      yield* eventually(() => livingIn(Number(pid)).length === 0)
-    }).pipe(Effect.scoped))
 
   it("[S6] options out of their range are refused with field, value and range", () => {
     for (

@@ -15,10 +15,9 @@ export type Row = (() => Promise<void>) | Elsewhere | string
 
 const read = (path: string): string => readFileSync(new URL(path, import.meta.url), "utf8")
 
-const test = (file: string): string => {
-  const [fast, slow] = ["", ".slow"].map((size) => `../${file}${size}.test.ts`) as [string, string]
-  return read(existsSync(new URL(slow, import.meta.url)) ? slow : fast)
-}
+const test = (file: string): string =>
+  ["", ".sized", ".slow"].map((size) => `../${file}${size}.test.ts`)
+    .filter((path) => existsSync(new URL(path, import.meta.url))).map(read).join("")
 
 /** The failures of a section: its headings, each of which says at least what you see. */
 const failuresOf = (section: string): ReadonlyArray<string> => {

@@ -4,6 +4,7 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { everything } from "../../testing/test/support/Built.js"
+import { bySize } from "../../testing/test/support/bySize.js"
 import * as Program from "./support/Program.js"
 import * as TestClient from "./support/TestClient.js"
 
@@ -118,7 +119,7 @@ describe.concurrent("mcp-lifeline serve", () => {
       })
     }))
 
-  it.scopedLive.each<NodeJS.Signals>(["SIGTERM", "SIGINT", "SIGHUP"])(
+  it.scopedLive.each<NodeJS.Signals>(bySize(["SIGTERM"], ["SIGTERM", "SIGINT", "SIGHUP"]))(
     "[G7] %s ends the gateway in order, and no process of it is left",
     (signal) =>
       Effect.gen(function*() {
