@@ -7,8 +7,8 @@ import sets from "./vitest.workspace.js"
 /** Modules beside the runner, with what is done before and after each test. */
 const setup = ["watchdog", "links", "state", "holdings", "seed"]
 
-/** Tests wait for processes and servers of their own, which want the processor, too. */
-const workers = Math.max(4, availableParallelism())
+/** More than there are cores: half of the time, tests wait for processes and servers of their own. */
+const workers = Math.max(6, availableParallelism())
 
 /** In milliseconds, for hangs only: on a busy machine processes start slowly, and generated runs take ten times as long. */
 const longest = 300_000
