@@ -1,7 +1,7 @@
 // The packages as a user has them: packs each, installs them in empty projects, of users without Effect, with Effect 3, and with Effect 4,
-// type-checks these, uses every entry point (scripts/installed.mjs), and runs the programs of the packages' READMEs (scripts/programs.mjs) on this
-// Node.js. With --all, on each Node.js that is supported, with the programs of all pages on the oldest, those of the pages that users read first on
-// the newest, too, their lines for a shell, frameworks, and what bundlers make of a package.
+// uses every entry point (scripts/installed.mjs), and compiles and runs the programs of the packages' READMEs (scripts/programs.mjs) on this Node.js.
+// With --all, type-checks consumers, and does so on each Node.js that is supported, with the programs of all pages on the oldest, those of the
+// pages that users read first on the newest, too, their lines for a shell, frameworks, and what bundlers make of a package.
 import { mkdtempSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -101,12 +101,19 @@ try {
   const bin = programs.addCommands(effect)
   const { fill, home, missing, variables } = around = await surroundings.open(effect, bin)
   const checks = await Promise.all([
-    installed.typeCheck(plain, "NodeNext", { "consumer.ts": installed.consumer, "consumer.cts": installed.consumer }),
-    installed.typeCheck(plain, "Bundler", { "consumer.ts": installed.consumer }),
-    installed.typeCheck(effect, "NodeNext", { "types.ts": exported, "types.cts": required }),
-    installed.typeCheck(effect, "Bundler", { "types.ts": exported }),
-    installed.typeCheck(effect4, "NodeNext", { "effect4.ts": installed.effect4.consumer }),
-    installed.typeCheck(effect4, "Bundler", { "effect4.ts": installed.effect4.consumer }),
+    ...isAll ?
+      [
+        installed.typeCheck(plain, "NodeNext", {
+          "consumer.ts": installed.consumer,
+          "consumer.cts": installed.consumer
+        }),
+        installed.typeCheck(plain, "Bundler", { "consumer.ts": installed.consumer }),
+        installed.typeCheck(effect, "NodeNext", { "types.ts": exported, "types.cts": required }),
+        installed.typeCheck(effect, "Bundler", { "types.ts": exported }),
+        installed.typeCheck(effect4, "NodeNext", { "effect4.ts": installed.effect4.consumer }),
+        installed.typeCheck(effect4, "Bundler", { "effect4.ts": installed.effect4.consumer })
+      ] :
+      [],
     programs.prepare(plain, some.plain, fill),
     programs.prepare(effect, some.full, fill),
     programs.prepare(framed, some.framed, fill)
