@@ -67,9 +67,9 @@ describe("the subscriptions of clients", () => {
       for (const original of uris) {
         yield* Effect.fork(subscriptions.subscribe(subscriber, { backend: first.backend, original }, original, true))
       }
-      yield* Effect.promise(() => vi.waitFor(() => expect(first.made.size).toBe(500)))
+      yield* Effect.promise(() => expect.poll(() => first.made.size).toBe(500))
       subscriptions.connected(second.backend)
-      yield* Effect.promise(() => vi.waitFor(() => expect(second.made.size).toBe(500)))
+      yield* Effect.promise(() => expect.poll(() => second.made.size).toBe(500))
       expect([first.open.most, second.open.most]).toEqual([16, 16])
     }))
 
