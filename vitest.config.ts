@@ -21,7 +21,6 @@ export default defineConfig({
   test: {
     projects: sets,
     exclude: configDefaults.exclude,
-    globalSetup: fileURLToPath(new URL("scripts/vitest/built.ts", import.meta.url)),
     setupFiles: setup.map((name) => fileURLToPath(new URL(`scripts/vitest/${name}.ts`, import.meta.url))),
     reporters: ["default", fileURLToPath(new URL("scripts/vitest/Verdict.ts", import.meta.url))],
     // The verdict counts them, and knows one that is none.

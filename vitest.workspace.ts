@@ -1,3 +1,4 @@
+import { fileURLToPath } from "node:url"
 import type { TestProjectInlineConfiguration } from "vitest/config"
 
 /** Tests of what only Windows has. `pnpm test:windows` runs them. */
@@ -7,22 +8,27 @@ const windows = "packages/*/test/windows/**/*.test.ts"
 const slow = "**/*.slow.test.ts"
 const sized = "**/*.sized.test.ts"
 
+const globalSetup = fileURLToPath(new URL("scripts/vitest/built.ts", import.meta.url))
+
 /** A set of tests. The name of a file decides to which it belongs. */
 const set = (
   name: string,
   include: Array<string>,
   exclude: Array<string>,
-  provide: { readonly isLarge: boolean }
-): TestProjectInlineConfiguration => ({ extends: true, test: { name, include, exclude, provide } })
+  more: TestProjectInlineConfiguration["test"]
+): TestProjectInlineConfiguration => ({ extends: true, test: { name, include, exclude, ...more } })
 
 /**
  * The sets that `vitest --project` chooses from: `gate` runs for each change, `slow` before an issue is closed, and `windows` on Windows. Each is one
  * project over all packages, so that one process imports Effect and the SDK once for many files.
  */
 const sets = [
-  set("gate", ["{packages/*,examples}/test/**/*.test.ts"], [slow, windows], { isLarge: false }),
-  set("slow", [slow, sized], [windows], { isLarge: true }),
-  set("windows", [windows], [], { isLarge: false })
+  set("gate", ["{packages/*,examples}/test/**/*.test.ts"], [slow, windows], {
+    globalSetup,
+    provide: { isLarge: false }
+  }),
+  set("slow", [slow, sized], [windows], { globalSetup, provide: { isLarge: true } }),
+  set("windows", [windows], [], { provide: { isLarge: false } })
 ]
 
 export default sets

@@ -11,12 +11,13 @@ const report = `${root}build/verdict.json`
 /** With more files than these, it is not the machine. */
 const mostAgain = 20
 
+/** @typedef {{ readonly file: string, readonly title: string }} Test */
 /**
  * What `scripts/vitest/Verdict.ts` writes.
  *
  * @typedef {object} Verdict
- * @property {number} passed
- * @property {ReadonlyArray<{ readonly file: string, readonly title: string, readonly message: string }>} failed
+ * @property {ReadonlyArray<Test>} passed
+ * @property {ReadonlyArray<Test & { readonly message: string }>} failed
  * @property {ReadonlyArray<{ readonly file: string, readonly message: string }>} broken
  * @property {ReadonlyArray<string>} errors
  */
@@ -42,11 +43,15 @@ const step = async (name) => {
 const vitest = async (args) => {
   rmSync(report, { force: true })
   console.log(`\n> vitest run ${args.join(" ")}`)
-  await run("vitest", ["run", ...args], { cwd: root })
+  const code = await run("vitest", ["run", ...args], { cwd: root })
   try {
-    return JSON.parse(readFileSync(report, "utf8"))
+    /** @type {Verdict} */
+    const verdict = JSON.parse(readFileSync(report, "utf8"))
+    const { broken, errors, failed } = verdict
+    const isGreen = failed.length + broken.length + errors.length === 0
+    return code !== 0 && isGreen ? { ...verdict, errors: [`vitest has ended with ${code}`] } : verdict
   } catch {
-    return { passed: 0, failed: [], broken: [], errors: ["vitest has ended without a verdict"] }
+    return { passed: [], failed: [], broken: [], errors: ["vitest has ended without a verdict"] }
   }
 }
 
@@ -64,19 +69,20 @@ const isAgain = files.length > 0 && files.length <= mostAgain
 const alone = ["--poolOptions.forks.minForks=1", "--poolOptions.forks.maxForks=1"]
 const last = isAgain ? await vitest(["--project", set, ...alone, ...files]) : first
 
+/** @param {ReadonlyArray<Test>} tests @param {Test} test */
+const isIn = (tests, { file, title }) => tests.some((one) => one.file === file && one.title === title)
 const broken = [...new Set([first, last])].flatMap((one) => [
   ...one.broken.map(({ file, message }) => `${file} did not load or did not end\n${message}`),
   ...one.errors
 ])
-const count = last.failed.length + broken.length + failed.length
-for (const { file, message, title } of last.failed) console.log(`failed: ${file} > ${title}\n${message}`)
+/** Those that failed, and passed alone. What did neither did not run again. */
+const flaky = isAgain ? first.failed.filter((one) => isIn(last.passed, one) && !isIn(last.failed, one)) : []
+const lost = first.failed.filter((one) => !flaky.includes(one) && !isIn(last.failed, one))
+const wrong = [...last.failed, ...lost]
+const count = wrong.length + broken.length + failed.length
+for (const { file, message, title } of wrong) console.log(`failed: ${file} > ${title}\n${message}`)
 for (const message of broken) console.log(`failed: ${message}`)
 for (const name of failed) console.log(`failed: pnpm ${name}`)
-if (isAgain) {
-  for (const { file, message, title } of first.failed) {
-    if (last.failed.some((one) => one.file === file && one.title === title)) continue
-    console.log(`flaky: ${file} > ${title}\n  ${message.split("\n")[0]}`)
-  }
-}
-console.log(`${first.passed + (isAgain ? first.failed.length - last.failed.length : 0)} passed, ${count} failed`)
+for (const { file, message, title } of flaky) console.log(`flaky: ${file} > ${title}\n  ${message.split("\n")[0]}`)
+console.log(`${first.passed.length + flaky.length} passed, ${count} failed`)
 if (count > 0) process.exitCode = 1

@@ -1,5 +1,5 @@
 /**
- * What a run has found, as `build/verdict.json`: the number of tests that passed, those that failed, files that did not load or did not end, and
+ * What a run has found, as `build/verdict.json`: tests that passed, those that failed, files that did not load or did not end, and
  * errors outside of tests, which fail the run. `scripts/test.mjs` reads it.
  */
 import { mkdirSync, writeFileSync } from "node:fs"
@@ -21,17 +21,16 @@ const messageOf = (errors: ReadonlyArray<{ readonly message?: string; readonly s
 
 export default class Verdict implements Reporter {
   onTestRunEnd(modules: ReadonlyArray<TestModule>, unhandled: ReadonlyArray<SerializedError>): void {
-    let passed = 0
+    const passed: Array<object> = []
     const failed: Array<object> = []
     const broken: Array<object> = []
     for (const module of modules) {
       const file = relative(root, module.moduleId)
       const before = failed.length
       for (const test of module.children.allTests()) {
-        const result = test.result()
-        if (result.state === "passed") passed += 1
-        if (result.state !== "failed") continue
-        failed.push({ file, title: test.fullName, message: messageOf(result.errors) })
+        const [title, result] = [test.fullName, test.result()]
+        if (result.state === "passed") passed.push({ file, title })
+        if (result.state === "failed") failed.push({ file, title, message: messageOf(result.errors) })
       }
       // An `afterAll` fails a file in which no test has failed.
       const hasEnded = module.state() === "passed" || module.state() === "skipped"

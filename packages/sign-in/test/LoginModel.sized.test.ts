@@ -128,11 +128,13 @@ interface Login {
   isRedeemed: boolean
 }
 
-/** A refusal that was believed. */
+/** A person has refused, as a process kept it. */
 interface Refusal {
   readonly method: string
   readonly scope: string | undefined
   readonly until: number
+  /** How many tokens were kept before it. */
+  readonly after: number
 }
 
 const slotOf = ({ method }: Pick<Wanted, "method">): string => method === "device" ? "it-device" : "it"
@@ -149,8 +151,11 @@ const faultsOf = async (commands: ReadonlyArray<Command>, seed: number, maxOps: 
   const logins = new Map<string, Login>()
   /** By slot: who goes on with the login that is kept there. */
   const owners = new Map<string, Run>()
-  let refusals: Array<Refusal> = []
+  /** By the key under which it is kept. */
+  const refusals = new Map<string, Refusal>()
   const opened = new Map<string, number>()
+  /** When a login that was not over was marked as opened. */
+  const toOpen = new Map<string, number>()
   const saved = new Set<string>()
   const given: Array<{ readonly access: string; readonly to: Run }> = []
   const visits = new Set<Promise<unknown>>()
@@ -164,8 +169,11 @@ const faultsOf = async (commands: ReadonlyArray<Command>, seed: number, maxOps: 
 
   const isOver = ({ fiber }: Run) => fiber.unsafePoll() !== null
   const keyOf = ({ way }: PendingLogin.PendingLogin) => Redacted.value(way._tag === "Device" ? way.code : way.state)
-  const covered = (method: string, scope: string | undefined) => (one: Refusal) =>
-    one.method === method && one.until > sim.now && scopes.covers(scope, one.scope)
+  const isRefused = (method: string, scope: string | undefined) =>
+    [...refusals.values()].some((one) =>
+      one.method === method && one.until > sim.now && scopes.covers(scope, one.scope)
+    )
+  const loginOf = (run: Run) => [...logins.values()].find(({ kept }) => kept.address === run.shown)
   const fits = (kept: PendingLogin.PendingLogin, run: Run, unknown: string | undefined) =>
     kept.isPersonal !== true && scopes.covers(kept.scope, run.scope) && kept.until - sim.now >= 5000 &&
     kept.client.id !== unknown
@@ -179,17 +187,26 @@ const faultsOf = async (commands: ReadonlyArray<Command>, seed: number, maxOps: 
       calm = 0
       meanwhile = new Set(memory.held.values())
     }
+    if (collection === "refused") {
+      const run = runs.find(({ id }) => id === holder)!
+      if (value === undefined) return void refusals.delete(key)
+      const own = loginOf(run)
+      if (own?.fate !== "denied") fault(`${holder} was not denied`)
+      const [until, after] = [sim.now + 600_000, saved.size]
+      refusals.set(key, { method: run.method, scope: own?.kept.scope, until, after })
+    }
     if (collection !== "logins") return
     const login = value as PendingLogin.PendingLogin | undefined
     const last = before.get(key)
     if (login === undefined) return void before.delete(key)
     before.set(key, login)
+    if (login.opened && last?.opened === false && last.address === login.address) toOpen.set(login.address, sim.now)
     if (logins.has(keyOf(login))) return
     const run = runs.find(({ id }) => id === holder)!
     if (last !== undefined && fits(last, run, unknownTo.get(holder))) {
       fault(`${holder} begins a login beside one that fits`)
     }
-    if (refusals.some(covered(run.method, run.scope))) fault(`${holder} asks a person who has refused`)
+    if (isRefused(run.method, run.scope)) fault(`${holder} asks a person who has refused`)
     const tokens = stored()
     if (tokens !== undefined && !Grant.isSame(tokens, run.before) && !meanwhile.has(holder)) {
       fault(`${holder} asks a person though there are tokens`)
@@ -280,20 +297,23 @@ const faultsOf = async (commands: ReadonlyArray<Command>, seed: number, maxOps: 
     if (Exit.isSuccess(exit)) {
       if (Grant.isSame(exit.value, run.before)) fault(`${run.id} ends with the tokens that it had`)
       if (!saved.has(Redacted.value(exit.value.access))) fault(`${run.id} ends with tokens that are not kept`)
-      refusals = refusals.filter(({ scope }) => !scopes.covers(exit.value.asked, scope))
+      const access = Redacted.value(exit.value.access)
+      if (!given.some((one) => one.access === access)) return
+      const order = [...saved].indexOf(access)
+      for (const { after, scope } of refusals.values()) {
+        if (after <= order && scopes.covers(exit.value.asked, scope)) fault(`${run.id} leaves a refusal`)
+      }
       return
     }
     if (!Cause.isFailType(exit.cause)) return run.isEnded ? undefined : fault(`${run.id} dies: ${exit.cause}`)
     const { _tag, code } = exit.cause.error
     if (_tag !== "Refused") return
     if (code === "access_denied") {
-      const own = [...logins.values()].find(({ kept }) => kept.address === run.shown)
-      if (own?.fate !== "denied") fault(`${run.id} was not denied`)
-      refusals.push({ method: run.method, scope: own?.kept.scope, until: sim.now + 600_000 })
+      if (loginOf(run)?.fate !== "denied") fault(`${run.id} was not denied`)
     } else if (code === "expired_token") seen.overdue++
     else if (code === undefined) {
       seen.refused++
-      if (!refusals.some(covered(run.method, run.scope))) fault(`${run.id} believes a refusal that is over`)
+      if (!isRefused(run.method, run.scope)) fault(`${run.id} believes a refusal that is over`)
     } else fault(`${run.id} ends with ${code}`)
   }
 
@@ -339,7 +359,7 @@ const faultsOf = async (commands: ReadonlyArray<Command>, seed: number, maxOps: 
           Effect.sync(() => {
             seen.opened++
             opened.set(address, (opened.get(address) ?? 0) + 1)
-            if (kept(slotOf(run))?.address !== address) fault(`${id} opens a browser for a login that is over`)
+            if (toOpen.get(address) !== sim.now) fault(`${id} opens a browser for a login that is over`)
             return true
           })
       },
@@ -445,7 +465,7 @@ const faultsOf = async (commands: ReadonlyArray<Command>, seed: number, maxOps: 
       case "askAgain":
         if (one.do === "askAgain") {
           memory.clear("refused")
-          refusals = []
+          refusals.clear()
         } else elsewhere()
     }
   }
@@ -591,6 +611,27 @@ const found: [ReadonlyArray<Command>, number, number] = [
   2048
 ]
 
+/** A process that was refused ends while another one takes its time with the login that is kept, so that it cannot put it away. */
+const refusedAndEnded: [ReadonlyArray<Command>, number, number] = [
+  [
+    { do: "start", wanted: device },
+    { do: "advance", millis: 0 },
+    { do: "hold" },
+    { do: "answer", nth: 0, isGranted: false },
+    { do: "advance", millis: 1000 },
+    { do: "end", nth: 0 },
+    { do: "advance", millis: 0 },
+    { do: "start", wanted: device },
+    { do: "advance", millis: 0 },
+    { do: "hold" },
+    { do: "advance", millis: 600_000 },
+    { do: "start", wanted: device },
+    { do: "advance", millis: 0 }
+  ],
+  1,
+  2048
+]
+
 /** A process that may open a browser begins to wait so many steps after the answer that ends the login. */
 const late = Array.from({ length: 8 }, (_, count): [ReadonlyArray<Command>, number, number] => [
   [
@@ -624,7 +665,7 @@ it(
       ),
       {
         numRuns: bySize(30, 200),
-        examples: [rare, replaced, personal, unknown, forgotten, found, ...late],
+        examples: [rare, replaced, personal, unknown, forgotten, found, refusedAndEnded, ...late],
         endOnFailure: process.env["LIFELINE_SHRINK"] === undefined
       }
     )
