@@ -658,6 +658,46 @@ describe("Health", () => {
       expect(yield* backend.isHealthy(0.72)).toBe(false)
     }))
 
+  const requests: Record<string, (backend: Backend.Backend) => Effect.Effect<unknown, unknown>> = {
+    "a tool": (backend: Backend.Backend) => backend.callTool({ name: "t" }),
+    "a resource": (backend: Backend.Backend) => backend.readResource({ uri: "a:b" }),
+    "a prompt": (backend: Backend.Backend) => backend.getPrompt({ name: "p" }),
+    "a completion": (backend: Backend.Backend) =>
+      backend.request("completion/complete", {
+        ref: { type: "ref/prompt", name: "p" },
+        argument: { name: "a", value: "" }
+      })
+  }
+
+  it.scoped.each(
+    Object.entries(requests).flatMap(([what, request]) =>
+      [undefined, remote(-32_000)].map((answer) => ({ what, request, answer }))
+    )
+  )(
+    "[H5:virtual] a server whose probes have failed is healthy again after two answers ten seconds apart ($what, $answer.answer)",
+    ({ answer, request }) =>
+      Effect.gen(function*() {
+        const script = ScriptedConnector.make()
+        const backend = yield* start(script)
+        const answered = Effect.exit(request(backend))
+        script.respond = deaf("ping")
+        yield* Effect.fork(Effect.repeatN(backend.healthCheck, 9))
+        yield* TestClock.adjust("1 minute")
+        script.respond = () => answer
+        expect(yield* backend.status).toMatchObject({ health: "UNHEALTHY", healthScore: 0 })
+        // A busy moment counts once.
+        yield* Effect.repeatN(answered, 99)
+        expect((yield* backend.status).healthScore).toBeCloseTo(0.5, 2)
+        yield* TestClock.adjust("9999 millis")
+        yield* answered
+        expect(yield* backend.isHealthy()).toBe(false)
+        yield* TestClock.adjust("1 millis")
+        yield* answered
+        expect(yield* backend.status).toMatchObject({ health: "CONNECTED" })
+        expect(yield* backend.isHealthy()).toBe(true)
+      })
+  )
+
   it("[H6] three states: Connected by its score, coming back after a first success UNHEALTHY, all else DISCONNECTED", () => {
     const good = Health.record(Health.empty, true)
     const bad = Health.record(Health.empty, false)

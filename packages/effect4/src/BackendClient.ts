@@ -39,6 +39,8 @@ export interface Backend {
   readonly events: Stream.Stream<Facade.Event>
   /** Whether it is connected, as far as Lifeline knows. Sends nothing. */
   readonly isConnected: Effect.Effect<boolean>
+  /** Whether `status.healthScore` reaches a threshold, 0.7 unless you give another. Sends nothing. */
+  readonly isHealthy: (threshold?: number) => Effect.Effect<boolean>
   /**
    * Ends when it has a connection and its first catalogue, or when its first attempt has failed; at once if it does not connect by itself.
    */
@@ -166,6 +168,7 @@ export const fromClient = (client: Facade.Client, closed: Effect.Effect<void>): 
     catalog: Live.make(() => sources.catalog, () => sources.catalogChanges()),
     events: streamOf((listener) => client.on("event", listener), closed),
     isConnected: Effect.sync(() => client.status.state === "Connected"),
+    isHealthy: (threshold) => Effect.sync(() => client.isHealthy(threshold)),
     firstOutcome: Effect.ignore(commanding((options) => sources.firstOutcome(options))),
     healthCheck: Effect.map(
       commanding<Facade.HealthCheck, never>((options) => client.healthCheck(options)),

@@ -65,7 +65,9 @@ export const make = (context: Context.Context<never>): OuterTelemetry => {
       const attributes: Record<string, string> = unit.startsWith("{") ? {} : { unit }
       for (const [key, value] of Object.entries(given)) if (value !== undefined) attributes[key] = String(value)
       const options = { description, attributes }
-      const metric = kind === "histogram"
+      const metric = kind === "gauge"
+        ? Metric.gauge(name, options)
+        : kind === "histogram"
         ? Metric.histogram(name, { ...options, boundaries })
         : Metric.counter(name, { ...options, incremental: kind === "counter" })
       return (value) => metric.updateUnsafe(value, context)

@@ -2,7 +2,7 @@ import { Exit, FiberId } from "effect"
 import { assert, describe, it } from "vitest"
 import { CallCounts } from "../src/api/CallCounts.js"
 import type { GatewayStatus } from "../src/api/GatewayStatus.js"
-import { render } from "../src/commands/StatusView.js"
+import { render, renderServer } from "../src/commands/StatusView.js"
 
 const status = (calls: GatewayStatus["servers"][number]["calls"]): GatewayStatus => ({
   gateway: { name: "mcp-lifeline", version: "1", url: "http://127.0.0.1:1/mcp", pid: 1, startedAt: 0, clients: 1 },
@@ -53,6 +53,29 @@ describe("status", () => {
       render({ gateway, servers: [{ ...stub!, state, lastError }] }, { now: 1000, width: 200, colour: false })
     assert.include(shown("PermanentlyFailed"), "stub: was killed by SIGKILL")
     for (const state of ["Disabling", "Disabled"] as const) assert.notInclude(shown(state), "SIGKILL")
+  })
+
+  it("[H10:virtual] the score of each server, of each client's too, and why keepalive does not run", () => {
+    const { gateway, servers: [stub] } = status(new CallCounts().counts)
+    const options = { now: 1000, width: 200, colour: false }
+    const one = {
+      ...stub!,
+      health: "UNHEALTHY",
+      healthScore: 0.533,
+      keepalive: { state: "off", reason: "the server keeps no session" }
+    } as const
+    assert.match(render({ gateway, servers: [one] }, options), /health.*\n.*\n.*stub.*│ 0\.53 /)
+    assert.include(renderServer(one, options), "stub: keepalive is off: the server keeps no session")
+    const runtimes = [{
+      number: 1,
+      state: "Connected",
+      since: 0,
+      generation: 1,
+      healthScore: 0.25,
+      keepalive: { state: "running" }
+    }] as const
+    const { health: _0, healthScore: _1, keepalive: _2, ...own } = one
+    assert.match(renderServer({ ...own, runtimesByState: { Connected: 1 }, runtimes }, options), /0\.25 .*running/)
   })
 
   it("[G22] a member of the gateway, who gets neither file nor process, is not shown a demo", () => {

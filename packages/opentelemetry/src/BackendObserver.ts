@@ -6,6 +6,7 @@ import { Exit, type Tracer } from "effect"
 import type { BoundedNames } from "./BoundedNames.js"
 import { CallKinds } from "./CallKind.js"
 import { CallSpan, type Host } from "./CallSpan.js"
+import type { HealthScores } from "./HealthScores.js"
 import type { Meter, Series } from "./Meter.js"
 import * as Names from "./Names.js"
 import * as Spans from "./Spans.js"
@@ -29,6 +30,7 @@ export class BackendObserver implements Telemetry.Observer, Host {
   readonly active: Series
   readonly #common: { readonly [attribute.backend]: string }
   readonly #connection: { readonly [key: string]: string | undefined }
+  readonly #scores: HealthScores
   #attempt: Tracer.Span | undefined
   /** Why there is no connection, or why Lifeline makes a new one. */
   #cause: string | undefined
@@ -37,15 +39,23 @@ export class BackendObserver implements Telemetry.Observer, Host {
   /** What the processes of connections that are not closed use, by generation. Made when it is first needed. */
   #usages: Map<number, ResourceUsage> | undefined
 
-  constructor(backend: Telemetry.Observed, spans: Spans.Spans, meter: Meter, names: BoundedNames) {
+  constructor(
+    backend: Telemetry.Observed,
+    spans: Spans.Spans,
+    meter: Meter,
+    names: BoundedNames,
+    scores: HealthScores
+  ) {
     this.backend = backend
     this.spans = spans
     this.meter = meter
+    this.#scores = scores
     this.#common = { [attribute.backend]: backend.id }
     this.#connection = { ...this.#common, [attribute.transport]: Names.networkTransport(backend.transport) }
     this.kinds = new CallKinds({ id: backend.id, meter, names, transport: backend.transport })
     this.active = meter.series(Names.activeCalls, this.#common)
     meter.record(Names.state, 1, { ...this.#common, [attribute.state]: backend.state })
+    this.health(1)
   }
 
   get hasSpans(): boolean {
@@ -97,6 +107,8 @@ export class BackendObserver implements Telemetry.Observer, Host {
     this.meter.record(Names.keepalive.autoDisabled, 1, { backend: this.backend.id, method, reason })
   }
 
+  readonly health = (score: number | undefined): void => this.#scores.set(this.backend.id, this, score)
+
   readonly usage = (generation: number, usage: ResourceUsage): void => {
     const usages = this.#usages ??= new Map()
     const last = usages.get(generation)
@@ -117,6 +129,7 @@ export class BackendObserver implements Telemetry.Observer, Host {
     meter.record(Names.state, -1, { ...this.#common, [attribute.state]: from })
     if (to !== "Closed") meter.record(Names.state, 1, { ...this.#common, [attribute.state]: to })
     meter.record(Names.transitions, 1, { ...this.#common, [attribute.from]: from, [attribute.to]: to })
+    if (to === "Closed") this.health(undefined)
     if (from === "Idle") this.#cause = "demand"
     if (still.has(to)) this.#cancelled()
   }

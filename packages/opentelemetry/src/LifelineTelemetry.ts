@@ -5,14 +5,15 @@ import { Telemetry } from "@mcp-lifeline/core"
 import { Effect, Layer } from "effect"
 import { BackendObserver } from "./BackendObserver.js"
 import { BoundedNames } from "./BoundedNames.js"
+import { HealthScores } from "./HealthScores.js"
 import * as Meter from "./Meter.js"
 import * as Spans from "./Spans.js"
 import { current } from "./Tracing.js"
 
 /** Telemetry with the spans and the meter of the caller. Without spans there are only metrics. */
 export const from = (spans: Spans.Spans | undefined, meter: Meter.Meter): Telemetry.Telemetry => {
-  const names = new BoundedNames()
-  return { observe: (backend) => new BackendObserver(backend, spans ?? Spans.none, meter, names) }
+  const [names, scores] = [new BoundedNames(), new HealthScores(meter)]
+  return { observe: (backend) => new BackendObserver(backend, spans ?? Spans.none, meter, names, scores) }
 }
 
 /**

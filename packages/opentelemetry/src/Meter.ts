@@ -58,6 +58,9 @@ const make = (
 ): Updatable => {
   // A number of things, such as `{call}`, has no unit to name.
   const tags = unit.startsWith("{") ? labels : [MetricLabel.make(unitTag, unit), ...labels]
+  if (kind === "gauge") {
+    return Metric.fromMetricKey(MetricKey.taggedWithLabels(MetricKey.gauge(name, { description }), tags))
+  }
   return kind === "histogram"
     ? Metric.fromMetricKey(
       MetricKey.taggedWithLabels(

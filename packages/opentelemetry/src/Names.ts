@@ -6,7 +6,7 @@
 /** The definition of a metric, independent of where it is recorded. */
 export interface Definition {
   readonly name: string
-  readonly kind: "counter" | "upDownCounter" | "histogram"
+  readonly kind: "counter" | "upDownCounter" | "gauge" | "histogram"
   /** In the notation of UCUM. */
   readonly unit: string
   readonly description: string
@@ -60,6 +60,15 @@ export const state: Definition = {
   kind: "upDownCounter",
   unit: "{backend}",
   description: "1 for the state in which a backend is, 0 for those in which it was"
+}
+
+/** The health score; the lowest, where each client has its own server. */
+export const health: Definition = {
+  name: "lifeline.backend.health.score",
+  kind: "gauge",
+  unit: "1",
+  description:
+    "A weighted mean of a backend's last ten signs of life, the newest first: 1 is perfect, from 0.7 on it is healthy"
 }
 
 /** Changes of state. */

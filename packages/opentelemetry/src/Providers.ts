@@ -2,7 +2,7 @@
  * Telemetry through OpenTelemetry's API: a tracer provider and a meter provider of any SDK.
  */
 import { Telemetry } from "@mcp-lifeline/core"
-import type { Counter, Histogram, MeterProvider, TracerProvider, UpDownCounter } from "@opentelemetry/api"
+import type { Counter, Gauge, Histogram, MeterProvider, TracerProvider, UpDownCounter } from "@opentelemetry/api"
 import { Layer } from "effect"
 import * as LifelineTelemetry from "./LifelineTelemetry.js"
 import type { Attributes, Meter } from "./Meter.js"
@@ -35,13 +35,15 @@ const silent: Meter = { readsRegistry: true, record: () => {}, series: () => () 
 const meterOf = (provider: MeterProvider): Meter => {
   const meter = provider.getMeter(scope)
   const known = new Map<Definition, (value: number, attributes: Record<string, string | number>) => void>()
-  const instrument = (definition: Definition): Counter | UpDownCounter | Histogram => {
+  const instrument = (definition: Definition): Counter | UpDownCounter | Gauge | Histogram => {
     const { boundaries, description, kind, name, unit } = definition
     switch (kind) {
       case "counter":
         return meter.createCounter(name, { description, unit })
       case "upDownCounter":
         return meter.createUpDownCounter(name, { description, unit })
+      case "gauge":
+        return meter.createGauge(name, { description, unit })
       case "histogram":
         return meter.createHistogram(name, {
           description,

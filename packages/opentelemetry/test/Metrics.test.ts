@@ -43,7 +43,7 @@ const exporter = () => {
             sum: value.sum,
             boundaries: value.buckets.boundaries
           }))
-          : metric.dataPointType === DataPointType.SUM
+          : metric.dataPointType === DataPointType.SUM || metric.dataPointType === DataPointType.GAUGE
           ? metric.dataPoints.map(({ attributes, value }) => ({
             attributes,
             value,
@@ -130,6 +130,36 @@ describe.each(Object.entries(ways))("metrics through %s", (way, layerOf) => {
           assert.isBelow(points(name, id)[0]?.sum ?? Number.NaN, 30, `${name} is in seconds`)
         }
       }).pipe(Effect.scoped, Effect.provide(layerOf(reader)))
+    }))
+
+  it.scopedLive("[H5 H10:virtual O2] the health score: the lowest of those that share a name, and 1 when all are closed", () =>
+    Effect.gen(function*() {
+      const { read, reader } = exporter()
+      const own = `${id}-healthy`
+      const score = Effect.map(read, (points) => points("lifeline.backend.health.score", own).map(({ value }) => value))
+      const make = Effect.gen(function*() {
+        const script = ScriptedConnector.make()
+        const keepalive = { method: "none", timeout: 5, suspectInterval: 60_000 } as const
+        const backend = yield* Backend.make(own, { connector: script, keepalive })
+        yield* backend.firstOutcome
+        return { script, backend }
+      })
+      yield* Effect.gen(function*() {
+        yield* Effect.scoped(Effect.gen(function*() {
+          const first = yield* make
+          yield* make
+          assert.deepStrictEqual(yield* score, [1])
+          first.script.respond = () => ({ answer: "never" })
+          yield* first.backend.healthCheck
+          const { healthScore } = yield* first.backend.status
+          assert.isBelow(healthScore, 1)
+          assert.deepStrictEqual(yield* score, [healthScore])
+          first.script.respond = undefined
+          yield* first.backend.healthCheck
+          assert.isAbove((yield* score)[0]!, healthScore)
+        }))
+        assert.deepStrictEqual(yield* score, [1])
+      }).pipe(Effect.provide(layerOf(reader)))
     }))
 
   it.scopedLive("[V1 O2] verdicts on a server that answers nothing, by kind", () =>

@@ -79,6 +79,8 @@ export interface Client extends SdkClient, AsyncDisposable {
    * the names of the tools whose definitions were not the approved ones.
    */
   approveTools(tool?: string, options?: SignalOptions): Promise<ReadonlyArray<string>>
+  /** Whether `status.healthScore` reaches a threshold, 0.7 unless you give another. Sends nothing. */
+  isHealthy(threshold?: number): boolean
   /**
    * Probes the server now. If this fails, further probes follow, until the server answers one or Lifeline gives up the connection. If the
    * server does not answer, the promise is not rejected: the result says so.

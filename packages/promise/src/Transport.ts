@@ -17,6 +17,7 @@ export type Supervision = Pick<
   | "disconnect"
   | "refresh"
   | "approveTools"
+  | "isHealthy"
   | "healthCheck"
   | "keepalive"
 >

@@ -40,6 +40,7 @@ const guarded = (observer: Observer, report: (defect: unknown) => void): Observe
     event: (event) => safely(() => observer.event(event)),
     beat: (sent, failure, millis) => safely(() => observer.beat(sent, failure, millis)),
     breakerOpened: (method, reason) => safely(() => observer.breakerOpened(method, reason)),
+    health: observer.health && ((score) => safely(() => observer.health?.(score))),
     usage: observer.usage && ((generation, usage) => safely(() => observer.usage?.(generation, usage))),
     call: (method, params, parent) => {
       const call = safely(() => observer.call(method, params, parent))

@@ -79,7 +79,16 @@ export class Calls implements Call.Carrier {
     const givenUp = new GivenUpCalls(backend, probe)
     const tasks = new TaskSupport(backend, reading)
     const before = this.#before = new BeforeSending({ backend, probe, failures, givenUp, queue, tasks, wait })
-    this.#sender = new Sender({ backend, before, failures, givenUp, queue, sessionState: this.sessionState, tasks })
+    this.#sender = new Sender({
+      backend,
+      before,
+      failures,
+      givenUp,
+      probe,
+      queue,
+      sessionState: this.sessionState,
+      tasks
+    })
   }
 
   /** How many calls wait: for a connection, or for the verdict on one in doubt. */

@@ -6,6 +6,7 @@ import { Effect, Exit, FiberId } from "effect"
 import { constVoid } from "effect/Function"
 import * as Hints from "../catalog/Hints.js"
 import { type CallError, type RequestError, requestErrorOf } from "../Errors.js"
+import type { Probe } from "../health/Probe.js"
 import { said } from "../observe/Said.js"
 import type { Method, Result } from "../port/Method.js"
 import type { LiveConnection } from "../runtime/LiveConnection.js"
@@ -31,6 +32,7 @@ export interface Parts {
   readonly before: BeforeSending
   readonly failures: FailedRequests
   readonly givenUp: GivenUpCalls
+  readonly probe: Probe
   readonly queue: QueuedCalls
   readonly sessionState: SessionState
   readonly tasks: TaskSupport
@@ -44,16 +46,18 @@ export class Sender {
   readonly #before: BeforeSending
   readonly #failures: FailedRequests
   readonly #givenUp: GivenUpCalls
+  readonly #probe: Probe
   readonly #queue: QueuedCalls
   readonly #sessionState: SessionState
   readonly #taskSupport: TaskSupport
   readonly #tasks: TaskRun
 
-  constructor({ backend, before, failures, givenUp, queue, sessionState, tasks }: Parts) {
+  constructor({ backend, before, failures, givenUp, probe, queue, sessionState, tasks }: Parts) {
     this.#backend = backend
     this.#before = before
     this.#failures = failures
     this.#givenUp = givenUp
+    this.#probe = probe
     this.#queue = queue
     this.#sessionState = sessionState
     this.#taskSupport = tasks
@@ -279,7 +283,9 @@ export class Sender {
   #end<M extends Method>(call: Call.Call<M>, runtime: Runtime, isAnswered: boolean): void {
     call.on = undefined
     if (call.task === undefined || call.task.isOver) this.#queue.leave(call)
-    runtime.end(this.#now(), isAnswered, call)
+    const now = this.#now()
+    runtime.end(now, isAnswered, call)
+    if (isAnswered) this.#probe.heard(runtime, now)
   }
 
   /** What an answered request tells of the server. */

@@ -1,20 +1,23 @@
 /**
- * What probes say about a backend, as pure values.
+ * What signs of life say about a backend, as pure values.
  */
 import type { State } from "../lifecycle/Lifecycle.js"
 
-/** The last ten probes, newest first: heartbeats, health checks and suspicion probes. Kept over reconnects (H5). */
+/** The last ten signs, newest first: heartbeats, health checks, suspicion probes, and answered requests. Kept over reconnects (H5). */
 export type History = ReadonlyArray<boolean>
 
-/** No probe yet: a perfect score. */
+/** No sign yet: a perfect score. */
 export const empty: History = []
 
 const kept = 10
 
-/** A history with one more probe. */
+/** Answered requests of callers count once in so many milliseconds: a busy moment does not outweigh what probes have found. */
+export const pace = 10_000
+
+/** A history with one more sign. */
 export const record = (history: History, ok: boolean): History => [ok, ...history].slice(0, kept)
 
-/** Probe i, counted from the newest, weighs 0.5^i; 1 without history. */
+/** Sign i, counted from the newest, weighs 0.5^i; 1 without history. */
 export const score = (history: History): number => {
   if (history.length === 0) return 1
   let good = 0

@@ -53,6 +53,7 @@ export class Probe {
   readonly #question: Question
   readonly #hasGivenUpPings: () => boolean
   #history: Health.History = Health.empty
+  #heardAt = Number.NEGATIVE_INFINITY
   #doubt: Doubt | undefined
   #silent: Silent | undefined
 
@@ -69,16 +70,26 @@ export class Probe {
     return this.#examiner.verdict
   }
 
-  /** The last ten probes. */
+  /** The last ten signs. */
   get history(): Health.History {
     return this.#history
   }
 
-  /** Adds a probe to the history. Whoever watches the status learns of it where the score has changed. (H6) */
+  /** Adds a sign to the history. Whoever watches the status learns of it where the score has changed. (H6) */
   record(ok: boolean): void {
     const before = Health.score(this.#history)
     this.#history = Health.record(this.#history, ok)
-    if (Health.score(this.#history) !== before) this.#backend.publish({})
+    const score = Health.score(this.#history)
+    if (score === before) return
+    this.#backend.publish({})
+    this.#backend.telemetry?.health?.(score)
+  }
+
+  /** The server has answered a caller's request: a sign, at most once in `Health.pace`. (H5) */
+  heard(runtime: Runtime, now: number): void {
+    if (now - this.#heardAt < Health.pace || !this.#backend.isCurrent(runtime.latest)) return
+    this.#heardAt = now
+    this.record(true)
   }
 
   /** One ping of its own, counted as a probe; the error it failed with. Where it fails, others follow by themselves. (H4, H5, H8) */

@@ -35,6 +35,8 @@ export interface Observer {
   readonly beat: (sent: string, failure: string | undefined, millis: number) => void
   /** Called when keepalive switches itself off; `method` is the kind of heartbeat. */
   readonly breakerOpened: (method: string, reason: string) => void
+  /** Called when the health score has changed; before that it is 1. Default: ignored. */
+  readonly health?: ((score: number) => void) | undefined
   /** Called after each measurement of what the processes of a connection use, by the connection's generation. Default: ignored. */
   readonly usage?: ((generation: number, usage: ResourceUsage) => void) | undefined
   /**

@@ -47,7 +47,7 @@ export interface Status {
   readonly generation: number
   /** CONNECTED: connected with a good health score. UNHEALTHY: reconnecting, or connected with a bad score. DISCONNECTED: neither. */
   readonly health: "CONNECTED" | "UNHEALTHY" | "DISCONNECTED"
-  /** A weighted mean of the last ten probes, in which the newest weighs most. 1 is perfect. */
+  /** A weighted mean of the last ten signs of life (probes, and answered requests at a pace), in which the newest weighs most. 1 is perfect. */
   readonly healthScore: number
   /** `stdio`, `http`, or what a connector calls itself. */
   readonly transport: string

@@ -45,6 +45,18 @@ export const Usage = Schema.Struct({
 })
 export type Usage = typeof Usage.Type
 
+/** Whether heartbeats are sent. */
+export const Keepalive = Schema.Struct({
+  /** `disabled`: it has switched itself off, because heartbeats failed while calls succeeded. */
+  state: Schema.Literal("running", "off", "paused", "disabled"),
+  /** Why it does not run. */
+  reason: Schema.optional(Schema.String)
+}).annotations({ identifier: "Keepalive" })
+export type Keepalive = typeof Keepalive.Type
+
+/** A weighted mean of the last ten signs of life, the newest first: 1 is perfect, from 0.7 on it is healthy. */
+const healthScore = Schema.Number
+
 /** One of several processes of a server (`processes`). */
 export const Process = Schema.Struct({
   /** Counted from 1; a process that takes the place of another one has its number. */
@@ -101,6 +113,10 @@ export const Server = Schema.Struct({
   since: Schema.Number,
   /** The number of its connection; 0 before the first. Missing if each client has its own server. */
   generation: Schema.optional(count),
+  /** Of the shared server: connected with a good score, connected with a bad one or connecting again, or neither. */
+  health: Schema.optional(Schema.Literal("CONNECTED", "UNHEALTHY", "DISCONNECTED")),
+  healthScore: Schema.optional(healthScore),
+  keepalive: Schema.optional(Keepalive),
   transport: Schema.String,
   /** The command or the address, without credentials. Missing for callers that are no admins. */
   target: Schema.optional(Schema.String),
@@ -172,6 +188,9 @@ export const Runtime = Schema.Struct({
   since: Schema.Number,
   /** The number of its connection; 0 before the first. */
   generation: count,
+  healthScore: Schema.optional(healthScore),
+  /** Missing before its first connection. */
+  keepalive: Schema.optional(Keepalive),
   usage: Schema.optional(Usage),
   /** Only in a cluster: the replica that counts it and has it. */
   replica: Schema.optional(Schema.String)

@@ -38,6 +38,9 @@ export class Runtime {
   #reason: ConnectReason | undefined
   #isDown = false
   #usage: ResourceUsage | undefined
+  #keepalive: Pick<Status["keepalive"], "reason" | "state"> | undefined
+  /** Its health score. */
+  healthScore = 1
 
   constructor(number: number, group: object, { clock, state }: Telemetry.Observed) {
     this.number = number
@@ -62,6 +65,9 @@ export class Runtime {
         this.#reason = undefined
         this.#isDown = true
         return
+      case "KeepaliveChanged":
+        this.#keepalive = event
+        return
       case "Installed":
         this.#generation = event.generation
         this.#reason = undefined
@@ -77,6 +83,11 @@ export class Runtime {
   /** What the processes of its connection use, as measured last. */
   get usage(): ResourceUsage | undefined {
     return this.#usage
+  }
+
+  /** Whether heartbeats are sent; `undefined` before its first connection. */
+  get keepalive(): Pick<Status["keepalive"], "reason" | "state"> | undefined {
+    return this.#keepalive
   }
 
   get state(): State {

@@ -95,6 +95,10 @@ export class ServerRecords {
       },
       beat: (sent, failure, millis) => next?.beat(sent, failure, millis),
       breakerOpened: (method, reason) => next?.breakerOpened(method, reason),
+      health: (score) => {
+        runtime.healthScore = score
+        next?.health?.(score)
+      },
       usage: (generation, usage) => {
         runtime.measured(usage)
         next?.usage?.(generation, usage)

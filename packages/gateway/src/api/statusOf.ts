@@ -12,6 +12,7 @@ import * as Api from "./Api.js"
 import type { Gateway } from "./Gateway.js"
 import {
   type GatewayStatus,
+  type Keepalive,
   type Process,
   type Runtime,
   type Server,
@@ -183,12 +184,32 @@ const pinsOf = (pins: PinStatus | undefined, isFull = false): Pick<Server, "pins
   }
 }
 
+const keepaliveOf = ({ reason, state }: Pick<Status["keepalive"], "reason" | "state">): Keepalive => ({
+  state,
+  ...(reason === undefined ? {} : { reason: clean(reason) })
+})
+
 /** The fields of a shared server that depend on its single runtime. */
 const sharedFields = (status: Status, share: Share | undefined) => {
-  const { catalog, failedAttempts, generation, memoryLimit, nextAttemptAt, peer, serverInfo, usage } = status
+  const {
+    catalog,
+    failedAttempts,
+    generation,
+    health,
+    healthScore,
+    keepalive,
+    memoryLimit,
+    nextAttemptAt,
+    peer,
+    serverInfo,
+    usage
+  } = status
   const { prompts = 0, resources = 0, tools = 0 } = share ?? {}
   return {
     generation,
+    health,
+    healthScore,
+    keepalive: keepaliveOf(keepalive),
     ...(peer?.pid === undefined ? {} : { pid: peer.pid }),
     ...(peer?.processes === undefined ? {} : { processes: peer.processes.map(processOf) }),
     ...usageOf([usage]),
@@ -300,11 +321,13 @@ export const serverDetails = (gateway: Gateway, name: string): Effect.Effect<Ser
     const runtimes = gateway.record.servers.of(name)?.runtimes ?? []
     return {
       ...details,
-      runtimes: runtimes.map(({ generation, number, since, state, usage }) => ({
+      runtimes: runtimes.map(({ generation, healthScore, keepalive, number, since, state, usage }) => ({
         number,
         state,
         since,
         generation,
+        healthScore,
+        ...(keepalive === undefined ? {} : { keepalive: keepaliveOf(keepalive) }),
         ...usageOf([usage])
       }))
     }

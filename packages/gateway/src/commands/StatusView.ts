@@ -17,7 +17,7 @@ export interface Options {
   readonly colour: boolean
 }
 
-const head = ["server", "state", "for", "gen", "tools", "calls", "failed", "p50"]
+const head = ["server", "state", "for", "health", "gen", "tools", "calls", "failed", "p50"]
 const stateColumn = 1
 
 /** `PermanentlyFailed` as `permanently failed`. */
@@ -57,14 +57,26 @@ const usageHead = ["memory", "cpu"]
 const ownerOf = (owner: Server["owner"], now: number): string =>
   owner === undefined ? "" : `${owner.replica} ${span(now - owner.since)}`
 
+/** `1.00`, from 0 to 1. */
+const healthOf = (score: number): string => score.toFixed(2)
+
+/** `keepalive is off: the server keeps no session`. Of one that has switched itself off there is a warning. */
+const keepaliveLines = ({ keepalive, name }: Server): ReadonlyArray<string> =>
+  keepalive === undefined || keepalive.state === "disabled"
+    ? []
+    : [
+      clean(`${name}: keepalive is ${keepalive.state}${keepalive.reason === undefined ? "" : `: ${keepalive.reason}`}`)
+    ]
+
 const cells = (server: Server, now: number, hasUsage: boolean, hasOwner: boolean): ReadonlyArray<string> => {
-  const { calls, counts, generation = 0, nextAttemptAt, owner, sessions, since, stale, state } = server
+  const { calls, counts, generation = 0, healthScore, nextAttemptAt, owner, sessions, since, stale, state } = server
   return [
     server.name,
     state,
     nextAttemptAt === undefined || state === "SignInNeeded"
       ? span(now - since)
       : `next in ${until(nextAttemptAt - now)}`,
+    healthScore === undefined || state !== "Connected" ? "" : healthOf(healthScore),
     generation === 0 ? "" : String(generation),
     sessions === "shared" ? `${counts.tools}${stale ? " (stale)" : ""}` : "",
     callsOf(calls),
@@ -182,13 +194,24 @@ const runtimeTable = (runtimes: ReadonlyArray<Runtime>, options: Options): strin
   const hasReplica = runtimes.some(({ replica }) => replica !== undefined)
   const hasUsage = runtimes.some(({ usage }) => usage !== undefined)
   return table(runtimes, {
-    head: ["runtime", "state", "for", "gen", ...(hasUsage ? usageHead : []), ...(hasReplica ? ["replica"] : [])],
+    head: [
+      "runtime",
+      "state",
+      "for",
+      "health",
+      "gen",
+      "keepalive",
+      ...(hasUsage ? usageHead : []),
+      ...(hasReplica ? ["replica"] : [])
+    ],
     shrinking: [],
-    cells: ({ generation, number, replica = "", since, state, usage }) => [
+    cells: ({ generation, healthScore, keepalive, number, replica = "", since, state, usage }) => [
       String(number),
       state,
       span(options.now - since),
+      healthScore === undefined ? "" : healthOf(healthScore),
       String(generation),
+      keepalive?.state ?? "",
       ...(hasUsage ? usageOf({ usage }) : []),
       ...(hasReplica ? [clean(replica)] : [])
     ]
@@ -245,6 +268,7 @@ export const renderServer = (server: ServerDetails, options: Options): string =>
   const { processes = [], runtimes = [] } = server
   return [
     ...serverTable([server], server.owner !== undefined, options),
+    ...keepaliveLines(server),
     ...pinLines(server),
     ...(processes.length === 0 ? [] : [processTable(processes, options)]),
     ...(runtimes.length === 0 ? [] : [runtimeTable(runtimes, options)])

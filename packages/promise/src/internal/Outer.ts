@@ -47,7 +47,7 @@ export interface Opening {
 /** A metric. */
 export interface OuterMetric {
   readonly name: string
-  readonly kind: "counter" | "upDownCounter" | "histogram"
+  readonly kind: "counter" | "upDownCounter" | "gauge" | "histogram"
   /** In the notation of UCUM. */
   readonly unit: string
   readonly description: string

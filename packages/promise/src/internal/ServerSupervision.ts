@@ -2,6 +2,7 @@
  * Status, events and commands of one supervised server, over a backend of the core.
  */
 import type { Backend, Event as CoreEvent } from "@mcp-lifeline/core"
+import { healthyScore } from "@mcp-lifeline/core/internal"
 import type { Snapshot, Status } from "@mcp-lifeline/core/types"
 import type { Target } from "@mcp-lifeline/protocol"
 import { type Effect, type Runtime, Stream } from "effect"
@@ -126,6 +127,10 @@ export class ServerSupervision implements Supervision {
 
   approveTools(tool?: string, options?: SignalOptions): Promise<ReadonlyArray<string>> {
     return this.use((backend) => backend.approveTools(tool), options)
+  }
+
+  isHealthy(threshold = healthyScore): boolean {
+    return this.status.healthScore >= threshold
   }
 
   async healthCheck(options?: SignalOptions): Promise<HealthCheck> {

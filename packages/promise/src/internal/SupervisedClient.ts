@@ -250,6 +250,7 @@ const forwarded = [
   "disconnect",
   "refresh",
   "approveTools",
+  "isHealthy",
   "healthCheck"
 ] as const satisfies ReadonlyArray<keyof ServerSupervision>
 

@@ -19,6 +19,8 @@ const labels = /** @type {const} */ ([
   "Target",
   "Server",
   "Health",
+  "Keepalive",
+  "Availability",
   "Generation",
   "Sessions",
   "Runs on",
@@ -50,6 +52,18 @@ const memoryOf = ({ memoryLimit, usage }) =>
       ? []
       : [`restarted ${plural(memoryLimit.restarts, "time")} because of it`])
   ].join(", ")
+
+const healthNames = { CONNECTED: "healthy", UNHEALTHY: "unhealthy", DISCONNECTED: "not connected" }
+
+/** `healthy, score 1.00`. @param {ServerStatus} server */
+const healthOf = ({ health, healthScore }) =>
+  health === undefined || healthScore === undefined ? "" : `${healthNames[health]}, score ${healthScore.toFixed(2)}`
+
+/** `off: the server keeps no session`. @param {Pick<ServerStatus, "keepalive">} server */
+const keepaliveOf = ({ keepalive }) =>
+  keepalive === undefined
+    ? ""
+    : `${keepalive.state}${keepalive.reason === undefined ? "" : `: ${clean(keepalive.reason, 200)}`}`
 
 /** The part of a row that opens. Made when it is opened for the first time: most rows never are. */
 export class Details {
@@ -110,6 +124,8 @@ export class Details {
     const { counts, generation, hidden, lastError, sessions, target, warnings } = server
     this.#fact("Target", clean(target ?? "", 400))
     this.#fact("Server", server.server === null ? "" : clean(`${server.server.name} ${server.server.version}`, 200))
+    this.#fact("Health", healthOf(server))
+    this.#fact("Keepalive", keepaliveOf(server))
     this.#fact("Generation", generation === undefined ? "" : String(generation))
     this.#fact("Sessions", sessions === "shared" ? "One for all clients" : "One for each client")
     this.#fact("Runs on", ownerOf(server, Date.now()) ?? "")
@@ -133,9 +149,9 @@ export class Details {
     void this.#readMore(server)
   }
 
-  /** @param {number} _now @param {string} health */
-  tick(_now, health) {
-    if (!this.node.hidden) this.#fact("Health", health)
+  /** @param {number} _now @param {string} availability */
+  tick(_now, availability) {
+    if (!this.node.hidden) this.#fact("Availability", availability)
   }
 
   /** @param {(typeof labels)[number]} label @param {string} text */
@@ -203,17 +219,25 @@ export class Details {
 
   /** @param {ReadonlyArray<import("./types.d.ts").Runtime>} runtimes */
   #showRuntimes(runtimes) {
-    this.#showItems("runtime", runtimes, ({ generation, number, replica, since, state, usage }) => [
-      element("code", {}, replica === undefined ? `#${number}` : `${clean(replica, 40)} #${number}`),
-      ` ${stateName(state)} `,
-      element(
-        "span",
-        {},
-        `since ${moment(since, Date.now())}, generation ${generation}${
-          usage === undefined ? "" : `, ${bytes(usage.memoryBytes)}`
-        }`
-      )
-    ])
+    this.#showItems(
+      "runtime",
+      runtimes,
+      ({ generation, healthScore, keepalive, number, replica, since, state, usage }) => [
+        element("code", {}, replica === undefined ? `#${number}` : `${clean(replica, 40)} #${number}`),
+        ` ${stateName(state)} `,
+        element(
+          "span",
+          {},
+          [
+            `since ${moment(since, Date.now())}`,
+            `generation ${generation}`,
+            ...(healthScore === undefined ? [] : [`health ${healthScore.toFixed(2)}`]),
+            ...(keepalive === undefined ? [] : [`keepalive ${keepalive.state}`]),
+            ...(usage === undefined ? [] : [bytes(usage.memoryBytes)])
+          ].join(", ")
+        )
+      ]
+    )
   }
 
   /** Those of other clients are for admins. */
