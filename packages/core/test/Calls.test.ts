@@ -1047,28 +1047,6 @@ describe("Calls", () => {
       yield* resuming.callTool({ name: "pay" })
     }))
 
-  it.scoped("[C13] past maxInFlight a call fails at once, and is let in again when one has ended", () =>
-    Effect.gen(function*() {
-      const script = ScriptedConnector.make()
-      const backend = yield* start(script, { calls: { maxInFlight: 2 } })
-      script.respond = (method) => method === "tools/call" ? { answer: "result", after: 1000 } : undefined
-      const calls = yield* Effect.forEach([1, 2], () => Effect.fork(backend.callTool({ name: "work" })))
-      yield* Effect.yieldNow()
-      const before = script.ledger.entries.length
-      const busy = yield* Effect.flip(backend.callTool({ name: "work" }))
-      expect(busy).toMatchObject({ _tag: "BackendUnavailable", backend: "one", state: "Busy" })
-      expect(busy.message).toBe(
-        "one is busy: 2 calls are in flight (calls.maxInFlight); call again when some have ended"
-      )
-      expect(script.ledger.entries).toHaveLength(before)
-      yield* TestClock.adjust(1000)
-      yield* Fiber.joinAll(calls)
-      const again = yield* Effect.fork(backend.callTool({ name: "work" }))
-      yield* TestClock.adjust(1000)
-      yield* Fiber.join(again)
-      expect((yield* backend.status).inFlight).toBe(0)
-    }))
-
   it.scoped("[C13] past maxWaiting a call fails at once, and a place is given back however a waiting call ends", () =>
     Effect.gen(function*() {
       const script = ScriptedConnector.make().script({ connect: "hang" })

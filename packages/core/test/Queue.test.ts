@@ -223,211 +223,220 @@ const call = (backend: Backend.Backend, name: string, id = name, options?: Backe
 const wrong = (exit: Exit.Exit<unknown, { readonly _tag: string; readonly message: string }>) =>
   Exit.isFailure(exit) ? Cause.squash(exit.cause) as { readonly _tag: string; readonly message: string } : undefined
 
-describe.each([true, false])("calls.concurrency, sends: %s", (sends) => {
-  it.scoped("[C18:virtual] further calls wait, in order, and the status counts them", () =>
-    Effect.gen(function*() {
-      const { backend, ledger } = yield* start({ calls: { concurrency: 2 } }, sends)
-      const calls = yield* Effect.forEach(["1", "2", "3", "4", "5"], (id) => call(backend, "a", id))
-      assert.deepStrictEqual(ledger.sent, ["1", "2"])
-      assert.deepInclude(yield* backend.status, { inFlight: 2, queued: 3, waiting: 0 })
-      yield* TestClock.adjust(1000)
-      assert.deepStrictEqual(ledger.sent, ["1", "2", "3", "4"])
-      assert.deepInclude(yield* backend.status, { inFlight: 2, queued: 1 })
-      yield* TestClock.adjust(2000)
-      assert.deepStrictEqual(ledger.sent, ["1", "2", "3", "4", "5"])
-      assert.strictEqual(ledger.most, 2)
-      for (const one of calls) assert.isTrue(Exit.isSuccess(yield* Fiber.await(one)))
-      assert.deepInclude(yield* backend.status, { inFlight: 0, queued: 0 })
-    }))
+const limits = ["concurrency", "maxInFlight"] as const
 
-  it.scoped("[C18:virtual] resources and prompts take turns with tools; lists, pings and completions do not wait", () =>
-    Effect.gen(function*() {
-      const { backend, ledger, script } = yield* start({ calls: { concurrency: 1 } }, sends)
-      yield* call(backend, "a")
-      const read = yield* Effect.fork(backend.readResource({ uri: "x:1" }))
-      const got = yield* Effect.fork(backend.getPrompt({ name: "p" }))
-      yield* backend.ping()
-      yield* backend.listTools()
-      yield* backend.complete({ ref: { type: "ref/prompt", name: "p" }, argument: { name: "x", value: "" } })
-      yield* TestClock.adjust(0)
-      assert.strictEqual((yield* backend.status).queued, 2)
-      const sent = () =>
-        script.ledger.entries.flatMap((one) =>
-          one._tag === "Sent" && /call|read|get/.test(one.method) ? [one.method] : []
+describe.each(limits.flatMap((limit) => [true, false].map((sends) => ({ limit, sends }))))(
+  "calls.$limit, sends: $sends",
+  ({ limit, sends }) => {
+    it.scoped("[C13:virtual C18:virtual] further calls wait, in order, and the status counts them", () =>
+      Effect.gen(function*() {
+        const { backend, ledger } = yield* start({ calls: { [limit]: 2 } }, sends)
+        const calls = yield* Effect.forEach(["1", "2", "3", "4", "5"], (id) => call(backend, "a", id))
+        assert.deepStrictEqual(ledger.sent, ["1", "2"])
+        assert.deepInclude(yield* backend.status, { inFlight: 2, queued: 3, waiting: 0 })
+        yield* TestClock.adjust(1000)
+        assert.deepStrictEqual(ledger.sent, ["1", "2", "3", "4"])
+        assert.deepInclude(yield* backend.status, { inFlight: 2, queued: 1 })
+        yield* TestClock.adjust(2000)
+        assert.deepStrictEqual(ledger.sent, ["1", "2", "3", "4", "5"])
+        assert.strictEqual(ledger.most, 2)
+        for (const one of calls) assert.isTrue(Exit.isSuccess(yield* Fiber.await(one)))
+        assert.deepInclude(yield* backend.status, { inFlight: 0, queued: 0 })
+      }))
+
+    it.scoped("[C13:virtual C18:virtual] resources and prompts take turns with tools; completions and other requests do with maxInFlight alone", () =>
+      Effect.gen(function*() {
+        const { backend, ledger, script } = yield* start({ calls: { [limit]: 1 } }, sends)
+        yield* call(backend, "a")
+        const read = yield* Effect.fork(backend.readResource({ uri: "x:1" }))
+        const got = yield* Effect.fork(backend.getPrompt({ name: "p" }))
+        yield* Effect.fork(
+          backend.complete({ ref: { type: "ref/prompt", name: "p" }, argument: { name: "x", value: "" } })
         )
-      assert.deepStrictEqual(sent(), ["tools/call"])
-      yield* TestClock.adjust(1000)
-      assert.deepStrictEqual(sent(), ["tools/call", "resources/read"])
-      yield* TestClock.adjust(2000)
-      yield* Fiber.join(read)
-      yield* Fiber.join(got)
-      assert.strictEqual(ledger.most, 1)
-    }))
+        yield* Effect.fork(backend.request("resources/subscribe", { uri: "x:1" }))
+        yield* Effect.fork(backend.listTools())
+        yield* TestClock.adjust(0)
+        assert.strictEqual((yield* backend.status).queued, limit === "concurrency" ? 2 : 5)
+        const sent = () =>
+          script.ledger.entries.flatMap((one) =>
+            one._tag === "Sent" && /call|read|get/.test(one.method) ? [one.method] : []
+          )
+        assert.deepStrictEqual(sent(), ["tools/call"])
+        yield* TestClock.adjust(1000)
+        assert.deepStrictEqual(sent(), ["tools/call", "resources/read"])
+        yield* TestClock.adjust(2000)
+        yield* Fiber.join(read)
+        yield* Fiber.join(got)
+        assert.strictEqual(ledger.most, 1)
+      }))
 
-  it.scoped("[C18:virtual] a call whose time ends in the queue was not sent, and neither was one that is cancelled there", () =>
-    Effect.gen(function*() {
-      const { backend, ledger } = yield* start({ calls: { concurrency: 1 } }, sends)
-      yield* call(backend, "a", "1")
-      const late = yield* call(backend, "a", "2", { timeout: 500 })
-      const cancelled = yield* call(backend, "a", "3")
-      const last = yield* call(backend, "a", "4")
-      yield* TestClock.adjust(400)
-      yield* Fiber.interrupt(cancelled)
-      yield* TestClock.adjust(100)
-      const error = wrong(yield* Fiber.await(late))
-      assert.strictEqual(error?._tag, "BackendUnavailable")
-      assert.match(error?.message ?? "", /the call was not sent, because its time was over before its turn came/)
-      assert.deepInclude(yield* backend.status, { queued: 1, calls: { givenUp: 1 } })
-      yield* TestClock.adjust(1500)
-      assert.isTrue(Exit.isSuccess(yield* Fiber.await(last)))
-      assert.deepStrictEqual(ledger.sent, ["1", "4"])
-    }))
+    it.scoped("[C13:virtual C18:virtual] a call whose time ends in the queue was not sent, and neither was one that is cancelled there", () =>
+      Effect.gen(function*() {
+        const { backend, ledger } = yield* start({ calls: { [limit]: 1 } }, sends)
+        yield* call(backend, "a", "1")
+        const late = yield* call(backend, "a", "2", { timeout: 500 })
+        const cancelled = yield* call(backend, "a", "3")
+        const last = yield* call(backend, "a", "4")
+        yield* TestClock.adjust(400)
+        yield* Fiber.interrupt(cancelled)
+        yield* TestClock.adjust(100)
+        const error = wrong(yield* Fiber.await(late))
+        assert.strictEqual(error?._tag, "BackendUnavailable")
+        assert.match(error?.message ?? "", /the call was not sent, because its time was over before its turn came/)
+        assert.deepInclude(yield* backend.status, { queued: 1, calls: { givenUp: 1 } })
+        yield* TestClock.adjust(1500)
+        assert.isTrue(Exit.isSuccess(yield* Fiber.await(last)))
+        assert.deepStrictEqual(ledger.sent, ["1", "4"])
+      }))
 
-  it.scoped("[C18:virtual] calls.maxWaiting bounds the queue, with those that wait for a connection", () =>
-    Effect.gen(function*() {
-      const { backend, script } = yield* start({ calls: { concurrency: 1, maxWaiting: 2 } }, sends)
-      for (const id of ["1", "2", "3"]) yield* call(backend, "a", id)
-      const error = wrong(yield* Fiber.await(yield* call(backend, "a", "4")))
-      assert.deepInclude<object>(error ?? {}, { _tag: "BackendUnavailable", state: "Busy" })
-      assert.match(error?.message ?? "", /2 calls are waiting \(calls.maxWaiting\)/)
-      script.script({ after: 1000, sends })
-      script.current.lose()
-      yield* TestClock.adjust(0)
-      assert.deepInclude(yield* backend.status, { queued: 0, waiting: 2 })
-    }))
+    it.scoped("[C13:virtual C18:virtual] calls.maxWaiting bounds the queue, with those that wait for a connection", () =>
+      Effect.gen(function*() {
+        const { backend, script } = yield* start({ calls: { [limit]: 1, maxWaiting: 2 } }, sends)
+        for (const id of ["1", "2", "3"]) yield* call(backend, "a", id)
+        const error = wrong(yield* Fiber.await(yield* call(backend, "a", "4")))
+        assert.deepInclude<object>(error ?? {}, { _tag: "BackendUnavailable", state: "Busy" })
+        assert.match(error?.message ?? "", /2 calls are waiting \(calls.maxWaiting\)/)
+        script.script({ after: 1000, sends })
+        script.current.lose()
+        yield* TestClock.adjust(0)
+        assert.deepInclude(yield* backend.status, { queued: 0, waiting: 2 })
+      }))
 
-  it.scoped("[C18:virtual C13] calls.maxWaiting bounds those that wait for their turn together with those that wait for a verdict", () =>
-    Effect.gen(function*() {
-      const { backend, script } = yield* start({
-        calls: { concurrency: 2, maxWaiting: 2 },
-        tools: { b: { concurrency: 1 } },
-        keepalive: { interval: "1 hour", timeout: 500, suspectInterval: 5000 }
-      }, sends)
-      script.respond = () => ({ answer: "never" })
-      // A probe is left without an answer: only what may be carried out twice is sent.
-      yield* Effect.fork(backend.healthCheck)
-      yield* TestClock.adjust(500)
-      const send = (name: string, id: string, idempotent: boolean) => call(backend, name, id, { idempotent })
-      yield* send("b", "1", true)
-      yield* send("b", "2", true)
-      assert.deepInclude(yield* backend.status, { inFlight: 1, queued: 1, waiting: 0 })
-      yield* send("a", "held", false)
-      assert.deepInclude(yield* backend.status, { inFlight: 1, queued: 1, waiting: 1 })
-      const error = wrong((yield* send("b", "3", true)).unsafePoll() ?? Exit.void)
-      assert.deepInclude<object>(error ?? {}, { _tag: "BackendUnavailable", state: "Busy" })
-      assert.match(error?.message ?? "", /2 calls are waiting \(calls.maxWaiting\)/)
-    }))
+    it.scoped("[C13:virtual C18:virtual] calls.maxWaiting bounds those that wait for their turn together with those that wait for a verdict", () =>
+      Effect.gen(function*() {
+        const { backend, script } = yield* start({
+          calls: { [limit]: 2, maxWaiting: 2 },
+          tools: { b: { concurrency: 1 } },
+          keepalive: { interval: "1 hour", timeout: 500, suspectInterval: 5000 }
+        }, sends)
+        script.respond = () => ({ answer: "never" })
+        // A probe is left without an answer: only what may be carried out twice is sent.
+        yield* Effect.fork(backend.healthCheck)
+        yield* TestClock.adjust(500)
+        const send = (name: string, id: string, idempotent: boolean) => call(backend, name, id, { idempotent })
+        yield* send("b", "1", true)
+        yield* send("b", "2", true)
+        assert.deepInclude(yield* backend.status, { inFlight: 1, queued: 1, waiting: 0 })
+        yield* send("a", "held", false)
+        assert.deepInclude(yield* backend.status, { inFlight: 1, queued: 1, waiting: 1 })
+        const error = wrong((yield* send("b", "3", true)).unsafePoll() ?? Exit.void)
+        assert.deepInclude<object>(error ?? {}, { _tag: "BackendUnavailable", state: "Busy" })
+        assert.match(error?.message ?? "", /2 calls are waiting \(calls.maxWaiting\)/)
+      }))
 
-  it.scoped("[C18:virtual] tools of one pattern share their places, and hold up no others", () =>
-    Effect.gen(function*() {
-      const { backend, ledger } = yield* start(
-        {
-          calls: { concurrency: 3 },
-          tools: { "write_*": { concurrency: 1 }, b: { concurrency: 1 }, a: { timeout: "9 s" } }
-        },
-        sends
-      )
-      for (const name of ["write_a", "write_b", "b", "b", "a", "a"]) yield* call(backend, name)
-      assert.deepStrictEqual(ledger.sent, ["write_a", "b", "a"])
-      yield* TestClock.adjust(1000)
-      assert.deepStrictEqual(ledger.sent.slice(3).toSorted(), ["a", "b", "write_b"])
-      assert.strictEqual(ledger.most, 3)
-    }))
+    it.scoped("[C13:virtual C18:virtual] tools of one pattern share their places, and hold up no others", () =>
+      Effect.gen(function*() {
+        const { backend, ledger } = yield* start(
+          {
+            calls: { [limit]: 3 },
+            tools: { "write_*": { concurrency: 1 }, b: { concurrency: 1 }, a: { timeout: "9 s" } }
+          },
+          sends
+        )
+        for (const name of ["write_a", "write_b", "b", "b", "a", "a"]) yield* call(backend, name)
+        assert.deepStrictEqual(ledger.sent, ["write_a", "b", "a"])
+        yield* TestClock.adjust(1000)
+        assert.deepStrictEqual(ledger.sent.slice(3).toSorted(), ["a", "b", "write_b"])
+        assert.strictEqual(ledger.most, 3)
+      }))
 
-  it.scoped("[C18:virtual] only tools may be limited", () =>
-    Effect.gen(function*() {
-      const { backend, ledger } = yield* start({ tools: { "write_*": { concurrency: 2 } } }, sends)
-      for (const name of ["write_a", "write_a", "write_b", "a", "a"]) yield* call(backend, name)
-      assert.deepStrictEqual(ledger.sent, ["write_a", "write_a", "a", "a"])
-      assert.strictEqual((yield* backend.status).queued, 1)
-    }))
+    it.scoped("[C13:virtual C18:virtual] only tools may be limited", () =>
+      Effect.gen(function*() {
+        const { backend, ledger } = yield* start({ tools: { "write_*": { concurrency: 2 } } }, sends)
+        for (const name of ["write_a", "write_a", "write_b", "a", "a"]) yield* call(backend, name)
+        assert.deepStrictEqual(ledger.sent, ["write_a", "write_a", "a", "a"])
+        assert.strictEqual((yield* backend.status).queued, 1)
+      }))
 
-  it.scoped("[C18:virtual] after a lost connection, what is sent again goes first, and the others follow in order", () =>
-    Effect.gen(function*() {
-      const { backend, ledger, script } = yield* start({ calls: { concurrency: 2 } }, sends)
-      const calls = yield* Effect.forEach(
-        ["1", "2", "3", "4"],
-        (id) => call(backend, "a", id, { idempotent: id !== "2" })
-      )
-      yield* TestClock.adjust(500)
-      script.script({ after: 1000, sends })
-      script.current.lose()
-      yield* TestClock.adjust(0)
-      // Nothing is in flight any more, so all that is left waits for a connection.
-      assert.deepInclude(yield* backend.status, { queued: 0, waiting: 3 })
-      yield* TestClock.adjust(20_000)
-      assert.deepStrictEqual(ledger.sent, ["1", "2", "1", "3", "4"])
-      assert.strictEqual(ledger.most, 2)
-      const outcomes = yield* Effect.forEach(calls, Fiber.await)
-      assert.deepStrictEqual(outcomes.map((exit) => wrong(exit)?._tag), [
-        undefined,
-        "ResultUnknown",
-        undefined,
-        undefined
-      ])
-    }))
+    it.scoped("[C13:virtual C18:virtual] after a lost connection, what is sent again goes first, and the others follow in order", () =>
+      Effect.gen(function*() {
+        const { backend, ledger, script } = yield* start({ calls: { [limit]: 2 } }, sends)
+        const calls = yield* Effect.forEach(
+          ["1", "2", "3", "4"],
+          (id) => call(backend, "a", id, { idempotent: id !== "2" })
+        )
+        yield* TestClock.adjust(500)
+        script.script({ after: 1000, sends })
+        script.current.lose()
+        yield* TestClock.adjust(0)
+        // Nothing is in flight any more, so all that is left waits for a connection.
+        assert.deepInclude(yield* backend.status, { queued: 0, waiting: 3 })
+        yield* TestClock.adjust(20_000)
+        // What waits for a connection holds up nothing else.
+        const again = ledger.sent.slice(2)
+        assert.deepStrictEqual(limit === "concurrency" ? again : again.toSorted(), ["1", "3", "4"])
+        assert.strictEqual(ledger.most, 2)
+        const outcomes = yield* Effect.forEach(calls, Fiber.await)
+        assert.deepStrictEqual(outcomes.map((exit) => wrong(exit)?._tag), [
+          undefined,
+          "ResultUnknown",
+          undefined,
+          undefined
+        ])
+      }))
 
-  it.scoped("[C18:virtual] a connection that is replaced counts until its calls have ended", () =>
-    Effect.gen(function*() {
-      const { backend, ledger } = yield* start({ calls: { concurrency: 1 } }, sends)
-      yield* call(backend, "a", "1")
-      yield* call(backend, "a", "2")
-      yield* TestClock.adjust(500)
-      const reconnecting = yield* Effect.fork(backend.reconnect)
-      yield* TestClock.adjust(100)
-      assert.strictEqual((yield* backend.status).generation, 2)
-      assert.deepStrictEqual(ledger.sent, ["1"])
-      yield* TestClock.adjust(400)
-      yield* Fiber.join(reconnecting)
-      assert.deepStrictEqual(ledger.sent, ["1", "2"])
-    }))
+    it.scoped("[C13:virtual C18:virtual] a connection that is replaced counts until its calls have ended", () =>
+      Effect.gen(function*() {
+        const { backend, ledger } = yield* start({ calls: { [limit]: 1 } }, sends)
+        yield* call(backend, "a", "1")
+        yield* call(backend, "a", "2")
+        yield* TestClock.adjust(500)
+        const reconnecting = yield* Effect.fork(backend.reconnect)
+        yield* TestClock.adjust(100)
+        assert.strictEqual((yield* backend.status).generation, 2)
+        assert.deepStrictEqual(ledger.sent, ["1"])
+        yield* TestClock.adjust(400)
+        yield* Fiber.join(reconnecting)
+        assert.deepStrictEqual(ledger.sent, ["1", "2"])
+      }))
 
-  it.scoped("[C18:virtual] a call whose time is over in flight gives its place back, and so does one that is given up", () =>
-    Effect.gen(function*() {
-      const { backend, ledger, script } = yield* start({ calls: { concurrency: 1 } }, sends)
-      script.respond = (method, params) =>
-        method === "tools/call" && /hang/.test(JSON.stringify(params)) ? { answer: "never" } : undefined
-      const late = yield* call(backend, "a", "hang 1", { timeout: "1 s" })
-      const fine = yield* call(backend, "a", "2")
-      yield* TestClock.adjust(1000)
-      assert.strictEqual(wrong(yield* Fiber.await(late))?._tag, "RequestTimeout")
-      assert.isTrue(Exit.isSuccess(yield* Fiber.await(fine)))
-      const givenUp = yield* call(backend, "a", "hang 3")
-      const next = yield* call(backend, "a", "4")
-      yield* Fiber.interrupt(givenUp)
-      yield* TestClock.adjust(0)
-      assert.isTrue(Exit.isSuccess(yield* Fiber.await(next)))
-      assert.deepStrictEqual(ledger.sent, ["hang 1", "2", "hang 3", "4"])
-    }))
+    it.scoped("[C13:virtual C18:virtual] a call whose time is over in flight gives its place back, and so does one that is given up", () =>
+      Effect.gen(function*() {
+        const { backend, ledger, script } = yield* start({ calls: { [limit]: 1 } }, sends)
+        script.respond = (method, params) =>
+          method === "tools/call" && /hang/.test(JSON.stringify(params)) ? { answer: "never" } : undefined
+        const late = yield* call(backend, "a", "hang 1", { timeout: "1 s" })
+        const fine = yield* call(backend, "a", "2")
+        yield* TestClock.adjust(1000)
+        assert.strictEqual(wrong(yield* Fiber.await(late))?._tag, "RequestTimeout")
+        assert.isTrue(Exit.isSuccess(yield* Fiber.await(fine)))
+        const givenUp = yield* call(backend, "a", "hang 3")
+        const next = yield* call(backend, "a", "4")
+        yield* Fiber.interrupt(givenUp)
+        yield* TestClock.adjust(0)
+        assert.isTrue(Exit.isSuccess(yield* Fiber.await(next)))
+        assert.deepStrictEqual(ledger.sent, ["hang 1", "2", "hang 3", "4"])
+      }))
 
-  it.scoped("[C18:virtual] where the backend ends or is disabled, nobody waits on", () =>
-    Effect.gen(function*() {
-      const { backend } = yield* start({ calls: { concurrency: 1 }, timeouts: { drain: 0 } }, sends)
-      const calls = yield* Effect.forEach(["1", "2", "3"], (id) => call(backend, "a", id))
-      yield* backend.disable
-      const outcomes = yield* Effect.forEach(calls, Fiber.await)
-      assert.deepStrictEqual(outcomes.map((exit) => wrong(exit)?._tag), [
-        "ResultUnknown",
-        "BackendUnavailable",
-        "BackendUnavailable"
-      ])
-      assert.strictEqual((yield* backend.status).queued, 0)
-    }))
+    it.scoped("[C13:virtual C18:virtual] where the backend ends or is disabled, nobody waits on", () =>
+      Effect.gen(function*() {
+        const { backend } = yield* start({ calls: { [limit]: 1 }, timeouts: { drain: 0 } }, sends)
+        const calls = yield* Effect.forEach(["1", "2", "3"], (id) => call(backend, "a", id))
+        yield* backend.disable
+        const outcomes = yield* Effect.forEach(calls, Fiber.await)
+        assert.deepStrictEqual(outcomes.map((exit) => wrong(exit)?._tag), [
+          "ResultUnknown",
+          "BackendUnavailable",
+          "BackendUnavailable"
+        ])
+        assert.strictEqual((yield* backend.status).queued, 0)
+      }))
 
-  it.scoped("[C18:virtual] progress says that a call waits for its turn", () =>
-    Effect.gen(function*() {
-      const { backend, script } = yield* start(
-        { calls: { concurrency: 1, progressInterval: "1 s" }, keepalive: { interval: "1 hour" } },
-        sends
-      )
-      script.respond = (method) => method === "tools/call" ? after(10_000) : undefined
-      const said: Array<string | undefined> = []
-      yield* call(backend, "a")
-      yield* call(backend, "a", "2", { onprogress: ({ message }) => void said.push(message) })
-      yield* TestClock.adjust(3000)
-      assert.match(said.join("; "), /waits for its turn, \d s/)
-    }))
-})
+    it.scoped("[C13:virtual C18:virtual] progress says that a call waits for its turn", () =>
+      Effect.gen(function*() {
+        const { backend, script } = yield* start(
+          { calls: { [limit]: 1, progressInterval: "1 s" }, keepalive: { interval: "1 hour" } },
+          sends
+        )
+        script.respond = (method) => method === "tools/call" ? after(10_000) : undefined
+        const said: Array<string | undefined> = []
+        yield* call(backend, "a")
+        yield* call(backend, "a", "2", { onprogress: ({ message }) => void said.push(message) })
+        yield* TestClock.adjust(3000)
+        assert.match(said.join("; "), /waits for its turn, \d s/)
+      }))
+  }
+)
 
 describe("a call without a fiber", () => {
   it.scoped("[C18:virtual] waits for its turn in one, and gives it back if it is cancelled before that begins", () =>
@@ -482,11 +491,12 @@ describe("a call that is given up where nobody goes on with it", () => {
     }))
 })
 
-describe("calls.concurrency, by generated interleavings", () => {
+describe("calls.concurrency and calls.maxInFlight, by generated interleavings", () => {
   const time = fc.integer({ min: 0, max: 6 })
   const scenario = fc.record({
     sends: fc.boolean(),
-    concurrency: fc.integer({ min: 1, max: 3 }),
+    limit: fc.constantFrom(...limits),
+    most: fc.integer({ min: 1, max: 3 }),
     calls: fc.array(
       fc.record({
         name: fc.constantFrom("a", "write_a", "write_b"),
@@ -501,11 +511,11 @@ describe("calls.concurrency, by generated interleavings", () => {
     losses: fc.array(fc.integer({ min: 1, max: 8 }), { maxLength: 2 })
   })
 
-  it("[C18:virtual] never more than N are in flight, each call ends once, and what was not sent says so", async () => {
-    const run = ({ calls, concurrency, losses, sends }: typeof scenario extends fc.Arbitrary<infer S> ? S : never) =>
+  it("[C13:virtual C18:virtual] never more than N are in flight, each call ends once, and what was not sent says so", async () => {
+    const run = ({ calls, limit, losses, most, sends }: typeof scenario extends fc.Arbitrary<infer S> ? S : never) =>
       Effect.gen(function*() {
         const { backend, ledger, script } = yield* start(
-          { calls: { concurrency }, tools: { "write_*": { concurrency: 1 } }, reconnect: { initialDelay: 100 } },
+          { calls: { [limit]: most }, tools: { "write_*": { concurrency: 1 } }, reconnect: { initialDelay: 100 } },
           sends
         )
         const applied: Array<number> = []
@@ -529,7 +539,7 @@ describe("calls.concurrency, by generated interleavings", () => {
           }
           if (losses.includes(now)) script.current.lose()
           yield* TestClock.adjust(1000)
-          assert.isAtMost(ledger.most, concurrency)
+          assert.isAtMost(ledger.most, most)
           assert.isAtMost((ledger.byTool.get("write_a") ?? 0) + (ledger.byTool.get("write_b") ?? 0), 1)
         }
         yield* TestClock.adjust(60_000)
@@ -542,7 +552,8 @@ describe("calls.concurrency, by generated interleavings", () => {
           else if (error !== undefined) assert.isAtLeast(sent, 1, error.message)
           if (!calls[index]!.idempotent) assert.isAtMost(sent, 1)
         }
-        if (losses.length === 0) {
+        // Without a limit of its own, a call that is held meanwhile has no position.
+        if (losses.length === 0 && limit === "concurrency") {
           const firsts = [...new Set(ledger.sent)].map(Number)
           const isWrite = (index: number) => calls[index]!.name !== "a"
           for (const kind of [firsts.filter(isWrite), firsts.filter((index) => !isWrite(index))]) {
@@ -566,10 +577,14 @@ describe("calls.concurrency, by generated interleavings", () => {
       { ...call, at: 1, takes: 1, cancelledAt: 2 },
       { ...call, at: 2, takes: 0 }
     ]
-    const example = { concurrency: 2, calls, losses: [] }
+    const example = { most: 2, calls, losses: [] }
     await fc.assert(fc.asyncProperty(scenario, run), {
-      numRuns: 2 + 12,
-      examples: [[{ ...example, sends: true }], [{ ...example, sends: false }]]
+      numRuns: 4 + 20,
+      examples: limits.flatMap((limit) =>
+        [true, false].map((
+          sends
+        ): [typeof scenario extends fc.Arbitrary<infer S> ? S : never] => [{ ...example, limit, sends }])
+      )
     })
   })
 })

@@ -80,7 +80,7 @@ describe.concurrent("what a process keeps for its session", () => {
       }
     }))
 
-  it.scopedLive("[C13:real] calls past maxInFlight and maxWaiting fail at once as busy, and reach no process", () =>
+  it.scopedLive("[C13:real] calls past maxInFlight wait for their turn; past maxWaiting they fail at once as busy, and reach no process", () =>
     Effect.gen(function*() {
       const journal = join(yield* temporary, "journal")
       const backend = yield* Backend.make("bounded", {
@@ -93,12 +93,15 @@ describe.concurrent("what a process keeps for its session", () => {
       yield* backend.firstOutcome
       const waits = yield* Effect.forEach([1, 2], () => Effect.fork(Effect.exit(ask(backend, "silent"))))
       yield* eventually(() => StdioFaultServer.count(journal, "call", "silent") === 2)
+      const next = yield* Effect.fork(ask(backend, "echo", { text: "room" }))
+      yield* until(backend, ({ queued }) => queued === 1)
       const busy = yield* Effect.flip(ask(backend, "echo"))
       assert.deepInclude(busy, { _tag: "BackendUnavailable", state: "Busy" })
-      assert.include(busy.message, "maxInFlight")
+      assert.include(busy.message, "maxWaiting")
+      assert.strictEqual(StdioFaultServer.count(journal, "call", "echo"), 0)
       process.kill(pid, "SIGKILL")
       yield* Effect.forEach(waits, Fiber.join)
-      assert.strictEqual(yield* ask(backend, "echo", { text: "room" }), "room")
+      assert.strictEqual(yield* Fiber.join(next), "room")
       yield* backend.disable
       const enabling = yield* Effect.fork(backend.enable)
       yield* until(backend, ({ state }) => state === "Connecting")

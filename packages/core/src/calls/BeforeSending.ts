@@ -4,13 +4,11 @@
 import { Effect, Exit } from "effect"
 import type { CallError } from "../Errors.js"
 import type { Probe } from "../health/Probe.js"
-import { said } from "../observe/Said.js"
 import type { Method, Result } from "../port/Method.js"
 import type { LiveConnection } from "../runtime/LiveConnection.js"
 import type { Runtime } from "../runtime/Runtime.js"
 import type { BackendState } from "../state/BackendState.js"
 import type { Attempt, Call } from "./Call.js"
-import { busy } from "./CallFailure.js"
 import type { ConnectionWait } from "./ConnectionWait.js"
 import type { FailedRequests } from "./FailedRequests.js"
 import type { GivenUpCalls } from "./GivenUpCalls.js"
@@ -55,8 +53,8 @@ export class BeforeSending {
     const { queue, tasks } = this.#parts
     if (this.held.isHeld(call, installed)) return this.#hold(call, installed, again)
     if (!tasks.decide(call, installed)) return this.#readTools(call, installed, again)
-    const refusal = this.#refusal(call, installed.runtime)
-    if (refusal !== undefined) return Exit.fail(refusal)
+    const expired = this.#expired(call, installed.runtime)
+    if (expired !== undefined) return Exit.fail(expired)
     if (!queue.take(call)) return this.waiting(call, queue.wait(call, again))
     return undefined
   }
@@ -94,15 +92,9 @@ export class BeforeSending {
     return givenUp.counting(call, Effect.flatMap(tasks.read(call, installed), () => again(call)))
   }
 
-  /** Why a connection is not to be used for a call now. */
-  #refusal<M extends Method>({ about }: Call<M>, { generation, inFlight }: Runtime): CallError | undefined {
+  /** That a session was lost, if this call is to learn of it. */
+  #expired<M extends Method>({ about }: Call<M>, { generation }: Runtime): CallError | undefined {
     // A call that runs has begun before, and sends nothing that a server could run without what it had kept.
-    if (about !== undefined) return undefined
-    const { id, policy: { calls } } = this.#parts.backend
-    const expired = this.sessionLoss.take(id, generation)
-    if (expired !== undefined) return expired
-    return inFlight >= calls.maxInFlight
-      ? busy(id, said`${inFlight} calls are in flight (calls.maxInFlight)`)
-      : undefined
+    return about === undefined ? this.sessionLoss.take(this.#parts.backend.id, generation) : undefined
   }
 }

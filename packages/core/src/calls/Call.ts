@@ -71,8 +71,10 @@ export interface Call<M extends Method> {
   readonly progress: CallProgress | undefined
   /** What it waits for while there is a connection, for its progress: "waits for its turn". */
   waitsFor: string | undefined
-  /** Its position among the calls of which only some may be in flight. */
-  ticket: Ticket | undefined
+  /** Its place, or its position, among all calls (`calls.maxInFlight`). A request about a task needs none. */
+  place: Ticket | undefined
+  /** The same among those of which fewer may be in flight (`calls.concurrency`). It is kept while a task of the call runs. */
+  turn: Ticket | undefined
   observer: CallObserver<M> | undefined
   /** Who carries it out, if that is not the backend that it was made for. */
   carrier: Carrier | undefined
@@ -146,7 +148,8 @@ export const make = <M extends Method>(
     repeated: false,
     progress: options?.onprogress && new CallProgress(options.onprogress, now),
     waitsFor: undefined,
-    ticket: undefined,
+    place: undefined,
+    turn: undefined,
     observer: undefined,
     carrier: undefined
   }

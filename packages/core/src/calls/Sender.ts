@@ -282,7 +282,7 @@ export class Sender {
   /** Gives the lease back. */
   #end<M extends Method>(call: Call.Call<M>, runtime: Runtime, isAnswered: boolean): void {
     call.on = undefined
-    if (call.task === undefined || call.task.isOver) this.#queue.leave(call)
+    this.#queue.ended(call)
     const now = this.#now()
     runtime.end(now, isAnswered, call)
     if (isAnswered) this.#probe.heard(runtime, now)

@@ -115,7 +115,7 @@ const table = {
     afterRefusal: oneOf("resend", "resend", "safe"),
     maxInFlight: count(1, 1_000_000, 1000),
     concurrency: rule<number | undefined>(Check.whole(1, 1_000_000), undefined),
-    maxWaiting: count(0, 1_000_000, 1000),
+    maxWaiting: count(0, 1_000_000, 10_000),
     /** Infinity: never. */
     progressInterval: rule(
       Check.spanOrNever(100, day),

@@ -125,14 +125,14 @@ export interface CallsOptions<Time> {
    * after a lost connection. Otherwise the call fails with ResultUnknown. Default `resend`.
    */
   readonly afterRefusal?: "resend" | "safe" | undefined
-  /** How many calls may be in flight; further ones fail at once. Default 1,000. */
+  /** How many calls may be in flight; further ones wait for their turn, in order, within their own time. Default 1,000. */
   readonly maxInFlight?: number | undefined
   /**
    * How many calls of tools, readings of resources and gets of prompts may be in flight; further ones wait for their turn, in order, within
    * their own time. Default: no limit but `maxInFlight`.
    */
   readonly concurrency?: number | undefined
-  /** How many calls may wait: for a connection, for the verdict on one in doubt, or for their turn. Further ones fail at once. Default 1,000. */
+  /** How many calls may wait: for a connection, for the verdict on one in doubt, or for their turn. Further ones fail at once. Default 10,000. */
   readonly maxWaiting?: number | undefined
   /**
    * A caller that asks for progress (`onprogress`, or a `progressToken`) and has heard nothing for this long hears what goes on: that the
