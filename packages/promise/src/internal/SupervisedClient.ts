@@ -31,6 +31,7 @@ import { ClientTransport } from "./ClientTransport.js"
 import * as CoreOptions from "./CoreOptions.js"
 import { closed } from "./Failure.js"
 import { capabilityOf, HandlerRegistry } from "./HandlerRegistry.js"
+import * as OfficialClient from "./OfficialClient.js"
 import * as Runner from "./Runner.js"
 import { ServerSupervision } from "./ServerSupervision.js"
 import type { BackendSource } from "./ServerSupervision.js"
@@ -41,18 +42,6 @@ export interface Identity {
   readonly capabilities: ClientCapabilities
   readonly handlers: ServerRequestHandlers | undefined
   readonly official: OfficialOptions
-}
-
-/**
- * Private fields in which the official Client keeps the result of its handshake. Here the backend makes the handshake, and nothing else sets
- * them.
- */
-interface Handshake {
-  _serverCapabilities: unknown
-  _serverVersion: unknown
-  _instructions: unknown
-  _pendingListChangedConfig: object | undefined
-  _setupListChangedHandlers: (config: object) => void
 }
 
 type Handler = Parameters<SdkClient["setRequestHandler"]>
@@ -72,6 +61,7 @@ export class SupervisedClient extends SdkClient {
 
   constructor(source: BackendSource, incoming: Incoming, identity: Identity) {
     super(identity.clientInfo, { ...identity.official, capabilities: identity.capabilities } as ClientOptions)
+    OfficialClient.check(this, identity.official.listChanged !== undefined)
     this.name = source.name
     this.supervision = new ServerSupervision(source)
     this.#start = Runner.starter(source.runtime)
@@ -181,15 +171,9 @@ export class SupervisedClient extends SdkClient {
     this.#handlers.remove(method)
   }
 
-  #introduced({ capabilities, instructions, serverInfo, sessionId }: Introduction): undefined {
-    this.#transport.session = sessionId
-    const handshake = this as unknown as Handshake
-    handshake._serverCapabilities = capabilities
-    handshake._serverVersion = serverInfo
-    handshake._instructions = instructions
-    const { _pendingListChangedConfig: listChanged } = handshake
-    handshake._pendingListChangedConfig = undefined
-    if (listChanged !== undefined) handshake._setupListChangedHandlers(listChanged)
+  #introduced(introduction: Introduction): undefined {
+    this.#transport.session = introduction.sessionId
+    OfficialClient.introduce(this, introduction)
   }
 
   /** Before the first connection, the capabilities of the server are not known. */
@@ -261,18 +245,8 @@ for (const name of forwarded) {
   Object.defineProperty(SupervisedClient.prototype, name, { value, writable: true, configurable: true })
 }
 
-/** What the official Client, in private, refuses to call: tools that require a task. */
-const { isToolTaskRequired } = SdkClient.prototype as unknown as {
-  readonly isToolTaskRequired?: (this: SdkClient, name: string) => boolean
-}
-
-Object.defineProperty(SupervisedClient.prototype, "isToolTaskRequired", {
-  value(this: SupervisedClient, name: string): boolean {
-    const backend = this.supervision.source.backend()
-    // Lifeline runs the task.
-    if (backend === undefined || runsTasks(backend)) return false
-    return isToolTaskRequired?.call(this, name) === true
-  },
-  writable: true,
-  configurable: true
+// Where the backend runs the task of such a tool, nothing is refused.
+OfficialClient.decideTasks(SupervisedClient.prototype, ({ supervision }, own, name) => {
+  const backend = supervision.source.backend()
+  return backend !== undefined && !runsTasks(backend) && own(name)
 })
