@@ -140,9 +140,10 @@ describe("tasks", () => {
       expect(heard.slice(3).map(({ message }) => message)).toEqual(["half of it (still running, 48 s)"])
     }))
 
-  it.scoped.each(["2025", "2026"] as const)(
-    "[C17:virtual] %s: a status that the protocol does not know ends the call: with the outcome if there is one, and otherwise with `unknown`",
-    (era) =>
+  const statuses = ["sleeping", 1, null, undefined, { of: "it" }]
+  it.scoped.each((["2025", "2026"] as const).flatMap((era) => statuses.map((status) => ({ era, status }))))(
+    "[C17:virtual] $era: a status that the protocol does not know ($status) ends the call: with the outcome if there is one, and otherwise with `unknown`",
+    ({ era, status }) =>
       Effect.gen(function*() {
         for (
           const [outcome, wait, ends] of [
@@ -160,14 +161,16 @@ describe("tasks", () => {
           const backend = yield* start(script, era === "2026" ? { calls: { tasks: "prefer" } } : {})
           const fiber = yield* call(backend)
           yield* TestClock.adjust(0)
-          tasks.get("t0")!.status = "sleeping"
+          tasks.get("t0")!.status = status as string
           yield* TestClock.adjust(1000 + wait)
           const exit = yield* Fiber.join(fiber)
           expect(sent("tools/call")).toHaveLength(1)
           if (ends !== undefined) expect(text(exit)).toBe(ends)
           else {
             expect(failure(exit)).toBeInstanceOf(ResultUnknown)
-            expect(failure(exit).message).toContain('has the status "sleeping", which the protocol does not know')
+            expect(failure(exit).message).toContain(
+              `has the status ${JSON.stringify(status) ?? "nothing"}, which the protocol does not know`
+            )
           }
         }
       })

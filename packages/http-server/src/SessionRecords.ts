@@ -238,6 +238,15 @@ export const make = (
     const writeRest = Effect.suspend(() => Effect.every([...unwritten], ([name, record]) => save(name, record)))
     // Closing the scope waits for the current write, and writes the rest.
     yield* Effect.addFinalizer(() => writing.withPermits(1)(writeRest))
+    const found = (name: string) =>
+      Effect.catchAll(
+        Effect.map(records.read(name), Option.getOrUndefined),
+        (failure): Effect.Effect<Record | "unknown" | undefined> =>
+          failure.isForeign === true
+            // It will never say anything. This warns.
+            ? Effect.map(records.get(name), Option.getOrUndefined)
+            : Effect.as(Effect.logWarning(`a session waits for its record: ${failure.message}`), "unknown")
+      )
     /** The next record to write of each session, by name. */
     const waiting = new Map<string, { record: Record; written: Promise<void> }>()
     const write = (name: string, next: { readonly record: Record }) =>
@@ -256,7 +265,7 @@ export const make = (
       get: (id, born, owner = "") =>
         Runtime.runPromise(runtime)(
           writing.withPermits(1)(Effect.gen(function*() {
-            const record = Option.getOrUndefined(yield* records.get(key(id)))
+            const record = yield* found(key(id))
             if (record !== undefined || born === undefined) return record
             if (born > index.endedBefore(owner)) yield* raiseFloor(owner)
             return born <= index.endedBefore(owner) ? presumedEnded : undefined

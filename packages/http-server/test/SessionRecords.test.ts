@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import * as StateFolder from "@mcp-lifeline/state/StateFolder"
 import { Deferred, Effect } from "effect"
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs"
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { SessionRecord } from "../src/SessionRecord.js"
@@ -71,6 +71,23 @@ describe("what is kept of sessions", () => {
         records.set("one", { usedAt: 1, level: "kept" }).then(() => records.get("one"))
       )
       expect(kept).toEqual({ usedAt: 1, level: "kept" })
+    }))
+
+  it.scopedLive.each<[string, (file: string) => void, unknown]>([
+    ["cannot be read", (file) => chmodSync(file, 0), "unknown"],
+    ["is a folder", (file) => (rmSync(file), mkdirSync(file)), "unknown"],
+    ["is of another version", (file) => writeFileSync(file, "{}"), undefined],
+    ["is not there", (file) => rmSync(file), undefined]
+  ])("[D11] a record that %s: whether its session has ended", ([how, spoil, expected]) =>
+    Effect.gen(function*() {
+      if (how === "cannot be read" && process.getuid?.() === 0) return
+      const { folder: plain, path } = yield* folder
+      const before = yield* SessionRecords.make(plain)
+      yield* Effect.promise(() => before.set("one", { usedAt: Date.now(), hasEnded: true }))
+      const [name] = namesIn(path)
+      spoil(join(path, "sessions", `${name}.json`))
+      const after = yield* SessionRecords.make(StateFolder.make(path))
+      expect(yield* Effect.promise(() => after.get("one", Date.now() / 1000))).toEqual(expected)
     }))
 
   it.scopedLive("[X5] what is too old or too much is removed at the start, and what is new stays", () =>

@@ -251,10 +251,9 @@ export const make = (path: string): StateFolder["Type"] => {
     const read = (key: string): Effect.Effect<Option.Option<A>, Unreadable> => {
       const file = fileOf(key)
       return Effect.mapError(find(file), (failure) => {
-        const reason = failure === foreign
-          ? "it is not what this version of mcp-lifeline keeps there"
-          : reasonOf(failure)
-        return new Unreadable({ file, reason })
+        return failure === foreign
+          ? new Unreadable({ file, reason: "it is not what this version of mcp-lifeline keeps there", isForeign: true })
+          : new Unreadable({ file, reason: reasonOf(failure) })
       })
     }
 

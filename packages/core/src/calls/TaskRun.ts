@@ -312,7 +312,7 @@ export class TaskRun {
       ...this.#common(call),
       cause: cause instanceof Forgotten ? undefined : cause,
       ...said`${open(this.#backend.id)}: tools/call began ${aTask(call.task)}, which has the status ${
-        open(JSON.stringify(status.slice(0, 100)))
+        open((JSON.stringify(status) ?? "nothing").slice(0, 100))
       }, which the protocol does not know${why}; check before you repeat it`
     })
   }

@@ -168,8 +168,12 @@ export class Router {
     })
   }
 
-  readonly callTool = (params: Params<"tools/call">, options?: CallOptions) =>
-    this.#ask("tools", params.name, options, (backend, name, left) => backend.callTool({ ...params, name }, left))
+  /** `onRouted`: called with where the call goes, in the step that finds it. */
+  readonly callTool = (params: Params<"tools/call">, options?: CallOptions, onRouted?: (to: Route) => void) =>
+    this.#ask("tools", params.name, options, (backend, name, left) => {
+      onRouted?.({ backend, original: name })
+      return backend.callTool({ ...params, name }, left)
+    })
 
   readonly getPrompt = (params: Params<"prompts/get">, options?: CallOptions) =>
     this.#ask("prompts", params.name, options, (backend, name, left) => backend.getPrompt({ ...params, name }, left))

@@ -126,6 +126,12 @@ export const stringify = (value: unknown): string => {
   }
 }
 
+/** The text of a number as it came, where JavaScript would write it in another way. */
+export const sourceOf = (parent: object, key: Key): string | undefined => {
+  const source = notes.get(parent)?.get(key)
+  return source !== undefined && Object.is((parent as Parent)[key], Number(source)) ? source : undefined
+}
+
 /** Hands the notes of an object on to a copy of it, for members that are the same there. Returns the copy. */
 export const copied = <A>(original: unknown, copy: A): A => {
   const found = notes.get(original as object)

@@ -27,8 +27,10 @@ export const call = (
       return Effect.fail(notRecorded("unavailable", `the call was not sent: ${access.isAdmin ? why : unplaced}`))
     }
     const call = audit.begin({ door: "api", caller, method: "tools/call", params })
-    /** Notes the server of what the call names. Returns whether it is one that the caller may not use. */
+    let isRouted = false
+    /** Of a call that was not routed: notes the server of what it names. Returns whether it is one that the caller may not use. */
     const isHidden = (): boolean => {
+      if (isRouted) return false
       const to = viewOf(fleet, access).find("tools", params.name) ?? find(fleet, "tools", params.name)
       if (to !== undefined) call.found(to.backend.id, to.original)
       return to !== undefined && !access.hasTool(to.backend.id, to.original)
@@ -46,7 +48,14 @@ export const call = (
               ))
           ))
       })
-    return LimitedCall.call(gateway, params, caller, access, call.sent).pipe(
+    const watch = {
+      sent: call.sent,
+      routed: (server: string, name: string) => {
+        isRouted = true
+        call.sentAs(server, { ...params, name })
+      }
+    }
+    return LimitedCall.call(gateway, params, caller, access, watch).pipe(
       Effect.onInterrupt(() =>
         Effect.sync(() => {
           isHidden()

@@ -26,7 +26,7 @@ export const call = (
   params: Api.Call,
   caller: Caller,
   access: Access,
-  onSent?: (generation: number) => void
+  watch?: Tools.Watch
 ): Effect.Effect<CallToolResult, Api.NotFound | Api.RateLimited | Api.ServerFailed> =>
   Effect.gen(function*() {
     const { callsPerMinute } = access
@@ -34,5 +34,5 @@ export const call = (
       const retryAfter = gateway.rates.take(caller.subject, callsPerMinute)
       if (retryAfter > 0) return yield* refuse(callsPerMinute, retryAfter)
     }
-    return yield* Tools.call(gateway, params, access, onSent)
+    return yield* Tools.call(gateway, params, access, watch)
   })

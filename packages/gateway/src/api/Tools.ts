@@ -108,21 +108,29 @@ const endedByStop = (isSent: boolean): Api.ServerFailed => ({
     : { code: "unavailable", message: "the call was not sent: the gateway was stopped before" }
 })
 
+/** Who watches a call. */
+export interface Watch {
+  /** It goes to this server, where the tool has this name. */
+  readonly routed: (server: string, original: string) => void
+  /** A request of it leaves, on the connection with this number. */
+  readonly sent: (generation: number) => void
+}
+
 /** Calls a tool for somebody who may use it. */
 export const call = (
   gateway: Gateway,
   params: Api.Call,
   access: Access,
-  onSent: (generation: number) => void = () => undefined
+  watch?: Watch
 ): Effect.Effect<CallToolResult, Api.NotFound | Api.ServerFailed> =>
   Effect.suspend(() => {
     let isSent = false
     const called = viewOf(gateway.servers.shared.fleet, access).callTool(params, {
       onSent: (generation) => {
         isSent = true
-        onSent(generation)
+        watch?.sent(generation)
       }
-    }).pipe(
+    }, ({ backend, original }) => watch?.routed(backend.id, original)).pipe(
       Effect.mapError((error) =>
         Fleet.isUnknown(error)
           ? Api.notFound(notCalled(gateway, params.name, access) ?? error.message)

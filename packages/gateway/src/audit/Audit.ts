@@ -1,6 +1,7 @@
 /**
  * Records each call of a client: who called what, and what became of it. The answer of a call waits until its line is in the file.
  */
+import { ExactJson } from "@mcp-lifeline/core/internal"
 import type { Caller } from "@mcp-lifeline/http-server/Caller"
 import { Named } from "@mcp-lifeline/protocol"
 import { Clock, Effect, Predicate, type Scope } from "effect"
@@ -118,7 +119,7 @@ export const clientOf = ({ name, subject }: Caller, introduced?: Pick<Introduced
 
 const lineOf = (value: object): string => {
   try {
-    return JSON.stringify(value)
+    return ExactJson.stringify(value)
   } catch {
     // A text of a client can be anything; who called what must be there in any case.
     return JSON.stringify({ ...value, arguments: "[cannot be written]" })

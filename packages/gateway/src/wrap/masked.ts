@@ -1,7 +1,7 @@
 /**
  * Masks what looks like a secret in JSON. Pure, and linear in the length of the input.
  */
-import { Nesting } from "@mcp-lifeline/core/internal"
+import { ExactJson, Nesting } from "@mcp-lifeline/core/internal"
 import { Predicate } from "effect"
 
 const mask = "[masked]"
@@ -131,14 +131,15 @@ const ofText = (whole: string, within: number): string => {
 /** With `isOfSchema`, the members are parameters, and their values are schemas. */
 const ofValue = (value: unknown, isOfSchema: boolean, within: number): unknown => {
   if (typeof value === "string") return ofText(value, within)
-  if (Array.isArray(value)) return value.map((one) => ofValue(one, false, within))
+  if (Array.isArray(value)) return ExactJson.copied(value, value.map((one) => ofValue(one, false, within)))
   if (!Predicate.isRecord(value)) return value
-  return Object.fromEntries(
+  const shown = Object.fromEntries(
     Object.entries(value).map(([name, one]) => {
       if (!isSecret(name, one)) return [name, ofValue(one, name === "properties", within)]
       return [name, isOfSchema && Predicate.isRecord(one) ? ofSchema(one) : mask]
     })
   )
+  return ExactJson.copied(value, shown)
 }
 
 /** Masks secrets in a JSON value. The value must not be nested deeper than the usual limit of messages. */

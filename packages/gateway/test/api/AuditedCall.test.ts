@@ -2,7 +2,7 @@ import { describe, expect, it } from "@effect/vitest"
 import { Fleet, RequestError } from "@mcp-lifeline/core"
 import type { Caller } from "@mcp-lifeline/http-server/Caller"
 import { ScriptedConnector } from "@mcp-lifeline/testing"
-import { Effect, Fiber, TestClock } from "effect"
+import { Effect, Fiber, Record, TestClock } from "effect"
 import { type Access, everything, withoutRules } from "../../src/access/Access.js"
 import { CallRates } from "../../src/access/CallRates.js"
 import * as AuditedCall from "../../src/api/AuditedCall.js"
@@ -10,44 +10,49 @@ import type { Gateway } from "../../src/api/Gateway.js"
 
 const ann: Caller = { subject: "client ann", name: "ann", claims: {} }
 
-/** A gateway with one server, and a ledger of what is recorded. */
-const gateway = Effect.gen(function*() {
-  const script = ScriptedConnector.make()
-  const fleet = yield* Fleet.make({ backends: { docs: { connector: script } } })
-  yield* TestClock.adjust(0)
-  const recorded: Array<unknown> = []
-  const audit = { refusal: undefined as string | undefined, mayAnswer: true }
-  const begun = (arrived: object) => {
-    let isSent = false
-    recorded.push({ begun: arrived })
-    return {
-      sent: () => {
-        isSent = true
-      },
-      isSent: () => isSent,
-      found: (server: string, original: string) => void recorded.push(`${server} ${original}`),
-      ended: (ended: object, hand: (mayAnswer: boolean) => void) => {
-        recorded.push(ended)
-        hand(audit.mayAnswer)
+/** A gateway with one server, or several whose tools have no prefixes; and a ledger of what is recorded. */
+const gatewayOf = (more: Readonly<Record<string, ScriptedConnector.ScriptedConnector>> = {}) =>
+  Effect.gen(function*() {
+    const script = ScriptedConnector.make()
+    const bare = Record.map(more, (connector) => ({ connector, prefix: "" }))
+    const fleet = yield* Fleet.make({ backends: { docs: { connector: script }, ...bare } })
+    yield* TestClock.adjust(0)
+    const recorded: Array<unknown> = []
+    const audit = { refusal: undefined as string | undefined, mayAnswer: true }
+    const begun = (arrived: object) => {
+      let isSent = false
+      recorded.push({ begun: arrived })
+      return {
+        sent: () => {
+          isSent = true
+        },
+        isSent: () => isSent,
+        found: (server: string, original: string) => void recorded.push(`${server} ${original}`),
+        sentAs: (server: string, { name }: { readonly name: string }) => void recorded.push(`${server} ${name}`),
+        ended: (ended: object, hand: (mayAnswer: boolean) => void) => {
+          recorded.push(ended)
+          hand(audit.mayAnswer)
+        }
       }
     }
-  }
-  const made = {
-    audit: { refusal: () => audit.refusal, begin: begun },
-    rates: new CallRates(yield* Effect.clock),
-    servers: { shared: { fleet }, servers: () => [{ id: "docs", sessions: "shared" }] },
-    url: "http://localhost:1"
-  } as unknown as Gateway
-  const call = (name = "docs__echo", access: Access = everything) =>
-    Effect.gen(function*() {
-      const fiber = yield* Effect.fork(Effect.either(AuditedCall.call(made, { name }, ann, access)))
-      yield* TestClock.adjust(0)
-      return fiber
-    })
-  const ends = (name?: string, access?: Access) => Effect.flatMap(call(name, access), Fiber.join)
-  const sent = () => script.ledger.entries.filter((one) => one._tag === "Sent" && one.method === "tools/call").length
-  return { audit, call, ends, recorded, script, sent }
-})
+    const made = {
+      audit: { refusal: () => audit.refusal, begin: begun },
+      rates: new CallRates(yield* Effect.clock),
+      servers: { shared: { fleet }, servers: () => [{ id: "docs", sessions: "shared" }] },
+      url: "http://localhost:1"
+    } as unknown as Gateway
+    const call = (name = "docs__echo", access: Access = everything) =>
+      Effect.gen(function*() {
+        const fiber = yield* Effect.fork(Effect.either(AuditedCall.call(made, { name }, ann, access)))
+        yield* TestClock.adjust(0)
+        return fiber
+      })
+    const ends = (name?: string, access?: Access) => Effect.flatMap(call(name, access), Fiber.join)
+    const sent = () => script.ledger.entries.filter((one) => one._tag === "Sent" && one.method === "tools/call").length
+    return { audit, call, ends, recorded, script, sent }
+  })
+
+const gateway = gatewayOf()
 
 const failure = (code: string) => ({ _tag: "Left", left: { error: { code } } })
 
@@ -66,6 +71,20 @@ describe("a call of a tool through the API", () => {
       expect(withheld).toMatchObject(failure("server_error"))
       expect(JSON.stringify(withheld)).toContain("do not repeat it")
       expect(sent()).toBe(2)
+    }))
+
+  it.scoped("[G23:unit] names the server that carried it out, also where the name is that of another one when it ends", () =>
+    Effect.gen(function*() {
+      const [first, second] = [ScriptedConnector.make(), ScriptedConnector.make()]
+      const { call, recorded } = yield* gatewayOf({ first, second })
+      first.respond = (method) => method === "tools/call" ? { answer: "result", after: 60_000 } : undefined
+      const fiber = yield* call("echo")
+      first.offer = { ...first.offer, tools: [] }
+      first.current.notify("notifications/tools/list_changed")
+      yield* TestClock.adjust(60_000)
+      expect((yield* Fiber.join(fiber))._tag).toBe("Right")
+      expect(recorded.slice(1)).toMatchObject(["first echo", { outcome: "ok" }])
+      expect([first, second].map(({ ledger }) => ledger.sent("tools/call").length)).toEqual([1, 0])
     }))
 
   it.scoped("[G23:unit] is not sent where it cannot be recorded; only an admin is told where the file is", () =>

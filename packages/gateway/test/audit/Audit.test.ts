@@ -1,5 +1,6 @@
 /** What the audit writes of calls, and says of its file, as both go on. */
 import { describe, expect, it } from "@effect/vitest"
+import { ExactJson } from "@mcp-lifeline/core/internal"
 import { anyone } from "@mcp-lifeline/http-server/Caller"
 import { Effect, Exit, Scope, TestClock } from "effect"
 import { mkdirSync, readFileSync, renameSync, rmSync } from "node:fs"
@@ -46,6 +47,20 @@ const recording = (options: Partial<Audit.Options> = {}) =>
   })
 
 describe("the line of a call", () => {
+  it.scoped("[G23:unit] has its arguments as the server receives them: numbers that JavaScript would change, too", () =>
+    Effect.gen(function*() {
+      const { file, line } = yield* recording({ withArguments: true })
+      const texts = ["9007199254740993", "9007199254740992", "1.0", "1", "1e400", "null", "-0", "0", "0.1", "0.10"]
+      const hashes = new Set<string | undefined>()
+      for (const text of texts) {
+        const args = `{"n":${text},"list":[${text},{"of":${text}}]}`
+        const params = ExactJson.parse(`{"name":"read","arguments":${args}}`) as Record<string, unknown>
+        hashes.add((yield* line({ params })).hash)
+        expect(readFileSync(file, "utf8").trim().split("\n").at(-1)).toContain(`"arguments":${args}`)
+      }
+      expect(hashes.size).toBe(texts.length)
+    }))
+
   it.scoped("[G23:unit] has when it arrived, how often it was sent, on which connection, and how long it waited and took", () =>
     Effect.gen(function*() {
       const { begin, ended, lines } = yield* recording()
