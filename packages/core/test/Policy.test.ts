@@ -55,7 +55,7 @@ describe("Policy", () => {
         afterRefusal: "resend",
         tasks: "required",
         maxInFlight: 1000,
-        maxWaiting: 1000,
+        maxWaiting: 10_000,
         progressInterval: 15_000
       },
       lifecycle: { lazy: false, idleRelease: undefined, disabled: false },

@@ -44,12 +44,11 @@ export class QueuedCalls {
     return this.#count
   }
 
-  /** A call begins: its position among the others is settled. */
+  /** A call begins, here or after it has left another backend: its position among the others is settled. */
   begin<M extends Method>(call: Call<M>): void {
-    call.place = this.#places.ticket()
-    if (this.#turns === undefined || !limited.has(call.method)) return
     const lane = call.tool?.lane
-    call.turn = this.#turns.ticket(lane, lane?.concurrency)
+    call.place = this.#places.ticket()
+    call.turn = limited.has(call.method) ? this.#turns?.ticket(lane, lane?.concurrency) : undefined
   }
 
   /** Whether a call may be sent now; then it has what it needs, otherwise its position, until `leave`. */
@@ -71,7 +70,7 @@ export class QueuedCalls {
   }
 
   /** A call has no request in flight any more, and does not wait for its turn. */
-  leave<M extends Method>({ place, turn }: Call<M>): void {
+  leave<M extends Method>({ place, turn }: Pick<Call<M>, "place" | "turn">): void {
     if (place !== undefined) this.#places.leave(place)
     if (turn !== undefined) this.#turns?.leave(turn)
   }
@@ -83,7 +82,9 @@ export class QueuedCalls {
 
   /** What remains of a call that waits for something: when it ends, the call has neither place nor position. */
   during<M extends Method, A, E>(call: Call<M>, rest: Effect.Effect<A, E>): Effect.Effect<A, E> {
-    return call.place === undefined ? rest : Effect.ensuring(rest, Effect.sync(() => this.leave(call)))
+    // Those of now: it may go on with another backend.
+    const { place, turn } = call
+    return place === undefined ? rest : Effect.ensuring(rest, Effect.sync(() => this.leave({ place, turn })))
   }
 
   /** Waits within the call's time until it may be sent, and goes on with the call. Runs within `during`. */
