@@ -52,15 +52,15 @@ const sizing = "docs/operations/sizing.md"
 /** @type {ReadonlyArray<Claim>} */
 export const claims = [
   {
-    page: readme,
-    says: "[In our recording](docs/benchmarks.md#the-server-crashes), calls succeed again within two seconds",
+    page: comparison,
+    says: "[In our recording](benchmarks.md#the-server-crashes), calls succeed again within two seconds",
     of: ["timeline/crash"],
     holds: (crash) => back(crash, "lifeline") < 2000
   },
   {
-    page: readme,
+    page: comparison,
     says:
-      "[In our recording](docs/benchmarks.md#the-server-is-wedged), Lifeline is back sooner than a client that is replaced after an error",
+      "[In our recording](benchmarks.md#the-server-is-wedged), Lifeline is back sooner than a client that is replaced after an error",
     of: ["timeline/wedged"],
     holds: (wedged) => back(wedged, "lifeline") < back(wedged, "renewed")
   },

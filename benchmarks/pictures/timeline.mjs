@@ -22,7 +22,7 @@ const names = ({ calls }) => Object.keys(calls)
 
 /** When each client had a good call again. @param {import("../common.mjs").Result} part */
 const finding = ({ rows }) =>
-  `First good call after it: ${
+  `first good call after ${
     rows.map(({ figures, name }) => {
       const after = figures["first good call ms"]
       return `${name} ${typeof after === "number" ? `${(after / 1000).toFixed(1)} s` : after}`
@@ -58,11 +58,7 @@ export const timeline = (parts) => {
   const rounds = Math.max(...parts.map(({ run }) => run.rounds))
   return {
     title: "Calls while a server is killed, stops answering, or cannot be reached",
-    alt: panels.map(({ found, of, title }) =>
-      `${title}. ${found}. Answered of ${Object.values(of.calls)[0]?.length ?? 0} calls: ${
-        Object.entries(of.calls).map(([name, all]) => `${name} ${good(all)}`).join("; ")
-      }.`
-    ).join(" "),
+    alt: panels.map(({ found, title }) => `${title}: ${found}.`).join(" "),
     caption: [
       `One mark a call, where it started; the dashed line is the fault. Every second call only reads, the others have an effect. Callers give up after ${
         timeout / 1000

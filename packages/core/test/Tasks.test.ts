@@ -142,7 +142,7 @@ describe("tasks", () => {
 
   const statuses = ["sleeping", 1, null, undefined, { of: "it" }]
   it.scoped.each((["2025", "2026"] as const).flatMap((era) => statuses.map((status) => ({ era, status }))))(
-    "[C17:virtual] $era: a status that the protocol does not know ($status) ends the call: with the outcome if there is one, and otherwise with `unknown`",
+    "[C17:virtual] $era, $status: a status that the protocol does not know ends the call: with the outcome if there is one, and otherwise with `unknown`",
     ({ era, status }) =>
       Effect.gen(function*() {
         for (

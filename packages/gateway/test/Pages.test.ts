@@ -93,6 +93,19 @@ describe("lines for a shell on a page", () => {
 describe("README.md", () => {
   const readme = readFileSync(new URL("README.md", root), "utf8")
 
+  it("[G1] is short, and after that has for each kind of reader the one change that they make, a program's first", () => {
+    expect(readme.split("\n").length - 1).toBeLessThanOrEqual(120)
+    expect(readme.split(/\s+/).filter((word) => word !== "").length).toBeLessThanOrEqual(700)
+    const parts = readme.split(/^## /m).slice(2)
+    const changes = [
+      /^\+await client\.connect\(supervisedTransport\(/m,
+      /^mcp-lifeline adopt$/m,
+      /`mcp-lifeline wrap -- /
+    ]
+    changes.push(/`mcp-lifeline serve --config/)
+    changes.forEach((change, index) => expect(parts[index]).toMatch(change))
+  })
+
   it("[G1] begins its first part with the two commands of a fresh clone, start and test", () => {
     const commands = ["start", "test"].map((script) => `npx --yes ${packageManager} ${script}\n`)
     expect(readme.split(/^## /m)[1]).toMatch(`Get it\n\n\`\`\`sh\n${commands.join("")}\`\`\`\n`)

@@ -71,7 +71,9 @@ describe.concurrent("what an operator sees of servers of which each client has i
         expect(missed.runtimes).toMatchObject([{ number: 1, generation: 1 }, { number: 2, generation: 1 }])
         // Whether its memory has been measured yet is a matter of time.
         const { usage: _, ...healthy } = missed.runtimes[1]
-        expect(healthy).toEqual({ number: 2, state: "Connected", since: expect.any(Number), generation: 1 })
+        const since = expect.any(Number)
+        const keepalive = { state: "running" }
+        expect(healthy).toEqual({ number: 2, state: "Connected", since, generation: 1, healthScore: 1, keepalive })
         expect((yield* ask(`${base}/ready`)).body.servers.own.reason).toContain("cannot start")
         expect((yield* command("status")).stdout).toMatch(
           /│ own +│ (Reconn|Conn)ecting +│.*│ per client: .*1 connected/
@@ -82,7 +84,7 @@ describe.concurrent("what an operator sees of servers of which each client has i
         expect(back).toMatchObject({ state: "Connected", calls: { total: 2, failed: 0 } })
         expect(generations(yield* details)).toEqual([2, 1])
         expect((yield* command("status", "own")).stdout).toMatch(
-          /per client: 2 connected[^]*│ 1 +│ Connected +│ \d+ [^│]+│ 2 +│[^]*│ 2 +│ Connected +│ .* │ 1 +│/
+          /per client: 2 connected[^]*│ 1 +│ Connected +│ \d+ [^│]+│ \d\.\d\d +│ 2 +│[^]*│ 2 +│ Connected +│ .* │ 1\.00 +│ 1 +│ running +│/
         )
         expect(JSON.parse((yield* command("status", "own", "--json")).stdout).runtimes).toHaveLength(2)
         const own = (yield* ask(`${base}/api/logs?server=own`)).body.events

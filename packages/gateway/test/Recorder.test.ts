@@ -65,6 +65,12 @@ describe("what --record writes", () => {
       "invalid_grant",
       "unauthorized",
       "not-found",
+      "UNAUTHENTICATED",
+      "FORBIDDEN",
+      "INTERNAL",
+      "Unauthorized",
+      "Timeout",
+      "http2_error",
       "NoSuchBucket",
       "rateLimitExceeded"
     ]

@@ -48,4 +48,25 @@ describe.each(Object.entries(servers))("wrap in front of a server over %s that m
       await server.end()
     }
   }, 300_000)
+
+  it("[V8:real] answers them from memory where it is a list that the server leaves without an answer", async () => {
+    using state = stateFolder()
+    const server = await begin()
+    try {
+      await using host = wrap([...slowVerdict, ...server.args], { state: state.path })
+      await host.initialize()
+      const before = await Promise.all(lists.map((list) => host.result(list)))
+      const pid = server.pid(host.family)
+      process.kill(pid, "SIGSTOP")
+      try {
+        assert.deepEqual(await Promise.all(lists.map((list) => host.result(list))), before)
+        assert.isTrue(alive(pid))
+      } finally {
+        process.kill(pid, "SIGCONT")
+      }
+      assert.strictEqual(await host.call("echo", { message: "again" }), "Echo: again")
+    } finally {
+      await server.end()
+    }
+  }, 300_000)
 })

@@ -102,10 +102,10 @@ describe.concurrent("mcp-lifeline wrap URL", () => {
         const state = yield* Signer.folder
         yield* Effect.promise(async () => {
           await using host = wrap([server.url], { state })
-          const { result } = await host.introduction()
+          const { result } = await host.introduction({}, undefined, true)
           host.notify("notifications/initialized")
           const address = await host.until(() => /http:\S+(?=\n)/.exec(host.stderr)?.[0])
-          if (!isGuess(result)) assert.include(result?.["instructions"], address)
+          assert.isTrue(isGuess(result))
           const refused = await host.request("tools/call", { name: "ask", arguments: {} })
           assert.include(refused.error?.message ?? "", address)
           assert.deepEqual((await host.result("tools/list"))["tools"], [])
@@ -135,9 +135,9 @@ describe.concurrent("mcp-lifeline wrap URL", () => {
         const state = yield* Signer.folder
         yield* Effect.promise(async () => {
           await using host = wrap([server.url], { state })
-          const { result } = await host.introduction()
+          const { result } = await host.introduction({}, undefined, true)
           await host.until(() => /does not offer PKCE/.exec(host.stderr) ?? undefined)
-          if (!isGuess(result)) assert.match(result?.["instructions"], /does not offer PKCE/)
+          assert.isTrue(isGuess(result))
           host.notify("notifications/initialized")
           const refused = await host.request("tools/call", { name: "ask", arguments: {} })
           assert.match(refused.error?.message ?? "", /does not offer PKCE/)
@@ -156,14 +156,14 @@ describe.concurrent("mcp-lifeline wrap URL", () => {
         yield* Effect.promise(async () => {
           {
             await using ci = wrap(["--browser", server.url], { state, env: { BROWSER: browser.command, CI: "true" } })
-            await ci.introduction()
+            await ci.introduction({}, undefined, true)
             await ci.until(() => /http:\S+/.exec(ci.stderr) ?? undefined)
           }
           assert.deepEqual(browser.opened(), [])
           const env = { BROWSER: browser.command, CI: "" }
           await using one = wrap(["--browser", server.url], { state, env })
           await using other = wrap(["--browser", server.url], { state, env })
-          await Promise.all([one.introduction(), other.introduction()])
+          await Promise.all([one, other].map((host) => host.introduction({}, undefined, true)))
           for (const host of [one, other]) {
             host.notify("notifications/initialized")
             await answer(host, "ask")

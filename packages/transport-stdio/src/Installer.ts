@@ -12,6 +12,7 @@ const verbs: Readonly<Record<string, ReadonlyArray<string>>> = {
   bunx: [],
   uvx: [],
   dnx: [],
+  pkgx: [],
   npm: ["exec", "x"],
   pnpm: ["dlx"],
   yarn: ["dlx"],
@@ -20,12 +21,16 @@ const verbs: Readonly<Record<string, ReadonlyArray<string>>> = {
   uv: ["run"],
   pipx: ["run"],
   dotnet: ["exec"],
-  go: ["run"]
+  go: ["run"],
+  cargo: ["run"],
+  nix: ["run", "shell", "develop"],
+  hatch: ["run"],
+  pixi: ["run", "exec"]
 }
 
 /** Programs that start what stands in their arguments. */
 const starters =
-  /^(?:cmd|sh|bash|dash|zsh|fish|pwsh|powershell|env|sudo|nice|nohup|timeout|node|corepack|mise|volta|fnm)$/
+  /^(?:cmd|sh|bash|dash|zsh|fish|pwsh|powershell|env|sudo|doas|nice|ionice|nohup|setsid|stdbuf|time|timeout|xvfb-run|node|corepack|asdf|direnv|mise|volta|fnm|op|doppler|dotenv|dotenvx|infisical|aws-vault|envchain)$/
 
 /** Arguments that are looked at. */
 const maxWords = 200

@@ -46,7 +46,7 @@ export class HeldCalls {
 
   /**
    * Waits until that is settled, which the answer to any request does, and goes on with the call. Fails after three quarters of the time of
-   * the call.
+   * the call; of one without end, whose caller has a patience that nobody knows and hears nothing meanwhile, of `timeouts.request`.
    */
   hold<M extends Method>(
     call: Call<M>,
@@ -57,13 +57,18 @@ export class HeldCalls {
       const { runtime } = installed
       const full = tooManyWait(this.#backend, this.#count + this.#wait.waiting)
       if (full !== undefined) return Effect.fail(full)
+      const begunAt = this.#backend.now()
+      const isPatient = call.deadline < Number.POSITIVE_INFINITY || call.progress !== undefined
+      const end = heldUntil(
+        isPatient ? call : { begunAt, deadline: begunAt + this.#backend.policy.timeouts.request }
+      )
       const isSettled = () => !this.#backend.isCurrent(runtime) || !this.isHeld(call, installed)
       this.#count++
       const settled = Effect.ensuring(
         waitingFor(
           call,
           "waits until the server answers a probe",
-          this.#backend.before(heldUntil(call), runtime.until(isSettled))
+          this.#backend.before(end, runtime.until(isSettled))
         ),
         Effect.sync(() => this.#count--)
       )

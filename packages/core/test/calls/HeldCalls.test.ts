@@ -131,4 +131,30 @@ describe("calls that are held while a connection is in doubt", () => {
       })
       expect(script.ledger.sent("tools/call")).toHaveLength(1)
     }))
+
+  it.scoped("[V8:virtual] one without end, as hosts make them, fails after three quarters of timeouts.request; not if it hears progress", () =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make()
+      const backend = yield* Backend.make("one", {
+        connector: script,
+        keepalive: { method: "none", timeout: 500, suspectInterval: 600_000 },
+        timeouts: { request: 20_000 }
+      })
+      yield* TestClock.adjust(0)
+      script.respond = () => ({ answer: "never" })
+      yield* Effect.fork(Effect.either(backend.callTool({ name: "pay" }, { timeout: 3000 })))
+      yield* TestClock.adjust(3000)
+      const endless = { timeout: Number.POSITIVE_INFINITY }
+      const held = yield* Effect.fork(Effect.either(backend.callTool({ name: "pay" }, endless)))
+      const hearing = yield* Effect.fork(backend.callTool({ name: "pay" }, { ...endless, onprogress: () => {} }))
+      yield* TestClock.adjust(14_999)
+      expect(held.unsafePoll()).toBeNull()
+      yield* TestClock.adjust(1)
+      expect(yield* Fiber.join(held)).toMatchObject({
+        left: { _tag: "BackendUnavailable", message: expect.stringContaining("the call was not sent") }
+      })
+      yield* TestClock.adjust(60_000)
+      expect(hearing.unsafePoll()).toBeNull()
+      yield* Fiber.interrupt(hearing)
+    }))
 })

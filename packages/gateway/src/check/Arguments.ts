@@ -16,9 +16,9 @@ export const command = Command.make({
   details:
     "Shows no secrets. Names the file, line and key of what is wrong, and the remedy. Without --connect, this starts nothing.",
   arguments: {
-    file: Command.required(
+    file: Command.optional(
       "FILE",
-      "An mcp.json, or another configuration file of a host. A file whose name ends in .toml is TOML."
+      "An mcp.json, or another configuration file of a host. A file whose name ends in .toml is TOML. Default: what serve reads, the mcp.json of this folder."
     )
   },
   options: {

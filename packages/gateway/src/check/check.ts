@@ -14,6 +14,7 @@ import * as Configuration from "../config/Configuration.js"
 import * as McpJson from "../config/McpJson.js"
 import { StartError } from "../Errors.js"
 import * as Output from "../Output.js"
+import * as folderFile from "../serve/folderFile.js"
 import { forEntries } from "../sign-in/forEntries.js"
 import { json as jsonText } from "../Text.js"
 import * as BehindWrap from "./behindWrap.js"
@@ -21,7 +22,8 @@ import { type Connected, report, type Row } from "./report.js"
 
 /** The options of `check`. */
 export interface Options {
-  readonly file: string
+  /** Default: the one that `serve` uses. */
+  readonly file: string | undefined
   readonly connect: boolean
   readonly json: boolean
 }
@@ -130,8 +132,14 @@ const masker = (
   return (text) => Secrets.mask(all, text)
 }
 
-const check = ({ connect, file, json }: Options, output: Output.Output) =>
+const check = ({ connect, json, ...options }: Options, output: Output.Output) =>
   Effect.gen(function*() {
+    const file = options.file ?? (yield* folderFile.find)
+    if (file === undefined) {
+      const message =
+        "this folder contains no mcp.json, so serve would run a demo: name the file, mcp-lifeline check FILE"
+      return yield* new StartError({ message })
+    }
     const source = yield* Configuration.read(file, "")
     const parsed = McpJson.parse(file, source, process.env)
     if (Either.isLeft(parsed)) {

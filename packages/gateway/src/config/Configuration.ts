@@ -252,7 +252,11 @@ export const make = (
     const first = yield* load(file, new Map(), parent, env, ofGateway, publicRedirects)
     yield* Effect.forEach(first.problems, output.problem)
     if (first.used.size === 0) {
-      const why = first.isEmpty ? "it names no servers; add one" : "none of its servers can be used (see above)"
+      const why = first.isEmpty
+        ? "it names no servers; add one"
+        : first.isUsable
+        ? "none of its servers can be used (see above)"
+        : "it cannot be used before that is corrected (see above)"
       return yield* new StartError({ message: `${file}: ${why}` })
     }
     let { auth, maxOwnServers, onEvent, parts, refused, statusTool, used } = first

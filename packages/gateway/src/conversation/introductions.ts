@@ -16,15 +16,13 @@ export interface Client {
 export const unknownVersion = "unknown"
 
 /**
- * The introduction of a server that has never been connected, for `initialize`, which a host repeats for no server. It has no instructions: a
- * model reads them for the whole session. `login`: what a person has to do before the server can be connected.
+ * The introduction of a server that has never been connected, for `initialize`, which a host repeats for no server. It has no instructions, not
+ * even where a person must log in: a model reads them for the whole session.
  */
-export const unknownServer = (name: string, protocolVersion: string, login?: string): Introduction => ({
+export const unknownServer = (name: string, protocolVersion: string): Introduction => ({
   serverInfo: { name, version: unknownVersion },
   capabilities: { tools: {}, prompts: {}, resources: { subscribe: true }, logging: {}, completions: {} },
-  instructions: login === undefined
-    ? undefined
-    : `The tools of the MCP server ${name} are listed only while the user is logged in. If there are none, tell the user: ${login}`,
+  instructions: undefined,
   protocolVersion,
   sessionId: undefined
 })

@@ -78,6 +78,9 @@ export interface Options {
  */
 const initializeTimeout = ({ clientInfo }: Client): number => /\bcline\b/i.test(clientInfo.name) ? 2000 : 8000
 
+/** How long the server has for a list that is remembered: longer than the silence of which a caller may make a suspicion. */
+const listTimeout = "2.5 seconds"
+
 /** The bridge answers `server/discover` with an error after this time, in milliseconds: hosts give up after 5 s or more. */
 const discoverTimeout = 4000
 
@@ -222,10 +225,27 @@ export class Bridge {
 
   // --- from the host
 
-  /** Answers with the cached list while the server is not connected, or may be hung. Returns whether it has answered. */
+  /**
+   * Answers with the cached list while the server is not connected, or may be hung; later, where the server leaves the request without an
+   * answer. Returns whether it has answered.
+   */
   #list(request: ClientRequest, method: ListMethod): boolean {
+    const isFirst = request.params?.["cursor"] === undefined
+    if (!isFirst || this.#cache?.get(method) === undefined) return false
+    if (!this.#isAnswering()) return this.#remember(request, method)
+    const late = Effect.sync(() => {
+      if (request.isOver) return
+      // The server owes an answer, which says whether it lives.
+      request.clientLeft()
+      this.#remember(request, method)
+    })
+    this.#run(Effect.delay(late, listTimeout))
+    return false
+  }
+
+  #remember(request: ClientRequest, method: ListMethod): boolean {
     const cached = this.#cache?.get(method)
-    if (cached === undefined || request.params?.["cursor"] !== undefined || this.#isAnswering()) return false
+    if (cached === undefined) return false
     this.#watch.given(method, undefined, cached)
     this.#relay.answer(request, cached)
     return true
@@ -242,19 +262,21 @@ export class Bridge {
       params: params === undefined || isStateless ? params : Meta.passedOn(params),
       isBounded,
       failFast,
-      ...(isList(method) ? this.#asList(method, params) : {})
+      ...(isList(method) ? this.#asList(request, method) : {})
     })
     return this.#backend === undefined ? Effect.map(this.#opening, serverRequest) : serverRequest(this.#backend)
   }
 
   /** Caches each page of a list. If the list cannot be read, the host gets the cached one. */
   #asList(
-    method: ListMethod,
-    params: ServerRequest["params"]
+    request: ClientRequest,
+    method: ListMethod
   ): Pick<ServerRequest, "resultForClient" | "resultForError"> {
+    const { params } = request
     return {
       resultForClient: (result) => {
-        this.#watch.given(method, params, result)
+        if (request.isOver) this.#watch.compare()
+        else this.#watch.given(method, params, result)
         this.#cache?.addPage(method, params?.["cursor"], result)
         return result
       },
@@ -390,7 +412,7 @@ export class Bridge {
   /** Who the server is; a placeholder if it does not answer in time; or why it cannot be used, as a text. */
   #firstIntroduction(client: Client): Effect.Effect<Introduction | string> {
     const { loginNeeded, name } = this.#options
-    const unknown = (login?: string) => unknownServer(name, client.protocolVersion, login)
+    const unknown = () => unknownServer(name, client.protocolVersion)
     return firstOf(
       Effect.map(this.#introduced.await, () => this.#introduction ?? unknown()),
       Deferred.await(this.#unusable),

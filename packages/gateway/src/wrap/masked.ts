@@ -15,9 +15,12 @@ const publicName = /^(progressToken|stopReason)$/
 const count = /tokens?$/i
 /** Names whose value is masked only if it has the form of a secret: it may also be the number of an error, or source code. */
 const codeName = /^(auth(orization)?[-_]?|verification[-_]?|device[-_]?|user[-_]?)?code$/i
-/** The names of errors: `ECONNREFUSED`, `ERR_TLS_CERT_ALTNAME_INVALID`, `invalid_grant`, `NoSuchBucket`. Codes that are secrets are no words. */
+/**
+ * The names of errors: `ECONNREFUSED`, `ERR_TLS_CERT_ALTNAME_INVALID`, `UNAUTHENTICATED`, `invalid_grant`, `NoSuchBucket`, `Timeout`. Codes that
+ * are secrets are no words; those that people type in capitals have eight letters at most.
+ */
 const errorName =
-  /^(E[A-Z]{3,14}|[A-Z]{2,15}[0-9]?(_[A-Z0-9]{1,15}){1,6}|[a-z]{3,20}([-_.][a-z]{2,20}){0,6}|([A-Z]?[a-z]{1,14})([A-Z][a-z]{2,14}){1,6})$/
+  /^(E[A-Z]{3,14}|[A-Z]{9,20}|ABORTED|INTERNAL|TIMEOUT|UNKNOWN|[A-Z]{2,15}[0-9]?(_[A-Z0-9]{1,15}){1,6}|[a-z]{3,20}[0-9]?([-_.][a-z]{2,20}){0,6}|[A-Z][a-z]{4,19}|([A-Z]?[a-z]{1,14})([A-Z][a-z]{2,14}){1,6})$/
 
 const isSecret = (name: string, value: unknown): boolean => {
   if (codeName.test(name)) {
