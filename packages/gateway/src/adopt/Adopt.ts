@@ -179,7 +179,7 @@ const isReported = (report: Report.FileReport, { isNamed }: Target.Target): bool
 interface Doubt {
   readonly why: string
   readonly question: string
-  /** What to do instead of `--yes`; undefined if the user has named this file, so that `--yes` is enough. */
+  /** The command to run instead of `--yes`; undefined if the user has named this file, so that `--yes` is enough. */
   readonly instead: string | undefined
 }
 
@@ -190,7 +190,7 @@ const doubtsAbout = (
   { project: [program = "", ...rest] }: Launcher.Launchers
 ): Effect.Effect<ReadonlyArray<Doubt>> =>
   Effect.gen(function*() {
-    const named = `If you want that, run: mcp-lifeline adopt ${quoted(file.path)}`
+    const named = `mcp-lifeline adopt ${quoted(file.path)}`
     const outside = `${file.path}, which is outside of this project`
     const doubts: Array<Doubt> = []
     if (lead.isOutside) {
@@ -229,8 +229,14 @@ const adoptFile = (
     const report = yield* reportOf(target, change, lead.to)
     if (!isReported(report, target)) return undefined
     yield* print(Report.heading(report, terminal.colour))
-    const end = (status: Report.FileReport["status"], ...messages: ReadonlyArray<string>) => {
-      const ended: Report.FileReport = { ...report, status, messages: [...messages, ...report.messages] }
+    const end = (status: Report.FileReport["status"], ...messages: ReadonlyArray<string>) =>
+      leave(status, report.todo, ...messages)
+    const leave = (
+      status: Report.FileReport["status"],
+      todo: Report.FileReport["todo"],
+      ...messages: ReadonlyArray<string>
+    ) => {
+      const ended: Report.FileReport = { ...report, status, todo, messages: [...messages, ...report.messages] }
       return Effect.as(print([...Report.ending(ended), ""]), ended)
     }
     if (!isChange(change)) {
@@ -255,7 +261,14 @@ const adoptFile = (
     // `--undo` asks nothing more, because Lifeline has changed the file before.
     const doubts = adopt.undo ? [] : yield* doubtsAbout(target, lead, file, launchers)
     for (const { instead, question, why } of doubts) {
-      if (adopt.yes && instead !== undefined) return yield* end("not asked", `Not changed, because ${why}. ${instead}`)
+      if (adopt.yes && instead !== undefined) {
+        const left = { what: `${file.path}: ${why}. If you want that, run this command.`, commands: [instead] }
+        return yield* leave(
+          "not asked",
+          [...report.todo, left],
+          `Not changed, because ${why}. If you want that, run: ${instead}`
+        )
+      }
       if (!adopt.yes && !(yield* terminal.ask(`  ${clean(question)} Change it all the same? [y/N] `))) {
         return yield* end("not changed", "Not changed.")
       }

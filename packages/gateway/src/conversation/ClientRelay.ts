@@ -17,7 +17,7 @@ import {
 } from "@mcp-lifeline/protocol"
 import * as ObjectResults from "@mcp-lifeline/protocol/ObjectResults"
 import type { JSONRPCMessage, JSONRPCNotification, JSONRPCResponse, Result } from "@modelcontextprotocol/sdk/types.js"
-import { Cause, Effect, Either, Exit, FiberId, Option } from "effect"
+import { Cause, Effect, Either, Exit, FiberId, Option, Predicate } from "effect"
 import type { Fibers } from "../Fibers.js"
 import * as Advice from "./Advice.js"
 import {
@@ -81,6 +81,14 @@ const withoutType = (result: Result): Result => {
   const { resultType: _, ...rest } = result
   return rest
 }
+
+/** How often a call follows a server that is closed before it could be sent. */
+const mostMoves = 3
+
+/** Whether a call was not sent, because its server has been closed for good. */
+const isClosed = (error: JsonRpcError): boolean =>
+  Failure.isOurs(error) && Predicate.isRecord(error.data) && error.data["tag"] === "BackendUnavailable" &&
+  error.data["state"] === "Closed"
 
 /** The relay of one client. */
 export class ClientRelay {
@@ -195,27 +203,37 @@ export class ClientRelay {
 
   /** The last handler: passes a request on to the server that `resolve` finds. It needs no fiber if that server is known and connected. */
   toServer(resolve: (request: ClientRequest) => Resolved): Handler {
-    return (request) => {
+    const go = (request: ClientRequest, moves: number): void => {
+      const moved = moves < mostMoves ? () => go(request, moves + 1) : undefined
       const resolved = resolve(request)
       if (Effect.isEffect(resolved)) {
         this.after(request, Effect.either(resolved), (found) => {
-          if (Either.isRight(found)) return this.#send(request, found.right, 0)
-          const { left } = found
-          this.#refused(request, left.backend, Failure.fromCallError(left), () => this.toServer(resolve)(request))
+          if (Either.isRight(found)) return this.#send(request, found.right, 0, moved)
+          const error = Failure.fromCallError(found.left)
+          if (moved !== undefined && isClosed(error)) return moved()
+          this.#refused(request, found.left.backend, error, () => go(request, moves))
         })
-      } else if (resolved !== undefined) this.#send(request, resolved, 0)
+      } else if (resolved !== undefined) this.#send(request, resolved, 0, moved)
     }
+    return (request) => go(request, 0)
   }
 
-  /** `rounds`: how many times the server has requested input for this call. */
-  #send(request: ClientRequest, serverRequest: ServerRequest, rounds: number): void {
+  /**
+   * `rounds`: how many times the server has requested input for this call. `moved`: makes the call anew, because the server was closed before it
+   * could be sent: an edit may have given it another place.
+   */
+  #send(request: ClientRequest, serverRequest: ServerRequest, rounds: number, moved?: () => void): void {
     const { backend, failFast, isBounded, params } = serverRequest
     request.backend = backend
     this.#relay.forward({ fork: this.#options.fork, backend: () => backend, use: (f) => f(backend) }, request, {
       params: params === undefined ? params : request.traced?.(params) ?? params,
       isBounded,
       failFast,
-      answered: (answer) => this.guard(request, () => this.#answered(request, serverRequest, rounds, answer))
+      answered: (answer) =>
+        this.guard(request, () =>
+          moved !== undefined && "error" in answer && isClosed(answer.error)
+            ? moved()
+            : this.#answered(request, serverRequest, rounds, answer))
     })
   }
 
