@@ -203,15 +203,17 @@ export class ClientRelay {
 
   /** The last handler: passes a request on to the server that `resolve` finds. It needs no fiber if that server is known and connected. */
   toServer(resolve: (request: ClientRequest) => Resolved): Handler {
-    const go = (request: ClientRequest, moves: number): void => {
-      const moved = moves < mostMoves ? () => go(request, moves + 1) : undefined
+    const go = (request: ClientRequest, moves: number, closed?: JsonRpcError): void => {
+      const moved = moves < mostMoves ? (error: JsonRpcError) => go(request, moves + 1, error) : undefined
       const resolved = resolve(request)
       if (Effect.isEffect(resolved)) {
         this.after(request, Effect.either(resolved), (found) => {
           if (Either.isRight(found)) return this.#send(request, found.right, 0, moved)
           const error = Failure.fromCallError(found.left)
-          if (moved !== undefined && isClosed(error)) return moved()
-          this.#refused(request, found.left.backend, error, () => go(request, moves))
+          if (moved !== undefined && isClosed(error)) return moved(error)
+          // Where nobody has the name any more, that its server was closed says more.
+          const said = found.left._tag === "RemoteError" ? closed ?? error : error
+          this.#refused(request, found.left.backend, said, () => go(request, moves))
         })
       } else if (resolved !== undefined) this.#send(request, resolved, 0, moved)
     }
@@ -222,7 +224,12 @@ export class ClientRelay {
    * `rounds`: how many times the server has requested input for this call. `moved`: makes the call anew, because the server was closed before it
    * could be sent: an edit may have given it another place.
    */
-  #send(request: ClientRequest, serverRequest: ServerRequest, rounds: number, moved?: () => void): void {
+  #send(
+    request: ClientRequest,
+    serverRequest: ServerRequest,
+    rounds: number,
+    moved?: (error: JsonRpcError) => void
+  ): void {
     const { backend, failFast, isBounded, params } = serverRequest
     request.backend = backend
     this.#relay.forward({ fork: this.#options.fork, backend: () => backend, use: (f) => f(backend) }, request, {
@@ -232,7 +239,7 @@ export class ClientRelay {
       answered: (answer) =>
         this.guard(request, () =>
           moved !== undefined && "error" in answer && isClosed(answer.error)
-            ? moved()
+            ? moved(answer.error)
             : this.#answered(request, serverRequest, rounds, answer))
     })
   }
