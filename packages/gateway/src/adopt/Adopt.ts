@@ -229,16 +229,12 @@ const adoptFile = (
     const report = yield* reportOf(target, change, lead.to)
     if (!isReported(report, target)) return undefined
     yield* print(Report.heading(report, terminal.colour))
-    const end = (status: Report.FileReport["status"], ...messages: ReadonlyArray<string>) =>
-      leave(status, report.todo, ...messages)
-    const leave = (
-      status: Report.FileReport["status"],
-      todo: Report.FileReport["todo"],
-      ...messages: ReadonlyArray<string>
-    ) => {
-      const ended: Report.FileReport = { ...report, status, todo, messages: [...messages, ...report.messages] }
-      return Effect.as(print([...Report.ending(ended), ""]), ended)
-    }
+    const endOf =
+      (report: Report.FileReport) => (status: Report.FileReport["status"], ...messages: ReadonlyArray<string>) => {
+        const ended: Report.FileReport = { ...report, status, messages: [...messages, ...report.messages] }
+        return Effect.as(print([...Report.ending(ended), ""]), ended)
+      }
+    const end = endOf(report)
     if (!isChange(change)) {
       if (adopt.undo && !adopt.dryRun) yield* copies.keep(file.path, change.steps)
       return yield* end(
@@ -263,11 +259,8 @@ const adoptFile = (
     for (const { instead, question, why } of doubts) {
       if (adopt.yes && instead !== undefined) {
         const left = { what: `${file.path}: ${why}. If you want that, run this command.`, commands: [instead] }
-        return yield* leave(
-          "not asked",
-          [...report.todo, left],
-          `Not changed, because ${why}. If you want that, run: ${instead}`
-        )
+        const refused = endOf({ ...report, todo: [...report.todo, left] })
+        return yield* refused("not asked", `Not changed, because ${why}. If you want that, run: ${instead}`)
       }
       if (!adopt.yes && !(yield* terminal.ask(`  ${clean(question)} Change it all the same? [y/N] `))) {
         return yield* end("not changed", "Not changed.")

@@ -1,5 +1,9 @@
+import { ClientRequest } from "@mcp-lifeline/protocol"
+import { Clock } from "effect"
 import { describe, expect, it } from "vitest"
+import { CallRates } from "../../src/access/CallRates.js"
 import * as RateLimited from "../../src/access/RateLimited.js"
+import { ClientAccess } from "../../src/serve/client/ClientAccess.js"
 
 describe("what somebody is told who has made too many calls", () => {
   it.each(
@@ -32,5 +36,19 @@ describe("what somebody is told who has made too many calls", () => {
         error: { data: { fate: "notSent", tag: "RateLimited", retryAfter: 1500 } }
       })
     }
+  })
+})
+
+describe("a call within the limit", () => {
+  it("[G22:unit] counts once, also where its server is looked for again: after a login, or an edit that moves it", () => {
+    const clock = Clock.make()
+    const control = { rules: { of: () => ({ callsPerMinute: 2 }) }, rates: new CallRates(clock) }
+    const access = new ClientAccess(control as never, {})
+    const responder = { say: () => {}, answer: () => {} }
+    const [first, second, third] = [1, 2, 3].map((id) =>
+      new ClientRequest({ jsonrpc: "2.0", id, method: "tools/call", params: { name: "t" } }, responder, () => {})
+    ) as [ClientRequest, ClientRequest, ClientRequest]
+    for (const request of [first, first, first, second, first]) expect(access.limit(request)).toBeUndefined()
+    for (const request of [third, third]) expect(access.limit(request)).toMatchObject({ result: { isError: true } })
   })
 })

@@ -26,6 +26,8 @@ export class ClientAccess {
   readonly #caller: () => Caller
   /** Who has sent a request: another one of the same session may have come with a newer token since, which says something else. */
   readonly #senders = new WeakMap<ClientRequest, Caller>()
+  /** The calls that were let in by the limit. */
+  readonly #counted = new WeakSet<ClientRequest>()
   #noted: Access | undefined
   #taskIds: TaskIds | undefined
   #requestStates: RequestStates.RequestStates | undefined
@@ -83,12 +85,14 @@ export class ClientAccess {
     return before === now ? undefined : before
   }
 
-  /** The answer to a call that would be one too many; `undefined` if it may be made, and then it counts. */
+  /** The answer to a call that would be one too many; `undefined` if it may be made, and then it counts: once, however often its server is looked for. */
   limit(request: ClientRequest): Answer | undefined {
     const { method } = request
     const { callsPerMinute } = this.of(request)
-    if (callsPerMinute === undefined || !RateLimited.isCall(method)) return undefined
+    if (callsPerMinute === undefined || !RateLimited.isCall(method) || this.#counted.has(request)) return undefined
     const retryAfter = this.#control.rates.take(this.senderOf(request).subject, callsPerMinute)
-    return retryAfter === 0 ? undefined : RateLimited.answer(method, callsPerMinute, retryAfter)
+    if (retryAfter > 0) return RateLimited.answer(method, callsPerMinute, retryAfter)
+    this.#counted.add(request)
+    return undefined
   }
 }
