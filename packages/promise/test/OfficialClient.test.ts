@@ -27,7 +27,7 @@ describe("the official Client of another release", () => {
   afterEach(() => void Object.assign(prototype, own))
 
   it.each(Object.entries(without))(
-    "[F1] in which %s is another one is refused at once, with the versions that work",
+    "[F2] in which %s is another one is refused at once, with the versions that work",
     async (name, member) => {
       prototype[name] = name.startsWith("get") ? () => "kept elsewhere" : undefined
       const error = await rejection(connect(server))

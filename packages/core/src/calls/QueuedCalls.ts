@@ -70,7 +70,7 @@ export class QueuedCalls {
   }
 
   /** A call has no request in flight any more, and does not wait for its turn. */
-  leave<M extends Method>({ place, turn }: Pick<Call<M>, "place" | "turn">): void {
+  leave<M extends Method>({ place, turn }: Call<M>): void {
     if (place !== undefined) this.#places.leave(place)
     if (turn !== undefined) this.#turns?.leave(turn)
   }
@@ -82,9 +82,7 @@ export class QueuedCalls {
 
   /** What remains of a call that waits for something: when it ends, the call has neither place nor position. */
   during<M extends Method, A, E>(call: Call<M>, rest: Effect.Effect<A, E>): Effect.Effect<A, E> {
-    // Those of now: it may go on with another backend.
-    const { place, turn } = call
-    return place === undefined ? rest : Effect.ensuring(rest, Effect.sync(() => this.leave({ place, turn })))
+    return call.place === undefined ? rest : Effect.ensuring(rest, Effect.sync(() => this.leave(call)))
   }
 
   /** Waits within the call's time until it may be sent, and goes on with the call. Runs within `during`. */
