@@ -71,6 +71,12 @@ const spelling = (raw: Raw, problems: Array<Problem.Problem>): ReadonlyMap<strin
   return written
 }
 
+/** What reaches the server, where it is in an object of its own, as the Cline CLI and the AI SDK write it. */
+const nested = (raw: Raw): Raw | undefined => {
+  const { transport } = raw
+  return isPlain(transport) ? transport : undefined
+}
+
 /** Replaces the references in the words of a command line, except for those that the program replaces itself. `before`: how many words stand before these. */
 const expandWords = (
   words: unknown,
@@ -125,18 +131,41 @@ const splitForClient = (
  * user can do about a reference that cannot be replaced. `name`: that of the server, which some hosts write before those of its tools. `switches`: those of its tools,
  * from the top of the file.
  */
-export const readServer = (
-  raw: unknown,
-  sources?: Sources,
-  { name: server, remedy = "", switches }: {
-    readonly name?: string | undefined
-    readonly remedy?: string
-    readonly switches?: ToolSwitches
-  } = {}
-): Read<Server> => {
+export const readServer = (raw: unknown, sources?: Sources, context: Context = {}): Read<Server> => {
   if (!Predicate.isRecord(raw)) {
     return { value: undefined, problems: [Problem.wrongSecret([], raw, "an object with a command or a url")] }
   }
+  const own = nested(raw)
+  if (own === undefined) return readEntry(raw, sources, context)
+  const { transport: _, ...beside } = raw
+  const { problems, value } = readEntry({ ...beside, ...own }, sources, context)
+  const twice = Object.keys(own).filter((key) => Object.hasOwn(beside, key)).map((key) => ({
+    path: [key],
+    message: "is in transport as well; keep one"
+  }))
+  return {
+    value,
+    problems: [
+      ...twice,
+      ...problems.map((one) =>
+        Object.hasOwn(own, String(one.path[0])) ? { ...one, path: ["transport", ...one.path] } : one
+      )
+    ]
+  }
+}
+
+/** What is known of an entry besides its keys. */
+interface Context {
+  readonly name?: string | undefined
+  readonly remedy?: string
+  readonly switches?: ToolSwitches
+}
+
+const readEntry = (
+  raw: Raw,
+  sources: Sources | undefined,
+  { name: server, remedy = "", switches }: Context
+): Read<Server> => {
   const problems: Array<Problem.Problem> = []
   const written = spelling(raw, problems)
   const valueOf = (name: string): unknown => raw[written.get(name) ?? ""]

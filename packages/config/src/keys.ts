@@ -234,7 +234,9 @@ export const schemas = (): Readonly<Record<string, Check.JsonSchema>> => {
   return {
     ...Record.fromIterableWith(foreign, (name) => [name, {}]),
     ...own,
-    ...Record.map(synonyms, (same) => own[same] ?? {})
+    ...Record.map(synonyms, (same) => own[same] ?? {}),
+    /** Also an object with the keys that reach the server. */
+    transport: { anyOf: [own["type"] ?? {}, { type: "object" }] }
   }
 }
 

@@ -32,7 +32,7 @@ const supervision = (others: Readonly<Record<string, Check.Check>>, isEntry: boo
 
 const servers = { type: "object", additionalProperties: { $ref: "#/definitions/server" } }
 
-/** A server needs one of these keys. */
+/** A server needs one of these keys, or has it in its `transport`. */
 const ways = () => [
   "command",
   "url",
@@ -53,7 +53,10 @@ export const schema = (): Check.JsonSchema => ({
       type: "object",
       properties: { ...Keys.schemas(), ...supervision(gateway.ofServer, true) },
       additionalProperties: false,
-      anyOf: ways().map((key) => ({ required: [key] }))
+      anyOf: [
+        ...ways().map((key) => ({ required: [key] })),
+        { required: ["transport"], properties: { transport: { type: "object" } } }
+      ]
     },
     secretCommand: SecretCommand.check.schema,
     ...Policy.schemas()

@@ -32,6 +32,29 @@ describe("McpConfig", () => {
     expect(inspect([a, b], { depth: 20 })).not.toContain("s3cret-value")
   })
 
+  it("[G2:unit] takes what reaches a server from an object of its own, with the place of what is wrong in it", () => {
+    const [local, remote] = [
+      { command: "server", args: ["${ROOT}"], env: { A: "1" } },
+      { type: "streamableHttp", url: "https://h/mcp", headers: { Authorization: "Bearer ${ROOT}" } }
+    ]
+    const read = (raw: unknown) => McpConfig.readServer(raw, { variables: { ROOT: "/srv" } })
+    for (const transport of [local, { ...local, type: "stdio" }, remote]) {
+      const [nested, flat] = [
+        read({ transport, disabled: true, sessions: "shared" }),
+        read({ ...transport, disabled: true, sessions: "shared" })
+      ]
+      expect([said(nested), nested]).toEqual([[], flat])
+    }
+    const wrongs: ReadonlyArray<readonly [unknown, ReadonlyArray<string>]> = [
+      [{ transport: { command: 5 } }, [expect.stringMatching(/^transport\.command: /)]],
+      [{ transport: { url: "h" } }, [expect.stringMatching(/^transport\.url: is not an address/)]],
+      [{ transport: { comand: "x" } }, [expect.stringMatching(/^transport\.comand: .*command/)]],
+      [{ transport: local, command: "other" }, ["command: is in transport as well; keep one"]],
+      [{ transport: {} }, [expect.stringMatching(/has neither command/)]]
+    ]
+    for (const [raw, messages] of wrongs) expect([raw, said(read(raw))]).toEqual([raw, messages])
+  })
+
   it("[G2:unit] a variable's value is not expanded again, and without variables nothing is", () => {
     const raw = { command: "${A}", args: ["${B"] }
     const read = (variables?: McpConfig.Variables) => McpConfig.readServer(raw, variables && { variables }).value?.reach

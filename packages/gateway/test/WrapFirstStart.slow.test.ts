@@ -23,6 +23,8 @@ describe.skipIf(process.platform === "win32")("wrap in front of a server that is
     const { host, pid } = await begun(installer, state.path)
     host.child.stdin.end()
     await host.ended
+    const before = installer.said()
+    await expect.poll(() => installer.said(), { timeout: 60_000 }).toBeGreaterThan(before + 10)
     assert.isTrue(alive(pid))
     assert.isFalse(installer.isInstalled())
     installer.download()

@@ -170,7 +170,7 @@ export class ProcessGroup implements LiveGroups.LiveGroup {
 
   kill(until = Number.POSITIVE_INFINITY): void {
     // Its stdin ends with this process, and its record tells the next one about it. On Windows, it ends with this process.
-    if (this.#isInstalling() && !isWindows) return
+    if (this.#isInstalling() && !isWindows) return this.#readOn()
     this.#signal("SIGKILL")
     if (this.#options.container?.isEnded === false) this.#options.container.removeNow(until)
   }
@@ -215,6 +215,17 @@ export class ProcessGroup implements LiveGroups.LiveGroup {
     for (const stream of [this.stdin, stdout, stderr]) (stream as Partial<Socket>).unref?.()
     this.#finished = this.#exitWithin(this.#finishBy - Date.now(), true).then(() => this.#ladder())
     this.#finished.catch(() => {})
+  }
+
+  /** Has its output read by programs that outlive this process: without a reader, the next line that it writes ends it. */
+  #readOn(): void {
+    for (const stream of [this.child.stdout, this.child.stderr]) {
+      try {
+        spawn("cat", [], { stdio: [stream, "ignore", "ignore"], detached: true }).on("error", () => {}).unref()
+      } catch {
+        // It has been closed: nobody writes to it.
+      }
+    }
   }
 
   async #ladder(): Promise<void> {

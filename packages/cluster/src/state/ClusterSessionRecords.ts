@@ -210,6 +210,8 @@ export const make = (
           const sealed = yield* rows.get(sessions, name)
           recent.set(sessions, name, sealed)
           const stored = opened(record, sessions, name, sealed)
+          // It may say that the session has ended.
+          if (sealed !== undefined && stored === undefined) return wanted(name) ?? ("unknown" as const)
           const current = stored?.hasEnded === true ? stored : wanted(name) ?? stored
           if (current !== undefined || born === undefined) return current
           return born <= (yield* currentFloor).endedBefore ? presumedEnded : undefined

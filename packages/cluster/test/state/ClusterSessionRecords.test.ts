@@ -77,6 +77,21 @@ describe("the records of sessions", () => {
       expect(yield* a.get("one", 5)).toEqual({ ...ended, usedAt: 40 })
     }))
 
+  it.scoped("[D7 D11] that cannot be read are neither there nor absent: they may say that their session has ended", () =>
+    Effect.gen(function*() {
+      const { a, b, store } = yield* two()
+      yield* a.set("one", ended)
+      const [name, before] = (yield* store.rows.entries("sessions"))[0] ?? ["", ""]
+      for (const text of ["", "no seal", before.replace(/.{8}$/, "AAAAAAAA")]) {
+        const [, current] = (yield* store.rows.entries("sessions"))[0] ?? []
+        yield* store.rows.change({ collection: "sessions", key: name, before: current, text })
+        expect([text, yield* b.get("one", 5), yield* b.get("one")]).toEqual([text, "unknown", "unknown"])
+      }
+      // Whoever has the session writes it anew.
+      yield* a.set("one", ended)
+      expect(yield* b.get("one", 5)).toEqual(ended)
+    }))
+
   it.scoped("[G17] of a flood of what one client asks for, only the last is written, in its order", () =>
     Effect.gen(function*() {
       const { a, b, ways } = yield* two()

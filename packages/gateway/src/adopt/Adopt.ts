@@ -14,6 +14,7 @@ import * as Diff from "./Diff.js"
 import * as Entries from "./Entries.js"
 import { formatOf } from "./Hosts.js"
 import * as Launcher from "./Launcher.js"
+import { quoted } from "./Launcher.js"
 import * as Plan from "./Plan.js"
 import * as Report from "./Report.js"
 import * as Secrets from "./Secrets.js"
@@ -48,8 +49,6 @@ const problem = (message: string) => new ConfigFile.FileProblem({ message })
 const quit =
   "Claude Code writes this file while it runs. If it runs now, quit it and run this command again; otherwise the change may be lost."
 
-const quoted = (path: string): string => /^[\w@%+=:,./\\-]+$/.test(path) ? path : `"${path}"`
-
 const isChange = ({ file, text }: Change): boolean => text !== file.text
 
 /** Runs a parser. Fails with a FileProblem if the text cannot be parsed. */
@@ -67,7 +66,7 @@ const planWrap = (
   target: Target.Target,
   file: ConfigFile.ConfigFile,
   copies: Copies.Copies,
-  { project, user }: Launcher.Launchers
+  { project, typed, user }: Launcher.Launchers
 ) =>
   Effect.gen(function*() {
     const syntax = yield* Target.syntaxOf(target.path)
@@ -80,19 +79,20 @@ const planWrap = (
     const change: Change = { file, ...plan, messages: [], todo: [], steps }
     if (!target.isLive || plan.text === file.text) return change
     if (target.isNamed) return { ...change, messages: [quit] }
-    return { ...change, todo: claudeTodo(change, syntax), steps: [...before, Copies.advised(plan.done)] }
+    return { ...change, todo: claudeTodo(change, syntax, typed), steps: [...before, Copies.advised(plan.done)] }
   })
 
 /** How the user changes the file of Claude Code, which writes it while it runs. */
 const claudeTodo = (
   { file, servers, text }: Pick<Change, "file" | "servers" | "text">,
   syntax: Syntax,
+  typed: string,
   isUndo = false
 ): ReadonlyArray<Report.Todo> => {
   const root = syntax.value(text.replace(/^\uFEFF/, ""))
   const { changed, commands, others } = ClaudeCode.commands(root, servers, process.platform)
   const only = others.map((name) => ` --only ${quoted(name)}`).join("")
-  const byFile = `mcp-lifeline adopt ${quoted(file.path)}${isUndo ? " --undo" : ""}${only}`
+  const byFile = `${typed} adopt ${quoted(file.path)}${isUndo ? " --undo" : ""}${only}`
   return [
     ...(others.length === 0
       ? []
@@ -104,14 +104,20 @@ const claudeTodo = (
   ]
 }
 
-const planUndo = (adopt: Adopt, target: Target.Target, file: ConfigFile.ConfigFile, copies: Copies.Copies) =>
+const planUndo = (
+  adopt: Adopt,
+  target: Target.Target,
+  file: ConfigFile.ConfigFile,
+  copies: Copies.Copies,
+  { typed }: Launcher.Launchers
+) =>
   Effect.gen(function*() {
     const syntax = yield* Target.syntaxOf(target.path)
     const steps = yield* copies.of(file.path)
     const undone = yield* reading(() => undo(file.text, steps, adopt.only, syntax))
     // What commands have changed, commands change back. They are kept until they have.
     if (target.isLive && !target.isNamed && steps.some(Copies.isAdvised) && undone.text !== file.text) {
-      return { file, ...undone, messages: [], todo: claudeTodo({ file, ...undone }, syntax, true), steps }
+      return { file, ...undone, messages: [], todo: claudeTodo({ file, ...undone }, syntax, typed, true), steps }
     }
     const messages = [
       ...(undone.isExact || undone.servers.length === 0
@@ -187,10 +193,10 @@ const doubtsAbout = (
   target: Target.Target,
   lead: Target.Lead,
   file: ConfigFile.ConfigFile,
-  { project: [program = "", ...rest] }: Launcher.Launchers
+  { project: [program = "", ...rest], typed }: Launcher.Launchers
 ): Effect.Effect<ReadonlyArray<Doubt>> =>
   Effect.gen(function*() {
-    const named = `mcp-lifeline adopt ${quoted(file.path)}`
+    const named = `${typed} adopt ${quoted(file.path)}`
     const outside = `${file.path}, which is outside of this project`
     const doubts: Array<Doubt> = []
     if (lead.isOutside) {
@@ -223,7 +229,7 @@ const adoptFile = (
     const file = yield* ConfigFile.read(target.path)
     if (file === undefined) return target.isNamed ? yield* problem("is not there; check the path") : undefined
     const change = yield* adopt.undo
-      ? planUndo(adopt, target, file, copies)
+      ? planUndo(adopt, target, file, copies, launchers)
       : planWrap(adopt, target, file, copies, launchers)
     const lead = yield* Target.lead(target, file.path, Target.machine().home)
     const report = yield* reportOf(target, change, lead.to)
@@ -348,13 +354,13 @@ export const run = (adopt: Adopt, terminal: Terminal): Effect.Effect<number, nev
     }
     const there = missing.length === 0 || adopt.undo ? [] : yield* namesIn(targets)
     if (reports.length === 0 && there.length === 0 && !(adopt.undo && targets.length > 0)) {
-      const none = "No servers were found. If a file has some, name it: mcp-lifeline adopt path/mcp.json"
+      const none = `No servers were found. If a file has some, name it: ${launchers.typed} adopt path/mcp.json`
       yield* terminal.line(adopt.undo ? "Nothing to undo: no copies are kept." : none)
     }
     for (const name of missing) {
       yield* terminal.line(`No server is called ${name}${adopt.undo ? " among those that were wrapped" : ""}.`)
     }
     if (there.length > 0) yield* terminal.line(`The servers that were found: ${there.map(clean).join(", ")}.`)
-    yield* Effect.forEach(Report.summary(reports, adopt.undo), terminal.line, { discard: true })
+    yield* Effect.forEach(Report.summary(reports, adopt.undo, launchers.typed), terminal.line, { discard: true })
     return exitCode
   })

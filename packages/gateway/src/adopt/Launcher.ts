@@ -14,6 +14,8 @@ export interface Launchers {
   readonly user: Launcher
   /** Others may have the project, too, with the program in another place. */
   readonly project: Launcher
+  /** How the user starts it in a shell. */
+  readonly typed: string
 }
 
 export type Launcher = readonly [string, ...ReadonlyArray<string>]
@@ -28,6 +30,11 @@ export interface Running {
   readonly script: string
   readonly version: string
 }
+
+/** A word as it stands in a command line that the user reads, and can run. */
+export const quoted = (word: string): string => /^[\w@%+=:,./\\-]+$/.test(word) ? word : `"${word}"`
+
+const typed = (...words: ReadonlyArray<string>): string => words.map(quoted).join(" ")
 
 export const running = (): Running => ({
   platform: process.platform,
@@ -85,8 +92,9 @@ export const find = (program: Running): Effect.Effect<Launchers> =>
     // On Windows, these are scripts, which only the shell can start.
     const byName = (...words: Launcher): Launcher => platform === "win32" ? ["cmd", "/c", ...words] : words
     if (temporary.test(script) && version !== unpublished) {
-      const npx = byName("npx", "-y", `mcp-lifeline@${version}`)
-      return { user: npx, project: npx }
+      const words = ["npx", "-y", `mcp-lifeline@${version}`] as const
+      const npx = byName(...words)
+      return { user: npx, project: npx, typed: typed(...words) }
     }
     const file = (yield* real(script)) ?? script
     const isInPath = (yield* inPath(program, "mcp-lifeline"))?.file === file
@@ -97,6 +105,7 @@ export const find = (program: Running): Effect.Effect<Launchers> =>
     return {
       // A desktop host on macOS or Linux may have another PATH than the shell; on Windows it has the same.
       user: isInPath && platform === "win32" ? named : absolute,
-      project: isInPath ? named : absolute
+      project: isInPath ? named : absolute,
+      typed: isInPath ? "mcp-lifeline" : typed(...absolute)
     }
   })

@@ -63,8 +63,8 @@ export const json = (files: ReadonlyArray<FileReport>, exitCode: number): string
 
 const count = (number: number, noun: string): string => `${number} ${noun}${number === 1 ? "" : "s"}`
 
-/** The lines to print at the end: what was done, and a numbered list of what is left to do. */
-export const summary = (files: ReadonlyArray<FileReport>, isUndo: boolean): ReadonlyArray<string> => {
+/** The lines to print at the end: what was done, and a numbered list of what is left to do. `typed`: how the user starts this program. */
+export const summary = (files: ReadonlyArray<FileReport>, isUndo: boolean, typed: string): ReadonlyArray<string> => {
   const outcome = isUndo ? "unwrapped" : "wrapped"
   const of = (some: ReadonlyArray<FileReport>) =>
     some.flatMap(({ servers }) => servers).filter((server) => server.outcome === outcome).length
@@ -87,6 +87,6 @@ export const summary = (files: ReadonlyArray<FileReport>, isUndo: boolean): Read
       `${String(index + 1).padStart(3)}. ${clean(what)}`,
       ...commands.map((command) => `       ${clean(command)}`)
     ]),
-    ...(changed.length === 0 || isUndo ? [] : ["`mcp-lifeline adopt --undo` undoes it."])
+    ...(changed.length === 0 || isUndo ? [] : [`To undo it: ${clean(typed)} adopt --undo`])
   ]
 }

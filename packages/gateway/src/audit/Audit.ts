@@ -93,14 +93,22 @@ const traceOf = (params: Arrived["params"]): string | undefined => {
   return isString(parent) ? /^[0-9a-f]{2}-([0-9a-f]{32})-/.exec(parent.slice(0, 64))?.[1] : undefined
 }
 
-/** What a line says of the arguments of a call. They are anything that JSON can be. */
-const argumentsOf = (given: unknown, withArguments: boolean): Pick<AuditLine, "arguments" | "hash"> => {
-  if (!isReadable(given)) return withArguments ? { arguments: "[nested too deeply to be written]" } : {}
+/** The hash of what a client has given, which is anything that JSON can be, and if it is to be in the line, what is shown of it. */
+const shownGiven = (given: unknown, isShown: boolean): { readonly hash?: string; readonly shown?: unknown } => {
+  if (!isReadable(given)) return isShown ? { shown: "[nested too deeply to be written]" } : {}
   const text = canonical(given)
   const hash = hashOf(text)
-  if (!withArguments) return { hash }
+  if (!isShown) return { hash }
   const { length } = text
-  return { hash, arguments: length > most.arguments ? `[cut: ${length} characters]` : masked(given) }
+  return { hash, shown: length > most.arguments ? `[cut: ${length} characters]` : masked(given) }
+}
+
+/** What a line says of what a client gives to the call: its arguments, and the input that the server has asked for. */
+const givenOf = (params: Arrived["params"], isShown: boolean) => {
+  const { hash, shown } = shownGiven(params?.["arguments"] ?? {}, isShown)
+  const input = params?.["inputResponses"]
+  const answers = input === undefined ? undefined : shownGiven(input, isShown)
+  return { hash, arguments: shown, inputHash: answers?.hash, input: answers?.shown } satisfies Partial<AuditLine>
 }
 
 /** A subject as it is, because one that is masked or cut could be that of somebody else, too. A hash stands for the end of a long one. */
@@ -187,7 +195,6 @@ export const make = (
       const time = iso()
       const millis = (): number => Number(clock.unsafeCurrentTimeNanos()) / 1e6
       const arrivedAt = millis()
-      const args = params?.["arguments"] ?? {}
       const asked = Named.valueOf(method, params)
       let trace = traceOf(params)
       let [server, tool]: [string | null, unknown] = [null, asked]
@@ -227,7 +234,7 @@ export const make = (
             toolHash: shown.hash,
             as: given?.text,
             asHash: given?.hash,
-            ...argumentsOf(args, withArguments),
+            ...givenOf(params, withArguments),
             outcome,
             code,
             reason,

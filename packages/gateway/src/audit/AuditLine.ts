@@ -48,6 +48,9 @@ export interface AuditLine {
   /** A hash of its arguments; none where they are nested too deeply to be read. */
   readonly hash?: string | undefined
   readonly arguments?: unknown
+  /** The same of the input that the server has asked for, where the client calls again with it (2026-07-28). */
+  readonly inputHash?: string | undefined
+  readonly input?: unknown
   readonly outcome: Outcome
   /** The code of the JSON-RPC error. */
   readonly code?: number | undefined

@@ -60,7 +60,10 @@ const json = Command.flag("Print JSON.")
 const server = Command.required("NAME", "The name of a server.")
 
 const all = {
-  environment: { MCP_LIFELINE_TOKEN: "The token of the gateway at --url." },
+  environment: {
+    MCP_LIFELINE_TOKEN:
+      "A token of the gateway, if not that of its operator. Needed for one that another user has started."
+  },
   exitCodes: { 0: "Done.", 1: "Failed.", 3: "No gateway runs.", 130: "Interrupted." }
 }
 

@@ -62,14 +62,20 @@ const originOf = (url: string): Effect.Effect<string, UsageError> => {
     : Effect.succeed(origin)
 }
 
-const choose = ({ config, url }: Choice): Effect.Effect<GatewayAddress, UsageError | NoGateway, StateFolder> =>
+/** The token that the user gives. It counts, also for a gateway of this user: it shows what its owner may see there. */
+const givenToken = (): Redacted.Redacted | undefined => {
+  const token = process.env["MCP_LIFELINE_TOKEN"]
+  return token === undefined || token === "" ? undefined : Redacted.make(token)
+}
+
+const choose = (choice: Choice): Effect.Effect<GatewayAddress, UsageError | NoGateway, StateFolder> =>
+  Effect.map(running(choice), ({ token, url }) => ({ url, token: givenToken() ?? token }))
+
+const running = ({ config, url }: Choice): Effect.Effect<GatewayAddress, UsageError | NoGateway, StateFolder> =>
   Effect.gen(function*() {
     const all = yield* RunningGateways.running
     if (url !== undefined) {
       const origin = yield* originOf(url)
-      const token = process.env["MCP_LIFELINE_TOKEN"]
-      // One that is given counts, also of a gateway that this user runs: it shows what a member may see there.
-      if (token !== undefined && token !== "") return { url: origin, token: Redacted.make(token) }
       return all.find((one) => one.url === origin) ?? { url: origin, token: null }
     }
     const fitting = config === undefined ? all : all.filter((one) => one.config === resolve(config))
@@ -90,7 +96,10 @@ const choose = ({ config, url }: Choice): Effect.Effect<GatewayAddress, UsageErr
     )
   })
 
-const tokenNeeded = "it asks for another token than is known here; give it as MCP_LIFELINE_TOKEN"
+const tokenNeeded = (): string =>
+  givenToken() === undefined
+    ? "it asks for another token than is known here; give it as MCP_LIFELINE_TOKEN"
+    : "it does not accept the token in MCP_LIFELINE_TOKEN; give another one, or none for a gateway of your own"
 
 const isAnswer = (error: unknown): error is HttpClientError.ResponseError =>
   HttpClientError.isHttpClientError(error) && error._tag === "ResponseError"
@@ -103,7 +112,7 @@ const failureOf = ({ url }: GatewayAddress) => (error: unknown): Failure => {
   if (isAnswer(error)) {
     const { status } = error.response
     const why = status === 401
-      ? tokenNeeded
+      ? tokenNeeded()
       : `it answers with HTTP ${status}, which this version of mcp-lifeline does not know; check that it is a gateway`
     return new StartError({ message: `${url}: ${why}`, cause: error })
   }

@@ -16,8 +16,14 @@ const [passed, originHeader] = [["cookie", "sec-fetch-site"], "lifeline-origin"]
 /** How long another replica has for its answer, in milliseconds: it may wait for tokens. */
 const patience = 60_000
 
+/** What is said where a replica that may have the login has not answered: it may be back before the login is over. */
+const silent = "A gateway of this cluster, in which this login may wait, does not answer now; load the page again"
+
 /** How many requests are passed on at a time: anybody can send some, without a token. */
 const maxPassed = 32
+
+/** A replica has answered that no such login waits there. */
+const notTaken = new Error("no such login here")
 
 /** An answer of another replica. */
 interface Answer {
@@ -42,7 +48,7 @@ const ask = async (
   for (const name of passed) if (headers[name] !== undefined) sent.set(name, String(headers[name]))
   if (headers.origin !== undefined) sent.set(originHeader, headers.origin)
   // `fetch` reads the path once more.
-  if (!isPath(url.replace(/\?.*/s, ""))) throw new Error("no page of a login")
+  if (!isPath(url.replace(/\?.*/s, ""))) throw notTaken
   const { baseUrl, fetch } = logins(replica)
   const response = await fetch(baseUrl + url, {
     method,
@@ -51,7 +57,7 @@ const ask = async (
     signal
   })
   const body = await response.text()
-  if (response.status === 404) throw new Error("not taken")
+  if (response.status === 404) throw notTaken
   return { status: response.status, headers: response.headers, body }
 }
 
@@ -87,9 +93,11 @@ export const make = (redirects: PublicRedirects, gateways: Gateways | undefined)
     const signal = AbortSignal.any([end.signal, AbortSignal.timeout(patience)])
     try {
       relay(response, await Promise.any(others.map((one) => ask(gateways, one, request, signal))))
-    } catch {
-      // None has it, or those that may have it are not reached.
-      if (!response.headersSent) redirects.handle(request, response)
+    } catch (error) {
+      if (response.headersSent) return
+      const nobodyHasIt = error instanceof AggregateError && error.errors.every((each) => each === notTaken)
+      if (nobodyHasIt) redirects.handle(request, response)
+      else refuse(response, { status: 503, message: silent, headers: { "Retry-After": "1" } })
     } finally {
       isPassed--
       end.abort()

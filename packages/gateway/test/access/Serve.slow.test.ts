@@ -92,14 +92,16 @@ describe("a gateway whose clients have names", { timeout: 240_000 }, () => {
     Effect.gen(function*() {
       const { base, run } = yield* serving({ clients: { a: { token: tokenOf("a") } } })
       const asClient = { MCP_LIFELINE_TOKEN: tokenOf("a") }
-      const call = ["call", "every__echo", '{"message":"heard"}', "--url", base]
-      expect(yield* run(call, asClient)).toMatchObject({ code: 0, stdout: "Echo: heard\n" })
-      expect(yield* run(["reconnect", "every", "--url", base], asClient)).toMatchObject({
-        code: 1,
-        stdout: "",
-        stderr:
-          `mcp-lifeline: a may not do this: it needs "admin": true in lifeline.clients.a of the gateway's configuration\n`
-      })
+      for (const chosen of [[], ["--url", base]]) {
+        const call = ["call", "every__echo", '{"message":"heard"}', ...chosen]
+        expect(yield* run(call, asClient)).toMatchObject({ code: 0, stdout: "Echo: heard\n" })
+        expect(yield* run(["reconnect", "every", ...chosen], asClient)).toMatchObject({
+          code: 1,
+          stdout: "",
+          stderr:
+            `mcp-lifeline: a may not do this: it needs "admin": true in lifeline.clients.a of the gateway's configuration\n`
+        })
+      }
     }))
 
   it.scopedLive("[G22:real G26] never takes one for another: a token that two have after a file was saved lets in neither, and the status says whose it is", () =>

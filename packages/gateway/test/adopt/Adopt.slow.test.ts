@@ -26,6 +26,8 @@ import * as Program from "../support/Program.js"
 
 /** What starts the program in what these tests adopt: Node.js, as the PATH finds it, with the file of the program. */
 const [node, gateway] = (await Effect.runPromise(Launcher.find({ ...Launcher.running(), script: Built.gateway }))).user
+/** How the user starts it. */
+const typed = `${node} ${gateway}`
 
 const fixtures = new URL("../fixtures/adopt/", import.meta.url)
 
@@ -276,7 +278,7 @@ describe("adopt", () => {
       expect(stdout).toContain(`claude mcp remove 'it'\\''s' --scope user`)
       const entry = { type: "stdio", command: node, args: [gateway, "wrap", "--", "npx", "a b"] }
       expect(stdout).toContain(`claude mcp add-json 'it'\\''s' '${JSON.stringify(entry)}' --scope user`)
-      expect(stdout).toContain(`mcp-lifeline adopt ${folder}/.claude.json --only keyed --only local`)
+      expect(stdout).toContain(`${typed} adopt ${folder}/.claude.json --only keyed --only local`)
       expect(stdout).not.toMatch(/hunter/)
       expect((yield* adopt("--yes", file)).stdout).toContain("quit it and run this command again")
       expect(JSON.parse(read(".claude.json")).projects["/work/p"].mcpServers.local.command).toBe(node)
@@ -314,7 +316,7 @@ describe("adopt", () => {
         [
           "3 servers are not wrapped yet.",
           "What is left to do:",
-          `  1. Claude Code (keyed): it writes its file while it runs. Quit it, and run: mcp-lifeline adopt ${file} --only keyed`,
+          `  1. Claude Code (keyed): it writes its file while it runs. Quit it, and run: ${typed} adopt ${file} --only keyed`,
           "  2. Claude Code (files, docs): run these commands.",
           ...["files", "docs"].flatMap((name) => [`remove ${name}`, `add-json ${name} JSON`]).map((words) =>
             `       claude mcp ${words} --scope user`
@@ -329,7 +331,7 @@ describe("adopt", () => {
       const undone = yield* adopt("--undo", "--yes", "--host", "claude-code")
       expect(undone.code).toBe(0)
       expect(undone.stdout).toContain("3 servers are not unwrapped yet.")
-      expect(undone.stdout).toContain(`run: mcp-lifeline adopt ${folder}/.claude.json --undo --only keyed`)
+      expect(undone.stdout).toContain(`run: ${typed} adopt ${folder}/.claude.json --undo --only keyed`)
       expect(undone.stdout).not.toMatch(/hunter/)
       follow(undone.stdout)
       expect((yield* adopt(file, "--undo", "--yes", "--only", "keyed")).code).toBe(0)
@@ -347,7 +349,7 @@ describe("adopt", () => {
       const refused = yield* adopt("--yes")
       expect(refused.code).toBe(1)
       expect(refused.stdout).toContain("others who have this project get this command, and need mcp-lifeline as well")
-      expect(refused.stdout).toContain(`run: mcp-lifeline adopt ${file} --yes`)
+      expect(refused.stdout).toContain(`run: ${typed} adopt ${file} --yes`)
       expect(read("project/.mcp.json")).toBe(files("one"))
       expect((yield* adopt(file, "--yes")).code).toBe(0)
       expect(isWrapped(read("project/.mcp.json"))).toBe(true)
@@ -389,7 +391,7 @@ describe("adopt", () => {
       const { adopt, path } = yield* home
       expect(yield* adopt("--host", "cursor")).toMatchObject({
         code: 0,
-        stdout: "No servers were found. If a file has some, name it: mcp-lifeline adopt path/mcp.json\n",
+        stdout: `No servers were found. If a file has some, name it: ${typed} adopt path/mcp.json\n`,
         stderr: ""
       })
       const missing = yield* adopt(path("none.json"))
@@ -487,7 +489,7 @@ describe("on a terminal", () => {
       const refused = yield* adopt("--yes")
       expect(refused.code).toBe(1)
       expect(refused.stdout).toContain(`${path("project/.cursor/mcp.json")}, a symbolic link to ${real}`)
-      expect(refused.stdout).toContain(`run: mcp-lifeline adopt ${real}`)
+      expect(refused.stdout).toContain(`run: ${typed} adopt ${real}`)
       const json = yield* adopt("--yes", "--json")
       expect(JSON.parse(json.stdout)).toMatchObject({ exitCode: 1, files: [{ leadsTo: real, status: "not asked" }] })
       expect(read("elsewhere/mcp.json")).toBe(files("one"))

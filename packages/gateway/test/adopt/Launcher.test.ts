@@ -40,10 +40,12 @@ describe("what starts the program that runs now", () => {
   it("[W7] is its path and that of Node.js in files of the user, and its name in those of a project if the PATH finds it", async () => {
     const program = installed()
     const absolute = [program.execPath, program.script]
-    expect(await find(program)).toEqual({ user: absolute, project: ["mcp-lifeline"] })
+    expect(await find(program)).toEqual({ user: absolute, project: ["mcp-lifeline"], typed: "mcp-lifeline" })
     for (const env of [{}, { PATH: "" }, { PATH: join(folder, "none") }]) {
-      expect(await find({ ...program, env })).toEqual({ user: absolute, project: absolute })
+      expect(await find({ ...program, env })).toEqual({ user: absolute, project: absolute, typed: absolute.join(" ") })
     }
+    const spaced = file("a b/mcp-lifeline/esm/bin.js")
+    expect((await find({ ...program, env: {}, script: spaced })).typed).toBe(`${program.execPath} "${spaced}"`)
   })
 
   it("[W7] is not what another program with its name is", async () => {
@@ -80,10 +82,13 @@ describe("what starts the program that runs now", () => {
       )
       const program = { ...installed(), script }
       const npx = ["npx", "-y", "mcp-lifeline@1.2.3"]
-      expect(await find(program)).toEqual({ user: npx, project: npx })
+      expect(await find(program)).toEqual({ user: npx, project: npx, typed: npx.join(" ") })
       const { project, user } = await find({ ...program, version: "0.0.0" })
       expect([project, user]).toEqual([[program.execPath, script], [program.execPath, script]])
-      expect((await find({ ...program, platform: "win32" })).user).toEqual(["cmd", "/c", ...npx])
+      expect(await find({ ...program, platform: "win32" })).toMatchObject({
+        user: ["cmd", "/c", ...npx],
+        typed: npx.join(" ")
+      })
     }
   )
 })

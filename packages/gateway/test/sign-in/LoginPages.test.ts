@@ -76,9 +76,8 @@ describe("the pages of logins in a cluster", () => {
     () =>
       Effect.gen(function*() {
         const names: Array<ReplicaName> = []
-        const gone: ReplicaName = { id: "gone", address: "http://127.0.0.1:1" }
         const [first, second, third] = yield* Effect.all([
-          replica(() => [gone, ...names.slice(1)]),
+          replica(() => names.slice(1)),
           replica(() => []),
           replica(() => names)
         ])
@@ -114,4 +113,30 @@ describe("the pages of logins in a cluster", () => {
       }),
     300_000
   )
+
+  it.scopedLive("[D11] a login is nowhere only where every replica has said so; while one is silent, the page can be loaded again", () =>
+    Effect.gen(function*() {
+      const gone: ReplicaName = { id: "gone", address: "http://127.0.0.1:1" }
+      const others: Array<ReplicaName> = [gone]
+      const first = yield* replica(() => others)
+      const second = yield* replica(() => [])
+      others.push(second.name)
+      const targets = ["/login/made-up", "/login/callback?state=made-up"]
+      for (const target of targets) {
+        const { headers, status } = yield* first.ask(target)
+        expect([target, status, headers.get("retry-after")]).toEqual([target, 503, "1"])
+      }
+      // One that has it is enough.
+      const page = new LoginPage(
+        { person: { identity: "anna" }, server: "https://docs.example/mcp" },
+        second.redirects.site
+      )
+      yield* second.redirects.listener(page)
+      page.begin("https://idp.example/authorize?state=s")
+      expect((yield* first.ask(page.path)).status).toBe(200)
+      others.shift()
+      for (const target of targets) {
+        expect([target, (yield* first.ask(target)).status]).toEqual([target, target.includes("?") ? 400 : 404])
+      }
+    }))
 })

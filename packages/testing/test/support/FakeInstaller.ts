@@ -1,4 +1,4 @@
-/** A program like `npx`, which downloads a server before it starts it; the test says when the download is over. */
+/** A program like `npx`, which downloads a server before it starts it, and says so on stderr, which it fails without; the test says when the download is over. */
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
@@ -10,8 +10,9 @@ const { dirname } = require("node:path")
 const folder = dirname(__dirname)
 const [command, ...args] = process.argv.slice(2).filter((word) => !["-y", "run", "dlx", "exec", "tool"].includes(word))
 appendFileSync(folder + "/starts", process.pid + "\\n")
-process.stderr.on("error", () => {})
 const timer = setInterval(() => {
+  process.stderr.write("downloading\\n")
+  appendFileSync(folder + "/said", ".")
   if (!existsSync(folder + "/go")) return
   clearInterval(timer)
   writeFileSync(folder + "/installed", "")
@@ -33,6 +34,8 @@ export const make = (name: string) => {
       const file = join(folder, "starts")
       return existsSync(file) ? readFileSync(file, "utf8").split("\n").filter((line) => line !== "").map(Number) : []
     },
+    /** How often it has said that it downloads. */
+    said: (): number => readFileSync(join(folder, "said")).length,
     /** Ends the download. */
     download: () => writeFileSync(join(folder, "go"), ""),
     /** Whether the download came to its end. */
