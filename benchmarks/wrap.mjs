@@ -59,6 +59,15 @@ const pipe = `const { spawn } = require("node:child_process")
 const child = spawn(process.execPath, process.argv.slice(1), { stdio: ["pipe", "pipe", "ignore"] })
 process.stdin.pipe(child.stdin); child.stdout.pipe(process.stdout); child.on("exit", (code) => process.exit(code ?? 0))`
 
+/** The CPU time that a process has taken so far, in milliseconds: the kernel counts hundredths of a second. @param {import("node:child_process").ChildProcess} child */
+const cpuOf = ({ pid }) => {
+  const [user, system] = readFileSync(`/proc/${pid}/stat`, "utf8").replace(/^.*\) /, "").split(" ").slice(11, 13)
+  return (Number(user) + Number(system)) * 10
+}
+
+/** Its resident memory, in megabytes. @param {import("node:child_process").ChildProcess} child */
+const memoryOf = ({ pid }) => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]) / 1024
+
 /** A process that speaks JSON-RPC by lines. @param {ReadonlyArray<string>} args @param {string} state */
 const start = (args, state) => {
   const child = spawn(node, args, {
@@ -102,16 +111,8 @@ const start = (args, state) => {
       send({ method: "notifications/initialized" })
     },
     echo: () => request("tools/call", { name: "echo", arguments: { message: "hi" } }),
-    /** The CPU time that it has taken so far, in milliseconds: the kernel counts hundredths of a second. */
-    cpu: () => {
-      const [user, system] = readFileSync(`/proc/${child.pid}/stat`, "utf8").replace(/^.*\) /, "").split(" ").slice(
-        11,
-        13
-      )
-      return (Number(user) + Number(system)) * 10
-    },
-    /** Resident memory, in megabytes. */
-    memory: () => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${child.pid}/status`, "utf8"))?.[1]) / 1024,
+    cpu: () => cpuOf(child),
+    memory: () => memoryOf(child),
     end: () => {
       child.stdin.end()
       const timer = setTimeout(() => child.kill("SIGKILL"), 4000)
@@ -179,14 +180,14 @@ const learn = async (args) => {
   await host.end()
 }
 
-/** A Node.js that does nothing. */
+/** What a Node.js that does nothing takes: memory in megabytes, and CPU time in milliseconds, by which the speed of the machine can be told. */
 const bare = async () => {
   const child = spawn(node, ["-e", "process.stdin.resume()"], { stdio: ["pipe", "ignore", "ignore"] })
   await common.sleep(500)
-  const memory = Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${child.pid}/status`, "utf8"))?.[1]) / 1024
+  const figures = { memory: memoryOf(child), cpu: cpuOf(child) }
   child.stdin.end()
   await new Promise((resolve) => child.once("exit", resolve))
-  return memory
+  return figures
 }
 
 /** The reference server at a URL. */
@@ -249,7 +250,7 @@ try {
     /** @type {string} */ way,
     /** @type {Exclude<keyof Awaited<ReturnType<typeof measure>>, "times">} */ key
   ) => common.median((all[way] ?? []).map((one) => one[key]))
-  const bareMB = common.median(bares)
+  const bareMB = common.median(bares.map(({ memory }) => memory))
   const rows = Object.keys(ways).map((way) => ({
     name: way,
     figures: {
@@ -291,7 +292,11 @@ try {
   common.report({
     title: "What wrap costs",
     rows: [...rows, ...checks],
-    notes: [`A bare Node.js takes ${common.round(bareMB)} MB.`],
+    notes: [
+      `A bare Node.js takes ${common.round(bareMB)} MB, and ${
+        common.median(bares.map(({ cpu }) => cpu))
+      } ms of CPU time to start.`
+    ],
     json
   })
   if (checks.some(({ bound, within }) => bound !== undefined && within !== true)) process.exitCode = 1

@@ -40,8 +40,8 @@ describe("McpConfig", () => {
     const read = (raw: unknown) => McpConfig.readServer(raw, { variables: { ROOT: "/srv" } })
     for (const transport of [local, { ...local, type: "stdio" }, remote]) {
       const [nested, flat] = [
-        read({ transport, disabled: true, sessions: "shared" }),
-        read({ ...transport, disabled: true, sessions: "shared" })
+        read({ transport, disabled: true, lifeline: { sessions: "shared" } }),
+        read({ ...transport, disabled: true, lifeline: { sessions: "shared" } })
       ]
       expect([said(nested), nested]).toEqual([[], flat])
     }
