@@ -36,7 +36,8 @@ const signedIn = (use: (signedIn: SignedIn) => Promise<void>) => (): Promise<voi
     const browser = yield* Signer.browser(false)
     yield* Effect.promise(async () => {
       await using host = wrap(["--browser", server.url], { state, env: { BROWSER: browser.command, CI: "" } })
-      await host.initialize()
+      await host.introduction({}, undefined, true)
+      host.notify("notifications/initialized")
       await answered(host)
       const login = () =>
         Effect.runPromise(Program.run(["login", server.url, "--no-browser"], { MCP_LIFELINE_STATE: state }))

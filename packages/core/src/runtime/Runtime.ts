@@ -33,7 +33,7 @@ export class Runtime {
   /** Called when a lease is taken while there is none. Must not throw. */
   onUsed: (() => void) | undefined
   #acquiring: Fiber.RuntimeFiber<Connection, ConnectError> | undefined
-  /** The same where it outlives its attempt, until one has got its outcome. */
+  /** The same where it outlives its attempt, until one has its connection, or has failed by it. */
   #awaited: Fiber.RuntimeFiber<Connection, ConnectError> | undefined
   #loss: Loss | undefined
   #detached = false
@@ -103,12 +103,10 @@ export class Runtime {
         return Effect.onInterrupt(joined, () => Effect.sync(() => fiber.unsafeInterruptAsFork(FiberId.none)))
       }
       this.#awaited = fiber
-      return Effect.ensuring(
-        joined,
+      return Effect.onError(joined, () =>
         Effect.sync(() => {
-          if (fiber.unsafePoll() !== null) this.#awaited = undefined
-        })
-      )
+          if (fiber.unsafePoll()?._tag === "Failure") this.#awaited = undefined
+        }))
     })
   }
 
@@ -133,6 +131,7 @@ export class Runtime {
   /** The connection is open. The handshake was an answer. */
   opened(connection: Connection, now: number): void {
     this.#connection = connection
+    this.#awaited = undefined
     this.#answeredAt = now
     this.#usedAt = now
   }

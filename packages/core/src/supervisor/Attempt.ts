@@ -63,6 +63,7 @@ export const establish = (
       if (goesOn) yield* owner.keepStart(start)
       else yield* owner.retire(runtime, { kind: "closed", message: "the attempt failed" }) // guard: failed-attempt-is-retired
       report(Either.left(errorOf(backend.id, exit.cause)))
+      if (goesOn) owner.hasten(start)
     })
   )
 

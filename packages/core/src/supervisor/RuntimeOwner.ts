@@ -63,22 +63,24 @@ export class RuntimeOwner {
     }))
   }
 
-  /**
-   * Keeps a start whose attempt has ended, until the next attempt takes it, or its time is over. If it ends before, it asks for that attempt. (V5)
-   */
+  /** Keeps a start whose attempt has ended, until the next attempt takes it, or its time is over. (V5) */
   keepStart(start: Start): Effect.Effect<void> {
     return Effect.suspend(() => {
       const { runtime } = start
       const backend = this.#backend
       this.#start = start
       backend.startingSince = start.since
-      runtime.awaited?.addObserver(() => {
-        if (this.#start === start) backend.demand()
-      })
       const expired: Loss = { kind: "closed", message: "the start took longer than startLimit" }
       const expire = Effect.zipRight(this.retire(runtime, expired), Effect.sync(() => backend.publish({})))
       const end = Effect.suspend(() => this.#start === start ? expire : Effect.void)
       return Effect.asVoid(runtime.fork(Effect.delay(end, Math.max(start.left(backend.now()), 0))))
+    })
+  }
+
+  /** Asks for the next attempt once a start that is kept has ended, and at once if it has. Nobody takes that before the attempt is known to have failed. */
+  hasten(start: Start): void {
+    start.runtime.awaited?.addObserver(() => {
+      if (this.#start === start) this.#backend.demand()
     })
   }
 

@@ -133,5 +133,10 @@ export const regressions: ReadonlyArray<[Setting, Array<Command>]> = [
     { do: "race", tasks: 0, command: "Call", more: 5 },
     { do: "mode", mode: "slow" },
     { do: "suspend", offered: "resumed", late: false }
+  ]],
+  // A start that had ended in the moment in which its attempt's time was over waited for the backoff.
+  [{ ...setting, patient: true, seed: 0, maxOps: 12 }, [
+    { do: "race", tasks: 0, command: "Reconnect", more: 6 },
+    { do: "fire" }
   ]]
 ]
