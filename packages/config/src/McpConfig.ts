@@ -71,12 +71,6 @@ const spelling = (raw: Raw, problems: Array<Problem.Problem>): ReadonlyMap<strin
   return written
 }
 
-/** What reaches the server, where it is in an object of its own, as the Cline CLI and the AI SDK write it. */
-const nested = (raw: Raw): Raw | undefined => {
-  const { transport } = raw
-  return isPlain(transport) ? transport : undefined
-}
-
 /** Replaces the references in the words of a command line, except for those that the program replaces itself. `before`: how many words stand before these. */
 const expandWords = (
   words: unknown,
@@ -135,9 +129,9 @@ export const readServer = (raw: unknown, sources?: Sources, context: Context = {
   if (!Predicate.isRecord(raw)) {
     return { value: undefined, problems: [Problem.wrongSecret([], raw, "an object with a command or a url")] }
   }
-  const own = nested(raw)
-  if (own === undefined) return readEntry(raw, sources, context)
-  const { transport: _, ...beside } = raw
+  // The Cline CLI and the AI SDK write what reaches the server into an object of its own.
+  const { transport: own, ...beside } = raw
+  if (!isPlain(own)) return readEntry(raw, sources, context)
   const { problems, value } = readEntry({ ...beside, ...own }, sources, context)
   const twice = Object.keys(own).filter((key) => Object.hasOwn(beside, key)).map((key) => ({
     path: [key],

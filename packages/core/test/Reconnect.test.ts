@@ -639,6 +639,19 @@ describe("V5: a start that takes longer than an attempt", () => {
         expect(script.ledger.attempts).toHaveLength(2)
       }))).pipe(longest))
 
+  it.scoped("[V5:virtual L9] one that has ended, and whose attempt takes too long after that, is closed with it", () =>
+    Effect.gen(function*() {
+      let prepared = 0
+      const { backend, script } = yield* slow(5 * second, {
+        onConnected: () => prepared++ === 0 ? Effect.never : Effect.void
+      })
+      yield* TestClock.adjust("31 seconds")
+      yield* TestClock.adjust("1 minute")
+      expect((yield* backend.status).state).toBe("Connected")
+      expect(script.ledger.attempts).toHaveLength(2)
+      expect([...script.ledger.live]).toEqual([1])
+    }).pipe(longest))
+
   for (const command of ["disable", "disconnect", "reconnect"] as const) {
     it.scoped(`[V5:virtual] ${command} ends it`, () =>
       Effect.gen(function*() {

@@ -33,7 +33,7 @@ export class Runtime {
   /** Called when a lease is taken while there is none. Must not throw. */
   onUsed: (() => void) | undefined
   #acquiring: Fiber.RuntimeFiber<Connection, ConnectError> | undefined
-  /** The same where it outlives its attempt, until one has its connection, or has failed by it. */
+  /** The same where it outlives its attempt, until an attempt has its connection. */
   #awaited: Fiber.RuntimeFiber<Connection, ConnectError> | undefined
   #loss: Loss | undefined
   #detached = false
@@ -103,10 +103,7 @@ export class Runtime {
         return Effect.onInterrupt(joined, () => Effect.sync(() => fiber.unsafeInterruptAsFork(FiberId.none)))
       }
       this.#awaited = fiber
-      return Effect.onError(joined, () =>
-        Effect.sync(() => {
-          if (fiber.unsafePoll()?._tag === "Failure") this.#awaited = undefined
-        }))
+      return joined
     })
   }
 

@@ -5,6 +5,7 @@ import * as StateFolder from "@mcp-lifeline/state/StateFolder"
 import { Effect } from "effect"
 import type { Syntax } from "../document/Syntax.js"
 import { Unreadable } from "../document/Tree.js"
+import { shellWord } from "../shellWord.js"
 import { clean } from "../Text.js"
 import type { Adopt } from "./Arguments.js"
 import * as ClaudeCode from "./ClaudeCode.js"
@@ -14,7 +15,6 @@ import * as Diff from "./Diff.js"
 import * as Entries from "./Entries.js"
 import { formatOf } from "./Hosts.js"
 import * as Launcher from "./Launcher.js"
-import { quoted } from "./Launcher.js"
 import * as Plan from "./Plan.js"
 import * as Report from "./Report.js"
 import * as Secrets from "./Secrets.js"
@@ -91,8 +91,8 @@ const claudeTodo = (
 ): ReadonlyArray<Report.Todo> => {
   const root = syntax.value(text.replace(/^\uFEFF/, ""))
   const { changed, commands, others } = ClaudeCode.commands(root, servers, process.platform)
-  const only = others.map((name) => ` --only ${quoted(name)}`).join("")
-  const byFile = `${typed} adopt ${quoted(file.path)}${isUndo ? " --undo" : ""}${only}`
+  const only = others.map((name) => ` --only ${shellWord(name)}`).join("")
+  const byFile = `${typed} adopt ${shellWord(file.path)}${isUndo ? " --undo" : ""}${only}`
   return [
     ...(others.length === 0
       ? []
@@ -196,7 +196,7 @@ const doubtsAbout = (
   { project: [program = "", ...rest], typed }: Launcher.Launchers
 ): Effect.Effect<ReadonlyArray<Doubt>> =>
   Effect.gen(function*() {
-    const named = `${typed} adopt ${quoted(file.path)}`
+    const named = `${typed} adopt ${shellWord(file.path)}`
     const outside = `${file.path}, which is outside of this project`
     const doubts: Array<Doubt> = []
     if (lead.isOutside) {

@@ -2,10 +2,8 @@
  * Commands of Claude Code that change its configuration. It writes its own file while it runs, so the file should not be changed. Pure.
  */
 import * as Value from "../document/Value.js"
+import { shellWord } from "../shellWord.js"
 import type { Server } from "./Plan.js"
-
-/** Quotes a word for a POSIX shell. */
-const word = (text: string): string => /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`
 
 const plain = (value: Value.Value): unknown =>
   Value.isTable(value)
@@ -36,8 +34,10 @@ export const commands = (root: Value.Value, servers: ReadonlyArray<Server>, plat
     const isSuited = platform !== "win32" && section.length === 1 && entry !== undefined && !isSecret(entry)
     const commands = isSuited
       ? [
-        `claude mcp remove ${word(name)} --scope user`,
-        `claude mcp add-json ${word(name)} ${word(JSON.stringify(plain(entry)))} --scope user`
+        `claude mcp remove ${shellWord(name, platform)} --scope user`,
+        `claude mcp add-json ${shellWord(name, platform)} ${
+          shellWord(JSON.stringify(plain(entry)), platform)
+        } --scope user`
       ]
       : []
     return { name, commands }

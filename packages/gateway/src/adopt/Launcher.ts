@@ -7,6 +7,7 @@ import { within } from "@mcp-lifeline/state/within"
 import { Effect } from "effect"
 import { realpath, stat } from "node:fs/promises"
 import { posix, win32 } from "node:path"
+import { shellWord } from "../shellWord.js"
 import { version } from "../Version.js"
 
 /** The words that start `mcp-lifeline`, in files of the user and in those of a project. */
@@ -30,11 +31,6 @@ export interface Running {
   readonly script: string
   readonly version: string
 }
-
-/** A word as it stands in a command line that the user reads, and can run. */
-export const quoted = (word: string): string => /^[\w@%+=:,./\\-]+$/.test(word) ? word : `"${word}"`
-
-const typed = (...words: ReadonlyArray<string>): string => words.map(quoted).join(" ")
 
 export const running = (): Running => ({
   platform: process.platform,
@@ -89,12 +85,13 @@ const inPath = ({ env, platform }: Running, name: string): Effect.Effect<Found |
 export const find = (program: Running): Effect.Effect<Launchers> =>
   Effect.gen(function*() {
     const { execPath, platform, script, version } = program
+    const typed = (words: Launcher): string => words.map((word) => shellWord(word, platform)).join(" ")
     // On Windows, these are scripts, which only the shell can start.
     const byName = (...words: Launcher): Launcher => platform === "win32" ? ["cmd", "/c", ...words] : words
     if (temporary.test(script) && version !== unpublished) {
-      const words = ["npx", "-y", `mcp-lifeline@${version}`] as const
+      const words: Launcher = ["npx", "-y", `mcp-lifeline@${version}`]
       const npx = byName(...words)
-      return { user: npx, project: npx, typed: typed(...words) }
+      return { user: npx, project: npx, typed: typed(words) }
     }
     const file = (yield* real(script)) ?? script
     const isInPath = (yield* inPath(program, "mcp-lifeline"))?.file === file
@@ -106,6 +103,6 @@ export const find = (program: Running): Effect.Effect<Launchers> =>
       // A desktop host on macOS or Linux may have another PATH than the shell; on Windows it has the same.
       user: isInPath && platform === "win32" ? named : absolute,
       project: isInPath ? named : absolute,
-      typed: isInPath ? "mcp-lifeline" : typed(...absolute)
+      typed: isInPath ? "mcp-lifeline" : typed(absolute)
     }
   })

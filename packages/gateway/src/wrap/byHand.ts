@@ -1,6 +1,7 @@
 /**
  * Tells somebody who has started by hand what hosts start what it waits for.
  */
+import { shellWord } from "../shellWord.js"
 import * as StandardError from "../StandardError.js"
 
 /** What was started, and how to try it in a terminal. */
@@ -15,18 +16,10 @@ export const wrap: Advice = {
   tryIt: "To try a server here, run mcp-lifeline check FILE --connect, with an mcp.json that has it"
 }
 
-/** An argument as a shell of the platform takes it, whatever it has in it. */
-const quoted = (argument: string, platform: NodeJS.Platform): string =>
-  /^[\w@%+=:,./\\-]+$/.test(argument) && (platform === "win32" || !argument.includes("\\"))
-    ? argument
-    : platform === "win32"
-    ? `"${argument}"`
-    : `'${argument.replaceAll("'", "'\\''")}'`
-
 /** `file`: its configuration. */
-export const serve = (file: string, platform: NodeJS.Platform = process.platform): Advice => ({
+export const serve = (file: string, platform?: NodeJS.Platform): Advice => ({
   started: "serve --stdio waits for a host to speak MCP on stdin; write it into the configuration of one",
-  tryIt: `To try its servers here, run mcp-lifeline check ${quoted(file, platform)} --connect`
+  tryIt: `To try its servers here, run mcp-lifeline check ${shellWord(file, platform)} --connect`
 })
 
 /** Writes one line to standard error if standard input is a terminal, on which no host speaks. */

@@ -44,8 +44,8 @@ describe("what starts the program that runs now", () => {
     for (const env of [{}, { PATH: "" }, { PATH: join(folder, "none") }]) {
       expect(await find({ ...program, env })).toEqual({ user: absolute, project: absolute, typed: absolute.join(" ") })
     }
-    const spaced = file("a b/mcp-lifeline/esm/bin.js")
-    expect((await find({ ...program, env: {}, script: spaced })).typed).toBe(`${program.execPath} "${spaced}"`)
+    const odd = file("a b $HOME/mcp-lifeline/esm/bin.js")
+    expect((await find({ ...program, env: {}, script: odd })).typed).toBe(`${program.execPath} '${odd}'`)
   })
 
   it("[W7] is not what another program with its name is", async () => {
