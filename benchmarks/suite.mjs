@@ -26,12 +26,6 @@ export const suite = [
     quick: ["--backends", "2000", "--rounds", "9", "--changes", "10"]
   },
   {
-    name: "lost",
-    measures: "how soon 1,000 lost servers are back",
-    minutes: 5,
-    quick: ["--part", "scripted", "--backends", "200", "--runs", "1"]
-  },
-  {
     name: "wrap",
     measures: "what wrap costs, beside the server alone and mcp-remote",
     minutes: 1.5,

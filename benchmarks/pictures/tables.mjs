@@ -87,9 +87,7 @@ const tables = {
   "hop-cpu": { of: "cluster/cpu", rivals: () => undefined },
   crash: { of: "timeline/crash", judged: outage },
   wedged: { of: "timeline/wedged", judged: outage },
-  network: { of: "timeline/network", judged: outage },
-  storms: { of: "lost/scripted", rivals: () => undefined },
-  "storms-http": { of: "lost/http", rivals: ({ name }) => name.split(": ")[1] }
+  network: { of: "timeline/network", judged: outage }
 }
 /** Columns that count what was there, not how well it went. */
 const counts = new Set(["calls", "servers", "clients", "runs"])

@@ -82,36 +82,36 @@ describe("pictures and tables", () => {
     const part = (id: string, ms: number) => ({ id, title: `${id}, ${ms}`, rows: [row("ours", { ms })], notes: [] })
     const run = (commit: string, quick: boolean, ...parts: ReadonlyArray<ReturnType<typeof part>>) =>
       reduced({
-        ...record("lost", []),
+        ...record("cluster", []),
         commit,
         quick,
         rounds: quick ? 1 : 3,
-        benchmarks: [{ name: "lost", figures: [], notes: [`noted at ${commit}`], parts }]
+        benchmarks: [{ name: "cluster", figures: [], notes: [`noted at ${commit}`], parts }]
       })[0]!.parts
-    const first = run("aaaaaaa", true, part("scripted", 1), part("http", 2))
-    const { parts, refused } = merged(first, run("bbbbbbb", false, part("http", 3), part("other", 4)))
+    const first = run("aaaaaaa", true, part("hop", 1), part("cpu", 2))
+    const { parts, refused } = merged(first, run("bbbbbbb", false, part("cpu", 3), part("other", 4)))
     expect(refused).toEqual([])
     expect(parts.map(({ id, run }) => [id, run.commit])).toEqual([
-      ["scripted", "aaaaaaa"],
-      ["http", "bbbbbbb"],
+      ["hop", "aaaaaaa"],
+      ["cpu", "bbbbbbb"],
       ["other", "bbbbbbb"]
     ])
-    const records = { lost: unpacked(JSON.parse(JSON.stringify(packed({ name: "lost", parts })))) }
-    expect(records.lost.parts).toEqual(parts)
-    const [scripted, http] = [table("storms", records), table("storms-http", records)]
-    expect(scripted).toContain("scripted, 1. noted at aaaaaaa. 2026-01-02, commit aaaaaaa;")
-    expect(scripted).toContain("one round; a quick run")
-    expect(http).toContain("http, 3. noted at bbbbbbb. 2026-01-02, commit bbbbbbb;")
-    expect(http).toContain("median of 3 rounds.")
-    expect(http).not.toContain("a quick run")
-    expect(allTables("lost", records)).toMatch(
-      /<sub>noted at aaaaaaa\. noted at bbbbbbb\. scripted: .*aaaaaaa;.*a quick run.*\. http, other: .*bbbbbbb;.*rounds\.<\/sub>/
+    const records = { cluster: unpacked(JSON.parse(JSON.stringify(packed({ name: "cluster", parts })))) }
+    expect(records.cluster.parts).toEqual(parts)
+    const [hop, cpu] = [table("hop", records), table("hop-cpu", records)]
+    expect(hop).toContain("hop, 1. noted at aaaaaaa. 2026-01-02, commit aaaaaaa;")
+    expect(hop).toContain("one round; a quick run")
+    expect(cpu).toContain("cpu, 3. noted at bbbbbbb. 2026-01-02, commit bbbbbbb;")
+    expect(cpu).toContain("median of 3 rounds.")
+    expect(cpu).not.toContain("a quick run")
+    expect(allTables("cluster", records)).toMatch(
+      /<sub>noted at aaaaaaa\. noted at bbbbbbb\. hop: .*aaaaaaa;.*a quick run.*\. cpu, other: .*bbbbbbb;.*rounds\.<\/sub>/
     )
-    const again = merged(parts, run("ccccccc", true, part("scripted", 5), part("http", 6)))
-    expect(again.refused.map(({ id }) => id)).toEqual(["http"])
+    const again = merged(parts, run("ccccccc", true, part("hop", 5), part("cpu", 6)))
+    expect(again.refused.map(({ id }) => id)).toEqual(["cpu"])
     expect(again.parts.map(({ run }) => run.commit)).toEqual(["ccccccc", "bbbbbbb", "bbbbbbb"])
-    const { id: _, ...nameless } = part("http", 7)
-    expect(() => run("ddddddd", false, part("scripted", 5), nameless as never)).toThrow("measure it again")
+    const { id: _, ...nameless } = part("cpu", 7)
+    expect(() => run("ddddddd", false, part("hop", 5), nameless as never)).toThrow("measure it again")
   })
 
   it("[B1] what is kept has each part once, and is the same after it was taken over again", () => {
