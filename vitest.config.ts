@@ -21,8 +21,8 @@ export default defineConfig({
   test: {
     projects: sets,
     exclude: configDefaults.exclude,
-    setupFiles: setup.map((name) => fileURLToPath(new URL(`scripts/vitest/${name}.ts`, import.meta.url))),
-    reporters: ["default", fileURLToPath(new URL("scripts/vitest/Verdict.ts", import.meta.url))],
+    setupFiles: setup.map((name) => fileURLToPath(new URL(`tools/vitest/${name}.ts`, import.meta.url))),
+    reporters: ["default", fileURLToPath(new URL("tools/vitest/Verdict.ts", import.meta.url))],
     // The verdict counts them, and knows one that is none.
     dangerouslyIgnoreUnhandledErrors: true,
     testTimeout: longest,

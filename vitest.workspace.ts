@@ -8,7 +8,7 @@ const windows = "packages/*/test/windows/**/*.test.ts"
 const slow = "**/*.slow.test.ts"
 const sized = "**/*.sized.test.ts"
 
-const globalSetup = fileURLToPath(new URL("scripts/vitest/built.ts", import.meta.url))
+const globalSetup = fileURLToPath(new URL("tools/vitest/built.ts", import.meta.url))
 
 /** A set of tests. The name of a file decides to which it belongs. */
 const set = (

@@ -1,5 +1,5 @@
 /**
- * The modules of the published program, which `scripts/bundle.mjs` writes as functions: those that every start of `wrap` needs in one file,
+ * The modules of the published program, which `tools/bundle.mjs` writes as functions: those that every start of `wrap` needs in one file,
  * so that V8 reads and compiles one, and the others each in its own.
  */
 

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import * as Yaml from "yaml"
-import { blocksOf, pages } from "../../../scripts/snippets.mjs"
+import { blocksOf, pages } from "../../../tools/snippets.mjs"
 import * as Program from "./support/Program.js"
 import * as PromQl from "./support/PromQl.js"
 

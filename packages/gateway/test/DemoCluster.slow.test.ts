@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url"
 import * as Postgres from "../../testing/test/support/Postgres.js"
 import * as Program from "./support/Program.js"
 
-const script = fileURLToPath(new URL("../../../scripts/demo-cluster.mjs", import.meta.url))
+const script = fileURLToPath(new URL("../../../tools/demo-cluster.mjs", import.meta.url))
 
 describe.skipIf(!Postgres.isInstalled)(`the demo of a cluster${Postgres.title}`, () => {
   it.scopedLive("[D1] [G7] has calls answered, says what to kill, and leaves no process when it is interrupted", () =>

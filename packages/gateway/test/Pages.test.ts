@@ -10,7 +10,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { Script } from "node:vm"
 import * as Yaml from "yaml"
-import { blocksOf, pages } from "../../../scripts/snippets.mjs"
+import { blocksOf, pages } from "../../../tools/snippets.mjs"
 import * as Cli from "../src/Cli.js"
 import * as McpJson from "../src/config/McpJson.js"
 

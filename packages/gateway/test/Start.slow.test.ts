@@ -5,12 +5,12 @@ import { mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from "
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
-import { compile } from "../../../scripts/vitest/built.js"
+import { compile } from "../../../tools/vitest/built.js"
 import * as Program from "./support/Program.js"
 
 const root = fileURLToPath(new URL("../../..", import.meta.url))
 const manager = fileURLToPath(new URL("support/manager.mjs", import.meta.url))
-const script = join(root, "scripts/start.mjs")
+const script = join(root, "tools/start.mjs")
 
 /** What is built is what is started: other tests read it. */
 const started = ["--no-build", "--port", "0"]
@@ -42,7 +42,7 @@ describe("pnpm start", () => {
   it.scopedLive.each<[string, (program: Program.Program, all: ReadonlyArray<number>) => void]>([
     ["Ctrl+C", (program) => program.signalGroup("SIGINT")],
     ["SIGINT to the gateway alone", (_, all) => {
-      const gateways = Program.running(all, "scripts/start.mjs")
+      const gateways = Program.running(all, "tools/start.mjs")
       expect(gateways).toHaveLength(1)
       for (const pid of gateways) process.kill(pid, "SIGINT")
     }]

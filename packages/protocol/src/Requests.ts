@@ -2,7 +2,7 @@
  * What was asked of a server and is not answered yet: JSON-RPC as it is on the wire.
  *
  * The official Client could do this. It checks each message several times over, and takes an AbortSignal to cancel: that made
- * a call over stdio take a third longer (`benchmarks/call.mjs`).
+ * a call over stdio take a third longer (`tools/benchmarks/call.mjs`).
  */
 import type { Fate, Loss, Method, RequestError, RequestOptions } from "@mcp-lifeline/core"
 import { ExactJson } from "@mcp-lifeline/core/internal"

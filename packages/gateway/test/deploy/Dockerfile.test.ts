@@ -67,7 +67,7 @@ describe("the Dockerfile", () => {
   })
 
   it("[G26] is sent what it builds from, and nothing that is secret, made, or not needed for that", () => {
-    for (const file of ["package.json", "pnpm-lock.yaml", "packages/gateway/src/bin.ts", "scripts/bundle.mjs"]) {
+    for (const file of ["package.json", "pnpm-lock.yaml", "packages/gateway/src/bin.ts", "tools/bundle.mjs"]) {
       expect(isSent(file)).toBe(true)
     }
     for (

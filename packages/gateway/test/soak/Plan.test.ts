@@ -1,8 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as FastCheck from "fast-check"
-import { doorNames, doorOf } from "../../../../tests/longlife/soak/doors.mjs"
-import { read, UsageError } from "../../../../tests/longlife/soak/options.mjs"
-import { plan } from "../../../../tests/longlife/soak/plan.mjs"
+import { doorNames, doorOf } from "../../../../tools/soak/doors.mjs"
+import { read, UsageError } from "../../../../tools/soak/options.mjs"
+import { plan } from "../../../../tools/soak/plan.mjs"
 
 const seeds = FastCheck.integer({ min: 0, max: 2 ** 31 })
 const courses = FastCheck.record({ seed: seeds, seconds: FastCheck.integer({ min: 1, max: 120 }) })

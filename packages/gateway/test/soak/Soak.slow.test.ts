@@ -8,7 +8,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 
-const program = fileURLToPath(new URL("../../../../tests/longlife/soak/run.mjs", import.meta.url))
+const program = fileURLToPath(new URL("../../../../tools/soak/run.mjs", import.meta.url))
 
 const soak = (args: ReadonlyArray<string>) =>
   new Promise<{ readonly code: unknown; readonly stdout: string; readonly stderr: string }>((resolve) =>

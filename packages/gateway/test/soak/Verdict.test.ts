@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
-import { typeOf } from "../../../../tests/longlife/soak/outcome.mjs"
-import { Calls, grown, leftFiles, together, told, unclosed } from "../../../../tests/longlife/soak/verdict.mjs"
+import { typeOf } from "../../../../tools/soak/outcome.mjs"
+import { Calls, grown, leftFiles, together, told, unclosed } from "../../../../tools/soak/verdict.mjs"
 
 const once = new Map([["serve/one.0#1", 1], ["serve/two.0#1", 1]])
 

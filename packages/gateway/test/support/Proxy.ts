@@ -10,7 +10,7 @@ import { request as httpsRequest } from "node:https"
 import { connect } from "node:net"
 import { delimiter, join } from "node:path"
 import { Readable } from "node:stream"
-import { blocksOf } from "../../../../scripts/snippets.mjs"
+import { blocksOf } from "../../../../tools/snippets.mjs"
 import { folder } from "../../../testing/test/support/folder.js"
 import { eventually } from "../../../testing/test/support/Processes.js"
 

@@ -1,9 +1,9 @@
 import { describe, expect, it } from "@effect/vitest"
 import { existsSync, readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
-import { broken, claims } from "../../../../benchmarks/pictures/claims.mjs"
-import { matrix } from "../../../../benchmarks/pictures/matrix.mjs"
-import { images, made } from "../../../../benchmarks/pictures/pages.mjs"
+import { broken, claims } from "../../../../tools/benchmarks/pictures/claims.mjs"
+import { matrix } from "../../../../tools/benchmarks/pictures/matrix.mjs"
+import { images, made } from "../../../../tools/benchmarks/pictures/pages.mjs"
 import {
   merged,
   packed,
@@ -13,8 +13,8 @@ import {
   replaces,
   root,
   unpacked
-} from "../../../../benchmarks/pictures/records.mjs"
-import { allTables, table } from "../../../../benchmarks/pictures/tables.mjs"
+} from "../../../../tools/benchmarks/pictures/records.mjs"
+import { allTables, table } from "../../../../tools/benchmarks/pictures/tables.mjs"
 
 const row = (name: string, figures: Record<string, number | string>) => ({ name, figures })
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
-import * as Figures from "../../../../benchmarks/recovery/figures.mjs"
-import { semaphore } from "../../../../benchmarks/recovery/schedule.mjs"
+import * as Figures from "../../../../tools/benchmarks/recovery/figures.mjs"
+import { semaphore } from "../../../../tools/benchmarks/recovery/schedule.mjs"
 
 const call = (at: number, took: number, outcome: Figures.Call["outcome"]) => ({ at, took, outcome })
 

@@ -2,16 +2,16 @@ import { assert, describe, expect, it } from "@effect/vitest"
 import { mkdtemp, rm } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { measure } from "../../../../benchmarks/recovery/cell.mjs"
+import { measure } from "../../../../tools/benchmarks/recovery/cell.mjs"
 import type { Client } from "../../../../benchmarks/recovery/client.js"
-import { faultOf } from "../../../../benchmarks/recovery/faults.mjs"
-import { rowOf } from "../../../../benchmarks/recovery/rows.mjs"
-import { semaphore } from "../../../../benchmarks/recovery/schedule.mjs"
+import { faultOf } from "../../../../tools/benchmarks/recovery/faults.mjs"
+import { rowOf } from "../../../../tools/benchmarks/recovery/rows.mjs"
+import { semaphore } from "../../../../tools/benchmarks/recovery/schedule.mjs"
 
 const root = new URL("../../../../", import.meta.url)
 const clients = {
-  official: new URL("benchmarks/recovery/clients/official-v1.mjs", root).href,
-  lifeline: new URL("benchmarks/recovery/clients/lifeline.mjs", root).href,
+  official: new URL("tools/benchmarks/recovery/clients/official-v1.mjs", root).href,
+  lifeline: new URL("tools/benchmarks/recovery/clients/lifeline.mjs", root).href,
   resends: new URL("packages/testing/test/benchmarks/fixtures/resends.mjs", root).href
 }
 

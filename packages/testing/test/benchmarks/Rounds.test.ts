@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@effect/vitest"
-import * as Rounds from "../../../../benchmarks/rounds.mjs"
+import * as Rounds from "../../../../tools/benchmarks/rounds.mjs"
 
 const row = (name: string, figures: Record<string, number | string>) => ({ name, figures })
 const round = (...rows: ReadonlyArray<ReturnType<typeof row>>) => [{ title: "A call, 9 rounds", rows }]

@@ -1,8 +1,8 @@
 import { describe, expect, it } from "@effect/vitest"
-import { columns, problems, read } from "../../../../scripts/records/compatibility.mjs"
-import * as Conformance from "../../../../scripts/records/conformance.mjs"
-import { textOf } from "../../../../scripts/records/proof.mjs"
-import * as SdkTests from "../../../../scripts/records/sdkTests.mjs"
+import { columns, problems, read } from "../../../../tools/records/compatibility.mjs"
+import * as Conformance from "../../../../tools/records/conformance.mjs"
+import { textOf } from "../../../../tools/records/proof.mjs"
+import * as SdkTests from "../../../../tools/records/sdkTests.mjs"
 
 describe("the page of compatibility", () => {
   it("[B4] has rows whose proofs, runs and versions exist", () => {
@@ -31,7 +31,7 @@ describe("the page of compatibility", () => {
   })
 
   it("[B4] names the versions of clients that the benchmark measures, and so do the page of frameworks and that of the benchmark", () => {
-    const { dependencies } = JSON.parse(textOf("benchmarks/recovery/rivals/package.json") ?? "")
+    const { dependencies } = JSON.parse(textOf("tools/benchmarks/recovery/rivals/package.json") ?? "")
     const measured = Object.entries<string>(dependencies).map(([name, version]) => {
       const [, other = name, its = version] = /^npm:(.+)@(.+)$/.exec(version) ?? []
       return { name: other, version: its }
@@ -41,7 +41,7 @@ describe("the page of compatibility", () => {
     for (const row of rows) expect(measured).toContainEqual({ name: row.package, version: row.version })
     const own = measured.filter(({ name }) => rows.some((row) => row.package === name))
     const page = textOf("docs/tasks/frameworks.md") ?? ""
-    const described = (textOf("benchmarks/recovery/clients/README.md") ?? "").split("\n")
+    const described = (textOf("tools/benchmarks/recovery/clients/README.md") ?? "").split("\n")
     for (const { name, version } of own) {
       expect(page).toMatch(new RegExp(`\`${name}\` (\\S+ .*and )?${version.replaceAll(".", "\\.")}`))
       if (name.startsWith("@modelcontextprotocol/")) continue

@@ -1,14 +1,14 @@
 import { describe, expect, it } from "@effect/vitest"
-import { fill, table } from "../../../../scripts/records/page.mjs"
-import { pages } from "../../../../scripts/records/pages.mjs"
-import { command, problemOf, textOf } from "../../../../scripts/records/proof.mjs"
-import { problems, read, ways } from "../../../../scripts/records/robustness.mjs"
-import * as Soak from "../../../../scripts/records/soak.mjs"
+import { fill, table } from "../../../../tools/records/page.mjs"
+import { pages } from "../../../../tools/records/pages.mjs"
+import { command, problemOf, textOf } from "../../../../tools/records/proof.mjs"
+import { problems, read, ways } from "../../../../tools/records/robustness.mjs"
+import * as Soak from "../../../../tools/records/soak.mjs"
 
 const here = "packages/testing/test/records/Robustness.test.ts"
 
 describe("the pages of records", () => {
-  it("[B4] are what their data gives: run node scripts/records.mjs", () => {
+  it("[B4] are what their data gives: run node tools/records.mjs", () => {
     for (const { path, text } of pages()) expect({ path, text: textOf(path) }).toEqual({ path, text })
   })
 

@@ -1,4 +1,4 @@
-/** Where the programs are that are built before the tests, by `scripts/vitest/built.ts`. */
+/** Where the programs are that are built before the tests, by `tools/vitest/built.ts`. */
 import { fileURLToPath } from "node:url"
 
 const build = new URL("../../../../build/programs/", import.meta.url)

@@ -1,5 +1,5 @@
 /**
- * What this process holds, by kind, so that the end of a test can say that it has given everything back (`scripts/vitest/holdings.ts`). What has a class is
+ * What this process holds, by kind, so that the end of a test can say that it has given everything back (`tools/vitest/holdings.ts`). What has a class is
  * noted where it is taken and given back, by methods that are wrapped once a process. The rest is what the process knows of itself.
  */
 import { Effect } from "effect"

@@ -1,0 +1,301 @@
+/**
+ * `pnpm bench`: all benchmarks, one after the other.
+ *
+ * In each round, each benchmark runs once as a process of its own; a table at the end has the medians of the rounds and how far they
+ * spread. With `--against REV` that commit is built in a temporary folder, and its benchmarks run in turns with those of the working tree, so that what
+ * else the machine does hits both alike. A benchmark that cannot run here (no PostgreSQL, no npm registry) is left out, and a line says why.
+ *
+ * The figures are also written as JSON, with the commit, the date, the machine and the versions, below `build/bench`.
+ */
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs"
+import { createRequire } from "node:module"
+import { cpus, totalmem } from "node:os"
+import { join } from "node:path"
+import { fileURLToPath } from "node:url"
+import { parseArgs, stripVTControlCharacters } from "node:util"
+import { output } from "../run.mjs"
+import { build, checkout, git } from "./checkout.mjs"
+import * as common from "./common.mjs"
+import { each } from "./recovery/schedule.mjs"
+import * as Rounds from "./rounds.mjs"
+import { suite } from "./suite.mjs"
+
+const usage = `Usage: pnpm bench [--quick] [--only NAME,..] [--rounds NUMBER] [--against REV] [--json]
+
+Runs the benchmarks, and prints a table of each. JSON is written below build/bench, too.
+
+  --quick          smaller runs, two at a time, which only show that the benchmarks work: about two minutes a round.
+                   Leaves out what takes longer even so (${
+  suite.filter(({ slow }) => slow).map(({ name }) => name).join(", ")
+}), unless --only names it
+  --only NAME,..   only these: ${suite.map(({ name }) => name).join(", ")}
+  --rounds NUMBER  how often each runs: 1 by default, and 6 with --against
+  --against REV    compares with that commit, in turns, and says what differs by more than the rounds do
+  --json           prints JSON instead of tables
+  --list           says what each measures, and how long a round takes
+`
+
+/** @param {string} message @returns {never} */
+const refuse = (message) => {
+  console.error(`${message}\n\n${usage}`)
+  process.exit(2)
+}
+
+const options = (() => {
+  try {
+    return parseArgs({
+      options: {
+        quick: { type: "boolean", default: false },
+        only: { type: "string" },
+        rounds: { type: "string" },
+        against: { type: "string" },
+        json: { type: "boolean", default: false },
+        list: { type: "boolean", default: false },
+        help: { type: "boolean", default: false, short: "h" }
+      }
+    }).values
+  } catch (error) {
+    return refuse(error instanceof Error ? error.message : String(error))
+  }
+})()
+if (options.help) {
+  console.log(usage)
+  process.exit()
+}
+if (options.list) {
+  for (const { measures, minutes, name } of suite) {
+    console.log(`${name.padEnd(9)} ${`${minutes} min`.padStart(7)}  ${measures}`)
+  }
+  process.exit()
+}
+
+const names = options.only?.split(",") ?? suite.filter(({ slow }) => !options.quick || !slow).map(({ name }) => name)
+for (const name of names) {
+  if (!suite.some((one) => one.name === name)) refuse(`--only: there is no benchmark ${JSON.stringify(name)}`)
+}
+const chosen = suite.filter(({ name }) => names.includes(name))
+const rounds = Number(options.rounds ?? (options.against === undefined ? 1 : 6))
+if (!Number.isSafeInteger(rounds) || rounds < 1) refuse("--rounds must be a whole number above 0")
+if (options.against !== undefined && rounds < 4) {
+  refuse("--rounds must be at least 4 with --against: with fewer, chance alone makes differences")
+}
+
+const root = fileURLToPath(new URL("../..", import.meta.url))
+const isTerminal = process.stderr.isTTY === true
+const startedAt = Date.now()
+
+/** Says what goes on, on standard error: one line that changes on a terminal, and lines elsewhere. */
+const progress = {
+  /** @type {NodeJS.Timeout | undefined} */
+  timer: undefined,
+  /** @param {string} text */
+  begin(text) {
+    const since = Date.now()
+    const line = () => `${text}, ${Math.round((Date.now() - since) / 1000)} s`
+    clearInterval(this.timer)
+    if (!isTerminal) return void process.stderr.write(`${text}\n`)
+    process.stderr.write(`\r\u001b[K${line()}`)
+    this.timer = setInterval(() => process.stderr.write(`\r\u001b[K${line()}`), 1000)
+  },
+  end() {
+    clearInterval(this.timer)
+    if (isTerminal) process.stderr.write("\r\u001b[K")
+  }
+}
+
+const [commit, changed] = await Promise.all([git(root, "rev-parse", "HEAD"), git(root, "status", "--porcelain")])
+const against = options.against === undefined
+  ? undefined
+  : await git(root, "rev-parse", "--verify", `${options.against}^{commit}`).catch(() =>
+    refuse(`--against: git knows no commit ${JSON.stringify(options.against)}`)
+  )
+
+progress.begin("building")
+await build(root)
+progress.end()
+/** @type {ReadonlyArray<string>} */
+let folders = [root]
+if (against !== undefined) {
+  progress.begin(`building ${against.slice(0, 7)}`)
+  folders = [await checkout(root, against), root]
+  progress.end()
+}
+
+/** What each benchmark printed, by folder. @type {Map<string, Array<ReadonlyArray<common.Result>>>} */
+const measured = new Map()
+/** What a benchmark says of all its parts. @type {Map<string, ReadonlyArray<string>>} */
+const notesOf = new Map()
+/** How busy the machine was when each round began, over a minute, by benchmark. @type {Map<string, Array<number>>} */
+const loads = new Map()
+/** How long each took in all rounds together, in seconds, by benchmark. @type {Map<string, number>} */
+const times = new Map()
+/** @type {Map<string, string>} */
+const left = new Map()
+const keyOf = (/** @type {string} */ folder, /** @type {string} */ name) => `${folder} ${name}`
+
+/** @param {string} folder @param {import("./suite.mjs").Benchmark} benchmark */
+const runOnce = async (folder, { name, quick }) => {
+  const { code, stderr, stdout } = await output(process.execPath, [
+    join(folder, "tools/benchmarks", `${name}.mjs`),
+    "--json",
+    ...(options.quick ? quick : [])
+  ], { cwd: folder })
+  try {
+    const value = JSON.parse(stdout)
+    /** @type {ReadonlyArray<common.Result>} */
+    const parts = value.parts ?? [value]
+    if (folder === root) {
+      loads.set(name, [...loads.get(name) ?? [], value.machine.load[0]])
+      notesOf.set(name, value.notes ?? [])
+    }
+    // The bounds are for runs of the full size.
+    return options.quick
+      ? parts.map((part) => ({ ...part, rows: part.rows.map(({ figures, name }) => ({ name, figures })) }))
+      : parts
+  } catch {
+    const said = stripVTControlCharacters(stderr).trim().split("\n")
+    // The last line of an error that nobody caught is the version of Node.js.
+    left.set(name, said.find((line) => /\w*Error: /.test(line)) ?? said.at(-1) ?? `it ended with ${code}`)
+    return undefined
+  }
+}
+
+// A quick run measures nothing, so it may do two things at a time.
+const atOnce = options.quick && against === undefined ? 2 : 1
+for (let round = 0; round < rounds; round++) {
+  await each([...chosen.entries()], atOnce, async ([i, benchmark]) => {
+    // The one that is first in a round is second in the next.
+    for (const folder of round % 2 === 0 ? folders : folders.toReversed()) {
+      if (left.has(benchmark.name)) continue
+      const of = folders.length === 1 ? "" : folder === root ? ", working tree" : `, ${against?.slice(0, 7)}`
+      progress.begin(`round ${round + 1} of ${rounds}, ${i + 1} of ${chosen.length}: ${benchmark.name}${of}`)
+      const begunAt = Date.now()
+      const parts = await runOnce(folder, benchmark)
+      progress.end()
+      times.set(benchmark.name, (times.get(benchmark.name) ?? 0) + (Date.now() - begunAt) / 1000)
+      const key = keyOf(folder, benchmark.name)
+      if (parts !== undefined) measured.set(key, [...measured.get(key) ?? [], parts])
+    }
+  })
+}
+
+const { version: node } = process
+const manifest = createRequire(join(root, "tools/benchmarks/package.json"))
+/** @param {string} name @returns {string} */
+const versionOf = (name) => {
+  // Not every package exports its package.json.
+  const found = manifest.resolve.paths(name)?.map((folder) => join(folder, name, "package.json")) ?? []
+  for (const file of found) {
+    try {
+      return JSON.parse(readFileSync(file, "utf8")).version
+    } catch {
+      // it is in the next folder
+    }
+  }
+  return "unknown"
+}
+
+const results = chosen.flatMap(({ name }) => {
+  const all = measured.get(keyOf(root, name)) ?? []
+  const [first] = all
+  if (first === undefined || left.has(name)) return []
+  const figures = Rounds.figures(all)
+  const before = Rounds.figures(measured.get(keyOf(folders[0] ?? "", name)) ?? [])
+  return [{
+    name,
+    parts: first,
+    figures,
+    comparison: against === undefined ? undefined : Rounds.compare(before, figures)
+  }]
+})
+
+const record = {
+  commit: changed === "" ? commit : `${commit}, with changes`,
+  against,
+  date: new Date(startedAt).toISOString(),
+  seconds: Math.round((Date.now() - startedAt) / 1000),
+  machine: {
+    cores: cpus().length,
+    cpu: cpus()[0]?.model ?? "unknown",
+    memoryGB: common.round(totalmem() / 1e9),
+    platform: `${process.platform} ${process.arch}`
+  },
+  versions: {
+    node,
+    ...Object.fromEntries(
+      ["effect", "@modelcontextprotocol/sdk", "@modelcontextprotocol/client"].map((name) => [name, versionOf(name)])
+    )
+  },
+  quick: options.quick,
+  rounds,
+  left: Object.fromEntries(left),
+  benchmarks: results.map(({ comparison, figures, name, parts }) => ({
+    name,
+    load: loads.get(name),
+    seconds: Math.round(times.get(name) ?? 0),
+    notes: notesOf.get(name),
+    parts,
+    figures: figures.map((figure) => ({ ...figure, ...Rounds.spread(figure.values) })),
+    ...comparison
+  }))
+}
+const file = join(root, "build/bench", `${record.date.replaceAll(":", "-").slice(0, 19)}-${commit.slice(0, 7)}.json`)
+mkdirSync(join(root, "build/bench"), { recursive: true })
+writeFileSync(file, `${JSON.stringify(record, null, 2)}\n`)
+
+/** @param {Rounds.Spread} spread */
+const withSpread = ({ least, median, most, percent }) =>
+  least === most ? String(common.round(median, 3)) : `${common.round(median, 3)} ±${common.round(percent)}%`
+
+if (options.json) console.log(JSON.stringify(record, null, 2))
+else {
+  for (const { comparison, figures, name, parts } of results) {
+    console.log(`\n# ${name}`)
+    if (comparison === undefined) {
+      for (const part of parts) {
+        const mine = figures.filter((figure) => parts.length === 1 || figure.part === part.title)
+        const rows = part.rows.map((row) => ({
+          ...row,
+          figures: {
+            ...row.figures,
+            ...Object.fromEntries(
+              mine.filter((figure) => figure.row === row.name).map((figure) => [
+                figure.column,
+                withSpread(Rounds.spread(figure.values))
+              ])
+            )
+          }
+        }))
+        common.print({ ...part, rows })
+      }
+      for (const note of notesOf.get(name) ?? []) console.log(`\n${note}`)
+      continue
+    }
+    const { differences, onlyBefore, onlyNow } = comparison
+    common.print({
+      title: `${against?.slice(0, 7)} against the working tree`,
+      rows: differences.map(({ after, before, figure, percent, verdict }) => ({
+        name: Rounds.nameOf(figure),
+        figures: {
+          before: withSpread(before),
+          now: withSpread(after),
+          change: `${percent > 0 ? "+" : ""}${common.round(percent)}%`,
+          "": verdict === "same" ? "within noise" : verdict.toUpperCase()
+        }
+      })),
+      notes: [
+        ...(onlyNow.length > 0 ? [`Measured only now: ${onlyNow.join("; ")}`] : []),
+        ...(onlyBefore.length > 0 ? [`Not measured any more: ${onlyBefore.join("; ")}`] : [])
+      ]
+    })
+  }
+  if (against !== undefined) {
+    console.log(
+      `\nA figure is BETTER or WORSE if each of the ${rounds} rounds of one commit is beyond all of the other's. Chance does that to one in ${
+        Rounds.oneIn(rounds)
+      } figures in which nothing has changed.`
+    )
+  }
+}
+for (const [name, why] of left) console.error(`${name} was left out: ${why}`)
+console.error(`${Math.round((Date.now() - startedAt) / 60_000)} minutes; ${file}`)
