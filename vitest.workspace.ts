@@ -1,7 +1,7 @@
 import { fileURLToPath } from "node:url"
 import type { TestProjectInlineConfiguration } from "vitest/config"
 
-/** Tests of what only Windows has. `pnpm test:windows` runs them. */
+/** Tests of what only Windows has. `pnpm test:release windows` runs them. */
 const windows = "packages/*/test/windows/**/*.test.ts"
 
 /** What is slow, and what is in both sets: small in the gate, and large in the slow set. */

@@ -3,9 +3,9 @@
  * Makes the generated parts of docs/robustness.md and docs/compatibility.md from their data.
  *
  *     node tools/records.mjs               writes the pages
- *     node tools/records.mjs --soak FILE   keeps the report of `pnpm soak --json FILE` in docs/soak, and writes the pages
- *     node tools/records.mjs --conformance keeps what `pnpm test:conformance` found last in docs/compatibility, and writes the pages
- *     node tools/records.mjs --sdk         keeps what `pnpm test:sdk` found last in docs/compatibility, and writes the pages
+ *     node tools/records.mjs --soak FILE   keeps the report of `pnpm test:release soak --json FILE` in docs/soak, and writes the pages
+ *     node tools/records.mjs --conformance keeps what `pnpm test:release conformance` found last in docs/compatibility, and writes the pages
+ *     node tools/records.mjs --sdk         keeps what `pnpm test:release sdk` found last in docs/compatibility, and writes the pages
  */
 import { writeFileSync } from "node:fs"
 import { parseArgs } from "node:util"

@@ -1,43 +1,22 @@
-/**
- * What is tested before a release, and at night, beyond `pnpm test`: one step after the other, or those that are named.
- *
- *     node tools/test-release.mjs [step]...
- */
-import { fileURLToPath } from "node:url"
-import { pnpmCommand, run } from "./run.mjs"
+// What is tested before a release, and at night, beyond `pnpm test`: one step after the other, or the one that is named.
+import { bundles, packages, runSteps } from "./steps.mjs"
 
-const cwd = fileURLToPath(new URL("../", import.meta.url))
-
-/** Each is a command line for pnpm. @type {Readonly<Record<string, ReadonlyArray<string>>>} */
-const steps = {
-  slow: ["test:slow"],
-  packages: ["check:packages"],
-  installed: ["check:installed", "--all"],
-  api: ["docs:api"],
-  conformance: ["test:conformance"],
-  nodes: ["exec", "node", "tools/test-nodes.mjs"],
-  soak: ["soak", "--minutes", "10", "--seed", "1"],
-  windows: ["test:windows"]
+const release = {
+  slow: ["node tools/test.mjs slow"],
+  packages: ["node tools/check.mjs packages"],
+  installed: ["node tools/check.mjs installed --all"],
+  api: ["node tools/build.mjs api"],
+  conformance: [packages, bundles, "node tools/conformance/run.mjs"],
+  nodes: ["node tools/test-nodes.mjs"],
+  soak: [packages, "node tools/soak/run.mjs"],
+  windows: [packages, "node tools/test-windows.mjs"]
 }
 
-const names = process.argv.slice(2)
-const unknown = names.filter((name) => steps[name] === undefined)
-if (unknown.length > 0) {
-  console.error(`There is no step ${unknown.join(", ")}. The steps: ${Object.keys(steps).join(", ")}`)
-  process.exit(2)
-}
-
-/** @type {Array<string>} */
-const failed = []
-for (const name of names.length > 0 ? names : Object.keys(steps)) {
-  const started = performance.now()
-  console.log(`\n> ${name}`)
-  const [command, args] = await pnpmCommand(steps[name] ?? [], cwd)
-  const code = await run(command, args, { cwd })
-  if (code !== 0) failed.push(name)
-  console.log(`< ${name}: ${code === 0 ? "ok" : "FAILED"}, ${((performance.now() - started) / 1000).toFixed(1)} s`)
-}
-if (failed.length > 0) {
-  console.error(`Failed: ${failed.join(", ")}`)
-  process.exitCode = 1
-}
+await runSteps("test:release", {
+  ...release,
+  sdk: [packages, "node tools/conformance/sdk-tests.mjs"],
+  cluster: ["node tools/test-cluster.mjs"],
+  model: ["node tools/test-model.mjs"],
+  faults: ["node tools/plant-faults.mjs"],
+  demo: [packages, "node tools/demo-cluster.mjs"]
+}, Object.keys(release))

@@ -1,5 +1,5 @@
-// Runs a set of tests: `gate`, after all checks, or `slow`. Each check is a script of package.json and runs even when another one failed, so that one
-// run tells all. Further arguments go to vitest.
+// Runs a set of tests: the gate, after all checks, or `slow`. Each check runs even when another one failed, so that one run tells all. `pnpm test FILE ..`
+// runs tests alone: the arguments go to vitest.
 //
 // Files with a failed test run once more, alone, after all others. What passes only then is printed as flaky, and does not fail the run.
 import { mkdirSync, readFileSync, rmSync } from "node:fs"
@@ -28,15 +28,14 @@ const { scripts } = JSON.parse(readFileSync(`${root}package.json`, "utf8"))
 /** The checks that failed. @type {Array<string>} */
 const failed = []
 
-/** Shows what it prints when it has ended. @param {string} name */
-const step = async (name) => {
-  const command = scripts[name]
-  if (command === undefined) throw new Error(`package.json has no script "${name}"`)
+/** Runs a script of package.json, or a step of it, and shows what it prints when it has ended. @param {string} script @param {string} [step] */
+const check = async (script, step) => {
+  const name = step === undefined ? script : `${script} ${step}`
   const started = performance.now()
-  const { both, code } = await output(command, [], { cwd: root, shell: true })
+  const { both, code } = await output(`${scripts[script]} ${step ?? ""}`, [], { cwd: root, shell: true })
   const seconds = ((performance.now() - started) / 1000).toFixed(1)
   if (code !== 0) failed.push(name)
-  console.log(`\n> ${name}: ${command}\n${both}< ${name}: ${code === 0 ? "ok" : "FAILED"}, ${seconds} s`)
+  console.log(`\n> ${name}\n${both}< ${name}: ${code === 0 ? "ok" : "FAILED"}, ${seconds} s`)
 }
 
 /** Resolves with what a run of vitest has found. @param {ReadonlyArray<string>} args @returns {Promise<Verdict>} */
@@ -55,19 +54,21 @@ const vitest = async (args) => {
   }
 }
 
-const [set = "gate", ...args] = process.argv.slice(2)
+const [set, ...args] = process.argv.slice(2)
+if (set !== undefined && set !== "slow") process.exit(await run("vitest", ["run", set, ...args], { cwd: root }))
 mkdirSync(`${root}build`, { recursive: true })
-if (set === "gate") {
-  await Promise.all(["check", "lint", "check:links"].map(step))
+if (set === undefined) {
+  await Promise.all([check("check"), check("lint"), check("check", "links")])
   // It uses what the first has compiled.
-  await step("check:snippets")
+  await check("check", "snippets")
 }
 
-const first = await vitest(["--project", set, ...args])
+const project = ["--project", set ?? "gate"]
+const first = await vitest([...project, ...args])
 const files = [...new Set(first.failed.map(({ file }) => file))]
 const isAgain = files.length > 0 && files.length <= mostAgain
 const alone = ["--poolOptions.forks.minForks=1", "--poolOptions.forks.maxForks=1"]
-const last = isAgain ? await vitest(["--project", set, ...alone, ...files]) : first
+const last = isAgain ? await vitest([...project, ...alone, ...files]) : first
 
 /** @param {ReadonlyArray<Test>} tests @param {Test} test */
 const isIn = (tests, { file, title }) => tests.some((one) => one.file === file && one.title === title)

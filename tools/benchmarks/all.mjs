@@ -1,5 +1,5 @@
 /**
- * `pnpm bench`: all benchmarks, one after the other.
+ * `pnpm bench`: all benchmarks, one after the other; `pnpm bench call --rounds 5`: one of them, with its own options.
  *
  * In each round, each benchmark runs once as a process of its own; a table at the end has the medians of the rounds and how far they
  * spread. With `--against REV` that commit is built in a temporary folder, and its benchmarks run in turns with those of the working tree, so that what
@@ -13,16 +13,17 @@ import { cpus, totalmem } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { parseArgs, stripVTControlCharacters } from "node:util"
-import { output } from "../run.mjs"
+import { output, run } from "../run.mjs"
 import { build, checkout, git } from "./checkout.mjs"
 import * as common from "./common.mjs"
 import { each } from "./recovery/schedule.mjs"
 import * as Rounds from "./rounds.mjs"
 import { suite } from "./suite.mjs"
 
-const usage = `Usage: pnpm bench [--quick] [--only NAME,..] [--rounds NUMBER] [--against REV] [--json]
+const usage = `Usage: pnpm bench NAME [options of the benchmark]
+       pnpm bench [--quick] [--only NAME,..] [--rounds NUMBER] [--against REV] [--json]
 
-Runs the benchmarks, and prints a table of each. JSON is written below build/bench, too.
+Runs one benchmark; or several, and prints a table of each. JSON is written below build/bench, too.
 
   --quick          smaller runs, two at a time, which only show that the benchmarks work: about two minutes a round.
                    Leaves out what takes longer even so (${
@@ -39,6 +40,15 @@ Runs the benchmarks, and prints a table of each. JSON is written below build/ben
 const refuse = (message) => {
   console.error(`${message}\n\n${usage}`)
   process.exit(2)
+}
+
+const root = fileURLToPath(new URL("../..", import.meta.url))
+
+const [one, ...args] = process.argv.slice(2)
+if (one !== undefined && !one.startsWith("-")) {
+  if (!suite.some(({ name }) => name === one)) refuse(`There is no benchmark ${JSON.stringify(one)}`)
+  await build(root)
+  process.exit(await run(process.execPath, [join(root, "tools/benchmarks", `${one}.mjs`), ...args], { cwd: root }))
 }
 
 const options = (() => {
@@ -80,7 +90,6 @@ if (options.against !== undefined && rounds < 4) {
   refuse("--rounds must be at least 4 with --against: with fewer, chance alone makes differences")
 }
 
-const root = fileURLToPath(new URL("../..", import.meta.url))
 const isTerminal = process.stderr.isTTY === true
 const startedAt = Date.now()
 

@@ -34,7 +34,7 @@ const fail = (why) => {
 }
 if (process.platform !== "linux") fail("This benchmark reads /proc, so it needs Linux.")
 if (!Postgres.isInstalled) fail("PostgreSQL is not installed. On Debian: apt-get install postgresql")
-if (!existsSync(Processes.lifeline.file)) fail("Build first: npx --yes pnpm@10.34.8 bench:cluster")
+if (!existsSync(Processes.lifeline.file)) fail("Build first: npx --yes pnpm@10.34.8 bench cluster")
 
 /** How much more a call may take at the median because it is passed on, in milliseconds. */
 const mostOver = 0.6

@@ -1,5 +1,5 @@
 /**
- * `pnpm pictures`: draws the pictures of `docs/images/benchmarks`, and fills in the tables of pages, from the figures in `docs/benchmarks`.
+ * `pnpm build pictures`: draws the pictures of `docs/images/benchmarks`, and fills in the tables of pages, from the figures in `docs/benchmarks`.
  *
  *     node tools/benchmarks/pictures.mjs [--from build/bench/FILE.json]..
  *

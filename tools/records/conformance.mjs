@@ -1,4 +1,4 @@
-/** The conformance suite, way by way: docs/compatibility/conformance.json, as `pnpm test:conformance` writes it to build. */
+/** The conformance suite, way by way: docs/compatibility/conformance.json, as `pnpm test:release conformance` writes it to build. */
 import { readFileSync, writeFileSync } from "node:fs"
 import { counted, table } from "./page.mjs"
 import { root, textOf } from "./proof.mjs"

@@ -157,7 +157,7 @@ const soaked = (soaks) =>
     soaks.map((soak) => [
       soak.date,
       commitOf(soak.commit),
-      `\`pnpm soak --seconds ${soak.seconds} --seed ${soak.seed} --doors ${soak.doors.join(",")}\``,
+      `\`pnpm test:release soak --seconds ${soak.seconds} --seed ${soak.seed} --doors ${soak.doors.join(",")}\``,
       number(soak.calls.calls),
       number(soak.calls.answered),
       number(soak.calls.failed),

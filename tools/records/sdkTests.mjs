@@ -1,4 +1,4 @@
-/** The official SDK's own tests, file by file, as `pnpm test:sdk` writes them to build: docs/compatibility/sdk-tests-v1.json and -v2. */
+/** The official SDK's own tests, file by file, as `pnpm test:release sdk` writes them to build: docs/compatibility/sdk-tests-v1.json and -v2. */
 import { copyFileSync, existsSync } from "node:fs"
 import { number, table } from "./page.mjs"
 import { root, textOf } from "./proof.mjs"
@@ -188,7 +188,7 @@ const partOf = (version) => {
   const alone = files.flatMap(({ fails = [] }) => fails)
   return [
     `### ${version}`,
-    `Tag \`${sdk}\`, ${date}, commit \`${commit}\`, Node.js ${node.slice(1)}: \`pnpm test:sdk --sdk FOLDER\`.`,
+    `Tag \`${sdk}\`, ${date}, commit \`${commit}\`, Node.js ${node.slice(1)}: \`pnpm test:release sdk --sdk FOLDER\`.`,
     totals(files),
     ...alone.length === 0
       ? []

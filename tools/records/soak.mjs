@@ -1,4 +1,4 @@
-/** Reports of soaks that are kept, in docs/soak: what `pnpm soak --json` writes, without its single faults. */
+/** Reports of soaks that are kept, in docs/soak: what `pnpm test:release soak --json` writes, without its single faults. */
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
 import { root } from "./proof.mjs"
 
@@ -33,7 +33,7 @@ const summed = (counts) => {
   return Object.fromEntries(Object.entries(sum).toSorted())
 }
 
-/** @param {any} report as `pnpm soak --json` writes it @returns {Soak} */
+/** @param {any} report as `pnpm test:release soak --json` writes it @returns {Soak} */
 export const reduce = (report) => ({
   date: report.date.slice(0, 10),
   commit: report.commit,

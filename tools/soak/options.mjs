@@ -13,7 +13,7 @@ export class UsageError extends Error {}
 export const help = `Real clients at every door of Lifeline, real servers behind it, and faults that come from one seed.
 
 Usage
-  pnpm soak [options]
+  pnpm test:release soak [options]
 
 At the end it checks that every call was answered or ended with a typed error; that no effect happened twice; that no
 message of one client arrived at another; that every process, socket and session that was opened is closed; that no

@@ -65,7 +65,7 @@ export const make = ({ calls, doors, effects, faults, wallSeconds, ...rest }) =>
 
 /** The command that plays a plan again. @param {Course} course */
 export const command = ({ doors, seconds, seed }) =>
-  `pnpm soak --seconds ${seconds} --seed ${seed} --doors ${doors.join(",")}`
+  `pnpm test:release soak --seconds ${seconds} --seed ${seed} --doors ${doors.join(",")}`
 
 /** @param {Record<string, number>} counts */
 const listed = (counts) => Object.entries(counts).map(([name, count]) => `${count} ${name}`).join(", ")

@@ -10,7 +10,7 @@ const long = 2 * terms.lease
 
 const pause = (millis: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, millis))
 
-/** How often the faults come one after the other. `pnpm test:cluster` sets it, and then all tests are run. */
+/** How often the faults come one after the other. `pnpm test:release cluster` sets it, and then all tests are run. */
 const rounds = Number(process.env["LIFELINE_CLUSTER_ROUNDS"] ?? 0)
 
 describe.skipIf(!Postgres.isInstalled || process.platform !== "linux")(

@@ -11,7 +11,7 @@ import { ManyGateways, type Replica } from "./support/ManyGateways.js"
 import { RoundRobin } from "./support/RoundRobin.js"
 import { clients as kinds, type Unaware } from "./support/Unaware.js"
 
-/** How often the faults come one after the other. `pnpm test:cluster` sets it, and then all tests are run. */
+/** How often the faults come one after the other. `pnpm test:release cluster` sets it, and then all tests are run. */
 const rounds = Number(process.env["LIFELINE_CLUSTER_ROUNDS"] ?? 0)
 const isLong = rounds > 0
 

@@ -6,7 +6,7 @@ import { Either } from "effect"
 import { McpJson } from "mcp-lifeline"
 
 describe("schema.json", () => {
-  it("[G2:unit] is what the tables say; `pnpm vitest -u packages/gateway/test/Schema` writes it", async () => {
+  it("[G2:unit] is what the tables say; `pnpm test -u packages/gateway/test/Schema` writes it", async () => {
     await expect(`${JSON.stringify(McpConfig.schema(), undefined, 2)}\n`).toMatchFileSnapshot("../schema.json")
   })
 

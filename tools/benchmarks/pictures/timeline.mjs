@@ -1,5 +1,5 @@
 /**
- * Calls over time, one mark a call, for each fault and each client: `pnpm bench:timeline`.
+ * Calls over time, one mark a call, for each fault and each client: `pnpm bench timeline`.
  */
 import { sources } from "./caption.mjs"
 import * as Chart from "./chart.mjs"

@@ -13,7 +13,7 @@ const protocols = /** @type {const} */ (["2025", "2026"])
 
 /** @param {ReadonlyArray<Row>} rows */
 const usage = (rows) =>
-  `Usage: pnpm bench:recovery [--runs NUMBER] [--clients NAME,..] [--faults NAME,..] [--transports NAME,..] [--json]
+  `Usage: pnpm bench recovery [--runs NUMBER] [--clients NAME,..] [--faults NAME,..] [--transports NAME,..] [--json]
 
 Lets the same fault happen to each client, with a server of its own, and measures how long it lasts for a caller.
 
@@ -38,7 +38,7 @@ ${rows.map((row) => `${isDefault(row) ? "*" : " "} ${row.id.padEnd(24)}${row.nam
 
 /** @param {string} message @returns {never} */
 const refuse = (message) => {
-  console.error(`${message}\n\nSee pnpm bench:recovery --help`)
+  console.error(`${message}\n\nSee pnpm bench recovery --help`)
   process.exit(2)
 }
 

@@ -11,13 +11,13 @@ const number = (name: string): number | undefined => {
   return text === undefined ? undefined : Number(text)
 }
 
-/** So much is run: of commands in all, where they are given, else of runs. `pnpm test:model` says how much. */
+/** So much is run: of commands in all, where they are given, else of runs. `pnpm test:release model` says how much. */
 const commands = number("COMMANDS")
 const numRuns = commands === undefined ? number("RUNS") ?? bySize(300, 400) : Number.POSITIVE_INFINITY
 /** A failing seed is printed, and can be replayed with its path. */
 const seed = number("SEED") ?? bySize(1, (Math.random() * 2 ** 32) | 0)
 const path = process.env["LIFELINE_MODEL_PATH"]
-/** With so many seeds in a row it is only said, of each, after how many runs a fault is found. `pnpm test:faults` reads it. */
+/** With so many seeds in a row it is only said, of each, after how many runs a fault is found. `pnpm test:release faults` reads it. */
 const seeds = number("SEEDS")
 
 /** Runs at a time: the test runner wants to hear from us now and then, on a busy machine too. */

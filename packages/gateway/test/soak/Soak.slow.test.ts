@@ -30,8 +30,8 @@ describe.skipIf(process.platform !== "linux")("a soak", () => {
         const planted = ["--plant", "twice,session,process,file,crossed,untyped"]
         const first = await soak(["--seconds", "3", "--seed", "5", "--doors", "connectAll", "--json", file, ...planted])
         assert.strictEqual(first.code, 1, first.stderr)
-        assert.include(first.stderr, `pnpm soak --replay ${file}`)
-        assert.include(first.stderr, "pnpm soak --seconds 3 --seed 5 --doors connectAll")
+        assert.include(first.stderr, `pnpm test:release soak --replay ${file}`)
+        assert.include(first.stderr, "pnpm test:release soak --seconds 3 --seed 5 --doors connectAll")
         const report = JSON.parse(readFileSync(file, "utf8"))
         const broken = report.violations.map(({ promise, what }: Record<string, string>) => `${promise} ${what}`)
           .toSorted()

@@ -40,7 +40,7 @@ const lines = (rows: ReadonlyArray<ReturnType<typeof row>>, name = "recovery") =
 }
 
 describe("pictures and tables", () => {
-  it("[B1] are those that the kept figures give, and no others; if this fails: pnpm pictures", () => {
+  it("[B1] are those that the kept figures give, and no others; if this fails: pnpm build pictures", () => {
     const files = made(read())
     const different = Object.entries(files).filter(([path, text]) =>
       !existsSync(join(root, path)) || readFileSync(join(root, path), "utf8") !== text

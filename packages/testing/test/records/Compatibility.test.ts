@@ -22,7 +22,7 @@ describe("the page of compatibility", () => {
     expect(of({ reported: { ...reported, date: "today" } })).toContain("a date is YYYY-MM-DD")
     expect(of({ run: { command: "pnpm no:such", date: "2026-11-23" } })).toContain("no script for pnpm no:such")
     expect(of({ proof: { test: "packages/none.test.ts", title: "x", contract: ["B4"] } })).toContain("there is no")
-    const run = { command: "pnpm vitest", date: "2026-11-23" }
+    const run = { command: "pnpm test", date: "2026-11-23" }
     expect(of({ run }, { package: "vitest", version: "0.0.1" })).toContain("vitest@0.0.1 is not what is used")
     expect(problems([{ ...row, cells: {} }])).toEqual(["Some Editor, `wrap`: has no cells"])
     expect(problems([{ ...row, cells: { other: { outcome: "works", reported } } as never }]).join()).toContain(

@@ -1,5 +1,5 @@
 /**
- * Programs of Windows, run by Wine in a folder of their own; by Windows, where this runs on it. `pnpm test:windows` says which Nodes there are.
+ * Programs of Windows, run by Wine in a folder of their own; by Windows, where this runs on it. `pnpm test:release windows` says which Nodes there are.
  *
  * All tests of a run are one user of one Windows, as programs on a machine are. Wine is not Windows: where it is known to do something
  * else, the test says what was seen.
@@ -30,7 +30,7 @@ interface Given {
 
 const given = (): Given => {
   const json = process.env["LIFELINE_WINE"]
-  if (json === undefined) throw new Error("tests for Windows are run with `pnpm test:windows [file]`")
+  if (json === undefined) throw new Error("tests for Windows are run with `pnpm test:release windows [file]`")
   return JSON.parse(json) as Given
 }
 const { nodes: all, optional, prefix } = given()

@@ -1,0 +1,10 @@
+// What is made from the sources: the packages, or the step that is named.
+import { packages, runSteps } from "./steps.mjs"
+
+await runSteps("build", {
+  packages: [packages],
+  tarballs: [packages, "pnpm --recursive --filter ./packages/* pack --pack-destination build/packed"],
+  api: ["node tools/reference/make.mjs"],
+  records: ["node tools/records.mjs"],
+  pictures: ["node tools/benchmarks/pictures.mjs"]
+}, ["packages"])

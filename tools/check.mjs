@@ -1,0 +1,10 @@
+// Checks what no test runs: the types, or the step that is named.
+import { packages, runSteps } from "./steps.mjs"
+
+await runSteps("check", {
+  types: ["tsc -b"],
+  links: ["node tools/check-links.mjs"],
+  snippets: [packages, "node tools/check-snippets.mjs"],
+  packages: [packages, "node tools/check-packages.mjs"],
+  installed: [packages, "node tools/check-installed.mjs"]
+}, ["types"])
