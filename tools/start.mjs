@@ -69,7 +69,7 @@ for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, interrupt)
 
 /** Resolves with the exit code of the compiler; an interrupt ends it. */
 const build = () =>
-  run("tsc", ["-b", "tsconfig.build.json"], {
+  run("tsc", ["-b", "tools/tsconfig.build.json"], {
     cwd: fileURLToPath(new URL("..", import.meta.url)),
     signal: interrupted.signal
   })

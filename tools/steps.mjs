@@ -7,7 +7,7 @@ import { pnpmCommand, run } from "./run.mjs"
 const cwd = fileURLToPath(new URL("../", import.meta.url))
 
 /** Compiles the packages, which most steps need. */
-export const packages = "tsc -b tsconfig.build.json"
+export const packages = "tsc -b tools/tsconfig.build.json"
 
 /** Makes the programs as they are published. */
 export const bundles = "pnpm --filter mcp-lifeline --filter @mcp-lifeline/client run prepack"

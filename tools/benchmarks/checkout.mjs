@@ -11,7 +11,7 @@ export const git = async (root, ...args) => (await capture("git", args, { cwd: r
 
 /** Builds what the benchmarks start: the packages, and the bundles of the facade and the gateway. @param {string} root */
 export const build = async (root) => {
-  await capture("tsc", ["-b", "tsconfig.build.json"], { cwd: root })
+  await capture("tsc", ["-b", "tools/tsconfig.build.json"], { cwd: root })
   await pnpm(["--filter", "mcp-lifeline", "--filter", "@mcp-lifeline/client", "run", "prepack"], {
     cwd: root
   })

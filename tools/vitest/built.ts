@@ -71,7 +71,7 @@ const prepare = async (): Promise<void> => {
   const everything = join(dirname(resolve("@modelcontextprotocol/server-everything/package.json")), "dist")
   // It reads them from the folder above its own.
   cpSync(join(everything, "docs"), join(dirname(Built.everything), "../docs"), { recursive: true })
-  const compiling = compile(join(root, "tsconfig.build.json"))
+  const compiling = compile(join(root, "tools/tsconfig.build.json"))
   await Promise.all([
     compiling.then(publish),
     bundle(join(everything, "index.js"), Built.everything),
