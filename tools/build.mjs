@@ -6,5 +6,5 @@ await runSteps("build", {
   tarballs: [packages, "pnpm --recursive --filter ./packages/* pack --pack-destination build/packed"],
   api: ["node tools/reference/make.mjs"],
   records: ["node tools/records.mjs"],
-  pictures: ["node tools/benchmarks/pictures.mjs"]
+  tables: ["node tools/benchmarks/pages.mjs"]
 }, ["packages"])

@@ -106,7 +106,6 @@ const verdict = ({ bound, within }) => bound === undefined ? "" : `${bound}: ${w
  * @property {ReadonlyArray<Row>} rows
  * @property {ReadonlyArray<Row>} [beaten] in what others were better than Lifeline, where the benchmark knows it
  * @property {ReadonlyArray<string>} [notes]
- * @property {unknown} [series] what a picture needs beside the table
  */
 
 /** Prints rows as a table. @param {ReadonlyArray<Row>} rows */

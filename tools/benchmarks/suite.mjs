@@ -60,12 +60,6 @@ export const suite = [
     ]
   },
   {
-    name: "timeline",
-    measures: "calls over time while a server is killed, wedged or cut off, beside the official Client",
-    minutes: 3,
-    quick: ["--seconds", "5", "--wedged", "6", "--fault", "1", "--away", "1", "--timeout", "2000"]
-  },
-  {
     name: "liveness",
     slow: true,
     measures: "which servers that look dead are kept, and which that are dead are replaced, at each door",

@@ -1,5 +1,5 @@
 /**
- * What stands below each picture and table: where, when and how often it was measured.
+ * What stands below each table: where, when and how often it was measured.
  */
 /** @typedef {import("./records.mjs").Part} Part */
 

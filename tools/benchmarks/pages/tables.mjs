@@ -26,8 +26,6 @@ import { partOf } from "./records.mjs"
 /** @param {string} name */
 const beforeColon = (name) => name.split(":")[0]
 
-/** A client that has given up is quick, and fails few calls: what counts is how many were good, and when. */
-const outage = ["good", "first good call ms", "effects twice"]
 
 /** @type {Readonly<Record<string, Table>>} */
 const tables = {
@@ -85,9 +83,6 @@ const tables = {
   },
   hop: { of: "cluster/hop", rivals: () => undefined },
   "hop-cpu": { of: "cluster/cpu", rivals: () => undefined },
-  crash: { of: "timeline/crash", judged: outage },
-  wedged: { of: "timeline/wedged", judged: outage },
-  network: { of: "timeline/network", judged: outage }
 }
 /** Columns that count what was there, not how well it went. */
 const counts = new Set(["calls", "servers", "clients", "runs"])
@@ -95,8 +90,8 @@ const counts = new Set(["calls", "servers", "clients", "runs"])
 /** In this column, the recovery benchmark says which figures of a row are the best, since it knows how far its runs differ. */
 export const best = "best in"
 
-/** Columns that pictures show. */
-const onlyDrawn = /^p(?:10|90) /
+/** Columns that tables leave out. */
+const leftOut = /^p(?:10|90) /
 
 /** @param {string} text */
 const cell = (text) => text.replaceAll("|", "\\|").replaceAll("\n", " ")
@@ -126,7 +121,7 @@ const columnsOf = (rows) => [...new Set(rows.flatMap(({ figures }) => Object.key
 /** The table alone. @param {Part} part @param {Omit<Table, "of">} how */
 const bare = (part, { columns, judged, rivals = () => "all", rows: keep = () => true, unjudged = [] }) => {
   const rows = part.rows.filter(keep)
-  const shown = columns ?? columnsOf(rows).filter((one) => one !== best && !onlyDrawn.test(one))
+  const shown = columns ?? columnsOf(rows).filter((one) => one !== best && !leftOut.test(one))
   return lines(rows, shown, (row, column) => {
     const { [best]: said } = row.figures
     if (typeof said === "string") return said.split(", ").includes(column === shown[0] ? "time" : column)

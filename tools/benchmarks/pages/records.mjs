@@ -111,7 +111,7 @@ export const reduced = ({ benchmarks, commit, date, machine, quick, rounds, vers
     }
     return {
       name,
-      parts: parts.map((/** @type {Result} */ { beaten, id, notes = [], rows, series, title }) => ({
+      parts: parts.map((/** @type {Result} */ { beaten, id, notes = [], rows, title }) => ({
         ...(id === undefined ? {} : { id }),
         title,
         rows: rows.map((row) => ({
@@ -128,7 +128,6 @@ export const reduced = ({ benchmarks, commit, date, machine, quick, rounds, vers
         })),
         ...(beaten === undefined ? {} : { beaten }),
         notes: notes.filter((note) => !onlyThere.test(note)).map(withoutFolders),
-        ...(series === undefined ? {} : { series }),
         run
       }))
     }

@@ -1,0 +1,24 @@
+/**
+ * `pnpm build tables`: fills in the tables of pages, from the figures in `docs/benchmarks`.
+ *
+ *     node tools/benchmarks/pages.mjs [--from build/bench/FILE.json]..
+ *
+ * `--from` takes over what `pnpm bench` has written: the figures of each part of a benchmark in it replace those that were kept.
+ */
+import { writeFileSync } from "node:fs"
+import { join, resolve } from "node:path"
+import { parseArgs } from "node:util"
+import { made } from "./pages/pages.mjs"
+import { read, root, take } from "./pages/records.mjs"
+
+const { from = [] } = parseArgs({ options: { from: { type: "string", multiple: true } } }).values
+for (const file of from) {
+  const { refused, taken } = take(resolve(file))
+  if (taken.length > 0) console.log(`${file}: ${taken.join(", ")}`)
+  if (refused.length > 0) {
+    console.error(`${file}: a quick run, which does not replace a measurement of ${refused.join(", ")}`)
+  }
+}
+const pages = Object.entries(made(read()))
+for (const [path, text] of pages) writeFileSync(join(root, path), text)
+console.log(`${pages.length} pages`)
