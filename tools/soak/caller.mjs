@@ -5,8 +5,8 @@
  *     node caller.mjs JOB (JSON; see `Job`)
  */
 import { setTimeout as sleep } from "node:timers/promises"
-import * as measure from "./measure.mjs"
 import { connect, patience } from "./clients.mjs"
+import * as measure from "./measure.mjs"
 import { typeOf } from "./outcome.mjs"
 import * as Plan from "./plan.mjs"
 

@@ -42,7 +42,9 @@ try {
     if (file !== undefined) writeFileSync(file, `${JSON.stringify(report, null, 2)}\n`)
     if (isKept) rmSync(folder, { recursive: true, force: true })
     else {
-      console.error(`\nreplay: pnpm test:release soak --replay ${file}\n    or: ${Report.command(report.course)}\nlogs: ${folder}`)
+      console.error(
+        `\nreplay: pnpm test:release soak --replay ${file}\n    or: ${Report.command(report.course)}\nlogs: ${folder}`
+      )
       process.exitCode = 1
     }
   }

@@ -26,7 +26,6 @@ import { partOf } from "./records.mjs"
 /** @param {string} name */
 const beforeColon = (name) => name.split(":")[0]
 
-
 /** @type {Readonly<Record<string, Table>>} */
 const tables = {
   call: {
@@ -82,7 +81,7 @@ const tables = {
     rivals: () => undefined
   },
   hop: { of: "cluster/hop", rivals: () => undefined },
-  "hop-cpu": { of: "cluster/cpu", rivals: () => undefined },
+  "hop-cpu": { of: "cluster/cpu", rivals: () => undefined }
 }
 /** Columns that count what was there, not how well it went. */
 const counts = new Set(["calls", "servers", "clients", "runs"])

@@ -41,9 +41,7 @@ const lines = (rows: ReadonlyArray<ReturnType<typeof row>>, name = "recovery") =
 describe("tables", () => {
   it("[B1] are those that the kept figures give; if this fails: pnpm build tables", () => {
     const files = made(read())
-    const different = Object.entries(files).filter(([path, text]) =>
-      readFileSync(join(root, path), "utf8") !== text
-    )
+    const different = Object.entries(files).filter(([path, text]) => readFileSync(join(root, path), "utf8") !== text)
     expect(different.map(([path]) => path)).toEqual([])
   })
 
