@@ -15,11 +15,9 @@
  *     node tools/conformance/run.mjs [scenario...] [--both] [--verbose]
  */
 import { spawn } from "node:child_process"
-import { mkdirSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { parseArgs } from "node:util"
 import { capture } from "../run.mjs"
-import * as record from "./record.mjs"
 import * as servers from "./servers.mjs"
 import { env, here, node, read, suite } from "./suite.mjs"
 import { together } from "./together.mjs"
@@ -118,6 +116,15 @@ for (const scenario of expected) {
   if (!known.has(scenario)) complaints.push(`${scenario}: not in the suite any more`)
 }
 
+/** By way and revision. @type {Map<string, { all: number, passes: number }>} */
+const counts = new Map()
+/** @param {string} way @param {Scenario} scenario @param {boolean} passed */
+const count = (way, { version }, passed) => {
+  const line = `${way}, ${version}`
+  const { all, passes } = counts.get(line) ?? { all: 0, passes: 0 }
+  counts.set(line, { all: all + 1, passes: passes + Number(passed) })
+}
+
 /** Plays a scenario that is timed until it passes, at most so many times. @param {"lifeline" | "wrap"} client @param {Scenario} scenario @param {boolean} listed */
 const playTimed = async (client, scenario, listed) => {
   let played = await play(client, scenario, listed)
@@ -139,20 +146,7 @@ const compare = async (scenario) => {
   const mark = (/** @type {boolean | undefined} */ passed) =>
     passed === undefined ? "not run" : passed ? "passes " : "fails  "
   console.log(`lifeline ${mark(lifeline.passed)}  v1 ${mark(official?.passed)}  v2 ${mark(official2?.passed)}  ${key}`)
-  const officials = official?.passed || official2?.passed
-    ? "an official Client passes it"
-    : "no official Client passes it"
-  record.add({
-    suite: "client",
-    way: "connect",
-    revision: scenario.version,
-    scenario: scenario.name,
-    ...lifeline.passed
-      ? { outcome: "passes" }
-      : key in missing
-      ? { outcome: "excused", why: missing[key] ?? "" }
-      : { outcome: "fails", why: officials }
-  })
+  count("connect", scenario, lifeline.passed)
   if (lifeline.passed && listed) passed++
   if (!lifeline.passed && listed) complaints.push(`${key}: is in passing.json and fails`)
   else if (!lifeline.passed && !(key in missing) && (official?.passed || official2?.passed)) {
@@ -165,8 +159,6 @@ const compare = async (scenario) => {
   }
 }
 
-/** Why a scenario does not pass through wrap. @type {Readonly<Record<string, string>>} */
-const unwrapped = read("unwrapped.json")
 /** What passes through wrap. @type {ReadonlyArray<string>} */
 const wrapped = read("wrapped.json")
 const names = new Set(all.map(({ name }) => name))
@@ -177,14 +169,7 @@ const throughWrap = async (scenario) => {
   const listed = wrapped.includes(scenario.name)
   const { output, passed: passes } = await playTimed("wrap", scenario, listed)
   console.log(`wrap     ${passes ? "passes " : "fails  "}                            ${scenario.name}`)
-  const why = unwrapped[scenario.name]
-  record.add({
-    suite: "client",
-    way: "wrap of a URL",
-    revision: scenario.version,
-    scenario: scenario.name,
-    ...passes ? { outcome: "passes" } : why === undefined ? { outcome: "fails" } : { outcome: "excused", why }
-  })
+  count("wrap of a URL", scenario, passes)
   if (passes && listed) passed++
   if (passes && !listed) complaints.push(`wrap ${scenario.name}: passes; write it into wrapped.json`)
   else if (!passes && listed) complaints.push(`wrap ${scenario.name}: is in wrapped.json and fails`)
@@ -231,21 +216,5 @@ passed += served.passed
 
 for (const complaint of complaints) console.error(complaint)
 console.log(`${passed} of ${expected.length + wrapped.length + served.expected} in the lists pass`)
-record.write(positionals.length === 0)
-if (positionals.length === 0) {
-  // For tools/tally.mjs.
-  const build = new URL("../../build/", import.meta.url)
-  mkdirSync(build, { recursive: true })
-  writeFileSync(
-    new URL("test-results-conformance.json", build),
-    JSON.stringify({
-      numPassedTests: passed,
-      testResults: complaints.map((complaint) => ({
-        name: "conformance",
-        status: "failed",
-        assertionResults: [{ status: "failed", fullName: complaint, failureMessages: [] }]
-      }))
-    })
-  )
-}
+for (const [line, { all, passes }] of [...counts].toSorted()) console.log(`${line}: ${passes} of ${all} pass`)
 process.exitCode = complaints.length === 0 ? 0 : 1

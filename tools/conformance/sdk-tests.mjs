@@ -1,20 +1,19 @@
 /**
  * Runs the own tests of the official SDK, of a checkout at a tag of v1 or v2: as they are, and those that use its Client with Lifeline in its
- * place. Nothing of the checkout is changed; the configurations of vitest in `sdk/` put Lifeline in. Writes `build/sdk-tests-v1.json` or -v2, from
- * which `tools/records.mjs --sdk` makes a part of docs/compatibility.md, and fails if a test fails whose reason `sdk/differences.json` does not
- * have. CONTRIBUTING.md says how to make a checkout.
+ * place. Nothing of the checkout is changed; the configurations of vitest in `sdk/` put Lifeline in. Prints how many tests each known difference makes
+ * fail, and fails if a test fails whose reason `sdk/differences.json` does not have. docs/internals/conformance.md says how to make a checkout.
  *
  *     node tools/conformance/sdk-tests.mjs --sdk build/sdk [test/e2e...] [--way supervised]
  *     node tools/conformance/sdk-tests.mjs --sdk build/sdk --again
  *
- * With names of files or a way, it runs only these, and writes nothing. `--again` runs nothing, and looks the reasons of the last run up again.
+ * With names of files or a way, it runs only these. `--again` runs nothing, and looks the reasons of the last run up again.
  */
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs"
 import { relative, resolve } from "node:path"
 import { fileURLToPath } from "node:url"
 import { parseArgs } from "node:util"
+import { counted } from "../records/page.mjs"
 import { output } from "../run.mjs"
-import { commit } from "./record.mjs"
 import { fileOf } from "./sdk/results.mjs"
 import { versionOf } from "./sdk/versions.mjs"
 
@@ -78,14 +77,27 @@ const names = version.withClient(sdk, asIs.map(({ file }) => file))
 const by = {}
 for (const way of ways) by[way] = await play(way, names)
 
-const files = asIs.map((ran) =>
+const files = asIs.map(({ file: name }) =>
   fileOf(
     version.name,
-    ran,
-    Object.fromEntries(ways.map((way) => [way, by[way]?.find(({ file }) => file === ran.file)]))
+    name,
+    Object.fromEntries(ways.map((way) => [way, by[way]?.find(({ file }) => file === name)]))
   )
 ).toSorted((a, b) => a.file.localeCompare(b.file))
 
+for (const way of ways) {
+  const runs = files.flatMap(({ ways = {} }) => ways[way] ?? [])
+  const sum = (/** @type {(run: import("./sdk/results.mjs").Run) => number} */ of) =>
+    runs.reduce((n, run) => n + of(run), 0)
+  const [tests, passes, better] = [sum((run) => run.tests), sum((run) => run.passes), sum((run) => run.better.length)]
+  console.log(
+    `\n${version.name}, ${way}: connects in ${tests} tests; ${passes} pass, ${better} pass that the SDK lists as failing, ${
+      tests - passes - better
+    } fail:`
+  )
+  const reasons = runs.flatMap(({ fails }) => fails).flatMap(({ kind, tests, why = "" }) => tests.map(() => `${kind}: ${why}`))
+  for (const [reason, count] of counted(reasons)) console.log(`  ${count}  ${reason}`)
+}
 for (const { file, ways = {}, why } of files) {
   if (why === "unknown") console.error(`${file}: elsewhere.json says not why nothing of ours is in it`)
   for (const [way, { fails }] of Object.entries(ways)) {
@@ -96,13 +108,3 @@ const isUnknown = files.some(({ ways = {}, why }) =>
   why === "unknown" || Object.values(ways).some(({ fails }) => fails.some(({ kind }) => kind === "unknown"))
 )
 if (isUnknown) process.exitCode = 1
-if (positionals.length === 0 && values.way === undefined) {
-  const record = {
-    date: new Date().toISOString().slice(0, 10),
-    commit: commit(),
-    sdk: `${version.tag}${JSON.parse(readFileSync(`${sdk}/${version.manifest}`, "utf8")).version}`,
-    node: process.version,
-    files
-  }
-  writeFileSync(`${build}sdk-tests-${version.name}.json`, `${JSON.stringify(record, undefined, 1)}\n`)
-}

@@ -1,7 +1,6 @@
-/** docs/robustness.md: faults and runs from docs/robustness.json, and the reports of soaks in docs/soak. */
+/** docs/robustness.md: faults and runs from docs/robustness.json. */
 import { counted, number, table } from "./page.mjs"
 import { command, problemOf, textOf } from "./proof.mjs"
-import { read as readSoaks, totals as totalsOf } from "./soak.mjs"
 
 /** @typedef {import("./proof.mjs").Proof} Proof */
 
@@ -33,7 +32,7 @@ export const ways = {
  * @property {Proof} proof
  */
 /**
- * A measured run other than a soak.
+ * A measured run.
  *
  * @typedef {object} Run
  * @property {string} what
@@ -125,58 +124,25 @@ const measured = (runs) =>
     ])
   )
 
-/** @param {ReadonlyArray<import("./soak.mjs").Soak>} soaks @param {ReadonlyArray<Run>} runs */
-const summed = (soaks, runs) => {
-  const all = totalsOf(soaks)
+/** @param {ReadonlyArray<Run>} runs */
+const summed = (runs) => {
   const sum = (/** @type {"minutes" | "calls" | "kills" | "effectsTwice"} */ name) =>
     runs.reduce((total, run) => total + (run[name] ?? 0), 0)
-  return table(["", "Soaks", "Other runs below"], [
-    ["Hours under faults", (all.seconds / 3600).toFixed(1), `${(sum("minutes") / 60).toFixed(1)}, where it was noted`],
-    ["Calls", number(all.calls), number(sum("calls"))],
-    ["Processes killed", number(all.kills), `${number(sum("kills"))}, where it was noted`],
-    ["Faults in all", number(all.faults), ""],
-    ["Effects that happened twice", number(all.twice), number(sum("effectsTwice"))]
+  return table(["Of the runs below", ""], [
+    ["Hours, where they were noted", (sum("minutes") / 60).toFixed(1)],
+    ["Calls", number(sum("calls"))],
+    ["Processes killed, where it was noted", number(sum("kills"))],
+    ["Effects that happened twice", number(sum("effectsTwice"))]
   ])
 }
-
-/** @param {ReadonlyArray<import("./soak.mjs").Soak>} soaks */
-const soaked = (soaks) =>
-  soaks.length === 0 ? "No report is kept yet." : table(
-    [
-      "Date",
-      "Commit",
-      "Command",
-      "Calls",
-      "Answered",
-      "Typed error",
-      "Client gone",
-      "Effects",
-      "Faults",
-      "Promises broken"
-    ],
-    soaks.map((soak) => [
-      soak.date,
-      commitOf(soak.commit),
-      `\`pnpm test:release soak --seconds ${soak.seconds} --seed ${soak.seed} --doors ${soak.doors.join(",")}\``,
-      number(soak.calls.calls),
-      number(soak.calls.answered),
-      number(soak.calls.failed),
-      number(soak.calls.gone),
-      number(soak.effects),
-      Object.entries(soak.faults).map(([kind, count]) => `${kind} ${number(count)}`).join(", "),
-      Object.entries(soak.violations).map(([promise, count]) => `${promise}: ${count}`).join(", ") || "none"
-    ])
-  )
 
 /** The generated parts of the page. @returns {Record<string, string>} */
 export const parts = () => {
   const { faults, runs } = read()
   const wrong = problems(faults)
   if (wrong.length > 0) throw new Error(`${source}:\n${wrong.join("\n")}`)
-  const soaks = readSoaks()
   return {
-    totals: summed(soaks, runs),
-    soaks: soaked(soaks),
+    totals: summed(runs),
     runs: measured(runs),
     found: `${number(faults.length)} faults.\n\n${found(faults)}`,
     faults: listed(faults)

@@ -8,7 +8,7 @@ import { withClient } from "./files.mjs"
  * which of them the Client connects.
  *
  * @typedef {object} Version
- * @property {import("../../records/sdkTests.mjs").Version} name
+ * @property {import("./results.mjs").Version} name
  * @property {string} config
  * @property {ReadonlyArray<string>} ways
  * @property {string} manifest

@@ -1,8 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
 import { columns, problems, read } from "../../../../tools/records/compatibility.mjs"
-import * as Conformance from "../../../../tools/records/conformance.mjs"
 import { textOf } from "../../../../tools/records/proof.mjs"
-import * as SdkTests from "../../../../tools/records/sdkTests.mjs"
 
 describe("the page of compatibility", () => {
   it("[B4] has rows whose proofs, runs and versions exist", () => {
@@ -54,46 +52,5 @@ describe("the page of compatibility", () => {
     for (const name of [...Object.keys(columns), "proof", "run", "reported"]) expect(page).toContain(`\`${name}\``)
     const [, example = ""] = /```json\n([^]*?)```/.exec(page) ?? []
     expect(problems([JSON.parse(example)])).toEqual([])
-  })
-
-  it("[B4] the runs of the conformance suite and of the SDK's tests that are kept name no folder and no address of the machine", () => {
-    const text = JSON.stringify([
-      Conformance.read() ?? {},
-      ...SdkTests.versions.map((version) => SdkTests.read(version) ?? {})
-    ])
-    expect(text).not.toMatch(/\/(?:tmp|home|root|Users|work)\/|127\.0\.0\.1|localhost/)
-  })
-
-  it("[B4] results of the suite are kept by way and revision, and read again as they were", () => {
-    const result = {
-      suite: "client",
-      way: "connect",
-      revision: "2025-11-25",
-      scenario: "ping",
-      outcome: "passes"
-    } as const
-    const other = { ...result, scenario: "sse-retry", outcome: "excused", why: "no stream" } as const
-    const all = [result, other, { ...result, way: "wrap of a URL", outcome: "fails" } as const]
-    expect(Conformance.flat(Conformance.grouped(all))).toEqual(all)
-  })
-
-  it("[B4] each of the SDK's tests that does not pass with Lifeline has a reason, as has each file without it", () => {
-    for (const version of SdkTests.versions) expect(SdkTests.problems(SdkTests.read(version)?.files ?? [])).toEqual([])
-    const run = {
-      tests: 3,
-      passes: 1,
-      better: ["b"],
-      fails: [{ kind: "differs", why: "on purpose", tests: ["c"] }]
-    } as const
-    const file = { file: "test/a.test.ts", tests: 3, passes: 3, ways: { connect: run } }
-    const of = (changes: object) => SdkTests.problems([{ ...file, ...changes }]).join()
-    expect(of({})).toBe("")
-    expect(of({ ways: { connect: { ...run, passes: 2 } } })).toBe("test/a.test.ts: connect: does not add up")
-    expect(of({ ways: { other: run } })).toBe("test/a.test.ts: other is no way")
-    expect(of({ ways: { connect: { ...run, fails: [{ kind: "unknown", tests: ["c"] }] } } })).toContain(
-      "no known reason"
-    )
-    expect(of({ ways: undefined })).toContain("says not why")
-    expect(of({ ways: undefined, why: "tests the server side" })).toBe("")
   })
 })

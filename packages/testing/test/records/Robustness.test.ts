@@ -3,7 +3,6 @@ import { fill, table } from "../../../../tools/records/page.mjs"
 import { pages } from "../../../../tools/records/pages.mjs"
 import { command, problemOf, textOf } from "../../../../tools/records/proof.mjs"
 import { problems, read, ways } from "../../../../tools/records/robustness.mjs"
-import * as Soak from "../../../../tools/records/soak.mjs"
 
 const here = "packages/testing/test/records/Robustness.test.ts"
 
@@ -52,39 +51,5 @@ describe("the robustness record", () => {
     expect(command({ test: "a.test.ts", title: '[C19:real] ${wire}: it (a "b") goes' })).toBe(
       'npx vitest run a.test.ts -t "..wire.: it .a .b.. goes"'
     )
-  })
-
-  it("[B4] soaks that are kept are from machines as the page says, with two cores", () => {
-    expect(textOf("docs/robustness.md")).toContain("All runs are from machines with two shared cores and Linux.")
-    expect([...new Set(Soak.read().map(({ machine }) => machine.cores))]).toEqual([2])
-  })
-
-  it("[B4] of the report of a soak keeps what is counted, and nothing of this machine", () => {
-    const kept = Soak.reduce({
-      course: { seed: 7, seconds: 60, doors: ["connect", "wrap"], json: "/home/somebody/soak.json" },
-      doors: ["connect", "wrap"],
-      date: "2026-11-23T07:52:17.663Z",
-      commit: "ac42fe8",
-      machine: { cores: 2, cpu: "some", node: "v20.20.2" },
-      wallSeconds: 70,
-      calls: { calls: 10, answered: 7, failed: 2, gone: 1, messages: 3 },
-      errors: { "wrap: -32001": 2 },
-      effects: 5,
-      faultsByDoor: { connect: { kill: 1, cut: 2 }, wrap: { kill: 3, exit: 1 } },
-      violations: [{ promise: "left", door: "wrap", what: "/home/somebody/x" }, {
-        promise: "left",
-        door: "wrap",
-        what: ""
-      }],
-      faults: [{ at: 1 }],
-      held: [{}]
-    })
-    expect(JSON.stringify(kept)).not.toContain("somebody")
-    expect(kept).toMatchObject({
-      date: "2026-11-23",
-      faults: { cut: 2, exit: 1, kill: 4 },
-      violations: { "left at wrap": 2 }
-    })
-    expect(Soak.totals([kept, kept])).toEqual({ seconds: 120, calls: 20, kills: 10, faults: 14, twice: 0 })
   })
 })
