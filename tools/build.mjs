@@ -5,6 +5,6 @@ await runSteps("build", {
   packages: [packages],
   tarballs: [packages, "pnpm --recursive --filter ./packages/* pack --pack-destination build/packed"],
   api: ["node tools/reference/make.mjs"],
-  records: ["node tools/records.mjs"],
+  records: ["node tools/records/pages.mjs"],
   tables: ["node tools/benchmarks/pages.mjs"]
 }, ["packages"])

@@ -3,7 +3,7 @@ import { packages, runSteps } from "./steps.mjs"
 
 await runSteps("check", {
   types: ["tsc -b"],
-  links: ["node tools/check-links.mjs"],
+  links: ["remark . --ignore-path .gitignore --no-stdout --quiet --frail"],
   snippets: [packages, "node tools/check-snippets.mjs"],
   packages: [packages, "node tools/check-packages.mjs"],
   installed: [packages, "node tools/check-installed.mjs"]

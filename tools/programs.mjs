@@ -6,7 +6,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs"
 import { delimiter, dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
 import * as frameworks from "./frameworks.mjs"
-import { capture } from "./run.mjs"
+import { capture, each } from "./run.mjs"
 import { importsOf, installsOf, pages, programs } from "./snippets.mjs"
 
 const root = fileURLToPath(new URL("../", import.meta.url))
@@ -165,26 +165,22 @@ export const runAll = async (project, some, node, variables) => {
   const problems = []
   const PATH = [join(project, "bin"), dirname(node), process.env["PATH"]].join(delimiter)
   const env = { ...process.env, ...variables, PATH }
-  const rest = [...some]
-  const work = async () => {
-    for (let next = rest.shift(); next !== undefined; next = rest.shift()) {
-      const { line, name, path, prints } = next
-      const folder = folderOf(next)
-      const [, common] = /\.(c?)ts$/.exec(name) ?? []
-      const file = common === undefined
-        ? join(folder, name)
-        : join("compiled", folder, name.replace(/ts$/, "js"))
-      // Node.js 20 warns when CommonJS requires an ES module.
-      const options = common === "c" ? ["--disable-warning=ExperimentalWarning"] : []
-      const output = await capture(node, [...options, file], { cwd: project, env }).catch((
-        /** @type {Error} */ error
-      ) => error.message)
-      const printed = output.trimEnd().split("\n").filter((one) => !isOther.test(one))
-      if (printed.join("\n") !== prints.join("\n")) {
-        problems.push(`${path}:${line} (${name}): should print\n${prints.join("\n")}\nbut printed\n${output}`)
-      }
+  await each(some, 3, async (program) => {
+    const { line, name, path, prints } = program
+    const folder = folderOf(program)
+    const [, common] = /\.(c?)ts$/.exec(name) ?? []
+    const file = common === undefined
+      ? join(folder, name)
+      : join("compiled", folder, name.replace(/ts$/, "js"))
+    // Node.js 20 warns when CommonJS requires an ES module.
+    const options = common === "c" ? ["--disable-warning=ExperimentalWarning"] : []
+    const output = await capture(node, [...options, file], { cwd: project, env }).catch((
+      /** @type {Error} */ error
+    ) => error.message)
+    const printed = output.trimEnd().split("\n").filter((one) => !isOther.test(one))
+    if (printed.join("\n") !== prints.join("\n")) {
+      problems.push(`${path}:${line} (${name}): should print\n${prints.join("\n")}\nbut printed\n${output}`)
     }
-  }
-  await Promise.all([work(), work(), work()])
+  })
   return problems
 }

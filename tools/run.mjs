@@ -84,6 +84,22 @@ export const capture = async (command, args, options) => {
 }
 
 /**
+ * Works on all items, so many at a time.
+ *
+ * @template A
+ * @param {ReadonlyArray<A>} items
+ * @param {number} limit
+ * @param {(item: A) => Promise<unknown>} work
+ */
+export const each = async (items, limit, work) => {
+  const left = [...items]
+  const row = async () => {
+    for (let item = left.shift(); item !== undefined; item = left.shift()) await work(item)
+  }
+  await Promise.all(Array.from({ length: limit }, row))
+}
+
+/**
  * The command that runs pnpm with these arguments: the one that has started us, or the pinned version.
  *
  * @param {ReadonlyArray<string>} args

@@ -4,7 +4,7 @@
  */
 import { mkdirSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
-import { capture } from "./run.mjs"
+import { capture, each } from "./run.mjs"
 import { blocksOf, pages } from "./snippets.mjs"
 
 const runnable = /^(?:\w+=\S+ )?(?:npx -y )?(?:curl|mcp-lifeline (?:--version|adopt --dry-run|auth|check|login))(?= |$)/
@@ -32,16 +32,15 @@ export const runAll = async (bin, home, fill) => {
   const folders = { HOME: home, XDG_CONFIG_HOME: settings, XDG_STATE_HOME: join(home, "state"), CURL_HOME: settings }
   const env = { ...process.env, ...folders, PATH: `${bin}:${process.env["PATH"]}` }
   const hasCurl = await capture("curl", ["--version"]).then(() => true, () => false)
-  const rest = all.filter((line) => hasCurl || !line.startsWith("curl"))
   /** @type {Array<string>} */
   const problems = []
-  const work = async () => {
-    for (let line = rest.shift(); line !== undefined; line = rest.shift()) {
-      await capture("sh", ["-c", fill(line)], { cwd: home, env }).catch((/** @type {Error} */ error) =>
+  await each(
+    all.filter((line) => hasCurl || !line.startsWith("curl")),
+    2,
+    (line) =>
+      capture("sh", ["-c", fill(line)], { cwd: home, env }).catch((/** @type {Error} */ error) =>
         problems.push(error.message)
       )
-    }
-  }
-  await Promise.all([work(), work()])
+  )
   return problems
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 /**
- * Builds what the gateway needs and becomes the gateway, with the arguments given, or the demo of a cluster (`demo-cluster`): one process, so that a signal which reaches
+ * Builds what the gateway needs and becomes the gateway, with the arguments given: one process, so that a signal which reaches
  * it is the gateway's own. A package manager that is ended by SIGTERM ends only the shell below it, if that: when one of those
  * that started us has ended, we take it for that signal.
  */
@@ -79,10 +79,8 @@ const code = given.includes("--no-build") ? 0 : await build()
 // A terminal sends Ctrl+C to the compiler as well, which may end before we hear of it.
 if (interrupted.signal.aborted || code === signalled("SIGINT")) process.exit(0)
 if (code !== 0) process.exit(code)
-const isDemo = given[0] === "demo-cluster"
-const program = new URL(isDemo ? "demo-cluster.mjs" : "../packages/gateway/dist/bin.js", import.meta.url)
-const args = given.slice(isDemo ? 1 : 0).filter((argument) => argument !== "--no-build")
-process.argv = [node, fileURLToPath(program), ...isDemo ? args : ["serve", ...args]]
+const program = new URL("../packages/gateway/dist/bin.js", import.meta.url)
+process.argv = [node, fileURLToPath(program), "serve", ...given.filter((argument) => argument !== "--no-build")]
 await import(program.href)
 for (const signal of ["SIGINT", "SIGTERM"]) {
   process.off(signal, interrupt)

@@ -8,7 +8,6 @@
  * The figures are also written as JSON, with the commit, the date, the machine and the versions, below `build/bench`.
  */
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs"
-import { createRequire } from "node:module"
 import { cpus, totalmem } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
@@ -16,24 +15,26 @@ import { parseArgs, stripVTControlCharacters } from "node:util"
 import { output, run } from "../run.mjs"
 import { build, checkout, git } from "./checkout.mjs"
 import * as common from "./common.mjs"
-import { each } from "./recovery/schedule.mjs"
 import * as Rounds from "./rounds.mjs"
 import { suite } from "./suite.mjs"
 
 const usage = `Usage: pnpm bench NAME [options of the benchmark]
-       pnpm bench [--quick] [--only NAME,..] [--rounds NUMBER] [--against REV] [--json]
+       pnpm bench [--only NAME,..] [--rounds NUMBER] [--against REV] [--json]
 
 Runs one benchmark; or several, and prints a table of each. JSON is written below build/bench, too.
 
-  --quick          smaller runs, two at a time, which only show that the benchmarks work: about two minutes a round.
-                   Leaves out what takes longer even so (${
-  suite.filter(({ slow }) => slow).map(({ name }) => name).join(", ")
-}), unless --only names it
-  --only NAME,..   only these: ${suite.map(({ name }) => name).join(", ")}
+  --only NAME,..   only these
   --rounds NUMBER  how often each runs: 1 by default, and 6 with --against
   --against REV    compares with that commit, in turns, and says what differs by more than the rounds do
   --json           prints JSON instead of tables
-  --list           says what each measures, and how long a round takes
+
+The benchmarks, and how long a round of each takes:
+
+${
+  suite.map(({ measures, minutes, name }) => `  ${name.padEnd(9)} ${`${minutes} min`.padStart(7)}  ${measures}`).join(
+    "\n"
+  )
+}
 `
 
 /** @param {string} message @returns {never} */
@@ -55,12 +56,10 @@ const options = (() => {
   try {
     return parseArgs({
       options: {
-        quick: { type: "boolean", default: false },
         only: { type: "string" },
         rounds: { type: "string" },
         against: { type: "string" },
         json: { type: "boolean", default: false },
-        list: { type: "boolean", default: false },
         help: { type: "boolean", default: false, short: "h" }
       }
     }).values
@@ -72,14 +71,7 @@ if (options.help) {
   console.log(usage)
   process.exit()
 }
-if (options.list) {
-  for (const { measures, minutes, name } of suite) {
-    console.log(`${name.padEnd(9)} ${`${minutes} min`.padStart(7)}  ${measures}`)
-  }
-  process.exit()
-}
-
-const names = options.only?.split(",") ?? suite.filter(({ slow }) => !options.quick || !slow).map(({ name }) => name)
+const names = options.only?.split(",") ?? suite.map(({ name }) => name)
 for (const name of names) {
   if (!suite.some((one) => one.name === name)) refuse(`--only: there is no benchmark ${JSON.stringify(name)}`)
 }
@@ -90,27 +82,7 @@ if (options.against !== undefined && rounds < 4) {
   refuse("--rounds must be at least 4 with --against: with fewer, chance alone makes differences")
 }
 
-const isTerminal = process.stderr.isTTY === true
 const startedAt = Date.now()
-
-/** Says what goes on, on standard error: one line that changes on a terminal, and lines elsewhere. */
-const progress = {
-  /** @type {NodeJS.Timeout | undefined} */
-  timer: undefined,
-  /** @param {string} text */
-  begin(text) {
-    const since = Date.now()
-    const line = () => `${text}, ${Math.round((Date.now() - since) / 1000)} s`
-    clearInterval(this.timer)
-    if (!isTerminal) return void process.stderr.write(`${text}\n`)
-    process.stderr.write(`\r\u001b[K${line()}`)
-    this.timer = setInterval(() => process.stderr.write(`\r\u001b[K${line()}`), 1000)
-  },
-  end() {
-    clearInterval(this.timer)
-    if (isTerminal) process.stderr.write("\r\u001b[K")
-  }
-}
 
 const [commit, changed] = await Promise.all([git(root, "rev-parse", "HEAD"), git(root, "status", "--porcelain")])
 const against = options.against === undefined
@@ -119,15 +91,13 @@ const against = options.against === undefined
     refuse(`--against: git knows no commit ${JSON.stringify(options.against)}`)
   )
 
-progress.begin("building")
+console.error("building")
 await build(root)
-progress.end()
 /** @type {ReadonlyArray<string>} */
 let folders = [root]
 if (against !== undefined) {
-  progress.begin(`building ${against.slice(0, 7)}`)
+  console.error(`building ${against.slice(0, 7)}`)
   folders = [await checkout(root, against), root]
-  progress.end()
 }
 
 /** What each benchmark printed, by folder. @type {Map<string, Array<ReadonlyArray<common.Result>>>} */
@@ -143,11 +113,10 @@ const left = new Map()
 const keyOf = (/** @type {string} */ folder, /** @type {string} */ name) => `${folder} ${name}`
 
 /** @param {string} folder @param {import("./suite.mjs").Benchmark} benchmark */
-const runOnce = async (folder, { name, quick }) => {
+const runOnce = async (folder, { name }) => {
   const { code, stderr, stdout } = await output(process.execPath, [
     join(folder, "tools/benchmarks", `${name}.mjs`),
-    "--json",
-    ...(options.quick ? quick : [])
+    "--json"
   ], { cwd: folder })
   try {
     const value = JSON.parse(stdout)
@@ -157,10 +126,7 @@ const runOnce = async (folder, { name, quick }) => {
       loads.set(name, [...loads.get(name) ?? [], value.machine.load[0]])
       notesOf.set(name, value.notes ?? [])
     }
-    // The bounds are for runs of the full size.
-    return options.quick
-      ? parts.map((part) => ({ ...part, rows: part.rows.map(({ figures, name }) => ({ name, figures })) }))
-      : parts
+    return parts
   } catch {
     const said = stripVTControlCharacters(stderr).trim().split("\n")
     // The last line of an error that nobody caught is the version of Node.js.
@@ -169,40 +135,26 @@ const runOnce = async (folder, { name, quick }) => {
   }
 }
 
-// A quick run measures nothing, so it may do two things at a time.
-const atOnce = options.quick && against === undefined ? 2 : 1
 for (let round = 0; round < rounds; round++) {
-  await each([...chosen.entries()], atOnce, async ([i, benchmark]) => {
+  for (const [i, benchmark] of chosen.entries()) {
     // The one that is first in a round is second in the next.
     for (const folder of round % 2 === 0 ? folders : folders.toReversed()) {
       if (left.has(benchmark.name)) continue
       const of = folders.length === 1 ? "" : folder === root ? ", working tree" : `, ${against?.slice(0, 7)}`
-      progress.begin(`round ${round + 1} of ${rounds}, ${i + 1} of ${chosen.length}: ${benchmark.name}${of}`)
+      console.error(`round ${round + 1} of ${rounds}, ${i + 1} of ${chosen.length}: ${benchmark.name}${of}`)
       const begunAt = Date.now()
       const parts = await runOnce(folder, benchmark)
-      progress.end()
       times.set(benchmark.name, (times.get(benchmark.name) ?? 0) + (Date.now() - begunAt) / 1000)
       const key = keyOf(folder, benchmark.name)
       if (parts !== undefined) measured.set(key, [...measured.get(key) ?? [], parts])
     }
-  })
+  }
 }
 
 const { version: node } = process
-const manifest = createRequire(join(root, "tools/benchmarks/package.json"))
 /** @param {string} name @returns {string} */
-const versionOf = (name) => {
-  // Not every package exports its package.json.
-  const found = manifest.resolve.paths(name)?.map((folder) => join(folder, name, "package.json")) ?? []
-  for (const file of found) {
-    try {
-      return JSON.parse(readFileSync(file, "utf8")).version
-    } catch {
-      // it is in the next folder
-    }
-  }
-  return "unknown"
-}
+const versionOf = (name) =>
+  JSON.parse(readFileSync(join(root, "tools/benchmarks/node_modules", name, "package.json"), "utf8")).version
 
 const results = chosen.flatMap(({ name }) => {
   const all = measured.get(keyOf(root, name)) ?? []
@@ -235,7 +187,6 @@ const record = {
       ["effect", "@modelcontextprotocol/sdk", "@modelcontextprotocol/client"].map((name) => [name, versionOf(name)])
     )
   },
-  quick: options.quick,
   rounds,
   left: Object.fromEntries(left),
   benchmarks: results.map(({ comparison, figures, name, parts }) => ({

@@ -16,7 +16,7 @@
  *       [--clients 1000] [--every 5] [--seconds 30] [--json]
  */
 import { existsSync } from "node:fs"
-import * as Postgres from "../demo-cluster/postgres.mjs"
+import * as Postgres from "../postgres.mjs"
 import * as Clients from "./cluster/clients.mjs"
 import * as Replicas from "./cluster/replicas.mjs"
 import * as common from "./common.mjs"

@@ -1,6 +1,7 @@
 /**
  * What the benchmarks share: options, the machine, medians, a table and JSON.
  */
+import { spawn } from "node:child_process"
 import { cpus, loadavg } from "node:os"
 import { parseArgs } from "node:util"
 
@@ -60,20 +61,20 @@ export const quantile = (values, part) => {
 /** @param {ReadonlyArray<number>} values */
 export const median = (values) => quantile(values, 0.5)
 
-/**
- * How calls are distributed, for a picture: of a hundred, the 10th, 90th and 99th; the 50th is the median.
- *
- * @param {ReadonlyArray<number>} millis
- * @param {string} unit
- * @param {number} each so many of the unit are a millisecond
- */
-export const percentiles = (millis, unit, each) =>
-  Object.fromEntries(
-    [10, 90, 99].map((part) => [`p${part} ${unit}`, round(quantile(millis, part / 100) * each, each === 1 ? 3 : 1)])
-  )
-
 /** @param {number} millis */
 export const sleep = (millis) => new Promise((resolve) => setTimeout(resolve, millis))
+
+/** The published reference server at a URL. @param {string} program */
+export const atUrl = async (program) => {
+  const port = 20_000 + Math.floor(Math.random() * 20_000)
+  const child = spawn(process.execPath, [program, "streamableHttp"], {
+    env: { ...process.env, PORT: String(port) },
+    stdio: "ignore"
+  })
+  const url = `http://127.0.0.1:${port}/mcp`
+  while (!await fetch(url).then(() => true, () => false)) await sleep(50)
+  return { url, end: () => child.kill() }
+}
 
 /**
  * A number as people read it.

@@ -159,7 +159,7 @@ const compared = async (products, notes) => {
     name,
     figures: {
       "p50 ms": common.round(p50s[i] ?? 0, 2),
-      ...common.percentiles(took, "ms", 1),
+      "p99 ms": common.round(common.quantile(took, 0.99), 3),
       [`calls/s at ${inFlight}`]: Math.round(rates[i] ?? 0),
       ...(Number.isNaN(cpu) ? {} : { "CPU ms a call": common.round(cpu, 2) }),
       ...(i === 0 ? {} : { "RSS MB": Math.round(rss[i - 1] ?? 0), killed: seen[i - 1] ?? "" })

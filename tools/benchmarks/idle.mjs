@@ -1,62 +1,22 @@
 /**
- * What idle backends cost: heap each, CPU over a minute with keepalive against the same without, how late heartbeats are,
- * and how long the fleet takes to close. Each variant runs in a process of its own, one after the other.
+ * What idle backends cost: heap each, CPU over a minute with keepalive against the same without, and how long
+ * the fleet takes to close. Each variant runs in a process of its own, one after the other.
  *
- * The connector is scripted, offers nothing and answers at once; what it keeps for a connection counts as ours. A heartbeat
- * is late by the time from the moment that its timer was set for.
+ * The connector is scripted, offers nothing and answers at once; what it keeps for a connection counts as ours.
  *
  *     node tools/benchmarks/idle.mjs [--backends 10000] [--seconds 60] [--interval 300] [--json]
  */
 import { Fleet } from "@mcp-lifeline/core"
 import { ScriptedConnector } from "@mcp-lifeline/testing"
-import { Clock, Duration, Effect, Exit, Logger, LogLevel, Scope } from "effect"
+import { Effect, Exit, Logger, LogLevel, Scope } from "effect"
 import { execFileSync } from "node:child_process"
 import { fileURLToPath } from "node:url"
-import { writeHeapSnapshot } from "node:v8"
 import * as common from "./common.mjs"
 
-/** @typedef {{ heapKB: number, connectSeconds: number, cpuMillis: number, beats: number, drift: ReadonlyArray<number>, closeMillis: number, left: number }} Measured */
-
-/**
- * How late rounds of keepalive were, in milliseconds, while it is measured: taken once everything has run that a timer has
- * woken, so never too little. A round that is skipped counts too.
- *
- * @type {Array<number> | undefined}
- */
-let late
-
-/** What timers that have fired were planned for, until everything has run that they have woken. @type {Array<number>} */
-let fired = []
-const note = () => {
-  const now = performance.now()
-  for (const planned of fired) late?.push(now - planned)
-  fired = []
-}
-
-/** The real clock, but that it notes when a timer was to fire. */
-const real = Clock.make()
-/** @type {Clock.Clock} */
-const clock = {
-  [Clock.ClockTypeId]: Clock.ClockTypeId,
-  unsafeCurrentTimeMillis: () => real.unsafeCurrentTimeMillis(),
-  unsafeCurrentTimeNanos: () => real.unsafeCurrentTimeNanos(),
-  currentTimeMillis: real.currentTimeMillis,
-  currentTimeNanos: real.currentTimeNanos,
-  sleep: (duration) =>
-    Effect.async((resume) => {
-      const millis = Duration.toMillis(duration)
-      const planned = performance.now() + millis
-      const timer = setTimeout(() => {
-        if (fired.push(planned) === 1) setImmediate(note)
-        resume(Effect.void)
-      }, millis)
-      return Effect.sync(() => clearTimeout(timer))
-    })
-}
+/** @typedef {{ heapKB: number, connectSeconds: number, cpuMillis: number, beats: number, closeMillis: number, left: number }} Measured */
 
 /** @template A, E @param {Effect.Effect<A, E>} effect */
-const run = (effect) =>
-  Effect.runPromise(effect.pipe(Effect.withClock(clock), Logger.withMinimumLogLevel(LogLevel.None)))
+const run = (effect) => Effect.runPromise(effect.pipe(Logger.withMinimumLogLevel(LogLevel.None)))
 
 const heap = async () => {
   for (let i = 0; i < 5; i++) {
@@ -103,18 +63,13 @@ const measure = async (count, seconds, keepalive) => {
   // Permits are watched for two seconds.
   await common.sleep(3000)
   const after = await heap()
-  if (process.env["HEAP_SNAPSHOT"] !== undefined) writeHeapSnapshot(process.env["HEAP_SNAPSHOT"])
   // The timers that were due meanwhile.
   await common.sleep(2000)
   connector.ledger.entries.length = 0
-  /** @type {Array<number>} */
-  const drift = []
-  late = drift
   const cpu = process.cpuUsage()
   await common.sleep(seconds * 1000)
   const { system, user } = process.cpuUsage(cpu)
   const beats = connector.ledger.sent("ping").length
-  late = undefined
   const closingAt = performance.now()
   await close()
   const closeMillis = performance.now() - closingAt
@@ -124,7 +79,6 @@ const measure = async (count, seconds, keepalive) => {
     connectSeconds,
     cpuMillis: (system + user) / 1000,
     beats,
-    drift,
     closeMillis,
     left: connector.ledger.closing.length === count
       ? connector.connections.filter((one) => one.state !== "closed").length
@@ -160,7 +114,6 @@ const variant = (method) =>
 const without = variant("none")
 const ping = variant("ping")
 const more = ping.cpuMillis - without.cpuMillis
-const latest = ping.drift.length === 0 ? Number.NaN : common.quantile(ping.drift, 1)
 /** @param {string} name @param {number} unkept @param {number} kept @param {string} unit @param {number} [bound] */
 const row = (name, unkept, kept, unit, bound) => ({
   name: `${name}, ${unit}`,
@@ -177,9 +130,6 @@ common.report({
     // A hundredth of a core.
     row("CPU more than none", 0, more, "ms", seconds * 10),
     row("heartbeats", without.beats, ping.beats, "count"),
-    row("heartbeat late, median", Number.NaN, common.median(ping.drift), "ms"),
-    row("heartbeat late, 99%", Number.NaN, common.quantile(ping.drift, 0.99), "ms"),
-    row("heartbeat late, most", Number.NaN, latest, "ms", 100),
     row("closing the fleet", without.closeMillis, ping.closeMillis, "ms", 3000),
     row("connections left open", without.left, ping.left, "count", 0)
   ],

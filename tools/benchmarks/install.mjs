@@ -99,18 +99,6 @@ const start = async (args) => {
   return { s, MB: Number(/peak (\d+)/.exec(output)?.[1]) / 1024 }
 }
 
-/** The published reference server at a URL. */
-const atUrl = async () => {
-  const port = 20_000 + Math.floor(Math.random() * 20_000)
-  const child = spawn(process.execPath, [everything, "streamableHttp"], {
-    env: { ...process.env, PORT: String(port) },
-    stdio: "ignore"
-  })
-  const url = `http://127.0.0.1:${port}/mcp`
-  while (!await fetch(url).then(() => true, () => false)) await common.sleep(50)
-  return { url, end: () => child.kill() }
-}
-
 const hello = JSON.stringify({
   jsonrpc: "2.0",
   id: 0,
@@ -186,7 +174,7 @@ try {
 
   const packed = [{ manifest: manifest(`${served}/node_modules/${gateway}/package.json`), tarball: program.slice(5) }]
   const registry = await Registry.serve(packed)
-  const server = await atUrl()
+  const server = await common.atUrl(everything)
   /** @type {Record<"lifeline" | "bridge", Record<"cold" | "warm", Array<number>>>} */
   const npx = { lifeline: { cold: [], warm: [] }, bridge: { cold: [], warm: [] } }
   try {

@@ -1,25 +1,18 @@
 /**
  * Whether a server that looks dead is kept, and whether one that is dead is replaced: each behaviour of `liveness/behaviours.mjs` at each door of
- * Lifeline with its default options, and at the official Client with two usual remedies. `--before REV` adds `connect` as that commit has it.
+ * Lifeline with its default options, and at the official Client with two usual remedies.
  *
- *     node tools/benchmarks/liveness.mjs [--only busy,frozen] [--clients connect,wrap] [--jobs 12] [--before REV] [--verbose yes] [--json]
+ *     node tools/benchmarks/liveness.mjs [--only busy,frozen] [--clients connect,wrap] [--jobs 12] [--verbose yes] [--json]
  */
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { fileURLToPath, pathToFileURL } from "node:url"
-import { checkout } from "./checkout.mjs"
+import { each } from "../run.mjs"
 import * as common from "./common.mjs"
 import { behaviours } from "./liveness/behaviours.mjs"
 import { killAll, measure } from "./liveness/cell.mjs"
-import { each } from "./recovery/schedule.mjs"
 
-const { before, clients, jobs, json, only, verbose } = common.options({ jobs: 12 }, {}, [
-  "only",
-  "clients",
-  "before",
-  "verbose"
-])
+const { clients, jobs, json, only, verbose } = common.options({ jobs: 12 }, {}, ["only", "clients", "verbose"])
 
 /** @typedef {import("./liveness/cell.mjs").Row} Row */
 /** @type {ReadonlyArray<Row>} */
@@ -32,15 +25,7 @@ const doors = [
   { id: "confirmed", name: "official, new Client if a list fails, too", kind: "confirmed" }
 ]
 
-/** @returns {Promise<ReadonlyArray<Row>>} */
-const earlier = async () => {
-  if (before === undefined) return []
-  const folder = await checkout(fileURLToPath(new URL("../..", import.meta.url)), before)
-  const module = pathToFileURL(join(folder, "packages/promise/dist/index.js")).href
-  return [{ id: "before", name: `connect, ${before.slice(0, 7)}`, kind: "connect", module }]
-}
-
-const rows = [...doors.filter(({ id }) => clients?.split(",").includes(id) ?? true), ...await earlier()]
+const rows = doors.filter(({ id }) => clients?.split(",").includes(id) ?? true)
 const chosen = Object.entries(behaviours).filter(([id]) => only?.split(",").includes(id) ?? true)
 if (chosen.length === 0) throw new Error(`--only: there are ${Object.keys(behaviours).join(", ")}`)
 
@@ -64,7 +49,7 @@ const cells = new Map(tasks.map(({ name }) => [name, {}]))
 let [wrong, done] = [0, 0]
 
 /** @param {Row} row */
-const isOurs = ({ id }) => !["renewed", "confirmed", "before"].includes(id)
+const isOurs = ({ id }) => !["renewed", "confirmed"].includes(id)
 
 /** @param {import("./liveness/cell.mjs").Result} result @param {boolean} mustBeKept */
 const inWords = ({ back, isKept, lost }, mustBeKept) =>

@@ -12,13 +12,7 @@ import { made } from "./pages/pages.mjs"
 import { read, root, take } from "./pages/records.mjs"
 
 const { from = [] } = parseArgs({ options: { from: { type: "string", multiple: true } } }).values
-for (const file of from) {
-  const { refused, taken } = take(resolve(file))
-  if (taken.length > 0) console.log(`${file}: ${taken.join(", ")}`)
-  if (refused.length > 0) {
-    console.error(`${file}: a quick run, which does not replace a measurement of ${refused.join(", ")}`)
-  }
-}
+for (const file of from) console.log(`${file}: ${take(resolve(file)).join(", ")}`)
 const pages = Object.entries(made(read()))
 for (const [path, text] of pages) writeFileSync(join(root, path), text)
 console.log(`${pages.length} pages`)

@@ -4,6 +4,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { availableParallelism, tmpdir } from "node:os"
 import { join } from "node:path"
+import { each } from "../run.mjs"
 import * as common from "./common.mjs"
 import { killAll, measure } from "./recovery/cell.mjs"
 import { faultOf } from "./recovery/faults.mjs"
@@ -11,7 +12,7 @@ import * as Figures from "./recovery/figures.mjs"
 import * as Options from "./recovery/options.mjs"
 import { installed, versionOf } from "./recovery/packages.mjs"
 import * as Rows from "./recovery/rows.mjs"
-import { each, semaphore } from "./recovery/schedule.mjs"
+import { semaphore } from "./recovery/schedule.mjs"
 
 const options = Options.read(process.argv.slice(2), await Rows.all())
 const { jobs, json, record, runs, timeout, verbose, within } = options

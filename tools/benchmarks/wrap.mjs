@@ -190,20 +190,6 @@ const bare = async () => {
   return figures
 }
 
-/** The reference server at a URL. */
-const atUrl = async () => {
-  const port = 20_000 + Math.floor(Math.random() * 20_000)
-  const child = spawn(node, [everything, "streamableHttp"], {
-    env: { ...process.env, PORT: String(port) },
-    stdio: "ignore"
-  })
-  for (;;) {
-    const isUp = await fetch(`http://127.0.0.1:${port}/mcp`).then(() => true, () => false)
-    if (isUp) return { url: `http://127.0.0.1:${port}/mcp`, end: () => child.kill() }
-    await common.sleep(50)
-  }
-}
-
 const installed = async () => {
   writeFileSync(join(work, "package.json"), JSON.stringify({ private: true }))
   await capture("npm", ["install", bridge, "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"], {
@@ -213,7 +199,7 @@ const installed = async () => {
   return join(work, "node_modules/mcp-remote", manifest.bin["mcp-remote"])
 }
 
-const server = await atUrl()
+const server = await common.atUrl(everything)
 try {
   const remote = await installed()
   const direct = [everything, "stdio"]
@@ -257,7 +243,7 @@ try {
       "initialize ms": common.round(median(way, "initialize")),
       "CPU ms until then": median(way, "cpu"),
       "call ms": common.round(median(way, "call"), 3),
-      ...common.percentiles((all[way] ?? []).flatMap(({ times }) => times), "ms", 1),
+      "p99 ms": common.round(common.quantile((all[way] ?? []).flatMap(({ times }) => times), 0.99), 3),
       "calls a second": Math.round(median(way, "throughput")),
       "MB idle": common.round(median(way, "idle")),
       "MB after": common.round(median(way, "memory"))

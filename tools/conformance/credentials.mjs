@@ -211,3 +211,23 @@ export const provider = (scenario, context, serverUrl) => {
   const clientMetadataUrl = "https://conformance-test.local/client-metadata.json"
   return scenario === "auth/basic-cimd" ? Object.assign(login, { clientMetadataUrl }) : login
 }
+
+/**
+ * Does something, and again after each login that was asked for, up to `most`.
+ *
+ * @param {unknown} authProvider
+ * @param {(error: unknown) => boolean} isRefused
+ * @param {number} most
+ * @param {Parameters<Login["finish"]>[0]} [exchange]
+ * @returns {<A>(act: () => Promise<A>) => Promise<A>}
+ */
+export const loggingIn = (authProvider, isRefused, most, exchange) => async (act) => {
+  for (let logins = 0;; logins++) {
+    try {
+      return await act()
+    } catch (error) {
+      if (!(isRefused(error) && authProvider instanceof Login)) throw error
+      if (logins === most || !await authProvider.finish(exchange)) throw error
+    }
+  }
+}

@@ -1,6 +1,6 @@
 /** The Client of the SDK's v2 packages by itself, against one scenario of the suite: the measure for `lifeline.mjs` in the newer era. */
 import { auth, Client, StreamableHTTPClientTransport, UnauthorizedError } from "@modelcontextprotocol/client"
-import { Login, provider } from "./credentials.mjs"
+import { loggingIn, provider } from "./credentials.mjs"
 import * as scenario from "./scenario.mjs"
 
 const authProvider = /** @type {any} */ (provider(scenario.name, scenario.context, scenario.url))
@@ -11,26 +11,10 @@ const exchange = (authorizationCode, response) => {
   return auth(authProvider, { serverUrl: scenario.url, authorizationCode, ...(iss === null ? {} : { iss }) })
 }
 
-/**
- * Does it, and once more after each login that it asked for, up to two.
- *
- * @template A
- * @param {() => Promise<A>} act
- * @returns {Promise<A>}
- */
-const loggingIn = async (act) => {
-  for (let logins = 0;; logins++) {
-    try {
-      return await act()
-    } catch (error) {
-      if (!(error instanceof UnauthorizedError && authProvider instanceof Login)) throw error
-      if (logins === 2 || !await authProvider.finish(exchange)) throw error
-    }
-  }
-}
+const attempt = loggingIn(authProvider, (error) => error instanceof UnauthorizedError, 2, exchange)
 
 scenario.main(async () => {
-  const client = await loggingIn(async () => {
+  const client = await attempt(async () => {
     const client = new Client(scenario.clientInfo, {
       capabilities: /** @type {any} */ (scenario.capabilities),
       versionNegotiation: { mode: "auto" }
@@ -42,8 +26,8 @@ scenario.main(async () => {
     return client
   })
   await scenario.play({
-    tools: () => loggingIn(async () => /** @type {any} */ ((await client.listTools()).tools)),
-    call: (params) => loggingIn(() => client.callTool(params))
+    tools: () => attempt(async () => /** @type {any} */ ((await client.listTools()).tools)),
+    call: (params) => attempt(() => client.callTool(params))
   })
   await client.close()
 })

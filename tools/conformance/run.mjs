@@ -19,8 +19,7 @@ import { join } from "node:path"
 import { parseArgs } from "node:util"
 import { capture } from "../run.mjs"
 import * as servers from "./servers.mjs"
-import { env, here, node, read, suite } from "./suite.mjs"
-import { together } from "./together.mjs"
+import { env, here, node, read, suite, together } from "./suite.mjs"
 
 const { positionals, values } = parseArgs({
   allowPositionals: true,

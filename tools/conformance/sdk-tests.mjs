@@ -95,7 +95,9 @@ for (const way of ways) {
       tests - passes - better
     } fail:`
   )
-  const reasons = runs.flatMap(({ fails }) => fails).flatMap(({ kind, tests, why = "" }) => tests.map(() => `${kind}: ${why}`))
+  const reasons = runs.flatMap(({ fails }) => fails).flatMap(({ kind, tests, why = "" }) =>
+    tests.map(() => `${kind}: ${why}`)
+  )
   for (const [reason, count] of counted(reasons)) console.log(`  ${count}  ${reason}`)
 }
 for (const { file, ways = {}, why } of files) {

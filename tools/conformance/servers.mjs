@@ -10,8 +10,7 @@ import { spawn } from "node:child_process"
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { env, here, node, read, suite } from "./suite.mjs"
-import { together } from "./together.mjs"
+import { env, here, node, read, suite, together } from "./suite.mjs"
 
 const bin = join(here, "../../packages/gateway/esm/bin.js")
 

@@ -2,9 +2,10 @@
 import { build } from "esbuild"
 import { readFileSync } from "node:fs"
 import { createRequire } from "node:module"
+import { availableParallelism } from "node:os"
 import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
-import { capture } from "../run.mjs"
+import { capture, each } from "../run.mjs"
 
 export const here = fileURLToPath(new URL(".", import.meta.url))
 
@@ -44,3 +45,6 @@ export const env = {
 
 /** A list beside this file. @param {string} name */
 export const read = (name) => JSON.parse(readFileSync(new URL(name, import.meta.url), "utf8"))
+
+/** Plays as many at once as the machine is good for: most of a play is waiting. @param {ReadonlyArray<() => Promise<void>>} plays */
+export const together = (plays) => each(plays, Math.min(10, 3 * availableParallelism()), (play) => play())

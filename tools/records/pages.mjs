@@ -1,7 +1,8 @@
-/** The pages that are made from data, as they should be. */
+/** The pages that are made from data; started as a program, it writes them. */
+import { writeFileSync } from "node:fs"
 import * as Compatibility from "./compatibility.mjs"
 import { fill } from "./page.mjs"
-import { textOf } from "./proof.mjs"
+import { root, textOf } from "./proof.mjs"
 import * as Robustness from "./robustness.mjs"
 
 /** @returns {ReadonlyArray<{ readonly path: string, readonly text: string }>} */
@@ -12,3 +13,7 @@ export const pages = () =>
     path,
     text: fill(textOf(path) ?? "", parts())
   }))
+
+if (import.meta.filename === process.argv[1]) {
+  for (const { path, text } of pages()) writeFileSync(`${root}${path}`, text)
+}

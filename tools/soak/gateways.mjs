@@ -8,7 +8,7 @@ import { mkdirSync, openSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
 import { fileURLToPath } from "node:url"
-import * as Postgres from "../demo-cluster/postgres.mjs"
+import * as Postgres from "../postgres.mjs"
 import { supervision } from "./clients.mjs"
 import * as Processes from "./processes.mjs"
 

@@ -5,7 +5,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { spawnSync } from "node:child_process"
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { Script } from "node:vm"
@@ -157,5 +157,28 @@ const hasSystemd = verify("[Service]\nExecStart=/bin/sh\n") === ""
 describe.skipIf(!hasSystemd)("a unit of systemd on a page (skipped without systemd-analyze)", () => {
   it.each(blocks("ini"))("[G1] $place", ({ text }) => {
     expect(verify(text)).toBe("")
+  })
+})
+
+describe("a page that sources name, or a picture that a page shows", () => {
+  it("[G1] exists", () => {
+    const sources = readdirSync(new URL("packages/", root)).flatMap((name) => {
+      const folder = new URL(`packages/${name}/src/`, root)
+      return existsSync(folder)
+        ? readdirSync(folder, { recursive: true, encoding: "utf8" }).map((file) => new URL(file, folder))
+        : []
+    }).filter(({ pathname }) => pathname.endsWith(".ts"))
+    const named = sources.flatMap((source) =>
+      [...readFileSync(source, "utf8").matchAll(/(?<![\w./-])docs\/[\w/-]+\.md\b/g)].map(([page]) =>
+        new URL(page, root)
+      )
+    )
+    const pictures = pages.flatMap((page) =>
+      [...readFileSync(new URL(page, root), "utf8").matchAll(/(?:src|srcset)="(?!https:)([^"]+)"/g)].map((
+        [, picture = ""]
+      ) => new URL(picture, new URL(page, root)))
+    )
+    expect(Math.min(named.length, pictures.length)).toBeGreaterThan(0)
+    expect([...named, ...pictures].filter((file) => !existsSync(file)).map(({ pathname }) => pathname)).toEqual([])
   })
 })

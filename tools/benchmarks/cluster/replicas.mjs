@@ -8,7 +8,7 @@ import { readFileSync, writeFileSync } from "node:fs"
 import { connect, createServer } from "node:net"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
-import * as Postgres from "../../demo-cluster/postgres.mjs"
+import * as Postgres from "../../postgres.mjs"
 import * as common from "../common.mjs"
 import * as Processes from "../gateways/processes.mjs"
 

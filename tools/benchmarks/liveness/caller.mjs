@@ -1,8 +1,9 @@
 /**
  * One client in a process of its own, so that it can be suspended with its server. Does what its parent tells it.
  *
- *     node caller.mjs official|renewed|confirmed|connect|transport [URL of the module of connect]
+ *     node caller.mjs official|renewed|confirmed|connect|transport
  */
+import { connect, supervisedTransport } from "@mcp-lifeline/client"
 import { Client } from "@modelcontextprotocol/sdk/client/index.js"
 import { StdioClientTransport } from "@modelcontextprotocol/sdk/client/stdio.js"
 import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js"
@@ -12,7 +13,7 @@ import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/
 /** @typedef {{ readonly number: number } & ({ readonly what: "open", readonly target: Target, readonly timeoutMs: number } | { readonly what: "call" } & Call | { readonly what: "close" })} Order */
 /** @typedef {{ call: (call: Call) => Promise<unknown>, close: () => Promise<unknown> }} Caller */
 
-const [, , kind = "", module = "@mcp-lifeline/client"] = process.argv
+const [, , kind = ""] = process.argv
 
 /** @param {Target} target */
 const configured = (target) =>
@@ -79,11 +80,11 @@ const renewing = async (target, timeout, confirms) => {
 const opened = async (target, timeoutMs) => {
   if (kind === "renewed" || kind === "confirmed") return renewing(target, timeoutMs, kind === "confirmed")
   if (kind === "connect") {
-    const client = await (await import(module)).connect(configured(target), { signal: AbortSignal.timeout(timeoutMs) })
+    const client = await connect(configured(target), { signal: AbortSignal.timeout(timeoutMs) })
     return { call: (call) => called(client, call), close: () => client.close() }
   }
   const transport = kind === "transport"
-    ? (await import(module)).supervisedTransport(configured(target))
+    ? supervisedTransport(configured(target))
     : transportOf(target)
   const client = await official(transport, timeoutMs)
   return { call: (call) => called(client, call), close: () => client.close() }

@@ -16,7 +16,7 @@ import { served, wrapped } from "../recovery/stand.mjs"
 /**
  * A row of the table: a client of `caller.mjs`, and the door of Lifeline before it.
  *
- * @typedef {{ readonly id: string, readonly name: string, readonly kind: string, readonly door?: "wrap" | "serve" | undefined, readonly module?: string | undefined }} Row
+ * @typedef {{ readonly id: string, readonly name: string, readonly kind: string, readonly door?: "wrap" | "serve" | undefined }} Row
  */
 /** What became of it; `back`: after how many milliseconds a call was good. @typedef {{ readonly isKept: boolean, readonly back: number | undefined, readonly lost: number }} Result */
 
@@ -155,7 +155,7 @@ export const measure = async (row, behaviour, transport, { log, ...settings }) =
     const target = transport === "stdio"
       ? /** @type {Target} */ ({ kind: "stdio", command: "nice", args, env })
       : await listening(args, env)
-    const client = new Child(caller, [row.kind, ...row.module === undefined ? [] : [row.module]], env, log)
+    const client = new Child(caller, [row.kind], env, log)
     ends.unshift(() => client.end())
     const gateway = row.door === "serve"
       ? await served(target, folder, env, /** @type {any} */ ({ log, published: false }))

@@ -2,8 +2,7 @@
  * One table of many: a row for each client, a column for each fault, and in it when the client was back. `<!-- matrix:NAME/stdio -->` has the
  * parts of that transport, as `crash-idle/stdio`; `NAME/http/2026-07-28` those of another protocol, as `crash-idle/http/2026-07-28`.
  */
-import { sources } from "./caption.mjs"
-import { below, best, missing } from "./tables.mjs"
+import { below, best, missing, sources } from "./tables.mjs"
 
 /** @typedef {import("./records.mjs").Records} Records */
 /** @typedef {import("../common.mjs").Row} Row */

@@ -18,7 +18,6 @@ import { fileURLToPath } from "node:url"
  * @property {{ cores: number, cpu: string, memoryGB: number, platform: string }} machine
  * @property {ReadonlyArray<number> | undefined} [load] over a minute, before each round: a busy machine makes all figures worse
  * @property {Record<string, string>} versions
- * @property {boolean} quick a run of a few seconds, which only shows that it works
  * @property {number} rounds each figure is the median of these
  * @property {ReadonlyArray<string>} [notes] what the benchmark says of all that it measured in it
  */
@@ -94,7 +93,7 @@ const withoutFolders = (note) => note.replaceAll(/(?<![\w:/.-])\/(?:[\w.@+-]+\/)
  * @param {any} record
  * @returns {ReadonlyArray<Measured>}
  */
-export const reduced = ({ benchmarks, commit, date, machine, quick, rounds, versions }) =>
+export const reduced = ({ benchmarks, commit, date, machine, rounds, versions }) =>
   benchmarks.map((/** @type {any} */ { figures, load, name, notes = [], parts }) => {
     if (parts.length > 1 && parts.some((/** @type {Result} */ { id }) => id === undefined)) {
       throw new Error(`${name}: its parts have no ids, since an older version measured them: measure it again`)
@@ -105,7 +104,6 @@ export const reduced = ({ benchmarks, commit, date, machine, quick, rounds, vers
       machine,
       ...(load === undefined ? {} : { load }),
       versions,
-      quick,
       rounds,
       ...(notes.length === 0 ? {} : { notes: notes.map(withoutFolders) })
     }
@@ -133,17 +131,8 @@ export const reduced = ({ benchmarks, commit, date, machine, quick, rounds, vers
     }
   })
 
-/** A file's text, with long lists of short values on one line each: a recording has hundreds of calls. @param {Measured} measured */
-export const printed = (measured) =>
-  `${
-    JSON.stringify(packed(measured), null, 2).replaceAll(
-      /\[\s+(-?\d+),\s+(\d+),\s+"(\w+)",\s+"(\w+)"\s+\]/g,
-      '[$1, $2, "$3", "$4"]'
-    )
-  }\n`
-
-/** Whether figures may replace those that are kept: a quick run replaces no measurement. @param {Part} taken @param {Part | undefined} old */
-export const replaces = (taken, old) => !taken.run.quick || old === undefined || old.run.quick
+/** A file's text. @param {Measured} measured */
+export const printed = (measured) => `${JSON.stringify(packed(measured), null, 2)}\n`
 
 /**
  * What was kept, with what was taken instead of it, part by part. Parts that nobody has measured again stay; new ones come after the part that was
@@ -151,23 +140,19 @@ export const replaces = (taken, old) => !taken.run.quick || old === undefined ||
  *
  * @param {ReadonlyArray<Part>} old
  * @param {ReadonlyArray<Part>} taken
- * @returns {{ readonly parts: ReadonlyArray<Part>, readonly refused: ReadonlyArray<Part> }}
  */
 export const merged = (old, taken) => {
   const parts = [...old]
-  /** @type {Array<Part>} */
-  const refused = []
   let next = parts.length
   for (const part of taken) {
     const place = parts.findIndex(({ id }) => id === part.id)
     if (place === -1) parts.splice(next++, 0, part)
     else {
-      if (replaces(part, parts[place])) parts[place] = part
-      else refused.push(part)
+      parts[place] = part
       next = place + 1
     }
   }
-  return { parts, refused }
+  return parts
 }
 
 /** @param {string} name @param {Part} part */
@@ -177,18 +162,12 @@ const nameOf = (name, { id }) => id === undefined ? name : `${name}/${id}`
  * Keeps what a record has instead of what was kept of these parts.
  *
  * @param {string} file
- * @returns {{ readonly taken: ReadonlyArray<string>, readonly refused: ReadonlyArray<string> }} the names of parts
+ * @returns the names of its parts
  */
 export const take = (file) => {
-  const all = reduced(JSON.parse(readFileSync(file, "utf8")))
   mkdirSync(folder, { recursive: true })
-  const results = all.map(({ name, parts: taken }) => {
-    const { parts, refused } = merged(kept(name)?.parts ?? [], taken)
-    writeFileSync(join(folder, `${name}.json`), printed({ name, parts }))
-    return {
-      taken: taken.filter((part) => !refused.includes(part)).map((part) => nameOf(name, part)),
-      refused: refused.map((part) => nameOf(name, part))
-    }
+  return reduced(JSON.parse(readFileSync(file, "utf8"))).flatMap(({ name, parts }) => {
+    writeFileSync(join(folder, `${name}.json`), printed({ name, parts: merged(kept(name)?.parts ?? [], parts) }))
+    return parts.map((part) => nameOf(name, part))
   })
-  return { taken: results.flatMap(({ taken }) => taken), refused: results.flatMap(({ refused }) => refused) }
 }

@@ -4,12 +4,36 @@
  */
 import { moreIsBetter } from "../rounds.mjs"
 import { suite } from "../suite.mjs"
-import { sources, whence } from "./caption.mjs"
 import { partOf } from "./records.mjs"
 
 /** @typedef {import("./records.mjs").Part} Part */
 /** @typedef {import("./records.mjs").Records} Records */
 /** @typedef {import("../common.mjs").Row} Row */
+
+/** Where, when and how often it was measured. @param {import("./records.mjs").Run} run */
+export const whence = ({ commit, date, load, machine, rounds, versions }) => {
+  const most = load === undefined || load.length === 0 ? undefined : Math.max(...load)
+  return [
+    `${date}, commit ${commit}`,
+    `${machine.cores} cores (${machine.cpu})`,
+    `Node.js ${versions["node"]?.replace(/^v/, "")}`,
+    rounds === 1 ? "one round" : `median of ${rounds} rounds`,
+    ...(most === undefined ? [] : [`load up to ${most} before it`])
+  ].join("; ")
+}
+
+/**
+ * The same of several parts: once if all are of one run, and otherwise each with the names of what is of it.
+ *
+ * @param {ReadonlyArray<Part>} parts
+ * @param {(part: Part) => string} nameOf
+ */
+export const sources = (parts, nameOf) => {
+  const texts = [...new Set(parts.map(({ run }) => whence(run)))]
+  return texts.length === 1
+    ? texts
+    : texts.map((text) => `${parts.filter(({ run }) => whence(run) === text).map(nameOf).join(", ")}: ${text}`)
+}
 
 /**
  * How a table differs from that: which rows and columns it has, and which rows are rivals. The best figure of a column among rivals is bold.
@@ -19,7 +43,6 @@ import { partOf } from "./records.mjs"
  * @property {(row: Row) => boolean} [rows]
  * @property {ReadonlyArray<string>} [columns]
  * @property {(row: Row) => string | undefined} [rivals] rows that have the same answer are; undefined is nobody's rival
- * @property {ReadonlyArray<string>} [judged] the only columns of which less or more is better
  * @property {ReadonlyArray<string>} [unjudged] columns of which neither less nor more is better
  */
 
@@ -118,7 +141,7 @@ const lines = (rows, columns, isBest) =>
 const columnsOf = (rows) => [...new Set(rows.flatMap(({ figures }) => Object.keys(figures)))]
 
 /** The table alone. @param {Part} part @param {Omit<Table, "of">} how */
-const bare = (part, { columns, judged, rivals = () => "all", rows: keep = () => true, unjudged = [] }) => {
+const bare = (part, { columns, rivals = () => "all", rows: keep = () => true, unjudged = [] }) => {
   const rows = part.rows.filter(keep)
   const shown = columns ?? columnsOf(rows).filter((one) => one !== best && !leftOut.test(one))
   return lines(rows, shown, (row, column) => {
@@ -126,7 +149,6 @@ const bare = (part, { columns, judged, rivals = () => "all", rows: keep = () => 
     if (typeof said === "string") return said.split(", ").includes(column === shown[0] ? "time" : column)
     const group = rivals(row)
     if (group === undefined || unjudged.includes(column) || counts.has(column)) return false
-    if (judged?.includes(column) === false) return false
     const values = rows.filter((one) => rivals(one) === group).map(({ figures }) => figures[column])
     const numbers = values.filter((value) => typeof value === "number")
     const isMore = moreIsBetter.test(column) || column === "good"

@@ -23,12 +23,3 @@ export const semaphore = (permits) => {
     }
   }
 }
-
-/** @template A @param {ReadonlyArray<A>} items @param {number} limit @param {(item: A) => Promise<void>} work */
-export const each = async (items, limit, work) => {
-  const left = [...items]
-  const row = async () => {
-    for (let item = left.shift(); item !== undefined; item = left.shift()) await work(item)
-  }
-  await Promise.all(Array.from({ length: limit }, row))
-}

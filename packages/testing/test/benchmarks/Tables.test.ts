@@ -3,16 +3,7 @@ import { readFileSync } from "node:fs"
 import { join } from "node:path"
 import { matrix } from "../../../../tools/benchmarks/pages/matrix.mjs"
 import { made } from "../../../../tools/benchmarks/pages/pages.mjs"
-import {
-  merged,
-  packed,
-  printed,
-  read,
-  reduced,
-  replaces,
-  root,
-  unpacked
-} from "../../../../tools/benchmarks/pages/records.mjs"
+import { merged, packed, printed, read, reduced, root, unpacked } from "../../../../tools/benchmarks/pages/records.mjs"
 import { allTables, table } from "../../../../tools/benchmarks/pages/tables.mjs"
 
 const row = (name: string, figures: Record<string, number | string>) => ({ name, figures })
@@ -22,7 +13,6 @@ const record = (name: string, rows: ReadonlyArray<ReturnType<typeof row>>, notes
   date: "2026-01-02T03:04:05.000Z",
   machine: { cores: 2, cpu: "a processor", memoryGB: 8, platform: "linux x64" },
   versions: { node: "v20.18.0" },
-  quick: false,
   rounds: 2,
   benchmarks: [{
     name,
@@ -62,30 +52,17 @@ describe("tables", () => {
     ])
   })
 
-  it("[B1] a quick run replaces a quick run, and no measurement", () => {
-    const measurement = reduced(record("any", []))[0]!.parts[0]!
-    const quick = { ...measurement, run: { ...measurement.run, quick: true } }
-    expect([replaces(quick, undefined), replaces(quick, quick), replaces(quick, measurement)]).toEqual([
-      true,
-      true,
-      false
-    ])
-    expect([replaces(measurement, quick), replaces(measurement, measurement)]).toEqual([true, true])
-  })
-
   it("[B1] of a benchmark that was measured in part, only that part is replaced, and each table says of which run it is", () => {
     const part = (id: string, ms: number) => ({ id, title: `${id}, ${ms}`, rows: [row("ours", { ms })], notes: [] })
-    const run = (commit: string, quick: boolean, ...parts: ReadonlyArray<ReturnType<typeof part>>) =>
+    const run = (commit: string, rounds: number, ...parts: ReadonlyArray<ReturnType<typeof part>>) =>
       reduced({
         ...record("cluster", []),
         commit,
-        quick,
-        rounds: quick ? 1 : 3,
+        rounds,
         benchmarks: [{ name: "cluster", figures: [], notes: [`noted at ${commit}`], parts }]
       })[0]!.parts
-    const first = run("aaaaaaa", true, part("hop", 1), part("cpu", 2))
-    const { parts, refused } = merged(first, run("bbbbbbb", false, part("cpu", 3), part("other", 4)))
-    expect(refused).toEqual([])
+    const first = run("aaaaaaa", 1, part("hop", 1), part("cpu", 2))
+    const parts = merged(first, run("bbbbbbb", 3, part("cpu", 3), part("other", 4)))
     expect(parts.map(({ id, run }) => [id, run.commit])).toEqual([
       ["hop", "aaaaaaa"],
       ["cpu", "bbbbbbb"],
@@ -95,27 +72,23 @@ describe("tables", () => {
     expect(records.cluster.parts).toEqual(parts)
     const [hop, cpu] = [table("hop", records), table("hop-cpu", records)]
     expect(hop).toContain("hop, 1. noted at aaaaaaa. 2026-01-02, commit aaaaaaa;")
-    expect(hop).toContain("one round; a quick run")
+    expect(hop).toContain("one round.")
     expect(cpu).toContain("cpu, 3. noted at bbbbbbb. 2026-01-02, commit bbbbbbb;")
     expect(cpu).toContain("median of 3 rounds.")
-    expect(cpu).not.toContain("a quick run")
     expect(allTables("cluster", records)).toMatch(
-      /<sub>noted at aaaaaaa\. noted at bbbbbbb\. hop: .*aaaaaaa;.*a quick run.*\. cpu, other: .*bbbbbbb;.*rounds\.<\/sub>/
+      /<sub>noted at aaaaaaa\. noted at bbbbbbb\. hop: .*aaaaaaa;.*one round\. cpu, other: .*bbbbbbb;.*rounds\.<\/sub>/
     )
-    const again = merged(parts, run("ccccccc", true, part("hop", 5), part("cpu", 6)))
-    expect(again.refused.map(({ id }) => id)).toEqual(["cpu"])
-    expect(again.parts.map(({ run }) => run.commit)).toEqual(["ccccccc", "bbbbbbb", "bbbbbbb"])
     const { id: _, ...nameless } = part("cpu", 7)
-    expect(() => run("ddddddd", false, part("hop", 5), nameless as never)).toThrow("measure it again")
+    expect(() => run("ddddddd", 1, part("hop", 5), nameless as never)).toThrow("measure it again")
   })
 
   it("[B1] what is kept has each part once, and is the same after it was taken over again", () => {
     for (const [name, { parts }] of Object.entries(read())) {
       expect([name, new Set(parts.map(({ id }) => id)).size]).toEqual([name, parts.length])
       const again = merged(parts, parts)
-      expect(again.parts).toEqual(parts)
+      expect(again).toEqual(parts)
       const kept = readFileSync(join(root, "docs/benchmarks", `${name}.json`), "utf8")
-      expect(printed({ name, parts: again.parts })).toBe(kept)
+      expect(printed({ name, parts: again })).toBe(kept)
     }
   })
 

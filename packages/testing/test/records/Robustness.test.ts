@@ -7,7 +7,7 @@ import { problems, read, ways } from "../../../../tools/records/robustness.mjs"
 const here = "packages/testing/test/records/Robustness.test.ts"
 
 describe("the pages of records", () => {
-  it("[B4] are what their data gives: run node tools/records.mjs", () => {
+  it("[B4] are what their data gives: run pnpm build records", () => {
     for (const { path, text } of pages()) expect({ path, text: textOf(path) }).toEqual({ path, text })
   })
 
