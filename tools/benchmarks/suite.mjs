@@ -10,7 +10,11 @@ export const suite = [
   { name: "install", minutes: 1, measures: "size, import time and start" },
   { name: "idle", minutes: 2.5, measures: "heap and CPU of 10,000 idle servers" },
   { name: "recovery", minutes: 8, measures: "how long faults last for a client, beside published clients" },
-  { name: "liveness", minutes: 15, measures: "whether a server that looks dead is kept, and one that is dead replaced" },
+  {
+    name: "liveness",
+    minutes: 15,
+    measures: "whether a server that looks dead is kept, and one that is dead replaced"
+  },
   { name: "gateways", minutes: 9, measures: "the gateway beside published ones" },
   { name: "scale", minutes: 10, measures: "serve in front of 1 to 10,000 servers, used by 1 to 100 clients" },
   { name: "cluster", minutes: 5, measures: "a request that comes to another replica, and what the database does" }
