@@ -48,17 +48,15 @@ const spaced = (message: string): string => message.replace(/([a-z])([A-Z])/g, "
 /** Texts about a session that does not exist, or is not valid. */
 const forgotten = new RegExp(
   [
-    String
-      .raw`\bsession( ?id)?s?\b.{0,60}\b(not (be )?found|not exist|doesn.?t exist|not known|no longer|gone|expired|timed out|invalid|unknown|unrecogni[sz]ed|terminated|clos(ed|ing)|deleted|stale|missing|mismatch|not (a )?valid|not recogni[sz]ed)`,
-    String
-      .raw`\b(no|not|invalid|unknown|unrecogni[sz]ed|expired|missing|inactive|stale)( or \w+)?( a| the)?( valid| active| existing| such)?( mcp)? session`,
-    String.raw`\b(could ?n[o']t|can ?n[o']t|unable to) find (the |a )?(mcp )?session`,
-    String.raw`\bno active transport`,
-    String.raw`\bsession user mismatch`,
-    String.raw`\b(server|session|client|transport)( is| has| was)?( not| n't)( yet)?( been)? initiali[sz]ed`,
-    String.raw`\bexpect(ed|s)? (an )?initiali[sz]e request`,
-    String.raw`\bbefore (the )?initiali[sz]ation`
-  ].join("|"),
+    /\bsession( ?id)?s?\b.{0,60}\b(not (be )?found|not exist|doesn.?t exist|not known|no longer|gone|expired|timed out|invalid|unknown|unrecogni[sz]ed|terminated|clos(ed|ing)|deleted|stale|missing|mismatch|not (a )?valid|not recogni[sz]ed)/i,
+    /\b(no|not|invalid|unknown|unrecogni[sz]ed|expired|missing|inactive|stale)( or \w+)?( a| the)?( valid| active| existing| such)?( mcp)? session/i,
+    /\b(could ?n[o']t|can ?n[o']t|unable to) find (the |a )?(mcp )?session/i,
+    /\bno active transport/i,
+    /\bsession user mismatch/i,
+    /\b(server|session|client|transport)( is| has| was)?( not| n't)( yet)?( been)? initiali[sz]ed/i,
+    /\bexpect(ed|s)? (an )?initiali[sz]e request/i,
+    /\bbefore (the )?initiali[sz]ation/i
+  ].map(({ source }) => source).join("|"),
   "i"
 )
 

@@ -56,7 +56,7 @@ const real = (path: string): Effect.Effect<string | undefined> =>
 const startedBy = (shim: string): Effect.Effect<string | undefined> =>
   Effect.gen(function*() {
     const text = yield* Effect.orElseSucceed(UserFile.text(shim), () => "")
-    const [, path] = /%~?dp0%?\\{1,2}([^"\r\n]{1,1000}?\.js)"/i.exec(text) ?? []
+    const [, path] = /%~?dp0%?\\{1,2}([^"%\r\n]+\.js)"/i.exec(text) ?? []
     return path === undefined ? undefined : yield* real(win32.join(win32.dirname(shim), path))
   })
 

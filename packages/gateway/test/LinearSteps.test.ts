@@ -1,4 +1,8 @@
-/** What takes a text of others takes CPU time in proportion to its length, whatever the text is. Regular expressions: LinearText.test.ts. */
+/**
+ * What takes a text of others takes steps in proportion to its length, whatever the text is. A step is a character or a byte that a method of the
+ * platform looks at or copies: how often they are called, and from where, is what goes wrong. Regular expressions by themselves are checked by the
+ * lint (`redos`).
+ */
 import { Bytes, ExactJson } from "@mcp-lifeline/core/internal"
 import * as Arrival from "@mcp-lifeline/http-server/Arrival"
 import * as Authentication from "@mcp-lifeline/http-server/Authentication"
@@ -84,7 +88,7 @@ const units = [
   '"id":1,'
 ]
 
-/** Those that are tried at the greater length, too: there a text is what a function has in pieces, whatever they consist of. */
+/** Those that are tried in each of the frames. */
 const common = ["a", '"id":1,']
 
 /** What stands before and after them. */
@@ -93,7 +97,7 @@ const frames = [["", ""], ['"', "\u0001"], ['{"a":"', ""]] as const
 /** Gives a text in small pieces, as a slow connection does. */
 const inPieces = (text: string, push: (piece: Buffer) => void): void => {
   const bytes = Buffer.from(text)
-  for (let at = 0; at < bytes.length; at += 100) push(bytes.subarray(at, at + 100))
+  for (let at = 0; at < bytes.length; at += 20) push(bytes.subarray(at, at + 20))
 }
 
 /** Not YAML, whose parser is not ours: only `adopt` reads it, from files of the user. */
@@ -270,72 +274,113 @@ const subjects: Readonly<Record<string, (text: string) => unknown>> = {
   )
 }
 
-/** CPU time of this process in milliseconds, the least of so many times: others may use it, too. */
-const costs = (work: () => unknown, times: number): number =>
-  Math.min(...Array.from({ length: times }, () => {
-    const before = process.cpuUsage()
+type Owner = Record<string, (...args: ReadonlyArray<unknown>) => unknown>
+/** What a call of a method costs: from itself, its arguments and its result, and where an expression began. */
+type Cost = (self: never, args: ReadonlyArray<never>, result: never, start: number) => number
+
+const all: Cost = (self: { readonly length: number }) => self.length
+const search: Cost = (
+  self: { readonly length: number },
+  [, from = 0]: ReadonlyArray<number>,
+  result: number | boolean
+) => typeof result === "number" && result >= 0 ? result - from : self.length - from
+const made: Cost = (_, __, result: { readonly length: number } | undefined) => result?.length ?? 0
+
+/** The methods of the platform that look at texts and bytes, or copy them. A search with an expression calls its `exec`. */
+const methods: ReadonlyArray<readonly [owner: object, names: string, cost: Cost]> = [
+  [String.prototype, "lastIndexOf trim trimStart trimEnd toLowerCase toUpperCase normalize toWellFormed", all],
+  [String.prototype, "indexOf includes", search],
+  [
+    String.prototype,
+    "split replace replaceAll",
+    (self: string, [by]: ReadonlyArray<unknown>) => typeof by === "string" ? self.length : 0
+  ],
+  [
+    RegExp.prototype,
+    "exec",
+    (self: RegExp, [text]: ReadonlyArray<string>, result: RegExpExecArray | null, start) =>
+      result !== null ? result.index + result[0].length - start : self.sticky ? 1 : String(text).length - start
+  ],
+  [Array.prototype, "concat includes indexOf slice splice shift unshift", all],
+  [Uint8Array.prototype, "indexOf includes slice", search],
+  [Buffer.prototype, "indexOf includes", search],
+  [Buffer.prototype, "toString", made],
+  [Buffer.prototype, "copy", (_, __, copied: number) => copied],
+  [Buffer, "concat from", made],
+  [JSON, "parse", (_, [text]: ReadonlyArray<string>) => String(text).length],
+  [JSON, "stringify", made]
+]
+
+/** The steps that some work takes. */
+const stepsOf = (work: () => unknown): number => {
+  let steps = 0
+  const restore = methods.flatMap(([owner, names, cost]) =>
+    names.split(" ").map((name) => {
+      const own = (owner as Owner)[name]!
+      Object.defineProperty(owner, name, {
+        configurable: true,
+        writable: true,
+        value: function(this: never, ...args: Array<never>) {
+          const start = Number((this as { readonly lastIndex?: number } | undefined)?.lastIndex ?? 0)
+          const result = own.apply(this, args) as never
+          steps += 1 + Math.max(0, cost(this, args, result, start))
+          return result
+        }
+      })
+      return () => Object.defineProperty(owner, name, { configurable: true, writable: true, value: own })
+    })
+  )
+  try {
     work()
-    const { system, user } = process.cpuUsage(before)
-    return (system + user) / 1000
-  }))
-
-/**
- * What each length may cost without a second look, in milliseconds. At the first, one step for each pair of characters takes more, even if
- * the processor takes sixteen characters in one; at the second, one step for each pair of pieces does.
- */
-const rounds = [
-  { length: 65_536, usual: 25, units, frames: frames.slice(0, 1) },
-  { length: 65_536, usual: 25, units: common, frames: frames.slice(1) },
-  { length: 1_048_576, usual: 600, units: common, frames: frames.slice(0, 1) }
-] as const
-
-/** Whether four times the length costs more than eight times as much: sixteen times, if it is quadratic. For what is quick at this length. */
-const growsFurther = (run: (text: string) => unknown, make: (length: number) => string, length: number): boolean => {
-  const [text, longer] = [make(length), make(4 * length)]
-  return costs(() => run(longer), 3) > 8 * costs(() => run(text), 9)
-}
-
-/** Whether sixteen times the length costs much more than sixteen times as much: 256 times, if it is quadratic. */
-const isSuperlinear = (run: (text: string) => unknown, make: (length: number) => string, length: number): boolean => {
-  const [short, long] = [make(length / 16), make(length)]
-  let cost = 0
-  // What others have left may be collected at any time, and more than once; and they take the processor's caches.
-  for (let looks = 0; looks < 5; looks++) {
-    cost = costs(() => run(long), 3)
-    if (cost <= 64 * Math.max(0.4, costs(() => run(short), 5))) return false
+  } finally {
+    for (const undo of restore) undo()
   }
-  // Short texts fit into the processor's caches, so a linear function may seem not to be one.
-  return cost > 300 || growsFurther(run, make, length)
+  return steps
 }
 
-describe("functions that take a text of others", () => {
-  it.each(Object.keys(subjects))("[X1:unit] %s takes time in proportion to its length", (name) => {
-    const run = subjects[name]!
-    for (const { frames, length, units, usual } of rounds) {
-      const found = units.flatMap((unit) =>
-        frames.flatMap(([before, after]) => {
-          const make = (length: number): string => before + unit.repeat(length / unit.length) + after
-          const text = make(length)
-          const isSlow = costs(() => run(text), 1) > usual && isSuperlinear(run, make, length)
-          return isSlow ? [JSON.stringify([before, unit, after])] : []
-        })
-      )
-      // At the next length it would take minutes.
-      expect(found).toEqual([])
-    }
+const length = 16_384
+/** The most steps for each character: what takes one for each pair of characters takes some thousand. */
+const most = 256
+
+/** With what a text consists of, and what is around it. */
+const texts = [
+  ...units.map((unit) => ["", unit, ""] as const),
+  ...frames.flatMap(([before, after]) => common.map((unit) => [before, unit, after] as const))
+]
+
+const tooMany = (run: (text: string) => unknown, some = texts): ReadonlyArray<string> =>
+  some.flatMap(([before, unit, after]) => {
+    const text = before + unit.repeat(length / unit.length) + after
+    const steps = stepsOf(() => run(text))
+    return steps > most * length ? [`${JSON.stringify([before, unit, after])}: ${Math.round(steps / length)}`] : []
   })
 
-  it("[X1:unit] one that does not is found", () => {
-    const quadratic = (text: string): number => Array.from(text, (_, at) => text.indexOf("}", at)).length
-    expect(isSuperlinear(quadratic, (length) => "{".repeat(length), 262_144)).toBe(true)
-    expect(isSuperlinear((text) => text.indexOf("}"), (length) => "{".repeat(length), 262_144)).toBe(false)
-    const searches = (text: string): number => {
-      let sum = 0
-      for (let at = 0; at < text.length; at++) sum += text.indexOf("}", at)
-      return sum
-    }
-    for (const [run, expected] of [[searches, true], [(text: string) => text.replaceAll("{", "}"), false]] as const) {
-      expect(growsFurther(run, (length) => "{".repeat(length), 65_536)).toBe(expected)
-    }
+describe("functions that take a text of others", () => {
+  it.each(Object.keys(subjects))("[X1:unit] %s takes steps in proportion to its length", (name) => {
+    expect(tooMany(subjects[name]!)).toEqual([])
+  })
+
+  it.each<readonly [string, (text: string) => unknown]>([
+    ["searches from each place", (text) => Array.from(text, (_, at) => text.indexOf("}", at))],
+    ["copies what is there for each piece", (text) => {
+      let kept = Buffer.alloc(0)
+      inPieces(text, (piece) => kept = Buffer.concat([kept, piece]))
+    }],
+    ["looks for each again with an expression", (text) =>
+      [...text].map((_, at) => {
+        const expression = /\}/g
+        expression.lastIndex = at
+        return expression.exec(text)
+      })],
+    ["reads all again for each piece", (text) => {
+      let kept = ""
+      inPieces(text, (piece) => kept = `${kept}${piece.toString()}`.trim())
+    }],
+    ["looks through a list for each", (text) => {
+      const list: Array<string> = []
+      for (const one of text) if (!list.includes(`${one}${list.length}`)) list.push(`${one}${list.length}`)
+    }]
+  ])("[X1:unit] one that %s is found", (_, run) => {
+    expect(tooMany(run, [["", "a", ""]])).not.toEqual([])
   })
 })
