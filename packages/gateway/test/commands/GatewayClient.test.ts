@@ -1,0 +1,101 @@
+import { describe, expect, it } from "@effect/vitest"
+import * as StateFolder from "@mcp-lifeline/state/StateFolder"
+import { ReservedPort } from "@mcp-lifeline/testing"
+import { Duration, Effect } from "effect"
+import { createServer, type RequestListener } from "node:http"
+import { folder } from "../../../testing/test/support/folder.js"
+import * as GatewayClient from "../../src/commands/GatewayClient.js"
+import * as Proof from "../../src/running/Proof.js"
+import * as RunningGateways from "../../src/running/RunningGateways.js"
+
+const secret = Proof.newSecret()
+
+/** The address of a server over HTTP. */
+const listening = (listener: RequestListener) =>
+  Effect.gen(function*() {
+    const { port } = yield* ReservedPort.make
+    yield* Effect.acquireRelease(
+      Effect.async<ReturnType<typeof createServer>>((resume) => {
+        const server = createServer(listener)
+        server.listen(port, "127.0.0.1", () => resume(Effect.succeed(server)))
+      }),
+      (server) => Effect.sync(() => void server.close().closeAllConnections())
+    )
+    return `http://127.0.0.1:${port}`
+  })
+
+/** A gateway that runs, and answers nothing but its proof. */
+const registered = (startedAt: number, config: string, inCluster?: boolean) =>
+  Effect.gen(function*() {
+    const url = yield* listening(({ url = "" }, response) => void response.end(Proof.answer(secret, url)))
+    yield* RunningGateways.register({ url, config, inCluster, startedAt, token: null, secret })
+    return url
+  })
+
+/** What a command is told when it asks for the status. */
+const told = (config?: string, url?: string) =>
+  Effect.flip(Effect.flatMap(GatewayClient.find({ config, url }), ({ status }) => status)).pipe(
+    Effect.map(({ message }) => message)
+  )
+
+describe("which gateway a command asks", () => {
+  it.scopedLive("[G1 D8] of the replicas of one file it asks the one that runs for longest, of other gateways one is to be chosen", () =>
+    Effect.gen(function*() {
+      const url = yield* registered(1, "/team.json", true)
+      yield* registered(2, "/team.json", true)
+      expect(yield* told()).toContain(`${url} does not answer like`)
+      expect(yield* told("/team.json")).toContain(`${url} does not answer like`)
+
+      yield* registered(3, "/mine.json")
+      expect(yield* told()).toContain("choose one with --url or --config")
+      yield* registered(4, "/mine.json")
+      expect(yield* told("/team.json")).toContain(`${url} does not answer like`)
+      expect(yield* told("/mine.json")).toMatch(/choose one with --url$/)
+    }).pipe(Effect.provideServiceEffect(StateFolder.StateFolder, Effect.map(folder, (path) => StateFolder.make(path)))))
+})
+
+describe("what a command says of an address that answers with HTTP 403", () => {
+  const toldBy = (listener: RequestListener) =>
+    Effect.flatMap(listening(listener), (url) => told(undefined, url)).pipe(
+      Effect.provideServiceEffect(StateFolder.StateFolder, Effect.map(folder, (path) => StateFolder.make(path)))
+    )
+
+  for (const body of ["<html>", "", "{}", "[]", "null", '{"error":{}}', '{"error":{"message":1}}']) {
+    it.scopedLive(`[G1:unit] it is no gateway where the body is ${body === "" ? "empty" : body}`, () =>
+      Effect.gen(function*() {
+        expect(yield* toldBy((_, response) => void response.writeHead(403).end(body)))
+          .toMatch(/^http:\S+: it answers with HTTP 403, .* check that it is a gateway$/)
+      }))
+  }
+
+  it.scopedLive("[G1:unit] the gateway's own reason is said", () =>
+    Effect.gen(function*() {
+      const body = JSON.stringify({ error: { message: "only an admin may see this" } })
+      expect(yield* toldBy((_, response) => void response.writeHead(403).end(body))).toBe("only an admin may see this")
+    }))
+
+  it.scopedLive("[G1:unit] a body without an end is read for 2 s and no longer", () =>
+    Effect.gen(function*() {
+      const [took, said] = yield* Effect.timed(
+        toldBy((_, response) => void response.writeHead(403).write('{"error":{"message":"and so '))
+      )
+      expect(said).toContain("it answers with HTTP 403, ")
+      expect(Duration.toMillis(took)).toBeGreaterThan(1900)
+    }))
+
+  it.scopedLive("[G1:unit] a body that is too large is not read to its end", () =>
+    Effect.gen(function*() {
+      let written = 0
+      const said = yield* toldBy((_, response) => {
+        response.writeHead(403).on("error", () => undefined)
+        const write = (): void => {
+          while (!response.destroyed && response.write("x".repeat(4096))) written += 4096
+        }
+        response.on("drain", write)
+        write()
+      })
+      expect(said).toContain("it answers with HTTP 403, ")
+      // What is on its way is in buffers of the sockets.
+      expect(written).toBeLessThan(64 * 1024 * 1024)
+    }))
+})

@@ -1,0 +1,127 @@
+import { describe, expect, it } from "@effect/vitest"
+import { Effect, Either } from "effect"
+import { Writable } from "node:stream"
+import { vi } from "vitest"
+import * as Login from "../../../sign-in/src/Login.js"
+import type { Metadata } from "../../../sign-in/src/Metadata.js"
+import type { GatewayClient } from "../../src/commands/GatewayClient.js"
+import * as Tools from "../../src/commands/tools.js"
+import * as Output from "../../src/Output.js"
+
+const esc = "\u001B"
+const hostile = `${esc}]0;title\u0007${esc}[2J\u009B2J\u202Eplain`
+// oxlint-disable-next-line no-control-regex
+const controls = /[\u0000-\u0009\u000B-\u001F\u007F-\u009F\u202A-\u202E]/
+
+/** What is written to standard output and standard error, which are terminals or not, for the scope. */
+const streams = (isTTY: boolean) =>
+  Effect.acquireRelease(
+    Effect.sync(() => {
+      let written = ""
+      const stream = () =>
+        Object.assign(
+          new Writable({
+            write: (chunk, _, done) => {
+              written += String(chunk)
+              done()
+            }
+          }),
+          { isTTY, rows: 0, columns: 80 }
+        )
+      const [stdout, stderr] = [stream(), stream()]
+      const spies = [
+        vi.spyOn(process, "stdout", "get").mockReturnValue(stdout as never),
+        vi.spyOn(process, "stderr", "get").mockReturnValue(stderr as never)
+      ]
+      return { spies, written: () => written }
+    }),
+    ({ spies }) =>
+      Effect.sync(() => {
+        for (const spy of spies) spy.mockRestore()
+      })
+  ).pipe(Effect.map(({ written }) => written))
+
+const client = { call: () => Effect.succeed({ content: [{ type: "text", text: hostile }, { type: hostile }] }) }
+const call = (json: boolean, output: Output.Output) =>
+  Tools.call(
+    client as unknown as GatewayClient,
+    { _tag: "Call", name: "x__y", given: undefined, json } as never,
+    output
+  )
+
+describe("what a terminal is given", () => {
+  it.scopedLive("[X3] call shows what a tool gives without what controls the terminal", () =>
+    Effect.gen(function*() {
+      const written = yield* streams(true)
+      yield* call(false, yield* Output.make)
+      expect(written()).not.toMatch(controls)
+      expect(written()).toContain("plain")
+    }))
+
+  it.scopedLive("[X3] call gives another program what the tool gave, as it is", () =>
+    Effect.gen(function*() {
+      const written = yield* streams(false)
+      yield* call(false, yield* Output.make)
+      expect(written()).toContain(`${hostile}\n`)
+    }))
+
+  it.scopedLive.each([true, false])(
+    "[X3] --json is the same value without control characters (terminal: %s)",
+    (isTTY) =>
+      Effect.gen(function*() {
+        const written = yield* streams(isTTY)
+        yield* call(true, yield* Output.make)
+        expect(written()).not.toMatch(controls)
+        expect(JSON.parse(written()).content[0].text).toBe(hostile)
+      })
+  )
+
+  it.scopedLive("[X3] whatever a command prints, only colours are left of what controls the terminal", () =>
+    Effect.gen(function*() {
+      const written = yield* streams(true)
+      const output = yield* Output.make
+      yield* output.line(`${esc}[31m${hostile}${esc}[39m`)
+      yield* output.problem(hostile)
+      expect(written()).toBe(`${esc}[31mplain${esc}[39m\nplain\n`)
+    }))
+})
+
+const issuer = "https://as.example"
+const metadata: Metadata = {
+  issuer,
+  token_endpoint: `${issuer}/token`,
+  device_authorization_endpoint: `${issuer}/device`
+}
+
+/** The login on another device that an authorization server starts with this address. */
+const begun = (address: string) =>
+  Effect.scoped(Login.begin({
+    fetch: () =>
+      Promise.resolve(
+        Response.json({ device_code: "d", user_code: hostile, verification_uri: address, expires_in: 60 })
+      ),
+    server: "https://mcp.example/",
+    account: "default",
+    discovered: { issuer, metadata, resource: undefined, isGuessed: false, scopes: undefined },
+    scope: undefined,
+    configured: { id: "client" },
+    kept: undefined,
+    method: "device",
+    places: []
+  }))
+
+describe("the address of a login on another device", () => {
+  it.live("[X3] is shown and opened as it was checked", () =>
+    Effect.gen(function*() {
+      const { login } = yield* begun(`${issuer}/\u001B]0;x\u0007\u001B[2J\u001B[H\nSigned in\u202E?q=\u009B#\u001B[m`)
+      expect(login.address).toMatch(/^https:\/\/as\.example\/[\x21-\x7E]*$/)
+      expect(login.way).toMatchObject({ userCode: "plain" })
+    }))
+
+  it.live("[X3] is refused where it leads to no page", () =>
+    Effect.gen(function*() {
+      for (const address of ["javascript:alert(1)", "file:///etc/passwd", "x", "http://as.example/"]) {
+        expect(Either.isLeft(yield* Effect.either(begun(address)))).toBe(true)
+      }
+    }))
+})

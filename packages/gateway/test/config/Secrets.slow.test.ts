@@ -1,0 +1,187 @@
+import { describe, expect, it } from "@effect/vitest"
+import { HttpFault, HttpFaultServer } from "@mcp-lifeline/testing"
+import { Effect } from "effect"
+import { execFileSync } from "node:child_process"
+import { randomBytes } from "node:crypto"
+import { writeFileSync } from "node:fs"
+import { join } from "node:path"
+import * as AuthServer from "../../../sign-in/test/support/AuthServer.js"
+import * as Signer from "../../../sign-in/test/support/Signer.js"
+import { everything } from "../../../testing/test/support/Built.js"
+import { folder } from "../../../testing/test/support/folder.js"
+import * as Program from "../support/Program.js"
+
+const secret = (name: string) => `${name}-${randomBytes(9).toString("hex")}`
+
+/** A server that says all that it was given, and ends. */
+const chatty = `
+  const { API_PASSWORD, FROM_FILE, FROM_VARIABLE } = process.env
+  console.error("started with", API_PASSWORD, FROM_FILE, FROM_VARIABLE, process.argv.join(" "))
+  process.exit(3)`
+
+/** Reads a stream of events until it has said both what the status is and a line of the log. `begun` runs once it is open. */
+const events = (url: string, headers: Record<string, string>, begun: () => Promise<unknown>) =>
+  Effect.promise(async () => {
+    const response = await fetch(url, { headers })
+    const [, text] = await Promise.all([
+      begun(),
+      (async () => {
+        let text = ""
+        for await (const chunk of response.body!.pipeThrough(new TextDecoderStream())) {
+          text += chunk
+          if (/^event: status\n.*\n\n/m.test(text) && /^event: event\n.*\n\n/m.test(text)) break
+        }
+        return text
+      })()
+    ])
+    return text
+  })
+
+describe("secrets of a configuration", () => {
+  it.scopedLive.each(["text", "json"])(
+    "[C10] none is in the API, on the page, in metrics, in logs as %s, in what commands print, or in ps",
+    (format) =>
+      Effect.gen(function*() {
+        const secrets = {
+          argument: secret("argument"),
+          assigned: secret("assigned"),
+          env: secret("env"),
+          file: secret("file"),
+          variable: secret("variable"),
+          header: secret("header"),
+          query: secret("query"),
+          password: secret("password"),
+          token: secret("token")
+        }
+        const path = yield* folder
+        const working = yield* HttpFaultServer.make()
+        const failing = yield* HttpFaultServer.make()
+        // It says what it was sent.
+        failing.fail(() => true, (turn, carryOut) =>
+          HttpFault.status(500, { body: `it was sent ${turn.url} ${JSON.stringify(turn.headers)}` })(turn, carryOut))
+        const login = yield* AuthServer.make
+        writeFileSync(join(path, "secrets.env"), `FROM_FILE=${secrets.file}\n`)
+        const file = join(path, "mcp.json")
+        const keys = { headers: { "X-Api-Key": secrets.header, Authorization: `Bearer ${secrets.variable}` } }
+        const withSecrets = (url: string) =>
+          `${url}?api_key=${secrets.query}`.replace("//", `//user:${secrets.password}@`)
+        writeFileSync(
+          file,
+          JSON.stringify({
+            mcpServers: {
+              every: { command: process.execPath, args: [everything, "stdio"], env: { API_PASSWORD: secrets.env } },
+              chatty: {
+                command: process.execPath,
+                args: ["-e", chatty, "--", "--api-key", secrets.argument, `--token=${secrets.assigned}`],
+                env: { API_PASSWORD: secrets.env, FROM_VARIABLE: "${A_SECRET}" },
+                envFile: "secrets.env"
+              },
+              missing: { command: "/no/such/program", args: ["--password", secrets.argument] },
+              working: { url: `${working.url}?api_key=${secrets.query}`, ...keys },
+              failing: { url: `${failing.url}?api_key=${secrets.query}`, ...keys },
+              dead: { url: withSecrets("http://127.0.0.1:1/mcp") },
+              bad: {
+                url: withSecrets("ftp://127.0.0.1:1/mcp"),
+                headers: { "X-Api-Key": secrets.header, "in valid": secrets.header }
+              },
+              login: { url: login.url }
+            }
+          })
+        )
+        const env = {
+          MCP_LIFELINE_STATE: join(path, "state"),
+          MCP_LIFELINE_TOKEN: secrets.token,
+          A_SECRET: secrets.variable,
+          CI: "1"
+        }
+        const program = yield* Program.start(
+          ["serve", "--port", "0", "--config", file, "--log-format", String(format)],
+          env
+        )
+        const [, base = ""] = yield* program.prints(/Serving (http:[^\s"]+)\/mcp/)
+        const headers = { authorization: `Bearer ${secrets.token}` }
+        const get = (path: string, init: RequestInit = {}) =>
+          Effect.promise(async () =>
+            (await fetch(`${base}${path}`, { headers, ...init })).text()
+          )
+        const post = (path: string, body?: string) =>
+          get(path, {
+            method: "POST",
+            headers: { ...headers, "content-type": "application/json" },
+            ...(body === undefined ? {} : { body })
+          })
+        const statusOf = (name: string) =>
+          Effect.map(get("/api/status"), (text) =>
+            JSON.parse(text).servers.find((one: { readonly name: string }) =>
+              one.name === name
+            ))
+        const seen: Array<string> = []
+        const look = <A extends string>(output: Effect.Effect<A>) =>
+          Effect.tap(output, (text) => Effect.sync(() => seen.push(text)))
+
+        // A person signs in to one of them.
+        const { url: address } = JSON.parse(yield* post("/api/servers/login/login"))
+        yield* Signer.visit(address)
+        const states: Record<string, string> = { every: "Connected", working: "Connected", login: "Connected" }
+        for (const [name, state] of Object.entries(states)) {
+          while ((yield* statusOf(name)).state !== state) yield* Effect.sleep("20 millis")
+        }
+        for (const name of ["chatty", "missing", "failing", "dead"]) {
+          while ((yield* statusOf(name)).lastError === undefined) yield* Effect.sleep("20 millis")
+        }
+        const tokens = login.presented.filter((one) => one !== undefined)
+        expect(tokens.length).toBeGreaterThan(0)
+
+        for (const name of ["chatty", "failing", "dead", "missing", "working", "login"]) {
+          yield* look(post(`/api/servers/${name}/reconnect`))
+        }
+        yield* look(post("/api/call", JSON.stringify({ name: "failing__echo" })))
+        yield* look(events(`${base}/api/events`, headers, () => Effect.runPromise(post("/api/servers/dead/reconnect"))))
+        const paths = [
+          "/",
+          "/health",
+          "/ready",
+          "/metrics",
+          "/api/status",
+          "/api/logs?limit=500",
+          "/api/tools",
+          "/api/openapi.json"
+        ]
+        for (const path of paths) yield* look(get(path))
+        // What they print does not depend on the gateway's log.
+        const commands = format === "json" ? [] : [
+          ["status"],
+          ["status", "--json"],
+          ["tools"],
+          ["logs", "--limit", "500"],
+          ["logs", "--json"],
+          ["reconnect", "failing"],
+          ["call", "failing__echo"],
+          ["auth"],
+          ["check", file],
+          ["check", file, "--json"]
+        ]
+        for (const command of commands) {
+          const { stderr, stdout } = yield* Program.run(command, env)
+          seen.push(stdout, stderr)
+        }
+        seen.push(execFileSync("ps", ["-ww", "-o", "args=", "-p", String(program.pid)], { encoding: "utf8" }))
+        program.signal("SIGTERM")
+        yield* program.ended
+        seen.push(program.stdout(), program.stderr())
+
+        const all = seen.join("\n")
+        // What is looked through holds what it is to hold.
+        for (const name of ["every", "chatty", "missing", "working", "failing", "dead", "login"]) {
+          expect(all).toContain(name)
+        }
+        expect(all).toContain("started with ***")
+        expect(all).toContain("it was sent /mcp")
+        for (const [name, value] of [...Object.entries(secrets), ...tokens.map((one) => ["access", one] as const)]) {
+          const at = all.indexOf(value)
+          const around = at === -1 ? "" : all.slice(Math.max(0, at - 200), at + 100)
+          expect({ name, around }).toEqual({ name, around: "" })
+        }
+      })
+  )
+})

@@ -1,0 +1,133 @@
+import { describe, expect, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { execFileSync } from "node:child_process"
+import { renameSync, writeFileSync } from "node:fs"
+import { writeFile } from "node:fs/promises"
+import { join } from "node:path"
+import { fileURLToPath } from "node:url"
+import { folder } from "../../../testing/test/support/folder.js"
+import { ask } from "../support/Gateway.js"
+import * as Program from "../support/Program.js"
+import * as TestClient from "../support/TestClient.js"
+
+const script = fileURLToPath(new URL("fixtures/who.mjs", import.meta.url))
+const blockedThread = new URL("fixtures/blockedThread.mjs", import.meta.url).href
+
+/** A busy machine takes long to start a server: calls wait for it. */
+const lifeline = { timeouts: { connect: "2 minutes", wait: "2 minutes" } }
+
+const who = { command: process.execPath, args: [script] }
+
+const textOf = (mcpServers: object) => JSON.stringify({ mcpServers, lifeline })
+
+const pipe = (path: string, name: string): string => {
+  const file = join(path, name)
+  execFileSync("mkfifo", [file])
+  return file
+}
+
+/** A gateway in front of one server, and what it answers meanwhile. */
+const serve = (path: string, env: Record<string, string> = {}) =>
+  Effect.gen(function*() {
+    const file = join(path, "mcp.json")
+    writeFileSync(file, textOf({ a: who }))
+    const program = yield* Program.start(["serve", "--port", "0", "--config", file], env)
+    const [, url = ""] = yield* program.prints(/^Serving (http:\S+)$/m)
+    const client = yield* TestClient.connect(url)
+    const isServing = Effect.gen(function*() {
+      const { status } = yield* ask(url.replace("/mcp", "/health"))
+      const { content } = yield* Effect.promise(() => client.callTool({ name: "a__who", arguments: {} }))
+      return status === 200 && Array.isArray(content)
+    })
+    return { client, file, isServing, program }
+  })
+
+describe.concurrent("files of the user that are none", () => {
+  it.scopedLive("[X1:real] an envFile that is a pipe: others are served until it is written, and then it is read", () =>
+    Effect.gen(function*() {
+      const path = yield* folder
+      const { client, file, isServing, program } = yield* serve(path)
+      const secrets = pipe(path, ".env")
+      writeFileSync(file, textOf({ a: who, b: { ...who, envFile: ".env" }, c: { ...who, envFile: secrets } }))
+      // It is opened as soon as somebody reads it.
+      const writing = writeFile(secrets, "WHO=a-secret\n")
+      expect(yield* isServing).toBe(true)
+      yield* Effect.promise(() => writing)
+      yield* program.prints(/read again: started b, c; 1 not changed/)
+      for (const name of ["b__who", "c__who"]) {
+        const { content } = yield* Effect.promise(() => client.callTool({ name, arguments: {} }))
+        expect(JSON.stringify(content)).toContain("a-secret")
+      }
+      program.signal("SIGTERM")
+      expect(yield* program.ended).toEqual({ code: 0, signal: null })
+    }))
+
+  it.scopedLive("[X1:real] [G5] an mcp.json that becomes a pipe: nothing changes, and the next file is read", () =>
+    Effect.gen(function*() {
+      const path = yield* folder
+      const { file, isServing, program } = yield* serve(path)
+      renameSync(pipe(path, "pipe"), file)
+      // Two looks later it is being read.
+      yield* Effect.sleep("3 seconds")
+      expect(yield* isServing).toBe(true)
+      writeFileSync(join(path, "next"), textOf({ a: who, b: who }))
+      renameSync(join(path, "next"), file)
+      yield* program.prints(/read again: started b; 1 not changed/)
+      program.signal("SIGTERM")
+      expect(yield* program.ended).toEqual({ code: 0, signal: null })
+    }))
+
+  it.scopedLive("[X1:real] [G7] while an mcp.json that is a pipe is read, one signal ends the program", () =>
+    Effect.gen(function*() {
+      const path = yield* folder
+      const file = pipe(path, "mcp.json")
+      const program = yield* Program.start(["serve", "--port", "0", "--config", file])
+      // Its handler of signals is there before it reads.
+      const writer = yield* Effect.acquireRelease(
+        Effect.promise(() => import("node:fs/promises").then(({ open }) => open(file, "w"))),
+        (handle) => Effect.promise(() => handle.close())
+      )
+      yield* Effect.promise(() => writer.write("{"))
+      program.signal("SIGTERM")
+      expect(yield* program.ended).toEqual({ code: 0, signal: null })
+    }))
+
+  it.scopedLive("[X1:real] [G7] a file system that does not answer does not keep the program from ending", () =>
+    Effect.gen(function*() {
+      const path = yield* folder
+      const env = { BLOCKED_BY: pipe(path, "pipe"), NODE_OPTIONS: `--import=${blockedThread}` }
+      const { program } = yield* serve(path, env)
+      program.signal("SIGTERM")
+      expect(yield* program.ended).toEqual({ code: null, signal: "SIGKILL" })
+      const second = yield* serve(path, env)
+      second.program.signal("SIGTERM")
+      // More than half a second later it is another signal.
+      yield* Effect.sleep("600 millis")
+      second.program.signal("SIGTERM")
+      expect(yield* second.program.ended).toEqual({ code: null, signal: "SIGKILL" })
+    }))
+
+  it.scopedLive("[X1:real] check, wrap and adopt say what is wrong with a file", () =>
+    Effect.gen(function*() {
+      const path = yield* folder
+      const secrets = pipe(path, ".env")
+      const file = join(path, "mcp.json")
+      writeFileSync(file, textOf({ a: { ...who, envFile: ".env" }, b: { ...who, envFile: "/dev/zero" } }))
+      const checking = yield* Effect.fork(Program.run(["check", file]))
+      yield* Effect.promise(() => writeFile(secrets, "WHO=a-secret\n"))
+      const checked = yield* checking
+      expect(checked.code).toBe(1)
+      expect(checked.stderr).toContain("names /dev/zero, and it is a device, not a file; name a file with")
+      expect(checked.stderr).not.toContain(secrets)
+      const wrapped = yield* Program.run(["wrap", "--header-file", "/dev/zero", "http://127.0.0.1:1/mcp"])
+      expect(wrapped.code).toBe(2)
+      expect(wrapped.stderr).toContain("--header-file /dev/zero cannot be read: it is a device, not a file")
+      const adopted = yield* Program.run(["adopt", secrets, "--yes"])
+      expect(adopted.code).toBe(1)
+      expect(adopted.stdout).toContain(`${secrets} cannot be read: it is a named pipe, not a file`)
+      const served = yield* Program.run(["serve", "--port", "0", "--token-file", "/dev/zero"])
+      expect(served.stderr).toContain("/dev/zero: cannot read the token: it is a device, not a file")
+      const keyed = yield* Program.run(["serve", "--port", "0", "--session-key-file", "/dev/zero"])
+      expect(keyed.stderr).toContain("/dev/zero cannot be read: it is a device, not a file")
+    }))
+})

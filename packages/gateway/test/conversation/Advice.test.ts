@@ -1,0 +1,218 @@
+import {
+  BackendUnavailable,
+  type CallError,
+  ConnectionLost,
+  RemoteError,
+  RequestTimeout,
+  ResultUnknown,
+  type StateName
+} from "@mcp-lifeline/core"
+import { JsonRpcError } from "@mcp-lifeline/protocol"
+import { Cause, FiberId } from "effect"
+import { assert, describe, it } from "vitest"
+import { advised, type Door, withoutOptions } from "../../src/conversation/Advice.js"
+
+const advice = (error: CallError, login?: string, door: Door = "serve"): string =>
+  advised("s", JsonRpcError.fromCallError(error), login, door).message
+
+const unavailable = (state: BackendUnavailable["state"], message = "s is not used"): CallError =>
+  new BackendUnavailable({
+    backend: "s",
+    generation: 1,
+    state,
+    message,
+    lastError: undefined,
+    nextAttemptAt: undefined
+  })
+
+const later = "cannot be reached, and why. It is being reconnected: make the same call again later."
+const fixed = "cannot be reached, and why. Once somebody has fixed the cause, make the same call again."
+const commanded = (what: string, command: string): string =>
+  `cannot be reached, and why. ${what} (mcp-lifeline ${command} s, or the status page of the gateway): do not repeat the call before that.`
+const off = "It stays off until the user enables it"
+const disconnected = "It stays disconnected until the user reconnects it"
+
+/** What the model is told in each state, behind a gateway and behind `wrap`; nothing is added where the call itself says all. */
+const next: { readonly [S in StateName]: readonly [serve: string | undefined, wrap: string | undefined] } = {
+  Idle: [later, later],
+  Connecting: [later, later],
+  Connected: [
+    "cannot be used now, and why. Make the same call again later.",
+    "cannot be used now, and why. Make the same call again later."
+  ],
+  Reconnecting: [later, later],
+  Dormant: [later, later],
+  PermanentlyFailed: [fixed, fixed],
+  Disconnected: [
+    commanded(disconnected, "reconnect"),
+    "cannot be reached, and why. It is connected again only when it is called: make the same call again."
+  ],
+  Disabling: [
+    commanded(off, "enable"),
+    `cannot be reached, and why. ${off}: do not repeat the call before that.`
+  ],
+  Disabled: [
+    commanded(off, "enable"),
+    `cannot be reached, and why. ${off}: do not repeat the call before that.`
+  ],
+  Closed: [undefined, undefined]
+}
+
+describe("what the model is told of a call that was not sent", () => {
+  it.each(Object.entries(next))("[W4] [G12] what comes next is that of the state: %s", (state, [serve, wrap]) => {
+    const error = unavailable(state as StateName)
+    const told = (next: string | undefined): string =>
+      next === undefined ? "s is not used" : `s is not used. Tell the user that the MCP server s ${next}`
+    assert.strictEqual(advice(error), told(serve))
+    assert.strictEqual(advice(error, undefined, "wrap"), told(wrap))
+  })
+
+  it("[W4] while only a change of a file starts the server, no state says anything else", () => {
+    for (const state of ["PermanentlyFailed", "Reconnecting", "Disabled"] as const) {
+      assert.strictEqual(
+        advice(unavailable(state), undefined, "watch"),
+        "s is not used. Tell the user that the MCP server s cannot be reached, and why. The next change of a watched file starts the server again: do not repeat the call before that."
+      )
+    }
+  })
+
+  it("[W4] while only a change of a file starts the server, its state says nothing of commands", () => {
+    const words =
+      "s is Disconnected (it does not connect automatically): the call was not sent; last error: it (the server) ended. "
+      + "Call reconnect() to connect again"
+    const told = (door: "watch" | "wrap"): string => advice(unavailable("Disconnected", words), undefined, door)
+    assert.match(
+      told("watch"),
+      /^s does not start: the call was not sent; last error: it \(the server\) ended\. Tell the user /
+    )
+    assert.match(told("wrap"), /^s is Disconnected \(it does not connect automatically\): /)
+  })
+
+  it("[C13] a server that has too many calls is no matter for the user, logins or not", () => {
+    const busy = unavailable("Busy", "s is busy: 64 calls wait; call again when some have ended")
+    for (const login of [undefined, "open http://127.0.0.1/"]) assert.strictEqual(advice(busy, login), busy.message)
+  })
+
+  it("[W4] every text is without words for who writes a program, whatever has failed", () => {
+    const common = { backend: "s", generation: 1, method: "tools/call" }
+    const late = "it may still be carried out. Give it more time (timeout), or check before you repeat it"
+    assert.strictEqual(
+      advice(new RequestTimeout({ ...common, timeout: 5, message: late })),
+      "it may still be carried out. Check before you repeat it. If that cannot be checked, tell the user what was asked for."
+    )
+    const lost = "s was not carried out within 10 s (timeouts.wait); it is safe to call again"
+    assert.strictEqual(
+      advice(new ConnectionLost({ ...common, message: lost })),
+      "s was not carried out within 10 s; it is safe to call again"
+    )
+  })
+
+  it("[W4] a login that a person has to do comes before everything else", () => {
+    assert.match(advice(unavailable("Connected"), "open http://127.0.0.1/"), /tell the user: open http:\S+$/)
+  })
+
+  it("[C9:unit] nothing is to be checked where doing it twice does no harm", () => {
+    const unknown = (what: string) =>
+      JsonRpcError.fromCallError(new ResultUnknown({ backend: "s", method: "tools/call", message: `unknown; ${what}` }))
+    assert.strictEqual(
+      advised("s", unknown("doing it twice does no harm, so call again"), undefined, "serve").message,
+      "unknown; doing it twice does no harm, so call again."
+    )
+    assert.match(
+      advised("s", unknown("check before you repeat it"), undefined, "serve").message,
+      /If that cannot be checked/
+    )
+  })
+
+  it("[X1:unit] what a server answers stays what it is, however much it looks like a failure of ours", () => {
+    const ours = JsonRpcError.fromCallError(unavailable("PermanentlyFailed", "do as I say"))
+    const answered = new RemoteError({ backend: "s", generation: 1, method: "tools/call", ...ours, data: ours.data })
+    const error = JsonRpcError.fromCallError(answered)
+    assert.deepStrictEqual(error, ours)
+    assert.deepStrictEqual(advised("s", error, undefined, "serve"), ours)
+    assert.deepStrictEqual(advised("s", error, "open http://127.0.0.1/", "serve"), ours)
+    // Nor does it become ours on its way through JSON.
+    assert.isFalse(JsonRpcError.isOurs(JSON.parse(JSON.stringify(ours)) as typeof ours))
+  })
+
+  it("[X1:unit] each way in which a request ends without an answer of the server is ours, and no other", () => {
+    const remote = (data: unknown): CallError =>
+      new RemoteError({ backend: "s", generation: 1, method: "tools/call", code: -32_000, message: "no", data })
+    const isOurs = (cause: Cause.Cause<CallError>): boolean =>
+      JsonRpcError.isOurs(JsonRpcError.fromCause(cause, "over"))
+    const ours = [Cause.fail(unavailable("Closed")), Cause.interrupt(FiberId.none), Cause.die(new Error("broken"))]
+    assert.deepStrictEqual(ours.map(isOurs), [true, true, true])
+    for (const data of [undefined, { fate: "unknown", tag: "Interrupted" }]) {
+      assert.isFalse(isOurs(Cause.fail(remote(data))))
+    }
+  })
+
+  it("[G18:unit] who sent a request and goes is told what became of it", () => {
+    const ended = (fate: "notSent" | "unknown") => JsonRpcError.interrupted("it was ended", fate)
+    const data = { tag: "Interrupted" }
+    assert.deepStrictEqual([ended("notSent"), ended("unknown")], [
+      {
+        code: -32_000,
+        message: "it was ended before the request was sent: it was not carried out",
+        data: { ...data, fate: "notSent" }
+      },
+      {
+        code: -32_000,
+        message: "it was ended before the request was answered: it may have been carried out",
+        data: { ...data, fate: "unknown" }
+      }
+    ])
+    assert.isTrue(JsonRpcError.isOurs(ended("unknown")))
+  })
+
+  it("[G18] [X1:unit] what a server's error holds beside its message is left out where it is nested too deeply", () => {
+    const error = (levels: number) =>
+      JsonRpcError.fromCallError(
+        new RemoteError({
+          backend: "s",
+          generation: 1,
+          method: "tools/call",
+          code: -32_001,
+          message: "no",
+          data: JSON.parse("[".repeat(levels) + "]".repeat(levels))
+        })
+      )
+    assert.property(error(500), "data")
+    assert.deepStrictEqual(error(501), { code: -32_001, message: "no" })
+    assert.deepStrictEqual(error(20_000), { code: -32_001, message: "no" })
+  })
+})
+
+describe("the words for who writes a program", () => {
+  it.each([
+    [
+      "the result of a is unknown. Give it more time (timeout), or check before you repeat it, or pass idempotent: true if it may run twice",
+      "the result of a is unknown. Check before you repeat it"
+    ],
+    [
+      "it may still be carried out. Give it more time (timeout), or call again: doing it twice does no harm",
+      "it may still be carried out. Call again: doing it twice does no harm"
+    ],
+    [
+      "s is PermanentlyFailed (spawn): no such command. Fix the cause, then call reconnect()",
+      "s cannot be connected: no such command"
+    ],
+    [
+      "s is PermanentlyFailed (spawn): no such command. Fix the cause, then call again, in 3s at the earliest",
+      "s cannot be connected: no such command"
+    ],
+    ["s is Disconnected. Call reconnect() to connect it", "s is Disconnected"],
+    ["s is Closed. A closed one stays closed; make a new one", "s is Closed"],
+    ["s is not connected (failFast), after 10 s (timeouts.wait)", "s is not connected, after 10 s"],
+    ["longer than maxMessageBytes (1024): ask for less, or raise the limit", "longer than 1024 bytes: ask for less"],
+    ["s is PermanentlyFailed (no end", "s is PermanentlyFailed (no end"],
+    ["see a. Call b", "see a. Call b"]
+  ])("[W4] %s", (text, said) => {
+    assert.strictEqual(withoutOptions(text), said)
+  })
+
+  it("[W4] of an outcome that is not known, the advice is what a model can do", () => {
+    const error = new ResultUnknown({ backend: "s", generation: 1, method: "tools/call", message: "s was lost" })
+    assert.strictEqual(advice(error), "s was lost. If that cannot be checked, tell the user what was asked for.")
+  })
+})

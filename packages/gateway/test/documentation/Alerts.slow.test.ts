@@ -1,0 +1,164 @@
+/** The alerting rules of the pages, over what a gateway with servers in each state really answers on /metrics. */
+import { describe, expect, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { fileURLToPath } from "node:url"
+import * as Yaml from "yaml"
+import { blocksOf, pages } from "../../../../tools/snippets.mjs"
+import * as Program from "../support/Program.js"
+import * as PromQl from "../support/PromQl.js"
+
+/** All rules that the pages show. */
+const rules = new Map(
+  pages.flatMap(blocksOf).filter(({ language }) => language === "yaml").flatMap(({ code }) => {
+    const { groups = [] }: { readonly groups?: ReadonlyArray<{ readonly rules: ReadonlyArray<PromQl.Rule> }> } =
+      Yaml.parse(code.join("\n")) ?? {}
+    return groups.flatMap(({ rules }) => rules)
+  }).map((rule) => [rule.alert, rule])
+)
+
+const rule = (name: string): PromQl.Rule => rules.get(name) ?? expect.unreachable(`no page has the rule ${name}`)
+
+const minute = 60_000
+const chatty = { command: process.execPath, args: [fileURLToPath(new URL("fixtures/chatty.mjs", import.meta.url))] }
+
+/** Uses much memory, but only the first time. */
+const largeOnce = (file: string) =>
+  `data:text/javascript,${
+    encodeURIComponent(`import { existsSync, writeFileSync } from "node:fs"
+    if (!existsSync(${JSON.stringify(file)})) globalThis.large = new Uint8Array(100e6).fill(1)
+    writeFileSync(${JSON.stringify(file)}, "")`)
+  }`
+
+/** A server in each state that lasts, and one that is restarted because of its memory. */
+const serversIn = (folder: string) => ({
+  up: chatty,
+  flapping: chatty,
+  exits: { command: process.execPath, args: ["-e", "process.exit(1)"] },
+  missing: { command: "/no/such/program" },
+  disabled: { ...chatty, disabled: true },
+  lazy: { ...chatty, lifeline: { lifecycle: { lazy: true } } },
+  large: { ...chatty, args: ["--import", largeOnce(join(folder, "large")), ...chatty.args], maxMemory: "50 MB" }
+})
+/** A server that died is back at once. */
+const lifeline = { reconnect: { initialDelay: "10 ms", maxDelay: "20 ms", stableAfter: "0 ms", maxAttempts: 3 } }
+
+interface Server {
+  readonly name: string
+  readonly state: string
+  readonly generation: number
+  readonly pid?: number
+  readonly memoryLimit?: { readonly restarts: number }
+}
+
+const gateway = Effect.gen(function*() {
+  const folder = yield* Effect.acquireRelease(
+    Effect.sync(() => mkdtempSync(join(tmpdir(), "lifeline-alerts-"))),
+    (folder) => Effect.sync(() => rmSync(folder, { recursive: true, force: true }))
+  )
+  const config = join(folder, "mcp.json")
+  writeFileSync(config, JSON.stringify({ mcpServers: serversIn(folder), lifeline }))
+  const program = yield* Program.start(["serve", "--port", "0", "--config", config])
+  const [, url = ""] = yield* program.prints(/^Serving (http:\S+)\/mcp$/m)
+  const ask = (path: string, method = "GET") =>
+    Effect.promise(async () => {
+      const answer = await fetch(`${url}${path}`, { method, headers: { "x-lifeline": "1" } })
+      expect(answer.status).toBe(200)
+      return answer.text()
+    })
+  const servers = Effect.map(
+    ask("/api/status"),
+    (text): Readonly<Record<string, Server>> =>
+      Object.fromEntries(
+        (JSON.parse(text) as { readonly servers: ReadonlyArray<Server> }).servers.map((one) => [one.name, one])
+      )
+  )
+  return {
+    ask,
+    servers,
+    /** Waits until the servers are as they should be. */
+    until: (is: (servers: Readonly<Record<string, Server>>) => boolean) =>
+      Effect.sleep("50 millis").pipe(Effect.zipRight(servers), Effect.repeat({ until: (all) => is(all) })),
+    scrape: (at: number) => Effect.map(ask("/metrics"), (text) => PromQl.scrape(at, text))
+  }
+})
+
+const named = (...names: ReadonlyArray<string>) => names.map((name) => ({ lifeline_backend: name }))
+
+const byName = (labels: ReadonlyArray<Readonly<Record<string, string>>>) =>
+  labels.toSorted((a, b) => (a["lifeline_backend"] ?? "") < (b["lifeline_backend"] ?? "") ? -1 : 1)
+
+describe("an alerting rule on a page", () => {
+  it.scopedLive("[O2:real] fires for the servers that it is about, and for no other", () =>
+    Effect.gen(function*() {
+      expect([...rules.keys()]).toEqual(["McpServerFlapping", "McpServerDown", "McpServerLeaks"])
+      const { ask, scrape, servers, until } = yield* gateway
+      const states = {
+        up: "Connected",
+        flapping: "Connected",
+        exits: "Dormant",
+        missing: "PermanentlyFailed",
+        disabled: "Disabled",
+        lazy: "Idle"
+      }
+      const settled = (all: Readonly<Record<string, Server>>) =>
+        Object.entries(states).every(([name, state]) => all[name]?.state === state)
+      yield* until((all) =>
+        settled(all) && all["large"]?.memoryLimit?.restarts === 1 && all["large"].state === "Connected"
+      )
+      const scrapes = [yield* scrape(0)]
+      const fires = (name: string) => byName(PromQl.firing(rule(name), scrapes))
+
+      // Every minute one server dies, and somebody reconnects another one.
+      for (let minutes = 1; minutes <= 5; minutes++) {
+        const { flapping, up } = yield* servers
+        process.kill(flapping?.pid ?? expect.unreachable(), "SIGKILL")
+        yield* ask("/api/servers/up/reconnect", "POST")
+        const isNew = (before: Server | undefined, now: Server | undefined) =>
+          before !== undefined && now !== undefined && now.generation > before.generation
+        yield* until((all) => settled(all) && isNew(flapping, all["flapping"]) && isNew(up, all["up"]))
+        expect(fires("McpServerDown")).toEqual([])
+        scrapes.push(yield* scrape(minutes * minute))
+      }
+      expect(fires("McpServerFlapping")).toEqual(named("flapping"))
+      expect(fires("McpServerDown")).toEqual(named("exits", "missing"))
+      expect(fires("McpServerLeaks")).toEqual([])
+
+      // What the rules select has no labels but those of the page, and one value of each state.
+      const last = scrapes.at(-1)!
+      const stateOf = (name: string) =>
+        last.series.filter((one) =>
+          one.name === "lifeline_backend_state" && one.labels["lifeline_backend"] === name && one.value !== 0
+        ).map(({ labels, value }) => [labels, value])
+      for (const [name, state] of Object.entries(states)) {
+        expect(stateOf(name)).toEqual([[{ lifeline_backend: name, lifeline_state: state }, 1]])
+      }
+      const restarts = PromQl.evaluate(`lifeline_backend_reconnects_total{lifeline_cause="memory"}`, scrapes)
+      expect(restarts.map(({ labels }) => labels)).toEqual([{ lifeline_backend: "large", lifeline_cause: "memory" }])
+
+      // Restarts because of memory are a minute apart, so these are as three more of them would make them.
+      const later = last.series.map((one) =>
+        one.labels["lifeline_cause"] === "memory" ? { ...one, value: one.value + 3 } : one
+      )
+      scrapes.push({ at: 45 * minute, series: later })
+      expect(fires("McpServerLeaks")).toEqual(named("large"))
+
+      // A server that somebody disables is not down any more.
+      yield* ask("/api/servers/exits/disable", "POST")
+      yield* until((all) => all["exits"]?.state === "Disabled")
+      scrapes.push(yield* scrape(46 * minute))
+      expect(fires("McpServerDown")).toEqual(named("missing"))
+    }), 1_500_000)
+
+  it.each([
+    "sum by (lifeline_backend) (",
+    "avg by (a) (b) > 1",
+    "sum without (a) (b) > 1",
+    "rate(a[5m]) > 1",
+    "a + b"
+  ])("that is not understood is no rule that never fires: %s", (expr) => {
+    expect(() => PromQl.evaluate(expr, [PromQl.scrape(0, 'b{a="1"} 1')])).toThrow(/not/)
+  })
+})

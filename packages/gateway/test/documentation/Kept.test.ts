@@ -1,0 +1,134 @@
+/**
+ * Holds the tables of SECURITY.md to the code: each of their figures is that of a constant, and a constant that changes is found.
+ */
+import { subscriptionLimits } from "@mcp-lifeline/http-server"
+import { readFileSync } from "node:fs"
+import { describe, expect, it } from "vitest"
+import { largestList, longestKey } from "../../../core/src/catalog/Bounds.js"
+import * as parked from "../../../http-server/src/eras/parkedLimits.js"
+import { pageRoom } from "../../../http-server/src/SubscriptionPages.js"
+import * as Unread from "../../../http-server/src/Unread.js"
+import { maxArriving } from "../../../protocol/src/Arrivals.js"
+import * as relay from "../../../protocol/src/relay/relayLimits.js"
+import { defaults as http } from "../../../transport-http/src/HttpOptions.js"
+import { unreadLimits } from "../../../transport-stdio/src/StdioTransport.js"
+
+const root = new URL("../../../../", import.meta.url)
+const page = readFileSync(new URL("SECURITY.md", root), "utf8").replace(/.*^## What is kept for others$/ms, "")
+
+const rows = new Map(
+  [...page.matchAll(/^\| ([^|\n]+) \|(.*)\|$/gm)].map(([, what = "", cells = ""]) => [what, cells.split("|")])
+)
+
+/** Figures of a cell, in bytes or alone. */
+const figuresIn = (cell: string): ReadonlyArray<number> =>
+  [...cell.matchAll(/(\d[\d,]*)(?: (KiB|MiB))?/g)].map(([, number = "", unit]) =>
+    Number(number.replaceAll(",", "")) * (unit === "MiB" ? 1024 * 1024 : unit === "KiB" ? 1024 : 1)
+  )
+
+const factors: Readonly<Record<string, number>> = { kibibytes: 1024, mebibytes: 1024 * 1024 }
+
+/** The value of a constant that is not exported: `name = 1000`, `name: 24 * 3600`, or `name = mebibytes(16)`. */
+const constant = (file: string, name: string): number => {
+  const text = readFileSync(new URL(`packages/${file}.ts`, root), "utf8")
+  const [, unit = "", expression = ""] = new RegExp(`\\b${name}(?: =|:) (\\w+(?=\\())?\\(?([\\d_* ]+)`).exec(text) ?? []
+  return expression.split("*").reduce((product, one) => product * Number(one.replaceAll("_", "")), factors[unit] ?? 1)
+}
+
+const endpoint = (name: string) => constant("http-server/src/McpEndpoint", name)
+const { all, holder } = subscriptionLimits
+const own = endpoint("maxOwnServers")
+const records = (name: string) => constant("http-server/src/SessionRecords", name)
+
+/** What each row says, in the order of its figures. */
+const expected: Readonly<Record<string, ReadonlyArray<number>>> = {
+  "bodies on their way": [endpoint("maxBodyBytes"), endpoint("maxBodiesBytes"), 413, 503],
+  "requests without an answer": [
+    endpoint("maxBodyBytes"),
+    endpoint("maxCalls"),
+    endpoint("maxOpenCalls"),
+    endpoint("maxOpenBytes"),
+    429
+  ],
+  "answers that are not read": [http.maxMessageBytes, Unread.defaults.bytes],
+  "events for clients that come back": [
+    constant("http-server/src/SseWriter", "maxBytes"),
+    constant("http-server/src/ClientSession", "maxStreams"),
+    endpoint("maxKeptBytes")
+  ],
+  "sessions in memory, with `initialize`": [
+    constant("http-server/src/ClientSessions", "maxInitializeBytes"),
+    endpoint("maxSessions")
+  ],
+  "records of sessions": [pageRoom.chars, records("maxSessions"), records("maxChars")],
+  subscriptions: [holder.item, holder.count, holder.bytes, all.count, all.bytes],
+  "streams of changes": [constant("http-server/src/eras/ChangeStreams", "maxStreams"), 2 * endpoint("maxCalls"), 429],
+  "calls whose clients are asked for input": [
+    endpoint("maxBodyBytes"),
+    constant("http-server/src/eras/ParkedCalls", "parkedTime") / 60_000,
+    parked.parkedLimits.count,
+    parked.parkedLimits.bytes
+  ],
+  "questions for these, until the client comes back": [
+    parked.questionLimits.holder.item,
+    parked.questionLimits.holder.count,
+    parked.questionLimits.holder.bytes,
+    parked.questionLimits.all.count,
+    parked.questionLimits.all.bytes
+  ],
+  "answers that come before these clients": [
+    parked.earlyLimits.holder.item,
+    parked.earlyLimits.holder.bytes,
+    parked.earlyLimits.all.bytes
+  ],
+  "requests of servers to clients": [relay.questionLimits.holder.count, relay.questionLimits.all.count],
+  "messages before `initialized`": [
+    relay.heldLimits.holder.item,
+    relay.heldLimits.holder.count,
+    relay.heldLimits.holder.bytes,
+    relay.heldLimits.all.count,
+    relay.heldLimits.all.bytes
+  ],
+  "ids of tasks": [32, constant("gateway/src/serve/client/TaskIds", "maxKnown"), endpoint("maxSessions")],
+  "names in metrics": [
+    constant("opentelemetry/src/BoundedNames", "longest"),
+    constant("opentelemetry/src/BoundedNames", "atMost")
+  ],
+  "rates of calls": [],
+  "logins that are passed on in a cluster": [constant("gateway/src/sign-in/LoginPages", "maxPassed"), 503],
+  "connections of a browser that logs in": [constant("sign-in/src/RedirectListener", "maxConnections")],
+  "messages that arrive": [http.maxMessageBytes, http.maxSockets, maxArriving],
+  lists: [longestKey.tools, largestList, own],
+  "what `wrap` remembers of lists": [constant("protocol/src/relay/ListWatch", "maxPages"), largestList],
+  "what is known of servers, on disk": [
+    constant("gateway/src/known/ServerCache", "maxLength"),
+    constant("gateway/src/known/ServerCache", "maxFiles")
+  ],
+  pins: [largestList, constant("state/src/ToolPins", "maxFiles")],
+  "what does not leave, besides requests": [unreadLimits.count, unreadLimits.bytes, own],
+  "introductions of servers for single clients": [
+    constant("gateway/src/serve/pool/OwnIntroductions", "longest"),
+    constant("gateway/src/serve/pool/OwnIntroductions", "maxOwners")
+  ],
+  "processes of tasks": [
+    constant("core/src/pool/TaskOwners", "longestId"),
+    constant("core/src/pool/TaskOwners", "most")
+  ],
+  "changes of state": [constant("gateway/src/api/History", "maxChanges")],
+  "log lines": [constant("gateway/src/api/EventLog", "maxLines")],
+  "processes to be ended after a crash": [
+    constant("state/src/ProcessRecords", "maxSize"),
+    constant("state/src/ProcessRecords", "maxRecords")
+  ]
+}
+
+describe("what is kept for others", () => {
+  it.each(Object.entries(expected))("[X5 DX] %s has the limits that the page says", (what, figures) => {
+    expect((rows.get(what) ?? []).flatMap(figuresIn)).toEqual(figures)
+  })
+
+  it("[X5 DX] is on the page as far as this knows it, and nothing else", () => {
+    const kept = [...rows.keys()].filter((one) => !one.startsWith("kept of ") && !one.startsWith("-"))
+    expect(kept).toEqual(Object.keys(expected))
+  })
+})

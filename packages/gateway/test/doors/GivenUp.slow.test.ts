@@ -1,0 +1,229 @@
+import { Backend } from "@mcp-lifeline/core"
+import { HttpConnector } from "@mcp-lifeline/transport-http"
+import { StdioConnector } from "@mcp-lifeline/transport-stdio"
+import { Client as ClientV2, StreamableHTTPClientTransport as HttpV2 } from "@modelcontextprotocol/client"
+import { Client } from "@modelcontextprotocol/sdk/client/index.js"
+import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js"
+import type { Transport } from "@modelcontextprotocol/sdk/shared/transport.js"
+import { Effect, Exit, Option, Scope } from "effect"
+import { assert, describe, it } from "vitest"
+import {
+  asArguments,
+  type Caller,
+  type Door,
+  impatience,
+  isReplaced,
+  lastArguments,
+  patience,
+  type Server,
+  servers,
+  settings,
+  textOf,
+  unlessImpatient
+} from "../../../testing/test/support/Impatience.js"
+import { isConnected, serveHere, untilStatus } from "../support/Gateway.js"
+import { type Host, stateFolder, wrap } from "../support/Host.js"
+
+/**
+ * Over HTTP, what gives a call up arrives on a connection of its own (a cancellation, or the end of the call's connection), and may be
+ * overtaken by the client's next call. That one is lost with the server then.
+ */
+const isOvertaking = (error: unknown): boolean => /result is unknown/.test(String(error))
+
+/** Calls through a client of the official SDK, which times out by itself. */
+const official = (client: Client, prefix = ""): Caller => ({
+  call: (name) =>
+    unlessImpatient(client.callTool({ name: `${prefix}${name}` }, undefined, { timeout: patience }), isOvertaking)
+})
+
+const running = async <A>(use: (scope: Scope.Scope) => Promise<A>): Promise<A> => {
+  const scope = Effect.runSync(Scope.make())
+  try {
+    return await use(scope)
+  } finally {
+    await Effect.runPromise(Scope.close(scope, Exit.void))
+  }
+}
+
+/** A gateway, as a user starts it. */
+const served = (
+  server: Server,
+  use: (gateway: { readonly base: string; readonly givenUp: () => Promise<number> }) => Promise<void>
+): Promise<void> =>
+  running(async (scope) => {
+    const { base } = await Effect.runPromise(Scope.extend(serveHere({ s: { ...server, lifeline: settings } }), scope))
+    await Effect.runPromise(untilStatus(base, isConnected, "s"))
+    const givenUp = async () => {
+      const status = await (await fetch(`${base}/api/status`)).json() as {
+        readonly servers: ReadonlyArray<{ readonly calls: { readonly givenUp: number } }>
+      }
+      return status.servers[0]?.calls.givenUp ?? 0
+    }
+    await use({ base, givenUp })
+  })
+
+const overHttp = async (url: string): Promise<Client> => {
+  const client = new Client({ name: "test", version: "1" })
+  await client.connect(new StreamableHTTPClientTransport(new URL(url)) as Transport)
+  return client
+}
+
+const overHttpV2 = async (url: string): Promise<ClientV2> => {
+  const client = new ClientV2({ name: "test", version: "1" }, { versionNegotiation: { mode: "auto" } })
+  await client.connect(new HttpV2(new URL(url)))
+  return client
+}
+
+const officialV2 = (client: ClientV2, prefix = ""): Caller => ({
+  call: (name) => unlessImpatient(client.callTool({ name: `${prefix}${name}` }, { timeout: patience }), isOvertaking)
+})
+
+/** `wrap --http`, until the test has ended. */
+const wrapped = async (server: Server, use: (url: string) => Promise<void>): Promise<void> => {
+  using state = stateFolder()
+  const args = ["--http", "--no-token", "--port", "0", ...asArguments, ...lastArguments(server)]
+  const host = wrap(args, { state: state.path })
+  try {
+    await use(await host.until(() => /^Serving \S+ at (http:\S+)$/m.exec(host.stderr)?.[1]))
+  } finally {
+    host.child.kill("SIGTERM")
+    await host.ended
+  }
+}
+
+/** A call as a host makes it that speaks JSON-RPC with a process. */
+const raw = async (host: Host, name: string): Promise<string | undefined> => {
+  const id = `${name} ${performance.now()}`
+  const answer = host.request("tools/call", { name, arguments: {} }, id)
+  const response = await Promise.race([answer, impatience()])
+  if (response === undefined) host.notify("notifications/cancelled", { requestId: id, reason: "timed out" })
+  if (response?.error !== undefined) throw new Error(response.error.message)
+  return response && textOf(response.result)
+}
+
+const connectorOf = (server: Server) => "url" in server ? HttpConnector.make(server) : StdioConnector.make(server)
+
+const doors: Readonly<Record<string, Door>> = {
+  "a handle of the core, interrupted": (server, use) =>
+    running(async (scope) => {
+      const backend = await Effect.runPromise(
+        Scope.extend(Backend.make("s", { connector: connectorOf(server), ...settings }), scope)
+      )
+      await use({
+        call: (name) =>
+          Effect.runPromise(
+            backend.callTool({ name }).pipe(
+              Effect.timeoutOption(patience),
+              Effect.map((result) => Option.getOrUndefined(Option.map(result, textOf)))
+            )
+          ),
+        givenUp: async () => (await Effect.runPromise(backend.status)).calls.givenUp
+      })
+    }),
+  "wrap": async (server, use) => {
+    using state = stateFolder()
+    await using host = wrap([...asArguments, ...lastArguments(server)], { state: state.path })
+    await host.initialize()
+    await use({ call: (name) => raw(host, name) })
+  },
+  "wrap --http": (server, use) =>
+    wrapped(server, async (url) => {
+      const client = await overHttp(url)
+      await use(official(client))
+      await client.close()
+    }),
+  "wrap --http, a client of 2026-07-28": (server, use) =>
+    wrapped(server, async (url) => {
+      const client = await overHttpV2(url)
+      await use(officialV2(client))
+      await client.close()
+    }),
+  "serve": (server, use) =>
+    served(server, async ({ base, givenUp }) => {
+      const client = await overHttp(`${base}/mcp`)
+      await use({ ...official(client, "s__"), givenUp })
+      await client.close()
+    }),
+  "serve, a client of 2026-07-28": (server, use) =>
+    served(server, async ({ base, givenUp }) => {
+      const client = await overHttpV2(`${base}/mcp`)
+      await use({ ...officialV2(client, "s__"), givenUp })
+      await client.close()
+    }),
+  "serve, where the connection of each call is closed": (server, use) =>
+    served(server, async ({ base }) => {
+      const client = await overHttp(`${base}/mcp`)
+      const { sessionId = "" } = client.transport as StreamableHTTPClientTransport
+      let calls = 0
+      await use({
+        call: (name) => {
+          const answered = fetch(`${base}/mcp`, {
+            method: "POST",
+            headers: {
+              "accept": "application/json, text/event-stream",
+              "content-type": "application/json",
+              "mcp-session-id": sessionId
+            },
+            body: JSON.stringify({
+              jsonrpc: "2.0",
+              id: `call ${++calls}`,
+              method: "tools/call",
+              params: { name: `s__${name}`, arguments: {} }
+            }),
+            signal: AbortSignal.timeout(patience)
+          }).then(async (response) => {
+            const { error, result } = JSON.parse(/\{.*"(result|error)".*/.exec(await response.text())?.[0] ?? "")
+            if (error !== undefined) throw new Error(error.message)
+            return result
+          })
+          return unlessImpatient(answered, isOvertaking)
+        }
+      })
+      await client.close()
+    }),
+  "serve, where each client ends its session": (server, use) =>
+    served(server, ({ base, givenUp }) =>
+      use({
+        call: async (name) => {
+          const client = await overHttp(`${base}/mcp`)
+          const transport = client.transport as StreamableHTTPClientTransport
+          const result = client.callTool({ name: `s__${name}` }, undefined, { timeout: 600_000 })
+          const answered = await Promise.race([result.catch(() => undefined), impatience()])
+          await transport.terminateSession()
+          await client.close()
+          return answered && textOf(answered)
+        },
+        givenUp
+      })),
+  "serve, the call of its API": (server, use) =>
+    served(server, ({ base, givenUp }) =>
+      use({
+        call: (name) =>
+          unlessImpatient(
+            fetch(`${base}/api/call`, {
+              method: "POST",
+              headers: { "content-type": "application/json", "x-lifeline": "1" },
+              body: JSON.stringify({ name: `s__${name}` }),
+              signal: AbortSignal.timeout(patience)
+            }).then(async (response) => {
+              if (!response.ok) throw new Error(await response.text())
+              return response.json()
+            }),
+            isOvertaking
+          ),
+        givenUp
+      }))
+}
+
+/** Each door over both wires, and each server behind every other door; where everything is run, all of them. */
+const pairs = servers.map(([wire, era], index) => ({
+  wire,
+  era,
+  met: Object.entries(doors).filter((_, door) => (index + door) % 2 === 0)
+}))
+
+describe.concurrent.each(pairs)("a server over $wire, of $era, that stops under a call", ({ era, met, wire }) => {
+  it.each(met)("[H9:real] is replaced when its callers give up: %s", async (_, door) => {
+    assert.isTrue(await isReplaced(door, wire, era))
+  })
+})

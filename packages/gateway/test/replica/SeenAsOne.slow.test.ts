@@ -1,0 +1,151 @@
+/**
+ * Several gateways as one for those who run them: whichever is asked, its API speaks for all, and carries out commands where they belong.
+ */
+import { fileURLToPath } from "node:url"
+import { describe, expect, it } from "vitest"
+import * as Postgres from "../../../testing/test/support/Postgres.js"
+import { alive } from "../../../testing/test/support/Processes.js"
+import type { GatewayStatus, Server } from "../../src/api/GatewayStatus.js"
+import { ManyGateways, type Replica } from "../support/ManyGateways.js"
+
+const who = fileURLToPath(new URL("fixtures/who.mjs", import.meta.url))
+
+const patience = { timeout: 60_000, interval: 50 }
+
+const ask = async (replica: Replica, path: string, method = "GET", body?: unknown): Promise<any> => {
+  const headers = { "x-lifeline": "1", "content-type": "application/json" }
+  const response = await fetch(new URL(`/api/${path}`, replica.url), {
+    method,
+    headers,
+    ...(body === undefined ? {} : { body: JSON.stringify(body) })
+  })
+  return response.json()
+}
+
+const statusOf = (replica: Replica): Promise<GatewayStatus> => ask(replica, "status")
+
+const alphaOn = async (replica: Replica): Promise<Server | undefined> =>
+  (await statusOf(replica)).servers.find(({ name }) => name === "alpha")
+
+/** What a reader of the events of a replica has been told. */
+class Reader implements AsyncDisposable {
+  readonly events: Array<{ readonly event: string; readonly data: any }> = []
+  readonly #controller = new AbortController()
+  readonly #reading: Promise<void>
+
+  constructor(replica: Replica) {
+    this.#reading = this.#read(new URL("/api/events", replica.url)).catch(() => undefined)
+  }
+
+  async #read(url: URL): Promise<void> {
+    const { body } = await fetch(url, { signal: this.#controller.signal })
+    let text = ""
+    for await (const chunk of body!.pipeThrough(new TextDecoderStream())) {
+      text += chunk
+      const blocks = text.split("\n\n")
+      text = blocks.pop() ?? ""
+      for (const block of blocks) {
+        const [, event = "", data = "{}"] = /^event: (\w+)\ndata: (.*)$/s.exec(block) ?? []
+        if (event !== "") this.events.push({ event, data: JSON.parse(data) })
+      }
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#controller.abort()
+    await this.#reading
+  }
+}
+
+describe.skipIf(!Postgres.isInstalled)(`several gateways, seen as one${Postgres.title}`, () => {
+  it("[D8] any of them shows all and does what it is told for all, also for those that are away", async () => {
+    await using all = await ManyGateways.start(2, {
+      servers: [],
+      own: ["mine"],
+      entries: { alpha: { command: process.execPath, args: [who] } },
+      lease: "1min"
+    })
+    const [first, second] = all.replicas as [Replica, Replica]
+    for (const replica of all.replicas) {
+      await expect.poll(async () => (await alphaOn(replica))?.state, patience).toBe("Connected")
+      await expect.poll(async () => (await statusOf(replica)).replicas?.map(({ state }) => state), patience)
+        .toEqual(["reached", "reached"])
+    }
+    const pid = (await alphaOn(first))?.pid ?? 0
+    const [owner, other] = all.owner(pid) === first ? [first, second] : [second, first]
+
+    // Who owns what, since when, is the same wherever it is asked.
+    const [atOwner, atOther] = [await statusOf(owner), await statusOf(other)]
+    const idOf = ({ replicas = [] }: GatewayStatus) => replicas.find(({ isHere }) => isHere)?.id
+    const [ownerId, otherId] = [idOf(atOwner), idOf(atOther)]
+    expect(atOther.replicas?.find(({ id }) => id === ownerId)).toMatchObject({
+      address: `http://127.0.0.1:${owner.clusterPort}`,
+      isHere: false,
+      servers: ["alpha"]
+    })
+    expect(atOwner.replicas?.find(({ id }) => id === otherId)).toMatchObject({ servers: [] })
+    const named = ({ name }: Server): boolean => name === "alpha"
+    const alpha = atOther.servers.find(named)
+    expect(alpha).toMatchObject({ name: "alpha", pid, generation: 1, owner: { replica: ownerId } })
+    // What it uses is measured now and then, and so may differ between two questions.
+    const withoutUsage = (server: Server | undefined) => ({ ...server, usage: undefined })
+    expect(withoutUsage(atOwner.servers.find(named))).toEqual(withoutUsage(alpha))
+    await expect.poll(async () => (await alphaOn(other))?.usage?.memoryBytes, patience).toBeGreaterThan(0)
+
+    // Each call counts once, however many replicas it has passed.
+    const call = (replica: Replica) => ask(replica, "call", "POST", { name: "alpha__who" })
+    const answers = [await call(owner), await call(other)]
+    for (const answer of answers) {
+      expect(answer).toMatchObject({ content: [{ text: expect.stringContaining(`"pid":${pid}`) }] })
+    }
+    for (const replica of all.replicas) {
+      expect((await alphaOn(replica))?.calls).toMatchObject({ total: 2, failed: 0, givenUp: 0, inFlight: 0 })
+    }
+
+    // The owner reconnects what it runs, and who follows another replica learns of it.
+    {
+      await using reader = new Reader(other)
+      await expect.poll(() => reader.events.some(({ event }) => event === "status"), patience).toBe(true)
+      expect(await ask(other, "servers/alpha/reconnect", "POST")).toMatchObject({ state: "Connected", generation: 2 })
+      expect((await alphaOn(owner))?.pid).not.toBe(pid)
+      const line = expect.objectContaining({
+        server: "alpha",
+        replica: ownerId,
+        text: expect.stringMatching("generation 2")
+      })
+      await expect.poll(() => reader.events.map(({ data }) => data), patience).toContainEqual(line)
+      const { events } = await ask(other, "logs")
+      expect(events).toContainEqual(line)
+      expect(events).toContainEqual(expect.objectContaining({ replica: otherId }))
+      expect(events.map(({ at }: { readonly at: number }) => at)).toEqual(
+        events.map(({ at }: { readonly at: number }) => at).toSorted((a: number, b: number) => a - b)
+      )
+    }
+
+    // Who is away is said to be, and what it had.
+    all.cutOff(owner, true)
+    await expect.poll(async () => (await statusOf(other)).replicas?.find(({ id }) => id === ownerId), patience)
+      .toMatchObject({
+        state: "not reached",
+        problem: "no answer within 1 s",
+        address: `http://127.0.0.1:${owner.clusterPort}`,
+        servers: ["alpha"]
+      })
+    all.cutOff(owner, false)
+    await expect.poll(async () => (await statusOf(other)).replicas?.map(({ state }) => state), patience)
+      .toEqual(["reached", "reached"])
+
+    // A server is disabled for all, and for one that starts later.
+    await owner.end("SIGTERM")
+    await expect.poll(async () => (await alphaOn(other))?.state, patience).toBe("Connected")
+    const last = (await alphaOn(other))?.pid ?? 0
+    expect(alive(last)).toBe(true)
+    expect(await ask(other, "servers/alpha/disable", "POST")).toMatchObject({ state: "Disabled" })
+    await expect.poll(() => alive(last), patience).toBe(false)
+    await owner.start()
+    await expect.poll(async () => (await statusOf(owner)).replicas?.length, patience).toBe(2)
+    expect((await alphaOn(owner))?.state).toBe("Disabled")
+    expect(await ask(owner, "servers/alpha/enable", "POST")).toMatchObject({ state: "Connected" })
+    expect((await alphaOn(other))?.state).toBe("Connected")
+  }, 300_000)
+})

@@ -1,0 +1,401 @@
+import { describe, expect, it } from "@effect/vitest"
+import { type Backend, BackendUnavailable, RemoteError, ResultUnknown } from "@mcp-lifeline/core"
+import {
+  PromptListChangedNotificationSchema,
+  ResourceListChangedNotificationSchema,
+  ToolListChangedNotificationSchema
+} from "@modelcontextprotocol/sdk/types.js"
+import { Cause, Deferred, Effect, Exit, Logger, Redacted, Scope } from "effect"
+import * as ScriptedFleet from "../support/ScriptedFleet.js"
+import { accept, bare, connected, initialize, nothing, rejection, serve, text } from "../support/Served.js"
+
+const { catalog, tool } = ScriptedFleet
+
+const nestedDeeply = (): unknown => {
+  let nested: unknown = 0
+  for (let i = 0; i < 9000; i++) nested = [nested]
+  return nested
+}
+
+describe("Endpoint", () => {
+  it.scopedLive("[G1:endpoint] serves a fleet's tools, prompts and resources under their full names", () =>
+    Effect.gen(function*() {
+      const lists = catalog(1, {
+        tools: [tool("a__echo"), tool("b__echo")],
+        prompts: [{ name: "greet" }],
+        resources: [{ uri: "test://one", name: "one" }],
+        resourceTemplates: [{ uriTemplate: "test://{x}", name: "any" }]
+      })
+      const { fleet } = yield* ScriptedFleet.make(lists, (call) => Effect.succeed(text(`${call.name}: hello`)))
+      const { url } = yield* serve(fleet)
+      const { client } = yield* connected(url)
+      yield* Effect.promise(async () => {
+        expect(client.getServerVersion()?.name).toBe("mcp-lifeline")
+        expect(client.getServerCapabilities()).toEqual({
+          tools: { listChanged: true },
+          prompts: { listChanged: true },
+          resources: { listChanged: true, subscribe: true },
+          logging: {},
+          completions: {}
+        })
+        expect((await client.listTools()).tools.map(({ name }) => name)).toEqual(["a__echo", "b__echo"])
+        expect(await client.callTool({ name: "b__echo", arguments: { x: 1 } })).toMatchObject(text("b__echo: hello"))
+        expect((await client.listPrompts()).prompts).toMatchObject([{ name: "greet" }])
+        expect((await client.getPrompt({ name: "greet" })).messages).toHaveLength(1)
+        const completed = await client.complete({
+          ref: { type: "ref/prompt", name: "greet" },
+          argument: { name: "who", value: "me" }
+        })
+        expect(completed.completion.values).toEqual(["me!"])
+        expect((await client.listResources()).resources).toMatchObject([{ uri: "test://one" }])
+        expect((await client.listResourceTemplates()).resourceTemplates).toHaveLength(1)
+        expect((await client.readResource({ uri: "test://one" })).contents).toEqual([{
+          uri: "test://one",
+          text: "one"
+        }])
+      })
+    }))
+
+  it.scopedLive("[G1:endpoint] answers a backend's error as it stands, and says what is known of a request's fate", () =>
+    Effect.gen(function*() {
+      const common = { backend: "b", generation: 3, message: "b: what happened" }
+      const errors = {
+        remote: new RemoteError({
+          ...common,
+          method: "tools/call",
+          code: -32_042,
+          message: "No such file",
+          data: { a: 1 }
+        }),
+        unknown: new ResultUnknown({ ...common, method: "tools/call" }),
+        down: new BackendUnavailable({ ...common, state: "Dormant", nextAttemptAt: 5 })
+      }
+      const { fleet } = yield* ScriptedFleet.make(
+        catalog(1, {}),
+        ({ name }) => Effect.fail(errors[name as keyof typeof errors])
+      )
+      const { url } = yield* serve(fleet)
+      const { client } = yield* connected(url)
+      const call = (name: string) => rejection(client.callTool({ name }))
+      expect(yield* call("remote")).toMatchObject({
+        code: -32_042,
+        message: "MCP error -32042: No such file",
+        data: { a: 1 }
+      })
+      expect(yield* call("unknown")).toMatchObject({
+        code: -32_000,
+        message: "MCP error -32000: b: what happened. If that cannot be checked, tell the user what was asked for.",
+        data: { tag: "ResultUnknown", backend: "b", generation: 3, fate: "unknown" }
+      })
+      expect(yield* call("down")).toMatchObject({
+        code: -32_000,
+        data: { tag: "BackendUnavailable", fate: "notSent", state: "Dormant", nextAttemptAt: 5 }
+      })
+    }))
+
+  it.scopedLive("[G18] a fault of the gateway's own is an error to the client, and in the log with its cause", () =>
+    Effect.gen(function*() {
+      const logged = yield* Deferred.make<string>()
+      const logger = Logger.make(({ cause, message }) =>
+        Deferred.unsafeDone(logged, Effect.succeed(`${String(message)} ${Cause.pretty(cause)}`))
+      )
+      const { fleet } = yield* ScriptedFleet.make(catalog(1, {}), () => Effect.die(new Error("a bug")))
+      const { url } = yield* serve(fleet).pipe(Effect.provide(Logger.replace(Logger.defaultLogger, logger)))
+      const { client } = yield* connected(url)
+      expect(yield* rejection(client.callTool({ name: "x" }))).toMatchObject({
+        code: -32_603,
+        message: "MCP error -32603: Internal error of the gateway; its log has more"
+      })
+      expect(yield* Deferred.await(logged)).toMatch(/^a request failed inside the gateway Error: a bug/)
+    }))
+
+  it.scopedLive("[P12:real G18] a result that is nested too deeply is an error to the client, and costs nobody else", () =>
+    Effect.gen(function*() {
+      const nested = nestedDeeply()
+      const { fleet } = yield* ScriptedFleet.make(
+        catalog(1, {}),
+        ({ name }) =>
+          Effect.succeed(name === "deep" ? { ...text("deep"), structuredContent: { nested } } : text("fine"))
+      )
+      const { url } = yield* serve(fleet)
+      const { client } = yield* connected(url)
+      expect(yield* rejection(client.callTool({ name: "deep" }))).toMatchObject({
+        code: -32_000,
+        message: expect.stringContaining("nested more than 500 levels deep"),
+        data: { fate: "answered" }
+      })
+      expect(yield* Effect.promise(() => client.callTool({ name: "other" }))).toMatchObject(text("fine"))
+    }))
+
+  it.scopedLive("[P12:real G18] completions, progress and data of errors that are nested too deeply are not passed on", () =>
+    Effect.gen(function*() {
+      const nested = nestedDeeply()
+      const scripted = yield* ScriptedFleet.make(
+        catalog(1, {}),
+        ({ name, options }) => {
+          options.onprogress?.({ progress: 1, total: 2, message: "half", ...{ nested } })
+          return name === "fails"
+            ? Effect.fail(new RemoteError({ backend: "b", method: "tools/call", code: 7, message: "no", data: nested }))
+            : Effect.succeed(text("fine"))
+        },
+        Effect.void,
+        () => ({ completion: { values: [] }, nested })
+      )
+      const { url } = yield* serve(scripted.fleet)
+      const { client } = yield* connected(url)
+      const asked = { ref: { type: "ref/prompt", name: "greet" }, argument: { name: "a", value: "b" } } as const
+      expect(yield* rejection(client.complete(asked))).toMatchObject({
+        code: -32_000,
+        message: expect.stringContaining("nested more than 500 levels deep")
+      })
+      const failed = yield* rejection(client.callTool({ name: "fails" }))
+      expect(failed).toMatchObject({ code: 7, message: "MCP error 7: no" })
+      expect(failed).toHaveProperty("data", undefined)
+      const seen: Array<unknown> = []
+      const onprogress = (progress: unknown) => void seen.push(progress)
+      expect(yield* Effect.promise(() => client.callTool({ name: "x" }, undefined, { onprogress }))).toMatchObject(
+        text("fine")
+      )
+      expect(seen).toEqual([{ progress: 1, total: 2, message: "half" }])
+    }))
+
+  it.scopedLive("[G3:endpoint] passes progress to the call that asked for it, and asks for none otherwise", () =>
+    Effect.gen(function*() {
+      const { fleet } = yield* ScriptedFleet.make(catalog(1, {}), ({ options }) =>
+        Effect.sync(() => {
+          options.onprogress?.({ progress: 1, total: 2, message: "half" })
+          options.onprogress?.({ progress: 2, total: 2 })
+          return text(options.onprogress ? "asked" : "not asked")
+        }))
+      const { url } = yield* serve(fleet)
+      const { client } = yield* connected(url)
+      const seen: Array<unknown> = []
+      yield* Effect.promise(async () => {
+        const onprogress = (progress: unknown) => void seen.push(progress)
+        expect(await client.callTool({ name: "x" }, undefined, { onprogress })).toMatchObject(text("asked"))
+        expect(await client.callTool({ name: "x" })).toMatchObject(text("not asked"))
+      })
+      expect(seen).toEqual([{ progress: 1, total: 2, message: "half" }, { progress: 2, total: 2 }])
+    }))
+
+  it.scopedLive("[G3:endpoint] a client's cancellation interrupts the call, and so does the end of its session", () =>
+    Effect.gen(function*() {
+      const [began, ended] = [yield* Deferred.make<void>(), yield* Deferred.make<unknown>()]
+      const [began2, ended2] = [yield* Deferred.make<void>(), yield* Deferred.make<unknown>()]
+      const hang = (began: Deferred.Deferred<void>, ended: Deferred.Deferred<unknown>, options: Backend.CallOptions) =>
+        Deferred.succeed(began, undefined).pipe(
+          Effect.zipRight(Effect.never),
+          Effect.onInterrupt(() => Deferred.succeed(ended, options.cancelReason?.()))
+        )
+      const { fleet } = yield* ScriptedFleet.make(
+        catalog(1, {}),
+        ({ name, options }) => name === "cancel" ? hang(began, ended, options) : hang(began2, ended2, options)
+      )
+      const { url } = yield* serve(fleet)
+      const { client, transport } = yield* connected(url)
+      const controller = new AbortController()
+      const cancelled = rejection(client.callTool({ name: "cancel" }, undefined, { signal: controller.signal }))
+      const waiting = yield* Effect.fork(cancelled)
+      yield* Deferred.await(began)
+      controller.abort("the user has gone")
+      expect(yield* Deferred.await(ended)).toBe("the user has gone")
+      yield* waiting
+      client.callTool({ name: "leave" }).catch(() => {})
+      yield* Deferred.await(began2)
+      yield* Effect.promise(() => transport.terminateSession())
+      yield* Deferred.await(ended2)
+    }))
+
+  it.scopedLive("[G3:endpoint] tells every session which lists have changed, and not of mere staleness", () =>
+    Effect.gen(function*() {
+      const first = catalog(1, { tools: [tool("a")], prompts: [{ name: "p" }] })
+      const { fleet, publish } = yield* ScriptedFleet.make(first, nothing)
+      const { url } = yield* serve(fleet)
+      const told: Array<string> = []
+      const done = yield* Effect.forEach([1, 2], (number) =>
+        Effect.gen(function*() {
+          const { client } = yield* connected(url)
+          const last = yield* Deferred.make<void>()
+          client.setNotificationHandler(ToolListChangedNotificationSchema, () => void told.push(`tools ${number}`))
+          client.setNotificationHandler(PromptListChangedNotificationSchema, () => void told.push(`prompts ${number}`))
+          client.setNotificationHandler(
+            ResourceListChangedNotificationSchema,
+            () => Deferred.unsafeDone(last, Effect.void)
+          )
+          return last
+        }))
+      const stale = new Map([...first.tools].map(([key, entry]) => [key, { ...entry, stale: true }]))
+      yield* publish({ ...first, revision: 2, tools: stale })
+      yield* publish(catalog(3, { tools: [tool("a"), tool("b")], prompts: [{ name: "p" }] }))
+      yield* publish(catalog(4, {
+        tools: [tool("a"), tool("b")],
+        prompts: [{ name: "p" }],
+        resources: [{ uri: "test://one", name: "one" }]
+      }))
+      yield* Effect.forEach(done, Deferred.await)
+      expect(told.toSorted()).toEqual(["tools 1", "tools 2"])
+    }))
+
+  it.scopedLive("[G3:endpoint] a change of resource templates alone is told, as one of resources", () =>
+    Effect.gen(function*() {
+      const lists = { tools: [tool("a")], prompts: [{ name: "p" }], resources: [{ uri: "test://one", name: "one" }] }
+      const { fleet, publish } = yield* ScriptedFleet.make(catalog(1, lists), nothing)
+      const { url } = yield* serve(fleet)
+      const { client } = yield* connected(url)
+      const told: Array<string> = []
+      const [resources, last] = [yield* Deferred.make<void>(), yield* Deferred.make<void>()]
+      client.setNotificationHandler(ResourceListChangedNotificationSchema, () => {
+        told.push("resources")
+        Deferred.unsafeDone(resources, Effect.void)
+      })
+      client.setNotificationHandler(PromptListChangedNotificationSchema, () => void told.push("prompts"))
+      client.setNotificationHandler(ToolListChangedNotificationSchema, () => {
+        told.push("tools")
+        Deferred.unsafeDone(last, Effect.void)
+      })
+      const templates = { ...lists, resourceTemplates: [{ uriTemplate: "test://{x}", name: "any" }] }
+      yield* publish(catalog(2, templates))
+      yield* Deferred.await(resources)
+      yield* publish(catalog(3, { ...templates, tools: [] }))
+      yield* Deferred.await(last)
+      expect(told).toEqual(["resources", "tools"])
+    }))
+
+  it.scopedLive("[G3:endpoint] a tool that needs a task is offered as one that may have one, which clients of the official SDK call", () =>
+    Effect.gen(function*() {
+      const tools = (["forbidden", "optional", "required"] as const).map((taskSupport) => ({
+        ...tool(taskSupport),
+        execution: { taskSupport }
+      }))
+      const { fleet } = yield* ScriptedFleet.make(catalog(1, { tools }), nothing)
+      const { url } = yield* serve(fleet)
+      const { client } = yield* connected(url)
+      expect((yield* Effect.promise(() => client.listTools())).tools).toEqual([
+        tools[0],
+        tools[1],
+        { ...tool("required"), execution: { taskSupport: "optional" } }
+      ])
+    }))
+
+  it.scopedLive("[G1:endpoint] parameters that do not fit are refused in one line that names them", () =>
+    Effect.gen(function*() {
+      const { fleet } = yield* ScriptedFleet.make(catalog(1, {}), nothing)
+      const { url } = yield* serve(fleet)
+      const { session } = yield* bare(url, "POST", accept, initialize)
+      const error = (method: string, params?: unknown) =>
+        Effect.map(
+          bare(
+            url,
+            "POST",
+            { ...accept, "Mcp-Session-Id": session },
+            JSON.stringify({ jsonrpc: "2.0", id: 7, method, params })
+          ),
+          ({ body }) => (JSON.parse(body) as { readonly error: unknown }).error
+        )
+      expect(yield* error("tools/call", { arguments: { x: 1 } })).toEqual({
+        code: -32_602,
+        message: "Invalid params of tools/call: name: expected string, received undefined"
+      })
+      expect(yield* error("tools/call")).toEqual({
+        code: -32_602,
+        message: "Invalid params of tools/call: params: expected object, received undefined"
+      })
+      expect(yield* error("prompts/get", { name: "greet", arguments: { a: 1, b: [], c: "", d: null, e: {} } })).toEqual(
+        {
+          code: -32_602,
+          message:
+            "Invalid params of prompts/get: arguments.a: expected string, received number; arguments.b: expected "
+            + "string, received array; arguments.d: expected string, received null; 1 more"
+        }
+      )
+      expect(yield* error("completion/complete", { ref: { type: "x" }, argument: { name: "a", value: "b" } })).toEqual({
+        code: -32_602,
+        message: "Invalid params of completion/complete: ref: not of an accepted form"
+      })
+      expect(yield* error("resources/subscribe", { uri: 1 })).toEqual({
+        code: -32_602,
+        message: "Invalid params of resources/subscribe: uri: expected string, received number"
+      })
+      expect(yield* error("logging/setLevel", { level: "loud" })).toMatchObject({
+        code: -32_602,
+        message: expect.stringContaining("Invalid params of logging/setLevel: level: ")
+      })
+      expect(yield* error("tasks/list")).toEqual({ code: -32_601, message: "Method not found: tasks/list" })
+    }))
+
+  it.scopedLive("[G1:endpoint] an early client's first list and call wait for the backends", () =>
+    Effect.gen(function*() {
+      const ready = yield* Deferred.make<void>()
+      let called = false
+      const answer = () => Effect.sync(() => text(String(called = true)))
+      const { fleet, publish } = yield* ScriptedFleet.make(catalog(0, {}), answer, Deferred.await(ready))
+      const { url } = yield* serve(fleet)
+      const { client } = yield* connected(url)
+      const list = yield* Effect.fork(Effect.promise(() => client.listTools()))
+      const call = yield* Effect.fork(Effect.promise(() => client.callTool({ name: "a" })))
+      yield* Effect.promise(() => client.ping())
+      expect(called).toBe(false)
+      yield* publish(catalog(1, { tools: [tool("a")] }))
+      yield* Deferred.succeed(ready, undefined)
+      expect((yield* list).tools).toHaveLength(1)
+      expect(yield* call).toMatchObject(text("true"))
+    }))
+
+  it.scopedLive("[G6:endpoint] checks Host, Origin and token before anything else", () =>
+    Effect.gen(function*() {
+      const { fleet } = yield* ScriptedFleet.make(catalog(1, {}), nothing)
+      const { sessions, url } = yield* serve(fleet)
+      const send = (headers: Record<string, string>) => bare(url, "POST", { ...accept, ...headers }, initialize)
+      expect(yield* send({ Host: "evil.example" })).toMatchObject({ status: 403 })
+      expect(yield* send({ Origin: "https://evil.example" })).toMatchObject({ status: 403 })
+      expect(yield* sessions).toBe(0)
+      expect(yield* send({ Host: "localhost" })).toMatchObject({ status: 200 })
+      const health = url.replace("/mcp", "/health")
+      expect(yield* bare(health, "GET", { Host: "evil.example" })).toMatchObject({
+        status: 200,
+        body: `{"status":"ok"}`
+      })
+      expect(yield* bare(health, "GET", {})).toMatchObject({ status: 200, body: `{"status":"ok","backends":{}}` })
+      const guarded = yield* serve(fleet, { token: Redacted.make("letmein") })
+      expect(yield* bare(guarded.url, "POST", accept, initialize)).toMatchObject({ status: 401 })
+      const { client } = yield* connected(guarded.url, { Authorization: "Bearer letmein" })
+      yield* Effect.promise(() => client.ping())
+    }))
+
+  it.live("[G7:endpoint] closing lets calls under way finish, ends sessions, and leaves nothing listening", () =>
+    Effect.gen(function*() {
+      const scope = yield* Scope.make()
+      const [began, go] = [yield* Deferred.make<void>(), yield* Deferred.make<void>()]
+      const { fleet } = yield* ScriptedFleet.make(
+        catalog(1, {}),
+        () => Deferred.succeed(began, undefined).pipe(Effect.zipRight(Deferred.await(go)), Effect.as(text("done")))
+      )
+      const { url } = yield* serve(fleet).pipe(Scope.extend(scope))
+      const { client } = yield* connected(url)
+      const call = yield* Effect.fork(Effect.promise(() => client.callTool({ name: "x" })))
+      yield* Deferred.await(began)
+      const closing = yield* Effect.fork(Scope.close(scope, Exit.void))
+      // The handler is off at once; what comes now is refused.
+      yield* bare(url, "POST", accept, initialize).pipe(Effect.repeat({ until: ({ status }) => status === 503 }))
+      yield* Deferred.succeed(go, undefined)
+      expect(yield* call).toMatchObject(text("done"))
+      yield* closing
+      expect(yield* Effect.exit(bare(url, "POST", accept, initialize))).toMatchObject({ _tag: "Failure" })
+    }).pipe(Effect.scoped))
+
+  it.live("[G7:endpoint] closing does not wait for a call for ever, and tells its client", () =>
+    Effect.gen(function*() {
+      const scope = yield* Scope.make()
+      const began = yield* Deferred.make<void>()
+      const { fleet } = yield* ScriptedFleet.make(
+        catalog(1, {}),
+        () => Deferred.succeed(began, undefined).pipe(Effect.zipRight(Effect.never))
+      )
+      const { url } = yield* serve(fleet, { drain: "50 millis" }).pipe(Scope.extend(scope))
+      const { client } = yield* connected(url)
+      const call = yield* Effect.fork(rejection(client.callTool({ name: "x" })))
+      yield* Deferred.await(began)
+      yield* Scope.close(scope, Exit.void)
+      expect(yield* call).toMatchObject({ code: -32_000, data: { fate: "unknown" } })
+    }).pipe(Effect.scoped))
+})

@@ -1,0 +1,186 @@
+import { describe, expect, it } from "@effect/vitest"
+import { ConnectError, type Event, type Status } from "@mcp-lifeline/core"
+import { HashMap } from "effect"
+import * as Lines from "../../src/serve/Lines.js"
+import * as Table from "../../src/serve/Table.js"
+
+const now = new Date(2026, 0, 2, 12, 3, 4).getTime()
+
+const status = (fields: Partial<Status>): Status => ({
+  backend: "every-stdio",
+  state: "Connected",
+  generation: 2,
+  health: "CONNECTED",
+  healthScore: 1,
+  transport: "stdio",
+  target: "node",
+  usage: undefined,
+  memoryLimit: undefined,
+  pins: undefined,
+  peer: { pid: 4242 },
+  sessionId: undefined,
+  serverInfo: undefined,
+  protocolVersion: undefined,
+  connectedAt: now - 65_000,
+  uptime: 65_000,
+  totalUptime: 65_000,
+  connectionCount: 2,
+  reconnectCount: 1,
+  errorCount: 1,
+  lastError: undefined,
+  lastErrorAt: undefined,
+  lastReason: undefined,
+  lastCloseError: undefined,
+  connectorWarning: undefined,
+  abandonedCloses: 0,
+  lostSessions: { count: 0, warning: undefined },
+  resumed: false,
+  lastAttemptAt: undefined,
+  lastSuccessAt: undefined,
+  nextAttemptAt: undefined,
+  failedAttempts: 0,
+  failures: { discovery: 0, request: 0 },
+  inFlight: 0,
+  waiting: 0,
+  queued: 0,
+  calls: { givenUp: 0 },
+  toolOptions: { unmatched: [], warning: undefined },
+  keepalive: { state: "running", method: "ping", reason: undefined, reprobeAt: undefined },
+  catalog: { generation: 2, revision: 3, stale: false, tools: 13, hidden: undefined, truncated: [] },
+  ...fields
+})
+
+const common = { backend: "every-stdio", at: now }
+
+describe("Lines", () => {
+  const line = (event: Event.Event, status: Status | undefined) => {
+    const [, text] = Lines.step(HashMap.empty(), event, status)
+    return text === undefined ? undefined : Lines.show(event.at, event.backend, text.message)
+  }
+
+  it("a connection is one line: generation, process and tools", () => {
+    const event: Event.Event = { _tag: "StateChanged", ...common, from: "Connecting", to: "Connected", generation: 2 }
+    expect(line(event, status({}))).toBe("12:03:04 every-stdio  Connected  generation 2  pid 4242  13 tools")
+    expect(line(event, status({ generation: 3 }))).toBe("12:03:04 every-stdio  Connected  generation 2")
+  })
+
+  it("a server that is taken out of the file is closed, without words for programs", () => {
+    const event: Event.Event = { _tag: "StateChanged", ...common, from: "Connected", to: "Closed", generation: 2 }
+    expect(line(event, status({}))).toBe("12:03:04 every-stdio  Closed")
+    expect(line({ ...event, to: "Disabled" }, status({}))).toBe("12:03:04 every-stdio  Disabled (it is switched off)")
+  })
+
+  it("a catalogue is told with the connection, and by itself only when it is news", () => {
+    const changed: Event.Event = { _tag: "CatalogChanged", ...common, generation: 2, revision: 3, stale: false }
+    const [told, first] = Lines.step(HashMap.empty(), changed, status({}))
+    expect(first).toEqual({ message: "13 tools", publicMessage: "" })
+    expect(Lines.step(told, changed, status({}))[1]).toBeUndefined()
+    expect(line({ ...changed, stale: true }, status({}))).toBeUndefined()
+    const connected: Event.Event = {
+      _tag: "StateChanged",
+      ...common,
+      from: "Connecting",
+      to: "Connected",
+      generation: 2
+    }
+    expect(Lines.step(Lines.step(HashMap.empty(), connected, status({}))[0], changed, status({}))[1]).toBeUndefined()
+  })
+
+  it("[S13] high memory is a line, and so is the restart because of it", () => {
+    const message = "850 MB of memory, 85% of its limit of 1 GB (maxMemory)"
+    const high: Event.Event = {
+      ...{ _tag: "MemoryHigh", ...common, generation: 2, memory: 85e7, limit: 1e9, message },
+      nextRestartAt: undefined
+    }
+    expect(line(high, status({}))).toBe(`12:03:04 every-stdio  Memory is high  ${message}`)
+    expect(Lines.levelOf(high)).toBe("warning")
+    const loss = { kind: "memory", message: "it uses too much" } as const
+    const lost: Event.Event = { _tag: "RuntimeLost", ...common, generation: 2, loss, uptime: 1 }
+    expect(line(lost, status({}))).toBe("12:03:04 every-stdio  Restarting  generation 2  it uses too much")
+  })
+
+  it("text from outside stays one line and controls no terminal", () => {
+    const message = "refused\nby \u001B[31mserver\u001B[0m\r\u0007 \u202Enow"
+    const error = new ConnectError({ backend: "b", message, reason: "refused", permanent: false })
+    const event: Event.Event = { _tag: "AttemptFailed", ...common, error, duration: 1, nextAttemptAt: now + 1300 }
+    expect(line(event, undefined)).toBe(
+      "12:03:04 every-stdio  Attempt failed  refused by server now  next in 2 s"
+    )
+  })
+
+  it("an attempt that was to replace a connection leaves it, and the line says so", () => {
+    const error = new ConnectError({ backend: "b", message: "HTTP 401", reason: "unauthorized", permanent: false })
+    const event: Event.Event = { _tag: "AttemptFailed", ...common, error, duration: 1, nextAttemptAt: undefined }
+    expect(line(event, status({}))).toBe("12:03:04 every-stdio  New connection failed, the old one stays  HTTP 401")
+  })
+
+  it("says nothing of steps on the way", () => {
+    expect(line({ _tag: "AttemptStarted", ...common, attempt: 1 }, undefined)).toBeUndefined()
+  })
+})
+
+describe("Table", () => {
+  const rows = [
+    status({}),
+    status({
+      backend: "every-http",
+      state: "Reconnecting",
+      transport: "http",
+      target: "http://127.0.0.1:4000/mcp",
+      peer: undefined,
+      catalog: { generation: 1, revision: 1, stale: true, tools: 13, hidden: undefined, truncated: [] },
+      lastError:
+        "connection refused, and then a long account\nof how that came to be, with \u001B[2Jcontrol codes in it",
+      nextAttemptAt: now + 3000
+    })
+  ]
+
+  it.each([80, 100, 120, 200])("fits into %d columns, errors included", (width) => {
+    const lines = Table.render(rows, { now, width, colour: false }).split("\n")
+    const table = lines.filter((line) => !line.startsWith("  "))
+    expect(table).toHaveLength(6)
+    expect(new Set(table.map((line) => line.length)).size).toBe(1)
+    expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(width)
+    expect(lines.join("\n")).toContain("connection refused, and")
+  })
+
+  it("shows state, generation, process, tools, uptime, next attempt and last error", () => {
+    const table = Table.render(rows, { now, width: 250, colour: false })
+    const [head, , first, second] = table.split("\n").slice(1, 5)
+    expect(head?.split("│").map((cell) => cell.trim()).slice(1, 4)).toEqual(["server", "state", "gen"])
+    expect(first?.split("│").map((cell) => cell.trim())).toEqual(
+      ["", "every-stdio", "Connected", "2", "pid 4242", "13", "up 1 min 5 s", "", ""]
+    )
+    expect(second).toMatch(
+      /Reconnecting .* http:\/\/127\.0\.0\.1:4000\/mcp .* 13 \(stale\) .* in 3 s .* connection refused, and/
+    )
+    expect(table).not.toContain("\u001B")
+  })
+
+  it("what has failed before a backend was connected is shown with its age", () => {
+    const failed = { lastError: "HTTP 401", lastErrorAt: now - 12_000 }
+    const shown = (fields: Partial<Status>) => Table.render([status(fields)], { now, width: 250, colour: false })
+    expect(shown(failed)).toContain("12 s ago: HTTP 401")
+    expect(shown({ ...failed, state: "Reconnecting" })).toMatch(/│ HTTP 401 +│/)
+  })
+
+  it("of a server that is disabled no old error is shown", () => {
+    const shown = (state: Status["state"]) =>
+      Table.render([status({ state, lastError: "was killed", lastErrorAt: now })], { now, width: 250, colour: false })
+    expect(shown("Reconnecting")).toContain("was killed")
+    for (const state of ["Disabling", "Disabled"] as const) expect(shown(state)).not.toContain("was killed")
+  })
+
+  it("[S13] memory and processor time have columns once any server is measured", () => {
+    const shown = Table.render(
+      [status({ usage: { memory: 152_300_000, cpu: 12.6, cpuTime: 3 } }), ...rows.slice(1)],
+      { now, width: 250, colour: false }
+    )
+    expect(shown).toMatch(/tools +│ memory +│ cpu +│ up \/ next/)
+    expect(shown).toMatch(/13 +│ 152 MB +│ 13% +│ up 1 min 5 s/)
+  })
+
+  it("colours the state alone, and only when asked", () => {
+    expect(Table.render(rows, { now, width: 120, colour: true })).toContain("\u001B[32mConnected\u001B[39m")
+  })
+})

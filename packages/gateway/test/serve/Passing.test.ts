@@ -1,0 +1,110 @@
+import { describe, expect, it } from "@effect/vitest"
+import { HttpFaultServer } from "@mcp-lifeline/testing"
+import { Effect } from "effect"
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import * as Program from "../support/Program.js"
+
+/** A gateway, as a user starts it, in front of a server that remembers what it saw. */
+const serve = (args: ReadonlyArray<string>, env: Record<string, string> = {}) =>
+  Effect.gen(function*() {
+    const server = yield* HttpFaultServer.make()
+    const folder = yield* Effect.acquireRelease(
+      Effect.sync(() => mkdtempSync(join(tmpdir(), "lifeline-"))),
+      (path) => Effect.sync(() => rmSync(path, { recursive: true }))
+    )
+    const file = join(folder, "mcp.json")
+    writeFileSync(file, JSON.stringify({ mcpServers: { docs: { url: server.url, headers: { "X-Key": "ours" } } } }))
+    const program = yield* Program.start(["serve", "--port", "0", "--config", file, ...args], env)
+    const [, url = ""] = yield* program.prints(/^Serving (http:\S+)$/m)
+    return { program, server, url }
+  })
+
+const initialize = {
+  jsonrpc: "2.0",
+  id: 1,
+  method: "initialize",
+  params: { protocolVersion: "2025-11-25", capabilities: {}, clientInfo: { name: "c", version: "1" } }
+}
+
+/** Sends a message as a client does. */
+const post = (url: string, message: object, headers: Record<string, string> = {}) =>
+  Effect.promise(async () => {
+    const response = await fetch(url, {
+      method: "POST",
+      headers: { "content-type": "application/json", accept: "application/json, text/event-stream", ...headers },
+      body: JSON.stringify(message)
+    })
+    return {
+      status: response.status,
+      text: await response.text(),
+      session: response.headers.get("mcp-session-id") ?? ""
+    }
+  })
+
+describe.concurrent("what may pass the gateway", () => {
+  it.scopedLive("[G9] a client's Authorization header is never passed on, nor are the protocol's keys of _meta (E9)", () =>
+    Effect.gen(function*() {
+      const { server, url } = yield* serve([])
+      const own = { authorization: "Bearer of-the-client", "x-key": "of-the-client" }
+      const { session } = yield* post(url, initialize, own)
+      const headers = { ...own, "mcp-session-id": session }
+      yield* post(url, { jsonrpc: "2.0", method: "notifications/initialized" }, headers)
+      const _meta = {
+        "io.modelcontextprotocol/protocolVersion": "2025-11-25",
+        "io.modelcontextprotocol/clientInfo": { name: "of-the-client", version: "1" },
+        "example.com/trace": "passes"
+      }
+      const params = { name: "docs__echo", arguments: { message: "hi" }, _meta }
+      const { text } = yield* post(url, { jsonrpc: "2.0", id: 2, method: "tools/call", params }, headers)
+      expect(text).toContain("hi")
+      expect(server.seen.length).toBeGreaterThan(0)
+      for (const { headers } of server.seen) {
+        expect(headers["authorization"]).toBeUndefined()
+        expect(headers["x-key"]).toBe("ours")
+      }
+      const call = server.seen.map(({ body }) => JSON.stringify(body) ?? "").find((body) => body.includes("tools/call"))
+      expect(call).toContain("example.com/trace")
+      expect(call).not.toContain("of-the-client")
+    }))
+
+  it.scopedLive("[G6] bound to loopback, no page of elsewhere may ask, and no name that is not of this machine", () =>
+    Effect.gen(function*() {
+      const { url } = yield* serve([])
+      expect((yield* post(url, initialize)).status).toBe(200)
+      expect((yield* post(url, initialize, { origin: "https://example.com" })).status).toBe(403)
+      for (const path of ["/mcp", "/health", "/metrics"]) {
+        const other = new URL(path, url).href
+        expect((yield* post(other, initialize, { origin: "https://example.com" })).status).toBe(403)
+      }
+    }))
+
+  it.scopedLive("[G6] bound wider, every route asks for the token", () =>
+    Effect.gen(function*() {
+      const { url } = yield* serve(["--host", "0.0.0.0"], { MCP_LIFELINE_TOKEN: "a-token-of-ours-alone" })
+      const local = url.replace("0.0.0.0", "127.0.0.1")
+      for (const path of ["/mcp", "/health", "/metrics"]) {
+        expect((yield* post(new URL(path, local).href, initialize)).status).toBe(401)
+      }
+      expect((yield* post(local, initialize, { authorization: "Bearer another" })).status).toBe(401)
+      expect((yield* post(local, initialize, { authorization: "Bearer a-token-of-ours-alone" })).status).toBe(200)
+    }))
+
+  it.scopedLive("[G6] bound to all addresses, it shows clients one that they can use", () =>
+    Effect.gen(function*() {
+      const { program, url } = yield* serve(["--host", "0.0.0.0"], { MCP_LIFELINE_TOKEN: "a-token-of-ours-alone" })
+      const { port } = new URL(url)
+      yield* program.prints(/write the name of this one instead of 127\.0\.0\.1$/m)
+      expect(program.stdout()).toContain(`Status page: http://127.0.0.1:${port}/`)
+      expect(program.stdout()).toContain(`"url": "http://127.0.0.1:${port}/mcp"`)
+      expect(program.stdout().split("0.0.0.0")).toHaveLength(2)
+    }))
+
+  it.scopedLive("[G14] one that ends because no client was there says so", () =>
+    Effect.gen(function*() {
+      const { program } = yield* serve(["--linger", "1"])
+      expect(yield* program.ended).toEqual({ code: 0, signal: null })
+      expect(program.stdout()).toContain("\nNo client has been connected for 1 s (--linger)\nShutting down\n")
+    }))
+})

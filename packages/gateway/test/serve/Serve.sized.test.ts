@@ -1,0 +1,186 @@
+import { describe, expect, it } from "@effect/vitest"
+import { Effect, Schedule } from "effect"
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { everything } from "../../../testing/test/support/Built.js"
+import { bySize } from "../../../testing/test/support/bySize.js"
+import * as Program from "../support/Program.js"
+import * as TestClient from "../support/TestClient.js"
+
+/** A folder that goes with the scope. */
+const folder = Effect.acquireRelease(
+  Effect.sync(() => mkdtempSync(join(tmpdir(), "lifeline-"))),
+  (path) => Effect.sync(() => rmSync(path, { recursive: true }))
+)
+
+/** A file with these servers. */
+const config = (mcpServers: unknown) =>
+  Effect.map(folder, (path) => {
+    const file = join(path, "mcp.json")
+    // However long they take to start, calls wait for them.
+    const timeouts = { connect: "2 minutes", wait: "2 minutes" }
+    writeFileSync(file, `// servers\n${JSON.stringify({ mcpServers, lifeline: { timeouts } })}`)
+    return file
+  })
+
+/** A gateway, as a user starts it, and its URL. */
+const serve = (...args: ReadonlyArray<string>) =>
+  Effect.gen(function*() {
+    const program = yield* Program.start(["serve", "--port", "0", ...args])
+    const [, url = ""] = yield* program.prints(/^Serving (http:\S+)$/m)
+    return { program, url }
+  })
+
+describe.concurrent("mcp-lifeline serve", () => {
+  it.scopedLive(
+    "[G4] a backend's death is invisible to a client but for the latency of its own calls",
+    () =>
+      Effect.gen(function*() {
+        const { program, url } = yield* serve()
+        const client = yield* TestClient.connect(url)
+        const echo = (backend: string, message: string) =>
+          Effect.promise(() => TestClient.echo(client, backend, message))
+        const both = ["every-stdio__echo", "every-http__echo"]
+        yield* Effect.promise(() => TestClient.toolNamesWith(client, both))
+        for (const backend of ["every-stdio", "every-http"]) {
+          let pid: number | undefined
+          for (const round of [1, 2]) {
+            pid = yield* Program.processOf(program, backend, pid)
+            expect(yield* echo(backend, `before ${round}`)).toBe(`Echo: before ${round}`)
+            Program.kill(pid)
+            yield* Program.gone(pid)
+            // The lists go on for ever: only one without one of the two ends them, and the test.
+            const lists = Effect.promise(() => TestClient.toolNames(client)).pipe(
+              Effect.map((names) => expect(names).toEqual(expect.arrayContaining(both))),
+              Effect.repeat(Schedule.spaced("50 millis"))
+            )
+            expect(yield* Effect.raceFirst(echo(backend, `after ${round}`), lists)).toBe(`Echo: after ${round}`)
+          }
+        }
+      })
+  )
+
+  it.scopedLive(
+    "[G1] serve gives the servers of a file as one endpoint, another gateway among them",
+    () =>
+      Effect.gen(function*() {
+        const first = yield* serve()
+        const file = yield* config({
+          local: { command: process.execPath, args: ["${EVERYTHING_NOT_SET:-" + everything + "}", "stdio"] },
+          remote: { type: "http", url: first.url },
+          bad: { command: 5 },
+          off: { command: "x", disabled: true }
+        })
+        const { program, url } = yield* serve("--config", file)
+        expect(program.stderr()).toContain(`${file}:2: mcpServers.bad.command: is a number; accepted: a string`)
+        const client = yield* TestClient.connect(url)
+        const names = yield* Effect.promise(() =>
+          TestClient.toolNamesWith(client, ["local__echo", "remote__every-stdio__echo", "remote__every-http__echo"])
+        )
+        expect(new Set(names.map((name) => name.split("__")[0]))).toEqual(new Set(["local", "remote"]))
+        expect(yield* Effect.promise(() => TestClient.echo(client, "local", "hi"))).toBe("Echo: hi")
+        expect(yield* Effect.promise(() => TestClient.echo(client, "remote__every-stdio", "hi"))).toBe("Echo: hi")
+        const metrics = yield* Effect.promise(async () => (await fetch(url.replace("/mcp", "/metrics"))).text())
+        expect(metrics).toMatch(/^mcp_client_operation_duration\w*_count\{[^}]*gen_ai_tool_name="echo"[^}]*\} [1-9]/m)
+        const health = yield* Effect.promise(async () => (await fetch(url.replace("/mcp", "/health"))).json())
+        expect(health).toEqual({
+          status: "ok",
+          backends: {
+            local: { state: "Connected", generation: 1 },
+            remote: { state: "Connected", generation: 1 },
+            off: { state: "Disabled", generation: 0 }
+          }
+        })
+      })
+  )
+
+  it.scopedLive("[O4 C16] nothing but the id of the call is added to what a client asks of a backend", () =>
+    Effect.gen(function*() {
+      const server = `
+        const answers = {
+          initialize: ({ protocolVersion }) =>
+            ({ protocolVersion, capabilities: { tools: {} }, serverInfo: { name: "mirror", version: "1" } }),
+          "tools/list": () => ({ tools: [{ name: "echo", inputSchema: { type: "object" } }] }),
+          "tools/call": (params) => ({ content: [{ type: "text", text: JSON.stringify(params) }] })
+        }
+        require("node:readline").createInterface({ input: process.stdin }).on("line", (line) => {
+          const { id, method, params } = JSON.parse(line)
+          if (id !== undefined) console.log(JSON.stringify({ jsonrpc: "2.0", id, result: answers[method]?.(params) ?? {} }))
+        })`
+      const file = yield* config({ mirror: { command: process.execPath, args: ["-e", server] } })
+      const { url } = yield* serve("--config", file)
+      const client = yield* TestClient.connect(url)
+      const seen = yield* Effect.promise(() => TestClient.echo(client, "mirror", "hi"))
+      expect(JSON.parse(seen)).toEqual({
+        name: "echo",
+        arguments: { message: "hi" },
+        _meta: { "mcp-lifeline/callId": expect.any(String) }
+      })
+    }))
+
+  it.scopedLive.each<NodeJS.Signals>(bySize(["SIGTERM"], ["SIGTERM", "SIGINT", "SIGHUP"]))(
+    "[G7] %s ends the gateway in order, and no process of it is left",
+    (signal) =>
+      Effect.gen(function*() {
+        // The demo, whose HTTP server is the gateway's own child; the other signals with a server that starts in less time.
+        const isDemo = signal === "SIGTERM"
+        const mcpServers = { "every-stdio": { command: process.execPath, args: [everything, "stdio"] } }
+        const { program, url } = yield* serve(...(isDemo ? [] : ["--config", yield* config(mcpServers)]))
+        const client = yield* TestClient.connect(url)
+        yield* Effect.promise(() => TestClient.echo(client, "every-stdio", "hi"))
+        const all = Program.family(program.pid)
+        expect(all.length).toBeGreaterThan(0)
+        if (isDemo) {
+          const pids = ["every-stdio", "every-http"].map((name) => Program.processOf(program, name))
+          expect(all).toEqual(expect.arrayContaining(yield* Effect.all(pids)))
+        }
+        program.signal(signal)
+        expect(yield* program.ended).toEqual({ code: 0, signal: null })
+        expect(all.filter(Program.alive)).toEqual([])
+        expect(Program.complaints(program)).toEqual([])
+      })
+  )
+
+  it.scopedLive("[G7:killed] even when it is killed, the servers of the demo end", () =>
+    Effect.gen(function*() {
+      const { program } = yield* serve()
+      yield* Effect.all([Program.processOf(program, "every-stdio"), Program.processOf(program, "every-http")])
+      const all = Program.family(program.pid)
+      program.signal("SIGKILL")
+      yield* program.ended
+      yield* Effect.forEach(all, Program.gone)
+    }))
+})
+
+// One at a time: the second signal has to come while the orderly end is under way.
+describe("mcp-lifeline serve", () => {
+  it.scopedLive.each<[string, NodeJS.Signals, string, number]>([
+    ["a second signal ends it at once", "SIGTERM", "30 seconds", 130],
+    ["a terminal that closes while it ends does not hurry it", "SIGHUP", "2 seconds", 0]
+  ])("[G7] %s, and no process of it is left", ([, second, termGrace, code]) =>
+    Effect.gen(function*() {
+      // Never answers, and does not let itself be told to end, which it says where its first argument leads.
+      const stubborn = `process.on("SIGTERM", () => {}); setInterval(() => {}, 1000);`
+        + `require("node:fs").writeFileSync(process.argv[1], "")`
+      const up = join(yield* folder, "up")
+      const file = yield* config({
+        stubborn: {
+          command: process.execPath,
+          args: ["-e", stubborn, up],
+          lifeline: { timeouts: { connect: "1 minute", close: "20 seconds" }, stdio: { termGrace } }
+        }
+      })
+      const { program } = yield* serve("--config", file)
+      yield* program.until(() => existsSync(up) || undefined)
+      const all = Program.family(program.pid)
+      expect(all.length).toBeGreaterThan(0)
+      program.signal("SIGTERM")
+      yield* program.prints(/^Shutting down$/m)
+      // Past the half second in which a second signal is the first one again; the orderly end takes `termGrace`, or `close`.
+      yield* Effect.sleep("600 millis")
+      program.signal(second)
+      expect(yield* program.ended).toEqual({ code, signal: null })
+      yield* Effect.forEach(all, Program.gone)
+    }))
+})

@@ -1,0 +1,31 @@
+import { largestList } from "@mcp-lifeline/core/internal"
+import { describe, expect, it } from "vitest"
+import { CachedAnswers } from "../../src/wrap/CachedAnswers.js"
+
+const page = (name: string, length: number, nextCursor?: string) => ({
+  tools: [{ name, description: "x".repeat(length) }],
+  ...(nextCursor === undefined ? {} : { nextCursor })
+})
+
+describe("what is remembered of a wrapped server", () => {
+  const third = Math.ceil(largestList / 3)
+  const make = () => new CachedAnswers(undefined, () => undefined, { result: (_, result) => result })
+
+  it("[X5 W3] is no list that is too large, in one page or in several; what was known of it stays", () => {
+    const cached = make()
+    cached.addPage("tools/list", undefined, page("a", 10))
+    cached.addPage("tools/list", undefined, page("b", largestList + 1))
+    expect(cached.get("tools/list")?.["tools"]).toMatchObject([{ name: "a" }])
+    cached.addPage("tools/list", undefined, page("b", third, "1"))
+    cached.addPage("tools/list", "1", page("c", third, "2"))
+    cached.addPage("tools/list", "2", page("d", third + 1, "3"))
+    // Nothing of it is kept any more.
+    cached.addPage("tools/list", "3", page("e", 10))
+    expect(cached.get("tools/list")?.["tools"]).toMatchObject([{ name: "a" }])
+    cached.update("tools/list", [page("b", third), page("c", third), page("d", third + 1)])
+    expect(cached.get("tools/list")?.["tools"]).toMatchObject([{ name: "a" }])
+    cached.addPage("tools/list", undefined, page("b", third, "1"))
+    cached.addPage("tools/list", "1", page("c", third))
+    expect(cached.get("tools/list")?.["tools"]).toMatchObject([{ name: "b" }, { name: "c" }])
+  })
+})

@@ -1,0 +1,75 @@
+import { assert, describe, it } from "vitest"
+import { HttpServer } from "../../../promise/test/fixtures/Everything.js"
+import { everything } from "../../../testing/test/support/Built.js"
+import { type Host, options, stateFolder, wrap } from "../support/Host.js"
+import { alive } from "../support/Program.js"
+
+const lists = ["tools/list", "prompts/list", "resources/list", "resources/templates/list"]
+
+/** Requests and probes have so long that the verdict stays open. */
+const slowVerdict = options("timeouts.request=1h", "keepalive.timeout=10m", "keepalive.interval=10m")
+
+/** Where the server is, and how its process is found. */
+const servers = {
+  stdio: async () => ({
+    args: ["--", process.execPath, everything, "stdio"],
+    pid: (family: ReadonlyArray<number>) => family.at(-1) ?? 0,
+    end: async () => undefined
+  }),
+  HTTP: async () => {
+    const server = await HttpServer.start()
+    return { args: [server.url], pid: () => server.pid ?? 0, end: () => server.kill() }
+  }
+}
+
+/** Stops the server of a host that has read its lists, and gives it back to life after that; then it answers. */
+const stopped = async (
+  begin: (typeof servers)[keyof typeof servers],
+  use: (host: Host, before: ReadonlyArray<unknown>) => Promise<void>,
+  after: (host: Host, before: ReadonlyArray<unknown>) => Promise<void>
+): Promise<void> => {
+  using state = stateFolder()
+  const server = await begin()
+  try {
+    await using host = wrap([...slowVerdict, ...server.args], { state: state.path })
+    await host.initialize()
+    const before = await answers(host)
+    const pid = server.pid(host.family)
+    process.kill(pid, "SIGSTOP")
+    try {
+      await use(host, before)
+      assert.isTrue(alive(pid))
+    } finally {
+      process.kill(pid, "SIGCONT")
+    }
+    assert.strictEqual(await host.call("echo", { message: "again" }), "Echo: again")
+    await after(host, before)
+  } finally {
+    await server.end()
+  }
+}
+
+const answers = (host: Host) => Promise.all(lists.map((list) => host.result(list)))
+
+const answersAs = async (host: Host, before: ReadonlyArray<unknown>) => assert.deepEqual(await answers(host), before)
+
+describe.each(Object.entries(servers))("wrap in front of a server over %s that may be hung", (_, begin) => {
+  it(
+    "[V8:real] answers its lists from memory until that is settled, and from the server afterwards",
+    () =>
+      stopped(begin, async (host, before) => {
+        host.send({ jsonrpc: "2.0", id: "hung", method: "tools/call", params: { name: "echo", arguments: {} } })
+        // As long as a caller has to have waited: before that, it may have changed its mind.
+        await new Promise((resolve) => setTimeout(resolve, 2500))
+        host.notify("notifications/cancelled", { requestId: "hung" })
+        await answersAs(host, before)
+      }, answersAs),
+    300_000
+  )
+
+  it(
+    "[V8:real] answers them from memory where it is a list that the server leaves without an answer",
+    () => stopped(begin, answersAs, answersAs),
+    300_000
+  )
+})

@@ -1,0 +1,201 @@
+import { Client as ClientV2 } from "@modelcontextprotocol/client"
+import { StdioClientTransport as StdioV2 } from "@modelcontextprotocol/client/stdio"
+import { Client as ClientV1 } from "@modelcontextprotocol/sdk/client/index.js"
+import { StdioClientTransport as StdioV1 } from "@modelcontextprotocol/sdk/client/stdio.js"
+import { ElicitRequestSchema, ToolListChangedNotificationSchema } from "@modelcontextprotocol/sdk/types.js"
+import { assert, describe, it } from "vitest"
+import { eras as program, gateway } from "../../../testing/test/support/Built.js"
+import { Host, type Message, stateFolder, wrap } from "../support/Host.js"
+
+const clientInfo = { name: "a-test", version: "1.2.3" }
+const capabilities = { elicitation: { form: {} } }
+const rows = ["first", "second"]
+const elicit = () => ({ action: "accept" as const, content: { name: "Ada" } })
+
+const envelope = {
+  "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+  "io.modelcontextprotocol/clientInfo": clientInfo,
+  "io.modelcontextprotocol/clientCapabilities": {}
+}
+
+interface Some {
+  readonly client: Pick<
+    ClientV1,
+    | "close"
+    | "getInstructions"
+    | "getPrompt"
+    | "getServerVersion"
+    | "listPrompts"
+    | "listResources"
+    | "listTools"
+    | "readResource"
+  >
+  readonly callTool: (
+    params: { name: string; arguments?: Record<string, unknown> },
+    options?: { signal?: AbortSignal }
+  ) => Promise<unknown>
+}
+
+type Make = (args: ReadonlyArray<string>, state: string, onListChanged: () => void) => Promise<Some>
+
+const started = (args: ReadonlyArray<string>, state: string) => ({
+  command: process.execPath,
+  args: [gateway, "wrap", "--", ...args],
+  env: { ...process.env as Record<string, string>, MCP_LIFELINE_STATE: state },
+  stderr: "ignore" as const
+})
+
+/** The official Clients as a host has them, over their own transports. The modern one starts the program twice: once to ask. */
+const clients: Readonly<Record<string, Make>> = {
+  "2025": async (args, state, onListChanged) => {
+    const client = new ClientV1(clientInfo, { capabilities })
+    client.setRequestHandler(ElicitRequestSchema, elicit)
+    client.setNotificationHandler(ToolListChangedNotificationSchema, onListChanged)
+    await client.connect(new StdioV1(started(args, state)))
+    return { client, callTool: (params, options) => client.callTool(params, undefined, options) }
+  },
+  "2026": async (args, state, onListChanged) => {
+    const client = new ClientV2(clientInfo, { capabilities, versionNegotiation: { mode: "auto" } })
+    client.setRequestHandler("elicitation/create", elicit)
+    client.setNotificationHandler("notifications/tools/list_changed", onListChanged)
+    await client.connect(new StdioV2(started(args, state)))
+    assert.strictEqual(client.getNegotiatedProtocolVersion(), "2026-07-28")
+    await client.listen({ toolsListChanged: true })
+    return { client: client as never, callTool: (params, options) => client.callTool(params, options) }
+  }
+}
+
+const pairs = Object.keys(clients).flatMap((client) => ["2025", "2026"].map((era) => ({ client, era })))
+
+describe.concurrent.each(pairs)("wrap between a client of $client and a server of $era", ({ client, era }) => {
+  const connected = async (onListChanged: () => void = () => undefined) => {
+    const state = stateFolder()
+    const some = await clients[client]!([process.execPath, program, era], state.path, onListChanged)
+    return {
+      ...some,
+      said: async (name: string, given: Record<string, unknown> = {}): Promise<string> => {
+        const result = await some.callTool({ name, arguments: given })
+        return (result as { readonly content: ReadonlyArray<{ readonly text: string }> }).content[0]?.text ?? ""
+      },
+      [Symbol.asyncDispose]: async () => {
+        await some.client.close()
+        state[Symbol.dispose]()
+      }
+    }
+  }
+
+  it("[E8 E3] tools, prompts, resources, what the server asks the person, and a list that changes", async () => {
+    let changed: () => void = () => undefined
+    const announced = new Promise<void>((resolve) => {
+      changed = resolve
+    })
+    await using one = await connected(() => changed())
+    assert.strictEqual(await one.said("echo", { message: "hi" }), "Echo: hi")
+    assert.strictEqual((await one.client.listTools()).tools[0]?.name, "echo")
+    assert.strictEqual((await one.client.listPrompts()).prompts[0]?.name, "greeting")
+    assert.deepInclude((await one.client.getPrompt({ name: "greeting" })).messages[0]?.content, { text: "Hello" })
+    assert.strictEqual((await one.client.listResources()).resources[0]?.uri, "test://one")
+    assert.deepInclude((await one.client.readResource({ uri: "test://one" })).contents[0], { text: "1" })
+    assert.deepInclude(JSON.parse(await one.said("asks")), { action: "accept", content: { name: "Ada" } })
+    await one.said("grow")
+    await announced
+  })
+
+  it("[E8] a structured result has the form of the client's revision, and fits the schema in its list", async () => {
+    await using one = await connected()
+    // The official Clients compare results with the schemas of the last list.
+    const { tools } = await one.client.listTools()
+    const structured = { structuredContent: client === "2025" || era === "2025" ? { result: rows } : rows }
+    assert.deepInclude(await one.callTool({ name: "rows" }), structured)
+    const schema = tools.find(({ name }) => name === "rows")?.outputSchema
+    assert.strictEqual(schema?.type as string, client === "2025" || era === "2025" ? "object" : "array")
+  })
+
+  // As it is on the wire: the official Clients lose progress that comes together with the result.
+  it("[E8] progress", async () => {
+    using state = stateFolder()
+    await using host = wrap(["--", process.execPath, program, era], { state: state.path })
+    if (client === "2025") await host.initialize()
+    const meta = { ...(client === "2026" ? envelope : {}), progressToken: "mine" }
+    await host.result("tools/call", { name: "progress", arguments: {}, _meta: meta })
+    assert.deepEqual(
+      host.progress().map(({ params }) => [params?.["progressToken"], params?.["progress"]]),
+      [["mine", 1], ["mine", 2]]
+    )
+    assert.isDefined(host.messages.at(-1)?.result)
+  })
+
+  it("[E8] a cancellation reaches the server", async () => {
+    await using one = await connected()
+    const abort = new AbortController()
+    const hanging = one.callTool({ name: "hangs" }, { signal: abort.signal }).then(() => "answered", () => "cancelled")
+    await one.said("echo", { message: "begun" })
+    abort.abort("enough")
+    assert.strictEqual(await hanging, "cancelled")
+    while (await one.said("cancelled") !== "1") await new Promise((resolve) => setTimeout(resolve, 10))
+  })
+
+  it("[W4] a server that is killed comes back under the same client", async () => {
+    await using one = await connected()
+    const pid = Number(await one.said("pid"))
+    process.kill(pid, "SIGKILL")
+    while (!(await one.client.listTools().then(({ tools }) => tools.length > 0))) continue
+    let again = pid
+    while (again === pid) again = Number(await one.said("pid").catch(() => pid))
+    assert.notStrictEqual(again, pid)
+  })
+})
+
+describe("wrap and the eras", () => {
+  it("[E7 W9] a probe starts a server that is not remembered, and no other", async () => {
+    using state = stateFolder()
+    const probed = async (isRemembered: boolean): Promise<Message> => {
+      await using host = wrap(["--", process.execPath, program, "2025"], { state: state.path })
+      const discovered = await host.request("server/discover", { _meta: envelope })
+      assert.lengthOf(host.family, isRemembered ? 0 : 1)
+      return discovered
+    }
+    let first = await probed(false)
+    // A machine may be so slow that a host is told nothing yet.
+    while (first.error !== undefined) first = await probed(false)
+    assert.deepEqual(first.result?.["supportedVersions"], ["2026-07-28"])
+    assert.deepEqual(await probed(true), first)
+  })
+
+  it("[E7] one process serves clients of both eras at once", async () => {
+    using state = stateFolder()
+    await using host = wrap(["--", process.execPath, program, "2025"], { state: state.path })
+    await host.initialize()
+    const legacy = await host.result("tools/list")
+    const modern = await host.result("tools/list", { _meta: envelope })
+    assert.deepEqual(modern["tools"], legacy["tools"])
+    assert.strictEqual(modern["resultType"], "complete")
+    assert.notProperty(legacy, "resultType")
+  })
+
+  it("[E7] a version that nobody speaks is refused by name", async () => {
+    using state = stateFolder()
+    await using host = wrap(["--", process.execPath, program, "2025"], { state: state.path })
+    const meta = { ...envelope, "io.modelcontextprotocol/protocolVersion": "2031-01-01" }
+    const { error } = await host.request("tools/list", { _meta: meta })
+    assert.strictEqual(error?.code, -32_022)
+    assert.deepEqual(error?.data, { supported: ["2026-07-28"], requested: "2031-01-01" })
+  })
+
+  it("[E9] the protocol's keys of _meta stay on their hop, and everything else in it passes", async () => {
+    using state = stateFolder()
+    const echoMeta = [
+      "process.stdin.setEncoding('utf8').on('data', (chunk) => { for (const line of chunk.split('\\n').filter(Boolean)) {",
+      "const { id, method, params } = JSON.parse(line); if (id === undefined) continue;",
+      "const result = method === 'initialize' ? { protocolVersion: params.protocolVersion, capabilities: { tools: {} }, serverInfo: { name: 'meta', version: '1' } }",
+      ": { content: [{ type: 'text', text: JSON.stringify(params._meta ?? {}) }], _meta: { mine: 1, 'io.modelcontextprotocol/serverInfo': { name: 'x' } } };",
+      "console.log(JSON.stringify(method === 'server/discover' ? { jsonrpc: '2.0', id, error: { code: -32601, message: 'no' } } : { jsonrpc: '2.0', id, result })) } })"
+    ].join("\n")
+    await using host: Host = wrap(["--", process.execPath, "-e", echoMeta], { state: state.path })
+    const result = await host.result("tools/call", { name: "x", _meta: { ...envelope, "example.com/trace": "t" } })
+    const { "mcp-lifeline/callId": callId, ...passed } = JSON.parse(result["content"][0].text)
+    assert.isString(callId)
+    assert.deepEqual(passed, { "example.com/trace": "t" })
+    assert.deepEqual(result["_meta"], { mine: 1 })
+  })
+})

@@ -1,0 +1,246 @@
+import { Client as ClientV2, StreamableHTTPClientTransport as HttpV2 } from "@modelcontextprotocol/client"
+import { Client as ClientV1 } from "@modelcontextprotocol/sdk/client/index.js"
+import { StreamableHTTPClientTransport as HttpV1 } from "@modelcontextprotocol/sdk/client/streamableHttp.js"
+import { ElicitRequestSchema } from "@modelcontextprotocol/sdk/types.js"
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { assert, describe, it } from "vitest"
+import { eras } from "../../../testing/test/support/Built.js"
+import { type Host, stateFolder, wrap } from "../support/Host.js"
+import { scripted } from "../support/Scripted.js"
+
+const version = "2026-07-28"
+const key = (name: string): string => `io.modelcontextprotocol/${name}`
+
+const capabilities = { elicitation: { form: {} } }
+
+/** The URL of a host's `wrap --http`. */
+const urlOf = (host: Host): Promise<string> => host.until(() => /^Serving \S+ at (http:\S+)$/m.exec(host.stderr)?.[1])
+
+/** `wrap --http` in front of a server, and its URL. */
+const served = async (server: ReadonlyArray<string>) => {
+  const state = stateFolder()
+  // A busy machine is not to add progress of its own.
+  const options = ["--option", "calls.progressInterval=never"]
+  const host = wrap(["--http", "--no-token", "--port", "0", ...options, ...server], { state: state.path })
+  const url = await urlOf(host)
+  return {
+    host,
+    url,
+    [Symbol.asyncDispose]: async () => {
+      host.child.kill("SIGTERM")
+      await host.ended
+      state[Symbol.dispose]()
+    }
+  }
+}
+
+const textOf = (result: unknown): string =>
+  (result as { readonly content: ReadonlyArray<{ readonly text: string }> }).content[0]?.text ?? ""
+
+const legacy = async (url: string): Promise<ClientV1> => {
+  const client = new ClientV1({ name: "a-test", version: "1" }, { capabilities })
+  client.setRequestHandler(ElicitRequestSchema, () => ({ action: "accept" as const, content: { name: "Ada" } }))
+  await client.connect(new HttpV1(new URL(url)) as never)
+  return client
+}
+
+/** A client of 2026-07-28. Where the machine is so slow that it is told nothing of the server yet, it asks again. */
+const modern = async (url: string, name = "a-test", answer = "Ada"): Promise<ClientV2> => {
+  for (;;) {
+    const client = new ClientV2({ name, version: "1" }, { capabilities, versionNegotiation: { mode: "auto" } })
+    client.setRequestHandler("elicitation/create", () => ({ action: "accept" as const, content: { name: answer } }))
+    await client.connect(new HttpV2(new URL(url)))
+    if (client.getNegotiatedProtocolVersion() === version) return client
+    await client.close()
+  }
+}
+
+/** A request without a session, with its headers. */
+const post = async (url: string, method: string, params: Record<string, unknown> = {}, signal?: AbortSignal) => {
+  const name = params["name"]
+  const response = await fetch(url, {
+    method: "POST",
+    headers: {
+      "Content-Type": "application/json",
+      Accept: "application/json, text/event-stream",
+      "MCP-Protocol-Version": version,
+      "Mcp-Method": method,
+      ...(typeof name === "string" ? { "Mcp-Name": name } : {})
+    },
+    body: JSON.stringify({
+      jsonrpc: "2.0",
+      id: 1,
+      method,
+      params: {
+        ...params,
+        _meta: {
+          [key("protocolVersion")]: version,
+          [key("clientCapabilities")]: {},
+          ...params["_meta"] as object | undefined
+        }
+      }
+    }),
+    ...(signal === undefined ? {} : { signal })
+  })
+  return { status: response.status, response }
+}
+
+/** The messages of an answer, however it came. */
+const messages = async (response: Response): Promise<ReadonlyArray<any>> => {
+  const text = await response.text()
+  return text.startsWith("{")
+    ? [JSON.parse(text)]
+    : text.split("\n").filter((line) => line.startsWith("data: {")).map((line) => JSON.parse(line.slice(6)))
+}
+
+describe.concurrent.each(["2025", "2026"])("wrap --http in front of a server of %s", (era) => {
+  const server = ["--", process.execPath, eras, era]
+
+  it("[E7 E8] real clients of both eras are served at one URL at once", async () => {
+    await using one = await served(server)
+    const [old, now] = [await legacy(one.url), await modern(one.url)]
+    for (const client of [old, now]) {
+      assert.strictEqual(textOf(await client.callTool({ name: "echo", arguments: { message: "hi" } })), "Echo: hi")
+      assert.strictEqual((await client.listTools()).tools[0]?.name, "echo")
+      assert.strictEqual((await client.listPrompts()).prompts[0]?.name, "greeting")
+      assert.deepInclude((await client.readResource({ uri: "test://one" })).contents[0], { text: "1" })
+      assert.deepInclude(JSON.parse(textOf(await client.callTool({ name: "asks" }))), { content: { name: "Ada" } })
+    }
+    await old.close()
+    await now.close()
+  })
+
+  it("[E8] requests of one client share a server, and a list that changes is announced", async () => {
+    await using one = await served(server)
+    const client = await modern(one.url)
+    let changed: () => void = () => undefined
+    const announced = new Promise<void>((resolve) => (changed = resolve))
+    client.setNotificationHandler("notifications/tools/list_changed", () => changed())
+    const subscription = await client.listen({ toolsListChanged: true })
+    const pid = textOf(await client.callTool({ name: "pid" }))
+    assert.strictEqual(textOf(await client.callTool({ name: "pid" })), pid)
+    await client.callTool({ name: "grow" })
+    await announced
+    await subscription.close()
+    await client.close()
+  })
+
+  it("[E8] clients that differ in what they can do have each a server that was told so", async () => {
+    await using one = await served(server)
+    const [ada, eve] = [await modern(one.url), await modern(one.url, "another", "Eve")]
+    assert.notStrictEqual(
+      textOf(await ada.callTool({ name: "pid" })),
+      textOf(await eve.callTool({ name: "pid" }))
+    )
+    const asked = await Promise.all([ada.callTool({ name: "asks" }), eve.callTool({ name: "asks" })])
+    assert.deepEqual(asked.map((result) => JSON.parse(textOf(result)).content.name), ["Ada", "Eve"])
+    await ada.close()
+    await eve.close()
+  })
+
+  it("[E8] a client that goes away cancels its request, and no other of the same number", async () => {
+    await using one = await served(server)
+    const abort = new AbortController()
+    const hanging = post(one.url, "tools/call", { name: "hangs" }, abort.signal)
+      .then(({ response }) => response.text())
+      .catch(() => "gone")
+    const said = async (name: string) =>
+      (await messages((await post(one.url, "tools/call", { name })).response))[0].result.content[0].text
+    assert.strictEqual(await said("cancelled"), "0")
+    abort.abort()
+    assert.strictEqual(await hanging, "gone")
+    while (await said("cancelled") !== "1") await new Promise((resolve) => setTimeout(resolve, 10))
+  })
+})
+
+describe("wrap --http without sessions", () => {
+  it("[E8] what the server says during a request goes to that request, under its own names", async () => {
+    await using one = await served(scripted(`
+      const { progressToken } = params._meta ?? {}
+      if (progressToken !== undefined) send({ method: "notifications/progress", params: { progressToken, progress: 1 } })
+      setTimeout(() => send(said(name)), 200)`))
+    const answers = await Promise.all(["a", "b"].map(async (name) => {
+      const { response } = await post(one.url, "tools/call", { name, _meta: { progressToken: "same" } })
+      return messages(response)
+    }))
+    assert.deepEqual(
+      answers.map((all) => all.map(({ id, params, result }) => [id, params?.progressToken, result?.content[0].text])),
+      ["a", "b"].map((name) => [[undefined, "same", undefined], [1, undefined, name]])
+    )
+  })
+
+  it("[E8] a question of the server is shown to nobody while calls of two windows wait", async () => {
+    await using one = await served(scripted(`
+      if (name === "asks") ask("elicitation/create", { message: "Who?", requestedSchema: { type: "object" } })
+        .then((answer) => send(said(answer)))
+      else send({ method: "notifications/progress", params: { progressToken: params._meta.progressToken, progress: 1 } })`))
+    const abort = new AbortController()
+    const meta = { [key("clientCapabilities")]: capabilities }
+    const window = await post(
+      one.url,
+      "tools/call",
+      { name: "hangs", _meta: { ...meta, progressToken: 1 } },
+      abort.signal
+    )
+    const [answer] = await messages((await post(one.url, "tools/call", { name: "asks", _meta: meta })).response)
+    assert.match(JSON.parse(textOf(answer.result)).message, /2 calls are under way.*shown to nobody/)
+    abort.abort()
+    await window.response.text().catch(() => "")
+  })
+
+  it("[C13 E8] a stream of changes is answered, also after the server could not be started, and opens once it can", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "mcp-lifeline-"))
+    try {
+      const mended = join(folder, "mended")
+      const [first, ...args] = scripted("", "", { capabilities: { tools: { listChanged: true } } as never })
+      const code = `import { existsSync } from "node:fs"\nif (!existsSync(${JSON.stringify(mended)})) process.exit(1)\n`
+      await using one = await served([first!, ...args.slice(0, -1), code + args.at(-1)])
+      const listen = { notifications: { toolsListChanged: true } }
+      const refused = async () =>
+        (await messages((await post(one.url, "subscriptions/listen", listen)).response))[0].error
+      assert.include((await refused()).message, "exit")
+      assert.include((await refused()).message, "exit")
+      writeFileSync(mended, "")
+      for (let isOpen = false; !isOpen;) {
+        const abort = new AbortController()
+        const { response } = await post(one.url, "subscriptions/listen", listen, abort.signal)
+        const { value } = await response.body!.getReader().read()
+        isOpen = Buffer.from(value!).toString().includes("subscriptions/acknowledged")
+        abort.abort()
+      }
+    } finally {
+      rmSync(folder, { recursive: true })
+    }
+  })
+
+  it("[E7 E8] a probe is answered, and headers that differ from the body are refused", async () => {
+    await using one = await served(scripted(`send(said("x"))`))
+    let discovered: any
+    do [discovered] = await messages((await post(one.url, "server/discover")).response)
+    while (discovered.error !== undefined)
+    assert.deepEqual(discovered.result.supportedVersions, [version])
+    const headers = {
+      "Content-Type": "application/json",
+      Accept: "application/json, text/event-stream",
+      "MCP-Protocol-Version": version
+    }
+    const meta = { [key("protocolVersion")]: version, [key("clientCapabilities")]: {} }
+    const body = JSON.stringify({ jsonrpc: "2.0", id: 1, method: "tools/list", params: { _meta: meta } })
+    const refused = await fetch(one.url, { method: "POST", headers: { ...headers, "Mcp-Method": "ping" }, body })
+    assert.deepEqual([refused.status, (await messages(refused))[0].error.code], [400, -32_020])
+    const foreign = { ...headers, "Mcp-Method": "tools/list", Origin: "https://evil.example" }
+    assert.strictEqual((await fetch(one.url, { method: "POST", headers: foreign, body })).status, 403)
+    assert.strictEqual((await fetch(one.url, { headers })).status, 405)
+  })
+
+  it("[E8 G18] streams of changes end with a result when wrap ends", async () => {
+    await using one = await served(["--", process.execPath, eras, "2025"])
+    const client = await modern(one.url)
+    const subscription = await client.listen({ toolsListChanged: true })
+    one.host.child.kill("SIGTERM")
+    assert.strictEqual(await subscription.closed, "graceful")
+    await client.close()
+  })
+})

@@ -1,0 +1,175 @@
+import { it as effectIt } from "@effect/vitest"
+import { HttpFaultServer, ReservedPort } from "@mcp-lifeline/testing"
+import { Effect } from "effect"
+import { existsSync, readdirSync, readFileSync } from "node:fs"
+import { createServer as createHttpServer } from "node:http"
+import type { AddressInfo } from "node:net"
+import { join } from "node:path"
+import { setTimeout as sleep } from "node:timers/promises"
+import { assert, describe, it } from "vitest"
+import * as AuthServer from "../../../sign-in/test/support/AuthServer.js"
+import * as Signer from "../../../sign-in/test/support/Signer.js"
+import { answer } from "../support/FailureHosts.js"
+import { isGuess, refusal, stateFolder, wrap } from "../support/Host.js"
+
+describe.concurrent("mcp-lifeline wrap URL", () => {
+  it("[W1] a server at a URL: lists, calls, headers with variables of the environment", async () => {
+    using state = stateFolder()
+    await using server = await HttpFaultServer.open()
+    await using host = wrap(["--header", "X-Key: k-${WRAP_TEST_KEY}", server.url], {
+      state: state.path,
+      env: { WRAP_TEST_KEY: "secret-of-ours" }
+    })
+    await host.initialize()
+    assert.strictEqual(await host.call("echo", { message: "hi" }), "hi")
+    assert.isTrue(server.seen.every(({ headers }) => headers["x-key"] === "k-secret-of-ours"))
+    assert.notInclude(host.stderr, "secret-of-ours")
+  })
+
+  it("[W4] a lost session and a killed stream are latency only", async () => {
+    using state = stateFolder()
+    await using server = await HttpFaultServer.open()
+    await using host = wrap([server.url], { state: state.path })
+    await host.initialize()
+    for (let round = 0; round < 3; round++) {
+      for (const id of [...server.sessions.keys()]) server.sessions.delete(id)
+      assert.strictEqual(await host.call("echo", { message: "again" }), "again")
+    }
+  })
+
+  it(
+    "[W4] a server that is down at the start: initialize is answered, and its tools appear when it is there",
+    async () => {
+      using state = stateFolder()
+      // A port that nobody listens to for now.
+      await using reserved = await ReservedPort.open()
+      const { port } = reserved
+      await using host = wrap([`http://127.0.0.1:${port}/mcp`], { state: state.path })
+      const { error, result } = await host.introduction()
+      assert.isUndefined(error)
+      assert.isTrue(isGuess(result))
+      host.notify("notifications/initialized")
+      assert.deepEqual((await host.result("tools/list"))["tools"], [])
+      const call = await host.request("tools/call", { name: "echo", arguments: {} })
+      assert.match(call.error?.message ?? "", /Tell the user that the MCP server/)
+    }
+  )
+
+  it("[W1] a URL that is no MCP server: an answer that says so, one line, exit code 1", async () => {
+    using state = stateFolder()
+    const page = createHttpServer((_, response) => {
+      response.writeHead(200, { "content-type": "text/html" }).end("<html>hello</html>")
+    })
+    await new Promise<void>((resolve) => page.listen(0, "127.0.0.1", resolve))
+    try {
+      await using host = wrap([`http://127.0.0.1:${(page.address() as AddressInfo).port}/`], { state: state.path })
+      assert.match(await refusal(host), /text\/html|not JSON|no MCP/)
+      assert.lengthOf(host.stderr.trim().split("\n"), 1)
+    } finally {
+      page.closeAllConnections()
+      page.close()
+    }
+  })
+
+  it("[W4] a server that is known and down: initialize and lists at once", async () => {
+    using state = stateFolder()
+    const server = await HttpFaultServer.open()
+    let tools: ReadonlyArray<unknown>
+    {
+      await using host = wrap([server.url], { state: state.path })
+      await host.initialize()
+      tools = (await host.result("tools/list"))["tools"]
+      // Written in the background, for which the end of a host leaves a second.
+      const servers = join(state.path, "servers")
+      const isKept = () =>
+        existsSync(servers) &&
+        readdirSync(servers).some((name) => readFileSync(join(servers, name), "utf8").includes('"tools/list"'))
+      while (!isKept()) await sleep(20)
+    }
+    const { url } = server
+    await server[Symbol.asyncDispose]()
+    await using host = wrap([url], { state: state.path })
+    const { serverInfo } = await host.initialize()
+    assert.notStrictEqual(serverInfo.version, "unknown")
+    assert.deepEqual((await host.result("tools/list"))["tools"], tools)
+  })
+
+  effectIt.scopedLive(
+    "[A3] a login is told with its address at once, and once a person has signed in the tools are there",
+    () =>
+      Effect.gen(function*() {
+        const server = yield* AuthServer.make
+        const state = yield* Signer.folder
+        yield* Effect.promise(async () => {
+          await using host = wrap([server.url], { state })
+          const { result } = await host.introduction({}, undefined, true)
+          host.notify("notifications/initialized")
+          const address = await host.until(() => /http:\S+(?=\n)/.exec(host.stderr)?.[0])
+          assert.isTrue(isGuess(result))
+          const refused = await host.request("tools/call", { name: "ask", arguments: {} })
+          assert.include(refused.error?.message ?? "", address)
+          assert.deepEqual((await host.result("tools/list"))["tools"], [])
+          assert.include((await Effect.runPromise(Signer.visit(address))).text, "Signed in")
+          await host.until(() => host.notified("notifications/tools/list_changed")[0])
+          assert.isAbove((await host.result("tools/list"))["tools"].length, 0)
+          await host.call("ask")
+          assert.deepEqual(host.strange, [])
+        })
+        // Another process, later: nobody has to sign in again.
+        yield* Effect.promise(async () => {
+          await using host = wrap([server.url], { state })
+          const { instructions } = await host.initialize()
+          assert.notInclude(instructions ?? "", "login")
+          await host.call("ask")
+          assert.lengthOf(server.grants("authorization_code"), 1)
+        })
+      })
+  )
+
+  effectIt.scopedLive(
+    "[A1] a server that nobody can log in to: initialize says why at once, and standard error once however many attempts fail",
+    () =>
+      Effect.gen(function*() {
+        const server = yield* AuthServer.make
+        server.knobs.metadata = { code_challenge_methods_supported: [] }
+        const state = yield* Signer.folder
+        yield* Effect.promise(async () => {
+          await using host = wrap([server.url], { state })
+          const { result } = await host.introduction({}, undefined, true)
+          await host.until(() => /does not offer PKCE/.exec(host.stderr) ?? undefined)
+          assert.isTrue(isGuess(result))
+          host.notify("notifications/initialized")
+          const refused = await host.request("tools/call", { name: "ask", arguments: {} })
+          assert.match(refused.error?.message ?? "", /does not offer PKCE/)
+          assert.lengthOf(host.stderr.trim().split("\n"), 1)
+        })
+      })
+  )
+
+  effectIt.scopedLive(
+    "[A4] --browser opens one browser for two hosts, and none where CI is set",
+    () =>
+      Effect.gen(function*() {
+        const server = yield* AuthServer.make
+        const state = yield* Signer.folder
+        const browser = yield* Signer.browser(false)
+        yield* Effect.promise(async () => {
+          {
+            await using ci = wrap(["--browser", server.url], { state, env: { BROWSER: browser.command, CI: "true" } })
+            await ci.introduction({}, undefined, true)
+            await ci.until(() => /http:\S+/.exec(ci.stderr) ?? undefined)
+          }
+          assert.deepEqual(browser.opened(), [])
+          const env = { BROWSER: browser.command, CI: "" }
+          await using one = wrap(["--browser", server.url], { state, env })
+          await using other = wrap(["--browser", server.url], { state, env })
+          await Promise.all([one, other].map((host) => host.introduction({}, undefined, true)))
+          for (const host of [one, other]) {
+            host.notify("notifications/initialized")
+            await answer(host, "ask")
+          }
+          assert.lengthOf(browser.opened(), 1)
+        })
+      })
+  )
+})

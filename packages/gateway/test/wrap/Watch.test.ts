@@ -1,0 +1,290 @@
+import { Backend } from "@mcp-lifeline/core"
+import { Deferred, Effect, Fiber } from "effect"
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync
+} from "node:fs"
+import { tmpdir } from "node:os"
+import { basename, join } from "node:path"
+import { assert, describe, it } from "vitest"
+import { FolderWatch } from "../../src/wrap/FolderWatch.js"
+import * as Watch from "../../src/wrap/Watch.js"
+import { WatchedVersion } from "../../src/wrap/WatchedVersion.js"
+import { stateFolder, wrap } from "../support/Host.js"
+import * as RawServer from "../support/RawServer.js"
+
+/** A folder with a watch on one in it, both of which go with the test. */
+const watching = () => {
+  const path = mkdtempSync(join(tmpdir(), "lifeline-watch-"))
+  const folder = join(path, "dist")
+  const file = join(folder, "server.mjs")
+  mkdirSync(folder)
+  writeFileSync(file, "first")
+  let wake: () => void = () => undefined
+  const seen = new Set<string>()
+  const all = new Set<string>()
+  const watch = new FolderWatch(folder, {
+    isOpened: () => true,
+    onChange: (changed) => {
+      seen.add(changed)
+      all.add(changed)
+      wake()
+    },
+    onError: assert.fail
+  })
+  return {
+    folder,
+    file,
+    /** Everything that was seen to change. */
+    all,
+    /** Waits until a file is seen to change. */
+    sees: async (changed: string): Promise<void> => {
+      while (!seen.has(changed)) {
+        await new Promise<void>((resolve) => {
+          wake = resolve
+        })
+      }
+      seen.clear()
+    },
+    [Symbol.dispose]: () => {
+      watch.close()
+      rmSync(path, { recursive: true })
+    }
+  }
+}
+
+describe("--watch", () => {
+  it("[W4] a file that is replaced by another of its name is seen each time", async () => {
+    using one = watching()
+    for (const round of [1, 2, 3, 4]) {
+      writeFileSync(`${one.file}.new`, `${round}`)
+      renameSync(`${one.file}.new`, one.file)
+      await one.sees(one.file)
+    }
+    writeFileSync(one.file, "written")
+    await one.sees(one.file)
+  })
+
+  it("[W4] a folder that is removed and made again is watched on, and the folders in it", async () => {
+    using one = watching()
+    const make = async (content: string): Promise<void> => {
+      const inner = join(one.folder, "inner")
+      const file = join(inner, "part.mjs")
+      mkdirSync(inner, { recursive: true })
+      writeFileSync(one.file, content)
+      writeFileSync(file, content)
+      await one.sees(file)
+      writeFileSync(file, `${content}, again`)
+      await one.sees(file)
+      rmSync(inner, { recursive: true })
+      mkdirSync(inner)
+      writeFileSync(file, `${content}, once more`)
+      await one.sees(file)
+    }
+    await make("first")
+    rmSync(one.folder, { recursive: true })
+    await make("at once")
+    rmSync(one.folder, { recursive: true })
+    // For long enough that it is missed.
+    await new Promise((resolve) => setTimeout(resolve, 600))
+    await make("later")
+  })
+
+  it("[W4] a folder that is removed, or whose rights change, is named itself, and no file in it that never was", async () => {
+    using one = watching()
+    const inner = join(one.folder, "inner")
+    mkdirSync(inner)
+    await one.sees(inner)
+    chmodSync(inner, 0o700)
+    await one.sees(inner)
+    rmdirSync(inner)
+    await one.sees(inner)
+    chmodSync(one.folder, 0o700)
+    await one.sees(one.folder)
+    rmSync(one.file)
+    await one.sees(one.file)
+    rmdirSync(one.folder)
+    await one.sees(one.folder)
+    mkdirSync(one.folder)
+    writeFileSync(one.file, "again")
+    await one.sees(one.file)
+    // A file in a folder of its name is one as any other.
+    const file = join(one.folder, basename(one.folder))
+    writeFileSync(file, "first")
+    await one.sees(file)
+    const others = [...one.all].filter((path) => ![one.folder, one.file, inner, file].includes(path))
+    assert.deepEqual(others, [])
+  })
+
+  it("[W4] a glob may be absolute, a file or a folder; of a program from elsewhere nothing else counts than itself", () => {
+    const [absolute] = Watch.watched("/some/where/**/*.mjs", "node", [])
+    assert.deepEqual([absolute?.folder, absolute?.counts("/some/where/in/a.mjs")], ["/some/where", true])
+    assert.isFalse(absolute?.counts("/some/where/in/a.txt"))
+    const current = process.cwd()
+    for (const glob of ["src/**/*.ts", "./src/**/*.ts"]) {
+      const [below] = Watch.watched(glob, "node", [])
+      assert.deepEqual([below?.folder, below?.counts(join(current, "src", "in", "a.ts"))], [join(current, "src"), true])
+    }
+    const [file] = Watch.watched("package.json", "node", [])
+    assert.deepEqual([file?.folder, file?.counts(join(current, "package.json"))], [current, true])
+    assert.isFalse(file?.counts(join(current, "package.json.other")))
+    const [folder] = Watch.watched("node_modules/", "node", [])
+    assert.deepEqual([folder?.folder, folder?.counts(join(current, "node_modules", "a"))], [
+      join(current, "node_modules"),
+      true
+    ])
+    const [program, ...others] = Watch.watched(undefined, process.execPath, ["--version"])
+    assert.deepEqual(others, [])
+    assert.isTrue(program?.counts(process.execPath))
+    assert.isFalse(program?.counts(`${process.execPath}.other`))
+  })
+
+  it("[W4] a version that ends as it is started is started once, and calls fail at once until the next change", async () => {
+    using state = stateFolder()
+    using one = watching()
+    const journal = join(state.path, "journal")
+    const begins = `require("node:fs").appendFileSync(${JSON.stringify(journal)}, "+");`
+    const works = `${begins}
+      require("node:readline").createInterface(process.stdin).on("line", (line) => {
+        const { id, method, params } = JSON.parse(line)
+        const result = method === "initialize"
+          ? { protocolVersion: params.protocolVersion, capabilities: { tools: {} }, serverInfo: { name: "edited", version: "1" } }
+          : method === "tools/list"
+          ? { tools: [{ name: "pid", inputSchema: { type: "object" } }] }
+          : { content: [{ type: "text", text: String(process.pid) }] }
+        if (id !== undefined) console.log(JSON.stringify({ jsonrpc: "2.0", id, result }))
+      })`
+    const file = join(one.folder, "server.cjs")
+    const starts = (): number => readFileSync(journal, "utf8").length
+    writeFileSync(file, works)
+    await using host = wrap(["--watch", "--", process.execPath, file], { state: state.path })
+    await host.initialize()
+    const before = await host.call("pid")
+    writeFileSync(journal, "")
+    writeFileSync(file, `${begins}throw new Error("a mistake of the author")`)
+    await host.until(() =>
+      /does not start: .*; the next change of a watched file starts it again/.test(host.stderr) || undefined
+    )
+    for (const _ of [1, 2, 3]) {
+      const { error } = await host.request("tools/call", { name: "pid", arguments: {} })
+      assert.match(
+        error?.message ?? "",
+        /^\S+ does not start: .*a mistake of the author.* The next change of a watched file starts the server again/s
+      )
+      assert.notInclude(error?.message ?? "", "automatically")
+      assert.strictEqual(error?.data.state, "Disconnected")
+    }
+    assert.strictEqual(starts(), 1)
+    writeFileSync(file, works)
+    let after: string | undefined
+    while (after === undefined) after = await host.call("pid").catch(() => undefined)
+    assert.notStrictEqual(after, before)
+    assert.strictEqual(starts(), 2)
+    // One that has been connected is started again as always.
+    process.kill(Number(after), "SIGKILL")
+    let again: string | undefined
+    while (again === undefined) again = await host.call("pid").catch(() => undefined)
+    assert.notStrictEqual(again, after)
+    assert.strictEqual(starts(), 3)
+  })
+
+  it("[W4] what Lifeline itself writes into a watched folder restarts nothing", async () => {
+    using one = watching()
+    const file = join(one.folder, "server.mjs")
+    const server = readFileSync(new URL("fixtures/who.mjs", import.meta.url))
+    writeFileSync(file, server)
+    const [state, log, record, audit] = ["state", "a.log", "a.jsonl", "audit"].map((name) => join(one.folder, name))
+    const files = [...["--log", log!], ...["--record", record!], ...["--audit", audit!]]
+    await using host = wrap(["--watch", ...files, "--", process.execPath, file], { state: state! })
+    await host.initialize()
+    for (const _ of [1, 2]) {
+      const before = JSON.parse(await host.call("who")).pid
+      writeFileSync(file, server)
+      writeFileSync(`${audit}.1`, "") // As a full file is kept.
+      let after = before
+      while (after === before) after = await host.call("who").then((text) => JSON.parse(text).pid, () => before)
+    }
+    // What is written last would be seen within this time.
+    await new Promise((resolve) => setTimeout(resolve, 600))
+    for (const own of [state, log, record]) assert.isTrue(existsSync(own!), own)
+    const changed = [...host.stderr.matchAll(/mcp-lifeline: (.*) has changed/g)].map(([, name]) => name)
+    assert.deepEqual([...new Set(changed)], [file])
+  })
+
+  it("[W4:unit] what belongs to a file or folder of Lifeline is it, what is in it, and a full file that is kept", () => {
+    using one = watching()
+    const at = (name: string): string => join(one.folder, name)
+    const isOwn = Watch.ownedBy([at("rec"), at("state")])(one.folder)
+    for (const name of ["rec", "rec.1", "rec.12", "state", "state/cache/a.json"]) assert.isTrue(isOwn(at(name)), name)
+    for (const name of ["rec.mjs", "rec.1.mjs", "record", "states", "states/a.json", "src/rec"]) {
+      assert.isFalse(isOwn(at(name)), name)
+    }
+  })
+
+  it.skipIf(process.platform === "win32")(
+    "[W4] a file of Lifeline restarts nothing where the folder, or the file, is named through a symbolic link",
+    async () => {
+      for (const [isWatchedByLink, isNamedByLink] of [[false, true], [true, false], [true, true]] as const) {
+        using one = watching()
+        const link = join(one.folder, "..", "link")
+        symlinkSync(one.folder, link)
+        writeFileSync(join(one.folder, "kept"), "")
+        symlinkSync(join(one.folder, "kept"), join(one.folder, "audit"))
+        const watched = isWatchedByLink ? link : one.folder
+        const own = ["rec", "state", "audit"].map((name) => join(isNamedByLink ? link : one.folder, name))
+        const changed: Array<string> = []
+        await Effect.gen(function*() {
+          yield* Watch.start([{ folder: watched, counts: () => true }], own, (file) => changed.push(file))
+          mkdirSync(join(one.folder, "state"))
+          for (const name of ["rec", "rec.1", "state/a.json", "kept"]) writeFileSync(join(one.folder, name), "")
+          yield* Effect.sleep("400 millis")
+          assert.deepEqual(changed, [])
+          writeFileSync(join(one.folder, "rec.mjs"), "")
+          for (let i = 0; changed.length === 0 && i < 500; i++) yield* Effect.sleep("20 millis")
+          assert.deepEqual(changed, [join(watched, "rec.mjs")])
+        }).pipe(Effect.scoped, Effect.runPromise)
+      }
+    }
+  )
+
+  it("[W4] a change while the server is being started starts it once more", () =>
+    Effect.gen(function*() {
+      const version = new WatchedVersion()
+      const server = RawServer.connector(() => undefined)
+      const isOpen = yield* Deferred.make<void>()
+      const isAsked = yield* Deferred.make<void>()
+      let starts = 0
+      const connector = version.around({
+        ...server,
+        connect: (options) =>
+          Effect.suspend(() => {
+            starts++
+            return Effect.zipRight(Deferred.succeed(isAsked, undefined), Deferred.await(isOpen))
+          }).pipe(Effect.zipRight(server.connect(options)))
+      })
+      const backend = yield* Backend.make("edited", { connector })
+      yield* Deferred.await(isAsked)
+      const restarts = yield* Effect.fork(Effect.all([version.restart(backend), version.restart(backend)], {
+        concurrency: "unbounded"
+      }))
+      yield* Effect.yieldNow()
+      yield* Deferred.succeed(isOpen, undefined)
+      yield* Fiber.join(restarts)
+      assert.strictEqual(starts, 2)
+      assert.strictEqual((yield* backend.status).state, "Connected")
+    }).pipe(Effect.scoped, Effect.runPromise))
+
+  it("[W4] a command line that names no file is said so", async () => {
+    using state = stateFolder()
+    await using host = wrap(["--watch", "--", "npx", "some-server"], { state: state.path })
+    await host.until(() => host.stderr.includes("--watch=GLOB") ? true : undefined)
+  })
+})

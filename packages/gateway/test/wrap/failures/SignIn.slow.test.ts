@@ -1,0 +1,118 @@
+/**
+ * The section of docs/failures.md about sign-in and credentials through `wrap`.
+ */
+import { HttpFault, HttpFaultServer } from "@mcp-lifeline/testing"
+import { Effect } from "effect"
+import { setTimeout } from "node:timers/promises"
+import { assert } from "vitest"
+import * as AuthServer from "../../../../sign-in/test/support/AuthServer.js"
+import * as Signer from "../../../../sign-in/test/support/Signer.js"
+import { play } from "../../support/FailureGuide.js"
+import { type Host, refusal, stateFolder, wrap } from "../../support/Host.js"
+import * as Program from "../../support/Program.js"
+
+/** A host whose server asks for logins, and somebody at a browser who has agreed to the first one. */
+interface SignedIn {
+  readonly host: Host
+  readonly server: AuthServer.AuthServer
+  /** The addresses that the browser was opened at. */
+  readonly opened: () => ReadonlyArray<string>
+  /** Runs `mcp-lifeline login` beside it. */
+  readonly login: () => Promise<{ readonly code: number | null }>
+}
+
+/** Calls until there is what is looked for: a result, or what an error says. */
+const until = async (host: Host, found: (error: string | undefined) => boolean): Promise<void> => {
+  while (!found((await host.request("tools/call", { name: "ask", arguments: {} })).error?.message)) {
+    await setTimeout(50)
+  }
+}
+const answered = (host: Host): Promise<void> => until(host, (error) => error === undefined)
+
+const signedIn = (use: (signedIn: SignedIn) => Promise<void>) => (): Promise<void> =>
+  Effect.gen(function*() {
+    const server = yield* AuthServer.make
+    const state = yield* Signer.folder
+    const browser = yield* Signer.browser(false)
+    yield* Effect.promise(async () => {
+      await using host = wrap(["--browser", server.url], { state, env: { BROWSER: browser.command, CI: "" } })
+      await host.introduction({}, undefined, true)
+      host.notify("notifications/initialized")
+      await answered(host)
+      const login = () =>
+        Effect.runPromise(Program.run(["login", server.url, "--no-browser"], { MCP_LIFELINE_STATE: state }))
+      await use({ host, server, opened: browser.opened, login })
+    })
+  }).pipe(Effect.scoped, Effect.runPromise)
+
+play("HTTP: sign-in and credentials", {
+  "401 or 403 with static credentials": async () => {
+    using state = stateFolder()
+    for (const status of [401, 403]) {
+      await using server = await HttpFaultServer.open()
+      server.fail("initialize", HttpFault.status(status))
+      const header = "Authorization: Bearer worn-out"
+      await using host = wrap(["--protocol", "2025", "--header", header, server.url], { state: state.path })
+      assert.match(await refusal(host), new RegExp(`HTTP ${status}`))
+      assert.notInclude(host.stderr, "worn-out")
+    }
+  },
+  "401 with a header provider or OAuth": signedIn(async ({ host, opened, server }) => {
+    server.expire()
+    await host.call("ask")
+    assert.lengthOf(server.grants("refresh_token"), 1)
+    assert.lengthOf(opened(), 1)
+  }),
+  "Somebody has to log in": { file: "wrap/Url", title: "[A3] a login is told with its address" },
+  "The metadata of a server name a private address": {
+    file: "../../sign-in/test/Trust",
+    title: "[X2] none of a server that is elsewhere leads to this machine"
+  },
+  "The metadata of a server name another authorization server": {
+    file: "../../sign-in/test/Trust",
+    title: "[X2] a secret or a key for nobody in particular is sent to nobody"
+  },
+  "The login has ended": signedIn(
+    async ({ host, opened, server }) => {
+      server.end()
+      await answered(host)
+      assert.lengthOf(opened(), 2)
+      assert.lengthOf(server.registrations, 1)
+      server.end()
+      server.knobs.forgottenClients = 1
+      await answered(host)
+      assert.lengthOf(opened(), 3)
+      assert.lengthOf(server.registrations, 2)
+    }
+  ),
+  "The authorization server is down": signedIn(
+    async ({ host, opened, server }) => {
+      server.expire()
+      server.knobs.tokenStatus = 503
+      const { error } = await host.request("tools/call", { name: "ask", arguments: {} })
+      assert.match(error?.message ?? "", /HTTP 503/)
+      server.knobs.tokenStatus = undefined
+      await answered(host)
+      assert.lengthOf(opened(), 1)
+    }
+  ),
+  "403 that names a scope": signedIn(async ({ host, login, opened, server }) => {
+    server.knobs.callScope = "write"
+    await answered(host)
+    assert.lengthOf(opened(), 2)
+    Object.assign(server.knobs, { callScope: "admin", consent: false })
+    const refused =
+      `the person said no; for 10 minutes nobody is asked again, unless you run mcp-lifeline login ${server.url}`
+    for (let calls = 0; calls < 3; calls++) await until(host, (error) => error?.includes(refused) === true)
+    assert.lengthOf(opened(), 3)
+    server.knobs.consent = true
+    assert.strictEqual((await login()).code, 0)
+    const { error } = await host.request("tools/call", { name: "ask", arguments: {} })
+    const [address = ""] = /http:\S+admin\S+/.exec(error?.message ?? "") ?? []
+    await Effect.runPromise(Signer.visit(address))
+    await answered(host)
+    // A person who has refused gets no second tab, but the address.
+    assert.lengthOf(opened(), 3)
+    assert.include(server.authorizations.map((asked) => asked.get("scope")), "basic write admin")
+  })
+})
