@@ -163,9 +163,9 @@ describe.each(doors)("calls that their callers give up (%s)", (_, call, outcome)
     Effect.gen(function*() {
       const { backend, script } = yield* start({ keepalive: { method: "none" } })
       hangTools(script)
-      // A hundred give up at once, and a hundred more one after another.
+      // Thirty give up at once, and thirty more one after another.
       const calls = yield* Effect.fork(Effect.all(
-        Array.from({ length: 200 }, (_, i) => call(backend, 5000 + Math.max(0, i - 99) * 19)),
+        Array.from({ length: 60 }, (_, i) => call(backend, 5000 + Math.max(0, i - 29) * 63)),
         { concurrency: "unbounded" }
       ))
       yield* TestClock.adjust(5000)

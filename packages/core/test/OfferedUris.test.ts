@@ -118,7 +118,7 @@ const fileUri = fc.tuple(
 ).map(([start, tokens]) => start + tokens.join(""))
 
 describe("a resource under another spelling", () => {
-  const numRuns = 1000
+  const numRuns = 300
 
   it.each<[Policy.PolicyOptions["resources"], Array<string>]>([
     [{ hide: ["file:///etc/*"] }, []],

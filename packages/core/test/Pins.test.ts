@@ -636,7 +636,7 @@ describe("G24: in any interleaving", () => {
           expect(violations).toEqual([])
         }
       ),
-      { numRuns: 200 }
+      { numRuns: 60 }
     )
     // It has tried both.
     expect(sent).toBeGreaterThan(10)

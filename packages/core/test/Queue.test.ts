@@ -143,7 +143,7 @@ describe("the queue, by a model", () => {
         agree()
       }
     })
-    fc.assert(property, { numRuns: 2000 })
+    fc.assert(property, { numRuns: 500 })
   })
 })
 
@@ -579,7 +579,7 @@ describe("calls.concurrency and calls.maxInFlight, by generated interleavings", 
     ]
     const example = { most: 2, calls, losses: [] }
     await fc.assert(fc.asyncProperty(scenario, run), {
-      numRuns: 4 + 20,
+      numRuns: 4 + 4,
       examples: limits.flatMap((limit) =>
         [true, false].map((
           sends

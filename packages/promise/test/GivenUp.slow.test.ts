@@ -10,6 +10,7 @@ import {
   settings,
   unlessImpatient
 } from "../../testing/test/support/Impatience.js"
+import { pairs } from "../../testing/test/support/pairs.js"
 
 const doors: Readonly<Record<string, Door>> = {
   "connect, with a signal": async (server, use) => {
@@ -46,8 +47,10 @@ const doors: Readonly<Record<string, Door>> = {
   }
 }
 
-describe.concurrent.each(servers)("a server over %s, of %s, that stops under a call", (wire, era) => {
-  it.each(Object.entries(doors))("[H9:real] is replaced when its callers give up: %s", async (_, door) => {
-    assert.isTrue(await isReplaced(door, wire, era))
-  })
+describe.concurrent("a server that stops under a call", () => {
+  for (const [[how, door], [wire, era]] of pairs(Object.entries(doors), servers)) {
+    it(`[H9:real] is replaced when its callers give up: ${how}, over ${wire}, of ${era}`, async () => {
+      assert.isTrue(await isReplaced(door, wire, era))
+    })
+  }
 })

@@ -3,6 +3,7 @@ import { Backend } from "@mcp-lifeline/core"
 import { HttpExchange, HttpFault, HttpFaultServer } from "@mcp-lifeline/testing"
 import { HttpConnector } from "@mcp-lifeline/transport-http"
 import { Effect } from "effect"
+import { pairs } from "../../testing/test/support/pairs.js"
 import * as SignIn from "../../testing/test/support/SignIn.js"
 import * as Harness from "./fixtures/Harness.js"
 import { supervise, textOf } from "./fixtures/Supervised.js"
@@ -97,23 +98,22 @@ describe.concurrent("sessions that a server has forgotten", () => {
         backend.callTool({ name: "echo" })
       )
   }
-  for (const [what, request] of Object.entries(requests)) {
-    for (const code of codes) {
-      for (const status of code === undefined ? [400, 404] : [200, 400, 404]) {
-        it.scopedLive(`[R12:real] ${what}, HTTP ${status}, code ${code}: words that say it begin a new session`, () =>
-          Effect.gen(function*() {
-            const server = yield* Harness.server
-            const backend = yield* supervise(server)
-            for (const [lost, message] of words.entries()) {
-              server.lostSession = { status, code: code as number | undefined, message }
-              server.sessions.clear()
-              yield* request(backend)
-              assert.strictEqual(server.count("initialize"), lost + 2, message)
-            }
-            assert.strictEqual((yield* backend.status).state, "Connected")
-          }))
-      }
-    }
+  const dialects = codes.flatMap((code) =>
+    (code === undefined ? [400, 404] : [200, 400, 404]).map((status) => ({ code: code as number | undefined, status }))
+  )
+  for (const [[what, request], { code, status }] of pairs(Object.entries(requests), dialects, 9)) {
+    it.scopedLive(`[R12:real] ${what}, HTTP ${status}, code ${code}: words that say it begin a new session`, () =>
+      Effect.gen(function*() {
+        const server = yield* Harness.server
+        const backend = yield* supervise(server)
+        for (const [lost, message] of words.entries()) {
+          server.lostSession = { status, code, message }
+          server.sessions.clear()
+          yield* request(backend)
+          assert.strictEqual(server.count("initialize"), lost + 2, message)
+        }
+        assert.strictEqual((yield* backend.status).state, "Connected")
+      }))
   }
 
   it.scopedLive("[R12:real] a server without sessions loses none, whatever it says", () =>

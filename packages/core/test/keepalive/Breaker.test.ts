@@ -237,7 +237,7 @@ describe("what failing heartbeats mean", () => {
   it("[K14] probes of open breakers are spread over the last quarter of reprobeAfter", () => {
     mayLeave("connections", "timers")
     const simulation = new Simulation.Simulation({ seed: "breakers" })
-    const scripts = Array.from({ length: 400 }, () => ScriptedConnector.make())
+    const scripts = Array.from({ length: 120 }, () => ScriptedConnector.make())
     for (const script of scripts) script.respond = on({ ping: unsupported })
     const reprobeAfter = 60 * minute
     simulation.fork(
@@ -261,7 +261,7 @@ describe("what failing heartbeats mean", () => {
     expect(Math.max(...waits)).toBeLessThanOrEqual(1)
     for (const quarter of [0, 1, 2, 3]) {
       const [from, to] = [0.75 + quarter / 16, 0.75 + (quarter + 1) / 16]
-      expect(waits.filter((wait) => wait >= from && wait < to).length).toBeGreaterThan(70)
+      expect(waits.filter((wait) => wait >= from && wait < to).length).toBeGreaterThan(18)
     }
   })
 })

@@ -14,7 +14,7 @@ import { gateway } from "../../../testing/test/support/Built.js"
 import { wrap } from "../support/Host.js"
 import * as Program from "../support/Program.js"
 
-const script = fileURLToPath(new URL("fixtures/who.mjs", import.meta.url))
+const script = fileURLToPath(new URL("../fixtures/who.mjs", import.meta.url))
 
 /** A file in a folder that goes with the scope. */
 const file = (text: string, name = "mcp.json") =>

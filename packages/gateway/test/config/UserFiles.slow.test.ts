@@ -10,8 +10,8 @@ import { ask } from "../support/Gateway.js"
 import * as Program from "../support/Program.js"
 import * as TestClient from "../support/TestClient.js"
 
-const script = fileURLToPath(new URL("fixtures/who.mjs", import.meta.url))
-const blockedThread = new URL("fixtures/blockedThread.mjs", import.meta.url).href
+const script = fileURLToPath(new URL("../fixtures/who.mjs", import.meta.url))
+const blockedThread = new URL("../fixtures/blockedThread.mjs", import.meta.url).href
 
 /** A busy machine takes long to start a server: calls wait for it. */
 const lifeline = { timeouts: { connect: "2 minutes", wait: "2 minutes" } }

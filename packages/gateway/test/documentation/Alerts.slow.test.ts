@@ -22,7 +22,7 @@ const rules = new Map(
 const rule = (name: string): PromQl.Rule => rules.get(name) ?? expect.unreachable(`no page has the rule ${name}`)
 
 const minute = 60_000
-const chatty = { command: process.execPath, args: [fileURLToPath(new URL("fixtures/chatty.mjs", import.meta.url))] }
+const chatty = { command: process.execPath, args: [fileURLToPath(new URL("../fixtures/chatty.mjs", import.meta.url))] }
 
 /** Uses much memory, but only the first time. */
 const largeOnce = (file: string) =>

@@ -12,7 +12,7 @@ import { startWrap } from "../support/Host.js"
 import * as Hostile from "../support/Hostile.js"
 import * as TestClient from "../support/TestClient.js"
 
-const fixture = (name: string) => fileURLToPath(new URL(`fixtures/${name}`, import.meta.url))
+const fixture = (name: string) => fileURLToPath(new URL(`../fixtures/${name}`, import.meta.url))
 
 /** The command of a server that writes anything, but answers its tool `fine`. */
 const anything = Effect.map(folder, (path) => {

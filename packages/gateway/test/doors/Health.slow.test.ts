@@ -9,7 +9,7 @@ import { connect, supervisedTransport } from "../../../promise/src/index.js"
 import { ask, serveHere, untilStatus } from "../support/Gateway.js"
 import * as TestClient from "../support/TestClient.js"
 
-const program = fileURLToPath(new URL("support/verdicts.mjs", import.meta.url))
+const program = fileURLToPath(new URL("../support/verdicts.mjs", import.meta.url))
 const server = { command: process.execPath, args: [program] }
 /** A probe fails before a stopped process is found out, so that its score falls. */
 const options = { keepalive: { interval: "1 s", timeout: "100 ms", suspectInterval: "1 s" } } as const

@@ -10,7 +10,7 @@ import { folder } from "../../../testing/test/support/folder.js"
 import * as Program from "../support/Program.js"
 import * as TestClient from "../support/TestClient.js"
 
-const script = fileURLToPath(new URL("fixtures/named.mjs", import.meta.url))
+const script = fileURLToPath(new URL("../fixtures/named.mjs", import.meta.url))
 const timeouts = { connect: "2 minutes", wait: "2 minutes" }
 
 const server = (name: string, ...tools: ReadonlyArray<string>) => ({

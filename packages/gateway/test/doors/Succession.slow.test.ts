@@ -8,7 +8,7 @@ import { connectAll, type FleetConfig } from "../../../promise/src/index.js"
 import { serveHere } from "../support/Gateway.js"
 import * as TestClient from "../support/TestClient.js"
 
-const program = fileURLToPath(new URL("support/verdicts.mjs", import.meta.url))
+const program = fileURLToPath(new URL("../support/verdicts.mjs", import.meta.url))
 const good = { command: process.execPath, args: [program] }
 const silent = (seconds: number) => ({
   command: process.execPath,

@@ -13,6 +13,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { connect, supervisedTransport } from "../../../promise/src/index.js"
+import { pairs } from "../../../testing/test/support/pairs.js"
 import { gateway, published, type Said, type Talk } from "../support/Talk.js"
 import * as Wrapped from "../support/Wrapped.js"
 
@@ -214,65 +215,61 @@ const until = (condition: () => boolean): Promise<void> =>
   })
 
 describe.concurrent("tools that run as tasks", () => {
-  for (const [door, open] of Object.entries(doors)) {
-    for (const kind of ["stdio", "http"] as const) {
-      it.scopedLive(
-        `[C17:real] ${door}, ${kind}: a tool that requires a task has its plain result, progress and questions; a plain one runs once, without a task`,
-        () =>
-          Effect.gen(function*() {
-            const one = yield* server(kind, "bound", 300)
-            const caller = yield* open(one, "required")
-            yield* Effect.promise(async () => {
-              assert.deepEqual(await caller.call("plain"), { text: "plain", isError: undefined })
-              // The marks that make the official Client refuse a call are gone.
-              const tools = await caller.tools()
-              assert.include(tools.map(({ name }) => name.replace("o__", "")), "long")
-              const progress: Array<{ readonly progress: number; readonly message?: string }> = []
-              const done = await caller.call("long", (one) => progress.push(one))
-              assert.deepEqual(done, { text: "done", isError: undefined })
-              assert.include(progress.map(({ message }) => message), "half done")
-              for (const [index, { progress: value }] of progress.entries()) {
-                if (index > 0) assert.isAbove(value, progress[index - 1]!.progress)
-              }
-              assert.deepEqual(await caller.call("fail"), { text: "it failed", isError: true })
-              assert.deepEqual(await caller.call("ask"), { text: "accept that", isError: undefined })
-              assert.deepEqual(["plain", "long", "fail", "ask"].map((tool) => begun(one, tool)), [1, 1, 1, 1])
-            })
-          }),
-        300_000
-      )
-    }
+  for (const [[door, open], kind] of pairs(Object.entries(doors), ["stdio", "http"] as const, 1)) {
+    it.scopedLive(
+      `[C17:real] ${door}, ${kind}: a tool that requires a task has its plain result, progress and questions; a plain one runs once, without a task`,
+      () =>
+        Effect.gen(function*() {
+          const one = yield* server(kind, "bound", 300)
+          const caller = yield* open(one, "required")
+          yield* Effect.promise(async () => {
+            assert.deepEqual(await caller.call("plain"), { text: "plain", isError: undefined })
+            // The marks that make the official Client refuse a call are gone.
+            const tools = await caller.tools()
+            assert.include(tools.map(({ name }) => name.replace("o__", "")), "long")
+            const progress: Array<{ readonly progress: number; readonly message?: string }> = []
+            const done = await caller.call("long", (one) => progress.push(one))
+            assert.deepEqual(done, { text: "done", isError: undefined })
+            assert.include(progress.map(({ message }) => message), "half done")
+            for (const [index, { progress: value }] of progress.entries()) {
+              if (index > 0) assert.isAbove(value, progress[index - 1]!.progress)
+            }
+            assert.deepEqual(await caller.call("fail"), { text: "it failed", isError: true })
+            assert.deepEqual(await caller.call("ask"), { text: "accept that", isError: undefined })
+            assert.deepEqual(["plain", "long", "fail", "ask"].map((tool) => begun(one, tool)), [1, 1, 1, 1])
+          })
+        }),
+      300_000
+    )
   }
 
-  for (const [door, open] of Object.entries(doors)) {
-    for (const kind of ["stdio", "http"] as const) {
-      it.scopedLive(
-        `[C17:real] ${door}, ${kind}, 2026: a tool that answers with a task only gives its plain result; the extension is declared for nothing else`,
-        () =>
-          Effect.gen(function*() {
-            const one = yield* server(kind, "2026", 300)
-            const caller = yield* open(one, "required")
-            yield* Effect.promise(async () => {
-              assert.deepEqual(await caller.call("plain"), { text: "plain", isError: undefined })
-              assert.deepEqual(await caller.call("either"), { text: "either", isError: undefined })
-              const progress: Array<{ readonly message?: string }> = []
-              assert.deepEqual(await caller.call("long", (one) => progress.push(one)), {
-                text: "done",
-                isError: undefined
-              })
-              assert.include(progress.map(({ message }) => message), "half done")
-              assert.match((await caller.call("fail") as { failure: string }).failure, /it failed/)
-              // The clients of serve share a server of this era, which can ask none of them.
-              if (door !== "serve") {
-                assert.deepEqual(await caller.call("ask"), { text: "accept that", isError: undefined })
-                assert.strictEqual(begun(one, "updated"), 1)
-              }
-              assert.deepEqual(["plain", "either", "long", "fail"].map((tool) => begun(one, tool)), [1, 1, 1, 1])
+  for (const [[door, open], kind] of pairs(Object.entries(doors), ["stdio", "http"] as const, 1)) {
+    it.scopedLive(
+      `[C17:real] ${door}, ${kind}, 2026: a tool that answers with a task only gives its plain result; the extension is declared for nothing else`,
+      () =>
+        Effect.gen(function*() {
+          const one = yield* server(kind, "2026", 300)
+          const caller = yield* open(one, "required")
+          yield* Effect.promise(async () => {
+            assert.deepEqual(await caller.call("plain"), { text: "plain", isError: undefined })
+            assert.deepEqual(await caller.call("either"), { text: "either", isError: undefined })
+            const progress: Array<{ readonly message?: string }> = []
+            assert.deepEqual(await caller.call("long", (one) => progress.push(one)), {
+              text: "done",
+              isError: undefined
             })
-          }),
-        300_000
-      )
-    }
+            assert.include(progress.map(({ message }) => message), "half done")
+            assert.match((await caller.call("fail") as { failure: string }).failure, /it failed/)
+            // The clients of serve share a server of this era, which can ask none of them.
+            if (door !== "serve") {
+              assert.deepEqual(await caller.call("ask"), { text: "accept that", isError: undefined })
+              assert.strictEqual(begun(one, "updated"), 1)
+            }
+            assert.deepEqual(["plain", "either", "long", "fail"].map((tool) => begun(one, tool)), [1, 1, 1, 1])
+          })
+        }),
+      300_000
+    )
   }
 
   // Which server is asked afterwards, and how, is the same for all doors.

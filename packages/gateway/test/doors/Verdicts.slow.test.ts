@@ -6,7 +6,7 @@ import { describe, expect, it } from "vitest"
 import { type Call, doors } from "../support/CallDoors.js"
 import { stateFolder } from "../support/Host.js"
 
-const program = fileURLToPath(new URL("support/verdicts.mjs", import.meta.url))
+const program = fileURLToPath(new URL("../support/verdicts.mjs", import.meta.url))
 const server = (...args: ReadonlyArray<string>) => ({ command: process.execPath, args: [program, ...args] })
 const millis = (millis: number) => ({ arguments: { millis } })
 

@@ -7,7 +7,7 @@ import { everything, gateway } from "../../../testing/test/support/Built.js"
 import { Host, isGuess } from "../support/Host.js"
 import { alive, family, kill } from "../support/Program.js"
 
-const script = fileURLToPath(new URL("fixtures/who.mjs", import.meta.url))
+const script = fileURLToPath(new URL("../fixtures/who.mjs", import.meta.url))
 
 /** A configuration with a server that says its pid, and another one, in a folder that goes with the test, with all that was started. */
 const place = (): AsyncDisposable & { readonly file: string; readonly state: string } => {

@@ -19,7 +19,7 @@ import { reconnectionOptions } from "../support/Unaware.js"
 
 const chatty = {
   command: process.execPath,
-  args: [fileURLToPath(new URL("fixtures/chatty.mjs", import.meta.url))]
+  args: [fileURLToPath(new URL("../fixtures/chatty.mjs", import.meta.url))]
 }
 
 const patience = 300_000

@@ -12,7 +12,7 @@ import { folder } from "../../../testing/test/support/folder.js"
 import * as Postgres from "../../../testing/test/support/Postgres.js"
 import * as Program from "../support/Program.js"
 
-const preload = new URL("fixtures/loadedModules.mjs", import.meta.url)
+const preload = new URL("../fixtures/loadedModules.mjs", import.meta.url)
 
 /** How a client of PostgreSQL signs in: nothing else has this. */
 const mark = /SCRAM-SHA-256/

@@ -15,7 +15,7 @@ const patience = 300_000
 
 const fixture = (name: string) => ({
   command: process.execPath,
-  args: [fileURLToPath(new URL(`fixtures/${name}.mjs`, import.meta.url))]
+  args: [fileURLToPath(new URL(`../fixtures/${name}.mjs`, import.meta.url))]
 })
 
 /** For whom the tokens of the issuer are. */

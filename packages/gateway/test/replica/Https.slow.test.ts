@@ -9,7 +9,7 @@ import * as Postgres from "../../../testing/test/support/Postgres.js"
 import * as Program from "../support/Program.js"
 import * as TestClient from "../support/TestClient.js"
 
-const who = fileURLToPath(new URL("fixtures/who.mjs", import.meta.url))
+const who = fileURLToPath(new URL("../fixtures/who.mjs", import.meta.url))
 const pem = (name: string) =>
   fileURLToPath(new URL(`../../../transport-http/test/fixtures/tls/${name}.pem`, import.meta.url))
 

@@ -25,7 +25,7 @@ const terms = termsOf({ lease: 15_000 })
 
 const chatty = {
   command: process.execPath,
-  args: [fileURLToPath(new URL("fixtures/chatty.mjs", import.meta.url))]
+  args: [fileURLToPath(new URL("../fixtures/chatty.mjs", import.meta.url))]
 }
 
 const [old, fresh] = ["o".repeat(44), "n".repeat(44)]

@@ -8,7 +8,7 @@ import { alive } from "../../../testing/test/support/Processes.js"
 import type { GatewayStatus, Server } from "../../src/api/GatewayStatus.js"
 import { ManyGateways, type Replica } from "../support/ManyGateways.js"
 
-const who = fileURLToPath(new URL("fixtures/who.mjs", import.meta.url))
+const who = fileURLToPath(new URL("../fixtures/who.mjs", import.meta.url))
 
 const patience = { timeout: 60_000, interval: 50 }
 

@@ -23,7 +23,7 @@ describe.skipIf(!Postgres.isInstalled || process.platform !== "linux")(
         entries: {
           chatty: {
             command: process.execPath,
-            args: [fileURLToPath(new URL("fixtures/chatty.mjs", import.meta.url))]
+            args: [fileURLToPath(new URL("../fixtures/chatty.mjs", import.meta.url))]
           }
         },
         args: () => ["--public-url", `https://${host}`],

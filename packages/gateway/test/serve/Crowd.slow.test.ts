@@ -13,7 +13,7 @@ import * as Program from "../support/Program.js"
 import { connected } from "../support/Served.js"
 
 const seconds = Number(process.env["CROWD_SECONDS"] ?? 5)
-const crowd = fileURLToPath(new URL("fixtures/crowd.mjs", import.meta.url))
+const crowd = fileURLToPath(new URL("../fixtures/crowd.mjs", import.meta.url))
 
 const range = (size: number) => Array.from({ length: size }, (_, i) => i)
 const local = range(40).map((i) => `local${i}`)

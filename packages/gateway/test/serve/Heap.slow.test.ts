@@ -3,7 +3,7 @@ import { execFile } from "node:child_process"
 import { fileURLToPath } from "node:url"
 import { promisify } from "node:util"
 
-const program = fileURLToPath(new URL("fixtures/heap.mjs", import.meta.url))
+const program = fileURLToPath(new URL("../fixtures/heap.mjs", import.meta.url))
 
 /** Megabytes of room for new objects, before and after many of them. */
 const rooms = async (how: string) => {

@@ -11,7 +11,7 @@ import { folder } from "../../../testing/test/support/folder.js"
 import * as Program from "../support/Program.js"
 import { clients, type Unaware } from "../support/Unaware.js"
 
-const crowd = fileURLToPath(new URL("fixtures/crowd.mjs", import.meta.url))
+const crowd = fileURLToPath(new URL("../fixtures/crowd.mjs", import.meta.url))
 const servers = ["a", "b", "c"]
 const deaths = 4
 /** Longer than any call takes: what is not answered then never is. */

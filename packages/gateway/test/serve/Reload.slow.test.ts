@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url"
 import * as Program from "../support/Program.js"
 import * as TestClient from "../support/TestClient.js"
 
-const script = fileURLToPath(new URL("fixtures/who.mjs", import.meta.url))
+const script = fileURLToPath(new URL("../fixtures/who.mjs", import.meta.url))
 
 /** A folder that goes with the scope. */
 const folder = Effect.acquireRelease(

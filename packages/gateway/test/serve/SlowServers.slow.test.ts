@@ -11,7 +11,7 @@ import { chat, gateway, type Talk } from "../support/Talk.js"
 
 const promise = <A>(make: () => Promise<A>) => Effect.promise(make)
 
-const chatty = new URL("fixtures/chatty.mjs", import.meta.url).href
+const chatty = new URL("../fixtures/chatty.mjs", import.meta.url).href
 
 /** Starts the chatty server as long as a file is there, and else says what it lacks. */
 const script = `require("node:fs").existsSync(process.argv[1])

@@ -6,7 +6,7 @@ import { assert, describe, it } from "vitest"
 import { StdioHost } from "../../src/wrap/StdioHost.js"
 import { type Host, startWrap, stateFolder } from "../support/Host.js"
 
-const flood = fileURLToPath(new URL("fixtures/flood.mjs", import.meta.url))
+const flood = fileURLToPath(new URL("../fixtures/flood.mjs", import.meta.url))
 
 /** The server at a URL. */
 const served = async () => {

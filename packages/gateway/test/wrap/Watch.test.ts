@@ -199,7 +199,7 @@ describe("--watch", () => {
   it("[W4] what Lifeline itself writes into a watched folder restarts nothing", async () => {
     using one = watching()
     const file = join(one.folder, "server.mjs")
-    const server = readFileSync(new URL("fixtures/who.mjs", import.meta.url))
+    const server = readFileSync(new URL("../fixtures/who.mjs", import.meta.url))
     writeFileSync(file, server)
     const [state, log, record, audit] = ["state", "a.log", "a.jsonl", "audit"].map((name) => join(one.folder, name))
     const files = [...["--log", log!], ...["--record", record!], ...["--audit", audit!]]

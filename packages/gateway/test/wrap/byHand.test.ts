@@ -10,7 +10,7 @@ import * as ByHand from "../../src/wrap/byHand.js"
 import { stateFolder } from "../support/Host.js"
 import * as Program from "../support/Program.js"
 
-const server = fileURLToPath(new URL("fixtures/who.mjs", import.meta.url))
+const server = fileURLToPath(new URL("../fixtures/who.mjs", import.meta.url))
 
 /** Whether there is a program that gives others a terminal. */
 const hasTerminals = process.platform !== "win32" &&

@@ -7,7 +7,7 @@ import { serve } from "../../support/Gateway.js"
 
 const { begin, send } = Raw
 
-const chatty = fileURLToPath(new URL("fixtures/chatty.mjs", import.meta.url))
+const chatty = fileURLToPath(new URL("../../fixtures/chatty.mjs", import.meta.url))
 
 /** What a call of a server of one's own is answered. */
 const call = async (url: string, session: Readonly<Record<string, string>>): Promise<string | undefined> => {

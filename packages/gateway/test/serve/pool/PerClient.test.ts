@@ -189,7 +189,7 @@ describe.concurrent("servers of which each client has its own", () => {
         const folder = mkdtempSync(join(tmpdir(), "lifeline-"))
         yield* Effect.addFinalizer(() => Effect.sync(() => rmSync(folder, { recursive: true })))
         const file = join(folder, "mcp.json")
-        const chatty = fileURLToPath(new URL("fixtures/chatty.mjs", import.meta.url))
+        const chatty = fileURLToPath(new URL("../../fixtures/chatty.mjs", import.meta.url))
         const server = { command: process.execPath, args: [chatty] }
         const thinking = { ...server, args: [published("server-sequential-thinking")] }
         writeFileSync(

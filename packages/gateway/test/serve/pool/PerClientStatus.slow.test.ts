@@ -11,7 +11,7 @@ import * as Program from "../../support/Program.js"
 import { connected } from "../../support/Served.js"
 import * as TestClient from "../../support/TestClient.js"
 
-const script = fileURLToPath(new URL("fixtures/fragile.mjs", import.meta.url))
+const script = fileURLToPath(new URL("../../fixtures/fragile.mjs", import.meta.url))
 
 /** A gateway with a server for each client, `own`, which does not start as long as the file `broken` exists; and one that all share. */
 const gateway = (lifeline: object) =>
