@@ -39,26 +39,16 @@ const pnpmStart = Effect.gen(function*() {
 })
 
 describe("pnpm start", () => {
-  it.scopedLive.each<[string, (program: Program.Program, all: ReadonlyArray<number>) => void]>([
-    ["Ctrl+C", (program) => program.signalGroup("SIGINT")],
-    ["SIGINT to the gateway alone", (_, all) => {
-      const gateways = Program.running(all, "tools/start.mjs")
-      expect(gateways).toHaveLength(1)
-      for (const pid of gateways) process.kill(pid, "SIGINT")
-    }]
-  ])(
-    "[G7:start] %s ends it quietly with exit code 0, and no process of it is left",
-    ([, interrupt]) =>
-      Effect.gen(function*() {
-        const { all, program } = yield* pnpmStart
-        interrupt(program, all)
-        expect(yield* program.ended).toEqual({ code: 0, signal: null })
-        expect(Program.complaints(program)).toEqual([])
-        // A line on a server that was read at this moment may follow.
-        expect(program.stdout()).toMatch(/Shutting down\n(?:[\d:]+ every-.*\n)*$/)
-        yield* Effect.forEach(all, Program.gone)
-      })
-  )
+  it.scopedLive("[G7:start] Ctrl+C ends it quietly with exit code 0, and no process of it is left", () =>
+    Effect.gen(function*() {
+      const { all, program } = yield* pnpmStart
+      program.signalGroup("SIGINT")
+      expect(yield* program.ended).toEqual({ code: 0, signal: null })
+      expect(Program.complaints(program)).toEqual([])
+      // A line on a server that was read at this moment may follow.
+      expect(program.stdout()).toMatch(/Shutting down\n(?:[\d:]+ every-.*\n)*$/)
+      yield* Effect.forEach(all, Program.gone)
+    }))
 
   it.scopedLive(
     "[G7:start] the end of the outermost package manager ends the gateway, and no process of it is left",

@@ -11,6 +11,7 @@ import {
 } from "@modelcontextprotocol/sdk/types.js"
 import { join } from "node:path"
 import { afterAll, assert, beforeAll, describe, it } from "vitest"
+import { pairs } from "../../testing/test/support/pairs.js"
 import { doors } from "./fixtures/Door.js"
 import * as Peer from "./fixtures/Peer.js"
 import { rejection } from "./fixtures/rejection.js"
@@ -36,8 +37,8 @@ const using = <A>(
   capabilities?: ClientCapabilities
 ): Promise<A> => Peer.using(kind === "stdio" ? Peer.stdio : host.peer(), way, use, capabilities)
 
-/** Every way over every transport. */
-const all = kinds.flatMap((kind) => Object.entries(ways).map(([name, way]) => [name, kind, way] as const))
+/** Every way, over the transports in turn. */
+const all = pairs(Object.entries(ways), kinds, 1).map(([[name, way], kind]) => [name, kind, way] as const)
 
 /** What the official Client does over a transport: asked once, for all ways that are compared with it. */
 const yardstick = <A>(

@@ -664,7 +664,7 @@ it(
         }
       ),
       {
-        numRuns: bySize(30, 200),
+        numRuns: bySize(30, 100),
         examples: [rare, replaced, personal, unknown, forgotten, found, refusedAndEnded, ...late],
         endOnFailure: process.env["LIFELINE_SHRINK"] === undefined
       }

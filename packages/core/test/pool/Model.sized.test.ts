@@ -143,7 +143,7 @@ it(
       fc.property(fc.array(command, { maxLength: 40 }), fc.nat(), fc.constantFrom(20, 200, 2048), (...run) => {
         expect(faultsOf(...run)).toEqual([])
       }),
-      { numRuns: bySize(60, 300) }
+      { numRuns: bySize(60, 200) }
     )
   }
 )

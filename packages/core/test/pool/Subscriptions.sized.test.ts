@@ -172,7 +172,7 @@ it(
           expect(faultsOf(...run)).toEqual([])
         }
       ),
-      { numRuns: bySize(300, 1500), endOnFailure: process.env["LIFELINE_SHRINK"] === undefined }
+      { numRuns: bySize(200, 800), endOnFailure: process.env["LIFELINE_SHRINK"] === undefined }
     )
     for (const count of Object.values(seen)) expect(count).toBeGreaterThan(0)
   }
