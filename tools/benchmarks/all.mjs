@@ -13,7 +13,7 @@ import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { parseArgs, stripVTControlCharacters } from "node:util"
 import { output, run } from "../run.mjs"
-import { build, checkout, git } from "./checkout.mjs"
+import { benchmarks, build, checkout, git } from "./checkout.mjs"
 import * as common from "./common.mjs"
 import * as Rounds from "./rounds.mjs"
 import { suite } from "./suite.mjs"
@@ -115,7 +115,7 @@ const keyOf = (/** @type {string} */ folder, /** @type {string} */ name) => `${f
 /** @param {string} folder @param {import("./suite.mjs").Benchmark} benchmark */
 const runOnce = async (folder, { name }) => {
   const { code, stderr, stdout } = await output(process.execPath, [
-    join(folder, "tools/benchmarks", `${name}.mjs`),
+    join(benchmarks(folder), `${name}.mjs`),
     "--json"
   ], { cwd: folder })
   try {

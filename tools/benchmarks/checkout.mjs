@@ -1,7 +1,7 @@
 /**
  * A commit of this repository in a folder of its own, built, so that its benchmarks can be run beside ours.
  */
-import { mkdtempSync, rmSync } from "node:fs"
+import { existsSync, mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { capture, pnpm } from "../run.mjs"
@@ -9,9 +9,12 @@ import { capture, pnpm } from "../run.mjs"
 /** @param {string} root @param {ReadonlyArray<string>} args */
 export const git = async (root, ...args) => (await capture("git", args, { cwd: root })).trim()
 
+/** Where a commit has its benchmarks: until November 2026 they were at the root. @param {string} root */
+export const benchmarks = (root) => [join(root, "tools/benchmarks"), join(root, "benchmarks")].find(existsSync) ?? root
+
 /** Builds what the benchmarks start: the packages, and the bundles of the facade and the gateway. @param {string} root */
 export const build = async (root) => {
-  await capture("tsc", ["-b", "tools/tsconfig.build.json"], { cwd: root })
+  await pnpm(["build"], { cwd: root })
   await pnpm(["--filter", "mcp-lifeline", "--filter", "@mcp-lifeline/client", "run", "prepack"], {
     cwd: root
   })

@@ -52,11 +52,14 @@ const real = (path: string): Effect.Effect<string | undefined> =>
     within(path, async () => (await stat(path)).isFile() ? await realpath(path) : undefined).catch(() => undefined)
   )
 
+/** The program that the text of a package manager's script for Windows starts, from the script's folder. */
+export const programIn = (text: string): string | undefined =>
+  /%~?dp0%?\\{1,2}([^"%\r\n]{1,1000}\.js)"/i.exec(text)?.[1]
+
 /** The file of JavaScript that a script of a package manager starts, on Windows. */
 const startedBy = (shim: string): Effect.Effect<string | undefined> =>
   Effect.gen(function*() {
-    const text = yield* Effect.orElseSucceed(UserFile.text(shim), () => "")
-    const [, path] = /%~?dp0%?\\{1,2}([^"%\r\n]+\.js)"/i.exec(text) ?? []
+    const path = programIn(yield* Effect.orElseSucceed(UserFile.text(shim), () => ""))
     return path === undefined ? undefined : yield* real(win32.join(win32.dirname(shim), path))
   })
 

@@ -92,3 +92,16 @@ describe("what starts the program that runs now", () => {
     }
   )
 })
+
+describe("the program that a script for Windows starts", () => {
+  const npm = `IF EXIST "%dp0%\\node.exe" (\r\n  SET "_prog=%dp0%\\node.exe"\r\n)\r\n"%_prog%"  `
+
+  it.each([
+    ["npm", `${npm}"%dp0%\\node_modules\\mcp-lifeline\\esm\\bin.js" %*`, "node_modules\\mcp-lifeline\\esm\\bin.js"],
+    ["pnpm", `@node  "%~dp0\\..\\mcp-lifeline\\esm\\bin.js" %*`, "..\\mcp-lifeline\\esm\\bin.js"],
+    ["a copy of a program", `"%~dp0\\program.exe" %*`, undefined],
+    ["a path that is too long", `"%~dp0\\${"x".repeat(1001)}.js" %*`, undefined]
+  ])("[W7:unit] of %s", (_, text, path) => {
+    expect(Launcher.programIn(text)).toBe(path)
+  })
+})
