@@ -9,4 +9,8 @@ declare module "vitest" {
   }
 }
 
-fc.configureGlobal(inject("isLarge") ? {} : { seed: 1 })
+fc.configureGlobal({
+  // A list with `maxLength: 40` is as long as that. Without this it has at most ten items.
+  defaultSizeToMaxWhenMaxSpecified: true,
+  ...(inject("isLarge") ? {} : { seed: 1 })
+})
