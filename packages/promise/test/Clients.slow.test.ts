@@ -3,7 +3,7 @@ import { supervisedTransport } from "@mcp-lifeline/client"
 import { Client as ClientV2 } from "@modelcontextprotocol/client"
 import { Client as ClientV1 } from "@modelcontextprotocol/sdk/client/index.js"
 import { ElicitRequestSchema, ToolListChangedNotificationSchema } from "@modelcontextprotocol/sdk/types.js"
-import { assert, describe, it } from "vitest"
+import { afterAll, assert, beforeAll, describe, it } from "vitest"
 import { eras as program } from "../../testing/test/support/Built.js"
 import { rejection } from "./fixtures/rejection.js"
 
@@ -50,83 +50,76 @@ const pairs = Object.keys(clients).flatMap((client) => ["2025", "2026"].map((era
 describe.each(pairs)(
   "the official Client $client, over a supervised transport to a server of $era",
   ({ client, era }) => {
-    const connected = async (onListChanged: () => void = () => undefined) => {
-      const transport = supervisedTransport({ command: process.execPath, args: [program, era] })
-      const some = await clients[client]!(transport, onListChanged)
-      return {
-        ...some,
-        transport,
-        said: async (name: string, given: Record<string, unknown> = {}): Promise<string> => {
-          const result = await some.callTool({ name, arguments: given })
-          return (result as { readonly content: ReadonlyArray<{ readonly text: string }> }).content[0]?.text ?? ""
-        },
-        [Symbol.asyncDispose]: () => some.client.close()
-      }
+    let changed: () => void = () => undefined
+    let some: Some
+    const transport = supervisedTransport({ command: process.execPath, args: [program, era] })
+    const said = async (name: string, given: Record<string, unknown> = {}): Promise<string> => {
+      const result = await some.callTool({ name, arguments: given })
+      return (result as { readonly content: ReadonlyArray<{ readonly text: string }> }).content[0]?.text ?? ""
     }
+    beforeAll(async () => {
+      some = await clients[client]!(transport, () => changed())
+    })
+    afterAll(() => some.client.close())
 
     it("[F3] tools, prompts, resources, and a ping", async () => {
-      await using one = await connected()
-      assert.deepInclude(one.client.getServerVersion(), { name: "era", version: era })
+      assert.deepInclude(some.client.getServerVersion(), { name: "era", version: era })
       assert.strictEqual(
-        one.transport.supervision?.status.protocolVersion,
+        transport.supervision?.status.protocolVersion,
         era === "2025" ? "2025-11-25" : "2026-07-28"
       )
-      assert.strictEqual(await one.said("echo", { message: "hi" }), "Echo: hi")
-      assert.strictEqual((await one.client.listTools()).tools[0]?.name, "echo")
-      assert.strictEqual((await one.client.listPrompts()).prompts[0]?.name, "greeting")
-      assert.deepInclude((await one.client.getPrompt({ name: "greeting" })).messages[0]?.content, { text: "Hello" })
-      assert.strictEqual((await one.client.listResources()).resources[0]?.uri, "test://one")
-      assert.deepInclude((await one.client.readResource({ uri: "test://one" })).contents[0], { text: "1" })
-      await one.client.ping()
+      assert.strictEqual(await said("echo", { message: "hi" }), "Echo: hi")
+      assert.strictEqual((await some.client.listTools()).tools[0]?.name, "echo")
+      assert.strictEqual((await some.client.listPrompts()).prompts[0]?.name, "greeting")
+      assert.deepInclude((await some.client.getPrompt({ name: "greeting" })).messages[0]?.content, { text: "Hello" })
+      assert.strictEqual((await some.client.listResources()).resources[0]?.uri, "test://one")
+      assert.deepInclude((await some.client.readResource({ uri: "test://one" })).contents[0], { text: "1" })
+      await some.client.ping()
     })
 
     it("[F3 E8] a structured result is an object, and fits the schema in its list", async () => {
-      await using one = await connected()
       // The official Clients compare results with the schemas of the last list.
-      const { tools } = await one.client.listTools()
+      const { tools } = await some.client.listTools()
       assert.strictEqual(tools.find(({ name }) => name === "rows")?.outputSchema?.type, "object")
-      assert.deepInclude(await one.callTool({ name: "rows" }), { structuredContent: { result: ["first", "second"] } })
+      assert.deepInclude(await some.callTool({ name: "rows" }), { structuredContent: { result: ["first", "second"] } })
     })
 
     it("[F3] progress, and a cancellation that reaches the server", async () => {
-      await using one = await connected()
       const heard: Array<number> = []
-      await one.callTool({ name: "progress" }, { onprogress: ({ progress }) => void heard.push(progress) })
+      await some.callTool({ name: "progress" }, { onprogress: ({ progress }) => void heard.push(progress) })
       assert.deepStrictEqual(heard, [1, 2])
       const abort = new AbortController()
-      const hanging = rejection(one.callTool({ name: "hangs" }, { signal: abort.signal }))
+      const hanging = rejection(some.callTool({ name: "hangs" }, { signal: abort.signal }))
       // What is asked after it is answered after it was begun.
-      await one.said("echo", { message: "begun" })
+      await said("echo", { message: "begun" })
       abort.abort("enough")
       assert.instanceOf(await hanging, Error)
-      assert.strictEqual(await one.said("cancelled"), "1")
+      assert.strictEqual(await said("cancelled"), "1")
     })
 
     it("[F3 E3] what the server asks the person is asked of the client", async () => {
-      await using one = await connected()
-      assert.deepInclude(JSON.parse(await one.said("asks")), { action: "accept", content: { name: "Ada" } })
+      assert.deepInclude(JSON.parse(await said("asks")), { action: "accept", content: { name: "Ada" } })
     })
 
     it("[F3] a list that changes is announced", async () => {
-      let changed: () => void = () => undefined
       const announced = new Promise<void>((resolve) => {
         changed = resolve
       })
-      await using one = await connected(() => changed())
-      await one.said("grow")
+      await said("grow")
       await announced
-      assert.include((await one.client.listTools()).tools.map(({ name }) => name), "grown")
+      assert.include((await some.client.listTools()).tools.map(({ name }) => name), "grown")
     })
 
     it("[F3] a server that is killed comes back under the same client", async () => {
-      await using one = await connected()
-      const { supervision } = one.transport
-      const pid = Number(await one.said("pid"))
+      const { supervision } = transport
+      const pid = Number(await said("pid"))
       process.kill(pid, "SIGKILL")
       for await (const { generation, state } of supervision?.statusChanges() ?? assert.fail("not supervised")) {
         if (state === "Connected" && generation === 2) break
       }
-      assert.notStrictEqual(Number(await one.said("pid")), pid)
+      assert.notStrictEqual(Number(await said("pid")), pid)
+      // A test gives back what it has begun: this connection.
+      await some.client.close()
     })
   }
 )

@@ -1,3 +1,4 @@
+import { Array } from "effect"
 import { spawn } from "node:child_process"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
@@ -37,7 +38,8 @@ const run = (...args: ReadonlyArray<string>): Promise<Ended> =>
     let timer: ReturnType<typeof setTimeout> | undefined
     child.stdout.on("data", (chunk: Buffer) => {
       stdout += chunk.toString()
-      timer ??= setTimeout(() => {
+      clearTimeout(timer)
+      timer = setTimeout(() => {
         lingered = true
         child.kill("SIGKILL")
       }, limit)
@@ -53,6 +55,9 @@ const run = (...args: ReadonlyArray<string>): Promise<Ended> =>
 
 const programs = JSON.parse((await run()).stdout || "[]") as ReadonlyArray<string>
 
+/** What a process of its own does, one after the other. */
+const groups = Array.chunksOf(programs, 4)
+
 describe.concurrent("a program with the published package", () => {
   let server: Everything.HttpServer
   beforeAll(async () => {
@@ -61,13 +66,18 @@ describe.concurrent("a program with the published package", () => {
   })
   afterAll(() => server.kill())
 
-  for (const name of programs) {
-    it(`[F1 F6] ends by itself, without a word on stderr: ${name}`, () =>
+  for (const names of groups) {
+    it(`[F1 F6] ends by itself, without a word on stderr: ${names.join("; ")}`, () =>
       withDirectory(async (directory) => {
         const down = `http://127.0.0.1:${await Everything.freePort()}/mcp`
         const journal = join(directory, "journal")
-        const ended = await run(name, server.url, down, journal, everything)
-        assert.deepEqual(ended, { code: 0, stdout: "done\n", stderr: "", lingered: false })
+        const ended = await run(names.join("|"), server.url, down, journal, everything)
+        assert.deepEqual(ended, {
+          code: 0,
+          stdout: names.map((name) => `${name}\n`).join(""),
+          stderr: "",
+          lingered: false
+        })
         assert.deepEqual(Everything.processes(journal).filter(Everything.isAlive), [])
       }))
   }

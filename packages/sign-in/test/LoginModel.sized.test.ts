@@ -664,7 +664,7 @@ it(
         }
       ),
       {
-        numRuns: bySize(30, 100),
+        numRuns: bySize(30, 60),
         examples: [rare, replaced, personal, unknown, forgotten, found, refusedAndEnded, ...late],
         endOnFailure: process.env["LIFELINE_SHRINK"] === undefined
       }

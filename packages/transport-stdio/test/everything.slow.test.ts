@@ -1,14 +1,11 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Backend, type ServerNotification } from "@mcp-lifeline/core"
-import { StdioConnector } from "@mcp-lifeline/transport-stdio"
+import type { ServerNotification } from "@mcp-lifeline/core"
 import { Effect, Fiber } from "effect"
 import { everything } from "../../testing/test/support/Built.js"
 import { connect, session } from "./support.js"
 
 const options = { command: process.execPath, args: [everything, "stdio"] }
 const timeout = 20_000
-/** Of who gives no call up. */
-const forever = { timeout: "1 day", wait: "1 day" } as const
 
 describe("with a server that nobody here wrote", () => {
   it.live("[S1] asks what can be asked, and closes without a grace", () =>
@@ -50,18 +47,5 @@ describe("with a server that nobody here wrote", () => {
       assert.isAbove(progress, 0)
       const echo = yield* connection.request("tools/call", { name: "echo", arguments: { message: "hi" } }, { timeout })
       assert.deepStrictEqual(echo.content, [{ type: "text", text: "Echo: hi" }])
-    }))
-
-  it.scopedLive("[C3:real] ends at a message that is too long for it six times, however long the caller waits", () =>
-    Effect.gen(function*() {
-      const backend = yield* Backend.make("everything", {
-        connector: StdioConnector.make(options),
-        reconnect: { initialDelay: 1, maxDelay: 1 }
-      })
-      const echo = (message: string) => backend.callTool({ name: "echo", arguments: { message } }, forever)
-      const error = yield* Effect.flip(echo("x".repeat(11 * 1024 * 1024)))
-      assert.include(error.message, "this happened 6 times, so find out why before you call again")
-      assert.deepStrictEqual((yield* echo("hi")).content, [{ type: "text", text: "Echo: hi" }])
-      assert.strictEqual((yield* backend.status).generation, 7)
     }))
 })

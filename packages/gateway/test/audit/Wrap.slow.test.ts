@@ -10,7 +10,6 @@ import type { AuditLine } from "../../src/audit/AuditLine.js"
 import { digest } from "../../src/audit/canonical.js"
 import { type Host, startWrap, wrap } from "../support/Host.js"
 import * as Program from "../support/Program.js"
-import * as TestClient from "../support/TestClient.js"
 
 const script = fileURLToPath(new URL("../fixtures/named.mjs", import.meta.url))
 
@@ -75,16 +74,7 @@ const doors = {
         return (name, args) => host.request("tools/call", { name, arguments: args })
       })
   },
-  "over HTTP, with sessions": {
-    args: ["--http", "--no-token", "--port", "0"],
-    client: { program: "test", version: "1" },
-    open: (host: Host) =>
-      Effect.gen(function*() {
-        const client = yield* TestClient.connect(yield* urlOf(host))
-        return ((name, args) => settled(client.callTool({ name, arguments: args as never }))) as Call
-      })
-  },
-  "over HTTP, without": {
+  "over HTTP": {
     args: ["--http", "--no-token", "--port", "0"],
     client: { program: "second", version: "2" },
     open: (host: Host) =>

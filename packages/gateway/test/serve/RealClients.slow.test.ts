@@ -77,12 +77,12 @@ interface Some {
 
 const clientInfo = { name: "real", version: "1" }
 
-const v2 = (mode: "legacy" | "auto") => async (url: URL): Promise<Some> => {
-  const client = new ClientV2(clientInfo, { versionNegotiation: { mode } })
+const v2 = async (url: URL): Promise<Some> => {
+  const client = new ClientV2(clientInfo, { versionNegotiation: { mode: "auto" } })
   const loggers: Array<string> = []
   client.setNotificationHandler("notifications/message", ({ params }) => void loggers.push(String(params.logger)))
   await client.connect(new HttpV2(url))
-  expect(client.getNegotiatedProtocolVersion()).toBe(mode === "auto" ? "2026-07-28" : "2025-11-25")
+  expect(client.getNegotiatedProtocolVersion()).toBe("2026-07-28")
   return {
     client: client as never,
     loggers,
@@ -105,8 +105,7 @@ const clients: Readonly<Record<string, (url: URL) => Promise<Some>>> = {
       call: (name, args, options) => client.callTool({ name, arguments: args }, undefined, options)
     }
   },
-  "the v2 client, 2025-11-25": v2("legacy"),
-  "the v2 client, 2026-07-28": v2("auto")
+  "the v2 client, 2026-07-28": v2
 }
 
 /** Where what is installed for these tests stays. */

@@ -60,17 +60,15 @@ describe("login, logout and auth", () => {
       expect(browser.opened()).toHaveLength(1)
     }))
 
-  it.scopedLive("[A4] --no-browser prints the address, and so does CI and what is no terminal; the login works from there", () =>
+  it.scopedLive("[A4] --no-browser prints the address; the login works from there", () =>
     Effect.gen(function*() {
-      for (const [args, env] of [[["--no-browser"], {}], [["--browser"], { CI: "true" }], [[], {}]] as const) {
-        const { browser, server, start } = yield* setup
-        const login = yield* start(["login", server.url, ...args], env)
-        const [, address = ""] = yield* login.prints(printed)
-        // The listener is up before the address is shown.
-        expect((yield* Signer.visit(address)).text).toContain("Signed in")
-        expect(yield* login.ended).toEqual({ code: 0, signal: null })
-        expect(browser.opened()).toEqual([])
-      }
+      const { browser, server, start } = yield* setup
+      const login = yield* start(["login", server.url, "--no-browser"])
+      const [, address = ""] = yield* login.prints(printed)
+      // The listener is up before the address is shown.
+      expect((yield* Signer.visit(address)).text).toContain("Signed in")
+      expect(yield* login.ended).toEqual({ code: 0, signal: null })
+      expect(browser.opened()).toEqual([])
     }))
 
   it.scopedLive("[A1] --device shows a code, and waits until it was entered", () =>
@@ -230,33 +228,5 @@ describe("login, logout and auth", () => {
       yield* Signer.visit(address)
       yield* gateway.prints(/docs {2}Connected/)
       expect(browser.opened()).toEqual([])
-    }))
-
-  it.scopedLive("[A4] a login that a person refuses is asked for once among processes, and again by `login`, which serves all of them", () =>
-    Effect.gen(function*() {
-      const { browser, run, server, state } = yield* setup
-      const start = Signer.start({ url: server.url, state, browser: browser.command })
-      server.knobs.consent = false
-      const signers = yield* Effect.all([start, start])
-      for (const signer of signers) {
-        const { detail } = yield* signer.next(({ _tag }) => _tag === "Refused")
-        expect(detail).toContain(`unless you run mcp-lifeline login ${server.url}`)
-        signer.call()
-      }
-      const late = yield* start
-      yield* late.next(({ _tag }) => _tag === "Refused")
-      const before = server.presented.length
-      yield* Program.eventually(() => server.presented.length > before + 3 ? true : undefined)
-      expect(browser.opened()).toHaveLength(1)
-      expect([...signers, late].flatMap((signer) => signer.lines()).filter(({ _tag }) => _tag === "LoginNeeded").length)
-        .toBeLessThanOrEqual(2)
-
-      server.knobs.consent = true
-      expect(yield* run(["login", server.url, "--browser"])).toMatchObject({ code: 0, stderr: "" })
-      // Nobody calls a tool in these: they notice it themselves.
-      yield* Effect.forEach([...signers, late], (signer) => signer.next(({ backend }) => backend === "Connected"), {
-        concurrency: "unbounded"
-      })
-      expect(browser.opened()).toHaveLength(2)
     }))
 })

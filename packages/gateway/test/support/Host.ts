@@ -185,6 +185,8 @@ export class Host {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.child.stdin?.end()
+    // Over HTTP, the end of its input is not the end of its clients.
+    if (/^Serving .* at http:/m.test(this.stderr)) this.child.kill("SIGTERM")
     const timer = setTimeout(() => this.child.kill("SIGKILL"), 60_000)
     await this.ended
     clearTimeout(timer)

@@ -3,7 +3,7 @@ import { StdioClientTransport as StdioV2 } from "@modelcontextprotocol/client/st
 import { Client as ClientV1 } from "@modelcontextprotocol/sdk/client/index.js"
 import { StdioClientTransport as StdioV1 } from "@modelcontextprotocol/sdk/client/stdio.js"
 import { ElicitRequestSchema, ToolListChangedNotificationSchema } from "@modelcontextprotocol/sdk/types.js"
-import { assert, describe, it } from "vitest"
+import { afterAll, assert, beforeAll, describe, it } from "vitest"
 import { eras as program, gateway } from "../../../testing/test/support/Built.js"
 import { Host, type Message, stateFolder, wrap } from "../support/Host.js"
 
@@ -67,46 +67,42 @@ const clients: Readonly<Record<string, Make>> = {
 
 const pairs = Object.keys(clients).flatMap((client) => ["2025", "2026"].map((era) => ({ client, era })))
 
-describe.concurrent.each(pairs)("wrap between a client of $client and a server of $era", ({ client, era }) => {
-  const connected = async (onListChanged: () => void = () => undefined) => {
-    const state = stateFolder()
-    const some = await clients[client]!([process.execPath, program, era], state.path, onListChanged)
-    return {
-      ...some,
-      said: async (name: string, given: Record<string, unknown> = {}): Promise<string> => {
-        const result = await some.callTool({ name, arguments: given })
-        return (result as { readonly content: ReadonlyArray<{ readonly text: string }> }).content[0]?.text ?? ""
-      },
-      [Symbol.asyncDispose]: async () => {
-        await some.client.close()
-        state[Symbol.dispose]()
-      }
-    }
+describe.each(pairs)("wrap between a client of $client and a server of $era", ({ client, era }) => {
+  const state = stateFolder()
+  let changed: () => void = () => undefined
+  let some: Some
+  const said = async (name: string, given: Record<string, unknown> = {}): Promise<string> => {
+    const result = await some.callTool({ name, arguments: given })
+    return (result as { readonly content: ReadonlyArray<{ readonly text: string }> }).content[0]?.text ?? ""
   }
+  beforeAll(async () => {
+    some = await clients[client]!([process.execPath, program, era], state.path, () => changed())
+  })
+  afterAll(async () => {
+    await some.client.close()
+    state[Symbol.dispose]()
+  })
 
   it("[E8 E3] tools, prompts, resources, what the server asks the person, and a list that changes", async () => {
-    let changed: () => void = () => undefined
     const announced = new Promise<void>((resolve) => {
       changed = resolve
     })
-    await using one = await connected(() => changed())
-    assert.strictEqual(await one.said("echo", { message: "hi" }), "Echo: hi")
-    assert.strictEqual((await one.client.listTools()).tools[0]?.name, "echo")
-    assert.strictEqual((await one.client.listPrompts()).prompts[0]?.name, "greeting")
-    assert.deepInclude((await one.client.getPrompt({ name: "greeting" })).messages[0]?.content, { text: "Hello" })
-    assert.strictEqual((await one.client.listResources()).resources[0]?.uri, "test://one")
-    assert.deepInclude((await one.client.readResource({ uri: "test://one" })).contents[0], { text: "1" })
-    assert.deepInclude(JSON.parse(await one.said("asks")), { action: "accept", content: { name: "Ada" } })
-    await one.said("grow")
+    assert.strictEqual(await said("echo", { message: "hi" }), "Echo: hi")
+    assert.strictEqual((await some.client.listTools()).tools[0]?.name, "echo")
+    assert.strictEqual((await some.client.listPrompts()).prompts[0]?.name, "greeting")
+    assert.deepInclude((await some.client.getPrompt({ name: "greeting" })).messages[0]?.content, { text: "Hello" })
+    assert.strictEqual((await some.client.listResources()).resources[0]?.uri, "test://one")
+    assert.deepInclude((await some.client.readResource({ uri: "test://one" })).contents[0], { text: "1" })
+    assert.deepInclude(JSON.parse(await said("asks")), { action: "accept", content: { name: "Ada" } })
+    await said("grow")
     await announced
   })
 
   it("[E8] a structured result has the form of the client's revision, and fits the schema in its list", async () => {
-    await using one = await connected()
     // The official Clients compare results with the schemas of the last list.
-    const { tools } = await one.client.listTools()
+    const { tools } = await some.client.listTools()
     const structured = { structuredContent: client === "2025" || era === "2025" ? { result: rows } : rows }
-    assert.deepInclude(await one.callTool({ name: "rows" }), structured)
+    assert.deepInclude(await some.callTool({ name: "rows" }), structured)
     const schema = tools.find(({ name }) => name === "rows")?.outputSchema
     assert.strictEqual(schema?.type as string, client === "2025" || era === "2025" ? "object" : "array")
   })
@@ -126,22 +122,20 @@ describe.concurrent.each(pairs)("wrap between a client of $client and a server o
   })
 
   it("[E8] a cancellation reaches the server", async () => {
-    await using one = await connected()
     const abort = new AbortController()
-    const hanging = one.callTool({ name: "hangs" }, { signal: abort.signal }).then(() => "answered", () => "cancelled")
-    await one.said("echo", { message: "begun" })
+    const hanging = some.callTool({ name: "hangs" }, { signal: abort.signal }).then(() => "answered", () => "cancelled")
+    await said("echo", { message: "begun" })
     abort.abort("enough")
     assert.strictEqual(await hanging, "cancelled")
-    while (await one.said("cancelled") !== "1") await new Promise((resolve) => setTimeout(resolve, 10))
+    while (await said("cancelled") !== "1") await new Promise((resolve) => setTimeout(resolve, 10))
   })
 
   it("[W4] a server that is killed comes back under the same client", async () => {
-    await using one = await connected()
-    const pid = Number(await one.said("pid"))
+    const pid = Number(await said("pid"))
     process.kill(pid, "SIGKILL")
-    while (!(await one.client.listTools().then(({ tools }) => tools.length > 0))) continue
+    while (!(await some.client.listTools().then(({ tools }) => tools.length > 0))) continue
     let again = pid
-    while (again === pid) again = Number(await one.said("pid").catch(() => pid))
+    while (again === pid) again = Number(await said("pid").catch(() => pid))
     assert.notStrictEqual(again, pid)
   })
 })
