@@ -17,13 +17,16 @@ const exitCode = (exit: Exit.Exit<void, StartError | UsageError>): number => {
   return failure?._tag === "UsageError" ? 2 : 1
 }
 
+const leaveInTime = Effect.sync(() => void setTimeout(() => leaveNow(0), exitTimeout).unref())
+
 /** Runs the program until it ends, the host closes standard input, or a signal arrives; then the process exits. */
 export const run = (
   program: Effect.Effect<void, StartError | UsageError, StateFolder.StateFolder | Scope.Scope>
 ): void => {
   // The main program: every other fiber belongs to its scope.
   const fiber = Effect.runFork(
-    Effect.scoped(program).pipe(
+    // Its scope closes after it.
+    Effect.scoped(Effect.tap(program, leaveInTime)).pipe(
       Effect.provide(Layer.merge(StateFolder.layer, Logger.replace(Logger.defaultLogger, StandardError.logger))),
       Logger.withMinimumLogLevel(LogLevel.Warning)
     )
@@ -38,10 +41,9 @@ export const run = (
   const end = (): void => {
     if (isEnding) return
     isEnding = true
-    setTimeout(() => leaveNow(0), exitTimeout).unref()
+    Effect.runSync(leaveInTime)
     fiber.unsafeInterruptAsFork(FiberId.none)
   }
   // SIGBREAK is Ctrl+Break, on Windows only.
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK"] as const) process.on(signal, end)
-  process.stdin.on("end", () => setTimeout(() => leaveNow(0), exitTimeout).unref())
 }

@@ -5,6 +5,7 @@ import type { Connection, Loss, Peer, RequestError } from "@mcp-lifeline/core"
 import type { Transport } from "@modelcontextprotocol/sdk/shared/transport.js"
 import type { RequestId } from "@modelcontextprotocol/sdk/types.js"
 import type { Effect } from "effect"
+import type { Unread } from "./Messages.js"
 
 /** A session that was taken out of a transport. */
 export interface TransportSession {
@@ -36,6 +37,8 @@ export interface AdapterTransport extends Transport {
   readonly stateful: boolean
   onlost?: ((loss: Loss) => void) | undefined
   onfailed?: ((id: RequestId, error: RequestError) => void) | undefined
+  /** Called with what the server has sent and is no message, and with the request in whose answer it came, if that is known. Must not throw. */
+  onunread?: ((unread: Unread, of?: RequestId) => void) | undefined
   /**
    * Called with `false` when messages of the server that answer no request do not arrive, because their stream is not open, and with `true`
    * when they do again. Some may have been missed meanwhile. Default: they arrive. Must not throw.

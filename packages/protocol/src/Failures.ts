@@ -89,6 +89,14 @@ export const cutOff = ({ cause, message, retryAfter }: Loss): RequestError =>
 export const noResponse = (): RequestError =>
   new RequestError({ fate: "answered", reason: "protocol", message: "the server's answer is not a JSON-RPC response" })
 
+/** A request whose answer cannot be read. */
+export const unreadable = (text: string): RequestError =>
+  new RequestError({
+    fate: "answered",
+    reason: "protocol",
+    message: `the server's answer cannot be read as JSON-RPC: ${PlainText.json(text.trim().slice(0, 200))}`
+  })
+
 /** A request whose answer has another shape than the protocol gives it. */
 export const misfit = (method: string, cause: unknown): RequestError =>
   new RequestError({

@@ -54,6 +54,10 @@ export class Link implements Transport {
       this.#passBehind()
       receivers.requests.failed(id, error)
     }
+    adapter.onunread = (unread, of) => {
+      this.#passBehind()
+      receivers.requests.unread(unread, of)
+    }
   }
 
   /** The official Client begins with a handshake of its own only over a transport without one. */
@@ -72,6 +76,7 @@ export class Link implements Transport {
 
   send(message: JSONRPCMessage, options?: TransportSendOptions): Promise<void> {
     if (!("method" in message)) this.#isAnswered(message.id)
+    else if (!("id" in message)) this.#receivers.requests.notified()
     return this.#adapter.send(message, options)
   }
 

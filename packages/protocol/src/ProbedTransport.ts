@@ -30,9 +30,12 @@ export class ProbedTransport implements AdapterTransport {
   constructor(inner: AdapterTransport) {
     this.#inner = inner
     inner.onmessage = (message, extra) => {
-      if (!("method" in message) && message.id === probeId) {
+      if (!("method" in message) && (message.id === probeId || this.onmessage === undefined)) {
         this.#answered(answerOf(message, false) ?? Exit.fail(Failures.noResponse()))
       } else this.onmessage?.(message, extra)
+    }
+    inner.onunread = ({ hasMethod, isOfProtocol, text }) => {
+      if (isOfProtocol && !hasMethod) this.#answered(Exit.fail(Failures.unreadable(text)))
     }
     inner.onlost = (loss) => {
       this.loss = loss
@@ -46,6 +49,10 @@ export class ProbedTransport implements AdapterTransport {
   }
 
   onfailed?: ((id: RequestId, error: RequestError) => void) | undefined
+
+  set onunread(listener: AdapterTransport["onunread"]) {
+    this.#inner.onunread = listener
+  }
 
   get peer(): Peer {
     return this.#inner.peer

@@ -11,6 +11,7 @@ import { Exit, Predicate } from "effect"
 import type { AdapterTransport } from "./AdapterTransport.js"
 import * as Failures from "./Failures.js"
 import * as JsonRpc from "./JsonRpc.js"
+import type { Unread } from "./Messages.js"
 import * as TaskResults from "./TaskResults.js"
 import * as Timers from "./Timers.js"
 
@@ -53,6 +54,9 @@ interface Pending {
 
 const timedOut = "Request timed out"
 
+/** How long a request whose answer could not be read waits for a better one, in milliseconds. */
+const grace = 1000
+
 /** Asks over one transport, from `initialize` until it is ended. */
 export class Requests {
   #transport: AdapterTransport
@@ -63,6 +67,8 @@ export class Requests {
   /** The requests that have begun tasks, of whose progress somebody is told, by the task. */
   #tasks: Map<string, number> | undefined
   #lastId: number
+  /** The last request before a notification that may have been answered, which no request should have been. */
+  #notified = Number.POSITIVE_INFINITY
   readonly #timers: Timers.Timers
   /** While the session is suspended: what was cancelled, by id, with the reason. */
   #cancelled: Map<number, string> | undefined
@@ -171,6 +177,7 @@ export class Requests {
   #sendCancelled(id: number, reason: string): void {
     const failed = (error: unknown): void => this.#log(`a cancellation was not sent: ${Failures.describe(error)}`)
     try {
+      this.notified()
       this.#transport.send({ jsonrpc: "2.0", method: "notifications/cancelled", params: { requestId: id, reason } })
         .catch(failed)
     } catch (error) {
@@ -180,12 +187,48 @@ export class Requests {
 
   /** Takes a response of the server. */
   answered(response: Response): void {
-    // An error that names no request (id null) answers none.
-    const id = JsonRpc.isId(response.id) ? Number(response.id) : Number.NaN
+    const id = this.#meant(response.id)
+    if (id > this.#notified) this.#notified = Number.POSITIVE_INFINITY
     const answer = answerOf(response, this.#transport.sessionId !== undefined)
     const pending = this.#take(id, answer)
     if (pending === undefined) return this.#log("a response came for no request that waits for it")
     pending.settle(answer ?? Exit.fail(Failures.noResponse()))
+  }
+
+  /** The request that a response answers. One that names none, or none that was ever sent, can only mean the one that waits. */
+  #meant(id: unknown): number {
+    const number = JsonRpc.isId(id) ? Number(id) : Number.NaN
+    if (this.#pending.has(number) || (number > 0 && number <= this.#lastId)) return number
+    const [only = number] = this.#pending.keys()
+    return this.#pending.size === 1 && this.#notified === Number.POSITIVE_INFINITY ? only : number
+  }
+
+  /**
+   * A notification was sent. Some servers answer these, too, without an id: until a later request was answered, an answer without one may be
+   * to it.
+   */
+  notified(): void {
+    this.#notified = this.#lastId
+  }
+
+  /**
+   * Takes what came and is no message. Where it is of a request that waits, that ends soon: a server that prints what it sends may send it
+   * next.
+   */
+  unread({ hasMethod, id, isOfProtocol, text }: Unread, of?: RequestId): void {
+    if (!isOfProtocol) return
+    if (hasMethod) {
+      const error = { code: JsonRpc.invalidRequest, message: "the request cannot be read as JSON-RPC" }
+      if (id !== undefined) this.#transport.send({ jsonrpc: "2.0", id, error }).catch(() => {})
+      return
+    }
+    const meant = this.#meant(id ?? of)
+    const pending = this.#pending.get(meant)
+    if (pending === undefined) return
+    this.#log(`what came in place of the answer to ${pending.method} cannot be read`)
+    this.#timers.start(() => {
+      if (this.#pending.get(meant) === pending) this.#fail(meant, Failures.unreadable(text), "answered")
+    }, grace)
   }
 
   /** Takes a notification of progress. */
@@ -350,9 +393,6 @@ const taskOf = (answer: Answer | undefined): string | undefined =>
 
 /** What a response says, or nothing where it is none. `hasSession`: the transport has a session id. */
 export const answerOf = (response: Response, hasSession: boolean): Answer | undefined => {
-  for (const key in response) {
-    if (key !== "jsonrpc" && key !== "id" && key !== "result" && key !== "error") return undefined
-  }
   if (response.jsonrpc !== "2.0") return undefined
   const { error, result } = response as { readonly error?: unknown; readonly result?: unknown }
   if (error === undefined) return Predicate.isRecord(result) ? Exit.succeed(result) : undefined

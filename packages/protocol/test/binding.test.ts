@@ -125,7 +125,6 @@ describe("SdkConnection", () => {
         const [misfit, words] of [
           [{ result: { tools: "many" } }, "does not fit the protocol"],
           [{ result: 5 }, "not a JSON-RPC response"],
-          [{ result: {}, extra: 1 }, "not a JSON-RPC response"],
           [{ error: { message: "no code" } }, "not a JSON-RPC response"]
         ] as const
       ) {

@@ -106,3 +106,47 @@ describe("lists that nobody announces", () => {
       }
     }).pipe(Effect.withRandom(Random.fixed([0.5]))))
 })
+
+describe("lists that a server announces", () => {
+  it.scoped("[P9] are told where they differ from what the client has read, and are read less often while they do not", () =>
+    Effect.gen(function*() {
+      const { changed, offer, script, watch } = yield* watched
+      let count = 0
+      script.respond = (method) => {
+        if (method === "tools/list") count++
+        return undefined
+      }
+      // It says so whenever it is asked, and so on for ten minutes.
+      for (let second = 0; second < 600; second++) {
+        watch.announced(["tools/list"])
+        yield* TestClock.adjust("1 second")
+      }
+      expect(changed).toEqual([])
+      expect(count).toBeGreaterThan(5)
+      expect(count).toBeLessThan(20)
+      offer("a", "b")
+      watch.announced(["tools/list"])
+      yield* TestClock.adjust("1 minute")
+      expect(changed).toEqual([tools])
+      // After that, it is soon told again.
+      offer("a")
+      watch.announced(["tools/list"])
+      yield* TestClock.adjust("1 second")
+      expect(changed).toEqual([tools, tools])
+    }))
+
+  it.scoped("[P9] are told at once after a quiet time, and once where the client has not read them", () =>
+    Effect.gen(function*() {
+      const { changed, offer, watch } = yield* watched
+      offer("a", "b")
+      watch.announced(["tools/list"])
+      yield* TestClock.adjust(0)
+      expect(changed).toEqual([tools])
+      for (let time = 0; time < 3; time++) watch.announced(["prompts/list"])
+      expect(changed).toEqual([tools, ["prompts/list"]])
+      watch.given("prompts/list", undefined, { prompts: [] })
+      watch.announced(["prompts/list"])
+      yield* TestClock.adjust("1 minute")
+      expect(changed).toEqual([tools, ["prompts/list"]])
+    }))
+})

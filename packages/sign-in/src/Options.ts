@@ -39,4 +39,9 @@ export interface Options {
   readonly loginWait?: Duration.DurationInput | undefined
   /** What messages call the options, if the program has flags for them. Default: as they are called here. */
   readonly optionNames?: Names | undefined
+  /**
+   * Whether it begins a login by itself when the server refuses a request. Default true. Otherwise it uses only what a login has left that
+   * somebody has asked for: the credentials of the configuration are others.
+   */
+  readonly isAutomatic?: boolean | undefined
 }

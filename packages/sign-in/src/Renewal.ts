@@ -189,16 +189,16 @@ export const beforeTheEnd = (
       )
     }))
 
-/**
- * Gets new tokens after a refusal, or finds out what login is needed. `refused` is what the server has refused; `wasDead`: its refresh token was
- * refused before.
- */
+/** What is known of a refresh token: it may be good; it was refused before; or what it brings is refused each time. */
+export type Hope = "good" | "dead" | "vain"
+
+/** Gets new tokens after a refusal, or finds out what login is needed. `refused` is what the server has refused. */
 export const afterRefusal = (
   subject: Subject,
   fetch: FetchLike,
   challenge: Challenge,
   refused: Grant.Grant | undefined,
-  wasDead: boolean
+  hope: Hope
 ): Effect.Effect<Outcome, Later | Refused> =>
   alone(subject, (lock) =>
     Effect.gen(function*() {
@@ -211,7 +211,7 @@ export const afterRefusal = (
         // A token can be renewed also while the metadata is out of reach.
         const renewed = stepUp || stored === undefined || found.left._tag === "Refused"
           ? undefined
-          : yield* refresh(subject, fetch, stored, lock, wasDead)
+          : yield* refresh(subject, fetch, stored, lock, hope === "dead")
         return renewed?._tag === "Renewed" ? renewed : yield* found.left
       }
       const discovered = found.right
@@ -231,11 +231,14 @@ export const afterRefusal = (
         const now = yield* Clock.currentTimeMillis
         if (now - mine.obtainedAt < RefusedLogin.lifetime) return { _tag: "Pointless" }
       }
+      if (isMachine && hope === "vain") {
+        return yield* new Refused({ detail: `the server refuses each token that ${discovered.issuer} gives for it` })
+      }
       if (isMachine) {
         return { _tag: "Renewed", grant: yield* withCredentials(subject, fetch, discovered, scope, mine) }
       }
-      const refreshed = stepUp || mine === undefined
+      const refreshed = stepUp || mine === undefined || hope === "vain"
         ? undefined
-        : yield* refresh(subject, fetch, { ...mine, metadata: discovered.metadata }, lock, wasDead)
+        : yield* refresh(subject, fetch, { ...mine, metadata: discovered.metadata }, lock, hope === "dead")
       return refreshed?._tag === "Renewed" ? refreshed : { _tag: "LoginNeeded", discovered, scope, dead: refreshed }
     }))

@@ -59,6 +59,9 @@ const deadTime = 60_000
 /** How many logins may go wrong in a row before none is begun for a while, in milliseconds. */
 const [maxLogins, loginTime] = [3, 600_000]
 
+/** After so many renewals in a row whose tokens are refused within so many milliseconds, a login is asked for. */
+const [maxVain, freshTime] = [2, 120_000]
+
 /** What only a program needs whose server asks for a login. */
 const loadRenewal = Effect.promise(() => import("./Renewal.js"))
 const loadLoginRun = Effect.promise(() => import("./LoginRun.js"))
@@ -81,7 +84,7 @@ export const make = (options: Options): Effect.Effect<SignIn, never, Scope.Scope
     const given = new URL(String(options.url))
     const url = new URL(given.origin + given.pathname)
     const [server, account] = [url.href, options.account ?? "default"]
-    const { method, optionNames, person } = options
+    const { isAutomatic = true, method, optionNames, person } = options
     const loginWait = Duration.decode(options.loginWait ?? "2 seconds")
     const subject: Renewal.Subject = {
       folder,
@@ -123,6 +126,10 @@ export const make = (options: Options): Effect.Effect<SignIn, never, Scope.Scope
     let isWatching = false
     /** When logins were finished, of late. Several waits can end with the tokens of one. */
     const finished = new Set<number>()
+    /** What the last renewal has brought. */
+    let renewed: Grant.Grant | undefined
+    /** When tokens were renewed that the server has refused at once, one after the other. */
+    const vain = new Set<number>()
 
     const browser: Browser | undefined = options.browser && {
       open: (address) =>
@@ -362,22 +369,40 @@ export const make = (options: Options): Effect.Effect<SignIn, never, Scope.Scope
       return finished.size >= maxLogins
     })
 
+    /** Counts renewals that brought tokens which the server refuses before they have ended. */
+    const isRefusedAtOnce = (refused: Grant.Grant | undefined, now: number): void => {
+      const isFresh = refused !== undefined && Grant.isSame(refused, renewed) && now - refused.obtainedAt < freshTime &&
+        (refused.expiresAt === undefined || now < refused.expiresAt)
+      if (isFresh) vain.add(refused.obtainedAt)
+      else vain.clear()
+    }
+
+    const hopeOf = (refused: Grant.Grant | undefined, isVainRenewal: boolean): Renewal.Hope =>
+      isVainRenewal ? "vain" : isDead(refused) ? "dead" : "good"
+
     const renew = (refusal: Refusal, fetch: FetchLike) =>
       Effect.gen(function*() {
         lastFetch = fetch
         const refused = current
         const stored = yield* Grant.find(subject.kept, server, account)
         if (stored !== undefined && !Grant.isSame(stored, refused)) return yield* Effect.as(adoptFound(stored), true)
+        if (!isAutomatic && stored === undefined && login === undefined) return false
         if (login !== undefined) {
           const isGood = yield* Effect.catchAll(isGoodAgain(fetch), unobtainable)
           return isGood || (yield* waitFor(login, refusal.status))
         }
         const stepUp = refusal.status === 403
+        if (!stepUp) isRefusedAtOnce(refused, yield* Clock.currentTimeMillis)
+        const isVainRenewal = vain.size >= maxVain
         const outcome = yield* shared(
-          (renewal) => renewal.afterRefusal(subject, fetch, Challenge.read(refusal), refused, isDead(refused)),
+          (renewal) =>
+            renewal.afterRefusal(subject, fetch, Challenge.read(refusal), refused, hopeOf(refused, isVainRenewal)),
           stepUp
         ).pipe(Effect.catchAll(unobtainable))
-        if (outcome._tag === "Renewed") return true
+        if (outcome._tag === "Renewed") {
+          renewed = outcome.grant
+          return true
+        }
         if (outcome._tag === "Pointless") return false
         if (outcome.dead !== undefined && stored !== undefined) yield* died(stored)
         if (yield* isVain) {
@@ -402,6 +427,10 @@ export const make = (options: Options): Effect.Effect<SignIn, never, Scope.Scope
       authorization: {
         tokens,
         renew,
+        accepted: () => {
+          renewed = undefined
+          vain.clear()
+        },
         isChosen,
         needed: () => State.needed(state, person !== undefined),
         isRunning: () => renewing !== undefined || login !== undefined
@@ -416,7 +445,7 @@ export const make = (options: Options): Effect.Effect<SignIn, never, Scope.Scope
         yield* askAgain
         if (login !== undefined && (yield* isAsking(login))) return yield* Effect.asVoid(Fiber.join(login.fiber))
         const before = current
-        const outcome = yield* shared((renewal) => renewal.afterRefusal(subject, fetch, Challenge.none, before, true))
+        const outcome = yield* shared((renewal) => renewal.afterRefusal(subject, fetch, Challenge.none, before, "dead"))
         if (outcome._tag !== "LoginNeeded") return
         const { fiber } = yield* begin(fetch, outcome, false, before)
         yield* Fiber.join(fiber)

@@ -4,8 +4,8 @@
 import * as UserFile from "@mcp-lifeline/state/UserFile"
 import { selectClientAuthMethod } from "@modelcontextprotocol/sdk/client/auth.js"
 import type { FetchLike } from "@modelcontextprotocol/sdk/shared/transport.js"
-import { Clock, Effect, Either, Redacted, Schema } from "effect"
-import { ask, endpoint, property, refusal } from "./ask.js"
+import { Clock, Effect, Option, Predicate, Redacted, Schema } from "effect"
+import { type Answer, ask, endpoint, property, refusal } from "./ask.js"
 import type { Client, SigningKey } from "./Client.js"
 import type { Later } from "./Failures.js"
 import { reasonOf, Refused } from "./Failures.js"
@@ -31,19 +31,26 @@ export interface Asker {
   readonly resource: string | undefined
 }
 
-const optional = <A, I>(schema: Schema.Schema<A, I>) => Schema.optionalWith(schema, { nullable: true })
-
 /** A number of seconds, which some servers write as a text. */
 export const Seconds = Schema.Union(Schema.Finite, Schema.compose(Schema.NumberFromString, Schema.Finite))
 
-const Response = Schema.Struct({
-  access_token: Schema.String.pipe(Schema.minLength(1)),
-  token_type: Schema.String,
-  expires_in: optional(Seconds),
-  refresh_token: optional(Schema.String),
-  scope: optional(Schema.String)
-})
-const decodeResponse = Schema.decodeUnknownEither(Response)
+const seconds = Schema.decodeUnknownOption(Seconds)
+
+const text = (value: unknown): string | undefined => typeof value === "string" && value !== "" ? value : undefined
+
+/** Kinds of tokens that are of no use without more than the token. */
+const isBound = (type: unknown): boolean => typeof type === "string" && /^(?:dpop|mac|pop)$/i.test(type)
+
+/** What an authorization server refuses whatever parameters a request has. */
+const judgesOther = new Set([
+  "access_denied",
+  "authorization_pending",
+  "expired_token",
+  "invalid_client",
+  "invalid_grant",
+  "slow_down",
+  "unauthorized_client"
+])
 
 /** As RFC 6749 has it in 2.3.1. */
 const formEncoded = (text: string): string => new URLSearchParams({ a: text }).toString().slice(2)
@@ -92,6 +99,8 @@ const authenticate = (
     if (method === "client_secret_post" && secret !== undefined) form.set("client_secret", Redacted.value(secret))
   })
 
+const isRefusal = ({ json, ok }: Answer): boolean => !ok || typeof property(json, "error") === "string"
+
 /** Posts a form to an endpoint of the authorization server, with the client's authentication. */
 export const post = (asker: Asker, url: URL, parameters: Readonly<Record<string, string | undefined>>) =>
   Effect.gen(function*() {
@@ -102,7 +111,10 @@ export const post = (asker: Asker, url: URL, parameters: Readonly<Record<string,
     return yield* ask(asker.fetch, url, { method: "POST", headers, body: form })
   })
 
-/** Asks for tokens. */
+/**
+ * Asks for tokens. Only the token itself is needed of the answer: it may be the last one that there is. A server that does not take `resource`
+ * is asked once more without it.
+ */
 export const tokens = (
   asker: Asker,
   grant: Readonly<Record<string, string | undefined>> & { readonly grant_type: string }
@@ -110,23 +122,27 @@ export const tokens = (
   Effect.gen(function*() {
     const { issuer, token_endpoint: address } = asker.metadata
     const url = yield* endpoint(address, "token endpoint")
-    const answer = yield* post(asker, url, { ...grant, resource: asker.resource })
-    if (!answer.ok || typeof property(answer.json, "error") === "string") {
-      return yield* refusal(`${issuer} gives no token`, answer)
-    }
-    const decoded = decodeResponse(answer.json)
-    if (Either.isLeft(decoded) || decoded.right.token_type.toLowerCase() !== "bearer") {
+    const first = yield* post(asker, url, { ...grant, resource: asker.resource })
+    const mayBeTheResource = isRefusal(first) && (first.ok || first.status >= 400) &&
+      !judgesOther.has(String(property(first.json, "error")))
+    const second = mayBeTheResource && asker.resource !== undefined ? yield* post(asker, url, grant) : first
+    const answer = isRefusal(second) ? first : second
+    if (isRefusal(answer)) return yield* refusal(`${issuer} gives no token`, answer)
+    const access = text(property(answer.json, "access_token"))
+    if (access === undefined || isBound(property(answer.json, "token_type"))) {
       return yield* new Refused({
-        detail: Either.isLeft(decoded)
+        detail: access === undefined
           ? `${issuer} answers with something that is no token: correct this at the server`
           : `${issuer} gives a token that is no bearer token, which Lifeline cannot use`
       })
     }
-    const { access_token: access, expires_in: seconds, refresh_token: refresh, scope } = decoded.right
+    const refresh = text(property(answer.json, "refresh_token"))
+    const scope = property(answer.json, "scope")
+    const lasts = Option.getOrUndefined(seconds(property(answer.json, "expires_in")))
     return {
       access: Redacted.make(access),
-      refresh: refresh === undefined || refresh === "" ? undefined : Redacted.make(refresh),
-      scope,
-      expiresAt: seconds === undefined ? undefined : (yield* Clock.currentTimeMillis) + seconds * 1000
+      refresh: refresh === undefined ? undefined : Redacted.make(refresh),
+      scope: Array.isArray(scope) ? scope.filter(Predicate.isString).join(" ") : text(scope),
+      expiresAt: lasts === undefined ? undefined : (yield* Clock.currentTimeMillis) + lasts * 1000
     }
   })

@@ -13,7 +13,7 @@ import { type Names, OptionNames } from "./OptionNames.js"
 /** How long one request may take, in milliseconds. */
 const timeout = 30_000
 
-/** An answer: its status and its body as JSON, undefined where it is none. */
+/** An answer: its status and its body, JSON or as some servers write it a form; undefined where it is neither. */
 export interface Answer {
   readonly status: number
   readonly ok: boolean
@@ -28,7 +28,7 @@ const parse = (text: string): unknown => {
   try {
     return JSON.parse(text)
   } catch {
-    return undefined
+    return /^[a-z_]+=[^\s<]*$/.test(text.trim()) ? Object.fromEntries(new URLSearchParams(text.trim())) : undefined
   }
 }
 

@@ -88,6 +88,47 @@ describe("tokens that are renewed", () => {
       expect(network.asked).toEqual([])
     }))
 
+  it.scoped("[A2:unit] need nothing of an answer but the token, and lose no refresh token that came with it", () =>
+    Effect.gen(function*() {
+      const form = (text: string) =>
+        new Response(text, { headers: { "content-type": "application/x-www-form-urlencoded" } })
+      const answers: ReadonlyArray<readonly [answer: object | (() => Response), scope: string]> = [
+        [{}, "a"],
+        [{ token_type: null }, "a"],
+        [{ token_type: "access_token" }, "a"],
+        [{ token_type: 7, expires_in: "soon", scope: 5 }, "a"],
+        [{ scope: ["b", "c"] }, "b c"],
+        [{ scope: null, expires_in: null }, "a"],
+        [() => form("access_token=new&refresh_token=next&token_type=bearer&scope=b%20c"), "b c"]
+      ]
+      for (const [answer, scope] of answers) {
+        const { network, subject } = yield* make([withRefresh({ scope: "a" })])
+        const token = { access_token: "new", refresh_token: "next", ...answer }
+        network.at(`${issuer}/token`, typeof answer === "function" ? answer as () => Response : token)
+        const renewed = yield* Renewal.beforeTheEnd(subject, network.fetch, withRefresh({ scope: "a" }))
+        expect([
+          answer,
+          renewed && Redacted.value(renewed.access),
+          renewed?.refresh && Redacted.value(renewed.refresh),
+          renewed?.scope
+        ]).toEqual([answer, "new", "next", scope])
+      }
+    }))
+
+  it.scoped("[A2:unit] are asked for once more without the resource where that is what is refused", () =>
+    Effect.gen(function*() {
+      for (const refusal of [{ error: "invalid_target" }, { error: "invalid_request" }, { message: "resource?" }]) {
+        const { network, subject } = yield* make([withRefresh({ resource: server })])
+        network.at(`${issuer}/token`, ({ body }) =>
+          new URLSearchParams(body).has("resource")
+            ? json(400, refusal)
+            : json(200, { access_token: "new", token_type: "Bearer" }))
+        const renewed = yield* Renewal.beforeTheEnd(subject, network.fetch, withRefresh({ resource: server }))
+        expect([refusal, renewed && Redacted.value(renewed.access)]).toEqual([refusal, "new"])
+        expect(network.forms(`${issuer}/token`)).toHaveLength(2)
+      }
+    }))
+
   it.scoped("[A2:unit] one whose refresh token was refused before is asked with once", () =>
     Effect.gen(function*() {
       const { all, network, subject } = yield* make([withRefresh()])
@@ -106,7 +147,7 @@ describe("tokens that were refused", () => {
     Effect.gen(function*() {
       const made = yield* make([refused], changes)
       const outcome = yield* Effect.either(
-        Renewal.afterRefusal(made.subject, made.network.fetch, { ...Challenge.none, ...challenge }, refused, true)
+        Renewal.afterRefusal(made.subject, made.network.fetch, { ...Challenge.none, ...challenge }, refused, "dead")
       )
       return {
         ...made,
@@ -164,7 +205,7 @@ describe("tokens that were refused", () => {
           const { network, subject } = yield* make([withRefresh()])
           network.at("https://mcp.example/.well-known/oauth-protected-resource/mcp", page)
           const outcome = yield* Effect.either(
-            Renewal.afterRefusal(subject, network.fetch, { ...Challenge.none, ...challenge }, withRefresh(), true)
+            Renewal.afterRefusal(subject, network.fetch, { ...Challenge.none, ...challenge }, withRefresh(), "dead")
           )
           const tag = Either.match(outcome, { onLeft: ({ _tag }) => _tag, onRight: ({ _tag }) => _tag })
           return [tag, network.forms(`${issuer}/token`).length]

@@ -531,7 +531,8 @@ describe("tokens that are kept", () => {
           Effect.either(authorization.renew({ status, challenge }, network.fetch)),
         refreshes: () =>
           network.forms(`${login}/token`).filter((form) =>
-            form["grant_type"] === "refresh_token"
+            // Each is repeated without it where that may be what is refused.
+            form["grant_type"] === "refresh_token" && form["resource"] !== undefined
           ).length,
         kept: within(Effect.flatMap(StateFolder.StateFolder, (state) =>
           Effect.all({ grants: Grant.grants(state).entries, clients: Client.registered(state).entries })))
@@ -601,7 +602,10 @@ describe("tokens that are kept", () => {
     let count = 0
     return new StubNetwork().authServer(login).resource(server, login).at(
       `${login}/token`,
-      () => ++count <= times ? refusal() : json(200, { access_token: "good again", token_type: "Bearer" })
+      ({ body }) => {
+        if (new URLSearchParams(body).has("resource")) count++
+        return count <= times ? refusal() : json(200, { access_token: "good again", token_type: "Bearer" })
+      }
     )
   }
 
@@ -640,6 +644,50 @@ describe("tokens that are kept", () => {
           expect((yield* kept).clients.map(([, { id }]) => id)).toEqual(["a client"])
         }
       }
+    }))
+
+  it.scoped("[A2] that are refused as soon as they are renewed lead to a login after two of them, and later ones do not", () =>
+    Effect.gen(function*() {
+      for (const [pause, isAsked] of [[1000, true], [60_000, true], [121_000, false]] as const) {
+        yield* Effect.scoped(Effect.gen(function*() {
+          const { refreshes, renew, signIn } = yield* make(grantOf({ expiresAt: undefined }))
+          for (let time = 0; time < 3; time++) {
+            yield* inTime(renew())
+            yield* TestClock.adjust(pause)
+          }
+          if (isAsked) yield* isAsking(signIn)
+          expect([pause, refreshes(), (yield* signIn.state)._tag]).toEqual(
+            isAsked ? [pause, 2, "LoginNeeded"] : [pause, 3, "SignedIn"]
+          )
+        }))
+      }
+    }))
+
+  it.scoped("[A2] of a machine that are refused as soon as they are given are not asked for again and again", () =>
+    Effect.gen(function*() {
+      const { network, renew } = yield* make(grantOf({ method: "credentials", expiresAt: undefined }))
+      const given = () => network.forms(`${login}/token`).length
+      for (let time = 0; time < 10; time++) {
+        yield* inTime(renew())
+        yield* TestClock.adjust("5 seconds")
+      }
+      expect(given()).toBe(2)
+      expect(yield* inTime(renew())).toMatchObject({
+        left: { detail: expect.stringContaining("refuses each token") }
+      })
+    }))
+
+  it.scoped("[A1] a login is begun by itself only where the configuration has no credentials of its own", () =>
+    Effect.gen(function*() {
+      const { network, renew, signIn } = yield* make(
+        grantOf({ server: "https://other.example/mcp" }),
+        { isAutomatic: false }
+      )
+      expect(yield* inTime(renew())).toEqual(Either.right(false))
+      expect([network.asked, (yield* signIn.state)._tag]).toEqual([[], "NotAsked"])
+      // What a login that was asked for has left is used.
+      const { renew: again, token } = yield* make(grantOf({ expiresAt: undefined }), { isAutomatic: false })
+      expect([yield* token, yield* inTime(again())]).toEqual(["access", Either.right(true)])
     }))
 
   it.scoped("[A2] a refresh token that was refused is tried again 2 s and 10 s later", () =>

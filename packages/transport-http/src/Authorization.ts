@@ -39,6 +39,8 @@ export interface Authorization {
     refusal: Refusal,
     fetch: FetchLike
   ) => Effect.Effect<boolean, CredentialFailure | LoginFailure.LoginFailure>
+  /** Called when the server has taken a request. Default: nobody asks. Must not throw. */
+  readonly accepted?: (() => void) | undefined
   /**
    * Whether the user has named this address of an authorization server: then it may be anywhere. What only the server names is not reached on
    * this machine, on its link or in a private network, unless the server is there itself. Default: the user has named none.

@@ -39,6 +39,8 @@ export interface Credentials {
     refused: Record<string, string>,
     refusal: Refusal
   ) => Effect.Effect<boolean, CredentialFailure | LoginFailure.LoginFailure>
+  /** Called when the server has taken a request. */
+  readonly accepted: () => void
   /** Replaces every secret value of 8 characters or more that was ever sent. */
   readonly mask: (text: string) => string
 }
@@ -175,6 +177,7 @@ export const make = (options: {
     headers,
     renewable: headerProvider !== undefined || secretHeaders !== undefined || authorization !== undefined,
     renew,
+    accepted: () => authorization?.accepted?.(),
     mask
   }
 }

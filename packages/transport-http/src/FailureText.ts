@@ -96,16 +96,19 @@ const networkText = ({ cause, code, kind, proxy, proxyStatus, sent }: NetworkFai
   }
 }
 
+const sentAs = ({ sent = [] }: StatusFailure): string =>
+  sent.length === 0 ? "" : ` (sent: ${sent.slice(0, 8).join(", ")})`
+
 const statusRemedy = (failure: StatusFailure): string => {
   if (namesLostSession(failure)) return ": the server does not know the session any more"
   switch (failure.status) {
     case 401:
       return failure.authorized
-        ? ": the server refuses the credentials: check the headers, the token or the login"
+        ? `: the server refuses the credentials${sentAs(failure)}: check the headers, the token or the login`
         : ": the server wants credentials, and none were sent: give headers or an authProvider"
     case 403:
       return failure.authorized
-        ? ": the server does not allow this with these credentials"
+        ? `: the server does not allow this with these credentials${sentAs(failure)}`
         : ": the server does not allow this; no credentials were sent"
     case 404:
     case 410:

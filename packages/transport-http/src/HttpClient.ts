@@ -2,19 +2,19 @@
  * One server over HTTP: credentials, redirects within the origin, a renewal after a 401, and failures told apart.
  */
 import { type Bytes, mebibytes } from "@mcp-lifeline/core/internal"
-import type { Arrivals } from "@mcp-lifeline/protocol"
+import { type Arrivals, Messages } from "@mcp-lifeline/protocol"
 import type { FetchLike } from "@modelcontextprotocol/sdk/shared/transport.js"
 import { Clock, Deferred, Effect, Exit } from "effect"
 import type { LookupFunction } from "node:net"
 import { Readable } from "node:stream"
 import type { Agent, buildConnector, Dispatcher } from "undici"
-import { type Answer, discard, header, someText, text } from "./Answer.js"
+import { type Answer, discard, header, someText } from "./Answer.js"
+import { Cookies } from "./Cookies.js"
 import type { Credentials } from "./Credentials.js"
 import { Dispatch } from "./Dispatch.js"
 import * as Hedge from "./Hedge.js"
 import type { HttpFailure } from "./HttpFailure.js"
 import {
-  AnswerFailure,
   fromNetwork,
   mayWantSession,
   namesLostSession,
@@ -42,6 +42,8 @@ export interface HttpClient {
   readonly lingering?: Lingering | undefined
   /** Counts what is kept of the server's messages while they arrive. Default: each by itself. */
   readonly arrivals?: Arrivals.Arrivals | undefined
+  /** What the server has set. Default: nothing is kept. */
+  readonly cookies?: Cookies | undefined
   /** Closes every socket. */
   readonly destroy: Effect.Effect<void>
 }
@@ -223,18 +225,24 @@ const asRecord = (value: unknown): Record<string, unknown> =>
 
 /** What an error body says: a JSON-RPC error, the common shapes of JSON errors, or a short plain text. */
 const explain = (text: string, contentType: string): Pick<StatusFailure, "detail" | "error"> => {
-  const json = asRecord(Wire.withNumber(Wire.parse(text)))
+  const json = asRecord(Wire.parse(text))
   const inner = asRecord(json["error"])
   if (typeof inner["message"] === "string") {
-    const code = inner["code"]
-    const isRpc = json["jsonrpc"] === "2.0" && typeof code === "number"
-    return { detail: inner["message"], error: isRpc ? { code, data: inner["data"] } : undefined }
+    const isRpc = json["jsonrpc"] === "2.0" && inner["code"] !== undefined
+    const { code, message } = Messages.numbered(inner)
+    return isRpc
+      ? { detail: message, error: { code, data: inner["data"] } }
+      : { detail: inner["message"], error: undefined }
   }
   for (const value of [json["error_description"], json["message"], json["detail"], json["error"]]) {
     if (typeof value === "string") return { detail: value, error: undefined }
   }
   return { detail: contentType.includes("html") || text.startsWith("<") ? "" : text, error: undefined }
 }
+
+/** What a challenge (`WWW-Authenticate`) says of why. */
+const described = (challenge = ""): string =>
+  /\berror_description="([^"\\]{1,1000})"/.exec(challenge)?.[1] ?? /\berror="?([\w-]{1,100})/.exec(challenge)?.[1] ?? ""
 
 /** A short id is none that could be guessed from, and may be any word. */
 const withoutSession = (text: string, id: string | undefined): string =>
@@ -250,6 +258,8 @@ const accepted = (): Answer => ({
 /** A client for one server. The dispatchers are destroyed by `destroy` only if they are `owned`. */
 export const make = (options: {
   readonly undici: Undici
+  /** Of the server, to which its cookies go back. */
+  readonly origin: string
   readonly credentials: Credentials
   readonly dispatchers: Dispatchers
   readonly owned: boolean
@@ -263,7 +273,8 @@ export const make = (options: {
   /** Of the server. */
   readonly arrivals?: Arrivals.Arrivals | undefined
 }): HttpClient => {
-  const { arrivals, credentials, dispatchers, lingering, proxy, sign, undici } = options
+  const { arrivals, credentials, dispatchers, lingering, origin, proxy, sign, undici } = options
+  const cookies = new Cookies(origin)
   const send = options.fetch === undefined ? byDispatcher(undici, dispatchers) : byFetch(options.fetch)
 
   const sent = (ask: Ask, headers: Record<string, string>, signal: AbortSignal): Effect.Effect<Answer, HttpFailure> =>
@@ -292,7 +303,15 @@ export const make = (options: {
   )
 
   const unsigned = (ask: Ask, headers: Record<string, string>, controller: AbortController) =>
-    ask.answerless === true ? sentAnswerless(ask, headers, controller) : sent(ask, headers, controller.signal)
+    Effect.flatMap(Effect.clock, (clock) => {
+      const cookie = cookies.header(ask.url, headers["cookie"], clock.unsafeCurrentTimeMillis())
+      const all = cookie === undefined ? headers : { ...headers, cookie }
+      const answer = ask.answerless === true ? sentAnswerless(ask, all, controller) : sent(ask, all, controller.signal)
+      return Effect.tap(
+        answer,
+        (given) => Effect.sync(() => cookies.take(given, ask.url, clock.unsafeCurrentTimeMillis()))
+      )
+    })
 
   const once = sign === undefined ? unsigned : (
     ask: Ask,
@@ -313,16 +332,19 @@ export const make = (options: {
   const statusFailure = Effect.fnUntraced(function*(answer: Answer, ask: Ask, own: Record<string, string>) {
     const now = yield* Clock.currentTimeMillis
     const text = yield* someText(answer, 16_384)
-    const { detail, error } = explain(text, header(answer, "content-type") ?? "")
+    const explained = explain(text, header(answer, "content-type") ?? "")
+    const challenge = header(answer, "www-authenticate")
+    const detail = explained.detail || described(challenge)
     return new StatusFailure({
       status: answer.status,
       // One of the protocol's headers names the session (T8).
-      detail: oneLine(withoutSession(credentials.mask(detail), ask.headers["mcp-session-id"])),
-      error,
+      detail: oneLine(withoutSession(cookies.mask(credentials.mask(detail)), ask.headers["mcp-session-id"])),
+      error: explained.error,
       retryAfter: retryAfter(header(answer, "retry-after"), now),
       renewable: credentials.renewable,
-      challenged: header(answer, "www-authenticate") !== undefined,
+      challenged: challenge !== undefined,
       authorized: Object.keys(own).length > 0,
+      sent: Object.keys(own),
       session: ask.inSession === true
     })
   })
@@ -382,7 +404,10 @@ export const make = (options: {
           Effect.flatMap(
             answered(ask, Object.assign({}, agent, own, ask.headers), controller),
             (answer): Effect.Effect<Answer, HttpFailure> => {
-              if (answer.status >= 200 && answer.status < 300) return Effect.succeed(answer)
+              if (answer.status >= 200 && answer.status < 300) {
+                credentials.accepted()
+                return Effect.succeed(answer)
+              }
               const challenge = header(answer, "www-authenticate")
               const refused = answer.status === 401 ||
                 (answer.status === 403 && challenge?.includes("insufficient_scope") === true)
@@ -428,6 +453,7 @@ export const make = (options: {
   return {
     exchange,
     probe,
+    cookies,
     lingering,
     arrivals,
     destroy: options.owned
@@ -435,20 +461,3 @@ export const make = (options: {
       : Effect.void
   }
 }
-
-/** The whole of a JSON body, of at most so many bytes. */
-export const json = (
-  answer: Answer,
-  maxBytes: Bytes,
-  arrivals?: Arrivals.Arrivals
-): Effect.Effect<unknown, HttpFailure> =>
-  Effect.flatMap(text(answer, maxBytes, arrivals), (text) => {
-    const value = Wire.parse(text)
-    return value === undefined
-      ? Effect.fail(
-        new AnswerFailure({
-          detail: "the answer says that it is JSON, but it is not: is this the address of an MCP endpoint?"
-        })
-      )
-      : Effect.succeed(value)
-  })

@@ -146,6 +146,7 @@ export const make = (options: Options): Connector => {
       }))
       return HttpClient.make({
         undici,
+        origin: url.origin,
         credentials,
         dispatchers,
         owned: dispatcher === undefined,

@@ -57,6 +57,8 @@ export class StatusFailure extends Data.TaggedError("StatusFailure")<{
   readonly challenged?: boolean | undefined
   /** Whether the request carried headers of the user's, among which credentials would be. */
   readonly authorized: boolean
+  /** The names of these headers. Default: they are not known. */
+  readonly sent?: ReadonlyArray<string> | undefined
   /** Whether the request was one of a session. */
   readonly session: boolean
 }> {}

@@ -2,6 +2,7 @@
  * The session that a transport speaks in: who has it, and the headers that name it.
  */
 import type { RequestId } from "@modelcontextprotocol/sdk/types.js"
+import type { Cookies } from "./Cookies.js"
 import type { Position } from "./EventStream.js"
 
 /** What is known of a session that was taken out of a transport. */
@@ -10,6 +11,8 @@ export interface Known {
   readonly protocolVersion: string | undefined
   readonly serverStream: Position
   readonly exchanges: ReadonlyArray<Position & { readonly id: RequestId }>
+  /** Which its server has set in it. */
+  readonly cookies?: Cookies | undefined
 }
 
 /** A copy of where a stream stands. */
@@ -94,14 +97,19 @@ export class HttpSession {
   }
 
   /** Takes it out of this transport. `undefined` where there is none, or it is not this transport's. */
-  suspend(serverStream: Position, exchanges: ReadonlyArray<Position & { readonly id: RequestId }>): Known | undefined {
+  suspend(
+    serverStream: Position,
+    exchanges: ReadonlyArray<Position & { readonly id: RequestId }>,
+    cookies?: Cookies
+  ): Known | undefined {
     if (this.#id === undefined || !this.isOurs || !this.#isInitialized) return undefined
     this.#whose = "suspended"
     return {
       id: this.#id,
       protocolVersion: this.#protocolVersion,
       serverStream: positionOf(serverStream),
-      exchanges: exchanges.map((exchange) => ({ id: exchange.id, ...positionOf(exchange) }))
+      exchanges: exchanges.map((exchange) => ({ id: exchange.id, ...positionOf(exchange) })),
+      ...(cookies === undefined ? {} : { cookies })
     }
   }
 

@@ -1,12 +1,12 @@
 /**
  * The answer of a server to a POST: JSON, or a stream of events.
  */
+import { PlainText } from "@mcp-lifeline/core/internal"
 import { Effect } from "effect"
 import type { Answer } from "./Answer.js"
-import { discard, mediaType } from "./Answer.js"
+import { discard, mediaType, text } from "./Answer.js"
 import type { End, Position, Reader } from "./EventStream.js"
 import * as EventStream from "./EventStream.js"
-import { json } from "./HttpClient.js"
 import type { HttpFailure } from "./HttpFailure.js"
 import { AnswerFailure, CutFailure } from "./HttpFailure.js"
 
@@ -23,13 +23,13 @@ export const cut = (end: End | undefined): CutFailure =>
 
 /**
  * Reads an answer until the response is there, which `reader.complete` knows; gives how the stream ended where it ended without.
- * `receive` is given what came as JSON.
+ * `receive` is given the text that came as JSON.
  */
 export const read = (
   answer: Answer,
   position: Position,
   reader: Reader,
-  receive: (message: unknown) => void
+  receive: (text: string) => void
 ): Effect.Effect<End | undefined, HttpFailure> => {
   const type = mediaType(answer)
   if (type === "text/event-stream") {
@@ -43,12 +43,12 @@ export const read = (
   }
   if (type === "application/json") {
     return Effect.flatMap(
-      json(answer, reader.maxBytes, reader.arrivals),
-      (value): Effect.Effect<undefined, HttpFailure> => {
-        for (const one of Array.isArray(value) ? value : [value]) receive(one)
+      text(answer, reader.maxBytes, reader.arrivals),
+      (body): Effect.Effect<undefined, HttpFailure> => {
+        receive(body)
         return reader.complete()
           ? Effect.succeed(undefined)
-          : unexpected("the answer is JSON, but no response to the request")
+          : unexpected(`the answer is no response to the request: ${PlainText.json(body.trim().slice(0, 200))}`)
       }
     )
   }

@@ -27,13 +27,18 @@ const maxResumes = 5
 /** The least wait, in milliseconds, after a stream that was opened and brought nothing. */
 const minPoll = 500
 
+/** The wait after a stream that has brought something, in milliseconds, up to twice as long. */
+const soon = 50
+
 /** Resumes the stream until its request is answered, or until resuming is refused. */
 export const resume = (exchange: Exchange, cut: End, options: {
   /** Opens the stream where it stands and reads it to its end. */
   readonly open: (maxSilence: number) => Effect.Effect<End, HttpFailure>
   /** The address for people. */
   readonly target: string
-  /** Called where the server has forgotten the session. */
+  /** Whether the server has forgotten the session, of which it says so. Default: it has. */
+  readonly isForgotten?: Effect.Effect<boolean>
+  /** Called where it has. */
   readonly onLost: (failure: StatusFailure) => void
   /** Called where nobody listens any more. */
   readonly onGone: (failure: HttpFailure) => void
@@ -50,7 +55,9 @@ export const resume = (exchange: Exchange, cut: End, options: {
       if (attempt > maxResumes) {
         return yield* failed("network", `${target}: the response stream was cut and cannot be resumed`, cause)
       }
-      const asked = Math.max(Math.min(exchange.retry ?? 1000, 60_000), empty ? minPoll : 0)
+      const asked = exchange.retry === undefined
+        ? empty ? 1000 : soon * (1 + (yield* Random.next))
+        : Math.max(Math.min(exchange.retry, 60_000), empty ? minPoll : 0)
       yield* Effect.sleep(attempt === 0 ? asked : ServerStream.delay(attempt - 1, exchange.retry, yield* Random.next))
       if (exchange.answered) return
       const before = exchange.lastEventId
@@ -65,7 +72,10 @@ export const resume = (exchange: Exchange, cut: End, options: {
       const failure = outcome.left
       const message = `${target}: the response stream was cut, and resuming it failed: ${describe(failure)}`
       if (failure._tag !== "NetworkFailure" && !(failure._tag === "StatusFailure" && ServerStream.isTaken(failure))) {
-        if (failure._tag === "StatusFailure" && namesLostSession(failure)) {
+        if (
+          failure._tag === "StatusFailure" && namesLostSession(failure) &&
+          (yield* options.isForgotten ?? Effect.succeed(true))
+        ) {
           options.onLost(failure)
           return yield* failed("session", message, failure)
         }

@@ -123,5 +123,7 @@ export const byFetch = (fetch: FetchLike): Send => async ({ body, dispatch, meth
   const response = await fetch(url, init)
   // It has undone this already.
   const { "content-encoding": _, ...rest } = Object.fromEntries(response.headers)
-  return { status: response.status, headers: rest, body: bodyOf(response) }
+  const cookies = response.headers.getSetCookie()
+  const answered = cookies.length === 0 ? rest : { ...rest, "set-cookie": cookies }
+  return { status: response.status, headers: answered, body: bodyOf(response) }
 }

@@ -77,6 +77,8 @@ export const keep = (options: {
   ) => Effect.Effect<End, HttpFailure>
   /** Called when the stream is not open, and when it is again. */
   readonly onHearing?: ((hears: boolean) => void) | undefined
+  /** Whether the server has forgotten the session, where it refuses the stream with words or a status that mean so. Default: it has. */
+  readonly isForgotten?: Effect.Effect<boolean>
   /** The address for people. */
   readonly target: string
   /** Where it stands: it is opened there, and opened again where it was cut. */
@@ -130,12 +132,21 @@ export const keep = (options: {
             yield* Effect.logDebug(message)
             return undefined
           case "session":
-            return { kind: "session", message, retryAfter: after, cause: failure }
+            if (yield* options.isForgotten ?? Effect.succeed(true)) {
+              return { kind: "session", message, retryAfter: after, cause: failure }
+            }
+            if (offered) {
+              break
+            }
+            yield* Effect.logDebug(message)
+            return undefined
           case "fresh":
             position.lastEventId = undefined
         }
         refused = failure._tag === "NetworkFailure" && failure.kind === "refused" ? refused + 1 : 0
-        if (refused === maxRefused) return { kind: "closed", message, cause: failure }
+        if (refused === maxRefused) {
+          return { kind: "closed", message, cause: failure }
+        }
         if (refused === 0) attempt += 1
         asked = Math.max(asked ?? 0, after ?? 0)
       }

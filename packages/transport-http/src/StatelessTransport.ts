@@ -71,16 +71,20 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
       if (message.isResponse) Oversized.answer(transport, message, maxMessageBytes)
     }
 
-    const receive = (value: unknown): void =>
-      Wire.deliver(transport, target, value, (message) => {
-        if ("method" in message || message.id === undefined) return
-        const exchange = exchanges.get(message.id)
-        if (exchange !== undefined) exchange.answered = true
-      })
+    const isAnswered = (message: JSONRPCMessage): void => {
+      if ("method" in message || message.id === undefined) return
+      const exchange = exchanges.get(message.id)
+      if (exchange !== undefined) exchange.answered = true
+    }
+
+    /** Takes what came in the answer to a request. */
+    const receive = (text: string, exchange: Exchange, id: RequestId): void => {
+      if (Wire.receive(transport, target, text, id, isAnswered)) exchange.answered = true
+    }
 
     const reader = (exchange: Exchange, id: RequestId): Reader => ({
       onEvent: (event) => {
-        if (Wire.isMessage(event)) receive(Wire.parse(event.data))
+        if (Wire.isMessage(event)) receive(event.data, exchange, id)
       },
       onDropped: (message) => {
         if (message.isResponse) exchange.answered = true
@@ -127,7 +131,12 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
           },
           (answer) =>
             Effect.filterOrFail(
-              Reply.read(answer, { lastEventId: undefined, retry: undefined }, reader(exchange, message.id), receive),
+              Reply.read(
+                answer,
+                { lastEventId: undefined, retry: undefined },
+                reader(exchange, message.id),
+                (text) => receive(text, exchange, message.id)
+              ),
               (end) => end === undefined,
               Reply.cut
             )
@@ -138,7 +147,8 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
           if (exchange.answered) return Effect.void
           if (protocolVersion !== undefined) return Effect.fail(settle(failure))
           if (!isAnswer(failure)) return Effect.fail(toConnectError(failure, target))
-          receive({ jsonrpc: "2.0", id: message.id, error: { ...failure.error, message: failure.detail } })
+          const error = { ...failure.error, message: failure.detail }
+          Wire.deliver(transport, { jsonrpc: "2.0", id: message.id, error }, isAnswered)
           return Effect.void
         })
       )

@@ -16,7 +16,7 @@ import type { AdapterTransport, TransportSession } from "@mcp-lifeline/protocol"
 import { JsonRpc, Oversized } from "@mcp-lifeline/protocol"
 import type { JSONRPCMessage, RequestId } from "@modelcontextprotocol/sdk/types.js"
 import { Effect, Exit, Fiber } from "effect"
-import type { EventSourceMessage } from "eventsource-parser"
+import { identity } from "effect/Function"
 import type { Answer } from "./Answer.js"
 import { discard, header, mediaType } from "./Answer.js"
 import { Dispatch } from "./Dispatch.js"
@@ -65,6 +65,7 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
     let closing: Promise<void> | undefined
     let serverPosition: Position = { lastEventId: undefined, retry: undefined }
 
+    let asked = 0
     let warned = false
     const dropped = (message: Oversized.Oversized): void => {
       if (!warned) fibers.fork(Effect.logWarning(`${target}: ${Oversized.warning(message, maxMessageBytes)}`))
@@ -79,27 +80,29 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
       transport.onlost?.(loss)
     }
 
-    const receive = (value: unknown): void => {
+    const isAnswered = (message: JSONRPCMessage): void => {
+      if ("method" in message || message.id === undefined) return
+      const exchange = exchanges.get(message.id)
+      if (exchange !== undefined) exchange.answered = true
+    }
+
+    /** Takes what came, in the answer to a request or on the stream from the server. */
+    const receive = (text: string, exchange?: Exchange): void => {
       if (session.isSuspended) return
-      Wire.deliver(transport, target, value, (message) => {
-        if (!("id" in message) || "method" in message || message.id === undefined) return
-        const exchange = exchanges.get(message.id)
-        if (exchange !== undefined) exchange.answered = true
-      })
+      const isUnread = Wire.receive(transport, target, text, exchange?.id, isAnswered)
+      if (exchange !== undefined && isUnread) exchange.answered = true
     }
 
-    const onEvent = (event: EventSourceMessage): void => {
-      if (Wire.isMessage(event)) receive(Wire.parse(event.data))
-    }
-
-    const reader = (complete: () => boolean): Reader => ({
-      onEvent,
+    const reader = (exchange?: Exchange): Reader => ({
+      onEvent: (event) => {
+        if (Wire.isMessage(event)) receive(event.data, exchange)
+      },
       onDropped: (message) => {
         const exchange = message.id === undefined || !message.isResponse ? undefined : exchanges.get(message.id)
         if (exchange !== undefined) exchange.answered = true
         dropped(message)
       },
-      complete,
+      complete: () => exchange?.answered === true,
       lingering: client.lingering,
       drained: () => transport.drained?.(),
       maxBytes: maxMessageBytes,
@@ -127,7 +130,7 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
       }, (answer): Effect.Effect<End, HttpFailure> => {
         if (mediaType(answer) === "text/event-stream") {
           const read = EventStream.read(answer, position, {
-            ...reader(() => exchange?.answered === true),
+            ...reader(exchange),
             maxSilence
           })
           return Effect.zipRight(opened, read)
@@ -138,10 +141,34 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
         )
       })
 
+    /** Asks in the session itself: some servers know no stream, and answer that there is nothing. */
+    const isForgotten: Effect.Effect<boolean> = Effect.suspend(() =>
+      client.exchange({
+        method: "POST",
+        url,
+        inSession: session.id !== undefined,
+        mayBeForgotten: session.mayBeForgotten,
+        prompt: true,
+        headers: {
+          ...session.headers,
+          "content-type": "application/json",
+          accept: "application/json, text/event-stream"
+        },
+        body: JSON.stringify({ jsonrpc: "2.0", id: `stream-${++asked}`, method: "ping" })
+      }, (answer) => Effect.sync(() => discard(answer.body)))
+    ).pipe(
+      Effect.match({
+        onSuccess: () => false,
+        onFailure: (failure) => failure._tag === "StatusFailure" && namesLostSession(failure)
+      }),
+      Effect.timeoutTo({ duration: "10 seconds", onSuccess: identity, onTimeout: () => false })
+    )
+
     const keepServerStream: Effect.Effect<void> = Effect.suspend(() =>
       ServerStream.keep({
         open: (position, maxSilence, opened) => openStream(position, maxSilence, undefined, opened),
         onHearing: (hears) => transport.onhearing?.(hears),
+        isForgotten,
         target,
         position: serverPosition
       })
@@ -189,6 +216,7 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
       ResponseStream.resume(exchange, cut, {
         open: (maxSilence) => openStream(exchange, maxSilence, exchange),
         target,
+        isForgotten,
         onLost: sessionLost,
         onGone: serverGone
       })
@@ -218,7 +246,7 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
         discard(answer.body)
         return Effect.succeed(undefined)
       }
-      const read = Reply.read(answer, exchange, reader(() => exchange.answered), receive)
+      const read = Reply.read(answer, exchange, reader(exchange), (text) => receive(text, exchange))
       return Effect.filterOrFail(
         read,
         (end) => end === undefined || (exchange.lastEventId !== undefined && !isInitialize),
@@ -252,7 +280,8 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
           Effect.catchAll((failure): Effect.Effect<undefined, ConnectError | RequestError> => {
             if (exchange?.answered === true) return Effect.succeed(undefined)
             if (connecting && exchange !== undefined && isAnswer(failure)) {
-              receive({ jsonrpc: "2.0", id: exchange.id, error: { ...failure.error, message: failure.detail } })
+              const error = { ...failure.error, message: failure.detail }
+              Wire.deliver(transport, { jsonrpc: "2.0", id: exchange.id, error }, isAnswered)
               return Effect.succeed(undefined)
             }
             return Effect.fail(connecting ? connectFailure(failure) : settle(failure))
@@ -376,12 +405,15 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
       const waiting = [...exchanges.values()].filter((exchange) =>
         !exchange.answered && exchange.lastEventId !== undefined
       )
-      const knows = session.suspend(serverPosition, waiting)
+      const knows = session.suspend(serverPosition, waiting, client.cookies)
       return knows && {
         knows,
         answerable: new Set(waiting.map(({ id }) => id)),
         end: Effect.scoped(
-          Effect.flatMap(Effect.acquireRelease(options.makeClient, (client) => client.destroy), endSession)
+          Effect.flatMap(Effect.acquireRelease(options.makeClient, (client) => client.destroy), (other) => {
+            other.cookies?.goOnWith(client.cookies)
+            return endSession(other)
+          })
         )
       }
     }
@@ -428,7 +460,11 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
       setProtocolVersion: (version) => session.initialized(version),
       start: () => Promise.resolve(),
       suspend,
-      borrow: ({ knows }) => session.borrow(knows as Known),
+      borrow: ({ knows }) => {
+        const known = knows as Known
+        session.borrow(known)
+        client.cookies?.goOnWith(known.cookies)
+      },
       goOn,
       send,
       withdraw,

@@ -3,45 +3,42 @@
  */
 import { ExactJson } from "@mcp-lifeline/core/internal"
 import type { AdapterTransport } from "@mcp-lifeline/protocol"
-import { JsonRpc } from "@mcp-lifeline/protocol"
-import type { JSONRPCMessage } from "@modelcontextprotocol/sdk/types.js"
-import { Predicate } from "effect"
+import { Messages } from "@mcp-lifeline/protocol"
+import type { JSONRPCMessage, RequestId } from "@modelcontextprotocol/sdk/types.js"
 import type { EventSourceMessage } from "eventsource-parser"
 
-/** A message, or undefined for what is none. */
-export const decode = (value: unknown): JSONRPCMessage | undefined => {
-  const numbered = withNumber(value)
-  return JsonRpc.isMessage(numbered) ? numbered : undefined
-}
-
-/** A value with a number as the code of its error: some servers give a text, which says more than their message. */
-export const withNumber = (value: unknown): unknown => {
-  const error = Predicate.isRecord(value) ? value["error"] : undefined
-  if (!Predicate.isRecord(error) || typeof error["code"] !== "string") return value
-  const { code, message } = error
-  const numbered = /^-?\d{1,15}$/.test(code)
-    ? { code: Number(code) }
-    : { code: JsonRpc.internalError, message: Predicate.isString(message) ? `${message} (${code})` : code }
-  return { ...value as object, error: { ...error, ...numbered } }
-}
-
 /**
- * Hands on what came, where it is a message: `before` sees it first. What is none, and what the receiver throws, is reported
- * to `onerror`: it must end neither the stream nor the process.
+ * Hands on the messages in what came: `before` sees each first. What is none, and what the receiver throws, is reported to `onerror`: it
+ * must end neither the stream nor the process. `of`: the request in whose answer it came. Gives whether there was an answer to it that
+ * cannot be read.
  */
-export const deliver = (
+export const receive = (
   transport: AdapterTransport,
   target: string,
-  value: unknown,
+  text: string,
+  of: RequestId | undefined,
   before?: (message: JSONRPCMessage) => void
-): void => {
-  const message = decode(value)
-  if (message === undefined) {
+): boolean => {
+  const { messages, unread } = Messages.read(text)
+  for (const message of messages) {
+    const isNameless = !("method" in message) && message.id === undefined && of !== undefined
+    deliver(transport, isNameless ? { ...message, id: of } : message, before)
+  }
+  for (const one of unread) {
     transport.onerror?.(
       new Error(`${target}: the server sent something that is not a JSON-RPC message, and it was dropped`)
     )
-    return
+    transport.onunread?.(one, of)
   }
+  return unread.some(({ hasMethod, id, isOfProtocol }) => isOfProtocol && !hasMethod && (id === undefined || id === of))
+}
+
+/** Hands on a message. */
+export const deliver = (
+  transport: AdapterTransport,
+  message: JSONRPCMessage,
+  before?: (message: JSONRPCMessage) => void
+): void => {
   before?.(message)
   try {
     transport.onmessage?.(message)

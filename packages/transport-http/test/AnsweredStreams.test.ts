@@ -22,6 +22,7 @@ const clientOf = async (url: URL) => {
   const parts = { undici, connectTimeout: hour, proxies: Proxy.none, reach: Reach.make({ server: url }) }
   const credentials = Credentials.make({ url, headers: {}, headerProvider: undefined, authorization: undefined, fetch })
   return HttpClient.make({
+    origin: "http://127.0.0.1",
     undici,
     credentials,
     dispatchers: HttpClient.makeDispatchers(parts, sockets),

@@ -70,7 +70,7 @@ const connecting: Readonly<Record<string, Row>> = {
   "a page": { answer: ({ response }) => fault(response, 200, html, "<p>"), says: [/text\/html/, /MCP endpoint/] },
   "JSON that is none": {
     answer: ({ response }) => fault(response, 200, json, "{"),
-    says: [/says that it is JSON/, /MCP endpoint/]
+    says: [/no response to the request: "\{"/, /MCP endpoint/]
   },
   "initialize is refused in JSON-RPC": {
     answer: ({ message, response }) => fault(response, 200, json, rpcError(message, -32603, "no licence")),

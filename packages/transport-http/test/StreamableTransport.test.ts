@@ -58,7 +58,19 @@ describe("Streamable HTTP", () => {
     assert.deepStrictEqual(page.losses, [])
     const lost = await initialized()
     await lost.get.fail(forgotten)
+    assert.deepStrictEqual(lost.losses, [])
+    // The session is asked itself: some servers know no stream, and answer that there is nothing.
+    await lost.asked.at(-1)!.fail(forgotten)
     assert.deepInclude(lost.losses[0], { kind: "session", retryAfter: 3000 })
+    const living = await initialized()
+    await living.get.fail(forgotten)
+    await living.asked.at(-1)!.answer(
+      200,
+      { "content-type": "application/json" },
+      '{"jsonrpc":"2.0","id":"a","result":{}}'
+    )
+    assert.deepStrictEqual(living.losses, [])
+    assert.lengthOf(living.asked.filter(({ ask }) => ask.method === "GET"), 1)
   })
 
   it("[T4:unit] some servers answer there: what is accepted waits for it; without a stream it is no answer", async () => {

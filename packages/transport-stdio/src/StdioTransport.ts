@@ -5,7 +5,7 @@ import type { Connection, Loss, Peer, ResourceUsage } from "@mcp-lifeline/core"
 import { ConnectError, RequestError } from "@mcp-lifeline/core"
 import { Bytes, ExactJson, Holding, mebibytes } from "@mcp-lifeline/core/internal"
 import type { AdapterTransport } from "@mcp-lifeline/protocol"
-import { Arrivals, Oversized } from "@mcp-lifeline/protocol"
+import { Arrivals, Messages, Oversized } from "@mcp-lifeline/protocol"
 import type { JSONRPCMessage, MessageExtraInfo, RequestId } from "@modelcontextprotocol/sdk/types.js"
 import { Effect } from "effect"
 import type { Writable } from "node:stream"
@@ -58,10 +58,6 @@ const lastWords = 50
 /** How long a process that has closed its stdout or stdin may take to exit, so that the loss can say how. */
 const lastSteps = 200
 
-const isMessage = (value: unknown): value is JSONRPCMessage =>
-  typeof value === "object" && value !== null && (value as { readonly jsonrpc?: unknown }).jsonrpc === "2.0" &&
-  ("method" in value || "id" in value)
-
 const describeExit = ({ code, signal }: Exit): string =>
   signal === null ? `exited with code ${code}` : `was killed by ${signal}`
 
@@ -85,6 +81,7 @@ export class StdioTransport implements AdapterTransport {
   onerror?: ((error: Error) => void) | undefined
   onlost?: ((loss: Loss) => void) | undefined
   onfailed?: ((id: RequestId, error: RequestError) => void) | undefined
+  onunread?: AdapterTransport["onunread"]
   drained?: (() => Promise<void> | undefined) | undefined
 
   readonly #options: Options
@@ -294,26 +291,22 @@ export class StdioTransport implements AdapterTransport {
   #onFrame(frame: Frame): void {
     if (this.#closed !== undefined) return
     if (frame._tag === "TooLong") return this.#onTooLong(frame)
-    let value: unknown
-    try {
-      value = ExactJson.parse(frame.text)
-    } catch {
-      this.#lookForHeaders(() => this.#headers.add(frame.text))
-      return frame.text.trim() === "" ? undefined : this.#skip(frame.text)
+    const { isJson, messages, unread } = Messages.read(frame.text)
+    if (isJson) this.#headers.forget()
+    else this.#lookForHeaders(() => this.#headers.add(frame.text))
+    for (const one of unread) {
+      this.#skip(one.text)
+      this.onunread?.(one)
     }
-    this.#headers.forget()
-    if (!Array.isArray(value)) return this.#onValue(value, frame.text)
-    // Revision 2025-03-26 lets a server send several messages in one.
-    for (const one of value) this.#onValue(one, frame.text)
+    for (const message of messages) this.#onMessage(message)
   }
 
-  #onValue(value: unknown, text: string): void {
-    if (!isMessage(value)) return this.#skip(text)
-    if (!("method" in value)) {
-      if (!this.#answered && this.#isBegun(value)) this.#handshake()
-      this.#input?.answered(value.id)
+  #onMessage(message: JSONRPCMessage): void {
+    if (!("method" in message)) {
+      if (!this.#answered && this.#isBegun(message)) this.#handshake()
+      this.#input?.answered(message.id)
     }
-    this.onmessage?.(value)
+    this.onmessage?.(message)
   }
 
   /** A server that does not know `server/discover` is asked for `initialize` next. */

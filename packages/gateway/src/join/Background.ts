@@ -2,7 +2,7 @@
  * Finds or starts the gateway of a configuration file, which runs in the background for all hosts of this user.
  */
 import { ConnectError } from "@mcp-lifeline/core"
-import { firstOf } from "@mcp-lifeline/core/internal"
+import { type Bytes, firstOf } from "@mcp-lifeline/core/internal"
 import * as StateFolder from "@mcp-lifeline/state/StateFolder"
 import { Effect, Schedule } from "effect"
 import { spawn } from "node:child_process"
@@ -23,6 +23,8 @@ export interface Options {
   readonly file: string
   /** How long it keeps running after its last client has left, in seconds. */
   readonly linger: number
+  /** The longest message for the host, in bytes. */
+  readonly maxMessage?: Bytes | undefined
 }
 
 const failure = (message: string, isPermanent: boolean): ConnectError =>

@@ -74,5 +74,9 @@ export const run = (options: Background.Options) =>
   Effect.flatMap(
     connector(options),
     (connector) =>
-      Wrap.serve({ name: "lifeline", server: { gateway: options.file }, connector }, ByHand.serve(options.file))
+      Wrap.serve(
+        { name: "lifeline", server: { gateway: options.file }, connector },
+        ByHand.serve(options.file),
+        options.maxMessage
+      )
   )

@@ -6,6 +6,7 @@ import { resolve } from "node:path"
 import * as AuditOptions from "../audit/AuditOptions.js"
 import * as Command from "../commandLine/Command.js"
 import type * as Join from "../join/Background.js"
+import * as HostLimit from "../wrap/hostLimit.js"
 import * as ClusterOptions from "./ClusterOptions.js"
 import * as ProxyOptions from "./ProxyOptions.js"
 import type * as Serve from "./Serve.js"
@@ -21,7 +22,7 @@ const defaultLinger = 60
 const keyVariable = "MCP_LIFELINE_SESSION_KEY"
 
 /** The options that users can combine with `--stdio`. */
-const withStdio: ReadonlySet<string> = new Set(["config", "linger", "stdio"])
+const withStdio: ReadonlySet<string> = new Set(["config", "linger", "maxMessage", "stdio"])
 
 const options = {
   config: Command.text(
@@ -41,13 +42,14 @@ const options = {
   ),
   stdio: Command.flag(
     "Serve the host that starts this command, over standard input and output. All hosts with the same --config share one gateway, "
-      + "which the first of them starts in the background. The only other option that you can combine with this is --linger."
+      + "which the first of them starts in the background. The only other options that you can combine with this are --linger and --max-message."
   ),
   linger: Command.integer(
     "SECONDS",
     "Stop when no client has been connected for this time. Default: never; with --stdio, 60.",
     [0, 2_000_000]
   ),
+  maxMessage: { ...HostLimit.option, help: `With --stdio: ${HostLimit.option.help}` },
   token: {
     ...Command.value(
       "SECRET",
@@ -96,7 +98,7 @@ export const command = Command.make({
     const { env, has, refuse } = line
     const isBehindProxy = ProxyOptions.isBehindProxy(parsed)
     const ofCluster = Struct.pick(parsed, ...Struct.keys(ClusterOptions.options))
-    const { sessionKeyFile, stdio, ...others } = Struct.omit(
+    const { maxMessage, sessionKeyFile, stdio, ...others } = Struct.omit(
       parsed,
       ...Struct.keys(ClusterOptions.options),
       ...Struct.keys(AuditOptions.options)
@@ -115,6 +117,7 @@ export const command = Command.make({
       line
     )
     if (!stdio) {
+      if (maxMessage !== undefined) refuse("--max-message is for --stdio; give both or none")
       const audit = AuditOptions.read(parsed, line)
       return {
         _tag: "Serve",
@@ -131,6 +134,6 @@ export const command = Command.make({
     const other = Object.keys(options).find((key) => !withStdio.has(key) && has(Command.nameOf(key)))
     if (other !== undefined) refuse(`${Command.nameOf(other)} cannot be combined with --stdio; keep one of the two`)
     if (config === undefined) return refuse("serve --stdio needs --config FILE: hosts share the gateway of a file")
-    return { _tag: "Join", options: { file: resolve(config), linger } }
+    return { _tag: "Join", options: { file: resolve(config), linger, maxMessage } }
   }
 })

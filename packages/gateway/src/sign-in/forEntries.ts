@@ -24,6 +24,10 @@ const addressOf = ({ server }: Entry): string | undefined => {
   return username + password === "" ? server.url : undefined
 }
 
+/** Whether the configuration has headers, of which each may be a credential. */
+const hasHeaders = ({ server }: Entry): boolean =>
+  server._tag !== "Stdio" && Object.keys({ ...server.headers, ...server.fromClient }).length > 0
+
 /** Makes a sign-in for each server that may ask for a login. Returns them by the names of the servers. */
 export const forEntries = (
   entries: ReadonlyArray<Entry>,
@@ -33,7 +37,8 @@ export const forEntries = (
     const signIns = new Map<string, SignIn.SignIn>()
     for (const entry of entries) {
       const url = addressOf(entry)
-      if (url !== undefined) signIns.set(entry.name, yield* SignIn.make({ url, browser, optionNames }))
+      if (url === undefined) continue
+      signIns.set(entry.name, yield* SignIn.make({ url, browser, optionNames, isAutomatic: !hasHeaders(entry) }))
     }
     return signIns
   })

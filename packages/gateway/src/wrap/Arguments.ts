@@ -1,12 +1,13 @@
 /**
  * The command line of `wrap`.
  */
-import { Check, Processes } from "@mcp-lifeline/core/internal"
+import { type Bytes, Check, Processes } from "@mcp-lifeline/core/internal"
 import { parseUrl } from "@mcp-lifeline/protocol/parseUrl"
 import type * as Audit from "../audit/Audit.js"
 import * as AuditOptions from "../audit/AuditOptions.js"
 import * as CommandLine from "../commandLine/Command.js"
 import { client, methodOf } from "../sign-in/commands/Arguments.js"
+import * as HostLimit from "./hostLimit.js"
 
 /** A server that Lifeline starts. */
 export interface Command {
@@ -77,6 +78,8 @@ export interface Wrap {
   readonly watch: { readonly glob: string | undefined } | undefined
   /** Serve over HTTP instead of standard input and output. */
   readonly http: Http | undefined
+  /** The longest message for a host on standard output. */
+  readonly maxMessage: Bytes | undefined
   /** How calls are recorded, if they are. */
   readonly audit: Audit.Options | undefined
   /** Files for events (`log`) and for messages (`record`). */
@@ -199,6 +202,7 @@ export const command = CommandLine.make({
       isValueOptional: true,
       read: ([glob]): Wrap["watch"] => glob === undefined ? undefined : { glob: glob === "" ? undefined : glob }
     },
+    maxMessage: HostLimit.option,
     http: CommandLine.flag("Serve a URL on this machine, instead of standard input and output."),
     ...ofHttp,
     ...AuditOptions.options,
@@ -222,6 +226,7 @@ export const command = CommandLine.make({
     if (noToken && tokenFile !== undefined) {
       refuse("--no-token cannot be combined with --token-file; keep one of the two")
     }
+    if (http && parsed.maxMessage !== undefined) refuse("--max-message is for standard output; keep one of the two")
     const wrapping = (server: Wrap["server"]): Request => ({
       _tag: "Wrap",
       options: {
@@ -235,6 +240,7 @@ export const command = CommandLine.make({
         hide: parsed.hide,
         watch,
         http: http ? { port, hasToken: !noToken, tokenFile } : undefined,
+        maxMessage: parsed.maxMessage,
         audit: AuditOptions.read(parsed, line),
         log: parsed.log,
         record: parsed.record

@@ -3,6 +3,7 @@
  */
 import * as ServerName from "@mcp-lifeline/config/ServerName"
 import type { ByteSize, ConnectError, Connector, Policy } from "@mcp-lifeline/core"
+import { parseUrl } from "@mcp-lifeline/protocol/parseUrl"
 import type * as SignIn from "@mcp-lifeline/sign-in/SignIn"
 import type { StateFolder } from "@mcp-lifeline/state/StateFolder"
 import * as UserFile from "@mcp-lifeline/state/UserFile"
@@ -116,6 +117,10 @@ export interface Server {
 
 const isAuthorization = ([name]: readonly [string, unknown]): boolean => name.toLowerCase() === "authorization"
 
+/** Whether the user has said how to log in. */
+const isSignInChosen = ({ account, browser, client: { method, ...client } }: Address): boolean =>
+  browser || account !== undefined || method !== "browser" || Object.values(client).some((value) => value !== undefined)
+
 const overHttp = (
   server: Address,
   { protocol, secrets }: Wrap,
@@ -135,8 +140,11 @@ const overHttp = (
       },
       catch: wrong
     })
-    // With credentials of the user, there is no sign-in.
-    const signIn = headers.some(isAuthorization) ? undefined : yield* signInTo(server, surroundings)
+    const { password, username } = parseUrl(server.url) ?? { password: "", username: "" }
+    // With credentials of the user, there is no sign-in. Any header may be one.
+    const signIn = headers.some(isAuthorization) || username + password !== ""
+      ? undefined
+      : yield* signInTo(server, surroundings, headers.length === 0 || isSignInChosen(server))
     const connector = yield* Effect.try({
       try: () =>
         HttpConnector.make({
@@ -151,7 +159,11 @@ const overHttp = (
     return { connector, signIn }
   })
 
-const signInTo = ({ account, browser, client, url }: Address, { cwd, variables }: Surroundings) =>
+const signInTo = (
+  { account, browser, client, url }: Address,
+  { cwd, variables }: Surroundings,
+  isAutomatic: boolean
+) =>
   Effect.gen(function*() {
     const [SignIn, Browser] = yield* Effect.promise(() =>
       Promise.all([import("@mcp-lifeline/sign-in/SignIn"), import("@mcp-lifeline/sign-in/Browser")])
@@ -182,7 +194,8 @@ const signInTo = ({ account, browser, client, url }: Address, { cwd, variables }
       },
       redirect: { port: callbackPort },
       browser: Browser.choose(browser, false, variables),
-      optionNames
+      optionNames,
+      isAutomatic
     })
   })
 

@@ -1,13 +1,15 @@
 /**
  * The host of a wrapped server. It has started this process, and is connected to its standard input and output.
  */
-import { Bytes, ExactJson, mebibytes } from "@mcp-lifeline/core/internal"
+import { Bytes, ByteSize, ExactJson, mebibytes } from "@mcp-lifeline/core/internal"
 import type { Conversation } from "@mcp-lifeline/http-server/Conversation"
 import * as messages from "@mcp-lifeline/http-server/messages"
 import { ClientRequests, JsonRpc, type Responder } from "@mcp-lifeline/protocol"
 import { type Frame, Framing } from "@mcp-lifeline/transport-stdio"
-import type { JSONRPCMessage } from "@modelcontextprotocol/sdk/types.js"
+import type { JSONRPCMessage, RequestId } from "@modelcontextprotocol/sdk/types.js"
 import type { Readable, Writable } from "node:stream"
+import * as StandardError from "../StandardError.js"
+import * as HostLimit from "./hostLimit.js"
 
 /** The longest message that is accepted from a host, in bytes. */
 const maxMessageBytes = mebibytes(64)
@@ -18,6 +20,8 @@ const tooLong = `the message is longer than ${maxMessageBytes} bytes`
  * the host.
  */
 const unreadLimits = { pause: mebibytes(1), giveUp: mebibytes(256) }
+
+const closed = "the host has closed its end, so that it answers nothing"
 
 /** Receives what the host sends, and its end. */
 export interface Listener {
@@ -32,10 +36,21 @@ export class StdioHost {
   readonly #requests = new ClientRequests()
   readonly #responder: Responder = {
     say: (_, message) => this.write(message),
-    answer: ({ id }, answer) => this.#write(messages.encodeAnswer(id, answer))
+    answer: ({ id }, answer) => this.#answer(id, messages.encodeAnswer(id, answer))
   }
+  readonly #conversation: Listener["conversation"]
+  readonly #longest: Bytes
+  /** What the host has been asked and has not answered. */
+  readonly #questions = new Set<RequestId>()
+  #hasWarned = false
   #listener: Listener | undefined
+  /** The host says nothing more. */
+  #isSilent = false
   #isOver = false
+  #whenOver: () => void = () => undefined
+  readonly #over = new Promise<void>((resolve) => {
+    this.#whenOver = resolve
+  })
   /** The messages of the current tick, which are written together at its end. */
   #unsent = ""
   readonly #send = (): void => {
@@ -45,9 +60,11 @@ export class StdioHost {
   }
   #drained: { readonly promise: Promise<void>; readonly resolve: () => void } | undefined
 
-  constructor(input: Readable, output: Writable, listener: Listener) {
+  constructor(input: Readable, output: Writable, listener: Listener, longest = HostLimit.usual) {
     this.#output = output
+    this.#longest = longest
     this.#listener = listener
+    this.#conversation = listener.conversation
     const framing = new Framing(maxMessageBytes, Bytes(Number.POSITIVE_INFINITY))
     const take = (frame: Frame): void => {
       if (frame._tag === "Line") this.#line(frame.text)
@@ -60,15 +77,60 @@ export class StdioHost {
     output.on("drain", () => this.#resume())
   }
 
-  /** Writes a message. Drops one that cannot be encoded as JSON. */
+  /** Writes a message. Drops one that cannot be encoded as JSON, or that the host would not read. */
   write(message: JSONRPCMessage): void {
     const text = messages.encode(message)
-    if (text !== undefined) this.#write(text)
+    if (text === undefined) return
+    if (!JsonRpc.isRequest(message)) {
+      if ("method" in message && message.method === "notifications/cancelled") {
+        this.#questions.delete(message.params?.["requestId"] as RequestId)
+      }
+      return this.#isTooLong(text) ? this.#warn(text) : this.#write(text)
+    }
+    if (this.#isSilent) return this.#cannotAnswer(message.id, closed)
+    if (this.#isTooLong(text)) return this.#cannotAnswer(message.id, `the request is ${this.#tooLong(text)}`)
+    this.#questions.add(message.id)
+    this.#write(text)
   }
 
-  /** Resolves when all requests of the host are answered. */
+  /** Resolves when all requests of the host are answered, or it reads no answers any more. */
   get settled(): Promise<void> {
-    return this.#requests.settled
+    return Promise.race([this.#requests.settled, this.#over])
+  }
+
+  #answer(id: RequestId, text: string): void {
+    if (!this.#isTooLong(text)) return this.#write(text)
+    this.#refuse(
+      id,
+      JsonRpc.internalError,
+      `the answer is ${this.#tooLong(text)}. Ask for less, or raise --max-message if the host reads more`,
+      { fate: "answered", tag: "TooLong" }
+    )
+  }
+
+  #isTooLong(text: string): boolean {
+    return text.length > this.#longest / 3 && Buffer.byteLength(text) >= this.#longest
+  }
+
+  #tooLong(text: string): string {
+    return `${ByteSize.show(Buffer.byteLength(text))} long, and the host reads at most ${ByteSize.show(this.#longest)}`
+  }
+
+  #warn(text: string): void {
+    if (this.#hasWarned) return
+    this.#hasWarned = true
+    StandardError.line(
+      `mcp-lifeline: a notification of the server is ${
+        this.#tooLong(text)
+      }: it is dropped, as others will be (this is said once); --max-message raises the limit`
+    )
+  }
+
+  /** Answers a question of the server in place of the host. */
+  #cannotAnswer(id: RequestId, message: string): void {
+    const conversation = this.#conversation
+    // Whoever asks knows the id only after it has asked.
+    queueMicrotask(() => conversation.receive({ jsonrpc: "2.0", id, error: { code: JsonRpc.internalError, message } }))
   }
 
   #write(text: string): void {
@@ -134,19 +196,27 @@ export class StdioHost {
       this.#refuse(id, JsonRpc.invalidRequest, `a request with the id ${JSON.stringify(id)} is not answered yet`)
       return
     }
+    if (!("method" in message)) this.#questions.delete(message.id as RequestId)
     const isCancelled = "method" in message && message.method === "notifications/cancelled"
     // A request that is no longer open may still be known to the conversation: one that was answered with a question can be cancelled.
     if (!isCancelled || !this.#requests.cancel(message)) conversation.receive(message)
   }
 
-  #refuse(id: string | number | null, code: number, message: string): void {
-    this.write({ jsonrpc: "2.0", id, error: { code, message } } as unknown as JSONRPCMessage)
+  #refuse(id: string | number | null, code: number, message: string, data?: object): void {
+    const error = data === undefined ? { code, message } : { code, message, data }
+    this.write({ jsonrpc: "2.0", id, error } as unknown as JSONRPCMessage)
   }
 
   #end(why: "stdin" | "stdout"): void {
     const listener = this.#listener
     this.#listener = undefined
-    if (why === "stdout") this.#isOver = true
+    this.#isSilent = true
+    for (const id of this.#questions) this.#cannotAnswer(id, closed)
+    this.#questions.clear()
+    if (why === "stdout") {
+      this.#isOver = true
+      this.#whenOver()
+    }
     this.#resume()
     listener?.onEnd(why)
   }

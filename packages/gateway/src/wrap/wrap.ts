@@ -2,7 +2,7 @@
  * `mcp-lifeline wrap`: one server behind one host, until the host has gone.
  */
 import { Backend, type Connector, type PinStore, Policy } from "@mcp-lifeline/core"
-import { Offered } from "@mcp-lifeline/core/internal"
+import { type Bytes, Offered } from "@mcp-lifeline/core/internal"
 import type { Conversation as HttpConversation } from "@mcp-lifeline/http-server/Conversation"
 import { EraRouter } from "@mcp-lifeline/http-server/EraRouter"
 import type { Incoming } from "@mcp-lifeline/protocol"
@@ -32,8 +32,11 @@ import * as Server from "./Server.js"
 import { StdioHost } from "./StdioHost.js"
 import { WatchedVersion } from "./WatchedVersion.js"
 
-/** How long open requests may take after the host has closed its end, in milliseconds. */
-const drainTime = 800
+/** How long open requests may take after the host has closed its end. A host that wants an end before sends SIGTERM. */
+const drainTime = "5 minutes"
+
+/** How often it is looked whether the host is there. */
+const lookTime = "1 second"
 
 /** After this many attempts that show that no MCP server is there, `initialize` is refused. */
 const maxNoServerFailures = 2
@@ -260,8 +263,9 @@ const restartOnChange = ({ audit, log, record, server, watch }: Wrap, { name, wa
   })
 
 /** Serves the host that has started this process, until it closes its end. */
-const overStdio = (context: WrapContext, byHand: ByHand.Advice) =>
+const overStdio = (context: WrapContext, byHand: ByHand.Advice, longest: Bytes | undefined) =>
   Effect.gen(function*() {
+    const { ppid } = process
     ByHand.advise(byHand)
     const over = yield* Deferred.make<void, StartError>()
     const conversation = yield* openConversation(context, {
@@ -278,12 +282,16 @@ const overStdio = (context: WrapContext, byHand: ByHand.Advice) =>
             ? Effect.void
             : Effect.fail(new StartError({ message: "the host no longer reads the answers" }))
         )
-    })
+    }, longest)
     yield* Effect.addFinalizer(() => Effect.promise(() => host.flushed()))
     yield* Deferred.await(over)
     // The host does not end them any more, and `settled` would wait for them.
     conversation.endStreams()
-    yield* Effect.timeoutOption(Effect.promise(() => host.settled), drainTime)
+    // What was piped in is answered; who has ended without a word reads nothing.
+    const isAlone = Effect.repeat(Effect.delay(Effect.sync(() => process.ppid !== ppid), lookTime), {
+      until: (isAlone) => isAlone
+    })
+    yield* Effect.timeoutOption(Effect.race(Effect.promise(() => host.settled), isAlone), drainTime)
   })
 
 /** Serves hosts over HTTP until interrupted. */
@@ -330,9 +338,14 @@ const printLogins = (name: string, signIn: SignIn) =>
 /** Serves the host that has started this process with the server of a connector. */
 export const serve = (
   server: Pick<WrapContext, "connector" | "name" | "server">,
-  byHand: ByHand.Advice
+  byHand: ByHand.Advice,
+  longest: Bytes | undefined
 ): Effect.Effect<void, StartError, Scope.Scope | StateFolder> =>
-  overStdio({ ...server, policy: {}, signIn: undefined, watched: undefined, log: undefined, record: undefined }, byHand)
+  overStdio(
+    { ...server, policy: {}, signIn: undefined, watched: undefined, log: undefined, record: undefined },
+    byHand,
+    longest
+  )
 
 /** Where what was approved of the server's tools is kept. Loaded only if they are compared. */
 const pinStoreOf = (name: string, { server }: Wrap, { pin = "off" }: Policy.PolicyOptions) =>
@@ -364,5 +377,5 @@ export const run = (wrap: Wrap): Effect.Effect<void, StartError | UsageError, Sc
       record: yield* recorder(wrap.record)
     }
     yield* restartOnChange(wrap, context)
-    yield* wrap.http === undefined ? overStdio(context, ByHand.wrap) : overHttp(wrap.http, context)
+    yield* wrap.http === undefined ? overStdio(context, ByHand.wrap, wrap.maxMessage) : overHttp(wrap.http, context)
   })

@@ -131,11 +131,19 @@ describe.concurrent("the messages that pass through wrap", () => {
     assert.deepEqual(others, [])
   })
 
-  it("[W2] a long answer passes", async () => {
+  it("[W2] a long answer passes, up to what hosts read, or what is said that this one reads", async () => {
     using state = stateFolder()
-    await using host = wrap(scripted(`send(said("x".repeat(17_000_000)))`), { state: state.path })
+    const server = scripted(`send(said("x".repeat(Number(name))))`)
+    await using host = wrap(server, { state: state.path })
     await host.initialize()
-    assert.lengthOf(await host.call("x"), 17_000_000)
+    assert.lengthOf(await host.call("10400000"), 10_400_000)
+    const { error } = await host.request("tools/call", { name: "10600000" })
+    assert.match(error?.message ?? "", /the answer is 10\.\d MB long.*--max-message/)
+    assert.deepEqual(error?.data, { fate: "answered", tag: "TooLong" })
+    assert.lengthOf(await host.call("5"), 5)
+    await using other = wrap(["--max-message", "50 MB", ...server], { state: state.path })
+    await other.initialize()
+    assert.lengthOf(await other.call("17000000"), 17_000_000)
   })
 
   it("[W4] what is known belongs to a whole address, with its query", async () => {

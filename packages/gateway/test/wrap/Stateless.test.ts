@@ -160,7 +160,7 @@ describe.concurrent("a host without a session", () => {
     assert.deepEqual(result, { resultType: "complete", _meta: { [`${reserved}subscriptionId`]: "s" } })
   })
 
-  it("[E8] a stream that is open ends with its result when wrap ends, which does not wait for it", async () => {
+  it("[E8] a stream that is open ends with its result when the host closes its end, which is not waited for; a call is, until a signal", async () => {
     using state = stateFolder()
     await using host = startWrap(scripted(""), { state: state.path })
     const closed = host.request(
@@ -172,6 +172,11 @@ describe.concurrent("a host without a session", () => {
     const unanswered = host.request("tools/call", { name: "x", _meta: meta() }, "c")
     host.child.stdin?.end()
     assert.deepEqual((await closed).result?.["_meta"], { [`${reserved}subscriptionId`]: "s" })
+    assert.deepEqual(
+      await Promise.race([unanswered, new Promise((done) => setTimeout(() => done("open"), 1500))]),
+      "open"
+    )
+    host.child.kill("SIGTERM")
     assert.isDefined((await unanswered).error)
     assert.deepEqual(host.messages.flatMap(({ id, method }) => method === undefined ? [id] : []), ["s", "c"])
     assert.deepEqual(await host.ended, { code: 0, signal: null })

@@ -1,3 +1,4 @@
+import { Bytes } from "@mcp-lifeline/core/internal"
 import type { ClientRequest } from "@mcp-lifeline/protocol"
 import { PassThrough } from "node:stream"
 import { setImmediate } from "node:timers/promises"
@@ -6,7 +7,7 @@ import { StdioHost } from "../../src/wrap/StdioHost.js"
 import type { Message } from "../support/Host.js"
 
 /** A host that writes what the test says, in front of a conversation that answers nothing by itself. */
-const make = () => {
+const make = (longest?: Bytes) => {
   const [input, output] = [new PassThrough(), new PassThrough()]
   const requests: Array<ClientRequest> = []
   const received: Array<Message> = []
@@ -16,13 +17,17 @@ const make = () => {
       receive: (message) => void received.push(message as Message)
     },
     onEnd: () => undefined
-  })
+  }, longest)
   let text = ""
   output.on("data", (chunk: Buffer) => (text += String(chunk)))
   return {
     stdio,
     requests,
     received,
+    end: async (): Promise<void> => {
+      input.end()
+      await setImmediate()
+    },
     write: async (...messages: ReadonlyArray<object>): Promise<void> => {
       for (const message of messages) input.write(`${JSON.stringify({ jsonrpc: "2.0", ...message })}\n`)
       await setImmediate()
@@ -92,5 +97,54 @@ describe("a host over standard input and output", () => {
     expect(isSettled).toBe(true)
     stdio.write({ jsonrpc: "2.0", method: "notifications/message", params: { n: 1n } as never })
     expect(await read()).toMatchObject([{ id: 1, error: { code: -32_603 } }])
+  })
+
+  it("[W3] what is longer than it reads becomes an error of that request, and nothing else is harmed", async () => {
+    const { read, received, requests, stdio, write } = make(Bytes(1000))
+    await write({ id: "x", method: "tools/call" }, { id: "y", method: "tools/call" })
+    const long = { content: [{ type: "text", text: "é".repeat(500) }] } as const
+    requests[0]?.answer({ result: long })
+    requests[1]?.answer({ result: { content: [] } })
+    stdio.write({ jsonrpc: "2.0", method: "notifications/message", params: { level: "info", data: long } })
+    stdio.write({ jsonrpc: "2.0", id: 5, method: "sampling/createMessage", params: long })
+    const messages = await read()
+    expect(messages).toMatchObject([
+      {
+        id: "x",
+        error: {
+          code: -32_603,
+          data: { fate: "answered" },
+          message: expect.stringMatching(/1.*long.*1.*--max-message/)
+        }
+      },
+      { id: "y", result: { content: [] } }
+    ])
+    expect(messages).toHaveLength(2)
+    expect(received).toMatchObject([{ id: 5, error: { message: expect.stringContaining("the host reads at most") } }])
+  })
+
+  it("[W5] that has closed its end gets the answers that it waits for, and is asked nothing more", async () => {
+    const { end, read, received, requests, stdio, write } = make()
+    await write({ id: "x", method: "tools/call" })
+    stdio.write({ jsonrpc: "2.0", id: 1, method: "roots/list" })
+    stdio.write({ jsonrpc: "2.0", id: 2, method: "roots/list" })
+    await write({ id: 2, result: { roots: [] } })
+    await end()
+    stdio.write({ jsonrpc: "2.0", id: 3, method: "roots/list" })
+    let isSettled = false
+    void stdio.settled.then(() => {
+      isSettled = true
+    })
+    await setImmediate()
+    const refused = expect.objectContaining({ message: expect.stringContaining("closed its end") })
+    expect(received).toEqual([
+      expect.objectContaining({ id: 2, result: { roots: [] } }),
+      expect.objectContaining({ id: 1, error: refused }),
+      expect.objectContaining({ id: 3, error: refused })
+    ])
+    expect(isSettled).toBe(false)
+    requests[0]?.answer({ result: { content: [] } })
+    expect((await read()).at(-1)).toMatchObject({ id: "x", result: { content: [] } })
+    expect(isSettled).toBe(true)
   })
 })

@@ -32,17 +32,21 @@ export class LazySignIn {
   readonly authorization: Authorization
   readonly #url: string
   readonly #options: SignInOptions
+  readonly #isAutomatic: boolean
   #signIn: Effect.Effect<SignIn.SignIn> = Effect.dieMessage("a sign-in without an owner")
   #reconnect: Effect.Effect<void> = Effect.void
   #loaded: SignIn.SignIn | undefined
 
-  constructor(url: string, options: SignInOptions) {
+  /** `isAutomatic`: whether it begins a login by itself. */
+  constructor(url: string, options: SignInOptions, isAutomatic: boolean) {
     this.#url = url
+    this.#isAutomatic = isAutomatic
     this.#options = options
     this.authorization = {
       tokens: (fetch) => Effect.flatMap(this.#signIn, ({ authorization }) => authorization.tokens(fetch)),
       renew: (refusal, fetch) =>
         Effect.flatMap(this.#signIn, ({ authorization }) => authorization.renew(refusal, fetch)),
+      accepted: () => this.#loaded?.authorization.accepted?.(),
       isChosen: (address) => this.#loaded?.authorization.isChosen?.(address) === true,
       needed: () => this.#loaded?.authorization.needed?.(),
       isRunning: () => this.#loaded?.authorization.isRunning() === true
@@ -54,7 +58,10 @@ export class LazySignIn {
     this.#reconnect = reconnect(owner)
     const load = Effect.gen(this, function*() {
       const StoredSignIn = yield* Effect.promise(() => import("./StoredSignIn.js"))
-      const signIn = yield* Scope.extend(StoredSignIn.make(this.#url, this.#options, this.#reconnect), owner.scope)
+      const signIn = yield* Scope.extend(
+        StoredSignIn.make(this.#url, this.#options, this.#isAutomatic, this.#reconnect),
+        owner.scope
+      )
       this.#loaded = signIn
       return signIn
     })

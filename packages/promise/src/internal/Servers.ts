@@ -263,7 +263,10 @@ const withoutSignIn = (reach: Reach): string | undefined => {
 const signInTo = (reach: Reach, option: CommonOptions["signIn"]): LazySignIn | undefined =>
   reach._tag !== "Http" || option === undefined || option === false || withoutSignIn(reach) !== undefined
     ? undefined
-    : new LazySignIn(reach.url, option === true ? {} : option)
+    : option === true
+    // Each header may be a credential, after which nobody has asked for a login.
+    ? new LazySignIn(reach.url, {}, Object.keys(reach.headers).length === 0)
+    : new LazySignIn(reach.url, option, true)
 
 /** What is approved of its tools is kept under this. */
 const originOf = (reach: Reach): Origin => {

@@ -38,6 +38,7 @@ const show = (signIn: SignIn.SignIn, onLogin: SignInOptions["onLogin"]) =>
 export const make = (
   url: string,
   { account, browser = true, client, folder, method, onLogin, redirect, scope }: SignInOptions,
+  isAutomatic: boolean,
   done: Effect.Effect<void>
 ): Effect.Effect<SignIn.SignIn, never, Scope.Scope> =>
   Effect.gen(function*() {
@@ -48,7 +49,8 @@ export const make = (
       client: client && clientOf(client),
       method,
       redirect,
-      scope
+      scope,
+      isAutomatic
     }).pipe(Effect.provide(folder === undefined ? StateFolder.layer : StateFolder.layerAt(folder)))
     yield* Effect.forkScoped(Effect.interruptible(show(signIn, onLogin)))
     yield* SignIn.whenDone(signIn, done)

@@ -37,7 +37,7 @@ const pidOf = ({ client }: { readonly client: Client }) => Effect.promise(() => 
 const generations = ({ runtimes }: Answer["body"]) =>
   (runtimes as ReadonlyArray<{ readonly generation: number }>).map(({ generation }) => generation)
 
-describe.concurrent("what an operator sees of servers of which each client has its own", () => {
+describe("what an operator sees of servers of which each client has its own", () => {
   it.scopedLive(
     "[G15] [G16] how many runtimes are in which state: one that is killed is missed, and counted again when it is back",
     () =>

@@ -1,0 +1,58 @@
+/**
+ * Servers whose answers are hard to read, through each way to call them.
+ */
+import { spawn } from "node:child_process"
+import { once } from "node:events"
+import { createInterface } from "node:readline"
+import { fileURLToPath } from "node:url"
+import { describe, expect, it } from "vitest"
+import { pairs } from "../../../testing/test/support/pairs.js"
+import { doors } from "../support/CallDoors.js"
+
+const program = fileURLToPath(new URL("../support/unreadable.mjs", import.meta.url))
+
+/** The answer is there. */
+const readable = [
+  "plain",
+  "title",
+  "progress",
+  "label",
+  "brace",
+  "trailing",
+  "twice",
+  "list",
+  "idNull",
+  "idOther",
+  "errorNull",
+  "member",
+  "noVersion",
+  "errorText",
+  "errorOfNobody"
+]
+
+/** What came instead is quoted. */
+const quoted = { nan: "NaN", cut: "said", idNullNan: "NaN" }
+
+describe.each(pairs(Object.keys(doors), ["stdio", "events", "json"]))("through %s, over %s", (door, way) => {
+  it("[C9:real] an answer that is there is taken, and one that cannot be read is quoted, within seconds", async () => {
+    const child = way === "stdio"
+      ? undefined
+      : spawn(process.execPath, [program, way], { stdio: ["pipe", "pipe", "inherit"] })
+    try {
+      const lines = child && createInterface({ input: child.stdout })
+      const [url] = lines === undefined ? [""] : await once(lines, "line") as [string]
+      const server = url === "" ? { command: process.execPath, args: [program] } : { url }
+      await doors[door]!(server, { keepalive: { method: "none" } }, async (call) => {
+        for (const form of readable) expect([form, await call(form)]).toEqual([form, expect.stringContaining("said")])
+        for (const [form, text] of Object.entries(quoted)) {
+          const answer = await call(form)
+          expect([form, answer]).toEqual([form, expect.stringContaining(text)])
+          expect(answer).toMatch(/cannot be read as JSON-RPC|is no response/)
+        }
+        expect(await call("plain")).toBe("said")
+      })
+    } finally {
+      child?.kill()
+    }
+  }, 120_000)
+})

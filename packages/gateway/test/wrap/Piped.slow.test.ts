@@ -1,0 +1,89 @@
+/**
+ * Hosts that write their requests and close their end, and hosts that end without a word.
+ */
+import { spawn } from "node:child_process"
+import { once } from "node:events"
+import { writeFileSync } from "node:fs"
+import { join } from "node:path"
+import { describe, expect, it } from "vitest"
+import { gateway } from "../../../testing/test/support/Built.js"
+import { type Message, stateFolder } from "../support/Host.js"
+import { alive } from "../support/Program.js"
+import { scripted } from "../support/Scripted.js"
+
+/** A server that takes its time to start, and for a call. */
+const source = `
+process.stdin.setEncoding("utf8").on("data", (chunk) => {
+  for (const line of chunk.split("\\n").filter(Boolean)) {
+    const { id, method, params } = JSON.parse(line)
+    const answer = (result) => console.log(JSON.stringify({ jsonrpc: "2.0", id, result }))
+    const introduction = { capabilities: { tools: {} }, serverInfo: { name: "slow", version: "1" } }
+    if (method === "initialize") setTimeout(() => answer({ ...introduction, protocolVersion: params.protocolVersion }), 2000)
+    else if (method === "tools/list") answer({ tools: ["slow", "other"].map((name) => ({ name, inputSchema: { type: "object" } })) })
+    else if (method === "tools/call") setTimeout(() => answer({ content: [{ type: "text", text: "x" }] }), params.name === "slow" ? 3000 : 0)
+    else if (id !== undefined) console.log(JSON.stringify({ jsonrpc: "2.0", id, error: { code: -32601, message: "no" } }))
+  }
+})`
+const server = [process.execPath, "-e", source] as const
+
+const requests = [
+  {
+    id: 1,
+    method: "initialize",
+    params: { protocolVersion: "2025-06-18", capabilities: {}, clientInfo: { name: "pipe", version: "1" } }
+  },
+  { method: "notifications/initialized" },
+  { id: 2, method: "tools/call", params: { name: "slow", arguments: {} } },
+  { id: 3, method: "tools/call", params: { name: "other", arguments: {} } }
+].map((message) => `${JSON.stringify({ jsonrpc: "2.0", ...message })}\n`).join("")
+
+const commands: Readonly<Record<string, (folder: string) => ReadonlyArray<string>>> = {
+  wrap: () => ["wrap", "--", ...server],
+  "serve --stdio": (folder) => {
+    const file = join(folder, "mcp.json")
+    const [command, ...args] = server
+    writeFileSync(file, JSON.stringify({ mcpServers: { s: { command, args } }, lifeline: { prefix: "" } }))
+    return ["serve", "--stdio", "--config", file, "--linger", "1"]
+  }
+}
+
+describe.each(Object.entries(commands))("%s", (name, command) => {
+  it("[W5] answers each request that was piped in, and ends", async () => {
+    using state = stateFolder()
+    const child = spawn(process.execPath, [gateway, ...command(state.path)], {
+      env: { ...process.env, MCP_LIFELINE_STATE: state.path },
+      stdio: ["pipe", "pipe", "inherit"]
+    })
+    let text = ""
+    child.stdout.setEncoding("utf8").on("data", (chunk: string) => (text += chunk))
+    child.stdin.end(requests)
+    const [code] = await once(child, "close") as [number]
+    const answers = text.trim().split("\n").map((line) => JSON.parse(line) as Message)
+    const resultOf = (id: number) => answers.find((one) => one.id === id)?.result
+    expect([name, code, resultOf(1), resultOf(2), resultOf(3)]).toEqual([
+      name,
+      0,
+      expect.objectContaining({ protocolVersion: expect.any(String) }),
+      expect.objectContaining({ content: [expect.anything()] }),
+      expect.objectContaining({ content: [expect.anything()] })
+    ])
+  }, 120_000)
+})
+
+describe.skipIf(process.platform === "win32")("a host that ends without a word", () => {
+  it("[W5] leaves no wrap behind that waits for the end of a call", async () => {
+    using state = stateFolder()
+    const args = JSON.stringify([gateway, "wrap", "--", ...scripted("", "").slice(1)])
+    const host = spawn(process.execPath, [
+      "-e",
+      `const child = require("node:child_process").spawn(process.execPath, ${args}, { stdio: ["pipe", "pipe", "inherit"] })
+       child.stdin.write(${JSON.stringify(requests)})
+       child.stdout.once("data", () => console.log(child.pid))`
+    ], { env: { ...process.env, MCP_LIFELINE_STATE: state.path }, stdio: ["pipe", "pipe", "inherit"] })
+    const [line] = await once(host.stdout, "data") as [Buffer]
+    const pid = Number(line)
+    expect(alive(pid)).toBe(true)
+    host.kill("SIGKILL")
+    await expect.poll(() => alive(pid), { timeout: 60_000 }).toBe(false)
+  }, 120_000)
+})
