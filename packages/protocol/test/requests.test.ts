@@ -4,6 +4,7 @@ import type { AdapterTransport } from "@mcp-lifeline/protocol"
 import type { JSONRPCMessage } from "@modelcontextprotocol/sdk/types.js"
 import { Exit } from "effect"
 import { afterEach, assert, beforeEach, describe, it, vi } from "vitest"
+import type { Unread } from "../src/Messages.js"
 import type { Answer, Options, Response } from "../src/Requests.js"
 import { answerOf, Requests } from "../src/Requests.js"
 
@@ -354,6 +355,72 @@ describe("requests that wait for their answers", () => {
     }
     progress({ progressToken: ask({ onprogress: thrower }).id, progress: 1 })
     assert.lengthOf(logged.filter((message) => message.includes("listener")), 1)
+  })
+
+  describe("whose answers are hard to read", () => {
+    const unread = (id: number | undefined, hasMethod = false): Unread => ({
+      text: '{"jsonrpc":"2.0", NaN }',
+      isOfProtocol: true,
+      id,
+      hasMethod
+    })
+
+    it("[C9:unit] one that cannot be read ends its request after a second, with what came, unless a better one comes", () => {
+      const { answer, ask, requests } = make()
+      const [one, other] = [ask(), ask()]
+      requests.unread(unread(one.id))
+      requests.unread(unread(other.id))
+      vi.advanceTimersByTime(999)
+      answer(other.id)
+      assert.deepStrictEqual([one.answers.length, other.answers.length], [0, 1])
+      vi.advanceTimersByTime(1)
+      assert.deepStrictEqual(errorsOf(one.answers).map(({ fate, reason }) => [fate, reason]), [[
+        "answered",
+        "protocol"
+      ]])
+      assert.include(errorsOf(one.answers)[0]!.message, "NaN")
+      assert.lengthOf(other.answers, 1)
+    })
+
+    it("[C9:unit] one without an id, or with one that was never sent, is that of the only request that waits", () => {
+      for (const id of [undefined, 0, 99, "another"]) {
+        const { ask, requests } = make({}, 1)
+        const one = ask()
+        requests.answered({ jsonrpc: "2.0", id, result: { a: 1 } } as never)
+        assert.deepStrictEqual(one.answers, [Exit.succeed({ a: 1 })])
+        const [two, three] = [ask(), ask()]
+        requests.answered({ jsonrpc: "2.0", id, result: { a: 2 } } as never)
+        requests.unread(unread(undefined))
+        vi.advanceTimersByTime(2000)
+        assert.deepStrictEqual([two.answers, three.answers], [[], []])
+      }
+    })
+
+    it("[C9:unit] one to a notification, which nobody answers, is not taken for that of a request that follows", () => {
+      const { answer, ask, requests } = make({}, 1)
+      const first = ask()
+      answer(first.id)
+      requests.notified()
+      const one = ask()
+      const error = { code: -32_601, message: "no such method" }
+      requests.answered({ jsonrpc: "2.0", error } as never)
+      assert.deepStrictEqual(one.answers, [])
+      answer(one.id)
+      const two = ask()
+      requests.answered({ jsonrpc: "2.0", error } as never)
+      assert.deepStrictEqual(errorsOf(two.answers).map(({ reason }) => reason), ["remote"])
+    })
+
+    it("[C9:unit] a request of the server that cannot be read is refused by its id; what a program prints is nothing", () => {
+      const { ask, requests, sent } = make()
+      const one = ask()
+      requests.unread(unread(7, true))
+      requests.unread({ ...unread(undefined), isOfProtocol: false })
+      vi.advanceTimersByTime(2000)
+      assert.deepStrictEqual(one.answers, [])
+      assert.deepInclude(sent.at(-1) as object, { id: 7 })
+      assert.nestedPropertyVal(sent.at(-1), "error.code", -32_600)
+    })
   })
 
   it("[P12] a response is a result or an error, whole, and nothing besides", () => {

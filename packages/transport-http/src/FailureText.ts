@@ -128,10 +128,15 @@ const statusRemedy = (failure: StatusFailure): string => {
   }
 }
 
+/** Whether an address may be one for users: encrypted, at the usual port. A proxy that forgets who asked names its own. */
+const isPublic = (to: string): boolean => /^https:\/\/[^/:]+(?:\/|$)/.test(to)
+
 const redirectText = ({ instead, status, to, why }: RedirectFailure): string => {
   switch (why) {
     case "origin":
-      return `HTTP ${status}: redirected to ${to}, another origin, to which no credentials are sent: configure that address if it is the right one`
+      return `HTTP ${status}: redirected to ${to}, another origin, to which no credentials are sent: ${
+        isPublic(to) ? "configure that address if it is the right one" : "ask who runs the server for its address"
+      }`
     case "plain":
       return `HTTP ${status}: redirected to ${to}, another origin without encryption, to which no credentials are sent: ask who runs the server for its https address`
     case "proxy":

@@ -145,6 +145,11 @@ describe("what is said of a failed exchange", () => {
     const said = (why: RedirectFailure["why"]) =>
       textOf(new RedirectFailure({ status: 302, to: "https://b.example", why }))
     assert.include(said("origin"), "HTTP 302: redirected to https://b.example, another origin")
+    const advice = (to: string) => textOf(new RedirectFailure({ status: 302, to, why: "origin" }))
+    assert.include(advice("https://b.example/mcp"), "configure that address")
+    for (const to of ["http://b.example/mcp", "https://b.example:8443/mcp", "http://10.0.0.5:8080/mcp"]) {
+      assert.notInclude(advice(to), "configure")
+    }
     assert.include(said("method"), "turns POST into GET")
     assert.include(said("circle"), "again and again (last to https://b.example)")
     assert.include(said("credentials"), "with credentials in the address")

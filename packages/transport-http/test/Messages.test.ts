@@ -25,7 +25,7 @@ const to = (location: string, status = 307) => ({ response }: Turn) => fault(res
 const connecting: Readonly<Record<string, Row>> = {
   "a redirect to another origin": {
     answer: to("http://127.0.0.2:1/new?token=s3cret"),
-    says: [/HTTP 307: redirected to http:\/\/127\.0\.0\.2:1\/new, another origin/, /configure that address/],
+    says: [/HTTP 307: redirected to http:\/\/127\.0\.0\.2:1\/new, another origin/, /ask who runs the server/],
     never: [/s3cret/]
   },
   "a redirect to a login page of the same origin": {
@@ -51,6 +51,13 @@ const connecting: Readonly<Record<string, Row>> = {
     options: { headers: { authorization: "Bearer wrong-token" } },
     says: [/refuses the credentials/],
     never: [/wrong-token/]
+  },
+  "401 to a key in a header of its own": {
+    answer: ({ response }) =>
+      fault(response, 401, { "www-authenticate": 'Bearer error="invalid_token", error_description="token expired"' }),
+    options: { headers: { "X-API-Key": "wrong-key" } },
+    says: [/HTTP 401 \(token expired\): the server refuses the credentials \(sent: x-api-key\)/],
+    never: [/wrong-key/]
   },
   "403 without credentials": {
     answer: ({ response }) => fault(response, 403),

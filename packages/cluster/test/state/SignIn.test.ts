@@ -34,6 +34,7 @@ const signIn = ({ state }: Replica, net: StubNetwork) =>
   Effect.map(
     Effect.provideService(SignIn.make({ url: server, loginWait: 0 }), StateFolder, state),
     ({ authorization }) => ({
+      accepted: Effect.sync(() => authorization.accepted?.()),
       renew: Effect.either(authorization.renew({ status: 401, challenge: undefined }, net.fetch)),
       access: Effect.map(
         Effect.either(authorization.tokens(net.fetch)),
@@ -70,7 +71,10 @@ describe("a login that replicas share", () => {
       for (let round = 1; round <= 3; round++) {
         const all = yield* Effect.fork(Effect.all(logins.map(({ renew }) => renew), { concurrency: "unbounded" }))
         expect(yield* ended(all)).toEqual(Array(3).fill(Either.right(true)))
-        for (const { access } of logins) expect(yield* access).toBe(`access-${round}`)
+        for (const { accepted, access } of logins) {
+          expect(yield* access).toBe(`access-${round}`)
+          yield* accepted
+        }
       }
       expect(net.forms(`${login}/token`).map((form) => form["refresh_token"])).toEqual([
         "refresh-0",

@@ -8,7 +8,10 @@ import { isList, type ListMethod, lists } from "../listMethods.js"
 export class Listings {
   /** Called with each result, as the client gets it. */
   onResult: ((method: string, params: unknown, result: unknown) => void) | undefined
+  /** Called with the first list of each kind in which the server repeats a cursor: it ends there. */
+  onRepeated: ((list: string) => void) | undefined
   readonly #unfinished = new Map<ListMethod, Listing.Listing>()
+  readonly #told = new Set<ListMethod>()
 
   /** What a client gets of a result. Returns the same for all that is no page, and for a page with a new cursor or none. */
   result<R>(method: string, params: unknown, result: R): R {
@@ -24,6 +27,10 @@ export class Listings {
     const begun = this.#unfinished.get(method)
     const listing = begun !== undefined && begun.next === cursor ? begun : new Listing.Listing(lists[method], cursor)
     const page = listing.take(result)
+    if (listing.repeats && !this.#told.has(method)) {
+      this.#told.add(method)
+      this.onRepeated?.(lists[method])
+    }
     if (listing.next === undefined) this.#unfinished.delete(method)
     else this.#unfinished.set(method, listing)
     return page === result ? result : ExactJson.copied(result, page) as R

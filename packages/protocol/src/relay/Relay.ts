@@ -211,6 +211,8 @@ export class Relay {
       if (request.isOver) return
       const isMarked = method === "tools/list" && asked !== undefined && runsTasks(asked)
       const marked = isMarked ? Exit.map(exit, TaskMarks.list) : exit
+      this.listings.onRepeated = (list) =>
+        target.fork(Effect.logWarning(`${list} of ${this.#name} repeats a cursor: the list ends there`))
       answered(this.#answerOf(call, Exit.map(marked, (result) => this.listings.result(method, params, result))))
     }
     const run = (rest: Effect.Effect<unknown, unknown>): void => {
