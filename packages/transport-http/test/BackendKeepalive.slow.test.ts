@@ -68,7 +68,8 @@ describe.concurrent("keepalive", () => {
         yield* seen(idle, () => idle.sessions.expired.length > 0)
         assert.strictEqual(idle.sessions.expired[0], first)
         yield* until(without, ({ generation, state }) => generation >= 2 && state === "Connected")
-        assert.strictEqual(idle.count("ping"), 0)
+        // One asks whether the session is lost, as its stream was refused.
+        assert.isAtMost(idle.count("ping"), 1)
 
         yield* seen(kept, () => (timesOf(kept, "ping").at(-1) ?? 0) >= 10 * idleTtl)
         assert.deepStrictEqual(kept.sessions.expired, [])

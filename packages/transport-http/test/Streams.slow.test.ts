@@ -192,7 +192,10 @@ describe("response streams", () => {
             sse(response).end(`retry: 50\n${event("", "p-1")}`)
             return true
           }
-          return http === "GET" && headers["last-event-id"] !== undefined ? fault(response, status) : undefined
+          if (http !== "GET" || headers["last-event-id"] === undefined) return undefined
+          // A session that lives is not lost with its stream.
+          if (reason === "session") server.sessions.clear()
+          return fault(response, status)
         }
         const failing = yield* Effect.fork(Effect.flip(call()))
         const isResumed = () => gets(server).some((one) => one.headers["last-event-id"] !== undefined)

@@ -200,6 +200,7 @@ describe("wrap --audit", () => {
           host.send({ jsonrpc: "2.0", id: "left", method: "tools/call", params: { name: "slow" } })
           await Effect.runPromise(Program.eventually(() => called().length === 2 ? true : undefined))
           host.child.stdin.end()
+          host.child.kill("SIGTERM")
           await host.ended
         })
         expect(lines()).toMatchObject([

@@ -88,7 +88,8 @@ export class SupervisedClient extends SdkClient {
     announcing.heard({ announced: [], unannounced: incoming.unannounced })
     incoming.receiver = {
       notified: (notification) => {
-        if (!announcing.takes(notification.method)) this.#transport.relay.pass(notification)
+        announcing.passed(notification.method)
+        this.#transport.relay.pass(notification)
       },
       heard: announcing.heard,
       asked: async (request, signal) => {

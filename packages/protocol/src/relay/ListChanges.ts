@@ -1,11 +1,11 @@
 /**
  * Decides for which lists a client needs a notification: those that differ, or may differ, from what it has read.
  */
-import type { Catalog, Event, Status } from "@mcp-lifeline/core"
+import type { Catalog, Event, Hearing, Status } from "@mcp-lifeline/core"
 import type { ServerCapabilities } from "@modelcontextprotocol/sdk/types.js"
 import { Effect, Stream } from "effect"
 import { isDeepStrictEqual } from "node:util"
-import { type ListMethod, listMethods, lists } from "../listMethods.js"
+import { type ListMethod, lists } from "../listMethods.js"
 import type { Receiver } from "./Incoming.js"
 import { ListWatch, type WatchedTarget } from "./ListWatch.js"
 import { asItComes, type Relay } from "./Relay.js"
@@ -17,6 +17,8 @@ const kinds: ReadonlyArray<Kind> = ["tools", "prompts", "resources"]
 
 /** The notification about changed lists of a kind. */
 const changeOf = (kind: Kind): string => `notifications/${kind}/list_changed`
+
+const notifications: ReadonlySet<string> = new Set(kinds.map(changeOf))
 
 /** The list of a kind that a method of the protocol reads. */
 const kindOf = (method: ListMethod): Kind => {
@@ -56,18 +58,14 @@ export interface Source extends WatchedTarget {
   readonly events: Stream.Stream<Event.Event>
 }
 
-/** The lists that a notification is about; none where it is about something else. */
-export const listsOf = (notification: string): ReadonlyArray<ListMethod> =>
-  listMethods.filter((method) => notificationOf(method) === notification)
-
 /** What has to be known of the server's own notifications. */
 export interface Announcing extends Required<Pick<Receiver, "heard">> {
-  /** Takes a notification of the server, if it is about lists. */
-  readonly takes: (method: string) => boolean
+  /** A notification of the server was passed to the client. */
+  readonly passed: (method: string) => void
 }
 
 /**
- * Notifies a client of lists that have changed, whether its server says so or not, until the events of the source end. `schemaOf`:
+ * Notifies a client of lists that have changed without a notification of the server, until the events of the source end. `schemaOf`:
  * decodes lists as the client gets them.
  */
 export const announce = (
@@ -85,10 +83,9 @@ export const announce = (
       for (const method of changes.differing(methods)) relay.pass({ method })
     }
   })
-  const takes = (method: string): boolean => {
-    const methods = listsOf(method)
-    if (methods.length > 0) watch.announced(methods)
-    return methods.length > 0
+  const heard = (hearing: Hearing): void => {
+    changes.forgetPassed()
+    watch.heard(hearing)
   }
   relay.listings.onResult = (method, params, result) => watch.given(method, params, result)
   const read = Effect.map(source.use((backend) => backend.catalog), (snapshot) => changes.next(snapshot))
@@ -106,7 +103,7 @@ export const announce = (
       for (const method of methods) relay.pass({ method })
     }))
   source.fork(Effect.zipRight(Effect.fork(watch.polling), following))
-  return { heard: (hearing) => watch.heard(hearing), takes }
+  return { heard, passed: (method) => changes.passed(method) }
 }
 
 /** Compares the catalogues of one backend in the order in which they are published. */
@@ -114,6 +111,8 @@ export class ListChanges {
   readonly #declared: Declared
   readonly #generation: number
   #known: Snapshot | undefined
+  /** The notifications of the server since the last difference. */
+  readonly #passed = new Set<string>()
 
   /** `generation`: the connection whose capabilities the client has got. */
   constructor(declared: Declared, generation: number) {
@@ -134,6 +133,16 @@ export class ListChanges {
     return this.#due((kind) => methods.some((method) => kindOf(method) === kind))
   }
 
+  /** A notification of the server was passed to the client. */
+  passed(method: string): void {
+    if (notifications.has(method)) this.#passed.add(method)
+  }
+
+  /** What was passed before says nothing of the next difference. */
+  forgetPassed(): void {
+    this.#passed.clear()
+  }
+
   /** The notifications for lists of some kinds, as far as they are declared. */
   #due(isDue: (kind: Kind) => boolean): ReadonlyArray<string> {
     const declared = this.#declared()
@@ -143,6 +152,9 @@ export class ListChanges {
 
   #isNews(before: Snapshot | undefined, snapshot: Snapshot, kind: Kind): boolean {
     // The client may have read the lists of a connection that was lost before we had read them.
-    return before === undefined ? snapshot.generation !== this.#generation : !same(before, snapshot, kind)
+    if (before === undefined) return snapshot.generation !== this.#generation
+    if (same(before, snapshot, kind)) return false
+    // What the server announces itself has been passed on.
+    return !this.#passed.delete(changeOf(kind)) || before.generation !== snapshot.generation
   }
 }

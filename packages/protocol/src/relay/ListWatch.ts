@@ -5,7 +5,7 @@
  */
 import type { Hearing } from "@mcp-lifeline/core"
 import { Freshness, Listing, pollPause, stateOf } from "@mcp-lifeline/core/internal"
-import { Clock, Effect, Predicate } from "effect"
+import { Effect, Predicate } from "effect"
 import * as JsonRpc from "../JsonRpc.js"
 import { isList, type ListMethod, lists } from "../listMethods.js"
 import * as ReadList from "./ReadList.js"
@@ -22,9 +22,6 @@ export const maxPages = 100
 export interface WatchedTarget extends Target {
   readonly backend: NonNullable<Target["backend"]>
 }
-
-/** The pauses between two comparisons because the server says so, in milliseconds: the least, and the longest while nothing differs. */
-const pauses = { least: 300, most: 60_000 }
 
 /** The client, and how to reach its server. None of these may throw. */
 export interface Options {
@@ -61,13 +58,6 @@ export class ListWatch {
   readonly #deaf = Effect.unsafeMakeLatch()
   #isComparing = false
   #isDue = false
-  /** Lists that the client has not read since it was told that they have changed. */
-  readonly #told = new Set<ListMethod>()
-  /** Lists that have changed, as the server says, and that will be compared. */
-  readonly #announced = new Set<ListMethod>()
-  #isPacing = false
-  #pause = 0
-  #comparedAt = Number.NEGATIVE_INFINITY
 
   constructor(options: Options) {
     this.#options = options
@@ -80,7 +70,6 @@ export class ListWatch {
     const before = cursor === undefined ? undefined : this.#known.get(method)
     const read = before?.read ?? ReadList.none
     if (read.next !== cursor) return
-    this.#told.delete(method)
     this.#known.set(method, {
       read: ReadList.and(read, entriesOf(method, page), page["nextCursor"]),
       timeToLive: Freshness.shorter(before?.timeToLive, Freshness.timeToLive(page["ttlMs"])),
@@ -91,48 +80,6 @@ export class ListWatch {
   /** The client was notified of all lists: what it has read says nothing any more. */
   forget(): void {
     this.#known.clear()
-  }
-
-  /**
-   * The server says that these lists have changed. Some say so whenever they are asked, and some hosts ask whenever they hear it: what the
-   * client has read is compared first, the less often the longer nothing differs.
-   */
-  announced(methods: ReadonlyArray<ListMethod>): void {
-    const { isWatched, onChanged, target } = this.#options
-    if (isWatched?.() === true) return
-    const read = methods.filter((method) => this.#known.has(method))
-    if (read.length === 0) {
-      if (methods.every((method) => this.#told.has(method))) return
-      for (const method of methods) this.#told.add(method)
-      return onChanged(methods)
-    }
-    for (const method of read) this.#announced.add(method)
-    if (this.#isPacing) return
-    this.#isPacing = true
-    target.fork(Effect.ensuring(
-      this.#pacing,
-      Effect.sync(() => {
-        this.#isPacing = false
-      })
-    ))
-  }
-
-  /** Compares the announced lists until there are none. */
-  get #pacing(): Effect.Effect<void> {
-    return Effect.gen(this, function*() {
-      while (this.#announced.size > 0) {
-        const now = yield* Clock.currentTimeMillis
-        if (now < this.#comparedAt + this.#pause) yield* Effect.sleep(this.#comparedAt + this.#pause - now)
-        const methods = [...this.#announced]
-        this.#announced.clear()
-        const differing = yield* Effect.filter(methods, (method) => this.#differs(method))
-        this.#pause = differing.length > 0
-          ? pauses.least
-          : Math.min(pauses.most, Math.max(pauses.least, 2 * this.#pause))
-        this.#comparedAt = yield* Clock.currentTimeMillis
-        if (differing.length > 0) this.#options.onChanged(differing)
-      }
-    })
   }
 
   /** Notifications of these lists arrive from now on, or do not. */

@@ -21,6 +21,14 @@ play("HTTP", {
     HttpFault.status(400, { body: "no such column" }),
     /no such column|400/
   ),
+  "An answer is longer than the host of `wrap` reads": {
+    file: "wrap/StdioHost",
+    title: "[W3] what is longer than it reads becomes an error of that request, and nothing else is harmed"
+  },
+  "An answer cannot be read": {
+    file: "doors/Unreadable",
+    title: "[C9:real] an answer that is there is taken, and one that cannot be read is quoted, within seconds"
+  },
   "Something else answers in the server's place": {
     file: "doors/GoneAddress",
     title: "[C2:real] a call waits while a router answers 404 in the place of a server of %s"
