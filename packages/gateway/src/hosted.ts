@@ -17,7 +17,7 @@ const exitCode = (exit: Exit.Exit<void, StartError | UsageError>): number => {
   return failure?._tag === "UsageError" ? 2 : 1
 }
 
-const leaveInTime = Effect.sync(() => void setTimeout(() => leaveNow(0), exitTimeout).unref())
+const leaveInTime = (code: number): void => void setTimeout(() => leaveNow(code), exitTimeout).unref()
 
 /** Runs the program until it ends, the host closes standard input, or a signal arrives; then the process exits. */
 export const run = (
@@ -26,7 +26,7 @@ export const run = (
   // The main program: every other fiber belongs to its scope.
   const fiber = Effect.runFork(
     // Its scope closes after it.
-    Effect.scoped(Effect.tap(program, leaveInTime)).pipe(
+    Effect.scoped(Effect.onExit(program, (exit) => Effect.sync(() => leaveInTime(Exit.isSuccess(exit) ? 0 : 1)))).pipe(
       Effect.provide(Layer.merge(StateFolder.layer, Logger.replace(Logger.defaultLogger, StandardError.logger))),
       Logger.withMinimumLogLevel(LogLevel.Warning)
     )
@@ -41,7 +41,7 @@ export const run = (
   const end = (): void => {
     if (isEnding) return
     isEnding = true
-    Effect.runSync(leaveInTime)
+    leaveInTime(0)
     fiber.unsafeInterruptAsFork(FiberId.none)
   }
   // SIGBREAK is Ctrl+Break, on Windows only.

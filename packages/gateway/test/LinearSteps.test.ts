@@ -10,7 +10,7 @@ import * as Body from "@mcp-lifeline/http-server/Body"
 import * as Guard from "@mcp-lifeline/http-server/Guard"
 import { decodeIds } from "@mcp-lifeline/http-server/messages"
 import * as SealedId from "@mcp-lifeline/http-server/SealedId"
-import { IdScanner, JsonRpc, Pieces } from "@mcp-lifeline/protocol"
+import { IdScanner, JsonRpc, Messages, Pieces } from "@mcp-lifeline/protocol"
 import { Framing } from "@mcp-lifeline/transport-stdio"
 import { Effect } from "effect"
 import type { IncomingMessage } from "node:http"
@@ -132,6 +132,10 @@ const subjects: Readonly<Record<string, (text: string) => unknown>> = {
   "ToolPattern": (text) => ["a*a*b", "*{?*}x", `*${text.slice(0, 16)}*x`].map((one) => ToolPattern.matches(one, text)),
   "ExactJson": (text) => ExactJson.parse(`{"a":[1.0,${JSON.stringify(text)},1e400]}`),
   "IdScanner": (text) => new IdScanner().push(Buffer.from(text)),
+  "Messages.read": (text) =>
+    [text, `{"id":${text}`, text.replaceAll(text.slice(0, 1), '{"id":'), `{"id":1}`.repeat(text.length / 8)].map((
+      one
+    ) => Messages.read(one)),
   "JsonRpc.read": (text) => [JsonRpc.read({ jsonrpc: "2.0", id: text, method: text }), JsonRpc.read(text)],
   "Pieces": (text) => {
     const pieces = new Pieces()

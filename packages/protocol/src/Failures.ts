@@ -6,6 +6,7 @@ import { ConnectError, RequestError } from "@mcp-lifeline/core"
 import { PlainText } from "@mcp-lifeline/core/internal"
 import * as JsonRpc from "./JsonRpc.js"
 import * as LostSession from "./LostSession.js"
+import * as Messages from "./Messages.js"
 import * as OneClient from "./OneClient.js"
 
 /** What is looked at of a text that others wrote, and what is shown of it, in characters. */
@@ -94,7 +95,7 @@ export const unreadable = (text: string): RequestError =>
   new RequestError({
     fate: "answered",
     reason: "protocol",
-    message: `the server's answer cannot be read as JSON-RPC: ${PlainText.json(text.trim().slice(0, 200))}`
+    message: `the server's answer cannot be read as JSON-RPC: ${Messages.quoted(text)}`
   })
 
 /** A request whose answer has another shape than the protocol gives it. */

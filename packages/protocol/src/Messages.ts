@@ -2,7 +2,7 @@
  * The messages in what a server has sent: a line, the data of an event, or a body. Servers print beside their messages, or write values that
  * JSON does not have. What is a message of that is read all the same. Pure.
  */
-import { ExactJson } from "@mcp-lifeline/core/internal"
+import { ExactJson, PlainText } from "@mcp-lifeline/core/internal"
 import type { JSONRPCMessage, RequestId } from "@modelcontextprotocol/sdk/types.js"
 import { Predicate } from "effect"
 import { IdScanner } from "./IdScanner.js"
@@ -27,6 +27,9 @@ export interface Unread {
   /** Whether it is a request or a notification, and not a response. */
   readonly hasMethod: boolean
 }
+
+/** The beginning of what came, as a person is shown it. */
+export const quoted = (text: string): string => PlainText.json(text.trim().slice(0, 200))
 
 const unreadOf = (text: string): Unread => {
   if (!/"jsonrpc"\s*:/.test(text)) return { text, isOfProtocol: false, id: undefined, hasMethod: false }
@@ -109,9 +112,9 @@ const within = (text: string): Read => {
     const end = endOf(text, found.index)
     const piece = text.slice(found.index, end)
     const one = parsed(piece)
+    unread.push(text.slice(at, found.index))
     if (one === undefined) unread.push(piece)
     else if (!("method" in one) || ofServers.test(one.method)) messages.push(one)
-    if (found.index > at) unread.push(text.slice(at, found.index))
     at = end
     beginning.lastIndex = end
   }

@@ -50,6 +50,8 @@ interface Pending {
   readonly about: string | undefined
   timer: unknown
   isSending: boolean
+  /** Something came in place of its answer. */
+  isUnread: boolean
 }
 
 const timedOut = "Request timed out"
@@ -127,7 +129,8 @@ export class Requests {
       settle,
       about: endsTask(method, params),
       timer: undefined,
-      isSending: true
+      isSending: true,
+      isUnread: false
     }
     if (onprogress !== undefined) this.#listeners.set(id, onprogress)
     this.#pending.set(id, pending)
@@ -224,7 +227,8 @@ export class Requests {
     }
     const meant = this.#meant(id ?? of)
     const pending = this.#pending.get(meant)
-    if (pending === undefined) return
+    if (pending === undefined || pending.isUnread) return
+    pending.isUnread = true
     this.#log(`what came in place of the answer to ${pending.method} cannot be read`)
     this.#timers.start(() => {
       if (this.#pending.get(meant) === pending) this.#fail(meant, Failures.unreadable(text), "answered")

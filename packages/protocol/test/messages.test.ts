@@ -65,5 +65,9 @@ describe("what a server sends", () => {
       hasMethod: true
     })
     expect(unread("out of memory")).toBeUndefined()
+    expect(Messages.read(`one ${text.slice(0, -3)}`).unread.map((part) => part.text)).toEqual([
+      "one ",
+      text.slice(0, -3)
+    ])
   })
 })

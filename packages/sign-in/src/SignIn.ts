@@ -370,15 +370,12 @@ export const make = (options: Options): Effect.Effect<SignIn, never, Scope.Scope
     })
 
     /** Counts renewals that brought tokens which the server refuses before they have ended. */
-    const isRefusedAtOnce = (refused: Grant.Grant | undefined, now: number): void => {
+    const countVain = (refused: Grant.Grant | undefined, now: number): void => {
       const isFresh = refused !== undefined && Grant.isSame(refused, renewed) && now - refused.obtainedAt < freshTime &&
         (refused.expiresAt === undefined || now < refused.expiresAt)
       if (isFresh) vain.add(refused.obtainedAt)
       else vain.clear()
     }
-
-    const hopeOf = (refused: Grant.Grant | undefined, isVainRenewal: boolean): Renewal.Hope =>
-      isVainRenewal ? "vain" : isDead(refused) ? "dead" : "good"
 
     const renew = (refusal: Refusal, fetch: FetchLike) =>
       Effect.gen(function*() {
@@ -392,11 +389,10 @@ export const make = (options: Options): Effect.Effect<SignIn, never, Scope.Scope
           return isGood || (yield* waitFor(login, refusal.status))
         }
         const stepUp = refusal.status === 403
-        if (!stepUp) isRefusedAtOnce(refused, yield* Clock.currentTimeMillis)
-        const isVainRenewal = vain.size >= maxVain
+        if (!stepUp) countVain(refused, yield* Clock.currentTimeMillis)
+        const hope = vain.size >= maxVain ? "vain" : isDead(refused) ? "dead" : "good"
         const outcome = yield* shared(
-          (renewal) =>
-            renewal.afterRefusal(subject, fetch, Challenge.read(refusal), refused, hopeOf(refused, isVainRenewal)),
+          (renewal) => renewal.afterRefusal(subject, fetch, Challenge.read(refusal), refused, hope),
           stepUp
         ).pipe(Effect.catchAll(unobtainable))
         if (outcome._tag === "Renewed") {
@@ -427,9 +423,9 @@ export const make = (options: Options): Effect.Effect<SignIn, never, Scope.Scope
       authorization: {
         tokens,
         renew,
+        // What follows is no refusal at once.
         accepted: () => {
           renewed = undefined
-          vain.clear()
         },
         isChosen,
         needed: () => State.needed(state, person !== undefined),

@@ -278,12 +278,17 @@ export const make = (options: {
   const send = options.fetch === undefined ? byDispatcher(undici, dispatchers) : byFetch(options.fetch)
 
   const sent = (ask: Ask, headers: Record<string, string>, signal: AbortSignal): Effect.Effect<Answer, HttpFailure> =>
-    Effect.async((resume) => {
-      send(ask, headers, signal).then(
-        (answer) => resume(Effect.succeed(answer)),
-        (cause: unknown) => resume(Effect.fail(fromNetwork(cause, proxy, ask.dispatch?.isDone === false)))
-      )
-    })
+    Effect.flatMap(Effect.clock, (clock) =>
+      Effect.async((resume) => {
+        const cookie = cookies.header(ask.url, headers["cookie"], clock.unsafeCurrentTimeMillis())
+        send(ask, cookie === undefined ? headers : { ...headers, cookie }, signal).then(
+          (answer) => {
+            cookies.take(answer, ask.url, clock.unsafeCurrentTimeMillis())
+            resume(Effect.succeed(answer))
+          },
+          (cause: unknown) => resume(Effect.fail(fromNetwork(cause, proxy, ask.dispatch?.isDone === false)))
+        )
+      }))
 
   /** Without a status in time, it counts as accepted, and its socket is closed. */
   const sentAnswerless = Effect.fnUntraced(
@@ -303,15 +308,7 @@ export const make = (options: {
   )
 
   const unsigned = (ask: Ask, headers: Record<string, string>, controller: AbortController) =>
-    Effect.flatMap(Effect.clock, (clock) => {
-      const cookie = cookies.header(ask.url, headers["cookie"], clock.unsafeCurrentTimeMillis())
-      const all = cookie === undefined ? headers : { ...headers, cookie }
-      const answer = ask.answerless === true ? sentAnswerless(ask, all, controller) : sent(ask, all, controller.signal)
-      return Effect.tap(
-        answer,
-        (given) => Effect.sync(() => cookies.take(given, ask.url, clock.unsafeCurrentTimeMillis()))
-      )
-    })
+    ask.answerless === true ? sentAnswerless(ask, headers, controller) : sent(ask, headers, controller.signal)
 
   const once = sign === undefined ? unsigned : (
     ask: Ask,

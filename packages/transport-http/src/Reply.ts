@@ -1,7 +1,7 @@
 /**
  * The answer of a server to a POST: JSON, or a stream of events.
  */
-import { PlainText } from "@mcp-lifeline/core/internal"
+import { Messages } from "@mcp-lifeline/protocol"
 import { Effect } from "effect"
 import type { Answer } from "./Answer.js"
 import { discard, mediaType, text } from "./Answer.js"
@@ -48,7 +48,7 @@ export const read = (
         receive(body)
         return reader.complete()
           ? Effect.succeed(undefined)
-          : unexpected(`the answer is no response to the request: ${PlainText.json(body.trim().slice(0, 200))}`)
+          : unexpected(`the answer is no response to the request: ${Messages.quoted(body)}`)
       }
     )
   }

@@ -44,7 +44,7 @@ export const resume = (exchange: Exchange, cut: End, options: {
   readonly onGone: (failure: HttpFailure) => void
 }): Effect.Effect<void, RequestError> =>
   Effect.gen(function*() {
-    const { target } = options
+    const { isForgotten = Effect.succeed(true), target } = options
     const failed = (reason: RequestError["reason"], message: string, cause: unknown) =>
       new RequestError({ fate: "unknown", reason, message, cause })
     let attempt = 0
@@ -72,10 +72,7 @@ export const resume = (exchange: Exchange, cut: End, options: {
       const failure = outcome.left
       const message = `${target}: the response stream was cut, and resuming it failed: ${describe(failure)}`
       if (failure._tag !== "NetworkFailure" && !(failure._tag === "StatusFailure" && ServerStream.isTaken(failure))) {
-        if (
-          failure._tag === "StatusFailure" && namesLostSession(failure) &&
-          (yield* options.isForgotten ?? Effect.succeed(true))
-        ) {
+        if (failure._tag === "StatusFailure" && namesLostSession(failure) && (yield* isForgotten)) {
           options.onLost(failure)
           return yield* failed("session", message, failure)
         }

@@ -85,7 +85,7 @@ export const keep = (options: {
   readonly position: Position
 }): Effect.Effect<Loss | undefined> =>
   Effect.gen(function*() {
-    const { position } = options
+    const { isForgotten = Effect.succeed(true), position } = options
     const hearing = new StreamHearing(options.onHearing ?? constVoid)
     let attempt = 0
     let refused = 0
@@ -132,21 +132,15 @@ export const keep = (options: {
             yield* Effect.logDebug(message)
             return undefined
           case "session":
-            if (yield* options.isForgotten ?? Effect.succeed(true)) {
-              return { kind: "session", message, retryAfter: after, cause: failure }
-            }
-            if (offered) {
-              break
-            }
+            if (yield* isForgotten) return { kind: "session", message, retryAfter: after, cause: failure }
+            if (offered) break
             yield* Effect.logDebug(message)
             return undefined
           case "fresh":
             position.lastEventId = undefined
         }
         refused = failure._tag === "NetworkFailure" && failure.kind === "refused" ? refused + 1 : 0
-        if (refused === maxRefused) {
-          return { kind: "closed", message, cause: failure }
-        }
+        if (refused === maxRefused) return { kind: "closed", message, cause: failure }
         if (refused === 0) attempt += 1
         asked = Math.max(asked ?? 0, after ?? 0)
       }

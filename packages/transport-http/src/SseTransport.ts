@@ -106,7 +106,7 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
         return EventStream.read(answer, { lastEventId: undefined, retry: undefined }, {
           onEvent: (event) => {
             if (event.event === "endpoint") return name(event.data)
-            if (Wire.isMessage(event)) Wire.receive(transport, target, event.data, undefined)
+            if (Wire.isMessage(event)) Wire.receive(transport, target, event.data)
           },
           onDropped: dropped,
           complete: () => false,

@@ -71,20 +71,12 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
       if (message.isResponse) Oversized.answer(transport, message, maxMessageBytes)
     }
 
-    const isAnswered = (message: JSONRPCMessage): void => {
-      if ("method" in message || message.id === undefined) return
-      const exchange = exchanges.get(message.id)
-      if (exchange !== undefined) exchange.answered = true
-    }
-
     /** Takes what came in the answer to a request. */
-    const receive = (text: string, exchange: Exchange, id: RequestId): void => {
-      if (Wire.receive(transport, target, text, id, isAnswered)) exchange.answered = true
-    }
+    const receive = (text: string, id: RequestId): void => Wire.receive(transport, target, text, exchanges, id)
 
     const reader = (exchange: Exchange, id: RequestId): Reader => ({
       onEvent: (event) => {
-        if (Wire.isMessage(event)) receive(event.data, exchange, id)
+        if (Wire.isMessage(event)) receive(event.data, id)
       },
       onDropped: (message) => {
         if (message.isResponse) exchange.answered = true
@@ -135,7 +127,7 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
                 answer,
                 { lastEventId: undefined, retry: undefined },
                 reader(exchange, message.id),
-                (text) => receive(text, exchange, message.id)
+                (text) => receive(text, message.id)
               ),
               (end) => end === undefined,
               Reply.cut
@@ -148,7 +140,7 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
           if (protocolVersion !== undefined) return Effect.fail(settle(failure))
           if (!isAnswer(failure)) return Effect.fail(toConnectError(failure, target))
           const error = { ...failure.error, message: failure.detail }
-          Wire.deliver(transport, { jsonrpc: "2.0", id: message.id, error }, isAnswered)
+          Wire.deliver(transport, { jsonrpc: "2.0", id: message.id, error }, exchanges)
           return Effect.void
         })
       )

@@ -80,17 +80,9 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
       transport.onlost?.(loss)
     }
 
-    const isAnswered = (message: JSONRPCMessage): void => {
-      if ("method" in message || message.id === undefined) return
-      const exchange = exchanges.get(message.id)
-      if (exchange !== undefined) exchange.answered = true
-    }
-
     /** Takes what came, in the answer to a request or on the stream from the server. */
     const receive = (text: string, exchange?: Exchange): void => {
-      if (session.isSuspended) return
-      const isUnread = Wire.receive(transport, target, text, exchange?.id, isAnswered)
-      if (exchange !== undefined && isUnread) exchange.answered = true
+      if (!session.isSuspended) Wire.receive(transport, target, text, exchanges, exchange?.id)
     }
 
     const reader = (exchange?: Exchange): Reader => ({
@@ -98,8 +90,7 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
         if (Wire.isMessage(event)) receive(event.data, exchange)
       },
       onDropped: (message) => {
-        const exchange = message.id === undefined || !message.isResponse ? undefined : exchanges.get(message.id)
-        if (exchange !== undefined) exchange.answered = true
+        if (message.isResponse) Wire.isAnswered(exchanges, message.id)
         dropped(message)
       },
       complete: () => exchange?.answered === true,
@@ -281,7 +272,7 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
             if (exchange?.answered === true) return Effect.succeed(undefined)
             if (connecting && exchange !== undefined && isAnswer(failure)) {
               const error = { ...failure.error, message: failure.detail }
-              Wire.deliver(transport, { jsonrpc: "2.0", id: exchange.id, error }, isAnswered)
+              Wire.deliver(transport, { jsonrpc: "2.0", id: exchange.id, error }, exchanges)
               return Effect.succeed(undefined)
             }
             return Effect.fail(connecting ? connectFailure(failure) : settle(failure))

@@ -7,44 +7,51 @@ import { Messages } from "@mcp-lifeline/protocol"
 import type { JSONRPCMessage, RequestId } from "@modelcontextprotocol/sdk/types.js"
 import type { EventSourceMessage } from "eventsource-parser"
 
+/** The requests that wait for their answers, by their ids. */
+export type Waiting = ReadonlyMap<RequestId, { answered: boolean }>
+
+const none: Waiting = new Map()
+
 /**
- * Hands on the messages in what came: `before` sees each first. What is none, and what the receiver throws, is reported to `onerror`: it
- * must end neither the stream nor the process. `of`: the request in whose answer it came. Gives whether there was an answer to it that
- * cannot be read.
+ * Hands on the messages in what came, and notes which of `waiting` are answered. What is no message, and what the receiver throws, is reported
+ * to `onerror`: it must end neither the stream nor the process. `of`: the request in whose answer it came.
  */
 export const receive = (
   transport: AdapterTransport,
   target: string,
   text: string,
-  of: RequestId | undefined,
-  before?: (message: JSONRPCMessage) => void
-): boolean => {
+  waiting = none,
+  of?: RequestId
+): void => {
   const { messages, unread } = Messages.read(text)
   for (const message of messages) {
     const isNameless = !("method" in message) && message.id === undefined && of !== undefined
-    deliver(transport, isNameless ? { ...message, id: of } : message, before)
+    deliver(transport, isNameless ? { ...message, id: of } : message, waiting)
   }
   for (const one of unread) {
     transport.onerror?.(
       new Error(`${target}: the server sent something that is not a JSON-RPC message, and it was dropped`)
     )
     transport.onunread?.(one, of)
+    const { hasMethod, id, isOfProtocol } = one
+    if (isOfProtocol && !hasMethod && (id === undefined || id === of)) isAnswered(waiting, of)
   }
-  return unread.some(({ hasMethod, id, isOfProtocol }) => isOfProtocol && !hasMethod && (id === undefined || id === of))
 }
 
 /** Hands on a message. */
-export const deliver = (
-  transport: AdapterTransport,
-  message: JSONRPCMessage,
-  before?: (message: JSONRPCMessage) => void
-): void => {
-  before?.(message)
+export const deliver = (transport: AdapterTransport, message: JSONRPCMessage, waiting: Waiting): void => {
+  if (!("method" in message)) isAnswered(waiting, message.id)
   try {
     transport.onmessage?.(message)
   } catch (error) {
     transport.onerror?.(error instanceof Error ? error : new Error(String(error)))
   }
+}
+
+/** Nothing more is expected for a request. */
+export const isAnswered = (waiting: Waiting, id: RequestId | undefined): void => {
+  const exchange = id === undefined ? undefined : waiting.get(id)
+  if (exchange !== undefined) exchange.answered = true
 }
 
 /** Whether an event carries a message. Events without data only mark a place. */

@@ -1,13 +1,11 @@
 /**
  * Lines on a server's stdout that are no messages of the protocol: how many there were, and the first of them, for messages to people.
  */
-import { PlainText } from "@mcp-lifeline/core/internal"
+import { Messages } from "@mcp-lifeline/protocol"
 import * as Secrets from "./Secrets.js"
 
 /** Characters of a line which are looked at. */
 const longest = 1024
-
-const quoted = (text: string): string => PlainText.json(text.trim().slice(0, 200))
 
 /** Keeps what one process writes beside its messages. */
 export class StdoutNoise {
@@ -28,7 +26,9 @@ export class StdoutNoise {
   add(text: string): void {
     if (++this.#count > 1) return
     const line = text.trim()
-    this.#first = line.length > longest ? this.#cut(line.slice(0, longest)) : quoted(Secrets.mask(this.#secrets, line))
+    this.#first = line.length > longest
+      ? this.#cut(line.slice(0, longest))
+      : Messages.quoted(Secrets.mask(this.#secrets, line))
   }
 
   /** What people are told of the first line. */
@@ -48,6 +48,6 @@ export class StdoutNoise {
   }
 
   #cut(text: string): string {
-    return quoted(Secrets.maskCut(this.#secrets, text))
+    return Messages.quoted(Secrets.maskCut(this.#secrets, text))
   }
 }

@@ -115,6 +115,7 @@ export class ClientRelay {
         }
       }
     )
+    this.#relay.logListings(options.fork)
   }
 
   // --- from the client

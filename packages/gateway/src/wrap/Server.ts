@@ -3,7 +3,6 @@
  */
 import * as ServerName from "@mcp-lifeline/config/ServerName"
 import type { ByteSize, ConnectError, Connector, Policy } from "@mcp-lifeline/core"
-import { parseUrl } from "@mcp-lifeline/protocol/parseUrl"
 import type * as SignIn from "@mcp-lifeline/sign-in/SignIn"
 import type { StateFolder } from "@mcp-lifeline/state/StateFolder"
 import * as UserFile from "@mcp-lifeline/state/UserFile"
@@ -14,6 +13,7 @@ import { resolve } from "node:path"
 import { UsageError } from "../Errors.js"
 import { processRecords } from "../processRecords.js"
 import { optionNames } from "../sign-in/optionNames.js"
+import * as OwnCredentials from "../sign-in/ownCredentials.js"
 import type { Address, Command, Wrap } from "./Arguments.js"
 
 /** What a server is started or reached with, beside the command line of `wrap`. */
@@ -115,8 +115,6 @@ export interface Server {
   readonly signIn: SignIn.SignIn | undefined
 }
 
-const isAuthorization = ([name]: readonly [string, unknown]): boolean => name.toLowerCase() === "authorization"
-
 /** Whether the user has said how to log in. */
 const isSignInChosen = ({ account, browser, client: { method, ...client } }: Address): boolean =>
   browser || account !== undefined || method !== "browser" || Object.values(client).some((value) => value !== undefined)
@@ -140,11 +138,10 @@ const overHttp = (
       },
       catch: wrong
     })
-    const { password, username } = parseUrl(server.url) ?? { password: "", username: "" }
-    // With credentials of the user, there is no sign-in. Any header may be one.
-    const signIn = headers.some(isAuthorization) || username + password !== ""
+    const own = OwnCredentials.of(server.url, headers.map(([name]) => name))
+    const signIn = own === "certain"
       ? undefined
-      : yield* signInTo(server, surroundings, headers.length === 0 || isSignInChosen(server))
+      : yield* signInTo(server, surroundings, own === "none" || isSignInChosen(server))
     const connector = yield* Effect.try({
       try: () =>
         HttpConnector.make({

@@ -43,9 +43,8 @@ export class StdioHost {
   /** What the host has been asked and has not answered. */
   readonly #questions = new Set<RequestId>()
   #hasWarned = false
+  /** None once the host says nothing more. */
   #listener: Listener | undefined
-  /** The host says nothing more. */
-  #isSilent = false
   #isOver = false
   #whenOver: () => void = () => undefined
   readonly #over = new Promise<void>((resolve) => {
@@ -87,7 +86,7 @@ export class StdioHost {
       }
       return this.#isTooLong(text) ? this.#warn(text) : this.#write(text)
     }
-    if (this.#isSilent) return this.#cannotAnswer(message.id, closed)
+    if (this.#listener === undefined) return this.#cannotAnswer(message.id, closed)
     if (this.#isTooLong(text)) return this.#cannotAnswer(message.id, `the request is ${this.#tooLong(text)}`)
     this.#questions.add(message.id)
     this.#write(text)
@@ -210,7 +209,6 @@ export class StdioHost {
   #end(why: "stdin" | "stdout"): void {
     const listener = this.#listener
     this.#listener = undefined
-    this.#isSilent = true
     for (const id of this.#questions) this.#cannotAnswer(id, closed)
     this.#questions.clear()
     if (why === "stdout") {

@@ -87,6 +87,7 @@ export const announce = (
     changes.forgetPassed()
     watch.heard(hearing)
   }
+  relay.logListings(source.fork)
   relay.listings.onResult = (method, params, result) => watch.given(method, params, result)
   const read = Effect.map(source.use((backend) => backend.catalog), (snapshot) => changes.next(snapshot))
   // Whoever asks for a catalogue that there is has nothing read.

@@ -160,6 +160,12 @@ export class Relay {
     this.#errorOf = options.errorOf ?? errorOfClosed
   }
 
+  /** Logs which lists end at a cursor that the server repeats. */
+  logListings(fork: Target["fork"]): void {
+    this.listings.onRepeated = (list) =>
+      fork(Effect.logWarning(`${list} of ${this.#name} repeats a cursor: the list ends there`))
+  }
+
   /** Makes a request of the client through a backend, with the backend's own options. */
   request(target: Target, request: ClientRequest): void {
     const call = new Call()
@@ -211,8 +217,6 @@ export class Relay {
       if (request.isOver) return
       const isMarked = method === "tools/list" && asked !== undefined && runsTasks(asked)
       const marked = isMarked ? Exit.map(exit, TaskMarks.list) : exit
-      this.listings.onRepeated = (list) =>
-        target.fork(Effect.logWarning(`${list} of ${this.#name} repeats a cursor: the list ends there`))
       answered(this.#answerOf(call, Exit.map(marked, (result) => this.listings.result(method, params, result))))
     }
     const run = (rest: Effect.Effect<unknown, unknown>): void => {
