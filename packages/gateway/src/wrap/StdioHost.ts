@@ -136,17 +136,17 @@ export class StdioHost {
     if (this.#isOver) return
     if (this.#unsent === "") process.nextTick(this.#send)
     this.#unsent += `${text}\n`
-    if (this.#unread > unreadLimits.giveUp) this.#end("stdout")
+    if (this.unread > unreadLimits.giveUp) this.#end("stdout")
   }
 
   /** How much the host has not read, in bytes. */
-  get #unread(): number {
+  get unread(): number {
     return this.#output.writableLength + this.#unsent.length
   }
 
   /** If the host is more than `unreadLimits.pause` behind, returns a promise that resolves when it has read everything. */
   drained(): Promise<void> | undefined {
-    if (this.#isOver || this.#unread <= unreadLimits.pause) return undefined
+    if (this.#isOver || this.unread <= unreadLimits.pause) return undefined
     if (this.#drained === undefined) {
       let resolve: () => void = () => undefined
       this.#drained = { promise: new Promise((done) => (resolve = done)), resolve }

@@ -38,6 +38,9 @@ const drainTime = "5 minutes"
 /** How often it is looked whether the host is there. */
 const lookTime = "1 second"
 
+/** A host that has closed its end, and reads nothing of what waits for it so many looks in a row, is gone. */
+const unreadLooks = 10
+
 /** After this many attempts that show that no MCP server is there, `initialize` is refused. */
 const maxNoServerFailures = 2
 
@@ -287,11 +290,16 @@ const overStdio = (context: WrapContext, byHand: ByHand.Advice, longest: Bytes |
     yield* Deferred.await(over)
     // The host does not end them any more, and `settled` would wait for them.
     conversation.endStreams()
-    // What was piped in is answered; who has ended without a word reads nothing.
-    const isAlone = Effect.repeat(Effect.delay(Effect.sync(() => process.ppid !== ppid), lookTime), {
-      until: (isAlone) => isAlone
+    // What was piped in is answered; who has ended without a word reads nothing, and neither does who leaves the same output unread.
+    const isGone = Effect.gen(function*() {
+      let unread = 0
+      for (let looks = 0; looks < unreadLooks && process.ppid === ppid;) {
+        yield* Effect.sleep(lookTime)
+        looks = host.unread > 0 && host.unread >= unread ? looks + 1 : 0
+        unread = host.unread
+      }
     })
-    yield* Effect.timeoutOption(Effect.race(Effect.promise(() => host.settled), isAlone), drainTime)
+    yield* Effect.timeoutOption(Effect.race(Effect.promise(() => host.settled), isGone), drainTime)
   })
 
 /** Serves hosts over HTTP until interrupted. */
