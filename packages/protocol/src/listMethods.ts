@@ -13,5 +13,8 @@ export const lists = {
 /** A method that reads a list. */
 export type ListMethod = keyof typeof lists
 
+/** All of them. */
+export const listMethods = Object.keys(lists) as ReadonlyArray<ListMethod>
+
 /** Whether a method reads a list. */
 export const isList = (method: string): method is ListMethod => Object.hasOwn(lists, method)

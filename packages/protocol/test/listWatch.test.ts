@@ -28,9 +28,10 @@ const watched = Effect.gen(function*() {
     script.offer = { ...script.offer, tools: names.map((name) => tool(name)) }
   }
   const compare = Effect.zipRight(Effect.sync(() => watch.compare()), TestClock.adjust(0))
+  const read = Effect.map(backend.listTools(), (page) => watch.given("tools/list", undefined, page))
   offer("a")
-  watch.given("tools/list", undefined, yield* backend.listTools())
-  return { changed, compare, offer, script, watch }
+  yield* read
+  return { changed, compare, offer, read, script, watch }
 })
 
 const tools = ["tools/list"]
@@ -105,4 +106,67 @@ describe("lists that nobody announces", () => {
         expect(changed.length).toBe(++told)
       }
     }).pipe(Effect.withRandom(Random.fixed([0.5]))))
+})
+
+describe("lists that a server announces", () => {
+  it.scoped("[P9] are told at once, until the client has read the same again: then they are compared first, the less often the longer nothing differs", () =>
+    Effect.gen(function*() {
+      const { changed, offer, read, script, watch } = yield* watched
+      let count = 0
+      script.respond = (method) => {
+        if (method === "tools/list") count++
+        return undefined
+      }
+      // It says so whenever it is asked, the client asks whenever it hears it, and so on for ten minutes.
+      let told = 0
+      for (let time = 0; time < 200; time++) {
+        if (watch.announced(["tools/list"])) {
+          told++
+          yield* read
+        }
+        yield* TestClock.adjust("3 seconds")
+      }
+      expect(told).toBe(1)
+      expect(changed).toEqual([])
+      expect(count).toBeGreaterThan(5)
+      expect(count).toBeLessThan(20)
+      offer("a", "b")
+      expect(watch.announced(["tools/list"])).toBe(false)
+      yield* TestClock.adjust("1 minute")
+      expect(changed).toEqual([tools])
+      yield* read
+      // After that, it is soon told again.
+      offer("a")
+      expect(watch.announced(["tools/list"])).toBe(false)
+      yield* TestClock.adjust("1 second")
+      expect(changed).toEqual([tools, tools])
+    }))
+
+  it.scoped("[P9] are told each time where they differ, where the client has not read them, and where it reads another one too", () =>
+    Effect.gen(function*() {
+      const { changed, offer, read, watch } = yield* watched
+      for (const names of [["a", "b"], ["a"], ["a", "c"]]) {
+        offer(...names)
+        expect([watch.announced(["tools/list"]), watch.announced(["tools/list"])]).toEqual([true, true])
+        yield* read
+      }
+      for (let time = 0; time < 3; time++) expect(watch.announced(["prompts/list"])).toBe(true)
+      const resources: ReadonlyArray<ListMethod> = ["resources/list", "resources/templates/list"]
+      const given = (method: ListMethod, field: string, ...names: ReadonlyArray<string>) =>
+        watch.given(method, undefined, { [field]: names.map((name) => ({ name })) })
+      given("resources/list", "resources", "one")
+      given("resources/templates/list", "resourceTemplates", "one")
+      for (const name of ["two", "three"]) {
+        expect(watch.announced(resources)).toBe(true)
+        given("resources/list", "resources", "one")
+        given("resources/templates/list", "resourceTemplates", name)
+      }
+      // What the client knows is forgotten with its connection.
+      expect(watch.announced(["tools/list"])).toBe(true)
+      yield* read
+      expect(watch.announced(["tools/list"])).toBe(false)
+      watch.forget()
+      expect(watch.announced(["tools/list"])).toBe(true)
+      expect(changed).toEqual([])
+    }))
 })

@@ -44,14 +44,14 @@ export interface Server {
 
 const program = fileURLToPath(new URL("lists.mjs", import.meta.url))
 
-/** Over stdio. */
-export const stdio = (era: "2025" | "2026") =>
+/** Over stdio. With `announces`, it says that a list has changed whenever it is asked for it. */
+export const stdio = (era: "2025" | "2026", ...announces: ReadonlyArray<"announces">) =>
   Effect.map(folder, (where): Server => {
     const file = join(where, "lists.json")
     const offer = (lists: Lists): void => writeFileSync(file, JSON.stringify(lists))
     offer(lists)
     return {
-      definition: { command: process.execPath, args: [program, file, era] },
+      definition: { command: process.execPath, args: [program, file, era, ...announces] },
       offer,
       stop: async (pid) => void process.kill(Number(pid), "SIGKILL"),
       start: async () => {}

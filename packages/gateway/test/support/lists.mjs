@@ -1,4 +1,5 @@
-// A server whose lists are those of a file, over stdio: `lists.mjs <file> <era>`. Its tool `pid` says which process it is.
+// A server whose lists are those of a file, over stdio: `lists.mjs <file> <era> [announces]`. Its tool `pid` says which process it is.
+// With `announces`, it says that a list has changed whenever it is asked for it.
 import { readFileSync } from "node:fs"
 import { createInterface } from "node:readline"
 import { fileURLToPath } from "node:url"
@@ -48,9 +49,13 @@ export const answer = (message, lists, era) => {
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const [file = "", era = "2025"] = process.argv.slice(2)
+  const [file = "", era = "2025", announces] = process.argv.slice(2)
   createInterface({ input: process.stdin }).on("line", (line) => {
-    const said = answer(JSON.parse(line), JSON.parse(readFileSync(file, "utf8")), era)
+    const message = JSON.parse(line)
+    const said = answer(message, JSON.parse(readFileSync(file, "utf8")), era)
     if (said !== undefined) process.stdout.write(`${JSON.stringify(said)}\n`)
+    const kind = fields[message.method]?.replace("resourceTemplates", "resources")
+    if (announces === undefined || kind === undefined) return
+    process.stdout.write(`${JSON.stringify({ jsonrpc: "2.0", method: `notifications/${kind}/list_changed` })}\n`)
   })
 }

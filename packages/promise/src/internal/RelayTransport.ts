@@ -198,8 +198,7 @@ export class RelayTransport implements SupervisedTransport {
     const relay = this.#relay
     incoming.receiver = {
       notified: (notification) => {
-        this.#announcing?.passed(notification.method)
-        relay.pass(notification)
+        if (this.#announcing?.takes(notification.method) !== true) relay.pass(notification)
       },
       heard: (hearing) => this.#announcing?.heard(hearing),
       asked: (request, signal) => relay.ask(request, signal),

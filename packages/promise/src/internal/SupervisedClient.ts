@@ -88,8 +88,7 @@ export class SupervisedClient extends SdkClient {
     announcing.heard({ announced: [], unannounced: incoming.unannounced })
     incoming.receiver = {
       notified: (notification) => {
-        announcing.passed(notification.method)
-        this.#transport.relay.pass(notification)
+        if (!announcing.takes(notification.method)) this.#transport.relay.pass(notification)
       },
       heard: announcing.heard,
       asked: async (request, signal) => {

@@ -5,7 +5,7 @@ import type { Catalog, Event, Hearing, Status } from "@mcp-lifeline/core"
 import type { ServerCapabilities } from "@modelcontextprotocol/sdk/types.js"
 import { Effect, Stream } from "effect"
 import { isDeepStrictEqual } from "node:util"
-import { type ListMethod, lists } from "../listMethods.js"
+import { type ListMethod, listMethods, lists } from "../listMethods.js"
 import type { Receiver } from "./Incoming.js"
 import { ListWatch, type WatchedTarget } from "./ListWatch.js"
 import { asItComes, type Relay } from "./Relay.js"
@@ -17,8 +17,6 @@ const kinds: ReadonlyArray<Kind> = ["tools", "prompts", "resources"]
 
 /** The notification about changed lists of a kind. */
 const changeOf = (kind: Kind): string => `notifications/${kind}/list_changed`
-
-const notifications: ReadonlySet<string> = new Set(kinds.map(changeOf))
 
 /** The list of a kind that a method of the protocol reads. */
 const kindOf = (method: ListMethod): Kind => {
@@ -40,6 +38,10 @@ export const announcing = (capabilities: ServerCapabilities): ServerCapabilities
   }
 }
 
+/** The lists that a notification is about; none where it is about something else. */
+export const listsOf = (notification: string): ReadonlyArray<ListMethod> =>
+  listMethods.filter((method) => notificationOf(method) === notification)
+
 /** The kinds of lists for which the client was given `listChanged`. */
 export type Declared = () => ServerCapabilities | undefined
 
@@ -60,8 +62,8 @@ export interface Source extends WatchedTarget {
 
 /** What has to be known of the server's own notifications. */
 export interface Announcing extends Required<Pick<Receiver, "heard">> {
-  /** A notification of the server was passed to the client. */
-  readonly passed: (method: string) => void
+  /** Takes a notification of the server that is not passed to the client at once. */
+  readonly takes: (method: string) => boolean
 }
 
 /**
@@ -87,6 +89,13 @@ export const announce = (
     changes.forgetPassed()
     watch.heard(hearing)
   }
+  const takes = (method: string): boolean => {
+    const methods = listsOf(method)
+    if (methods.length === 0) return false
+    const isPassed = watch.announced(methods)
+    changes.announced(method, isPassed)
+    return !isPassed
+  }
   relay.logListings(source.fork)
   relay.listings.onResult = (method, params, result) => watch.given(method, params, result)
   const read = Effect.map(source.use((backend) => backend.catalog), (snapshot) => changes.next(snapshot))
@@ -104,7 +113,7 @@ export const announce = (
       for (const method of methods) relay.pass({ method })
     }))
   source.fork(Effect.zipRight(Effect.fork(watch.polling), following))
-  return { heard, passed: (method) => changes.passed(method) }
+  return { heard, takes }
 }
 
 /** Compares the catalogues of one backend in the order in which they are published. */
@@ -134,9 +143,10 @@ export class ListChanges {
     return this.#due((kind) => methods.some((method) => kindOf(method) === kind))
   }
 
-  /** A notification of the server was passed to the client. */
-  passed(method: string): void {
-    if (notifications.has(method)) this.#passed.add(method)
+  /** The server's own notification about lists was passed to the client, or not. */
+  announced(method: string, isPassed: boolean): void {
+    if (isPassed) this.#passed.add(method)
+    else this.#passed.delete(method)
   }
 
   /** What was passed before says nothing of the next difference. */

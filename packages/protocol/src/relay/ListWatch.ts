@@ -5,7 +5,7 @@
  */
 import type { Hearing } from "@mcp-lifeline/core"
 import { Freshness, Listing, pollPause, stateOf } from "@mcp-lifeline/core/internal"
-import { Effect, Predicate } from "effect"
+import { Clock, Effect, Predicate } from "effect"
 import * as JsonRpc from "../JsonRpc.js"
 import { isList, type ListMethod, lists } from "../listMethods.js"
 import * as ReadList from "./ReadList.js"
@@ -22,6 +22,9 @@ export const maxPages = 100
 export interface WatchedTarget extends Target {
   readonly backend: NonNullable<Target["backend"]>
 }
+
+/** The pauses before announced lists are compared, in milliseconds: the least, and the longest while nothing differs. */
+const pauses = { least: 300, most: 60_000 }
 
 /** The client, and how to reach its server. None of these may throw. */
 export interface Options {
@@ -58,6 +61,15 @@ export class ListWatch {
   readonly #deaf = Effect.unsafeMakeLatch()
   #isComparing = false
   #isDue = false
+  /** What the client had read of a list when it was told that it has changed, until it has read as much again. */
+  readonly #told = new Map<ListMethod, ReadList.ReadList>()
+  /** Lists that were the same when the client read them because it was told that they have changed. */
+  readonly #vain = new Set<ListMethod>()
+  /** Lists that have changed, as the server says, and that will be compared. */
+  readonly #announced = new Set<ListMethod>()
+  #isPacing = false
+  #pause = 0
+  #comparedAt = Number.NEGATIVE_INFINITY
 
   constructor(options: Options) {
     this.#options = options
@@ -70,16 +82,71 @@ export class ListWatch {
     const before = cursor === undefined ? undefined : this.#known.get(method)
     const read = before?.read ?? ReadList.none
     if (read.next !== cursor) return
+    const now = ReadList.and(read, entriesOf(method, page), page["nextCursor"])
     this.#known.set(method, {
-      read: ReadList.and(read, entriesOf(method, page), page["nextCursor"]),
+      read: now,
       timeToLive: Freshness.shorter(before?.timeToLive, Freshness.timeToLive(page["ttlMs"])),
       isDoubtful: false
     })
+    const told = this.#told.get(method)
+    if (told === undefined || (!now.isWhole && now.count < told.count)) return
+    this.#told.delete(method)
+    if (ReadList.isSame(told, now)) this.#vain.add(method)
+    else this.#vain.delete(method)
   }
 
   /** The client was notified of all lists: what it has read says nothing any more. */
   forget(): void {
     this.#known.clear()
+    this.#told.clear()
+    this.#vain.clear()
+  }
+
+  /**
+   * The server says that these lists have changed. Returns whether the client is to be told at once. Some servers say so whenever they are
+   * asked, and some clients ask whenever they hear it: where the client has read the same list again, what is announced is compared
+   * before it is told, the less often the longer nothing differs.
+   */
+  announced(methods: ReadonlyArray<ListMethod>): boolean {
+    const { isWatched, target } = this.#options
+    const read = methods.filter((method) => this.#known.has(method))
+    if (read.length === 0 || read.some((method) => !this.#vain.has(method))) {
+      for (const method of read) {
+        const { read } = this.#known.get(method) as Known
+        if (!this.#told.has(method)) this.#told.set(method, read)
+      }
+      return true
+    }
+    if (isWatched?.() === true) return false
+    for (const method of read) this.#announced.add(method)
+    if (!this.#isPacing) {
+      this.#isPacing = true
+      target.fork(Effect.ensuring(
+        this.#pacing,
+        Effect.sync(() => {
+          this.#isPacing = false
+        })
+      ))
+    }
+    return false
+  }
+
+  /** Compares the announced lists until there are none. */
+  get #pacing(): Effect.Effect<void> {
+    return Effect.gen(this, function*() {
+      while (this.#announced.size > 0) {
+        const wait = this.#comparedAt + this.#pause - (yield* Clock.currentTimeMillis)
+        if (wait > 0) yield* Effect.sleep(wait)
+        const methods = [...this.#announced]
+        this.#announced.clear()
+        const differing = yield* Effect.filter(methods, (method) => this.#differs(method))
+        this.#comparedAt = yield* Clock.currentTimeMillis
+        this.#pause = differing.length > 0
+          ? pauses.least
+          : Math.min(pauses.most, Math.max(pauses.least, 2 * this.#pause))
+        if (differing.length > 0) this.#options.onChanged(differing)
+      }
+    })
   }
 
   /** Notifications of these lists arrive from now on, or do not. */
