@@ -7,7 +7,7 @@
 import { LoginFailure } from "@mcp-lifeline/protocol"
 import type { OAuthClientProvider } from "@modelcontextprotocol/sdk/client/auth.js"
 import type { FetchLike } from "@modelcontextprotocol/sdk/shared/transport.js"
-import { Clock, Effect, Option, Redacted } from "effect"
+import { Clock, Effect, Option, Redacted, Runtime } from "effect"
 import type { Authorization } from "./Authorization.js"
 import { CredentialFailure, oneLine } from "./HttpFailure.js"
 import * as OAuthRun from "./OAuthRun.js"
@@ -17,6 +17,9 @@ const timeout = 30_000
 
 /** How long a login may take, in milliseconds. Authorization servers give up after about as long. */
 const loginTime = 600_000
+
+/** So many renewals in a row whose token is refused within `freshTime` (in milliseconds) are in vain: then a login is asked for. */
+const [maxVain, freshTime] = [2, 120_000]
 
 /** A run that ended without new credentials of its own, or one for more rights, whatever it brought. */
 interface Asked {
@@ -54,14 +57,21 @@ export const make = (provider: OAuthClientProvider, url: URL): Authorization => 
   const serverUrl = new URL(url.origin + url.pathname)
   let running: OAuthRun.Run | undefined
   let asked: Asked | undefined
+  /** The token that was renewed last, until the server has taken it. */
+  let renewed: { readonly token: string | undefined; readonly until: number } | undefined
+  /** Renewals in a row that were in vain. */
+  let vain = 0
 
-  const accessToken = Effect.tryPromise({
-    try: async () => (await provider.tokens())?.access_token,
+  const kept = Effect.tryPromise({
+    try: async () => await provider.tokens(),
     catch: (cause) =>
       new CredentialFailure({ detail: `the auth provider failed to give its tokens: ${said(cause)}`, cause })
   })
 
-  const begin = (parameters: Pick<OAuthRun.Request, "resourceMetadataUrl" | "scope" | "stepUp">, fetch: FetchLike) => {
+  const begin = (
+    parameters: Pick<OAuthRun.Request, "needsLogin" | "resourceMetadataUrl" | "scope" | "sleep">,
+    fetch: FetchLike
+  ) => {
     const run = OAuthRun.start({
       ...parameters,
       provider,
@@ -105,6 +115,9 @@ export const make = (provider: OAuthClientProvider, url: URL): Authorization => 
           refresh: tokens.refresh_token === undefined ? undefined : Redacted.make(tokens.refresh_token)
         }
       )),
+    accepted: () => {
+      renewed = undefined
+    },
     isRunning: () => running !== undefined,
     renew: ({ challenge, status }, fetch) =>
       Effect.gen(function*() {
@@ -112,7 +125,7 @@ export const make = (provider: OAuthClientProvider, url: URL): Authorization => 
         const { resourceMetadataUrl, scope } = challenge === undefined
           ? { resourceMetadataUrl: undefined, scope: undefined }
           : extractWWWAuthenticateParams(new Response(null, { headers: { "www-authenticate": challenge } }))
-        const before = yield* accessToken
+        const before = (yield* kept)?.access_token
         const now = yield* Clock.currentTimeMillis
         if (
           running === undefined && asked !== undefined && asked.status === status && asked.scope === scope &&
@@ -121,7 +134,13 @@ export const make = (provider: OAuthClientProvider, url: URL): Authorization => 
           // Otherwise more rights were asked for, and not granted.
           return asked.pending && asked.token === before ? yield* loginNeeded(status, UnauthorizedError) : false
         }
-        const run = running ?? begin({ resourceMetadataUrl, scope, stepUp: status === 403 }, fetch)
+        if (running === undefined && status !== 403) {
+          vain = renewed !== undefined && renewed.token === before && now < renewed.until ? vain + 1 : 0
+        }
+        const needsLogin = status === 403 || vain >= maxVain
+        const runtime = yield* Effect.runtime()
+        const sleep = (milliseconds: number) => Runtime.runPromise(runtime)(Effect.sleep(milliseconds))
+        const run = running ?? begin({ resourceMetadataUrl, scope, needsLogin, sleep }, fetch)
         const outcome = yield* Effect.promise(() => run.outcome).pipe(Effect.timeoutOption(timeout))
         const failed = Option.isSome(outcome) && outcome.value._tag === "Failed" ? outcome.value : undefined
         if (!run.redirected()) {
@@ -134,12 +153,17 @@ export const make = (provider: OAuthClientProvider, url: URL): Authorization => 
             return yield* new CredentialFailure({ detail, cause: undefined })
           }
         }
-        // A run may have made the provider forget the token, and a provider may wait until the login is over.
-        const after = yield* accessToken
-        const renewed = Option.exists(outcome, ({ _tag }) => _tag === "Authorized") ||
-          (after !== undefined && after !== before)
-        asked = renewed && status !== 403 ? undefined : { status, scope, token: after, pending: !renewed, at: now }
-        if (renewed) return true
+        // A provider may wait until the login is over.
+        const tokens = yield* kept
+        const token = tokens?.access_token
+        const isRenewed = Option.exists(outcome, ({ _tag }) => _tag === "Authorized") ||
+          (token !== undefined && token !== before)
+        asked = isRenewed && status !== 403 ? undefined : { status, scope, token, pending: !isRenewed, at: now }
+        if (isRenewed) {
+          const lifetime = Math.min(freshTime, (tokens?.expires_in ?? Number.POSITIVE_INFINITY) * 1000)
+          renewed = { token, until: (yield* Clock.currentTimeMillis) + lifetime }
+          return true
+        }
         return yield* loginNeeded(status, UnauthorizedError, failed && said(failed.cause))
       })
   }

@@ -5,13 +5,14 @@
  *   server is only not there for a while.
  * - It renews a token also where more rights are wanted: what comes has the rights of the one before.
  * - It registers a client as it is described, and 2026-07-28 wants to know of what type it is.
- * - Where a refresh token or a client is not valid any more it relies on the provider to forget them, which is optional for a
- *   provider: without it, the dead one is used again.
+ * - It believes one refusal of a refresh token, makes the provider forget a login before there is another, and offers none after a
+ *   refusal with a code that it does not expect.
  * - It asks for tokens for whatever origin or folder above the server the server names, unless the provider decides that itself.
  */
 import { parseUrl } from "@mcp-lifeline/protocol/parseUrl"
 import type { OAuthClientProvider } from "@modelcontextprotocol/sdk/client/auth.js"
 import type { FetchLike } from "@modelcontextprotocol/sdk/shared/transport.js"
+import { Predicate } from "effect"
 import * as Audience from "./Audience.js"
 
 /** What is asked for. */
@@ -20,9 +21,10 @@ export interface Request {
   readonly serverUrl: URL
   readonly resourceMetadataUrl: URL | undefined
   readonly scope: string | undefined
-  /** More rights are wanted than the token has. */
-  readonly stepUp: boolean
+  /** Only a login helps: more rights are wanted than the token has, or the server refuses what the refresh token brings. */
+  readonly needsLogin: boolean
   readonly fetch: FetchLike
+  readonly sleep: (milliseconds: number) => Promise<void>
 }
 
 /** A run that has begun. */
@@ -42,6 +44,12 @@ export type Outcome =
 /** The SDK's module, which a program that has no use for OAuth never loads. */
 export const sdk = (): Promise<typeof import("@modelcontextprotocol/sdk/client/auth.js")> =>
   import("@modelcontextprotocol/sdk/client/auth.js")
+
+/** How long after a refusal a refresh token is tried again, in milliseconds; after the last one the refusal is believed. */
+const pauses = [2_000, 8_000]
+
+/** The codes after which the SDK registers a client anew. */
+const unknownClient: ReadonlyArray<unknown> = ["invalid_client", "unauthorized_client"]
 
 /** Statuses of a token endpoint that pass by themselves. */
 const passes = (status: number): boolean => status >= 500 || status === 408 || status === 425 || status === 429
@@ -64,7 +72,7 @@ const withType = <A extends { readonly redirect_uris?: ReadonlyArray<string | UR
 }
 
 /** Begins a run. */
-export const start = ({ fetch, provider, scope, stepUp, ...request }: Request): Run => {
+export const start = ({ fetch, needsLogin, provider, scope, sleep, ...request }: Request): Run => {
   /** Why the token could not be renewed, where that passes by itself. */
   let outage: Error | undefined
   let redirected = false
@@ -109,8 +117,15 @@ export const start = ({ fetch, provider, scope, stepUp, ...request }: Request): 
         cause
       })
     try {
-      const response = await fetch(url, init)
-      if (passes(response.status)) outage = failed(`HTTP ${response.status}`)
+      let response = await fetch(url, init)
+      for (const pause of pauses) {
+        if (response.ok || passes(response.status)) break
+        await sleep(pause)
+        response = await fetch(url, init)
+      }
+      if (response.ok) return response
+      if (!passes(response.status)) return await asKnown(response)
+      outage = failed(`HTTP ${response.status}`)
       return response
     } catch (error) {
       outage = failed(error instanceof Error ? messageOf(error) : String(error), error)
@@ -125,7 +140,7 @@ export const start = ({ fetch, provider, scope, stepUp, ...request }: Request): 
     clientInformation: () => deadClient ? undefined : provider.clientInformation(),
     tokens: async () => {
       const tokens = deadTokens ? undefined : await provider.tokens()
-      if (tokens === undefined || !stepUp) return tokens
+      if (tokens === undefined || !needsLogin) return tokens
       const { refresh_token: _, ...withoutRefresh } = tokens
       return withoutRefresh
     },
@@ -142,11 +157,11 @@ export const start = ({ fetch, provider, scope, stepUp, ...request }: Request): 
       redirected = true
       return provider.redirectToAuthorization(url)
     },
+    // What the next login brings is saved over it.
     invalidateCredentials: (what) => {
       deadTokens = true
       // A client that nobody can register again is kept: the error about it says more.
       deadClient = what === "all" && provider.saveClientInformation !== undefined
-      return provider.invalidateCredentials?.(what)
     },
     ...(provider.validateResourceURL === undefined ? { validateResourceURL } : {}),
     ...(provider.saveClientInformation === undefined ? {} : {
@@ -171,6 +186,14 @@ export const start = ({ fetch, provider, scope, stepUp, ...request }: Request): 
       (cause: unknown): Outcome => ({ _tag: "Failed", cause: outage ?? cause })
     )
   return { redirected: () => redirected, outcome }
+}
+
+/** A refusal with a code that the SDK knows: the client is unknown, or the login has ended. */
+const asKnown = async (response: Response): Promise<Response> => {
+  const said: unknown = await response.clone().json().catch(() => undefined)
+  const code = Predicate.isRecord(said) ? said["error"] : undefined
+  if (unknownClient.includes(code)) return response
+  return new Response('{"error":"invalid_grant"}', { status: 400 })
 }
 
 /** What an error of `fetch` says: the reason is in its cause. */

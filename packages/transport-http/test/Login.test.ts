@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { HttpExchange, HttpFault } from "@mcp-lifeline/testing"
 import { HttpConnector } from "@mcp-lifeline/transport-http"
 import { UnauthorizedError } from "@modelcontextprotocol/sdk/client/auth.js"
-import { Effect } from "effect"
+import { type Clock, Duration, Effect } from "effect"
 import * as SignIn from "../../testing/test/support/SignIn.js"
 import * as Harness from "./fixtures/Harness.js"
 
@@ -135,47 +135,105 @@ describe("logging in", () => {
 
   const refreshing = (asked: URLSearchParams) => asked.get("grant_type") === "refresh_token"
 
-  for (const invalidates of [true, false]) {
-    const whose = invalidates ? "the provider forgets it" : "a provider that cannot forget"
-    it.scopedLive(`[T7] a refresh token that is not valid any more leads to one login: ${whose}`, () =>
+  /** Does not wait before a refresh token is tried again, and says for how long it would have waited. */
+  const hurried = <A, E, R>(work: (pauses: ReadonlyArray<number>) => Effect.Effect<A, E, R>) =>
+    Effect.clockWith((clock) => {
+      const pauses: Array<number> = []
+      const sleep: Clock.Clock["sleep"] = (duration) => {
+        const millis = Duration.toMillis(duration)
+        if (millis !== 2_000 && millis !== 8_000) return clock.sleep(duration)
+        pauses.push(millis)
+        return Effect.void
+      }
+      return Effect.withClock(work(pauses), Object.assign(Object.create(clock), { sleep }) as Clock.Clock)
+    })
+
+  it.scopedLive("[T7] a refresh token that is refused once is tried again, and nobody has to log in", () =>
+    hurried((pauses) =>
       Effect.gen(function*() {
-        const { connector, finish, kept, logins, onToken, origin, provider, server } = yield* setup
-        kept.tokens = { access_token: "old", refresh_token: "dead", token_type: "bearer", issuer: origin }
-        onToken((asked) => refreshing(asked) ? [400, "invalid_grant"] : undefined)
-        const forgotten: Array<string> = []
-        if (invalidates) {
-          provider.invalidateCredentials = (what) => {
-            forgotten.push(what)
-            kept.tokens = undefined
+        for (const times of [1, 2]) {
+          for (const refusal of [[400, "invalid_grant"], [401, "invalid_client"], [400, "invalid_request"]] as const) {
+            const { connector, kept, logins, onToken, origin, registrations } = yield* setup
+            kept.tokens = { access_token: "old", refresh_token: "good", token_type: "bearer", issuer: origin }
+            let refused = 0
+            onToken(() => refused++ < times ? refusal : undefined)
+            yield* (yield* Harness.connect(connector)).call()
+            assert.deepStrictEqual([logins, registrations], [[], []])
           }
         }
-        for (let attempt = 0; attempt < 3; attempt++) {
-          assert.strictEqual((yield* Effect.flip(Harness.connect(connector))).reason, "unauthorized")
-        }
-        assert.strictEqual(logins.length, 1)
-        assert.deepStrictEqual(forgotten, invalidates ? ["tokens"] : [])
-        assert.strictEqual(server.seen.filter(({ url }) => url === "/token").length, 1)
-        yield* Effect.promise(finish)
-        yield* (yield* Harness.connect(connector)).call()
-      }))
+        assert.deepStrictEqual(pauses, [2_000, 2_000, 2_000, 2_000, 8_000, 2_000, 8_000, 2_000, 8_000])
+      })
+    ))
+
+  it.scopedLive("[T7] tokens that are renewed, and refused at once each time, lead to a login; those that were good for a while do not", () =>
+    Effect.gen(function*() {
+      const { connector, demand, finish, grant, kept, logins, onToken, origin } = yield* setup
+      let count = 0
+      onToken((asked) => {
+        if (refreshing(asked)) grant.token = `renewed-${++count}`
+        return undefined
+      })
+      kept.tokens = { access_token: "old", refresh_token: "good", token_type: "bearer", issuer: origin }
+      demand.token = "renewed-1"
+      const { call } = yield* Harness.connect(connector)
+      for (const token of ["renewed-2", "renewed-3", "renewed-4"]) {
+        demand.token = token
+        yield* call()
+      }
+      demand.token = "another"
+      for (let time = 0; time < 4; time++) yield* Effect.flip(call())
+      assert.strictEqual(logins.length, 1)
+      assert.isAtMost(count, 7)
+      grant.token = "another"
+      yield* Effect.promise(finish)
+      yield* call()
+    }))
+
+  for (const invalidates of [true, false]) {
+    const whose = invalidates ? "the provider could forget" : "a provider that cannot forget"
+    for (const [status, code] of [[400, "invalid_grant"], [400, "invalid_request"], [403, "no_such_thing"]] as const) {
+      it.scopedLive(`[T7] a refresh token that is refused with ${code} each time leads to one login, which is kept until the next: ${whose}`, () =>
+        hurried(() =>
+          Effect.gen(function*() {
+            const { connector, finish, kept, logins, onToken, origin, provider, server } = yield* setup
+            kept.tokens = { access_token: "old", refresh_token: "dead", token_type: "bearer", issuer: origin }
+            onToken((asked) => refreshing(asked) ? [status, code] : undefined)
+            if (invalidates) {
+              provider.invalidateCredentials = () => {
+                kept.tokens = undefined
+              }
+            }
+            for (let attempt = 0; attempt < 3; attempt++) {
+              assert.strictEqual((yield* Effect.flip(Harness.connect(connector))).reason, "unauthorized")
+            }
+            assert.strictEqual(logins.length, 1)
+            assert.strictEqual(kept.tokens?.refresh_token, "dead")
+            assert.strictEqual(server.seen.filter(({ url }) => url === "/token").length, 3)
+            yield* Effect.promise(finish)
+            yield* (yield* Harness.connect(connector)).call()
+          })
+        ))
+    }
 
     for (const code of ["invalid_client", "unauthorized_client"]) {
       it.scopedLive(`[T7] ${code}: the client is registered again, and the login succeeds: ${whose}`, () =>
-        Effect.gen(function*() {
-          const { connector, finish, kept, logins, onToken, origin, provider, registrations } = yield* setup
-          kept.tokens = { access_token: "old", refresh_token: "dead", token_type: "bearer", issuer: origin }
-          onToken((asked) => asked.get("client_id") === "me" ? [401, code] : undefined)
-          if (invalidates) {
-            provider.invalidateCredentials = () => {
-              kept.tokens = kept.client = undefined
+        hurried(() =>
+          Effect.gen(function*() {
+            const { connector, finish, kept, logins, onToken, origin, provider, registrations } = yield* setup
+            kept.tokens = { access_token: "old", refresh_token: "dead", token_type: "bearer", issuer: origin }
+            onToken((asked) => asked.get("client_id") === "me" ? [401, code] : undefined)
+            if (invalidates) {
+              provider.invalidateCredentials = () => {
+                kept.tokens = kept.client = undefined
+              }
             }
-          }
-          for (let attempt = 0; attempt < 3; attempt++) yield* Effect.flip(Harness.connect(connector))
-          assert.deepStrictEqual(registrations, ["client-1"])
-          assert.deepStrictEqual(logins.map((url) => url.searchParams.get("client_id")), ["client-1"])
-          yield* Effect.promise(finish)
-          yield* (yield* Harness.connect(connector)).call()
-        }))
+            for (let attempt = 0; attempt < 3; attempt++) yield* Effect.flip(Harness.connect(connector))
+            assert.deepStrictEqual(registrations, ["client-1"])
+            assert.deepStrictEqual(logins.map((url) => url.searchParams.get("client_id")), ["client-1"])
+            yield* Effect.promise(finish)
+            yield* (yield* Harness.connect(connector)).call()
+          })
+        ))
     }
   }
 
