@@ -56,13 +56,20 @@ const sent = (script: ScriptedConnector.ScriptedConnector, method: string) =>
 
 describe("doubts about a session", () => {
   for (
-    const [what, error] of [["refused credentials", unauthorized], ["a protocol error", refusal()]] as const
+    const [what, error, ofList = error] of [
+      ["refused credentials", unauthorized],
+      ["a protocol error", refusal()],
+      ["an error of a tool", refusal({ code: -32000 }), refusal({ reason: "session", ifSessionLost: undefined })]
+    ] as const
   ) {
     it.scoped(`[R12:virtual] ${what}, by a session that refuses its lists as well: a new one takes its place`, () =>
       Effect.gen(function*() {
         const script = ScriptedConnector.make()
         let forgotten = false
-        const backend = yield* start(script, (_, connection) => forgotten && connection === 0 ? error : undefined)
+        const backend = yield* start(
+          script,
+          (method, connection) => !forgotten || connection > 0 ? undefined : method === "tools/list" ? ofList : error
+        )
         assert.strictEqual(yield* call(backend), "answered")
         forgotten = true
         assert.strictEqual(yield* call(backend), "answered")

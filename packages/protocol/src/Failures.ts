@@ -42,10 +42,16 @@ export const misused = (cause: Error): RequestError =>
 /** The longest message of a server's error that is passed on whole, in characters. */
 const longestMessage = 16_384
 
-/** An error that the server answered, in its own words. `hasSession`: the transport has a session id. */
-export const remote = (code: number, said: string, data: unknown, hasSession: boolean): RequestError => {
+/** An error that the server answered to a method, in its own words. `hasSession`: the transport has a session id. */
+export const remote = (
+  code: number,
+  said: string,
+  data: unknown,
+  hasSession: boolean,
+  method?: string
+): RequestError => {
   const message = PlainText.cut(said, longestMessage)
-  const verdict = hasSession ? LostSession.verdict({ status: undefined, code, message }) : LostSession.alive
+  const verdict = hasSession ? LostSession.verdict({ status: undefined, code, message, method }) : LostSession.alive
   if (verdict._tag === "Lost") {
     return new RequestError({
       fate: "rejected",

@@ -12,6 +12,8 @@ export interface Refusal {
   readonly code: number | undefined
   /** The message of the JSON-RPC error, or the body; may be empty. */
   readonly message: string
+  /** What was asked for, where that is known. What a server offers, a tool for one, may speak of a session of its own: a browser's. */
+  readonly method?: string | undefined
 }
 
 /**
@@ -29,6 +31,8 @@ interface Dialect {
   /** Whether the row applies to a JSON-RPC code. Default: to any code, and to answers without one. */
   readonly code?: (code: number) => boolean
   readonly says?: RegExp
+  /** The row does not apply to what the server offers. */
+  readonly isOwn?: true
   /** Default: a row that wants words about a forgotten session wants none about one in use. */
   readonly mayBeInUse?: boolean
   readonly verdict: Verdict
@@ -96,9 +100,15 @@ const dialects: ReadonlyArray<Dialect> = [
   // The TypeScript SDK's error, by servers that answer it with 200.
   { statuses: [], code: (code) => code === -32001, says: forgotten, verdict: lost },
   // -32002 Server not initialized: anubis-mcp#89. -32600 missing or invalid Mcp-Session-Id: agent-wiki#158.
-  { statuses: [], code: (code) => code === invalidRequest || isServerError(code), says: forgotten, verdict: lost },
-  // -32603 Invalid session ID: servers that throw in a handler. 0: rust-sdk#2022. 404 and a text: relays. But a tool may speak of a session
-  // of its own, a browser's.
+  {
+    statuses: [],
+    code: (code) => code === invalidRequest || isServerError(code),
+    says: forgotten,
+    isOwn: true,
+    verdict: lost
+  },
+  // -32603 Invalid session ID: servers that throw in a handler. 0: rust-sdk#2022. 404 and a text: relays. -32000 Browser session expired: a
+  // tool.
   { statuses: [], says: forgotten, verdict: doubtful },
   // What no row knows, by HTTP; and 400 with an empty body.
   {
@@ -118,11 +128,20 @@ const dialects: ReadonlyArray<Dialect> = [
   }
 ]
 
+/** Methods that a server answers with what it offers. */
+const offered: ReadonlyArray<string | undefined> = [
+  "tools/call",
+  "prompts/get",
+  "resources/read",
+  "completion/complete"
+]
+
 const fits = (
-  { code: ofRow, mayBeInUse, says, statuses }: Dialect,
-  { code, message, status }: Refusal
+  { code: ofRow, isOwn, mayBeInUse, says, statuses }: Dialect,
+  { code, message, method, status }: Refusal
 ): boolean =>
   (status === undefined ? statuses.length === 0 : statuses.includes(status)) &&
+  (isOwn === undefined || !offered.includes(method)) &&
   (ofRow === undefined || (code !== undefined && ofRow(code))) &&
   (says === undefined || says.test(message)) &&
   ((mayBeInUse ?? says === undefined) || !inUse.test(message))

@@ -192,7 +192,7 @@ export class Requests {
   answered(response: Response): void {
     const id = this.#meant(response.id)
     if (id > this.#notified) this.#notified = Number.POSITIVE_INFINITY
-    const answer = answerOf(response, this.#transport.sessionId !== undefined)
+    const answer = answerOf(response, this.#transport.sessionId !== undefined, this.#pending.get(id)?.method)
     const pending = this.#take(id, answer)
     if (pending === undefined) return this.#log("a response came for no request that waits for it")
     pending.settle(answer ?? Exit.fail(Failures.noResponse()))
@@ -396,14 +396,14 @@ const taskOf = (answer: Answer | undefined): string | undefined =>
   answer !== undefined && Exit.isSuccess(answer) ? TaskResults.taskIn(answer.value) : undefined
 
 /** What a response says, or nothing where it is none. `hasSession`: the transport has a session id. */
-export const answerOf = (response: Response, hasSession: boolean): Answer | undefined => {
+export const answerOf = (response: Response, hasSession: boolean, method?: string): Answer | undefined => {
   if (response.jsonrpc !== "2.0") return undefined
   const { error, result } = response as { readonly error?: unknown; readonly result?: unknown }
   if (error === undefined) return Predicate.isRecord(result) ? Exit.succeed(result) : undefined
   if (result !== undefined || !Predicate.isRecord(error)) return undefined
   const { code, data, message } = error
   return Number.isSafeInteger(code) && typeof message === "string"
-    ? Exit.fail(Failures.remote(code as number, message, data, hasSession))
+    ? Exit.fail(Failures.remote(code as number, message, data, hasSession, method))
     : undefined
 }
 

@@ -121,6 +121,19 @@ describe("what servers say of a session", () => {
     }
   })
 
+  it("[R12] an error of what the server offers may speak of another session: then the server is asked", () => {
+    const said = { status: undefined, message: "Browser session expired" }
+    for (const code of [-32000, -32002, -32600]) {
+      for (const method of ["tools/call", "prompts/get", "resources/read", "completion/complete"]) {
+        assert.deepStrictEqual(LostSession.verdict({ ...said, code, method }), { _tag: "Doubtful", fate: "rejected" })
+      }
+      for (const method of ["ping", "tools/list", undefined]) {
+        assert.strictEqual(LostSession.verdict({ ...said, code, method })._tag, "Lost")
+      }
+    }
+    assert.strictEqual(LostSession.verdict({ ...said, code: -32001, method: "tools/call" })._tag, "Lost")
+  })
+
   it("[R12] words of a session that is in use are no verdict, whatever the status or code", () => {
     for (const message of uses) {
       for (const status of [undefined, 400, 401, 403, 404, 409, 410, 422, 423, 500, 503]) {

@@ -119,8 +119,9 @@ export class SessionDoubt {
           this.#isEvidence = true
           return "given" as const
         },
-        onFailure: (error) =>
-          error.ifSessionLost !== undefined && this.#isEvidence && this.#backend.now() >= this.#notBefore
+        onFailure: ({ ifSessionLost, reason }) =>
+          (reason === "session" || ifSessionLost !== undefined) && this.#isEvidence &&
+            this.#backend.now() >= this.#notBefore
             ? "refused" as const
             : "neither" as const
       })
