@@ -129,19 +129,19 @@ const dialects: ReadonlyArray<Dialect> = [
 ]
 
 /** Methods that a server answers with what it offers. */
-const offered: ReadonlyArray<string | undefined> = [
+const offered: ReadonlySet<string | undefined> = new Set([
   "tools/call",
   "prompts/get",
   "resources/read",
   "completion/complete"
-]
+])
 
 const fits = (
   { code: ofRow, isOwn, mayBeInUse, says, statuses }: Dialect,
   { code, message, method, status }: Refusal
 ): boolean =>
   (status === undefined ? statuses.length === 0 : statuses.includes(status)) &&
-  (isOwn === undefined || !offered.includes(method)) &&
+  (isOwn === undefined || !offered.has(method)) &&
   (ofRow === undefined || (code !== undefined && ofRow(code))) &&
   (says === undefined || says.test(message)) &&
   ((mayBeInUse ?? says === undefined) || !inUse.test(message))

@@ -49,7 +49,7 @@ export const sdk = (): Promise<typeof import("@modelcontextprotocol/sdk/client/a
 const pauses = [2_000, 8_000]
 
 /** The codes after which the SDK registers a client anew. */
-const unknownClient: ReadonlyArray<unknown> = ["invalid_client", "unauthorized_client"]
+const unknownClient: ReadonlySet<unknown> = new Set(["invalid_client", "unauthorized_client"])
 
 /** Statuses of a token endpoint that pass by themselves. */
 const passes = (status: number): boolean => status >= 500 || status === 408 || status === 425 || status === 429
@@ -192,7 +192,7 @@ export const start = ({ fetch, needsLogin, provider, scope, sleep, ...request }:
 const asKnown = async (response: Response): Promise<Response> => {
   const said: unknown = await response.clone().json().catch(() => undefined)
   const code = Predicate.isRecord(said) ? said["error"] : undefined
-  if (unknownClient.includes(code)) return response
+  if (unknownClient.has(code)) return response
   return new Response('{"error":"invalid_grant"}', { status: 400 })
 }
 
