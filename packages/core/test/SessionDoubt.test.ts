@@ -18,6 +18,14 @@ const refusal = (fields: Partial<Fields> = {}) =>
 
 const unauthorized = refusal({ fate: "rejected", reason: "unauthorized", message: "HTTP 401" })
 
+/** What a server answers about which there is no doubt. */
+const forgottenSession = refusal({
+  fate: "rejected",
+  reason: "session",
+  message: "the server has forgotten the session",
+  ifSessionLost: undefined
+})
+
 /** Says how a request is refused, by its method and the number of its connection, from 0. */
 type Refuse = (method: string, connection: number) => RequestError | undefined
 
@@ -59,7 +67,7 @@ describe("doubts about a session", () => {
     const [what, error, ofList = error] of [
       ["refused credentials", unauthorized],
       ["a protocol error", refusal()],
-      ["an error of a tool", refusal({ code: -32000 }), refusal({ reason: "session", ifSessionLost: undefined })]
+      ["an error of a tool", refusal({ code: -32000 }), forgottenSession]
     ] as const
   ) {
     it.scoped(`[R12:virtual] ${what}, by a session that refuses its lists as well: a new one takes its place`, () =>

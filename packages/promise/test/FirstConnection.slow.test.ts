@@ -219,14 +219,14 @@ describe("a login that a person has to finish", () => {
     await using server = await HttpFaultServer.open()
     const { kept, logins, onToken, origin, provider } = SignIn.askFor(server)
     kept.tokens = { access_token: "old", refresh_token: "good", token_type: "bearer", issuer: origin }
-    onToken(() => [400, "invalid_scope"])
+    onToken(() => [503, "server_error"])
     const client = new Client({ name: "a-test", version: "1.2.3" })
     const transport = supervisedTransport({ url: server.url, authProvider: provider }, {
       timeouts: { connect: "5 seconds" }
     })
     const error = await rejection(client.connect(transport))
     assert.instanceOf(error, McpError)
-    assert.include(error.message, "invalid_scope")
+    assert.include(error.message, "HTTP 503")
     assert.deepInclude(error.data as object, { tag: "ConnectError", reason: "unauthorized" })
     assert.strictEqual(logins.length, 0)
   })

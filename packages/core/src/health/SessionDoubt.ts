@@ -16,14 +16,16 @@ import type { Runtime } from "../runtime/Runtime.js"
 import type { BackendState } from "../state/BackendState.js"
 import { PendingCommand } from "../state/Command.js"
 
-/** What is known after the questions: the session is lost and a new one has taken its place, it lives, or neither was to be found out. */
+/** What is known after the questions: the session is lost, it lives, or neither was to be found out. */
 export type Outcome = "lost" | "alive" | "unknown"
+
+/** Whether the session gave the list, refused it, was lost with it, or neither. */
+type Asked = "given" | "refused" | "lost" | "neither"
 
 /** A doubt about one runtime. */
 interface Doubt {
   readonly runtime: Runtime
-  /** Whether the session gave the list, refused it, or neither. */
-  readonly asked: Deferred.Deferred<"given" | "refused" | "neither">
+  readonly asked: Deferred.Deferred<Asked>
   /** Answered when a new session has taken the place of the doubted one, or could not. */
   readonly replaced: PendingCommand
 }
@@ -81,7 +83,8 @@ export class SessionDoubt {
     return Effect.flatMap(Deferred.await(doubt.asked), (answer): Effect.Effect<Outcome> => {
       if (answer !== "refused") {
         if (this.#doubt === doubt) this.#doubt = undefined
-        return Effect.succeed(answer === "given" ? "alive" : "unknown")
+        const isLost = answer === "lost" || doubt.runtime.loss?.kind === "session"
+        return Effect.succeed(answer === "given" ? "alive" : isLost ? "lost" : "unknown")
       }
       const answered = Effect.match(doubt.replaced.answered, {
         onSuccess: (): Outcome => "lost",
@@ -105,7 +108,7 @@ export class SessionDoubt {
   }
 
   /** Asks for a list, or for a pong where the server has none. Refused is what the session refuses, where that is evidence. */
-  #ask({ connection, runtime }: LiveConnection): Effect.Effect<"given" | "refused" | "neither"> {
+  #ask({ connection, runtime }: LiveConnection): Effect.Effect<Asked> {
     return Effect.suspend(() => {
       const { timeout } = this.#backend.policy.keepalive
       const ask = Effect.suspend(() =>
@@ -114,16 +117,19 @@ export class SessionDoubt {
           : Effect.interrupt
       )
       return Effect.match(withDeadline(ask, timeout), {
-        onSuccess: () => {
+        onSuccess: (): Asked => {
           runtime.answered(this.#backend.now())
           this.#isEvidence = true
-          return "given" as const
+          return "given"
         },
-        onFailure: ({ ifSessionLost, reason }) =>
-          (reason === "session" || ifSessionLost !== undefined) && this.#isEvidence &&
-            this.#backend.now() >= this.#notBefore
-            ? "refused" as const
-            : "neither" as const
+        onFailure: ({ cause, ifSessionLost, message, reason }): Asked => {
+          if (reason === "session") {
+            this.#backend.send({ _tag: "Lost", runtime, loss: { kind: "session", message, cause } })
+            return "lost"
+          }
+          const isEvidence = this.#isEvidence && this.#backend.now() >= this.#notBefore
+          return ifSessionLost !== undefined && isEvidence ? "refused" : "neither"
+        }
       })
     })
   }
