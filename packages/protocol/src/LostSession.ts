@@ -31,7 +31,7 @@ interface Dialect {
   /** Whether the row applies to a JSON-RPC code. Default: to any code, and to answers without one. */
   readonly code?: (code: number) => boolean
   readonly says?: RegExp
-  /** The row does not apply to what the server offers. */
+  /** To what the server offers, the row applies only where the words are those of MCP. */
   readonly isOwn?: true
   /** Default: a row that wants words about a forgotten session wants none about one in use. */
   readonly mayBeInUse?: boolean
@@ -63,6 +63,9 @@ const forgotten = new RegExp(
   ].map(({ source }) => source).join("|"),
   "i"
 )
+
+/** Words about MCP itself, and not about what a server offers. */
+const ofProtocol = /\bmcp session\b|\binitiali[sz]/i
 
 /** Words about a session that lives: mcp-go refuses a second stream with 400 "session already exists". */
 const inUse = /\b(already|(?<!not )(?<!n.t )exists?|busy|locked|in use|limits?|too many|maximum|quota)\b/i
@@ -133,7 +136,8 @@ const offered: ReadonlySet<string | undefined> = new Set([
   "tools/call",
   "prompts/get",
   "resources/read",
-  "completion/complete"
+  "completion/complete",
+  "tasks/result"
 ])
 
 const fits = (
@@ -141,7 +145,7 @@ const fits = (
   { code, message, method, status }: Refusal
 ): boolean =>
   (status === undefined ? statuses.length === 0 : statuses.includes(status)) &&
-  (isOwn === undefined || !offered.has(method)) &&
+  (isOwn === undefined || !offered.has(method) || ofProtocol.test(message)) &&
   (ofRow === undefined || (code !== undefined && ofRow(code))) &&
   (says === undefined || says.test(message)) &&
   ((mayBeInUse ?? says === undefined) || !inUse.test(message))

@@ -31,7 +31,8 @@ const watched = Effect.gen(function*() {
   const read = Effect.map(backend.listTools(), (page) => watch.given("tools/list", undefined, page))
   offer("a")
   yield* read
-  return { changed, compare, offer, read, script, watch }
+  yield* Effect.forkScoped(watch.work)
+  return { backend, changed, compare, offer, read, script, watch }
 })
 
 const tools = ["tools/list"]
@@ -86,7 +87,6 @@ describe("lists that nobody announces", () => {
   it.scoped("[P9] are compared at intervals for as long as announcements do not arrive, also the second time", () =>
     Effect.gen(function*() {
       const { changed, offer, watch } = yield* watched
-      yield* Effect.forkScoped(watch.polling)
       let told = 0
       for (const round of [1, 2]) {
         watch.heard({ announced: [], unannounced: ["tools"] })
@@ -135,11 +135,60 @@ describe("lists that a server announces", () => {
       yield* TestClock.adjust("1 minute")
       expect(changed).toEqual([tools])
       yield* read
-      // After that, it is soon told again.
+      // It was one that is worth to be told.
+      expect(watch.announced(["tools/list"])).toBe(true)
+      yield* read
       offer("a")
       expect(watch.announced(["tools/list"])).toBe(false)
       yield* TestClock.adjust("1 second")
       expect(changed).toEqual([tools, tools])
+    }))
+
+  it.scoped("[P9] that are compared are told, whoever reads them meanwhile: another client, or this one before they changed", () =>
+    Effect.gen(function*() {
+      const { changed, offer, read, script, watch } = yield* watched
+      const page = (...names: ReadonlyArray<string>) => ({ tools: names.map((name) => tool(name)) })
+      expect(watch.announced(["tools/list"])).toBe(true)
+      yield* read
+      // Compared once, so that there is a pause before the next.
+      expect(watch.announced(["tools/list"])).toBe(false)
+      yield* TestClock.adjust(0)
+      offer("a", "b")
+      expect(watch.announced(["tools/list"])).toBe(false)
+      watch.given("tools/list", undefined, page("a", "b"))
+      expect(changed).toEqual([tools])
+      yield* TestClock.adjust("1 minute")
+      yield* read
+      expect(watch.announced(["tools/list"])).toBe(true)
+      yield* read
+      // An answer from before the change comes while the list is compared.
+      let hasCome = false
+      script.respond = (method) => {
+        if (method === "tools/list" && !hasCome) {
+          hasCome = true
+          watch.given("tools/list", undefined, page("a", "b"))
+        }
+        return undefined
+      }
+      offer("c")
+      expect(watch.announced(["tools/list"])).toBe(false)
+      yield* TestClock.adjust("1 minute")
+      expect(changed).toEqual([tools, tools])
+    }))
+
+  it.scoped("[P9] are not compared while the server is not connected", () =>
+    Effect.gen(function*() {
+      const { backend, read, script, watch } = yield* watched
+      watch.announced(["tools/list"])
+      yield* read
+      watch.announced(["tools/list"])
+      yield* TestClock.adjust(0)
+      watch.announced(["tools/list"])
+      yield* backend.disconnect
+      const sent = () => script.ledger.entries.filter(({ _tag }) => _tag === "Sent").length
+      const before = sent()
+      yield* TestClock.adjust("2 minutes")
+      expect(sent()).toBe(before)
     }))
 
   it.scoped("[P9] are told each time where they differ, where the client has not read them, and where it reads another one too", () =>

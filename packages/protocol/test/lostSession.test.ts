@@ -124,14 +124,18 @@ describe("what servers say of a session", () => {
   it("[R12] an error of what the server offers may speak of another session: then the server is asked", () => {
     const said = { status: undefined, message: "Browser session expired" }
     for (const code of [-32000, -32002, -32600]) {
-      for (const method of ["tools/call", "prompts/get", "resources/read", "completion/complete"]) {
+      for (const method of ["tools/call", "tasks/result", "prompts/get", "resources/read", "completion/complete"]) {
         assert.deepStrictEqual(LostSession.verdict({ ...said, code, method }), { _tag: "Doubtful", fate: "rejected" })
       }
       for (const method of ["ping", "tools/list", undefined]) {
         assert.strictEqual(LostSession.verdict({ ...said, code, method })._tag, "Lost")
       }
     }
-    assert.strictEqual(LostSession.verdict({ ...said, code: -32001, method: "tools/call" })._tag, "Lost")
+    const method = "tools/call"
+    assert.strictEqual(LostSession.verdict({ ...said, code: -32001, method })._tag, "Lost")
+    for (const message of ["Server not initialized", "missing or invalid Mcp-Session-Id"]) {
+      assert.strictEqual(LostSession.verdict({ status: undefined, code: -32002, message, method })._tag, "Lost")
+    }
   })
 
   it("[R12] words of a session that is in use are no verdict, whatever the status or code", () => {

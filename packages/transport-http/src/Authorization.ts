@@ -39,7 +39,7 @@ export interface Authorization {
     refusal: Refusal,
     fetch: FetchLike
   ) => Effect.Effect<boolean, CredentialFailure | LoginFailure.LoginFailure>
-  /** Called when the server has taken a request. Default: nobody asks. Must not throw. */
+  /** Called when the server has taken a request that it had refused before `renew`. Default: nobody asks. Must not throw. */
   readonly accepted?: (() => void) | undefined
   /**
    * Whether the user has named this address of an authorization server: then it may be anywhere. What only the server names is not reached on

@@ -39,7 +39,7 @@ export interface Credentials {
     refused: Record<string, string>,
     refusal: Refusal
   ) => Effect.Effect<boolean, CredentialFailure | LoginFailure.LoginFailure>
-  /** Called when the server has taken a request. */
+  /** Called when the server has taken a request that it had refused before. */
   readonly accepted: () => void
   /** Replaces every secret value of 8 characters or more that was ever sent. */
   readonly mask: (text: string) => string

@@ -402,7 +402,7 @@ export const make = (options: {
             answered(ask, Object.assign({}, agent, own, ask.headers), controller),
             (answer): Effect.Effect<Answer, HttpFailure> => {
               if (answer.status >= 200 && answer.status < 300) {
-                credentials.accepted()
+                if (!first) credentials.accepted()
                 return Effect.succeed(answer)
               }
               const challenge = header(answer, "www-authenticate")

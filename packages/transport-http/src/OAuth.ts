@@ -61,6 +61,8 @@ export const make = (provider: OAuthClientProvider, url: URL): Authorization => 
   let renewed: { readonly token: string | undefined; readonly until: number } | undefined
   /** Renewals in a row that were in vain. */
   let vain = 0
+  /** How many wait for the run. */
+  let waiting = 0
 
   const kept = Effect.tryPromise({
     try: async () => await provider.tokens(),
@@ -139,9 +141,18 @@ export const make = (provider: OAuthClientProvider, url: URL): Authorization => 
         }
         const needsLogin = status === 403 || vain >= maxVain
         const runtime = yield* Effect.runtime()
-        const sleep = (milliseconds: number) => Runtime.runPromise(runtime)(Effect.sleep(milliseconds))
+        const sleep = async (milliseconds: number) => {
+          await Runtime.runPromise(runtime)(Effect.sleep(milliseconds))
+          if (waiting === 0) throw new Error("the connection was closed meanwhile")
+        }
         const run = running ?? begin({ resourceMetadataUrl, scope, needsLogin, sleep }, fetch)
-        const outcome = yield* Effect.promise(() => run.outcome).pipe(Effect.timeoutOption(timeout))
+        waiting++
+        const outcome = yield* Effect.promise(() => run.outcome).pipe(
+          Effect.timeoutOption(timeout),
+          Effect.ensuring(Effect.sync(() => {
+            waiting--
+          }))
+        )
         const failed = Option.isSome(outcome) && outcome.value._tag === "Failed" ? outcome.value : undefined
         if (!run.redirected()) {
           if (failed !== undefined) {

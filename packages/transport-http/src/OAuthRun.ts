@@ -24,6 +24,7 @@ export interface Request {
   /** Only a login helps: more rights are wanted than the token has, or the server refuses what the refresh token brings. */
   readonly needsLogin: boolean
   readonly fetch: FetchLike
+  /** Rejects where nobody waits for the run any more. */
   readonly sleep: (milliseconds: number) => Promise<void>
 }
 
@@ -47,6 +48,14 @@ export const sdk = (): Promise<typeof import("@modelcontextprotocol/sdk/client/a
 
 /** How long after a refusal a refresh token is tried again, in milliseconds; after the last one the refusal is believed. */
 const pauses = [2_000, 8_000]
+
+/** Codes that say the same, whatever the status. */
+const passing: ReadonlySet<unknown> = new Set([
+  "server_error",
+  "slow_down",
+  "temporarily_unavailable",
+  "too_many_requests"
+])
 
 /** The codes after which the SDK registers a client anew. */
 const unknownClient: ReadonlySet<unknown> = new Set(["invalid_client", "unauthorized_client"])
@@ -117,16 +126,24 @@ export const start = ({ fetch, needsLogin, provider, scope, sleep, ...request }:
         cause
       })
     try {
-      let response = await fetch(url, init)
-      for (const pause of pauses) {
-        if (response.ok || passes(response.status)) break
+      const before = await provider.tokens()
+      for (const pause of [...pauses, undefined]) {
+        const response = await fetch(url, init)
+        if (response.status < 400) return response
+        const text = await response.text()
+        const code = codeOf(text)
+        if (passes(response.status) || passing.has(code)) outage = failed(`HTTP ${response.status}`)
+        if (outage !== undefined || (pause === undefined && unknownClient.has(code))) {
+          return new Response(text, { status: response.status })
+        }
+        if (pause === undefined) break
         await sleep(pause)
-        response = await fetch(url, init)
+        const now = await provider.tokens()
+        // Another process has renewed them meanwhile.
+        if (now !== undefined && now.access_token !== before?.access_token) return Response.json(now)
       }
-      if (response.ok) return response
-      if (!passes(response.status)) return await asKnown(response)
-      outage = failed(`HTTP ${response.status}`)
-      return response
+      // A code that the SDK knows: the login has ended.
+      return Response.json({ error: "invalid_grant" }, { status: 400 })
     } catch (error) {
       outage = failed(error instanceof Error ? messageOf(error) : String(error), error)
       throw error
@@ -157,12 +174,17 @@ export const start = ({ fetch, needsLogin, provider, scope, sleep, ...request }:
       redirected = true
       return provider.redirectToAuthorization(url)
     },
-    // What the next login brings is saved over it.
     invalidateCredentials: (what) => {
       deadTokens = true
       // A client that nobody can register again is kept: the error about it says more.
       deadClient = what === "all" && provider.saveClientInformation !== undefined
+      // What the next login brings is saved over what there is. Without a person, the provider itself has to do something else.
+      return provider.redirectUrl === undefined ? provider.invalidateCredentials?.(what) : undefined
     },
+    // The authorization server may be another one by now.
+    ...(provider.discoveryState === undefined ? {} : {
+      discoveryState: () => deadClient ? undefined : provider.discoveryState?.()
+    }),
     ...(provider.validateResourceURL === undefined ? { validateResourceURL } : {}),
     ...(provider.saveClientInformation === undefined ? {} : {
       saveClientInformation: (client) => {
@@ -188,12 +210,14 @@ export const start = ({ fetch, needsLogin, provider, scope, sleep, ...request }:
   return { redirected: () => redirected, outcome }
 }
 
-/** A refusal with a code that the SDK knows: the client is unknown, or the login has ended. */
-const asKnown = async (response: Response): Promise<Response> => {
-  const said: unknown = await response.clone().json().catch(() => undefined)
-  const code = Predicate.isRecord(said) ? said["error"] : undefined
-  if (unknownClient.has(code)) return response
-  return new Response('{"error":"invalid_grant"}', { status: 400 })
+/** The code of an error answer, if it has one. */
+const codeOf = (text: string): unknown => {
+  try {
+    const said: unknown = JSON.parse(text)
+    return Predicate.isRecord(said) ? said["error"] : undefined
+  } catch {
+    return undefined
+  }
 }
 
 /** What an error of `fetch` says: the reason is in its cause. */

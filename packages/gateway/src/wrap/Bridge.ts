@@ -363,7 +363,7 @@ export class Bridge {
       const backend = yield* open(client, this.#incoming)
       this.#backend = backend
       this.#noteUnusable(backend)
-      this.#run(this.#watch.polling)
+      this.#run(this.#watch.work)
       this.#run(Stream.runForEach(backend.events, ({ _tag }) =>
         Effect.sync(() => {
           if (_tag === "Installed") this.#watch.compare()

@@ -2,7 +2,7 @@
  * `mcp-lifeline wrap`: one server behind one host, until the host has gone.
  */
 import { Backend, type Connector, type PinStore, Policy } from "@mcp-lifeline/core"
-import { type Bytes, Offered } from "@mcp-lifeline/core/internal"
+import { type Bytes, mebibytes, Offered } from "@mcp-lifeline/core/internal"
 import type { Conversation as HttpConversation } from "@mcp-lifeline/http-server/Conversation"
 import { EraRouter } from "@mcp-lifeline/http-server/EraRouter"
 import type { Incoming } from "@mcp-lifeline/protocol"
@@ -38,8 +38,8 @@ const drainTime = "5 minutes"
 /** How often it is looked whether the host is there. */
 const lookTime = "1 second"
 
-/** A host that has closed its end, and reads nothing of what waits for it so many looks in a row, is gone. */
-const unreadLooks = 10
+/** A host that has closed its end, and reads nothing of what waits for it in `looks`, and one more for so many `bytes` of it, is gone. */
+const unread = { looks: 10, bytes: mebibytes(0.25) }
 
 /** After this many attempts that show that no MCP server is there, `initialize` is refused. */
 const maxNoServerFailures = 2
@@ -292,11 +292,12 @@ const overStdio = (context: WrapContext, byHand: ByHand.Advice, longest: Bytes |
     conversation.endStreams()
     // What was piped in is answered; who has ended without a word reads nothing, and neither does who leaves the same output unread.
     const isGone = Effect.gen(function*() {
-      let unread = 0
-      for (let looks = 0; looks < unreadLooks && process.ppid === ppid;) {
+      let before = 0
+      const hasTime = (looks: number) => looks < unread.looks + before / unread.bytes
+      for (let looks = 0; hasTime(looks) && process.ppid === ppid;) {
         yield* Effect.sleep(lookTime)
-        looks = host.unread > 0 && host.unread >= unread ? looks + 1 : 0
-        unread = host.unread
+        looks = host.unread > 0 && host.unread >= before ? looks + 1 : 0
+        before = host.unread
       }
     })
     yield* Effect.timeoutOption(Effect.race(Effect.promise(() => host.settled), isGone), drainTime)

@@ -92,9 +92,8 @@ export const announce = (
   const takes = (method: string): boolean => {
     const methods = listsOf(method)
     if (methods.length === 0) return false
-    const isPassed = watch.announced(methods)
-    changes.announced(method, isPassed)
-    return !isPassed
+    changes.announced(method)
+    return !watch.announced(methods)
   }
   relay.logListings(source.fork)
   relay.listings.onResult = (method, params, result) => watch.given(method, params, result)
@@ -112,7 +111,7 @@ export const announce = (
     Effect.sync(() => {
       for (const method of methods) relay.pass({ method })
     }))
-  source.fork(Effect.zipRight(Effect.fork(watch.polling), following))
+  source.fork(Effect.zipRight(Effect.fork(watch.work), following))
   return { heard, takes }
 }
 
@@ -123,6 +122,8 @@ export class ListChanges {
   #known: Snapshot | undefined
   /** The notifications of the server since the last difference. */
   readonly #passed = new Set<string>()
+  /** The notifications that the server has sent, whether it has declared them or not. */
+  readonly #said = new Set<string>()
 
   /** `generation`: the connection whose capabilities the client has got. */
   constructor(declared: Declared, generation: number) {
@@ -143,10 +144,10 @@ export class ListChanges {
     return this.#due((kind) => methods.some((method) => kindOf(method) === kind))
   }
 
-  /** The server's own notification about lists was passed to the client, or not. */
-  announced(method: string, isPassed: boolean): void {
-    if (isPassed) this.#passed.add(method)
-    else this.#passed.delete(method)
+  /** The server has announced lists itself, which is passed on, or compared first. */
+  announced(method: string): void {
+    this.#passed.add(method)
+    this.#said.add(method)
   }
 
   /** What was passed before says nothing of the next difference. */
@@ -157,8 +158,9 @@ export class ListChanges {
   /** The notifications for lists of some kinds, as far as they are declared. */
   #due(isDue: (kind: Kind) => boolean): ReadonlyArray<string> {
     const declared = this.#declared()
-    return kinds.filter((kind) => declared?.[kind]?.listChanged === true && isDue(kind))
-      .map(changeOf)
+    return kinds.filter((kind) =>
+      (declared?.[kind]?.listChanged === true || this.#said.has(changeOf(kind))) && isDue(kind)
+    ).map(changeOf)
   }
 
   #isNews(before: Snapshot | undefined, snapshot: Snapshot, kind: Kind): boolean {

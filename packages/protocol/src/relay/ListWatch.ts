@@ -59,15 +59,18 @@ export class ListWatch {
   #unannounced: Hearing["unannounced"] = []
   /** Open while notifications do not arrive. */
   readonly #deaf = Effect.unsafeMakeLatch()
-  #isComparing = false
-  #isDue = false
-  /** What the client had read of a list when it was told that it has changed, until it has read as much again. */
-  readonly #told = new Map<ListMethod, ReadList.ReadList>()
-  /** Lists that were the same when the client read them because it was told that they have changed. */
+  /** What the client had read of a list when the server said that it has changed, until it has read as much again. */
+  readonly #before = new Map<ListMethod, ReadList.ReadList>()
+  /** Lists that were the same when the client read them after that. */
   readonly #vain = new Set<ListMethod>()
-  /** Lists that have changed, as the server says, and that will be compared. */
-  readonly #announced = new Set<ListMethod>()
-  #isPacing = false
+  /** Lists that have changed, as the server says, of which the client was not told. */
+  readonly #withheld = new Set<ListMethod>()
+  /** Lists to compare. */
+  readonly #due = new Set<ListMethod>()
+  /** Open while there are some. */
+  readonly #wanted = Effect.unsafeMakeLatch()
+  /** Open while they are to be compared without a pause. */
+  readonly #urgent = Effect.unsafeMakeLatch()
   #pause = 0
   #comparedAt = Number.NEGATIVE_INFINITY
 
@@ -88,18 +91,18 @@ export class ListWatch {
       timeToLive: Freshness.shorter(before?.timeToLive, Freshness.timeToLive(page["ttlMs"])),
       isDoubtful: false
     })
-    const told = this.#told.get(method)
-    if (told === undefined || (!now.isWhole && now.count < told.count)) return
-    this.#told.delete(method)
-    if (ReadList.isSame(told, now)) this.#vain.add(method)
-    else this.#vain.delete(method)
+    const older = this.#before.get(method)
+    if (older === undefined || (!now.isWhole && now.count < older.count)) return
+    this.#before.delete(method)
+    if (ReadList.isSame(older, now)) return void this.#vain.add(method)
+    this.#vain.delete(method)
+    // One conversation may be that of several clients, and one of them has read it.
+    if (this.#withheld.delete(method)) this.#options.onChanged([method])
   }
 
   /** The client was notified of all lists: what it has read says nothing any more. */
   forget(): void {
-    this.#known.clear()
-    this.#told.clear()
-    this.#vain.clear()
+    for (const lists of [this.#known, this.#before, this.#vain, this.#withheld, this.#due]) lists.clear()
   }
 
   /**
@@ -108,45 +111,21 @@ export class ListWatch {
    * before it is told, the less often the longer nothing differs.
    */
   announced(methods: ReadonlyArray<ListMethod>): boolean {
-    const { isWatched, target } = this.#options
-    const read = methods.filter((method) => this.#known.has(method))
-    if (read.length === 0 || read.some((method) => !this.#vain.has(method))) {
-      for (const method of read) {
-        const { read } = this.#known.get(method) as Known
-        if (!this.#told.has(method)) this.#told.set(method, read)
-      }
-      return true
-    }
-    if (isWatched?.() === true) return false
-    for (const method of read) this.#announced.add(method)
-    if (!this.#isPacing) {
-      this.#isPacing = true
-      target.fork(Effect.ensuring(
-        this.#pacing,
-        Effect.sync(() => {
-          this.#isPacing = false
-        })
-      ))
-    }
+    const known = methods.flatMap((method) => {
+      const known = this.#known.get(method)
+      if (known === undefined) return []
+      if (!this.#before.has(method)) this.#before.set(method, known.read)
+      return method
+    })
+    if (known.length === 0 || known.some((method) => !this.#vain.has(method))) return true
+    for (const method of known) this.#withheld.add(method)
+    this.#want(known)
     return false
   }
 
-  /** Compares the announced lists until there are none. */
-  get #pacing(): Effect.Effect<void> {
-    return Effect.gen(this, function*() {
-      while (this.#announced.size > 0) {
-        const wait = this.#comparedAt + this.#pause - (yield* Clock.currentTimeMillis)
-        if (wait > 0) yield* Effect.sleep(wait)
-        const methods = [...this.#announced]
-        this.#announced.clear()
-        const differing = yield* Effect.filter(methods, (method) => this.#differs(method))
-        this.#comparedAt = yield* Clock.currentTimeMillis
-        this.#pause = differing.length > 0
-          ? pauses.least
-          : Math.min(pauses.most, Math.max(pauses.least, 2 * this.#pause))
-        if (differing.length > 0) this.#options.onChanged(differing)
-      }
-    })
+  #want(methods: Iterable<ListMethod>): void {
+    for (const method of methods) this.#due.add(method)
+    if (this.#due.size > 0) this.#wanted.unsafeOpen()
   }
 
   /** Notifications of these lists arrive from now on, or do not. */
@@ -157,8 +136,12 @@ export class ListWatch {
     else this.#deaf.unsafeClose()
   }
 
-  /** Compares the lists at intervals while notifications do not arrive. */
-  get polling(): Effect.Effect<never> {
+  /** Compares lists where that is due, and at intervals while notifications do not arrive. */
+  get work(): Effect.Effect<never> {
+    return Effect.zipRight(Effect.fork(this.#polling), Effect.forever(this.#comparing))
+  }
+
+  get #polling(): Effect.Effect<never> {
     return Effect.forever(Effect.zipRight(
       Effect.zipRight(
         this.#deaf.await,
@@ -170,26 +153,34 @@ export class ListWatch {
     ))
   }
 
-  /** Reads the lists again that the client has read, and compares them. If that is being done, it is done once more. */
+  /** The lists that the client has read are read again and compared. If that is being done, it is done once more. */
   compare(): void {
-    const { isWatched, onChanged, target } = this.#options
-    if (this.#known.size === 0 || isWatched?.() === true) return
-    this.#isDue = true
-    if (this.#isComparing) return
-    this.#isComparing = true
-    const once = Effect.suspend(() => {
-      this.#isDue = false
-      return Effect.map(
-        Effect.filter([...this.#known.keys()], (method) => this.#differs(method)),
-        (methods) => methods.length === 0 ? undefined : onChanged(methods)
-      )
+    if (this.#options.isWatched?.() === true) return
+    this.#urgent.unsafeOpen()
+    this.#want(this.#known.keys())
+  }
+
+  get #comparing(): Effect.Effect<void> {
+    return Effect.gen(this, function*() {
+      yield* this.#wanted.await
+      const wait = this.#comparedAt + this.#pause - (yield* Clock.currentTimeMillis)
+      if (wait > 0) yield* Effect.raceFirst(Effect.sleep(wait), this.#urgent.await)
+      this.#wanted.unsafeClose()
+      this.#urgent.unsafeClose()
+      const methods = [...this.#due]
+      this.#due.clear()
+      // The next connection is compared anyway.
+      if (!this.#isConnected) return
+      const differing = yield* Effect.filter(methods, (method) => this.#differs(method))
+      if (methods.some((method) => this.#withheld.has(method))) {
+        this.#comparedAt = yield* Clock.currentTimeMillis
+        this.#pause = differing.length > 0
+          ? pauses.least
+          : Math.min(pauses.most, Math.max(pauses.least, 2 * this.#pause))
+      }
+      for (const method of methods) if (!this.#due.has(method)) this.#withheld.delete(method)
+      if (differing.length > 0) this.#options.onChanged(differing)
     })
-    target.fork(Effect.ensuring(
-      Effect.repeat(once, { while: () => this.#isDue }),
-      Effect.sync(() => {
-        this.#isComparing = false
-      })
-    ))
   }
 
   get #timesToLive(): ReadonlyArray<number> {
@@ -247,7 +238,7 @@ export class ListWatch {
 
   #isOlder(method: ListMethod, known: Known): boolean {
     if (this.#known.get(method) === known) return false
-    this.#isDue ||= this.#known.has(method)
+    if (this.#known.has(method)) this.#want([method])
     return true
   }
 }
