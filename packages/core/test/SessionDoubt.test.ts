@@ -74,10 +74,13 @@ describe("doubts about a session", () => {
       Effect.gen(function*() {
         const script = ScriptedConnector.make()
         let forgotten = false
-        const backend = yield* start(
-          script,
-          (method, connection) => !forgotten || connection > 0 ? undefined : method === "tools/list" ? ofList : error
-        )
+        const backend = yield* start(script, (method, connection) => {
+          if (!forgotten || connection > 0) return undefined
+          if (method !== "tools/list") return error
+          // Where there is no doubt, the connection ends itself.
+          if (ofList === forgottenSession) script.connections[0]?.lose({ kind: "session", message: ofList.message })
+          return ofList
+        })
         assert.strictEqual(yield* call(backend), "answered")
         forgotten = true
         assert.strictEqual(yield* call(backend), "answered")

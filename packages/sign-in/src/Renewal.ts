@@ -6,6 +6,7 @@
  */
 import type { Lock } from "@mcp-lifeline/state/FileLock"
 import type * as StateFolder from "@mcp-lifeline/state/StateFolder"
+import { Refusals } from "@mcp-lifeline/transport-http"
 import type { FetchLike } from "@modelcontextprotocol/sdk/shared/transport.js"
 import { Clock, Data, Effect, Either, Redacted } from "effect"
 import type { Challenge } from "./Challenge.js"
@@ -65,9 +66,6 @@ export const grantOf = (
   expiresAt: tokens.expiresAt
 })
 
-/** How long after a refusal a refresh token is tried again, in milliseconds; after the last one the refusal is believed. */
-const pauses = [2_000, 8_000]
-
 /** A refresh token that was refused each time. The grant is kept until the next login is done: the server may have been wrong. */
 export interface Dead {
   readonly _tag: "Dead"
@@ -117,7 +115,7 @@ const refresh = (
     const isRefused = (outcome: Effect.Effect.Success<typeof ask>) =>
       Either.isLeft(outcome) && outcome.left._tag === "Refused" && outcome.left.isAnswer === true
     let outcome = yield* ask
-    for (const pause of wasDead ? [] : pauses) {
+    for (const pause of wasDead ? [] : Refusals.pauses) {
       if (!isRefused(outcome)) break
       yield* Effect.interruptible(Effect.sleep(pause))
       outcome = yield* ask

@@ -2,7 +2,7 @@
  * Requests to authorization servers and for metadata: short ones, whose answers are JSON.
  */
 import { parseUrl } from "@mcp-lifeline/protocol/parseUrl"
-import { HttpConnector } from "@mcp-lifeline/transport-http"
+import { HttpConnector, Refusals } from "@mcp-lifeline/transport-http"
 import { fetchWithinOrigin } from "@modelcontextprotocol/sdk/shared/transport.js"
 import type { FetchLike } from "@modelcontextprotocol/sdk/shared/transport.js"
 import { Effect } from "effect"
@@ -32,9 +32,6 @@ const parse = (text: string): unknown => {
   }
 }
 
-/** Statuses that pass by themselves. */
-const passes = (status: number): boolean => status >= 500 || status === 408 || status === 425 || status === 429
-
 /** Why no answer came. */
 const failureOf = (url: URL, cause: unknown, names: Names): Later | Refused =>
   HttpConnector.isOutOfReach(cause)
@@ -57,7 +54,7 @@ export const ask = (fetch: FetchLike, url: URL, init: RequestInit): Effect.Effec
       },
       catch: (cause) => failureOf(url, cause, names)
     })).pipe(Effect.filterOrFail(
-      ({ status }) => !passes(status),
+      ({ status }) => !Refusals.isPassing(status),
       ({ status }) => new Later({ detail: `${url.origin + url.pathname} is not ready: HTTP ${status}` })
     ))
 

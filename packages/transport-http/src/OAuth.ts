@@ -11,15 +11,13 @@ import { Clock, Effect, Option, Redacted, Runtime } from "effect"
 import type { Authorization } from "./Authorization.js"
 import { CredentialFailure, oneLine } from "./HttpFailure.js"
 import * as OAuthRun from "./OAuthRun.js"
+import * as Refusals from "./Refusals.js"
 
 /** How long one run may take, in milliseconds: discovery, registration, token. */
 const timeout = 30_000
 
 /** How long a login may take, in milliseconds. Authorization servers give up after about as long. */
 const loginTime = 600_000
-
-/** So many renewals in a row whose token is refused within `freshTime` (in milliseconds) are in vain: then a login is asked for. */
-const [maxVain, freshTime] = [2, 120_000]
 
 /** A run that ended without new credentials of its own, or one for more rights, whatever it brought. */
 interface Asked {
@@ -61,14 +59,13 @@ export const make = (provider: OAuthClientProvider, url: URL): Authorization => 
   let renewed: { readonly token: string | undefined; readonly until: number } | undefined
   /** Renewals in a row that were in vain. */
   let vain = 0
-  /** How many wait for the run. */
-  let waiting = 0
 
-  const kept = Effect.tryPromise({
-    try: async () => await provider.tokens(),
-    catch: (cause) =>
-      new CredentialFailure({ detail: `the auth provider failed to give its tokens: ${said(cause)}`, cause })
-  })
+  const kept = (what = "") =>
+    Effect.tryPromise({
+      try: async () => await provider.tokens(),
+      catch: (cause) =>
+        new CredentialFailure({ detail: `the auth provider failed to give its tokens${what}: ${said(cause)}`, cause })
+    })
 
   const begin = (
     parameters: Pick<OAuthRun.Request, "needsLogin" | "resourceMetadataUrl" | "scope" | "sleep">,
@@ -102,21 +99,11 @@ export const make = (provider: OAuthClientProvider, url: URL): Authorization => 
 
   return {
     tokens: () =>
-      Effect.tryPromise({
-        try: async () => await provider.tokens(),
-        catch: (cause) =>
-          new CredentialFailure({
-            detail: `the auth provider failed to give its tokens, so that nothing was sent: ${
-              oneLine(cause instanceof Error ? cause.message : String(cause))
-            }`,
-            cause
-          })
-      }).pipe(Effect.map((tokens) =>
+      Effect.map(kept(", so that nothing was sent"), (tokens) =>
         tokens && {
           access: Redacted.make(tokens.access_token),
           refresh: tokens.refresh_token === undefined ? undefined : Redacted.make(tokens.refresh_token)
-        }
-      )),
+        }),
     accepted: () => {
       renewed = undefined
     },
@@ -127,7 +114,7 @@ export const make = (provider: OAuthClientProvider, url: URL): Authorization => 
         const { resourceMetadataUrl, scope } = challenge === undefined
           ? { resourceMetadataUrl: undefined, scope: undefined }
           : extractWWWAuthenticateParams(new Response(null, { headers: { "www-authenticate": challenge } }))
-        const before = (yield* kept)?.access_token
+        const before = (yield* kept())?.access_token
         const now = yield* Clock.currentTimeMillis
         if (
           running === undefined && asked !== undefined && asked.status === status && asked.scope === scope &&
@@ -139,20 +126,11 @@ export const make = (provider: OAuthClientProvider, url: URL): Authorization => 
         if (running === undefined && status !== 403) {
           vain = renewed !== undefined && renewed.token === before && now < renewed.until ? vain + 1 : 0
         }
-        const needsLogin = status === 403 || vain >= maxVain
+        const needsLogin = status === 403 || vain >= Refusals.maxVain
         const runtime = yield* Effect.runtime()
-        const sleep = async (milliseconds: number) => {
-          await Runtime.runPromise(runtime)(Effect.sleep(milliseconds))
-          if (waiting === 0) throw new Error("the connection was closed meanwhile")
-        }
+        const sleep = (milliseconds: number) => Runtime.runPromise(runtime)(Effect.sleep(milliseconds))
         const run = running ?? begin({ resourceMetadataUrl, scope, needsLogin, sleep }, fetch)
-        waiting++
-        const outcome = yield* Effect.promise(() => run.outcome).pipe(
-          Effect.timeoutOption(timeout),
-          Effect.ensuring(Effect.sync(() => {
-            waiting--
-          }))
-        )
+        const outcome = yield* Effect.promise(() => run.outcome).pipe(Effect.timeoutOption(timeout))
         const failed = Option.isSome(outcome) && outcome.value._tag === "Failed" ? outcome.value : undefined
         if (!run.redirected()) {
           if (failed !== undefined) {
@@ -165,13 +143,13 @@ export const make = (provider: OAuthClientProvider, url: URL): Authorization => 
           }
         }
         // A provider may wait until the login is over.
-        const tokens = yield* kept
+        const tokens = yield* kept()
         const token = tokens?.access_token
         const isRenewed = Option.exists(outcome, ({ _tag }) => _tag === "Authorized") ||
           (token !== undefined && token !== before)
         asked = isRenewed && status !== 403 ? undefined : { status, scope, token, pending: !isRenewed, at: now }
         if (isRenewed) {
-          const lifetime = Math.min(freshTime, (tokens?.expires_in ?? Number.POSITIVE_INFINITY) * 1000)
+          const lifetime = Math.min(Refusals.freshTime, (tokens?.expires_in ?? Number.POSITIVE_INFINITY) * 1000)
           renewed = { token, until: (yield* Clock.currentTimeMillis) + lifetime }
           return true
         }

@@ -14,6 +14,7 @@ import type { OAuthClientProvider } from "@modelcontextprotocol/sdk/client/auth.
 import type { FetchLike } from "@modelcontextprotocol/sdk/shared/transport.js"
 import { Predicate } from "effect"
 import * as Audience from "./Audience.js"
+import * as Refusals from "./Refusals.js"
 
 /** What is asked for. */
 export interface Request {
@@ -24,7 +25,6 @@ export interface Request {
   /** Only a login helps: more rights are wanted than the token has, or the server refuses what the refresh token brings. */
   readonly needsLogin: boolean
   readonly fetch: FetchLike
-  /** Rejects where nobody waits for the run any more. */
   readonly sleep: (milliseconds: number) => Promise<void>
 }
 
@@ -46,22 +46,8 @@ export type Outcome =
 export const sdk = (): Promise<typeof import("@modelcontextprotocol/sdk/client/auth.js")> =>
   import("@modelcontextprotocol/sdk/client/auth.js")
 
-/** How long after a refusal a refresh token is tried again, in milliseconds; after the last one the refusal is believed. */
-const pauses = [2_000, 8_000]
-
-/** Codes that say the same, whatever the status. */
-const passing: ReadonlySet<unknown> = new Set([
-  "server_error",
-  "slow_down",
-  "temporarily_unavailable",
-  "too_many_requests"
-])
-
 /** The codes after which the SDK registers a client anew. */
 const unknownClient: ReadonlySet<unknown> = new Set(["invalid_client", "unauthorized_client"])
-
-/** Statuses of a token endpoint that pass by themselves. */
-const passes = (status: number): boolean => status >= 500 || status === 408 || status === 425 || status === 429
 
 const isRefresh = (init: RequestInit | undefined): boolean =>
   new URLSearchParams(String(init?.body ?? "")).get("grant_type") === "refresh_token"
@@ -125,29 +111,26 @@ export const start = ({ fetch, needsLogin, provider, scope, sleep, ...request }:
       new Error(`the authorization server did not renew the token, and may do so later: ${String(url)}: ${why}`, {
         cause
       })
-    try {
+    const ask = async ([pause, ...later]: ReadonlyArray<number>): Promise<Response> => {
       const before = await provider.tokens()
-      for (const pause of [...pauses, undefined]) {
-        const response = await fetch(url, init)
-        if (response.status < 400) return response
-        const text = await response.text()
-        const code = codeOf(text)
-        if (passes(response.status) || passing.has(code)) outage = failed(`HTTP ${response.status}`)
-        if (outage !== undefined || (pause === undefined && unknownClient.has(code))) {
-          return new Response(text, { status: response.status })
-        }
-        if (pause === undefined) break
-        await sleep(pause)
-        const now = await provider.tokens()
-        // Another process has renewed them meanwhile.
-        if (now !== undefined && now.access_token !== before?.access_token) return Response.json(now)
+      const response = await fetch(url, init)
+      if (response.status < 400) return response
+      const text = await response.text()
+      if (Refusals.isPassing(response.status)) outage = failed(`HTTP ${response.status}`)
+      if (outage !== undefined || (pause === undefined && unknownClient.has(codeOf(text)))) {
+        return new Response(text, { status: response.status })
       }
-      // A code that the SDK knows: the login has ended.
-      return Response.json({ error: "invalid_grant" }, { status: 400 })
-    } catch (error) {
+      // To the SDK, no other refusal says that the login has ended.
+      if (pause === undefined) return Response.json({ error: "invalid_grant" }, { status: 400 })
+      await sleep(pause)
+      const now = await provider.tokens()
+      // Another process has renewed them meanwhile.
+      return now !== undefined && now.access_token !== before?.access_token ? Response.json(now) : ask(later)
+    }
+    return ask(Refusals.pauses).catch((error: unknown) => {
       outage = failed(error instanceof Error ? messageOf(error) : String(error), error)
       throw error
-    }
+    })
   }
 
   const overrides: Partial<OAuthClientProvider> = {

@@ -189,9 +189,84 @@ describe("logging in", () => {
       yield* call()
     }))
 
+  /** A login whose refresh token is good, at first. */
+  const signedIn = Effect.tap(setup, ({ kept, origin }) =>
+    Effect.sync(() => {
+      kept.tokens = { access_token: "old", refresh_token: "good", token_type: "bearer", issuer: origin }
+    }))
+
+  it.scopedLive("[T7] a token endpoint that has moved, or that another process has asked meanwhile, costs no login", () =>
+    hurried((pauses) =>
+      Effect.gen(function*() {
+        const moved = yield* signedIn
+        const { hook } = moved.server
+        moved.server.hook = (turn) =>
+          turn.url === "/token"
+            ? fault(turn.response, 307, { location: "/moved" })
+            : hook?.({ ...turn, url: turn.url === "/moved" ? "/token" : turn.url })
+        yield* (yield* Harness.connect(moved.connector)).call()
+        assert.deepStrictEqual([moved.logins.length, pauses.length], [0, 0])
+        // Another process has used the refresh token.
+        const { connector, kept, logins, onToken, server } = yield* signedIn
+        onToken(() => {
+          kept.tokens = { access_token: "token-1", refresh_token: "next", token_type: "bearer" }
+          return [400, "invalid_grant"]
+        })
+        yield* (yield* Harness.connect(connector)).call()
+        assert.deepStrictEqual([logins.length, kept.tokens?.refresh_token], [0, "next"])
+        assert.strictEqual(server.seen.filter(({ url }) => url === "/token").length, 1)
+      })
+    ))
+
+  it.scopedLive("[T7] a provider that needs no person forgets what is refused; where a client is unknown, its server is looked for anew", () =>
+    hurried(() =>
+      Effect.gen(function*() {
+        const machine = yield* signedIn
+        const forgotten: Array<string> = []
+        machine.onToken(() => forgotten.length === 0 ? [400, "invalid_grant"] : undefined)
+        Object.assign(machine.provider, {
+          redirectUrl: undefined,
+          prepareTokenRequest: () => new URLSearchParams({ grant_type: "client_credentials" }),
+          invalidateCredentials: (what: string) => void forgotten.push(what)
+        })
+        yield* (yield* Harness.connect(machine.connector)).call()
+        assert.deepStrictEqual([forgotten, machine.logins.length], [["tokens"], 0])
+        const { connector, logins, onToken, provider, registrations } = yield* signedIn
+        let asked = 0
+        onToken(() => [401, "invalid_client"])
+        Object.assign(provider, { discoveryState: () => void asked++ })
+        yield* Effect.flip(Harness.connect(connector))
+        assert.deepStrictEqual([asked, registrations, logins.length], [1, ["client-1"], 1])
+      })
+    ))
+
+  it.scopedLive("[T7] tokens that only calls are refused with are renewed in vain, whatever else is taken meanwhile", () =>
+    Effect.gen(function*() {
+      const { connector, grant, logins, onToken, server } = yield* signedIn
+      const { hook } = server
+      server.hook = (turn) => turn.url !== "/mcp" || turn.rpc === "tools/call" ? hook?.(turn) : undefined
+      let count = 0
+      onToken(() => {
+        grant.token = `renewed-${++count}`
+        return undefined
+      })
+      const { call, connection } = yield* Harness.connect(connector)
+      for (let time = 0; time < 4; time++) {
+        yield* Effect.flip(call())
+        yield* connection.request("ping", undefined, { timeout: 5_000 })
+      }
+      assert.deepStrictEqual([logins.length, count], [1, 2])
+    }))
+
   for (const invalidates of [true, false]) {
     const whose = invalidates ? "the provider could forget" : "a provider that cannot forget"
-    for (const [status, code] of [[400, "invalid_grant"], [400, "invalid_request"], [403, "no_such_thing"]] as const) {
+    const refusals = [
+      [400, "invalid_grant"],
+      [400, "invalid_request"],
+      [400, "temporarily_unavailable"],
+      [403, "no_such_thing"]
+    ] as const
+    for (const [status, code] of refusals) {
       it.scopedLive(`[T7] a refresh token that is refused with ${code} each time leads to one login, which is kept until the next: ${whose}`, () =>
         hurried(() =>
           Effect.gen(function*() {

@@ -19,13 +19,11 @@ import { PendingCommand } from "../state/Command.js"
 /** What is known after the questions: the session is lost, it lives, or neither was to be found out. */
 export type Outcome = "lost" | "alive" | "unknown"
 
-/** Whether the session gave the list, refused it, was lost with it, or neither. */
-type Asked = "given" | "refused" | "lost" | "neither"
-
 /** A doubt about one runtime. */
 interface Doubt {
   readonly runtime: Runtime
-  readonly asked: Deferred.Deferred<Asked>
+  /** Whether the session gave the list, refused it, or neither. */
+  readonly asked: Deferred.Deferred<"given" | "refused" | "neither">
   /** Answered when a new session has taken the place of the doubted one, or could not. */
   readonly replaced: PendingCommand
 }
@@ -83,7 +81,8 @@ export class SessionDoubt {
     return Effect.flatMap(Deferred.await(doubt.asked), (answer): Effect.Effect<Outcome> => {
       if (answer !== "refused") {
         if (this.#doubt === doubt) this.#doubt = undefined
-        const isLost = answer === "lost" || doubt.runtime.loss?.kind === "session"
+        // A connection that hears of it in clear words has ended itself.
+        const isLost = doubt.runtime.loss?.kind === "session"
         return Effect.succeed(answer === "given" ? "alive" : isLost ? "lost" : "unknown")
       }
       const answered = Effect.match(doubt.replaced.answered, {
@@ -108,7 +107,7 @@ export class SessionDoubt {
   }
 
   /** Asks for a list, or for a pong where the server has none. Refused is what the session refuses, where that is evidence. */
-  #ask({ connection, runtime }: LiveConnection): Effect.Effect<Asked> {
+  #ask({ connection, runtime }: LiveConnection): Effect.Effect<"given" | "refused" | "neither"> {
     return Effect.suspend(() => {
       const { timeout } = this.#backend.policy.keepalive
       const ask = Effect.suspend(() =>
@@ -117,19 +116,15 @@ export class SessionDoubt {
           : Effect.interrupt
       )
       return Effect.match(withDeadline(ask, timeout), {
-        onSuccess: (): Asked => {
+        onSuccess: () => {
           runtime.answered(this.#backend.now())
           this.#isEvidence = true
-          return "given"
+          return "given" as const
         },
-        onFailure: ({ cause, ifSessionLost, message, reason }): Asked => {
-          if (reason === "session") {
-            this.#backend.send({ _tag: "Lost", runtime, loss: { kind: "session", message, cause } })
-            return "lost"
-          }
-          const isEvidence = this.#isEvidence && this.#backend.now() >= this.#notBefore
-          return ifSessionLost !== undefined && isEvidence ? "refused" : "neither"
-        }
+        onFailure: (error) =>
+          error.ifSessionLost !== undefined && this.#isEvidence && this.#backend.now() >= this.#notBefore
+            ? "refused" as const
+            : "neither" as const
       })
     })
   }

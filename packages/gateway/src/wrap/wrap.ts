@@ -300,7 +300,8 @@ const overStdio = (context: WrapContext, byHand: ByHand.Advice, longest: Bytes |
         before = host.unread
       }
     })
-    yield* Effect.timeoutOption(Effect.race(Effect.promise(() => host.settled), isGone), drainTime)
+    const isServed = Effect.promise(() => host.settled.then(() => host.flushed()))
+    yield* Effect.timeoutOption(Effect.race(isServed, isGone), drainTime)
   })
 
 /** Serves hosts over HTTP until interrupted. */

@@ -6,12 +6,15 @@ import { doors, late, lists, stdio, until } from "../support/ListDoors.js"
 const time = 4_000
 
 describe.concurrent("a server that announces its lists whenever it is asked, and a client that asks whenever it hears so", () => {
-  for (const [door, open] of Object.entries(doors)) {
+  const all = Object.entries(doors).flatMap(([door, open]) =>
+    (["announces", "undeclared"] as const).map((how) => [door, how, open] as const)
+  )
+  for (const [door, how, open] of all) {
     it.scopedLive(
-      `[P9:real] ${door}: they do not keep each other busy, and the client hears of what has changed`,
+      `[P9:real] ${door}, ${how}: they do not keep each other busy, and the client hears of what has changed`,
       () =>
         Effect.gen(function*() {
-          const server = yield* stdio("2025", "announces")
+          const server = yield* stdio("2025", how)
           const client = yield* open(server.definition)
           let tools: ReadonlyArray<string> = []
           let heard = 0

@@ -44,8 +44,10 @@ export interface Server {
 
 const program = fileURLToPath(new URL("lists.mjs", import.meta.url))
 
-/** Over stdio. With `announces`, it says that a list has changed whenever it is asked for it. */
-export const stdio = (era: "2025" | "2026", ...announces: ReadonlyArray<"announces">) =>
+/**
+ * Over stdio. With `announces`, it says that a list has changed whenever it is asked for it; with `undeclared`, it has not said that it would.
+ */
+export const stdio = (era: "2025" | "2026", ...announces: ReadonlyArray<"announces" | "undeclared">) =>
   Effect.map(folder, (where): Server => {
     const file = join(where, "lists.json")
     const offer = (lists: Lists): void => writeFileSync(file, JSON.stringify(lists))

@@ -1,5 +1,5 @@
-// A server whose lists are those of a file, over stdio: `lists.mjs <file> <era> [announces]`. Its tool `pid` says which process it is.
-// With `announces`, it says that a list has changed whenever it is asked for it.
+// A server whose lists are those of a file, over stdio: `lists.mjs <file> <era> [announces|undeclared]`. Its tool `pid` says which process it is.
+// With the last word, it says that a list has changed whenever it is asked for it; with `undeclared`, it has not said that it would.
 import { readFileSync } from "node:fs"
 import { createInterface } from "node:readline"
 import { fileURLToPath } from "node:url"
@@ -53,6 +53,9 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
   createInterface({ input: process.stdin }).on("line", (line) => {
     const message = JSON.parse(line)
     const said = answer(message, JSON.parse(readFileSync(file, "utf8")), era)
+    if (announces === "undeclared" && said !== undefined && "result" in said && "capabilities" in said.result) {
+      Object.assign(said.result, { capabilities: { tools: {}, prompts: {}, resources: {} } })
+    }
     if (said !== undefined) process.stdout.write(`${JSON.stringify(said)}\n`)
     const kind = fields[message.method]?.replace("resourceTemplates", "resources")
     if (announces === undefined || kind === undefined) return

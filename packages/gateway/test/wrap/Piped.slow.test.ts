@@ -37,6 +37,12 @@ const requests = [
   { id: 3, method: "tools/call", params: { name: "other", arguments: {} } }
 ].map((message) => `${JSON.stringify({ jsonrpc: "2.0", ...message })}\n`).join("")
 
+/** How long the texts of two answers are, in bytes, and how many are read in a second: twice as many as are too few. */
+const [length, rate] = [4 * 2 ** 20, 2 ** 19]
+
+/** A server whose calls are answered at once, at length. */
+const long = source.replace('text: "x"', `text: "x".repeat(${length})`).replace(/3000/, "0").replace(/2000/, "0")
+
 const commands: Readonly<Record<string, (folder: string) => ReadonlyArray<string>>> = {
   wrap: () => ["wrap", "--", ...server],
   "serve --stdio": (folder) => {
@@ -59,14 +65,35 @@ describe.each(Object.entries(commands))("%s", (name, command) => {
     child.stdin.end(requests)
     const [code] = await once(child, "close") as [number]
     const answers = text.trim().split("\n").map((line) => JSON.parse(line) as Message)
-    const resultOf = (id: number) => answers.find((one) => one.id === id)?.result
-    expect([name, code, resultOf(1), resultOf(2), resultOf(3)]).toEqual([
+    const answerTo = (id: number) => answers.find((one) => one.id === id)
+    const withA = (member: string, value: unknown) =>
+      expect.objectContaining({ result: expect.objectContaining({ [member]: value }) })
+    expect([name, code, answerTo(1), answerTo(2), answerTo(3)]).toEqual([
       name,
       0,
-      expect.objectContaining({ protocolVersion: expect.any(String) }),
-      expect.objectContaining({ content: [expect.anything()] }),
-      expect.objectContaining({ content: [expect.anything()] })
+      withA("protocolVersion", expect.any(String)),
+      withA("content", [expect.anything()]),
+      withA("content", [expect.anything()])
     ])
+  }, 120_000)
+})
+
+describe("a host that reads slowly", () => {
+  it("[W5] gets its answer whole, though it has closed its end", async () => {
+    using state = stateFolder()
+    const child = spawn(process.execPath, [gateway, "wrap", "--", process.execPath, "-e", long], {
+      env: { ...process.env, MCP_LIFELINE_STATE: state.path },
+      stdio: ["pipe", "pipe", "inherit"]
+    })
+    let bytes = 0
+    child.stdout.on("data", (chunk: Buffer) => {
+      bytes += chunk.length
+      child.stdout.pause()
+      setTimeout(() => child.stdout.resume(), 1000 * chunk.length / rate)
+    })
+    child.stdin.end(requests)
+    await once(child, "close")
+    expect(bytes).toBeGreaterThan(2 * length)
   }, 120_000)
 })
 

@@ -61,10 +61,8 @@ export class ListWatch {
   readonly #deaf = Effect.unsafeMakeLatch()
   /** What the client had read of a list when the server said that it has changed, until it has read as much again. */
   readonly #before = new Map<ListMethod, ReadList.ReadList>()
-  /** Lists that were the same when the client read them after that. */
+  /** Lists that were the same when the client read them after that, and have not been others since. */
   readonly #vain = new Set<ListMethod>()
-  /** Lists that have changed, as the server says, of which the client was not told. */
-  readonly #withheld = new Set<ListMethod>()
   /** Lists to compare. */
   readonly #due = new Set<ListMethod>()
   /** Open while there are some. */
@@ -95,14 +93,13 @@ export class ListWatch {
     if (older === undefined || (!now.isWhole && now.count < older.count)) return
     this.#before.delete(method)
     if (ReadList.isSame(older, now)) return void this.#vain.add(method)
-    this.#vain.delete(method)
-    // One conversation may be that of several clients, and one of them has read it.
-    if (this.#withheld.delete(method)) this.#options.onChanged([method])
+    // It was withheld, and one conversation may be that of several clients, of whom one has read it.
+    if (this.#vain.delete(method)) this.#options.onChanged([method])
   }
 
   /** The client was notified of all lists: what it has read says nothing any more. */
   forget(): void {
-    for (const lists of [this.#known, this.#before, this.#vain, this.#withheld, this.#due]) lists.clear()
+    for (const lists of [this.#known, this.#before, this.#vain, this.#due]) lists.clear()
   }
 
   /**
@@ -118,7 +115,6 @@ export class ListWatch {
       return method
     })
     if (known.length === 0 || known.some((method) => !this.#vain.has(method))) return true
-    for (const method of known) this.#withheld.add(method)
     this.#want(known)
     return false
   }
@@ -172,13 +168,13 @@ export class ListWatch {
       // The next connection is compared anyway.
       if (!this.#isConnected) return
       const differing = yield* Effect.filter(methods, (method) => this.#differs(method))
-      if (methods.some((method) => this.#withheld.has(method))) {
+      if (methods.some((method) => this.#vain.has(method))) {
         this.#comparedAt = yield* Clock.currentTimeMillis
         this.#pause = differing.length > 0
           ? pauses.least
           : Math.min(pauses.most, Math.max(pauses.least, 2 * this.#pause))
       }
-      for (const method of methods) if (!this.#due.has(method)) this.#withheld.delete(method)
+      for (const method of differing) this.#vain.delete(method)
       if (differing.length > 0) this.#options.onChanged(differing)
     })
   }
