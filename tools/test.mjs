@@ -58,7 +58,7 @@ const [set, ...args] = process.argv.slice(2)
 if (set !== undefined && set !== "slow") process.exit(await run("vitest", ["run", set, ...args], { cwd: root }))
 mkdirSync(`${root}build`, { recursive: true })
 if (set === undefined) {
-  await Promise.all([check("check"), check("lint"), check("check", "links")])
+  await Promise.all([check("check"), check("lint"), check("check", "links"), check("check", "sizes")])
   // It uses what the first has compiled.
   await check("check", "snippets")
 }

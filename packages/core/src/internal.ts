@@ -16,7 +16,7 @@ import type { Chosen } from "./options/Tools.js"
 import type { Method, Params, Result } from "./port/Method.js"
 import type { Status } from "./state/Status.js"
 
-export { pollInterval } from "./calls/pollInterval.js"
+export { pollInterval } from "./calls/tasks/pollInterval.js"
 export { largestList } from "./catalog/Bounds.js"
 export { canonical } from "./catalog/canonical.js"
 export * as EntrySize from "./catalog/EntrySize.js"

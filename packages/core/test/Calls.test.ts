@@ -1031,6 +1031,22 @@ describe("Calls", () => {
     }
   }
 
+  it.scoped("[C12 C3] a call whose result is unknown leaves the news of its lost session to the next one, and is not run on the new one", () =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make()
+      script.respond = (method) => method === "tools/call" ? { answer: "never" } : undefined
+      const backend = yield* start(script, { calls: { afterSessionLoss: "fail" } })
+      const cut = yield* Effect.fork(Effect.flip(backend.callTool({ name: "pay" }, { idempotent: true })))
+      yield* TestClock.adjust(0)
+      script.respond = undefined
+      script.current.lose()
+      yield* TestClock.adjust("10 seconds")
+      expect(yield* Fiber.join(cut)).toMatchObject({ _tag: "ResultUnknown", generation: 1 })
+      expect(script.ledger.sent("tools/call", 1)).toEqual([])
+      expect(yield* Effect.flip(backend.callTool({ name: "pay" }))).toMatchObject({ _tag: "SessionExpired" })
+      yield* backend.callTool({ name: "pay" })
+    }))
+
   it.scoped("[C12] a new generation that was asked for tells nobody, and resume is the default", () =>
     Effect.gen(function*() {
       const script = ScriptedConnector.make()
@@ -1040,6 +1056,14 @@ describe("Calls", () => {
       yield* wanted.disable
       yield* wanted.enable
       yield* wanted.callTool({ name: "pay" })
+      script.current.lose()
+      yield* TestClock.adjust("10 seconds")
+      yield* wanted.disable
+      yield* wanted.enable
+      yield* wanted.callTool({ name: "pay" })
+      script.current.lose()
+      yield* TestClock.adjust("10 seconds")
+      expect(yield* Effect.flip(wanted.callTool({ name: "pay" }))).toMatchObject({ _tag: "SessionExpired" })
       const other = ScriptedConnector.make()
       const resuming = yield* start(other)
       other.current.lose()

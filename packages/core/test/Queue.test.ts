@@ -463,6 +463,32 @@ describe("a call without a fiber", () => {
     }))
 })
 
+describe("a call that is given up while its request is in flight in a fiber", () => {
+  it.scoped("[C13:virtual] keeps its place until that has ended", () =>
+    Effect.gen(function*() {
+      const { backend, ledger } = yield* start({ calls: { maxInFlight: 1 } }, false)
+      const rests: Array<Effect.Effect<unknown, unknown>> = []
+      const begin = (id: string) =>
+        Internal.start(
+          backend,
+          "tools/call",
+          { name: "a", arguments: { id } },
+          undefined,
+          (rest) => void rests.push(rest)
+        )
+      const { cancel } = begin("1")
+      begin("2")
+      const [first] = yield* Effect.forEach(rests, (rest) => Effect.fork(rest))
+      yield* TestClock.adjust(0)
+      assert.strictEqual(cancel(), "unknown")
+      yield* TestClock.adjust(0)
+      assert.deepStrictEqual(ledger.sent, ["1"])
+      yield* Fiber.interrupt(first!)
+      yield* TestClock.adjust(0)
+      assert.deepStrictEqual(ledger.sent, ["1", "2"])
+    }))
+})
+
 describe("a call that is given up where nobody goes on with it", () => {
   it.scoped("[C18:virtual] leaves its position at once: what remains of it may never begin", () =>
     Effect.gen(function*() {

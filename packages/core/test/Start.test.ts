@@ -241,6 +241,20 @@ describe("a call that is started without a fiber, and measured", () => {
     }).pipe(provide)
   })
 
+  it.scoped("[O1] cancelled while its request is made in its fiber, the request has ended before the call, and once", () => {
+    const { provide, told } = noting()
+    return Effect.gen(function*() {
+      const one = yield* sending(() => ({ send: undefined }))
+      one.script.respond = (method) => method === "tools/call" ? { answer: "never" } : undefined
+      const cancel = one.start()
+      const fiber = yield* Effect.fork(one.nexts[0]!)
+      yield* runUntilIdle
+      cancel()
+      yield* Fiber.interrupt(fiber)
+      expect(told).toEqual(["request: cancelled", "call: cancelled"])
+    }).pipe(provide)
+  })
+
   it.scoped("[O1] that goes on in a fiber has ended when that has", () => {
     const { provide, told } = noting()
     return Effect.gen(function*() {
@@ -257,6 +271,30 @@ describe("a call that is started without a fiber, and measured", () => {
 })
 
 describe("a call that is cancelled in its fiber", () => {
+  it.scoped("[O1] before that has begun is not measured, and nothing of it is left", () => {
+    const begun: Array<string> = []
+    return Effect.gen(function*() {
+      const one = yield* sending()
+      const heard: Array<unknown> = []
+      const cancel = one.start({ onprogress: (progress) => void heard.push(progress), timeout: "1 hour" })
+      expect(cancel()).toBe("notSent")
+      expect(Exit.isInterrupted(yield* Effect.exit(one.nexts[0]!))).toBe(true)
+      yield* TestClock.adjust("1 minute")
+      expect([begun, heard, one.sent()]).toEqual([[], [], 0])
+    }).pipe(Effect.provideService(Telemetry.Current, {
+      observe: () => ({
+        hasSpans: true,
+        event: () => {},
+        beat: () => {},
+        breakerOpened: () => {},
+        call: (method) => {
+          if (method === "tools/call") begun.push(method)
+          return { attempt: () => undefined, end: () => {} }
+        }
+      })
+    }))
+  })
+
   it.scoped("[C19] was not sent where its connection takes it back, which is known once the fiber has ended", () =>
     Effect.gen(function*() {
       const one = yield* sending(({ request }) => ({
@@ -279,6 +317,53 @@ describe("a call that is cancelled in its fiber", () => {
         call: () => ({ attempt: () => undefined, end: () => {} })
       })
     })))
+})
+
+describe("a call that is given up while it is sent", () => {
+  for (const moment of ["before", "within"] as const) {
+    it.scoped(`[C19] ${moment} the connection's send, after it has waited: nothing of it is kept`, () =>
+      Effect.gen(function*() {
+        let within: (() => void) | undefined
+        let cancelled = 0
+        const one = yield* sending(({ send }) => ({
+          send: (method, given, options, settle) => {
+            const cancel = send!(method, given, options, settle)
+            if (method === "tools/call") within?.()
+            return () => {
+              cancelled++
+              cancel()
+            }
+          }
+        }))
+        one.script.respond = (method) => method === "tools/call" ? { answer: "never" } : undefined
+        yield* one.backend.disconnect
+        let cancel: (() => unknown) | undefined
+        const given: Array<unknown> = []
+        const giveUp = () => void given.push(cancel?.())
+        if (moment === "within") within = giveUp
+        cancel = one.start({ onSent: moment === "before" ? giveUp : undefined })
+        const fiber = yield* Effect.fork(one.nexts[0]!)
+        yield* one.backend.reconnect
+        yield* runUntilIdle
+        yield* Fiber.interrupt(fiber)
+        expect([given.length, one.sent(), cancelled]).toEqual(moment === "before" ? [1, 0, 0] : [1, 1, 1])
+        expect(cancel()).toBe(moment === "before" ? "notSent" : "unknown")
+        expect((yield* one.backend.status).inFlight).toBe(0)
+      }))
+  }
+
+  it.scoped("[L19:virtual] onSent may throw: the call goes on", () =>
+    Effect.gen(function*() {
+      const one = yield* sending()
+      one.start({
+        onSent: () => {
+          throw new Error("broken on purpose")
+        }
+      })
+      yield* runUntilIdle
+      expect(yield* one.nexts[0]!).toMatchObject({ content: [{ type: "text" }] })
+      yield* unused(one)
+    }))
 })
 
 describe("a connection whose send is broken", () => {

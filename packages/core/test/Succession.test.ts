@@ -184,6 +184,29 @@ describe("calls that wait for a backend that is replaced", () => {
       expect([old.ledger.sent("tools/call").length, next.ledger.sent("tools/call").length]).toEqual([1, 1])
     }))
 
+  it.scoped("[C20 G25] its caller hears of it from the successor, until it has ended", () =>
+    Effect.gen(function*() {
+      const next = scripted(false, { after: 1000 })
+      next.respond = (method) => method === "tools/call" ? { answer: "result", after: 40_000 } : undefined
+      const fleet = yield* Fleet.make({
+        backends: docs(scripted(false, { connect: "hang" })),
+        defaults: { calls: { progressInterval: "10 seconds" } }
+      })
+      const heard: Array<string | undefined> = []
+      const onprogress = ({ message }: { readonly message?: string | undefined }) => void heard.push(message)
+      const backend = yield* backendOf(fleet)
+      const call = yield* Effect.fork(backend.callTool({ name: "echo" }, { onprogress, wait: "1 minute" }))
+      yield* runUntilIdle
+      yield* fleet.apply(docs(next))
+      yield* TestClock.adjust("35 seconds")
+      expect(heard).toContainEqual(expect.stringContaining("still running"))
+      yield* TestClock.adjust("10 seconds")
+      yield* Fiber.join(call)
+      heard.length = 0
+      yield* TestClock.adjust("1 minute")
+      expect(heard).toEqual([])
+    }))
+
   it.scoped("[C20] one that is cancelled after it went on is cancelled there, and counted once", () =>
     Effect.gen(function*() {
       const next = scripted(false, { after: 1000 })

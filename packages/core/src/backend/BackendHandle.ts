@@ -1,6 +1,4 @@
-/**
- * The handle of a backend, which its users hold over all its connections.
- */
+/** The handle of a backend, over all its connections. */
 import { Effect, Either, Option, Stream } from "effect"
 import type { Calls } from "../calls/Calls.js"
 import type { Kind, Snapshot } from "../catalog/Catalog.js"
@@ -22,10 +20,7 @@ import type { Supervisor } from "../supervisor/Supervisor.js"
 import type { Backend } from "./Backend.js"
 import { statusOf } from "./statusOf.js"
 
-/**
- * The handle of a backend. Everything is made when it is asked for, so that thousands of idle backends do not each hold
- * effects and streams that nobody runs; and may be taken off the handle, since nothing depends on `this` once it is.
- */
+/** Makes effects and streams only when asked: thousands of idle backends hold none. Members may be taken off it. */
 export class BackendHandle implements Backend {
   readonly #state: BackendState
   readonly #supervisor: Supervisor
@@ -69,12 +64,11 @@ export class BackendHandle implements Backend {
     return Live.make(Effect.map(look, () => published.value.snapshot), Stream.unwrap(Effect.as(look, changes)))
   }
 
-  /** Somebody looks at the catalogue of its fleet: lists that have expired are read again. */
   touchCatalog(): void {
     this.#supervisor.tasks.refresh.touch()
   }
 
-  /** Reads lists again whose changes nobody announces, for a caller that names something which is in none. */
+  /** For a name that is in no list: reads those lists again whose changes nobody announces. */
   seek(kind: Kind): Effect.Effect<void> {
     return this.#supervisor.tasks.refresh.seek(kind)
   }
@@ -94,7 +88,7 @@ export class BackendHandle implements Backend {
     )
   }
 
-  /** Ends when its lists are those of its present connection, for which it waits like a call with these options. */
+  /** Ends when its lists are those of its present connection, for which it waits like a call. */
   listed(options?: CallOptions): Effect.Effect<void, CallError> {
     const isFresh = (snapshot: Snapshot | undefined) => snapshot?.stale === false
     return Effect.suspend(() => {
@@ -142,12 +136,12 @@ export class BackendHandle implements Backend {
     })
   }
 
-  /** A call that its fleet has routed here; see `BackendState.enter`. */
+  /** A call that its fleet has routed here. Nobody may interrupt the result before it begins. */
   enter<A, E>(call: Effect.Effect<A, E>): Effect.Effect<A, E> {
-    return this.#state.enter(call)
+    return Effect.ensuring(call, Effect.sync(this.#state.entering()))
   }
 
-  /** Another backend has taken this one's place: what finds no connection here from now on, or waits for one, goes there. */
+  /** What finds no connection here from now on, or waits for one, goes to the successor. */
   leaveTo(successor: BackendHandle): void {
     this.#successor = successor
     this.#supervisor.calls.leaveTo(successor.calls)
@@ -159,7 +153,7 @@ export class BackendHandle implements Backend {
       : use(this.#successor)
   }
 
-  /** Ends when no call is on the connection or about to take a lease of it, or there is no connection. */
+  /** No call is on the connection or about to take a lease of it, or there is none. */
   unused(): Effect.Effect<void> {
     return Effect.suspend(() => {
       const { entered, published } = this.#state
@@ -194,12 +188,10 @@ export class BackendHandle implements Backend {
     return (tool) => this.#pins?.approve(tool) ?? Effect.succeed([])
   }
 
-  /** The tools that are withheld because their definitions were not approved. */
   get withheld(): ReadonlyArray<string> {
     return this.#pins?.withheld ?? []
   }
 
-  /** Whether `firstOutcome` has ended. */
   get hasFirstOutcome(): boolean {
     return this.#state.firstOutcome.isComplete
   }
@@ -214,28 +206,23 @@ export class BackendHandle implements Backend {
     return (method, params, options) => calls.request(method, params, options)
   }
 
-  /** For `stateOf` of `internal.ts`. */
   get state(): Status["state"] {
     return this.#state.published.value.state._tag
   }
 
-  /** For `isInDoubt` of `internal.ts`. */
   get isInDoubt(): boolean {
     const { current } = this.#state.published.value
     return current !== undefined && this.#supervisor.tasks.probe.silenceOf(current.runtime) !== undefined
   }
 
-  /** For `runsTasks` of `internal.ts`. */
   get runsTasks(): boolean {
     return this.#state.policy.calls.tasks !== "never"
   }
 
-  /** For `offersTool` of `internal.ts`. */
   offersTool(name: string): boolean {
     return this.#state.offered.has("tools", name)
   }
 
-  /** For `start` of `internal.ts`. */
   get calls(): Calls {
     return this.#supervisor.calls
   }

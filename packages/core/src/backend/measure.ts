@@ -1,11 +1,9 @@
-/**
- * Lets telemetry measure a backend. What it throws is reported to the backend, and stops neither that nor a call.
- */
+/** Lets telemetry measure a backend. What it throws stops neither the backend nor a call. */
 import type { CallObserver, Observer, Telemetry } from "../observe/Telemetry.js"
 import type { Connector } from "../port/Connector.js"
 import type { BackendState } from "../state/BackendState.js"
 
-/** Lets telemetry measure a backend, before anything happens to it. */
+/** Before anything happens to the backend. */
 export const measure = (state: BackendState, { transport }: Connector, telemetry: Telemetry): void => {
   const { published, clock, id } = state
   const report = (defect: unknown) => state.reportDefect("telemetry", defect)
@@ -32,7 +30,7 @@ const guard = (report: (defect: unknown) => void) => <A>(run: () => A): A | unde
   }
 }
 
-/** The same observer. What it throws is reported, and a call or a request whose measuring cannot begin is made without. */
+/** A call or a request whose measuring cannot begin is made without. */
 const guarded = (observer: Observer, report: (defect: unknown) => void): Observer => {
   const safely = guard(report)
   return {

@@ -22,27 +22,23 @@ import { Supervisor } from "../supervisor/Supervisor.js"
 import { BackendHandle } from "./BackendHandle.js"
 import { measure } from "./measure.js"
 
-/** What a fleet gives to its backends. */
 export interface FleetContext {
-  /** What the fleet has resolved of the backend's options and its own. */
   readonly policy?: Policy | undefined
   readonly permits?: ConnectPermits | undefined
-  /** When the fleet was made, in milliseconds on the Clock's scale. */
+  /** Milliseconds on the Clock's scale. */
   readonly fleetStartedAt?: number | undefined
   /** Tells of each suspend of the machine; a backend on its own watches for itself (R11). */
   readonly clockJumps?: Hub<void> | undefined
   readonly observer?: BackendObserver | undefined
 }
 
-/** The parts of a backend that has been started. */
 export interface Started {
   readonly state: BackendState
   readonly supervisor: Supervisor
-  /** The definitions of tools that were approved, with the option `pin`. */
   readonly pins: Pins | undefined
 }
 
-/** Starts a backend that lives as long as the scope. What is logged for it has its name as the annotation `backend`. */
+/** Lives as long as the scope. Its logs are annotated with `backend`. */
 export const startBackend = (
   id: string,
   options: BackendOptions,
@@ -53,7 +49,7 @@ export const startBackend = (
     ({ pins, state, supervisor }) => new BackendHandle(state, supervisor, options.connector, pins)
   )
 
-/** The same without a handle, for what makes requests of its own. */
+/** Without a handle, for what makes requests of its own. */
 export const startParts = (
   id: string,
   options: BackendOptions,
@@ -81,7 +77,7 @@ export const startParts = (
     state.observer = fleet.observer
     const { snapshot } = state.published.value
     if (snapshot !== undefined) state.observer?.catalogChanged(snapshot)
-    // Registered before the supervisor's own finalizer, so it runs when everything is torn down and reported.
+    // Registered before the supervisor's own finalizer, so it runs after it.
     yield* Effect.addFinalizer(() =>
       Effect.sync(() => {
         stop?.()
@@ -108,10 +104,7 @@ const pinsOf = (
     isOffered: (tool) => offered.has("tools", tool)
   })
 
-/**
- * The policy of a backend's options over the defaults of its fleet. The decoder gets every option that is not taken out here,
- * and refuses those that it does not know.
- */
+/** The decoder gets every option that is not taken out here, and refuses those that it does not know. */
 export const resolvePolicy = <R>(
   id: string,
   {

@@ -10,10 +10,8 @@ import type { BackendState } from "../state/BackendState.js"
 import type { Status } from "../state/Status.js"
 import type { Supervisor } from "../supervisor/Supervisor.js"
 
-/** How many characters of a session id are shown. */
 const sessionIdLength = 8
 
-/** The account of this moment. */
 export const statusOf = (
   backend: BackendState,
   supervisor: Supervisor,

@@ -1,9 +1,7 @@
-/**
- * One call on its way, through however many connections it takes.
- */
-import { Effect } from "effect"
-import type { CallError } from "../Errors.js"
-import type { CallObserver } from "../observe/Telemetry.js"
+/** One call on its way, through however many connections it takes. */
+import { Effect, Exit } from "effect"
+import type { CallError, RequestError } from "../Errors.js"
+import type { AttemptObserver, CallObserver } from "../observe/Telemetry.js"
 import type { CallOptions } from "../options/CallOptions.js"
 import * as TimeSpan from "../options/TimeSpan.js"
 import type { Chosen } from "../options/Tools.js"
@@ -12,83 +10,96 @@ import type { Method, Params, Result } from "../port/Method.js"
 import type { LiveConnection } from "../runtime/LiveConnection.js"
 import type { Runtime } from "../runtime/Runtime.js"
 import { identified } from "./callId.js"
-import { CallProgress } from "./CallProgress.js"
+import { CallProgress } from "./progress/CallProgress.js"
 import type { Ticket } from "./Queue.js"
 
-/** How much of its time a call may wait for something: its caller learns why before that is over, and ends the call by itself. (V8) */
+/** After this silence in milliseconds, giving up puts the connection in doubt: shorter than hosts' timeouts. (H9) */
+export const silence = 2000
+
+/** A call may wait for this part of its time: its caller learns why, and ends the call by itself. (V8) */
 const partOfTime = 0.75
 
-/** Until when a call may be held, on the Clock's scale. */
 export const heldUntil = ({ begunAt, deadline }: { readonly begunAt: number; readonly deadline: number }): number =>
   begunAt + partOfTime * (deadline - begunAt)
 
-/** What was asked for, and how far it is. */
+/** Points in time are on the Clock's scale. */
 export interface Call<M extends Method> {
   readonly method: M
   readonly params: Params<M>
   readonly options: CallOptions | undefined
-  /** What the options by tool say of it. */
   tool: Chosen | undefined
   readonly timeout: number
   deadline: number
-  /** Until when it may wait for a connection, from when it began to do so until it is sent, on the Clock's scale. */
+  /** For a connection, from its first wait until it is sent. */
   waitEnd: number | undefined
-  /** When it began, on the Clock's scale. */
   readonly begunAt: number
   /** Each progress moves the deadline, and nothing bounds the whole. */
   readonly openEnded: boolean
   /** Requests that were sent and failed. */
   sent: number
-  /** Those of them that have reached the server, in whole or in part, and have no result. */
+  /** Those of them that have reached the server, in whole or in part. */
   withoutResult: number
-  /** How often something else than the server has refused it, while the server gave its lists. */
+  /** Refusals by something else than the server, while the server gave its lists. */
   refusedBeside: number
-  /** When its last request was sent, or the server told of progress, on the Clock's scale. */
+  /** When its last request was sent, or the server told of progress. */
   heardAt: number
-  /** Questions of the server that the user has not answered. */
   questions: number
-  /** Since when there are some, on the Clock's scale. */
   askedAt: number
-  /** The runtime on which its request is in flight. */
   on: Runtime | undefined
-  /** Whether it begins a task that Lifeline runs; not decided before it is sent. */
+  /** Not decided before it is sent. */
   runsTask: boolean | undefined
-  /** The task that it has begun. */
   task: RunningTask | undefined
-  /** For a request about a task: the call that has begun it. */
   readonly about: Call<"tools/call"> | undefined
-  /** The connection on which it is sent first, as long as that lives. Default: the current one. */
+  /** It is sent there first, as long as that lives. Default: the current one. */
   first: LiveConnection | undefined
-  /** Its caller does not wait for it any more. */
+  attempt: AttemptObserver<M> | undefined
+  /** Not set in the fiber of the call. The connection's own function: with one of ours, a call took twice its time. */
+  cancel: (() => void) | undefined
   isGivenUp: boolean
-  /** It was cancelled outside of the fiber that may still carry on with it. */
-  isCancelled: boolean
-  /** A request of it was sent, and it is not known that the server did not carry it out. */
+  /** Its caller has its outcome. */
+  isOver: boolean
+  /** The server may have carried out its last request. */
   isDoubtful: boolean
-  /** It was sent again although it may have been carried out, because doing it twice does no harm. */
+  /** The first failure of unknown fate, whatever becomes of the call now. */
+  unknown: Unknown | undefined
+  /** Sent again although it may have been carried out: twice does no harm. */
   repeated: boolean
-  /** Where the caller wants to hear of it. */
   readonly progress: CallProgress | undefined
-  /** What it waits for while there is a connection, for its progress: "waits for its turn". */
+  /** For its progress, while there is a connection: "waits for its turn". */
   waitsFor: string | undefined
-  /** Its place, or its position, among all calls (`calls.maxInFlight`). A request about a task needs none. */
+  /** For `calls.maxInFlight`. A request about a task needs none. */
   place: Ticket | undefined
-  /** The same among those of which fewer may be in flight (`calls.concurrency`). It is kept while a task of the call runs. */
+  /** For `calls.concurrency`. Kept while a task of the call runs. */
   turn: Ticket | undefined
   observer: CallObserver<M> | undefined
-  /** Who carries it out, if that is not the backend that it was made for. */
   carrier: Carrier | undefined
 }
 
+export interface Unknown {
+  readonly generation: number
+  readonly error: RequestError
+}
+
+/** A call has waited, and is looked at anew. */
+export const again = Symbol("again")
+
+/** Its outcome (an `Exit`), or work in a fiber that ends with it, or with `again`. */
+export type Rest<M extends Method> = Effect.Effect<Result<M> | typeof again, CallError>
+
+export const isOutcome = <M extends Method>(rest: Rest<M>): rest is Exit.Exit<Result<M>, CallError> => Exit.isExit(rest)
+
+/** Never an `Exit`. */
+export const after = <E extends CallError>(wait: Effect.Effect<unknown, E>): Effect.Effect<typeof again, E> =>
+  Effect.map(wait, () => again)
+
 /** A backend that calls can be left to. */
 export interface Carrier {
-  /** Goes on with a call of which nothing is in flight. */
-  readonly take: Attempt
+  /** Nothing of the call is in flight. */
+  readonly take: <M extends Method>(call: Call<M>) => Effect.Effect<Result<M>, CallError>
   readonly giveUp: <M extends Method>(call: Call<M>) => void
   readonly doubt: <M extends Method>(call: Call<M>) => void
 }
 
-/** A task that a server runs for a call. */
 export interface RunningTask {
   readonly id: string
   /** The connection that has answered last for it. */
@@ -97,16 +108,12 @@ export interface RunningTask {
   isThere: boolean
   /** A fiber waits for its outcome. */
   hasBegun: boolean
-  /** The call has ended: nothing is said of it any more, and it has no lease. */
+  /** The call has ended, and holds no lease. */
   isOver: boolean
-  /** What the caller was told of it last. */
   said?: string
 }
 
-/** Sends the request of a call on the connection that there is, or the next one. */
-export type Attempt = <M extends Method>(call: Call<M>) => Effect.Effect<Result<M>, CallError>
-
-/** A call that begins now. `requestTimeout`: where neither its options nor those of its tool have a time. `about`: the call whose task it is about. */
+/** `requestTimeout`: where neither its options nor those of its tool have a time. */
 export const make = <M extends Method>(
   method: M,
   params: Params<M>,
@@ -142,9 +149,12 @@ export const make = <M extends Method>(
     task: undefined,
     about,
     first: about?.task?.isThere === true ? about.task.on : undefined,
+    attempt: undefined,
+    cancel: undefined,
     isGivenUp: false,
-    isCancelled: false,
+    isOver: false,
     isDoubtful: false,
+    unknown: undefined,
     repeated: false,
     progress: options?.onprogress && new CallProgress(options.onprogress, now),
     waitsFor: undefined,
@@ -155,7 +165,6 @@ export const make = <M extends Method>(
   }
 }
 
-/** A request of it leaves; what comes of that is not known yet. */
 export const leaves = <M extends Method>(call: Call<M>, on: Runtime): void => {
   call.on = on
   call.waitEnd = undefined
@@ -163,22 +172,19 @@ export const leaves = <M extends Method>(call: Call<M>, on: Runtime): void => {
   call.options?.onSent?.(on.generation)
 }
 
-/** How long a server shall keep a task beyond the time of its call, in milliseconds. */
+/** Milliseconds that a server shall keep a task beyond the time of its call. */
 const margin = 60_000
 
-/** What a task is begun with: that the server keeps its outcome for as long as somebody may ask for it. */
+/** The server keeps the outcome for as long as somebody may ask for it. */
 const keeping = <M extends Method>({ openEnded }: Call<M>, left: number): { readonly ttl?: number } =>
   openEnded || !Number.isFinite(left) ? {} : { ttl: Math.ceil(left) + margin }
 
-/** The runtime on which the server carries it out, in a request or in a task. */
 export const runsOn = <M extends Method>({ on, task }: Call<M>): Runtime | undefined =>
   (on ?? (task?.isOver === false ? task.on.runtime : undefined))?.latest
 
-/** What becomes of a call that is cancelled now. */
-export const fateOf = <M extends Method>({ isDoubtful }: Call<M>): "notSent" | "unknown" =>
-  isDoubtful ? "unknown" : "notSent"
+export const fateOf = <M extends Method>({ isDoubtful, unknown }: Call<M>): "notSent" | "unknown" =>
+  isDoubtful || unknown !== undefined ? "unknown" : "notSent"
 
-/** What a call does while there is a connection and it waits for something, which its progress says meanwhile. */
 export const waitingFor = <M extends Method, A, E>(
   call: Call<M>,
   what: string,
@@ -194,19 +200,18 @@ export const waitingFor = <M extends Method, A, E>(
     )
   })
 
-/** A length of time in milliseconds. */
 export const millis = (input: CallOptions["timeout"], otherwise: number): number =>
   input === undefined ? otherwise : TimeSpan.millis(input)
 
-/** The time that is over when a call is not answered in time: that of the whole call, or that of one answer. In milliseconds. */
+/** In milliseconds: that of the whole call, or that of one answer. */
 export const timeOver = <M extends Method>({ begunAt, deadline, heardAt, openEnded, timeout }: Call<M>): number =>
   openEnded || heardAt + timeout < deadline ? timeout : Math.round(deadline - begunAt)
 
-/** For how long the user has been asked, in milliseconds, since it was last known that nobody is. */
+/** In milliseconds, since it was last known that nobody is asked. */
 export const askedFor = <M extends Method>({ askedAt, questions }: Call<M>, now: number): number =>
   questions === 0 ? 0 : now - askedAt
 
-/** The server begins to ask the user something, or has its answer. That time is not the server's. */
+/** The time in which the user is asked is not the server's. */
 const asked = <M extends Method>(call: Call<M>, isAsking: boolean, now: number): void => {
   if (isAsking) {
     if (call.questions++ === 0) call.askedAt = now
@@ -218,13 +223,12 @@ const asked = <M extends Method>(call: Call<M>, isAsking: boolean, now: number):
   call.heardAt += time
 }
 
-/** The options of the request that is sent for a call now. What the server tells of its progress is a sign of life. */
 export const requestOptions = <M extends Method>(call: Call<M>, clock: () => number): RequestOptions => {
   const { deadline, openEnded, options, progress, timeout } = call
   const now = call.heardAt = clock()
   const left = Math.max(0, deadline - now)
   const onwithdrawn = (): void => {
-    call.isDoubtful = call.repeated
+    call.isDoubtful = false
   }
   const onasking = (isAsking: boolean): void => {
     const now = clock()

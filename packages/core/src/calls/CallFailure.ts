@@ -1,6 +1,4 @@
-/**
- * What a failed request means for its call: pure decisions, and the errors that callers see.
- */
+/** What a failed request means for its call: pure decisions, and the errors that callers see. */
 import {
   BackendUnavailable,
   type CallError,
@@ -17,41 +15,39 @@ import { formatMillis } from "../internal/formatMillis.js"
 import { entries, inWords, type State } from "../lifecycle/Lifecycle.js"
 import { inWords as reasonInWords } from "../observe/Reason.js"
 import { detail, open, type Said, said } from "../observe/Said.js"
+import type { Method } from "../port/Method.js"
 import type { BackendState, LastError } from "../state/BackendState.js"
+import type { Call } from "./Call.js"
 
-/** The request that failed, and where its backend stands now. */
 export interface About {
   readonly backend: string
-  /** Of the connection that it was for. */
   readonly generation: number
   readonly method: string
-  /** Milliseconds that it was given. */
+  /** Milliseconds. */
   readonly timeout: number
   readonly state: State
   readonly lastError: LastError | undefined
   /** Doing it twice does no harm. */
   readonly harmless?: boolean | undefined
-  /** It has reached the server so often, as often as Lifeline sends it, and has no result. */
+  /** Set where it has reached the server as often as Lifeline sends it, without a result. */
   readonly times?: number | undefined
 }
 
 const doubtful: ReadonlySet<RequestReason> = new Set<RequestReason>(["timeout", "network", "server", "fault"])
 
-/** Whether the failure puts the connection in doubt (H4). A server that asks us to wait lives (K19). */
+/** Whether it puts the connection in doubt (H4). A server that asks us to wait lives (K19). */
 export const isSuspicious = (error: RequestError): boolean => doubtful.has(error.reason) && !isObjection(error)
 
 const conclusive: ReadonlySet<RequestReason> = new Set<RequestReason>(["timeout", "unauthorized", "fault"])
 
-/** Whether the reason allows to send the request again; its fate has a say, too. */
 export const maySendAgain = ({ reason }: RequestError): boolean => !conclusive.has(reason)
 
-/** Whether it is a fault of the program, the caller's or ours, that leaves no doubt about what became of the request. */
+/** A fault of the program, the caller's or ours, that leaves no doubt about what became of the request. */
 export const isMisuse = ({ fate, reason }: RequestError): boolean => reason === "fault" && fate !== "unknown"
 
 const again = (times: number): Said =>
   said`this happened ${times} times, so find out why before you call again: it may be the call that ends the server`
 
-/** The error that a caller sees for a request that failed and is not sent again. */
 export const toCallError = (error: RequestError, about: About): CallError => {
   const { generation, harmless = false, timeout, times } = about
   const common = { backend: about.backend, generation, cause: error.cause ?? error }
@@ -95,7 +91,7 @@ export const toCallError = (error: RequestError, about: About): CallError => {
         })
     case "notSent":
     case "rejected":
-      // It waited for its turn, mostly behind others that the server has not taken yet, until its time was over.
+      // Mostly it waited behind others that the server has not taken yet.
       if (error.reason === "timeout") {
         return notTaken(
           about,
@@ -122,46 +118,55 @@ export const toCallError = (error: RequestError, about: About): CallError => {
 const notTaken = ({ backend, generation, lastError, state }: About, text: Said): BackendUnavailable =>
   new BackendUnavailable({ backend, generation, state: state._tag, ...lastErrorOf(lastError), ...text })
 
-/** What an error says of why the backend is or was down. */
 const lastErrorOf = (lastError: LastError | undefined): Pick<BackendUnavailable, "lastError" | "lastReason"> => ({
   lastError: lastError?.message,
   lastReason: lastError?.reason
 })
 
-/**
- * The error of a call whose request may have been carried out and was to be sent again. `last` is what that failed with: that
- * the request was not sent is true of the repetition only. `harmless`: it is known that it may be carried out twice.
- */
-export const afterUnknown = (
+const whyNot = (backend: string, last: CallError): Said => {
+  switch (last._tag) {
+    case "ConnectionLost":
+      return said`the next connection was lost, too`
+    case "SessionExpired":
+      return said`its session was lost`
+    case "BackendUnavailable": {
+      if (last.state === "Connected") return said`${open(backend)} did not take it in time`
+      const { lastError, lastReason } = last
+      return said`${open(backend)} is ${open(inWords(last.state))}${
+        lastError === undefined
+          ? said``
+          : said` (last error: ${{ message: lastError, publicMessage: reasonInWords(lastReason) }})`
+      }`
+    }
+    default:
+      return said`${open(backend)} does not offer it any more`
+  }
+}
+
+/** Once a request may have been carried out, no error says that it was not: that is true of the repetition only. */
+export const outcomeOf = (
   last: CallError,
-  first: RequestError,
-  { backend, generation, method }: Pick<About, "backend" | "generation" | "method">,
-  harmless: boolean
+  { method, repeated, unknown }: Pick<Call<Method>, "method" | "repeated" | "unknown">,
+  backend: string
 ): CallError => {
-  if (last._tag !== "BackendUnavailable" && last._tag !== "ConnectionLost") return last
-  const why = last._tag === "ConnectionLost"
-    ? said`the next connection was lost, too`
-    : said`${open(backend)} is ${open(inWords(last.state))}${
-      last.lastError === undefined
-        ? said``
-        : said` (last error: ${{ message: last.lastError, publicMessage: reasonInWords(last.lastReason) }})`
-    }`
+  if (unknown === undefined || last._tag === "ResultUnknown" || last._tag === "RequestTimeout") return last
+  const { error, generation } = unknown
+  const why = whyNot(backend, last)
   return new ResultUnknown({
     backend,
     generation,
     method,
     cause: last,
     ...said`${open(backend)}: ${open(method)} was sent and its result is unknown (${
-      detail(first.message, first.reason)
+      detail(error.message, error.reason)
     }); ${
-      harmless
+      repeated
         ? said`it may be carried out twice, but could not be sent again: ${why}`
         : said`what its tool does could not be read, because ${why}. Check before you repeat it, or pass idempotent: true for calls that may be carried out twice`
     }`
   })
 }
 
-/** A BackendUnavailable that says where the backend stands. */
 export const unavailable = (on: BackendState, why: Said): BackendUnavailable => {
   const backend = on.id
   const now = on.now()
@@ -186,7 +191,7 @@ export const unavailable = (on: BackendState, why: Said): BackendUnavailable => 
   })
 }
 
-/** A BackendUnavailable because a bound on calls was reached. (C13) */
+/** A bound on calls was reached. (C13) */
 export const busy = (backend: string, why: Said): BackendUnavailable =>
   new BackendUnavailable({
     backend,
@@ -194,7 +199,7 @@ export const busy = (backend: string, why: Said): BackendUnavailable =>
     ...said`${open(backend)} is busy: ${why}; call again when some have ended`
   })
 
-/** Why a call may not wait, if as many as may already do. (C13) */
+/** `undefined` where the call may wait. (C13) */
 export const tooManyWait = (
   { id, policy: { calls } }: BackendState,
   waiting: number

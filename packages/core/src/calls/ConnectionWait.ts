@@ -1,6 +1,4 @@
-/**
- * Waiting for a connection: within the caller's time, and only where one may come.
- */
+/** Waiting for a connection: within the caller's time, and only where one may come. */
 import { Effect } from "effect"
 import type { BackendUnavailable } from "../Errors.js"
 import { entries, isPointless } from "../lifecycle/Lifecycle.js"
@@ -13,21 +11,15 @@ import { type Call, heldUntil, millis } from "./Call.js"
 import { tooManyWait, unavailable } from "./CallFailure.js"
 import type { QueuedCalls } from "./QueuedCalls.js"
 
-/** How long somebody may wait, on the Clock's scale. */
+/** On the Clock's scale; `begunAt` and `deadline` are those of the whole call. */
 export interface Time {
-  /** The beginning of the whole call. */
   readonly begunAt: number
-  /** The end of the whole call. */
   readonly deadline: number
-  /** The end of the time in which a connection has to come. */
   readonly end: number
-  /** Whether the call itself says how long that is. */
   readonly isChosen: boolean
 }
 
-/** Lets calls of one backend wait, and counts them. */
 export class ConnectionWait {
-  /** How long each call that waits may do so, in milliseconds. */
   readonly #waits = new Set<{ readonly millis: number }>()
   readonly #backend: BackendState
   readonly #queue: QueuedCalls
@@ -37,12 +29,11 @@ export class ConnectionWait {
     this.#queue = queue
   }
 
-  /** How many wait now. */
   get waiting(): number {
     return this.#waits.size
   }
 
-  /** How long the one may wait that waits for the shortest time in which an attempt can be made, in milliseconds. */
+  /** The shortest wait, in milliseconds, in which an attempt can be made. */
   get shortest(): number {
     const { demandInterval } = this.#backend.policy.reconnect
     let shortest = Number.POSITIVE_INFINITY
@@ -50,7 +41,6 @@ export class ConnectionWait {
     return shortest
   }
 
-  /** Waits for the next attempt of a call, within the call's time. */
   forCall<M extends Method>(call: Call<M>, lost?: Runtime | undefined): Effect.Effect<void, BackendUnavailable> {
     return Effect.suspend(() => {
       const { begunAt, deadline, options } = call
@@ -61,10 +51,7 @@ export class ConnectionWait {
     })
   }
 
-  /**
-   * Waits until there is a connection other than that of `lost`, or none and a successor. It gives nothing but a reason to look again: the
-   * caller reads the slot anew. Asks for an attempt where one can be brought forward.
-   */
+  /** For a connection other than `lost`, or none and a successor. Only a reason to look again: the caller reads the slot anew. */
   until(
     time: Time,
     lost?: Runtime | undefined,
@@ -104,10 +91,7 @@ export class ConnectionWait {
     })
   }
 
-  /**
-   * Whether nothing is known of the server yet, because its first start is under way: it may be downloading itself. A time to wait that the
-   * caller or the policy has chosen counts all the same.
-   */
+  /** The server may be downloading itself. A time to wait that the caller or the policy has chosen counts all the same. */
   #isFirstStart({ generation, lastError, state }: Slot, { isChosen }: Time): boolean {
     const isDefault = this.#backend.policy.timeouts.wait === Policy.defaults.timeouts.wait
     const isFirstAttempt = lastError === undefined && state._tag === "Connecting"
@@ -115,7 +99,7 @@ export class ConnectionWait {
     return generation === 0 && goesOn && isDefault && !isChosen
   }
 
-  /** The call does not wait. After an attempt that failed for good it asks for another one, which keeps its pace. (R13) */
+  /** After an attempt that failed for good the call asks for another one, which keeps its pace. (R13) */
   #pointless({ demandableFrom }: Slot): BackendUnavailable {
     const error = unavailable(this.#backend, said`the call was not sent`)
     if (demandableFrom !== undefined) this.#backend.demand() // guard: permanent-failure-is-demanded

@@ -1,31 +1,25 @@
-/**
- * What follows on a failed request: it is sent again where that helps and does no harm, else its call fails.
- */
+/** What follows on a failed request: it is sent again where that helps and does no harm, else its call fails. */
 import { Effect, Option } from "effect"
 import { constant } from "effect/Function"
 import { type CallError, isGone, RequestError } from "../Errors.js"
 import type { Probe } from "../health/Probe.js"
 import type { SessionDoubt } from "../health/SessionDoubt.js"
-import type { Method, Result } from "../port/Method.js"
+import type { Method } from "../port/Method.js"
 import type { LiveConnection } from "../runtime/LiveConnection.js"
 import type { Runtime } from "../runtime/Runtime.js"
 import type { BackendState } from "../state/BackendState.js"
-import { type Attempt, type Call, timeOver } from "./Call.js"
-import { type About, afterUnknown, isMisuse, isSuspicious, maySendAgain, toCallError } from "./CallFailure.js"
+import { after, type Call, type Rest, timeOver } from "./Call.js"
+import { type About, isMisuse, isSuspicious, maySendAgain, toCallError } from "./CallFailure.js"
 import type { ConnectionWait } from "./ConnectionWait.js"
 import type { QueuedCalls } from "./QueuedCalls.js"
 import type { ToolHints } from "./ToolHints.js"
 
-/**
- * So often a request reaches the server, in whole or in part, without a result (C3). A call that ends the server each time would otherwise end it for
- * everybody, as long as its caller waits.
- */
+/** A call that ends the server each time must not do so for everybody, as long as its caller waits. (C3) */
 const mostWithoutResult = 6
 
-/** So often something else than the server may refuse a request while the server gives its lists: then the request is meant. */
+/** If something else than the server refuses it so often while the server gives its lists, the request is meant. */
 const mostRefusedBeside = 3
 
-/** Decides what becomes of the calls of one backend whose requests have failed. */
 export class FailedRequests {
   readonly #backend: BackendState
   readonly #probe: Probe
@@ -50,26 +44,19 @@ export class FailedRequests {
     this.#hints = hints
   }
 
-  /** Goes on with the call of a failed request: with another attempt, or with the error that its caller sees. */
-  recover<M extends Method>(
-    call: Call<M>,
-    installed: LiveConnection,
-    error: RequestError,
-    attempt: Attempt
-  ): Effect.Effect<Result<M>, CallError> {
+  recover<M extends Method>(call: Call<M>, installed: LiveConnection, error: RequestError): Rest<M> {
     return error.ifSessionLost === undefined
-      ? this.#sendAgain(call, installed, error, attempt)
-      : this.#doubtful(call, installed, error, error.ifSessionLost, attempt)
+      ? this.#sendAgain(call, installed, error)
+      : this.#doubtful(call, installed, error, error.ifSessionLost)
   }
 
-  /** A refusal that may be that of a server which has forgotten the session: that is found out first. (R12) */
+  /** The server may have forgotten the session: that is found out first. (R12) */
   #doubtful<M extends Method>(
     call: Call<M>,
     installed: LiveConnection,
     error: RequestError,
-    fate: "rejected" | "answered",
-    attempt: Attempt
-  ): Effect.Effect<Result<M>, CallError> {
+    fate: "rejected" | "answered"
+  ): Rest<M> {
     return Effect.flatMap(
       this.#backend.before(call.deadline, this.#doubt.settle(installed, error)),
       (settled) => {
@@ -78,7 +65,7 @@ export class FailedRequests {
         if (outcome === "alive" && isGone(error) && ++call.refusedBeside === mostRefusedBeside) {
           const { message } = error
           const meant = new RequestError({ fate: "answered", reason: "protocol", message, cause: error.cause })
-          return this.#sendAgain(call, installed, meant, attempt)
+          return this.#sendAgain(call, installed, meant)
         }
         const mayRepeat = (fate === "rejected" && this.#trustsRefusals) || this.mayRepeat(call, installed.runtime) // guard: doubted-side-effect-once
         return this.#sendAgain(
@@ -86,27 +73,24 @@ export class FailedRequests {
           installed,
           outcome === "lost" && mayRepeat
             ? new RequestError({ fate: "rejected", reason: "session", message: error.message, cause: error })
-            : error,
-          attempt
+            : error
         )
       }
     )
   }
 
-  /** What follows on a failed request, by its fate (C2, C3). */
-  #sendAgain<M extends Method>(
-    call: Call<M>,
-    installed: LiveConnection,
-    failure: RequestError,
-    attempt: Attempt
-  ): Effect.Effect<Result<M>, CallError> {
+  /** By its fate. (C2, C3) */
+  #sendAgain<M extends Method>(call: Call<M>, installed: LiveConnection, failure: RequestError): Rest<M> {
     const { runtime } = installed
     const error = this.#asTrusted(call, runtime, failure)
     const { fate, reason } = error
-    const mayRepeat = fate === "unknown" ? this.#hints.mayRepeat(call, runtime) : true
-    const harmless = call.repeated || (fate === "unknown" && mayRepeat === true)
-    call.isDoubtful = call.repeated || fate === "unknown" || fate === "answered"
-    const hasReached = fate === "unknown" || error.partlySent === true
+    const isUnknown = fate === "unknown"
+    const mayRepeat = isUnknown ? this.#hints.mayRepeat(call, runtime) : true
+    const harmless = call.repeated || (isUnknown && mayRepeat === true)
+    call.isDoubtful = isUnknown || fate === "answered"
+    if (isUnknown) call.unknown ??= { generation: runtime.generation, error }
+    else if (fate === "answered") call.unknown = undefined
+    const hasReached = isUnknown || error.partlySent === true
     const isLast = hasReached && ++call.withoutResult >= mostWithoutResult
     const times = isLast ? call.withoutResult : undefined
     const fail = this.fail(error, call.method, runtime, timeOver(call), harmless, times)
@@ -120,26 +104,16 @@ export class FailedRequests {
       if (mayRepeat === false) return fail // guard: side-effect-once
       if (isLast) return fail
       call.sent++
-      call.repeated ||= fate === "unknown" && mayRepeat === true
+      call.repeated ||= isUnknown && mayRepeat === true
       const gone = reason === "lost" || reason === "session"
-      const again: Attempt = gone ? attempt : (call) => Effect.zipRight(this.#pause(call, error, fail), attempt(call))
-      const next = Effect.zipRight(
-        gone && runtime.spreads && runtime.loss === undefined
-          ? Effect.void // One process was lost, and another one takes it. (C18)
-          : gone
-          ? this.#wait.forCall(call, runtime)
-          : this.#backend.before(call.deadline, verdict),
-        mayRepeat === undefined ? this.#asHintsSay(call, installed, fail, again) : again(call)
-      )
-      return fate === "unknown"
-        ? Effect.mapError(
-          next,
-          (last) => {
-            const about = { backend: this.#backend.id, generation: runtime.generation, method: call.method }
-            return afterUnknown(last, error, about, call.repeated)
-          }
-        )
-        : next
+      const wait = gone && runtime.spreads && runtime.loss === undefined
+        ? Effect.void // One process was lost, and another one takes it. (C18)
+        : gone
+        ? this.#wait.forCall(call, runtime)
+        : this.#backend.before(call.deadline, verdict)
+      const known = mayRepeat === undefined ? this.#asHintsSay(call, installed, fail) : Effect.void
+      const pause = gone ? Effect.void : this.#pause(call, error, fail)
+      return after(Effect.zipRight(wait, Effect.zipRight(known, pause)))
     })
   }
 
@@ -148,7 +122,7 @@ export class FailedRequests {
     return this.#backend.policy.calls.afterRefusal === "resend"
   }
 
-  /** A refusal as what it proves: nothing, where somebody on the way may have passed the request on before, and twice would do harm. (C16) */
+  /** A refusal proves nothing where somebody on the way may have passed the request on, and twice would do harm. (C16) */
   #asTrusted<M extends Method>(call: Call<M>, runtime: Runtime, error: RequestError): RequestError {
     if (error.fate !== "rejected" || this.#trustsRefusals || this.mayRepeat(call, runtime)) return error
     const message =
@@ -156,30 +130,26 @@ export class FailedRequests {
     return new RequestError({ ...error, fate: "unknown", message, cause: error })
   }
 
-  /**
-   * What follows where nobody has read the hints of the tool yet: they are read on the present connection, which may be a new one, and
-   * decide. Another version of the server may have made of a tool that adds one that sets: then only a tool that reads is harmless. (C15)
-   */
+  /** Another version of the server may have made of a tool that adds one that sets: then only a tool that reads is harmless. (C15) */
   #asHintsSay<M extends Method>(
     call: Call<M>,
     failed: LiveConnection,
-    fail: Effect.Effect<never, CallError>,
-    attempt: Attempt
-  ): Effect.Effect<Result<M>, CallError> {
+    fail: Effect.Effect<never, CallError>
+  ): Effect.Effect<void, CallError> {
     return Effect.suspend(() => {
       const { current, hasSuccessor } = this.#backend.published.value
-      // What the tools of another server say is nothing about a call that this one may have carried out.
+      // Another server's tools say nothing about a call that this one may have carried out.
       if (current === undefined && hasSuccessor) return fail
-      const again = Effect.suspend(() => this.#asHintsSay(call, failed, fail, attempt))
+      const again = Effect.suspend(() => this.#asHintsSay(call, failed, fail))
       if (current === undefined) return Effect.zipRight(this.#wait.forCall(call), again)
-      // Nothing of the call is in flight meanwhile, and others need not wait for it.
+      // Nothing of the call is in flight: others need not wait for it.
       this.#queue.leave(call) // guard: reading-holds-no-place
       return Effect.flatMap(this.#hints.read(call, current), () => {
         const { runtime } = current
         const mayRepeat = this.#hints.mayRepeat(call, runtime, !isSameServer(failed, current))
         if (mayRepeat === true) {
           call.repeated = true
-          return attempt(call)
+          return Effect.void
         }
         const isLost = mayRepeat === undefined && !this.#backend.isCurrent(runtime)
         return isLost && this.#backend.now() < call.deadline ? again : fail
@@ -187,7 +157,6 @@ export class FailedRequests {
     })
   }
 
-  /** Waits before a connection that lives is asked again, within the call's time. */
   #pause<M extends Method>(
     call: Call<M>,
     error: RequestError,
@@ -200,12 +169,12 @@ export class FailedRequests {
     return end < call.deadline ? this.#backend.sleepUntil(end) : fail
   }
 
-  /** Whether it is known that doing it twice does no harm (C3). */
+  /** Known to do no harm twice. (C3) */
   mayRepeat<M extends Method>(call: Call<M>, runtime: Runtime): boolean {
     return this.#hints.mayRepeat(call, runtime) === true
   }
 
-  /** Fails with the error that a caller sees; the caller's own mistake is no failure of the call, and comes as it is. */
+  /** The caller's own mistake is no failure of the call, and comes as it is. */
   fail(
     error: RequestError,
     method: string,

@@ -1,14 +1,11 @@
-/**
- * Places for requests in flight, and the calls that wait for one, in order. Plain data: nothing here waits or sends.
- */
+/** Places for requests in flight, and the calls that wait for one, in order. Plain data: nothing here waits or sends. */
 
-/** As many requests as this may be in flight at the same time. */
 interface Places {
   readonly limit: number
   taken: number
 }
 
-/** Calls that compete for the same places: those of the whole queue, and where there are any, those of the line. */
+/** Its calls compete for the places of the whole queue, and for `own` where there are any. */
 interface Line {
   readonly own: Places | undefined
   first: Ticket | undefined
@@ -16,15 +13,14 @@ interface Line {
 }
 
 /**
- * What one call has of the queue. `out`: nothing. `away`: it is about to wait for a place, or waits for a connection or for the verdict on one, and keeps its position. `waiting`: it waits for a place.
- * `turn`: a place is kept for it. `inFlight`: it has a place, and its request is in flight.
+ * `out`: has nothing. `away`: keeps its position, and waits for something else or is about to wait for a place. `waiting`: for a place.
+ * `turn`: a place is kept for it. `inFlight`: it has a place.
  */
 export interface Ticket {
-  /** The order in which calls began: also a call that is sent again comes before those that began after it. */
+  /** In which calls began: also a call that is sent again comes before those that began after it. */
   readonly order: number
   readonly line: Line
   state: "out" | "away" | "waiting" | "turn" | "inFlight"
-  /** Called once when it is to be tried again. */
   wake: (() => void) | undefined
   before: Ticket | undefined
   after: Ticket | undefined
@@ -32,10 +28,7 @@ export interface Ticket {
 
 const hasRoom = (places: Places | undefined): boolean => places === undefined || places.taken < places.limit
 
-/**
- * Gives places to calls. Of the calls that wait for the same places, the one that began first gets the next one; and no call waits while
- * there is a place for it and no other comes first.
- */
+/** The call that began first gets the next place; none waits while there is a place for it and no other comes first. */
 export class Queue<Key> {
   readonly #all: Places | undefined
   readonly #lines = new Map<Key | undefined, Line>()
@@ -43,17 +36,16 @@ export class Queue<Key> {
   #waiting = 0
   #away = 0
 
-  /** `limit`: for all calls together; `undefined` for none. */
+  /** `undefined`: no limit for all calls together. */
   constructor(limit: number | undefined) {
     this.#all = limit === undefined ? undefined : { limit, taken: 0 }
   }
 
-  /** How many calls wait for a place. */
   get waiting(): number {
     return this.#waiting
   }
 
-  /** A ticket for a call. `key` and `limit`: of the calls with which it shares further places. Nothing if nothing limits the call. */
+  /** `key`, `limit`: of the calls with which it shares further places. Nothing if nothing limits the call. */
   ticket(key?: Key, limit?: number): Ticket | undefined {
     if (this.#all === undefined && limit === undefined) return undefined
     let line = this.#lines.get(key)
@@ -64,10 +56,7 @@ export class Queue<Key> {
     return { order: this.#order++, line, state: "out", wake: undefined, before: undefined, after: undefined }
   }
 
-  /**
-   * Takes a place for a request that leaves now; false if there is none, or it is that of another call. Then this one has to `wait`, or to
-   * `leave`: it has its position from this step on.
-   */
+  /** After false the call has to `wait`, or to `leave`: it has its position from this step on. */
   take(ticket: Ticket): boolean {
     if (ticket.state !== "turn") {
       const { line } = ticket
@@ -86,7 +75,7 @@ export class Queue<Key> {
     return true
   }
 
-  /** Waits: `wake` is called once when there is a place, which is then kept for this call, or when none can be sent to the server. */
+  /** `wake` is called once: when a place is kept for this call, or when none can be sent to the server. */
   wait(ticket: Ticket, wake: () => void): void {
     if (ticket.state === "away") this.#remove(ticket)
     ticket.state = "waiting"
@@ -95,7 +84,7 @@ export class Queue<Key> {
     this.#next()
   }
 
-  /** A call cannot be sent to the server, and waits until it can. All others find the same; each keeps its position for that time. */
+  /** No other call can be sent either: those that wait are woken, and each keeps its position. */
   away(ticket: Ticket): void {
     if (ticket.state === "away") return
     if (ticket.state === "waiting") this.#remove(ticket)
@@ -115,7 +104,7 @@ export class Queue<Key> {
     }
   }
 
-  /** Gives back what the call has: its place, or its position. May be called at any time. */
+  /** Gives back its place or position. May be called at any time. */
   leave(ticket: Ticket): void {
     const { line, state } = ticket
     ticket.wake = undefined
@@ -142,12 +131,11 @@ export class Queue<Key> {
     wake?.()
   }
 
-  /** The lines whose calls compete with those of one. */
   #competing(line: Line): Iterable<Line> {
     return this.#all === undefined ? [line] : this.#lines.values()
   }
 
-  /** Whether no other call comes before one that is not in a line, or is away. */
+  /** For one that is not in a line, or is away. */
   #isFirst(ticket: Ticket): boolean {
     if (this.#waiting + this.#away === 0) return true
     for (const { first, own } of this.#competing(ticket.line)) {
@@ -156,7 +144,7 @@ export class Queue<Key> {
     return true
   }
 
-  /** Keeps places for those that wait, and wakes them. Those that are away come by themselves, and others wait for them. */
+  /** Those that are away come by themselves, and others wait for them. */
   #next(): void {
     if (this.#waiting === 0) return
     if (this.#all !== undefined) return this.#admit([...this.#lines.values()])

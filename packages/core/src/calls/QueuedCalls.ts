@@ -1,29 +1,22 @@
-/**
- * Calls that wait for their turn, because the server gets only so many at the same time. (C13, C18)
- */
+/** Calls that wait for their turn, because the server gets only so many at the same time. (C13, C18) */
 import { Effect, Option } from "effect"
-import type { CallError } from "../Errors.js"
+import type { BackendUnavailable } from "../Errors.js"
 import { said } from "../observe/Said.js"
 import type { ToolRule } from "../options/Tools.js"
-import type { Method, Result } from "../port/Method.js"
+import type { Method } from "../port/Method.js"
 import type { BackendState } from "../state/BackendState.js"
-import { type Attempt, type Call, waitingFor } from "./Call.js"
+import { type Call, waitingFor } from "./Call.js"
 import { tooManyWait, unavailable } from "./CallFailure.js"
 import { Queue, type Ticket } from "./Queue.js"
 
-/** What has the server work. Lists, pings and the like are not held up by a call that takes long. */
+/** Lists, pings and the like are not held up by a call that takes long. */
 const limited: ReadonlySet<string> = new Set<Method>(["tools/call", "resources/read", "prompts/get"])
 
 const isInFlight = (ticket: Ticket | undefined): boolean => ticket === undefined || ticket.state === "inFlight"
 
-/**
- * Limits how many calls of one backend are in flight, on all its connections together. A call has a place, and where its kind is limited further
- * a turn, from the step that sends its request until that was answered, has failed or was cancelled. While a call waits for a connection, it
- * has only its position: nothing is in flight.
- */
+/** On all connections together. A call has a place, and where its kind is limited further a turn, while it is in flight. */
 export class QueuedCalls {
   readonly #backend: BackendState
-  /** How many calls wait for something else. */
   readonly #others: () => number
   readonly #places: Queue<never>
   /** Nothing where no option limits some calls further. */
@@ -39,58 +32,42 @@ export class QueuedCalls {
     this.#turns = isUsed ? new Queue(concurrency) : undefined
   }
 
-  /** How many wait now. */
   get count(): number {
     return this.#count
   }
 
-  /** A call begins, here or after it has left another backend: its position among the others is settled. */
   begin<M extends Method>(call: Call<M>): void {
     const lane = call.tool?.lane
     call.place = this.#places.ticket()
     call.turn = limited.has(call.method) ? this.#turns?.ticket(lane, lane?.concurrency) : undefined
   }
 
-  /** Whether a call may be sent now; then it has what it needs, otherwise its position, until `leave`. */
+  /** After false it has its position, until `leave`. */
   take<M extends Method>({ place, turn }: Call<M>): boolean {
     return (isInFlight(turn) || this.#turns?.take(turn!) === true) && (place === undefined || this.#places.take(place))
   }
 
-  /** There is no connection, or one in doubt: a call waits for that, and keeps its position, until `leave`. */
+  /** The call waits for a connection, or the verdict on one, and keeps its position, until `leave`. */
   away<M extends Method>({ place, turn }: Call<M>): void {
     // Those that wait for a place get it when what is in flight has ended.
     if (place !== undefined) this.#places.leave(place)
     if (turn !== undefined) this.#turns?.away(turn)
   }
 
-  /** A request of a call has ended. While its task runs, it is still its turn. */
+  /** While its task runs, it is still its turn. */
   ended<M extends Method>(call: Call<M>): void {
     if (call.task === undefined || call.task.isOver) this.leave(call)
     else if (call.place !== undefined) this.#places.leave(call.place)
   }
 
-  /** A call has no request in flight any more, and does not wait for its turn. */
   leave<M extends Method>({ place, turn }: Call<M>): void {
     if (place !== undefined) this.#places.leave(place)
     if (turn !== undefined) this.#turns?.leave(turn)
   }
 
-  /** The caller gives a call up. What remains of it may never begin, and would then not `leave`. */
-  giveUp<M extends Method>(call: Call<M>): void {
-    if (call.place?.state === "away" || call.turn?.state === "away") this.leave(call)
-  }
-
-  /** What remains of a call that waits for something: when it ends, the call has neither place nor position. */
-  during<M extends Method, A, E>(call: Call<M>, rest: Effect.Effect<A, E>): Effect.Effect<A, E> {
-    return call.place === undefined ? rest : Effect.ensuring(rest, Effect.sync(() => this.leave(call)))
-  }
-
-  /** Waits within the call's time until it may be sent, and goes on with the call. Runs within `during`. */
-  wait<M extends Method>(
-    call: Call<M>,
-    again: Attempt
-  ): Effect.Effect<Result<M>, CallError> {
-    return Effect.suspend(() => {
+  /** Whoever interrupts that calls `leave`. */
+  wait<M extends Method>(call: Call<M>): Effect.Effect<void, BackendUnavailable> {
+    return Effect.uninterruptibleMask((restore) => {
       const { place, turn } = call
       const full = tooManyWait(this.#backend, this.#count + this.#others())
       if (full !== undefined) return Effect.fail(full)
@@ -109,10 +86,10 @@ export class QueuedCalls {
       })
       return Effect.flatMap(
         Effect.ensuring(
-          waitingFor(call, "waits for its turn", this.#backend.before(call.deadline, come)),
+          restore(waitingFor(call, "waits for its turn", this.#backend.before(call.deadline, come))),
           Effect.sync(() => this.#count--)
         ),
-        (come) => Option.isSome(come) ? again(call) : late
+        (come) => Option.isSome(come) ? Effect.void : late
       )
     })
   }

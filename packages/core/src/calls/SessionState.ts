@@ -1,7 +1,4 @@
-/**
- * What a session was asked to keep for us: subscriptions to resources and the logging level. Kept by the backend and asked for
- * again on each new session, before calls are let in (C7).
- */
+/** What a session was asked to keep for us: asked for again on each new session, before calls are let in (C7). */
 import type { LoggingLevel } from "@modelcontextprotocol/sdk/types.js"
 import { Effect } from "effect"
 import type { RequestError } from "../Errors.js"
@@ -10,12 +7,11 @@ import type { Connection } from "../port/Connection.js"
 import type { Method, Params } from "../port/Method.js"
 import { withDeadline } from "../port/withDeadline.js"
 
-/** The standing requests of one backend. */
 export class SessionState {
   #level: LoggingLevel | undefined
   #uris: Set<string> | undefined
 
-  /** Notes a request that the server has answered. */
+  /** Only when the server has answered it. */
   note<M extends Method>(method: M, params: Params<M>): void {
     switch (method) {
       case "logging/setLevel":
@@ -33,7 +29,7 @@ export class SessionState {
     }
   }
 
-  /** Asks a new session for the same. What it refuses (a resource that is gone) is logged at debug and no failure. */
+  /** What a session refuses (a resource that is gone) is logged at debug and no failure. */
   readonly restore = (backend: string, connection: Connection, timeout: number): Effect.Effect<void> =>
     Effect.suspend(() => {
       const { logging, resources } = connection.capabilities

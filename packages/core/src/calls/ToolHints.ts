@@ -1,6 +1,4 @@
-/**
- * What the hints of tools say of calls. (C3, C15)
- */
+/** What the hints of tools say of calls. (C3, C15) */
 import type { Effect } from "effect"
 import * as Hints from "../catalog/Hints.js"
 import { isRead, type Method, type Params } from "../port/Method.js"
@@ -10,7 +8,6 @@ import type { BackendState } from "../state/BackendState.js"
 import type { Call } from "./Call.js"
 import type { ToolReading } from "./ToolReading.js"
 
-/** Says of the calls of one backend whether doing them twice does no harm. */
 export class ToolHints {
   readonly #backend: BackendState
   readonly #reading: ToolReading
@@ -20,10 +17,7 @@ export class ToolHints {
     this.#reading = reading
   }
 
-  /**
-   * Whether doing it twice does no harm: by the caller's word, by the options of the tool, by the protocol, by the tool's hints. `undefined` where the hints decide,
-   * and were never read. `onlyReading`: of the hints, only that the tool does nothing but read counts.
-   */
+  /** `undefined`: the hints decide, and were never read. `onlyReading`: of the hints, only that the tool does nothing but read counts. */
   mayRepeat<M extends Method>(
     { method, options, params, tool }: Call<M>,
     { generation, listed }: Runtime,
@@ -39,7 +33,6 @@ export class ToolHints {
     return said && (onlyReading ? said.readOnly : said.harmless)
   }
 
-  /** Reads the tools of a connection. Ends when the hints of the call's tool are known, or cannot be known. */
   read<M extends Method>(call: Call<M>, installed: LiveConnection): Effect.Effect<void> {
     return this.#reading.wait(call, installed, () => this.mayRepeat(call, installed.runtime) !== undefined)
   }

@@ -1,7 +1,4 @@
-/**
- * The reading of a connection's tools for calls that depend on what these say of themselves: whether they may be sent again (C15), and
- * whether they run as a task (C17).
- */
+/** Reads a connection's tools for calls that depend on them: whether they may be sent again (C15), or run as a task (C17). */
 import { Deferred, Effect, FiberId } from "effect"
 import * as Hints from "../catalog/Hints.js"
 import type { RequestError } from "../Errors.js"
@@ -13,16 +10,15 @@ import type { Runtime } from "../runtime/Runtime.js"
 import type { BackendState } from "../state/BackendState.js"
 import { type Call, waitingFor } from "./Call.js"
 
-/** Reads the tools of a connection to their end, within bounds; `undefined` where the server does not list them. */
+/** To their end, within bounds; `undefined` where the server does not list them. */
 export type ReadTools = (installed: LiveConnection) => Effect.Effect<ReadonlyArray<unknown> | undefined, RequestError>
 
-/** The tools of a runtime are being read for calls, or were. */
 interface Reading {
   readonly runtime: Runtime
   readonly ended: Deferred.Deferred<void>
 }
 
-/** Reads the tools of one backend's connections, once on each for all calls that ask. What they say is kept by the runtime. */
+/** Once on each connection for all calls that ask. What the tools say is kept by the runtime. */
 export class ToolReading {
   readonly #backend: BackendState
   readonly #readTools: ReadTools
@@ -33,10 +29,7 @@ export class ToolReading {
     this.#readTools = readTools
   }
 
-  /**
-   * Ends when what a call asks is known, or cannot be known on this connection, at the latest with the call's time or after
-   * `timeouts.request`. The reading itself goes on for other calls. Where it has failed, the next call that asks begins another one.
-   */
+  /** Ends at the latest with the call's time; the reading goes on for others. Where it has failed, the next call begins another one. */
   wait<M extends Method>(call: Call<M>, installed: LiveConnection, isKnown: () => boolean): Effect.Effect<void> {
     return Effect.suspend(() => {
       if (isKnown()) return Effect.void

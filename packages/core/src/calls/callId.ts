@@ -1,6 +1,4 @@
-/**
- * The id of a call in its `_meta`, by which a server can tell that a call was sent again. (C16)
- */
+/** The id of a call in its `_meta`, by which a server can tell that a call was sent again. (C16) */
 import { Predicate } from "effect"
 import * as ExactJson from "../internal/ExactJson.js"
 
@@ -8,19 +6,18 @@ const { crypto } = globalThis as unknown as {
   readonly crypto: { readonly getRandomValues: (bytes: Uint8Array) => void }
 }
 
-/** The key in `params._meta` of each `tools/call`. */
 export const key = "mcp-lifeline/callId"
 
-/** Bytes in an id. */
+/** Bytes. */
 const length = 16
 
-/** Random bytes for many ids: one by one they would cost several times as much. */
+/** For many ids: one by one they would cost several times as much. */
 const pool = new Uint8Array(length * 256)
 let used = pool.length
 
 const hex = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"))
 
-/** 128 random bits, in 0.2 us. Not from the Random service: nobody who has seen other ids can guess it. */
+/** In 0.2 us. Not from the Random service: nobody who has seen other ids can guess it. */
 const make = (): string => {
   if (used === pool.length) {
     crypto.getRandomValues(pool)
@@ -31,7 +28,7 @@ const make = (): string => {
   return id
 }
 
-/** The parameters of a call with an id; those that have one keep it. */
+/** Parameters that have an id keep it. */
 export const identified = <P>(params: P): P => {
   if (!Predicate.isRecord(params)) return params
   const { _meta: meta } = params

@@ -1,6 +1,4 @@
-/**
- * Work on the current connection that is no call: reading the lists, sending a notification.
- */
+/** Work on the current connection that is no call: reading the lists, sending a notification. */
 import { Effect } from "effect"
 import type { CallError, RequestError } from "../Errors.js"
 import type { CallOptions } from "../options/CallOptions.js"
@@ -12,21 +10,16 @@ import { millis } from "./Call.js"
 import type { ConnectionWait } from "./ConnectionWait.js"
 import type { FailedRequests } from "./FailedRequests.js"
 
-/** Does the same at the successor of a backend, with what is left of the time that it may wait. */
+/** At the successor of a backend, with what is left of the time that it may wait. */
 export type Onward<A> = (options: CallOptions) => Effect.Effect<A, CallError>
 
-/** The parts of a backend that such work needs. */
 export interface Parts {
   readonly backend: BackendState
   readonly wait: ConnectionWait
   readonly failures: FailedRequests
 }
 
-/**
- * Runs something on the current connection, waiting for one where there is none; on the next one where that was lost, if it did not happen
- * or may happen twice. `options`: of the call for which this is done; only those about waiting count. Where the backend has left its place
- * to another one, `onward` does it there.
- */
+/** On the next connection where one was lost, if it did not happen or may happen twice. Of `options`, those about waiting count. */
 export const withConnection = <A>(
   { backend, failures, wait: connectionWait }: Parts,
   use: (installed: LiveConnection) => Effect.Effect<A, RequestError>,

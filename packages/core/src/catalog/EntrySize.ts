@@ -1,16 +1,14 @@
-/**
- * About how much memory a value of a server takes.
- */
+/** About how much memory a value of a server takes. */
 import { Predicate } from "effect"
 import { Bytes } from "../internal/Bytes.js"
 
-/** What a value takes beside its texts, in bytes. */
+/** Of each value beside its texts, in bytes, so that many small values count. */
 const ofEach = 16
 
-/** A text takes a byte for each character: most are Latin. */
+/** A byte for each character: most are Latin. */
 export const ofText = (text: string): Bytes => Bytes(text.length)
 
-/** A JSON value takes what its texts take, and something for each value in it, so that many small ones are not taken for nothing. Not recursive. */
+/** Not recursive. */
 export const of = (value: unknown): Bytes => {
   let size = 0
   const left = [value]

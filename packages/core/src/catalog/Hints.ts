@@ -1,30 +1,27 @@
 /**
- * Whether calling a tool twice does no harm, by its hints, and whether it runs as a task: as the published catalogue says, and the lists
- * that the caller has read on the same connection, which may be before the catalogue is there.
+ * Whether calling a tool twice does no harm, and whether it runs as a task: by the catalogue, and by the lists that the caller
+ * has read on the same connection, perhaps before the catalogue exists.
  */
 import type { ToolAnnotations } from "@modelcontextprotocol/sdk/types.js"
 import { Predicate } from "effect"
 import type { Snapshot } from "./Catalog.js"
 
-/** Whether a tool runs as a task: never, if it is asked to, or always. */
 export type TaskSupport = "forbidden" | "optional" | "required"
 
-/** What the hints of a tool come to. */
 export interface Hints {
-  /** Calling it changes nothing. */
   readonly readOnly: boolean
   /** Calling it twice does no harm. */
   readonly harmless: boolean
-  /** Whether it runs as a task on this connection; `undefined` where only the lists of another connection are known. */
+  /** `undefined` if only the lists of another connection are known. */
   readonly taskSupport: TaskSupport | undefined
 }
 
-/** What a tool was said to be when the catalogue had a revision. */
+/** `revision`: of the catalogue when this was read. */
 interface Said extends Hints {
   readonly revision: number
 }
 
-/** What the caller's own lists said of the tools of one connection, by name. */
+/** What the caller's own lists said, by tool. */
 export type Listed = Map<string, Said>
 
 const ofAnnotations = (annotations: unknown): Pick<Hints, "readOnly" | "harmless"> => {
@@ -33,13 +30,13 @@ const ofAnnotations = (annotations: unknown): Pick<Hints, "readOnly" | "harmless
   return { readOnly, harmless: readOnly || idempotentHint === true }
 }
 
-/** A tool that says nothing of tasks has none. */
+/** Without a word on tasks a tool has none. */
 const supportOf = (execution: unknown): TaskSupport => {
   const support = Predicate.isRecord(execution) ? execution["taskSupport"] : undefined
   return support === "optional" || support === "required" ? support : "forbidden"
 }
 
-/** What is known after a page of tools that the caller was answered, of which nothing is checked yet. Keeps `most` tools at most. */
+/** Adds a page that the caller was answered, unchecked. Keeps `most` tools at most. */
 export const learn = (known: Listed | undefined, page: unknown, revision: number, most: number): Listed | undefined => {
   const tools = Predicate.isRecord(page) ? page["tools"] : undefined
   if (!Array.isArray(tools)) return known
@@ -56,10 +53,7 @@ export const learn = (known: Listed | undefined, page: unknown, revision: number
   return listed
 }
 
-/**
- * What is known of a tool on the connection of a generation; `undefined` where nobody has read what it is. Of two words about it the later
- * counts. A tool that the catalogue of that very connection does not have is not known to be harmless.
- */
+/** `undefined` if no list says it. Of two sources the later counts. A tool that the connection's own catalogue lacks is not harmless. */
 export const of = (
   name: string,
   generation: number,

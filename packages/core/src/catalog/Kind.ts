@@ -1,13 +1,10 @@
-/**
- * The kinds of list, and what is the same for each of them.
- */
+/** The kinds of list, and what is the same for each of them. */
 /** A kind of list that a server can have. */
 export type Kind = "tools" | "prompts" | "resources" | "resourceTemplates"
 
-/** Every kind of list, in the order in which they are read and compared. */
+/** In the order in which they are read and compared. */
 export const kinds: ReadonlyArray<Kind> = ["tools", "prompts", "resources", "resourceTemplates"]
 
-/** One value for each kind. */
 export const byKind = <A>(make: (kind: Kind) => A): { readonly [K in Kind]: A } => ({
   tools: make("tools"),
   prompts: make("prompts"),
@@ -15,9 +12,9 @@ export const byKind = <A>(make: (kind: Kind) => A): { readonly [K in Kind]: A } 
   resourceTemplates: make("resourceTemplates")
 })
 
-/** The field that identifies an entry of each kind at its server. */
+/** The field that identifies an entry at its server. */
 export const keys = { tools: "name", prompts: "name", resources: "uri", resourceTemplates: "uriTemplate" } as const
 
-/** The notification of a server that a list of a kind has changed. */
+/** The notification that a list has changed. */
 export const changeOf = (kind: Kind): string =>
   `notifications/${kind === "resourceTemplates" ? "resources" : kind}/list_changed`

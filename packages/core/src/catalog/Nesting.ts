@@ -1,14 +1,8 @@
-/**
- * How deeply JSON is nested. Functions that write or compare JSON are recursive, so a value that is nested too deeply overflows the stack.
- */
+/** How deeply JSON is nested. Functions that write or compare JSON are recursive, so a value nested too deeply overflows the stack. */
 
-/** How many levels of nested arrays and objects Lifeline accepts by default. */
 export const defaultDepth = 500
 
-/**
- * Whether a value has more levels of nested arrays and objects than `levels`. True for a value that contains itself. Not recursive, so it
- * works for any depth.
- */
+/** True for a value that contains itself. Not recursive, so it works for any depth. */
 export const isDeeper = (value: unknown, levels: number): boolean => {
   if (!isNested(value)) return false
   let level: Array<object> = [value]

@@ -1,10 +1,7 @@
-/**
- * URI templates (RFC 6570), as far as it has to be known which URIs one can stand for. Linear, and without a regular expression made of what
- * a server sent.
- */
+/** Which URIs a template (RFC 6570) can stand for. Linear, and without a regular expression made of what a server sent. */
 import { longestUri } from "./Bounds.js"
 
-/** A template taken apart: its literals, and between each two of them whether the expression there can stand for a slash. */
+/** `slashes`: whether the expression between two literals can stand for a slash. */
 interface Parts {
   readonly literals: ReadonlyArray<string>
   readonly slashes: ReadonlyArray<boolean>
@@ -28,19 +25,15 @@ const partsOf = (template: string): Parts => {
   return { literals, slashes }
 }
 
-/** Whether a text has expressions, such as `{name}`. */
 export const isTemplate = (text: string): boolean => {
   const open = text.indexOf("{")
   return open !== -1 && text.includes("}", open)
 }
 
-/** What every URI begins with that a template can stand for. */
+/** What every URI of the template begins with. */
 export const prefixOf = (template: string): string => partsOf(template).literals[0] ?? ""
 
-/**
- * Whether a URI is one that a template can stand for. `exact`: an expression that is a name alone stands for no slash, as in the URIs that
- * servers make and accept; in doubt the answer is then no. Otherwise it may stand for anything.
- */
+/** `exact`: a name alone stands for no slash, as in the URIs that servers make and accept; in doubt no match. */
 export const matches = (template: string, uri: string, exact = false): boolean => {
   if (uri.length > longestUri) return false
   const { literals, slashes } = partsOf(template)

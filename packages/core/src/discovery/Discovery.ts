@@ -1,6 +1,4 @@
-/**
- * Reading what a server offers: every list to its end, bounded against a server that never ends (P5).
- */
+/** Reads what a server offers: every list to its end, bounded against a server that never ends (P5). */
 import { Effect, Predicate } from "effect"
 import { largestList, longestKey, mostProblems } from "../catalog/Bounds.js"
 import { empty, type Kind, type Lists, type Problem, type Snapshot } from "../catalog/Catalog.js"
@@ -23,7 +21,6 @@ export const methods: { readonly [K in Kind]: Method } = {
   resourceTemplates: "resources/templates/list"
 }
 
-/** The kinds that a notification says have changed. */
 export const changedBy = (method: string): ReadonlyArray<Kind> => {
   switch (method) {
     case "notifications/tools/list_changed":
@@ -37,31 +34,25 @@ export const changedBy = (method: string): ReadonlyArray<Kind> => {
   }
 }
 
-/** One list, and what could not be taken from it. */
 export interface ReadList {
   readonly kind: Kind
   readonly entries: ReadonlyArray<unknown>
   readonly problems: ReadonlyArray<Problem>
-  /** It was not read to its end: it is too long, or has no end. */
+  /** Too long, or without end. */
   readonly truncated: boolean
-  /** The server gave it. */
   readonly given: boolean
-  /** How long it holds, in milliseconds, where the server says so. */
+  /** Milliseconds, if the server says so. */
   readonly timeToLive: number | undefined
-  /** The server answered with an error in place of the list: what was known of it before stays. */
+  /** The server answered with an error: what was known of the list stays. */
   readonly refused: string | undefined
-  /** That error, where a server which has forgotten the session may answer it, too. (R12) */
+  /** That error, if a server that has forgotten the session may also answer it. (R12) */
   readonly doubtful: RequestError | undefined
 }
 
 /** JSON-RPC "method not found". */
 const methodNotFound = -32601
 
-/**
- * Reads lists of the kinds that the server has a capability for; the others are empty. Fails where the server did not answer;
- * an error for an answer is no failure of the connection and concerns that list alone (H2, H3). `answered` is called after each list
- * that the server answered.
- */
+/** A kind without a capability is empty. Fails if the server did not answer; an error as answer concerns its list alone (H2, H3). */
 export const read = (
   backend: string,
   connection: Connection,
@@ -74,7 +65,6 @@ export const read = (
       ? Effect.tap(readList(backend, connection, kind, policy), () => Effect.sync(answered))
       : Effect.succeed(nothing(kind)))
 
-/** A list that has no entries, as far as we know. */
 const nothing = (kind: Kind): ReadList => ({
   kind,
   entries: [],
@@ -89,7 +79,6 @@ const nothing = (kind: Kind): ReadList => ({
 const hasCapability = (connection: Connection, kind: Kind): boolean =>
   connection.capabilities[kind === "resourceTemplates" ? "resources" : kind] !== undefined
 
-/** A name as it is shown. */
 const quoted = (name: string): string => JSON.stringify(cut(name, 200))
 
 const readList = (
@@ -109,7 +98,6 @@ const readList = (
     }
     let dropped = false
     let [size, isFull] = [0, false]
-    /** Whether there is room for this, too. */
     const fits = (value: unknown): boolean => {
       size += EntrySize.of(value)
       isFull ||= size > largestList
@@ -185,7 +173,6 @@ const readList = (
     )
   )
 
-/** A page as it should be, from a server that may send anything. */
 const pageOf = (kind: Kind, result: unknown): Effect.Effect<Listing.Page, RequestError> =>
   Predicate.isRecord(result) && Array.isArray(result[kind])
     ? Effect.succeed(result)
@@ -193,10 +180,9 @@ const pageOf = (kind: Kind, result: unknown): Effect.Effect<Listing.Page, Reques
       new RequestError({ fate: "answered", reason: "protocol", message: `the answer has no list of ${kind}` })
     )
 
-/** Lists, and what is wrong with them. */
 type Known = Lists & Pick<Snapshot, "problems" | "truncated">
 
-/** What was read, over what was known: a list that was refused keeps its last good entries (P3). */
+/** A refused list keeps its last good entries (P3). */
 export const merge = (before: Known | undefined, lists: ReadonlyArray<ReadList>, backend: string): Known => {
   const known = before ?? { ...empty, problems: [], truncated: [] }
   const fresh = new Map<Kind, ReadonlyArray<unknown>>()

@@ -1,18 +1,14 @@
-/**
- * One reading of a list, page by page. A server may name a cursor again, by a mistake, and its list would have no end: that cursor ends the list.
- */
+/** One reading of a list, page by page. A cursor that a faulty server names again ends the list, which would have no end. */
 import { Effect, Predicate } from "effect"
 import { largestList } from "../catalog/Bounds.js"
 import * as EntrySize from "../catalog/EntrySize.js"
 import { keys, type Kind } from "../catalog/Kind.js"
 
-/** A page as a server gives it. */
 export type Page = Readonly<Record<string, unknown>>
 
-/** How many characters of texts are kept, to recognize them. What comes after more than that is taken for new. */
+/** How many characters are kept to recognize texts. Further texts count as new. */
 const mostKept = 1024 * 1024
 
-/** Recognizes texts. */
 class Seen {
   readonly #texts = new Set<string>()
   #kept = 0
@@ -32,9 +28,8 @@ export class Listing {
   readonly #kind: Kind
   readonly #cursors = new Seen()
   readonly #keys = new Seen()
-  /** The cursor of the next page; undefined before the first page, and after the last one. */
+  /** `undefined` before the first page, and after the last one. */
   next: string | undefined
-  /** Whether the server has named a cursor again. */
   repeats = false
 
   /** `cursor`: of the page at which this begins. */
@@ -43,7 +38,7 @@ export class Listing {
     if (cursor !== undefined) this.#cursors.add(cursor)
   }
 
-  /** Takes the next page. Returns the same, unless its cursor has been used: then without it, and without the entries of earlier pages. */
+  /** Returns the page itself; if its cursor was used, without the cursor and without the entries of earlier pages. */
   take(page: Page): Page {
     const { nextCursor, ...rest } = page
     this.next = undefined
@@ -63,13 +58,10 @@ export class Listing {
   }
 }
 
-/**
- * Why the reading of a list has ended: at its end, at a cursor that was used, after the most pages, when the pages are too large together
- * (`largestList`), or because `take` wanted no more.
- */
+/** `large`: the pages together are over `largestList`. `enough`: `take` wanted no more. */
 export type Ending = "whole" | "repeated" | "pages" | "large" | "enough"
 
-/** Reads a list. `ask` gets a page, at the cursor if there is one; `take` takes what is new of it, and returns whether the reading goes on. */
+/** `take` returns whether the reading goes on. */
 export const readPages = <E, R>(
   kind: Kind,
   maxPages: number,

@@ -1,6 +1,4 @@
-/**
- * Reading the lists of whichever runtime is installed, and publishing them.
- */
+/** Reads the lists of whichever runtime is installed, and publishes them. */
 import { Effect, Schedule } from "effect"
 import type { Kind, Snapshot } from "../catalog/Catalog.js"
 import { kinds as allKinds } from "../catalog/Kind.js"
@@ -19,28 +17,24 @@ import { Freshness } from "./Freshness.js"
 import { pollPause } from "./pollPause.js"
 import { UnmatchedPatterns } from "./UnmatchedPatterns.js"
 
-/** One reading of lists at a time; what is asked for meanwhile is read after it, once. (P4) */
+/** One reading at a time; what is asked for meanwhile is read after it, once. (P4) */
 interface Reading {
   readonly runtime: Runtime
   readonly wanted: Set<Kind>
   readonly lock: Effect.Semaphore
   readonly freshness: Freshness
-  /** Lists whose changes nobody announces are read now and then. */
   polling: boolean
   running: boolean
-  /** The lists are being read. */
   underWay: boolean
-  /** The session has given a list, now or to a connection before. */
+  /** The session has given a list, on this connection or on one before. */
   given: boolean
-  /** When the last one ended. */
   endedAt: number
-  /** The server has announced a change while the lists were read, or less than `minRefreshInterval` after that. */
+  /** The server has announced a change during a reading, or less than `minRefreshInterval` after it. */
   announcedSoon: boolean
-  /** Readings in a row that were asked for that soon. */
+  /** Readings in a row that were announced too soon. */
   soonInARow: number
-  /** One reading at a time for those who look for an entry. */
   readonly seeking: Effect.Semaphore
-  /** When the last one of these found nothing new. */
+  /** When the last seek found nothing new. */
   soughtAt: number
 }
 
@@ -60,25 +54,22 @@ const makeReading = (runtime: Runtime, kinds: ReadonlyArray<Kind>): Reading => (
   soughtAt: Number.NEGATIVE_INFINITY
 })
 
-/** A server that announces a change too soon after so many readings in a row keeps doing it. */
+/** So many such readings in a row are too many. */
 const many = 20
 
-/** After a reading that found nothing new, nobody who looks for an entry has the lists read again for so many milliseconds. */
+/** After a seek without news, in milliseconds. */
 const seekPause = 5000
 
-/** Nobody who looks for an entry waits longer for the lists, in milliseconds. */
+/** Milliseconds. */
 const seekTimeout = 10_000
 
-/** Reads the lists of one backend. */
 export class Refresh {
   readonly #backend: BackendState
   readonly #probe: Probe
   readonly #doubt: SessionDoubt
   readonly #unmatched: UnmatchedPatterns
   #reading: Reading | undefined
-  /** Whether anybody wants a catalogue. */
   #isWanted: boolean
-  /** Whether it was said that the server announces changes too often. */
   #warned = false
 
   constructor(backend: BackendState, probe: Probe, doubt: SessionDoubt) {
@@ -86,11 +77,10 @@ export class Refresh {
     this.#probe = probe
     this.#doubt = doubt
     this.#unmatched = new UnmatchedPatterns(backend)
-    // Where something is hidden, the lists say what is hidden with it, and what fits nothing.
+    // If something is hidden, the lists say what is hidden with it, and which patterns match nothing.
     this.#isWanted = backend.policy.discovery.mode === "eager" || !backend.offered.isAll
   }
 
-  /** Begins for a runtime that has just been installed, where somebody wants its lists. */
   attach(runtime: Runtime): Effect.Effect<void> {
     return Effect.suspend(() => {
       if (!this.#isWanted || this.#backend.policy.discovery.mode === "learn") this.#backend.firstOutcome.complete()
@@ -98,7 +88,6 @@ export class Refresh {
     })
   }
 
-  /** Somebody asks for the catalogue: reads the lists of the installed runtime, and of each later one. */
   get enable(): Effect.Effect<void> {
     return Effect.suspend(() => {
       if (this.#isWanted) return Effect.void
@@ -108,7 +97,7 @@ export class Refresh {
     })
   }
 
-  /** Reads some lists of a runtime now, and all of them again every `refreshInterval`. Happens once for a runtime. */
+  /** Once for a runtime. */
   #begin(runtime: Runtime, kinds: ReadonlyArray<Kind>): Effect.Effect<void> {
     return Effect.suspend(() => {
       if (this.#reading?.runtime === runtime) return Effect.void
@@ -121,7 +110,7 @@ export class Refresh {
     })
   }
 
-  /** The server says that lists have changed. True where `readChanged` has to be called: nothing is read now that will see it. */
+  /** True if `readChanged` has to be called: no reading is in progress that will see the change. */
   announced(runtime: Runtime, kinds: ReadonlyArray<Kind>): boolean {
     const reading = this.#reading
     const isSoon = reading?.runtime === runtime && (reading.underWay || this.#tooSoon(reading) > 0)
@@ -129,23 +118,19 @@ export class Refresh {
     return this.#noteChanged(runtime, kinds)
   }
 
-  /**
-   * Somebody looks at the catalogue. Where lists are older than the server lets them become, they are shown as stale, and read again
-   * in the background.
-   */
+  /** Expired lists are shown as stale, and read again in the background. */
   touch(): void {
     const reading = this.#reading
     if (reading === undefined || !reading.freshness.hasExpired(this.#backend.now())) return
     const { runtime } = reading
     if (!this.#backend.isCurrent(runtime)) return
     if (!this.#backend.published.value.expired) this.#backend.publish({ expired: true }) // guard: expired-is-stale
-    // What is being read now may be just that; where it is not, whoever asks next asks for it.
+    // This reading may include them; if not, the next look asks for them.
     if (reading.running) return
     const isNew = this.#noteChanged(runtime, reading.freshness.expired(this.#backend.now()))
     if (isNew) this.#backend.send({ _tag: "ListsChanged", runtime })
   }
 
-  /** Polls the lists whose changes nobody announces, as long as there are some. */
   #poll(reading: Reading): Effect.Effect<void> {
     const { runtime } = reading
     if (reading.polling || runtime.unannounced.length === 0) return Effect.void
@@ -172,10 +157,7 @@ export class Refresh {
     return !reading.running
   }
 
-  /**
-   * Reads the lists that have changed, in the background, again and again until it has them or the runtime is lost; and polls those
-   * whose changes nobody announces.
-   */
+  /** In the background, until it has the lists or the runtime is lost. */
   readChanged(runtime: Runtime): Effect.Effect<void> {
     return Effect.suspend(() => {
       const reading = this.#reading
@@ -187,7 +169,7 @@ export class Refresh {
     })
   }
 
-  /** Reads all lists now, for somebody who waits. (P9) */
+  /** For a caller that waits. (P9) */
   now(installed: LiveConnection): Effect.Effect<void, RequestError> {
     return Effect.suspend(() => {
       const first = this.#isWanted ? Effect.void : this.#begin(installed.runtime, [])
@@ -203,7 +185,7 @@ export class Refresh {
     })
   }
 
-  /** Reads lists whose changes nobody announces, for somebody who looks for an entry that is in none. */
+  /** For a caller that looks for an entry: reads lists whose changes no server announces. */
   seek(kind: Kind): Effect.Effect<void> {
     return Effect.suspend(() => {
       const backend = this.#backend
@@ -226,7 +208,7 @@ export class Refresh {
     })
   }
 
-  /** The tools of a connection, for calls that wait for what they say of themselves. Publishes nothing. (C15) */
+  /** For calls that wait for what tools say of themselves. Publishes nothing. (C15) */
   readonly tools = (
     { connection, runtime }: LiveConnection
   ): Effect.Effect<ReadonlyArray<unknown> | undefined, RequestError> => {
@@ -236,12 +218,12 @@ export class Refresh {
     return Effect.map(bounded, ([list]) => list?.given === true ? list.entries : undefined)
   }
 
-  /** How long it is, in milliseconds, until the lists may be read again; not above 0 where they may be read now. (P11) */
+  /** Milliseconds until the lists may be read again; 0 or less: now. (P11) */
   #tooSoon({ endedAt }: Reading): number {
     return endedAt + this.#backend.policy.discovery.minRefreshInterval - this.#backend.now()
   }
 
-  /** Waits until the lists may be read again, and warns, once, of a server that keeps announcing changes sooner. */
+  /** Warns, once, of a server that keeps announcing changes sooner. */
   #pace(reading: Reading): Effect.Effect<void> {
     return Effect.suspend(() => {
       reading.soonInARow = reading.announcedSoon ? reading.soonInARow + 1 : 0
@@ -358,10 +340,7 @@ export class Refresh {
     })
   }
 
-  /**
-   * Fails where lists were refused because the session is lost, which is found out first. Where the session has never given one, their
-   * refusal says nothing: many servers let in whom they give no lists. (R12)
-   */
+  /** Fails if the session is lost. If it never gave a list, a refusal says nothing: many servers let in clients that get no lists. (R12) */
   #failIfLost(
     installed: LiveConnection,
     { given }: Reading,
@@ -376,7 +355,7 @@ export class Refresh {
     )
   }
 
-  /** Publishes what was read, if its runtime is still the installed one. Returns the catalogue if it is a new one. */
+  /** Returns only a new catalogue. */
   #publish(
     { connection, runtime }: LiveConnection,
     lists: ReadonlyArray<Discovery.ReadList>,
@@ -393,7 +372,7 @@ export class Refresh {
       }
     }
     const revision = slot.revision + 1
-    // What the server gave, and not what callers got of it, is what the lists that were refused now stay at.
+    // Refused lists stay at what the server gave, not at what callers got of it.
     const before = slot.snapshot && { ...slot.snapshot, ...backend.offered.listed }
     const read = Discovery.merge(before, lists, backend.id)
     const snapshot: Snapshot = {
@@ -418,7 +397,7 @@ export class Refresh {
   }
 }
 
-/** Whether two values say the same. What is no JSON, as a connector in this process may have it, counts as new. */
+/** What is no JSON, which a connector in this process may give, counts as new. */
 const isSame = (a: unknown, b: unknown): boolean => {
   try {
     return JSON.stringify(a) === JSON.stringify(b)

@@ -1,6 +1,4 @@
-/**
- * Warns of options whose names and patterns match nothing that the server has.
- */
+/** Warns of options whose names and patterns match nothing that the server has. */
 import { Effect } from "effect"
 import type { Kind, Lists, Snapshot } from "../catalog/Catalog.js"
 import { keys } from "../catalog/Kind.js"
@@ -12,10 +10,8 @@ import type { BackendState } from "../state/BackendState.js"
 const described = (one: ListFilter.Unmatched): string =>
   one.option === undefined ? Tools.describe(one) : ListFilter.describe(one)
 
-/** Sentences about them. */
 export const describe = (unmatched: ReadonlyArray<ListFilter.Unmatched>): string => unmatched.map(described).join(". ")
 
-/** The kinds of list whose entries the patterns of an option name. */
 const listed: { readonly [K in ListFilter.Filtered]: ReadonlyArray<Kind> } = {
   tools: ["tools"],
   prompts: ["prompts"],
@@ -25,7 +21,7 @@ const listed: { readonly [K in ListFilter.Filtered]: ReadonlyArray<Kind> } = {
 const namesOf = (lists: Lists, kinds: ReadonlyArray<Kind>): ReadonlyArray<string> =>
   kinds.flatMap((kind) => lists[kind].map((entry) => (entry as unknown as Record<string, string>)[keys[kind]] ?? ""))
 
-/** What matches nothing of the lists that the server gave last; nothing where these were not read to their end, or are of another run. */
+/** Empty if the lists were not read to their end, or are of another run. */
 export const unmatchedPatterns = (
   { offered, policy, published }: BackendState,
   snapshot: Snapshot | undefined
@@ -46,7 +42,7 @@ const none: ReadonlySet<string> = new Set()
 
 const keyOf = ({ kind, option, pattern }: ListFilter.Unmatched): string => `${kind} ${option} ${pattern}`
 
-/** Looks at each new catalogue of one backend, and warns of a pattern again only if it has matched in between. */
+/** Warns of a pattern again only if it has matched in between. */
 export class UnmatchedPatterns {
   readonly #backend: BackendState
   #known = none
@@ -55,7 +51,6 @@ export class UnmatchedPatterns {
     this.#backend = backend
   }
 
-  /** A catalogue was read. */
   read(snapshot: Snapshot): Effect.Effect<void> {
     const unmatched = unmatchedPatterns(this.#backend, snapshot)
     const found = unmatched.filter((one) => !this.#known.has(keyOf(one)))

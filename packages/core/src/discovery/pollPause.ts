@@ -1,7 +1,7 @@
 import { Clock, Effect, Random } from "effect"
 import { shortest } from "./Freshness.js"
 
-/** Waits until lists are polled again. `after`: milliseconds from now, which may become fewer once the server has said how long they hold. */
+/** `after`: milliseconds from now, which may become fewer once the server has said how long its lists hold. */
 export const pollPause = (after: (draw: number) => number): Effect.Effect<void> =>
   Effect.gen(function*() {
     const draw = yield* Random.next

@@ -1,9 +1,6 @@
 /**
- * Who has which name in a fleet: keeps the catalogue up to date with the snapshots of the backends, and finds the backend of a name. One
- * changed snapshot costs time in proportion to that backend's own entries; a lookup costs the same however many backends there are.
- *
- * The rule: each entry wants its full name or its URI, and the first backend in order has it. An entry that does not get what it wants has
- * its other name, unless somebody wants that one; the first of several has it. Who wants what is Lifeline's own has none.
+ * Who has which name in a fleet. A changed snapshot costs time in proportion to that backend's entries; a lookup is as fast in any fleet.
+ * An entry gets its full name or URI if its backend is the first that wants it, else its other name unless another entry wants or has that.
  */
 import { HashMap } from "effect"
 import type { Kind, Snapshot } from "../catalog/Catalog.js"
@@ -16,50 +13,42 @@ import * as Prefix from "./Prefix.js"
 /** The kinds of entry that calls are routed by. */
 export type Routed = "tools" | "prompts" | "resources"
 
-/** Where a name leads. */
 export interface Destination {
   readonly backend: string
-  /** The name (or URI) there. */
   readonly original: string
 }
 
-/** An entry under a key. */
 interface Held {
   readonly kind: Kind
   readonly key: string
   readonly entry: Entry<never>
 }
 
-/** The index of one fleet. All of it is synchronous; only its own methods change it. */
+/** All of it is synchronous. */
 export class CatalogIndex {
   #sources: ReadonlyArray<CatalogSource> = []
   #byId: ReadonlyMap<string, CatalogSource> = new Map()
-  /** Who wants a name. */
   #wanting = byKind(() => new Claims())
   /** Who claims a name because another has the wanted one. */
   #yielding = byKind(() => new Claims())
   readonly #templates = new Templates()
-  /** Where names led that are withdrawn now, so that their calls can say why they fail; those that entries wanted are marked. */
+  /** Where withdrawn names led, so that their calls can say why they fail. */
   readonly #withdrawn = new Map<string, ReadonlyArray<Destination>>()
-  /** Backends that were given a snapshot since the catalogue was made. */
+  /** Given a snapshot since the catalogue was made. */
   readonly #news = new Set<CatalogSource>()
-  /** Backends whose share is to be made anew. */
   readonly #dirty = new Set<CatalogSource>()
   #freed: Array<Held> = []
   #arranged = false
   #byKey: ByKey = byKind(() => HashMap.empty<string, Entry<never>>())
   #made = new Catalogue(0, [], this.#byKey)
 
-  /** Gives the snapshot of a backend, which may be placed later. It is taken when somebody reads the catalogue. */
+  /** The snapshot is taken when the catalogue is read. */
   offer(source: CatalogSource, snapshot: Snapshot | undefined): void {
     source.latest = snapshot
     if (source.position >= 0) this.#news.add(source)
   }
 
-  /**
-   * Places the backends of the fleet in their order, and forgets those that are not among them. One that takes the place of
-   * another of its id gets the other's names until it has a snapshot.
-   */
+  /** A backend that replaces another of its id keeps the other's names until it has a snapshot. */
   arrange(sources: ReadonlyArray<CatalogSource>): void {
     const staying = new Set(sources)
     const byId = new Map(sources.map((source) => [source.id, source]))
@@ -80,12 +69,12 @@ export class CatalogIndex {
     }
   }
 
-  /** What stands before the names of a backend from now on. For one that takes the place of another, call it before `arrange`. */
+  /** Sets the prefix of a backend. For one that replaces another, call it before `arrange`. */
   rename(source: CatalogSource, prefix: string): void {
     if (source.prefix === prefix) return
     if (source.position >= 0) this.#take(source)
     source.prefix = prefix
-    // Names under the former prefix lead nowhere from now on, whether anybody has read the catalogue since or not.
+    // Names under the former prefix lead nowhere, whether the catalogue was read since or not.
     this.#dropWithdrawn(source)
     source.share = undefined
     this.#dirty.add(source)
@@ -98,24 +87,22 @@ export class CatalogIndex {
     }
   }
 
-  /** Whether one backend comes before another. */
   isBefore(id: string, other: string): boolean {
     return (this.#byId.get(id)?.position ?? -1) < (this.#byId.get(other)?.position ?? -1)
   }
 
-  /** What stands before the names of a backend. */
   prefixOf(id: string): string {
     return this.#byId.get(id)?.prefix ?? Prefix.of(id)
   }
 
-  /** The catalogue of the snapshots that were given. The same object as before where it is the same. */
+  /** The same object as before if nothing differs. */
   get catalog(): Catalogue {
     for (const source of this.#news) this.#take(source)
     this.#news.clear()
     if (this.#dirty.size === 0 && !this.#arranged) return this.#made
     const held: Array<Held> = []
     for (const source of this.#dirty) this.#divide(source, held)
-    // Once for each changed backend, of which a fleet may have thousands: flatMap takes many times as long.
+    // flatMap takes many times as long.
     const shares: Array<Share> = []
     for (const { share } of this.#sources) if (share !== undefined) shares.push(share)
     this.#dirty.clear()
@@ -127,11 +114,10 @@ export class CatalogIndex {
     return this.#made = new Catalogue(before.revision + 1, shares, this.#byKey)
   }
 
-  /** Where a name (or URI) leads, if anywhere. */
   route(kind: Routed, name: string): Destination | undefined {
     const { catalog } = this
     const scoped = kind === "resources" ? Names.parseScopedUri(name) : undefined
-    // First of all: no server may list such a URI and be asked in place of the one that it names.
+    // First: no server may list such a URI and be asked in place of the server that it names.
     if (scoped !== undefined && this.#byId.has(scoped.backend)) {
       return { backend: scoped.backend, original: scoped.uri }
     }
@@ -143,12 +129,12 @@ export class CatalogIndex {
     return backend === undefined ? undefined : { backend, original: name }
   }
 
-  /** Whose the entries were that wanted a name, and are withdrawn now. */
+  /** Whose withdrawn entries wanted a name. */
   withdrawn(kind: Routed, name: string): ReadonlyArray<Destination> {
     return this.#withdrawn.get(`wanted ${kind} ${name}`) ?? []
   }
 
-  /** Takes the snapshot of a backend: its claims follow its lists, and those that stay keep their names. */
+  /** Claims that stay keep their names. */
   #take(source: CatalogSource): void {
     const { latest, taken } = source
     if (latest === taken) return
@@ -223,7 +209,7 @@ export class CatalogIndex {
     if (claim.isReserved) return
     const { before, isFirst } = this.#wanting[kind].add(wanted, claim)
     if (!isFirst) return this.#yield(claim)
-    // Whoever had it gives it up: the one that wanted it, too, or one that had it for its other name.
+    // The former holder gives it up: the entry that wanted it, or one that had it as its other name.
     if (before !== undefined) this.#yield(before)
     else this.#touch(this.#yielding[kind].first(wanted))
   }
@@ -240,14 +226,14 @@ export class CatalogIndex {
     else this.#touch(this.#yielding[kind].first(wanted))
   }
 
-  /** A claim does not get the name that it wants: it claims its other one. */
+  /** It does not get the name that it wants. */
   #yield(claim: Claim): void {
     const { kind, other } = claim
     this.#touch(claim)
     if (other !== undefined) this.#touch(this.#yielding[kind].add(other, claim).before)
   }
 
-  /** A claim gets the name that it wants, or goes: it does not claim its other one any more. */
+  /** It gets the name that it wants, or goes. */
   #unyield(claim: Claim): void {
     const { kind, other } = claim
     this.#touch(claim)
@@ -270,7 +256,6 @@ export class CatalogIndex {
 
   // --- shares
 
-  /** An entry has its name no more. */
   #free(claim: Claim): void {
     const { entry, key, kind } = claim
     if (key === undefined || entry === undefined) return
@@ -280,7 +265,7 @@ export class CatalogIndex {
     claim.entry = undefined
   }
 
-  /** Makes the share of a backend, and adds to `held` the names that it did not have before, or for another entry. */
+  /** Adds the names that are new, or another entry's now, to `held`. */
   #divide(source: CatalogSource, held: Array<Held>): void {
     const { id, taken } = source
     if (taken === undefined) {
@@ -313,11 +298,10 @@ export class CatalogIndex {
 
 const routed: ReadonlyArray<Routed> = ["tools", "prompts", "resources"]
 
-/** The entries by key, without those that lost their key and with those that got one. */
 const moved = (known: ByKey, freed: ReadonlyArray<Held>, held: ReadonlyArray<Held>): ByKey =>
   byKind((kind) =>
     HashMap.mutate(known[kind] as HashMap.HashMap<string, Entry<never>>, (map) => {
-      // Whoever has the key now is among those that got one.
+      // Before the additions: a key may have a new holder.
       for (const one of freed) if (one.kind === kind) HashMap.remove(map, one.key)
       for (const one of held) if (one.kind === kind) HashMap.set(map, one.key, one.entry)
     })

@@ -1,6 +1,4 @@
-/**
- * The entries of backends as claims to names, and who is first among those that claim the same.
- */
+/** The entries of backends as claims to names, and which claim to a name comes first. */
 import type { Kind, Snapshot } from "../catalog/Catalog.js"
 import { byKind } from "../catalog/Kind.js"
 import * as Template from "../catalog/Template.js"
@@ -8,7 +6,6 @@ import type { Entry, Offered, Share } from "./FleetCatalog.js"
 import * as Names from "./names.js"
 import * as Prefix from "./Prefix.js"
 
-/** How entries of one kind are named. */
 interface Naming<A> {
   readonly original: (value: A) => string
   readonly wanted: (backend: string, original: string, prefix: string) => string
@@ -39,13 +36,11 @@ const naming: { readonly [K in Kind]: Naming<Offered[K]> } = {
   }
 }
 
-/** How entries of a kind are named. */
 export const namingOf = (kind: Kind): Naming<unknown> => naming[kind] as Naming<unknown>
 
-/** What entries are under their names. */
 const named = new WeakMap<object, Map<string, unknown>>()
 
-/** An entry under a name: the same object in all indexes. */
+/** The same object in all indexes. */
 export const namedOnce = (kind: Kind, value: unknown, key: string): unknown => {
   if (typeof value !== "object" || value === null) return namingOf(kind).named(value, key)
   const known = named.get(value) ?? new Map<string, unknown>()
@@ -54,19 +49,15 @@ export const namedOnce = (kind: Kind, value: unknown, key: string): unknown => {
   return known.get(key)
 }
 
-/** One entry of a backend, and the names that it claims. */
 export class Claim {
   readonly source: CatalogSource
   readonly kind: Kind
   readonly original: string
   readonly wanted: string
-  /** What it wants is Lifeline's own: it gets no name. */
+  /** What it wants is Lifeline's own. */
   readonly isReserved: boolean
-  /** It is among those that claim names. */
   entered = false
-  /** Its place in the list of its backend. */
   index: number
-  /** As the backend offers it. */
   value: unknown
   /** What `entry` was made of. */
   made: unknown
@@ -84,22 +75,22 @@ export class Claim {
     this.isReserved = Names.isReserved(kind, this.wanted)
   }
 
-  /** What it would be called if hosts accepted every name. */
+  /** Its name if hosts accepted every name. */
   get plain(): string {
     return this.kind === "tools" || this.kind === "prompts" ? this.source.prefix + this.original : this.original
   }
 
-  /** The name to take where the wanted one is another's. Made only when it is needed. */
+  /** Where the wanted name is another's. Made on demand. */
   get other(): string | undefined {
     this.#other ??= { name: namingOf(this.kind).other(this.source.id, this.original) }
     return this.#other.name
   }
 }
 
-/** In the order of backends, then of the backend's list. */
+/** By backend, then by the backend's list. */
 const order = (a: Claim, b: Claim): number => a.source.position - b.source.position || a.index - b.index
 
-/** Claims by the name that they claim, in order: the first one has it. */
+/** The first claim to a name has it. */
 export class Claims {
   readonly #byKey = new Map<string, Array<Claim>>()
 
@@ -111,7 +102,6 @@ export class Claims {
     return this.#byKey.get(key)?.[0]
   }
 
-  /** Adds a claim, and says whether it is the first, and who was the first before. */
   add(key: string, claim: Claim): { readonly isFirst: boolean; readonly before: Claim | undefined } {
     const claims = this.#byKey.get(key)
     if (claims === undefined) {
@@ -124,7 +114,6 @@ export class Claims {
     return { isFirst: at === 0, before }
   }
 
-  /** Removes a claim, and says whether it was the first, and who is the first now. */
   remove(key: string, claim: Claim): { readonly wasFirst: boolean; readonly after: Claim | undefined } {
     const claims = this.#byKey.get(key) ?? []
     const at = placeOf(claims, claim)
@@ -135,7 +124,6 @@ export class Claims {
   }
 }
 
-/** Where a claim stands among others, or would stand. */
 const placeOf = (claims: ReadonlyArray<Claim>, claim: Claim): number => {
   let low = 0
   let high = claims.length
@@ -149,16 +137,14 @@ const placeOf = (claims: ReadonlyArray<Claim>, claim: Claim): number => {
 
 const nothing: ReadonlyArray<Claim> = []
 
-/** A backend whose snapshots the index is given. */
 export class CatalogSource {
   readonly id: string
-  /** What stands before its names. Only its index changes it. */
+  /** Only the index changes it. */
   prefix: string
-  /** Its place among the backends. */
+  /** -1: not placed. */
   position = -1
-  /** The last snapshot that was given. */
   latest: Snapshot | undefined
-  /** The snapshot that the claims and the share are made of. */
+  /** What the claims and the share are made of. */
   taken: Snapshot | undefined
   claims: { readonly [K in Kind]: ReadonlyArray<Claim> } = byKind(() => nothing)
   share: Share | undefined
@@ -174,7 +160,6 @@ export class CatalogSource {
 /** Templates by what their URIs begin with. */
 export class Templates {
   readonly #byPrefix = new Map<string, Set<Claim>>()
-  /** How many prefixes there are of each length. */
   readonly #lengths = new Map<number, number>()
 
   add(claim: Claim): void {
@@ -197,7 +182,7 @@ export class Templates {
     else this.#lengths.delete(prefix.length)
   }
 
-  /** The first in order of those that can stand for a URI. */
+  /** The first in order. */
   match(uri: string): Claim | undefined {
     let first: Claim | undefined
     for (const length of this.#lengths.keys()) {

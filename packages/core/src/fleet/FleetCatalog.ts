@@ -1,6 +1,4 @@
-/**
- * The catalogue of a fleet, as one immutable value: the union of what its backends offer, under safe names.
- */
+/** The catalogue of a fleet, as one immutable value: the union of what its backends offer, under safe names. */
 import type { Prompt, Resource, ResourceTemplate, Tool } from "@modelcontextprotocol/sdk/types.js"
 import { Equal, HashMap, Option } from "effect"
 import type { Kind, Problem, Snapshot } from "../catalog/Catalog.js"
@@ -42,7 +40,6 @@ export interface Difference {
   readonly changed: ReadonlyArray<string>
 }
 
-/** What each kind of list holds. */
 export interface Offered {
   readonly tools: Tool
   readonly prompts: Prompt
@@ -50,33 +47,33 @@ export interface Offered {
   readonly resourceTemplates: ResourceTemplate
 }
 
-/** An entry under another name than its prefix and its own name make; without a key it is not offered at all. */
+/** An entry whose key is not its prefix and own name. Without a key it is not offered. */
 export interface Renamed {
   readonly kind: Kind
   readonly original: string
   /** Prefix and own name. */
   readonly plain: string
-  /** The same as hosts accept it. Where the entry has another key, this is another backend's, or Lifeline's own. */
+  /** `plain` as hosts accept it. If the key differs, another backend has this name, or it is Lifeline's own. */
   readonly wanted: string
   readonly key: string | undefined
 }
 
-/** What one backend has in the catalogue, as one immutable value. A catalogue is made of the shares of its backends, in order. */
+/** Immutable. */
 export interface Share {
   readonly backend: string
   readonly entries: { readonly [K in Kind]: ReadonlyArray<readonly [key: string, entry: Entry<Offered[K]>]> }
   readonly renamed: ReadonlyArray<Renamed>
-  /** What the entries are made of: what the backend offers, and what stands before its names. */
+  /** What the entries are made of, with `prefix`. */
   readonly snapshot: Snapshot
   readonly prefix: string
-  /** What the backend's own lists had wrong. */
+  /** Of the backend's own lists. */
   readonly problems: ReadonlyArray<Problem>
 }
 
-/** The entries of all shares by key. Persistent: the next catalogue shares what it does not change. */
+/** Persistent: the next catalogue shares what it does not change. */
 export type ByKey = { readonly [K in Kind]: HashMap.HashMap<string, Entry<Offered[K]>> }
 
-/** The entries of one kind: found by a persistent map, listed from the shares. */
+/** Found by a persistent map, listed from the shares. */
 class Listing<K extends Kind> implements ReadonlyMap<string, Entry<Offered[K]>> {
   readonly #kind: K
   readonly #byKey: ByKey[K]
@@ -124,10 +121,8 @@ class Listing<K extends Kind> implements ReadonlyMap<string, Entry<Offered[K]>> 
   }
 }
 
-/** A name as it is shown. */
 const quoted = (name: string): string => JSON.stringify(cut(name, 200))
 
-/** A catalogue of shares. */
 export class Catalogue implements FleetCatalog {
   readonly revision: number
   readonly shares: ReadonlyArray<Share>
@@ -150,7 +145,7 @@ export class Catalogue implements FleetCatalog {
     return this.#problems ??= this.shares.flatMap((share) => [...share.problems, ...this.#renamesOf(share)])
   }
 
-  /** Those of the problems that are about names. Few backends have any, and the others cost nothing here. */
+  /** About names. Costs nothing for backends without any. */
   get renames(): ReadonlyArray<Problem> {
     return this.shares.filter(({ renamed }) => renamed.length > 0).flatMap((share) => this.#renamesOf(share))
   }
@@ -184,10 +179,7 @@ export class Catalogue implements FleetCatalog {
   }
 }
 
-/**
- * What a catalogue has that another had not, has no more, or has otherwise. Compares only the shares that differ: what is in
- * both is found once, for all backends.
- */
+/** Compares only the shares that differ. */
 export const difference = (before: Catalogue, after: Catalogue): Difference => {
   const added: Array<string> = []
   const removed: Array<string> = []
@@ -209,7 +201,7 @@ export const difference = (before: Catalogue, after: Catalogue): Difference => {
   return { revision: after.revision, added, removed, changed }
 }
 
-/** The shares of each that the other does not have at the same place, counted from the beginning or from the end. */
+/** Without the shares that both have at the beginning or at the end. */
 const unshared = (
   { shares: before }: Catalogue,
   { shares: after }: Catalogue
@@ -222,10 +214,7 @@ const unshared = (
   return [before.slice(first, before.length - last), after.slice(first, after.length - last)]
 }
 
-/**
- * Whether two catalogues list the same of a kind, in the same order, as far as `same` says of two values. Looks at the shares that differ, so
- * that one changed backend costs about the same beside however many others.
- */
+/** Whether both have the same list, in the same order. Looks only at the shares that differ. */
 export const listsSame = <K extends Kind>(
   kind: K,
   before: FleetCatalog,
@@ -243,7 +232,7 @@ export const listsSame = <K extends Kind>(
   return allSame(entriesOf(old), entriesOf(now))
 }
 
-/** Whether two entries say the same. They are a server's: what is nested too deep to be compared is another. */
+/** False for values from a server that are nested too deeply to be compared. */
 const same = (a: unknown, b: unknown): boolean => {
   try {
     return Equal.equals(a, b) || JSON.stringify(a) === JSON.stringify(b)

@@ -1,6 +1,4 @@
-/**
- * The backends of a fleet: starts them, stops them, and replaces one by another of its name.
- */
+/** The backends of a fleet: starts them, stops them, and replaces one by another of its name. */
 import { Array as Arr, Effect, ExecutionStrategy, Option, Scope } from "effect"
 import type { BackendHandle } from "../backend/BackendHandle.js"
 import { resolvePolicy, startBackend } from "../backend/start.js"
@@ -32,13 +30,11 @@ export interface Applied {
   readonly kept: ReadonlyArray<string>
 }
 
-/** One backend of a fleet. */
 export interface Member {
   readonly backend: BackendHandle
-  /** As they were given: what is compared with new ones. */
+  /** As given: compared with new ones. */
   readonly options: BackendOptions<never>
   readonly policy: Policy
-  /** Its names in the fleet's catalogue. */
   readonly source: CatalogSource
   readonly scope: Scope.CloseableScope
   /** Done when its scope has closed. */
@@ -48,10 +44,10 @@ export interface Member {
 
 type Members = ReadonlyMap<string, Member>
 
-/** What stands before the names of each backend. It is none of its options: another prefix replaces no backend. */
+/** Prefixes are no options: another prefix replaces no backend. */
 export type Prefixes = ReadonlyMap<string, string>
 
-/** Hands what happens to one backend on to its fleet; its events only from `announce` on, those that it held back first. */
+/** Holds back the events of a backend until `announce`. */
 class MemberObserver implements BackendObserver {
   readonly #fleet: MemberContext
   readonly #source: CatalogSource
@@ -82,37 +78,35 @@ class MemberObserver implements BackendObserver {
   }
 }
 
-/** What the members of one fleet have in common. */
 export interface MemberContext {
   readonly defaults: PolicyOptions | undefined
   readonly fleetStartedAt: number
   readonly permits: ConnectPermits.ConnectPermits
   readonly clockJumps: Hub<void>
   readonly event: (event: Event) => void
-  /** The status of one has changed, or which there are. */
+  /** Which members there are, or the status of one, has changed. */
   readonly changed: () => void
   readonly offered: (source: CatalogSource, snapshot: Snapshot | undefined) => void
-  /** These are the members from now on, in their order, and what stands before their names. Called before `current` has them. */
+  /** Called before `current` has the new members. */
   readonly placed: (members: Members, prefixes: Prefixes) => void
 }
 
-/** The members of one fleet. */
 export interface FleetMembers {
   readonly current: StateRef<Members>
-  /** Backends that are not known to have had their first outcome. */
+  /** Backends that may have had no first outcome. */
   readonly pending: Set<BackendHandle>
-  /** Starts, stops and replaces what differs; one after the other. */
+  /** One at a time. */
   readonly apply: <R>(
     wanted: ReadonlyMap<string, BackendOptions<R>>,
     prefixes: Prefixes
   ) => Effect.Effect<Applied, InvalidOptions, R>
 }
 
-/** No members yet. Closing the scope closes all, and ends `current`. */
+/** Closing the scope closes all members, and ends `current`. */
 export const make = (context: MemberContext): Effect.Effect<FleetMembers, never, Scope.Scope> =>
   Effect.gen(function*() {
     const current = new StateRef<Members>(new Map())
-    // Runs last, when every member is closed.
+    // Last, when every member is closed.
     yield* Effect.addFinalizer(() => Effect.sync(() => current.end()))
     const parent = yield* Scope.fork(yield* Effect.scope, ExecutionStrategy.parallel)
     const lock = yield* Effect.makeSemaphore(1)
@@ -144,7 +138,7 @@ export const make = (context: MemberContext): Effect.Effect<FleetMembers, never,
         return member
       }))
 
-    /** Whoever gets an event of a member finds that member in the fleet. */
+    /** Announces events last: their readers find the members in the fleet. */
     const place = (members: Members): Effect.Effect<void> =>
       Effect.sync(() => {
         context.placed(members, prefixed)
@@ -153,7 +147,7 @@ export const make = (context: MemberContext): Effect.Effect<FleetMembers, never,
         for (const { observer } of members.values()) observer.announce()
       })
 
-    /** Puts a new member in the place of a connected one, once it is connected itself; says whether it was. */
+    /** Returns false, and keeps the old member, if the new one does not connect. */
     const takeOver = (id: string, old: Member, next: Member): Effect.Effect<boolean> =>
       Effect.gen(function*() {
         yield* firstOutcome(next)
@@ -173,18 +167,17 @@ export const make = (context: MemberContext): Effect.Effect<FleetMembers, never,
 
     const apply: FleetMembers["apply"] = <R>(wanted: ReadonlyMap<string, BackendOptions<R>>, prefixes: Prefixes) =>
       lock.withPermits(1)(Effect.uninterruptible(Effect.gen(function*() {
-        // Who is closed starts nothing that somebody would have to close.
         if (closing) return { started: [], stopped: [], replaced: [], kept: [] }
         const before = current.value
         const differing = [...wanted].filter(([id, options]) => !sameOptions(options, before.get(id)?.options))
-        // All are looked at before one of them starts: where one is refused, nothing has happened.
+        // All are checked before one starts: if one is refused, nothing has happened.
         const [refused, policies] = Arr.separate(
           differing.map(([id, options]) => resolvePolicy(id, options, context.defaults))
         )
         const problems = Problem.join(refused)
         if (problems !== undefined) return yield* problems
         const fresh = new Map<string, Member>()
-        // Whoever is given the fleet can read what the first attempts tell.
+        // The attempts wait until the fleet has the members, whose events can be read then.
         const placed = new Signal()
         const whenPlaced = ConnectPermits.after(placed.completed, context.permits)
         const abandon = Effect.suspend(() => closeAll(Array.from(fresh.values(), ({ scope }) => scope)))
@@ -239,11 +232,9 @@ export const make = (context: MemberContext): Effect.Effect<FleetMembers, never,
     return { current, pending, apply }
   })
 
-/** Whether two connections to its server may be open at once. */
 const mayOverlap = ({ connector }: Pick<BackendOptions, "connector">, { reconnect }: Policy): boolean =>
   reconnect.overlap ?? connector.overlap
 
-/** Whether a connected member stays until its successor is connected. */
 const waitsForSuccessor = (old: Member, next: Member): Effect.Effect<boolean> => {
   const { disabled, lazy } = next.policy.lifecycle
   return disabled || lazy || !mayOverlap(old.options, old.policy) || !mayOverlap(next.options, next.policy)
@@ -251,14 +242,14 @@ const waitsForSuccessor = (old: Member, next: Member): Effect.Effect<boolean> =>
     : old.backend.isConnected
 }
 
-/** Closes members; ends when they are closed, also where somebody else had begun to close them. */
+/** Ends when they are closed, also if another fiber had begun to close them. */
 const closeMembers = (members: ReadonlyArray<Member>): Effect.Effect<void> =>
   Effect.zipRight(
     closeAll(members.map(({ scope }) => scope)),
     Effect.forEach(members, ({ closed }) => closed.completed, { discard: true })
   )
 
-/** Closes a member that has a successor, when its calls have ended or have had their time; those that wait go to the successor. */
+/** Waiting calls go to the successor. */
 const retire = (member: Member, successor: Member): Effect.Effect<void> =>
   Effect.suspend(() => {
     member.backend.leaveTo(successor.backend)
@@ -266,7 +257,7 @@ const retire = (member: Member, successor: Member): Effect.Effect<void> =>
     return Effect.zipRight(drained, closeMembers([member]))
   })
 
-/** Ends when a member is connected and has its lists, or its first attempt has failed, or has had its time. */
+/** Connected with its lists, or the first attempt has failed. */
 const firstOutcome = ({ backend, policy }: Member): Effect.Effect<Option.Option<void>> =>
   Effect.timeoutOption(Effect.interruptible(backend.firstOutcome), policy.timeouts.connect)
 

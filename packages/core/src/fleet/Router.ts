@@ -1,6 +1,4 @@
-/**
- * Finds the backend of a full name, and asks it.
- */
+/** Finds the backend of a full name, and asks it. */
 import type { ReadResourceResult } from "@modelcontextprotocol/sdk/types.js"
 import { Array, Clock, Effect } from "effect"
 import type { Backend } from "../backend/Backend.js"
@@ -25,7 +23,6 @@ export interface Route {
 
 type Backends = () => ReadonlyMap<string, { readonly backend: BackendHandle }>
 
-/** Routes the requests of one fleet. */
 export class Router {
   readonly #index: Pick<CatalogIndex, "catalog" | "isBefore" | "prefixOf" | "route">
   readonly #backends: Backends
@@ -36,10 +33,7 @@ export class Router {
 
   readonly #visible: Visible | undefined
 
-  /**
-   * `pending`: backends that may have had no first outcome yet. `ready`: every backend has had it. `visible`: what the callers may use; default: everything.
-   * The index has the names of these.
-   */
+  /** `pending`: may have had no first outcome yet. `ready`: all have had it. `visible`: default: everything. */
   constructor(
     index: Pick<CatalogIndex, "catalog" | "isBefore" | "prefixOf" | "route">,
     backends: Backends,
@@ -54,13 +48,9 @@ export class Router {
     this.#ready = ready
   }
 
-  /** What stands before the names of a backend. */
   readonly prefixOf = (id: string): string => this.#index.prefixOf(id)
 
-  /**
-   * The backend of a name. A name that is not known may be one of a backend whose lists are not there: those backends that the name says
-   * are waited for, and connected, as by a call with these options. Where it says none, all are, until `ready`.
-   */
+  /** Of an unknown name, first waits for the backends that it says, and connects them; if it says none, waits for all, until `ready`. */
   readonly route = (
     kind: Routed,
     name: string,
@@ -87,7 +77,7 @@ export class Router {
       })
     })
 
-  /** Has lists read whose changes nobody announces: those of the backends that the name says, or else of all. */
+  /** Reads lists whose changes no server announces: of the backends that the name says, else of all. */
   #seek(kind: Routed, name: string, said: ReadonlyArray<BackendHandle>): Effect.Effect<Route, CallError> {
     const all = this.#entries.map(([, { backend }]) => backend)
     const sought = said.length > 0 ? said : this.#saysUnknown(kind, name) ? [] : all
@@ -100,7 +90,7 @@ export class Router {
     )
   }
 
-  /** Asks the backend of a name, where the call counts from the step that finds it. The time that this took is the call's. */
+  /** The call counts from the step that finds the backend; the time of finding is part of it. */
   #ask<A>(
     kind: Routed,
     name: string,
@@ -118,7 +108,6 @@ export class Router {
     })
   }
 
-  /** The backends that callers may use. */
   get #entries(): ReadonlyArray<readonly [id: string, member: { readonly backend: BackendHandle }]> {
     const all = [...this.#backends()]
     return this.#visible === undefined ? all : all.filter(([id]) => this.#visible?.hasServer(id) === true)
@@ -129,24 +118,20 @@ export class Router {
     return time === undefined ? this.#ready : Effect.asVoid(Effect.timeoutOption(this.#ready, time))
   }
 
-  /** The backends that a name says, or may say. */
   #said(kind: Routed, name: string): ReadonlyArray<BackendHandle> {
     return this.#entries.flatMap(([id, { backend }]) =>
       Names.maySay(kind, id, name, this.prefixOf(id)) ? [backend] : []
     )
   }
 
-  /** Whether a name that is no backend's says a backend that does not exist. Only standard prefixes say one. */
+  /** Only standard prefixes say a backend. */
   #saysUnknown(kind: Routed, name: string): boolean {
     return Names.backendSaid(kind, name) !== undefined
       && (kind === "resources" ||
         this.#entries.every(([id]) => this.prefixOf(id) === Prefix.of(id)))
   }
 
-  /**
-   * The backends before this one in order that may have the same name, and have had no first outcome. If they have it, it is theirs, however
-   * late they connect: a caller that knows the name from before must not reach another backend because that started faster.
-   */
+  /** Earlier backends that may have the name, and had no first outcome: a caller that knows the name must not get a faster one. */
   #earlier(kind: Routed, name: string, holder: string | undefined): ReadonlyArray<BackendHandle> {
     const found: Array<BackendHandle> = []
     if (holder === undefined || kind === "resources") return found
@@ -168,7 +153,7 @@ export class Router {
     })
   }
 
-  /** `onRouted`: called with where the call goes, in the step that finds it. */
+  /** `onRouted` is called in the step that finds the backend. */
   readonly callTool = (params: Params<"tools/call">, options?: CallOptions, onRouted?: (to: Route) => void) =>
     this.#ask("tools", params.name, options, (backend, name, left) => {
       onRouted?.({ backend, original: name })
@@ -196,7 +181,7 @@ export class Router {
     })
   }
 
-  /** The same as far as it is known now. */
+  /** Without waiting. */
   readonly find = (kind: Routed, name: string): Route & { readonly backend: BackendHandle } | undefined => {
     const found = this.#index.route(kind, name)
     const backend = found && this.#backends().get(found.backend)?.backend
@@ -206,7 +191,7 @@ export class Router {
       : { backend, original: found.original }
   }
 
-  /** The backend that withholds a tool of this name, and says why. */
+  /** Names the backend that withholds a tool, and says why. */
   #withheld(kind: Routed, name: string): Route & { readonly backend: BackendHandle } | undefined {
     if (kind !== "tools") return undefined
     for (const [id, { backend }] of this.#entries) {
@@ -219,7 +204,7 @@ export class Router {
   }
 }
 
-/** Waits until these backends have given their lists, or what is looked for `isFound`; then says why one has not, if so. */
+/** Waits until these backends have given their lists, or until `isFound`; then says why one has not. */
 const listed = (
   backends: ReadonlyArray<BackendHandle>,
   options: CallOptions | undefined,
@@ -230,7 +215,7 @@ const listed = (
     (backend) =>
       Effect.flatMap(
         Effect.either(backend.listed(options)),
-        // Failing ends the waiting for the others.
+        // Failing ends the wait for the others.
         (outcome) => isFound() ? Effect.fail("found") : Effect.succeed(outcome)
       ),
     { concurrency: "unbounded" }
@@ -242,7 +227,7 @@ const listed = (
     Effect.orElseSucceed(() => undefined)
   )
 
-/** Nothing of a call was sent whose tool is looked for, whatever became of the request for the lists. */
+/** The call was not sent, whatever became of the request for the lists. */
 const notAsked = (error: CallError): CallError =>
   error._tag === "BackendUnavailable" || error._tag === "ConnectionLost" || error._tag === "SessionExpired"
     ? error
@@ -259,7 +244,7 @@ const notAsked = (error: CallError): CallError =>
       }`
     })
 
-/** The options of a call that has taken so many milliseconds already. */
+/** `taken`: milliseconds. */
 const less = (options: CallOptions | undefined, taken: number): CallOptions | undefined => {
   if (options === undefined) return undefined
   const rest = (time: CallOptions["timeout"]) =>
@@ -267,10 +252,7 @@ const less = (options: CallOptions | undefined, taken: number): CallOptions | un
   return { ...options, timeout: rest(options.timeout), maxTotalTimeout: rest(options.maxTotalTimeout) }
 }
 
-/**
- * The contents of a resource under the URI that was asked for, so that who compares the two finds them the same. Contents with
- * other URIs, as of the files of a folder, keep theirs: only their server knows what those stand for.
- */
+/** Contents with other URIs, as of the files of a folder, keep theirs: only the server knows what those stand for. */
 export const underAskedUri = (result: ReadResourceResult, original: string, asked: string): ReadResourceResult =>
   Array.isArray(result.contents)
     ? { ...result, contents: result.contents.map((one) => one?.uri === original ? { ...one, uri: asked } : one) }

@@ -1,6 +1,4 @@
-/**
- * What a caller is told of a backend, tool, prompt or resource that does not exist.
- */
+/** What a caller is told of a backend, tool, prompt or resource that does not exist. */
 import { longestUri } from "../catalog/Bounds.js"
 import { BackendUnavailable, type CallError, RemoteError } from "../Errors.js"
 import { cut } from "../observe/PlainText.js"
@@ -9,10 +7,9 @@ import type { FleetCatalog } from "./FleetCatalog.js"
 import * as Names from "./names.js"
 import * as Prefix from "./Prefix.js"
 
-/** What there is instead. */
 export interface Existing {
   readonly backends: ReadonlyArray<string>
-  /** What stands before the names of a backend. Default: its name and `__`. */
+  /** Default: the name of the backend and `__`. */
   readonly prefixOf?: ((backend: string) => string) | undefined
   readonly catalogs: ReadonlyArray<FleetCatalog>
 }
@@ -26,14 +23,12 @@ const nobody = "fleet"
 const noBackend = (id: string, backends: ReadonlyArray<string>): string =>
   `there is no server ${JSON.stringify(cut(id, 200))}; there are: ${backends.join(", ") || "none"}`
 
-/** There is no backend of this name. */
 export const backend = (id: string, backends: ReadonlyArray<string>): BackendUnavailable =>
   new BackendUnavailable({ backend: id, state: "Unknown", message: noBackend(id, backends) })
 
-/** So many names are suggested at most. */
 const mostMeant = 3
 
-/** The full names of what backends call by this name. */
+/** The full names for a bare one. */
 const meant = (kind: Routed, name: string, catalogs: ReadonlyArray<FleetCatalog>): ReadonlyArray<string> => {
   const found: Array<string> = []
   if (kind === "resources") return found
@@ -45,10 +40,7 @@ const meant = (kind: Routed, name: string, catalogs: ReadonlyArray<FleetCatalog>
   return found
 }
 
-/**
- * No backend offers this: BackendUnavailable (`Unknown`) if the name says a backend that does not exist, else RemoteError with the code
- * that servers give. Suggests the full name for a bare one.
- */
+/** `BackendUnavailable` (`Unknown`) if the name says a missing backend, else `RemoteError` with the code that servers give. */
 export const entry = (
   kind: Routed,
   name: string,
@@ -57,7 +49,7 @@ export const entry = (
   const suggestions = meant(kind, name, catalogs)
   const suggestion = suggestions.length === 0 ? "" : `; did you mean ${suggestions.join(" or ")}?`
   const message = `no server offers the ${kind.slice(0, -1)} ${JSON.stringify(cut(name, 200))}`
-  // A name says its backend only where all say it in the same way.
+  // Only standard prefixes say the backend.
   const says = kind === "resources" || backends.every((id) => prefixOf(id) === Prefix.of(id))
   const said = says ? Names.backendSaid(kind, name) : undefined
   if (said !== undefined && !backends.some((id) => Names.maySay(kind, id, name, prefixOf(id)))) {

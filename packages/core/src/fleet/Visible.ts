@@ -1,24 +1,21 @@
-/**
- * What one caller may use of a fleet, and the names that it has for that: those of a fleet in which there is nothing else.
- */
+/** What one caller may use of a fleet, and its names for that: those of a fleet that has nothing else. */
 import type { Snapshot } from "../catalog/Catalog.js"
 import { CatalogIndex } from "./CatalogIndex.js"
 import { CatalogSource } from "./Claim.js"
 import { Catalogue, type FleetCatalog, type Share } from "./FleetCatalog.js"
 
-/** The same object stands for the same rules. */
+/** Compared by identity. */
 export interface Visible {
-  /** Whether that is everything. */
   readonly isWhole: boolean
   readonly hasServer: (backend: string) => boolean
-  /** The same for a tool, by its name at the backend. */
+  /** `original`: its name at the backend. */
   readonly hasTool: (backend: string, original: string) => boolean
 }
 
-/** For so many callers the names of one catalogue are kept. */
+/** For how many callers the names of one catalogue are kept. */
 const most = 64
 
-/** Keeps values for the callers that were asked for last. */
+/** Keeps those used last. */
 export class PerVisible<A> {
   readonly #known = new Map<Visible, A>()
 
@@ -51,7 +48,7 @@ const make = ({ shares }: Catalogue, visible: Visible): CatalogIndex => {
 
 const known = new WeakMap<FleetCatalog, PerVisible<CatalogIndex>>()
 
-/** The names of a caller. `catalog`: of a fleet, and not made of another one. */
+/** `catalog`: a fleet's own, not one made for a caller. */
 export const namesOf = (catalog: FleetCatalog, visible: Visible): CatalogIndex => {
   if (!(catalog instanceof Catalogue)) throw new TypeError("not the catalogue of a fleet")
   const all = known.get(catalog) ?? new PerVisible<CatalogIndex>()

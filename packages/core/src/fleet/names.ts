@@ -1,18 +1,12 @@
-/**
- * The names of a fleet's catalogue: full names of tools and prompts, and URIs of resources. Every function takes time in proportion to the
- * length of the texts, which servers and clients choose.
- */
+/** The names of a fleet's catalogue. Every function takes time in proportion to the texts, which servers and clients choose. */
 import { longestUri } from "../catalog/Bounds.js"
 import type { Kind } from "../catalog/Kind.js"
 import * as Prefix from "./Prefix.js"
 
-/** Longest name that hosts accept. */
+/** Hosts accept no longer names. */
 export const longest = 64
 
-/**
- * FNV-1a (32 bits) of the text's UTF-16 code units, low byte first and without a high byte of 0, as eight hexadecimal digits.
- * Hosts and users keep the names that are made with it, so it belongs to this library and never changes.
- */
+/** FNV-1a (32 bits) of the UTF-16 code units, low byte first, no high byte of 0. Never change it: hosts and users keep these names. */
 export const hash = (text: string): string => {
   let value = 0x811c9dc5
   for (let i = 0; i < text.length; i++) {
@@ -23,13 +17,11 @@ export const hash = (text: string): string => {
   return (value >>> 0).toString(16).padStart(8, "0")
 }
 
-/** As much of a text as fits before a hash, in characters that hosts accept. */
 const shortened = (text: string): string => text.slice(0, longest - 9).replace(/[^A-Za-z0-9_-]/g, "_")
 
-/** A name that hosts accept, ending in a hash of what it stands for, so that it is stable and does not clash. */
+/** Stable, and without clashes, by its hash. */
 const hashed = (text: string): string => `${shortened(text)}_${hash(text)}`
 
-/** Prefix and name where that is acceptable (letters, digits, `_`, `-`, at most 64), else shortened with a hash. */
 export const fullName = (backend: string, name: string, prefix: string = Prefix.of(backend)): string => {
   const plain = prefix + name
   return /^[A-Za-z0-9_-]{1,64}$/.test(plain) ? plain : hashed(plain)
@@ -38,10 +30,7 @@ export const fullName = (backend: string, name: string, prefix: string = Prefix.
 /** The name of an entry whose full name another backend has. */
 export const otherName = (backend: string, name: string): string => hashed(`${backend}\n${name}`)
 
-/**
- * Whether a name can be one that a backend's tool or prompt has here. It is for all names that are made here; a name that ends as with a
- * hash may belong to another, too, and without a prefix each name may be anybody's.
- */
+/** True for every name that the backend has here. May be true for another's name that ends as with a hash, or if the prefix is empty. */
 export const mayName = (backend: string, name: string, prefix: string = Prefix.of(backend)): boolean => {
   if (name.length > longest) return false
   if (name.startsWith(prefix) && fullName(backend, name.slice(prefix.length), prefix) === name) return true
@@ -52,7 +41,7 @@ export const mayName = (backend: string, name: string, prefix: string = Prefix.o
 
 const scheme = "lifeline://"
 
-/** Whether a name or URI is one that only Lifeline itself offers: names from `lifeline__`, and the scheme of scoped URIs, in any case. (X4) */
+/** Whether only Lifeline itself offers it. The scheme counts in any case. (X4) */
 export const isReserved = (kind: Kind, key: string): boolean =>
   kind === "tools" || kind === "prompts"
     ? key.startsWith(Prefix.reserved)
@@ -70,10 +59,9 @@ export const scopedUri = (backend: string, uri: string): string | undefined => {
   }
 }
 
-/** The longest scoped URI: one character becomes up to nine. */
+/** One character becomes up to nine. */
 const longestScoped = 10 * longestUri
 
-/** What a scoped URI stands for. */
 export const parseScopedUri = (uri: string): { readonly backend: string; readonly uri: string } | undefined => {
   if (uri.length > longestScoped) return undefined
   const match = uri.startsWith(scheme) ? /^([^/]+)\/([^/]+)$/.exec(uri.slice(scheme.length)) : null
@@ -84,7 +72,7 @@ export const parseScopedUri = (uri: string): { readonly backend: string; readonl
   }
 }
 
-/** Whether a name or URI can be one that a backend has here. A URI says its backend only where it is a scoped one. */
+/** Only a scoped URI says its backend. */
 export const maySay = (
   kind: "tools" | "prompts" | "resources",
   backend: string,
@@ -92,7 +80,7 @@ export const maySay = (
   prefix?: string
 ): boolean => kind === "resources" ? parseScopedUri(name)?.backend === backend : mayName(backend, name, prefix)
 
-/** The backend that a name or URI says where prefixes are the standard ones, whether there is one of that id or not. */
+/** By standard prefixes; the backend may not exist. */
 export const backendSaid = (kind: "tools" | "prompts" | "resources", name: string): string | undefined => {
   if (kind === "resources") return parseScopedUri(name)?.backend
   const end = name.indexOf("__")

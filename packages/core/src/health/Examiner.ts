@@ -1,6 +1,4 @@
-/**
- * Collects the evidence on the installed connection while it leaves something without an answer, and judges it.
- */
+/** Collects the evidence on a connection that leaves something without an answer, and judges it. */
 import { Effect } from "effect"
 import type { Activity, ProcessSight } from "../port/ProcessSight.js"
 import { activity } from "../port/ProcessSight.js"
@@ -10,30 +8,27 @@ import type { BackendState } from "../state/BackendState.js"
 import type { OpenVerdict } from "../state/Status.js"
 import { judge, type Verdict } from "./judge.js"
 
-/** Sights that are closer together, in milliseconds, show nothing: the clock of the kernel has ticks of 10 ms. */
+/** Milliseconds between sights: the clock of the kernel has ticks of 10 ms. */
 const shortest = 200
-/** Sights that are further apart, in milliseconds, prove nothing: the machine may have been suspended between them. */
+/** Milliseconds between sights: the machine may have been suspended. */
 const longest = 15_000
 
-/** One doubt: it ends with the next answer. */
+/** Ends with the next answer. */
 interface Doubt {
   readonly runtime: Runtime
-  /** How many answers the server had given when it began. */
+  /** When it began. */
   readonly answers: number
   readonly beganAt: number
   sight: ProcessSight | undefined
   sightAt: number
-  /** A question was written to the server since the first sight. */
+  /** Since the first sight. */
   isAsked: boolean
   activity: Activity | undefined
-  /** Since when the processes have done that. */
   since: number
-  /** When they were last seen to work. */
   workedAt: number
   verdict: (Verdict & { readonly since: number }) | undefined
 }
 
-/** Examines the connections of one backend. */
 export class Examiner {
   readonly #backend: BackendState
   #doubt: Doubt | undefined
@@ -42,13 +37,13 @@ export class Examiner {
     this.#backend = backend
   }
 
-  /** The verdict on the installed connection, as long as it answers nothing. */
+  /** While it answers nothing. */
   get verdict(): OpenVerdict | undefined {
     const doubt = this.#doubt
     return doubt !== undefined && this.#isOpen(doubt) ? doubt.verdict : undefined
   }
 
-  /** Looks what the processes of the server do, where that can be seen. Returns whether one of them is stopped. */
+  /** Whether one is stopped. */
   look({ connection, runtime }: LiveConnection): Effect.Effect<boolean> {
     const { look } = connection
     if (look === undefined) return Effect.succeed(false)
@@ -75,18 +70,17 @@ export class Examiner {
     })
   }
 
-  /** What the processes of the server were seen to do. */
   seen(runtime: Runtime): Activity | undefined {
     return this.#of(runtime).activity
   }
 
-  /** A question is written to the server, which it can read from now on. Before the first sight, it may have read it unseen. */
+  /** Before the first sight, the server may have read it unseen. */
   asked(runtime: Runtime): void {
     const doubt = this.#of(runtime)
     if (doubt.sight !== undefined) doubt.isAsked = true
   }
 
-  /** Judges a server that has answered nothing since it was put in doubt. What changes is published. (V1) */
+  /** Publishes what changes. (V1) */
   judge(runtime: Runtime, patience: { readonly isOver: boolean; readonly isSilent: boolean }): Verdict {
     const backend = this.#backend
     const doubt = this.#of(runtime)

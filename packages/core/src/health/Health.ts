@@ -3,18 +3,17 @@
  */
 import type { State } from "../lifecycle/Lifecycle.js"
 
-/** The last ten signs, newest first: heartbeats, health checks, suspicion probes, and answered requests. Kept over reconnects (H5). */
+/** The last ten, newest first. Kept over reconnects (H5). */
 export type History = ReadonlyArray<boolean>
 
-/** No sign yet: a perfect score. */
+/** A perfect score. */
 export const empty: History = []
 
 const kept = 10
 
-/** Answered requests of callers count once in so many milliseconds: a busy moment does not outweigh what probes have found. */
+/** Milliseconds in which answers to callers count once: they must not outweigh what probes have found. */
 export const pace = 10_000
 
-/** A history with one more sign. */
 export const record = (history: History, ok: boolean): History => [ok, ...history].slice(0, kept)
 
 /** Sign i, counted from the newest, weighs 0.5^i; 1 without history. */
@@ -30,13 +29,11 @@ export const score = (history: History): number => {
   return good / all
 }
 
-/** The score from which on a backend counts as healthy. */
 export const threshold = 0.7
 
-/** The three-state view (H6). */
+/** (H6) */
 export type Health = "CONNECTED" | "UNHEALTHY" | "DISCONNECTED"
 
-/** The three-state view of a state, a history, and whether there ever was a connection. */
 export const view = (state: State, history: History, everConnected: boolean): Health =>
   state._tag === "Connected"
     ? score(history) >= threshold ? "CONNECTED" : "UNHEALTHY"

@@ -1,6 +1,4 @@
-/**
- * Probes: single pings that decide whether a connection in doubt still lives.
- */
+/** Single pings that decide whether a connection in doubt still lives. */
 import { Effect } from "effect"
 import { constFalse, constVoid } from "effect/Function"
 import type { RequestError } from "../Errors.js"
@@ -14,39 +12,35 @@ import * as Health from "./Health.js"
 import type { Verdict } from "./judge.js"
 import { Question } from "./Question.js"
 
-/** A question that has ended: the error it failed with, and when it began. */
+/** `at`: when it began. */
 interface Asked {
   readonly error: RequestError | undefined
   readonly at: number
 }
 
-/** A probe of a doubt; `hasFailed` is `undefined` while it is under way. */
+/** `hasFailed`: `undefined` while it is under way. */
 interface Round {
   hasFailed: boolean | undefined
 }
 
-/** A runtime that is probed until it has answered something. */
 interface Doubt {
   readonly runtime: Runtime
-  /** How many answers it had given when it was suspected last, or when a probe failed: one more ends the doubt. */
+  /** At the last suspicion or failed probe: one more ends the doubt. */
   answers: number
-  /** A question of this doubt was left without an answer. */
   hasLeft: boolean
-  /** The probe under way; `undefined` between two of them. */
+  /** `undefined` between two probes. */
   round: Round | undefined
 }
 
-/** What a runtime has left without an answer: a call, or only a probe. */
 export type Silence = "call" | "probe"
 
-/** The runtime that left something without an answer, and how many answers it had given until then. */
+/** `answers`: how many it had given until then. */
 interface Silent {
   readonly runtime: Runtime
   readonly answers: number
   readonly left: Silence
 }
 
-/** Probes whichever runtime is installed, and counts what fails. */
 export class Probe {
   readonly #backend: BackendState
   readonly #examiner: Examiner
@@ -57,7 +51,7 @@ export class Probe {
   #doubt: Doubt | undefined
   #silent: Silent | undefined
 
-  /** `hasGivenUpPings`: whether keepalive has switched itself off, because pings had no answer and calls had. (K12) */
+  /** `hasGivenUpPings`: pings had no answer and calls had. (K12) */
   constructor(backend: BackendState, examiner: Examiner, hasGivenUpPings: () => boolean = constFalse) {
     this.#backend = backend
     this.#examiner = examiner
@@ -65,17 +59,15 @@ export class Probe {
     this.#hasGivenUpPings = hasGivenUpPings
   }
 
-  /** The verdict on the installed connection, while it leaves something without an answer. */
   get verdict(): OpenVerdict | undefined {
     return this.#examiner.verdict
   }
 
-  /** The last ten signs. */
   get history(): Health.History {
     return this.#history
   }
 
-  /** Adds a sign to the history. Whoever watches the status learns of it where the score has changed. (H6) */
+  /** Publishes where the score has changed. (H6) */
   record(ok: boolean): void {
     const before = Health.score(this.#history)
     this.#history = Health.record(this.#history, ok)
@@ -85,14 +77,14 @@ export class Probe {
     this.#backend.telemetry?.health?.(score)
   }
 
-  /** The server has answered a caller's request: a sign, at most once in `Health.pace`. (H5) */
+  /** At most once in `Health.pace`. (H5) */
   heard(runtime: Runtime, now: number): void {
     if (now - this.#heardAt < Health.pace || !this.#backend.isCurrent(runtime.latest)) return
     this.#heardAt = now
     this.record(true)
   }
 
-  /** One ping of its own, counted as a probe; the error it failed with. Where it fails, others follow by themselves. (H4, H5, H8) */
+  /** Returns its error. Where it fails, others follow by themselves. (H4, H5, H8) */
   now(installed: LiveConnection): Effect.Effect<RequestError | undefined> {
     const { runtime } = installed
     const follow = (asked: Asked) =>
@@ -112,10 +104,7 @@ export class Probe {
     )
   }
 
-  /**
-   * One ping for somebody who only wants to know whether the server lives. If it fails, nothing is counted and nothing follows: the server
-   * may be busy with a call. Sends nothing, and knows nothing, with `keepalive.method: "none"`. (G25)
-   */
+  /** If it fails, nothing counts or follows. Sends nothing with `keepalive.method: "none"`. (G25) */
   ask(installed: LiveConnection): Effect.Effect<boolean> {
     return Effect.suspend(() => {
       const backend = this.#backend
@@ -127,7 +116,7 @@ export class Probe {
     })
   }
 
-  /** One question, and when it was sent. If it fails, looks what the processes of the server do: the next question comes after that. */
+  /** If it fails, looks at the processes before the next question. */
   #ask(installed: LiveConnection): Effect.Effect<Asked> {
     return Effect.suspend(() => {
       const { runtime } = installed
@@ -140,7 +129,7 @@ export class Probe {
     })
   }
 
-  /** Asks for a list beside a ping that has no answer yet, and looks what the processes of the server do. (V4) */
+  /** For a ping without an answer: a list, and a look at the processes. (V4) */
   besidePing(installed: LiveConnection): Effect.Effect<void> {
     const look = this.#examiner.look(installed)
     const asking = Effect.suspend(() => {
@@ -150,7 +139,7 @@ export class Probe {
     return Effect.asVoid(Effect.zipRight(look, Effect.zipRight(asking, look)))
   }
 
-  /** Whether heartbeats without an answer mean that the connection is lost. Then it says so. (V1) */
+  /** If so, reports the loss. (V1) */
   isLost(runtime: Runtime, isSilent: boolean, message: string): boolean {
     const verdict = this.#examiner.judge(runtime, { isOver: true, isSilent })
     if (verdict.kind !== "wedged") return false
@@ -176,10 +165,7 @@ export class Probe {
     this.countFailure(runtime, "request", error)
   }
 
-  /**
-   * How long after a probe the next one is sent. What has failed in a moment has the whole `suspectInterval` to mend; the time for which a
-   * probe has waited in vain is a part of it.
-   */
+  /** What failed in a moment has the whole `suspectInterval` to mend; time waited in vain is a part of it. */
   #nextAfter({ at, error }: Asked): number {
     const { suspectInterval, timeout } = this.#backend.policy.keepalive
     if (error?.reason !== "timeout") return suspectInterval
@@ -188,7 +174,7 @@ export class Probe {
     return Math.max(0, suspectInterval - waited)
   }
 
-  /** What a runtime has left without an answer, where it has answered nothing since. */
+  /** `undefined` where it has answered since. */
   silenceOf(runtime: Runtime): Silence | undefined {
     const silent = this.#silent
     if (silent?.runtime !== runtime || silent.answers !== runtime.answers) return undefined
@@ -196,17 +182,15 @@ export class Probe {
     return silent.left === "call" && ignoresPings ? "probe" : silent.left
   }
 
-  /** A call to a runtime was left without an answer. Whoever says so has it probed (`onSuspicion`), and need not wait for that. */
+  /** Whoever says so calls `onSuspicion`, and need not wait for that. */
   leftUnanswered(runtime: Runtime): void {
     if (runtime.spreads) return
     this.#silent = { runtime, answers: runtime.answers, left: "call" }
   }
 
   /**
-   * Probes a suspect where it is the installed runtime, or the one that goes on with its session: at once, or joining a probe under way.
-   * Where that fails, others follow by themselves, `suspectInterval` apart, until something is answered or the runtime is lost. A suspicion
-   * between two of them waits for the next. `silent`: what raises it was left without an answer. Gives what waits for the end of the
-   * probe that is under way then. (H4)
+   * Probes at once, or joins the probe under way; if it fails, others follow, `suspectInterval` apart, until an answer or a loss. Between
+   * two, none is sent. `silent`: what raises it has no answer. Returns what waits for the end of the probe that is under way. (H4)
    */
   onSuspicion(suspect: Runtime, silent = false): Effect.Effect<Effect.Effect<void>> {
     return Effect.uninterruptible(Effect.suspend(() => {
@@ -223,7 +207,7 @@ export class Probe {
     }))
   }
 
-  /** A doubt begins. What an earlier one would have sent is not sent any more. */
+  /** An earlier doubt sends nothing more. */
   #begin(runtime: Runtime): Doubt {
     return this.#doubt = { runtime, answers: runtime.answers, hasLeft: false, round: undefined }
   }
@@ -235,7 +219,7 @@ export class Probe {
     return Effect.as(this.#probing(installed, doubt, round), round)
   }
 
-  /** Sends the first probe, or waits for so many milliseconds where it was sent before; then others while nothing is answered. */
+  /** `first`: the first probe; or, where it was sent before, the milliseconds to the next. */
   #probing(installed: LiveConnection, doubt: Doubt, first: Round | number): Effect.Effect<void> {
     const { runtime } = installed
     let pause = typeof first === "number" ? first : 0
@@ -275,10 +259,7 @@ export class Probe {
     return Effect.asVoid(runtime.fork(Effect.ensuring(rounds, end)))
   }
 
-  /**
-   * Sends one probe, or joins one, that decides: the machine was suspended, and what became of the connection is open. An
-   * answer that has come since then has decided already. (R11)
-   */
+  /** One probe decides; an answer since has decided already. (R11) */
   afterClockJump(installed: LiveConnection): Effect.Effect<void> {
     const { runtime } = installed
     if (installed.connection.spreads === true) return Effect.void
@@ -303,7 +284,7 @@ export class Probe {
     })
   }
 
-  /** Counts a failure; after enough of them in a row the runtime is lost, unless the evidence speaks for the server. (H1, V1) */
+  /** Enough of them in a row lose the runtime, unless the evidence speaks for it. (H1, V1) */
   countFailure(runtime: Runtime, kind: FailureKind, error: RequestError): void {
     const count = runtime.failed(kind)
     const isOver = count >= this.#backend.policy.health.failureThreshold
@@ -313,7 +294,6 @@ export class Probe {
     this.lose(runtime, "health", `${count} ${what} in a row failed: ${error.message}`, verdict)
   }
 
-  /** A verdict has gone against a server: its connection is lost, and says why. */
   lose(runtime: Runtime, kind: "health" | "keepalive", failed: string, { reason }: Verdict): void {
     const activity = this.#examiner.seen(runtime)
     const message = activity === undefined ? failed : `${failed}; ${reason}`
@@ -322,6 +302,5 @@ export class Probe {
   }
 }
 
-/** Ends when a probe has ended, or nobody wants to know any more. */
 const endOf = (runtime: Runtime, round: Round): Effect.Effect<void> =>
   runtime.until(() => round.hasFailed !== undefined || runtime.detached)

@@ -1,6 +1,4 @@
-/**
- * Asks a server whether it lives: with a ping, and with one of its lists where it leaves pings without an answer. (V4)
- */
+/** Asks whether a server lives: with a ping, or a list where it leaves pings without an answer. (V4) */
 import { Effect } from "effect"
 import { isObjection, RequestError } from "../Errors.js"
 import type { Connection } from "../port/Connection.js"
@@ -10,7 +8,6 @@ import type { BackendState } from "../state/BackendState.js"
 
 type Asked = "ping" | "tools/list" | "resources/list" | "prompts/list"
 
-/** A list that the server has. */
 const listOf = ({ capabilities: { prompts, resources, tools } }: Connection): Asked | undefined =>
   tools !== undefined
     ? "tools/list"
@@ -20,7 +17,7 @@ const listOf = ({ capabilities: { prompts, resources, tools } }: Connection): As
     ? "prompts/list"
     : undefined
 
-/** Asks the server of one backend. Each of its questions may take `keepalive.timeout`. */
+/** Each of its questions may take `keepalive.timeout`. */
 export class Question {
   readonly #backend: BackendState
 
@@ -28,10 +25,7 @@ export class Question {
     this.#backend = backend
   }
 
-  /**
-   * Sends a ping; a list instead if the server is known to ignore pings, and both if it has just left a ping without an answer. Returns the
-   * error; `undefined` if anything was answered.
-   */
+  /** A list if the server ignores pings; both if it has just left one. `undefined` if anything was answered. */
   ask(installed: LiveConnection, hasLeftPing: boolean): Effect.Effect<RequestError | undefined> {
     return Effect.suspend(() => {
       const { temperament } = this.#backend
@@ -42,7 +36,7 @@ export class Question {
     })
   }
 
-  /** Asks a server that has left a ping without an answer for one of its lists, beside the next ping. */
+  /** After a ping without an answer. */
   besidePing(installed: LiveConnection): Effect.Effect<void> {
     return Effect.suspend(() => {
       const list = listOf(installed.connection)
@@ -53,7 +47,6 @@ export class Question {
     })
   }
 
-  /** Both at once: the first answer counts. */
   #either(installed: LiveConnection, list: Asked): Effect.Effect<RequestError | undefined> {
     const ask = (asked: Asked) =>
       Effect.flatMap(
@@ -69,7 +62,7 @@ export class Question {
     })
   }
 
-  /** One request; the error it failed with. An answer is a sign of life, also one that refuses. */
+  /** Returns its error. A refusal is a sign of life, too. */
   #send({ connection, runtime }: LiveConnection, method: Asked): Effect.Effect<RequestError | undefined> {
     return Effect.suspend(() => {
       const backend = this.#backend

@@ -1,25 +1,21 @@
-/**
- * Watches calls in flight of servers whose processes can be seen: a call that is quiet has the server examined, so that one that is
- * frozen or wedged is found while its first caller still waits. (V3)
- */
+/** A quiet call has the server's processes examined, to find a wedged one while its caller waits. (V3) */
 import { Effect } from "effect"
 import type { LiveConnection } from "../runtime/LiveConnection.js"
 import type { BackendState } from "../state/BackendState.js"
 import type { Examiner } from "./Examiner.js"
 import type { Probe } from "./Probe.js"
 
-/** How often calls are looked at while there are some, in milliseconds. */
+/** Milliseconds between looks at the calls. */
 const tick = 1000
-/** How long a call is without an answer, and the server silent, before the server is examined. */
+/** Milliseconds without an answer, while the server is silent. */
 const quiet = 2000
-/** How far the sights of an examination are apart, and how many there are after the first. */
+/** Milliseconds between sights, and how many follow on the first. */
 const [spacing, sights] = [2000, 3]
-/** How long after an examination the same calls cause another one, at most. */
+/** Milliseconds, at most, until the same calls cause another examination. */
 const longestPause = 15_000
-/** How long the watch goes on without calls: a message to the supervisor begins it. */
+/** Milliseconds without calls: a message to the supervisor begins the watch. */
 const linger = 30_000
 
-/** Watches the calls of one backend. */
 export class QuietCalls {
   readonly #backend: BackendState
   readonly #probe: Probe
@@ -31,7 +27,6 @@ export class QuietCalls {
     this.#examiner = examiner
   }
 
-  /** Has the calls of a runtime watched, from the next one on. */
   attach({ connection, runtime }: LiveConnection): void {
     if (connection.look === undefined) return
     const used = () => {
@@ -42,7 +37,6 @@ export class QuietCalls {
     else runtime.onUsed = used
   }
 
-  /** Watches the calls of a runtime until there are none. */
   begin(installed: LiveConnection): Effect.Effect<void> {
     const { runtime } = installed
     let examinedAt = Number.NEGATIVE_INFINITY
@@ -67,12 +61,12 @@ export class QuietCalls {
     return Effect.asVoid(runtime.fork(Effect.zipRight(watch, Effect.sync(() => this.attach(installed)))))
   }
 
-  /** Asks the server, and looks what its processes do until it answers or they have shown it. */
+  /** Until the server answers, or its processes have shown it. */
   #examine(installed: LiveConnection): Effect.Effect<void> {
     const { runtime } = installed
     return Effect.gen(this, function*() {
       const { answers } = runtime
-      // What is written to a stopped process it would carry out before anything else when it goes on.
+      // A stopped process would carry it out first when it goes on.
       const isStopped = yield* this.#examiner.look(installed)
       const isAsked = !isStopped && this.#backend.policy.keepalive.method !== "none"
       if (isAsked) yield* this.#ask(installed)

@@ -1,10 +1,6 @@
 /**
- * Refusals that a server which has forgotten the session may answer, too: refused credentials, protocol errors, a refused ping. Two
- * questions decide before such an answer is believed. The same session is asked for a list, which a live one gives; where it refuses that as
- * well, a new session is made beside the old one, which takes its place where that succeeds. (R12)
- *
- * A genuine error of a call costs the first question, and no session. A server that refuses its lists to every session costs one
- * handshake: then such a refusal is no evidence any more, until a list was answered.
+ * A refusal may mean a forgotten session, so it is asked for a list; where it refuses that, too, a new one is made beside it. (R12)
+ * A server that refuses its lists to every session costs one handshake: then that is no evidence, until a list was answered.
  */
 import { Deferred, Effect, FiberId } from "effect"
 import type { RequestError } from "../Errors.js"
@@ -16,35 +12,28 @@ import type { Runtime } from "../runtime/Runtime.js"
 import type { BackendState } from "../state/BackendState.js"
 import { PendingCommand } from "../state/Command.js"
 
-/** What is known after the questions: the session is lost, it lives, or neither was to be found out. */
 export type Outcome = "lost" | "alive" | "unknown"
 
-/** A doubt about one runtime. */
 interface Doubt {
   readonly runtime: Runtime
-  /** Whether the session gave the list, refused it, or neither. */
   readonly asked: Deferred.Deferred<"given" | "refused" | "neither">
-  /** Answered when a new session has taken the place of the doubted one, or could not. */
+  /** Answered when a new session is installed, or could not be. */
   readonly replaced: PendingCommand
 }
 
-/** Settles doubts about the session of whichever runtime is installed, one at a time. */
 export class SessionDoubt {
   readonly #backend: BackendState
   #doubt: Doubt | undefined
   /** A refused list says that the session is lost. */
   #isEvidence = true
-  /** No handshake for a doubt before this time: the last one failed. */
+  /** Set when the last handshake failed. */
   #notBefore = 0
 
   constructor(backend: BackendState) {
     this.#backend = backend
   }
 
-  /**
-   * What is true of the session of a refusal. Ends as soon as that is known: after one request where the session lives, after an attempt to
-   * connect where it seems not to.
-   */
+  /** After one request, or after an attempt to connect where the session seems lost. */
   settle(installed: LiveConnection, refusal: RequestError): Effect.Effect<Outcome> {
     return Effect.suspend(() => {
       if (this.#doubt?.runtime === installed.runtime) return this.#outcome(this.#doubt)
@@ -64,14 +53,14 @@ export class SessionDoubt {
     })
   }
 
-  /** Begins for a runtime that has just been installed: where its session gives the list, the refusal of a list is evidence again. */
+  /** A new session that gives the list makes refusals evidence again. */
   attach(installed: LiveConnection): Effect.Effect<void> {
     return Effect.suspend(() =>
       this.#isEvidence ? Effect.void : Effect.asVoid(installed.runtime.fork(this.#ask(installed)))
     )
   }
 
-  /** The session has given these lists to somebody else. Where it is in doubt, that may have been before it was forgotten. */
+  /** A session in doubt may have given them before it was forgotten. */
   given({ connection, runtime }: LiveConnection, lists: ReadonlyArray<Method>): void {
     if (this.#doubt?.runtime === runtime) return
     if (lists.includes(witness(connection.capabilities))) this.#isEvidence = true // guard: given-list-is-evidence
@@ -106,7 +95,7 @@ export class SessionDoubt {
     this.#backend.send({ _tag: "Doubted", runtime, loss: { kind: "session", message: why }, pending: replaced })
   }
 
-  /** Asks for a list, or for a pong where the server has none. Refused is what the session refuses, where that is evidence. */
+  /** `refused` only where that is evidence. */
   #ask({ connection, runtime }: LiveConnection): Effect.Effect<"given" | "refused" | "neither"> {
     return Effect.suspend(() => {
       const { timeout } = this.#backend.policy.keepalive
@@ -130,7 +119,7 @@ export class SessionDoubt {
   }
 }
 
-/** A request that every live session answers, and that changes nothing. Before `initialize` a server may answer a ping. */
+/** Changes nothing; every live session answers it. Before `initialize` a server may answer a ping. */
 const witness = (capabilities: LiveConnection["connection"]["capabilities"]): Method =>
   capabilities.tools !== undefined
     ? "tools/list"

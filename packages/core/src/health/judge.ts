@@ -1,42 +1,34 @@
-/**
- * Whether a server that leaves something without an answer lives: from evidence to a verdict. Pure. (V1)
- */
+/** Whether a server that leaves something without an answer lives. Pure. (V1) */
 import { formatMillis } from "../internal/formatMillis.js"
 import type { Activity } from "../port/ProcessSight.js"
 
-/** What is known of a server in doubt. Durations in milliseconds. */
+/** Durations in milliseconds. */
 export interface Evidence {
-  /** What its processes do; `undefined` if that cannot be seen, as over HTTP. */
+  /** `undefined` if it cannot be seen. */
   readonly activity: Activity | undefined
-  /** For how long they have done that. */
+  /** Of that activity. */
   readonly seenFor: number
-  /** The server has answered a request while it worked on an older one. */
   readonly isConcurrent: boolean
-  /** A caller waits for the call that the server may be working on. */
+  /** The call that the server may be working on. */
   readonly isAwaited: boolean
-  /** For how long no caller has. */
   readonly unawaitedFor: number
-  /** As many questions in a row are without an answer as `health.failureThreshold` says. (H1, H4) */
+  /** `health.failureThreshold` questions in a row have no answer. (H1, H4) */
   readonly isPatienceOver: boolean
-  /** The last of them was sent, and nothing came back; `false` if it could not be sent, or something came back. */
+  /** The last one was sent, and nothing came back. */
   readonly isSilent: boolean
-  /** How long a server may work on what no caller waits for (`health.busyLimit`). */
+  /** `health.busyLimit`. */
   readonly busyLimit: number
 }
 
-/**
- * `alive`: it answers. `busy`: its processes work, or it waits for one of them. `unknown`: nothing proves anything yet. `wedged`: it will not answer any more; its
- * connection is replaced. `gone`: its connection has ended.
- */
+/** `unknown`: nothing proves anything yet. `wedged`: its connection is replaced. */
 export type VerdictKind = "alive" | "busy" | "unknown" | "wedged" | "gone"
 
-/** What the evidence says, and why, in words. */
 export interface Verdict {
   readonly kind: VerdictKind
   readonly reason: string
 }
 
-/** For how long processes have to show the same before that proves anything, in milliseconds. */
+/** Milliseconds of the same activity that prove something. */
 export const settled = 4000
 
 const is = (kind: VerdictKind, reason: string): Verdict => ({ kind, reason })
@@ -50,7 +42,6 @@ const doings: { readonly [A in Activity]: string } = {
   unclear: "its processes do little"
 }
 
-/** The verdict on a server that has answered nothing since it was put in doubt. */
 export const judge = (evidence: Evidence): Verdict => {
   const { activity, isAwaited, isConcurrent, seenFor } = evidence
   const seen = activity === undefined ? "it does not answer" : `${doings[activity]} (${formatMillis(seenFor)})`

@@ -1,6 +1,6 @@
 import { Brand } from "effect"
 
-/** A number that counts bytes. The compiler keeps other counts out: characters, entries, milliseconds. */
+/** Keeps other counts out: characters, entries, milliseconds. */
 export type Bytes = number & Brand.Brand<"Bytes">
 export const Bytes = Brand.nominal<Bytes>()
 

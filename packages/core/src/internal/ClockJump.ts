@@ -1,19 +1,16 @@
 /**
- * Notices that the machine was suspended: the clock went on and the timers did not. Every connection is in doubt then, and
- * every delay is later than its time (R11).
+ * Notices that the machine was suspended: the clock went on and the timers did not. Then every connection is in doubt, and every
+ * delay is later than its time (R11).
  */
 import { Clock, Context, Duration, Effect } from "effect"
 import type { Scope } from "effect"
 
-/**
- * The clock that is watched: the real one, also where a test replaces the Clock, since nobody suspends a virtual machine
- * unless the test says so.
- */
+/** The real clock, also if a test replaces the Clock: nobody suspends a virtual machine unless the test says so. */
 export class WallClock extends Context.Reference<WallClock>()("@mcp-lifeline/core/WallClock", {
   defaultValue: (): Clock.Clock => Clock.make()
 }) {}
 
-/** How often it looks, in milliseconds. A suspend is longer, so what is younger than this has come after it. */
+/** Milliseconds. A suspend is longer, so what is younger than this came after it. */
 export const tick = 5000
 
 /** How much longer than a tick must have passed, in milliseconds: a busy machine is late too. */

@@ -1,18 +1,16 @@
 /**
- * JSON whose numbers keep their source text. `parse` gives plain values, as `JSON.parse` does, and notes at each object and array the text of the
- * numbers that JavaScript would write in another way (9007199254740993, 1.0, 1e400); `stringify` writes that text again. A copy of an object
- * has no notes: `copied` hands them on.
+ * JSON whose numbers keep their source text, if JavaScript would write it otherwise (9007199254740993, 1.0, 1e400): `parse` notes it at its
+ * object or array, and `stringify` writes it again. A copy of an object has no notes: `copied` hands them on.
  */
 type Key = string | number
 type Parent = Record<Key, unknown>
 
-/** The text of the numbers in a value, by their key. */
 const notes = new WeakMap<object, Map<Key, string>>()
 
-/** The most numbers of one text whose source is kept: a note takes more memory than the number. */
+/** Of one text: a note takes more memory than the number. */
 const maxNotes = 100_000
 
-/** The numbers that may be changed, and what looks like them in strings: most texts have none, and need no second look. */
+/** Also finds numbers in strings. Most texts have none, and need no second look. */
 const suspects = /[[:,\s](-0|-?(?:\d{16,}|\d+(?:\.\d+(?:[eE][+-]?\d+)?|[eE][+-]?\d+)))(?=[\s,\]}])/g
 
 const numerals = /-?\d[\d.eE+-]*/g
@@ -31,7 +29,6 @@ const hasSuspect = (text: string): boolean => {
   return false
 }
 
-/** The index of the quote that ends the string which begins at `start`. */
 const endOfString = (text: string, start: number): number => {
   for (let end = text.indexOf('"', start + 1); end !== -1; end = text.indexOf('"', end + 1)) {
     let first = end
@@ -41,7 +38,7 @@ const endOfString = (text: string, start: number): number => {
   return text.length
 }
 
-/** Puts a string in the place of each number that would be changed: the mark and its index in `sources`. */
+/** Replaces each number that would be changed by a string: the mark and the number's index in `sources`. */
 const marked = (text: string, sources: Array<string>): string => {
   let changed = ""
   let copied = 0
@@ -63,7 +60,6 @@ const marked = (text: string, sources: Array<string>): string => {
   return changed + text.slice(copied)
 }
 
-/** Whether `stringify` is at work, and has met a note. */
 let isWriting = false
 let hasMarks = false
 
@@ -91,7 +87,7 @@ const note = (parent: Parent, key: Key, source: string): void => {
   Object.defineProperty(parent, "toJSON", { value: toJSON, configurable: true, writable: true })
 }
 
-/** Parses JSON. Throws like `JSON.parse`. Takes time and memory in proportion to the text. */
+/** Throws like `JSON.parse`. Takes time and memory in proportion to the text. */
 export const parse = (text: string): unknown => {
   if (!hasSuspect(text)) return JSON.parse(text)
   const sources: Array<string> = []
@@ -114,7 +110,7 @@ export const parse = (text: string): unknown => {
   return root.value
 }
 
-/** Writes JSON, with the numbers that `parse` has noted as they came, where the value is still the same. Throws like `JSON.stringify`. */
+/** Writes a noted number as it came if the value is still the same. Throws like `JSON.stringify`. */
 export const stringify = (value: unknown): string => {
   isWriting = true
   hasMarks = false
@@ -126,13 +122,13 @@ export const stringify = (value: unknown): string => {
   }
 }
 
-/** The text of a number as it came, where JavaScript would write it in another way. */
+/** `undefined` if JavaScript writes the number as it came. */
 export const sourceOf = (parent: object, key: Key): string | undefined => {
   const source = notes.get(parent)?.get(key)
   return source !== undefined && Object.is((parent as Parent)[key], Number(source)) ? source : undefined
 }
 
-/** Hands the notes of an object on to a copy of it, for members that are the same there. Returns the copy. */
+/** Hands on the notes of members that are the same in the copy. */
 export const copied = <A>(original: unknown, copy: A): A => {
   const found = notes.get(original as object)
   for (const [key, source] of found ?? []) {

@@ -1,6 +1,4 @@
-/**
- * Hands values to whoever listens, synchronously and in order; costs nothing while nobody does.
- */
+/** Hands values to listeners, synchronously and in order; costs nothing without any. */
 import { Chunk, Effect, Option, Stream } from "effect"
 import * as SafeLog from "./SafeLog.js"
 
@@ -9,7 +7,6 @@ interface Listener<A> {
   readonly end: (() => void) | undefined
 }
 
-/** Hands on what is emitted to every listener, until it ends. */
 export class Hub<A> {
   #listeners: Set<Listener<A>> | undefined
   #ended = false
@@ -24,7 +21,7 @@ export class Hub<A> {
     if (this.#listeners !== undefined) { for (const listener of this.#listeners) listener.value(value) }
   }
 
-  /** Ends every stream of it, those that begin later, too. What is emitted after that reaches nobody. */
+  /** Ends every stream, also those that begin later. Values emitted after that reach no listener. */
   end(): void {
     if (this.#ended) return
     this.#ended = true
@@ -33,9 +30,7 @@ export class Hub<A> {
     if (listeners !== undefined) { for (const listener of listeners) listener.end?.() }
   }
 
-  /**
-   * Calls back for each value, until the returned function is called or the hub ends, which calls `onEnd`. Neither may throw.
-   */
+  /** Until the returned function is called or the hub ends, which calls `onEnd`. Neither callback may throw. */
   listen(onValue: (value: A) => void, onEnd?: () => void): () => void {
     if (this.#ended) {
       onEnd?.()
@@ -49,15 +44,11 @@ export class Hub<A> {
     }
   }
 
-  /** What is emitted from the subscription on. */
   get stream(): Stream.Stream<A> {
     return this.streamAfter(() => [])
   }
 
-  /**
-   * Runs an effect with each of these values and of what is emitted from then on, one after the other, until the hub ends. Like
-   * `streamAfter`, but holds a small part of what a stream holds while it waits: for what waits by the thousand.
-   */
+  /** Like `streamAfter`, one value after the other, with a small part of the memory of a stream: for thousands of readers that wait. */
   forEachAfter<R>(
     earlier: () => ReadonlyArray<A>,
     use: (value: A) => Effect.Effect<void, never, R>
@@ -69,10 +60,7 @@ export class Hub<A> {
     )
   }
 
-  /**
-   * These values, which are read in the step that subscribes, and what is emitted from then on, until the hub ends. A reader that is so far
-   * behind that the oldest values are dropped gets a warning in its log, with their number.
-   */
+  /** `earlier` is read in the step that subscribes. A reader that is too slow gets a warning with the number of values dropped. */
   streamAfter(earlier: () => ReadonlyArray<A>): Stream.Stream<A> {
     return Stream.unwrapScoped(
       Effect.map(
@@ -83,7 +71,6 @@ export class Hub<A> {
   }
 }
 
-/** The values of a hub that one reader has not taken yet. */
 class Reader<A> {
   #values: Array<A>
   #dropped = 0
@@ -113,7 +100,7 @@ class Reader<A> {
     this.stop = Effect.sync(stop)
   }
 
-  /** All that there is, waiting for it where there is nothing; fails with nothing at the end. */
+  /** Waits if there is nothing; fails with nothing at the end. */
   readonly take: Effect.Effect<Chunk.Chunk<A>, Option.Option<never>> = Effect.suspend(() => {
     const values = this.#values
     if (values.length === 0) return this.#ended ? Effect.fail(Option.none()) : Effect.zipRight(this.#arrived, this.take)

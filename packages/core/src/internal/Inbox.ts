@@ -1,10 +1,10 @@
 /**
- * Messages for one reader. Nothing is lost when the reader is interrupted: a message leaves the inbox in the same synchronous step in which
- * it is handled, which Effect's Queue, whose taker may be interrupted with a message in its hand, does not promise.
+ * Messages for one reader. An interrupted reader loses none: a message leaves in the same synchronous step in which it is handled.
+ * Effect's Queue does not promise that: its taker may be interrupted with a message in hand.
  */
 import { Effect } from "effect"
 
-/** Unbounded, in order. `offer` and `shift` are synchronous. */
+/** Unbounded, in order. */
 export class Inbox<A> {
   #messages: Array<A> = []
   #wake: (() => void) | undefined
@@ -20,7 +20,6 @@ export class Inbox<A> {
     return this.#messages.shift()
   }
 
-  /** Ends when there is a message. */
   readonly arrived: Effect.Effect<void> = Effect.async((resume) => {
     if (this.#messages.length > 0) return resume(Effect.void)
     this.#wake = () => resume(Effect.void)

@@ -1,42 +1,35 @@
 /**
- * Limits what is kept for peers, in number and in bytes: each item, what one holder has (a session, a stream), what one client has, and what
- * all have. What is over a limit is refused to who asks for it; nothing else changes.
+ * Limits what is kept for peers, in number and bytes: of one item, one holder (a session, a stream), one client, and all.
+ * What is over a limit is refused to the peer that asks; nothing else changes.
  */
 import { Bytes } from "./Bytes.js"
 import { Shares } from "./Shares.js"
 
-/** So many things, and the bytes of all of them. */
 export interface Amount {
   readonly count: number
   readonly bytes: Bytes
 }
 
-/** What one holder may have. */
 export interface HolderLimits extends Amount {
-  /** Bytes of one item. */
   readonly item: Bytes
 }
 
-/** What may be kept. */
 export interface Limits {
   readonly holder: HolderLimits
-  /** What all clients together may have; one of them never more than is left for others (`Shares`). */
+  /** Of all clients; one of them never has more than is left for others (`Shares`). */
   readonly all: Amount
 }
 
-/** Which limit leaves no room. */
 export type Excess =
   | { readonly limit: "item"; readonly bytes: Bytes; readonly most: number }
   | { readonly limit: "holder"; readonly of: keyof Amount; readonly held: Amount; readonly most: number }
   | { readonly limit: "client"; readonly held: Amount; readonly total: Amount; readonly most: Amount }
 
-/** What limits a holder besides its own limits. */
 interface Above {
   readonly take: (bytes: Bytes, count: number) => Excess | undefined
   readonly release: (bytes: Bytes, count: number) => void
 }
 
-/** What one session or stream has. */
 export class Holding {
   readonly #limits: HolderLimits
   readonly #above: Above | undefined
@@ -53,7 +46,7 @@ export class Holding {
     return { count: this.#count, bytes: Bytes(this.#bytes) }
   }
 
-  /** Takes room for one item. If there is none, takes nothing, and returns why. */
+  /** Takes nothing if it returns an excess. */
   take(bytes: Bytes): Excess | undefined {
     if (this.#isClosed) return undefined
     const { bytes: mostBytes, count: mostCount, item } = this.#limits
@@ -67,7 +60,7 @@ export class Holding {
     return undefined
   }
 
-  /** Takes room for all of these items, or for none. */
+  /** All of these, or none. */
   takeAll(items: ReadonlyArray<Bytes>): Excess | undefined {
     for (const [index, bytes] of items.entries()) {
       const excess = this.take(bytes)
@@ -78,7 +71,6 @@ export class Holding {
     return undefined
   }
 
-  /** Gives the room of one item back. */
   release(bytes: Bytes): void {
     if (this.#isClosed) return
     this.#count--
@@ -86,7 +78,7 @@ export class Holding {
     this.#above?.release(bytes, 1)
   }
 
-  /** Gives all of it back. From then on nothing is counted. */
+  /** From then on nothing is counted. */
   close(): void {
     if (this.#isClosed) return
     this.#isClosed = true
@@ -96,7 +88,6 @@ export class Holding {
   }
 }
 
-/** What all clients have. */
 export class Quota {
   readonly #limits: Limits
   readonly #count: Shares
@@ -116,7 +107,6 @@ export class Quota {
     return { count: this.#count.heldBy(client), bytes: Bytes(this.#bytes.heldBy(client)) }
   }
 
-  /** A new holder that belongs to a client. */
   holderOf(client: unknown): Holding {
     return new Holding(this.#limits.holder, {
       take: (bytes, count) => this.#take(client, bytes, count),

@@ -1,10 +1,9 @@
 /**
- * Log lines that stop nobody: loggers are given to us by others, and one that throws must not end a supervisor, a heartbeat
- * or an attempt. Such a failure is logged itself, as far as the logger still takes lines.
+ * Log lines that stop nothing: a user's logger that throws must not end a supervisor, a heartbeat or an attempt.
+ * The failure is logged itself, as far as the logger still takes lines.
  */
 import { type Cause, Effect } from "effect"
 
-/** The same line, which never fails. */
 export const safely = (line: Effect.Effect<void>): Effect.Effect<void> => {
   return Effect.catchAllCause(line, logLoss) // guard: logger-throws
 }
@@ -15,15 +14,11 @@ const logLoss = (cause: Cause.Cause<unknown>): Effect.Effect<void> =>
     () => Effect.void
   )
 
-/** Logs at debug. Never fails. */
 export const debug = (message: string): Effect.Effect<void> => safely(Effect.logDebug(message))
 
-/** Logs at info. Never fails. */
 export const info = (message: string): Effect.Effect<void> => safely(Effect.logInfo(message))
 
-/** Logs a warning. Never fails. */
 export const warning = (message: string): Effect.Effect<void> => safely(Effect.logWarning(message))
 
-/** Logs an error with its cause. Never fails. */
 export const error = (message: string, cause: Cause.Cause<unknown>): Effect.Effect<void> =>
   safely(Effect.logError(message, cause))

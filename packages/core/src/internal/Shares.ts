@@ -1,28 +1,24 @@
 /**
- * Divides a limited capacity among clients: no client may hold more than is left for others. So a client alone gets half, the next one always
- * gets something, and one client's excess refuses that client only.
+ * Divides a capacity among clients: no client may hold more than is left for others. So a client alone gets half, the next one
+ * always gets something, and one client's excess refuses that client only.
  */
 export class Shares {
   readonly #capacity: number
   readonly #held = new Map<unknown, number>()
   #total = 0
 
-  /** `capacity`: how much all clients together may hold. */
   constructor(capacity: number) {
     this.#capacity = capacity
   }
 
-  /** What all clients hold together. */
   get total(): number {
     return this.#total
   }
 
-  /** What one client holds. */
   heldBy(client: unknown): number {
     return this.#held.get(client) ?? 0
   }
 
-  /** Takes `amount` for a client, if it may have that; returns whether it does. */
   take(client: unknown, amount = 1): boolean {
     const held = this.heldBy(client) + amount
     if (held > this.#capacity - this.#total - amount) return false
@@ -31,7 +27,6 @@ export class Shares {
     return true
   }
 
-  /** Gives `amount` back. */
   release(client: unknown, amount = 1): void {
     const held = this.heldBy(client) - amount
     this.#total -= amount

@@ -1,10 +1,10 @@
 /**
- * One immutable value that many read: a Ref whose writes wake those who wait, in the same synchronous step. Effect's
- * SubscriptionRef publishes and wakes in two steps, and a call that reads between them would see what has woken nobody yet.
+ * One immutable value whose writes wake waiting readers in the same synchronous step. Effect's SubscriptionRef takes two steps,
+ * and a call that reads between them would see a value that has woken no reader yet.
  */
 import { Effect, MutableRef, type Option, Stream } from "effect"
 
-/** Holds one value. Everything here is synchronous but for `next` and `changes`. */
+/** Synchronous but for `next` and `changes`. */
 export class StateRef<A> {
   readonly #ref: MutableRef.MutableRef<A>
   #listeners: Set<() => void> | undefined
@@ -18,13 +18,12 @@ export class StateRef<A> {
     return MutableRef.get(this.#ref)
   }
 
-  /** Publishes a value and wakes everybody who waits. */
   set(value: A): void {
     MutableRef.set(this.#ref, value)
     this.#wake()
   }
 
-  /** Ends `changes`, once its reader has the last value. Wakes everybody who waits: there will be nothing to wait for. */
+  /** Ends `changes`, once its reader has the last value, and wakes waiting readers. */
   end(): void {
     if (this.#ended) return
     this.#ended = true
@@ -35,7 +34,7 @@ export class StateRef<A> {
     if (this.#listeners !== undefined) { for (const listener of [...this.#listeners]) listener() }
   }
 
-  /** Calls back after each write and at the end, until the returned function is called. The callback must not throw. */
+  /** After each write and at the end. The callback must not throw. */
   listen(listener: () => void): () => void {
     const listeners = this.#listeners ??= new Set()
     listeners.add(listener)
@@ -44,10 +43,7 @@ export class StateRef<A> {
     }
   }
 
-  /**
-   * Ends with the next write after `seen`, and with the ref; at once if the value is another already. It says that there is a
-   * reason to look again, nothing more: read anew.
-   */
+  /** Ends with the next write after `seen`, and with the ref; at once if the value differs. Only a reason to look again: read anew. */
   next(seen: A): Effect.Effect<void> {
     return Effect.async((resume) => {
       if (this.#ended || this.value !== seen) return resume(Effect.void)
@@ -59,7 +55,7 @@ export class StateRef<A> {
     })
   }
 
-  /** The value now and after each write, until the ref ends. A slow reader misses intermediate values, never the last. */
+  /** A slow reader misses intermediate values, never the last. */
   get changes(): Stream.Stream<A> {
     type Previous = { readonly seen: A } | undefined
     const read = (previous: Previous): Effect.Effect<Option.Option<readonly [A, Previous]>> =>

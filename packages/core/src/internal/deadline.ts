@@ -1,12 +1,7 @@
-/**
- * Waiting with a bound for fibers that may never end, also where interruption is masked.
- */
+/** Waits with a bound for fibers that may never end, also where interruption is masked. */
 import { Effect, type Exit, Fiber, Option } from "effect"
 
-/**
- * The exit of a fiber that is about to end, or null when it has not ended after so many turns of the scheduler. Most
- * closes and heartbeats end within a few turns, and a timer would cost them 30 us.
- */
+/** Null after so many turns of the scheduler. Most closes and heartbeats end within a few, and a timer would cost them 30 us. */
 export const pollFor = <A, E>(fiber: Fiber.RuntimeFiber<A, E>, turns: number): Effect.Effect<Exit.Exit<A, E> | null> =>
   Effect.suspend(() => {
     const exit = fiber.unsafePoll()
@@ -15,13 +10,13 @@ export const pollFor = <A, E>(fiber: Fiber.RuntimeFiber<A, E>, turns: number): E
       : Effect.zipRight(Effect.yieldNow(), pollFor(fiber, turns - 1))
   })
 
-/** Waits for the end of a fiber, at most so many milliseconds, also in an uninterruptible region. */
+/** Also in an uninterruptible region. */
 export const awaitAtMost = <A, E>(
   fiber: Fiber.RuntimeFiber<A, E>,
   millis: number
 ): Effect.Effect<Option.Option<Exit.Exit<A, E>>> =>
   Effect.flatMap(pollFor(fiber, 4), (exit) => exit === null ? awaitWithTimer(fiber, millis) : Effect.succeedSome(exit))
 
-/** The same without the first turns: for what will hardly end at once. */
+/** Without the first turns: for what will hardly end at once. */
 export const awaitWithTimer = <A, E>(fiber: Fiber.RuntimeFiber<A, E>, millis: number) =>
   Effect.timeoutOption(Effect.interruptible(Fiber.await(fiber)), millis)

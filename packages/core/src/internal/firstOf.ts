@@ -1,6 +1,4 @@
-/**
- * The first of several that ends.
- */
+/** The first of several that ends. */
 import { Deferred, Effect, FiberId } from "effect"
 
 type Any = Effect.Effect<any, any, any>
@@ -9,11 +7,8 @@ type Error<W extends ReadonlyArray<Any>> = Effect.Effect.Error<W[number]>
 type Context<W extends ReadonlyArray<Any>> = Effect.Effect.Context<W[number]>
 
 /**
- * Runs effects, and ends as the first of them that ends; the others are interrupted, and nobody waits for their ends. The wait can be
- * interrupted where the caller can be; all of them can be interrupted also where he cannot, as in a finalizer.
- *
- * Not `Effect.raceFirst`: it makes its two fibers in one step and starts them in a later one, and a fiber that is interrupted in between
- * waits for ever for the two that nobody starts.
+ * The other effects are interrupted, and not waited for. All can be interrupted also where the caller cannot be, as in a finalizer.
+ * Not `Effect.raceFirst`: it starts its fibers a step after it makes them; interrupted in between, it waits for ever.
  */
 export const firstOf = <W extends ReadonlyArray<Any>>(
   ...works: W

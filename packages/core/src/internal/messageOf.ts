@@ -1,9 +1,7 @@
-/**
- * What others throw, or fail with, in words.
- */
+/** What others throw, or fail with, in words. */
 import { Cause } from "effect"
 
-/** What a value that was thrown says of itself. Never throws, whatever the value is. */
+/** Never throws, whatever the value is. */
 export const messageOf = (thrown: unknown): string => {
   try {
     const message: unknown = thrown instanceof Error ? thrown.message : thrown
@@ -13,7 +11,7 @@ export const messageOf = (thrown: unknown): string => {
   }
 }
 
-/** The first line of what a cause says. Never throws. */
+/** Never throws. */
 export const firstLineOf = (cause: Cause.Cause<unknown>): string => {
   try {
     return Cause.pretty(cause).split("\n", 1)[0] ?? ""

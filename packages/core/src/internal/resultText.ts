@@ -1,9 +1,7 @@
-/**
- * What a language model reads of a tool's result.
- */
+/** What a language model reads of a tool's result. */
 import type { CallToolResult, ContentBlock } from "@modelcontextprotocol/sdk/types.js"
 
-/** A part of a result as text. Data that is no text is only named. */
+/** Data that is no text is only named. */
 export const blockText = (block: ContentBlock): string => {
   if (block.type === "text") return block.text
   if (block.type === "resource_link") return `${block.title ?? block.name}: ${block.uri}`
@@ -12,15 +10,13 @@ export const blockText = (block: ContentBlock): string => {
   return "text" in resource ? resource.text : `[${resource.mimeType ?? "data"} ${resource.uri} omitted]`
 }
 
-/** A result as text. A connector that others wrote may give one without content. */
+/** A connector that others wrote may give a result without content. */
 export const resultText = ({ content = [], structuredContent }: CallToolResult): string =>
   content.length === 0 && structuredContent !== undefined
     ? JSON.stringify(structuredContent)
     : content.map(blockText).join("\n")
 
-/** What a model reads of a tool that says that it failed. */
 export const failureText = (result: CallToolResult): string =>
   resultText(result) || "The tool failed, and does not say why."
 
-/** What a model reads if it gives a tool arguments of another form. */
 export const argumentsForm = "The arguments of a tool are an object."

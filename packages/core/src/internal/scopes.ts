@@ -1,21 +1,17 @@
 /**
- * Closing scopes: the only functions that do, beside `supervisor/RuntimeOwner.ts`. `Scope.close` marks a scope as closed before its
- * finalizers run, so a close that is interrupted can never be finished: each of these is uninterruptible.
+ * The only functions that close scopes, beside `supervisor/RuntimeOwner.ts`. `Scope.close` marks a scope as closed before its
+ * finalizers run, so an interrupted close can never be finished: each of these is uninterruptible.
  */
 import { Effect, Exit, Fiber, Option, Scope } from "effect"
 import { awaitAtMost, pollFor } from "./deadline.js"
 import { firstLineOf } from "./messageOf.js"
 
-/** How a close ended. */
 export interface Outcome {
   readonly outcome: "closed" | "failed" | "abandoned"
   readonly message: string | undefined
 }
 
-/**
- * Runs a close uninterruptibly in a fiber of its own and waits for it with a bound. A close that takes longer is abandoned:
- * it goes on, and nobody waits for it.
- */
+/** A close that takes longer is abandoned: it goes on in its own fiber. */
 export const closeWithin = (close: Effect.Effect<void>, millis: number): Effect.Effect<Outcome> =>
   Effect.flatMap(Effect.forkDaemon(Effect.uninterruptible(close)), (fiber) =>
     Effect.map(
@@ -29,13 +25,13 @@ export const closeWithin = (close: Effect.Effect<void>, millis: number): Effect.
       })
     ))
 
-/** Closes the scope of a whole backend, whose finalizer is bounded itself. */
+/** For the scope of a whole backend, whose finalizer is bounded itself. */
 export const closeFully = (scope: Scope.CloseableScope): Effect.Effect<void> =>
   Effect.uninterruptible(Scope.close(scope, Exit.void))
 
 /**
- * Closes the scopes of many backends, side by side. The next 32 begin when the 32nd of the ones before has closed, or 64
- * turns later: a slow backend delays no other, and thousands are not half closed at once (3 s for 10,000).
+ * The next 32 begin when the 32nd before has closed, or 64 turns later: a slow one delays no other,
+ * and thousands are not half closed at once (3 s for 10,000).
  */
 export const closeAll = (scopes: ReadonlyArray<Scope.CloseableScope>): Effect.Effect<void> =>
   Effect.uninterruptible(Effect.gen(function*() {

@@ -1,6 +1,6 @@
 /**
- * The heartbeats of one connection. A round is one decision: the ping, and the fallback tool where it is due; success of either is success
- * of the round. A dead connection is handed over to reconnect; a live one whose heartbeat fails opens the breaker.
+ * Heartbeats. A round is the ping, and the fallback tool where it is due; success of either is its success. A dead connection is
+ * handed over to reconnect; a live one whose heartbeat fails opens the breaker.
  */
 import { Cause, Effect, Random, Schedule } from "effect"
 import type { RequestError } from "../Errors.js"
@@ -12,7 +12,6 @@ import * as Cadence from "./cadence.js"
 import { type Breaker, type Fallback, type KeepaliveState, methodOf } from "./KeepaliveState.js"
 import * as Verdict from "./Verdict.js"
 
-/** What the heartbeats of a connection need of their backend. */
 export interface Parts {
   readonly policy: Policy
   readonly state: KeepaliveState
@@ -20,63 +19,50 @@ export interface Parts {
   readonly connection: Connection
   readonly runtime: Runtime
   readonly now: () => number
-  /** When the fleet was made; undefined for a backend on its own. */
+  /** `undefined` for a backend on its own. */
   readonly fleetStartedAt: number | undefined
-  /**
-   * Whether the runtime is still installed and keepalive not paused: compared in the same synchronous step in which a
-   * heartbeat is sent, and again before its verdict counts. (K9)
-   */
+  /** Compared in the synchronous step that sends, and before the verdict counts. (K9) */
   readonly isCurrent: () => boolean
-  /** Every heartbeat that ended: what was sent, its verdict, and how long it took in milliseconds. */
   readonly onBeat: (sent: string, verdict: Verdict.Verdict, millis: number) => void
-  /** Every round that ended: whether the server answered, whatever it said. (H2, H5) */
+  /** `alive`: it answered, whatever it said. (H2, H5) */
   readonly onRound: (alive: boolean) => void
-  /** Asks the server for something else, beside a ping, and looks what its processes do. (V4) */
+  /** Also looks at the processes. (V4) */
   readonly besidePing: Effect.Effect<void>
-  /** As many heartbeats as that takes have failed: whether the connection is lost. (V1) */
+  /** (V1) */
   readonly isLost: (isSilent: boolean, message: string) => boolean
-  /** Finds out whether a refused heartbeat is that of a server which has forgotten the session, and a new one was made. (R12) */
+  /** True once a new one was made. (R12) */
   readonly isSessionLost: (refusal: RequestError) => Effect.Effect<boolean>
-  /** The breaker opened; or, `again`, a probe of the open one failed. */
+  /** `again`: a probe of the open breaker failed. */
   readonly onOpen: (breaker: Breaker, again: boolean) => Effect.Effect<void>
-  /** A probe of the open breaker succeeded. */
   readonly onClose: () => Effect.Effect<void>
   readonly onFallback: (tool: string) => Effect.Effect<void>
-  /** A round that could not be brought to its end: a bug of ours, and no reason to stop. */
+  /** A bug of ours, and no reason to stop. */
   readonly onDefect: (cause: Cause.Cause<never>) => Effect.Effect<void>
 }
 
-/**
- * The Schedule of keepalive, one for all backends: waits before each round as many milliseconds as the round before it says. That
- * is the jittered interval (`Cadence.dueAt`), since the last answer. (K1)
- */
+/** One for all backends: each round says how many milliseconds to wait. (K1) */
 const keepaliveSchedule: Schedule.Schedule<number, number> = Schedule.addDelay(
   Schedule.identity<number>(),
   (millis) => millis
 )
 
-/** Runs a round at each recurrence of the Schedule until interrupted, in the attached scope of its runtime. */
 export const run = (parts: Parts): Effect.Effect<void> =>
   Effect.suspend(() => {
     const loop = new HeartbeatLoop(parts)
     return Effect.flatMap(loop.nextDelay(), (first) => Effect.scheduleFrom(loop.round, first, keepaliveSchedule))
   })
 
-/**
- * The rounds of one connection. Thousands of them sleep nearly all the time, so a round makes what it needs when it begins,
- * and what sleeps is a fiber with this object.
- */
+/** Thousands sleep nearly all the time, so a round makes what it needs. */
 class HeartbeatLoop {
   readonly #parts: Parts
   /** Failing rounds in a row, and when the last of them ended. */
   #failing = 0
   #failedAt = 0
-  /** The last of them, in a row, in which and before which nothing else of ours was answered. */
+  /** The last of them, in a row, in and before which nothing else of ours was answered. */
   #silent = 0
   #first = true
-  /** A ping of this connection was answered. */
   #pinged = false
-  /** When the server had last answered as the next round was planned. */
+  /** `answeredAt` when the round was planned. */
   #plannedAfter = 0
   #roundAt = 0
 
@@ -85,13 +71,12 @@ class HeartbeatLoop {
   }
 
   /**
-   * A round, and the time to the next. Skipped where a request of ours was answered since it was planned (K7), except after a generation
-   * that was lost to keepalive: only a heartbeat that is answered tells a server that hangs at times from one that ignores heartbeats. (K13)
+   * Skipped where a request was answered since it was planned (K7), except after a generation lost to keepalive: only an answered
+   * heartbeat tells a server that hangs at times from one that ignores heartbeats. (K13)
    */
   readonly round: Effect.Effect<number> = Effect.suspend(() => {
     const { runtime, state } = this.#parts
-    // That the lists are read on connecting is no reason to skip the first: it would undo the spread of backends that
-    // connect together. (K6)
+    // The reading of lists must not skip the first: it would undo the spread of backends that connect together. (K6)
     const usedAt = this.#first ? Math.min(runtime.usedAt, runtime.answeredAt) : runtime.answeredAt
     this.#first = false
     const skip = state.breaker === undefined && this.#failing === 0 && this.#method !== "options" &&
@@ -107,7 +92,7 @@ class HeartbeatLoop {
     return Effect.flatMap(survived, () => this.nextDelay())
   })
 
-  /** Time until the next round, from the last answer rather than from now, so that the gap never exceeds the interval. (K6) */
+  /** From the last answer, so that the gap never exceeds the interval. (K6) */
   nextDelay(): Effect.Effect<number> {
     const { fleetStartedAt, policy, runtime, state } = this.#parts
     const now = this.#parts.now()
@@ -241,7 +226,7 @@ class HeartbeatLoop {
     this.#countFailure()
     const { failureThreshold } = policy.keepalive
     if (this.#failing < failureThreshold) return Effect.void
-    // What has answered since the last round lives. What has answered before that may have died since: the next rounds tell. (K11, K12)
+    // What answered since the last round lives; what answered before may have died since. (K11, K12)
     if (this.#silent === 0) return this.#open(verdict)
     if (this.#silent < failureThreshold) return Effect.void
     if (state.lostInARow >= 2) return this.#open(verdict)

@@ -1,6 +1,4 @@
-/**
- * Keepalive of one backend: starts with each connection and ends with it, can be paused, and says what it does.
- */
+/** Keepalive of one backend: starts and ends with each connection, and can be paused. */
 import { Effect, Fiber } from "effect"
 import type { Probe } from "../health/Probe.js"
 import type { SessionDoubt } from "../health/SessionDoubt.js"
@@ -13,25 +11,21 @@ import * as HeartbeatLoop from "./HeartbeatLoop.js"
 import { type Breaker, KeepaliveState, makeFallback, methodOf, offReason } from "./KeepaliveState.js"
 import * as Metrics from "./Metrics.js"
 
-/** The heartbeats that may be sent now. */
 interface Permission {
   fiber: Fiber.RuntimeFiber<void> | undefined
 }
 
-/** Keeps whichever runtime is installed alive. */
 export class Keepalive {
-  /** What is known over all connections. */
   readonly state = new KeepaliveState()
   readonly #backend: BackendState
   readonly #probe: Probe
   readonly #doubt: SessionDoubt
-  /** Of the installed runtime; kept while keepalive is paused. */
+  /** Kept while keepalive is paused. */
   #fallback = makeFallback()
-  /** Heartbeats that were started under an older permission send nothing, also where they have not ended yet. */
+  /** Heartbeats of an older permission send nothing. */
   #permission: Permission | undefined
-  /** The fiber of the last heartbeats: the next ones begin when it has ended. (K8) */
+  /** The next heartbeats begin when these have ended. (K8) */
   #previous: Fiber.RuntimeFiber<void> | undefined
-  /** The runtime for which it was logged that keepalive is off. */
   #loggedOff: Runtime | undefined
   #warnedOfOptions = false
 
@@ -41,7 +35,7 @@ export class Keepalive {
     this.#doubt = doubt
   }
 
-  /** Begins for a runtime that has just been installed: with the ping, whatever the one before it needed. (K3) */
+  /** With the ping, whatever the runtime before it needed. (K3) */
   attach(installed: LiveConnection): Effect.Effect<void> {
     return Effect.suspend(() => {
       this.#fallback = makeFallback()
@@ -49,7 +43,6 @@ export class Keepalive {
     })
   }
 
-  /** Stops the heartbeats until `resume`, over reconnects. */
   get pause(): Effect.Effect<void> {
     return Effect.suspend(() => {
       this.state.paused = true
@@ -60,7 +53,6 @@ export class Keepalive {
     })
   }
 
-  /** Takes a pause back. */
   get resume(): Effect.Effect<void> {
     return Effect.suspend(() => {
       if (!this.state.paused) return Effect.void
@@ -145,7 +137,7 @@ export class Keepalive {
     return SafeLog.warning(`${id}: keepalive is disabled (${why}); the session goes on; probed again in ${wait}`)
   }
 
-  /** Warns, once, that the method is not what it looks like. (K2) */
+  /** Warns once. (K2) */
   #warnOptionsProvesNoSession(connection: LiveConnection["connection"]): Effect.Effect<void> {
     const { id, policy } = this.#backend
     if (this.#warnedOfOptions || methodOf(policy) !== "options" || !connection.stateful) return Effect.void

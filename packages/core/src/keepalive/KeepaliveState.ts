@@ -1,46 +1,38 @@
-/**
- * What keepalive knows of a backend over all its connections: the breaker, and how many generations in a row it has given
- * up. Reconnecting does not reset it.
- */
+/** What keepalive knows over all connections. */
 import type { Policy } from "../options/Policy.js"
 import type { Connection } from "../port/Connection.js"
 import type { KeepaliveStatus } from "../state/Status.js"
 import type { Reason } from "./Verdict.js"
 
-/** Why the breaker is open, and when it is probed next. */
 export interface Breaker {
   readonly reason: Reason
   readonly message: string
   readonly reprobeAt: number
 }
 
-/** Kept by one backend, over reconnects. */
 export class KeepaliveState {
   paused = false
-  /** Open: heartbeats fail on a connection that lives, and keepalive is disabled. */
+  /** Open: heartbeats fail on a connection that lives. */
   breaker: Breaker | undefined
-  /** Generations in a row that were lost to keepalive with no successful round between. */
+  /** Generations in a row, with no successful round between. */
   lostInARow = 0
-  /** How often the interval was doubled because the server objects to the rate. */
+  /** The server objects to the rate. */
   doublings = 0
 }
 
-/** How one generation is asked: by ping, or by the fallback tool after pings have failed. Begins with the ping. */
+/** Of one generation. */
 export interface Fallback {
   pingSupported: boolean
-  /** Pings that failed in a row. */
+  /** In a row. */
   pingFailures: number
-  /** The fallback tool was used, and it was logged. */
+  /** Used, and logged. */
   taken: boolean
 }
 
-/** What a generation begins with. */
 export const makeFallback = (): Fallback => ({ pingSupported: true, pingFailures: 0, taken: false })
 
-/** What is sent: what the options say, else `ping`. */
 export const methodOf = (policy: Policy): string => policy.keepalive.method ?? "ping"
 
-/** Why keepalive does not run on a connection, where it does not. */
 export const offReason = (policy: Policy, connection: Connection): string | undefined => {
   const { idleTtl, method } = policy.keepalive
   if (method === "none") return "keepalive.method is none"
@@ -50,7 +42,6 @@ export const offReason = (policy: Policy, connection: Connection): string | unde
   return idleTtl === "never" ? "keepalive.idleTtl is never" : undefined
 }
 
-/** The state of keepalive as the status shows it. */
 export const statusOf = (
   policy: Policy,
   { breaker, paused }: KeepaliveState,

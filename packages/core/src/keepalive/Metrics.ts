@@ -1,6 +1,5 @@
 /**
- * The metrics of keepalive, through Effect's Metric (K17). Heartbeats and the breaker write them; no call does.
- *
+ * The metrics of keepalive (K17), which no call writes.
  * Each is tagged with `backend` and `method`: what was sent (`ping`, `tool:<name>` or `options`).
  */
 import { Effect, FiberRef, Metric, MetricBoundaries, MetricLabel } from "effect"
@@ -8,38 +7,33 @@ import type { Reason, Verdict } from "./Verdict.js"
 
 const counter = (name: string, description: string) => Metric.counter(name, { description, incremental: true })
 
-/** Heartbeats that have ended, with success or failure. */
 export const attempts = counter("keepalive_attempt_count", "Heartbeats that have ended, with success or failure")
 
-/** Heartbeats that succeeded. */
 export const successes = counter("keepalive_success_count", "Heartbeats that succeeded")
 
-/** Heartbeats that failed, tagged with `reason` too: a closed set. */
+/** Tagged with `reason` too: a closed set. */
 export const failures = counter("keepalive_failure_count", "Heartbeats that failed, by reason")
 
-/** Milliseconds from a heartbeat until its successful answer. */
 export const latency = Metric.histogram(
   "keepalive_latency_ms",
   MetricBoundaries.fromIterable([1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000, 30_000]),
   "Milliseconds from a heartbeat until its successful answer"
 )
 
-/** Times that the breaker opened, tagged with `reason` too. A probe of an open breaker that fails does not count. */
+/** Tagged with `reason` too. A probe of an open breaker that fails does not count. */
 export const autoDisabled = counter(
   "keepalive_auto_disabled_total",
   "Times that keepalive was disabled because its heartbeat failed on a live connection, by reason"
 )
 
-/** What counts for one backend, with the labels of the fiber that makes it. */
 export const meter = (backend: string): Effect.Effect<Meter> =>
   Effect.map(FiberRef.get(FiberRef.currentMetricLabels), (ambient) => new Meter(backend, ambient))
 
-/** Counts for one backend. */
 export class Meter {
   readonly #backend: string
   readonly #ambient: ReadonlyArray<MetricLabel.MetricLabel>
   #method: string | undefined
-  /** Of that method. Kept, because Effect finds a metric by the identity of its labels much faster than by their values. */
+  /** Kept: Effect finds a metric much faster by the identity of its labels than by their values. */
   #labels: ReadonlyArray<MetricLabel.MetricLabel> = []
 
   constructor(backend: string, ambient: ReadonlyArray<MetricLabel.MetricLabel>) {
@@ -47,7 +41,6 @@ export class Meter {
     this.#ambient = ambient
   }
 
-  /** Counts one heartbeat that has ended. */
   beat(method: string, verdict: Verdict, millis: number): void {
     const labels = this.#of(method)
     attempts.unsafeUpdate(1, labels)
@@ -56,7 +49,6 @@ export class Meter {
     latency.unsafeUpdate(millis, labels)
   }
 
-  /** Counts one opening of the breaker. */
   disabled(method: string, reason: Reason): void {
     autoDisabled.unsafeUpdate(1, [reasonLabel(reason), ...this.#of(method)])
   }
@@ -64,7 +56,7 @@ export class Meter {
   #of(method: string): ReadonlyArray<MetricLabel.MetricLabel> {
     if (method === this.#method) return this.#labels
     this.#method = method
-    // In the order in which `Metric.tagged` adds them, and the fiber's last: Effect tells metrics apart by the order, too.
+    // `Metric.tagged`'s order, the fiber's last: Effect tells metrics apart by the order, too.
     return this.#labels = [
       MetricLabel.make("backend", this.#backend),
       MetricLabel.make("method", method),

@@ -1,11 +1,9 @@
-/**
- * What a heartbeat found, as a pure value: the error of a request, read by what it says of the server.
- */
+/** What a heartbeat found, as a pure value. */
 import { Predicate } from "effect"
 import { isObjection, type RequestError } from "../Errors.js"
 import * as PlainText from "../observe/PlainText.js"
 
-/** Why a heartbeat failed: a closed set. (K17) */
+/** A closed set. (K17) */
 export type Reason =
   | "timeout"
   | "connection"
@@ -15,7 +13,6 @@ export type Reason =
   | "rate_limited"
   | "protocol"
 
-/** A heartbeat that failed. */
 export interface Failure {
   readonly _tag: "Failure"
   readonly reason: Reason
@@ -23,10 +20,8 @@ export interface Failure {
   readonly retryAfter: number | undefined
 }
 
-/** What a heartbeat found. */
 export type Verdict = { readonly _tag: "Success" } | Failure
 
-/** The server answered well. */
 export const success: Verdict = { _tag: "Success" }
 
 const failure = (reason: Reason, message: string, retryAfter?: number): Failure => ({
@@ -36,21 +31,17 @@ const failure = (reason: Reason, message: string, retryAfter?: number): Failure 
   retryAfter
 })
 
-/** JSON-RPC "method not found". */
 const methodNotFound = -32601
 
-/** The verdict of a ping or an OPTIONS that failed. */
 export const ofBeat = (error: RequestError): Verdict => {
   if (!isAnswer(error)) return ofTransport(error)
   const unsupported = error.reason === "remote" && error.code === methodNotFound
   return failure(unsupported ? "unsupported" : "protocol", shortened(error.message))
 }
 
-/** The verdict of a fallback tool that failed. */
 export const ofTool = (tool: string, error: RequestError): Verdict =>
   isAnswer(error) ? failure("tool_error", `tool ${tool}: ${shortened(error.message)}`) : ofTransport(error)
 
-/** The verdict of a result of the fallback tool. */
 export const ofToolResult = (tool: string, result: unknown): Verdict =>
   Predicate.isRecord(result) && result["isError"] === true
     ? failure("tool_error", `tool ${tool} answered with isError${textOf(result)}`)
@@ -65,20 +56,18 @@ const ofTransport = (error: RequestError): Verdict => {
   return failure(error.reason === "timeout" ? "timeout" : "connection", error.message)
 }
 
-/** Whether the server answered, whatever it said: also when it objects to the rate. (K19) */
+/** Also an objection to the rate. (K19) */
 export const isSignOfLife = (verdict: Verdict): boolean =>
   verdict._tag === "Success" ||
   verdict.reason === "unsupported" || verdict.reason === "tool_error" || verdict.reason === "protocol" ||
   verdict.reason === "rate_limited"
 
-/** What a result with isError says, in one line. */
 const textOf = (result: Record<string, unknown>): string => {
   const { content } = result
   const first: unknown = Array.isArray(content) ? content[0] : undefined
   return Predicate.isRecord(first) && typeof first["text"] === "string" ? `: ${shortened(first["text"])}` : ""
 }
 
-/** One line of at most 200 characters of what a server wrote. */
 const shortened = (text: string): string => {
   const line = PlainText.line(text.slice(0, 1000))
   return line.length > 200 ? `${line.slice(0, 199)}…` : line

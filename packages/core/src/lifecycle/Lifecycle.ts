@@ -1,33 +1,27 @@
 /**
- * The lifecycle of a backend as a pure, total function from a state and an event to the next state.
- *
- * If the table has no rule for an event in a state, the result is a refusal, not an exception. The diagram in
- * docs/internals/architecture.md is tested against this table.
+ * The lifecycle of a backend as a pure, total function. If no rule fits, the result is a refusal, not an exception.
+ * The diagram in docs/internals/architecture.md is tested against this table.
  */
 import { Data } from "effect"
 import type { StateName, States } from "./States.js"
 
 export type { StateName } from "./States.js"
 
-/** The state of a backend. */
 export type State = Data.TaggedEnum<States>
 
-/** Constructors of states. */
 export const State = Data.taggedEnum<State>()
 
-/** What can happen to a backend. */
 export type Event = Data.TaggedEnum<{
   /** A call asks for a connection. */
   Demanded: {}
-  /** The next attempt is due: the backoff, or the time between the attempts of a Dormant backend, is over. */
+  /** The backoff, or the wait of a Dormant backend, is over. */
   Due: {}
-  /** The attempt in progress has made a connection. */
   Established: {}
-  /** The attempt in progress has failed. `exhausted`: it was the last one with backoff. `auto`: Lifeline may reconnect without a command. */
+  /** `exhausted`: the last attempt with backoff. `auto`: Lifeline may reconnect without a command. */
   AttemptFailed: { readonly verdict: "retry" | "exhausted" | "permanent"; readonly auto: boolean }
-  /** The connection was lost. `atOnce`: the next attempt needs no delay. `auto`: Lifeline may reconnect without a command. */
+  /** `atOnce`: the next attempt needs no delay. `auto`: see `AttemptFailed`. */
   Lost: { readonly atOnce: boolean; readonly auto: boolean }
-  /** A command. `overlap`: make the new connection before closing the old one. */
+  /** `overlap`: make the new connection before closing the old one. */
   Reconnect: { readonly overlap: boolean }
   Enable: {}
   Disable: {}
@@ -36,14 +30,11 @@ export type Event = Data.TaggedEnum<{
   TornDown: {}
   /** Nobody has used the connection for `idleRelease`. */
   Released: {}
-  /** The scope of the backend closes. */
   Close: {}
 }>
 
-/** Constructors of events. */
 export const Event = Data.taggedEnum<Event>()
 
-/** The result of an event: the next state, or a refusal if the event has no meaning in this state. */
 export type Transition =
   | { readonly _tag: "Accepted"; readonly state: State }
   | { readonly _tag: "Refused"; readonly state: State; readonly event: Event }
@@ -60,7 +51,6 @@ type Rules = {
   }
 }
 
-/** The rules of all states except Disabling, Disabled and Closed. */
 const switchable = {
   Disable: () => disabling,
   Disconnect: () => State.Disconnected(),
@@ -135,29 +125,23 @@ const table: Rules = {
   Closed: {}
 }
 
-/** The next state, or a refusal. Defined for every state and event; never throws. */
 export const transition = (state: State, event: Event): Transition => {
   const rule = table[state._tag][event._tag] as ((state: State, event: Event) => State | undefined) | undefined
   const next = rule?.(state, event)
   return next === undefined ? { _tag: "Refused", state, event } : { _tag: "Accepted", state: next }
 }
 
-/** What happens on entering a state, and holds as long as it lasts. */
+/** What holds as long as a state lasts. */
 interface Entry {
-  /** The wait for the next attempt that begins. */
   readonly timer?: "backoff" | "probe"
-  /** What becomes of the session of a connection that the network has ended: the next attempt may resume it, or it ends. (T11) */
+  /** Of a connection that the network has ended: the next attempt may resume it, or it ends. (T11) */
   readonly session: "kept" | "ended"
-  /**
-   * What a call without a connection does: it `waits`, and may also make the attempt (`connects`) or bring it forward (`hastens`); or it
-   * fails, and may make an attempt now and then (`paced`). (R8, R13)
-   */
+  /** A call without a connection waits (and makes the attempt, or hastens it), or fails (`paced`: and makes one now and then). (R8, R13) */
   readonly demand: "waits" | "connects" | "hastens" | "fails" | "paced"
-  /** What becomes of the catalogue: it is shown, as stale without a connection, or withdrawn. (P2) */
+  /** Shown, as stale without a connection, or withdrawn. (P2) */
   readonly catalog: "shown" | "withdrawn"
-  /** What the state means, where its name does not say it to people. */
+  /** For people, if the name does not say it. */
   readonly meaning?: string
-  /** What to do about a state in which calls fail. */
   readonly remedy?: string
 }
 
@@ -168,7 +152,7 @@ const disabled: Entry = {
   remedy: "Call enable() to use it again"
 }
 
-/** The one table of what states do, by which the supervisor, calls and the catalogue go. */
+/** The supervisor, calls and the catalogue go by this one table. */
 export const entries: { readonly [S in StateName]: Entry } = {
   Idle: { session: "ended", demand: "connects", catalog: "shown" },
   Connecting: { session: "kept", demand: "waits", catalog: "shown" },
@@ -206,10 +190,9 @@ export const entries: { readonly [S in StateName]: Entry } = {
   }
 }
 
-/** Whether waiting for a connection is pointless: time does not lead out of the state. */
+/** Time alone does not lead out of the state. */
 export const isPointless = ({ _tag }: State): boolean => ["fails", "paced"].includes(entries[_tag].demand)
 
-/** A state for people: its name and, where that does not say it, what it means. */
 export const inWords = (state: string): string => {
   const meaning = Object.hasOwn(entries, state) ? entries[state as StateName].meaning : undefined
   return meaning === undefined ? state : `${state} (${meaning})`

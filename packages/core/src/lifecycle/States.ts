@@ -1,6 +1,4 @@
-/**
- * The states of a backend.
- */
+/** The states of a backend. */
 
 /** Each state, with what it remembers; see `StateName`. */
 export type States = {

@@ -114,7 +114,6 @@ export const entryOf = (event: Event): Entry => {
   }
 }
 
-/** How much it matters that a backend is in a state. */
 const levelOf = (state: StateName): LogLevel.LogLevel => {
   switch (state) {
     case "PermanentlyFailed":
@@ -184,13 +183,12 @@ interface Kind {
   last: Entry | undefined
 }
 
-/** What is remembered of one backend. */
 interface Remembered {
   state: StateName | undefined
   readonly kinds: Map<string, Kind>
 }
 
-/** How many kinds are remembered before those are looked for that can be forgotten. */
+/** How many kinds are remembered before some are forgotten. */
 const roomy = 64
 
 /**
@@ -271,7 +269,7 @@ export class Repeats {
     return remembered
   }
 
-  /** Forgets the kinds that have been quiet for long enough to start anew, and backends that are closed and have none. */
+  /** Kinds that have been quiet for long enough to start anew, and backends that are closed and have none. */
   #forget(now: number): void {
     let kept = 0
     for (const [backend, { kinds, state }] of this.#backends) {

@@ -1,7 +1,4 @@
-/**
- * Text of others for people: without what controls a terminal or turns the direction of writing. Every function takes time in proportion
- * to the length of the text, whatever the text is.
- */
+/** Text of others for people, without what controls a terminal or turns the direction of writing. Time in proportion to its length. */
 
 const bell = 0x07
 const escape = 0x1b
@@ -10,7 +7,7 @@ const terminator = 0x9c
 
 const isControl = (unit: number): boolean => unit < 0x20 || (unit >= 0x7f && unit <= 0x9f)
 
-/** From the parameters of a control sequence on: the index behind it. What is no whole sequence ends where it breaks off. */
+/** Begins at the parameters. What is no whole sequence ends where it breaks off. */
 const endOfSequence = (text: string, start: number): number => {
   let at = start
   while (text.charCodeAt(at) >= 0x30 && text.charCodeAt(at) <= 0x3f) at++
@@ -18,7 +15,7 @@ const endOfSequence = (text: string, start: number): number => {
   return text.charCodeAt(at) >= 0x40 && text.charCodeAt(at) <= 0x7e ? at + 1 : at
 }
 
-/** From the content of a string for the terminal on (a title, a link): the index behind it. A string without an end has no content. */
+/** A string (a title, a link) without an end has no content. */
 const endOfString = (text: string, start: number): number => {
   let at = start
   while (at < text.length && !isControl(text.charCodeAt(at))) at++
@@ -27,7 +24,7 @@ const endOfString = (text: string, start: number): number => {
   return unit === escape && text[at + 1] === "\\" ? at + 2 : start
 }
 
-/** The index behind the escape sequence that begins at `start`; `start` itself if none begins there. */
+/** `start` itself if no escape sequence begins there. */
 const endOf = (text: string, start: number): number => {
   switch (text.charCodeAt(start)) {
     case 0x9b:
@@ -58,7 +55,6 @@ const introducer = /[\u001B\u0090\u0098\u009B\u009D-\u009F]/
 // oxlint-disable-next-line no-control-regex
 const colour = /^\u001B\[[0-9;]{0,40}m$/
 
-/** The text without escape sequences; `keeps` may keep some. */
 const withoutSequences = (text: string, keeps: (sequence: string) => boolean): string => {
   if (!introducer.test(text)) return text
   const kept: Array<string> = []
@@ -79,22 +75,19 @@ const withoutSequences = (text: string, keeps: (sequence: string) => boolean): s
 
 const none = (): boolean => false
 
-/** Text in one line: escape sequences are removed, and each run of control characters, format characters and white space is one space. */
+/** Controls, format characters and white space become single spaces. */
 export const line = (text: string): string => withoutSequences(text, none).replace(/[\p{Cc}\p{Cf}\s]+/gu, " ").trim()
 
-/**
- * Text with its lines and tabs, and without all other controls. The characters that join letters and emoji (U+200C, U+200D) stay.
- */
+/** With lines and tabs. U+200C and U+200D stay: they join letters and emoji. */
 export const lines = (text: string): string =>
   withoutSequences(text, none).replace(/[^\P{Cc}\n\t]|[^\P{Cf}\u200C\u200D]|[\u2028\u2029]/gu, "")
 
-/** The same for text of our own, which may have colours. */
+/** For our own text. */
 export const coloured = (text: string): string =>
   withoutSequences(text, (sequence) => colour.test(sequence))
     // oxlint-disable-next-line no-control-regex
     .replace(/[^\P{Cc}\n\t\u001B]|[^\P{Cf}\u200C\u200D]|[\u2028\u2029]|\u001B(?!\[[0-9;]{0,40}m)/gu, "")
 
-/** At most so many characters of a text, with a mark where it is cut. */
 export const cut = (text: string, most: number): string => {
   if (text.length <= most) return text
   const kept = text.slice(0, most)
@@ -104,7 +97,7 @@ export const cut = (text: string, most: number): string => {
   return `${whole}… [cut: ${text.length} characters]`
 }
 
-/** JSON, in which what could control a terminal is escaped: the value is the same. */
+/** Escapes what could control a terminal: the value is the same. */
 export const json = (value: unknown, indent?: number): string =>
   (JSON.stringify(value, undefined, indent) ?? "null").replace(
     /[\u007F-\u009F\u2028\u2029]|\p{Cf}/gu,

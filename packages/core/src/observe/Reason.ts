@@ -1,6 +1,4 @@
-/**
- * Why a backend cannot be used, or did not carry out a request: as a code, and as everybody may read it.
- */
+/** Why a backend cannot be used, or did not carry out a request. */
 import type { ConnectReason } from "../ConnectReason.js"
 import type { Loss } from "../port/Loss.js"
 import type { RequestReason } from "../RequestReason.js"
@@ -35,6 +33,6 @@ const words: { readonly [R in Reason]: string } = {
   fault: "an error inside Lifeline"
 }
 
-/** A reason for everybody. Also of one that another version of Lifeline has given. */
+/** For everybody. Also a reason of another version of Lifeline. */
 export const inWords = (reason: string | undefined): string =>
   reason !== undefined && Object.hasOwn(words, reason) ? words[reason as Reason] : "those who run it can see why"

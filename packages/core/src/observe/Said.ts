@@ -1,6 +1,6 @@
 /**
- * Texts in two versions: for those who run a backend, and for everybody who uses it. The latter has nothing of how the backend is started or
- * reached, of what its process wrote, and of what others said about it. Pure.
+ * Texts in two versions: for those who run a backend, and for everybody. The latter has nothing of how the backend is started or
+ * reached, of what its process wrote, and of what others said about it.
  */
 import { inWords, type Reason } from "./Reason.js"
 
@@ -13,13 +13,13 @@ export interface Said {
 /** What everybody may read: the name of the server, of a state or of a method. */
 export const open = (text: string): Said => ({ message: text, publicMessage: text })
 
-/** What only those read who run the backend; the others read the reason instead, or nothing. */
+/** Everybody else reads the reason instead, or nothing. */
 export const detail = (text: string, reason?: Reason): Said => ({
   message: text,
   publicMessage: reason === undefined ? "" : inWords(reason)
 })
 
-/** Both versions of a text. Its own words are for everybody. A text that does not say for whom it is cannot be put in. */
+/** Its own words are for everybody. A text that does not say for whom it is cannot be put in. */
 export const said = (strings: TemplateStringsArray, ...values: ReadonlyArray<number | Said>): Said => {
   const version = (of: (value: Said) => string): string =>
     String.raw({ raw: strings }, ...values.map((value) => typeof value === "number" ? value : of(value)))

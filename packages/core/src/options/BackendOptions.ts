@@ -26,7 +26,7 @@ export interface BackendOptions<R = never> extends PolicyOptions, ClientOptions<
   readonly onConnected?: ((session: Session) => Effect.Effect<void, unknown, R>) | undefined
 }
 
-/** The same options, with the services of the fiber that makes the backend. */
+/** With the services of the fiber that makes the backend. */
 export const provided = <R>(options: BackendOptions<R>): Effect.Effect<BackendOptions, never, R> =>
   Effect.contextWith((context) => {
     const { handlers, onConnected } = options

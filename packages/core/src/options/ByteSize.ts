@@ -1,6 +1,4 @@
-/**
- * A number of bytes, as options give it: a number, or a text with a unit.
- */
+/** A number of bytes, as options give it. */
 import { Bytes } from "../internal/Bytes.js"
 import { type ByteSizeText, type ByteUnit, units } from "./ByteSizeText.js"
 
@@ -12,14 +10,14 @@ const longest = 40
 
 const text = /^\s*(\d+(?:\.\d+)?)\s*([kmg]i?b|b)\s*$/i
 
-/** The pattern of a number of bytes as a text, for a JSON Schema. */
+/** For a JSON Schema. */
 export const pattern = "^\\s*\\d+(\\.\\d+)?\\s*([KkMmGg][Ii]?[Bb]|[Bb])\\s*$"
 
 const lowerCase: ReadonlyMap<string, number> = new Map(
   Object.entries(units).map(([unit, bytes]) => [unit.toLowerCase(), bytes])
 )
 
-/** The bytes of an input, without a fraction; `undefined` if it is not a number of bytes. Units may have any case. */
+/** Without a fraction; `undefined` if it is no number of bytes. Units may have any case. */
 export const toBytes = (input: unknown): Bytes | undefined => {
   if (typeof input === "number") return Number.isSafeInteger(input) && input >= 0 ? Bytes(input) : undefined
   if (typeof input !== "string" || input.length > longest) return undefined
@@ -30,7 +28,7 @@ export const toBytes = (input: unknown): Bytes | undefined => {
   return Number.isSafeInteger(bytes) ? Bytes(bytes) : undefined
 }
 
-/** The bytes of a number of bytes. Throws a TypeError if a program without types gives something else. */
+/** Throws a TypeError if it is none. */
 export const bytes = (input: ByteSize): Bytes => {
   const found = toBytes(input)
   if (found === undefined) throw new TypeError(`${String(input)} is not a number of bytes; write 512000000 or "512 MB"`)
@@ -39,7 +37,7 @@ export const bytes = (input: ByteSize): Bytes => {
 
 const largest: ReadonlyArray<ByteUnit> = ["GB", "MB", "KB"]
 
-/** Bytes for people, with at most three digits: `1.05 GB`, `512 MB`, `900 B`. */
+/** For people, with at most three digits: `1.05 GB`, `512 MB`, `900 B`. */
 export const show = (bytes: number): string => {
   // What would be rounded to 1000 of a unit is shown in the next one.
   const unit = largest.find((unit) => bytes >= units[unit] * 0.9995) ?? "B"

@@ -2,7 +2,6 @@
  * A number of bytes as a text.
  */
 
-/** The bytes of each unit. */
 export const units = {
   B: 1,
   KB: 1e3,

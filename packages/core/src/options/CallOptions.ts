@@ -26,7 +26,7 @@ export interface CallOptions extends CallBounds<TimeSpan.TimeSpan> {
   readonly resultSchema?: unknown
 }
 
-/** Milliseconds that the whole call may take, where its options say so. */
+/** Milliseconds for the whole call; `undefined` if its options do not say. */
 export const timeOf = (options: CallOptions | undefined): number | undefined => {
   const times = [options?.timeout, options?.maxTotalTimeout].flatMap((time) =>
     time === undefined ? [] : [TimeSpan.millis(time)]

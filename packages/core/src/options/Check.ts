@@ -6,19 +6,17 @@ import * as ByteSize from "./ByteSize.js"
 import * as Problem from "./Problem.js"
 import * as TimeSpan from "./TimeSpan.js"
 
-/** A JSON Schema. */
 export interface JsonSchema {
   readonly [keyword: string]: unknown
 }
 
-/** Finds the problems of the value at a path; none if the value is accepted. */
+/** None if the value is accepted. */
 export interface Check {
   (value: unknown, path: Problem.Path): ReadonlyArray<Problem.Problem>
-  /** A JSON Schema of the accepted values, for configuration files. `undefined` if a file cannot hold them, as with functions. */
+  /** For configuration files; `undefined` if a file cannot hold such values, as with functions. */
   readonly schema?: JsonSchema | undefined
 }
 
-/** A check with its JSON Schema. */
 export const described = (
   check: (value: unknown, path: Problem.Path) => ReadonlyArray<Problem.Problem>,
   schema: JsonSchema | undefined
@@ -26,7 +24,7 @@ export const described = (
 
 const none: ReadonlyArray<Problem.Problem> = []
 
-/** Accepts what a predicate accepts; `accepted` describes it in words. */
+/** `accepted`: in words. */
 export const is = (
   accepts: (value: unknown) => boolean,
   accepted: string,
@@ -34,17 +32,14 @@ export const is = (
   wrong = Problem.wrong
 ): Check => described((value, path) => accepts(value) ? none : [wrong(path, value, accepted)], schema)
 
-/** As `is`, for values that may be secret: the problem does not show the value. */
+/** The problem does not show the value, which may be secret. */
 export const isSecret = (accepts: (value: unknown) => boolean, accepted: string, schema?: JsonSchema): Check =>
   is(accepts, accepted, schema, Problem.wrongSecret)
 
-/** Accepts `true` and `false`. */
 export const flag = is(Predicate.isBoolean, "true or false", { type: "boolean" })
 
-/** Accepts a string. The problem does not show the value, because it may be secret. */
 export const string = isSecret(Predicate.isString, "a string", { type: "string" })
 
-/** Accepts a string that is not empty. The problem does not show the value, because it may be secret. */
 export const text: Check = described(
   (value, path) =>
     value === ""
@@ -53,13 +48,10 @@ export const text: Check = described(
   { type: "string", minLength: 1 }
 )
 
-/** Accepts a function. */
 export const func = is(Predicate.isFunction, "a function")
 
-/** Accepts an object that is not an array. */
 export const object = is(Predicate.isRecord, "an object", { type: "object" })
 
-/** Accepts a whole number from `min` to `max`. */
 export const whole = (min: number, max: number): Check =>
   is(
     (value) => Number.isSafeInteger(value) && Number(value) >= min && Number(value) <= max,
@@ -67,7 +59,6 @@ export const whole = (min: number, max: number): Check =>
     { type: "integer", minimum: min, ...(max === Infinity ? {} : { maximum: max }) }
   )
 
-/** Accepts a number from `min` to `max`. */
 export const number = (min: number, max: number): Check =>
   is(
     (value) => Predicate.isNumber(value) && value >= min && value <= max,
@@ -75,11 +66,10 @@ export const number = (min: number, max: number): Check =>
     { type: "number", minimum: min, maximum: max }
   )
 
-/** Accepts a text that matches a regular expression. */
 export const matching = (pattern: RegExp, accepted: string): Check =>
   is((value) => Predicate.isString(value) && pattern.test(value), accepted, { type: "string", pattern: pattern.source })
 
-/** Accepts a length of time from `min` to `max` milliseconds. The JSON Schema checks the range of numbers, but only the form of texts. */
+/** In milliseconds. The JSON Schema checks only the form of texts, not their range. */
 export const span = (
   min: number,
   max: number,
@@ -99,17 +89,15 @@ export const span = (
   )
 }
 
-/** No server that works uses less memory, in bytes. */
+/** In bytes: no server that works uses less. */
 const leastMemory = 10_000_000
 const memoryAccepted = `at least ${ByteSize.show(leastMemory)}, as bytes or as a text such as "512 MB" or "1 GiB"`
 
-/** Accepts a limit for the memory of a server. The JSON Schema checks the range of numbers, but only the form of texts. */
 export const memory: Check = is((value) => (ByteSize.toBytes(value) ?? 0) >= leastMemory, memoryAccepted, {
   description: memoryAccepted,
   anyOf: [{ type: "integer", minimum: leastMemory }, { type: "string", pattern: ByteSize.pattern }]
 })
 
-/** Accepts a length of time, or "never". */
 export const spanOrNever = (min: number, max: number): Check => {
   const inRange = span(min, max)
   return is(
@@ -119,7 +107,6 @@ export const spanOrNever = (min: number, max: number): Check => {
   )
 }
 
-/** Accepts one of these texts. */
 export const oneOf = (...accepted: ReadonlyArray<string>): Check =>
   is(
     (value) => accepted.includes(value as string),
@@ -127,7 +114,6 @@ export const oneOf = (...accepted: ReadonlyArray<string>): Check =>
     { enum: accepted }
   )
 
-/** Accepts an array if `element` accepts each element. */
 export const list = (element: Check, accepted: string): Check =>
   described(
     (value, path) =>
@@ -137,7 +123,6 @@ export const list = (element: Check, accepted: string): Check =>
     { type: "array", items: element.schema ?? {} }
   )
 
-/** Accepts an object with any names if `element` accepts each value. */
 export const values = (element: Check, accepted: string): Check =>
   described(
     (value, path) =>
@@ -147,10 +132,7 @@ export const values = (element: Check, accepted: string): Check =>
     { type: "object", additionalProperties: element.schema ?? {} }
   )
 
-/**
- * Accepts an object that has only options of the table, each with an accepted value. `undefined` counts as not given. `unknown` and `wrong`
- * make the problems of an option that does not exist, and of a value that is no object.
- */
+/** Only options of the table; `undefined` counts as not given. `unknown` and `wrong` make the problems. */
 export const options = (
   table: Readonly<Record<string, Check>>,
   of: string,

@@ -1,57 +1,52 @@
-/**
- * Which entries of a server's lists its callers are offered: the options `hide` and `only`, their check and their decoded form.
- */
+/** The options `hide` and `only`: their check and their decoded form. */
 import { Predicate } from "effect"
 import * as Check from "./Check.js"
 import { nearest } from "./nearest.js"
 import type { ListFilter as Given } from "./PolicyOptions.js"
 import * as ToolPattern from "./ToolPattern.js"
 
-/** The names that may be filtered: those of tools and prompts, and the URIs of resources with the templates of URIs. */
+/** `resources`: their URIs, and the templates of URIs. */
 export type Filtered = "tools" | "prompts" | "resources"
 
-/** A name or a pattern of one of the two lists. */
 export interface Pattern {
   readonly pattern: string
-  /** Given for several servers, of which not each need have such an entry. */
+  /** Given for several servers: not each need have such an entry. */
   readonly isForAll: boolean
-  /** What is matched in its place, where a host means more or something else by a text. */
+  /** Matched in its place, where a host means more or something else by a text. */
   readonly readings?: ReadonlyArray<string>
-  /** What it does not match, although it would. */
+  /** Not matched, although it would be. */
   readonly except?: ReadonlyArray<string>
 }
 
-/** Decoded: an entry is offered if no pattern of `hide` matches it, and one of each list of `only` does. */
+/** An entry is offered if no pattern of `hide` matches it, and one of each list of `only` does. */
 export interface ListFilter {
   readonly hide: ReadonlyArray<Pattern>
   readonly only: ReadonlyArray<ReadonlyArray<Pattern>>
 }
 
-/** On a list that was given for several servers. A symbol is none of the things that are checked and shown. */
+/** On a list for several servers. A symbol is none of what is checked and shown. */
 const forAllServers = Symbol("@mcp-lifeline/core/options/ListFilter/forAllServers")
 
 /** On a list within a list, with which it counts together. No file has such a list. */
 const joined = Symbol("@mcp-lifeline/core/options/ListFilter/joined")
 
-/** On a list that is one text of a host, with how the host means it. No file has such a list. */
+/** On a list of one text, with how a host means it. No file has such a list. */
 const meant = Symbol("@mcp-lifeline/core/options/ListFilter/meant")
 
 type Meant = readonly [text: string] & { readonly [meant]: Partial<Pick<Pattern, "readings" | "except" | "isForAll">> }
 
 const isMeant = (value: unknown): value is Meant => Array.isArray(value) && meant in value
 
-/** A text of a host that means something else than a pattern of ours does: one item of a list. */
+/** One item of a list: a text that means something else to a host than a pattern of ours. */
 export const meaning = (text: string, means: Meant[typeof meant]): string =>
   Object.assign([text], { [meant]: means }) as unknown as string
 
-/** Names and patterns, and further lists that count together with them. */
 type Patterns = ReadonlyArray<unknown> & { readonly [forAllServers]?: true; readonly [joined]?: true }
 
 const isList = (value: unknown): value is Patterns => Array.isArray(value)
 
 const isJoined = (value: unknown): value is Patterns => isList(value) && value[joined] === true
 
-/** A list as a person may read it: a text of a host, with what it leaves out. */
 export const shown = (given: ReadonlyArray<unknown>): ReadonlyArray<unknown> =>
   given.map((one) => {
     if (!isMeant(one)) return isJoined(one) ? shown(one) : one
@@ -59,7 +54,6 @@ export const shown = (given: ReadonlyArray<unknown>): ReadonlyArray<unknown> =>
     return except.length === 0 ? one[0] : `${one[0]} (except ${except.join(", ")})`
   })
 
-/** All lists that count together, each with its own names and patterns alone. */
 const listsOf = (given: Patterns | undefined): ReadonlyArray<ReadonlyArray<Pattern>> => {
   if (given === undefined) return []
   const isForAll = given[forAllServers] === true
@@ -85,15 +79,12 @@ const patterns: Check.Check = Check.described(
   list.schema
 )
 
-/** The checks of the two options. */
 export const checks = { hide: patterns, only: patterns } satisfies {
   readonly [K in keyof Required<Given>]: Check.Check
 }
 
-/** The names of the two options. */
 export const names: ReadonlyArray<string> = Object.keys(checks)
 
-/** Accepts the two options and nothing else. `group`: their name for messages. */
 export const check = (group: string): Check.Check =>
   Check.described(Check.options(checks, group), {
     type: "object",
@@ -101,21 +92,17 @@ export const check = (group: string): Check.Check =>
     properties: schemas
   })
 
-/** The JSON Schemas of the two options. */
 export const schemas: Readonly<Record<string, Check.JsonSchema>> = Object.fromEntries(
   Object.entries(checks).map(([name, { schema }]) => [name, schema ?? {}])
 )
 
-/** Options that have passed the check. */
 export const decode = ({ hide, only }: Given = {}): ListFilter => ({
   hide: listsOf(hide).flat(),
   only: listsOf(only)
 })
 
-/** Whether it keeps nothing from callers. */
 export const isOpen = ({ hide, only }: ListFilter): boolean => hide.length === 0 && only.length === 0
 
-/** Two lists of one option that count together: what one of them hides is hidden. */
 export const both = (
   below: ReadonlyArray<string> | undefined,
   above: ReadonlyArray<string> | undefined
@@ -126,13 +113,12 @@ export const both = (
   return Object.assign([...above, within as unknown as string], marks(above))
 }
 
-/** One option of two sets: the lists of both count. What is no list stays, to be refused. */
+/** The lists of both count. What is no list stays, to be refused. */
 export const mergeOne = (below: unknown, above: unknown): unknown =>
   isList(below) && isList(above)
     ? both(below as ReadonlyArray<string>, above as ReadonlyArray<string>)
     : above ?? below
 
-/** The same for a whole set, in which only these two options are. */
 export const merge = (below: unknown, above: unknown): unknown => {
   if (!Predicate.isRecord(below) || !Predicate.isRecord(above)) return above === undefined ? below : above
   const merged = new Map(Object.entries(below))
@@ -140,38 +126,31 @@ export const merge = (below: unknown, above: unknown): unknown => {
   return Object.fromEntries(merged)
 }
 
-/** One option, given for several servers: nobody is warned if one of them has no such entry. */
 export const forAllOne = (value: unknown): unknown =>
   isList(value) ? Object.assign([...value], { [forAllServers]: true }) : value
 
-/** The same for a whole set. */
 export const forAll = (options: unknown): unknown =>
   Predicate.isRecord(options)
     ? Object.fromEntries(Object.entries(options).map(([name, value]) => [name, forAllOne(value)]))
     : options
 
-/** Whether a pattern matches a name. */
 const matchesOne = ({ except = [], pattern, readings = [pattern] }: Pattern, name: string): boolean =>
   readings.some((one) => ToolPattern.matches(one, name)) && !except.some((one) => ToolPattern.matches(one, name))
 
-/** Whether one of the patterns matches a name. */
 const matches = (patterns: ReadonlyArray<Pattern>, name: string): boolean =>
   patterns.some((one) => matchesOne(one, name))
 
-/** Whether a name is offered. */
 export const passes = ({ hide, only }: ListFilter, name: string): boolean =>
   !matches(hide, name) && only.every((one) => matches(one, name))
 
-/** A name or pattern that fits nothing that a server has, and what was probably meant. */
 export interface Unmatched {
   readonly kind: Filtered
-  /** The list that has it; not set for a name of the options by tool. */
+  /** Not set for a name of the options by tool. */
   readonly option: "hide" | "only" | undefined
   readonly pattern: string
   readonly meant: string | undefined
 }
 
-/** The patterns for this server alone that match none of its names. */
 export const unmatched = (
   kind: Filtered,
   filter: ListFilter,
@@ -188,7 +167,6 @@ export const unmatched = (
     })
   )
 
-/** A sentence about it. */
 export const describe = ({ kind, meant, option, pattern }: Unmatched): string =>
   `${JSON.stringify(pattern)} fits no ${kind.slice(0, -1)} of the server, so it ${
     option === "hide" ? "hides" : "offers"

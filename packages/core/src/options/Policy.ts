@@ -33,16 +33,14 @@ export type DiscoveryOptions = Given.DiscoveryOptions<TimeSpan.TimeSpan>
 /** The options of a backend. A length of time is a number of milliseconds, a text such as `"5s"`, or a Duration. */
 export type PolicyOptions = Given.PolicyOptions<TimeSpan.TimeSpan>
 
-/** The rules of one option. A `Config` reads it by the type in the JSON Schema of its check. */
+/** A `Config` reads it by the type in the JSON Schema of its check. */
 interface Rule<A> {
   readonly check: Check.Check
-  /** The default. */
   readonly otherwise: A
-  /** The value of an input that has passed the check. */
+  /** Gets only an input that has passed the check. */
   readonly decode: (input: never) => A
 }
 
-/** By default, a value is used as it is given. */
 const rule = <A>(check: Check.Check, otherwise: A, decode: (input: never) => A = (input) => input): Rule<A> => ({
   check,
   otherwise,
@@ -56,11 +54,10 @@ const count = (min: number, max: number, otherwise: number) => rule(Check.whole(
 const oneOf = <const A extends ReadonlyArray<string>>(otherwise: A[number], ...accepted: A) =>
   rule<A[number]>(Check.oneOf(...accepted), otherwise)
 
-/** A length of time, decoded to milliseconds. */
 const duration = (min: number, max: number, otherwise: number) =>
   rule(Check.span(min, max, ""), otherwise, TimeSpan.millis)
 
-/** A length of time, or "never", which is decoded to `never`; not given by default. */
+/** "never" is decoded to `never`; not given by default. */
 const durationOrNever = <A>(min: number, max: number, never: A) =>
   rule<number | A | undefined>(
     Check.spanOrNever(min, max),
@@ -68,7 +65,7 @@ const durationOrNever = <A>(min: number, max: number, never: A) =>
     (input: TimeSpan.TimeSpan | "never") => input === "never" ? never : TimeSpan.millis(input)
   )
 
-/** Every option but those by tool: one table for the decoder, the type of what is decoded, and the `Config`. */
+/** One table for the decoder, the type of what is decoded, and the `Config`. Options by tool are not in it. */
 const table = {
   keepalive: {
     /** Whether it was given counts: a method overrides what would turn keepalive off. */
@@ -165,7 +162,6 @@ export type Policy = { readonly [G in Group]: { readonly [K in keyof Table[G]]: 
 /** What becomes of tools whose definitions were not approved. */
 export type Pin = NonNullable<PolicyOptions["pin"]>
 
-/** The option that stands in no group. */
 const pin = oneOf("off", "off", "warn", "block")
 
 const ruled = Object.keys(table) as ReadonlyArray<Group>
@@ -177,7 +173,6 @@ export const groups: ReadonlyArray<keyof PolicyOptions> = [...ruled, "tools", "p
 export const pick = (options: PolicyOptions): PolicyOptions =>
   Object.fromEntries(groups.flatMap((name) => options[name] === undefined ? [] : [[name, options[name]]]))
 
-/** Makes an object with a value for each group. */
 const byGroup = <A>(make: (rules: Readonly<Record<string, Rule<unknown>>>, group: Group) => A) =>
   Object.fromEntries(ruled.map((group) => [group, make(table[group], group)])) as { readonly [G in Group]: A }
 
@@ -195,7 +190,7 @@ export const defaults = {
   pin: pin.otherwise
 } as unknown as Policy
 
-/** What is accepted of the groups that are not in the table. */
+/** The groups that are not in the table. */
 const otherChecks = {
   tools: Tools.check,
   prompts: ListFilter.check("prompts"),
@@ -311,14 +306,14 @@ export const forAll = (options: PolicyOptions): PolicyOptions => {
   return marked.length === 0 ? options : { ...options, ...Object.fromEntries(marked) }
 }
 
-/** How a `Config` reads a value. Any other type is a text. */
+/** Any other type is a text. */
 const readers: Readonly<Record<string, (name: string) => Config.Config<unknown>>> = {
   boolean: Config.boolean,
   integer: Config.integer,
   number: Config.number
 }
 
-/** A group of options as a `Config`. Each of them may be missing. */
+/** Each option may be missing. */
 const configOf = (rules: Readonly<Record<string, Rule<unknown>>>): Config.Config<Readonly<Record<string, unknown>>> =>
   Config.map(
     Config.all(Record.filterMap(rules, ({ check: { schema } }, name) => {

@@ -1,24 +1,19 @@
-/**
- * Problems of options: where the option is, what its value is, and what is accepted. The same for options in code and in files.
- */
+/** Problems of options, in code and in files. */
 import { Array as Arr } from "effect"
 import { InvalidOptions } from "../Errors.js"
 import { nearest } from "./nearest.js"
 
 export { nearest } from "./nearest.js"
 
-/** The keys that lead to an option. */
 export type Path = ReadonlyArray<string | number>
 
-/** One problem of an option. */
 export interface Problem {
   readonly path: Path
   /** Follows the option's name in a sentence: `is 5; accepted: 1 s to 24 h`. Quotes nothing that may be secret. */
   readonly message: string
   /**
-   * Set if the problem is the key, not the value. `misspelt`: there is no such option, but one with a similar name. `foreign`: the key
-   * belongs to another program. `unknown`: any other key that is not an option. `ambiguous`: the value could also mean something else;
-   * it is accepted. `elsewhere`: only another program can use what has this key.
+   * Set if the key is the problem. `misspelt`: similar to an option. `foreign`: of another program. `unknown`: any other that is no option.
+   * `ambiguous`: accepted, but could mean something else. `elsewhere`: only another program can use it.
    */
   readonly key?: "misspelt" | "unknown" | "foreign" | "ambiguous" | "elsewhere" | undefined
 }
@@ -30,7 +25,6 @@ export const showPath = (path: Path): string =>
     ""
   )
 
-/** The kind of a value, for messages that must not show the value or would be too long. */
 export const kindOf = (value: unknown): string => {
   if (value === null || value === undefined) return String(value)
   if (Array.isArray(value)) return "an array"
@@ -39,7 +33,6 @@ export const kindOf = (value: unknown): string => {
 
 const longest = 60
 
-/** A value as it is shown in a message: short texts and numbers as they are, everything else by its kind. */
 const shown = (value: unknown): string => {
   switch (typeof value) {
     case "string":
@@ -53,19 +46,18 @@ const shown = (value: unknown): string => {
   }
 }
 
-/** The problem of a value that is not accepted; its message shows the value. */
 export const wrong = (path: Path, value: unknown, accepted: string): Problem => ({
   path,
   message: `is ${shown(value)}; accepted: ${accepted}`
 })
 
-/** The same for a value that may be secret: the message only says what kind of value it is. */
+/** For a value that may be secret: the message says only its kind. */
 export const wrongSecret = (path: Path, value: unknown, accepted: string): Problem => ({
   path,
   message: `is ${kindOf(value)}; accepted: ${accepted}`
 })
 
-/** The problem of an option that does not exist. Its message names the one that was probably meant, or all that exist. */
+/** Names the option that was probably meant, or all that exist. */
 export const unknown = (
   path: Path,
   known: ReadonlyArray<string>,
@@ -80,28 +72,22 @@ export const unknown = (
   }
 }
 
-/** The same problems with a path in front of theirs. */
 export const below = (path: Path, problems: ReadonlyArray<Problem>): ReadonlyArray<Problem> =>
   problems.map((problem) => ({ ...problem, path: [...path, ...problem.path] }))
 
-/** A list of problems with at least one. */
 export type Problems = Arr.NonEmptyReadonlyArray<Problem>
 
-/** Whether there is at least one problem. */
 export const some: (problems: ReadonlyArray<Problem>) => problems is Problems = Arr.isNonEmptyReadonlyArray
 
-/** A problem, with the name of its backend. */
 export interface Owned {
   readonly backend: string
   readonly problem: Problem
 }
 
-/** As many problems as a message lists. */
 const listed = 20
 
 type Said = InvalidOptions["problems"][number]
 
-/** Problems as one error, which is named after the first. */
 const fromSaid = (problems: Arr.NonEmptyReadonlyArray<Said>): InvalidOptions => {
   const [{ backend, field, message }] = problems
   const lines = problems.slice(0, listed).map((one) => `\n- ${one.message}`).join("")
@@ -119,15 +105,12 @@ const say = ({ backend, problem }: Owned): Said => {
   return { backend, field, message: `${backend === "" ? "" : `${backend}: `}${field} ${problem.message}` }
 }
 
-/** All problems as one error. */
 export const toInvalidOptions = (problems: Arr.NonEmptyReadonlyArray<Owned>): InvalidOptions =>
   fromSaid(Arr.map(problems, say))
 
-/** All problems of one backend as one error. */
 export const refuse = (backend: string, problems: Problems): InvalidOptions =>
   toInvalidOptions(Arr.map(problems, (problem) => ({ backend, problem })))
 
-/** Several errors as one; none where there are none. */
 export const join = (errors: ReadonlyArray<InvalidOptions>): InvalidOptions | undefined => {
   const problems = errors.flatMap((error) => error.problems)
   return Arr.isNonEmptyReadonlyArray(problems) ? fromSaid(problems) : undefined

@@ -1,6 +1,4 @@
-/**
- * A secret that a command writes to its standard output: how options and files describe it, and how they are checked.
- */
+/** A secret that a command writes to its standard output. */
 import { Predicate } from "effect"
 import * as Check from "./Check.js"
 import * as Problem from "./Problem.js"
@@ -31,7 +29,6 @@ const span = Check.span(1, 600_000)
 
 const table = { command: argv, timeout: span, prefix: Check.string }
 
-/** Accepts a `SecretCommand`. */
 export const check: Check.Check = Check.described((value, path) => {
   if (!Predicate.isRecord(value) || value["command"] === undefined) {
     return [
@@ -50,6 +47,6 @@ export const check: Check.Check = Check.described((value, path) => {
   additionalProperties: false
 })
 
-/** Whether a value, which was checked, is one. */
+/** For a value that was checked. */
 export const is = (value: unknown): value is SecretCommand =>
   Predicate.isRecord(value) && Array.isArray(value["command"])

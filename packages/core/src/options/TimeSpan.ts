@@ -1,6 +1,4 @@
-/**
- * A length of time, as options give it: a number of milliseconds, a text with a unit, or any other form of Effect's `DurationInput`.
- */
+/** A length of time, as options give it. */
 import { Duration, Option } from "effect"
 import type { DurationInput } from "effect/Duration"
 import { day, hour, minute, second, type TimeText, type Unit, units } from "./TimeText.js"
@@ -12,10 +10,10 @@ export type TimeSpan = DurationInput | TimeText
 
 const text = /^\s*(\d+(?:\.\d+)?)\s*([a-z]+)\s*$/
 
-/** The pattern of a length of time as a text, for a JSON Schema. */
+/** For a JSON Schema. */
 export const pattern = `^\\s*\\d+(\\.\\d+)?\\s*(${Object.keys(units).join("|")})\\s*$`
 
-/** The milliseconds of a length of time; `undefined` if the input is not a length of time, or is negative. */
+/** `undefined` if the input is no length of time, or is negative. */
 export const toMillis = (input: unknown): number | undefined => {
   // On the way of every call.
   if (typeof input === "number") return input >= 0 ? input : undefined
@@ -27,10 +25,7 @@ export const toMillis = (input: unknown): number | undefined => {
   return Option.getOrUndefined(Option.map(Duration.decodeUnknown(input), Duration.toMillis))
 }
 
-/**
- * The milliseconds of a length of time. A negative one counts as 0, as in Effect. Throws a TypeError if a program without types gives
- * something else.
- */
+/** A negative one counts as 0, as in Effect. Throws a TypeError if it is none. */
 export const millis = (input: TimeSpan): number => {
   const found = typeof input === "number" && input < 0 ? 0 : toMillis(input)
   if (found === undefined) {
@@ -41,12 +36,12 @@ export const millis = (input: TimeSpan): number => {
 
 const shortest: ReadonlyArray<readonly [number, string]> = [[day, "d"], [hour, "h"], [minute, "min"], [second, "s"]]
 
-/** Milliseconds for people, in the largest unit that fits: `24 h`, `7 d`, `500 ms`. */
+/** For people, in the largest unit that fits: `24 h`, `7 d`, `500 ms`. */
 export const show = (millis: number): string => {
   if (millis === day) return "24 h"
   const [size, unit] = shortest.find(([size]) => millis >= size && millis % size === 0) ?? [1, "ms"]
   return `${millis / size} ${unit}`
 }
 
-/** A range of lengths of time for people: `1 s to 24 h`. */
+/** For people: `1 s to 24 h`. */
 export const range = (min: number, max: number): string => `${show(min)} to ${show(max)}`

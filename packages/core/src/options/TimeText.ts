@@ -7,7 +7,7 @@ export const minute = 60 * second
 export const hour = 60 * minute
 export const day = 24 * hour
 
-/** The milliseconds of each unit: short ones, and Effect's. */
+/** Short ones, and Effect's. */
 export const units = {
   ms: 1,
   s: second,

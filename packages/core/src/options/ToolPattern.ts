@@ -2,17 +2,15 @@
  * Patterns of tools' names: `*` stands for any number of characters, `?` for one.
  */
 
-/** Whether a pattern has characters that stand for others. */
 export const isGlob = (pattern: string): boolean => pattern.includes("*") || pattern.includes("?")
 
-/** How many characters of a name a pattern says: the more, the more exact it is. */
 export const exactness = (pattern: string): number => {
   let literal = 0
   for (const character of pattern) if (character !== "*" && character !== "?") literal++
   return literal
 }
 
-/** Whether a pattern matches a name. Takes time in proportion to the length of the name, for names of any length. */
+/** In time in proportion to the length of the name. */
 export const matches = (pattern: string, name: string): boolean => {
   if (pattern === name) return true
   let at = 0

@@ -23,7 +23,7 @@ export interface ToolRule extends Given.ToolOptions<number> {
   readonly isForAll: boolean
 }
 
-/** On options that were given for several servers. A symbol is none of the options that are checked and shown. */
+/** On options for several servers. A symbol is none of the options that are checked and shown. */
 const forAllServers = Symbol("@mcp-lifeline/core/options/Tools/forAllServers")
 
 const table = {
@@ -33,12 +33,11 @@ const table = {
   idempotent: Check.flag
 } satisfies { readonly [K in keyof Required<ToolOptions>]: Check.Check }
 
-/** The names of the options of a tool. */
 export const names: ReadonlyArray<string> = Object.keys(table)
 
 const checkRule = Check.options(table, "a tool", { wrong: Problem.wrong })
 
-/** Whether something is what `hide` and `only` say, and not the options of a tool of that name. */
+/** Tells the lists `hide` and `only` from the options of a tool of that name. */
 const isFilter = (name: string, value: unknown): boolean =>
   Object.hasOwn(ListFilter.checks, name) && !Predicate.isRecord(value)
 
@@ -51,7 +50,6 @@ const ruleSchema: Check.JsonSchema = {
   properties: Object.fromEntries(Object.entries(table).map(([name, { schema }]) => [name, schema ?? {}]))
 }
 
-/** Accepts an object of options by tool, with `hide` and `only` beside them. */
 export const check: Check.Check = Check.described(
   (value, path) =>
     Predicate.isRecord(value)
@@ -67,11 +65,10 @@ export const check: Check.Check = Check.described(
   }
 )
 
-/** Which tools callers are offered, by options that have passed the check. */
 export const filterOf = (tools: Patterns = {}): ListFilter.ListFilter =>
   ListFilter.decode(Record.filter(tools as Readonly<Record<string, unknown>>, (value, name) => isFilter(name, value)))
 
-/** Options that have passed the check as rules: names first, then patterns from the most to the least exact. */
+/** Of a checked input. Names first, then patterns from the most to the least exact. */
 export const decode = (tools: Patterns = {}): ReadonlyArray<ToolRule> =>
   Object.entries(tools).flatMap(([pattern, options]): ReadonlyArray<ToolRule> => {
     if (options === undefined || isFilter(pattern, options)) return []
@@ -87,7 +84,7 @@ export const decode = (tools: Patterns = {}): ReadonlyArray<ToolRule> =>
     || ToolPattern.exactness(b.pattern) - ToolPattern.exactness(a.pattern)
   )
 
-/** Merges two sets, option by option. `above` wins, except where it has `undefined`. What is no object stays, to be refused. */
+/** `above` wins, except where it has `undefined`. What is no object stays, to be refused. */
 export const merge = (below: unknown, above: unknown): unknown => {
   if (!Predicate.isRecord(below) || !Predicate.isRecord(above)) return above === undefined ? below : above
   const merged = new Map(Object.entries(above))
@@ -103,14 +100,13 @@ export const merge = (below: unknown, above: unknown): unknown => {
   return Object.fromEntries(merged)
 }
 
-/** The same options with their symbols, without those that are `undefined`. */
+/** Copies symbols, too, and leaves out what is `undefined`. */
 const definite = (options: object): object => {
   const { ...copy } = options as Record<string, unknown>
   for (const name of Object.keys(copy)) if (copy[name] === undefined) delete copy[name]
   return copy
 }
 
-/** The same, given for several servers: nobody is warned if one of them has no such tool. */
 export const forAll = (tools: unknown): unknown =>
   Predicate.isRecord(tools)
     ? Object.fromEntries(
@@ -121,13 +117,12 @@ export const forAll = (tools: unknown): unknown =>
     )
     : tools
 
-/** What counts for one tool. */
 export interface Chosen extends Omit<Given.ToolOptions<number>, "concurrency"> {
-  /** The rule that limits how many of its calls are in flight; calls of all tools for which that rule counts share it. */
+  /** Limits its calls in flight; all tools for which that rule counts share the limit. */
   readonly lane: ToolRule | undefined
 }
 
-/** What counts for a tool, by rules in the order of `decode`: each option of the first rule that matches and has it. */
+/** Each option of the first rule that matches and has it; `rules` in the order of `decode`. */
 export const choose = (rules: ReadonlyArray<ToolRule>, name: string): Chosen | undefined => {
   const matching = rules.filter(({ pattern }) => ToolPattern.matches(pattern, name))
   if (matching.length === 0) return undefined
@@ -141,7 +136,6 @@ export const choose = (rules: ReadonlyArray<ToolRule>, name: string): Chosen | u
   }
 }
 
-/** The rules of this server alone that match none of its tools. */
 export const unmatched = (
   rules: ReadonlyArray<ToolRule>,
   names: ReadonlyArray<string>
@@ -152,7 +146,6 @@ export const unmatched = (
       : [{ kind: "tools", option: undefined, pattern, meant: nearest(pattern, names) }]
   )
 
-/** A sentence about one. */
 export const describe = ({ meant, pattern }: ListFilter.Unmatched): string =>
   `tools.${pattern} has no effect: the server has no such tool${
     meant === undefined ? "" : `; did you mean "${meant}"?`

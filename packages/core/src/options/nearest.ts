@@ -1,4 +1,4 @@
-/** The fewest letters to insert, delete, replace or swap with their neighbour that make one word of another. */
+/** The fewest letters to insert, delete, replace or swap with their neighbour. */
 const distance = (a: string, b: string): number => {
   let before: ReadonlyArray<number> = []
   let above = Array.from({ length: b.length + 1 }, (_, column) => column)
@@ -20,7 +20,7 @@ const distance = (a: string, b: string): number => {
 /** No word that is longer was meant to be one of ours. */
 const longest = 100
 
-/** The known word that was probably meant: a third of its letters may be wrong, upper and lower case are the same. */
+/** A third of the letters may be wrong; upper and lower case are the same. */
 export const nearest = (word: string, known: Iterable<string>): string | undefined => {
   if (word.length > longest) return undefined
   let found: string | undefined

@@ -1,12 +1,9 @@
-/**
- * What the tools that a server lists mean, compared with those that were approved; and what an approval changes. Pure.
- */
+/** Compares the tools that a server lists with those that were approved, and says what an approval changes. Pure. */
 import type { Definition, Found, Kept } from "../port/PinStore.js"
 
 /** The longest text of one definition that is kept, and of all of a server, in characters. Of others only the digest is. */
 const [longestText, longestTexts] = [32_768, 4 * 1024 * 1024]
 
-/** A definition as it is kept. */
 export const definitionOf = (text: string, digest: (text: string) => string): Definition => ({
   digest: digest(text),
   ...(text.length <= longestText ? { text } : {})
@@ -23,16 +20,13 @@ const bounded = (definitions: Iterable<readonly [string, Definition]>): Kept["ap
 
 const isSame = (one: Definition | undefined, other: Definition | undefined): boolean => one?.digest === other?.digest
 
-/** A tool that differs: found now, unless it was found like this before. */
+/** `since` stays if the tool was found like this before. */
 const foundNow = (before: Kept, tool: string, definition: Definition | undefined, now: number): Found => {
   const known = before.found.find((one) => one.tool === tool && isSame(one.definition, definition))
   return known ?? { tool, since: now, ...(definition === undefined ? {} : { definition }) }
 }
 
-/**
- * What is kept once a server has listed these tools. The first that are seen count as approved. `isWhole`: the list was read to its end, so
- * that what is not in it is not there.
- */
+/** The first tools seen count as approved. `isWhole`: the list was read to its end, so a tool that is not in it is gone. */
 export const compared = (
   kept: Kept | undefined,
   seen: ReadonlyMap<string, Definition>,
@@ -53,7 +47,7 @@ export const compared = (
   return isUnchanged ? kept : { ...kept, found }
 }
 
-/** What is kept once what has changed is approved, of one tool or of all; and the names of these tools. */
+/** `tool`: `undefined` approves all. */
 export const approved = (
   kept: Kept | undefined,
   tool: string | undefined

@@ -1,19 +1,19 @@
 /**
- * Which changes of one server's tools were logged. Several connections may differ, and each finds the same again and again; and a server may list
- * something else each time. So each definition is logged once, and of so many that it is clear that they keep changing, no more are.
+ * Which changes of a server's tools were logged. Each definition is logged once, since several connections find the same again and again;
+ * and only so many, since a server may list something else each time.
  */
 
-/** So many definitions of one tool are logged, and of all tools of a server. */
+/** How many definitions are logged. */
 const most = { ofTool: 5, ofServer: 500 }
 
-/** What becomes of a change in the log: `last` is logged, and nothing after it. */
+/** `last` is logged, and nothing after it. */
 export type Logging = "logged" | "last" | "known"
 
 export class LoggedChanges {
   readonly #byTool = new Map<string, Set<string>>()
   #count = 0
 
-  /** Notes that a tool has this definition now: its digest, or an empty text if the tool is gone. */
+  /** `digest`: empty if the tool is gone. */
   add(tool: string, digest: string): Logging {
     const known = this.#byTool.get(tool) ?? new Set()
     if (known.has(digest) || known.size >= most.ofTool || this.#count >= most.ofServer) return "known"
@@ -22,7 +22,7 @@ export class LoggedChanges {
     return known.size === most.ofTool || this.#count === most.ofServer ? "last" : "logged"
   }
 
-  /** Forgets the tools that this is true for, as after an approval: what changes then is logged again. */
+  /** As after an approval: what changes then is logged again. */
   forget(isMeant: (tool: string) => boolean): void {
     for (const [tool, { size }] of this.#byTool) {
       if (!isMeant(tool)) continue

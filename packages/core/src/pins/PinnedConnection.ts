@@ -1,8 +1,6 @@
 /**
- * One connection that offers only tools whose definitions were approved. (G24)
- *
- * With `block`, no call of a tool passes before the tools of this connection were read and compared: since it was made, and since the server
- * has last said that they have changed. A server of which nobody hears that is asked again now and then.
+ * One connection that offers only approved tools. (G24) With `block`, no call passes before its tools were read and compared, since it was
+ * made and since the last announced change. A server that cannot announce changes is asked again now and then.
  */
 import { type Clock, Effect, Predicate, Runtime } from "effect"
 import { constVoid } from "effect/Function"
@@ -16,7 +14,7 @@ import type { Method, Params, Result } from "../port/Method.js"
 import { withDeadline } from "../port/withDeadline.js"
 import type { Pins, Seen } from "./Pins.js"
 
-/** How long a comparison holds where nobody announces changes, in milliseconds. */
+/** How long a comparison holds if no changes are announced, in milliseconds. */
 const holds = 30_000
 
 /** How often the tools are read for one call at most. */
@@ -25,26 +23,22 @@ const mostRounds = 3
 /** JSON-RPC "invalid params", the code for a tool that does not exist. */
 const invalidParams = -32602
 
-/** What it needs. */
 export interface Options {
   readonly inner: Connection
-  /** The name of the server. */
   readonly backend: string
   readonly policy: Policy
   readonly pins: Pins
   readonly clock: Clock.Clock
-  /** Tells that the tools that it offers have changed. */
   readonly announce: () => void
 }
 
-/** The first page of tools, as whoever asks for it wants it, and what came of it. */
+/** As its caller asks for it. */
 interface FirstPage {
   readonly params: Params<"tools/list">
   readonly options: RequestOptions
   answer: Result<"tools/list"> | undefined
 }
 
-/** How far a call is that waits for the comparison. */
 interface Sending {
   isSent?: boolean
 }
@@ -57,9 +51,8 @@ const nameOf = (params: unknown): string => {
 export class PinnedConnection {
   readonly #inner: Connection
   readonly #options: Options
-  /** One reading at a time. */
   readonly #reading = Effect.unsafeMakeSemaphore(1)
-  /** Grows with each change that the server announces. */
+  /** Grows with each announced change. */
   #epoch = 0
   /** The epoch in which the last comparison began. */
   #comparedIn = -1
@@ -73,12 +66,10 @@ export class PinnedConnection {
     this.#mayMiss = !options.inner.stateful
   }
 
-  /** The server says that its tools have changed. */
   changed(): void {
     this.#epoch++
   }
 
-  /** The connection hears of changes from now on, or does not. */
   hears({ announced, unannounced }: Hearing): void {
     if (announced.includes("tools")) {
       this.#mayMiss = false
@@ -87,14 +78,13 @@ export class PinnedConnection {
     if (unannounced.includes("tools")) this.#mayMiss = true
   }
 
-  /** Like the connection, but for tools. */
   get connection(): Effect.Effect<Connection> {
     const inner = this.#inner
     const { send } = inner
     const request: Connection["request"] = (method, params, options) =>
       Effect.suspend(() => this.#instead(method, params, options, {}) ?? inner.request(method, params, options))
     if (send === undefined) return Effect.succeed({ ...inner, request })
-    // Not in the scope of the connection: when that closes, each request has to be answered, and is, because those of `inner` end.
+    // Not in the scope of the connection: when that closes, each request must be answered, and is, because those of `inner` end.
     return Effect.map(Effect.runtime<never>(), (runtime) => ({
       ...inner,
       request,
@@ -103,7 +93,7 @@ export class PinnedConnection {
         const work = this.#instead(method, params, options, sending)
         if (work === undefined) return send(method, params, options, settle)
         const settled = Effect.flatMap(Effect.exit(work), (exit) => Effect.sync(() => settle(exit)))
-        // Also where the connection was made in a region that is not.
+        // Also where the connection was made in an uninterruptible region.
         const fiber = Runtime.runFork(runtime)(Effect.interruptible(settled))
         return () => {
           // The fiber is interrupted later than the caller wants to know.
@@ -114,7 +104,7 @@ export class PinnedConnection {
     }))
   }
 
-  /** What is done in place of sending a request; nothing if it is to be sent as it is. */
+  /** `undefined`: the request is sent as it is. */
   #instead<M extends Method>(
     method: M,
     params: Params<M>,
@@ -155,7 +145,6 @@ export class PinnedConnection {
     }))
   }
 
-  /** A page without the tools that are withheld. */
   #approvedOf(page: Result<"tools/list">): Result<"tools/list"> {
     const { pins } = this.#options
     if (pins.mode === "warn" || !Predicate.isRecord(page) || !Array.isArray(page.tools)) return page
@@ -209,16 +198,12 @@ export class PinnedConnection {
 
   // --- comparing
 
-  /** Whether the tools were compared since an epoch, and not too long ago. */
   #isCompared(epoch: number): boolean {
     if (this.#comparedIn < epoch) return false
     return !this.#mayMiss || this.#options.clock.unsafeCurrentTimeMillis() - this.#comparedAt < holds
   }
 
-  /**
-   * Ends when the tools of this connection were compared, and the server has announced no change since. A server that announces one each
-   * time that it is asked is asked a few times, and then believed.
-   */
+  /** A server that announces a change at each reading is asked `mostRounds` times, and then believed. */
   #compared(timeout: number): Effect.Effect<void, RequestError> {
     return Effect.suspend(() => {
       const epoch = this.#epoch
@@ -231,7 +216,6 @@ export class PinnedConnection {
     })
   }
 
-  /** Reads all tools, and compares them. */
   #read(first?: FirstPage): Effect.Effect<void, RequestError> {
     return Effect.gen(this, function*() {
       const { announce, backend, clock, pins, policy } = this.#options
@@ -272,7 +256,6 @@ export class PinnedConnection {
   }
 }
 
-/** Why a call was not sent: the tools could not be compared. */
 const notCalled = (error: RequestError): RequestError =>
   new RequestError({
     ...error,

@@ -1,8 +1,6 @@
 /**
- * A connector whose connections offer only tools whose definitions were approved.
- *
- * It stands around the connector that makes the connection to the server itself, so that whoever asks through it, and in whichever way, gets
- * what it leaves. A pool puts one around each of its processes, because each may list other tools than the one before it.
+ * A connector whose connections offer only approved tools. It wraps the connector that makes the connection: no request passes around it.
+ * A pool wraps each of its processes, because each may list other tools than the one before it.
  */
 import { Effect, Schedule, type Scope } from "effect"
 import * as SafeLog from "../internal/SafeLog.js"
@@ -12,17 +10,16 @@ import type { ConnectOptions, Connector, ServerNotification } from "../port/Conn
 import { PinnedConnection } from "./PinnedConnection.js"
 import { Pins } from "./Pins.js"
 
-/** What it needs to know of the server. */
 export interface Options {
   readonly backend: string
   readonly policy: Policy
   readonly pins: Pins
 }
 
-/** Says that the tools that a server offers have changed, although the server does not: something was approved, or is withheld from now on. */
+/** Lifeline itself announces it when something was approved or is withheld from now on. */
 const toolsChanged: ServerNotification = { method: "notifications/tools/list_changed" }
 
-/** How often to look whether another program has approved something, while something waits for that. */
+/** How often to look for approvals of other programs, while a change waits for one. */
 const look = "2 seconds"
 
 export const around = (connector: Connector, { backend, pins, policy }: Options): Connector => ({
@@ -34,7 +31,7 @@ export const around = (connector: Connector, { backend, pins, policy }: Options)
         ...options,
         supervision: { ...(options.supervision ?? { backend, policy }), pins },
         onNotification: (notification) => {
-          // Before anybody is told: who asks for the lists now has to get those after the change.
+          // First: a client that asks for the lists now must get those after the change.
           if (notification.method === toolsChanged.method) pinned?.changed()
           options.onNotification(notification)
         },
@@ -44,7 +41,7 @@ export const around = (connector: Connector, { backend, pins, policy }: Options)
         }
       }
       const inner = yield* connector.connect(given)
-      // What is no connection is refused by whoever has asked for one.
+      // The caller refuses what is no connection.
       if (problemOf(inner) !== undefined || inner.spreads === true || inner.isFiltered === true) return inner
       const clock = yield* Effect.clock
       const announce = () => {
@@ -55,7 +52,7 @@ export const around = (connector: Connector, { backend, pins, policy }: Options)
       yield* Effect.acquireRelease(
         Effect.sync(() =>
           pins.approvals.listen(() => {
-            // What could not be read is gone: the next list is the first one, and calls wait for it.
+            // What was approved is gone: the next list is the first one, and calls wait for it.
             if (!pins.isKnown) made.changed()
             announce()
           })
@@ -67,7 +64,7 @@ export const around = (connector: Connector, { backend, pins, policy }: Options)
     })
 })
 
-/** Looks for approvals of other programs as long as something waits for one. */
+/** As long as a change waits for an approval. */
 const followApprovals = (pins: Pins): Effect.Effect<void, never, Scope.Scope> => {
   const changes = Effect.async<void>((resume) => {
     if (pins.hasChanges) return resume(Effect.void)

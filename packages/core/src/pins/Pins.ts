@@ -1,6 +1,4 @@
-/**
- * The definitions of one server's tools that were approved, and what differs from them on any of its connections. (G24)
- */
+/** The approved definitions of one server's tools, and what differs from them on any of its connections. (G24) */
 import { Clock, Effect, Predicate } from "effect"
 import { longestKey } from "../catalog/Bounds.js"
 import * as ToolDefinition from "../catalog/ToolDefinition.js"
@@ -32,22 +30,19 @@ import {
   warningOf
 } from "./messages.js"
 
-/** So many changes are logged one by one. */
+/** How many are logged one by one. */
 const mostLogged = 10
 
-/** What it needs to know of the server. */
 export interface Options {
-  /** Its name. */
   readonly server: string
   readonly mode: "warn" | "block"
   readonly store: PinStore
-  /** How deeply a definition may be nested. */
   readonly maxDepth: number
-  /** Whether callers are offered a tool, by the other options: what becomes of one that nobody gets is of no interest. Default: each. */
+  /** Whether the other options offer a tool: changes of others are ignored. Default: each. */
   readonly isOffered?: ((tool: string) => boolean) | undefined
 }
 
-/** The digests of definitions by the names of their tools: what one connection has listed. */
+/** Digests by tool: what one connection has listed. */
 export type Seen = ReadonlyMap<string, string>
 
 const kindOf = ({ definition }: Found, approved: Definition | undefined): PinChange["kind"] =>
@@ -55,23 +50,20 @@ const kindOf = ({ definition }: Found, approved: Definition | undefined): PinCha
 
 const noDifference: Difference = { full: [], short: [] }
 
-/** Compares what the connections of one server list with what was approved. */
 export class Pins {
   readonly mode: "warn" | "block"
-  /** Tells that the status differs. */
   readonly changed = new Hub<void>()
-  /** Tells that definitions were approved, here or by another program. */
+  /** Definitions were approved, here or by another program. */
   readonly approvals = new Hub<void>()
   readonly #options: Options
-  /** What is kept. While that cannot be read: that nothing is approved, and what the server has listed. */
+  /** While it cannot be read: that nothing is approved, and what the server has listed. */
   #kept: Kept | undefined
   #unreadable: Unreadable | undefined
   #approved: Seen = new Map()
   #changes: ReadonlyArray<PinChange> = []
-  /** What a connection has offered last. */
   #offered: Seen | undefined
   readonly #logged = new LoggedChanges()
-  /** That what was approved cannot be read, as it was logged last. */
+  /** The warning that was logged last. */
   #loggedUnreadable: string | undefined
 
   constructor(options: Options) {
@@ -79,33 +71,30 @@ export class Pins {
     this.mode = options.mode
   }
 
-  /** Whether definitions were approved, as far as this program has read. */
+  /** As far as this program has read. */
   get isKnown(): boolean {
     return this.#kept !== undefined
   }
 
-  /** Whether something waits for an approval. */
   get hasChanges(): boolean {
     return this.#changes.length > 0 || this.#unreadable !== undefined
   }
 
-  /** The tools that the server has, and that are withheld. */
   get withheld(): ReadonlyArray<string> {
     return this.#changes.flatMap(({ tool, withheld }) => withheld ? [tool] : [])
   }
 
-  /** Whether a definition is the approved one of its tool. */
   isApproved(tool: string, digest: string | undefined): boolean {
     return digest !== undefined && this.#approved.get(tool) === digest
   }
 
-  /** The digest of a tool's definition; `undefined` if it has none that can be compared. */
+  /** `undefined` if the tool has no definition that can be compared. */
   digestOf(tool: unknown): string | undefined {
     const text = ToolDefinition.textOf(tool, this.#options.maxDepth)
     return text === undefined ? undefined : this.#options.store.digest(text)
   }
 
-  /** Compares all tools that a connection lists, or a part of them, and remembers them if they are the first. Returns what it has seen. */
+  /** Remembers the tools if they are the first. `isWhole`: all tools, and not a part of them. */
   compare(tools: ReadonlyArray<unknown>, isWhole: boolean): Effect.Effect<Seen> {
     return Effect.gen(this, function*() {
       const { mode, server, store } = this.#options
@@ -124,14 +113,14 @@ export class Pins {
     })
   }
 
-  /** Takes what is kept, which another program may have approved. */
+  /** Another program may have approved something. */
   get reload(): Effect.Effect<void> {
     return Effect.map(this.#options.store.get, (found) => this.#takeFound(found))
   }
 
   /**
-   * Approves what has changed, of one tool or of all. Returns the names of the tools. Where what was approved cannot be read, that is replaced by
-   * what is known here; if nothing is, it is removed, and the tools that the server lists next count as approved.
+   * `tool`: default all. Returns the approved tools. If what was approved cannot be read, what is known here replaces it;
+   * if nothing is known, it is removed, and the tools listed next count as approved.
    */
   approve(tool?: string): Effect.Effect<ReadonlyArray<string>> {
     return Effect.gen(this, function*() {
@@ -169,7 +158,7 @@ export class Pins {
     }
   }
 
-  /** Notes which tools a connection offers. Returns whether these are others than before, on this connection or another one. */
+  /** Returns whether the tools differ from those offered before, on any connection. */
   offers(seen: Seen): boolean {
     const offered = new Map(
       Array.from(seen).filter(([tool, digest]) => this.mode === "warn" || this.isApproved(tool, digest))
@@ -179,7 +168,7 @@ export class Pins {
     return before !== undefined && !isEqual(before, offered)
   }
 
-  /** Why a tool is not to be called, of which a connection has listed this definition. */
+  /** Why a tool is not to be called. `digest`: of the definition that the connection has listed. */
   refusal(tool: string, digest: string | undefined): string | undefined {
     if (this.isApproved(tool, digest)) return undefined
     const { server } = this.#options
@@ -213,7 +202,7 @@ export class Pins {
   /** `unreadable`: why this is not what is kept. */
   #take(kept: Kept | undefined, unreadable?: Unreadable): void {
     const wasUnreadable = this.#unreadable
-    // Where something was kept and is not any more, what was read of it counts on.
+    // If something was kept and is gone, what was read of it still counts.
     if (kept === undefined && wasUnreadable === undefined) return
     const isSameReason = wasUnreadable?.file === unreadable?.file && wasUnreadable?.reason === unreadable?.reason
     if (kept === this.#kept && isSameReason) return

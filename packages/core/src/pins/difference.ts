@@ -1,33 +1,30 @@
-/**
- * The difference between two definitions of a tool, in lines for people. The definitions come from a server that may mislead: what cannot be
- * seen, such as a character without width, is shown as its code.
- */
+/** How two definitions of a tool differ, in lines for people. The server may mislead: characters that cannot be seen are shown as codes. */
 import { Predicate } from "effect"
 import { json } from "../observe/PlainText.js"
 
-/** So many differences are shown in short, and so much of the path of each, in characters. */
+/** How many differences are shown in short, and how many characters of each path. */
 const [most, longestPath] = [20, 200]
 
-/** So many characters of a text are shown in short around what has changed, and of what has changed itself. */
+/** How many characters are shown in short around a change, and of the change. */
 const [around, longest] = [30, 200]
 
-/** So long may all paths of one definition be together, in characters. Where they are longer, whole fields are compared. */
+/** Of all paths of one definition together, in characters. If they are longer, whole fields are compared. */
 const longestPaths = 100_000
 
-/** What distinguishes two definitions, or a definition that is new: in full, for whoever approves it; and in short, with how much is left out. */
+/** `full`: for the person who approves. `short`: says how much is left out. */
 export interface Difference {
   readonly full: ReadonlyArray<string>
   readonly short: ReadonlyArray<string>
 }
 
-/** One member that differs. A value that is missing was not there, or is not there any more. */
+/** A missing `was` or `is`: the member was not there, or is gone. */
 interface Change {
   readonly path: string
   readonly was?: unknown
   readonly is?: unknown
 }
 
-/** The member of a path: `.name`, or `["a name"]` where that would not be clear. */
+/** `.name`, or `["a name"]` where that would not be clear. */
 const member = (path: string, key: string): string => {
   const isPlain = /^[A-Za-z_$][\w$-]{0,99}$/.test(key)
   if (!isPlain) return `${path}[${json(key)}]`
@@ -36,12 +33,12 @@ const member = (path: string, key: string): string => {
 
 const isLow = (unit: number): boolean => unit >= 0xdc00 && unit <= 0xdfff
 
-/** Half of a character says nothing: an index before the whole one. */
+/** Not between the halves of a surrogate pair. */
 const before = (text: string, at: number): number => at > 0 && isLow(text.charCodeAt(at)) ? at - 1 : at
 
 const leftOut = (count: number): string => `(${count} characters left out)`
 
-/** A part of a text, with how much stands before and after it. `show`: writes the part. */
+/** With how much stands before and after it. */
 const part = (text: string, from: number, to: number, show = (text: string) => text): string => {
   const [start, end] = [before(text, Math.max(0, from)), before(text, Math.min(text.length, to))]
   return [
@@ -51,7 +48,7 @@ const part = (text: string, from: number, to: number, show = (text: string) => t
   ].join(" ")
 }
 
-/** Two texts around the place where they differ. */
+/** Around the place where they differ. */
 const texts = (one: string, other: string, show?: (text: string) => string): readonly [string, string] => {
   const shorter = Math.min(one.length, other.length)
   let start = 0
@@ -65,11 +62,9 @@ const texts = (one: string, other: string, show?: (text: string) => string): rea
 
 const isNested = (value: unknown): boolean => typeof value === "object" && value !== null
 
-/** A value in short. */
 const inShort = (value: unknown): string =>
   Predicate.isString(value) ? part(value, 0, longest, json) : part(json(value), 0, longest)
 
-/** Two values in short. */
 const bothInShort = (one: unknown, other: unknown): readonly [string, string] =>
   Predicate.isString(one) && Predicate.isString(other)
     ? texts(one, other, json)
@@ -92,7 +87,6 @@ const short = ({ path, ...values }: Change): string => {
   return lineOf(place, ...bothInShort(values.was, values.is))
 }
 
-/** The first of them as lines, and how many more there are. */
 const first = <A>(all: ReadonlyArray<A>, lineOf: (one: A) => string): ReadonlyArray<string> => [
   ...all.slice(0, most).map(lineOf),
   ...(all.length > most ? [`and ${all.length - most} more`] : [])
@@ -106,13 +100,13 @@ const membersOf = (value: unknown): ReadonlyMap<string, unknown> | undefined => 
   return Predicate.isRecord(value) ? new Map(Object.entries(value)) : undefined
 }
 
-/** What was found so far, and how long further paths may be together. */
+/** `room`: how many characters further paths may have together. */
 interface Found {
   readonly changes: Array<Change>
   room: number
 }
 
-/** Recursive: the texts come from definitions, whose depth is bounded. `isDeep`: whether members of fields are compared one by one. */
+/** Recursive: the depth of definitions is bounded. `isDeep`: compare members of fields one by one. */
 const compare = (path: string, one: unknown, other: unknown, found: Found, isDeep: boolean): void => {
   if (found.room < 0 || JSON.stringify(one) === JSON.stringify(other)) return
   const add = (change: Change): void => {
@@ -133,7 +127,7 @@ const compare = (path: string, one: unknown, other: unknown, found: Found, isDee
   }
 }
 
-/** The members that differ; whole fields where the paths of their members would be far longer than the definitions are. */
+/** Whole fields if the paths of their members would be far longer than the definitions. */
 const changesOf = (one: object, other: object): ReadonlyArray<Change> => {
   const found: Found = { changes: [], room: longestPaths }
   compare("", one, other, found, true)
@@ -154,7 +148,7 @@ const parsed = (text: string | undefined): Readonly<Record<string, unknown>> | u
 
 const tooLong = ["the definition is too long to be kept, so what it says now cannot be shown"]
 
-/** A definition that is new, field by field; `undefined` for one that was too long to be kept. */
+/** `undefined`: the definition was too long to be kept. */
 export const fieldsOf = (text: string | undefined): Difference => {
   const definition = parsed(text)
   if (definition === undefined) return { full: tooLong, short: tooLong }
@@ -165,7 +159,7 @@ export const fieldsOf = (text: string | undefined): Difference => {
   }
 }
 
-/** What distinguishes two definitions, given as canonical JSON; `undefined` for one that was too long to be kept. */
+/** Of canonical JSON; `undefined`: too long to be kept. */
 export const difference = (approved: string | undefined, now: string | undefined): Difference => {
   const [one, other] = [parsed(approved), parsed(now)]
   if (other === undefined) return { full: tooLong, short: tooLong }

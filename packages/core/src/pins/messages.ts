@@ -1,6 +1,4 @@
-/**
- * What people are told about tools that are not as they were approved.
- */
+/** What people are told about tools that are not as they were approved. */
 import { cut, json } from "../observe/PlainText.js"
 import type { Unreadable } from "../port/PinStore.js"
 import type { PinChange, PinStatus } from "../state/PinStatus.js"
@@ -10,20 +8,16 @@ type Mode = PinStatus["mode"]
 
 export const nameOf = (tool: string): string => json(cut(tool, 200))
 
-/** How a person approves. */
 const command = (server: string): string => `mcp-lifeline approve ${server}, or the status page`
 
-/** How a person sees all that has changed. */
 const shows = (server: string): string => `mcp-lifeline approve ${server} --show`
 
-/** The difference for people who read a log: in short, and if that leaves something out, with where all is shown. */
+/** For a log: in short, with where all is shown if something is left out. */
 export const summaryOf = (server: string, { full, short }: Difference): ReadonlyArray<string> =>
   short.join("\n") === full.join("\n") ? short : [...short, `all of it: ${shows(server)}`]
 
-/** How a person approves what has changed. */
 export const remedy = (server: string): string => `Whoever has checked that approves it: ${command(server)}`
 
-/** What has changed, for the log: one line. */
 export const describe = (server: string, { kind, summary, tool, withheld }: PinChange): string => {
   const name = nameOf(tool)
   if (kind === "removed") return `${server}: the server no longer has the tool ${name}`
@@ -33,17 +27,14 @@ export const describe = (server: string, { kind, summary, tool, withheld }: PinC
   return `${server}: ${what}${withheld ? ", so it is withheld" : ""}: ${summary.join("; ")}`
 }
 
-/** That more tools than are logged one by one are not as they were approved. */
 export const moreChanged = (server: string, count: number): string =>
   `${server}: ${count} more tools are not as they were approved: ${shows(server)}`
 
-/** That definitions have changed so often that the log says no more of them. */
 export const noMoreLogged = (server: string): string =>
   `${server}: the definitions of its tools keep changing: until somebody approves them, ${
     shows(server)
   } says how they differ, and the log does not`
 
-/** That the tools of a server were seen for the first time. */
 export const firstSight = (server: string, mode: Mode, tools: number): string =>
   `${server}: ${
     tools === 1 ? "its only tool is remembered as it is" : `its ${tools} tools are remembered as they are`
@@ -62,7 +53,6 @@ const countOf = (changes: ReadonlyArray<PinChange>, kind: PinChange["kind"]): Re
   return names.length === 0 ? [] : [`${kind} ${names.slice(0, 3).join(", ")}${more}`]
 }
 
-/** The changes in one sentence; `undefined` if there are none. */
 export const warningOf = (server: string, changes: ReadonlyArray<PinChange>): string | undefined => {
   const counts = [
     ...countOf(changes, "changed"),
@@ -74,7 +64,6 @@ export const warningOf = (server: string, changes: ReadonlyArray<PinChange>): st
   return `${notAsApproved}: ${counts.join("; ")}${withheld}. What has changed: ${shows(server)}. ${remedy(server)}`
 }
 
-/** That it is not known what was approved, what follows from that, and what to do. */
 export const unreadableWarning = (server: string, mode: Mode, { file, reason }: Unreadable): string => {
   const consequence = mode === "block"
     ? "so all its tools are withheld"
@@ -83,9 +72,8 @@ export const unreadableWarning = (server: string, mode: Mode, { file, reason }: 
     + `them as they are now: ${command(server)}`
 }
 
-/** Why a tool was not called. */
 export const refusals = {
-  // Without the file: it is for whoever runs Lifeline, who finds it in the warning, and a caller may be somebody else.
+  // Without the file, which is for the operator, who finds it in the warning: the caller may be another person.
   unreadable: (server: string, tool: string): string =>
     `${notKnown.replace("its tools", `the tools of ${server}`)}, so the tool ${
       nameOf(tool)

@@ -1,30 +1,26 @@
-/**
- * What the processes of one server announce, for the client of all of them.
- */
+/** What the processes of one server announce, for the client of all of them. */
 import { Effect } from "effect"
 import type { ServerNotification } from "../port/Connector.js"
 
 /** How long announcements of the same change by several processes are collected, in milliseconds. */
 const sameChange = 200
 
-/** Where announcements go. */
 export interface Parts {
   readonly onNotification: (notification: ServerNotification) => void
-  /** Runs something until the connection closes. */
+  /** Runs work until the connection closes. */
   readonly run: (work: Effect.Effect<unknown>) => void
 }
 
-/** The processes are copies of one server: a changed list that several of them announce at the same time has changed once. */
+/** The processes are copies: a list that several announce at the same time has changed once. */
 export class Announcements {
   readonly #parts: Parts
-  /** Those that are passed on soon, by method. */
   readonly #waiting = new Map<string, ServerNotification>()
 
   constructor(parts: Parts) {
     this.#parts = parts
   }
 
-  /** A process announces something: the last one of each changed list is passed on when the others had time to say the same. */
+  /** The last announcement of a changed list is passed on when other processes had time for the same. */
   take(notification: ServerNotification): void {
     const { onNotification, run } = this.#parts
     const { method } = notification

@@ -1,6 +1,4 @@
-/**
- * Several processes of one server as one connection.
- */
+/** Several processes of one server as one connection. */
 import { Deferred, Effect, Either, ExecutionStrategy, FiberId, Scope } from "effect"
 import { kinds } from "../catalog/Kind.js"
 import { ConnectError, RequestError } from "../Errors.js"
@@ -20,10 +18,9 @@ import { type Choice, isGone, PoolMember } from "./PoolMember.js"
 import { Subscriptions } from "./Subscriptions.js"
 import { TaskOwners } from "./TaskOwners.js"
 
-/** How often what the processes use is added up, in milliseconds. */
+/** Milliseconds. */
 const measuredEvery = 5000
 
-/** What several processes use together. */
 const sumOf = (usages: ReadonlyArray<ResourceUsage>): ResourceUsage | undefined =>
   usages.length === 0 ? undefined : usages.reduce((sum, { cpu, cpuTime, memory }) => ({
     memory: sum.memory + memory,
@@ -31,25 +28,22 @@ const sumOf = (usages: ReadonlyArray<ResourceUsage>): ResourceUsage | undefined 
     cpu: cpu === undefined ? sum.cpu : (sum.cpu ?? 0) + cpu
   }))
 
-/** What a pool needs. */
 export interface Parts {
-  /** The name of the server. */
   readonly backend: string
   readonly policy: Policy
-  /** Starts one process for each connection. */
+  /** One process for each connection. */
   readonly connector: Connector
-  /** Of the connection that the processes are together. */
+  /** Of all processes together. */
   readonly options: ConnectOptions
   readonly now: () => number
-  /** Runs something until the connection closes. */
+  /** Runs work until the connection closes. */
   readonly run: (work: Effect.Effect<unknown>) => void
 }
 
-/** The error of an attempt, which is one of the server. */
+/** An error of the server, not of its process. */
 const withoutName = ({ cause, message, permanent, reason, retryAfter }: ConnectError): ConnectError =>
   new ConnectError({ backend: "", cause, message, permanent, reason, retryAfter })
 
-/** The processes of one connection. */
 export class Pool {
   readonly #parts: Parts
   readonly #members: Array<PoolMember> = []
@@ -57,13 +51,13 @@ export class Pool {
   readonly #taskOwners = new TaskOwners()
   readonly #first = Deferred.unsafeMake<void, ConnectError>(FiberId.none)
   readonly #announcements: Announcements
-  /** The connection of the first process, which introduces all. */
+  /** Introduces all processes: that of the first one, until one has another version. */
   #introduction: Connection | undefined
-  /** The process whose state has changed last. */
+  /** Whose state has changed last. */
   #last: PoolMember | undefined
   #loss: Loss | undefined
   #onLost: ((loss: Loss) => void) | undefined
-  /** Completes when the next process is connected. */
+  /** Completes at the next connect. */
   #next = new Signal()
   #turn = 0
 
@@ -73,12 +67,11 @@ export class Pool {
     this.#announcements = new Announcements({ onNotification: parts.options.onNotification, run: parts.run })
   }
 
-  /** Starts the first process, and ends when it is connected. Fails as its attempt does. */
+  /** Ends when the first process is connected. Fails as its attempt does. */
   begin(): Effect.Effect<void, ConnectError, Scope.Scope> {
     return Effect.zipRight(this.add(1), Deferred.await(this.#first))
   }
 
-  /** Starts another process. */
   add(number: number): Effect.Effect<void, never, Scope.Scope> {
     const { backend, now, policy } = this.#parts
     const made = PoolMember.make({
@@ -97,7 +90,6 @@ export class Pool {
     })
   }
 
-  /** A connector of one process, whose messages go to the client of all. */
   #connectorOf(number: number): Connector {
     const { backend, options, policy } = this.#parts
     const pins = options.supervision?.pins as Pins | undefined
@@ -145,7 +137,7 @@ export class Pool {
         if (event.generation > 1) run(SafeLog.info(`${of} runs again`))
         return
       case "RuntimeLost":
-        // Its kind says whether the calls in flight may finish.
+        // The kind of loss says whether the calls in flight may finish.
         if (this.#live.length === 0) this.#lose(event.loss)
         run(SafeLog.warning(`${of} was lost: ${event.loss.message}`))
         return
@@ -172,7 +164,6 @@ export class Pool {
     if (isNew) options.onHearing?.({ announced: kinds, unannounced: [] })
   }
 
-  /** A process may be connected, or not connected any more. */
   #changed(member: PoolMember): void {
     this.#last = member
     if (this.#introduction === undefined) return
@@ -182,13 +173,13 @@ export class Pool {
     else if (member.isEnding) this.#lose(member.loss)
   }
 
-  /** The error of a request that no process can take. The core waits for the next connection, because this one is lost. */
+  /** No process can take the request. The connection is lost, so that the core waits for the next one. */
   get #refusal(): RequestError {
     this.#lose(this.#last?.loss ?? { kind: "closed", message: "no process is connected" })
     return new RequestError({ fate: "notSent", reason: "lost", message: "no process of the server is connected" })
   }
 
-  /** None is left: the connection is lost, and a new one begins with one process again. */
+  /** No process is left: a new connection begins with one process again. */
   #lose(loss: Loss): void {
     if (this.#loss !== undefined) return
     this.#loss = loss
@@ -197,13 +188,12 @@ export class Pool {
 
   // --- requests
 
-  /** The processes that are connected. */
   get #live(): ReadonlyArray<Choice> {
     if (this.#loss !== undefined) return []
     return this.#members.flatMap((member) => member.live === undefined ? [] : [{ member, live: member.live }])
   }
 
-  /** The one that works on the fewest requests, in turn where several do. None that has left a request without an answer. */
+  /** The process with the fewest requests, in turn among equals. None that has left a request without an answer. */
   #choose(): Choice | undefined {
     if (this.#loss !== undefined) return undefined
     const count = this.#members.length
@@ -238,7 +228,7 @@ export class Pool {
     })
   }
 
-  /** A request to the least busy process. A list is asked for again where its process was lost; of other requests the core decides. */
+  /** A list is asked for again if its process was lost; of other requests the core decides. */
   #ofOne<M extends Method>(
     method: M,
     params: Params<M>,
@@ -264,7 +254,7 @@ export class Pool {
     })
   }
 
-  /** Nobody knows whether a process lives: what is sent into it might be lost with it. The probes decide, or another one comes. */
+  /** What is sent to a silent process may be lost with it: wait until a probe is answered, or another process comes. */
   #afterSilence<M extends Method>(
     silent: ReadonlyArray<Choice>,
     method: M,
@@ -301,7 +291,7 @@ export class Pool {
     })
   }
 
-  /** Probes each process. Where one answers, the server lives; the others are probed further, each by itself. */
+  /** If one process answers, the server lives; the others are probed further, each by itself. */
   get #ping(): Effect.Effect<{}, RequestError> {
     return Effect.suspend(() => {
       const probes = this.#live.map(({ live, member }) => member.probe(live))
@@ -312,7 +302,7 @@ export class Pool {
     })
   }
 
-  /** A request that sets the same in each process, and in each that comes. One answer is enough. */
+  /** Sets the same in each process, also in later ones. One answer is enough. */
   #ofEach<M extends Method>(
     method: M,
     params: Params<M>,
@@ -329,7 +319,7 @@ export class Pool {
     return Effect.suspend(() => this.#anyOf(this.#live.map(({ live }) => live.connection.notify(method, params))))
   }
 
-  /** Sends all of them; the first answer in their order, or the first failure where none has one. */
+  /** The first answer in their order, or the first failure if none has one. */
   #anyOf<A>(requests: ReadonlyArray<Effect.Effect<A, RequestError>>): Effect.Effect<A, RequestError> {
     return requests.length === 0
       ? Effect.fail(this.#refusal)
@@ -341,7 +331,7 @@ export class Pool {
 
   // --- the connection
 
-  /** All processes as one connection. There has to be a first one. */
+  /** Requires a first process. */
   get connection(): Connection {
     const introduction = () => this.#introduction as Connection
     const processes = () => this.#members.map(({ status }) => status)

@@ -1,11 +1,8 @@
-/**
- * One of several processes of a server, with a supervisor of its own.
- */
+/** One of several processes of a server, with a supervisor of its own. */
 import { Cause, Effect, Exit, type Scope } from "effect"
 import { type Started, startParts } from "../backend/start.js"
+import { silence } from "../calls/Call.js"
 import { isSuspicious } from "../calls/CallFailure.js"
-import { silence } from "../calls/GivenUpCalls.js"
-import { isWork } from "../calls/isWork.js"
 import { type InvalidOptions, type RequestError, requestErrorOf } from "../Errors.js"
 import type { Event } from "../observe/Event.js"
 import * as Telemetry from "../observe/Telemetry.js"
@@ -17,27 +14,24 @@ import type { Method, Params, Result } from "../port/Method.js"
 import type { LiveConnection } from "../runtime/LiveConnection.js"
 import type { InFlight, Runtime } from "../runtime/Runtime.js"
 
-/** What a member needs. */
 export interface Options {
   readonly number: number
-  /** The name of the server. */
   readonly backend: string
   readonly policy: Policy
   readonly connector: Connector
   readonly now: () => number
-  /** Called with each event of its supervisor. Must not throw. */
+  /** Must not throw. */
   readonly onEvent: (event: Event, member: PoolMember) => void
-  /** Called when it may be connected or not connected any more. Must not throw. */
+  /** Must not throw. */
   readonly onChanged: (member: PoolMember) => void
 }
 
-/** A process that a request can be sent to, with its connection. */
 export interface Choice {
   readonly member: PoolMember
   readonly live: LiveConnection
 }
 
-/** Whether the connection, or its session, is gone with the request that failed. */
+/** The connection, or its session, is gone with the failed request. */
 export const isGone = ({ reason }: RequestError): boolean => reason === "lost" || reason === "session"
 
 /** A process, or the wait for the next one in its place. */
@@ -54,11 +48,10 @@ export class PoolMember {
     this.#started = started
   }
 
-  /** Starts to connect. It ends with the scope. */
   static make(options: Options): Effect.Effect<PoolMember, InvalidOptions, Scope.Scope> {
     let member: PoolMember | undefined
     const { backend, connector, number, onChanged, onEvent, policy } = options
-    // It reads no lists, has nobody else to start it, and ends with the others.
+    // It reads no lists, only the pool starts it, and it ends with the others.
     const own: Policy = {
       ...policy,
       lifecycle: { lazy: false, idleRelease: undefined, disabled: false },
@@ -77,13 +70,13 @@ export class PoolMember {
       }
     }
     return startParts(`${backend} (process ${number})`, { connector }, { policy: own, observer }).pipe(
-      // Its connections are not connections of the server, which are measured.
+      // Telemetry counts connections of the server, not of its processes.
       Effect.provideService(Telemetry.Current, undefined),
       Effect.map((started) => member = new PoolMember(options, started))
     )
   }
 
-  /** Its connection, if requests can be sent there. */
+  /** `undefined` if requests cannot be sent there. */
   get live(): LiveConnection | undefined {
     const { current } = this.#started.state.published.value
     return current === undefined || current.runtime.loss !== undefined || current.runtime === this.#gone
@@ -91,23 +84,21 @@ export class PoolMember {
       : current
   }
 
-  /** Whether its connection has ended, and its supervisor does not know yet. */
+  /** Its connection has ended, and its supervisor does not know yet. */
   get isEnding(): boolean {
     return this.live === undefined && this.#started.state.published.value.current !== undefined
   }
 
-  /** Why it is not connected. */
   get loss(): Loss {
     const { current, lastError } = this.#started.state.published.value
     return current?.runtime.loss ?? { kind: "closed", message: lastError?.message ?? "it is not connected" }
   }
 
-  /** How many requests it works on. */
   get inFlight(): number {
     return this.#started.state.published.value.current?.runtime.inFlight ?? 0
   }
 
-  /** Whether it has left a request without an answer, and has answered nothing since. */
+  /** It has left a request without an answer, and has answered nothing since. */
   get isSilent(): boolean {
     const { live } = this
     return live !== undefined && this.#started.supervisor.tasks.probe.silenceOf(live.runtime) !== undefined
@@ -121,7 +112,7 @@ export class PoolMember {
     })
   }
 
-  /** Sends a request, in the same synchronous step; it fails as the connection says. */
+  /** Sends in the same synchronous step. */
   request<M extends Method>(
     { connection, runtime }: LiveConnection,
     method: M,
@@ -142,7 +133,6 @@ export class PoolMember {
     })
   }
 
-  /** Notes what the request tells of the process. */
   #ended(
     runtime: Runtime,
     method: Method,
@@ -154,7 +144,7 @@ export class PoolMember {
     if (Exit.isSuccess(exit)) {
       return Effect.sync(() => {
         runtime.end(now, true, request)
-        if (isWork(method)) runtime.worked()
+        runtime.worked(method)
       })
     }
     if (Cause.isInterruptedOnly(exit.cause)) {
@@ -172,17 +162,16 @@ export class PoolMember {
     return isSuspicious(error) ? Effect.asVoid(probe.onSuspicion(runtime, error.reason === "timeout")) : Effect.void
   }
 
-  /** Pings it, counted as a probe; why that failed. */
+  /** Counted as a probe; returns why it failed. */
   probe(live: LiveConnection): Effect.Effect<RequestError | undefined> {
     return this.#started.supervisor.tasks.probe.now(live)
   }
 
-  /** Remembers a request that sets something, so that the next process in its place is asked for it, too. */
+  /** For the next process in its place, too. */
   remember<M extends Method>(method: M, params: Params<M>): void {
     this.#started.supervisor.calls.sessionState.note(method, params)
   }
 
-  /** Its status now. */
   get status(): ProcessStatus {
     const { lastError, nextAttemptAt, state: { _tag: state }, generation, current } =
       this.#started.state.published.value

@@ -1,6 +1,6 @@
 /**
- * Subscriptions to resources at a server of several processes. All are made in one process, so that a change is announced once; if that is
- * lost, they are made in another one.
+ * Subscriptions to resources at a server of several processes: all in one, so that a change is announced once.
+ * If that process is lost, they are made in another one.
  */
 import { Effect } from "effect"
 import type { RequestError } from "../Errors.js"
@@ -13,16 +13,13 @@ import type { Choice } from "./PoolMember.js"
 
 type Subscribing = "resources/subscribe" | "resources/unsubscribe"
 
-/** What they need. */
 interface Parts {
-  /** The name of the server. */
   readonly backend: string
   readonly policy: Policy
-  /** Runs something until the connection closes. */
+  /** Runs work until the connection closes. */
   readonly run: (work: Effect.Effect<unknown>) => void
 }
 
-/** The subscriptions of one connection. */
 export class Subscriptions {
   readonly #choose: () => Choice | undefined
   readonly #refusal: () => RequestError
@@ -46,7 +43,6 @@ export class Subscriptions {
     return this.#home !== undefined && this.#home.member.live?.runtime === this.#home.live.runtime
   }
 
-  /** Subscribes, or ends a subscription, in the process that has them. */
   request<M extends Method>(
     method: M,
     params: Params<M>,
@@ -68,7 +64,7 @@ export class Subscriptions {
     })
   }
 
-  /** If the process was lost, subscribes again in another one. */
+  /** Moves them if their process was lost. */
   look(): void {
     if (this.#home === undefined || this.#isLive) return
     const next = this.#home = this.#choose()

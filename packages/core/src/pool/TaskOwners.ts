@@ -1,18 +1,14 @@
-/**
- * Which process has a task: requests about a task go to the process that made it, as long as that lives.
- */
+/** Requests about a task go to the process that made it, as long as that lives. */
 import { Predicate } from "effect"
 import type { Choice } from "./PoolMember.js"
 
-/** How many tasks are remembered; the oldest are forgotten first. One with a longer id is not. */
+/** How many tasks are remembered; the oldest are forgotten first. A task with a longer id is not remembered. */
 const most = 10_000
 const longestId = 1000
 
-/** The tasks of one connection. */
 export class TaskOwners {
   readonly #owners = new Map<string, Choice>()
 
-  /** Notes the task that a request has made. */
   note(method: string, result: unknown, choice: Choice): void {
     if (method !== "tools/call" || !Predicate.isRecord(result) || !Predicate.isRecord(result["task"])) return
     const { taskId } = result["task"]
@@ -22,7 +18,7 @@ export class TaskOwners {
     for (const oldest of this.#owners.keys()) return void this.#owners.delete(oldest)
   }
 
-  /** The process to which a request about a task goes; undefined if any will do. */
+  /** `undefined`: any process will do. */
   of(method: string, params: unknown): Choice | undefined {
     if (!method.startsWith("tasks/") || !Predicate.isRecord(params)) return undefined
     const { taskId } = params

@@ -1,17 +1,13 @@
-/**
- * The options of a server that says how many processes of it run.
- */
+/** The options of a server that says how many processes of it run. */
 import { Predicate } from "effect"
 import * as Check from "../options/Check.js"
 import type * as Problem from "../options/Problem.js"
 
-/** How many processes of one server run at most. */
 const most = 64
 
-/** The check of each option. */
 export const checks = { processes: Check.whole(1, most), stateless: Check.flag }
 
-/** Refuses several processes of a server that may keep something between calls. `declare`: how to say that it does not. */
+/** Several processes need a server that keeps nothing between calls. `declare`: how to say that it does not. */
 export const problems = (
   options: unknown,
   declare = "declare stateless: true"

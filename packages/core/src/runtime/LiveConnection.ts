@@ -5,13 +5,11 @@ import type { Outcome } from "../internal/scopes.js"
 import type { Connection } from "../port/Connection.js"
 import type { Runtime } from "./Runtime.js"
 
-/** A runtime with its connection. */
 export interface LiveConnection {
   readonly runtime: Runtime
   readonly connection: Connection
 }
 
-/** How the close of a runtime ended. */
 export interface Closed extends Outcome {
   readonly runtime: Runtime
 }

@@ -1,12 +1,9 @@
-/**
- * What a server has shown of itself, over all its connections, and over runs of the program where somebody keeps it. (V9)
- */
+/** What a server has shown, over all its connections, and over runs of the program where somebody keeps it. (V9) */
 import type { Shown, TemperamentMemory } from "../port/TemperamentMemory.js"
 
-/** How often a server has to answer another question while a ping has no answer, until it counts as one that ignores pings. */
+/** So many other answers beside an unanswered ping: it ignores pings. */
 const enough = 2
 
-/** What the server of one backend has shown. */
 export class Temperament {
   readonly #keep: ((shown: Shown) => void) | undefined
   #server: string | undefined
@@ -21,7 +18,7 @@ export class Temperament {
     this.#ignoredPings = remembered?.ignoresPings === true ? enough : 0
   }
 
-  /** A connection is installed, with a server that introduces itself so. Of another one than before nothing is known. */
+  /** Of another server than before nothing is known. */
   meets({ name, version }: { readonly name: string; readonly version: string }): void {
     const server = `${name} ${version}`
     if (this.#server === server) return
@@ -32,29 +29,24 @@ export class Temperament {
     this.#server = server
   }
 
-  /** It has answered a request while it worked on an older one. */
   get isConcurrent(): boolean {
     return this.#isConcurrent
   }
 
-  /** It has done so now. */
   showedConcurrent(): void {
     if (this.#isConcurrent) return
     this.#isConcurrent = true
     this.#changed()
   }
 
-  /** It leaves pings without an answer, and answers other questions. */
   get ignoresPings(): boolean {
     return this.#ignoredPings >= enough
   }
 
-  /** It has answered another question while a ping had no answer. */
   ignoredPing(): void {
     if (++this.#ignoredPings === enough) this.#changed()
   }
 
-  /** It has answered a ping. */
   answeredPing(): void {
     const before = this.ignoresPings
     this.#ignoredPings = 0

@@ -1,7 +1,4 @@
-/**
- * What readers see of a backend: one immutable value, which its supervisor publishes; and what is counted and emitted over
- * the life of a backend.
- */
+/** What readers see of a backend: one immutable value; and what is counted and emitted. */
 import { type Clock, Effect, Option } from "effect"
 import { constFalse } from "effect/Function"
 import { type CatalogMemory, fromBefore, type Snapshot, visible } from "../catalog/Catalog.js"
@@ -26,37 +23,31 @@ import { Temperament } from "../runtime/Temperament.js"
 import type { Message } from "./Message.js"
 import { Offered } from "./Offered.js"
 
-/** Why a backend is or was down. */
 export interface LastError {
   readonly message: string
   readonly reason: Reason
   readonly at: number
 }
 
-/**
- * What one Ref holds of a backend: state, generation and published snapshot change together, in one synchronous step. `current` is
- * there exactly in Connected.
- */
+/** State, generation and snapshot change together, in one synchronous step. `current` is there exactly in Connected. */
 export interface Slot {
   readonly state: State
   readonly current: LiveConnection | undefined
   /** Of the last installed runtime; 0 before the first. */
   readonly generation: number
-  /** What callers see: the last good catalogue, stale or not; nothing where it is withdrawn. (P2) */
+  /** The last good catalogue, stale or not; nothing where it is withdrawn. (P2) */
   readonly snapshot: Snapshot | undefined
-  /** Of the last published catalogue. */
   readonly revision: number
-  /** The lists are older than the server lets them become, and are being read again. */
+  /** The lists are older than the server allows, and are being read again. */
   readonly expired: boolean
   readonly nextAttemptAt: number | undefined
   /** From when on a call may ask for an attempt in PermanentlyFailed; not without `reconnect.auto`. (R9, R13) */
   readonly demandableFrom: number | undefined
   readonly lastError: LastError | undefined
-  /** Whether another backend has taken its place: what finds no connection here goes there. */
+  /** Another backend has taken its place: what finds no connection here goes there. */
   readonly hasSuccessor: boolean
 }
 
-/** What is counted over the life of a backend. */
 export interface Counters {
   connections: number
   reconnects: number
@@ -66,43 +57,37 @@ export interface Counters {
   lastCloseError: string | undefined
   lastAttemptAt: number | undefined
   lastSuccessAt: number | undefined
-  /** Uptime of connections that have ended, in milliseconds. */
+  /** Of connections that have ended, in milliseconds. */
   pastUptime: number
 }
 
-/** An event without what every event has. */
 type EventBody = Event extends infer E ? E extends Event ? Omit<E, "backend" | "at"> : never : never
 
-/** What a backend may begin with. */
 export interface Beginning {
   readonly fleetStartedAt?: number | undefined
   readonly memory?: CatalogMemory | undefined
   readonly temperament?: TemperamentMemory | undefined
 }
 
-/** Everything that is known and emitted about one backend. All of it is synchronous. */
 export class BackendState {
   readonly id: string
   readonly policy: Policy
-  /** What callers are offered of what the server has. */
   readonly offered: Offered
   readonly clock: Clock.Clock
-  /** When its fleet was made; undefined for a backend on its own. */
+  /** `undefined` for a backend on its own. */
   readonly fleetStartedAt: number | undefined
-  /** The one Ref of the backend: its generation and its published snapshot, with its state. Only `publish` writes it. */
+  /** The one Ref of the backend. Only `publish` writes it. */
   readonly published: StateRef<Slot>
   readonly events = new Hub<Event>()
   readonly notifications = new Hub<ServerNotification>()
-  /** Set before anything happens, where somebody measures. */
+  /** Set before anything happens. */
   telemetry: Observer | undefined
-  /** Set before anything happens, where a fleet or a test watches. */
   observer: BackendObserver | undefined
   readonly inbox = new Inbox<Message>()
-  /** What the server has shown of itself. */
   readonly temperament: Temperament
-  /** Whether the attempt that is under way waits for a sign-in. Written by that attempt. */
+  /** Written by the attempt that is under way. */
   isSigningIn: () => boolean = constFalse
-  /** When the start began that outlives its attempt, on the Clock's scale; undefined if there is none. */
+  /** Of a start that outlives its attempt, on the Clock's scale; `undefined` without one. */
   startingSince: number | undefined = undefined
   /** Done once there is a first catalogue, or it is known that there is none yet. */
   readonly firstOutcome = new Signal()
@@ -118,7 +103,7 @@ export class BackendState {
     pastUptime: 0
   }
   #demanded = false
-  /** Until the first attempt has ended. */
+  /** `undefined` once the first attempt has ended. */
   #firstEvents: Array<Event> | undefined = []
   #entering = 0
   #entered: Signal | undefined
@@ -168,7 +153,6 @@ export class BackendState {
     return { ...snapshot, ...this.offered.only(snapshot) }
   }
 
-  /** A catalogue was read: it is kept for the next run of the program. */
   keep(snapshot: Snapshot): void {
     try {
       this.#memory?.keep(snapshot)
@@ -177,43 +161,37 @@ export class BackendState {
     }
   }
 
-  /** Sends the supervisor a message. */
   send(message: Message): void {
     this.inbox.offer(message)
   }
 
-  /** A call waits for a connection: asks for an attempt, once, however many wait. */
+  /** Asks for an attempt, once, however many calls wait. */
   demand(): void {
     if (this.#demanded) return
     this.#demanded = true
     this.send({ _tag: "Demand" })
   }
 
-  /**
-   * Counts a call that may take a lease at any step, since a fleet has routed it here or it waits: from this step on, until it has ended.
-   * What is returned is run where nobody can interrupt it before it begins.
-   */
-  enter<A, E>(call: Effect.Effect<A, E>): Effect.Effect<A, E> {
+  /** Counts a call that may take a lease at any step, until what is returned is called, once. */
+  entering(): () => void {
     this.#entering++
-    const leave = () => {
+    return () => {
       if (--this.#entering > 0) return
       this.#entered?.complete()
       this.#entered = undefined
     }
-    return Effect.ensuring(call, Effect.sync(leave))
   }
 
-  /** Ends when none of these calls is left; nothing where none is. */
+  /** `undefined` if there is none of these calls. */
   get entered(): Effect.Effect<void> | undefined {
     return this.#entering === 0 ? undefined : (this.#entered ??= new Signal()).completed
   }
 
-  /** The supervisor takes the demand. */
   takeDemand(): void {
     this.#demanded = false
   }
 
-  /** Something that others gave us has thrown: it is logged, and stops nobody. (L19) */
+  /** What others gave us has thrown: logged, stops nobody. (L19) */
   reportDefect(source: string, defect: unknown): void {
     this.send({ _tag: "Defect", source, defect })
   }
@@ -222,37 +200,32 @@ export class BackendState {
     return this.clock.unsafeCurrentTimeMillis()
   }
 
-  /**
-   * Sleeps until a time, in milliseconds on the Clock's scale. The step that sets the timer also reads how much time is left: with a
-   * duration that was computed earlier, a process that stood still in between would wait that much longer.
-   */
+  /** On the Clock's scale. Reads what is left in the step that sets the timer: the process may have stood still. */
   sleepUntil(time: number): Effect.Effect<void> {
     return Effect.suspend(() => Effect.sleep(Math.max(0, time - this.now())))
   }
 
-  /** The result of some work, or nothing where it has not ended by this time; then it is interrupted, also in a finalizer. */
+  /** Nothing if the work has not ended by then; it is interrupted, also in a finalizer. */
   before<A, E>(time: number, work: Effect.Effect<A, E>): Effect.Effect<Option.Option<A>, E> {
     return firstOf(Effect.asSome(work), Effect.as(this.sleepUntil(time), Option.none()))
   }
 
-  /** Whether a runtime is the installed one: the fence for everything that a runtime reports. (L4) */
+  /** The fence for everything that a runtime reports. (L4) */
   isCurrent(runtime: Runtime): boolean {
     return this.published.value.current?.runtime === runtime
   }
 
-  /** Whether a runtime has been up for long enough that what failed before it no longer counts. */
   isStable(runtime: Runtime): boolean {
     return this.now() - runtime.installedAt >= this.policy.reconnect.stableAfter
   }
 
-  /** Counts a connection that was installed. */
   recordConnection(): void {
     this.counters.connections++
     if (this.counters.connections > 1) this.counters.reconnects++
     this.counters.lastSuccessAt = this.now()
   }
 
-  /** Counts and emits how a runtime was closed; logs a close that went wrong. (L8) */
+  /** Logs a close that went wrong. (L8) */
   recordClose({ message, outcome, runtime: { generation, installed } }: Closed): Effect.Effect<void> {
     return Effect.suspend(() => {
       if (outcome !== "closed") this.counters.lastCloseError = message
@@ -264,12 +237,12 @@ export class BackendState {
     })
   }
 
-  /** What happened already, for a reader of events that begins while the first attempt is under way. */
+  /** For a reader that begins during the first attempt. */
   get firstEvents(): ReadonlyArray<Event> {
     return this.#firstEvents ?? []
   }
 
-  /** Callers are offered other entries of these kinds than before, although the server has changed nothing. */
+  /** Callers are offered other entries, although the server has changed nothing. */
   announce(kinds: ReadonlyArray<Kind>): void {
     for (const method of new Set(kinds.map(changeOf))) {
       this.notifications.emit({ method })
@@ -293,7 +266,6 @@ export class BackendState {
     }
   }
 
-  /** The backend is closed for good: ends every stream of it. */
   end(): void {
     this.offered.end()
     this.published.end()
@@ -301,7 +273,6 @@ export class BackendState {
     this.notifications.end()
   }
 
-  /** Publishes one new value of the slot, and emits what changed with it. */
   publish(patch: Partial<Slot>): void {
     const before = this.published.value
     const patched = { ...before, ...patch }

@@ -4,10 +4,8 @@
 import { Deferred, Effect, type Exit, FiberId } from "effect"
 import type { CommandError } from "../Errors.js"
 
-/** What a user can ask of a backend. */
 export type Command = "Reconnect" | "Enable" | "Disable" | "Disconnect"
 
-/** A command that has not been answered. */
 export class PendingCommand {
   readonly command: Command
   readonly #answer = Deferred.unsafeMake<void, CommandError>(FiberId.none)
@@ -16,12 +14,12 @@ export class PendingCommand {
     this.command = command
   }
 
-  /** Answers it, in the same synchronous step. The first answer counts. */
+  /** In the same synchronous step. The first answer counts. */
   answer(exit: Exit.Exit<void, CommandError>): void {
     Deferred.unsafeDone(this.#answer, exit)
   }
 
-  /** Waits for the answer. Interrupting the wait cancels nothing. */
+  /** Interrupting the wait cancels nothing. */
   get answered(): Effect.Effect<void, CommandError> {
     return Deferred.await(this.#answer)
   }

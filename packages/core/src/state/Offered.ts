@@ -1,6 +1,4 @@
-/**
- * What a backend offers its callers of what its server has, by the options `hide` and `only`. Every list, request and notification that passes between callers and the server is held against it. (G19)
- */
+/** What callers are offered of what the server has (`hide`, `only`): every list, request and notification is held against it. (G19) */
 import { Predicate } from "effect"
 import { longestUri } from "../catalog/Bounds.js"
 import type { Lists } from "../catalog/Catalog.js"
@@ -22,7 +20,6 @@ const listMethods: Readonly<Record<string, Kind>> = {
 
 const filterKey = (kind: Kind): ListFilter.Filtered => kind === "resourceTemplates" ? "resources" : kind
 
-/** The answer of a server that does not have what a request names. */
 interface Unknown {
   readonly code: number
   readonly message: string
@@ -40,15 +37,13 @@ const unknownUri = (uri: string): Unknown => ({
   data: { uri: cut(uri, longestUri) }
 })
 
-/** Decides for one backend. All of it is synchronous. */
 export class Offered implements Offers {
   readonly #filters: Policy["filters"]
   readonly #uris: OfferedUris
   readonly #announced = new Set<(notification: ServerNotification) => void>()
-  /** The lists as the server gave them last, kept only where callers may get others. */
+  /** As the server gave them; kept only where callers may get others. */
   #listed: Lists | undefined
   #hidden: { readonly [K in Kind]: number } | undefined
-  /** Whether nothing is ever kept from callers. */
   readonly isAll: boolean
 
   constructor(filters: Policy["filters"]) {
@@ -57,7 +52,6 @@ export class Offered implements Offers {
     this.isAll = Object.values(filters).every(ListFilter.isOpen)
   }
 
-  /** Whether callers are offered an entry, by its key. */
   has(kind: Kind, key: string): boolean {
     if (this.#isOpen(kind)) return true
     return kind === "resources"
@@ -65,12 +59,11 @@ export class Offered implements Offers {
       : ListFilter.passes(this.#filters[filterKey(kind)], key)
   }
 
-  /** Whether nothing of a kind is ever kept from callers. */
   #isOpen(kind: Kind): boolean {
     return ListFilter.isOpen(this.#filters[filterKey(kind)])
   }
 
-  /** The lists that the server gave, as callers get them. They are those of which `listed` and `hidden` tell from now on. */
+  /** `listed` and `hidden` tell of these lists from now on. */
   read(listed: Lists): Lists {
     if (this.isAll) return listed
     this.#listed = listed
@@ -79,12 +72,10 @@ export class Offered implements Offers {
     return offered
   }
 
-  /** Of some lists, the entries that are offered. */
   only(lists: Lists): Lists {
     return this.isAll ? lists : byKind((kind) => this.#entries(kind, lists[kind])) as Lists
   }
 
-  /** The lists as the server gave them last, where callers may get others. */
   get listed(): Lists | undefined {
     return this.#listed
   }
@@ -97,7 +88,6 @@ export class Offered implements Offers {
     return offered.length === entries.length ? entries : offered
   }
 
-  /** What a caller gets of the result of a request: of a page of a list, the entries that are offered. */
   result<A>(method: string, result: A): A {
     const kind = this.isAll || !Object.hasOwn(listMethods, method) ? undefined : listMethods[method]
     if (kind === undefined || !Predicate.isRecord(result)) return result
@@ -107,7 +97,7 @@ export class Offered implements Offers {
     return offered === entries ? result : { ...result, [kind]: offered }
   }
 
-  /** The error for a request that names what is not offered, which is not to be sent; nothing for any other. */
+  /** For a request that must not be sent. */
   refusal(backend: string, method: string, params: unknown): RemoteError | undefined {
     if (this.isAll) return undefined
     const unknown = this.#unknown(method, Predicate.isRecord(params) ? params : {})
@@ -145,30 +135,27 @@ export class Offered implements Offers {
     return this.has(kind, key) ? undefined : unknown(key)
   }
 
-  /** Whether callers get a notification of the server. */
   passes({ method, params }: ServerNotification): boolean {
     if (this.isAll || method !== "notifications/resources/updated") return true
     const uri: unknown = Predicate.isRecord(params) ? params["uri"] : undefined
     return this.#isOpen("resources") || (Predicate.isString(uri) && this.has("resources", uri))
   }
 
-  /** How many entries of the lists that the server gave last are kept from callers; nothing where that is not known. */
+  /** `undefined` where that is not known. */
   get hidden(): { readonly [K in Kind]: number } | undefined {
     return this.#hidden
   }
 
-  /** Gives a notification of ours to who passes those of the server on. */
   announce(notification: ServerNotification): void {
     for (const listener of this.#announced) listener(notification)
   }
 
-  /** Calls a function with notifications of ours, from now on. It must not throw. Returns what ends that. */
+  /** Must not throw. Returns what ends it. */
   onAnnounced(listener: (notification: ServerNotification) => void): () => void {
     this.#announced.add(listener)
     return () => this.#announced.delete(listener)
   }
 
-  /** The backend is closed. */
   end(): void {
     this.#announced.clear()
   }

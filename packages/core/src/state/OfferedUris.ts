@@ -1,8 +1,6 @@
 /**
- * Which resources of a server callers are offered, by the options `hide` and `only`, however their URIs are written. (G19)
- *
- * A server may take several texts for one resource. What one of them names is hidden under all of them, and `only` offers what is meant in
- * each way in which a server could read it.
+ * Which resources callers are offered, however their URIs are written: what one text names is hidden under all of them,
+ * and `only` offers what is meant in each way in which a server could read it. (G19)
  */
 import { longestUri } from "../catalog/Bounds.js"
 import type { Lists } from "../catalog/Catalog.js"
@@ -11,7 +9,6 @@ import * as ListFilter from "../options/ListFilter.js"
 import * as ToolPattern from "../options/ToolPattern.js"
 import * as UriForms from "./uriForms.js"
 
-/** A pattern of the options, or a template. */
 interface Prepared {
   readonly pattern: string
   readonly plain: string
@@ -24,7 +21,7 @@ const prepared = (pattern: string): Prepared => ({
   isTemplate: Template.isTemplate(pattern)
 })
 
-/** Templates of a server are a few, and asked for each of its URIs. */
+/** A server has few templates; each of its URIs asks for them. */
 const preparedTemplates = new Map<string, Prepared>()
 const mostPrepared = 1000
 
@@ -37,7 +34,7 @@ const templateOf = (template: string): Prepared => {
   return made
 }
 
-/** What of a pattern stands before a query. The paths of files have none, so there a question mark stands for a character. */
+/** Paths of files have no query: there a question mark stands for a character. */
 const beforeQuery = (pattern: string): string => {
   if (pattern.startsWith("file:")) return pattern
   const at = pattern.replaceAll(/\{[^{}]*\}/g, (expression) => "_".repeat(expression.length)).indexOf("?")
@@ -46,19 +43,18 @@ const beforeQuery = (pattern: string): string => {
 
 const star = (template: string): string => template.replaceAll(/\{[^{}]*\}/g, "*")
 
-/** The texts of a pattern of `hide`. One with expressions matches what its expressions can stand for, too. */
+/** One with expressions matches what they can stand for, too. */
 const hidingTexts = ({ isTemplate, pattern, plain }: Prepared): ReadonlyArray<string> => {
   const texts = [pattern, plain, UriForms.withoutSlash(plain)]
   return [...new Set(isTemplate ? [...texts, ...texts.map(star)] : texts)]
 }
 
-/** Whether a template stands for a URI in each way in which that may be written or read. */
+/** However the URI may be written or read. */
 const standsFor = ({ pattern, plain }: Prepared, forms: UriForms.UriForms): boolean =>
   forms.written.every((form) => Template.matches(pattern, form, true))
   && forms.plain.every((form) => Template.matches(plain, form))
   && forms.paths.every((form) => Template.matches(plain, form) || Template.matches(beforeQuery(plain), form))
 
-/** Whether a pattern of `only` means a URI in each of these ways. */
 const means = (one: Prepared, uri: string, forms: UriForms.UriForms): boolean => {
   const { isTemplate, pattern, plain } = one
   const fits = (form: string): boolean => ToolPattern.matches(pattern, form) || ToolPattern.matches(plain, form)
@@ -69,13 +65,12 @@ const means = (one: Prepared, uri: string, forms: UriForms.UriForms): boolean =>
     || (isTemplate && standsFor(one, forms))
 }
 
-/** Decides for one backend. */
 export class OfferedUris {
   readonly #filter: ListFilter.ListFilter
   readonly #hide: ReadonlyArray<string>
   readonly #only: ReadonlyArray<ReadonlyArray<Prepared>>
   #listed: Lists | undefined
-  /** The listed URIs, by whether they are offered; and the plain forms of those that are not. */
+  /** `hidden`: the plain forms of listed URIs that are not offered. */
   #known: { readonly uris: ReadonlyMap<string, boolean>; readonly hidden: ReadonlySet<string> } | undefined
 
   constructor(filter: ListFilter.ListFilter) {
@@ -84,7 +79,6 @@ export class OfferedUris {
     this.#only = filter.only.map((list) => list.map(({ pattern }) => prepared(pattern)))
   }
 
-  /** Whether callers are offered a URI of a server that has given these lists last. */
   has(uri: string, listed: Lists | undefined): boolean {
     if (uri.length > longestUri) return false
     const { hidden, uris } = this.#knownOf(listed)
@@ -103,7 +97,7 @@ export class OfferedUris {
     return this.#only.every((list) => list.some((one) => means(one, uri, forms)))
   }
 
-  /** What a server lists it tells apart, so that of such a URI the query counts. */
+  /** A server tells its listed URIs apart, so of those the query counts. */
   #hides(forms: UriForms.UriForms, isListed: boolean): boolean {
     const { decoded, farFetched, plain, written } = forms
     const all = [...written, ...decoded, ...plain, ...(isListed ? [] : forms.paths), ...farFetched]

@@ -1,23 +1,19 @@
-/**
- * The texts that name the same resource as a URI: servers compare URIs as they come, or after `new URL`, or decode them, or take a path out
- * of them, of which the file system thinks what it likes.
- */
+/** The texts that name the same resource: servers compare URIs as they come, after `new URL`, decoded, or by a path within. */
 
-/** The forms of a URI. */
 export interface UriForms {
-  /** As it came, and as `URL` writes it: with its `.` and `..` resolved, and scheme and host in lower case. */
+  /** As it came, and as `URL` writes it. */
   readonly written: ReadonlyArray<string>
-  /** The same with escapes decoded, once and twice, and without a fragment. */
+  /** With escapes decoded, once and twice, and without a fragment. */
   readonly decoded: ReadonlyArray<string>
-  /** All of these in the plain form (`plainPattern`). */
+  /** See `plainPattern`. */
   readonly plain: ReadonlyArray<string>
-  /** The plain forms without a query, which some servers do not look at. */
+  /** Some servers do not look at the query. */
   readonly paths: ReadonlyArray<string>
-  /** What is far-fetched, but leads to a file: the host as the first folder of its path. */
+  /** The host as the first folder of the path: far-fetched, but leads to a file. */
   readonly farFetched: ReadonlyArray<string>
 }
 
-/** The standard's class, which each platform has, and which belongs to no types that this package needs. */
+/** Each platform has it, but no types that this package needs do. */
 const { URL } = globalThis as unknown as {
   readonly URL: new(text: string) => { readonly href: string }
 }
@@ -30,7 +26,7 @@ const written = (uri: string): string | undefined => {
   }
 }
 
-/** Decodes what can be decoded: one escape that is none must not save the others. */
+/** One escape that is none must not save the others. */
 const decodedRun = (run: string): string => {
   try {
     return decodeURIComponent(run)
@@ -52,16 +48,12 @@ const defined = (forms: ReadonlyArray<string | undefined>): ReadonlyArray<string
 
 // --- the plain form
 
-/** Ports that need not be written. */
 const defaultPorts: Readonly<Record<string, string>> = { http: "80", ws: "80", https: "443", wss: "443", ftp: "21" }
 
-/** A scheme, in which a pattern may have stars and question marks. */
 const schemeOf = (text: string): string | undefined => /^[a-z*?][a-z\d+.*?-]{0,99}(?=:)/i.exec(text)?.[0]
 
-/** Where an authority is more than a host: of a template, or a pattern. */
 const isOpen = (authority: string): boolean => /[*?{}]/.test(authority)
 
-/** A host without a port, if that is the one of its scheme anyway. */
 const withoutPort = (scheme: string, host: string): string => {
   const colon = host.lastIndexOf(":")
   const digits = host.slice(colon + 1)
@@ -70,14 +62,13 @@ const withoutPort = (scheme: string, host: string): string => {
   return port === "" || port === defaultPorts[scheme] ? host.slice(0, colon) : `${host.slice(0, colon)}:${port}`
 }
 
-/** Which host is meant. A path of a file is one of this machine, whatever host stands before it: many servers look at the path alone. */
+/** A path of a file is one of this machine, whatever its host: many servers look at the path alone. */
 const hostOf = (scheme: string, authority: string): string => {
   if (scheme === "file") return ""
   const host = withoutPort(scheme, authority.slice(authority.lastIndexOf("@") + 1))
   return host.endsWith(".") ? host.slice(0, -1) : host
 }
 
-/** Without `.` and `..`, each of which takes the segment before it. */
 const resolved = (path: string): string => {
   const segments: Array<string> = []
   const parts = path.split("/")
@@ -85,7 +76,7 @@ const resolved = (path: string): string => {
     if (part === "..") {
       if (segments.length > 1 || (segments.length === 1 && segments[0] !== "")) segments.pop()
     } else if (part !== ".") segments.push(part)
-    // What ends with one of them is a folder.
+    // Such a path is a folder.
     if (index === parts.length - 1 && (part === "." || part === "..")) segments.push("")
   }
   return segments.join("/")
@@ -93,10 +84,9 @@ const resolved = (path: string): string => {
 
 const collapsed = (path: string): string => path.replaceAll(/\/{2,}/g, "/")
 
-/** File systems take doubled slashes for one, and resolve then. Who resolves as `URL` does counts an empty segment. */
+/** File systems collapse slashes, then resolve; `URL` counts an empty segment. */
 const pathForms = (path: string): ReadonlyArray<string> => [resolved(collapsed(path)), collapsed(resolved(path))]
 
-/** Where a path ends. */
 const endOfPath = (text: string, from: number): number => {
   for (let at = from; at < text.length; at++) if (text[at] === "?" || text[at] === "#") return at
   return text.length
@@ -117,7 +107,7 @@ const plainFormsOf = (slashed: string, isPattern: boolean): ReadonlyArray<string
   const rest = given.length + 1
   const ends = new Set([slashed.length, isPattern ? slashed.length : endOfPath(slashed, rest)])
   const hasAuthority = slashed.startsWith("//", rest)
-  // A question mark or a number sign may also be one of the path: of whoever looks for neither, or decodes too early.
+  // `?` or `#` may also be one of the path, for who looks for neither, or decodes too early.
   return Array.from(ends).flatMap((end) => {
     const slash = hasAuthority ? slashed.indexOf("/", rest + 2) : rest
     const start = slash < 0 || slash > end ? end : slash
@@ -125,24 +115,21 @@ const plainFormsOf = (slashed: string, isPattern: boolean): ReadonlyArray<string
     const host = isPattern && isOpen(authority) ? authority : hostOf(scheme, authority)
     const before = hasAuthority || (scheme === "file" && slashed[rest] === "/") ? `${scheme}://${host}` : `${scheme}:`
     const [path, tail] = [slashed.slice(start, end), slashed.slice(end)]
-    // What a star stands for may have slashes, so nobody knows what goes with a `..` after it.
+    // A star may stand for slashes, so nobody knows what goes with a `..` after it.
     const paths = isPattern && isOpen(path) ? [collapsed(path)] : pathForms(path)
     return paths.map((path) => `${before}${path}${tail}`)
   })
 }
 
-/**
- * A pattern or template as it is compared with plain forms, which are: scheme and host in lower case, without a user, a default port, and the host
- * of a file; slashes in place of backslashes, one in place of several; and without `.` and `..`.
- */
+/** Scheme and host in lower case; no user, default port, host of a file, `.` or `..`; single slashes, no backslashes. */
 export const plainPattern = (pattern: string): string => plainForms(decoded(pattern), true)[0] ?? pattern
 
-/** Without slashes at the end, which paths do not need. */
+/** Paths do not need slashes at the end. */
 export const withoutSlash = (form: string): string => /[^/]\/$/.test(form) ? form.slice(0, -1) : form
 
 // --- the forms
 
-/** What most URIs are like: nothing about them can be written in another way that would come to the same. */
+/** Most URIs: nothing in them can be written in another way. */
 const plainUri =
   /^(?:file:\/\/|(?!file:)[a-z][a-z\d+.-]{0,99}:\/\/[a-z][a-z\d-]{0,99}(?:\.[a-z][a-z\d-]{0,99})*)(?:\/[\w~-][\w.~-]*)+$/
 
@@ -154,19 +141,18 @@ const allDecoded = (texts: ReadonlyArray<string>): ReadonlyArray<string> => {
 const allPlain = (texts: ReadonlyArray<string>): ReadonlyArray<string> =>
   defined(texts.flatMap((text) => plainForms(text, false)))
 
-/** Takes the host of a file for a folder. */
 const hostAsFolder = (text: string): string | undefined => {
   const slashed = text.replaceAll("\\", "/")
   return /^file:\/\/[^/]/i.test(slashed) ? `file:///${slashed.slice("file://".length)}` : undefined
 }
 
-/** The path of a file without its host, which few servers look at. If the host has escapes, it could not be told from the path once they are decoded. */
+/** Few servers look at it. One with escapes could not be told from the path once it is decoded. */
 const withoutHost = (uri: string): string | undefined => {
   const [before] = /^file:(?:\/\/|\\\\)[^/\\]*%[^/\\]*/i.exec(uri) ?? []
   return before === undefined ? undefined : `file://${uri.slice(before.length)}`
 }
 
-/** The forms of a URI. Takes time in proportion to its length. */
+/** Takes time in proportion to the length. */
 export const of = (uri: string): UriForms => {
   if (plainUri.test(uri)) return { written: [uri], decoded: [uri], plain: [uri], paths: [uri], farFetched: [] }
   const first = defined([uri, written(uri)])

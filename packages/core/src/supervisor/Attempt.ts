@@ -15,10 +15,8 @@ import type { RuntimeOwner } from "./RuntimeOwner.js"
 import type { RuntimeTasks } from "./RuntimeTasks.js"
 import { Start } from "./Start.js"
 
-/** Runs something beside an attempt. */
 export type Beside = NonNullable<ConnectOptions["beside"]>
 
-/** What an attempt needs of the backend that it is made for. */
 export interface Parts {
   readonly backend: BackendState
   readonly options: BackendOptions
@@ -28,9 +26,8 @@ export interface Parts {
 }
 
 /**
- * Makes an attempt and reports what came of it, whatever that is: also when it is interrupted, when the connector dies, or
- * when it takes longer than `timeouts.connect`. What it acquired is owned all along; where it fails, it is retired, unless it is a start that may
- * go on: the next attempt takes that over.
+ * Always reports an outcome: also when interrupted, when the connector dies, or after `timeouts.connect`. What it acquired is owned
+ * all along; where it fails, it is retired, unless it is a start that may go on: the next attempt takes that over.
  */
 export const establish = (
   parts: Parts,
@@ -67,7 +64,7 @@ export const establish = (
     })
   )
 
-/** How long a start may take, where that is longer than an attempt, and another attempt follows by itself. */
+/** `undefined` unless a start may outlast an attempt, and another follows by itself. */
 const limitOf = ({ backend: { policy }, options: { connector } }: Parts): number | undefined => {
   try {
     const limit = policy.reconnect.auto ? connector.startLimit?.() : undefined
@@ -77,7 +74,6 @@ const limitOf = ({ backend: { policy }, options: { connector } }: Parts): number
   }
 }
 
-/** A connection that is ready for calls. */
 const prepared = (
   parts: Parts,
   { goesOn, onAttempt, runtime }: Start,
@@ -133,7 +129,6 @@ const prepared = (
   })
 }
 
-/** A ConnectError of ours, which may pass. */
 export const connectError = (
   backend: string,
   reason: ConnectError["reason"],
@@ -141,6 +136,5 @@ export const connectError = (
   cause?: unknown
 ): ConnectError => new ConnectError({ backend, reason, permanent: false, message, cause })
 
-/** The error of a failed attempt; a connector's defect is an error like any other. */
 const errorOf = (id: string, cause: Cause.Cause<ConnectError>): ConnectError =>
   connectErrorOf(id, Option.getOrElse(Cause.failureOption(cause), () => Cause.squash(cause)))

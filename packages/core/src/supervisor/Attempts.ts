@@ -1,6 +1,4 @@
-/**
- * The attempts of one backend: which of them have not ended, and what a new one waits for.
- */
+/** The attempts that have not ended, and what a new one waits for. */
 import type { Either } from "effect"
 import { Effect, Fiber, FiberId } from "effect"
 import type { ConnectError } from "../Errors.js"
@@ -9,12 +7,11 @@ import type { LiveConnection } from "../runtime/LiveConnection.js"
 import * as Attempt from "./Attempt.js"
 import type { ConnectPermits } from "./ConnectPermits.js"
 
-/** Makes attempts, one after the other. */
 export class Attempts {
   readonly #parts: Attempt.Parts
   readonly #permits: ConnectPermits
   readonly #overlap: boolean
-  /** The fibers of attempts that have not ended, cancelled ones too. */
+  /** Cancelled ones too. */
   readonly #running = new Set<Fiber.RuntimeFiber<unknown, unknown>>()
 
   /** `overlap`: a connection may be made while another one is still closing. */
@@ -24,7 +21,7 @@ export class Attempts {
     this.#overlap = overlap
   }
 
-  /** One attempt, when those before it have ended and, where two connections would fight, have closed. */
+  /** After those before it and, where two connections would fight, after their closes. */
   run(
     generation: number,
     report: (outcome: Either.Either<LiveConnection, ConnectError>) => void
@@ -47,12 +44,11 @@ export class Attempts {
     })
   }
 
-  /** Interrupts all, and does not wait. */
   interruptAll(): void {
     for (const fiber of this.#running) fiber.unsafeInterruptAsFork(FiberId.none)
   }
 
-  /** Waits for each that is running when this is called, at most so many milliseconds. */
+  /** Each that is running now, at most so many milliseconds. */
   ended(millis: number): Effect.Effect<void> {
     const running = [...this.#running]
     return Effect.forEach(running, (fiber) => awaitAtMost(fiber, millis), { discard: true })

@@ -1,7 +1,4 @@
-/**
- * Carries out what users ask of a backend. A command is answered by what ends it: by the attempt that it starts or joins, or
- * by the teardown.
- */
+/** What users ask. A command is answered by what ends it: the attempt that it starts or joins, or the teardown. */
 import { Effect, Exit } from "effect"
 import type { Calls } from "../calls/Calls.js"
 import type { CommandError } from "../Errors.js"
@@ -16,12 +13,11 @@ import type { ConnectionManager, Parts as ConnectionParts } from "./ConnectionMa
 import type { Phase } from "./Phase.js"
 import type { RuntimeOwner } from "./RuntimeOwner.js"
 
-/** What commands work with. */
 export interface Parts extends ConnectionParts {
   readonly connections: ConnectionManager
 }
 
-/** The commands of one backend. Each method runs in the supervisor's fiber, and waits for nothing. */
+/** Runs in the supervisor's fiber, and waits for nothing. */
 export class Commands {
   readonly #backend: BackendState
   readonly #phase: Phase
@@ -41,7 +37,6 @@ export class Commands {
     this.#overlap = overlap
   }
 
-  /** Carries out a command, or has what is under way answer it. */
   carryOut(pending: PendingCommand): Effect.Effect<void> {
     switch (pending.command) {
       case "Disable":
@@ -55,7 +50,6 @@ export class Commands {
     }
   }
 
-  /** Starts an attempt, or joins the one under way. */
   #reconnect(pending: PendingCommand, event: Lifecycle.Event): Effect.Effect<void> {
     return Effect.gen(this, function*() {
       const { work } = this.#phase
@@ -86,7 +80,7 @@ export class Commands {
     })
   }
 
-  /** Tears everything down: Disabling until that has ended, then Disabled, nothing ever rolled back. (L10) */
+  /** Disabling, then Disabled, nothing ever rolled back. (L10) */
   #disable(pending: PendingCommand): Effect.Effect<void> {
     return Effect.gen(this, function*() {
       const { state, work } = this.#phase
@@ -110,7 +104,6 @@ export class Commands {
     })
   }
 
-  /** What a disable ends has ended. */
   tornDown(teardown: Teardown): Effect.Effect<void> {
     if (!this.#phase.finish(teardown)) return Effect.void
     this.#phase.move(Lifecycle.Event.TornDown())
@@ -120,7 +113,6 @@ export class Commands {
     return this.#connections.connect(false, teardown.enables)
   }
 
-  /** Ends what there is, attempt and runtime, because a command says so. */
   #endAll(event: Lifecycle.Event, why: string): Effect.Effect<void> {
     const { current } = this.#backend.published.value
     if (!this.#phase.move(event, this.#connections.clearErrorIfStable(current?.runtime))) return Effect.void
@@ -138,7 +130,6 @@ export class Commands {
 
   // --- answers
 
-  /** Ends what is under way, and answers the commands that wait for it. */
   endWork(): void {
     const work = this.#phase.end()
     if (work?._tag === "Attempt") this.#refuse(work.joined)
@@ -147,7 +138,6 @@ export class Commands {
     for (const pending of work.disables) pending.answer(Exit.void)
   }
 
-  /** Answers commands that are not carried out, each in its own name. */
   #refuse(commands: ReadonlyArray<PendingCommand>): void {
     for (const pending of commands) pending.answer(Exit.fail(this.#refusal(pending.command)))
   }
@@ -156,7 +146,7 @@ export class Commands {
     return this.#calls.unavailable(said`${open(command.toLowerCase())} was not carried out`)
   }
 
-  /** Once the backend has closed, there is nothing left to disable or to disconnect. */
+  /** There is nothing left to disable or to disconnect. */
   answerWhenClosed(command: Command): Exit.Exit<void, CommandError> {
     return command === "Disable" || command === "Disconnect" ? Exit.void : Exit.fail(this.#refusal(command))
   }

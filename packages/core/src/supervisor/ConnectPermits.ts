@@ -4,27 +4,25 @@
 import { Effect, type Option } from "effect"
 import { constTrue } from "effect/Function"
 
-/** Bounds attempts. An attempt that takes longer than two seconds gives its permit back and goes on. */
+/** An attempt that takes longer than two seconds gives its permit back and goes on. */
 export interface ConnectPermits {
-  /** `isAwaited`: whether somebody waits for the attempt now. Must not throw. */
+  /** `isAwaited`: somebody waits for the attempt now. Must not throw. */
   readonly withPermit: <A, E, R>(attempt: Effect.Effect<A, E, R>, isAwaited: () => boolean) => Effect.Effect<A, E, R>
-  /** Runs what begins beside an attempt with a permit of its own; nothing where none is free. */
+  /** With a permit of its own; nothing where none is free. */
   readonly beside: <A, E, R>(work: Effect.Effect<A, E, R>) => Effect.Effect<Option.Option<A>, E, R>
 }
 
-/** How long an attempt may hold its permit, in milliseconds. */
+/** Milliseconds. */
 export const permitHold = 2000
 
-/** No bound: what a backend on its own has. */
 export const unbounded: ConnectPermits = { withPermit: (attempt) => attempt, beside: Effect.asSome }
 
-/** Permits that are asked for only when something has ended. The wait for that counts for no attempt. */
+/** Permits wanted only once something has ended. That wait counts for no attempt. */
 export const after = (ended: Effect.Effect<void>, permits: ConnectPermits): ConnectPermits => ({
   withPermit: (attempt, isAwaited) => Effect.zipRight(ended, permits.withPermit(attempt, isAwaited)),
   beside: permits.beside
 })
 
-/** An attempt that waits for its permit, holds it, or has given it back. */
 interface Turn {
   state: "waiting" | "held" | "over"
   begin: (() => void) | undefined
@@ -32,10 +30,8 @@ interface Turn {
 }
 
 /**
- * At most `count` attempts that are younger than two seconds: first those for which somebody waits, and each of both in the order in which they came.
- *
- * A permit goes from hand to hand. Effect's semaphore wakes everybody who waits at each release, which costs the square of
- * the backends that are lost at once.
+ * Attempts for which somebody waits come first. A permit goes from hand to hand: Effect's semaphore wakes all who wait at each
+ * release, which costs the square of the backends that are lost at once.
  */
 export const make = (count: number): ConnectPermits => {
   let free = count
@@ -46,7 +42,6 @@ export const make = (count: number): ConnectPermits => {
     else queue.push(turn)
     return turn
   }
-  /** Takes the next turn out of the queue, and those before it that are over. */
   const take = (): Turn | undefined => {
     while (queue[0]?.state === "over") queue.shift()
     const awaited = queue.findIndex(({ isAwaited, state }) => state === "waiting" && isAwaited())

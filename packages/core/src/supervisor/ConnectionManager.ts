@@ -1,6 +1,4 @@
-/**
- * How the connections of a backend come and go by themselves: attempts and what follows on them, losses, and the wait for the next attempt.
- */
+/** How connections come and go by themselves. */
 import { Effect, Either, Exit } from "effect"
 import type { Calls } from "../calls/Calls.js"
 import type { ConnectError } from "../Errors.js"
@@ -20,7 +18,6 @@ import type { Phase } from "./Phase.js"
 import type { RuntimeOwner } from "./RuntimeOwner.js"
 import type { RuntimeTasks } from "./RuntimeTasks.js"
 
-/** The parts of a backend that connecting works with. */
 export interface Parts {
   readonly backend: BackendState
   readonly phase: Phase
@@ -34,7 +31,7 @@ export interface Parts {
 
 const lost = ({ kind, message }: Loss, at: number): LastError => ({ message, reason: kind, at })
 
-/** Connects one backend, and connects it again. Each method runs in the supervisor's fiber, and waits for nothing. */
+/** Runs in the supervisor's fiber, and waits for nothing. */
 export class ConnectionManager {
   readonly lostSessions = new LostSessions()
   readonly #backend: BackendState
@@ -45,7 +42,7 @@ export class ConnectionManager {
   readonly #tasks: RuntimeTasks
   readonly #overlap: boolean
   readonly #outage: Outage
-  /** The last generation, which was lost without being asked to, until there is a new one. */
+  /** Lost without being asked to; until there is a new one. */
   #lost: { readonly generation: number; readonly at: number } | undefined
 
   constructor({ attempts, backend, calls, overlap, owner, phase, tasks }: Parts) {
@@ -59,24 +56,23 @@ export class ConnectionManager {
     this.#outage = new Outage(backend.policy.reconnect)
   }
 
-  /** Failed attempts since the last good connection. */
   get failedAttempts(): number {
     return this.#outage.failures
   }
 
-  /** The earliest time at which a waiting call may have an attempt. (R7, R8, R14) */
+  /** For a waiting call. (R7, R8, R14) */
   nextDemanded(now: number): number {
     // A call may also wait for the answer in a session that was suspended.
     const wait = this.#calls.wait.waiting > 0 ? this.#calls.wait.shortest : this.#backend.policy.timeouts.wait
     return Math.max(this.#outage.nextDemanded(now, wait), this.lostSessions.next(now))
   }
 
-  /** A command connects: what failed before it does not count. */
+  /** What failed before does not count. */
   forgetOutage(): void {
     this.#outage.reset()
   }
 
-  /** A command ended the connection: what follows is no recovery from a loss. */
+  /** What follows is no recovery from a loss. */
   forgetLoss(): void {
     this.#lost = undefined
     this.#calls.forgetSessionLoss()
@@ -84,7 +80,7 @@ export class ConnectionManager {
 
   // --- attempts
 
-  /** Starts an attempt. `demanded`: a call waits for it, so it does not count as a quick one. (R8) */
+  /** `demanded`: a call waits for it, so it does not count as a quick one. (R8) */
   connect(
     demanded: boolean,
     joined: Array<PendingCommand> = [],
@@ -109,7 +105,7 @@ export class ConnectionManager {
     )
   }
 
-  /** An attempt has made a connection: it is installed, unless the attempt was ended meanwhile. */
+  /** Installs the connection, unless the attempt was ended meanwhile. */
   established(attempt: Attempt, installed: LiveConnection): Effect.Effect<void> {
     const { connection, runtime } = installed
     const backend = this.#backend
@@ -156,7 +152,6 @@ export class ConnectionManager {
     })
   }
 
-  /** The attempt under way has failed. */
   attemptFailed(attempt: Attempt, error: ConnectError): Effect.Effect<void> {
     return this.#phase.finish(attempt) ? this.#failed(attempt, error) : Effect.void
   }
@@ -194,7 +189,6 @@ export class ConnectionManager {
     })
   }
 
-  /** The error of an attempt whose session was forgotten at once, with what is known of such a server. */
   #withCause(error: ConnectError, now: number): ConnectError {
     const known = error.reason === "session" ? this.lostSessions.describe(now) : undefined
     return known === undefined
@@ -202,12 +196,12 @@ export class ConnectionManager {
       : connectError(this.#backend.id, "session", `${error.message}; ${known}`, error.cause)
   }
 
-  /** A new session takes the place of a lost one from this time on, as far as a Retry-After and the bucket go. (R6, R7) */
+  /** In place of a lost one, as far as a Retry-After and the bucket go. (R6, R7) */
   #earliestSession(now: number): number {
     return Math.max(this.#outage.earliest(now), this.lostSessions.next(now))
   }
 
-  /** The server has forgotten a session: warns, once, of one that keeps forgetting. */
+  /** Warns, once. */
   #forgotten(now: number, age: number): Effect.Effect<void> {
     const { id } = this.#backend
     return this.lostSessions.add(now, age)
@@ -215,7 +209,7 @@ export class ConnectionManager {
       : Effect.void
   }
 
-  /** Moves to where a failure or a loss leads, and sets the timer that belongs to the state. `at`: in place of the backoff. */
+  /** Also sets the timer that belongs to the state. `at`: in place of the backoff. */
   #follow(
     event: Lifecycle.Event,
     patch: Partial<Slot>,
@@ -246,13 +240,11 @@ export class ConnectionManager {
     return this.#phase.begin(timer, Effect.map(wait, () => this.#backend.send({ _tag: "Due", timer })))
   }
 
-  /** A timer has run out: the attempt that it waited for is made. */
   due(timer: Timer): Effect.Effect<void> {
     if (!this.#phase.finish(timer)) return Effect.void
     return this.#phase.move(Lifecycle.Event.Due()) ? this.connect(timer.demanded) : Effect.void
   }
 
-  /** A call asks for a connection. */
   demanded(): Effect.Effect<void> {
     const { demandableFrom } = this.#backend.published.value
     if (demandableFrom === undefined) return this.bringForward()
@@ -264,7 +256,7 @@ export class ConnectionManager {
     return this.#phase.move(Lifecycle.Event.Demanded()) ? this.connect(true) : Effect.void
   }
 
-  /** A call waits: brings the next attempt forward, within bounds. (R8) */
+  /** For a waiting call, within bounds. (R8) */
   bringForward(): Effect.Effect<void> {
     const { nextAttemptAt, state } = this.#backend.published.value
     const { demand } = Lifecycle.entries[state._tag]
@@ -278,7 +270,7 @@ export class ConnectionManager {
     return this.#waitUntil(at, true)
   }
 
-  /** One probe decides about a connection; an attempt that waits for its time is made now. (R11) */
+  /** One probe decides about a connection; an attempt that waits is made now. (R11) */
   afterClockJump(): Effect.Effect<void> {
     const { current, nextAttemptAt } = this.#backend.published.value
     if (current !== undefined) return this.#tasks.probe.afterClockJump(current)
@@ -290,7 +282,6 @@ export class ConnectionManager {
 
   // --- the end of runtimes
 
-  /** A runtime was lost. */
   lose(runtime: Runtime, loss: Loss): Effect.Effect<void> {
     return Effect.gen(this, function*() {
       const backend = this.#backend
@@ -321,12 +312,11 @@ export class ConnectionManager {
     })
   }
 
-  /** Whether a call waits for the next connection. */
   get #isAwaited(): boolean {
     return this.#calls.wait.waiting > 0 || this.#owner.isSuspendedAwaited
   }
 
-  /** Retires a runtime whose connection is lost. The next attempt may go on with its session, where one follows. (T11) */
+  /** The next attempt may go on with its session. (T11) */
   #retireLost(installed: LiveConnection, loss: Loss): Effect.Effect<void> {
     const retire = this.#owner.retire(installed.runtime, loss)
     const { state } = this.#phase
@@ -335,15 +325,12 @@ export class ConnectionManager {
     return mayResume ? Effect.zipRight(this.#owner.suspend(installed, loss), retire) : retire
   }
 
-  /** Whether going on with its session has cured nothing: heartbeats gave it up again, with no good one between. (T11, K13) */
+  /** Heartbeats gave the resumed session up again, with no good one between. (T11, K13) */
   #isStuck({ connection }: LiveConnection, { kind }: Loss): boolean {
     return kind === "keepalive" && connection.resumed === true && this.#tasks.keepalive.state.lostInARow > 1
   }
 
-  /**
-   * A session seems to be lost, and the connection lives: a new session decides. The old one stays until there is a new one, and
-   * where there is none. (R12)
-   */
+  /** A new session decides. The old one stays until there is a new one, and where there is none. (R12) */
   doubt(runtime: Runtime, loss: Loss, pending: PendingCommand): Effect.Effect<void> {
     const backend = this.#backend
     const now = backend.now()
@@ -368,7 +355,6 @@ export class ConnectionManager {
     return Effect.asVoid(runtime.fork(Effect.map(Effect.sleep(wait), doubt)))
   }
 
-  /** The server gave a new session where it refused the old one: that was lost. */
   #confirmed(runtime: Runtime, loss: Loss): Effect.Effect<void> {
     return Effect.suspend(() => {
       const now = this.#backend.now()
@@ -380,7 +366,7 @@ export class ConnectionManager {
     })
   }
 
-  /** No call has used a runtime for `idleRelease`. */
+  /** No call has used it for `idleRelease`. */
   release(runtime: Runtime): Effect.Effect<void> {
     if (!this.#backend.isCurrent(runtime)) return Effect.void
     // A call may have begun since the report.
@@ -390,17 +376,16 @@ export class ConnectionManager {
     return this.#owner.retire(runtime)
   }
 
-  /** The part of a slot that forgets the last error, where a runtime that leaves it was stable. */
   clearErrorIfStable(runtime: Runtime | undefined): Partial<Slot> {
     return runtime !== undefined && this.#backend.isStable(runtime) ? { lastError: undefined } : {}
   }
 
-  /** Whether a runtime was stable, or has answered a call. A session that was forgotten has a pace of its own (R7). (R3, V6) */
+  /** A forgotten session has a pace of its own (R7). (R3, V6) */
   #isGood(runtime: Runtime, loss: Loss | undefined): boolean {
     return this.#backend.isStable(runtime) || (runtime.hasWorked && loss?.kind !== "session")
   }
 
-  /** Counts the time of a runtime that leaves the slot; one that was good ends the outage before it. */
+  /** A good runtime ends the outage before it. */
   recordUptime(runtime: Runtime, loss?: Loss): void {
     this.#backend.counters.pastUptime += this.#backend.now() - runtime.installedAt
     if (this.#isGood(runtime, loss)) this.#outage.reset()

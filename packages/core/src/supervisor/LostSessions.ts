@@ -1,15 +1,13 @@
-/**
- * The sessions that a server has forgotten: how soon a new one may be made, and whether the server keeps forgetting them.
- */
+/** How soon a new session may be made in place of a forgotten one, and whether the server keeps forgetting them. */
 import { formatMillis } from "../internal/formatMillis.js"
 
-/** So many new sessions are made at once after a quiet time. */
+/** At once, after a quiet time. */
 const burst = 10
 
-/** One more may be made at once after each of these, in milliseconds. */
+/** One more after each of these, in milliseconds. */
 const refill = 1000
 
-/** A server that forgets so many sessions within `memory` milliseconds keeps forgetting them. */
+/** So many within `memory` milliseconds are too many. */
 const many = 5
 const memory = 600_000
 
@@ -19,28 +17,23 @@ interface LostSession {
   readonly age: number
 }
 
-/**
- * Counts the lost sessions of one backend. A lost session is the answer of a server that lives, so it is no failure: only the
- * pace of new sessions is bounded, by a bucket of `burst` that refills at one in `refill` milliseconds. (R7)
- */
+/** No failures, since the server lives: only their pace is bounded, by a bucket of `burst` places. (R7) */
 export class LostSessions {
   #count = 0
-  /** Of the last `memory` milliseconds, oldest first; at most `many`. */
+  /** The last `many`, oldest first. */
   #recent: ReadonlyArray<LostSession> = []
-  /** How many of a run of losses there were, without a pause of `memory` milliseconds. */
+  /** Without a pause of `memory` milliseconds. */
   #inARow = 0
   #warned = false
-  /** Whether the next attempt replaces a lost session. */
   #isReplaced = false
   /** When the bucket is full again. */
   #fullAt = Number.NEGATIVE_INFINITY
 
-  /** All that were lost. */
   get count(): number {
     return this.#count
   }
 
-  /** Notes a session that was lost. True where it should be said, once, that the server keeps forgetting. */
+  /** True where a warning is due, once. */
   add(now: number, age: number): boolean {
     const quiet = now - (this.#recent.at(-1)?.at ?? Number.NEGATIVE_INFINITY) > memory
     if (quiet) {
@@ -55,24 +48,22 @@ export class LostSessions {
     return true
   }
 
-  /** The next attempt replaces a lost session. */
   replace(): void {
     this.#isReplaced = true
   }
 
-  /** An attempt begins. One that replaces a lost session takes its place in the bucket, which a command may empty and no more. */
+  /** One that replaces a lost session takes a place in the bucket, which a command may empty and no more. */
   attempted(now: number): void {
     if (!this.#isReplaced) return
     this.#isReplaced = false
     this.#fullAt = Math.min(Math.max(now, this.#fullAt) + refill, now + burst * refill) // guard: session-pace
   }
 
-  /** When the bucket next has a place. */
   next(now: number): number {
     return Math.max(now, this.#fullAt - (burst - 1) * refill)
   }
 
-  /** What to say of a server that keeps forgetting its sessions: how many, how old, and the usual causes. */
+  /** `undefined` unless it keeps forgetting. */
   describe(now: number): string | undefined {
     if (!this.#isForgetful(now)) return undefined
     const ages = this.#recent.map(({ age }) => age)

@@ -1,6 +1,4 @@
-/**
- * Follows what the processes of a backend use, and replaces a process that uses too much memory.
- */
+/** Follows what processes use, and replaces one that uses too much memory. */
 import { MemoryLimit } from "../health/MemoryLimit.js"
 import type { Loss } from "../port/Loss.js"
 import type { ResourceUsage } from "../port/ResourceUsage.js"
@@ -8,9 +6,7 @@ import type { LiveConnection } from "../runtime/LiveConnection.js"
 import type { Runtime } from "../runtime/Runtime.js"
 import type { BackendState } from "../state/BackendState.js"
 
-/** Watches the processes of one backend. Its connector measures them. */
 export class MemoryWatch {
-  /** What is remembered of the limit; nothing where there is none. */
   readonly limit: MemoryLimit | undefined
   readonly #backend: BackendState
 
@@ -19,7 +15,6 @@ export class MemoryWatch {
     this.limit = maxMemory === undefined ? undefined : new MemoryLimit(maxMemory)
   }
 
-  /** Begins with an installed runtime. Nothing where its connection does not measure. */
   attach({ connection, runtime }: LiveConnection): void {
     const { limit } = this
     limit?.begin()
@@ -35,10 +30,7 @@ export class MemoryWatch {
     }
   }
 
-  /**
-   * Compares the memory of the installed runtime with the limit, and warns. Returns the loss with which the runtime is to be replaced, if it
-   * is. While a new connection is being made, nothing is compared: the next measurement counts.
-   */
+  /** Returns the loss that replaces the runtime. Compares nothing while a new connection is being made. */
   measured(runtime: Runtime): Loss | undefined {
     const { limit } = this
     const { generation, usage } = runtime

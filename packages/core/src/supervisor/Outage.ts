@@ -1,44 +1,37 @@
-/**
- * One outage of a backend: how often attempts have failed, and when the next one may be made.
- */
+/** One outage: how often attempts have failed, and when the next one may be made. */
 import { Duration, Effect, type Schedule, ScheduleDecision, ScheduleIntervals } from "effect"
 import type { ConnectError, ConnectReason } from "../Errors.js"
 import { backoff, jittered } from "../internal/backoff.js"
 import type { Policy } from "../options/Policy.js"
 
-/** The longest spacing, as a part of the time that a call waits: two attempts fall into it, neither of them just as it ends. */
+/** Of the time that a call waits: two attempts fall into it, neither just as it ends. */
 const partOfWait = 0.4
 
-/** Nobody has got anything to do from an attempt that failed so. */
+/** Such an attempt has given nobody anything to do. */
 const unheardReasons: ReadonlySet<ConnectReason> = new Set(["refused", "unreachable"])
 
-/** The spacing of such attempts as a part of the time that the outage has lasted: a server that is back is found that much later. */
+/** Of the outage so far: a server that is back is found that much later. */
 const partOfOutage = 0.1
 
-/** The shortest spacing of such attempts, as a part of `demandInterval`. */
+/** Of `demandInterval`. */
 const leastOfInterval = 0.25
 
-/** What a failed attempt means for the next. */
 export type AttemptVerdict = "retry" | "exhausted" | "permanent"
 
-/**
- * Counts one outage, and is the only place that decides when the next attempt is made. Owned by one supervisor; begins anew
- * when a connection has been stable or a command says so. (R3)
- */
+/** The only place that decides when the next attempt is made. (R3) */
 export class Outage {
   #failures = 0
-  /** Failed attempts that no call waited for. (R4, R8) */
+  /** No call waited for them. (R4, R8) */
   #quickFailures = 0
-  /** Permanent failures in a row. (R5) */
+  /** In a row. (R5) */
   #permanentFailures = 0
-  /** When the first attempt of this outage failed. */
   #failedSince: number | undefined
-  /** The spacing for waiting calls where the last attempt has reached nobody. */
+  /** Where the last attempt has reached nobody. */
   #unheardSpacing: number | undefined
   #notBefore = 0
   #demandedAt = Number.NEGATIVE_INFINITY
   readonly #policy: Policy["reconnect"]
-  /** Made when it is first needed: most backends never lose a connection. */
+  /** Made late: most backends never lose a connection. */
   #schedule: Schedule.Schedule<Duration.Duration> | undefined
   #scheduleState: unknown
 
@@ -46,12 +39,12 @@ export class Outage {
     this.#policy = policy
   }
 
-  /** Failed attempts and unstable connections of this outage. */
+  /** Including unstable connections. */
   get failures(): number {
     return this.#failures
   }
 
-  /** Forgets the outage: the next delay is the first again. A Retry-After holds on: it is a time, and passes by itself. */
+  /** A Retry-After holds on: it is a time, and passes by itself. */
   reset(): void {
     this.#failures = 0
     this.#quickFailures = 0
@@ -62,31 +55,30 @@ export class Outage {
     this.#scheduleState = this.#schedule?.initial
   }
 
-  /** Makes no attempt before a server's Retry-After, up to `maxRetryAfter`. (R6) */
+  /** Up to `maxRetryAfter`. (R6) */
   respectRetryAfter(now: number, retryAfter: number | undefined): void {
     if (retryAfter !== undefined && retryAfter > 0) {
       this.#notBefore = Math.max(this.#notBefore, now + Math.min(retryAfter, this.#policy.maxRetryAfter))
     }
   }
 
-  /** The earliest time for an attempt that nothing but a Retry-After delays. */
+  /** Only a Retry-After delays it. */
   earliest(now: number): number {
     return Math.max(now, this.#notBefore)
   }
 
-  /** An attempt begins because a call waits for it. */
   demanded(now: number): void {
     this.#demandedAt = now
   }
 
-  /** A connection was lost before it was stable. */
+  /** Before it was stable. */
   connectionFailed(): void {
     this.#failures++
     this.#failedSince = undefined
     this.#unheardSpacing = undefined
   }
 
-  /** Draws the spacing that follows on a failed attempt, where it has reached nobody. (V10) */
+  /** Where the attempt has reached nobody. (V10) */
   space(now: number, { reason }: ConnectError): Effect.Effect<void> {
     return Effect.suspend(() => {
       this.#failedSince ??= now
@@ -100,7 +92,7 @@ export class Outage {
     })
   }
 
-  /** Counts a failed attempt and says what it means. A backend that was up before is given all quick attempts. (R5) */
+  /** A backend that was up before gets all quick attempts. (R5) */
   attemptFailed(error: ConnectError, demanded: boolean, everConnected: boolean): AttemptVerdict {
     this.#failures++
     if (!demanded) this.#quickFailures++
@@ -110,7 +102,6 @@ export class Outage {
     return this.#quickFailures >= this.#policy.maxAttempts ? "exhausted" : "retry"
   }
 
-  /** When the next attempt of the backoff is due. */
   nextBackoff(now: number): Effect.Effect<number> {
     return Effect.suspend(() => {
       if (this.#schedule === undefined) {
@@ -125,7 +116,7 @@ export class Outage {
     })
   }
 
-  /** When a dormant backend is tried next. (R4) */
+  /** (R4) */
   nextProbe(now: number): Effect.Effect<number> {
     return Effect.map(
       jittered(this.#policy.dormantProbe, 0.75),
@@ -134,9 +125,8 @@ export class Outage {
   }
 
   /**
-   * When calls that wait may have their attempt: spaced, the spacing doubling with each failure, up to `maxDelay`, and up to less than
-   * half of the time that they wait, so that one of them may be the one that finds the server up again; never before a Retry-After. Where
-   * nobody was reached, it does not double. How many calls wait makes no difference. (R8, R14, V10)
+   * The spacing doubles with each failure, up to `maxDelay` and to less than half of the wait, so that a call may find the server up;
+   * never before a Retry-After. It does not double where nobody was reached. (R8, R14, V10)
    */
   nextDemanded(now: number, wait: number): number {
     const longest = Math.max(this.#policy.demandInterval, Math.floor(wait * partOfWait)) // guard: attempt-within-the-wait
@@ -144,7 +134,7 @@ export class Outage {
     return Math.max(now, this.#notBefore, this.#demandedAt + Math.min(this.#demandSpacing, longest, unheard))
   }
 
-  /** From when on a call may ask for an attempt after one that has failed for good: no call waits for that time. (R13) */
+  /** No call waits for that time. (R13) */
   nextAfterPermanent(now: number): number {
     return Math.max(this.#notBefore, now + this.#demandSpacing) // guard: demand-respects-retry-after
   }

@@ -1,9 +1,6 @@
 /**
- * The lifecycle's state of one backend, with what it has under way: at most one attempt, timer or teardown, which belongs to
- * the state and ends with it.
- *
- * What is under way is its own fence. What an attempt, a timer or a teardown reports names the object that it comes from,
- * and counts only while that is the one under way. (L4)
+ * The state of one backend, with at most one attempt, timer or teardown under way, which ends with the state. That is its own fence:
+ * a report names the object that it comes from, and counts only while that is under way. (L4)
  */
 import { Effect, type Fiber, FiberId } from "effect"
 import * as SafeLog from "../internal/SafeLog.js"
@@ -12,12 +9,10 @@ import type { BackendState, Slot } from "../state/BackendState.js"
 import type { PendingCommand } from "../state/Command.js"
 import type { Work } from "../state/Work.js"
 
-/** Moves by the table and publishes each move; holds what is under way. */
 export class Phase {
   readonly #backend: BackendState
   #work: Work | undefined
   #fiber: Fiber.RuntimeFiber<void> | undefined
-  /** What the table refused last, until it is logged. */
   #refused: Lifecycle.Event | undefined
 
   constructor(backend: BackendState) {
@@ -28,12 +23,11 @@ export class Phase {
     return this.#backend.published.value.state
   }
 
-  /** What is under way, if anything is. */
   get work(): Work | undefined {
     return this.#work
   }
 
-  /** Asks the table, and publishes what it says together with a patch of the slot. False where the event is refused. (L2) */
+  /** Publishes the move with a patch. False where the table refuses. (L2) */
   move(event: Lifecycle.Event, patch: Partial<Slot> = {}): boolean {
     const slot = this.#backend.published.value
     const transition = Lifecycle.transition(slot.state, event)
@@ -52,7 +46,6 @@ export class Phase {
     return true
   }
 
-  /** Logs what the table has refused since the last time. */
   get logRefused(): Effect.Effect<void> {
     return Effect.suspend(() => {
       const event = this.#refused
@@ -62,7 +55,7 @@ export class Phase {
     })
   }
 
-  /** Begins something, in a fiber of its own, in place of what is under way. */
+  /** In place of what is under way. */
   begin(work: Work, run: Effect.Effect<void>): Effect.Effect<void> {
     return Effect.suspend(() => {
       this.end()
@@ -75,7 +68,7 @@ export class Phase {
     })
   }
 
-  /** Something has come to its end by itself. False where it is not under way any more: it was ended before. */
+  /** False where it was ended before. */
   finish(work: Work): boolean {
     if (work !== this.#work) return false // guard: late-work
     this.#work = undefined
@@ -83,14 +76,13 @@ export class Phase {
     return true
   }
 
-  /** Whether what is under way will answer a command. */
   willAnswer(pending: PendingCommand): boolean {
     const work = this.#work
     if (work?._tag === "Attempt") return work.joined.includes(pending)
     return work?._tag === "Teardown" && (work.disables.includes(pending) || work.enables.includes(pending))
   }
 
-  /** Ends what is under way and gives it, for the commands that wait for it. Interrupting is a request: see `finish`. */
+  /** Interrupting is a request: see `finish`. */
   end(): Work | undefined {
     const work = this.#work
     if (work?._tag !== "Teardown") this.#fiber?.unsafeInterruptAsFork(FiberId.none)

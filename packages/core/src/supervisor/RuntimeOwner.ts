@@ -1,7 +1,4 @@
-/**
- * Owns the runtimes of one backend: each from before it has a connection until it is retired, exactly once; and the session of
- * the last one, while the network has failed it.
- */
+/** Owns each runtime until it is retired, exactly once; and the last session, while the network has failed it. */
 import { Deferred, Effect, Exit, FiberId } from "effect"
 import { closeWithin } from "../internal/scopes.js"
 import { entries, type State } from "../lifecycle/Lifecycle.js"
@@ -12,22 +9,18 @@ import { Runtime } from "../runtime/Runtime.js"
 import type { BackendState } from "../state/BackendState.js"
 import type { Start } from "./Start.js"
 
-/**
- * How long the calls in flight on a forgotten session may take to hear from the server, in milliseconds. It refuses each of them by itself,
- * and what it refused is sent again; a call that is cut off instead may have been carried out.
- */
+/** Milliseconds for the server to refuse the calls of a forgotten session; one that is cut off may have been carried out. */
 const refusalGrace = 3000
 
-/** Makes runtimes, retires each once, and knows which are still closing. */
 export class RuntimeOwner {
   /** Removing a runtime from this set claims the right to close it. (L6) */
   readonly #owned = new Set<Runtime>()
-  /** Closes under way, each from the step in which its runtime leaves `#owned`. */
+  /** From the step in which a runtime leaves `#owned`. */
   readonly #closing = new Set<Deferred.Deferred<void>>()
-  /** Runtimes that were retired on purpose, or whose session is forgotten: they wait for the calls in flight before they close. */
+  /** They wait for the calls in flight before they close. */
   readonly #draining = new Set<Runtime>()
   #suspended: { readonly session: SuspendedSession; readonly runtime: Runtime } | undefined
-  /** The start that no attempt waits for, and the next one does. */
+  /** No attempt waits for it, and the next one does. */
   #start: Start | undefined
   readonly #backend: BackendState
 
@@ -35,7 +28,6 @@ export class RuntimeOwner {
     this.#backend = backend
   }
 
-  /** A runtime that is owned but has no connection yet. */
   make(generation: number): Effect.Effect<Runtime> {
     return Effect.tap(
       Runtime.make(generation, this.#backend.temperament),
@@ -44,9 +36,8 @@ export class RuntimeOwner {
   }
 
   /**
-   * Retires a runtime: once, however often it is called. A loss fails what is in flight in the same synchronous step, but a forgotten
-   * session cuts nothing: its calls get 3 s, or `timeouts.drain` where that is shorter, to hear the server's refusal. Without a loss, calls
-   * get `timeouts.drain` to finish. Returns at once; the close goes on in a fiber of its own.
+   * Once; returns at once. A loss fails what is in flight in the same synchronous step, but after a forgotten session calls get 3 s
+   * at most to hear the refusal; without a loss, or for its memory, they get `timeouts.drain`.
    */
   retire(runtime: Runtime, loss?: Loss): Effect.Effect<void> {
     return Effect.uninterruptible(Effect.suspend(() => {
@@ -63,7 +54,7 @@ export class RuntimeOwner {
     }))
   }
 
-  /** Keeps a start whose attempt has ended, until the next attempt takes it, or its time is over. (V5) */
+  /** Until the next attempt takes it, or it expires. (V5) */
   keepStart(start: Start): Effect.Effect<void> {
     return Effect.suspend(() => {
       const { runtime } = start
@@ -77,26 +68,24 @@ export class RuntimeOwner {
     })
   }
 
-  /** Asks for the next attempt once a start that is kept has ended, and at once if it has. Nobody takes that before the attempt is known to have failed. */
+  /** Asks for the next attempt once a kept start has ended; its own attempt must have been reported as failed. */
   hasten(start: Start): void {
     start.runtime.awaited?.addObserver(() => {
       if (this.#start === start) this.#backend.demand()
     })
   }
 
-  /** The start that is under way, for an attempt. */
   takeStart(): Start | undefined {
     const start = this.#start
     this.#start = undefined
     return start
   }
 
-  /** Ends the start that no attempt waits for. */
   endStart(loss: Loss): Effect.Effect<void> {
     return Effect.suspend(() => this.#start === undefined ? Effect.void : this.retire(this.#start.runtime, loss))
   }
 
-  /** Keeps the session of a connection that was lost to the network, for the next attempt. To be retired right after. (T11) */
+  /** For the next attempt. The runtime is to be retired right after. (T11) */
   suspend({ connection, runtime }: LiveConnection, loss: Loss): Effect.Effect<void> {
     return Effect.zipRight(
       this.#endSuspended,
@@ -111,24 +100,23 @@ export class RuntimeOwner {
     )
   }
 
-  /** The session that the next attempt may go on with. */
   get suspended(): SuspendedSession | undefined {
     const session = this.#suspended?.session
     return session?.held === true ? session : undefined
   }
 
-  /** Whether a call waits for an answer of the suspended session; a heartbeat or a reading of lists that was under way does not count. */
+  /** A heartbeat or a reading of lists does not count. */
   get isSuspendedAwaited(): boolean {
     return this.suspended?.isAwaited === true && (this.#suspended?.runtime.inFlight ?? 0) > 0
   }
 
-  /** A runtime that is installed goes on with the suspended session: the calls that wait in it are its own from now on. */
+  /** The calls that wait in the session become the runtime's own. */
   resumed(runtime: Runtime): void {
     this.#suspended?.runtime.handOver(runtime)
     this.#suspended = undefined
   }
 
-  /** What becomes of the suspended session in a state. Returns at once; `closed` waits for its end. */
+  /** Returns at once; `closed` waits for the end. */
   enter({ _tag }: State): Effect.Effect<void> {
     return entries[_tag].session === "ended" ? this.#endSuspended : Effect.void
   }
@@ -143,14 +131,13 @@ export class RuntimeOwner {
     })
   }
 
-  /** Retires whatever is still owned: runtimes of attempts, and those that were never installed. */
   retireAll(loss: Loss): Effect.Effect<void> {
     return Effect.suspend(() =>
       Effect.forEach([...this.#owned], (runtime) => this.retire(runtime, loss), { discard: true })
     )
   }
 
-  /** Retires what earlier attempts have left, but the start that goes on, and ends when all of it has closed or was abandoned. */
+  /** All but the start that goes on. Ends when all has closed or was abandoned. */
   get emptied(): Effect.Effect<void> {
     const loss: Loss = { kind: "closed", message: "the attempt was cancelled" }
     const left = Effect.suspend(() =>
@@ -163,19 +150,17 @@ export class RuntimeOwner {
     return Effect.zipRight(left, this.closed)
   }
 
-  /** Fails the calls in flight on runtimes that drain, so that a disable or a shutdown does not wait for them. */
   failDraining(loss: Loss): void {
     for (const runtime of this.#draining) runtime.fail(loss)
   }
 
-  /** Ends when everything that is closing now has closed or was abandoned. Bounded, since each close is. */
+  /** Bounded, since each close is. */
   get closed(): Effect.Effect<void> {
     return Effect.suspend(() =>
       Effect.forEach([...this.#closing], (closed) => Deferred.await(closed), { discard: true })
     )
   }
 
-  /** Runs the end of something in a fiber of its own. Its own bound is what `closed` waits for. */
   #inBackground(end: Effect.Effect<unknown>): Effect.Effect<void> {
     return Effect.suspend(() => {
       const closed = Deferred.unsafeMake<void>(FiberId.none)
@@ -191,7 +176,7 @@ export class RuntimeOwner {
     })
   }
 
-  /** How long calls in flight may go on, in milliseconds. */
+  /** Milliseconds. */
   #drainOf(loss: Loss | undefined): number {
     const { drain } = this.#backend.policy.timeouts
     if (loss === undefined || loss.kind === "memory") return drain

@@ -1,6 +1,4 @@
-/**
- * What works for the installed runtime of a backend: keepalive, the reading of lists, probes and the idle timer.
- */
+/** What works for the installed runtime. */
 import { Effect } from "effect"
 import * as Discovery from "../discovery/Discovery.js"
 import { Refresh } from "../discovery/Refresh.js"
@@ -15,7 +13,6 @@ import type { Runtime } from "../runtime/Runtime.js"
 import type { BackendState } from "../state/BackendState.js"
 import { MemoryWatch } from "./MemoryWatch.js"
 
-/** Begins with each installed runtime, and ends with it. */
 export class RuntimeTasks {
   readonly keepalive: Keepalive
   readonly examiner: Examiner
@@ -26,7 +23,7 @@ export class RuntimeTasks {
   readonly #quietCalls: QuietCalls
   readonly #backend: BackendState
 
-  /** `maxMemory`: the limit of the connector, in bytes. */
+  /** `maxMemory`: in bytes. */
   constructor(backend: BackendState, maxMemory: number | undefined) {
     this.#backend = backend
     this.examiner = new Examiner(backend)
@@ -38,7 +35,7 @@ export class RuntimeTasks {
     this.memory = new MemoryWatch(backend, maxMemory)
   }
 
-  /** Begins for a runtime that has just been installed; all of it is interrupted at the detach. */
+  /** Interrupted at the detach. */
   attach(installed: LiveConnection): Effect.Effect<void> {
     const { runtime } = installed
     const { idleRelease } = this.#backend.policy.lifecycle
@@ -55,7 +52,6 @@ export class RuntimeTasks {
     })
   }
 
-  /** Notes of which lists the connection hears that they have changed. */
   onHearing(runtime: Runtime, { announced, unannounced }: Hearing): void {
     if (runtime.detached) return
     runtime.setUnannounced(unannounced)
@@ -63,20 +59,17 @@ export class RuntimeTasks {
     this.#backend.send({ _tag: "ListsChanged", runtime })
   }
 
-  /** A call is in flight: it is watched. */
   used(runtime: Runtime): Effect.Effect<void> {
     const { current } = this.#backend.published.value
     return current?.runtime === runtime ? this.#quietCalls.begin(current) : Effect.void
   }
 
-  /** Probes the server where the installed runtime is the one that is suspected. */
   suspected(runtime: Runtime): Effect.Effect<void> {
     return this.#backend.policy.keepalive.method === "none"
       ? Effect.void
       : Effect.asVoid(this.probe.onSuspicion(runtime))
   }
 
-  /** Hands on a notification of the server, and notes what it says of lists. */
   notified(runtime: Runtime, notification: ServerNotification): void {
     if (runtime.detached) return
     if (this.#backend.offered.passes(notification)) this.#backend.notifications.emit(notification)
@@ -87,7 +80,7 @@ export class RuntimeTasks {
   }
 }
 
-/** Calls `unused` when no call has used a runtime for so many milliseconds, and again each time it stays so. (L18) */
+/** And again each time it stays so. (L18) */
 const watchIdle = (
   runtime: Runtime,
   idleRelease: number,

@@ -1,10 +1,10 @@
 /**
- * The supervisor of one backend: one fiber that takes messages, asks `Lifecycle.transition`, publishes one new value of the
- * slot, and then acts. It never waits for an attempt, a timer or a close: each is a fiber that reports by message.
+ * One fiber that takes messages, asks `Lifecycle.transition`, publishes one new value of the slot, and then acts. It never waits for an
+ * attempt, a timer or a close: each is a fiber that reports by message.
  */
 import { Cause, Effect, Exit, type Fiber, FiberId, Scope } from "effect"
 import { Calls } from "../calls/Calls.js"
-import { ProgressBeats } from "../calls/ProgressBeats.js"
+import { ProgressBeats } from "../calls/progress/ProgressBeats.js"
 import type { CommandError } from "../Errors.js"
 import { awaitAtMost } from "../internal/deadline.js"
 import * as SafeLog from "../internal/SafeLog.js"
@@ -23,7 +23,6 @@ import { Phase } from "./Phase.js"
 import { RuntimeOwner } from "./RuntimeOwner.js"
 import { RuntimeTasks } from "./RuntimeTasks.js"
 
-/** Supervises one backend from `start` until the scope closes. */
 export class Supervisor {
   readonly calls: Calls
   readonly tasks: RuntimeTasks
@@ -36,7 +35,6 @@ export class Supervisor {
   readonly #beats: ProgressBeats
   #scope: Scope.Scope | undefined
   #fiber: Fiber.RuntimeFiber<void> | undefined
-  /** What has failed unexpectedly, by source. */
   #defects: Set<string> | undefined
 
   constructor(backend: BackendState, options: BackendOptions, permits: ConnectPermits) {
@@ -61,7 +59,7 @@ export class Supervisor {
 
   // --- life
 
-  /** Starts to work; the scope's finalizer tears everything down, within the bound of a few `timeouts.close`. */
+  /** The finalizer takes at most a few `timeouts.close`. */
   get start(): Effect.Effect<void, never, Scope.Scope> {
     return Effect.uninterruptible(
       Effect.gen(this, function*() {
@@ -83,7 +81,7 @@ export class Supervisor {
     )
   }
 
-  /** Asks for something and waits until what it began has ended. Interrupting the caller cancels nothing. (L11) */
+  /** Interrupting the caller cancels nothing. (L11) */
   command(command: Command): Effect.Effect<void, CommandError> {
     return Effect.suspend(() => {
       if (this.#phase.state._tag === "Closed") return this.#commands.answerWhenClosed(command)
@@ -118,7 +116,7 @@ export class Supervisor {
     })
   }
 
-  /** Answers the commands that nobody will carry out any more; every other message is of no account once it is closed. */
+  /** Other messages are of no account. */
   #answerInbox(): void {
     const { inbox } = this.#backend
     for (let message = inbox.shift(); message !== undefined; message = inbox.shift()) {
@@ -129,7 +127,7 @@ export class Supervisor {
 
   // --- messages
 
-  /** Run uninterruptibly: it waits for nothing, and what it begins it has to end. */
+  /** Uninterruptible: it waits for nothing, and what it begins it has to end. */
   #handle(message: Message): Effect.Effect<void> {
     return Effect.suspend(() => {
       switch (message._tag) {
@@ -179,7 +177,7 @@ export class Supervisor {
     return loss === undefined ? Effect.void : this.connections.lose(runtime, loss)
   }
 
-  /** After a defect of ours: the supervisor goes on, and a command in hand that nothing under way will answer is answered. */
+  /** Answers a command that nothing under way will answer. */
   #survive(message: Message, cause: Cause.Cause<never>): Effect.Effect<void> {
     if ((message._tag === "Command" || message._tag === "Doubted") && !this.#phase.willAnswer(message.pending)) {
       message.pending.answer(Exit.failCause(cause))
@@ -187,7 +185,7 @@ export class Supervisor {
     return this.#logDefect(`handling of ${message._tag}`, cause)
   }
 
-  /** Logs the first defect of each source: one that fails at every event would flood. (L19) */
+  /** Once for each source: one that fails at every event would flood. (L19) */
   #logDefect(source: string, cause: Cause.Cause<never>): Effect.Effect<void> {
     const defects = this.#defects ??= new Set()
     if (defects.has(source)) return Effect.void

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@effect/vitest"
-import type { Backend, Method, Params } from "@mcp-lifeline/core"
+import { type Backend, type Method, type Params, RequestError } from "@mcp-lifeline/core"
 import * as Call from "../../src/calls/Call.js"
 import type { Runtime } from "../../src/runtime/Runtime.js"
 
@@ -118,17 +118,22 @@ describe("the time of a call", () => {
 })
 
 describe("what is known of a call", () => {
-  it("[C2] it may have been carried out from when it is sent, unless its request was withdrawn before, and none of it was sent twice", () => {
-    for (const repeated of [false, true]) {
+  it("[C2] it may have been carried out from when it is sent, unless its request was withdrawn before, and no request before it may have been", () => {
+    for (
+      const before of [undefined, {
+        generation: 1,
+        error: new RequestError({ fate: "unknown", reason: "lost", message: "cut" })
+      }]
+    ) {
       const sentTo: Array<number> = []
       const one = call({ onSent: (generation) => void sentTo.push(generation) })
-      one.repeated = repeated
       one.waitEnd = start + 1
       expect(Call.fateOf(one)).toBe("notSent")
+      one.unknown = before
       Call.leaves(one, { generation: 3 } as Runtime)
       expect([Call.fateOf(one), one.waitEnd, sentTo]).toEqual(["unknown", undefined, [3]])
       sent(one).onwithdrawn?.()
-      expect(Call.fateOf(one)).toBe(repeated ? "unknown" : "notSent")
+      expect(Call.fateOf(one)).toBe(before === undefined ? "notSent" : "unknown")
     }
   })
 

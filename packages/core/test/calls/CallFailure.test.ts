@@ -1,6 +1,14 @@
 import { describe, expect, it } from "@effect/vitest"
-import { BackendUnavailable, ConnectionLost, RemoteError, RequestError, RequestTimeout } from "@mcp-lifeline/core"
-import { afterUnknown, isMisuse, isSuspicious, maySendAgain, toCallError } from "../../src/calls/CallFailure.js"
+import {
+  BackendUnavailable,
+  ConnectionLost,
+  RemoteError,
+  RequestError,
+  RequestTimeout,
+  ResultUnknown,
+  SessionExpired
+} from "@mcp-lifeline/core"
+import { isMisuse, isSuspicious, maySendAgain, outcomeOf, toCallError } from "../../src/calls/CallFailure.js"
 import type { RequestReason } from "../../src/Errors.js"
 import { State } from "../../src/lifecycle/Lifecycle.js"
 
@@ -94,7 +102,8 @@ describe("what a failed request means", () => {
   })
 
   it("[C3:virtual] whatever keeps a call whose fate is unknown from being sent again, its fate stays unknown, and its own end is an end", () => {
-    const first = failed("unknown", "lost", { message: "cut" })
+    const unknown = { generation: 3, error: failed("unknown", "lost", { message: "cut" }) }
+    const call = { method: "tools/call", unknown } as const
     const unavailable = (lastError?: string) =>
       new BackendUnavailable({
         backend: "files",
@@ -103,32 +112,39 @@ describe("what a failed request means", () => {
         lastError,
         lastReason: lastError === undefined ? undefined : "refused"
       })
+    const connected = new BackendUnavailable({ backend: "files", state: "Connected", message: "not sent" })
+    const expired = new SessionExpired({ backend: "files", generation: 3, newGeneration: 4, message: "not sent" })
+    const remote = new RemoteError({ backend: "files", generation: 4, method: "tools/call", code: 1, message: "no" })
     const lost = new ConnectionLost({ backend: "files", generation: 4, message: "not carried out" })
     for (
       const [last, why, lastError] of [
         [unavailable(), "files is Dormant", false],
         [unavailable("ECONNREFUSED"), "files is Dormant", true],
+        [connected, "files did not take it in time", false],
+        [expired, "its session was lost", false],
+        [remote, "files does not offer it any more", false],
         [lost, "the next connection was lost, too", false]
       ] as const
     ) {
-      for (const harmless of [false, true]) {
-        const error = afterUnknown(last, first, about, harmless)
+      for (const repeated of [false, true]) {
+        const error = outcomeOf(last, { ...call, repeated }, "files")
         expect(error).toMatchObject({ _tag: "ResultUnknown", ...about, cause: last })
         expect(error.message).toContain("was sent and its result is unknown (cut)")
         expect(error.message).toContain(why)
         expect(error.message.includes(" (last error: ECONNREFUSED)")).toBe(lastError)
         expect(error.message.includes("last error")).toBe(lastError)
         expect(error.publicMessage?.includes("it refuses connections")).toBe(lastError)
-        expect(error.message.includes("may be carried out twice, but could not be sent again")).toBe(harmless)
-        expect(advice.check.test(error.message)).toBe(!harmless)
+        expect(error.message.includes("may be carried out twice, but could not be sent again")).toBe(repeated)
+        expect(advice.check.test(error.message)).toBe(!repeated)
         expect(error.publicMessage).not.toContain("ECONNREFUSED")
       }
     }
     for (
       const last of [
-        new RemoteError({ backend: "files", generation: 4, method: "tools/call", code: 1, message: "no" }),
+        new ResultUnknown({ backend: "files", generation: 4, method: "tools/call", message: "cut" }),
         new RequestTimeout({ backend: "files", generation: 4, method: "tools/call", timeout: 1, message: "late" })
       ]
-    ) expect(afterUnknown(last, first, about, true)).toBe(last)
+    ) expect(outcomeOf(last, { ...call, repeated: true }, "files")).toBe(last)
+    expect(outcomeOf(lost, { ...call, repeated: true, unknown: undefined }, "files")).toBe(lost)
   })
 })

@@ -1,7 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
 import { type Connection, RequestError } from "@mcp-lifeline/core"
 import { Deferred, Effect, Fiber, TestClock } from "effect"
-import { SessionLoss } from "../../src/calls/SessionLoss.js"
 import { SessionState } from "../../src/calls/SessionState.js"
 
 const all = { logging: {}, resources: { subscribe: true } }
@@ -90,21 +89,4 @@ describe("what a session was asked to keep", () => {
         expect(asked).toHaveLength(20)
       }
     }))
-})
-
-describe("a lost session of which a call learns", () => {
-  it("[C12:unit] is the first that was lost since, told once, unless somebody has ended it on purpose; and so is the next one", () => {
-    const loss = new SessionLoss()
-    expect(loss.take("one", 2)).toBeUndefined()
-    for (const start of [1, 10]) {
-      for (const generation of [start, start + 1, start + 2]) loss.lost(generation)
-      expect(loss.take("one", start + 3)).toMatchObject({ backend: "one", generation: start, newGeneration: start + 3 })
-      expect(loss.take("one", start + 3)).toBeUndefined()
-    }
-    loss.lost(20)
-    loss.forget()
-    expect(loss.take("one", 21)).toBeUndefined()
-    loss.lost(22)
-    expect(loss.take("one", 23)).toMatchObject({ generation: 22 })
-  })
 })

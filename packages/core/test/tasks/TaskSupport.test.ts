@@ -3,7 +3,7 @@ import { Effect } from "effect"
 import { describe, expect, it } from "vitest"
 import { mayLeave } from "../../../testing/test/support/Holdings.js"
 import * as Call from "../../src/calls/Call.js"
-import { TaskSupport } from "../../src/calls/TaskSupport.js"
+import { TaskSupport } from "../../src/calls/tasks/TaskSupport.js"
 import * as Hints from "../../src/catalog/Hints.js"
 import { Runtime } from "../../src/runtime/Runtime.js"
 

@@ -1,18 +1,15 @@
-/**
- * The options that count for each tool of one backend, found once for each name.
- */
-import type { ToolRule } from "../options/Tools.js"
-import * as Tools from "../options/Tools.js"
+/** The options that count for each tool, found once for each name. */
 import type { Method, Params } from "../port/Method.js"
+import type { ToolRule } from "./Tools.js"
+import * as Tools from "./Tools.js"
 
 /** Names come from callers: how many are kept, and how long they are at most. */
 const most = 1000
 const longest = 256
 
-/** Of all backends without rules, which keep nothing. */
+/** Shared by all backends without rules. */
 const none = new Map<string, undefined>()
 
-/** Finds the options of tools. */
 export class ToolRules {
   readonly #rules: ReadonlyArray<ToolRule>
   readonly #found: Map<string, Tools.Chosen | undefined>
@@ -22,14 +19,12 @@ export class ToolRules {
     this.#found = rules.length === 0 ? none : new Map()
   }
 
-  /** What counts for a call; nothing for one of no tool. */
   of<M extends Method>(method: M, params: Params<M>): Tools.Chosen | undefined {
     if (this.#rules.length === 0 || method !== "tools/call") return undefined
     const name: unknown = (params as Partial<Params<"tools/call">> | undefined)?.name
     return typeof name === "string" ? this.tool(name) : undefined
   }
 
-  /** What counts for a tool. */
   tool(name: string): Tools.Chosen | undefined {
     if (this.#rules.length === 0) return undefined
     const known = this.#found.get(name)

@@ -1,34 +1,27 @@
-/**
- * Tells callers that asked for progress what goes on, where the server tells them nothing: some hosts end a call that is silent. (G25)
- */
+/** Tells callers that asked for progress what goes on where the server is silent: some hosts end a silent call. (G25) */
 import { Effect } from "effect"
-import type { Probe } from "../health/Probe.js"
-import { firstOf } from "../internal/firstOf.js"
-import { Signal } from "../internal/Signal.js"
-import { isPointless } from "../lifecycle/Lifecycle.js"
-import type { Method } from "../port/Method.js"
-import type { LiveConnection } from "../runtime/LiveConnection.js"
-import type { Runtime } from "../runtime/Runtime.js"
-import type { BackendState, Slot } from "../state/BackendState.js"
-import * as Call from "./Call.js"
+import type { Probe } from "../../health/Probe.js"
+import { firstOf } from "../../internal/firstOf.js"
+import { Signal } from "../../internal/Signal.js"
+import { isPointless } from "../../lifecycle/Lifecycle.js"
+import type { Method } from "../../port/Method.js"
+import type { LiveConnection } from "../../runtime/LiveConnection.js"
+import type { Runtime } from "../../runtime/Runtime.js"
+import type { BackendState, Slot } from "../../state/BackendState.js"
+import * as Call from "../Call.js"
 import type { CallProgress } from "./CallProgress.js"
 import * as Text from "./progressText.js"
 
-/** How long a caller waits at least for the next word of Lifeline, in milliseconds, also where there is something new to say. */
+/** The least time between two words of Lifeline to a caller, in milliseconds, also where there is something new to say. */
 const pace = 1000
 
-/** A call whose caller wants to hear of it. */
 interface Watched {
   readonly call: Call.Call<Method>
   readonly progress: CallProgress
-  /** What it was told last of the missing connection. */
   told: string | undefined
 }
 
-/**
- * One loop for all calls of a backend, which runs while there are any whose callers want to hear of them. It sleeps until the first of them
- * may have heard nothing for `calls.progressInterval`; a call that is answered before that costs an entry in a map.
- */
+/** One loop for all calls, while any are watched: a call that is answered soon costs an entry in a map. */
 export class ProgressBeats {
   readonly #backend: BackendState
   readonly #probe: Probe
@@ -37,9 +30,7 @@ export class ProgressBeats {
   readonly #pace: number
   readonly #watched = new Map<Call.Call<Method>, Watched>()
   #isRunning = false
-  /** The server was asked whether it lives, and when. */
   #asked: { readonly runtime: Runtime; readonly at: number } | undefined
-  /** Completed when it has answered that. */
   #answered = new Signal()
 
   constructor(backend: BackendState, probe: Probe, about: () => Text.About) {
@@ -50,37 +41,24 @@ export class ProgressBeats {
     this.#pace = Math.min(pace, this.#interval)
   }
 
-  /** Whether a caller is to hear of its call. */
   wants<M extends Method>({ progress }: Call.Call<M>): boolean {
     return progress !== undefined && Number.isFinite(this.#interval)
   }
 
-  /** A call begins. Whoever says so calls `end`, too. */
+  /** Whoever calls this calls `end`, too. */
   begin<M extends Method>(call: Call.Call<M>): void {
     const { progress } = call
-    if (progress === undefined || !this.wants(call)) return
+    if (progress === undefined || !this.wants(call) || this.#watched.has(call as Call.Call<Method>)) return
     this.#watched.set(call as Call.Call<Method>, { call: call as Call.Call<Method>, progress, told: undefined })
     if (this.#isRunning) return
     this.#isRunning = true
     this.#backend.send({ _tag: "ProgressWanted" })
   }
 
-  /** A call has ended: its caller hears nothing more of Lifeline. */
   end<M extends Method>(call: Call.Call<M>): void {
     this.#watched.delete(call as Call.Call<Method>)
   }
 
-  /** Watches a call while it is carried out. */
-  during<M extends Method, A, E>(call: Call.Call<M>, work: Effect.Effect<A, E>): Effect.Effect<A, E> {
-    return this.wants(call)
-      ? Effect.uninterruptibleMask((restore) => {
-        this.begin(call)
-        return Effect.ensuring(restore(work), Effect.sync(() => this.end(call)))
-      })
-      : work
-  }
-
-  /** Runs while there are calls to watch. */
   readonly run: Effect.Effect<void> = Effect.suspend(() => {
     if (this.#watched.size === 0) {
       this.#isRunning = false
@@ -95,13 +73,13 @@ export class ProgressBeats {
     return Effect.zipRight(asking, Effect.zipRight(slept, this.run))
   })
 
-  /** Says what is due. `next`: when to look again. `asks`: the server has to be asked whether it lives, because callers want to hear it. */
+  /** `next`: when to look again. `asks`: the server has to be asked whether it lives. */
   #look(slot: Slot): { readonly next: number; readonly asks: boolean } {
     const now = this.#backend.now()
     let next = Number.POSITIVE_INFINITY
     let asks = false
     for (const one of [...this.#watched.values()]) {
-      if (one.call.isCancelled || now >= one.call.deadline + Call.askedFor(one.call, now)) continue
+      if (one.call.isGivenUp || now >= one.call.deadline + Call.askedFor(one.call, now)) continue
       const runtime = slot.current?.runtime ?? this.#finishing(one, now)
       const due = runtime === undefined ? this.#waiting(one, slot, now) : this.#connected(one, runtime, now)
       if (due <= now) {
@@ -118,7 +96,7 @@ export class ProgressBeats {
     return on === undefined || this.#isSilent(on, progress, now) ? undefined : on
   }
 
-  /** Without a connection: says what the call waits for. Gives when there may be more to say. */
+  /** Gives when there may be more to say. */
   #waiting(one: Watched, slot: Slot, now: number): number {
     if (isPointless(slot.state)) return now + this.#interval
     const text = Text.withoutConnection(slot, this.#about())
@@ -129,17 +107,14 @@ export class ProgressBeats {
     return now + this.#pace
   }
 
-  /**
-   * With a connection: says that the call still runs, or what it waits for, if the server lives. Gives when to say it again; not later than
-   * now if it may not.
-   */
+  /** Gives when to say it again; not later than now if it may not, because the server is silent. */
   #connected(one: Watched, runtime: Runtime, now: number): number {
     const { call, progress } = one
     one.told = undefined
     const due = progress.toldAt + this.#interval
     if (now < due) return due
     const on = Call.runsOn(call)
-    // What waits for the verdict on a connection in doubt is not kept waiting for long: probes are under way.
+    // It is not kept waiting for long: probes are under way.
     const isHeld = on === undefined && this.#probe.silenceOf(runtime) !== undefined
     if (!isHeld && this.#isSilent(on ?? runtime, progress, now)) return due // guard: silent-server-has-no-beats
     const doing = on === undefined ? call.waitsFor ?? "waits to be sent" : "still running"
@@ -159,7 +134,6 @@ export class ProgressBeats {
     }
   }
 
-  /** Asks the server whether it lives, once in an interval, and looks again when it answers. */
   #ask(installed: LiveConnection): Effect.Effect<void> {
     const { runtime } = installed
     const now = this.#backend.now()

@@ -578,6 +578,41 @@ describe("tasks", () => {
       expect(effects.count).toBe(3)
     }))
 
+  it.scoped("[C17:virtual] a listener that throws at what the server says of a task harms nobody", () =>
+    Effect.gen(function*() {
+      const { script, tasks } = taskServer()
+      const backend = yield* start(script)
+      const fiber = yield* call(backend, "long", {
+        onprogress: () => {
+          throw new Error("broken on purpose")
+        }
+      })
+      yield* TestClock.adjust(0)
+      for (const task of tasks.values()) task.message = "copies"
+      yield* TestClock.adjust("1 minute")
+      expect(text(yield* Fiber.join(fiber))).toBe("long is done")
+    }))
+
+  it.scoped("[C3 C17:virtual] a call whose task was forgotten, and that cannot be sent again, may have been carried out", () =>
+    Effect.gen(function*() {
+      const { script, server } = taskServer({ bound: true, tools: [tool("long", "required", { readOnlyHint: true })] })
+      const backend = yield* start(script)
+      const fiber = yield* call(backend)
+      yield* TestClock.adjust(1500)
+      const { respond } = server
+      server.respond = (method, params, connection) =>
+        method === "tools/call"
+          ? { answer: "error", error: new RequestError({ fate: "rejected", reason: "unauthorized", message: "no" }) }
+          : respond?.(method, params, connection)
+      server.current.lose()
+      yield* TestClock.adjust("1 minute")
+      const error = failure(yield* Fiber.join(fiber))
+      expect(error).toBeInstanceOf(ResultUnknown)
+      expect(error.message).toContain(
+        "its result is unknown (the server has forgotten its task); it may be carried out twice"
+      )
+    }))
+
   it.scoped('[C17:virtual] calls.retry "never" still asks for the task on the next connection, and repeats no call', () =>
     Effect.gen(function*() {
       const { effects, script, server } = taskServer()

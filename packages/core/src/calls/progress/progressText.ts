@@ -1,20 +1,15 @@
-/**
- * What a caller hears of a call that takes long, in a few words. Pure.
- */
-import type { Slot } from "../state/BackendState.js"
+/** What a caller hears of a call that takes long, in a few words. Pure. */
+import type { Slot } from "../../state/BackendState.js"
 
-/** What of a backend is said. */
 export interface About {
   readonly id: string
-  /** The server is a process of ours, which starts with the connection. */
+  /** A process of ours, which starts with the connection. */
   readonly isProcess: boolean
-  /** The number of the attempt to connect that is under way or follows, since there was a stable connection. */
+  /** Under way, or the one that follows, since there was a stable connection. */
   readonly attempt: number
-  /** The attempt that is under way waits for a sign-in. */
   readonly isSigningIn: boolean
 }
 
-/** What goes on while there is no connection. */
 export const withoutConnection = (
   { generation, state }: Pick<Slot, "generation" | "state">,
   { attempt, id, isProcess, isSigningIn }: About
@@ -25,7 +20,7 @@ export const withoutConnection = (
   return `${id} is ${generation === 0 ? first : later}${attempt > 1 ? ` (attempt ${attempt})` : ""}`
 }
 
-/** A length of time as a person says it: `45 s`, `2 min 15 s`, `1 h 5 min`. */
+/** `45 s`, `2 min 15 s`, `1 h 5 min`. */
 export const spoken = (millis: number): string => {
   const seconds = Math.floor(millis / 1000)
   if (seconds < 60) return `${seconds} s`

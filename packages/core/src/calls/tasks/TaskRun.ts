@@ -1,48 +1,44 @@
-/**
- * A task that a server runs for a call: Lifeline asks how it is at the server's pace, on whatever connection there is, and gives its outcome
- * as the result of the call. (C17)
- */
+/** A task that a server runs for a call: asked about at the server's pace, on any connection; its outcome is the call's result. (C17) */
 import type { CallToolResult, Task } from "@modelcontextprotocol/sdk/types.js"
 import { Effect, Exit, Predicate } from "effect"
-import { type CallError, ProtocolError, RemoteError, RequestTimeout, ResultUnknown } from "../Errors.js"
-import { firstOf } from "../internal/firstOf.js"
-import { detail, open, type Said as Texts, said } from "../observe/Said.js"
-import type { Connection } from "../port/Connection.js"
-import type { Method, Params, Result } from "../port/Method.js"
-import type { LiveConnection } from "../runtime/LiveConnection.js"
-import type { BackendState } from "../state/BackendState.js"
-import * as Call from "./Call.js"
-import type { FailedRequests } from "./FailedRequests.js"
-import type { GivenUpCalls } from "./GivenUpCalls.js"
+import {
+  type CallError,
+  ProtocolError,
+  RemoteError,
+  RequestError,
+  RequestTimeout,
+  ResultUnknown
+} from "../../Errors.js"
+import { firstOf } from "../../internal/firstOf.js"
+import { detail, open, type Said as Texts, said } from "../../observe/Said.js"
+import type { Connection } from "../../port/Connection.js"
+import type { Method, Params, Result } from "../../port/Method.js"
+import type { LiveConnection } from "../../runtime/LiveConnection.js"
+import type { BackendState } from "../../state/BackendState.js"
+import * as Call from "../Call.js"
+import type { FailedRequests } from "../FailedRequests.js"
 import { pollInterval } from "./pollInterval.js"
 
 type ToolCall = Call.Call<"tools/call">
 
-/** What a server says of a task. */
 type Said = Pick<Task, "status"> & Partial<Task>
 
 const internalError = -32_603
 const invalidParams = -32_602
 
-/** The task with which a server has answered a call, if it has. */
 const created = (result: unknown): (Said & Pick<Task, "taskId">) | undefined => {
   const task = Predicate.isRecord(result) ? result["task"] : undefined
   const isTask = Predicate.isRecord(task) && typeof task["taskId"] === "string" && typeof task["status"] === "string"
   return isTask ? task as Said & Pick<Task, "taskId"> : undefined
 }
 
-/** Whether there is something else to ask than how the task is. A status that the protocol does not know says nothing: its outcome is asked for. */
+/** A status that the protocol does not know says nothing: its outcome is asked for. */
 const isEnd = ({ status }: Said): boolean => status !== "working" && status !== "input_required"
 
 const known: ReadonlySet<string> = new Set(["working", "input_required", "completed", "failed", "cancelled"])
 
-/** How calls are sent. */
 export interface Sending {
-  /** On the connection that there is, or the next one. */
-  readonly attempt: Call.Attempt
-  /** Once more. */
-  readonly again: Call.Attempt
-  /** The task of a call is over: the server may get another one. */
+  readonly request: <M extends Method>(call: Call.Call<M>) => Effect.Effect<Result<M>, CallError>
   readonly leave: (call: Call.Call<Method>) => void
 }
 
@@ -53,55 +49,41 @@ class Forgotten {
 
 type Outcome = Effect.Effect<CallToolResult, CallError | Forgotten>
 
-/** Runs the tasks of one backend's calls. */
 export class TaskRun {
   readonly #backend: BackendState
   readonly #failures: FailedRequests
-  readonly #givenUp: GivenUpCalls
   readonly #sending: Sending
 
-  constructor(backend: BackendState, failures: FailedRequests, givenUp: GivenUpCalls, sending: Sending) {
+  constructor(backend: BackendState, failures: FailedRequests, sending: Sending) {
     this.#backend = backend
     this.#failures = failures
-    this.#givenUp = givenUp
     this.#sending = sending
   }
 
-  /**
-   * The connection on which a call is sent now. What is about a task goes first to the connection that knows it, as long as that lives: it
-   * may be draining.
-   */
+  /** What is about a task goes first to the connection that knows it, as long as that lives: it may be draining. */
   connectionFor<M extends Method>(call: Call.Call<M>): LiveConnection | undefined {
     const { first } = call
     call.first = undefined
     return first !== undefined && first.runtime.loss === undefined ? first : this.#backend.published.value.current
   }
 
-  /**
-   * A request was answered. Gives what remains of its call, if that was to begin a task and has; notes where a task is known, if the request
-   * was about one.
-   */
+  /** Gives what remains of the call, if that was to begin a task and has. */
   answered<M extends Method>(
     call: Call.Call<M>,
     on: LiveConnection,
     result: unknown
-  ): Effect.Effect<Result<M>, CallError> | undefined {
+  ): Call.Rest<M> | undefined {
     if (call.about !== undefined) this.#answeredOn(call.about, on)
     const task = call.runsTask === true ? created(result) : undefined
-    if (task === undefined) return undefined
-    const run = this.#begin(call as ToolCall, on, task) as Effect.Effect<Result<M>, CallError>
-    return this.#givenUp.counting(call, run)
+    return task && this.#begin(call as ToolCall, on, task) as Call.Rest<M>
   }
 
-  /**
-   * What remains of a call that was answered with a task. Takes a lease of the connection at once, until the call has ended: a connection is
-   * not closed as idle, and drains, until the outcome is there. If the call is interrupted or its time is over, the task is cancelled.
-   */
+  /** Takes a lease until the call has ended: the connection is not closed as idle, and drains, until the outcome is there. */
   #begin(
     call: ToolCall,
     on: LiveConnection,
     task: Said & Pick<Task, "taskId">
-  ): Effect.Effect<CallToolResult, CallError> {
+  ): Effect.Effect<CallToolResult | typeof Call.again, CallError> {
     const running: Call.RunningTask = call.task = { id: task.taskId, on, isThere: true, hasBegun: false, isOver: false }
     on.runtime.begin()
     return Effect.catchAll(
@@ -117,17 +99,18 @@ export class TaskRun {
             )
         )
       }),
-      (error) => error instanceof Forgotten ? this.#again(call) : Effect.fail(error)
+      (error) => error instanceof Forgotten ? Call.after(Effect.sync(() => this.#again(call))) : Effect.fail(error)
     )
   }
 
-  #again(call: ToolCall): Effect.Effect<CallToolResult, CallError> {
+  #again(call: ToolCall): void {
     call.sent++
     call.repeated = true
-    return this.#sending.again(call)
+    const error = new RequestError({ fate: "unknown", reason: "session", message: "the server has forgotten its task" })
+    call.unknown ??= { generation: call.task!.on.runtime.generation, error }
+    call.task = undefined
   }
 
-  /** A connection has answered a request about the task. */
   #answeredOn({ task }: ToolCall, on: LiveConnection): void {
     if (task === undefined || task.isOver) return
     task.isThere = true
@@ -137,10 +120,7 @@ export class TaskRun {
     task.on = on
   }
 
-  /**
-   * The call is given up, perhaps before the fiber that runs its task has begun. Tells the server, where that needs no fiber; otherwise that
-   * fiber does, if there is one. Waits for nothing.
-   */
+  /** Tells the server, where that needs no fiber; otherwise the fiber that runs the task does, if there is one. Waits for nothing. */
   cancel<M extends Method>(call: Call.Call<M>): void {
     const { task } = call
     if (task === undefined || task.isOver) return
@@ -154,7 +134,7 @@ export class TaskRun {
     }
   }
 
-  /** The same in a fiber, which tells the server in any case. */
+  /** `cancel` in a fiber, which tells the server in any case. */
   abandon<M extends Method>(call: Call.Call<M>): Effect.Effect<void> {
     return Effect.suspend(() => {
       const { task } = call
@@ -183,7 +163,6 @@ export class TaskRun {
     task.on.runtime.end(this.#backend.now(), false)
   }
 
-  /** Fails when the time of the call is over. */
   #deadline(call: ToolCall): Effect.Effect<never, RequestTimeout> {
     return Effect.suspend(() => {
       const { deadline, heardAt, options, task, timeout } = call
@@ -204,7 +183,6 @@ export class TaskRun {
     })
   }
 
-  /** Asks how the task is until that is over, then for its outcome. */
   #outcome(call: ToolCall, begun: LiveConnection, first: Said): Outcome {
     const follow = (said: Said, isAwaited: boolean): Outcome =>
       Effect.suspend(() => {
@@ -224,7 +202,7 @@ export class TaskRun {
     return Effect.suspend(() => this.#backend.sleepUntil(this.#backend.now() + pollInterval(given)))
   }
 
-  /** How the task is. A connection that is lost says nothing: the next one is asked. */
+  /** A connection that is lost says nothing: the next one is asked. */
   #status(call: ToolCall, begun: LiveConnection): Effect.Effect<Said, CallError | Forgotten> {
     const { request } = this.#backend.policy.timeouts
     return Effect.catchAll(this.#ask("tasks/get", call, request) as Effect.Effect<Said, CallError>, (error) => {
@@ -242,7 +220,6 @@ export class TaskRun {
     })
   }
 
-  /** The outcome of a task that is over, or will be when this is answered. */
   #result(call: ToolCall, begun: LiveConnection, said: Said): Outcome {
     const { status, statusMessage } = said
     if (status === "cancelled") {
@@ -255,7 +232,7 @@ export class TaskRun {
       if (!known.has(status)) return Effect.fail(this.#odd(call, said, error))
       switch (error._tag) {
         case "RemoteError":
-          // The tool may have failed with this code. Where it has not failed, the server says it of the task.
+          // The tool may have failed with this code: then the task has failed.
           return error.code === invalidParams && status !== "failed"
             ? this.#forgotten(call, begun, error)
             : Effect.fail(this.#remote(call, error))
@@ -278,11 +255,11 @@ export class TaskRun {
       const schema = method === "tasks/result" ? { resultSchema } : {}
       const params = { taskId: call.task?.id } as Params<M>
       const options = { timeout, failFast, wait, ...schema }
-      return this.#sending.attempt(Call.make(method, params, options, undefined, timeout, this.#backend.now(), call))
+      return this.#sending.request(Call.make(method, params, options, undefined, timeout, this.#backend.now(), call))
     })
   }
 
-  /** The server does not know the task: the call is as any other that may have been carried out. */
+  /** The call is as any other that may have been carried out. */
   #forgotten(
     call: ToolCall,
     { runtime }: LiveConnection,
@@ -325,14 +302,17 @@ export class TaskRun {
     return { backend: this.#backend.id, generation: task?.on.runtime.generation, method }
   }
 
-  /** Tells the caller what the server says of the task, once. */
   #describe(call: ToolCall, { statusMessage }: Said): void {
     const { task } = call
     if (task === undefined || typeof statusMessage !== "string" || statusMessage === task.said) return
     task.said = statusMessage
     const now = call.heardAt = this.#backend.now()
     if (call.openEnded) call.deadline = now + call.timeout
-    call.progress?.described(statusMessage, now)
+    try {
+      call.progress?.described(statusMessage, now)
+    } catch (defect) {
+      this.#backend.reportDefect("a caller's onprogress", defect)
+    }
   }
 }
 
@@ -342,7 +322,6 @@ const aTask = (task: { readonly id: string } | undefined): Texts => ({
   publicMessage: "a task"
 })
 
-/** Whether nobody waits for the outcome any more. */
 const isAbandoned = (exit: Exit.Failure<unknown, unknown>): boolean =>
   Exit.isInterrupted(exit) ||
   (exit.cause._tag === "Fail" &&

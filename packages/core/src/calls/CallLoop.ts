@@ -1,0 +1,386 @@
+/**
+ * The life of a call, from its first step to its end.
+ *
+ * - step: one read of the slot. `Gates` say what keeps the call; else its request leaves in that same step.
+ * - settle: its request has ended. With a result; with a task, whose outcome `TaskRun` waits for; or with a failure, and `FailedRequests` say
+ *   whether the call fails, or what it waits for.
+ * - again: after each wait comes the next step.
+ * - end: the one exit. `CallFailure.outcomeOf` sees to it that no error says of a request that it was not sent when one may have been carried
+ *   out.
+ */
+import { Cause, Effect, Exit, FiberId } from "effect"
+import * as Hints from "../catalog/Hints.js"
+import { type CallError, type RequestError, requestErrorOf } from "../Errors.js"
+import type { Probe } from "../health/Probe.js"
+import { said } from "../observe/Said.js"
+import type { AttemptObserver } from "../observe/Telemetry.js"
+import type { ToolRules } from "../options/ToolRules.js"
+import type { RequestOptions } from "../port/Connection.js"
+import type { Method, Result } from "../port/Method.js"
+import type { LiveConnection } from "../runtime/LiveConnection.js"
+import type { Runtime } from "../runtime/Runtime.js"
+import type { BackendState } from "../state/BackendState.js"
+import * as Call from "./Call.js"
+import { outcomeOf, unavailable } from "./CallFailure.js"
+import type { ConnectionWait } from "./ConnectionWait.js"
+import type { FailedRequests } from "./FailedRequests.js"
+import type { Gates } from "./Gates.js"
+import type { ProgressBeats } from "./progress/ProgressBeats.js"
+import type { QueuedCalls } from "./QueuedCalls.js"
+import type { SessionState } from "./SessionState.js"
+import { TaskRun } from "./tasks/TaskRun.js"
+import type { TaskSupport } from "./tasks/TaskSupport.js"
+
+/** How a call has ended. */
+export type Outcome<M extends Method> = Exit.Exit<Result<M>, CallError>
+
+/** Runs something of an uninterruptible part where it can be interrupted. */
+type Restore = <A, E>(effect: Effect.Effect<A, E>) => Effect.Effect<A, E>
+
+/** The outcome of a call that was cancelled. */
+export const interrupted = Exit.interrupt(FiberId.none)
+
+/** What calls pass on their way. */
+export interface Parts {
+  readonly backend: BackendState
+  readonly beats: ProgressBeats
+  readonly failures: FailedRequests
+  readonly gates: Gates
+  readonly probe: Probe
+  readonly queue: QueuedCalls
+  readonly sessionState: SessionState
+  readonly tasks: TaskSupport
+  readonly tools: ToolRules
+  readonly wait: ConnectionWait
+}
+
+/** Carries out the calls of one backend. */
+export class CallLoop implements Call.Carrier {
+  /** Who has taken the place of the backend. */
+  successor: Call.Carrier | undefined
+  readonly #backend: BackendState
+  readonly #parts: Parts
+  readonly #queue: QueuedCalls
+  readonly #tasks: TaskRun
+
+  constructor(parts: Parts) {
+    const { backend, failures, queue } = this.#parts = parts
+    this.#backend = backend
+    this.#queue = queue
+    this.#tasks = new TaskRun(backend, failures, {
+      request: (call) => this.#run(call, undefined, (exit) => this.#asKnown(call, exit)),
+      leave: (call) => queue.leave(call)
+    })
+  }
+
+  /** `next` is called once; with nothing where the connection, or the span of the call, needs a fiber. */
+  step<M extends Method>(call: Call.Call<M>, next: (rest: Call.Rest<M> | undefined) => void): void {
+    const { current } = this.#backend.published.value
+    if (current !== undefined && !this.#needsNoFiber(current)) return next(undefined)
+    const found = this.#look(call)
+    if (Effect.isEffect(found)) next(found)
+    else this.#send(call, found, next)
+  }
+
+  toItsEnd<M extends Method>(call: Call.Call<M>, rest: Call.Rest<M> | undefined): Effect.Effect<Result<M>, CallError> {
+    return this.#run(call, rest, (exit) => this.end(call, exit))
+  }
+
+  /** Interrupting it gives the call up. `rest`: of its first step, where that was made. */
+  #run<M extends Method>(
+    call: Call.Call<M>,
+    rest: Call.Rest<M> | undefined,
+    end: (exit: Outcome<M>) => Outcome<M>
+  ): Effect.Effect<Result<M>, CallError> {
+    return Effect.uninterruptibleMask((restore) => {
+      const left = this.#backend.entering()
+      this.#parts.beats.begin(call)
+      const ended = (exit: Outcome<M>): Effect.Effect<Result<M>, CallError> => {
+        if (Exit.isInterrupted(exit)) this.giveUp(call)
+        this.#queue.leave(call)
+        this.#parts.beats.end(call)
+        left()
+        return end(exit)
+      }
+      return Effect.matchCauseEffect(
+        this.#loop(call, rest === undefined ? Effect.suspend(() => this.#next(call, restore)) : restore(rest), restore),
+        {
+          onSuccess: (result) => ended(Exit.succeed(result)),
+          onFailure: (cause) =>
+            Cause.isInterrupted(cause)
+              ? Effect.zipRight(this.#tasks.abandon(call), Effect.suspend(() => ended(Exit.failCause(cause))))
+              : ended(Exit.failCause(cause))
+        }
+      )
+    })
+  }
+
+  #loop<M extends Method>(
+    call: Call.Call<M>,
+    rest: Call.Rest<M>,
+    restore: Restore
+  ): Effect.Effect<Result<M>, CallError> {
+    return Effect.flatMap(rest, (outcome) => {
+      if (outcome !== Call.again) return Effect.succeed(outcome)
+      // Nobody would wait for the answer. After a suspension or a standstill of the process, timers fire that late.
+      if (this.#backend.now() < call.deadline) return this.#loop(call, this.#next(call, restore), restore)
+      return Effect.fail(
+        unavailable(this.#backend, said`the call was not sent, because its time was over before it could be (timeout)`)
+      )
+    })
+  }
+
+  #next<M extends Method>(call: Call.Call<M>, restore: Restore): Call.Rest<M> {
+    const found = this.#look(call)
+    if (Effect.isEffect(found)) return restore(found)
+    if (!this.#needsNoFiber(found)) return this.#request(call, found, restore)
+    let rest: Call.Rest<M> | undefined
+    let resume = (known: Call.Rest<M>): void => {
+      rest = known
+    }
+    this.#send(call, found, (rest) => resume(rest))
+    const settled = Effect.async<Result<M> | typeof Call.again, CallError>((settle) => {
+      if (rest === undefined) resume = settle
+      else settle(rest)
+    })
+    return restore(rest ?? settled)
+  }
+
+  #needsNoFiber({ connection }: LiveConnection): boolean {
+    return connection.send !== undefined && this.#backend.telemetry?.hasSpans !== true
+  }
+
+  #look<M extends Method>(call: Call.Call<M>): LiveConnection | Call.Rest<M> {
+    const refusal = this.#parts.gates.refusal(call)
+    if (refusal !== undefined) return refusal
+    const installed = this.#tasks.connectionFor(call)
+    return installed === undefined
+      ? this.#withoutConnection(call)
+      : this.#parts.gates.keeps(call, installed) ?? installed
+  }
+
+  /** What is about a task is not left to the successor: only the server that runs the task knows it. */
+  #withoutConnection<M extends Method>(call: Call.Call<M>): Call.Rest<M> {
+    const { successor } = this
+    if (successor === undefined) return Call.after(this.#parts.wait.forCall(call))
+    if (call.about !== undefined) {
+      return Effect.fail(
+        unavailable(this.#backend, said`the call was not sent, because another server has taken its place`)
+      )
+    }
+    this.#queue.leave(call)
+    return successor.take(call)
+  }
+
+  /** Takes a lease, and gives it back whatever comes. */
+  #send<M extends Method>(
+    call: Call.Call<M>,
+    installed: LiveConnection,
+    next: (rest: Call.Rest<M>) => void
+  ): void {
+    const { connection, runtime } = installed
+    const attempt = this.#leaves(call, installed)
+    let isOver = false
+    const settle = (exit: Exit.Exit<Result<M>, RequestError>): void => {
+      if (isOver || call.isGivenUp) return
+      isOver = true
+      call.cancel = undefined
+      this.#measured(call, exit)
+      let rest: Call.Rest<M>
+      try {
+        rest = this.#settled(call, installed, exit)
+      } catch (defect) {
+        rest = Exit.die(defect)
+      }
+      next(rest)
+    }
+    const takeBack = (): void => {
+      call.isDoubtful = false
+    }
+    try {
+      const cancel = call.isGivenUp
+        ? takeBack
+        : connection.send?.(call.method, attempt?.params ?? call.params, this.#optionsOf(call), settle)
+      if (isOver) return
+      call.cancel = cancel
+      // By its own `onSent`, or a progress that has come meanwhile.
+      if (call.isGivenUp) this.#cancel(call, runtime)
+    } catch (defect) {
+      settle(Exit.die(defect))
+    }
+  }
+
+  /** `#send` in the fiber of the call. Runs where nobody can interrupt it before it begins. */
+  #request<M extends Method>(
+    call: Call.Call<M>,
+    installed: LiveConnection,
+    restore: Restore
+  ): Call.Rest<M> {
+    const { connection, runtime } = installed
+    const attempt = this.#leaves(call, installed)
+    const request = Effect.suspend(() =>
+      connection.request(call.method, attempt?.params ?? call.params, this.#optionsOf(call))
+    )
+    const sent = restore(attempt?.span === undefined ? request : Effect.withParentSpan(request, attempt.span))
+    return Effect.flatMap(Effect.exit(sent), (exit) => {
+      this.#measured(call, exit)
+      if (Exit.isSuccess(exit)) {
+        const rest = this.#settled(call, installed, exit)
+        return Call.isOutcome(rest) ? rest : restore(rest)
+      }
+      // Not begun where the caller is interrupted: a connector that interrupts itself fails like any other.
+      let isFailed = false
+      const failed = Effect.suspend(() => {
+        isFailed = true
+        return this.#settled(call, installed, exit)
+      })
+      return Effect.onInterrupt(restore(failed), () =>
+        Effect.sync(() => {
+          if (isFailed) return
+          this.giveUp(call)
+          this.#returned(call, runtime, false)
+        }))
+    })
+  }
+
+  #leaves<M extends Method>(
+    call: Call.Call<M>,
+    { connection, runtime }: LiveConnection
+  ): AttemptObserver<M> | undefined {
+    const attempt = call.attempt = call.observer?.attempt({ connection, generation: runtime.generation })
+    runtime.begin(call)
+    try {
+      Call.leaves(call, runtime)
+    } catch (defect) {
+      this.#backend.reportDefect("a caller's onSent", defect)
+    }
+    return attempt
+  }
+
+  #measured<M extends Method>(call: Call.Call<M>, exit: Exit.Exit<Result<M>, RequestError>): void {
+    const { attempt } = call
+    call.attempt = undefined
+    attempt?.end(exit)
+  }
+
+  #optionsOf<M extends Method>(call: Call.Call<M>): RequestOptions {
+    return Call.requestOptions(call, () => this.#backend.now())
+  }
+
+  /** A connector that dies or interrupts itself is a failed request like any other. */
+  #settled<M extends Method>(
+    call: Call.Call<M>,
+    installed: LiveConnection,
+    exit: Exit.Exit<Result<M>, RequestError>
+  ): Call.Rest<M> {
+    const { runtime } = installed
+    if (Exit.isFailure(exit)) {
+      const error = requestErrorOf(exit.cause)
+      this.#returned(call, runtime, error.fate === "answered")
+      if (!this.#parts.tasks.refused(call, installed, error)) {
+        return this.#parts.failures.recover(call, installed, error)
+      }
+      call.isDoubtful = false
+      return Call.after(Effect.void)
+    }
+    call.unknown = undefined
+    const task = this.#tasks.answered(call, installed, exit.value)
+    this.#returned(call, runtime, true)
+    runtime.worked(call.method)
+    this.#learn(call, runtime, exit.value)
+    if (task !== undefined) return task
+    const { offered } = this.#backend
+    return offered.isAll
+      ? exit as Exit.Success<Result<M>, never>
+      : Exit.succeed(offered.result(call.method, exit.value))
+  }
+
+  #returned<M extends Method>(call: Call.Call<M>, runtime: Runtime, isAnswered: boolean): void {
+    call.on = undefined
+    this.#queue.ended(call)
+    const now = this.#backend.now()
+    runtime.end(now, isAnswered, call)
+    if (isAnswered) this.#parts.probe.heard(runtime, now)
+  }
+
+  #learn<M extends Method>({ method, params }: Call.Call<M>, runtime: Runtime, result: unknown): void {
+    if (method !== "tools/list") return this.#parts.sessionState.note(method, params)
+    const { published, policy } = this.#backend
+    runtime.learn(Hints.learn(runtime.listed, result, published.value.revision, policy.discovery.maxEntries))
+  }
+
+  /** The one exit. `next` is called before the call is measured: that keeps no caller waiting. */
+  end<M extends Method>(call: Call.Call<M>, exit: Outcome<M>, next?: (outcome: Outcome<M>) => void): Outcome<M> {
+    if (call.isOver) return exit
+    if (Exit.isInterrupted(exit)) (call.carrier ?? this).giveUp(call)
+    call.isOver = true
+    this.#parts.beats.end(call)
+    // One that is made in a fiber ends later, with that.
+    this.#measured(call, interrupted)
+    const outcome = this.#asKnown(call, exit)
+    try {
+      next?.(outcome)
+    } finally {
+      call.observer?.end(outcome)
+    }
+    return outcome
+  }
+
+  #asKnown<M extends Method>(call: Call.Call<M>, exit: Outcome<M>): Outcome<M> {
+    return call.unknown === undefined
+      ? exit
+      : Exit.mapError(exit, (error) => outcomeOf(error, call, this.#backend.id))
+  }
+
+  /** Where the server has been silent, the caller's patience is as good a reason for a probe as `timeouts.request`. (H3, H9) */
+  giveUp<M extends Method>(call: Call.Call<M>): void {
+    if (call.isGivenUp || call.isOver) return
+    call.isGivenUp = true
+    if (call.about === undefined) this.#backend.counters.callsGivenUp++
+    if (call.on !== undefined) {
+      this.#suspect(call, call.on)
+      this.#cancel(call, call.on)
+    }
+    this.#tasks.cancel(call)
+    // What remains of it may never begin. The turn of a task is given back once the server was told.
+    if (call.on === undefined && call.task?.isOver !== false) this.#queue.leave(call)
+  }
+
+  /** A request that is made in the fiber of the call is interrupted with that. */
+  #cancel<M extends Method>(call: Call.Call<M>, on: Runtime): void {
+    const { cancel } = call
+    if (cancel === undefined) return
+    call.cancel = undefined
+    this.#measured(call, interrupted)
+    this.#returned(call, on, false)
+    try {
+      cancel()
+    } catch (defect) {
+      this.#backend.reportDefect("the connector's cancel", defect)
+    }
+  }
+
+  doubt<M extends Method>(call: Call.Call<M>): void {
+    if (call.carrier !== undefined && call.carrier !== this) return call.carrier.doubt(call)
+    if (call.on !== undefined && !call.isGivenUp) this.#suspect(call, call.on)
+  }
+
+  #suspect<M extends Method>(call: Call.Call<M>, { latest }: Runtime): void {
+    const now = this.#backend.now()
+    latest.unheard(now, call)
+    if (now - Math.max(call.heardAt, latest.answeredAt) < Call.silence) return
+    // At once: the caller's next call may come before the probe.
+    this.#parts.probe.leftUnanswered(latest)
+    this.#backend.send({ _tag: "GivenUp", runtime: latest }) // guard: given-up-is-suspicion
+  }
+
+  /** Of another backend. The options by tool are those of this one. */
+  take<M extends Method>(call: Call.Call<M>): Effect.Effect<Result<M>, CallError> {
+    return Effect.suspend(() => {
+      call.carrier = this
+      call.tool = this.#parts.tools.of(call.method, call.params)
+      this.#queue.begin(call)
+      return this.#run(call, undefined, (exit) => exit)
+    })
+  }
+}

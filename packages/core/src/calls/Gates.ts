@@ -1,0 +1,124 @@
+/** What may keep a call from being sent, in the step that would send it; and the waits that follow. */
+import { Effect, Exit, FiberId, Option } from "effect"
+import { type BackendUnavailable, type CallError, SessionExpired } from "../Errors.js"
+import type { Probe } from "../health/Probe.js"
+import { detail, open, said } from "../observe/Said.js"
+import type { Method } from "../port/Method.js"
+import type { LiveConnection } from "../runtime/LiveConnection.js"
+import type { BackendState } from "../state/BackendState.js"
+import { after, type Call, heldUntil, type Rest, waitingFor } from "./Call.js"
+import { tooManyWait, unavailable } from "./CallFailure.js"
+import type { ConnectionWait } from "./ConnectionWait.js"
+import type { FailedRequests } from "./FailedRequests.js"
+import type { QueuedCalls } from "./QueuedCalls.js"
+import type { TaskSupport } from "./tasks/TaskSupport.js"
+
+export interface Parts {
+  readonly backend: BackendState
+  readonly failures: FailedRequests
+  readonly probe: Probe
+  readonly queue: QueuedCalls
+  readonly tasks: TaskSupport
+  readonly wait: ConnectionWait
+}
+
+export class Gates {
+  readonly #parts: Parts
+  #held = 0
+  /** Of the lost session, until one call has learned of it, however many connections are made before. (C12) */
+  #lostGeneration: number | undefined
+
+  constructor(parts: Parts) {
+    this.#parts = parts
+  }
+
+  get held(): number {
+    return this.#held
+  }
+
+  refusal<M extends Method>({ isGivenUp, method, params }: Call<M>): Exit.Exit<never, CallError> | undefined {
+    if (isGivenUp) return Exit.interrupt(FiberId.none)
+    const { id, offered } = this.#parts.backend
+    const error = offered.refusal(id, method, params)
+    return error && Exit.fail(error)
+  }
+
+  /** Nothing where it is to be sent in this very step: then its task is decided, and it has its place in the queue. */
+  keeps<M extends Method>(call: Call<M>, installed: LiveConnection): Rest<M> | undefined {
+    const { queue, tasks } = this.#parts
+    if (this.#isHeld(call, installed)) return after(this.#verdict(call, installed))
+    if (!tasks.decide(call, installed)) return after(tasks.read(call, installed))
+    // A request about a task sends nothing that a server could run without what it had kept.
+    const expired = call.about === undefined ? this.#expired(call, installed.runtime.generation) : undefined
+    if (expired !== undefined) return Exit.fail(expired)
+    return queue.take(call) ? undefined : after(queue.wait(call))
+  }
+
+  /** The first one counts: callers know what they have built there. */
+  sessionLost(generation: number): void {
+    this.#lostGeneration ??= generation
+  }
+
+  forgetSessionLoss(): void {
+    this.#lostGeneration = undefined
+  }
+
+  /** A call that may have been carried out fails as such: then the next one learns of the loss. */
+  #expired<M extends Method>({ unknown }: Call<M>, newGeneration: number): SessionExpired | undefined {
+    const generation = this.#lostGeneration
+    if (generation === undefined) return undefined
+    if (unknown === undefined) this.#lostGeneration = undefined
+    const backend = this.#parts.backend.id
+    return new SessionExpired({
+      backend,
+      generation,
+      newGeneration,
+      ...said`${
+        open(backend)
+      }: the call was not sent, because the session of generation ${generation} was lost, and generation ${newGeneration} knows nothing of it. Rebuild what the server kept for you, then call again`
+    })
+  }
+
+  /** Where only a probe had no answer, a repeatable call is sent: its answer is a verdict, too. A ping is a probe itself. (C14) */
+  #isHeld<M extends Method>(call: Call<M>, { runtime }: LiveConnection): boolean {
+    const { failures, probe } = this.#parts
+    const silence = probe.silenceOf(runtime)
+    if (silence === undefined || call.method === "ping") return false
+    if (silence === "call") return true // guard: doubt-holds-all
+    return !failures.mayRepeat(call, runtime) // guard: silent-is-not-used
+  }
+
+  /**
+   * Any answer settles it, so that what fails meanwhile was not sent. A call without end is held by `timeouts.request`: nobody knows the
+   * patience of its caller, who hears nothing meanwhile. (H4, C14)
+   */
+  #verdict<M extends Method>(call: Call<M>, installed: LiveConnection): Effect.Effect<void, BackendUnavailable> {
+    return Effect.uninterruptibleMask((restore) => {
+      const { backend, queue, wait } = this.#parts
+      queue.away(call)
+      const full = tooManyWait(backend, this.#held + wait.waiting)
+      if (full !== undefined) return Effect.fail(full)
+      const begunAt = backend.now()
+      const isPatient = call.deadline < Number.POSITIVE_INFINITY || call.progress !== undefined
+      const end = heldUntil(isPatient ? call : { begunAt, deadline: begunAt + backend.policy.timeouts.request })
+      const isSettled = () => !backend.isCurrent(installed.runtime) || !this.#isHeld(call, installed)
+      this.#held++
+      const settled = Effect.ensuring(
+        restore(waitingFor(
+          call,
+          "waits until the server answers a probe",
+          backend.before(end, installed.runtime.until(isSettled))
+        )),
+        Effect.sync(() => this.#held--)
+      )
+      return Effect.flatMap(settled, (verdict) => Option.isSome(verdict) ? Effect.void : Effect.fail(this.#unsettled()))
+    })
+  }
+
+  #unsettled(): BackendUnavailable {
+    const { backend, probe } = this.#parts
+    const reason = probe.verdict?.reason
+    const why = reason === undefined ? said`` : said` (${detail(reason)})`
+    return unavailable(backend, said`the call was not sent, because the server does not answer probes${why}`)
+  }
+}
