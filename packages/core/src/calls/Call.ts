@@ -1,5 +1,5 @@
 /** One call on its way, through however many connections it takes. */
-import { Effect, Exit } from "effect"
+import { Effect, Exit, FiberId } from "effect"
 import type { CallError, RequestError } from "../Errors.js"
 import type { AttemptObserver, CallObserver } from "../observe/Telemetry.js"
 import type { CallOptions } from "../options/CallOptions.js"
@@ -91,6 +91,9 @@ export const isOutcome = <M extends Method>(rest: Rest<M>): rest is Exit.Exit<Re
 /** Never an `Exit`. */
 export const after = <E extends CallError>(wait: Effect.Effect<unknown, E>): Effect.Effect<typeof again, E> =>
   Effect.map(wait, () => again)
+
+/** The outcome of a call that was cancelled. */
+export const interrupted = Exit.interrupt(FiberId.none)
 
 /** A backend that calls can be left to. */
 export interface Carrier {

@@ -8,7 +8,7 @@
  * - end: the one exit. `CallFailure.outcomeOf` sees to it that no error says of a request that it was not sent when one may have been carried
  *   out.
  */
-import { Cause, Effect, Exit, FiberId } from "effect"
+import { Cause, Effect, Exit } from "effect"
 import * as Hints from "../catalog/Hints.js"
 import { type CallError, type RequestError, requestErrorOf } from "../Errors.js"
 import type { Probe } from "../health/Probe.js"
@@ -36,9 +36,6 @@ export type Outcome<M extends Method> = Exit.Exit<Result<M>, CallError>
 
 /** Runs something of an uninterruptible part where it can be interrupted. */
 type Restore = <A, E>(effect: Effect.Effect<A, E>) => Effect.Effect<A, E>
-
-/** The outcome of a call that was cancelled. */
-export const interrupted = Exit.interrupt(FiberId.none)
 
 /** What calls pass on their way. */
 export interface Parts {
@@ -75,6 +72,7 @@ export class CallLoop implements Call.Carrier {
 
   /** `next` is called once; with nothing where the connection, or the span of the call, needs a fiber. */
   step<M extends Method>(call: Call.Call<M>, next: (rest: Call.Rest<M> | undefined) => void): void {
+    this.#parts.beats.begin(call)
     const { current } = this.#backend.published.value
     if (current !== undefined && !this.#needsNoFiber(current)) return next(undefined)
     const found = this.#look(call)
@@ -180,6 +178,12 @@ export class CallLoop implements Call.Carrier {
   ): void {
     const { connection, runtime } = installed
     const attempt = this.#leaves(call, installed)
+    // By its own `onSent`.
+    if (call.isGivenUp) {
+      call.isDoubtful = false
+      this.#measured(call, Call.interrupted)
+      return this.#returned(call, runtime, false)
+    }
     let isOver = false
     const settle = (exit: Exit.Exit<Result<M>, RequestError>): void => {
       if (isOver || call.isGivenUp) return
@@ -194,16 +198,11 @@ export class CallLoop implements Call.Carrier {
       }
       next(rest)
     }
-    const takeBack = (): void => {
-      call.isDoubtful = false
-    }
     try {
-      const cancel = call.isGivenUp
-        ? takeBack
-        : connection.send?.(call.method, attempt?.params ?? call.params, this.#optionsOf(call), settle)
+      const cancel = connection.send?.(call.method, attempt?.params ?? call.params, this.#optionsOf(call), settle)
       if (isOver) return
       call.cancel = cancel
-      // By its own `onSent`, or a progress that has come meanwhile.
+      // By a progress that has come meanwhile.
       if (call.isGivenUp) this.#cancel(call, runtime)
     } catch (defect) {
       settle(Exit.die(defect))
@@ -316,7 +315,7 @@ export class CallLoop implements Call.Carrier {
     call.isOver = true
     this.#parts.beats.end(call)
     // One that is made in a fiber ends later, with that.
-    this.#measured(call, interrupted)
+    this.#measured(call, Call.interrupted)
     const outcome = this.#asKnown(call, exit)
     try {
       next?.(outcome)
@@ -351,7 +350,7 @@ export class CallLoop implements Call.Carrier {
     const { cancel } = call
     if (cancel === undefined) return
     call.cancel = undefined
-    this.#measured(call, interrupted)
+    this.#measured(call, Call.interrupted)
     this.#returned(call, on, false)
     try {
       cancel()

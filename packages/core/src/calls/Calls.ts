@@ -12,7 +12,7 @@ import type { LiveConnection } from "../runtime/LiveConnection.js"
 import type { BackendState } from "../state/BackendState.js"
 import * as Call from "./Call.js"
 import { unavailable } from "./CallFailure.js"
-import { CallLoop, interrupted } from "./CallLoop.js"
+import { CallLoop } from "./CallLoop.js"
 import { ConnectionWait } from "./ConnectionWait.js"
 import { FailedRequests } from "./FailedRequests.js"
 import { Gates } from "./Gates.js"
@@ -39,7 +39,6 @@ export class Calls {
   readonly #backend: BackendState
   readonly #probe: Probe
   readonly #failures: FailedRequests
-  readonly #beats: ProgressBeats
   readonly #gates: Gates
   readonly #loop: CallLoop
 
@@ -50,7 +49,6 @@ export class Calls {
     beats: ProgressBeats,
     readTools: ReadTools
   ) {
-    this.#beats = beats
     this.#backend = backend
     this.#probe = probe
     const queue = this.queue = new QueuedCalls(backend, () => this.waiting)
@@ -88,7 +86,6 @@ export class Calls {
       next(Effect.withFiberRuntime(({ currentSpan }) => this.#observed(call, currentSpan)))
     } else {
       call.observer = telemetry?.call(method, params, undefined)
-      this.#beats.begin(call)
       this.#loop.step(call, (rest) => {
         if (rest !== undefined && Call.isOutcome(rest)) this.#loop.end(call, rest, next)
         else next(this.#loop.toItsEnd(call, rest))
@@ -97,7 +94,7 @@ export class Calls {
     return {
       cancel: () => {
         // The fiber that has the request is interrupted later than the caller's next call is made.
-        this.#loop.end(call, interrupted)
+        this.#loop.end(call, Call.interrupted)
         return Call.fateOf(call)
       },
       doubt: () => this.#loop.doubt(call)
@@ -115,7 +112,7 @@ export class Calls {
     call: Call.Call<M>,
     span: Tracer.AnySpan | undefined
   ): Effect.Effect<Result<M>, CallError> {
-    if (call.isOver) return interrupted
+    if (call.isOver) return Call.interrupted
     call.observer = this.#backend.telemetry?.call(call.method, call.params, span)
     return this.#loop.toItsEnd(call, undefined)
   }

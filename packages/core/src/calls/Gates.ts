@@ -1,12 +1,12 @@
 /** What may keep a call from being sent, in the step that would send it; and the waits that follow. */
-import { Effect, Exit, FiberId, Option } from "effect"
+import { Effect, Exit, Option } from "effect"
 import { type BackendUnavailable, type CallError, SessionExpired } from "../Errors.js"
 import type { Probe } from "../health/Probe.js"
 import { detail, open, said } from "../observe/Said.js"
 import type { Method } from "../port/Method.js"
 import type { LiveConnection } from "../runtime/LiveConnection.js"
 import type { BackendState } from "../state/BackendState.js"
-import { after, type Call, heldUntil, type Rest, waitingFor } from "./Call.js"
+import { after, type Call, heldUntil, interrupted, type Rest, waitingFor } from "./Call.js"
 import { tooManyWait, unavailable } from "./CallFailure.js"
 import type { ConnectionWait } from "./ConnectionWait.js"
 import type { FailedRequests } from "./FailedRequests.js"
@@ -37,7 +37,7 @@ export class Gates {
   }
 
   refusal<M extends Method>({ isGivenUp, method, params }: Call<M>): Exit.Exit<never, CallError> | undefined {
-    if (isGivenUp) return Exit.interrupt(FiberId.none)
+    if (isGivenUp) return interrupted
     const { id, offered } = this.#parts.backend
     const error = offered.refusal(id, method, params)
     return error && Exit.fail(error)

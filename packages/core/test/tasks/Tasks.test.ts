@@ -593,6 +593,68 @@ describe("tasks", () => {
       expect(text(yield* Fiber.join(fiber))).toBe("long is done")
     }))
 
+  it.scoped("[C17:virtual] what the server reports of a call that is sent again, because its task was forgotten, is heard at once", () =>
+    Effect.gen(function*() {
+      const { script, server } = taskServer({ bound: true, tools: [tool("long", "required", { readOnlyHint: true })] })
+      const backend = yield* start(script)
+      const heard: Array<Progress> = []
+      const fiber = yield* call(backend, "long", { onprogress: (one) => void heard.push(one) })
+      yield* TestClock.adjust(1500)
+      const { respond } = server
+      server.respond = (method, params, connection) => {
+        const answer = respond?.(method, params, connection)
+        return method === "tools/call" && answer?.answer === "result" ? { ...answer, after: 10_000 } : answer
+      }
+      server.current.lose()
+      yield* TestClock.adjust("5 seconds")
+      script.options.findLast(({ method }) => method === "tools/call").onprogress({ progress: 7 })
+      expect(heard.at(-1)).toEqual({ progress: 7 })
+      yield* TestClock.adjust("1 minute")
+      expect(text(yield* Fiber.join(fiber))).toBe("long is done")
+    }))
+
+  it.scoped("[C17:virtual] one that is refused because it has to be a task was not carried out", () =>
+    Effect.gen(function*() {
+      const { script, server } = taskServer({ era: "2026" })
+      const backend = yield* start(script)
+      const data = { requiredCapabilities: { extensions: { "io.modelcontextprotocol/tasks": {} } } }
+      const needsTask = { fate: "answered", reason: "remote", code: -32_021, message: "needs tasks", data } as const
+      server.otherwise = { connect: "hang" }
+      server.respond = (method, _, connection) => {
+        if (method !== "tools/call") return undefined
+        connection.lose()
+        return { answer: "error", error: new RequestError(needsTask) }
+      }
+      let rest: Effect.Effect<unknown, unknown> = Effect.void
+      const { cancel } = Internal.start(backend, "tools/call", { name: "long" }, undefined, (one) => {
+        rest = one
+      })
+      const fiber = yield* Effect.fork(rest)
+      yield* TestClock.adjust(1000)
+      expect([fiber.unsafePoll(), cancel()]).toEqual([null, "notSent"])
+      yield* Fiber.interrupt(fiber)
+    }))
+
+  it.scoped("[C17:virtual C18] the turn of one that is given up is there for others once the server was told", () =>
+    Effect.gen(function*() {
+      const { requests, script } = taskServer()
+      const backend = yield* start(script, { calls: { concurrency: 1 } })
+      let rest: Effect.Effect<unknown, unknown> = Effect.void
+      const { cancel } = Internal.start(backend, "tools/call", { name: "long" }, { timeout: "1 hour" }, (one) => {
+        rest = one
+      })
+      const fiber = yield* Effect.fork(rest)
+      yield* TestClock.adjust(1500)
+      yield* call(backend)
+      yield* TestClock.adjust(0)
+      requests.length = 0
+      cancel()
+      yield* Effect.yieldNow()
+      yield* Fiber.interrupt(fiber)
+      yield* TestClock.adjust(0)
+      expect(requests.map(({ method }) => method)).toEqual(["tasks/cancel", "tools/call"])
+    }))
+
   it.scoped("[C3 C17:virtual] a call whose task was forgotten, and that cannot be sent again, may have been carried out", () =>
     Effect.gen(function*() {
       const { script, server } = taskServer({ bound: true, tools: [tool("long", "required", { readOnlyHint: true })] })
