@@ -5,15 +5,19 @@ import type { Clock } from "effect"
 import { Effect } from "effect"
 import type { ServerResponse } from "node:http"
 
+/** How long the first client has to come, at least, in milliseconds. */
+const firstWithin = 20_000
+
 /** Counts open requests and streams. */
 export class Usage {
   readonly #clock: Clock.Clock
+  readonly #startedAt: number
   #open = 0
-  #usedAt: number
+  #usedAt: number | undefined
 
   constructor(clock: Clock.Clock) {
     this.#clock = clock
-    this.#usedAt = clock.unsafeCurrentTimeMillis()
+    this.#startedAt = clock.unsafeCurrentTimeMillis()
   }
 
   /** Counts a request as open until its response closes. */
@@ -25,11 +29,12 @@ export class Usage {
     })
   }
 
-  /** Completes once the endpoint has been unused for this long, in milliseconds. */
+  /** Completes once the endpoint has been unused for this long, in milliseconds; before its first use, not in the first 20 s. */
   unusedFor(millis: number): Effect.Effect<void> {
     return Effect.suspend(() => {
-      const rest = this.#open > 0 ? millis : this.#usedAt + millis - this.#clock.unsafeCurrentTimeMillis()
-      return rest <= 0 ? Effect.void : Effect.delay(this.unusedFor(millis), rest)
+      const end = this.#usedAt === undefined ? this.#startedAt + Math.max(millis, firstWithin) : this.#usedAt + millis
+      const rest = this.#open > 0 ? millis : end - this.#clock.unsafeCurrentTimeMillis()
+      return rest <= 0 ? Effect.void : Effect.delay(this.unusedFor(millis), Math.min(rest, millis))
     })
   }
 }

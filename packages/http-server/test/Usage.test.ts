@@ -22,8 +22,21 @@ const unused = Effect.gen(function*() {
 describe("an endpoint that nobody uses", () => {
   it.effect("[X5:virtual] is known as such once nobody has used it for so long", () =>
     Effect.gen(function*() {
-      const { after } = yield* unused
+      const { after, begin } = yield* unused
+      yield* yield* begin
       expect([yield* after(9.9), yield* after(0.1)]).toEqual([false, true])
+    }))
+
+  it.effect("[X5:virtual] waits at least twenty seconds for the first who uses it", () =>
+    Effect.gen(function*() {
+      const { after, begin } = yield* unused
+      expect(yield* after(19.9)).toBe(false)
+      const end = yield* begin
+      expect(yield* after(30)).toBe(false)
+      yield* end
+      expect([yield* after(9.9), yield* after(0.1)]).toEqual([false, true])
+      const alone = yield* unused
+      expect([yield* alone.after(19.9), yield* alone.after(0.1)]).toEqual([false, true])
     }))
 
   it.effect("[X5:virtual] is in use as long as a request is open, and was used when the last one ended", () =>

@@ -62,7 +62,11 @@ const launch = ({ file, linger }: Options, log: string) => {
   closeSync(output)
   return Effect.async<never, ConnectError>((resume) => {
     child.once("error", ({ message }) => resume(failure(`the gateway cannot be started: ${message}`, true)))
-    child.once("exit", () => resume(failure(`the gateway did not start: ${lastLines(log)}`, true)))
+    // One that ended of itself has found no client, as on a machine that was suspended; and a signal says nothing of it.
+    child.once(
+      "exit",
+      (code) => resume(failure(`the gateway did not start: ${lastLines(log)}`, code !== 0 && code !== null))
+    )
   })
 }
 

@@ -46,8 +46,8 @@ const options = {
   ),
   linger: Command.integer(
     "SECONDS",
-    "Stop when no client has been connected for this time. Default: never; with --stdio, 60.",
-    [0, 2_000_000]
+    "Stop when no client has been connected for this time; the first has at least 20 s. Default: never; with --stdio, 60.",
+    [1, 2_000_000]
   ),
   maxMessage: { ...HostLimit.option, help: `With --stdio: ${HostLimit.option.help}` },
   token: {

@@ -63,6 +63,30 @@ describe("the gateway of a file", () => {
       expect(error.message).toContain("make it writable or name another with MCP_LIFELINE_STATE")
     }))
 
+  it.scopedLive.each(
+    [["process.exit(0)", false], ["process.kill(process.pid)", false], ["process.exit(2)", true]] as const
+  )(
+    "[G14] one that ends before it serves: %s",
+    ([source, isPermanent]) =>
+      Effect.gen(function*() {
+        const path = yield* folder
+        const program = join(path, "program.cjs")
+        writeFileSync(program, source)
+        const [, ours = ""] = process.argv
+        yield* Effect.acquireRelease(
+          Effect.sync(() => void (process.argv[1] = program)),
+          () => Effect.sync(() => void (process.argv[1] = ours))
+        )
+        const error = yield* Effect.flip(Background.reach({ file: join(path, "mcp.json"), linger: 1 })).pipe(
+          Effect.provideService(StateFolder.StateFolder, StateFolder.make(path))
+        )
+        expect(error).toMatchObject({
+          permanent: isPermanent,
+          message: "the gateway did not start: it has said nothing"
+        })
+      })
+  )
+
   it.scopedLive("[X6] whoever has taken its port since it was found is sent nothing", () =>
     Effect.gen(function*() {
       const state = StateFolder.make(yield* folder)

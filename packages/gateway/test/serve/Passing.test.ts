@@ -103,7 +103,8 @@ describe.concurrent("what may pass the gateway", () => {
 
   it.scopedLive("[G14] one that ends because no client was there says so", () =>
     Effect.gen(function*() {
-      const { program } = yield* serve(["--linger", "1"])
+      const { program, url } = yield* serve(["--linger", "1"])
+      yield* post(url, initialize)
       expect(yield* program.ended).toEqual({ code: 0, signal: null })
       expect(program.stdout()).toContain("\nNo client has been connected for 1 s (--linger)\nShutting down\n")
     }))
