@@ -13,7 +13,7 @@ import type { Pins } from "../pins/Pins.js"
 import type { Connector } from "../port/Connector.js"
 import type { Method, Params } from "../port/Method.js"
 import { withDeadline } from "../port/withDeadline.js"
-import type { LiveConnection } from "../runtime/LiveConnection.js"
+import type { Runtime } from "../runtime/Runtime.js"
 import type { BackendState } from "../state/BackendState.js"
 import type { Status } from "../state/Status.js"
 import type { Supervisor } from "../supervisor/Supervisor.js"
@@ -79,8 +79,7 @@ export class BackendHandle implements Backend {
 
   #refresh(options?: CallOptions): Backend["refresh"] {
     const { calls, tasks: { refresh } } = this.#supervisor
-    const read = (installed: LiveConnection) =>
-      Effect.map(refresh.now(installed), () => this.#state.published.value.snapshot)
+    const read = (runtime: Runtime) => Effect.map(refresh.now(runtime), () => this.#state.published.value.snapshot)
     return Effect.flatMap(
       calls.withConnection(read, "tools/list", options, (rest) => this.#onward((to) => to.#refresh(rest))),
       (snapshot) =>
@@ -158,7 +157,7 @@ export class BackendHandle implements Backend {
     return Effect.suspend(() => {
       const { entered, published } = this.#state
       const slot = published.value
-      const runtime = slot.current?.runtime
+      const runtime = slot.current
       const used = runtime !== undefined && runtime.inFlight > 0 ? runtime.drained : runtime && entered
       return used === undefined ? Effect.void : Effect.zipRight(firstOf(used, published.next(slot)), this.unused())
     })
@@ -212,7 +211,7 @@ export class BackendHandle implements Backend {
 
   get isInDoubt(): boolean {
     const { current } = this.#state.published.value
-    return current !== undefined && this.#supervisor.tasks.probe.silenceOf(current.runtime) !== undefined
+    return current !== undefined && this.#supervisor.tasks.probe.silenceOf(current) !== undefined
   }
 
   get runsTasks(): boolean {

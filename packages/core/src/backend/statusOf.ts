@@ -25,8 +25,8 @@ export const statusOf = (
   const { current, generation, nextAttemptAt, snapshot, state } = slot
   const now = backend.now()
   const connection = current?.connection
-  const uptime = current === undefined ? 0 : now - current.runtime.installedAt
-  const stable = current !== undefined && backend.isStable(current.runtime)
+  const uptime = current === undefined ? 0 : now - current.installedAt
+  const stable = current !== undefined && backend.isStable(current)
   const unmatched = unmatchedPatterns(backend, snapshot)
   const lastError = stable ? undefined : slot.lastError
   return {
@@ -38,13 +38,13 @@ export const statusOf = (
     transport: connector.transport,
     target: connector.target,
     peer: connection?.peer,
-    usage: current?.runtime.usage,
+    usage: current?.usage,
     memoryLimit: limit && { bytes: limit.limit, restarts: limit.restarts, warning: limit.warning },
     sessionId: connection?.sessionId?.slice(0, sessionIdLength),
     serverInfo: connection?.serverInfo ?? snapshot?.serverInfo,
     protocolVersion: connection?.protocolVersion ?? snapshot?.protocolVersion,
     resumed: connection?.resumed === true,
-    connectedAt: current?.runtime.installedAt,
+    connectedAt: current?.installedAt,
     uptime,
     totalUptime: counters.pastUptime + uptime,
     connectionCount: counters.connections,
@@ -69,10 +69,10 @@ export const statusOf = (
     learned: { isConcurrent: backend.temperament.isConcurrent, ignoresPings: backend.temperament.ignoresPings },
     verdict: supervisor.tasks.examiner.verdict,
     failures: {
-      discovery: current?.runtime.failures("discovery") ?? 0,
-      request: current?.runtime.failures("request") ?? 0
+      discovery: current?.failures("discovery") ?? 0,
+      request: current?.failures("request") ?? 0
     },
-    inFlight: current?.runtime.inFlight ?? 0,
+    inFlight: current?.inFlight ?? 0,
     waiting: supervisor.calls.waiting,
     queued: supervisor.calls.queue.count,
     calls: { givenUp: counters.callsGivenUp },

@@ -7,7 +7,6 @@ import * as TimeSpan from "../options/TimeSpan.js"
 import type { Chosen } from "../options/Tools.js"
 import type { RequestOptions } from "../port/Connection.js"
 import type { Method, Params, Result } from "../port/Method.js"
-import type { LiveConnection } from "../runtime/LiveConnection.js"
 import type { Runtime } from "../runtime/Runtime.js"
 import { identified } from "./callId.js"
 import { CallProgress } from "./progress/CallProgress.js"
@@ -51,7 +50,7 @@ export interface Call<M extends Method> {
   task: RunningTask | undefined
   readonly about: Call<"tools/call"> | undefined
   /** It is sent there first, as long as that lives. Default: the current one. */
-  first: LiveConnection | undefined
+  first: Runtime | undefined
   attempt: AttemptObserver<M> | undefined
   /** Not set in the fiber of the call. The connection's own function: with one of ours, a call took twice its time. */
   cancel: (() => void) | undefined
@@ -106,7 +105,7 @@ export interface Carrier {
 export interface RunningTask {
   readonly id: string
   /** The connection that has answered last for it. */
-  on: LiveConnection
+  on: Runtime
   /** That connection has not failed since. */
   isThere: boolean
   /** A fiber waits for its outcome. */
@@ -183,7 +182,7 @@ const keeping = <M extends Method>({ openEnded }: Call<M>, left: number): { read
   openEnded || !Number.isFinite(left) ? {} : { ttl: Math.ceil(left) + margin }
 
 export const runsOn = <M extends Method>({ on, task }: Call<M>): Runtime | undefined =>
-  (on ?? (task?.isOver === false ? task.on.runtime : undefined))?.latest
+  (on ?? (task?.isOver === false ? task.on : undefined))?.latest
 
 export const fateOf = <M extends Method>({ isDoubtful, unknown }: Call<M>): "notSent" | "unknown" =>
   isDoubtful || unknown !== undefined ? "unknown" : "notSent"

@@ -17,7 +17,6 @@ import type { AttemptObserver } from "../observe/Telemetry.js"
 import type { ToolRules } from "../options/ToolRules.js"
 import type { RequestOptions } from "../port/Connection.js"
 import type { Method, Result } from "../port/Method.js"
-import type { LiveConnection } from "../runtime/LiveConnection.js"
 import type { Runtime } from "../runtime/Runtime.js"
 import type { BackendState } from "../state/BackendState.js"
 import * as Call from "./Call.js"
@@ -144,17 +143,17 @@ export class CallLoop implements Call.Carrier {
     return restore(rest ?? settled)
   }
 
-  #needsNoFiber({ connection }: LiveConnection): boolean {
+  #needsNoFiber({ connection }: Runtime): boolean {
     return connection.send !== undefined && this.#backend.telemetry?.hasSpans !== true
   }
 
-  #look<M extends Method>(call: Call.Call<M>): LiveConnection | Call.Rest<M> {
+  #look<M extends Method>(call: Call.Call<M>): Runtime | Call.Rest<M> {
     const refusal = this.#parts.gates.refusal(call)
     if (refusal !== undefined) return refusal
-    const installed = this.#tasks.connectionFor(call)
-    return installed === undefined
+    const runtime = this.#tasks.connectionFor(call)
+    return runtime === undefined
       ? this.#withoutConnection(call)
-      : this.#parts.gates.keeps(call, installed) ?? installed
+      : this.#parts.gates.keeps(call, runtime) ?? runtime
   }
 
   /** What is about a task is not left to the successor: only the server that runs the task knows it. */
@@ -173,11 +172,11 @@ export class CallLoop implements Call.Carrier {
   /** Takes a lease, and gives it back whatever comes. */
   #send<M extends Method>(
     call: Call.Call<M>,
-    installed: LiveConnection,
+    runtime: Runtime,
     next: (rest: Call.Rest<M>) => void
   ): void {
-    const { connection, runtime } = installed
-    const attempt = this.#leaves(call, installed)
+    const { connection } = runtime
+    const attempt = this.#leaves(call, runtime)
     // By its own `onSent`.
     if (call.isGivenUp) {
       call.isDoubtful = false
@@ -192,7 +191,7 @@ export class CallLoop implements Call.Carrier {
       this.#measured(call, exit)
       let rest: Call.Rest<M>
       try {
-        rest = this.#settled(call, installed, exit)
+        rest = this.#settled(call, runtime, exit)
       } catch (defect) {
         rest = Exit.die(defect)
       }
@@ -212,11 +211,11 @@ export class CallLoop implements Call.Carrier {
   /** `#send` in the fiber of the call. Runs where nobody can interrupt it before it begins. */
   #request<M extends Method>(
     call: Call.Call<M>,
-    installed: LiveConnection,
+    runtime: Runtime,
     restore: Restore
   ): Call.Rest<M> {
-    const { connection, runtime } = installed
-    const attempt = this.#leaves(call, installed)
+    const { connection } = runtime
+    const attempt = this.#leaves(call, runtime)
     const request = Effect.suspend(() =>
       connection.request(call.method, attempt?.params ?? call.params, this.#optionsOf(call))
     )
@@ -224,14 +223,14 @@ export class CallLoop implements Call.Carrier {
     return Effect.flatMap(Effect.exit(sent), (exit) => {
       this.#measured(call, exit)
       if (Exit.isSuccess(exit)) {
-        const rest = this.#settled(call, installed, exit)
+        const rest = this.#settled(call, runtime, exit)
         return Call.isOutcome(rest) ? rest : restore(rest)
       }
       // Not begun where the caller is interrupted: a connector that interrupts itself fails like any other.
       let isFailed = false
       const failed = Effect.suspend(() => {
         isFailed = true
-        return this.#settled(call, installed, exit)
+        return this.#settled(call, runtime, exit)
       })
       return Effect.onInterrupt(restore(failed), () =>
         Effect.sync(() => {
@@ -244,9 +243,12 @@ export class CallLoop implements Call.Carrier {
 
   #leaves<M extends Method>(
     call: Call.Call<M>,
-    { connection, runtime }: LiveConnection
+    runtime: Runtime
   ): AttemptObserver<M> | undefined {
-    const attempt = call.attempt = call.observer?.attempt({ connection, generation: runtime.generation })
+    const attempt = call.attempt = call.observer?.attempt({
+      connection: runtime.connection,
+      generation: runtime.generation
+    })
     runtime.begin(call)
     try {
       Call.leaves(call, runtime)
@@ -269,21 +271,20 @@ export class CallLoop implements Call.Carrier {
   /** A connector that dies or interrupts itself is a failed request like any other. */
   #settled<M extends Method>(
     call: Call.Call<M>,
-    installed: LiveConnection,
+    runtime: Runtime,
     exit: Exit.Exit<Result<M>, RequestError>
   ): Call.Rest<M> {
-    const { runtime } = installed
     if (Exit.isFailure(exit)) {
       const error = requestErrorOf(exit.cause)
       this.#returned(call, runtime, error.fate === "answered")
-      if (!this.#parts.tasks.refused(call, installed, error)) {
-        return this.#parts.failures.recover(call, installed, error)
+      if (!this.#parts.tasks.refused(call, runtime, error)) {
+        return this.#parts.failures.recover(call, runtime, error)
       }
       call.isDoubtful = false
       return Call.after(Effect.void)
     }
     call.unknown = undefined
-    const task = this.#tasks.answered(call, installed, exit.value)
+    const task = this.#tasks.answered(call, runtime, exit.value)
     this.#returned(call, runtime, true)
     runtime.worked(call.method)
     this.#learn(call, runtime, exit.value)

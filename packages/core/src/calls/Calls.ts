@@ -8,7 +8,7 @@ import type { CallOptions } from "../options/CallOptions.js"
 import type { Session } from "../options/Session.js"
 import { ToolRules } from "../options/ToolRules.js"
 import type { Method, Params, Result } from "../port/Method.js"
-import type { LiveConnection } from "../runtime/LiveConnection.js"
+import type { Runtime } from "../runtime/Runtime.js"
 import type { BackendState } from "../state/BackendState.js"
 import * as Call from "./Call.js"
 import { unavailable } from "./CallFailure.js"
@@ -138,13 +138,15 @@ export class Calls {
   }
 
   /** For `onConnected`. The connection is not installed yet: nothing is waited for, sent again or probed. (C11) */
-  session({ connection, runtime }: LiveConnection): Session {
+  session(runtime: Runtime): Session {
     return {
       generation: runtime.generation,
       request: (method, params, options) => {
         const timeout = Call.millis(options?.timeout, this.#backend.policy.timeouts.request)
         return Effect.catchAllCause(
-          Effect.suspend(() => connection.request(method, params, { ...options, timeout, maxTotalTimeout: undefined })),
+          Effect.suspend(() =>
+            runtime.connection.request(method, params, { ...options, timeout, maxTotalTimeout: undefined })
+          ),
           (cause) =>
             Cause.isInterruptedOnly(cause)
               ? Effect.interrupt
@@ -155,7 +157,7 @@ export class Calls {
   }
 
   withConnection<A>(
-    use: (installed: LiveConnection) => Effect.Effect<A, RequestError>,
+    use: (runtime: Runtime) => Effect.Effect<A, RequestError>,
     method: string,
     options: CallOptions | undefined,
     onward: Onward<A>
@@ -166,12 +168,12 @@ export class Calls {
 
   get probe(): Effect.Effect<void, CallError> {
     return Effect.suspend(() => {
-      const installed = this.#backend.published.value.current
-      if (installed === undefined) return Effect.fail(this.unavailable(said`there is no connection to probe`))
-      return Effect.flatMap(this.#probe.now(installed), (error) =>
+      const runtime = this.#backend.published.value.current
+      if (runtime === undefined) return Effect.fail(this.unavailable(said`there is no connection to probe`))
+      return Effect.flatMap(this.#probe.now(runtime), (error) =>
         error === undefined
           ? Effect.void
-          : this.#failures.fail(error, "ping", installed.runtime, this.#backend.policy.keepalive.timeout))
+          : this.#failures.fail(error, "ping", runtime, this.#backend.policy.keepalive.timeout))
     })
   }
 

@@ -46,7 +46,7 @@ export class ConnectionWait {
       const { begunAt, deadline, options } = call
       const end = call.waitEnd ??= this.#backend.now() + millis(options?.wait, this.#backend.policy.timeouts.wait)
       const { current } = this.#backend.published.value
-      if (current === undefined || current.runtime === lost) this.#queue.away(call)
+      if (current === undefined || current === lost) this.#queue.away(call)
       return this.until({ begunAt, deadline, end, isChosen: options?.wait !== undefined }, lost, options?.failFast)
     })
   }
@@ -58,7 +58,7 @@ export class ConnectionWait {
     failFast?: boolean | undefined
   ): Effect.Effect<void, BackendUnavailable> {
     const { policy, published } = this.#backend
-    const ready = ({ current, hasSuccessor }: Slot) => current === undefined ? hasSuccessor : current.runtime !== lost
+    const ready = ({ current, hasSuccessor }: Slot) => current === undefined ? hasSuccessor : current !== lost
     return Effect.uninterruptibleMask((restore) => {
       const slot = published.value
       if (ready(slot)) return Effect.void

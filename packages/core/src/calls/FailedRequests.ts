@@ -5,7 +5,6 @@ import { type CallError, isGone, RequestError } from "../Errors.js"
 import type { Probe } from "../health/Probe.js"
 import type { SessionDoubt } from "../health/SessionDoubt.js"
 import type { Method } from "../port/Method.js"
-import type { LiveConnection } from "../runtime/LiveConnection.js"
 import type { Runtime } from "../runtime/Runtime.js"
 import type { BackendState } from "../state/BackendState.js"
 import { after, type Call, type Rest, timeOver } from "./Call.js"
@@ -44,33 +43,33 @@ export class FailedRequests {
     this.#hints = hints
   }
 
-  recover<M extends Method>(call: Call<M>, installed: LiveConnection, error: RequestError): Rest<M> {
+  recover<M extends Method>(call: Call<M>, runtime: Runtime, error: RequestError): Rest<M> {
     return error.ifSessionLost === undefined
-      ? this.#sendAgain(call, installed, error)
-      : this.#doubtful(call, installed, error, error.ifSessionLost)
+      ? this.#sendAgain(call, runtime, error)
+      : this.#doubtful(call, runtime, error, error.ifSessionLost)
   }
 
   /** The server may have forgotten the session: that is found out first. (R12) */
   #doubtful<M extends Method>(
     call: Call<M>,
-    installed: LiveConnection,
+    runtime: Runtime,
     error: RequestError,
     fate: "rejected" | "answered"
   ): Rest<M> {
     return Effect.flatMap(
-      this.#backend.before(call.deadline, this.#doubt.settle(installed, error)),
+      this.#backend.before(call.deadline, this.#doubt.settle(runtime, error)),
       (settled) => {
         const outcome = Option.getOrElse(settled, constant("unknown"))
         // Whoever gives lists means this request by a refusal that it repeats.
         if (outcome === "alive" && isGone(error) && ++call.refusedBeside === mostRefusedBeside) {
           const { message } = error
           const meant = new RequestError({ fate: "answered", reason: "protocol", message, cause: error.cause })
-          return this.#sendAgain(call, installed, meant)
+          return this.#sendAgain(call, runtime, meant)
         }
-        const mayRepeat = (fate === "rejected" && this.#trustsRefusals) || this.mayRepeat(call, installed.runtime) // guard: doubted-side-effect-once
+        const mayRepeat = (fate === "rejected" && this.#trustsRefusals) || this.mayRepeat(call, runtime) // guard: doubted-side-effect-once
         return this.#sendAgain(
           call,
-          installed,
+          runtime,
           outcome === "lost" && mayRepeat
             ? new RequestError({ fate: "rejected", reason: "session", message: error.message, cause: error })
             : error
@@ -80,8 +79,7 @@ export class FailedRequests {
   }
 
   /** By its fate. (C2, C3) */
-  #sendAgain<M extends Method>(call: Call<M>, installed: LiveConnection, failure: RequestError): Rest<M> {
-    const { runtime } = installed
+  #sendAgain<M extends Method>(call: Call<M>, runtime: Runtime, failure: RequestError): Rest<M> {
     const error = this.#asTrusted(call, runtime, failure)
     const { fate, reason } = error
     const isUnknown = fate === "unknown"
@@ -106,12 +104,12 @@ export class FailedRequests {
       call.sent++
       call.repeated ||= isUnknown && mayRepeat === true
       const gone = reason === "lost" || reason === "session"
-      const wait = gone && runtime.spreads && runtime.loss === undefined
+      const wait = gone && runtime.connection.spreads === true && runtime.loss === undefined
         ? Effect.void // One process was lost, and another one takes it. (C18)
         : gone
         ? this.#wait.forCall(call, runtime)
         : this.#backend.before(call.deadline, verdict)
-      const known = mayRepeat === undefined ? this.#asHintsSay(call, installed, fail) : Effect.void
+      const known = mayRepeat === undefined ? this.#asHintsSay(call, runtime, fail) : Effect.void
       const pause = gone ? Effect.void : this.#pause(call, error, fail)
       return after(Effect.zipRight(wait, Effect.zipRight(known, pause)))
     })
@@ -133,7 +131,7 @@ export class FailedRequests {
   /** Another version of the server may have made of a tool that adds one that sets: then only a tool that reads is harmless. (C15) */
   #asHintsSay<M extends Method>(
     call: Call<M>,
-    failed: LiveConnection,
+    failed: Runtime,
     fail: Effect.Effect<never, CallError>
   ): Effect.Effect<void, CallError> {
     return Effect.suspend(() => {
@@ -145,13 +143,12 @@ export class FailedRequests {
       // Nothing of the call is in flight: others need not wait for it.
       this.#queue.leave(call) // guard: reading-holds-no-place
       return Effect.flatMap(this.#hints.read(call, current), () => {
-        const { runtime } = current
-        const mayRepeat = this.#hints.mayRepeat(call, runtime, !isSameServer(failed, current))
+        const mayRepeat = this.#hints.mayRepeat(call, current, !isSameServer(failed, current))
         if (mayRepeat === true) {
           call.repeated = true
           return Effect.void
         }
-        const isLost = mayRepeat === undefined && !this.#backend.isCurrent(runtime)
+        const isLost = mayRepeat === undefined && !this.#backend.isCurrent(current)
         return isLost && this.#backend.now() < call.deadline ? again : fail
       })
     })
@@ -193,5 +190,5 @@ export class FailedRequests {
   }
 }
 
-const isSameServer = ({ connection: a }: LiveConnection, { connection: b }: LiveConnection): boolean =>
+const isSameServer = ({ connection: a }: Runtime, { connection: b }: Runtime): boolean =>
   a.serverInfo.name === b.serverInfo.name && a.serverInfo.version === b.serverInfo.version

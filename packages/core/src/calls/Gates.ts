@@ -4,7 +4,7 @@ import { type BackendUnavailable, type CallError, SessionExpired } from "../Erro
 import type { Probe } from "../health/Probe.js"
 import { detail, open, said } from "../observe/Said.js"
 import type { Method } from "../port/Method.js"
-import type { LiveConnection } from "../runtime/LiveConnection.js"
+import type { Runtime } from "../runtime/Runtime.js"
 import type { BackendState } from "../state/BackendState.js"
 import { after, type Call, heldUntil, interrupted, type Rest, waitingFor } from "./Call.js"
 import { tooManyWait, unavailable } from "./CallFailure.js"
@@ -44,12 +44,12 @@ export class Gates {
   }
 
   /** Nothing where it is to be sent in this very step: then its task is decided, and it has its place in the queue. */
-  keeps<M extends Method>(call: Call<M>, installed: LiveConnection): Rest<M> | undefined {
+  keeps<M extends Method>(call: Call<M>, runtime: Runtime): Rest<M> | undefined {
     const { queue, tasks } = this.#parts
-    if (this.#isHeld(call, installed)) return after(this.#verdict(call, installed))
-    if (!tasks.decide(call, installed)) return after(tasks.read(call, installed))
+    if (this.#isHeld(call, runtime)) return after(this.#verdict(call, runtime))
+    if (!tasks.decide(call, runtime)) return after(tasks.read(call, runtime))
     // A request about a task sends nothing that a server could run without what it had kept.
-    const expired = call.about === undefined ? this.#expired(call, installed.runtime.generation) : undefined
+    const expired = call.about === undefined ? this.#expired(call, runtime.generation) : undefined
     if (expired !== undefined) return Exit.fail(expired)
     return queue.take(call) ? undefined : after(queue.wait(call))
   }
@@ -80,7 +80,7 @@ export class Gates {
   }
 
   /** Where only a probe had no answer, a repeatable call is sent: its answer is a verdict, too. A ping is a probe itself. (C14) */
-  #isHeld<M extends Method>(call: Call<M>, { runtime }: LiveConnection): boolean {
+  #isHeld<M extends Method>(call: Call<M>, runtime: Runtime): boolean {
     const { failures, probe } = this.#parts
     const silence = probe.silenceOf(runtime)
     if (silence === undefined || call.method === "ping") return false
@@ -92,7 +92,7 @@ export class Gates {
    * Any answer settles it, so that what fails meanwhile was not sent. A call without end is held by `timeouts.request`: nobody knows the
    * patience of its caller, who hears nothing meanwhile. (H4, C14)
    */
-  #verdict<M extends Method>(call: Call<M>, installed: LiveConnection): Effect.Effect<void, BackendUnavailable> {
+  #verdict<M extends Method>(call: Call<M>, runtime: Runtime): Effect.Effect<void, BackendUnavailable> {
     return Effect.uninterruptibleMask((restore) => {
       const { backend, queue, wait } = this.#parts
       queue.away(call)
@@ -101,13 +101,13 @@ export class Gates {
       const begunAt = backend.now()
       const isPatient = call.deadline < Number.POSITIVE_INFINITY || call.progress !== undefined
       const end = heldUntil(isPatient ? call : { begunAt, deadline: begunAt + backend.policy.timeouts.request })
-      const isSettled = () => !backend.isCurrent(installed.runtime) || !this.#isHeld(call, installed)
+      const isSettled = () => !backend.isCurrent(runtime) || !this.#isHeld(call, runtime)
       this.#held++
       const settled = Effect.ensuring(
         restore(waitingFor(
           call,
           "waits until the server answers a probe",
-          backend.before(end, installed.runtime.until(isSettled))
+          backend.before(end, runtime.until(isSettled))
         )),
         Effect.sync(() => this.#held--)
       )

@@ -2,7 +2,6 @@
 import type { Effect } from "effect"
 import * as Hints from "../catalog/Hints.js"
 import { isRead, type Method, type Params } from "../port/Method.js"
-import type { LiveConnection } from "../runtime/LiveConnection.js"
 import type { Runtime } from "../runtime/Runtime.js"
 import type { BackendState } from "../state/BackendState.js"
 import type { Call } from "./Call.js"
@@ -33,7 +32,7 @@ export class ToolHints {
     return said && (onlyReading ? said.readOnly : said.harmless)
   }
 
-  read<M extends Method>(call: Call<M>, installed: LiveConnection): Effect.Effect<void> {
-    return this.#reading.wait(call, installed, () => this.mayRepeat(call, installed.runtime) !== undefined)
+  read<M extends Method>(call: Call<M>, runtime: Runtime): Effect.Effect<void> {
+    return this.#reading.wait(call, runtime, () => this.mayRepeat(call, runtime) !== undefined)
   }
 }

@@ -5,13 +5,12 @@ import type { RequestError } from "../Errors.js"
 import { firstOf } from "../internal/firstOf.js"
 import type { Method } from "../port/Method.js"
 import { withDeadline } from "../port/withDeadline.js"
-import type { LiveConnection } from "../runtime/LiveConnection.js"
 import type { Runtime } from "../runtime/Runtime.js"
 import type { BackendState } from "../state/BackendState.js"
 import { type Call, waitingFor } from "./Call.js"
 
 /** To their end, within bounds; `undefined` where the server does not list them. */
-export type ReadTools = (installed: LiveConnection) => Effect.Effect<ReadonlyArray<unknown> | undefined, RequestError>
+export type ReadTools = (runtime: Runtime) => Effect.Effect<ReadonlyArray<unknown> | undefined, RequestError>
 
 interface Reading {
   readonly runtime: Runtime
@@ -30,10 +29,9 @@ export class ToolReading {
   }
 
   /** Ends at the latest with the call's time; the reading goes on for others. Where it has failed, the next call begins another one. */
-  wait<M extends Method>(call: Call<M>, installed: LiveConnection, isKnown: () => boolean): Effect.Effect<void> {
+  wait<M extends Method>(call: Call<M>, runtime: Runtime, isKnown: () => boolean): Effect.Effect<void> {
     return Effect.suspend(() => {
       if (isKnown()) return Effect.void
-      const { runtime } = installed
       const begun = this.#reading?.runtime === runtime ? this.#reading : undefined
       const reading = begun ?? { runtime, ended: Deferred.unsafeMake<void>(FiberId.none) }
       this.#reading = reading
@@ -43,7 +41,7 @@ export class ToolReading {
         call,
         "waits until the server has listed its tools",
         Effect.zipRight(
-          begun === undefined ? this.#begin(reading, installed) : Effect.void,
+          begun === undefined ? this.#begin(reading, runtime) : Effect.void,
           this.#backend.before(call.deadline, known)
         )
       )
@@ -51,10 +49,9 @@ export class ToolReading {
   }
 
   /** Holds a lease: a connection whose tools a call waits for is in use. */
-  #begin(reading: Reading, installed: LiveConnection): Effect.Effect<void> {
-    const { runtime } = installed
+  #begin(reading: Reading, runtime: Runtime): Effect.Effect<void> {
     // Each page has that time, too.
-    const reads = withDeadline(this.#readTools(installed), this.#backend.policy.timeouts.request)
+    const reads = withDeadline(this.#readTools(runtime), this.#backend.policy.timeouts.request)
     const learnt = Effect.match(reads, {
       onSuccess: (tools) => {
         const { policy: { discovery }, published: { value: { revision } } } = this.#backend

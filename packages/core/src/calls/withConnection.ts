@@ -3,7 +3,6 @@ import { Effect } from "effect"
 import type { CallError, RequestError } from "../Errors.js"
 import type { CallOptions } from "../options/CallOptions.js"
 import { isRead } from "../port/Method.js"
-import type { LiveConnection } from "../runtime/LiveConnection.js"
 import type { Runtime } from "../runtime/Runtime.js"
 import type { BackendState } from "../state/BackendState.js"
 import { millis } from "./Call.js"
@@ -22,7 +21,7 @@ export interface Parts {
 /** On the next connection where one was lost, if it did not happen or may happen twice. Of `options`, those about waiting count. */
 export const withConnection = <A>(
   { backend, failures, wait: connectionWait }: Parts,
-  use: (installed: LiveConnection) => Effect.Effect<A, RequestError>,
+  use: (runtime: Runtime) => Effect.Effect<A, RequestError>,
   method: string,
   options: CallOptions | undefined,
   onward: Onward<A>
@@ -35,11 +34,11 @@ export const withConnection = <A>(
     let waitEnd = begunAt + wait
     const on = (lost: Runtime | undefined): Effect.Effect<A, CallError> =>
       Effect.suspend(() => {
-        const { current: installed, hasSuccessor } = backend.published.value
-        if (installed === undefined && hasSuccessor) {
+        const { current: runtime, hasSuccessor } = backend.published.value
+        if (runtime === undefined && hasSuccessor) {
           return onward({ ...options, wait: Math.max(0, waitEnd - backend.now()) })
         }
-        if (installed === undefined || installed.runtime === lost) {
+        if (runtime === undefined || runtime === lost) {
           return Effect.zipRight(
             connectionWait.until(
               { begunAt, deadline, end: waitEnd, isChosen: options?.wait !== undefined },
@@ -50,12 +49,12 @@ export const withConnection = <A>(
           )
         }
         waitEnd = backend.now() + wait
-        return Effect.catchAll(use(installed), (error) => {
+        return Effect.catchAll(use(runtime), (error) => {
           const gone = error.reason === "lost" || error.reason === "session"
           const harmless = error.fate !== "unknown" || isRead(method)
           return gone && harmless && backend.now() < deadline
-            ? on(installed.runtime)
-            : failures.fail(error, method, installed.runtime, request)
+            ? on(runtime)
+            : failures.fail(error, method, runtime, request)
         })
       })
     return on(undefined)

@@ -9,7 +9,6 @@ import { backoff } from "../internal/backoff.js"
 import { formatMillis } from "../internal/formatMillis.js"
 import * as SafeLog from "../internal/SafeLog.js"
 import { withDeadline } from "../port/withDeadline.js"
-import type { LiveConnection } from "../runtime/LiveConnection.js"
 import type { Runtime } from "../runtime/Runtime.js"
 import type { BackendState } from "../state/BackendState.js"
 import * as Discovery from "./Discovery.js"
@@ -93,7 +92,7 @@ export class Refresh {
       if (this.#isWanted) return Effect.void
       this.#isWanted = true
       const { current } = this.#backend.published.value
-      return current === undefined ? Effect.void : this.#begin(current.runtime, allKinds)
+      return current === undefined ? Effect.void : this.#begin(current, allKinds)
     })
   }
 
@@ -170,16 +169,15 @@ export class Refresh {
   }
 
   /** For a caller that waits. (P9) */
-  now(installed: LiveConnection): Effect.Effect<void, RequestError> {
+  now(runtime: Runtime): Effect.Effect<void, RequestError> {
     return Effect.suspend(() => {
-      const first = this.#isWanted ? Effect.void : this.#begin(installed.runtime, [])
+      const first = this.#isWanted ? Effect.void : this.#begin(runtime, [])
       this.#isWanted = true
       return Effect.zipRight(
         first,
         Effect.suspend(() => {
-          const { runtime } = installed
           const reading = this.#reading?.runtime === runtime ? this.#reading : makeReading(runtime, [])
-          return this.#readOnce(installed, allKinds, reading)
+          return this.#readOnce(runtime, allKinds, reading)
         })
       )
     })
@@ -191,8 +189,8 @@ export class Refresh {
       const backend = this.#backend
       const { current } = backend.published.value
       const reading = this.#reading
-      if (current === undefined || reading?.runtime !== current.runtime) return Effect.void
-      const { unannounced } = current.runtime
+      if (current === undefined || reading?.runtime !== current) return Effect.void
+      const { unannounced } = current
       if (!unannounced.includes(kind)) return Effect.void
       const read = Effect.suspend(() => {
         if (backend.now() < reading.soughtAt + seekPause) return Effect.void // guard: seeking-paced
@@ -210,10 +208,10 @@ export class Refresh {
 
   /** For calls that wait for what tools say of themselves. Publishes nothing. (C15) */
   readonly tools = (
-    { connection, runtime }: LiveConnection
+    runtime: Runtime
   ): Effect.Effect<ReadonlyArray<unknown> | undefined, RequestError> => {
     const { id, policy } = this.#backend
-    const lists = Discovery.read(id, connection, ["tools"], policy, () => runtime.answered(this.#backend.now()))
+    const lists = Discovery.read(id, runtime.connection, ["tools"], policy, () => runtime.answered(this.#backend.now()))
     const bounded = withDeadline(lists, policy.timeouts.request * policy.discovery.maxPages)
     return Effect.map(bounded, ([list]) => list?.given === true ? list.entries : undefined)
   }
@@ -269,7 +267,7 @@ export class Refresh {
   #readWanted(reading: Reading): Effect.Effect<void, RequestError> {
     return Effect.suspend(() => {
       const { current } = this.#backend.published.value
-      if (current?.runtime !== reading.runtime) return Effect.void
+      if (current !== reading.runtime) return Effect.void
       const kinds = [...reading.wanted]
       reading.wanted.clear()
       return Effect.tapError(this.#readOnce(current, kinds, reading), (error) =>
@@ -282,11 +280,11 @@ export class Refresh {
   }
 
   #readOnce(
-    installed: LiveConnection,
+    runtime: Runtime,
     kinds: ReadonlyArray<Kind>,
     reading: Reading
   ): Effect.Effect<void, RequestError> {
-    const { connection, runtime } = installed
+    const { connection } = runtime
     const backend = this.#backend
     const { id, policy } = backend
     const lists = Discovery.read(id, connection, kinds, policy, () => runtime.answered(backend.now()))
@@ -302,15 +300,15 @@ export class Refresh {
       Effect.matchEffect(Effect.zipRight(begin, Effect.ensuring(bounded, end)), {
         onSuccess: (lists) =>
           Effect.zipRight(
-            this.#settle(installed, reading, lists),
+            this.#settle(runtime, reading, lists),
             Effect.suspend(() => {
-              const snapshot = this.#publish(installed, lists, reading.freshness)
+              const snapshot = this.#publish(runtime, lists, reading.freshness)
               return snapshot === undefined ? Effect.void : this.#unmatched.read(snapshot)
             })
           ),
         onFailure: (error) =>
           Effect.zipRight(
-            this.#failIfLost(installed, reading, error),
+            this.#failIfLost(runtime, reading, error),
             Effect.suspend(() => {
               if (backend.isCurrent(runtime)) {
                 backend.emit({ _tag: "DiscoveryFailed", generation: runtime.generation, message: error.message })
@@ -325,15 +323,15 @@ export class Refresh {
 
   /** A session that gives none of its lists any more may be forgotten. */
   #settle(
-    installed: LiveConnection,
+    runtime: Runtime,
     reading: Reading,
     lists: ReadonlyArray<Discovery.ReadList>
   ): Effect.Effect<void, RequestError> {
     return Effect.suspend(() => {
       const given = lists.flatMap(({ given, kind }) => given ? [Discovery.methods[kind]] : [])
-      this.#doubt.given(installed, given)
+      this.#doubt.given(runtime, given)
       if (given.length === 0) {
-        return this.#failIfLost(installed, reading, lists.find(({ doubtful }) => doubtful !== undefined)?.doubtful)
+        return this.#failIfLost(runtime, reading, lists.find(({ doubtful }) => doubtful !== undefined)?.doubtful)
       }
       reading.given = true
       return Effect.void
@@ -342,28 +340,28 @@ export class Refresh {
 
   /** Fails if the session is lost. If it never gave a list, a refusal says nothing: many servers let in clients that get no lists. (R12) */
   #failIfLost(
-    installed: LiveConnection,
+    runtime: Runtime,
     { given }: Reading,
     error: RequestError | undefined
   ): Effect.Effect<void, RequestError> {
-    const gaveLists = given || installed.connection.resumed === true
+    const gaveLists = given || runtime.connection.resumed === true
     if (error?.ifSessionLost === undefined || !gaveLists) return Effect.void
     const lost = new RequestError({ fate: "rejected", reason: "session", message: error.message, cause: error })
     return Effect.flatMap(
-      this.#doubt.settle(installed, error),
+      this.#doubt.settle(runtime, error),
       (outcome) => outcome === "lost" ? Effect.fail(lost) : Effect.void
     )
   }
 
   /** Returns only a new catalogue. */
   #publish(
-    { connection, runtime }: LiveConnection,
+    runtime: Runtime,
     lists: ReadonlyArray<Discovery.ReadList>,
     freshness: Freshness
   ): Snapshot | undefined {
     const backend = this.#backend
     const slot = backend.published.value
-    if (slot.current?.runtime !== runtime) return undefined // guard: late-lists
+    if (slot.current !== runtime) return undefined // guard: late-lists
     freshness.read(lists, backend.now())
     const expired = slot.expired && freshness.hasExpired(backend.now())
     for (const { refused } of lists) {
@@ -381,10 +379,10 @@ export class Refresh {
       generation: runtime.generation,
       revision,
       stale: false,
-      serverInfo: connection.serverInfo,
-      capabilities: connection.capabilities,
-      instructions: connection.instructions,
-      protocolVersion: connection.protocolVersion
+      serverInfo: runtime.connection.serverInfo,
+      capabilities: runtime.connection.capabilities,
+      instructions: runtime.connection.instructions,
+      protocolVersion: runtime.connection.protocolVersion
     }
     const known = slot.snapshot && { ...slot.snapshot, revision, stale: slot.snapshot.stale && !slot.expired }
     const isNew = known === undefined || !isSame(known, snapshot)

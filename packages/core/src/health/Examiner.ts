@@ -2,7 +2,6 @@
 import { Effect } from "effect"
 import type { Activity, ProcessSight } from "../port/ProcessSight.js"
 import { activity } from "../port/ProcessSight.js"
-import type { LiveConnection } from "../runtime/LiveConnection.js"
 import type { Runtime } from "../runtime/Runtime.js"
 import type { BackendState } from "../state/BackendState.js"
 import type { OpenVerdict } from "../state/Status.js"
@@ -44,8 +43,8 @@ export class Examiner {
   }
 
   /** Whether one is stopped. */
-  look({ connection, runtime }: LiveConnection): Effect.Effect<boolean> {
-    const { look } = connection
+  look(runtime: Runtime): Effect.Effect<boolean> {
+    const { look } = runtime.connection
     if (look === undefined) return Effect.succeed(false)
     return Effect.map(Effect.catchAllCause(look, () => Effect.succeed(undefined)), (sight) => {
       const doubt = this.#of(runtime)

@@ -3,7 +3,6 @@ import { Effect } from "effect"
 import { constFalse, constVoid } from "effect/Function"
 import type { RequestError } from "../Errors.js"
 import { tick } from "../internal/ClockJump.js"
-import type { LiveConnection } from "../runtime/LiveConnection.js"
 import type { FailureKind, Runtime } from "../runtime/Runtime.js"
 import type { BackendState } from "../state/BackendState.js"
 import type { OpenVerdict } from "../state/Status.js"
@@ -85,56 +84,54 @@ export class Probe {
   }
 
   /** Returns its error. Where it fails, others follow by themselves. (H4, H5, H8) */
-  now(installed: LiveConnection): Effect.Effect<RequestError | undefined> {
-    const { runtime } = installed
+  now(runtime: Runtime): Effect.Effect<RequestError | undefined> {
     const follow = (asked: Asked) =>
       Effect.suspend(() => {
         const isFirst = this.#doubt?.runtime !== runtime
         this.#asked(runtime, asked.error, isFirst)
         if (asked.error === undefined) return Effect.void
         if (isFirst && this.#backend.isCurrent(runtime)) {
-          return this.#probing(installed, this.#begin(runtime), this.#nextAfter(asked))
+          return this.#probing(runtime, this.#begin(runtime), this.#nextAfter(asked))
         }
         runtime.probed()
         return Effect.void
       })
     return Effect.map(
-      Effect.tap(this.#ask(installed), (asked) => Effect.uninterruptible(follow(asked))),
+      Effect.tap(this.#ask(runtime), (asked) => Effect.uninterruptible(follow(asked))),
       ({ error }) => error
     )
   }
 
   /** If it fails, nothing counts or follows. Sends nothing with `keepalive.method: "none"`. (G25) */
-  ask(installed: LiveConnection): Effect.Effect<boolean> {
+  ask(runtime: Runtime): Effect.Effect<boolean> {
     return Effect.suspend(() => {
       const backend = this.#backend
       if (backend.policy.keepalive.method === "none") return Effect.succeed(false)
       return Effect.map(
-        this.#question.ask(installed, false),
-        (error) => error === undefined && backend.isCurrent(installed.runtime)
+        this.#question.ask(runtime, false),
+        (error) => error === undefined && backend.isCurrent(runtime)
       )
     })
   }
 
   /** If it fails, looks at the processes before the next question. */
-  #ask(installed: LiveConnection): Effect.Effect<Asked> {
+  #ask(runtime: Runtime): Effect.Effect<Asked> {
     return Effect.suspend(() => {
-      const { runtime } = installed
       const at = this.#backend.now()
       const hasLeftPing = this.#doubt?.runtime === runtime && this.#doubt.hasLeft
       this.#examiner.asked(runtime)
       const looked = (error: RequestError | undefined): Effect.Effect<Asked> =>
-        error === undefined ? Effect.succeed({ error, at }) : Effect.as(this.#examiner.look(installed), { error, at })
-      return Effect.flatMap(this.#question.ask(installed, hasLeftPing), looked)
+        error === undefined ? Effect.succeed({ error, at }) : Effect.as(this.#examiner.look(runtime), { error, at })
+      return Effect.flatMap(this.#question.ask(runtime, hasLeftPing), looked)
     })
   }
 
   /** For a ping without an answer: a list, and a look at the processes. (V4) */
-  besidePing(installed: LiveConnection): Effect.Effect<void> {
-    const look = this.#examiner.look(installed)
+  besidePing(runtime: Runtime): Effect.Effect<void> {
+    const look = this.#examiner.look(runtime)
     const asking = Effect.suspend(() => {
-      this.#examiner.asked(installed.runtime)
-      return this.#question.besidePing(installed)
+      this.#examiner.asked(runtime)
+      return this.#question.besidePing(runtime)
     })
     return Effect.asVoid(Effect.zipRight(look, Effect.zipRight(asking, look)))
   }
@@ -184,7 +181,7 @@ export class Probe {
 
   /** Whoever says so calls `onSuspicion`, and need not wait for that. */
   leftUnanswered(runtime: Runtime): void {
-    if (runtime.spreads) return
+    if (runtime.connection.spreads === true) return
     this.#silent = { runtime, answers: runtime.answers, left: "call" }
   }
 
@@ -195,15 +192,13 @@ export class Probe {
   onSuspicion(suspect: Runtime, silent = false): Effect.Effect<Effect.Effect<void>> {
     return Effect.uninterruptible(Effect.suspend(() => {
       const { current } = this.#backend.published.value
-      if (current === undefined || current.runtime !== suspect.latest) return Effect.succeed(Effect.void)
+      if (current === undefined || current !== suspect.latest) return Effect.succeed(Effect.void)
       if (current.connection.spreads === true) return Effect.succeed(Effect.void)
-      const { runtime } = current
-      const { answers } = runtime
-      if (silent) this.leftUnanswered(runtime)
+      if (silent) this.leftUnanswered(current)
       const doubt = this.#doubt
-      if (doubt?.runtime !== runtime) return Effect.map(this.#probeAtOnce(current), (round) => endOf(runtime, round))
-      doubt.answers = answers
-      return Effect.succeed(doubt.round === undefined ? Effect.void : endOf(runtime, doubt.round))
+      if (doubt?.runtime !== current) return Effect.map(this.#probeAtOnce(current), (round) => endOf(current, round))
+      doubt.answers = current.answers
+      return Effect.succeed(doubt.round === undefined ? Effect.void : endOf(current, doubt.round))
     }))
   }
 
@@ -212,16 +207,15 @@ export class Probe {
     return this.#doubt = { runtime, answers: runtime.answers, hasLeft: false, round: undefined }
   }
 
-  #probeAtOnce(installed: LiveConnection): Effect.Effect<Round> {
-    const doubt = this.#begin(installed.runtime)
+  #probeAtOnce(runtime: Runtime): Effect.Effect<Round> {
+    const doubt = this.#begin(runtime)
     // Whoever suspects the runtime before the fiber has begun joins this one.
     const round: Round = doubt.round = { hasFailed: undefined }
-    return Effect.as(this.#probing(installed, doubt, round), round)
+    return Effect.as(this.#probing(runtime, doubt, round), round)
   }
 
   /** `first`: the first probe; or, where it was sent before, the milliseconds to the next. */
-  #probing(installed: LiveConnection, doubt: Doubt, first: Round | number): Effect.Effect<void> {
-    const { runtime } = installed
+  #probing(runtime: Runtime, doubt: Doubt, first: Round | number): Effect.Effect<void> {
     let pause = typeof first === "number" ? first : 0
     // In one step with the look that ends it: the next suspicion begins anew.
     const isOpen = (): boolean => {
@@ -232,7 +226,7 @@ export class Probe {
     }
     const probe = (round: Round): Effect.Effect<unknown> => {
       doubt.round = round
-      const asked = Effect.map(this.#ask(installed), (asked) => {
+      const asked = Effect.map(this.#ask(runtime), (asked) => {
         this.#asked(runtime, asked.error, true)
         pause = this.#nextAfter(asked)
         return asked.error
@@ -260,15 +254,14 @@ export class Probe {
   }
 
   /** One probe decides; an answer since has decided already. (R11) */
-  afterClockJump(installed: LiveConnection): Effect.Effect<void> {
-    const { runtime } = installed
-    if (installed.connection.spreads === true) return Effect.void
+  afterClockJump(runtime: Runtime): Effect.Effect<void> {
+    if (runtime.connection.spreads === true) return Effect.void
     const answeredLately = this.#backend.now() - runtime.answeredAt < tick
     if (answeredLately || this.#backend.policy.keepalive.method === "none") return Effect.void
     return Effect.suspend(() => {
       const { answers } = runtime
       const underWay = this.#doubt?.runtime === runtime ? this.#doubt.round : undefined
-      const probing = underWay === undefined ? this.#probeAtOnce(installed) : Effect.succeed(underWay)
+      const probing = underWay === undefined ? this.#probeAtOnce(runtime) : Effect.succeed(underWay)
       const decide = (round: Round) => () => {
         if (round.hasFailed !== true || runtime.answers !== answers) return
         this.#backend.send({

@@ -3,7 +3,7 @@ import { Effect } from "effect"
 import { isObjection, RequestError } from "../Errors.js"
 import type { Connection } from "../port/Connection.js"
 import { withDeadline } from "../port/withDeadline.js"
-import type { LiveConnection } from "../runtime/LiveConnection.js"
+import type { Runtime } from "../runtime/Runtime.js"
 import type { BackendState } from "../state/BackendState.js"
 
 type Asked = "ping" | "tools/list" | "resources/list" | "prompts/list"
@@ -26,31 +26,31 @@ export class Question {
   }
 
   /** A list if the server ignores pings; both if it has just left one. `undefined` if anything was answered. */
-  ask(installed: LiveConnection, hasLeftPing: boolean): Effect.Effect<RequestError | undefined> {
+  ask(runtime: Runtime, hasLeftPing: boolean): Effect.Effect<RequestError | undefined> {
     return Effect.suspend(() => {
       const { temperament } = this.#backend
-      const list = listOf(installed.connection)
-      if (list === undefined) return this.#send(installed, "ping")
-      if (temperament.ignoresPings) return this.#send(installed, list)
-      return hasLeftPing ? this.#either(installed, list) : this.#send(installed, "ping")
+      const list = listOf(runtime.connection)
+      if (list === undefined) return this.#send(runtime, "ping")
+      if (temperament.ignoresPings) return this.#send(runtime, list)
+      return hasLeftPing ? this.#either(runtime, list) : this.#send(runtime, "ping")
     })
   }
 
   /** After a ping without an answer. */
-  besidePing(installed: LiveConnection): Effect.Effect<void> {
+  besidePing(runtime: Runtime): Effect.Effect<void> {
     return Effect.suspend(() => {
-      const list = listOf(installed.connection)
+      const list = listOf(runtime.connection)
       if (list === undefined) return Effect.void
-      return Effect.map(this.#send(installed, list), (error) => {
+      return Effect.map(this.#send(runtime, list), (error) => {
         if (error === undefined) this.#backend.temperament.ignoredPing()
       })
     })
   }
 
-  #either(installed: LiveConnection, list: Asked): Effect.Effect<RequestError | undefined> {
+  #either(runtime: Runtime, list: Asked): Effect.Effect<RequestError | undefined> {
     const ask = (asked: Asked) =>
       Effect.flatMap(
-        this.#send(installed, asked),
+        this.#send(runtime, asked),
         (error) => error === undefined ? Effect.succeed(asked) : Effect.fail(error)
       )
     return Effect.match(Effect.race(ask("ping"), ask(list)), {
@@ -63,7 +63,7 @@ export class Question {
   }
 
   /** Returns its error. A refusal is a sign of life, too. */
-  #send({ connection, runtime }: LiveConnection, method: Asked): Effect.Effect<RequestError | undefined> {
+  #send(runtime: Runtime, method: Asked): Effect.Effect<RequestError | undefined> {
     return Effect.suspend(() => {
       const backend = this.#backend
       const { timeout } = backend.policy.keepalive
@@ -71,7 +71,7 @@ export class Question {
       // The guard stands inside what runs in a fiber of its own, so that it and the send are one step. (K9)
       const request = Effect.suspend(() =>
         backend.isCurrent(runtime)
-          ? connection.request(method, undefined, { timeout })
+          ? runtime.connection.request(method, undefined, { timeout })
           : Effect.fail(new RequestError({ fate: "notSent", reason: "lost", message: "the connection was replaced" }))
       )
       const answered = (): undefined => {

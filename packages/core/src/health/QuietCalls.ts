@@ -1,6 +1,6 @@
 /** A quiet call has the server's processes examined, to find a wedged one while its caller waits. (V3) */
 import { Effect } from "effect"
-import type { LiveConnection } from "../runtime/LiveConnection.js"
+import type { Runtime } from "../runtime/Runtime.js"
 import type { BackendState } from "../state/BackendState.js"
 import type { Examiner } from "./Examiner.js"
 import type { Probe } from "./Probe.js"
@@ -27,8 +27,8 @@ export class QuietCalls {
     this.#examiner = examiner
   }
 
-  attach({ connection, runtime }: LiveConnection): void {
-    if (connection.look === undefined) return
+  attach(runtime: Runtime): void {
+    if (runtime.connection.look === undefined) return
     const used = () => {
       runtime.onUsed = undefined
       this.#backend.send({ _tag: "Used", runtime })
@@ -37,8 +37,7 @@ export class QuietCalls {
     else runtime.onUsed = used
   }
 
-  begin(installed: LiveConnection): Effect.Effect<void> {
-    const { runtime } = installed
+  begin(runtime: Runtime): Effect.Effect<void> {
     let examinedAt = Number.NEGATIVE_INFINITY
     let pause = spacing
     const turn = Effect.suspend(() => {
@@ -54,35 +53,34 @@ export class QuietCalls {
       if (!hasNew && !(hasQuiet && now >= examinedAt + pause)) return Effect.void
       pause = hasNew ? spacing : Math.min(2 * pause, longestPause)
       examinedAt = now
-      return this.#examine(installed)
+      return this.#examine(runtime)
     })
     const isOver = () => runtime.inFlight === 0 && this.#backend.now() - runtime.usedAt >= linger
     const watch = Effect.repeat(Effect.delay(turn, tick), { until: isOver })
-    return Effect.asVoid(runtime.fork(Effect.zipRight(watch, Effect.sync(() => this.attach(installed)))))
+    return Effect.asVoid(runtime.fork(Effect.zipRight(watch, Effect.sync(() => this.attach(runtime)))))
   }
 
   /** Until the server answers, or its processes have shown it. */
-  #examine(installed: LiveConnection): Effect.Effect<void> {
-    const { runtime } = installed
+  #examine(runtime: Runtime): Effect.Effect<void> {
     return Effect.gen(this, function*() {
       const { answers } = runtime
       // A stopped process would carry it out first when it goes on.
-      const isStopped = yield* this.#examiner.look(installed)
+      const isStopped = yield* this.#examiner.look(runtime)
       const isAsked = !isStopped && this.#backend.policy.keepalive.method !== "none"
-      if (isAsked) yield* this.#ask(installed)
+      if (isAsked) yield* this.#ask(runtime)
       for (let i = 0; i < sights; i++) {
         yield* Effect.sleep(spacing)
         if (runtime.answers !== answers) return
-        yield* this.#examiner.look(installed)
+        yield* this.#examiner.look(runtime)
         if (runtime.answers !== answers) return
-        if (i === 0 && isAsked) yield* runtime.fork(this.#probe.besidePing(installed))
+        if (i === 0 && isAsked) yield* runtime.fork(this.#probe.besidePing(runtime))
         const verdict = this.#examiner.judge(runtime, { isOver: false, isSilent: true })
         if (verdict.kind === "wedged") return this.#probe.lose(runtime, "health", "it does not live", verdict)
       }
     })
   }
 
-  #ask(installed: LiveConnection): Effect.Effect<void> {
-    return Effect.map(installed.runtime.fork(this.#probe.ask(installed)), () => this.#examiner.asked(installed.runtime))
+  #ask(runtime: Runtime): Effect.Effect<void> {
+    return Effect.map(runtime.fork(this.#probe.ask(runtime)), () => this.#examiner.asked(runtime))
   }
 }

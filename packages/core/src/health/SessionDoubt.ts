@@ -7,7 +7,6 @@ import type { RequestError } from "../Errors.js"
 import { firstOf } from "../internal/firstOf.js"
 import type { Method } from "../port/Method.js"
 import { withDeadline } from "../port/withDeadline.js"
-import type { LiveConnection } from "../runtime/LiveConnection.js"
 import type { Runtime } from "../runtime/Runtime.js"
 import type { BackendState } from "../state/BackendState.js"
 import { PendingCommand } from "../state/Command.js"
@@ -34,17 +33,17 @@ export class SessionDoubt {
   }
 
   /** After one request, or after an attempt to connect where the session seems lost. */
-  settle(installed: LiveConnection, refusal: RequestError): Effect.Effect<Outcome> {
+  settle(runtime: Runtime, refusal: RequestError): Effect.Effect<Outcome> {
     return Effect.suspend(() => {
-      if (this.#doubt?.runtime === installed.runtime) return this.#outcome(this.#doubt)
-      if (!this.#backend.isCurrent(installed.runtime)) return Effect.succeed("unknown")
+      if (this.#doubt?.runtime === runtime) return this.#outcome(this.#doubt)
+      if (!this.#backend.isCurrent(runtime)) return Effect.succeed("unknown")
       const doubt: Doubt = {
-        runtime: installed.runtime,
+        runtime: runtime,
         asked: Deferred.unsafeMake(FiberId.none),
         replaced: new PendingCommand("Reconnect")
       }
       this.#doubt = doubt
-      const asking = Effect.map(this.#ask(installed), (answer) => {
+      const asking = Effect.map(this.#ask(runtime), (answer) => {
         if (answer === "refused") this.#replace(doubt, refusal) // guard: doubt-asks-first
         Deferred.unsafeDone(doubt.asked, Effect.succeed(answer))
       })
@@ -54,16 +53,14 @@ export class SessionDoubt {
   }
 
   /** A new session that gives the list makes refusals evidence again. */
-  attach(installed: LiveConnection): Effect.Effect<void> {
-    return Effect.suspend(() =>
-      this.#isEvidence ? Effect.void : Effect.asVoid(installed.runtime.fork(this.#ask(installed)))
-    )
+  attach(runtime: Runtime): Effect.Effect<void> {
+    return Effect.suspend(() => this.#isEvidence ? Effect.void : Effect.asVoid(runtime.fork(this.#ask(runtime))))
   }
 
   /** A session in doubt may have given them before it was forgotten. */
-  given({ connection, runtime }: LiveConnection, lists: ReadonlyArray<Method>): void {
+  given(runtime: Runtime, lists: ReadonlyArray<Method>): void {
     if (this.#doubt?.runtime === runtime) return
-    if (lists.includes(witness(connection.capabilities))) this.#isEvidence = true // guard: given-list-is-evidence
+    if (lists.includes(witness(runtime.connection.capabilities))) this.#isEvidence = true // guard: given-list-is-evidence
   }
 
   #outcome(doubt: Doubt): Effect.Effect<Outcome> {
@@ -96,12 +93,12 @@ export class SessionDoubt {
   }
 
   /** `refused` only where that is evidence. */
-  #ask({ connection, runtime }: LiveConnection): Effect.Effect<"given" | "refused" | "neither"> {
+  #ask(runtime: Runtime): Effect.Effect<"given" | "refused" | "neither"> {
     return Effect.suspend(() => {
       const { timeout } = this.#backend.policy.keepalive
       const ask = Effect.suspend(() =>
         this.#backend.isCurrent(runtime)
-          ? connection.request(witness(connection.capabilities), undefined, { timeout })
+          ? runtime.connection.request(witness(runtime.connection.capabilities), undefined, { timeout })
           : Effect.interrupt
       )
       return Effect.match(withDeadline(ask, timeout), {
@@ -120,7 +117,7 @@ export class SessionDoubt {
 }
 
 /** Changes nothing; every live session answers it. Before `initialize` a server may answer a ping. */
-const witness = (capabilities: LiveConnection["connection"]["capabilities"]): Method =>
+const witness = (capabilities: Runtime["connection"]["capabilities"]): Method =>
   capabilities.tools !== undefined
     ? "tools/list"
     : capabilities.prompts !== undefined

@@ -4,7 +4,6 @@ import type { Probe } from "../health/Probe.js"
 import type { SessionDoubt } from "../health/SessionDoubt.js"
 import { formatMillis } from "../internal/formatMillis.js"
 import * as SafeLog from "../internal/SafeLog.js"
-import type { LiveConnection } from "../runtime/LiveConnection.js"
 import type { Runtime } from "../runtime/Runtime.js"
 import type { BackendState } from "../state/BackendState.js"
 import * as HeartbeatLoop from "./HeartbeatLoop.js"
@@ -36,10 +35,10 @@ export class Keepalive {
   }
 
   /** With the ping, whatever the runtime before it needed. (K3) */
-  attach(installed: LiveConnection): Effect.Effect<void> {
+  attach(runtime: Runtime): Effect.Effect<void> {
     return Effect.suspend(() => {
       this.#fallback = makeFallback()
-      return this.#start(installed)
+      return this.#start(runtime)
     })
   }
 
@@ -64,9 +63,9 @@ export class Keepalive {
     })
   }
 
-  #start({ connection, runtime }: LiveConnection): Effect.Effect<void> {
+  #start(runtime: Runtime): Effect.Effect<void> {
     const { id, policy } = this.#backend
-    const off = offReason(policy, connection)
+    const off = offReason(policy, runtime.connection)
     if (off !== undefined) {
       this.#changed("off", off)
       if (this.#loggedOff === runtime) return Effect.void
@@ -79,11 +78,11 @@ export class Keepalive {
     this.#permission = permission
     const beat = Effect.flatMap(
       Metrics.meter(id),
-      (meter) => HeartbeatLoop.run(this.#parts({ connection, runtime }, permission, meter))
+      (meter) => HeartbeatLoop.run(this.#parts(runtime, permission, meter))
     )
     const beats = previous === undefined ? beat : Effect.zipRight(Fiber.await(previous), beat)
     return Effect.gen(this, function*() {
-      yield* this.#warnOptionsProvesNoSession(connection)
+      yield* this.#warnOptionsProvesNoSession(runtime.connection)
       const fiber = yield* runtime.fork(beats)
       permission.fiber = fiber
       this.#previous = fiber
@@ -93,22 +92,21 @@ export class Keepalive {
     })
   }
 
-  #parts({ connection, runtime }: LiveConnection, permission: Permission, meter: Metrics.Meter): HeartbeatLoop.Parts {
+  #parts(runtime: Runtime, permission: Permission, meter: Metrics.Meter): HeartbeatLoop.Parts {
     const backend = this.#backend
     const { id, policy } = backend
     return {
       policy,
       state: this.state,
       fallback: this.#fallback,
-      connection,
+      connection: runtime.connection,
       runtime,
       now: () => backend.now(),
       fleetStartedAt: backend.fleetStartedAt,
       isCurrent: () => this.#permission === permission && backend.isCurrent(runtime),
-      besidePing: this.#probe.besidePing({ connection, runtime }),
+      besidePing: this.#probe.besidePing(runtime),
       isLost: (isSilent, message) => this.#probe.isLost(runtime, isSilent, message),
-      isSessionLost: (refusal) =>
-        Effect.map(this.#doubt.settle({ connection, runtime }, refusal), (outcome) => outcome === "lost"),
+      isSessionLost: (refusal) => Effect.map(this.#doubt.settle(runtime, refusal), (outcome) => outcome === "lost"),
       onBeat: (sent, verdict, millis) => {
         if (sent === "ping" && verdict._tag === "Success") backend.temperament.answeredPing()
         backend.telemetry?.beat(sent, verdict._tag === "Success" ? undefined : verdict.reason, millis)
@@ -138,7 +136,7 @@ export class Keepalive {
   }
 
   /** Warns once. (K2) */
-  #warnOptionsProvesNoSession(connection: LiveConnection["connection"]): Effect.Effect<void> {
+  #warnOptionsProvesNoSession(connection: Runtime["connection"]): Effect.Effect<void> {
     const { id, policy } = this.#backend
     if (this.#warnedOfOptions || methodOf(policy) !== "options" || !connection.stateful) return Effect.void
     this.#warnedOfOptions = true

@@ -372,7 +372,7 @@ export class Pool {
       fail: (loss) => {
         const live = this.#live
         this.#loss ??= loss
-        for (const { live: { runtime } } of live) runtime.fail(loss)
+        for (const { live: runtime } of live) runtime.fail(loss)
       }
     }
   }

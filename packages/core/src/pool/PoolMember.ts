@@ -11,7 +11,6 @@ import type { RequestOptions } from "../port/Connection.js"
 import type { Connector } from "../port/Connector.js"
 import type { Loss, ProcessStatus } from "../port/Loss.js"
 import type { Method, Params, Result } from "../port/Method.js"
-import type { LiveConnection } from "../runtime/LiveConnection.js"
 import type { InFlight, Runtime } from "../runtime/Runtime.js"
 
 export interface Options {
@@ -28,7 +27,7 @@ export interface Options {
 
 export interface Choice {
   readonly member: PoolMember
-  readonly live: LiveConnection
+  readonly live: Runtime
 }
 
 /** The connection, or its session, is gone with the failed request. */
@@ -77,9 +76,9 @@ export class PoolMember {
   }
 
   /** `undefined` if requests cannot be sent there. */
-  get live(): LiveConnection | undefined {
+  get live(): Runtime | undefined {
     const { current } = this.#started.state.published.value
-    return current === undefined || current.runtime.loss !== undefined || current.runtime === this.#gone
+    return current === undefined || current.loss !== undefined || current === this.#gone
       ? undefined
       : current
   }
@@ -91,30 +90,30 @@ export class PoolMember {
 
   get loss(): Loss {
     const { current, lastError } = this.#started.state.published.value
-    return current?.runtime.loss ?? { kind: "closed", message: lastError?.message ?? "it is not connected" }
+    return current?.loss ?? { kind: "closed", message: lastError?.message ?? "it is not connected" }
   }
 
   get inFlight(): number {
-    return this.#started.state.published.value.current?.runtime.inFlight ?? 0
+    return this.#started.state.published.value.current?.inFlight ?? 0
   }
 
   /** It has left a request without an answer, and has answered nothing since. */
   get isSilent(): boolean {
     const { live } = this
-    return live !== undefined && this.#started.supervisor.tasks.probe.silenceOf(live.runtime) !== undefined
+    return live !== undefined && this.#started.supervisor.tasks.probe.silenceOf(live) !== undefined
   }
 
   /** Ends when it is not silent any more, or not connected. */
   get heard(): Effect.Effect<void> {
     return Effect.suspend(() => {
-      const runtime = this.live?.runtime
-      return runtime === undefined ? Effect.void : runtime.until(() => runtime.detached || !this.isSilent)
+      const { live } = this
+      return live === undefined ? Effect.void : live.until(() => live.detached || !this.isSilent)
     })
   }
 
   /** Sends in the same synchronous step. */
   request<M extends Method>(
-    { connection, runtime }: LiveConnection,
+    runtime: Runtime,
     method: M,
     params: Params<M>,
     options: RequestOptions
@@ -128,7 +127,7 @@ export class PoolMember {
         onprogress(progress)
       })
       runtime.begin(request)
-      const sent = Effect.suspend(() => connection.request(method, params, { ...options, onprogress: heard }))
+      const sent = Effect.suspend(() => runtime.connection.request(method, params, { ...options, onprogress: heard }))
       return Effect.onExit(restore(sent), (exit) => this.#ended(runtime, method, exit, request))
     })
   }
@@ -163,7 +162,7 @@ export class PoolMember {
   }
 
   /** Counted as a probe; returns why it failed. */
-  probe(live: LiveConnection): Effect.Effect<RequestError | undefined> {
+  probe(live: Runtime): Effect.Effect<RequestError | undefined> {
     return this.#started.supervisor.tasks.probe.now(live)
   }
 
@@ -175,14 +174,14 @@ export class PoolMember {
   get status(): ProcessStatus {
     const { lastError, nextAttemptAt, state: { _tag: state }, generation, current } =
       this.#started.state.published.value
-    const isStable = current !== undefined && this.#started.state.isStable(current.runtime)
+    const isStable = current !== undefined && this.#started.state.isStable(current)
     return {
       number: this.number,
       pid: current?.connection.peer.pid,
       state,
       generation,
       inFlight: this.inFlight,
-      usage: current?.runtime.usage,
+      usage: current?.usage,
       lastError: isStable ? undefined : lastError?.message,
       nextAttemptAt
     }

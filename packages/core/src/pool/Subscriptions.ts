@@ -40,7 +40,7 @@ export class Subscriptions {
   }
 
   get #isLive(): boolean {
-    return this.#home !== undefined && this.#home.member.live?.runtime === this.#home.live.runtime
+    return this.#home !== undefined && this.#home.member.live === this.#home.live
   }
 
   request<M extends Method>(

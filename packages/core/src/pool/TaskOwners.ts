@@ -23,6 +23,6 @@ export class TaskOwners {
     if (!method.startsWith("tasks/") || !Predicate.isRecord(params)) return undefined
     const { taskId } = params
     const owner = Predicate.isString(taskId) ? this.#owners.get(taskId) : undefined
-    return owner !== undefined && owner.member.live?.runtime === owner.live.runtime ? owner : undefined
+    return owner !== undefined && owner.member.live === owner.live ? owner : undefined
   }
 }

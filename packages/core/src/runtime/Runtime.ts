@@ -127,12 +127,13 @@ export class Runtime {
     this.#usedAt = now
   }
 
-  ended(loss: Loss): void {
-    this.#loss ??= loss
+  /** Not before `opened`. */
+  get connection(): Connection {
+    return this.#connection as Connection
   }
 
-  get spreads(): boolean {
-    return this.#connection?.spreads === true
+  ended(loss: Loss): void {
+    this.#loss ??= loss
   }
 
   get loss(): Loss | undefined {

@@ -17,7 +17,7 @@ import type { Observer } from "../observe/Telemetry.js"
 import type { Policy } from "../options/Policy.js"
 import type { ServerNotification } from "../port/Connector.js"
 import type { TemperamentMemory } from "../port/TemperamentMemory.js"
-import type { Closed, LiveConnection } from "../runtime/LiveConnection.js"
+import type { Closed } from "../runtime/Closed.js"
 import type { Runtime } from "../runtime/Runtime.js"
 import { Temperament } from "../runtime/Temperament.js"
 import type { Message } from "./Message.js"
@@ -32,8 +32,8 @@ export interface LastError {
 /** State, generation and snapshot change together, in one synchronous step. `current` is there exactly in Connected. */
 export interface Slot {
   readonly state: State
-  readonly current: LiveConnection | undefined
-  /** Of the last installed runtime; 0 before the first. */
+  readonly current: Runtime | undefined
+  /** Of the last runtime installed; 0 before the first. */
   readonly generation: number
   /** The last good catalogue, stale or not; nothing where it is withdrawn. (P2) */
   readonly snapshot: Snapshot | undefined
@@ -212,7 +212,7 @@ export class BackendState {
 
   /** The fence for everything that a runtime reports. (L4) */
   isCurrent(runtime: Runtime): boolean {
-    return this.published.value.current?.runtime === runtime
+    return this.published.value.current === runtime
   }
 
   isStable(runtime: Runtime): boolean {

@@ -1,7 +1,6 @@
 /** The messages of a supervisor. */
 import type { ConnectError } from "../Errors.js"
 import type { Loss } from "../port/Connection.js"
-import type { LiveConnection } from "../runtime/LiveConnection.js"
 import type { Runtime } from "../runtime/Runtime.js"
 import type { PendingCommand } from "./Command.js"
 import type { Attempt, Teardown, Timer } from "./Work.js"
@@ -11,7 +10,7 @@ export type Message =
   | { readonly _tag: "Command"; readonly pending: PendingCommand }
   | { readonly _tag: "Demand" }
   | { readonly _tag: "Due"; readonly timer: Timer }
-  | { readonly _tag: "Established"; readonly attempt: Attempt; readonly installed: LiveConnection }
+  | { readonly _tag: "Established"; readonly attempt: Attempt; readonly runtime: Runtime }
   | { readonly _tag: "Failed"; readonly attempt: Attempt; readonly error: ConnectError }
   | { readonly _tag: "TornDown"; readonly teardown: Teardown }
   | { readonly _tag: "Lost"; readonly runtime: Runtime; readonly loss: Loss }

@@ -9,7 +9,7 @@ import { messageOf } from "../internal/messageOf.js"
 import type { BackendOptions } from "../options/BackendOptions.js"
 import { connectErrorOf, lossOf, problemOf } from "../port/checkConnector.js"
 import type { ConnectOptions } from "../port/Connector.js"
-import type { LiveConnection } from "../runtime/LiveConnection.js"
+import type { Runtime } from "../runtime/Runtime.js"
 import type { BackendState } from "../state/BackendState.js"
 import type { RuntimeOwner } from "./RuntimeOwner.js"
 import type { RuntimeTasks } from "./RuntimeTasks.js"
@@ -33,7 +33,7 @@ export const establish = (
   parts: Parts,
   generation: number,
   beside: Beside,
-  report: (outcome: Either.Either<LiveConnection, ConnectError>) => void
+  report: (outcome: Either.Either<Runtime, ConnectError>) => void
 ): Effect.Effect<void> =>
   Effect.uninterruptibleMask((restore) =>
     Effect.gen(function*() {
@@ -78,7 +78,7 @@ const prepared = (
   parts: Parts,
   { goesOn, onAttempt, runtime }: Start,
   beside: Beside
-): Effect.Effect<LiveConnection, ConnectError> => {
+): Effect.Effect<Runtime, ConnectError> => {
   const { backend, calls } = parts
   const { capabilities, clientInfo, connector, handlers, onConnected } = parts.options
   const connect = Effect.suspend(() =>
@@ -109,23 +109,22 @@ const prepared = (
     const connection = yield* runtime.acquire(connect, goesOn)
     const problem = problemOf(connection)
     if (problem !== undefined) return yield* connectError(backend.id, "defect", problem)
-    const installed = { connection, runtime }
     runtime.opened(connection, backend.now())
     connection.onLost((given) => {
       const loss = lossOf(given)
       runtime.ended(loss)
       backend.send({ _tag: "Lost", runtime, loss })
     })
-    if (connection.resumed === true) return installed
+    if (connection.resumed === true) return runtime
     yield* calls.sessionState.restore(backend.id, connection, backend.policy.timeouts.request)
     if (onConnected !== undefined) {
-      yield* Effect.catchAllCause(Effect.suspend(() => onConnected(calls.session(installed))), (failure) => {
+      yield* Effect.catchAllCause(Effect.suspend(() => onConnected(calls.session(runtime))), (failure) => {
         if (Cause.isInterrupted(failure)) return Effect.interrupt
         const cause = Cause.squash(failure)
         return connectError(backend.id, "onConnected", `onConnected failed: ${messageOf(cause)}`, cause)
       })
     }
-    return installed
+    return runtime
   })
 }
 

@@ -3,7 +3,7 @@ import type { Either } from "effect"
 import { Effect, Fiber, FiberId } from "effect"
 import type { ConnectError } from "../Errors.js"
 import { awaitAtMost } from "../internal/deadline.js"
-import type { LiveConnection } from "../runtime/LiveConnection.js"
+import type { Runtime } from "../runtime/Runtime.js"
 import * as Attempt from "./Attempt.js"
 import type { ConnectPermits } from "./ConnectPermits.js"
 
@@ -24,7 +24,7 @@ export class Attempts {
   /** After those before it and, where two connections would fight, after their closes. */
   run(
     generation: number,
-    report: (outcome: Either.Either<LiveConnection, ConnectError>) => void
+    report: (outcome: Either.Either<Runtime, ConnectError>) => void
   ): Effect.Effect<void> {
     return Effect.withFiberRuntime((fiber) => {
       const before = [...this.#running]

@@ -60,13 +60,13 @@ export class Commands {
         work.enables.push(pending)
         return void this.#phase.move(event)
       }
-      const patch = this.#overlap ? {} : this.#connections.clearErrorIfStable(current?.runtime)
+      const patch = this.#overlap ? {} : this.#connections.clearErrorIfStable(current)
       if (!this.#phase.move(event, patch)) return this.#refuse([pending])
       if (event._tag === "Reconnect") yield* this.#owner.endStart({ kind: "closed", message: "reconnect" })
       if (current === undefined) this.#connections.forgetOutage()
       else if (!this.#overlap) {
-        this.#connections.recordUptime(current.runtime)
-        yield* this.#owner.retire(current.runtime)
+        this.#connections.recordUptime(current)
+        yield* this.#owner.retire(current)
       }
       yield* this.#connections.connect(false, [pending])
     })
@@ -115,15 +115,15 @@ export class Commands {
 
   #endAll(event: Lifecycle.Event, why: string): Effect.Effect<void> {
     const { current } = this.#backend.published.value
-    if (!this.#phase.move(event, this.#connections.clearErrorIfStable(current?.runtime))) return Effect.void
+    if (!this.#phase.move(event, this.#connections.clearErrorIfStable(current))) return Effect.void
     const loss: Loss = { kind: "closed", message: why }
     this.endWork()
     this.#connections.forgetLoss()
     this.#owner.failDraining(loss)
-    if (current !== undefined) this.#connections.recordUptime(current.runtime)
+    if (current !== undefined) this.#connections.recordUptime(current)
     return Effect.gen(this, function*() {
       yield* this.#owner.enter(this.#phase.state) // guard: unwanted-session-is-ended
-      if (current !== undefined) yield* this.#owner.retire(current.runtime, loss)
+      if (current !== undefined) yield* this.#owner.retire(current, loss)
       yield* this.#owner.endStart(loss)
     })
   }

@@ -5,7 +5,6 @@ import type { ConnectError } from "../Errors.js"
 import * as SafeLog from "../internal/SafeLog.js"
 import * as Lifecycle from "../lifecycle/Lifecycle.js"
 import type { Loss } from "../port/Connection.js"
-import type { LiveConnection } from "../runtime/LiveConnection.js"
 import type { Runtime } from "../runtime/Runtime.js"
 import type { BackendState, LastError, Slot } from "../state/BackendState.js"
 import type { PendingCommand } from "../state/Command.js"
@@ -99,15 +98,15 @@ export class ConnectionManager {
       this.#attempts.run(generation, (outcome) =>
         backend.send(
           Either.isRight(outcome)
-            ? { _tag: "Established", attempt, installed: outcome.right }
+            ? { _tag: "Established", attempt, runtime: outcome.right }
             : { _tag: "Failed", attempt, error: outcome.left }
         ))
     )
   }
 
   /** Installs the connection, unless the attempt was ended meanwhile. */
-  established(attempt: Attempt, installed: LiveConnection): Effect.Effect<void> {
-    const { connection, runtime } = installed
+  established(attempt: Attempt, runtime: Runtime): Effect.Effect<void> {
+    const { connection } = runtime
     const backend = this.#backend
     if (!this.#phase.finish(attempt)) {
       return this.#owner.retire(runtime, { kind: "closed", message: "the attempt was cancelled" })
@@ -116,11 +115,11 @@ export class ConnectionManager {
       const reason = runtime.loss.kind === "session" ? "session" : "closed"
       const message = `the connection ended at once: ${runtime.loss.message}`
       const failed = this.#failed(attempt, connectError(backend.id, reason, message))
-      return Effect.zipRight(this.#retireLost(installed, runtime.loss), failed)
+      return Effect.zipRight(this.#retireLost(runtime, runtime.loss), failed)
     }
     return Effect.gen(this, function*() {
       const now = backend.now()
-      const before = backend.published.value.current?.runtime
+      const before = backend.published.value.current
       const resumed = connection.resumed === true
       const downtime = this.#lost === undefined ? undefined : now - this.#lost.at
       if (this.#lost !== undefined && !resumed) this.#calls.sessionLost(this.#lost.generation)
@@ -132,7 +131,7 @@ export class ConnectionManager {
       runtime.install(now)
       backend.recordConnection()
       this.#phase.move(Lifecycle.Event.Established(), {
-        current: { connection, runtime },
+        current: runtime,
         generation: runtime.generation,
         ...this.clearErrorIfStable(before),
         ...(confirmed === undefined ? {} : { lastError: lost(confirmed.loss, now) })
@@ -148,7 +147,7 @@ export class ConnectionManager {
       for (const pending of attempt.joined) pending.answer(Exit.void) // guard: success-is-answered
       if (before !== undefined) yield* this.#owner.retire(before)
       yield* this.#owner.enter(this.#phase.state) // guard: replaced-session-is-ended
-      yield* this.#tasks.attach(installed)
+      yield* this.#tasks.attach(runtime)
     })
   }
 
@@ -285,8 +284,7 @@ export class ConnectionManager {
   lose(runtime: Runtime, loss: Loss): Effect.Effect<void> {
     return Effect.gen(this, function*() {
       const backend = this.#backend
-      const installed = backend.published.value.current
-      if (installed?.runtime !== runtime) return // guard: late-loss
+      if (!backend.isCurrent(runtime)) return // guard: late-loss
       const now = backend.now()
       const uptime = now - runtime.installedAt
       const good = this.#isGood(runtime, loss)
@@ -306,7 +304,7 @@ export class ConnectionManager {
         () => backend.emit({ _tag: "RuntimeLost", generation: runtime.generation, loss, uptime }),
         at
       )
-      yield* replacing ? this.#owner.retire(runtime, loss) : this.#retireLost(installed, loss) // guard: lost-is-retired
+      yield* replacing ? this.#owner.retire(runtime, loss) : this.#retireLost(runtime, loss) // guard: lost-is-retired
       if (this.#phase.state._tag === "Connecting" && !replacing) yield* this.connect(false)
       else if (this.#isAwaited) yield* this.bringForward()
     })
@@ -317,16 +315,16 @@ export class ConnectionManager {
   }
 
   /** The next attempt may go on with its session. (T11) */
-  #retireLost(installed: LiveConnection, loss: Loss): Effect.Effect<void> {
-    const retire = this.#owner.retire(installed.runtime, loss)
+  #retireLost(runtime: Runtime, loss: Loss): Effect.Effect<void> {
+    const retire = this.#owner.retire(runtime, loss)
     const { state } = this.#phase
-    const mayResume = loss.kind !== "session" && loss.kind !== "memory" && !this.#isStuck(installed, loss) &&
+    const mayResume = loss.kind !== "session" && loss.kind !== "memory" && !this.#isStuck(runtime, loss) &&
       Lifecycle.entries[state._tag].session === "kept" // (L12)
-    return mayResume ? Effect.zipRight(this.#owner.suspend(installed, loss), retire) : retire
+    return mayResume ? Effect.zipRight(this.#owner.suspend(runtime, loss), retire) : retire
   }
 
   /** Heartbeats gave the resumed session up again, with no good one between. (T11, K13) */
-  #isStuck({ connection }: LiveConnection, { kind }: Loss): boolean {
+  #isStuck({ connection }: Runtime, { kind }: Loss): boolean {
     return kind === "keepalive" && connection.resumed === true && this.#tasks.keepalive.state.lostInARow > 1
   }
 

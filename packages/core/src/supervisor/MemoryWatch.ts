@@ -2,7 +2,6 @@
 import { MemoryLimit } from "../health/MemoryLimit.js"
 import type { Loss } from "../port/Loss.js"
 import type { ResourceUsage } from "../port/ResourceUsage.js"
-import type { LiveConnection } from "../runtime/LiveConnection.js"
 import type { Runtime } from "../runtime/Runtime.js"
 import type { BackendState } from "../state/BackendState.js"
 
@@ -15,11 +14,11 @@ export class MemoryWatch {
     this.limit = maxMemory === undefined ? undefined : new MemoryLimit(maxMemory)
   }
 
-  attach({ connection, runtime }: LiveConnection): void {
+  attach(runtime: Runtime): void {
     const { limit } = this
     limit?.begin()
     try {
-      connection.onUsage?.((usage: ResourceUsage) => {
+      runtime.connection.onUsage?.((usage: ResourceUsage) => {
         if (!(usage.memory >= 0)) return
         runtime.measured(usage)
         this.#backend.telemetry?.usage?.(runtime.generation, usage)

@@ -4,7 +4,6 @@ import { closeWithin } from "../internal/scopes.js"
 import { entries, type State } from "../lifecycle/Lifecycle.js"
 import type { Loss } from "../port/Connection.js"
 import type { SuspendedSession } from "../port/SuspendedSession.js"
-import type { LiveConnection } from "../runtime/LiveConnection.js"
 import { Runtime } from "../runtime/Runtime.js"
 import type { BackendState } from "../state/BackendState.js"
 import type { Start } from "./Start.js"
@@ -86,12 +85,12 @@ export class RuntimeOwner {
   }
 
   /** For the next attempt. The runtime is to be retired right after. (T11) */
-  suspend({ connection, runtime }: LiveConnection, loss: Loss): Effect.Effect<void> {
+  suspend(runtime: Runtime, loss: Loss): Effect.Effect<void> {
     return Effect.zipRight(
       this.#endSuspended,
       Effect.sync(() => {
         try {
-          const session = connection.suspend?.(loss)
+          const session = runtime.connection.suspend?.(loss)
           if (session !== undefined) this.#suspended = { session, runtime }
         } catch (defect) {
           this.#backend.reportDefect("the connector's suspend", defect)

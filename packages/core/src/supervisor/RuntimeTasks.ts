@@ -8,7 +8,6 @@ import { QuietCalls } from "../health/QuietCalls.js"
 import { SessionDoubt } from "../health/SessionDoubt.js"
 import { Keepalive } from "../keepalive/Keepalive.js"
 import type { Hearing, ServerNotification } from "../port/Connector.js"
-import type { LiveConnection } from "../runtime/LiveConnection.js"
 import type { Runtime } from "../runtime/Runtime.js"
 import type { BackendState } from "../state/BackendState.js"
 import { MemoryWatch } from "./MemoryWatch.js"
@@ -36,16 +35,15 @@ export class RuntimeTasks {
   }
 
   /** Interrupted at the detach. */
-  attach(installed: LiveConnection): Effect.Effect<void> {
-    const { runtime } = installed
+  attach(runtime: Runtime): Effect.Effect<void> {
     const { idleRelease } = this.#backend.policy.lifecycle
     return Effect.gen(this, function*() {
-      this.#backend.temperament.meets(installed.connection.serverInfo)
+      this.#backend.temperament.meets(runtime.connection.serverInfo)
       yield* this.refresh.attach(runtime)
-      yield* this.doubt.attach(installed) // guard: successor-is-asked
-      yield* this.keepalive.attach(installed)
-      this.memory.attach(installed)
-      this.#quietCalls.attach(installed)
+      yield* this.doubt.attach(runtime) // guard: successor-is-asked
+      yield* this.keepalive.attach(runtime)
+      this.memory.attach(runtime)
+      this.#quietCalls.attach(runtime)
       if (idleRelease === undefined) return
       const unused = () => this.#backend.send({ _tag: "Unused", runtime })
       yield* runtime.fork(watchIdle(runtime, idleRelease, () => this.#backend.now(), unused))
@@ -61,7 +59,7 @@ export class RuntimeTasks {
 
   used(runtime: Runtime): Effect.Effect<void> {
     const { current } = this.#backend.published.value
-    return current?.runtime === runtime ? this.#quietCalls.begin(current) : Effect.void
+    return current === runtime ? this.#quietCalls.begin(current) : Effect.void
   }
 
   suspected(runtime: Runtime): Effect.Effect<void> {

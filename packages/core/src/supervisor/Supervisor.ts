@@ -95,12 +95,12 @@ export class Supervisor {
     return Effect.gen(this, function*() {
       const { current } = this.#backend.published.value
       const loss: Loss = { kind: "closed", message: "the backend was closed" }
-      if (current !== undefined) this.connections.recordUptime(current.runtime)
+      if (current !== undefined) this.connections.recordUptime(current)
       this.#phase.move(Lifecycle.Event.Close())
       this.#commands.endWork()
       this.#answerInbox()
       this.#owner.failDraining(loss)
-      if (current !== undefined) yield* this.#owner.retire(current.runtime, loss)
+      if (current !== undefined) yield* this.#owner.retire(current, loss)
       this.#attempts.interruptAll()
       if (this.#fiber !== undefined) {
         this.#fiber.unsafeInterruptAsFork(FiberId.none)
@@ -139,7 +139,7 @@ export class Supervisor {
         case "Due":
           return this.connections.due(message.timer)
         case "Established":
-          return this.connections.established(message.attempt, message.installed)
+          return this.connections.established(message.attempt, message.runtime)
         case "Failed":
           return this.connections.attemptFailed(message.attempt, message.error)
         case "TornDown":

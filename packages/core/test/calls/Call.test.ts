@@ -168,7 +168,7 @@ describe("what is known of a call", () => {
     const runtime = (name: string, latest?: unknown): Runtime => ({ name, latest: latest ?? { name } }) as never
     const one = call()
     expect(Call.runsOn(one)).toBeUndefined()
-    one.task = { id: "t", on: { runtime: runtime("task") } as never, isThere: true, hasBegun: true, isOver: false }
+    one.task = { id: "t", on: runtime("task"), isThere: true, hasBegun: true, isOver: false }
     expect(Call.runsOn(one)).toEqual({ name: "task" })
     one.on = runtime("request", { name: "its successor" })
     expect(Call.runsOn(one)).toEqual({ name: "its successor" })

@@ -31,15 +31,16 @@ const examined = Effect.gen(function*() {
       ...server.shown
     })
   )
-  const connection = { look } as unknown as Connection
-  backend.publish({ current: { connection, runtime }, state: State.Connected({ replacing: false }), generation: 1 })
+  const connection = { look, fail: () => {} } as unknown as Connection
+  runtime.opened(connection, start)
   runtime.answered(start)
+  backend.publish({ current: runtime, state: State.Connected({ replacing: false }), generation: 1 })
   const examiner = new Examiner(backend)
   const lookAfter = (millis: number, shown = server.shown) =>
     Effect.suspend(() => {
       server.now += millis
       server.shown = shown
-      return examiner.look({ connection, runtime })
+      return examiner.look(runtime)
     })
   const judge = (isOver = false) => examiner.judge(runtime, { isOver, isSilent: true })
   const kinds = () => judged.flatMap((event) => event._tag === "Judged" ? [event.kind] : [])
@@ -76,10 +77,9 @@ describe("V1: what an examiner sees", () => {
 
   it.scoped("[V1] a connection whose processes cannot be seen shows nothing", () =>
     Effect.gen(function*() {
-      const { backend, examiner, runtime } = yield* examined
-      const connection = {} as Connection
-      backend.publish({ current: { connection, runtime } })
-      expect(yield* examiner.look({ connection, runtime })).toBe(false)
+      const { examiner, runtime } = yield* examined
+      runtime.opened({ fail: () => {} } as unknown as Connection, start)
+      expect(yield* examiner.look(runtime)).toBe(false)
       expect(examiner.seen(runtime)).toBeUndefined()
     }))
 

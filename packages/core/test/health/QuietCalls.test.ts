@@ -269,12 +269,12 @@ describe("V1: the evidence", () => {
         pids: [1],
         youngest: 1e9
       }))
-      const connection = { look } as unknown as Connection
-      backend.publish({ current: { connection, runtime }, state: State.Connected({ replacing: false }), generation: 1 })
+      runtime.opened({ look, fail: () => {} } as unknown as Connection, now)
+      backend.publish({ current: runtime, state: State.Connected({ replacing: false }), generation: 1 })
       const examiner = new Examiner(backend)
       const verdictAfter = (millis: number) =>
         Effect.map(
-          Effect.zipRight(Effect.sync(() => now += millis), examiner.look({ connection, runtime })),
+          Effect.zipRight(Effect.sync(() => now += millis), examiner.look(runtime)),
           () => examiner.judge(runtime, { isOver: false, isSilent: true }).kind
         )
       expect(yield* verdictAfter(0)).toBe("unknown")

@@ -29,17 +29,18 @@ const doubted = (capabilities: Connection["capabilities"] = { tools: {} }) =>
     }
     const connection = {
       capabilities,
+      fail: () => {},
       request: (method: string, _: unknown, options: unknown) => {
         session.asked.push([method, options])
         return session.answer
       }
     } as unknown as Connection
-    const installed = { connection, runtime }
-    const install = (current: typeof installed | undefined) =>
+    runtime.opened(connection, 0)
+    const install = (current: Runtime | undefined) =>
       backend.publish({ current, state: State.Connected({ replacing: false }), generation: 1 })
-    install(installed)
+    install(runtime)
     const doubt = new SessionDoubt(backend)
-    const settling = Effect.tap(Effect.fork(doubt.settle(installed, refusal)), () => TestClock.adjust(0))
+    const settling = Effect.tap(Effect.fork(doubt.settle(runtime, refusal)), () => TestClock.adjust(0))
     /** The handshakes that were asked for since the last look. */
     const handshakes = () => {
       const found = []
@@ -48,7 +49,7 @@ const doubted = (capabilities: Connection["capabilities"] = { tools: {} }) =>
       }
       return found
     }
-    return { doubt, handshakes, install, installed, runtime, session, settling }
+    return { doubt, handshakes, install, runtime, session, settling }
   })
 
 const failed = Exit.fail(
@@ -130,16 +131,17 @@ describe("R12: what becomes of a doubt", () => {
 
   it.scoped("[R12:virtual] a refused list is evidence again once the witness was given to somebody else, and no other list", () =>
     Effect.gen(function*() {
-      const { doubt, handshakes, install, installed, settling } = yield* doubted()
+      const { doubt, handshakes, install, runtime, settling } = yield* doubted()
       const first = yield* settling
       // What was given while the session is in doubt may have been given before it was forgotten.
-      doubt.given(installed, ["tools/list"])
+      doubt.given(runtime, ["tools/list"])
       for (const pending of handshakes()) pending.answer(Exit.void)
       expect(yield* Fiber.join(first)).toBe("lost")
       const settlingNext = (generation: number) =>
         Effect.gen(function*() {
-          const next = { ...installed, runtime: yield* Runtime.make(generation) }
-          yield* Effect.addFinalizer(() => Effect.zipRight(next.runtime.closeAttached, next.runtime.closeConnection))
+          const next = yield* Runtime.make(generation)
+          yield* Effect.addFinalizer(() => Effect.zipRight(next.closeAttached, next.closeConnection))
+          next.opened(runtime.connection, 0)
           install(next)
           return [next, Effect.tap(Effect.fork(doubt.settle(next, refusal)), () => TestClock.adjust(0))] as const
         })

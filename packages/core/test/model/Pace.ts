@@ -117,7 +117,7 @@ export class Pace {
     const now = clock()
     const { current, lastError, nextAttemptAt, state } = slot
     this.#failedForGood(before, slot, now)
-    if (current !== undefined && current.runtime !== before.current?.runtime) this.#watch(current.runtime, clock)
+    if (current !== undefined && current !== before.current) this.#watch(current, clock)
     const lost = before.state._tag === "Connected" && state._tag === "Reconnecting" && nextAttemptAt !== undefined
     if (lost && lastError?.message === "scripted loss: session" && nextAttemptAt - now > 1000 && !this.delayed) {
       this.#fault(`R7: a new session is made only ${nextAttemptAt - now} ms after one was lost`)
@@ -163,7 +163,7 @@ export class Pace {
 
   /** Nothing is left to do now. */
   atRest({ current }: Slot, now: number): void {
-    if (current === undefined || current.runtime.failures("request") === 0) return
+    if (current === undefined || current.failures("request") === 0) return
     const since = now - Math.max(this.pingedAt(current.connection.peer.pid!), this.#leaptAt)
     if (since > defaults.keepalive.suspectInterval + probeTimeout) {
       this.#fault(`H4: a probe has failed, and none has followed in ${since} ms`)

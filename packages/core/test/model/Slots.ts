@@ -110,17 +110,17 @@ export class Slots {
 
   #swapped(before: Slot, { current, generation, state }: Slot): void {
     const { fault } = this.#parts
-    const swapped = current !== undefined && current.runtime !== before.current?.runtime
+    const swapped = current !== undefined && current !== before.current
     if (swapped) {
       this.#connections.set(generation, current.connection.peer.pid!)
       if (generation !== before.generation + 1) fault(`L3: generation ${before.generation} to ${generation}`)
-      if (current.runtime.generation !== generation) fault("L3: the runtime has another generation than the slot")
-      if (current.runtime.detached) fault(`L4: a retired runtime was installed as generation ${generation}`)
+      if (current.generation !== generation) fault("L3: the runtime has another generation than the slot")
+      if (current.detached) fault(`L4: a retired runtime was installed as generation ${generation}`)
     } else if (generation !== before.generation) fault("L3: a generation without a runtime")
     if (before.current === undefined || before.current === current) return
     this.#detached.add(before.current.connection.peer.pid!)
     if (current === undefined) this.#dropped(before, state)
-    const { inFlight } = before.current.runtime
+    const { inFlight } = before.current
     if (state._tag === "Idle" && inFlight > 0) fault(`L18: released with ${inFlight} calls in flight`)
   }
 

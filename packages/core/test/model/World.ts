@@ -375,7 +375,7 @@ export class World {
 
   #published(): void {
     const slot = this.backend.published.value
-    this.note(() => `${slot.state._tag} generation=${slot.generation} current=${slot.current?.runtime.generation}`)
+    this.note(() => `${slot.state._tag} generation=${slot.generation} current=${slot.current?.generation}`)
     const before = this.#slots.published(slot)
     this.#pace.published(before, slot, () => this.sim.now)
     if (slot.state._tag === "Disabled") this.#closes.disabled()
@@ -484,8 +484,8 @@ export class World {
         this.fault("R9: Disconnected though nobody asked for it")
       }
       const { current, snapshot } = this.backend.published.value
-      if (current !== undefined && snapshot?.generation !== current.runtime.generation) {
-        this.fault(`P8: connected as ${current.runtime.generation}, published ${snapshot?.generation}`)
+      if (current !== undefined && snapshot?.generation !== current.generation) {
+        this.fault(`P8: connected as ${current.generation}, published ${snapshot?.generation}`)
       }
       // Without heartbeats nobody asks, and a backend that does not connect by itself does not do so for a doubt either.
       const beats = !this.#paused &&

@@ -512,9 +512,9 @@ describe("what several processes announce", () => {
 
 describe("which process has a task", () => {
   const processOf = () => {
-    const runtime = {}
-    const member = { live: { runtime } as { runtime: object } | undefined }
-    return { member, choice: { member, live: { runtime } } as never as Choice }
+    const live = {}
+    const member = { live: live as object | undefined }
+    return { member, choice: { member, live } as never as Choice }
   }
   const made = (taskId: unknown) => ({ task: { taskId } })
 
@@ -531,7 +531,7 @@ describe("which process has a task", () => {
     expect(owners.of("tools/call", { taskId: "a" })).toBeUndefined()
     one.member.live = undefined
     expect(owners.of("tasks/get", { taskId: "a" })).toBeUndefined()
-    one.member.live = { runtime: {} }
+    one.member.live = {}
     expect(owners.of("tasks/get", { taskId: "a" })).toBeUndefined()
     expect(owners.of("tasks/get", { taskId: "b" })).toBe(other.choice)
     // Another one has made a task of that name.

@@ -48,7 +48,6 @@ class Process {
   readonly choice: Choice
 
   constructor() {
-    const live = { runtime: this, connection: {} }
     const request = (
       _: unknown,
       method: string,
@@ -66,8 +65,8 @@ class Process {
         return Effect.raceFirst(Effect.delay(Effect.succeed({}), 100), Deferred.await(this.#end))
       })
     const member = { request }
-    Object.defineProperty(member, "live", { get: () => this.isLive ? live : undefined })
-    this.choice = { member, live } as never as Choice
+    Object.defineProperty(member, "live", { get: () => this.isLive ? this : undefined })
+    this.choice = { member, live: this } as never as Choice
   }
 
   lose(): void {

@@ -43,8 +43,8 @@ const supportOf = (
     runtime.learn(Hints.learn(undefined, { tools }, 1, 10))
   }
   const backend = { policy: { calls: { tasks } }, published: { value: { snapshot: undefined } } }
-  const live = { connection: { capabilities: servers[server] }, runtime }
-  return { support: new TaskSupport(backend as never, undefined as never), live: live as never, runtime }
+  runtime.opened({ capabilities: servers[server] } as never, 0)
+  return { support: new TaskSupport(backend as never, undefined as never), runtime }
 }
 
 const callOf = (caller: keyof typeof callers) => {
@@ -61,9 +61,9 @@ describe("which calls run as a task", () => {
       for (const server of all(servers)) {
         for (const caller of all(callers)) {
           for (const known of knownOf) {
-            const { live, support } = supportOf(tasks, server, known)
+            const { runtime, support } = supportOf(tasks, server, known)
             const call = callOf(caller)
-            const isDecided = support.decide(call, live)
+            const isDecided = support.decide(call, runtime)
             const isPlain = caller === "plain" || caller === "with other capabilities"
             const runs = isPlain && tasks !== "never" && (
               server === "2026"
@@ -100,20 +100,20 @@ describe("which calls run as a task", () => {
       for (const server of all(servers)) {
         for (const caller of all(callers)) {
           for (const [counts, error] of errors) {
-            const { live, runtime, support } = supportOf(tasks, server, "not read")
+            const { runtime, support } = supportOf(tasks, server, "not read")
             const call = callOf(caller)
-            support.decide(call, live)
+            support.decide(call, runtime)
             const isPlain = caller === "plain" || caller === "with other capabilities"
             // With "prefer" it was sent as one, so this is not why it was refused.
             const isRefused = counts && isPlain && tasks === "required" && server === "2026"
-            expect(support.refused(call, live, new RequestError(error))).toBe(isRefused)
+            expect(support.refused(call, runtime, new RequestError(error))).toBe(isRefused)
             expect(runtime.needsTask("long")).toBe(isRefused)
             if (!isRefused) continue
             for (const _ of [1, 2]) {
               const next = callOf(caller)
-              expect([support.decide(next, live), next.runsTask]).toEqual([true, true])
+              expect([support.decide(next, runtime), next.runsTask]).toEqual([true, true])
               // It was one: the same refusal again has another reason.
-              expect(support.refused(next, live, new RequestError(error))).toBe(false)
+              expect(support.refused(next, runtime, new RequestError(error))).toBe(false)
             }
           }
         }
@@ -123,8 +123,8 @@ describe("which calls run as a task", () => {
 
   it("[C17] no other request begins one", () => {
     mayLeave("connections")
-    const { live, support } = supportOf("prefer", "2026", "required")
+    const { runtime, support } = supportOf("prefer", "2026", "required")
     const call = Call.make("resources/read", { uri: "x:1" }, undefined, undefined, 1000, 0)
-    expect([support.decide(call, live), call.runsTask]).toEqual([true, undefined])
+    expect([support.decide(call, runtime), call.runsTask]).toEqual([true, undefined])
   })
 })

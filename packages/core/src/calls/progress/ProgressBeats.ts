@@ -5,7 +5,6 @@ import { firstOf } from "../../internal/firstOf.js"
 import { Signal } from "../../internal/Signal.js"
 import { isPointless } from "../../lifecycle/Lifecycle.js"
 import type { Method } from "../../port/Method.js"
-import type { LiveConnection } from "../../runtime/LiveConnection.js"
 import type { Runtime } from "../../runtime/Runtime.js"
 import type { BackendState, Slot } from "../../state/BackendState.js"
 import * as Call from "../Call.js"
@@ -80,7 +79,7 @@ export class ProgressBeats {
     let asks = false
     for (const one of [...this.#watched.values()]) {
       if (one.call.isGivenUp || now >= one.call.deadline + Call.askedFor(one.call, now)) continue
-      const runtime = slot.current?.runtime ?? this.#finishing(one, now)
+      const runtime = slot.current ?? this.#finishing(one, now)
       const due = runtime === undefined ? this.#waiting(one, slot, now) : this.#connected(one, runtime, now)
       if (due <= now) {
         asks ||= slot.current !== undefined
@@ -134,13 +133,12 @@ export class ProgressBeats {
     }
   }
 
-  #ask(installed: LiveConnection): Effect.Effect<void> {
-    const { runtime } = installed
+  #ask(runtime: Runtime): Effect.Effect<void> {
     const now = this.#backend.now()
     if (this.#asked?.runtime === runtime && now - this.#asked.at < this.#interval) return Effect.void
     this.#asked = { runtime, at: now }
     const answered = Effect.map(
-      this.#probe.ask(installed),
+      this.#probe.ask(runtime),
       (isAlive) => isAlive ? this.#answered.complete() : undefined
     )
     return Effect.asVoid(runtime.fork(answered))

@@ -13,7 +13,7 @@ import { firstOf } from "../../internal/firstOf.js"
 import { detail, open, type Said as Texts, said } from "../../observe/Said.js"
 import type { Connection } from "../../port/Connection.js"
 import type { Method, Params, Result } from "../../port/Method.js"
-import type { LiveConnection } from "../../runtime/LiveConnection.js"
+import type { Runtime } from "../../runtime/Runtime.js"
 import type { BackendState } from "../../state/BackendState.js"
 import * as Call from "../Call.js"
 import type { FailedRequests } from "../FailedRequests.js"
@@ -61,16 +61,16 @@ export class TaskRun {
   }
 
   /** What is about a task goes first to the connection that knows it, as long as that lives: it may be draining. */
-  connectionFor<M extends Method>(call: Call.Call<M>): LiveConnection | undefined {
+  connectionFor<M extends Method>(call: Call.Call<M>): Runtime | undefined {
     const { first } = call
     call.first = undefined
-    return first !== undefined && first.runtime.loss === undefined ? first : this.#backend.published.value.current
+    return first !== undefined && first.loss === undefined ? first : this.#backend.published.value.current
   }
 
   /** Gives what remains of the call, if that was to begin a task and has. */
   answered<M extends Method>(
     call: Call.Call<M>,
-    on: LiveConnection,
+    on: Runtime,
     result: unknown
   ): Call.Rest<M> | undefined {
     if (call.about !== undefined) this.#answeredOn(call.about, on)
@@ -81,11 +81,11 @@ export class TaskRun {
   /** Takes a lease until the call has ended: the connection is not closed as idle, and drains, until the outcome is there. */
   #begin(
     call: ToolCall,
-    on: LiveConnection,
+    on: Runtime,
     task: Said & Pick<Task, "taskId">
   ): Effect.Effect<CallToolResult | typeof Call.again, CallError> {
     const running: Call.RunningTask = call.task = { id: task.taskId, on, isThere: true, hasBegun: false, isOver: false }
-    on.runtime.begin()
+    on.begin()
     return Effect.catchAll(
       Effect.uninterruptibleMask((restore) => {
         // Not before the step from which on its end is seen to.
@@ -107,16 +107,16 @@ export class TaskRun {
     call.sent++
     call.repeated = true
     const error = new RequestError({ fate: "unknown", reason: "session", message: "the server has forgotten its task" })
-    call.unknown ??= { generation: call.task!.on.runtime.generation, error }
+    call.unknown ??= { generation: call.task!.on.generation, error }
     call.task = undefined
   }
 
-  #answeredOn({ task }: ToolCall, on: LiveConnection): void {
+  #answeredOn({ task }: ToolCall, on: Runtime): void {
     if (task === undefined || task.isOver) return
     task.isThere = true
-    if (task.on.runtime === on.runtime) return
-    on.runtime.begin()
-    task.on.runtime.end(this.#backend.now(), false)
+    if (task.on === on) return
+    on.begin()
+    task.on.end(this.#backend.now(), false)
     task.on = on
   }
 
@@ -147,8 +147,8 @@ export class TaskRun {
     })
   }
 
-  #connection(on: LiveConnection): Connection {
-    return (on.runtime.loss === undefined ? on : this.#backend.published.value.current ?? on).connection
+  #connection(on: Runtime): Connection {
+    return (on.loss === undefined ? on : this.#backend.published.value.current ?? on).connection
   }
 
   get #options() {
@@ -160,7 +160,7 @@ export class TaskRun {
     if (task === undefined || task.isOver) return
     task.isOver = true
     this.#sending.leave(call as Call.Call<Method>)
-    task.on.runtime.end(this.#backend.now(), false)
+    task.on.end(this.#backend.now(), false)
   }
 
   #deadline(call: ToolCall): Effect.Effect<never, RequestTimeout> {
@@ -183,7 +183,7 @@ export class TaskRun {
     })
   }
 
-  #outcome(call: ToolCall, begun: LiveConnection, first: Said): Outcome {
+  #outcome(call: ToolCall, begun: Runtime, first: Said): Outcome {
     const follow = (said: Said, isAwaited: boolean): Outcome =>
       Effect.suspend(() => {
         this.#describe(call, said)
@@ -203,7 +203,7 @@ export class TaskRun {
   }
 
   /** A connection that is lost says nothing: the next one is asked. */
-  #status(call: ToolCall, begun: LiveConnection): Effect.Effect<Said, CallError | Forgotten> {
+  #status(call: ToolCall, begun: Runtime): Effect.Effect<Said, CallError | Forgotten> {
     const { request } = this.#backend.policy.timeouts
     return Effect.catchAll(this.#ask("tasks/get", call, request) as Effect.Effect<Said, CallError>, (error) => {
       switch (error._tag) {
@@ -220,7 +220,7 @@ export class TaskRun {
     })
   }
 
-  #result(call: ToolCall, begun: LiveConnection, said: Said): Outcome {
+  #result(call: ToolCall, begun: Runtime, said: Said): Outcome {
     const { status, statusMessage } = said
     if (status === "cancelled") {
       const why = statusMessage === undefined ? "" : `: ${statusMessage}`
@@ -262,7 +262,7 @@ export class TaskRun {
   /** The call is as any other that may have been carried out. */
   #forgotten(
     call: ToolCall,
-    { runtime }: LiveConnection,
+    runtime: Runtime,
     error: RemoteError
   ): Effect.Effect<never, CallError | Forgotten> {
     const retry = call.tool?.retry ?? this.#backend.policy.calls.retry
@@ -299,7 +299,7 @@ export class TaskRun {
   }
 
   #common({ method, task }: ToolCall) {
-    return { backend: this.#backend.id, generation: task?.on.runtime.generation, method }
+    return { backend: this.#backend.id, generation: task?.on.generation, method }
   }
 
   #describe(call: ToolCall, { statusMessage }: Said): void {

@@ -4,7 +4,7 @@ import * as Hints from "../../catalog/Hints.js"
 import type { RequestError } from "../../Errors.js"
 import type { Connection } from "../../port/Connection.js"
 import type { Method, Params } from "../../port/Method.js"
-import type { LiveConnection } from "../../runtime/LiveConnection.js"
+import type { Runtime } from "../../runtime/Runtime.js"
 import type { BackendState } from "../../state/BackendState.js"
 import type { Call } from "../Call.js"
 import type { ToolReading } from "../ToolReading.js"
@@ -43,17 +43,17 @@ export class TaskSupport {
   }
 
   /** In the step that sends the call. False: it depends on the tool, and the tools of this connection have to be read first. */
-  decide<M extends Method>(call: Call<M>, { connection, runtime }: LiveConnection): boolean {
+  decide<M extends Method>(call: Call<M>, runtime: Runtime): boolean {
     if (call.method !== "tools/call") return true
     const { tasks } = this.#backend.policy.calls
     call.runsTask = false
     if (tasks === "never" || wantsTask(call)) return true
     const { name } = call.params as Params<"tools/call">
-    if (hasExtension(connection)) {
+    if (hasExtension(runtime.connection)) {
       call.runsTask = tasks === "prefer" || runtime.needsTask(name)
       return true
     }
-    if (!takesTasks(connection)) return true
+    if (!takesTasks(runtime.connection)) return true
     const { generation, listed } = runtime
     const support = Hints.of(name, generation, listed, this.#backend.published.value.snapshot)?.taskSupport
     // A plain tool that is sent a task runs, and its result is lost: what is not known is never guessed.
@@ -62,18 +62,18 @@ export class TaskSupport {
   }
 
   /** If that fails, calls are sent as they are, except where the connection is lost. */
-  read<M extends Method>(call: Call<M>, installed: LiveConnection): Effect.Effect<void> {
+  read<M extends Method>(call: Call<M>, runtime: Runtime): Effect.Effect<void> {
     return Effect.zipRight(
-      this.#reading.wait(call, installed, () => this.decide(call, installed)),
-      Effect.sync(() => installed.runtime.readTools())
+      this.#reading.wait(call, runtime, () => this.decide(call, runtime)),
+      Effect.sync(() => runtime.readTools())
     )
   }
 
   /** The server can only answer the call with a task: it is to be sent again, as one. */
-  refused<M extends Method>(call: Call<M>, { connection, runtime }: LiveConnection, error: RequestError): boolean {
+  refused<M extends Method>(call: Call<M>, runtime: Runtime, error: RequestError): boolean {
     if (call.method !== "tools/call" || call.runsTask !== false || error.code !== missingCapability) return false
     if (error.fate !== "answered" || this.#backend.policy.calls.tasks === "never" || wantsTask(call)) return false
-    if (!hasExtension(connection)) return false
+    if (!hasExtension(runtime.connection)) return false
     if (member(error.data, "requiredCapabilities", "extensions", extension) === undefined) return false
     runtime.learnNeedsTask((call.params as Params<"tools/call">).name)
     return true
