@@ -1,5 +1,6 @@
-import { Backend, PooledConnector } from "@mcp-lifeline/core"
+import { Backend } from "@mcp-lifeline/core"
 import { ScriptedConnector, Simulation } from "@mcp-lifeline/testing"
+import { PooledConnector } from "@mcp-lifeline/transport-stdio"
 import { Effect, Exit, Fiber, Scope } from "effect"
 import { beforeEach, describe, expect, it } from "vitest"
 import { mayLeave } from "../../testing/test/support/Holdings.js"

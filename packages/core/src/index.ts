@@ -11,7 +11,6 @@ export * as Telemetry from "./observe/Telemetry.js"
 export type { ByteSize } from "./options/ByteSize.js"
 export * as Policy from "./options/Policy.js"
 export type { TimeSpan } from "./options/TimeSpan.js"
-export * as PooledConnector from "./pool/PooledConnector.js"
 export type { Connection, Loss, Peer, ProcessStatus, RequestOptions } from "./port/Connection.js"
 export type {
   ClientOptions,
@@ -23,6 +22,7 @@ export type {
   ServerRequestHandlers,
   Supervision
 } from "./port/Connector.js"
+export type { LiveMember, Member, MemberEvent, MemberOptions } from "./port/Member.js"
 export type { Method, Methods, Params, Result } from "./port/Method.js"
 export { isRead } from "./port/Method.js"
 export type { NeededSignIn } from "./port/NeededSignIn.js"

@@ -1,1 +1,1 @@
-export { type Amount, type Excess, type HolderLimits, Holding, type Limits, Quota } from "@mcp-lifeline/core/internal"
+export { type Amount, type Excess, type HolderLimits, Holding, type Limits, Quota } from "@mcp-lifeline/protocol"

@@ -1,1 +1,1 @@
-export { Shares } from "@mcp-lifeline/core/internal"
+export { Shares } from "@mcp-lifeline/protocol"

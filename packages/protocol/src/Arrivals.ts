@@ -2,7 +2,8 @@
  * Limits what is kept of messages of servers that have begun to arrive and are not whole, of all servers of a program together: each of these messages is
  * limited by itself, but a server may begin many, and there are many servers.
  */
-import { Bytes, kibibytes, mebibytes, Shares } from "@mcp-lifeline/core/internal"
+import { Bytes, kibibytes, mebibytes } from "@mcp-lifeline/core/internal"
+import { Shares } from "./Shares.js"
 
 /** Bytes for all servers. One alone gets half of that, which is more than the longest string of Node.js. */
 export const maxArriving = mebibytes(1024)

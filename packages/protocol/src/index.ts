@@ -16,6 +16,7 @@ export * as Named from "./Named.js"
 export * as OneClient from "./OneClient.js"
 export * as Oversized from "./Oversized.js"
 export { Pieces } from "./Pieces.js"
+export { type Amount, type Excess, type HolderLimits, Holding, type Limits, Quota } from "./Quota.js"
 export {
   type Answer,
   ClientRequest,
@@ -39,5 +40,6 @@ export { type Subscriber, Subscriptions } from "./relay/Subscriptions.js"
 export * as TaskMarks from "./relay/TaskMarks.js"
 export * as SdkConnection from "./SdkConnection.js"
 export { ServerRequest } from "./ServerRequest.js"
+export { Shares } from "./Shares.js"
 export * as SpeaksSessions from "./SpeaksSessions.js"
 export * as TransportConnector from "./TransportConnector.js"

@@ -7,10 +7,10 @@ import { createServer } from "node:http"
 import { setImmediate } from "node:timers/promises"
 import { describe, expect, it } from "vitest"
 import { Hub } from "../../core/src/internal/Hub.js"
-import { Holding, Quota } from "../../core/src/internal/Quota.js"
-import { Shares } from "../../core/src/internal/Shares.js"
 import { Runtime } from "../../core/src/runtime/Runtime.js"
 import { EventBudget } from "../../http-server/src/EventBudget.js"
+import { Holding, Quota } from "../../protocol/src/Quota.js"
+import { Shares } from "../../protocol/src/Shares.js"
 import { held, inWords, type Kind, left, mayLeave } from "./support/Holdings.js"
 
 const amount = { count: 5, bytes: Bytes(100) }

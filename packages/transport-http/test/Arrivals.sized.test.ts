@@ -1,8 +1,8 @@
 /**
  * What servers have begun to send, over all of them: a model of streams over HTTP and stdio that grow, end, fail and are given up in any order.
  */
-import { Bytes, Shares } from "@mcp-lifeline/core/internal"
-import { Arrivals, Oversized } from "@mcp-lifeline/protocol"
+import { Bytes } from "@mcp-lifeline/core/internal"
+import { Arrivals, Oversized, Shares } from "@mcp-lifeline/protocol"
 import { Cause, Effect, Exit, Fiber } from "effect"
 import * as fc from "fast-check"
 import { Readable } from "node:stream"

@@ -1,7 +1,7 @@
 /**
  * MCP servers as child processes.
  */
-import { type ConnectError, type Connector, PooledConnector } from "@mcp-lifeline/core"
+import type { ConnectError, Connector } from "@mcp-lifeline/core"
 import {
   Bytes,
   ByteSize,
@@ -20,6 +20,7 @@ import { ContainerTransport } from "./ContainerTransport.js"
 import * as Environment from "./Environment.js"
 import { maxLineBytes } from "./Framing.js"
 import * as Installer from "./Installer.js"
+import * as PooledConnector from "./pool/PooledConnector.js"
 import type { Recorder } from "./Recorder.js"
 import * as Secrets from "./Secrets.js"
 import { downloading, type Options as TransportOptions, StdioTransport } from "./StdioTransport.js"

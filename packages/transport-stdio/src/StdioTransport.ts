@@ -3,9 +3,9 @@
  */
 import type { Connection, Loss, Peer, ResourceUsage } from "@mcp-lifeline/core"
 import { ConnectError, RequestError } from "@mcp-lifeline/core"
-import { Bytes, ExactJson, Holding, mebibytes } from "@mcp-lifeline/core/internal"
+import { Bytes, ExactJson, mebibytes } from "@mcp-lifeline/core/internal"
 import type { AdapterTransport } from "@mcp-lifeline/protocol"
-import { Arrivals, Messages, Oversized } from "@mcp-lifeline/protocol"
+import { Arrivals, Holding, Messages, Oversized } from "@mcp-lifeline/protocol"
 import type { JSONRPCMessage, MessageExtraInfo, RequestId } from "@modelcontextprotocol/sdk/types.js"
 import { Effect } from "effect"
 import type { Writable } from "node:stream"

@@ -10,17 +10,20 @@ import * as SafeLog from "../internal/SafeLog.js"
 import { intervalOf } from "../keepalive/cadence.js"
 import { methodOf } from "../keepalive/KeepaliveState.js"
 import type { BackendObserver } from "../observe/BackendObserver.js"
+import type { Event } from "../observe/Event.js"
 import * as Telemetry from "../observe/Telemetry.js"
 import type { BackendOptions } from "../options/BackendOptions.js"
 import { type Policy, type PolicyOptions, resolve } from "../options/Policy.js"
 import * as PinnedConnector from "../pins/PinnedConnector.js"
 import { Pins } from "../pins/Pins.js"
+import type { Supervision } from "../port/Connector.js"
 import * as PinStore from "../port/PinStore.js"
 import { BackendState } from "../state/BackendState.js"
 import { type ConnectPermits, unbounded } from "../supervisor/ConnectPermits.js"
 import { Supervisor } from "../supervisor/Supervisor.js"
 import { BackendHandle } from "./BackendHandle.js"
 import { measure } from "./measure.js"
+import { Member } from "./Member.js"
 
 export interface FleetContext {
   readonly policy?: Policy | undefined
@@ -32,7 +35,7 @@ export interface FleetContext {
   readonly observer?: BackendObserver | undefined
 }
 
-export interface Started {
+interface Started {
   readonly state: BackendState
   readonly supervisor: Supervisor
   readonly pins: Pins | undefined
@@ -49,8 +52,7 @@ export const startBackend = (
     ({ pins, state, supervisor }) => new BackendHandle(state, supervisor, options.connector, pins)
   )
 
-/** Without a handle, for what makes requests of its own. */
-export const startParts = (
+const startParts = (
   id: string,
   options: BackendOptions,
   fleet: FleetContext
@@ -69,10 +71,9 @@ export const startParts = (
       yield* SafeLog.info(`${id}: keepalive.interval is ${half}, half of keepalive.idleTtl, in place of ${asked}`)
     }
     const pins = pinsOf(state, options)
-    const connector = pins === undefined
-      ? options.connector
-      : PinnedConnector.around(options.connector, { backend: id, policy, pins })
-    const supervisor = new Supervisor(state, { ...options, connector }, fleet.permits ?? unbounded)
+    const supervision = supervisionOf(id, policy, pins)
+    const connector = supervision.around(options.connector)
+    const supervisor = new Supervisor(state, { ...options, connector }, supervision, fleet.permits ?? unbounded)
     const stop = pins?.changed.listen(() => state.publish({}))
     state.observer = fleet.observer
     const { snapshot } = state.published.value
@@ -91,6 +92,47 @@ export const startParts = (
     else yield* Scope.addFinalizer(yield* Effect.scope, Effect.sync(clockJumps.listen(jumped)))
     return { state, supervisor, pins }
   })
+
+/** For a connector that makes several connections. */
+export const supervisionOf = (id: string, policy: Policy, pins?: Pins): Supervision => ({
+  backend: id,
+  requestTimeout: policy.timeouts.request,
+  around: (connector) =>
+    pins === undefined ? connector : PinnedConnector.around(connector, { backend: id, policy, pins }),
+  supervise: (connector, { number, onChanged, onEvent }) => {
+    let member: Member | undefined
+    // It reads no lists, only the connector starts it, and it ends with the others. `around` compares its tools.
+    const own: Policy = {
+      ...policy,
+      lifecycle: { lazy: false, idleRelease: undefined, disabled: false },
+      discovery: { ...policy.discovery, mode: "learn" },
+      pin: "off"
+    }
+    // Its supervisor runs only after this step.
+    const observer: BackendObserver = {
+      changed: () => {
+        if (member !== undefined) onChanged(member)
+      },
+      catalogChanged: () => {},
+      event: (event: Event) => {
+        if (member === undefined) return
+        switch (event._tag) {
+          case "AttemptFailed":
+          case "Installed":
+          case "RuntimeLost":
+          case "MemoryHigh":
+            onEvent(event, member)
+        }
+      }
+    }
+    return startParts(`${id} (process ${number})`, { connector }, { policy: own, observer }).pipe(
+      Effect.orDie,
+      // Telemetry counts connections of the server, not of its processes.
+      Effect.provideService(Telemetry.Current, undefined),
+      Effect.map(({ state, supervisor }) => member = new Member({ number, onChanged }, state, supervisor))
+    )
+  }
+})
 
 const pinsOf = (
   { id, offered, policy: { discovery: { maxDepth }, pin } }: BackendState,

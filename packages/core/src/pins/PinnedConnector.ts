@@ -29,7 +29,6 @@ export const around = (connector: Connector, { backend, pins, policy }: Options)
       let pinned: PinnedConnection | undefined
       const given: ConnectOptions = {
         ...options,
-        supervision: { ...(options.supervision ?? { backend, policy }), pins },
         onNotification: (notification) => {
           // First: a client that asks for the lists now must get those after the change.
           if (notification.method === toolsChanged.method) pinned?.changed()

@@ -15,6 +15,7 @@ import type { Effect, Option, Scope } from "effect"
 import type { Kind } from "../catalog/Kind.js"
 import type { ConnectError } from "../Errors.js"
 import type { Connection } from "./Connection.js"
+import type { Member, MemberOptions } from "./Member.js"
 import type { NeededSignIn } from "./NeededSignIn.js"
 import type { SuspendedSession } from "./SuspendedSession.js"
 
@@ -55,14 +56,16 @@ export interface Hearing {
   readonly unannounced: ReadonlyArray<Kind>
 }
 
-/** What a backend says of itself to its connector. */
+/** What a backend says of itself to its connector, and does for one that makes several connections. */
 export interface Supervision {
   /** The name of the backend. */
   readonly backend: string
-  /** Its options after decoding, a `Policy.Policy`. */
-  readonly policy: object
-  /** The definitions of tools that were approved, a `Pins`, for a connector that has several connections. Default: none are compared. */
-  readonly pins?: object | undefined
+  /** How long the server may take to answer a request, in milliseconds (`timeouts.request`). */
+  readonly requestTimeout: number
+  /** What the backend lays around its own connector, such as the comparison of tools with those that were approved. */
+  readonly around: (connector: Connector) => Connector
+  /** Supervises one of several connections by itself, as a backend with the same options, until the scope closes. */
+  readonly supervise: (connector: Connector, options: MemberOptions) => Effect.Effect<Member, never, Scope.Scope>
   /** What its callers are offered. Default: everything. */
   readonly offers?: Offers | undefined
 }
@@ -111,7 +114,7 @@ export interface ConnectOptions extends ClientOptions {
    * run, because nothing waits for the connection, or the fleet makes too many attempts now (`connectConcurrency`). Default: run nothing.
    */
   readonly beside?: (<A, E>(work: Effect.Effect<A, E>) => Effect.Effect<Option.Option<A>, E>) | undefined
-  /** How the backend supervises the connection, for a connector that supervises parts of it itself. Default: the defaults of all options. */
+  /** How the backend supervises the connection, for a connector that makes several. Default: nobody does. */
   readonly supervision?: Supervision | undefined
   /** Called when what the connection's `peer` says has changed. Must not throw. */
   readonly onPeer?: (() => void) | undefined

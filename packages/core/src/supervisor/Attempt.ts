@@ -8,7 +8,7 @@ import { ConnectError } from "../Errors.js"
 import { messageOf } from "../internal/messageOf.js"
 import type { BackendOptions } from "../options/BackendOptions.js"
 import { connectErrorOf, lossOf, problemOf } from "../port/checkConnector.js"
-import type { ConnectOptions } from "../port/Connector.js"
+import type { ConnectOptions, Supervision } from "../port/Connector.js"
 import type { Runtime } from "../runtime/Runtime.js"
 import type { BackendState } from "../state/BackendState.js"
 import type { RuntimeOwner } from "./RuntimeOwner.js"
@@ -20,6 +20,7 @@ export type Beside = NonNullable<ConnectOptions["beside"]>
 export interface Parts {
   readonly backend: BackendState
   readonly options: BackendOptions
+  readonly supervision: Supervision
   readonly owner: RuntimeOwner
   readonly calls: Calls
   readonly tasks: RuntimeTasks
@@ -95,8 +96,7 @@ const prepared = (
       onAttempt,
       beside,
       supervision: {
-        backend: backend.id,
-        policy: backend.policy,
+        ...parts.supervision,
         offers: backend.offered.isAll && backend.policy.pin === "off" ? undefined : backend.offered
       },
       onPeer: () => {

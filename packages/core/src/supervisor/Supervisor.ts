@@ -11,6 +11,7 @@ import * as SafeLog from "../internal/SafeLog.js"
 import * as Lifecycle from "../lifecycle/Lifecycle.js"
 import type { BackendOptions } from "../options/BackendOptions.js"
 import type { Loss } from "../port/Connection.js"
+import type { Supervision } from "../port/Connector.js"
 import type { Runtime } from "../runtime/Runtime.js"
 import type { BackendState } from "../state/BackendState.js"
 import { type Command, PendingCommand } from "../state/Command.js"
@@ -37,7 +38,12 @@ export class Supervisor {
   #fiber: Fiber.RuntimeFiber<void> | undefined
   #defects: Set<string> | undefined
 
-  constructor(backend: BackendState, options: BackendOptions, permits: ConnectPermits) {
+  constructor(
+    backend: BackendState,
+    options: BackendOptions,
+    supervision: Supervision,
+    permits: ConnectPermits
+  ) {
     const overlap = backend.policy.reconnect.overlap ?? options.connector.overlap
     const phase = this.#phase = new Phase(backend)
     const owner = this.#owner = new RuntimeOwner(backend)
@@ -50,7 +56,11 @@ export class Supervisor {
       isSigningIn: backend.isSigningIn()
     }))
     const calls = this.calls = new Calls(backend, tasks.probe, tasks.doubt, beats, tasks.refresh.tools)
-    const attempts = this.#attempts = new Attempts({ backend, options, owner, calls, tasks }, permits, overlap)
+    const attempts = this.#attempts = new Attempts(
+      { backend, options, supervision, owner, calls, tasks },
+      permits,
+      overlap
+    )
     const parts = { backend, phase, owner, attempts, calls, tasks, overlap }
     const connections = this.connections = new ConnectionManager(parts)
     this.#commands = new Commands({ ...parts, connections })

@@ -111,8 +111,8 @@ const expected: Readonly<Record<string, ReadonlyArray<number>>> = {
     constant("gateway/src/serve/pool/OwnIntroductions", "maxOwners")
   ],
   "processes of tasks": [
-    constant("core/src/pool/TaskOwners", "longestId"),
-    constant("core/src/pool/TaskOwners", "most")
+    constant("transport-stdio/src/pool/TaskOwners", "longestId"),
+    constant("transport-stdio/src/pool/TaskOwners", "most")
   ],
   "changes of state": [constant("gateway/src/api/History", "maxChanges")],
   "log lines": [constant("gateway/src/api/EventLog", "maxLines")],

@@ -1,7 +1,8 @@
 /**
  * How much is kept of calls whose clients are asked for input, until they come back.
  */
-import { type Limits, mebibytes, Quota } from "@mcp-lifeline/core/internal"
+import { mebibytes } from "@mcp-lifeline/core/internal"
+import { type Limits, Quota } from "../Quota.js"
 
 /** The calls, and the bytes of their bodies. The oldest of the caller that has most of them is cancelled. */
 export const parkedLimits = { count: 1000, bytes: mebibytes(64) }

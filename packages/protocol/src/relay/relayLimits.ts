@@ -1,7 +1,8 @@
 /**
  * How much may wait for clients that servers send them by themselves.
  */
-import { Bytes, type Limits, mebibytes, Quota } from "@mcp-lifeline/core/internal"
+import { Bytes, mebibytes } from "@mcp-lifeline/core/internal"
+import { type Limits, Quota } from "../Quota.js"
 
 /** Messages that wait until a client is initialized, in the sizes of `EntrySize`. The oldest of a client make room. */
 export const heldLimits: Limits = {

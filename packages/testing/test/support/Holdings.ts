@@ -5,10 +5,10 @@
 import { Effect } from "effect"
 import { readdirSync, readlinkSync } from "node:fs"
 import { Hub } from "../../../core/src/internal/Hub.js"
-import { Holding } from "../../../core/src/internal/Quota.js"
-import { Shares } from "../../../core/src/internal/Shares.js"
 import { Runtime } from "../../../core/src/runtime/Runtime.js"
 import { EventBudget } from "../../../http-server/src/EventBudget.js"
+import { Holding } from "../../../protocol/src/Quota.js"
+import { Shares } from "../../../protocol/src/Shares.js"
 
 /** What may be held. */
 const kinds = [

@@ -1,6 +1,6 @@
 /** Requests about a task go to the process that made it, as long as that lives. */
 import { Predicate } from "effect"
-import type { Choice } from "./PoolMember.js"
+import type { Choice } from "./Choice.js"
 
 /** How many tasks are remembered; the oldest are forgotten first. A task with a longer id is not remembered. */
 const most = 10_000

@@ -4,9 +4,9 @@
  * Each process is supervised by itself, as the only one of another server would be. The first one is started alone, so an attempt fails as
  * it would with one process; the others follow once it is connected. The connection is lost when no process is connected any more.
  */
+import { type Connector, Policy } from "@mcp-lifeline/core"
+import { supervisionOf } from "@mcp-lifeline/core/internal"
 import { Effect, ExecutionStrategy, FiberSet, Scope } from "effect"
-import { defaults, type Policy } from "../options/Policy.js"
-import type { Connector } from "../port/Connector.js"
 import { Pool } from "./Pool.js"
 
 /** What a connector of several processes needs. */
@@ -25,7 +25,7 @@ export interface Options {
  * All connections to this server may be open at the same time, so a reconnect makes the new one before it closes the old one.
  *
  * @example
- * import { PooledConnector } from "@mcp-lifeline/core"
+ * import { PooledConnector } from "@mcp-lifeline/transport-stdio"
  * import type { Connector } from "@mcp-lifeline/core"
  *
  * export const threeOf = (connector: Connector) => PooledConnector.make({ connector, processes: 3 })
@@ -38,15 +38,12 @@ export const make = ({ connector, processes }: Options): Connector => ({
   startLimit: connector.startLimit,
   connect: (options) =>
     Effect.gen(function*() {
-      const { supervision } = options
-      const policy = (supervision?.policy ?? defaults) as Policy
-      const backend = supervision?.backend ?? connector.target
+      const supervision = options.supervision ?? supervisionOf(connector.target, Policy.defaults)
       const scope = yield* Scope.fork(yield* Effect.scope, ExecutionStrategy.parallel)
       const run = yield* FiberSet.makeRuntime<never>()
       const clock = yield* Effect.clock
       const pool = new Pool({
-        backend,
-        policy,
+        supervision,
         connector,
         options,
         now: () => clock.unsafeCurrentTimeMillis(),

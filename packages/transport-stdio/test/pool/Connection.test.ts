@@ -2,20 +2,17 @@
  * What the processes of one server are together, without a backend around them: times, counts, sums, and what is given back.
  */
 import { describe, expect, it } from "@effect/vitest"
-import {
-  type Connection,
-  type ConnectOptions,
-  PooledConnector,
-  RequestError,
-  type RequestOptions
-} from "@mcp-lifeline/core"
+import { type Connection, type ConnectOptions, Policy, RequestError, type RequestOptions } from "@mcp-lifeline/core"
+import { supervisionOf } from "@mcp-lifeline/core/internal"
 import { ScriptedConnector } from "@mcp-lifeline/testing"
 import { Effect, Either, Exit, Fiber, Scope, TestClock } from "effect"
-import { defaults } from "../../src/options/Policy.js"
+import { leases } from "../../../core/test/support/Leases.js"
 import { Announcements } from "../../src/pool/Announcements.js"
-import type { Choice } from "../../src/pool/PoolMember.js"
+import type { Choice } from "../../src/pool/Choice.js"
+import * as PooledConnector from "../../src/pool/PooledConnector.js"
 import { TaskOwners } from "../../src/pool/TaskOwners.js"
-import { leases } from "../support/Leases.js"
+
+const { defaults } = Policy
 
 interface Sent {
   readonly method: string
@@ -45,7 +42,7 @@ const pool = (processes = 2) =>
     const told: Array<string> = []
     const options = {
       onNotification: ({ method }: { readonly method: string }) => void told.push(method),
-      supervision: { backend: "one", policy: { ...defaults, keepalive: { ...defaults.keepalive, method: "none" } } }
+      supervision: supervisionOf("one", { ...defaults, keepalive: { ...defaults.keepalive, method: "none" } })
     }
     const connection = yield* PooledConnector.make({ connector, processes }).connect(options as never as ConnectOptions)
     yield* TestClock.adjust(0)

@@ -1,7 +1,7 @@
 /** The options of a server that says how many processes of it run. */
 import { Predicate } from "effect"
-import * as Check from "../options/Check.js"
-import type * as Problem from "../options/Problem.js"
+import * as Check from "./Check.js"
+import type * as Problem from "./Problem.js"
 
 const most = 64
 

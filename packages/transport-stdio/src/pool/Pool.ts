@@ -1,20 +1,24 @@
 /** Several processes of one server as one connection. */
+import {
+  ConnectError,
+  type Connection,
+  type ConnectOptions,
+  type Connector,
+  type Loss,
+  type Member,
+  type MemberEvent,
+  type Method,
+  type Params,
+  RequestError,
+  type RequestOptions,
+  type ResourceUsage,
+  type Result,
+  type Supervision
+} from "@mcp-lifeline/core"
+import { firstOf, kinds, SafeLog, Signal } from "@mcp-lifeline/core/internal"
 import { Deferred, Effect, Either, ExecutionStrategy, FiberId, Scope } from "effect"
-import { kinds } from "../catalog/Kind.js"
-import { ConnectError, RequestError } from "../Errors.js"
-import { firstOf } from "../internal/firstOf.js"
-import * as SafeLog from "../internal/SafeLog.js"
-import { Signal } from "../internal/Signal.js"
-import type { Event } from "../observe/Event.js"
-import type { Policy } from "../options/Policy.js"
-import * as PinnedConnector from "../pins/PinnedConnector.js"
-import type { Pins } from "../pins/Pins.js"
-import type { Connection, Loss, RequestOptions } from "../port/Connection.js"
-import type { ConnectOptions, Connector } from "../port/Connector.js"
-import type { Method, Params, Result } from "../port/Method.js"
-import type { ResourceUsage } from "../port/ResourceUsage.js"
 import { Announcements } from "./Announcements.js"
-import { type Choice, isGone, PoolMember } from "./PoolMember.js"
+import type { Choice } from "./Choice.js"
 import { Subscriptions } from "./Subscriptions.js"
 import { TaskOwners } from "./TaskOwners.js"
 
@@ -29,8 +33,7 @@ const sumOf = (usages: ReadonlyArray<ResourceUsage>): ResourceUsage | undefined 
   }))
 
 export interface Parts {
-  readonly backend: string
-  readonly policy: Policy
+  readonly supervision: Supervision
   /** One process for each connection. */
   readonly connector: Connector
   /** Of all processes together. */
@@ -44,9 +47,12 @@ export interface Parts {
 const withoutName = ({ cause, message, permanent, reason, retryAfter }: ConnectError): ConnectError =>
   new ConnectError({ backend: "", cause, message, permanent, reason, retryAfter })
 
+/** The connection, or its session, is gone with the failed request. */
+const isGone = ({ reason }: RequestError): boolean => reason === "lost" || reason === "session"
+
 export class Pool {
   readonly #parts: Parts
-  readonly #members: Array<PoolMember> = []
+  readonly #members: Array<Member> = []
   readonly #subscriptions: Subscriptions
   readonly #taskOwners = new TaskOwners()
   readonly #first = Deferred.unsafeMake<void, ConnectError>(FiberId.none)
@@ -54,7 +60,7 @@ export class Pool {
   /** Introduces all processes: that of the first one, until one has another version. */
   #introduction: Connection | undefined
   /** Whose state has changed last. */
-  #last: PoolMember | undefined
+  #last: Member | undefined
   #loss: Loss | undefined
   #onLost: ((loss: Loss) => void) | undefined
   /** Completes at the next connect. */
@@ -63,7 +69,10 @@ export class Pool {
 
   constructor(parts: Parts) {
     this.#parts = parts
-    this.#subscriptions = new Subscriptions(() => this.#choose() ?? this.#live[0], () => this.#refusal, parts)
+    this.#subscriptions = new Subscriptions(() => this.#choose() ?? this.#live[0], () => this.#refusal, {
+      ...parts.supervision,
+      run: parts.run
+    })
     this.#announcements = new Announcements({ onNotification: parts.options.onNotification, run: parts.run })
   }
 
@@ -73,29 +82,21 @@ export class Pool {
   }
 
   add(number: number): Effect.Effect<void, never, Scope.Scope> {
-    const { backend, now, policy } = this.#parts
-    const made = PoolMember.make({
+    const made = this.#parts.supervision.supervise(this.#connectorOf(number), {
       number,
-      backend,
-      policy,
-      now,
-      connector: this.#connectorOf(number),
       onEvent: (event, member) => this.#happened(event, member),
       onChanged: (member) => this.#changed(member)
     })
     return Effect.gen(this, function*() {
       // What one process closes has an order; the processes have none.
       const own = yield* Scope.fork(yield* Effect.scope, ExecutionStrategy.sequential)
-      this.#members.push(yield* Effect.orDie(Scope.extend(made, own)))
+      this.#members.push(yield* Scope.extend(made, own))
     })
   }
 
   #connectorOf(number: number): Connector {
-    const { backend, options, policy } = this.#parts
-    const pins = options.supervision?.pins as Pins | undefined
-    const connector = pins === undefined
-      ? this.#parts.connector
-      : PinnedConnector.around(this.#parts.connector, { backend, policy, pins })
+    const { options, supervision } = this.#parts
+    const connector = supervision.around(this.#parts.connector)
     return {
       ...connector,
       connect: (own) =>
@@ -124,9 +125,9 @@ export class Pool {
 
   // --- what happens
 
-  #happened(event: Event, member: PoolMember): void {
-    const { backend, run } = this.#parts
-    const of = `${backend}: process ${member.number}`
+  #happened(event: MemberEvent, member: Member): void {
+    const { run, supervision: { backend } } = this.#parts
+    const of = `${backend}: process ${member.status.number}`
     switch (event._tag) {
       case "AttemptFailed":
         Deferred.unsafeDone(this.#first, Effect.fail(withoutName(event.error)))
@@ -143,13 +144,10 @@ export class Pool {
         return
       case "MemoryHigh":
         run(SafeLog.warning(`${of} uses ${event.message}`))
-        return
-      default:
-        return
     }
   }
 
-  #installed({ live }: PoolMember): void {
+  #installed({ live }: Member): void {
     if (live === undefined) return
     const { options } = this.#parts
     const { serverInfo: before } = this.#introduction ?? live.connection
@@ -164,7 +162,7 @@ export class Pool {
     if (isNew) options.onHearing?.({ announced: kinds, unannounced: [] })
   }
 
-  #changed(member: PoolMember): void {
+  #changed(member: Member): void {
     this.#last = member
     if (this.#introduction === undefined) return
     this.#parts.options.onPeer?.()
@@ -199,7 +197,7 @@ export class Pool {
     const count = this.#members.length
     let best: Choice | undefined
     for (let i = 0; i < count; i++) {
-      const member = this.#members[(this.#turn + i) % count] as PoolMember
+      const member = this.#members[(this.#turn + i) % count] as Member
       const { live } = member
       if (live === undefined || member.isSilent) continue
       if (best === undefined || member.inFlight < best.member.inFlight) best = { member, live }
@@ -240,9 +238,8 @@ export class Pool {
         const silent = this.#live
         return silent.length === 0 ? Effect.fail(this.#refusal) : this.#afterSilence(silent, method, params, options)
       }
-      const { live, member } = choice
       const request = Effect.tap(
-        member.request(live, method, params, options),
+        choice.live.request(method, params, options),
         (result) => Effect.sync(() => this.#taskOwners.note(method, result, choice))
       )
       if (!method.endsWith("/list")) return request
@@ -294,7 +291,7 @@ export class Pool {
   /** If one process answers, the server lives; the others are probed further, each by itself. */
   get #ping(): Effect.Effect<{}, RequestError> {
     return Effect.suspend(() => {
-      const probes = this.#live.map(({ live, member }) => member.probe(live))
+      const probes = this.#live.map(({ live }) => live.probe)
       return Effect.flatMap(Effect.all(probes, { concurrency: "unbounded" }), (errors) => {
         const [error] = errors
         return errors.includes(undefined) ? Effect.succeed({}) : Effect.fail(error ?? this.#refusal)
@@ -310,7 +307,7 @@ export class Pool {
   ): Effect.Effect<Result<M>, RequestError> {
     return Effect.suspend(() => {
       for (const member of this.#members) member.remember(method, params)
-      const all = this.#live.map(({ live, member }) => member.request(live, method, params, options))
+      const all = this.#live.map(({ live }) => live.request(method, params, options))
       return this.#anyOf(all)
     })
   }
@@ -370,9 +367,9 @@ export class Pool {
         this.#parts.run(Effect.forever(Effect.delay(look, measuredEvery)))
       },
       fail: (loss) => {
-        const live = this.#live
+        const all = this.#live
         this.#loss ??= loss
-        for (const { live: runtime } of live) runtime.fail(loss)
+        for (const { live } of all) live.fail(loss)
       }
     }
   }

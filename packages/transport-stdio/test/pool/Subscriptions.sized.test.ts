@@ -7,8 +7,7 @@ import { Deferred, Effect, Exit, FiberId } from "effect"
 import * as fc from "fast-check"
 import { expect, it } from "vitest"
 import { bySize } from "../../../testing/test/support/bySize.js"
-import { defaults } from "../../src/options/Policy.js"
-import type { Choice } from "../../src/pool/PoolMember.js"
+import type { Choice } from "../../src/pool/Choice.js"
 import { Subscriptions } from "../../src/pool/Subscriptions.js"
 
 /** More than are made again at the same time. */
@@ -49,7 +48,6 @@ class Process {
 
   constructor() {
     const request = (
-      _: unknown,
       method: string,
       { uri }: { readonly uri: string },
       options: { readonly timeout: number }
@@ -64,9 +62,9 @@ class Process {
         else this.subscribed.delete(uri)
         return Effect.raceFirst(Effect.delay(Effect.succeed({}), 100), Deferred.await(this.#end))
       })
-    const member = { request }
-    Object.defineProperty(member, "live", { get: () => this.isLive ? this : undefined })
-    this.choice = { member, live: this } as never as Choice
+    const live = { request }
+    const member = Object.defineProperty({}, "live", { get: () => this.isLive ? live : undefined })
+    this.choice = { member, live } as never as Choice
   }
 
   lose(): void {
@@ -88,7 +86,7 @@ const faultsOf = (commands: ReadonlyArray<Command>, seed: number): ReadonlyArray
   const subscriptions = new Subscriptions(
     () => processes.find(({ isLive }) => isLive)?.choice,
     () => new RequestError({ fate: "notSent", reason: "lost", message: "none" }),
-    { backend: "one", policy: defaults, run: (work) => void sim.fork(work) }
+    { backend: "one", requestTimeout: 60_000, run: (work) => void sim.fork(work) }
   )
   /** What callers were answered: each waits for the end of what it has asked of a resource before. */
   const wanted = new Set<string>()

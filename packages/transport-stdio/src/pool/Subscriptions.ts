@@ -2,20 +2,17 @@
  * Subscriptions to resources at a server of several processes: all in one, so that a change is announced once.
  * If that process is lost, they are made in another one.
  */
+import type { Method, Params, RequestError, RequestOptions, Result } from "@mcp-lifeline/core"
+import { SafeLog, withDeadline } from "@mcp-lifeline/core/internal"
 import { Effect } from "effect"
-import type { RequestError } from "../Errors.js"
-import * as SafeLog from "../internal/SafeLog.js"
-import type { Policy } from "../options/Policy.js"
-import type { RequestOptions } from "../port/Connection.js"
-import type { Method, Params, Result } from "../port/Method.js"
-import { withDeadline } from "../port/withDeadline.js"
-import type { Choice } from "./PoolMember.js"
+import type { Choice } from "./Choice.js"
 
 type Subscribing = "resources/subscribe" | "resources/unsubscribe"
 
 interface Parts {
   readonly backend: string
-  readonly policy: Policy
+  /** Milliseconds. */
+  readonly requestTimeout: number
   /** Runs work until the connection closes. */
   readonly run: (work: Effect.Effect<unknown>) => void
 }
@@ -53,7 +50,7 @@ export class Subscriptions {
       const home = this.#home ??= this.#choose()
       if (home === undefined) return Effect.fail(this.#refusal())
       const { uri } = params as Params<Subscribing>
-      const asked = home.member.request(home.live, method, params, options)
+      const asked = home.live.request(method, params, options)
       if (method === "resources/subscribe") return Effect.tap(asked, () => Effect.sync(() => this.#uris.add(uri)))
       // From the step in which this is sent: it is not made again after that.
       const had = this.#uris.delete(uri)
@@ -69,13 +66,13 @@ export class Subscriptions {
     if (this.#home === undefined || this.#isLive) return
     const next = this.#home = this.#choose()
     if (next === undefined || this.#uris.size === 0) return
-    const { backend, policy: { timeouts: { request: timeout } }, run } = this.#parts
-    const { live, member } = next
+    const { backend, requestTimeout: timeout, run } = this.#parts
+    const { live } = next
     /** One that was ended meanwhile is not made again. */
     const again = (uri: string) =>
       Effect.suspend(() =>
         this.#uris.has(uri)
-          ? Effect.asVoid(member.request(live, "resources/subscribe", { uri }, { timeout }))
+          ? Effect.asVoid(live.request("resources/subscribe", { uri }, { timeout }))
           : Effect.void
       )
     run(Effect.forEach(

@@ -1,16 +1,9 @@
 import { describe, expect, it } from "@effect/vitest"
-import {
-  Backend,
-  type Connector,
-  Policy,
-  PooledConnector,
-  RequestError,
-  type ResourceUsage,
-  Telemetry
-} from "@mcp-lifeline/core"
+import { Backend, type Connector, Policy, RequestError, type ResourceUsage, Telemetry } from "@mcp-lifeline/core"
 import { ScriptedConnector } from "@mcp-lifeline/testing"
 import type { CreateMessageResult } from "@modelcontextprotocol/sdk/types.js"
 import { Effect, Exit, Fiber, Scope, Stream, TestClock } from "effect"
+import * as PooledConnector from "../../src/pool/PooledConnector.js"
 
 const keepalive = { method: "none" } as const
 

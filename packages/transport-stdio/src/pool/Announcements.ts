@@ -1,6 +1,6 @@
 /** What the processes of one server announce, for the client of all of them. */
+import type { ServerNotification } from "@mcp-lifeline/core"
 import { Effect } from "effect"
-import type { ServerNotification } from "../port/Connector.js"
 
 /** How long announcements of the same change by several processes are collected, in milliseconds. */
 const sameChange = 200

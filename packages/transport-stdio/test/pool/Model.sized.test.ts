@@ -1,13 +1,14 @@
 /**
  * Generated interleavings of calls, losses, answers and time, against what has to hold whatever happens.
  */
-import { Backend, PooledConnector } from "@mcp-lifeline/core"
+import { Backend } from "@mcp-lifeline/core"
 import { ScriptedConnector, Simulation } from "@mcp-lifeline/testing"
 import { Effect, Exit, Scope } from "effect"
 import * as fc from "fast-check"
 import { expect, it } from "vitest"
+import { leases } from "../../../core/test/support/Leases.js"
 import { bySize } from "../../../testing/test/support/bySize.js"
-import { leases } from "../support/Leases.js"
+import * as PooledConnector from "../../src/pool/PooledConnector.js"
 
 type Command =
   | { readonly do: "call"; readonly tool: "read" | "write" }
