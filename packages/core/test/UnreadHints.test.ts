@@ -192,6 +192,36 @@ describe("a call that is cut before anybody has read what its tool does", () => 
       expect((yield* backend.status).generation).toBe(3)
     }))
 
+  it.scoped.each(["waits a second", "waits for its turn"])(
+    "[C15:virtual] is decided anew where the connection that said it may be is lost while it %s",
+    (wait) =>
+      Effect.gen(function*() {
+        const script = ScriptedConnector.make()
+        const isTurn = wait === "waits for its turn"
+        const backend = yield* start({ calls: isTurn ? { concurrency: 1 } : undefined }, script)
+        const network = new RequestError({ fate: "unknown", reason: "network", message: "cut" })
+        script.respond = (method, params) =>
+          method === "tools/call" ? { answer: "error", error: network, after: 1 } : paged(method, params)
+        const call = yield* Effect.fork(Effect.either(backend.callTool({ name: "look" })))
+        // Takes the turn while the tools are read.
+        const other = isTurn ? yield* Effect.fork(Effect.either(backend.callTool({ name: "pay" }))) : undefined
+        yield* TestClock.adjust(0)
+        script.respond = (method, params) => method === "tools/call" ? { answer: "never" } : paged(method, params)
+        yield* TestClock.adjust(isTurn ? 5000 : 500)
+        expect(call.unsafePoll()).toBeNull()
+        const sent = script.ledger.sent("tools/call").length
+        // Another server, perhaps, has a tool of that name.
+        yield* cut(script, (method) =>
+          method === "tools/list"
+            ? { answer: "result", result: { tools: [{ ...look, annotations: { readOnlyHint: false } }] } }
+            : undefined)
+        yield* TestClock.adjust(5000)
+        expect(yield* Fiber.join(call)).toMatchObject({ left: { _tag: "ResultUnknown" } })
+        expect(script.ledger.sent("tools/call")).toHaveLength(sent)
+        if (other !== undefined) expect(yield* Fiber.join(other)).toMatchObject({ left: { _tag: "ResultUnknown" } })
+      })
+  )
+
   it.scoped("[C15:virtual] after an update of the server, only a tool that does nothing but read is harmless", () =>
     Effect.gen(function*() {
       const script = ScriptedConnector.make()

@@ -63,6 +63,8 @@ export interface Call<M extends Method> {
   unknown: Unknown | undefined
   /** Sent again although it may have been carried out: twice does no harm. */
   repeated: boolean
+  /** It may be sent again only where the tools of the connection that gets it say that this does no harm. (C15) */
+  undecided: Undecided | undefined
   readonly progress: CallProgress | undefined
   /** For its progress, while there is a connection: "waits for its turn". */
   waitsFor: string | undefined
@@ -77,6 +79,16 @@ export interface Call<M extends Method> {
 export interface Unknown {
   readonly generation: number
   readonly error: RequestError
+}
+
+export interface Undecided {
+  /** Where it has failed. */
+  readonly failed: Runtime
+  /** Where its tools are read, or were. */
+  readOn: Runtime | undefined
+  /** Once, before it is sent. */
+  pause: Effect.Effect<void, CallError> | undefined
+  readonly fail: Effect.Effect<never, CallError>
 }
 
 /** A call has waited, and is looked at anew. */
@@ -158,6 +170,7 @@ export const make = <M extends Method>(
     isDoubtful: false,
     unknown: undefined,
     repeated: false,
+    undecided: undefined,
     progress: options?.onprogress && new CallProgress(options.onprogress, now),
     waitsFor: undefined,
     place: undefined,
@@ -171,6 +184,10 @@ export const leaves = <M extends Method>(call: Call<M>, on: Runtime): void => {
   call.on = on
   call.waitEnd = undefined
   call.isDoubtful = true
+  if (call.undecided !== undefined) {
+    call.repeated = true
+    call.undecided = undefined
+  }
   call.options?.onSent?.(on.generation)
 }
 

@@ -165,6 +165,8 @@ export class CallLoop implements Call.Carrier {
         unavailable(this.#backend, said`the call was not sent, because another server has taken its place`)
       )
     }
+    // Another server's tools say nothing about a call that this one may have carried out.
+    if (call.undecided !== undefined) return call.undecided.fail
     this.#queue.leave(call)
     return successor.take(call)
   }

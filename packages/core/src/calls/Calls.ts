@@ -56,9 +56,9 @@ export class Calls {
     const tools = this.tools = new ToolRules(backend.policy.tools)
     const reading = new ToolReading(backend, readTools)
     const hints = new ToolHints(backend, reading)
-    const failures = this.#failures = new FailedRequests(backend, probe, doubt, wait, queue, hints)
+    const failures = this.#failures = new FailedRequests(backend, probe, doubt, wait, hints)
     const tasks = new TaskSupport(backend, reading)
-    const gates = this.#gates = new Gates({ backend, failures, probe, queue, tasks, wait })
+    const gates = this.#gates = new Gates({ backend, failures, hints, probe, queue, tasks, wait })
     const { sessionState } = this
     this.#loop = new CallLoop({ backend, beats, failures, gates, probe, queue, sessionState, tasks, tools, wait })
   }

@@ -10,7 +10,6 @@ import type { BackendState } from "../state/BackendState.js"
 import { after, type Call, type Rest, timeOver } from "./Call.js"
 import { type About, isMisuse, isSuspicious, maySendAgain, toCallError } from "./CallFailure.js"
 import type { ConnectionWait } from "./ConnectionWait.js"
-import type { QueuedCalls } from "./QueuedCalls.js"
 import type { ToolHints } from "./ToolHints.js"
 
 /** A call that ends the server each time must not do so for everybody, as long as its caller waits. (C3) */
@@ -24,7 +23,6 @@ export class FailedRequests {
   readonly #probe: Probe
   readonly #doubt: SessionDoubt
   readonly #wait: ConnectionWait
-  readonly #queue: QueuedCalls
   readonly #hints: ToolHints
 
   constructor(
@@ -32,14 +30,12 @@ export class FailedRequests {
     probe: Probe,
     doubt: SessionDoubt,
     wait: ConnectionWait,
-    queue: QueuedCalls,
     hints: ToolHints
   ) {
     this.#backend = backend
     this.#probe = probe
     this.#doubt = doubt
     this.#wait = wait
-    this.#queue = queue
     this.#hints = hints
   }
 
@@ -109,9 +105,10 @@ export class FailedRequests {
         : gone
         ? this.#wait.forCall(call, runtime)
         : this.#backend.before(call.deadline, verdict)
-      const known = mayRepeat === undefined ? this.#asHintsSay(call, runtime, fail) : Effect.void
       const pause = gone ? Effect.void : this.#pause(call, error, fail)
-      return after(Effect.zipRight(wait, Effect.zipRight(known, pause)))
+      if (mayRepeat !== undefined) return after(Effect.zipRight(wait, pause))
+      call.undecided = { failed: runtime, readOn: undefined, pause, fail }
+      return after(wait)
     })
   }
 
@@ -126,32 +123,6 @@ export class FailedRequests {
     const message =
       `it was refused (${error.message}), which is no proof that nobody has carried it out (calls.afterRefusal)`
     return new RequestError({ ...error, fate: "unknown", message, cause: error })
-  }
-
-  /** Another version of the server may have made of a tool that adds one that sets: then only a tool that reads is harmless. (C15) */
-  #asHintsSay<M extends Method>(
-    call: Call<M>,
-    failed: Runtime,
-    fail: Effect.Effect<never, CallError>
-  ): Effect.Effect<void, CallError> {
-    return Effect.suspend(() => {
-      const { current, hasSuccessor } = this.#backend.published.value
-      // Another server's tools say nothing about a call that this one may have carried out.
-      if (current === undefined && hasSuccessor) return fail
-      const again = Effect.suspend(() => this.#asHintsSay(call, failed, fail))
-      if (current === undefined) return Effect.zipRight(this.#wait.forCall(call), again)
-      // Nothing of the call is in flight: others need not wait for it.
-      this.#queue.leave(call) // guard: reading-holds-no-place
-      return Effect.flatMap(this.#hints.read(call, current), () => {
-        const mayRepeat = this.#hints.mayRepeat(call, current, !isSameServer(failed, current))
-        if (mayRepeat === true) {
-          call.repeated = true
-          return Effect.void
-        }
-        const isLost = mayRepeat === undefined && !this.#backend.isCurrent(current)
-        return isLost && this.#backend.now() < call.deadline ? again : fail
-      })
-    })
   }
 
   #pause<M extends Method>(
@@ -189,6 +160,3 @@ export class FailedRequests {
     return { backend: this.#backend.id, generation, method, timeout, state, lastError }
   }
 }
-
-const isSameServer = ({ connection: a }: Runtime, { connection: b }: Runtime): boolean =>
-  a.serverInfo.name === b.serverInfo.name && a.serverInfo.version === b.serverInfo.version

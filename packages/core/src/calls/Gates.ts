@@ -12,10 +12,12 @@ import type { ConnectionWait } from "./ConnectionWait.js"
 import type { FailedRequests } from "./FailedRequests.js"
 import type { QueuedCalls } from "./QueuedCalls.js"
 import type { TaskSupport } from "./tasks/TaskSupport.js"
+import type { ToolHints } from "./ToolHints.js"
 
 export interface Parts {
   readonly backend: BackendState
   readonly failures: FailedRequests
+  readonly hints: ToolHints
   readonly probe: Probe
   readonly queue: QueuedCalls
   readonly tasks: TaskSupport
@@ -47,11 +49,31 @@ export class Gates {
   keeps<M extends Method>(call: Call<M>, runtime: Runtime): Rest<M> | undefined {
     const { queue, tasks } = this.#parts
     if (this.#isHeld(call, runtime)) return after(this.#verdict(call, runtime))
+    const unclear = this.#undecided(call, runtime)
+    if (unclear !== undefined) return unclear
     if (!tasks.decide(call, runtime)) return after(tasks.read(call, runtime))
     // A request about a task sends nothing that a server could run without what it had kept.
     const expired = call.about === undefined ? this.#expired(call, runtime.generation) : undefined
     if (expired !== undefined) return Exit.fail(expired)
     return queue.take(call) ? undefined : after(queue.wait(call))
+  }
+
+  /** Another version of the server may have made of a tool that adds one that sets: then only a tool that reads is harmless. (C15) */
+  #undecided<M extends Method>(call: Call<M>, runtime: Runtime): Rest<M> | undefined {
+    const { undecided } = call
+    if (undecided === undefined) return undefined
+    const { hints, queue } = this.#parts
+    const mayRepeat = hints.mayRepeat(call, runtime, !isSameServer(undecided.failed, runtime))
+    if (mayRepeat === undefined && undecided.readOn !== runtime) {
+      undecided.readOn = runtime
+      // Nothing of the call is in flight: others need not wait for it.
+      queue.leave(call) // guard: reading-holds-no-place
+      return after(hints.read(call, runtime))
+    }
+    if (mayRepeat !== true) return undecided.fail
+    const { pause } = undecided
+    undecided.pause = undefined
+    return pause && after(pause)
   }
 
   /** The first one counts: callers know what they have built there. */
@@ -122,3 +144,6 @@ export class Gates {
     return unavailable(backend, said`the call was not sent, because the server does not answer probes${why}`)
   }
 }
+
+const isSameServer = ({ connection: a }: Runtime, { connection: b }: Runtime): boolean =>
+  a.serverInfo.name === b.serverInfo.name && a.serverInfo.version === b.serverInfo.version
