@@ -12,18 +12,18 @@ import { fileURLToPath } from "node:url"
 const most = {
   cluster: [6400, 53, 2.4],
   config: [2450, 20, 2.05],
-  core: [17960, 173, 1.85],
+  core: [17200, 167, 1.85],
   effect4: [1050, 12, 3.1],
   gateway: [24850, 231, 1.8],
   "http-server": [6500, 56, 2.25],
   opentelemetry: [1550, 17, 1.5],
   promise: [4400, 43, 2.9],
-  protocol: [6250, 61, 2.4],
+  protocol: [6390, 63, 2.35],
   "sign-in": [3200, 32, 2.2],
   state: [1600, 15, 3.05],
   testing: [2250, 15, 2.5],
   "transport-http": [5200, 40, 2.1],
-  "transport-stdio": [3750, 30, 2.7]
+  "transport-stdio": [4310, 36, 2.5]
 }
 
 const packages = fileURLToPath(new URL("../packages", import.meta.url))

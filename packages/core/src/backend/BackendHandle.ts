@@ -19,6 +19,7 @@ import type { Status } from "../state/Status.js"
 import type { Supervisor } from "../supervisor/Supervisor.js"
 import type { Backend } from "./Backend.js"
 import { statusOf } from "./statusOf.js"
+import { withConnection } from "./withConnection.js"
 
 /** Makes effects and streams only when asked: thousands of idle backends hold none. Members may be taken off it. */
 export class BackendHandle implements Backend {
@@ -81,7 +82,14 @@ export class BackendHandle implements Backend {
     const { calls, tasks: { refresh } } = this.#supervisor
     const read = (runtime: Runtime) => Effect.map(refresh.now(runtime), () => this.#state.published.value.snapshot)
     return Effect.flatMap(
-      calls.withConnection(read, "tools/list", options, (rest) => this.#onward((to) => to.#refresh(rest))),
+      withConnection(
+        this.#state,
+        calls,
+        read,
+        "tools/list",
+        options,
+        (rest) => this.#onward((to) => to.#refresh(rest))
+      ),
       (snapshot) =>
         snapshot === undefined ? Effect.fail(calls.unavailable(said`no catalogue`)) : Effect.succeed(snapshot)
     )
@@ -236,7 +244,9 @@ export class BackendHandle implements Backend {
     const { calls } = this.#supervisor
     const { id, offered, policy: { timeouts: { request } } } = this.#state
     // A server may carry out a request although it comes as a notification.
-    return offered.refusal(id, method, params) !== undefined ? Effect.void : calls.withConnection(
+    return offered.refusal(id, method, params) !== undefined ? Effect.void : withConnection(
+      this.#state,
+      calls,
       ({ connection }) => withDeadline(Effect.suspend(() => connection.notify(method, params)), request),
       method,
       options,

@@ -74,7 +74,7 @@ export const statusOf = (
     },
     inFlight: current?.inFlight ?? 0,
     waiting: supervisor.calls.waiting,
-    queued: supervisor.calls.queue.count,
+    queued: supervisor.calls.wait.forTurns,
     calls: { givenUp: counters.callsGivenUp },
     toolOptions: {
       unmatched,

@@ -21,7 +21,6 @@ import type { Runtime } from "../runtime/Runtime.js"
 import type { BackendState } from "../state/BackendState.js"
 import * as Call from "./Call.js"
 import { outcomeOf, unavailable } from "./CallFailure.js"
-import type { ConnectionWait } from "./ConnectionWait.js"
 import type { FailedRequests } from "./FailedRequests.js"
 import type { Gates } from "./Gates.js"
 import type { ProgressBeats } from "./progress/ProgressBeats.js"
@@ -29,6 +28,7 @@ import type { QueuedCalls } from "./QueuedCalls.js"
 import type { SessionState } from "./SessionState.js"
 import { TaskRun } from "./tasks/TaskRun.js"
 import type { TaskSupport } from "./tasks/TaskSupport.js"
+import type { Waiting } from "./Waiting.js"
 
 /** How a call has ended. */
 export type Outcome<M extends Method> = Exit.Exit<Result<M>, CallError>
@@ -47,7 +47,7 @@ export interface Parts {
   readonly sessionState: SessionState
   readonly tasks: TaskSupport
   readonly tools: ToolRules
-  readonly wait: ConnectionWait
+  readonly wait: Waiting
 }
 
 /** Carries out the calls of one backend. */

@@ -1,6 +1,6 @@
 /** How the calls of one backend begin, and what is known of them. `CallLoop` carries them out. */
 import { Cause, Effect, type Tracer } from "effect"
-import { type BackendUnavailable, type CallError, type RequestError, requestErrorOf } from "../Errors.js"
+import { type BackendUnavailable, type CallError, requestErrorOf } from "../Errors.js"
 import type { Probe } from "../health/Probe.js"
 import type { SessionDoubt } from "../health/SessionDoubt.js"
 import { type Said, said } from "../observe/Said.js"
@@ -13,7 +13,6 @@ import type { BackendState } from "../state/BackendState.js"
 import * as Call from "./Call.js"
 import { unavailable } from "./CallFailure.js"
 import { CallLoop } from "./CallLoop.js"
-import { ConnectionWait } from "./ConnectionWait.js"
 import { FailedRequests } from "./FailedRequests.js"
 import { Gates } from "./Gates.js"
 import type { ProgressBeats } from "./progress/ProgressBeats.js"
@@ -22,7 +21,7 @@ import { SessionState } from "./SessionState.js"
 import { TaskSupport } from "./tasks/TaskSupport.js"
 import { ToolHints } from "./ToolHints.js"
 import { type ReadTools, ToolReading } from "./ToolReading.js"
-import { type Onward, withConnection } from "./withConnection.js"
+import { Waiting } from "./Waiting.js"
 
 export interface StartedCall {
   /** Gives `unknown` if the server may carry the request out. */
@@ -33,12 +32,12 @@ export interface StartedCall {
 
 export class Calls {
   readonly sessionState = new SessionState()
-  readonly wait: ConnectionWait
+  readonly wait: Waiting
   readonly queue: QueuedCalls
   readonly tools: ToolRules
   readonly #backend: BackendState
   readonly #probe: Probe
-  readonly #failures: FailedRequests
+  readonly failures: FailedRequests
   readonly #gates: Gates
   readonly #loop: CallLoop
 
@@ -51,12 +50,12 @@ export class Calls {
   ) {
     this.#backend = backend
     this.#probe = probe
-    const queue = this.queue = new QueuedCalls(backend, () => this.waiting)
-    const wait = this.wait = new ConnectionWait(backend, queue)
+    const queue = this.queue = new QueuedCalls(backend.policy)
+    const wait = this.wait = new Waiting(backend, queue)
     const tools = this.tools = new ToolRules(backend.policy.tools)
     const reading = new ToolReading(backend, readTools)
     const hints = new ToolHints(backend, reading)
-    const failures = this.#failures = new FailedRequests(backend, probe, doubt, wait, hints)
+    const failures = this.failures = new FailedRequests(backend, probe, doubt, wait, hints)
     const tasks = new TaskSupport(backend, reading)
     const gates = this.#gates = new Gates({ backend, failures, hints, probe, queue, tasks, wait })
     const { sessionState } = this
@@ -124,7 +123,7 @@ export class Calls {
   }
 
   get waiting(): number {
-    return this.wait.waiting + this.#gates.held
+    return this.wait.forConnections + this.wait.forVerdicts
   }
 
   /** Not for a session that was asked to end. */
@@ -150,20 +149,10 @@ export class Calls {
           (cause) =>
             Cause.isInterruptedOnly(cause)
               ? Effect.interrupt
-              : this.#failures.fail(requestErrorOf(cause), method, runtime, timeout)
+              : this.failures.fail(requestErrorOf(cause), method, runtime, timeout)
         )
       }
     }
-  }
-
-  withConnection<A>(
-    use: (runtime: Runtime) => Effect.Effect<A, RequestError>,
-    method: string,
-    options: CallOptions | undefined,
-    onward: Onward<A>
-  ): Effect.Effect<A, CallError> {
-    const parts = { backend: this.#backend, wait: this.wait, failures: this.#failures }
-    return withConnection(parts, use, method, options, onward)
   }
 
   get probe(): Effect.Effect<void, CallError> {
@@ -173,7 +162,7 @@ export class Calls {
       return Effect.flatMap(this.#probe.now(runtime), (error) =>
         error === undefined
           ? Effect.void
-          : this.#failures.fail(error, "ping", runtime, this.#backend.policy.keepalive.timeout))
+          : this.failures.fail(error, "ping", runtime, this.#backend.policy.keepalive.timeout))
     })
   }
 

@@ -9,8 +9,8 @@ import type { Runtime } from "../runtime/Runtime.js"
 import type { BackendState } from "../state/BackendState.js"
 import { after, type Call, type Rest, timeOver } from "./Call.js"
 import { type About, isMisuse, isSuspicious, maySendAgain, toCallError } from "./CallFailure.js"
-import type { ConnectionWait } from "./ConnectionWait.js"
 import type { ToolHints } from "./ToolHints.js"
+import type { Waiting } from "./Waiting.js"
 
 /** A call that ends the server each time must not do so for everybody, as long as its caller waits. (C3) */
 const mostWithoutResult = 6
@@ -22,14 +22,14 @@ export class FailedRequests {
   readonly #backend: BackendState
   readonly #probe: Probe
   readonly #doubt: SessionDoubt
-  readonly #wait: ConnectionWait
+  readonly #wait: Waiting
   readonly #hints: ToolHints
 
   constructor(
     backend: BackendState,
     probe: Probe,
     doubt: SessionDoubt,
-    wait: ConnectionWait,
+    wait: Waiting,
     hints: ToolHints
   ) {
     this.#backend = backend

@@ -1,18 +1,17 @@
 /** What may keep a call from being sent, in the step that would send it; and the waits that follow. */
-import { Effect, Exit, Option } from "effect"
+import { type Effect, Exit } from "effect"
 import { type BackendUnavailable, type CallError, SessionExpired } from "../Errors.js"
 import type { Probe } from "../health/Probe.js"
 import { detail, open, said } from "../observe/Said.js"
 import type { Method } from "../port/Method.js"
 import type { Runtime } from "../runtime/Runtime.js"
 import type { BackendState } from "../state/BackendState.js"
-import { after, type Call, heldUntil, interrupted, type Rest, waitingFor } from "./Call.js"
-import { tooManyWait, unavailable } from "./CallFailure.js"
-import type { ConnectionWait } from "./ConnectionWait.js"
+import { after, type Call, interrupted, type Rest } from "./Call.js"
 import type { FailedRequests } from "./FailedRequests.js"
 import type { QueuedCalls } from "./QueuedCalls.js"
 import type { TaskSupport } from "./tasks/TaskSupport.js"
 import type { ToolHints } from "./ToolHints.js"
+import type { Waiting } from "./Waiting.js"
 
 export interface Parts {
   readonly backend: BackendState
@@ -21,21 +20,16 @@ export interface Parts {
   readonly probe: Probe
   readonly queue: QueuedCalls
   readonly tasks: TaskSupport
-  readonly wait: ConnectionWait
+  readonly wait: Waiting
 }
 
 export class Gates {
   readonly #parts: Parts
-  #held = 0
   /** Of the lost session, until one call has learned of it, however many connections are made before. (C12) */
   #lostGeneration: number | undefined
 
   constructor(parts: Parts) {
     this.#parts = parts
-  }
-
-  get held(): number {
-    return this.#held
   }
 
   refusal<M extends Method>({ isGivenUp, method, params }: Call<M>): Exit.Exit<never, CallError> | undefined {
@@ -47,7 +41,7 @@ export class Gates {
 
   /** Nothing where it is to be sent in this very step: then its task is decided, and it has its place in the queue. */
   keeps<M extends Method>(call: Call<M>, runtime: Runtime): Rest<M> | undefined {
-    const { queue, tasks } = this.#parts
+    const { queue, tasks, wait } = this.#parts
     if (this.#isHeld(call, runtime)) return after(this.#verdict(call, runtime))
     const unclear = this.#undecided(call, runtime)
     if (unclear !== undefined) return unclear
@@ -55,7 +49,7 @@ export class Gates {
     // A request about a task sends nothing that a server could run without what it had kept.
     const expired = call.about === undefined ? this.#expired(call, runtime.generation) : undefined
     if (expired !== undefined) return Exit.fail(expired)
-    return queue.take(call) ? undefined : after(queue.wait(call))
+    return queue.take(call) ? undefined : after(wait.forTurn(call))
   }
 
   /** Another version of the server may have made of a tool that adds one that sets: then only a tool that reads is harmless. (C15) */
@@ -110,38 +104,14 @@ export class Gates {
     return !failures.mayRepeat(call, runtime) // guard: silent-is-not-used
   }
 
-  /**
-   * Any answer settles it, so that what fails meanwhile was not sent. A call without end is held by `timeouts.request`: nobody knows the
-   * patience of its caller, who hears nothing meanwhile. (H4, C14)
-   */
   #verdict<M extends Method>(call: Call<M>, runtime: Runtime): Effect.Effect<void, BackendUnavailable> {
-    return Effect.uninterruptibleMask((restore) => {
-      const { backend, queue, wait } = this.#parts
-      queue.away(call)
-      const full = tooManyWait(backend, this.#held + wait.waiting)
-      if (full !== undefined) return Effect.fail(full)
-      const begunAt = backend.now()
-      const isPatient = call.deadline < Number.POSITIVE_INFINITY || call.progress !== undefined
-      const end = heldUntil(isPatient ? call : { begunAt, deadline: begunAt + backend.policy.timeouts.request })
-      const isSettled = () => !backend.isCurrent(runtime) || !this.#isHeld(call, runtime)
-      this.#held++
-      const settled = Effect.ensuring(
-        restore(waitingFor(
-          call,
-          "waits until the server answers a probe",
-          backend.before(end, runtime.until(isSettled))
-        )),
-        Effect.sync(() => this.#held--)
-      )
-      return Effect.flatMap(settled, (verdict) => Option.isSome(verdict) ? Effect.void : Effect.fail(this.#unsettled()))
+    const { backend, probe, wait } = this.#parts
+    const settled = runtime.until(() => !backend.isCurrent(runtime) || !this.#isHeld(call, runtime))
+    return wait.forVerdict(call, settled, () => {
+      const reason = probe.verdict?.reason
+      const why = reason === undefined ? said`` : said` (${detail(reason)})`
+      return said`the call was not sent, because the server does not answer probes${why}`
     })
-  }
-
-  #unsettled(): BackendUnavailable {
-    const { backend, probe } = this.#parts
-    const reason = probe.verdict?.reason
-    const why = reason === undefined ? said`` : said` (${detail(reason)})`
-    return unavailable(backend, said`the call was not sent, because the server does not answer probes${why}`)
   }
 }
 

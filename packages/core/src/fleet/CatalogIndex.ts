@@ -69,7 +69,7 @@ export class CatalogIndex {
     }
   }
 
-  /** Sets the prefix of a backend. For one that replaces another, call it before `arrange`. */
+  /** Of one that replaces another, before `arrange`. */
   rename(source: CatalogSource, prefix: string): void {
     if (source.prefix === prefix) return
     if (source.position >= 0) this.#take(source)
@@ -226,14 +226,12 @@ export class CatalogIndex {
     else this.#touch(this.#yielding[kind].first(wanted))
   }
 
-  /** It does not get the name that it wants. */
   #yield(claim: Claim): void {
     const { kind, other } = claim
     this.#touch(claim)
     if (other !== undefined) this.#touch(this.#yielding[kind].add(other, claim).before)
   }
 
-  /** It gets the name that it wants, or goes. */
   #unyield(claim: Claim): void {
     const { kind, other } = claim
     this.#touch(claim)
@@ -253,8 +251,6 @@ export class CatalogIndex {
       ? other
       : undefined
   }
-
-  // --- shares
 
   #free(claim: Claim): void {
     const { entry, key, kind } = claim

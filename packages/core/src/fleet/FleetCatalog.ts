@@ -58,7 +58,6 @@ export interface Renamed {
   readonly key: string | undefined
 }
 
-/** Immutable. */
 export interface Share {
   readonly backend: string
   readonly entries: { readonly [K in Kind]: ReadonlyArray<readonly [key: string, entry: Entry<Offered[K]>]> }
@@ -179,7 +178,6 @@ export class Catalogue implements FleetCatalog {
   }
 }
 
-/** Compares only the shares that differ. */
 export const difference = (before: Catalogue, after: Catalogue): Difference => {
   const added: Array<string> = []
   const removed: Array<string> = []
@@ -201,7 +199,6 @@ export const difference = (before: Catalogue, after: Catalogue): Difference => {
   return { revision: after.revision, added, removed, changed }
 }
 
-/** Without the shares that both have at the beginning or at the end. */
 const unshared = (
   { shares: before }: Catalogue,
   { shares: after }: Catalogue

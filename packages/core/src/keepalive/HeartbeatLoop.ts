@@ -116,8 +116,6 @@ class HeartbeatLoop {
     return method.startsWith("tool:") ? method.slice("tool:".length) : undefined
   }
 
-  // --- what is sent
-
   #verdict(): Effect.Effect<Verdict.Verdict> {
     const { connection, fallback, policy } = this.#parts
     const { fallbackAfter, timeout } = policy.keepalive
@@ -203,8 +201,6 @@ class HeartbeatLoop {
       })
     })
   }
-
-  // --- what follows
 
   #conclude(verdict: Verdict.Verdict): Effect.Effect<void> {
     const { isLost, onClose, onRound, policy, state } = this.#parts

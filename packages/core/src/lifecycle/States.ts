@@ -1,5 +1,3 @@
-/** The states of a backend. */
-
 /** Each state, with what it remembers; see `StateName`. */
 export type States = {
   Idle: {}

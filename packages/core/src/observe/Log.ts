@@ -1,7 +1,4 @@
-/**
- * Makes log lines from events: one line for each event, with a level that says how much the event matters to the users of the backend. It
- * counts repeated lines instead of repeating them, so that a flapping backend does not flood the log.
- */
+/** Events as log lines, with a level that says how much each matters to users. Lines that repeat are counted. */
 import { Clock, Duration, Effect, LogLevel, Scope, Stream } from "effect"
 import type { DurationInput } from "effect/Duration"
 import { formatMillis } from "../internal/formatMillis.js"
@@ -10,7 +7,6 @@ import { inWords } from "../lifecycle/Lifecycle.js"
 import type { StateName } from "../lifecycle/States.js"
 import type { Event } from "./Event.js"
 
-/** One line. */
 export interface Entry {
   readonly level: LogLevel.LogLevel
   readonly message: string
@@ -30,7 +26,6 @@ export interface Options {
   readonly burst?: number | undefined
 }
 
-/** The longest that repeats are counted before a line says so. */
 const longestWindow = Duration.toMillis("1 hour")
 
 /** The line of an event. Times are milliseconds. */
@@ -172,7 +167,6 @@ export const follow = (
 const write = ({ annotations, level, message }: Entry): Effect.Effect<void> =>
   SafeLog.safely(Effect.annotateLogs(Effect.logWithLevel(level, message), annotations))
 
-/** Lines of one kind of one backend. */
 interface Kind {
   /** Until when they are counted. */
   until: number
@@ -188,13 +182,9 @@ interface Remembered {
   readonly kinds: Map<string, Kind>
 }
 
-/** How many kinds are remembered before some are forgotten. */
 const roomy = 64
 
-/**
- * Counts what repeats. Pure but for what it remembers: the state of each backend that is not closed, and the kinds of line that
- * were written lately.
- */
+/** Counts what repeats. */
 export class Repeats {
   readonly #window: number
   readonly #burst: number
@@ -249,14 +239,12 @@ export class Repeats {
     }
   }
 
-  /** The lines for all that was counted. */
   endAll(now: number): ReadonlyArray<Entry> {
     return [...this.#backends.values()].flatMap(({ kinds }) =>
       [...kinds.values()].flatMap((kind) => this.end(kind, now) ?? [])
     )
   }
 
-  /** How many backends are remembered. */
   get size(): number {
     return this.#backends.size
   }
@@ -269,7 +257,6 @@ export class Repeats {
     return remembered
   }
 
-  /** Kinds that have been quiet for long enough to start anew, and backends that are closed and have none. */
   #forget(now: number): void {
     let kept = 0
     for (const [backend, { kinds, state }] of this.#backends) {

@@ -1,6 +1,4 @@
-/**
- * The interface through which telemetry measures a backend. Without telemetry, a call costs two additional comparisons and nothing else.
- */
+/** The interface through which telemetry measures a backend. Without telemetry, a call costs two comparisons more. */
 import { type Clock, Context, type Exit, type Tracer } from "effect"
 import type { CallError, RequestError } from "../Errors.js"
 import type { StateName } from "../lifecycle/States.js"
@@ -9,13 +7,11 @@ import type { Method, Params } from "../port/Method.js"
 import type { ResourceUsage } from "../port/ResourceUsage.js"
 import type { Event } from "./Event.js"
 
-/** Measures backends. */
 export interface Telemetry {
   /** Called once for each backend, when it is made, before anything else happens to it. */
   readonly observe: (backend: Observed) => Observer
 }
 
-/** The backend that is measured. */
 export interface Observed {
   readonly id: string
   /** The kind of transport, as its connector names it. */

@@ -30,7 +30,6 @@ import {
   warningOf
 } from "./messages.js"
 
-/** How many are logged one by one. */
 const mostLogged = 10
 
 export interface Options {
@@ -53,7 +52,7 @@ const noDifference: Difference = { full: [], short: [] }
 export class Pins {
   readonly mode: "warn" | "block"
   readonly changed = new Hub<void>()
-  /** Definitions were approved, here or by another program. */
+  /** Here or by another program. */
   readonly approvals = new Hub<void>()
   readonly #options: Options
   /** While it cannot be read: that nothing is approved, and what the server has listed. */
@@ -63,7 +62,6 @@ export class Pins {
   #changes: ReadonlyArray<PinChange> = []
   #offered: Seen | undefined
   readonly #logged = new LoggedChanges()
-  /** The warning that was logged last. */
   #loggedUnreadable: string | undefined
 
   constructor(options: Options) {

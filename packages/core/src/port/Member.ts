@@ -1,7 +1,4 @@
-/**
- * One of several connections of one server, with a supervisor of its own. A connector that spreads requests over several gets them from
- * `Supervision.supervise`, and sends the requests itself.
- */
+/** One of several connections of one server, with a supervisor of its own (`Supervision.supervise`). The connector sends the requests. */
 import type { Effect } from "effect"
 import type { ConnectError, RequestError } from "../Errors.js"
 import type { Connection } from "./Connection.js"

@@ -1,7 +1,3 @@
-/**
- * What is known of the tools of a server that are not as they were approved.
- */
-
 /** A tool that is not as it was approved. */
 export interface PinChange {
   readonly tool: string

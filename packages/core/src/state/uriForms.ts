@@ -46,8 +46,6 @@ const defined = (forms: ReadonlyArray<string | undefined>): ReadonlyArray<string
   ...new Set(forms.filter((form) => form !== undefined))
 ]
 
-// --- the plain form
-
 const defaultPorts: Readonly<Record<string, string>> = { http: "80", ws: "80", https: "443", wss: "443", ftp: "21" }
 
 const schemeOf = (text: string): string | undefined => /^[a-z*?][a-z\d+.*?-]{0,99}(?=:)/i.exec(text)?.[0]
@@ -127,8 +125,6 @@ export const plainPattern = (pattern: string): string => plainForms(decoded(patt
 /** Paths do not need slashes at the end. */
 export const withoutSlash = (form: string): string => /[^/]\/$/.test(form) ? form.slice(0, -1) : form
 
-// --- the forms
-
 /** Most URIs: nothing in them can be written in another way. */
 const plainUri =
   /^(?:file:\/\/|(?!file:)[a-z][a-z\d+.-]{0,99}:\/\/[a-z][a-z\d-]{0,99}(?:\.[a-z][a-z\d-]{0,99})*)(?:\/[\w~-][\w.~-]*)+$/
@@ -152,7 +148,6 @@ const withoutHost = (uri: string): string | undefined => {
   return before === undefined ? undefined : `file://${uri.slice(before.length)}`
 }
 
-/** Takes time in proportion to the length. */
 export const of = (uri: string): UriForms => {
   if (plainUri.test(uri)) return { written: [uri], decoded: [uri], plain: [uri], paths: [uri], farFetched: [] }
   const first = defined([uri, written(uri)])

@@ -62,7 +62,7 @@ export class ConnectionManager {
   /** For a waiting call. (R7, R8, R14) */
   nextDemanded(now: number): number {
     // A call may also wait for the answer in a session that was suspended.
-    const wait = this.#calls.wait.waiting > 0 ? this.#calls.wait.shortest : this.#backend.policy.timeouts.wait
+    const wait = this.#calls.wait.forConnections > 0 ? this.#calls.wait.shortest : this.#backend.policy.timeouts.wait
     return Math.max(this.#outage.nextDemanded(now, wait), this.lostSessions.next(now))
   }
 
@@ -311,7 +311,7 @@ export class ConnectionManager {
   }
 
   get #isAwaited(): boolean {
-    return this.#calls.wait.waiting > 0 || this.#owner.isSuspendedAwaited
+    return this.#calls.wait.forConnections > 0 || this.#owner.isSuspendedAwaited
   }
 
   /** The next attempt may go on with its session. (T11) */

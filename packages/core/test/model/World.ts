@@ -405,7 +405,7 @@ export class World {
     const { current, lastError, nextAttemptAt, state } = this.backend.published.value
     const connection = current?.connection.peer.pid
     this.#silence.atRest(connection, this.#pace.pingedAt(connection ?? -1), this.#pace.leaptAt, this.sim.now)
-    const waiting = this.supervisor.calls.wait.waiting
+    const waiting = this.supervisor.calls.wait.forConnections
     if (waiting > 0 && state._tag === "Idle") this.fault("R8: a call waits and nothing wakes the idle backend")
     if (waiting > 0 && nextAttemptAt !== undefined) {
       const allowed = this.supervisor.connections.nextDemanded(this.sim.now)

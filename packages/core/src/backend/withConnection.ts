@@ -1,26 +1,20 @@
 /** Work on the current connection that is no call: reading the lists, sending a notification. */
 import { Effect } from "effect"
+import { millis } from "../calls/Call.js"
+import type { Calls } from "../calls/Calls.js"
 import type { CallError, RequestError } from "../Errors.js"
 import type { CallOptions } from "../options/CallOptions.js"
 import { isRead } from "../port/Method.js"
 import type { Runtime } from "../runtime/Runtime.js"
 import type { BackendState } from "../state/BackendState.js"
-import { millis } from "./Call.js"
-import type { ConnectionWait } from "./ConnectionWait.js"
-import type { FailedRequests } from "./FailedRequests.js"
 
 /** At the successor of a backend, with what is left of the time that it may wait. */
 export type Onward<A> = (options: CallOptions) => Effect.Effect<A, CallError>
 
-export interface Parts {
-  readonly backend: BackendState
-  readonly wait: ConnectionWait
-  readonly failures: FailedRequests
-}
-
 /** On the next connection where one was lost, if it did not happen or may happen twice. Of `options`, those about waiting count. */
 export const withConnection = <A>(
-  { backend, failures, wait: connectionWait }: Parts,
+  backend: BackendState,
+  calls: Calls,
   use: (runtime: Runtime) => Effect.Effect<A, RequestError>,
   method: string,
   options: CallOptions | undefined,
@@ -40,7 +34,7 @@ export const withConnection = <A>(
         }
         if (runtime === undefined || runtime === lost) {
           return Effect.zipRight(
-            connectionWait.until(
+            calls.wait.until(
               { begunAt, deadline, end: waitEnd, isChosen: options?.wait !== undefined },
               lost,
               options?.failFast
@@ -54,7 +48,7 @@ export const withConnection = <A>(
           const harmless = error.fate !== "unknown" || isRead(method)
           return gone && harmless && backend.now() < deadline
             ? on(runtime)
-            : failures.fail(error, method, runtime, request)
+            : calls.failures.fail(error, method, runtime, request)
         })
       })
     return on(undefined)

@@ -1,13 +1,13 @@
-/** Waiting for a connection: within the caller's time, and only where one may come. */
-import { Effect } from "effect"
+/** The calls that wait for a connection, for the verdict on one, or for their turn; together at most `calls.maxWaiting`. */
+import { Effect, Option } from "effect"
 import type { BackendUnavailable } from "../Errors.js"
 import { entries, isPointless } from "../lifecycle/Lifecycle.js"
-import { said } from "../observe/Said.js"
+import { type Said, said } from "../observe/Said.js"
 import * as Policy from "../options/Policy.js"
 import type { Method } from "../port/Method.js"
 import type { Runtime } from "../runtime/Runtime.js"
 import type { BackendState, Slot } from "../state/BackendState.js"
-import { type Call, heldUntil, millis } from "./Call.js"
+import { type Call, heldUntil, millis, waitingFor } from "./Call.js"
 import { tooManyWait, unavailable } from "./CallFailure.js"
 import type { QueuedCalls } from "./QueuedCalls.js"
 
@@ -19,8 +19,13 @@ export interface Time {
   readonly isChosen: boolean
 }
 
-export class ConnectionWait {
-  readonly #waits = new Set<{ readonly millis: number }>()
+/** In milliseconds, one for each that waits. */
+type Waits = Set<{ readonly millis: number }>
+
+export class Waiting {
+  readonly #connections: Waits = new Set()
+  readonly #verdicts: Waits = new Set()
+  readonly #turns: Waits = new Set()
   readonly #backend: BackendState
   readonly #queue: QueuedCalls
 
@@ -29,15 +34,23 @@ export class ConnectionWait {
     this.#queue = queue
   }
 
-  get waiting(): number {
-    return this.#waits.size
+  get forConnections(): number {
+    return this.#connections.size
+  }
+
+  get forVerdicts(): number {
+    return this.#verdicts.size
+  }
+
+  get forTurns(): number {
+    return this.#turns.size
   }
 
   /** The shortest wait, in milliseconds, in which an attempt can be made. */
   get shortest(): number {
     const { demandInterval } = this.#backend.policy.reconnect
     let shortest = Number.POSITIVE_INFINITY
-    for (const { millis } of this.#waits) if (millis >= demandInterval) shortest = Math.min(millis, shortest)
+    for (const { millis } of this.#connections) if (millis >= demandInterval) shortest = Math.min(millis, shortest)
     return shortest
   }
 
@@ -59,17 +72,13 @@ export class ConnectionWait {
   ): Effect.Effect<void, BackendUnavailable> {
     const { policy, published } = this.#backend
     const ready = ({ current, hasSuccessor }: Slot) => current === undefined ? hasSuccessor : current !== lost
-    return Effect.uninterruptibleMask((restore) => {
+    return Effect.suspend(() => {
       const slot = published.value
       if (ready(slot)) return Effect.void
       if (failFast ?? policy.calls.failFast) {
         return Effect.fail(unavailable(this.#backend, said`the call was not sent, because it must not wait (failFast)`))
       }
       if (isPointless(slot.state)) return Effect.fail(this.#pointless(slot))
-      const full = tooManyWait(this.#backend, this.#waits.size)
-      if (full !== undefined) return Effect.fail(full)
-      const waiting = { millis: Math.min(time.deadline, time.end) - this.#backend.now() }
-      this.#waits.add(waiting)
       const look: Effect.Effect<void, BackendUnavailable> = Effect.suspend(() => {
         const slot = published.value
         if (ready(slot)) return Effect.void
@@ -87,7 +96,62 @@ export class ConnectionWait {
         if (entries[slot.state._tag].demand !== "waits") this.#backend.demand() // guard: waiting-call-demands
         return Effect.zipRight(this.#backend.before(until, published.next(slot)), look)
       })
-      return Effect.ensuring(restore(look), Effect.sync(() => this.#waits.delete(waiting)))
+      return this.#among(this.#connections, Math.min(time.deadline, time.end), look)
+    })
+  }
+
+  /** Any answer settles it: what fails meanwhile was not sent. (H4, C14) */
+  forVerdict<M extends Method>(
+    call: Call<M>,
+    isSettled: Effect.Effect<void>,
+    late: () => Said
+  ): Effect.Effect<void, BackendUnavailable> {
+    return Effect.suspend(() => {
+      this.#queue.away(call)
+      const begunAt = this.#backend.now()
+      // Nobody knows the patience of the caller of one without end, who hears nothing meanwhile.
+      const isPatient = call.deadline < Number.POSITIVE_INFINITY || call.progress !== undefined
+      const { request } = this.#backend.policy.timeouts
+      const end = heldUntil(isPatient ? call : { begunAt, deadline: begunAt + request })
+      return this.#within(
+        this.#verdicts,
+        end,
+        waitingFor(call, "waits until the server answers a probe", isSettled),
+        late
+      )
+    })
+  }
+
+  /** Whoever interrupts that has the call leave the queue. */
+  forTurn<M extends Method>(call: Call<M>): Effect.Effect<void, BackendUnavailable> {
+    const come = waitingFor(call, "waits for its turn", this.#queue.comes(call))
+    return this.#within(this.#turns, call.deadline, come, () => {
+      const limit = this.#queue.isItsTurn(call) ? said`calls.maxInFlight` : said`calls.concurrency`
+      return said`the call was not sent, because its time was over before its turn came (timeout, ${limit})`
+    })
+  }
+
+  #within(
+    waits: Waits,
+    end: number,
+    wait: Effect.Effect<void>,
+    late: () => Said
+  ): Effect.Effect<void, BackendUnavailable> {
+    return Effect.flatMap(
+      this.#among(waits, end, this.#backend.before(end, wait)),
+      (come) =>
+        Option.isSome(come) ? Effect.void : Effect.suspend(() => Effect.fail(unavailable(this.#backend, late())))
+    )
+  }
+
+  /** Counted in the step that looks: others that come at the same time find it. */
+  #among<A, E>(waits: Waits, end: number, wait: Effect.Effect<A, E>): Effect.Effect<A, E | BackendUnavailable> {
+    return Effect.uninterruptibleMask((restore): Effect.Effect<A, E | BackendUnavailable> => {
+      const full = tooManyWait(this.#backend, this.#connections.size + this.#verdicts.size + this.#turns.size)
+      if (full !== undefined) return Effect.fail(full)
+      const waiting = { millis: end - this.#backend.now() }
+      waits.add(waiting)
+      return Effect.ensuring(restore(wait), Effect.sync(() => waits.delete(waiting)))
     })
   }
 
