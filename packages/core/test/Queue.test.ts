@@ -324,6 +324,19 @@ describe.each(limits.flatMap((limit) => [true, false].map((sends) => ({ limit, s
         assert.match(error?.message ?? "", /2 calls are waiting \(calls.maxWaiting\)/)
       }))
 
+    it.scoped("[C13:virtual C18:virtual] past calls.maxWaiting, what a lost connection has cut is sent again all the same", () =>
+      Effect.gen(function*() {
+        const { backend, script } = yield* start({ calls: { [limit]: 2, maxWaiting: 3 } }, sends)
+        script.respond = () => ({ answer: "never" })
+        const all = []
+        for (const id of ["1", "2", "3", "4", "5"]) all.push(yield* call(backend, "a", id, { idempotent: true }))
+        assert.deepInclude(yield* backend.status, { inFlight: 2, queued: 3 })
+        script.respond = () => undefined
+        script.current.lose()
+        yield* TestClock.adjust("10 seconds")
+        for (const one of all.slice(0, 2)) assert.isTrue(Exit.isSuccess(yield* Fiber.await(one)))
+      }))
+
     it.scoped("[C13:virtual C18:virtual] tools of one pattern share their places, and hold up no others", () =>
       Effect.gen(function*() {
         const { backend, ledger } = yield* start(

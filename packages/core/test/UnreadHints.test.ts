@@ -27,11 +27,15 @@ interface Setting {
 }
 
 /** A backend whose lists nobody has asked for, and whose server answers no call. */
-const start = ({ calls, sends = true }: Setting = {}, connector = ScriptedConnector.make()) =>
+const start = (
+  { calls, sends = true }: Setting = {},
+  connector = ScriptedConnector.make(),
+  options: Omit<Backend.BackendOptions, "connector"> = {}
+) =>
   Effect.gen(function*() {
     connector.otherwise = { sends }
     connector.respond = () => ({ answer: "never" })
-    const backend = yield* Backend.make("one", { connector, calls, discovery: { mode: "learn" } })
+    const backend = yield* Backend.make("one", { connector, calls, discovery: { mode: "learn" }, ...options })
     yield* TestClock.adjust(0)
     return backend
   })
@@ -221,6 +225,68 @@ describe("a call that is cut before anybody has read what its tool does", () => 
         if (other !== undefined) expect(yield* Fiber.join(other)).toMatchObject({ left: { _tag: "ResultUnknown" } })
       })
   )
+
+  it.scoped("[C15:virtual C18] keeps no other from its turn while it waits before it is sent again", () =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make()
+      const backend = yield* start({ calls: { concurrency: 1 } }, script, {
+        reconnect: { demandInterval: "20 seconds" }
+      })
+      const cutOff = new RequestError({ fate: "unknown", reason: "network", message: "cut" })
+      script.respond = (method) =>
+        method === "tools/call"
+          ? { answer: "error", error: cutOff }
+          : method === "ping"
+          ? { answer: "never" }
+          : { answer: "result", result: { tools: [look, pay] }, after: 12_000 }
+      const first = yield* Effect.fork(backend.callTool({ name: "look" }))
+      yield* Effect.fork(backend.listTools())
+      // The first probe has failed, so it waits for a verdict.
+      yield* TestClock.adjust("11 seconds")
+      script.respond = paged
+      yield* TestClock.adjust("2 seconds")
+      const second = yield* Effect.fork(backend.callTool({ name: "pay" }))
+      yield* TestClock.adjust("1 second")
+      expect([first.unsafePoll(), second.unsafePoll()]).toMatchObject([null, { _tag: "Success" }])
+      yield* TestClock.adjust("10 seconds")
+      expect(first.unsafePoll()).toMatchObject({ _tag: "Success" })
+    }))
+
+  it.scoped("[C15:virtual C18] says that it may be carried out twice where only its turn did not come", () =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make()
+      const backend = yield* start({ calls: { concurrency: 1 } }, script)
+      const call = yield* Effect.fork(Effect.flip(backend.callTool({ name: "look" }, { timeout: "20 seconds" })))
+      yield* Effect.fork(Effect.either(backend.callTool({ name: "pay" }, { timeout: "1 hour" })))
+      yield* TestClock.adjust(0)
+      yield* cut(script, (method, params) => method === "tools/call" ? { answer: "never" } : paged(method, params))
+      const other = yield* Effect.fork(Effect.either(backend.callTool({ name: "set" }, { timeout: "1 hour" })))
+      yield* TestClock.adjust("30 seconds")
+      expect((yield* Fiber.join(call)).message).toContain("it may be carried out twice, but could not be sent again")
+      yield* Fiber.interrupt(other)
+    }))
+
+  it.scoped("[C15:virtual] is decided anew where it was refused on the connection that said it may be", () =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make()
+      const backend = yield* start({}, script)
+      const call = yield* Effect.fork(Effect.either(backend.callTool({ name: "look" })))
+      yield* TestClock.adjust(0)
+      const refused = new RequestError({ fate: "rejected", reason: "session", message: "another session" })
+      yield* cut(
+        script,
+        (method, params) =>
+          method === "tools/call" ? { answer: "error", error: refused, after: 500 } : paged(method, params)
+      )
+      script.respond = (method) =>
+        method === "tools/list"
+          ? { answer: "result", result: { tools: [{ ...look, annotations: { readOnlyHint: false } }] } }
+          : undefined
+      script.current.lose("session")
+      yield* TestClock.adjust("5 seconds")
+      expect(yield* Fiber.join(call)).toMatchObject({ left: { _tag: "ResultUnknown" } })
+      expect(script.ledger.sent("tools/call")).toHaveLength(2)
+    }))
 
   it.scoped("[C15:virtual] after an update of the server, only a tool that does nothing but read is harmless", () =>
     Effect.gen(function*() {

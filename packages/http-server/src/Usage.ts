@@ -33,8 +33,8 @@ export class Usage {
   unusedFor(millis: number): Effect.Effect<void> {
     return Effect.suspend(() => {
       const end = this.#usedAt === undefined ? this.#startedAt + Math.max(millis, firstWithin) : this.#usedAt + millis
-      const rest = this.#open > 0 ? millis : end - this.#clock.unsafeCurrentTimeMillis()
-      return rest <= 0 ? Effect.void : Effect.delay(this.unusedFor(millis), Math.min(rest, millis))
+      const rest = this.#open > 0 ? Number.POSITIVE_INFINITY : end - this.#clock.unsafeCurrentTimeMillis()
+      return rest <= 0 ? Effect.void : Effect.delay(this.unusedFor(millis), Math.min(rest, Math.max(millis, 1000)))
     })
   }
 }

@@ -3,21 +3,24 @@ import { Effect, Fiber, Option, TestClock } from "effect"
 import * as Usage from "../src/Usage.js"
 import * as Reader from "./support/Reader.js"
 
-/** An endpoint, and a fiber that ends once nobody has used it for ten seconds. */
-const unused = Effect.gen(function*() {
-  const usage = yield* Usage.make
-  const fiber = yield* Effect.fork(usage.unusedFor(10_000))
-  return {
-    begin: Effect.sync(() => {
-      const { leave, response } = Reader.make()
-      usage.began(response)
-      return Effect.sync(leave)
-    }),
-    /** Whether it has ended after so many seconds more. */
-    after: (seconds: number) =>
-      Effect.zipRight(TestClock.adjust(seconds * 1000), Effect.map(Fiber.poll(fiber), Option.isSome))
-  }
-})
+/** An endpoint, and a fiber that ends once nobody has used it for so many seconds. */
+const unusedFor = (seconds: number) =>
+  Effect.gen(function*() {
+    const usage = yield* Usage.make
+    const fiber = yield* Effect.fork(usage.unusedFor(seconds * 1000))
+    return {
+      begin: Effect.sync(() => {
+        const { leave, response } = Reader.make()
+        usage.began(response)
+        return Effect.sync(leave)
+      }),
+      /** Whether it has ended after so many seconds more. */
+      after: (seconds: number) =>
+        Effect.zipRight(TestClock.adjust(seconds * 1000), Effect.map(Fiber.poll(fiber), Option.isSome))
+    }
+  })
+
+const unused = unusedFor(10)
 
 describe("an endpoint that nobody uses", () => {
   it.effect("[X5:virtual] is known as such once nobody has used it for so long", () =>
@@ -49,5 +52,14 @@ describe("an endpoint that nobody uses", () => {
       expect(yield* after(25)).toBe(false)
       yield* endSecond
       expect([yield* after(9.9), yield* after(0.2)]).toEqual([false, true])
+    }))
+
+  it.effect("[X5:virtual] ends within a second of the last one, where it shall not wait", () =>
+    Effect.gen(function*() {
+      const { after, begin } = yield* unusedFor(0)
+      const end = yield* begin
+      expect(yield* after(60)).toBe(false)
+      yield* end
+      expect(yield* after(1)).toBe(true)
     }))
 })

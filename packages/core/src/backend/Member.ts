@@ -17,8 +17,6 @@ export class Member implements Port.Member {
   readonly #backend: BackendState
   readonly #supervisor: Supervisor
   readonly #onChanged: (member: Member) => void
-  /** A runtime that has failed a request as lost, before its end was known otherwise. */
-  #gone: Runtime | undefined
   #live: Live | undefined
 
   constructor(
@@ -34,14 +32,11 @@ export class Member implements Port.Member {
 
   get live(): Live | undefined {
     const { current } = this.#backend.published.value
-    if (current === undefined || current.loss !== undefined || current === this.#gone) return undefined
+    if (current === undefined) return this.#live = undefined
     if (this.#live?.runtime !== current) {
-      this.#live = new Live(current, this.#backend, this.#supervisor, () => {
-        this.#gone = current
-        this.#onChanged(this)
-      })
+      this.#live = new Live(current, this.#backend, this.#supervisor, () => this.#onChanged(this))
     }
-    return this.#live
+    return current.loss !== undefined || this.#live.isGone ? undefined : this.#live
   }
 
   get isEnding(): boolean {
@@ -91,6 +86,8 @@ export class Member implements Port.Member {
 
 class Live implements Port.LiveMember {
   readonly runtime: Runtime
+  /** It has failed a request as lost, before its end was known otherwise. */
+  isGone = false
   readonly #backend: BackendState
   readonly #supervisor: Supervisor
   readonly #onGone: () => void
@@ -151,7 +148,10 @@ class Live implements Port.LiveMember {
     }
     const error = requestErrorOf(exit.cause)
     runtime.end(now, error.fate === "answered", request)
-    if (error.reason === "lost" || error.reason === "session") return Effect.sync(this.#onGone)
+    if (error.reason === "lost" || error.reason === "session") {
+      this.isGone = true
+      return Effect.sync(this.#onGone)
+    }
     return isSuspicious(error) ? Effect.asVoid(probe.onSuspicion(runtime, error.reason === "timeout")) : Effect.void
   }
 }

@@ -71,8 +71,8 @@ const startParts = (
       yield* SafeLog.info(`${id}: keepalive.interval is ${half}, half of keepalive.idleTtl, in place of ${asked}`)
     }
     const pins = pinsOf(state, options)
-    const supervision = supervisionOf(id, policy, pins)
-    const connector = supervision.around(options.connector)
+    const supervision = () => supervisionOf(id, policy, pins)
+    const connector = supervision().around(options.connector)
     const supervisor = new Supervisor(state, { ...options, connector }, supervision, fleet.permits ?? unbounded)
     const stop = pins?.changed.listen(() => state.publish({}))
     state.observer = fleet.observer

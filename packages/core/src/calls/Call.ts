@@ -61,9 +61,9 @@ export interface Call<M extends Method> {
   isDoubtful: boolean
   /** The first failure of unknown fate, whatever becomes of the call now. */
   unknown: Unknown | undefined
-  /** Sent again although it may have been carried out: twice does no harm. */
+  /** Sent again although it may have been carried out, or about to be: twice does no harm. */
   repeated: boolean
-  /** It may be sent again only where the tools of the connection that gets it say that this does no harm. (C15) */
+  /** It may be sent again only where the tools of the connection that gets it say that this does no harm: each time. (C15) */
   undecided: Undecided | undefined
   readonly progress: CallProgress | undefined
   /** For its progress, while there is a connection: "waits for its turn". */
@@ -184,10 +184,6 @@ export const leaves = <M extends Method>(call: Call<M>, on: Runtime): void => {
   call.on = on
   call.waitEnd = undefined
   call.isDoubtful = true
-  if (call.undecided !== undefined) {
-    call.repeated = true
-    call.undecided = undefined
-  }
   call.options?.onSent?.(on.generation)
 }
 

@@ -45,7 +45,7 @@ export class Gates {
     if (this.#isHeld(call, runtime)) return after(this.#verdict(call, runtime))
     const unclear = this.#undecided(call, runtime)
     if (unclear !== undefined) return unclear
-    if (!tasks.decide(call, runtime)) return after(tasks.read(call, runtime))
+    if (!tasks.decide(call, runtime)) return this.#beside(call, tasks.read(call, runtime))
     // A request about a task sends nothing that a server could run without what it had kept.
     const expired = call.about === undefined ? this.#expired(call, runtime.generation) : undefined
     if (expired !== undefined) return Exit.fail(expired)
@@ -56,18 +56,23 @@ export class Gates {
   #undecided<M extends Method>(call: Call<M>, runtime: Runtime): Rest<M> | undefined {
     const { undecided } = call
     if (undecided === undefined) return undefined
-    const { hints, queue } = this.#parts
+    const { hints } = this.#parts
     const mayRepeat = hints.mayRepeat(call, runtime, !isSameServer(undecided.failed, runtime))
+    call.repeated = mayRepeat === true
     if (mayRepeat === undefined && undecided.readOn !== runtime) {
       undecided.readOn = runtime
-      // Nothing of the call is in flight: others need not wait for it.
-      queue.leave(call) // guard: reading-holds-no-place
-      return after(hints.read(call, runtime))
+      return this.#beside(call, hints.read(call, runtime))
     }
     if (mayRepeat !== true) return undecided.fail
     const { pause } = undecided
     undecided.pause = undefined
-    return pause && after(pause)
+    return pause && this.#beside(call, pause)
+  }
+
+  /** Nothing of the call is in flight: others need not wait for it. */
+  #beside<M extends Method>(call: Call<M>, wait: Effect.Effect<void, CallError>): Rest<M> {
+    this.#parts.queue.leave(call) // guard: reading-holds-no-place
+    return after(wait)
   }
 
   /** The first one counts: callers know what they have built there. */

@@ -19,13 +19,11 @@ export interface Time {
   readonly isChosen: boolean
 }
 
-/** In milliseconds, one for each that waits. */
-type Waits = Set<{ readonly millis: number }>
-
 export class Waiting {
-  readonly #connections: Waits = new Set()
-  readonly #verdicts: Waits = new Set()
-  readonly #turns: Waits = new Set()
+  /** For a connection, each with its time in milliseconds. */
+  readonly #connections = new Set<{ readonly millis: number }>()
+  #verdicts = 0
+  #turns = 0
   readonly #backend: BackendState
   readonly #queue: QueuedCalls
 
@@ -39,11 +37,11 @@ export class Waiting {
   }
 
   get forVerdicts(): number {
-    return this.#verdicts.size
+    return this.#verdicts
   }
 
   get forTurns(): number {
-    return this.#turns.size
+    return this.#turns
   }
 
   /** The shortest wait, in milliseconds, in which an attempt can be made. */
@@ -96,7 +94,12 @@ export class Waiting {
         if (entries[slot.state._tag].demand !== "waits") this.#backend.demand() // guard: waiting-call-demands
         return Effect.zipRight(this.#backend.before(until, published.next(slot)), look)
       })
-      return this.#among(this.#connections, Math.min(time.deadline, time.end), look)
+      // What was in flight comes first: the others are woken by the same loss.
+      return this.#among(() => this.#connections.size, look, () => {
+        const waiting = { millis: Math.min(time.deadline, time.end) - this.#backend.now() }
+        this.#connections.add(waiting)
+        return () => this.#connections.delete(waiting)
+      })
     })
   }
 
@@ -113,45 +116,45 @@ export class Waiting {
       const isPatient = call.deadline < Number.POSITIVE_INFINITY || call.progress !== undefined
       const { request } = this.#backend.policy.timeouts
       const end = heldUntil(isPatient ? call : { begunAt, deadline: begunAt + request })
-      return this.#within(
-        this.#verdicts,
-        end,
-        waitingFor(call, "waits until the server answers a probe", isSettled),
-        late
-      )
+      const settled = waitingFor(call, "waits until the server answers a probe", isSettled)
+      const others = () => this.#connections.size + this.#verdicts
+      return this.#among(others, this.#within(end, settled, late), () => {
+        this.#verdicts++
+        return () => this.#verdicts--
+      })
     })
   }
 
   /** Whoever interrupts that has the call leave the queue. */
   forTurn<M extends Method>(call: Call<M>): Effect.Effect<void, BackendUnavailable> {
     const come = waitingFor(call, "waits for its turn", this.#queue.comes(call))
-    return this.#within(this.#turns, call.deadline, come, () => {
+    const turn = this.#within(call.deadline, come, () => {
       const limit = this.#queue.isItsTurn(call) ? said`calls.maxInFlight` : said`calls.concurrency`
       return said`the call was not sent, because its time was over before its turn came (timeout, ${limit})`
     })
+    return this.#among(() => this.#connections.size + this.#verdicts + this.#turns, turn, () => {
+      this.#turns++
+      return () => this.#turns--
+    })
   }
 
-  #within(
-    waits: Waits,
-    end: number,
-    wait: Effect.Effect<void>,
-    late: () => Said
-  ): Effect.Effect<void, BackendUnavailable> {
+  #within(end: number, wait: Effect.Effect<void>, late: () => Said): Effect.Effect<void, BackendUnavailable> {
     return Effect.flatMap(
-      this.#among(waits, end, this.#backend.before(end, wait)),
-      (come) =>
-        Option.isSome(come) ? Effect.void : Effect.suspend(() => Effect.fail(unavailable(this.#backend, late())))
+      this.#backend.before(end, wait),
+      (come) => Option.isSome(come) ? Effect.void : Effect.fail(unavailable(this.#backend, late()))
     )
   }
 
   /** Counted in the step that looks: others that come at the same time find it. */
-  #among<A, E>(waits: Waits, end: number, wait: Effect.Effect<A, E>): Effect.Effect<A, E | BackendUnavailable> {
-    return Effect.uninterruptibleMask((restore): Effect.Effect<A, E | BackendUnavailable> => {
-      const full = tooManyWait(this.#backend, this.#connections.size + this.#verdicts.size + this.#turns.size)
+  #among<E>(
+    others: () => number,
+    wait: Effect.Effect<void, E>,
+    enter: () => () => void
+  ): Effect.Effect<void, E | BackendUnavailable> {
+    return Effect.uninterruptibleMask((restore): Effect.Effect<void, E | BackendUnavailable> => {
+      const full = tooManyWait(this.#backend, others())
       if (full !== undefined) return Effect.fail(full)
-      const waiting = { millis: end - this.#backend.now() }
-      waits.add(waiting)
-      return Effect.ensuring(restore(wait), Effect.sync(() => waits.delete(waiting)))
+      return Effect.ensuring(restore(wait), Effect.sync(enter()))
     })
   }
 

@@ -114,7 +114,7 @@ export interface ConnectOptions extends ClientOptions {
    * run, because nothing waits for the connection, or the fleet makes too many attempts now (`connectConcurrency`). Default: run nothing.
    */
   readonly beside?: (<A, E>(work: Effect.Effect<A, E>) => Effect.Effect<Option.Option<A>, E>) | undefined
-  /** How the backend supervises the connection, for a connector that makes several. Default: nobody does. */
+  /** How the backend supervises the connection, for a connector that makes several. Default: with the defaults of all options. */
   readonly supervision?: Supervision | undefined
   /** Called when what the connection's `peer` says has changed. Must not throw. */
   readonly onPeer?: (() => void) | undefined

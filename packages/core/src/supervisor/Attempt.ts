@@ -20,7 +20,7 @@ export type Beside = NonNullable<ConnectOptions["beside"]>
 export interface Parts {
   readonly backend: BackendState
   readonly options: BackendOptions
-  readonly supervision: Supervision
+  readonly supervision: () => Supervision
   readonly owner: RuntimeOwner
   readonly calls: Calls
   readonly tasks: RuntimeTasks
@@ -96,7 +96,7 @@ const prepared = (
       onAttempt,
       beside,
       supervision: {
-        ...parts.supervision,
+        ...parts.supervision(),
         offers: backend.offered.isAll && backend.policy.pin === "off" ? undefined : backend.offered
       },
       onPeer: () => {

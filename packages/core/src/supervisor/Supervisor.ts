@@ -41,7 +41,7 @@ export class Supervisor {
   constructor(
     backend: BackendState,
     options: BackendOptions,
-    supervision: Supervision,
+    supervision: () => Supervision,
     permits: ConnectPermits
   ) {
     const overlap = backend.policy.reconnect.overlap ?? options.connector.overlap

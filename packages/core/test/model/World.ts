@@ -156,7 +156,7 @@ export class World {
         connector: this.script,
         onConnected: setting.prepare === "nothing" ? undefined : (session) => this.#counted(this.#prepare(session))
       },
-      supervisionOf(this.backend.id, this.backend.policy),
+      () => supervisionOf(this.backend.id, this.backend.policy),
       unbounded
     )
     this.backend.events.listen((event) => {

@@ -47,7 +47,7 @@ const options = {
   linger: Command.integer(
     "SECONDS",
     "Stop when no client has been connected for this time; the first has at least 20 s. Default: never; with --stdio, 60.",
-    [1, 2_000_000]
+    [0, 2_000_000]
   ),
   maxMessage: { ...HostLimit.option, help: `With --stdio: ${HostLimit.option.help}` },
   token: {

@@ -84,7 +84,7 @@ export class Pool {
   add(number: number): Effect.Effect<void, never, Scope.Scope> {
     const made = this.#parts.supervision.supervise(this.#connectorOf(number), {
       number,
-      onEvent: (event, member) => this.#happened(event, member),
+      onEvent: (event, member) => this.#happened(event, member, number),
       onChanged: (member) => this.#changed(member)
     })
     return Effect.gen(this, function*() {
@@ -125,9 +125,9 @@ export class Pool {
 
   // --- what happens
 
-  #happened(event: MemberEvent, member: Member): void {
+  #happened(event: MemberEvent, member: Member, number: number): void {
     const { run, supervision: { backend } } = this.#parts
-    const of = `${backend}: process ${member.status.number}`
+    const of = `${backend}: process ${number}`
     switch (event._tag) {
       case "AttemptFailed":
         Deferred.unsafeDone(this.#first, Effect.fail(withoutName(event.error)))

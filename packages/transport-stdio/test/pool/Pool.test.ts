@@ -48,6 +48,18 @@ describe("several processes of a server", () => {
       ])
     }))
 
+  it.scoped("[C18:virtual] one that nobody uses stays with the others, and only their backend reads lists", () =>
+    Effect.gen(function*() {
+      const { backend, script } = yield* three({
+        discovery: { mode: "eager" },
+        lifecycle: { idleRelease: "1 minute" }
+      })
+      yield* call(backend, "write", { timeout: "1 hour" })
+      yield* TestClock.adjust("10 minutes")
+      expect(script.ledger.live).toEqual([0, 1, 2])
+      expect(script.ledger.sent("tools/list")).toHaveLength(1)
+    }))
+
   it.scoped("[C18:virtual] an attempt fails as it does with one process, and leaves nothing open", () =>
     Effect.gen(function*() {
       const error = { reason: "spawn", permanent: true, message: "no such program" } as const
