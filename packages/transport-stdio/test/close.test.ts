@@ -8,6 +8,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { isDeepStrictEqual } from "node:util"
 import { afterAll, beforeAll } from "vitest"
+import * as ProcStat from "../src/ProcStat.js"
 import { call, children, connect, connected, eventually, isAlive, reconnect, server, session } from "./support.js"
 
 const forever = "setInterval(() => {}, 1000)"
@@ -59,7 +60,9 @@ describe.skipIf(process.platform !== "linux")("closing", () => {
           (connection) =>
             Effect.gen(function*() {
               yield* call(connection, "echo", { text: "before" })
-              process.kill(connection.peer.pid ?? 0, "SIGSTOP")
+              const pid = connection.peer.pid ?? 0
+              process.kill(pid, "SIGSTOP")
+              while (ProcStat.stat(String(pid))?.state !== "T") yield* Effect.sleep(1)
               const calls = Array.from({ length: 20 }, () => call(connection, "echo", { text: "after" }))
               const fibers = yield* Effect.forEach(calls, (call) => Effect.fork(Effect.exit(call)))
               yield* Effect.yieldNow()
