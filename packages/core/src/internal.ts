@@ -17,6 +17,7 @@ import type { Method, Params, Result } from "./port/Method.js"
 import type { Status } from "./state/Status.js"
 
 export { supervisionOf } from "./backend/start.js"
+export { isLost } from "./calls/CallFailure.js"
 export { pollInterval } from "./calls/tasks/pollInterval.js"
 export { largestList } from "./catalog/Bounds.js"
 export { canonical } from "./catalog/canonical.js"

@@ -1,7 +1,7 @@
 /** One of several connections of a server: what its owner sends, and what that shows of it. */
 import { Cause, Effect, Exit } from "effect"
 import { silence } from "../calls/Call.js"
-import { isSuspicious } from "../calls/CallFailure.js"
+import { isLost, isSuspicious } from "../calls/CallFailure.js"
 import { type RequestError, requestErrorOf } from "../Errors.js"
 import type { RequestOptions } from "../port/Connection.js"
 import type { Loss, ProcessStatus } from "../port/Loss.js"
@@ -148,7 +148,7 @@ class Live implements Port.LiveMember {
     }
     const error = requestErrorOf(exit.cause)
     runtime.end(now, error.fate === "answered", request)
-    if (error.reason === "lost" || error.reason === "session") {
+    if (isLost(error)) {
       this.isGone = true
       return Effect.sync(this.#onGone)
     }

@@ -1,6 +1,7 @@
 /** Work on the current connection that is no call: reading the lists, sending a notification. */
 import { Effect } from "effect"
 import { millis } from "../calls/Call.js"
+import { isLost } from "../calls/CallFailure.js"
 import type { Calls } from "../calls/Calls.js"
 import type { CallError, RequestError } from "../Errors.js"
 import type { CallOptions } from "../options/CallOptions.js"
@@ -44,9 +45,8 @@ export const withConnection = <A>(
         }
         waitEnd = backend.now() + wait
         return Effect.catchAll(use(runtime), (error) => {
-          const gone = error.reason === "lost" || error.reason === "session"
           const harmless = error.fate !== "unknown" || isRead(method)
-          return gone && harmless && backend.now() < deadline
+          return isLost(error) && harmless && backend.now() < deadline
             ? on(runtime)
             : calls.failures.fail(error, method, runtime, request)
         })

@@ -38,6 +38,9 @@ const doubtful: ReadonlySet<RequestReason> = new Set<RequestReason>(["timeout", 
 /** Whether it puts the connection in doubt (H4). A server that asks us to wait lives (K19). */
 export const isSuspicious = (error: RequestError): boolean => doubtful.has(error.reason) && !isObjection(error)
 
+/** The connection, or its session, is gone with the failed request. */
+export const isLost = ({ reason }: RequestError): boolean => reason === "lost" || reason === "session"
+
 const conclusive: ReadonlySet<RequestReason> = new Set<RequestReason>(["timeout", "unauthorized", "fault"])
 
 export const maySendAgain = ({ reason }: RequestError): boolean => !conclusive.has(reason)

@@ -8,7 +8,7 @@ import type { Method } from "../port/Method.js"
 import type { Runtime } from "../runtime/Runtime.js"
 import type { BackendState } from "../state/BackendState.js"
 import { after, type Call, type Rest, timeOver } from "./Call.js"
-import { type About, isMisuse, isSuspicious, maySendAgain, toCallError } from "./CallFailure.js"
+import { type About, isLost, isMisuse, isSuspicious, maySendAgain, toCallError } from "./CallFailure.js"
 import type { ToolHints } from "./ToolHints.js"
 import type { Waiting } from "./Waiting.js"
 
@@ -99,7 +99,7 @@ export class FailedRequests {
       if (isLast) return fail
       call.sent++
       call.repeated ||= isUnknown && mayRepeat === true
-      const gone = reason === "lost" || reason === "session"
+      const gone = isLost(error)
       const wait = gone && runtime.connection.spreads === true && runtime.loss === undefined
         ? Effect.void // One process was lost, and another one takes it. (C18)
         : gone

@@ -58,11 +58,11 @@ export class QueuedCalls {
   }
 
   /** Whoever interrupts that calls `leave`. */
-  comes<M extends Method>({ place, turn }: Call<M>): Effect.Effect<void> {
+  comes<M extends Method>(call: Call<M>): Effect.Effect<void> {
     return Effect.async((resume) => {
       const wake = () => resume(Effect.void)
-      if (turn !== undefined && turn.state !== "inFlight") this.#turns?.wait(turn, wake)
-      else if (place !== undefined) this.#places.wait(place, wake)
+      if (!this.isItsTurn(call)) this.#turns?.wait(call.turn!, wake)
+      else if (call.place !== undefined) this.#places.wait(call.place, wake)
       else wake()
     })
   }

@@ -1,4 +1,4 @@
-/** The calls that wait for a connection, for the verdict on one, or for their turn; together at most `calls.maxWaiting`. */
+/** Where calls wait: for a connection, for the verdict on one, or for their turn. (C13, C14, R8) */
 import { Effect, Option } from "effect"
 import type { BackendUnavailable } from "../Errors.js"
 import { entries, isPointless } from "../lifecycle/Lifecycle.js"

@@ -2,6 +2,7 @@
  * A refusal may mean a forgotten session, so it is asked for a list; where it refuses that, too, a new one is made beside it. (R12)
  * A server that refuses its lists to every session costs one handshake: then that is no evidence, until a list was answered.
  */
+import type { ServerCapabilities } from "@modelcontextprotocol/sdk/types.js"
 import { Deferred, Effect, FiberId } from "effect"
 import type { RequestError } from "../Errors.js"
 import { firstOf } from "../internal/firstOf.js"
@@ -38,7 +39,7 @@ export class SessionDoubt {
       if (this.#doubt?.runtime === runtime) return this.#outcome(this.#doubt)
       if (!this.#backend.isCurrent(runtime)) return Effect.succeed("unknown")
       const doubt: Doubt = {
-        runtime: runtime,
+        runtime,
         asked: Deferred.unsafeMake(FiberId.none),
         replaced: new PendingCommand("Reconnect")
       }
@@ -117,7 +118,7 @@ export class SessionDoubt {
 }
 
 /** Changes nothing; every live session answers it. Before `initialize` a server may answer a ping. */
-const witness = (capabilities: Runtime["connection"]["capabilities"]): Method =>
+const witness = (capabilities: ServerCapabilities): Method =>
   capabilities.tools !== undefined
     ? "tools/list"
     : capabilities.prompts !== undefined

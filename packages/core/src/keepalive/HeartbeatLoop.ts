@@ -5,7 +5,6 @@
 import { Cause, Effect, Random, Schedule } from "effect"
 import type { RequestError } from "../Errors.js"
 import type { Policy } from "../options/Policy.js"
-import type { Connection } from "../port/Connection.js"
 import { withDeadline } from "../port/withDeadline.js"
 import type { Runtime } from "../runtime/Runtime.js"
 import * as Cadence from "./cadence.js"
@@ -16,7 +15,6 @@ export interface Parts {
   readonly policy: Policy
   readonly state: KeepaliveState
   readonly fallback: Fallback
-  readonly connection: Connection
   readonly runtime: Runtime
   readonly now: () => number
   /** `undefined` for a backend on its own. */
@@ -117,7 +115,7 @@ class HeartbeatLoop {
   }
 
   #verdict(): Effect.Effect<Verdict.Verdict> {
-    const { connection, fallback, policy } = this.#parts
+    const { fallback, policy, runtime: { connection } } = this.#parts
     const { fallbackAfter, timeout } = policy.keepalive
     if (this.#method === "options") {
       const send = () => connection.heartbeat?.(policy.keepalive) ?? Effect.void
@@ -147,12 +145,12 @@ class HeartbeatLoop {
   }
 
   #ping(timeout: number): Effect.Effect<Verdict.Verdict> {
-    const send = () => this.#parts.connection.request("ping", undefined, { timeout })
+    const send = () => this.#parts.runtime.connection.request("ping", undefined, { timeout })
     return this.#beat("ping", send, timeout, Verdict.ofBeat)
   }
 
   #callTool(tool: string, timeout: number): Effect.Effect<Verdict.Verdict> {
-    const { connection, fallback, onFallback, policy } = this.#parts
+    const { fallback, onFallback, policy, runtime: { connection } } = this.#parts
     const params = { name: tool, arguments: { ...policy.keepalive.toolArguments } }
     const beat = this.#beat(
       this.#method,

@@ -82,7 +82,7 @@ export class Keepalive {
     )
     const beats = previous === undefined ? beat : Effect.zipRight(Fiber.await(previous), beat)
     return Effect.gen(this, function*() {
-      yield* this.#warnOptionsProvesNoSession(runtime.connection)
+      yield* this.#warnOptionsProvesNoSession(runtime)
       const fiber = yield* runtime.fork(beats)
       permission.fiber = fiber
       this.#previous = fiber
@@ -99,7 +99,6 @@ export class Keepalive {
       policy,
       state: this.state,
       fallback: this.#fallback,
-      connection: runtime.connection,
       runtime,
       now: () => backend.now(),
       fleetStartedAt: backend.fleetStartedAt,
@@ -136,7 +135,7 @@ export class Keepalive {
   }
 
   /** Warns once. (K2) */
-  #warnOptionsProvesNoSession(connection: Runtime["connection"]): Effect.Effect<void> {
+  #warnOptionsProvesNoSession({ connection }: Runtime): Effect.Effect<void> {
     const { id, policy } = this.#backend
     if (this.#warnedOfOptions || methodOf(policy) !== "options" || !connection.stateful) return Effect.void
     this.#warnedOfOptions = true

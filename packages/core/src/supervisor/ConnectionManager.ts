@@ -106,7 +106,6 @@ export class ConnectionManager {
 
   /** Installs the connection, unless the attempt was ended meanwhile. */
   established(attempt: Attempt, runtime: Runtime): Effect.Effect<void> {
-    const { connection } = runtime
     const backend = this.#backend
     if (!this.#phase.finish(attempt)) {
       return this.#owner.retire(runtime, { kind: "closed", message: "the attempt was cancelled" })
@@ -120,7 +119,7 @@ export class ConnectionManager {
     return Effect.gen(this, function*() {
       const now = backend.now()
       const before = backend.published.value.current
-      const resumed = connection.resumed === true
+      const resumed = runtime.connection.resumed === true
       const downtime = this.#lost === undefined ? undefined : now - this.#lost.at
       if (this.#lost !== undefined && !resumed) this.#calls.sessionLost(this.#lost.generation)
       this.#lost = undefined

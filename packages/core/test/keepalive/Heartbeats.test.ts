@@ -362,6 +362,11 @@ describe("heartbeats", () => {
       const tell = (what: string) => Effect.sync(() => void told.push(what))
       const clock = yield* Effect.clock
       let current = true
+      const runtime = yield* Runtime.make(1)
+      runtime.opened(
+        { request: () => Effect.zipRight(tell("sent"), Effect.sleep("2 seconds")) } as unknown as Connection,
+        0
+      )
       const fiber = yield* Effect.fork(HeartbeatLoop.run({
         fallback: KeepaliveState.makeFallback(),
         policy,
@@ -370,10 +375,7 @@ describe("heartbeats", () => {
         isSessionLost: () => Effect.succeed(false),
         now: () => clock.unsafeCurrentTimeMillis(),
         fleetStartedAt: undefined,
-        connection: {
-          request: () => Effect.zipRight(tell("sent"), Effect.sleep("2 seconds"))
-        } as unknown as Connection,
-        runtime: yield* Runtime.make(1),
+        runtime,
         onBeat: () => void told.push("beat"),
         onRound: () => void told.push("round"),
         besidePing: tell("beside"),

@@ -15,7 +15,7 @@ import {
   type Result,
   type Supervision
 } from "@mcp-lifeline/core"
-import { firstOf, kinds, SafeLog, Signal } from "@mcp-lifeline/core/internal"
+import { firstOf, isLost, kinds, SafeLog, Signal } from "@mcp-lifeline/core/internal"
 import { Deferred, Effect, Either, ExecutionStrategy, FiberId, Scope } from "effect"
 import { Announcements } from "./Announcements.js"
 import type { Choice } from "./Choice.js"
@@ -46,9 +46,6 @@ export interface Parts {
 /** An error of the server, not of its process. */
 const withoutName = ({ cause, message, permanent, reason, retryAfter }: ConnectError): ConnectError =>
   new ConnectError({ backend: "", cause, message, permanent, reason, retryAfter })
-
-/** The connection, or its session, is gone with the failed request. */
-const isGone = ({ reason }: RequestError): boolean => reason === "lost" || reason === "session"
 
 export class Pool {
   readonly #parts: Parts
@@ -245,7 +242,7 @@ export class Pool {
       if (!method.endsWith("/list")) return request
       return Effect.catchIf(
         request,
-        (error) => isGone(error) && this.#live.length > 0,
+        (error) => isLost(error) && this.#live.length > 0,
         () => this.#ofOne(method, params, options)
       )
     })
