@@ -4,8 +4,8 @@
  * Pure: the caller gives the variables. The values of `env` and `headers` are returned as Redacted, and no problem contains a value that
  * may be secret.
  */
-import { Policy } from "@mcp-lifeline/core"
 import { Check, Problem, Processes } from "@mcp-lifeline/core/internal"
+import { ServerOptions } from "@mcp-lifeline/extensions"
 import { Predicate } from "effect"
 import * as ClientText from "./ClientText.js"
 import { expand, expandForClient, isPlain, type Sources } from "./Expansion.js"
@@ -199,7 +199,7 @@ const readEntry = (
   for (const [name, key] of written) {
     const check = checkOf(kind, name)
     if (check === undefined) {
-      if (name === "lifeline" || (Policy.groups as ReadonlyArray<string>).includes(name)) continue
+      if (name === "lifeline" || (ServerOptions.groups as ReadonlyArray<string>).includes(name)) continue
       if (!(isKey(name) && isEmpty(raw[key]))) problems.push(refused(key, kind))
       continue
     }
@@ -240,12 +240,12 @@ const readEntry = (
     (path, message) => unset.push({ path, message })
   )
   report(unset)
-  const supervised = Policy.merge({ ...times.policy, tools: lists.tools }, policy)
+  const supervised = ServerOptions.merge({ ...times.policy, tools: lists.tools }, policy)
   return {
     problems,
     value: unset.length > 0 ? undefined : {
       reach: isStdio ? stdioOf(reach, env, fromClient) : httpOf(reach, headers, fromClient),
-      policy: disabled === undefined ? supervised : Policy.merge(supervised, { lifecycle: { disabled } }),
+      policy: disabled === undefined ? supervised : ServerOptions.merge(supervised, { lifecycle: { disabled } }),
       sessions: others["sessions"] as Server["sessions"],
       placement: others["placement"] as Server["placement"],
       prefix: others["prefix"] as Server["prefix"]
@@ -270,9 +270,9 @@ export const readSupervision = (
   const prefix = others["prefix"] as Server["prefix"]
   const { tools } = raw
   const lists = ToolLists.read({ tools }, undefined)
-  const policy = Policy.merge({ tools: lists.tools }, given)
+  const policy = ServerOptions.merge({ tools: lists.tools }, given)
   for (const one of [...ToolLists.checkTools(tools), ...lists.problems]) problems.push(one)
-  const names = [...own, "disabled", "lifeline", ...Policy.groups]
+  const names = [...own, "disabled", "lifeline", ...ServerOptions.groups]
   for (const key of Object.keys(raw)) {
     if (raw[key] === undefined || names.includes(key)) continue
     problems.push(
@@ -286,7 +286,7 @@ export const readSupervision = (
   return {
     problems,
     value: {
-      policy: Predicate.isBoolean(disabled) ? Policy.merge(policy, { lifecycle: { disabled } }) : policy,
+      policy: Predicate.isBoolean(disabled) ? ServerOptions.merge(policy, { lifecycle: { disabled } }) : policy,
       prefix
     }
   }

@@ -1,8 +1,9 @@
 /**
  * One server of a configuration: how to reach it, and how to supervise it. Values of `env` and `headers` are Redacted.
  */
-import type { ByteSize, Policy } from "@mcp-lifeline/core"
+import type { ByteSize } from "@mcp-lifeline/core"
 import { type Problem, SecretCommand } from "@mcp-lifeline/core/internal"
+import type { ServerOptions } from "@mcp-lifeline/extensions"
 import type { OAuthClientProvider } from "@modelcontextprotocol/sdk/client/auth.js"
 import type { FetchLike } from "@modelcontextprotocol/sdk/shared/transport.js"
 import { Predicate, Redacted } from "effect"
@@ -66,7 +67,7 @@ export interface HttpServer {
 /** One server: how to reach it, and how to supervise it. */
 export interface Server {
   readonly reach: StdioServer | HttpServer
-  readonly policy: Policy.PolicyOptions
+  readonly policy: ServerOptions.ServerOptions
   /** Whether each client of a gateway has a server of its own; by default all share one. */
   readonly sessions: "shared" | "per-client" | undefined
   /** Whether gateways of one cluster have one of it, or one each; by default one of a server with a command, and one each of others. */

@@ -1,8 +1,8 @@
 /**
  * Reads the top level of a configuration, and finds the key with the servers, which differs between hosts.
  */
-import { Policy } from "@mcp-lifeline/core"
 import { Problem } from "@mcp-lifeline/core/internal"
+import { ServerOptions } from "@mcp-lifeline/extensions"
 import { Predicate, Record } from "effect"
 import type { Variables } from "./Expansion.js"
 import type { Server } from "./Server.js"
@@ -17,7 +17,7 @@ export interface Top {
   /** The servers by name; each is read by `readServer`. */
   readonly servers: Readonly<Record<string, unknown>>
   /** Options for all servers, which a server's own options override. */
-  readonly policy: Policy.PolicyOptions
+  readonly policy: ServerOptions.ServerOptions
   /** Whether each client of a gateway has its own of a server that does not say it. */
   readonly sessions: Server["sessions"]
   /** What stands before the names of tools and prompts, where a server does not say it. */
@@ -96,7 +96,7 @@ export const readTop = (raw: unknown): Read<Top> => {
   if (first === "mcpServers" && raw["servers"] !== undefined) {
     problems.push({ path: ["servers"], message: "cannot be combined with mcpServers; keep one of the two" })
   }
-  const names = ["mcpServers", "$schema", "lifeline", ...Policy.groups]
+  const names = ["mcpServers", "$schema", "lifeline", ...ServerOptions.groups]
   const inputs = inputsOf(at(raw, [...path.slice(0, -1), "inputs"]) ?? raw["inputs"])
   for (const name of Object.keys(raw)) {
     if (raw[name] === undefined || name === "servers" || name === first || names.includes(name)) continue
@@ -122,7 +122,7 @@ export const readTop = (raw: unknown): Read<Top> => {
       ? {
         path,
         servers,
-        policy: Policy.forAll(policy),
+        policy: ServerOptions.forAll(policy),
         sessions: others["sessions"] as Server["sessions"],
         prefix: others["prefix"] as Server["prefix"],
         statusTool: others["statusTool"] !== false,

@@ -1,8 +1,8 @@
 /**
  * The keys with which hosts express options of Lifeline: timeouts, and values that come from variables.
  */
-import type { Policy } from "@mcp-lifeline/core"
 import { Check, type Problem, TimeSpan } from "@mcp-lifeline/core/internal"
+import type { ServerOptions } from "@mcp-lifeline/extensions"
 import { Predicate, Record } from "effect"
 import type { Variables } from "./Expansion.js"
 
@@ -71,7 +71,7 @@ const short = 1000
 /** The timeouts under the names of hosts, which Lifeline's own options override; and the doubtful numbers of either. */
 export const timeouts = (
   raw: Raw
-): { readonly policy: Policy.PolicyOptions; readonly problems: ReadonlyArray<Problem.Problem> } => {
+): { readonly policy: ServerOptions.ServerOptions; readonly problems: ReadonlyArray<Problem.Problem> } => {
   const found: Partial<Record<Time["option"], TimeSpan.TimeSpan>> = {}
   const problems: Array<Problem.Problem> = []
   for (const [name, time] of Object.entries(times)) {

@@ -1,8 +1,8 @@
 /**
  * The keys of a server's entry: the values that each accepts, its other names, and the messages about keys that have no effect.
  */
-import { Policy } from "@mcp-lifeline/core"
 import { Check, Problem, Processes, SecretCommand } from "@mcp-lifeline/core/internal"
+import { ServerOptions } from "@mcp-lifeline/extensions"
 import { Option, Predicate, Record } from "effect"
 import { isPlain } from "./Expansion.js"
 import * as Hosts from "./hosts.js"
@@ -210,7 +210,7 @@ const known = [
   "disabled",
   "enabled",
   "lifeline",
-  ...Policy.groups
+  ...ServerOptions.groups
 ]
 
 /** Whether a server has a command or a url; undefined for an entry with neither. */

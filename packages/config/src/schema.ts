@@ -1,15 +1,16 @@
 /**
  * The JSON Schema of a configuration, for editors. It is made from the tables with which Lifeline reads the configuration.
  */
-import { Policy } from "@mcp-lifeline/core"
 import { type Check, ListFilter, SecretCommand } from "@mcp-lifeline/core/internal"
+import { ServerOptions } from "@mcp-lifeline/extensions"
 import { Record } from "effect"
 import * as Keys from "./keys.js"
 import { gateway } from "./supervision.js"
 import * as ToolLists from "./toolLists.js"
 import { homes } from "./Top.js"
 
-const groups = () => Object.fromEntries(Policy.groups.map((group) => [group, { $ref: `#/definitions/${group}` }]))
+const groups = () =>
+  Object.fromEntries(ServerOptions.groups.map((group) => [group, { $ref: `#/definitions/${group}` }]))
 
 /** Other programs keep other things under this name, but what has the names of our lists is a list. */
 const toolsOfOthers = {
@@ -59,6 +60,6 @@ export const schema = (): Check.JsonSchema => ({
       ]
     },
     secretCommand: SecretCommand.check.schema,
-    ...Policy.schemas()
+    ...ServerOptions.schemas()
   }
 })

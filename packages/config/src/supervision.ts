@@ -1,8 +1,8 @@
 /**
  * The options of supervision among the other keys of a configuration.
  */
-import { Policy } from "@mcp-lifeline/core"
 import { Check, Prefix, type Problem } from "@mcp-lifeline/core/internal"
+import { ServerOptions } from "@mcp-lifeline/extensions"
 import { Predicate } from "effect"
 import * as Access from "./access.js"
 import * as Auth from "./auth.js"
@@ -20,7 +20,7 @@ type Raw = Readonly<Record<string, unknown>>
 
 /** The options of supervision, and what stands under `lifeline` beside them. */
 export interface Options {
-  readonly policy: Policy.PolicyOptions
+  readonly policy: ServerOptions.ServerOptions
   readonly others: Raw
   readonly problems: Array<Problem.Problem>
 }
@@ -53,23 +53,23 @@ export const policyOf = (
   const filters = (["prompts", "resources"] as const).map((group) =>
     isEntry ? { group, filter: raw[group], problems: [] } : { group, ...Tools.ownFilter(group, raw[group]) }
   )
-  const direct = Policy.pick({
+  const direct = ServerOptions.pick({
     ...raw,
     tools: tools.tools,
     ...Object.fromEntries(filters.map(({ filter, group }) => [group, filter]))
   })
   const { lifeline } = raw
   const under = Predicate.isRecord(lifeline) ? lifeline : {}
-  const twice = Policy.groups.filter((group) => direct[group] !== undefined && under[group] !== undefined)
+  const twice = ServerOptions.groups.filter((group) => direct[group] !== undefined && under[group] !== undefined)
   return {
-    policy: { ...direct, ...Policy.pick(under) },
+    policy: { ...direct, ...ServerOptions.pick(under) },
     others: Object.fromEntries(Object.entries(under).filter(([key]) => Object.hasOwn(others, key))),
     problems: [
       ...tools.problems,
       ...filters.flatMap(({ problems }) => problems),
-      ...Policy.problems(direct),
+      ...ServerOptions.problems(direct),
       ...doubtful(direct, []),
-      ...lifeline === undefined ? [] : Policy.checkWith(others)(lifeline, ["lifeline"]),
+      ...lifeline === undefined ? [] : ServerOptions.checkWith(others)(lifeline, ["lifeline"]),
       ...doubtful(under, ["lifeline"]),
       ...twice.map((group) => ({
         path: ["lifeline", group],

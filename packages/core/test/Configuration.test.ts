@@ -10,7 +10,7 @@ type Names<Options> = { readonly [K in keyof Required<Options>]: true }
 
 /** Every option; one that is left out does not compile. */
 const options: {
-  readonly [G in Exclude<keyof Policy.PolicyOptions, "pin" | "tools" | "prompts" | "resources">]: Names<
+  readonly [G in Exclude<keyof Policy.PolicyOptions, "tools" | "prompts" | "resources">]: Names<
     NonNullable<Policy.PolicyOptions[G]>
   >
 } = {
@@ -104,13 +104,6 @@ describe("the tables of options", () => {
     expect(entries.map(([name]) => name).toSorted()).toEqual(
       [...all.map(({ key }) => key), ...tools, ...lists].toSorted()
     )
-  })
-
-  it("[G24] say the default of pin, and what it accepts, in the words of its error", () => {
-    const refused = Either.getOrThrow(Either.flip(Policy.decode("one", { pin: true } as never)))
-    const [, fallback = "", accepted] = /^\| `pin` \| `([^|]*)` \| ([^|]*) \|/m.exec(document) ?? []
-    expect(refused.message).toBe(`one: pin is true; accepted: ${accepted}`)
-    expect(JSON.parse(fallback)).toBe(Policy.defaults.pin)
   })
 
   it.each(Object.keys(toolOptions))("[K5] say what tools.<name>.%s accepts, in the words of its error", (name) => {

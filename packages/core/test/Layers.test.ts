@@ -151,19 +151,14 @@ describe("Backend.Tag", () => {
           maxDepth: "90"
         }
       }
-      const { filters: _filters, pin, tools, ...groups } = yield* read(
-        [
-          ...Object.entries(other).flatMap(([group, options]) =>
-            Object.entries(options).map(([name, value]) => [`docs.${group}.${name}`, value] as const)
-          ),
-          ["docs.pin", "warn"]
-        ]
+      const { filters: _filters, tools, ...groups } = yield* read(
+        Object.entries(other).flatMap(([group, options]) =>
+          Object.entries(options).map(([name, value]) => [`docs.${group}.${name}`, value] as const)
+        )
       )
       expect(tools).toEqual([])
-      expect(pin).toBe("warn")
       const decoded: Record<string, Record<string, unknown>> = groups
-      const { pin: _, ...defaults } = Policy.defaults
-      for (const [group, options] of Object.entries(defaults)) {
+      for (const [group, options] of Object.entries(Policy.defaults)) {
         for (const [name, value] of Object.entries(options)) {
           if (name !== "toolArguments" && group !== "filters") {
             expect(decoded[group]?.[name], `${group}.${name}`).not.toEqual(value)

@@ -68,7 +68,6 @@ describe("Policy", () => {
         maxDepth: 500
       },
       tools: [],
-      pin: "off",
       filters: {
         tools: { hide: [], only: [] },
         prompts: { hide: [], only: [] },

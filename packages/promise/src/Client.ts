@@ -1,7 +1,6 @@
 /**
  * A supervised client: an official Client with additional members.
  */
-import type { Status } from "@mcp-lifeline/core/types"
 import type { Client as SdkClient } from "@modelcontextprotocol/sdk/client/index.js"
 import type { AnySchema, SchemaOutput } from "@modelcontextprotocol/sdk/server/zod-compat.js"
 import type { RequestOptions } from "@modelcontextprotocol/sdk/shared/protocol.js"
@@ -10,6 +9,7 @@ import type { ClientRequest, Request } from "@modelcontextprotocol/sdk/types.js"
 import type { LifelineError } from "./Errors.js"
 import type { Event } from "./Event.js"
 import type { CallOptions, SignalOptions } from "./Options.js"
+import type { Status } from "./Status.js"
 
 /** A method of the official Client, with the options that a supervised call has. */
 type Called<Name extends keyof SdkClient> = SdkClient[Name] extends (...args: infer Args) => infer Answer

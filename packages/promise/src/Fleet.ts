@@ -1,7 +1,6 @@
 /**
  * Many supervised clients, one catalogue.
  */
-import type { Status } from "@mcp-lifeline/core/types"
 import type {
   CallToolResultSchema,
   CompatibilityCallToolResultSchema,
@@ -13,6 +12,7 @@ import type {
 import type { Client } from "./Client.js"
 import type { Event } from "./Event.js"
 import type { CallOptions, FleetConfig, SignalOptions, VsCodeConfig } from "./Options.js"
+import type { Status } from "./Status.js"
 
 /** The status of each server by name. */
 export type FleetStatus = Readonly<Record<string, Status>>

@@ -3,7 +3,6 @@
  */
 import { Fleet as CoreFleet } from "@mcp-lifeline/core"
 import { NameReports, PlainText } from "@mcp-lifeline/core/internal"
-import type { Status } from "@mcp-lifeline/core/types"
 import { Effect, Stream } from "effect"
 import { ConnectError } from "./Errors.js"
 import type { UnauthorizedError } from "./Errors.js"
@@ -15,6 +14,7 @@ import { notConnectedError } from "./internal/open.js"
 import * as Ownership from "./internal/Ownership.js"
 import { SupervisedFleet } from "./internal/SupervisedFleet.js"
 import type { FleetConfig, FleetOptions, VsCodeConfig } from "./Options.js"
+import type { Status } from "./Status.js"
 
 const isDown = (status: Status): boolean =>
   status.state !== "Connected" && status.state !== "Idle" && status.state !== "Disabled"

@@ -5,8 +5,7 @@ export type {
   Loss,
   NeededSignIn,
   ResourceUsage,
-  StateName as State,
-  Status
+  StateName as State
 } from "@mcp-lifeline/core/types"
 export type * from "./Client.js"
 export { connect } from "./connect.js"
@@ -29,6 +28,7 @@ export type * from "./Fleet.js"
 export type * from "./Options.js"
 export type * from "./Session.js"
 export type * from "./SignInOptions.js"
+export type * from "./Status.js"
 export { supervisedTransport } from "./supervisedTransport.js"
 export type * from "./TelemetryOptions.js"
 export type * from "./Transport.js"

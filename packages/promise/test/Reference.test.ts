@@ -99,7 +99,8 @@ describe("docs/reference/client.md", () => {
   })
 
   it("[N1] has each field of a status", () => {
-    agree("`status`", members(`${core}/state/Status.ts`, "Status"))
+    const added = members("packages/extensions/src/PinStatus.ts", "PinsStatus")
+    agree("`status`", new Map([...members(`${core}/state/Status.ts`, "Status"), ...added]))
   })
 
   it("[N1] has the fields of what a status consists of", () => {
@@ -109,8 +110,8 @@ describe("docs/reference/client.md", () => {
         ["port/ResourceUsage.ts", "ResourceUsage"],
         ["port/Loss.ts", "Peer"],
         ["port/NeededSignIn.ts", "NeededSignIn"],
-        ["state/PinStatus.ts", "PinStatus"],
-        ["state/PinStatus.ts", "PinChange"],
+        ["../../extensions/src/PinStatus.ts", "PinStatus"],
+        ["../../extensions/src/PinStatus.ts", "PinChange"],
         ["state/Status.ts", "KeepaliveStatus"]
       ] as const
     ) assert.includeMembers([...status], [...members(`${core}/${file}`, name).keys()], name)

@@ -11,6 +11,7 @@ import type {
 } from "@mcp-lifeline/client"
 import * as Facade from "@mcp-lifeline/client"
 import type * as Core from "@mcp-lifeline/core"
+import type { PinsStatus, ServerOptions } from "@mcp-lifeline/extensions"
 import { MemoryConnector } from "@mcp-lifeline/protocol"
 import type { UnauthorizedError as OfficialUnauthorizedError } from "@modelcontextprotocol/sdk/client/auth.js"
 import type { Client as SdkClient, ClientOptions } from "@modelcontextprotocol/sdk/client/index.js"
@@ -79,8 +80,8 @@ describe("types", () => {
   })
 
   it("the facade's options and status are the core's, with plain durations", () => {
-    expectTypeOf<PolicyOptions>().toExtend<Core.Policy.PolicyOptions>()
-    expectTypeOf<Core.Status>().toEqualTypeOf<Status>()
+    expectTypeOf<PolicyOptions>().toExtend<ServerOptions.ServerOptions>()
+    expectTypeOf<Omit<Status, keyof PinsStatus>>().toEqualTypeOf<Omit<Core.Status, never>>()
     expectTypeOf<{ keepalive: { interval: "5 minutes" } }>().toExtend<ConnectOptions>()
     expectTypeOf<{ keepalive: { interval: "5 minuets" } }>().not.toExtend<ConnectOptions>()
     expectTypeOf<Fleet>().toExtend<AsyncDisposable>()
@@ -163,8 +164,11 @@ describe("types", () => {
       ) {
         if (specifier === undefined) continue
         if (specifier.startsWith(".")) visit(join(dirname(file), specifier.replace(/\.js$/, ".d.ts")))
-        else if (specifier === "@mcp-lifeline/core/types") visit(join(packages, "core/dist/types.d.ts"))
-        else foreign.add(specifier)
+        else {
+          const [, shown] = /^@mcp-lifeline\/(core|extensions)\/types$/.exec(specifier) ?? []
+          if (shown === undefined) foreign.add(specifier)
+          else visit(join(packages, shown, "dist/types.d.ts"))
+        }
       }
     }
     visit(root)

@@ -12,7 +12,7 @@ import type {
   LoggingLevel,
   ReadResourceResult
 } from "@modelcontextprotocol/sdk/types.js"
-import type { Effect, Stream } from "effect"
+import type { Context, Effect, Option, Stream } from "effect"
 import type { Snapshot } from "../catalog/Catalog.js"
 import type { CallError, CommandError } from "../Errors.js"
 import type { Event } from "../observe/Event.js"
@@ -78,11 +78,8 @@ export interface Backend {
    * the connection is enough.
    */
   readonly firstOutcome: Effect.Effect<void>
-  /**
-   * Approves the definitions of its tools as they are now (option `pin`): of one tool, or of all that differ (`Status.pins`). Returns the
-   * names of the tools whose definitions were not the approved ones.
-   */
-  readonly approveTools: (tool?: string) => Effect.Effect<ReadonlyArray<string>>
+  /** What an extension of its options gives to programs. */
+  readonly extension: <Id, Service>(tag: Context.Tag<Id, Service>) => Option.Option<Service>
   /** Pauses and resumes the heartbeats. A reconnect does not end a pause. */
   readonly keepalive: { readonly pause: Effect.Effect<void>; readonly resume: Effect.Effect<void> }
   /** Any request of the protocol. */

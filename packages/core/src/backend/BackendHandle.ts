@@ -1,5 +1,5 @@
 /** The handle of a backend, over all its connections. */
-import { Effect, Either, Option, Stream } from "effect"
+import { Context, Effect, Either, Option, Stream } from "effect"
 import type { Calls } from "../calls/Calls.js"
 import type { Kind, Snapshot } from "../catalog/Catalog.js"
 import type { CallError } from "../Errors.js"
@@ -9,7 +9,6 @@ import type { Event } from "../observe/Event.js"
 import * as Live from "../observe/Live.js"
 import { said } from "../observe/Said.js"
 import { type CallOptions, timeOf } from "../options/CallOptions.js"
-import type { Pins } from "../pins/Pins.js"
 import type { Connector } from "../port/Connector.js"
 import type { Method, Params } from "../port/Method.js"
 import { withDeadline } from "../port/withDeadline.js"
@@ -18,6 +17,7 @@ import type { BackendState } from "../state/BackendState.js"
 import type { Status } from "../state/Status.js"
 import type { Supervisor } from "../supervisor/Supervisor.js"
 import type { Backend } from "./Backend.js"
+import type { Extensions } from "./Extensions.js"
 import { statusOf } from "./statusOf.js"
 import { withConnection } from "./withConnection.js"
 
@@ -26,14 +26,14 @@ export class BackendHandle implements Backend {
   readonly #state: BackendState
   readonly #supervisor: Supervisor
   readonly #connector: Connector
-  readonly #pins: Pins | undefined
+  readonly #extensions: Extensions
   #successor: BackendHandle | undefined
 
-  constructor(state: BackendState, supervisor: Supervisor, connector: Connector, pins: Pins | undefined) {
+  constructor(state: BackendState, supervisor: Supervisor, connector: Connector, extensions: Extensions) {
     this.#state = state
     this.#supervisor = supervisor
     this.#connector = connector
-    this.#pins = pins
+    this.#extensions = extensions
   }
 
   get id(): string {
@@ -41,7 +41,7 @@ export class BackendHandle implements Backend {
   }
 
   get status(): Backend["status"] {
-    const read = Effect.sync(() => statusOf(this.#state, this.#supervisor, this.#connector, this.#pins))
+    const read = Effect.sync(() => statusOf(this.#state, this.#supervisor, this.#connector, this.#extensions))
     return Live.make(read, Stream.mapEffect(this.#state.published.changes, () => read))
   }
 
@@ -191,12 +191,12 @@ export class BackendHandle implements Backend {
     return this.#state.firstOutcome.completed
   }
 
-  get approveTools(): Backend["approveTools"] {
-    return (tool) => this.#pins?.approve(tool) ?? Effect.succeed([])
+  get extension(): Backend["extension"] {
+    return (tag) => Context.getOption(this.#extensions.services, tag)
   }
 
   get withheld(): ReadonlyArray<string> {
-    return this.#pins?.withheld ?? []
+    return this.#extensions.withheld()
   }
 
   get hasFirstOutcome(): boolean {

@@ -1,7 +1,7 @@
 /**
  * Starts a backend, on its own or in a fleet.
  */
-import { Effect, type Either, Scope } from "effect"
+import { Effect, Either, Scope } from "effect"
 import type { InvalidOptions } from "../Errors.js"
 import { onClockJump } from "../internal/ClockJump.js"
 import { formatMillis } from "../internal/formatMillis.js"
@@ -14,14 +14,13 @@ import type { Event } from "../observe/Event.js"
 import * as Telemetry from "../observe/Telemetry.js"
 import type { BackendOptions } from "../options/BackendOptions.js"
 import { type Policy, type PolicyOptions, resolve } from "../options/Policy.js"
-import * as PinnedConnector from "../pins/PinnedConnector.js"
-import { Pins } from "../pins/Pins.js"
-import type { Supervision } from "../port/Connector.js"
-import * as PinStore from "../port/PinStore.js"
+import * as Problem from "../options/Problem.js"
+import type { Offers, Supervision } from "../port/Connector.js"
 import { BackendState } from "../state/BackendState.js"
 import { type ConnectPermits, unbounded } from "../supervisor/ConnectPermits.js"
 import { Supervisor } from "../supervisor/Supervisor.js"
 import { BackendHandle } from "./BackendHandle.js"
+import * as Extensions from "./Extensions.js"
 import { measure } from "./measure.js"
 import { Member } from "./Member.js"
 
@@ -38,7 +37,7 @@ export interface FleetContext {
 interface Started {
   readonly state: BackendState
   readonly supervisor: Supervisor
-  readonly pins: Pins | undefined
+  readonly extensions: Extensions.Extensions
 }
 
 /** Lives as long as the scope. Its logs are annotated with `backend`. */
@@ -49,7 +48,7 @@ export const startBackend = (
 ): Effect.Effect<BackendHandle, InvalidOptions, Scope.Scope> =>
   Effect.map(
     Effect.annotateLogs(startParts(id, options, fleet), { backend: id }),
-    ({ pins, state, supervisor }) => new BackendHandle(state, supervisor, options.connector, pins)
+    ({ extensions, state, supervisor }) => new BackendHandle(state, supervisor, options.connector, extensions)
   )
 
 const startParts = (
@@ -70,43 +69,48 @@ const startParts = (
       const [half, asked] = [used, interval].map(formatMillis)
       yield* SafeLog.info(`${id}: keepalive.interval is ${half}, half of keepalive.idleTtl, in place of ${asked}`)
     }
-    const pins = pinsOf(state, options)
-    const supervision = () => supervisionOf(id, policy, pins)
+    const { offered: offers } = state
+    const extensions = yield* Extensions.install(options.extensions, () => ({
+      backend: id,
+      policy,
+      offers,
+      changed: () => state.publish({})
+    }))
+    const isAll = offers.isAll && extensions === Extensions.none
+    const supervision = () => supervisionOf(id, policy, extensions, isAll ? undefined : offers)
     const connector = supervision().around(options.connector)
     const supervisor = new Supervisor(state, { ...options, connector }, supervision, fleet.permits ?? unbounded)
-    const stop = pins?.changed.listen(() => state.publish({}))
     state.observer = fleet.observer
     const { snapshot } = state.published.value
     if (snapshot !== undefined) state.observer?.catalogChanged(snapshot)
     // Registered before the supervisor's own finalizer, so it runs after it.
-    yield* Effect.addFinalizer(() =>
-      Effect.sync(() => {
-        stop?.()
-        state.end()
-      })
-    )
+    yield* Effect.addFinalizer(() => Effect.sync(() => state.end()))
     yield* supervisor.start
     const { clockJumps } = fleet
     const jumped = () => state.send({ _tag: "ClockJumped" })
     if (clockJumps === undefined) yield* onClockJump(jumped)
     else yield* Scope.addFinalizer(yield* Effect.scope, Effect.sync(clockJumps.listen(jumped)))
-    return { state, supervisor, pins }
+    return { state, supervisor, extensions }
   })
 
 /** For a connector that makes several connections. */
-export const supervisionOf = (id: string, policy: Policy, pins?: Pins): Supervision => ({
+export const supervisionOf = (
+  id: string,
+  policy: Policy,
+  { around }: Pick<Extensions.Extensions, "around"> = Extensions.none,
+  offers?: Offers
+): Supervision => ({
   backend: id,
   requestTimeout: policy.timeouts.request,
-  around: (connector) =>
-    pins === undefined ? connector : PinnedConnector.around(connector, { backend: id, policy, pins }),
+  offers,
+  around,
   supervise: (connector, { number, onChanged, onEvent }) => {
     let member: Member | undefined
-    // It reads no lists, only the connector starts it, and it ends with the others. `around` compares its tools.
+    // It reads no lists, only the connector starts it, and it ends with the others. The extensions lie around it already.
     const own: Policy = {
       ...policy,
       lifecycle: { lazy: false, idleRelease: undefined, disabled: false },
-      discovery: { ...policy.discovery, mode: "learn" },
-      pin: "off"
+      discovery: { ...policy.discovery, mode: "learn" }
     }
     // Its supervisor runs only after this step.
     const observer: BackendObserver = {
@@ -134,18 +138,6 @@ export const supervisionOf = (id: string, policy: Policy, pins?: Pins): Supervis
   }
 })
 
-const pinsOf = (
-  { id, offered, policy: { discovery: { maxDepth }, pin } }: BackendState,
-  { pinStore }: BackendOptions
-): Pins | undefined =>
-  pin === "off" ? undefined : new Pins({
-    server: id,
-    mode: pin,
-    maxDepth,
-    store: pinStore ?? PinStore.memory(),
-    isOffered: (tool) => offered.has("tools", tool)
-  })
-
 /** The decoder gets every option that is not taken out here, and refuses those that it does not know. */
 export const resolvePolicy = <R>(
   id: string,
@@ -154,11 +146,16 @@ export const resolvePolicy = <R>(
     catalogMemory: _2,
     clientInfo: _3,
     connector,
+    extensions,
     handlers: _4,
     onConnected: _5,
-    pinStore: _6,
-    temperamentMemory: _7,
+    temperamentMemory: _6,
     ...policy
   }: BackendOptions<R>,
   defaults?: PolicyOptions
-): Either.Either<Policy, InvalidOptions> => resolve(id, connector, policy, defaults)
+): Either.Either<Policy, InvalidOptions> => {
+  const twice = Extensions.problems(extensions)
+  return Problem.some(twice)
+    ? Either.left(Problem.refuse(id, twice))
+    : resolve(id, connector, policy, defaults)
+}

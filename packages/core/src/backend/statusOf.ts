@@ -4,11 +4,11 @@
 import { describe, unmatchedPatterns } from "../discovery/UnmatchedPatterns.js"
 import * as Health from "../health/Health.js"
 import { statusOf as keepaliveStatus } from "../keepalive/KeepaliveState.js"
-import type { Pins } from "../pins/Pins.js"
 import type { Connector } from "../port/Connector.js"
 import type { BackendState } from "../state/BackendState.js"
 import type { Status } from "../state/Status.js"
 import type { Supervisor } from "../supervisor/Supervisor.js"
+import type { Extensions } from "./Extensions.js"
 
 const sessionIdLength = 8
 
@@ -16,7 +16,7 @@ export const statusOf = (
   backend: BackendState,
   supervisor: Supervisor,
   connector: Connector,
-  pins: Pins | undefined
+  extensions: Extensions
 ): Status => {
   const { counters, id, policy } = backend
   const { keepalive, probe: { history } } = supervisor.tasks
@@ -30,6 +30,7 @@ export const statusOf = (
   const unmatched = unmatchedPatterns(backend, snapshot)
   const lastError = stable ? undefined : slot.lastError
   return {
+    ...extensions.status(),
     backend: id,
     state: state._tag,
     generation,
@@ -80,7 +81,6 @@ export const statusOf = (
       unmatched,
       warning: unmatched.length === 0 ? undefined : describe(unmatched)
     },
-    pins: pins?.status,
     keepalive: keepaliveStatus(policy, keepalive.state, connection),
     catalog: snapshot && {
       generation: snapshot.generation,

@@ -4,8 +4,8 @@
 import { Effect } from "effect"
 import type { CatalogMemory } from "../catalog/Catalog.js"
 import type { ClientOptions, Connector, ServerRequestHandlers } from "../port/Connector.js"
-import type { PinStore } from "../port/PinStore.js"
 import type { TemperamentMemory } from "../port/TemperamentMemory.js"
+import type { Any as AnyExtension } from "./Extension.js"
 import type { PolicyOptions } from "./Policy.js"
 import type { Session } from "./Session.js"
 
@@ -17,8 +17,8 @@ export interface BackendOptions<R = never> extends PolicyOptions, ClientOptions<
   readonly catalogMemory?: CatalogMemory | undefined
   /** Keeps what the server has shown of itself for the next run of the program. Default: as long as the backend lives. */
   readonly temperamentMemory?: TemperamentMemory | undefined
-  /** Keeps the definitions of tools for `pin`. Default: as long as the backend lives. */
-  readonly pinStore?: PinStore | undefined
+  /** What extends it; the first is the outermost. Default: nothing. */
+  readonly extensions?: ReadonlyArray<AnyExtension> | undefined
   /**
    * Runs on every new session before Lifeline sends calls there. If it fails, the connection attempt fails. Does not run if a connection
    * resumes the session of the previous one.

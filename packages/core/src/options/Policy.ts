@@ -134,7 +134,7 @@ const table = {
     maxDepth: count(10, 2000, defaultDepth)
   }
 } satisfies {
-  readonly [G in Exclude<keyof PolicyOptions, ListFilter.Filtered | "pin">]: {
+  readonly [G in Exclude<keyof PolicyOptions, ListFilter.Filtered>]: {
     readonly [K in keyof Required<NonNullable<PolicyOptions[G]>>]: Rule<unknown>
   }
 }
@@ -155,19 +155,12 @@ export type Policy = { readonly [G in Group]: { readonly [K in keyof Table[G]]: 
   readonly tools: ReadonlyArray<Tools.ToolRule>
   /** What callers are offered of each list. That of resources is also that of their templates. */
   readonly filters: { readonly [K in ListFilter.Filtered]: ListFilter.ListFilter }
-  /** What becomes of tools whose definitions were not approved. */
-  readonly pin: Pin
 }
-
-/** What becomes of tools whose definitions were not approved. */
-export type Pin = NonNullable<PolicyOptions["pin"]>
-
-const pin = oneOf("off", "off", "warn", "block")
 
 const ruled = Object.keys(table) as ReadonlyArray<Group>
 
-/** The names of the groups of options: `keepalive`, `reconnect` and so on; and of the options that stand in none. */
-export const groups: ReadonlyArray<keyof PolicyOptions> = [...ruled, "tools", "prompts", "resources", "pin"]
+/** The names of the groups of options: `keepalive`, `reconnect` and so on. */
+export const groups: ReadonlyArray<keyof PolicyOptions> = [...ruled, "tools", "prompts", "resources"]
 
 /** The groups of options alone, from an object that may have other members, such as `connector`. */
 export const pick = (options: PolicyOptions): PolicyOptions =>
@@ -186,8 +179,7 @@ const filtersOf = ({ prompts, resources, tools }: PolicyOptions): Policy["filter
 export const defaults = {
   ...byGroup((rules) => Record.map(rules, ({ otherwise }) => otherwise)),
   tools: Tools.decode(),
-  filters: filtersOf({}),
-  pin: pin.otherwise
+  filters: filtersOf({})
 } as unknown as Policy
 
 /** The groups that are not in the table. */
@@ -204,15 +196,13 @@ export const schemas = (): Readonly<Record<string, Check.JsonSchema>> => ({
     additionalProperties: false,
     properties: Record.map(rules, ({ check, otherwise }) => given({ ...check.schema, default: otherwise }))
   })),
-  ...Record.map(otherChecks, ({ schema }) => schema ?? {}),
-  pin: { ...pin.check.schema, default: pin.otherwise }
+  ...Record.map(otherChecks, ({ schema }) => schema ?? {})
 })
 
 /** The check of each group. */
 export const checks: Readonly<Record<keyof PolicyOptions, Check.Check>> = {
   ...byGroup((rules, group) => Check.options(Record.map(rules, ({ check }) => check), group, { wrong: Problem.wrong })),
-  ...otherChecks,
-  pin: pin.check
+  ...otherChecks
 }
 
 /** The check of an object with groups of options, and with `others` beside them. */
@@ -252,7 +242,7 @@ export const decode = (backend: string, options: PolicyOptions): Either.Either<P
   const tools = options.tools === undefined ? defaults.tools : Tools.decode(options.tools)
   const isFiltered = options.tools !== undefined || options.prompts !== undefined || options.resources !== undefined
   const filters = isFiltered ? filtersOf(options) : defaults.filters
-  return Either.right({ ...decoded, tools, filters, pin: options.pin ?? defaults.pin } as Policy)
+  return Either.right({ ...decoded, tools, filters } as Policy)
 }
 
 /**
@@ -341,9 +331,6 @@ const configOf = (rules: Readonly<Record<string, Rule<unknown>>>): Config.Config
  *   Docs.layerConfig(Config.map(Config.nested(Policy.config, "docs"), (policy) => ({ ...policy, connector })))
  */
 export const config: Config.Config<PolicyOptions> = Config.map(
-  Config.all({
-    ...byGroup((rules, group) => Config.nested(configOf(rules), group)),
-    pin: Config.withDefault(Config.string("pin"), undefined)
-  }),
-  (all) => given(all) as PolicyOptions
+  Config.all(byGroup((rules, group) => Config.nested(configOf(rules), group))),
+  (all) => all as PolicyOptions
 )

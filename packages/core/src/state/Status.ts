@@ -8,9 +8,6 @@ import type { Reason } from "../observe/Reason.js"
 import type { Peer } from "../port/Loss.js"
 import type { NeededSignIn } from "../port/NeededSignIn.js"
 import type { ResourceUsage } from "../port/ResourceUsage.js"
-import type { PinStatus } from "./PinStatus.js"
-
-export type { PinChange, PinStatus } from "./PinStatus.js"
 
 /** Whether keepalive runs, and why not. */
 export interface KeepaliveStatus {
@@ -146,8 +143,6 @@ export interface Status {
     }>
     readonly warning: string | undefined
   }
-  /** The tools that are not as they were approved; `undefined` without the option `pin`. */
-  readonly pins: PinStatus | undefined
   /** Whether heartbeats are sent. */
   readonly keepalive: KeepaliveStatus
   /** The state of the lists; `undefined` before they are read, as with `discovery.mode: "learn"` at first. */

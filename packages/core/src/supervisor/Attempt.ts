@@ -95,10 +95,7 @@ const prepared = (
       timeout: backend.policy.timeouts.connect,
       onAttempt,
       beside,
-      supervision: {
-        ...parts.supervision(),
-        offers: backend.offered.isAll && backend.policy.pin === "off" ? undefined : backend.offered
-      },
+      supervision: parts.supervision(),
       onPeer: () => {
         if (backend.isCurrent(runtime)) backend.publish({})
       },

@@ -4,7 +4,8 @@
  */
 import type { Backend, CommandError } from "@mcp-lifeline/core"
 import { Unknown } from "@mcp-lifeline/core/internal"
-import { Effect, Fiber } from "effect"
+import { Pins } from "@mcp-lifeline/extensions"
+import { Effect, Fiber, Option } from "effect"
 import { notAllAllowed, nothingToApprove, notPinned } from "../known/Approvals.js"
 import { clean } from "../Text.js"
 import * as Api from "./Api.js"
@@ -137,7 +138,7 @@ export const approve = (
     // The definitions of those whose approvals cannot be read are known to connections only.
     const backends = yield* Effect.forEach(
       yield* servers.backends(name),
-      (backend) => Effect.map(backend.status, ({ pins }) => ({ backend, changes: pins?.changes ?? [] }))
+      (backend) => Effect.map(backend.status, (status) => ({ backend, changes: Pins.statusOf(status)?.changes ?? [] }))
     )
     const knowing = backends.toSorted((one, other) => other.changes.length - one.changes.length)
     const known = [
@@ -151,7 +152,7 @@ export const approve = (
       return yield* Effect.fail(Api.notFound(notAllAllowed(name)))
     }
     const tools = allows === undefined || tool !== undefined ? [tool] : known
-    const approvals = [...knowing.map(({ backend }) => backend.approveTools), pins.approve.bind(pins)]
-    const approved = yield* Effect.forEach(approvals, (approve) => Effect.forEach(tools, (tool) => approve(tool)))
+    const pinned = [...knowing.flatMap(({ backend }) => Option.toArray(Pins.of(backend))), pins]
+    const approved = yield* Effect.forEach(pinned, (pins) => Effect.forEach(tools, (tool) => pins.approve(tool)))
     return { ...yield* serverStatus(gateway, name), approved: [...new Set(approved.flat(2))].map(clean) }
   })

@@ -1,7 +1,7 @@
 /**
  * What is known of the tools of a server that are not as they were approved.
  */
-import type { PinStatus } from "@mcp-lifeline/core"
+import { Pins, type PinStatus } from "@mcp-lifeline/extensions"
 import { Effect } from "effect"
 import type { Gateway } from "./Gateway.js"
 
@@ -12,7 +12,7 @@ export const pinStatusOf = (
 ): Effect.Effect<PinStatus | undefined> =>
   Effect.flatMap(shared.fleet.status, (statuses) => {
     const status = statuses[name]
-    if (status !== undefined) return Effect.succeed(status.pins)
+    if (status !== undefined) return Effect.succeed(Pins.statusOf(status))
     const server = servers().find(({ id }) => id === name)
     return server === undefined ? Effect.succeed(undefined) : Effect.map(pins(server), (pins) => pins?.status)
   })

@@ -1,8 +1,9 @@
 /**
  * Computes the status of a gateway from its fleet and its record.
  */
-import type { Fleet, PinStatus, ProcessStatus, ResourceUsage, Status } from "@mcp-lifeline/core"
+import type { Fleet, ProcessStatus, ResourceUsage, Status } from "@mcp-lifeline/core"
 import { Unknown } from "@mcp-lifeline/core/internal"
+import { Pins, type PinStatus } from "@mcp-lifeline/extensions"
 import * as SignInState from "@mcp-lifeline/sign-in/State"
 import { Effect } from "effect"
 import type { Server as Configured } from "../config/Backends.js"
@@ -82,9 +83,9 @@ const warningsOf = (
     lostSessions,
     memoryLimit,
     verdict,
-    pins,
     toolOptions
   } = status
+  const pins = Pins.statusOf(status)
   return [
     ...(connectorWarning === undefined ? [] : [connectorWarning]),
     ...(verdict === undefined ? [] : [`it answers nothing (${verdict.kind}): ${verdict.reason}`]),
@@ -222,7 +223,7 @@ const sharedFields = (status: Status, share: Share | undefined) => {
     counts: { tools, prompts, resources },
     ...hiddenOf(status),
     stale: catalog?.stale ?? false,
-    ...pinsOf(status.pins),
+    ...pinsOf(Pins.statusOf(status)),
     ...(nextAttemptAt === undefined ? {} : { nextAttemptAt }),
     ...(failedAttempts === 0 ? {} : { attempt: failedAttempts }),
     warnings: warningsOf(status, share ?? { problems: [] })

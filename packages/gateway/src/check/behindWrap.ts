@@ -3,7 +3,8 @@
  */
 import type { McpConfig } from "@mcp-lifeline/config"
 import * as LifelineCommand from "@mcp-lifeline/config/LifelineCommand"
-import { type ConnectError, type Connector, Policy } from "@mcp-lifeline/core"
+import type { ConnectError, Connector } from "@mcp-lifeline/core"
+import { ServerOptions } from "@mcp-lifeline/extensions"
 import * as StateFolder from "@mcp-lifeline/state/StateFolder"
 import { SecretCommand, ShortCommand } from "@mcp-lifeline/transport-stdio"
 import { Effect, Either, Option, Record, Redacted, type Scope } from "effect"
@@ -115,7 +116,7 @@ const parse = (
 export interface Behind {
   readonly connector: Connector
   /** What `wrap` adds to the options of the entry. */
-  readonly policy: Policy.PolicyOptions
+  readonly policy: ServerOptions.ServerOptions
   /** Starts Lifeline as the host does, only to see whether that is possible. */
   readonly start: Effect.Effect<unknown, ConnectError>
 }
@@ -210,7 +211,7 @@ export const instead = (server: Backends.Server, { servers }: Found): Backends.S
   const behind = servers.get(server.id)
   return behind === undefined
     ? server
-    : { ...server, ...Policy.merge(server, behind.policy), connector: behind.connector }
+    : { ...server, ...ServerOptions.merge(server, behind.policy), connector: behind.connector }
 }
 
 /** The result for a server behind `wrap` that has answered: whether its host can start `wrap`, too. */

@@ -1,8 +1,7 @@
 /**
  * `mcp-lifeline approve`: by the running gateway that has the server, or what is kept in the state folder.
  */
-import type { PinChange, PinStatus } from "@mcp-lifeline/core"
-import { Pins } from "@mcp-lifeline/core/internal"
+import { type PinChange, Pins, type PinStatus } from "@mcp-lifeline/extensions"
 import * as StateFolder from "@mcp-lifeline/state/StateFolder"
 import * as ToolPins from "@mcp-lifeline/state/ToolPins"
 import { Effect, Struct } from "effect"
@@ -44,14 +43,12 @@ const pinsOf = (server: string) =>
   Effect.gen(function*() {
     const { named } = yield* ToolPins.make
     const stores = yield* Effect.mapError(named(server), ({ message }) => new StartError({ message }))
-    return yield* Effect.forEach(stores, (store) => {
-      const pins = new Pins({ server, mode: "block", maxDepth: Number.MAX_SAFE_INTEGER, store })
-      return Effect.as(pins.reload, pins)
-    })
+    return yield* Effect.forEach(stores, (store) => Pins.read(server, { mode: "block", store }))
   })
 
-const changesOf = (all: ReadonlyArray<Pins>) => all.flatMap(({ status }) => status.changes.map(Struct.omit("summary")))
-const unreadableOf = (all: ReadonlyArray<Pins>) => all.map(({ status }) => status.unreadable).find((one) => one)
+const changesOf = (all: ReadonlyArray<Pins.Service>) =>
+  all.flatMap(({ status }) => status.changes.map(Struct.omit("summary")))
+const unreadableOf = (all: ReadonlyArray<Pins.Service>) => all.map(({ status }) => status.unreadable).find((one) => one)
 
 /** Fails if the state folder does not have what was approved: it may not be writable, and then this process alone knows it. */
 const assertWritten = (server: string, before: Approver["changes"]) =>

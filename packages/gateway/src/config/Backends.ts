@@ -5,6 +5,7 @@ import { McpConfig } from "@mcp-lifeline/config"
 import type { Backend, Connector } from "@mcp-lifeline/core"
 import { Policy } from "@mcp-lifeline/core"
 import { Problem as OptionProblem } from "@mcp-lifeline/core/internal"
+import type { ExtensionOptions } from "@mcp-lifeline/extensions"
 import type * as ToolPins from "@mcp-lifeline/state/ToolPins"
 import * as UserFile from "@mcp-lifeline/state/UserFile"
 import { type Authorization, HttpConnector } from "@mcp-lifeline/transport-http"
@@ -21,7 +22,7 @@ import * as ForClient from "./ForClient.js"
 import type { Entry, Problem } from "./McpJson.js"
 
 /** The options of a server with its name, and whether all clients of the gateway share it or each has its own. */
-export type Server = Backend.BackendOptions & {
+export type Server = Backend.BackendOptions & ExtensionOptions & {
   readonly id: string
   readonly sessions?: "shared" | "per-client" | undefined
   /** In a cluster, whether there is one of it, or one on each replica. Default: one of a server over stdio, and one on each replica of others. */
@@ -38,8 +39,8 @@ export type Server = Backend.BackendOptions & {
 
 /** The options for the backend, without those that only the gateway uses. */
 export const optionsOf = (
-  { forClient: _0, identity: _1, origin: _2, placement: _3, prefix: _4, sessions: _5, ...options }: Server
-): Omit<Server, "forClient" | "identity" | "origin" | "placement" | "prefix" | "sessions"> => options
+  { forClient: _0, identity: _1, origin: _2, pin: _3, placement: _4, prefix: _5, sessions: _6, ...options }: Server
+): Backend.BackendOptions & Pick<Server, "id"> => options
 
 /** The valid backends, and the problems of the others. */
 export interface Backends {
@@ -173,7 +174,7 @@ const fromEntry = (
   folder: string,
   { authorization, personal }: SignIns,
   env: Readonly<Record<string, string>> | undefined
-): Either.Either<Backend.BackendOptions & Pick<Server, "forClient">, ReadonlyArray<Problem>> =>
+): Either.Either<Backend.BackendOptions & Pick<Server, "forClient" | "pin">, ReadonlyArray<Problem>> =>
   Either.flatMap(connectorOf(entry, folder, authorization, env), (connector) => {
     const problem = Policy.unfit(connector, entry.policy)
     const forClient = dependsOnClient(entry) || personal !== undefined

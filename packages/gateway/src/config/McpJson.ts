@@ -4,8 +4,8 @@
  * This module reads the text, with positions. `McpConfig` interprets the values; it also reads the configuration of `connectAll`.
  */
 import { McpConfig } from "@mcp-lifeline/config"
-import { Policy } from "@mcp-lifeline/core"
 import { Problem as OptionProblem } from "@mcp-lifeline/core/internal"
+import { ServerOptions } from "@mcp-lifeline/extensions"
 import { Data, Either, Predicate } from "effect"
 import { homedir } from "node:os"
 import { basename, dirname, resolve, sep } from "node:path"
@@ -17,7 +17,7 @@ export interface Entry {
   readonly name: string
   readonly server: McpConfig.StdioServer | McpConfig.HttpServer
   /** The options of the backend: its own, and those of the file where it has none. */
-  readonly policy: Policy.PolicyOptions
+  readonly policy: ServerOptions.ServerOptions
   /** Whether each client of the gateway has its own server, or all share one. */
   readonly sessions: McpConfig.Server["sessions"]
   /** In a cluster, whether there is one of it, or one on each replica. */
@@ -170,7 +170,7 @@ export const parse = (
   const depth = top.path.length
   const isBelow = (path: Path): boolean => top.path.every((key, index) => path[index] === key)
   const repeated = document.repeated.filter(({ path }) =>
-    isBelow(path) || path[0] === "lifeline" || (Policy.groups as ReadonlyArray<unknown>).includes(path[0])
+    isBelow(path) || path[0] === "lifeline" || (ServerOptions.groups as ReadonlyArray<unknown>).includes(path[0])
   )
   const notices: Array<Problem> = []
   const foreign: Array<Problem> = []
@@ -249,7 +249,7 @@ export const parse = (
     entries.push({
       name,
       server: server.reach,
-      policy: Policy.merge(top.policy, server.policy),
+      policy: ServerOptions.merge(top.policy, server.policy),
       sessions,
       placement: server.placement,
       prefix: server.prefix ?? top.prefix,

@@ -1,13 +1,13 @@
 /**
  * Which part of a server's lists its clients get, by its options: lists that were cached are those of this part, and of no other.
  */
-import { PinStore, type Policy } from "@mcp-lifeline/core"
+import { PinStore, type ServerOptions } from "@mcp-lifeline/extensions"
 import { Effect } from "effect"
 import type { Server } from "../config/Backends.js"
 import { digest } from "../config/digest.js"
 
 /** The options that decide it, for the key of a cache; `undefined` where clients get all. */
-export const offerOf = ({ pin = "off", prompts, resources, tools }: Policy.PolicyOptions): unknown => {
+export const offerOf = ({ pin = "off", prompts, resources, tools }: ServerOptions.ServerOptions): unknown => {
   const filters = Object.entries({ tools, prompts, resources }).flatMap(([kind, one]) =>
     one?.hide === undefined && one?.only === undefined ? [] : [{ kind, hide: one.hide, only: one.only }]
   )
@@ -16,7 +16,7 @@ export const offerOf = ({ pin = "off", prompts, resources, tools }: Policy.Polic
 
 /** Whether cached tools may be shown: not where they are to be approved, and nobody knows what was. */
 export const mayShowCached = (
-  { pin }: Pick<Policy.PolicyOptions, "pin">,
+  { pin }: Pick<ServerOptions.ServerOptions, "pin">,
   store: PinStore.PinStore | undefined
 ): Effect.Effect<boolean> =>
   pin !== "block" || store === undefined

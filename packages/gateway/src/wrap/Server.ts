@@ -2,7 +2,8 @@
  * Makes the connector of the wrapped server, and its sign-in.
  */
 import * as ServerName from "@mcp-lifeline/config/ServerName"
-import type { ByteSize, ConnectError, Connector, Policy } from "@mcp-lifeline/core"
+import type { ByteSize, ConnectError, Connector } from "@mcp-lifeline/core"
+import type { ServerOptions } from "@mcp-lifeline/extensions"
 import type * as SignIn from "@mcp-lifeline/sign-in/SignIn"
 import type { StateFolder } from "@mcp-lifeline/state/StateFolder"
 import * as UserFile from "@mcp-lifeline/state/UserFile"
@@ -236,7 +237,7 @@ export const make = (wrap: Wrap, stderr: (line: string) => void) =>
 export const readPolicy = (
   { hide, only, options }: Wrap,
   connector: Connector
-): Effect.Effect<Policy.PolicyOptions, UsageError> =>
+): Effect.Effect<ServerOptions.ServerOptions, UsageError> =>
   options.length === 0 && hide.length === 0 && only.length === 0
     ? Effect.succeed({})
     : Effect.flatMap(

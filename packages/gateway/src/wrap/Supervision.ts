@@ -4,6 +4,7 @@
 import { McpConfig } from "@mcp-lifeline/config"
 import { type Connector, Policy } from "@mcp-lifeline/core"
 import { Problem } from "@mcp-lifeline/core/internal"
+import { ServerOptions } from "@mcp-lifeline/extensions"
 import { Array as Arr, Effect } from "effect"
 import { UsageError } from "../Errors.js"
 import * as StandardError from "../StandardError.js"
@@ -21,7 +22,7 @@ const refused = (problems: Problem.Problems): UsageError =>
   new UsageError({ message: Problem.refuse("--option", problems).message })
 
 /** Problems with options that `wrap`, or the transport of this server, does not support. */
-const unsupported = (policy: Policy.PolicyOptions, connector: Connector): ReadonlyArray<Problem.Problem> => {
+const unsupported = (policy: ServerOptions.ServerOptions, connector: Connector): ReadonlyArray<Problem.Problem> => {
   const transport = Policy.unfit(connector, policy)
   return [
     ...(transport === undefined ? [] : [transport]),
@@ -38,11 +39,11 @@ const unsupported = (policy: Policy.PolicyOptions, connector: Connector): Readon
 export const read = (
   texts: ReadonlyArray<string>,
   connector: Connector
-): Effect.Effect<Policy.PolicyOptions, UsageError> =>
+): Effect.Effect<ServerOptions.ServerOptions, UsageError> =>
   Effect.gen(function*() {
     const names = new Set<string>()
     const found: Array<Problem.Problem> = []
-    let policy: Policy.PolicyOptions = {}
+    let policy: ServerOptions.ServerOptions = {}
     for (const text of texts) {
       const [, name, value] = /^([^=]+)=(.+)$/s.exec(text) ?? []
       if (name === undefined || value === undefined) {
@@ -56,7 +57,7 @@ export const read = (
       const lifeline = name.split(".").reduceRight<unknown>((inner, key) => ({ [key]: inner }), valueOf(value))
       const one = McpConfig.readSupervision({ lifeline }, [])
       found.push(...one.problems.map((problem) => ({ ...problem, path: problem.path.slice(1) })))
-      policy = Policy.merge(policy, one.value?.policy ?? {})
+      policy = ServerOptions.merge(policy, one.value?.policy ?? {})
     }
     const [wrong, ambiguous] = Arr.partition(found, ({ key }) => key === "ambiguous")
     const problems = wrong.length > 0 ? wrong : unsupported(policy, connector)
@@ -69,10 +70,10 @@ export const read = (
 
 /** The same, with the tools of `--hide` and `--only`. */
 export const filtered = (
-  policy: Policy.PolicyOptions,
+  policy: ServerOptions.ServerOptions,
   hide: ReadonlyArray<string>,
   only: ReadonlyArray<string>
-): Policy.PolicyOptions =>
-  Policy.merge(policy, {
+): ServerOptions.ServerOptions =>
+  ServerOptions.merge(policy, {
     tools: { ...(hide.length === 0 ? {} : { hide }), ...(only.length === 0 ? {} : { only }) }
   })

@@ -1,8 +1,9 @@
 /**
  * `mcp-lifeline wrap`: one server behind one host, until the host has gone.
  */
-import { Backend, type Connector, type PinStore, Policy } from "@mcp-lifeline/core"
+import { Backend, type Connector, Policy } from "@mcp-lifeline/core"
 import { type Bytes, mebibytes, Offered } from "@mcp-lifeline/core/internal"
+import { Pins, type PinStore, type ServerOptions } from "@mcp-lifeline/extensions"
 import type { Conversation as HttpConversation } from "@mcp-lifeline/http-server/Conversation"
 import { EraRouter } from "@mcp-lifeline/http-server/EraRouter"
 import type { Incoming } from "@mcp-lifeline/protocol"
@@ -100,7 +101,7 @@ const stateNow = (signIn: SignIn | undefined): State.State =>
 /** Loads what the server has answered this client earlier, from the state folder. */
 const loadCache = ({ name, pinStore, policy, server }: WrapContext, client: Client, { fork }: Fibers.Fibers) =>
   Effect.gen(function*() {
-    const { filters } = yield* Effect.orDie(Policy.decode(name, policy))
+    const { filters } = yield* Effect.orDie(Policy.decode(name, Policy.pick(policy)))
     const files = yield* ServerCache.make
     const offer = offerOf(policy)
     const identity = {
@@ -124,7 +125,7 @@ interface WrapContext {
   readonly server: unknown
   readonly connector: Connector
   /** The supervision options of the command line. */
-  readonly policy: Policy.PolicyOptions
+  readonly policy: ServerOptions.ServerOptions
   /** Keeps what was approved of its tools, with the option `pin`. */
   readonly pinStore?: PinStore.PinStore | undefined
   readonly signIn: SignIn | undefined
@@ -146,10 +147,11 @@ const supervise = (
   Effect.gen(function*() {
     const { fork } = yield* Fibers.make("1 second")
     const temperamentMemory = yield* (yield* Temperaments.make).of({ server, cwd: process.cwd() }, fork)
+    const { pin, ...options } = policy
     const backend = yield* Backend.make(name, {
-      ...policy,
+      ...options,
+      extensions: Pins.extensions(pin, pinStore),
       discovery: { mode: "learn", ...policy.discovery },
-      pinStore,
       temperamentMemory,
       connector: watched === undefined ? incoming.around(connector) : version.around(incoming.around(connector)),
       clientInfo: client.clientInfo,
@@ -358,7 +360,7 @@ export const serve = (
   )
 
 /** Where what was approved of the server's tools is kept. Loaded only if they are compared. */
-const pinStoreOf = (name: string, { server }: Wrap, { pin = "off" }: Policy.PolicyOptions) =>
+const pinStoreOf = (name: string, { server }: Wrap, { pin = "off" }: ServerOptions.ServerOptions) =>
   pin === "off"
     ? Effect.succeed(undefined)
     : Effect.flatMap(Effect.promise(() => import("@mcp-lifeline/state/ToolPins")), (ToolPins) =>

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@effect/vitest"
-import { PinStore } from "@mcp-lifeline/core"
+import { PinStore } from "@mcp-lifeline/extensions"
 import { StdioConnector } from "@mcp-lifeline/transport-stdio"
 import { Effect } from "effect"
 import { writeFileSync } from "node:fs"

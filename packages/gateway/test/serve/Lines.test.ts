@@ -16,7 +16,6 @@ const status = (fields: Partial<Status>): Status => ({
   target: "node",
   usage: undefined,
   memoryLimit: undefined,
-  pins: undefined,
   peer: { pid: 4242 },
   sessionId: undefined,
   serverInfo: undefined,

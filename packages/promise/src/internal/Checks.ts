@@ -2,8 +2,8 @@
  * Checks options at run time: not every program is compiled with types, and configurations are read from files.
  */
 import { McpConfig } from "@mcp-lifeline/config"
-import { Policy } from "@mcp-lifeline/core"
 import { Check, Prefix, Problem, TimeSpan } from "@mcp-lifeline/core/internal"
+import { ServerOptions } from "@mcp-lifeline/extensions"
 import { Predicate } from "effect"
 import type { ConfigError } from "../Errors.js"
 import type {
@@ -92,7 +92,7 @@ const signIn: Check.Check = (value, path) =>
 
 /** Options of every function. */
 const common = {
-  ...Policy.checks,
+  ...ServerOptions.checks,
   signIn,
   onConnected: Check.func,
   logger: Check.func,

@@ -1,8 +1,9 @@
 /**
  * The servers of a fleet's configuration, each prepared once.
  */
-import { type Fleet, Policy } from "@mcp-lifeline/core"
+import { type Fleet } from "@mcp-lifeline/core"
 import type { Problem } from "@mcp-lifeline/core/internal"
+import { ServerOptions } from "@mcp-lifeline/extensions"
 import { Incoming } from "@mcp-lifeline/protocol"
 import { Equal, Redacted } from "effect"
 import type { FleetConfig, FleetOptions, VsCodeConfig } from "../Options.js"
@@ -93,7 +94,7 @@ export class ConfiguredServers {
     this.#planned = new Map()
     const next = new Map<string, ConfiguredServer>()
     const servers = Servers.readAll(config, this.#options, problems)
-    const options = { ...this.#options, ...Policy.forAll(Policy.pick(this.#options)) } as FleetOptions
+    const options = { ...this.#options, ...ServerOptions.forAll(ServerOptions.pick(this.#options)) } as FleetOptions
     // Another prefix changes names, and not the server.
     for (const [name, { prefix: _, ...server }] of servers) {
       const copied = copy(server)

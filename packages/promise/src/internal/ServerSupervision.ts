@@ -3,13 +3,15 @@
  */
 import type { Backend, Event as CoreEvent } from "@mcp-lifeline/core"
 import { healthyScore } from "@mcp-lifeline/core/internal"
-import type { Snapshot, Status } from "@mcp-lifeline/core/types"
+import type { Snapshot } from "@mcp-lifeline/core/types"
+import { Pins } from "@mcp-lifeline/extensions"
 import type { Target } from "@mcp-lifeline/protocol"
-import { type Effect, type Runtime, Stream } from "effect"
+import { Effect, Option, type Runtime, Stream } from "effect"
 import type { ClientEvents, HealthCheck, KeepaliveControl } from "../Client.js"
 import { ConnectionLost } from "../Errors.js"
 import type { Event } from "../Event.js"
 import type { SignalOptions } from "../Options.js"
+import type { Status } from "../Status.js"
 import type { Supervision } from "../Transport.js"
 import * as Checks from "./Checks.js"
 import { fromError } from "./Failure.js"
@@ -126,7 +128,11 @@ export class ServerSupervision implements Supervision {
   }
 
   approveTools(tool?: string, options?: SignalOptions): Promise<ReadonlyArray<string>> {
-    return this.use((backend) => backend.approveTools(tool), options)
+    return this.use(
+      (backend) =>
+        Option.match(Pins.of(backend), { onNone: () => Effect.succeed([]), onSome: (pins) => pins.approve(tool) }),
+      options
+    )
   }
 
   isHealthy(threshold = healthyScore): boolean {

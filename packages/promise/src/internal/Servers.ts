@@ -3,8 +3,8 @@
  */
 import { McpConfig, ServerName } from "@mcp-lifeline/config"
 import type { Backend, ConnectError as CoreConnectError, Connector } from "@mcp-lifeline/core"
-import { Policy } from "@mcp-lifeline/core"
 import { Check, Problem } from "@mcp-lifeline/core/internal"
+import { Pins, ServerOptions } from "@mcp-lifeline/extensions"
 import { Incoming, SdkConnection, TransportConnector } from "@mcp-lifeline/protocol"
 import * as ProcessRecords from "@mcp-lifeline/state/ProcessRecords"
 import type { Origin } from "@mcp-lifeline/state/ToolPins"
@@ -192,7 +192,7 @@ export const readAll = (
     )
     if (value !== undefined) {
       const prefix = value.prefix ?? top?.prefix ?? options?.prefix
-      servers.set(name, { ...value, prefix, policy: Policy.merge(top?.policy ?? {}, value.policy) })
+      servers.set(name, { ...value, prefix, policy: ServerOptions.merge(top?.policy ?? {}, value.policy) })
     }
   }
   const [first, ...rest] = owned
@@ -286,12 +286,13 @@ export const prepare = (
   server: Described,
   options: CommonOptions,
   incoming: Incoming = new Incoming(),
-  defaults: Policy.PolicyOptions = {}
+  defaults: ServerOptions.ServerOptions = {}
 ): Prepared => {
   const signIn = signInTo(server.reach, options.signIn)
   const connector = adapterOf(server.reach, signIn?.authorization).make()
   const identity = identityOf(options)
-  const policy = Policy.merge(defaults, Policy.merge(Policy.pick(options), server.policy))
+  const merged = ServerOptions.merge(defaults, ServerOptions.merge(ServerOptions.pick(options), server.policy))
+  const { pin, ...policy } = merged
   const onConnected = options.onConnected && OnConnected.make(name, options.onConnected)
   let lastError: CoreConnectError | undefined
   let describeAttempt: () => string | undefined = () => undefined
@@ -303,9 +304,7 @@ export const prepare = (
     describeAttempt: () => describeAttempt(),
     options: {
       ...policy,
-      pinStore: policy.pin === undefined || policy.pin === "off"
-        ? undefined
-        : StoredPins.make(name, originOf(server.reach)),
+      extensions: Pins.extensions(pin, StoredPins.make(name, originOf(server.reach))),
       clientInfo: identity.clientInfo,
       capabilities: identity.capabilities,
       onConnected: onConnected && ((session) =>

@@ -1,7 +1,7 @@
 /**
  * What was approved of the tools of a server (the option `pin`), in the state folder. Its code is loaded when the tools are first compared.
  */
-import type { PinStore } from "@mcp-lifeline/core"
+import type { PinStore } from "@mcp-lifeline/extensions"
 import { digest } from "@mcp-lifeline/state/digest"
 import type { Origin } from "@mcp-lifeline/state/ToolPins"
 import { Effect } from "effect"

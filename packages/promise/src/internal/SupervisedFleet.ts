@@ -1,7 +1,7 @@
 /**
  * The facade's fleet, over a fleet of the core.
  */
-import type { Backend, Event as CoreEvent, Fleet as CoreFleet, Status } from "@mcp-lifeline/core"
+import type { Backend, Event as CoreEvent, Fleet as CoreFleet } from "@mcp-lifeline/core"
 import type * as Mcp from "@modelcontextprotocol/sdk/types.js"
 import { Effect, Exit, Runtime, Stream } from "effect"
 import type { Client } from "../Client.js"
@@ -9,6 +9,7 @@ import { BackendUnavailable } from "../Errors.js"
 import type { Event } from "../Event.js"
 import type { Applied, Fleet, FleetEvents, FleetStatus } from "../Fleet.js"
 import type { CallOptions, FleetConfig, SignalOptions, VsCodeConfig } from "../Options.js"
+import type { Status } from "../Status.js"
 import * as Checks from "./Checks.js"
 import type { ConfiguredServers } from "./ConfiguredServers.js"
 import * as CoreOptions from "./CoreOptions.js"

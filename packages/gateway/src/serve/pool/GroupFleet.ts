@@ -12,6 +12,7 @@ import {
   Telemetry
 } from "@mcp-lifeline/core"
 import { type NameReport, NameReports } from "@mcp-lifeline/core/internal"
+import { Pins } from "@mcp-lifeline/extensions"
 import { type Caller, ownerOf } from "@mcp-lifeline/http-server/Caller"
 import { Incoming, Initialize, type Introduction } from "@mcp-lifeline/protocol"
 import { LogLevels } from "@mcp-lifeline/protocol/LogLevels"
@@ -363,7 +364,7 @@ export const make = (
               ...(isOther ? { reconnect: { ...server.reconnect, overlap: false } } : {}),
               connector: incomingOf(server.id).around(connector),
               catalogMemory: cache.memory(server.id),
-              pinStore: pinStoreOf(server),
+              extensions: Pins.extensions(server.pin, pinStoreOf(server)),
               temperamentMemory,
               lifecycle: { ...server.lifecycle, disabled: isOff(server) },
               ...group.introduction

@@ -1,8 +1,9 @@
 /**
  * The servers behind the gateway. Each runs once for each group of clients that has it: all clients together, or a single client.
  */
-import { type Backend, type Fleet, type InvalidOptions, Policy } from "@mcp-lifeline/core"
-import { NameReports, Pins } from "@mcp-lifeline/core/internal"
+import type { Backend, Fleet, InvalidOptions } from "@mcp-lifeline/core"
+import { NameReports } from "@mcp-lifeline/core/internal"
+import { Pins } from "@mcp-lifeline/extensions"
 import type { Caller } from "@mcp-lifeline/http-server/Caller"
 import type { Introduction } from "@mcp-lifeline/protocol"
 import type { Scope } from "effect"
@@ -39,7 +40,7 @@ export interface ServerPool {
   /** What a server said about itself last: the shared one, or that of this caller. */
   readonly introduction: (server: Server, caller: Caller) => Introduction | undefined
   /** What was approved of the tools of a server, whether it runs or not; `undefined` without the option `pin`. */
-  readonly pins: (server: Server) => Effect.Effect<Pins | undefined>
+  readonly pins: (server: Server) => Effect.Effect<Pins.Service | undefined>
   /** How a server was disabled or enabled last; `undefined` if its configuration has changed since, and determines the state again. */
   readonly switched: (server: Server) => Switched | undefined
   /** Whether a server starts disabled for new groups. */
@@ -185,11 +186,9 @@ export const make = (
       introduction: (server, caller) =>
         isOwn(server) ? introductions.of(caller, server.id) : shared.introduction(server.id),
       pins: (server) => {
-        const { discovery, id, origin, pin = "off" } = server
+        const { id, origin, pin = "off" } = server
         if (pin === "off" || origin === undefined || pins === undefined) return Effect.succeed(undefined)
-        const { maxDepth = Policy.defaults.discovery.maxDepth } = discovery ?? {}
-        const kept = new Pins({ server: id, mode: pin, maxDepth, store: pins.of(id, origin) })
-        return Effect.as(kept.reload, kept)
+        return Pins.read(id, { mode: pin, store: pins.of(id, origin) })
       },
       switched: lastSwitched,
       isOff,

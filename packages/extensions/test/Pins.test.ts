@@ -1,14 +1,15 @@
 import { describe, expect, it } from "@effect/vitest"
-import { Backend, Fleet, PinStore, RequestError } from "@mcp-lifeline/core"
+import { Backend, Fleet, RequestError } from "@mcp-lifeline/core"
+import { Pins, PinStore } from "@mcp-lifeline/extensions"
 import { ScriptedConnector, Simulation } from "@mcp-lifeline/testing"
 import type { Tool } from "@modelcontextprotocol/sdk/types.js"
-import { Effect, Exit, Fiber, Logger, TestClock } from "effect"
+import { Effect, Exit, Fiber, Logger, Option, TestClock } from "effect"
 import * as fc from "fast-check"
+import { runUntilIdle, watched } from "../../core/test/support/Watched.js"
 import { mayLeave } from "../../testing/test/support/Holdings.js"
 import * as PooledConnector from "../../transport-stdio/src/pool/PooledConnector.js"
 import { difference } from "../src/pins/difference.js"
 import { LoggedChanges } from "../src/pins/LoggedChanges.js"
-import { runUntilIdle, watched } from "./support/Watched.js"
 
 const { tool } = ScriptedConnector
 
@@ -33,7 +34,7 @@ const listed = (backend: Backend.Backend) =>
 const start = (
   script: ScriptedConnector.ScriptedConnector,
   pin: "warn" | "block",
-  options: Omit<Backend.BackendOptions, "connector"> = {}
+  { store, ...options }: Omit<Backend.BackendOptions, "connector"> & { readonly store?: PinStore.PinStore } = {}
 ) =>
   Effect.gen(function*() {
     list(script, first)
@@ -42,12 +43,17 @@ const start = (
       if (logLevel._tag === "Warning") lines.push(String(message))
     })
     const { backend } = yield* Effect.provide(
-      watched(script, { pin, ...options }),
+      watched(script, { extensions: Pins.extensions(pin, store), ...options }),
       Logger.replace(Logger.defaultLogger, logger)
     )
     yield* runUntilIdle
     return { backend, lines }
   })
+
+const statusOf = (backend: Backend.Backend) => Effect.map(backend.status, Pins.statusOf)
+
+const approve = (backend: Backend.Backend, tool?: string) =>
+  Option.match(Pins.of(backend), { onNone: () => Effect.die("not pinned"), onSome: (pins) => pins.approve(tool) })
 
 const refusal = (backend: Backend.Backend, name: string) => Effect.flip(backend.callTool({ name }))
 
@@ -63,7 +69,7 @@ describe.each([false, true])("G24: pinned tools, without a fiber: %s", (sends) =
       const script = scripted()
       const { backend, lines } = yield* start(script, "block")
       expect(yield* listed(backend)).toEqual(["read", "write"])
-      expect((yield* backend.status).pins).toEqual({ mode: "block", changes: [], warning: undefined })
+      expect(yield* statusOf(backend)).toEqual({ mode: "block", changes: [], warning: undefined })
       list(script, changed)
       for (const _ of [1, 2, 3]) {
         script.current.lose()
@@ -87,21 +93,21 @@ describe.each([false, true])("G24: pinned tools, without a fiber: %s", (sends) =
       expect((yield* refusal(backend, "exec")).message).toContain("is new since its tools were approved")
       expect(script.ledger.sent("tools/call")).toEqual([])
       yield* backend.callTool({ name: "write" })
-      expect((yield* backend.status).pins).toMatchObject({
+      expect(yield* statusOf(backend)).toMatchObject({
         warning: expect.stringContaining('changed "read"; added "exec"'),
         changes: [{ tool: "read", kind: "changed", withheld: true }, { tool: "exec", kind: "added", withheld: true }]
       })
-      expect(yield* backend.approveTools("exec")).toEqual(["exec"])
+      expect(yield* approve(backend, "exec")).toEqual(["exec"])
       yield* TestClock.adjust("1 second")
       expect(yield* listed(backend)).toEqual(["write", "exec"])
       yield* backend.callTool({ name: "exec" })
       expect((yield* refusal(backend, "read")).message).toContain("has changed")
-      expect(yield* backend.approveTools()).toEqual(["read"])
+      expect(yield* approve(backend)).toEqual(["read"])
       yield* TestClock.adjust("1 second")
       expect(yield* listed(backend)).toEqual(["read", "write", "exec"])
       yield* backend.callTool({ name: "read" })
-      expect(yield* backend.approveTools()).toEqual([])
-      expect((yield* backend.status).pins?.changes).toEqual([])
+      expect(yield* approve(backend)).toEqual([])
+      expect((yield* statusOf(backend))?.changes).toEqual([])
     }))
 
   it.scoped("[G24] a server that lists something else each time fills no log; after an approval, changes are logged again", () =>
@@ -117,8 +123,8 @@ describe.each([false, true])("G24: pinned tools, without a fiber: %s", (sends) =
         })
       for (let i = 0; i < 20; i++) yield* change("read")
       expect(logged().map((line) => line.includes("keep changing"))).toEqual([false, false, false, false, false, true])
-      expect((yield* backend.status).pins?.changes[0]?.difference.join()).toContain("It is 19.")
-      yield* backend.approveTools()
+      expect((yield* statusOf(backend))?.changes[0]?.difference.join()).toContain("It is 19.")
+      yield* approve(backend)
       yield* change("read")
       expect(logged()).toHaveLength(7)
       expect(logged().at(-1)).toContain("It is 19.")
@@ -132,7 +138,7 @@ describe.each([false, true])("G24: pinned tools, without a fiber: %s", (sends) =
       const description = `Reads any file. ${"word ".repeat(100)}${payload}`
       announce(script, [described("read", description), first[1]!])
       yield* TestClock.adjust("1 second")
-      const { changes = [], warning } = (yield* backend.status).pins ?? {}
+      const { changes = [], warning } = (yield* statusOf(backend)) ?? {}
       expect(changes[0]?.difference).toEqual([`description: "Reads a file." -> "${description}"`])
       expect(changes[0]?.summary).toEqual([
         expect.stringMatching(/" \(\d+ characters left out\)$/),
@@ -151,7 +157,7 @@ describe.each([false, true])("G24: pinned tools, without a fiber: %s", (sends) =
       announce(script, [changed[0]!])
       yield* TestClock.adjust("1 second")
       expect(yield* listed(backend)).toEqual([])
-      expect((yield* backend.status).pins?.changes.map(({ kind, tool, withheld }) => [tool, kind, withheld])).toEqual([
+      expect((yield* statusOf(backend))?.changes.map(({ kind, tool, withheld }) => [tool, kind, withheld])).toEqual([
         ["read", "changed", true],
         ["write", "removed", false]
       ])
@@ -159,7 +165,7 @@ describe.each([false, true])("G24: pinned tools, without a fiber: %s", (sends) =
       announce(script, first)
       yield* TestClock.adjust("1 second")
       expect(yield* listed(backend)).toEqual(["read", "write"])
-      expect((yield* backend.status).pins?.changes).toEqual([])
+      expect((yield* statusOf(backend))?.changes).toEqual([])
       yield* backend.callTool({ name: "read" })
     }))
 
@@ -207,9 +213,9 @@ describe("G24: pinned tools", () => {
       expect(yield* listed(backend)).toEqual(["read", "write", "exec"])
       yield* backend.callTool({ name: "read" })
       expect(lines.filter((line) => line.includes("Whoever"))).toHaveLength(2)
-      expect((yield* backend.status).pins?.changes.map(({ withheld }) => withheld)).toEqual([false, false])
-      yield* backend.approveTools()
-      expect((yield* backend.status).pins?.warning).toBeUndefined()
+      expect((yield* statusOf(backend))?.changes.map(({ withheld }) => withheld)).toEqual([false, false])
+      yield* approve(backend)
+      expect((yield* statusOf(backend))?.warning).toBeUndefined()
     }))
 
   it.scoped("[G24] without the option nothing is compared, and the lists are read once", () =>
@@ -221,9 +227,9 @@ describe("G24: pinned tools", () => {
       announce(script, changed)
       yield* TestClock.adjust("1 second")
       yield* backend.callTool({ name: "read" })
-      expect((yield* backend.status).pins).toBeUndefined()
+      expect(yield* statusOf(backend)).toBeUndefined()
       expect(script.ledger.sent("tools/list")).toHaveLength(2)
-      expect(yield* backend.approveTools()).toEqual([])
+      expect(Pins.of(backend)).toEqual(Option.none())
     }))
 
   it.scoped("[G24] a list in one page is not read twice", () =>
@@ -253,7 +259,7 @@ describe("G24: pinned tools", () => {
       script.current.lose()
       yield* TestClock.adjust("2 seconds")
       expect(yield* listed(backend)).toEqual(["write"])
-      expect((yield* backend.status).pins?.changes.map(({ tool }) => tool)).toEqual(["read", "exec", "third"])
+      expect((yield* statusOf(backend))?.changes.map(({ tool }) => tool)).toEqual(["read", "exec", "third"])
     }))
 
   it.scoped("[G24] a list that is too long to be read to its end proves no removal", () =>
@@ -262,7 +268,7 @@ describe("G24: pinned tools", () => {
       const { backend } = yield* start(script, "block", { discovery: { maxEntries: 2 } })
       announce(script, [described("a", "a"), described("b", "b"), ...first])
       yield* TestClock.adjust("1 second")
-      expect((yield* backend.status).pins?.changes.map(({ kind, tool }) => [tool, kind])).toEqual([
+      expect((yield* statusOf(backend))?.changes.map(({ kind, tool }) => [tool, kind])).toEqual([
         ["a", "added"],
         ["b", "added"]
       ])
@@ -285,9 +291,9 @@ describe("G24: pinned tools", () => {
     Effect.gen(function*() {
       const store = PinStore.memory()
       const script = ScriptedConnector.make()
-      yield* Effect.scoped(start(script, "block", { pinStore: store }))
+      yield* Effect.scoped(start(script, "block", { store }))
       const { backend } = yield* Effect.tap(
-        Effect.suspend(() => start(script, "block", { pinStore: store, lifecycle: { lazy: true } })),
+        Effect.suspend(() => start(script, "block", { store, lifecycle: { lazy: true } })),
         () => Effect.sync(() => list(script, changed))
       )
       yield* backend.enable
@@ -301,7 +307,7 @@ describe("G24: pinned tools", () => {
       )
       yield* TestClock.adjust("3 seconds")
       expect(yield* listed(backend)).toEqual(["read", "write"])
-      expect((yield* backend.status).pins?.changes.map(({ tool }) => tool)).toEqual(["exec"])
+      expect((yield* statusOf(backend))?.changes.map(({ tool }) => tool)).toEqual(["exec"])
       yield* backend.callTool({ name: "read" })
     }))
 
@@ -310,8 +316,7 @@ describe("G24: pinned tools", () => {
       const script = ScriptedConnector.make()
       list(script, first)
       const fleet = yield* Fleet.make({
-        backends: { docs: { connector: script, keepalive: { method: "none" } } },
-        defaults: { pin: "block" }
+        backends: { docs: { connector: script, extensions: Pins.extensions("block"), keepalive: { method: "none" } } }
       })
       yield* fleet.ready
       announce(script, changed)
@@ -327,7 +332,7 @@ describe("G24: pinned tools", () => {
       const script = ScriptedConnector.make()
       const connector = PooledConnector.make({ connector: script, processes: 2 })
       list(script, first)
-      const { backend } = yield* watched(script, { pin: "block", ...{ connector } })
+      const { backend } = yield* watched(script, { extensions: Pins.extensions("block"), ...{ connector } })
       yield* TestClock.adjust("1 second")
       expect(yield* listed(backend)).toEqual(["read", "write"])
       yield* backend.callTool({ name: "read" })
@@ -339,7 +344,7 @@ describe("G24: pinned tools", () => {
       expect(script.ledger.sent("tools/call")).toHaveLength(calls)
       yield* TestClock.adjust("1 second")
       expect(yield* listed(backend)).toEqual(["write"])
-      yield* backend.approveTools()
+      yield* approve(backend)
       yield* TestClock.adjust("1 second")
       expect(yield* listed(backend)).toEqual(["read", "write", "exec"])
     }))
@@ -358,7 +363,7 @@ describe("G24: what was approved cannot be read", () => {
     Effect.gen(function*() {
       const script = ScriptedConnector.make()
       const store = yield* storeOf(broken)
-      const { backend, lines } = yield* start(script, "block", { pinStore: store })
+      const { backend, lines } = yield* start(script, "block", { store })
       expect(yield* listed(backend)).toEqual([])
       const { message } = yield* refusal(backend, "read")
       // Where it is kept, and what is wrong with it, is for whoever runs Lifeline: callers may be others.
@@ -376,7 +381,7 @@ describe("G24: what was approved cannot be read", () => {
         + '(pin: "block"). Make it readable or restore it; or check its tools, and approve them as they are now: '
         + "mcp-lifeline approve one, or the status page"
       ])
-      expect((yield* backend.status).pins).toMatchObject({
+      expect(yield* statusOf(backend)).toMatchObject({
         unreadable: { file: "/state/pins.json", reason: "it is damaged" },
         warning: expect.stringContaining("so all its tools are withheld"),
         changes: [
@@ -395,15 +400,15 @@ describe("G24: what was approved cannot be read", () => {
     Effect.gen(function*() {
       const script = ScriptedConnector.make()
       const store = yield* storeOf(broken)
-      const { backend } = yield* start(script, "block", { pinStore: store })
-      expect(yield* backend.approveTools("write")).toEqual(["write"])
+      const { backend } = yield* start(script, "block", { store })
+      expect(yield* approve(backend, "write")).toEqual(["write"])
       yield* TestClock.adjust("1 second")
       expect(yield* listed(backend)).toEqual(["write"])
       yield* backend.callTool({ name: "write" })
       expect((yield* refusal(backend, "read")).message).toContain("is new since its tools were approved")
-      expect((yield* backend.status).pins).toMatchObject({ changes: [{ tool: "read", kind: "added" }] })
-      expect((yield* backend.status).pins).not.toHaveProperty("unreadable")
-      expect(yield* backend.approveTools()).toEqual(["read"])
+      expect(yield* statusOf(backend)).toMatchObject({ changes: [{ tool: "read", kind: "added" }] })
+      expect(yield* statusOf(backend)).not.toHaveProperty("unreadable")
+      expect(yield* approve(backend)).toEqual(["read"])
       yield* TestClock.adjust("1 second")
       expect(yield* listed(backend)).toEqual(["read", "write"])
     }))
@@ -412,31 +417,31 @@ describe("G24: what was approved cannot be read", () => {
     Effect.gen(function*() {
       const script = ScriptedConnector.make()
       const store = yield* storeOf(broken)
-      const { backend, lines } = yield* start(script, "warn", { pinStore: store })
+      const { backend, lines } = yield* start(script, "warn", { store })
       announce(script, changed)
       yield* TestClock.adjust("1 second")
       expect(yield* listed(backend)).toEqual(["read", "write", "exec"])
       yield* backend.callTool({ name: "read" })
       expect(yield* store.get).toBe(broken)
       expect(lines.filter((line) => line.includes("nothing is remembered in place of it"))).toHaveLength(1)
-      expect((yield* backend.status).pins?.warning).toContain("nobody knows whether its tools have changed")
-      expect(yield* backend.approveTools()).toEqual(["read", "write", "exec"])
-      expect((yield* backend.status).pins?.warning).toBeUndefined()
+      expect((yield* statusOf(backend))?.warning).toContain("nobody knows whether its tools have changed")
+      expect(yield* approve(backend)).toEqual(["read", "write", "exec"])
+      expect((yield* statusOf(backend))?.warning).toBeUndefined()
     }))
 
   it.scoped("[G24] once it can be read again, or is removed, it counts within seconds", () =>
     Effect.gen(function*() {
       const script = ScriptedConnector.make()
       const store = yield* storeOf(undefined)
-      yield* Effect.scoped(start(script, "block", { pinStore: store }))
+      yield* Effect.scoped(start(script, "block", { store }))
       const good = yield* store.get
       yield* store.update(() => broken)
-      const { backend, lines } = yield* start(script, "block", { pinStore: store })
+      const { backend, lines } = yield* start(script, "block", { store })
       expect(yield* listed(backend)).toEqual([])
       yield* store.update(() => good)
       yield* TestClock.adjust("3 seconds")
       expect(yield* listed(backend)).toEqual(["read", "write"])
-      expect((yield* backend.status).pins).toEqual({ mode: "block", changes: [], warning: undefined })
+      expect(yield* statusOf(backend)).toEqual({ mode: "block", changes: [], warning: undefined })
       yield* store.update(() => broken)
       script.current.lose()
       yield* TestClock.adjust("2 seconds")
@@ -459,12 +464,12 @@ describe("G24: what was approved cannot be read", () => {
       ])
       announce(script, [])
       yield* TestClock.adjust("1 second")
-      expect(yield* backend.approveTools()).toEqual(["read", "write"])
+      expect(yield* approve(backend)).toEqual(["read", "write"])
       announce(script, changed)
       yield* TestClock.adjust("1 second")
       expect(yield* listed(backend)).toEqual([])
       // What is approved then is offered.
-      yield* backend.approveTools()
+      yield* approve(backend)
       yield* TestClock.adjust("1 second")
       expect(yield* listed(backend)).toEqual(["read", "write", "exec"])
     }))
@@ -570,7 +575,7 @@ describe("G24: in any interleaving", () => {
           sim.fork(Effect.scoped(Effect.gen(function*() {
             backend = yield* Backend.make("one", {
               connector: script,
-              pin: "block",
+              extensions: Pins.extensions("block"),
               keepalive: { method: "none" },
               reconnect: { initialDelay: 10, maxDelay: 100 }
             })
@@ -617,7 +622,7 @@ describe("G24: in any interleaving", () => {
               case "approve": {
                 const current = Array.from(known.values(), ({ variant }) => variant)
                 approving.add(current)
-                sim.fork(Effect.map(backend!.approveTools(), (names) => {
+                sim.fork(Effect.map(approve(backend!), (names) => {
                   approving.delete(current)
                   if (names.includes("read")) { for (const { variant } of known.values()) approved.add(variant) }
                 }))

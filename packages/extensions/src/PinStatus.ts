@@ -16,6 +16,12 @@ export interface PinChange {
   readonly summary: ReadonlyArray<string>
 }
 
+/** What the extension adds to a backend's status. */
+export interface PinsStatus {
+  /** Missing where nothing is compared. */
+  readonly pins?: PinStatus | undefined
+}
+
 /** The tools of a server, compared with those that were approved. */
 export interface PinStatus {
   readonly mode: "warn" | "block"

@@ -2,18 +2,16 @@
  * A connector whose connections offer only approved tools. It wraps the connector that makes the connection: no request passes around it.
  * A pool wraps each of its processes, because each may list other tools than the one before it.
  */
+import type { ConnectOptions, Connector, Policy, ServerNotification } from "@mcp-lifeline/core"
+import { problemOf, SafeLog } from "@mcp-lifeline/core/internal"
 import { Effect, Schedule, type Scope } from "effect"
-import * as SafeLog from "../internal/SafeLog.js"
-import type { Policy } from "../options/Policy.js"
-import { problemOf } from "../port/checkConnector.js"
-import type { ConnectOptions, Connector, ServerNotification } from "../port/Connector.js"
 import { PinnedConnection } from "./PinnedConnection.js"
-import { Pins } from "./Pins.js"
+import type { PinnedTools } from "./PinnedTools.js"
 
 export interface Options {
   readonly backend: string
-  readonly policy: Policy
-  readonly pins: Pins
+  readonly policy: Policy.Policy
+  readonly pins: PinnedTools
 }
 
 /** Lifeline itself announces it when something was approved or is withheld from now on. */
@@ -64,7 +62,7 @@ export const around = (connector: Connector, { backend, pins, policy }: Options)
 })
 
 /** As long as a change waits for an approval. */
-const followApprovals = (pins: Pins): Effect.Effect<void, never, Scope.Scope> => {
+const followApprovals = (pins: PinnedTools): Effect.Effect<void, never, Scope.Scope> => {
   const changes = Effect.async<void>((resume) => {
     if (pins.hasChanges) return resume(Effect.void)
     const stop = pins.changed.listen(() => {

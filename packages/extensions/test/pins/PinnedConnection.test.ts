@@ -3,17 +3,17 @@ import {
   type Connection,
   type ConnectOptions,
   type Connector,
-  PinStore,
+  Policy,
   RequestError,
   type RequestOptions
 } from "@mcp-lifeline/core"
+import type { Hub } from "@mcp-lifeline/core/internal"
+import { PinStore } from "@mcp-lifeline/extensions"
 import { ScriptedConnector } from "@mcp-lifeline/testing"
 import { Effect, Exit, Fiber, identity, Scope, TestClock } from "effect"
-import type { Hub } from "../../src/internal/Hub.js"
-import { defaults } from "../../src/options/Policy.js"
 import { PinnedConnection } from "../../src/pins/PinnedConnection.js"
 import * as PinnedConnector from "../../src/pins/PinnedConnector.js"
-import { Pins } from "../../src/pins/Pins.js"
+import { PinnedTools } from "../../src/pins/PinnedTools.js"
 
 const described = (name: string, description: string) => ({ ...ScriptedConnector.tool(name), description })
 
@@ -76,12 +76,12 @@ const pinned = (
         }
         : {})
     } as never as Connection
-    const pins = new Pins({ server: "one", mode, store: PinStore.memory(), maxDepth: 10 })
+    const pins = new PinnedTools({ server: "one", mode, store: PinStore.memory(), maxDepth: 10 })
     const announced = { count: 0 }
     const made = new PinnedConnection({
       inner,
       backend: "one",
-      policy: defaults,
+      policy: Policy.defaults,
       pins,
       clock: yield* Effect.clock,
       announce: () => {
@@ -398,10 +398,10 @@ describe("a connector of pinned connections", () => {
     const memory = PinStore.memory()
     let reads = 0
     const store = { ...memory, get: Effect.zipRight(Effect.sync(() => void reads++), memory.get) }
-    const pins = new Pins({ server: "one", mode: "block", store, maxDepth: 10 })
+    const pins = new PinnedTools({ server: "one", mode: "block", store, maxDepth: 10 })
     const listeners = [counted(pins.changed), counted(pins.approvals)]
     const script = ScriptedConnector.make()
-    const connector: Connector = PinnedConnector.around(script, { backend: "one", policy: defaults, pins })
+    const connector: Connector = PinnedConnector.around(script, { backend: "one", policy: Policy.defaults, pins })
     const told: Array<string> = []
     const connect = Effect.gen(function*() {
       const scope = yield* Scope.make()

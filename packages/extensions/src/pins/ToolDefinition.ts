@@ -1,7 +1,6 @@
 /** What a model and its user decide by, as canonical JSON, so that equal definitions are equal texts. */
+import { canonical, Nesting } from "@mcp-lifeline/core/internal"
 import { Predicate } from "effect"
-import { canonical } from "./canonical.js"
-import * as Nesting from "./Nesting.js"
 
 /** Without the name, by which a definition is found. */
 const fields = ["title", "description", "inputSchema", "outputSchema", "annotations"] as const

@@ -1,9 +1,7 @@
 /** The approved definitions of one server's tools, and what differs from them on any of its connections. (G24) */
+import { Hub, longestKey, SafeLog } from "@mcp-lifeline/core/internal"
 import { Clock, Effect, Predicate } from "effect"
-import { longestKey } from "../catalog/Bounds.js"
-import * as ToolDefinition from "../catalog/ToolDefinition.js"
-import { Hub } from "../internal/Hub.js"
-import * as SafeLog from "../internal/SafeLog.js"
+import type { PinChange, PinStatus } from "../PinStatus.js"
 import {
   type Definition,
   type Found,
@@ -12,8 +10,7 @@ import {
   type PinStore,
   type Reading,
   type Unreadable
-} from "../port/PinStore.js"
-import type { PinChange, PinStatus } from "../state/PinStatus.js"
+} from "../PinStore.js"
 import * as Comparison from "./Comparison.js"
 import { type Difference, difference, fieldsOf } from "./difference.js"
 import { LoggedChanges } from "./LoggedChanges.js"
@@ -29,6 +26,7 @@ import {
   unreadableWarning,
   warningOf
 } from "./messages.js"
+import * as ToolDefinition from "./ToolDefinition.js"
 
 const mostLogged = 10
 
@@ -49,7 +47,7 @@ const kindOf = ({ definition }: Found, approved: Definition | undefined): PinCha
 
 const noDifference: Difference = { full: [], short: [] }
 
-export class Pins {
+export class PinnedTools {
   readonly mode: "warn" | "block"
   readonly changed = new Hub<void>()
   /** Here or by another program. */

@@ -2,17 +2,20 @@
  * One connection that offers only approved tools. (G24) With `block`, no call passes before its tools were read and compared, since it was
  * made and since the last announced change. A server that cannot announce changes is asked again now and then.
  */
+import {
+  type Connection,
+  type Hearing,
+  type Method,
+  type Params,
+  type Policy,
+  RequestError,
+  type RequestOptions,
+  type Result
+} from "@mcp-lifeline/core"
+import { delegated, Discovery, withDeadline } from "@mcp-lifeline/core/internal"
 import { type Clock, Effect, Predicate, Runtime } from "effect"
 import { constVoid } from "effect/Function"
-import * as Discovery from "../discovery/Discovery.js"
-import { RequestError } from "../Errors.js"
-import type { Policy } from "../options/Policy.js"
-import type { Connection, RequestOptions } from "../port/Connection.js"
-import type { Hearing } from "../port/Connector.js"
-import { delegated } from "../port/delegated.js"
-import type { Method, Params, Result } from "../port/Method.js"
-import { withDeadline } from "../port/withDeadline.js"
-import type { Pins, Seen } from "./Pins.js"
+import type { PinnedTools, Seen } from "./PinnedTools.js"
 
 /** How long a comparison holds if no changes are announced, in milliseconds. */
 const holds = 30_000
@@ -26,8 +29,8 @@ const invalidParams = -32602
 export interface Options {
   readonly inner: Connection
   readonly backend: string
-  readonly policy: Policy
-  readonly pins: Pins
+  readonly policy: Policy.Policy
+  readonly pins: PinnedTools
   readonly clock: Clock.Clock
   readonly announce: () => void
 }

@@ -1,8 +1,8 @@
 import { describe, expect, it } from "@effect/vitest"
-import { PinStore } from "@mcp-lifeline/core"
+import { PinStore } from "@mcp-lifeline/extensions"
 import { Effect, Logger } from "effect"
 import * as Comparison from "../../src/pins/Comparison.js"
-import { Pins } from "../../src/pins/Pins.js"
+import { PinnedTools } from "../../src/pins/PinnedTools.js"
 
 const digest = (text: string) => `${text.length}`
 const definition = (length: number) => Comparison.definitionOf("x".repeat(length), digest)
@@ -46,7 +46,7 @@ describe("how much is kept and said of definitions", () => {
   })
 
   it("[G24] what a connection offers is compared with what was offered last, on whatever connection", () => {
-    const pins = new Pins({ server: "one", mode: "warn", store: PinStore.memory(), maxDepth: 10 })
+    const pins = new PinnedTools({ server: "one", mode: "warn", store: PinStore.memory(), maxDepth: 10 })
     const offers = (...tools: ReadonlyArray<readonly [string, string]>) => pins.offers(new Map(tools))
     expect(offers(["a", "1"])).toBe(false)
     expect(offers(["a", "1"])).toBe(false)
@@ -65,7 +65,7 @@ describe("how much is kept and said of definitions", () => {
     Effect.gen(function*() {
       const lines: Array<string> = []
       const logger = Logger.make(({ message }) => void lines.push(String(message)))
-      const pins = new Pins({ server: "one", mode: "block", store: PinStore.memory(), maxDepth: 10 })
+      const pins = new PinnedTools({ server: "one", mode: "block", store: PinStore.memory(), maxDepth: 10 })
       const tools = (description: string, count = 13) =>
         Array.from({ length: 13 }, (_, i) => ({
           name: `t${i}`,
@@ -96,7 +96,7 @@ describe("how much is kept and said of definitions", () => {
 
   it.effect("[G24] a tool that cannot be compared counts as none: it is not approved with the first, and never after", () =>
     Effect.gen(function*() {
-      const pins = new Pins({ server: "one", mode: "block", store: PinStore.memory(), maxDepth: 3 })
+      const pins = new PinnedTools({ server: "one", mode: "block", store: PinStore.memory(), maxDepth: 3 })
       const plain = { name: "plain", inputSchema: {} }
       const deep = (name: string) => ({ name, inputSchema: { properties: { a: { properties: { b: {} } } } } })
       for (const tools of [[plain, deep("first")], [plain, deep("first"), deep("later")]]) {
@@ -119,7 +119,7 @@ describe("how much is kept and said of definitions", () => {
         get: Effect.map(memory.get, copied),
         update: (change) => Effect.map(memory.update(change), copied)
       }
-      const pins = new Pins({ server: "one", mode: "block", store, maxDepth: 10 })
+      const pins = new PinnedTools({ server: "one", mode: "block", store, maxDepth: 10 })
       const told = { changed: 0, approvals: 0 }
       const stops = [
         pins.changed.listen(() => void told.changed++),

@@ -1,5 +1,5 @@
 /** Compares the tools that a server lists with those that were approved, and says what an approval changes. Pure. */
-import type { Definition, Found, Kept } from "../port/PinStore.js"
+import type { Definition, Found, Kept } from "../PinStore.js"
 
 /** The longest text of one definition that is kept, and of all of a server, in characters. Of others only the digest is. */
 const [longestText, longestTexts] = [32_768, 4 * 1024 * 1024]

@@ -2,14 +2,14 @@
  * What is known of pinned tools, against a model: lists of several connections, approvals here and by another program, and what is kept
  * that cannot be read for a while.
  */
-import { PinStore } from "@mcp-lifeline/core"
+import { longestKey } from "@mcp-lifeline/core/internal"
+import { PinStore } from "@mcp-lifeline/extensions"
 import { Clock, Effect, Logger, LogLevel, TestClock, TestContext } from "effect"
 import * as fc from "fast-check"
 import { expect, it } from "vitest"
 import { bySize } from "../../../testing/test/support/bySize.js"
 import { mayLeave } from "../../../testing/test/support/Holdings.js"
-import { longestKey } from "../../src/catalog/Bounds.js"
-import { Pins } from "../../src/pins/Pins.js"
+import { PinnedTools } from "../../src/pins/PinnedTools.js"
 
 const names = ["read", "write", "exec"] as const
 const tooLong = "x".repeat(longestKey.tools + 1)
@@ -122,7 +122,7 @@ const run = (commands: ReadonlyArray<Command>, mode: "warn" | "block") =>
           isBroken ? Effect.sync(() => void change(broken)).pipe(Effect.as(broken)) : memory.update(change)
         )
     }
-    const make = () => new Pins({ server: "one", mode, store, maxDepth: 10 })
+    const make = () => new PinnedTools({ server: "one", mode, store, maxDepth: 10 })
     const pins = make()
     const elsewhere = make()
     /** What is kept, and what this program knows of it; `unreadable` if that it is so. */

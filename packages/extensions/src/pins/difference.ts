@@ -1,6 +1,8 @@
 /** How two definitions of a tool differ, in lines for people. The server may mislead: characters that cannot be seen are shown as codes. */
+import { PlainText } from "@mcp-lifeline/core/internal"
 import { Predicate } from "effect"
-import { json } from "../observe/PlainText.js"
+
+const { json } = PlainText
 
 /** How many differences are shown in short, and how many characters of each path. */
 const [most, longestPath] = [20, 200]

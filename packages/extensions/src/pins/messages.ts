@@ -1,8 +1,10 @@
 /** What people are told about tools that are not as they were approved. */
-import { cut, json } from "../observe/PlainText.js"
-import type { Unreadable } from "../port/PinStore.js"
-import type { PinChange, PinStatus } from "../state/PinStatus.js"
+import { PlainText } from "@mcp-lifeline/core/internal"
+import type { PinChange, PinStatus } from "../PinStatus.js"
+import type { Unreadable } from "../PinStore.js"
 import type { Difference } from "./difference.js"
+
+const { cut, json } = PlainText
 
 type Mode = PinStatus["mode"]
 

@@ -1,0 +1,104 @@
+/**
+ * Compares the tools of a server with those that were approved, so that a definition that has changed is reported, or withheld.
+ */
+import type { Backend, Extension, Status } from "@mcp-lifeline/core"
+import { Config, Context, Effect, type Option } from "effect"
+import * as PinnedConnector from "./pins/PinnedConnector.js"
+import { PinnedTools } from "./pins/PinnedTools.js"
+import type { PinsStatus, PinStatus } from "./PinStatus.js"
+import * as PinStore from "./PinStore.js"
+
+/** What programs can do with the pinned tools of a backend. */
+export interface Service {
+  readonly status: PinStatus
+  /**
+   * Approves the definitions as they are now: of one tool, or of all that differ (`status`). Returns the names of the tools whose
+   * definitions were not the approved ones. If what was approved cannot be read, what is known here replaces it; if nothing is known, it is
+   * removed, and the tools listed next count as approved.
+   */
+  readonly approve: (tool?: string) => Effect.Effect<ReadonlyArray<string>>
+}
+
+/** The pinned tools of a backend: `backend.extension(Pins.Pins)`. */
+export class Pins extends Context.Tag("@mcp-lifeline/extensions/Pins")<Pins, Service>() {}
+
+/** How tools are pinned. */
+export interface Options {
+  /**
+   * What becomes of a tool whose definition (title, description, schemas, annotations) is not the one that was approved, because it has
+   * changed or is new. `warn`: Lifeline says how it has changed. `block`: it also withholds the tool, which is neither listed nor callable
+   * until it is approved.
+   */
+  readonly mode: "warn" | "block"
+  /** Keeps the definitions. Default: as long as the backend lives. */
+  readonly store?: PinStore.PinStore | undefined
+}
+
+/**
+ * Pins the tools of a backend. The definitions of the first list that Lifeline reads count as approved.
+ *
+ * @example
+ * import { Backend, type Connector } from "@mcp-lifeline/core"
+ * import { Pins } from "@mcp-lifeline/extensions"
+ * import { Effect } from "effect"
+ *
+ * export const program = (connector: Connector) =>
+ *   Effect.gen(function*() {
+ *     const docs = yield* Backend.make("docs", { connector, extensions: [Pins.make({ mode: "block" })] })
+ *     const pins = yield* docs.extension(Pins.Pins)
+ *     const { warning } = pins.status
+ *     yield* Effect.log(warning ?? "its tools are as they were approved")
+ *     return yield* pins.approve()
+ *   })
+ */
+export const make = ({ mode, store }: Options): Extension.Extension<Pins, Service> => ({
+  tag: Pins,
+  install: ({ backend, changed, offers, policy }) =>
+    Effect.gen(function*() {
+      const tools = new PinnedTools({
+        server: backend,
+        mode,
+        maxDepth: policy.discovery.maxDepth,
+        store: store ?? PinStore.memory(),
+        isOffered: (tool) => offers.has("tools", tool)
+      })
+      yield* Effect.acquireRelease(
+        Effect.sync(() => tools.changed.listen(changed)),
+        (stop) => Effect.sync(stop)
+      )
+      return {
+        service: tools,
+        around: (connector) => PinnedConnector.around(connector, { backend, policy, pins: tools }),
+        status: (): PinsStatus => ({ pins: tools.status }),
+        withheld: () => tools.withheld
+      }
+    })
+})
+
+/** The extensions of a server with the option `pin`. */
+export const extensions = (
+  mode: Options["mode"] | "off" | undefined,
+  store?: PinStore.PinStore
+): ReadonlyArray<Extension.Any> | undefined =>
+  mode === undefined || mode === "off" ? undefined : [make({ mode, store })]
+
+/** The option `pin` from Effect's configuration, for `extensions`. Default `off`. */
+export const config: Config.Config<Options["mode"] | "off"> = Config.withDefault(
+  Config.literal("off", "warn", "block")("pin"),
+  "off"
+)
+
+/** The pinned tools of a backend, if they are pinned. */
+export const of = (backend: Backend.Backend): Option.Option<Service> => backend.extension(Pins)
+
+/** What the status of a backend says of its pinned tools. */
+export const statusOf = (status: Status): PinStatus | undefined => (status as Status & PinsStatus).pins
+
+/** The pinned tools of a server, as they are kept: for a server that is not supervised here. */
+export const read = (
+  server: string,
+  { mode, store }: Options & { readonly store: PinStore.PinStore }
+): Effect.Effect<Service> => {
+  const tools = new PinnedTools({ server, mode, maxDepth: Number.MAX_SAFE_INTEGER, store })
+  return Effect.as(tools.reload, tools)
+}

@@ -1,0 +1,5 @@
+export type { ExtensionOptions } from "./ExtensionOptions.js"
+export * as Pins from "./Pins.js"
+export type { PinChange, PinsStatus, PinStatus } from "./PinStatus.js"
+export * as PinStore from "./PinStore.js"
+export * as ServerOptions from "./ServerOptions.js"

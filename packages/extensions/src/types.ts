@@ -1,0 +1,5 @@
+/**
+ * What is given to the extensions of a backend and seen of them, in types that show nothing of Effect: for packages that hide it.
+ */
+export type { ExtensionOptions } from "./ExtensionOptions.js"
+export type { PinChange, PinsStatus, PinStatus } from "./PinStatus.js"
