@@ -1,7 +1,4 @@
-/**
- * What the other packages of Lifeline use of the core, and nobody else should: it may change with each minor version, without notice. They
- * depend on the same minor version.
- */
+/** What the other packages of Lifeline use of the core, and nobody else should: it may change with each minor version. */
 import type { Effect } from "effect"
 import type { Backend } from "./backend/Backend.js"
 import type { BackendHandle } from "./backend/BackendHandle.js"
@@ -65,11 +62,9 @@ export { withDeadline } from "./port/withDeadline.js"
 export { Offered } from "./state/Offered.js"
 
 /**
- * `Backend.request` for callers that have no fiber, and want to make one only if they need it. Calls `next` once, perhaps before this
- * returns. `next` gets the exit of the request; or, if there is no connection, something went wrong, or telemetry makes a span of the call,
- * an effect that carries on with it. If you interrupt the fiber of that effect, call `cancel` of what this returns, too: a fiber that has not
- * begun is interrupted without a trace. `cancel` returns what becomes of the request; if there is such a fiber, call it once more when that
- * has ended, because only then it is known.
+ * `Backend.request` without a fiber. Calls `next` once, perhaps before this returns, with the exit of the request, or with an effect that
+ * carries on where it needs a fiber. Whoever interrupts that fiber calls `cancel`, too, and once more when it has ended: it returns what
+ * becomes of the request.
  */
 export const start = <M extends Method>(
   backend: Backend,
@@ -89,17 +84,17 @@ export const isInDoubt = (backend: Backend): boolean => (backend as BackendHandl
 export const toolOptions = (backend: Backend, name: string): Chosen | undefined =>
   (backend as BackendHandle).calls.tools.tool(name)
 
-/** Whether its options offer a tool to callers, by the name that its server gives it, whether the server has it now or not. */
+/** Whether its options offer a tool, by the name that its server gives it, whether the server has it or not. */
 export const offersTool = (backend: Backend, name: string): boolean => (backend as BackendHandle).offersTool(name)
 
 /** Whether its callers may call tools that require a task as any other (`calls.tasks`). */
 export const runsTasks = (backend: Backend): boolean => (backend as BackendHandle).runsTasks
 
-/** `Fleet.route` without an Effect: returns `undefined` at once if no backend is known to offer this. For programs that use `start`. */
+/** `Fleet.route` without an Effect; `undefined` if no backend is known to offer this. */
 export const find = (fleet: Fleet, kind: Routed, name: string): Route | undefined =>
   (fleet as Fleet & Pick<Router, "find">).find(kind, name)
 
-/** The requests of callers that may use this of a fleet: under the names of a fleet in which there is nothing else. */
+/** A fleet as for callers that may use only this of it. */
 export const viewOf = (fleet: Fleet, visible: Visible): Router =>
   (fleet as Fleet & { readonly viewOf: (visible: Visible) => Router }).viewOf(visible)
 

@@ -94,10 +94,7 @@ const toolsOf = (source: Backend | Fleet): Effect.Effect<ReadonlyArray<McpTool>,
       ({ tools }) => tools
     )
 
-/**
- * The tools as they are now, for programs that merge them with their own. Asks the server only if its catalogue is not known yet, and waits for
- * it like a call; a fleet gives what is known (see `Fleet.ready`).
- */
+/** The tools as they are now. Asks the server only if its catalogue is not known yet, like a call; a fleet gives what is known. */
 export const make = <Mode extends Tool.FailureMode = "return">(
   source: Backend | Fleet,
   { call, failureMode = "return" as Mode }: ToolkitOptions<Mode> = {}
@@ -122,8 +119,7 @@ export const make = <Mode extends Tool.FailureMode = "return">(
   })
 
 /**
- * The tools for a language model, as they are now. Run it for each request, so that the model has the tools that the server has by then. A call of
- * a tool that the server has no more fails, and the failure says so.
+ * The tools for a language model, as they are now: run it for each request. A call of a tool that is gone fails, and says so.
  *
  * @example
  * import { LanguageModel } from "@effect/ai"

@@ -37,20 +37,14 @@ export interface Snapshot extends Lists {
   readonly generation: number
   /** Grows by one each time Lifeline publishes a catalogue that differs from the last one. */
   readonly revision: number
-  /**
-   * True if the lists may be out of date: the backend is not connected, Lifeline has not read the lists of a new connection yet, or the
-   * lists are older than their `ttlMs`, and Lifeline is reading them again.
-   */
+  /** Whether they may be out of date: not of the current connection, or older than their `ttlMs`. */
   readonly stale: boolean
   readonly serverInfo: Implementation
   readonly capabilities: ServerCapabilities
   readonly instructions: string | undefined
   readonly protocolVersion: string
   readonly problems: ReadonlyArray<Problem>
-  /**
-   * The lists of which Lifeline read only a part, because they have more than `discovery.maxEntries` entries or `discovery.maxPages`
-   * pages, or no end. `problems` says why.
-   */
+  /** The lists of which Lifeline read only a part (`discovery.maxEntries`, `discovery.maxPages`). `problems` says why. */
   readonly truncated: ReadonlyArray<Kind>
 }
 
@@ -80,10 +74,7 @@ export const fromBefore = (remembered: Remembered): Snapshot => ({
 /** The lists of a server that offers nothing. */
 export const empty: Lists = { tools: [], prompts: [], resources: [], resourceTemplates: [] }
 
-/**
- * A snapshot as the backend shows it: `undefined` if the catalogue is withdrawn; stale if the snapshot has expired, or if it was not read
- * from the current connection.
- */
+/** As the backend shows it: `undefined` if it is withdrawn; stale if it has expired, or is not of the current connection. */
 export const visible = (
   snapshot: Snapshot,
   { connectedGeneration, expired, withdrawn }: {

@@ -1,7 +1,4 @@
-/**
- * The lifecycle of a backend as a pure, total function. If no rule fits, the result is a refusal, not an exception.
- * The diagram in docs/internals/architecture.md is tested against this table.
- */
+/** The lifecycle of a backend, pure and total. The diagram in docs/internals/architecture.md is tested against this table. */
 import { Data } from "effect"
 import type { StateName, States } from "./States.js"
 

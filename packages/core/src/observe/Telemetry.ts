@@ -29,16 +29,13 @@ export interface Observer {
   readonly event: (event: Event) => void
   /** Called when a heartbeat has ended, with its kind, why it failed (or `undefined`), and its milliseconds. */
   readonly beat: (sent: string, failure: string | undefined, millis: number) => void
-  /** Called when keepalive switches itself off; `method` is the kind of heartbeat. */
+  /** Called when keepalive switches itself off. `method`: the kind of heartbeat. */
   readonly breakerOpened: (method: string, reason: string) => void
   /** Called when the health score has changed; before that it is 1. Default: ignored. */
   readonly health?: ((score: number) => void) | undefined
   /** Called after each measurement of what the processes of a connection use, by the connection's generation. Default: ignored. */
   readonly usage?: ((generation: number, usage: ResourceUsage) => void) | undefined
-  /**
-   * Whether calls have spans. If true, Lifeline makes each call in a fiber, so that the call's span is the current one while the connector
-   * works. Calls without spans need no fiber.
-   */
+  /** Whether calls have spans. Then each call is made in a fiber, whose current span is the call's. */
   readonly hasSpans: boolean
   /** Called when a call begins. `parent`: the span in which it was made. */
   readonly call: <M extends Method>(method: M, params: Params<M>, parent: Tracer.AnySpan | undefined) => CallObserver<M>

@@ -1,6 +1,4 @@
-/**
- * The port for what extends a backend, such as a comparison of the server's tools with those that were approved. Core imports no extension.
- */
+/** The port for what extends a backend. Core imports no extension. */
 import type { Context, Effect, Scope } from "effect"
 import type { InvalidOptions } from "../Errors.js"
 import type { Connector, Offers } from "../port/Connector.js"
@@ -11,7 +9,7 @@ export interface Host {
   /** The name of the backend. */
   readonly backend: string
   readonly policy: Policy
-  /** What the backend's options offer of what the server has, also while there is no connection. */
+  /** What the options offer of what the server has. */
   readonly offers: Offers
   /** Call it when what `status` says has changed. */
   readonly changed: () => void
@@ -21,11 +19,11 @@ export interface Host {
 export interface Installed<Service> {
   /** What programs use of it: `Backend.extension(tag)`. */
   readonly service: Service
-  /** Lays something around the connector: each connection and each request passes through it. Of a pool, around each connection of its own. */
+  /** Lays something around the connector, through which each connection and request passes. */
   readonly around?: ((connector: Connector) => Connector) | undefined
   /** The fields that it adds to the backend's status, under names that the status does not have. */
   readonly status?: (() => object) | undefined
-  /** The tools that it leaves out of the lists, although the options offer them. It refuses their calls, and says why. */
+  /** The tools that it leaves out of the lists, and whose calls it refuses with the reason. */
   readonly withheld?: (() => ReadonlyArray<string>) | undefined
 }
 

@@ -1,6 +1,3 @@
-/**
- * What the processes of a server show at one moment, and what they did between two of them.
- */
 import { kibibytes } from "../internal/Bytes.js"
 
 /** What the processes of a server show at one moment. The counters are sums over its process group, and only grow. */
@@ -20,9 +17,8 @@ export interface ProcessSight {
 }
 
 /**
- * What they did between two sights. `stopped`: nothing, because a signal has stopped one. `still`: nothing, and they have not read what
- * was written to them. `waits`: the same, but the server has started one of them since its last answer, and may wait for it. `reads`: little
- * more than reading. `works`: they used the processor, or read and wrote. `unclear`: none of these.
+ * `stopped`: by a signal. `still`: idle, with what was written to them unread. `waits`: the same, but the server has started one of them
+ * since its last answer. `reads`: little more than reading. `works`: they used the processor, or read and wrote. `unclear`: none of these.
  */
 export type Activity = "stopped" | "still" | "waits" | "reads" | "works" | "unclear"
 

@@ -1,6 +1,3 @@
-/**
- * A session whose connection was lost, and which the server may still keep, so that the next connection can resume it.
- */
 import { Effect } from "effect"
 
 /** What a connector says about a session that it suspends. `A` is data of the connector, which the core only hands on. */
@@ -9,17 +6,13 @@ export interface Suspension<A> {
   readonly knows: A
   /** Whether a request still waits for an answer that can arrive once the session is resumed. Must not throw. */
   readonly isAwaited: () => boolean
-  /**
-   * Ends the session for good: fails the requests that still wait for an answer, and tells the server, if that is possible. Must not
-   * fail. The core waits for it for at most `timeouts.close`.
-   */
+  /** Ends it for good: fails the requests without an answer, and tells the server if possible. Must not fail. Bound: `timeouts.close`. */
   readonly end: Effect.Effect<void>
 }
 
 /**
- * A suspended session. `Connection.suspend` returns it when a connection is lost, and the core offers it to the next attempt as
- * `ConnectOptions.resume`. Either the connector takes it, or the core ends it. Only the first `take` or `end` has an effect, so a session
- * that is resumed is never ended by mistake. After that, this object no longer holds the connector's data.
+ * A session that the server may still keep after its connection was lost: `Connection.suspend` returns it, and the next attempt gets it as
+ * `ConnectOptions.resume`. Either the connector takes it, or the core ends it: only the first `take` or `end` has an effect.
  */
 export class SuspendedSession<A = unknown> {
   #suspension: Suspension<A> | undefined
@@ -33,17 +26,17 @@ export class SuspendedSession<A = unknown> {
     return this.#suspension !== undefined
   }
 
-  /** The connector's data, with which it can ask the server about the session. `undefined` after `take` or `end`. */
+  /** The connector's data. `undefined` after `take` or `end`. */
   get knows(): A | undefined {
     return this.#suspension?.knows
   }
 
-  /** Whether a request still waits for an answer that can arrive once the session is resumed. False after `take` or `end`. */
+  /** Whether a request waits for an answer that can still arrive. False after `take` or `end`. */
   get isAwaited(): boolean {
     return this.#suspension?.isAwaited() === true
   }
 
-  /** Claims the session in one synchronous step, and returns the connector's data; `undefined` if it was taken or ended before. */
+  /** Claims the session in one synchronous step; `undefined` if it was taken or ended before. */
   take(): A | undefined {
     return this.#taken()?.knows
   }
