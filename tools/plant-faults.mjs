@@ -1,9 +1,10 @@
 #!/usr/bin/env node
 /**
  * Shows that the model test is sharp: plants one fault at a time in a copy of core, runs the model against the copy, and says
- * after how many generated runs the fault was found. Exit code 1 where one was not found, or could not be planted.
+ * after how many generated runs the fault was found; and the same with the extensions and their tests. Exit code 1 where one was not found, or
+ * could not be planted.
  *
- * A line of core that ends with `// guard: <name>` keeps an invariant. Each such line is taken out once; a fault that is not
+ * A line that ends with `// guard: <name>` keeps an invariant. Each such line is taken out once; a fault that is not
  * the absence of a line stands in the list below, with what stands in the line's place.
  *
  * Usage: node tools/plant-faults.mjs [--runs 2500] [--seed 1] [name ...]
@@ -15,7 +16,16 @@ import { fileURLToPath } from "node:url"
 import { parseArgs } from "node:util"
 
 const root = fileURLToPath(new URL("..", import.meta.url))
-const core = join(root, "packages", "core")
+const packages = join(root, "packages")
+
+/**
+ * The packages that have guards, with the tests that are to find a fault: of core the model, which says after how many runs; of others their
+ * generated tests.
+ */
+const guarded = [
+  { name: "core", tests: "test/model", only: "test/model/Model" },
+  { name: "extensions", tests: "test", only: "test/Pins" }
+]
 
 /** @typedef {Readonly<Record<string, string>>} Replacements By the name of the guard, what stands in place of its line. */
 
@@ -76,14 +86,23 @@ const marker = / \/\/ guard: ([\w-]+)$/
 /** @type {(text: string) => ReadonlyArray<string>} */
 const guardsIn = (text) => text.split("\n").flatMap((line) => marker.exec(line)?.[1] ?? [])
 
-const guards = sources(join(core, "src")).flatMap((file) => guardsIn(readFileSync(file, "utf8")))
 const inList = new Set(Object.values(replacements).flatMap((fault) => Object.keys(fault)))
 
-/** @type {ReadonlyArray<readonly [string, Replacements]>} */
-const faults = [
-  ...guards.filter((guard) => !inList.has(guard)).map((guard) => /** @type {const} */ ([guard, { [guard]: "" }])),
-  ...Object.entries(replacements)
-]
+/** @typedef {(typeof guarded)[number]} Guarded */
+
+/** @type {ReadonlyArray<readonly [string, Replacements, Guarded]>} */
+const faults = guarded.flatMap((one) => {
+  const guards = new Set(
+    sources(join(packages, one.name, "src")).flatMap((file) => guardsIn(readFileSync(file, "utf8")))
+  )
+  const alone = [...guards].filter((guard) => !inList.has(guard))
+  return [
+    ...alone.map((guard) => /** @type {const} */ ([guard, { [guard]: "" }, one])),
+    ...Object.entries(replacements).flatMap(([name, fault]) =>
+      Object.keys(fault).some((guard) => guards.has(guard)) ? [/** @type {const} */ ([name, fault, one])] : []
+    )
+  ]
+})
 
 /** Puts a fault into the copy; the guards that are not there once. @type {(copy: string, fault: Replacements) => ReadonlyArray<string>} */
 const plant = (copy, fault) => {
@@ -107,56 +126,75 @@ const { positionals: names, values } = parseArgs({
     seed: { type: "string", default: String(Math.floor(Math.random() * 1e9)) }
   }
 })
-const copy = join(core, "build", `fault-${process.pid}`)
+/** @type {(copy: string, only: string) => string} */
+const run = (copy, only) =>
+  spawnSync(process.execPath, [join(root, "node_modules/vitest/vitest.mjs"), "run", "--root", copy, only], {
+    cwd: copy,
+    encoding: "utf8",
+    env: {
+      ...process.env,
+      LIFELINE_MODEL_RUNS: values.runs,
+      LIFELINE_MODEL_SEEDS: "1",
+      LIFELINE_MODEL_SEED: values.seed,
+      NO_COLOR: "1"
+    },
+    maxBuffer: 1 << 28
+  }).stdout
+
+/** What found it, in words; nothing if nothing did. @type {(stdout: string, name: string) => string | undefined} */
+const finding = (stdout, name) => {
+  if (name !== "core") {
+    const [, test] = /^ FAIL .* > (.*)$/m.exec(stdout) ?? []
+    if (test === undefined && !/^ +Tests +\d+ passed/m.test(stdout)) {
+      throw new Error(`no test ran:\n${stdout.slice(-2000)}`)
+    }
+    return test && `by: ${test}`
+  }
+  const verdict = /^seed -?\d+: (?:after (\d+) runs: t=\S+ (.*)|not found)$/m.exec(stdout)
+  if (verdict === null) throw new Error(`the model did not run:\n${stdout.slice(-2000)}`)
+  const [, runs, what] = verdict
+  return runs && `in ${runs} runs: ${what}`
+}
+
 let missed = 0
-for (const [name, fault] of faults) {
+for (const [name, fault, { name: owner, only, tests }] of faults) {
   if (names.length > 0 && !names.some((wanted) => name.includes(wanted))) continue
+  const home = join(packages, owner)
+  const copy = join(home, "build", `fault-${process.pid}`)
   rmSync(copy, { recursive: true, force: true })
   mkdirSync(copy, { recursive: true })
-  cpSync(join(core, "src"), join(copy, "src"), { recursive: true })
-  cpSync(join(core, "test", "model"), join(copy, "test", "model"), { recursive: true })
+  cpSync(join(home, "src"), join(copy, "src"), { recursive: true })
+  cpSync(join(home, tests), join(copy, tests), { recursive: true })
+  // What tests take from others by path stands two folders higher up than in the copy.
+  for (const file of sources(join(copy, tests))) {
+    writeFileSync(
+      file,
+      readFileSync(file, "utf8").replaceAll(/"((?:\.\.\/)+)(core|testing|transport-stdio)\//g, '"../../$1$2/')
+    )
+  }
   writeFileSync(
     join(copy, "vitest.config.ts"),
     `import config from "../../../../vitest.config.js"
 
-// The connector that the model scripts is made with core, too: with the copy.
+// What the tests script is made with the package, too: with the copy.
 const alias = config.resolve.alias.map(({ find, replacement }) => ({
   find,
-  replacement: replacement.replace("/packages/core/src/", "/packages/core/build/fault-${process.pid}/src/")
+  replacement: replacement.replace("/packages/${owner}/src/", "/packages/${owner}/build/fault-${process.pid}/src/")
 }))
 const { globalSetup, projects, reporters, ...test } = config.test
-export default { test: { ...test, include: ["test/model/*.test.ts"], provide: { isLarge: false } }, resolve: { alias } }
+export default { test: { ...test, include: ["${tests}/**/*.test.ts"], provide: { isLarge: false } }, resolve: { alias } }
 `
   )
   const misplaced = plant(join(copy, "src"), fault)
-  if (misplaced.length > 0) {
-    console.log(`cannot be planted   ${name}: not one line is marked ${misplaced.join(" or ")}`)
-    missed++
-    continue
-  }
-  const { stdout } = spawnSync(
-    process.execPath,
-    [join(root, "node_modules/vitest/vitest.mjs"), "run", "--root", copy, "test/model/Model"],
-    {
-      cwd: copy,
-      encoding: "utf8",
-      env: {
-        ...process.env,
-        LIFELINE_MODEL_RUNS: values.runs,
-        LIFELINE_MODEL_SEEDS: "1",
-        LIFELINE_MODEL_SEED: values.seed,
-        NO_COLOR: "1"
-      },
-      maxBuffer: 1 << 28
-    }
-  )
-  const verdict = /^seed -?\d+: (?:after (\d+) runs: t=\S+ (.*)|not found)$/m.exec(stdout)
-  if (verdict === null) throw new Error(`the model did not run:\n${stdout.slice(-2000)}`)
-  const [, runs, what] = verdict
-  if (runs === undefined) missed++
+  const found = misplaced.length > 0 ? undefined : finding(run(copy, only), owner)
+  if (found === undefined) missed++
   console.log(
-    runs === undefined ? `NOT FOUND           ${name}` : `found in ${runs.padStart(5)} runs  ${name}  (${what})`
+    misplaced.length > 0
+      ? `cannot be planted   ${name}: not one line is marked ${misplaced.join(" or ")}`
+      : found === undefined
+      ? `NOT FOUND           ${name}`
+      : `found  ${name}  (${found})`
   )
+  rmSync(copy, { recursive: true, force: true })
 }
-rmSync(copy, { recursive: true, force: true })
 process.exit(missed > 0 ? 1 : 0)

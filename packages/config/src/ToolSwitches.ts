@@ -2,7 +2,7 @@
  * The switches of opencode, which stand in `tools` at the top of its file: patterns of the names that it gives the tools of all servers,
  * `<server>_<tool>`, each with `false` (off) or `true`. Of several that match, the longest counts.
  */
-import { ListFilter } from "@mcp-lifeline/core/internal"
+import { ListFilter } from "@mcp-lifeline/extensions/internal"
 import { Predicate, Record } from "effect"
 
 export type ToolSwitches = Readonly<Record<string, boolean>>

@@ -1,8 +1,9 @@
 /**
  * The JSON Schema of a configuration, for editors. It is made from the tables with which Lifeline reads the configuration.
  */
-import { type Check, ListFilter, SecretCommand } from "@mcp-lifeline/core/internal"
+import { type Check, SecretCommand } from "@mcp-lifeline/core/internal"
 import { ServerOptions } from "@mcp-lifeline/extensions"
+import { ListFilter } from "@mcp-lifeline/extensions/internal"
 import { Record } from "effect"
 import * as Keys from "./keys.js"
 import { gateway } from "./supervision.js"

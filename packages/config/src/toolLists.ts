@@ -2,8 +2,9 @@
  * The lists with which hosts say which tools of a server they offer, read as each of them means it. Lists that only spare the user a question,
  * such as `alwaysAllow` and `autoApprove`, are not among them.
  */
-import type { Policy } from "@mcp-lifeline/core"
-import { Check, ListFilter, Problem } from "@mcp-lifeline/core/internal"
+import { Check, Problem } from "@mcp-lifeline/core/internal"
+import type { ServerOptions } from "@mcp-lifeline/extensions"
+import { ListFilter } from "@mcp-lifeline/extensions/internal"
 import { Predicate, Record } from "effect"
 import * as ToolSwitches from "./ToolSwitches.js"
 
@@ -78,7 +79,7 @@ export const read = (
   raw: Raw,
   server: string | undefined,
   switches: ToolSwitches.ToolSwitches = {}
-): { readonly tools: Policy.PolicyOptions["tools"]; readonly problems: ReadonlyArray<Problem.Problem> } => {
+): { readonly tools: ServerOptions.ServerOptions["tools"]; readonly problems: ReadonlyArray<Problem.Problem> } => {
   const problems: Array<Problem.Problem> = []
   let only: ReadonlyArray<string> | undefined
   for (const [key, reading] of Object.entries(allowing)) {

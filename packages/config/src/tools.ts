@@ -1,8 +1,9 @@
 /**
  * `tools` beside other keys of a server or a file: options by tool, among what other programs keep under this name.
  */
-import type { Policy } from "@mcp-lifeline/core"
-import { ListFilter, Problem, Tools } from "@mcp-lifeline/core/internal"
+import { Problem, Tools } from "@mcp-lifeline/core/internal"
+import type { ServerOptions } from "@mcp-lifeline/extensions"
+import { ListFilter } from "@mcp-lifeline/extensions/internal"
 import { Predicate } from "effect"
 
 /** Options of other programs beside ours, for one tool. */
@@ -50,7 +51,7 @@ export const ownFilter = (
 /** The options by tool, which are not checked yet, and a problem for each key of other programs. What is no object is not looked at here. */
 export const own = (
   tools: unknown
-): { readonly tools: Policy.PolicyOptions["tools"]; readonly problems: ReadonlyArray<Problem.Problem> } => {
+): { readonly tools: ServerOptions.ServerOptions["tools"]; readonly problems: ReadonlyArray<Problem.Problem> } => {
   if (!Predicate.isRecord(tools)) return { tools: undefined, problems: [] }
   const problems: Array<Problem.Problem> = []
   const entries = Object.entries(tools).flatMap(([name, entry]): ReadonlyArray<readonly [string, unknown]> => {
@@ -67,6 +68,6 @@ export const own = (
     })
     return [[name, Object.fromEntries(options)]]
   })
-  const found = Object.fromEntries(entries) as Policy.PolicyOptions["tools"]
+  const found = Object.fromEntries(entries) as ServerOptions.ServerOptions["tools"]
   return { tools: entries.length === 0 ? undefined : found, problems }
 }

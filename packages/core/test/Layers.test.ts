@@ -151,7 +151,7 @@ describe("Backend.Tag", () => {
           maxDepth: "90"
         }
       }
-      const { filters: _filters, tools, ...groups } = yield* read(
+      const { tools, ...groups } = yield* read(
         Object.entries(other).flatMap(([group, options]) =>
           Object.entries(options).map(([name, value]) => [`docs.${group}.${name}`, value] as const)
         )
@@ -160,15 +160,13 @@ describe("Backend.Tag", () => {
       const decoded: Record<string, Record<string, unknown>> = groups
       for (const [group, options] of Object.entries(Policy.defaults)) {
         for (const [name, value] of Object.entries(options)) {
-          if (name !== "toolArguments" && group !== "filters") {
+          if (name !== "toolArguments") {
             expect(decoded[group]?.[name], `${group}.${name}`).not.toEqual(value)
           }
         }
       }
       expect(Object.values(other).flatMap(Object.keys)).toHaveLength(
-        Object.entries(decoded).flatMap(([group, one]) => group === "filters" ? [] : Object.keys(one)).filter((name) =>
-          name !== "toolArguments"
-        ).length
+        Object.entries(decoded).flatMap(([, one]) => Object.keys(one)).filter((name) => name !== "toolArguments").length
       )
     }))
 

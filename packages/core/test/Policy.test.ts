@@ -67,12 +67,7 @@ describe("Policy", () => {
         maxEntries: 10_000,
         maxDepth: 500
       },
-      tools: [],
-      filters: {
-        tools: { hide: [], only: [] },
-        prompts: { hide: [], only: [] },
-        resources: { hide: [], only: [] }
-      }
+      tools: []
     })
   })
 

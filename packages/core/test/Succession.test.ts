@@ -1,6 +1,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Fleet } from "@mcp-lifeline/core"
 import { start } from "@mcp-lifeline/core/internal"
+import { Filters } from "@mcp-lifeline/extensions"
 import { ScriptedConnector } from "@mcp-lifeline/testing"
 import { Effect, Fiber, Option, Runtime, TestClock } from "effect"
 import { failure, runUntilIdle } from "./support/Watched.js"
@@ -150,7 +151,7 @@ describe("calls that wait for a backend that is replaced", () => {
       for (
         const [options, message] of [
           [{ lifecycle: { disabled: true } }, "switched off"],
-          [{ tools: { hide: ["echo"] } }, "echo"],
+          [{ extensions: [Filters.make({ tools: { hide: ["echo"] } })] }, "echo"],
           [{ calls: { failFast: true } }, "failFast"]
         ] as const
       ) {

@@ -197,8 +197,8 @@ describe("patterns that match no tool", () => {
       const meant = 'one: tools.write_fiel has no effect: the server has no such tool; did you mean "write_file"?'
       assert.deepStrictEqual(lines, [`${meant}. tools.delete_* has no effect: the server has no such tool`])
       assert.deepStrictEqual((yield* backend.status).toolOptions.unmatched, [
-        { kind: "tools", option: undefined, pattern: "write_fiel", meant: "write_file" },
-        { kind: "tools", option: undefined, pattern: "delete_*", meant: undefined }
+        { pattern: "write_fiel", meant: "write_file" },
+        { pattern: "delete_*", meant: undefined }
       ])
       const changed = (...names: ReadonlyArray<string>) => {
         script.offer = { ...script.offer, tools: names.map((name) => tool(name)) }

@@ -2,6 +2,7 @@
  * Compares the tools of a server with those that were approved, so that a definition that has changed is reported, or withheld.
  */
 import type { Backend, Extension, Status } from "@mcp-lifeline/core"
+import { Check, Problem } from "@mcp-lifeline/core/internal"
 import { Config, Context, Effect, type Option } from "effect"
 import * as PinnedConnector from "./pins/PinnedConnector.js"
 import { PinnedTools } from "./pins/PinnedTools.js"
@@ -10,7 +11,7 @@ import * as PinStore from "./PinStore.js"
 
 /** What programs can do with the pinned tools of a backend. */
 export interface Service {
-  readonly status: PinStatus
+  readonly status: Effect.Effect<PinStatus>
   /**
    * Approves the definitions as they are now: of one tool, or of all that differ (`status`). Returns the names of the tools whose
    * definitions were not the approved ones. If what was approved cannot be read, what is known here replaces it; if nothing is known, it is
@@ -22,6 +23,13 @@ export interface Service {
 /** The pinned tools of a backend: `backend.extension(Pins.Pins)`. */
 export class Pins extends Context.Tag("@mcp-lifeline/extensions/Pins")<Pins, Service>() {}
 
+const serviceOf = (tools: PinnedTools): Service => ({
+  status: Effect.sync(() => tools.status),
+  approve: (tool) => tools.approve(tool)
+})
+
+const checkMode = Check.oneOf("warn", "block")
+
 /** How tools are pinned. */
 export interface Options {
   /**
@@ -30,8 +38,8 @@ export interface Options {
    * until it is approved.
    */
   readonly mode: "warn" | "block"
-  /** Keeps the definitions. Default: as long as the backend lives. */
-  readonly store?: PinStore.PinStore | undefined
+  /** Keeps the definitions of a backend. Default: as long as it lives. */
+  readonly store?: ((backend: string) => PinStore.PinStore) | undefined
 }
 
 /**
@@ -46,7 +54,7 @@ export interface Options {
  *   Effect.gen(function*() {
  *     const docs = yield* Backend.make("docs", { connector, extensions: [Pins.make({ mode: "block" })] })
  *     const pins = yield* docs.extension(Pins.Pins)
- *     const { warning } = pins.status
+ *     const { warning } = yield* pins.status
  *     yield* Effect.log(warning ?? "its tools are as they were approved")
  *     return yield* pins.approve()
  *   })
@@ -55,11 +63,13 @@ export const make = ({ mode, store }: Options): Extension.Extension<Pins, Servic
   tag: Pins,
   install: ({ backend, changed, offers, policy }) =>
     Effect.gen(function*() {
+      const wrong = checkMode(mode, ["pin"])
+      if (Problem.some(wrong)) return yield* Problem.refuse(backend, wrong)
       const tools = new PinnedTools({
         server: backend,
         mode,
         maxDepth: policy.discovery.maxDepth,
-        store: store ?? PinStore.memory(),
+        store: store?.(backend) ?? PinStore.memory(),
         isOffered: (tool) => offers.has("tools", tool)
       })
       yield* Effect.acquireRelease(
@@ -67,7 +77,7 @@ export const make = ({ mode, store }: Options): Extension.Extension<Pins, Servic
         (stop) => Effect.sync(stop)
       )
       return {
-        service: tools,
+        service: serviceOf(tools),
         around: (connector) => PinnedConnector.around(connector, { backend, policy, pins: tools }),
         status: (): PinsStatus => ({ pins: tools.status }),
         withheld: () => tools.withheld
@@ -76,13 +86,12 @@ export const make = ({ mode, store }: Options): Extension.Extension<Pins, Servic
 })
 
 /** The extensions of a server with the option `pin`. */
-export const extensions = (
+export const fromOption = (
   mode: Options["mode"] | "off" | undefined,
-  store?: PinStore.PinStore
-): ReadonlyArray<Extension.Any> | undefined =>
-  mode === undefined || mode === "off" ? undefined : [make({ mode, store })]
+  store?: Options["store"]
+): ReadonlyArray<Extension.Any> => mode === undefined || mode === "off" ? [] : [make({ mode, store })]
 
-/** The option `pin` from Effect's configuration, for `extensions`. Default `off`. */
+/** The option `pin` from Effect's configuration, for `fromOption`. Default `off`. */
 export const config: Config.Config<Options["mode"] | "off"> = Config.withDefault(
   Config.literal("off", "warn", "block")("pin"),
   "off"
@@ -94,11 +103,17 @@ export const of = (backend: Backend.Backend): Option.Option<Service> => backend.
 /** What the status of a backend says of its pinned tools. */
 export const statusOf = (status: Status): PinStatus | undefined => (status as Status & PinsStatus).pins
 
+/** What is kept of the tools of a server, as it was read. */
+export interface Kept extends Pick<Service, "approve"> {
+  readonly status: PinStatus
+}
+
 /** The pinned tools of a server, as they are kept: for a server that is not supervised here. */
 export const read = (
   server: string,
-  { mode, store }: Options & { readonly store: PinStore.PinStore }
-): Effect.Effect<Service> => {
+  mode: Options["mode"],
+  store: PinStore.PinStore
+): Effect.Effect<Kept> => {
   const tools = new PinnedTools({ server, mode, maxDepth: Number.MAX_SAFE_INTEGER, store })
-  return Effect.as(tools.reload, tools)
+  return Effect.map(tools.reload, () => ({ ...serviceOf(tools), status: tools.status }))
 }

@@ -1,4 +1,6 @@
-export type { ExtensionOptions } from "./ExtensionOptions.js"
+export type { ExtensionOptions, ListFilter } from "./ExtensionOptions.js"
+export * as Filters from "./Filters.js"
+export type { FiltersStatus, FilterStatus, UnmatchedPattern } from "./FilterStatus.js"
 export * as Pins from "./Pins.js"
 export type { PinChange, PinsStatus, PinStatus } from "./PinStatus.js"
 export * as PinStore from "./PinStore.js"

@@ -43,7 +43,7 @@ const start = (
       if (logLevel._tag === "Warning") lines.push(String(message))
     })
     const { backend } = yield* Effect.provide(
-      watched(script, { extensions: Pins.extensions(pin, store), ...options }),
+      watched(script, { extensions: Pins.fromOption(pin, store && (() => store)), ...options }),
       Logger.replace(Logger.defaultLogger, logger)
     )
     yield* runUntilIdle
@@ -316,7 +316,7 @@ describe("G24: pinned tools", () => {
       const script = ScriptedConnector.make()
       list(script, first)
       const fleet = yield* Fleet.make({
-        backends: { docs: { connector: script, extensions: Pins.extensions("block"), keepalive: { method: "none" } } }
+        backends: { docs: { connector: script, extensions: Pins.fromOption("block"), keepalive: { method: "none" } } }
       })
       yield* fleet.ready
       announce(script, changed)
@@ -332,7 +332,7 @@ describe("G24: pinned tools", () => {
       const script = ScriptedConnector.make()
       const connector = PooledConnector.make({ connector: script, processes: 2 })
       list(script, first)
-      const { backend } = yield* watched(script, { extensions: Pins.extensions("block"), ...{ connector } })
+      const { backend } = yield* watched(script, { extensions: Pins.fromOption("block"), ...{ connector } })
       yield* TestClock.adjust("1 second")
       expect(yield* listed(backend)).toEqual(["read", "write"])
       yield* backend.callTool({ name: "read" })
@@ -575,7 +575,7 @@ describe("G24: in any interleaving", () => {
           sim.fork(Effect.scoped(Effect.gen(function*() {
             backend = yield* Backend.make("one", {
               connector: script,
-              extensions: Pins.extensions("block"),
+              extensions: Pins.fromOption("block"),
               keepalive: { method: "none" },
               reconnect: { initialDelay: 10, maxDelay: 100 }
             })

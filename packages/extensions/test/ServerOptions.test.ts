@@ -22,7 +22,7 @@ describe("the option pin", () => {
     expect(ServerOptions.merge(own, { keepalive: { timeout: 6 } })).toEqual({ pin: "block", keepalive: { timeout: 6 } })
     expect(ServerOptions.forAll({ pin: "warn" })).toEqual({ pin: "warn" })
     expect(ServerOptions.problems({ pinn: "warn" })[0]?.message).toContain('did you mean "pin"?')
-    expect(ServerOptions.groups).toEqual([...Policy.groups, "pin"])
+    expect(ServerOptions.groups).toEqual([...Policy.groups, "prompts", "resources", "pin"])
   })
 
   it.effect("[G24] is read from Effect's configuration", () =>

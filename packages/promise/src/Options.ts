@@ -3,7 +3,7 @@
  * core's options.
  */
 import type * as Core from "@mcp-lifeline/core/types"
-import type { ExtensionOptions } from "@mcp-lifeline/extensions/types"
+import type { ServerOptions } from "@mcp-lifeline/extensions/types"
 import type { OAuthClientProvider } from "@modelcontextprotocol/sdk/client/auth.js"
 import type { ClientOptions } from "@modelcontextprotocol/sdk/client/index.js"
 import type { RequestOptions } from "@modelcontextprotocol/sdk/shared/protocol.js"
@@ -40,7 +40,7 @@ export type DiscoveryOptions = Core.DiscoveryOptions<Duration>
 /** How Lifeline handles calls of some tools. */
 export type ToolOptions = Core.ToolOptions<Duration>
 /** How a server is supervised. */
-export interface PolicyOptions extends Core.PolicyOptions<Duration>, ExtensionOptions {}
+export interface PolicyOptions extends ServerOptions<Duration> {}
 
 /** The options of supervision in an object of their own. */
 export interface LifelineOptions extends PolicyOptions {

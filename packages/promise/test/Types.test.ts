@@ -11,7 +11,7 @@ import type {
 } from "@mcp-lifeline/client"
 import * as Facade from "@mcp-lifeline/client"
 import type * as Core from "@mcp-lifeline/core"
-import type { PinsStatus, ServerOptions } from "@mcp-lifeline/extensions"
+import type { FiltersStatus, PinsStatus, ServerOptions } from "@mcp-lifeline/extensions"
 import { MemoryConnector } from "@mcp-lifeline/protocol"
 import type { UnauthorizedError as OfficialUnauthorizedError } from "@modelcontextprotocol/sdk/client/auth.js"
 import type { Client as SdkClient, ClientOptions } from "@modelcontextprotocol/sdk/client/index.js"
@@ -81,7 +81,7 @@ describe("types", () => {
 
   it("the facade's options and status are the core's, with plain durations", () => {
     expectTypeOf<PolicyOptions>().toExtend<ServerOptions.ServerOptions>()
-    expectTypeOf<Omit<Status, keyof PinsStatus>>().toEqualTypeOf<Omit<Core.Status, never>>()
+    expectTypeOf<Omit<Status, keyof (FiltersStatus & PinsStatus)>>().toEqualTypeOf<Omit<Core.Status, never>>()
     expectTypeOf<{ keepalive: { interval: "5 minutes" } }>().toExtend<ConnectOptions>()
     expectTypeOf<{ keepalive: { interval: "5 minuets" } }>().not.toExtend<ConnectOptions>()
     expectTypeOf<Fleet>().toExtend<AsyncDisposable>()

@@ -20,13 +20,13 @@ const Kept = Schema.Struct({
   }))
 })
 
-/** What is kept of one server: `PinStore.Kept` of core. */
+/** What is kept of one server: `PinStore.Kept` of the extensions. */
 type Content = Omit<typeof Kept.Type, "server">
 
-/** What was found of one server: `PinStore.Reading` of core. */
+/** What was found of one server: `PinStore.Reading` of the extensions. */
 type Reading = Content | Pick<Unreadable, "_tag" | "file" | "reason"> | undefined
 
-/** Where the definitions of one server are kept: a `PinStore` of core, which this package does not know. */
+/** Where the definitions of one server are kept: a `PinStore` of the extensions, which this package does not know. */
 export interface Pins {
   readonly digest: (text: string) => string
   readonly get: Effect.Effect<Reading>

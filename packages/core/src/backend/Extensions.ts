@@ -1,9 +1,10 @@
 /** The extensions of one backend, as one. The first of the options is the outermost. */
-import { Array as Arr, Context, Effect, type Scope } from "effect"
+import { Array as Arr, Context, Effect, Predicate, type Scope } from "effect"
 import type { InvalidOptions } from "../Errors.js"
+import * as Check from "../options/Check.js"
 import type { Any, Host, Installed } from "../options/Extension.js"
-import * as Problem from "../options/Problem.js"
 import type { Connector } from "../port/Connector.js"
+import type { Offered } from "../state/Offered.js"
 
 export interface Extensions {
   readonly services: Context.Context<never>
@@ -20,33 +21,45 @@ export const none: Extensions = {
   withheld: () => []
 }
 
-/** Two of one tag: the second would hide the service of the first. */
-export const problems = (extensions: ReadonlyArray<Any> = []): ReadonlyArray<Problem.Problem> =>
-  extensions.flatMap(({ tag: { key } }, i) =>
-    extensions.findIndex(({ tag }) => tag.key === key) === i
-      ? []
-      : [{ path: ["extensions", i], message: `is a second ${key}; a backend has one of each` }]
-  )
+const isExtension = (value: unknown): value is Any =>
+  Predicate.isRecord(value) && Context.isTag(value["tag"]) && Predicate.isFunction(value["install"])
 
+const all = Check.list(Check.is(isExtension, "an extension"), "an array of extensions")
+
+/** Two of one tag: the second would hide the service of the first. */
+export const check: Check.Check = (extensions: unknown, path) => {
+  const wrong = all(extensions, path)
+  if (wrong.length > 0) return wrong
+  const keys = (extensions as ReadonlyArray<Any>).map(({ tag }) => tag.key)
+  return keys.flatMap((key, i) =>
+    keys.indexOf(key) === i ? [] : [{ path: [...path, i], message: `is a second ${key}; a backend has one of each` }]
+  )
+}
+
+/** `offered` gets what they offer. */
 export const install = (
   extensions: ReadonlyArray<Any> | undefined,
-  host: () => Host
+  host: Omit<Host, "offers">,
+  offered: Offered
 ): Effect.Effect<Extensions, InvalidOptions, Scope.Scope> => {
   if (extensions === undefined || !Arr.isNonEmptyReadonlyArray(extensions)) return Effect.succeed(none)
   return Effect.map(
     Effect.forEach(extensions, (extension) =>
       Effect.map(
-        extension.install(host()),
+        extension.install({ ...host, offers: offered }),
         (installed: Installed<unknown>) => ({ ...installed, tag: extension.tag })
       )),
-    (all): Extensions => ({
-      services: all.reduce(
-        (services, { service, tag }) => Context.add(services, tag, service),
-        Context.empty()
-      ) as Context.Context<never>,
-      around: (connector) => all.reduceRight((inner, { around }) => around?.(inner) ?? inner, connector),
-      status: () => Object.assign({}, ...all.map(({ status }) => status?.())),
-      withheld: () => all.flatMap(({ withheld }) => withheld?.() ?? [])
-    })
+    (all): Extensions => {
+      for (const { offering } of all) if (offering !== undefined) offered.add(offering)
+      return {
+        services: all.reduce(
+          (services, { service, tag }) => Context.add(services, tag, service),
+          Context.empty()
+        ) as Context.Context<never>,
+        around: (connector) => all.reduceRight((inner, { around }) => around?.(inner) ?? inner, connector),
+        status: () => Object.assign({}, ...all.map(({ status }) => status?.())),
+        withheld: () => all.flatMap(({ withheld }) => withheld?.() ?? [])
+      }
+    }
   )
 }

@@ -17,6 +17,7 @@ import { type Policy, type PolicyOptions, resolve } from "../options/Policy.js"
 import * as Problem from "../options/Problem.js"
 import type { Offers, Supervision } from "../port/Connector.js"
 import { BackendState } from "../state/BackendState.js"
+import { Offered } from "../state/Offered.js"
 import { type ConnectPermits, unbounded } from "../supervisor/ConnectPermits.js"
 import { Supervisor } from "../supervisor/Supervisor.js"
 import { BackendHandle } from "./BackendHandle.js"
@@ -60,7 +61,12 @@ const startParts = (
     const policy = fleet.policy ?? (yield* resolvePolicy(id, options))
     const { fleetStartedAt } = fleet
     const { catalogMemory: memory, temperamentMemory: temperament } = options
-    const state = new BackendState(id, policy, yield* Effect.clock, { fleetStartedAt, memory, temperament })
+    const offered = new Offered()
+    let begun: BackendState | undefined
+    const changed = () => begun?.publish({})
+    const extensions = yield* Extensions.install(options.extensions, { backend: id, policy, changed }, offered)
+    const clock = yield* Effect.clock
+    const state = begun = new BackendState(id, policy, clock, { fleetStartedAt, memory, offered, temperament })
     const telemetry = yield* Telemetry.Current
     if (telemetry !== undefined) measure(state, options.connector, telemetry)
     const { interval } = policy.keepalive
@@ -69,15 +75,8 @@ const startParts = (
       const [half, asked] = [used, interval].map(formatMillis)
       yield* SafeLog.info(`${id}: keepalive.interval is ${half}, half of keepalive.idleTtl, in place of ${asked}`)
     }
-    const { offered: offers } = state
-    const extensions = yield* Extensions.install(options.extensions, () => ({
-      backend: id,
-      policy,
-      offers,
-      changed: () => state.publish({})
-    }))
-    const isAll = offers.isAll && extensions === Extensions.none
-    const supervision = () => supervisionOf(id, policy, extensions, isAll ? undefined : offers)
+    const offers = extensions === Extensions.none ? undefined : offered
+    const supervision = () => supervisionOf(id, policy, extensions, offers)
     const connector = supervision().around(options.connector)
     const supervisor = new Supervisor(state, { ...options, connector }, supervision, fleet.permits ?? unbounded)
     state.observer = fleet.observer
@@ -150,12 +149,14 @@ export const resolvePolicy = <R>(
     handlers: _4,
     onConnected: _5,
     temperamentMemory: _6,
-    ...policy
+    ...options
   }: BackendOptions<R>,
   defaults?: PolicyOptions
 ): Either.Either<Policy, InvalidOptions> => {
-  const twice = Extensions.problems(extensions)
-  return Problem.some(twice)
-    ? Either.left(Problem.refuse(id, twice))
-    : resolve(id, connector, policy, defaults)
+  const policy = resolve(id, connector, options, defaults)
+  const found = extensions === undefined ? [] : Extensions.check(extensions, ["extensions"])
+  if (!Problem.some(found)) return policy
+  return Either.left(
+    Either.isLeft(policy) ? Problem.join([Problem.refuse(id, found), policy.left])! : Problem.refuse(id, found)
+  )
 }

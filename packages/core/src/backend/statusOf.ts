@@ -87,7 +87,6 @@ export const statusOf = (
       revision: snapshot.revision,
       stale: snapshot.stale,
       tools: snapshot.tools.length,
-      hidden: connection?.isFiltered === true ? undefined : backend.offered.hidden,
       truncated: snapshot.truncated
     }
   }

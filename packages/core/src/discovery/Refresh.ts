@@ -375,7 +375,7 @@ export class Refresh {
     const read = Discovery.merge(before, lists, backend.id)
     const snapshot: Snapshot = {
       ...read,
-      ...backend.offered.read(read),
+      ...backend.offered.read(read, runtime.connection),
       generation: runtime.generation,
       revision,
       stale: false,

@@ -6,14 +6,13 @@ import { defaultDepth } from "../catalog/Nesting.js"
 import type { InvalidOptions } from "../Errors.js"
 import type { Connector } from "../port/Connector.js"
 import * as Check from "./Check.js"
-import * as ListFilter from "./ListFilter.js"
 import type * as Given from "./PolicyOptions.js"
 import * as Problem from "./Problem.js"
 import * as TimeSpan from "./TimeSpan.js"
 import { day, hour, minute, second } from "./TimeText.js"
 import * as Tools from "./Tools.js"
 
-export type { KeepaliveMethod, ListFilter } from "./PolicyOptions.js"
+export type { KeepaliveMethod } from "./PolicyOptions.js"
 export type { ToolOptions, ToolRule } from "./Tools.js"
 
 /** How a session is kept alive, and how a dead one is found. */
@@ -134,7 +133,7 @@ const table = {
     maxDepth: count(10, 2000, defaultDepth)
   }
 } satisfies {
-  readonly [G in Exclude<keyof PolicyOptions, ListFilter.Filtered>]: {
+  readonly [G in Exclude<keyof PolicyOptions, "tools">]: {
     readonly [K in keyof Required<NonNullable<PolicyOptions[G]>>]: Rule<unknown>
   }
 }
@@ -153,14 +152,12 @@ type Decoded<O> = O extends Rule<infer A> ? A : never
 export type Policy = { readonly [G in Group]: { readonly [K in keyof Table[G]]: Decoded<Table[G][K]> } } & {
   /** The options by tool: names first, then patterns from the most to the least exact. */
   readonly tools: ReadonlyArray<Tools.ToolRule>
-  /** What callers are offered of each list. That of resources is also that of their templates. */
-  readonly filters: { readonly [K in ListFilter.Filtered]: ListFilter.ListFilter }
 }
 
 const ruled = Object.keys(table) as ReadonlyArray<Group>
 
 /** The names of the groups of options: `keepalive`, `reconnect` and so on. */
-export const groups: ReadonlyArray<keyof PolicyOptions> = [...ruled, "tools", "prompts", "resources"]
+export const groups: ReadonlyArray<keyof PolicyOptions> = [...ruled, "tools"]
 
 /** The groups of options alone, from an object that may have other members, such as `connector`. */
 export const pick = (options: PolicyOptions): PolicyOptions =>
@@ -169,25 +166,11 @@ export const pick = (options: PolicyOptions): PolicyOptions =>
 const byGroup = <A>(make: (rules: Readonly<Record<string, Rule<unknown>>>, group: Group) => A) =>
   Object.fromEntries(ruled.map((group) => [group, make(table[group], group)])) as { readonly [G in Group]: A }
 
-const filtersOf = ({ prompts, resources, tools }: PolicyOptions): Policy["filters"] => ({
-  tools: Tools.filterOf(tools),
-  prompts: ListFilter.decode(prompts),
-  resources: ListFilter.decode(resources)
-})
-
 /** The policy of a backend that sets no option. */
 export const defaults = {
   ...byGroup((rules) => Record.map(rules, ({ otherwise }) => otherwise)),
-  tools: Tools.decode(),
-  filters: filtersOf({})
+  tools: Tools.decode()
 } as unknown as Policy
-
-/** The groups that are not in the table. */
-const otherChecks = {
-  tools: Tools.check,
-  prompts: ListFilter.check("prompts"),
-  resources: ListFilter.check("resources")
-} satisfies { readonly [G in ListFilter.Filtered]: Check.Check }
 
 /** The JSON Schema of each group, with defaults. Defaults of durations are in milliseconds. */
 export const schemas = (): Readonly<Record<string, Check.JsonSchema>> => ({
@@ -196,13 +179,13 @@ export const schemas = (): Readonly<Record<string, Check.JsonSchema>> => ({
     additionalProperties: false,
     properties: Record.map(rules, ({ check, otherwise }) => given({ ...check.schema, default: otherwise }))
   })),
-  ...Record.map(otherChecks, ({ schema }) => schema ?? {})
+  tools: Tools.check.schema ?? {}
 })
 
 /** The check of each group. */
 export const checks: Readonly<Record<keyof PolicyOptions, Check.Check>> = {
   ...byGroup((rules, group) => Check.options(Record.map(rules, ({ check }) => check), group, { wrong: Problem.wrong })),
-  ...otherChecks
+  tools: Tools.check
 }
 
 /** The check of an object with groups of options, and with `others` beside them. */
@@ -240,9 +223,7 @@ export const decode = (backend: string, options: PolicyOptions): Either.Either<P
     return { ...defaults[group], ...Record.map(given(values), (value, name) => rules[name]?.decode(value as never)) }
   })
   const tools = options.tools === undefined ? defaults.tools : Tools.decode(options.tools)
-  const isFiltered = options.tools !== undefined || options.prompts !== undefined || options.resources !== undefined
-  const filters = isFiltered ? filtersOf(options) : defaults.filters
-  return Either.right({ ...decoded, tools, filters } as Policy)
+  return Either.right({ ...decoded, tools } as Policy)
 }
 
 /**
@@ -279,7 +260,6 @@ export const merge = (below: PolicyOptions, above: PolicyOptions): PolicyOptions
   for (const [name, over] of Object.entries(given(above))) {
     const under = merged[name]
     if (name === "tools") merged[name] = Tools.merge(under, over)
-    else if (name === "prompts" || name === "resources") merged[name] = ListFilter.merge(under, over)
     else if (!Predicate.isRecord(over)) merged[name] = over
     else if (under === undefined || Predicate.isRecord(under)) merged[name] = { ...under, ...given(over) }
   }
@@ -287,14 +267,10 @@ export const merge = (below: PolicyOptions, above: PolicyOptions): PolicyOptions
 }
 
 /** The same options, given for several servers: Lifeline warns of no name or pattern that one of them does not have. */
-export const forAll = (options: PolicyOptions): PolicyOptions => {
-  const marks = { tools: Tools.forAll, prompts: ListFilter.forAll, resources: ListFilter.forAll }
-  const marked = Object.entries(marks).flatMap(([group, mark]) => {
-    const given = options[group as ListFilter.Filtered]
-    return given === undefined ? [] : [[group, mark(given)] as const]
-  })
-  return marked.length === 0 ? options : { ...options, ...Object.fromEntries(marked) }
-}
+export const forAll = (options: PolicyOptions): PolicyOptions =>
+  options.tools === undefined
+    ? options
+    : { ...options, tools: Tools.forAll(options.tools) as PolicyOptions["tools"] }
 
 /** Any other type is a text. */
 const readers: Readonly<Record<string, (name: string) => Config.Config<unknown>>> = {
@@ -317,8 +293,7 @@ const configOf = (rules: Readonly<Record<string, Rule<unknown>>>): Config.Config
 /**
  * Reads the options from Effect's configuration by their names: `keepalive.interval`, `reconnect.maxDelay` and so on. Options that are
  * not configured have their defaults. Write durations as texts such as "5 minutes". Nest this `Config` under a name to configure one
- * backend. Values are checked when the backend is made. `keepalive.toolArguments`, `tools`, `prompts` and `resources` cannot be
- * configured this way.
+ * backend. Values are checked when the backend is made. `keepalive.toolArguments` and `tools` cannot be configured this way.
  *
  * @example
  * import { Backend, Policy } from "@mcp-lifeline/core"

@@ -160,20 +160,6 @@ export interface ToolOptions<Time> {
   readonly idempotent?: boolean | undefined
 }
 
-/**
- * Which entries of a list callers are offered. What is hidden is in no list, and a request for it is refused like one for something that the
- * server does not have, without asking the server. Names and patterns: `*` stands for any number of characters, `?` for one.
- */
-export interface ListFilter {
-  /** What is hidden, even if `only` names it. */
-  readonly hide?: ReadonlyArray<string> | undefined
-  /**
-   * Everything else is hidden; an empty array hides all. If options for several servers have such a list, too, only what both have is
-   * offered. Default: nothing is hidden but what `hide` names.
-   */
-  readonly only?: ReadonlyArray<string> | undefined
-}
-
 /** When a connection is opened, and when an unused one is closed. */
 export interface LifecycleOptions<Time> {
   /** Whether to connect only with the first call. The promise of the facade's `connect` is then never rejected. Default false. */
@@ -225,21 +211,8 @@ export interface PolicyOptions<Time> {
    * How Lifeline handles calls of some tools, by the name that the server gives them, or by a pattern in which `*` stands for any number of
    * characters and `?` for one. If several match, each option comes from the most exact one that has it: the name itself, or else the pattern
    * with the most characters that stand for themselves; of equals, the first.
-   *
-   * `hide` and `only` are no names if they have an array: which tools callers are offered.
    */
-  readonly tools?: {
-    readonly hide?: ReadonlyArray<string> | ToolOptions<Time> | undefined
-    readonly only?: ReadonlyArray<string> | ToolOptions<Time> | undefined
-    readonly [pattern: string]: ToolOptions<Time> | ReadonlyArray<string> | undefined
-  } | undefined
-  /** Which prompts callers are offered, by their names. */
-  readonly prompts?: ListFilter | undefined
-  /**
-   * Which resources callers are offered, by their URIs, and which templates, by their text. A pattern with expressions, such as
-   * `db://{table}/rows`, also matches the URIs that such a template stands for.
-   */
-  readonly resources?: ListFilter | undefined
+  readonly tools?: { readonly [pattern: string]: ToolOptions<Time> | undefined } | undefined
   /** When a connection is opened, and when an unused one is closed. */
   readonly lifecycle?: LifecycleOptions<Time> | undefined
   /** When and how Lifeline reads the server's lists. */

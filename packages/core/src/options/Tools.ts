@@ -1,9 +1,8 @@
 /**
  * Options by tool: their check, their decoded form, and which of them count for a tool.
  */
-import { Predicate, Record } from "effect"
+import { Predicate } from "effect"
 import * as Check from "./Check.js"
-import * as ListFilter from "./ListFilter.js"
 import { nearest } from "./nearest.js"
 import type * as Given from "./PolicyOptions.js"
 import * as Problem from "./Problem.js"
@@ -37,13 +36,6 @@ export const names: ReadonlyArray<string> = Object.keys(table)
 
 const checkRule = Check.options(table, "a tool", { wrong: Problem.wrong })
 
-/** Tells the lists `hide` and `only` from the options of a tool of that name. */
-const isFilter = (name: string, value: unknown): boolean =>
-  Object.hasOwn(ListFilter.checks, name) && !Predicate.isRecord(value)
-
-const checkOne = (name: string, value: unknown, path: Problem.Path): ReadonlyArray<Problem.Problem> =>
-  isFilter(name, value) ? ListFilter.checks.hide(value, path) : checkRule(value, path)
-
 const ruleSchema: Check.JsonSchema = {
   type: "object",
   additionalProperties: false,
@@ -53,26 +45,16 @@ const ruleSchema: Check.JsonSchema = {
 export const check: Check.Check = Check.described(
   (value, path) =>
     Predicate.isRecord(value)
-      ? Object.entries(value).flatMap(([name, one]) => one === undefined ? [] : checkOne(name, one, [...path, name]))
+      ? Object.entries(value).flatMap(([name, one]) => one === undefined ? [] : checkRule(one, [...path, name]))
       : [Problem.wrong(path, value, "an object of options by the name of the tool")],
-  {
-    type: "object",
-    properties: Record.map(
-      ListFilter.schemas,
-      (schema) => ({ anyOf: [schema, { $ref: "#/definitions/tools/additionalProperties" }] })
-    ),
-    additionalProperties: ruleSchema
-  }
+  { type: "object", additionalProperties: ruleSchema }
 )
-
-export const filterOf = (tools: Patterns = {}): ListFilter.ListFilter =>
-  ListFilter.decode(Record.filter(tools as Readonly<Record<string, unknown>>, (value, name) => isFilter(name, value)))
 
 /** Of a checked input. Names first, then patterns from the most to the least exact. */
 export const decode = (tools: Patterns = {}): ReadonlyArray<ToolRule> =>
   Object.entries(tools).flatMap(([pattern, options]): ReadonlyArray<ToolRule> => {
-    if (options === undefined || isFilter(pattern, options)) return []
-    const { timeout, ...others } = options as ToolOptions
+    if (options === undefined) return []
+    const { timeout, ...others } = options
     return [{
       ...others,
       ...(timeout === undefined ? {} : { timeout: TimeSpan.millis(timeout) }),
@@ -91,7 +73,6 @@ export const merge = (below: unknown, above: unknown): unknown => {
   for (const [pattern, under] of Object.entries(below)) {
     const over = merged.get(pattern)
     if (over === undefined) merged.set(pattern, under)
-    else if (isFilter(pattern, over)) merged.set(pattern, ListFilter.mergeOne(under, over))
     else if (Predicate.isRecord(over) && Predicate.isRecord(under)) {
       const { [forAllServers as never]: _, ...given } = under
       merged.set(pattern, { ...given, ...definite(over) })
@@ -112,7 +93,7 @@ export const forAll = (tools: unknown): unknown =>
     ? Object.fromEntries(
       Object.entries(tools).map(([pattern, one]) => [
         pattern,
-        Predicate.isRecord(one) ? { ...one, [forAllServers]: true } : ListFilter.forAllOne(one)
+        Predicate.isRecord(one) ? { ...one, [forAllServers]: true } : one
       ])
     )
     : tools
@@ -136,17 +117,23 @@ export const choose = (rules: ReadonlyArray<ToolRule>, name: string): Chosen | u
   }
 }
 
+/** A rule that fits no tool of the server, and the tool that was probably meant. */
+export interface Unmatched {
+  readonly pattern: string
+  readonly meant: string | undefined
+}
+
 export const unmatched = (
   rules: ReadonlyArray<ToolRule>,
   names: ReadonlyArray<string>
-): ReadonlyArray<ListFilter.Unmatched> =>
+): ReadonlyArray<Unmatched> =>
   rules.flatMap(({ isForAll, pattern }) =>
     isForAll || names.some((name) => ToolPattern.matches(pattern, name))
       ? []
-      : [{ kind: "tools", option: undefined, pattern, meant: nearest(pattern, names) }]
+      : [{ pattern, meant: nearest(pattern, names) }]
   )
 
-export const describe = ({ meant, pattern }: ListFilter.Unmatched): string =>
+export const describe = ({ meant, pattern }: Unmatched): string =>
   `tools.${pattern} has no effect: the server has no such tool${
     meant === undefined ? "" : `; did you mean "${meant}"?`
   }`

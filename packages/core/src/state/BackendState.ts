@@ -66,6 +66,8 @@ type EventBody = Event extends infer E ? E extends Event ? Omit<E, "backend" | "
 export interface Beginning {
   readonly fleetStartedAt?: number | undefined
   readonly memory?: CatalogMemory | undefined
+  /** Default: everything. */
+  readonly offered?: Offered | undefined
   readonly temperament?: TemperamentMemory | undefined
 }
 
@@ -113,11 +115,11 @@ export class BackendState {
     id: string,
     policy: Policy,
     clock: Clock.Clock,
-    { fleetStartedAt, memory, temperament }: Beginning = {}
+    { fleetStartedAt, memory, offered = new Offered(), temperament }: Beginning = {}
   ) {
     this.id = id
     this.policy = policy
-    this.offered = new Offered(policy.filters)
+    this.offered = offered
     this.clock = clock
     this.fleetStartedAt = fleetStartedAt
     this.#memory = memory
@@ -138,7 +140,7 @@ export class BackendState {
       state: disabled ? State.Disabled() : lazy ? State.Idle() : State.Connecting({ probe: false }),
       current: undefined,
       generation: 0,
-      snapshot: memory?.remembered && this.#offeredFrom(fromBefore(memory.remembered)),
+      snapshot: memory?.remembered && offered.only(fromBefore(memory.remembered)),
       revision: 0,
       expired: false,
       nextAttemptAt: undefined,
@@ -147,10 +149,6 @@ export class BackendState {
       hasSuccessor: false
     }
     this.published = new StateRef<Slot>({ ...first, snapshot: this.#visible(first) })
-  }
-
-  #offeredFrom(snapshot: Snapshot): Snapshot {
-    return { ...snapshot, ...this.offered.only(snapshot) }
   }
 
   keep(snapshot: Snapshot): void {

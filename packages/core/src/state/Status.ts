@@ -130,17 +130,9 @@ export interface Status {
    * had a result or an error.
    */
   readonly calls: { readonly givenUp: number }
-  /**
-   * Which names and patterns of the options `tools`, `prompts` and `resources` match nothing that the server has, and what was probably
-   * `meant`. `kind`: the option. `option`: set for those of `hide` and `only`.
-   */
+  /** Which names and patterns of the option `tools` match nothing that the server has, and what was probably `meant`. */
   readonly toolOptions: {
-    readonly unmatched: ReadonlyArray<{
-      readonly kind: "tools" | "prompts" | "resources"
-      readonly option: "hide" | "only" | undefined
-      readonly pattern: string
-      readonly meant: string | undefined
-    }>
+    readonly unmatched: ReadonlyArray<{ readonly pattern: string; readonly meant: string | undefined }>
     readonly warning: string | undefined
   }
   /** Whether heartbeats are sent. */
@@ -152,8 +144,6 @@ export interface Status {
     readonly stale: boolean
     /** How many tools callers are offered. */
     readonly tools: number
-    /** How many entries of each list are hidden from callers; `undefined` if none can be, or it is not known. */
-    readonly hidden: { readonly [K in Kind]: number } | undefined
     /** The lists that were cut: too long (`discovery.maxEntries`, `discovery.maxPages`), or without an end. */
     readonly truncated: ReadonlyArray<Kind>
   } | undefined

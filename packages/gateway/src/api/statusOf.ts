@@ -3,7 +3,7 @@
  */
 import type { Fleet, ProcessStatus, ResourceUsage, Status } from "@mcp-lifeline/core"
 import { Unknown } from "@mcp-lifeline/core/internal"
-import { Pins, type PinStatus } from "@mcp-lifeline/extensions"
+import { Filters, Pins, type PinStatus } from "@mcp-lifeline/extensions"
 import * as SignInState from "@mcp-lifeline/sign-in/State"
 import { Effect } from "effect"
 import type { Server as Configured } from "../config/Backends.js"
@@ -85,7 +85,7 @@ const warningsOf = (
     verdict,
     toolOptions
   } = status
-  const pins = Pins.statusOf(status)
+  const [filters, pins] = [Filters.statusOf(status), Pins.statusOf(status)]
   return [
     ...(connectorWarning === undefined ? [] : [connectorWarning]),
     ...(verdict === undefined ? [] : [`it answers nothing (${verdict.kind}): ${verdict.reason}`]),
@@ -93,6 +93,7 @@ const warningsOf = (
     ...(lostSessions.warning === undefined ? [] : [lostSessions.warning]),
     ...(pins?.warning === undefined ? [] : [pins.warning]),
     ...(toolOptions.warning === undefined ? [] : [toolOptions.warning]),
+    ...(filters?.warning === undefined ? [] : [filters.warning]),
     ...(keepalive.state === "disabled" ? [`keepalive is disabled: ${keepalive.reason ?? "its heartbeat fails"}`] : []),
     ...(abandonedCloses === 0 ? [] : [`closes that were abandoned: ${abandonedCloses}`]),
     ...(lastCloseError === undefined ? [] : [`the last close that went wrong: ${lastCloseError}`]),
@@ -154,9 +155,10 @@ const processOf = ({ generation, inFlight, lastError, number, pid, state, usage 
 })
 
 /** How much of a server is hidden from clients; nothing where that is nothing, or not known. */
-const hiddenOf = ({ catalog }: Status): Pick<Server, "hidden"> => {
-  if (catalog?.hidden === undefined) return {}
-  const { prompts, resourceTemplates, resources, tools } = catalog.hidden
+const hiddenOf = (status: Status): Pick<Server, "hidden"> => {
+  const filters = Filters.statusOf(status)
+  if (status.catalog === undefined || filters?.hidden === undefined) return {}
+  const { prompts, resourceTemplates, resources, tools } = filters.hidden
   const hidden = { tools, prompts, resources: resources + resourceTemplates }
   return Object.values(hidden).some((count) => count > 0) ? { hidden } : {}
 }

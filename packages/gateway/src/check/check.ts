@@ -3,7 +3,8 @@
  */
 import { LifelineCommand, type McpConfig } from "@mcp-lifeline/config"
 import { Fleet, type Status } from "@mcp-lifeline/core"
-import { describeUnmatched, TimeSpan } from "@mcp-lifeline/core/internal"
+import { TimeSpan, Tools } from "@mcp-lifeline/core/internal"
+import { Filters } from "@mcp-lifeline/extensions"
 import * as StateFolder from "@mcp-lifeline/state/StateFolder"
 import * as Secrets from "@mcp-lifeline/transport-stdio/Secrets"
 import { Effect, Either, Logger, LogLevel, Redacted } from "effect"
@@ -35,8 +36,16 @@ const longestTimeout = (backends: ReadonlyArray<Backends.Server>): number =>
 /** The result for one server, and its options by tool that match none of its tools. */
 interface Tried {
   readonly connected: Connected
-  readonly unmatched: Status["toolOptions"]["unmatched"]
+  readonly unmatched: ReadonlyArray<{ readonly path: ReadonlyArray<string>; readonly message: string }>
 }
+
+const unmatchedOf = (status: Status): Tried["unmatched"] => [
+  ...status.toolOptions.unmatched.map((one) => ({ path: ["tools", one.pattern], message: Tools.describe(one) })),
+  ...(Filters.statusOf(status)?.unmatched ?? []).map((one) => ({
+    path: [one.kind, one.option],
+    message: Filters.describe([one])
+  }))
+]
 
 /** Tries once to connect to each server, and returns the results. */
 const connectAll = (
@@ -60,7 +69,7 @@ const connectAll = (
       Object.entries(statuses).map(([name, status]): [string, Tried] => [
         name,
         {
-          unmatched: status.toolOptions.unmatched,
+          unmatched: unmatchedOf(status),
           connected: status.state === "Connected"
             ? {
               ok: true,
@@ -174,9 +183,7 @@ const check = ({ connect, json, ...options }: Options, output: Output.Output) =>
       return { name, entry, options, wrapped, connected: connected.get(name)?.connected }
     })
     const unmatched = entries.flatMap(({ name, optionProblem }) =>
-      (connected.get(name)?.unmatched ?? []).map((one) => {
-        const path = [one.kind, one.option ?? one.pattern]
-        const message = describeUnmatched([one])
+      (connected.get(name)?.unmatched ?? []).map(({ message, path }) => {
         const place = `${path.join(".")} `
         // The key of the problem says it already.
         return optionProblem(path, message.startsWith(place) ? message.slice(place.length) : message)

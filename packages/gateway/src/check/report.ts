@@ -2,7 +2,7 @@
  * Formats the results of `check` as text and as JSON. Pure.
  */
 import type { Backend } from "@mcp-lifeline/core"
-import { ListFilter } from "@mcp-lifeline/core/internal"
+import { ListFilter } from "@mcp-lifeline/extensions/internal"
 import { Predicate } from "effect"
 import * as McpJson from "../config/McpJson.js"
 import { clean } from "../Text.js"
@@ -18,7 +18,7 @@ export interface Row {
   /** `undefined` for an entry that cannot be read. */
   readonly entry: McpJson.Entry | undefined
   /** `undefined` for an entry that makes no valid backend. */
-  readonly options: (Backend.BackendOptions & { readonly id: string }) | undefined
+  readonly options: Pick<Backend.BackendOptions, "connector"> | undefined
   /** The command or address of the server behind `wrap`, if the entry is `wrap`. */
   readonly wrapped?: string | undefined
   readonly connected: Connected | undefined

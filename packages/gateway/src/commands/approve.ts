@@ -43,12 +43,12 @@ const pinsOf = (server: string) =>
   Effect.gen(function*() {
     const { named } = yield* ToolPins.make
     const stores = yield* Effect.mapError(named(server), ({ message }) => new StartError({ message }))
-    return yield* Effect.forEach(stores, (store) => Pins.read(server, { mode: "block", store }))
+    return yield* Effect.forEach(stores, (store) => Pins.read(server, "block", store))
   })
 
-const changesOf = (all: ReadonlyArray<Pins.Service>) =>
+const changesOf = (all: ReadonlyArray<Pins.Kept>) =>
   all.flatMap(({ status }) => status.changes.map(Struct.omit("summary")))
-const unreadableOf = (all: ReadonlyArray<Pins.Service>) => all.map(({ status }) => status.unreadable).find((one) => one)
+const unreadableOf = (all: ReadonlyArray<Pins.Kept>) => all.map(({ status }) => status.unreadable).find((one) => one)
 
 /** Fails if the state folder does not have what was approved: it may not be writable, and then this process alone knows it. */
 const assertWritten = (server: string, before: Approver["changes"]) =>

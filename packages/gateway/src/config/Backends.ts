@@ -5,7 +5,7 @@ import { McpConfig } from "@mcp-lifeline/config"
 import type { Backend, Connector } from "@mcp-lifeline/core"
 import { Policy } from "@mcp-lifeline/core"
 import { Problem as OptionProblem } from "@mcp-lifeline/core/internal"
-import type { ExtensionOptions } from "@mcp-lifeline/extensions"
+import { type Pins, ServerOptions } from "@mcp-lifeline/extensions"
 import type * as ToolPins from "@mcp-lifeline/state/ToolPins"
 import * as UserFile from "@mcp-lifeline/state/UserFile"
 import { type Authorization, HttpConnector } from "@mcp-lifeline/transport-http"
@@ -22,7 +22,7 @@ import * as ForClient from "./ForClient.js"
 import type { Entry, Problem } from "./McpJson.js"
 
 /** The options of a server with its name, and whether all clients of the gateway share it or each has its own. */
-export type Server = Backend.BackendOptions & ExtensionOptions & {
+export type Server = Omit<Backend.BackendOptions, "extensions" | "tools"> & ServerOptions.ServerOptions & {
   readonly id: string
   readonly sessions?: "shared" | "per-client" | undefined
   /** In a cluster, whether there is one of it, or one on each replica. Default: one of a server over stdio, and one on each replica of others. */
@@ -37,10 +37,11 @@ export type Server = Backend.BackendOptions & ExtensionOptions & {
   readonly forClient?: ForClient.ForClient | undefined
 }
 
-/** The options for the backend, without those that only the gateway uses. */
+/** The options for the backend, without those that only the gateway uses. `store`: keeps what was approved of its tools. */
 export const optionsOf = (
-  { forClient: _0, identity: _1, origin: _2, pin: _3, placement: _4, prefix: _5, sessions: _6, ...options }: Server
-): Backend.BackendOptions & Pick<Server, "id"> => options
+  { forClient: _0, identity: _1, origin: _2, placement: _3, prefix: _4, sessions: _5, ...options }: Server,
+  store?: Pins.Options["store"]
+): Backend.BackendOptions & Pick<Server, "id"> => ServerOptions.forBackend(options, store)
 
 /** The valid backends, and the problems of the others. */
 export interface Backends {
@@ -174,7 +175,7 @@ const fromEntry = (
   folder: string,
   { authorization, personal }: SignIns,
   env: Readonly<Record<string, string>> | undefined
-): Either.Either<Backend.BackendOptions & Pick<Server, "forClient" | "pin">, ReadonlyArray<Problem>> =>
+): Either.Either<Omit<Server, "id">, ReadonlyArray<Problem>> =>
   Either.flatMap(connectorOf(entry, folder, authorization, env), (connector) => {
     const problem = Policy.unfit(connector, entry.policy)
     const forClient = dependsOnClient(entry) || personal !== undefined

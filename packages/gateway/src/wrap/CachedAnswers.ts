@@ -2,7 +2,8 @@
  * What a server answered earlier: who it is, and its lists. The bridge answers the host with these while the server starts, is down, or
  * waits for a sign-in.
  */
-import { EntrySize, largestList, type Offered } from "@mcp-lifeline/core/internal"
+import type { Extension } from "@mcp-lifeline/core"
+import { EntrySize, largestList } from "@mcp-lifeline/core/internal"
 import { type Introduction, ListWatch } from "@mcp-lifeline/protocol"
 import { isList, type ListMethod, lists } from "@mcp-lifeline/protocol/listMethods"
 import { isDeepStrictEqual } from "node:util"
@@ -34,12 +35,12 @@ export class CachedAnswers {
   constructor(
     cached: CachedServer | undefined,
     save: (cached: CachedServer) => void,
-    offered: Pick<Offered, "result">
+    offered: Extension.Offering["result"]
   ) {
     this.#save = save
     this.introduction = cached?.introduction as Introduction | undefined
     for (const [method, result] of Object.entries(cached?.lists ?? {})) {
-      if (isList(method)) this.#lists.set(method, offered.result(method, result))
+      if (isList(method)) this.#lists.set(method, offered(method, result))
     }
   }
 

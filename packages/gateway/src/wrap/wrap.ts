@@ -1,9 +1,9 @@
 /**
  * `mcp-lifeline wrap`: one server behind one host, until the host has gone.
  */
-import { Backend, type Connector, Policy } from "@mcp-lifeline/core"
-import { type Bytes, mebibytes, Offered } from "@mcp-lifeline/core/internal"
-import { Pins, type PinStore, type ServerOptions } from "@mcp-lifeline/extensions"
+import { Backend, type Connector } from "@mcp-lifeline/core"
+import { type Bytes, mebibytes } from "@mcp-lifeline/core/internal"
+import { Filters, type PinStore, ServerOptions } from "@mcp-lifeline/extensions"
 import type { Conversation as HttpConversation } from "@mcp-lifeline/http-server/Conversation"
 import { EraRouter } from "@mcp-lifeline/http-server/EraRouter"
 import type { Incoming } from "@mcp-lifeline/protocol"
@@ -99,9 +99,8 @@ const stateNow = (signIn: SignIn | undefined): State.State =>
   signIn === undefined ? { _tag: "NotAsked" } : Effect.runSync(signIn.state)
 
 /** Loads what the server has answered this client earlier, from the state folder. */
-const loadCache = ({ name, pinStore, policy, server }: WrapContext, client: Client, { fork }: Fibers.Fibers) =>
+const loadCache = ({ pinStore, policy, server }: WrapContext, client: Client, { fork }: Fibers.Fibers) =>
   Effect.gen(function*() {
-    const { filters } = yield* Effect.orDie(Policy.decode(name, Policy.pick(policy)))
     const files = yield* ServerCache.make
     const offer = offerOf(policy)
     const identity = {
@@ -114,7 +113,7 @@ const loadCache = ({ name, pinStore, policy, server }: WrapContext, client: Clie
     return new CachedAnswers(
       (yield* mayShowCached(policy, pinStore)) ? Option.getOrUndefined(yield* files.get(identity)) : undefined,
       (server) => void fork(files.set(identity, server)),
-      new Offered(filters)
+      Filters.ofResults(ServerOptions.filtersOf(policy))
     )
   })
 
@@ -147,10 +146,8 @@ const supervise = (
   Effect.gen(function*() {
     const { fork } = yield* Fibers.make("1 second")
     const temperamentMemory = yield* (yield* Temperaments.make).of({ server, cwd: process.cwd() }, fork)
-    const { pin, ...options } = policy
     const backend = yield* Backend.make(name, {
-      ...options,
-      extensions: Pins.extensions(pin, pinStore),
+      ...ServerOptions.forBackend(policy, pinStore && (() => pinStore)),
       discovery: { mode: "learn", ...policy.discovery },
       temperamentMemory,
       connector: watched === undefined ? incoming.around(connector) : version.around(incoming.around(connector)),

@@ -1,8 +1,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import { McpConfig } from "@mcp-lifeline/config"
-import { Policy } from "@mcp-lifeline/core"
-import { Offered } from "@mcp-lifeline/core/internal"
-import { Either } from "effect"
+import { ServerOptions } from "@mcp-lifeline/extensions"
+import { decodeFilters, FilteredLists } from "@mcp-lifeline/extensions/internal"
 import { readdirSync, readFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"
 import { sections } from "../../src/adopt/Entries.js"
@@ -266,8 +265,7 @@ it("[G19 W7:unit] the lists by which a host hides tools stay, for the host and f
     expect(mcpServers[name]).toMatchObject(lists)
     expect(JSON.stringify(mcpServers[name])).toContain("wrap")
     const { value } = McpConfig.readServer(mcpServers[name])
-    const { filters } = Either.getOrThrow(Policy.decode(name, value?.policy ?? {}))
-    const offered = new Offered(filters)
+    const offered = new FilteredLists(decodeFilters(ServerOptions.filtersOf(value?.policy ?? {})))
     expect(["read", "write", "other"].filter((tool) => offered.has("tools", tool))).toEqual(["read"])
   }
 })

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
-import { Policy } from "@mcp-lifeline/core"
-import { Offered } from "@mcp-lifeline/core/internal"
+import { ServerOptions } from "@mcp-lifeline/extensions"
+import { decodeFilters, FilteredLists } from "@mcp-lifeline/extensions/internal"
 import { Effect, Either, Redacted } from "effect"
 import { Backends, McpJson } from "mcp-lifeline"
 import { execFileSync } from "node:child_process"
@@ -128,7 +128,7 @@ args = [
       "mcp": { "a": { "type": "local", "command": ["x"] }, "b": { "type": "local", "command": ["y"] } },
       "tools": { "a_write": false, "b_*": false } }`)
     expect([problems, notices]).toEqual([[], []])
-    const offered = entries.map(({ policy }) => new Offered(Either.getOrThrow(Policy.decode("s", policy)).filters))
+    const offered = entries.map(({ policy }) => new FilteredLists(decodeFilters(ServerOptions.filtersOf(policy))))
     expect(offered.map((one) => ["read", "write"].filter((tool) => one.has("tools", tool)))).toEqual([["read"], []])
   })
 

@@ -2,8 +2,7 @@
  * A server of which tools, prompts and resources are hidden, behind each door.
  */
 import { describe, expect, it } from "@effect/vitest"
-import { Policy } from "@mcp-lifeline/core"
-import { Offered } from "@mcp-lifeline/core/internal"
+import { Filters, ServerOptions } from "@mcp-lifeline/extensions"
 import { HttpConnector } from "@mcp-lifeline/transport-http"
 import { StdioConnector } from "@mcp-lifeline/transport-stdio"
 import { Client } from "@modelcontextprotocol/sdk/client/index.js"
@@ -122,7 +121,7 @@ const wrapped: Open = (url) =>
     )
     const connector = HttpConnector.make({ url })
     const policy = Supervision.filtered(yield* Effect.orDie(Supervision.read(options, connector)), hide, only)
-    const host = yield* Wrapped.make(() => undefined, { connector, policy })
+    const host = yield* Wrapped.make(() => undefined, { connector, policy: ServerOptions.forBackend(policy) })
     yield* Effect.promise(() => host.initialize())
     let last = 0
     return async (method, params) => {
@@ -311,7 +310,7 @@ const watchers: Readonly<Record<string, Effect.Effect<Watch, never, Scope.Scope>
     const connector = StdioConnector.make({ command, args })
     expect(server).toMatchObject({ command })
     const policy = yield* Effect.orDie(Supervision.read(options, connector))
-    const host = yield* Wrapped.make(() => undefined, { connector, policy })
+    const host = yield* Wrapped.make(() => undefined, { connector, policy: ServerOptions.forBackend(policy) })
     yield* Effect.promise(() => host.initialize())
     return async (uris) => {
       for (const uri of uris) await host.request(uri, "resources/subscribe", { uri })
@@ -336,13 +335,16 @@ describe.each(Object.entries(watchers))("updates of hidden resources, through %s
 })
 
 it("[G19:unit] wrap answers from earlier lists with what it offers now", () => {
-  const { filters } = Either.getOrThrow(Policy.decode("s", { tools: { hide: ["delete_*"] } }))
   const tools = ["read", "delete_all"].map((name) => ({ name, inputSchema: {} }))
   const cached = {
     introduction: {},
     lists: { "tools/list": { tools }, "prompts/list": { prompts: [{ name: "ask" }] } }
   }
-  const answers = new CachedAnswers(cached as never, () => undefined, new Offered(filters))
+  const answers = new CachedAnswers(
+    cached as never,
+    () => undefined,
+    Filters.ofResults({ tools: { hide: ["delete_*"] } })
+  )
   expect(answers.get("tools/list")).toEqual({ tools: [tools[0]] })
   expect(answers.get("prompts/list")).toEqual({ prompts: [{ name: "ask" }] })
 })

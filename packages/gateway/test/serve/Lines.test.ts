@@ -45,7 +45,7 @@ const status = (fields: Partial<Status>): Status => ({
   calls: { givenUp: 0 },
   toolOptions: { unmatched: [], warning: undefined },
   keepalive: { state: "running", method: "ping", reason: undefined, reprobeAt: undefined },
-  catalog: { generation: 2, revision: 3, stale: false, tools: 13, hidden: undefined, truncated: [] },
+  catalog: { generation: 2, revision: 3, stale: false, tools: 13, truncated: [] },
   ...fields
 })
 
@@ -127,7 +127,7 @@ describe("Table", () => {
       transport: "http",
       target: "http://127.0.0.1:4000/mcp",
       peer: undefined,
-      catalog: { generation: 1, revision: 1, stale: true, tools: 13, hidden: undefined, truncated: [] },
+      catalog: { generation: 1, revision: 1, stale: true, tools: 13, truncated: [] },
       lastError:
         "connection refused, and then a long account\nof how that came to be, with \u001B[2Jcontrol codes in it",
       nextAttemptAt: now + 3000

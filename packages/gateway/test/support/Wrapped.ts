@@ -13,7 +13,7 @@ import * as RawServer from "./RawServer.js"
 /** What is otherwise than usual. */
 export interface Options {
   readonly bridge?: Partial<BridgeOptions>
-  readonly policy?: Policy.PolicyOptions
+  readonly policy?: Policy.PolicyOptions & Pick<Backend.BackendOptions, "extensions">
   /** The server. Default: one in this process that gives the answers. */
   readonly connector?: Connector
 }
@@ -35,8 +35,7 @@ export const make = (
         isBounded: false,
         fibers,
         write,
-        loadCache: () =>
-          Effect.succeed(new CachedAnswers(undefined, () => undefined, { result: (_, result) => result })),
+        loadCache: () => Effect.succeed(new CachedAnswers(undefined, () => undefined, (_, result) => result)),
         open: ({ capabilities, clientInfo }, incoming) =>
           Backend.make("raw", {
             discovery: { mode: "learn" },

@@ -9,7 +9,7 @@ const page = (name: string, length: number, nextCursor?: string) => ({
 
 describe("what is remembered of a wrapped server", () => {
   const third = Math.ceil(largestList / 3)
-  const make = () => new CachedAnswers(undefined, () => undefined, { result: (_, result) => result })
+  const make = () => new CachedAnswers(undefined, () => undefined, (_, result) => result)
 
   it("[X5 W3] is no list that is too large, in one page or in several; what was known of it stays", () => {
     const cached = make()

@@ -138,7 +138,7 @@ describe("a server that wrap remembers", () => {
       const { asked, starts } = yield* slow(20_000, {
         loadCache: () =>
           Effect.succeed(
-            new CachedAnswers({ introduction, lists: {} } as never, () => undefined, { result: (_, result) => result })
+            new CachedAnswers({ introduction, lists: {} } as never, () => undefined, (_, result) => result)
           )
       })
       const { answer } = yield* asked(discover)

@@ -4,7 +4,7 @@
 import { McpConfig, ServerName } from "@mcp-lifeline/config"
 import type { Backend, ConnectError as CoreConnectError, Connector } from "@mcp-lifeline/core"
 import { Check, Problem } from "@mcp-lifeline/core/internal"
-import { Pins, ServerOptions } from "@mcp-lifeline/extensions"
+import { ServerOptions } from "@mcp-lifeline/extensions"
 import { Incoming, SdkConnection, TransportConnector } from "@mcp-lifeline/protocol"
 import * as ProcessRecords from "@mcp-lifeline/state/ProcessRecords"
 import type { Origin } from "@mcp-lifeline/state/ToolPins"
@@ -291,8 +291,7 @@ export const prepare = (
   const signIn = signInTo(server.reach, options.signIn)
   const connector = adapterOf(server.reach, signIn?.authorization).make()
   const identity = identityOf(options)
-  const merged = ServerOptions.merge(defaults, ServerOptions.merge(ServerOptions.pick(options), server.policy))
-  const { pin, ...policy } = merged
+  const policy = ServerOptions.merge(defaults, ServerOptions.merge(ServerOptions.pick(options), server.policy))
   const onConnected = options.onConnected && OnConnected.make(name, options.onConnected)
   let lastError: CoreConnectError | undefined
   let describeAttempt: () => string | undefined = () => undefined
@@ -303,8 +302,7 @@ export const prepare = (
     lastError: () => lastError,
     describeAttempt: () => describeAttempt(),
     options: {
-      ...policy,
-      extensions: Pins.extensions(pin, StoredPins.make(name, originOf(server.reach))),
+      ...ServerOptions.forBackend(policy, () => StoredPins.make(name, originOf(server.reach))),
       clientInfo: identity.clientInfo,
       capabilities: identity.capabilities,
       onConnected: onConnected && ((session) =>

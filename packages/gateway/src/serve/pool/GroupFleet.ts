@@ -12,7 +12,6 @@ import {
   Telemetry
 } from "@mcp-lifeline/core"
 import { type NameReport, NameReports } from "@mcp-lifeline/core/internal"
-import { Pins } from "@mcp-lifeline/extensions"
 import { type Caller, ownerOf } from "@mcp-lifeline/http-server/Caller"
 import { Incoming, Initialize, type Introduction } from "@mcp-lifeline/protocol"
 import { LogLevels } from "@mcp-lifeline/protocol/LogLevels"
@@ -350,6 +349,10 @@ export const make = (
           ? Effect.succeed(undefined)
           : temperaments.of(identity, fork)
       const pinStoreOf = ({ id, origin }: Server) => origin && pins?.of(id, origin)
+      const definitionsOf = (server: Server) => {
+        const store = pinStoreOf(server)
+        return store && (() => store)
+      }
       /** `isOther`: takes the place of that of another client, which must not stay in use until this one is connected. */
       const makeOptions = (server: Server, client: string, isOther: boolean): Effect.Effect<Configured> =>
         connectorOf(server).pipe(
@@ -359,12 +362,11 @@ export const make = (
             server,
             client,
             options: {
-              ...optionsOf(server),
+              ...optionsOf(server, definitionsOf(server)),
               prefix: server.prefix,
               ...(isOther ? { reconnect: { ...server.reconnect, overlap: false } } : {}),
               connector: incomingOf(server.id).around(connector),
               catalogMemory: cache.memory(server.id),
-              extensions: Pins.extensions(server.pin, pinStoreOf(server)),
               temperamentMemory,
               lifecycle: { ...server.lifecycle, disabled: isOff(server) },
               ...group.introduction

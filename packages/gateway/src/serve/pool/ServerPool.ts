@@ -40,7 +40,7 @@ export interface ServerPool {
   /** What a server said about itself last: the shared one, or that of this caller. */
   readonly introduction: (server: Server, caller: Caller) => Introduction | undefined
   /** What was approved of the tools of a server, whether it runs or not; `undefined` without the option `pin`. */
-  readonly pins: (server: Server) => Effect.Effect<Pins.Service | undefined>
+  readonly pins: (server: Server) => Effect.Effect<Pins.Kept | undefined>
   /** How a server was disabled or enabled last; `undefined` if its configuration has changed since, and determines the state again. */
   readonly switched: (server: Server) => Switched | undefined
   /** Whether a server starts disabled for new groups. */
@@ -188,7 +188,7 @@ export const make = (
       pins: (server) => {
         const { id, origin, pin = "off" } = server
         if (pin === "off" || origin === undefined || pins === undefined) return Effect.succeed(undefined)
-        return Pins.read(id, { mode: pin, store: pins.of(id, origin) })
+        return Pins.read(id, pin, pins.of(id, origin))
       },
       switched: lastSwitched,
       isOff,

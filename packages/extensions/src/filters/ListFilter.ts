@@ -1,12 +1,12 @@
 /** The options `hide` and `only`: their check and their decoded form. */
+import { Check, nearest, ToolPattern } from "@mcp-lifeline/core/internal"
 import { Predicate } from "effect"
-import * as Check from "./Check.js"
-import { nearest } from "./nearest.js"
-import type { ListFilter as Given } from "./PolicyOptions.js"
-import * as ToolPattern from "./ToolPattern.js"
+import type { ListFilter as Given } from "../ExtensionOptions.js"
 
 /** `resources`: their URIs, and the templates of URIs. */
-export type Filtered = "tools" | "prompts" | "resources"
+export const filtered = ["tools", "prompts", "resources"] as const
+
+export type Filtered = (typeof filtered)[number]
 
 export interface Pattern {
   readonly pattern: string
@@ -25,13 +25,13 @@ export interface ListFilter {
 }
 
 /** On a list for several servers. A symbol is none of what is checked and shown. */
-const forAllServers = Symbol("@mcp-lifeline/core/options/ListFilter/forAllServers")
+const forAllServers = Symbol("@mcp-lifeline/extensions/filters/ListFilter/forAllServers")
 
 /** On a list within a list, with which it counts together. No file has such a list. */
-const joined = Symbol("@mcp-lifeline/core/options/ListFilter/joined")
+const joined = Symbol("@mcp-lifeline/extensions/filters/ListFilter/joined")
 
 /** On a list of one text, with how a host means it. No file has such a list. */
-const meant = Symbol("@mcp-lifeline/core/options/ListFilter/meant")
+const meant = Symbol("@mcp-lifeline/extensions/filters/ListFilter/meant")
 
 type Meant = readonly [text: string] & { readonly [meant]: Partial<Pick<Pattern, "readings" | "except" | "isForAll">> }
 
@@ -145,8 +145,7 @@ export const passes = ({ hide, only }: ListFilter, name: string): boolean =>
 
 export interface Unmatched {
   readonly kind: Filtered
-  /** Not set for a name of the options by tool. */
-  readonly option: "hide" | "only" | undefined
+  readonly option: "hide" | "only"
   readonly pattern: string
   readonly meant: string | undefined
 }

@@ -1,23 +1,24 @@
-import { Policy } from "@mcp-lifeline/core"
-import { Either } from "effect"
+import type { Connection } from "@mcp-lifeline/core"
+import type { ListFilter } from "@mcp-lifeline/extensions"
 import * as fc from "fast-check"
 import { posix } from "node:path"
 import { fileURLToPath } from "node:url"
 import { assert, describe, it } from "vitest"
-import { Offered } from "../src/state/Offered.js"
+import { decode, FilteredLists } from "../../src/filters/FilteredLists.js"
 
 const offered = (
-  resources: Policy.PolicyOptions["resources"],
+  resources: ListFilter | undefined,
   lists: { uris?: Array<string>; templates?: Array<string> } = {}
 ) => {
-  const one = new Offered(Either.getOrThrow(Policy.decode("one", { resources })).filters)
+  const one = new FilteredLists(decode({ resources }))
   const { templates = [], uris = [] } = lists
-  one.read({
+  one.lists({
     tools: [],
     prompts: [],
     resources: uris.map((uri) => ({ name: uri, uri })),
-    resourceTemplates: templates.map((uriTemplate) => ({ name: uriTemplate, uriTemplate }))
-  })
+    resourceTemplates: templates.map((uriTemplate) => ({ name: uriTemplate, uriTemplate })),
+    truncated: []
+  }, { isFiltered: false } as Connection)
   return one
 }
 
@@ -120,7 +121,7 @@ const fileUri = fc.tuple(
 describe("a resource under another spelling", () => {
   const numRuns = 300
 
-  it.each<[Policy.PolicyOptions["resources"], Array<string>]>([
+  it.each<[ListFilter | undefined, Array<string>]>([
     [{ hide: ["file:///etc/*"] }, []],
     [{ hide: ["file:///etc/*"] }, ["file:///{+path}"]],
     [{ hide: ["file:///etc/*", "file:///etc"] }, ["file:///pub/{name}", "file:///{+path}"]]
@@ -235,7 +236,7 @@ describe("a resource under another spelling", () => {
   })
 
   it("[G19:unit] what is not meant stays", () => {
-    const has = (resources: Policy.PolicyOptions["resources"], uri: string, lists = {}) =>
+    const has = (resources: ListFilter | undefined, uri: string, lists = {}) =>
       offered(resources, lists).has("resources", uri)
     assert.isTrue(has({ hide: ["file:///etc/*"] }, "file:///tmp/etc/passwd"))
     assert.isTrue(has({ hide: ["https://h/doc?id=1"] }, "https://h/doc?id=2"))

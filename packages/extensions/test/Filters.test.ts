@@ -1,17 +1,26 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Backend, type ConnectOptions, Policy, type RemoteError } from "@mcp-lifeline/core"
+import { Backend, type Connection, type ConnectOptions, type RemoteError } from "@mcp-lifeline/core"
+import { Problem } from "@mcp-lifeline/core/internal"
+import { Filters, ServerOptions } from "@mcp-lifeline/extensions"
 import { ScriptedConnector } from "@mcp-lifeline/testing"
-import { Chunk, Effect, Either, Fiber, Logger, Stream, TestClock } from "effect"
-import { Offered } from "../src/state/Offered.js"
+import { Chunk, Effect, Fiber, Logger, Stream, TestClock } from "effect"
+import { decode, FilteredLists } from "../src/filters/FilteredLists.js"
 
 const { tool } = ScriptedConnector
 
-const policyOf = (options: unknown) => Policy.decode("one", options as Policy.PolicyOptions)
-const offered = (options: Policy.PolicyOptions) => new Offered(Either.getOrThrow(policyOf(options)).filters)
-const messageOf = (options: unknown) => Either.getOrThrow(Either.flip(policyOf(options))).message
+/** Which one does not matter. */
+const connection = { isFiltered: false } as Connection
+
+const filtersOf = (options: ServerOptions.ServerOptions) => decode(ServerOptions.filtersOf(options))
+const offered = (options: ServerOptions.ServerOptions) => new FilteredLists(filtersOf(options))
+const messageOf = (options: unknown) => {
+  const problems = ServerOptions.problems(options)
+  assert.isTrue(Problem.some(problems))
+  return Problem.some(problems) ? Problem.refuse("one", problems).message : ""
+}
 
 describe("hide and only", () => {
-  it.each<[Policy.PolicyOptions["tools"], ReadonlyArray<string>]>([
+  it.each<[ServerOptions.ServerOptions["tools"], ReadonlyArray<string>]>([
     [{}, ["read", "write", "write_all", "hide"]],
     [{ hide: ["write"] }, ["read", "write_all", "hide"]],
     [{ hide: ["write*"] }, ["read", "hide"]],
@@ -28,22 +37,23 @@ describe("hide and only", () => {
     const names = ["read", "write", "write_all", "hide"]
     assert.deepStrictEqual(names.filter((name) => one.has("tools", name)), expected)
     assert.isTrue(one.has("prompts", "write"))
-    assert.strictEqual(one.isAll, tools?.only === undefined && !(Array.isArray(tools?.hide) && tools.hide.length > 0))
+    const isAll = tools?.only === undefined && !(Array.isArray(tools?.hide) && tools.hide.length > 0)
+    assert.strictEqual(Filters.fromOptions(ServerOptions.filtersOf({ tools })).length === 0, isAll)
   })
 
   it("[G19:unit] the lists for all servers and those of a server count together", () => {
-    const all = Policy.forAll({
+    const all = ServerOptions.forAll({
       tools: { hide: ["delete_*"], only: ["a*"], "x": { timeout: 5 } },
       prompts: { hide: ["p"] },
       resources: { only: ["r:*"] }
     })
-    const merged = Policy.merge(all, {
+    const merged = ServerOptions.merge(all, {
       tools: { hide: ["ab"], only: ["*b", "ac", "w"], "x": { retry: "never" } },
       prompts: { only: ["q"] },
       resources: { hide: ["r:1"] }
     })
     assert.deepStrictEqual(merged.tools?.["x"], { timeout: 5, retry: "never" })
-    const { filters } = Either.getOrThrow(policyOf(merged))
+    const filters = filtersOf(merged)
     const own = (pattern: string) => ({ pattern, isForAll: false })
     const common = (pattern: string) => ({ pattern, isForAll: true })
     assert.deepStrictEqual(filters, {
@@ -51,19 +61,21 @@ describe("hide and only", () => {
       prompts: { hide: [common("p")], only: [[own("q")]] },
       resources: { hide: [own("r:1")], only: [[common("r:*")]] }
     })
-    const one = new Offered(filters)
+    const one = new FilteredLists(filters)
     assert.deepStrictEqual(["ab", "ac", "abb", "w", "a", "delete_b"].filter((name) => one.has("tools", name)), [
       "ac",
       "abb"
     ])
     assert.deepStrictEqual(["r:1", "r:2", "s:1"].filter((uri) => one.has("resources", uri)), ["r:2"])
-    const third = Policy.merge(merged, { tools: { hide: ["abb"], only: ["*c"] } })
-    const last = new Offered(Either.getOrThrow(policyOf(third)).filters)
+    const third = ServerOptions.merge(merged, { tools: { hide: ["abb"], only: ["*c"] } })
+    const last = offered(third)
     assert.deepStrictEqual(["ab", "ac", "abb", "bc"].filter((name) => last.has("tools", name)), ["ac"])
-    assert.deepStrictEqual(Policy.merge(all, {}), all)
+    assert.deepStrictEqual(ServerOptions.merge(all, {}), all)
     // Who compares options sees all lists.
     assert.deepStrictEqual(JSON.parse(JSON.stringify(third.tools?.only)), ["*c", ["*b", "ac", "w", ["a*"]]])
-    const wrong = Policy.merge(Policy.forAll({ tools: { hide: [5 as never] } }), { tools: { hide: ["a"] } })
+    const wrong = ServerOptions.merge(ServerOptions.forAll({ tools: { hide: [5 as never] } }), {
+      tools: { hide: ["a"] }
+    })
     assert.strictEqual(messageOf(wrong), "one: tools.hide[0] is a number; accepted: a string that is not empty")
   })
 
@@ -86,10 +98,11 @@ describe("hide and only", () => {
     tools: [],
     prompts: [],
     resources: [{ name: "readme", uri: "file:///readme" }, { name: "key", uri: "file:///etc/key%20a" }],
-    resourceTemplates: [template("db://{table}/rows"), template("file:///{+path}"), template("note://{id}")]
+    resourceTemplates: [template("db://{table}/rows"), template("file:///{+path}"), template("note://{id}")],
+    truncated: []
   }
 
-  it.each<[Policy.PolicyOptions["resources"], string, boolean]>([
+  it.each<[ServerOptions.ServerOptions["resources"], string, boolean]>([
     [{ hide: ["file:///etc/*"] }, "file:///readme", true],
     [{ hide: ["file:///etc/*"] }, "file:///etc/key%20a", false],
     // The same resource in other words.
@@ -119,7 +132,7 @@ describe("hide and only", () => {
     [{ only: ["file:///readme"] }, "file:///readme", true]
   ])("[G19:unit] resources %j: %j is offered: %j", (resources, uri, expected) => {
     const one = offered({ resources })
-    one.read(lists)
+    one.lists(lists, connection)
     assert.strictEqual(one.has("resources", uri), expected)
     assert.strictEqual(one.passes({ method: "notifications/resources/updated", params: { uri } }), expected)
   })
@@ -154,7 +167,9 @@ const everything = {
   resourceTemplates: [{ name: "o", uriTemplate: "open://{id}" }, { name: "s", uriTemplate: "secret://{id}" }]
 }
 
-const start = (options: Partial<Backend.BackendOptions> = {}) =>
+type Options = Omit<Partial<Backend.BackendOptions>, "tools"> & ServerOptions.ServerOptions
+
+const start = (options: Options = {}) =>
   Effect.gen(function*() {
     const script = ScriptedConnector.make()
     script.offer = everything
@@ -162,9 +177,11 @@ const start = (options: Partial<Backend.BackendOptions> = {}) =>
     const logger = Logger.make(({ logLevel, message }) => {
       if (logLevel.label === "WARN") lines.push(String(Array.isArray(message) ? message[0] : message))
     })
-    const backend = yield* Backend.make("one", { connector: script, keepalive: { method: "none" }, ...options }).pipe(
-      Effect.provide(Logger.replace(Logger.defaultLogger, logger))
-    )
+    const backend = yield* Backend.make("one", {
+      connector: script,
+      keepalive: { method: "none" },
+      ...ServerOptions.forBackend(options)
+    }).pipe(Effect.provide(Logger.replace(Logger.defaultLogger, logger)))
     yield* TestClock.adjust("1 second")
     const sent = () =>
       script.ledger.entries.flatMap((entry) =>
@@ -172,6 +189,8 @@ const start = (options: Partial<Backend.BackendOptions> = {}) =>
       )
     return { backend, script, sent, lines }
   })
+
+const statusOf = (backend: Backend.Backend) => Effect.map(backend.status, Filters.statusOf)
 
 const names = (entries: ReadonlyArray<object>) =>
   entries.map((entry) => Object.values(entry).find((value) => typeof value === "string" && value.length > 1) as string)
@@ -185,7 +204,7 @@ describe("a backend", () => {
       assert.deepStrictEqual(names(catalog!.prompts), ["ask"])
       assert.deepStrictEqual(catalog!.resources.map(({ uri }) => uri), ["open://1"])
       assert.deepStrictEqual(catalog!.resourceTemplates.map(({ uriTemplate }) => uriTemplate), ["open://{id}"])
-      assert.deepStrictEqual((yield* backend.status).catalog?.hidden, {
+      assert.deepStrictEqual((yield* statusOf(backend))?.hidden, {
         tools: 2,
         prompts: 1,
         resources: 1,
@@ -286,7 +305,7 @@ describe("a backend", () => {
         catalogMemory: { remembered, keep: ({ tools }) => kept.push(names(tools)) }
       })
       assert.deepStrictEqual(names((yield* backend.catalog)!.tools), ["read"])
-      assert.isUndefined((yield* backend.status).catalog?.hidden)
+      assert.isUndefined((yield* statusOf(backend))?.hidden)
       yield* backend.ping()
       yield* TestClock.adjust("1 second")
       assert.deepStrictEqual(kept, [["read"]])
@@ -299,9 +318,9 @@ describe("a backend", () => {
         prompts: { hide: ["nothing"] },
         resources: { only: ["open://{id}", "note:*"] }
       })
-      const { toolOptions } = yield* backend.status
+      const filters = yield* statusOf(backend)
       assert.deepStrictEqual(
-        toolOptions.unmatched.map(({ kind, meant, option, pattern }) => [kind, option, pattern, meant]),
+        filters?.unmatched.map(({ kind, meant, option, pattern }) => [kind, option, pattern, meant]),
         [
           ["tools", "hide", "delet_all", "delete_all"],
           ["prompts", "hide", "nothing", undefined],
@@ -313,7 +332,7 @@ describe("a backend", () => {
         '"nothing" fits no prompt of the server, so it hides nothing (prompts.hide)',
         '"note:*" fits no resource of the server, so it offers nothing (resources.only)'
       ].join(". ")
-      assert.strictEqual(toolOptions.warning, warning)
+      assert.strictEqual(filters?.warning, warning)
       assert.deepStrictEqual(lines, [`one: ${warning}`])
     }))
 })
@@ -327,7 +346,7 @@ it.scoped("[G19:virtual] lists of a backend elsewhere say nothing of what the se
         Effect.map(script.connect(options), (connection) => Object.assign(connection, { isFiltered: true }))
     }
     const { backend, lines } = yield* start({ connector, tools: { hide: ["delete_all"] } })
-    const { catalog, toolOptions } = yield* backend.status
-    assert.deepStrictEqual([lines, toolOptions.unmatched], [[], []])
-    assert.isUndefined(catalog?.hidden)
+    const filters = yield* statusOf(backend)
+    assert.deepStrictEqual([lines, filters?.unmatched], [[], []])
+    assert.isUndefined(filters?.hidden)
   }))

@@ -2,11 +2,9 @@
  * Which resources callers are offered, however their URIs are written: what one text names is hidden under all of them,
  * and `only` offers what is meant in each way in which a server could read it. (G19)
  */
-import { longestUri } from "../catalog/Bounds.js"
-import type { Lists } from "../catalog/Catalog.js"
-import * as Template from "../catalog/Template.js"
-import * as ListFilter from "../options/ListFilter.js"
-import * as ToolPattern from "../options/ToolPattern.js"
+import type { Catalog } from "@mcp-lifeline/core"
+import { longestUri, Template, ToolPattern } from "@mcp-lifeline/core/internal"
+import * as ListFilter from "./ListFilter.js"
 import * as UriForms from "./uriForms.js"
 
 interface Prepared {
@@ -65,11 +63,11 @@ const means = (one: Prepared, uri: string, forms: UriForms.UriForms): boolean =>
     || (isTemplate && standsFor(one, forms))
 }
 
-export class OfferedUris {
+export class FilteredUris {
   readonly #filter: ListFilter.ListFilter
   readonly #hide: ReadonlyArray<string>
   readonly #only: ReadonlyArray<ReadonlyArray<Prepared>>
-  #listed: Lists | undefined
+  #listed: Catalog.Lists | undefined
   /** `hidden`: the plain forms of listed URIs that are not offered. */
   #known: { readonly uris: ReadonlyMap<string, boolean>; readonly hidden: ReadonlySet<string> } | undefined
 
@@ -79,7 +77,7 @@ export class OfferedUris {
     this.#only = filter.only.map((list) => list.map(({ pattern }) => prepared(pattern)))
   }
 
-  has(uri: string, listed: Lists | undefined): boolean {
+  has(uri: string, listed: Catalog.Lists | undefined): boolean {
     if (uri.length > longestUri) return false
     const { hidden, uris } = this.#knownOf(listed)
     const isOffered = uris.get(uri)
@@ -105,7 +103,7 @@ export class OfferedUris {
     return this.#hide.some((pattern) => texts.some((text) => ToolPattern.matches(pattern, text)))
   }
 
-  #knownOf(listed: Lists | undefined) {
+  #knownOf(listed: Catalog.Lists | undefined) {
     if (this.#known !== undefined && this.#listed === listed) return this.#known
     const uris = new Map<string, boolean>()
     const hidden = new Set<string>()
