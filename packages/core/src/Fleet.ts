@@ -75,10 +75,7 @@ export interface Fleet {
   readonly backend: (id: string) => Effect.Effect<Backend, BackendUnavailable>
   /** The backend with this name, and each one that `apply` replaces it with. Ends when there is none with this name. */
   readonly backendChanges: (id: string) => Stream.Stream<Backend>
-  /**
-   * The status of every backend, which takes time in proportion to their number: for one backend, ask it for its own. A slow reader of
-   * `changes` may miss values in between, never the last one.
-   */
+  /** The status of every backend. A slow reader of `changes` may miss values in between, never the last one. */
   readonly status: Live.Live<Readonly<Record<string, Status>>>
   /** What happens to each backend, from when on `Backend.events` says. A reader that is 65,536 events behind loses the oldest. */
   readonly events: Stream.Stream<Event>

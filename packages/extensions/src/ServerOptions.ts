@@ -37,11 +37,12 @@ const checkTools: Check.Check = Check.described(
     )
   },
   {
-    ...Tools.check.schema,
+    type: "object",
     properties: Record.map(
       ListFilter.schemas,
       (schema) => ({ anyOf: [schema, { $ref: "#/definitions/tools/additionalProperties" }] })
-    )
+    ),
+    ...Tools.check.schema
   }
 )
 

@@ -52,7 +52,7 @@ export interface Call<M extends Method> {
   /** It is sent there first, as long as that lives. Default: the current one. */
   first: Runtime | undefined
   attempt: AttemptObserver<M> | undefined
-  /** Not set in the fiber of the call. The connection's own function: with one of ours, a call took twice its time. */
+  /** Not set in the fiber of the call. The connection's own: with a function of ours, a call took twice its time. */
   cancel: (() => void) | undefined
   isGivenUp: boolean
   /** Its caller has its outcome. */
@@ -63,7 +63,7 @@ export interface Call<M extends Method> {
   unknown: Unknown | undefined
   /** Sent again although it may have been carried out, or about to be: twice does no harm. */
   repeated: boolean
-  /** It may be sent again only where the tools of the connection that gets it say that this does no harm: each time. (C15) */
+  /** It may be sent again only where the tools there say that this does no harm: each time. (C15) */
   undecided: Undecided | undefined
   readonly progress: CallProgress | undefined
   /** For its progress, while there is a connection: "waits for its turn". */

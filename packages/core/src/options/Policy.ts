@@ -15,19 +15,12 @@ import * as Tools from "./Tools.js"
 export type { KeepaliveMethod } from "./PolicyOptions.js"
 export type { ToolOptions, ToolRule } from "./Tools.js"
 
-/** How a session is kept alive, and how a dead one is found. */
 export type KeepaliveOptions = Given.KeepaliveOptions<TimeSpan.TimeSpan>
-/** How Lifeline reconnects after a connection was lost. */
 export type ReconnectOptions = Given.ReconnectOptions<TimeSpan.TimeSpan>
-/** How long things may take. */
 export type TimeoutOptions = Given.TimeoutOptions<TimeSpan.TimeSpan>
-/** When a connection counts as lost because of failures. */
 export type HealthOptions = Given.HealthOptions<TimeSpan.TimeSpan>
-/** How Lifeline handles calls. */
 export type CallsOptions = Given.CallsOptions<TimeSpan.TimeSpan>
-/** When a connection is opened, and when an unused one is closed. */
 export type LifecycleOptions = Given.LifecycleOptions<TimeSpan.TimeSpan>
-/** When and how Lifeline reads the server's lists. */
 export type DiscoveryOptions = Given.DiscoveryOptions<TimeSpan.TimeSpan>
 /** The options of a backend. A length of time is a number of milliseconds, a text such as `"5s"`, or a Duration. */
 export type PolicyOptions = Given.PolicyOptions<TimeSpan.TimeSpan>
@@ -143,11 +136,8 @@ type Group = keyof Table
 type Decoded<O> = O extends Rule<infer A> ? A : never
 
 /**
- * The options of a backend after decoding: each duration in milliseconds, and a default in place of each option that was not given.
- *
- * Options whose default is no value are `undefined`: `keepalive.method` (ping, unless `idleTtl` turns keepalive off), `keepalive.idleTtl`
- * (not known), `reconnect.overlap` (as the connector says), `lifecycle.idleRelease` and `discovery.refreshInterval` (never), and
- * `calls.concurrency` (no limit).
+ * The options of a backend after decoding: each duration in milliseconds, and a default in place of each option that was not given. Where the
+ * default is no value, it is `undefined`.
  */
 export type Policy = { readonly [G in Group]: { readonly [K in keyof Table[G]]: Decoded<Table[G][K]> } } & {
   /** The options by tool: names first, then patterns from the most to the least exact. */
@@ -210,10 +200,7 @@ const given = (options: object): Readonly<Record<string, unknown>> =>
 /** All problems of these options; empty if they are valid. */
 export const problems = (options: unknown): ReadonlyArray<Problem.Problem> => checkAll(options, [])
 
-/**
- * Checks and decodes options. The error lists each value that is not accepted, with its path and what is accepted, and each option that
- * does not exist, with the one that was probably meant.
- */
+/** Checks and decodes options. The error lists everything that is wrong: its path, and what is accepted, or was probably meant. */
 export const decode = (backend: string, options: PolicyOptions): Either.Either<Policy, InvalidOptions> => {
   const found = problems(options)
   if (Problem.some(found)) return Either.left(Problem.refuse(backend, found))
@@ -226,10 +213,7 @@ export const decode = (backend: string, options: PolicyOptions): Either.Either<P
   return Either.right({ ...decoded, tools } as Policy)
 }
 
-/**
- * The policy of one backend: its own options, and the fleet's defaults for those that it does not set. Also refuses options that the
- * connector's transport does not support.
- */
+/** Of its own options, and the fleet's defaults for others. Also refuses what the connector's transport does not support. */
 export const resolve = (
   backend: string,
   connector: Connector,

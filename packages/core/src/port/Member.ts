@@ -5,10 +5,10 @@ import type { Connection } from "./Connection.js"
 import type { Loss, ProcessStatus } from "./Loss.js"
 import type { Method, Params } from "./Method.js"
 
-/** A connection of a member, on which requests can be sent. It is the same object for as long as it is the same connection. */
+/** A connection of a member: the same object for as long as it is the same connection. */
 export interface LiveMember {
   readonly connection: Connection
-  /** As the connection's own, and counted for the member: what is in flight, what was answered, and what was left without an answer. */
+  /** As the connection's own, and counted for the member. */
   readonly request: Connection["request"]
   /** Asks now whether it lives, which counts as a probe; returns why it failed. */
   readonly probe: Effect.Effect<RequestError | undefined>
