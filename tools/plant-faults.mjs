@@ -13,7 +13,7 @@ import { spawnSync } from "node:child_process"
 import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
-import { parseArgs } from "node:util"
+import { parseArgs, stripVTControlCharacters } from "node:util"
 
 const root = fileURLToPath(new URL("..", import.meta.url))
 const packages = join(root, "packages")
@@ -72,6 +72,7 @@ const replacements = {
   "a doubt is believed at once": { "doubt-asks-first": "this.#replace(doubt, refusal)" },
   "a second forgotten session is not noticed": { "successor-is-asked": "", "given-list-is-evidence": "" },
   "a call in doubt is sent again whatever it did": { "doubted-side-effect-once": "const mayRepeat = true" },
+  "a tool is called before it was compared": { "compared-before-called": "if (this.#comparedIn > -2) {" },
   "a stale catalogue shown as fresh": { "stale-is-shown": "const stale = connectedGeneration === undefined" }
 }
 
@@ -144,7 +145,8 @@ const run = (copy, only) =>
 /** What found it, in words; nothing if nothing did. @type {(stdout: string, name: string) => string | undefined} */
 const finding = (stdout, name) => {
   if (name !== "core") {
-    const [, test] = /^ FAIL .* > (.*)$/m.exec(stdout) ?? []
+    stdout = stripVTControlCharacters(stdout)
+    const [, test] = /^ +× (.*?)(?: \d+ms)?$/m.exec(stdout) ?? []
     if (test === undefined && !/^ +Tests +\d+ passed/m.test(stdout)) {
       throw new Error(`no test ran:\n${stdout.slice(-2000)}`)
     }

@@ -42,7 +42,10 @@ export class Offered implements Offers {
   }
 
   #of(lists: Listed, from?: Connection): Lists {
-    return this.#all.reduce<Lists>((rest, one) => one.lists({ ...rest, truncated: lists.truncated }, from), lists)
+    const { truncated } = lists
+    let offered: Lists = lists
+    for (const one of this.#all) offered = one.lists({ ...offered, truncated }, from)
+    return offered
   }
 
   result<A>(method: string, result: A): A {
