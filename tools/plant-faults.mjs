@@ -22,10 +22,8 @@ const packages = join(root, "packages")
  * The packages that have guards, with the tests that are to find a fault: of core the model, which says after how many runs; of others their
  * generated tests.
  */
-const guarded = [
-  { name: "core", tests: "test/model", only: "test/model/Model" },
-  { name: "extensions", tests: "test", only: "test/Pins" }
-]
+const first = { name: "core", tests: "test/model", only: "test/model/Model" }
+const guarded = [first, { name: "extensions", tests: "test", only: "test/" }]
 
 /** @typedef {Readonly<Record<string, string>>} Replacements By the name of the guard, what stands in place of its line. */
 
@@ -91,19 +89,21 @@ const inList = new Set(Object.values(replacements).flatMap((fault) => Object.key
 
 /** @typedef {(typeof guarded)[number]} Guarded */
 
-/** @type {ReadonlyArray<readonly [string, Replacements, Guarded]>} */
-const faults = guarded.flatMap((one) => {
-  const guards = new Set(
-    sources(join(packages, one.name, "src")).flatMap((file) => guardsIn(readFileSync(file, "utf8")))
-  )
-  const alone = [...guards].filter((guard) => !inList.has(guard))
-  return [
-    ...alone.map((guard) => /** @type {const} */ ([guard, { [guard]: "" }, one])),
-    ...Object.entries(replacements).flatMap(([name, fault]) =>
-      Object.keys(fault).some((guard) => guards.has(guard)) ? [/** @type {const} */ ([name, fault, one])] : []
-    )
-  ]
-})
+/** @type {(one: Guarded) => ReadonlySet<string>} */
+const guardsOf = ({ name }) =>
+  new Set(sources(join(packages, name, "src")).flatMap((file) => guardsIn(readFileSync(file, "utf8"))))
+
+/** A fault whose guards no package has is planted in the first, which says so. @type {ReadonlyArray<readonly [string, Replacements, Guarded]>} */
+const faults = [
+  ...guarded.flatMap((one) =>
+    [...guardsOf(one)].filter((guard) => !inList.has(guard))
+      .map((guard) => /** @type {const} */ ([guard, { [guard]: "" }, one]))
+  ),
+  ...Object.entries(replacements).map(([name, fault]) => {
+    const home = guarded.find((one) => Object.keys(fault).some((guard) => guardsOf(one).has(guard)))
+    return /** @type {const} */ ([name, fault, home ?? first])
+  })
+]
 
 /** Puts a fault into the copy; the guards that are not there once. @type {(copy: string, fault: Replacements) => ReadonlyArray<string>} */
 const plant = (copy, fault) => {
@@ -158,10 +158,9 @@ const finding = (stdout, name) => {
   return runs && `in ${runs} runs: ${what}`
 }
 
-let missed = 0
-for (const [name, fault, { name: owner, only, tests }] of faults) {
-  if (names.length > 0 && !names.some((wanted) => name.includes(wanted))) continue
-  const home = join(packages, owner)
+/** The tests of a package with a fault in its sources; nothing if it cannot be planted. @type {(one: Guarded, fault: Replacements) => string | undefined} */
+const tested = ({ name, only, tests }, fault) => {
+  const home = join(packages, name)
   const copy = join(home, "build", `fault-${process.pid}`)
   rmSync(copy, { recursive: true, force: true })
   mkdirSync(copy, { recursive: true })
@@ -169,10 +168,8 @@ for (const [name, fault, { name: owner, only, tests }] of faults) {
   cpSync(join(home, tests), join(copy, tests), { recursive: true })
   // What tests take from others by path stands two folders higher up than in the copy.
   for (const file of sources(join(copy, tests))) {
-    writeFileSync(
-      file,
-      readFileSync(file, "utf8").replaceAll(/"((?:\.\.\/)+)(core|testing|transport-stdio)\//g, '"../../$1$2/')
-    )
+    const text = readFileSync(file, "utf8")
+    writeFileSync(file, text.replaceAll(/(["'`])((?:\.\.\/)+)(core|testing|transport-stdio|docs)\//g, "$1../../$2$3/"))
   }
   writeFileSync(
     join(copy, "vitest.config.ts"),
@@ -181,22 +178,35 @@ for (const [name, fault, { name: owner, only, tests }] of faults) {
 // What the tests script is made with the package, too: with the copy.
 const alias = config.resolve.alias.map(({ find, replacement }) => ({
   find,
-  replacement: replacement.replace("/packages/${owner}/src/", "/packages/${owner}/build/fault-${process.pid}/src/")
+  replacement: replacement.replace("/packages/${name}/src/", "/packages/${name}/build/fault-${process.pid}/src/")
 }))
 const { globalSetup, projects, reporters, ...test } = config.test
 export default { test: { ...test, include: ["${tests}/**/*.test.ts"], provide: { isLarge: false } }, resolve: { alias } }
 `
   )
   const misplaced = plant(join(copy, "src"), fault)
-  const found = misplaced.length > 0 ? undefined : finding(run(copy, only), owner)
+  const stdout = misplaced.length > 0 ? undefined : run(copy, only)
+  rmSync(copy, { recursive: true, force: true })
+  if (stdout === undefined) console.log(`not one line is marked ${misplaced.join(" or ")}:`)
+  return stdout
+}
+
+const chosen = faults.filter(([name]) => names.length === 0 || names.some((wanted) => name.includes(wanted)))
+for (const one of new Set(chosen.map(([, , one]) => one))) {
+  const found = finding(tested(one, {}) ?? "", one.name)
+  if (found !== undefined) throw new Error(`without a fault the tests of ${one.name} found something ${found}`)
+}
+let missed = 0
+for (const [name, fault, one] of chosen) {
+  const stdout = tested(one, fault)
+  const found = stdout && finding(stdout, one.name)
   if (found === undefined) missed++
   console.log(
-    misplaced.length > 0
-      ? `cannot be planted   ${name}: not one line is marked ${misplaced.join(" or ")}`
+    stdout === undefined
+      ? `cannot be planted   ${name}`
       : found === undefined
       ? `NOT FOUND           ${name}`
       : `found  ${name}  (${found})`
   )
-  rmSync(copy, { recursive: true, force: true })
 }
 process.exit(missed > 0 ? 1 : 0)

@@ -2,6 +2,7 @@ import { describe, expect, it } from "@effect/vitest"
 import { Backend, type Connector, type Extension, Fleet } from "@mcp-lifeline/core"
 import { ScriptedConnector } from "@mcp-lifeline/testing"
 import { Context, Effect, Either, Option, TestClock } from "effect"
+import type { BackendHandle } from "../src/backend/BackendHandle.js"
 import { runUntilIdle, watched } from "./support/Watched.js"
 
 interface Counter {
@@ -77,6 +78,7 @@ describe("an extension of a backend", () => {
       const { backend } = yield* watched(ScriptedConnector.make(), { extensions: [counting(First, [])] })
       yield* runUntilIdle
       expect(yield* backend.status).toMatchObject({ First: 1, state: "Connected" })
+      expect((backend as BackendHandle).withheld).toEqual(["ofFirst"])
       expect(backend.extension(Second)).toEqual(Option.none())
     }))
 
@@ -85,7 +87,22 @@ describe("an extension of a backend", () => {
       const journal: Array<string> = []
       const extensions = [counting(First, journal), counting(Second, journal), counting(First, journal)]
       const alone = yield* Effect.flip(Backend.make("one", { connector: ScriptedConnector.make(), extensions }))
-      expect(alone.message).toBe("one: extensions[2] is a second First; a backend has one of each")
+      const second = "one: extensions[2] is a second First; a backend has one of each"
+      expect(alone.message).toBe(second)
+      const refused = (options: object) =>
+        Effect.map(
+          Effect.flip(Backend.make("one", { connector: ScriptedConnector.make(), ...options })),
+          ({ message }) => message
+        )
+      expect(yield* refused({ extensions: extensions[0] })).toBe(
+        "one: extensions is an object; accepted: an array of extensions"
+      )
+      expect(yield* refused({ extensions: [{}] })).toBe("one: extensions[0] is an object; accepted: an extension")
+      const both = yield* refused({ extensions, keepalive: { timeout: 0 } })
+      expect([both.includes("extensions[2] is a second First"), both.includes("keepalive.timeout")]).toEqual([
+        true,
+        true
+      ])
       const fleet = yield* Effect.either(Fleet.make({
         backends: {
           good: { connector: ScriptedConnector.make(), extensions: extensions.slice(1) },

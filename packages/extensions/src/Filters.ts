@@ -1,7 +1,7 @@
 /**
  * Offers callers a part of what a server has.
  */
-import type { Extension, Status } from "@mcp-lifeline/core"
+import type { Extension, Kind, Status } from "@mcp-lifeline/core"
 import { Problem, SafeLog } from "@mcp-lifeline/core/internal"
 import { Context, Effect, Runtime } from "effect"
 import type { ListFilter as Given } from "./ExtensionOptions.js"
@@ -22,9 +22,10 @@ export interface Options {
   readonly resources?: Given | undefined
 }
 
-/** What programs see of the filters of a backend. */
+/** What programs can ask of the filters of a backend. */
 export interface Service {
-  readonly status: Effect.Effect<FilterStatus>
+  /** Whether callers are offered an entry, by its key, whether the server has it or not. */
+  readonly offers: (kind: Kind, key: string) => boolean
 }
 
 /** The filters of a backend: `backend.extension(Filters.Filters)`. */
@@ -52,31 +53,42 @@ export const describe = (unmatched: ReadonlyArray<UnmatchedPattern>): string =>
  */
 export const make = (options: Options): Extension.Extension<Filters, Service> => ({
   tag: Filters,
-  install: ({ backend }) =>
+  install: ({ backend, changed }) =>
     Effect.gen(function*() {
       const found = problems(options)
       if (Problem.some(found)) return yield* Problem.refuse(backend, found)
       const runtime = yield* Effect.runtime<never>()
-      let warned: ReadonlySet<string> = new Set()
-      const lists = new FilteredLists(decode(options), (unmatched) => {
-        const fresh = unmatched.filter((one) => !warned.has(describe([one])))
-        warned = new Set(unmatched.map((one) => describe([one])))
-        if (fresh.length > 0) Runtime.runFork(runtime)(SafeLog.warning(`${backend}: ${describe(fresh)}`))
+      let warned: ReadonlyArray<string> = []
+      const lists = new FilteredLists(decode(options), {
+        changed,
+        read: (unmatched) => {
+          const fresh = unmatched.filter((one) => !warned.includes(keyOf(one)))
+          warned = unmatched.map(keyOf)
+          if (fresh.length > 0) Runtime.runFork(runtime)(SafeLog.warning(`${backend}: ${describe(fresh)}`))
+        }
       })
-      const status = (): FilterStatus => {
-        const { hidden, unmatched } = lists
-        return { hidden, unmatched, warning: unmatched.length === 0 ? undefined : describe(unmatched) }
-      }
       return {
-        service: { status: Effect.sync(status) },
+        service: { offers: (kind, key) => lists.has(kind, key) },
         offering: lists,
-        status: (): FiltersStatus => ({ filters: status() })
+        status: (catalog): FiltersStatus => ({ filters: catalog === undefined ? unknown : statusWith(lists) })
       }
     })
 })
 
-/** Whether these options hide nothing. */
-const isOpen = (options: Options): boolean => Object.values(decode(options)).every(ListFilter.isOpen)
+const keyOf = ({ kind, option, pattern }: UnmatchedPattern): string => `${kind} ${option} ${pattern}`
+
+/** Without a catalogue. */
+const unknown: FilterStatus = { hidden: undefined, unmatched: [], warning: undefined }
+
+const statusWith = ({ hidden, unmatched }: FilteredLists): FilterStatus => ({
+  hidden,
+  unmatched,
+  warning: unmatched.length === 0 ? undefined : describe(unmatched)
+})
+
+/** Whether these options hide nothing. What is wrong is refused later. */
+const isOpen = (options: Options): boolean =>
+  problems(options).length === 0 && Object.values(decode(options)).every(ListFilter.isOpen)
 
 /** The extensions of a server with these options. */
 export const fromOptions = (options: Options): ReadonlyArray<Extension.Any> => isOpen(options) ? [] : [make(options)]

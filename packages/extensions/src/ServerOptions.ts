@@ -3,11 +3,12 @@
  */
 import { type Backend, Policy, type TimeSpan } from "@mcp-lifeline/core"
 import { Check, type Problem, Tools } from "@mcp-lifeline/core/internal"
-import { Predicate, Record } from "effect"
+import { Array as Arr, Predicate, Record } from "effect"
 import type * as Given from "./ExtensionOptions.js"
 import * as Filters from "./Filters.js"
 import * as ListFilter from "./filters/ListFilter.js"
 import * as Pins from "./Pins.js"
+import type * as PinStore from "./PinStore.js"
 
 /** A length of time is a number of milliseconds, a text such as `"5s"`, or a Duration. */
 export interface ServerOptions extends Given.ServerOptions<TimeSpan> {}
@@ -18,11 +19,18 @@ type Tools = NonNullable<ServerOptions["tools"]>
 const isFilter = (value: unknown, name: string): boolean =>
   ListFilter.names.includes(name) && !Predicate.isRecord(value)
 
-/** Rules by tool are core's; what has the name of a list is ours if it is none of them. */
-const split = (tools: unknown): { readonly rules: unknown; readonly lists: Readonly<Record<string, unknown>> } => {
-  if (!Predicate.isRecord(tools)) return { rules: tools, lists: {} }
-  const [rules, lists] = Record.partition(tools as Readonly<Record<string, unknown>>, isFilter)
-  return { rules, lists }
+interface Split {
+  /** What is no object stays, to be refused. */
+  readonly rules: Policy.PolicyOptions["tools"]
+  readonly lists: Given.ListFilter
+}
+
+/** Rules by tool are core's. Nothing of it is checked yet. */
+const split = (tools: ServerOptions["tools"]): Split => {
+  const given: unknown = tools
+  if (!Predicate.isRecord(given)) return { rules: given as Split["rules"], lists: {} }
+  const [rules, lists] = Arr.partition(Object.entries(given), ([name, value]) => isFilter(value, name))
+  return { rules: Object.fromEntries(rules) as Split["rules"], lists: Object.fromEntries(lists) }
 }
 
 const checkTools: Check.Check = Check.described(
@@ -79,35 +87,36 @@ export const schemas = (): Readonly<Record<string, Check.JsonSchema>> => ({
   pin: { ...extensions.pin.schema, default: "off" }
 })
 
-/** Merges two sets of options, option by option. `above` wins, except where it has `undefined`. What is no object stays, to be refused. */
+/**
+ * Merges two sets of options, option by option. `above` wins, except where it has `undefined`; but what one of them hides stays hidden, also
+ * from a rule for a tool called `hide` or `only`. What is no object stays, to be refused.
+ */
 export const merge = (below: ServerOptions, above: ServerOptions): ServerOptions => {
   const [under, over] = [split(below.tools), split(above.tools)]
-  const given = (options: ServerOptions, rules: unknown) => ({ ...options, tools: rules }) as Policy.PolicyOptions
-  const { tools: rules, ...others } = Policy.merge(given(below, under.rules), given(above, over.rules))
-  const lists = ListFilter.merge(under.lists, over.lists) as object
-  const both = (kind: "prompts" | "resources") => {
-    const merged = ListFilter.merge(below[kind], above[kind]) as Given.ListFilter | undefined
-    return merged === undefined ? {} : { [kind]: merged }
-  }
-  const tools = Predicate.isRecord(rules) || rules === undefined ? { ...rules, ...lists } : rules
+  const { tools: rules, ...others } = Policy.merge({ ...below, tools: under.rules }, { ...above, tools: over.rules })
+  const lists = ListFilter.merge(under.lists, over.lists)
+  const tools = rules === undefined || Predicate.isRecord(rules) ? { ...rules, ...lists } : rules
   const isGiven = below.tools !== undefined || above.tools !== undefined
-  return { ...others, ...both("prompts"), ...both("resources"), ...(isGiven ? { tools: tools as Tools } : {}) }
+  return {
+    ...others,
+    ...given("prompts", ListFilter.merge(below.prompts, above.prompts)),
+    ...given("resources", ListFilter.merge(below.resources, above.resources)),
+    ...given("tools", isGiven ? tools : undefined)
+  }
 }
+
+const given = <K extends keyof ServerOptions>(name: K, value: ServerOptions[K]): Pick<ServerOptions, K> | undefined =>
+  value === undefined ? undefined : { [name]: value } as unknown as Pick<ServerOptions, K>
 
 /** The same options, given for several servers: Lifeline warns of no name or pattern that one of them does not have. */
 export const forAll = ({ prompts, resources, tools, ...options }: ServerOptions): ServerOptions => {
   const { lists, rules } = split(tools)
-  const marked = Policy.forAll({
-    ...options,
-    ...(tools === undefined ? {} : { tools: rules as Policy.PolicyOptions["tools"] })
-  })
+  const { tools: marked, ...others } = Policy.forAll({ ...options, tools: rules })
   return {
-    ...marked,
-    ...(tools === undefined || !Predicate.isRecord(tools)
-      ? {}
-      : { tools: { ...marked.tools, ...(ListFilter.forAll(lists) as object) } }),
-    ...(prompts === undefined ? {} : { prompts: ListFilter.forAll(prompts) as Given.ListFilter }),
-    ...(resources === undefined ? {} : { resources: ListFilter.forAll(resources) as Given.ListFilter })
+    ...others,
+    ...given("prompts", ListFilter.forAll(prompts)),
+    ...given("resources", ListFilter.forAll(resources)),
+    ...given("tools", Predicate.isRecord(tools) ? { ...marked, ...ListFilter.forAll(lists) } : tools)
   }
 }
 
@@ -118,15 +127,15 @@ export const filtersOf = ({ prompts, resources, tools }: ServerOptions): Filters
   resources
 })
 
-/** The same as options of a backend. `store`: of the definitions for `pin`. */
-export const forBackend = <O extends ServerOptions>(
+/** The same as options of a backend, beside other members. `store`: of the definitions for `pin`. */
+export const forBackend = <O extends ServerOptions & Pick<Backend.BackendOptions, "extensions">>(
   options: O,
-  store?: Pins.Options["store"]
-): Omit<O, "pin" | "prompts" | "resources" | "tools"> & Pick<Backend.BackendOptions, "extensions" | "tools"> => {
-  const { pin, prompts: _prompts, resources: _resources, tools, ...others } = options
-  return {
-    ...others,
-    ...(tools === undefined ? {} : { tools: split(tools).rules as Policy.PolicyOptions["tools"] }),
-    extensions: [...Filters.fromOptions(filtersOf(options)), ...Pins.fromOption(pin, store)]
-  }
+  store?: PinStore.PinStore
+):
+  & Omit<O, keyof Given.ExtensionOptions | "extensions" | "tools">
+  & Pick<Backend.BackendOptions, "extensions" | "tools"> =>
+{
+  const { extensions = [], pin, prompts: _prompts, resources: _resources, tools, ...others } = options
+  const own = [...Filters.fromOptions(filtersOf(options)), ...Pins.fromOption(pin, store && (() => store))]
+  return { ...others, ...given("tools", split(tools).rules), extensions: [...own, ...extensions] }
 }

@@ -89,8 +89,32 @@ describe("hide and only", () => {
     [{ prompts: ["a"] }, "prompts is an array; accepted: an object of options"],
     [{ prompts: { hid: ["a"] } }, 'prompts.hid is not an option of prompts; did you mean "hide"?'],
     [{ resources: { hide: true } }, "resources.hide is a boolean; accepted: an array of names and patterns"]
-  ])("[K5 G19:unit] %j is refused", (options, message) => {
+  ])("[K5 G19:unit] %j is refused, also by a backend whose options nobody has checked", (options, message) => {
     assert.strictEqual(messageOf(options), `one: ${message}`)
+    const unchecked = ServerOptions.forBackend(options as ServerOptions.ServerOptions)
+    const made = Effect.scoped(Backend.make("one", { connector: ScriptedConnector.make(), ...unchecked }))
+    assert.strictEqual(Effect.runSync(Effect.flip(made)).message, `one: ${message}`)
+  })
+
+  it("[G19:unit] the list of one stays beside the options that the other gives to a tool of that name", () => {
+    const [list, tool] = [{ tools: { hide: ["a"] } }, { tools: { hide: { timeout: 5 } } }]
+    assert.deepStrictEqual(ServerOptions.merge(list, tool).tools, { hide: ["a"] })
+    assert.deepStrictEqual(ServerOptions.merge(tool, list).tools, { hide: ["a"] })
+  })
+
+  it("[C18 G19:unit] options of tools with any name are kept", () => {
+    const tools = JSON.parse('{"__proto__":{"timeout":1},"hide":["a"],"b":{"timeout":2}}')
+    for (
+      const kept of [
+        ServerOptions.merge({ tools }, {}),
+        ServerOptions.merge({}, { tools }),
+        ServerOptions.forAll({ tools }),
+        { tools: { ...ServerOptions.forBackend({ tools }).tools, hide: ["a"] } }
+      ]
+    ) assert.deepStrictEqual(Object.keys(kept.tools ?? {}).toSorted(), ["__proto__", "b", "hide"])
+    const own = Filters.make({})
+    const { extensions = [] } = ServerOptions.forBackend({ pin: "warn", extensions: [own] })
+    assert.deepStrictEqual([extensions.length, extensions.at(-1)], [2, own])
   })
 
   const template = (uriTemplate: string) => ({ name: uriTemplate, uriTemplate })
@@ -313,7 +337,7 @@ describe("a backend", () => {
 
   it.scoped("[G19:virtual] a pattern that fits nothing is a warning, once the lists are known", () =>
     Effect.gen(function*() {
-      const { backend, lines } = yield* start({
+      const { backend, lines, script } = yield* start({
         tools: { hide: ["delete_*", "delet_all"], only: ["*"], "delete_one": { timeout: "1s" } },
         prompts: { hide: ["nothing"] },
         resources: { only: ["open://{id}", "note:*"] }
@@ -334,6 +358,41 @@ describe("a backend", () => {
       ].join(". ")
       assert.strictEqual(filters?.warning, warning)
       assert.deepStrictEqual(lines, [`one: ${warning}`])
+      // What is probably meant changes, and what fits nothing does not.
+      const listed = (...tools: ReadonlyArray<string>) => {
+        script.offer = { ...everything, tools: tools.map((name) => tool(name)) }
+        script.current.notify("notifications/tools/list_changed")
+        return TestClock.adjust("1 second")
+      }
+      yield* listed("read", "delete_one")
+      assert.strictEqual(lines.length, 1)
+      yield* listed("delet_all", "delete_one")
+      yield* listed("read", "delete_one")
+      assert.strictEqual(lines.length, 2)
+      yield* backend.disable
+      assert.deepStrictEqual(yield* statusOf(backend), { hidden: undefined, unmatched: [], warning: undefined })
+    }))
+
+  it.scoped("[H7:virtual] that more is hidden is a change of the status", () =>
+    Effect.gen(function*() {
+      const { backend, script } = yield* start(hiding)
+      const hidden = Stream.map(backend.status.changes, (status) => Filters.statusOf(status)?.hidden?.tools)
+      const seen = yield* Effect.fork(Stream.runCollect(Stream.takeUntil(hidden, (tools) => tools === 3)))
+      yield* TestClock.adjust(0)
+      script.offer = { ...everything, tools: [...everything.tools, tool("delete_more")] }
+      script.current.notify("notifications/tools/list_changed")
+      yield* TestClock.adjust("1 second")
+      assert.strictEqual((yield* statusOf(backend))?.hidden?.tools, 3)
+      assert.include(Chunk.toReadonlyArray(yield* Fiber.join(seen)), 3)
+      const { offers } = yield* backend.extension(Filters.Filters)
+      assert.deepStrictEqual([offers("tools", "delete_more"), offers("tools", "other")], [false, true])
+    }))
+
+  it.scoped("[G19:virtual] lists that were cut say nothing of what fits nothing", () =>
+    Effect.gen(function*() {
+      const { backend, lines } = yield* start({ tools: { hide: ["none"] }, discovery: { maxEntries: 2 } })
+      assert.deepStrictEqual((yield* statusOf(backend))?.unmatched, [])
+      assert.isFalse(lines.some((line) => line.includes("fits no")))
     }))
 })
 

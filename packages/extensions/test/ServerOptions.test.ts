@@ -1,6 +1,7 @@
 import { describe, expect, it } from "@effect/vitest"
-import { Policy } from "@mcp-lifeline/core"
-import { Pins, ServerOptions } from "@mcp-lifeline/extensions"
+import { Backend, Policy } from "@mcp-lifeline/core"
+import { Pins, PinStore, ServerOptions } from "@mcp-lifeline/extensions"
+import { ScriptedConnector } from "@mcp-lifeline/testing"
 import { ConfigProvider, Effect } from "effect"
 import { readFileSync } from "node:fs"
 
@@ -24,6 +25,29 @@ describe("the option pin", () => {
     expect(ServerOptions.problems({ pinn: "warn" })[0]?.message).toContain('did you mean "pin"?')
     expect(ServerOptions.groups).toEqual([...Policy.groups, "prompts", "resources", "pin"])
   })
+
+  it.scoped("[G24] is refused with what is accepted, and keeps the definitions of each backend apart", () =>
+    Effect.gen(function*() {
+      const asked: Array<string> = []
+      const wrong = Pins.make({ mode: "blok" as never })
+      const refused = yield* Effect.flip(
+        Backend.make("one", { connector: ScriptedConnector.make(), extensions: [wrong] })
+      )
+      expect(refused.message).toBe('one: pin is "blok"; accepted: "warn" or "block"')
+      const extensions = [
+        Pins.make({
+          mode: "block",
+          store: (backend) => {
+            asked.push(backend)
+            return PinStore.memory()
+          }
+        })
+      ]
+      for (const id of ["one", "two"]) {
+        yield* Backend.make(id, { connector: ScriptedConnector.make(), extensions, keepalive: { method: "none" } })
+      }
+      expect(asked).toEqual(["one", "two"])
+    }))
 
   it.effect("[G24] is read from Effect's configuration", () =>
     Effect.gen(function*() {

@@ -99,8 +99,9 @@ describe("docs/reference/client.md", () => {
   })
 
   it("[N1] has each field of a status", () => {
-    const added = members("packages/extensions/src/PinStatus.ts", "PinsStatus")
-    agree("`status`", new Map([...members(`${core}/state/Status.ts`, "Status"), ...added]))
+    const pins = members("packages/extensions/src/PinStatus.ts", "PinsStatus")
+    const filters = members("packages/extensions/src/FilterStatus.ts", "FiltersStatus")
+    agree("`status`", new Map([...members(`${core}/state/Status.ts`, "Status"), ...filters, ...pins]))
   })
 
   it("[N1] has the fields of what a status consists of", () => {
@@ -110,6 +111,8 @@ describe("docs/reference/client.md", () => {
         ["port/ResourceUsage.ts", "ResourceUsage"],
         ["port/Loss.ts", "Peer"],
         ["port/NeededSignIn.ts", "NeededSignIn"],
+        ["../../extensions/src/FilterStatus.ts", "FilterStatus"],
+        ["../../extensions/src/FilterStatus.ts", "UnmatchedPattern"],
         ["../../extensions/src/PinStatus.ts", "PinStatus"],
         ["../../extensions/src/PinStatus.ts", "PinChange"],
         ["state/Status.ts", "KeepaliveStatus"]

@@ -1,5 +1,6 @@
 /** The extensions of one backend, as one. The first of the options is the outermost. */
 import { Array as Arr, Context, Effect, Predicate, type Scope } from "effect"
+import type { Snapshot } from "../catalog/Catalog.js"
 import type { InvalidOptions } from "../Errors.js"
 import * as Check from "../options/Check.js"
 import type { Any, Host, Installed } from "../options/Extension.js"
@@ -9,7 +10,7 @@ import type { Offered } from "../state/Offered.js"
 export interface Extensions {
   readonly services: Context.Context<never>
   readonly around: (connector: Connector) => Connector
-  readonly status: () => object
+  readonly status: (catalog: Snapshot | undefined) => object
   readonly withheld: () => ReadonlyArray<string>
 }
 
@@ -57,7 +58,7 @@ export const install = (
           Context.empty()
         ) as Context.Context<never>,
         around: (connector) => all.reduceRight((inner, { around }) => around?.(inner) ?? inner, connector),
-        status: () => Object.assign({}, ...all.map(({ status }) => status?.())),
+        status: (catalog) => Object.assign({}, ...all.map(({ status }) => status?.(catalog))),
         withheld: () => all.flatMap(({ withheld }) => withheld?.() ?? [])
       }
     }

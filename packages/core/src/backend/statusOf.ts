@@ -30,7 +30,7 @@ export const statusOf = (
   const unmatched = unmatchedPatterns(backend, snapshot)
   const lastError = stable ? undefined : slot.lastError
   return {
-    ...extensions.status(),
+    ...extensions.status(snapshot),
     backend: id,
     state: state._tag,
     generation,

@@ -170,7 +170,7 @@ export const make = (context: MemberContext): Effect.Effect<FleetMembers, never,
         if (closing) return { started: [], stopped: [], replaced: [], kept: [] }
         const before = current.value
         const differing = [...wanted].filter(([id, options]) => !sameOptions(options, before.get(id)?.options))
-        // All are checked before one starts: if one is refused, nothing has happened.
+        // All are checked before one starts. What an extension refuses then ends what has begun; no attempt was made yet.
         const [refused, policies] = Arr.separate(
           differing.map(([id, options]) => resolvePolicy(id, options, context.defaults))
         )

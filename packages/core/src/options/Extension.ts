@@ -12,7 +12,7 @@ export interface Host {
   /** The name of the backend. */
   readonly backend: string
   readonly policy: Policy
-  /** What the options offer of what the server has. */
+  /** What all extensions offer of what the server has. */
   readonly offers: Offers
   /** Call it when what `status` says has changed. */
   readonly changed: () => void
@@ -48,9 +48,9 @@ export interface Installed<Service> {
    * connection has two ways to ask, `request` and `send`.
    */
   readonly around?: ((connector: Connector) => Connector) | undefined
-  /** The fields that it adds to the backend's status, under names that the status does not have. */
-  readonly status?: (() => object) | undefined
-  /** Offers callers a part of what the server has. */
+  /** The fields that it adds to the backend's status, under names that the status does not have. `catalog`: the one that is shown. */
+  readonly status?: ((catalog: Snapshot | undefined) => object) | undefined
+  /** Offers callers a part of what the server has. Its lists are read then, whatever `discovery.mode` says. */
   readonly offering?: Offering | undefined
   /** The tools that it leaves out of the lists, and whose calls it refuses with the reason. */
   readonly withheld?: (() => ReadonlyArray<string>) | undefined
@@ -65,5 +65,4 @@ export interface Extension<Id, Service> {
 }
 
 /** An extension of any tag. */
-// oxlint-disable-next-line typescript/no-explicit-any -- a service is given out under its own tag only
 export type Any = Extension<any, any>

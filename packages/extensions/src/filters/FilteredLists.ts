@@ -1,6 +1,6 @@
 /** What callers are offered of what the server has: every list, request and notification is held against it. (G19) */
 import type { Catalog, Connection, Extension, Kind, ServerNotification } from "@mcp-lifeline/core"
-import { byKind, keys, longestUri, PlainText, Template } from "@mcp-lifeline/core/internal"
+import { byKind, keys, kinds, longestUri, PlainText, Template } from "@mcp-lifeline/core/internal"
 import { Predicate } from "effect"
 import type { ListFilter as Given } from "../ExtensionOptions.js"
 import { FilteredUris } from "./FilteredUris.js"
@@ -44,22 +44,28 @@ export const decode = (given: Partial<Readonly<Record<ListFilter.Filtered, Given
 /** How many entries of each list are hidden. */
 export type Hidden = { readonly [K in Kind]: number }
 
+interface Heard {
+  /** After each reading of the lists. */
+  readonly read: (unmatched: ReadonlyArray<ListFilter.Unmatched>) => void
+  /** Where other numbers of entries are hidden. */
+  readonly changed: () => void
+}
+
 type Listed = Catalog.Lists & Pick<Catalog.Snapshot, "truncated">
 
 export class FilteredLists implements Extension.Offering {
   readonly #filters: Filters
   readonly #uris: FilteredUris
-  readonly #read: (unmatched: ReadonlyArray<ListFilter.Unmatched>) => void
+  readonly #heard: Heard | undefined
   /** As the server gave them. */
   #listed: Catalog.Lists | undefined
   #hidden: Hidden | undefined
   #unmatched: ReadonlyArray<ListFilter.Unmatched> = []
 
-  /** `read`: called after each reading of the lists. */
-  constructor(filters: Filters, read: (unmatched: ReadonlyArray<ListFilter.Unmatched>) => void = () => {}) {
+  constructor(filters: Filters, heard?: Heard) {
     this.#filters = filters
     this.#uris = new FilteredUris(filters.resources)
-    this.#read = read
+    this.#heard = heard
   }
 
   has(kind: Kind, key: string): boolean {
@@ -75,13 +81,16 @@ export class FilteredLists implements Extension.Offering {
 
   /** `from`: `has`, `hidden` and `unmatched` tell of these lists from now on. Where it offers a part itself, nobody knows what is hidden. */
   lists(lists: Listed, from?: Connection): Catalog.Lists {
-    if (from !== undefined) this.#listed = lists
+    if (from !== undefined) this.#listed = lists // guard: hidden-by-what-is-listed
     const offered = byKind((kind) => this.#entries(kind, lists[kind])) as Catalog.Lists
     if (from !== undefined) {
       const isPart = from.isFiltered === true
-      this.#hidden = isPart ? undefined : byKind((kind) => lists[kind].length - offered[kind].length)
+      const hidden = isPart ? undefined : byKind((kind) => lists[kind].length - offered[kind].length)
+      const isNew = kinds.some((kind) => hidden?.[kind] !== this.#hidden?.[kind])
+      this.#hidden = hidden
       this.#unmatched = isPart ? [] : this.#unmatchedOf(lists)
-      this.#read(this.#unmatched)
+      this.#heard?.read(this.#unmatched)
+      if (isNew) this.#heard?.changed()
     }
     return offered
   }
@@ -89,9 +98,9 @@ export class FilteredLists implements Extension.Offering {
   /** Of lists that were read to their end. */
   #unmatchedOf(lists: Listed): ReadonlyArray<ListFilter.Unmatched> {
     return ListFilter.filtered.flatMap((kind) => {
-      const kinds: ReadonlyArray<Kind> = kind === "resources" ? ["resources", "resourceTemplates"] : [kind]
-      if (kinds.some((one) => lists.truncated.includes(one))) return []
-      const names = kinds.flatMap((one) => lists[one].map((entry) => keyOf(one, entry) ?? ""))
+      const all: ReadonlyArray<Kind> = kind === "resources" ? ["resources", "resourceTemplates"] : [kind]
+      if (all.some((one) => lists.truncated.includes(one))) return []
+      const names = all.flatMap((one) => lists[one].map((entry) => keyOf(one, entry) ?? ""))
       return ListFilter.unmatched(kind, this.#filters[kind], names)
     })
   }
@@ -144,8 +153,8 @@ export class FilteredLists implements Extension.Offering {
   /** A key that is no text may become one at the server, so it is never offered. */
   #unless(kind: Kind, key: unknown, unknown: (key: string) => Extension.Refusal): Extension.Refusal | undefined {
     if (this.#isOpen(kind)) return undefined
-    if (!Predicate.isString(key)) return unknown("")
-    return this.has(kind, key) ? undefined : unknown(key)
+    if (!Predicate.isString(key)) return unknown("") // guard: no-text-is-refused
+    return this.has(kind, key) ? undefined : unknown(key) // guard: hidden-is-refused
   }
 
   passes({ method, params }: ServerNotification): boolean {

@@ -83,7 +83,7 @@ export class FilteredUris {
     const isOffered = uris.get(uri)
     if (isOffered !== undefined) return isOffered
     const forms = UriForms.of(uri)
-    if (this.#hides(forms, false) || forms.plain.some((form) => hidden.has(form))) return false
+    if (this.#hides(forms, false) || forms.plain.some((form) => hidden.has(form))) return false // guard: each-spelling-is-hidden
     const all = [...forms.written, ...forms.decoded, ...forms.plain, ...forms.paths]
     const templates = listed?.resourceTemplates.map(({ uriTemplate }) => templateOf(uriTemplate)) ?? []
     const standing = templates.filter(({ pattern, plain }) =>

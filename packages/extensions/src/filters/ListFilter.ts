@@ -119,7 +119,7 @@ export const mergeOne = (below: unknown, above: unknown): unknown =>
     ? both(below as ReadonlyArray<string>, above as ReadonlyArray<string>)
     : above ?? below
 
-export const merge = (below: unknown, above: unknown): unknown => {
+export const merge = (below: Given | undefined, above: Given | undefined): Given | undefined => {
   if (!Predicate.isRecord(below) || !Predicate.isRecord(above)) return above === undefined ? below : above
   const merged = new Map(Object.entries(below))
   for (const [name, over] of Object.entries(above)) merged.set(name, mergeOne(merged.get(name), over))
@@ -129,7 +129,7 @@ export const merge = (below: unknown, above: unknown): unknown => {
 export const forAllOne = (value: unknown): unknown =>
   isList(value) ? Object.assign([...value], { [forAllServers]: true }) : value
 
-export const forAll = (options: unknown): unknown =>
+export const forAll = (options: Given | undefined): Given | undefined =>
   Predicate.isRecord(options)
     ? Object.fromEntries(Object.entries(options).map(([name, value]) => [name, forAllOne(value)]))
     : options
@@ -159,7 +159,8 @@ export const unmatched = (
     filter[option].flat().flatMap((one) => {
       const { isForAll, pattern } = one
       // One all of whose names are excepted hides nothing on purpose.
-      const fits = (name: string): boolean => matchesOne({ ...one, except: [] }, name)
+      const whole = { ...one, except: [] }
+      const fits = (name: string): boolean => matchesOne(whole, name)
       return isForAll || pattern === "*" || names.some(fits)
         ? []
         : [{ kind, option, pattern, meant: nearest(pattern, names) }]

@@ -33,7 +33,7 @@ export interface Options {
 const longestTimeout = (backends: ReadonlyArray<Backends.Server>): number =>
   Math.max(...backends.map(({ timeouts }) => TimeSpan.millis(timeouts?.connect ?? "30 seconds"))) + 1000
 
-/** The result for one server, and its options by tool that match none of its tools. */
+/** The result for one server, and its names and patterns that match nothing of it. */
 interface Tried {
   readonly connected: Connected
   readonly unmatched: ReadonlyArray<{ readonly path: ReadonlyArray<string>; readonly message: string }>

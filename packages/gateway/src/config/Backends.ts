@@ -5,7 +5,7 @@ import { McpConfig } from "@mcp-lifeline/config"
 import type { Backend, Connector } from "@mcp-lifeline/core"
 import { Policy } from "@mcp-lifeline/core"
 import { Problem as OptionProblem } from "@mcp-lifeline/core/internal"
-import { type Pins, ServerOptions } from "@mcp-lifeline/extensions"
+import { type PinStore, ServerOptions } from "@mcp-lifeline/extensions"
 import type * as ToolPins from "@mcp-lifeline/state/ToolPins"
 import * as UserFile from "@mcp-lifeline/state/UserFile"
 import { type Authorization, HttpConnector } from "@mcp-lifeline/transport-http"
@@ -40,7 +40,7 @@ export type Server = Omit<Backend.BackendOptions, "extensions" | "tools"> & Serv
 /** The options for the backend, without those that only the gateway uses. `store`: keeps what was approved of its tools. */
 export const optionsOf = (
   { forClient: _0, identity: _1, origin: _2, placement: _3, prefix: _4, sessions: _5, ...options }: Server,
-  store?: Pins.Options["store"]
+  store?: PinStore.PinStore
 ): Backend.BackendOptions & Pick<Server, "id"> => ServerOptions.forBackend(options, store)
 
 /** The valid backends, and the problems of the others. */

@@ -147,7 +147,7 @@ const supervise = (
     const { fork } = yield* Fibers.make("1 second")
     const temperamentMemory = yield* (yield* Temperaments.make).of({ server, cwd: process.cwd() }, fork)
     const backend = yield* Backend.make(name, {
-      ...ServerOptions.forBackend(policy, pinStore && (() => pinStore)),
+      ...ServerOptions.forBackend(policy, pinStore),
       discovery: { mode: "learn", ...policy.discovery },
       temperamentMemory,
       connector: watched === undefined ? incoming.around(connector) : version.around(incoming.around(connector)),

@@ -302,7 +302,7 @@ export const prepare = (
     lastError: () => lastError,
     describeAttempt: () => describeAttempt(),
     options: {
-      ...ServerOptions.forBackend(policy, () => StoredPins.make(name, originOf(server.reach))),
+      ...ServerOptions.forBackend(policy, StoredPins.make(name, originOf(server.reach))),
       clientInfo: identity.clientInfo,
       capabilities: identity.capabilities,
       onConnected: onConnected && ((session) =>

@@ -349,10 +349,6 @@ export const make = (
           ? Effect.succeed(undefined)
           : temperaments.of(identity, fork)
       const pinStoreOf = ({ id, origin }: Server) => origin && pins?.of(id, origin)
-      const definitionsOf = (server: Server) => {
-        const store = pinStoreOf(server)
-        return store && (() => store)
-      }
       /** `isOther`: takes the place of that of another client, which must not stay in use until this one is connected. */
       const makeOptions = (server: Server, client: string, isOther: boolean): Effect.Effect<Configured> =>
         connectorOf(server).pipe(
@@ -362,7 +358,7 @@ export const make = (
             server,
             client,
             options: {
-              ...optionsOf(server, definitionsOf(server)),
+              ...optionsOf(server, pinStoreOf(server)),
               prefix: server.prefix,
               ...(isOther ? { reconnect: { ...server.reconnect, overlap: false } } : {}),
               connector: incomingOf(server.id).around(connector),
