@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Backend, type Connection, type ConnectOptions, type RemoteError } from "@mcp-lifeline/core"
+import { Backend, type Connection, type ConnectOptions, type RemoteError, RequestError } from "@mcp-lifeline/core"
 import { Problem } from "@mcp-lifeline/core/internal"
-import { Filters, ServerOptions } from "@mcp-lifeline/extensions"
+import { Filters, Pins, ServerOptions } from "@mcp-lifeline/extensions"
 import { ScriptedConnector } from "@mcp-lifeline/testing"
 import { Chunk, Effect, Fiber, Logger, Stream, TestClock } from "effect"
 import { decode, FilteredLists } from "../src/filters/FilteredLists.js"
@@ -386,6 +386,33 @@ describe("a backend", () => {
       assert.include(Chunk.toReadonlyArray(yield* Fiber.join(seen)), 3)
       const { offers } = yield* backend.extension(Filters.Filters)
       assert.deepStrictEqual([offers("tools", "delete_more"), offers("tools", "other")], [false, true])
+    }))
+
+  it.scoped("[G19 P3:virtual] a list that is refused later stays what the server gave, with what is hidden of it", () =>
+    Effect.gen(function*() {
+      const { backend, script } = yield* start(hiding)
+      script.respond = (method) =>
+        method === "tools/list"
+          ? {
+            answer: "error",
+            error: new RequestError({ fate: "answered", reason: "remote", code: -32603, message: "no" })
+          }
+          : undefined
+      script.offer = { ...everything, prompts: [{ name: "ask" }, { name: "more" }, { name: "other" }] }
+      for (const kind of ["tools", "prompts"]) script.current.notify(`notifications/${kind}/list_changed`)
+      yield* TestClock.adjust("1 second")
+      assert.deepInclude((yield* statusOf(backend))?.hidden, { tools: 2, prompts: 2 })
+      assert.deepStrictEqual(names((yield* backend.catalog)!.tools), ["read"])
+    }))
+
+  it.scoped("[G24 G19:virtual] how hidden tools differ from those that were approved is of no interest", () =>
+    Effect.gen(function*() {
+      const { backend, script } = yield* start({ ...hiding, pin: "warn" })
+      script.offer = { ...everything, tools: everything.tools.map((one) => ({ ...one, description: "It is new." })) }
+      script.current.notify("notifications/tools/list_changed")
+      yield* TestClock.adjust("1 second")
+      const pins = Pins.statusOf(yield* backend.status)
+      assert.deepStrictEqual(pins?.changes.map(({ tool }) => tool), ["read"])
     }))
 
   it.scoped("[G19:virtual] lists that were cut say nothing of what fits nothing", () =>
