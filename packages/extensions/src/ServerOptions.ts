@@ -13,8 +13,6 @@ import type * as PinStore from "./PinStore.js"
 /** A length of time is a number of milliseconds, a text such as `"5s"`, or a Duration. */
 export interface ServerOptions extends Given.ServerOptions<TimeSpan> {}
 
-type Tools = NonNullable<ServerOptions["tools"]>
-
 /** Tells the lists `hide` and `only` from the options of a tool of that name. */
 const isFilter = (value: unknown, name: string): boolean =>
   ListFilter.names.includes(name) && !Predicate.isRecord(value)
