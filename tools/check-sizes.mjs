@@ -14,7 +14,7 @@ const most = {
   config: [2450, 20, 2.05],
   core: [15500, 156, 1.85],
   effect4: [1050, 12, 3.1],
-  extensions: [2200, 22, 2],
+  extensions: [2195, 22, 2],
   gateway: [24850, 231, 1.8],
   "http-server": [6500, 56, 2.25],
   opentelemetry: [1550, 17, 1.5],

@@ -58,14 +58,10 @@ export const make = (options: Options): Extension.Extension<Filters, Service> =>
       const found = problems(options)
       if (Problem.some(found)) return yield* Problem.refuse(backend, found)
       const runtime = yield* Effect.runtime<never>()
-      let warned: ReadonlyArray<string> = []
+      const warnings = new SafeLog.NewWarnings(backend, keyOf, describe)
       const lists = new FilteredLists(decode(options), {
         changed,
-        read: (unmatched) => {
-          const fresh = unmatched.filter((one) => !warned.includes(keyOf(one)))
-          warned = unmatched.map(keyOf)
-          if (fresh.length > 0) Runtime.runFork(runtime)(SafeLog.warning(`${backend}: ${describe(fresh)}`))
-        }
+        read: (unmatched) => void Runtime.runFork(runtime)(warnings.read(unmatched))
       })
       return {
         service: { offers: (kind, key) => lists.has(kind, key) },

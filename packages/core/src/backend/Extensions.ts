@@ -1,5 +1,5 @@
 /** The extensions of one backend, as one. The first of the options is the outermost. */
-import { Array as Arr, Context, Effect, Predicate, type Scope } from "effect"
+import { Context, Effect, Predicate, type Scope } from "effect"
 import type { Snapshot } from "../catalog/Catalog.js"
 import type { InvalidOptions } from "../Errors.js"
 import * as Check from "../options/Check.js"
@@ -25,11 +25,11 @@ export const none: Extensions = {
 const isExtension = (value: unknown): value is Any =>
   Predicate.isRecord(value) && Context.isTag(value["tag"]) && Predicate.isFunction(value["install"])
 
-const all = Check.list(Check.is(isExtension, "an extension"), "an array of extensions")
+const checkEach = Check.list(Check.is(isExtension, "an extension"), "an array of extensions")
 
 /** Two of one tag: the second would hide the service of the first. */
 export const check: Check.Check = (extensions: unknown, path) => {
-  const wrong = all(extensions, path)
+  const wrong = checkEach(extensions, path)
   if (wrong.length > 0) return wrong
   const keys = (extensions as ReadonlyArray<Any>).map(({ tag }) => tag.key)
   return keys.flatMap((key, i) =>
@@ -43,7 +43,7 @@ export const install = (
   host: Omit<Host, "offers">,
   offered: Offered
 ): Effect.Effect<Extensions, InvalidOptions, Scope.Scope> => {
-  if (extensions === undefined || !Arr.isNonEmptyReadonlyArray(extensions)) return Effect.succeed(none)
+  if (extensions === undefined || extensions.length === 0) return Effect.succeed(none)
   return Effect.map(
     Effect.forEach(extensions, (extension) =>
       Effect.map(

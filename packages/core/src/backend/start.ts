@@ -77,7 +77,7 @@ const startParts = (
     }
     const offers = extensions === Extensions.none ? undefined : offered
     const supervision = () => supervisionOf(id, policy, extensions, offers)
-    const connector = supervision().around(options.connector)
+    const connector = extensions.around(options.connector)
     const supervisor = new Supervisor(state, { ...options, connector }, supervision, fleet.permits ?? unbounded)
     state.observer = fleet.observer
     const { snapshot } = state.published.value
@@ -155,8 +155,7 @@ export const resolvePolicy = <R>(
 ): Either.Either<Policy, InvalidOptions> => {
   const policy = resolve(id, connector, options, defaults)
   const found = extensions === undefined ? [] : Extensions.check(extensions, ["extensions"])
-  if (!Problem.some(found)) return policy
-  return Either.left(
-    Either.isLeft(policy) ? Problem.join([Problem.refuse(id, found), policy.left])! : Problem.refuse(id, found)
-  )
+  const refused = Either.isLeft(policy) ? [policy.left] : []
+  const error = Problem.join(Problem.some(found) ? [Problem.refuse(id, found), ...refused] : refused)
+  return error === undefined ? policy : Either.left(error)
 }

@@ -1,7 +1,7 @@
 /**
  * The account of a backend at one moment.
  */
-import { describe, unmatchedPatterns } from "../discovery/UnmatchedPatterns.js"
+import { describe, unmatchedPatterns } from "../discovery/unmatchedPatterns.js"
 import * as Health from "../health/Health.js"
 import { statusOf as keepaliveStatus } from "../keepalive/KeepaliveState.js"
 import type { Connector } from "../port/Connector.js"

@@ -8,13 +8,14 @@ import type { SessionDoubt } from "../health/SessionDoubt.js"
 import { backoff } from "../internal/backoff.js"
 import { formatMillis } from "../internal/formatMillis.js"
 import * as SafeLog from "../internal/SafeLog.js"
+import type { Unmatched } from "../options/Tools.js"
 import { withDeadline } from "../port/withDeadline.js"
 import type { Runtime } from "../runtime/Runtime.js"
 import type { BackendState } from "../state/BackendState.js"
 import * as Discovery from "./Discovery.js"
 import { Freshness } from "./Freshness.js"
 import { pollPause } from "./pollPause.js"
-import { UnmatchedPatterns } from "./UnmatchedPatterns.js"
+import { describe, unmatchedPatterns } from "./unmatchedPatterns.js"
 
 /** One reading at a time; what is asked for meanwhile is read after it, once. (P4) */
 interface Reading {
@@ -66,7 +67,7 @@ export class Refresh {
   readonly #backend: BackendState
   readonly #probe: Probe
   readonly #doubt: SessionDoubt
-  readonly #unmatched: UnmatchedPatterns
+  readonly #unmatched: SafeLog.NewWarnings<Unmatched>
   #reading: Reading | undefined
   #isWanted: boolean
   #warned = false
@@ -75,7 +76,7 @@ export class Refresh {
     this.#backend = backend
     this.#probe = probe
     this.#doubt = doubt
-    this.#unmatched = new UnmatchedPatterns(backend)
+    this.#unmatched = new SafeLog.NewWarnings(backend.id, ({ pattern }) => pattern, describe)
     // If something is hidden, the lists say what is hidden with it, and which patterns match nothing.
     this.#isWanted = backend.policy.discovery.mode === "eager" || !backend.offered.isAll
   }
@@ -303,7 +304,7 @@ export class Refresh {
             this.#settle(runtime, reading, lists),
             Effect.suspend(() => {
               const snapshot = this.#publish(runtime, lists, reading.freshness)
-              return snapshot === undefined ? Effect.void : this.#unmatched.read(snapshot)
+              return snapshot === undefined ? Effect.void : this.#unmatched.read(unmatchedPatterns(backend, snapshot))
             })
           ),
         onFailure: (error) =>

@@ -1,10 +1,9 @@
 /** The port for what extends a backend. Core imports no extension. */
 import type { Context, Effect, Scope } from "effect"
 import type { Lists, Snapshot } from "../catalog/Catalog.js"
-import type { Kind } from "../catalog/Kind.js"
 import type { InvalidOptions } from "../Errors.js"
 import type { Connection } from "../port/Connection.js"
-import type { Connector, Offers, ServerNotification } from "../port/Connector.js"
+import type { Connector, Offers } from "../port/Connector.js"
 import type { Policy } from "./Policy.js"
 
 /** What a backend is to its extension. */
@@ -19,17 +18,13 @@ export interface Host {
 }
 
 /** What callers are offered of what the server has. What is not is in no list, and refused like what the server does not have. */
-export interface Offering {
-  /** Whether callers are offered an entry, by its key. */
-  readonly has: (kind: Kind, key: string) => boolean
+export interface Offering extends Pick<Offers, "has" | "passes"> {
   /** What callers get of these lists. `from`: the connection from which all were read; without one, they are of an earlier run. */
   readonly lists: (lists: Lists & Pick<Snapshot, "truncated">, from?: Connection) => Lists
   /** What a caller gets of the answer to a request of its own. */
   readonly result: <A>(method: string, result: A) => A
   /** The error for a request that is not sent, whether there is a connection or not. */
   readonly refusal: (method: string, params: unknown) => Refusal | undefined
-  /** Whether callers get a notification of the server. */
-  readonly passes: (notification: ServerNotification) => boolean
 }
 
 /** An error of JSON-RPC. */

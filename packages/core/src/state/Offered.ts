@@ -54,6 +54,7 @@ export class Offered implements Offers {
 
   /** For a request that must not be sent. */
   refusal(backend: string, method: string, params: unknown): RemoteError | undefined {
+    if (this.isAll) return undefined
     for (const one of this.#all) {
       const refusal = one.refusal(method, params)
       if (refusal !== undefined) return new RemoteError({ backend, method, ...refusal })

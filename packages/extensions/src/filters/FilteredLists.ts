@@ -122,11 +122,8 @@ export class FilteredLists implements Extension.Offering {
     return offered === entries ? result : { ...result, [kind]: offered }
   }
 
-  refusal(method: string, params: unknown): Extension.Refusal | undefined {
-    return this.#unknown(method, Predicate.isRecord(params) ? params : {})
-  }
-
-  #unknown(method: string, params: Readonly<Record<string, unknown>>): Extension.Refusal | undefined {
+  refusal(method: string, given: unknown): Extension.Refusal | undefined {
+    const params: Readonly<Record<string, unknown>> = Predicate.isRecord(given) ? given : {}
     switch (method) {
       case "tools/call":
         return this.#unless("tools", params["name"], (name) => unknownName("tool", name))

@@ -157,7 +157,7 @@ const processOf = ({ generation, inFlight, lastError, number, pid, state, usage 
 /** How much of a server is hidden from clients; nothing where that is nothing, or not known. */
 const hiddenOf = (status: Status): Pick<Server, "hidden"> => {
   const filters = Filters.statusOf(status)
-  if (status.catalog === undefined || filters?.hidden === undefined) return {}
+  if (filters?.hidden === undefined) return {}
   const { prompts, resourceTemplates, resources, tools } = filters.hidden
   const hidden = { tools, prompts, resources: resources + resourceTemplates }
   return Object.values(hidden).some((count) => count > 0) ? { hidden } : {}

@@ -1,7 +1,7 @@
 /**
  * The servers of a fleet's configuration, each prepared once.
  */
-import { type Fleet } from "@mcp-lifeline/core"
+import type { Fleet } from "@mcp-lifeline/core"
 import type { Problem } from "@mcp-lifeline/core/internal"
 import { ServerOptions } from "@mcp-lifeline/extensions"
 import { Incoming } from "@mcp-lifeline/protocol"
