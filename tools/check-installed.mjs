@@ -1,6 +1,6 @@
-// The packages as a user has them: packs each, installs them in empty projects, of users without Effect, with Effect 3, and with Effect 4,
-// uses every entry point (tools/installed.mjs), and compiles and runs the programs of the packages' READMEs (tools/programs.mjs) on this Node.js.
-// With --all, type-checks consumers, and does so on each Node.js that is supported, with the programs of all pages on the oldest, those of the
+// The packages as a user has them: packs each, installs them in empty projects, of users without Effect and with Effect 3, and uses every entry
+// point (tools/installed.mjs) on this Node.js. With --programs, does so with Effect 4, too, and compiles and runs the programs of the packages'
+// READMEs (tools/programs.mjs). With --all, type-checks consumers, and does so on each Node.js that is supported, with the programs of all pages on the oldest, those of the
 // pages that users read first on the newest, too, their lines for a shell, frameworks, and what bundlers make of a package.
 import { mkdtempSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
@@ -31,9 +31,11 @@ const optionalPeers = () =>
   )
 
 const isAll = process.argv.includes("--all")
+const hasPrograms = isAll || process.argv.includes("--programs")
 
 /** The programs that are run. */
-const chosen = (/** @type {ReadonlyArray<programs.Program>} */ all) => isAll ? all : all.filter(programs.isOfPackage)
+const chosen = (/** @type {ReadonlyArray<programs.Program>} */ all) =>
+  isAll ? all : hasPrograms ? all.filter(programs.isOfPackage) : []
 const some = { plain: chosen(programs.plain), full: chosen(programs.full), framed: isAll ? programs.framed : [] }
 
 const bundles = ["@mcp-lifeline/client", "mcp-lifeline"]
@@ -51,7 +53,7 @@ const report = (/** @type {string} */ what) => (/** @type {Error} */ error) => {
 let around
 try {
   // Effect 4 needs Node.js 22, so the newest is there in any case.
-  const found = installed.nodes(isAll)
+  const found = hasPrograms ? installed.nodes(isAll) : Promise.resolve([installed.ours])
   found.catch(() => undefined) // reported below, when it is awaited
   const packed = await pack(work)
   const { version } = parse(readFileSync(`${root}node_modules/@types/node/package.json`, "utf8"))
@@ -66,13 +68,13 @@ try {
       ...programs.servers
     }),
     installed.install(effect, {
-      ...programs.installs,
+      ...hasPrograms ? programs.installs : {},
       ...Object.fromEntries(tarballs.filter(([name]) => name !== "@mcp-lifeline/effect4")),
       "@types/node": version,
       ...optionalPeers(),
-      ...programs.servers
+      ...hasPrograms ? programs.servers : {}
     }),
-    installed.install(effect4, {
+    hasPrograms && installed.install(effect4, {
       ...Object.fromEntries(tarballs.filter(([name = ""]) => for4.includes(name))),
       "@types/node": version,
       effect: "4",
@@ -96,64 +98,63 @@ try {
     .filter((entry) => entry !== "@mcp-lifeline/client/within")
   const exported = entries.map((entry, index) => `export * as p${index} from "${entry}"\n`).join("")
   const required = entries.map((entry, index) => `export import p${index} = require("${entry}")\n`).join("")
-  programs.addCommands(plain)
-  if (isAll) programs.addCommands(framed, effect)
-  const bin = programs.addCommands(effect)
-  const { fill, home, missing, variables } = around = await surroundings.open(effect, bin)
-  const checks = await Promise.all([
-    ...isAll ?
-      [
-        installed.typeCheck(plain, "NodeNext", {
-          "consumer.ts": installed.consumer,
-          "consumer.cts": installed.consumer
-        }),
-        installed.typeCheck(plain, "Bundler", { "consumer.ts": installed.consumer }),
-        installed.typeCheck(effect, "NodeNext", { "types.ts": exported, "types.cts": required }),
-        installed.typeCheck(effect, "Bundler", { "types.ts": exported }),
-        installed.typeCheck(effect4, "NodeNext", { "effect4.ts": installed.effect4.consumer }),
-        installed.typeCheck(effect4, "Bundler", { "effect4.ts": installed.effect4.consumer })
-      ] :
-      [],
-    programs.prepare(plain, some.plain, fill),
-    programs.prepare(effect, some.full, fill),
-    programs.prepare(framed, some.framed, fill)
-  ])
+  const { consumer } = installed
+  const checks = isAll ?
+    await Promise.all([
+      installed.typeCheck(plain, "NodeNext", { "consumer.ts": consumer, "consumer.cts": consumer }),
+      installed.typeCheck(plain, "Bundler", { "consumer.ts": consumer }),
+      installed.typeCheck(effect, "NodeNext", { "types.ts": exported, "types.cts": required }),
+      installed.typeCheck(effect, "Bundler", { "types.ts": exported }),
+      installed.typeCheck(effect4, "NodeNext", { "effect4.ts": installed.effect4.consumer }),
+      installed.typeCheck(effect4, "Bundler", { "effect4.ts": installed.effect4.consumer })
+    ]) :
+    []
   problems.push(...checks.flat())
   const nodes = await found
   for (const { major, node } of isAll ? nodes : nodes.slice(0, 1)) {
     await installed.useBundles(plain, node).catch(report(`Node.js ${major}, facade and gateway`))
     await installed.useAll(effect, node, entries).catch(report(`Node.js ${major}, all packages`))
   }
-  const [oldest, newest] = [nodes[0], nodes.at(-1)]
-  if (isAll && newest !== undefined) {
-    const modules = join(plain, "node_modules")
-    const server = join(modules, "@modelcontextprotocol/server-everything/dist/index.js")
-    await installed.withGateway(
-      newest.node,
-      join(modules, "mcp-lifeline/esm/bin.js"),
-      (url) => bundlers.use(bundled, join(work, "out"), newest.node, url, server)
-    ).catch(report("Bundlers"))
+  if (hasPrograms) {
+    const [oldest, newest] = [nodes[0], nodes.at(-1)]
+    programs.addCommands(plain)
+    if (isAll) programs.addCommands(framed, effect)
+    const bin = programs.addCommands(effect)
+    const { fill, home, missing, variables } = around = await surroundings.open(effect, bin)
+    const prepared = await Promise.all([
+      programs.prepare(plain, some.plain, fill),
+      programs.prepare(effect, some.full, fill),
+      programs.prepare(framed, some.framed, fill)
+    ])
+    problems.push(...prepared.flat())
+    if (isAll && newest !== undefined) {
+      const modules = join(plain, "node_modules")
+      const server = join(modules, "@modelcontextprotocol/server-everything/dist/index.js")
+      await installed.withGateway(
+        newest.node,
+        join(modules, "mcp-lifeline/esm/bin.js"),
+        (url) => bundlers.use(bundled, join(work, "out"), newest.node, url, server)
+      ).catch(report("Bundlers"))
+    }
+    if (newest !== undefined) await installed.useEffect4(effect4, newest.node).catch(report(`Effect 4`))
+    for (const { major, node } of [oldest, isAll ? newest : undefined].flatMap((one) => one ?? [])) {
+      const isRun = node === oldest?.node ? () => true : programs.isFirst
+      // Of the frameworks, one needs Node.js 22.
+      const withFrameworks = node === newest?.node ? some.framed : []
+      const wrong = [
+        ...await programs.runAll(plain, some.plain.filter(isRun), node, variables),
+        ...await programs.runAll(effect, some.full.filter(isRun), node, variables),
+        ...await programs.runAll(framed, withFrameworks, node, { ...variables, ...frameworks.variables })
+      ]
+      problems.push(...wrong.map((problem) => `Node.js ${major}: ${problem}`))
+    }
+    if (isAll) problems.push(...await shellLines.runAll(bin, home, fill), ...missing())
   }
-  if (newest !== undefined) await installed.useEffect4(effect4, newest.node).catch(report(`Effect 4`))
-  for (const { major, node } of [oldest, isAll ? newest : undefined].flatMap((one) => one ?? [])) {
-    const isRun = node === oldest?.node ? () => true : programs.isFirst
-    // Of the frameworks, one needs Node.js 22.
-    const withFrameworks = node === newest?.node ? some.framed : []
-    const wrong = [
-      ...await programs.runAll(plain, some.plain.filter(isRun), node, variables),
-      ...await programs.runAll(effect, some.full.filter(isRun), node, variables),
-      ...await programs.runAll(framed, withFrameworks, node, { ...variables, ...frameworks.variables })
-    ]
-    problems.push(...wrong.map((problem) => `Node.js ${major}: ${problem}`))
-  }
-  if (isAll) problems.push(...await shellLines.runAll(bin, home, fill), ...missing())
   for (const problem of problems) console.error(problem)
   if (problems.length > 0) process.exitCode = 1
-  const count = Object.values(some).flat().length
+  const count = hasPrograms ? `, ${Object.values(some).flat().length} programs of pages run` : ""
   const lines = isAll ? `, and ${shellLines.all.length} lines for a shell` : ""
-  console.log(
-    `${packed.length} packages packed, installed and used, ${count} programs of pages run${lines}; ${problems.length} problems`
-  )
+  console.log(`${packed.length} packages packed, installed and used${count}${lines}; ${problems.length} problems`)
 } finally {
   await around?.close()
   rmSync(work, { recursive: true, force: true })

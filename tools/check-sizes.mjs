@@ -12,7 +12,7 @@ import { fileURLToPath } from "node:url"
 const most = {
   cluster: [6400, 53, 2.4],
   config: [2450, 20, 2.05],
-  core: [15500, 156, 1.85],
+  core: [15386, 155, 1.85],
   effect4: [1050, 12, 3.1],
   extensions: [2195, 22, 2],
   gateway: [24850, 231, 1.8],
@@ -24,7 +24,7 @@ const most = {
   state: [1600, 15, 3.05],
   testing: [2250, 15, 2.5],
   "transport-http": [5200, 40, 2.1],
-  "transport-stdio": [4310, 36, 2.5]
+  "transport-stdio": [4376, 37, 2.43]
 }
 
 const packages = fileURLToPath(new URL("../packages", import.meta.url))

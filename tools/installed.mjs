@@ -10,6 +10,9 @@ import { capture, start } from "./run.mjs"
 /** The Node.js versions that are supported. */
 export const majors = [20, 22, 24]
 
+/** This Node.js. */
+export const ours = { major: Number(process.versions.node.split(".")[0]), node: process.execPath }
+
 /**
  * Node.js versions: this one first, and the latest of each other major that is supported, or of the newest alone.
  *
@@ -17,14 +20,13 @@ export const majors = [20, 22, 24]
  * @returns {Promise<Array<{ major: number, node: string }>>}
  */
 export const nodes = (isAll) => {
-  const ours = Number(process.versions.node.split(".")[0])
   // An npx around us would tell ours what to run.
   delete process.env["npm_config_package"]
   delete process.env["npm_config_call"]
-  const others = majors.filter((major) => major !== ours)
-  return Promise.all([ours, ...isAll ? others : others.slice(-1)].map(async (major) => {
+  const others = majors.filter((major) => major !== ours.major)
+  return Promise.all([ours.major, ...isAll ? others : others.slice(-1)].map(async (major) => {
     const args = ["--yes", "-p", `node@${major}`, "--", "node", "--print", "process.execPath"]
-    const node = major === ours ? process.execPath : (await capture("npx", args)).trim().split("\n").at(-1) ?? ""
+    const node = major === ours.major ? ours.node : (await capture("npx", args)).trim().split("\n").at(-1) ?? ""
     return { major, node }
   }))
 }

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /**
  * Shows that the model test is sharp: plants one fault at a time in a copy of core, runs the model against the copy, and says
- * after how many generated runs the fault was found; and the same with the extensions and their tests. Exit code 1 where one was not found, or
+ * after how many generated runs the fault was found; and the same with other packages and their tests. Exit code 1 where one was not found, or
  * could not be planted.
  *
  * A line that ends with `// guard: <name>` keeps an invariant. Each such line is taken out once; a fault that is not
@@ -23,7 +23,11 @@ const packages = join(root, "packages")
  * generated tests.
  */
 const first = { name: "core", tests: "test/model", only: "test/model/Model" }
-const guarded = [first, { name: "extensions", tests: "test", only: "test/" }]
+const guarded = [
+  first,
+  { name: "extensions", tests: "test", only: "test/" },
+  { name: "transport-stdio", tests: "test", only: "test/MemoryLimit" }
+]
 
 /** @typedef {Readonly<Record<string, string>>} Replacements By the name of the guard, what stands in place of its line. */
 
@@ -71,6 +75,7 @@ const replacements = {
   "a second forgotten session is not noticed": { "successor-is-asked": "", "given-list-is-evidence": "" },
   "a call in doubt is sent again whatever it did": { "doubted-side-effect-once": "const mayRepeat = true" },
   "a tool is called before it was compared": { "compared-before-called": "if (this.#comparedIn > -2) {" },
+  "a process is replaced twice within a minute": { "memory-restarts-keep-pace": "if (true) {" },
   "a stale catalogue shown as fresh": { "stale-is-shown": "const stale = connectedGeneration === undefined" }
 }
 

@@ -1,4 +1,4 @@
-// Runs a set of tests: the gate, after all checks, or `slow`. Each check runs even when another one failed, so that one run tells all. `pnpm test FILE ..`
+// Runs a set of tests: the gate, or `slow`, each after checks of its own. Each check runs even when another one failed, so that one run tells all. `pnpm test FILE ..`
 // runs tests alone: the arguments go to vitest.
 //
 // Files with a failed test run once more, alone, after all others. What passes only then is printed as flaky, and does not fail the run.
@@ -61,6 +61,9 @@ if (set === undefined) {
   await Promise.all([check("check"), check("lint"), check("check", "links"), check("check", "sizes")])
   // It uses what the first has compiled.
   await check("check", "snippets")
+} else if (args.length === 0) {
+  await check("check", "regexes")
+  await check("check", "installed --programs")
 }
 
 const project = ["--project", set ?? "gate"]

@@ -114,9 +114,8 @@ export const make = ({ local, membership, onLapse = Effect.void, unwatch, watch 
     // The server runs once: the one before has to have ended.
     overlap: false,
     heartbeat: local.heartbeat,
-    maxMemory: local.maxMemory,
-    warning: local.warning,
-    signIn: local.signIn,
+    status: local.status,
+    usageLimit: local.usageLimit,
     connect: (options) => untilConnected(Effect.flatMap(membership.held, (held) => connectUnder(held, options))),
     connectUnder,
     stopped: stopped.await

@@ -23,12 +23,12 @@ export type {
   ServerRequestHandlers,
   Supervision
 } from "./port/Connector.js"
+export type { ConnectorStatus, NeededSignIn } from "./port/ConnectorStatus.js"
 export type { LiveMember, Member, MemberEvent, MemberOptions } from "./port/Member.js"
 export type { Method, Methods, Params, Result } from "./port/Method.js"
 export { isRead } from "./port/Method.js"
-export type { NeededSignIn } from "./port/NeededSignIn.js"
 export type { ProcessSight } from "./port/ProcessSight.js"
-export type { ResourceUsage } from "./port/ResourceUsage.js"
+export type { LimitStatus, ResourceUsage, UsageLimit, UsageVerdict } from "./port/ResourceUsage.js"
 export { SuspendedSession, type Suspension } from "./port/SuspendedSession.js"
 export type { Shown, TemperamentMemory } from "./port/TemperamentMemory.js"
 export type { KeepaliveStatus, Status } from "./state/Status.js"

@@ -19,8 +19,8 @@ export type {
   ToolOptions
 } from "./options/PolicyOptions.js"
 export type { TimeText, Unit } from "./options/TimeText.js"
+export type { NeededSignIn } from "./port/ConnectorStatus.js"
 export type { Loss, Peer, ProcessStatus } from "./port/Loss.js"
-export type { NeededSignIn } from "./port/NeededSignIn.js"
 export type { ProcessSight } from "./port/ProcessSight.js"
 export type { ResourceUsage } from "./port/ResourceUsage.js"
 export type { KeepaliveStatus, Status } from "./state/Status.js"

@@ -142,7 +142,8 @@ describe("a loss that is none", () => {
     ["null", null],
     ["a text", "gone"],
     ["an error", new Error("gone")],
-    ["an object without a message", { kind: "closed" }]
+    ["an object without a message", { kind: "closed" }],
+    ["a kind of its own", { kind: "__proto__", message: "the connection ended, and its connector did not say why" }]
   ])("[L19:virtual] %s: the connection is lost, and replaced", ([, given]) =>
     Effect.gen(function*() {
       const lost: Array<(loss: Loss) => void> = []

@@ -496,7 +496,7 @@ describe("R7: a lost session", () => {
       const script = ScriptedConnector.make()
       const { backend, states } = yield* watched(script)
       yield* TestClock.adjust(0)
-      for (let i = 0; i < 100; i++) {
+      for (let i = 0; i < 30; i++) {
         let refused = false
         script.respond = (method) => {
           if (method !== "tools/call" || refused) return undefined

@@ -1,7 +1,7 @@
 /**
  * What takes a text of others takes steps in proportion to its length, whatever the text is. A step is a character or a byte that a method of the
- * platform looks at or copies: how often they are called, and from where, is what goes wrong. Regular expressions by themselves are checked by the
- * lint (`redos`).
+ * platform looks at or copies: how often they are called, and from where, is what goes wrong. Regular expressions by themselves are checked by
+ * `pnpm check regexes`.
  */
 import { Bytes, ExactJson } from "@mcp-lifeline/core/internal"
 import * as Arrival from "@mcp-lifeline/http-server/Arrival"

@@ -1,7 +1,7 @@
 /** Metrics of the lifecycle, of calls and of keepalive, as OpenTelemetry's own SDK exports them. */
 import { NodeSdk } from "@effect/opentelemetry"
 import { assert, describe, it } from "@effect/vitest"
-import { Backend, type Telemetry } from "@mcp-lifeline/core"
+import { Backend, type Telemetry, type UsageLimit } from "@mcp-lifeline/core"
 import { LifelineTelemetry, Prometheus, ServerOperations } from "@mcp-lifeline/opentelemetry"
 import * as Providers from "@mcp-lifeline/opentelemetry/providers"
 import { HttpFault, ScriptedConnector } from "@mcp-lifeline/testing"
@@ -207,7 +207,7 @@ describe.each(Object.entries(ways))("metrics through %s", (way, layerOf) => {
       const { read, reader } = exporter()
       const own = `${id}-usage`
       yield* Effect.gen(function*() {
-        const script = ScriptedConnector.make({ overlap: false, maxMemory: 1000 })
+        const script = ScriptedConnector.make({ overlap: false, usageLimit })
         const backend = yield* Backend.make(own, { connector: script })
         yield* backend.firstOutcome
         const values = (name: string) => Effect.map(read, (points) => points(name, own).map(({ value }) => value))
@@ -279,6 +279,12 @@ describe.each(Object.entries(ways))("metrics through %s", (way, layerOf) => {
         }
       }).pipe(Effect.scoped, Effect.provide(layerOf(reader)))
     }))
+})
+
+const usageLimit = (): UsageLimit => ({
+  status: { bytes: 1000, restarts: 0, warning: undefined },
+  begin: () => {},
+  measured: ({ memory }) => memory > 1000 ? { _tag: "Restart", message: "too much" } : { _tag: "Fine" }
 })
 
 describe("metrics of a server", () => {

@@ -101,7 +101,8 @@ describe("docs/reference/client.md", () => {
   it("[N1] has each field of a status", () => {
     const pins = members("packages/extensions/src/PinStatus.ts", "PinsStatus")
     const filters = members("packages/extensions/src/FilterStatus.ts", "FiltersStatus")
-    agree("`status`", new Map([...members(`${core}/state/Status.ts`, "Status"), ...filters, ...pins]))
+    const connector = members(`${core}/port/ConnectorStatus.ts`, "ConnectorStatus")
+    agree("`status`", new Map([...members(`${core}/state/Status.ts`, "Status"), ...connector, ...filters, ...pins]))
   })
 
   it("[N1] has the fields of what a status consists of", () => {
@@ -109,8 +110,9 @@ describe("docs/reference/client.md", () => {
     for (
       const [file, name] of [
         ["port/ResourceUsage.ts", "ResourceUsage"],
+        ["port/ResourceUsage.ts", "LimitStatus"],
         ["port/Loss.ts", "Peer"],
-        ["port/NeededSignIn.ts", "NeededSignIn"],
+        ["port/ConnectorStatus.ts", "NeededSignIn"],
         ["../../extensions/src/FilterStatus.ts", "FilterStatus"],
         ["../../extensions/src/FilterStatus.ts", "UnmatchedPattern"],
         ["../../extensions/src/PinStatus.ts", "PinStatus"],

@@ -99,8 +99,9 @@ describe.skipIf(process.platform !== "linux")("a named pipe of the user", () => 
       const message = "it is a named pipe, into which nobody has written all within 0.1 seconds"
       expect((yield* why(file, { limit: 100 })).message).toBe(message)
       const reading = yield* Effect.fork(why(file, { limit: 100 }))
+      // With "w" it would wait for a reader, which may have given up.
       const writer = yield* Effect.acquireRelease(
-        Effect.promise(() => open(file, "w")),
+        Effect.promise(() => open(file, "r+")),
         (handle) => Effect.promise(() => handle.close())
       )
       yield* Effect.promise(() => writer.write("half"))

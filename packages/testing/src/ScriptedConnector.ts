@@ -45,8 +45,8 @@ export interface Options {
   readonly overlap?: boolean | undefined
   /** How long a start may take that goes on when its attempt is over, in milliseconds. Default: it ends with its attempt. */
   readonly startLimit?: number | undefined
-  /** The memory limit, in bytes; `ScriptedConnection.use` reports what the server uses. Default: none. */
-  readonly maxMemory?: number | undefined
+  /** What judges what the server uses, as `ScriptedConnection.use` reports it. Default: nothing. */
+  readonly usageLimit?: Connector["usageLimit"]
 }
 
 /** A connector without a server, which a test controls. */
@@ -55,7 +55,7 @@ export class ScriptedConnector implements Connector {
   readonly target = "a script"
   readonly heartbeat = true
   readonly overlap: boolean
-  readonly maxMemory: number | undefined
+  readonly usageLimit: Connector["usageLimit"]
   readonly startLimit: (() => number) | undefined
   readonly ledger = new Ledger()
   readonly connections: Array<ScriptedConnection> = []
@@ -72,7 +72,7 @@ export class ScriptedConnector implements Connector {
 
   constructor(options: Options = {}) {
     this.overlap = options.overlap ?? true
-    this.maxMemory = options.maxMemory
+    this.usageLimit = options.usageLimit
     const { startLimit } = options
     this.startLimit = startLimit === undefined ? undefined : () => startLimit
   }

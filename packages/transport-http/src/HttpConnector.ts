@@ -334,8 +334,7 @@ export const make = (options: Options): Connector => {
     overlap: true,
     heartbeat: true,
     target,
-    warning: () => exposure.warning,
-    signIn: () => authorization?.needed?.(),
+    status: () => ({ connectorWarning: exposure.warning, signIn: authorization?.needed?.() }),
     connect: (connectOptions) => {
       if (!hasReadings) return connectAttempt({ ...connectOptions, secretHeaders: undefined })
       connectOptions.onAttempt?.(() => "a value of headers is still being read")

@@ -20,6 +20,7 @@ import { ContainerTransport } from "./ContainerTransport.js"
 import * as Environment from "./Environment.js"
 import { maxLineBytes } from "./Framing.js"
 import * as Installer from "./Installer.js"
+import { MemoryLimit } from "./MemoryLimit.js"
 import * as PooledConnector from "./pool/PooledConnector.js"
 import type { Recorder } from "./Recorder.js"
 import * as Secrets from "./Secrets.js"
@@ -225,7 +226,7 @@ export const make = (options: Options, recorder?: Recorder): Connector => {
     transport: "stdio",
     overlap: false,
     target,
-    maxMemory,
+    usageLimit: maxMemory === undefined ? undefined : () => new MemoryLimit(maxMemory),
     startLimit: () => options.startLimit === undefined ? Math.max(startLimit, slowest * 3) : startLimit,
     connect: (connectOptions) =>
       Effect.gen(function*() {

@@ -8,6 +8,7 @@ import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
+import { bySize } from "../../testing/test/support/bySize.js"
 import * as Processes from "../../testing/test/support/Processes.js"
 import * as Windows from "../../testing/test/support/windows/isAlive.js"
 
@@ -40,6 +41,9 @@ export const transportOptions = {
 
 /** The eras of the protocol, for suites of what holds in both. */
 export const eras = ["2025", "2026"] as const
+
+/** For suites of real processes that are in both sets of tests. */
+export const erasBySize = bySize<ReadonlyArray<typeof eras[number]>>(["2025"], eras)
 
 /** Servers of an era. */
 export const serverOf = (era: typeof eras[number]): typeof server => (faults, more) => server({ era, ...faults }, more)

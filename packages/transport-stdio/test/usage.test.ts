@@ -156,6 +156,19 @@ describe("the sampler", () => {
 })
 
 describe("maxMemory", () => {
+  it("[S13] is judged for each backend by itself", () => {
+    const { usageLimit } = StdioConnector.make({ command: "x", maxMemory: "1 GB" })
+    const [one, other] = [usageLimit?.(), usageLimit?.()]
+    one?.measured({ memory: 9e8, cpu: undefined, cpuTime: 0 }, 0)
+    assert.deepStrictEqual(one?.status, {
+      bytes: 1e9,
+      restarts: 0,
+      warning: "900 MB of memory, 90% of its limit of 1 GB (maxMemory)"
+    })
+    assert.deepStrictEqual(other?.status, { bytes: 1e9, restarts: 0, warning: undefined })
+    assert.isUndefined(StdioConnector.make({ command: "x" }).usageLimit)
+  })
+
   it("[S13] bad values of maxMemory are refused like other options", () => {
     const wrong = { command: "x", maxMemory: "1 G" as never }
     assert.deepStrictEqual(StdioConnector.problems(wrong), [{

@@ -128,7 +128,7 @@ const decided = fc.oneof(
   }
 )
 const speeds = fc.array(speed, { minLength: 1, maxLength: 4 })
-const runs = Number(process.env["LIFELINE_CLUSTER_RUNS"] ?? bySize(10, 25))
+const runs = Number(process.env["LIFELINE_CLUSTER_RUNS"] ?? bySize(6, 25))
 const seed = process.env["LIFELINE_CLUSTER_SEED"]
 
 const check = (numRuns: number) =>

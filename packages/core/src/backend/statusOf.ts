@@ -20,7 +20,6 @@ export const statusOf = (
 ): Status => {
   const { counters, id, policy } = backend
   const { keepalive, probe: { history } } = supervisor.tasks
-  const { limit } = supervisor.tasks.memory
   const slot = backend.published.value
   const { current, generation, nextAttemptAt, snapshot, state } = slot
   const now = backend.now()
@@ -31,6 +30,7 @@ export const statusOf = (
   const lastError = stable ? undefined : slot.lastError
   return {
     ...extensions.status(snapshot),
+    ...connector.status?.(),
     backend: id,
     state: state._tag,
     generation,
@@ -40,7 +40,7 @@ export const statusOf = (
     target: connector.target,
     peer: connection?.peer,
     usage: current?.usage,
-    memoryLimit: limit && { bytes: limit.limit, restarts: limit.restarts, warning: limit.warning },
+    memoryLimit: supervisor.tasks.limit?.status,
     sessionId: connection?.sessionId?.slice(0, sessionIdLength),
     serverInfo: connection?.serverInfo ?? snapshot?.serverInfo,
     protocolVersion: connection?.protocolVersion ?? snapshot?.protocolVersion,
@@ -55,8 +55,6 @@ export const statusOf = (
     lastErrorAt: lastError?.at,
     lastReason: lastError?.reason,
     lastCloseError: counters.lastCloseError,
-    connectorWarning: connector.warning?.(),
-    signIn: connector.signIn?.(),
     abandonedCloses: counters.abandonedCloses,
     lostSessions: {
       count: supervisor.connections.lostSessions.count,

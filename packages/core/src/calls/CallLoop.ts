@@ -30,13 +30,11 @@ import { TaskRun } from "./tasks/TaskRun.js"
 import type { TaskSupport } from "./tasks/TaskSupport.js"
 import type { Waiting } from "./Waiting.js"
 
-/** How a call has ended. */
 export type Outcome<M extends Method> = Exit.Exit<Result<M>, CallError>
 
 /** Runs something of an uninterruptible part where it can be interrupted. */
 type Restore = <A, E>(effect: Effect.Effect<A, E>) => Effect.Effect<A, E>
 
-/** What calls pass on their way. */
 export interface Parts {
   readonly backend: BackendState
   readonly beats: ProgressBeats
@@ -317,7 +315,6 @@ export class CallLoop implements Call.Carrier {
     if (Exit.isInterrupted(exit)) (call.carrier ?? this).giveUp(call)
     call.isOver = true
     this.#parts.beats.end(call)
-    // One that is made in a fiber ends later, with that.
     this.#measured(call, Call.interrupted)
     const outcome = this.#asKnown(call, exit)
     try {

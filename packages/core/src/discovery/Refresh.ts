@@ -157,7 +157,6 @@ export class Refresh {
     return !reading.running
   }
 
-  /** In the background, until it has the lists or the runtime is lost. */
   readChanged(runtime: Runtime): Effect.Effect<void> {
     return Effect.suspend(() => {
       const reading = this.#reading

@@ -10,7 +10,6 @@ import { type ByKey, Catalogue, type Entry, type Renamed, type Share } from "./F
 import * as Names from "./names.js"
 import * as Prefix from "./Prefix.js"
 
-/** The kinds of entry that calls are routed by. */
 export type Routed = "tools" | "prompts" | "resources"
 
 export interface Destination {
@@ -24,7 +23,6 @@ interface Held {
   readonly entry: Entry<never>
 }
 
-/** All of it is synchronous. */
 export class CatalogIndex {
   #sources: ReadonlyArray<CatalogSource> = []
   #byId: ReadonlyMap<string, CatalogSource> = new Map()
@@ -102,7 +100,6 @@ export class CatalogIndex {
     if (this.#dirty.size === 0 && !this.#arranged) return this.#made
     const held: Array<Held> = []
     for (const source of this.#dirty) this.#divide(source, held)
-    // flatMap takes many times as long.
     const shares: Array<Share> = []
     for (const { share } of this.#sources) if (share !== undefined) shares.push(share)
     this.#dirty.clear()

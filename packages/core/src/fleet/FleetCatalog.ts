@@ -62,10 +62,8 @@ export interface Share {
   readonly backend: string
   readonly entries: { readonly [K in Kind]: ReadonlyArray<readonly [key: string, entry: Entry<Offered[K]>]> }
   readonly renamed: ReadonlyArray<Renamed>
-  /** What the entries are made of, with `prefix`. */
   readonly snapshot: Snapshot
   readonly prefix: string
-  /** Of the backend's own lists. */
   readonly problems: ReadonlyArray<Problem>
 }
 
@@ -144,7 +142,6 @@ export class Catalogue implements FleetCatalog {
     return this.#problems ??= this.shares.flatMap((share) => [...share.problems, ...this.#renamesOf(share)])
   }
 
-  /** About names. Costs nothing for backends without any. */
   get renames(): ReadonlyArray<Problem> {
     return this.shares.filter(({ renamed }) => renamed.length > 0).flatMap((share) => this.#renamesOf(share))
   }

@@ -170,14 +170,14 @@ export const make = (context: MemberContext): Effect.Effect<FleetMembers, never,
         if (closing) return { started: [], stopped: [], replaced: [], kept: [] }
         const before = current.value
         const differing = [...wanted].filter(([id, options]) => !sameOptions(options, before.get(id)?.options))
-        // All are checked before one starts. What an extension refuses then ends what has begun; no attempt was made yet.
+        // What an extension refuses later ends what has begun; no attempt was made yet.
         const [refused, policies] = Arr.separate(
           differing.map(([id, options]) => resolvePolicy(id, options, context.defaults))
         )
         const problems = Problem.join(refused)
         if (problems !== undefined) return yield* problems
         const fresh = new Map<string, Member>()
-        // The attempts wait until the fleet has the members, whose events can be read then.
+        // The attempts wait until events can be read.
         const placed = new Signal()
         const whenPlaced = ConnectPermits.after(placed.completed, context.permits)
         const abandon = Effect.suspend(() => closeAll(Array.from(fresh.values(), ({ scope }) => scope)))

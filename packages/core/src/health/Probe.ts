@@ -17,7 +17,6 @@ interface Asked {
   readonly at: number
 }
 
-/** `hasFailed`: `undefined` while it is under way. */
 interface Round {
   hasFailed: boolean | undefined
 }
@@ -202,7 +201,6 @@ export class Probe {
     }))
   }
 
-  /** An earlier doubt sends nothing more. */
   #begin(runtime: Runtime): Doubt {
     return this.#doubt = { runtime, answers: runtime.answers, hasLeft: false, round: undefined }
   }

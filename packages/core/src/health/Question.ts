@@ -6,18 +6,33 @@ import { withDeadline } from "../port/withDeadline.js"
 import type { Runtime } from "../runtime/Runtime.js"
 import type { BackendState } from "../state/BackendState.js"
 
-type Asked = "ping" | "tools/list" | "resources/list" | "prompts/list"
+type List = "tools/list" | "resources/list" | "prompts/list"
 
-const listOf = ({ capabilities: { prompts, resources, tools } }: Connection): Asked | undefined =>
+/** Every live session answers it. */
+export const listOf = ({ capabilities: { prompts, resources, tools } }: Connection): List | undefined =>
   tools !== undefined
     ? "tools/list"
-    : resources !== undefined
-    ? "resources/list"
     : prompts !== undefined
     ? "prompts/list"
+    : resources !== undefined
+    ? "resources/list"
     : undefined
 
-/** Each of its questions may take `keepalive.timeout`. */
+/** Asks the current connection, for `keepalive.timeout`. The guard and the send are one step. (K9) */
+export const ask = (
+  backend: BackendState,
+  runtime: Runtime,
+  method: List | "ping"
+): Effect.Effect<unknown, RequestError> => {
+  const { timeout } = backend.policy.keepalive
+  const request = Effect.suspend(() =>
+    backend.isCurrent(runtime)
+      ? runtime.connection.request(method, undefined, { timeout })
+      : Effect.fail(new RequestError({ fate: "notSent", reason: "lost", message: "the connection was replaced" }))
+  )
+  return withDeadline<unknown>(request, timeout)
+}
+
 export class Question {
   readonly #backend: BackendState
 
@@ -47,8 +62,8 @@ export class Question {
     })
   }
 
-  #either(runtime: Runtime, list: Asked): Effect.Effect<RequestError | undefined> {
-    const ask = (asked: Asked) =>
+  #either(runtime: Runtime, list: List): Effect.Effect<RequestError | undefined> {
+    const ask = (asked: List | "ping") =>
       Effect.flatMap(
         this.#send(runtime, asked),
         (error) => error === undefined ? Effect.succeed(asked) : Effect.fail(error)
@@ -63,23 +78,16 @@ export class Question {
   }
 
   /** Returns its error. A refusal is a sign of life, too. */
-  #send(runtime: Runtime, method: Asked): Effect.Effect<RequestError | undefined> {
+  #send(runtime: Runtime, method: List | "ping"): Effect.Effect<RequestError | undefined> {
     return Effect.suspend(() => {
       const backend = this.#backend
-      const { timeout } = backend.policy.keepalive
       const { oldest } = runtime
-      // The guard stands inside what runs in a fiber of its own, so that it and the send are one step. (K9)
-      const request = Effect.suspend(() =>
-        backend.isCurrent(runtime)
-          ? runtime.connection.request(method, undefined, { timeout })
-          : Effect.fail(new RequestError({ fate: "notSent", reason: "lost", message: "the connection was replaced" }))
-      )
       const answered = (): undefined => {
         if (!backend.isCurrent(runtime)) return
         if (method === "ping") backend.temperament.answeredPing()
         runtime.answered(backend.now(), oldest)
       }
-      return Effect.match(withDeadline<unknown>(request, timeout), {
+      return Effect.match(ask(backend, runtime, method), {
         onSuccess: answered,
         onFailure: (error) => error.fate === "answered" || isObjection(error) ? answered() : error // (K19)
       })

@@ -2,15 +2,14 @@
  * A refusal may mean a forgotten session, so it is asked for a list; where it refuses that, too, a new one is made beside it. (R12)
  * A server that refuses its lists to every session costs one handshake: then that is no evidence, until a list was answered.
  */
-import type { ServerCapabilities } from "@modelcontextprotocol/sdk/types.js"
 import { Deferred, Effect, FiberId } from "effect"
 import type { RequestError } from "../Errors.js"
 import { firstOf } from "../internal/firstOf.js"
 import type { Method } from "../port/Method.js"
-import { withDeadline } from "../port/withDeadline.js"
 import type { Runtime } from "../runtime/Runtime.js"
 import type { BackendState } from "../state/BackendState.js"
 import { PendingCommand } from "../state/Command.js"
+import { ask, listOf } from "./Question.js"
 
 export type Outcome = "lost" | "alive" | "unknown"
 
@@ -61,7 +60,7 @@ export class SessionDoubt {
   /** A session in doubt may have given them before it was forgotten. */
   given(runtime: Runtime, lists: ReadonlyArray<Method>): void {
     if (this.#doubt?.runtime === runtime) return
-    if (lists.includes(witness(runtime.connection.capabilities))) this.#isEvidence = true // guard: given-list-is-evidence
+    if (lists.includes(listOf(runtime.connection) ?? "ping")) this.#isEvidence = true // guard: given-list-is-evidence
   }
 
   #outcome(doubt: Doubt): Effect.Effect<Outcome> {
@@ -95,34 +94,16 @@ export class SessionDoubt {
 
   /** `refused` only where that is evidence. */
   #ask(runtime: Runtime): Effect.Effect<"given" | "refused" | "neither"> {
-    return Effect.suspend(() => {
-      const { timeout } = this.#backend.policy.keepalive
-      const ask = Effect.suspend(() =>
-        this.#backend.isCurrent(runtime)
-          ? runtime.connection.request(witness(runtime.connection.capabilities), undefined, { timeout })
-          : Effect.interrupt
-      )
-      return Effect.match(withDeadline(ask, timeout), {
-        onSuccess: () => {
-          runtime.answered(this.#backend.now())
-          this.#isEvidence = true
-          return "given" as const
-        },
-        onFailure: (error) =>
-          error.ifSessionLost !== undefined && this.#isEvidence && this.#backend.now() >= this.#notBefore
-            ? "refused" as const
-            : "neither" as const
-      })
+    return Effect.match(ask(this.#backend, runtime, listOf(runtime.connection) ?? "ping"), {
+      onSuccess: () => {
+        runtime.answered(this.#backend.now())
+        this.#isEvidence = true
+        return "given" as const
+      },
+      onFailure: (error) =>
+        error.ifSessionLost !== undefined && this.#isEvidence && this.#backend.now() >= this.#notBefore
+          ? "refused" as const
+          : "neither" as const
     })
   }
 }
-
-/** Changes nothing; every live session answers it. Before `initialize` a server may answer a ping. */
-const witness = (capabilities: ServerCapabilities): Method =>
-  capabilities.tools !== undefined
-    ? "tools/list"
-    : capabilities.prompts !== undefined
-    ? "prompts/list"
-    : capabilities.resources !== undefined
-    ? "resources/list"
-    : "ping"

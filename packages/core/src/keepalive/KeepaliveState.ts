@@ -1,6 +1,7 @@
 /** What keepalive knows over all connections. */
 import type { Policy } from "../options/Policy.js"
 import type { Connection } from "../port/Connection.js"
+import type { BackendState } from "../state/BackendState.js"
 import type { KeepaliveStatus } from "../state/Status.js"
 import type { Reason } from "./Verdict.js"
 
@@ -40,6 +41,17 @@ export const offReason = (policy: Policy, connection: Connection): string | unde
   if (method !== undefined) return undefined
   if (!connection.stateful) return "the server keeps no session"
   return idleTtl === "never" ? "keepalive.idleTtl is never" : undefined
+}
+
+export const announce = (
+  backend: BackendState,
+  state: KeepaliveStatus["state"],
+  reason: string | undefined,
+  nextProbeAt?: number
+): void => {
+  const { generation } = backend.published.value
+  backend.emit({ _tag: "KeepaliveChanged", generation, state, reason, nextProbeAt })
+  backend.publish({})
 }
 
 export const statusOf = (

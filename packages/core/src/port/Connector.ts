@@ -15,8 +15,9 @@ import type { Effect, Option, Scope } from "effect"
 import type { Kind } from "../catalog/Kind.js"
 import type { ConnectError } from "../Errors.js"
 import type { Connection } from "./Connection.js"
+import type { ConnectorStatus } from "./ConnectorStatus.js"
 import type { Member, MemberOptions } from "./Member.js"
-import type { NeededSignIn } from "./NeededSignIn.js"
+import type { UsageLimit } from "./ResourceUsage.js"
 import type { SuspendedSession } from "./SuspendedSession.js"
 
 /** A notification from the server, unchanged. Its parameters are not checked. */
@@ -136,18 +137,13 @@ export interface Connector {
   readonly heartbeat?: boolean | undefined
   /** What it connects to, for people: the command, or the address without credentials. */
   readonly target: string
+  /** What it answers for in the status of the backend. Must not throw. Default: nothing. */
+  readonly status?: (() => ConnectorStatus) | undefined
   /**
-   * What people should know of how it connects, such as that credentials go without encryption: one line without secrets, for the status.
-   * Must not throw. Default: nothing.
+   * Makes what judges what `Connection.onUsage` reports. To restart, the core lets calls in flight finish within `timeouts.drain`, and makes a
+   * new connection. Must not throw. Default: nothing is limited.
    */
-  readonly warning?: (() => string | undefined) | undefined
-  /** The login that a person has to finish now, for the status. Must not throw. Default: none. */
-  readonly signIn?: (() => NeededSignIn | undefined) | undefined
-  /**
-   * How much memory the processes of one connection may use, in bytes. If they use more, the core lets calls in flight finish within
-   * `timeouts.drain`, and makes a new connection, at most once a minute. Needs `Connection.onUsage`. Default: no limit.
-   */
-  readonly maxMemory?: number | undefined
+  readonly usageLimit?: (() => UsageLimit) | undefined
   /**
    * How long one `connect` may take, in milliseconds, if that is longer than `timeouts.connect`: an attempt that takes longer than
    * `timeouts.connect` has failed, but its `connect` goes on, and the next attempt waits for it instead of calling `connect` again. With

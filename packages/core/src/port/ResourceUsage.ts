@@ -1,8 +1,8 @@
 /**
- * What the processes of a server use of this machine, at one moment.
+ * What the processes of a server use of this machine, and what judges that.
  */
 
-/** What the processes of a server use of this machine, as measured at one moment. */
+/** As measured at one moment. */
 export interface ResourceUsage {
   /** Their memory, in bytes. */
   readonly memory: number
@@ -10,4 +10,29 @@ export interface ResourceUsage {
   readonly cpu: number | undefined
   /** Their processor time since they were started, in seconds. */
   readonly cpuTime: number
+}
+
+/** Part of `Status`. */
+export interface LimitStatus {
+  /** The limit. */
+  readonly bytes: number
+  /** How often a process was replaced because of it. */
+  readonly restarts: number
+  /** Set while the server uses more than 80% of it. */
+  readonly warning: string | undefined
+}
+
+/** What a measurement means. `nextRestartAt`: it is above its limit, and is restarted then if it still is. */
+export type UsageVerdict =
+  | { readonly _tag: "Fine" }
+  | { readonly _tag: "High"; readonly message: string; readonly nextRestartAt: number | undefined }
+  | { readonly _tag: "Restart"; readonly message: string }
+
+/** One for each backend, and for each process that is supervised by itself. None of its functions may throw. */
+export interface UsageLimit {
+  readonly status: LimitStatus
+  /** Another connection is measured from now on. */
+  readonly begin: () => void
+  /** `now`: milliseconds since the epoch. A verdict to restart counts as done. */
+  readonly measured: (usage: ResourceUsage, now: number) => UsageVerdict
 }

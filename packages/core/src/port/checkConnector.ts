@@ -5,6 +5,7 @@ import { Effect, Predicate } from "effect"
 import { ConnectError } from "../Errors.js"
 import { messageOf } from "../internal/messageOf.js"
 import type { Loss } from "./Loss.js"
+import { losses } from "./losses.js"
 
 const methods = ["request", "notify", "onLost", "fail"]
 
@@ -32,10 +33,12 @@ export const problemOf = (connection: unknown): string | undefined => {
 }
 
 /** How a connection ended, also where its connector does not say. */
-export const lossOf = (given: Loss | undefined): Loss =>
-  Predicate.isRecord(given) && Predicate.isString(given.kind) && Predicate.isString(given.message)
-    ? given
-    : { kind: "closed", message: "the connection ended, and its connector did not say why" }
+export const lossOf = (given: Loss | undefined): Loss => {
+  if (!Predicate.isRecord(given) || !Predicate.isString(given.kind) || !Predicate.isString(given.message)) {
+    return { kind: "closed", message: "the connection ended, and its connector did not say why" }
+  }
+  return Object.hasOwn(losses, given.kind) ? given : { ...given, kind: "closed" }
+}
 
 /** The error of an attempt, stamped with the backend; what is none becomes one. */
 export const connectErrorOf = (backend: string, given: unknown): ConnectError => {

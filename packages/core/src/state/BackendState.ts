@@ -223,7 +223,6 @@ export class BackendState {
     this.counters.lastSuccessAt = this.now()
   }
 
-  /** Logs a close that went wrong. (L8) */
   recordClose({ message, outcome, runtime: { generation, installed } }: Closed): Effect.Effect<void> {
     return Effect.suspend(() => {
       if (outcome !== "closed") this.counters.lastCloseError = message
@@ -235,7 +234,6 @@ export class BackendState {
     })
   }
 
-  /** For a reader that begins during the first attempt. */
   get firstEvents(): ReadonlyArray<Event> {
     return this.#firstEvents ?? []
   }

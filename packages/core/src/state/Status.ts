@@ -5,9 +5,9 @@ import type { Implementation } from "@modelcontextprotocol/sdk/types.js"
 import type { Kind } from "../catalog/Kind.js"
 import type { StateName } from "../lifecycle/States.js"
 import type { Reason } from "../observe/Reason.js"
+import type { ConnectorStatus } from "../port/ConnectorStatus.js"
 import type { Peer } from "../port/Loss.js"
-import type { NeededSignIn } from "../port/NeededSignIn.js"
-import type { ResourceUsage } from "../port/ResourceUsage.js"
+import type { LimitStatus, ResourceUsage } from "../port/ResourceUsage.js"
 
 /** Whether keepalive runs, and why not. */
 export interface KeepaliveStatus {
@@ -35,7 +35,7 @@ export interface OpenVerdict {
 }
 
 /** The status of a backend at one moment; immutable. Times are milliseconds since the epoch, durations milliseconds. */
-export interface Status {
+export interface Status extends ConnectorStatus {
   /** Its name. */
   readonly backend: string
   /** The state of its lifecycle. */
@@ -57,13 +57,8 @@ export interface Status {
    * `undefined` before the first measurement, and where it is not measured: for servers over HTTP.
    */
   readonly usage: ResourceUsage | undefined
-  /**
-   * The memory limit of the server; `undefined` without `maxMemory`. `bytes`: the limit. `restarts`: how often Lifeline has replaced the
-   * process because of it. `warning`: set while the server uses more than 80% of it.
-   */
-  readonly memoryLimit:
-    | { readonly bytes: number; readonly restarts: number; readonly warning: string | undefined }
-    | undefined
+  /** The memory limit of the server; `undefined` without `maxMemory`. */
+  readonly memoryLimit: LimitStatus | undefined
   /** The first eight characters of the session id. */
   readonly sessionId: string | undefined
   /** Name and version that the server gave; kept while it is down. */
@@ -92,10 +87,6 @@ export interface Status {
   readonly lastReason: Reason | undefined
   /** The error of the last connection that could not be closed. */
   readonly lastCloseError: string | undefined
-  /** What people should know of how Lifeline connects, such as that credentials go to the server without encryption. */
-  readonly connectorWarning: string | undefined
-  /** The login that a person has to finish before Lifeline can connect, or use all of the server; `undefined` if there is none. */
-  readonly signIn?: NeededSignIn | undefined
   /** How many closes were abandoned after `timeouts.close`. */
   readonly abandonedCloses: number
   /** How many sessions the server has forgotten; each was replaced at once. `warning` is set if it keeps forgetting them. */

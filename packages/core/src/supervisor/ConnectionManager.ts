@@ -5,6 +5,7 @@ import type { ConnectError } from "../Errors.js"
 import * as SafeLog from "../internal/SafeLog.js"
 import * as Lifecycle from "../lifecycle/Lifecycle.js"
 import type { Loss } from "../port/Connection.js"
+import { losses } from "../port/losses.js"
 import type { Runtime } from "../runtime/Runtime.js"
 import type { BackendState, LastError, Slot } from "../state/BackendState.js"
 import type { PendingCommand } from "../state/Command.js"
@@ -290,15 +291,16 @@ export class ConnectionManager {
       const replacing = this.#phase.work?._tag === "Attempt"
       this.recordUptime(runtime, loss)
       this.#outage.respectRetryAfter(now, loss.retryAfter)
-      const [forgotten, onPurpose] = [loss.kind === "session", loss.kind === "memory"]
+      const forgotten = loss.kind === "session"
+      const { isAtOnce, isWanted } = losses[loss.kind]
       if (forgotten) yield* this.#forgotten(now, uptime)
-      else if (!good) this.#outage.connectionFailed()
+      else if (!good && !isWanted) this.#outage.connectionFailed()
       backend.counters.errors++
       this.#lost = { generation: runtime.generation, at: now } // guard: detach-before-close
-      const at = (forgotten || onPurpose) && !replacing ? this.#earliestSession(now) : undefined // guard: lost-session-at-once
+      const at = isAtOnce && !replacing ? this.#earliestSession(now) : undefined // guard: lost-session-at-once
       if (at !== undefined && forgotten) this.lostSessions.replace()
       yield* this.#follow(
-        Lifecycle.Event.Lost({ atOnce: at === now, auto: onPurpose || backend.policy.reconnect.auto }),
+        Lifecycle.Event.Lost({ atOnce: at === now, auto: isWanted || backend.policy.reconnect.auto }),
         { lastError: lost(loss, now) },
         () => backend.emit({ _tag: "RuntimeLost", generation: runtime.generation, loss, uptime }),
         at
@@ -317,7 +319,7 @@ export class ConnectionManager {
   #retireLost(runtime: Runtime, loss: Loss): Effect.Effect<void> {
     const retire = this.#owner.retire(runtime, loss)
     const { state } = this.#phase
-    const mayResume = loss.kind !== "session" && loss.kind !== "memory" && !this.#isStuck(runtime, loss) &&
+    const mayResume = losses[loss.kind].keepsSession && !this.#isStuck(runtime, loss) &&
       Lifecycle.entries[state._tag].session === "kept" // (L12)
     return mayResume ? Effect.zipRight(this.#owner.suspend(runtime, loss), retire) : retire
   }

@@ -3,13 +3,11 @@ import { Deferred, Effect, Exit, FiberId } from "effect"
 import { closeWithin } from "../internal/scopes.js"
 import { entries, type State } from "../lifecycle/Lifecycle.js"
 import type { Loss } from "../port/Connection.js"
+import { losses } from "../port/losses.js"
 import type { SuspendedSession } from "../port/SuspendedSession.js"
 import { Runtime } from "../runtime/Runtime.js"
 import type { BackendState } from "../state/BackendState.js"
 import type { Start } from "./Start.js"
-
-/** Milliseconds for the server to refuse the calls of a forgotten session; one that is cut off may have been carried out. */
-const refusalGrace = 3000
 
 export class RuntimeOwner {
   /** Removing a runtime from this set claims the right to close it. (L6) */
@@ -34,10 +32,7 @@ export class RuntimeOwner {
     )
   }
 
-  /**
-   * Once; returns at once. A loss fails what is in flight in the same synchronous step, but after a forgotten session calls get 3 s
-   * at most to hear the refusal; without a loss, or for its memory, they get `timeouts.drain`.
-   */
+  /** Once; returns at once. A loss after which calls have no time fails them in the same synchronous step. */
   retire(runtime: Runtime, loss?: Loss): Effect.Effect<void> {
     return Effect.uninterruptible(Effect.suspend(() => {
       if (!this.#owned.delete(runtime)) return Effect.void // guard: close-once
@@ -178,8 +173,7 @@ export class RuntimeOwner {
   /** Milliseconds. */
   #drainOf(loss: Loss | undefined): number {
     const { drain } = this.#backend.policy.timeouts
-    if (loss === undefined || loss.kind === "memory") return drain
-    return loss.kind === "session" ? Math.min(drain, refusalGrace) : 0
+    return loss === undefined ? drain : Math.min(drain, losses[loss.kind].drain)
   }
 
   #close(runtime: Runtime, drain: number, loss: Loss | undefined): Effect.Effect<void> {

@@ -8,9 +8,9 @@ import { QuietCalls } from "../health/QuietCalls.js"
 import { SessionDoubt } from "../health/SessionDoubt.js"
 import { Keepalive } from "../keepalive/Keepalive.js"
 import type { Hearing, ServerNotification } from "../port/Connector.js"
+import type { ResourceUsage, UsageLimit } from "../port/ResourceUsage.js"
 import type { Runtime } from "../runtime/Runtime.js"
 import type { BackendState } from "../state/BackendState.js"
-import { MemoryWatch } from "./MemoryWatch.js"
 
 export class RuntimeTasks {
   readonly keepalive: Keepalive
@@ -18,12 +18,11 @@ export class RuntimeTasks {
   readonly probe: Probe
   readonly doubt: SessionDoubt
   readonly refresh: Refresh
-  readonly memory: MemoryWatch
+  readonly limit: UsageLimit | undefined
   readonly #quietCalls: QuietCalls
   readonly #backend: BackendState
 
-  /** `maxMemory`: in bytes. */
-  constructor(backend: BackendState, maxMemory: number | undefined) {
+  constructor(backend: BackendState, limit: UsageLimit | undefined) {
     this.#backend = backend
     this.examiner = new Examiner(backend)
     this.probe = new Probe(backend, this.examiner, () => this.keepalive.state.breaker?.reason === "timeout")
@@ -31,7 +30,7 @@ export class RuntimeTasks {
     this.#quietCalls = new QuietCalls(backend, this.probe, this.examiner)
     this.keepalive = new Keepalive(backend, this.probe, this.doubt)
     this.refresh = new Refresh(backend, this.probe, this.doubt)
-    this.memory = new MemoryWatch(backend, maxMemory)
+    this.limit = limit
   }
 
   /** Interrupted at the detach. */
@@ -42,12 +41,45 @@ export class RuntimeTasks {
       yield* this.refresh.attach(runtime)
       yield* this.doubt.attach(runtime) // guard: successor-is-asked
       yield* this.keepalive.attach(runtime)
-      this.memory.attach(runtime)
+      this.#follow(runtime)
       this.#quietCalls.attach(runtime)
       if (idleRelease === undefined) return
       const unused = () => this.#backend.send({ _tag: "Unused", runtime })
       yield* runtime.fork(watchIdle(runtime, idleRelease, () => this.#backend.now(), unused))
     })
+  }
+
+  /** What its processes use. */
+  #follow(runtime: Runtime): void {
+    this.limit?.begin()
+    try {
+      runtime.connection.onUsage?.((usage) => {
+        if (!(usage.memory >= 0)) return
+        runtime.measured(usage)
+        this.#backend.telemetry?.usage?.(runtime.generation, usage)
+        this.#judge(runtime, usage)
+      })
+    } catch (defect) {
+      this.#backend.reportDefect("the connector's onUsage", defect)
+    }
+  }
+
+  /** Not while a new connection is being made. (S13) */
+  #judge(runtime: Runtime, usage: ResourceUsage): void {
+    const { limit } = this
+    const backend = this.#backend
+    const { state } = backend.published.value
+    if (limit === undefined || !backend.isCurrent(runtime)) return
+    if (state._tag === "Connected" && state.replacing) return
+    const verdict = limit.measured(usage, backend.now())
+    if (verdict._tag === "Restart") {
+      backend.send({ _tag: "Lost", runtime, loss: { kind: "memory", message: verdict.message } })
+    } else if (verdict._tag === "High") {
+      const { message, nextRestartAt } = verdict
+      const { generation } = runtime
+      const limited = { memory: usage.memory, limit: limit.status.bytes }
+      backend.emit({ _tag: "MemoryHigh", generation, ...limited, message, nextRestartAt })
+    }
   }
 
   onHearing(runtime: Runtime, { announced, unannounced }: Hearing): void {

@@ -12,7 +12,6 @@ import * as Lifecycle from "../lifecycle/Lifecycle.js"
 import type { BackendOptions } from "../options/BackendOptions.js"
 import type { Loss } from "../port/Connection.js"
 import type { Supervision } from "../port/Connector.js"
-import type { Runtime } from "../runtime/Runtime.js"
 import type { BackendState } from "../state/BackendState.js"
 import { type Command, PendingCommand } from "../state/Command.js"
 import type { Message } from "../state/Message.js"
@@ -47,7 +46,7 @@ export class Supervisor {
     const overlap = backend.policy.reconnect.overlap ?? options.connector.overlap
     const phase = this.#phase = new Phase(backend)
     const owner = this.#owner = new RuntimeOwner(backend)
-    const tasks = this.tasks = new RuntimeTasks(backend, options.connector.maxMemory)
+    const tasks = this.tasks = new RuntimeTasks(backend, options.connector.usageLimit?.())
     const isProcess = options.connector.transport === "stdio"
     const beats = this.#beats = new ProgressBeats(backend, tasks.probe, () => ({
       id: backend.id,
@@ -172,19 +171,12 @@ export class Supervisor {
             : Effect.asVoid(Effect.forkIn(Effect.interruptible(this.#beats.run), this.#scope))
         case "Used":
           return this.tasks.used(message.runtime)
-        case "Measured":
-          return this.#measured(message.runtime)
         case "ClockJumped":
           return this.connections.afterClockJump()
         case "Defect":
           return this.#logDefect(message.source, Cause.die(message.defect))
       }
     })
-  }
-
-  #measured(runtime: Runtime): Effect.Effect<void> {
-    const loss = this.tasks.memory.measured(runtime)
-    return loss === undefined ? Effect.void : this.connections.lose(runtime, loss)
   }
 
   /** Answers a command that nothing under way will answer. */

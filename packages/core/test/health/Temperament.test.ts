@@ -42,6 +42,24 @@ describe("V9: what a server has shown of itself", () => {
     }
   })
 
+  it.scoped("[V9:virtual] a heartbeat that is answered shows that the server answers pings", () =>
+    Effect.gen(function*() {
+      const kept: Array<Shown> = []
+      const script = ScriptedConnector.make()
+      const remembered = { server: "scripted 1.0.0", isConcurrent: true, ignoresPings: true }
+      const backend = yield* Backend.make("one", {
+        connector: script,
+        temperamentMemory: { remembered, keep: (shown) => kept.push(shown) },
+        keepalive: { interval: "1 minute" }
+      })
+      yield* TestClock.adjust(0)
+      expect((yield* backend.status).learned?.ignoresPings).toBe(true)
+      yield* TestClock.adjust("1 minute")
+      expect(script.ledger.sent("ping")).toHaveLength(1)
+      expect((yield* backend.status).learned?.ignoresPings).toBe(false)
+      expect(kept).toEqual([{ ...remembered, ignoresPings: false }])
+    }))
+
   it.scoped("[V9:virtual] what another run has seen makes a wedged server known on its first connection", () =>
     Effect.gen(function*() {
       const kept: Array<Shown> = []

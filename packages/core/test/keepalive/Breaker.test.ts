@@ -206,7 +206,7 @@ describe("what failing heartbeats mean", () => {
   it.scoped("[K14] an open breaker is probed after reprobeAfter, jittered: failure waits again without a word, success brings keepalive back on the same session", () =>
     logged((lines) =>
       Effect.gen(function*() {
-        const { backend, keepalive, script, sent } = yield* start(
+        const { backend, events, keepalive, script, sent } = yield* start(
           { interval: "1 minute", reprobeAfter: "10 minutes" },
           {
             respond: on({ ping: unsupported })
@@ -227,6 +227,8 @@ describe("what failing heartbeats mean", () => {
         yield* TestClock.adjust(52_500)
         expect(sent()).toEqual([["ping", 1_152_500]])
         expect((yield* backend.status).generation).toBe(1)
+        const told = events.flatMap((event) => event._tag === "KeepaliveChanged" ? [event.state] : [])
+        expect(told).toEqual(["running", "disabled", "disabled", "running"])
         expect(lines).toEqual([
           expect.stringMatching(/^WARN one: keepalive is disabled \(unsupported: Method not found\)/),
           "INFO one: keepalive works again"

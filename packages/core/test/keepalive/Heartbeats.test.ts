@@ -4,9 +4,12 @@ import type { Connection, Connector } from "@mcp-lifeline/core"
 import { ScriptedConnector, Simulation } from "@mcp-lifeline/testing"
 import { Effect, Fiber, Random, TestClock } from "effect"
 import { mayLeave } from "../../../testing/test/support/Holdings.js"
-import * as HeartbeatLoop from "../../src/keepalive/HeartbeatLoop.js"
+import type { Probe } from "../../src/health/Probe.js"
+import type { SessionDoubt } from "../../src/health/SessionDoubt.js"
+import { Heartbeats } from "../../src/keepalive/Heartbeats.js"
 import * as KeepaliveState from "../../src/keepalive/KeepaliveState.js"
 import { Runtime } from "../../src/runtime/Runtime.js"
+import type { BackendState } from "../../src/state/BackendState.js"
 import {
   error,
   fixed,
@@ -353,49 +356,51 @@ describe("heartbeats", () => {
     expect(most).toBe(1)
   })
 
-  it.effect("[K9:virtual] what is answered after the detach, before the interruption, says nothing, and nothing more is sent", () =>
-    Effect.gen(function*() {
-      mayLeave("connections")
-      const policy = yield* Policy.decode("one", { keepalive: { interval: "1 minute", failureThreshold: 1 } })
-      const state = Object.assign(new KeepaliveState.KeepaliveState(), { lostInARow: 1 })
-      const told: Array<string> = []
-      const tell = (what: string) => Effect.sync(() => void told.push(what))
-      const clock = yield* Effect.clock
-      let current = true
-      const runtime = yield* Runtime.make(1)
-      runtime.opened(
-        { request: () => Effect.zipRight(tell("sent"), Effect.sleep("2 seconds")) } as unknown as Connection,
-        0
-      )
-      const fiber = yield* Effect.fork(HeartbeatLoop.run({
-        fallback: KeepaliveState.makeFallback(),
-        policy,
-        state,
-        isCurrent: () => current,
-        isSessionLost: () => Effect.succeed(false),
-        now: () => clock.unsafeCurrentTimeMillis(),
-        fleetStartedAt: undefined,
-        runtime,
-        onBeat: () => void told.push("beat"),
-        onRound: () => void told.push("round"),
-        besidePing: tell("beside"),
-        isLost: () => {
-          told.push("lost")
-          return true
-        },
-        onOpen: () => tell("open"),
-        onClose: () => tell("close"),
-        onFallback: () => tell("fallback"),
-        onDefect: () => tell("defect")
-      }))
-      yield* TestClock.adjust(31 * second)
-      expect(told).toEqual(["sent"])
-      current = false
-      yield* TestClock.adjust("1 hour")
-      expect(told).toEqual(["sent"])
-      expect(state.lostInARow).toBe(1)
-      expect(fiber.unsafePoll()).not.toBeNull()
-    }).pipe(fixed))
+  it.effect.each(["detach", "stop"])(
+    "[K9:virtual] what is answered after the %s, before the interruption, says nothing, and nothing more is sent",
+    (end) =>
+      Effect.gen(function*() {
+        mayLeave("connections")
+        const policy = yield* Policy.decode("one", { keepalive: { interval: "1 minute", failureThreshold: 1 } })
+        const state = Object.assign(new KeepaliveState.KeepaliveState(), { lostInARow: 1 })
+        const told: Array<string> = []
+        const tell = (what: string) => Effect.sync(() => void told.push(what))
+        const clock = yield* Effect.clock
+        let current = true
+        const runtime = yield* Runtime.make(1)
+        runtime.opened(
+          { request: () => Effect.zipRight(tell("sent"), Effect.sleep("2 seconds")) } as unknown as Connection,
+          0
+        )
+        const heartbeats = new Heartbeats({
+          backend: {
+            id: "one",
+            policy,
+            now: () => clock.unsafeCurrentTimeMillis(),
+            isCurrent: () => current,
+            emit: () => told.push("told"),
+            temperament: { answeredPing: () => told.push("answered") }
+          } as unknown as BackendState,
+          probe: {
+            besidePing: () => tell("beside"),
+            isLost: () => told.push("lost"),
+            record: () => told.push("round")
+          } as unknown as Probe,
+          doubt: { settle: () => tell("doubt") } as unknown as SessionDoubt,
+          state,
+          fallback: KeepaliveState.makeFallback()
+        }, runtime)
+        const fiber = yield* Effect.fork(heartbeats.run)
+        yield* TestClock.adjust(31 * second)
+        expect(told).toEqual(["sent"])
+        if (end === "stop") heartbeats.stop()
+        else current = false
+        yield* TestClock.adjust("1 hour")
+        expect(told).toEqual(["sent"])
+        expect(state.lostInARow).toBe(1)
+        expect(fiber.unsafePoll()).not.toBeNull()
+      }).pipe(fixed)
+  )
 
   it.scoped("[K10] failing heartbeats are not seen by callers, and no single one ends a session", () =>
     Effect.gen(function*() {

@@ -117,7 +117,7 @@ describe("a fleet", () => {
       )
       // In parts: the test runner wants to hear from us now and then.
       for (let part = 0; part < 3; part++) {
-        fc.assert(lives, { numRuns: bySize(12, 40) })
+        fc.assert(lives, { numRuns: bySize(8, 40) })
         await setImmediate()
       }
     },

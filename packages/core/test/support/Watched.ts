@@ -1,8 +1,7 @@
 /**
  * A backend over a scripted connector, with everything that it tells from its first step on.
  */
-import { Backend, type Event, type StateName } from "@mcp-lifeline/core"
-import type { ScriptedConnector } from "@mcp-lifeline/testing"
+import type { Backend, Connector, Event, StateName } from "@mcp-lifeline/core"
 import { type Cause, Effect, Exit, Fiber, type Scope, TestClock } from "effect"
 import { startBackend } from "../../src/backend/start.js"
 
@@ -20,7 +19,7 @@ export interface Watched {
 
 /** Makes one, called `one`, that sends no heartbeats unless told to. At the end of its scope time passes, so that it can close. */
 export const watched = (
-  connector: ScriptedConnector.ScriptedConnector,
+  connector: Connector,
   options: Omit<Backend.BackendOptions, "connector"> = {}
 ): Effect.Effect<Watched, never, Scope.Scope> =>
   Effect.gen(function*() {

@@ -238,7 +238,7 @@ it("[G24] whatever is listed and approved where: what is approved is known by it
   mayLeave("listeners")
   await fc.assert(
     fc.asyncProperty(fc.array(command, { maxLength: 40, size: "max" }), fc.constantFrom("warn", "block"), run),
-    { numRuns: bySize(60, 300), endOnFailure: process.env["LIFELINE_SHRINK"] === undefined }
+    { numRuns: bySize(30, 300), endOnFailure: process.env["LIFELINE_SHRINK"] === undefined }
   )
   for (const count of Object.values(seen)) expect(count).toBeGreaterThan(0)
 })

@@ -238,7 +238,7 @@ const perClientFields = (
   record: ServerRecord | undefined,
   pins: PinStatus | undefined
 ) => {
-  const warnings = [connector.warning?.(), pins?.warning].filter((one) => one !== undefined)
+  const warnings = [connector.status?.().connectorWarning, pins?.warning].filter((one) => one !== undefined)
   return {
     server: null,
     runtimesByState: byState(record?.runtimes ?? []),

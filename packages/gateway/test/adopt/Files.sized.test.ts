@@ -10,7 +10,7 @@ import type { Syntax } from "../../src/document/Syntax.js"
 import * as Toml from "../../src/document/Toml.js"
 import * as Yaml from "../../src/document/Yaml.js"
 
-const runs = { numRuns: bySize(50, 150) }
+const runs = { numRuns: bySize(25, 150) }
 
 const word = fc.oneof(
   fc.constantFrom("x", "-y", "--", "a b", "#", "//", "yes", "'", '"', "\\", "é", "1", ",", "]", ": "),
@@ -145,7 +145,7 @@ describe("generated configurations", () => {
           )
           expect(plan.servers.filter(({ outcome }) => outcome !== "wrapped")).toEqual([])
         }),
-        { numRuns: bySize(15, 40) }
+        { numRuns: bySize(8, 40) }
       )
     }
   )

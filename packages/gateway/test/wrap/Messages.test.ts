@@ -3,7 +3,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { assert, describe, it } from "vitest"
-import { type Host, introduced, startWrap, stateFolder, wrap } from "../support/Host.js"
+import { type Host, introduced, stateFolder, wrap } from "../support/Host.js"
 import { scripted } from "../support/Scripted.js"
 
 const methods = (host: Host): ReadonlyArray<string> => host.messages.map(({ method }) => method ?? "answer")
@@ -129,21 +129,6 @@ describe.concurrent("the messages that pass through wrap", () => {
     // On a machine that is busy the server may not be there within the time that is left.
     assert.match(answer?.error?.message ?? answer?.result?.["serverInfo"].name, /scripted|did not answer/)
     assert.deepEqual(others, [])
-  })
-
-  it("[W2] a long answer passes, up to what hosts read, or what is said that this one reads", async () => {
-    using state = stateFolder()
-    const server = scripted(`send(said("x".repeat(Number(name))))`)
-    await using host = startWrap(server, { state: state.path })
-    await host.initialize()
-    assert.lengthOf(await host.call("10400000"), 10_400_000)
-    const { error } = await host.request("tools/call", { name: "10600000" })
-    assert.match(error?.message ?? "", /the answer is 10\.\d MB long.*--max-message/)
-    assert.deepEqual(error?.data, { fate: "answered", tag: "TooLong" })
-    assert.lengthOf(await host.call("5"), 5)
-    await using other = startWrap(["--max-message", "50 MB", ...server], { state: state.path })
-    await other.initialize()
-    assert.lengthOf(await other.call("17000000"), 17_000_000)
   })
 
   it("[W4] what is known belongs to a whole address, with its query", async () => {

@@ -34,7 +34,7 @@ export const make = ({ connector, processes }: Options): Connector => ({
   transport: connector.transport,
   target: connector.target,
   overlap: true,
-  warning: connector.warning,
+  status: connector.status,
   startLimit: connector.startLimit,
   connect: (options) =>
     Effect.gen(function*() {

@@ -144,7 +144,7 @@ it(
       fc.property(fc.array(command, { maxLength: 40 }), fc.nat(), fc.constantFrom(20, 200, 2048), (...run) => {
         expect(faultsOf(...run)).toEqual([])
       }),
-      { numRuns: bySize(60, 200) }
+      { numRuns: bySize(30, 200) }
     )
   }
 )

@@ -3,6 +3,7 @@ import { Backend, type Connector, Policy, RequestError, type ResourceUsage, Tele
 import { ScriptedConnector } from "@mcp-lifeline/testing"
 import type { CreateMessageResult } from "@modelcontextprotocol/sdk/types.js"
 import { Effect, Exit, Fiber, Scope, Stream, TestClock } from "effect"
+import { MemoryLimit } from "../../src/MemoryLimit.js"
 import * as PooledConnector from "../../src/pool/PooledConnector.js"
 
 const keepalive = { method: "none" } as const
@@ -211,7 +212,7 @@ describe("several processes of a server", () => {
         transport: "scripted",
         target: "a script",
         overlap: false,
-        maxMemory: 1e9,
+        usageLimit: () => new MemoryLimit(1e9),
         connect: (options) =>
           Effect.map(
             script.connect(options),

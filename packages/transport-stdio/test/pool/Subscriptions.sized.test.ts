@@ -169,7 +169,7 @@ it(
           expect(faultsOf(...run)).toEqual([])
         }
       ),
-      { numRuns: bySize(200, 800), endOnFailure: process.env["LIFELINE_SHRINK"] === undefined }
+      { numRuns: bySize(100, 800), endOnFailure: process.env["LIFELINE_SHRINK"] === undefined }
     )
     for (const count of Object.values(seen)) expect(count).toBeGreaterThan(0)
   }

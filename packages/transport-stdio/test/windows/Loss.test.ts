@@ -1,7 +1,7 @@
 import * as Suite from "../../../testing/test/support/windows/Suite.js"
 import { prepare } from "./faultServer.js"
 
-await Suite.run(new URL("../loss.test.ts", import.meta.url), {
+await Suite.run(new URL("../loss.sized.test.ts", import.meta.url), {
   prepare,
   skip: {
     "a grandchild that holds stdout open": "on Windows it ends with its server: End.test.ts",

@@ -50,10 +50,10 @@ export const make = (
     return {
       of: (server) =>
         Effect.gen(function*() {
-          const { heartbeat, signIn, target, transport, warning } = server.connector
+          const { heartbeat, status, target, transport, usageLimit } = server.connector
           const entry = entries.get(server.id) ?? (yield* add(server))
           entry.local = server.connector
-          return { ...entry.connector, transport, target, heartbeat, signIn, warning }
+          return { ...entry.connector, transport, target, heartbeat, status, usageLimit }
         }),
       keep: (names) =>
         Effect.forEach(

@@ -11,8 +11,8 @@ import type { Result } from "./shim.js"
 
 const alias = {
   "@effect/vitest": fileURLToPath(new URL("shim.ts", import.meta.url)),
-  // For its `assert`, which is that of chai.
-  vitest: join(dirname(createRequire(import.meta.url).resolve("vitest/package.json")), "../chai")
+  vitest: fileURLToPath(new URL("vitest.mjs", import.meta.url)),
+  chai: join(dirname(createRequire(import.meta.url).resolve("vitest/package.json")), "../chai")
 }
 
 /** The tests as one CommonJS module, and their names. */

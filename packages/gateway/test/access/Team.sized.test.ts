@@ -1,6 +1,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import { StdioConnector } from "@mcp-lifeline/transport-stdio"
 import { Effect } from "effect"
+import { bySize } from "../../../testing/test/support/bySize.js"
 import { chatty } from "../support/Talk.js"
 import { api, talking, team } from "../support/Team.js"
 
@@ -15,7 +16,7 @@ const servers = () => [
 
 const rules = { servers: ["open"], tools: { hide: ["open__crash"] } }
 
-describe.each(eras)("a client with rules, in the era %s", (_, isStateless) => {
+describe.each(bySize(eras.slice(0, 1), [...eras]))("a client with rules, in the era %s", (_, isStateless) => {
   it.scopedLive(
     "[G22] sees nothing of what it may not use, and is answered as if there were none",
     () =>

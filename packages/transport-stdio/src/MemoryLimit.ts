@@ -1,6 +1,7 @@
-/** The memory limit of a server, and what a measurement means for it. */
-import { formatMillis } from "../internal/formatMillis.js"
-import * as ByteSize from "../options/ByteSize.js"
+/** The memory limit of a process, and what a measurement means for it. */
+import type { ResourceUsage, UsageLimit, UsageVerdict } from "@mcp-lifeline/core"
+import { ByteSize } from "@mcp-lifeline/core/internal"
+import { Duration } from "effect"
 
 /** From this part of the limit on, it warns. */
 const high = 0.8
@@ -9,17 +10,11 @@ const low = 0.7
 /** Milliseconds between two restarts. */
 const pace = 60_000
 
-export type MemoryVerdict =
-  | { readonly _tag: "Fine" }
-  /** `nextRestartAt`: set if it is above its limit. */
-  | { readonly _tag: "High"; readonly message: string; readonly nextRestartAt: number | undefined }
-  | { readonly _tag: "Restart"; readonly message: string }
+const fine: UsageVerdict = { _tag: "Fine" }
 
-const fine: MemoryVerdict = { _tag: "Fine" }
-
-export class MemoryLimit {
+export class MemoryLimit implements UsageLimit {
   /** In bytes. */
-  readonly limit: number
+  readonly #limit: number
   #restarts = 0
   #restartedAt = Number.NEGATIVE_INFINITY
   #isHigh = false
@@ -27,15 +22,11 @@ export class MemoryLimit {
   #warning: string | undefined
 
   constructor(limit: number) {
-    this.limit = limit
+    this.#limit = limit
   }
 
-  get restarts(): number {
-    return this.#restarts
-  }
-
-  get warning(): string | undefined {
-    return this.#warning
+  get status(): UsageLimit["status"] {
+    return { bytes: this.#limit, restarts: this.#restarts, warning: this.#warning }
   }
 
   begin(): void {
@@ -44,14 +35,14 @@ export class MemoryLimit {
     this.#warning = undefined
   }
 
-  /** A verdict to restart counts as done; at least a minute is between two. (S13) */
-  measured(memory: number, now: number): MemoryVerdict {
-    const share = memory / this.limit
+  /** At least a minute is between two restarts. (S13) */
+  measured({ memory }: ResourceUsage, now: number): UsageVerdict {
+    const share = memory / this.#limit
     if (share < low) this.begin()
     this.#warning = share >= high ? this.#describe(memory) : undefined
     const { isHigh, isPostponed } = { isHigh: this.#isHigh, isPostponed: this.#isPostponed }
     if (share >= high) this.#isHigh = true
-    if (memory <= this.limit) {
+    if (memory <= this.#limit) {
       return share < high || isHigh
         ? fine
         : { _tag: "High", message: this.#describe(memory), nextRestartAt: undefined }
@@ -65,15 +56,15 @@ export class MemoryLimit {
     this.#isPostponed = true
     if (isPostponed) return fine
     const message = `${this.#describe(memory)}, again; the next restart is possible in ${
-      formatMillis(Math.ceil((earliest - now) / 1000) * 1000)
+      Duration.format(Duration.seconds(Math.ceil((earliest - now) / 1000)))
     }`
     return { _tag: "High", message, nextRestartAt: earliest }
   }
 
   #describe(memory: number): string {
-    const [used, limit] = [memory, this.limit].map(ByteSize.show)
-    return memory > this.limit
+    const [used, limit] = [memory, this.#limit].map(ByteSize.show)
+    return memory > this.#limit
       ? `${used} of memory, more than its limit of ${limit} (maxMemory)`
-      : `${used} of memory, ${Math.floor(memory / this.limit * 100)}% of its limit of ${limit} (maxMemory)`
+      : `${used} of memory, ${Math.floor(memory / this.#limit * 100)}% of its limit of ${limit} (maxMemory)`
   }
 }

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { HttpFault, HttpFaultServer, TcpProxy } from "@mcp-lifeline/testing"
 import { Effect, Fiber, Option } from "effect"
-import { eras, requestsOf, seen, supervise, textOf, until } from "./fixtures/Supervised.js"
+import { erasBySize, requestsOf, seen, supervise, textOf, until } from "./fixtures/Supervised.js"
 
 const { hang, status } = HttpFault
 
@@ -16,7 +16,7 @@ const keepalive = { method: "none" } as const
 const badGateway = status(502)
 
 describe.concurrent("suspicion", () => {
-  for (const era of eras) {
+  for (const era of erasBySize) {
     const { first, probe } = requestsOf[era]
 
     it.scopedLive(`[H9:real] ${era}: a server that hangs is given up because the callers are impatient, and used again once it answers`, () =>

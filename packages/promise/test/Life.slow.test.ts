@@ -3,7 +3,6 @@ import type { Event, State } from "@mcp-lifeline/client"
 import { StdioFaultServer } from "@mcp-lifeline/testing"
 import { join } from "node:path"
 import { assert, describe, expect, it } from "vitest"
-import { bySize } from "../../testing/test/support/bySize.js"
 import { doors } from "./fixtures/Door.js"
 import * as Everything from "./fixtures/Everything.js"
 import { echo, pidOf, reached, said } from "./fixtures/Living.js"
@@ -15,7 +14,7 @@ const failure = async (promise: Promise<unknown>): Promise<Record<string, unknow
   ...await rejection(promise) as object
 })
 
-describe.each(bySize(doors.slice(0, 1), doors))("%s", (_, open) => {
+describe.each(doors)("%s", (_, open) => {
   it("[F1 N1:real] a stdio server that is killed comes back, and its next call succeeds", async () => {
     await using client = await open(Everything.stdio)
     assert.strictEqual(client.status.state, "Connected")

@@ -7,7 +7,7 @@ import { join } from "node:path"
 import {
   ask,
   connected,
-  eras,
+  erasBySize,
   eventually,
   livingIn,
   observed,
@@ -20,7 +20,7 @@ import {
 const echo = (backend: Backend.Backend) => backend.callTool({ name: "echo", arguments: { text: "hi" } })
 
 /** The suite, for servers of an era. */
-const suite = (era: typeof eras[number]): void => {
+const suite = (era: typeof erasBySize[number]): void => {
   const server = serverOf(era)
 
   it.scopedLive("[S3] a crash settles the calls in flight at once, and the server is back for the next", () =>
@@ -101,7 +101,7 @@ const suite = (era: typeof eras[number]): void => {
 }
 
 // One era after the other: a machine has only so many processes.
-for (const era of eras) {
+for (const era of erasBySize) {
   describe(`era ${era}`, () => {
     describe.concurrent("under supervision", () => {
       suite(era)

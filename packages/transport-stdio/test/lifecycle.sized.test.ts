@@ -8,7 +8,7 @@ import { join } from "node:path"
 import {
   ask,
   connected,
-  eras,
+  erasBySize,
   eventually,
   livingIn,
   observed,
@@ -19,7 +19,7 @@ import {
 } from "./support.js"
 
 /** The suite, for servers of an era. */
-const suite = (era: typeof eras[number]): void => {
+const suite = (era: typeof erasBySize[number]): void => {
   const server = serverOf(era)
 
   it.scopedLive("[L14:real] a crash loop, a slow start and a black hole delay no other backend and no start of the fleet", () =>
@@ -164,7 +164,7 @@ const suite = (era: typeof eras[number]): void => {
 }
 
 // One era after the other: a machine has only so many processes.
-for (const era of eras) {
+for (const era of erasBySize) {
   describe(`era ${era}`, () => {
     describe.concurrent("the life of a backend over stdio", () => {
       suite(era)

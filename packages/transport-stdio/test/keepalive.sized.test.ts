@@ -8,7 +8,7 @@ import { join } from "node:path"
 import { everything } from "../../testing/test/support/Built.js"
 import * as Heartbeats from "../../testing/test/support/Heartbeats.js"
 import * as Pause from "./Pause.js"
-import { ask, connected, eras, eventually, livingIn, reconnect, serverOf, temporary } from "./support.js"
+import { ask, connected, erasBySize, eventually, livingIn, reconnect, serverOf, temporary } from "./support.js"
 
 type RuntimeLost = Extract<Event.Event, { readonly _tag: "RuntimeLost" }>
 
@@ -26,7 +26,7 @@ const nextLoss = (backend: Backend.Backend) =>
   })
 
 /** The suite, for servers of an era. */
-const suite = (era: typeof eras[number]): void => {
+const suite = (era: typeof erasBySize[number]): void => {
   const server = serverOf(era)
 
   it.scopedLive.skipIf(era === "2026")(
@@ -184,7 +184,7 @@ const suite = (era: typeof eras[number]): void => {
 }
 
 // One era after the other: a machine has only so many processes.
-for (const era of eras) {
+for (const era of erasBySize) {
   describe(`era ${era}`, () => {
     describe.concurrent("keepalive over stdio", () => {
       suite(era)

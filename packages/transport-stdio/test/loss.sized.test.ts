@@ -1,8 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Logger, Redacted } from "effect"
-import { call, connect, eras, isAlive, killed, lossOf, pidOf, serverOf, session } from "./support.js"
+import { call, connect, erasBySize, isAlive, killed, lossOf, pidOf, serverOf, session } from "./support.js"
 
-describe.each(eras)("losing the process, era %s", (era) => {
+describe.each(erasBySize)("losing the process, era %s", (era) => {
   const server = serverOf(era)
 
   it.scopedLive("[S3] an exit is seen when it happens: calls in flight end at once, with code and stderr", () =>

@@ -3,7 +3,7 @@ import { type Backend, ConnectError, type Loss } from "@mcp-lifeline/core"
 import { HttpExchange, HttpFault, HttpFaultServer } from "@mcp-lifeline/testing"
 import type { Progress } from "@modelcontextprotocol/sdk/types.js"
 import { Effect, Either, Fiber, Option, Random, Stream } from "effect"
-import { eras, requestsOf, seen, supervise, textOf, until } from "./fixtures/Supervised.js"
+import { erasBySize, requestsOf, seen, supervise, textOf, until } from "./fixtures/Supervised.js"
 
 const { event, text } = HttpExchange
 
@@ -57,7 +57,7 @@ describe.concurrent("calls", () => {
       }))
   }
 
-  for (const era of eras) {
+  for (const era of erasBySize) {
     it.scopedLive(`[C2:real] ${era}: a server that is down when the call is made, and up again within its time`, () =>
       Effect.gen(function*() {
         const server = yield* HttpFaultServer.make({ era, tools: counting })
@@ -87,7 +87,7 @@ describe.concurrent("calls", () => {
       headers: { "content-type": "text/html" }
     })
   }
-  for (const era of eras) {
+  for (const era of erasBySize) {
     for (const [name, blow] of Object.entries(blows)) {
       it.scopedLive(`[C3:real] ${era}: ${name} after it was carried out: never done twice unless that does no harm`, () =>
         Effect.gen(function*() {
@@ -113,7 +113,7 @@ describe.concurrent("calls", () => {
     }
   }
 
-  for (const era of eras) {
+  for (const era of erasBySize) {
     it.scopedLive(`[C3:real] ${era}: a call that times out, and one that a restart interrupts`, () =>
       Effect.gen(function*() {
         const server = yield* HttpFaultServer.make({ era, tools: counting })
@@ -177,7 +177,7 @@ describe.concurrent("calls", () => {
       })
   )
 
-  for (const era of eras) {
+  for (const era of erasBySize) {
     it.scopedLive(`[H4:real] ${era}: a slow tool does not kill a live connection`, () =>
       Effect.gen(function*() {
         const server = yield* HttpFaultServer.make({ era })

@@ -1,18 +1,20 @@
 import { describe, expect, it } from "@effect/vitest"
-import { Backend, type Event, Telemetry } from "@mcp-lifeline/core"
+import type { Backend, Event, UsageVerdict } from "@mcp-lifeline/core"
 import { ScriptedConnector } from "@mcp-lifeline/testing"
-import { Effect, Exit, Fiber, TestClock } from "effect"
+import { Duration, Effect, Exit, Fiber, TestClock } from "effect"
 import * as fc from "fast-check"
-import { MemoryLimit, type MemoryVerdict } from "../src/health/MemoryLimit.js"
-import { formatMillis } from "../src/internal/formatMillis.js"
-import { runUntilIdle, watched } from "./support/Watched.js"
+import { runUntilIdle, watched } from "../../core/test/support/Watched.js"
+import { MemoryLimit } from "../src/MemoryLimit.js"
+import * as PooledConnector from "../src/pool/PooledConnector.js"
 
 const second = 1000
 const MB = 1e6
 
+const usageLimit = () => new MemoryLimit(100 * MB)
+
 const limited = (options: Omit<Backend.BackendOptions, "connector"> = {}, overlap = false) =>
   Effect.gen(function*() {
-    const script = ScriptedConnector.make({ overlap, maxMemory: 100 * MB })
+    const script = ScriptedConnector.make({ overlap, usageLimit })
     const one = yield* watched(script, options)
     yield* runUntilIdle
     const use = (megabytes: number) => {
@@ -160,38 +162,88 @@ describe("S13: the memory limit", () => {
       expect((yield* backend.status).state).toBe("Connected")
     }))
 
-  it.scoped("[S13] without a limit the status has what was measured, and nothing is restarted; telemetry gets each measurement", () =>
+  it.scoped("[S13] a process that drains because of a command is judged no more", () =>
     Effect.gen(function*() {
-      const measured: Array<readonly [number, number]> = []
-      const telemetry = {
-        observe: () => ({
-          event: () => {},
-          beat: () => {},
-          breakerOpened: () => {},
-          hasSpans: false,
-          call: () => ({ attempt: () => undefined, end: () => {} }),
-          usage: (generation: number, { memory }: { readonly memory: number }) =>
-            void measured.push([generation, memory])
-        })
-      }
-      const script = ScriptedConnector.make({ overlap: false })
-      const backend = yield* Effect.provideService(
-        Backend.make("one", { connector: script }),
-        Telemetry.Current,
-        telemetry
-      )
-      yield* backend.firstOutcome
-      expect(yield* backend.status).toMatchObject({ usage: undefined, memoryLimit: undefined })
-      script.current.use(1e15, { cpu: 12.5, cpuTime: 3 })
-      script.current.use(NaN)
+      const { backend, high, lost, script } = yield* limited()
+      script.respond = (method) => method === "tools/call" ? { answer: "result", after: 8 * second } : undefined
+      const call = yield* Effect.fork(Effect.exit(backend.callTool({ name: "echo" })))
       yield* runUntilIdle
-      expect(yield* backend.status).toMatchObject({
-        state: "Connected",
-        generation: 1,
-        usage: { memory: 1e15, cpu: 12.5, cpuTime: 3 },
-        memoryLimit: undefined
+      yield* Effect.fork(backend.reconnect)
+      yield* runUntilIdle
+      script.current.use(150 * MB)
+      yield* TestClock.adjust(8 * second)
+      expect(Exit.isSuccess(yield* Fiber.join(call))).toBe(true)
+      expect(script.connections).toHaveLength(2)
+      script.current.use(150 * MB)
+      yield* runUntilIdle
+      expect(high()).toEqual([])
+      expect(lost()).toHaveLength(1)
+      expect((yield* backend.status).memoryLimit).toMatchObject({ restarts: 1 })
+    }))
+
+  it.scoped("[S13] two backends with one connector do not share it", () =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make({ usageLimit })
+      const [one, other] = [yield* watched(script), yield* watched(script)]
+      yield* runUntilIdle
+      for (const connection of script.connections) connection.use(90 * MB)
+      const restarts = () =>
+        Effect.map(Effect.all([one.backend.status, other.backend.status]), (all) =>
+          all.map(({ memoryLimit }) => [memoryLimit?.restarts, memoryLimit?.warning !== undefined]))
+      expect(yield* restarts()).toEqual([[0, true], [0, true]])
+      script.connections[0]?.use(101 * MB)
+      script.connections[1]?.use(101 * MB)
+      yield* runUntilIdle
+      expect(yield* restarts()).toEqual([[1, false], [1, false]])
+    }))
+
+  it.scoped("[S13 C18] each process of a pool has one", () =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make({ usageLimit })
+      const { backend, events } = yield* watched(PooledConnector.make({ connector: script, processes: 2 }))
+      yield* runUntilIdle
+      script.connections[0]?.use(101 * MB)
+      yield* runUntilIdle
+      script.connections[1]?.use(101 * MB)
+      yield* runUntilIdle
+      expect(script.connections.map(({ state }) => state)).toEqual(["closed", "closed", "open", "open"])
+      script.connections[2]?.use(101 * MB)
+      yield* runUntilIdle
+      expect(script.connections).toHaveLength(4)
+      expect((yield* backend.status).state).toBe("Connected")
+      expect(events.filter(({ _tag }) => _tag === "Installed").length).toBeLessThanOrEqual(2)
+    }))
+
+  it.scoped("[S13 C17] a task goes on where it was begun, until it is over", () =>
+    Effect.gen(function*() {
+      const { backend, script, use } = yield* limited()
+      script.offer = {
+        ...script.offer,
+        tools: [{ ...ScriptedConnector.tool("build"), execution: { taskSupport: "required" } }]
+      }
+      const asked: Array<readonly [string, number]> = []
+      const task = (status: string) => ({
+        taskId: "1",
+        status,
+        ttl: 60_000,
+        createdAt: "",
+        lastUpdatedAt: "",
+        pollInterval: 1000
       })
-      expect(measured).toEqual([[1, 1e15]])
+      let polls = 0
+      script.respond = (method, _, connection) => {
+        asked.push([method, script.connections.indexOf(connection)])
+        if (method === "tools/call") return { answer: "result", result: { task: task("working") } }
+        if (method === "tasks/get") return { answer: "result", result: task(++polls > 2 ? "completed" : "working") }
+        return method === "tasks/result" ? { answer: "result", result: { content: [] } } : undefined
+      }
+      yield* backend.refresh
+      const call = yield* Effect.fork(Effect.exit(backend.callTool({ name: "build" })))
+      yield* TestClock.adjust(500)
+      yield* use(101)
+      yield* TestClock.adjust(5 * second)
+      expect(Exit.isSuccess(yield* Fiber.join(call))).toBe(true)
+      expect(asked.filter(([method]) => method.startsWith("tasks/")).every(([, on]) => on === 0)).toBe(true)
     }))
 })
 
@@ -230,7 +282,7 @@ describe("the memory limit, by a model", () => {
       this.#since = []
     }
 
-    measured(megabytes: number, now: number): MemoryVerdict {
+    measured(megabytes: number, now: number): UsageVerdict {
       if (megabytes < 70) this.begin()
       const earliest = (this.#restartedAt.at(-1) ?? -Infinity) + 60_000
       const isOver = megabytes > 100
@@ -241,7 +293,7 @@ describe("the memory limit, by a model", () => {
         isOver ? "more than" : `${megabytes}% of`
       } its limit of 100 MB (maxMemory)`
       if (isPostponed) {
-        const left = formatMillis(Math.ceil((earliest - now) / 1000) * 1000)
+        const left = Duration.format(Duration.seconds(Math.ceil((earliest - now) / 1000)))
         const message = `${text}, again; the next restart is possible in ${left}`
         return before.some(({ isPostponed }) => isPostponed)
           ? { _tag: "Fine" }
@@ -270,7 +322,7 @@ describe("the memory limit, by a model", () => {
         const model = new Model()
         let now = 1_700_000_000_000
         let postponed = 0
-        const verdicts: Array<readonly [MemoryVerdict, MemoryVerdict]> = []
+        const verdicts: Array<readonly [UsageVerdict, UsageVerdict]> = []
         const begin = () => {
           limit.begin()
           model.begin()
@@ -279,12 +331,13 @@ describe("the memory limit, by a model", () => {
           if (one.do === "wait") now += one.millis
           else if (one.do === "begin") begin()
           else {
-            const verdict = limit.measured(one.megabytes * MB, now)
+            const verdict = limit.measured({ memory: one.megabytes * MB, cpu: undefined, cpuTime: 0 }, now)
             verdicts.push([verdict, model.measured(one.megabytes, now)])
             if (verdict._tag === "Restart" && isReplaced) begin()
             if (verdict._tag === "High" && verdict.nextRestartAt !== undefined && postponed++ > 0) postponedAgain++
           }
-          expect([limit.restarts, limit.warning !== undefined]).toEqual([model.restarts, model.hasWarning])
+          const { restarts, warning } = limit.status
+          expect([restarts, warning !== undefined]).toEqual([model.restarts, model.hasWarning])
         }
         for (const [verdict, expected] of verdicts) expect(verdict).toEqual(expected)
       }),

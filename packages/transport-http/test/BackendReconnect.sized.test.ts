@@ -5,7 +5,7 @@ import { HttpConnector } from "@mcp-lifeline/transport-http"
 import { Effect, Fiber, Ref, Stream } from "effect"
 import * as Stalls from "../../testing/test/support/Stalls.js"
 import * as Harness from "./fixtures/Harness.js"
-import { eras, requestsOf, seen, supervise, textOf, until } from "./fixtures/Supervised.js"
+import { erasBySize, requestsOf, seen, supervise, textOf, until } from "./fixtures/Supervised.js"
 
 const { text } = HttpExchange
 
@@ -17,7 +17,7 @@ const blackHole = Effect.map(Harness.tcp(() => {}), ({ port }) => connectorTo(`h
 const keepalive = { method: "none" } as const
 
 describe.concurrent("fleets", () => {
-  for (const era of eras) {
+  for (const era of erasBySize) {
     it.scopedLive(`[L14:real] ${era}: black holes and dead servers delay no other backend, and no start of the fleet`, () =>
       Effect.gen(function*() {
         const good = yield* HttpFaultServer.make({ era })
@@ -313,7 +313,7 @@ describe.concurrent("refused credentials", () => {
 })
 
 describe.concurrent("a server that is back after a long outage", () => {
-  for (const era of eras) {
+  for (const era of erasBySize) {
     it.scopedLive(`[R14:real] ${era}: is found by the next call within its wait, however many attempts have failed`, () =>
       Effect.gen(function*() {
         const server = yield* HttpFaultServer.make({ era })
@@ -337,7 +337,7 @@ describe.concurrent("Retry-After", () => {
     return second! - first!
   }
 
-  for (const era of eras) {
+  for (const era of erasBySize) {
     for (const status of [503, 429]) {
       it.scopedLive(`[R6:real] ${era}: ${status} to an attempt, in seconds: demand does not shorten it`, () =>
         Effect.gen(function*() {
@@ -352,7 +352,7 @@ describe.concurrent("Retry-After", () => {
     }
   }
 
-  for (const era of eras) {
+  for (const era of erasBySize) {
     it.scopedLive(`[R6:real] ${era}: to an attempt, as a date`, () =>
       Effect.gen(function*() {
         const server = yield* HttpFaultServer.make({ era })
@@ -366,7 +366,7 @@ describe.concurrent("Retry-After", () => {
       }))
   }
 
-  for (const era of eras) {
+  for (const era of erasBySize) {
     it.scopedLive(`[R6:real] ${era}: no longer than maxRetryAfter`, () =>
       Effect.gen(function*() {
         const server = yield* HttpFaultServer.make({ era })
@@ -443,7 +443,7 @@ describe.concurrent("the catalogue", () => {
       assert.isAtLeast((yield* backend.catalog)!.tools.length, first + 4)
     }))
 
-  for (const era of eras) {
+  for (const era of erasBySize) {
     it.scopedLive(`[P5:real] ${era}: a list that never ends is read to its bound, and only lists that the server has are asked for`, () =>
       Effect.gen(function*() {
         const server = yield* HttpFaultServer.make({ era, endless: true })

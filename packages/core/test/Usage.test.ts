@@ -1,0 +1,40 @@
+import { describe, expect, it } from "@effect/vitest"
+import { Backend, Telemetry } from "@mcp-lifeline/core"
+import { ScriptedConnector } from "@mcp-lifeline/testing"
+import { Effect } from "effect"
+import { runUntilIdle } from "./support/Watched.js"
+
+describe("what processes use", () => {
+  it.scoped("[S13] the status has what was measured last, and telemetry gets each measurement", () =>
+    Effect.gen(function*() {
+      const measured: Array<readonly [number, number]> = []
+      const telemetry = {
+        observe: () => ({
+          event: () => {},
+          beat: () => {},
+          breakerOpened: () => {},
+          hasSpans: false,
+          call: () => ({ attempt: () => undefined, end: () => {} }),
+          usage: (generation: number, { memory }: { readonly memory: number }) =>
+            void measured.push([generation, memory])
+        })
+      }
+      const script = ScriptedConnector.make({ overlap: false })
+      const backend = yield* Effect.provideService(
+        Backend.make("one", { connector: script }),
+        Telemetry.Current,
+        telemetry
+      )
+      yield* backend.firstOutcome
+      expect(yield* backend.status).toMatchObject({ usage: undefined, memoryLimit: undefined })
+      script.current.use(1e15, { cpu: 12.5, cpuTime: 3 })
+      script.current.use(NaN)
+      yield* runUntilIdle
+      expect(yield* backend.status).toMatchObject({
+        state: "Connected",
+        generation: 1,
+        usage: { memory: 1e15, cpu: 12.5, cpuTime: 3 }
+      })
+      expect(measured).toEqual([[1, 1e15]])
+    }))
+})
