@@ -154,7 +154,11 @@ try {
   if (problems.length > 0) process.exitCode = 1
   const count = hasPrograms ? `, ${Object.values(some).flat().length} programs of pages run` : ""
   const lines = isAll ? `, and ${shellLines.all.length} lines for a shell` : ""
-  console.log(`${packed.length} packages packed, installed and used${count}${lines}; ${problems.length} problems`)
+  console.log(
+    `${packed.length} packages packed, ${
+      hasPrograms ? "" : "all but that for Effect 4 "
+    }installed and used${count}${lines}; ${problems.length} problems`
+  )
 } finally {
   await around?.close()
   rmSync(work, { recursive: true, force: true })

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@effect/vitest"
-import { Backend, Telemetry } from "@mcp-lifeline/core"
+import { Backend, Telemetry, type UsageLimit } from "@mcp-lifeline/core"
 import { ScriptedConnector } from "@mcp-lifeline/testing"
 import { Effect } from "effect"
 import { runUntilIdle } from "./support/Watched.js"
@@ -37,4 +37,26 @@ describe("what processes use", () => {
       })
       expect(measured).toEqual([[1, 1e15]])
     }))
+
+  it.scoped.each(["begin", "measured"])(
+    "[L19 S13] a limit whose %s throws stops nobody",
+    (what) =>
+      Effect.gen(function*() {
+        const fail = () => {
+          throw new Error("a bug")
+        }
+        const limit: UsageLimit = {
+          status: { bytes: 1, restarts: 0, warning: undefined },
+          begin: () => what === "begin" ? fail() : undefined,
+          measured: fail
+        }
+        const script = ScriptedConnector.make({ usageLimit: () => limit })
+        const backend = yield* Backend.make("one", { connector: script })
+        yield* backend.firstOutcome
+        expect(() => script.current.use(5)).not.toThrow()
+        yield* runUntilIdle
+        expect(yield* backend.status).toMatchObject({ state: "Connected", keepalive: { state: "running" } })
+        yield* backend.callTool({ name: "echo" })
+      })
+  )
 })

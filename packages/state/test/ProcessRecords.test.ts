@@ -81,9 +81,13 @@ describe.skipIf(process.platform !== "linux")("processes that a killed one has l
   })
 
   it("[S12:real] may end by themselves, and get SIGTERM before SIGKILL", async () => {
-    const polite = await left({ stdinGrace: 1 }, {}, forever.replace("() => {})", "() => process.exit(3))"))
+    const polite = await left(
+      { stdinGrace: 1, termGrace: 100_000 },
+      {},
+      forever.replace("() => {})", "() => process.exit(3))")
+    )
     const ending = await left(
-      { stdinGrace: 5_000, termGrace: 5_000 },
+      { stdinGrace: 100_000, termGrace: 100_000 },
       {},
       `setTimeout(() => process.exit(4), 300);${forever}`
     )

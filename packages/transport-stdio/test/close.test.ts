@@ -53,7 +53,7 @@ describe.skipIf(process.platform !== "linux")("closing", () => {
 
   it.live("[S1 C19] a stopped server does not carry out what waits in its pipe", () =>
     Effect.gen(function*() {
-      for (let round = 0; round < 10; round++) {
+      for (let round = 0; round < 5; round++) {
         const log = join(directory, `stopped${round}`)
         const { left } = yield* session(
           server({ journal: log }, { stdinGrace: 100 }),
@@ -102,7 +102,7 @@ describe.skipIf(process.platform !== "linux")("closing", () => {
         { concurrency: "unbounded" }
       )
       const before = count()
-      for (let round = 0; round < 3; round++) yield* all
+      for (let round = 0; round < 2; round++) yield* all
       // The streams of a process are closed a moment after it has ended.
       yield* eventually(() => isDeepStrictEqual(count(), before))
     }))
@@ -163,12 +163,12 @@ describe.skipIf(process.platform !== "linux")("closing", () => {
         const backend = yield* Backend.make("again", { connector: StdioConnector.make(server()), reconnect })
         yield* connected(backend)
         const first = held()
-        for (let generation = 1; generation <= 10; generation += 2) {
+        for (let generation = 1; generation <= 4; generation += 2) {
           process.kill(yield* connected(backend, generation), "SIGKILL")
           yield* connected(backend, generation + 1)
           yield* backend.reconnect
         }
-        yield* connected(backend, 11)
+        yield* connected(backend, 5)
         // Node closes the handles of what was destroyed a turn later.
         yield* eventually(() => isDeepStrictEqual(held(), first))
         return first

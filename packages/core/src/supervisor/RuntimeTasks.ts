@@ -41,7 +41,7 @@ export class RuntimeTasks {
       yield* this.refresh.attach(runtime)
       yield* this.doubt.attach(runtime) // guard: successor-is-asked
       yield* this.keepalive.attach(runtime)
-      this.#follow(runtime)
+      this.#watchUsage(runtime)
       this.#quietCalls.attach(runtime)
       if (idleRelease === undefined) return
       const unused = () => this.#backend.send({ _tag: "Unused", runtime })
@@ -49,15 +49,18 @@ export class RuntimeTasks {
     })
   }
 
-  /** What its processes use. */
-  #follow(runtime: Runtime): void {
-    this.limit?.begin()
+  #watchUsage(runtime: Runtime): void {
     try {
+      this.limit?.begin()
       runtime.connection.onUsage?.((usage) => {
         if (!(usage.memory >= 0)) return
         runtime.measured(usage)
         this.#backend.telemetry?.usage?.(runtime.generation, usage)
-        this.#judge(runtime, usage)
+        try {
+          this.#judge(runtime, usage)
+        } catch (defect) {
+          this.#backend.reportDefect("the connector's usageLimit", defect)
+        }
       })
     } catch (defect) {
       this.#backend.reportDefect("the connector's onUsage", defect)
