@@ -40,7 +40,8 @@ export class MemoryLimit implements UsageLimit {
     const share = memory / this.#limit
     if (share < low) this.begin()
     this.#warning = share >= high ? this.#describe(memory) : undefined
-    const { isHigh, isPostponed } = { isHigh: this.#isHigh, isPostponed: this.#isPostponed }
+    const isHigh = this.#isHigh
+    const isPostponed = this.#isPostponed
     if (share >= high) this.#isHigh = true
     if (memory <= this.#limit) {
       return share < high || isHigh

@@ -181,12 +181,22 @@ describe("S13: the memory limit", () => {
       expect((yield* backend.status).memoryLimit).toMatchObject({ restarts: 1 })
     }))
 
+  it.scoped("[S13] a process that has just ended is judged no more", () =>
+    Effect.gen(function*() {
+      const { backend, lost, script, use } = yield* limited()
+      script.current.lose("closed")
+      yield* use(150)
+      expect(lost()).toMatchObject([{ kind: "closed" }])
+      expect((yield* backend.status).memoryLimit).toMatchObject({ restarts: 0, warning: undefined })
+    }))
+
   it.scoped("[S13] two backends with one connector do not share it", () =>
     Effect.gen(function*() {
       const script = ScriptedConnector.make({ usageLimit })
       const [one, other] = [yield* watched(script), yield* watched(script)]
       yield* runUntilIdle
       for (const connection of script.connections) connection.use(90 * MB)
+      yield* runUntilIdle
       const restarts = () =>
         Effect.map(Effect.all([one.backend.status, other.backend.status]), (all) =>
           all.map(({ memoryLimit }) => [memoryLimit?.restarts, memoryLimit?.warning !== undefined]))

@@ -1,7 +1,4 @@
-/**
- * A round is the ping, and the fallback tool where it is due; success of either is its success. A dead connection is lost; a live one whose
- * heartbeat fails opens the breaker.
- */
+/** A round is the ping, and the fallback tool where it is due; one success is enough. A live connection whose rounds fail opens the breaker. */
 import { Cause, Effect, type Fiber, Random, Schedule } from "effect"
 import type { RequestError } from "../Errors.js"
 import type { Probe } from "../health/Probe.js"
@@ -12,7 +9,7 @@ import { withDeadline } from "../port/withDeadline.js"
 import type { Runtime } from "../runtime/Runtime.js"
 import type { BackendState } from "../state/BackendState.js"
 import * as Cadence from "./cadence.js"
-import { announce, type Fallback, type KeepaliveState, methodOf } from "./KeepaliveState.js"
+import { announce, type Fallback, type KeepaliveState, methodOf, whyOf } from "./KeepaliveState.js"
 import * as Metrics from "./Metrics.js"
 import * as Verdict from "./Verdict.js"
 
@@ -112,10 +109,8 @@ export class Heartbeats {
       const interval = Cadence.intervalOf(policy, doublings)
       if (this.#failing > 0) return Effect.succeed(Math.min(policy.keepalive.suspectInterval, interval))
       const from = this.#method === "options" ? now : answeredAt
-      return Effect.map(Random.next, (draw) => {
-        const due = Cadence.dueAt({ from, interval, first: this.#first, draw, gridStart: fleetStartedAt })
-        return Math.max(0, due - now)
-      })
+      const due = { from, interval, first: this.#first, gridStart: fleetStartedAt }
+      return Effect.map(Random.next, (draw) => Math.max(0, Cadence.dueAt({ ...due, draw }) - now))
     })
   }
 
@@ -130,10 +125,10 @@ export class Heartbeats {
 
   #verdict(): Effect.Effect<Verdict.Verdict> {
     const fallback = this.#fallback
-    const { keepalive } = this.#backend.policy
-    const { fallbackAfter, timeout } = keepalive
+    const { policy } = this.#backend
+    const { fallbackAfter, timeout } = policy.keepalive
     if (this.#method === "options") {
-      const send = () => this.runtime.connection.heartbeat?.(keepalive) ?? Effect.void
+      const send = () => this.runtime.connection.heartbeat?.(policy.keepalive) ?? Effect.void
       return this.#beat("options", send, timeout, Verdict.ofBeat)
     }
     const tool = this.#tool
@@ -266,9 +261,9 @@ export class Heartbeats {
       const now = this.#backend.now()
       const reprobeAt = now + Cadence.jittered(draw, policy.keepalive.reprobeAfter)
       const isAgain = this.#state.breaker !== undefined
-      this.#state.breaker = { reason, message, reprobeAt }
+      const breaker = this.#state.breaker = { reason, message, reprobeAt }
       this.#failing = 0
-      const why = `${reason}: ${message}`
+      const why = whyOf(breaker)
       const wait = formatMillis(reprobeAt - now)
       announce(this.#backend, "disabled", why, reprobeAt)
       if (isAgain) return SafeLog.debug(`${id}: keepalive stays disabled (${why}); probed again in ${wait}`)

@@ -6,7 +6,7 @@ import * as SafeLog from "../internal/SafeLog.js"
 import type { Runtime } from "../runtime/Runtime.js"
 import type { BackendState } from "../state/BackendState.js"
 import { Heartbeats } from "./Heartbeats.js"
-import { announce, KeepaliveState, makeFallback, methodOf, offReason } from "./KeepaliveState.js"
+import { announce, KeepaliveState, makeFallback, methodOf, offReason, whyOf } from "./KeepaliveState.js"
 
 export class Keepalive {
   readonly state = new KeepaliveState()
@@ -66,7 +66,6 @@ export class Keepalive {
     }
     if (this.state.paused) return Effect.void
     const previous = this.#heartbeats?.fiber
-    this.#heartbeats?.stop()
     const heartbeats = this.#heartbeats = new Heartbeats(
       { backend: this.#backend, probe: this.#probe, doubt: this.#doubt, state: this.state, fallback: this.#fallback },
       runtime
@@ -77,7 +76,7 @@ export class Keepalive {
       heartbeats.fiber = yield* runtime.fork(beats)
       const { breaker } = this.state
       if (breaker === undefined) announce(this.#backend, "running", undefined)
-      else announce(this.#backend, "disabled", `${breaker.reason}: ${breaker.message}`, breaker.reprobeAt)
+      else announce(this.#backend, "disabled", whyOf(breaker), breaker.reprobeAt)
     })
   }
 

@@ -11,6 +11,8 @@ export interface Breaker {
   readonly reprobeAt: number
 }
 
+export const whyOf = ({ message, reason }: Breaker): string => `${reason}: ${message}`
+
 export class KeepaliveState {
   paused = false
   /** Open: heartbeats fail on a connection that lives. */
@@ -70,6 +72,6 @@ export const statusOf = (
   if (method === "none") return is("off", "keepalive.method is none")
   const off = connection && offReason(policy, connection)
   if (off !== undefined) return is("off", off)
-  if (breaker !== undefined) return is("disabled", `${breaker.reason}: ${breaker.message}`, breaker.reprobeAt)
+  if (breaker !== undefined) return is("disabled", whyOf(breaker), breaker.reprobeAt)
   return connection === undefined ? is("off", "no connection") : is("running")
 }

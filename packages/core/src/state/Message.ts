@@ -28,6 +28,7 @@ export type Message =
   | { readonly _tag: "ProgressWanted" }
   /** A call is in flight, and unwatched. (V3) */
   | { readonly _tag: "Used"; readonly runtime: Runtime }
+  | { readonly _tag: "Measured"; readonly runtime: Runtime }
   /** What waits is late, and what is connected is in doubt. (R11) */
   | { readonly _tag: "ClockJumped" }
   | { readonly _tag: "Defect"; readonly source: string; readonly defect: unknown }

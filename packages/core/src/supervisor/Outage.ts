@@ -31,6 +31,7 @@ export class Outage {
   #notBefore = 0
   #demandedAt = Number.NEGATIVE_INFINITY
   readonly #policy: Policy["reconnect"]
+  /** Made late: most backends never lose a connection. */
   #schedule: Schedule.Schedule<Duration.Duration> | undefined
   #scheduleState: unknown
 

@@ -8,7 +8,8 @@ import { QuietCalls } from "../health/QuietCalls.js"
 import { SessionDoubt } from "../health/SessionDoubt.js"
 import { Keepalive } from "../keepalive/Keepalive.js"
 import type { Hearing, ServerNotification } from "../port/Connector.js"
-import type { ResourceUsage, UsageLimit } from "../port/ResourceUsage.js"
+import type { Loss } from "../port/Loss.js"
+import type { UsageLimit } from "../port/ResourceUsage.js"
 import type { Runtime } from "../runtime/Runtime.js"
 import type { BackendState } from "../state/BackendState.js"
 
@@ -56,33 +57,28 @@ export class RuntimeTasks {
         if (!(usage.memory >= 0)) return
         runtime.measured(usage)
         this.#backend.telemetry?.usage?.(runtime.generation, usage)
-        try {
-          this.#judge(runtime, usage)
-        } catch (defect) {
-          this.#backend.reportDefect("the connector's usageLimit", defect)
-        }
+        if (this.limit !== undefined) this.#backend.send({ _tag: "Measured", runtime })
       })
     } catch (defect) {
       this.#backend.reportDefect("the connector's onUsage", defect)
     }
   }
 
-  /** Not while a new connection is being made. (S13) */
-  #judge(runtime: Runtime, usage: ResourceUsage): void {
+  /** Returns the loss that replaces the runtime. Judges nothing while a new connection is being made. (S13) */
+  judged(runtime: Runtime): Loss | undefined {
     const { limit } = this
+    const { generation, usage } = runtime
     const backend = this.#backend
     const { state } = backend.published.value
-    if (limit === undefined || !backend.isCurrent(runtime)) return
-    if (state._tag === "Connected" && state.replacing) return
+    if (limit === undefined || usage === undefined || !backend.isCurrent(runtime)) return undefined
+    if (state._tag === "Connected" && state.replacing) return undefined
     const verdict = limit.measured(usage, backend.now())
-    if (verdict._tag === "Restart") {
-      backend.send({ _tag: "Lost", runtime, loss: { kind: "memory", message: verdict.message } })
-    } else if (verdict._tag === "High") {
-      const { message, nextRestartAt } = verdict
-      const { generation } = runtime
-      const limited = { memory: usage.memory, limit: limit.status.bytes }
-      backend.emit({ _tag: "MemoryHigh", generation, ...limited, message, nextRestartAt })
-    }
+    if (verdict._tag === "Restart") return { kind: "memory", message: verdict.message }
+    if (verdict._tag === "Fine") return undefined
+    const { message, nextRestartAt } = verdict
+    const measured = { memory: usage.memory, limit: limit.status.bytes }
+    backend.emit({ _tag: "MemoryHigh", generation, ...measured, message, nextRestartAt })
+    return undefined
   }
 
   onHearing(runtime: Runtime, { announced, unannounced }: Hearing): void {

@@ -171,6 +171,10 @@ export class Supervisor {
             : Effect.asVoid(Effect.forkIn(Effect.interruptible(this.#beats.run), this.#scope))
         case "Used":
           return this.tasks.used(message.runtime)
+        case "Measured": {
+          const loss = this.tasks.judged(message.runtime)
+          return loss === undefined ? Effect.void : this.connections.lose(message.runtime, loss)
+        }
         case "ClockJumped":
           return this.connections.afterClockJump()
         case "Defect":
