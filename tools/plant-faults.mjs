@@ -74,7 +74,9 @@ const replacements = {
   "a doubt is believed at once": { "doubt-asks-first": "this.#replace(doubt, refusal)" },
   "a second forgotten session is not noticed": { "successor-is-asked": "", "given-list-is-evidence": "" },
   "a call in doubt is sent again whatever it did": { "doubted-side-effect-once": "const mayRepeat = true" },
-  "a tool is called before it was compared": { "compared-before-called": "if (this.#comparedIn > -2) {" },
+  "a tool is called before it was compared": {
+    "compared-before-called": "if (this.#comparedIn > -2) return sendCompared(options)"
+  },
   "a process is replaced twice within a minute": { "memory-restarts-keep-pace": "if (true) {" },
   "a stale catalogue shown as fresh": { "stale-is-shown": "const stale = connectedGeneration === undefined" }
 }

@@ -28,7 +28,7 @@ export const endable = (inner: Connection, mayUse: () => boolean, suspended: () 
   })
   const refused = () => new RequestError({ fate: "notSent", reason: "lost", message: "this replica's lease has ended" })
   const plain = delegated(inner)
-  const { heartbeat, send, suspend } = plain
+  const { heartbeat, suspend } = plain
   return {
     end,
     connection: {
@@ -37,12 +37,10 @@ export const endable = (inner: Connection, mayUse: () => boolean, suspended: () 
         suspended()
         return suspend(loss)
       },
-      request: (method, params, options) =>
-        Effect.suspend(() => mayUse() ? plain.request(method, params, options) : Effect.fail(refused())),
       notify: (method, params) =>
         Effect.suspend(() => mayUse() ? plain.notify(method, params) : Effect.fail(refused())),
-      send: send === undefined ? undefined : (method, params, options, settle) => {
-        if (mayUse()) return send(method, params, options, settle)
+      send: (method, params, options, settle) => {
+        if (mayUse()) return plain.send(method, params, options, settle)
         settle(Exit.fail(refused()))
         return () => {}
       },

@@ -1,4 +1,4 @@
-import { Backend, type Connection } from "@mcp-lifeline/core"
+import { Backend, type Connection, Sending } from "@mcp-lifeline/core"
 import { ScriptedConnector, Simulation } from "@mcp-lifeline/testing"
 import { Effect, Exit, Fiber, Scope } from "effect"
 import { beforeEach, describe, expect, it } from "vitest"
@@ -382,7 +382,7 @@ describe("a server that runs once in the cluster", () => {
     )
     // The process was stopped, and goes on before any timer has.
     now = terms.lease - terms.margin
-    const request = connection.request("tools/call", { name: "echo" }, { timeout: 1000 })
+    const request = Sending.ask(connection, "tools/call", { name: "echo" }, { timeout: 1000 })
     expect(run(Effect.flip(request))).toMatchObject({ fate: "notSent", reason: "lost" })
     expect(run(Effect.flip(connection.notify("notifications/cancelled")))).toMatchObject({ fate: "notSent" })
     expect(local.ledger.sent("tools/call")).toHaveLength(0)

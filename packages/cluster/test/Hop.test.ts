@@ -1,5 +1,5 @@
 import type { Backend } from "@mcp-lifeline/core"
-import { RemoteError } from "@mcp-lifeline/core"
+import { RemoteError, Sending } from "@mcp-lifeline/core"
 import type { Introduction } from "@mcp-lifeline/protocol"
 import { Effect, Exit, Scope } from "effect"
 import { createServer } from "node:http"
@@ -79,7 +79,7 @@ describe("a server for other replicas", () => {
       const connector = hop.connector("notes", { owner: "owner", address, generation: 1 })
       const program = Effect.flatMap(
         connector.connect({ onNotification: () => {} }),
-        (connection) => connection.request("tools/call", { name: "write" }, { timeout: 60_000 })
+        (connection) => Sending.ask(connection, "tools/call", { name: "write" }, { timeout: 60_000 })
       )
       expect(await Effect.runPromise(Effect.scoped(program))).toMatchObject({ serverInfo: { name: "notes" } })
       expect(heard.filter((line) => line === "POST initialize" || line === "POST tools/call")).toEqual([

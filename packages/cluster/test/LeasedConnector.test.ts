@@ -1,4 +1,4 @@
-import { Backend } from "@mcp-lifeline/core"
+import { Backend, Sending } from "@mcp-lifeline/core"
 import { ScriptedConnector, Simulation } from "@mcp-lifeline/testing"
 import { PooledConnector } from "@mcp-lifeline/transport-stdio"
 import { Effect, Exit, Fiber, Scope } from "effect"
@@ -132,7 +132,7 @@ describe("a server that belongs to one replica", () => {
     isAway = true
     // The process was stopped, and goes on before any timer has.
     sim.suspend(toLapse)
-    const request = connection.request("tools/call", { name: "echo" }, { timeout: 1000 })
+    const request = Sending.ask(connection, "tools/call", { name: "echo" }, { timeout: 1000 })
     expect(run(Effect.flip(request))).toMatchObject({ fate: "notSent", reason: "lost" })
     expect(run(Effect.flip(connection.notify("notifications/cancelled")))).toMatchObject({ fate: "notSent" })
     expect(run(Effect.flip(connection.heartbeat!({ authenticated: true })))).toMatchObject({ fate: "notSent" })

@@ -4,7 +4,6 @@ import {
   BackendUnavailable,
   type CallError,
   ConnectError,
-  type Connection,
   ConnectionLost,
   type Connector,
   type Event,
@@ -15,6 +14,7 @@ import {
   type RequestOptions,
   RequestTimeout,
   ResultUnknown,
+  Sending,
   SessionExpired
 } from "@mcp-lifeline/core"
 import { ScriptedConnector } from "@mcp-lifeline/testing"
@@ -33,6 +33,7 @@ import {
   Scope,
   TestClock
 } from "effect"
+import { asked } from "../../testing/test/support/asked.js"
 import { startBackend } from "../src/backend/start.js"
 
 const { tool } = ScriptedConnector
@@ -59,20 +60,19 @@ const refuse = (connection: ScriptedConnector.ScriptedConnection): ScriptedConne
   return sessionLost
 }
 
-type Request = Connection["request"]
-
 /** The connector of a script, whose connections answer `tools/call` with what `respond` makes of their own way. */
-const answering = (script: ScriptedConnector.ScriptedConnector, respond: (request: Request) => Request): Connector => ({
+const answering = (
+  script: ScriptedConnector.ScriptedConnector,
+  respond: (request: Sending.Request) => Sending.Request
+): Connector => ({
   transport: script.transport,
   target: script.target,
   overlap: script.overlap,
   connect: (how) =>
-    Effect.map(script.connect(how), (connection) => {
-      const call = respond(connection.request)
-      return {
-        ...connection,
-        request: (method, params, given) => (method === "tools/call" ? call : connection.request)(method, params, given)
-      }
+    asked(script.connect(how), (connection) => {
+      const ask: Sending.Request = (method, params, given) => Sending.ask(connection, method, params, given)
+      const call = respond(ask)
+      return (method, params, given) => (method === "tools/call" ? call : ask)(method, params, given)
     })
 })
 

@@ -67,7 +67,7 @@ describe("a connector that", () => {
     "gives nothing in place of a connection": () => Effect.void,
     "gives a text in place of a connection": () => Effect.succeed("connection"),
     "gives an empty object in place of a connection": () => Effect.succeed({}),
-    "gives a connection without request": without("request"),
+    "gives a connection without send": without("send"),
     "gives a connection without capabilities": without("capabilities"),
     "gives a connection without a peer": without("peer"),
     "gives a connection whose fields throw": (connect) =>

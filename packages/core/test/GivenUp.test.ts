@@ -5,12 +5,14 @@ import {
   type Connector,
   RequestError,
   type RequestOptions,
+  Sending,
   Telemetry
 } from "@mcp-lifeline/core"
 import * as Internal from "@mcp-lifeline/core/internal"
 import { ScriptedConnector } from "@mcp-lifeline/testing"
 import { Clock, Deferred, Effect, Fiber, FiberId, Option, Runtime, TestClock } from "effect"
 import { constVoid } from "effect/Function"
+import { asked } from "../../testing/test/support/asked.js"
 
 const second = 1000
 
@@ -36,16 +38,12 @@ const telling = (script: ScriptedConnector.ScriptedConnector) => {
   const connector: Connector = {
     ...script,
     connect: (options) =>
-      Effect.map(script.connect(options), ({ request, send, ...connection }): Connection => ({
+      Effect.map(script.connect(options), (connection): Connection => ({
         ...connection,
-        request: (method, params, given) => {
+        send: (method, params, given, settle) => {
           last = given
-          return request(method, params, given)
-        },
-        send: send && ((method, params, given, settle) => {
-          last = given
-          return send(method, params, given, settle)
-        })
+          return connection.send(method, params, given, settle)
+        }
       }))
   }
   return { connector, progress: () => last?.onprogress?.({ progress: 1 }) }
@@ -77,19 +75,13 @@ const cancels: Caller = (backend, patience, options) =>
     return Option.getOrElse(answer, () => false)
   })
 
-/** Each way to call, over connections that send outside of fibers and those that do not. */
-const doors = [
-  ["interrupted, sent in a fiber", interrupts, { sends: false }],
-  ["interrupted, sent without one", interrupts, { sends: true }],
-  ["cancelled, sent in a fiber", cancels, { sends: false }],
-  ["cancelled, sent without one", cancels, { sends: true }]
-] as const
+/** Each way to call. */
+const doors = [["interrupted", interrupts], ["cancelled", cancels]] as const
 
-describe.each(doors)("calls that their callers give up (%s)", (_, call, outcome) => {
+describe.each(doors)("calls that their callers give up (%s)", (_, call) => {
   const start = (options: Partial<Backend.BackendOptions> = {}) =>
     Effect.gen(function*() {
       const script = ScriptedConnector.make()
-      script.otherwise = outcome
       const backend = yield* Backend.make("one", { connector: script, ...options })
       yield* TestClock.adjust("10 seconds")
       return { backend, script }
@@ -179,7 +171,6 @@ describe.each(doors)("calls that their callers give up (%s)", (_, call, outcome)
   it.scoped("[H9:virtual] progress of the call is a sign of life, and so is the answer to another one", () =>
     Effect.gen(function*() {
       const script = ScriptedConnector.make()
-      script.otherwise = outcome
       const { connector, progress } = telling(script)
       const backend = yield* Backend.make("one", { connector, keepalive: { method: "none" } })
       yield* TestClock.adjust(0)
@@ -244,7 +235,7 @@ describe.each(doors)("calls that their callers give up (%s)", (_, call, outcome)
   it.scoped("[H9:virtual] a call that goes on in a resumed session puts the connection in doubt that has the session", () =>
     Effect.gen(function*() {
       const script = ScriptedConnector.make()
-      script.otherwise = { ...outcome, suspends: true }
+      script.otherwise = { suspends: true }
       const backend = yield* Backend.make("one", { connector: script, keepalive: { method: "none" } })
       yield* TestClock.adjust("10 seconds")
       hangTools(script)
@@ -272,17 +263,12 @@ const withSpans: Telemetry.Telemetry = {
   })
 }
 
-/** How a connection sends, and whether calls have spans, for calls that begin outside of any fiber. */
-const ways = [
-  { sends: true, hasSpans: false },
-  { sends: false, hasSpans: false },
-  { sends: true, hasSpans: true }
-]
+/** Whether calls have spans, for calls that begin outside of any fiber. */
+const ways = [{ hasSpans: false }, { hasSpans: true }]
 
-const started = ({ hasSpans, sends }: (typeof ways)[number]) =>
+const started = ({ hasSpans }: (typeof ways)[number]) =>
   Effect.gen(function*() {
     const script = ScriptedConnector.make()
-    script.otherwise = { sends }
     const backend = yield* Backend.make("one", { connector: script, keepalive: { method: "none" } }).pipe(
       Effect.provideService(Telemetry.Current, hasSpans ? withSpans : undefined)
     )
@@ -354,11 +340,11 @@ describe("calls that nobody gives up", () => {
         connector: {
           ...script,
           connect: (options) =>
-            Effect.map(script.connect(options), (connection) => ({
-              ...connection,
-              request: (method, params, given) =>
-                method === "tools/call" ? Effect.interrupt : connection.request(method, params, given)
-            }))
+            asked(
+              script.connect(options),
+              (connection) => (method, params, given) =>
+                method === "tools/call" ? Effect.interrupt : Sending.ask(connection, method, params, given)
+            )
         },
         keepalive: { method: "none" }
       })

@@ -3,6 +3,7 @@
  * and what was opened is closed, once.
  */
 import { describe, expect, it } from "@effect/vitest"
+import { Sending } from "@mcp-lifeline/core"
 import type { Backend, Connection, ConnectOptions, Loss } from "@mcp-lifeline/core"
 import { ScriptedConnector } from "@mcp-lifeline/testing"
 import { Cause, Effect, Exit, Fiber, Scope, Stream, TestClock } from "effect"
@@ -13,17 +14,19 @@ const gone = (message: string): Loss => ({ kind: "closed", message })
 
 const changed = "notifications/tools/list_changed"
 
+type By = (request: Sending.Request) => Connection["send"]
+
 /** A script whose connections are bent before the backend gets them. */
 const bent = (
-  bend: (connection: Connection, id: number, options: ConnectOptions) => Partial<Connection>
+  bend: (connection: Connection, id: number, options: ConnectOptions, by: By) => Partial<Connection>
 ): ScriptedConnector.ScriptedConnector => {
   const script = ScriptedConnector.make()
   const { connect } = script
   return Object.assign(script, {
     connect: (options: ConnectOptions) =>
-      Effect.map(connect(options), (connection): Connection => ({
+      Effect.zipWith(connect(options), Effect.runtime<never>(), (connection, runtime): Connection => ({
         ...connection,
-        ...bend(connection, script.current.id, options)
+        ...bend(connection, script.current.id, options, (request) => Sending.by(runtime, request))
       }))
   })
 }
@@ -218,14 +221,17 @@ describe.each(["dies", "interrupts", "throws"] as const)("a request that %s", (h
   const breaking = (...methods: ReadonlyArray<string>) => {
     const state = { broken: true }
     const sent: Array<string> = []
-    const script = bent((connection) => ({
-      request: (method, params, options) => {
-        if (!state.broken || !methods.includes(method)) return connection.request(method, params, options)
-        sent.push(method)
-        if (how === "throws") throw new Error("broken request")
-        return broken[how]
+    const script = bent((connection, _id, _options, by) => {
+      const failing = by(() => broken[how] as Effect.Effect<never>)
+      return {
+        send: (method, params, options, settle) => {
+          if (!state.broken || !methods.includes(method)) return connection.send(method, params, options, settle)
+          sent.push(method)
+          if (how === "throws") throw new Error("broken request")
+          return failing(method, params, options, settle)
+        }
       }
-    }))
+    })
     return { script, sent, state }
   }
 
@@ -321,11 +327,12 @@ describe("a ping that never ends and cannot be interrupted", () => {
   /** Whether the lists hang, too: only then is nothing answered. */
   let hangs = false
   const script = () =>
-    bent((connection, id) => ({
-      request: (method, params, options) =>
+    bent((connection, id, _options, by) => ({
+      send: by((method, params, options) =>
         id === 0 && (method === "ping" || (hangs && method.endsWith("/list")))
-          ? Effect.zipRight(connection.request(method, params, options), Effect.uninterruptible(Effect.never))
-          : connection.request(method, params, options)
+          ? Effect.zipRight(Sending.ask(connection, method, params, options), Effect.uninterruptible(Effect.never))
+          : Sending.ask(connection, method, params, options)
+      )
     }))
 
   it.scoped("[K11:virtual, K1] is found by the heartbeats after it, and the next connection has heartbeats of its own", () => {

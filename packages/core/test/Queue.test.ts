@@ -180,15 +180,10 @@ const counted = (script: ScriptedConnector.ScriptedConnector) => {
     connect: (options) =>
       Effect.map(script.connect(options), (connection) => ({
         ...connection,
-        request: (method, params, given) =>
-          Effect.suspend(() => {
-            const request = connection.request(method, params, given)
-            return limited.has(method) ? Effect.ensuring(request, Effect.sync(begin(params))) : request
-          }),
-        send: connection.send && ((method, params, given, settle) => {
-          if (!limited.has(method)) return connection.send!(method, params, given, settle)
+        send: (method, params, given, settle) => {
+          if (!limited.has(method)) return connection.send(method, params, given, settle)
           const end = begin(params)
-          const cancel = connection.send!(method, params, given, (exit) => {
+          const cancel = connection.send(method, params, given, (exit) => {
             end()
             settle(exit)
           })
@@ -196,7 +191,7 @@ const counted = (script: ScriptedConnector.ScriptedConnector) => {
             end()
             cancel()
           }
-        })
+        }
       }))
   }
   return { connector, ledger }
@@ -205,10 +200,9 @@ const counted = (script: ScriptedConnector.ScriptedConnector) => {
 const after = (millis: number): ScriptedConnector.Answer => ({ answer: "result", after: millis })
 
 /** Each call is answered after a second. */
-const start = (options: Partial<Backend.BackendOptions>, sends: boolean, overlap = true) =>
+const start = (options: Partial<Backend.BackendOptions>, overlap = true) =>
   Effect.gen(function*() {
     const script = ScriptedConnector.make({ overlap })
-    script.otherwise = { sends }
     script.offer = { ...script.offer, tools: ["a", "b", "write_a", "write_b"].map((name) => tool(name)) }
     script.respond = (method) => /call|read|get/.test(method) ? after(1000) : undefined
     const { connector, ledger } = counted(script)
@@ -225,12 +219,12 @@ const wrong = (exit: Exit.Exit<unknown, { readonly _tag: string; readonly messag
 
 const limits = ["concurrency", "maxInFlight"] as const
 
-describe.each(limits.flatMap((limit) => [true, false].map((sends) => ({ limit, sends }))))(
-  "calls.$limit, sends: $sends",
-  ({ limit, sends }) => {
+describe.each(limits)(
+  "calls.%s",
+  (limit) => {
     it.scoped("[C13:virtual C18:virtual] further calls wait, in order, and the status counts them", () =>
       Effect.gen(function*() {
-        const { backend, ledger } = yield* start({ calls: { [limit]: 2 } }, sends)
+        const { backend, ledger } = yield* start({ calls: { [limit]: 2 } })
         const calls = yield* Effect.forEach(["1", "2", "3", "4", "5"], (id) => call(backend, "a", id))
         assert.deepStrictEqual(ledger.sent, ["1", "2"])
         assert.deepInclude(yield* backend.status, { inFlight: 2, queued: 3, waiting: 0 })
@@ -246,7 +240,7 @@ describe.each(limits.flatMap((limit) => [true, false].map((sends) => ({ limit, s
 
     it.scoped("[C13:virtual C18:virtual] resources and prompts take turns with tools; completions and other requests do with maxInFlight alone", () =>
       Effect.gen(function*() {
-        const { backend, ledger, script } = yield* start({ calls: { [limit]: 1 } }, sends)
+        const { backend, ledger, script } = yield* start({ calls: { [limit]: 1 } })
         yield* call(backend, "a")
         const read = yield* Effect.fork(backend.readResource({ uri: "x:1" }))
         const got = yield* Effect.fork(backend.getPrompt({ name: "p" }))
@@ -272,7 +266,7 @@ describe.each(limits.flatMap((limit) => [true, false].map((sends) => ({ limit, s
 
     it.scoped("[C13:virtual C18:virtual] a call whose time ends in the queue was not sent, and neither was one that is cancelled there", () =>
       Effect.gen(function*() {
-        const { backend, ledger } = yield* start({ calls: { [limit]: 1 } }, sends)
+        const { backend, ledger } = yield* start({ calls: { [limit]: 1 } })
         yield* call(backend, "a", "1")
         const late = yield* call(backend, "a", "2", { timeout: 500 })
         const cancelled = yield* call(backend, "a", "3")
@@ -291,12 +285,12 @@ describe.each(limits.flatMap((limit) => [true, false].map((sends) => ({ limit, s
 
     it.scoped("[C13:virtual C18:virtual] calls.maxWaiting bounds the queue, with those that wait for a connection", () =>
       Effect.gen(function*() {
-        const { backend, script } = yield* start({ calls: { [limit]: 1, maxWaiting: 2 } }, sends)
+        const { backend, script } = yield* start({ calls: { [limit]: 1, maxWaiting: 2 } })
         for (const id of ["1", "2", "3"]) yield* call(backend, "a", id)
         const error = wrong(yield* Fiber.await(yield* call(backend, "a", "4")))
         assert.deepInclude<object>(error ?? {}, { _tag: "BackendUnavailable", state: "Busy" })
         assert.match(error?.message ?? "", /2 calls are waiting \(calls.maxWaiting\)/)
-        script.script({ after: 1000, sends })
+        script.script({ after: 1000 })
         script.current.lose()
         yield* TestClock.adjust(0)
         assert.deepInclude(yield* backend.status, { queued: 0, waiting: 2 })
@@ -308,7 +302,7 @@ describe.each(limits.flatMap((limit) => [true, false].map((sends) => ({ limit, s
           calls: { [limit]: 2, maxWaiting: 2 },
           tools: { b: { concurrency: 1 } },
           keepalive: { interval: "1 hour", timeout: 500, suspectInterval: 5000 }
-        }, sends)
+        })
         script.respond = () => ({ answer: "never" })
         // A probe is left without an answer: only what may be carried out twice is sent.
         yield* Effect.fork(backend.healthCheck)
@@ -326,7 +320,7 @@ describe.each(limits.flatMap((limit) => [true, false].map((sends) => ({ limit, s
 
     it.scoped("[C13:virtual C18:virtual] past calls.maxWaiting, what a lost connection has cut is sent again all the same", () =>
       Effect.gen(function*() {
-        const { backend, script } = yield* start({ calls: { [limit]: 2, maxWaiting: 3 } }, sends)
+        const { backend, script } = yield* start({ calls: { [limit]: 2, maxWaiting: 3 } })
         script.respond = () => ({ answer: "never" })
         const all = []
         for (const id of ["1", "2", "3", "4", "5"]) all.push(yield* call(backend, "a", id, { idempotent: true }))
@@ -343,8 +337,7 @@ describe.each(limits.flatMap((limit) => [true, false].map((sends) => ({ limit, s
           {
             calls: { [limit]: 3 },
             tools: { "write_*": { concurrency: 1 }, b: { concurrency: 1 }, a: { timeout: "9 s" } }
-          },
-          sends
+          }
         )
         for (const name of ["write_a", "write_b", "b", "b", "a", "a"]) yield* call(backend, name)
         assert.deepStrictEqual(ledger.sent, ["write_a", "b", "a"])
@@ -355,7 +348,7 @@ describe.each(limits.flatMap((limit) => [true, false].map((sends) => ({ limit, s
 
     it.scoped("[C13:virtual C18:virtual] only tools may be limited", () =>
       Effect.gen(function*() {
-        const { backend, ledger } = yield* start({ tools: { "write_*": { concurrency: 2 } } }, sends)
+        const { backend, ledger } = yield* start({ tools: { "write_*": { concurrency: 2 } } })
         for (const name of ["write_a", "write_a", "write_b", "a", "a"]) yield* call(backend, name)
         assert.deepStrictEqual(ledger.sent, ["write_a", "write_a", "a", "a"])
         assert.strictEqual((yield* backend.status).queued, 1)
@@ -363,13 +356,13 @@ describe.each(limits.flatMap((limit) => [true, false].map((sends) => ({ limit, s
 
     it.scoped("[C13:virtual C18:virtual] after a lost connection, what is sent again goes first, and the others follow in order", () =>
       Effect.gen(function*() {
-        const { backend, ledger, script } = yield* start({ calls: { [limit]: 2 } }, sends)
+        const { backend, ledger, script } = yield* start({ calls: { [limit]: 2 } })
         const calls = yield* Effect.forEach(
           ["1", "2", "3", "4"],
           (id) => call(backend, "a", id, { idempotent: id !== "2" })
         )
         yield* TestClock.adjust(500)
-        script.script({ after: 1000, sends })
+        script.script({ after: 1000 })
         script.current.lose()
         yield* TestClock.adjust(0)
         // Nothing is in flight any more, so all that is left waits for a connection.
@@ -390,7 +383,7 @@ describe.each(limits.flatMap((limit) => [true, false].map((sends) => ({ limit, s
 
     it.scoped("[C13:virtual C18:virtual] a connection that is replaced counts until its calls have ended", () =>
       Effect.gen(function*() {
-        const { backend, ledger } = yield* start({ calls: { [limit]: 1 } }, sends)
+        const { backend, ledger } = yield* start({ calls: { [limit]: 1 } })
         yield* call(backend, "a", "1")
         yield* call(backend, "a", "2")
         yield* TestClock.adjust(500)
@@ -405,7 +398,7 @@ describe.each(limits.flatMap((limit) => [true, false].map((sends) => ({ limit, s
 
     it.scoped("[C13:virtual C18:virtual] a call whose time is over in flight gives its place back, and so does one that is given up", () =>
       Effect.gen(function*() {
-        const { backend, ledger, script } = yield* start({ calls: { [limit]: 1 } }, sends)
+        const { backend, ledger, script } = yield* start({ calls: { [limit]: 1 } })
         script.respond = (method, params) =>
           method === "tools/call" && /hang/.test(JSON.stringify(params)) ? { answer: "never" } : undefined
         const late = yield* call(backend, "a", "hang 1", { timeout: "1 s" })
@@ -423,7 +416,7 @@ describe.each(limits.flatMap((limit) => [true, false].map((sends) => ({ limit, s
 
     it.scoped("[C13:virtual C18:virtual] where the backend ends or is disabled, nobody waits on", () =>
       Effect.gen(function*() {
-        const { backend } = yield* start({ calls: { [limit]: 1 }, timeouts: { drain: 0 } }, sends)
+        const { backend } = yield* start({ calls: { [limit]: 1 }, timeouts: { drain: 0 } })
         const calls = yield* Effect.forEach(["1", "2", "3"], (id) => call(backend, "a", id))
         yield* backend.disable
         const outcomes = yield* Effect.forEach(calls, Fiber.await)
@@ -438,8 +431,7 @@ describe.each(limits.flatMap((limit) => [true, false].map((sends) => ({ limit, s
     it.scoped("[C13:virtual C18:virtual] progress says that a call waits for its turn", () =>
       Effect.gen(function*() {
         const { backend, script } = yield* start(
-          { calls: { [limit]: 1, progressInterval: "1 s" }, keepalive: { interval: "1 hour" } },
-          sends
+          { calls: { [limit]: 1, progressInterval: "1 s" }, keepalive: { interval: "1 hour" } }
         )
         script.respond = (method) => method === "tools/call" ? after(10_000) : undefined
         const said: Array<string | undefined> = []
@@ -462,7 +454,7 @@ const beginning = (backend: Backend.Backend) => {
 describe("a call without a fiber", () => {
   it.scoped("[C18:virtual] waits for its turn in one, and gives it back if it is cancelled before that begins", () =>
     Effect.gen(function*() {
-      const { backend, ledger } = yield* start({ calls: { concurrency: 1 } }, true)
+      const { backend, ledger } = yield* start({ calls: { concurrency: 1 } })
       const { begin, rests } = beginning(backend)
       begin("1")
       const { cancel } = begin("2")
@@ -476,28 +468,10 @@ describe("a call without a fiber", () => {
     }))
 })
 
-describe("a call that is given up while its request is in flight in a fiber", () => {
-  it.scoped("[C13:virtual] keeps its place until that has ended", () =>
-    Effect.gen(function*() {
-      const { backend, ledger } = yield* start({ calls: { maxInFlight: 1 } }, false)
-      const { begin, rests } = beginning(backend)
-      const { cancel } = begin("1")
-      begin("2")
-      const [first] = yield* Effect.forEach(rests, (rest) => Effect.fork(rest))
-      yield* TestClock.adjust(0)
-      assert.strictEqual(cancel(), "unknown")
-      yield* TestClock.adjust(0)
-      assert.deepStrictEqual(ledger.sent, ["1"])
-      yield* Fiber.interrupt(first!)
-      yield* TestClock.adjust(0)
-      assert.deepStrictEqual(ledger.sent, ["1", "2"])
-    }))
-})
-
 describe("a call that is given up where nobody goes on with it", () => {
   it.scoped("[C18:virtual] leaves its position at once: what remains of it may never begin", () =>
     Effect.gen(function*() {
-      const { backend, ledger } = yield* start({ calls: { concurrency: 1 } }, true)
+      const { backend, ledger } = yield* start({ calls: { concurrency: 1 } })
       const { begin, rests } = beginning(backend)
       begin("1")
       // Twice: also the second one that is given up leaves nobody behind it waiting.
@@ -517,7 +491,6 @@ describe("a call that is given up where nobody goes on with it", () => {
 describe("calls.concurrency and calls.maxInFlight, by generated interleavings", () => {
   const time = fc.integer({ min: 0, max: 6 })
   const scenario = fc.record({
-    sends: fc.boolean(),
     limit: fc.constantFrom(...limits),
     most: fc.integer({ min: 1, max: 3 }),
     calls: fc.array(
@@ -535,11 +508,10 @@ describe("calls.concurrency and calls.maxInFlight, by generated interleavings", 
   })
 
   it("[C13:virtual C18:virtual] never more than N are in flight, each call ends once, and what was not sent says so", async () => {
-    const run = ({ calls, limit, losses, most, sends }: typeof scenario extends fc.Arbitrary<infer S> ? S : never) =>
+    const run = ({ calls, limit, losses, most }: typeof scenario extends fc.Arbitrary<infer S> ? S : never) =>
       Effect.gen(function*() {
         const { backend, ledger, script } = yield* start(
-          { calls: { [limit]: most }, tools: { "write_*": { concurrency: 1 } }, reconnect: { initialDelay: 100 } },
-          sends
+          { calls: { [limit]: most }, tools: { "write_*": { concurrency: 1 } }, reconnect: { initialDelay: 100 } }
         )
         const applied: Array<number> = []
         script.respond = (method, params) => {
@@ -602,12 +574,10 @@ describe("calls.concurrency and calls.maxInFlight, by generated interleavings", 
     ]
     const example = { most: 2, calls, losses: [] }
     await fc.assert(fc.asyncProperty(scenario, run), {
-      numRuns: 4 + 4,
-      examples: limits.flatMap((limit) =>
-        [true, false].map((
-          sends
-        ): [typeof scenario extends fc.Arbitrary<infer S> ? S : never] => [{ ...example, limit, sends }])
-      )
+      numRuns: 2 + 4,
+      examples: limits.map((limit): [typeof scenario extends fc.Arbitrary<infer S> ? S : never] => [
+        { ...example, limit }
+      ])
     })
   })
 })
@@ -615,7 +585,7 @@ describe("calls.concurrency and calls.maxInFlight, by generated interleavings", 
 describe("a failed request", () => {
   it.scoped("[C18:virtual] that is sent again to a server that lives goes before those that came later", () =>
     Effect.gen(function*() {
-      const { backend, ledger, script } = yield* start({ calls: { concurrency: 1 } }, true)
+      const { backend, ledger, script } = yield* start({ calls: { concurrency: 1 } })
       let refused = 0
       script.respond = (method) =>
         method !== "tools/call"

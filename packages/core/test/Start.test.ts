@@ -2,7 +2,7 @@
  * Calls that are started outside of any fiber.
  */
 import { describe, expect, it } from "@effect/vitest"
-import { type Backend, type CallError, type Connection, RequestError, Telemetry } from "@mcp-lifeline/core"
+import { type Backend, type CallError, type Connection, RequestError, Sending, Telemetry } from "@mcp-lifeline/core"
 import * as Internal from "@mcp-lifeline/core/internal"
 import { ScriptedConnector } from "@mcp-lifeline/testing"
 import { Effect, Exit, Fiber, TestClock } from "effect"
@@ -10,15 +10,22 @@ import { failure, runUntilIdle, watched } from "./support/Watched.js"
 
 const params = { name: "echo" }
 
-/** A backend whose connection takes requests outside of fibers, and a way to start calls of it. */
-const sending = (change: (connection: Connection) => Partial<Connection> = () => ({})) =>
+/** A backend, and a way to start calls of it outside of any fiber. */
+const sending = (
+  change: (
+    connection: Connection,
+    by: (request: Sending.Request) => Connection["send"]
+  ) => Partial<Connection> = () => ({})
+) =>
   Effect.gen(function*() {
     const script = ScriptedConnector.make()
-    script.otherwise = { sends: true }
     const { connect } = script
     Object.assign(script, {
       connect: (options: Parameters<typeof connect>[0]) =>
-        Effect.map(connect(options), (connection) => ({ ...connection, ...change(connection) }))
+        Effect.zipWith(connect(options), Effect.runtime<never>(), (connection, runtime) => ({
+          ...connection,
+          ...change(connection, (request) => Sending.by(runtime, request))
+        }))
     })
     const one = yield* watched(script)
     yield* runUntilIdle
@@ -68,7 +75,7 @@ describe("a call that is started without a fiber", () => {
       const one = yield* sending(({ send }) => ({
         send: (method, given, options, settle) => {
           if (method === "tools/call" && refused++ === 0) one.script.current.lose()
-          return send!(method, given, options, settle)
+          return send(method, given, options, settle)
         }
       }))
       one.start()
@@ -100,7 +107,7 @@ describe("a call that is started without a fiber", () => {
       let takesBack = false
       const one = yield* sending(({ send }) => ({
         send: (method, given, options, settle) => {
-          const cancel = send!(method, given, options, settle)
+          const cancel = send(method, given, options, settle)
           return () => {
             cancel()
             if (takesBack) options.onwithdrawn?.()
@@ -117,7 +124,7 @@ describe("a call that is started without a fiber", () => {
   it.scoped("[C19] cancelled while it waits for a connection, was not sent, and is not sent any more", () =>
     Effect.gen(function*() {
       const one = yield* sending()
-      one.script.otherwise = { sends: true, after: 1000 }
+      one.script.otherwise = { after: 1000 }
       one.script.current.lose()
       yield* runUntilIdle
       const cancel = one.start()
@@ -241,20 +248,6 @@ describe("a call that is started without a fiber, and measured", () => {
     }).pipe(provide)
   })
 
-  it.scoped("[O1] cancelled while its request is made in its fiber, the request has ended before the call, and once", () => {
-    const { provide, told } = noting()
-    return Effect.gen(function*() {
-      const one = yield* sending(() => ({ send: undefined }))
-      one.script.respond = (method) => method === "tools/call" ? { answer: "never" } : undefined
-      const cancel = one.start()
-      const fiber = yield* Effect.fork(one.nexts[0]!)
-      yield* runUntilIdle
-      cancel()
-      yield* Fiber.interrupt(fiber)
-      expect(told).toEqual(["request: cancelled", "call: cancelled"])
-    }).pipe(provide)
-  })
-
   it.scoped("[O1] that goes on in a fiber has ended when that has", () => {
     const { provide, told } = noting()
     return Effect.gen(function*() {
@@ -297,9 +290,13 @@ describe("a call that is cancelled in its fiber", () => {
 
   it.scoped("[C19] was not sent where its connection takes it back, which is known once the fiber has ended", () =>
     Effect.gen(function*() {
-      const one = yield* sending(({ request }) => ({
-        request: (method, given, options) =>
-          Effect.onInterrupt(request(method, given, options), () => Effect.sync(() => options.onwithdrawn?.()))
+      const one = yield* sending((connection, by) => ({
+        send: by((method, given, options) =>
+          Effect.onInterrupt(
+            Sending.ask(connection, method, given, options),
+            () => Effect.sync(() => options.onwithdrawn?.())
+          )
+        )
       }))
       one.script.respond = (method) => method === "tools/call" ? { answer: "never" } : undefined
       const cancel = one.start()
@@ -327,7 +324,7 @@ describe("a call that is given up while it is sent", () => {
         let cancelled = 0
         const one = yield* sending(({ send }) => ({
           send: (method, given, options, settle) => {
-            const cancel = send!(method, given, options, settle)
+            const cancel = send(method, given, options, settle)
             if (method === "tools/call") within?.()
             return () => {
               cancelled++

@@ -109,9 +109,8 @@ describe("options by tool", () => {
   })
 })
 
-const start = (options: Partial<Backend.BackendOptions>, sends: boolean) => {
+const start = (options: Partial<Backend.BackendOptions>) => {
   const script = ScriptedConnector.make()
-  script.otherwise = { sends }
   script.offer = { ...script.offer, tools: [tool("read_file", { readOnlyHint: true }), tool("write_file")] }
   return Effect.map(
     Effect.tap(
@@ -124,10 +123,10 @@ const start = (options: Partial<Backend.BackendOptions>, sends: boolean) => {
 
 const never: ScriptedConnector.Answer = { answer: "never" }
 
-describe.each([true, false])("calls of tools with options, sends: %s", (sends) => {
+describe("calls of tools with options", () => {
   it.scoped("[C18:virtual] the timeout of a tool, and that of the call above it", () =>
     Effect.gen(function*() {
-      const { backend, script } = yield* start({ tools: { "write_*": { timeout: "3 s" } } }, sends)
+      const { backend, script } = yield* start({ tools: { "write_*": { timeout: "3 s" } } })
       script.respond = (method) => method === "tools/call" ? never : undefined
       const outcome = (name: string, options?: Backend.CallOptions) =>
         Effect.gen(function*() {
@@ -164,7 +163,7 @@ describe.each([true, false])("calls of tools with options, sends: %s", (sends) =
   ])("[C18:virtual] a lost connection: %s", ([title, name, options, own, requests]) =>
     Effect.gen(function*() {
       const calls = title.includes("overrides") ? { retry: "never" as const } : {}
-      const { backend, script } = yield* start({ calls, tools: { [name]: options } }, sends)
+      const { backend, script } = yield* start({ calls, tools: { [name]: options } })
       let sent = 0
       script.respond = (method, _, connection) => {
         if (method !== "tools/call" || sent++ > 0) return undefined
@@ -191,8 +190,7 @@ describe("patterns that match no tool", () => {
     const { layer, lines } = recorder()
     return Effect.gen(function*() {
       const { backend, script } = yield* start(
-        { tools: { "read_*": {}, "write_fiel": { retry: "never" }, "delete_*": {} } },
-        true
+        { tools: { "read_*": {}, "write_fiel": { retry: "never" }, "delete_*": {} } }
       )
       const meant = 'one: tools.write_fiel has no effect: the server has no such tool; did you mean "write_file"?'
       assert.deepStrictEqual(lines, [`${meant}. tools.delete_* has no effect: the server has no such tool`])
@@ -218,7 +216,7 @@ describe("patterns that match no tool", () => {
   it.scoped("[C18:virtual] none of a list that was cut, and none of options for several servers", () => {
     const { layer, lines } = recorder()
     return Effect.gen(function*() {
-      yield* start({ tools: { nothing: {} }, discovery: { maxEntries: 1 } }, true)
+      yield* start({ tools: { nothing: {} }, discovery: { maxEntries: 1 } })
       const script = ScriptedConnector.make()
       const fleet = yield* Fleet.make({
         backends: { one: { connector: script, tools: { mine: {}, echo: {} } } },

@@ -57,12 +57,8 @@ const approve = (backend: Backend.Backend, tool?: string) =>
 
 const refusal = (backend: Backend.Backend, name: string) => Effect.flip(backend.callTool({ name }))
 
-describe.each([false, true])("G24: pinned tools, without a fiber: %s", (sends) => {
-  const scripted = () => {
-    const script = ScriptedConnector.make()
-    script.otherwise = { sends }
-    return script
-  }
+describe("G24: pinned tools", () => {
+  const scripted = () => ScriptedConnector.make()
 
   it.scoped("[G24] a tool that changes is withheld after a restart, reported once, and offered again once it is approved", () =>
     Effect.gen(function*() {
@@ -517,12 +513,10 @@ describe("G24: in any interleaving", () => {
     fc.assert(
       fc.property(
         fc.array(command, { maxLength: 60 }),
-        fc.boolean(),
         fc.integer({ min: 0, max: 1_000_000 }),
-        (commands, sends, seed) => {
+        (commands, seed) => {
           const sim = new Simulation.Simulation({ seed, maxOps: 10 + seed % 50 })
           const script = ScriptedConnector.make()
-          script.otherwise = { sends }
           /** What each connection offers, and what the next one will. */
           let next = 0
           const offered = new Map<number, number>()
@@ -541,8 +535,6 @@ describe("G24: in any interleaving", () => {
           const asked: Array<{ readonly id: number; readonly answer: Answered }> = []
           /** Answers in a row that were out of date when they came. */
           let late = 0
-          /** When a change was announced last. */
-          let announcedAt = 0
           const violations: Array<string> = []
           script.respond = (method, params, { id }) => {
             if (method === "tools/list") {
@@ -565,8 +557,7 @@ describe("G24: in any interleaving", () => {
             const last = known.get(id)
             if (last === undefined) violations.push("a call came before the list")
             else if (!mayBeApproved(last.variant)) violations.push(`variant ${last.variant} was called`)
-            else if (last.isLate && late < 3 && (sends || sim.now > announcedAt)) {
-              // A fiber may have to let others run between the comparison and the request.
+            else if (last.isLate && late < 3) {
               violations.push("a call came between an announcement and the list")
             }
             return { answer: "result", after: 50, result: { content: [] } }
@@ -602,7 +593,6 @@ describe("G24: in any interleaving", () => {
                 next = one.to
                 if (one.announces && current?.state === "open") {
                   offered.set(current.id, next)
-                  announcedAt = sim.now
                   const last = known.get(current.id)
                   if (last !== undefined) {
                     // It may have come, and not have been compared yet.

@@ -252,9 +252,6 @@ function open(
       return () => requests.cancel(id, textOf(cancelReason?.()))
     }
 
-    const request = (method: Method, params: unknown, options: RequestOptions): Effect.Effect<unknown, RequestError> =>
-      Effect.async<unknown, RequestError>((resume) => Effect.sync(send(method, params, options, resume)))
-
     const notify: Connection["notify"] = (method, params) =>
       Effect.suspend(() => {
         if (link.ended !== undefined) return Effect.fail(refused(link.ended))
@@ -288,7 +285,6 @@ function open(
           })
         })
       },
-      request: request as Connection["request"],
       send: send as Connection["send"],
       notify,
       onLost: (callback) => {

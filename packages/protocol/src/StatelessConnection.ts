@@ -4,10 +4,11 @@
  */
 import type { Connection, Kind, Loss, Method, RequestOptions, ServerNotification } from "@mcp-lifeline/core"
 import type { ConnectError } from "@mcp-lifeline/core"
-import { RequestError } from "@mcp-lifeline/core"
+import { RequestError, Sending } from "@mcp-lifeline/core"
 import type { LoggingLevel } from "@modelcontextprotocol/sdk/types.js"
 import type { Scope } from "effect"
 import { Effect, Exit, Runtime } from "effect"
+import { constVoid } from "effect/Function"
 import type { AdapterTransport } from "./AdapterTransport.js"
 import { allOrNothing } from "./allOrNothing.js"
 import * as Discovery from "./Discovery.js"
@@ -184,23 +185,6 @@ const open = (
       }
     }
 
-    const request = (method: Method, params: unknown, options: RequestOptions): Effect.Effect<unknown, RequestError> =>
-      Effect.suspend(() => {
-        if (link.ended !== undefined) return Effect.fail(Failures.refused(link.ended))
-        if (method === "ping") return ping(options)
-        const kept = keep(method, params, options)
-        if (kept !== undefined) return kept
-        const { resultSchema, runsTask } = options
-        if (runsTask === true && method !== "tools/call") return aboutTask(method, params, options)
-        // The server decides which calls are tasks.
-        if (runsTask === true) return ask(method, params, { ...options, task: undefined }, 0)
-        const wrong = options.task === undefined
-          ? resultSchema === undefined ? undefined : parts.wrong(resultSchema)
-          : new TypeError(`protocol version ${Era.statelessVersion} has no option task`)
-        if (wrong !== undefined) return Effect.fail(Failures.misused(wrong))
-        return ask(method, params, options, 0)
-      })
-
     /** A request about a task that Lifeline runs. */
     const aboutTask = (
       method: Method,
@@ -239,44 +223,83 @@ const open = (
       method: Method,
       params: unknown,
       options: RequestOptions,
-      round: number
-    ): Effect.Effect<unknown, RequestError> =>
-      Effect.async<unknown, RequestError>((resume) => {
-        const startedAt = timers.now()
-        const cancel = enveloped.send(method, params, options, (answer) => {
-          if (Exit.isFailure(answer)) return resume(answer)
-          const result = answer.value
-          listen.listed(kindsIn[method] ?? [])
-          const task = options.runsTask === true ? StatelessTasks.created(result) : undefined
-          if (task !== undefined) return resume(Effect.succeed(task))
-          if (result["resultType"] !== "input_required" || relay?.isStateless === true) {
-            return resume(parts.decodeStateless(method, result, options.resultSchema))
-          }
-          if (round === InputRequests.maxRounds) return resume(Effect.fail(Failures.tooManyRounds(method, round)))
-          const taken = timers.now() - startedAt
-          const { maxTotalTimeout, resetTimeoutOnProgress, timeout } = options
-          resume(Effect.flatMap(InputRequests.answer(method, result, askingFor(options)), (given) => {
-            const again = {
-              ...options,
-              // The server has had the request once.
-              onwithdrawn: undefined,
-              timeout: resetTimeoutOnProgress === true ? timeout : Math.max(timeout - taken, 1),
-              maxTotalTimeout: maxTotalTimeout === undefined ? undefined : Math.max(maxTotalTimeout - taken, 1)
-            }
-            return ask(method, { ...params as object, ...given }, again, round + 1)
-          }))
-        })
-        return Effect.sync(() => cancel(Failures.textOf(options.cancelReason?.())))
+      settle: (exit: Exit.Exit<unknown, RequestError>) => void,
+      round = 0
+    ): () => void => {
+      let next: (() => void) | undefined
+      const startedAt = timers.now()
+      const cancel = enveloped.send(method, params, options, (answer) => {
+        if (Exit.isFailure(answer)) return settle(answer)
+        const result = answer.value
+        listen.listed(kindsIn[method] ?? [])
+        const task = options.runsTask === true ? StatelessTasks.created(result) : undefined
+        if (task !== undefined) return settle(Exit.succeed(task))
+        if (result["resultType"] !== "input_required" || relay?.isStateless === true) {
+          return settle(parts.decodeStateless(method, result, options.resultSchema))
+        }
+        if (round === InputRequests.maxRounds) return settle(Exit.fail(Failures.tooManyRounds(method, round)))
+        const taken = timers.now() - startedAt
+        const { maxTotalTimeout, resetTimeoutOnProgress, timeout } = options
+        const again = {
+          ...options,
+          // The server has had the request once.
+          onwithdrawn: undefined,
+          timeout: resetTimeoutOnProgress === true ? timeout : Math.max(timeout - taken, 1),
+          maxTotalTimeout: maxTotalTimeout === undefined ? undefined : Math.max(maxTotalTimeout - taken, 1)
+        }
+        const answered = InputRequests.answer(method, result, askingFor(options))
+        // The time that the user takes is not the server's.
+        const askAgain = (_: RequestOptions, given: object) =>
+          ask(method, { ...params as object, ...given }, again, settle, round + 1)
+        next = Sending.after(runtime, answered, again, askAgain, settle)
       })
+      return () => next === undefined ? cancel(Failures.textOf(options.cancelReason?.())) : next()
+    }
+
+    const byEffect = Sending.by(runtime, (method, params, options) =>
+      method === "ping" ? ping(options) : keep(method, params, options) ?? aboutTask(method, params, options))
+
+    const send = (
+      method: Method,
+      params: unknown,
+      options: RequestOptions,
+      settle: (exit: Exit.Exit<unknown, RequestError>) => void
+    ): () => void => {
+      const refused = (error: RequestError): () => void => {
+        settle(Exit.fail(error))
+        return constVoid
+      }
+      if (link.ended !== undefined) {
+        return refused(Failures.refused(link.ended))
+      }
+      const { resultSchema, runsTask, task } = options
+      if (ownMethods.has(method) || (runsTask === true && method !== "tools/call")) {
+        return byEffect(method, params as never, options, settle)
+      }
+      // The server decides which calls are tasks.
+      if (runsTask === true) {
+        return ask(method, params, { ...options, task: undefined }, settle)
+      }
+      const wrong = task === undefined
+        ? resultSchema === undefined ? undefined : parts.wrong(resultSchema)
+        : new TypeError(`protocol version ${Era.statelessVersion} has no option task`)
+      return wrong === undefined ? ask(method, params, options, settle) : refused(Failures.misused(wrong))
+    }
 
     const notify: Connection["notify"] = (method, params) =>
       Effect.suspend(() => {
-        if (link.ended !== undefined) return Effect.fail(Failures.refused(link.ended))
+        if (link.ended !== undefined) {
+          return Effect.fail(Failures.refused(link.ended))
+        }
         // There is no handshake to end, and the server has asked for no roots.
-        if (method === "notifications/initialized" || method === "notifications/roots/list_changed") return Effect.void
+        if (method === "notifications/initialized" || method === "notifications/roots/list_changed") {
+          return Effect.void
+        }
         return Effect.tryPromise({
-          try: () => transport.send({ jsonrpc: "2.0", method, params: enveloped.params(params) }),
-          catch: (error) => Failures.toRequestError(error, "notSent")
+          try: () =>
+            transport.send({ jsonrpc: "2.0", method, params: enveloped.params(params) }),
+          catch: (error) =>
+            Failures.toRequestError(error, "notSent")
         })
       })
 
@@ -290,7 +313,7 @@ const open = (
       stateful: transport.stateful,
       look: transport.look,
       onUsage: transport.onUsage && ((callback) => transport.onUsage?.(callback)),
-      request: request as Connection["request"],
+      send: send as Connection["send"],
       notify,
       onLost: (callback) => {
         onLost = callback
@@ -305,6 +328,14 @@ const open = (
 
 /** How long a server may take to answer a request about a task that waits for its end, in milliseconds. */
 const taskTimeout = 60_000
+
+/** A server with sessions keeps these for us. A ping asks something else. */
+const ownMethods: ReadonlySet<string> = new Set<Method>([
+  "ping",
+  "logging/setLevel",
+  "resources/subscribe",
+  "resources/unsubscribe"
+])
 
 /** What a request lists. */
 const kindsIn: { readonly [M in Method]?: ReadonlyArray<Kind> } = {

@@ -1,4 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
+import { Sending } from "@mcp-lifeline/core"
 import type { ConnectOptions, Loss, ServerNotification } from "@mcp-lifeline/core"
 import { MemoryConnector, SdkConnection } from "@mcp-lifeline/protocol"
 import { Server } from "@modelcontextprotocol/sdk/server/index.js"
@@ -52,8 +53,10 @@ describe("SdkConnection", () => {
       assert.strictEqual(connection.sessionId, undefined)
       assert.isTrue(connection.stateful)
       assert.deepStrictEqual(connection.capabilities.tools, { listChanged: true })
-      assert.deepStrictEqual(yield* connection.request("ping", undefined, { timeout }), {})
-      const result = yield* connection.request("tools/call", { name: "say", arguments: { word: "hi" } }, { timeout })
+      assert.deepStrictEqual(yield* Sending.ask(connection, "ping", undefined, { timeout }), {})
+      const result = yield* Sending.ask(connection, "tools/call", { name: "say", arguments: { word: "hi" } }, {
+        timeout
+      })
       assert.deepStrictEqual(result.content, [{ type: "text", text: "hi" }])
     }))
 
@@ -61,7 +64,7 @@ describe("SdkConnection", () => {
     Effect.gen(function*() {
       const { connection, sent } = yield* scripted(options())
       const before = sent.length
-      Effect.runFork(connection.request("ping", undefined, { timeout }))
+      Effect.runFork(Sending.ask(connection, "ping", undefined, { timeout }))
       assert.strictEqual(sent.length, before + 1)
     }))
 
@@ -72,7 +75,7 @@ describe("SdkConnection", () => {
         const connection = yield* connectTo(makeServer(() => {
           throw Object.assign(new Error("no such thing"), { code, data: { hint: "try" } })
         }))
-        const error = yield* Effect.flip(connection.request("tools/call", { name: "x" }, { timeout }))
+        const error = yield* Effect.flip(Sending.ask(connection, "tools/call", { name: "x" }, { timeout }))
         assert.deepInclude(error, { fate: "answered", reason: "remote", code, message: "no such thing" })
         assert.deepStrictEqual(error.data, { hint: "try" })
       }
@@ -91,7 +94,7 @@ describe("SdkConnection", () => {
         connection.onLost((loss) => losses.push(loss))
         const call = () =>
           Effect.gen(function*() {
-            const fiber = yield* Effect.fork(Effect.flip(connection.request("ping", undefined, { timeout })))
+            const fiber = yield* Effect.fork(Effect.flip(Sending.ask(connection, "ping", undefined, { timeout })))
             yield* Effect.yieldNow()
             answer({ error: { code, message } })
             return yield* Fiber.join(fiber)
@@ -101,7 +104,7 @@ describe("SdkConnection", () => {
         transport.sessionId = "abc"
         assert.deepInclude(yield* call(), { fate: "rejected", reason: "session", code })
         assert.deepStrictEqual(losses.map((loss) => loss.kind), ["session"])
-        const next = yield* Effect.flip(connection.request("ping", undefined, { timeout }))
+        const next = yield* Effect.flip(Sending.ask(connection, "ping", undefined, { timeout }))
         assert.deepInclude(next, { fate: "notSent", reason: "lost" })
       }
     }))
@@ -111,7 +114,7 @@ describe("SdkConnection", () => {
       const { answer, connection, transport } = yield* scripted(options())
       transport.sessionId = "abc"
       for (const code of [-32602, -32603, 1]) {
-        const fiber = yield* Effect.fork(Effect.flip(connection.request("ping", undefined, { timeout })))
+        const fiber = yield* Effect.fork(Effect.flip(Sending.ask(connection, "ping", undefined, { timeout })))
         yield* Effect.yieldNow()
         answer({ error: { code, message: "browser session not found" } })
         assert.deepInclude(yield* Fiber.join(fiber), { fate: "answered", reason: "remote", code })
@@ -128,7 +131,7 @@ describe("SdkConnection", () => {
           [{ error: { message: "no code" } }, "not a JSON-RPC response"]
         ] as const
       ) {
-        const fiber = yield* Effect.fork(Effect.flip(connection.request("tools/list", {}, { timeout })))
+        const fiber = yield* Effect.fork(Effect.flip(Sending.ask(connection, "tools/list", {}, { timeout })))
         yield* Effect.yieldNow()
         answer(misfit)
         const error = yield* Fiber.join(fiber)
@@ -148,9 +151,9 @@ describe("SdkConnection", () => {
           return yield* Fiber.join(fiber)
         })
       const tool = { name: "t", inputSchema: { type: "object" }, tomorrow: { x: 1 }, annotations: { strange: true } }
-      const listed = yield* ask(connection.request("tools/list", {}, { timeout }), { tools: [tool], more: 1 })
+      const listed = yield* ask(Sending.ask(connection, "tools/list", {}, { timeout }), { tools: [tool], more: 1 })
       assert.deepStrictEqual(listed as unknown, { tools: [tool], more: 1 })
-      const called = yield* ask(connection.request("tools/call", { name: "t" }, { timeout }), { isError: true })
+      const called = yield* ask(Sending.ask(connection, "tools/call", { name: "t" }, { timeout }), { isError: true })
       assert.deepStrictEqual(called, { isError: true, content: [] })
     }))
 
@@ -161,7 +164,7 @@ describe("SdkConnection", () => {
       const run = (result: object) =>
         Effect.gen(function*() {
           const more = { timeout, onprogress: (progress: unknown) => seen.push(progress), task: { ttl: 1000 } }
-          const request = connection.request("tools/call", { name: "x", _meta: { kept: 1 } }, more)
+          const request = Sending.ask(connection, "tools/call", { name: "x", _meta: { kept: 1 } }, more)
           const fiber = yield* Effect.fork(request)
           yield* Effect.yieldNow()
           const { id, params } = sent.at(-1) as { id: number; params: unknown }
@@ -182,7 +185,7 @@ describe("SdkConnection", () => {
         throw new Error("listener")
       }
       const { answer, connection, receive, sent } = yield* scripted(options({ onNotification: thrower }))
-      const request = connection.request("tools/call", { name: "x" }, { timeout, onprogress: thrower })
+      const request = Sending.ask(connection, "tools/call", { name: "x" }, { timeout, onprogress: thrower })
       const fiber = yield* Effect.fork(request)
       yield* Effect.yieldNow()
       const progressToken = (sent.at(-1) as { id: number }).id
@@ -204,7 +207,7 @@ describe("SdkConnection", () => {
   it.scopedLive("(C5) a request ends at its timeout with fate unknown, and is cancelled", () =>
     Effect.gen(function*() {
       const { connection, sent } = yield* scripted(options())
-      const error = yield* Effect.flip(connection.request("tools/call", { name: "slow" }, { timeout: 20 }))
+      const error = yield* Effect.flip(Sending.ask(connection, "tools/call", { name: "slow" }, { timeout: 20 }))
       assert.deepInclude(error, { fate: "unknown", reason: "timeout" })
       assert.deepInclude(sent.at(-1), { method: "notifications/cancelled" })
     }))
@@ -224,7 +227,7 @@ describe("SdkConnection", () => {
         return silent()
       }))
       const began = performance.now()
-      const error = yield* Effect.flip(connection.request("tools/call", { name: "slow" }, {
+      const error = yield* Effect.flip(Sending.ask(connection, "tools/call", { name: "slow" }, {
         timeout: 1500,
         resetTimeoutOnProgress: true,
         maxTotalTimeout: 3000,
@@ -239,9 +242,9 @@ describe("SdkConnection", () => {
     Effect.gen(function*() {
       const { answer, connection } = yield* scripted(options())
       const endless = { timeout: Number.POSITIVE_INFINITY, resetTimeoutOnProgress: true }
-      const error = yield* Effect.flip(connection.request("ping", undefined, { ...endless, maxTotalTimeout: 30 }))
+      const error = yield* Effect.flip(Sending.ask(connection, "ping", undefined, { ...endless, maxTotalTimeout: 30 }))
       assert.deepInclude(error, { fate: "unknown", reason: "timeout" })
-      const fiber = yield* Effect.fork(connection.request("ping", undefined, endless))
+      const fiber = yield* Effect.fork(Sending.ask(connection, "ping", undefined, endless))
       yield* Effect.sleep(20)
       answer({ result: {} })
       assert.deepStrictEqual(yield* Fiber.join(fiber), {})
@@ -257,11 +260,11 @@ describe("SdkConnection", () => {
         extra.signal.addEventListener("abort", () => Deferred.unsafeDone(aborted, Exit.succeed(extra.signal.reason)))
         return silent()
       }))
-      const fiber = yield* Effect.fork(connection.request("tools/call", { name: "slow" }, { timeout }))
+      const fiber = yield* Effect.fork(Sending.ask(connection, "tools/call", { name: "slow" }, { timeout }))
       yield* Deferred.await(started)
       assert.isTrue(Exit.isInterrupted(yield* Fiber.interrupt(fiber)))
       assert.strictEqual(yield* Deferred.await(aborted), "the caller cancelled the request")
-      const result = yield* connection.request("tools/call", { name: "echo" }, { timeout })
+      const result = yield* Sending.ask(connection, "tools/call", { name: "echo" }, { timeout })
       assert.deepStrictEqual(result.content, text("still here").content)
     }))
 
@@ -271,7 +274,7 @@ describe("SdkConnection", () => {
       const unprintable = Object.create(null) as unknown
       const reasons = [new Error("enough"), "a text", { some: "object" }, undefined, unprintable]
       for (const reason of reasons) {
-        const request = connection.request("ping", undefined, { timeout, cancelReason: () => reason })
+        const request = Sending.ask(connection, "ping", undefined, { timeout, cancelReason: () => reason })
         yield* Effect.flatMap(Effect.fork(request), (fiber) => Effect.delay(Fiber.interrupt(fiber), 1))
       }
       assert.deepStrictEqual(
@@ -287,7 +290,7 @@ describe("SdkConnection", () => {
       const { connection, receive, sent } = yield* scripted(options({ handlers }))
       const first = sent.length
       const call = (name: string) =>
-        Effect.andThen(connection.request("ping", undefined, { timeout }), Effect.sync(() => happened.push(name)))
+        Effect.andThen(Sending.ask(connection, "ping", undefined, { timeout }), Effect.sync(() => happened.push(name)))
       const fibers = [yield* Effect.fork(call("one")), yield* Effect.fork(call("two"))]
       yield* Effect.yieldNow()
       const ids = sent.slice(first).map((message) => (message as { readonly id: number }).id)
@@ -321,7 +324,7 @@ describe("SdkConnection", () => {
       const { connection, sent } = yield* scripted(options())
       const before = sent.length
       for (const resultSchema of [{ timeout: 500 }, null, "schema", () => true]) {
-        const error = yield* Effect.flip(connection.request("ping", undefined, { timeout, resultSchema }))
+        const error = yield* Effect.flip(Sending.ask(connection, "ping", undefined, { timeout, resultSchema }))
         assert.deepInclude(error, { fate: "notSent", reason: "fault" })
         assert.instanceOf(error.cause, TypeError)
       }
@@ -337,13 +340,15 @@ describe("SdkConnection", () => {
           throw thrown
         }
       }
-      const fiber = yield* Effect.fork(Effect.flip(connection.request("ping", undefined, { timeout, resultSchema })))
+      const fiber = yield* Effect.fork(
+        Effect.flip(Sending.ask(connection, "ping", undefined, { timeout, resultSchema }))
+      )
       yield* Effect.yieldNow()
       answer({ result: {} })
       assert.deepInclude(yield* Fiber.join(fiber), { fate: "answered", reason: "fault", cause: thrown })
       const fails = (send: () => Promise<void>) => {
         transport.send = send
-        return Effect.flip(connection.request("ping", undefined, { timeout }))
+        return Effect.flip(Sending.ask(connection, "ping", undefined, { timeout }))
       }
       assert.deepInclude(yield* fails(() => Promise.reject(thrown)), {
         fate: "unknown",
@@ -361,12 +366,12 @@ describe("SdkConnection", () => {
   it.scopedLive("an answer that comes after its request has ended changes nothing", () =>
     Effect.gen(function*() {
       const { answer, connection, receive, sent } = yield* scripted(options())
-      yield* Effect.flip(connection.request("ping", undefined, { timeout: 5 }))
+      yield* Effect.flip(Sending.ask(connection, "ping", undefined, { timeout: 5 }))
       const id = sent.findLast((message) => "id" in message && "method" in message)
       assert.isDefined(id)
       receive({ jsonrpc: "2.0", id: (id as { id: number }).id, result: {} } as JSONRPCMessage)
       receive({ jsonrpc: "2.0", id: 4711, result: {} } as JSONRPCMessage)
-      const fiber = yield* Effect.fork(connection.request("ping", undefined, { timeout }))
+      const fiber = yield* Effect.fork(Sending.ask(connection, "ping", undefined, { timeout }))
       yield* Effect.yieldNow()
       answer({ result: {} })
       assert.deepStrictEqual(yield* Fiber.join(fiber), {})
@@ -377,7 +382,10 @@ describe("SdkConnection", () => {
       const { answer, connection, receive, sent } = yield* scripted(options())
       const order: Array<string> = []
       const fiber = yield* Effect.fork(
-        connection.request("tools/call", { name: "x" }, { timeout, onprogress: (p) => order.push(`${p.progress}`) })
+        Sending.ask(connection, "tools/call", { name: "x" }, {
+          timeout,
+          onprogress: (p) => order.push(`${p.progress}`)
+        })
           .pipe(Effect.tap(() => Effect.sync(() => order.push("answer"))))
       )
       yield* Effect.yieldNow()
@@ -406,7 +414,7 @@ describe("SdkConnection", () => {
       ]
       for (const method of methods) receive({ jsonrpc: "2.0", method, params: { unchecked: method } })
       receive({ jsonrpc: "2.0", method: "notifications/progress", params: { progressToken: 99, progress: 1 } })
-      const fiber = yield* Effect.fork(connection.request("ping", undefined, { timeout }))
+      const fiber = yield* Effect.fork(Sending.ask(connection, "ping", undefined, { timeout }))
       yield* Effect.yieldNow()
       answer({ result: {} })
       yield* Fiber.join(fiber)
@@ -423,7 +431,7 @@ describe("the end of a connection", () => {
       connection.onLost((loss) => losses.push(loss))
       const fibers = yield* Effect.forEach(
         [1, 2, 3],
-        () => Effect.fork(Effect.flip(connection.request("tools/call", { name: "x" }, { timeout })))
+        () => Effect.fork(Effect.flip(Sending.ask(connection, "tools/call", { name: "x" }, { timeout })))
       )
       yield* Effect.yieldNow()
       connection.fail({ kind: "health", message: "three in a row" })
@@ -432,7 +440,7 @@ describe("the end of a connection", () => {
         assert.deepInclude(error, { fate: "unknown", reason: "lost", message: "three in a row" })
       }
       const count = sent.length
-      const later = yield* Effect.flip(connection.request("ping", undefined, { timeout }))
+      const later = yield* Effect.flip(Sending.ask(connection, "ping", undefined, { timeout }))
       assert.deepInclude(later, { fate: "notSent", reason: "lost", message: "three in a row" })
       const notified = yield* Effect.flip(connection.notify("notifications/roots/list_changed"))
       assert.deepInclude(notified, { fate: "notSent", reason: "lost" })
@@ -445,7 +453,7 @@ describe("the end of a connection", () => {
     Effect.gen(function*() {
       const { connection, hold, transport } = yield* scripted(options())
       const reject = hold()
-      const fiber = yield* Effect.fork(Effect.flip(connection.request("ping", undefined, { timeout })))
+      const fiber = yield* Effect.fork(Effect.flip(Sending.ask(connection, "ping", undefined, { timeout })))
       yield* Effect.yieldNow()
       connection.onLost((loss) => connection.fail(loss))
       transport.onlost?.({ kind: "session", message: "404" })
@@ -457,7 +465,7 @@ describe("the end of a connection", () => {
     Effect.gen(function*() {
       const { connection, hold } = yield* scripted(options())
       const reject = hold()
-      const fiber = yield* Effect.fork(Effect.flip(connection.request("ping", undefined, { timeout })))
+      const fiber = yield* Effect.fork(Effect.flip(Sending.ask(connection, "ping", undefined, { timeout })))
       yield* Effect.yieldNow()
       reject({ fate: "unknown", reason: "rateLimited", message: "429", retryAfter: 5 })
       assert.deepInclude(yield* Fiber.join(fiber), { fate: "unknown", reason: "rateLimited", retryAfter: 5 })
@@ -469,7 +477,7 @@ describe("the end of a connection", () => {
       const early: Array<string> = []
       const late: Array<string> = []
       connection.onLost((loss) => early.push(loss.message))
-      const fiber = yield* Effect.fork(Effect.flip(connection.request("ping", undefined, { timeout })))
+      const fiber = yield* Effect.fork(Effect.flip(Sending.ask(connection, "ping", undefined, { timeout })))
       yield* Effect.yieldNow()
       transport.onlost?.({ kind: "closed", message: "exited with code 1" })
       transport.onlost?.({ kind: "closed", message: "again" })
@@ -486,7 +494,7 @@ describe("the end of a connection", () => {
       const connection = yield* connectTo(server)
       const lost = yield* Deferred.make<Loss>()
       connection.onLost((loss) => Deferred.unsafeDone(lost, Exit.succeed(loss)))
-      const fiber = yield* Effect.fork(Effect.flip(connection.request("tools/call", { name: "x" }, { timeout })))
+      const fiber = yield* Effect.fork(Effect.flip(Sending.ask(connection, "tools/call", { name: "x" }, { timeout })))
       yield* Effect.yieldNow()
       yield* Effect.promise(() => server.close())
       assert.strictEqual((yield* Deferred.await(lost)).kind, "closed")
@@ -504,7 +512,7 @@ describe("the end of a connection", () => {
       const connection = yield* connectTo(server).pipe(Scope.extend(scope))
       const losses: Array<Loss> = []
       connection.onLost((loss) => losses.push(loss))
-      const fiber = yield* Effect.fork(Effect.flip(connection.request("tools/call", { name: "x" }, { timeout })))
+      const fiber = yield* Effect.fork(Effect.flip(Sending.ask(connection, "tools/call", { name: "x" }, { timeout })))
       yield* Effect.yieldNow()
       yield* Scope.close(scope, Exit.void)
       assert.deepInclude(yield* Fiber.join(fiber), { fate: "unknown", reason: "lost" })
@@ -527,7 +535,7 @@ describe("requests of the server", () => {
   const outcome = (server: Server, more: Partial<ConnectOptions>) =>
     Effect.flatMap(
       connectTo(server, more),
-      (connection) => connection.request("tools/call", { name: "x" }, { timeout })
+      (connection) => Sending.ask(connection, "tools/call", { name: "x" }, { timeout })
     )
       .pipe(Effect.map((result) => (result.content[0] as { text: string }).text))
 

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { RequestError } from "@mcp-lifeline/core"
+import { RequestError, Sending } from "@mcp-lifeline/core"
 import { Bytes } from "@mcp-lifeline/core/internal"
 import { Oversized } from "@mcp-lifeline/protocol"
 import { Effect, Fiber } from "effect"
@@ -9,7 +9,7 @@ describe("what ends with a request", () => {
   it.scopedLive("[C5] its timer: an answered request is not cancelled later", () =>
     Effect.gen(function*() {
       const { answer, connection, sent } = yield* scripted({ onNotification: () => {} })
-      const fiber = yield* Effect.fork(connection.request("ping", undefined, { timeout: 20 }))
+      const fiber = yield* Effect.fork(Sending.ask(connection, "ping", undefined, { timeout: 20 }))
       yield* Effect.yieldNow()
       answer({ result: {} })
       yield* Fiber.join(fiber)
@@ -20,7 +20,7 @@ describe("what ends with a request", () => {
   it.scopedLive("[C5] a time that is longer than any timer holds is not over at once", () =>
     Effect.gen(function*() {
       const { answer, connection } = yield* scripted({ onNotification: () => {} })
-      const fiber = yield* Effect.fork(connection.request("ping", undefined, { timeout: 2 ** 31 + 1000 }))
+      const fiber = yield* Effect.fork(Sending.ask(connection, "ping", undefined, { timeout: 2 ** 31 + 1000 }))
       yield* Effect.sleep(20)
       assert.isNull(fiber.unsafePoll())
       answer({ result: {} })

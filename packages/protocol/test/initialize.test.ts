@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { ConnectError, RequestError } from "@mcp-lifeline/core"
+import { ConnectError, RequestError, Sending } from "@mcp-lifeline/core"
 import { MemoryConnector, Meta, SdkConnection } from "@mcp-lifeline/protocol"
 import { McpServer } from "@modelcontextprotocol/sdk/server/mcp.js"
 import type { JSONRPCMessage } from "@modelcontextprotocol/sdk/types.js"
@@ -63,7 +63,7 @@ describe("what a server says of itself, and its errors", () => {
         }
         assert.isBelow(instructions?.length ?? Number.POSITIVE_INFINITY, 100_100)
       }
-      const failed = yield* Effect.flip(connection.request("tools/call", { name: "x" }, { timeout: 5000 }))
+      const failed = yield* Effect.flip(Sending.ask(connection, "tools/call", { name: "x" }, { timeout: 5000 }))
       assert.isBelow(failed.message.length, 16_500)
       assert.include(failed.message, `[cut: ${long.length} characters]`)
       const request = new RequestError({ fate: "unknown", reason: "network", message: "x".repeat(100_000) })

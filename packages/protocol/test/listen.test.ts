@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import type { Hearing, ServerNotification } from "@mcp-lifeline/core"
-import { RequestError } from "@mcp-lifeline/core"
+import { RequestError, Sending } from "@mcp-lifeline/core"
 import { Binding } from "@mcp-lifeline/protocol"
 import type { JSONRPCMessage, ServerCapabilities } from "@modelcontextprotocol/sdk/types.js"
 import { Effect, Fiber, Random, TestClock } from "effect"
@@ -150,7 +150,7 @@ describe("the stream of changes", () => {
   it.scoped("[E4] a list that came before it was acknowledged is read again, once: it may have changed since", () =>
     Effect.gen(function*() {
       const { acknowledge, connection, heard } = yield* connected()
-      yield* connection.request("tools/list", undefined, request)
+      yield* Sending.ask(connection, "tools/list", undefined, request)
       yield* acknowledge()
       yield* acknowledge()
       assert.deepStrictEqual(heard, [{ announced: ["tools"], unannounced: [] }])
@@ -371,7 +371,7 @@ describe("the stream of changes", () => {
       const { acknowledge, connection, listens } = yield* connected(all)
       yield* acknowledge()
       const waiting = yield* Effect.fork(
-        Effect.flip(connection.request("resources/subscribe", { uri: "a:a" }, request))
+        Effect.flip(Sending.ask(connection, "resources/subscribe", { uri: "a:a" }, request))
       )
       yield* TestClock.adjust(0)
       connection.fail({ kind: "closed", message: "over" })
@@ -418,7 +418,7 @@ describe("the stream of changes", () => {
 
 describe("subscriptions to resources", () => {
   const subscribe = (connection: Effect.Effect.Success<ReturnType<typeof connected>>["connection"], uri: string) =>
-    connection.request("resources/subscribe", { uri }, request)
+    Sending.ask(connection, "resources/subscribe", { uri }, request)
 
   it.scoped("[E4] are part of the stream, which is closed and opened for them; they end when the server has promised them", () =>
     Effect.gen(function*() {
@@ -482,12 +482,12 @@ describe("subscriptions to resources", () => {
       yield* TestClock.adjust(20)
       yield* acknowledge()
       yield* Fiber.joinAll(fibers)
-      yield* connection.request("resources/unsubscribe", { uri: "a:1" }, request)
+      yield* Sending.ask(connection, "resources/unsubscribe", { uri: "a:1" }, request)
       updated("a:1")
       updated("a:2")
       assert.deepStrictEqual(notifications, [{ method: "notifications/resources/updated", params: { uri: "a:2" } }])
       assert.strictEqual(cancelled.length, 0)
-      yield* connection.request("resources/unsubscribe", { uri: "a:2" }, request)
+      yield* Sending.ask(connection, "resources/unsubscribe", { uri: "a:2" }, request)
       yield* TestClock.adjust("1 hour")
       assert.strictEqual(cancelled.length, 1)
       assert.strictEqual(listens().length, 1)
@@ -527,7 +527,7 @@ describe("subscriptions to resources", () => {
   it.scoped("[E4] that are given up while they wait are not asked for again", () =>
     Effect.gen(function*() {
       const { connection, current, cut } = yield* connected(all)
-      const waiting = yield* Effect.fork(Effect.flip(connection.request("resources/subscribe", { uri: "a:1" }, {
+      const waiting = yield* Effect.fork(Effect.flip(Sending.ask(connection, "resources/subscribe", { uri: "a:1" }, {
         timeout: 100
       })))
       const given = yield* Effect.fork(subscribe(connection, "a:2"))
@@ -542,7 +542,7 @@ describe("subscriptions to resources", () => {
 
 describe("what ends a stream, and what does not", () => {
   const subscribe = (connection: Effect.Effect.Success<ReturnType<typeof connected>>["connection"], uri: string) =>
-    connection.request("resources/subscribe", { uri }, request)
+    Sending.ask(connection, "resources/subscribe", { uri }, request)
   const both: ServerCapabilities = { tools: { listChanged: true }, resources: { subscribe: true } }
 
   it.scoped("[E4] one of two that wait for a subscription gives it up: the other gets it", () =>
@@ -723,22 +723,22 @@ describe("what each request says", () => {
   it.scoped("[E5] the level of log messages is said in each request from then on", () =>
     Effect.gen(function*() {
       const { connection, sent } = yield* connected(all)
-      yield* connection.request("logging/setLevel", { level: "warning" }, request)
-      yield* connection.request("tools/list", undefined, request)
+      yield* Sending.ask(connection, "logging/setLevel", { level: "warning" }, request)
+      yield* Sending.ask(connection, "tools/list", undefined, request)
       const key = "io.modelcontextprotocol/logLevel"
       assert.strictEqual(sent.at(-1)!.params["_meta"][key], "warning")
-      yield* connection.request("tools/list", { _meta: { [key]: "debug" } }, request)
+      yield* Sending.ask(connection, "tools/list", { _meta: { [key]: "debug" } }, request)
       assert.strictEqual(sent.at(-1)!.params["_meta"][key], "debug")
       assert.isTrue(sent.every(({ method }) => method !== "logging/setLevel"))
       const without = yield* connected({ tools: {} })
-      const error = yield* Effect.flip(without.connection.request("logging/setLevel", { level: "info" }, request))
+      const error = yield* Effect.flip(Sending.ask(without.connection, "logging/setLevel", { level: "info" }, request))
       assert.strictEqual(error.code, -32601)
     }))
 
   it.scoped("[E2] a refused version that the server says to support is sent again in place, once", () =>
     Effect.gen(function*() {
       const { connection, receive, sent } = yield* connected({ tools: {} })
-      const call = yield* Effect.fork(connection.request("tools/call", { name: "a" }, request))
+      const call = yield* Effect.fork(Sending.ask(connection, "tools/call", { name: "a" }, request))
       yield* TestClock.adjust(0)
       const refuse = (supported: ReadonlyArray<string>) =>
         Effect.zipRight(
@@ -758,7 +758,7 @@ describe("what each request says", () => {
       yield* refuse(["2026-07-28"])
       assert.strictEqual((yield* Effect.flip(Fiber.join(call))).code, -32022)
       assert.strictEqual(calls().length, 2)
-      const other = yield* Effect.fork(Effect.flip(connection.request("tools/call", { name: "a" }, request)))
+      const other = yield* Effect.fork(Effect.flip(Sending.ask(connection, "tools/call", { name: "a" }, request)))
       yield* TestClock.adjust(0)
       yield* refuse(["2027-01-01"])
       yield* Fiber.join(other)

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import type { ConnectOptions, Loss, RequestReason } from "@mcp-lifeline/core"
-import { ConnectError, RequestError, SuspendedSession } from "@mcp-lifeline/core"
+import { ConnectError, RequestError, Sending, SuspendedSession } from "@mcp-lifeline/core"
 import { Binding, SdkConnection } from "@mcp-lifeline/protocol"
 import type { AdapterTransport, TransportSession } from "@mcp-lifeline/protocol"
 import type { JSONRPCMessage, RequestId } from "@modelcontextprotocol/sdk/types.js"
@@ -55,7 +55,7 @@ const suspended = Effect.gen(function*() {
   const old = suspendable()
   const connection = yield* SdkConnection.connect(old.transport, options).pipe(Scope.extend(scope))
   connection.onLost(() => {})
-  const call = () => Effect.fork(Effect.either(connection.request("tools/call", { name: "x" }, request)))
+  const call = () => Effect.fork(Effect.either(Sending.ask(connection, "tools/call", { name: "x" }, request)))
   const calls = [yield* call(), yield* call()] as const
   yield* Effect.yieldNow()
   assert.deepStrictEqual(old.sent.map(({ id }) => id), [0, undefined, 1, 2] as Array<unknown>)
@@ -78,7 +78,7 @@ describe("a session that goes on over another connection", () => {
       assert.deepInclude(error, { fate: "unknown", reason: "lost", message: "the network is gone" })
       assert.isNull(kept.unsafePoll())
       assert.isTrue(session.isAwaited)
-      const refused = yield* Effect.flip(connection.request("ping", undefined, request))
+      const refused = yield* Effect.flip(Sending.ask(connection, "ping", undefined, request))
       assert.deepInclude(refused, { fate: "notSent", reason: "lost" })
       const next = suspendable((id) => {
         queueMicrotask(() => next.receive({ id, result: {} }))
@@ -95,7 +95,7 @@ describe("a session that goes on over another connection", () => {
       next.receive({ id: 2, result: { content: [] } })
       const answered = yield* Effect.flatten(Fiber.join(kept))
       assert.deepStrictEqual(answered, { content: [] })
-      const fiber = yield* Effect.fork(resumed.request("tools/list", {}, request))
+      const fiber = yield* Effect.fork(Sending.ask(resumed, "tools/list", {}, request))
       yield* Effect.yieldNow()
       const id = next.sent.at(-1)!.id
       assert.isAbove(id, 3)
@@ -240,7 +240,7 @@ describe("the loss of a session that may go on", () => {
         const { receive, sent, transport } = suspendable()
         const connection = yield* SdkConnection.connect(transport, options)
         if (hears) connection.onLost(() => {})
-        const call = yield* Effect.fork(Effect.either(connection.request("tools/list", {}, request)))
+        const call = yield* Effect.fork(Effect.either(Sending.ask(connection, "tools/list", {}, request)))
         yield* Effect.yieldNow()
         transport.onlost?.(loss)
         yield* Effect.sleep(5)
@@ -256,7 +256,7 @@ describe("the loss of a session that may go on", () => {
     Effect.gen(function*() {
       const { receive, sent, transport } = suspendable()
       const connection = yield* SdkConnection.connect(transport, options)
-      const call = yield* Effect.fork(connection.request("tools/list", {}, request))
+      const call = yield* Effect.fork(Sending.ask(connection, "tools/list", {}, request))
       yield* Effect.yieldNow()
       transport.onlost?.({ kind: "session", message: "404" })
       yield* Effect.sleep(5)

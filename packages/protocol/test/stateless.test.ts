@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import type { ConnectError, ConnectOptions, Hearing, Loss, ServerNotification } from "@mcp-lifeline/core"
-import { RequestError } from "@mcp-lifeline/core"
+import { RequestError, Sending } from "@mcp-lifeline/core"
 import { Binding } from "@mcp-lifeline/protocol"
 import type { JSONRPCMessage } from "@modelcontextprotocol/sdk/types.js"
 import { Deferred, Effect, Exit, Fiber, Scope, TestClock } from "effect"
@@ -105,10 +105,10 @@ describe("a connection without a session", () => {
       const { connection, losses, sent } = yield* opened(({ method }, count) =>
         method !== "server/discover" ? undefined : count === 1 ? { result: discovered } : answer
       )
-      assert.deepStrictEqual(yield* connection.request("ping", undefined, { timeout }), {})
+      assert.deepStrictEqual(yield* Sending.ask(connection, "ping", undefined, { timeout }), {})
       assert.deepStrictEqual(sent.map(({ method }) => method), ["server/discover", "server/discover"])
       answer = network
-      assert.strictEqual(yield* Effect.flip(connection.request("ping", undefined, { timeout })), network)
+      assert.strictEqual(yield* Effect.flip(Sending.ask(connection, "ping", undefined, { timeout })), network)
       assert.deepStrictEqual(losses, [])
     }))
 
@@ -122,14 +122,14 @@ describe("a connection without a session", () => {
         const { connection, losses, sent } = yield* opened(({ method }, count) =>
           method === "server/discover" && count > 1 ? answer : undefined
         )
-        const error = yield* Effect.flip(connection.request("ping", undefined, { timeout }))
+        const error = yield* Effect.flip(Sending.ask(connection, "ping", undefined, { timeout }))
         assert.deepInclude(error, { fate: "rejected", reason: "session" })
         assert.deepStrictEqual(losses.map(({ kind, message }) => [kind, message]), [["session", error.message]])
         const late: Array<Loss> = []
         connection.onLost((loss) => late.push(loss))
         assert.deepStrictEqual(late, losses)
         const count = sent.length
-        const refused = yield* Effect.flip(connection.request("tools/list", undefined, { timeout }))
+        const refused = yield* Effect.flip(Sending.ask(connection, "tools/list", undefined, { timeout }))
         assert.deepInclude(refused, { fate: "notSent", reason: "lost" })
         assert.deepInclude(yield* Effect.flip(connection.notify("notifications/cancelled", {})), { fate: "notSent" })
         assert.strictEqual(sent.length, count)
@@ -142,11 +142,15 @@ describe("a connection without a session", () => {
         method === "server/discover" ? { result: { ...discovered, capabilities: { tools: {} } } } : undefined
       )
       const count = sent.length
-      const task = yield* Effect.flip(connection.request("tools/call", { name: "x" }, { timeout, task: { ttl: 5 } }))
+      const task = yield* Effect.flip(
+        Sending.ask(connection, "tools/call", { name: "x" }, { timeout, task: { ttl: 5 } })
+      )
       assert.deepInclude(task, { fate: "notSent", reason: "fault" })
-      const schema = yield* Effect.flip(connection.request("tools/call", { name: "x" }, { timeout, resultSchema: 5 }))
+      const schema = yield* Effect.flip(
+        Sending.ask(connection, "tools/call", { name: "x" }, { timeout, resultSchema: 5 })
+      )
       assert.deepInclude(schema, { fate: "notSent", reason: "fault" })
-      const level = yield* Effect.flip(connection.request("logging/setLevel", { level: "debug" }, { timeout }))
+      const level = yield* Effect.flip(Sending.ask(connection, "logging/setLevel", { level: "debug" }, { timeout }))
       assert.deepInclude(level, { fate: "answered", code: -32601 })
       assert.strictEqual(sent.length, count)
     }))
@@ -170,7 +174,7 @@ describe("a connection without a session", () => {
       for (const own of [false, true]) {
         const scope = yield* Scope.make()
         const { connection, losses, transport } = yield* Scope.extend(opened(() => undefined), scope)
-        const call = yield* Effect.fork(Effect.flip(connection.request("tools/list", undefined, { timeout })))
+        const call = yield* Effect.fork(Effect.flip(Sending.ask(connection, "tools/list", undefined, { timeout })))
         yield* Effect.yieldNow()
         if (own) yield* Scope.close(scope, Exit.void)
         else transport.onclose?.()
@@ -209,7 +213,7 @@ describe("a server that wants input first", () => {
         { handlers }
       )
       const fiber = yield* Effect.fork(
-        connection.request("tools/call", call, { timeout, maxTotalTimeout: timeout })
+        Sending.ask(connection, "tools/call", call, { timeout, maxTotalTimeout: timeout })
       )
       while (sent.filter(({ method }) => method === "tools/call").length < 2) yield* Effect.sleep(1)
       yield* Effect.sleep(20)
@@ -225,7 +229,7 @@ describe("a server that wants input first", () => {
         ({ method }) => method === "tools/call" ? { result: wants } : undefined,
         { handlers }
       )
-      const error = yield* Effect.flip(connection.request("tools/call", call, { timeout }))
+      const error = yield* Effect.flip(Sending.ask(connection, "tools/call", call, { timeout }))
       assert.deepInclude(error, { fate: "answered", reason: "protocol" })
       assert.lengthOf(sent.filter(({ method }) => method === "tools/call"), 11)
     }))
@@ -249,7 +253,7 @@ describe("a server that wants input first", () => {
         })
         const calls = () => sent.filter(({ method }) => method === "tools/call")
         const options = { ...limit, onasking: (isAsking: boolean) => asking.push(isAsking) }
-        const fiber = yield* Effect.fork(Effect.flip(connection.request("tools/call", call, options)))
+        const fiber = yield* Effect.fork(Effect.flip(Sending.ask(connection, "tools/call", call, options)))
         yield* TestClock.adjust(400)
         receive({ id: calls()[0]!.id, result: wants })
         yield* TestClock.adjust(86_400_000)
@@ -271,7 +275,7 @@ describe("a server that wants input first", () => {
         { handlers: { roots: Effect.delay(Effect.succeed(roots), 30) } }
       )
       for (const limit of [{ timeout: Infinity }, { timeout: 10_000, resetTimeoutOnProgress: true }]) {
-        assert.deepInclude(yield* connection.request("tools/call", call, limit), { content: [] })
+        assert.deepInclude(yield* Sending.ask(connection, "tools/call", call, limit), { content: [] })
       }
     }))
 
@@ -287,7 +291,7 @@ describe("a server that wants input first", () => {
         ({ method }) => method === "tools/call" ? { result: { ...wants, content: [] } } : undefined,
         { relay }
       )
-      const result: unknown = yield* connection.request("tools/call", call, { timeout })
+      const result: unknown = yield* Sending.ask(connection, "tools/call", call, { timeout })
       assert.deepInclude(result, { resultType: "input_required", requestState: "s" })
     }))
 
@@ -295,7 +299,7 @@ describe("a server that wants input first", () => {
     Effect.gen(function*() {
       const { connection, sent } = yield* opened(() => undefined)
       const fiber = yield* Effect.fork(
-        connection.request("tools/call", call, { timeout, cancelReason: () => "enough" })
+        Sending.ask(connection, "tools/call", call, { timeout, cancelReason: () => "enough" })
       )
       yield* Effect.yieldNow()
       yield* Fiber.interrupt(fiber)
@@ -324,7 +328,7 @@ describe("the lists that were given", () => {
               : undefined,
           { onHearing: (hearing) => heard.push(hearing) }
         )
-        yield* connection.request(method, undefined, { timeout })
+        yield* Sending.ask(connection, method, undefined, { timeout })
         while (!sent.some((one) => one.method === "subscriptions/listen")) yield* Effect.sleep(1)
         const listen = sent.find((one) => one.method === "subscriptions/listen")!
         receive({

@@ -1,4 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
+import { Sending } from "@mcp-lifeline/core"
 import type { RequestError } from "@mcp-lifeline/core"
 import { Binding } from "@mcp-lifeline/protocol"
 import type { JSONRPCMessage } from "@modelcontextprotocol/sdk/types.js"
@@ -36,7 +37,7 @@ const connected = (era: typeof eras[number]) =>
       era === "2025" ? connect(withdrawing, options) : connectStateless(withdrawing, "http", options)
     )
     const call = (timeout = 60_000): Effect.Effect<unknown, RequestError> =>
-      connection.request("tools/call", { name: "echo" }, { timeout })
+      Sending.ask(connection, "tools/call", { name: "echo" }, { timeout })
     return {
       connection,
       transport,

@@ -27,8 +27,6 @@ export interface Outcome {
   readonly stateful?: boolean | undefined
   /** Whether its session can outlive it (`Connection.suspend`). Default false. */
   readonly suspends?: boolean | undefined
-  /** Whether it takes requests outside of fibers, too (`Connection.send`). Default false. */
-  readonly sends?: boolean | undefined
   /**
    * What happens when Lifeline offers this attempt a suspended session: the connection resumes it, the server has forgotten it, or the
    * connector ignores it and makes a new one. Default `resumed`.

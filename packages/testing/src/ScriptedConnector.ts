@@ -10,10 +10,11 @@ import {
   type ProcessSight,
   RequestError,
   type RequestOptions,
+  Sending,
   SuspendedSession
 } from "@mcp-lifeline/core"
 import type { Prompt, Resource, ResourceTemplate, Tool } from "@modelcontextprotocol/sdk/types.js"
-import { Clock, Effect, FiberId, Runtime, type Scope } from "effect"
+import { Clock, Effect, type Runtime, type Scope } from "effect"
 import { Ledger } from "./Ledger.js"
 import { type Outcome, ScriptedConnection, ScriptedSession } from "./ScriptedConnection.js"
 
@@ -222,8 +223,7 @@ export class ScriptedConnector implements Connector {
       resumed: connection.session.last === "resumed",
       stateful: outcome.stateful ?? true,
       peer: { pid: connection.id },
-      request: request as Connection["request"],
-      send: outcome.sends === true ? sending(request, runtime) : undefined,
+      send: Sending.by(runtime, request),
       notify: (method) => Effect.asVoid(request(method, undefined, { timeout: Number.MAX_SAFE_INTEGER })),
       onLost: (callback) => {
         connection.onLost(callback)
@@ -274,23 +274,6 @@ export class ScriptedConnector implements Connector {
       default:
         return {}
     }
-  }
-}
-
-/** Requests outside of any fiber of the caller's. */
-const sending = (
-  request: (method: string, params: unknown, options: RequestOptions) => Effect.Effect<unknown, RequestError>,
-  runtime: Runtime.Runtime<never>
-): NonNullable<Connection["send"]> =>
-(method, params, options, settle) => {
-  let isCancelled = false
-  const fiber = Runtime.runFork(runtime)(request(method, params, options))
-  fiber.addObserver((exit) => {
-    if (!isCancelled) settle(exit as never)
-  })
-  return () => {
-    isCancelled = true
-    fiber.unsafeInterruptAsFork(FiberId.none)
   }
 }
 

@@ -216,7 +216,7 @@ export const make = (options: Options): Connector => {
       const adapter = yield* make({ client, url, target, maxMessageBytes, parameters, beside: connectOptions.beside })
       const connection = yield* (yield* Binding.load(connectOptions)).connectStateless(adapter, "http", connectOptions)
       hasBeenStateless = true
-      return { ...parameters.over(connection), heartbeat: heartbeat(client) }
+      return { ...parameters.over(connection, yield* Effect.runtime<never>()), heartbeat: heartbeat(client) }
     }).pipe(Effect.mapError((error) => error._tag === "ConnectError" ? located(error) : error))
 
   const memory = new EraMemory.EraMemory()

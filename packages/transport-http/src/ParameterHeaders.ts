@@ -2,10 +2,10 @@
  * Parameters of tools that stand in headers, too, because the tool's schema says so (`x-mcp-header`): what the lists of one connection
  * have declared. Only servers without sessions ask for that.
  */
-import type { Connection, RequestError } from "@mcp-lifeline/core"
+import { type Connection, type Params, type RequestOptions, type Result, Sending } from "@mcp-lifeline/core"
 import { Listing } from "@mcp-lifeline/core/internal"
 import type { JSONRPCMessage } from "@modelcontextprotocol/sdk/types.js"
-import { Effect, Predicate } from "effect"
+import { Effect, Predicate, type Runtime } from "effect"
 import { oneLine } from "./HttpFailure.js"
 import * as RequestHeaders from "./RequestHeaders.js"
 
@@ -101,36 +101,39 @@ export class ParameterHeaders {
    * The connection, from whose lists it learns. Tools with declarations that the protocol forbids are not in them. A call whose headers
    * are refused is sent once more after the tools were listed: the server has not carried it out.
    */
-  over(connection: Connection): Connection {
-    const request = connection.request as (
-      ...args: Parameters<Connection["request"]>
-    ) => Effect.Effect<any, RequestError>
-    const listed: typeof request = (method, params, options) =>
-      Effect.flatMap(request(method, params, options), (result) => this.#learn(result))
+  over(connection: Connection, runtime: Runtime.Runtime<never>): Connection {
+    const list = (params: Params<"tools/list">, options: RequestOptions) =>
+      Effect.flatMap(Sending.ask(connection, "tools/list", params, options), (result) => this.#learn(result))
+    const sendList = Sending.by(runtime, (_, params, options) => list(params, options))
     const listAll = (timeout: number) =>
       Listing.readPages(
         "tools",
         maxPages,
-        (cursor) => listed("tools/list", cursor === undefined ? {} : { cursor }, { timeout }),
+        (cursor) => list(cursor === undefined ? {} : { cursor }, { timeout }),
         () => true
       )
-    const asked: typeof request = (method, params, options) => {
-      if (method === "tools/list") return listed(method, params, options)
-      const once = request(method, params, options)
-      return method !== "tools/call" ? once : Effect.catchIf(
-        once,
-        ({ code }) => code === headerMismatch,
-        (refusal) =>
-          Effect.matchEffect(listAll(options.timeout), {
-            onFailure: () => Effect.fail(refusal),
-            onSuccess: () => request(method, params, options)
-          })
-      )
+    const send: Connection["send"] = (method, params, options, settle) => {
+      if (method === "tools/list") return sendList(method, params, options, settle)
+      if (method !== "tools/call") return connection.send(method, params, options, settle)
+      let again: (() => void) | undefined
+      const cancel = connection.send(method, params, options, (exit) => {
+        const refusal = Sending.errorOf(exit)
+        if (refusal?.code !== headerMismatch) return settle(exit)
+        const known = Effect.mapError(listAll(options.timeout), () => refusal)
+        again = Sending.after(
+          runtime,
+          known,
+          options,
+          (left) => connection.send(method, params, left, settle),
+          settle
+        )
+      })
+      return () => (again ?? cancel)()
     }
-    return { ...connection, request: asked }
+    return { ...connection, send }
   }
 
-  #learn(result: { readonly tools: ReadonlyArray<{ readonly name: string; readonly inputSchema: unknown }> }) {
+  #learn(result: Result<"tools/list">): Effect.Effect<Result<"tools/list">> {
     const warnings: Array<string> = []
     const tools = result.tools.filter(({ inputSchema, name }) => {
       const declared = declarations(inputSchema)

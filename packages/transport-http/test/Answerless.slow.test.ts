@@ -2,6 +2,7 @@
  * Messages that have no answer, at servers that leave them without a status.
  */
 import { assert, describe, it } from "@effect/vitest"
+import { Sending } from "@mcp-lifeline/core"
 import { HttpFault, HttpFaultServer } from "@mcp-lifeline/testing"
 import { HttpConnector } from "@mcp-lifeline/transport-http"
 import { Effect, Fiber, type Scope } from "effect"
@@ -50,7 +51,7 @@ describe("messages that have no answer", () => {
           )
         )
         yield* Effect.promise(() => server.until(() => server.count("notifications/x") > 3))
-        yield* connection.request("ping", undefined, { timeout: 20_000 })
+        yield* Sending.ask(connection, "ping", undefined, { timeout: 20_000 })
         yield* call()
         yield* Fiber.join(told)
         yield* Effect.promise(() => server.until(() => server.count("notifications/x") === many))

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Backend } from "@mcp-lifeline/core"
+import { Backend, Sending } from "@mcp-lifeline/core"
 import { HttpExchange, HttpFault } from "@mcp-lifeline/testing"
 import { HttpConnector } from "@mcp-lifeline/transport-http"
 import { Deferred, Effect } from "effect"
@@ -154,7 +154,7 @@ describe("messages that are too long", () => {
         server.tools.set("long", { run: () => text(long) })
         const { call, connection, losses } = yield* connect(server.url)
         const [error, other] = yield* Effect.all([
-          Effect.flip(connection.request("tools/call", { name: "long" }, { timeout: 20_000 })),
+          Effect.flip(Sending.ask(connection, "tools/call", { name: "long" }, { timeout: 20_000 })),
           call("other")
         ], { concurrency: "unbounded" })
         assert.deepStrictEqual([error.fate, error.reason], ["answered", "protocol"])

@@ -1,4 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
+import { Sending } from "@mcp-lifeline/core"
 import type { Connector, RequestError } from "@mcp-lifeline/core"
 import { HttpFault } from "@mcp-lifeline/testing"
 import { HttpConnector } from "@mcp-lifeline/transport-http"
@@ -72,7 +73,7 @@ describe("whether a request was given to a socket", () => {
     Effect.gen(function*() {
       const scope = yield* Scope.make()
       const { connection } = yield* Scope.extend(Harness.connect(connector), scope)
-      const call = connection.request("tools/call", { name: "echo" }, { timeout: 20_000 })
+      const call = Sending.ask(connection, "tools/call", { name: "echo" }, { timeout: 20_000 })
       const calling = yield* Effect.fork(Effect.flip(call))
       yield* isUnderWay
       yield* Scope.close(scope, Exit.void)

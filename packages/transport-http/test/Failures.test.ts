@@ -1,4 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
+import { Sending } from "@mcp-lifeline/core"
 import type { InvalidOptions } from "@mcp-lifeline/core"
 import { HttpExchange, TcpProxy } from "@mcp-lifeline/testing"
 import { HttpConnector } from "@mcp-lifeline/transport-http"
@@ -235,7 +236,7 @@ describe("failures of requests", () => {
       const server = yield* Harness.server
       const { connection, losses } = yield* Harness.connect(streamable(server.url))
       const parameters = { name: "echo", arguments: { number: 1n } }
-      const error = yield* Effect.flip(connection.request("tools/call", parameters, { timeout: 20_000 }))
+      const error = yield* Effect.flip(Sending.ask(connection, "tools/call", parameters, { timeout: 20_000 }))
       assert.deepStrictEqual([error.fate, error.reason], ["notSent", "fault"])
       assert.instanceOf(error.cause, TypeError)
       assert.strictEqual(server.count("tools/call"), 0)
@@ -253,7 +254,7 @@ describe("failures of requests", () => {
       })
       const { connection } = yield* Harness.connect(HttpConnector.make({ url: server.url, dispatcher }))
       isBroken = true
-      const error = yield* Effect.flip(connection.request("tools/list", {}, { timeout: 20_000 }))
+      const error = yield* Effect.flip(Sending.ask(connection, "tools/list", {}, { timeout: 20_000 }))
       assert.deepStrictEqual([error.fate, error.reason], ["unknown", "fault"])
       assert.include(error.message, "a broken dispatcher")
       isBroken = false
@@ -264,7 +265,7 @@ describe("failures of requests", () => {
       const server = yield* Harness.server
       const { connection, losses } = yield* Harness.connect(streamable(server.url))
       server.hook = ({ rpc }) => rpc === "tools/list"
-      const error = yield* Effect.flip(connection.request("tools/list", {}, { timeout: 200 }))
+      const error = yield* Effect.flip(Sending.ask(connection, "tools/list", {}, { timeout: 200 }))
       assert.deepStrictEqual([error.fate, error.reason], ["unknown", "timeout"])
       assert.deepStrictEqual(losses, [])
     }))
@@ -275,7 +276,7 @@ describe("failures of requests", () => {
       const proxy = yield* TcpProxy.make(server.url)
       const { call, connection, losses } = yield* Harness.connect(streamable(proxy.url))
       proxy.hold()
-      const error = yield* Effect.flip(connection.request("tools/list", {}, { timeout: 200 }))
+      const error = yield* Effect.flip(Sending.ask(connection, "tools/list", {}, { timeout: 200 }))
       assert.deepStrictEqual([error.fate, error.reason], ["unknown", "timeout"])
       const patient = yield* Effect.fork(call("patient"))
       assert.strictEqual(server.applied.length, 0)

@@ -1,4 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
+import { Sending } from "@mcp-lifeline/core"
 import { HttpExchange, HttpFault } from "@mcp-lifeline/testing"
 import { HttpConnector } from "@mcp-lifeline/transport-http"
 import { UnauthorizedError } from "@modelcontextprotocol/sdk/client/auth.js"
@@ -253,7 +254,7 @@ describe("logging in", () => {
       const { call, connection } = yield* Harness.connect(connector)
       for (let time = 0; time < 4; time++) {
         yield* Effect.flip(call())
-        yield* connection.request("ping", undefined, { timeout: 5_000 })
+        yield* Sending.ask(connection, "ping", undefined, { timeout: 5_000 })
       }
       assert.deepStrictEqual([logins.length, count], [1, 2])
     }))

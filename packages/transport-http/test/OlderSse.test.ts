@@ -1,4 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
+import { Sending } from "@mcp-lifeline/core"
 import { HttpExchange } from "@mcp-lifeline/testing"
 import { HttpConnector } from "@mcp-lifeline/transport-http"
 import { Effect } from "effect"
@@ -144,7 +145,7 @@ describe("the older HTTP+SSE", () => {
       OlderServer.speak(server)
       const { call, connection, losses } = yield* Harness.connect(sseTo(server.url))
       const parameters = { name: "echo", arguments: { number: 1n } }
-      const error = yield* Effect.flip(connection.request("tools/call", parameters, { timeout: 20_000 }))
+      const error = yield* Effect.flip(Sending.ask(connection, "tools/call", parameters, { timeout: 20_000 }))
       assert.deepStrictEqual([error.fate, error.reason], ["notSent", "fault"])
       assert.instanceOf(error.cause, TypeError)
       yield* call()

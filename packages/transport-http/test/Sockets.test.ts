@@ -1,4 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
+import { Sending } from "@mcp-lifeline/core"
 import { HttpFault } from "@mcp-lifeline/testing"
 import { HttpConnector } from "@mcp-lifeline/transport-http"
 import { Deferred, Effect, Fiber } from "effect"
@@ -28,7 +29,9 @@ describe("sockets", () => {
         const calls = Array.from(
           { length: many },
           (_, i) =>
-            connection.request("tools/call", { name: "echo", arguments: { message: `${i}` } }, { timeout: 500_000 })
+            Sending.ask(connection, "tools/call", { name: "echo", arguments: { message: `${i}` } }, {
+              timeout: 500_000
+            })
         )
         const results = yield* Effect.all(calls, { concurrency: "unbounded" })
         const texts = results.map(({ content }) => (content[0] as { readonly text: string }).text)
@@ -46,7 +49,7 @@ describe("sockets", () => {
       const { call, connection } = yield* Harness.connect(HttpConnector.make({ url: server.url, maxSockets: 2 }))
       const calls = yield* Effect.fork(Effect.all([call(), call(), call()], { concurrency: "unbounded" }))
       yield* Effect.promise(() => server.until(() => server.count("tools/call") === 2))
-      yield* connection.request("ping", undefined, { timeout: 20_000 })
+      yield* Sending.ask(connection, "ping", undefined, { timeout: 20_000 })
       server.dropStreams()
       yield* Effect.promise(() => server.until(() => server.count("GET") === 2 && server.streams.size === 1))
       assert.strictEqual(server.count("tools/call"), 2)

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Backend } from "@mcp-lifeline/core"
+import { Backend, Sending } from "@mcp-lifeline/core"
 import { HttpFault, HttpFaultServer } from "@mcp-lifeline/testing"
 import { HttpConnector } from "@mcp-lifeline/transport-http"
 import { Deferred, Effect, Fiber, Redacted } from "effect"
@@ -57,7 +57,7 @@ describe("the protocol without sessions", () => {
     Effect.gen(function*() {
       const { connection, server } = yield* connected
       const meta = { "io.modelcontextprotocol/protocolVersion": "2025-11-25", "example.com/trace": "7" }
-      yield* connection.request("tools/call", { ...echo("x"), _meta: meta }, { timeout: 20_000 })
+      yield* Sending.ask(connection, "tools/call", { ...echo("x"), _meta: meta }, { timeout: 20_000 })
       const sent = server.seen.at(-1)!.body.params?._meta
       assert.strictEqual(sent?.["io.modelcontextprotocol/protocolVersion"], version)
       assert.strictEqual(sent?.["example.com/trace"], "7")
@@ -72,7 +72,7 @@ describe("the protocol without sessions", () => {
           "=?base64?PT9iYXNlNjQ/ZUE9PT89?="
         ]] as const
       ) {
-        yield* connection.request("tools/call", { name, arguments: { message: "x" } }, { timeout: 20_000 })
+        yield* Sending.ask(connection, "tools/call", { name, arguments: { message: "x" } }, { timeout: 20_000 })
         assert.strictEqual(server.seen.at(-1)!.headers["mcp-name"], header)
       }
     }))
@@ -106,7 +106,7 @@ describe("the protocol without sessions", () => {
           })
         }
       ]
-      const call = connection.request("tools/call", {
+      const call = Sending.ask(connection, "tools/call", {
         name: "echo",
         arguments: { region: "Zürich", deep: { count: 7, flag: null } }
       }, { timeout: 20_000 })
@@ -128,18 +128,18 @@ describe("the protocol without sessions", () => {
       assert.strictEqual(headers["mcp-param-region"], "=?base64?WsO8cmljaA==?=")
       assert.strictEqual(headers["mcp-param-count"], "7")
       assert.strictEqual(headers["mcp-param-f"], undefined)
-      const { tools } = yield* connection.request("tools/list", {}, { timeout: 20_000 })
+      const { tools } = yield* Sending.ask(connection, "tools/list", {}, { timeout: 20_000 })
       assert.deepStrictEqual(tools.map(({ name }) => name), ["echo"])
     }))
 
   it.scopedLive("[E2] closing the response cancels a request, on a timeout, too; nothing else is sent", () =>
     Effect.gen(function*() {
       const { connection, losses, server } = yield* connected
-      const fiber = yield* Effect.fork(connection.request("tools/call", { name: "hang" }, { timeout: 60_000 }))
+      const fiber = yield* Effect.fork(Sending.ask(connection, "tools/call", { name: "hang" }, { timeout: 60_000 }))
       yield* server.until(() => server.calls === 1)
       yield* Fiber.interrupt(fiber)
       yield* server.until(() => server.cancelled.length === 1)
-      const error = yield* Effect.flip(connection.request("tools/call", { name: "hang" }, { timeout: 2000 }))
+      const error = yield* Effect.flip(Sending.ask(connection, "tools/call", { name: "hang" }, { timeout: 2000 }))
       assert.strictEqual(error.reason, "timeout")
       assert.strictEqual(error.fate, "unknown")
       yield* server.until(() => server.cancelled.length === 2)
@@ -150,7 +150,7 @@ describe("the protocol without sessions", () => {
   it.scopedLive("[E2] 404 with -32601 is an unknown method, and nothing is lost", () =>
     Effect.gen(function*() {
       const { call, connection, losses } = yield* connected
-      const error = yield* Effect.flip(connection.request("prompts/list", {}, { timeout: 20_000 }))
+      const error = yield* Effect.flip(Sending.ask(connection, "prompts/list", {}, { timeout: 20_000 }))
       assert.strictEqual(error.fate, "answered")
       assert.strictEqual(error.reason, "remote")
       assert.strictEqual(error.code, -32601)
@@ -170,7 +170,7 @@ describe("the protocol without sessions", () => {
           setTimeout(() => response.destroy(), 50)
           return true
         }
-        const error = yield* Effect.flip(connection.request("tools/call", { name: "cut" }, { timeout: 20_000 }))
+        const error = yield* Effect.flip(Sending.ask(connection, "tools/call", { name: "cut" }, { timeout: 20_000 }))
         assert.strictEqual(error.fate, "unknown")
         assert.strictEqual(error.reason, "network")
         server.hook = undefined
@@ -184,12 +184,12 @@ describe("the protocol without sessions", () => {
     Effect.gen(function*() {
       const { connection } = yield* connected
       const heard: Array<unknown> = []
-      yield* connection.request("tools/call", { name: "progress" }, {
+      yield* Sending.ask(connection, "tools/call", { name: "progress" }, {
         timeout: 20_000,
         onprogress: (progress) => heard.push(progress)
       })
       assert.deepStrictEqual(heard, [{ progress: 1, message: "half" }])
-      const result = yield* connection.request("tools/call", { name: "list" }, { timeout: 20_000 })
+      const result = yield* Sending.ask(connection, "tools/call", { name: "list" }, { timeout: 20_000 })
       assert.deepStrictEqual(result.structuredContent as unknown, [1, 2])
     }))
 
@@ -212,7 +212,7 @@ describe("the protocol without sessions", () => {
         b: { method: "sampling/createMessage", params: { messages: [], maxTokens: 5 } },
         c: { method: "roots/list" }
       }
-      const result = yield* connection.request("tools/call", {
+      const result = yield* Sending.ask(connection, "tools/call", {
         name: "ask",
         arguments: { asked, rounds: 3 }
       }, { timeout: 20_000 })
@@ -235,7 +235,7 @@ describe("the protocol without sessions", () => {
     Effect.gen(function*() {
       const { connection, server } = yield* connected
       const ask = (rounds: number) =>
-        connection.request("tools/call", { name: "ask", arguments: { rounds } }, { timeout: 20_000 })
+        Sending.ask(connection, "tools/call", { name: "ask", arguments: { rounds } }, { timeout: 20_000 })
       assert.strictEqual(textOf(yield* ask(1)), "null")
       const error = yield* Effect.flip(ask(100))
       assert.strictEqual(error.fate, "answered")
@@ -273,7 +273,7 @@ describe("the protocol without sessions", () => {
       const isAsked = yield* Deferred.make<void>()
       const elicitation = () => Effect.zipRight(Deferred.succeed(isAsked, undefined), Effect.never)
       const slow = yield* Harness.connect(connector, { handlers: { elicitation } })
-      const asking = yield* Effect.fork(slow.connection.request("tools/call", echo("x"), { timeout: 200 }))
+      const asking = yield* Effect.fork(Sending.ask(slow.connection, "tools/call", echo("x"), { timeout: 200 }))
       yield* Deferred.await(isAsked)
       yield* Effect.sleep("300 millis")
       assert.isNull(asking.unsafePoll())

@@ -1,4 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
+import { Sending } from "@mcp-lifeline/core"
 import { HttpExchange, type HttpFaultServer, TcpProxy } from "@mcp-lifeline/testing"
 import { HttpConnector } from "@mcp-lifeline/transport-http"
 import { Deferred, Effect, Fiber, TestClock } from "effect"
@@ -119,7 +120,7 @@ describe("response streams", () => {
           finish = () => response.end(event(result(message, { tools: [] })))
           return true
         }
-        const other = yield* Effect.fork(connection.request("tools/list", {}, { timeout: 20_000 }))
+        const other = yield* Effect.fork(Sending.ask(connection, "tools/list", {}, { timeout: 20_000 }))
         yield* Effect.promise(() => server.until(() => server.count("tools/list") === 1))
         const error = yield* Effect.flip(call())
         assert.deepStrictEqual([error.fate, error.reason], ["unknown", "network"])
@@ -247,7 +248,7 @@ describe("response streams", () => {
         return true
       }
       const progress: Array<number> = []
-      const answer = yield* connection.request("tools/call", { name: "echo" }, {
+      const answer = yield* Sending.ask(connection, "tools/call", { name: "echo" }, {
         timeout: 20_000,
         onprogress: (one) => progress.push(one.progress)
       })

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Backend } from "@mcp-lifeline/core"
+import { Backend, Sending } from "@mcp-lifeline/core"
 import { StdioConnector } from "@mcp-lifeline/transport-stdio"
 import { Clock, Effect, TestClock } from "effect"
 import { readFileSync } from "node:fs"
@@ -159,7 +159,7 @@ describe("the era of a server over stdio", () => {
       `
       const options = { command: process.execPath, args: ["-e", recorder, journal], protocol: "2025" } as const
       const connection = yield* StdioConnector.make(options).connect(connectOptions)
-      yield* connection.request("tools/call", { name: "echo", arguments: { text: "hi" } }, { timeout: 20_000 })
+      yield* Sending.ask(connection, "tools/call", { name: "echo", arguments: { text: "hi" } }, { timeout: 20_000 })
       assert.isTrue(isAlive(pidOf(connection)))
       assert.strictEqual(
         readFileSync(journal, "utf8"),

@@ -1,4 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
+import { Sending } from "@mcp-lifeline/core"
 import type { ServerNotification } from "@mcp-lifeline/core"
 import { Effect, Fiber } from "effect"
 import { everything } from "../../testing/test/support/Built.js"
@@ -12,13 +13,13 @@ describe("with a server that nobody here wrote", () => {
     Effect.gen(function*() {
       const { left, value } = yield* session({ ...options, stdinGrace: "10 minutes" }, (connection) =>
         Effect.all({
-          ping: connection.request("ping", undefined, { timeout }),
-          tools: connection.request("tools/list", {}, { timeout }),
-          prompts: connection.request("prompts/list", {}, { timeout }),
-          resources: connection.request("resources/list", {}, { timeout }),
-          templates: connection.request("resources/templates/list", {}, { timeout }),
-          echo: connection.request("tools/call", { name: "echo", arguments: { message: "hi" } }, { timeout }),
-          level: connection.request("logging/setLevel", { level: "error" }, { timeout }),
+          ping: Sending.ask(connection, "ping", undefined, { timeout }),
+          tools: Sending.ask(connection, "tools/list", {}, { timeout }),
+          prompts: Sending.ask(connection, "prompts/list", {}, { timeout }),
+          resources: Sending.ask(connection, "resources/list", {}, { timeout }),
+          templates: Sending.ask(connection, "resources/templates/list", {}, { timeout }),
+          echo: Sending.ask(connection, "tools/call", { name: "echo", arguments: { message: "hi" } }, { timeout }),
+          level: Sending.ask(connection, "logging/setLevel", { level: "error" }, { timeout }),
           info: Effect.succeed(connection.serverInfo)
         }, { concurrency: "unbounded" }))
       assert.include(value.info.name, "everything")
@@ -34,18 +35,21 @@ describe("with a server that nobody here wrote", () => {
     Effect.gen(function*() {
       const got: Array<ServerNotification> = []
       const connection = yield* connect(options, { onNotification: (notification) => got.push(notification) })
-      const { tools } = yield* connection.request("tools/list", {}, { timeout })
+      const { tools } = yield* Sending.ask(connection, "tools/list", {}, { timeout })
       const long = tools.find((tool) => /long.?running/i.test(tool.name))
       assert.isDefined(long)
       const progress = yield* Effect.async<number>((resume) => {
-        const fiber = Effect.runFork(connection.request(
-          "tools/call",
-          { name: long?.name ?? "", arguments: { duration: 60, steps: 600 } },
-          { timeout: 60_000, onprogress: (step) => resume(Effect.as(Fiber.interrupt(fiber), step.progress)) }
-        ))
+        const fiber = Effect.runFork(
+          Sending.ask(connection, "tools/call", { name: long?.name ?? "", arguments: { duration: 60, steps: 600 } }, {
+            timeout: 60_000,
+            onprogress: (step) => resume(Effect.as(Fiber.interrupt(fiber), step.progress))
+          })
+        )
       })
       assert.isAbove(progress, 0)
-      const echo = yield* connection.request("tools/call", { name: "echo", arguments: { message: "hi" } }, { timeout })
+      const echo = yield* Sending.ask(connection, "tools/call", { name: "echo", arguments: { message: "hi" } }, {
+        timeout
+      })
       assert.deepStrictEqual(echo.content, [{ type: "text", text: "Echo: hi" }])
     }))
 })

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import type { ServerNotification } from "@mcp-lifeline/core"
-import { Backend } from "@mcp-lifeline/core"
+import { Backend, Sending } from "@mcp-lifeline/core"
 import { StdioConnector } from "@mcp-lifeline/transport-stdio"
 import { Effect, Stream } from "effect"
 import { fileURLToPath } from "node:url"
@@ -117,7 +117,7 @@ describe("changes that a server without sessions announces over stdio", () => {
         args: ["--input-type=module", "-e", source.replace("resources: { subscribe: true }", "resources: {}")]
       })
       const error = yield* Effect.flip(
-        connection.request("resources/subscribe", { uri: "test:a" }, { timeout: 20_000 })
+        Sending.ask(connection, "resources/subscribe", { uri: "test:a" }, { timeout: 20_000 })
       )
       assert.strictEqual(error.fate, "answered")
       assert.include(error.message, "test:a")

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Backend } from "@mcp-lifeline/core"
+import { Backend, Sending } from "@mcp-lifeline/core"
 import { StdioConnector } from "@mcp-lifeline/transport-stdio"
 import { Effect, Fiber } from "effect"
 import { fileURLToPath } from "node:url"
@@ -40,8 +40,8 @@ describe("a server without sessions over stdio", () => {
       const connection = yield* connect(options)
       assert.strictEqual(connection.protocolVersion, "2026-07-28")
       assert.strictEqual(connection.stateful, true)
-      yield* connection.request("ping", undefined, { timeout: 20_000 })
-      const call = (name: string, timeout = 20_000) => connection.request("tools/call", { name }, { timeout })
+      yield* Sending.ask(connection, "ping", undefined, { timeout: 20_000 })
+      const call = (name: string, timeout = 20_000) => Sending.ask(connection, "tools/call", { name }, { timeout })
       assert.strictEqual(textOf(yield* call("pid")), String(pidOf(connection)))
       assert.strictEqual((yield* Effect.flip(call("hang", 200))).reason, "timeout")
       assert.strictEqual(textOf(yield* call("count")), "1")

@@ -1,4 +1,5 @@
 /** Real processes for the tests, and the proof that none is left. */
+import { Sending } from "@mcp-lifeline/core"
 import type { Backend, CallError, Connection, ConnectOptions, Connector, Loss, RequestError } from "@mcp-lifeline/core"
 import { Bytes } from "@mcp-lifeline/core/internal"
 import { StdioFaultServer } from "@mcp-lifeline/testing"
@@ -86,7 +87,7 @@ export const call = (
   args: Record<string, unknown> = {},
   timeout = 20_000
 ): Effect.Effect<string, RequestError> =>
-  connection.request("tools/call", { name, arguments: args }, { timeout }).pipe(
+  Sending.ask(connection, "tools/call", { name, arguments: args }, { timeout }).pipe(
     Effect.map((result) => (result.content[0] as { readonly text: string }).text)
   )
 

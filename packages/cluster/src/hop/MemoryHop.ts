@@ -7,7 +7,8 @@ import {
   type ConnectOptions,
   type Connector,
   RequestError,
-  type RequestOptions
+  type RequestOptions,
+  Sending
 } from "@mcp-lifeline/core"
 import { ExactJson, firstOf } from "@mcp-lifeline/core/internal"
 import { type Answer, ClientRequests, Initialize, type Introduction } from "@mcp-lifeline/protocol"
@@ -194,7 +195,10 @@ const connect = (
       sessionId: undefined,
       peer: { url: to },
       stateful: true,
-      request: (method, params, options) => wire.request(method, params, options) as Effect.Effect<never, RequestError>,
+      send: Sending.by(
+        yield* Effect.runtime<never>(),
+        (method, params, options) => wire.request(method, params, options)
+      ),
       notify: (method, params) => wire.notify(method, params),
       // It ends with the owner's word that it goes, or with the owner's lease.
       onLost: () => {},

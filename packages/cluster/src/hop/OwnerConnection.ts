@@ -44,17 +44,13 @@ export const connect = (
     })
     return Effect.map(connected, (inner): Connection => {
       const plain = delegated(inner)
-      const { send } = plain
       inner.onLost(lose)
       return {
         ...plain,
         // The owner has the same options as we have.
         isFiltered: true,
-        request: (method, params, options) => Effect.mapError(plain.request(method, params, options), understood),
-        send: send === undefined ?
-          undefined :
-          (method, params, options, settle) =>
-            send(method, params, options, (exit) => settle(Exit.mapError(exit, understood))),
+        send: (method, params, options, settle) =>
+          plain.send(method, params, options, (exit) => settle(Exit.mapError(exit, understood))),
         onLost: (callback) => {
           listener = callback
           if (loss !== undefined) callback(loss)

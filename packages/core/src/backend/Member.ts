@@ -1,5 +1,5 @@
 /** One of several connections of a server: what its owner sends, and what that shows of it. */
-import { Cause, Effect, Exit } from "effect"
+import { Effect, Exit } from "effect"
 import { silence } from "../calls/Call.js"
 import { isLost, isSuspicious } from "../calls/CallFailure.js"
 import { type RequestError, requestErrorOf } from "../Errors.js"
@@ -111,47 +111,56 @@ class Live implements Port.LiveMember {
     this.runtime.fail(loss)
   }
 
-  request<M extends Method>(
+  send<M extends Method>(
     method: M,
     params: Params<M>,
-    options: RequestOptions
-  ): Effect.Effect<Result<M>, RequestError> {
+    options: RequestOptions,
+    settle: (exit: Exit.Exit<Result<M>, RequestError>) => void
+  ): () => void {
     const { runtime } = this
-    return Effect.uninterruptibleMask((restore) => {
-      const { onprogress } = options
-      const request = { heardAt: this.#backend.now(), questions: 0 }
-      const heard: RequestOptions["onprogress"] = onprogress && ((progress) => {
-        request.heardAt = this.#backend.now()
-        onprogress(progress)
-      })
-      runtime.begin(request)
-      const sent = Effect.suspend(() => runtime.connection.request(method, params, { ...options, onprogress: heard }))
-      return Effect.onExit(restore(sent), (exit) => this.#ended(method, exit, request))
+    const { onprogress } = options
+    const request = { heardAt: this.#backend.now(), questions: 0 }
+    const heard: RequestOptions["onprogress"] = onprogress && ((progress) => {
+      request.heardAt = this.#backend.now()
+      onprogress(progress)
     })
+    runtime.begin(request)
+    const cancel = runtime.connection.send(method, params, { ...options, onprogress: heard }, (exit) => {
+      this.#ended(method, exit, request)
+      settle(exit)
+    })
+    return () => {
+      this.#givenUp(request)
+      cancel()
+    }
   }
 
-  #ended(method: Method, exit: Exit.Exit<unknown, RequestError>, request: InFlight): Effect.Effect<void> {
+  #ended(method: Method, exit: Exit.Exit<unknown, RequestError>, request: InFlight): void {
     const { runtime } = this
-    const { probe } = this.#supervisor.tasks
     const now = this.#backend.now()
     if (Exit.isSuccess(exit)) {
-      return Effect.sync(() => {
-        runtime.end(now, true, request)
-        runtime.worked(method)
-      })
-    }
-    if (Cause.isInterruptedOnly(exit.cause)) {
-      runtime.end(now, false, request)
-      if (now - Math.max(request.heardAt, runtime.answeredAt) < silence) return Effect.void
-      probe.leftUnanswered(runtime)
-      return Effect.sync(() => this.#backend.send({ _tag: "GivenUp", runtime }))
+      runtime.end(now, true, request)
+      return runtime.worked(method)
     }
     const error = requestErrorOf(exit.cause)
     runtime.end(now, error.fate === "answered", request)
     if (isLost(error)) {
       this.isGone = true
-      return Effect.sync(this.#onGone)
+      return this.#onGone()
     }
-    return isSuspicious(error) ? Effect.asVoid(probe.onSuspicion(runtime, error.reason === "timeout")) : Effect.void
+    if (isSuspicious(error)) this.#suspect(error.reason === "timeout")
+  }
+
+  #givenUp(request: InFlight): void {
+    const { runtime } = this
+    const now = this.#backend.now()
+    runtime.end(now, false, request)
+    if (now - Math.max(request.heardAt, runtime.answeredAt) >= silence) this.#suspect(true)
+  }
+
+  #suspect(isSilent: boolean): void {
+    const { runtime } = this
+    if (isSilent) this.#supervisor.tasks.probe.leftUnanswered(runtime)
+    this.#backend.send({ _tag: "Suspected", runtime, isSilent })
   }
 }

@@ -1,5 +1,5 @@
 /** One call on its way, through however many connections it takes. */
-import { Effect, Exit, FiberId } from "effect"
+import { Effect, Exit, FiberId, type Tracer } from "effect"
 import type { CallError, RequestError } from "../Errors.js"
 import type { AttemptObserver, CallObserver } from "../observe/Telemetry.js"
 import type { CallOptions } from "../options/CallOptions.js"
@@ -52,7 +52,7 @@ export interface Call<M extends Method> {
   /** It is sent there first, as long as that lives. Default: the current one. */
   first: Runtime | undefined
   attempt: AttemptObserver<M> | undefined
-  /** Not set in the fiber of the call. The connection's own: with a function of ours, a call took twice its time. */
+  /** The connection's own: with a function of ours, a call took twice its time. */
   cancel: (() => void) | undefined
   isGivenUp: boolean
   /** Its caller has its outcome. */
@@ -120,8 +120,6 @@ export interface RunningTask {
   on: Runtime
   /** That connection has not failed since. */
   isThere: boolean
-  /** A fiber waits for its outcome. */
-  hasBegun: boolean
   /** The call has ended, and holds no lease. */
   isOver: boolean
   said?: string
@@ -238,7 +236,11 @@ const asked = <M extends Method>(call: Call<M>, isAsking: boolean, now: number):
   call.heardAt += time
 }
 
-export const requestOptions = <M extends Method>(call: Call<M>, clock: () => number): RequestOptions => {
+export const requestOptions = <M extends Method>(
+  call: Call<M>,
+  clock: () => number,
+  span?: Tracer.AnySpan
+): RequestOptions => {
   const { deadline, openEnded, options, progress, timeout } = call
   const now = call.heardAt = clock()
   const left = Math.max(0, deadline - now)
@@ -252,7 +254,7 @@ export const requestOptions = <M extends Method>(call: Call<M>, clock: () => num
   }
   const begun = call.runsTask === true ? { task: keeping(call, left) } : undefined
   const runsTask = begun !== undefined || call.about !== undefined ? true : undefined
-  if (options === undefined) return { timeout: left, onwithdrawn, onasking, runsTask, ...begun }
+  if (options === undefined) return { timeout: left, onwithdrawn, onasking, runsTask, span, ...begun }
   if (call.sent > 0) progress?.sentAgain()
   const heard: RequestOptions["onprogress"] = (reported) => {
     if (call.task?.isOver === true) return
@@ -270,6 +272,7 @@ export const requestOptions = <M extends Method>(call: Call<M>, clock: () => num
     onasking,
     task: begun?.task ?? options.task,
     runsTask,
-    resultSchema: options.resultSchema
+    resultSchema: options.resultSchema,
+    span
   }
 }

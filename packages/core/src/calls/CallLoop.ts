@@ -8,14 +8,13 @@
  * - end: the one exit. `CallFailure.outcomeOf` sees to it that no error says of a request that it was not sent when one may have been carried
  *   out.
  */
-import { Cause, Effect, Exit } from "effect"
+import { Effect, Exit } from "effect"
 import * as Hints from "../catalog/Hints.js"
 import { type CallError, type RequestError, requestErrorOf } from "../Errors.js"
 import type { Probe } from "../health/Probe.js"
 import { said } from "../observe/Said.js"
 import type { AttemptObserver } from "../observe/Telemetry.js"
 import type { ToolRules } from "../options/ToolRules.js"
-import type { RequestOptions } from "../port/Connection.js"
 import type { Method, Result } from "../port/Method.js"
 import type { Runtime } from "../runtime/Runtime.js"
 import type { BackendState } from "../state/BackendState.js"
@@ -31,9 +30,6 @@ import type { TaskSupport } from "./tasks/TaskSupport.js"
 import type { Waiting } from "./Waiting.js"
 
 export type Outcome<M extends Method> = Exit.Exit<Result<M>, CallError>
-
-/** Runs something of an uninterruptible part where it can be interrupted. */
-type Restore = <A, E>(effect: Effect.Effect<A, E>) => Effect.Effect<A, E>
 
 export interface Parts {
   readonly backend: BackendState
@@ -62,87 +58,59 @@ export class CallLoop implements Call.Carrier {
     this.#backend = backend
     this.#queue = queue
     this.#tasks = new TaskRun(backend, failures, {
-      request: (call) => this.#run(call, undefined, (exit) => this.#asKnown(call, exit)),
+      request: (call) => this.#run(call, (exit) => this.#asKnown(call, exit)),
       leave: (call) => queue.leave(call)
     })
   }
 
-  /** `next` is called once; with nothing where the connection, or the span of the call, needs a fiber. */
-  step<M extends Method>(call: Call.Call<M>, next: (rest: Call.Rest<M> | undefined) => void): void {
+  /** `next` is called once, perhaps at once. */
+  step<M extends Method>(call: Call.Call<M>, next: (rest: Call.Rest<M>) => void): void {
     this.#parts.beats.begin(call)
-    const { current } = this.#backend.published.value
-    if (current !== undefined && !this.#needsNoFiber(current)) return next(undefined)
     const found = this.#look(call)
     if (Effect.isEffect(found)) next(found)
     else this.#send(call, found, next)
   }
 
-  toItsEnd<M extends Method>(call: Call.Call<M>, rest: Call.Rest<M> | undefined): Effect.Effect<Result<M>, CallError> {
-    return this.#run(call, rest, (exit) => this.end(call, exit))
+  /** `rest`: of its first step, where that was made. */
+  toItsEnd<M extends Method>(call: Call.Call<M>, rest?: Call.Rest<M>): Effect.Effect<Result<M>, CallError> {
+    return this.#run(call, (exit) => this.end(call, exit), rest)
   }
 
-  /** Interrupting it gives the call up. `rest`: of its first step, where that was made. */
+  /** Interrupting it gives the call up. */
   #run<M extends Method>(
     call: Call.Call<M>,
-    rest: Call.Rest<M> | undefined,
-    end: (exit: Outcome<M>) => Outcome<M>
+    end: (exit: Outcome<M>) => Outcome<M>,
+    rest: Call.Rest<M> = Effect.suspend(() => this.#next(call))
   ): Effect.Effect<Result<M>, CallError> {
     return Effect.uninterruptibleMask((restore) => {
       const left = this.#backend.entering()
       this.#parts.beats.begin(call)
-      const ended = (exit: Outcome<M>): Effect.Effect<Result<M>, CallError> => {
+      return Effect.flatMap(Effect.exit(restore(this.#loop(call, rest))), (exit) => {
         if (Exit.isInterrupted(exit)) this.giveUp(call)
         this.#queue.leave(call)
         this.#parts.beats.end(call)
         left()
         return end(exit)
-      }
-      return Effect.matchCauseEffect(
-        this.#loop(call, rest === undefined ? Effect.suspend(() => this.#next(call, restore)) : restore(rest), restore),
-        {
-          onSuccess: (result) => ended(Exit.succeed(result)),
-          onFailure: (cause) =>
-            Cause.isInterrupted(cause)
-              ? Effect.zipRight(this.#tasks.abandon(call), Effect.suspend(() => ended(Exit.failCause(cause))))
-              : ended(Exit.failCause(cause))
-        }
-      )
+      })
     })
   }
 
-  #loop<M extends Method>(
-    call: Call.Call<M>,
-    rest: Call.Rest<M>,
-    restore: Restore
-  ): Effect.Effect<Result<M>, CallError> {
+  #loop<M extends Method>(call: Call.Call<M>, rest: Call.Rest<M>): Effect.Effect<Result<M>, CallError> {
     return Effect.flatMap(rest, (outcome) => {
       if (outcome !== Call.again) return Effect.succeed(outcome)
       // Nobody would wait for the answer. After a suspension or a standstill of the process, timers fire that late.
-      if (this.#backend.now() < call.deadline) return this.#loop(call, this.#next(call, restore), restore)
+      if (this.#backend.now() < call.deadline) return this.#loop(call, this.#next(call))
       return Effect.fail(
         unavailable(this.#backend, said`the call was not sent, because its time was over before it could be (timeout)`)
       )
     })
   }
 
-  #next<M extends Method>(call: Call.Call<M>, restore: Restore): Call.Rest<M> {
+  #next<M extends Method>(call: Call.Call<M>): Call.Rest<M> {
     const found = this.#look(call)
-    if (Effect.isEffect(found)) return restore(found)
-    if (!this.#needsNoFiber(found)) return this.#request(call, found, restore)
-    let rest: Call.Rest<M> | undefined
-    let resume = (known: Call.Rest<M>): void => {
-      rest = known
-    }
-    this.#send(call, found, (rest) => resume(rest))
-    const settled = Effect.async<Result<M> | typeof Call.again, CallError>((settle) => {
-      if (rest === undefined) resume = settle
-      else settle(rest)
-    })
-    return restore(rest ?? settled)
-  }
-
-  #needsNoFiber({ connection }: Runtime): boolean {
-    return connection.send !== undefined && this.#backend.telemetry?.hasSpans !== true
+    return Effect.isEffect(found) ? found : Effect.flatten(Effect.async<Call.Rest<M>>((resume) => {
+      this.#send(call, found, (rest) => resume(Effect.succeed(rest)))
+    }))
   }
 
   #look<M extends Method>(call: Call.Call<M>): Runtime | Call.Rest<M> {
@@ -198,7 +166,8 @@ export class CallLoop implements Call.Carrier {
       next(rest)
     }
     try {
-      const cancel = connection.send?.(call.method, attempt?.params ?? call.params, this.#optionsOf(call), settle)
+      const options = Call.requestOptions(call, () => this.#backend.now(), attempt?.span)
+      const cancel = connection.send(call.method, attempt?.params ?? call.params, options, settle)
       if (isOver) return
       call.cancel = cancel
       // By a progress that has come meanwhile.
@@ -206,39 +175,6 @@ export class CallLoop implements Call.Carrier {
     } catch (defect) {
       settle(Exit.die(defect))
     }
-  }
-
-  /** `#send` in the fiber of the call. Runs where nobody can interrupt it before it begins. */
-  #request<M extends Method>(
-    call: Call.Call<M>,
-    runtime: Runtime,
-    restore: Restore
-  ): Call.Rest<M> {
-    const { connection } = runtime
-    const attempt = this.#leaves(call, runtime)
-    const request = Effect.suspend(() =>
-      connection.request(call.method, attempt?.params ?? call.params, this.#optionsOf(call))
-    )
-    const sent = restore(attempt?.span === undefined ? request : Effect.withParentSpan(request, attempt.span))
-    return Effect.flatMap(Effect.exit(sent), (exit) => {
-      this.#measured(call, exit)
-      if (Exit.isSuccess(exit)) {
-        const rest = this.#settled(call, runtime, exit)
-        return Call.isOutcome(rest) ? rest : restore(rest)
-      }
-      // Not begun where the caller is interrupted: a connector that interrupts itself fails like any other.
-      let isFailed = false
-      const failed = Effect.suspend(() => {
-        isFailed = true
-        return this.#settled(call, runtime, exit)
-      })
-      return Effect.onInterrupt(restore(failed), () =>
-        Effect.sync(() => {
-          if (isFailed) return
-          this.giveUp(call)
-          this.#returned(call, runtime, false)
-        }))
-    })
   }
 
   #leaves<M extends Method>(
@@ -262,10 +198,6 @@ export class CallLoop implements Call.Carrier {
     const { attempt } = call
     call.attempt = undefined
     attempt?.end(exit)
-  }
-
-  #optionsOf<M extends Method>(call: Call.Call<M>): RequestOptions {
-    return Call.requestOptions(call, () => this.#backend.now())
   }
 
   /** A connector that dies or interrupts itself is a failed request like any other. */
@@ -342,11 +274,10 @@ export class CallLoop implements Call.Carrier {
       this.#cancel(call, call.on)
     }
     this.#tasks.cancel(call)
-    // What remains of it may never begin. The turn of a task is given back once the server was told.
-    if (call.on === undefined && call.task?.isOver !== false) this.#queue.leave(call)
+    // What remains of it may never begin.
+    if (call.on === undefined) this.#queue.leave(call)
   }
 
-  /** A request that is made in the fiber of the call is interrupted with that. */
   #cancel<M extends Method>(call: Call.Call<M>, on: Runtime): void {
     const { cancel } = call
     if (cancel === undefined) return
@@ -371,7 +302,7 @@ export class CallLoop implements Call.Carrier {
     if (now - Math.max(call.heardAt, latest.answeredAt) < Call.silence) return
     // At once: the caller's next call may come before the probe.
     this.#parts.probe.leftUnanswered(latest)
-    this.#backend.send({ _tag: "GivenUp", runtime: latest }) // guard: given-up-is-suspicion
+    this.#backend.send({ _tag: "Suspected", runtime: latest, isSilent: true }) // guard: given-up-is-suspicion
   }
 
   /** Of another backend. The options by tool are those of this one. */
@@ -380,7 +311,7 @@ export class CallLoop implements Call.Carrier {
       call.carrier = this
       call.tool = this.#parts.tools.of(call.method, call.params)
       this.#queue.begin(call)
-      return this.#run(call, undefined, (exit) => exit)
+      return this.#run(call, (exit) => exit)
     })
   }
 }

@@ -8,6 +8,7 @@ import type { CallOptions } from "../options/CallOptions.js"
 import type { Session } from "../options/Session.js"
 import { ToolRules } from "../options/ToolRules.js"
 import type { Method, Params, Result } from "../port/Method.js"
+import * as Sending from "../port/Sending.js"
 import type { Runtime } from "../runtime/Runtime.js"
 import type { BackendState } from "../state/BackendState.js"
 import * as Call from "./Call.js"
@@ -86,7 +87,7 @@ export class Calls {
     } else {
       call.observer = telemetry?.call(method, params, undefined)
       this.#loop.step(call, (rest) => {
-        if (rest !== undefined && Call.isOutcome(rest)) this.#loop.end(call, rest, next)
+        if (Call.isOutcome(rest)) this.#loop.end(call, rest, next)
         else next(this.#loop.toItsEnd(call, rest))
       })
     }
@@ -113,7 +114,7 @@ export class Calls {
   ): Effect.Effect<Result<M>, CallError> {
     if (call.isOver) return Call.interrupted
     call.observer = this.#backend.telemetry?.call(call.method, call.params, span)
-    return this.#loop.toItsEnd(call, undefined)
+    return this.#loop.toItsEnd(call)
   }
 
   /** The calls that find no connection from now on, or wait for one, are those of another backend. */
@@ -143,9 +144,7 @@ export class Calls {
       request: (method, params, options) => {
         const timeout = Call.millis(options?.timeout, this.#backend.policy.timeouts.request)
         return Effect.catchAllCause(
-          Effect.suspend(() =>
-            runtime.connection.request(method, params, { ...options, timeout, maxTotalTimeout: undefined })
-          ),
+          Sending.ask(runtime.connection, method, params, { ...options, timeout, maxTotalTimeout: undefined }),
           (cause) =>
             Cause.isInterruptedOnly(cause)
               ? Effect.interrupt

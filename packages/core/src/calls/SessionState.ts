@@ -5,6 +5,7 @@ import type { RequestError } from "../Errors.js"
 import * as SafeLog from "../internal/SafeLog.js"
 import type { Connection } from "../port/Connection.js"
 import type { Method, Params } from "../port/Method.js"
+import * as Sending from "../port/Sending.js"
 import { withDeadline } from "../port/withDeadline.js"
 
 export class SessionState {
@@ -34,7 +35,7 @@ export class SessionState {
     Effect.suspend(() => {
       const { logging, resources } = connection.capabilities
       const ask = <M extends Method>(method: M, params: Params<M>): Effect.Effect<unknown, RequestError> =>
-        withDeadline<unknown>(Effect.suspend(() => connection.request(method, params, { timeout })), timeout)
+        withDeadline<unknown>(Sending.ask(connection, method, params, { timeout }), timeout)
       const requests = [
         ...(this.#level === undefined || logging === undefined
           ? []

@@ -10,6 +10,7 @@ import { cut } from "../observe/PlainText.js"
 import type { Policy } from "../options/Policy.js"
 import type { Connection } from "../port/Connection.js"
 import type { Method } from "../port/Method.js"
+import * as Sending from "../port/Sending.js"
 import { withDeadline } from "../port/withDeadline.js"
 import * as Freshness from "./Freshness.js"
 import * as Listing from "./Listing.js"
@@ -139,8 +140,8 @@ const readList = (
     const { request: timeout } = policy.timeouts
     const ask = (cursor: string | undefined) => {
       const params = cursor === undefined ? undefined : { cursor }
-      const asking = Effect.suspend(() => connection.request(methods[kind], params, { timeout }))
-      return Effect.flatMap(withDeadline<unknown>(asking, timeout), (result) => pageOf(kind, result))
+      const asked = Sending.ask(connection, methods[kind], params, { timeout })
+      return Effect.flatMap(withDeadline<unknown>(asked, timeout), (result) => pageOf(kind, result))
     }
     const ending = yield* Listing.readPages(kind, maxPages, ask, take)
     if (ending === "repeated") stop(`${methods[kind]} of ${backend} repeats a cursor: the list ends there`)

@@ -2,6 +2,7 @@
 import { Effect } from "effect"
 import { isObjection, RequestError } from "../Errors.js"
 import type { Connection } from "../port/Connection.js"
+import * as Sending from "../port/Sending.js"
 import { withDeadline } from "../port/withDeadline.js"
 import type { Runtime } from "../runtime/Runtime.js"
 import type { BackendState } from "../state/BackendState.js"
@@ -27,7 +28,7 @@ export const ask = (
   const { timeout } = backend.policy.keepalive
   const request = Effect.suspend(() =>
     backend.isCurrent(runtime)
-      ? runtime.connection.request(method, undefined, { timeout })
+      ? Sending.ask(runtime.connection, method, undefined, { timeout })
       : Effect.fail(new RequestError({ fate: "notSent", reason: "lost", message: "the connection was replaced" }))
   )
   return withDeadline<unknown>(request, timeout)

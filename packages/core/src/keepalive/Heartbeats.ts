@@ -5,6 +5,7 @@ import type { Probe } from "../health/Probe.js"
 import type { SessionDoubt } from "../health/SessionDoubt.js"
 import { formatMillis } from "../internal/formatMillis.js"
 import * as SafeLog from "../internal/SafeLog.js"
+import * as Sending from "../port/Sending.js"
 import { withDeadline } from "../port/withDeadline.js"
 import type { Runtime } from "../runtime/Runtime.js"
 import type { BackendState } from "../state/BackendState.js"
@@ -155,7 +156,7 @@ export class Heartbeats {
   }
 
   #ping(timeout: number): Effect.Effect<Verdict.Verdict> {
-    const send = () => this.runtime.connection.request("ping", undefined, { timeout })
+    const send = () => Sending.ask(this.runtime.connection, "ping", undefined, { timeout })
     return this.#beat("ping", send, timeout, Verdict.ofBeat)
   }
 
@@ -164,7 +165,7 @@ export class Heartbeats {
     const params = { name: tool, arguments: { ...policy.keepalive.toolArguments } }
     const beat = this.#beat(
       this.#method,
-      () => this.runtime.connection.request("tools/call", params, { timeout }),
+      () => Sending.ask(this.runtime.connection, "tools/call", params, { timeout }),
       timeout,
       (error) => Verdict.ofTool(tool, error),
       (result) => Verdict.ofToolResult(tool, result)

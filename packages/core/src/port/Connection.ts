@@ -5,7 +5,7 @@
  */
 import type { Progress, ServerCapabilities, TaskCreationParams } from "@modelcontextprotocol/sdk/types.js"
 import type { Implementation } from "@modelcontextprotocol/sdk/types.js"
-import type { Effect, Exit } from "effect"
+import type { Effect, Exit, Tracer } from "effect"
 import type { RequestError } from "../Errors.js"
 import type { Loss, Peer } from "./Loss.js"
 import type { Method, Params, Result } from "./Method.js"
@@ -25,11 +25,11 @@ export interface RequestOptions {
   readonly maxTotalTimeout?: number | undefined
   /** Called for each progress notification of this request. */
   readonly onprogress?: ((progress: Progress) => void) | undefined
-  /** Called when the request is interrupted. Returns the reason for the server. Default: that the caller cancelled it. Must not throw. */
+  /** Called when the request is cancelled. Returns the reason for the server. Default: that the caller cancelled it. Must not throw. */
   readonly cancelReason?: (() => unknown) | undefined
   /**
-   * Called when an interruption takes the request back before any of it was sent, so that the server never sees it. Must not throw. If a
-   * connection never calls this, an interrupted request counts as sent.
+   * Called when a cancellation takes the request back before any of it was sent, so that the server never sees it. Must not throw. If a
+   * connection never calls this, a cancelled request counts as sent.
    */
   readonly onwithdrawn?: (() => void) | undefined
   /**
@@ -47,6 +47,8 @@ export interface RequestOptions {
   readonly runsTask?: boolean | undefined
   /** A schema of the official SDK's kind that decodes the result, instead of the method's own. */
   readonly resultSchema?: unknown
+  /** The span of the request, for what the connection does for it. */
+  readonly span?: Tracer.AnySpan | undefined
 }
 
 /** One live MCP session over one transport. Opened by a `Connector`, closed by its scope. */
@@ -60,27 +62,16 @@ export interface Connection {
   /** Whether the server keeps state for this session. False only for Streamable HTTP without a session id. */
   readonly stateful: boolean
   /**
-   * Sends a request in the same synchronous step in which the effect is run, and waits for its answer. An interruption sends
-   * `notifications/cancelled` and returns at once. After the connection has failed, requests fail with fate `notSent`.
+   * Sends a request at once. Calls `settle` once with the outcome, perhaps before this returns. Returns what cancels the request: the server
+   * gets `notifications/cancelled`, and `settle` is not called any more. Neither may throw. After the connection has failed, requests fail
+   * with fate `notSent`. `Sending` makes it of effects, and effects of it.
    */
-  readonly request: <M extends Method>(
+  readonly send: <M extends Method>(
     method: M,
     params: Params<M>,
-    options: RequestOptions
-  ) => Effect.Effect<Result<M>, RequestError>
-  /**
-   * `request` without a fiber, which makes a call cheaper. Sends at once, and calls `settle` once with the outcome, perhaps before it
-   * returns. Returns a function that cancels the request, as interrupting `request` does; after that, `settle` is not called. Neither may
-   * throw. Default: calls use `request`.
-   */
-  readonly send?:
-    | (<M extends Method>(
-      method: M,
-      params: Params<M>,
-      options: RequestOptions,
-      settle: (exit: Exit.Exit<Result<M>, RequestError>) => void
-    ) => () => void)
-    | undefined
+    options: RequestOptions,
+    settle: (exit: Exit.Exit<Result<M>, RequestError>) => void
+  ) => () => void
   /** Sends a notification. */
   readonly notify: (method: string, params?: Record<string, unknown>) => Effect.Effect<void, RequestError>
   /**

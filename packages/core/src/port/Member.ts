@@ -9,7 +9,7 @@ import type { Method, Params } from "./Method.js"
 export interface LiveMember {
   readonly connection: Connection
   /** As the connection's own, and counted for the member. */
-  readonly request: Connection["request"]
+  readonly send: Connection["send"]
   /** Asks now whether it lives, which counts as a probe; returns why it failed. */
   readonly probe: Effect.Effect<RequestError | undefined>
   readonly fail: (loss: Loss) => void

@@ -7,13 +7,12 @@ import { messageOf } from "../internal/messageOf.js"
 import type { Loss } from "./Loss.js"
 import { losses } from "./losses.js"
 
-const methods = ["request", "notify", "onLost", "fail"]
+const methods = ["send", "notify", "onLost", "fail"]
 
 const isTextOrMissing = (value: unknown): boolean => value === undefined || typeof value === "string"
 
 const fields: ReadonlyArray<readonly [string, (value: unknown) => boolean]> = [
   ...methods.map((name) => [name, Predicate.isFunction] as const),
-  ["send", (value) => value === undefined || Predicate.isFunction(value)],
   ["onUsage", (value) => value === undefined || Predicate.isFunction(value)],
   ["look", (value) => value === undefined || Effect.isEffect(value)],
   ["serverInfo", Predicate.isRecord],

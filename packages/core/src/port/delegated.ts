@@ -5,7 +5,7 @@ import type { Connection } from "./Connection.js"
 
 /** An object of its own, whose members can be replaced. The other connection may be of a class, so it cannot be copied. */
 export const delegated = (inner: Connection): Connection => {
-  const { heartbeat, onUsage, send, suspend } = inner
+  const { heartbeat, onUsage, suspend } = inner
   return {
     serverInfo: inner.serverInfo,
     capabilities: inner.capabilities,
@@ -17,8 +17,7 @@ export const delegated = (inner: Connection): Connection => {
     spreads: inner.spreads,
     resumed: inner.resumed,
     isFiltered: inner.isFiltered,
-    request: (method, params, options) => inner.request(method, params, options),
-    send: send === undefined ? undefined : (...given) => send.apply(inner, given as never) as () => void,
+    send: (...given) => inner.send(...given),
     notify: (method, params) => inner.notify(method, params),
     look: inner.look,
     onUsage: onUsage === undefined ? undefined : (callback) => onUsage.call(inner, callback),

@@ -91,7 +91,9 @@ const prepared = (
         if (Predicate.isRecord(notification)) parts.tasks.notified(runtime, notification)
       },
       onHearing: (hearing) => parts.tasks.onHearing(runtime, hearing),
-      onDoubt: () => backend.send({ _tag: "Suspected", runtime }),
+      onDoubt: () => {
+        if (backend.policy.keepalive.method !== "none") backend.send({ _tag: "Suspected", runtime, isSilent: false })
+      },
       timeout: backend.policy.timeouts.connect,
       onAttempt,
       beside,

@@ -93,12 +93,6 @@ export class RuntimeTasks {
     return current === runtime ? this.#quietCalls.begin(current) : Effect.void
   }
 
-  suspected(runtime: Runtime): Effect.Effect<void> {
-    return this.#backend.policy.keepalive.method === "none"
-      ? Effect.void
-      : Effect.asVoid(this.probe.onSuspicion(runtime))
-  }
-
   notified(runtime: Runtime, notification: ServerNotification): void {
     if (runtime.detached) return
     if (this.#backend.offered.passes(notification)) this.#backend.notifications.emit(notification)

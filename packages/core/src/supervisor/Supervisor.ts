@@ -162,9 +162,7 @@ export class Supervisor {
         case "ListsChanged":
           return this.tasks.refresh.readChanged(message.runtime)
         case "Suspected":
-          return this.tasks.suspected(message.runtime)
-        case "GivenUp":
-          return Effect.asVoid(this.tasks.probe.onSuspicion(message.runtime, true))
+          return Effect.asVoid(this.tasks.probe.onSuspicion(message.runtime, message.isSilent))
         case "ProgressWanted":
           return this.#scope === undefined
             ? Effect.void

@@ -156,7 +156,7 @@ describe("what is known of a call", () => {
     const heard: Array<number> = []
     const one = call({ onprogress: ({ progress }) => heard.push(progress) })
     const { at, onprogress } = sent(one)
-    one.task = { id: "t", on: {} as never, isThere: true, hasBegun: true, isOver: false }
+    one.task = { id: "t", on: {} as never, isThere: true, isOver: false }
     onprogress?.({ progress: 1 })
     one.task.isOver = true
     at(start + 1000)
@@ -168,7 +168,7 @@ describe("what is known of a call", () => {
     const runtime = (name: string, latest?: unknown): Runtime => ({ name, latest: latest ?? { name } }) as never
     const one = call()
     expect(Call.runsOn(one)).toBeUndefined()
-    one.task = { id: "t", on: runtime("task"), isThere: true, hasBegun: true, isOver: false }
+    one.task = { id: "t", on: runtime("task"), isThere: true, isOver: false }
     expect(Call.runsOn(one)).toEqual({ name: "task" })
     one.on = runtime("request", { name: "its successor" })
     expect(Call.runsOn(one)).toEqual({ name: "its successor" })
@@ -183,7 +183,7 @@ describe("what is known of a call", () => {
       Call.make("tasks/get" as Method, {} as Params<Method>, undefined, undefined, 9000, start, whole).first
     expect(about()).toBeUndefined()
     const on = {} as never
-    whole.task = { id: "t", on, isThere: true, hasBegun: true, isOver: false }
+    whole.task = { id: "t", on, isThere: true, isOver: false }
     expect(about()).toBe(on)
     whole.task.isThere = false
     expect(about()).toBeUndefined()

@@ -47,7 +47,6 @@ interface Plan {
   readonly hints: "unread" | "repeatable" | "idempotent"
   readonly afterSessionLoss: "fail" | "resume"
   readonly afterRefusal: "safe" | "resend"
-  readonly sends: boolean
   /** Another call has the only place, for so long. */
   readonly occupiedAgain: boolean
   readonly cancelAfter: number | undefined
@@ -60,7 +59,6 @@ const plan: fc.Arbitrary<Plan> = fc.record({
   hints: fc.constantFrom("unread" as const, "repeatable" as const, "idempotent" as const),
   afterSessionLoss: fc.constantFrom("fail" as const, "resume" as const),
   afterRefusal: fc.constantFrom("safe" as const, "resend" as const),
-  sends: fc.boolean(),
   occupiedAgain: fc.boolean(),
   cancelAfter: fc.option(fc.constantFrom(0, 1, 50, 1000, 5000, 12_000, 20_000), { nil: undefined }),
   door: fc.constantFrom("request" as const, "start" as const)
@@ -74,7 +72,6 @@ const saysNotDone = (text: string): boolean => /not sent,|was not sent|not carri
 const played = (plan: Plan) =>
   Effect.scoped(Effect.gen(function*() {
     const script = ScriptedConnector.make()
-    script.otherwise = { sends: plan.sends }
     const seen: Array<Try> = []
     script.respond = (method, params, connection) => {
       if (method === "tools/list") return { answer: "result", result: { tools: [pay] } }
@@ -104,7 +101,7 @@ const played = (plan: Plan) =>
       reconnect: { initialDelay: 100 }
     })
     yield* TestClock.adjust(0)
-    for (const connect of plan.attempts) script.script({ connect, sends: plan.sends })
+    for (const connect of plan.attempts) script.script({ connect })
     const options = { timeout: 15_000, idempotent: plan.hints === "idempotent" ? true : undefined }
     const params = { name: "pay" }
     let started: ReturnType<typeof start> | undefined

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@effect/vitest"
-import { type Connection, RequestError } from "@mcp-lifeline/core"
+import { type Connection, RequestError, Sending } from "@mcp-lifeline/core"
 import { Deferred, Effect, Fiber, TestClock } from "effect"
 import { SessionState } from "../../src/calls/SessionState.js"
 
@@ -12,16 +12,14 @@ const session = (
   stateful = true
 ) => {
   const asked: Array<string> = []
-  const connection = {
-    capabilities,
-    stateful,
-    request: (method: string, params: { readonly uri?: string; readonly level?: string }, { timeout }: any) => {
+  return Effect.map(Effect.runtime<never>(), (runtime) => {
+    const send = Sending.by(runtime, (method, params, { timeout }) => {
       const what = params.uri ?? params.level ?? ""
       asked.push(`${method} ${what} ${timeout}`)
       return answer(what)
-    }
-  } as unknown as Connection
-  return { asked, connection }
+    })
+    return { asked, connection: { capabilities, stateful, send } as unknown as Connection }
+  })
 }
 
 const subscribe = (state: SessionState, uri: string) => state.note("resources/subscribe", { uri })
@@ -38,7 +36,7 @@ describe("what a session was asked to keep", () => {
       state.note("tools/call", { name: "b" })
       const [level, ...uris] = ["logging/setLevel error 50", "resources/subscribe a 50", "resources/subscribe c 50"]
       for (const _ of [1, 2]) {
-        const one = session()
+        const one = yield* session()
         yield* state.restore("one", one.connection, 50)
         expect(one.asked).toEqual([level, ...uris])
       }
@@ -47,13 +45,13 @@ describe("what a session was asked to keep", () => {
         []
       ]]
       for (const [capabilities, expected] of rows) {
-        const one = session(capabilities as Connection["capabilities"])
+        const one = yield* session(capabilities as Connection["capabilities"])
         yield* state.restore("one", one.connection, 50)
         expect(one.asked).toEqual(expected)
       }
       subscribe(state, "b")
       state.note("resources/unsubscribe", { uri: "a" })
-      const last = session({ resources: { subscribe: true } })
+      const last = yield* session({ resources: { subscribe: true } })
       yield* state.restore("one", last.connection, 50)
       expect(last.asked).toEqual(["resources/subscribe c 50", "resources/subscribe b 50"])
     }))
@@ -63,7 +61,7 @@ describe("what a session was asked to keep", () => {
       const state = new SessionState()
       for (const uri of ["gone", "silent", "there"]) subscribe(state, uri)
       const error = new RequestError({ fate: "answered", reason: "remote", code: -1, message: "no such resource" })
-      const { asked, connection } = session(
+      const { asked, connection } = yield* session(
         all,
         (what) => what === "gone" ? Effect.fail(error) : what === "silent" ? Effect.never : Effect.void
       )
@@ -80,7 +78,7 @@ describe("what a session was asked to keep", () => {
         const state = new SessionState()
         for (let i = 0; i < 20; i++) subscribe(state, `${i}`)
         const answer = yield* Deferred.make<void>()
-        const { asked, connection } = session(all, () => Deferred.await(answer), stateful)
+        const { asked, connection } = yield* session(all, () => Deferred.await(answer), stateful)
         const restoring = yield* Effect.fork(state.restore("one", connection, 50))
         yield* TestClock.adjust(0)
         expect(asked).toHaveLength(first)

@@ -240,9 +240,9 @@ describe("V3: calls that are quiet", () => {
     Effect.gen(function*() {
       const server = yield* seen({}, (connection) => ({
         ...delegated(connection),
-        request: (method, params, options) => {
+        send: (method, params, options, settle) => {
           if (method === "tools/call") options.onasking?.(true)
-          return connection.request(method, params, options)
+          return connection.send(method, params, options, settle)
         }
       }))
       silence(server.script)

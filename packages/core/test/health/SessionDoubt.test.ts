@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@effect/vitest"
-import { ConnectError, type Connection, Policy, RequestError } from "@mcp-lifeline/core"
+import { ConnectError, type Connection, Policy, RequestError, Sending } from "@mcp-lifeline/core"
 import { Effect, Exit, Fiber, TestClock } from "effect"
 import { SessionDoubt } from "../../src/health/SessionDoubt.js"
 import { State } from "../../src/lifecycle/Lifecycle.js"
@@ -30,10 +30,10 @@ const doubted = (capabilities: Connection["capabilities"] = { tools: {} }) =>
     const connection = {
       capabilities,
       fail: () => {},
-      request: (method: string, _: unknown, options: unknown) => {
+      send: Sending.by(yield* Effect.runtime<never>(), (method, _, options) => {
         session.asked.push([method, options])
         return session.answer
-      }
+      })
     } as unknown as Connection
     runtime.opened(connection, 0)
     const install = (current: Runtime | undefined) =>

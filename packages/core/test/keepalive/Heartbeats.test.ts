@@ -1,8 +1,9 @@
 import { describe, expect, it } from "@effect/vitest"
-import { Backend, Fleet, Policy } from "@mcp-lifeline/core"
+import { Backend, Fleet, Policy, Sending } from "@mcp-lifeline/core"
 import type { Connection, Connector } from "@mcp-lifeline/core"
 import { ScriptedConnector, Simulation } from "@mcp-lifeline/testing"
 import { Effect, Fiber, Random, TestClock } from "effect"
+import { constVoid } from "effect/Function"
 import { mayLeave } from "../../../testing/test/support/Holdings.js"
 import type { Probe } from "../../src/health/Probe.js"
 import type { SessionDoubt } from "../../src/health/SessionDoubt.js"
@@ -315,8 +316,8 @@ describe("heartbeats", () => {
         connect: (options) =>
           Effect.map(script.connect(options), (connection) => ({
             ...connection,
-            request: (method, params, given) =>
-              method === "ping" ? Effect.never : connection.request(method, params, given)
+            send: (method, params, given, settle) =>
+              method === "ping" ? constVoid : connection.send(method, params, given, settle)
           }))
       }
       const backend = yield* Backend.make("one", {
@@ -335,15 +336,32 @@ describe("heartbeats", () => {
     mayLeave("connections")
     const simulation = new Simulation.Simulation({ seed: "slow" })
     const script = ScriptedConnector.make()
-    let most = 0
-    script.respond = (method, _, connection) => {
-      if (method !== "ping") return undefined
-      most = Math.max(most, connection.pending + 1)
-      return { answer: "result", after: 4000 }
+    let [now, most] = [0, 0]
+    script.respond = (method) => method === "ping" ? { answer: "result", after: 4000 } : undefined
+    const connector: Connector = {
+      transport: "scripted",
+      target: "a script",
+      overlap: true,
+      connect: (options) =>
+        Effect.map(script.connect(options), (connection) => ({
+          ...connection,
+          send: (method, params, given, settle) => {
+            if (method !== "ping") return connection.send(method, params, given, settle)
+            most = Math.max(most, ++now)
+            const cancel = connection.send(method, params, given, (exit) => {
+              now--
+              settle(exit)
+            })
+            return () => {
+              now--
+              cancel()
+            }
+          }
+        }))
     }
     simulation.fork(Effect.scoped(Effect.gen(function*() {
       const { keepalive } = yield* Effect.orDie(
-        Backend.make("one", { connector: script, keepalive: { interval: "1 second" } })
+        Backend.make("one", { connector, keepalive: { interval: "1 second" } })
       )
       while (true) {
         yield* Effect.sleep(yield* Random.nextIntBetween(1, 20 * second))
@@ -369,7 +387,12 @@ describe("heartbeats", () => {
         let current = true
         const runtime = yield* Runtime.make(1)
         runtime.opened(
-          { request: () => Effect.zipRight(tell("sent"), Effect.sleep("2 seconds")) } as unknown as Connection,
+          {
+            send: Sending.by(
+              yield* Effect.runtime<never>(),
+              () => Effect.zipRight(tell("sent"), Effect.sleep("2 seconds"))
+            )
+          } as unknown as Connection,
           0
         )
         const heartbeats = new Heartbeats({

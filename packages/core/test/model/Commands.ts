@@ -223,7 +223,6 @@ const setting: fc.Arbitrary<Setting> = fc.record({
   prepare: fc.constantFrom("nothing" as const, "nothing" as const, "asks" as const, "fails" as const),
   throwing: fc.constantFrom(false, false, true),
   suspends: fc.boolean(),
-  sends: fc.boolean(),
   expires: fc.constantFrom(false, false, true)
 })
 

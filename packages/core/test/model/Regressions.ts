@@ -13,8 +13,7 @@ const setting: Setting = {
   idleRelease: false,
   prepare: "nothing",
   throwing: false,
-  suspends: false,
-  sends: false
+  suspends: false
 }
 
 export const regressions: ReadonlyArray<[Setting, Array<Command>]> = [

@@ -38,8 +38,6 @@ export interface Setting {
   readonly throwing: boolean
   /** Whether sessions outlive their connections. */
   readonly suspends: boolean
-  /** Whether connections take requests outside of fibers, too. */
-  readonly sends: boolean
   /** Whether servers say how long their lists hold. */
   readonly expires?: boolean
 }
@@ -123,7 +121,7 @@ export class World {
       overlap: setting.overlap,
       startLimit: setting.patient === true ? 70_000 : undefined
     })
-    this.script.otherwise = { ...takesTime, suspends: setting.suspends, sends: setting.sends }
+    this.script.otherwise = { ...takesTime, suspends: setting.suspends }
     this.script.respond = (method, params, connection) => this.#server.respond(method, params, connection)
     this.#closes = new Closes(this.script, () => this.sim.now, (what) => this.fault(what))
     this.#watchLedger()
@@ -233,8 +231,8 @@ export class World {
 
   next(outcome: ScriptedConnector.Outcome): void {
     if (outcome.error?.retryAfter !== undefined) this.#pace.delayed = true
-    const { sends, suspends } = this.#setting
-    this.script.script({ ...outcome, sends, suspends })
+    const { suspends } = this.#setting
+    this.script.script({ ...outcome, suspends })
   }
 
   lose(kind: Loss["kind"], age: number): void {

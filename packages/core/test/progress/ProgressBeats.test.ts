@@ -60,33 +60,22 @@ const withoutFiber: Way = (backend, given = {}) =>
     }
   })
 
-const ways: ReadonlyArray<readonly [string, Way, { readonly sends: boolean }]> = [
-  ["a fiber", inFiber, { sends: false }],
-  ["no fiber", withoutFiber, { sends: true }]
-]
+const ways: ReadonlyArray<readonly [string, Way]> = [["a fiber", inFiber], ["no fiber", withoutFiber]]
 
 /** A server whose tools never answer, and a way to report progress of the last call. */
-const silent = (sends: boolean) => {
+const silent = () => {
   const script = ScriptedConnector.make()
-  script.otherwise = { sends }
   script.respond = (method) => method === "tools/call" ? { answer: "never" } : undefined
   let last: RequestOptions | undefined
-  const noting = (method: string, given: RequestOptions) => {
-    if (method === "tools/call") last = given
-  }
   const connector: Connector = {
     ...script,
     connect: (options) =>
-      Effect.map(script.connect(options), ({ request, send, ...connection }): Connection => ({
+      Effect.map(script.connect(options), (connection): Connection => ({
         ...connection,
-        request: (method, params, given) => {
-          noting(method, given)
-          return request(method, params, given)
-        },
-        send: send && ((method, params, given, settle) => {
-          noting(method, given)
-          return send(method, params, given, settle)
-        })
+        send: (method, params, given, settle) => {
+          if (method === "tools/call") last = given
+          return connection.send(method, params, given, settle)
+        }
       }))
   }
   return { script, connector, report: (progress: Progress) => last?.onprogress?.(progress) }
@@ -109,10 +98,10 @@ const hang = (script: ScriptedConnector.ScriptedConnector) => {
 }
 
 describe("ProgressBeats", () => {
-  describe.each(ways)("a call with %s", (_, call, { sends }) => {
+  describe.each(ways)("a call with %s", (_, call) => {
     it.scoped("[G25:virtual] a silent call hears within 15 s that it still runs, while the server answers pings", () =>
       Effect.gen(function*() {
-        const { connector, script } = silent(sends)
+        const { connector, script } = silent()
         const backend = yield* start(connector)
         const calling = yield* call(backend)
         yield* TestClock.adjust(14_999)
@@ -140,7 +129,7 @@ describe("ProgressBeats", () => {
 
     it.scoped("[G25:virtual] an answer ends it, and nothing comes after it", () =>
       Effect.gen(function*() {
-        const { connector, script } = silent(sends)
+        const { connector, script } = silent()
         const backend = yield* start(connector)
         script.respond = (method) => method === "tools/call" ? { answer: "result", after: 20_000 } : undefined
         const calling = yield* call(backend)
@@ -152,7 +141,7 @@ describe("ProgressBeats", () => {
 
     it.scoped("[G25:virtual] what the server reports starts the clock again, and values rise over both", () =>
       Effect.gen(function*() {
-        const { connector, report } = silent(sends)
+        const { connector, report } = silent()
         const backend = yield* start(connector)
         const calling = yield* call(backend)
         yield* TestClock.adjust("10 seconds")
@@ -171,7 +160,7 @@ describe("ProgressBeats", () => {
 
     it.scoped("[G25:virtual] a server that hangs is not kept alive: nothing is said until it answers something", () =>
       Effect.gen(function*() {
-        const { connector, script } = silent(sends)
+        const { connector, script } = silent()
         const backend = yield* start(connector, { health: { failureThreshold: 1 } })
         const calling = yield* call(backend)
         yield* TestClock.adjust("15 seconds")
@@ -188,7 +177,7 @@ describe("ProgressBeats", () => {
 
     it.scoped("[G25:virtual] the answer to another call is a sign of life, too, and so is progress that is not passed on", () =>
       Effect.gen(function*() {
-        const { connector, report, script } = silent(sends)
+        const { connector, report, script } = silent()
         const backend = yield* start(connector, { keepalive: { method: "none" } })
         const calling = yield* call(backend)
         yield* TestClock.adjust("16 seconds")
@@ -206,13 +195,13 @@ describe("ProgressBeats", () => {
 
     it.scoped("[G25:virtual] a call that waits for its server hears so after a second, and what has changed a second later", () =>
       Effect.gen(function*() {
-        const { connector, script } = silent(sends)
+        const { connector, script } = silent()
         const backend = yield* start(connector, {
           reconnect: { initialDelay: "3 seconds", demandInterval: "3 seconds" }
         })
         yield* TestClock.adjust("1 minute")
         script.failNext(1, { reason: "server" })
-        script.script({ after: 2000, sends })
+        script.script({ after: 2000 })
         script.current.lose()
         yield* TestClock.adjust(0)
         const calling = yield* call(backend)
@@ -231,7 +220,7 @@ describe("ProgressBeats", () => {
 
     it.scoped("[G25:virtual] each outage is said after a second, also one of which the same is said as of the one before", () =>
       Effect.gen(function*() {
-        const { connector, script } = silent(sends)
+        const { connector, script } = silent()
         const backend = yield* start(connector)
         const calling = yield* call(backend, { idempotent: true })
         for (const outage of [1, 2, 3]) {
@@ -239,7 +228,7 @@ describe("ProgressBeats", () => {
           // Somewhere between two words of it.
           yield* TestClock.adjust("5 seconds")
           const before = calling.heard.length
-          script.script({ after: 8000, sends })
+          script.script({ after: 8000 })
           script.current.lose()
           yield* TestClock.adjust("2 seconds")
           expect(messages(calling).slice(before)).toEqual(["files is reconnecting"])
@@ -252,7 +241,6 @@ describe("ProgressBeats", () => {
     it.scoped("[G25:virtual] a call that may finish before its server is replaced does not wait for the next one: it still runs, as long as the server lives", () =>
       Effect.gen(function*() {
         const script = ScriptedConnector.make({ overlap: false })
-        script.otherwise = { sends }
         script.respond = (method) => method === "tools/call" ? { answer: "never" } : undefined
         const backend = yield* start(script, { timeouts: { drain: "1 minute" } })
         const calling = yield* call(backend)
@@ -271,7 +259,7 @@ describe("ProgressBeats", () => {
 
     it.scoped("[G25:virtual] what is sent again begins anew: nothing goes back, and what the server said before it is not repeated", () =>
       Effect.gen(function*() {
-        const { connector, report, script } = silent(sends)
+        const { connector, report, script } = silent()
         const backend = yield* start(connector)
         const calling = yield* call(backend, { idempotent: true })
         report({ progress: 5, total: 9, message: "copies" })
@@ -296,7 +284,7 @@ describe("ProgressBeats", () => {
       ["for a caller who does not ask for it", {}, { onprogress: undefined }]
     ])("[G25:virtual] %s nothing is said, and nothing is sent", ([, options, given]) =>
       Effect.gen(function*() {
-        const { connector, script } = silent(sends)
+        const { connector, script } = silent()
         const backend = yield* start(connector, options)
         const calling = yield* call(backend, given)
         yield* TestClock.adjust("2 minutes")
@@ -309,7 +297,7 @@ describe("ProgressBeats", () => {
 
     it.scoped("[G25:virtual O1] a measured call that does not ask for progress hears nothing, and keeps it from no other", () =>
       Effect.gen(function*() {
-        const { connector } = silent(sends)
+        const { connector } = silent()
         const backend = yield* start(connector)
         const calling = yield* call(backend, { onprogress: undefined })
         yield* TestClock.adjust("20 seconds")
@@ -328,7 +316,7 @@ describe("ProgressBeats", () => {
 
     it.scoped("[G25:virtual C5] no limit of Lifeline starts again: the call ends when it would have ended without", () =>
       Effect.gen(function*() {
-        const { connector } = silent(sends)
+        const { connector } = silent()
         const backend = yield* start(connector, { calls: { progressInterval: "1 second" } })
         const calling = yield* call(backend, { timeout: "20 seconds", resetTimeoutOnProgress: true })
         yield* TestClock.adjust(19_999)
@@ -341,7 +329,7 @@ describe("ProgressBeats", () => {
 
     it.scoped("[G25:virtual] a caller's function that throws stops neither its call nor others", () =>
       Effect.gen(function*() {
-        const { connector } = silent(sends)
+        const { connector } = silent()
         const backend = yield* start(connector)
         const wrong = yield* call(backend, {
           onprogress: () => {
@@ -356,7 +344,7 @@ describe("ProgressBeats", () => {
 
   it.scoped("[G25:virtual] many calls share one ping, each hears at its own time, and the closed backend says nothing more", () =>
     Effect.gen(function*() {
-      const { connector, script } = silent(true)
+      const { connector, script } = silent()
       const calls: Array<Calling> = []
       yield* Effect.scoped(Effect.gen(function*() {
         const backend = yield* start(connector)
@@ -376,7 +364,7 @@ describe("ProgressBeats", () => {
 
   it.scoped("[G25:virtual] a call that waits for the verdict on a connection in doubt hears so, and nothing of a server that hangs", () =>
     Effect.gen(function*() {
-      const { connector, script } = silent(true)
+      const { connector, script } = silent()
       const backend = yield* start(connector, { health: { failureThreshold: 5 } })
       hang(script)
       yield* Effect.fork(Effect.exit(backend.callTool({ name: "pay" }, { timeout: "1 second" })))
@@ -390,8 +378,8 @@ describe("ProgressBeats", () => {
 
   it.scoped("[G25:virtual] a call that waits for a sign-in hears so, whatever the connector does when it is asked", () =>
     Effect.gen(function*() {
-      const { connector, script } = silent(true)
-      script.script({ after: 5000, sends: true }, { after: 5000, sends: true })
+      const { connector, script } = silent()
+      script.script({ after: 5000 }, { after: 5000 })
       let attempts = 0
       const signing: Connector = {
         ...connector,

@@ -81,8 +81,6 @@ const faultsOf = (commands: ReadonlyArray<Command>, seed: number, maxOps: number
   const sim = new Simulation.Simulation({ seed, maxOps })
   const ledger = leases()
   const script = ScriptedConnector.make()
-  const sends = seed % 2 === 0
-  script.otherwise = { sends }
   script.offer = {
     ...script.offer,
     tools: [{ ...ScriptedConnector.tool("long"), execution: { taskSupport: "required" } }]

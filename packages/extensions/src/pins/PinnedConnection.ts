@@ -5,15 +5,15 @@
 import {
   type Connection,
   type Hearing,
-  type Method,
   type Params,
   type Policy,
   RequestError,
   type RequestOptions,
-  type Result
+  type Result,
+  Sending
 } from "@mcp-lifeline/core"
 import { delegated, Discovery, withDeadline } from "@mcp-lifeline/core/internal"
-import { type Clock, Effect, Predicate, Runtime } from "effect"
+import { type Clock, Effect, Exit, Predicate } from "effect"
 import { constVoid } from "effect/Function"
 import type { PinnedTools, Seen } from "./PinnedTools.js"
 
@@ -40,10 +40,6 @@ interface FirstPage {
   readonly params: Params<"tools/list">
   readonly options: RequestOptions
   answer: Result<"tools/list"> | undefined
-}
-
-interface Sending {
-  isSent?: boolean
 }
 
 const nameOf = (params: unknown): string => {
@@ -83,45 +79,25 @@ export class PinnedConnection {
 
   get connection(): Effect.Effect<Connection> {
     const inner = this.#inner
-    const { send } = inner
-    const request: Connection["request"] = (method, params, options) =>
-      Effect.suspend(() => this.#instead(method, params, options, {}) ?? inner.request(method, params, options))
-    if (send === undefined) return Effect.succeed({ ...inner, request })
-    // Not in the scope of the connection: when that closes, each request must be answered, and is, because those of `inner` end.
-    return Effect.map(Effect.runtime<never>(), (runtime) => ({
-      ...inner,
-      request,
-      send: (method, params, options, settle) => {
-        const sending: Sending = {}
-        const work = this.#instead(method, params, options, sending)
-        if (work === undefined) return send(method, params, options, settle)
-        const settled = Effect.flatMap(Effect.exit(work), (exit) => Effect.sync(() => settle(exit)))
-        // Also where the connection was made in an uninterruptible region.
-        const fiber = Runtime.runFork(runtime)(Effect.interruptible(settled))
-        return () => {
-          // The fiber is interrupted later than the caller wants to know.
-          if (sending.isSent !== true) options.onwithdrawn?.()
-          fiber.unsafeInterruptAsFork(fiber.id())
+    return Effect.map(Effect.runtime<never>(), (runtime) => {
+      const sendList = Sending.by(runtime, (_, params, options) => this.#list(params, options))
+      const send: Connection["send"] = (method, params, options, settle) => {
+        if (method === "tools/list") return sendList(method, params, options, settle)
+        if (method !== "tools/call" || this.#options.pins.mode === "warn") {
+          return inner.send(method, params, options, settle)
         }
+        const sendCompared = (options: RequestOptions) => {
+          const refusal = this.#refusal(params)
+          if (refusal === undefined) return inner.send(method, params, options, settle)
+          settle(Exit.fail(refusal))
+          return constVoid
+        }
+        if (this.#isCompared(this.#epoch)) return sendCompared(options) // guard: compared-before-called
+        const compared = Effect.mapError(this.#compared(options.timeout), notCalled)
+        return Sending.after(runtime, compared, options, sendCompared, settle)
       }
-    }))
-  }
-
-  /** `undefined`: the request is sent as it is. */
-  #instead<M extends Method>(
-    method: M,
-    params: Params<M>,
-    options: RequestOptions,
-    sending: Sending
-  ): Effect.Effect<Result<M>, RequestError> | undefined {
-    switch (method) {
-      case "tools/list":
-        return this.#list(params as Params<"tools/list">, options) as Effect.Effect<Result<M>, RequestError>
-      case "tools/call":
-        return this.#call(method, params, options, sending)
-      default:
-        return undefined
-    }
+      return { ...inner, send }
+    })
   }
 
   // --- lists
@@ -131,11 +107,11 @@ export class PinnedConnection {
       const known = this.#options.pins.isKnown ? Effect.void : this.#compared(options.timeout)
       return Effect.zipRight(
         known,
-        Effect.map(this.#inner.request("tools/list", params, options), (page) => this.#approvedOf(page))
+        Effect.map(this.#ask(params, options), (page) => this.#approvedOf(page))
       )
     }
     // A server without tools answers that itself.
-    if (this.#inner.capabilities.tools === undefined) return this.#inner.request("tools/list", params, options)
+    if (this.#inner.capabilities.tools === undefined) return this.#ask(params, options)
     const first: FirstPage = { params, options, answer: undefined }
     return this.#reading.withPermits(1)(Effect.flatMap(Effect.either(this.#read(first)), (read) => {
       const { answer } = first
@@ -148,6 +124,10 @@ export class PinnedConnection {
     }))
   }
 
+  #ask(params: Params<"tools/list">, options: RequestOptions): Effect.Effect<Result<"tools/list">, RequestError> {
+    return Sending.ask(this.#inner, "tools/list", params, options)
+  }
+
   #approvedOf(page: Result<"tools/list">): Result<"tools/list"> {
     const { pins } = this.#options
     if (pins.mode === "warn" || !Predicate.isRecord(page) || !Array.isArray(page.tools)) return page
@@ -156,40 +136,6 @@ export class PinnedConnection {
   }
 
   // --- calls
-
-  #call<M extends Method>(
-    method: M,
-    params: Params<M>,
-    options: RequestOptions,
-    sending: Sending
-  ): Effect.Effect<Result<M>, RequestError> | undefined {
-    const { clock, pins } = this.#options
-    if (pins.mode === "warn") return undefined
-    if (this.#isCompared(this.#epoch)) { // guard: compared-before-called
-      const refusal = this.#refusal(params)
-      return refusal === undefined ? undefined : Effect.fail(refusal)
-    }
-    return Effect.suspend(() => {
-      const began = clock.unsafeCurrentTimeMillis()
-      const compared = Effect.onInterrupt(
-        Effect.mapError(this.#compared(options.timeout), notCalled),
-        () => Effect.sync(() => options.onwithdrawn?.())
-      )
-      return Effect.flatMap(compared, () => {
-        const refusal = this.#refusal(params)
-        if (refusal !== undefined) return Effect.fail(refusal)
-        sending.isSent = true
-        const taken = clock.unsafeCurrentTimeMillis() - began
-        const left = (time: number) => Math.max(1, time - taken)
-        const { maxTotalTimeout, timeout } = options
-        return this.#inner.request(method, params, {
-          ...options,
-          timeout: left(timeout),
-          maxTotalTimeout: maxTotalTimeout && left(maxTotalTimeout)
-        })
-      })
-    })
-  }
 
   #refusal(params: unknown): RequestError | undefined {
     const name = nameOf(params)
@@ -226,23 +172,14 @@ export class PinnedConnection {
       let failure: RequestError | undefined
       const reading: Connection = {
         ...this.#inner,
-        request: (method, params, options) => {
+        send: (method, params, options, settle) => {
           const isFirst = first !== undefined && first.answer === undefined
-          const asked = isFirst
-            ? this.#inner.request(method, first.params as typeof params, first.options)
-            : this.#inner.request(method, params, options)
-          return asked.pipe(
-            Effect.tap((answer) =>
-              Effect.sync(() => {
-                if (isFirst) first.answer = answer as unknown as Result<"tools/list">
-              })
-            ),
-            Effect.tapError((error) =>
-              Effect.sync(() => {
-                failure = error
-              })
-            )
-          )
+          const [asked, limits] = isFirst ? [first.params as typeof params, first.options] : [params, options]
+          return this.#inner.send(method, asked, limits, (exit) => {
+            failure = Sending.errorOf(exit) ?? failure
+            if (isFirst && Exit.isSuccess(exit)) first.answer = exit.value as unknown as Result<"tools/list">
+            settle(exit)
+          })
         }
       }
       const [list] = yield* Discovery.read(backend, reading, ["tools"], policy, constVoid)

@@ -5,7 +5,8 @@ import {
   type Connector,
   Policy,
   RequestError,
-  type RequestOptions
+  type RequestOptions,
+  Sending
 } from "@mcp-lifeline/core"
 import type { Hub } from "@mcp-lifeline/core/internal"
 import { PinStore } from "@mcp-lifeline/extensions"
@@ -25,12 +26,11 @@ interface Sent {
 
 /** A connection of which the test says what it lists and when it answers, and the pins around it. */
 const pinned = (
-  { capabilities = { tools: {} }, connects = identity, mode = "block", sends = false, stateful = true }: {
+  { capabilities = { tools: {} }, connects = identity, mode = "block", stateful = true }: {
     readonly capabilities?: Connection["capabilities"]
     /** The region in which the connection is made. */
     readonly connects?: (making: Effect.Effect<Connection>) => Effect.Effect<Connection>
     readonly mode?: "warn" | "block"
-    readonly sends?: boolean
     readonly stateful?: boolean
   } = {}
 ) =>
@@ -65,16 +65,7 @@ const pinned = (
       capabilities,
       stateful,
       peer: {},
-      request,
-      ...(sends
-        ? {
-          send: (method: string, params: unknown, options: RequestOptions, settle: (exit: unknown) => void) => {
-            const fiber = Effect.runFork(request(method, params, options))
-            fiber.addObserver(settle)
-            return () => fiber.unsafeInterruptAsFork(fiber.id())
-          }
-        }
-        : {})
+      send: Sending.by(yield* Effect.runtime<never>(), request)
     } as never as Connection
     const pins = new PinnedTools({ server: "one", mode, store: PinStore.memory(), maxDepth: 10 })
     const announced = { count: 0 }
@@ -93,7 +84,7 @@ const pinned = (
     const lists = () => sent.filter(({ method }) => method === "tools/list").length
     const calls = () => sent.filter(({ method }) => method === "tools/call")
     const call = (name = "read", options: RequestOptions = { timeout: 10_000 }) =>
-      connection.request("tools/call", { name }, options)
+      Sending.ask(connection, "tools/call", { name }, options)
     return { made, connection, pins, sent, server, lists, calls, call, announced, unanswered: () => unanswered }
   })
 
@@ -204,45 +195,31 @@ describe("a pinned connection", () => {
     }))
 
   for (
-    const [way, options] of [
-      ["with a fiber", { sends: false }],
-      ["without a fiber", { sends: true }],
-      ["without a fiber, of a connection that was made uninterruptibly", {
-        sends: true,
-        connects: Effect.uninterruptible
-      }]
+    const [way, connects] of [
+      ["interruptibly", identity<Effect.Effect<Connection>>],
+      ["uninterruptibly", (making: Effect.Effect<Connection>) => Effect.uninterruptible(making)]
     ] as const
   ) {
-    it.effect(`[G24] a call that is given up during the comparison was not sent, and says so; later it does not: ${way}`, () =>
+    it.effect(`[G24] a call that is given up during the comparison was not sent, and says so at once; later it does not: of a connection that was made ${way}`, () =>
       Effect.gen(function*() {
-        const { sends } = options
-        const { connection, calls, lists, server, unanswered } = yield* pinned(options)
+        const { connection, calls, lists, server, unanswered } = yield* pinned({ connects })
         let withdrawn = 0
         const given: RequestOptions = { timeout: 60_000, onwithdrawn: () => withdrawn++ }
-        const begin = (): Effect.Effect<() => void> => {
-          if (sends) {
-            return Effect.sync(() => connection.send!("tools/call", { name: "read" }, given, () => {}))
-          }
-          return Effect.map(
-            Effect.fork(Effect.exit(connection.request("tools/call", { name: "read" }, given))),
-            (fiber) => () => fiber.unsafeInterruptAsFork(fiber.id())
-          )
-        }
+        const begin = () => connection.send("tools/call", { name: "read" }, given, () => {})
         server.listsAfter = 5000
         for (const round of [1, 2]) {
-          const cancel = yield* begin()
+          const cancel = begin()
           yield* TestClock.adjust(1000)
           cancel()
-          // Who sends without a fiber knows at once.
-          if (sends) expect(withdrawn).toBe(1)
+          expect(withdrawn).toBe(1)
           yield* TestClock.adjust(0)
-          expect([withdrawn > 0, calls().length, lists()]).toEqual([true, 0, round])
+          expect([withdrawn, calls().length, lists()]).toEqual([1, 0, round])
           withdrawn = 0
         }
         // The reading was given up, too: nobody waits for its end.
         server.listsAfter = 0
         server.callsAfter = 60_000
-        const cancel = yield* begin()
+        const cancel = begin()
         yield* TestClock.adjust(0)
         expect(calls()).toHaveLength(1)
         expect(unanswered()).toBe(1)
@@ -261,7 +238,7 @@ describe("a pinned connection", () => {
     "[G24] a call that is given up in the step in which the comparison ends is not sent: a connection that was made %s",
     ([, connects]) =>
       Effect.gen(function*() {
-        const { announced, call, calls, connection, made, server } = yield* pinned({ sends: true, connects })
+        const { announced, call, calls, connection, made, server } = yield* pinned({ connects })
         yield* call()
         for (const round of [1, 2]) {
           server.tools = round === 1 ? server.tools.slice(0, 1) : [...server.tools, described("write", "Writes.")]
@@ -294,7 +271,7 @@ describe("a pinned connection", () => {
       yield* call()
       const names = (params?: { cursor: string }) =>
         Effect.map(
-          connection.request("tools/list", params, { timeout: 1000 }),
+          Sending.ask(connection, "tools/list", params, { timeout: 1000 }),
           ({ tools }) => tools.map(({ description }) => description)
         )
       server.tools = [read, other, write]
@@ -323,14 +300,14 @@ describe("a pinned connection", () => {
       // Whoever lists the tools learns of it from the answer.
       server.tools = server.tools.slice(1)
       made.changed()
-      yield* connection.request("tools/list", undefined, { timeout: 1000 })
+      yield* Sending.ask(connection, "tools/list", undefined, { timeout: 1000 })
       expect(announced.count).toBe(2)
     }))
 
   it.effect("[G24] a list that fails, or is given up, blocks no later one", () =>
     Effect.gen(function*() {
       const { connection, server } = yield* pinned()
-      const list = connection.request("tools/list", undefined, { timeout: 1000 })
+      const list = Sending.ask(connection, "tools/list", undefined, { timeout: 1000 })
       server.listsAfter = 1e9
       for (const _ of [1, 2]) {
         const waiting = yield* Effect.fork(list)
@@ -359,7 +336,7 @@ describe("a pinned connection", () => {
           const { calls, connection, lists, server } = yield* pinned({ capabilities, mode })
           server.error = unknown
           for (const round of [1, 2]) {
-            const answer = yield* Effect.either(connection.request("tools/list", undefined, { timeout: 1000 }))
+            const answer = yield* Effect.either(Sending.ask(connection, "tools/list", undefined, { timeout: 1000 }))
             expect(answer).toMatchObject({ _tag: "Left", left: { code: -32_601, message: "Method not found" } })
             expect(lists()).toBe(round)
           }
@@ -419,7 +396,7 @@ describe("a connector of pinned connections", () => {
   })
 
   const list = ({ connection }: { readonly connection: Connection }) =>
-    connection.request("tools/list", undefined, { timeout: 1000 })
+    Sending.ask(connection, "tools/list", undefined, { timeout: 1000 })
 
   it.effect("[G24] approvals of other programs are looked for every two seconds while something waits for one, the second time, too", () =>
     Effect.gen(function*() {

@@ -4,6 +4,7 @@
  *
  *     node running.cjs <way> FILE
  */
+import { Sending } from "@mcp-lifeline/core"
 import { StdioConnector } from "@mcp-lifeline/transport-stdio"
 import { Effect } from "effect"
 import { type ChildProcess, spawn } from "node:child_process"
@@ -92,7 +93,7 @@ const ways: Readonly<Record<string, () => Promise<unknown>>> = {
     })
     const call = Effect.gen(function*() {
       const connection = yield* connector.connect({ onNotification: () => {} })
-      yield* connection.request("tools/call", { name: tool, arguments: {} }, { timeout: 60_000 })
+      yield* Sending.ask(connection, "tools/call", { name: tool, arguments: {} }, { timeout: 60_000 })
     })
     await Effect.runPromise(Effect.scoped(call))
     const [first = 0] = gateways()

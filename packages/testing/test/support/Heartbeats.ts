@@ -18,11 +18,10 @@ const recorded = (connector: Connector) => {
         asked.push(methods)
         return {
           ...connection,
-          request: (method, params, requestOptions) =>
-            Effect.suspend(() => {
-              methods.push(method)
-              return connection.request(method, params, requestOptions)
-            })
+          send: (method, params, requestOptions, settle) => {
+            methods.push(method)
+            return connection.send(method, params, requestOptions, settle)
+          }
         }
       })
   }

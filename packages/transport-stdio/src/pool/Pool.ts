@@ -13,10 +13,12 @@ import {
   type RequestOptions,
   type ResourceUsage,
   type Result,
+  Sending,
   type Supervision
 } from "@mcp-lifeline/core"
 import { firstOf, isLost, kinds, SafeLog, Signal } from "@mcp-lifeline/core/internal"
-import { Deferred, Effect, Either, ExecutionStrategy, FiberId, Scope } from "effect"
+import { Deferred, Effect, Either, ExecutionStrategy, Exit, FiberId, type Runtime, Scope } from "effect"
+import { constVoid } from "effect/Function"
 import { Announcements } from "./Announcements.js"
 import type { Choice } from "./Choice.js"
 import { Subscriptions } from "./Subscriptions.js"
@@ -38,9 +40,9 @@ export interface Parts {
   readonly connector: Connector
   /** Of all processes together. */
   readonly options: ConnectOptions
-  readonly now: () => number
   /** Runs work until the connection closes. */
   readonly run: (work: Effect.Effect<unknown>) => void
+  readonly runtime: Runtime.Runtime<never>
 }
 
 /** An error of the server, not of its process. */
@@ -66,6 +68,7 @@ export class Pool {
 
   constructor(parts: Parts) {
     this.#parts = parts
+    this.#sendByEffect = Sending.by(parts.runtime, (method, params, options) => this.#request(method, params, options))
     this.#subscriptions = new Subscriptions(() => this.#choose() ?? this.#live[0], () => this.#refusal, {
       ...parts.supervision,
       run: parts.run
@@ -203,86 +206,88 @@ export class Pool {
     return best
   }
 
+  /** What concerns more than one process, or may have to be sent to another one. */
+  readonly #sendByEffect: Connection["send"]
+
+  #send<M extends Method>(
+    method: M,
+    params: Params<M>,
+    options: RequestOptions,
+    settle: (exit: Exit.Exit<Result<M>, RequestError>) => void
+  ): () => void {
+    switch (method) {
+      case "resources/subscribe":
+      case "resources/unsubscribe":
+        return this.#subscriptions.send(method, params, options, settle)
+      case "ping":
+      case "logging/setLevel":
+      case "tools/list":
+      case "prompts/list":
+      case "resources/list":
+      case "resources/templates/list":
+      case "tasks/list":
+        return this.#sendByEffect(method, params, options, settle)
+      default:
+        return this.#sendToOne(method, params, options, settle)
+    }
+  }
+
   #request<M extends Method>(
     method: M,
     params: Params<M>,
     options: RequestOptions
   ): Effect.Effect<Result<M>, RequestError> {
-    return Effect.suspend(() => {
-      switch (method) {
-        case "ping":
-          return this.#ping as Effect.Effect<Result<M>, RequestError>
-        case "logging/setLevel":
-          return this.#ofEach(method, params, options)
-        case "resources/subscribe":
-        case "resources/unsubscribe":
-          return this.#subscriptions.request(method, params, options)
-        default:
-          return this.#ofOne(method, params, options)
-      }
-    })
+    switch (method) {
+      case "ping":
+        return this.#ping as Effect.Effect<Result<M>, RequestError>
+      case "logging/setLevel":
+        return this.#ofEach(method, params, options)
+      default:
+        return this.#list(method, params, options)
+    }
   }
 
-  /** A list is asked for again if its process was lost; of other requests the core decides. */
-  #ofOne<M extends Method>(
+  /** Asked for again if its process was lost; of other requests the core decides. */
+  #list<M extends Method>(
     method: M,
     params: Params<M>,
     options: RequestOptions
   ): Effect.Effect<Result<M>, RequestError> {
-    return Effect.suspend(() => {
-      const choice = this.#taskOwners.of(method, params) ?? this.#choose()
-      if (choice === undefined) {
-        const silent = this.#live
-        return silent.length === 0 ? Effect.fail(this.#refusal) : this.#afterSilence(silent, method, params, options)
-      }
-      const request = Effect.tap(
-        choice.live.request(method, params, options),
-        (result) => Effect.sync(() => this.#taskOwners.note(method, result, choice))
-      )
-      if (!method.endsWith("/list")) return request
-      return Effect.catchIf(
-        request,
-        (error) => isLost(error) && this.#live.length > 0,
-        () => this.#ofOne(method, params, options)
-      )
-    })
+    const send: Connection["send"] = (...given) => this.#sendToOne(...given)
+    return Effect.catchIf(
+      Sending.ask({ send }, method, params, options),
+      (error) => isLost(error) && this.#live.length > 0,
+      () => this.#list(method, params, options)
+    )
   }
 
-  /** What is sent to a silent process may be lost with it: wait until a probe is answered, or another process comes. */
-  #afterSilence<M extends Method>(
-    silent: ReadonlyArray<Choice>,
+  /** What is sent to a silent process may be lost with it: then it waits until a probe is answered, or another process comes. */
+  #sendToOne<M extends Method>(
     method: M,
     params: Params<M>,
-    options: RequestOptions
-  ): Effect.Effect<Result<M>, RequestError> {
-    const { now } = this.#parts
-    return Effect.suspend(() => {
-      const began = now()
-      const late = Effect.delay(
-        Effect.fail(
-          new RequestError({
-            fate: "notSent",
-            reason: "timeout",
-            message: "no process of the server answers probes"
-          })
-        ),
-        options.timeout
-      )
-      const heard = firstOf(late, this.#next.completed, ...silent.map(({ member }) => member.heard))
-      const waited = Effect.onInterrupt(heard, () => Effect.sync(() => options.onwithdrawn?.()))
-      return Effect.zipRight(
-        waited,
-        Effect.suspend(() => {
-          const left = (time: number) => Math.max(1, time - (now() - began))
-          const { maxTotalTimeout, timeout } = options
-          return this.#ofOne(method, params, {
-            ...options,
-            timeout: left(timeout),
-            maxTotalTimeout: maxTotalTimeout && left(maxTotalTimeout)
-          })
-        })
-      )
-    })
+    options: RequestOptions,
+    settle: (exit: Exit.Exit<Result<M>, RequestError>) => void
+  ): () => void {
+    const { runtime } = this.#parts
+    const choice = this.#taskOwners.of(method, params) ?? this.#choose()
+    if (choice !== undefined) {
+      return choice.live.send(method, params, options, (exit) => {
+        if (Exit.isSuccess(exit)) this.#taskOwners.note(method, exit.value, choice)
+        settle(exit)
+      })
+    }
+    if (this.#live.length === 0) {
+      settle(Exit.fail(this.#refusal))
+      return constVoid
+    }
+    const late = Effect.delay(
+      Effect.fail(
+        new RequestError({ fate: "notSent", reason: "timeout", message: "no process of the server answers probes" })
+      ),
+      options.timeout
+    )
+    const heard = firstOf(late, this.#next.completed, ...this.#live.map(({ member }) => member.heard))
+    return Sending.after(runtime, heard, options, (left) => this.#sendToOne(method, params, left, settle), settle)
   }
 
   /** If one process answers, the server lives; the others are probed further, each by itself. */
@@ -304,7 +309,7 @@ export class Pool {
   ): Effect.Effect<Result<M>, RequestError> {
     return Effect.suspend(() => {
       for (const member of this.#members) member.remember(method, params)
-      const all = this.#live.map(({ live }) => live.request(method, params, options))
+      const all = this.#live.map(({ live }) => Sending.ask(live, method, params, options))
       return this.#anyOf(all)
     })
   }
@@ -350,7 +355,7 @@ export class Pool {
           return processes()
         }
       },
-      request: (method, params, options) => this.#request(method, params, options),
+      send: (...given) => this.#send(...given),
       notify: (method, params) => this.#notify(method, params),
       onLost: (callback) => {
         this.#onLost = callback

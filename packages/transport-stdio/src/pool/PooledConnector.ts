@@ -41,13 +41,12 @@ export const make = ({ connector, processes }: Options): Connector => ({
       const supervision = options.supervision ?? supervisionOf(connector.target, Policy.defaults)
       const scope = yield* Scope.fork(yield* Effect.scope, ExecutionStrategy.parallel)
       const run = yield* FiberSet.makeRuntime<never>()
-      const clock = yield* Effect.clock
       const pool = new Pool({
         supervision,
         connector,
         options,
-        now: () => clock.unsafeCurrentTimeMillis(),
-        run: (work) => void run(work)
+        run: (work) => void run(work),
+        runtime: yield* Effect.runtime<never>()
       })
       yield* Scope.extend(pool.begin(), scope)
       for (let number = 2; number <= processes; number++) yield* Scope.extend(pool.add(number), scope)

@@ -2,9 +2,17 @@
  * Subscriptions to resources at a server of several processes: all in one, so that a change is announced once.
  * If that process is lost, they are made in another one.
  */
-import type { Method, Params, RequestError, RequestOptions, Result } from "@mcp-lifeline/core"
+import {
+  type Method,
+  type Params,
+  type RequestError,
+  type RequestOptions,
+  type Result,
+  Sending
+} from "@mcp-lifeline/core"
 import { SafeLog, withDeadline } from "@mcp-lifeline/core/internal"
-import { Effect } from "effect"
+import { Effect, Exit } from "effect"
+import { constVoid } from "effect/Function"
 import type { Choice } from "./Choice.js"
 
 type Subscribing = "resources/subscribe" | "resources/unsubscribe"
@@ -40,24 +48,26 @@ export class Subscriptions {
     return this.#home !== undefined && this.#home.member.live === this.#home.live
   }
 
-  request<M extends Method>(
+  send<M extends Method>(
     method: M,
     params: Params<M>,
-    options: RequestOptions
-  ): Effect.Effect<Result<M>, RequestError> {
-    return Effect.suspend(() => {
-      this.look()
-      const home = this.#home ??= this.#choose()
-      if (home === undefined) return Effect.fail(this.#refusal())
-      const { uri } = params as Params<Subscribing>
-      const asked = home.live.request(method, params, options)
-      if (method === "resources/subscribe") return Effect.tap(asked, () => Effect.sync(() => this.#uris.add(uri)))
-      // From the step in which this is sent: it is not made again after that.
-      const had = this.#uris.delete(uri)
-      return Effect.tapError(asked, ({ fate }) =>
-        Effect.sync(() => {
-          if (had && fate === "answered") this.#uris.add(uri)
-        }))
+    options: RequestOptions,
+    settle: (exit: Exit.Exit<Result<M>, RequestError>) => void
+  ): () => void {
+    this.look()
+    const home = this.#home ??= this.#choose()
+    if (home === undefined) {
+      settle(Exit.fail(this.#refusal()))
+      return constVoid
+    }
+    const { uri } = params as Params<Subscribing>
+    const isNew = method === "resources/subscribe"
+    // From the step in which this is sent: it is not made again after that.
+    const had = !isNew && this.#uris.delete(uri)
+    return home.live.send(method, params, options, (exit) => {
+      const isRefused = Sending.errorOf(exit)?.fate === "answered"
+      if (isNew ? Exit.isSuccess(exit) : had && isRefused) this.#uris.add(uri)
+      settle(exit)
     })
   }
 
@@ -72,7 +82,7 @@ export class Subscriptions {
     const again = (uri: string) =>
       Effect.suspend(() =>
         this.#uris.has(uri)
-          ? Effect.asVoid(live.request("resources/subscribe", { uri }, { timeout }))
+          ? Effect.asVoid(Sending.ask(live, "resources/subscribe", { uri }, { timeout }))
           : Effect.void
       )
     run(Effect.forEach(

@@ -2,7 +2,14 @@
  * What the processes of one server are together, without a backend around them: times, counts, sums, and what is given back.
  */
 import { describe, expect, it } from "@effect/vitest"
-import { type Connection, type ConnectOptions, Policy, RequestError, type RequestOptions } from "@mcp-lifeline/core"
+import {
+  type Connection,
+  type ConnectOptions,
+  Policy,
+  RequestError,
+  type RequestOptions,
+  Sending
+} from "@mcp-lifeline/core"
 import { supervisionOf } from "@mcp-lifeline/core/internal"
 import { ScriptedConnector } from "@mcp-lifeline/testing"
 import { Effect, Either, Exit, Fiber, Scope, TestClock } from "effect"
@@ -33,10 +40,10 @@ const pool = (processes = 2) =>
       connect: (options: ConnectOptions) =>
         Effect.map(script.connect(options), (connection) => ({
           ...connection,
-          request: ((method: never, params: never, given: RequestOptions) => {
+          send: ((method: never, params: never, given: RequestOptions, settle: never) => {
             sent.push({ method, options: given, on: connection.peer.pid as number })
-            return connection.request(method, params, given)
-          }) as never as Connection["request"]
+            return connection.send(method, params, given, settle)
+          }) as Connection["send"]
         }))
     }
     const told: Array<string> = []
@@ -48,7 +55,7 @@ const pool = (processes = 2) =>
     yield* TestClock.adjust(0)
     sent.length = 0
     const call = (options: RequestOptions = { timeout: 10_000 }) =>
-      Effect.fork(Effect.either(connection.request("tools/call", { name: "echo" }, options)))
+      Effect.fork(Effect.either(Sending.ask(connection, "tools/call", { name: "echo" }, options)))
     const of = (method: string, on?: number) =>
       sent.filter((one) => one.method === method && (on === undefined || one.on === on))
     const inFlight = () => connection.peer.processes?.map(({ inFlight }) => inFlight)
@@ -169,7 +176,7 @@ describe("the processes of a server as one connection", () => {
         let next: Fiber.Fiber<unknown, unknown> = waiting
         // Before the supervisor of the process learns of it.
         waiting.addObserver(() => {
-          next = Effect.runFork(connection.request("tools/call", { name: "echo" }, { timeout: 10_000 }))
+          next = Effect.runFork(Sending.ask(connection, "tools/call", { name: "echo" }, { timeout: 10_000 }))
         })
         yield* Fiber.interrupt(waiting)
         expect(of("tools/call").at(-1)!.on === on).toBe(after < 2000)
@@ -188,7 +195,7 @@ describe("the processes of a server as one connection", () => {
           return undefined
         }
         for (let round = 0; round < 5; round++) {
-          yield* connection.request(method, { name: "echo" } as never, { timeout: 1000 })
+          yield* Sending.ask(connection, method, { name: "echo" } as never, { timeout: 1000 })
           const before = attempts()
           last.lose()
           // Each of the two is lost in turn, and the pause of one that backs off is longer the second time.
@@ -252,7 +259,7 @@ describe("the processes of a server as one connection", () => {
   it.scoped("[C18:virtual] a ping probes each process, and succeeds if one answers", () =>
     Effect.gen(function*() {
       const { connection, of, script } = yield* pool(3)
-      const ping = Effect.either(connection.request("ping", undefined, { timeout: 1 }))
+      const ping = Effect.either(Sending.ask(connection, "ping", undefined, { timeout: 1 }))
       for (const answering of [[0, 1, 2], [2], [0], []]) {
         script.respond = (method, _, { id }) =>
           method === "ping" && answering.includes(id) ? { answer: "result" } : { answer: "never" }
@@ -308,7 +315,8 @@ describe("the processes of a server as one connection", () => {
         if (method === "logging/setLevel") levels.set(id, [...levels.get(id) ?? [], (params as any).level])
         return undefined
       }
-      const set = (level: "debug" | "error") => connection.request("logging/setLevel", { level }, { timeout: 1000 })
+      const set = (level: "debug" | "error") =>
+        Sending.ask(connection, "logging/setLevel", { level }, { timeout: 1000 })
       yield* set("debug")
       script.connections[0]!.lose()
       // The next one in its place is not there yet.
@@ -383,7 +391,9 @@ describe("the processes of a server as one connection", () => {
             return { answer: "never" }
           }
           const before = of(method).length
-          const answer = yield* Effect.either(connection.request(method, { name: "echo" } as never, { timeout: 1000 }))
+          const answer = yield* Effect.either(
+            Sending.ask(connection, method, { name: "echo" } as never, { timeout: 1000 })
+          )
           const isAnswered = isList && lost < 3
           expect([method, lost, Either.isRight(answer)]).toEqual([method, lost, isAnswered])
           expect(of(method).length - before).toBe(isAnswered ? 2 : 1)

@@ -1,7 +1,7 @@
 /**
  * Generated interleavings of subscriptions with processes that are lost and come back, with a ledger of what each process was asked for.
  */
-import { RequestError } from "@mcp-lifeline/core"
+import { type Connection, RequestError, Sending } from "@mcp-lifeline/core"
 import { Simulation } from "@mcp-lifeline/testing"
 import { Deferred, Effect, Exit, FiberId } from "effect"
 import * as fc from "fast-check"
@@ -46,23 +46,32 @@ class Process {
   readonly #end = Deferred.unsafeMake<never, RequestError>(FiberId.none)
   readonly choice: Choice
 
-  constructor() {
-    const request = (
+  constructor(sim: Simulation.Simulation) {
+    const answer = (
       method: string,
       { uri }: { readonly uri: string },
       options: { readonly timeout: number }
-    ) =>
-      Effect.suspend(() => {
-        if (!this.isLive) return Deferred.await(this.#end)
-        expect(options.timeout).toBeGreaterThan(1000)
-        if (options.timeout === refused) {
-          return Effect.fail(new RequestError({ fate: "answered", reason: "remote", code: -1, message: "no" }))
-        }
-        if (method === "resources/subscribe") this.subscribed.add(uri)
-        else this.subscribed.delete(uri)
-        return Effect.raceFirst(Effect.delay(Effect.succeed({}), 100), Deferred.await(this.#end))
-      })
-    const live = { request }
+    ): Effect.Effect<unknown, RequestError> => {
+      if (!this.isLive) return Deferred.await(this.#end)
+      expect(options.timeout).toBeGreaterThan(1000)
+      if (options.timeout === refused) {
+        return Effect.fail(new RequestError({ fate: "answered", reason: "remote", code: -1, message: "no" }))
+      }
+      if (method === "resources/subscribe") this.subscribed.add(uri)
+      else this.subscribed.delete(uri)
+      return Effect.raceFirst(Effect.delay(Effect.succeed({}), 100), Deferred.await(this.#end))
+    }
+    const send = (
+      method: string,
+      params: { readonly uri: string },
+      options: { readonly timeout: number },
+      settle: (exit: Exit.Exit<unknown, RequestError>) => void
+    ) => {
+      const fiber = sim.fork(answer(method, params, options))
+      fiber.addObserver(settle)
+      return () => fiber.unsafeInterruptAsFork(FiberId.none)
+    }
+    const live = { send }
     const member = Object.defineProperty({}, "live", { get: () => this.isLive ? live : undefined })
     this.choice = { member, live } as never as Choice
   }
@@ -82,12 +91,13 @@ const seen = { moved: 0, many: 0 }
 const faultsOf = (commands: ReadonlyArray<Command>, seed: number): ReadonlyArray<string> => {
   const sim = new Simulation.Simulation({ seed })
   const faults: Array<string> = []
-  const processes = [new Process(), new Process()]
+  const processes = [new Process(sim), new Process(sim)]
   const subscriptions = new Subscriptions(
     () => processes.find(({ isLive }) => isLive)?.choice,
     () => new RequestError({ fate: "notSent", reason: "lost", message: "none" }),
     { backend: "one", requestTimeout: 60_000, run: (work) => void sim.fork(work) }
   )
+  const asking: Pick<Connection, "send"> = { send: (...given) => subscriptions.send(...given) }
   /** What callers were answered: each waits for the end of what it has asked of a resource before. */
   const wanted = new Set<string>()
   const busy = new Set<string>()
@@ -96,7 +106,7 @@ const faultsOf = (commands: ReadonlyArray<Command>, seed: number): ReadonlyArray
     busy.add(uri)
     sim.fork(
       Effect.map(
-        Effect.exit(subscriptions.request(method, { uri }, { timeout: isRefused ? refused : 5000 })),
+        Effect.exit(Sending.ask(asking, method, { uri }, { timeout: isRefused ? refused : 5000 })),
         (exit) => {
           busy.delete(uri)
           if (Exit.isSuccess(exit) && method === "resources/subscribe") wanted.add(uri)
@@ -134,7 +144,7 @@ const faultsOf = (commands: ReadonlyArray<Command>, seed: number): ReadonlyArray
         const home = processes.find(({ isLive, subscribed }) => isLive && subscribed.size > 0)
         if (home === undefined) break
         seen.moved++
-        processes.push(new Process())
+        processes.push(new Process(sim))
         home.lose()
         // The pool looks in the step in which it learns of that.
         subscriptions.look()

@@ -2,6 +2,7 @@
  * Starts the servers of a file, calls each, and writes what they answered, or why they did not start, to another. Bundled by the test, and
  * run by Node.js for Windows.
  */
+import { Sending } from "@mcp-lifeline/core"
 import { StdioConnector } from "@mcp-lifeline/transport-stdio"
 import { Effect } from "effect"
 import { readFileSync, writeFileSync } from "node:fs"
@@ -14,7 +15,9 @@ const run = Effect.forEach(all, (options) =>
     const connection = yield* StdioConnector.make({ ...options, protocol: "2025" }).connect({
       onNotification: () => {}
     })
-    const result = yield* connection.request("tools/call", { name: "arguments", arguments: {} }, { timeout: 60_000 })
+    const result = yield* Sending.ask(connection, "tools/call", { name: "arguments", arguments: {} }, {
+      timeout: 60_000
+    })
     return JSON.parse((result.content[0] as { readonly text: string }).text) as unknown
   }).pipe(
     Effect.scoped,

@@ -3,7 +3,7 @@
  * test, and run by Node.js for Windows.
  */
 import type { Connector } from "@mcp-lifeline/core"
-import { Backend } from "@mcp-lifeline/core"
+import { Backend, Sending } from "@mcp-lifeline/core"
 import { StdioConnector } from "@mcp-lifeline/transport-stdio"
 import { Effect, Logger } from "effect"
 import { spawn } from "node:child_process"
@@ -49,7 +49,7 @@ const pidsOf = ({ content }: { readonly content: ReadonlyArray<unknown> }): Read
 const withTree = (kind: Kind, stdinGrace: number, act: (pids: ReadonlyArray<number>) => Promise<void>): Promise<void> =>
   Effect.gen(function*() {
     const connection = yield* connector(kind, stdinGrace).connect({ onNotification: () => {} })
-    const result = yield* connection.request("tools/call", { name: "tree", arguments: {} }, { timeout: 60_000 })
+    const result = yield* Sending.ask(connection, "tools/call", { name: "tree", arguments: {} }, { timeout: 60_000 })
     yield* Effect.promise(() => act(pidsOf(result)))
   }).pipe(Effect.scoped, Effect.provide(collect), Effect.runPromise)
 

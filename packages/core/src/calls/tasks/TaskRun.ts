@@ -1,6 +1,7 @@
 /** A task that a server runs for a call: asked about at the server's pace, on any connection; its outcome is the call's result. (C17) */
 import type { CallToolResult, Task } from "@modelcontextprotocol/sdk/types.js"
 import { Effect, Exit, Predicate } from "effect"
+import { constVoid } from "effect/Function"
 import {
   type CallError,
   ProtocolError,
@@ -11,7 +12,6 @@ import {
 } from "../../Errors.js"
 import { firstOf } from "../../internal/firstOf.js"
 import { detail, open, type Said as Texts, said } from "../../observe/Said.js"
-import type { Connection } from "../../port/Connection.js"
 import type { Method, Params, Result } from "../../port/Method.js"
 import type { Runtime } from "../../runtime/Runtime.js"
 import type { BackendState } from "../../state/BackendState.js"
@@ -84,21 +84,14 @@ export class TaskRun {
     on: Runtime,
     task: Said & Pick<Task, "taskId">
   ): Effect.Effect<CallToolResult | typeof Call.again, CallError> {
-    const running: Call.RunningTask = call.task = { id: task.taskId, on, isThere: true, hasBegun: false, isOver: false }
+    call.task = { id: task.taskId, on, isThere: true, isOver: false }
     on.begin()
     return Effect.catchAll(
-      Effect.uninterruptibleMask((restore) => {
-        // Not before the step from which on its end is seen to.
-        running.hasBegun = true
-        return Effect.onExit(
-          restore(firstOf(this.#outcome(call, on, task), this.#deadline(call))),
-          (exit) =>
-            Effect.zipRight(
-              Exit.isFailure(exit) && isAbandoned(exit) ? this.abandon(call) : Effect.void,
-              Effect.sync(() => this.#end(call))
-            )
-        )
-      }),
+      Effect.onExit(firstOf(this.#outcome(call, on, task), this.#deadline(call)), (exit) =>
+        Effect.sync(() => {
+          if (Exit.isFailure(exit) && isAbandoned(exit)) this.cancel(call)
+          this.#end(call)
+        })),
       (error) => error instanceof Forgotten ? Call.after(Effect.sync(() => this.#again(call))) : Effect.fail(error)
     )
   }
@@ -120,39 +113,18 @@ export class TaskRun {
     task.on = on
   }
 
-  /** Tells the server, where that needs no fiber; otherwise the fiber that runs the task does, if there is one. Waits for nothing. */
+  /** Tells the server. */
   cancel<M extends Method>(call: Call.Call<M>): void {
     const { task } = call
     if (task === undefined || task.isOver) return
-    const connection = this.#connection(task.on)
-    if (connection.send === undefined && task.hasBegun) return
     this.#end(call)
+    const { connection } = task.on.loss === undefined ? task.on : this.#backend.published.value.current ?? task.on
+    const options = { timeout: this.#backend.policy.timeouts.request, runsTask: true }
     try {
-      connection.send?.("tasks/cancel", { taskId: task.id }, this.#options, () => undefined)
+      connection.send("tasks/cancel", { taskId: task.id }, options, constVoid)
     } catch (defect) {
       this.#backend.reportDefect("the connector's request", defect)
     }
-  }
-
-  /** `cancel` in a fiber, which tells the server in any case. */
-  abandon<M extends Method>(call: Call.Call<M>): Effect.Effect<void> {
-    return Effect.suspend(() => {
-      const { task } = call
-      if (task === undefined || task.isOver) return Effect.void
-      this.cancel(call)
-      const connection = this.#connection(task.on)
-      if (connection.send !== undefined) return Effect.void
-      const cancel = Effect.suspend(() => connection.request("tasks/cancel", { taskId: task.id }, this.#options))
-      return Effect.asVoid(Effect.forkDaemon(Effect.interruptible(Effect.ignore(cancel))))
-    })
-  }
-
-  #connection(on: Runtime): Connection {
-    return (on.loss === undefined ? on : this.#backend.published.value.current ?? on).connection
-  }
-
-  get #options() {
-    return { timeout: this.#backend.policy.timeouts.request, runsTask: true }
   }
 
   #end<M extends Method>(call: Call.Call<M>): void {
