@@ -14,8 +14,7 @@ import type { Method, Params, Result } from "./port/Method.js"
 import type { Status } from "./state/Status.js"
 
 export { supervisionOf } from "./backend/start.js"
-export { isLost } from "./calls/CallFailure.js"
-export { pollInterval } from "./calls/tasks/pollInterval.js"
+export { isLost } from "./calls/decide.js"
 export { largestList, longestKey, longestUri } from "./catalog/Bounds.js"
 export { canonical } from "./catalog/canonical.js"
 export * as EntrySize from "./catalog/EntrySize.js"
@@ -58,6 +57,7 @@ export { problemOf } from "./port/checkConnector.js"
 export { delegated } from "./port/delegated.js"
 export * as SecretValues from "./port/SecretValues.js"
 export { withDeadline } from "./port/withDeadline.js"
+export { pollInterval } from "./tasks/pollInterval.js"
 
 /**
  * `Backend.request` without a fiber. Calls `next` once, perhaps before this returns, with the exit of the request, or with an effect that

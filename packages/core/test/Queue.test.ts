@@ -4,7 +4,7 @@ import * as Internal from "@mcp-lifeline/core/internal"
 import { ScriptedConnector } from "@mcp-lifeline/testing"
 import { Cause, Effect, Exit, Fiber, Logger, LogLevel, TestClock, TestContext } from "effect"
 import * as fc from "fast-check"
-import { Queue, type Ticket } from "../src/calls/Queue.js"
+import { Queue, type Ticket } from "../src/internal/Queue.js"
 
 const { tool } = ScriptedConnector
 

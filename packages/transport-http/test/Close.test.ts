@@ -171,11 +171,12 @@ describe("close", () => {
     Effect.gen(function*() {
       const server = yield* Harness.server
       const source = `
+        import { Sending } from "@mcp-lifeline/core"
         import { HttpConnector } from "@mcp-lifeline/transport-http"
         import { Effect } from "effect"
         const connect = HttpConnector.make({ url: process.argv[1] }).connect({ onNotification: () => {} })
         await Effect.runPromise(Effect.scoped(Effect.flatMap(connect, (connection) =>
-          connection.request("tools/call", { name: "echo" }, { timeout: 20_000 }))))
+          Sending.ask(connection, "tools/call", { name: "echo" }, { timeout: 20_000 }))))
         console.log("closed")`
       const written = yield* Harness.program(source, [server.url])
       assert.strictEqual(written, "closed")

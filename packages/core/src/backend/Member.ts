@@ -1,7 +1,7 @@
 /** One of several connections of a server: what its owner sends, and what that shows of it. */
 import { Effect, Exit } from "effect"
 import { silence } from "../calls/Call.js"
-import { isLost, isSuspicious } from "../calls/CallFailure.js"
+import { isLost, isSuspicious } from "../calls/decide.js"
 import { type RequestError, requestErrorOf } from "../Errors.js"
 import type { RequestOptions } from "../port/Connection.js"
 import type { Loss, ProcessStatus } from "../port/Loss.js"

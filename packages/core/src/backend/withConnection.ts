@@ -1,8 +1,8 @@
 /** Work on the current connection that is no call: reading the lists, sending a notification. */
 import { Effect } from "effect"
 import { millis } from "../calls/Call.js"
-import { isLost } from "../calls/CallFailure.js"
 import type { Calls } from "../calls/Calls.js"
+import { isLost } from "../calls/decide.js"
 import type { CallError, RequestError } from "../Errors.js"
 import type { CallOptions } from "../options/CallOptions.js"
 import { isRead } from "../port/Method.js"

@@ -1,16 +1,16 @@
 /** One call on its way, through however many connections it takes. */
 import { Effect, Exit, FiberId, type Tracer } from "effect"
 import type { CallError, RequestError } from "../Errors.js"
+import type { Ticket } from "../internal/Queue.js"
 import type { AttemptObserver, CallObserver } from "../observe/Telemetry.js"
 import type { CallOptions } from "../options/CallOptions.js"
 import * as TimeSpan from "../options/TimeSpan.js"
 import type { Chosen } from "../options/Tools.js"
 import type { RequestOptions } from "../port/Connection.js"
 import type { Method, Params, Result } from "../port/Method.js"
+import { CallProgress } from "../progress/CallProgress.js"
 import type { Runtime } from "../runtime/Runtime.js"
 import { identified } from "./callId.js"
-import { CallProgress } from "./progress/CallProgress.js"
-import type { Ticket } from "./Queue.js"
 
 /** After this silence in milliseconds, giving up puts the connection in doubt: shorter than hosts' timeouts. (H9) */
 export const silence = 2000

@@ -1,13 +1,11 @@
-/** What a failed request means for its call: pure decisions, and the errors that callers see. */
+/** The errors that callers see. */
 import {
   BackendUnavailable,
   type CallError,
   ConnectionLost,
-  isObjection,
   ProtocolError,
   RemoteError,
   type RequestError,
-  type RequestReason,
   RequestTimeout,
   ResultUnknown
 } from "../Errors.js"
@@ -32,21 +30,6 @@ export interface About {
   /** Set where it has reached the server as often as Lifeline sends it, without a result. */
   readonly times?: number | undefined
 }
-
-const doubtful: ReadonlySet<RequestReason> = new Set<RequestReason>(["timeout", "network", "server", "fault"])
-
-/** Whether it puts the connection in doubt (H4). A server that asks us to wait lives (K19). */
-export const isSuspicious = (error: RequestError): boolean => doubtful.has(error.reason) && !isObjection(error)
-
-/** The connection, or its session, is gone with the failed request. */
-export const isLost = ({ reason }: RequestError): boolean => reason === "lost" || reason === "session"
-
-const conclusive: ReadonlySet<RequestReason> = new Set<RequestReason>(["timeout", "unauthorized", "fault"])
-
-export const maySendAgain = ({ reason }: RequestError): boolean => !conclusive.has(reason)
-
-/** A fault of the program, the caller's or ours, that leaves no doubt about what became of the request. */
-export const isMisuse = ({ fate, reason }: RequestError): boolean => reason === "fault" && fate !== "unknown"
 
 const again = (times: number): Said =>
   said`this happened ${times} times, so find out why before you call again: it may be the call that ends the server`

@@ -16,17 +16,17 @@ import { said } from "../observe/Said.js"
 import type { AttemptObserver } from "../observe/Telemetry.js"
 import type { ToolRules } from "../options/ToolRules.js"
 import type { Method, Result } from "../port/Method.js"
+import type { ProgressBeats } from "../progress/ProgressBeats.js"
 import type { Runtime } from "../runtime/Runtime.js"
 import type { BackendState } from "../state/BackendState.js"
+import type { SessionState } from "../state/SessionState.js"
+import { TaskRun } from "../tasks/TaskRun.js"
+import type { TaskSupport } from "../tasks/TaskSupport.js"
 import * as Call from "./Call.js"
 import { outcomeOf, unavailable } from "./CallFailure.js"
 import type { FailedRequests } from "./FailedRequests.js"
 import type { Gates } from "./Gates.js"
-import type { ProgressBeats } from "./progress/ProgressBeats.js"
 import type { QueuedCalls } from "./QueuedCalls.js"
-import type { SessionState } from "./SessionState.js"
-import { TaskRun } from "./tasks/TaskRun.js"
-import type { TaskSupport } from "./tasks/TaskSupport.js"
 import type { Waiting } from "./Waiting.js"
 
 export type Outcome<M extends Method> = Exit.Exit<Result<M>, CallError>
@@ -80,11 +80,10 @@ export class CallLoop implements Call.Carrier {
   #run<M extends Method>(
     call: Call.Call<M>,
     end: (exit: Outcome<M>) => Outcome<M>,
-    rest: Call.Rest<M> = Effect.suspend(() => this.#next(call))
+    rest = this.#next(call)
   ): Effect.Effect<Result<M>, CallError> {
     return Effect.uninterruptibleMask((restore) => {
       const left = this.#backend.entering()
-      this.#parts.beats.begin(call)
       return Effect.flatMap(Effect.exit(restore(this.#loop(call, rest))), (exit) => {
         if (Exit.isInterrupted(exit)) this.giveUp(call)
         this.#queue.leave(call)
@@ -107,10 +106,7 @@ export class CallLoop implements Call.Carrier {
   }
 
   #next<M extends Method>(call: Call.Call<M>): Call.Rest<M> {
-    const found = this.#look(call)
-    return Effect.isEffect(found) ? found : Effect.flatten(Effect.async<Call.Rest<M>>((resume) => {
-      this.#send(call, found, (rest) => resume(Effect.succeed(rest)))
-    }))
+    return Effect.async((resume) => this.step(call, resume))
   }
 
   #look<M extends Method>(call: Call.Call<M>): Runtime | Call.Rest<M> {

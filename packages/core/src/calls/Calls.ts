@@ -9,19 +9,18 @@ import type { Session } from "../options/Session.js"
 import { ToolRules } from "../options/ToolRules.js"
 import type { Method, Params, Result } from "../port/Method.js"
 import * as Sending from "../port/Sending.js"
+import type { ProgressBeats } from "../progress/ProgressBeats.js"
 import type { Runtime } from "../runtime/Runtime.js"
 import type { BackendState } from "../state/BackendState.js"
+import { SessionState } from "../state/SessionState.js"
+import { TaskSupport } from "../tasks/TaskSupport.js"
 import * as Call from "./Call.js"
 import { unavailable } from "./CallFailure.js"
 import { CallLoop } from "./CallLoop.js"
 import { FailedRequests } from "./FailedRequests.js"
 import { Gates } from "./Gates.js"
-import type { ProgressBeats } from "./progress/ProgressBeats.js"
 import { QueuedCalls } from "./QueuedCalls.js"
-import { SessionState } from "./SessionState.js"
-import { TaskSupport } from "./tasks/TaskSupport.js"
-import { ToolHints } from "./ToolHints.js"
-import { type ReadTools, ToolReading } from "./ToolReading.js"
+import { type ReadTools, ToolHints } from "./ToolHints.js"
 import { Waiting } from "./Waiting.js"
 
 export interface StartedCall {
@@ -54,10 +53,9 @@ export class Calls {
     const queue = this.queue = new QueuedCalls(backend.policy)
     const wait = this.wait = new Waiting(backend, queue)
     const tools = this.tools = new ToolRules(backend.policy.tools)
-    const reading = new ToolReading(backend, readTools)
-    const hints = new ToolHints(backend, reading)
+    const hints = new ToolHints(backend, readTools)
     const failures = this.failures = new FailedRequests(backend, probe, doubt, wait, hints)
-    const tasks = new TaskSupport(backend, reading)
+    const tasks = new TaskSupport(backend, hints)
     const gates = this.#gates = new Gates({ backend, failures, hints, probe, queue, tasks, wait })
     const { sessionState } = this
     this.#loop = new CallLoop({ backend, beats, failures, gates, probe, queue, sessionState, tasks, tools, wait })

@@ -6,10 +6,10 @@ import { detail, open, said } from "../observe/Said.js"
 import type { Method } from "../port/Method.js"
 import type { Runtime } from "../runtime/Runtime.js"
 import type { BackendState } from "../state/BackendState.js"
+import type { TaskSupport } from "../tasks/TaskSupport.js"
 import { after, type Call, interrupted, type Rest } from "./Call.js"
 import type { FailedRequests } from "./FailedRequests.js"
 import type { QueuedCalls } from "./QueuedCalls.js"
-import type { TaskSupport } from "./tasks/TaskSupport.js"
 import type { ToolHints } from "./ToolHints.js"
 import type { Waiting } from "./Waiting.js"
 
@@ -61,7 +61,7 @@ export class Gates {
     call.repeated = mayRepeat === true
     if (mayRepeat === undefined && undecided.readOn !== runtime) {
       undecided.readOn = runtime
-      return this.#beside(call, hints.read(call, runtime))
+      return this.#beside(call, hints.read(call, runtime, () => hints.mayRepeat(call, runtime) !== undefined))
     }
     if (mayRepeat !== true) return undecided.fail
     const { pause } = undecided

@@ -1,10 +1,10 @@
 /** Calls that wait for their turn, because the server gets only so many at the same time. (C13, C18) */
 import { Effect } from "effect"
+import { Queue } from "../internal/Queue.js"
 import type { Policy } from "../options/Policy.js"
 import type { ToolRule } from "../options/Tools.js"
 import type { Method } from "../port/Method.js"
 import type { Call } from "./Call.js"
-import { Queue } from "./Queue.js"
 
 /** Lists, pings and the like are not held up by a call that takes long. */
 const limited: ReadonlySet<string> = new Set<Method>(["tools/call", "resources/read", "prompts/get"])

@@ -8,7 +8,7 @@ import {
   ResultUnknown,
   SessionExpired
 } from "@mcp-lifeline/core"
-import { isMisuse, isSuspicious, maySendAgain, outcomeOf, toCallError } from "../../src/calls/CallFailure.js"
+import { outcomeOf, toCallError } from "../../src/calls/CallFailure.js"
 import type { RequestReason } from "../../src/Errors.js"
 import { State } from "../../src/lifecycle/Lifecycle.js"
 
@@ -81,24 +81,6 @@ describe("what a failed request means", () => {
     const lastError = { message: "refused", reason: "refused", at: 0 } as never
     const error = toCallError(failed("rejected", "server"), { ...at, lastError })
     expect(error).toMatchObject({ state: "Dormant", lastError: "refused", lastReason: "refused", generation: 3 })
-  })
-
-  it("[H4:virtual K19] what puts a connection in doubt, may be sent again, and is the program's own fault", () => {
-    for (const reason of reasons) {
-      for (const retryAfter of [undefined, 500]) {
-        expect([reason, isSuspicious(failed("unknown", reason, { retryAfter }))]).toEqual([
-          reason,
-          retryAfter === undefined && ["timeout", "network", "server", "fault"].includes(reason)
-        ])
-      }
-      expect([reason, maySendAgain(failed("notSent", reason))]).toEqual([
-        reason,
-        !["timeout", "unauthorized", "fault"].includes(reason)
-      ])
-      for (const fate of ["notSent", "unknown", "answered"] as const) {
-        expect(isMisuse(failed(fate, reason))).toBe(reason === "fault" && fate !== "unknown")
-      }
-    }
   })
 
   it("[C3:virtual] whatever keeps a call whose fate is unknown from being sent again, its fate stays unknown, and its own end is an end", () => {

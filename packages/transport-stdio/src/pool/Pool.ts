@@ -54,6 +54,7 @@ export class Pool {
   readonly #members: Array<Member> = []
   readonly #subscriptions: Subscriptions
   readonly #taskOwners = new TaskOwners()
+  readonly #sendToAll: Connection["send"]
   readonly #first = Deferred.unsafeMake<void, ConnectError>(FiberId.none)
   readonly #announcements: Announcements
   /** Introduces all processes: that of the first one, until one has another version. */
@@ -68,7 +69,10 @@ export class Pool {
 
   constructor(parts: Parts) {
     this.#parts = parts
-    this.#sendByEffect = Sending.by(parts.runtime, (method, params, options) => this.#request(method, params, options))
+    this.#sendToAll = Sending.by(
+      parts.runtime,
+      (method, params, options) => method === "ping" ? this.#ping : this.#ofEach(method, params, options)
+    )
     this.#subscriptions = new Subscriptions(() => this.#choose() ?? this.#live[0], () => this.#refusal, {
       ...parts.supervision,
       run: parts.run
@@ -206,9 +210,6 @@ export class Pool {
     return best
   }
 
-  /** What concerns more than one process, or may have to be sent to another one. */
-  readonly #sendByEffect: Connection["send"]
-
   #send<M extends Method>(
     method: M,
     params: Params<M>,
@@ -216,52 +217,21 @@ export class Pool {
     settle: (exit: Exit.Exit<Result<M>, RequestError>) => void
   ): () => void {
     switch (method) {
+      case "ping":
+      case "logging/setLevel":
+        return this.#sendToAll(method, params, options, settle)
       case "resources/subscribe":
       case "resources/unsubscribe":
         return this.#subscriptions.send(method, params, options, settle)
-      case "ping":
-      case "logging/setLevel":
-      case "tools/list":
-      case "prompts/list":
-      case "resources/list":
-      case "resources/templates/list":
-      case "tasks/list":
-        return this.#sendByEffect(method, params, options, settle)
       default:
         return this.#sendToOne(method, params, options, settle)
     }
   }
 
-  #request<M extends Method>(
-    method: M,
-    params: Params<M>,
-    options: RequestOptions
-  ): Effect.Effect<Result<M>, RequestError> {
-    switch (method) {
-      case "ping":
-        return this.#ping as Effect.Effect<Result<M>, RequestError>
-      case "logging/setLevel":
-        return this.#ofEach(method, params, options)
-      default:
-        return this.#list(method, params, options)
-    }
-  }
-
-  /** Asked for again if its process was lost; of other requests the core decides. */
-  #list<M extends Method>(
-    method: M,
-    params: Params<M>,
-    options: RequestOptions
-  ): Effect.Effect<Result<M>, RequestError> {
-    const send: Connection["send"] = (...given) => this.#sendToOne(...given)
-    return Effect.catchIf(
-      Sending.ask({ send }, method, params, options),
-      (error) => isLost(error) && this.#live.length > 0,
-      () => this.#list(method, params, options)
-    )
-  }
-
-  /** What is sent to a silent process may be lost with it: then it waits until a probe is answered, or another process comes. */
+  /**
+   * What is sent to a silent process may be lost with it: it waits until a probe is answered, or another process comes. A list whose process
+   * was lost is asked for again; of other requests the core decides.
+   */
   #sendToOne<M extends Method>(
     method: M,
     params: Params<M>,
@@ -271,10 +241,15 @@ export class Pool {
     const { runtime } = this.#parts
     const choice = this.#taskOwners.of(method, params) ?? this.#choose()
     if (choice !== undefined) {
-      return choice.live.send(method, params, options, (exit) => {
+      let again: (() => void) | undefined
+      const cancel = choice.live.send(method, params, options, (exit) => {
         if (Exit.isSuccess(exit)) this.#taskOwners.note(method, exit.value, choice)
-        settle(exit)
+        const error = Sending.errorOf(exit)
+        const isLostList = error !== undefined && isLost(error) && method.endsWith("/list")
+        if (isLostList && this.#live.length > 0) again = this.#sendToOne(method, params, options, settle)
+        else settle(exit)
       })
+      return () => (again ?? cancel)()
     }
     if (this.#live.length === 0) {
       settle(Exit.fail(this.#refusal))

@@ -2,21 +2,14 @@
 import type { CallToolResult, Task } from "@modelcontextprotocol/sdk/types.js"
 import { Effect, Exit, Predicate } from "effect"
 import { constVoid } from "effect/Function"
-import {
-  type CallError,
-  ProtocolError,
-  RemoteError,
-  RequestError,
-  RequestTimeout,
-  ResultUnknown
-} from "../../Errors.js"
-import { firstOf } from "../../internal/firstOf.js"
-import { detail, open, type Said as Texts, said } from "../../observe/Said.js"
-import type { Method, Params, Result } from "../../port/Method.js"
-import type { Runtime } from "../../runtime/Runtime.js"
-import type { BackendState } from "../../state/BackendState.js"
-import * as Call from "../Call.js"
-import type { FailedRequests } from "../FailedRequests.js"
+import * as Call from "../calls/Call.js"
+import type { FailedRequests } from "../calls/FailedRequests.js"
+import { type CallError, ProtocolError, RemoteError, RequestError, RequestTimeout, ResultUnknown } from "../Errors.js"
+import { firstOf } from "../internal/firstOf.js"
+import { detail, open, type Said as Texts, said } from "../observe/Said.js"
+import type { Method, Params, Result } from "../port/Method.js"
+import type { Runtime } from "../runtime/Runtime.js"
+import type { BackendState } from "../state/BackendState.js"
 import { pollInterval } from "./pollInterval.js"
 
 type ToolCall = Call.Call<"tools/call">

@@ -8,8 +8,8 @@ interface Places {
 /** Its calls compete for the places of the whole queue, and for `own` where there are any. */
 interface Line {
   readonly own: Places | undefined
-  first: Ticket | undefined
-  last: Ticket | undefined
+  /** In the order in which their calls began. */
+  readonly tickets: Array<Ticket>
 }
 
 /**
@@ -22,8 +22,6 @@ export interface Ticket {
   readonly line: Line
   state: "out" | "away" | "waiting" | "turn" | "inFlight"
   wake: (() => void) | undefined
-  before: Ticket | undefined
-  after: Ticket | undefined
 }
 
 const hasRoom = (places: Places | undefined): boolean => places === undefined || places.taken < places.limit
@@ -50,10 +48,10 @@ export class Queue<Key> {
     if (this.#all === undefined && limit === undefined) return undefined
     let line = this.#lines.get(key)
     if (line === undefined) {
-      line = { own: limit === undefined ? undefined : { limit, taken: 0 }, first: undefined, last: undefined }
+      line = { own: limit === undefined ? undefined : { limit, taken: 0 }, tickets: [] }
       this.#lines.set(key, line)
     }
-    return { order: this.#order++, line, state: "out", wake: undefined, before: undefined, after: undefined }
+    return { order: this.#order++, line, state: "out", wake: undefined }
   }
 
   /** After false the call has to `wait`, or to `leave`: it has its position from this step on. */
@@ -93,8 +91,8 @@ export class Queue<Key> {
     ticket.wake = undefined
     this.#insert(ticket)
     if (this.#waiting === 0) return
-    for (const { first } of this.#lines.values()) {
-      for (let one = first; one !== undefined; one = one.after) {
+    for (const { tickets } of this.#lines.values()) {
+      for (const one of tickets) {
         if (one.state !== "waiting") continue
         one.state = "away"
         this.#waiting--
@@ -138,7 +136,7 @@ export class Queue<Key> {
   /** For one that is not in a line, or is away. */
   #isFirst(ticket: Ticket): boolean {
     if (this.#waiting + this.#away === 0) return true
-    for (const { first, own } of this.#competing(ticket.line)) {
+    for (const { own, tickets: [first] } of this.#competing(ticket.line)) {
       if (first !== undefined && first !== ticket && first.order < ticket.order && hasRoom(own)) return false
     }
     return true
@@ -154,7 +152,7 @@ export class Queue<Key> {
   #admit(lines: ReadonlyArray<Line>): void {
     while (hasRoom(this.#all)) {
       let next: Ticket | undefined
-      for (const { first, own } of lines) {
+      for (const { own, tickets: [first] } of lines) {
         if (first !== undefined && hasRoom(own) && (next === undefined || first.order < next.order)) next = first
       }
       if (next?.state !== "waiting") return
@@ -167,27 +165,16 @@ export class Queue<Key> {
 
   /** Before all that began later. Mostly that is the end of the line. */
   #insert(ticket: Ticket): void {
-    const { line } = ticket
-    let before = line.last
-    while (before !== undefined && before.order > ticket.order) before = before.before
-    const after = before === undefined ? line.first : before.after
-    ticket.before = before
-    ticket.after = after
-    if (before === undefined) line.first = ticket
-    else before.after = ticket
-    if (after === undefined) line.last = ticket
-    else after.before = ticket
+    const { tickets } = ticket.line
+    let at = tickets.length
+    while (at > 0 && tickets[at - 1]!.order > ticket.order) at--
+    tickets.splice(at, 0, ticket)
     this.#count(ticket, 1)
   }
 
   #remove(ticket: Ticket): void {
-    const { after, before, line } = ticket
-    if (before === undefined) line.first = after
-    else before.after = after
-    if (after === undefined) line.last = before
-    else after.before = before
-    ticket.before = undefined
-    ticket.after = undefined
+    const { tickets } = ticket.line
+    tickets.splice(tickets.indexOf(ticket), 1)
     this.#count(ticket, -1)
   }
 

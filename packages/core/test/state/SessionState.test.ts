@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import { type Connection, RequestError, Sending } from "@mcp-lifeline/core"
 import { Deferred, Effect, Fiber, TestClock } from "effect"
-import { SessionState } from "../../src/calls/SessionState.js"
+import { SessionState } from "../../src/state/SessionState.js"
 
 const all = { logging: {}, resources: { subscribe: true } }
 

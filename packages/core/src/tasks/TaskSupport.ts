@@ -1,13 +1,13 @@
 /** Which tool calls run as a task: the server creates one in place of a result, and Lifeline waits for its outcome. (C17) */
 import { Effect, Predicate } from "effect"
-import * as Hints from "../../catalog/Hints.js"
-import type { RequestError } from "../../Errors.js"
-import type { Connection } from "../../port/Connection.js"
-import type { Method, Params } from "../../port/Method.js"
-import type { Runtime } from "../../runtime/Runtime.js"
-import type { BackendState } from "../../state/BackendState.js"
-import type { Call } from "../Call.js"
-import type { ToolReading } from "../ToolReading.js"
+import type { Call } from "../calls/Call.js"
+import type { ToolHints } from "../calls/ToolHints.js"
+import * as Hints from "../catalog/Hints.js"
+import type { RequestError } from "../Errors.js"
+import type { Connection } from "../port/Connection.js"
+import type { Method, Params } from "../port/Method.js"
+import type { Runtime } from "../runtime/Runtime.js"
+import type { BackendState } from "../state/BackendState.js"
 
 /** Of the protocol without sessions. */
 export const extension = "io.modelcontextprotocol/tasks"
@@ -35,11 +35,11 @@ const wantsTask = <M extends Method>({ options, params }: Call<M>): boolean =>
 
 export class TaskSupport {
   readonly #backend: BackendState
-  readonly #reading: ToolReading
+  readonly #hints: ToolHints
 
-  constructor(backend: BackendState, reading: ToolReading) {
+  constructor(backend: BackendState, hints: ToolHints) {
     this.#backend = backend
-    this.#reading = reading
+    this.#hints = hints
   }
 
   /** In the step that sends the call. False: it depends on the tool, and the tools of this connection have to be read first. */
@@ -64,7 +64,7 @@ export class TaskSupport {
   /** If that fails, calls are sent as they are, except where the connection is lost. */
   read<M extends Method>(call: Call<M>, runtime: Runtime): Effect.Effect<void> {
     return Effect.zipRight(
-      this.#reading.wait(call, runtime, () => this.decide(call, runtime)),
+      this.#hints.read(call, runtime, () => this.decide(call, runtime)),
       Effect.sync(() => runtime.readTools())
     )
   }

@@ -1,0 +1,124 @@
+/** What follows on a failed request: its call fails, or is sent again where that helps and does no harm. Pure. (C2, C3, C15, C16) */
+import { isGone, isObjection, RequestError, type RequestReason } from "../Errors.js"
+import type { Unknown } from "./Call.js"
+
+/** A call that ends the server each time must not do so for everybody, as long as its caller waits. (C3) */
+const mostWithoutResult = 6
+
+/** If something else than the server refuses it so often while the server gives its lists, the request is meant. */
+const mostRefusedBeside = 3
+
+const doubtful: ReadonlySet<RequestReason> = new Set<RequestReason>(["timeout", "network", "server", "fault"])
+
+/** Whether it puts the connection in doubt (H4). A server that asks us to wait lives (K19). */
+export const isSuspicious = (error: RequestError): boolean => doubtful.has(error.reason) && !isObjection(error)
+
+/** The connection, or its session, is gone with the failed request. */
+export const isLost = ({ reason }: RequestError): boolean => reason === "lost" || reason === "session"
+
+const conclusive: ReadonlySet<RequestReason> = new Set<RequestReason>(["timeout", "unauthorized", "fault"])
+
+/** A fault of the program, the caller's or ours, that leaves no doubt about what became of the request. */
+export const isMisuse = ({ fate, reason }: RequestError): boolean => reason === "fault" && fate !== "unknown"
+
+/** What is known of the requests of one call. */
+export interface Tally {
+  /** Requests that were sent and failed. */
+  readonly sent: number
+  /** Those of them that have reached the server, in whole or in part. */
+  readonly withoutResult: number
+  /** The first failure of unknown fate, whatever becomes of the call now. */
+  readonly unknown: Unknown | undefined
+  /** The server may have carried out its last request. */
+  readonly isDoubtful: boolean
+  /** Sent again although it may have been carried out, or about to be: twice does no harm. */
+  readonly repeated: boolean
+}
+
+export interface Facts {
+  readonly generation: number
+  /** Twice does no harm. `undefined`: the hints of its tool decide, and were never read. */
+  readonly mayRepeat: boolean | undefined
+  /** A refused request was not carried out, whoever has refused it. (`calls.afterRefusal`) */
+  readonly trustsRefusals: boolean
+  /** `calls.retry`, or that of the tool. */
+  readonly retries: boolean
+  /** One process of several was lost, and another one takes it. (C18) */
+  readonly isSpread: boolean
+}
+
+export interface Decision {
+  /** As far as it is believed. */
+  readonly error: RequestError
+  readonly tally: Tally
+  readonly harmless: boolean
+  /** Set where it has reached the server as often as Lifeline sends it. */
+  readonly times: number | undefined
+  readonly isSuspicious: boolean
+  /** `undefined`: the call fails. `hints`: once they were read. */
+  readonly again:
+    | { readonly waits: "for nothing" | "for a connection" | "for a verdict"; readonly hints: boolean }
+    | undefined
+}
+
+export const decide = (failure: RequestError, tally: Tally, facts: Facts): Decision => {
+  const error = asTrusted(failure, facts)
+  const { fate } = error
+  const { mayRepeat } = facts
+  const isUnknown = fate === "unknown"
+  const isRepeatable = isUnknown && mayRepeat === true
+  const withoutResult = tally.withoutResult + Number(isUnknown || error.partlySent === true)
+  const isLast = withoutResult > tally.withoutResult && withoutResult >= mostWithoutResult
+  const failed: Decision = {
+    error,
+    tally: {
+      sent: tally.sent,
+      repeated: tally.repeated,
+      withoutResult,
+      isDoubtful: isUnknown || fate === "answered",
+      unknown: fate === "answered"
+        ? undefined
+        : tally.unknown ?? (isUnknown ? { generation: facts.generation, error } : undefined)
+    },
+    harmless: tally.repeated || isRepeatable,
+    times: isLast ? withoutResult : undefined,
+    isSuspicious: fate !== "answered" && !isMisuse(error) && isSuspicious(error),
+    again: undefined
+  }
+  if (fate === "answered" || isMisuse(error) || isLast || !facts.retries || conclusive.has(error.reason)) return failed
+  if (isUnknown && mayRepeat === false) return failed // guard: side-effect-once
+  return {
+    ...failed,
+    tally: { ...failed.tally, sent: tally.sent + 1, repeated: failed.harmless },
+    again: {
+      waits: !isLost(error) ? "for a verdict" : facts.isSpread ? "for nothing" : "for a connection",
+      hints: isUnknown && mayRepeat === undefined
+    }
+  }
+}
+
+/** A refusal proves nothing where somebody on the way may have passed the request on, and twice would do harm. (C16) */
+const asTrusted = (error: RequestError, { mayRepeat, trustsRefusals }: Facts): RequestError => {
+  if (error.fate !== "rejected" || trustsRefusals || mayRepeat === true) return error
+  const message =
+    `it was refused (${error.message}), which is no proof that nobody has carried it out (calls.afterRefusal)`
+  return new RequestError({ ...error, fate: "unknown", message, cause: error })
+}
+
+/** What a refusal means once it is known whether the session lives. `refusedBeside`: how often while it does, with this one. (R12) */
+export const afterDoubt = (
+  error: RequestError,
+  session: "lost" | "alive" | "unknown",
+  refusedBeside: number,
+  facts: Pick<Facts, "mayRepeat" | "trustsRefusals">
+): RequestError => {
+  const { cause, message } = error
+  // Whoever gives lists means this request by a refusal that it repeats.
+  if (session === "alive" && isGone(error) && refusedBeside === mostRefusedBeside) {
+    return new RequestError({ fate: "answered", reason: "protocol", message, cause })
+  }
+  const mayRepeat = (error.ifSessionLost === "rejected" && facts.trustsRefusals) || facts.mayRepeat === true // guard: doubted-side-effect-once
+  return session === "lost" && mayRepeat
+    ? new RequestError({ fate: "rejected", reason: "session", message, cause: error })
+    : error
+}

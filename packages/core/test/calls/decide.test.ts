@@ -1,0 +1,159 @@
+/** What follows on a failed request, over all that can be known of it. */
+import { RequestError } from "@mcp-lifeline/core"
+import * as fc from "fast-check"
+import { describe, expect, it } from "vitest"
+import { afterDoubt, decide, type Facts, isLost, isMisuse, isSuspicious, type Tally } from "../../src/calls/decide.js"
+import type { Fate, RequestReason } from "../../src/Errors.js"
+
+const fates = ["notSent", "rejected", "unknown", "answered"] as const satisfies ReadonlyArray<Fate>
+
+const reasons = [
+  "lost",
+  "session",
+  "timeout",
+  "network",
+  "server",
+  "rateLimited",
+  "unauthorized",
+  "remote",
+  "protocol",
+  "fault"
+] as const satisfies ReadonlyArray<RequestReason>
+
+const failed = (fate: Fate, reason: RequestReason, more: Partial<RequestError> = {}) =>
+  new RequestError({ message: "cut", ...more, fate, reason })
+
+const fresh: Tally = { sent: 0, withoutResult: 0, unknown: undefined, isDoubtful: true, repeated: false }
+const usual: Facts = { generation: 3, mayRepeat: false, trustsRefusals: true, retries: true, isSpread: false }
+
+const failure = fc.record({
+  fate: fc.constantFrom(...fates),
+  reason: fc.constantFrom(...reasons),
+  retryAfter: fc.constantFrom(undefined, 500),
+  partlySent: fc.boolean()
+}).map(({ fate, reason, ...more }) => failed(fate, reason, more))
+
+const facts: fc.Arbitrary<Facts> = fc.record({
+  generation: fc.constant(3),
+  mayRepeat: fc.constantFrom(true, false, undefined),
+  trustsRefusals: fc.boolean(),
+  retries: fc.boolean(),
+  isSpread: fc.boolean()
+})
+
+describe("what follows on a failed request", () => {
+  it("[C2:unit C3:unit C15:unit C18:unit] a table: it fails, or waits for what helps", () => {
+    const after = (error: RequestError, more: Partial<Facts> = {}) => decide(error, fresh, { ...usual, ...more }).again
+    const rows: ReadonlyArray<readonly [RequestError, Partial<Facts>, string | undefined]> = [
+      [failed("notSent", "lost"), {}, "for a connection"],
+      [failed("rejected", "session"), {}, "for a connection"],
+      [failed("notSent", "lost"), { isSpread: true }, "for nothing"],
+      [failed("rejected", "rateLimited"), {}, "for a verdict"],
+      [failed("notSent", "network"), {}, "for a verdict"],
+      [failed("notSent", "lost"), { retries: false }, undefined],
+      [failed("notSent", "timeout"), {}, undefined],
+      [failed("rejected", "unauthorized"), {}, undefined],
+      [failed("notSent", "fault"), {}, undefined],
+      [failed("answered", "remote"), { mayRepeat: true }, undefined],
+      [failed("answered", "protocol"), { mayRepeat: true }, undefined],
+      [failed("unknown", "lost"), {}, undefined],
+      [failed("unknown", "lost"), { mayRepeat: true }, "for a connection"],
+      [failed("unknown", "network"), { mayRepeat: true }, "for a verdict"],
+      [failed("unknown", "timeout"), { mayRepeat: true }, undefined]
+    ]
+    for (const [error, more, waits] of rows) {
+      expect([error.fate, error.reason, more, after(error, more)?.waits]).toEqual([
+        error.fate,
+        error.reason,
+        more,
+        waits
+      ])
+    }
+    expect(after(failed("unknown", "lost"), { mayRepeat: undefined })).toEqual({
+      waits: "for a connection",
+      hints: true
+    })
+    expect(after(failed("notSent", "lost"), { mayRepeat: undefined })?.hints).toBe(false)
+  })
+
+  it("[H4:virtual K19] what puts a connection in doubt, and is the program's own fault", () => {
+    for (const reason of reasons) {
+      for (const retryAfter of [undefined, 500]) {
+        expect([reason, isSuspicious(failed("unknown", reason, { retryAfter }))]).toEqual([
+          reason,
+          retryAfter === undefined && ["timeout", "network", "server", "fault"].includes(reason)
+        ])
+      }
+      for (const fate of fates) {
+        expect(isMisuse(failed(fate, reason))).toBe(reason === "fault" && fate !== "unknown")
+      }
+    }
+  })
+
+  it("[C16:virtual] a refusal that proves nothing has an unknown fate, unless twice does no harm", () => {
+    const refused = failed("rejected", "server")
+    expect(decide(refused, fresh, usual).error).toBe(refused)
+    expect(decide(refused, fresh, { ...usual, trustsRefusals: false, mayRepeat: true }).error).toBe(refused)
+    for (const mayRepeat of [false, undefined]) {
+      const { again, error, tally } = decide(refused, fresh, { ...usual, trustsRefusals: false, mayRepeat })
+      expect(error).toMatchObject({ fate: "unknown", message: expect.stringMatching(/no proof.*afterRefusal/) })
+      expect([again?.hints, tally.unknown]).toEqual([mayRepeat === undefined ? true : undefined, {
+        generation: 3,
+        error
+      }])
+    }
+  })
+
+  it("[R12:virtual] once it is known whether the session lives, a refusal means a lost session only where its call may be sent again", () => {
+    const refused = (ifSessionLost: "rejected" | "answered", reason: RequestReason = "remote") =>
+      failed("answered", reason, { ifSessionLost })
+    const trusted = { mayRepeat: false, trustsRefusals: true }
+    const lost = { fate: "rejected", reason: "session" }
+    expect(afterDoubt(refused("rejected"), "lost", 0, trusted)).toMatchObject(lost)
+    expect(afterDoubt(refused("answered"), "lost", 0, { ...trusted, mayRepeat: true })).toMatchObject(lost)
+    for (
+      const [error, session, known] of [
+        [refused("rejected"), "alive", trusted],
+        [refused("rejected"), "unknown", trusted],
+        [refused("answered"), "lost", trusted],
+        [refused("rejected"), "lost", { mayRepeat: undefined, trustsRefusals: false }]
+      ] as const
+    ) {
+      expect(afterDoubt(error, session, 0, known)).toBe(error)
+    }
+    const gone = refused("rejected", "network")
+    expect(afterDoubt(gone, "alive", 2, trusted)).toBe(gone)
+    expect(afterDoubt(gone, "alive", 3, trusted)).toMatchObject({ fate: "answered", reason: "protocol" })
+    expect(afterDoubt(refused("rejected"), "alive", 3, trusted)).toMatchObject({ reason: "remote" })
+  })
+
+  it("[C2 C3 C15] over failures in any order: no side effect twice, no doubt forgotten but by an answer, an end after six", () => {
+    fc.assert(fc.property(fc.array(fc.tuple(failure, facts), { minLength: 1, maxLength: 12 }), (failures) => {
+      let tally: Tally = fresh
+      let first: RequestError | undefined
+      for (const [error, known] of failures) {
+        const before = tally
+        const decision = decide(error, tally, known)
+        tally = decision.tally
+        const { again } = decision
+        const believed = decision.error
+        if (believed.fate === "unknown") first ??= believed
+        if (believed.fate === "answered") first = undefined
+        expect(tally.unknown?.error).toBe(first)
+        expect(tally.isDoubtful).toBe(believed.fate === "unknown" || believed.fate === "answered")
+        expect(tally.sent - before.sent).toBe(again === undefined ? 0 : 1)
+        expect(decision.times).toBe(
+          tally.withoutResult > before.withoutResult && tally.withoutResult >= 6 ? tally.withoutResult : undefined
+        )
+        if (again === undefined) continue
+        expect(known.retries && believed.fate !== "answered" && decision.times === undefined).toBe(true)
+        expect(["timeout", "unauthorized", "fault"]).not.toContain(believed.reason)
+        // What may have been carried out is sent again only where twice does no harm, or once that is read.
+        expect(believed.fate === "unknown" && known.mayRepeat === false).toBe(false)
+        expect(again.hints).toBe(believed.fate === "unknown" && known.mayRepeat === undefined)
+        expect(tally.repeated).toBe(before.repeated || (believed.fate === "unknown" && known.mayRepeat === true))
+        expect(again.waits === "for a verdict").toBe(!isLost(believed))
+      }
+    }))
+  })
+})
