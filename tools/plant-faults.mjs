@@ -64,7 +64,7 @@ const replacements = {
   },
   "a call waits without an attempt": { "attempt-within-the-wait": "const longest = Number.POSITIVE_INFINITY" },
   "a call ignores Retry-After after a permanent failure": {
-    "demand-respects-retry-after": "return now + this.#demandSpacing"
+    "demand-respects-retry-after": "now + demandSpacing(pace, options)"
   },
   "a lost session waits for the backoff": { "lost-session-at-once": "const at = undefined as number | undefined" },
   "reads are sent to a server in doubt": { "doubt-holds-all": "" },

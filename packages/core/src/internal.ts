@@ -15,6 +15,7 @@ import type { Status } from "./state/Status.js"
 
 export { supervisionOf } from "./backend/start.js"
 export { isLost } from "./calls/decide.js"
+export { pollInterval } from "./calls/tasks/TaskSupport.js"
 export { largestList, longestKey, longestUri } from "./catalog/Bounds.js"
 export { canonical } from "./catalog/canonical.js"
 export * as EntrySize from "./catalog/EntrySize.js"
@@ -24,7 +25,6 @@ export * as Template from "./catalog/Template.js"
 export * as Discovery from "./discovery/Discovery.js"
 export * as Freshness from "./discovery/Freshness.js"
 export * as Listing from "./discovery/Listing.js"
-export { pollPause } from "./discovery/pollPause.js"
 export { listsSame } from "./fleet/FleetCatalog.js"
 export { type NameReport, NameReports } from "./fleet/NameReports.js"
 export { maySay, otherName } from "./fleet/names.js"
@@ -57,12 +57,10 @@ export { problemOf } from "./port/checkConnector.js"
 export { delegated } from "./port/delegated.js"
 export * as SecretValues from "./port/SecretValues.js"
 export { withDeadline } from "./port/withDeadline.js"
-export { pollInterval } from "./tasks/pollInterval.js"
 
 /**
- * `Backend.request` without a fiber. Calls `next` once, perhaps before this returns, with the exit of the request, or with an effect that
- * carries on where it needs a fiber. Whoever interrupts that fiber calls `cancel`, too, and once more when it has ended: it returns what
- * becomes of the request.
+ * `Backend.request` without a fiber. Calls `next` once, perhaps before this returns, with the exit of the request, or with what is left to do in
+ * a fiber. Whoever interrupts that calls `cancel`, too, and once more when it has ended: it returns what becomes of the request.
  */
 export const start = <M extends Method>(
   backend: Backend,

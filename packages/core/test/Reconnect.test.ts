@@ -5,7 +5,7 @@ import { ScriptedConnector } from "@mcp-lifeline/testing"
 import { Clock, Duration, Effect, Either, Exit, Fiber, Option, Random, Schedule, TestClock } from "effect"
 import { backoff } from "../src/internal/backoff.js"
 import type { CallOptions } from "../src/options/CallOptions.js"
-import { Outage } from "../src/supervisor/Outage.js"
+import * as Pace from "../src/supervisor/Pace.js"
 import { logged } from "./support/Heartbeats.js"
 import { failure, runUntilIdle, watched } from "./support/Watched.js"
 
@@ -47,10 +47,12 @@ describe("R1: backoff", () => {
         const policy = policyOf(reconnect)
         const parts: Array<Array<number>> = Array.from({ length: 9 }, () => [])
         for (let run = 0; run < 500; run++) {
-          const outage = new Outage(policy)
+          let pace = Pace.begin
           for (const [n, ofStep] of parts.entries()) {
             const full = Math.min(policy.maxDelay, policy.initialDelay * policy.factor ** n)
-            ofStep.push(((yield* outage.nextBackoff(7)) - 7) / full)
+            const { at, pace: after } = Pace.next(pace, 7, "backoff", yield* Random.next, policy)
+            pace = after
+            ofStep.push((at - 7) / full)
           }
         }
         for (const ofStep of parts) {

@@ -7,6 +7,7 @@ import { statusOf as keepaliveStatus } from "../keepalive/KeepaliveState.js"
 import type { Connector } from "../port/Connector.js"
 import type { BackendState } from "../state/BackendState.js"
 import type { Status } from "../state/Status.js"
+import * as LostSessions from "../supervisor/LostSessions.js"
 import type { Supervisor } from "../supervisor/Supervisor.js"
 import type { Extensions } from "./Extensions.js"
 
@@ -20,6 +21,7 @@ export const statusOf = (
 ): Status => {
   const { counters, id, policy } = backend
   const { keepalive, probe: { history } } = supervisor.tasks
+  const { failures, sessions } = supervisor.connections.pace
   const slot = backend.published.value
   const { current, generation, nextAttemptAt, snapshot, state } = slot
   const now = backend.now()
@@ -57,14 +59,14 @@ export const statusOf = (
     lastCloseError: counters.lastCloseError,
     abandonedCloses: counters.abandonedCloses,
     lostSessions: {
-      count: supervisor.connections.lostSessions.count,
-      warning: supervisor.connections.lostSessions.describe(now)
+      count: sessions.count,
+      warning: LostSessions.describe(sessions, now)
     },
     lastAttemptAt: counters.lastAttemptAt,
     startingSince: backend.startingSince,
     lastSuccessAt: counters.lastSuccessAt,
     nextAttemptAt,
-    failedAttempts: stable ? 0 : supervisor.connections.failedAttempts,
+    failedAttempts: stable ? 0 : failures,
     learned: { isConcurrent: backend.temperament.isConcurrent, ignoresPings: backend.temperament.ignoresPings },
     verdict: supervisor.tasks.examiner.verdict,
     failures: {

@@ -1,6 +1,6 @@
 /** One call on its way, through however many connections it takes. */
 import { Effect, Exit, FiberId, type Tracer } from "effect"
-import type { CallError, RequestError } from "../Errors.js"
+import type { CallError } from "../Errors.js"
 import type { Ticket } from "../internal/Queue.js"
 import type { AttemptObserver, CallObserver } from "../observe/Telemetry.js"
 import type { CallOptions } from "../options/CallOptions.js"
@@ -8,9 +8,10 @@ import * as TimeSpan from "../options/TimeSpan.js"
 import type { Chosen } from "../options/Tools.js"
 import type { RequestOptions } from "../port/Connection.js"
 import type { Method, Params, Result } from "../port/Method.js"
-import { CallProgress } from "../progress/CallProgress.js"
 import type { Runtime } from "../runtime/Runtime.js"
 import { identified } from "./callId.js"
+import type { Tally } from "./decide.js"
+import { CallProgress } from "./progress/CallProgress.js"
 
 /** After this silence in milliseconds, giving up puts the connection in doubt: shorter than hosts' timeouts. (H9) */
 export const silence = 2000
@@ -21,8 +22,10 @@ const partOfTime = 0.75
 export const heldUntil = ({ begunAt, deadline }: { readonly begunAt: number; readonly deadline: number }): number =>
   begunAt + partOfTime * (deadline - begunAt)
 
+type Mutable<A> = { -readonly [K in keyof A]: A[K] }
+
 /** Points in time are on the Clock's scale. */
-export interface Call<M extends Method> {
+export interface Call<M extends Method> extends Mutable<Tally> {
   readonly method: M
   readonly params: Params<M>
   readonly options: CallOptions | undefined
@@ -34,10 +37,6 @@ export interface Call<M extends Method> {
   readonly begunAt: number
   /** Each progress moves the deadline, and nothing bounds the whole. */
   readonly openEnded: boolean
-  /** Requests that were sent and failed. */
-  sent: number
-  /** Those of them that have reached the server, in whole or in part. */
-  withoutResult: number
   /** Refusals by something else than the server, while the server gave its lists. */
   refusedBeside: number
   /** When its last request was sent, or the server told of progress. */
@@ -57,12 +56,6 @@ export interface Call<M extends Method> {
   isGivenUp: boolean
   /** Its caller has its outcome. */
   isOver: boolean
-  /** The server may have carried out its last request. */
-  isDoubtful: boolean
-  /** The first failure of unknown fate, whatever becomes of the call now. */
-  unknown: Unknown | undefined
-  /** Sent again although it may have been carried out, or about to be: twice does no harm. */
-  repeated: boolean
   /** It may be sent again only where the tools there say that this does no harm: each time. (C15) */
   undecided: Undecided | undefined
   readonly progress: CallProgress | undefined
@@ -74,11 +67,6 @@ export interface Call<M extends Method> {
   turn: Ticket | undefined
   observer: CallObserver<M> | undefined
   carrier: Carrier | undefined
-}
-
-export interface Unknown {
-  readonly generation: number
-  readonly error: RequestError
 }
 
 export interface Undecided {

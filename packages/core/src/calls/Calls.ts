@@ -9,17 +9,17 @@ import type { Session } from "../options/Session.js"
 import { ToolRules } from "../options/ToolRules.js"
 import type { Method, Params, Result } from "../port/Method.js"
 import * as Sending from "../port/Sending.js"
-import type { ProgressBeats } from "../progress/ProgressBeats.js"
 import type { Runtime } from "../runtime/Runtime.js"
 import type { BackendState } from "../state/BackendState.js"
 import { SessionState } from "../state/SessionState.js"
-import { TaskSupport } from "../tasks/TaskSupport.js"
 import * as Call from "./Call.js"
 import { unavailable } from "./CallFailure.js"
 import { CallLoop } from "./CallLoop.js"
 import { FailedRequests } from "./FailedRequests.js"
 import { Gates } from "./Gates.js"
+import type { ProgressBeats } from "./progress/ProgressBeats.js"
 import { QueuedCalls } from "./QueuedCalls.js"
+import { TaskSupport } from "./tasks/TaskSupport.js"
 import { type ReadTools, ToolHints } from "./ToolHints.js"
 import { Waiting } from "./Waiting.js"
 
@@ -69,8 +69,8 @@ export class Calls {
   }
 
   /**
-   * `next` is called once, with the exit or with what remains to be done in a fiber. Who interrupts that fiber calls `cancel`, too:
-   * a fiber that has not begun does nothing when it is interrupted.
+   * `next` is called once, with the exit or with what remains for a fiber. Who interrupts that calls `cancel`, too: a fiber that has not
+   * begun does nothing when it is interrupted.
    */
   start<M extends Method>(
     method: M,

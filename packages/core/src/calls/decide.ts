@@ -1,6 +1,5 @@
-/** What follows on a failed request: its call fails, or is sent again where that helps and does no harm. Pure. (C2, C3, C15, C16) */
+/** What follows on a failed request: the call fails, or it is sent again where that helps and does no harm. Pure. (C2, C3, C15, C16) */
 import { isGone, isObjection, RequestError, type RequestReason } from "../Errors.js"
-import type { Unknown } from "./Call.js"
 
 /** A call that ends the server each time must not do so for everybody, as long as its caller waits. (C3) */
 const mostWithoutResult = 6
@@ -21,17 +20,17 @@ const conclusive: ReadonlySet<RequestReason> = new Set<RequestReason>(["timeout"
 /** A fault of the program, the caller's or ours, that leaves no doubt about what became of the request. */
 export const isMisuse = ({ fate, reason }: RequestError): boolean => reason === "fault" && fate !== "unknown"
 
-/** What is known of the requests of one call. */
+/** Of the requests of one call. */
 export interface Tally {
   /** Requests that were sent and failed. */
   readonly sent: number
   /** Those of them that have reached the server, in whole or in part. */
   readonly withoutResult: number
   /** The first failure of unknown fate, whatever becomes of the call now. */
-  readonly unknown: Unknown | undefined
+  readonly unknown: { readonly generation: number; readonly error: RequestError } | undefined
   /** The server may have carried out its last request. */
   readonly isDoubtful: boolean
-  /** Sent again although it may have been carried out, or about to be: twice does no harm. */
+  /** Sent again, or about to be, although it may have been carried out: twice does no harm. */
   readonly repeated: boolean
 }
 
@@ -105,7 +104,7 @@ const asTrusted = (error: RequestError, { mayRepeat, trustsRefusals }: Facts): R
   return new RequestError({ ...error, fate: "unknown", message, cause: error })
 }
 
-/** What a refusal means once it is known whether the session lives. `refusedBeside`: how often while it does, with this one. (R12) */
+/** What a refusal means once it is known whether the session lives. `refusedBeside`: how often while it does. (R12) */
 export const afterDoubt = (
   error: RequestError,
   session: "lost" | "alive" | "unknown",

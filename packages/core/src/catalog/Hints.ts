@@ -1,6 +1,6 @@
 /**
- * Whether calling a tool twice does no harm, and whether it runs as a task: by the catalogue, and by the lists that the caller
- * has read on the same connection, perhaps before the catalogue exists.
+ * Whether calling a tool twice does no harm, and whether it runs as a task: by the catalogue, and by the lists that the caller has read
+ * on the same connection.
  */
 import type { ToolAnnotations } from "@modelcontextprotocol/sdk/types.js"
 import { Predicate } from "effect"

@@ -1,5 +1,5 @@
-/** How long the lists of one connection hold, by what the server says of each (`ttlMs`). Pure but for what it remembers. */
-import { Duration } from "effect"
+/** How long the lists of one connection hold, by what the server says of each (`ttlMs`). */
+import { Clock, Duration, Effect, Random } from "effect"
 import type { Kind } from "../catalog/Kind.js"
 
 /** Lists are not asked for more often, however little a server grants; in milliseconds. */
@@ -24,6 +24,18 @@ export const pollAfter = (
   refreshInterval: number | undefined,
   draw: number
 ): number => Math.min(Math.max(refreshInterval ?? usual, shortest), ...timesToLive) * (1 + draw / 5)
+
+/** `after`: milliseconds from now, which may become fewer once the server has said how long its lists hold. */
+export const pollPause = (after: (draw: number) => number): Effect.Effect<void> =>
+  Effect.gen(function*() {
+    const draw = yield* Random.next
+    const since = yield* Clock.currentTimeMillis
+    while (true) {
+      const rest = since + after(draw) - (yield* Clock.currentTimeMillis)
+      if (rest <= 0) return
+      yield* Effect.sleep(Math.ceil(Math.min(rest, shortest)))
+    }
+  })
 
 interface Read {
   readonly kind: Kind

@@ -13,8 +13,7 @@ import { withDeadline } from "../port/withDeadline.js"
 import type { Runtime } from "../runtime/Runtime.js"
 import type { BackendState } from "../state/BackendState.js"
 import * as Discovery from "./Discovery.js"
-import { Freshness } from "./Freshness.js"
-import { pollPause } from "./pollPause.js"
+import { Freshness, pollPause } from "./Freshness.js"
 import { describe, unmatchedPatterns } from "./unmatchedPatterns.js"
 
 /** One reading at a time; what is asked for meanwhile is read after it, once. (P4) */

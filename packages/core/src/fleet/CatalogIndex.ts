@@ -1,6 +1,6 @@
 /**
- * Who has which name in a fleet. A changed snapshot costs time in proportion to that backend's entries; a lookup is as fast in any fleet.
- * An entry gets its full name or URI if its backend is the first that wants it, else its other name unless another entry wants or has that.
+ * Who has which name in a fleet: the first backend that wants it; the others get their other name, unless that is wanted or taken. A changed
+ * snapshot costs time in proportion to that backend's entries.
  */
 import { HashMap } from "effect"
 import type { Kind, Snapshot } from "../catalog/Catalog.js"

@@ -1,6 +1,6 @@
 /**
- * A refusal may mean a forgotten session, so it is asked for a list; where it refuses that, too, a new one is made beside it. (R12)
- * A server that refuses its lists to every session costs one handshake: then that is no evidence, until a list was answered.
+ * A refusal may mean a forgotten session: it is asked for a list; where it refuses that, too, a new one is made beside it. (R12)
+ * A server that refuses its lists to every session costs one handshake; then that is no evidence, until a list was answered.
  */
 import { Deferred, Effect, FiberId } from "effect"
 import type { RequestError } from "../Errors.js"

@@ -13,7 +13,7 @@ interface Line {
 }
 
 /**
- * `out`: has nothing. `away`: keeps its position, and waits for something else or is about to wait for a place. `waiting`: for a place.
+ * `out`: has nothing. `away`: keeps its position, and waits for something else. `waiting`: for a place.
  * `turn`: a place is kept for it. `inFlight`: it has a place.
  */
 export interface Ticket {
@@ -163,7 +163,7 @@ export class Queue<Key> {
     }
   }
 
-  /** Before all that began later. Mostly that is the end of the line. */
+  /** Before all that began later: mostly at the end. */
   #insert(ticket: Ticket): void {
     const { tickets } = ticket.line
     let at = tickets.length

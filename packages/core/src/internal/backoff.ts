@@ -11,9 +11,17 @@ interface Growth {
 /** Drawn from [0.5, 1] of the delay under its cap, so that jitter never exceeds the cap. (R1) */
 export const backoff = ({ factor, initialDelay, maxDelay }: Growth): Schedule.Schedule<Duration.Duration> =>
   Schedule.exponential(initialDelay, factor).pipe(
-    Schedule.modifyDelayEffect((_, delay) => jittered(Math.min(Duration.toMillis(delay), maxDelay), 0.5))
+    Schedule.modifyDelayEffect((_, delay) =>
+      Effect.map(
+        Random.next,
+        (draw) => Duration.millis(jittered(Math.min(Duration.toMillis(delay), maxDelay), 0.5, draw))
+      )
+    )
   )
 
-/** Drawn from [least, 1] of `millis`, in whole milliseconds: a wait until a moment would else be left with less than the clock can tell. */
-export const jittered = (millis: number, least: number): Effect.Effect<Duration.Duration> =>
-  Effect.map(Random.nextRange(least, 1), (part) => Duration.millis(Math.ceil(millis * part)))
+/**
+ * From `least` to 1 of `millis`, by a number from 0 to 1; in whole milliseconds: a wait until a moment would else be left with less than the
+ * clock can tell.
+ */
+export const jittered = (millis: number, least: number, draw: number): number =>
+  Math.ceil(millis * ((1 - least) * draw + least))

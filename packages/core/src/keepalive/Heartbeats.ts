@@ -3,6 +3,7 @@ import { Cause, Effect, type Fiber, Random, Schedule } from "effect"
 import type { RequestError } from "../Errors.js"
 import type { Probe } from "../health/Probe.js"
 import type { SessionDoubt } from "../health/SessionDoubt.js"
+import { jittered } from "../internal/backoff.js"
 import { formatMillis } from "../internal/formatMillis.js"
 import * as SafeLog from "../internal/SafeLog.js"
 import * as Sending from "../port/Sending.js"
@@ -260,7 +261,7 @@ export class Heartbeats {
     const { id, policy, telemetry } = this.#backend
     return Effect.flatMap(Random.next, (draw) => {
       const now = this.#backend.now()
-      const reprobeAt = now + Cadence.jittered(draw, policy.keepalive.reprobeAfter)
+      const reprobeAt = now + jittered(policy.keepalive.reprobeAfter, 0.75, draw)
       const isAgain = this.#state.breaker !== undefined
       const breaker = this.#state.breaker = { reason, message, reprobeAt }
       this.#failing = 0

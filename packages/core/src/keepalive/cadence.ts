@@ -1,5 +1,6 @@
 /** When heartbeats are due. Pure: callers give the random number, from 0 to 1. */
 import { Duration } from "effect"
+import { jittered } from "../internal/backoff.js"
 import type { Policy } from "../options/Policy.js"
 
 const longest = Duration.toMillis("24 hours")
@@ -12,8 +13,6 @@ export const intervalOf = (policy: Policy, doublings: number): number => {
   const bound = Number.isFinite(half) ? half : longest
   return Math.min(shortest * 2 ** doublings, Math.max(bound, shortest))
 }
-
-export const jittered = (draw: number, millis: number): number => Math.ceil((0.75 + draw / 4) * millis)
 
 /** `from`: when the server last answered. */
 export interface Due {
@@ -29,7 +28,7 @@ export interface Due {
 /** After 75% to 100% of the interval since the last answer; the first one after 0% to 100%. (K6) */
 export const dueAt = ({ draw, first, from, gridStart, interval }: Due): number => {
   const earliest = from + (first ? 1 : 0.75 * interval)
-  const drawn = from + (first ? Math.ceil(interval * (1 - draw)) : jittered(draw, interval))
+  const drawn = from + (first ? Math.ceil(interval * (1 - draw)) : jittered(interval, 0.75, draw))
   return alignToGrid(drawn, earliest, interval, gridStart)
 }
 

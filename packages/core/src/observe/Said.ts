@@ -1,6 +1,6 @@
 /**
- * Texts in two versions: for those who run a backend, and for everybody. The latter has nothing of how the backend is started or
- * reached, of what its process wrote, and of what others said about it.
+ * Texts in two versions: for those who run a backend, and for everybody, without how it is started or reached, and without words of
+ * others.
  */
 import { inWords, type Reason } from "./Reason.js"
 

@@ -140,15 +140,14 @@ export interface Connector {
   /** What it answers for in the status of the backend. Must not throw. Default: nothing. */
   readonly status?: (() => ConnectorStatus) | undefined
   /**
-   * Makes what judges what `Connection.onUsage` reports. To restart, the core lets calls in flight finish within `timeouts.drain`, and makes a
-   * new connection. Must not throw. Default: nothing is limited.
+   * Makes what judges what `Connection.onUsage` reports. A restart lets calls in flight finish within `timeouts.drain`. Must not throw.
+   * Default: nothing is limited.
    */
   readonly usageLimit?: (() => UsageLimit) | undefined
   /**
-   * How long one `connect` may take, in milliseconds, if that is longer than `timeouts.connect`: an attempt that takes longer than
-   * `timeouts.connect` has failed, but its `connect` goes on, and the next attempt waits for it instead of calling `connect` again. With
-   * `reconnect.auto: false` it ends with its attempt. A command ends
-   * it. Must not throw. Default: the attempt ends it.
+   * How long one `connect` may take, in milliseconds: after `timeouts.connect` the attempt has failed, but its `connect` goes on, and the next
+   * attempt waits for it instead of calling `connect` again. A command ends it, and with `reconnect.auto: false` its attempt. Must not throw.
+   * Default: the attempt ends it.
    */
   readonly startLimit?: (() => number) | undefined
   /**

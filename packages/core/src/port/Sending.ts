@@ -6,7 +6,7 @@ import type { RequestError } from "../Errors.js"
 import type { Connection, RequestOptions } from "./Connection.js"
 import type { Method, Params, Result } from "./Method.js"
 
-/** Sends a request in the synchronous step in which the effect is run. Interrupting it cancels the request, and returns at once. */
+/** Sends a request in the step in which the effect is run. An interruption cancels it, and returns at once. */
 export const ask = <M extends Method>(
   connection: Pick<Connection, "send">,
   method: M,
@@ -15,7 +15,7 @@ export const ask = <M extends Method>(
 ): Effect.Effect<Result<M>, RequestError> =>
   Effect.async((resume) => Effect.sync(connection.send(method, params, options, resume)))
 
-/** Why a request has failed; `undefined` if it has not, or its connector died. */
+/** `undefined` if a request has not failed, or its connector died. */
 export const errorOf = (exit: Exit.Exit<unknown, RequestError>): RequestError | undefined =>
   Exit.isFailure(exit) ? Option.getOrUndefined(Cause.failureOption(exit.cause)) : undefined
 
@@ -23,9 +23,8 @@ export const errorOf = (exit: Exit.Exit<unknown, RequestError>): RequestError | 
 export type Request = (method: Method, params: any, options: RequestOptions) => Effect.Effect<any, RequestError>
 
 /**
- * The `send` of a connection whose requests are effects. Each begins in the step that sends it, in a fiber of its own, whose parent span is
- * that of the request; cancelling it interrupts the fiber, and waits for nothing. The scope of the connection does not end these fibers: it
- * has to answer what is pending.
+ * The `send` of a connection whose requests are effects. Each begins in the step that sends it, in a fiber of its own under the span of the
+ * request, which cancelling interrupts. No scope ends these fibers: the connection has to answer what is pending.
  */
 export const by = (runtime: Runtime.Runtime<never>, request: Request): Connection["send"] => {
   const run = Runtime.runFork(runtime)
@@ -45,9 +44,7 @@ export const by = (runtime: Runtime.Runtime<never>, request: Request): Connectio
   }
 }
 
-/**
- * Sends a request once something is known; cancelled before, it was withdrawn. `send` gets the options with what is left of their time then.
- */
+/** Sends a request once something is known; cancelled before, it was withdrawn. `send` gets options with what is left of the time. */
 export const after = <A>(
   runtime: Runtime.Runtime<never>,
   known: Effect.Effect<A, RequestError>,

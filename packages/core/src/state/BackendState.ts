@@ -7,6 +7,7 @@ import { firstOf } from "../internal/firstOf.js"
 import { Hub } from "../internal/Hub.js"
 import { Inbox } from "../internal/Inbox.js"
 import * as SafeLog from "../internal/SafeLog.js"
+import type { Outcome } from "../internal/scopes.js"
 import { Signal } from "../internal/Signal.js"
 import { StateRef } from "../internal/StateRef.js"
 import { entries, State } from "../lifecycle/Lifecycle.js"
@@ -17,7 +18,6 @@ import type { Observer } from "../observe/Telemetry.js"
 import type { Policy } from "../options/Policy.js"
 import type { ServerNotification } from "../port/Connector.js"
 import type { TemperamentMemory } from "../port/TemperamentMemory.js"
-import type { Closed } from "../runtime/Closed.js"
 import type { Runtime } from "../runtime/Runtime.js"
 import { Temperament } from "../runtime/Temperament.js"
 import type { Message } from "./Message.js"
@@ -223,7 +223,9 @@ export class BackendState {
     this.counters.lastSuccessAt = this.now()
   }
 
-  recordClose({ message, outcome, runtime: { generation, installed } }: Closed): Effect.Effect<void> {
+  recordClose(
+    { message, outcome, runtime: { generation, installed } }: Outcome & { readonly runtime: Runtime }
+  ): Effect.Effect<void> {
     return Effect.suspend(() => {
       if (outcome !== "closed") this.counters.lastCloseError = message
       if (outcome === "abandoned") this.counters.abandonedCloses++

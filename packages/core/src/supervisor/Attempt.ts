@@ -1,21 +1,21 @@
-/**
- * One attempt: makes a connection, asks the server again for what it kept, and lets `onConnected` prepare it.
- */
-import { Cause, Effect, Either, Exit, Option, Predicate } from "effect"
+/** An attempt makes a connection, asks the server again for what it kept, and lets `onConnected` prepare it. */
+import { Cause, Effect, Either, Exit, Fiber, FiberId, Option, Predicate } from "effect"
 import { constFalse } from "effect/Function"
 import type { Calls } from "../calls/Calls.js"
 import { ConnectError } from "../Errors.js"
+import { awaitAtMost } from "../internal/deadline.js"
 import { messageOf } from "../internal/messageOf.js"
 import type { BackendOptions } from "../options/BackendOptions.js"
 import { connectErrorOf, lossOf, problemOf } from "../port/checkConnector.js"
 import type { ConnectOptions, Supervision } from "../port/Connector.js"
 import type { Runtime } from "../runtime/Runtime.js"
 import type { BackendState } from "../state/BackendState.js"
+import type { ConnectPermits } from "./ConnectPermits.js"
 import type { RuntimeOwner } from "./RuntimeOwner.js"
 import type { RuntimeTasks } from "./RuntimeTasks.js"
 import { Start } from "./Start.js"
 
-export type Beside = NonNullable<ConnectOptions["beside"]>
+type Beside = NonNullable<ConnectOptions["beside"]>
 
 export interface Parts {
   readonly backend: BackendState
@@ -26,11 +26,60 @@ export interface Parts {
   readonly tasks: RuntimeTasks
 }
 
+/** The attempts that have not ended, and what a new one waits for. */
+export class Attempts {
+  readonly #parts: Parts
+  readonly #permits: ConnectPermits
+  readonly #overlap: boolean
+  /** Cancelled ones too. */
+  readonly #running = new Set<Fiber.RuntimeFiber<unknown, unknown>>()
+
+  /** `overlap`: a connection may be made while another one is still closing. */
+  constructor(parts: Parts, permits: ConnectPermits, overlap: boolean) {
+    this.#parts = parts
+    this.#permits = permits
+    this.#overlap = overlap
+  }
+
+  /** After those before it and, where two connections would fight, after their closes. */
+  run(
+    generation: number,
+    report: (outcome: Either.Either<Runtime, ConnectError>) => void
+  ): Effect.Effect<void> {
+    return Effect.withFiberRuntime((fiber) => {
+      const before = [...this.#running]
+      this.#running.add(fiber)
+      fiber.addObserver(() => this.#running.delete(fiber))
+      return Effect.gen(this, function*() {
+        yield* Fiber.awaitAll(before)
+        if (!this.#overlap) yield* this.#parts.owner.emptied // guard: no-overlap
+        const { backend, calls, owner } = this.#parts
+        // Who starts a backend waits for what becomes of its first attempt.
+        const isAwaited = () => calls.waiting > 0 || owner.isSuspendedAwaited || !backend.firstOutcome.isComplete
+        const beside: Beside = (work) =>
+          Effect.suspend(() => isAwaited() ? this.#permits.beside(work) : Effect.succeedNone)
+        const attempt = establish(this.#parts, generation, beside, report)
+        yield* this.#permits.withPermit(attempt, () => calls.waiting > 0)
+      })
+    })
+  }
+
+  interruptAll(): void {
+    for (const fiber of this.#running) fiber.unsafeInterruptAsFork(FiberId.none)
+  }
+
+  /** Each that is running now, at most so many milliseconds. */
+  ended(millis: number): Effect.Effect<void> {
+    const running = [...this.#running]
+    return Effect.forEach(running, (fiber) => awaitAtMost(fiber, millis), { discard: true })
+  }
+}
+
 /**
  * Always reports an outcome: also when interrupted, when the connector dies, or after `timeouts.connect`. What it acquired is owned
  * all along; where it fails, it is retired, unless it is a start that may go on: the next attempt takes that over.
  */
-export const establish = (
+const establish = (
   parts: Parts,
   generation: number,
   beside: Beside,

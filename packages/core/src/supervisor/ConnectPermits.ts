@@ -30,8 +30,8 @@ interface Turn {
 }
 
 /**
- * Attempts for which somebody waits come first. A permit goes from hand to hand: Effect's semaphore wakes all who wait at each
- * release, which costs the square of the backends that are lost at once.
+ * Attempts for which somebody waits come first. A permit goes from hand to hand: Effect's semaphore wakes all at each release, which
+ * costs the square of the backends that are lost at once.
  */
 export const make = (count: number): ConnectPermits => {
   let free = count

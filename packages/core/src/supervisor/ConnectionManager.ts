@@ -1,5 +1,5 @@
 /** How connections come and go by themselves. */
-import { Effect, Either, Exit } from "effect"
+import { Effect, Either, Exit, Random } from "effect"
 import type { Calls } from "../calls/Calls.js"
 import type { ConnectError } from "../Errors.js"
 import * as SafeLog from "../internal/SafeLog.js"
@@ -10,10 +10,9 @@ import type { Runtime } from "../runtime/Runtime.js"
 import type { BackendState, LastError, Slot } from "../state/BackendState.js"
 import type { PendingCommand } from "../state/Command.js"
 import type { Attempt, Timer } from "../state/Work.js"
-import { connectError } from "./Attempt.js"
-import type { Attempts } from "./Attempts.js"
-import { LostSessions } from "./LostSessions.js"
-import { Outage } from "./Outage.js"
+import { type Attempts, connectError } from "./Attempt.js"
+import * as LostSessions from "./LostSessions.js"
+import * as Pace from "./Pace.js"
 import type { Phase } from "./Phase.js"
 import type { RuntimeOwner } from "./RuntimeOwner.js"
 import type { RuntimeTasks } from "./RuntimeTasks.js"
@@ -33,49 +32,42 @@ const lost = ({ kind, message }: Loss, at: number): LastError => ({ message, rea
 
 /** Runs in the supervisor's fiber, and waits for nothing. */
 export class ConnectionManager {
-  readonly lostSessions = new LostSessions()
   readonly #backend: BackendState
   readonly #phase: Phase
   readonly #owner: RuntimeOwner
-  readonly #attempts: Attempts
-  readonly #calls: Calls
-  readonly #tasks: RuntimeTasks
-  readonly #overlap: boolean
-  readonly #outage: Outage
+  readonly #parts: Parts
+  #pace = Pace.begin
   /** Lost without being asked to; until there is a new one. */
   #lost: { readonly generation: number; readonly at: number } | undefined
 
-  constructor({ attempts, backend, calls, overlap, owner, phase, tasks }: Parts) {
+  constructor(parts: Parts) {
+    const { backend, owner, phase } = this.#parts = parts
     this.#backend = backend
     this.#phase = phase
     this.#owner = owner
-    this.#attempts = attempts
-    this.#calls = calls
-    this.#tasks = tasks
-    this.#overlap = overlap
-    this.#outage = new Outage(backend.policy.reconnect)
   }
 
-  get failedAttempts(): number {
-    return this.#outage.failures
+  get pace(): Pace.Pace {
+    return this.#pace
   }
 
   /** For a waiting call. (R7, R8, R14) */
   nextDemanded(now: number): number {
     // A call may also wait for the answer in a session that was suspended.
-    const wait = this.#calls.wait.forConnections > 0 ? this.#calls.wait.shortest : this.#backend.policy.timeouts.wait
-    return Math.max(this.#outage.nextDemanded(now, wait), this.lostSessions.next(now))
+    const { reconnect, timeouts } = this.#backend.policy
+    const wait = this.#parts.calls.wait.forConnections > 0 ? this.#parts.calls.wait.shortest : timeouts.wait
+    return Pace.nextDemanded(this.#pace, now, wait, reconnect)
   }
 
   /** What failed before does not count. */
   forgetOutage(): void {
-    this.#outage.reset()
+    this.#pace = Pace.good(this.#pace)
   }
 
   /** What follows is no recovery from a loss. */
   forgetLoss(): void {
     this.#lost = undefined
-    this.#calls.forgetSessionLoss()
+    this.#parts.calls.forgetSessionLoss()
   }
 
   // --- attempts
@@ -91,12 +83,11 @@ export class ConnectionManager {
     const generation = backend.published.value.generation + 1 // guard: generation-used-once
     const attempt: Attempt = { _tag: "Attempt", demanded, startedAt: now, joined, doubt }
     backend.counters.lastAttemptAt = now
-    if (demanded) this.#outage.demanded(now)
-    this.lostSessions.attempted(now)
-    backend.emit({ _tag: "AttemptStarted", attempt: this.#outage.failures + 1 })
+    this.#pace = Pace.attempted(this.#pace, now, demanded)
+    backend.emit({ _tag: "AttemptStarted", attempt: this.#pace.failures + 1 })
     return this.#phase.begin(
       attempt,
-      this.#attempts.run(generation, (outcome) =>
+      this.#parts.attempts.run(generation, (outcome) =>
         backend.send(
           Either.isRight(outcome)
             ? { _tag: "Established", attempt, runtime: outcome.right }
@@ -122,7 +113,7 @@ export class ConnectionManager {
       const before = backend.published.value.current
       const resumed = runtime.connection.resumed === true
       const downtime = this.#lost === undefined ? undefined : now - this.#lost.at
-      if (this.#lost !== undefined && !resumed) this.#calls.sessionLost(this.#lost.generation)
+      if (this.#lost !== undefined && !resumed) this.#parts.calls.sessionLost(this.#lost.generation)
       this.#lost = undefined
       if (resumed) this.#owner.resumed(runtime)
       const { doubt } = attempt
@@ -147,7 +138,7 @@ export class ConnectionManager {
       for (const pending of attempt.joined) pending.answer(Exit.void) // guard: success-is-answered
       if (before !== undefined) yield* this.#owner.retire(before)
       yield* this.#owner.enter(this.#phase.state) // guard: replaced-session-is-ended
-      yield* this.#tasks.attach(runtime)
+      yield* this.#parts.tasks.attach(runtime)
     })
   }
 
@@ -162,21 +153,23 @@ export class ConnectionManager {
       const now = backend.now()
       const duration = now - startedAt
       const replacing = this.#phase.state._tag === "Connected"
-      this.#outage.respectRetryAfter(now, failure.retryAfter)
+      this.#pace = Pace.asked(this.#pace, now, failure.retryAfter, policy.reconnect)
       if (failure.reason === "session") yield* this.#forgotten(now, duration)
       const error = this.#withCause(failure, now)
       if (error.reason === "session") {
         // The server lives, and the next handshake may reach a replica that remembers.
-        if (!replacing && this.#earliestSession(now) === now) {
+        if (!replacing && Pace.earliestSession(this.#pace, now) === now) {
           counters.errors++
-          this.lostSessions.replace()
+          this.#pace = Pace.replacing(this.#pace)
           backend.emit({ _tag: "AttemptFailed", error, duration, nextAttemptAt: now })
           return yield* this.connect(demanded, joined)
         }
       }
       backend.firstOutcome.complete()
-      const verdict = replacing ? "retry" : this.#outage.attemptFailed(error, demanded, counters.connections > 0)
-      if (!replacing) yield* this.#outage.space(now, error)
+      const failed = { error, demanded, everConnected: counters.connections > 0, now, draw: yield* Random.next }
+      const after = replacing ? undefined : Pace.attemptFailed(this.#pace, failed, policy.reconnect)
+      this.#pace = after?.pace ?? this.#pace
+      const verdict = after?.verdict ?? "retry"
       counters.errors++
       yield* this.#follow(
         Lifecycle.Event.AttemptFailed({ verdict, auto: policy.reconnect.auto }),
@@ -189,22 +182,19 @@ export class ConnectionManager {
   }
 
   #withCause(error: ConnectError, now: number): ConnectError {
-    const known = error.reason === "session" ? this.lostSessions.describe(now) : undefined
+    const known = error.reason === "session" ? LostSessions.describe(this.#pace.sessions, now) : undefined
     return known === undefined
       ? error
       : connectError(this.#backend.id, "session", `${error.message}; ${known}`, error.cause)
   }
 
-  /** In place of a lost one, as far as a Retry-After and the bucket go. (R6, R7) */
-  #earliestSession(now: number): number {
-    return Math.max(this.#outage.earliest(now), this.lostSessions.next(now))
-  }
-
   /** Warns, once. */
   #forgotten(now: number, age: number): Effect.Effect<void> {
-    const { id } = this.#backend
-    return this.lostSessions.add(now, age)
-      ? SafeLog.warning(`${id}: ${this.lostSessions.describe(now)}`)
+    const before = this.#pace
+    const sessions = LostSessions.add(before.sessions, now, age)
+    this.#pace = { ...before, sessions }
+    return sessions.isWarned && !before.sessions.isWarned
+      ? SafeLog.warning(`${this.#backend.id}: ${LostSessions.describe(sessions, now)}`)
       : Effect.void
   }
 
@@ -218,19 +208,24 @@ export class ConnectionManager {
     return Effect.gen(this, function*() {
       const now = this.#backend.now()
       const { demand, timer } = Lifecycle.entries[Lifecycle.transition(this.#phase.state, event).state._tag]
-      const nextAttemptAt = timer === "backoff"
-        ? at ?? (yield* this.#outage.nextBackoff(now))
-        : timer === "probe"
-        ? yield* this.#outage.nextProbe(now)
-        : undefined
-      const demandableFrom = demand === "paced" && this.#backend.policy.reconnect.auto
-        ? Math.max(this.#outage.nextAfterPermanent(now), this.lostSessions.next(now))
+      const nextAttemptAt = timer === "backoff" && at !== undefined
+        ? at
+        : timer && this.#next(now, timer, yield* Random.next)
+      const { reconnect } = this.#backend.policy
+      const demandableFrom = demand === "paced" && reconnect.auto
+        ? Pace.nextAfterPermanent(this.#pace, now, reconnect)
         : undefined
       if (!this.#phase.move(event, { ...patch, nextAttemptAt, demandableFrom })) return
       emit(nextAttemptAt)
       yield* this.#owner.enter(this.#phase.state) // guard: hopeless-session-is-ended
       if (nextAttemptAt !== undefined) yield* this.#waitUntil(nextAttemptAt, false)
     })
+  }
+
+  #next(now: number, timer: "backoff" | "probe", draw: number): number {
+    const { at, pace } = Pace.next(this.#pace, now, timer, draw, this.#backend.policy.reconnect)
+    this.#pace = pace
+    return at
   }
 
   #waitUntil(at: number, demanded: boolean): Effect.Effect<void> {
@@ -272,9 +267,9 @@ export class ConnectionManager {
   /** One probe decides about a connection; an attempt that waits is made now. (R11) */
   afterClockJump(): Effect.Effect<void> {
     const { current, nextAttemptAt } = this.#backend.published.value
-    if (current !== undefined) return this.#tasks.probe.afterClockJump(current)
+    if (current !== undefined) return this.#parts.tasks.probe.afterClockJump(current)
     if (nextAttemptAt === undefined) return Effect.void
-    const at = this.#outage.earliest(this.#backend.now())
+    const at = Pace.earliest(this.#pace, this.#backend.now())
     this.#backend.publish({ nextAttemptAt: at })
     return this.#waitUntil(at, false)
   }
@@ -290,15 +285,15 @@ export class ConnectionManager {
       const good = this.#isGood(runtime, loss)
       const replacing = this.#phase.work?._tag === "Attempt"
       this.recordUptime(runtime, loss)
-      this.#outage.respectRetryAfter(now, loss.retryAfter)
+      this.#pace = Pace.asked(this.#pace, now, loss.retryAfter, backend.policy.reconnect)
       const forgotten = loss.kind === "session"
       const { isAtOnce, isWanted } = losses[loss.kind]
       if (forgotten) yield* this.#forgotten(now, uptime)
-      else if (!good && !isWanted) this.#outage.connectionFailed()
+      else if (!good && !isWanted) this.#pace = Pace.connectionFailed(this.#pace)
       backend.counters.errors++
       this.#lost = { generation: runtime.generation, at: now } // guard: detach-before-close
-      const at = isAtOnce && !replacing ? this.#earliestSession(now) : undefined // guard: lost-session-at-once
-      if (at !== undefined && forgotten) this.lostSessions.replace()
+      const at = isAtOnce && !replacing ? Pace.earliestSession(this.#pace, now) : undefined // guard: lost-session-at-once
+      if (at !== undefined && forgotten) this.#pace = Pace.replacing(this.#pace)
       yield* this.#follow(
         Lifecycle.Event.Lost({ atOnce: at === now, auto: isWanted || backend.policy.reconnect.auto }),
         { lastError: lost(loss, now) },
@@ -312,7 +307,7 @@ export class ConnectionManager {
   }
 
   get #isAwaited(): boolean {
-    return this.#calls.wait.forConnections > 0 || this.#owner.isSuspendedAwaited
+    return this.#parts.calls.wait.forConnections > 0 || this.#owner.isSuspendedAwaited
   }
 
   /** The next attempt may go on with its session. (T11) */
@@ -326,7 +321,7 @@ export class ConnectionManager {
 
   /** Heartbeats gave the resumed session up again, with no good one between. (T11, K13) */
   #isStuck({ connection }: Runtime, { kind }: Loss): boolean {
-    return kind === "keepalive" && connection.resumed === true && this.#tasks.keepalive.state.lostInARow > 1
+    return kind === "keepalive" && connection.resumed === true && this.#parts.tasks.keepalive.state.lostInARow > 1
   }
 
   /** A new session decides. The old one stays until there is a new one, and where there is none. (R12) */
@@ -338,13 +333,18 @@ export class ConnectionManager {
     if (!backend.policy.reconnect.auto) {
       return Effect.sync(() => refuse("it does not connect automatically (reconnect.auto)"))
     }
-    const wait = this.#earliestSession(now) - now
+    const wait = Pace.earliestSession(this.#pace, now) - now
     if (wait > 0) return this.#doubtAfter(wait, runtime, loss, pending) // guard: doubt-keeps-pace
-    if (!this.#overlap) return Effect.zipRight(this.lose(runtime, loss), Effect.sync(() => pending.answer(Exit.void)))
+    if (!this.#parts.overlap) {
+      return Effect.zipRight(
+        this.lose(runtime, loss),
+        Effect.sync(() => pending.answer(Exit.void))
+      )
+    }
     const { work } = this.#phase
     if (work?._tag === "Attempt") return Effect.sync(() => void work.joined.push(pending))
     if (!this.#phase.move(Lifecycle.Event.Reconnect({ overlap: true }))) return Effect.sync(() => refuse(loss.message))
-    this.lostSessions.replace() // guard: doubt-takes-a-place
+    this.#pace = Pace.replacing(this.#pace) // guard: doubt-takes-a-place
     return this.connect(false, [pending], { runtime, loss })
   }
 
@@ -359,7 +359,7 @@ export class ConnectionManager {
       const now = this.#backend.now()
       const uptime = now - runtime.installedAt
       this.#backend.counters.errors++
-      this.#calls.sessionLost(runtime.generation)
+      this.#parts.calls.sessionLost(runtime.generation)
       this.#backend.emit({ _tag: "RuntimeLost", generation: runtime.generation, loss, uptime })
       return this.#forgotten(now, uptime)
     })
@@ -387,6 +387,6 @@ export class ConnectionManager {
   /** A good runtime ends the outage before it. */
   recordUptime(runtime: Runtime, loss?: Loss): void {
     this.#backend.counters.pastUptime += this.#backend.now() - runtime.installedAt
-    if (this.#isGood(runtime, loss)) this.#outage.reset()
+    if (this.#isGood(runtime, loss)) this.forgetOutage()
   }
 }

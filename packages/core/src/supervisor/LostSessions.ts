@@ -1,4 +1,4 @@
-/** How soon a new session may be made in place of a forgotten one, and whether the server keeps forgetting them. */
+/** How soon a forgotten session may be replaced, and whether the server keeps forgetting them: data, and pure functions. */
 import { formatMillis } from "../internal/formatMillis.js"
 
 /** At once, after a quiet time. */
@@ -18,64 +18,63 @@ interface LostSession {
 }
 
 /** No failures, since the server lives: only their pace is bounded, by a bucket of `burst` places. (R7) */
-export class LostSessions {
-  #count = 0
-  /** The last `many`, oldest first. */
-  #recent: ReadonlyArray<LostSession> = []
+export interface LostSessions {
+  readonly count: number
   /** Without a pause of `memory` milliseconds. */
-  #inARow = 0
-  #warned = false
-  #isReplaced = false
+  readonly inARow: number
+  /** The last `many`, oldest first. */
+  readonly recent: ReadonlyArray<LostSession>
+  readonly isWarned: boolean
+  /** The next attempt replaces one. */
+  readonly isReplacing: boolean
   /** When the bucket is full again. */
-  #fullAt = Number.NEGATIVE_INFINITY
+  readonly fullAt: number
+}
 
-  get count(): number {
-    return this.#count
-  }
+export const none: LostSessions = {
+  count: 0,
+  inARow: 0,
+  recent: [],
+  isWarned: false,
+  isReplacing: false,
+  fullAt: Number.NEGATIVE_INFINITY
+}
 
-  /** True where a warning is due, once. */
-  add(now: number, age: number): boolean {
-    const quiet = now - (this.#recent.at(-1)?.at ?? Number.NEGATIVE_INFINITY) > memory
-    if (quiet) {
-      this.#inARow = 0
-      this.#warned = false
-    }
-    this.#count++
-    this.#inARow++
-    this.#recent = [...this.#recent, { at: now, age }].slice(-many)
-    if (this.#warned || !this.#isForgetful(now)) return false
-    this.#warned = true
-    return true
-  }
-
-  replace(): void {
-    this.#isReplaced = true
-  }
-
-  /** One that replaces a lost session takes a place in the bucket, which a command may empty and no more. */
-  attempted(now: number): void {
-    if (!this.#isReplaced) return
-    this.#isReplaced = false
-    this.#fullAt = Math.min(Math.max(now, this.#fullAt) + refill, now + burst * refill) // guard: session-pace
-  }
-
-  next(now: number): number {
-    return Math.max(now, this.#fullAt - (burst - 1) * refill)
-  }
-
-  /** `undefined` unless it keeps forgetting. */
-  describe(now: number): string | undefined {
-    if (!this.#isForgetful(now)) return undefined
-    const ages = this.#recent.map(({ age }) => age)
-    const [youngest, oldest] = [formatMillis(Math.min(...ages)), formatMillis(Math.max(...ages))]
-    const old = youngest === oldest ? youngest : `${youngest} to ${oldest}`
-    return `the server keeps forgetting its sessions: ${this.#inARow} were lost, the last ${many} of them ${old} old. ` +
-      "Usual causes: several replicas without sticky sessions, sessions kept in the memory of a function or of a server that " +
-      "restarts, an idle limit that is shorter than the keepalive interval"
-  }
-
-  #isForgetful(now: number): boolean {
-    const oldest = this.#recent[0]
-    return this.#recent.length === many && oldest !== undefined && now - oldest.at <= memory
+/** A warning is due, once, where `isWarned` was not set before. */
+export const add = (known: LostSessions, now: number, age: number): LostSessions => {
+  const quiet = now - (known.recent.at(-1)?.at ?? Number.NEGATIVE_INFINITY) > memory
+  const recent = [...known.recent, { at: now, age }].slice(-many)
+  return {
+    ...known,
+    count: known.count + 1,
+    inARow: quiet ? 1 : known.inARow + 1,
+    recent,
+    isWarned: (known.isWarned && !quiet) || isForgetful(recent, now)
   }
 }
+
+/** An attempt that replaces a lost session takes a place in the bucket, which a command may empty and no more. */
+export const attempted = (known: LostSessions, now: number): LostSessions =>
+  known.isReplacing
+    ? {
+      ...known,
+      isReplacing: false,
+      fullAt: Math.min(Math.max(now, known.fullAt) + refill, now + burst * refill) // guard: session-pace
+    }
+    : known
+
+export const next = ({ fullAt }: LostSessions, now: number): number => Math.max(now, fullAt - (burst - 1) * refill)
+
+/** `undefined` unless it keeps forgetting. */
+export const describe = ({ inARow, recent }: LostSessions, now: number): string | undefined => {
+  if (!isForgetful(recent, now)) return undefined
+  const ages = recent.map(({ age }) => age)
+  const [youngest, oldest] = [formatMillis(Math.min(...ages)), formatMillis(Math.max(...ages))]
+  const old = youngest === oldest ? youngest : `${youngest} to ${oldest}`
+  return `the server keeps forgetting its sessions: ${inARow} were lost, the last ${many} of them ${old} old. ` +
+    "Usual causes: several replicas without sticky sessions, sessions kept in the memory of a function or of a server that " +
+    "restarts, an idle limit that is shorter than the keepalive interval"
+}
+
+const isForgetful = (recent: ReadonlyArray<LostSession>, now: number): boolean =>
+  recent.length === many && now - recent[0]!.at <= memory

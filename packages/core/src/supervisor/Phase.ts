@@ -1,6 +1,6 @@
 /**
- * The state of one backend, with at most one attempt, timer or teardown under way, which ends with the state. That is its own fence:
- * a report names the object that it comes from, and counts only while that is under way. (L4)
+ * The state of one backend, with at most one attempt, timer or teardown under way, which ends with the state. A report names the object that
+ * it comes from, and counts only while that is under way. (L4)
  */
 import { Effect, type Fiber, FiberId } from "effect"
 import * as SafeLog from "../internal/SafeLog.js"

@@ -1,9 +1,10 @@
 /**
- * One fiber that takes messages, asks `Lifecycle.transition`, publishes one new value of the slot, and then acts. It never waits for an
- * attempt, a timer or a close: each is a fiber that reports by message.
+ * One fiber that takes messages, asks `Lifecycle.transition`, publishes one new value of the slot, and acts. It waits for nothing: attempts,
+ * timers and closes are fibers that report by message.
  */
 import { Cause, Effect, Exit, type Fiber, FiberId, Scope } from "effect"
 import { Calls } from "../calls/Calls.js"
+import { ProgressBeats } from "../calls/progress/ProgressBeats.js"
 import type { CommandError } from "../Errors.js"
 import { awaitAtMost } from "../internal/deadline.js"
 import * as SafeLog from "../internal/SafeLog.js"
@@ -11,11 +12,10 @@ import * as Lifecycle from "../lifecycle/Lifecycle.js"
 import type { BackendOptions } from "../options/BackendOptions.js"
 import type { Loss } from "../port/Connection.js"
 import type { Supervision } from "../port/Connector.js"
-import { ProgressBeats } from "../progress/ProgressBeats.js"
 import type { BackendState } from "../state/BackendState.js"
 import { type Command, PendingCommand } from "../state/Command.js"
 import type { Message } from "../state/Message.js"
-import { Attempts } from "./Attempts.js"
+import { Attempts } from "./Attempt.js"
 import { Commands } from "./Commands.js"
 import { ConnectionManager } from "./ConnectionManager.js"
 import type { ConnectPermits } from "./ConnectPermits.js"
@@ -51,7 +51,7 @@ export class Supervisor {
     const beats = this.#beats = new ProgressBeats(backend, tasks.probe, () => ({
       id: backend.id,
       isProcess,
-      attempt: this.connections.failedAttempts + 1,
+      attempt: this.connections.pace.failures + 1,
       isSigningIn: backend.isSigningIn()
     }))
     const calls = this.calls = new Calls(backend, tasks.probe, tasks.doubt, beats, tasks.refresh.tools)

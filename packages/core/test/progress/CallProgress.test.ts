@@ -1,7 +1,7 @@
 import type { Progress } from "@modelcontextprotocol/sdk/types.js"
 import * as fc from "fast-check"
 import { describe, expect, it } from "vitest"
-import { CallProgress } from "../../src/progress/CallProgress.js"
+import { CallProgress } from "../../src/calls/progress/CallProgress.js"
 
 /** What may happen to the progress of a call. */
 type Step =

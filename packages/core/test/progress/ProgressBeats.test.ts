@@ -4,8 +4,8 @@ import * as Internal from "@mcp-lifeline/core/internal"
 import { ScriptedConnector } from "@mcp-lifeline/testing"
 import type { Progress } from "@modelcontextprotocol/sdk/types.js"
 import { Effect, Fiber, FiberId, Random, Runtime, TestClock } from "effect"
+import { spoken, withoutConnection } from "../../src/calls/progress/progressText.js"
 import { State } from "../../src/lifecycle/Lifecycle.js"
-import { spoken, withoutConnection } from "../../src/progress/progressText.js"
 
 type Options = Partial<Backend.BackendOptions>
 

@@ -3,9 +3,9 @@ import { Effect } from "effect"
 import { describe, expect, it } from "vitest"
 import { mayLeave } from "../../../testing/test/support/Holdings.js"
 import * as Call from "../../src/calls/Call.js"
+import { TaskSupport } from "../../src/calls/tasks/TaskSupport.js"
 import * as Hints from "../../src/catalog/Hints.js"
 import { Runtime } from "../../src/runtime/Runtime.js"
-import { TaskSupport } from "../../src/tasks/TaskSupport.js"
 
 const extension = "io.modelcontextprotocol/tasks"
 const declared = { "io.modelcontextprotocol/clientCapabilities": { extensions: { [extension]: {} } } }

@@ -4,7 +4,7 @@
  * them.
  */
 import type { Hearing } from "@mcp-lifeline/core"
-import { Freshness, Listing, pollPause, stateOf } from "@mcp-lifeline/core/internal"
+import { Freshness, Listing, stateOf } from "@mcp-lifeline/core/internal"
 import { Clock, Effect, Predicate } from "effect"
 import * as JsonRpc from "../JsonRpc.js"
 import { isList, type ListMethod, lists } from "../listMethods.js"
@@ -141,7 +141,7 @@ export class ListWatch {
     return Effect.forever(Effect.zipRight(
       Effect.zipRight(
         this.#deaf.await,
-        pollPause((draw) => Freshness.pollAfter(this.#timesToLive, undefined, draw))
+        Freshness.pollPause((draw) => Freshness.pollAfter(this.#timesToLive, undefined, draw))
       ),
       Effect.sync(() => {
         if (this.#unannounced.length > 0 && this.#isConnected) this.compare()

@@ -45,7 +45,7 @@ export interface Parts {
   readonly runtime: Runtime.Runtime<never>
 }
 
-/** An error of the server, not of its process. */
+/** Of the server, not of its process. */
 const withoutName = ({ cause, message, permanent, reason, retryAfter }: ConnectError): ConnectError =>
   new ConnectError({ backend: "", cause, message, permanent, reason, retryAfter })
 
@@ -57,9 +57,9 @@ export class Pool {
   readonly #sendToAll: Connection["send"]
   readonly #first = Deferred.unsafeMake<void, ConnectError>(FiberId.none)
   readonly #announcements: Announcements
-  /** Introduces all processes: that of the first one, until one has another version. */
+  /** Of the first process, until one has another version. */
   #introduction: Connection | undefined
-  /** Whose state has changed last. */
+  /** Changed last. */
   #last: Member | undefined
   #loss: Loss | undefined
   #onLost: ((loss: Loss) => void) | undefined
@@ -80,7 +80,7 @@ export class Pool {
     this.#announcements = new Announcements({ onNotification: parts.options.onNotification, run: parts.run })
   }
 
-  /** Ends when the first process is connected. Fails as its attempt does. */
+  /** Ends with the attempt of the first process. */
   begin(): Effect.Effect<void, ConnectError, Scope.Scope> {
     return Effect.zipRight(this.add(1), Deferred.await(this.#first))
   }
@@ -175,13 +175,13 @@ export class Pool {
     else if (member.isEnding) this.#lose(member.loss)
   }
 
-  /** No process can take the request. The connection is lost, so that the core waits for the next one. */
+  /** No process can take the request: the core waits for the next connection. */
   get #refusal(): RequestError {
     this.#lose(this.#last?.loss ?? { kind: "closed", message: "no process is connected" })
     return new RequestError({ fate: "notSent", reason: "lost", message: "no process of the server is connected" })
   }
 
-  /** No process is left: a new connection begins with one process again. */
+  /** A new connection begins with one process again. */
   #lose(loss: Loss): void {
     if (this.#loss !== undefined) return
     this.#loss = loss
@@ -229,8 +229,8 @@ export class Pool {
   }
 
   /**
-   * What is sent to a silent process may be lost with it: it waits until a probe is answered, or another process comes. A list whose process
-   * was lost is asked for again; of other requests the core decides.
+   * What is sent to a silent process may be lost with it: it waits for an answered probe, or another process. A list whose process was lost
+   * is asked for again; of other requests the core decides.
    */
   #sendToOne<M extends Method>(
     method: M,
@@ -265,7 +265,7 @@ export class Pool {
     return Sending.after(runtime, heard, options, (left) => this.#sendToOne(method, params, left, settle), settle)
   }
 
-  /** If one process answers, the server lives; the others are probed further, each by itself. */
+  /** If one answers, the server lives; the others are probed further, each by itself. */
   get #ping(): Effect.Effect<{}, RequestError> {
     return Effect.suspend(() => {
       const probes = this.#live.map(({ live }) => live.probe)
@@ -276,7 +276,7 @@ export class Pool {
     })
   }
 
-  /** Sets the same in each process, also in later ones. One answer is enough. */
+  /** Also of later ones. One answer is enough. */
   #ofEach<M extends Method>(
     method: M,
     params: Params<M>,
@@ -305,7 +305,6 @@ export class Pool {
 
   // --- the connection
 
-  /** Requires a first process. */
   get connection(): Connection {
     const introduction = () => this.#introduction as Connection
     const processes = () => this.#members.map(({ status }) => status)

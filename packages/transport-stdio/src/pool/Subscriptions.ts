@@ -1,6 +1,6 @@
 /**
- * Subscriptions to resources at a server of several processes: all in one, so that a change is announced once.
- * If that process is lost, they are made in another one.
+ * Subscriptions to resources at a server of several processes: all in one, and in another one once that is lost, so that a change is
+ * announced once.
  */
 import {
   type Method,

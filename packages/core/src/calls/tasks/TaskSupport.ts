@@ -1,13 +1,13 @@
 /** Which tool calls run as a task: the server creates one in place of a result, and Lifeline waits for its outcome. (C17) */
 import { Effect, Predicate } from "effect"
-import type { Call } from "../calls/Call.js"
-import type { ToolHints } from "../calls/ToolHints.js"
-import * as Hints from "../catalog/Hints.js"
-import type { RequestError } from "../Errors.js"
-import type { Connection } from "../port/Connection.js"
-import type { Method, Params } from "../port/Method.js"
-import type { Runtime } from "../runtime/Runtime.js"
-import type { BackendState } from "../state/BackendState.js"
+import * as Hints from "../../catalog/Hints.js"
+import type { RequestError } from "../../Errors.js"
+import type { Connection } from "../../port/Connection.js"
+import type { Method, Params } from "../../port/Method.js"
+import type { Runtime } from "../../runtime/Runtime.js"
+import type { BackendState } from "../../state/BackendState.js"
+import type { Call } from "../Call.js"
+import type { ToolHints } from "../ToolHints.js"
 
 /** Of the protocol without sessions. */
 export const extension = "io.modelcontextprotocol/tasks"
@@ -32,6 +32,15 @@ const hasExtension = ({ capabilities }: Connection): boolean =>
 const wantsTask = <M extends Method>({ options, params }: Call<M>): boolean =>
   options?.task !== undefined || member(params, "task") !== undefined ||
   member(params, "_meta", clientCapabilities, "extensions", extension) !== undefined
+
+/** How often a server is asked about a task, in milliseconds; `otherwise`: where it does not say. */
+const interval = { least: 100, most: 60_000, otherwise: 1000 }
+
+/** In milliseconds. `given`: what the server says. */
+export const pollInterval = (given: unknown): number => {
+  const { least, most, otherwise } = interval
+  return Math.min(most, Math.max(least, typeof given === "number" && given >= 0 ? given : otherwise))
+}
 
 export class TaskSupport {
   readonly #backend: BackendState

@@ -2,15 +2,22 @@
 import type { CallToolResult, Task } from "@modelcontextprotocol/sdk/types.js"
 import { Effect, Exit, Predicate } from "effect"
 import { constVoid } from "effect/Function"
-import * as Call from "../calls/Call.js"
-import type { FailedRequests } from "../calls/FailedRequests.js"
-import { type CallError, ProtocolError, RemoteError, RequestError, RequestTimeout, ResultUnknown } from "../Errors.js"
-import { firstOf } from "../internal/firstOf.js"
-import { detail, open, type Said as Texts, said } from "../observe/Said.js"
-import type { Method, Params, Result } from "../port/Method.js"
-import type { Runtime } from "../runtime/Runtime.js"
-import type { BackendState } from "../state/BackendState.js"
-import { pollInterval } from "./pollInterval.js"
+import {
+  type CallError,
+  ProtocolError,
+  RemoteError,
+  RequestError,
+  RequestTimeout,
+  ResultUnknown
+} from "../../Errors.js"
+import { firstOf } from "../../internal/firstOf.js"
+import { detail, open, type Said as Texts, said } from "../../observe/Said.js"
+import type { Method, Params, Result } from "../../port/Method.js"
+import type { Runtime } from "../../runtime/Runtime.js"
+import type { BackendState } from "../../state/BackendState.js"
+import * as Call from "../Call.js"
+import type { FailedRequests } from "../FailedRequests.js"
+import { pollInterval } from "./TaskSupport.js"
 
 type ToolCall = Call.Call<"tools/call">
 
@@ -106,7 +113,6 @@ export class TaskRun {
     task.on = on
   }
 
-  /** Tells the server. */
   cancel<M extends Method>(call: Call.Call<M>): void {
     const { task } = call
     if (task === undefined || task.isOver) return

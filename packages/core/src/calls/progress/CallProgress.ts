@@ -9,8 +9,8 @@ const above = (last: number, value: number): number =>
   value > last ? value : last + Math.max(Math.abs(last), 1) * 2 ** -40
 
 /**
- * What the server reports of the first request is handed on as it comes. Once Lifeline has spoken, or the request was sent again, each
- * value is raised above the ones before it, as MCP asks for; a request sent again is not heard until it is farther than before.
+ * What the server reports of the first request is handed on as it comes; once Lifeline has spoken, or the request was sent again, raised above
+ * what came before, as MCP asks for. A request sent again is not heard until it is farther.
  */
 export class CallProgress {
   readonly #listener: (progress: Progress) => void

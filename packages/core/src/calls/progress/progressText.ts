@@ -1,5 +1,5 @@
 /** What a caller hears of a call that takes long, in a few words. Pure. */
-import type { Slot } from "../state/BackendState.js"
+import type { Slot } from "../../state/BackendState.js"
 
 export interface About {
   readonly id: string

@@ -1,0 +1,147 @@
+/** How a server has failed since it was good last, and when it may be tried again: data, and pure functions. (R3) */
+import type { ConnectError, ConnectReason } from "../Errors.js"
+import { jittered } from "../internal/backoff.js"
+import type { Policy } from "../options/Policy.js"
+import * as LostSessions from "./LostSessions.js"
+
+type Options = Policy["reconnect"]
+
+/** Times are milliseconds, on the Clock's scale. */
+export interface Pace {
+  /** Attempts that failed, and connections that were lost before they were good. */
+  readonly failures: number
+  /** Attempts that failed, and for which no call waited. (R4, R8) */
+  readonly quickFailures: number
+  /** In a row, for which no call waited. (R5) */
+  readonly permanentFailures: number
+  readonly backoffs: number
+  readonly failedSince: number | undefined
+  /** Between attempts for calls, where the last one has reached nobody. (V10) */
+  readonly unheardSpacing: number
+  readonly demandedAt: number
+  /** A Retry-After is a time, and passes by itself. */
+  readonly notBefore: number
+  readonly sessions: LostSessions.LostSessions
+}
+
+/** Of the time that a call waits: two attempts fall into it, neither just as it ends. */
+const partOfWait = 0.4
+
+/** Such an attempt has given nobody anything to do. */
+const unheardReasons: ReadonlySet<ConnectReason> = new Set(["refused", "unreachable"])
+
+/** Of the outage so far: a server that is back is found that much later. */
+const partOfOutage = 0.1
+
+/** Of `demandInterval`. */
+const leastOfInterval = 0.25
+
+export const begin: Pace = {
+  failures: 0,
+  quickFailures: 0,
+  permanentFailures: 0,
+  backoffs: 0,
+  failedSince: undefined,
+  unheardSpacing: Number.POSITIVE_INFINITY,
+  demandedAt: Number.NEGATIVE_INFINITY,
+  notBefore: 0,
+  sessions: LostSessions.none
+}
+
+/** What failed before does not count. */
+export const good = ({ notBefore, sessions }: Pace): Pace => ({ ...begin, notBefore, sessions })
+
+/** The server asks us to wait, up to `maxRetryAfter`. (R6) */
+export const asked = (pace: Pace, now: number, retryAfter: number | undefined, { maxRetryAfter }: Options): Pace =>
+  retryAfter === undefined || !(retryAfter > 0)
+    ? pace
+    : { ...pace, notBefore: Math.max(pace.notBefore, now + Math.min(retryAfter, maxRetryAfter)) }
+
+export const attempted = (pace: Pace, now: number, demanded: boolean): Pace => ({
+  ...pace,
+  demandedAt: demanded ? now : pace.demandedAt,
+  sessions: LostSessions.attempted(pace.sessions, now)
+})
+
+/** The next attempt replaces a lost session. */
+export const replacing = (pace: Pace): Pace => ({ ...pace, sessions: { ...pace.sessions, isReplacing: true } })
+
+export const connectionFailed = (pace: Pace): Pace => ({
+  ...pace,
+  failures: pace.failures + 1,
+  failedSince: undefined,
+  unheardSpacing: begin.unheardSpacing
+})
+
+export type AttemptVerdict = "retry" | "exhausted" | "permanent"
+
+export interface Failed {
+  readonly error: Pick<ConnectError, "permanent" | "reason">
+  /** A call waited for it. */
+  readonly demanded: boolean
+  /** A backend that was up before gets all quick attempts. (R5) */
+  readonly everConnected: boolean
+  readonly now: number
+  /** From 0 to 1, by chance. */
+  readonly draw: number
+}
+
+export const attemptFailed = (
+  pace: Pace,
+  { demanded, draw, error: { permanent, reason }, everConnected, now }: Failed,
+  { demandInterval, maxAttempts }: Options
+): { readonly pace: Pace; readonly verdict: AttemptVerdict } => {
+  const quickFailures = pace.quickFailures + Number(!demanded)
+  const permanentFailures = permanent ? pace.permanentFailures + Number(!demanded) : 0
+  const failedSince = pace.failedSince ?? now
+  const part = Math.max((now - failedSince) * partOfOutage, demandInterval * leastOfInterval)
+  const unheardSpacing = unheardReasons.has(reason)
+    ? jittered(Math.min(part, demandInterval), 0.75, draw)
+    : begin.unheardSpacing
+  return {
+    pace: { ...pace, failures: pace.failures + 1, quickFailures, permanentFailures, failedSince, unheardSpacing },
+    verdict: permanent && (!everConnected || permanentFailures >= maxAttempts)
+      ? "permanent"
+      : quickFailures >= maxAttempts
+      ? "exhausted"
+      : "retry"
+  }
+}
+
+/** When the next attempt is made by itself: after the backoff, or as a probe of a Dormant backend. (R1, R4) */
+export const next = (
+  pace: Pace,
+  now: number,
+  timer: "backoff" | "probe",
+  draw: number,
+  { dormantProbe, factor, initialDelay, maxDelay }: Options
+): { readonly pace: Pace; readonly at: number } => {
+  if (timer === "probe") return { pace, at: earliest(pace, now + jittered(dormantProbe, 0.75, draw)) }
+  const { backoffs } = pace
+  const delay = jittered(Math.min(initialDelay * factor ** backoffs, maxDelay), 0.5, draw)
+  return { pace: { ...pace, backoffs: backoffs + 1 }, at: earliest(pace, now + delay) }
+}
+
+/** Only a Retry-After delays it. */
+export const earliest = ({ notBefore }: Pace, at: number): number => Math.max(at, notBefore)
+
+/** In place of a lost session, as far as a Retry-After and the bucket go. (R6, R7) */
+export const earliestSession = (pace: Pace, now: number): number =>
+  earliest(pace, LostSessions.next(pace.sessions, now))
+
+const demandSpacing = ({ failures }: Pace, { demandInterval, maxDelay }: Options): number =>
+  Math.min(maxDelay, demandInterval * 2 ** Math.max(0, failures - 1))
+
+/**
+ * For a call that waits. The spacing doubles with each failure, up to `maxDelay` and to less than half of the wait; not where nobody was
+ * reached. (R8, R14, V10)
+ */
+export const nextDemanded = (pace: Pace, now: number, wait: number, options: Options): number => {
+  const longest = Math.max(options.demandInterval, Math.floor(wait * partOfWait)) // guard: attempt-within-the-wait
+  const spacing = Math.min(demandSpacing(pace, options), longest, pace.unheardSpacing)
+  return Math.max(earliestSession(pace, now), pace.demandedAt + spacing)
+}
+
+/** No call waits for that time. (R13) */
+export const nextAfterPermanent = (pace: Pace, now: number, options: Options): number =>
+  Math.max(earliestSession(pace, now), now + demandSpacing(pace, options)) // guard: demand-respects-retry-after
