@@ -5,7 +5,6 @@
 import type { Connection, Kind, Loss, Method, RequestOptions, ServerNotification } from "@mcp-lifeline/core"
 import type { ConnectError } from "@mcp-lifeline/core"
 import { RequestError, Sending } from "@mcp-lifeline/core"
-import type { LoggingLevel } from "@modelcontextprotocol/sdk/types.js"
 import type { Scope } from "effect"
 import { Effect, Exit, Runtime } from "effect"
 import { constVoid } from "effect/Function"
@@ -100,16 +99,18 @@ const open = (
     const asking = InputRequests.by({ handlers, relay, read: parts.readQuestion })
     const enveloped = new EnvelopedRequests(requests, Discovery.envelopeOf(options), () => relay?.isStateless === true)
 
-    const discover = (timeout: number): Effect.Effect<Answer> =>
+    const request = (
+      method: Parameters<EnvelopedRequests["send"]>[0],
+      params: unknown,
+      options: RequestOptions
+    ): Effect.Effect<Record<string, unknown>, RequestError> =>
       Effect.async((resume) => {
-        const cancel = enveloped.send(
-          "server/discover",
-          undefined,
-          { timeout },
-          (answer) => resume(Effect.succeed(answer))
-        )
-        return Effect.sync(() => cancel("the caller cancelled the request"))
+        const cancel = enveloped.send(method, params, options, resume)
+        return Effect.sync(() => cancel(Failures.textOf(options.cancelReason?.())))
       })
+
+    const discover = (timeout: number): Effect.Effect<Answer> =>
+      Effect.exit(request("server/discover", undefined, { timeout }))
 
     const answer = discovered ?? (yield* discover(Number.POSITIVE_INFINITY))
     const verdict = Era.verdict(Discovery.outcomeOf(answer), kind)
@@ -160,31 +161,6 @@ const open = (
         return Effect.fail(contradicted(answer))
       })
 
-    /** What a server with sessions would keep for this one: here it is kept by us, and said in other requests. */
-    const keep = (
-      method: Method,
-      params: unknown,
-      { timeout }: RequestOptions
-    ): Effect.Effect<unknown, RequestError> | undefined => {
-      const given = params as { readonly level: LoggingLevel; readonly uri: string }
-      switch (method) {
-        case "logging/setLevel":
-          if (capabilities.logging === undefined) return Effect.fail(Failures.unsupportedMethod(method))
-          enveloped.setLevel(given.level)
-          return Effect.succeed({})
-        case "resources/subscribe":
-          return Effect.timeoutFail(Effect.as(listen.subscribe(given.uri), {}), {
-            duration: timeout,
-            onTimeout: () => Failures.timedOut(method)
-          })
-        case "resources/unsubscribe":
-          listen.unsubscribe(given.uri)
-          return Effect.succeed({})
-        default:
-          return undefined
-      }
-    }
-
     /** A request about a task that Lifeline runs. */
     const aboutTask = (
       method: Method,
@@ -196,15 +172,7 @@ const open = (
         timeout: Math.min(options.timeout, taskTimeout),
         decode: (result) => parts.decodeStateless("tools/call", result, options.resultSchema),
         send: (method, params, timeout) =>
-          Effect.async((resume) => {
-            const cancel = enveloped.send(
-              method as never,
-              params,
-              { timeout, runsTask: true },
-              (answer) => resume(answer)
-            )
-            return Effect.sync(() => cancel(Failures.textOf(options.cancelReason?.())))
-          })
+          request(method, params, { timeout, runsTask: true, cancelReason: options.cancelReason })
       })
 
     /** Asks the user for a request, whose time stands still meanwhile. */
@@ -249,15 +217,38 @@ const open = (
         }
         const answered = InputRequests.answer(method, result, askingFor(options))
         // The time that the user takes is not the server's.
-        const askAgain = (_: RequestOptions, given: object) =>
-          ask(method, { ...params as object, ...given }, again, settle, round + 1)
+        const askAgain = (_: RequestOptions, given: object): () => void => {
+          return ask(method, { ...params as object, ...given }, again, settle, round + 1)
+        }
         next = Sending.after(runtime, answered, again, askAgain, settle)
       })
-      return () => next === undefined ? cancel(Failures.textOf(options.cancelReason?.())) : next()
+      return () => {
+        if (next !== undefined) return next()
+        cancel(Failures.textOf(options.cancelReason?.()))
+      }
     }
 
-    const byEffect = Sending.by(runtime, (method, params, options) =>
-      method === "ping" ? ping(options) : keep(method, params, options) ?? aboutTask(method, params, options))
+    /** What a server with sessions would keep for this one: here it is kept by us, and said in other requests. */
+    const byEffect = Sending.by(runtime, (method, params, options) => {
+      switch (method) {
+        case "ping":
+          return ping(options)
+        case "logging/setLevel":
+          if (capabilities.logging === undefined) return Effect.fail(Failures.unsupportedMethod(method))
+          enveloped.setLevel(params.level)
+          return Effect.succeed({})
+        case "resources/subscribe":
+          return Effect.timeoutFail(Effect.as(listen.subscribe(params.uri), {}), {
+            duration: options.timeout,
+            onTimeout: () => Failures.timedOut(method)
+          })
+        case "resources/unsubscribe":
+          listen.unsubscribe(params.uri)
+          return Effect.succeed({})
+        default:
+          return aboutTask(method, params, options)
+      }
+    })
 
     const send = (
       method: Method,
@@ -269,17 +260,13 @@ const open = (
         settle(Exit.fail(error))
         return constVoid
       }
-      if (link.ended !== undefined) {
-        return refused(Failures.refused(link.ended))
-      }
+      if (link.ended !== undefined) return refused(Failures.refused(link.ended))
       const { resultSchema, runsTask, task } = options
       if (ownMethods.has(method) || (runsTask === true && method !== "tools/call")) {
         return byEffect(method, params as never, options, settle)
       }
       // The server decides which calls are tasks.
-      if (runsTask === true) {
-        return ask(method, params, { ...options, task: undefined }, settle)
-      }
+      if (runsTask === true) return ask(method, params, { ...options, task: undefined }, settle)
       const wrong = task === undefined
         ? resultSchema === undefined ? undefined : parts.wrong(resultSchema)
         : new TypeError(`protocol version ${Era.statelessVersion} has no option task`)
@@ -288,18 +275,12 @@ const open = (
 
     const notify: Connection["notify"] = (method, params) =>
       Effect.suspend(() => {
-        if (link.ended !== undefined) {
-          return Effect.fail(Failures.refused(link.ended))
-        }
+        if (link.ended !== undefined) return Effect.fail(Failures.refused(link.ended))
         // There is no handshake to end, and the server has asked for no roots.
-        if (method === "notifications/initialized" || method === "notifications/roots/list_changed") {
-          return Effect.void
-        }
+        if (method === "notifications/initialized" || method === "notifications/roots/list_changed") return Effect.void
         return Effect.tryPromise({
-          try: () =>
-            transport.send({ jsonrpc: "2.0", method, params: enveloped.params(params) }),
-          catch: (error) =>
-            Failures.toRequestError(error, "notSent")
+          try: () => transport.send({ jsonrpc: "2.0", method, params: enveloped.params(params) }),
+          catch: (error) => Failures.toRequestError(error, "notSent")
         })
       })
 

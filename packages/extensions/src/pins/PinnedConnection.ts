@@ -1,6 +1,6 @@
 /**
- * One connection that offers only approved tools. (G24) With `block`, no call passes before its tools were read and compared, since it was
- * made and since the last announced change. A server that cannot announce changes is asked again now and then.
+ * One connection that offers only approved tools. (G24) With `block`, no call passes before its tools were compared, since it was made and since
+ * the last announced change. A server that cannot announce changes is asked again now and then.
  */
 import {
   type Connection,
@@ -134,8 +134,6 @@ export class PinnedConnection {
     const tools = page.tools.filter((tool) => pins.isApproved(nameOf(tool), pins.digestOf(tool))) // guard: withheld-is-not-listed
     return tools.length === page.tools.length ? page : { ...page, tools }
   }
-
-  // --- calls
 
   #refusal(params: unknown): RequestError | undefined {
     const name = nameOf(params)
