@@ -100,8 +100,6 @@ export class PinnedConnection {
     })
   }
 
-  // --- lists
-
   #list(params: Params<"tools/list">, options: RequestOptions): Effect.Effect<Result<"tools/list">, RequestError> {
     if (params?.cursor !== undefined) {
       const known = this.#options.pins.isKnown ? Effect.void : this.#compared(options.timeout)
@@ -110,7 +108,6 @@ export class PinnedConnection {
         Effect.map(this.#ask(params, options), (page) => this.#approvedOf(page))
       )
     }
-    // A server without tools answers that itself.
     if (this.#inner.capabilities.tools === undefined) return this.#ask(params, options)
     const first: FirstPage = { params, options, answer: undefined }
     return this.#reading.withPermits(1)(Effect.flatMap(Effect.either(this.#read(first)), (read) => {
@@ -142,8 +139,6 @@ export class PinnedConnection {
       ? undefined
       : new RequestError({ fate: "answered", reason: "remote", code: invalidParams, message })
   }
-
-  // --- comparing
 
   #isCompared(epoch: number): boolean {
     if (this.#comparedIn < epoch) return false
