@@ -349,6 +349,25 @@ describe("a call that is given up while it is sent", () => {
       }))
   }
 
+  it.scoped("[C19 L19:virtual] within a send that throws then, it keeps no lease", () =>
+    Effect.gen(function*() {
+      let cancel: (() => unknown) | undefined
+      const one = yield* sending((connection) => ({
+        send: (method, given, options, settle) => {
+          if (method !== "tools/call") return connection.send(method, given, options, settle)
+          cancel?.()
+          throw new Error("broken on purpose")
+        }
+      }))
+      yield* one.backend.disconnect
+      cancel = one.start()
+      const fiber = yield* Effect.fork(one.nexts[0]!)
+      yield* one.backend.reconnect
+      yield* runUntilIdle
+      yield* Fiber.interrupt(fiber)
+      expect((yield* one.backend.status).inFlight).toBe(0)
+    }))
+
   it.scoped("[L19:virtual] onSent may throw: the call goes on", () =>
     Effect.gen(function*() {
       const one = yield* sending()

@@ -99,15 +99,14 @@ const open = (
     const asking = InputRequests.by({ handlers, relay, read: parts.readQuestion })
     const enveloped = new EnvelopedRequests(requests, Discovery.envelopeOf(options), () => relay?.isStateless === true)
 
-    const request = (
-      method: Parameters<EnvelopedRequests["send"]>[0],
-      params: unknown,
-      options: RequestOptions
-    ): Effect.Effect<Record<string, unknown>, RequestError> =>
-      Effect.async((resume) => {
-        const cancel = enveloped.send(method, params, options, resume)
-        return Effect.sync(() => cancel(Failures.textOf(options.cancelReason?.())))
-      })
+    const sent =
+      (method: Parameters<EnvelopedRequests["send"]>[0], params: unknown, options: RequestOptions) =>
+      (settle: (answer: Answer) => void) => {
+        const cancel = enveloped.send(method, params, options, settle)
+        return () => cancel(Failures.textOf(options.cancelReason?.()))
+      }
+    const request = (...given: Parameters<typeof sent>): Effect.Effect<Record<string, unknown>, RequestError> =>
+      Effect.async((resume) => Effect.sync(sent(...given)(resume)))
 
     const discover = (timeout: number): Effect.Effect<Answer> =>
       Effect.exit(request("server/discover", undefined, { timeout }))
@@ -194,18 +193,18 @@ const open = (
       settle: (exit: Exit.Exit<unknown, RequestError>) => void,
       round = 0
     ): () => void => {
-      let next: (() => void) | undefined
+      const steps = new Sending.Relay(settle)
       const startedAt = timers.now()
-      const cancel = enveloped.send(method, params, options, (answer) => {
-        if (Exit.isFailure(answer)) return settle(answer)
+      steps.step(sent(method, params, options), (answer) => {
+        if (Exit.isFailure(answer)) return steps.settle(answer)
         const result = answer.value
         listen.listed(kindsIn[method] ?? [])
         const task = options.runsTask === true ? StatelessTasks.created(result) : undefined
-        if (task !== undefined) return settle(Exit.succeed(task))
+        if (task !== undefined) return steps.settle(Exit.succeed(task))
         if (result["resultType"] !== "input_required" || relay?.isStateless === true) {
-          return settle(parts.decodeStateless(method, result, options.resultSchema))
+          return steps.settle(parts.decodeStateless(method, result, options.resultSchema))
         }
-        if (round === InputRequests.maxRounds) return settle(Exit.fail(Failures.tooManyRounds(method, round)))
+        if (round === InputRequests.maxRounds) return steps.settle(Exit.fail(Failures.tooManyRounds(method, round)))
         const taken = timers.now() - startedAt
         const { maxTotalTimeout, resetTimeoutOnProgress, timeout } = options
         const again = {
@@ -216,16 +215,13 @@ const open = (
           maxTotalTimeout: maxTotalTimeout === undefined ? undefined : Math.max(maxTotalTimeout - taken, 1)
         }
         const answered = InputRequests.answer(method, result, askingFor(options))
-        // The time that the user takes is not the server's.
-        const askAgain = (_: RequestOptions, given: object): () => void => {
-          return ask(method, { ...params as object, ...given }, again, settle, round + 1)
-        }
-        next = Sending.after(runtime, answered, again, askAgain, settle)
+        steps.step(Sending.effect(runtime, answered, options), (given) => {
+          if (Exit.isFailure(given)) return steps.settle(given)
+          const more = { ...params as object, ...given.value }
+          steps.step((settle) => ask(method, more, again, settle, round + 1), steps.settle)
+        })
       })
-      return () => {
-        if (next !== undefined) return next()
-        cancel(Failures.textOf(options.cancelReason?.()))
-      }
+      return steps.cancel
     }
 
     /** What a server with sessions would keep for this one: here it is kept by us, and said in other requests. */

@@ -5,7 +5,7 @@
 import { type Connection, type Params, type RequestOptions, type Result, Sending } from "@mcp-lifeline/core"
 import { Listing } from "@mcp-lifeline/core/internal"
 import type { JSONRPCMessage } from "@modelcontextprotocol/sdk/types.js"
-import { Effect, Predicate, type Runtime } from "effect"
+import { Effect, Exit, Predicate, type Runtime } from "effect"
 import { oneLine } from "./HttpFailure.js"
 import * as RequestHeaders from "./RequestHeaders.js"
 
@@ -115,20 +115,18 @@ export class ParameterHeaders {
     const send: Connection["send"] = (method, params, options, settle) => {
       if (method === "tools/list") return sendList(method, params, options, settle)
       if (method !== "tools/call") return connection.send(method, params, options, settle)
-      let again: (() => void) | undefined
-      const cancel = connection.send(method, params, options, (exit) => {
+      const relay = new Sending.Relay(settle)
+      relay.step<Result<typeof method>>((settle) => connection.send(method, params, options, settle), (exit) => {
         const refusal = Sending.errorOf(exit)
-        if (refusal?.code !== headerMismatch) return settle(exit)
-        const known = Effect.mapError(listAll(options.timeout), () => refusal)
-        again = Sending.after(
-          runtime,
-          known,
-          options,
-          (left) => connection.send(method, params, left, settle),
-          settle
-        )
+        if (refusal?.code !== headerMismatch) return relay.settle(exit)
+        // The server has had it once.
+        const again = { ...options, onwithdrawn: undefined }
+        relay.step(Sending.effect(runtime, listAll(options.timeout), options), (listed) => {
+          if (Exit.isFailure(listed)) return relay.settle(exit)
+          relay.step((settle) => connection.send(method, params, again, settle), relay.settle)
+        })
       })
-      return () => (again ?? cancel)()
+      return relay.cancel
     }
     return { ...connection, send }
   }

@@ -7,6 +7,7 @@ import type { RequestOptions } from "../port/Connection.js"
 import type { Loss, ProcessStatus } from "../port/Loss.js"
 import type * as Port from "../port/Member.js"
 import type { Method, Params, Result } from "../port/Method.js"
+import * as Sending from "../port/Sending.js"
 import type { InFlight, Runtime } from "../runtime/Runtime.js"
 import type { BackendState } from "../state/BackendState.js"
 import type { Supervisor } from "../supervisor/Supervisor.js"
@@ -125,13 +126,15 @@ class Live implements Port.LiveMember {
       onprogress(progress)
     })
     runtime.begin(request)
-    const cancel = runtime.connection.send(method, params, { ...options, onprogress: heard }, (exit) => {
+    const relay = new Sending.Relay(settle)
+    const given = { ...options, onprogress: heard }
+    relay.step<Result<M>>((settle) => runtime.connection.send(method, params, given, settle), (exit) => {
       this.#ended(method, exit, request)
-      settle(exit)
+      relay.settle(exit)
     })
     return () => {
-      this.#givenUp(request)
-      cancel()
+      if (!relay.isOver) this.#givenUp(request)
+      relay.cancel()
     }
   }
 
@@ -161,6 +164,6 @@ class Live implements Port.LiveMember {
   #suspect(isSilent: boolean): void {
     const { runtime } = this
     if (isSilent) this.#supervisor.tasks.probe.leftUnanswered(runtime)
-    this.#backend.send({ _tag: "Suspected", runtime, isSilent })
+    this.#backend.send({ _tag: "Suspected", runtime })
   }
 }

@@ -9,6 +9,7 @@
  *   out.
  */
 import { Effect, Exit } from "effect"
+import { constVoid } from "effect/Function"
 import * as Hints from "../catalog/Hints.js"
 import { type CallError, type RequestError, requestErrorOf } from "../Errors.js"
 import type { Probe } from "../health/Probe.js"
@@ -169,7 +170,9 @@ export class CallLoop implements Call.Carrier {
       // By a progress that has come meanwhile.
       if (call.isGivenUp) this.#cancel(call, runtime)
     } catch (defect) {
-      settle(Exit.die(defect))
+      if (!call.isGivenUp) return settle(Exit.die(defect))
+      call.cancel = constVoid
+      this.#cancel(call, runtime)
     }
   }
 
@@ -234,7 +237,7 @@ export class CallLoop implements Call.Carrier {
   #learn<M extends Method>({ method, params }: Call.Call<M>, runtime: Runtime, result: unknown): void {
     if (method !== "tools/list") return this.#parts.sessionState.note(method, params)
     const { published, policy } = this.#backend
-    runtime.learn(Hints.learn(runtime.listed, result, published.value.revision, policy.discovery.maxEntries))
+    runtime.listed = Hints.learn(runtime.listed, result, published.value.revision, policy.discovery.maxEntries)
   }
 
   /** The one exit. `next` is called before the call is measured: that keeps no caller waiting. */
@@ -298,7 +301,7 @@ export class CallLoop implements Call.Carrier {
     if (now - Math.max(call.heardAt, latest.answeredAt) < Call.silence) return
     // At once: the caller's next call may come before the probe.
     this.#parts.probe.leftUnanswered(latest)
-    this.#backend.send({ _tag: "Suspected", runtime: latest, isSilent: true }) // guard: given-up-is-suspicion
+    this.#backend.send({ _tag: "Suspected", runtime: latest }) // guard: given-up-is-suspicion
   }
 
   /** Of another backend. The options by tool are those of this one. */

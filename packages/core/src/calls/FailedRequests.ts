@@ -9,7 +9,7 @@ import type { Runtime } from "../runtime/Runtime.js"
 import type { BackendState } from "../state/BackendState.js"
 import { after, type Call, type Rest, timeOver } from "./Call.js"
 import { type About, toCallError } from "./CallFailure.js"
-import { afterDoubt, decide, type Facts, isMisuse } from "./decide.js"
+import { afterDoubt, decide, type Facts, isLost, isMisuse } from "./decide.js"
 import type { ToolHints } from "./ToolHints.js"
 import type { Waiting } from "./Waiting.js"
 
@@ -50,8 +50,7 @@ export class FailedRequests {
       generation: runtime.generation,
       mayRepeat: this.#hints.mayRepeat(call, runtime),
       trustsRefusals: calls.afterRefusal === "resend",
-      retries: (call.tool?.retry ?? calls.retry) === "safe",
-      isSpread: runtime.connection.spreads === true && runtime.loss === undefined
+      retries: (call.tool?.retry ?? calls.retry) === "safe"
     }
   }
 
@@ -62,16 +61,16 @@ export class FailedRequests {
     const suspicion = isSuspicious
       ? this.#probe.onSuspicion(runtime, error.reason === "timeout")
       : Effect.succeed(Effect.void)
-    if (again === undefined) return isSuspicious ? Effect.zipRight(suspicion, fail) : fail
+    if (again === "no") return isSuspicious ? Effect.zipRight(suspicion, fail) : fail
     return Effect.flatMap(suspicion, (verdict) => {
-      const isLasting = again.waits === "for a verdict"
-      const pause = isLasting ? this.#pause(call, error, fail) : Effect.void
-      const wait = isLasting
-        ? this.#backend.before(call.deadline, verdict)
-        : again.waits === "for a connection"
+      const gone = isLost(error)
+      const wait = gone && runtime.connection.spreads === true && runtime.loss === undefined
+        ? Effect.void // One process was lost, and another one takes it. (C18)
+        : gone
         ? this.#wait.forCall(call, runtime)
-        : Effect.void
-      if (!again.hints) return after(Effect.zipRight(wait, pause))
+        : this.#backend.before(call.deadline, verdict)
+      const pause = gone ? Effect.void : this.#pause(call, error, fail)
+      if (again === "yes") return after(Effect.zipRight(wait, pause))
       call.undecided = { failed: runtime, readOn: undefined, pause, fail }
       return after(wait)
     })

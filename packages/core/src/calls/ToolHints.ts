@@ -72,7 +72,7 @@ export class ToolHints {
       onSuccess: (tools) => {
         const { policy: { discovery }, published: { value: { revision } } } = this.#backend
         if (tools === undefined) return this.#forget(reading)
-        runtime.learn(Hints.learn(runtime.listed, { tools }, revision, discovery.maxEntries))
+        runtime.listed = Hints.learn(runtime.listed, { tools }, revision, discovery.maxEntries)
       },
       onFailure: () => this.#forget(reading)
     })

@@ -42,8 +42,6 @@ export interface Facts {
   readonly trustsRefusals: boolean
   /** `calls.retry`, or that of the tool. */
   readonly retries: boolean
-  /** One process of several was lost, and another one takes it. (C18) */
-  readonly isSpread: boolean
 }
 
 export interface Decision {
@@ -54,10 +52,8 @@ export interface Decision {
   /** Set where it has reached the server as often as Lifeline sends it. */
   readonly times: number | undefined
   readonly isSuspicious: boolean
-  /** `undefined`: the call fails. `hints`: once they were read. */
-  readonly again:
-    | { readonly waits: "for nothing" | "for a connection" | "for a verdict"; readonly hints: boolean }
-    | undefined
+  /** `hints`: once those of its tool are read, if they allow it. */
+  readonly again: "no" | "yes" | "hints"
 }
 
 export const decide = (failure: RequestError, tally: Tally, facts: Facts): Decision => {
@@ -82,17 +78,14 @@ export const decide = (failure: RequestError, tally: Tally, facts: Facts): Decis
     harmless: tally.repeated || isRepeatable,
     times: isLast ? withoutResult : undefined,
     isSuspicious: fate !== "answered" && !isMisuse(error) && isSuspicious(error),
-    again: undefined
+    again: "no"
   }
   if (fate === "answered" || isMisuse(error) || isLast || !facts.retries || conclusive.has(error.reason)) return failed
   if (isUnknown && mayRepeat === false) return failed // guard: side-effect-once
   return {
     ...failed,
     tally: { ...failed.tally, sent: tally.sent + 1, repeated: failed.harmless },
-    again: {
-      waits: !isLost(error) ? "for a verdict" : facts.isSpread ? "for nothing" : "for a connection",
-      hints: isUnknown && mayRepeat === undefined
-    }
+    again: isUnknown && mayRepeat === undefined ? "hints" : "yes"
   }
 }
 

@@ -180,7 +180,7 @@ export class Probe {
 
   /** Whoever says so calls `onSuspicion`, and need not wait for that. */
   leftUnanswered(runtime: Runtime): void {
-    if (runtime.connection.spreads === true) return
+    if (runtime.connection.spreads === true || !this.#backend.isCurrent(runtime)) return
     this.#silent = { runtime, answers: runtime.answers, left: "call" }
   }
 

@@ -62,9 +62,9 @@ export interface Connection {
   /** Whether the server keeps state for this session. False only for Streamable HTTP without a session id. */
   readonly stateful: boolean
   /**
-   * Sends a request at once. Calls `settle` once with the outcome, perhaps before this returns. Returns what cancels the request: the server
-   * gets `notifications/cancelled`, and `settle` is not called any more. Neither may throw. After the connection has failed, requests fail
-   * with fate `notSent`. `Sending` makes it of effects, and effects of it.
+   * Sends a request at once. Calls `settle` once with the outcome, perhaps before this returns. Returns what cancels the request, while it is not
+   * settled: the server gets `notifications/cancelled`, and `settle` is not called any more. Neither may throw. After the connection has failed,
+   * requests fail with fate `notSent`. `Sending` makes it of effects, and effects of it.
    */
   readonly send: <M extends Method>(
     method: M,

@@ -6,6 +6,76 @@ import type { RequestError } from "../Errors.js"
 import type { Connection, RequestOptions } from "./Connection.js"
 import type { Method, Params, Result } from "./Method.js"
 
+type Settle<A> = (exit: Exit.Exit<A, RequestError>) => void
+
+/** Sends at once, and returns what cancels it, as `Connection.send` does. */
+type Step<A> = (settle: Settle<A>) => () => void
+
+/** One request that may take several steps. Each has one outcome, also if it throws, and none after the whole was settled or cancelled. */
+export class Relay<A> {
+  readonly #settle: Settle<A>
+  #cancel: (() => void) | undefined
+  #isOver = false
+
+  constructor(settle: Settle<A>) {
+    this.#settle = settle
+  }
+
+  get isOver(): boolean {
+    return this.#isOver
+  }
+
+  /** In place of the step before, which has ended. */
+  step<B>(send: Step<B>, then: Settle<B>): void {
+    if (this.#isOver) return
+    let hasEnded = false
+    const settle: Settle<B> = (exit) => {
+      if (hasEnded || this.#isOver) return
+      hasEnded = true
+      this.#cancel = undefined
+      try {
+        then(exit)
+      } catch (defect) {
+        this.settle(Exit.die(defect))
+      }
+    }
+    try {
+      const cancel = send(settle)
+      if (hasEnded) return
+      if (this.#isOver) cancel()
+      else this.#cancel = cancel
+    } catch (defect) {
+      settle(Exit.die(defect))
+    }
+  }
+
+  readonly settle: Settle<A> = (exit) => {
+    if (this.#isOver) return
+    this.#isOver = true
+    this.#settle(exit)
+  }
+
+  readonly cancel = (): void => {
+    if (this.#isOver) return
+    this.#isOver = true
+    this.#cancel?.()
+  }
+}
+
+/** An effect as a step, in a fiber of its own. No scope ends it: what it waits for has to end. */
+export const effect = <A>(
+  runtime: Runtime.Runtime<never>,
+  work: Effect.Effect<A, RequestError>,
+  { span }: RequestOptions
+): Step<A> =>
+(settle) => {
+  const run = Effect.exit(span === undefined ? work : Effect.withParentSpan(work, span))
+  // Also where the connection was made in an uninterruptible region.
+  const fiber = Runtime.runFork(runtime)(Effect.interruptible(run))
+  fiber.addObserver((exit) => settle(Exit.flatten(exit)))
+  return () => fiber.unsafeInterruptAsFork(FiberId.none)
+}
+
 /** Sends a request in the step in which the effect is run. An interruption cancels it, and returns at once. */
 export const ask = <M extends Method>(
   connection: Pick<Connection, "send">,
@@ -13,7 +83,13 @@ export const ask = <M extends Method>(
   params: Params<M>,
   options: RequestOptions
 ): Effect.Effect<Result<M>, RequestError> =>
-  Effect.async((resume) => Effect.sync(connection.send(method, params, options, resume)))
+  Effect.withFiberRuntime(({ currentSpan: span }) =>
+    Effect.async((resume) => {
+      const relay = new Relay<Result<M>>(resume)
+      relay.step((settle) => connection.send(method, params, { span, ...options }, settle), relay.settle)
+      return Effect.sync(relay.cancel)
+    })
+  )
 
 /** `undefined` if a request has not failed, or its connector died. */
 export const errorOf = (exit: Exit.Exit<unknown, RequestError>): RequestError | undefined =>
@@ -23,51 +99,40 @@ export const errorOf = (exit: Exit.Exit<unknown, RequestError>): RequestError | 
 export type Request = (method: Method, params: any, options: RequestOptions) => Effect.Effect<any, RequestError>
 
 /**
- * The `send` of a connection whose requests are effects. Each begins in the step that sends it, in a fiber of its own under the span of the
- * request, which cancelling interrupts. No scope ends these fibers: the connection has to answer what is pending.
+ * The `send` of a connection whose requests are effects. Each begins in the step that sends it, in a fiber of its own; cancelling it interrupts
+ * that, which takes the request back a moment later.
  */
-export const by = (runtime: Runtime.Runtime<never>, request: Request): Connection["send"] => {
-  const run = Runtime.runFork(runtime)
-  return (method, params, options, settle) => {
-    const { span } = options
-    const asked = Effect.suspend(() => request(method, params, options))
-    // Also where the connection was made in an uninterruptible region.
-    const fiber = run(Effect.interruptible(span === undefined ? asked : Effect.withParentSpan(asked, span)))
-    let isCancelled = false
-    fiber.addObserver((exit) => {
-      if (!isCancelled) settle(exit)
-    })
-    return () => {
-      isCancelled = true
-      fiber.unsafeInterruptAsFork(FiberId.none)
-    }
+export const by =
+  (runtime: Runtime.Runtime<never>, request: Request): Connection["send"] => (method, params, options, settle) => {
+    const relay = new Relay(settle)
+    relay.step(effect(runtime, Effect.suspend(() => request(method, params, options)), options), relay.settle)
+    return relay.cancel
   }
-}
 
-/** Sends a request once something is known; cancelled before, it was withdrawn. `send` gets options with what is left of the time. */
-export const after = <A>(
+/**
+ * Sends a request for the first time once something is known; cancelled before, it was withdrawn. `send` gets options with what is left of the
+ * time.
+ */
+export const after = <A, B>(
   runtime: Runtime.Runtime<never>,
   known: Effect.Effect<A, RequestError>,
   options: RequestOptions,
-  send: (left: RequestOptions, known: A) => () => void,
-  settle: (exit: Exit.Exit<never, RequestError>) => void
+  send: (left: RequestOptions, known: A, settle: Settle<B>) => () => void,
+  settle: Settle<B>
 ): () => void => {
-  let cancel: (() => void) | undefined
-  let isCancelled = false
-  const fiber = Runtime.runFork(runtime)(Effect.interruptible(Effect.timed(known)))
-  fiber.addObserver((exit) => {
-    if (isCancelled) return
-    if (Exit.isFailure(exit)) return settle(Exit.failCause(exit.cause))
+  const relay = new Relay(settle)
+  let isWithdrawable = true
+  relay.step(effect(runtime, Effect.timed(known), options), (exit) => {
+    if (Exit.isFailure(exit)) return relay.settle(Exit.failCause(exit.cause))
     const [taken, value] = exit.value
     const { maxTotalTimeout, timeout } = options
-    const left = (time: number): number => Math.max(1, time - Duration.toMillis(taken))
+    const left = (time: number): number => Math.max(1, Math.ceil(time - Duration.toMillis(taken)))
     const rest = { ...options, timeout: left(timeout), maxTotalTimeout: maxTotalTimeout && left(maxTotalTimeout) }
-    cancel = send(rest, value)
+    isWithdrawable = false
+    relay.step((settle) => send(rest, value, settle), relay.settle)
   })
   return () => {
-    isCancelled = true
-    if (cancel !== undefined) return cancel()
-    options.onwithdrawn?.()
-    fiber.unsafeInterruptAsFork(FiberId.none)
+    if (isWithdrawable && !relay.isOver) options.onwithdrawn?.()
+    relay.cancel()
   }
 }

@@ -1,6 +1,6 @@
 /**
- * One connection and what its requests tell of it; nobody else writes to it. Its scope `attached` (keepalive, refresh, idle timer)
- * closes when it is detached from the slot; the connection's own closes after the drain.
+ * One connection, and what its requests tell of it. Its scope `attached` (keepalive, refresh, idle timer) closes when it is detached from the
+ * slot; the connection's own closes after the drain.
  */
 import { Effect, Exit, Fiber, FiberId, Scope } from "effect"
 import type { Listed } from "../catalog/Hints.js"
@@ -32,6 +32,12 @@ export class Runtime {
   #connection: Connection | undefined
   /** Called at the first lease. Must not throw. */
   onUsed: (() => void) | undefined
+  listed: Listed | undefined
+  /** For a call, or it could not be. */
+  hasReadTools = false
+  /** Lists that change without an announcement. */
+  unannounced: ReadonlyArray<Kind> = []
+  usage: ResourceUsage | undefined
   #acquiring: Fiber.RuntimeFiber<Connection, ConnectError> | undefined
   /** Set where it outlives its attempt, until an attempt has its connection. */
   #awaited: Fiber.RuntimeFiber<Connection, ConnectError> | undefined
@@ -56,11 +62,7 @@ export class Runtime {
   #onNews: Set<() => void> | undefined
   /** Goes on with the session and its calls. */
   #successor: Runtime | undefined
-  #listed: Listed | undefined
-  #usage: ResourceUsage | undefined
-  #hasReadTools = false
   #needTask: Set<string> | undefined
-  #unannounced: ReadonlyArray<Kind> = []
 
   constructor(
     generation: number,
@@ -331,23 +333,6 @@ export class Runtime {
     return this.#usedAt
   }
 
-  get listed(): Listed | undefined {
-    return this.#listed
-  }
-
-  learn(listed: Listed | undefined): void {
-    this.#listed = listed
-  }
-
-  /** Read for a call, or could not be. */
-  get hasReadTools(): boolean {
-    return this.#hasReadTools
-  }
-
-  readTools(): void {
-    this.#hasReadTools = true
-  }
-
   needsTask(tool: string): boolean {
     return this.#needTask?.has(tool) === true
   }
@@ -355,23 +340,6 @@ export class Runtime {
   learnNeedsTask(tool: string): void {
     this.#needTask ??= new Set()
     this.#needTask.add(tool)
-  }
-
-  /** Lists that change without an announcement. */
-  get unannounced(): ReadonlyArray<Kind> {
-    return this.#unannounced
-  }
-
-  setUnannounced(unannounced: ReadonlyArray<Kind>): void {
-    this.#unannounced = unannounced
-  }
-
-  get usage(): ResourceUsage | undefined {
-    return this.#usage
-  }
-
-  measured(usage: ResourceUsage): void {
-    this.#usage = usage
   }
 
   /** Returns how many there were in a row. */

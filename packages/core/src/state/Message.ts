@@ -20,8 +20,8 @@ export type Message =
   | { readonly _tag: "Unused"; readonly runtime: Runtime }
   /** To be read, or polled from now on. */
   | { readonly _tag: "ListsChanged"; readonly runtime: Runtime }
-  /** A probe decides. `isSilent`: a request has no answer, or its caller has given it up. (H4, H9) */
-  | { readonly _tag: "Suspected"; readonly runtime: Runtime; readonly isSilent: boolean }
+  /** A probe decides. (H4, H9) */
+  | { readonly _tag: "Suspected"; readonly runtime: Runtime }
   /** A caller wants to hear of its call. (G25) */
   | { readonly _tag: "ProgressWanted" }
   /** A call is in flight, and unwatched. (V3) */

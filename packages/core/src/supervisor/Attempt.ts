@@ -141,7 +141,7 @@ const prepared = (
       },
       onHearing: (hearing) => parts.tasks.onHearing(runtime, hearing),
       onDoubt: () => {
-        if (backend.policy.keepalive.method !== "none") backend.send({ _tag: "Suspected", runtime, isSilent: false })
+        if (backend.policy.keepalive.method !== "none") backend.send({ _tag: "Suspected", runtime })
       },
       timeout: backend.policy.timeouts.connect,
       onAttempt,

@@ -55,7 +55,7 @@ export class RuntimeTasks {
       this.limit?.begin()
       runtime.connection.onUsage?.((usage) => {
         if (!(usage.memory >= 0)) return
-        runtime.measured(usage)
+        runtime.usage = usage
         this.#backend.telemetry?.usage?.(runtime.generation, usage)
         if (this.limit !== undefined) this.#backend.send({ _tag: "Measured", runtime })
       })
@@ -83,7 +83,7 @@ export class RuntimeTasks {
 
   onHearing(runtime: Runtime, { announced, unannounced }: Hearing): void {
     if (runtime.detached) return
-    runtime.setUnannounced(unannounced)
+    runtime.unannounced = unannounced
     this.refresh.announced(runtime, announced)
     this.#backend.send({ _tag: "ListsChanged", runtime })
   }

@@ -38,9 +38,9 @@ const supportOf = (
 ) => {
   const runtime = Effect.runSync(Runtime.make(1))
   if (known !== "not read") {
-    runtime.readTools()
+    runtime.hasReadTools = true
     const tools = known === "not listed" ? [] : [{ name: "long", execution: { taskSupport: known } }]
-    runtime.learn(Hints.learn(undefined, { tools }, 1, 10))
+    runtime.listed = Hints.learn(undefined, { tools }, 1, 10)
   }
   const backend = { policy: { calls: { tasks } }, published: { value: { snapshot: undefined } } }
   runtime.opened({ capabilities: servers[server] } as never, 0)

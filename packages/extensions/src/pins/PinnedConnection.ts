@@ -86,10 +86,10 @@ export class PinnedConnection {
         if (method !== "tools/call" || this.#options.pins.mode === "warn") {
           return inner.send(method, params, options, settle)
         }
-        const sendCompared = (options: RequestOptions) => {
+        const sendCompared = (options: RequestOptions, _: void, settled = settle) => {
           const refusal = this.#refusal(params)
-          if (refusal === undefined) return inner.send(method, params, options, settle)
-          settle(Exit.fail(refusal))
+          if (refusal === undefined) return inner.send(method, params, options, settled)
+          settled(Exit.fail(refusal))
           return constVoid
         }
         if (this.#isCompared(this.#epoch)) return sendCompared(options) // guard: compared-before-called

@@ -34,11 +34,13 @@ const sumOf = (usages: ReadonlyArray<ResourceUsage>): ResourceUsage | undefined 
     cpu: cpu === undefined ? sum.cpu : (sum.cpu ?? 0) + cpu
   }))
 
+type Settle<M extends Method> = (exit: Exit.Exit<Result<M>, RequestError>) => void
+
 export interface Parts {
   readonly supervision: Supervision
   /** One process for each connection. */
   readonly connector: Connector
-  /** Of all processes together. */
+  /** Of all together. */
   readonly options: ConnectOptions
   /** Runs work until the connection closes. */
   readonly run: (work: Effect.Effect<unknown>) => void
@@ -195,7 +197,7 @@ export class Pool {
     return this.#members.flatMap((member) => member.live === undefined ? [] : [{ member, live: member.live }])
   }
 
-  /** The process with the fewest requests, in turn among equals. None that has left a request without an answer. */
+  /** The process with the fewest requests, in turn among equals; none that has left one without an answer. */
   #choose(): Choice | undefined {
     if (this.#loss !== undefined) return undefined
     const count = this.#members.length
@@ -210,12 +212,7 @@ export class Pool {
     return best
   }
 
-  #send<M extends Method>(
-    method: M,
-    params: Params<M>,
-    options: RequestOptions,
-    settle: (exit: Exit.Exit<Result<M>, RequestError>) => void
-  ): () => void {
+  #send<M extends Method>(method: M, params: Params<M>, options: RequestOptions, settle: Settle<M>): () => void {
     switch (method) {
       case "ping":
       case "logging/setLevel":
@@ -228,41 +225,35 @@ export class Pool {
     }
   }
 
-  /**
-   * What is sent to a silent process may be lost with it: it waits for an answered probe, or another process. A list whose process was lost
-   * is asked for again; of other requests the core decides.
-   */
-  #sendToOne<M extends Method>(
-    method: M,
-    params: Params<M>,
-    options: RequestOptions,
-    settle: (exit: Exit.Exit<Result<M>, RequestError>) => void
-  ): () => void {
-    const { runtime } = this.#parts
+  /** A list whose process was lost is asked for again; of other requests the core decides. */
+  #sendToOne<M extends Method>(method: M, params: Params<M>, options: RequestOptions, settle: Settle<M>): () => void {
     const choice = this.#taskOwners.of(method, params) ?? this.#choose()
-    if (choice !== undefined) {
-      let again: (() => void) | undefined
-      const cancel = choice.live.send(method, params, options, (exit) => {
-        if (Exit.isSuccess(exit)) this.#taskOwners.note(method, exit.value, choice)
-        const error = Sending.errorOf(exit)
-        const isLostList = error !== undefined && isLost(error) && method.endsWith("/list")
-        if (isLostList && this.#live.length > 0) again = this.#sendToOne(method, params, options, settle)
-        else settle(exit)
-      })
-      return () => (again ?? cancel)()
-    }
+    if (choice === undefined) return this.#sendLater(method, params, options, settle)
+    const relay = new Sending.Relay(settle)
+    relay.step<Result<M>>((settle) => choice.live.send(method, params, options, settle), (exit) => {
+      if (Exit.isSuccess(exit)) this.#taskOwners.note(method, exit.value, choice)
+      const error = Sending.errorOf(exit)
+      const isLostList = error !== undefined && isLost(error) && method.endsWith("/list")
+      if (!isLostList || this.#live.length === 0) return relay.settle(exit)
+      relay.step((settle) => this.#sendToOne(method, params, options, settle), relay.settle)
+    })
+    return relay.cancel
+  }
+
+  /** What is sent to a silent process may be lost with it: it waits for an answered probe, or another process. */
+  #sendLater<M extends Method>(method: M, params: Params<M>, options: RequestOptions, settle: Settle<M>): () => void {
     if (this.#live.length === 0) {
       settle(Exit.fail(this.#refusal))
       return constVoid
     }
+    const message = "no process of the server answers probes"
     const late = Effect.delay(
-      Effect.fail(
-        new RequestError({ fate: "notSent", reason: "timeout", message: "no process of the server answers probes" })
-      ),
+      Effect.fail(new RequestError({ fate: "notSent", reason: "timeout", message })),
       options.timeout
     )
     const heard = firstOf(late, this.#next.completed, ...this.#live.map(({ member }) => member.heard))
-    return Sending.after(runtime, heard, options, (left) => this.#sendToOne(method, params, left, settle), settle)
+    const send = (left: RequestOptions, _: void, settle: Settle<M>) => this.#sendToOne(method, params, left, settle)
+    return Sending.after(this.#parts.runtime, heard, options, send, settle)
   }
 
   /** If one answers, the server lives; the others are probed further, each by itself. */
@@ -293,7 +284,7 @@ export class Pool {
     return Effect.suspend(() => this.#anyOf(this.#live.map(({ live }) => live.connection.notify(method, params))))
   }
 
-  /** The first answer in their order, or the first failure if none has one. */
+  /** The first answer in their order, or the first failure. */
   #anyOf<A>(requests: ReadonlyArray<Effect.Effect<A, RequestError>>): Effect.Effect<A, RequestError> {
     return requests.length === 0
       ? Effect.fail(this.#refusal)

@@ -62,7 +62,7 @@ export class Subscriptions {
     }
     const { uri } = params as Params<Subscribing>
     const isNew = method === "resources/subscribe"
-    // From the step in which this is sent: it is not made again after that.
+    // From this step on it is not made again.
     const had = !isNew && this.#uris.delete(uri)
     return home.live.send(method, params, options, (exit) => {
       const isRefused = Sending.errorOf(exit)?.fate === "answered"

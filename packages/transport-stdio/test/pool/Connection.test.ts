@@ -28,7 +28,7 @@ interface Sent {
 }
 
 /** Connects to so many processes. Nothing answers a call until the test says so. */
-const pool = (processes = 2) =>
+const pool = (processes = 2, bend: (send: Connection["send"]) => Connection["send"] = (send) => send) =>
   Effect.gen(function*() {
     const script = ScriptedConnector.make()
     script.respond = (method) => method === "tools/call" ? { answer: "never" } : undefined
@@ -40,10 +40,12 @@ const pool = (processes = 2) =>
       connect: (options: ConnectOptions) =>
         Effect.map(script.connect(options), (connection) => ({
           ...connection,
-          send: ((method: never, params: never, given: RequestOptions, settle: never) => {
-            sent.push({ method, options: given, on: connection.peer.pid as number })
-            return connection.send(method, params, given, settle)
-          }) as Connection["send"]
+          send: bend(
+            ((method: never, params: never, given: RequestOptions, settle: never) => {
+              sent.push({ method, options: given, on: connection.peer.pid as number })
+              return connection.send(method, params, given, settle)
+            }) as Connection["send"]
+          )
         }))
     }
     const told: Array<string> = []
@@ -95,6 +97,29 @@ describe("the processes of a server as one connection", () => {
           yield* Fiber.interrupt(waiting)
         }
       }
+    }))
+
+  it.scoped("[C18:virtual L19:virtual] a process that throws, or has two outcomes, gives its lease back once", () =>
+    Effect.gen(function*() {
+      const broken = yield* pool(1, (send) => (method, params, given, settle) => {
+        if (method !== "tools/call") return send(method, params, given, settle)
+        throw new Error("broken on purpose")
+      })
+      expect(Exit.isFailure(yield* Fiber.await(yield* broken.call()))).toBe(true)
+      expect(broken.inFlight()).toEqual([0])
+      let again: (() => void) | undefined
+      const twice = yield* pool(1, (send) => (method, params, given, settle) => {
+        again = () => settle(Exit.fail(new RequestError({ fate: "answered", reason: "remote", message: "again" })))
+        return send(method, params, given, settle)
+      })
+      yield* twice.call()
+      const given = yield* twice.call()
+      yield* TestClock.adjust(0)
+      again?.()
+      yield* Fiber.interrupt(given)
+      again?.()
+      yield* TestClock.adjust(0)
+      expect(twice.inFlight()).toEqual([1])
     }))
 
   it.scoped("[C18:virtual] a request whose time is over in a silence, or that is given up there, was not sent, and holds nothing", () =>

@@ -37,7 +37,7 @@ const isEnd = ({ status }: Said): boolean => status !== "working" && status !== 
 
 const known: ReadonlySet<string> = new Set(["working", "input_required", "completed", "failed", "cancelled"])
 
-export interface Sending {
+export interface Asking {
   readonly request: <M extends Method>(call: Call.Call<M>) => Effect.Effect<Result<M>, CallError>
   readonly leave: (call: Call.Call<Method>) => void
 }
@@ -52,12 +52,12 @@ type Outcome = Effect.Effect<CallToolResult, CallError | Forgotten>
 export class TaskRun {
   readonly #backend: BackendState
   readonly #failures: FailedRequests
-  readonly #sending: Sending
+  readonly #asking: Asking
 
-  constructor(backend: BackendState, failures: FailedRequests, sending: Sending) {
+  constructor(backend: BackendState, failures: FailedRequests, asking: Asking) {
     this.#backend = backend
     this.#failures = failures
-    this.#sending = sending
+    this.#asking = asking
   }
 
   /** What is about a task goes first to the connection that knows it, as long as that lives: it may be draining. */
@@ -130,7 +130,7 @@ export class TaskRun {
     const { task } = call
     if (task === undefined || task.isOver) return
     task.isOver = true
-    this.#sending.leave(call as Call.Call<Method>)
+    this.#asking.leave(call as Call.Call<Method>)
     task.on.end(this.#backend.now(), false)
   }
 
@@ -226,7 +226,7 @@ export class TaskRun {
       const schema = method === "tasks/result" ? { resultSchema } : {}
       const params = { taskId: call.task?.id } as Params<M>
       const options = { timeout, failFast, wait, ...schema }
-      return this.#sending.request(Call.make(method, params, options, undefined, timeout, this.#backend.now(), call))
+      return this.#asking.request(Call.make(method, params, options, undefined, timeout, this.#backend.now(), call))
     })
   }
 

@@ -74,7 +74,9 @@ export class TaskSupport {
   read<M extends Method>(call: Call<M>, runtime: Runtime): Effect.Effect<void> {
     return Effect.zipRight(
       this.#hints.read(call, runtime, () => this.decide(call, runtime)),
-      Effect.sync(() => runtime.readTools())
+      Effect.sync(() => {
+        runtime.hasReadTools = true
+      })
     )
   }
 
