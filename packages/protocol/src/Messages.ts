@@ -2,7 +2,7 @@
  * The messages in what a server has sent: a line, the data of an event, or a body. Servers print beside their messages, or write values that
  * JSON does not have. What is a message of that is read all the same. Pure.
  */
-import { ExactJson, PlainText } from "@mcp-lifeline/core/internal"
+import { ExactJson, Nesting, PlainText } from "@mcp-lifeline/core/internal"
 import type { JSONRPCMessage, RequestId } from "@modelcontextprotocol/sdk/types.js"
 import { Predicate } from "effect"
 import { IdScanner } from "./IdScanner.js"
@@ -63,7 +63,8 @@ export const read = (text: string): Read => {
   return {
     isJson: true,
     messages: messages.filter(isSome),
-    unread: others.map((one) => unreadOf(ExactJson.stringify(one)))
+    // What is nested too deeply cannot be written.
+    unread: others.map((one) => unreadOf(Nesting.isDeeper(one, Nesting.defaultDepth) ? text : ExactJson.stringify(one)))
   }
 }
 

@@ -54,6 +54,13 @@ describe("what a server sends", () => {
     expect(Messages.read(`now ${JSON.stringify(question)}`).messages).toEqual([question])
   })
 
+  it("[X1:unit C9] may be nested more deeply than can be written again, beside a message too", () => {
+    const deep = `${"[".repeat(20_000)}${"]".repeat(20_000)}`
+    const pong = { jsonrpc: "2.0", id: 1, result: {} }
+    const { isJson, messages, unread } = Messages.read(`[${deep},${JSON.stringify(pong)}]`)
+    expect([isJson, messages, unread.length]).toEqual([true, [pong], 1])
+  })
+
   it("[C9] names its request where it cannot be read", () => {
     const unread = (one: string) => Messages.read(one).unread.find(({ isOfProtocol }) => isOfProtocol)
     expect(unread(text.replace("[{", "NaN,[{"))).toMatchObject({ id: 7, hasMethod: false })

@@ -83,13 +83,14 @@ export const ask = <M extends Method>(
   params: Params<M>,
   options: RequestOptions
 ): Effect.Effect<Result<M>, RequestError> =>
-  Effect.withFiberRuntime(({ currentSpan: span }) =>
-    Effect.async((resume) => {
+  Effect.withFiberRuntime(({ currentSpan }) => {
+    const given = { ...options, span: options.span ?? currentSpan }
+    return Effect.async((resume) => {
       const relay = new Relay<Result<M>>(resume)
-      relay.step((settle) => connection.send(method, params, { span, ...options }, settle), relay.settle)
+      relay.step((settle) => connection.send(method, params, given, settle), relay.settle)
       return Effect.sync(relay.cancel)
     })
-  )
+  })
 
 /** `undefined` if a request has not failed, or its connector died. */
 export const errorOf = (exit: Exit.Exit<unknown, RequestError>): RequestError | undefined =>
@@ -109,10 +110,7 @@ export const by =
     return relay.cancel
   }
 
-/**
- * Sends a request for the first time once something is known; cancelled before, it was withdrawn. `send` gets options with what is left of the
- * time.
- */
+/** Sends a request once something is known; cancelled before, it was withdrawn. `send` gets options with what is left of the time. */
 export const after = <A, B>(
   runtime: Runtime.Runtime<never>,
   known: Effect.Effect<A, RequestError>,
