@@ -42,6 +42,20 @@ describe("a request that takes several steps", () => {
     expect([begun, told]).toEqual([1, ["done"]])
   })
 
+  it("[C19] nor does the second one count for the step that has followed", () => {
+    const { relay, told, waiting } = relayed()
+    const [first, second] = [waiting("first"), waiting("second")]
+    let begun = 0
+    relay.step(first.send, () => {
+      begun++
+      relay.step(second.send, relay.settle)
+    })
+    first.settle(Exit.fail(cut))
+    first.settle(Exit.fail(cut))
+    second.settle(done)
+    expect([begun, told]).toEqual([1, ["done"]])
+  })
+
   it("[C4] cancelled, it cancels the step that it is in, once, and hears nothing more", () => {
     const { cancelled, relay, told, waiting } = relayed()
     const [first, second] = [waiting("first"), waiting("second")]
@@ -77,6 +91,9 @@ describe("a request that takes several steps", () => {
     const broken = () => {
       throw new Error("broken on purpose")
     }
+    const alone = relayed()
+    expect(() => alone.relay.step(broken, alone.relay.settle)).not.toThrow()
+    expect(alone.told).toEqual(["failed"])
     for (const follows of [false, true]) {
       const { relay, told, waiting } = relayed()
       const first = waiting("first")
@@ -109,6 +126,20 @@ describe("a request as an effect", () => {
       yield* TestClock.adjust(0)
       yield* Fiber.interrupt(other)
       expect(cancelled).toBe(1)
+    }))
+
+  it.effect("[C4] cancelled, the effect that carries it out is interrupted, also of a connection that was made uninterruptibly", () =>
+    Effect.gen(function*() {
+      let interrupted = 0
+      const request = () => Effect.onInterrupt(Effect.never, () => Effect.sync(() => interrupted++))
+      for (const region of [Effect.interruptible, Effect.uninterruptible]) {
+        const send = Sending.by(yield* region(Effect.runtime<never>()), request)
+        const cancel = send("ping", undefined, options, () => {})
+        yield* TestClock.adjust(0)
+        cancel()
+        yield* TestClock.adjust(0)
+      }
+      expect(interrupted).toBe(2)
     }))
 
   it.effect("[O1] has the span of its fiber, also where an effect carries it out", () =>
