@@ -1,9 +1,9 @@
 /**
  * A connection that can be ended from outside.
  */
-import { type Connection, type Loss, RequestError } from "@mcp-lifeline/core"
+import { type Connection, type Loss, RequestError, Sending } from "@mcp-lifeline/core"
 import { delegated } from "@mcp-lifeline/core/internal"
-import { Effect, Exit } from "effect"
+import { Effect } from "effect"
 
 /** A connection, and what ends it from outside. */
 export interface Endable {
@@ -40,9 +40,8 @@ export const endable = (inner: Connection, mayUse: () => boolean, suspended: () 
       notify: (method, params) =>
         Effect.suspend(() => mayUse() ? plain.notify(method, params) : Effect.fail(refused())),
       send: (method, params, options, settle) => {
-        if (mayUse()) return plain.send(method, params, options, settle)
-        settle(Exit.fail(refused()))
-        return () => {}
+        if (!mayUse()) return Sending.refuse(settle, refused())
+        return plain.send(method, params, options, settle)
       },
       heartbeat: heartbeat === undefined
         ? undefined

@@ -106,6 +106,20 @@ describe("a call that something else than the server refuses", () => {
         expect(script.connections).toHaveLength(1)
       })
   )
+
+  it.scoped("[R12:virtual] is not meant where its session was forgotten: only refusals beside lists that are given count", () =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make()
+      const backend = yield* start(script, "resend")
+      const refusal = new RequestError({ ...gone, fate: "rejected", ifSessionLost: "rejected" })
+      let beside = 2
+      script.respond = (method, _, { id }) =>
+        id === 0 || (method === "tools/call" && beside-- > 0) ? { answer: "error", error: refusal } : undefined
+      const call = yield* Effect.fork(Effect.either(backend.callTool({ name: "pay" })))
+      yield* TestClock.adjust("20 seconds")
+      expect(yield* Fiber.join(call)).toMatchObject({ _tag: "Right" })
+      expect(script.connections).toHaveLength(2)
+    }))
 })
 
 describe("the id of a call", () => {

@@ -1,18 +1,10 @@
 import { describe, expect, it } from "@effect/vitest"
-import {
-  Backend,
-  type Connection,
-  type Connector,
-  RequestError,
-  type RequestOptions,
-  Sending,
-  Telemetry
-} from "@mcp-lifeline/core"
+import { Backend, RequestError, type RequestOptions, Sending, Telemetry } from "@mcp-lifeline/core"
 import * as Internal from "@mcp-lifeline/core/internal"
 import { ScriptedConnector } from "@mcp-lifeline/testing"
 import { Clock, Deferred, Effect, Fiber, FiberId, Option, Runtime, TestClock } from "effect"
 import { constVoid } from "effect/Function"
-import { asked } from "../../testing/test/support/asked.js"
+import { asked, sending } from "../../testing/test/support/asked.js"
 
 const second = 1000
 
@@ -35,17 +27,10 @@ type Caller = (backend: Backend.Backend, patience: number, options?: Backend.Cal
 /** A connector whose server can tell of progress on the last request. */
 const telling = (script: ScriptedConnector.ScriptedConnector) => {
   let last: RequestOptions | undefined
-  const connector: Connector = {
-    ...script,
-    connect: (options) =>
-      Effect.map(script.connect(options), (connection): Connection => ({
-        ...connection,
-        send: (method, params, given, settle) => {
-          last = given
-          return connection.send(method, params, given, settle)
-        }
-      }))
-  }
+  const connector = sending(script, (connection) => (method, params, given, settle) => {
+    last = given
+    return connection.send(method, params, given, settle)
+  })
   return { connector, progress: () => last?.onprogress?.({ progress: 1 }) }
 }
 
@@ -330,6 +315,28 @@ describe("a caller who stops listening, and may come back", () => {
         expect((yield* backend.status).calls.givenUp).toBe(1)
       })
   )
+})
+
+describe("a call that is given up on a connection that was replaced", () => {
+  it.scoped("[C14:virtual H9] says nothing of the one in its place: that stays in doubt, and nothing is sent to it", () =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make()
+      const backend = yield* Backend.make("one", { connector: script, timeouts: { drain: "1 hour" } })
+      yield* TestClock.adjust(0)
+      script.respond = (method) => method.endsWith("/list") ? undefined : { answer: "never" }
+      const call = Effect.fork(backend.callTool({ name: "pay" }, unlimited))
+      const onOld = yield* call
+      yield* TestClock.adjust(0)
+      yield* backend.reconnect
+      const onNew = yield* call
+      yield* TestClock.adjust(3 * second)
+      yield* Fiber.interrupt(onNew)
+      yield* Fiber.interrupt(onOld)
+      yield* call
+      yield* TestClock.adjust(0)
+      expect(script.ledger.live).toEqual([1])
+      expect(script.ledger.sent("tools/call")).toHaveLength(2)
+    }))
 })
 
 describe("calls that nobody gives up", () => {

@@ -1,9 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Backend, type Connector, RequestError } from "@mcp-lifeline/core"
+import { Backend, RequestError } from "@mcp-lifeline/core"
 import * as Internal from "@mcp-lifeline/core/internal"
 import { ScriptedConnector } from "@mcp-lifeline/testing"
 import { Cause, Effect, Exit, Fiber, Logger, LogLevel, TestClock, TestContext } from "effect"
 import * as fc from "fast-check"
+import { sending } from "../../testing/test/support/asked.js"
 import { Queue, type Ticket } from "../src/internal/Queue.js"
 
 const { tool } = ScriptedConnector
@@ -173,27 +174,18 @@ const counted = (script: ScriptedConnector.ScriptedConnector) => {
       isOver = true
     }
   }
-  const connector: Connector = {
-    transport: script.transport,
-    target: script.target,
-    overlap: script.overlap,
-    connect: (options) =>
-      Effect.map(script.connect(options), (connection) => ({
-        ...connection,
-        send: (method, params, given, settle) => {
-          if (!limited.has(method)) return connection.send(method, params, given, settle)
-          const end = begin(params)
-          const cancel = connection.send(method, params, given, (exit) => {
-            end()
-            settle(exit)
-          })
-          return () => {
-            end()
-            cancel()
-          }
-        }
-      }))
-  }
+  const connector = sending(script, (connection) => (method, params, given, settle) => {
+    if (!limited.has(method)) return connection.send(method, params, given, settle)
+    const end = begin(params)
+    const cancel = connection.send(method, params, given, (exit) => {
+      end()
+      settle(exit)
+    })
+    return () => {
+      end()
+      cancel()
+    }
+  })
   return { connector, ledger }
 }
 

@@ -3,7 +3,7 @@
  * because the SDK's schemas and its Client take 27 MB, which a program that only relays messages does not need.
  */
 import type { Connection, ConnectOptions, Loss, Method, RequestError, RequestOptions } from "@mcp-lifeline/core"
-import { ConnectError, SuspendedSession } from "@mcp-lifeline/core"
+import { ConnectError, Sending, SuspendedSession } from "@mcp-lifeline/core"
 import type {
   ClientCapabilities,
   CreateMessageRequest,
@@ -16,7 +16,6 @@ import type {
 } from "@modelcontextprotocol/sdk/types.js"
 import type { Scope } from "effect"
 import { Cause, Data, Effect, Exit, Option, Predicate, Runtime } from "effect"
-import { constVoid } from "effect/Function"
 import type { AdapterTransport, TransportSession } from "./AdapterTransport.js"
 import { allOrNothing } from "./allOrNothing.js"
 import { capabilitiesOf } from "./capabilities.js"
@@ -231,18 +230,12 @@ function open(
       method: Method,
       params: unknown,
       options: RequestOptions,
-      settle: (exit: Exit.Exit<unknown, RequestError>) => void
+      settle: Sending.Settle<unknown>
     ): () => void => {
       const { cancelReason, resultSchema } = options
       const wrong = resultSchema === undefined ? undefined : parts.wrong(resultSchema)
-      if (link.ended !== undefined) {
-        settle(Exit.fail(refused(link.ended)))
-        return constVoid
-      }
-      if (wrong !== undefined) {
-        settle(Exit.fail(misused(wrong)))
-        return constVoid
-      }
+      if (link.ended !== undefined) return Sending.refuse(settle, refused(link.ended))
+      if (wrong !== undefined) return Sending.refuse(settle, misused(wrong))
       const id = requests.send(method, given(params), options, (answer) =>
         settle(
           Exit.isSuccess(answer)

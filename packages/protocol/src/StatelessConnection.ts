@@ -7,7 +7,6 @@ import type { ConnectError } from "@mcp-lifeline/core"
 import { RequestError, Sending } from "@mcp-lifeline/core"
 import type { Scope } from "effect"
 import { Effect, Exit, Runtime } from "effect"
-import { constVoid } from "effect/Function"
 import type { AdapterTransport } from "./AdapterTransport.js"
 import { allOrNothing } from "./allOrNothing.js"
 import * as Discovery from "./Discovery.js"
@@ -190,7 +189,7 @@ const open = (
       method: Method,
       params: unknown,
       options: RequestOptions,
-      settle: (exit: Exit.Exit<unknown, RequestError>) => void,
+      settle: Sending.Settle<unknown>,
       round = 0
     ): () => void => {
       const steps = new Sending.Relay(settle)
@@ -250,13 +249,9 @@ const open = (
       method: Method,
       params: unknown,
       options: RequestOptions,
-      settle: (exit: Exit.Exit<unknown, RequestError>) => void
+      settle: Sending.Settle<unknown>
     ): () => void => {
-      const refused = (error: RequestError): () => void => {
-        settle(Exit.fail(error))
-        return constVoid
-      }
-      if (link.ended !== undefined) return refused(Failures.refused(link.ended))
+      if (link.ended !== undefined) return Sending.refuse(settle, Failures.refused(link.ended))
       const { resultSchema, runsTask, task } = options
       if (ownMethods.has(method) || (runsTask === true && method !== "tools/call")) {
         return byEffect(method, params as never, options, settle)
@@ -266,7 +261,9 @@ const open = (
       const wrong = task === undefined
         ? resultSchema === undefined ? undefined : parts.wrong(resultSchema)
         : new TypeError(`protocol version ${Era.statelessVersion} has no option task`)
-      return wrong === undefined ? ask(method, params, options, settle) : refused(Failures.misused(wrong))
+      return wrong === undefined
+        ? ask(method, params, options, settle)
+        : Sending.refuse(settle, Failures.misused(wrong))
     }
 
     const notify: Connection["notify"] = (method, params) =>

@@ -268,6 +268,23 @@ describe("a server that wants input first", () => {
       }))
   }
 
+  for (const round of [1, 2]) {
+    it.scopedLive(`[E3 C19] given up before it has left, it was ${round === 1 ? "withdrawn" : "not, since the server has had it"}: round ${round}`, () =>
+      Effect.gen(function*() {
+        const { connection, sent, transport } = yield* opened(
+          ({ method }, count) => method === "tools/call" && count < round ? { result: wants } : undefined,
+          { handlers }
+        )
+        let withdrawn = 0
+        const options = { timeout, onwithdrawn: () => withdrawn++ }
+        const fiber = yield* Effect.fork(Sending.ask(connection, "tools/call", call, options))
+        while (sent.filter(({ method }) => method === "tools/call").length < round) yield* Effect.sleep(1)
+        Object.assign(transport, { withdraw: () => true })
+        yield* Fiber.interrupt(fiber)
+        assert.strictEqual(withdrawn, round === 1 ? 1 : 0)
+      }))
+  }
+
   it.scopedLive("[E3] one without a limit waits for its answer as long as that takes", () =>
     Effect.gen(function*() {
       const { connection } = yield* opened(

@@ -7,7 +7,6 @@ import { Duration, Effect, Redacted } from "effect"
 import * as ShortCommand from "./ShortCommand.js"
 import * as SpawnFailure from "./SpawnFailure.js"
 
-/** Options of a command that writes a secret. */
 export interface Options extends SecretCommand.SecretCommand {
   /** The folder in which it runs. Default: that of this process. */
   readonly cwd?: string | undefined

@@ -9,9 +9,8 @@ import { ProcessGroup } from "./ProcessGroup.js"
 import { quoted } from "./quoted.js"
 import * as SpawnFailure from "./SpawnFailure.js"
 
-/** Options of a command. */
 export interface Options {
-  /** The program and its arguments. It is started without a shell. */
+  /** The program and its arguments. No shell starts it. */
   readonly command: ReadonlyArray<string>
   /** The folder in which it runs. Default: that of this process. */
   readonly cwd?: string | undefined

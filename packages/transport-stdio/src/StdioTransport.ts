@@ -22,7 +22,6 @@ import { StdoutNoise } from "./StdoutNoise.js"
 import { UnreadInput } from "./UnreadInput.js"
 import * as UsageSampler from "./UsageSampler.js"
 
-/** Options of a transport. */
 export interface Options extends GroupOptions {
   /** The command line for people. */
   readonly target: string

@@ -106,7 +106,6 @@ const jobMeter: Meter = {
     )
 }
 
-/** The meter of a system. */
 const meterOf = (platform: NodeJS.Platform): Meter =>
   platform === "linux" ? new ProcMeter() : platform === "win32" ? jobMeter : psMeter()
 

@@ -26,7 +26,7 @@ export interface Network {
   readonly isOpen: (from: string, to: string) => boolean
 }
 
-type Settle = (exit: Exit.Exit<unknown, RequestError>) => void
+type Settle = Sending.Settle<unknown>
 
 const lost = (fate: "notSent" | "unknown", message: string) =>
   Exit.fail(new RequestError({ fate, reason: "lost", message }))

@@ -116,7 +116,7 @@ class Live implements Port.LiveMember {
     method: M,
     params: Params<M>,
     options: RequestOptions,
-    settle: (exit: Exit.Exit<Result<M>, RequestError>) => void
+    settle: Sending.Settle<Result<M>>
   ): () => void {
     const { runtime } = this
     const { onprogress } = options

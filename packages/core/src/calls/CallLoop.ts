@@ -246,8 +246,6 @@ export class CallLoop implements Call.Carrier {
     if (Exit.isInterrupted(exit)) (call.carrier ?? this).giveUp(call)
     call.isOver = true
     this.#parts.beats.end(call)
-    // One that is made in a fiber ends later, with that.
-    this.#measured(call, Call.interrupted)
     const outcome = this.#asKnown(call, exit)
     try {
       next?.(outcome)

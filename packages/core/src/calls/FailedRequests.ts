@@ -1,4 +1,4 @@
-/** Carries out what was decided on a failed request. */
+/** What becomes of a call whose request has failed: the facts, what `decide` makes of them, and the waits that follow. */
 import { Effect, Option } from "effect"
 import { constant } from "effect/Function"
 import { type CallError, isGone, type RequestError } from "../Errors.js"
@@ -20,13 +20,7 @@ export class FailedRequests {
   readonly #wait: Waiting
   readonly #hints: ToolHints
 
-  constructor(
-    backend: BackendState,
-    probe: Probe,
-    doubt: SessionDoubt,
-    wait: Waiting,
-    hints: ToolHints
-  ) {
+  constructor(backend: BackendState, probe: Probe, doubt: SessionDoubt, wait: Waiting, hints: ToolHints) {
     this.#backend = backend
     this.#probe = probe
     this.#doubt = doubt

@@ -2,14 +2,22 @@
  * Requests of a connection as effects, and effects as requests of a connection.
  */
 import { Cause, Duration, Effect, Exit, FiberId, Option, Runtime } from "effect"
+import { constVoid } from "effect/Function"
 import type { RequestError } from "../Errors.js"
 import type { Connection, RequestOptions } from "./Connection.js"
 import type { Method, Params, Result } from "./Method.js"
 
-type Settle<A> = (exit: Exit.Exit<A, RequestError>) => void
+/** Takes the outcome of a request. */
+export type Settle<A> = (exit: Exit.Exit<A, RequestError>) => void
 
 /** Sends at once, and returns what cancels it, as `Connection.send` does. */
-type Step<A> = (settle: Settle<A>) => () => void
+export type Step<A> = (settle: Settle<A>) => () => void
+
+/** Fails a request before it is sent. Nothing is left to cancel. */
+export const refuse = <A>(settle: Settle<A>, error: RequestError): () => void => {
+  settle(Exit.fail(error))
+  return constVoid
+}
 
 /** One request that may take several steps. Each has one outcome, also if it throws, and none after the whole was settled or cancelled. */
 export class Relay<A> {

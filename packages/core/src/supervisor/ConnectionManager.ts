@@ -336,10 +336,7 @@ export class ConnectionManager {
     const wait = Pace.earliestSession(this.#pace, now) - now
     if (wait > 0) return this.#doubtAfter(wait, runtime, loss, pending) // guard: doubt-keeps-pace
     if (!this.#parts.overlap) {
-      return Effect.zipRight(
-        this.lose(runtime, loss),
-        Effect.sync(() => pending.answer(Exit.void))
-      )
+      return Effect.zipRight(this.lose(runtime, loss), Effect.sync(() => pending.answer(Exit.void)))
     }
     const { work } = this.#phase
     if (work?._tag === "Attempt") return Effect.sync(() => void work.joined.push(pending))

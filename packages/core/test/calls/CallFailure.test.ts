@@ -3,35 +3,17 @@ import {
   BackendUnavailable,
   ConnectionLost,
   RemoteError,
-  RequestError,
   RequestTimeout,
   ResultUnknown,
   SessionExpired
 } from "@mcp-lifeline/core"
 import { outcomeOf, toCallError } from "../../src/calls/CallFailure.js"
-import type { RequestReason } from "../../src/Errors.js"
+import type { Fate, RequestReason } from "../../src/Errors.js"
 import { State } from "../../src/lifecycle/Lifecycle.js"
+import { failed, fates, reasons } from "../support/failures.js"
 
 const about = { backend: "files", generation: 3, method: "tools/call" }
 const at = { ...about, timeout: 5000, state: State.Dormant(), lastError: undefined }
-
-type Fate = RequestError["fate"]
-
-const failed = (fate: Fate, reason: RequestReason, more: Partial<RequestError> = {}) =>
-  new RequestError({ message: "secret words", ...more, fate, reason })
-
-const reasons = [
-  "lost",
-  "session",
-  "timeout",
-  "network",
-  "server",
-  "rateLimited",
-  "unauthorized",
-  "remote",
-  "protocol",
-  "fault"
-] as const satisfies ReadonlyArray<RequestReason>
 
 const tagOf = (fate: Fate, reason: RequestReason): string => {
   if (fate === "answered") return reason === "remote" ? "RemoteError" : "ProtocolError"
@@ -48,11 +30,11 @@ const advice = {
 
 describe("what a failed request means", () => {
   it("[C9:virtual] each fate and reason has one error, which says what to do", () => {
-    for (const fate of ["notSent", "rejected", "unknown", "answered"] as const) {
+    for (const fate of fates) {
       for (const reason of reasons) {
         for (const harmless of [false, true]) {
           for (const times of [undefined, 6]) {
-            const error = toCallError(failed(fate, reason), { ...at, harmless, times })
+            const error = toCallError(failed(fate, reason, { message: "secret words" }), { ...at, harmless, times })
             const row = [fate, reason, harmless, times]
             expect([...row, error._tag]).toEqual([...row, tagOf(fate, reason)])
             expect(error.backend).toBe("files")

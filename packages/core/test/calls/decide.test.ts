@@ -3,25 +3,8 @@ import { RequestError } from "@mcp-lifeline/core"
 import * as fc from "fast-check"
 import { describe, expect, it } from "vitest"
 import { afterDoubt, decide, type Facts, isMisuse, isSuspicious, type Tally } from "../../src/calls/decide.js"
-import type { Fate, RequestReason } from "../../src/Errors.js"
-
-const fates = ["notSent", "rejected", "unknown", "answered"] as const satisfies ReadonlyArray<Fate>
-
-const reasons = [
-  "lost",
-  "session",
-  "timeout",
-  "network",
-  "server",
-  "rateLimited",
-  "unauthorized",
-  "remote",
-  "protocol",
-  "fault"
-] as const satisfies ReadonlyArray<RequestReason>
-
-const failed = (fate: Fate, reason: RequestReason, more: Partial<RequestError> = {}) =>
-  new RequestError({ message: "cut", ...more, fate, reason })
+import type { RequestReason } from "../../src/Errors.js"
+import { failed, fates, reasons } from "../support/failures.js"
 
 const fresh: Tally = { sent: 0, withoutResult: 0, unknown: undefined, isDoubtful: true, repeated: false }
 const usual: Facts = { generation: 3, mayRepeat: false, trustsRefusals: true, retries: true }

@@ -1,9 +1,10 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Backend, Fleet, Policy, Sending } from "@mcp-lifeline/core"
-import type { Connection, Connector } from "@mcp-lifeline/core"
+import type { Connection } from "@mcp-lifeline/core"
 import { ScriptedConnector, Simulation } from "@mcp-lifeline/testing"
 import { Effect, Fiber, Random, TestClock } from "effect"
 import { constVoid } from "effect/Function"
+import { sending } from "../../../testing/test/support/asked.js"
 import { mayLeave } from "../../../testing/test/support/Holdings.js"
 import type { Probe } from "../../src/health/Probe.js"
 import type { SessionDoubt } from "../../src/health/SessionDoubt.js"
@@ -309,17 +310,8 @@ describe("heartbeats", () => {
   it.scoped("[K8] its timeout holds over a connection that forgets it", () =>
     Effect.gen(function*() {
       const script = ScriptedConnector.make()
-      const forgetful: Connector = {
-        transport: "scripted",
-        target: "a script",
-        overlap: true,
-        connect: (options) =>
-          Effect.map(script.connect(options), (connection) => ({
-            ...connection,
-            send: (method, params, given, settle) =>
-              method === "ping" ? constVoid : connection.send(method, params, given, settle)
-          }))
-      }
+      const forgetful = sending(script, (connection) => (method, params, given, settle) =>
+        method === "ping" ? constVoid : connection.send(method, params, given, settle))
       const backend = yield* Backend.make("one", {
         connector: forgetful,
         keepalive: { interval: "1 minute", timeout: "2 seconds", failureThreshold: 1 }
@@ -338,27 +330,18 @@ describe("heartbeats", () => {
     const script = ScriptedConnector.make()
     let [now, most] = [0, 0]
     script.respond = (method) => method === "ping" ? { answer: "result", after: 4000 } : undefined
-    const connector: Connector = {
-      transport: "scripted",
-      target: "a script",
-      overlap: true,
-      connect: (options) =>
-        Effect.map(script.connect(options), (connection) => ({
-          ...connection,
-          send: (method, params, given, settle) => {
-            if (method !== "ping") return connection.send(method, params, given, settle)
-            most = Math.max(most, ++now)
-            const cancel = connection.send(method, params, given, (exit) => {
-              now--
-              settle(exit)
-            })
-            return () => {
-              now--
-              cancel()
-            }
-          }
-        }))
-    }
+    const connector = sending(script, (connection) => (method, params, given, settle) => {
+      if (method !== "ping") return connection.send(method, params, given, settle)
+      most = Math.max(most, ++now)
+      const cancel = connection.send(method, params, given, (exit) => {
+        now--
+        settle(exit)
+      })
+      return () => {
+        now--
+        cancel()
+      }
+    })
     simulation.fork(Effect.scoped(Effect.gen(function*() {
       const { keepalive } = yield* Effect.orDie(
         Backend.make("one", { connector, keepalive: { interval: "1 second" } })

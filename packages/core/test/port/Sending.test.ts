@@ -150,6 +150,7 @@ describe("a request as an effect", () => {
       expect(yield* Effect.withParentSpan(Sending.ask({ send }, "ping", undefined, { ...options, span }), span)).toBe(
         "s"
       )
+      expect(yield* Sending.ask({ send }, "ping", undefined, { ...options, span })).toBe("s")
       const own = yield* Effect.currentSpan
       expect(yield* Sending.ask({ send }, "ping", undefined, options)).toBe(own.spanId)
     }).pipe(Effect.withSpan("asking")))

@@ -1,9 +1,10 @@
 import { describe, expect, it } from "@effect/vitest"
-import { Backend, type Connection, type Connector, type RequestOptions, Telemetry } from "@mcp-lifeline/core"
+import { Backend, type Connector, type RequestOptions, Telemetry } from "@mcp-lifeline/core"
 import * as Internal from "@mcp-lifeline/core/internal"
 import { ScriptedConnector } from "@mcp-lifeline/testing"
 import type { Progress } from "@modelcontextprotocol/sdk/types.js"
 import { Effect, Fiber, FiberId, Random, Runtime, TestClock } from "effect"
+import { sending } from "../../../testing/test/support/asked.js"
 import { spoken, withoutConnection } from "../../src/calls/progress/progressText.js"
 import { State } from "../../src/lifecycle/Lifecycle.js"
 
@@ -67,17 +68,10 @@ const silent = () => {
   const script = ScriptedConnector.make()
   script.respond = (method) => method === "tools/call" ? { answer: "never" } : undefined
   let last: RequestOptions | undefined
-  const connector: Connector = {
-    ...script,
-    connect: (options) =>
-      Effect.map(script.connect(options), (connection): Connection => ({
-        ...connection,
-        send: (method, params, given, settle) => {
-          if (method === "tools/call") last = given
-          return connection.send(method, params, given, settle)
-        }
-      }))
-  }
+  const connector = sending(script, (connection) => (method, params, given, settle) => {
+    if (method === "tools/call") last = given
+    return connection.send(method, params, given, settle)
+  })
   return { script, connector, report: (progress: Progress) => last?.onprogress?.(progress) }
 }
 

@@ -88,9 +88,9 @@ export class PinnedConnection {
         }
         const sendCompared = (options: RequestOptions, _: void, settled = settle) => {
           const refusal = this.#refusal(params)
-          if (refusal === undefined) return inner.send(method, params, options, settled)
-          settled(Exit.fail(refusal))
-          return constVoid
+          return refusal === undefined
+            ? inner.send(method, params, options, settled)
+            : Sending.refuse(settled, refusal)
         }
         if (this.#isCompared(this.#epoch)) return sendCompared(options) // guard: compared-before-called
         const compared = Effect.mapError(this.#compared(options.timeout), notCalled)

@@ -1,8 +1,19 @@
-/** Connections whose requests a test makes of effects. */
-import { type Connection, Sending } from "@mcp-lifeline/core"
+/** Connections whose requests are what a test makes of them. */
+import { type Connection, type Connector, Sending } from "@mcp-lifeline/core"
 import { Effect } from "effect"
 
-/** A connection, each of whose requests is what the test makes of it. */
+/** A connector whose connections send as the test says. */
+export const sending = (
+  { connect, overlap, target, transport }: Pick<Connector, "connect" | "overlap" | "target" | "transport">,
+  send: (connection: Connection) => Connection["send"]
+): Connector => ({
+  overlap,
+  target,
+  transport,
+  connect: (options) => Effect.map(connect(options), (connection) => ({ ...connection, send: send(connection) }))
+})
+
+/** A connection, each of whose requests is the effect that the test makes of it. */
 export const asked = <C extends Connection, E, R>(
   connect: Effect.Effect<C, E, R>,
   request: (connection: C) => Sending.Request

@@ -18,7 +18,6 @@ import {
 } from "@mcp-lifeline/core"
 import { firstOf, isLost, kinds, SafeLog, Signal } from "@mcp-lifeline/core/internal"
 import { Deferred, Effect, Either, ExecutionStrategy, Exit, FiberId, type Runtime, Scope } from "effect"
-import { constVoid } from "effect/Function"
 import { Announcements } from "./Announcements.js"
 import type { Choice } from "./Choice.js"
 import { Subscriptions } from "./Subscriptions.js"
@@ -34,13 +33,13 @@ const sumOf = (usages: ReadonlyArray<ResourceUsage>): ResourceUsage | undefined 
     cpu: cpu === undefined ? sum.cpu : (sum.cpu ?? 0) + cpu
   }))
 
-type Settle<M extends Method> = (exit: Exit.Exit<Result<M>, RequestError>) => void
+type Settle<M extends Method> = Sending.Settle<Result<M>>
 
 export interface Parts {
   readonly supervision: Supervision
   /** One process for each connection. */
   readonly connector: Connector
-  /** Of all together. */
+  /** Of the whole connection. */
   readonly options: ConnectOptions
   /** Runs work until the connection closes. */
   readonly run: (work: Effect.Effect<unknown>) => void
@@ -59,9 +58,9 @@ export class Pool {
   readonly #sendToAll: Connection["send"]
   readonly #first = Deferred.unsafeMake<void, ConnectError>(FiberId.none)
   readonly #announcements: Announcements
-  /** Of the first process, until one has another version. */
+  /** Of the first process, or the first of another version. */
   #introduction: Connection | undefined
-  /** Changed last. */
+  /** Changed last: its loss is that of the connection. */
   #last: Member | undefined
   #loss: Loss | undefined
   #onLost: ((loss: Loss) => void) | undefined
@@ -242,10 +241,7 @@ export class Pool {
 
   /** What is sent to a silent process may be lost with it: it waits for an answered probe, or another process. */
   #sendLater<M extends Method>(method: M, params: Params<M>, options: RequestOptions, settle: Settle<M>): () => void {
-    if (this.#live.length === 0) {
-      settle(Exit.fail(this.#refusal))
-      return constVoid
-    }
+    if (this.#live.length === 0) return Sending.refuse(settle, this.#refusal)
     const message = "no process of the server answers probes"
     const late = Effect.delay(
       Effect.fail(new RequestError({ fate: "notSent", reason: "timeout", message })),
@@ -267,7 +263,7 @@ export class Pool {
     })
   }
 
-  /** Also of later ones. One answer is enough. */
+  /** Later processes are told as well. One answer is enough. */
   #ofEach<M extends Method>(
     method: M,
     params: Params<M>,

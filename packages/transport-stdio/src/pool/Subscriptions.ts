@@ -1,7 +1,4 @@
-/**
- * Subscriptions to resources at a server of several processes: all in one, and in another one once that is lost, so that a change is
- * announced once.
- */
+/** Subscriptions to resources at a server of several processes: all in one, so that a change is announced once. */
 import {
   type Method,
   type Params,
@@ -12,7 +9,6 @@ import {
 } from "@mcp-lifeline/core"
 import { SafeLog, withDeadline } from "@mcp-lifeline/core/internal"
 import { Effect, Exit } from "effect"
-import { constVoid } from "effect/Function"
 import type { Choice } from "./Choice.js"
 
 type Subscribing = "resources/subscribe" | "resources/unsubscribe"
@@ -33,12 +29,8 @@ export class Subscriptions {
   /** The process that has them. */
   #home: Choice | undefined
 
-  /** `refusal`: the error of a request that no process can take. */
-  constructor(
-    choose: () => Choice | undefined,
-    refusal: () => RequestError,
-    parts: Parts
-  ) {
+  /** `refusal`: of a request that no process can take. */
+  constructor(choose: () => Choice | undefined, refusal: () => RequestError, parts: Parts) {
     this.#choose = choose
     this.#refusal = refusal
     this.#parts = parts
@@ -52,14 +44,11 @@ export class Subscriptions {
     method: M,
     params: Params<M>,
     options: RequestOptions,
-    settle: (exit: Exit.Exit<Result<M>, RequestError>) => void
+    settle: Sending.Settle<Result<M>>
   ): () => void {
     this.look()
     const home = this.#home ??= this.#choose()
-    if (home === undefined) {
-      settle(Exit.fail(this.#refusal()))
-      return constVoid
-    }
+    if (home === undefined) return Sending.refuse(settle, this.#refusal())
     const { uri } = params as Params<Subscribing>
     const isNew = method === "resources/subscribe"
     // From this step on it is not made again.

@@ -14,6 +14,7 @@ import { supervisionOf } from "@mcp-lifeline/core/internal"
 import { ScriptedConnector } from "@mcp-lifeline/testing"
 import { Effect, Either, Exit, Fiber, Scope, TestClock } from "effect"
 import { leases } from "../../../core/test/support/Leases.js"
+import { sending } from "../../../testing/test/support/asked.js"
 import { Announcements } from "../../src/pool/Announcements.js"
 import type { Choice } from "../../src/pool/Choice.js"
 import * as PooledConnector from "../../src/pool/PooledConnector.js"
@@ -33,21 +34,11 @@ const pool = (processes = 2, bend: (send: Connection["send"]) => Connection["sen
     const script = ScriptedConnector.make()
     script.respond = (method) => method === "tools/call" ? { answer: "never" } : undefined
     const sent: Array<Sent> = []
-    const connector = {
-      transport: script.transport,
-      target: script.target,
-      overlap: true,
-      connect: (options: ConnectOptions) =>
-        Effect.map(script.connect(options), (connection) => ({
-          ...connection,
-          send: bend(
-            ((method: never, params: never, given: RequestOptions, settle: never) => {
-              sent.push({ method, options: given, on: connection.peer.pid as number })
-              return connection.send(method, params, given, settle)
-            }) as Connection["send"]
-          )
-        }))
-    }
+    const connector = sending(script, (connection) =>
+      bend((method, params, given, settle) => {
+        sent.push({ method, options: given, on: connection.peer.pid as number })
+        return connection.send(method, params, given, settle)
+      }))
     const told: Array<string> = []
     const options = {
       onNotification: ({ method }: { readonly method: string }) => void told.push(method),
@@ -421,6 +412,7 @@ describe("the processes of a server as one connection", () => {
           )
           const isAnswered = isList && lost < 3
           expect([method, lost, Either.isRight(answer)]).toEqual([method, lost, isAnswered])
+          if (Either.isLeft(answer)) expect(answer.left.fate).toBe("unknown")
           expect(of(method).length - before).toBe(isAnswered ? 2 : 1)
         }
       }
