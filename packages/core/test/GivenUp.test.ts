@@ -318,7 +318,7 @@ describe("a caller who stops listening, and may come back", () => {
 })
 
 describe("a call that is given up on a connection that was replaced", () => {
-  it.scoped("[C14:virtual H9] says nothing of the one in its place: that stays in doubt, and nothing is sent to it", () =>
+  it.scoped("[C14:virtual H9] says nothing of the one in its place: that stays in doubt, and gets no further call", () =>
     Effect.gen(function*() {
       const script = ScriptedConnector.make()
       const backend = yield* Backend.make("one", { connector: script, timeouts: { drain: "1 hour" } })

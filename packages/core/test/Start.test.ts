@@ -45,6 +45,30 @@ const unused = ({ backend, closes }: Effect.Effect.Success<ReturnType<typeof sen
     expect(closes()).toEqual([[1, "closed"]])
   })
 
+/** Notes what is told of calls and of their requests. */
+const noting = () => {
+  const told: Array<string> = []
+  const ended = (what: string) => (exit: Exit.Exit<unknown, unknown>) => {
+    told.push(`${what}: ${Exit.isSuccess(exit) ? "answered" : Exit.isInterrupted(exit) ? "cancelled" : "failed"}`)
+  }
+  const observer: Telemetry.Observer = {
+    hasSpans: false,
+    event: () => {},
+    beat: () => {},
+    breakerOpened: () => {},
+    call: (method, given) =>
+      method !== "tools/call" ? { attempt: () => undefined, end: () => {} } : {
+        attempt: () => ({
+          params: { ...given, name: "measured" } as never,
+          span: undefined,
+          end: ended("request")
+        }),
+        end: ended("call")
+      }
+  }
+  return { told, provide: Effect.provideService(Telemetry.Current, { observe: () => observer }) }
+}
+
 describe("a call that is started without a fiber", () => {
   it.scoped("[C1] is sent before start returns, and ends with the exit of its request", () =>
     Effect.gen(function*() {
@@ -180,30 +204,6 @@ describe("a call that is started without a fiber", () => {
 })
 
 describe("a call that is started without a fiber, and measured", () => {
-  /** Notes what is told of calls and of their requests. */
-  const noting = () => {
-    const told: Array<string> = []
-    const ended = (what: string) => (exit: Exit.Exit<unknown, unknown>) => {
-      told.push(`${what}: ${Exit.isSuccess(exit) ? "answered" : Exit.isInterrupted(exit) ? "cancelled" : "failed"}`)
-    }
-    const observer: Telemetry.Observer = {
-      hasSpans: false,
-      event: () => {},
-      beat: () => {},
-      breakerOpened: () => {},
-      call: (method, given) =>
-        method !== "tools/call" ? { attempt: () => undefined, end: () => {} } : {
-          attempt: () => ({
-            params: { ...given, name: "measured" } as never,
-            span: undefined,
-            end: ended("request")
-          }),
-          end: ended("call")
-        }
-    }
-    return { told, provide: Effect.provideService(Telemetry.Current, { observe: () => observer }) }
-  }
-
   it.scoped("[O1] needs none either, and sends the parameters with what telemetry adds", () => {
     const { provide, told } = noting()
     return Effect.gen(function*() {
@@ -318,8 +318,9 @@ describe("a call that is cancelled in its fiber", () => {
 
 describe("a call that is given up while it is sent", () => {
   for (const moment of ["before", "within"] as const) {
-    it.scoped(`[C19] ${moment} the connection's send, after it has waited: nothing of it is kept`, () =>
-      Effect.gen(function*() {
+    it.scoped(`[C19 O1] ${moment} the connection's send, after it has waited: nothing of it is kept, and its request has ended before it`, () => {
+      const { provide, told } = noting()
+      return Effect.gen(function*() {
         let within: (() => void) | undefined
         let cancelled = 0
         const one = yield* sending(({ send }) => ({
@@ -346,7 +347,9 @@ describe("a call that is given up while it is sent", () => {
         expect([given.length, one.sent(), cancelled]).toEqual(moment === "before" ? [1, 0, 0] : [1, 1, 1])
         expect(cancel()).toBe(moment === "before" ? "notSent" : "unknown")
         expect((yield* one.backend.status).inFlight).toBe(0)
-      }))
+        expect(told).toEqual(["request: cancelled", "call: cancelled"])
+      }).pipe(provide)
+    })
   }
 
   it.scoped("[C19 L19:virtual] within a send that throws then, it keeps no lease", () =>

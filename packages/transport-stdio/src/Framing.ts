@@ -13,7 +13,7 @@ export type Frame =
 const lineFeed = 0x0A
 /** No string holds more, whatever limit is set: a line that is longer is no message, and may have no end. */
 export const maxLineBytes = Bytes(constants.MAX_STRING_LENGTH)
-/** Bytes of an unfinished line, for people. */
+/** Bytes of an unfinished line that people are shown. */
 const longestBegun = 1024
 
 /** A line without the byte order mark with which some runtimes begin what they write. */

@@ -81,7 +81,7 @@ class Wire {
         _meta: { ...params?.["_meta"] as object | undefined, progressToken: id }
       }
     }
-    const over = (exit: Exit.Exit<unknown, RequestError>): void => {
+    const over: Settle = (exit) => {
       if (this.#pending.delete(settle)) settle(exit)
     }
     this.#pending.set(settle, (reason) => {

@@ -246,6 +246,8 @@ export class CallLoop implements Call.Carrier {
     if (Exit.isInterrupted(exit)) (call.carrier ?? this).giveUp(call)
     call.isOver = true
     this.#parts.beats.end(call)
+    // One that was given up within its own send is cancelled later.
+    this.#measured(call, Call.interrupted)
     const outcome = this.#asKnown(call, exit)
     try {
       next?.(outcome)

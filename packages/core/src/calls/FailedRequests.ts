@@ -1,4 +1,4 @@
-/** What becomes of a call whose request has failed: the facts, what `decide` makes of them, and the waits that follow. */
+/** What becomes of a call whose request has failed. */
 import { Effect, Option } from "effect"
 import { constant } from "effect/Function"
 import { type CallError, isGone, type RequestError } from "../Errors.js"

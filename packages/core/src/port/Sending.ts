@@ -1,5 +1,5 @@
 /**
- * Requests of a connection as effects, and effects as requests of a connection.
+ * Requests of a connection as effects, and effects as its requests.
  */
 import { Cause, Duration, Effect, Exit, FiberId, Option, Runtime } from "effect"
 import { constVoid } from "effect/Function"
@@ -7,13 +7,13 @@ import type { RequestError } from "../Errors.js"
 import type { Connection, RequestOptions } from "./Connection.js"
 import type { Method, Params, Result } from "./Method.js"
 
-/** Takes the outcome of a request. */
+/** Takes an outcome. */
 export type Settle<A> = (exit: Exit.Exit<A, RequestError>) => void
 
 /** Sends at once, and returns what cancels it, as `Connection.send` does. */
-export type Step<A> = (settle: Settle<A>) => () => void
+type Step<A> = (settle: Settle<A>) => () => void
 
-/** Fails a request before it is sent. Nothing is left to cancel. */
+/** Fails a request that is not sent. Nothing is left to cancel. */
 export const refuse = <A>(settle: Settle<A>, error: RequestError): () => void => {
   settle(Exit.fail(error))
   return constVoid

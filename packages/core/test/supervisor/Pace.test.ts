@@ -16,7 +16,7 @@ const failed = (pace: Pace.Pace, now: number, reason: ConnectReason, demanded = 
     options
   ).pace
 
-/** How long a call waits that comes now, if it waits a minute at most. */
+/** From an attempt for a call, which waits a minute at most, to the next one. */
 const spacing = (pace: Pace.Pace, now: number) => {
   const begun = Pace.attempted(pace, now, true)
   return Pace.nextDemanded(begun, now, minute, options) - now
@@ -34,7 +34,7 @@ describe("the pace of attempts", () => {
     expect(spacing(failed(lost, minute, "refused"), minute)).toBe(options.demandInterval / 4)
   })
 
-  it("[R3:unit] a good connection forgets what has failed, and no Retry-After, nor the sessions that were lost", () => {
+  it("[R3:unit] a good connection forgets what has failed, but neither a Retry-After nor the sessions that were lost", () => {
     const sessions = LostSessions.add(LostSessions.none, 0, second)
     const pace = Pace.asked(failed({ ...Pace.begin, sessions }, 0, "server"), 0, 5 * second, options)
     expect(Pace.good(pace)).toEqual({ ...Pace.begin, notBefore: 5 * second, sessions })

@@ -2,29 +2,23 @@
  * Keepalive with the reference server, over whatever transport a connector has.
  */
 import { assert } from "@effect/vitest"
-import type { Connection, Connector } from "@mcp-lifeline/core"
+import type { Connector } from "@mcp-lifeline/core"
 import { Backend } from "@mcp-lifeline/core"
 import { Effect, Metric } from "effect"
 import type { Scope } from "effect"
+import { sending } from "./asked.js"
 
 /** The connector, and what each of its connections was asked, in order. */
 const recorded = (connector: Connector) => {
   const asked: Array<Array<string>> = []
-  const recording: Connector = {
-    ...connector,
-    connect: (options) =>
-      Effect.map(connector.connect(options), (connection): Connection => {
-        const methods: Array<string> = []
-        asked.push(methods)
-        return {
-          ...connection,
-          send: (method, params, requestOptions, settle) => {
-            methods.push(method)
-            return connection.send(method, params, requestOptions, settle)
-          }
-        }
-      })
-  }
+  const recording = sending(connector, (connection) => {
+    const methods: Array<string> = []
+    asked.push(methods)
+    return (method, params, options, settle) => {
+      methods.push(method)
+      return connection.send(method, params, options, settle)
+    }
+  })
   const pings = (index: number) => asked[index]?.filter((method) => method === "ping").length ?? 0
   return { asked, pings, recording }
 }

@@ -4,13 +4,12 @@ import { Effect } from "effect"
 
 /** A connector whose connections send as the test says. */
 export const sending = (
-  { connect, overlap, target, transport }: Pick<Connector, "connect" | "overlap" | "target" | "transport">,
+  connector: Connector,
   send: (connection: Connection) => Connection["send"]
 ): Connector => ({
-  overlap,
-  target,
-  transport,
-  connect: (options) => Effect.map(connect(options), (connection) => ({ ...connection, send: send(connection) }))
+  ...connector,
+  connect: (options) =>
+    Effect.map(connector.connect(options), (connection) => ({ ...connection, send: send(connection) }))
 })
 
 /** A connection, each of whose requests is the effect that the test makes of it. */

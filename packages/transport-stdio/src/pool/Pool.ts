@@ -39,7 +39,7 @@ export interface Parts {
   readonly supervision: Supervision
   /** One process for each connection. */
   readonly connector: Connector
-  /** Of the whole connection. */
+  /** Of the pool. */
   readonly options: ConnectOptions
   /** Runs work until the connection closes. */
   readonly run: (work: Effect.Effect<unknown>) => void

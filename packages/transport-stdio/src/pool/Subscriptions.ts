@@ -1,4 +1,4 @@
-/** Subscriptions to resources at a server of several processes: all in one, so that a change is announced once. */
+/** Subscriptions to resources: all in one process, and in the next once that is lost. A change is announced once. */
 import {
   type Method,
   type Params,
