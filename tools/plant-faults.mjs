@@ -43,7 +43,7 @@ const replacements = {
     "supervisor-survives": "Effect.failCause"
   },
   "telemetry that throws ends the supervisor": {
-    "telemetry-throws": "throw defect",
+    "defect-stops-nobody": "throw defect",
     "supervisor-survives": "Effect.failCause"
   },
   "a generation that is used twice": {

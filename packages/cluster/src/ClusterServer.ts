@@ -82,9 +82,9 @@ const connectorOf = (
     connect: (options) =>
       local.connect({
         ...options,
-        onNotification: (notification) => {
-          options.onNotification(notification)
-          listeners?.notified(notification)
+        report: (report) => {
+          options.report(report)
+          if (report._tag === "Notification") listeners?.notified(report.notification)
         }
       }).pipe(Effect.tap((connection) => {
         introduction = connection

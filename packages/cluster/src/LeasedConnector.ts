@@ -93,9 +93,9 @@ export const make = ({ local, membership, onLapse = Effect.void, unwatch, watch 
       yield* Effect.addFinalizer(() => Effect.sync(() => watched.forEach((pid) => unwatch?.(pid))))
       connection = yield* local.connect({
         ...options,
-        onPeer: () => {
-          look()
-          options.onPeer?.()
+        report: (report) => {
+          if (report._tag === "Peer") look()
+          options.report(report)
         }
       })
       look()

@@ -377,7 +377,7 @@ describe("a server that runs once in the cluster", () => {
       Scope.extend(ClusterConnector.make({ membership, store, server: "notes", local, remote }), scope)
     )
     const connection: Connection = run(
-      Scope.extend(connector.connect({ onNotification: () => {} }), scope),
+      Scope.extend(connector.connect({ report: () => {} }), scope),
       100
     )
     // The process was stopped, and goes on before any timer has.

@@ -78,7 +78,7 @@ describe("a server for other replicas", () => {
     try {
       const connector = hop.connector("notes", { owner: "owner", address, generation: 1 })
       const program = Effect.flatMap(
-        connector.connect({ onNotification: () => {} }),
+        connector.connect({ report: () => {} }),
         (connection) => Sending.ask(connection, "tools/call", { name: "write" }, { timeout: 60_000 })
       )
       expect(await Effect.runPromise(Effect.scoped(program))).toMatchObject({ serverInfo: { name: "notes" } })
@@ -93,7 +93,7 @@ describe("a server for other replicas", () => {
 
   it("[D13] is not reached where the address of its owner is not sealed", async () => {
     const connector = hop.connector("notes", { owner: "owner", address: undefined, generation: 1 })
-    const failed = Effect.scoped(Effect.flip(connector.connect({ onNotification: () => {} })))
+    const failed = Effect.scoped(Effect.flip(connector.connect({ report: () => {} })))
     expect(await Effect.runPromise(failed)).toMatchObject({
       reason: "unreachable",
       permanent: false,

@@ -108,9 +108,9 @@ describe("a server that belongs to one replica", () => {
   it("[D1] is not started before the one that ran before has ended", () => {
     local.otherwise = { close: 10_000 }
     const first = Effect.runSync(Scope.make())
-    run(Scope.extend(connector.connect({ onNotification: () => {} }), first), 100)
+    run(Scope.extend(connector.connect({ report: () => {} }), first), 100)
     sim.fork(Scope.close(first, Exit.void))
-    const second = sim.fork(Scope.extend(connector.connect({ onNotification: () => {} }), process))
+    const second = sim.fork(Scope.extend(connector.connect({ report: () => {} }), process))
     sim.advance(9000)
     expect(local.connections).toHaveLength(1)
     sim.advance(1500)
@@ -121,14 +121,14 @@ describe("a server that belongs to one replica", () => {
   it("[D1][D6] keeps the lease from being given back while it has not ended", () => {
     local.otherwise = { close: 10_000 }
     const scope = Effect.runSync(Scope.make())
-    run(Scope.extend(connector.connect({ onNotification: () => {} }), scope), 100)
+    run(Scope.extend(connector.connect({ report: () => {} }), scope), 100)
     sim.fork(Effect.zipRight(Scope.close(scope, Exit.void).pipe(Effect.fork), Scope.close(process, Exit.void)))
     sim.advance(1000)
     expect(Effect.runSync(store.renew("", [])).replicas).toMatchObject([{ hasEnded: false }])
   })
 
   it("[D2][D6] gets nothing after the lease has ended, even before its connection has", () => {
-    const connection = run(connector.connect({ onNotification: () => {} }), 100)
+    const connection = run(connector.connect({ report: () => {} }), 100)
     isAway = true
     // The process was stopped, and goes on before any timer has.
     sim.suspend(toLapse)

@@ -17,9 +17,7 @@ export type {
   ClientOptions,
   ConnectOptions,
   Connector,
-  Hearing,
   Offers,
-  ServerNotification,
   ServerRequestHandlers,
   Supervision
 } from "./port/Connector.js"
@@ -28,6 +26,7 @@ export type { LiveMember, Member, MemberEvent, MemberOptions } from "./port/Memb
 export type { Method, Methods, Params, Result } from "./port/Method.js"
 export { isRead } from "./port/Method.js"
 export type { ProcessSight } from "./port/ProcessSight.js"
+export type { Hearing, Report, ServerNotification } from "./port/Report.js"
 export type { LimitStatus, ResourceUsage, UsageLimit, UsageVerdict } from "./port/ResourceUsage.js"
 export * as Sending from "./port/Sending.js"
 export { SuspendedSession, type Suspension } from "./port/SuspendedSession.js"

@@ -215,7 +215,7 @@ describe("the life of a server without sessions", () => {
         keepalive: { timeout: 1000, suspectInterval: 1000 },
         reconnect: { initialDelay: 100 }
       })
-      script.current.options.onDoubt?.()
+      script.current.options.report({ _tag: "Doubt" })
       yield* TestClock.adjust(0)
       assert.strictEqual(sent(script, "ping"), 1)
       yield* TestClock.adjust("1 hour")
@@ -223,8 +223,8 @@ describe("the life of a server without sessions", () => {
       const respond = script.respond
       script.respond = (method, ...rest) =>
         method === "ping" || method.endsWith("/list") ? { answer: "never" } : respond?.(method, ...rest)
-      script.current.options.onDoubt?.()
-      script.current.options.onDoubt?.()
+      script.current.options.report({ _tag: "Doubt" })
+      script.current.options.report({ _tag: "Doubt" })
       yield* TestClock.adjust(4999)
       assert.strictEqual((yield* backend.status).state, "Connected")
       yield* TestClock.adjust(1000)
@@ -236,7 +236,7 @@ describe("the life of a server without sessions", () => {
     Effect.gen(function*() {
       const script = server(undefined)
       yield* watched(script)
-      script.current.options.onDoubt?.()
+      script.current.options.report({ _tag: "Doubt" })
       yield* TestClock.adjust("1 minute")
       assert.strictEqual(sent(script, "ping"), 0)
     }))
@@ -249,7 +249,7 @@ describe("the life of a server without sessions", () => {
       first.lose()
       yield* TestClock.adjust("1 minute")
       assert.notStrictEqual(script.current, first)
-      first.options.onDoubt?.()
+      first.options.report({ _tag: "Doubt" })
       yield* TestClock.adjust("1 minute")
       assert.strictEqual(sent(script, "ping"), 0)
     }))
@@ -263,7 +263,7 @@ describe("lists whose changes nobody announces", () => {
     Effect.gen(function*() {
       const script = server(60_000)
       const { backend } = yield* watched(script)
-      script.current.options.onHearing?.(unheard)
+      script.current.options.report({ _tag: "Hearing", hearing: unheard })
       yield* TestClock.adjust(59_999)
       assert.strictEqual(sent(script), 1)
       const prompts = sent(script, "prompts/list")
@@ -290,7 +290,7 @@ describe("lists whose changes nobody announces", () => {
       Effect.gen(function*() {
         const script = server(ttlMs)
         yield* watched(script, { discovery: { refreshInterval } })
-        script.current.options.onHearing?.(unheard)
+        script.current.options.report({ _tag: "Hearing", hearing: unheard })
         yield* TestClock.adjust(least - 1)
         assert.strictEqual(sent(script), 1)
         yield* TestClock.adjust(most - least + 1)
@@ -302,15 +302,15 @@ describe("lists whose changes nobody announces", () => {
     Effect.gen(function*() {
       const script = server(undefined)
       yield* watched(script)
-      script.current.options.onHearing?.(unheard)
+      script.current.options.report({ _tag: "Hearing", hearing: unheard })
       yield* TestClock.adjust("1 minute")
-      script.current.options.onHearing?.(heard)
-      script.current.options.onHearing?.(heard)
+      script.current.options.report({ _tag: "Hearing", hearing: heard })
+      script.current.options.report({ _tag: "Hearing", hearing: heard })
       yield* TestClock.adjust(300)
       assert.strictEqual(sent(script), 2)
       yield* TestClock.adjust("1 day")
       assert.strictEqual(sent(script), 2)
-      script.current.options.onHearing?.(unheard)
+      script.current.options.report({ _tag: "Hearing", hearing: unheard })
       yield* TestClock.adjust("6 minutes")
       assert.strictEqual(sent(script), 3)
     }))
@@ -322,7 +322,7 @@ describe("lists whose changes nobody announces", () => {
         reconnect: { initialDelay: 10 },
         onConnected: () =>
           Effect.sync(() => {
-            if (script.connections.length === 1) script.current.options.onHearing?.(unheard)
+            if (script.connections.length === 1) script.current.options.report({ _tag: "Hearing", hearing: unheard })
           })
       })
       yield* TestClock.adjust("6 minutes")
@@ -331,7 +331,7 @@ describe("lists whose changes nobody announces", () => {
       first.lose()
       yield* TestClock.adjust("1 second")
       const before = sent(script)
-      first.options.onHearing?.(unheard)
+      first.options.report({ _tag: "Hearing", hearing: unheard })
       yield* TestClock.adjust("1 hour")
       assert.strictEqual(sent(script), before)
     }))
@@ -343,7 +343,7 @@ describe("lists whose changes nobody announces", () => {
         yield* Backend.make("one", { connector: script, keepalive: { method: "none" } })
       }
       yield* TestClock.adjust(0)
-      for (const script of scripts) script.current.options.onHearing?.(unheard)
+      for (const script of scripts) script.current.options.report({ _tag: "Hearing", hearing: unheard })
       yield* TestClock.adjust(300_000)
       const early = scripts.filter((script) => sent(script) === 2).length
       yield* TestClock.adjust(30_000)
@@ -357,7 +357,7 @@ describe("lists whose changes nobody announces", () => {
     Effect.gen(function*() {
       const script = server(60_000)
       const { backend } = yield* watched(script)
-      script.current.options.onHearing?.({ announced: everyKind, unannounced: [] })
+      script.current.options.report({ _tag: "Hearing", hearing: { announced: everyKind, unannounced: [] } })
       yield* TestClock.adjust("1 minute")
       const before = script.ledger.entries.length
       yield* TestClock.adjust("1 hour")

@@ -87,8 +87,8 @@ describe("a connector that", () => {
       Effect.fail(
         new ConnectError({ backend: "", reason: "refused", message: "no", permanent: false, retryAfter: Number.NaN })
       ),
-    "cannot say what takes so long": (_, { onAttempt }) => {
-      onAttempt?.(broken)
+    "cannot say what takes so long": (_, { report }) => {
+      report({ _tag: "Start", describe: broken })
       return Effect.never
     }
   }
@@ -128,7 +128,7 @@ describe("a connector that", () => {
       yield* Effect.forkScoped(Stream.runForEach(backend.notifications, (one) => Effect.sync(() => heard.push(one))))
       yield* runUntilIdle
       for (const nothing of [undefined, null, "notification"]) {
-        script.current.options.onNotification(nothing as never)
+        script.current.options.report({ _tag: "Notification", notification: nothing as never })
       }
       yield* runUntilIdle
       expect(heard).toEqual([])

@@ -4,7 +4,7 @@
  */
 import { describe, expect, it } from "@effect/vitest"
 import { Sending } from "@mcp-lifeline/core"
-import type { Backend, Connection, ConnectOptions, Loss } from "@mcp-lifeline/core"
+import type { Backend, Connection, ConnectOptions, Loss, Report } from "@mcp-lifeline/core"
 import { ScriptedConnector } from "@mcp-lifeline/testing"
 import { Cause, Effect, Exit, Fiber, Scope, Stream, TestClock } from "effect"
 import { mayLeave } from "../../testing/test/support/Holdings.js"
@@ -88,9 +88,9 @@ describe("a connection that misbehaves at its end", () => {
   })
 
   it.scoped("[L4:virtual] a notification after the loss reads no list and moves nothing", () => {
-    const notify: Array<ConnectOptions["onNotification"]> = []
-    const script = bent((_connection, _id, { onNotification }) => {
-      notify.push(onNotification)
+    const reports: Array<ConnectOptions["report"]> = []
+    const script = bent((_connection, _id, { report }) => {
+      reports.push(report)
       return {}
     })
     return balanced(script, ({ backend, installed }) =>
@@ -103,19 +103,51 @@ describe("a connection that misbehaves at its end", () => {
         const reads = () => script.ledger.sent("tools/list", 0).length
         const before = reads()
         script.current.lose()
-        notify[0]!({ method: changed })
+        reports[0]!({ _tag: "Notification", notification: { method: changed } })
         yield* runUntilIdle
         heard.length = 0
         expect((yield* backend.status).state).toBe("Reconnecting")
-        notify[0]!({ method: changed })
+        reports[0]!({ _tag: "Notification", notification: { method: changed } })
         yield* TestClock.adjust("2 seconds")
         expect(installed()).toEqual([1, 2])
         const readOfTheNext = script.ledger.sent("tools/list", 1).length
-        notify[0]!({ method: changed })
+        reports[0]!({ _tag: "Notification", notification: { method: changed } })
         yield* runUntilIdle
         expect(heard).toEqual([])
         expect(reads()).toBe(before)
         expect(script.ledger.sent("tools/list", 1)).toHaveLength(readOfTheNext)
+        yield* whole(backend)
+      }))
+  })
+
+  it.scoped("[L4:virtual] whatever is reported of a connection that was replaced changes nothing", () => {
+    const script = ScriptedConnector.make()
+    const reports: ReadonlyArray<Report> = [
+      { _tag: "Notification", notification: { method: changed } },
+      { _tag: "Hearing", hearing: { announced: ["tools"], unannounced: ["prompts"] } },
+      { _tag: "Doubt" },
+      { _tag: "Start", describe: () => "too late" },
+      { _tag: "Peer" },
+      { _tag: "Usage", usage: { memory: 1, cpu: 1, cpuTime: 1 } }
+    ]
+    return balanced(script, ({ backend }) =>
+      Effect.gen(function*() {
+        const first = script.current
+        yield* backend.reconnect
+        yield* runUntilIdle
+        let heard = 0
+        yield* Effect.forkScoped(
+          Stream.runForEach(backend.notifications, () =>
+            Effect.sync(() => {
+              heard++
+            }))
+        )
+        yield* runUntilIdle
+        const before = { entries: script.ledger.entries.length, status: yield* backend.status }
+        for (const report of reports) first.options.report(report)
+        yield* runUntilIdle
+        expect([heard, script.ledger.entries.length]).toEqual([0, before.entries])
+        expect(yield* backend.status).toEqual(before.status)
         yield* whole(backend)
       }))
   })
@@ -191,9 +223,24 @@ describe("a connection that misbehaves at its end", () => {
 })
 
 describe("a connector that speaks too early", () => {
+  it.scoped("[E4 S13] what it hears, and what its server uses, holds for the connection", () => {
+    const script = bent((_connection, _id, { report }) => {
+      report({ _tag: "Hearing", hearing: { announced: [], unannounced: ["tools"] } })
+      report({ _tag: "Usage", usage: { memory: 1, cpu: 2, cpuTime: 3 } })
+      return {}
+    })
+    return balanced(script, ({ backend }) =>
+      Effect.gen(function*() {
+        expect((yield* backend.status).usage).toEqual({ memory: 1, cpu: 2, cpuTime: 3 })
+        yield* TestClock.adjust("1 hour")
+        expect(script.ledger.sent("tools/list", 0).length).toBeGreaterThan(1)
+        expect(script.ledger.sent("prompts/list", 0)).toHaveLength(1)
+      }))
+  })
+
   it.scoped("[L4:virtual] a notification before connect has returned reads no list", () => {
-    const script = bent((_connection, _id, { onNotification }) => {
-      onNotification({ method: changed })
+    const script = bent((_connection, _id, { report }) => {
+      report({ _tag: "Notification", notification: { method: changed } })
       return {}
     })
     return balanced(script, ({ backend }) =>

@@ -228,7 +228,7 @@ describe("a name that no list has", () => {
       const fleet = yield* fleetOf(connector)
       connector.offer = offer("a", "b")
       expect(yield* Effect.flip(fleet.callTool({ name: "one__b" }))).toMatchObject({ _tag: "RemoteError" })
-      connector.current.options.onHearing?.(unheard)
+      connector.current.options.report({ _tag: "Hearing", hearing: unheard })
       expect(yield* fleet.callTool({ name: "one__b" })).toHaveProperty("content")
       connector.offer = offer("a", "b", "c")
       expect(yield* fleet.callTool({ name: "one__c" })).toHaveProperty("content")
@@ -239,7 +239,7 @@ describe("a name that no list has", () => {
       const connector = ScriptedConnector.make()
       connector.offer = offer("a")
       const fleet = yield* fleetOf(connector)
-      connector.current.options.onHearing?.(unheard)
+      connector.current.options.report({ _tag: "Hearing", hearing: unheard })
       const before = reads(connector)
       const unknown = Effect.flip(fleet.callTool({ name: "one__none" }))
       yield* Effect.all(Array.from({ length: 50 }, () => unknown), { concurrency: "unbounded" })
@@ -251,7 +251,7 @@ describe("a name that no list has", () => {
       yield* TestClock.adjust(1)
       yield* unknown
       expect(reads(connector) - before).toBe(2)
-      connector.current.options.onHearing?.(heard)
+      connector.current.options.report({ _tag: "Hearing", hearing: heard })
       yield* TestClock.adjust("1 minute")
       const now = reads(connector)
       yield* unknown
@@ -263,7 +263,7 @@ describe("a name that no list has", () => {
       const connector = ScriptedConnector.make()
       connector.offer = offer("a")
       const fleet = yield* fleetOf(connector)
-      connector.current.options.onHearing?.(unheard)
+      connector.current.options.report({ _tag: "Hearing", hearing: unheard })
       connector.respond = (method) => method === "tools/list" ? { answer: "never" } : undefined
       const call = yield* Effect.fork(Effect.flip(fleet.callTool({ name: "one__none" })))
       yield* TestClock.adjust(10_000)

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Backend, Telemetry, type UsageLimit } from "@mcp-lifeline/core"
 import { ScriptedConnector } from "@mcp-lifeline/testing"
-import { Effect } from "effect"
+import { Effect, TestClock } from "effect"
 import { runUntilIdle } from "./support/Watched.js"
 
 describe("what processes use", () => {
@@ -35,7 +35,11 @@ describe("what processes use", () => {
         generation: 1,
         usage: { memory: 1e15, cpu: 12.5, cpuTime: 3 }
       })
-      expect(measured).toEqual([[1, 1e15]])
+      const first = script.current
+      yield* backend.reconnect
+      script.current.use(2)
+      first.options.report({ _tag: "Usage", usage: { memory: 3, cpu: 0, cpuTime: 0 } })
+      expect(measured).toEqual([[1, 1e15], [2, 2]])
     }))
 
   it.scoped.each(["begin", "measured"])(
@@ -51,12 +55,14 @@ describe("what processes use", () => {
           measured: fail
         }
         const script = ScriptedConnector.make({ usageLimit: () => limit })
-        const backend = yield* Backend.make("one", { connector: script })
+        const backend = yield* Backend.make("one", { connector: script, lifecycle: { idleRelease: "10 minutes" } })
         yield* backend.firstOutcome
         expect(() => script.current.use(5)).not.toThrow()
         yield* runUntilIdle
         expect(yield* backend.status).toMatchObject({ state: "Connected", keepalive: { state: "running" } })
         yield* backend.callTool({ name: "echo" })
+        yield* TestClock.adjust("10 minutes")
+        expect(yield* backend.status).toMatchObject({ state: "Idle" })
       })
   )
 })

@@ -230,7 +230,7 @@ describe("streams of any form", () => {
             `setTimeout(()=>process.exit(3),300)`
           const connector = StdioConnector.make({ command: process.execPath, args: ["-e", script], protocol: "2025" })
           const exit = await Effect.runPromiseExit(
-            Effect.scoped(connector.connect({ clientInfo: { name: "t", version: "1" }, onNotification: () => {} }))
+            Effect.scoped(connector.connect({ clientInfo: { name: "t", version: "1" }, report: () => {} }))
           )
           expect(Exit.isFailure(exit) && Cause.isDie(exit.cause)).toBe(false)
         })

@@ -1,7 +1,7 @@
 /**
  * The interface of a transport adapter: a Transport of the official SDK that also reports how it ended.
  */
-import type { Connection, Loss, Peer, RequestError } from "@mcp-lifeline/core"
+import type { Connection, Loss, Peer, RequestError, ResourceUsage } from "@mcp-lifeline/core"
 import type { Transport } from "@modelcontextprotocol/sdk/shared/transport.js"
 import type { RequestId } from "@modelcontextprotocol/sdk/types.js"
 import type { Effect } from "effect"
@@ -52,8 +52,8 @@ export interface AdapterTransport extends Transport {
    * Must not throw.
    */
   readonly withdraw?: ((id: RequestId) => boolean) | undefined
-  /** Measures what the processes of the server use, until `close`; see `Connection.onUsage`. Called once, after `start`. */
-  readonly onUsage?: Connection["onUsage"]
+  /** Measures what the processes of the server use, until `close`. Called once, after `start`. Default: nothing is measured. */
+  readonly measure?: ((took: (usage: ResourceUsage) => void) => void) | undefined
   /** Looks what the processes of the server show; see `Connection.look`. */
   readonly look?: Connection["look"]
   /**

@@ -17,7 +17,7 @@ const questions = new Set(["elicitation/create", "sampling/createMessage", "root
 /** Who is given what the server says. */
 export interface Receivers {
   readonly requests: Requests
-  readonly onNotification: (notification: ServerNotification) => void
+  readonly notified: (notification: ServerNotification) => void
   /** Called with what a server does that helps nobody, in words for a developer. */
   readonly log: (message: string) => void
   /**
@@ -159,13 +159,13 @@ export class Link implements Transport {
   }
 
   #notified(notification: { readonly method: unknown; readonly params?: unknown }): void {
-    const { log, onNotification } = this.#receivers
+    const { log, notified } = this.#receivers
     const { method, params } = notification
     if (typeof method !== "string" || (params !== undefined && !Predicate.isRecord(params))) {
       return log("a notification is not JSON-RPC and is dropped")
     }
     try {
-      onNotification(notification as ServerNotification)
+      notified(notification as ServerNotification)
     } catch (error) {
       log(`a listener of notifications threw: ${Failures.describe(error)}`)
     }

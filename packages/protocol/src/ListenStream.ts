@@ -2,7 +2,7 @@
  * The stream on which a server without sessions announces changes (`subscriptions/listen`), kept open: a request that is answered only
  * when the server ends it. What happens on the wire is given to it; what it does is decided in `#step`, on the Clock.
  */
-import type { Hearing, Kind, Loss } from "@mcp-lifeline/core"
+import type { Hearing, Kind, Loss, Report } from "@mcp-lifeline/core"
 import { RequestError } from "@mcp-lifeline/core"
 import { firstOf } from "@mcp-lifeline/core/internal"
 import type { ServerCapabilities } from "@modelcontextprotocol/sdk/types.js"
@@ -22,8 +22,7 @@ export interface Host {
   ) => { readonly id: number; readonly cancel: () => void }
   /** Whether the connection has ended. */
   readonly isOver: () => boolean
-  readonly onHearing: (hearing: Hearing) => void
-  readonly onDoubt: () => void
+  readonly report: (report: Report) => void
   readonly log: (message: string) => void
 }
 
@@ -163,7 +162,7 @@ export class ListenStream {
     const announced = heard.filter((kind) => this.#givenBefore?.has(kind) !== false)
     const unannounced = kindsOfAll(this.#fields.filter((field) => !fields.includes(field)))
     this.#givenBefore = undefined
-    if (announced.length + unannounced.length > 0) this.#host.onHearing({ announced, unannounced })
+    if (announced.length + unannounced.length > 0) this.#hears({ announced, unannounced })
     for (const uri of stream.uris) {
       const error = refused(-32602, `the server does not announce changes of ${uri}`)
       if (!uris.has(uri)) this.#uris.delete(uri)
@@ -253,7 +252,7 @@ export class ListenStream {
     if (quiet > 0) return Math.min(left, quiet)
     this.#close(stream)
     this.#failed(stream, honoured === undefined ? "it was not acknowledged" : "it is silent", now, draw)
-    this.#host.onDoubt()
+    this.#host.report({ _tag: "Doubt" })
     return 0
   }
 
@@ -311,7 +310,7 @@ export class ListenStream {
     this.#openAt = Math.max(this.#openAt, now + Math.min(error?.retryAfter ?? 0, Pace.maxAsked))
     // One that was open and is cut is opened again first: that tells as much.
     const unheard = honoured === undefined && error?.fate !== "answered"
-    if (unheard || error?.ifSessionLost !== undefined) this.#host.onDoubt()
+    if (unheard || error?.ifSessionLost !== undefined) this.#host.report({ _tag: "Doubt" })
   }
 
   #count({ hasAnnounced, honoured, openedAt }: Open, now: number): void {
@@ -339,7 +338,11 @@ export class ListenStream {
 
   #announcesNothing(): void {
     this.#givenBefore = undefined
-    this.#host.onHearing({ announced: [], unannounced: kindsOfAll(this.#fields) })
+    this.#hears({ announced: [], unannounced: kindsOfAll(this.#fields) })
+  }
+
+  #hears(hearing: Hearing): void {
+    this.#host.report({ _tag: "Hearing", hearing })
   }
 
   #settle(uri: string, exit: Exit.Exit<void, RequestError>): void {

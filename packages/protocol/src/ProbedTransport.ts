@@ -1,7 +1,7 @@
 /**
  * A transport whose server is asked `server/discover` before a connection is made over it, whatever the era of that connection.
  */
-import type { Connection, Loss, Peer, RequestError } from "@mcp-lifeline/core"
+import type { Connection, Loss, Peer, RequestError, ResourceUsage } from "@mcp-lifeline/core"
 import { ConnectError } from "@mcp-lifeline/core"
 import type { JSONRPCMessage, MessageExtraInfo, RequestId } from "@modelcontextprotocol/sdk/types.js"
 import { Effect, Exit } from "effect"
@@ -58,9 +58,8 @@ export class ProbedTransport implements AdapterTransport {
     return this.#inner.peer
   }
 
-  get onUsage(): Connection["onUsage"] {
-    const inner = this.#inner
-    return inner.onUsage && ((callback) => inner.onUsage?.(callback))
+  measure(took: (usage: ResourceUsage) => void): void {
+    this.#inner.measure?.(took)
   }
 
   get look(): Connection["look"] {

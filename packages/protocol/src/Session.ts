@@ -150,7 +150,7 @@ function open(
       get requests() {
         return requests
       },
-      onNotification: options.onNotification,
+      notified: (notification) => options.report({ _tag: "Notification", notification }),
       log,
       startsLater: options.relay?.isRaw !== true
     })
@@ -185,8 +185,10 @@ function open(
     const hear = ({ capabilities }: InitializeResult): void => {
       const kinds = kindsOfAll(fieldsOf(capabilities))
       if (kinds.length === 0) return
-      transport.onhearing = (hears) =>
-        options.onHearing?.({ announced: hears ? kinds : [], unannounced: hears ? [] : kinds })
+      transport.onhearing = (hears) => {
+        const hearing = { announced: hears ? kinds : [], unannounced: hears ? [] : kinds }
+        options.report({ _tag: "Hearing", hearing })
+      }
     }
     const begin = Effect.gen(function*() {
       const server = yield* initialize(requests, {
@@ -254,6 +256,7 @@ function open(
         })
       })
 
+    transport.measure?.((usage) => options.report({ _tag: "Usage", usage }))
     return {
       serverInfo: server.serverInfo,
       capabilities: server.capabilities,
@@ -263,7 +266,6 @@ function open(
       peer: transport.peer,
       stateful: transport.stateful,
       look: transport.look,
-      onUsage: transport.onUsage && ((callback) => transport.onUsage?.(callback)),
       resumed: suspended !== undefined,
       suspend: (loss) => {
         const session = closing ? undefined : transport.suspend?.()

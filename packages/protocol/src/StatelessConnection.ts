@@ -58,9 +58,9 @@ const open = (
     let listening: ListenStream | undefined
     const link = new Link(transport, {
       requests,
-      onNotification: (notification) => {
+      notified: (notification) => {
         const taken = taking(notification, listening)
-        if (taken !== undefined) options.onNotification(taken)
+        if (taken !== undefined) options.report({ _tag: "Notification", notification: taken })
       },
       log
     })
@@ -131,8 +131,7 @@ const open = (
           return { id, cancel: () => requests.cancel(id, "nobody listens any more") }
         },
         isOver: () => link.ended !== undefined,
-        onHearing: (hearing) => options.onHearing?.(hearing),
-        onDoubt: () => options.onDoubt?.(),
+        report: options.report,
         log
       },
       capabilities,
@@ -277,6 +276,7 @@ const open = (
         })
       })
 
+    transport.measure?.((usage) => options.report({ _tag: "Usage", usage }))
     return {
       serverInfo,
       capabilities,
@@ -286,7 +286,6 @@ const open = (
       peer: transport.peer,
       stateful: transport.stateful,
       look: transport.look,
-      onUsage: transport.onUsage && ((callback) => transport.onUsage?.(callback)),
       send: send as Connection["send"],
       notify,
       onLost: (callback) => {

@@ -13,9 +13,10 @@ import {
 } from "@modelcontextprotocol/sdk/types.js"
 import { Deferred, Effect, Exit, Fiber, Scope } from "effect"
 import { readFileSync } from "node:fs"
+import { taking } from "../../testing/test/support/taking.js"
 import { scripted } from "./scripted.js"
 
-const options = (more: Partial<ConnectOptions> = {}): ConnectOptions => ({ onNotification: () => {}, ...more })
+const options = (more: Partial<ConnectOptions> = {}): ConnectOptions => ({ report: () => {}, ...more })
 const timeout = 20_000
 const silent = (): Promise<never> => new Promise(() => {})
 
@@ -184,7 +185,7 @@ describe("SdkConnection", () => {
       const thrower = (): never => {
         throw new Error("listener")
       }
-      const { answer, connection, receive, sent } = yield* scripted(options({ onNotification: thrower }))
+      const { answer, connection, receive, sent } = yield* scripted(options({ report: thrower }))
       const request = Sending.ask(connection, "tools/call", { name: "x" }, { timeout, onprogress: thrower })
       const fiber = yield* Effect.fork(request)
       yield* Effect.yieldNow()
@@ -398,10 +399,12 @@ describe("SdkConnection", () => {
       assert.deepStrictEqual(order, ["1", "2", "3", "answer"])
     }))
 
-  it.scopedLive("(P4) every notification but progress reaches onNotification, as it came and in order", () =>
+  it.scopedLive("(P4) every notification but progress is reported, as it came and in order", () =>
     Effect.gen(function*() {
       const got: Array<ServerNotification> = []
-      const { connection, receive, answer } = yield* scripted(options({ onNotification: (n) => got.push(n) }))
+      const { connection, receive, answer } = yield* scripted(
+        options({ report: taking("Notification", ({ notification }) => got.push(notification)) })
+      )
       const methods = [
         "notifications/tools/list_changed",
         "notifications/message",

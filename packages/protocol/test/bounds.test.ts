@@ -8,7 +8,7 @@ import { scripted, transportOf } from "./scripted.js"
 describe("what ends with a request", () => {
   it.scopedLive("[C5] its timer: an answered request is not cancelled later", () =>
     Effect.gen(function*() {
-      const { answer, connection, sent } = yield* scripted({ onNotification: () => {} })
+      const { answer, connection, sent } = yield* scripted({ report: () => {} })
       const fiber = yield* Effect.fork(Sending.ask(connection, "ping", undefined, { timeout: 20 }))
       yield* Effect.yieldNow()
       answer({ result: {} })
@@ -19,7 +19,7 @@ describe("what ends with a request", () => {
 
   it.scopedLive("[C5] a time that is longer than any timer holds is not over at once", () =>
     Effect.gen(function*() {
-      const { answer, connection } = yield* scripted({ onNotification: () => {} })
+      const { answer, connection } = yield* scripted({ report: () => {} })
       const fiber = yield* Effect.fork(Sending.ask(connection, "ping", undefined, { timeout: 2 ** 31 + 1000 }))
       yield* Effect.sleep(20)
       assert.isNull(fiber.unsafePoll())
@@ -31,7 +31,7 @@ describe("what ends with a request", () => {
     Effect.gen(function*() {
       let asked = 0
       const { connection, receive, sent } = yield* scripted({
-        onNotification: () => {},
+        report: () => {},
         handlers: { roots: Effect.sync(() => ({ roots: [], _meta: { asked: ++asked } })) }
       })
       const ask = (id: number) => receive({ jsonrpc: "2.0", id, method: "roots/list" })

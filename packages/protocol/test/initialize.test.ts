@@ -9,7 +9,7 @@ import * as Discovery from "../src/Discovery.js"
 import * as Failures from "../src/Failures.js"
 import { initializeResult, transportOf } from "./scripted.js"
 
-const options = { onNotification: () => {} }
+const options = { report: () => {} }
 
 /** Connects to a transport that answers `initialize` with this, or does this instead. */
 const attempt = (reply: object | ((transport: ReturnType<typeof transportOf>["transport"]) => Promise<void>)) => {

@@ -26,7 +26,7 @@ const linked = (startsLater = false) => {
   } as unknown as Requests
   const link = new Link(transport, {
     requests,
-    onNotification: (notification: ServerNotification) => {
+    notified: (notification: ServerNotification) => {
       happened.push(["notified", notification.method])
       if (notification.method === "throws") throw new Error("in a listener")
     },

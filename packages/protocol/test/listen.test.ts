@@ -45,10 +45,10 @@ const connected = (capabilities: ServerCapabilities = { tools: { listChanged: tr
         : Promise.resolve()
     })
     const connection = yield* Binding.make(parts).connectStateless(transport, "http", {
-      onNotification: (notification) => notifications.push(notification),
-      onHearing: (hearing) => heard.push(hearing),
-      onDoubt: () => {
-        doubts++
+      report: (report) => {
+        if (report._tag === "Notification") notifications.push(report.notification)
+        if (report._tag === "Hearing") heard.push(report.hearing)
+        if (report._tag === "Doubt") doubts++
       }
     }).pipe(Effect.orDie)
     const listens = () => sent.filter(({ method }) => method === "subscriptions/listen")

@@ -9,7 +9,7 @@ import { timersOf } from "../../testing/test/support/Timers.js"
 import { parts } from "../src/sdkParts.js"
 import { initializeResult, transportOf } from "./scripted.js"
 
-const options: ConnectOptions = { onNotification: () => {} }
+const options: ConnectOptions = { report: () => {} }
 const loss: Loss = { kind: "closed", message: "the network is gone" }
 const request = { timeout: 60_000 }
 

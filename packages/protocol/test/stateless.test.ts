@@ -4,6 +4,7 @@ import { RequestError, Sending } from "@mcp-lifeline/core"
 import { Binding } from "@mcp-lifeline/protocol"
 import type { JSONRPCMessage } from "@modelcontextprotocol/sdk/types.js"
 import { Deferred, Effect, Exit, Fiber, Scope, TestClock } from "effect"
+import { taking } from "../../testing/test/support/taking.js"
 import { parts } from "../src/sdkParts.js"
 import type { Options } from "../src/Session.js"
 import { transportOf } from "./scripted.js"
@@ -18,7 +19,7 @@ const discovered = {
   capabilities: { tools: {}, logging: {} }
 }
 const complete = { resultType: "complete", content: [] }
-const options: ConnectOptions = { onNotification: () => {} }
+const options: ConnectOptions = { report: () => {} }
 
 /** A connection to a server that answers as `answer` says, or not at all. */
 const connected = (
@@ -189,7 +190,9 @@ describe("a connection without a session", () => {
     Effect.gen(function*() {
       const got: Array<ServerNotification> = []
       const subscriptionId = "io.modelcontextprotocol/subscriptionId"
-      const { receive } = yield* opened(() => undefined, { onNotification: (one) => got.push(one) })
+      const { receive } = yield* opened(() => undefined, {
+        report: taking("Notification", ({ notification }) => got.push(notification))
+      })
       receive({ method: "notifications/subscriptions/acknowledged" })
       receive({ method: "notifications/message", params: { a: 1 } })
       receive({ method: "notifications/tools/list_changed", params: { _meta: { [subscriptionId]: 1 } } })
@@ -343,7 +346,7 @@ describe("the lists that were given", () => {
               : request.method === method
               ? { result: { resultType: "complete", ...empty } }
               : undefined,
-          { onHearing: (hearing) => heard.push(hearing) }
+          { report: taking("Hearing", ({ hearing }) => heard.push(hearing)) }
         )
         yield* Sending.ask(connection, method, undefined, { timeout })
         while (!sent.some((one) => one.method === "subscriptions/listen")) yield* Effect.sleep(1)

@@ -32,7 +32,7 @@ const connected = (era: typeof eras[number]) =>
     })
     const withdrawing = Object.assign(transport, { withdraw: (id: number) => waiting.delete(id) })
     const { connect, connectStateless } = Binding.make(parts)
-    const options = { onNotification: () => {} }
+    const options = { report: () => {} }
     const connection = yield* Effect.orDie(
       era === "2025" ? connect(withdrawing, options) : connectStateless(withdrawing, "http", options)
     )

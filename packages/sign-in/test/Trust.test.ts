@@ -288,7 +288,7 @@ describe("where a server's metadata lead", () => {
       )
       const connector = HttpConnector.make({ url, authorization: signIn.authorization, fetch: network.fetch })
       const failed = yield* Effect.scoped(
-        Effect.flip(connector.connect({ clientInfo: { name: "test", version: "1" }, onNotification: () => {} }))
+        Effect.flip(connector.connect({ clientInfo: { name: "test", version: "1" }, report: () => {} }))
       )
       return {
         hits: network.to(address).map((asked) => asked.url),

@@ -100,7 +100,6 @@ export class ScriptedConnection {
   suspended = false
   readonly #pending = new Set<Waiting>()
   #onLost: ((loss: Loss) => void) | undefined
-  #onUsage: ((usage: ResourceUsage) => void) | undefined
 
   readonly #now: () => number
 
@@ -134,12 +133,12 @@ export class ScriptedConnection {
 
   /** Sends a notification of the server. */
   notify(method: string, params?: Record<string, unknown>): void {
-    if (this.state !== "closed") this.options.onNotification({ method, params })
+    if (this.state !== "closed") this.options.report({ _tag: "Notification", notification: { method, params } })
   }
 
   /** Reports what the processes of the server use. By default, no processor time. */
   use(memory: number, { cpu = 0, cpuTime = 0 }: Partial<ResourceUsage> = {}): void {
-    if (this.state !== "closed") this.#onUsage?.({ memory, cpu, cpuTime })
+    if (this.state !== "closed") this.options.report({ _tag: "Usage", usage: { memory, cpu, cpuTime } })
   }
 
   /** See `Connection.fail`. */
@@ -161,11 +160,6 @@ export class ScriptedConnection {
   onLost(callback: (loss: Loss) => void): void {
     this.#onLost = callback
     if (this.loss !== undefined) callback(this.loss)
-  }
-
-  /** See `Connection.onUsage`. */
-  onUsage(callback: (usage: ResourceUsage) => void): void {
-    this.#onUsage = callback
   }
 
   /** Waits for an answer until the connection fails or the time is up. */

@@ -229,7 +229,6 @@ export class ScriptedConnector implements Connector {
         connection.onLost(callback)
         if (outcome.broken === "onLost") throw new Error("the scripted onLost throws")
       },
-      onUsage: (callback) => connection.onUsage(callback),
       look: this.sight && Effect.sync(() => this.sight?.()),
       fail: (loss) => {
         connection.fail(loss)

@@ -2,7 +2,7 @@
  * Connections to MCP servers over HTTP.
  */
 import { ConnectError } from "@mcp-lifeline/core"
-import type { Connection, ConnectOptions, Connector, SuspendedSession } from "@mcp-lifeline/core"
+import type { Connection, ConnectOptions, Connector, Report, SuspendedSession } from "@mcp-lifeline/core"
 import { Bytes, Problem, TimeSpan } from "@mcp-lifeline/core/internal"
 import { Arrivals, Binding, Era, EraMemory, type SdkConnection, SpeaksSessions } from "@mcp-lifeline/protocol"
 import type { FetchLike } from "@modelcontextprotocol/sdk/shared/transport.js"
@@ -179,12 +179,18 @@ export const make = (options: Options): Connector => {
       })
     )
 
+  const connecting: Report = {
+    _tag: "Start",
+    describe: () => isSigningIn() ? texts.login : texts.silent,
+    isSigningIn
+  }
+
   const connectWith = (
     kind: "streamable" | "sse",
     connectOptions: Attempt
   ): Effect.Effect<Connection, ConnectError, Scope.Scope> =>
     Effect.gen(function*() {
-      connectOptions.onAttempt?.(() => isSigningIn() ? texts.login : texts.silent, isSigningIn)
+      connectOptions.report(connecting)
       const { beside } = connectOptions
       const client = yield* makeClient(connectOptions)
       const adapter = kind === "sse"
@@ -209,7 +215,7 @@ export const make = (options: Options): Connector => {
     connectOptions: Attempt
   ): Effect.Effect<Connection, ConnectError | SpeaksSessions.SpeaksSessions, Scope.Scope> =>
     Effect.gen(function*() {
-      connectOptions.onAttempt?.(() => isSigningIn() ? texts.login : texts.silent, isSigningIn)
+      connectOptions.report(connecting)
       const client = yield* makeClient(connectOptions)
       const { ParameterHeaders, make } = yield* stateless
       const parameters = new ParameterHeaders(target)
@@ -337,7 +343,7 @@ export const make = (options: Options): Connector => {
     status: () => ({ connectorWarning: exposure.warning, signIn: authorization?.needed?.() }),
     connect: (connectOptions) => {
       if (!hasReadings) return connectAttempt({ ...connectOptions, secretHeaders: undefined })
-      connectOptions.onAttempt?.(() => "a value of headers is still being read")
+      connectOptions.report({ _tag: "Start", describe: () => "a value of headers is still being read" })
       return Effect.flatMap(
         SecretHeaders.read(readings),
         (secretHeaders) => connectAttempt({ ...connectOptions, secretHeaders })

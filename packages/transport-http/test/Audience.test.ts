@@ -56,7 +56,7 @@ const audience = async (
   const connector = HttpConnector.make({ url: server, fetch, authProvider })
   const error = await Effect.runPromise(
     Effect.scoped(
-      Effect.flip(connector.connect({ clientInfo: { name: "test", version: "1" }, onNotification: () => {} }))
+      Effect.flip(connector.connect({ clientInfo: { name: "test", version: "1" }, report: () => {} }))
     )
   )
   return address?.searchParams.get("resource") ?? error.message

@@ -4,6 +4,7 @@ import { HttpExchange, HttpFault } from "@mcp-lifeline/testing"
 import { HttpConnector } from "@mcp-lifeline/transport-http"
 import { Deferred, Effect } from "effect"
 import { gzipSync } from "node:zlib"
+import { taking } from "../../testing/test/support/taking.js"
 import * as Harness from "./fixtures/Harness.js"
 import * as OlderServer from "./fixtures/OlderServer.js"
 
@@ -190,7 +191,10 @@ describe("messages that are too long", () => {
       const server = yield* Harness.server
       const first = yield* Deferred.make<unknown>()
       const { losses } = yield* Harness.connect(HttpConnector.make({ url: server.url, maxMessageBytes }), {
-        onNotification: ({ params }) => Deferred.unsafeDone(first, Effect.succeed(params?.["data"]))
+        report: taking(
+          "Notification",
+          ({ notification }) => Deferred.unsafeDone(first, Effect.succeed(notification.params?.["data"]))
+        )
       })
       yield* Effect.promise(() => server.until(() => server.streams.size === 1))
       server.notify("notifications/message", { level: "info", data: long })

@@ -174,7 +174,7 @@ describe("close", () => {
         import { Sending } from "@mcp-lifeline/core"
         import { HttpConnector } from "@mcp-lifeline/transport-http"
         import { Effect } from "effect"
-        const connect = HttpConnector.make({ url: process.argv[1] }).connect({ onNotification: () => {} })
+        const connect = HttpConnector.make({ url: process.argv[1] }).connect({ report: () => {} })
         await Effect.runPromise(Effect.scoped(Effect.flatMap(connect, (connection) =>
           Sending.ask(connection, "tools/call", { name: "echo" }, { timeout: 20_000 }))))
         console.log("closed")`

@@ -81,7 +81,7 @@ const environment = (variables: Record<string, string>) =>
 const connectTo = `
   import { HttpConnector } from "@mcp-lifeline/transport-http"
   import { Effect } from "effect"
-  const connect = HttpConnector.make({ url: process.argv[1] }).connect({ onNotification: () => {} })
+  const connect = HttpConnector.make({ url: process.argv[1] }).connect({ report: () => {} })
   const outcome = await Effect.runPromise(Effect.scoped(Effect.match(connect, {
     onSuccess: (connection) => connection.serverInfo.name,
     onFailure: (error) => error.reason

@@ -4,6 +4,7 @@ import { HttpExchange } from "@mcp-lifeline/testing"
 import { HttpConnector } from "@mcp-lifeline/transport-http"
 import { Effect } from "effect"
 import * as SignIn from "../../testing/test/support/SignIn.js"
+import { taking } from "../../testing/test/support/taking.js"
 import * as Harness from "./fixtures/Harness.js"
 import * as OlderServer from "./fixtures/OlderServer.js"
 
@@ -158,9 +159,9 @@ describe("the older HTTP+SSE", () => {
       const server = yield* Harness.server
       OlderServer.speak(server)
       const { call, losses } = yield* Harness.connect(sseTo(server.url), {
-        onNotification: () => {
+        report: taking("Notification", () => {
           throw new Error("a handler of the user's")
-        }
+        })
       })
       for (const stream of server.streams.keys()) {
         stream.write(event("no JSON"))

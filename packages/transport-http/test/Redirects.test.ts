@@ -23,7 +23,7 @@ const redirected = (from: string, status: number, ...locations: ReadonlyArray<st
       transport: "streamable",
       headers: { authorization: "Bearer the-token" }
     })
-    const error = yield* Effect.flip(Effect.scoped(connector.connect({ onNotification: () => {} })))
+    const error = yield* Effect.flip(Effect.scoped(connector.connect({ report: () => {} })))
     return { visited: visited.slice(1), error }
   })
 
@@ -61,7 +61,7 @@ describe("redirects, of requests that carry credentials", () => {
           const headers = { authorization: "Bearer the-token" }
           const options = { fetch, protocol: "2025", transport: "streamable", headers } as const
           const connector = HttpConnector.make({ ...options, url: `https://mcp.test${from}` })
-          yield* Effect.flip(Effect.scoped(connector.connect({ onNotification: () => {} })))
+          yield* Effect.flip(Effect.scoped(connector.connect({ report: () => {} })))
           const [first, second] = sent as ReadonlyArray<ReadonlyArray<string>>
           assert.strictEqual(first![0], "POST")
           assert.deepStrictEqual(second, [

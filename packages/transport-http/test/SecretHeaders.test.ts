@@ -79,7 +79,7 @@ describe("headers with secrets that are read", () => {
       const server = yield* HttpFaultServer.make()
       server.fail(({ headers }) => headers["authorization"] !== "Bearer second-token-0123", HttpFault.status(401))
       const connector = HttpConnector.make({ url: server.url, headers: { Authorization: reading } })
-      const connect = Effect.scoped(connector.connect({ onNotification: () => {} }))
+      const connect = Effect.scoped(connector.connect({ report: () => {} }))
       expect(yield* Effect.flip(connect)).toMatchObject({ reason: "unauthorized", permanent: false })
       state.token = "second-token-0123"
       yield* connect

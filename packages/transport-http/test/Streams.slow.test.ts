@@ -3,6 +3,7 @@ import { Sending } from "@mcp-lifeline/core"
 import { HttpExchange, type HttpFaultServer, TcpProxy } from "@mcp-lifeline/testing"
 import { HttpConnector } from "@mcp-lifeline/transport-http"
 import { Deferred, Effect, Fiber, TestClock } from "effect"
+import { taking } from "../../testing/test/support/taking.js"
 import * as Harness from "./fixtures/Harness.js"
 
 const { event, fault, result, sse, text } = HttpExchange
@@ -212,7 +213,7 @@ describe("response streams", () => {
       const server = yield* Harness.server
       const arrived = yield* Deferred.make<void>()
       const { call, connection, lost, losses } = yield* Harness.connect(HttpConnector.make({ url: server.url }), {
-        onNotification: () => Deferred.unsafeDone(arrived, Effect.void)
+        report: taking("Notification", () => Deferred.unsafeDone(arrived, Effect.void))
       })
       server.hook = ({ response, rpc }) => {
         if (rpc !== "tools/call") return undefined

@@ -232,11 +232,14 @@ export const make = (options: Options, recorder?: Recorder): Connector => {
       Effect.gen(function*() {
         const runtime = yield* Effect.runtime<never>()
         const binding = yield* Binding.load(connectOptions)
-        connectOptions.onAttempt?.(() => "a value of env is still being read")
+        connectOptions.report({ _tag: "Start", describe: () => "a value of env is still being read" })
         const values = yield* SecretValues.read(given, "env")
         if (installer !== undefined && installing.size > 0) {
           // Two of them at once would download into the same folder.
-          connectOptions.onAttempt?.(() => `an earlier start is not over: ${downloading(installer)}`)
+          connectOptions.report({
+            _tag: "Start",
+            describe: () => `an earlier start is not over: ${downloading(installer)}`
+          })
           yield* Effect.promise(() => Promise.all(installing))
         }
         if (process.platform === "win32") yield* loadJobs
@@ -270,7 +273,7 @@ export const make = (options: Options, recorder?: Recorder): Connector => {
               runFork(Effect.logWarning(message).pipe(Effect.annotateLogs({ target })))
             }
           })
-          connectOptions.onAttempt?.(() => transport.describe())
+          connectOptions.report({ _tag: "Start", describe: () => transport.describe() })
           return transport
         }
         const startedAt = performance.now()

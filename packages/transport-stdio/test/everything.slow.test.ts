@@ -3,6 +3,7 @@ import { Sending } from "@mcp-lifeline/core"
 import type { ServerNotification } from "@mcp-lifeline/core"
 import { Effect, Fiber } from "effect"
 import { everything } from "../../testing/test/support/Built.js"
+import { taking } from "../../testing/test/support/taking.js"
 import { connect, session } from "./support.js"
 
 const options = { command: process.execPath, args: [everything, "stdio"] }
@@ -34,7 +35,9 @@ describe("with a server that nobody here wrote", () => {
   it.scopedLive("[C4] a long call is cancelled and the session lives on, its progress reported", () =>
     Effect.gen(function*() {
       const got: Array<ServerNotification> = []
-      const connection = yield* connect(options, { onNotification: (notification) => got.push(notification) })
+      const connection = yield* connect(options, {
+        report: taking("Notification", ({ notification }) => got.push(notification))
+      })
       const { tools } = yield* Sending.ask(connection, "tools/list", {}, { timeout })
       const long = tools.find((tool) => /long.?running/i.test(tool.name))
       assert.isDefined(long)

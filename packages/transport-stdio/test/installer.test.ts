@@ -3,6 +3,7 @@ import { StdioFaultServer } from "@mcp-lifeline/testing"
 import { StdioConnector } from "@mcp-lifeline/transport-stdio"
 import { Effect, Fiber } from "effect"
 import * as FakeInstaller from "../../testing/test/support/FakeInstaller.js"
+import { taking } from "../../testing/test/support/taking.js"
 import * as Installer from "../src/Installer.js"
 import { call, connectOptions, eventually, isAlive } from "./support.js"
 
@@ -91,9 +92,9 @@ describe.skipIf(process.platform === "win32")("a program that was closed before 
       const connector = StdioConnector.make({ command: installer.command, args: ["-y", "server"] })
       const attempt = yield* Effect.fork(Effect.scoped(connector.connect({
         ...connectOptions,
-        onAttempt: (describe) => {
+        report: taking("Start", ({ describe }) => {
           described = describe
-        }
+        })
       })))
       yield* eventually(() => installer.starts().length === 1)
       assert.match(described?.() ?? "", /npx may still be downloading the server.*run the command once in a terminal/)

@@ -3,6 +3,7 @@ import type { ServerNotification } from "@mcp-lifeline/core"
 import { SdkConnection } from "@mcp-lifeline/protocol"
 import { StdioFaultServer } from "@mcp-lifeline/testing"
 import { Effect, Fiber, Logger } from "effect"
+import { taking } from "../../testing/test/support/taking.js"
 import * as Environment from "../src/Environment.js"
 import { StdioTransport } from "../src/StdioTransport.js"
 import { call, connect, connectOptions, lossOf, server, transportOptions } from "./support.js"
@@ -85,7 +86,9 @@ describe("what comes on stdout", () => {
   it.live("[S4] several messages in one are taken apart", () =>
     Effect.scoped(Effect.gen(function*() {
       const got: Array<ServerNotification> = []
-      const connection = yield* connect(server(), { onNotification: (notification) => got.push(notification) })
+      const connection = yield* connect(server(), {
+        report: taking("Notification", ({ notification }) => got.push(notification))
+      })
       assert.strictEqual(yield* call(connection, "batch"), "batched")
       assert.deepStrictEqual(got.map((notification) => notification.method), ["notifications/tools/list_changed"])
     })))

@@ -49,7 +49,7 @@ export const erasBySize = bySize<ReadonlyArray<typeof eras[number]>>(["2025"], e
 /** Servers of an era. */
 export const serverOf = (era: typeof eras[number]): typeof server => (faults, more) => server({ era, ...faults }, more)
 
-export const connectOptions: ConnectOptions = { onNotification: () => {} }
+export const connectOptions: ConnectOptions = { report: () => {} }
 
 export const connect = (options: StdioConnector.Options, more: Partial<ConnectOptions> = {}) =>
   StdioConnector.make(options).connect({ ...connectOptions, ...more })

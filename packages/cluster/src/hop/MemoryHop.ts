@@ -51,14 +51,14 @@ class Wire {
     served: Conversations.Conversations,
     isOpen: () => boolean,
     clock: Clock.Clock,
-    { onNotification }: ConnectOptions
+    { report }: ConnectOptions
   ) {
     this.#isOpen = isOpen
     this.#clock = clock
     this.#conversation = served.begin({
       requests: this.#requests,
       write: (message: JSONRPCNotification | JSONRPCRequest) => {
-        if (isOpen() && !("id" in message)) onNotification(message)
+        if (isOpen() && !("id" in message)) report({ _tag: "Notification", notification: message })
       },
       saveSetting: () => Promise.resolve()
     })

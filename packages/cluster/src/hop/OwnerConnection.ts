@@ -37,9 +37,9 @@ export const connect = (
     }
     const connected = connector.connect({
       ...options,
-      onNotification: (notification) => {
-        if (notification.method === going) lose(gone)
-        else options.onNotification(notification)
+      report: (report) => {
+        if (report._tag === "Notification" && report.notification.method === going) lose(gone)
+        else options.report(report)
       }
     })
     return Effect.map(connected, (inner): Connection => {

@@ -18,8 +18,8 @@ import type { CallError, CommandError } from "../Errors.js"
 import type { Event } from "../observe/Event.js"
 import type * as Live from "../observe/Live.js"
 import type { CallOptions } from "../options/CallOptions.js"
-import type { ServerNotification } from "../port/Connector.js"
 import type { Method, Params, Result } from "../port/Method.js"
+import type { ServerNotification } from "../port/Report.js"
 import type { Status } from "../state/Status.js"
 
 /** The result of `healthCheck`. */

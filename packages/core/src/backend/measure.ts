@@ -6,8 +6,7 @@ import type { BackendState } from "../state/BackendState.js"
 /** Before anything happens to the backend. */
 export const measure = (state: BackendState, { transport }: Connector, telemetry: Telemetry): void => {
   const { published, clock, id } = state
-  const report = (defect: unknown) => state.reportDefect("telemetry", defect)
-  const safely = guard(report)
+  const safely: Safely = (run) => state.safely("telemetry", run)
   safely(() => {
     const observer = telemetry.observe({
       id,
@@ -16,44 +15,34 @@ export const measure = (state: BackendState, { transport }: Connector, telemetry
       clock,
       connection: () => published.value.current?.connection
     })
-    state.telemetry = guarded(observer, report)
+    state.telemetry = guarded(observer, safely)
     state.events.listen(state.telemetry.event)
   })
 }
 
-const guard = (report: (defect: unknown) => void) => <A>(run: () => A): A | undefined => {
-  try {
-    return run()
-  } catch (defect) {
-    report(defect) // guard: telemetry-throws
-    return undefined
-  }
-}
+type Safely = <A>(run: () => A) => A | undefined
 
 /** A call or a request whose measuring cannot begin is made without. */
-const guarded = (observer: Observer, report: (defect: unknown) => void): Observer => {
-  const safely = guard(report)
-  return {
-    hasSpans: observer.hasSpans,
-    event: (event) => safely(() => observer.event(event)),
-    beat: (sent, failure, millis) => safely(() => observer.beat(sent, failure, millis)),
-    breakerOpened: (method, reason) => safely(() => observer.breakerOpened(method, reason)),
-    health: observer.health && ((score) => safely(() => observer.health?.(score))),
-    usage: observer.usage && ((generation, usage) => safely(() => observer.usage?.(generation, usage))),
-    call: (method, params, parent) => {
-      const call = safely(() => observer.call(method, params, parent))
-      return call === undefined ? unmeasured : {
-        attempt: (on) =>
-          safely<ReturnType<typeof call.attempt>>(() => {
-            const attempt = call.attempt(on)
-            if (attempt === undefined) return undefined
-            const { params, span } = attempt
-            return { params, span, end: (exit) => safely(() => attempt.end(exit)) }
-          }),
-        end: (exit) => safely(() => call.end(exit))
-      }
+const guarded = (observer: Observer, safely: Safely): Observer => ({
+  hasSpans: observer.hasSpans,
+  event: (event) => safely(() => observer.event(event)),
+  beat: (sent, failure, millis) => safely(() => observer.beat(sent, failure, millis)),
+  breakerOpened: (method, reason) => safely(() => observer.breakerOpened(method, reason)),
+  health: observer.health && ((score) => safely(() => observer.health?.(score))),
+  usage: observer.usage && ((generation, usage) => safely(() => observer.usage?.(generation, usage))),
+  call: (method, params, parent) => {
+    const call = safely(() => observer.call(method, params, parent))
+    return call === undefined ? unmeasured : {
+      attempt: (on) =>
+        safely<ReturnType<typeof call.attempt>>(() => {
+          const attempt = call.attempt(on)
+          if (attempt === undefined) return undefined
+          const { params, span } = attempt
+          return { params, span, end: (exit) => safely(() => attempt.end(exit)) }
+        }),
+      end: (exit) => safely(() => call.end(exit))
     }
   }
-}
+})
 
 const unmeasured: CallObserver<never> = { attempt: () => undefined, end: () => {} }

@@ -185,11 +185,7 @@ export class CallLoop implements Call.Carrier {
       generation: runtime.generation
     })
     runtime.begin(call)
-    try {
-      Call.leaves(call, runtime)
-    } catch (defect) {
-      this.#backend.reportDefect("a caller's onSent", defect)
-    }
+    this.#backend.safely("a caller's onSent", () => Call.leaves(call, runtime))
     return attempt
   }
 
@@ -283,11 +279,7 @@ export class CallLoop implements Call.Carrier {
     call.cancel = undefined
     this.#measured(call, Call.interrupted)
     this.#returned(call, on, false)
-    try {
-      cancel()
-    } catch (defect) {
-      this.#backend.reportDefect("the connector's cancel", defect)
-    }
+    this.#backend.safely("the connector's cancel", cancel)
   }
 
   doubt<M extends Method>(call: Call.Call<M>): void {

@@ -1,4 +1,4 @@
-/** One reading of a list, page by page. A cursor that a faulty server names again ends the list, which would have no end. */
+/** One reading of a list, page by page. A cursor that comes again ends the list. */
 import { Effect, Predicate } from "effect"
 import { largestList } from "../catalog/Bounds.js"
 import * as EntrySize from "../catalog/EntrySize.js"

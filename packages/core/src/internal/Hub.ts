@@ -48,7 +48,7 @@ export class Hub<A> {
     return this.streamAfter(() => [])
   }
 
-  /** Like `streamAfter`, one value after the other, with a small part of the memory of a stream: for thousands of readers that wait. */
+  /** Like `streamAfter`, one value after the other, with a small part of the memory of a stream. */
   forEachAfter<R>(
     earlier: () => ReadonlyArray<A>,
     use: (value: A) => Effect.Effect<void, never, R>

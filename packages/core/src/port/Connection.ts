@@ -10,7 +10,6 @@ import type { RequestError } from "../Errors.js"
 import type { Loss, Peer } from "./Loss.js"
 import type { Method, Params, Result } from "./Method.js"
 import type { ProcessSight } from "./ProcessSight.js"
-import type { ResourceUsage } from "./ResourceUsage.js"
 import type { SuspendedSession } from "./SuspendedSession.js"
 
 export type { Loss, Peer, ProcessStatus } from "./Loss.js"
@@ -80,11 +79,6 @@ export interface Connection {
    * they end with their own answer, or with the following `suspend` or `fail`.
    */
   readonly onLost: (callback: (loss: Loss) => void) => void
-  /**
-   * Registers the one callback for what the processes of the server use of this machine. It is called after each measurement, from now on
-   * until the connection closes. Must not throw. Default: nothing is measured.
-   */
-  readonly onUsage?: ((callback: (usage: ResourceUsage) => void) => void) | undefined
   /**
    * Looks what the processes of the server show now. The core asks for it only while it doubts that the server lives, some seconds apart.
    * `undefined` if it cannot be seen at this moment. Must not fail. Default: the processes cannot be seen.

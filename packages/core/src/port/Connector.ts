@@ -17,14 +17,9 @@ import type { ConnectError } from "../Errors.js"
 import type { Connection } from "./Connection.js"
 import type { ConnectorStatus } from "./ConnectorStatus.js"
 import type { Member, MemberOptions } from "./Member.js"
+import type { Report, ServerNotification } from "./Report.js"
 import type { UsageLimit } from "./ResourceUsage.js"
 import type { SuspendedSession } from "./SuspendedSession.js"
-
-/** A notification from the server, unchanged. Its parameters are not checked. */
-export interface ServerNotification {
-  readonly method: string
-  readonly params?: { readonly [key: string]: unknown } | undefined
-}
 
 /**
  * Handlers for requests of the server. They decide which capabilities are declared. If a handler fails, the server gets a JSON-RPC
@@ -47,14 +42,6 @@ export interface ClientOptions<R = never> {
   /** Capabilities of this client, declared unchanged. Those that are missing here are derived from the handlers. */
   readonly capabilities?: ClientCapabilities | undefined
   readonly handlers?: ServerRequestHandlers<R> | undefined
-}
-
-/** For which kinds of list a connection gets change notifications. */
-export interface Hearing {
-  /** It gets them for these kinds from now on, but may have missed changes, so the core reads these lists once. */
-  readonly announced: ReadonlyArray<Kind>
-  /** It does not get them for these kinds, although the server says that the lists change, so the core polls these lists. */
-  readonly unannounced: ReadonlyArray<Kind>
 }
 
 /** What a backend says of itself to its connector, and does for one that makes several connections. */
@@ -86,30 +73,12 @@ export interface Offers {
   readonly announce: (notification: ServerNotification) => void
 }
 
-/** The callbacks and options of a connection. */
+/** The options of an attempt to connect. */
 export interface ConnectOptions extends ClientOptions {
-  /** Called for each notification of the server except progress, in the order of arrival. Must not throw. */
-  readonly onNotification: (notification: ServerNotification) => void
+  /** Takes what happens from now on, until the connection closes. How that ends, its `onLost` says. Must not throw. */
+  readonly report: (report: Report) => void
   /** How long the attempt may take, in milliseconds; after that, the core interrupts it. Default: not known. */
   readonly timeout?: number | undefined
-  /**
-   * Called when the connection starts or stops to get change notifications, each time with all kinds of lists that this concerns. If a
-   * connection never calls it, the core assumes that it gets all notifications that the server declares. Must not throw.
-   */
-  readonly onHearing?: ((hearing: Hearing) => void) | undefined
-  /**
-   * Called when the server may be dead, although no request has failed: a stream from the server has become silent, or cannot be opened.
-   * The core then probes the server. Must not throw.
-   */
-  readonly onDoubt?: (() => void) | undefined
-  /**
-   * Takes a function that describes the attempt in progress. The core calls it when the attempt takes too long, so that the error says
-   * what the server has done meanwhile: one line without secrets, or `undefined`. `isSigningIn`: whether the attempt waits for a sign-in
-   * now, for callers that want to hear what their calls wait for. Neither may throw.
-   */
-  readonly onAttempt?:
-    | ((describe: () => string | undefined, isSigningIn?: () => boolean) => void)
-    | undefined
   /**
    * Runs what the connector does a second time beside what has no answer yet, such as a request on another socket. `none`: nothing was
    * run, because nothing waits for the connection, or the fleet makes too many attempts now (`connectConcurrency`). Default: run nothing.
@@ -117,8 +86,6 @@ export interface ConnectOptions extends ClientOptions {
   readonly beside?: (<A, E>(work: Effect.Effect<A, E>) => Effect.Effect<Option.Option<A>, E>) | undefined
   /** How the backend supervises the connection, for a connector that makes several. Default: with the defaults of all options. */
   readonly supervision?: Supervision | undefined
-  /** Called when what the connection's `peer` says has changed. Must not throw. */
-  readonly onPeer?: (() => void) | undefined
   /**
    * The session of the last connection, which ended because of a network failure. A connector that can resume sessions first asks the
    * server whether it still knows this one, and takes it in the same step in which the server answers: to resume it, or because the server
@@ -140,7 +107,7 @@ export interface Connector {
   /** What it answers for in the status of the backend. Must not throw. Default: nothing. */
   readonly status?: (() => ConnectorStatus) | undefined
   /**
-   * Makes what judges what `Connection.onUsage` reports. A restart lets calls in flight finish within `timeouts.drain`. Must not throw.
+   * Makes what judges the reported usage. A restart lets calls in flight finish within `timeouts.drain`. Must not throw.
    * Default: nothing is limited.
    */
   readonly usageLimit?: (() => UsageLimit) | undefined

@@ -13,7 +13,6 @@ const isTextOrMissing = (value: unknown): boolean => value === undefined || type
 
 const fields: ReadonlyArray<readonly [string, (value: unknown) => boolean]> = [
   ...methods.map((name) => [name, Predicate.isFunction] as const),
-  ["onUsage", (value) => value === undefined || Predicate.isFunction(value)],
   ["look", (value) => value === undefined || Effect.isEffect(value)],
   ["serverInfo", Predicate.isRecord],
   ["capabilities", Predicate.isRecord],

@@ -5,7 +5,7 @@ import type { Connection } from "./Connection.js"
 
 /** An object of its own, whose members can be replaced. The other connection may be of a class, so it cannot be copied. */
 export const delegated = (inner: Connection): Connection => {
-  const { heartbeat, onUsage, suspend } = inner
+  const { heartbeat, suspend } = inner
   return {
     serverInfo: inner.serverInfo,
     capabilities: inner.capabilities,
@@ -20,7 +20,6 @@ export const delegated = (inner: Connection): Connection => {
     send: (...given) => inner.send(...given),
     notify: (method, params) => inner.notify(method, params),
     look: inner.look,
-    onUsage: onUsage === undefined ? undefined : (callback) => onUsage.call(inner, callback),
     onLost: (callback) => inner.onLost(callback),
     fail: (loss) => inner.fail(loss),
     suspend: suspend === undefined ? undefined : (loss) => suspend.call(inner, loss),

@@ -1,14 +1,9 @@
-/**
- * A bound for the requests of connectors, which may forget their own timeout.
- */
+/** A bound for the requests of connectors, which may forget their own timeout, die, or be uninterruptible. */
 import { Effect, type Exit, type Fiber, FiberId, Option } from "effect"
 import { RequestError, requestErrorOf } from "../Errors.js"
 import { awaitWithTimer, pollFor } from "../internal/deadline.js"
 
-/**
- * Runs a request in a fiber of its own and waits for it at most so many milliseconds: also for connectors that forget the
- * request's timeout, die, interrupt themselves, or cannot be interrupted. The wait can be interrupted.
- */
+/** Waits for a request at most so many milliseconds, whatever the connector does. The wait can be interrupted. */
 export const withDeadline = <A>(
   request: Effect.Effect<A, RequestError>,
   millis: number

@@ -16,7 +16,7 @@ import { Event } from "../observe/Event.js"
 import type { Reason } from "../observe/Reason.js"
 import type { Observer } from "../observe/Telemetry.js"
 import type { Policy } from "../options/Policy.js"
-import type { ServerNotification } from "../port/Connector.js"
+import type { ServerNotification } from "../port/Report.js"
 import type { TemperamentMemory } from "../port/TemperamentMemory.js"
 import type { Runtime } from "../runtime/Runtime.js"
 import { Temperament } from "../runtime/Temperament.js"
@@ -126,13 +126,7 @@ export class BackendState {
     this.temperament = new Temperament(
       temperament && {
         remembered: temperament.remembered,
-        keep: (shown) => {
-          try {
-            temperament.keep(shown)
-          } catch (defect) {
-            this.reportDefect("the memory of what the server has shown", defect)
-          }
-        }
+        keep: (shown) => this.safely("the memory of what the server has shown", () => temperament.keep(shown))
       }
     )
     const { disabled, lazy } = policy.lifecycle
@@ -152,11 +146,7 @@ export class BackendState {
   }
 
   keep(snapshot: Snapshot): void {
-    try {
-      this.#memory?.keep(snapshot)
-    } catch (defect) {
-      this.reportDefect("the memory of the catalogue", defect)
-    }
+    this.safely("the memory of the catalogue", () => this.#memory?.keep(snapshot))
   }
 
   send(message: Message): void {
@@ -189,9 +179,14 @@ export class BackendState {
     this.#demanded = false
   }
 
-  /** What others gave us has thrown: logged, stops nobody. (L19) */
-  reportDefect(source: string, defect: unknown): void {
-    this.send({ _tag: "Defect", source, defect })
+  /** Runs what others gave us: if it throws, that is logged, and stops nobody. (L19) */
+  safely<A>(source: string, run: () => A): A | undefined {
+    try {
+      return run()
+    } catch (defect) {
+      this.send({ _tag: "Defect", source, defect }) // guard: defect-stops-nobody
+      return undefined
+    }
   }
 
   now(): number {
@@ -256,12 +251,8 @@ export class BackendState {
   }
 
   #observe(tell: (observer: BackendObserver) => void): void {
-    if (this.observer === undefined) return
-    try {
-      tell(this.observer)
-    } catch (defect) {
-      this.reportDefect("the observer of the backend", defect)
-    }
+    const { observer } = this
+    if (observer !== undefined) this.safely("the observer of the backend", () => tell(observer))
   }
 
   end(): void {

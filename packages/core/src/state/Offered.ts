@@ -4,7 +4,8 @@ import type { Kind } from "../catalog/Kind.js"
 import { RemoteError } from "../Errors.js"
 import type { Offering } from "../options/Extension.js"
 import type { Connection } from "../port/Connection.js"
-import type { Offers, ServerNotification } from "../port/Connector.js"
+import type { Offers } from "../port/Connector.js"
+import type { ServerNotification } from "../port/Report.js"
 
 type Listed = Lists & Pick<Snapshot, "truncated">
 

@@ -1,5 +1,5 @@
 /** An attempt makes a connection, asks the server again for what it kept, and lets `onConnected` prepare it. */
-import { Cause, Effect, Either, Exit, Fiber, FiberId, Option, Predicate } from "effect"
+import { Cause, Effect, Either, Exit, Fiber, FiberId, Option } from "effect"
 import { constFalse } from "effect/Function"
 import type { Calls } from "../calls/Calls.js"
 import { ConnectError } from "../Errors.js"
@@ -126,35 +126,26 @@ const limitOf = ({ backend: { policy }, options: { connector } }: Parts): number
 
 const prepared = (
   parts: Parts,
-  { goesOn, onAttempt, runtime }: Start,
+  start: Start,
   beside: Beside
 ): Effect.Effect<Runtime, ConnectError> => {
   const { backend, calls } = parts
+  const { runtime } = start
   const { capabilities, clientInfo, connector, handlers, onConnected } = parts.options
   const connect = Effect.suspend(() =>
     connector.connect({
       clientInfo,
       capabilities,
       handlers,
-      onNotification: (notification) => {
-        if (Predicate.isRecord(notification)) parts.tasks.notified(runtime, notification)
-      },
-      onHearing: (hearing) => parts.tasks.onHearing(runtime, hearing),
-      onDoubt: () => {
-        if (backend.policy.keepalive.method !== "none") backend.send({ _tag: "Suspected", runtime })
-      },
+      report: (report) => report._tag === "Start" ? start.describes(report) : parts.tasks.reported(runtime, report),
       timeout: backend.policy.timeouts.connect,
-      onAttempt,
       beside,
       supervision: parts.supervision(),
-      onPeer: () => {
-        if (backend.isCurrent(runtime)) backend.publish({})
-      },
       resume: parts.owner.suspended
     })
   )
   return Effect.gen(function*() {
-    const connection = yield* runtime.acquire(connect, goesOn)
+    const connection = yield* runtime.acquire(connect, start.goesOn)
     const problem = problemOf(connection)
     if (problem !== undefined) return yield* connectError(backend.id, "defect", problem)
     runtime.opened(connection, backend.now())

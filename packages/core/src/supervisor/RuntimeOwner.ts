@@ -84,12 +84,8 @@ export class RuntimeOwner {
     return Effect.zipRight(
       this.#endSuspended,
       Effect.sync(() => {
-        try {
-          const session = runtime.connection.suspend?.(loss)
-          if (session !== undefined) this.#suspended = { session, runtime }
-        } catch (defect) {
-          this.#backend.reportDefect("the connector's suspend", defect)
-        }
+        const session = this.#backend.safely("the connector's suspend", () => runtime.connection.suspend?.(loss))
+        if (session !== undefined) this.#suspended = { session, runtime }
       })
     )
   }

@@ -1,5 +1,5 @@
 /** What works for the installed runtime. */
-import { Effect } from "effect"
+import { Effect, Predicate } from "effect"
 import * as Discovery from "../discovery/Discovery.js"
 import { Refresh } from "../discovery/Refresh.js"
 import { Examiner } from "../health/Examiner.js"
@@ -7,9 +7,9 @@ import { Probe } from "../health/Probe.js"
 import { QuietCalls } from "../health/QuietCalls.js"
 import { SessionDoubt } from "../health/SessionDoubt.js"
 import { Keepalive } from "../keepalive/Keepalive.js"
-import type { Hearing, ServerNotification } from "../port/Connector.js"
 import type { Loss } from "../port/Loss.js"
-import type { UsageLimit } from "../port/ResourceUsage.js"
+import type { Report, ServerNotification } from "../port/Report.js"
+import type { ResourceUsage, UsageLimit } from "../port/ResourceUsage.js"
 import type { Runtime } from "../runtime/Runtime.js"
 import type { BackendState } from "../state/BackendState.js"
 
@@ -42,26 +42,12 @@ export class RuntimeTasks {
       yield* this.refresh.attach(runtime)
       yield* this.doubt.attach(runtime) // guard: successor-is-asked
       yield* this.keepalive.attach(runtime)
-      this.#watchUsage(runtime)
+      this.#backend.safely("the connector's usageLimit", () => this.limit?.begin())
       this.#quietCalls.attach(runtime)
       if (idleRelease === undefined) return
       const unused = () => this.#backend.send({ _tag: "Unused", runtime })
       yield* runtime.fork(watchIdle(runtime, idleRelease, () => this.#backend.now(), unused))
     })
-  }
-
-  #watchUsage(runtime: Runtime): void {
-    try {
-      this.limit?.begin()
-      runtime.connection.onUsage?.((usage) => {
-        if (!(usage.memory >= 0)) return
-        runtime.usage = usage
-        this.#backend.telemetry?.usage?.(runtime.generation, usage)
-        if (this.limit !== undefined) this.#backend.send({ _tag: "Measured", runtime })
-      })
-    } catch (defect) {
-      this.#backend.reportDefect("the connector's onUsage", defect)
-    }
   }
 
   /** Returns the loss that replaces the runtime. Judges nothing while a new connection is being made. (S13) */
@@ -81,11 +67,30 @@ export class RuntimeTasks {
     return undefined
   }
 
-  onHearing(runtime: Runtime, { announced, unannounced }: Hearing): void {
+  reported(runtime: Runtime, report: Exclude<Report, { _tag: "Start" }>): void {
+    const backend = this.#backend
     if (runtime.detached) return
-    runtime.unannounced = unannounced
-    this.refresh.announced(runtime, announced)
-    this.#backend.send({ _tag: "ListsChanged", runtime })
+    switch (report._tag) {
+      case "Notification":
+        return this.#notified(runtime, report.notification)
+      case "Hearing":
+        runtime.unannounced = report.hearing.unannounced
+        this.refresh.announced(runtime, report.hearing.announced)
+        return backend.send({ _tag: "ListsChanged", runtime })
+      case "Doubt":
+        return backend.policy.keepalive.method === "none" ? undefined : backend.send({ _tag: "Suspected", runtime })
+      case "Peer":
+        return backend.isCurrent(runtime) ? backend.publish({}) : undefined
+      case "Usage":
+        return this.#measured(runtime, report.usage)
+    }
+  }
+
+  #measured(runtime: Runtime, usage: ResourceUsage): void {
+    if (!(usage.memory >= 0)) return
+    runtime.usage = usage
+    this.#backend.telemetry?.usage?.(runtime.generation, usage)
+    if (this.limit !== undefined) this.#backend.send({ _tag: "Measured", runtime })
   }
 
   used(runtime: Runtime): Effect.Effect<void> {
@@ -93,8 +98,8 @@ export class RuntimeTasks {
     return current === runtime ? this.#quietCalls.begin(current) : Effect.void
   }
 
-  notified(runtime: Runtime, notification: ServerNotification): void {
-    if (runtime.detached) return
+  #notified(runtime: Runtime, notification: ServerNotification): void {
+    if (!Predicate.isRecord(notification)) return
     if (this.#backend.offered.passes(notification)) this.#backend.notifications.emit(notification)
     const kinds = Discovery.changedBy(notification.method)
     if (kinds.length > 0 && this.refresh.announced(runtime, kinds)) {

@@ -1,7 +1,7 @@
 /** One start of a server, which may outlast its attempt. */
 import { constFalse } from "effect/Function"
 import { formatMillis } from "../internal/formatMillis.js"
-import type { ConnectOptions } from "../port/Connector.js"
+import type { Report } from "../port/Report.js"
 import type { Runtime } from "../runtime/Runtime.js"
 
 export class Start {
@@ -28,7 +28,7 @@ export class Start {
     return this.since + this.#limit - now
   }
 
-  readonly onAttempt: NonNullable<ConnectOptions["onAttempt"]> = (describe, isSigningIn) => {
+  describes({ describe, isSigningIn }: Extract<Report, { _tag: "Start" }>): void {
     this.#describe = describe
     this.#isSigningIn = isSigningIn === undefined ? constFalse : () => isTrue(isSigningIn)
   }

@@ -379,10 +379,11 @@ describe("ProgressBeats", () => {
         ...connector,
         connect: (options) => {
           const isFirst = ++attempts === 1
-          options.onAttempt?.(() => undefined, () => {
+          const isSigningIn = () => {
             if (isFirst) return true
             throw new Error("broken")
-          })
+          }
+          options.report({ _tag: "Start", describe: () => undefined, isSigningIn })
           return connector.connect(options)
         }
       }

@@ -2,7 +2,7 @@
  * A connector whose connections offer only approved tools. It wraps the connector that makes the connection: no request passes around it.
  * A pool wraps each of its processes, because each may list other tools than the one before it.
  */
-import type { ConnectOptions, Connector, Policy, ServerNotification } from "@mcp-lifeline/core"
+import type { ConnectOptions, Connector, Policy, Report, ServerNotification } from "@mcp-lifeline/core"
 import { problemOf, SafeLog } from "@mcp-lifeline/core/internal"
 import { Effect, Schedule, type Scope } from "effect"
 import { PinnedConnection } from "./PinnedConnection.js"
@@ -17,7 +17,10 @@ export interface Options {
 /** Lifeline itself announces it when something was approved or is withheld from now on. */
 const toolsChanged: ServerNotification = { method: "notifications/tools/list_changed" }
 
-/** How often to look for approvals of other programs, while a change waits for one. */
+const isOfTools = (report: Report): boolean =>
+  report._tag === "Notification" && report.notification.method === toolsChanged.method
+
+/** How often to look for approvals of other programs, while a change waits. */
 const look = "2 seconds"
 
 export const around = (connector: Connector, { backend, pins, policy }: Options): Connector => ({
@@ -27,14 +30,11 @@ export const around = (connector: Connector, { backend, pins, policy }: Options)
       let pinned: PinnedConnection | undefined
       const given: ConnectOptions = {
         ...options,
-        onNotification: (notification) => {
+        report: (report) => {
           // First: a client that asks for the lists now must get those after the change.
-          if (notification.method === toolsChanged.method) pinned?.changed()
-          options.onNotification(notification)
-        },
-        onHearing: (hearing) => {
-          pinned?.hears(hearing)
-          options.onHearing?.(hearing)
+          if (isOfTools(report)) pinned?.changed()
+          if (report._tag === "Hearing") pinned?.hears(report.hearing)
+          options.report(report)
         }
       }
       const inner = yield* connector.connect(given)
@@ -42,7 +42,7 @@ export const around = (connector: Connector, { backend, pins, policy }: Options)
       if (problemOf(inner) !== undefined || inner.spreads === true || inner.isFiltered === true) return inner
       const clock = yield* Effect.clock
       const announce = () => {
-        options.onNotification(toolsChanged)
+        options.report({ _tag: "Notification", notification: toolsChanged })
         options.supervision?.offers?.announce(toolsChanged)
       }
       const made = pinned = new PinnedConnection({ inner, backend, policy, pins, clock, announce })

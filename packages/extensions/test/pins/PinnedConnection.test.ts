@@ -1,17 +1,10 @@
 import { describe, expect, it } from "@effect/vitest"
-import {
-  type Connection,
-  type ConnectOptions,
-  type Connector,
-  Policy,
-  RequestError,
-  type RequestOptions,
-  Sending
-} from "@mcp-lifeline/core"
+import { type Connection, type Connector, Policy, RequestError, type RequestOptions, Sending } from "@mcp-lifeline/core"
 import type { Hub } from "@mcp-lifeline/core/internal"
 import { PinStore } from "@mcp-lifeline/extensions"
 import { ScriptedConnector } from "@mcp-lifeline/testing"
 import { Effect, Exit, Fiber, identity, Scope, TestClock } from "effect"
+import { taking } from "../../../testing/test/support/taking.js"
 import { PinnedConnection } from "../../src/pins/PinnedConnection.js"
 import * as PinnedConnector from "../../src/pins/PinnedConnector.js"
 import { PinnedTools } from "../../src/pins/PinnedTools.js"
@@ -382,8 +375,8 @@ describe("a connector of pinned connections", () => {
     const told: Array<string> = []
     const connect = Effect.gen(function*() {
       const scope = yield* Scope.make()
-      const options = { onNotification: ({ method }: { readonly method: string }) => void told.push(method) }
-      const connection = yield* Scope.extend(connector.connect(options as never as ConnectOptions), scope)
+      const report = taking("Notification", ({ notification }) => told.push(notification.method))
+      const connection = yield* Scope.extend(connector.connect({ report }), scope)
       yield* TestClock.adjust(0)
       return { connection, close: Scope.close(scope, Exit.void) }
     })

@@ -106,7 +106,7 @@ describe("the gateway of a file", () => {
         return yield* Effect.flip(Effect.scoped(connect({
           clientInfo: { name: "c", version: "1" },
           capabilities: {},
-          onNotification: () => undefined
+          report: () => {}
         } as never)))
       }).pipe(Effect.provideService(StateFolder.StateFolder, state))
       expect(error.reason).toBe("refused")

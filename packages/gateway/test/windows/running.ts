@@ -92,7 +92,7 @@ const ways: Readonly<Record<string, () => Promise<unknown>>> = {
       protocol: "2025"
     })
     const call = Effect.gen(function*() {
-      const connection = yield* connector.connect({ onNotification: () => {} })
+      const connection = yield* connector.connect({ report: () => {} })
       yield* Sending.ask(connection, "tools/call", { name: tool, arguments: {} }, { timeout: 60_000 })
     })
     await Effect.runPromise(Effect.scoped(call))

@@ -239,9 +239,9 @@ const observed = (connector: Connector, observer: {
   connect: (options) =>
     connector.connect({
       ...options,
-      onAttempt: (describe, isSigningIn) => {
-        observer.attempted(describe)
-        options.onAttempt?.(describe, isSigningIn)
+      report: (report) => {
+        if (report._tag === "Start") observer.attempted(report.describe)
+        options.report(report)
       }
     }).pipe(
       Effect.tapBoth({

@@ -86,14 +86,12 @@ export class Incoming {
         let last: Hearing = { announced: [], unannounced: [] }
         const relayed: Session.Options = {
           ...options,
-          onNotification: (notification) => {
-            options.onNotification(notification)
-            if (offers?.passes(notification) !== false) this.receiver?.notified(notification)
-          },
-          onHearing: (hearing) => {
-            last = hearing
-            options.onHearing?.(hearing)
-            this.#heard(hearing)
+          report: (report) => {
+            options.report(report)
+            if (report._tag === "Hearing") this.#heard(last = report.hearing)
+            else if (report._tag === "Notification" && offers?.passes(report.notification) !== false) {
+              this.receiver?.notified(report.notification)
+            }
           },
           relay: this.#relay
         }

@@ -6,7 +6,7 @@ import { Effect } from "effect"
 const sameChange = 200
 
 export interface Parts {
-  readonly onNotification: (notification: ServerNotification) => void
+  readonly announce: (notification: ServerNotification) => void
   /** Runs work until the connection closes. */
   readonly run: (work: Effect.Effect<unknown>) => void
 }
@@ -22,9 +22,9 @@ export class Announcements {
 
   /** The last announcement of a changed list is passed on when other processes had time for the same. */
   take(notification: ServerNotification): void {
-    const { onNotification, run } = this.#parts
+    const { announce, run } = this.#parts
     const { method } = notification
-    if (!method.endsWith("/list_changed")) return onNotification(notification)
+    if (!method.endsWith("/list_changed")) return announce(notification)
     const isWaiting = this.#waiting.has(method)
     this.#waiting.set(method, notification)
     if (isWaiting) return
@@ -32,7 +32,7 @@ export class Announcements {
       Effect.sync(() => {
         const last = this.#waiting.get(method)
         this.#waiting.delete(method)
-        if (last !== undefined) onNotification(last)
+        if (last !== undefined) announce(last)
       }),
       sameChange
     ))

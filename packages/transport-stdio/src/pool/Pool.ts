@@ -9,6 +9,8 @@ import {
   type MemberEvent,
   type Method,
   type Params,
+  type ProcessStatus,
+  type Report,
   RequestError,
   type RequestOptions,
   type ResourceUsage,
@@ -22,9 +24,6 @@ import { Announcements } from "./Announcements.js"
 import type { Choice } from "./Choice.js"
 import { Subscriptions } from "./Subscriptions.js"
 import { TaskOwners } from "./TaskOwners.js"
-
-/** Milliseconds. */
-const measuredEvery = 5000
 
 const sumOf = (usages: ReadonlyArray<ResourceUsage>): ResourceUsage | undefined =>
   usages.length === 0 ? undefined : usages.reduce((sum, { cpu, cpuTime, memory }) => ({
@@ -78,7 +77,10 @@ export class Pool {
       ...parts.supervision,
       run: parts.run
     })
-    this.#announcements = new Announcements({ onNotification: parts.options.onNotification, run: parts.run })
+    this.#announcements = new Announcements({
+      announce: (notification) => parts.options.report({ _tag: "Notification", notification }),
+      run: parts.run
+    })
   }
 
   /** Ends with the attempt of the first process. */
@@ -112,23 +114,35 @@ export class Pool {
           capabilities: options.capabilities,
           handlers: options.handlers,
           resume: undefined,
-          onNotification: (notification) => {
-            own.onNotification(notification)
-            this.#announcements.take(notification)
-          },
-          onHearing: (hearing) => {
-            own.onHearing?.(hearing)
-            options.onHearing?.(hearing)
-          },
-          onAttempt: (describe, isSigningIn) => {
-            own.onAttempt?.(describe, isSigningIn)
-            if (number === 1) options.onAttempt?.(describe, isSigningIn)
+          report: (report) => {
+            own.report(report)
+            this.#reported(report, number)
           }
         })
     }
   }
 
   // --- what happens
+
+  #reported(report: Report, number: number): void {
+    const { report: ofAll } = this.#parts.options
+    switch (report._tag) {
+      case "Notification":
+        return this.#announcements.take(report.notification)
+      case "Hearing":
+        return ofAll(report)
+      case "Start":
+        return number === 1 ? ofAll(report) : undefined
+      case "Usage": {
+        const usage = sumOf(this.#processes.flatMap((one) => one.usage ?? []))
+        if (usage !== undefined) ofAll({ _tag: "Usage", usage })
+      }
+    }
+  }
+
+  get #processes(): ReadonlyArray<ProcessStatus> {
+    return this.#members.map(({ status }) => status)
+  }
 
   #happened(event: MemberEvent, member: Member, number: number): void {
     const { run, supervision: { backend } } = this.#parts
@@ -164,13 +178,13 @@ export class Pool {
     this.#next = new Signal()
     next.complete()
     // Another version of the server may have other lists.
-    if (isNew) options.onHearing?.({ announced: kinds, unannounced: [] })
+    if (isNew) options.report({ _tag: "Hearing", hearing: { announced: kinds, unannounced: [] } })
   }
 
   #changed(member: Member): void {
     this.#last = member
     if (this.#introduction === undefined) return
-    this.#parts.options.onPeer?.()
+    this.#parts.options.report({ _tag: "Peer" })
     if (this.#live.length > 0) this.#subscriptions.look()
     // Otherwise its supervisor says next how it was lost.
     else if (member.isEnding) this.#lose(member.loss)
@@ -294,7 +308,7 @@ export class Pool {
 
   get connection(): Connection {
     const introduction = () => this.#introduction as Connection
-    const processes = () => this.#members.map(({ status }) => status)
+    const processes = () => this.#processes
     return {
       get serverInfo() {
         return introduction().serverInfo
@@ -321,13 +335,6 @@ export class Pool {
       onLost: (callback) => {
         this.#onLost = callback
         if (this.#loss !== undefined) callback(this.#loss)
-      },
-      onUsage: (callback) => {
-        const look = Effect.sync(() => {
-          const usage = sumOf(processes().flatMap(({ usage }) => usage ?? []))
-          if (usage !== undefined) callback(usage)
-        })
-        this.#parts.run(Effect.forever(Effect.delay(look, measuredEvery)))
       },
       fail: (loss) => {
         const all = this.#live

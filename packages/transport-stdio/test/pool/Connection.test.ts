@@ -8,6 +8,7 @@ import {
   Policy,
   RequestError,
   type RequestOptions,
+  type ResourceUsage,
   Sending
 } from "@mcp-lifeline/core"
 import { supervisionOf } from "@mcp-lifeline/core/internal"
@@ -15,6 +16,7 @@ import { ScriptedConnector } from "@mcp-lifeline/testing"
 import { Effect, Either, Exit, Fiber, Scope, TestClock } from "effect"
 import { leases } from "../../../core/test/support/Leases.js"
 import { sending } from "../../../testing/test/support/asked.js"
+import { taking } from "../../../testing/test/support/taking.js"
 import { Announcements } from "../../src/pool/Announcements.js"
 import type { Choice } from "../../src/pool/Choice.js"
 import * as PooledConnector from "../../src/pool/PooledConnector.js"
@@ -40,11 +42,15 @@ const pool = (processes = 2, bend: (send: Connection["send"]) => Connection["sen
         return connection.send(method, params, given, settle)
       }))
     const told: Array<string> = []
-    const options = {
-      onNotification: ({ method }: { readonly method: string }) => void told.push(method),
+    const usages: Array<ResourceUsage> = []
+    const options: ConnectOptions = {
+      report: (report) => {
+        if (report._tag === "Notification") told.push(report.notification.method)
+        if (report._tag === "Usage") usages.push(report.usage)
+      },
       supervision: supervisionOf("one", { ...defaults, keepalive: { ...defaults.keepalive, method: "none" } })
     }
-    const connection = yield* PooledConnector.make({ connector, processes }).connect(options as never as ConnectOptions)
+    const connection = yield* PooledConnector.make({ connector, processes }).connect(options)
     yield* TestClock.adjust(0)
     sent.length = 0
     const call = (options: RequestOptions = { timeout: 10_000 }) =>
@@ -62,7 +68,7 @@ const pool = (processes = 2, bend: (send: Connection["send"]) => Connection["sen
         yield* TestClock.adjust(5000)
         sent.length = 0
       })
-    return { call, connection, hush, inFlight, of, pending, script, sent, told }
+    return { call, connection, hush, inFlight, of, pending, script, sent, told, usages }
   })
 
 describe("the processes of a server as one connection", () => {
@@ -291,35 +297,28 @@ describe("the processes of a server as one connection", () => {
       }
     }))
 
-  it.scoped("[C18:virtual] what the processes use is added up every five seconds, of those that there are", () =>
+  it.scoped("[C18:virtual] each time that one was measured, what the processes use is added up, of those that there are", () =>
     Effect.gen(function*() {
-      const { connection, script } = yield* pool(3)
-      const heard: Array<unknown> = []
-      connection.onUsage!((usage) => void heard.push(usage))
-      yield* TestClock.adjust("5 seconds")
-      expect(heard).toEqual([])
+      const { script, usages } = yield* pool(3)
       script.connections[0]!.use(1e6, { cpu: 10, cpuTime: 3 })
+      expect(usages).toEqual([{ memory: 1e6, cpu: 10, cpuTime: 3 }])
       script.connections[1]!.use(20e6, { cpu: 5, cpuTime: 4 })
-      yield* TestClock.adjust(4999)
-      expect(heard).toEqual([])
-      yield* TestClock.adjust(1)
-      expect(heard).toEqual([{ memory: 21e6, cpu: 15, cpuTime: 7 }])
+      expect(usages.slice(1)).toEqual([{ memory: 21e6, cpu: 15, cpuTime: 7 }])
       script.connections[1]!.lose()
-      yield* TestClock.adjust("5 seconds")
-      expect(heard.slice(1)).toEqual([{ memory: 1e6, cpu: 10, cpuTime: 3 }])
+      yield* TestClock.adjust(0)
+      script.connections[0]!.use(2e6, { cpu: 10, cpuTime: 3 })
+      expect(usages.slice(2)).toEqual([{ memory: 2e6, cpu: 10, cpuTime: 3 }])
     }))
 
   it.effect("[C18:virtual] a connection that has been closed adds nothing up, announces nothing, and has closed each process once", () =>
     Effect.gen(function*() {
       const scope = yield* Scope.make()
-      const { connection, script, sent, told } = yield* Scope.extend(pool(3), scope)
-      let heard = 0
-      connection.onUsage!(() => heard++)
-      script.connections[0]!.use(1e6)
+      const { script, sent, told, usages } = yield* Scope.extend(pool(3), scope)
       script.connections[0]!.notify("notifications/tools/list_changed")
       yield* Scope.close(scope, Exit.void)
+      script.connections[0]!.use(1e6)
       yield* TestClock.adjust("1 hour")
-      expect([heard, told, sent]).toEqual([0, [], []])
+      expect([usages, told, sent]).toEqual([[], [], []])
       expect(script.ledger.faults).toEqual([])
     }))
 
@@ -429,13 +428,12 @@ describe("the processes of a server as one connection", () => {
       }
       let heard = 0
       const options = {
-        onNotification: () => {},
-        onHearing: ({ announced }: { readonly announced: ReadonlyArray<string> }) => {
-          if (announced.length === 4) heard++
-        }
+        report: taking("Hearing", ({ hearing }) => {
+          if (hearing.announced.length === 4) heard++
+        })
       }
       const made = PooledConnector.make({ connector, processes: 2 })
-      const connection = yield* made.connect(options as never as ConnectOptions)
+      const connection = yield* made.connect(options)
       yield* TestClock.adjust(0)
       let changes = 0
       for (
@@ -459,16 +457,15 @@ describe("the processes of a server as one connection", () => {
         ...script,
         connect: (options: ConnectOptions) => {
           const number = ++attempts
-          options.onAttempt?.(() => `attempt ${number}`, () => isSigningIn)
+          options.report({ _tag: "Start", describe: () => `attempt ${number}`, isSigningIn: () => isSigningIn })
           return Effect.delay(script.connect(options), 5000)
         }
       }
       const told: Array<ReadonlyArray<(() => unknown) | undefined>> = []
       const options = {
-        onNotification: () => {},
-        onAttempt: (...given: ReadonlyArray<() => unknown>) => void told.push(given)
+        report: taking("Start", ({ describe, isSigningIn }) => told.push([describe, isSigningIn]))
       }
-      yield* Effect.fork(PooledConnector.make({ connector, processes: 2 }).connect(options as never as ConnectOptions))
+      yield* Effect.fork(PooledConnector.make({ connector, processes: 2 }).connect(options))
       yield* TestClock.adjust(0)
       const said = () => told.map((given) => given.map((one) => one?.()))
       expect(said()).toEqual([["attempt 1", true]])
@@ -499,7 +496,7 @@ describe("what several processes announce", () => {
       const runtime = yield* Effect.runtime<never>()
       const scope = yield* Effect.scope
       const announcements = new Announcements({
-        onNotification: ({ method, params }) => void told.push(params === undefined ? method : params["n"]),
+        announce: ({ method, params }) => void told.push(params === undefined ? method : params["n"]),
         run: (work) => void Effect.runFork(Effect.provide(Effect.forkIn(work, scope), runtime))
       })
       const take = (method: string, n?: number) =>

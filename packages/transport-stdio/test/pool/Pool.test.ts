@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@effect/vitest"
-import { Backend, type Connector, Policy, RequestError, type ResourceUsage, Telemetry } from "@mcp-lifeline/core"
+import { Backend, type Connector, Policy, RequestError, Telemetry } from "@mcp-lifeline/core"
 import { ScriptedConnector } from "@mcp-lifeline/testing"
 import type { CreateMessageResult } from "@modelcontextprotocol/sdk/types.js"
 import { Effect, Exit, Fiber, Scope, Stream, TestClock } from "effect"
@@ -207,17 +207,12 @@ describe("several processes of a server", () => {
   it.scoped("[C18:virtual] if the last one uses too much memory, its calls may finish, as with one process", () =>
     Effect.gen(function*() {
       const script = ScriptedConnector.make()
-      const measured: Array<(usage: ResourceUsage) => void> = []
       const measuring: Connector = {
         transport: "scripted",
         target: "a script",
         overlap: false,
         usageLimit: () => new MemoryLimit(1e9),
-        connect: (options) =>
-          Effect.map(
-            script.connect(options),
-            (one) => ({ ...one, onUsage: (callback) => void measured.push(callback) })
-          )
+        connect: script.connect
       }
       const connector = PooledConnector.make({ connector: measuring, processes: 2 })
       const backend = yield* Backend.make("files", { connector, keepalive })
@@ -230,7 +225,7 @@ describe("several processes of a server", () => {
       script.otherwise = { connect: "fail" }
       script.connections[1 - busy]?.lose()
       yield* TestClock.adjust(0)
-      measured[busy]?.({ memory: 2e9, cpu: 0, cpuTime: 0 })
+      script.connections[busy]?.use(2e9)
       yield* TestClock.adjust("3 seconds")
       expect(Exit.isSuccess(yield* Fiber.await(last))).toBe(true)
       expect(script.ledger.live).toEqual([])

@@ -13,7 +13,7 @@ const all = JSON.parse(readFileSync(input, "utf8")) as ReadonlyArray<StdioConnec
 const run = Effect.forEach(all, (options) =>
   Effect.gen(function*() {
     const connection = yield* StdioConnector.make({ ...options, protocol: "2025" }).connect({
-      onNotification: () => {}
+      report: () => {}
     })
     const result = yield* Sending.ask(connection, "tools/call", { name: "arguments", arguments: {} }, {
       timeout: 60_000

@@ -48,7 +48,7 @@ const pidsOf = ({ content }: { readonly content: ReadonlyArray<unknown> }): Read
 /** Connects to a server, and does something with the ids of its tree; then the connection is closed. */
 const withTree = (kind: Kind, stdinGrace: number, act: (pids: ReadonlyArray<number>) => Promise<void>): Promise<void> =>
   Effect.gen(function*() {
-    const connection = yield* connector(kind, stdinGrace).connect({ onNotification: () => {} })
+    const connection = yield* connector(kind, stdinGrace).connect({ report: () => {} })
     const result = yield* Sending.ask(connection, "tools/call", { name: "tree", arguments: {} }, { timeout: 60_000 })
     yield* Effect.promise(() => act(pidsOf(result)))
   }).pipe(Effect.scoped, Effect.provide(collect), Effect.runPromise)

@@ -11,7 +11,7 @@ import * as Call from "../Call.js"
 import type { CallProgress } from "./CallProgress.js"
 import * as Text from "./progressText.js"
 
-/** The least time between two words of Lifeline to a caller, in milliseconds, also where there is something new to say. */
+/** The least time between two words of Lifeline to a caller, in milliseconds. */
 const pace = 1000
 
 interface Watched {
@@ -126,11 +126,7 @@ export class ProgressBeats {
   }
 
   #say(progress: CallProgress, text: string, isRunning: boolean, now: number): void {
-    try {
-      progress.said(text, isRunning, now)
-    } catch (defect) {
-      this.#backend.reportDefect("a caller's onprogress", defect)
-    }
+    this.#backend.safely("a caller's onprogress", () => progress.said(text, isRunning, now))
   }
 
   #ask(runtime: Runtime): Effect.Effect<void> {

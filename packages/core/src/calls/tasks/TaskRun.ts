@@ -119,11 +119,10 @@ export class TaskRun {
     this.#end(call)
     const { connection } = task.on.loss === undefined ? task.on : this.#backend.published.value.current ?? task.on
     const options = { timeout: this.#backend.policy.timeouts.request, runsTask: true }
-    try {
-      connection.send("tasks/cancel", { taskId: task.id }, options, constVoid)
-    } catch (defect) {
-      this.#backend.reportDefect("the connector's request", defect)
-    }
+    this.#backend.safely(
+      "the connector's request",
+      () => connection.send("tasks/cancel", { taskId: task.id }, options, constVoid)
+    )
   }
 
   #end<M extends Method>(call: Call.Call<M>): void {
@@ -279,11 +278,7 @@ export class TaskRun {
     task.said = statusMessage
     const now = call.heardAt = this.#backend.now()
     if (call.openEnded) call.deadline = now + call.timeout
-    try {
-      call.progress?.described(statusMessage, now)
-    } catch (defect) {
-      this.#backend.reportDefect("a caller's onprogress", defect)
-    }
+    this.#backend.safely("a caller's onprogress", () => call.progress?.described(statusMessage, now))
   }
 }
 

@@ -10,6 +10,7 @@ import type { State } from "@mcp-lifeline/sign-in/State"
 import { StateFolder } from "@mcp-lifeline/state/StateFolder"
 import { HttpConnector } from "@mcp-lifeline/transport-http"
 import { Effect, Either, Option, Stream } from "effect"
+import { constVoid } from "effect/Function"
 import { StartError, UsageError } from "../../Errors.js"
 import type { Output } from "../../Output.js"
 import { clean } from "../../Text.js"
@@ -33,7 +34,7 @@ export interface Options {
 
 const connect = (connector: Connector): Effect.Effect<void, ConnectError> =>
   Effect.scoped(
-    Effect.asVoid(connector.connect({ clientInfo: { name: "mcp-lifeline", version }, onNotification: () => {} }))
+    Effect.asVoid(connector.connect({ clientInfo: { name: "mcp-lifeline", version }, report: constVoid }))
   )
 
 const showLogin = (output: Output, isOpened: boolean) => (state: State): Effect.Effect<void> => {

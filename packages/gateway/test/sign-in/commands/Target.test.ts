@@ -50,7 +50,7 @@ const headersOf = (configured: (url: string) => Effect.Effect<Target.Target, unk
     )
     const target = yield* configured(`http://127.0.0.1:${(server.address() as AddressInfo).port}/mcp`)
     const connector = yield* target.connector(authorization)
-    yield* Effect.flip(connector.connect({ clientInfo: { name: "test", version: "1" }, onNotification: () => {} }))
+    yield* Effect.flip(connector.connect({ clientInfo: { name: "test", version: "1" }, report: () => {} }))
     return seen[0] ?? {}
   }))
 

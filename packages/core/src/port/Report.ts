@@ -1,0 +1,45 @@
+/** What is reported of an attempt to connect, and of its connection until that closes. */
+import type { Kind } from "../catalog/Kind.js"
+import type { ResourceUsage } from "./ResourceUsage.js"
+
+/** A notification from the server, unchanged. Its parameters are not checked. */
+export interface ServerNotification {
+  readonly method: string
+  readonly params?: { readonly [key: string]: unknown } | undefined
+}
+
+/** For which kinds of list a connection gets change notifications. */
+export interface Hearing {
+  /** It gets them for these kinds from now on, but may have missed changes, so the core reads these lists once. */
+  readonly announced: ReadonlyArray<Kind>
+  /** It does not get them for these kinds, although the server says that the lists change, so the core polls these lists. */
+  readonly unannounced: ReadonlyArray<Kind>
+}
+
+export type Report =
+  /** Any notification of the server except progress, in the order of arrival. */
+  | { readonly _tag: "Notification"; readonly notification: ServerNotification }
+  /**
+   * The connection starts or stops to get change notifications; each time with all kinds of lists that this concerns. Without such a report
+   * the core assumes that it gets all that the server declares.
+   */
+  | { readonly _tag: "Hearing"; readonly hearing: Hearing }
+  /**
+   * The server may be dead, although no request has failed: a stream from it has become silent, or cannot be opened. The core then probes the
+   * server.
+   */
+  | { readonly _tag: "Doubt" }
+  /**
+   * What the attempt does from now on. `describe`: called when it takes too long, so that the error says what the server has done meanwhile: one
+   * line without secrets, or `undefined`. `isSigningIn`: whether it waits for a sign-in now, for callers that want to hear what their calls
+   * wait for. Neither may throw.
+   */
+  | {
+    readonly _tag: "Start"
+    readonly describe: () => string | undefined
+    readonly isSigningIn?: (() => boolean) | undefined
+  }
+  /** What the connection's `peer` says has changed. */
+  | { readonly _tag: "Peer" }
+  /** What the processes of the server use of this machine, after each measurement. */
+  | { readonly _tag: "Usage"; readonly usage: ResourceUsage }
