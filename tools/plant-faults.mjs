@@ -42,7 +42,7 @@ const replacements = {
     "logger-throws": "return line",
     "supervisor-survives": "Effect.failCause"
   },
-  "telemetry that throws ends the supervisor": {
+  "what others gave us throws, and ends the supervisor": {
     "defect-stops-nobody": "throw defect",
     "supervisor-survives": "Effect.failCause"
   },

@@ -17,8 +17,14 @@ describe("a connection to the owner of a server", () => {
       const lost = yield* Effect.fork(
         Stream.runHead(Stream.filter(backend.events, ({ _tag }) => _tag === "RuntimeLost"))
       )
+      const heard: Array<string> = []
+      yield* Effect.fork(
+        Stream.runForEach(backend.notifications, ({ method }) => Effect.sync(() => heard.push(method)))
+      )
       yield* Effect.sleep("20 millis")
+      script.current.notify("notifications/message")
       script.current.notify(OwnerConnection.going)
       expect(Option.getOrThrow(yield* lost)).toMatchObject({ loss: { kind: "session", isMove: true } })
+      expect(heard).toEqual(["notifications/message"])
     }))
 })

@@ -37,6 +37,10 @@ const start = (cluster: TestCluster.TestCluster, name: string) =>
       calls: () => connector.ledger.sent("tools/call").length,
       note: (key: string) => Effect.provide(note(key), context),
       status: Effect.provide(Effect.flatMap(Notes, ({ status }) => status), context),
+      tools: Effect.map(
+        Effect.provide(Effect.flatMap(Notes, ({ catalog }) => catalog), context),
+        (catalog) => catalog?.tools.map(({ name }) => name)
+      ),
       close: closing
     }
   })
@@ -58,6 +62,16 @@ describe("a cluster for tests", () => {
       expect([a.starts(), b.starts(), c.starts()]).toEqual([1, 0, 0])
       expect(a.calls()).toBe(3)
       expect((yield* b.status).state).toBe("Connected")
+    })))
+
+  it("[D9 L4:virtual] what the server announces is heard by each replica, whichever runs it", () =>
+    run(Effect.gen(function*() {
+      const cluster = TestCluster.make()
+      const [a, b] = [yield* start(cluster, "a"), yield* start(cluster, "b")]
+      a.connector.offer = { ...a.connector.offer, tools: [ScriptedConnector.tool("new")] }
+      a.connector.current.notify("notifications/tools/list_changed")
+      yield* TestClock.adjust("1 second")
+      expect([yield* a.tools, yield* b.tools]).toEqual([["new"], ["new"]])
     })))
 
   it("[D9][D4] a replica that leaves in order fails no call: its calls are answered, and later ones go to the next owner", () =>

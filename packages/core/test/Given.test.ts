@@ -88,7 +88,7 @@ describe("a connector that", () => {
         new ConnectError({ backend: "", reason: "refused", message: "no", permanent: false, retryAfter: Number.NaN })
       ),
     "cannot say what takes so long": (_, { report }) => {
-      report({ _tag: "Start", describe: broken })
+      report({ _tag: "Attempt", describe: broken })
       return Effect.never
     }
   }
@@ -119,7 +119,7 @@ describe("a connector that", () => {
       expect((yield* backend.status).lastError).toBe("no connection within 1000 ms (timeouts.connect)")
     }))
 
-  it.scoped("[L19:virtual] tells of nothing: a notification that is none is dropped, and throws nothing at the connector", () =>
+  it.scoped("[L19:virtual] tells of nothing: a report or a notification that is none is dropped, and throws nothing at the connector", () =>
     Effect.gen(function*() {
       const script = ScriptedConnector.make()
       const { backend } = yield* watched(script)
@@ -129,6 +129,9 @@ describe("a connector that", () => {
       yield* runUntilIdle
       for (const nothing of [undefined, null, "notification"]) {
         script.current.options.report({ _tag: "Notification", notification: nothing as never })
+      }
+      for (const nothing of [undefined, "report", {}, { _tag: "Hearing" }, { _tag: "Usage" }, { _tag: "Other" }]) {
+        script.current.options.report(nothing as never)
       }
       yield* runUntilIdle
       expect(heard).toEqual([])

@@ -120,13 +120,13 @@ describe("a connection that misbehaves at its end", () => {
       }))
   })
 
-  it.scoped("[L4:virtual] whatever is reported of a connection that was replaced changes nothing", () => {
+  it.scoped("[L4:virtual] whatever is reported of a connection that was replaced sends, tells and shows nothing", () => {
     const script = ScriptedConnector.make()
     const reports: ReadonlyArray<Report> = [
       { _tag: "Notification", notification: { method: changed } },
       { _tag: "Hearing", hearing: { announced: ["tools"], unannounced: ["prompts"] } },
       { _tag: "Doubt" },
-      { _tag: "Start", describe: () => "too late" },
+      { _tag: "Attempt", describe: () => "too late" },
       { _tag: "Peer" },
       { _tag: "Usage", usage: { memory: 1, cpu: 1, cpuTime: 1 } }
     ]

@@ -1,8 +1,16 @@
 import { describe, expect, it } from "@effect/vitest"
-import { Backend, Telemetry, type UsageLimit } from "@mcp-lifeline/core"
+import { Backend, type ConnectOptions, type ResourceUsage, Telemetry, type UsageLimit } from "@mcp-lifeline/core"
 import { ScriptedConnector } from "@mcp-lifeline/testing"
-import { Effect, TestClock } from "effect"
-import { runUntilIdle } from "./support/Watched.js"
+import { Effect, Stream, TestClock } from "effect"
+import { runUntilIdle, watched } from "./support/Watched.js"
+
+const quiet = {
+  event: () => {},
+  beat: () => {},
+  breakerOpened: () => {},
+  hasSpans: false,
+  call: () => ({ attempt: () => undefined, end: () => {} })
+}
 
 describe("what processes use", () => {
   it.scoped("[S13] the status has what was measured last, and telemetry gets each measurement", () =>
@@ -10,13 +18,8 @@ describe("what processes use", () => {
       const measured: Array<readonly [number, number]> = []
       const telemetry = {
         observe: () => ({
-          event: () => {},
-          beat: () => {},
-          breakerOpened: () => {},
-          hasSpans: false,
-          call: () => ({ attempt: () => undefined, end: () => {} }),
-          usage: (generation: number, { memory }: { readonly memory: number }) =>
-            void measured.push([generation, memory])
+          ...quiet,
+          usage: (generation: number, { memory }: ResourceUsage) => void measured.push([generation, memory])
         })
       }
       const script = ScriptedConnector.make({ overlap: false })
@@ -39,7 +42,52 @@ describe("what processes use", () => {
       yield* backend.reconnect
       script.current.use(2)
       first.options.report({ _tag: "Usage", usage: { memory: 3, cpu: 0, cpuTime: 0 } })
-      expect(measured).toEqual([[1, 1e15], [2, 2]])
+      expect(measured).toEqual([[1, 1e15], [2, 2], [1, 3]])
+      expect((yield* backend.status).usage?.memory).toBe(2)
+    }))
+
+  it.scoped("[S13] what an attempt uses is told and judged once its connection is the current one, and never if it fails", () =>
+    Effect.gen(function*() {
+      const told: Array<string> = []
+      const limit: UsageLimit = {
+        status: { bytes: 1, restarts: 0, warning: undefined },
+        begin: () => void told.push("begin"),
+        measured: ({ memory }) => {
+          told.push(`judged ${memory}`)
+          return { _tag: "Fine" }
+        }
+      }
+      const script = ScriptedConnector.make({ usageLimit: () => limit }).failNext(1)
+      const { connect } = script
+      const connector = Object.assign(script, {
+        connect: (options: ConnectOptions) => {
+          options.report({ _tag: "Usage", usage: { memory: script.ledger.attempts.length, cpu: 0, cpuTime: 0 } })
+          return connect(options)
+        }
+      })
+      const observer = { ...quiet, usage: (_: number, { memory }: ResourceUsage) => void told.push(`told ${memory}`) }
+      const options = { connector, reconnect: { initialDelay: 100 } }
+      yield* Effect.provideService(Backend.make("one", options), Telemetry.Current, { observe: () => observer })
+      yield* TestClock.adjust("1 minute")
+      expect(told).toEqual(["begin", "told 1", "judged 1"])
+    }))
+
+  it.scoped("[C18:virtual] a connection whose peer has changed shows the status anew", () =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make()
+      const { backend } = yield* watched(script)
+      yield* runUntilIdle
+      let shown = 0
+      const show = () =>
+        Effect.sync(() => {
+          shown++
+        })
+      yield* Effect.forkScoped(Stream.runForEach(backend.status.changes, show))
+      yield* runUntilIdle
+      const before = shown
+      script.current.options.report({ _tag: "Peer" })
+      yield* runUntilIdle
+      expect(shown).toBe(before + 1)
     }))
 
   it.scoped.each(["begin", "measured"])(

@@ -66,6 +66,18 @@ describe("a server that code describes", () => {
     await official.close()
   })
 
+  it("[F3 P4] the lists of a connector's server are read again when it announces a change", async () => {
+    let server = docs()
+    const connector = MemoryConnector.make({ server: () => server = docs() })
+    await using client = await connect({ connector, discovery: { mode: "eager" } })
+    const toolsAre = async (count: number) => {
+      for await (const { catalog } of client.statusChanges()) if (catalog?.tools === count) return
+    }
+    await toolsAre(1)
+    server.registerTool("bye", {}, () => ({ content: [] }))
+    await toolsAre(2)
+  })
+
   it("[F2] every message passes a transport that is given; requests do not pass client.transport", async () => {
     const seen: Array<string> = []
     const [ours, theirs] = InMemoryTransport.createLinkedPair()

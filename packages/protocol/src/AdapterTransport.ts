@@ -52,8 +52,8 @@ export interface AdapterTransport extends Transport {
    * Must not throw.
    */
   readonly withdraw?: ((id: RequestId) => boolean) | undefined
-  /** Measures what the processes of the server use, until `close`. Called once, after `start`. Default: nothing is measured. */
-  readonly measure?: ((took: (usage: ResourceUsage) => void) => void) | undefined
+  /** Measures what the processes of the server use, until `close`. Called once, after `start`. Must not throw. Default: nothing is measured. */
+  readonly measure?: ((listener: (usage: ResourceUsage) => void) => void) | undefined
   /** Looks what the processes of the server show; see `Connection.look`. */
   readonly look?: Connection["look"]
   /**

@@ -58,8 +58,8 @@ export class ProbedTransport implements AdapterTransport {
     return this.#inner.peer
   }
 
-  measure(took: (usage: ResourceUsage) => void): void {
-    this.#inner.measure?.(took)
+  measure(listener: (usage: ResourceUsage) => void): void {
+    this.#inner.measure?.(listener)
   }
 
   get look(): Connection["look"] {

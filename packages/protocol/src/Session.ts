@@ -53,7 +53,7 @@ export interface Relay {
   readonly isRaw?: boolean | undefined
 }
 
-/** The callbacks of a connection, and the client for which it is made. Connectors pass this on unchanged. */
+/** The options of an attempt, and the client for which the connection is made. Connectors pass this on unchanged. */
 export interface Options extends ConnectOptions {
   readonly relay?: Relay | undefined
 }

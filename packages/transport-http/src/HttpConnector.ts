@@ -180,7 +180,7 @@ export const make = (options: Options): Connector => {
     )
 
   const connecting: Report = {
-    _tag: "Start",
+    _tag: "Attempt",
     describe: () => isSigningIn() ? texts.login : texts.silent,
     isSigningIn
   }
@@ -343,7 +343,7 @@ export const make = (options: Options): Connector => {
     status: () => ({ connectorWarning: exposure.warning, signIn: authorization?.needed?.() }),
     connect: (connectOptions) => {
       if (!hasReadings) return connectAttempt({ ...connectOptions, secretHeaders: undefined })
-      connectOptions.report({ _tag: "Start", describe: () => "a value of headers is still being read" })
+      connectOptions.report({ _tag: "Attempt", describe: () => "a value of headers is still being read" })
       return Effect.flatMap(
         SecretHeaders.read(readings),
         (secretHeaders) => connectAttempt({ ...connectOptions, secretHeaders })

@@ -4,6 +4,7 @@ import { HttpFault, HttpFaultServer } from "@mcp-lifeline/testing"
 import { HttpConnector } from "@mcp-lifeline/transport-http"
 import { Deferred, Effect, Fiber, Redacted } from "effect"
 import type { ServerResponse } from "node:http"
+import { taking } from "../../testing/test/support/taking.js"
 import * as Harness from "./fixtures/Harness.js"
 import * as StatelessServer from "./fixtures/StatelessServer.js"
 import { reconnect, textOf, until } from "./fixtures/Supervised.js"
@@ -543,7 +544,7 @@ describe("the era of a server", () => {
       assert.strictEqual(yield* connect, version)
     }))
 
-  it.scopedLive("[E1:real] auto: nobody who logs in is overtaken by initialize", () =>
+  it.scopedLive("[E1:real G25] auto: nobody who logs in is overtaken by initialize, and the attempt says what it waits for", () =>
     Effect.gen(function*() {
       const server = yield* Harness.server
       server.fail(
@@ -552,21 +553,32 @@ describe("the era of a server", () => {
       )
       let access: Redacted.Redacted<string> | undefined
       let isRunning = false
+      const said: Array<readonly [boolean | undefined, string | undefined]> = []
+      let say = () => {}
       const authorization = {
         tokens: () => Effect.sync(() => access && { access, refresh: undefined }),
         renew: () =>
           Effect.gen(function*() {
             isRunning = true
+            say()
             yield* Effect.sleep(4000)
             access = Redacted.make("the token")
             isRunning = false
+            say()
             return true
           }),
         isRunning: () => isRunning
       }
+      const report = taking("Attempt", ({ describe, isSigningIn }) => {
+        say = () => void said.push([isSigningIn?.(), describe()])
+      })
+      const connector = HttpConnector.make({ url: server.url, authorization })
       // It waits a third of that for `server/discover`.
-      const { call } = yield* Harness.connect(HttpConnector.make({ url: server.url, authorization }), { timeout: 9000 })
+      const { call } = yield* Harness.connect(connector, { timeout: 9000, report })
       yield* call()
+      assert.deepStrictEqual(said.map(([isSigningIn]) => isSigningIn), [true, false])
+      assert.match(said[0]?.[1] ?? "", /a login waits for a person/)
+      assert.notMatch(said[1]?.[1] ?? "", /login/)
       assert.strictEqual(
         server.requests("initialize").every(({ headers }) => headers.authorization !== undefined),
         true

@@ -232,12 +232,12 @@ export const make = (options: Options, recorder?: Recorder): Connector => {
       Effect.gen(function*() {
         const runtime = yield* Effect.runtime<never>()
         const binding = yield* Binding.load(connectOptions)
-        connectOptions.report({ _tag: "Start", describe: () => "a value of env is still being read" })
+        connectOptions.report({ _tag: "Attempt", describe: () => "a value of env is still being read" })
         const values = yield* SecretValues.read(given, "env")
         if (installer !== undefined && installing.size > 0) {
           // Two of them at once would download into the same folder.
           connectOptions.report({
-            _tag: "Start",
+            _tag: "Attempt",
             describe: () => `an earlier start is not over: ${downloading(installer)}`
           })
           yield* Effect.promise(() => Promise.all(installing))
@@ -273,7 +273,7 @@ export const make = (options: Options, recorder?: Recorder): Connector => {
               runFork(Effect.logWarning(message).pipe(Effect.annotateLogs({ target })))
             }
           })
-          connectOptions.report({ _tag: "Start", describe: () => transport.describe() })
+          connectOptions.report({ _tag: "Attempt", describe: () => transport.describe() })
           return transport
         }
         const startedAt = performance.now()

@@ -246,11 +246,11 @@ export class StdioTransport implements AdapterTransport {
     this.#failUnread()
   }
 
-  measure(took: (usage: ResourceUsage) => void): void {
+  measure(listener: (usage: ResourceUsage) => void): void {
     const { pid } = this.peer
     // What runs in a container is not in the group: only its client is.
     if (pid === undefined || this.#closed !== undefined || this.#options.container !== undefined) return
-    this.#endMeasuring = UsageSampler.shared.watch(pid, this.#options.hasMemoryLimit === true, took)
+    this.#endMeasuring = UsageSampler.shared.watch(pid, this.#options.hasMemoryLimit === true, listener)
   }
 
   async #close(): Promise<void> {

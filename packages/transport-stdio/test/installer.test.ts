@@ -92,7 +92,7 @@ describe.skipIf(process.platform === "win32")("a program that was closed before 
       const connector = StdioConnector.make({ command: installer.command, args: ["-y", "server"] })
       const attempt = yield* Effect.fork(Effect.scoped(connector.connect({
         ...connectOptions,
-        report: taking("Start", ({ describe }) => {
+        report: taking("Attempt", ({ describe }) => {
           described = describe
         })
       })))

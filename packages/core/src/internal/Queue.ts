@@ -1,4 +1,4 @@
-/** Places for requests in flight, and the calls that wait for one, in order. Plain data. */
+/** Places for requests in flight, and the calls that wait for one, in order. Plain data: nothing here waits or sends. */
 
 interface Places {
   readonly limit: number

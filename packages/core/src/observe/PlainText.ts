@@ -1,4 +1,4 @@
-/** Text of others for people, without what controls a terminal or turns the direction of writing. Linear. */
+/** Text of others for people, without what controls a terminal or turns the direction of writing. Time in proportion to its length. */
 
 const bell = 0x07
 const escape = 0x1b

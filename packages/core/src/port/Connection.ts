@@ -95,9 +95,9 @@ export interface Connection {
    */
   readonly suspend?: ((loss: Loss) => SuspendedSession | undefined) | undefined
   /**
-   * Whether it spreads requests over several processes of the server, and supervises each by itself: with heartbeats, probes and reconnects.
-   * Then the core sends no heartbeats of its own, and a request that fails puts only its process in doubt. A request that fails as `lost`
-   * while the connection is not concerns one process, and may be sent again at once, on another one. Default false.
+   * Whether it spreads requests over several processes of the server, each of which is supervised by itself. Then the core sends no heartbeats
+   * of its own, and a request that fails puts only its process in doubt. One that fails as `lost` while the connection is not may be sent
+   * again at once, to another process. Default false.
    */
   readonly spreads?: boolean | undefined
   /**

@@ -75,7 +75,7 @@ export interface Offers {
 
 /** The options of an attempt to connect. */
 export interface ConnectOptions extends ClientOptions {
-  /** Takes what happens from now on, until the connection closes. How that ends, its `onLost` says. Must not throw. */
+  /** Takes what happens to the attempt, and to its connection until that closes. Of its loss, `Connection.onLost` tells. Must not throw. */
   readonly report: (report: Report) => void
   /** How long the attempt may take, in milliseconds; after that, the core interrupts it. Default: not known. */
   readonly timeout?: number | undefined
@@ -87,9 +87,9 @@ export interface ConnectOptions extends ClientOptions {
   /** How the backend supervises the connection, for a connector that makes several. Default: with the defaults of all options. */
   readonly supervision?: Supervision | undefined
   /**
-   * The session of the last connection, which ended because of a network failure. A connector that can resume sessions first asks the
-   * server whether it still knows this one, and takes it in the same step in which the server answers: to resume it, or because the server
-   * no longer knows it. If the connector does not take the session, it stays suspended; when there is a new session, the core ends it.
+   * The session of the last connection, which a network failure has ended. A connector that can resume sessions first asks the server whether
+   * it still knows this one, and takes it in the step of the answer: to resume it, or because it is forgotten. If it is not taken, it
+   * stays suspended until there is a new session; then the core ends it.
    */
   readonly resume?: SuspendedSession | undefined
 }

@@ -1,4 +1,4 @@
-/** What is reported of an attempt to connect, and of its connection until that closes. */
+/** What is reported of an attempt, and of its connection until that closes. */
 import type { Kind } from "../catalog/Kind.js"
 import type { ResourceUsage } from "./ResourceUsage.js"
 
@@ -16,30 +16,30 @@ export interface Hearing {
   readonly unannounced: ReadonlyArray<Kind>
 }
 
+/** What happens to an attempt, or to its connection. */
 export type Report =
   /** Any notification of the server except progress, in the order of arrival. */
   | { readonly _tag: "Notification"; readonly notification: ServerNotification }
   /**
-   * The connection starts or stops to get change notifications; each time with all kinds of lists that this concerns. Without such a report
-   * the core assumes that it gets all that the server declares.
+   * The connection starts or stops getting change notifications; each report names all kinds of list that this concerns. Without one, the
+   * core assumes that it gets all that the server declares.
    */
   | { readonly _tag: "Hearing"; readonly hearing: Hearing }
   /**
-   * The server may be dead, although no request has failed: a stream from it has become silent, or cannot be opened. The core then probes the
-   * server.
+   * The server may be dead, although no request has failed: a stream from it has become silent, or cannot be opened. The core then probes it.
    */
   | { readonly _tag: "Doubt" }
   /**
-   * What the attempt does from now on. `describe`: called when it takes too long, so that the error says what the server has done meanwhile: one
-   * line without secrets, or `undefined`. `isSigningIn`: whether it waits for a sign-in now, for callers that want to hear what their calls
-   * wait for. Neither may throw.
+   * What the attempt does until the next such report. `describe`: called when it takes too long, so that the error says what the server has
+   * done meanwhile: one line without secrets, or `undefined`. `isSigningIn`: whether it waits for a sign-in now, for callers that want to
+   * hear what their calls wait for. Neither may throw.
    */
   | {
-    readonly _tag: "Start"
+    readonly _tag: "Attempt"
     readonly describe: () => string | undefined
     readonly isSigningIn?: (() => boolean) | undefined
   }
   /** What the connection's `peer` says has changed. */
   | { readonly _tag: "Peer" }
-  /** What the processes of the server use of this machine, after each measurement. */
+  /** What the server's processes use on this machine: one report for each measurement. Default: nothing is measured. */
   | { readonly _tag: "Usage"; readonly usage: ResourceUsage }

@@ -203,7 +203,7 @@ export class BackendState {
     return firstOf(Effect.asSome(work), Effect.as(this.sleepUntil(time), Option.none()))
   }
 
-  /** The fence for everything that a runtime reports. (L4) */
+  /** The fence for what a runtime does. (L4) */
   isCurrent(runtime: Runtime): boolean {
     return this.published.value.current === runtime
   }

@@ -137,7 +137,9 @@ const prepared = (
       clientInfo,
       capabilities,
       handlers,
-      report: (report) => report._tag === "Start" ? start.describes(report) : parts.tasks.reported(runtime, report),
+      report: (report) =>
+        backend.safely("a report of the connector", () =>
+          report._tag === "Attempt" ? start.reported(report) : parts.tasks.reported(runtime, report)),
       timeout: backend.policy.timeouts.connect,
       beside,
       supervision: parts.supervision(),

@@ -43,6 +43,7 @@ export class RuntimeTasks {
       yield* this.doubt.attach(runtime) // guard: successor-is-asked
       yield* this.keepalive.attach(runtime)
       this.#backend.safely("the connector's usageLimit", () => this.limit?.begin())
+      this.#used(runtime)
       this.#quietCalls.attach(runtime)
       if (idleRelease === undefined) return
       const unused = () => this.#backend.send({ _tag: "Unused", runtime })
@@ -67,8 +68,9 @@ export class RuntimeTasks {
     return undefined
   }
 
-  reported(runtime: Runtime, report: Exclude<Report, { _tag: "Start" }>): void {
+  reported(runtime: Runtime, report: Exclude<Report, { _tag: "Attempt" }>): void {
     const backend = this.#backend
+    if (report._tag === "Usage") return this.#measured(runtime, report.usage)
     if (runtime.detached) return
     switch (report._tag) {
       case "Notification":
@@ -81,15 +83,20 @@ export class RuntimeTasks {
         return backend.policy.keepalive.method === "none" ? undefined : backend.send({ _tag: "Suspected", runtime })
       case "Peer":
         return backend.isCurrent(runtime) ? backend.publish({}) : undefined
-      case "Usage":
-        return this.#measured(runtime, report.usage)
     }
   }
 
   #measured(runtime: Runtime, usage: ResourceUsage): void {
     if (!(usage.memory >= 0)) return
     runtime.usage = usage
-    this.#backend.telemetry?.usage?.(runtime.generation, usage)
+    if (runtime.installed) this.#used(runtime)
+  }
+
+  /** Also while it drains. */
+  #used(runtime: Runtime): void {
+    const { generation, usage } = runtime
+    if (usage === undefined) return
+    this.#backend.telemetry?.usage?.(generation, usage)
     if (this.limit !== undefined) this.#backend.send({ _tag: "Measured", runtime })
   }
 

@@ -28,7 +28,7 @@ export class Start {
     return this.since + this.#limit - now
   }
 
-  describes({ describe, isSigningIn }: Extract<Report, { _tag: "Start" }>): void {
+  reported({ describe, isSigningIn }: Extract<Report, { _tag: "Attempt" }>): void {
     this.#describe = describe
     this.#isSigningIn = isSigningIn === undefined ? constFalse : () => isTrue(isSigningIn)
   }

@@ -383,7 +383,7 @@ describe("ProgressBeats", () => {
             if (isFirst) return true
             throw new Error("broken")
           }
-          options.report({ _tag: "Start", describe: () => undefined, isSigningIn })
+          options.report({ _tag: "Attempt", describe: () => undefined, isSigningIn })
           return connector.connect(options)
         }
       }

@@ -1,6 +1,6 @@
 /**
  * A connector whose connections offer only approved tools. It wraps the connector that makes the connection: no request passes around it.
- * A pool wraps each of its processes, because each may list other tools than the one before it.
+ * A pool wraps each of its processes: each may list other tools.
  */
 import type { ConnectOptions, Connector, Policy, Report, ServerNotification } from "@mcp-lifeline/core"
 import { problemOf, SafeLog } from "@mcp-lifeline/core/internal"
@@ -20,7 +20,7 @@ const toolsChanged: ServerNotification = { method: "notifications/tools/list_cha
 const isOfTools = (report: Report): boolean =>
   report._tag === "Notification" && report.notification.method === toolsChanged.method
 
-/** How often to look for approvals of other programs, while a change waits. */
+/** How often to look for approvals of other programs, while a change waits for one. */
 const look = "2 seconds"
 
 export const around = (connector: Connector, { backend, pins, policy }: Options): Connector => ({

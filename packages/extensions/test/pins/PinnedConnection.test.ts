@@ -412,6 +412,21 @@ describe("a connector of pinned connections", () => {
       yield* one.close
     }))
 
+  it.effect("[G24] after it has missed changes of tools, they are compared before the next call", () =>
+    Effect.gen(function*() {
+      const { connect, script } = yield* follow
+      const one = yield* connect
+      yield* list(one)
+      const call = Sending.ask(one.connection, "tools/call", { name: "echo" }, { timeout: 1000 })
+      const hearing = { announced: ["tools"], unannounced: [] } as const
+      for (const reads of [1, 2, 3]) {
+        yield* call
+        expect(script.ledger.sent("tools/list")).toHaveLength(reads)
+        script.current.options.report({ _tag: "Hearing", hearing })
+      }
+      yield* one.close
+    }))
+
   it.effect("[G24] a connection that is closed, or could not be made, listens to nothing and looks for nothing", () =>
     Effect.gen(function*() {
       const { connect, listeners, pins, readsIn, script, told } = yield* follow

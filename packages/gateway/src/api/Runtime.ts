@@ -75,9 +75,9 @@ export class Runtime {
     }
   }
 
-  /** Its processes were measured. */
-  measured(usage: ResourceUsage): void {
-    if (this.#state === "Connected") this.#usage = usage
+  /** The processes of a connection were measured, which may drain beside the next one. */
+  measured(generation: number, usage: ResourceUsage): void {
+    if (this.#state === "Connected" && generation === this.#generation) this.#usage = usage
   }
 
   /** What the processes of its connection use, as measured last. */

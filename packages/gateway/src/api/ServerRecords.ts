@@ -100,7 +100,7 @@ export class ServerRecords {
         next?.health?.(score)
       },
       usage: (generation, usage) => {
-        runtime.measured(usage)
+        runtime.measured(generation, usage)
         next?.usage?.(generation, usage)
       },
       call: (method, params, parent) => {

@@ -161,9 +161,15 @@ describe("the history of a server", () => {
       const usage = () => records.of("one")?.runtimes.map(({ usage }) => usage?.memory)
       connector.current.use(5)
       expect(usage()).toEqual([5])
+      const first = connector.current
+      yield* backend.reconnect
+      connector.current.use(6)
+      // It drains.
+      first.options.report({ _tag: "Usage", usage: { memory: 7, cpu: 0, cpuTime: 0 } })
+      expect(usage()).toEqual([6])
       connector.current.lose()
       yield* TestClock.adjust("1 second")
       expect(usage()).toEqual([undefined])
-      expect(passed).toEqual([5])
+      expect(passed).toEqual([5, 6, 7])
     }))
 })

@@ -240,7 +240,7 @@ const observed = (connector: Connector, observer: {
     connector.connect({
       ...options,
       report: (report) => {
-        if (report._tag === "Start") observer.attempted(report.describe)
+        if (report._tag === "Attempt") observer.attempted(report.describe)
         options.report(report)
       }
     }).pipe(

@@ -125,19 +125,25 @@ export class Pool {
   // --- what happens
 
   #reported(report: Report, number: number): void {
-    const { report: ofAll } = this.#parts.options
+    const { options } = this.#parts
     switch (report._tag) {
       case "Notification":
         return this.#announcements.take(report.notification)
       case "Hearing":
-        return ofAll(report)
-      case "Start":
-        return number === 1 ? ofAll(report) : undefined
-      case "Usage": {
-        const usage = sumOf(this.#processes.flatMap((one) => one.usage ?? []))
-        if (usage !== undefined) ofAll({ _tag: "Usage", usage })
-      }
+        return options.report(report)
+      case "Attempt":
+        return number === 1 ? options.report(report) : undefined
+      case "Usage":
+        return this.#measured()
+      // Of this process alone.
+      case "Doubt":
+      case "Peer":
     }
+  }
+
+  #measured(): void {
+    const usage = sumOf(this.#processes.flatMap((one) => one.usage ?? []))
+    if (usage !== undefined) this.#parts.options.report({ _tag: "Usage", usage })
   }
 
   get #processes(): ReadonlyArray<ProcessStatus> {
@@ -185,6 +191,7 @@ export class Pool {
     this.#last = member
     if (this.#introduction === undefined) return
     this.#parts.options.report({ _tag: "Peer" })
+    this.#measured()
     if (this.#live.length > 0) this.#subscriptions.look()
     // Otherwise its supervisor says next how it was lost.
     else if (member.isEnding) this.#lose(member.loss)

@@ -5,6 +5,7 @@ import { describe, expect, it } from "@effect/vitest"
 import {
   type Connection,
   type ConnectOptions,
+  type Hearing,
   Policy,
   RequestError,
   type RequestOptions,
@@ -43,10 +44,12 @@ const pool = (processes = 2, bend: (send: Connection["send"]) => Connection["sen
       }))
     const told: Array<string> = []
     const usages: Array<ResourceUsage> = []
+    const hearings: Array<Hearing> = []
     const options: ConnectOptions = {
       report: (report) => {
         if (report._tag === "Notification") told.push(report.notification.method)
         if (report._tag === "Usage") usages.push(report.usage)
+        if (report._tag === "Hearing") hearings.push(report.hearing)
       },
       supervision: supervisionOf("one", { ...defaults, keepalive: { ...defaults.keepalive, method: "none" } })
     }
@@ -68,7 +71,7 @@ const pool = (processes = 2, bend: (send: Connection["send"]) => Connection["sen
         yield* TestClock.adjust(5000)
         sent.length = 0
       })
-    return { call, connection, hush, inFlight, of, pending, script, sent, told, usages }
+    return { call, connection, hearings, hush, inFlight, of, pending, script, sent, told, usages }
   })
 
 describe("the processes of a server as one connection", () => {
@@ -297,7 +300,17 @@ describe("the processes of a server as one connection", () => {
       }
     }))
 
-  it.scoped("[C18:virtual] each time that one was measured, what the processes use is added up, of those that there are", () =>
+  it.scoped("[C18:virtual E4] of which lists a process hears is said of the whole, and the process itself reads none", () =>
+    Effect.gen(function*() {
+      const { hearings, script, sent } = yield* pool()
+      const hearing: Hearing = { announced: ["tools"], unannounced: ["prompts"] }
+      script.connections[0]!.options.report({ _tag: "Hearing", hearing })
+      expect(hearings).toEqual([hearing])
+      yield* TestClock.adjust(0)
+      expect(sent.filter(({ method }) => method.endsWith("/list"))).toEqual([])
+    }))
+
+  it.scoped("[C18:virtual] each time that one was measured, or is gone, what the processes use is added up, of those that there are", () =>
     Effect.gen(function*() {
       const { script, usages } = yield* pool(3)
       script.connections[0]!.use(1e6, { cpu: 10, cpuTime: 3 })
@@ -306,17 +319,18 @@ describe("the processes of a server as one connection", () => {
       expect(usages.slice(1)).toEqual([{ memory: 21e6, cpu: 15, cpuTime: 7 }])
       script.connections[1]!.lose()
       yield* TestClock.adjust(0)
-      script.connections[0]!.use(2e6, { cpu: 10, cpuTime: 3 })
-      expect(usages.slice(2)).toEqual([{ memory: 2e6, cpu: 10, cpuTime: 3 }])
+      expect(usages.at(-1)).toEqual({ memory: 1e6, cpu: 10, cpuTime: 3 })
     }))
 
   it.effect("[C18:virtual] a connection that has been closed adds nothing up, announces nothing, and has closed each process once", () =>
     Effect.gen(function*() {
       const scope = yield* Scope.make()
       const { script, sent, told, usages } = yield* Scope.extend(pool(3), scope)
+      script.connections[0]!.use(1e6)
       script.connections[0]!.notify("notifications/tools/list_changed")
       yield* Scope.close(scope, Exit.void)
-      script.connections[0]!.use(1e6)
+      usages.length = 0
+      script.connections[0]!.options.report({ _tag: "Usage", usage: { memory: 1e6, cpu: 0, cpuTime: 0 } })
       yield* TestClock.adjust("1 hour")
       expect([usages, told, sent]).toEqual([[], [], []])
       expect(script.ledger.faults).toEqual([])
@@ -457,13 +471,13 @@ describe("the processes of a server as one connection", () => {
         ...script,
         connect: (options: ConnectOptions) => {
           const number = ++attempts
-          options.report({ _tag: "Start", describe: () => `attempt ${number}`, isSigningIn: () => isSigningIn })
+          options.report({ _tag: "Attempt", describe: () => `attempt ${number}`, isSigningIn: () => isSigningIn })
           return Effect.delay(script.connect(options), 5000)
         }
       }
       const told: Array<ReadonlyArray<(() => unknown) | undefined>> = []
       const options = {
-        report: taking("Start", ({ describe, isSigningIn }) => told.push([describe, isSigningIn]))
+        report: taking("Attempt", ({ describe, isSigningIn }) => told.push([describe, isSigningIn]))
       }
       yield* Effect.fork(PooledConnector.make({ connector, processes: 2 }).connect(options))
       yield* TestClock.adjust(0)

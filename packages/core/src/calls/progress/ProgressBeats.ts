@@ -11,7 +11,7 @@ import * as Call from "../Call.js"
 import type { CallProgress } from "./CallProgress.js"
 import * as Text from "./progressText.js"
 
-/** The least time between two words of Lifeline to a caller, in milliseconds. */
+/** The least time between two words of Lifeline to a caller, in milliseconds, also where there is news. */
 const pace = 1000
 
 interface Watched {
