@@ -309,7 +309,7 @@ const named = <R>(
     return Effect.succeed({ byId, prefixes })
   })
 
-/** The options of the backend itself; the same object where it is one, for `apply`. */
+/** The options of the backend itself. The same object where it is one, so that `apply` finds at once that it is the same. */
 const withoutPrefix = <R>(given: FleetBackend<R>): BackendOptions<R> => {
   if (!Object.hasOwn(given, "prefix")) return given
   const { prefix: _, ...options } = given

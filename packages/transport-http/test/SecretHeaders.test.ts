@@ -3,6 +3,7 @@ import { ConnectError } from "@mcp-lifeline/core"
 import { HttpFault, HttpFaultServer } from "@mcp-lifeline/testing"
 import { HttpConnector } from "@mcp-lifeline/transport-http"
 import { Effect, Redacted, TestClock } from "effect"
+import { taking } from "../../testing/test/support/taking.js"
 import * as Credentials from "../src/Credentials.js"
 import * as SecretHeaders from "../src/SecretHeaders.js"
 
@@ -71,6 +72,18 @@ describe("headers with secrets that are read", () => {
       expect(error.message).toBe(
         "headers.X-Key: what was read is not the value of an HTTP header; accepted: one line of Latin-1 characters"
       )
+    }))
+
+  it.scoped("[S14:virtual] an attempt says that it still reads them", () =>
+    Effect.gen(function*() {
+      let said: string | undefined
+      const report = taking("Attempt", ({ describe }) => {
+        said = describe()
+      })
+      const connector = HttpConnector.make({ url: "http://localhost:1/mcp", headers: { Authorization: Effect.never } })
+      yield* Effect.forkScoped(connector.connect({ report }))
+      yield* TestClock.adjust(0)
+      expect(said).toBe("a value of headers is still being read")
     }))
 
   it.scopedLive("[S14:real] after a 401 each attempt to connect reads them anew, and none is permanent", () =>

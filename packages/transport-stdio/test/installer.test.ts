@@ -101,4 +101,17 @@ describe.skipIf(process.platform === "win32")("a program that was closed before 
       yield* Fiber.interrupt(attempt)
       for (const pid of installer.starts()) process.kill(pid)
     }))
+
+  it.live("[S14:unit] an attempt says that it still reads what a secret of env is", () =>
+    Effect.gen(function*() {
+      const said: Array<string | undefined> = []
+      const connector = StdioConnector.make({ command: "never-started", env: { KEY: Effect.never } })
+      const attempt = yield* Effect.fork(Effect.scoped(connector.connect({
+        ...connectOptions,
+        report: taking("Attempt", ({ describe }) => said.push(describe()))
+      })))
+      yield* eventually(() => said.length > 0)
+      assert.deepStrictEqual(said, ["a value of env is still being read"])
+      yield* Fiber.interrupt(attempt)
+    }))
 })

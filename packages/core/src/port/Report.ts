@@ -1,4 +1,4 @@
-/** What is reported of an attempt, and of its connection until that closes. */
+/** What connectors report. */
 import type { Kind } from "../catalog/Kind.js"
 import type { ResourceUsage } from "./ResourceUsage.js"
 

@@ -43,7 +43,7 @@ export class RuntimeTasks {
       yield* this.doubt.attach(runtime) // guard: successor-is-asked
       yield* this.keepalive.attach(runtime)
       this.#backend.safely("the connector's usageLimit", () => this.limit?.begin())
-      this.#used(runtime)
+      this.#tellUsage(runtime)
       this.#quietCalls.attach(runtime)
       if (idleRelease === undefined) return
       const unused = () => this.#backend.send({ _tag: "Unused", runtime })
@@ -89,11 +89,11 @@ export class RuntimeTasks {
   #measured(runtime: Runtime, usage: ResourceUsage): void {
     if (!(usage.memory >= 0)) return
     runtime.usage = usage
-    if (runtime.installed) this.#used(runtime)
+    if (runtime.installed) this.#tellUsage(runtime)
   }
 
   /** Also while it drains. */
-  #used(runtime: Runtime): void {
+  #tellUsage(runtime: Runtime): void {
     const { generation, usage } = runtime
     if (usage === undefined) return
     this.#backend.telemetry?.usage?.(generation, usage)

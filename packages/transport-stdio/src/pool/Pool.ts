@@ -190,8 +190,9 @@ export class Pool {
   #changed(member: Member): void {
     this.#last = member
     if (this.#introduction === undefined) return
-    this.#parts.options.report({ _tag: "Peer" })
+    // First, so that who is shown the processes is shown the sum of them.
     this.#measured()
+    this.#parts.options.report({ _tag: "Peer" })
     if (this.#live.length > 0) this.#subscriptions.look()
     // Otherwise its supervisor says next how it was lost.
     else if (member.isEnding) this.#lose(member.loss)

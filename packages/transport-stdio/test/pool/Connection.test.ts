@@ -5,11 +5,10 @@ import { describe, expect, it } from "@effect/vitest"
 import {
   type Connection,
   type ConnectOptions,
-  type Hearing,
   Policy,
+  type Report,
   RequestError,
   type RequestOptions,
-  type ResourceUsage,
   Sending
 } from "@mcp-lifeline/core"
 import { supervisionOf } from "@mcp-lifeline/core/internal"
@@ -43,13 +42,11 @@ const pool = (processes = 2, bend: (send: Connection["send"]) => Connection["sen
         return connection.send(method, params, given, settle)
       }))
     const told: Array<string> = []
-    const usages: Array<ResourceUsage> = []
-    const hearings: Array<Hearing> = []
+    const reports: Array<Report> = []
     const options: ConnectOptions = {
       report: (report) => {
+        reports.push(report)
         if (report._tag === "Notification") told.push(report.notification.method)
-        if (report._tag === "Usage") usages.push(report.usage)
-        if (report._tag === "Hearing") hearings.push(report.hearing)
       },
       supervision: supervisionOf("one", { ...defaults, keepalive: { ...defaults.keepalive, method: "none" } })
     }
@@ -71,7 +68,7 @@ const pool = (processes = 2, bend: (send: Connection["send"]) => Connection["sen
         yield* TestClock.adjust(5000)
         sent.length = 0
       })
-    return { call, connection, hearings, hush, inFlight, of, pending, script, sent, told, usages }
+    return { call, connection, hush, inFlight, of, pending, reports, script, sent, told }
   })
 
 describe("the processes of a server as one connection", () => {
@@ -302,37 +299,44 @@ describe("the processes of a server as one connection", () => {
 
   it.scoped("[C18:virtual E4] of which lists a process hears is said of the whole, and the process itself reads none", () =>
     Effect.gen(function*() {
-      const { hearings, script, sent } = yield* pool()
-      const hearing: Hearing = { announced: ["tools"], unannounced: ["prompts"] }
-      script.connections[0]!.options.report({ _tag: "Hearing", hearing })
-      expect(hearings).toEqual([hearing])
+      const { reports, script, sent } = yield* pool()
+      const report: Report = { _tag: "Hearing", hearing: { announced: ["tools"], unannounced: ["prompts"] } }
+      reports.length = 0
+      script.connections[0]!.options.report(report)
+      expect(reports).toEqual([report])
       yield* TestClock.adjust(0)
       expect(sent.filter(({ method }) => method.endsWith("/list"))).toEqual([])
     }))
 
   it.scoped("[C18:virtual] each time that one was measured, or is gone, what the processes use is added up, of those that there are", () =>
     Effect.gen(function*() {
-      const { script, usages } = yield* pool(3)
+      const { reports, script } = yield* pool(3)
+      reports.length = 0
       script.connections[0]!.use(1e6, { cpu: 10, cpuTime: 3 })
-      expect(usages).toEqual([{ memory: 1e6, cpu: 10, cpuTime: 3 }])
       script.connections[1]!.use(20e6, { cpu: 5, cpuTime: 4 })
-      expect(usages.slice(1)).toEqual([{ memory: 21e6, cpu: 15, cpuTime: 7 }])
+      expect(reports).toEqual([
+        { _tag: "Usage", usage: { memory: 1e6, cpu: 10, cpuTime: 3 } },
+        { _tag: "Usage", usage: { memory: 21e6, cpu: 15, cpuTime: 7 } }
+      ])
       script.connections[1]!.lose()
       yield* TestClock.adjust(0)
-      expect(usages.at(-1)).toEqual({ memory: 1e6, cpu: 10, cpuTime: 3 })
+      expect(reports.slice(-2)).toEqual([
+        { _tag: "Usage", usage: { memory: 1e6, cpu: 10, cpuTime: 3 } },
+        { _tag: "Peer" }
+      ])
     }))
 
   it.effect("[C18:virtual] a connection that has been closed adds nothing up, announces nothing, and has closed each process once", () =>
     Effect.gen(function*() {
       const scope = yield* Scope.make()
-      const { script, sent, told, usages } = yield* Scope.extend(pool(3), scope)
+      const { reports, script, sent, told } = yield* Scope.extend(pool(3), scope)
       script.connections[0]!.use(1e6)
       script.connections[0]!.notify("notifications/tools/list_changed")
       yield* Scope.close(scope, Exit.void)
-      usages.length = 0
+      reports.length = 0
       script.connections[0]!.options.report({ _tag: "Usage", usage: { memory: 1e6, cpu: 0, cpuTime: 0 } })
       yield* TestClock.adjust("1 hour")
-      expect([usages, told, sent]).toEqual([[], [], []])
+      expect([reports, told, sent]).toEqual([[], [], []])
       expect(script.ledger.faults).toEqual([])
     }))
 
