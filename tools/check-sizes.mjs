@@ -12,7 +12,7 @@ import { fileURLToPath } from "node:url"
 const most = {
   cluster: [6400, 53, 2.4],
   config: [2450, 20, 2.05],
-  core: [15350, 153, 1.85],
+  core: [15335, 153, 1.85],
   effect4: [1050, 12, 3.1],
   extensions: [2195, 22, 2],
   gateway: [24850, 231, 1.8],

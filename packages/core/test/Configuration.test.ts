@@ -40,7 +40,7 @@ const options: {
     overlap: true
   },
   timeouts: { connect: true, request: true, wait: true, close: true, drain: true },
-  health: { failureThreshold: true, busyLimit: true },
+  health: { busyLimit: true },
   calls: {
     retry: true,
     trustAnnotations: true,

@@ -95,7 +95,7 @@ describe("lists that expire", () => {
   it.scoped("[E5] the reader waits for nothing: a server that does not answer leaves the list stale, until it does", () =>
     Effect.gen(function*() {
       const script = server(60_000)
-      const { backend } = yield* watched(script, { timeouts: { request: 1000 }, health: { failureThreshold: 100 } })
+      const { backend } = yield* watched(script, { timeouts: { request: 1000 } })
       const respond = script.respond
       script.respond = (method) => method === "tools/list" ? { answer: "never" } : undefined
       yield* TestClock.adjust(60_000)

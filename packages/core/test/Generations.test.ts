@@ -115,7 +115,7 @@ describe("L4: what is late changes nothing", () => {
     Effect.map(backend.status, ({ errorCount, failures, generation, healthScore, inFlight, state }) => {
       expect({ errorCount, failures, generation, healthScore, inFlight, state }).toEqual({
         errorCount: 0,
-        failures: { discovery: 0, request: 0 },
+        failures: 0,
         generation: 2,
         healthScore: 1,
         inFlight: 0,
@@ -207,7 +207,7 @@ describe("L4: what is late changes nothing", () => {
       const { errorCount, failures, generation, healthScore, state } = yield* backend.status
       expect({ errorCount, failures, generation, healthScore, state }).toEqual({
         errorCount: 0,
-        failures: { discovery: 0, request: 0 },
+        failures: 0,
         generation: 2,
         healthScore: 1,
         state: "Connected"

@@ -1,9 +1,10 @@
 import { describe, expect, it } from "@effect/vitest"
-import { Backend, RequestError } from "@mcp-lifeline/core"
+import { Backend, type Connection, type ConnectOptions, RequestError } from "@mcp-lifeline/core"
 import { ScriptedConnector } from "@mcp-lifeline/testing"
 import { Chunk, Effect, Fiber, Random, Stream, TestClock } from "effect"
 import * as Health from "../src/health/Health.js"
 import { State } from "../src/lifecycle/Lifecycle.js"
+import { delegated } from "../src/port/delegated.js"
 
 /** A backend that sends no heartbeats of its own; probes are given half a second and come 1.5 seconds apart, requests a second. */
 const start = (script: ScriptedConnector.ScriptedConnector, options: Partial<Backend.BackendOptions> = {}) =>
@@ -46,30 +47,39 @@ const refused = (retryAfter: number) =>
   new RequestError({ fate: "rejected", reason: "server", message: "503", retryAfter })
 
 describe("Health", () => {
-  it.scoped("[H1] the third reading of the lists that fails in a row loses the runtime, not the second", () =>
+  it.scoped("[H1] a reading of the lists without an answer counts, and is followed by probes: the third in a row loses the runtime, not the second", () =>
     Effect.gen(function*() {
       const script = ScriptedConnector.make()
-      script.respond = deaf("tools/list")
+      script.respond = () => ({ answer: "never" })
       const backend = yield* start(script)
       yield* TestClock.adjust(999)
-      expect(yield* failuresOf(backend)).toEqual({ discovery: 0, request: 0 })
+      expect(yield* failuresOf(backend)).toBe(0)
       yield* TestClock.adjust(1)
-      expect(yield* failuresOf(backend)).toEqual({ discovery: 1, request: 0 })
-      // again after 0.75 of a second, then of two
-      yield* TestClock.adjust(1750)
-      expect(yield* failuresOf(backend)).toEqual({ discovery: 2, request: 0 })
-      expect(script.ledger.live).toEqual([0])
-      yield* TestClock.adjust(2499)
+      expect(yield* failuresOf(backend)).toBe(1)
+      // the probe that follows at once shows nothing new
+      yield* TestClock.adjust(1999)
+      expect(yield* failuresOf(backend)).toBe(1)
+      yield* TestClock.adjust(1)
+      expect(yield* failuresOf(backend)).toBe(2)
+      yield* TestClock.adjust(1499)
+      expect(script.ledger.sent("ping")).toEqual([1000, 2500, 4000])
       expect(script.ledger.live).toEqual([0])
       yield* TestClock.adjust(1)
       expect(script.ledger.live).toEqual([])
-      expect(yield* backend.status).toMatchObject({
-        state: "Reconnecting",
-        lastError: "3 readings of the lists in a row failed: no answer within 1000 ms"
-      })
-    }).pipe(Effect.withRandom(Random.fixed([0.5]))))
+      expect((yield* backend.status).lastError).toBe("3 probes in a row failed: no answer within 500 ms")
+    }))
 
-  it.scoped("[H1] failing probes and failing readings are counted apart, and a new generation begins with neither", () =>
+  it.scoped("[H1 H2] a server that gives no list, but answers pings, is kept, however often it is asked for them", () =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make()
+      script.respond = (method) => method.endsWith("/list") ? { answer: "never" } : undefined
+      const backend = yield* start(script)
+      yield* TestClock.adjust("5 minutes")
+      expect(script.ledger.sent("tools/list").length).toBeGreaterThan(5)
+      expect(yield* backend.status).toMatchObject({ state: "Connected", generation: 1, failures: 0 })
+    }))
+
+  it.scoped("[H1] readings and calls without an answer share one count, and a new generation begins with none", () =>
     Effect.gen(function*() {
       const script = ScriptedConnector.make()
       const backend = yield* start(script)
@@ -77,25 +87,74 @@ describe("Health", () => {
       const refresh = yield* Effect.fork(Effect.exit(backend.refresh))
       yield* TestClock.adjust(1000)
       expect((yield* Fiber.join(refresh))._tag).toBe("Failure")
+      expect(yield* failuresOf(backend)).toBe(1)
       yield* callInVain(backend)
-      expect(yield* failuresOf(backend)).toEqual({ discovery: 1, request: 1 })
+      expect(yield* failuresOf(backend)).toBe(1)
       yield* callInVain(backend)
-      expect(yield* failuresOf(backend)).toEqual({ discovery: 1, request: 2 })
+      expect(yield* failuresOf(backend)).toBe(2)
       expect(script.ledger.live).toEqual([0])
-      yield* callInVain(backend)
+      yield* TestClock.adjust(500)
       expect(script.ledger.live).toEqual([])
       expect((yield* backend.status).lastError).toBe("3 probes in a row failed: no answer within 500 ms")
       script.respond = undefined
       yield* backend.reconnect
       yield* TestClock.adjust(0)
-      expect(yield* failuresOf(backend)).toEqual({ discovery: 0, request: 0 })
-      expect((yield* backend.status).generation).toBe(2)
+      expect(yield* backend.status).toMatchObject({ generation: 2, failures: 0 })
     }))
+
+  it.scoped("[H1 C14:virtual] a reading without an answer holds no call: the probe after it may", () =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make()
+      const backend = yield* start(script, { keepalive: { method: "none", timeout: 500, suspectInterval: 10_000 } })
+      script.respond = (method) => method.endsWith("/list") || method === "ping" ? { answer: "never" } : undefined
+      const refresh = yield* Effect.fork(Effect.exit(backend.refresh))
+      yield* TestClock.adjust(1000)
+      yield* Fiber.join(refresh)
+      expect(script.ledger.sent("ping")).toEqual([1000])
+      yield* backend.callTool({ name: "pay" })
+      expect(yield* backend.status).toMatchObject({ waiting: 0, inFlight: 0 })
+    }))
+
+  it.scoped("[H1 C18:virtual] a reading without an answer puts no pool of processes in doubt: each has its own supervision", () =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make()
+      const connector = {
+        ...script,
+        connect: (options: ConnectOptions) =>
+          Effect.map(script.connect(options), (inner): Connection => ({ ...delegated(inner), spreads: true }))
+      }
+      script.respond = deaf("ping")
+      const backend = yield* Backend.make("one", { connector, timeouts: { request: 1000 } })
+      yield* TestClock.adjust("1 minute")
+      expect(script.ledger.sent("tools/list").length).toBeGreaterThan(3)
+      expect(script.ledger.sent("ping")).toEqual([])
+      expect(yield* backend.status).toMatchObject({ generation: 1, failures: 0 })
+    }))
+
+  it.scoped("[H1 R12] readings that are refused, three in a row, end a connection that answers pings: another one may be accepted", () =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make()
+      script.respond = (method, _, { id }) =>
+        id === 0 && method === "tools/list"
+          ? { answer: "error", error: new RequestError({ fate: "rejected", reason: "unauthorized", message: "401" }) }
+          : undefined
+      const backend = yield* start(script)
+      // again after 0.75 of a second, then of two
+      yield* TestClock.adjust(2249)
+      expect(yield* backend.status).toMatchObject({ state: "Connected", failures: 0 })
+      expect(script.ledger.sent("ping")).toEqual([])
+      yield* TestClock.adjust(1)
+      expect((yield* backend.status).lastError).toBe("3 readings of the lists in a row were refused: 401")
+      yield* TestClock.adjust(1000)
+      expect(yield* backend.status).toMatchObject({ generation: 2, catalog: { stale: false } })
+    }).pipe(Effect.withRandom(Random.fixed([0.5]))))
 
   it.scoped("[H1] the threshold is an option", () =>
     Effect.gen(function*() {
       const script = ScriptedConnector.make()
-      const backend = yield* start(script, { health: { failureThreshold: 1 } })
+      const backend = yield* start(script, {
+        keepalive: { method: "none", timeout: 500, suspectInterval: 1500, failureThreshold: 1 }
+      })
       script.respond = deaf("ping", "tools/call")
       yield* callInVain(backend)
       expect(script.ledger.live).toEqual([])
@@ -105,12 +164,12 @@ describe("Health", () => {
     ["a result", { answer: "result" }],
     ["a result with isError", { answer: "result", result: { content: [], isError: true } }],
     ["a JSON-RPC error", remote(-32000)]
-  ])("[H2] %s is an answer and resets the counts", ([, answer]) =>
+  ])("[H2] %s is an answer and resets the count", ([, answer]) =>
     Effect.gen(function*() {
       const script = ScriptedConnector.make()
       const backend = yield* start(script)
       for (let round = 0; round < 2; round++) {
-        script.respond = (method) => method === "tools/call" ? { ...answer, after: 4100 } : undefined
+        script.respond = (method) => method === "tools/call" ? { ...answer, after: 3100 } : undefined
         const call = yield* Effect.fork(Effect.exit(backend.callTool({ name: "echo" }, { timeout: 10_000 })))
         yield* TestClock.adjust(0)
         script.respond = deaf("ping", "tools/call", "tools/list")
@@ -118,11 +177,11 @@ describe("Health", () => {
         yield* TestClock.adjust(1000)
         yield* Fiber.join(refresh)
         yield* callInVain(backend)
-        yield* callInVain(backend)
-        expect(yield* failuresOf(backend)).toEqual({ discovery: 1, request: 2 })
+        yield* TestClock.adjust(500)
+        expect(yield* failuresOf(backend)).toBe(2)
         yield* TestClock.adjust(100)
         yield* Fiber.join(call)
-        expect(yield* failuresOf(backend)).toEqual({ discovery: 0, request: 0 })
+        expect(yield* failuresOf(backend)).toBe(0)
       }
       expect(script.ledger.live).toEqual([0])
     }))
@@ -136,12 +195,11 @@ describe("Health", () => {
       expect(script.ledger.sent("prompts/list").length).toBeGreaterThan(10)
       const { failures, generation, state } = yield* backend.status
       expect([state, generation]).toEqual(["Connected", 1])
-      // None while a reading is under way whose other lists have been answered.
-      expect(failures.discovery).toBeLessThanOrEqual(1)
+      expect(failures).toBe(0)
       yield* backend.callTool({ name: "echo" })
     }))
 
-  it.scoped("[H2] an answered probe resets both counts", () =>
+  it.scoped("[H2] an answered probe resets the count", () =>
     Effect.gen(function*() {
       const script = ScriptedConnector.make()
       const backend = yield* start(script)
@@ -150,10 +208,10 @@ describe("Health", () => {
       yield* TestClock.adjust(1000)
       yield* Fiber.join(refresh)
       yield* callInVain(backend)
-      expect(yield* failuresOf(backend)).toEqual({ discovery: 1, request: 1 })
+      expect(yield* failuresOf(backend)).toBe(1)
       script.respond = undefined
       yield* backend.healthCheck
-      expect(yield* failuresOf(backend)).toEqual({ discovery: 0, request: 0 })
+      expect(yield* failuresOf(backend)).toBe(0)
     }))
 
   it.scoped("[H3] a cancelled call is no failure and no suspicion", () =>
@@ -167,7 +225,7 @@ describe("Health", () => {
       yield* TestClock.adjust(1000)
       expect(script.ledger.sent("tools/call")).toHaveLength(1)
       expect(script.ledger.sent("ping")).toEqual([])
-      expect(yield* failuresOf(backend)).toEqual({ discovery: 0, request: 0 })
+      expect(yield* failuresOf(backend)).toBe(0)
       expect((yield* backend.status).inFlight).toBe(0)
     }))
 
@@ -176,7 +234,7 @@ describe("Health", () => {
       const script = ScriptedConnector.make()
       script.respond = (method) => method === "prompts/list" ? remote(-32601) : undefined
       const backend = yield* start(script)
-      expect(yield* failuresOf(backend)).toEqual({ discovery: 0, request: 0 })
+      expect(yield* failuresOf(backend)).toBe(0)
       expect(yield* backend.catalog).toMatchObject({ tools: [{ name: "echo" }], prompts: [], problems: [] })
       expect(script.ledger.sent("prompts/list")).toEqual([0])
     }))
@@ -199,7 +257,7 @@ describe("Health", () => {
       expect(yield* backend.status).toMatchObject({
         generation: 1,
         healthScore: 1,
-        failures: { discovery: 0, request: 0 }
+        failures: 0
       })
       expect(script.ledger.sent("ping")).toHaveLength(6)
     }))
@@ -214,9 +272,9 @@ describe("Health", () => {
         { concurrency: "unbounded" }
       ))
       yield* TestClock.adjust(1499)
-      expect((yield* failuresOf(backend)).request).toBe(0)
+      expect(yield* failuresOf(backend)).toBe(0)
       yield* TestClock.adjust(1)
-      expect((yield* failuresOf(backend)).request).toBe(1)
+      expect(yield* failuresOf(backend)).toBe(1)
       yield* Fiber.join(calls)
       expect((yield* backend.status).healthScore).toBe(0)
     }))
@@ -229,7 +287,7 @@ describe("Health", () => {
       yield* callInVain(backend)
       expect(script.ledger.sent("ping")).toEqual([1000])
       yield* TestClock.adjust(2000)
-      expect(yield* failuresOf(backend)).toEqual({ discovery: 0, request: 2 })
+      expect(yield* failuresOf(backend)).toBe(2)
       yield* TestClock.adjust(1999)
       expect((yield* backend.status).state).toBe("Connected")
       yield* TestClock.adjust(1)
@@ -301,12 +359,12 @@ describe("Health", () => {
         end -= 1000
       }
       yield* TestClock.adjust(9999)
-      expect(yield* failuresOf(backend)).toEqual({ discovery: 0, request: 0 })
+      expect(yield* failuresOf(backend)).toBe(0)
       yield* TestClock.adjust(1)
-      expect(yield* failuresOf(backend)).toEqual({ discovery: 0, request: 1 })
+      expect(yield* failuresOf(backend)).toBe(1)
       script.respond = undefined
       yield* TestClock.adjust(1000)
-      expect(yield* backend.status).toMatchObject({ generation: 1, failures: { request: 0 } })
+      expect(yield* backend.status).toMatchObject({ generation: 1, failures: 0 })
       expect(script.ledger.sent("ping")).toHaveLength(21)
     }))
 
@@ -327,12 +385,12 @@ describe("Health", () => {
       }
       expect(script.ledger.sent("tools/call")).toHaveLength(101)
       expect(script.ledger.sent("ping")).toEqual([0, 10_000])
-      expect(yield* failuresOf(backend)).toEqual({ discovery: 0, request: 2 })
+      expect(yield* failuresOf(backend)).toBe(2)
       script.respond = undefined
       yield* TestClock.adjust(20_000)
       expect(script.ledger.sent("ping")).toEqual([0, 10_000, 20_000])
       expect((yield* Fiber.join(long)).content).toBeDefined()
-      expect(yield* backend.status).toMatchObject({ generation: 1, failures: { discovery: 0, request: 0 } })
+      expect(yield* backend.status).toMatchObject({ generation: 1, failures: 0 })
     }))
 
   it.scoped("[H4] a call that was answered meanwhile makes no exception: the next probe comes when it is due", () =>
@@ -369,10 +427,10 @@ describe("Health", () => {
         expect((yield* backend.healthCheck).error?._tag).toBeDefined()
         yield* Effect.either(backend.callTool({ name: "pay" }))
       }
-      expect(yield* failuresOf(backend)).toEqual({ discovery: 0, request: 1 })
+      expect(yield* failuresOf(backend)).toBe(1)
       expect((yield* backend.status).healthScore).toBe(0)
       yield* TestClock.adjust(2999)
-      expect(yield* backend.status).toMatchObject({ state: "Connected", failures: { request: 2 } })
+      expect(yield* backend.status).toMatchObject({ state: "Connected", failures: 2 })
       yield* TestClock.adjust(1)
       expect((yield* backend.status).lastError).toContain("3 probes in a row failed")
     }))
@@ -390,7 +448,7 @@ describe("Health", () => {
         yield* callInVain(backend)
         yield* TestClock.adjust("1 hour")
         expect(script.ledger.sent("ping")).toHaveLength(1)
-        expect(yield* backend.status).toMatchObject({ generation: 1, healthScore: 1, failures: { request: 0 } })
+        expect(yield* backend.status).toMatchObject({ generation: 1, healthScore: 1, failures: 0 })
       })
   )
 
@@ -535,7 +593,7 @@ describe("Health", () => {
       script.respond = deaf("tools/call")
       yield* TestClock.adjust("1 minute")
       expect(script.ledger.sent("ping")).toHaveLength(2)
-      expect(yield* failuresOf(backend)).toEqual({ discovery: 0, request: 0 })
+      expect(yield* failuresOf(backend)).toBe(0)
       script.respond = deaf("ping", "tools/call")
       yield* callInVain(backend)
       script.respond = undefined
@@ -775,7 +833,7 @@ describe("Health", () => {
         nextAttemptAt: undefined,
         failedAttempts: 0,
         learned: { isConcurrent: false, ignoresPings: false },
-        failures: { discovery: 0, request: 0 },
+        failures: 0,
         inFlight: 0,
         waiting: 0,
         queued: 0,
@@ -877,7 +935,7 @@ describe("Health", () => {
       expect(yield* Fiber.join(bad)).toMatchObject({
         latency: undefined,
         error: { _tag: "RequestTimeout", method: "ping", timeout: 500 },
-        status: { health: "UNHEALTHY", failures: { request: 1 } }
+        status: { health: "UNHEALTHY", failures: 1 }
       })
       expect(script.ledger.sent("ping")).toEqual([0, 120])
     }))

@@ -128,7 +128,7 @@ describe("Backend.Tag", () => {
           close: "4 seconds",
           drain: "6 seconds"
         },
-        health: { failureThreshold: "9", busyLimit: "9 minutes" },
+        health: { busyLimit: "9 minutes" },
         calls: {
           retry: "never",
           trustAnnotations: "false",

@@ -46,7 +46,7 @@ describe("Policy", () => {
         close: 5 * second,
         drain: 10 * second
       },
-      health: { failureThreshold: 3, busyLimit: 120_000 },
+      health: { busyLimit: 120_000 },
       calls: {
         retry: "safe",
         trustAnnotations: true,
@@ -141,7 +141,7 @@ describe("Policy", () => {
     one("keepalive", "toolArguments", "an object", 5, "x", [1])
     one("keepalive", "timeout", "1 ms to 1 h", ...wrong, 0)
     one("keepalive", "fallbackAfter", "a whole number from 1 to 1000", 0, 1.5, -1, "2", Number.NaN, 1001)
-    one("keepalive", "failureThreshold", "a whole number from 1 to 1000", 0, 1.5)
+    one("keepalive", "failureThreshold", "a whole number from 1 to 1000", 0, 1.5, "3", 1001)
     one("keepalive", "suspectInterval", "1 ms to 24 h", ...wrong, 0, "2 days")
     one("keepalive", "reprobeAfter", "1 s to 7 d", ...wrong, 0, "8 days")
     one("keepalive", "idleTtl", '2 s to 365 d, or "never"', ...wrong, 0, "1 second", "366 days", "always")
@@ -161,7 +161,6 @@ describe("Policy", () => {
     one("timeouts", "wait", "0 ms to 24 h", ...wrong, "2 days")
     one("timeouts", "close", "1 ms to 1 h", ...wrong, 0, "2 hours")
     one("timeouts", "drain", "0 ms to 24 h", ...wrong, "2 days")
-    one("health", "failureThreshold", "a whole number from 1 to 1000", 0, 1.5, "3", 1001)
     one("health", "busyLimit", "1 ms to 24 h", ...wrong, 0, "2 days")
     one("calls", "retry", '"safe" or "never"', "always", true)
     one("calls", "trustAnnotations", "true or false", "no")
@@ -217,7 +216,7 @@ describe("Policy", () => {
 
   it("[K5] an option like no other is refused with all that there are", () => {
     expect(refusal({ health: { colour: 1 } }).message)
-      .toBe("docs: health.colour is not an option of health; there are: failureThreshold, busyLimit")
+      .toBe("docs: health.colour is not an option of health; there are: busyLimit")
   })
 
   it("[K5] everything that is wrong is in one error: the message lists it, problems has each of them", () => {

@@ -192,23 +192,24 @@ describe("Publication", () => {
       expect(yield* backend.catalog).toBeUndefined()
     }))
 
-  it.scoped("[P3] a refresh that gets no answer keeps the last good snapshot, fails, and counts one discovery failure", () =>
+  it.scoped("[P3] a refresh that gets no answer keeps the last good snapshot, fails, and counts as one failure", () =>
     Effect.gen(function*() {
       const script = ScriptedConnector.make()
       const { backend, events } = yield* start(script, { timeouts: { request: 1000 } })
       const before = yield* backend.catalog
       script.offer = offer("other")
-      script.respond = (method) => method === "prompts/list" ? never : undefined
+      script.respond = (method) =>
+        method === "prompts/list" ? never : method === "ping" ? { answer: "result", after: 10 } : undefined
       const refresh = yield* Effect.fork(Effect.flip(backend.refresh))
       yield* TestClock.adjust(1000)
       expect(yield* Fiber.join(refresh)).toMatchObject({ _tag: "RequestTimeout" })
       expect(yield* backend.catalog).toBe(before)
-      expect((yield* backend.status).failures.discovery).toBe(1)
+      expect((yield* backend.status).failures).toBe(1)
       expect(events.at(-1)).toMatchObject({ _tag: "DiscoveryFailed", generation: 1 })
       script.respond = undefined
       yield* backend.refresh
       expect(yield* seen(backend)).toMatchObject({ tools: ["other"], revision: 2 })
-      expect((yield* backend.status).failures.discovery).toBe(0)
+      expect((yield* backend.status).failures).toBe(0)
     }))
 
   it.scoped("[P3] a list that the server refuses keeps its last good entries, says so, and holds up no other list", () =>
@@ -666,8 +667,7 @@ describe("Publication", () => {
       Effect.gen(function*() {
         const script = ScriptedConnector.make()
         const { backend } = yield* start(script, {
-          reconnect: { initialDelay: 10, maxDelay: 10 },
-          health: { failureThreshold: 1000 }
+          reconnect: { initialDelay: 10, maxDelay: 10 }
         })
         for (let i = 0; i < 50; i++) {
           yield* TestClock.adjust(300)
@@ -811,6 +811,7 @@ describe("a catalogue from before", () => {
       let calls = 0
       connector.respond = (method) => {
         if (method.endsWith("/list")) return never
+        if (method === "ping") return undefined
         calls++
         connector.current.lose()
         return never

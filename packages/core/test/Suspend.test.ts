@@ -80,6 +80,48 @@ describe("R11: after a suspend of the machine", () => {
     expect(script.ledger.faults).toEqual([])
   })
 
+  it.each(["works", "rests"] as const)(
+    "[R11 V1:virtual V2:virtual] unless the evidence speaks for it: a server that %s on a call",
+    (what) => {
+      const { backend, end, run, script, simulation, status } = one("evidence", {
+        keepalive: { timeout: "10 seconds" }
+      })
+      let cpuTime = 0
+      script.sight = () => ({
+        isStopped: false,
+        isRunning: false,
+        cpuTime: what === "works" ? cpuTime++ : 0,
+        transferred: what === "works" ? cpuTime : undefined,
+        pids: [1],
+        youngest: 1e9
+      })
+      script.current.lose()
+      simulation.advance(minute)
+      // It has answered during a call before.
+      script.respond = (method) => method === "tools/call" ? { answer: "result", after: 100 } : undefined
+      run(backend.callTool({ name: "slow" }))
+      run(backend.ping())
+      simulation.advance(second)
+      script.respond = (_, __, { id }) => id === 1 ? { answer: "never" } : undefined
+      run(backend.callTool({ name: "slow" }, { timeout: "1 day" }))
+      simulation.suspend(hour)
+      simulation.advance(40 * second)
+      expect(status().generation).toBe(what === "works" ? 2 : 3)
+      end()
+    }
+  )
+
+  it("[R11] one probe decides while a caller waits, too: nothing is known of what the server does", () => {
+    const { backend, end, run, script, simulation, status } = one("waits")
+    simulation.advance(minute)
+    script.respond = (_, __, { id }) => id === 0 ? { answer: "never" } : undefined
+    run(backend.callTool({ name: "slow" }, { timeout: "1 day" }))
+    simulation.suspend(8 * hour)
+    simulation.advance(17 * second)
+    expect(status().generation).toBe(2)
+    end()
+  })
+
   it("[R11] a pause of no more than 10 s is none", () => {
     for (const [pause, probes] of [[10 * second, 0], [10 * second + 1, 1]] as const) {
       const { end, script, simulation } = one("pause", { keepalive: { interval: "24 hours" } })

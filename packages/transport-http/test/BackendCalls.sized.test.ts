@@ -182,7 +182,7 @@ describe.concurrent("calls", () => {
       Effect.gen(function*() {
         const server = yield* HttpFaultServer.make({ era })
         const { probe } = requestsOf[era]
-        const backend = yield* supervise(server, { keepalive: { timeout: 60_000 }, health: { failureThreshold: 2 } })
+        const backend = yield* supervise(server, { keepalive: { timeout: 60_000, failureThreshold: 2 } })
         yield* until(backend, ({ state }) => state === "Connected")
         const before = server.count(probe)
         server.fail("tool:echo", HttpFault.hang())
@@ -203,7 +203,7 @@ describe.concurrent("calls", () => {
       Effect.gen(function*() {
         const server = yield* HttpFaultServer.make({ era })
         const { probe } = requestsOf[era]
-        const backend = yield* supervise(server, { keepalive: { timeout: 1000 }, health: { failureThreshold: 2 } })
+        const backend = yield* supervise(server, { keepalive: { timeout: 1000, failureThreshold: 2 } })
         const probed = server.count(probe)
         server.fail(({ rpc }) => rpc === "tools/call" || rpc === "tools/list" || rpc === probe, HttpFault.hang())
         const loss = yield* Effect.fork(lossOf(backend))

@@ -117,8 +117,7 @@ describe.concurrent("T11: sessions and the network", () => {
     Effect.gen(function*() {
       const server = yield* HttpFaultServer.make()
       const { backend, proxy } = yield* through(server.url, {
-        keepalive: { method: "none", timeout: 300 },
-        health: { failureThreshold: 1 }
+        keepalive: { method: "none", timeout: 300, failureThreshold: 1 }
       })
       const { sessionId } = yield* backend.status
       proxy.hold()

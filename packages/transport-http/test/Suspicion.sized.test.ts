@@ -23,8 +23,7 @@ describe.concurrent("suspicion", () => {
       Effect.gen(function*() {
         const server = yield* HttpFaultServer.make({ era, tools })
         const backend = yield* supervise(server, {
-          keepalive: { ...keepalive, timeout: 1000, suspectInterval: 100 },
-          health: { failureThreshold: 2 },
+          keepalive: { ...keepalive, timeout: 1000, suspectInterval: 100, failureThreshold: 2 },
           timeouts: { request: "10 minutes", wait: "2 minutes" }
         })
         const say = (text: string) => backend.callTool({ name: "echo", arguments: { text } })

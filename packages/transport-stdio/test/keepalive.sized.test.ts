@@ -122,8 +122,7 @@ const suite = (era: typeof erasBySize[number]): void => {
     Effect.gen(function*() {
       const backend = yield* Backend.make("slow tool", {
         connector: StdioConnector.make(server({ journal, ignoreTerm: true }, { stdinGrace: 100, termGrace: 100 })),
-        keepalive: { interval: "1 hour", timeout },
-        health: { failureThreshold: 1 },
+        keepalive: { interval: "1 hour", timeout, failureThreshold: 1 },
         reconnect
       })
       const pid = yield* connected(backend)

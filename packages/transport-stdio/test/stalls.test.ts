@@ -30,7 +30,7 @@ describe.each(eras)("a process that stood still (era %s)", (era) => {
       assert.deepInclude(yield* backend.status, {
         state: "Connected",
         generation: 1,
-        failures: { discovery: 0, request: 0 }
+        failures: 0
       })
     }))
 })

@@ -3,7 +3,7 @@
  */
 import { describe, unmatchedPatterns } from "../discovery/unmatchedPatterns.js"
 import * as Health from "../health/Health.js"
-import { statusOf as keepaliveStatus } from "../keepalive/KeepaliveState.js"
+import { statusOf as keepaliveStatus } from "../health/KeepaliveState.js"
 import type { Connector } from "../port/Connector.js"
 import type { BackendState } from "../state/BackendState.js"
 import type { Status } from "../state/Status.js"
@@ -68,11 +68,8 @@ export const statusOf = (
     nextAttemptAt,
     failedAttempts: stable ? 0 : failures,
     learned: { isConcurrent: backend.temperament.isConcurrent, ignoresPings: backend.temperament.ignoresPings },
-    verdict: supervisor.tasks.examiner.verdict,
-    failures: {
-      discovery: current?.failures("discovery") ?? 0,
-      request: current?.failures("request") ?? 0
-    },
+    verdict: supervisor.tasks.probe.verdict,
+    failures: current?.failures ?? 0,
     inFlight: current?.inFlight ?? 0,
     waiting: supervisor.calls.waiting,
     queued: supervisor.calls.wait.forTurns,

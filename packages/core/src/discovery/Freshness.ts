@@ -18,7 +18,7 @@ export const timeToLive = (ttlMs: unknown): number | undefined =>
 export const shorter = (a: number | undefined, b: number | undefined): number | undefined =>
   a === undefined ? b : b === undefined ? a : Math.min(a, b)
 
-/** Milliseconds. `draw` in [0, 1) adds up to a fifth, so that backends that connect together do not poll together. */
+/** Milliseconds. `draw` in [0, 1) adds up to a fifth: backends that connect together do not poll together. */
 export const pollAfter = (
   timesToLive: ReadonlyArray<number>,
   refreshInterval: number | undefined,

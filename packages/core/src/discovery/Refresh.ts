@@ -4,6 +4,7 @@ import type { Kind, Snapshot } from "../catalog/Catalog.js"
 import { kinds as allKinds } from "../catalog/Kind.js"
 import { RequestError } from "../Errors.js"
 import type { Probe } from "../health/Probe.js"
+import { isSignOfLife } from "../health/Question.js"
 import type { SessionDoubt } from "../health/SessionDoubt.js"
 import { backoff } from "../internal/backoff.js"
 import { formatMillis } from "../internal/formatMillis.js"
@@ -35,6 +36,8 @@ interface Reading {
   readonly seeking: Effect.Semaphore
   /** When the last seek found nothing new. */
   soughtAt: number
+  /** Readings in a row. */
+  refused: number
 }
 
 const makeReading = (runtime: Runtime, kinds: ReadonlyArray<Kind>): Reading => ({
@@ -50,7 +53,8 @@ const makeReading = (runtime: Runtime, kinds: ReadonlyArray<Kind>): Reading => (
   announcedSoon: false,
   soonInARow: 0,
   seeking: Effect.unsafeMakeSemaphore(1),
-  soughtAt: Number.NEGATIVE_INFINITY
+  soughtAt: Number.NEGATIVE_INFINITY,
+  refused: 0
 })
 
 /** So many such readings in a row are too many. */
@@ -76,7 +80,7 @@ export class Refresh {
     this.#probe = probe
     this.#doubt = doubt
     this.#unmatched = new SafeLog.NewWarnings(backend.id, ({ pattern }) => pattern, describe)
-    // If something is hidden, the lists say what is hidden with it, and which patterns match nothing.
+    // The lists say what is hidden with something, and which patterns match nothing.
     this.#isWanted = backend.policy.discovery.mode === "eager" || !backend.offered.isAll
   }
 
@@ -109,7 +113,7 @@ export class Refresh {
     })
   }
 
-  /** True if `readChanged` has to be called: no reading is in progress that will see the change. */
+  /** True if `readChanged` has to be called: no reading will see the change. */
   announced(runtime: Runtime, kinds: ReadonlyArray<Kind>): boolean {
     const reading = this.#reading
     const isSoon = reading?.runtime === runtime && (reading.underWay || this.#tooSoon(reading) > 0)
@@ -286,9 +290,11 @@ export class Refresh {
     const { connection } = runtime
     const backend = this.#backend
     const { id, policy } = backend
+    let at = 0
     const lists = Discovery.read(id, connection, kinds, policy, () => runtime.answered(backend.now()))
     const begin = Effect.sync(() => {
       reading.underWay = true
+      at = backend.now()
     })
     const end = Effect.sync(() => {
       reading.underWay = false
@@ -297,27 +303,40 @@ export class Refresh {
     const bounded = withDeadline(lists, policy.timeouts.request * policy.discovery.maxPages)
     return reading.lock.withPermits(1)(
       Effect.matchEffect(Effect.zipRight(begin, Effect.ensuring(bounded, end)), {
-        onSuccess: (lists) =>
-          Effect.zipRight(
+        onSuccess: (lists) => {
+          reading.refused = 0
+          return Effect.zipRight(
             this.#settle(runtime, reading, lists),
             Effect.suspend(() => {
               const snapshot = this.#publish(runtime, lists, reading.freshness)
               return snapshot === undefined ? Effect.void : this.#unmatched.read(unmatchedPatterns(backend, snapshot))
             })
-          ),
+          )
+        },
         onFailure: (error) =>
           Effect.zipRight(
             this.#failIfLost(runtime, reading, error),
             Effect.suspend(() => {
-              if (backend.isCurrent(runtime)) {
-                backend.emit({ _tag: "DiscoveryFailed", generation: runtime.generation, message: error.message })
-                this.#probe.countFailure(runtime, "discovery", error)
+              const failed = Effect.fail(error)
+              if (!backend.isCurrent(runtime)) return failed
+              backend.emit({ _tag: "DiscoveryFailed", generation: runtime.generation, message: error.message })
+              if (isSignOfLife(error)) return failed
+              if (error.fate !== "rejected") {
+                return Effect.zipRight(this.#probe.readingFailed(runtime, { error, at }), failed)
               }
-              return Effect.fail(error)
+              this.#refused(runtime, reading, error)
+              return failed
             })
           )
       })
     )
+  }
+
+  /** It lives. A new connection finds out why, or is accepted. (H1) */
+  #refused(runtime: Runtime, reading: Reading, { message }: RequestError): void {
+    if (++reading.refused < this.#backend.policy.keepalive.failureThreshold) return
+    const why = `${reading.refused} readings of the lists in a row were refused: ${message}`
+    this.#backend.send({ _tag: "Lost", runtime, loss: { kind: "health", message: why } })
   }
 
   /** A session that gives none of its lists any more may be forgotten. */

@@ -1,4 +1,4 @@
-/** Collects the evidence on a connection that leaves something without an answer, and judges it. */
+/** The evidence on a connection that leaves something without an answer. */
 import { Effect } from "effect"
 import type { Activity, ProcessSight } from "../port/ProcessSight.js"
 import { activity } from "../port/ProcessSight.js"
@@ -73,7 +73,7 @@ export class Examiner {
     return this.#of(runtime).activity
   }
 
-  /** Before the first sight, the server may have read it unseen. */
+  /** Before the first sight, it may have been read unseen. */
   asked(runtime: Runtime): void {
     const doubt = this.#of(runtime)
     if (doubt.sight !== undefined) doubt.isAsked = true
@@ -84,7 +84,7 @@ export class Examiner {
     const backend = this.#backend
     const doubt = this.#of(runtime)
     const now = backend.now()
-    const { health: { failureThreshold }, keepalive: { suspectInterval } } = backend.policy
+    const { health: { busyLimit }, keepalive: { failureThreshold, suspectInterval } } = backend.policy
     const verdict = judge({
       activity: doubt.activity,
       seenFor: now - doubt.since,
@@ -93,7 +93,7 @@ export class Examiner {
       unawaitedFor: now - (runtime.abandonedAt ?? doubt.beganAt),
       isPatienceOver: patience.isOver && now - doubt.workedAt >= failureThreshold * suspectInterval,
       isSilent: patience.isSilent,
-      busyLimit: backend.policy.health.busyLimit
+      busyLimit
     })
     // Silence alone says nothing before the patience with it is over.
     if (verdict.kind === "unknown" && doubt.activity === undefined && !patience.isOver) return verdict

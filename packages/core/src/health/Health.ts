@@ -11,12 +11,12 @@ export const empty: History = []
 
 const kept = 10
 
-/** Milliseconds in which answers to callers count once: they must not outweigh what probes have found. */
+/** Milliseconds in which answers to callers count once. (H5) */
 export const pace = 10_000
 
 export const record = (history: History, ok: boolean): History => [ok, ...history].slice(0, kept)
 
-/** Sign i, counted from the newest, weighs 0.5^i; 1 without history. */
+/** Sign i, from the newest, weighs 0.5^i; 1 without history. */
 export const score = (history: History): number => {
   if (history.length === 0) return 1
   let good = 0

@@ -1,31 +1,33 @@
-/** Single pings that decide whether a connection in doubt still lives. */
-import { Effect } from "effect"
-import { constFalse, constVoid } from "effect/Function"
+/** What follows on a question without an answer: others, until an answer or a loss. */
+import { Effect, Schedule } from "effect"
 import type { RequestError } from "../Errors.js"
 import { tick } from "../internal/ClockJump.js"
-import type { FailureKind, Runtime } from "../runtime/Runtime.js"
+import type { Runtime } from "../runtime/Runtime.js"
 import type { BackendState } from "../state/BackendState.js"
 import type { OpenVerdict } from "../state/Status.js"
 import type { Examiner } from "./Examiner.js"
 import * as Health from "./Health.js"
 import type { Verdict } from "./judge.js"
-import { Question } from "./Question.js"
+import type { KeepaliveState } from "./KeepaliveState.js"
+import type { Question } from "./Question.js"
 
-/** `at`: when it began. */
-interface Asked {
-  readonly error: RequestError | undefined
+/** A question without a good answer. `at`: when it began. */
+export interface Failed {
+  readonly error: Pick<RequestError, "message"> & { readonly reason: string }
   readonly at: number
 }
 
 interface Round {
-  hasFailed: boolean | undefined
+  isOver: boolean
 }
 
 interface Doubt {
   readonly runtime: Runtime
-  /** At the last suspicion or failed probe: one more ends the doubt. */
+  /** At the last suspicion or failure: one more ends the doubt. */
   answers: number
-  hasLeft: boolean
+  /** The answers before a suspend of the machine: without one since, a failure decides. (R11) */
+  decidesAt: number | undefined
+  hasLeftPing: boolean
   /** `undefined` between two probes. */
   round: Round | undefined
 }
@@ -43,18 +45,17 @@ export class Probe {
   readonly #backend: BackendState
   readonly #examiner: Examiner
   readonly #question: Question
-  readonly #hasGivenUpPings: () => boolean
+  readonly #keepalive: KeepaliveState
   #history: Health.History = Health.empty
   #heardAt = Number.NEGATIVE_INFINITY
   #doubt: Doubt | undefined
   #silent: Silent | undefined
 
-  /** `hasGivenUpPings`: pings had no answer and calls had. (K12) */
-  constructor(backend: BackendState, examiner: Examiner, hasGivenUpPings: () => boolean = constFalse) {
+  constructor(backend: BackendState, examiner: Examiner, question: Question, keepalive: KeepaliveState) {
     this.#backend = backend
     this.#examiner = examiner
-    this.#question = new Question(backend)
-    this.#hasGivenUpPings = hasGivenUpPings
+    this.#question = question
+    this.#keepalive = keepalive
   }
 
   get verdict(): OpenVerdict | undefined {
@@ -82,23 +83,17 @@ export class Probe {
     this.record(true)
   }
 
-  /** Returns its error. Where it fails, others follow by themselves. (H4, H5, H8) */
+  // --- one question
+
+  /** Returns its error. (H8) */
   now(runtime: Runtime): Effect.Effect<RequestError | undefined> {
-    const follow = (asked: Asked) =>
-      Effect.suspend(() => {
-        const isFirst = this.#doubt?.runtime !== runtime
-        this.#asked(runtime, asked.error, isFirst)
-        if (asked.error === undefined) return Effect.void
-        if (isFirst && this.#backend.isCurrent(runtime)) {
-          return this.#probing(runtime, this.#begin(runtime), this.#nextAfter(asked))
-        }
-        runtime.probed()
-        return Effect.void
-      })
-    return Effect.map(
-      Effect.tap(this.#ask(runtime), (asked) => Effect.uninterruptible(follow(asked))),
-      ({ error }) => error
-    )
+    return Effect.suspend(() => {
+      const at = this.#backend.now()
+      return Effect.tap(
+        this.#ask(runtime, this.#doubt?.runtime === runtime && this.#doubt.hasLeftPing),
+        (error) => error === undefined ? Effect.void : Effect.uninterruptible(this.#failed(runtime, { error, at }))
+      )
+    })
   }
 
   /** If it fails, nothing counts or follows. Sends nothing with `keepalive.method: "none"`. (G25) */
@@ -113,19 +108,7 @@ export class Probe {
     })
   }
 
-  /** If it fails, looks at the processes before the next question. */
-  #ask(runtime: Runtime): Effect.Effect<Asked> {
-    return Effect.suspend(() => {
-      const at = this.#backend.now()
-      const hasLeftPing = this.#doubt?.runtime === runtime && this.#doubt.hasLeft
-      this.#examiner.asked(runtime)
-      const looked = (error: RequestError | undefined): Effect.Effect<Asked> =>
-        error === undefined ? Effect.succeed({ error, at }) : Effect.as(this.#examiner.look(runtime), { error, at })
-      return Effect.flatMap(this.#question.ask(runtime, hasLeftPing), looked)
-    })
-  }
-
-  /** For a ping without an answer: a list, and a look at the processes. (V4) */
+  /** For a ping without an answer. (V4) */
   besidePing(runtime: Runtime): Effect.Effect<void> {
     const look = this.#examiner.look(runtime)
     const asking = Effect.suspend(() => {
@@ -135,53 +118,49 @@ export class Probe {
     return Effect.asVoid(Effect.zipRight(look, Effect.zipRight(asking, look)))
   }
 
-  /** If so, reports the loss. (V1) */
-  isLost(runtime: Runtime, isSilent: boolean, message: string): boolean {
-    const verdict = this.#examiner.judge(runtime, { isOver: true, isSilent })
-    if (verdict.kind !== "wedged") return false
-    this.lose(runtime, "keepalive", message, verdict)
-    return true
+  /** If it fails, looks at the processes before the next question. */
+  #ask(runtime: Runtime, hasLeftPing: boolean): Effect.Effect<RequestError | undefined> {
+    return Effect.suspend(() => {
+      this.#examiner.asked(runtime)
+      return Effect.tap(this.#question.ask(runtime, hasLeftPing), (error) => {
+        const isGood = error === undefined
+        const looked = isGood ? Effect.void : this.#examiner.look(runtime)
+        return Effect.map(looked, () => this.#backend.isCurrent(runtime) ? this.record(isGood) : undefined)
+      })
+    })
   }
 
-  #asked(runtime: Runtime, error: RequestError | undefined, counts: boolean): void {
-    const backend = this.#backend
-    if (!backend.isCurrent(runtime)) return
-    this.record(error === undefined)
-    if (error === undefined) return
-    if (error.reason === "timeout") {
-      // A call that was answered while the probe was under way has settled what calls wait for.
-      this.#silent = { runtime, answers: runtime.answers, left: this.silenceOf(runtime) ?? "probe" }
-    } else this.#silent = undefined
-    if (this.#doubt?.runtime === runtime) {
-      this.#doubt.answers = runtime.answers
-      this.#doubt.hasLeft ||= error.reason === "timeout"
-    }
-    // However many fail at once: what a moment breaks has until the next one of the doubt to mend. (H4)
-    if (!counts) return // guard: probes-count-at-a-pace
-    this.countFailure(runtime, "request", error)
+  // --- a doubt
+
+  /** Questions are being asked. */
+  isDoubted(runtime: Runtime): boolean {
+    return this.#doubt?.runtime === runtime && this.#doubt.answers === runtime.answers
   }
 
-  /** What failed in a moment has the whole `suspectInterval` to mend; time waited in vain is a part of it. */
-  #nextAfter({ at, error }: Asked): number {
-    const { suspectInterval, timeout } = this.#backend.policy.keepalive
-    if (error?.reason !== "timeout") return suspectInterval
-    // The clock may have been set, or this process may have stood still before the question was sent.
-    const waited = Math.min(timeout, Math.max(0, this.#backend.now() - at))
-    return Math.max(0, suspectInterval - waited)
+  /** Others follow by themselves. (H4) */
+  #failed(runtime: Runtime, failed: Failed): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      if (!this.#backend.isCurrent(runtime)) return Effect.void
+      const open = this.#doubt?.runtime === runtime ? this.#doubt : undefined
+      const doubt = open ?? this.#begin(runtime)
+      this.#weigh(doubt, failed)
+      return open === undefined ? this.#probing(doubt, this.nextAfter(failed)) : Effect.sync(() => runtime.probed())
+    })
   }
 
-  /** `undefined` where it has answered since. */
-  silenceOf(runtime: Runtime): Silence | undefined {
-    const silent = this.#silent
-    if (silent?.runtime !== runtime || silent.answers !== runtime.answers) return undefined
-    const ignoresPings = this.#backend.temperament.ignoresPings || this.#hasGivenUpPings()
-    return silent.left === "call" && ignoresPings ? "probe" : silent.left
+  /** Counts, and is followed by probes. (P3) */
+  readingFailed(runtime: Runtime, failed: Failed): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      if (runtime.connection.spreads === true || !this.#backend.isCurrent(runtime)) return Effect.void
+      if (!this.isDoubted(runtime)) this.#isLost(runtime, failed, "health", "questions in a row failed")
+      return Effect.asVoid(this.onSuspicion(runtime))
+    })
   }
 
-  /** Whoever says so calls `onSuspicion`, and need not wait for that. */
-  leftUnanswered(runtime: Runtime): void {
-    if (runtime.connection.spreads === true || !this.#backend.isCurrent(runtime)) return
-    this.#silent = { runtime, answers: runtime.answers, left: "call" }
+  /** Nothing else was answered. True if the connection is lost. (K11) */
+  heartbeatFailed(runtime: Runtime, failed: Failed): boolean {
+    return !this.isDoubted(runtime) &&
+      this.#isLost(runtime, failed, "keepalive", "heartbeats in a row without an answer")
   }
 
   /**
@@ -194,95 +173,127 @@ export class Probe {
       if (current === undefined || current !== suspect.latest) return Effect.succeed(Effect.void)
       if (current.connection.spreads === true) return Effect.succeed(Effect.void)
       if (silent) this.leftUnanswered(current)
-      const doubt = this.#doubt
-      if (doubt?.runtime !== current) return Effect.map(this.#probeAtOnce(current), (round) => endOf(current, round))
-      doubt.answers = current.answers
-      return Effect.succeed(doubt.round === undefined ? Effect.void : endOf(current, doubt.round))
+      const open = this.#doubt?.runtime === current ? this.#doubt : undefined
+      if (open === undefined) return this.#probeAtOnce(current)
+      open.answers = current.answers
+      return Effect.succeed(open.round === undefined ? Effect.void : endOf(current, open.round))
     }))
-  }
-
-  #begin(runtime: Runtime): Doubt {
-    return this.#doubt = { runtime, answers: runtime.answers, hasLeft: false, round: undefined }
-  }
-
-  #probeAtOnce(runtime: Runtime): Effect.Effect<Round> {
-    const doubt = this.#begin(runtime)
-    // Whoever suspects the runtime before the fiber has begun joins this one.
-    const round: Round = doubt.round = { hasFailed: undefined }
-    return Effect.as(this.#probing(runtime, doubt, round), round)
-  }
-
-  /** `first`: the first probe; or, where it was sent before, the milliseconds to the next. */
-  #probing(runtime: Runtime, doubt: Doubt, first: Round | number): Effect.Effect<void> {
-    let pause = typeof first === "number" ? first : 0
-    // In one step with the look that ends it: the next suspicion begins anew.
-    const isOpen = (): boolean => {
-      if (this.#doubt !== doubt) return false
-      if (doubt.answers === runtime.answers) return true
-      this.#doubt = undefined
-      return false
-    }
-    const probe = (round: Round): Effect.Effect<unknown> => {
-      doubt.round = round
-      const asked = Effect.map(this.#ask(runtime), (asked) => {
-        this.#asked(runtime, asked.error, true)
-        pause = this.#nextAfter(asked)
-        return asked.error
-      })
-      return Effect.onExit(asked, (exit) =>
-        Effect.sync(() => {
-          round.hasFailed = exit._tag === "Success" && exit.value !== undefined
-          doubt.round = undefined
-          isOpen() // guard: probe-is-followed
-          runtime.probed()
-        }))
-    }
-    const again = Effect.zipRight(
-      Effect.suspend(() => Effect.sleep(pause)),
-      Effect.suspend(() => isOpen() ? probe({ hasFailed: undefined }) : Effect.void)
-    )
-    const rounds = Effect.zipRight(
-      typeof first === "number" ? Effect.void : Effect.suspend(() => probe(first)),
-      Effect.whileLoop({ while: isOpen, body: () => again, step: constVoid })
-    )
-    const end = Effect.sync(() => {
-      if (this.#doubt === doubt) this.#doubt = this.#silent = undefined
-    })
-    return Effect.asVoid(runtime.fork(Effect.ensuring(rounds, end)))
   }
 
   /** One probe decides; an answer since has decided already. (R11) */
   afterClockJump(runtime: Runtime): Effect.Effect<void> {
-    if (runtime.connection.spreads === true) return Effect.void
-    const answeredLately = this.#backend.now() - runtime.answeredAt < tick
-    if (answeredLately || this.#backend.policy.keepalive.method === "none") return Effect.void
     return Effect.suspend(() => {
-      const { answers } = runtime
-      const underWay = this.#doubt?.runtime === runtime ? this.#doubt.round : undefined
-      const probing = underWay === undefined ? this.#probeAtOnce(runtime) : Effect.succeed(underWay)
-      const decide = (round: Round) => () => {
-        if (round.hasFailed !== true || runtime.answers !== answers) return
-        this.#backend.send({
-          _tag: "Lost",
-          runtime,
-          loss: { kind: "health", message: "no answer to a probe after the machine was suspended" }
-        })
-      }
-      return Effect.flatMap(
-        probing,
-        (round) => Effect.asVoid(runtime.fork(Effect.map(endOf(runtime, round), decide(round))))
-      )
+      const backend = this.#backend
+      if (runtime.connection.spreads === true || backend.policy.keepalive.method === "none") return Effect.void
+      if (backend.now() - runtime.answeredAt < tick) return Effect.void
+      const underWay = this.#doubt?.runtime === runtime && this.#doubt.round !== undefined
+      const probing = underWay ? Effect.void : this.#probeAtOnce(runtime)
+      return Effect.map(probing, () => {
+        if (this.#doubt !== undefined) this.#doubt.decidesAt = runtime.answers
+      })
     })
   }
 
-  /** Enough of them in a row lose the runtime, unless the evidence speaks for it. (H1, V1) */
-  countFailure(runtime: Runtime, kind: FailureKind, error: RequestError): void {
-    const count = runtime.failed(kind)
-    const isOver = count >= this.#backend.policy.health.failureThreshold
-    const verdict = this.#examiner.judge(runtime, { isOver, isSilent: error.reason === "timeout" })
-    if (verdict.kind !== "wedged") return
-    const what = kind === "discovery" ? "readings of the lists" : "probes"
-    this.lose(runtime, "health", `${count} ${what} in a row failed: ${error.message}`, verdict)
+  #begin(runtime: Runtime): Doubt {
+    const { answers } = runtime
+    return this.#doubt = { runtime, answers, decidesAt: undefined, hasLeftPing: false, round: undefined }
+  }
+
+  #probeAtOnce(runtime: Runtime): Effect.Effect<Effect.Effect<void>> {
+    const doubt = this.#begin(runtime)
+    // Whoever suspects the runtime before the fiber has begun joins this one.
+    const round = doubt.round = { isOver: false }
+    return Effect.as(this.#probing(doubt, 0), endOf(runtime, round))
+  }
+
+  /** `pause`: milliseconds to the first probe. */
+  #probing(doubt: Doubt, pause: number): Effect.Effect<void> {
+    const probe = Effect.suspend(() => this.#isOpen(doubt) ? this.#probe(doubt) : Effect.succeed(0))
+    const next = Schedule.addDelay(Schedule.recurWhile<number>(() => this.#isOpen(doubt)), (millis) => millis)
+    const rounds = Effect.repeat(probe, next)
+    const end = Effect.sync(() => {
+      if (this.#doubt !== doubt) return
+      this.#doubt = this.#silent = undefined
+      doubt.runtime.probed()
+    })
+    return Effect.asVoid(
+      doubt.runtime.fork(Effect.ensuring(pause === 0 ? rounds : Effect.delay(rounds, pause), end))
+    )
+  }
+
+  /** Gives the milliseconds to the next one. */
+  #probe(doubt: Doubt): Effect.Effect<number> {
+    const { runtime } = doubt
+    const at = this.#backend.now()
+    const round = doubt.round ??= { isOver: false }
+    const asked = Effect.map(this.#ask(runtime, doubt.hasLeftPing), (error) => {
+      if (error === undefined || !this.#backend.isCurrent(runtime)) return 0
+      this.#weigh(doubt, { error, at })
+      return this.nextAfter({ error, at })
+    })
+    return Effect.ensuring(
+      asked,
+      Effect.sync(() => {
+        round.isOver = true
+        doubt.round = undefined
+        this.#isOpen(doubt) // guard: probe-is-followed
+        runtime.probed()
+      })
+    )
+  }
+
+  /** In one step with the look that ends it: the next suspicion begins anew. */
+  #isOpen(doubt: Doubt): boolean {
+    if (this.#doubt !== doubt) return false
+    if (this.isDoubted(doubt.runtime) && this.#backend.isCurrent(doubt.runtime)) return true
+    this.#doubt = undefined
+    return false
+  }
+
+  #weigh(doubt: Doubt, failed: Failed): void {
+    const { runtime } = doubt
+    const { answers } = runtime
+    const isSilent = failed.error.reason === "timeout"
+    // A call that was answered meanwhile has settled what calls wait for.
+    this.#silent = isSilent ? { runtime, answers, left: this.silenceOf(runtime) ?? "probe" } : undefined
+    doubt.answers = answers
+    doubt.hasLeftPing ||= isSilent
+    if (doubt.decidesAt !== answers) this.#isLost(runtime, failed, "health", "probes in a row failed")
+    else this.#isLost(runtime, failed, "health", "probe failed after the machine was suspended", true)
+  }
+
+  /** Unless the evidence speaks for it. `decides`: this failure is enough. (H1, V1) */
+  #isLost(runtime: Runtime, failed: Failed, kind: "health" | "keepalive", what: string, decides = false): boolean {
+    const { message, reason } = failed.error
+    const count = runtime.failed(failed.at, this.#backend.now(), this.nextAfter(failed))
+    const isOver = decides || count >= this.#backend.policy.keepalive.failureThreshold
+    const verdict = this.#examiner.judge(runtime, { isOver, isSilent: reason === "timeout" && !decides })
+    if (verdict.kind !== "wedged") return false
+    this.lose(runtime, kind, `${count} ${what}: ${message}`, verdict)
+    return true
+  }
+
+  /** What failed in a moment has the whole `suspectInterval` to mend; time waited in vain is a part of it. */
+  nextAfter({ at, error }: Failed): number {
+    const { suspectInterval, timeout } = this.#backend.policy.keepalive
+    if (error.reason !== "timeout") return suspectInterval
+    // The clock may have been set, or this process may have stood still.
+    const waited = Math.min(timeout, Math.max(0, this.#backend.now() - at))
+    return Math.max(0, suspectInterval - waited)
+  }
+
+  /** `undefined` where it has answered since. */
+  silenceOf(runtime: Runtime): Silence | undefined {
+    const silent = this.#silent
+    if (silent?.runtime !== runtime || silent.answers !== runtime.answers) return undefined
+    const ignoresPings = this.#backend.temperament.ignoresPings || this.#keepalive.breaker?.reason === "timeout"
+    return silent.left === "call" && ignoresPings ? "probe" : silent.left
+  }
+
+  /** Whoever says so calls `onSuspicion`, and need not wait for that. */
+  leftUnanswered(runtime: Runtime): void {
+    if (runtime.connection.spreads === true || !this.#backend.isCurrent(runtime)) return
+    this.#silent = { runtime, answers: runtime.answers, left: "call" }
   }
 
   lose(runtime: Runtime, kind: "health" | "keepalive", failed: string, { reason }: Verdict): void {
@@ -294,4 +305,4 @@ export class Probe {
 }
 
 const endOf = (runtime: Runtime, round: Round): Effect.Effect<void> =>
-  runtime.until(() => round.hasFailed !== undefined || runtime.detached)
+  runtime.until(() => round.isOver || runtime.detached)

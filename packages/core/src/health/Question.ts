@@ -1,7 +1,9 @@
 /** Asks whether a server lives: with a ping, or a list where it leaves pings without an answer. (V4) */
 import { Effect } from "effect"
+import { constant, identity } from "effect/Function"
 import { isObjection, RequestError } from "../Errors.js"
 import type { Connection } from "../port/Connection.js"
+import type { Method, Params, Result } from "../port/Method.js"
 import * as Sending from "../port/Sending.js"
 import { withDeadline } from "../port/withDeadline.js"
 import type { Runtime } from "../runtime/Runtime.js"
@@ -19,20 +21,24 @@ export const listOf = ({ capabilities: { prompts, resources, tools } }: Connecti
     ? "resources/list"
     : undefined
 
-/** Asks the current connection, for `keepalive.timeout`. The guard and the send are one step. (K9) */
-export const ask = (
-  backend: BackendState,
-  runtime: Runtime,
-  method: List | "ping"
-): Effect.Effect<unknown, RequestError> => {
-  const { timeout } = backend.policy.keepalive
-  const request = Effect.suspend(() =>
-    backend.isCurrent(runtime)
-      ? Sending.ask(runtime.connection, method, undefined, { timeout })
-      : Effect.fail(new RequestError({ fate: "notSent", reason: "lost", message: "the connection was replaced" }))
+const replaced = new RequestError({ fate: "notSent", reason: "lost", message: "the connection was replaced" })
+
+/** The guard and what it guards are one step. (K9) */
+export const guarded = <A>(
+  mayAsk: () => boolean,
+  timeout: number,
+  ask: () => Effect.Effect<A, RequestError>
+): Effect.Effect<A, RequestError> =>
+  withDeadline(
+    Effect.suspend(() => {
+      if (!mayAsk()) return Effect.fail(replaced) // guard: no-heartbeat-after-detach
+      return ask()
+    }),
+    timeout
   )
-  return withDeadline<unknown>(request, timeout)
-}
+
+/** A refusal is one, too. (K19) */
+export const isSignOfLife = (error: RequestError): boolean => error.fate === "answered" || isObjection(error)
 
 export class Question {
   readonly #backend: BackendState
@@ -41,14 +47,18 @@ export class Question {
     this.#backend = backend
   }
 
-  /** A list if the server ignores pings; both if it has just left one. `undefined` if anything was answered. */
+  /** `undefined` if anything was answered. */
   ask(runtime: Runtime, hasLeftPing: boolean): Effect.Effect<RequestError | undefined> {
     return Effect.suspend(() => {
-      const { temperament } = this.#backend
       const list = listOf(runtime.connection)
-      if (list === undefined) return this.#send(runtime, "ping")
-      if (temperament.ignoresPings) return this.#send(runtime, list)
-      return hasLeftPing ? this.#either(runtime, list) : this.#send(runtime, "ping")
+      const asked = list === undefined
+        ? this.#alive(runtime, "ping")
+        : this.#backend.temperament.ignoresPings
+        ? this.#alive(runtime, list)
+        : hasLeftPing
+        ? Effect.race(this.#alive(runtime, "ping"), this.#besidePing(runtime, list))
+        : this.#alive(runtime, "ping")
+      return Effect.match(asked, { onSuccess: constant(undefined), onFailure: identity })
     })
   }
 
@@ -56,41 +66,38 @@ export class Question {
   besidePing(runtime: Runtime): Effect.Effect<void> {
     return Effect.suspend(() => {
       const list = listOf(runtime.connection)
-      if (list === undefined) return Effect.void
-      return Effect.map(this.#send(runtime, list), (error) => {
-        if (error === undefined) this.#backend.temperament.ignoredPing()
-      })
+      return list === undefined ? Effect.void : Effect.ignore(this.#besidePing(runtime, list))
     })
   }
 
-  #either(runtime: Runtime, list: List): Effect.Effect<RequestError | undefined> {
-    const ask = (asked: List | "ping") =>
-      Effect.flatMap(
-        this.#send(runtime, asked),
-        (error) => error === undefined ? Effect.succeed(asked) : Effect.fail(error)
-      )
-    return Effect.match(Effect.race(ask("ping"), ask(list)), {
-      onSuccess: (asked): RequestError | undefined => {
-        if (asked !== "ping") this.#backend.temperament.ignoredPing()
-        return undefined
-      },
-      onFailure: (error) => error
-    })
+  #besidePing(runtime: Runtime, list: List): Effect.Effect<void, RequestError> {
+    return Effect.map(this.#alive(runtime, list), () => this.#backend.temperament.ignoredPing())
   }
 
-  /** Returns its error. A refusal is a sign of life, too. */
-  #send(runtime: Runtime, method: List | "ping"): Effect.Effect<RequestError | undefined> {
+  /** Fails where nothing was answered. */
+  #alive(runtime: Runtime, method: List | "ping"): Effect.Effect<void, RequestError> {
+    return Effect.catchIf(Effect.asVoid(this.send(runtime, method, undefined)), isSignOfLife, () => Effect.void)
+  }
+
+  /** `mayAsk`: whether it is still sent, and its answer counts. */
+  send<M extends Method>(
+    runtime: Runtime,
+    method: M,
+    params: Params<M>,
+    timeout = this.#backend.policy.keepalive.timeout,
+    mayAsk = () => this.#backend.isCurrent(runtime)
+  ): Effect.Effect<Result<M>, RequestError> {
     return Effect.suspend(() => {
-      const backend = this.#backend
       const { oldest } = runtime
-      const answered = (): undefined => {
-        if (!backend.isCurrent(runtime)) return
-        if (method === "ping") backend.temperament.answeredPing()
-        runtime.answered(backend.now(), oldest)
-      }
-      return Effect.match(ask(backend, runtime, method), {
-        onSuccess: answered,
-        onFailure: (error) => error.fate === "answered" || isObjection(error) ? answered() : error // (K19)
+      const answered = Effect.sync(() => {
+        if (!mayAsk()) return
+        if (method === "ping") this.#backend.temperament.answeredPing()
+        runtime.answered(this.#backend.now(), oldest)
+      })
+      const asked = guarded(mayAsk, timeout, () => Sending.ask(runtime.connection, method, params, { timeout }))
+      return Effect.tapBoth(asked, {
+        onSuccess: () => answered,
+        onFailure: (error) => isSignOfLife(error) ? answered : Effect.void
       })
     })
   }

@@ -1,4 +1,4 @@
-/** A quiet call has the server's processes examined, to find a wedged one while its caller waits. (V3) */
+/** A quiet call has the server's processes examined, while its caller waits. (V3) */
 import { Effect } from "effect"
 import type { Runtime } from "../runtime/Runtime.js"
 import type { BackendState } from "../state/BackendState.js"

@@ -9,7 +9,7 @@ import type { Method } from "../port/Method.js"
 import type { Runtime } from "../runtime/Runtime.js"
 import type { BackendState } from "../state/BackendState.js"
 import { PendingCommand } from "../state/Command.js"
-import { ask, listOf } from "./Question.js"
+import { listOf, type Question } from "./Question.js"
 
 export type Outcome = "lost" | "alive" | "unknown"
 
@@ -22,17 +22,19 @@ interface Doubt {
 
 export class SessionDoubt {
   readonly #backend: BackendState
+  readonly #question: Question
   #doubt: Doubt | undefined
   /** A refused list says that the session is lost. */
   #isEvidence = true
   /** Set when the last handshake failed. */
   #notBefore = 0
 
-  constructor(backend: BackendState) {
+  constructor(backend: BackendState, question: Question) {
     this.#backend = backend
+    this.#question = question
   }
 
-  /** After one request, or after an attempt to connect where the session seems lost. */
+  /** After one request, or an attempt to connect. */
   settle(runtime: Runtime, refusal: RequestError): Effect.Effect<Outcome> {
     return Effect.suspend(() => {
       if (this.#doubt?.runtime === runtime) return this.#outcome(this.#doubt)
@@ -94,9 +96,8 @@ export class SessionDoubt {
 
   /** `refused` only where that is evidence. */
   #ask(runtime: Runtime): Effect.Effect<"given" | "refused" | "neither"> {
-    return Effect.match(ask(this.#backend, runtime, listOf(runtime.connection) ?? "ping"), {
+    return Effect.match(this.#question.send(runtime, listOf(runtime.connection) ?? "ping", undefined), {
       onSuccess: () => {
-        runtime.answered(this.#backend.now())
         this.#isEvidence = true
         return "given" as const
       },

@@ -12,7 +12,7 @@ export interface Evidence {
   /** The call that the server may be working on. */
   readonly isAwaited: boolean
   readonly unawaitedFor: number
-  /** `health.failureThreshold` questions in a row have no answer. (H1, H4) */
+  /** `keepalive.failureThreshold` questions in a row have no answer. (H1, H4) */
   readonly isPatienceOver: boolean
   /** The last one was sent, and nothing came back. */
   readonly isSilent: boolean

@@ -94,7 +94,7 @@ const table = {
     close: duration(1, hour, 5 * second),
     drain: duration(0, day, 10 * second)
   },
-  health: { failureThreshold: count(1, 1000, 3), busyLimit: duration(1, day, 2 * minute) },
+  health: { busyLimit: duration(1, day, 2 * minute) },
   calls: {
     retry: oneOf("safe", "safe", "never"),
     trustAnnotations: flag(true),

@@ -21,12 +21,12 @@ export interface KeepaliveOptions<Time> {
   /** After how many failed pings in a row Lifeline calls the fallback tool. Default 2. */
   readonly fallbackAfter?: number | undefined
   /**
-   * After how many failed heartbeats in a row the connection counts as lost. If calls still succeed, keepalive switches itself off instead.
-   * Default 3.
+   * After how many heartbeats or probes in a row without an answer the connection counts as lost. If heartbeats fail so often while other
+   * requests are answered, keepalive switches itself off instead. Default 3.
    */
   readonly failureThreshold?: number | undefined
   /**
-   * How long to wait after a failed heartbeat or probe before the next one. The time for which a probe has waited in vain for an answer is a
+   * How long to wait after a failed heartbeat or probe before the next one. The time for which it has waited in vain for an answer is a
    * part of it. Default 10 s.
    */
   readonly suspectInterval?: Time | undefined
@@ -90,10 +90,8 @@ export interface TimeoutOptions<Time> {
   readonly drain?: Time | undefined
 }
 
-/** When a connection counts as lost because of failures. */
+/** How long a server that works is kept. */
 export interface HealthOptions<Time> {
-  /** After how many failures in a row, of discovery or of probes, a connection counts as lost. Default 3. */
-  readonly failureThreshold?: number | undefined
   /**
    * How long a server whose processes work may answer nothing while no caller waits for what it does, before Lifeline replaces it. While the
    * caller waits, only the caller's own time counts. Default 2 minutes.

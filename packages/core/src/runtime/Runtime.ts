@@ -14,9 +14,6 @@ import { Temperament } from "./Temperament.js"
 /** What a server is there for: not only to list what it offers, or to show that it lives. */
 const work: ReadonlySet<string> = new Set(["tools/call", "prompts/get", "resources/read", "completion/complete"])
 
-/** Readings of the lists, or probes. (H1) */
-export type FailureKind = "discovery" | "request"
-
 export interface InFlight {
   /** When it was sent, or the server told of progress, on the Clock's scale. */
   readonly heardAt: number
@@ -56,8 +53,9 @@ export class Runtime {
   #answers = 0
   #hasWorked = false
   #usedAt = 0
-  #discoveryFailures = 0
-  #requestFailures = 0
+  #failures = 0
+  #failedAt = Number.NEGATIVE_INFINITY
+  #failsFrom = Number.NEGATIVE_INFINITY
   #drained: Signal | undefined
   #onNews: Set<() => void> | undefined
   /** Goes on with the session and its calls. */
@@ -276,8 +274,7 @@ export class Runtime {
     this.#abandonedAt = undefined
     this.#answeredAt = now
     this.#answers++
-    this.#requestFailures = 0
-    this.#discoveryFailures = 0
+    this.#failures = 0
     this.#wake()
   }
 
@@ -342,12 +339,19 @@ export class Runtime {
     this.#needTask.add(tool)
   }
 
-  /** Returns how many there were in a row. */
-  failed(kind: FailureKind): number {
-    return kind === "discovery" ? ++this.#discoveryFailures : ++this.#requestFailures
+  /**
+   * A question of that time has failed. However many fail at once, one counts: what a moment breaks has `pause` milliseconds to mend.
+   * Returns how many in a row have. (H1, H4)
+   */
+  failed(at: number, now: number, pause: number): number {
+    // The clock may have been set back, and timers differ from it a little.
+    if (at < this.#failsFrom && now >= this.#failedAt) return this.#failures // guard: probes-count-at-a-pace
+    this.#failedAt = now
+    this.#failsFrom = now + 0.9 * pause
+    return ++this.#failures
   }
 
-  failures(kind: FailureKind): number {
-    return kind === "discovery" ? this.#discoveryFailures : this.#requestFailures
+  get failures(): number {
+    return this.#failures
   }
 }

@@ -1,4 +1,4 @@
-/** What a server has shown, over all its connections, and over runs of the program where somebody keeps it. (V9) */
+/** What a server has shown, over all its connections, and over runs of the program. (V9) */
 import type { Shown, TemperamentMemory } from "../port/TemperamentMemory.js"
 
 /** So many other answers beside an unanswered ping: it ignores pings. */

@@ -108,8 +108,8 @@ export interface Status extends ConnectorStatus {
    * ignores pings. Evidence for `verdict`.
    */
   readonly learned?: { readonly isConcurrent: boolean; readonly ignoresPings: boolean } | undefined
-  /** Consecutive failures of the current generation. */
-  readonly failures: { readonly discovery: number; readonly request: number }
+  /** Questions in a row (heartbeats and probes) that this connection has left without a good answer. */
+  readonly failures: number
   /** How many calls are in flight. */
   readonly inFlight: number
   /** How many calls wait: for a connection, or for the verdict on one in doubt. */

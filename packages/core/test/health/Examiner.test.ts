@@ -143,7 +143,7 @@ describe("V1: what an examiner says", () => {
 
   it.scoped("[V2] one that has worked, or waited for a process of its own, has the whole patience from then on", () =>
     Effect.gen(function*() {
-      const { health: { failureThreshold }, keepalive: { suspectInterval } } = Policy.defaults
+      const { failureThreshold, suspectInterval } = Policy.defaults.keepalive
       for (const busy of [{ cpuTime: 1 }, { youngest: 1000 }]) {
         const { examiner, judge, lookAfter, runtime } = yield* examined
         yield* lookAfter(1000, { youngest: 1e9 })

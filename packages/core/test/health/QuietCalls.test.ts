@@ -253,6 +253,37 @@ describe("V3: calls that are quiet", () => {
     }))
 })
 
+describe("V1: heartbeats without an answer", () => {
+  it.scoped("[V1 V7:virtual K11] a stopped server is found by what its processes show, and closed as one that could wake up", () =>
+    Effect.gen(function*() {
+      const server = yield* seen({ keepalive: { interval: "1 minute" } })
+      silence(server.script)
+      server.shows.isStopped = true
+      yield* TestClock.adjust("100 seconds")
+      expect(server.lost()).toEqual([{
+        kind: "keepalive",
+        isWedged: true,
+        message: expect.stringContaining("a process of it is stopped")
+      }])
+    }))
+
+  it.scoped("[V2:virtual K11] a server that works is kept for busyLimit", () =>
+    Effect.gen(function*() {
+      const server = yield* seen({ keepalive: { interval: "1 minute" }, health: { busyLimit: "3 minutes" } })
+      silence(server.script)
+      const working = yield* Effect.fork(Effect.forever(Effect.delay(
+        Effect.sync(() => server.shows.cpuTime += 1),
+        "1 second"
+      )))
+      yield* TestClock.adjust("3 minutes")
+      expect(server.lost()).toEqual([])
+      expect(yield* server.verdict).toMatchObject({ kind: "busy" })
+      yield* TestClock.adjust("2 minutes")
+      expect(server.lost()).toMatchObject([{ kind: "keepalive", message: expect.stringContaining("busyLimit") }])
+      yield* Fiber.interrupt(working)
+    }))
+})
+
 describe("V1: the evidence", () => {
   it.scoped("[V1] of sights that are far apart is none: the machine may have slept between them", () =>
     Effect.gen(function*() {

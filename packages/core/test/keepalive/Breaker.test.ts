@@ -1,12 +1,12 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Backend, Policy } from "@mcp-lifeline/core"
 import { ScriptedConnector, Simulation } from "@mcp-lifeline/testing"
-import { Effect, Logger, Random, TestClock } from "effect"
+import { Effect, Fiber, Logger, Random, TestClock } from "effect"
 import { mayLeave } from "../../../testing/test/support/Holdings.js"
 import { error, fixed, logged, minute, never, on, second, start, unsupported } from "../support/Heartbeats.js"
 
 describe("what failing heartbeats mean", () => {
-  it.scoped("[K11] a dead idle peer: failing rounds follow after suspectInterval, the last of failureThreshold loses the runtime, within the bound", () =>
+  it.scoped("[K11] a dead idle peer: failing rounds follow suspectInterval apart, the last of failureThreshold loses the runtime, within the bound", () =>
     Effect.gen(function*() {
       const { backend, events, script, sent } = yield* start(
         { interval: "1 minute", timeout: "4 seconds", suspectInterval: "7 seconds", failureThreshold: 3 },
@@ -14,23 +14,44 @@ describe("what failing heartbeats mean", () => {
       )
       yield* TestClock.adjust(30 * second)
       expect(sent()).toEqual([["ping", 30_000]])
-      yield* TestClock.adjust(11 * second - 1)
+      yield* TestClock.adjust(7 * second - 1)
       expect(sent()).toEqual([])
       yield* TestClock.adjust(1)
-      expect(sent()).toEqual([["ping", 41_000]])
-      yield* TestClock.adjust(11 * second)
-      expect(sent()).toEqual([["ping", 52_000]])
+      expect(sent()).toEqual([["ping", 37_000]])
+      yield* TestClock.adjust(7 * second)
+      expect(sent()).toEqual([["ping", 44_000]])
       yield* TestClock.adjust(4 * second - 1)
       expect(script.ledger.live).toEqual([0])
       yield* TestClock.adjust(1)
       expect(script.ledger.live).toEqual([])
       expect(events.filter(({ _tag }) => _tag === "RuntimeLost")).toMatchObject([{
         loss: { kind: "keepalive", message: "3 heartbeats in a row without an answer: no answer within 4000 ms" },
-        at: 56_000
+        at: 48_000
       }])
       script.respond = undefined
       yield* TestClock.adjust(second)
       expect(yield* backend.status).toMatchObject({ state: "Connected", generation: 2 })
+    }).pipe(fixed))
+
+  it.scoped("[K11 H4] while a server is in doubt, it is sent no heartbeat, and one that was under way does not count", () =>
+    Effect.gen(function*() {
+      const { backend, script, sent } = yield* start(
+        { interval: "1 minute", timeout: "4 seconds", suspectInterval: "20 seconds" },
+        { respond: on({ ping: never }) }
+      )
+      yield* TestClock.adjust(29 * second)
+      const check = yield* Effect.fork(backend.healthCheck)
+      yield* TestClock.adjust(4 * second)
+      expect(yield* Fiber.join(check)).toMatchObject({ error: { _tag: "RequestTimeout" } })
+      yield* TestClock.adjust(16 * second - 1)
+      expect(sent()).toEqual([["ping", 29_000], ["ping", 30_000]])
+      expect(yield* backend.status).toMatchObject({ failures: 1 })
+      yield* TestClock.adjust(21 * second)
+      expect(sent()).toEqual([["ping", 49_000], ["ping", 69_000]])
+      yield* TestClock.adjust(3 * second)
+      expect(script.ledger.live).toEqual([0])
+      yield* TestClock.adjust(1)
+      expect((yield* backend.status).lastError).toBe("3 probes in a row failed: no answer within 4000 ms")
     }).pipe(fixed))
 
   it.scoped.each<[string, Policy.KeepaliveMethod, number]>([
@@ -61,7 +82,7 @@ describe("what failing heartbeats mean", () => {
           script,
           respond: on({ ping: never })
         })
-        yield* TestClock.adjust(75 * second)
+        yield* TestClock.adjust(55 * second)
         yield* backend.callTool({ name: "echo" })
         yield* TestClock.adjust(5 * second - 1)
         expect(yield* keepalive).toMatchObject({ state: "running", reason: undefined })
@@ -70,14 +91,14 @@ describe("what failing heartbeats mean", () => {
           state: "disabled",
           method: "ping",
           reason: "timeout: no answer within 10000 ms",
-          reprobeAt: 80_000 + 0.875 * 30 * minute
+          reprobeAt: 60_000 + 0.875 * 30 * minute
         })
         expect(lines).toEqual([
           "WARN one: keepalive is disabled (timeout: no answer within 10000 ms); the session goes on; probed again in 26m 15s"
         ])
         expect(events.filter(({ _tag }) => _tag === "KeepaliveChanged")).toMatchObject([
           { state: "running" },
-          { state: "disabled", reason: "timeout: no answer within 10000 ms", nextProbeAt: 80_000 + 0.875 * 30 * minute }
+          { state: "disabled", reason: "timeout: no answer within 10000 ms", nextProbeAt: 60_000 + 0.875 * 30 * minute }
         ])
         sent()
         yield* TestClock.adjust("26 minutes")
@@ -86,6 +107,25 @@ describe("what failing heartbeats mean", () => {
         expect(yield* backend.status).toMatchObject({ state: "Connected", generation: 1, lastError: undefined })
       })
     ).pipe(fixed))
+
+  it.scoped.each<[string, Policy.KeepaliveMethod, Record<string, ScriptedConnector.Answer>]>([
+    ["pings without an answer", "ping", { ping: never }],
+    ["pings that a proxy refuses", "ping", { ping: error({ fate: "unknown", reason: "server", message: "502" }) }],
+    ["OPTIONS that is refused", "options", { OPTIONS: error({ fate: "unknown", reason: "server", message: "500" }) }]
+  ])("[K12] %s: an answer between two rounds is one, too", ([, method, answers]) =>
+    Effect.gen(function*() {
+      const { backend, keepalive } = yield* start({ method, interval: "1 minute", timeout: "2 seconds" }, {
+        respond: (name) => answers[name] ?? (name.endsWith("/list") ? never : undefined),
+        discovery: { mode: "learn" }
+      })
+      yield* TestClock.adjust(33 * second)
+      for (let i = 0; i < 6; i++) {
+        yield* backend.callTool({ name: "echo" }, { idempotent: true })
+        yield* TestClock.adjust(5 * second)
+      }
+      expect(yield* keepalive).toMatchObject({ state: "disabled" })
+      expect((yield* backend.status).generation).toBe(1)
+    }).pipe(fixed))
 
   it.scoped("[K11, K12] a peer that answered a call during the first failing round, and then died, is found within the bound", () =>
     Effect.gen(function*() {
@@ -99,8 +139,10 @@ describe("what failing heartbeats mean", () => {
       yield* TestClock.adjust(31 * second)
       yield* backend.callTool({ name: "echo" })
       expect(sent()).toEqual([["ping", 30_000], ["tools/call", 31_000]])
-      yield* TestClock.adjust(46 * second)
-      expect(sent()).toEqual([["ping", 41_000], ["ping", 52_000], ["ping", 63_000]])
+      yield* TestClock.adjust(24 * second - 1)
+      expect(sent()).toEqual([["ping", 37_000], ["ping", 44_000], ["ping", 51_000]])
+      expect(script.ledger.closing).toEqual([])
+      yield* TestClock.adjust(1)
       expect(script.ledger.closing).toEqual([0])
     }).pipe(fixed))
 

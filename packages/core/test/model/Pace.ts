@@ -41,6 +41,8 @@ export class Pace {
   /** Connections whose tools were read for calls, too. */
   readonly #readForCalls = new Set<number>()
   #attempts: ReadonlyArray<number> = []
+  /** When a failed question last counted. */
+  #countedAt = Number.NEGATIVE_INFINITY
   /** When the process last may have stood still: what was sent before has its timeout from here on. */
   #leaptAt = Number.NEGATIVE_INFINITY
   /** No attempt is made before this for a call: a server has asked for time. */
@@ -96,19 +98,20 @@ export class Pace {
     return this.#leaptAt
   }
 
-  /** Watches how the failed probes of a runtime count. */
+  /** Watches how the failed questions to a runtime count. */
   #watch(runtime: Runtime, now: () => number): void {
     const failed = runtime.failed.bind(runtime)
     let before = Number.NEGATIVE_INFINITY
-    runtime.failed = (kind) => {
-      if (kind === "request") {
-        // The time for which the one before has waited in vain is a part of the interval.
-        if (now() - before < defaults.keepalive.suspectInterval - probeTimeout) {
-          this.#fault(`H4: a failed probe counts ${now() - before} ms after another one`)
-        }
-        before = now()
+    runtime.failed = (...question) => {
+      const { failures } = runtime
+      const count = failed(...question)
+      if (count === failures) return count
+      // The time for which the one before has waited in vain is a part of the interval.
+      if (now() - before < defaults.keepalive.suspectInterval - probeTimeout) {
+        this.#fault(`H4: a failed question counts ${now() - before} ms after another one`)
       }
-      return failed(kind)
+      this.#countedAt = before = now()
+      return count
     }
   }
 
@@ -163,10 +166,10 @@ export class Pace {
 
   /** Nothing is left to do now. */
   atRest({ current }: Slot, now: number): void {
-    if (current === undefined || current.failures("request") === 0) return
-    const since = now - Math.max(this.pingedAt(current.connection.peer.pid!), this.#leaptAt)
+    if (current === undefined || current.failures === 0) return
+    const since = now - Math.max(this.pingedAt(current.connection.peer.pid!), this.#countedAt, this.#leaptAt)
     if (since > defaults.keepalive.suspectInterval + probeTimeout) {
-      this.#fault(`H4: a probe has failed, and none has followed in ${since} ms`)
+      this.#fault(`H4: a question has failed, and none has followed in ${since} ms`)
     }
   }
 }

@@ -155,7 +155,7 @@ describe("ProgressBeats", () => {
     it.scoped("[G25:virtual] a server that hangs is not kept alive: nothing is said until it answers something", () =>
       Effect.gen(function*() {
         const { connector, script } = silent()
-        const backend = yield* start(connector, { health: { failureThreshold: 1 } })
+        const backend = yield* start(connector, { keepalive: { interval: "24 hours", failureThreshold: 1 } })
         const calling = yield* call(backend)
         yield* TestClock.adjust("15 seconds")
         expect(calling.heard).toHaveLength(1)
@@ -359,7 +359,7 @@ describe("ProgressBeats", () => {
   it.scoped("[G25:virtual] a call that waits for the verdict on a connection in doubt hears so, and nothing of a server that hangs", () =>
     Effect.gen(function*() {
       const { connector, script } = silent()
-      const backend = yield* start(connector, { health: { failureThreshold: 5 } })
+      const backend = yield* start(connector, { keepalive: { interval: "24 hours", failureThreshold: 5 } })
       hang(script)
       yield* Effect.fork(Effect.exit(backend.callTool({ name: "pay" }, { timeout: "1 second" })))
       const before = yield* withoutFiber(backend)

@@ -24,3 +24,32 @@ describe("a start that may go on without its attempt", () => {
       expect(starts).toBe(1)
     }))
 })
+
+describe("questions without an answer", () => {
+  const made = Effect.acquireRelease(
+    Runtime.make(1),
+    (one) => Effect.zipRight(one.closeAttached, one.closeConnection)
+  )
+
+  it.scoped("[H1 H4] count one after the other, however many fail at once, and until the next answer", () =>
+    Effect.gen(function*() {
+      const runtime = yield* made
+      expect(runtime.failed(0, 1000, 5000)).toBe(1)
+      // It had begun before.
+      expect(runtime.failed(900, 2000, 5000)).toBe(1)
+      // What has broken in that moment had no time to mend.
+      expect(runtime.failed(4000, 6000, 5000)).toBe(1)
+      expect(runtime.failed(6000, 7000, 5000)).toBe(2)
+      runtime.answered(7500)
+      expect(runtime.failures).toBe(0)
+      expect(runtime.failed(12_000, 12_000, 0)).toBe(1)
+    }))
+
+  it.scoped("[K11 H4] count also where the clock has been set back", () =>
+    Effect.gen(function*() {
+      const runtime = yield* made
+      expect(runtime.failed(3_600_000, 3_600_000, 10_000)).toBe(1)
+      expect(runtime.failed(10_000, 20_000, 0)).toBe(2)
+      expect(runtime.failed(20_000, 30_000, 0)).toBe(3)
+    }))
+})

@@ -38,7 +38,7 @@ const status = (fields: Partial<Status>): Status => ({
   lastSuccessAt: undefined,
   nextAttemptAt: undefined,
   failedAttempts: 0,
-  failures: { discovery: 0, request: 0 },
+  failures: 0,
   inFlight: 0,
   waiting: 0,
   queued: 0,

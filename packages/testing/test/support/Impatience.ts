@@ -30,8 +30,7 @@ export const patience = 2500
  * before `ReplacedServer` has seen it; then the attempt to connect asks the stopped process, and the one after it finds the next.
  */
 export const settings = {
-  keepalive: { method: "none", timeout: 1000, suspectInterval: 100 },
-  health: { failureThreshold: 2 },
+  keepalive: { method: "none", timeout: 1000, suspectInterval: 100, failureThreshold: 2 },
   timeouts: { connect: "20 seconds", request: "10 minutes" }
 } as const
 
@@ -40,7 +39,7 @@ export const asArguments: ReadonlyArray<string> = [
   "keepalive.method=none",
   "keepalive.timeout=1s",
   "keepalive.suspectInterval=100ms",
-  "health.failureThreshold=2",
+  "keepalive.failureThreshold=2",
   "timeouts.connect=20s"
 ].flatMap((one) => ["--option", one])
 

@@ -9,7 +9,7 @@ const heartbeats = [
   "keepalive.timeout=1s",
   "keepalive.suspectInterval=100ms",
   "keepalive.failureThreshold=2",
-  "health.failureThreshold=2"
+  "keepalive.failureThreshold=2"
 ]
 
 /** Stops a process, if it is there. */

@@ -17,32 +17,26 @@ export interface Failure {
   readonly _tag: "Failure"
   readonly reason: Reason
   readonly message: string
-  readonly retryAfter: number | undefined
 }
 
-export type Verdict = { readonly _tag: "Success" } | Failure
+export type Beat = { readonly _tag: "Success" } | Failure
 
-export const success: Verdict = { _tag: "Success" }
+export const success: Beat = { _tag: "Success" }
 
-const failure = (reason: Reason, message: string, retryAfter?: number): Failure => ({
-  _tag: "Failure",
-  reason,
-  message,
-  retryAfter
-})
+const failure = (reason: Reason, message: string): Failure => ({ _tag: "Failure", reason, message })
 
 const methodNotFound = -32601
 
-export const ofBeat = (error: RequestError): Verdict => {
+export const ofError = (error: RequestError): Beat => {
   if (!isAnswer(error)) return ofTransport(error)
   const unsupported = error.reason === "remote" && error.code === methodNotFound
   return failure(unsupported ? "unsupported" : "protocol", shortened(error.message))
 }
 
-export const ofTool = (tool: string, error: RequestError): Verdict =>
+export const ofToolError = (tool: string, error: RequestError): Beat =>
   isAnswer(error) ? failure("tool_error", `tool ${tool}: ${shortened(error.message)}`) : ofTransport(error)
 
-export const ofToolResult = (tool: string, result: unknown): Verdict =>
+export const ofToolResult = (tool: string, result: unknown): Beat =>
   Predicate.isRecord(result) && result["isError"] === true
     ? failure("tool_error", `tool ${tool} answered with isError${textOf(result)}`)
     : success
@@ -50,17 +44,16 @@ export const ofToolResult = (tool: string, result: unknown): Verdict =>
 const isAnswer = ({ reason, retryAfter }: RequestError): boolean =>
   retryAfter === undefined && (reason === "remote" || reason === "protocol")
 
-const ofTransport = (error: RequestError): Verdict => {
+const ofTransport = (error: RequestError): Beat => {
   if (error.reason === "session") return failure("session_expired", error.message)
-  if (isObjection(error)) return failure("rate_limited", error.message, error.retryAfter)
+  if (isObjection(error)) return failure("rate_limited", error.message)
   return failure(error.reason === "timeout" ? "timeout" : "connection", error.message)
 }
 
+const unanswered: ReadonlySet<Reason> = new Set(["timeout", "connection", "session_expired"])
+
 /** Also an objection to the rate. (K19) */
-export const isSignOfLife = (verdict: Verdict): boolean =>
-  verdict._tag === "Success" ||
-  verdict.reason === "unsupported" || verdict.reason === "tool_error" || verdict.reason === "protocol" ||
-  verdict.reason === "rate_limited"
+export const isSignOfLife = (beat: Beat): boolean => beat._tag === "Success" || !unanswered.has(beat.reason)
 
 const textOf = (result: Record<string, unknown>): string => {
   const { content } = result

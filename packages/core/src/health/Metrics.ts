@@ -3,7 +3,7 @@
  * Each is tagged with `backend` and `method`: what was sent (`ping`, `tool:<name>` or `options`).
  */
 import { Effect, FiberRef, Metric, MetricBoundaries, MetricLabel } from "effect"
-import type { Reason, Verdict } from "./Verdict.js"
+import type { Beat, Reason } from "./Beat.js"
 
 const counter = (name: string, description: string) => Metric.counter(name, { description, incremental: true })
 
@@ -20,7 +20,7 @@ export const latency = Metric.histogram(
   "Milliseconds from a heartbeat until its successful answer"
 )
 
-/** Tagged with `reason` too. A probe of an open breaker that fails does not count. */
+/** Tagged with `reason` too. */
 export const autoDisabled = counter(
   "keepalive_auto_disabled_total",
   "Times that keepalive was disabled because its heartbeat failed on a live connection, by reason"
@@ -33,7 +33,7 @@ export class Meter {
   readonly #backend: string
   readonly #ambient: ReadonlyArray<MetricLabel.MetricLabel>
   #method: string | undefined
-  /** Kept: Effect finds a metric much faster by the identity of its labels than by their values. */
+  /** Effect finds a metric faster by the identity of its labels. */
   #labels: ReadonlyArray<MetricLabel.MetricLabel> = []
 
   constructor(backend: string, ambient: ReadonlyArray<MetricLabel.MetricLabel>) {
@@ -41,10 +41,10 @@ export class Meter {
     this.#ambient = ambient
   }
 
-  beat(method: string, verdict: Verdict, millis: number): void {
+  beat(method: string, beat: Beat, millis: number): void {
     const labels = this.#of(method)
     attempts.unsafeUpdate(1, labels)
-    if (verdict._tag === "Failure") return failures.unsafeUpdate(1, [reasonLabel(verdict.reason), ...labels])
+    if (beat._tag === "Failure") return failures.unsafeUpdate(1, [reasonLabel(beat.reason), ...labels])
     successes.unsafeUpdate(1, labels)
     latency.unsafeUpdate(millis, labels)
   }

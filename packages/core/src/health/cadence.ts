@@ -32,7 +32,7 @@ export const dueAt = ({ draw, first, from, gridStart, interval }: Due): number =
   return alignToGrid(drawn, earliest, interval, gridStart)
 }
 
-/** Milliseconds. Each divides a second: every second has the same number of moments. (K6) */
+/** Milliseconds. Each divides a second. (K6) */
 const steps = [1000, 500, 200, 100, 50, 20, 10]
 
 /**

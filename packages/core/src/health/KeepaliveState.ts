@@ -3,7 +3,7 @@ import type { Policy } from "../options/Policy.js"
 import type { Connection } from "../port/Connection.js"
 import type { BackendState } from "../state/BackendState.js"
 import type { KeepaliveStatus } from "../state/Status.js"
-import type { Reason } from "./Verdict.js"
+import type { Reason } from "./Beat.js"
 
 export interface Breaker {
   readonly reason: Reason
@@ -23,17 +23,6 @@ export class KeepaliveState {
   doublings = 0
 }
 
-/** Of one generation. */
-export interface Fallback {
-  pingSupported: boolean
-  /** In a row. */
-  pingFailures: number
-  /** Used, and logged. */
-  taken: boolean
-}
-
-export const makeFallback = (): Fallback => ({ pingSupported: true, pingFailures: 0, taken: false })
-
 export const methodOf = (policy: Policy): string => policy.keepalive.method ?? "ping"
 
 export const offReason = (policy: Policy, connection: Connection): string | undefined => {
@@ -43,17 +32,6 @@ export const offReason = (policy: Policy, connection: Connection): string | unde
   if (method !== undefined) return undefined
   if (!connection.stateful) return "the server keeps no session"
   return idleTtl === "never" ? "keepalive.idleTtl is never" : undefined
-}
-
-export const announce = (
-  backend: BackendState,
-  state: KeepaliveStatus["state"],
-  reason: string | undefined,
-  nextProbeAt?: number
-): void => {
-  const { generation } = backend.published.value
-  backend.emit({ _tag: "KeepaliveChanged", generation, state, reason, nextProbeAt })
-  backend.publish({})
 }
 
 export const statusOf = (
@@ -74,4 +52,11 @@ export const statusOf = (
   if (off !== undefined) return is("off", off)
   if (breaker !== undefined) return is("disabled", whyOf(breaker), breaker.reprobeAt)
   return connection === undefined ? is("off", "no connection") : is("running")
+}
+
+export const announce = (backend: BackendState, keepalive: KeepaliveState): void => {
+  const { current, generation } = backend.published.value
+  const { reason, reprobeAt: nextProbeAt, state } = statusOf(backend.policy, keepalive, current?.connection)
+  backend.emit({ _tag: "KeepaliveChanged", generation, state, reason, nextProbeAt })
+  backend.publish({})
 }
