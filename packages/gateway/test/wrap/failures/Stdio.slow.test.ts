@@ -8,7 +8,6 @@ import { scripted } from "../../support/Scripted.js"
 const heartbeats = [
   "keepalive.timeout=1s",
   "keepalive.suspectInterval=100ms",
-  "keepalive.failureThreshold=2",
   "keepalive.failureThreshold=2"
 ]
 
