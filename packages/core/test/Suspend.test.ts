@@ -117,7 +117,9 @@ describe("R11: after a suspend of the machine", () => {
     script.respond = (_, __, { id }) => id === 0 ? { answer: "never" } : undefined
     run(backend.callTool({ name: "slow" }, { timeout: "1 day" }))
     simulation.suspend(8 * hour)
-    simulation.advance(17 * second)
+    simulation.advance(16 * second)
+    expect(status().lastError).toBe("a probe failed after the machine was suspended: no answer within 10000 ms")
+    simulation.advance(second)
     expect(status().generation).toBe(2)
     end()
   })

@@ -138,7 +138,7 @@ export class Heartbeats {
       const send = () => this.runtime.connection.heartbeat?.(policy.keepalive) ?? Effect.void
       return this.#found("options", guarded(this.#isCurrent, timeout, send), Beat.ofError)
     }
-    const [, tool] = this.#method.split("tool:")
+    const tool = this.#method.startsWith("tool:") ? this.#method.slice("tool:".length) : undefined
     if (tool === undefined) {
       const ping = this.#ping(timeout)
       return this.#failing === 0

@@ -17,10 +17,6 @@ export interface Failed {
   readonly at: number
 }
 
-interface Round {
-  isOver: boolean
-}
-
 interface Doubt {
   readonly runtime: Runtime
   /** At the last suspicion or failure: one more ends the doubt. */
@@ -29,7 +25,7 @@ interface Doubt {
   decidesAt: number | undefined
   hasLeftPing: boolean
   /** `undefined` between two probes. */
-  round: Round | undefined
+  round: { isOver: boolean } | undefined
 }
 
 export type Silence = "call" | "probe"
@@ -90,7 +86,7 @@ export class Probe {
     return Effect.suspend(() => {
       const at = this.#backend.now()
       return Effect.tap(
-        this.#ask(runtime, this.#doubt?.runtime === runtime && this.#doubt.hasLeftPing),
+        this.#ask(runtime, this.#doubtOf(runtime)?.hasLeftPing === true),
         (error) => error === undefined ? Effect.void : Effect.uninterruptible(this.#failed(runtime, { error, at }))
       )
     })
@@ -134,14 +130,18 @@ export class Probe {
 
   /** Questions are being asked. */
   isDoubted(runtime: Runtime): boolean {
-    return this.#doubt?.runtime === runtime && this.#doubt.answers === runtime.answers
+    return this.#doubtOf(runtime)?.answers === runtime.answers
+  }
+
+  #doubtOf(runtime: Runtime): Doubt | undefined {
+    return this.#doubt?.runtime === runtime ? this.#doubt : undefined
   }
 
   /** Others follow by themselves. (H4) */
   #failed(runtime: Runtime, failed: Failed): Effect.Effect<void> {
     return Effect.suspend(() => {
       if (!this.#backend.isCurrent(runtime)) return Effect.void
-      const open = this.#doubt?.runtime === runtime ? this.#doubt : undefined
+      const open = this.#doubtOf(runtime)
       const doubt = open ?? this.#begin(runtime)
       this.#weigh(doubt, failed)
       return open === undefined ? this.#probing(doubt, this.nextAfter(failed)) : Effect.sync(() => runtime.probed())
@@ -173,7 +173,7 @@ export class Probe {
       if (current === undefined || current !== suspect.latest) return Effect.succeed(Effect.void)
       if (current.connection.spreads === true) return Effect.succeed(Effect.void)
       if (silent) this.leftUnanswered(current)
-      const open = this.#doubt?.runtime === current ? this.#doubt : undefined
+      const open = this.#doubtOf(current)
       if (open === undefined) return this.#probeAtOnce(current)
       open.answers = current.answers
       return Effect.succeed(open.round === undefined ? Effect.void : endOf(current, open.round))
@@ -186,8 +186,8 @@ export class Probe {
       const backend = this.#backend
       if (runtime.connection.spreads === true || backend.policy.keepalive.method === "none") return Effect.void
       if (backend.now() - runtime.answeredAt < tick) return Effect.void
-      const underWay = this.#doubt?.runtime === runtime && this.#doubt.round !== undefined
-      const probing = underWay ? Effect.void : this.#probeAtOnce(runtime)
+      const isUnderWay = this.#doubtOf(runtime)?.round !== undefined
+      const probing = isUnderWay ? Effect.void : this.#probeAtOnce(runtime)
       return Effect.map(probing, () => {
         if (this.#doubt !== undefined) this.#doubt.decidesAt = runtime.answers
       })
@@ -269,7 +269,7 @@ export class Probe {
     const isOver = decides || count >= this.#backend.policy.keepalive.failureThreshold
     const verdict = this.#examiner.judge(runtime, { isOver, isSilent: reason === "timeout" && !decides })
     if (verdict.kind !== "wedged") return false
-    this.lose(runtime, kind, `${count} ${what}: ${message}`, verdict)
+    this.lose(runtime, kind, `${decides ? "a" : count} ${what}: ${message}`, verdict)
     return true
   }
 
@@ -304,5 +304,5 @@ export class Probe {
   }
 }
 
-const endOf = (runtime: Runtime, round: Round): Effect.Effect<void> =>
+const endOf = (runtime: Runtime, round: { readonly isOver: boolean }): Effect.Effect<void> =>
   runtime.until(() => round.isOver || runtime.detached)

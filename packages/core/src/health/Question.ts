@@ -51,13 +51,13 @@ export class Question {
   ask(runtime: Runtime, hasLeftPing: boolean): Effect.Effect<RequestError | undefined> {
     return Effect.suspend(() => {
       const list = listOf(runtime.connection)
-      const asked = list === undefined
-        ? this.#alive(runtime, "ping")
-        : this.#backend.temperament.ignoresPings
+      const { ignoresPings } = this.#backend.temperament
+      const ping = this.#alive(runtime, "ping")
+      const asked = list === undefined || !(hasLeftPing || ignoresPings)
+        ? ping
+        : ignoresPings
         ? this.#alive(runtime, list)
-        : hasLeftPing
-        ? Effect.race(this.#alive(runtime, "ping"), this.#besidePing(runtime, list))
-        : this.#alive(runtime, "ping")
+        : Effect.race(ping, this.#besidePing(runtime, list))
       return Effect.match(asked, { onSuccess: constant(undefined), onFailure: identity })
     })
   }

@@ -135,6 +135,19 @@ describe("heartbeats", () => {
       })
     ).pipe(fixed))
 
+  it.scoped("[K3] the name of the tool may be any", () =>
+    Effect.gen(function*() {
+      const called: Array<unknown> = []
+      yield* start({ method: "tool:mytool:run", interval: "1 minute" }, {
+        respond: (method, params) => {
+          if (method === "tools/call") called.push(params)
+          return method === "ping" ? unsupported : undefined
+        }
+      })
+      yield* TestClock.adjust(30 * second)
+      expect(called).toEqual([{ name: "mytool:run", arguments: {} }])
+    }).pipe(fixed))
+
   it.scoped("[K3] pings that fail now and then, not in a row, leave the tool alone", () =>
     Effect.gen(function*() {
       const { script, sent } = yield* start({ method: "tool:echo", interval: "1 minute" })

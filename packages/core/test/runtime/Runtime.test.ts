@@ -3,13 +3,15 @@ import type { Connection } from "@mcp-lifeline/core"
 import { Deferred, Effect, Fiber, FiberId } from "effect"
 import { Runtime } from "../../src/runtime/Runtime.js"
 
+const made = Effect.acquireRelease(
+  Runtime.make(1),
+  (one) => Effect.zipRight(one.closeAttached, one.closeConnection)
+)
+
 describe("a start that may go on without its attempt", () => {
   it.scoped("[V5 L9] is one start, also where its attempt is interrupted as it ends", () =>
     Effect.gen(function*() {
-      const runtime = yield* Effect.acquireRelease(
-        Runtime.make(1),
-        (one) => Effect.zipRight(one.closeAttached, one.closeConnection)
-      )
+      const runtime = yield* made
       const connection = {} as Connection
       const started = yield* Deferred.make<Connection>()
       let starts = 0
@@ -26,11 +28,6 @@ describe("a start that may go on without its attempt", () => {
 })
 
 describe("questions without an answer", () => {
-  const made = Effect.acquireRelease(
-    Runtime.make(1),
-    (one) => Effect.zipRight(one.closeAttached, one.closeConnection)
-  )
-
   it.scoped("[H1 H4] count one after the other, however many fail at once, and until the next answer", () =>
     Effect.gen(function*() {
       const runtime = yield* made
