@@ -2,7 +2,7 @@
  * A connection that can be ended from outside.
  */
 import { type Connection, type Loss, RequestError, Sending } from "@mcp-lifeline/core"
-import { delegated } from "@mcp-lifeline/core/internal"
+import { delegated, Ending } from "@mcp-lifeline/core/internal"
 import { Effect } from "effect"
 
 /** A connection, and what ends it from outside. */
@@ -13,19 +13,13 @@ export interface Endable {
 
 /** Refuses requests while `mayUse` is false. `suspended` is called when the session of the connection is kept. */
 export const endable = (inner: Connection, mayUse: () => boolean, suspended: () => void): Endable => {
-  let loss: Loss | undefined
-  let listener: ((loss: Loss) => void) | undefined
-  const end = (one: Loss): void => {
-    if (loss !== undefined) return
-    loss = one
-    inner.fail(one)
-    listener?.(one)
+  const ending = new Ending()
+  const end = (loss: Loss): void => {
+    if (ending.loss !== undefined) return
+    inner.fail(loss)
+    ending.lose(loss)
   }
-  inner.onLost((one) => {
-    if (loss !== undefined) return
-    loss = one
-    listener?.(one)
-  })
+  inner.onLost((loss) => ending.lose(loss))
   const refused = () => new RequestError({ fate: "notSent", reason: "lost", message: "this replica's lease has ended" })
   const plain = delegated(inner)
   const { heartbeat, suspend } = plain
@@ -46,10 +40,7 @@ export const endable = (inner: Connection, mayUse: () => boolean, suspended: () 
       heartbeat: heartbeat === undefined
         ? undefined
         : (options) => Effect.suspend(() => mayUse() ? heartbeat(options) : Effect.fail(refused())),
-      onLost: (callback) => {
-        listener = callback
-        if (loss !== undefined) callback(loss)
-      }
+      onLost: ending.onLost
     }
   }
 }

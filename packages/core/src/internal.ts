@@ -55,6 +55,7 @@ export * as ToolPattern from "./options/ToolPattern.js"
 export * as Tools from "./options/Tools.js"
 export { problemOf } from "./port/checkConnector.js"
 export { delegated } from "./port/delegated.js"
+export { Ending } from "./port/Ending.js"
 export * as SecretValues from "./port/SecretValues.js"
 export { withDeadline } from "./port/withDeadline.js"
 

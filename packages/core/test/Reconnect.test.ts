@@ -654,6 +654,40 @@ describe("V5: a start that takes longer than an attempt", () => {
       expect([...script.ledger.live]).toEqual([1])
     }).pipe(longest))
 
+  it.scoped("[V5:virtual L9] where it was to replace a connection, it does so once it is started; that one serves until then", () =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make({ startLimit: 5 * minute })
+      const { backend, closes } = yield* watched(script, { reconnect: { overlap: true } })
+      yield* runUntilIdle
+      script.otherwise = { after: 95 * second }
+      const reconnect = yield* Effect.fork(backend.reconnect)
+      yield* TestClock.adjust("31 seconds")
+      expect(failure(yield* Fiber.await(reconnect)).message).toContain("starting for 30s")
+      yield* backend.callTool({ name: "echo" })
+      yield* TestClock.adjust("63 seconds")
+      expect([...script.ledger.live]).toEqual([0])
+      yield* TestClock.adjust("1 second")
+      yield* runUntilIdle
+      expect((yield* backend.status).generation).toBe(2)
+      expect([...script.ledger.live]).toEqual([1])
+      expect(closes()).toEqual([[1, "closed"]])
+      expect(script.ledger.attempts).toHaveLength(2)
+    }).pipe(longest))
+
+  it.scoped("[V5:virtual] where it was to replace a connection and fails, that one serves on", () =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make({ startLimit: 5 * minute })
+      const { backend, closes } = yield* watched(script, { reconnect: { overlap: true } })
+      yield* runUntilIdle
+      script.otherwise = { connect: "fail", after: 95 * second }
+      yield* Effect.fork(Effect.ignore(backend.reconnect))
+      yield* TestClock.adjust("96 seconds")
+      expect(yield* backend.status).toMatchObject({ state: "Connected", generation: 1, startingSince: undefined })
+      yield* backend.callTool({ name: "echo" })
+      expect(closes().filter(([generation]) => generation === 1)).toEqual([])
+      expect(script.ledger.attempts).toHaveLength(2)
+    }).pipe(longest))
+
   for (const command of ["disable", "disconnect", "reconnect"] as const) {
     it.scoped(`[V5:virtual] ${command} ends it`, () =>
       Effect.gen(function*() {

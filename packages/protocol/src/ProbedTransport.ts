@@ -3,6 +3,7 @@
  */
 import type { Connection, Loss, Peer, RequestError, ResourceUsage } from "@mcp-lifeline/core"
 import { ConnectError } from "@mcp-lifeline/core"
+import { Ending } from "@mcp-lifeline/core/internal"
 import type { JSONRPCMessage, MessageExtraInfo, RequestId } from "@modelcontextprotocol/sdk/types.js"
 import { Effect, Exit } from "effect"
 import type { AdapterTransport } from "./AdapterTransport.js"
@@ -20,12 +21,10 @@ export class ProbedTransport implements AdapterTransport {
   onmessage?: (<T extends JSONRPCMessage>(message: T, extra?: MessageExtraInfo) => void) | undefined
   /** What the server has answered to the question, also where that came late. */
   answer: Answer | undefined
-  /** The server has ended, or closed the connection. */
-  loss: Loss | undefined
 
+  readonly #ending = new Ending()
   readonly #inner: AdapterTransport
   #onanswer: ((answer: Answer) => void) | undefined
-  #onlost: ((loss: Loss) => void) | undefined
 
   constructor(inner: AdapterTransport) {
     this.#inner = inner
@@ -38,8 +37,7 @@ export class ProbedTransport implements AdapterTransport {
       if (isOfProtocol && !hasMethod) this.#answered(Exit.fail(Failures.unreadable(text)))
     }
     inner.onlost = (loss) => {
-      this.loss = loss
-      this.#onlost?.(loss)
+      this.#ending.lose(loss)
       this.#answered(Exit.fail(Failures.cutOff(loss)))
     }
     inner.onfailed = (id, error) => {
@@ -52,6 +50,11 @@ export class ProbedTransport implements AdapterTransport {
 
   set onunread(listener: AdapterTransport["onunread"]) {
     this.#inner.onunread = listener
+  }
+
+  /** The server has ended, or closed the connection. */
+  get loss(): Loss | undefined {
+    return this.#ending.loss
   }
 
   get peer(): Peer {
@@ -88,8 +91,7 @@ export class ProbedTransport implements AdapterTransport {
 
   /** Called at once where the transport is over already. */
   set onlost(listener: (loss: Loss) => void) {
-    this.#onlost = listener
-    if (this.loss !== undefined) listener(this.loss)
+    this.#ending.onLost(listener)
   }
 
   /** Starts the transport, asks, and waits for the answer, at most so many milliseconds. It may still come later. */

@@ -4,6 +4,7 @@
  */
 import type { Connection, ConnectOptions, Loss, Method, RequestError, RequestOptions } from "@mcp-lifeline/core"
 import { ConnectError, Sending, SuspendedSession } from "@mcp-lifeline/core"
+import { Ending } from "@mcp-lifeline/core/internal"
 import type {
   ClientCapabilities,
   CreateMessageRequest,
@@ -158,17 +159,15 @@ function open(
     const answering = parts.answering(options, capabilities, runtime)
 
     let closing = false
-    let lost: Loss | undefined
-    let onLost: ((loss: Loss) => void) | undefined
+    const ending = new Ending()
     const lose = (loss: Loss): void => {
-      if (closing || lost !== undefined) return
-      lost = loss
+      if (closing || ending.loss !== undefined) return
       link.refuse(loss)
       requests.endUnsent(loss)
-      onLost?.(loss)
+      ending.lose(loss)
       // A server that has forgotten the session refuses each request by itself. Where the session may go on, it is for the core to say what
       // becomes of the requests: `suspend` or `fail`.
-      if (loss.kind !== "session" && (transport.suspend === undefined || onLost === undefined)) link.end(loss)
+      if (loss.kind !== "session" && (transport.suspend === undefined || !ending.isHeard)) link.end(loss)
     }
     transport.onlost = lose
     transport.drained = options.relay?.drained
@@ -282,10 +281,7 @@ function open(
       },
       send: send as Connection["send"],
       notify,
-      onLost: (callback) => {
-        onLost = callback
-        if (lost !== undefined) callback(lost)
-      },
+      onLost: ending.onLost,
       fail: (loss) => {
         if (loss.isWedged === true) transport.condemn?.(loss)
         link.end(loss)

@@ -5,6 +5,7 @@
 import type { Connection, Kind, Loss, Method, RequestOptions, ServerNotification } from "@mcp-lifeline/core"
 import type { ConnectError } from "@mcp-lifeline/core"
 import { RequestError, Sending } from "@mcp-lifeline/core"
+import { Ending } from "@mcp-lifeline/core/internal"
 import type { Scope } from "effect"
 import { Effect, Exit, Runtime } from "effect"
 import type { AdapterTransport } from "./AdapterTransport.js"
@@ -70,14 +71,12 @@ const open = (
     }
 
     let closing = false
-    let lost: Loss | undefined
-    let onLost: ((loss: Loss) => void) | undefined
+    const ending = new Ending()
     const lose = (loss: Loss): void => {
-      if (closing || lost !== undefined) return
-      lost = loss
+      if (closing || ending.loss !== undefined) return
       link.refuse(loss)
       requests.endUnsent(loss)
-      onLost?.(loss)
+      ending.lose(loss)
       // A server that no longer speaks this protocol refuses each request by itself.
       if (loss.kind === "session") listening?.end(loss)
       else endAll(loss)
@@ -288,10 +287,7 @@ const open = (
       look: transport.look,
       send: send as Connection["send"],
       notify,
-      onLost: (callback) => {
-        onLost = callback
-        if (lost !== undefined) callback(lost)
-      },
+      onLost: ending.onLost,
       fail: (loss) => {
         if (loss.isWedged === true) transport.condemn?.(loss)
         endAll(loss)

@@ -3,7 +3,7 @@
  * still answered.
  */
 import type { ConnectError, Connection, ConnectOptions, Connector, Loss, RequestError } from "@mcp-lifeline/core"
-import { delegated } from "@mcp-lifeline/core/internal"
+import { delegated, Ending } from "@mcp-lifeline/core/internal"
 import { Effect, Exit, type Scope } from "effect"
 import * as HopError from "./HopError.js"
 
@@ -23,38 +23,29 @@ export const connect = (
   options: ConnectOptions
 ): Effect.Effect<Connection, ConnectError, Scope.Scope> =>
   Effect.suspend(() => {
-    let loss: Loss | undefined
-    let listener: ((loss: Loss) => void) | undefined
-    const lose = (one: Loss): void => {
-      if (loss !== undefined) return
-      loss = one
-      listener?.(one)
-    }
+    const ending = new Ending()
     const understood = (error: RequestError): RequestError => {
       const meant = HopError.unescaped(error)
-      if (meant.isGoing) lose(gone)
+      if (meant.isGoing) ending.lose(gone)
       return meant.error
     }
     const connected = connector.connect({
       ...options,
       report: (report) => {
-        if (report._tag === "Notification" && report.notification.method === going) lose(gone)
+        if (report._tag === "Notification" && report.notification.method === going) ending.lose(gone)
         else options.report(report)
       }
     })
     return Effect.map(connected, (inner): Connection => {
       const plain = delegated(inner)
-      inner.onLost(lose)
+      inner.onLost((loss) => ending.lose(loss))
       return {
         ...plain,
         // The owner has the same options as we have.
         isFiltered: true,
         send: (method, params, options, settle) =>
           plain.send(method, params, options, (exit) => settle(Exit.mapError(exit, understood))),
-        onLost: (callback) => {
-          listener = callback
-          if (loss !== undefined) callback(loss)
-        }
+        onLost: ending.onLost
       }
     })
   })

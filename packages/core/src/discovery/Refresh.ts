@@ -9,6 +9,7 @@ import type { SessionDoubt } from "../health/SessionDoubt.js"
 import { backoff } from "../internal/backoff.js"
 import { formatMillis } from "../internal/formatMillis.js"
 import * as SafeLog from "../internal/SafeLog.js"
+import { unlessThrown } from "../internal/unlessThrown.js"
 import type { Unmatched } from "../options/Tools.js"
 import { withDeadline } from "../port/withDeadline.js"
 import type { Runtime } from "../runtime/Runtime.js"
@@ -414,10 +415,4 @@ export class Refresh {
 }
 
 /** What is no JSON, which a connector in this process may give, counts as new. */
-const isSame = (a: unknown, b: unknown): boolean => {
-  try {
-    return JSON.stringify(a) === JSON.stringify(b)
-  } catch {
-    return false
-  }
-}
+const isSame = (a: unknown, b: unknown): boolean => unlessThrown(() => JSON.stringify(a) === JSON.stringify(b)) === true

@@ -3,6 +3,7 @@ import type { Prompt, Resource, ResourceTemplate, Tool } from "@modelcontextprot
 import { Equal, HashMap, Option } from "effect"
 import type { Kind, Problem, Snapshot } from "../catalog/Catalog.js"
 import { kinds } from "../catalog/Kind.js"
+import { unlessThrown } from "../internal/unlessThrown.js"
 import { cut } from "../observe/PlainText.js"
 import * as Names from "./names.js"
 import * as Prefix from "./Prefix.js"
@@ -227,10 +228,5 @@ export const listsSame = <K extends Kind>(
 }
 
 /** False for values from a server that are nested too deeply to be compared. */
-const same = (a: unknown, b: unknown): boolean => {
-  try {
-    return Equal.equals(a, b) || JSON.stringify(a) === JSON.stringify(b)
-  } catch {
-    return false
-  }
-}
+const same = (a: unknown, b: unknown): boolean =>
+  unlessThrown(() => Equal.equals(a, b) || JSON.stringify(a) === JSON.stringify(b)) === true

@@ -1,6 +1,7 @@
 /** The names of a fleet's catalogue. Every function takes time in proportion to the texts, which servers and clients choose. */
 import { longestUri } from "../catalog/Bounds.js"
 import type { Kind } from "../catalog/Kind.js"
+import { unlessThrown } from "../internal/unlessThrown.js"
 import * as Prefix from "./Prefix.js"
 
 /** Hosts accept no longer names. */
@@ -47,17 +48,9 @@ export const isReserved = (kind: Kind, key: string): boolean =>
     ? key.startsWith(Prefix.reserved)
     : key.slice(0, "lifeline:".length).toLowerCase() === "lifeline:"
 
-/**
- * The URI that reaches a resource of one backend whatever others offer. There is none for text that UTF-8 cannot say: half
- * a surrogate pair, which a server can send.
- */
-export const scopedUri = (backend: string, uri: string): string | undefined => {
-  try {
-    return `${scheme}${encodeURIComponent(backend)}/${encodeURIComponent(uri)}`
-  } catch {
-    return undefined
-  }
-}
+/** Reaches a resource of one backend whatever others offer. None for half a surrogate pair, which UTF-8 cannot say. */
+export const scopedUri = (backend: string, uri: string): string | undefined =>
+  unlessThrown(() => `${scheme}${encodeURIComponent(backend)}/${encodeURIComponent(uri)}`)
 
 /** One character becomes up to nine. */
 const longestScoped = 10 * longestUri
@@ -65,11 +58,8 @@ const longestScoped = 10 * longestUri
 export const parseScopedUri = (uri: string): { readonly backend: string; readonly uri: string } | undefined => {
   if (uri.length > longestScoped) return undefined
   const match = uri.startsWith(scheme) ? /^([^/]+)\/([^/]+)$/.exec(uri.slice(scheme.length)) : null
-  try {
-    return match === null ? undefined : { backend: decodeURIComponent(match[1]!), uri: decodeURIComponent(match[2]!) }
-  } catch {
-    return undefined
-  }
+  if (match === null) return undefined
+  return unlessThrown(() => ({ backend: decodeURIComponent(match[1]!), uri: decodeURIComponent(match[2]!) }))
 }
 
 /** Only a scoped URI says its backend. */

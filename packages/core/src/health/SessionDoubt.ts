@@ -8,7 +8,7 @@ import { firstOf } from "../internal/firstOf.js"
 import type { Method } from "../port/Method.js"
 import type { Runtime } from "../runtime/Runtime.js"
 import type { BackendState } from "../state/BackendState.js"
-import { PendingCommand } from "../state/Command.js"
+import { PendingCommand } from "../state/Message.js"
 import { listOf, type Question } from "./Question.js"
 
 export type Outcome = "lost" | "alive" | "unknown"

@@ -35,10 +35,7 @@ export const dueAt = ({ draw, first, from, gridStart, interval }: Due): number =
 /** Milliseconds. Each divides a second. (K6) */
 const steps = [1000, 500, 200, 100, 50, 20, 10]
 
-/**
- * Backends share the moments of a grid, since waking the process costs more than a heartbeat. The grid begins with the fleet,
- * so that processes do not share one.
- */
+/** Backends share the moments of a grid: waking the process costs more than a heartbeat. It begins with the fleet, so that processes share none. */
 const alignToGrid = (drawn: number, earliest: number, interval: number, gridStart: number | undefined): number => {
   const step = steps.find((millis) => millis <= interval / 300)
   if (gridStart === undefined || step === undefined) return drawn

@@ -1,7 +1,4 @@
-/**
- * Notices that the machine was suspended: the clock went on and the timers did not. Then every connection is in doubt, and every
- * delay is later than its time (R11).
- */
+/** Notices that the machine was suspended: the clock went on, and the timers did not. (R11) */
 import { Clock, Context, Duration, Effect } from "effect"
 import type { Scope } from "effect"
 

@@ -1,7 +1,4 @@
-/**
- * Messages for one reader. An interrupted reader loses none: a message leaves in the same synchronous step in which it is handled.
- * Effect's Queue does not promise that: its taker may be interrupted with a message in hand.
- */
+/** Messages for one reader. An interrupted one loses none, as a taker of Effect's Queue may: a message leaves in the step in which it is handled. */
 import { Effect } from "effect"
 
 /** Unbounded, in order. */

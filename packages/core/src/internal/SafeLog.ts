@@ -1,7 +1,4 @@
-/**
- * Log lines that stop nothing: a user's logger that throws must not end a supervisor, a heartbeat or an attempt.
- * The failure is logged itself, as far as the logger still takes lines.
- */
+/** Log lines that stop nothing, whatever a user's logger throws: that is logged itself, as far as lines are still taken. */
 import { type Cause, Effect } from "effect"
 
 export const safely = (line: Effect.Effect<void>): Effect.Effect<void> => {

@@ -1,7 +1,4 @@
-/**
- * One immutable value whose writes wake waiting readers in the same synchronous step. Effect's SubscriptionRef takes two steps,
- * and a call that reads between them would see a value that has woken no reader yet.
- */
+/** One immutable value whose writes wake readers in the same step. Effect's SubscriptionRef takes two: between them a call reads what woke nobody. */
 import { Effect, MutableRef, type Option, Stream } from "effect"
 
 /** Synchronous but for `next` and `changes`. */

@@ -2,6 +2,7 @@
  * The events of backends, as a closed union.
  */
 import { Data } from "effect"
+import type { Snapshot } from "../catalog/Catalog.js"
 import type { ConnectError } from "../Errors.js"
 import type { Events } from "./Events.js"
 
@@ -10,3 +11,10 @@ export type Event = Data.TaggedEnum<Events<ConnectError>>
 
 /** Constructors of events. */
 export const Event = Data.taggedEnum<Event>()
+
+/** Whoever watches a backend from within: its fleet. Synchronous, in order; what it throws is logged. */
+export interface BackendObserver {
+  readonly changed: () => void
+  readonly catalogChanged: (snapshot: Snapshot | undefined) => void
+  readonly event: (event: Event) => void
+}

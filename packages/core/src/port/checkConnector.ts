@@ -4,8 +4,7 @@
 import { Effect, Predicate } from "effect"
 import { ConnectError } from "../Errors.js"
 import { messageOf } from "../internal/messageOf.js"
-import type { Loss } from "./Loss.js"
-import { losses } from "./losses.js"
+import { type Loss, losses } from "./Loss.js"
 
 const methods = ["send", "notify", "onLost", "fail"]
 

@@ -1,9 +1,57 @@
-/** The messages of a supervisor. */
-import type { ConnectError } from "../Errors.js"
+/** What a supervisor is told, and the work that it has under way. */
+import { Deferred, Effect, type Exit, FiberId } from "effect"
+import type { CommandError, ConnectError } from "../Errors.js"
 import type { Loss } from "../port/Connection.js"
 import type { Runtime } from "../runtime/Runtime.js"
-import type { PendingCommand } from "./Command.js"
-import type { Attempt, Teardown, Timer } from "./Work.js"
+
+export type Command = "Reconnect" | "Enable" | "Disable" | "Disconnect"
+
+/** A command of a user, and the answer that its caller waits for. */
+export class PendingCommand {
+  readonly command: Command
+  readonly #answer = Deferred.unsafeMake<void, CommandError>(FiberId.none)
+
+  constructor(command: Command) {
+    this.command = command
+  }
+
+  /** In the same synchronous step. The first answer counts. */
+  answer(exit: Exit.Exit<void, CommandError>): void {
+    Deferred.unsafeDone(this.#answer, exit)
+  }
+
+  /** Interrupting the wait cancels nothing. */
+  get answered(): Effect.Effect<void, CommandError> {
+    return Deferred.await(this.#answer)
+  }
+}
+
+/** In Connecting, and in Connected while a successor is made. */
+export interface Attempt {
+  readonly _tag: "Attempt"
+  /** A call waits for it: it does not count as a quick one. (R8) */
+  readonly demanded: boolean
+  readonly startedAt: number
+  readonly joined: Array<PendingCommand>
+  /** Its session is lost where the attempt succeeds. (R12) */
+  readonly doubt?: { readonly runtime: Runtime; readonly loss: Loss } | undefined
+}
+
+/** In Reconnecting and Dormant. */
+export interface Timer {
+  readonly _tag: "Timer"
+  readonly demanded: boolean
+}
+
+/** In Disabling. */
+export interface Teardown {
+  readonly _tag: "Teardown"
+  readonly disables: Array<PendingCommand>
+  /** The attempt that follows answers them. */
+  readonly enables: Array<PendingCommand>
+}
+
+export type Work = Attempt | Timer | Teardown
 
 /** What names a runtime, an attempt, a timer or a teardown counts only while that is the current one. */
 export type Message =

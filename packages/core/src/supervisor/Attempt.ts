@@ -5,6 +5,7 @@ import type { Calls } from "../calls/Calls.js"
 import { ConnectError } from "../Errors.js"
 import { awaitAtMost } from "../internal/deadline.js"
 import { messageOf } from "../internal/messageOf.js"
+import { unlessThrown } from "../internal/unlessThrown.js"
 import type { BackendOptions } from "../options/BackendOptions.js"
 import { connectErrorOf, lossOf, problemOf } from "../port/checkConnector.js"
 import type { ConnectOptions, Supervision } from "../port/Connector.js"
@@ -75,10 +76,7 @@ export class Attempts {
   }
 }
 
-/**
- * Always reports an outcome: also when interrupted, when the connector dies, or after `timeouts.connect`. What it acquired is owned
- * all along; where it fails, it is retired, unless it is a start that may go on: the next attempt takes that over.
- */
+/** Always reports an outcome. What it acquired is owned all along, and retired where it fails, unless it is a start that may go on. */
 const establish = (
   parts: Parts,
   generation: number,
@@ -116,12 +114,8 @@ const establish = (
 
 /** `undefined` unless a start may outlast an attempt, and another follows by itself. */
 const limitOf = ({ backend: { policy }, options: { connector } }: Parts): number | undefined => {
-  try {
-    const limit = policy.reconnect.auto ? connector.startLimit?.() : undefined
-    return limit !== undefined && limit > policy.timeouts.connect ? limit : undefined
-  } catch {
-    return undefined
-  }
+  const limit = policy.reconnect.auto ? unlessThrown(() => connector.startLimit?.()) : undefined
+  return limit !== undefined && limit > policy.timeouts.connect ? limit : undefined
 }
 
 const prepared = (

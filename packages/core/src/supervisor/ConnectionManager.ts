@@ -5,11 +5,10 @@ import type { ConnectError } from "../Errors.js"
 import * as SafeLog from "../internal/SafeLog.js"
 import * as Lifecycle from "../lifecycle/Lifecycle.js"
 import type { Loss } from "../port/Connection.js"
-import { losses } from "../port/losses.js"
+import { losses } from "../port/Loss.js"
 import type { Runtime } from "../runtime/Runtime.js"
 import type { BackendState, LastError, Slot } from "../state/BackendState.js"
-import type { PendingCommand } from "../state/Command.js"
-import type { Attempt, Timer } from "../state/Work.js"
+import type { Attempt, PendingCommand, Timer } from "../state/Message.js"
 import { type Attempts, connectError } from "./Attempt.js"
 import * as LostSessions from "./LostSessions.js"
 import * as Pace from "./Pace.js"
@@ -240,10 +239,17 @@ export class ConnectionManager {
   }
 
   demanded(): Effect.Effect<void> {
-    const { demandableFrom } = this.#backend.published.value
+    const { current, demandableFrom } = this.#backend.published.value
+    if (current !== undefined) return this.#replaceAfterStart()
     if (demandableFrom === undefined) return this.bringForward()
     if (this.#backend.now() < demandableFrom) return Effect.void // guard: permanent-failure-keeps-pace
     return this.#connectForCall()
+  }
+
+  /** A connection that was to be replaced is, once the start that outlasted its attempt is over. (V5) */
+  #replaceAfterStart(): Effect.Effect<void> {
+    if (!this.#owner.isStartOver) return Effect.void
+    return this.#phase.move(Lifecycle.Event.Reconnect({ overlap: true })) ? this.connect(false) : Effect.void
   }
 
   #connectForCall(): Effect.Effect<void> {

@@ -1,13 +1,9 @@
-/**
- * The state of one backend, with at most one attempt, timer or teardown under way, which ends with the state. A report names the object that
- * it comes from, and counts only while that is under way. (L4)
- */
+/** The state of one backend, with at most one attempt, timer or teardown under way: a report of another one does not count. (L4) */
 import { Effect, type Fiber, FiberId } from "effect"
 import * as SafeLog from "../internal/SafeLog.js"
 import * as Lifecycle from "../lifecycle/Lifecycle.js"
 import type { BackendState, Slot } from "../state/BackendState.js"
-import type { PendingCommand } from "../state/Command.js"
-import type { Work } from "../state/Work.js"
+import type { PendingCommand, Work } from "../state/Message.js"
 
 export class Phase {
   readonly #backend: BackendState

@@ -3,7 +3,7 @@ import { Deferred, Effect, Exit, FiberId } from "effect"
 import { closeWithin } from "../internal/scopes.js"
 import { entries, type State } from "../lifecycle/Lifecycle.js"
 import type { Loss } from "../port/Connection.js"
-import { losses } from "../port/losses.js"
+import { losses } from "../port/Loss.js"
 import type { SuspendedSession } from "../port/SuspendedSession.js"
 import { Runtime } from "../runtime/Runtime.js"
 import type { BackendState } from "../state/BackendState.js"
@@ -67,6 +67,12 @@ export class RuntimeOwner {
     start.runtime.awaited?.addObserver(() => {
       if (this.#start === start) this.#backend.demand()
     })
+  }
+
+  /** Well or not. */
+  get isStartOver(): boolean {
+    const exit = this.#start?.runtime.awaited?.unsafePoll() ?? null
+    return exit !== null
   }
 
   takeStart(): Start | undefined {

@@ -1,6 +1,7 @@
 /** One start of a server, which may outlast its attempt. */
-import { constFalse } from "effect/Function"
+import { constFalse, constUndefined } from "effect/Function"
 import { formatMillis } from "../internal/formatMillis.js"
+import { unlessThrown } from "../internal/unlessThrown.js"
 import type { Report } from "../port/Report.js"
 import type { Runtime } from "../runtime/Runtime.js"
 
@@ -9,7 +10,7 @@ export class Start {
   /** On the Clock's scale. */
   readonly since: number
   readonly #limit: number
-  #describe: () => string | undefined = nothing
+  #describe: () => string | undefined = constUndefined
   #isSigningIn: () => boolean = constFalse
 
   /** `limit`: milliseconds; `undefined` if it ends with its attempt. */
@@ -30,13 +31,13 @@ export class Start {
 
   reported({ describe, isSigningIn }: Extract<Report, { _tag: "Attempt" }>): void {
     this.#describe = describe
-    this.#isSigningIn = isSigningIn === undefined ? constFalse : () => isTrue(isSigningIn)
+    this.#isSigningIn = isSigningIn === undefined ? constFalse : () => unlessThrown(isSigningIn) === true
   }
 
   readonly isSigningIn = (): boolean => this.#isSigningIn()
 
   timedOut(now: number, millis: number): string {
-    const known = inWords(this.#describe)
+    const known = unlessThrown(this.#describe)
     const what = this.#text(now, millis)
     return known === undefined ? what : `${what}: ${known}`
   }
@@ -53,21 +54,3 @@ export class Start {
 
 /** To the second, from one second on. */
 const rounded = (millis: number): string => formatMillis(millis < 1000 ? millis : Math.floor(millis / 1000) * 1000)
-
-const inWords = (describe: () => string | undefined): string | undefined => {
-  try {
-    return describe()
-  } catch {
-    return undefined
-  }
-}
-
-const isTrue = (said: () => boolean): boolean => {
-  try {
-    return said()
-  } catch {
-    return false
-  }
-}
-
-const nothing = (): string | undefined => undefined

@@ -4,7 +4,7 @@
 import type { Loss } from "@mcp-lifeline/core"
 import type { ScriptedConnector } from "@mcp-lifeline/testing"
 import * as fc from "fast-check"
-import type { Command as BackendCommand } from "../../src/state/Command.js"
+import type { Command as BackendCommand } from "../../src/state/Message.js"
 import type { Fate, Refused } from "./Refusals.js"
 import type { Mode } from "./Server.js"
 import type { Setting } from "./World.js"

@@ -9,6 +9,9 @@ import type { Slot } from "../../src/state/BackendState.js"
 /** New sessions that may be made at once, and one for the attempt that is under way or has failed beside them. */
 const atOnce = 12
 
+/** While nobody is reached, attempts for calls are at least so far apart, in milliseconds: they are no burst. (V10) */
+const leastSpacing = defaults.reconnect.demandInterval * 0.25 * 0.75
+
 /** How long a probe has in this world, in milliseconds. */
 const probeTimeout = 2000
 
@@ -40,7 +43,9 @@ export class Pace {
   #firstCalled = Number.POSITIVE_INFINITY
   /** Connections whose tools were read for calls, too. */
   readonly #readForCalls = new Set<number>()
-  #attempts: ReadonlyArray<number> = []
+  #attemptedAt = Number.NEGATIVE_INFINITY
+  /** Attempts that came soon after another one. */
+  #hasty: ReadonlyArray<number> = []
   /** When a failed question last counted. */
   #countedAt = Number.NEGATIVE_INFINITY
   /** When the process last may have stood still: what was sent before has its timeout from here on. */
@@ -82,9 +87,12 @@ export class Pace {
   }
 
   #attempted(at: number): void {
-    this.#attempts = [...this.#attempts.filter((before) => at - before < 1000), at]
-    if (this.#attempts.length > atOnce + 2 * (this.commands + this.losses)) {
-      this.#fault(`R7: ${this.#attempts.length} attempts within a second`)
+    const isHasty = at - this.#attemptedAt < leastSpacing
+    this.#attemptedAt = at
+    if (!isHasty) return
+    this.#hasty = [...this.#hasty.filter((before) => at - before < 1000), at]
+    if (this.#hasty.length > atOnce + 2 * (this.commands + this.losses)) {
+      this.#fault(`R7: ${this.#hasty.length} hasty attempts within a second`)
     }
   }
 

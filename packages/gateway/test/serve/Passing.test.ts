@@ -44,7 +44,7 @@ const post = (url: string, message: object, headers: Record<string, string> = {}
   })
 
 describe.concurrent("what may pass the gateway", () => {
-  it.scopedLive("[G9] a client's Authorization header is never passed on, nor are the protocol's keys of _meta (E9)", () =>
+  it.scopedLive("[G9 G6 E9] neither a client's Authorization header nor the protocol's keys of _meta; and no page of elsewhere may ask", () =>
     Effect.gen(function*() {
       const { server, url } = yield* serve([])
       const own = { authorization: "Bearer of-the-client", "x-key": "of-the-client" }
@@ -67,12 +67,8 @@ describe.concurrent("what may pass the gateway", () => {
       const call = server.seen.map(({ body }) => JSON.stringify(body) ?? "").find((body) => body.includes("tools/call"))
       expect(call).toContain("example.com/trace")
       expect(call).not.toContain("of-the-client")
-    }))
 
-  it.scopedLive("[G6] bound to loopback, no page of elsewhere may ask, and no name that is not of this machine", () =>
-    Effect.gen(function*() {
-      const { url } = yield* serve([])
-      expect((yield* post(url, initialize)).status).toBe(200)
+      // Bound to loopback, it answers no page of elsewhere.
       expect((yield* post(url, initialize, { origin: "https://example.com" })).status).toBe(403)
       for (const path of ["/mcp", "/health", "/metrics"]) {
         const other = new URL(path, url).href
@@ -80,20 +76,16 @@ describe.concurrent("what may pass the gateway", () => {
       }
     }))
 
-  it.scopedLive("[G6] bound wider, every route asks for the token", () =>
+  it.scopedLive("[G6] bound to all addresses, every route asks for the token, and clients are shown an address that they can use", () =>
     Effect.gen(function*() {
-      const { url } = yield* serve(["--host", "0.0.0.0"], { MCP_LIFELINE_TOKEN: "a-token-of-ours-alone" })
+      const { program, url } = yield* serve(["--host", "0.0.0.0"], { MCP_LIFELINE_TOKEN: "a-token-of-ours-alone" })
       const local = url.replace("0.0.0.0", "127.0.0.1")
       for (const path of ["/mcp", "/health", "/metrics"]) {
         expect((yield* post(new URL(path, local).href, initialize)).status).toBe(401)
       }
       expect((yield* post(local, initialize, { authorization: "Bearer another" })).status).toBe(401)
       expect((yield* post(local, initialize, { authorization: "Bearer a-token-of-ours-alone" })).status).toBe(200)
-    }))
 
-  it.scopedLive("[G6] bound to all addresses, it shows clients one that they can use", () =>
-    Effect.gen(function*() {
-      const { program, url } = yield* serve(["--host", "0.0.0.0"], { MCP_LIFELINE_TOKEN: "a-token-of-ours-alone" })
       const { port } = new URL(url)
       yield* program.prints(/write the name of this one instead of 127\.0\.0\.1$/m)
       expect(program.stdout()).toContain(`Status page: http://127.0.0.1:${port}/`)

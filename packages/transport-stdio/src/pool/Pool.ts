@@ -4,7 +4,6 @@ import {
   type Connection,
   type ConnectOptions,
   type Connector,
-  type Loss,
   type Member,
   type MemberEvent,
   type Method,
@@ -18,7 +17,7 @@ import {
   Sending,
   type Supervision
 } from "@mcp-lifeline/core"
-import { firstOf, isLost, kinds, SafeLog, Signal } from "@mcp-lifeline/core/internal"
+import { Ending, firstOf, isLost, kinds, SafeLog, Signal } from "@mcp-lifeline/core/internal"
 import { Deferred, Effect, Either, ExecutionStrategy, Exit, FiberId, type Runtime, Scope } from "effect"
 import { Announcements } from "./Announcements.js"
 import type { Choice } from "./Choice.js"
@@ -61,8 +60,7 @@ export class Pool {
   #introduction: Connection | undefined
   /** Changed last: its loss is that of the connection. */
   #last: Member | undefined
-  #loss: Loss | undefined
-  #onLost: ((loss: Loss) => void) | undefined
+  readonly #ending = new Ending()
   /** Completes at the next connect. */
   #next = new Signal()
   #turn = 0
@@ -164,7 +162,7 @@ export class Pool {
         return
       case "RuntimeLost":
         // The kind of loss says whether the calls in flight may finish.
-        if (this.#live.length === 0) this.#lose(event.loss)
+        if (this.#live.length === 0) this.#ending.lose(event.loss)
         run(SafeLog.warning(`${of} was lost: ${event.loss.message}`))
         return
       case "MemoryHigh":
@@ -195,32 +193,25 @@ export class Pool {
     this.#parts.options.report({ _tag: "Peer" })
     if (this.#live.length > 0) this.#subscriptions.look()
     // Otherwise its supervisor says next how it was lost.
-    else if (member.isEnding) this.#lose(member.loss)
+    else if (member.isEnding) this.#ending.lose(member.loss)
   }
 
   /** No process can take the request: the core waits for the next connection. */
   get #refusal(): RequestError {
-    this.#lose(this.#last?.loss ?? { kind: "closed", message: "no process is connected" })
+    this.#ending.lose(this.#last?.loss ?? { kind: "closed", message: "no process is connected" })
     return new RequestError({ fate: "notSent", reason: "lost", message: "no process of the server is connected" })
-  }
-
-  /** A new connection begins with one process again. */
-  #lose(loss: Loss): void {
-    if (this.#loss !== undefined) return
-    this.#loss = loss
-    this.#onLost?.(loss)
   }
 
   // --- requests
 
   get #live(): ReadonlyArray<Choice> {
-    if (this.#loss !== undefined) return []
+    if (this.#ending.loss !== undefined) return []
     return this.#members.flatMap((member) => member.live === undefined ? [] : [{ member, live: member.live }])
   }
 
   /** The process with the fewest requests, in turn among equals; none that has left one without an answer. */
   #choose(): Choice | undefined {
-    if (this.#loss !== undefined) return undefined
+    if (this.#ending.loss !== undefined) return undefined
     const count = this.#members.length
     let best: Choice | undefined
     for (let i = 0; i < count; i++) {
@@ -340,13 +331,10 @@ export class Pool {
       },
       send: (...given) => this.#send(...given),
       notify: (method, params) => this.#notify(method, params),
-      onLost: (callback) => {
-        this.#onLost = callback
-        if (this.#loss !== undefined) callback(this.#loss)
-      },
+      onLost: this.#ending.onLost,
       fail: (loss) => {
         const all = this.#live
-        this.#loss ??= loss
+        this.#ending.end(loss)
         for (const { live } of all) live.fail(loss)
       }
     }
