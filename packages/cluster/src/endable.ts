@@ -15,9 +15,9 @@ export interface Endable {
 export const endable = (inner: Connection, mayUse: () => boolean, suspended: () => void): Endable => {
   const ending = new Ending()
   const end = (loss: Loss): void => {
-    if (ending.loss !== undefined) return
+    if (!ending.claim(loss)) return
     inner.fail(loss)
-    ending.lose(loss)
+    ending.tell()
   }
   inner.onLost((loss) => ending.lose(loss))
   const refused = () => new RequestError({ fate: "notSent", reason: "lost", message: "this replica's lease has ended" })

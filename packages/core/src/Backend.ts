@@ -1,6 +1,4 @@
-/**
- * A backend: one supervised MCP server. You use the same object for all connections to it.
- */
+/** A backend: one supervised MCP server. You use the same object for all connections to it. */
 import { type Config, Context, Effect, Layer, type Scope } from "effect"
 import type { ConfigError } from "effect/ConfigError"
 import type { Backend } from "./backend/Backend.js"

@@ -1,6 +1,4 @@
-/**
- * Why a connection could not be made.
- */
+/** Why a connection could not be made. */
 export const connectReasons = [
   "timeout",
   "refused",

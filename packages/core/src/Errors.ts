@@ -73,9 +73,7 @@ export class RequestTimeout extends Schema.TaggedError<RequestTimeout>()("Reques
   timeout: Schema.Number
 }) {}
 
-/**
- * The connection ended after Lifeline sent the request, so the server may or may not have carried it out. Lifeline did not send it again.
- */
+/** The connection ended after Lifeline sent the request, so the server may or may not have carried it out. Lifeline did not send it again. */
 export class ResultUnknown extends Schema.TaggedError<ResultUnknown>()("ResultUnknown", {
   ...common,
   method: Schema.String

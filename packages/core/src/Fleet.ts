@@ -1,6 +1,4 @@
-/**
- * A fleet: many backends, one catalogue.
- */
+/** A fleet: many backends, one catalogue. */
 import type {
   CallToolResult,
   CompleteResult,
@@ -105,9 +103,7 @@ export interface Fleet {
     params: Params<"resources/read">,
     options?: CallOptions
   ) => Effect.Effect<ReadResourceResult, CallError>
-  /**
-   * Completes an argument of a prompt, by its full name, or of a resource template. Unknown ones fail as in `getPrompt` and `readResource`.
-   */
+  /** Completes an argument of a prompt, by its full name, or of a resource template. Unknown ones fail as in `getPrompt` and `readResource`. */
   readonly complete: (
     params: Params<"completion/complete">,
     options?: CallOptions

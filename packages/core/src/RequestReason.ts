@@ -1,6 +1,4 @@
-/**
- * Why a request failed.
- */
+/** Why a request failed. */
 
 /** Why a request failed, as far as its connection can tell. */
 export type RequestReason =

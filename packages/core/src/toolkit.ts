@@ -1,6 +1,4 @@
-/**
- * The tools of a backend or a fleet for the language models of `@effect/ai`, which only who imports this needs.
- */
+/** The tools of a backend or a fleet for the language models of `@effect/ai`, which only who imports this needs. */
 import * as Tool from "@effect/ai/Tool"
 import * as Toolkit from "@effect/ai/Toolkit"
 import type { CallToolResult, Tool as McpTool } from "@modelcontextprotocol/sdk/types.js"

@@ -161,10 +161,10 @@ function open(
     let closing = false
     const ending = new Ending()
     const lose = (loss: Loss): void => {
-      if (closing || ending.loss !== undefined) return
+      if (closing || !ending.claim(loss)) return
       link.refuse(loss)
       requests.endUnsent(loss)
-      ending.lose(loss)
+      ending.tell()
       // A server that has forgotten the session refuses each request by itself. Where the session may go on, it is for the core to say what
       // becomes of the requests: `suspend` or `fail`.
       if (loss.kind !== "session" && (transport.suspend === undefined || !ending.isHeard)) link.end(loss)

@@ -73,10 +73,10 @@ const open = (
     let closing = false
     const ending = new Ending()
     const lose = (loss: Loss): void => {
-      if (closing || ending.loss !== undefined) return
+      if (closing || !ending.claim(loss)) return
       link.refuse(loss)
       requests.endUnsent(loss)
-      ending.lose(loss)
+      ending.tell()
       // A server that no longer speaks this protocol refuses each request by itself.
       if (loss.kind === "session") listening?.end(loss)
       else endAll(loss)

@@ -491,6 +491,23 @@ describe("the end of a connection", () => {
       assert.deepStrictEqual(late, ["exited with code 1"])
     }))
 
+  it.scopedLive("(R6) the first loss counts, also where an answer that waits says of another one", () =>
+    Effect.gen(function*() {
+      const handlers = { roots: Effect.succeed({ roots: [] }) }
+      const { answer, connection, receive, transport } = yield* scripted(options({ handlers }))
+      Object.assign(transport, { sessionId: "abc" })
+      const losses: Array<Loss> = []
+      connection.onLost((loss) => losses.push(loss))
+      yield* Effect.fork(Effect.exit(Sending.ask(connection, "ping", undefined, { timeout })))
+      yield* Effect.yieldNow()
+      // The client answers this in a later tick, and what follows waits for it.
+      receive({ jsonrpc: "2.0", id: 9, method: "roots/list" })
+      answer({ error: { code: -32001, message: "Session expired" } })
+      const loss: Loss = { kind: "closed", message: "HTTP 503", retryAfter: 7000 }
+      transport.onlost?.(loss)
+      assert.deepStrictEqual(losses, [loss])
+    }))
+
   it.scopedLive("a server in memory that closes is a loss", () =>
     Effect.gen(function*() {
       const server = makeServer(silent)

@@ -1,6 +1,4 @@
-/**
- * A backend as its users see it: what it can do, and what it guarantees.
- */
+/** A backend as its users see it: what it can do, and what it guarantees. */
 import type {
   CallToolResult,
   CompleteResult,

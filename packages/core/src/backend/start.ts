@@ -1,6 +1,4 @@
-/**
- * Starts a backend, on its own or in a fleet.
- */
+/** Starts a backend, on its own or in a fleet. */
 import { Effect, Either, Scope } from "effect"
 import type { InvalidOptions } from "../Errors.js"
 import { intervalOf } from "../health/cadence.js"

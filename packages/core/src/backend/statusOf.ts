@@ -1,6 +1,4 @@
-/**
- * The account of a backend at one moment.
- */
+/** The account of a backend at one moment. */
 import { describe, unmatchedPatterns } from "../discovery/unmatchedPatterns.js"
 import * as Health from "../health/Health.js"
 import { statusOf as keepaliveStatus } from "../health/KeepaliveState.js"

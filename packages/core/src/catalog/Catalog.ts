@@ -1,6 +1,4 @@
-/**
- * What a server offers, as one immutable value.
- */
+/** What a server offers, as one immutable value. */
 import type {
   Implementation,
   Prompt,
@@ -29,9 +27,7 @@ export interface Problem {
   readonly message: string
 }
 
-/**
- * The catalogue of one backend, as one immutable value: all its lists come from the same connection.
- */
+/** The catalogue of one backend, as one immutable value: all its lists come from the same connection. */
 export interface Snapshot extends Lists {
   /** The number of the connection from which the lists were read. */
   readonly generation: number

@@ -1,6 +1,4 @@
-/**
- * What signs of life say about a backend, as pure values.
- */
+/** What signs of life say about a backend, as pure values. */
 import type { State } from "../lifecycle/Lifecycle.js"
 
 /** The last ten, newest first. Kept over reconnects (H5). */

@@ -1,6 +1,5 @@
 /** Notices that the machine was suspended: the clock went on, and the timers did not. (R11) */
-import { Clock, Context, Duration, Effect } from "effect"
-import type { Scope } from "effect"
+import { Clock, Context, Duration, Effect, type Scope } from "effect"
 
 /** The real clock, also if a test replaces the Clock: nobody suspends a virtual machine unless the test says so. */
 export class WallClock extends Context.Reference<WallClock>()("@mcp-lifeline/core/WallClock", {

@@ -1,6 +1,4 @@
-/**
- * The events of backends, as a closed union.
- */
+/** The events of backends, as a closed union. */
 import { Data } from "effect"
 import type { Snapshot } from "../catalog/Catalog.js"
 import type { ConnectError } from "../Errors.js"

@@ -1,6 +1,4 @@
-/**
- * The events of backends, with everything that a gateway or telemetry needs.
- */
+/** The events of backends, with everything that a gateway or telemetry needs. */
 import type { StateName } from "../lifecycle/States.js"
 import type { Loss } from "../port/Loss.js"
 

@@ -1,6 +1,4 @@
-/**
- * A value that changes: an Effect that returns the current value, with a stream of its changes.
- */
+/** A value that changes: an Effect that returns the current value, with a stream of its changes. */
 import { type Effect, Effectable, Readable, type Stream, Subscribable } from "effect"
 
 /** Run it, or its `get`, to get the current value. `changes` has the current value, and the value after each change. */

@@ -1,6 +1,4 @@
-/**
- * The options with which a program makes a backend.
- */
+/** The options with which a program makes a backend. */
 import { Effect } from "effect"
 import type { CatalogMemory } from "../catalog/Catalog.js"
 import type { ClientOptions, Connector, ServerRequestHandlers } from "../port/Connector.js"

@@ -1,6 +1,4 @@
-/**
- * A number of bytes as a text.
- */
+/** A number of bytes as a text. */
 
 export const units = {
   B: 1,

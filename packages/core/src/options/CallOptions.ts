@@ -1,6 +1,4 @@
-/**
- * The options of one call.
- */
+/** The options of one call. */
 import type { Progress, TaskCreationParams } from "@modelcontextprotocol/sdk/types.js"
 import type { CallBounds } from "./CallBounds.js"
 import * as TimeSpan from "./TimeSpan.js"

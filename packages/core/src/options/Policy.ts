@@ -1,6 +1,4 @@
-/**
- * All options of a backend: their defaults and ranges; how they are decoded once into milliseconds; and the same as a `Config`.
- */
+/** All options of a backend: their defaults and ranges; how they are decoded once into milliseconds; and the same as a `Config`. */
 import { Config, Either, Option, Predicate, Record } from "effect"
 import { defaultDepth } from "../catalog/Nesting.js"
 import type { InvalidOptions } from "../Errors.js"

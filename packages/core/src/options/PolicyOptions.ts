@@ -1,6 +1,4 @@
-/**
- * The options of a backend, as users give them. `Time` is the type of a duration, which is wider in programs with Effect.
- */
+/** The options of a backend, as users give them. `Time` is the type of a duration, which is wider in programs with Effect. */
 
 /** The kind of heartbeat. */
 export type KeepaliveMethod = "ping" | `tool:${string}` | "options" | "none"
@@ -152,9 +150,7 @@ export interface ToolOptions<Time> {
   readonly retry?: "safe" | "never" | undefined
   /** How many calls of these tools, together, may be in flight; further ones wait for their turn. Default: no limit of their own. */
   readonly concurrency?: number | undefined
-  /**
-   * Whether carrying a call out twice does no harm. Default: what the tool's hints say. The `idempotent` of a call overrides it.
-   */
+  /** Whether carrying a call out twice does no harm. Default: what the tool's hints say. The `idempotent` of a call overrides it. */
   readonly idempotent?: boolean | undefined
 }
 

@@ -1,6 +1,4 @@
-/**
- * A new session before Lifeline sends calls there, as `onConnected` gets it.
- */
+/** A new session before Lifeline sends calls there, as `onConnected` gets it. */
 import type { Effect } from "effect"
 import type { CallError } from "../Errors.js"
 import type { Method, Params, Result } from "../port/Method.js"

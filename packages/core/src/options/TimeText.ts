@@ -1,6 +1,4 @@
-/**
- * A length of time as a text.
- */
+/** A length of time as a text. */
 
 export const second = 1000
 export const minute = 60 * second

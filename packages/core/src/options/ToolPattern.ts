@@ -1,6 +1,4 @@
-/**
- * Patterns of tools' names: `*` stands for any number of characters, `?` for one.
- */
+/** Patterns of tools' names: `*` stands for any number of characters, `?` for one. */
 
 export const isGlob = (pattern: string): boolean => pattern.includes("*") || pattern.includes("?")
 

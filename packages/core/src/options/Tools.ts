@@ -1,6 +1,4 @@
-/**
- * Options by tool: their check, their decoded form, and which of them count for a tool.
- */
+/** Options by tool: their check, their decoded form, and which of them count for a tool. */
 import { Predicate } from "effect"
 import * as Check from "./Check.js"
 import { nearest } from "./nearest.js"

@@ -1,6 +1,4 @@
-/**
- * The port that makes connections.
- */
+/** The port that makes connections. */
 import type {
   ClientCapabilities,
   CreateMessageRequest,

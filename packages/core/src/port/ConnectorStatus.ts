@@ -1,6 +1,4 @@
-/**
- * What a connector answers for in the status of its backend.
- */
+/** What a connector answers for in the status of its backend. */
 
 /** A login that a person has to finish before the connector can connect. */
 export interface NeededSignIn {

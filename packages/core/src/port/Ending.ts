@@ -13,20 +13,24 @@ export class Ending {
     return this.#listener !== undefined
   }
 
-  /** The first one counts. */
-  lose(loss: Loss): void {
-    if (this.#loss !== undefined) return
+  /** The first loss counts, also where another one follows from what is done before `tell`. False for that one. */
+  claim(loss: Loss): boolean {
+    if (this.#loss !== undefined) return false
     this.#loss = loss
-    this.#listener?.(loss)
+    return true
   }
 
-  /** Without a word: who ends it knows. */
-  end(loss: Loss): void {
-    this.#loss ??= loss
+  /** After `claim`. */
+  tell(): void {
+    if (this.#loss !== undefined) this.#listener?.(this.#loss)
+  }
+
+  lose(loss: Loss): void {
+    if (this.claim(loss)) this.tell()
   }
 
   readonly onLost: Connection["onLost"] = (listener) => {
     this.#listener = listener
-    if (this.#loss !== undefined) listener(this.#loss)
+    this.tell()
   }
 }

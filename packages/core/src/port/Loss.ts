@@ -1,6 +1,4 @@
-/**
- * What a connection says about itself: what it is connected to, and how it ended.
- */
+/** What a connection says about itself: what it is connected to, and how it ended. */
 
 import type { StateName } from "../lifecycle/States.js"
 import type { ResourceUsage } from "./ResourceUsage.js"

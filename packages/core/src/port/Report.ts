@@ -25,9 +25,7 @@ export type Report =
    * core assumes that it gets all that the server declares.
    */
   | { readonly _tag: "Hearing"; readonly hearing: Hearing }
-  /**
-   * The server may be dead, although no request has failed: a stream from it has become silent, or cannot be opened. The core then probes it.
-   */
+  /** The server may be dead, although no request has failed: a stream from it has become silent, or cannot be opened. The core then probes it. */
   | { readonly _tag: "Doubt" }
   /**
    * What the attempt does until the next such report. `describe`: called when it takes too long, so that the error says what the server has

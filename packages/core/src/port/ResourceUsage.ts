@@ -1,6 +1,4 @@
-/**
- * What the processes of a server use of this machine, and what judges that.
- */
+/** What the processes of a server use of this machine, and what judges that. */
 
 /** As measured at one moment. */
 export interface ResourceUsage {

@@ -1,6 +1,4 @@
-/**
- * Secret values that a connector reads anew for each connection.
- */
+/** Secret values that a connector reads anew for each connection. */
 import { Effect, type Redacted } from "effect"
 import { ConnectError } from "../Errors.js"
 
@@ -9,9 +7,7 @@ export type Reading = Effect.Effect<Redacted.Redacted, ConnectError>
 
 type Entry<A> = readonly [string, A | Redacted.Redacted]
 
-/**
- * Reads what is to be read among values, all at once. An error names the value's place, which begins with `group`: `env.API_KEY`.
- */
+/** Reads what is to be read among values, all at once. An error names the value's place, which begins with `group`: `env.API_KEY`. */
 export const read = <A>(
   values: { readonly [name: string]: A | Reading },
   group: string

@@ -1,6 +1,4 @@
-/**
- * Requests of a connection as effects, and effects as its requests.
- */
+/** Requests of a connection as effects, and effects as its requests. */
 import { Cause, Duration, Effect, Exit, FiberId, Option, Runtime } from "effect"
 import { constVoid } from "effect/Function"
 import type { RequestError } from "../Errors.js"

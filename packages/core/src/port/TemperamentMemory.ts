@@ -1,6 +1,4 @@
-/**
- * The port for what outlives the program of what a server has shown of itself.
- */
+/** The port for what outlives the program of what a server has shown of itself. */
 
 /** Evidence that outlives a connection. */
 export interface Shown {

@@ -1,6 +1,4 @@
-/**
- * What connectors give us, checked before it is believed: anybody may write one.
- */
+/** What connectors give us, checked before it is believed: anybody may write one. */
 import { Effect, Predicate } from "effect"
 import { ConnectError } from "../Errors.js"
 import { messageOf } from "../internal/messageOf.js"

@@ -1,6 +1,4 @@
-/**
- * A connection that does what another one does.
- */
+/** A connection that does what another one does. */
 import type { Connection } from "./Connection.js"
 
 /** An object of its own, whose members can be replaced. The other connection may be of a class, so it cannot be copied. */

@@ -57,6 +57,8 @@ export type Work = Attempt | Timer | Teardown
 export type Message =
   | { readonly _tag: "Command"; readonly pending: PendingCommand }
   | { readonly _tag: "Demand" }
+  /** Of a start that outlasts its attempt, well or not. (V5) */
+  | { readonly _tag: "StartOver"; readonly runtime: Runtime }
   | { readonly _tag: "Due"; readonly timer: Timer }
   | { readonly _tag: "Established"; readonly attempt: Attempt; readonly runtime: Runtime }
   | { readonly _tag: "Failed"; readonly attempt: Attempt; readonly error: ConnectError }

@@ -1,6 +1,4 @@
-/**
- * The status of a backend at one moment.
- */
+/** The status of a backend at one moment. */
 import type { Implementation } from "@modelcontextprotocol/sdk/types.js"
 import type { Kind } from "../catalog/Kind.js"
 import type { StateName } from "../lifecycle/States.js"

@@ -1,6 +1,4 @@
-/**
- * How many attempts of a fleet may be under way at once.
- */
+/** How many attempts of a fleet may be under way at once. */
 import { Effect, type Option } from "effect"
 import { constTrue } from "effect/Function"
 

@@ -145,8 +145,10 @@ export class ConnectionManager {
     return this.#phase.finish(attempt) ? this.#failed(attempt, error) : Effect.void
   }
 
-  #failed({ demanded, joined, startedAt }: Attempt, failure: ConnectError): Effect.Effect<void> {
+  #failed({ demanded, doubt, joined, startedAt }: Attempt, failure: ConnectError): Effect.Effect<void> {
     return Effect.gen(this, function*() {
+      // A later connection would say nothing of the session that it doubted.
+      if (doubt !== undefined) yield* this.#owner.endStart({ kind: "closed", message: "the attempt failed" })
       const backend = this.#backend
       const { counters, policy } = backend
       const now = backend.now()
@@ -239,16 +241,16 @@ export class ConnectionManager {
   }
 
   demanded(): Effect.Effect<void> {
-    const { current, demandableFrom } = this.#backend.published.value
-    if (current !== undefined) return this.#replaceAfterStart()
+    const { demandableFrom } = this.#backend.published.value
     if (demandableFrom === undefined) return this.bringForward()
     if (this.#backend.now() < demandableFrom) return Effect.void // guard: permanent-failure-keeps-pace
     return this.#connectForCall()
   }
 
-  /** A connection that was to be replaced is, once the start that outlasted its attempt is over. (V5) */
-  #replaceAfterStart(): Effect.Effect<void> {
-    if (!this.#owner.isStartOver) return Effect.void
+  /** The next attempt takes it, also in place of the connection that its own was to replace. (V5) */
+  startOver(runtime: Runtime): Effect.Effect<void> {
+    if (!this.#owner.keeps(runtime)) return Effect.void
+    if (this.#backend.published.value.current === undefined) return this.demanded()
     return this.#phase.move(Lifecycle.Event.Reconnect({ overlap: true })) ? this.connect(false) : Effect.void
   }
 
@@ -375,7 +377,8 @@ export class ConnectionManager {
     if (runtime.inFlight > 0) return Effect.void // guard: used-is-not-released
     if (!this.#phase.move(Lifecycle.Event.Released(), this.clearErrorIfStable(runtime))) return Effect.void
     this.recordUptime(runtime)
-    return this.#owner.retire(runtime)
+    const unused: Loss = { kind: "closed", message: "nobody uses the server" }
+    return Effect.zipRight(this.#owner.endStart(unused), this.#owner.retire(runtime))
   }
 
   clearErrorIfStable(runtime: Runtime | undefined): Partial<Slot> {

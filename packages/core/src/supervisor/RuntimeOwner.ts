@@ -62,17 +62,15 @@ export class RuntimeOwner {
     })
   }
 
-  /** Asks for the next attempt once a kept start has ended; its own attempt must have been reported as failed. */
-  hasten(start: Start): void {
-    start.runtime.awaited?.addObserver(() => {
-      if (this.#start === start) this.#backend.demand()
+  /** Tells of the end of a kept start; its own attempt must have been reported as failed. */
+  hasten({ runtime }: Start): void {
+    runtime.awaited?.addObserver(() => {
+      if (this.keeps(runtime)) this.#backend.send({ _tag: "StartOver", runtime })
     })
   }
 
-  /** Well or not. */
-  get isStartOver(): boolean {
-    const exit = this.#start?.runtime.awaited?.unsafePoll() ?? null
-    return exit !== null
+  keeps(runtime: Runtime): boolean {
+    return this.#start?.runtime === runtime
   }
 
   takeStart(): Start | undefined {

@@ -144,6 +144,8 @@ export class Supervisor {
         case "Demand":
           this.#backend.takeDemand()
           return this.connections.demanded()
+        case "StartOver":
+          return this.connections.startOver(message.runtime)
         case "Due":
           return this.connections.due(message.timer)
         case "Established":

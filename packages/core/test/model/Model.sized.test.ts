@@ -56,7 +56,10 @@ const check = (done: number): string | undefined => {
   ].join("\n")
 }
 
-const rest = () => new Promise((resolve) => setImmediate(resolve))
+const rest = () => {
+  mayLeave("connections", "leases", "listeners", "timers")
+  return new Promise((resolve) => setImmediate(resolve))
+}
 
 it(
   "[L2 L3 L4 L5 L6 L9:model L10:model L11:model L12:model L19:model K9 R7:model R8:model R12:model R13:model R14:model H4:model H9:model C3:model C14:model P11:model T11:model V5:model] whatever interleaves, every invariant holds",
@@ -65,8 +68,8 @@ it(
     timeout: commands === undefined ? 3_600_000 : 86_400_000
   },
   async () => {
-    mayLeave("connections", "leases", "listeners", "timers")
     const started = performance.now()
+    await rest()
     const isDone = (done: number) => commands === undefined ? done >= numRuns : total.commands >= commands
     for (let done = 0; seeds === undefined && !isDone(done); done += batch) {
       const fault = check(done)

@@ -1,15 +1,16 @@
 /**
  * What has to hold of how often things are done: lists read, sessions made anew, a connection in doubt probed.
  */
+import type { Loss } from "@mcp-lifeline/core"
 import type { Ledger } from "@mcp-lifeline/testing"
 import { defaults } from "../../src/options/Policy.js"
 import type { Runtime } from "../../src/runtime/Runtime.js"
 import type { Slot } from "../../src/state/BackendState.js"
 
-/** New sessions that may be made at once, and one for the attempt that is under way or has failed beside them. */
-const atOnce = 12
+/** New sessions that may be made at once. */
+const atOnce = 10
 
-/** While nobody is reached, attempts for calls are at least so far apart, in milliseconds: they are no burst. (V10) */
+/** While nobody is reached, attempts for calls are at least so far apart, in milliseconds: of those the failed ones tell. (V10) */
 const leastSpacing = defaults.reconnect.demandInterval * 0.25 * 0.75
 
 /** How long a probe has in this world, in milliseconds. */
@@ -33,7 +34,7 @@ export class Pace {
   /** Each command may make an attempt, and where that fails, a call that waits may have another at once. (R8) */
   commands = 0
   /** Connections that were lost in another way: if a call was answered on one, the next attempt follows at once. (V6) */
-  losses = 0
+  #losses = 0
   readonly #fault: (what: string) => void
   readonly #isAuto: () => boolean
   readonly #isCommanded: () => boolean
@@ -43,9 +44,11 @@ export class Pace {
   #firstCalled = Number.POSITIVE_INFINITY
   /** Connections whose tools were read for calls, too. */
   readonly #readForCalls = new Set<number>()
-  #attemptedAt = Number.NEGATIVE_INFINITY
-  /** Attempts that came soon after another one. */
-  #hasty: ReadonlyArray<number> = []
+  #attempts: ReadonlyArray<number> = []
+  /** Those of them that replace a lost session. */
+  #replacing: ReadonlyArray<number> = []
+  /** What the last attempt has come to. */
+  #last: { readonly what: "failed" | "forgotten"; readonly at: number } | undefined
   /** When a failed question last counted. */
   #countedAt = Number.NEGATIVE_INFINITY
   /** When the process last may have stood still: what was sent before has its timeout from here on. */
@@ -62,8 +65,19 @@ export class Pace {
   }
 
   /** A server has asked for time. */
-  asked(retryAfter: number | undefined, at: number): void {
+  #asked(retryAfter: number | undefined, at: number): void {
     this.#notBefore = Math.max(this.#notBefore, at + (retryAfter ?? 0))
+  }
+
+  attemptFailed(retryAfter: number | undefined, at: number): void {
+    this.#asked(retryAfter, at)
+    this.#last = { what: "failed", at }
+  }
+
+  lost({ kind, retryAfter }: Loss, at: number): void {
+    this.#asked(retryAfter, at)
+    if (kind === "session") this.#last = { what: "forgotten", at }
+    else this.#losses++
   }
 
   wrote(entry: Ledger.Entry): void {
@@ -87,12 +101,18 @@ export class Pace {
   }
 
   #attempted(at: number): void {
-    const isHasty = at - this.#attemptedAt < leastSpacing
-    this.#attemptedAt = at
-    if (!isHasty) return
-    this.#hasty = [...this.#hasty.filter((before) => at - before < 1000), at]
-    if (this.#hasty.length > atOnce + 2 * (this.commands + this.losses)) {
-      this.#fault(`R7: ${this.#hasty.length} hasty attempts within a second`)
+    const last = this.#last
+    this.#last = undefined
+    const isRecent = (before: number): boolean => at - before < 1000
+    if (last?.what === "forgotten") this.#replacing = [...this.#replacing.filter(isRecent), at]
+    if (this.#replacing.length > atOnce + this.commands) {
+      this.#fault(`R7: ${this.#replacing.length} sessions were replaced within a second`)
+    }
+    if (last?.what === "failed" && at - last.at >= leastSpacing) return
+    this.#attempts = [...this.#attempts.filter(isRecent), at]
+    // Beside the new sessions, an attempt may be under way, and another one may have failed.
+    if (this.#attempts.length > atOnce + 2 + 2 * (this.commands + this.#losses)) {
+      this.#fault(`R7: ${this.#attempts.length} attempts within a second`)
     }
   }
 

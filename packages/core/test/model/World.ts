@@ -162,11 +162,8 @@ export class World {
       if (event._tag === "AttemptFailed" && this.backend.published.value.current !== undefined) {
         this.#replacementFailed = true
       }
-      if (event._tag === "AttemptFailed") this.#pace.asked(event.error.retryAfter, event.at)
-      if (event._tag === "RuntimeLost") {
-        this.#pace.asked(event.loss.retryAfter, event.at)
-        if (event.loss.kind !== "session") this.#pace.losses++
-      }
+      if (event._tag === "AttemptFailed") this.#pace.attemptFailed(event.error.retryAfter, event.at)
+      if (event._tag === "RuntimeLost") this.#pace.lost(event.loss, event.at)
       if (event._tag === "RuntimeLost") this.#refusals.lost(this.#slots.connectionOf(event.generation)!, event)
     })
     this.#slots = new Slots(this.backend.published.value, {

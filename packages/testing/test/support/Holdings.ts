@@ -118,6 +118,13 @@ class Noted {
     }
   }
 
+  /** A test of many worlds that it drops would otherwise keep them all. */
+  forget(some: ReadonlyArray<Kind>): void {
+    if (some.includes("connections")) this.#runtimes.clear()
+    if (some.includes("leases")) this.#leases.clear()
+    if (some.includes("listeners")) this.#hubs.clear()
+  }
+
   get held(): Held {
     return {
       connections: [...this.#runtimes],
@@ -180,10 +187,11 @@ export const held = (): Held => ({
 
 /**
  * A test says that it leaves something on purpose: what hangs for good, or a world with a time of its own that it drops. Counts until the next test
- * begins; without kinds, nothing may be left again.
+ * begins; without kinds, nothing may be left again. What was left until now is forgotten.
  */
 export const mayLeave = (...some: ReadonlyArray<Kind>): void => {
-  shared.lifelineMayLeave = some.length === 0 ? [] : [...shared.lifelineMayLeave ?? [], ...some]
+  shared.lifelineMayLeave = some.length === 0 ? [] : [...new Set([...shared.lifelineMayLeave ?? [], ...some])]
+  noted.lifelineHoldings?.forget(some)
 }
 
 /** What there is now and was not there before, but for what may be left. */

@@ -334,7 +334,7 @@ export class Pool {
       onLost: this.#ending.onLost,
       fail: (loss) => {
         const all = this.#live
-        this.#ending.end(loss)
+        this.#ending.claim(loss)
         for (const { live } of all) live.fail(loss)
       }
     }
