@@ -1,7 +1,7 @@
 import * as fc from "fast-check"
 import { it } from "vitest"
 import { bySize } from "../../../testing/test/support/bySize.js"
-import { mayLeave } from "../../../testing/test/support/Holdings.js"
+import { forget, mayLeave } from "../../../testing/test/support/Holdings.js"
 import { runs } from "./Commands.js"
 import { regressions } from "./Regressions.js"
 import { run } from "./Run.js"
@@ -57,7 +57,7 @@ const check = (done: number): string | undefined => {
 }
 
 const rest = () => {
-  mayLeave("connections", "leases", "listeners", "timers")
+  forget("connections", "leases", "listeners")
   return new Promise((resolve) => setImmediate(resolve))
 }
 
@@ -68,8 +68,8 @@ it(
     timeout: commands === undefined ? 3_600_000 : 86_400_000
   },
   async () => {
+    mayLeave("connections", "leases", "listeners", "timers")
     const started = performance.now()
-    await rest()
     const isDone = (done: number) => commands === undefined ? done >= numRuns : total.commands >= commands
     for (let done = 0; seeds === undefined && !isDone(done); done += batch) {
       const fault = check(done)

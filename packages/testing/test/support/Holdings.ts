@@ -118,7 +118,6 @@ class Noted {
     }
   }
 
-  /** A test of many worlds that it drops would otherwise keep them all. */
   forget(some: ReadonlyArray<Kind>): void {
     if (some.includes("connections")) this.#runtimes.clear()
     if (some.includes("leases")) this.#leases.clear()
@@ -187,12 +186,14 @@ export const held = (): Held => ({
 
 /**
  * A test says that it leaves something on purpose: what hangs for good, or a world with a time of its own that it drops. Counts until the next test
- * begins; without kinds, nothing may be left again. What was left until now is forgotten.
+ * begins; without kinds, nothing may be left again.
  */
 export const mayLeave = (...some: ReadonlyArray<Kind>): void => {
-  shared.lifelineMayLeave = some.length === 0 ? [] : [...new Set([...shared.lifelineMayLeave ?? [], ...some])]
-  noted.lifelineHoldings?.forget(some)
+  shared.lifelineMayLeave = some.length === 0 ? [] : [...shared.lifelineMayLeave ?? [], ...some]
 }
+
+/** For a test of many worlds that it drops: what is noted stays in memory. */
+export const forget = (...some: ReadonlyArray<Kind>): void => noted.lifelineHoldings?.forget(some)
 
 /** What there is now and was not there before, but for what may be left. */
 export const left = (before: Held, now: Held = held()): Held =>
