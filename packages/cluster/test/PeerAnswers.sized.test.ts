@@ -219,7 +219,7 @@ describe("a replica that answers", () => {
         for (const status of statuses) expect(status).toBeOneOf([0, 100, 400, 403, 405, 411, 413, 417, 431])
         expect(asked).toEqual([])
       }),
-      { numRuns: bySize(50, 500) }
+      { numRuns: bySize(30, 500) }
     )
     await livesOn(address)
   })

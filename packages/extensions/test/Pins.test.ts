@@ -632,7 +632,7 @@ describe("G24: in any interleaving", () => {
           expect(violations).toEqual([])
         }
       ),
-      { numRuns: 60 }
+      { numRuns: 30 }
     )
     // It has tried both.
     expect(sent).toBeGreaterThan(10)

@@ -108,7 +108,7 @@ describe.runIf(isLinux)("what a process had not read when it ended", () => {
         const some = fc.nat(4)
         yield* Effect.promise(() =>
           fc.assert(fc.asyncProperty(some, some, fc.integer({ min: 1, max: 8 }), fc.nat(30), fc.boolean(), round), {
-            numRuns: bySize(8, 60)
+            numRuns: bySize(4, 60)
           })
         )
         assert.isAbove(proved, 0)
