@@ -18,14 +18,6 @@ const longest = Effect.withRandom(Random.fixed([1]))
 const shortest = Effect.withRandom(Random.fixed([0]))
 
 const failing = { connect: "fail", error: { reason: "server" } } as const
-/** A server that has forgotten the session may answer this, too. */
-const refusal = new RequestError({
-  fate: "answered",
-  reason: "remote",
-  code: -32602,
-  message: "Invalid request parameters",
-  ifSessionLost: "rejected"
-})
 /** Nobody listens there. */
 const refused = { connect: "fail" } as const
 
@@ -662,13 +654,19 @@ describe("V5: a start that takes longer than an attempt", () => {
       expect([...script.ledger.live]).toEqual([1])
     }).pipe(longest))
 
-  it.scoped("[V5:virtual L9] where it was to replace a connection, it does so once it is started; that one serves until then", () =>
+  /** A backend whose connection is to be replaced by one that takes so long. */
+  const replacing = (otherwise: ScriptedConnector.Outcome, options: Omit<Backend.BackendOptions, "connector"> = {}) =>
     Effect.gen(function*() {
       const script = ScriptedConnector.make({ startLimit: 5 * minute })
-      const { backend, closes } = yield* watched(script, { reconnect: { overlap: true } })
+      const one = yield* watched(script, { reconnect: { overlap: true }, ...options })
       yield* runUntilIdle
-      script.otherwise = { after: 95 * second }
-      const reconnect = yield* Effect.fork(backend.reconnect)
+      script.otherwise = otherwise
+      return { ...one, script, reconnect: yield* Effect.fork(one.backend.reconnect) }
+    })
+
+  it.scoped("[V5:virtual L9] where it was to replace a connection, it does so once it is started; that one serves until then", () =>
+    Effect.gen(function*() {
+      const { backend, closes, reconnect, script } = yield* replacing({ after: 95 * second })
       yield* TestClock.adjust("31 seconds")
       expect(failure(yield* Fiber.await(reconnect)).message).toContain("starting for 30s")
       yield* backend.callTool({ name: "echo" })
@@ -684,11 +682,7 @@ describe("V5: a start that takes longer than an attempt", () => {
 
   it.scoped("[V5:virtual] where it was to replace a connection and fails, that one serves on", () =>
     Effect.gen(function*() {
-      const script = ScriptedConnector.make({ startLimit: 5 * minute })
-      const { backend, closes } = yield* watched(script, { reconnect: { overlap: true } })
-      yield* runUntilIdle
-      script.otherwise = { connect: "fail", after: 95 * second }
-      yield* Effect.fork(Effect.ignore(backend.reconnect))
+      const { backend, closes, script } = yield* replacing({ connect: "fail", after: 95 * second })
       yield* TestClock.adjust("96 seconds")
       expect(yield* backend.status).toMatchObject({ state: "Connected", generation: 1, startingSince: undefined })
       yield* backend.callTool({ name: "echo" })
@@ -698,38 +692,13 @@ describe("V5: a start that takes longer than an attempt", () => {
 
   it.scoped("[V5:virtual L18] where the connection that it was to replace is released, it ends", () =>
     Effect.gen(function*() {
-      const script = ScriptedConnector.make({ startLimit: 5 * minute })
-      const { backend } = yield* watched(script, {
-        reconnect: { overlap: true },
+      const { backend, script } = yield* replacing({ after: 95 * second }, {
         lifecycle: { idleRelease: "1 minute" },
         keepalive: { method: "none" }
       })
-      yield* runUntilIdle
-      script.otherwise = { after: 95 * second }
-      yield* Effect.fork(Effect.ignore(backend.reconnect))
       yield* TestClock.adjust("100 seconds")
       expect(yield* backend.status).toMatchObject({ state: "Idle", startingSince: undefined })
       expect([...script.ledger.live]).toEqual([])
-    }).pipe(longest))
-
-  it.scoped("[V5:virtual R12 C12] where it was to decide about a session, it ends with its attempt: it would say nothing of that session", () =>
-    Effect.gen(function*() {
-      const script = ScriptedConnector.make({ startLimit: 5 * minute })
-      script.respond = (method, _, { id }) =>
-        id > 0 || method === "ping" ? undefined : { answer: "error", error: refusal }
-      const { backend } = yield* watched(script, {
-        reconnect: { overlap: true },
-        keepalive: { method: "none" },
-        discovery: { mode: "learn" }
-      })
-      yield* runUntilIdle
-      script.otherwise = { after: 95 * second }
-      const call = yield* Effect.fork(backend.callTool({ name: "echo" }))
-      yield* TestClock.adjust("3 minutes")
-      expect(failure(yield* Fiber.await(call))._tag).toBe("RemoteError")
-      expect(script.ledger.attempts).toHaveLength(2)
-      expect(yield* backend.status).toMatchObject({ state: "Connected", generation: 1, startingSince: undefined })
-      expect([...script.ledger.live]).toEqual([0])
     }).pipe(longest))
 
   for (const command of ["disable", "disconnect", "reconnect"] as const) {

@@ -196,6 +196,23 @@ describe("doubts about a session", () => {
       assert.strictEqual(yield* call(backend), "answered")
     }))
 
+  it.scoped("[R12:virtual V5:virtual C12] a start that was to decide ends with its attempt: a later connection says nothing of the session", () =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make({ startLimit: 300_000 })
+      const backend = yield* start(
+        script,
+        (method, connection) => connection > 0 || method === "ping" ? undefined : refusal()
+      )
+      script.otherwise = { after: 95_000 }
+      const refused = yield* Effect.fork(Effect.flip(backend.callTool({ name: "echo" })))
+      yield* TestClock.adjust("3 minutes")
+      assert.strictEqual((yield* Fiber.join(refused))._tag, "RemoteError")
+      assert.lengthOf(script.ledger.attempts, 2)
+      const { generation, startingSince, state } = yield* backend.status
+      assert.deepStrictEqual([state, generation, startingSince], ["Connected", 1, undefined])
+      assert.deepStrictEqual([...script.ledger.live], [0])
+    }))
+
   it.scoped("[R12:virtual] without overlap as well, the second session that is forgotten in unknown words is noticed", () =>
     Effect.gen(function*() {
       const script = ScriptedConnector.make({ overlap: false })

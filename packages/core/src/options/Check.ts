@@ -1,4 +1,4 @@
-/** Checks of options, which may be functions and instances. `docs/internals/architecture.md` says why they are no schemas of Effect. */
+/** Checks of options, which may be functions and instances. `docs/internals/decisions/options.md` says why they are no schemas of Effect. */
 import { Predicate } from "effect"
 import * as ByteSize from "./ByteSize.js"
 import * as Problem from "./Problem.js"

@@ -108,7 +108,7 @@ const establish = (
       if (goesOn) yield* owner.keepStart(start)
       else yield* owner.retire(runtime, { kind: "closed", message: "the attempt failed" }) // guard: failed-attempt-is-retired
       report(Either.left(errorOf(backend.id, exit.cause)))
-      if (goesOn) owner.hasten(start)
+      if (goesOn) owner.watchStart(start)
     })
   )
 

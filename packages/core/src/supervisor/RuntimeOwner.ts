@@ -36,7 +36,7 @@ export class RuntimeOwner {
   retire(runtime: Runtime, loss?: Loss): Effect.Effect<void> {
     return Effect.uninterruptible(Effect.suspend(() => {
       if (!this.#owned.delete(runtime)) return Effect.void // guard: close-once
-      if (this.#start?.runtime === runtime) {
+      if (this.keeps(runtime)) {
         this.#start = undefined
         this.#backend.startingSince = undefined
       }
@@ -63,7 +63,7 @@ export class RuntimeOwner {
   }
 
   /** Tells of the end of a kept start; its own attempt must have been reported as failed. */
-  hasten({ runtime }: Start): void {
+  watchStart({ runtime }: Start): void {
     runtime.awaited?.addObserver(() => {
       if (this.keeps(runtime)) this.#backend.send({ _tag: "StartOver", runtime })
     })

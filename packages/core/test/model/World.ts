@@ -163,8 +163,10 @@ export class World {
         this.#replacementFailed = true
       }
       if (event._tag === "AttemptFailed") this.#pace.attemptFailed(event.error.retryAfter, event.at)
-      if (event._tag === "RuntimeLost") this.#pace.lost(event.loss, event.at)
-      if (event._tag === "RuntimeLost") this.#refusals.lost(this.#slots.connectionOf(event.generation)!, event)
+      if (event._tag === "RuntimeLost") {
+        this.#pace.lost(event.loss, event.at)
+        this.#refusals.lost(this.#slots.connectionOf(event.generation)!, event)
+      }
     })
     this.#slots = new Slots(this.backend.published.value, {
       script: this.script,
