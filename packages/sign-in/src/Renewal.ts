@@ -6,7 +6,7 @@
  */
 import type { Lock } from "@mcp-lifeline/state/FileLock"
 import type * as StateFolder from "@mcp-lifeline/state/StateFolder"
-import { Refusals } from "@mcp-lifeline/transport-http"
+import { TokenRefusals } from "@mcp-lifeline/transport-http"
 import type { FetchLike } from "@modelcontextprotocol/sdk/shared/transport.js"
 import { Clock, Data, Effect, Either, Redacted } from "effect"
 import type { Challenge } from "./Challenge.js"
@@ -115,7 +115,7 @@ const refresh = (
     const isRefused = (outcome: Effect.Effect.Success<typeof ask>) =>
       Either.isLeft(outcome) && outcome.left._tag === "Refused" && outcome.left.isAnswer === true
     let outcome = yield* ask
-    for (const pause of wasDead ? [] : Refusals.pauses) {
+    for (const pause of wasDead ? [] : TokenRefusals.pauses) {
       if (!isRefused(outcome)) break
       yield* Effect.interruptible(Effect.sleep(pause))
       outcome = yield* ask

@@ -7,7 +7,7 @@ import { LoginFailure } from "@mcp-lifeline/protocol"
 import { parseUrl } from "@mcp-lifeline/protocol/parseUrl"
 import * as StateFolder from "@mcp-lifeline/state/StateFolder"
 import type { Authorization, Refusal } from "@mcp-lifeline/transport-http"
-import { CredentialFailure, HttpConnector, Refusals } from "@mcp-lifeline/transport-http"
+import { CredentialFailure, HttpConnector, TokenRefusals } from "@mcp-lifeline/transport-http"
 import type { FetchLike } from "@modelcontextprotocol/sdk/shared/transport.js"
 import { Cause, Clock, Deferred, Duration, Effect, Exit, Fiber, Option, Stream } from "effect"
 import type { Scope } from "effect"
@@ -369,7 +369,7 @@ export const make = (options: Options): Effect.Effect<SignIn, never, Scope.Scope
     /** Counts renewals that brought tokens which the server refuses before they have ended. */
     const countVain = (refused: Grant.Grant | undefined, now: number): void => {
       const isFresh = refused !== undefined && Grant.isSame(refused, renewed) &&
-        now - refused.obtainedAt < Refusals.freshTime &&
+        now - refused.obtainedAt < TokenRefusals.freshTime &&
         (refused.expiresAt === undefined || now < refused.expiresAt)
       if (isFresh) vain.add(refused.obtainedAt)
       else vain.clear()
@@ -388,7 +388,7 @@ export const make = (options: Options): Effect.Effect<SignIn, never, Scope.Scope
         }
         const stepUp = refusal.status === 403
         if (!stepUp) countVain(refused, yield* Clock.currentTimeMillis)
-        const hope = vain.size >= Refusals.maxVain ? "vain" : isDead(refused) ? "dead" : "good"
+        const hope = vain.size >= TokenRefusals.maxVain ? "vain" : isDead(refused) ? "dead" : "good"
         const outcome = yield* shared(
           (renewal) => renewal.afterRefusal(subject, fetch, Challenge.read(refusal), refused, hope),
           stepUp

@@ -2,7 +2,7 @@
  * Requests to authorization servers and for metadata: short ones, whose answers are JSON.
  */
 import { parseUrl } from "@mcp-lifeline/protocol/parseUrl"
-import { HttpConnector, Refusals } from "@mcp-lifeline/transport-http"
+import { HttpConnector, TokenRefusals } from "@mcp-lifeline/transport-http"
 import { fetchWithinOrigin } from "@modelcontextprotocol/sdk/shared/transport.js"
 import type { FetchLike } from "@modelcontextprotocol/sdk/shared/transport.js"
 import { Effect } from "effect"
@@ -54,7 +54,7 @@ export const ask = (fetch: FetchLike, url: URL, init: RequestInit): Effect.Effec
       },
       catch: (cause) => failureOf(url, cause, names)
     })).pipe(Effect.filterOrFail(
-      ({ status }) => !Refusals.isPassing(status),
+      ({ status }) => !TokenRefusals.isPassing(status),
       ({ status }) => new Later({ detail: `${url.origin + url.pathname} is not ready: HTTP ${status}` })
     ))
 

@@ -11,7 +11,7 @@ import { Clock, Effect, Option, Redacted, Runtime } from "effect"
 import type { Authorization } from "./Authorization.js"
 import { CredentialFailure, oneLine } from "./HttpFailure.js"
 import * as OAuthRun from "./OAuthRun.js"
-import * as Refusals from "./Refusals.js"
+import * as TokenRefusals from "./TokenRefusals.js"
 
 /** How long one run may take, in milliseconds: discovery, registration, token. */
 const timeout = 30_000
@@ -126,7 +126,7 @@ export const make = (provider: OAuthClientProvider, url: URL): Authorization => 
         if (running === undefined && status !== 403) {
           vain = renewed !== undefined && renewed.token === before && now < renewed.until ? vain + 1 : 0
         }
-        const needsLogin = status === 403 || vain >= Refusals.maxVain
+        const needsLogin = status === 403 || vain >= TokenRefusals.maxVain
         const runtime = yield* Effect.runtime()
         const sleep = (milliseconds: number) => Runtime.runPromise(runtime)(Effect.sleep(milliseconds))
         const run = running ?? begin({ resourceMetadataUrl, scope, needsLogin, sleep }, fetch)
@@ -149,7 +149,7 @@ export const make = (provider: OAuthClientProvider, url: URL): Authorization => 
           (token !== undefined && token !== before)
         asked = isRenewed && status !== 403 ? undefined : { status, scope, token, pending: !isRenewed, at: now }
         if (isRenewed) {
-          const lifetime = Math.min(Refusals.freshTime, (tokens?.expires_in ?? Number.POSITIVE_INFINITY) * 1000)
+          const lifetime = Math.min(TokenRefusals.freshTime, (tokens?.expires_in ?? Number.POSITIVE_INFINITY) * 1000)
           renewed = { token, until: (yield* Clock.currentTimeMillis) + lifetime }
           return true
         }

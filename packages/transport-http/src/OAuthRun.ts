@@ -14,7 +14,7 @@ import type { OAuthClientProvider } from "@modelcontextprotocol/sdk/client/auth.
 import type { FetchLike } from "@modelcontextprotocol/sdk/shared/transport.js"
 import { Predicate } from "effect"
 import * as Audience from "./Audience.js"
-import * as Refusals from "./Refusals.js"
+import * as TokenRefusals from "./TokenRefusals.js"
 
 /** What is asked for. */
 export interface Request {
@@ -116,7 +116,7 @@ export const start = ({ fetch, needsLogin, provider, scope, sleep, ...request }:
       const response = await fetch(url, init)
       if (response.status < 400) return response
       const text = await response.text()
-      if (Refusals.isPassing(response.status)) outage = failed(`HTTP ${response.status}`)
+      if (TokenRefusals.isPassing(response.status)) outage = failed(`HTTP ${response.status}`)
       if (outage !== undefined || (pause === undefined && unknownClient.has(codeOf(text)))) {
         return new Response(text, { status: response.status })
       }
@@ -127,7 +127,7 @@ export const start = ({ fetch, needsLogin, provider, scope, sleep, ...request }:
       // Another process has renewed them meanwhile.
       return now !== undefined && now.access_token !== before?.access_token ? Response.json(now) : ask(later)
     }
-    return ask(Refusals.pauses).catch((error: unknown) => {
+    return ask(TokenRefusals.pauses).catch((error: unknown) => {
       outage = failed(error instanceof Error ? messageOf(error) : String(error), error)
       throw error
     })

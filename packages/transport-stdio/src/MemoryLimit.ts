@@ -1,4 +1,4 @@
-/** The memory limit of a process, and what a measurement means for it. */
+/** The memory limit of a process, and what a measurement means for it. A restart lets calls finish (`Loss`). */
 import type { ResourceUsage, UsageLimit, UsageVerdict } from "@mcp-lifeline/core"
 import { ByteSize } from "@mcp-lifeline/core/internal"
 import { Duration } from "effect"

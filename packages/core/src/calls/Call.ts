@@ -54,7 +54,6 @@ export interface Call<M extends Method> extends Mutable<Tally> {
   /** The connection's own: with a function of ours, a call took twice its time. */
   cancel: (() => void) | undefined
   isGivenUp: boolean
-  /** Its caller has its outcome. */
   isOver: boolean
   /** It may be sent again only where the tools there say that this does no harm: each time. (C15) */
   undecided: Undecided | undefined

@@ -1,4 +1,4 @@
-/** The errors that callers see. */
+/** The errors that callers see, but for one that gives its call up: it learns the fate (`Call.fateOf`). */
 import {
   BackendUnavailable,
   type CallError,

@@ -1,4 +1,4 @@
-/** Calls that wait for their turn, because the server gets only so many at the same time. (C13, C18) */
+/** Which calls wait for their turn, because the server gets only so many at the same time. Who is next: `internal/Queue`. (C13, C18) */
 import { Effect } from "effect"
 import { Queue } from "../internal/Queue.js"
 import type { Policy } from "../options/Policy.js"

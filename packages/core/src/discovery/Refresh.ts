@@ -58,8 +58,8 @@ const makeReading = (runtime: Runtime, kinds: ReadonlyArray<Kind>): Reading => (
   refused: 0
 })
 
-/** So many such readings in a row are too many. */
-const many = 20
+/** In a row. */
+const manyTooSoon = 20
 
 /** After a seek without news, in milliseconds. */
 const seekPause = 5000
@@ -231,7 +231,7 @@ export class Refresh {
       reading.soonInARow = reading.announcedSoon ? reading.soonInARow + 1 : 0
       reading.announcedSoon = false
       const wait = this.#tooSoon(reading)
-      const warned = reading.soonInARow >= many ? this.#warn : Effect.void
+      const warned = reading.soonInARow >= manyTooSoon ? this.#warn : Effect.void
       return wait <= 0 ? warned : Effect.zipRight(warned, Effect.sleep(wait)) // guard: lists-paced
     })
   }
@@ -243,7 +243,7 @@ export class Refresh {
       const { id, policy: { discovery } } = this.#backend
       const interval = formatMillis(discovery.minRefreshInterval)
       return SafeLog.warning(
-        `${id}: the server has announced ${many} times in a row, less than ${interval} after its lists were read, that they ` +
+        `${id}: the server has announced ${manyTooSoon} times in a row, less than ${interval} after its lists were read, that they ` +
           `have changed. They are read at most once in ${interval} (discovery.minRefreshInterval); a server should ` +
           "announce a change only where there is one"
       )

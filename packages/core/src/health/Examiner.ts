@@ -12,7 +12,6 @@ const shortest = 200
 /** Milliseconds between sights: the machine may have been suspended. */
 const longest = 15_000
 
-/** Ends with the next answer. */
 interface Doubt {
   readonly runtime: Runtime
   /** When it began. */

@@ -1,4 +1,4 @@
-/** What follows on a question without an answer: others, until an answer or a loss. */
+/** What follows on a question without an answer: others at a pace, and after each one `judge`, until an answer or a loss. */
 import { Effect, Schedule } from "effect"
 import type { RequestError } from "../Errors.js"
 import { tick } from "../internal/ClockJump.js"

@@ -7,12 +7,14 @@ import type { Progress, ServerCapabilities, TaskCreationParams } from "@modelcon
 import type { Implementation } from "@modelcontextprotocol/sdk/types.js"
 import type { Effect, Exit, Tracer } from "effect"
 import type { RequestError } from "../Errors.js"
-import type { Loss, Peer } from "./Loss.js"
+import type { Loss } from "./Loss.js"
 import type { Method, Params, Result } from "./Method.js"
+import type { Peer } from "./Peer.js"
 import type { ProcessSight } from "./ProcessSight.js"
 import type { SuspendedSession } from "./SuspendedSession.js"
 
-export type { Loss, Peer, ProcessStatus } from "./Loss.js"
+export type { Loss } from "./Loss.js"
+export type { Peer, ProcessStatus } from "./Peer.js"
 
 /** Options of one request. All durations in milliseconds. */
 export interface RequestOptions {

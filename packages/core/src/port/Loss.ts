@@ -1,43 +1,10 @@
-/** What a connection says about itself: what it is connected to, and how it ended. */
-
-import type { StateName } from "../lifecycle/States.js"
-import type { ResourceUsage } from "./ResourceUsage.js"
-
-/** One of several processes of a server, at one moment. */
-export interface ProcessStatus {
-  /** Counted from 1; a process that takes the place of another one has its number. */
-  readonly number: number
-  /** Its id, while it is connected. */
-  readonly pid: number | undefined
-  /** The state of its supervision. */
-  readonly state: StateName
-  /** How many connections were made for this number. */
-  readonly generation: number
-  /** How many requests it is working on. */
-  readonly inFlight: number
-  /** What it uses of this machine, as measured last. */
-  readonly usage: ResourceUsage | undefined
-  /** Why it is or was down; cleared when it is stable. */
-  readonly lastError: string | undefined
-  /** When the next attempt is due, in milliseconds since the epoch; `undefined` if none is. */
-  readonly nextAttemptAt: number | undefined
-}
-
-/** What the connection is connected to, for people: the process, or the address without credentials. */
-export interface Peer {
-  /** The id of the process that the connector started. */
-  readonly pid?: number | undefined
-  /** The processes, if there are several (`processes`). Each reading gives them as they are then. */
-  readonly processes?: ReadonlyArray<ProcessStatus> | undefined
-  /** The address of a server over HTTP. */
-  readonly url?: string | undefined
-}
+/** How a connection ended, and what follows: for its calls, its session, and the next attempt. */
 
 /** How a connection ended. */
 export interface Loss {
   /**
    * `session`: the server answers, but no longer knows the session. `closed`: the transport has ended. `health`: requests or probes
-   * failed. `keepalive`: the server did not answer heartbeats. `memory`: it used more than `maxMemory`, so Lifeline replaces its process;
+   * failed. `keepalive`: the server did not answer heartbeats. `memory`: it used more than `maxMemory`, and
    * calls in flight may finish. A connection reports the first two; the core decides the others.
    */
   readonly kind: "session" | "closed" | "health" | "keepalive" | "memory"

@@ -2,8 +2,9 @@
 import type { Effect } from "effect"
 import type { ConnectError, RequestError } from "../Errors.js"
 import type { Connection } from "./Connection.js"
-import type { Loss, ProcessStatus } from "./Loss.js"
+import type { Loss } from "./Loss.js"
 import type { Method, Params } from "./Method.js"
+import type { ProcessStatus } from "./Peer.js"
 
 /** A connection of a member: the same object for as long as it is the same connection. */
 export interface LiveMember {

@@ -4,7 +4,7 @@ import type { Kind } from "../catalog/Kind.js"
 import type { StateName } from "../lifecycle/States.js"
 import type { Reason } from "../observe/Reason.js"
 import type { ConnectorStatus } from "../port/ConnectorStatus.js"
-import type { Peer } from "../port/Loss.js"
+import type { Peer } from "../port/Peer.js"
 import type { LimitStatus, ResourceUsage } from "../port/ResourceUsage.js"
 
 /** Whether keepalive runs, and why not. */

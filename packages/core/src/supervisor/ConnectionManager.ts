@@ -1,4 +1,4 @@
-/** How connections come and go by themselves. */
+/** How connections come and go by themselves: `connect`, `established` or `attemptFailed`, `lose` or `release`. `Pace` says when. */
 import { Effect, Either, Exit, Random } from "effect"
 import type { Calls } from "../calls/Calls.js"
 import type { ConnectError } from "../Errors.js"
@@ -58,12 +58,10 @@ export class ConnectionManager {
     return Pace.nextDemanded(this.#pace, now, wait, reconnect)
   }
 
-  /** What failed before does not count. */
   forgetOutage(): void {
     this.#pace = Pace.good(this.#pace)
   }
 
-  /** What follows is no recovery from a loss. */
   forgetLoss(): void {
     this.#lost = undefined
     this.#parts.calls.forgetSessionLoss()

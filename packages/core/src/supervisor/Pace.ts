@@ -27,7 +27,6 @@ export interface Pace {
 /** Of the time that a call waits: two attempts fall into it, neither just as it ends. */
 const partOfWait = 0.4
 
-/** Such an attempt has given nobody anything to do. */
 const unheardReasons: ReadonlySet<ConnectReason> = new Set(["refused", "unreachable"])
 
 /** Of the outage so far: a server that is back is found that much later. */
@@ -48,7 +47,7 @@ export const begin: Pace = {
   sessions: LostSessions.none
 }
 
-/** What failed before does not count. */
+/** After a stable connection, or one that has answered a call. */
 export const good = ({ notBefore, sessions }: Pace): Pace => ({ ...begin, notBefore, sessions })
 
 /** The server asks us to wait, up to `maxRetryAfter`. (R6) */

@@ -1,4 +1,4 @@
-/** Owns each runtime until it is retired, exactly once; and the last session, while the network has failed it. */
+/** Owns each runtime until it is retired, exactly once (detached, drained, closed); and the last session, while the network has failed it. */
 import { Deferred, Effect, Exit, FiberId } from "effect"
 import { closeWithin } from "../internal/scopes.js"
 import { entries, type State } from "../lifecycle/Lifecycle.js"

@@ -1,4 +1,4 @@
-/** What callers are offered of what the server has: every list, request and notification is held against it. (G19) */
+/** What callers are offered of what the server has (`hide`, `only`): every list, request and notification is held against it. (G19) */
 import type { Catalog, Connection, Extension, Kind, ServerNotification } from "@mcp-lifeline/core"
 import { byKind, keys, kinds, longestUri, PlainText, Template } from "@mcp-lifeline/core/internal"
 import { Predicate } from "effect"

@@ -20,7 +20,7 @@ import {
 import { Ending, firstOf, isLost, kinds, SafeLog, Signal } from "@mcp-lifeline/core/internal"
 import { Deferred, Effect, Either, ExecutionStrategy, Exit, FiberId, type Runtime, Scope } from "effect"
 import { Announcements } from "./Announcements.js"
-import type { Choice } from "./Choice.js"
+import { type Choice, choose } from "./Choice.js"
 import { Subscriptions } from "./Subscriptions.js"
 import { TaskOwners } from "./TaskOwners.js"
 
@@ -209,19 +209,10 @@ export class Pool {
     return this.#members.flatMap((member) => member.live === undefined ? [] : [{ member, live: member.live }])
   }
 
-  /** The process with the fewest requests, in turn among equals; none that has left one without an answer. */
   #choose(): Choice | undefined {
-    if (this.#ending.loss !== undefined) return undefined
-    const count = this.#members.length
-    let best: Choice | undefined
-    for (let i = 0; i < count; i++) {
-      const member = this.#members[(this.#turn + i) % count] as Member
-      const { live } = member
-      if (live === undefined || member.isSilent) continue
-      if (best === undefined || member.inFlight < best.member.inFlight) best = { member, live }
-    }
-    if (best !== undefined) this.#turn = this.#members.indexOf(best.member) + 1
-    return best
+    const choice = this.#ending.loss === undefined ? choose(this.#members, this.#turn) : undefined
+    if (choice !== undefined) this.#turn = this.#members.indexOf(choice.member) + 1
+    return choice
   }
 
   #send<M extends Method>(method: M, params: Params<M>, options: RequestOptions, settle: Settle<M>): () => void {

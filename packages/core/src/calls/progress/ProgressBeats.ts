@@ -9,7 +9,15 @@ import type { Runtime } from "../../runtime/Runtime.js"
 import type { BackendState, Slot } from "../../state/BackendState.js"
 import * as Call from "../Call.js"
 import type { CallProgress } from "./CallProgress.js"
-import * as Text from "./progressText.js"
+
+export interface About {
+  readonly id: string
+  /** A process of ours, which starts with the connection. */
+  readonly isProcess: boolean
+  /** Under way, or the one that follows, since there was a stable connection. */
+  readonly attempt: number
+  readonly isSigningIn: boolean
+}
 
 /** The least time between two words of Lifeline to a caller, in milliseconds, also where there is news. */
 const pace = 1000
@@ -24,7 +32,7 @@ interface Watched {
 export class ProgressBeats {
   readonly #backend: BackendState
   readonly #probe: Probe
-  readonly #about: () => Text.About
+  readonly #about: () => About
   readonly #interval: number
   readonly #pace: number
   readonly #watched = new Map<Call.Call<Method>, Watched>()
@@ -32,7 +40,7 @@ export class ProgressBeats {
   #asked: { readonly runtime: Runtime; readonly at: number } | undefined
   #answered = new Signal()
 
-  constructor(backend: BackendState, probe: Probe, about: () => Text.About) {
+  constructor(backend: BackendState, probe: Probe, about: () => About) {
     this.#backend = backend
     this.#probe = probe
     this.#about = about
@@ -98,7 +106,7 @@ export class ProgressBeats {
   /** Gives when there may be more to say. */
   #waiting(one: Watched, slot: Slot, now: number): number {
     if (isPointless(slot.state)) return now + this.#interval
-    const text = Text.withoutConnection(slot, this.#about())
+    const text = withoutConnection(slot, this.#about())
     const due = one.progress.toldAt + (text === one.told ? this.#interval : this.#pace)
     if (now < due) return due
     one.told = text
@@ -117,7 +125,7 @@ export class ProgressBeats {
     const isHeld = on === undefined && this.#probe.silenceOf(runtime) !== undefined
     if (!isHeld && this.#isSilent(on ?? runtime, progress, now)) return due // guard: silent-server-has-no-beats
     const doing = on === undefined ? call.waitsFor ?? "waits to be sent" : "still running"
-    this.#say(progress, `${doing}, ${Text.spoken(now - call.begunAt)}`, on !== undefined, now)
+    this.#say(progress, `${doing}, ${spoken(now - call.begunAt)}`, on !== undefined, now)
     return now + this.#interval
   }
 
@@ -139,4 +147,22 @@ export class ProgressBeats {
     )
     return Effect.asVoid(runtime.fork(answered))
   }
+}
+
+export const withoutConnection = (
+  { generation, state }: Pick<Slot, "generation" | "state">,
+  { attempt, id, isProcess, isSigningIn }: About
+): string => {
+  if (isSigningIn) return `${id} waits for its sign-in`
+  if (state._tag === "Reconnecting" || state._tag === "Dormant") return `${id} is down; attempt ${attempt} follows`
+  const [first, later] = isProcess ? ["starting", "restarting"] : ["connecting", "reconnecting"]
+  return `${id} is ${generation === 0 ? first : later}${attempt > 1 ? ` (attempt ${attempt})` : ""}`
+}
+
+/** `45 s`, `2 min 15 s`, `1 h 5 min`. */
+export const spoken = (millis: number): string => {
+  const seconds = Math.floor(millis / 1000)
+  if (seconds < 60) return `${seconds} s`
+  const minutes = Math.floor(seconds / 60)
+  return minutes < 60 ? `${minutes} min ${seconds % 60} s` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`
 }
