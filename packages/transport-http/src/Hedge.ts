@@ -1,6 +1,6 @@
 /**
- * A request that has no answer is sent again beside itself: what was sent into a network that is gone, or to a process that hangs, is never
- * answered, and the next one may be. (V10)
+ * A first request (`initialize`, `server/discover`, the GET of SSE) that has no answer is sent again beside itself: what was sent into a network
+ * that is gone, or to a process that hangs, is never answered, and the next one may be. (V10)
  */
 import type { ConnectOptions } from "@mcp-lifeline/core"
 import { Deferred, Effect, Exit, Fiber, FiberId } from "effect"

@@ -184,10 +184,3 @@ export const busy = (backend: string, why: Said): BackendUnavailable =>
     state: "Busy",
     ...said`${open(backend)} is busy: ${why}; call again when some have ended`
   })
-
-/** `undefined` where the call may wait. (C13) */
-export const tooManyWait = (
-  { id, policy: { calls } }: BackendState,
-  waiting: number
-): BackendUnavailable | undefined =>
-  waiting < calls.maxWaiting ? undefined : busy(id, said`${waiting} calls are waiting (calls.maxWaiting)`)

@@ -8,7 +8,7 @@ import type { Method } from "../port/Method.js"
 import type { Runtime } from "../runtime/Runtime.js"
 import type { BackendState, Slot } from "../state/BackendState.js"
 import { type Call, heldUntil, millis, waitingFor } from "./Call.js"
-import { tooManyWait, unavailable } from "./CallFailure.js"
+import { busy, unavailable } from "./CallFailure.js"
 import type { QueuedCalls } from "./QueuedCalls.js"
 
 /** On the Clock's scale; `begunAt` and `deadline` are those of the whole call. */
@@ -152,8 +152,11 @@ export class Waiting {
     enter: () => () => void
   ): Effect.Effect<void, E | BackendUnavailable> {
     return Effect.uninterruptibleMask((restore): Effect.Effect<void, E | BackendUnavailable> => {
-      const full = tooManyWait(this.#backend, others())
-      if (full !== undefined) return Effect.fail(full)
+      const { id, policy: { calls } } = this.#backend
+      const waiting = others()
+      if (waiting >= calls.maxWaiting) {
+        return Effect.fail(busy(id, said`${waiting} calls are waiting (calls.maxWaiting)`))
+      }
       return Effect.ensuring(restore(wait), Effect.sync(enter()))
     })
   }

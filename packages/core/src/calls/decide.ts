@@ -36,7 +36,7 @@ export interface Tally {
 
 export interface Facts {
   readonly generation: number
-  /** Twice does no harm. `undefined`: the hints of its tool decide, and were never read. */
+  /** Twice does no harm: not of a tool that says nothing. `undefined`: the hints of its tool decide, and were never read. */
   readonly mayRepeat: boolean | undefined
   /** A refused request was not carried out, whoever has refused it. (`calls.afterRefusal`) */
   readonly trustsRefusals: boolean

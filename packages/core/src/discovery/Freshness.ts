@@ -5,7 +5,6 @@ import type { Kind } from "../catalog/Kind.js"
 /** Lists are not asked for more often, however little a server grants; in milliseconds. */
 export const shortest = Duration.toMillis("30 seconds")
 
-/** The most that a server can grant. */
 const longest = Duration.toMillis("24 hours")
 
 /** If neither the server nor `refreshInterval` says how often. */

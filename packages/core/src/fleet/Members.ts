@@ -241,7 +241,7 @@ const waitsForSuccessor = (old: Member, next: Member): Effect.Effect<boolean> =>
     : old.backend.isConnected
 }
 
-/** Ends when they are closed, also if another fiber had begun to close them. */
+/** At once, with what is in flight. Ends when they are closed, also if another fiber had begun to close them. */
 const closeMembers = (members: ReadonlyArray<Member>): Effect.Effect<void> =>
   Effect.zipRight(
     closeAll(members.map(({ scope }) => scope)),

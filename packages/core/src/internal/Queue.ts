@@ -34,7 +34,6 @@ export class Queue<Key> {
   #waiting = 0
   #away = 0
 
-  /** `undefined`: no limit for all calls together. */
   constructor(limit: number | undefined) {
     this.#all = limit === undefined ? undefined : { limit, taken: 0 }
   }

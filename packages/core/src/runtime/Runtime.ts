@@ -32,7 +32,7 @@ export class Runtime {
   listed: Listed | undefined
   /** For a call, or it could not be. */
   hasReadTools = false
-  /** Lists that change without an announcement. */
+  /** Lists whose announced changes do not reach us. */
   unannounced: ReadonlyArray<Kind> = []
   usage: ResourceUsage | undefined
   #acquiring: Fiber.RuntimeFiber<Connection, ConnectError> | undefined
