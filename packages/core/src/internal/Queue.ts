@@ -1,4 +1,4 @@
-/** Places for requests in flight, and the calls that wait for one, in order. Plain data: nothing here waits or sends. */
+/** Places for requests in flight, and the calls that wait for one. Plain data. Effect's Semaphore has one line, in the order of waiting. */
 
 interface Places {
   readonly limit: number
@@ -132,7 +132,6 @@ export class Queue<Key> {
     return this.#all === undefined ? [line] : this.#lines.values()
   }
 
-  /** For one that is not in a line, or is away. */
   #isFirst(ticket: Ticket): boolean {
     if (this.#waiting + this.#away === 0) return true
     for (const { own, tickets: [first] } of this.#competing(ticket.line)) {

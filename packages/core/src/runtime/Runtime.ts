@@ -21,7 +21,6 @@ export interface InFlight {
   readonly questions: number
 }
 
-/** A late report writes to a runtime that nobody reads. */
 export class Runtime {
   readonly generation: number
   readonly #attached: Scope.CloseableScope

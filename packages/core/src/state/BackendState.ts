@@ -81,7 +81,6 @@ export class BackendState {
   readonly published: StateRef<Slot>
   readonly events = new Hub<Event>()
   readonly notifications = new Hub<ServerNotification>()
-  /** Set before anything happens. */
   telemetry: Observer | undefined
   observer: BackendObserver | undefined
   readonly inbox = new Inbox<Message>()
@@ -169,7 +168,6 @@ export class BackendState {
     }
   }
 
-  /** `undefined` if there is none of these calls. */
   get entered(): Effect.Effect<void> | undefined {
     return this.#entering === 0 ? undefined : (this.#entered ??= new Signal()).completed
   }

@@ -1,4 +1,4 @@
-/** How many attempts of a fleet may be under way at once. */
+/** How many attempts of a fleet may be under way at once. Effect's Semaphore wakes all at each release: the square of the backends lost at once. */
 import { Effect, type Option } from "effect"
 import { constTrue } from "effect/Function"
 
