@@ -1,4 +1,4 @@
-/** Places for requests in flight, and the calls that wait for one. Plain data. Effect's Semaphore has one line, in the order of waiting. */
+/** Places for requests in flight, and the calls that wait for one, by when they began: Effect's Semaphore goes by when they came to wait. */
 
 interface Places {
   readonly limit: number
@@ -26,7 +26,7 @@ export interface Ticket {
 
 const hasRoom = (places: Places | undefined): boolean => places === undefined || places.taken < places.limit
 
-/** The call that began first gets the next place; none waits while there is a place for it and no other comes first. */
+/** No call waits while there is a place for it and no other comes first. */
 export class Queue<Key> {
   readonly #all: Places | undefined
   readonly #lines = new Map<Key | undefined, Line>()
