@@ -26,7 +26,7 @@ export interface Ticket {
 
 const hasRoom = (places: Places | undefined): boolean => places === undefined || places.taken < places.limit
 
-/** No call waits while there is a place for it and no other comes first. */
+/** None waits while there is a place, and no other comes first. */
 export class Queue<Key> {
   readonly #all: Places | undefined
   readonly #lines = new Map<Key | undefined, Line>()

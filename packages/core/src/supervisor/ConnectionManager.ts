@@ -1,4 +1,4 @@
-/** How connections come and go by themselves: `connect`, `established` or `attemptFailed`, `lose` or `release`. `Pace` says when. */
+/** How connections come and go, but for commands: `connect`, `established` or `attemptFailed`, `lose` or `release`. `Pace` says when. */
 import { Effect, Either, Exit, Random } from "effect"
 import type { Calls } from "../calls/Calls.js"
 import type { ConnectError } from "../Errors.js"

@@ -1,4 +1,4 @@
-/** One start of a server: its time, and its words. `Attempts` say whether it outlasts its attempt, and `RuntimeOwner` keeps it. */
+/** One start of a server, which may outlast its attempt: then `RuntimeOwner` keeps it. */
 import { constFalse, constUndefined } from "effect/Function"
 import { formatMillis } from "../internal/formatMillis.js"
 import { unlessThrown } from "../internal/unlessThrown.js"
