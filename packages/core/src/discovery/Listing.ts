@@ -1,4 +1,4 @@
-/** One reading of a list, page by page. It ends at a limit, and at a cursor that comes again; a failed page fails it. */
+/** One reading of a list, page by page. It ends at a limit, and at a cursor that comes again. */
 import { Effect, Predicate } from "effect"
 import { largestList } from "../catalog/Bounds.js"
 import * as EntrySize from "../catalog/EntrySize.js"
