@@ -226,6 +226,29 @@ const statusOf = (backend: Backend.Backend) => Effect.map(backend.status, Filter
 const names = (entries: ReadonlyArray<object>) =>
   entries.map((entry) => Object.values(entry).find((value) => typeof value === "string" && value.length > 1) as string)
 
+describe("lists that change", () => {
+  const nothing = { tools: [], prompts: [], resources: [], resourceTemplates: [], truncated: [] }
+
+  it("[G19:unit] what a list has decides, whatever the one before had", () => {
+    const uri = "x://h/a?q=1"
+    const filters = offered({ resources: { hide: ["x://h/a"] } })
+    filters.lists(nothing, connection)
+    assert.isFalse(filters.has("resources", uri))
+    for (const _ of [1, 2]) {
+      filters.lists({ ...nothing, resources: [{ name: "a", uri }] }, connection)
+      assert.isTrue(filters.has("resources", uri))
+      filters.lists(nothing, connection)
+      assert.isFalse(filters.has("resources", uri))
+    }
+  })
+
+  it("[G19:unit] templates that were cut say nothing of patterns that may fit them", () => {
+    const filters = offered({ resources: { hide: ["note://*"] } })
+    filters.lists({ ...nothing, truncated: ["resourceTemplates"] }, connection)
+    assert.deepStrictEqual(filters.unmatched, [])
+  })
+})
+
 describe("a backend", () => {
   it.scoped("[G19:virtual] lists, pages and the catalogue have only what is offered", () =>
     Effect.gen(function*() {

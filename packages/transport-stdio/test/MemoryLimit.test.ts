@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import type { Backend, Event, UsageVerdict } from "@mcp-lifeline/core"
 import { ScriptedConnector } from "@mcp-lifeline/testing"
-import { Duration, Effect, Exit, Fiber, TestClock } from "effect"
+import { Duration, Effect, Exit, Fiber, Logger, TestClock } from "effect"
 import * as fc from "fast-check"
 import { runUntilIdle, watched } from "../../core/test/support/Watched.js"
 import { MemoryLimit } from "../src/MemoryLimit.js"
@@ -223,6 +223,28 @@ describe("S13: the memory limit", () => {
       expect((yield* backend.status).state).toBe("Connected")
       expect(events.filter(({ _tag }) => _tag === "Installed").length).toBeLessThanOrEqual(2)
     }))
+
+  it.scoped("[S13 C18] the log says which process of a pool uses much, each time", () => {
+    const lines: Array<string> = []
+    const logger = Logger.make(({ logLevel, message }) =>
+      void (logLevel.label === "WARN" && lines.push(String(message)))
+    )
+    return Effect.provide(
+      Effect.gen(function*() {
+        const script = ScriptedConnector.make({ usageLimit })
+        yield* watched(PooledConnector.make({ connector: script, processes: 2 }))
+        yield* runUntilIdle
+        for (const round of [1, 2]) {
+          script.connections[1]?.use(90 * MB)
+          yield* runUntilIdle
+          expect(lines.filter((line) => line.includes("process 2 uses 90 MB"))).toHaveLength(round)
+          script.connections[1]?.use(10 * MB)
+          yield* runUntilIdle
+        }
+      }),
+      Logger.replace(Logger.defaultLogger, logger)
+    )
+  })
 
   it.scoped("[S13 C17] a task goes on where it was begun, until it is over", () =>
     Effect.gen(function*() {

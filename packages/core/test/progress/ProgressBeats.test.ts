@@ -64,15 +64,16 @@ const withoutFiber: Way = (backend, given = {}) =>
 const ways: ReadonlyArray<readonly [string, Way]> = [["a fiber", inFiber], ["no fiber", withoutFiber]]
 
 /** A server whose tools never answer, and a way to report progress of the last call. */
-const silent = () => {
+const silent = (timeout?: number) => {
   const script = ScriptedConnector.make()
   script.respond = (method) => method === "tools/call" ? { answer: "never" } : undefined
   let last: RequestOptions | undefined
   const connector = sending(script, (connection) => (method, params, given, settle) => {
     if (method === "tools/call") last = given
-    return connection.send(method, params, given, settle)
+    return connection.send(method, params, timeout === undefined ? given : { ...given, timeout }, settle)
   })
-  return { script, connector, report: (progress: Progress) => last?.onprogress?.(progress) }
+  const report = (progress: Progress) => last?.onprogress?.(progress)
+  return { script, connector, report, asks: (isAsking: boolean) => last?.onasking?.(isAsking) }
 }
 
 /** A backend whose first heartbeat is hours away. */
@@ -271,6 +272,75 @@ describe("ProgressBeats", () => {
         })
         report({ progress: 6 })
         expect(calling.heard.at(-1)).toEqual({ progress: 6 })
+      }))
+
+    it.scoped("[G25:virtual C21] while the user is asked, also longer than the time of the call, it still runs", () =>
+      Effect.gen(function*() {
+        const { asks, connector } = silent(1e9)
+        const backend = yield* start(connector)
+        const calling = yield* call(backend, { timeout: "20 seconds" })
+        yield* TestClock.adjust("5 seconds")
+        asks(true)
+        yield* TestClock.adjust("85 seconds")
+        const times = ["15 s", "30 s", "45 s", "1 min 0 s", "1 min 15 s", "1 min 30 s"]
+        expect(messages(calling)).toEqual(times.map((time) => `still running, ${time}`))
+        asks(false)
+        yield* calling.cancel
+      }))
+
+    it.scoped("[G25:virtual] what a request that was sent again reports is a sign of life, though it is not passed on", () =>
+      Effect.gen(function*() {
+        const { connector, report, script } = silent()
+        const backend = yield* start(connector, { keepalive: { method: "none" } })
+        const calling = yield* call(backend, { idempotent: true })
+        yield* TestClock.adjust(0)
+        report({ progress: 5 })
+        script.current.lose()
+        yield* TestClock.adjust("5 seconds")
+        expect(script.connections).toHaveLength(2)
+        yield* TestClock.adjust("2 minutes")
+        const before = calling.heard.length
+        report({ progress: 1 })
+        yield* TestClock.adjust("15 seconds")
+        expect(calling.heard).toHaveLength(before + 1)
+      }))
+
+    it.scoped("[G25:virtual] a call hears that its server is restarted, and not what the server said last, each time", () =>
+      Effect.gen(function*() {
+        const { connector, report, script } = silent()
+        const backend = yield* start(connector)
+        const calling = yield* call(backend, { idempotent: true })
+        yield* TestClock.adjust(0)
+        let progress = 0
+        report({ progress: ++progress, message: "copies" })
+        for (const _ of [1, 2]) {
+          script.script({ after: 8000 })
+          script.current.lose()
+          yield* TestClock.adjust("5 seconds")
+          expect(calling.heard.at(-1)?.message).toMatch(/^files is reconnecting/)
+          yield* TestClock.adjust("5 seconds")
+          report({ progress: progress += 5, message: "copies" })
+          yield* TestClock.adjust("3 minutes")
+          report({ progress: ++progress, message: "copies" })
+        }
+      }))
+
+    it.scoped("[G25:virtual] each call that waits for its server hears so after a second, however many others do; or after a shorter interval", () =>
+      Effect.gen(function*() {
+        for (const [progressInterval, millis] of [["15 seconds", 1000], ["200 millis", 200]] as const) {
+          const { connector, script } = silent()
+          const backend = yield* start(connector, { calls: { progressInterval } })
+          script.otherwise = { connect: "hang" }
+          script.current.lose()
+          yield* TestClock.adjust(0)
+          for (const _ of [1, 2]) {
+            const calling = yield* call(backend, { wait: "1 hour" })
+            yield* TestClock.adjust(millis - 1)
+            expect(calling.heard).toEqual([])
+            yield* TestClock.adjust(2 * millis)
+            expect(calling.heard).not.toEqual([])
+          }
+        }
       }))
 
     it.scoped.each<[string, Options, Backend.CallOptions]>([

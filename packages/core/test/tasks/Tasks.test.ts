@@ -372,6 +372,48 @@ describe("tasks", () => {
       expect((yield* backend.status).inFlight).toBe(0)
     }))
 
+  it.scoped("[C17:virtual] a task is cancelled on the next connection, also where nobody has asked for it there", () =>
+    Effect.gen(function*() {
+      const { script, sent, server } = taskServer({ duration: Number.POSITIVE_INFINITY, pollInterval: 60_000 })
+      const backend = yield* start(script)
+      for (const round of [1, 2]) {
+        const fiber = yield* call(backend)
+        yield* TestClock.adjust(1000)
+        server.current.lose()
+        yield* TestClock.adjust("5 seconds")
+        expect(sent("tasks/get")).toEqual([])
+        yield* Fiber.interrupt(fiber)
+        yield* TestClock.adjust(0)
+        expect(sent("tasks/cancel").map(({ on }) => on)).toEqual([1, 2].slice(0, round))
+      }
+    }))
+
+  it.scoped("[C17:virtual] a task whose result makes no sense is cancelled", () =>
+    Effect.gen(function*() {
+      const error = new RequestError({ fate: "answered", reason: "protocol", message: "odd" })
+      const outcome = (): ScriptedConnector.Answer => ({ answer: "error", error })
+      const { script, sent, tasks } = taskServer({ duration: Number.POSITIVE_INFINITY, outcome })
+      const fiber = yield* call(yield* start(script))
+      yield* TestClock.adjust(0)
+      tasks.get("t0")!.status = "input_required"
+      yield* TestClock.adjust(1000)
+      expect(failure(yield* Fiber.join(fiber))._tag).toBe("ProtocolError")
+      yield* TestClock.adjust(0)
+      expect(sent("tasks/cancel").map(({ params }) => params)).toEqual([{ taskId: "t0" }])
+    }))
+
+  it.scoped("[C17:virtual] with failFast, a task is not waited for while there is no connection", () =>
+    Effect.gen(function*() {
+      const { script, server } = taskServer({ duration: Number.POSITIVE_INFINITY })
+      const fiber = yield* call(yield* start(script), "long", { failFast: true })
+      yield* TestClock.adjust(1500)
+      server.otherwise = { connect: "hang" }
+      server.current.lose()
+      yield* TestClock.adjust(500)
+      expect(fiber.unsafePoll()).not.toBeNull()
+      expect(failure(yield* Fiber.join(fiber))).toBeInstanceOf(ResultUnknown)
+    }))
+
   it.scoped("[C17:virtual H9] a call that is given up while two requests about its task wait is counted once", () =>
     Effect.gen(function*() {
       const { script, server, tasks } = taskServer({ duration: Number.POSITIVE_INFINITY })

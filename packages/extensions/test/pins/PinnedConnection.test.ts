@@ -35,6 +35,8 @@ const pinned = (
       /** How long it takes to list. */
       listsAfter: 0,
       callsAfter: 0,
+      /** Whether there is another page after the first. */
+      isPaged: false,
       /** Why it does not. */
       error: undefined as RequestError | undefined,
       onList: (): void => {},
@@ -51,7 +53,8 @@ const pinned = (
         server.onList()
         const { error, tools } = server
         if (error !== undefined) return Effect.fail(error)
-        return Effect.delay(Effect.succeed({ tools }), server.listsAfter)
+        const next = server.isPaged && params?.cursor === undefined ? { nextCursor: "2" } : {}
+        return Effect.delay(Effect.succeed({ tools, ...next }), server.listsAfter)
       })
     const inner = {
       serverInfo: { name: "scripted", version: "1" },
@@ -338,6 +341,38 @@ describe("a pinned connection", () => {
       }
     }))
 
+  it.effect("[G24] a list whose second page fails is no list: its first page was not compared", () =>
+    Effect.gen(function*() {
+      const { connection, lists, server } = yield* pinned()
+      server.isPaged = true
+      const broken = new RequestError({ fate: "answered", reason: "remote", code: -32_603, message: "broken" })
+      server.onList = () => {
+        server.error = lists() % 2 === 0 ? broken : undefined
+      }
+      for (const _ of [1, 2]) {
+        const answer = yield* Effect.either(Sending.ask(connection, "tools/list", undefined, { timeout: 1000 }))
+        expect(answer).toMatchObject({ _tag: "Left", left: { message: "broken" } })
+      }
+    }))
+
+  it.effect("[G24] a page that is asked for before the first list waits for that", () =>
+    Effect.gen(function*() {
+      const { connection } = yield* pinned()
+      const { tools } = yield* Sending.ask(connection, "tools/list", { cursor: "2" }, { timeout: 1000 })
+      expect(tools.map(({ name }) => name)).toEqual(["read", "write"])
+    }))
+
+  it.effect("[G24] calls that come at once wait for one comparison, each time", () =>
+    Effect.gen(function*() {
+      const { call, lists, made, server } = yield* pinned()
+      server.listsAfter = 1000
+      for (const round of [1, 2]) {
+        made.changed()
+        yield* adjusted(Effect.all(Array.from({ length: 5 }, () => call()), { concurrency: "unbounded" }), 1000)
+        expect(lists()).toBe(round)
+      }
+    }))
+
   it.effect("[G24] with warn, calls wait for no comparison", () =>
     Effect.gen(function*() {
       const { call, lists } = yield* pinned({ mode: "warn" })
@@ -373,9 +408,13 @@ describe("a connector of pinned connections", () => {
     const script = ScriptedConnector.make()
     const connector: Connector = PinnedConnector.around(script, { backend: "one", policy: Policy.defaults, pins })
     const told: Array<string> = []
+    const hearing = { onNotification: (): void => {} }
     const connect = Effect.gen(function*() {
       const scope = yield* Scope.make()
-      const report = taking("Notification", ({ notification }) => told.push(notification.method))
+      const report = taking("Notification", ({ notification }) => {
+        told.push(notification.method)
+        hearing.onNotification()
+      })
       const connection = yield* Scope.extend(connector.connect({ report }), scope)
       yield* TestClock.adjust(0)
       return { connection, close: Scope.close(scope, Exit.void) }
@@ -385,7 +424,16 @@ describe("a connector of pinned connections", () => {
         const before = reads
         return Effect.map(TestClock.adjust(millis), () => reads - before)
       })
-    return { connect, listeners: () => listeners.map(({ count }) => count), pins, readsIn, script, told, memory }
+    return {
+      connect,
+      hearing,
+      listeners: () => listeners.map(({ count }) => count),
+      memory,
+      pins,
+      readsIn,
+      script,
+      told
+    }
   })
 
   const list = ({ connection }: { readonly connection: Connection }) =>
@@ -424,6 +472,37 @@ describe("a connector of pinned connections", () => {
         expect(script.ledger.sent("tools/list")).toHaveLength(reads)
         script.current.options.report({ _tag: "Hearing", hearing })
       }
+      yield* one.close
+    }))
+
+  it.effect("[G24] a call that is made in the step of an announcement is compared first, each time", () =>
+    Effect.gen(function*() {
+      const { connect, hearing, script } = yield* follow
+      const one = yield* connect
+      yield* list(one)
+      hearing.onNotification = () => {
+        one.connection.send("tools/call", { name: "echo" }, { timeout: 1000 }, () => {})
+      }
+      for (const description of ["Reads, and sends.", "Reads, and deletes."]) {
+        script.offer = { ...script.offer, tools: [described("echo", description)] }
+        script.current.notify("notifications/tools/list_changed")
+        yield* TestClock.adjust(0)
+      }
+      expect(script.ledger.sent("tools/call")).toEqual([])
+      yield* one.close
+    }))
+
+  it.effect("[G24] once what cannot be read was removed, the tools listed next count as approved, and the next call waits for them", () =>
+    Effect.gen(function*() {
+      const { connect, memory, pins, script } = yield* follow
+      const one = yield* connect
+      yield* list(one)
+      yield* memory.update(() => ({ _tag: "Unreadable" as const, file: "f", reason: "r" }))
+      yield* pins.reload
+      yield* memory.update(() => undefined)
+      yield* pins.reload
+      yield* Sending.ask(one.connection, "tools/call", { name: "echo" }, { timeout: 1000 })
+      expect(script.ledger.sent("tools/list")).toHaveLength(2)
       yield* one.close
     }))
 

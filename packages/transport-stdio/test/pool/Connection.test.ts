@@ -368,6 +368,44 @@ describe("the processes of a server as one connection", () => {
       })
     }))
 
+  it.scoped("[C18:virtual] a notification reaches each process, each time", () =>
+    Effect.gen(function*() {
+      const { connection, script } = yield* pool(3)
+      const method = "notifications/roots/list_changed"
+      for (const round of [1, 2]) {
+        yield* connection.notify(method)
+        for (const id of [0, 1, 2]) expect(script.ledger.sent(method, id)).toHaveLength(round)
+      }
+    }))
+
+  it.scoped("[C18:virtual] a list that was asked for again is given up where it is asked for now", () =>
+    Effect.gen(function*() {
+      const { connection, inFlight, pending, script } = yield* pool(3)
+      script.respond = (method) => method === "tools/list" ? { answer: "never" } : undefined
+      const list = yield* Effect.fork(Sending.ask(connection, "tools/list", undefined, { timeout: 60_000 }))
+      yield* TestClock.adjust(0)
+      for (const _ of [1, 2]) {
+        script.connections.find(({ pending }) => pending > 0)!.lose()
+        yield* TestClock.adjust(0)
+        expect(pending().filter((count) => count > 0)).toEqual([1])
+      }
+      yield* Fiber.interrupt(list)
+      yield* TestClock.adjust(0)
+      expect(pending().filter((count) => count > 0)).toEqual([])
+      expect(inFlight()).toEqual([0, 0, 0])
+    }))
+
+  it.scoped("[C18:virtual] a subscription that is made while all are silent is made all the same, and loses nothing", () =>
+    Effect.gen(function*() {
+      const { connection, hush, script } = yield* pool()
+      const losses: Array<string> = []
+      connection.onLost(({ message }) => void losses.push(message))
+      yield* hush(undefined)
+      script.respond = (method) => method === "resources/subscribe" ? undefined : { answer: "never" }
+      yield* Sending.ask(connection, "resources/subscribe", { uri: "a:1" }, { timeout: 1000 })
+      expect(losses).toEqual([])
+    }))
+
   it.scoped("[C18:virtual] it is lost once, when no process is left, and each later request was not sent", () =>
     Effect.gen(function*() {
       const { call, connection, script } = yield* pool()
