@@ -111,7 +111,7 @@ describe("docs/reference/client.md", () => {
       const [file, name] of [
         ["port/ResourceUsage.ts", "ResourceUsage"],
         ["port/ResourceUsage.ts", "LimitStatus"],
-        ["port/Loss.ts", "Peer"],
+        ["port/Peer.ts", "Peer"],
         ["port/ConnectorStatus.ts", "NeededSignIn"],
         ["../../extensions/src/FilterStatus.ts", "FilterStatus"],
         ["../../extensions/src/FilterStatus.ts", "UnmatchedPattern"],
@@ -120,7 +120,7 @@ describe("docs/reference/client.md", () => {
         ["state/Status.ts", "KeepaliveStatus"]
       ] as const
     ) assert.includeMembers([...status], [...members(`${core}/${file}`, name).keys()], name)
-    agree("Several processes", members(`${core}/port/Loss.ts`, "ProcessStatus"))
+    agree("Several processes", members(`${core}/port/Peer.ts`, "ProcessStatus"))
     agree("A loss", members(`${core}/port/Loss.ts`, "Loss"))
   })
 

@@ -14,7 +14,7 @@ export type Event = Data.TaggedEnum<{
   /** The backoff, or the wait of a Dormant backend, is over. */
   Due: {}
   Established: {}
-  /** `exhausted`: the last attempt with backoff. `auto`: Lifeline may reconnect without a command. */
+  /** `verdict`: of `Pace`. `exhausted`: the last attempt with backoff. `auto`: Lifeline may reconnect without a command. */
   AttemptFailed: { readonly verdict: "retry" | "exhausted" | "permanent"; readonly auto: boolean }
   /** `atOnce`: the next attempt needs no delay. `auto`: see `AttemptFailed`. */
   Lost: { readonly atOnce: boolean; readonly auto: boolean }
