@@ -18,20 +18,19 @@ import { parseArgs, stripVTControlCharacters } from "node:util"
 const root = fileURLToPath(new URL("..", import.meta.url))
 const packages = join(root, "packages")
 
-/**
- * The packages that have guards, with the tests that are to find a fault: of core the model, which says after how many runs, and what the
- * model does not play (fleets, the queue, progress); of others their generated tests.
- */
-const first = {
+/** Runs tests, and gives what they print. @typedef {(...tests: ReadonlyArray<string>) => string} Run */
+/** `find`: says in words which test found a fault; nothing if none did. @typedef {{ readonly name: string, readonly find: (run: Run) => string | undefined }} Guarded */
+
+/** The model, which says after how many runs; and tests of what it does not play: fleets, the queue, progress. @type {Guarded} */
+const core = {
   name: "core",
-  tests: "test",
-  only: ["test/model/Model"],
-  beside: ["test/UnreadHints", "test/Routing", "test/progress"]
+  find: (run) => byModel(run("test/model/Model")) ?? byTests(run("test/UnreadHints", "test/Routing", "test/progress"))
 }
+/** The packages that have guards, with the tests that are to find a fault. @type {ReadonlyArray<Guarded>} */
 const guarded = [
-  first,
-  { name: "extensions", tests: "test", only: ["test/"], beside: [] },
-  { name: "transport-stdio", tests: "test", only: ["test/MemoryLimit"], beside: [] }
+  core,
+  { name: "extensions", find: (run) => byTests(run("test/")) },
+  { name: "transport-stdio", find: (run) => byTests(run("test/MemoryLimit")) }
 ]
 
 /** @typedef {Readonly<Record<string, string>>} Replacements By the name of the guard, what stands in place of its line. */
@@ -99,37 +98,34 @@ const guardsIn = (text) => text.split("\n").flatMap((line) => marker.exec(line)?
 
 const inList = new Set(Object.values(replacements).flatMap((fault) => Object.keys(fault)))
 
-/** @typedef {(typeof guarded)[number]} Guarded */
-
-/** @type {(one: Guarded) => ReadonlySet<string>} */
+/** @type {(one: Guarded) => ReadonlyArray<string>} */
 const guardsOf = ({ name }) =>
-  new Set(sources(join(packages, name, "src")).flatMap((file) => guardsIn(readFileSync(file, "utf8"))))
+  sources(join(packages, name, "src")).flatMap((file) => guardsIn(readFileSync(file, "utf8")))
 
-/** A fault whose guards no package has is planted in the first, which says so. @type {ReadonlyArray<readonly [string, Replacements, Guarded]>} */
+/** A fault whose guards no package has is one of core's, and cannot be planted. @type {ReadonlyArray<readonly [string, Replacements, Guarded]>} */
 const faults = [
   ...guarded.flatMap((one) =>
-    [...guardsOf(one)].filter((guard) => !inList.has(guard))
+    [...new Set(guardsOf(one))].filter((guard) => !inList.has(guard))
       .map((guard) => /** @type {const} */ ([guard, { [guard]: "" }, one]))
   ),
   ...Object.entries(replacements).map(([name, fault]) => {
-    const home = guarded.find((one) => Object.keys(fault).some((guard) => guardsOf(one).has(guard)))
-    return /** @type {const} */ ([name, fault, home ?? first])
+    const home = guarded.find((one) => guardsOf(one).some((guard) => guard in fault))
+    return /** @type {const} */ ([name, fault, home ?? core])
   })
 ]
 
-/** Puts a fault into the copy; the guards that are not there once. @type {(copy: string, fault: Replacements) => ReadonlyArray<string>} */
+/** Those of a fault's guards that do not mark one line. @type {(fault: Replacements, one: Guarded) => ReadonlyArray<string>} */
+const misplaced = (fault, one) => {
+  const guards = guardsOf(one)
+  return Object.keys(fault).filter((guard) => guards.filter((one) => one === guard).length !== 1)
+}
+
+/** Puts a fault into the copy. @type {(copy: string, fault: Replacements) => void} */
 const plant = (copy, fault) => {
-  const found = Object.keys(fault).map((guard) => ({ guard, times: 0 }))
   for (const file of sources(copy)) {
-    const lines = readFileSync(file, "utf8").split("\n").map((line) => {
-      const entry = found.find(({ guard }) => guard === marker.exec(line)?.[1])
-      if (entry === undefined) return line
-      entry.times++
-      return fault[entry.guard]
-    })
+    const lines = readFileSync(file, "utf8").split("\n").map((line) => fault[marker.exec(line)?.[1] ?? ""] ?? line)
     writeFileSync(file, lines.join("\n"))
   }
-  return found.filter(({ times }) => times !== 1).map(({ guard }) => guard)
 }
 
 const { positionals: names, values } = parseArgs({
@@ -139,9 +135,9 @@ const { positionals: names, values } = parseArgs({
     seed: { type: "string", default: String(Math.floor(Math.random() * 1e9)) }
   }
 })
-/** @type {(copy: string, only: ReadonlyArray<string>) => string} */
-const run = (copy, only) =>
-  spawnSync(process.execPath, [join(root, "node_modules/vitest/vitest.mjs"), "run", "--root", copy, ...only], {
+/** @type {(copy: string, tests: ReadonlyArray<string>) => string} */
+const run = (copy, tests) =>
+  spawnSync(process.execPath, [join(root, "node_modules/vitest/vitest.mjs"), "run", "--root", copy, ...tests], {
     cwd: copy,
     encoding: "utf8",
     env: {
@@ -173,16 +169,15 @@ const byModel = (stdout) => {
 }
 
 /** What the tests of a package find of a fault in its sources. @type {(one: Guarded, fault: Replacements) => string | undefined} */
-const tested = (one, fault) => {
-  const { beside, name, only, tests } = one
+const tested = ({ find, name }, fault) => {
   const home = join(packages, name)
   const copy = join(home, "build", `fault-${process.pid}`)
   rmSync(copy, { recursive: true, force: true })
   mkdirSync(copy, { recursive: true })
   cpSync(join(home, "src"), join(copy, "src"), { recursive: true })
-  cpSync(join(home, tests), join(copy, tests), { recursive: true })
+  cpSync(join(home, "test"), join(copy, "test"), { recursive: true })
   // What tests take from others by path stands two folders higher up than in the copy.
-  for (const file of sources(join(copy, tests))) {
+  for (const file of sources(join(copy, "test"))) {
     const text = readFileSync(file, "utf8")
     writeFileSync(file, text.replaceAll(/(["'`])((?:\.\.\/)+)(core|testing|transport-stdio|docs)\//g, "$1../../$2$3/"))
   }
@@ -196,14 +191,12 @@ const alias = config.resolve.alias.map(({ find, replacement }) => ({
   replacement: replacement.replace("/packages/${name}/src/", "/packages/${name}/build/fault-${process.pid}/src/")
 }))
 const { globalSetup, projects, reporters, ...test } = config.test
-export default { test: { ...test, include: ["${tests}/**/*.test.ts"], provide: { isLarge: false } }, resolve: { alias } }
+export default { test: { ...test, include: ["test/**/*.test.ts"], provide: { isLarge: false } }, resolve: { alias } }
 `
   )
+  plant(join(copy, "src"), fault)
   try {
-    const misplaced = plant(join(copy, "src"), fault)
-    if (misplaced.length > 0) throw new Error(`not one line is marked ${misplaced.join(" or ")}`)
-    if (one !== first) return byTests(run(copy, only))
-    return byModel(run(copy, only)) ?? byTests(run(copy, beside))
+    return find((...tests) => run(copy, tests))
   } finally {
     rmSync(copy, { recursive: true, force: true })
   }
@@ -216,8 +209,15 @@ for (const one of new Set(chosen.map(([, , one]) => one))) {
 }
 let missed = 0
 for (const [name, fault, one] of chosen) {
-  const found = tested(one, fault)
+  const unmarked = misplaced(fault, one)
+  const found = unmarked.length > 0 ? undefined : tested(one, fault)
   if (found === undefined) missed++
-  console.log(found === undefined ? `NOT FOUND  ${name}` : `found      ${name}  (${found})`)
+  console.log(
+    unmarked.length > 0
+      ? `cannot be planted   ${name}: not one line is marked ${unmarked.join(" or ")}`
+      : found === undefined
+      ? `NOT FOUND           ${name}`
+      : `found  ${name}  (${found})`
+  )
 }
 process.exit(missed > 0 ? 1 : 0)

@@ -226,9 +226,7 @@ describe("S13: the memory limit", () => {
 
   it.scoped("[S13 C18] the log says which process of a pool uses much, each time", () => {
     const lines: Array<string> = []
-    const logger = Logger.make(({ logLevel, message }) =>
-      void (logLevel.label === "WARN" && lines.push(String(message)))
-    )
+    const logger = Logger.make(({ logLevel, message }) => void lines.push(`${logLevel.label} ${String(message)}`))
     return Effect.provide(
       Effect.gen(function*() {
         const script = ScriptedConnector.make({ usageLimit })
@@ -237,7 +235,7 @@ describe("S13: the memory limit", () => {
         for (const round of [1, 2]) {
           script.connections[1]?.use(90 * MB)
           yield* runUntilIdle
-          expect(lines.filter((line) => line.includes("process 2 uses 90 MB"))).toHaveLength(round)
+          expect(lines.filter((line) => /^WARN .*process 2 uses 90 MB/.test(line))).toHaveLength(round)
           script.connections[1]?.use(10 * MB)
           yield* runUntilIdle
         }

@@ -1,4 +1,4 @@
-/** The errors that callers see, but for one that gives its call up: it learns the fate (`Call.fateOf`). */
+/** The errors that callers see. */
 import {
   BackendUnavailable,
   type CallError,

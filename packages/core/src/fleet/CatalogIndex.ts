@@ -1,7 +1,6 @@
 /**
  * Who has which name in a fleet: the first backend that wants it, which is the name with its prefix; the others get their other name, unless
- * that is wanted or taken (`names`). A changed
- * snapshot costs time in proportion to that backend's entries.
+ * that is wanted or taken (`names`). A changed snapshot costs time in proportion to that backend's entries.
  */
 import { HashMap } from "effect"
 import type { Kind, Snapshot } from "../catalog/Catalog.js"

@@ -1,4 +1,4 @@
-/** A round is the ping, and the fallback tool where it is due; one success is enough. A failed one counts (`Probe`), or opens the breaker. */
+/** A round is the ping, and the fallback tool where it is due; one success is enough. */
 import { Cause, Effect, Fiber, Random, Schedule } from "effect"
 import type { RequestError } from "../Errors.js"
 import { jittered } from "../internal/backoff.js"

@@ -1,4 +1,4 @@
-/** Notices that the machine was suspended: the clock went on, and the timers did not. `ConnectionManager` acts on it. (R11) */
+/** Notices that the machine was suspended: the clock went on, and the timers did not. (R11) */
 import { Clock, Context, Duration, Effect, type Scope } from "effect"
 
 /** The real clock, also if a test replaces the Clock: nobody suspends a virtual machine unless the test says so. */

@@ -26,7 +26,6 @@ export interface Ticket {
 
 const hasRoom = (places: Places | undefined): boolean => places === undefined || places.taken < places.limit
 
-/** None waits while there is a place, and no other comes first. */
 export class Queue<Key> {
   readonly #all: Places | undefined
   readonly #lines = new Map<Key | undefined, Line>()
@@ -132,6 +131,7 @@ export class Queue<Key> {
     return this.#all === undefined ? [line] : this.#lines.values()
   }
 
+  /** For one that is not in a line, or is away. */
   #isFirst(ticket: Ticket): boolean {
     if (this.#waiting + this.#away === 0) return true
     for (const { own, tickets: [first] } of this.#competing(ticket.line)) {

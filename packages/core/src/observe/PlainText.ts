@@ -82,6 +82,7 @@ export const line = (text: string): string => withoutSequences(text, none).repla
 export const lines = (text: string): string =>
   withoutSequences(text, none).replace(/[^\P{Cc}\n\t]|[^\P{Cf}\u200C\u200D]|[\u2028\u2029]/gu, "")
 
+/** For our own text. */
 export const coloured = (text: string): string =>
   withoutSequences(text, (sequence) => colour.test(sequence))
     // oxlint-disable-next-line no-control-regex

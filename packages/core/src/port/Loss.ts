@@ -4,8 +4,8 @@
 export interface Loss {
   /**
    * `session`: the server answers, but no longer knows the session. `closed`: the transport has ended. `health`: requests or probes
-   * failed. `keepalive`: the server did not answer heartbeats. `memory`: it used more than `maxMemory`, and
-   * calls in flight may finish. A connection reports the first two; the core decides the others.
+   * failed. `keepalive`: the server did not answer heartbeats. `memory`: it used more than `maxMemory`, and calls in flight may
+   * finish. A connection reports the first two; the core decides the others.
    */
   readonly kind: "session" | "closed" | "health" | "keepalive" | "memory"
   /** With `session`: nothing was forgotten, the server only runs elsewhere from now on. Metrics count it as `moved`. */

@@ -81,6 +81,7 @@ export class BackendState {
   readonly published: StateRef<Slot>
   readonly events = new Hub<Event>()
   readonly notifications = new Hub<ServerNotification>()
+  /** Set before anything happens. */
   telemetry: Observer | undefined
   observer: BackendObserver | undefined
   readonly inbox = new Inbox<Message>()

@@ -27,6 +27,7 @@ export interface Pace {
 /** Of the time that a call waits: two attempts fall into it, neither just as it ends. */
 const partOfWait = 0.4
 
+/** Such an attempt has given nobody anything to do. */
 const unheardReasons: ReadonlySet<ConnectReason> = new Set(["refused", "unreachable"])
 
 /** Of the outage so far: a server that is back is found that much later. */

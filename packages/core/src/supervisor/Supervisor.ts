@@ -1,6 +1,6 @@
 /**
  * One fiber that takes messages, asks `Lifecycle.transition`, publishes one new value of the slot, and acts. It waits for nothing: attempts,
- * timers and closes are fibers that report by message. At its end it closes all (`#shutdown`).
+ * timers and closes are fibers that report by message.
  */
 import { Cause, Effect, Exit, type Fiber, FiberId, Scope } from "effect"
 import { Calls } from "../calls/Calls.js"
