@@ -2,6 +2,8 @@ import { assert, describe, it } from "@effect/vitest"
 import { Chunk, Effect, Exit, Fiber, Option, TestClock } from "effect"
 import * as ConnectPermits from "../src/supervisor/ConnectPermits.js"
 
+const nobody = (): ConnectPermits.Awaited => ({ isAwaited: false, onAwaited: undefined })
+
 describe("permits to connect", () => {
   for (
     const [name, attempt] of [["succeeds", Effect.void], ["fails", Effect.fail("no")], [
@@ -12,7 +14,7 @@ describe("permits to connect", () => {
     it.effect(`[L14] an attempt that ${name} leaves no timer behind, and gives its permit back`, () =>
       Effect.gen(function*() {
         const permits = ConnectPermits.make(1)
-        const exits = yield* Effect.forEach([1, 2], () => Effect.exit(permits.withPermit(attempt, () => false)))
+        const exits = yield* Effect.forEach([1, 2], () => Effect.exit(permits.withPermit(attempt, nobody())))
         assert.isTrue(exits.every((exit) => Exit.isSuccess(exit) === (name === "succeeds")))
         yield* TestClock.adjust(0)
         assert.strictEqual(Chunk.size(yield* TestClock.sleeps()), 0)
@@ -23,19 +25,44 @@ describe("permits to connect", () => {
     Effect.gen(function*() {
       const permits = ConnectPermits.make(1)
       const began: Array<string> = []
-      const awaited = new Set<string>()
+      const waiting = new Map<string, { isAwaited: boolean; onAwaited: (() => void) | undefined }>()
       const attempts = new Map<string, Fiber.RuntimeFiber<void>>()
-      for (const name of ["a", "b", "c", "d", "e"]) {
+      for (const name of ["a", "b", "c", "d", "e", "f"]) {
         const attempt = Effect.zipRight(Effect.sync(() => began.push(name)), Effect.never)
-        attempts.set(name, yield* Effect.fork(permits.withPermit(attempt, () => awaited.has(name))))
+        const awaited = { ...nobody(), isAwaited: name === "f" }
+        waiting.set(name, awaited)
+        attempts.set(name, yield* Effect.fork(permits.withPermit(attempt, awaited)))
         yield* TestClock.adjust(0)
       }
-      for (const [ends, next] of [["a", "d"], ["d", "e"], ["e", ""], ["b", ""]]) {
-        if (next !== "") awaited.add(next!)
+      const come = (name: string) => {
+        const awaited = waiting.get(name)!
+        awaited.isAwaited = true
+        awaited.onAwaited?.()
+      }
+      // "a" is under way, and "d" is asked for twice.
+      for (const [ends, next] of [["a", "d"], ["f", "d"], ["d", "e"], ["e", "a"], ["b", ""]]) {
+        if (next !== "") come(next!)
         yield* Fiber.interrupt(attempts.get(ends!)!)
         yield* TestClock.adjust(0)
       }
-      assert.deepStrictEqual(began, ["a", "d", "e", "b", "c"])
+      assert.deepStrictEqual(began, ["a", "f", "d", "e", "b", "c"])
+      assert.isTrue([...waiting.values()].every(({ onAwaited }) => onAwaited === undefined))
+    }))
+
+  it.effect("[L14] a release looks at no attempt but the next, however many wait", () =>
+    Effect.gen(function*() {
+      const permits = ConnectPermits.make(1)
+      let looks = 0
+      const awaited = {
+        get isAwaited() {
+          looks++
+          return false
+        },
+        onAwaited: undefined
+      }
+      const attempts = Array.from({ length: 500 }, () => permits.withPermit(Effect.yieldNow(), awaited))
+      yield* Effect.all(attempts, { concurrency: "unbounded" })
+      assert.isAtMost(looks, attempts.length)
     }))
 
   it.effect("[L14] who gives up waiting is passed over, and keeps no permit from those behind", () =>
@@ -43,7 +70,7 @@ describe("permits to connect", () => {
       const permits = ConnectPermits.make(1)
       const began: Array<string> = []
       const attempt = (name: string) =>
-        Effect.fork(permits.withPermit(Effect.zipRight(Effect.sync(() => began.push(name)), Effect.never), () => false))
+        Effect.fork(permits.withPermit(Effect.zipRight(Effect.sync(() => began.push(name)), Effect.never), nobody()))
       const first = yield* attempt("first")
       yield* TestClock.adjust(0)
       const second = yield* attempt("second")
@@ -63,7 +90,7 @@ describe("permits to connect", () => {
       const attempts: Array<Fiber.RuntimeFiber<void>> = []
       for (const name of ["a", "b", "c"]) {
         const attempt = Effect.zipRight(Effect.sync(() => began.push(name)), Effect.never)
-        attempts.push(yield* Effect.fork(permits.withPermit(attempt, () => false)))
+        attempts.push(yield* Effect.fork(permits.withPermit(attempt, nobody())))
         yield* TestClock.adjust(0)
       }
       for (const expected of [["a"], ["a", "b"]]) {
@@ -79,7 +106,7 @@ describe("permits to connect", () => {
     Effect.gen(function*() {
       const permits = ConnectPermits.make(2)
       const work = (name: string) => Effect.as(Effect.delay(Effect.void, 10_000), name)
-      yield* Effect.fork(permits.withPermit(work("first"), () => true))
+      yield* Effect.fork(permits.withPermit(work("first"), nobody()))
       const beside = yield* Effect.fork(permits.beside(work("beside")))
       yield* TestClock.adjust(0)
       assert.isTrue(Option.isNone(yield* permits.beside(work("third"))))

@@ -24,6 +24,7 @@ export class Waiting {
   readonly #connections = new Set<{ readonly millis: number }>()
   #verdicts = 0
   #turns = 0
+  onAwaited: (() => void) | undefined
   readonly #backend: BackendState
   readonly #queue: QueuedCalls
 
@@ -38,6 +39,11 @@ export class Waiting {
 
   get forVerdicts(): number {
     return this.#verdicts
+  }
+
+  /** For an attempt, or what becomes of the connection. */
+  get isAwaited(): boolean {
+    return this.#connections.size + this.#verdicts > 0
   }
 
   get forTurns(): number {
@@ -157,7 +163,9 @@ export class Waiting {
       if (waiting >= calls.maxWaiting) {
         return Effect.fail(busy(id, said`${waiting} calls are waiting (calls.maxWaiting)`))
       }
-      return Effect.ensuring(restore(wait), Effect.sync(enter()))
+      const leave = Effect.sync(enter())
+      this.onAwaited?.()
+      return Effect.ensuring(restore(wait), leave)
     })
   }
 

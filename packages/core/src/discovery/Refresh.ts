@@ -34,7 +34,6 @@ interface Reading {
   announcedSoon: boolean
   /** Readings in a row that were announced too soon. */
   soonInARow: number
-  readonly seeking: Effect.Semaphore
   /** When the last seek found nothing new. */
   soughtAt: number
   /** Readings in a row. */
@@ -53,7 +52,6 @@ const makeReading = (runtime: Runtime, kinds: ReadonlyArray<Kind>): Reading => (
   endedAt: Number.NEGATIVE_INFINITY,
   announcedSoon: false,
   soonInARow: 0,
-  seeking: Effect.unsafeMakeSemaphore(1),
   soughtAt: Number.NEGATIVE_INFINITY,
   refused: 0
 })
@@ -200,13 +198,13 @@ export class Refresh {
         if (backend.now() < reading.soughtAt + seekPause) return Effect.void // guard: seeking-paced
         const { revision } = backend.published.value
         return Effect.ensuring(
-          Effect.ignore(this.#readOnce(current, unannounced, reading)),
+          Effect.ignore(this.#read(current, unannounced, reading)),
           Effect.sync(() => {
             if (backend.published.value.revision === revision) reading.soughtAt = backend.now()
           })
         )
       })
-      return Effect.asVoid(Effect.timeoutOption(reading.seeking.withPermits(1)(read), seekTimeout))
+      return Effect.asVoid(Effect.timeoutOption(reading.lock.withPermits(1)(read), seekTimeout))
     })
   }
 
@@ -283,7 +281,12 @@ export class Refresh {
     })
   }
 
-  #readOnce(
+  #readOnce(runtime: Runtime, kinds: ReadonlyArray<Kind>, reading: Reading): Effect.Effect<void, RequestError> {
+    return reading.lock.withPermits(1)(this.#read(runtime, kinds, reading))
+  }
+
+  /** With the lock. */
+  #read(
     runtime: Runtime,
     kinds: ReadonlyArray<Kind>,
     reading: Reading
@@ -302,35 +305,33 @@ export class Refresh {
       reading.endedAt = backend.now()
     })
     const bounded = withDeadline(lists, policy.timeouts.request * policy.discovery.maxPages)
-    return reading.lock.withPermits(1)(
-      Effect.matchEffect(Effect.zipRight(begin, Effect.ensuring(bounded, end)), {
-        onSuccess: (lists) => {
-          reading.refused = 0
-          return Effect.zipRight(
-            this.#settle(runtime, reading, lists),
-            Effect.suspend(() => {
-              const snapshot = this.#publish(runtime, lists, reading.freshness)
-              return snapshot === undefined ? Effect.void : this.#unmatched.read(unmatchedPatterns(backend, snapshot))
-            })
-          )
-        },
-        onFailure: (error) =>
-          Effect.zipRight(
-            this.#failIfLost(runtime, reading, error),
-            Effect.suspend(() => {
-              const failed = Effect.fail(error)
-              if (!backend.isCurrent(runtime)) return failed
-              backend.emit({ _tag: "DiscoveryFailed", generation: runtime.generation, message: error.message })
-              if (isSignOfLife(error)) return failed
-              if (error.fate !== "rejected") {
-                return Effect.zipRight(this.#probe.readingFailed(runtime, { error, at }), failed)
-              }
-              this.#refused(runtime, reading, error)
-              return failed
-            })
-          )
-      })
-    )
+    return Effect.matchEffect(Effect.zipRight(begin, Effect.ensuring(bounded, end)), {
+      onSuccess: (lists) => {
+        reading.refused = 0
+        return Effect.zipRight(
+          this.#settle(runtime, reading, lists),
+          Effect.suspend(() => {
+            const snapshot = this.#publish(runtime, lists, reading.freshness)
+            return snapshot === undefined ? Effect.void : this.#unmatched.read(unmatchedPatterns(backend, snapshot))
+          })
+        )
+      },
+      onFailure: (error) =>
+        Effect.zipRight(
+          this.#failIfLost(runtime, reading, error),
+          Effect.suspend(() => {
+            const failed = Effect.fail(error)
+            if (!backend.isCurrent(runtime)) return failed
+            backend.emit({ _tag: "DiscoveryFailed", generation: runtime.generation, message: error.message })
+            if (isSignOfLife(error)) return failed
+            if (error.fate !== "rejected") {
+              return Effect.zipRight(this.#probe.readingFailed(runtime, { error, at }), failed)
+            }
+            this.#refused(runtime, reading, error)
+            return failed
+          })
+        )
+    })
   }
 
   /** It lives. A new connection finds out why, or is accepted. (H1) */

@@ -34,7 +34,7 @@ export class Heartbeats {
   readonly #parts: Parts
   readonly #backend: BackendState
   readonly #state: KeepaliveState
-  #fiber: Fiber.RuntimeFiber<void> | undefined
+  #fiber: Fiber.RuntimeFiber<Heartbeats> | undefined
   #meter: Metrics.Meter | undefined
   #first = true
   #pinged = false
@@ -62,8 +62,11 @@ export class Heartbeats {
   /** When those before a pause have ended. (K8) */
   get start(): Effect.Effect<void> {
     return Effect.suspend(() => {
-      const before = this.#fiber === undefined ? Effect.void : Effect.uninterruptible(Fiber.await(this.#fiber))
-      return Effect.map(this.runtime.fork(Effect.zipRight(before, this.run)), (fiber) => {
+      const before = this.#fiber
+      const run = before === undefined
+        ? this.run
+        : Effect.zipRight(Effect.uninterruptible(Fiber.await(before)), this.run)
+      return Effect.map(this.runtime.fork(run), (fiber) => {
         this.#fiber = fiber
       })
     })
@@ -74,12 +77,12 @@ export class Heartbeats {
     return Effect.suspend(() => this.#fiber === undefined ? Effect.void : Fiber.interruptFork(this.#fiber))
   }
 
-  get run(): Effect.Effect<void> {
+  get run(): Effect.Effect<Heartbeats> {
     return Effect.flatMap(Metrics.meter(this.#backend.id), (meter) => {
       this.#meter = meter
       this.#first = true
       this.#failing = 0
-      return Effect.asVoid(Effect.scheduleFrom(Effect.as(this.#round, this), this, keepaliveSchedule))
+      return Effect.scheduleFrom(Effect.as(this.#round, this), this, keepaliveSchedule)
     })
   }
 

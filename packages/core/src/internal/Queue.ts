@@ -7,6 +7,7 @@ interface Places {
 
 /** Its calls compete for the places of the whole queue, and for `own` where there are any. */
 interface Line {
+  readonly key: unknown
   readonly own: Places | undefined
   /** In the order in which their calls began. */
   readonly tickets: Array<Ticket>
@@ -28,7 +29,8 @@ const hasRoom = (places: Places | undefined): boolean => places === undefined ||
 
 export class Queue<Key> {
   readonly #all: Places | undefined
-  readonly #lines = new Map<Key | undefined, Line>()
+  /** Few, and mostly one. */
+  readonly #lines: Array<Line> = []
   #order = 0
   #waiting = 0
   #away = 0
@@ -44,10 +46,10 @@ export class Queue<Key> {
   /** `key`, `limit`: of the calls with which it shares further places. Nothing if nothing limits the call. */
   ticket(key?: Key, limit?: number): Ticket | undefined {
     if (this.#all === undefined && limit === undefined) return undefined
-    let line = this.#lines.get(key)
+    let line = this.#lines.find((one) => one.key === key)
     if (line === undefined) {
-      line = { own: limit === undefined ? undefined : { limit, taken: 0 }, tickets: [] }
-      this.#lines.set(key, line)
+      line = { key, own: limit === undefined ? undefined : { limit, taken: 0 }, tickets: [] }
+      this.#lines.push(line)
     }
     return { order: this.#order++, line, state: "out", wake: undefined }
   }
@@ -89,7 +91,7 @@ export class Queue<Key> {
     ticket.wake = undefined
     this.#insert(ticket)
     if (this.#waiting === 0) return
-    for (const { tickets } of this.#lines.values()) {
+    for (const { tickets } of this.#lines) {
       for (const one of tickets) {
         if (one.state !== "waiting") continue
         one.state = "away"
@@ -127,8 +129,8 @@ export class Queue<Key> {
     wake?.()
   }
 
-  #competing(line: Line): Iterable<Line> {
-    return this.#all === undefined ? [line] : this.#lines.values()
+  #competing(line: Line): ReadonlyArray<Line> {
+    return this.#all === undefined ? [line] : this.#lines
   }
 
   /** For one that is not in a line, or is away. */
@@ -143,8 +145,8 @@ export class Queue<Key> {
   /** Those that are away come by themselves, and others wait for them. */
   #next(): void {
     if (this.#waiting === 0) return
-    if (this.#all !== undefined) return this.#admit([...this.#lines.values()])
-    for (const line of this.#lines.values()) this.#admit([line])
+    if (this.#all !== undefined) return this.#admit(this.#lines)
+    for (const line of this.#lines) this.#admit([line])
   }
 
   #admit(lines: ReadonlyArray<Line>): void {

@@ -54,16 +54,20 @@ export class Attempts {
       return Effect.gen(this, function*() {
         yield* Fiber.awaitAll(before)
         if (!this.#overlap) yield* this.#parts.owner.emptied // guard: no-overlap
-        const { backend, calls, owner } = this.#parts
-        // Who starts a backend waits for what becomes of its first attempt.
-        const isAwaited = () => calls.waiting > 0 || owner.isSuspendedAwaited || !backend.firstOutcome.isComplete
-        const beside: Beside = (work) =>
-          Effect.suspend(() => isAwaited() ? this.#permits.beside(work) : Effect.succeedNone)
-        const attempt = establish(this.#parts, generation, beside, report)
-        yield* this.#permits.withPermit(attempt, () => calls.waiting > 0)
+        const attempt = establish(this.#parts, generation, this.#beside, report)
+        yield* this.#permits.withPermit(attempt, this.#parts.calls.wait)
       })
     })
   }
+
+  /** One for all attempts: a connector may keep it as long as the connection. */
+  readonly #beside: Beside = (work) =>
+    Effect.suspend(() => {
+      const { backend, calls, owner } = this.#parts
+      // Who starts a backend waits for what becomes of its first attempt.
+      const isAwaited = calls.wait.isAwaited || owner.isSuspendedAwaited || !backend.firstOutcome.isComplete
+      return isAwaited ? this.#permits.beside(work) : Effect.succeedNone
+    })
 
   interruptAll(): void {
     for (const fiber of this.#running) fiber.unsafeInterruptAsFork(FiberId.none)
