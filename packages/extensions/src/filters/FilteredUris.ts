@@ -110,7 +110,9 @@ export class FilteredUris {
     for (const { uri } of listed?.resources ?? []) {
       if (uri.length > longestUri) continue
       const forms = UriForms.of(uri)
-      const isOffered = !this.#hides(forms, true) && ListFilter.passes(this.#filter, uri)
+      const isMeant = (one: Prepared) =>
+        ToolPattern.matches(one.pattern, uri) || (one.isTemplate && standsFor(one, forms))
+      const isOffered = !this.#hides(forms, true) && this.#only.every((list) => list.some(isMeant))
       uris.set(uri, isOffered)
       if (!isOffered) { for (const form of forms.plain) hidden.add(form) }
     }

@@ -1,5 +1,5 @@
 /** The options `hide` and `only`: their check and their decoded form. */
-import { Check, nearest, ToolPattern } from "@mcp-lifeline/core/internal"
+import { Check, nearest, Template, ToolPattern } from "@mcp-lifeline/core/internal"
 import { Predicate } from "effect"
 import type { ListFilter as Given } from "../ExtensionOptions.js"
 
@@ -160,7 +160,8 @@ export const unmatched = (
       const { isForAll, pattern } = one
       // One all of whose names are excepted hides nothing on purpose.
       const whole = { ...one, except: [] }
-      const fits = (name: string): boolean => matchesOne(whole, name)
+      const isTemplate = kind === "resources" && Template.isTemplate(pattern)
+      const fits = (name: string): boolean => matchesOne(whole, name) || (isTemplate && Template.matches(pattern, name))
       return isForAll || pattern === "*" || names.some(fits)
         ? []
         : [{ kind, option, pattern, meant: nearest(pattern, names) }]

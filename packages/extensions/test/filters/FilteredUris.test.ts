@@ -255,7 +255,7 @@ describe("a resource under another spelling", () => {
   })
 
   it("[G19:unit] a listed resource that is hidden is not read under another spelling, though a template stands for it", () => {
-    const one = offered({ only: ["file:///{+path}", "file:///a"] }, {
+    const one = offered({ only: ["*{+*", "file:///a"] }, {
       uris: ["file:///a", "file:///b"],
       templates: ["file:///{+path}"]
     })
@@ -264,5 +264,24 @@ describe("a resource under another spelling", () => {
     for (const uri of ["file:///b", "file:////b", "file:///x/../b", "FILE:///b", "file:///%62"]) {
       assert.isFalse(one.has("resources", uri), uri)
     }
+  })
+
+  it("[G19:unit] a pattern with an expression means the URIs that it stands for, listed or not, and is missed only where none is", () => {
+    const uris = ["db://a/rows", "db://b/rows/1", "db://c/d/rows", "db://e/columns"]
+    const cases: ReadonlyArray<[ListFilter, shown: Array<string>, unlisted: boolean]> = [
+      [{ only: ["db://{table}/rows"] }, ["db://a/rows"], true],
+      [{ only: ["db://{+path}/rows"] }, ["db://a/rows", "db://c/d/rows"], true],
+      [{ only: ["db://{table}/rows", "db://e/*"] }, ["db://a/rows", "db://e/columns"], true],
+      [{ only: ["db://{table}/rows"], hide: ["db://a/*"] }, [], true],
+      [{ hide: ["db://{table}/rows"] }, ["db://b/rows/1", "db://e/columns"], false]
+    ]
+    for (const [resources, shown, unlisted] of cases) {
+      const one = offered(resources, { uris })
+      assert.deepStrictEqual(uris.filter((uri) => one.has("resources", uri)), shown, JSON.stringify(resources))
+      assert.strictEqual(one.has("resources", "db://z/rows"), unlisted, JSON.stringify(resources))
+      assert.deepStrictEqual(one.unmatched, [])
+    }
+    const [missed] = offered({ only: ["db://{table}/cells"] }, { uris }).unmatched
+    assert.strictEqual(missed?.pattern, "db://{table}/cells")
   })
 })
