@@ -1,9 +1,12 @@
+import { Backend } from "@mcp-lifeline/core"
 import { StdioConnector } from "@mcp-lifeline/transport-stdio"
+import { Effect } from "effect"
 import { spawn } from "node:child_process"
 import { existsSync } from "node:fs"
 import { afterEach, assert, describe, it, vi } from "vitest"
 import { type GroupUsage, type Meter, ProcMeter, psMeter, readPs } from "../src/GroupUsage.js"
-import { UsageSampler } from "../src/UsageSampler.js"
+import { shared, UsageSampler } from "../src/UsageSampler.js"
+import { connected, serverOf } from "./support.js"
 
 const MB = 1e6
 const times = { first: 500, limited: 5000, unlimited: 15_000, atMost: 0.01 }
@@ -168,6 +171,20 @@ describe("maxMemory", () => {
     assert.deepStrictEqual(other?.status, { bytes: 1e9, restarts: 0, warning: undefined })
     assert.isUndefined(StdioConnector.make({ command: "x" }).usageLimit)
   })
+
+  it.each<[maxMemory: "1 GB" | undefined, isLimited: boolean]>([["1 GB", true], [undefined, false]])(
+    "[S13:real] with a limit of %s a server is measured as one with a limit: %s",
+    async (maxMemory, isLimited) => {
+      const watch = vi.spyOn(shared, "watch")
+      const connector = StdioConnector.make(serverOf("2025")({}, { maxMemory }))
+      const pid = await Effect.runPromise(
+        Effect.scoped(Effect.flatMap(Backend.make("one", { connector }), connected))
+      )
+      const watched = watch.mock.calls.filter(([group]) => group === pid)
+      assert.deepStrictEqual(watched.map(([, limited]) => limited), [isLimited])
+      watch.mockRestore()
+    }
+  )
 
   it("[S13] bad values of maxMemory are refused like other options", () => {
     const wrong = { command: "x", maxMemory: "1 G" as never }
