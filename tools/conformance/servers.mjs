@@ -223,24 +223,31 @@ const wider = ["--import", new URL("windows.mjs", import.meta.url).href]
  * @returns {Promise<Map<string, Checks>>}
  */
 const playBy = async (way, revision, reference, names, isGood) => {
-  const state = mkdtempSync(join(tmpdir(), "lifeline-conformance-state-"))
-  const { end, url } = await way.serve(reference, state)
-  try {
-    /** @type {Map<string, Checks>} */
-    const played = new Map()
+  /** What has been played before has left nothing. @template A @param {(url: string) => Promise<A>} use */
+  const anew = async (use) => {
+    const state = mkdtempSync(join(tmpdir(), "lifeline-conformance-state-"))
+    const { end, url } = await way.serve(reference, state)
+    try {
+      return await use(url)
+    } finally {
+      await end()
+      rmSync(state, { recursive: true, force: true })
+    }
+  }
+  /** @type {Map<string, Checks>} */
+  const played = new Map()
+  await anew(async (url) => {
     for (const name of names ?? [undefined]) {
       for (const [scenario, checks] of await play(url, revision, name)) played.set(scenario, checks)
     }
-    for (const [scenario, checks] of played) {
-      if (isGood(checks, scenario)) continue
-      console.log(`${revision}  played again: ${scenario}  ${way.name}`)
-      played.set(scenario, (await play(url, revision, scenario, wider)).get(scenario) ?? checks)
-    }
-    return played
-  } finally {
-    await end()
-    rmSync(state, { recursive: true, force: true })
+  })
+  for (const [scenario, checks] of played) {
+    if (isGood(checks, scenario)) continue
+    console.log(`${revision}  played again: ${scenario}  ${way.name}`)
+    const again = await anew((url) => play(url, revision, scenario, wider))
+    played.set(scenario, again.get(scenario) ?? checks)
   }
+  return played
 }
 
 /**

@@ -40,7 +40,7 @@ describe("permits to connect", () => {
         awaited.onAwaited?.()
       }
       // "a" is under way, and "d" is asked for twice.
-      for (const [ends, next] of [["a", "d"], ["f", "d"], ["d", "e"], ["e", "a"], ["b", ""]]) {
+      for (const [ends, next] of [["a", "d"], ["f", "d"], ["d", "e"], ["e", "a"], ["b", ""], ["c", ""]]) {
         if (next !== "") come(next!)
         yield* Fiber.interrupt(attempts.get(ends!)!)
         yield* TestClock.adjust(0)

@@ -102,6 +102,24 @@ describe("L16, L17, L18: ends and beginnings", () => {
       expect(script.ledger.attempts).toHaveLength(1)
     }))
 
+  it.scoped("[L18] a call with failFast fails at once, and connects an idle backend for the next one", () =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make()
+      const { backend } = yield* watched(script, {
+        lifecycle: { lazy: true, idleRelease: "10 minutes" },
+        calls: { failFast: true }
+      })
+      for (const generation of [1, 2]) {
+        const refused = yield* Effect.flip(backend.callTool({ name: "echo" }))
+        expect(refused).toMatchObject({ _tag: "BackendUnavailable", state: "Idle" })
+        yield* TestClock.adjust(0)
+        yield* backend.callTool({ name: "echo" })
+        expect((yield* backend.status).generation).toBe(generation)
+        yield* TestClock.adjust("10 minutes")
+        expect((yield* backend.status).state).toBe("Idle")
+      }
+    }))
+
   it.scoped("[L18] an unused connection is released after idleRelease: catalogue kept, no heartbeat, back on demand", () =>
     Effect.gen(function*() {
       const script = ScriptedConnector.make()

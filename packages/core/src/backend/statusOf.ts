@@ -69,7 +69,7 @@ export const statusOf = (
     verdict: supervisor.tasks.probe.verdict,
     failures: current?.failures ?? 0,
     inFlight: current?.inFlight ?? 0,
-    waiting: supervisor.calls.waiting,
+    waiting: supervisor.calls.wait.unsent,
     queued: supervisor.calls.wait.forTurns,
     calls: { givenUp: counters.callsGivenUp },
     toolOptions: {

@@ -121,10 +121,6 @@ export class Calls {
     this.#backend.publish({ hasSuccessor: true })
   }
 
-  get waiting(): number {
-    return this.wait.forConnections + this.wait.forVerdicts
-  }
-
   /** Not for a session that was asked to end. */
   sessionLost(generation: number): void {
     if (this.#backend.policy.calls.afterSessionLoss === "fail") this.#gates.sessionLost(generation)

@@ -37,13 +37,13 @@ export class Waiting {
     return this.#connections.size
   }
 
-  get forVerdicts(): number {
-    return this.#verdicts
+  /** For a connection, or what becomes of one. */
+  get unsent(): number {
+    return this.#connections.size + this.#verdicts
   }
 
-  /** For an attempt, or what becomes of the connection. */
   get isAwaited(): boolean {
-    return this.#connections.size + this.#verdicts > 0
+    return this.unsent > 0
   }
 
   get forTurns(): number {
@@ -80,6 +80,7 @@ export class Waiting {
       const slot = published.value
       if (ready(slot)) return Effect.void
       if (failFast ?? policy.calls.failFast) {
+        if (entries[slot.state._tag].demand === "connects") this.#backend.demand()
         return Effect.fail(unavailable(this.#backend, said`the call was not sent, because it must not wait (failFast)`))
       }
       if (isPointless(slot.state)) return Effect.fail(this.#pointless(slot))
@@ -123,8 +124,7 @@ export class Waiting {
       const { request } = this.#backend.policy.timeouts
       const end = heldUntil(isPatient ? call : { begunAt, deadline: begunAt + request })
       const settled = waitingFor(call, "waits until the server answers a probe", isSettled)
-      const others = () => this.#connections.size + this.#verdicts
-      return this.#among(others, this.#within(end, settled, late), () => {
+      return this.#among(() => this.unsent, this.#within(end, settled, late), () => {
         this.#verdicts++
         return () => this.#verdicts--
       })
@@ -138,7 +138,7 @@ export class Waiting {
       const limit = this.#queue.isItsTurn(call) ? said`calls.maxInFlight` : said`calls.concurrency`
       return said`the call was not sent, because its time was over before its turn came (timeout, ${limit})`
     })
-    return this.#among(() => this.#connections.size + this.#verdicts + this.#turns, turn, () => {
+    return this.#among(() => this.unsent + this.#turns, turn, () => {
       this.#turns++
       return () => this.#turns--
     })

@@ -209,9 +209,7 @@ export class Refresh {
   }
 
   /** For calls that wait for what tools say of themselves. Publishes nothing. (C15) */
-  readonly tools = (
-    runtime: Runtime
-  ): Effect.Effect<ReadonlyArray<unknown> | undefined, RequestError> => {
+  readonly tools = (runtime: Runtime): Effect.Effect<ReadonlyArray<unknown> | undefined, RequestError> => {
     const { id, policy } = this.#backend
     const lists = Discovery.read(id, runtime.connection, ["tools"], policy, () => runtime.answered(this.#backend.now()))
     const bounded = withDeadline(lists, policy.timeouts.request * policy.discovery.maxPages)
@@ -286,11 +284,7 @@ export class Refresh {
   }
 
   /** With the lock. */
-  #read(
-    runtime: Runtime,
-    kinds: ReadonlyArray<Kind>,
-    reading: Reading
-  ): Effect.Effect<void, RequestError> {
+  #read(runtime: Runtime, kinds: ReadonlyArray<Kind>, reading: Reading): Effect.Effect<void, RequestError> {
     const { connection } = runtime
     const backend = this.#backend
     const { id, policy } = backend

@@ -62,11 +62,9 @@ export class Heartbeats {
   /** When those before a pause have ended. (K8) */
   get start(): Effect.Effect<void> {
     return Effect.suspend(() => {
-      const before = this.#fiber
-      const run = before === undefined
-        ? this.run
-        : Effect.zipRight(Effect.uninterruptible(Fiber.await(before)), this.run)
-      return Effect.map(this.runtime.fork(run), (fiber) => {
+      const [last, run] = [this.#fiber, this.run]
+      const next = last === undefined ? run : Effect.zipRight(Effect.uninterruptible(Fiber.await(last)), run)
+      return Effect.map(this.runtime.fork(next), (fiber) => {
         this.#fiber = fiber
       })
     })

@@ -36,19 +36,11 @@ export const make = (count: number): ConnectPermits => {
   let free = count
   /** One for which somebody waits is in both. Those that wait no more are passed over. */
   const [first, all] = [MutableQueue.unbounded<Turn>(), MutableQueue.unbounded<Turn>()]
-  const enter = (): Turn => {
-    const turn: Turn = { state: free > 0 ? "held" : "waiting", begin: undefined }
-    if (free > 0) free--
-    else MutableQueue.offer(all, turn)
-    return turn
-  }
   const take = (): Turn | undefined => {
-    for (const queue of [first, all]) {
-      let turn = MutableQueue.poll(queue, undefined)
-      while (turn !== undefined && turn.state !== "waiting") turn = MutableQueue.poll(queue, undefined)
-      if (turn !== undefined) return turn
+    for (;;) {
+      const turn = MutableQueue.poll(first, undefined) ?? MutableQueue.poll(all, undefined)
+      if (turn === undefined || turn.state === "waiting") return turn
     }
-    return undefined
   }
   const leave = (turn: Turn): void => {
     const held = turn.state === "held"
@@ -61,8 +53,8 @@ export const make = (count: number): ConnectPermits => {
       next.begin?.()
     }
   }
-  const begun = (turn: Turn, awaited: Awaited) => {
-    const come = Effect.async<void>((resume) => {
+  const begun = (turn: Turn, awaited: Awaited) =>
+    Effect.async<void>((resume) => {
       if (turn.state === "held") return resume(Effect.void)
       turn.begin = () => resume(Effect.void)
       const hurry = awaited.onAwaited = () => {
@@ -72,30 +64,24 @@ export const make = (count: number): ConnectPermits => {
       }
       hurry()
     })
-    // They lead to the fiber, which a queue or the backend would keep.
-    const forget = Effect.sync(() => {
-      awaited.onAwaited = undefined
-      turn.begin = undefined
-    })
-    return Effect.ensuring(come, forget)
-  }
   const withPermit: ConnectPermits["withPermit"] = (attempt, awaited) =>
     Effect.uninterruptibleMask((restore) => {
-      const turn = enter()
-      const giveBack = Effect.sync(() => leave(turn))
+      const turn: Turn = { state: free > 0 ? "held" : "waiting", begin: undefined }
+      if (free > 0) free--
+      else MutableQueue.offer(all, turn)
+      const giveBack = Effect.sync(() => {
+        // They keep the fiber.
+        turn.begin = undefined
+        awaited.onAwaited = undefined
+        leave(turn)
+      })
       const watched = Effect.flatMap(
         Effect.fork(Effect.interruptible(Effect.delay(giveBack, permitHold))),
         (timer) => Effect.ensuring(restore(attempt), timer.interruptAsFork(timer.id()))
       )
       return Effect.ensuring(Effect.zipRight(restore(begun(turn, awaited)), watched), giveBack)
     })
-  return {
-    withPermit,
-    beside: (work) =>
-      Effect.suspend(() =>
-        free > 0
-          ? Effect.asSome(withPermit(work, { isAwaited: false, onAwaited: undefined }))
-          : Effect.succeedNone
-      )
-  }
+  const nobody = (): Awaited => ({ isAwaited: false, onAwaited: undefined })
+  const now = <A, E, R>(work: Effect.Effect<A, E, R>) => Effect.asSome(withPermit(work, nobody()))
+  return { withPermit, beside: (work) => Effect.suspend(() => free > 0 ? now(work) : Effect.succeedNone) }
 }
