@@ -10,6 +10,7 @@ import { mayLeave } from "../../testing/test/support/Holdings.js"
 import * as PooledConnector from "../../transport-stdio/src/pool/PooledConnector.js"
 import { difference } from "../src/pins/difference.js"
 import { LoggedChanges } from "../src/pins/LoggedChanges.js"
+import { PinnedTools } from "../src/pins/PinnedTools.js"
 
 const { tool } = ScriptedConnector
 
@@ -407,6 +408,28 @@ describe("G24: what was approved cannot be read", () => {
       expect(yield* approve(backend)).toEqual(["read"])
       yield* TestClock.adjust("1 second")
       expect(yield* listed(backend)).toEqual(["read", "write"])
+    }))
+
+  it.scoped("[G24] before its tools are known nobody approves one of them in its place, and all of them", () =>
+    Effect.gen(function*() {
+      const store = yield* storeOf(broken)
+      const pins = yield* Pins.read("one", "block", store)
+      expect(yield* pins.approve("write")).toEqual([])
+      expect(yield* store.get).toBe(broken)
+      yield* pins.approve()
+      expect(yield* store.get).toBeUndefined()
+    }))
+
+  it.effect("[G24] where it is gone, what was compared with it still counts; what cannot be read counts for nothing", () =>
+    Effect.gen(function*() {
+      for (const [reading, isOffered] of [[undefined, true], [broken, false]] as const) {
+        const store = PinStore.memory()
+        const pins = new PinnedTools({ server: "one", mode: "block", store, maxDepth: 10 })
+        const seen = yield* pins.compare(first, true)
+        yield* store.update(() => reading)
+        yield* pins.reload
+        expect(pins.refusal("read", seen.get("read")) === undefined).toBe(isOffered)
+      }
     }))
 
   it.scoped("[G24] with warn nothing is withheld, it is said, and nothing is remembered in its place", () =>

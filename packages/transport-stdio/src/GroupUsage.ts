@@ -50,20 +50,22 @@ const kilobytes = (text: string, name: string): number | undefined => {
 /**
  * The part of a process: pages that it shares with others count in equal parts for each (PSS), so that the sum over a group counts every
  * page once. What is swapped out counts too. The kernel refuses this for processes that have gained rights: those count with all their
- * pages (RSS). Node reads it in another thread, since the kernel takes 20 ms for a gigabyte.
+ * pages (RSS).
  */
+export const memoryIn = (text: string): number | undefined => {
+  const resident = kilobytes(text, "Pss") ?? kilobytes(text, "VmRSS")
+  return resident && resident + (kilobytes(text, "SwapPss") ?? kilobytes(text, "VmSwap") ?? 0)
+}
+
+/** Node reads it in another thread, since the kernel takes 20 ms for a gigabyte. */
 const memoryOf = async (pid: string): Promise<number> => {
-  try {
-    const rollup = await readFile(`/proc/${pid}/smaps_rollup`, "latin1")
-    const pss = kilobytes(rollup, "Pss")
-    if (pss !== undefined) return pss + (kilobytes(rollup, "SwapPss") ?? 0)
-  } catch {}
-  try {
-    const status = await readFile(`/proc/${pid}/status`, "latin1")
-    return (kilobytes(status, "VmRSS") ?? 0) + (kilobytes(status, "VmSwap") ?? 0)
-  } catch {
-    return 0
+  for (const file of ["smaps_rollup", "status"]) {
+    try {
+      const memory = memoryIn(await readFile(`/proc/${pid}/${file}`, "latin1"))
+      if (memory !== undefined) return memory
+    } catch {}
   }
+  return 0
 }
 
 /** Reads `/proc`. */

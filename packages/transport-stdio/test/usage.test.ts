@@ -4,7 +4,7 @@ import { Effect } from "effect"
 import { spawn } from "node:child_process"
 import { existsSync } from "node:fs"
 import { afterEach, assert, describe, it, vi } from "vitest"
-import { type GroupUsage, type Meter, ProcMeter, psMeter, readPs } from "../src/GroupUsage.js"
+import { type GroupUsage, memoryIn, type Meter, ProcMeter, psMeter, readPs } from "../src/GroupUsage.js"
 import { shared, UsageSampler } from "../src/UsageSampler.js"
 import { connected, serverOf } from "./support.js"
 
@@ -62,6 +62,15 @@ describe("what groups use", () => {
       }
     }
   )
+
+  it.each([
+    ["Rss: 90 kB\nPss:                  10 kB\nPss_Dirty: 9 kB\nSwap: 7 kB\nSwapPss: 5 kB\n", 15],
+    ["Pss: 10 kB\n", 10],
+    ["Name: node\nVmHWM: 99 kB\nVmRSS:\t     20 kB\nVmSwap:\t 3 kB\n", 23],
+    ["Name: kthreadd\n", undefined]
+  ])("[S13] counts what is swapped out, too: %j", (text, kilobytes) => {
+    assert.strictEqual(memoryIn(text), kilobytes && kilobytes * 1024)
+  })
 
   it("[S13] reads what ps says: sums by group, all forms of times, no zombies", () => {
     const text =
