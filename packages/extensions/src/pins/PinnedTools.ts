@@ -125,9 +125,7 @@ export class PinnedTools {
       const found = yield* store.update((found) => {
         const known = isUnreadable(found) ? this.#kept : found
         if (isUnreadable(found) && (known === undefined || isEmpty(known))) {
-          return tool === undefined
-            ? undefined
-            : found
+          return tool === undefined ? undefined : found
         }
         const approval = Comparison.approved(known, tool)
         names = approval.tools
