@@ -49,17 +49,17 @@ const kilobytes = (text: string, name: string): number | undefined => {
 
 /**
  * The part of a process: pages that it shares with others count in equal parts for each (PSS), so that the sum over a group counts every
- * page once. What is swapped out counts too. The kernel refuses this for processes that have gained rights: those count with all their
- * pages (RSS).
+ * page once. What is swapped out counts too. The kernel refuses this for processes that have gained rights: all their pages count (RSS).
  */
 export const memoryIn = (text: string): number | undefined => {
   const resident = kilobytes(text, "Pss") ?? kilobytes(text, "VmRSS")
-  return resident && resident + (kilobytes(text, "SwapPss") ?? kilobytes(text, "VmSwap") ?? 0)
+  const swapped = kilobytes(text, "SwapPss") ?? kilobytes(text, "VmSwap") ?? 0
+  return resident === undefined ? undefined : resident + swapped
 }
 
 const memoryOf = async (pid: string): Promise<number> => {
   for (const file of ["smaps_rollup", "status"]) {
-    // In another thread: the kernel takes 20 ms for a gigabyte.
+    // In another thread: a gigabyte takes 20 ms.
     const memory = memoryIn(await readFile(`/proc/${pid}/${file}`, "latin1").catch(() => ""))
     if (memory !== undefined) return memory
   }

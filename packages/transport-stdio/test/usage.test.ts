@@ -66,6 +66,7 @@ describe("what groups use", () => {
   it.each([
     ["Rss: 90 kB\nPss:                  10 kB\nPss_Dirty: 9 kB\nSwap: 7 kB\nSwapPss: 5 kB\n", 15],
     ["Pss: 10 kB\n", 10],
+    ["Pss: 0 kB\nSwapPss: 5 kB\n", 5],
     ["Name: node\nVmHWM: 99 kB\nVmRSS:\t     20 kB\nVmSwap:\t 3 kB\n", 23],
     ["Name: kthreadd\n", undefined]
   ])("[S13] counts what is swapped out, too: %j", (text, kilobytes) => {
