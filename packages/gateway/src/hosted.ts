@@ -12,12 +12,21 @@ const exitTimeout = 2800
 
 const exitCode = (exit: Exit.Exit<void, StartError | UsageError>): number => {
   if (Exit.isSuccess(exit) || Cause.isInterruptedOnly(exit.cause)) return 0
-  const failure = Option.getOrUndefined(Cause.failureOption(exit.cause))
-  StandardError.line(`mcp-lifeline: ${failure?.message ?? `internal error: ${String(Cause.squash(exit.cause))}`}`)
-  return failure?._tag === "UsageError" ? 2 : 1
+  return Option.getOrUndefined(Cause.failureOption(exit.cause))?._tag === "UsageError" ? 2 : 1
 }
 
-const leaveInTime = (code: number): void => void setTimeout(() => leaveNow(code), exitTimeout).unref()
+const tell = (exit: Exit.Exit<void, StartError | UsageError>): void => {
+  if (Exit.isSuccess(exit) || exitCode(exit) === 0) return
+  const failure = Option.getOrUndefined(Cause.failureOption(exit.cause))
+  StandardError.line(`mcp-lifeline: ${failure?.message ?? `internal error: ${String(Cause.squash(exit.cause))}`}`)
+}
+
+const leaveInTime = (exit: Exit.Exit<void, StartError | UsageError>): void => {
+  setTimeout(() => {
+    tell(exit)
+    leaveNow(exitCode(exit))
+  }, exitTimeout).unref()
+}
 
 /** Runs the program until it ends, the host closes standard input, or a signal arrives; then the process exits. */
 export const run = (
@@ -26,13 +35,14 @@ export const run = (
   // The main program: every other fiber belongs to its scope.
   const fiber = Effect.runFork(
     // Its scope closes after it.
-    Effect.scoped(Effect.onExit(program, (exit) => Effect.sync(() => leaveInTime(Exit.isSuccess(exit) ? 0 : 1)))).pipe(
+    Effect.scoped(Effect.onExit(program, (exit) => Effect.sync(() => leaveInTime(exit)))).pipe(
       Effect.provide(Layer.merge(StateFolder.layer, Logger.replace(Logger.defaultLogger, StandardError.logger))),
       Logger.withMinimumLogLevel(LogLevel.Warning)
     )
   )
   fiber.addObserver((exit) => {
     const code = exitCode(exit)
+    tell(exit)
     // Exits only once the output is written, or after 200 ms.
     process.stdout.write("", () => leave(code))
     setTimeout(() => leave(code), 200)
@@ -41,7 +51,7 @@ export const run = (
   const end = (): void => {
     if (isEnding) return
     isEnding = true
-    leaveInTime(0)
+    leaveInTime(Exit.void)
     fiber.unsafeInterruptAsFork(FiberId.none)
   }
   // SIGBREAK is Ctrl+Break, on Windows only.

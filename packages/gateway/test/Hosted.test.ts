@@ -1,0 +1,32 @@
+import { Effect } from "effect"
+import { afterEach, assert, it, vi } from "vitest"
+import { StartError, UsageError } from "../src/Errors.js"
+import { run } from "../src/hosted.js"
+import * as Leave from "../src/leave.js"
+import * as StandardError from "../src/StandardError.js"
+
+vi.mock("../src/leave.js", () => ({ leave: vi.fn(), leaveNow: vi.fn() }))
+
+afterEach(() => {
+  vi.useRealTimers()
+  vi.restoreAllMocks()
+})
+
+it.each<[name: string, end: Effect.Effect<void, StartError | UsageError>, code: number, told: string | undefined]>([
+  ["is done", Effect.void, 0, undefined],
+  ["is interrupted", Effect.interrupt, 0, undefined],
+  ["was called wrongly", Effect.fail(new UsageError({ message: "give a URL" })), 2, "mcp-lifeline: give a URL"],
+  ["cannot start", Effect.fail(new StartError({ message: "no" })), 1, "mcp-lifeline: no"],
+  ["has a defect", Effect.die(new Error("oh")), 1, "mcp-lifeline: internal error: Error: oh"]
+])(
+  "[W5] one that %s ends with that code and says why, also where what it started does not end",
+  async (_, end, code, told) => {
+    vi.useFakeTimers()
+    vi.spyOn(process, "on").mockReturnValue(process)
+    const line = vi.spyOn(StandardError, "line").mockReturnValue(undefined)
+    run(Effect.zipRight(Effect.addFinalizer(() => Effect.never), end))
+    await vi.advanceTimersByTimeAsync(2900)
+    assert.deepStrictEqual(vi.mocked(Leave.leaveNow).mock.calls, [[code]])
+    assert.deepStrictEqual(line.mock.calls, told === undefined ? [] : [[told]])
+  }
+)
