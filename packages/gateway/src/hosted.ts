@@ -10,28 +10,28 @@ import * as StandardError from "./StandardError.js"
 /** How long the program may take to stop everything that it started, in milliseconds. Then the process exits, which kills the rest. */
 const exitTimeout = 2800
 
-const exitCode = (exit: Exit.Exit<void, StartError | UsageError>): number => {
-  if (Exit.isSuccess(exit) || Cause.isInterruptedOnly(exit.cause)) return 0
-  return Option.getOrUndefined(Cause.failureOption(exit.cause))?._tag === "UsageError" ? 2 : 1
-}
+type End = Exit.Exit<void, StartError | UsageError>
 
-const tell = (exit: Exit.Exit<void, StartError | UsageError>): void => {
-  if (Exit.isSuccess(exit) || exitCode(exit) === 0) return
-  const failure = Option.getOrUndefined(Cause.failureOption(exit.cause))
-  StandardError.line(`mcp-lifeline: ${failure?.message ?? `internal error: ${String(Cause.squash(exit.cause))}`}`)
-}
-
-const leaveInTime = (exit: Exit.Exit<void, StartError | UsageError>): void => {
-  setTimeout(() => {
-    tell(exit)
-    leaveNow(exitCode(exit))
-  }, exitTimeout).unref()
+/** The exit code, and what went wrong. */
+const outcome = (end: End): readonly [code: number, why: string | undefined] => {
+  if (Exit.isSuccess(end) || Cause.isInterruptedOnly(end.cause)) return [0, undefined]
+  const failure = Option.getOrUndefined(Cause.failureOption(end.cause))
+  const why = failure?.message ?? `internal error: ${String(Cause.squash(end.cause))}`
+  return [failure?._tag === "UsageError" ? 2 : 1, why]
 }
 
 /** Runs the program until it ends, the host closes standard input, or a signal arrives; then the process exits. */
 export const run = (
   program: Effect.Effect<void, StartError | UsageError, StateFolder.StateFolder | Scope.Scope>
 ): void => {
+  let isTold = false
+  const conclude = (end: End): number => {
+    const [code, why] = outcome(end)
+    if (why !== undefined && !isTold) StandardError.line(`mcp-lifeline: ${why}`)
+    isTold ||= why !== undefined
+    return code
+  }
+  const leaveInTime = (end: End): void => void setTimeout(() => leaveNow(conclude(end)), exitTimeout).unref()
   // The main program: every other fiber belongs to its scope.
   const fiber = Effect.runFork(
     // Its scope closes after it.
@@ -41,8 +41,7 @@ export const run = (
     )
   )
   fiber.addObserver((exit) => {
-    const code = exitCode(exit)
-    tell(exit)
+    const code = conclude(exit)
     // Exits only once the output is written, or after 200 ms.
     process.stdout.write("", () => leave(code))
     setTimeout(() => leave(code), 200)

@@ -62,7 +62,8 @@ export class Heartbeats {
   /** When those before a pause have ended. (K8) */
   get start(): Effect.Effect<void> {
     return Effect.suspend(() => {
-      const [last, run] = [this.#fiber, this.run]
+      const { run } = this
+      const last = this.#fiber
       const next = last === undefined ? run : Effect.zipRight(Effect.uninterruptible(Fiber.await(last)), run)
       return Effect.map(this.runtime.fork(next), (fiber) => {
         this.#fiber = fiber

@@ -161,7 +161,8 @@ export const unmatched = (
       // One all of whose names are excepted hides nothing on purpose.
       const whole = { ...one, except: [] }
       const isTemplate = kind === "resources" && Template.isTemplate(pattern)
-      const fits = (name: string): boolean => matchesOne(whole, name) || (isTemplate && Template.matches(pattern, name))
+      const standsFor = (uri: string): boolean => isTemplate && Template.matches(pattern, uri, option === "only")
+      const fits = (name: string): boolean => matchesOne(whole, name) || standsFor(name)
       return isForAll || pattern === "*" || names.some(fits)
         ? []
         : [{ kind, option, pattern, meant: nearest(pattern, names) }]

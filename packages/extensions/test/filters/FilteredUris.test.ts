@@ -281,7 +281,14 @@ describe("a resource under another spelling", () => {
       assert.strictEqual(one.has("resources", "db://z/rows"), unlisted, JSON.stringify(resources))
       assert.deepStrictEqual(one.unmatched, [])
     }
-    const [missed] = offered({ only: ["db://{table}/cells"] }, { uris }).unmatched
-    assert.strictEqual(missed?.pattern, "db://{table}/cells")
+    for (
+      const resources of [{ only: ["db://{table}/cells"] }, { only: ["db://{a}/d/{b}/e"] }, {
+        only: ["db://{c}/rows/2"]
+      }]
+    ) {
+      assert.deepStrictEqual(offered(resources, { uris }).unmatched.map(({ pattern }) => pattern), resources.only)
+    }
+    const [tooDeep] = offered({ only: ["db://{table}/rows"] }, { uris: ["db://c/d/rows"] }).unmatched
+    assert.strictEqual(tooDeep?.pattern, "db://{table}/rows")
   })
 })
