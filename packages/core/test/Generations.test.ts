@@ -199,11 +199,12 @@ describe("L4: what is late changes nothing", () => {
       yield* runUntilIdle
       yield* Effect.forkScoped(Effect.exit(backend.callTool({ name: "echo" }, { timeout: "1 hour" })))
       yield* TestClock.adjust("30 seconds")
-      expect(script.ledger.sent("ping", 0)).toEqual([30_000])
+      const before = script.ledger.sent("ping", 0)
+      expect(before.at(-1)).toBe(30_000)
       yield* backend.reconnect
       yield* TestClock.adjust("11 seconds")
       expect(script.ledger.live).toEqual([0, 1])
-      expect(script.ledger.sent("ping", 0)).toHaveLength(1)
+      expect(script.ledger.sent("ping", 0)).toEqual(before)
       const { errorCount, failures, generation, healthScore, state } = yield* backend.status
       expect({ errorCount, failures, generation, healthScore, state }).toEqual({
         errorCount: 0,

@@ -1,7 +1,7 @@
 /**
  * Remembers that a connector's server has sessions, because finding this out costs a request.
  */
-import type { ConnectError } from "@mcp-lifeline/core"
+import type { ConnectError, ConnectOptions } from "@mcp-lifeline/core"
 import { Duration, Effect, Predicate } from "effect"
 import * as Era from "./Era.js"
 
@@ -21,24 +21,31 @@ export const namesStateless = ({ cause }: ConnectError): boolean => {
 
 /** The memory of one connector, that is, of one configuration of a server. */
 export class EraMemory {
-  /** When Lifeline found out that the server has sessions, in milliseconds. */
-  #since: number | undefined
+  #known: NonNullable<ConnectOptions["known"]> = {}
+
+  /** Goes on with what the attempt knows of the server, and writes there from now on. */
+  adopt(known: ConnectOptions["known"]): void {
+    if (known === undefined) return
+    known.sessionsSince ??= this.#known.sessionsSince
+    this.#known = known
+  }
 
   /** Whether the server is known to have sessions, from at most 24 hours ago. */
   hasSessions(now: number): boolean {
-    if (this.#since !== undefined && now - this.#since >= lifetime) this.#since = undefined
-    return this.#since !== undefined
+    const { sessionsSince } = this.#known
+    if (sessionsSince !== undefined && Math.abs(now - sessionsSince) >= lifetime) this.#known.sessionsSince = undefined
+    return this.#known.sessionsSince !== undefined
   }
 
   /** Remembers that the server has sessions. */
   remember(now: number): void {
-    this.#since ??= now
+    this.#known.sessionsSince ??= now
   }
 
   /** Runs a handshake of the protocol with sessions. If the server refuses it, forgets what it remembered. */
   readonly watch = <A, R>(handshake: Effect.Effect<A, ConnectError, R>): Effect.Effect<A, ConnectError, R> =>
     Effect.tapError(handshake, (error) =>
       Effect.sync(() => {
-        if (mayBeStateless(error)) this.#since = undefined
+        if (mayBeStateless(error)) this.#known.sessionsSince = undefined
       }))
 }

@@ -19,6 +19,20 @@ describe("what a connector remembers of the era", () => {
     assert.isFalse(memory.hasSessions(1000))
   })
 
+  it("[E1 V9] it is kept where the attempt says, and comes from there", () => {
+    const known: { sessionsSince?: number | undefined } = {}
+    const memory = new EraMemory.EraMemory()
+    memory.remember(1000)
+    memory.adopt(undefined)
+    memory.adopt(known)
+    assert.deepStrictEqual(known, { sessionsSince: 1000 })
+    const other = new EraMemory.EraMemory()
+    other.adopt(known)
+    assert.isTrue(other.hasSessions(2000))
+    assert.isFalse(other.hasSessions(1000 + day))
+    assert.deepStrictEqual(known, { sessionsSince: undefined })
+  })
+
   it.effect("[E1] a refused handshake ends it; a network that fails, or credentials that are refused, do not", () =>
     Effect.gen(function*() {
       const memory = new EraMemory.EraMemory()

@@ -44,7 +44,10 @@ export interface Offer {
 export interface Options {
   /** Whether a second connection may be opened while the first one is open. Default true. */
   readonly overlap?: boolean | undefined
-  /** How long a start may take that goes on when its attempt is over, in milliseconds. Default: it ends with its attempt. */
+  /**
+   * How long a start may take that goes on when its attempt is over, in milliseconds, or three times the slowest one. Default: it ends
+   * with its attempt.
+   */
   readonly startLimit?: number | undefined
   /** What judges what the server uses, as `ScriptedConnection.use` reports it. Default: nothing. */
   readonly usageLimit?: Connector["usageLimit"]
@@ -57,7 +60,7 @@ export class ScriptedConnector implements Connector {
   readonly heartbeat = true
   readonly overlap: boolean
   readonly usageLimit: Connector["usageLimit"]
-  readonly startLimit: (() => number) | undefined
+  readonly startLimit: Connector["startLimit"]
   readonly ledger = new Ledger()
   readonly connections: Array<ScriptedConnection> = []
   /** What the server lists from now on. Announce a change with `current.notify("notifications/tools/list_changed")`. */
@@ -66,7 +69,7 @@ export class ScriptedConnector implements Connector {
   otherwise: Outcome = {}
   /** Called for each request; returns how the server answers it. For `undefined`, the server gives the method's default answer. */
   respond: ((method: string, params: unknown, connection: ScriptedConnection) => Answer | undefined) | undefined
-  /** What the processes of the server show; by default, they cannot be seen. Set before a connection is made. */
+  /** What the processes of the server show, also while it starts; by default, they cannot be seen. Set before a connection is made. */
   sight: (() => ProcessSight | undefined) | undefined
   readonly #script: Array<Outcome> = []
   #sessions = 0
@@ -75,7 +78,7 @@ export class ScriptedConnector implements Connector {
     this.overlap = options.overlap ?? true
     this.usageLimit = options.usageLimit
     const { startLimit } = options
-    this.startLimit = startLimit === undefined ? undefined : () => startLimit
+    this.startLimit = startLimit === undefined ? undefined : (slowest = 0) => Math.max(startLimit, 3 * slowest)
   }
 
   /** Sets the outcomes of the next attempts, one for each. */
@@ -104,6 +107,8 @@ export class ScriptedConnector implements Connector {
 
   readonly connect = (options: ConnectOptions): Effect.Effect<Connection, ConnectError, Scope.Scope> => {
     const outcome = this.#script.shift() ?? this.otherwise
+    const look = this.#look
+    if (look !== undefined) options.report({ _tag: "Attempt", describe: () => undefined, look: () => look })
     if (outcome.connect === "throw") throw new Error("the scripted connector throws")
     if (outcome.connect === "interrupt") return Effect.interrupt
     if (outcome.connect === "failWithNothing") return Effect.fail(undefined as never)
@@ -126,6 +131,10 @@ export class ScriptedConnector implements Connector {
         (connection, runtime) => this.#port(connection, outcome, runtime)
       )
     }).pipe(Effect.tap((port) => this.#loseLater(port.scripted, outcome)))
+  }
+
+  get #look(): Connection["look"] {
+    return this.sight && Effect.sync(() => this.sight?.())
   }
 
   #open(outcome: Outcome, options: ConnectOptions, now: () => number): Effect.Effect<ScriptedConnection, ConnectError> {
@@ -229,7 +238,7 @@ export class ScriptedConnector implements Connector {
         connection.onLost(callback)
         if (outcome.broken === "onLost") throw new Error("the scripted onLost throws")
       },
-      look: this.sight && Effect.sync(() => this.sight?.()),
+      look: this.#look,
       fail: (loss) => {
         connection.fail(loss)
         if (outcome.broken === "fail") throw new Error("the scripted fail throws")

@@ -232,6 +232,7 @@ export const make = (options: Options): Connector => {
   const connectAuto = (connectOptions: Attempt): Effect.Effect<Connection, ConnectError, Scope.Scope> =>
     Effect.gen(function*() {
       const now = yield* Clock.currentTimeMillis
+      memory.adopt(connectOptions.known)
       const withSessions = memory.watch(connectSessions(connectOptions)).pipe(
         Effect.tap(() => Effect.sync(() => memory.remember(now)))
       )

@@ -207,8 +207,6 @@ export const make = (options: Options, recorder?: Recorder): Connector => {
   const target = Secrets.commandLine(Secrets.collect(known, args, environment(known)), options.command, args)
   const containerCommand = ContainerCommand.parse(options.command, args)
   const startLimit = TimeSpan.millis(options.startLimit ?? defaults.startLimit)
-  /** The slowest start so far, in milliseconds. */
-  let slowest = 0
   const installer = Installer.nameOf(options.command, args)
   /** The ends of processes of earlier attempts, which may still be downloading the server. */
   const installing = new Set<Promise<void>>()
@@ -227,7 +225,7 @@ export const make = (options: Options, recorder?: Recorder): Connector => {
     overlap: false,
     target,
     usageLimit: maxMemory === undefined ? undefined : () => new MemoryLimit(maxMemory),
-    startLimit: () => options.startLimit === undefined ? Math.max(startLimit, slowest * 3) : startLimit,
+    startLimit: (slowest = 0) => options.startLimit === undefined ? Math.max(startLimit, slowest * 3) : startLimit,
     connect: (connectOptions) =>
       Effect.gen(function*() {
         const runtime = yield* Effect.runtime<never>()
@@ -273,11 +271,15 @@ export const make = (options: Options, recorder?: Recorder): Connector => {
               runFork(Effect.logWarning(message).pipe(Effect.annotateLogs({ target })))
             }
           })
-          connectOptions.report({ _tag: "Attempt", describe: () => transport.describe() })
+          connectOptions.report({
+            _tag: "Attempt",
+            describe: () => transport.describe(),
+            look: () => transport.look
+          })
           return transport
         }
-        const startedAt = performance.now()
-        const connection = protocol === "auto"
+        memory.adopt(connectOptions.known)
+        return yield* protocol === "auto"
           ? binding.connectAuto(make, memory, connectOptions)
           : protocol === "2025"
           ? binding.connect(make(), connectOptions)
@@ -286,9 +288,6 @@ export const make = (options: Options, recorder?: Recorder): Connector => {
             "SpeaksSessions",
             (error) => Effect.fail(SpeaksSessions.incompatible(target, error))
           )
-        return yield* Effect.tap(connection, () => {
-          slowest = Math.max(slowest, performance.now() - startedAt)
-        })
       })
   }
   const { processes = defaults.processes } = options

@@ -137,6 +137,23 @@ export const behaviours = {
     transports: stdio,
     play: async (cell) => cell.leave("deadlock", 0, 10 * second)
   },
+  "stuck-session": {
+    what: "answers nothing more in one session, and would in a new one, after it has answered calls side by side",
+    isKept: false,
+    transports: http,
+    play: async (cell) => {
+      await isConcurrent(cell)
+      cell.leave("stick", 0, 10 * second)
+    }
+  },
+  "hung-restart": {
+    within: 8 * minute,
+    what: "is killed, and the next process never starts; the one after that would",
+    isKept: false,
+    transports: stdio,
+    mode: "never-starts-second",
+    play: async (cell) => cell.kill()
+  },
   "loop-left": {
     within: 5 * minute,
     what: "computes for ever on a call, whose caller leaves after 10 s",

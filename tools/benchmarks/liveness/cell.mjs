@@ -102,8 +102,17 @@ export class Cell {
   }
 
   stop() {
+    this.#signal("SIGSTOP")
+  }
+
+  kill() {
+    this.#signal("SIGKILL")
+  }
+
+  /** @param {NodeJS.Signals} signal */
+  #signal(signal) {
     this.#since = performance.now()
-    for (const pid of this.pids()) Processes.signal(pid, "SIGSTOP")
+    for (const pid of this.pids()) Processes.signal(pid, signal)
   }
 
   /** @param {number} millis */
@@ -172,7 +181,7 @@ export const measure = async (row, behaviour, transport, { log, ...settings }) =
     await behaviour.play(cell)
     if (!behaviour.isKept) {
       const back = await cell.back(behaviour.within ?? 60_000)
-      return { back, isKept: cell.isFirstAlive(), lost: cell.lost }
+      return { back, isKept: transport === "stdio" && cell.isFirstAlive(), lost: cell.lost }
     }
     // One that still computes shows by its life that it was kept, and a session over HTTP by what it answers.
     const isKept = transport === "stdio"

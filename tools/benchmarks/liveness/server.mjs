@@ -1,10 +1,10 @@
 /**
  * A server that works, blocks, or ignores pings, as its tools are told. Each process writes its id into a file when it starts.
  *
- *     node server.mjs stdio|http FILE [pings-ignored|pings-empty|starts-late|never-starts-first]
+ *     node server.mjs stdio|http FILE [pings-ignored|pings-empty|starts-late|never-starts-first|never-starts-second]
  *
  * Over HTTP it prints its port. `pings-empty`: a ping is answered with 200 and no body. `starts-late`: 45 s pass before it reads.
- * `never-starts-first`: the first process never answers.
+ * `never-starts-first`, `never-starts-second`: that process never answers.
  */
 import { execFileSync } from "node:child_process"
 import { randomUUID } from "node:crypto"
@@ -16,7 +16,8 @@ import { setTimeout as sleep } from "node:timers/promises"
 const [, , transport, file = "", mode = ""] = process.argv
 appendFileSync(file, `${process.pid}\n`)
 if (mode === "starts-late") await sleep(45_000)
-if (mode === "never-starts-first" && readFileSync(file, "utf8").trim().split("\n").length === 1) {
+const hanging = ["", "never-starts-first", "never-starts-second"].indexOf(mode)
+if (hanging > 0 && readFileSync(file, "utf8").trim().split("\n").length === hanging) {
   await new Promise((resolve) => setTimeout(resolve, 2 ** 31 - 1))
 }
 
@@ -33,6 +34,8 @@ const works = {
   spin,
   /** It answers, and then computes for some time. */
   pause: (millis) => void setTimeout(() => spin(millis), 50),
+  /** Its session is answered no more, over HTTP. */
+  stick: () => new Promise(() => {}),
   /** It waits for a lock that is never released. */
   deadlock: () => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0),
   /** It waits in the kernel for bytes of another process, which come after that time. */
@@ -89,14 +92,19 @@ if (transport === "stdio") {
     process.stdout.write(`${JSON.stringify(await answer(message, String(process.pid)))}\n`)
   })
 } else {
+  /** @type {Set<unknown>} */
+  const stuck = new Set()
   const server = createServer(async (request, response) => {
     if (request.method !== "POST") return void response.writeHead(405).end()
     let text = ""
     for await (const chunk of request.setEncoding("utf8")) text += chunk
     const message = JSON.parse(text)
+    const sent = request.headers["mcp-session-id"]
+    if (message.params?.name === "stick") stuck.add(sent)
+    if (sent !== undefined && stuck.has(sent)) return
     if (message.id === undefined || message.method === undefined) return void response.writeHead(202).end()
     if (message.method === "ping" && mode === "pings-empty") return void response.writeHead(200).end()
-    const session = message.method === "initialize" ? randomUUID() : String(request.headers["mcp-session-id"])
+    const session = message.method === "initialize" ? randomUUID() : String(sent)
     response.writeHead(200, { "content-type": "application/json", "mcp-session-id": session })
     response.end(JSON.stringify(await answer(message, session)))
   })

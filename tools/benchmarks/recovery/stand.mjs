@@ -16,7 +16,7 @@ import { Child } from "./child.mjs"
 const httpServer = fileURLToPath(new URL("httpServer.mjs", import.meta.url))
 /** The gateway as it is published, or only built. @param {boolean} published */
 const program = (published) =>
-  fileURLToPath(new URL(`../../packages/gateway/${published ? "esm" : "dist"}/bin.js`, import.meta.url))
+  fileURLToPath(new URL(`../../../packages/gateway/${published ? "esm" : "dist"}/bin.js`, import.meta.url))
 
 /** How long a process of ours may take to do what it is told, on a busy machine. */
 const patience = 60_000

@@ -1,30 +1,28 @@
 /** The evidence on a connection that leaves something without an answer. */
 import { Effect } from "effect"
-import type { Activity, ProcessSight } from "../port/ProcessSight.js"
-import { activity } from "../port/ProcessSight.js"
+import type { Activity } from "../port/ProcessSight.js"
 import type { Runtime } from "../runtime/Runtime.js"
 import type { BackendState } from "../state/BackendState.js"
 import type { OpenVerdict } from "../state/Status.js"
 import { judge, type Verdict } from "./judge.js"
-
-/** Milliseconds between sights: the clock of the kernel has ticks of 10 ms. */
-const shortest = 200
-/** Milliseconds between sights: the machine may have been suspended. */
-const longest = 15_000
+import { Sights } from "./Sights.js"
 
 interface Doubt {
   readonly runtime: Runtime
   /** When it began. */
   readonly answers: number
   readonly beganAt: number
-  sight: ProcessSight | undefined
-  sightAt: number
+  readonly sights: Sights
   /** Since the first sight. */
   isAsked: boolean
-  activity: Activity | undefined
-  since: number
-  workedAt: number
   verdict: (Verdict & { readonly since: number }) | undefined
+}
+
+/** What else than its processes says something; each as in `Evidence`. */
+interface Patience {
+  readonly isOver: boolean
+  readonly isSilent: boolean
+  readonly isAnsweredBeside?: boolean
 }
 
 export class Examiner {
@@ -46,56 +44,43 @@ export class Examiner {
     const { look } = runtime.connection
     if (look === undefined) return Effect.succeed(false)
     return Effect.map(Effect.catchAllCause(look, () => Effect.succeed(undefined)), (sight) => {
-      const doubt = this.#of(runtime)
       const now = this.#backend.now()
-      const before = doubt.sight
-      const millis = now - doubt.sightAt
-      if (sight !== undefined && before !== undefined && millis < shortest) return sight.isStopped
-      const comparable = sight !== undefined && before !== undefined && millis <= longest
-      const found = comparable
-        ? activity(before, sight, {
-          apart: millis,
-          silentFor: now - runtime.answeredAt,
-          isAsked: doubt.isAsked
-        })
-        : undefined
-      if (found !== doubt.activity) doubt.since = comparable ? doubt.sightAt : now
-      doubt.activity = found
-      if (found === "works" || found === "waits") doubt.workedAt = now
-      doubt.sight = sight
-      doubt.sightAt = now
+      const { isAsked, sights } = this.#of(runtime)
+      sights.add(sight, now, { silentFor: now - runtime.answeredAt, isAsked })
       return sight?.isStopped === true
     })
   }
 
   seen(runtime: Runtime): Activity | undefined {
-    return this.#of(runtime).activity
+    return this.#of(runtime).sights.activity
   }
 
   /** Before the first sight, it may have been read unseen. */
   asked(runtime: Runtime): void {
     const doubt = this.#of(runtime)
-    if (doubt.sight !== undefined) doubt.isAsked = true
+    if (!doubt.sights.isEmpty) doubt.isAsked = true
   }
 
   /** Publishes what changes. (V1) */
-  judge(runtime: Runtime, patience: { readonly isOver: boolean; readonly isSilent: boolean }): Verdict {
+  judge(runtime: Runtime, patience: Patience): Verdict {
     const backend = this.#backend
     const doubt = this.#of(runtime)
+    const { activity, since, workedAt } = doubt.sights
     const now = backend.now()
     const { health: { busyLimit }, keepalive: { failureThreshold, suspectInterval } } = backend.policy
     const verdict = judge({
-      activity: doubt.activity,
-      seenFor: now - doubt.since,
+      activity,
+      seenFor: now - since,
       isConcurrent: backend.temperament.isConcurrent,
       isAwaited: runtime.isAwaited,
       unawaitedFor: now - (runtime.abandonedAt ?? doubt.beganAt),
-      isPatienceOver: patience.isOver && now - doubt.workedAt >= failureThreshold * suspectInterval,
+      isPatienceOver: patience.isOver && now - workedAt >= failureThreshold * suspectInterval,
       isSilent: patience.isSilent,
+      isAnsweredBeside: patience.isAnsweredBeside === true,
       busyLimit
     })
     // Silence alone says nothing before the patience with it is over.
-    if (verdict.kind === "unknown" && doubt.activity === undefined && !patience.isOver) return verdict
+    if (verdict.kind === "unknown" && activity === undefined && !patience.isOver) return verdict
     const before = doubt.verdict
     doubt.verdict = { ...verdict, since: before?.kind === verdict.kind ? before.since : now }
     if (before?.kind !== verdict.kind) {
@@ -117,12 +102,8 @@ export class Examiner {
       runtime,
       answers: runtime.answers,
       beganAt: now,
-      sight: undefined,
-      sightAt: now,
+      sights: new Sights(now),
       isAsked: false,
-      activity: undefined,
-      since: now,
-      workedAt: Number.NEGATIVE_INFINITY,
       verdict: undefined
     }
   }

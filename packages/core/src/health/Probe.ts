@@ -93,14 +93,14 @@ export class Probe {
   }
 
   /** If it fails, nothing counts or follows. Sends nothing with `keepalive.method: "none"`. (G25) */
-  ask(runtime: Runtime): Effect.Effect<boolean> {
+  ask(runtime: Runtime): Effect.Effect<"alive" | "silent" | "refused"> {
     return Effect.suspend(() => {
       const backend = this.#backend
-      if (backend.policy.keepalive.method === "none") return Effect.succeed(false)
-      return Effect.map(
-        this.#question.ask(runtime, false),
-        (error) => error === undefined && backend.isCurrent(runtime)
-      )
+      if (backend.policy.keepalive.method === "none") return Effect.succeed("refused")
+      return Effect.map(this.#question.ask(runtime, false), (error) => {
+        if (error !== undefined) return error.reason === "timeout" ? "silent" : "refused"
+        return backend.isCurrent(runtime) ? "alive" : "refused"
+      })
     })
   }
 
@@ -290,10 +290,12 @@ export class Probe {
     return silent.left === "call" && ignoresPings ? "probe" : silent.left
   }
 
-  /** Whoever says so calls `onSuspicion`, and need not wait for that. */
-  leftUnanswered(runtime: Runtime): void {
+  /** Whoever says so of a call calls `onSuspicion`, and need not wait for that. */
+  leftUnanswered(runtime: Runtime, left: Silence = "call"): void {
     if (runtime.connection.spreads === true || !this.#backend.isCurrent(runtime)) return
-    this.#silent = { runtime, answers: runtime.answers, left: "call" }
+    if (left === "call" || this.silenceOf(runtime) === undefined) {
+      this.#silent = { runtime, answers: runtime.answers, left }
+    }
   }
 
   lose(runtime: Runtime, kind: "health" | "keepalive", failed: string, { reason }: Verdict): void {

@@ -1,16 +1,17 @@
-/** A quiet call has the server's processes examined, while its caller waits. (V3) */
+/** A quiet call has the server examined, while its caller waits: by its processes, or by a session beside. (V3) */
 import { Effect } from "effect"
 import type { Runtime } from "../runtime/Runtime.js"
 import type { BackendState } from "../state/BackendState.js"
 import type { Examiner } from "./Examiner.js"
 import type { Probe } from "./Probe.js"
+import type { SessionDoubt } from "./SessionDoubt.js"
 
 /** Milliseconds between looks at the calls. */
 const tick = 1000
 /** Milliseconds without an answer, while the server is silent. */
 const quiet = 2000
-/** Milliseconds between sights, and how many follow on the first. */
-const [spacing, sights] = [2000, 3]
+/** Milliseconds between sights, how many follow on the first, and after which the silence of a session that shows nothing says something. */
+const [spacing, sights, enough] = [2000, 3, 2]
 /** Milliseconds, at most, until the same calls cause another examination. */
 const longestPause = 15_000
 /** Milliseconds without calls: a message to the supervisor begins the watch. */
@@ -20,21 +21,33 @@ export class QuietCalls {
   readonly #backend: BackendState
   readonly #probe: Probe
   readonly #examiner: Examiner
+  readonly #doubt: SessionDoubt
 
-  constructor(backend: BackendState, probe: Probe, examiner: Examiner) {
+  constructor(backend: BackendState, probe: Probe, examiner: Examiner, doubt: SessionDoubt) {
     this.#backend = backend
     this.#probe = probe
     this.#examiner = examiner
+    this.#doubt = doubt
   }
 
   attach(runtime: Runtime): void {
-    if (runtime.connection.look === undefined) return
-    const used = () => {
-      runtime.onUsed = undefined
-      this.#backend.send({ _tag: "Used", runtime })
-    }
-    if (runtime.inFlight > 0) used()
-    else runtime.onUsed = used
+    if (!this.#canSee(runtime)) return
+    if (runtime.inFlight > 0) this.#used(runtime)
+    else runtime.onUsed = this.#used
+  }
+
+  readonly #used = (runtime: Runtime): void => {
+    runtime.onUsed = undefined
+    this.#backend.send({ _tag: "Used", runtime })
+  }
+
+  /** What shows nothing may have a session that is answered no more. */
+  #canSee({ connection: { look, sessionId, spreads, stateful } }: Runtime): boolean {
+    return look !== undefined || (stateful && sessionId !== undefined && spreads !== true && this.#mayAsk)
+  }
+
+  get #mayAsk(): boolean {
+    return this.#backend.policy.keepalive.method !== "none"
   }
 
   begin(runtime: Runtime): Effect.Effect<void> {
@@ -64,10 +77,21 @@ export class QuietCalls {
   #examine(runtime: Runtime): Effect.Effect<void> {
     return Effect.gen(this, function*() {
       const { answers } = runtime
+      const at = this.#backend.now()
+      const calls = [...runtime.calls]
+      const isHeard = () => calls.some((call) => runtime.calls.has(call) && (call.heardAt > at || call.questions > 0))
+      const isSilent = () => runtime.answers === answers && !isHeard()
       // A stopped process would carry it out first when it goes on.
       const isStopped = yield* this.#examiner.look(runtime)
-      const isAsked = !isStopped && this.#backend.policy.keepalive.method !== "none"
-      if (isAsked) yield* this.#ask(runtime)
+      const isAsked = !isStopped && this.#mayAsk
+      let isRefused = false
+      if (isAsked) {
+        const asked = Effect.map(this.#probe.ask(runtime), (found) => {
+          isRefused = found === "refused"
+        })
+        yield* runtime.fork(asked)
+        this.#examiner.asked(runtime)
+      }
       for (let i = 0; i < sights; i++) {
         yield* Effect.sleep(spacing)
         if (runtime.answers !== answers) return
@@ -76,11 +100,12 @@ export class QuietCalls {
         if (i === 0 && isAsked) yield* runtime.fork(this.#probe.besidePing(runtime))
         const verdict = this.#examiner.judge(runtime, { isOver: false, isSilent: true })
         if (verdict.kind === "wedged") return this.#probe.lose(runtime, "health", "it does not live", verdict)
+        // A refusal is no silence.
+        const { look } = runtime.connection
+        if (look !== undefined || isRefused || !isSilent() || !this.#backend.temperament.isConcurrent) continue
+        this.#probe.leftUnanswered(runtime, "probe")
+        if (i + 1 === enough) return yield* this.#doubt.silent(runtime, isSilent)
       }
     })
-  }
-
-  #ask(runtime: Runtime): Effect.Effect<void> {
-    return Effect.map(runtime.fork(this.#probe.ask(runtime)), () => this.#examiner.asked(runtime))
   }
 }

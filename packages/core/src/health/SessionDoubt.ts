@@ -1,15 +1,21 @@
 /**
  * A refusal may mean a forgotten session: it is asked for a list; where it refuses that, too, a new one is made beside it. (R12)
  * A server that refuses its lists to every session costs one handshake; then that is no evidence, until a list was answered.
+ * A silent session has a new one made beside it, too: whether that is answered tells a dead session from a server that stands still. (V3)
  */
 import { Deferred, Effect, FiberId } from "effect"
 import type { RequestError } from "../Errors.js"
 import { firstOf } from "../internal/firstOf.js"
+import type { Loss } from "../port/Loss.js"
 import type { Method } from "../port/Method.js"
 import type { Runtime } from "../runtime/Runtime.js"
 import type { BackendState } from "../state/BackendState.js"
-import { PendingCommand } from "../state/Message.js"
+import { type DoubtedSession, PendingCommand } from "../state/Message.js"
+import type { Examiner } from "./Examiner.js"
 import { listOf, type Question } from "./Question.js"
+
+/** Milliseconds that a silent session has, once a new one is answered. */
+const lastPause = 1000
 
 export type Outcome = "lost" | "alive" | "unknown"
 
@@ -23,15 +29,19 @@ interface Doubt {
 export class SessionDoubt {
   readonly #backend: BackendState
   readonly #question: Question
+  readonly #examiner: Examiner
   #doubt: Doubt | undefined
   /** A refused list says that the session is lost. */
   #isEvidence = true
+  /** Beside a silent session. */
+  #isLooking = false
   /** Set when the last handshake failed. */
   #notBefore = 0
 
-  constructor(backend: BackendState, question: Question) {
+  constructor(backend: BackendState, question: Question, examiner: Examiner) {
     this.#backend = backend
     this.#question = question
+    this.#examiner = examiner
   }
 
   /** After one request, or an attempt to connect. */
@@ -91,7 +101,34 @@ export class SessionDoubt {
   #replace({ replaced, runtime }: Doubt, { message }: RequestError): void {
     this.#isEvidence = false // guard: one-handshake-for-a-doubt
     const why = `the server refuses requests that it accepted before, as if it had forgotten the session: ${message}`
-    this.#backend.send({ _tag: "Doubted", runtime, loss: { kind: "session", message: why }, pending: replaced })
+    const loss: Loss = { kind: "session", message: why }
+    const doubt: DoubtedSession = { runtime, isLost: Effect.succeed(true), loss: () => loss, isRefusing: true }
+    this.#backend.send({ _tag: "Doubted", doubt, pending: replaced })
+  }
+
+  /** Has a new one made beside it, one at a time. `isSilent`: it still is. Returns at once. */
+  silent(runtime: Runtime, isSilent: () => boolean): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      if (this.#isLooking) return Effect.void
+      this.#isLooking = true
+      const pending = new PendingCommand("Reconnect")
+      // What was asked before may have gone into a network that was gone.
+      const isLost = Effect.map(Effect.timeoutOption(this.#question.ask(runtime, false), lastPause), isSilent)
+      const loss = (): Loss | undefined => {
+        if (!isSilent()) return undefined
+        const { kind, reason } = this.#examiner.judge(runtime, {
+          isOver: false,
+          isSilent: true,
+          isAnsweredBeside: true
+        })
+        return kind === "wedged" ? { kind: "health", message: reason } : undefined
+      }
+      this.#backend.send({ _tag: "Doubted", doubt: { runtime, isLost, loss, isRefusing: false }, pending })
+      const over = Effect.sync(() => {
+        this.#isLooking = false
+      })
+      return Effect.asVoid(runtime.fork(Effect.ensuring(Effect.exit(pending.answered), over)))
+    })
   }
 
   /** `refused` only where that is evidence. */

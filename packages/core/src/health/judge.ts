@@ -16,6 +16,8 @@ export interface Evidence {
   readonly isPatienceOver: boolean
   /** The last one was sent, and nothing came back. */
   readonly isSilent: boolean
+  /** A new session was answered, which was made because this one had no answer for some seconds. */
+  readonly isAnsweredBeside: boolean
   /** `health.busyLimit`. */
   readonly busyLimit: number
 }
@@ -42,14 +44,20 @@ const doings: { readonly [A in Activity]: string } = {
   unclear: "its processes do little"
 }
 
+const inWords = ({ activity, seenFor }: Pick<Evidence, "activity" | "seenFor">): string =>
+  activity === undefined ? "it does not answer" : `${doings[activity]} (${formatMillis(seenFor)})`
+
 export const judge = (evidence: Evidence): Verdict => {
   const { activity, isAwaited, isConcurrent, seenFor } = evidence
-  const seen = activity === undefined ? "it does not answer" : `${doings[activity]} (${formatMillis(seenFor)})`
+  const seen = inWords(evidence)
   const isProven = seenFor >= settled
   if (activity === "stopped") return is(isProven ? "wedged" : "unknown", seen)
   if (activity === "works" || activity === "waits") return busy(evidence, seen)
   if (activity === "still" && isConcurrent && isProven) {
     return is("wedged", `${seen}, though it has answered during a call before`)
+  }
+  if (evidence.isAnsweredBeside && isConcurrent) {
+    return is("wedged", "a new session is answered, and this one is not, though it has answered during a call before")
   }
   if (!evidence.isPatienceOver) return is("unknown", seen)
   if (isAwaited && !isConcurrent && evidence.isSilent) {
@@ -63,4 +71,11 @@ const busy = ({ busyLimit, isAwaited, unawaitedFor }: Evidence, seen: string): V
   return unawaitedFor < busyLimit
     ? is("busy", `${seen} on something that no caller waits for`)
     : is("wedged", `${seen}, and no caller has waited for ${formatMillis(unawaitedFor)} (health.busyLimit)`)
+}
+
+/** On a server that has not answered its first request. Nothing done is no evidence: it may wait for a person who signs in. (V5) */
+export const judgeStart = (evidence: Pick<Evidence, "activity" | "seenFor">): Verdict => {
+  const { activity, seenFor } = evidence
+  const isProven = activity === "stopped" && seenFor >= settled
+  return is(isProven ? "wedged" : activity === "works" ? "busy" : "unknown", inWords(evidence))
 }

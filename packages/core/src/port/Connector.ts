@@ -85,6 +85,11 @@ export interface ConnectOptions extends ClientOptions {
   /** How the backend supervises the connection, for a connector that makes several. Default: with the defaults of all options. */
   readonly supervision?: Supervision | undefined
   /**
+   * What connectors to this server have found out, also in other runs of the program: they write it, too. `sessionsSince`: see
+   * `Shown`. Default: not kept.
+   */
+  readonly known?: { sessionsSince?: number | undefined } | undefined
+  /**
    * The session of the last connection, which a network failure has ended. A connector that can resume sessions first asks the server whether
    * it still knows this one, and takes it in the step of the answer: to resume it, or because it is forgotten. If it is not taken, it
    * stays suspended until there is a new session; then the core ends it.
@@ -112,9 +117,9 @@ export interface Connector {
   /**
    * How long one `connect` may take, in milliseconds: after `timeouts.connect` the attempt has failed, but its `connect` goes on, and the next
    * attempt waits for it instead of calling `connect` again. A command ends it, and with `reconnect.auto: false` its attempt. Must not throw.
-   * Default: the attempt ends it.
+   * Default: the attempt ends it. `slowest`: the slowest start that this server has shown, in milliseconds.
    */
-  readonly startLimit?: (() => number) | undefined
+  readonly startLimit?: ((slowest: number | undefined) => number) | undefined
   /**
    * Connects and initializes (`initialize`, `notifications/initialized`). The connection closes with the scope. An attempt that fails or is
    * interrupted leaves nothing behind.

@@ -1,5 +1,6 @@
 /** What connectors report. */
 import type { Kind } from "../catalog/Kind.js"
+import type { Connection } from "./Connection.js"
 import type { ResourceUsage } from "./ResourceUsage.js"
 
 /** A notification from the server, unchanged. Its parameters are not checked. */
@@ -30,12 +31,13 @@ export type Report =
   /**
    * What the attempt does until the next such report. `describe`: called when it takes too long, so that the error says what the server has
    * done meanwhile: one line without secrets, or `undefined`. `isSigningIn`: whether it waits for a sign-in now, for callers that want to
-   * hear what their calls wait for. Neither may throw.
+   * hear what their calls wait for. Neither may throw. `look`: what the processes of the server show now, as `Connection.look`.
    */
   | {
     readonly _tag: "Attempt"
     readonly describe: () => string | undefined
     readonly isSigningIn?: (() => boolean) | undefined
+    readonly look?: (() => Connection["look"]) | undefined
   }
   /** What the connection's `peer` says has changed. */
   | { readonly _tag: "Peer" }

@@ -8,6 +8,10 @@ export interface Shown {
   readonly isConcurrent: boolean
   /** It leaves pings without an answer, and answers other questions. */
   readonly ignoresPings: boolean
+  /** The slowest start that was answered, in milliseconds. */
+  readonly slowestStart?: number | undefined
+  /** When it was found out that the server has sessions (the revisions of MCP up to 2025-11-25), in milliseconds since the epoch. */
+  readonly sessionsSince?: number | undefined
 }
 
 /** Where that outlives the program. */

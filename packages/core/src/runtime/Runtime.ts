@@ -27,13 +27,15 @@ export class Runtime {
   readonly #own: Scope.CloseableScope
   #connection: Connection | undefined
   /** Called at the first lease. Must not throw. */
-  onUsed: (() => void) | undefined
+  onUsed: ((runtime: Runtime) => void) | undefined
   listed: Listed | undefined
   /** For a call, or it could not be. */
   hasReadTools = false
   /** Lists whose announced changes do not reach us. */
   unannounced: ReadonlyArray<Kind> = []
   usage: ResourceUsage | undefined
+  /** Milliseconds, of a start that may outlast its attempt. */
+  startTook: number | undefined
   #acquiring: Fiber.RuntimeFiber<Connection, ConnectError> | undefined
   /** Set where it outlives its attempt, until an attempt has its connection. */
   #awaited: Fiber.RuntimeFiber<Connection, ConnectError> | undefined
@@ -126,6 +128,10 @@ export class Runtime {
     this.#usedAt = now
   }
 
+  get isOpen(): boolean {
+    return this.#connection !== undefined
+  }
+
   /** Not before `opened`. */
   get connection(): Connection {
     return this.#connection as Connection
@@ -199,7 +205,7 @@ export class Runtime {
 
   /** In the synchronous step in which the call sends. `call`: of a caller. */
   begin(call?: InFlight): void {
-    if (++this.#inFlight === 1) this.onUsed?.()
+    if (++this.#inFlight === 1) this.onUsed?.(this)
     if (call === undefined) return
     this.#calls.add(call)
     if (this.#abandonedAt === undefined) this.#workedOn ??= call

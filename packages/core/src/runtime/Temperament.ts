@@ -4,57 +4,81 @@ import type { Shown, TemperamentMemory } from "../port/TemperamentMemory.js"
 /** So many other answers beside an unanswered ping: it ignores pings. */
 const enough = 2
 
+type Known = Omit<Shown, "server">
+
+const nothing: Known = { isConcurrent: false, ignoresPings: false }
+
 export class Temperament {
   readonly #keep: ((shown: Shown) => void) | undefined
   #server: string | undefined
-  #isConcurrent: boolean
-  #ignoredPings: number
+  #known: Known = nothing
+  #isKept = true
+  /** In a row. */
+  #unansweredPings = 0
 
   constructor(memory?: TemperamentMemory) {
-    const remembered = memory?.remembered
     this.#keep = memory?.keep
-    this.#server = remembered?.server
-    this.#isConcurrent = remembered?.isConcurrent === true
-    this.#ignoredPings = remembered?.ignoresPings === true ? enough : 0
+    const { remembered } = memory ?? {}
+    if (remembered === undefined) return
+    const { server, ...known } = remembered
+    this.#server = server
+    this.#known = known
   }
 
   /** Of another server than before nothing is known. */
   meets({ name, version }: { readonly name: string; readonly version: string }): void {
     const server = `${name} ${version}`
-    if (this.#server === server) return
-    if (this.#server !== undefined) {
-      this.#isConcurrent = false
-      this.#ignoredPings = 0
+    if (this.#server !== undefined && this.#server !== server) {
+      // Found out in this connection.
+      const { sessionsSince } = this.#known
+      this.#known = { ...nothing, sessionsSince }
+      this.#unansweredPings = 0
     }
     this.#server = server
+    if (!this.#isKept) this.#learn({})
+  }
+
+  get known(): Known {
+    return this.#known
   }
 
   get isConcurrent(): boolean {
-    return this.#isConcurrent
+    return this.#known.isConcurrent
   }
 
   showedConcurrent(): void {
-    if (this.#isConcurrent) return
-    this.#isConcurrent = true
-    this.#changed()
+    if (!this.isConcurrent) this.#learn({ isConcurrent: true })
   }
 
   get ignoresPings(): boolean {
-    return this.#ignoredPings >= enough
+    return this.#known.ignoresPings
   }
 
   ignoredPing(): void {
-    if (++this.#ignoredPings === enough) this.#changed()
+    if (++this.#unansweredPings >= enough && !this.ignoresPings) this.#learn({ ignoresPings: true })
   }
 
   answeredPing(): void {
-    const before = this.ignoresPings
-    this.#ignoredPings = 0
-    if (before) this.#changed()
+    this.#unansweredPings = 0
+    if (this.ignoresPings) this.#learn({ ignoresPings: false })
   }
 
-  #changed(): void {
-    const { ignoresPings, isConcurrent } = this
-    if (this.#server !== undefined) this.#keep?.({ server: this.#server, isConcurrent, ignoresPings })
+  /** In that time, in milliseconds. */
+  started(took: number): void {
+    if (took > (this.#known.slowestStart ?? 0)) this.#learn({ slowestStart: took })
+  }
+
+  get sessionsSince(): number | undefined {
+    return this.#known.sessionsSince
+  }
+
+  set sessionsSince(since: number | undefined) {
+    if (since !== this.sessionsSince) this.#learn({ sessionsSince: since })
+  }
+
+  #learn(news: Partial<Known>): void {
+    this.#known = { ...this.#known, ...news }
+    this.#isKept = this.#server !== undefined
+    if (this.#server !== undefined) this.#keep?.({ server: this.#server, ...this.#known })
   }
 }

@@ -21,6 +21,7 @@ import type { Runtime } from "../runtime/Runtime.js"
 import { Temperament } from "../runtime/Temperament.js"
 import type { Message } from "./Message.js"
 import { Offered } from "./Offered.js"
+import type { OpenVerdict } from "./Status.js"
 
 export interface LastError {
   readonly message: string
@@ -90,6 +91,8 @@ export class BackendState {
   isSigningIn: () => boolean = constFalse
   /** Of a start that outlives its attempt, on the Clock's scale; `undefined` without one. */
   startingSince: number | undefined = undefined
+  /** On a start that may outlive its attempt. (V5) */
+  startVerdict: OpenVerdict | undefined = undefined
   /** Done once there is a first catalogue, or it is known that there is none yet. */
   readonly firstOutcome = new Signal()
   readonly counters: Counters = {

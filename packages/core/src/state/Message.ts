@@ -26,6 +26,17 @@ export class PendingCommand {
   }
 }
 
+/** One that is silent, or refuses what it gave before. A new session decides. (R12, V3) */
+export interface DoubtedSession {
+  readonly runtime: Runtime
+  /** Looked at once there is a new one, which is not kept if this one is alive. */
+  readonly isLost: Effect.Effect<boolean>
+  /** How it was lost; `undefined` where it is not. */
+  readonly loss: () => Loss | undefined
+  /** It is lost even where no other can be made beside it. */
+  readonly isRefusing: boolean
+}
+
 /** In Connecting, and in Connected while a successor is made. */
 export interface Attempt {
   readonly _tag: "Attempt"
@@ -33,8 +44,7 @@ export interface Attempt {
   readonly demanded: boolean
   readonly startedAt: number
   readonly joined: Array<PendingCommand>
-  /** Its session is lost where the attempt succeeds. (R12) */
-  readonly doubt?: { readonly runtime: Runtime; readonly loss: Loss } | undefined
+  doubt?: DoubtedSession | undefined
 }
 
 /** In Reconnecting and Dormant. */
@@ -64,8 +74,7 @@ export type Message =
   | { readonly _tag: "Failed"; readonly attempt: Attempt; readonly error: ConnectError }
   | { readonly _tag: "TornDown"; readonly teardown: Teardown }
   | { readonly _tag: "Lost"; readonly runtime: Runtime; readonly loss: Loss }
-  /** Its session seems lost: a new one decides. (R12) */
-  | { readonly _tag: "Doubted"; readonly runtime: Runtime; readonly loss: Loss; readonly pending: PendingCommand }
+  | { readonly _tag: "Doubted"; readonly doubt: DoubtedSession; readonly pending: PendingCommand }
   /** No call has used it for `idleRelease`. */
   | { readonly _tag: "Unused"; readonly runtime: Runtime }
   /** To be read, or polled from now on. */

@@ -6,6 +6,7 @@ import type { Reason } from "../observe/Reason.js"
 import type { ConnectorStatus } from "../port/ConnectorStatus.js"
 import type { Peer } from "../port/Peer.js"
 import type { LimitStatus, ResourceUsage } from "../port/ResourceUsage.js"
+import type { Shown } from "../port/TemperamentMemory.js"
 
 /** Whether keepalive runs, and why not. */
 export interface KeepaliveStatus {
@@ -99,13 +100,10 @@ export interface Status extends ConnectorStatus {
   readonly nextAttemptAt: number | undefined
   /** Attempts that have failed since the last stable connection. */
   readonly failedAttempts: number
-  /** The verdict on a server that leaves something without an answer; `undefined` while it answers. */
+  /** The verdict on a server that leaves something without an answer, or that is starting for seconds; `undefined` otherwise. */
   readonly verdict?: OpenVerdict | undefined
-  /**
-   * What the server has shown of itself, over all connections: whether it answers requests while it works on an older one, and whether it
-   * ignores pings. Evidence for `verdict`.
-   */
-  readonly learned?: { readonly isConcurrent: boolean; readonly ignoresPings: boolean } | undefined
+  /** What the server has shown of itself, over all connections. Evidence for `verdict`. */
+  readonly learned?: Omit<Shown, "server"> | undefined
   /** Questions in a row (heartbeats and probes) that this connection has left without a good answer. */
   readonly failures: number
   /** How many calls are in flight. */

@@ -2,7 +2,7 @@
 import { Cause, Effect, Either, Exit, Fiber, FiberId, Option } from "effect"
 import { constFalse } from "effect/Function"
 import type { Calls } from "../calls/Calls.js"
-import { ConnectError } from "../Errors.js"
+import type { ConnectError } from "../Errors.js"
 import { awaitAtMost } from "../internal/deadline.js"
 import { messageOf } from "../internal/messageOf.js"
 import { unlessThrown } from "../internal/unlessThrown.js"
@@ -11,6 +11,7 @@ import { connectErrorOf, lossOf, problemOf } from "../port/checkConnector.js"
 import type { ConnectOptions, Supervision } from "../port/Connector.js"
 import type { Runtime } from "../runtime/Runtime.js"
 import type { BackendState } from "../state/BackendState.js"
+import { connectError } from "./connectError.js"
 import type { ConnectPermits } from "./ConnectPermits.js"
 import type { RuntimeOwner } from "./RuntimeOwner.js"
 import type { RuntimeTasks } from "./RuntimeTasks.js"
@@ -42,9 +43,13 @@ export class Attempts {
     this.#overlap = overlap
   }
 
-  /** After those before it and, where two connections would fight, after their closes. */
+  /**
+   * After those before it and, where two connections would fight, after their closes. `confirm`: whether the connection that it has made is
+   * kept.
+   */
   run(
     generation: number,
+    confirm: Effect.Effect<void, ConnectError>,
     report: (outcome: Either.Either<Runtime, ConnectError>) => void
   ): Effect.Effect<void> {
     return Effect.withFiberRuntime((fiber) => {
@@ -54,7 +59,7 @@ export class Attempts {
       return Effect.gen(this, function*() {
         yield* Fiber.awaitAll(before)
         if (!this.#overlap) yield* this.#parts.owner.emptied // guard: no-overlap
-        const attempt = establish(this.#parts, generation, this.#beside, report)
+        const attempt = establish(this.#parts, generation, this.#beside, confirm, report)
         yield* this.#permits.withPermit(attempt, this.#parts.calls.wait)
       })
     })
@@ -85,19 +90,21 @@ const establish = (
   parts: Parts,
   generation: number,
   beside: Beside,
+  confirm: Effect.Effect<void, ConnectError>,
   report: (outcome: Either.Either<Runtime, ConnectError>) => void
 ): Effect.Effect<void> =>
   Effect.uninterruptibleMask((restore) =>
     Effect.gen(function*() {
       const { backend, owner } = parts
-      const start = owner.takeStart() ?? new Start(yield* owner.make(generation), backend.now(), limitOf(parts))
+      const start = owner.takeStart() ?? (yield* begun(parts, generation))
       const { runtime } = start
       const { connect } = backend.policy.timeouts
       const millis = start.goesOn ? Math.min(connect, Math.max(start.left(backend.now()), 0)) : connect
+      const attempt = Effect.tap(prepared(parts, start, beside), () => confirm)
       let isOver = false
       backend.isSigningIn = start.isSigningIn
       const exit = yield* Effect.exit(restore(
-        Effect.timeoutFail(Effect.disconnect(prepared(parts, start, beside)), {
+        Effect.timeoutFail(Effect.disconnect(start.goesOn ? Effect.raceFirst(attempt, start.wedged) : attempt), {
           duration: millis,
           onTimeout: () => {
             isOver = true
@@ -109,6 +116,7 @@ const establish = (
       backend.startingSince = undefined
       if (Exit.isSuccess(exit)) return report(Either.right(exit.value))
       const goesOn = isOver && runtime.awaited !== undefined && start.left(backend.now()) > 0
+      if (!goesOn) backend.startVerdict = undefined
       if (goesOn) yield* owner.keepStart(start)
       else yield* owner.retire(runtime, { kind: "closed", message: "the attempt failed" }) // guard: failed-attempt-is-retired
       report(Either.left(errorOf(backend.id, exit.cause)))
@@ -117,10 +125,20 @@ const establish = (
   )
 
 /** `undefined` unless a start may outlast an attempt, and another follows by itself. */
-const limitOf = ({ backend: { policy }, options: { connector } }: Parts): number | undefined => {
-  const limit = policy.reconnect.auto ? unlessThrown(() => connector.startLimit?.()) : undefined
+const limitOf = ({ backend, options: { connector } }: Parts): number | undefined => {
+  const { policy } = backend
+  const limit = policy.reconnect.auto
+    ? unlessThrown(() => connector.startLimit?.(backend.temperament.known.slowestStart))
+    : undefined
   return limit !== undefined && limit > policy.timeouts.connect ? limit : undefined
 }
+
+const begun = (parts: Parts, generation: number): Effect.Effect<Start> =>
+  Effect.gen(function*() {
+    const start = new Start(parts.backend, yield* parts.owner.make(generation), limitOf(parts))
+    if (start.goesOn) yield* start.runtime.fork(start.watch)
+    return start
+  })
 
 const prepared = (
   parts: Parts,
@@ -141,6 +159,7 @@ const prepared = (
       timeout: backend.policy.timeouts.connect,
       beside,
       supervision: parts.supervision(),
+      known: backend.temperament,
       resume: parts.owner.suspended
     })
   )
@@ -149,6 +168,7 @@ const prepared = (
     const problem = problemOf(connection)
     if (problem !== undefined) return yield* connectError(backend.id, "defect", problem)
     runtime.opened(connection, backend.now())
+    start.opened()
     connection.onLost((given) => {
       const loss = lossOf(given)
       runtime.ended(loss)
@@ -166,13 +186,6 @@ const prepared = (
     return runtime
   })
 }
-
-export const connectError = (
-  backend: string,
-  reason: ConnectError["reason"],
-  message: string,
-  cause?: unknown
-): ConnectError => new ConnectError({ backend, reason, permanent: false, message, cause })
 
 const errorOf = (id: string, cause: Cause.Cause<ConnectError>): ConnectError =>
   connectErrorOf(id, Option.getOrElse(Cause.failureOption(cause), () => Cause.squash(cause)))

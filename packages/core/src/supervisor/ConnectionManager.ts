@@ -8,8 +8,9 @@ import type { Loss } from "../port/Connection.js"
 import { losses } from "../port/Loss.js"
 import type { Runtime } from "../runtime/Runtime.js"
 import type { BackendState, LastError, Slot } from "../state/BackendState.js"
-import type { Attempt, PendingCommand, Timer } from "../state/Message.js"
-import { type Attempts, connectError } from "./Attempt.js"
+import type { Attempt, DoubtedSession, PendingCommand, Timer } from "../state/Message.js"
+import type { Attempts } from "./Attempt.js"
+import { connectError } from "./connectError.js"
 import * as LostSessions from "./LostSessions.js"
 import * as Pace from "./Pace.js"
 import type { Phase } from "./Phase.js"
@@ -28,6 +29,11 @@ export interface Parts {
 }
 
 const lost = ({ kind, message }: Loss, at: number): LastError => ({ message, reason: kind, at })
+
+/** Nobody but the doubt asks for the new session. */
+const onlyLooks = ({ doubt, joined }: Attempt): boolean => doubt?.isRefusing === false && joined.length === 1
+
+const endOfLook = Lifecycle.Event.AttemptFailed({ verdict: "retry", auto: true })
 
 /** Runs in the supervisor's fiber, and waits for nothing. */
 export class ConnectionManager {
@@ -81,10 +87,14 @@ export class ConnectionManager {
     const attempt: Attempt = { _tag: "Attempt", demanded, startedAt: now, joined, doubt }
     backend.counters.lastAttemptAt = now
     this.#pace = Pace.attempted(this.#pace, now, demanded)
-    backend.emit({ _tag: "AttemptStarted", attempt: this.#pace.failures + 1 })
+    if (doubt?.isRefusing !== false) backend.emit({ _tag: "AttemptStarted", attempt: this.#pace.failures + 1 })
+    const confirm = Effect.flatMap(
+      Effect.suspend(() => attempt.doubt?.isLost ?? Effect.succeed(true)),
+      (isLost) => isLost || !onlyLooks(attempt) ? Effect.void : this.#answeredAgain
+    )
     return this.#phase.begin(
       attempt,
-      this.#parts.attempts.run(generation, (outcome) =>
+      this.#parts.attempts.run(generation, confirm, (outcome) =>
         backend.send(
           Either.isRight(outcome)
             ? { _tag: "Established", attempt, runtime: outcome.right }
@@ -105,24 +115,27 @@ export class ConnectionManager {
       const failed = this.#failed(attempt, connectError(backend.id, reason, message))
       return Effect.zipRight(this.#retireLost(runtime, runtime.loss), failed)
     }
+    const before = backend.published.value.current
+    const doubted = attempt.doubt?.runtime === before ? attempt.doubt?.loss() : undefined
+    if (before !== undefined && doubted === undefined && onlyLooks(attempt)) {
+      const failed = this.#failed(attempt, this.#answeredAgain)
+      return Effect.zipRight(this.#owner.retire(runtime, { kind: "closed", message: "it is not needed" }), failed)
+    }
     return Effect.gen(this, function*() {
       const now = backend.now()
-      const before = backend.published.value.current
       const resumed = runtime.connection.resumed === true
       const downtime = this.#lost === undefined ? undefined : now - this.#lost.at
       if (this.#lost !== undefined && !resumed) this.#parts.calls.sessionLost(this.#lost.generation)
       this.#lost = undefined
       if (resumed) this.#owner.resumed(runtime)
-      const { doubt } = attempt
-      const confirmed = before !== undefined && doubt?.runtime === before ? doubt : undefined
-      if (confirmed !== undefined) yield* this.#confirmed(confirmed.runtime, confirmed.loss)
+      if (before !== undefined && doubted !== undefined) yield* this.#confirmed(before, doubted)
       runtime.install(now)
       backend.recordConnection()
       this.#phase.move(Lifecycle.Event.Established(), {
         current: runtime,
         generation: runtime.generation,
         ...this.clearErrorIfStable(before),
-        ...(confirmed === undefined ? {} : { lastError: lost(confirmed.loss, now) })
+        ...(doubted === undefined ? {} : { lastError: lost(doubted, now) })
       })
       if (before !== undefined) this.recordUptime(before)
       backend.emit({
@@ -143,7 +156,12 @@ export class ConnectionManager {
     return this.#phase.finish(attempt) ? this.#failed(attempt, error) : Effect.void
   }
 
-  #failed({ demanded, doubt, joined, startedAt }: Attempt, failure: ConnectError): Effect.Effect<void> {
+  get #answeredAgain(): ConnectError {
+    return connectError(this.#backend.id, "closed", "the session that was silent is answered again")
+  }
+
+  #failed(attempt: Attempt, failure: ConnectError): Effect.Effect<void> {
+    const { demanded, doubt, joined, startedAt } = attempt
     return Effect.gen(this, function*() {
       // A later connection would say nothing of the session that it doubted.
       if (doubt !== undefined) yield* this.#owner.endStart({ kind: "closed", message: "the attempt failed" })
@@ -153,6 +171,10 @@ export class ConnectionManager {
       const duration = now - startedAt
       const replacing = this.#phase.state._tag === "Connected"
       this.#pace = Pace.asked(this.#pace, now, failure.retryAfter, policy.reconnect)
+      // The session that it looked beside serves on, so nothing has failed for anyone.
+      if (onlyLooks(attempt) && this.#phase.move(endOfLook)) {
+        return joined.forEach((pending) => pending.answer(Exit.fail(failure)))
+      }
       if (failure.reason === "session") yield* this.#forgotten(now, duration)
       const error = this.#withCause(failure, now)
       if (error.reason === "session") {
@@ -286,6 +308,13 @@ export class ConnectionManager {
     return Effect.gen(this, function*() {
       const backend = this.#backend
       if (!backend.isCurrent(runtime)) return // guard: late-loss
+      const { work } = this.#phase
+      if (work?._tag === "Attempt" && onlyLooks(work) && losses[loss.kind].keepsSession) {
+        // The next attempt goes on with the session, where that can be.
+        this.#phase.end()
+        this.#phase.move(endOfLook)
+        for (const pending of work.joined) pending.answer(Exit.void)
+      }
       const now = backend.now()
       const uptime = now - runtime.installedAt
       const good = this.#isGood(runtime, loss)
@@ -330,9 +359,10 @@ export class ConnectionManager {
     return kind === "keepalive" && connection.resumed === true && this.#parts.tasks.keepalive.state.lostInARow > 1
   }
 
-  /** A new session decides. The old one stays until there is a new one, and where there is none. (R12) */
-  doubt(runtime: Runtime, loss: Loss, pending: PendingCommand): Effect.Effect<void> {
+  /** The old session stays until there is a new one, and where there is none. (R12, V3) */
+  doubt(doubt: DoubtedSession, pending: PendingCommand): Effect.Effect<void> {
     const backend = this.#backend
+    const { runtime } = doubt
     const now = backend.now()
     const refuse = (why: string) => pending.answer(Exit.fail(connectError(backend.id, "session", why)))
     if (!backend.isCurrent(runtime)) return Effect.sync(() => pending.answer(Exit.void))
@@ -340,21 +370,31 @@ export class ConnectionManager {
       return Effect.sync(() => refuse("it does not connect automatically (reconnect.auto)"))
     }
     const wait = Pace.earliestSession(this.#pace, now) - now
-    if (wait > 0) return this.#doubtAfter(wait, runtime, loss, pending) // guard: doubt-keeps-pace
+    if (wait > 0 && !doubt.isRefusing) return Effect.sync(() => refuse("too many sessions were made"))
+    if (wait > 0) return this.#doubtAfter(wait, doubt, pending) // guard: doubt-keeps-pace
     if (!this.#parts.overlap) {
+      const loss = doubt.isRefusing ? doubt.loss() : undefined
+      if (loss === undefined) return Effect.sync(() => refuse("no other session can be made beside it"))
       return Effect.zipRight(this.lose(runtime, loss), Effect.sync(() => pending.answer(Exit.void)))
     }
     const { work } = this.#phase
-    if (work?._tag === "Attempt") return Effect.sync(() => void work.joined.push(pending))
-    if (!this.#phase.move(Lifecycle.Event.Reconnect({ overlap: true }))) return Effect.sync(() => refuse(loss.message))
+    if (work?._tag === "Attempt") {
+      return Effect.sync(() => {
+        if (onlyLooks(work) && doubt.isRefusing) work.doubt = doubt
+        work.joined.push(pending)
+      })
+    }
+    if (!this.#phase.move(Lifecycle.Event.Reconnect({ overlap: true }))) {
+      return Effect.sync(() => refuse("no other session can be made now"))
+    }
     this.#pace = Pace.replacing(this.#pace) // guard: doubt-takes-a-place
-    return this.connect(false, [pending], { runtime, loss })
+    return this.connect(false, [pending], doubt)
   }
 
   /** Nobody waits for the answer once the runtime is detached. */
-  #doubtAfter(wait: number, runtime: Runtime, loss: Loss, pending: PendingCommand): Effect.Effect<void> {
-    const doubt = () => this.#backend.send({ _tag: "Doubted", runtime, loss, pending })
-    return Effect.asVoid(runtime.fork(Effect.map(Effect.sleep(wait), doubt)))
+  #doubtAfter(wait: number, doubt: DoubtedSession, pending: PendingCommand): Effect.Effect<void> {
+    const again = () => this.#backend.send({ _tag: "Doubted", doubt, pending })
+    return Effect.asVoid(doubt.runtime.fork(Effect.map(Effect.sleep(wait), again)))
   }
 
   #confirmed(runtime: Runtime, loss: Loss): Effect.Effect<void> {
@@ -364,7 +404,7 @@ export class ConnectionManager {
       this.#backend.counters.errors++
       this.#parts.calls.sessionLost(runtime.generation)
       this.#backend.emit({ _tag: "RuntimeLost", generation: runtime.generation, loss, uptime })
-      return this.#forgotten(now, uptime)
+      return loss.kind === "session" ? this.#forgotten(now, uptime) : Effect.void
     })
   }
 

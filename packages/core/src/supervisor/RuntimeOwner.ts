@@ -38,7 +38,7 @@ export class RuntimeOwner {
       if (!this.#owned.delete(runtime)) return Effect.void // guard: close-once
       if (this.keeps(runtime)) {
         this.#start = undefined
-        this.#backend.startingSince = undefined
+        this.#backend.startingSince = this.#backend.startVerdict = undefined
       }
       runtime.detach()
       const drain = this.#drainOf(loss)
@@ -58,7 +58,8 @@ export class RuntimeOwner {
       const expired: Loss = { kind: "closed", message: "the start took longer than startLimit" }
       const expire = Effect.zipRight(this.retire(runtime, expired), Effect.sync(() => backend.publish({})))
       const end = Effect.suspend(() => this.#start === start ? expire : Effect.void)
-      return Effect.asVoid(runtime.fork(Effect.delay(end, Math.max(start.left(backend.now()), 0))))
+      const late = Effect.sleep(Math.max(start.left(backend.now()), 0))
+      return Effect.asVoid(runtime.fork(Effect.zipRight(Effect.raceFirst(late, Effect.ignore(start.wedged)), end)))
     })
   }
 

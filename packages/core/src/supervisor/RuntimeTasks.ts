@@ -30,8 +30,8 @@ export class RuntimeTasks {
     const state = new KeepaliveState()
     const examiner = new Examiner(backend)
     const probe = this.probe = new Probe(backend, examiner, question, state)
-    const doubt = this.doubt = new SessionDoubt(backend, question)
-    this.#quietCalls = new QuietCalls(backend, probe, examiner)
+    const doubt = this.doubt = new SessionDoubt(backend, question, examiner)
+    this.#quietCalls = new QuietCalls(backend, probe, examiner, doubt)
     this.keepalive = new Keepalive({ backend, question, probe, doubt, state })
     this.refresh = new Refresh(backend, probe, doubt)
     this.limit = limit
@@ -40,8 +40,10 @@ export class RuntimeTasks {
   /** Interrupted at the detach. A Layer would cost 7 KB more a backend. */
   attach(runtime: Runtime): Effect.Effect<void> {
     const { idleRelease } = this.#backend.policy.lifecycle
+    const { temperament } = this.#backend
     return Effect.gen(this, function*() {
-      this.#backend.temperament.meets(runtime.connection.serverInfo)
+      temperament.meets(runtime.connection.serverInfo)
+      if (runtime.startTook !== undefined) temperament.started(runtime.startTook)
       yield* this.refresh.attach(runtime)
       yield* this.doubt.attach(runtime) // guard: successor-is-asked
       yield* this.keepalive.attach(runtime)

@@ -1,23 +1,40 @@
 /** One start of a server, which may outlast its attempt: then `RuntimeOwner` keeps it. */
+import { Deferred, Effect, FiberId } from "effect"
 import { constFalse, constUndefined } from "effect/Function"
+import type { ConnectError } from "../Errors.js"
+import { judgeStart, type Verdict } from "../health/judge.js"
+import { Sights } from "../health/Sights.js"
 import { formatMillis } from "../internal/formatMillis.js"
 import { unlessThrown } from "../internal/unlessThrown.js"
+import type { Connection } from "../port/Connection.js"
 import type { Report } from "../port/Report.js"
 import type { Runtime } from "../runtime/Runtime.js"
+import type { BackendState } from "../state/BackendState.js"
+import { connectError } from "./connectError.js"
+
+/** Milliseconds between two looks at what it does. */
+const spacing = 2000
 
 export class Start {
   readonly runtime: Runtime
   /** On the Clock's scale. */
   readonly since: number
+  readonly #backend: BackendState
   readonly #limit: number
+  readonly #wedged = Deferred.unsafeMake<never, ConnectError>(FiberId.none)
   #describe: () => string | undefined = constUndefined
   #isSigningIn: () => boolean = constFalse
+  #look: () => Connection["look"] = constUndefined
+  #sights: Sights
+  #verdict: Verdict | undefined
 
   /** `limit`: milliseconds; `undefined` if it ends with its attempt. */
-  constructor(runtime: Runtime, at: number, limit: number | undefined) {
+  constructor(backend: BackendState, runtime: Runtime, limit: number | undefined) {
+    this.#backend = backend
     this.runtime = runtime
-    this.since = at
+    this.since = backend.now()
     this.#limit = limit ?? 0
+    this.#sights = new Sights(this.since)
   }
 
   get goesOn(): boolean {
@@ -29,16 +46,83 @@ export class Start {
     return this.since + this.#limit - now
   }
 
-  reported({ describe, isSigningIn }: Extract<Report, { _tag: "Attempt" }>): void {
+  reported({ describe, isSigningIn, look = constUndefined }: Extract<Report, { _tag: "Attempt" }>): void {
     this.#describe = describe
     this.#isSigningIn = isSigningIn === undefined ? constFalse : () => unlessThrown(isSigningIn) === true
+    // Another process may have been started.
+    this.#look = look
+    this.#sights = new Sights(this.#backend.now())
+    this.#verdict = undefined
   }
 
   readonly isSigningIn = (): boolean => this.#isSigningIn()
 
+  /** It has been answered. The machine may have been suspended meanwhile. */
+  opened(): void {
+    this.#backend.startVerdict = undefined
+    if (this.goesOn) this.runtime.startTook = Math.min(this.#backend.now() - this.since, this.#limit)
+  }
+
+  // --- what its processes do
+
+  /** Fails once that ends it. (V5) */
+  get wedged(): Effect.Effect<never, ConnectError> {
+    return Deferred.await(this.#wedged)
+  }
+
+  get watch(): Effect.Effect<void> {
+    const turn = Effect.suspend(() => this.#isOver ? Effect.void : this.#examine)
+    return Effect.asVoid(Effect.repeat(Effect.delay(turn, spacing), { until: () => this.#isOver }))
+  }
+
+  get #isOver(): boolean {
+    return this.runtime.isOpen || this.runtime.detached
+  }
+
+  get #examine(): Effect.Effect<void> {
+    const look = unlessThrown(this.#look)
+    if (look === undefined) return Effect.void
+    return Effect.map(Effect.catchAllCause(look, () => Effect.succeed(undefined)), (sight) => {
+      const now = this.#backend.now()
+      this.#sights.add(sight, now, { silentFor: now - this.since, isAsked: true })
+      if (!this.#isOver) this.#judge(now)
+    })
+  }
+
+  #judge(now: number): void {
+    const backend = this.#backend
+    const { activity, since } = this.#sights
+    const verdict = this.#verdict = activity && judgeStart({ activity, seenFor: now - since })
+    if (verdict === undefined) {
+      backend.startVerdict = undefined
+      return
+    }
+    const isWedged = verdict.kind === "wedged"
+    if (isWedged || now - this.since >= backend.policy.timeouts.connect) this.#tell(verdict, now)
+    if (!isWedged) return
+    const message = this.#described(`no connection after ${rounded(now - this.since)}: ${verdict.reason}`)
+    Deferred.unsafeDone(this.#wedged, connectError(backend.id, "timeout", message))
+  }
+
+  /** No sooner than of an attempt that is over: many servers take some seconds. */
+  #tell({ kind, reason: seen }: Verdict, now: number): void {
+    const backend = this.#backend
+    const before = backend.startVerdict
+    const reason = `starting for ${rounded(now - this.since)}: ${seen}`
+    backend.startVerdict = { kind, reason, since: before?.kind === kind ? before.since : now }
+    if (before?.kind === kind) return
+    backend.emit({ _tag: "Judged", generation: this.runtime.generation, kind, reason })
+    backend.publish({})
+  }
+
+  // --- in words
+
   timedOut(now: number, millis: number): string {
+    return this.#described(this.#text(now, millis))
+  }
+
+  #described(what: string): string {
     const known = unlessThrown(this.#describe)
-    const what = this.#text(now, millis)
     return known === undefined ? what : `${what}: ${known}`
   }
 
@@ -46,9 +130,9 @@ export class Start {
     const inTime = `no connection within ${millis} ms (timeouts.connect)`
     if (!this.goesOn) return inTime
     const limit = formatMillis(this.#limit)
-    return this.left(now) > 0
-      ? `${inTime}; starting for ${rounded(now - this.since)}, which may take ${limit} (startLimit)`
-      : `no connection within ${limit} (startLimit)`
+    if (this.left(now) <= 0) return `no connection within ${limit} (startLimit)`
+    const seen = this.#verdict === undefined ? "" : ` (${this.#verdict.reason})`
+    return `${inTime}; starting for ${rounded(now - this.since)}${seen}, which may take ${limit} (startLimit)`
   }
 }
 

@@ -157,7 +157,7 @@ export class Supervisor {
         case "Lost":
           return this.connections.lose(message.runtime, message.loss)
         case "Doubted":
-          return this.connections.doubt(message.runtime, message.loss, message.pending)
+          return this.connections.doubt(message.doubt, message.pending)
         case "Unused":
           return this.connections.release(message.runtime)
         case "ListsChanged":

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import { ConnectError, type Connection, Policy, RequestError, Sending } from "@mcp-lifeline/core"
 import { Effect, Exit, Fiber, TestClock } from "effect"
+import { Examiner } from "../../src/health/Examiner.js"
 import { Question } from "../../src/health/Question.js"
 import { SessionDoubt } from "../../src/health/SessionDoubt.js"
 import { State } from "../../src/lifecycle/Lifecycle.js"
@@ -40,7 +41,7 @@ const doubted = (capabilities: Connection["capabilities"] = { tools: {} }) =>
     const install = (current: Runtime | undefined) =>
       backend.publish({ current, state: State.Connected({ replacing: false }), generation: 1 })
     install(runtime)
-    const doubt = new SessionDoubt(backend, new Question(backend))
+    const doubt = new SessionDoubt(backend, new Question(backend), new Examiner(backend))
     const settling = Effect.tap(Effect.fork(doubt.settle(runtime, refusal)), () => TestClock.adjust(0))
     /** The handshakes that were asked for since the last look. */
     const handshakes = () => {

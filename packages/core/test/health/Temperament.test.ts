@@ -26,6 +26,22 @@ describe("V9: what a server has shown of itself", () => {
     expect(temperament.ignoresPings).toBe(false)
   })
 
+  it("[V9] is kept also where it is known before the server has said who it is", () => {
+    const kept: Array<Shown> = []
+    const temperament = new Temperament({ keep: (shown) => void kept.push(shown) })
+    temperament.sessionsSince = 7
+    expect(kept).toEqual([])
+    temperament.meets(one)
+    temperament.meets(one)
+    expect(kept).toEqual([{ server: "one 1", isConcurrent: false, ignoresPings: false, sessionsSince: 7 }])
+    temperament.showedConcurrent()
+    temperament.started(100)
+    // What the connection to another server has found out first is of that one.
+    temperament.sessionsSince = 8
+    temperament.meets({ ...one, version: "2" })
+    expect(temperament.known).toEqual({ isConcurrent: false, ignoresPings: false, sessionsSince: 8 })
+  })
+
   it("[V9] is evidence for that server in that version, and for no other", () => {
     const remembered = { server: "one 1", isConcurrent: true, ignoresPings: true }
     const before = () => new Temperament({ remembered, keep: () => {} })

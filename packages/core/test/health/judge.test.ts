@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@effect/vitest"
-import { type Evidence, judge, settled } from "../../src/health/judge.js"
+import { type Evidence, judge, judgeStart, settled } from "../../src/health/judge.js"
 import { type Activity, activity, type ProcessSight } from "../../src/port/ProcessSight.js"
 
 const busyLimit = 120_000
@@ -13,6 +13,7 @@ const nothing: Evidence = {
   unawaitedFor: 0,
   isPatienceOver: false,
   isSilent: true,
+  isAnsweredBeside: false,
   busyLimit
 }
 
@@ -28,6 +29,8 @@ const rows: ReadonlyArray<readonly [string, Partial<Evidence>, string, string]> 
     "wedged",
     ""
   ],
+  ["a new session is answered, concurrent", { isAnsweredBeside: true, isConcurrent: true }, "wedged", "new session"],
+  ["a new session is answered, never concurrent", { isAnsweredBeside: true }, "unknown", "does not answer"],
   ["stopped", { activity: "stopped" }, "wedged", "a process of it is stopped"],
   ["stopped, its caller waits", { activity: "stopped", isAwaited: true }, "wedged", "stopped"],
   ["stopped for a moment", { activity: "stopped", seenFor: settled - 1 }, "unknown", "stopped"],
@@ -72,6 +75,24 @@ describe("V1: the verdict", () => {
         }
       }
     }
+  })
+})
+
+/** Each row: what is known of a start, and the verdict. */
+const starts: ReadonlyArray<readonly [string, Partial<Evidence>, string]> = [
+  ["nothing can be seen", { seenFor: 1e9 }, "unknown"],
+  ["it works", { activity: "works", seenFor: 1e9 }, "busy"],
+  ["it is stopped", { activity: "stopped" }, "wedged"],
+  ["it is stopped for a moment", { activity: "stopped", seenFor: settled - 1 }, "unknown"],
+  ["it does nothing, as one that waits for a sign-in", { activity: "still", seenFor: 1e9 }, "unknown"],
+  ["it waits for a process", { activity: "waits", seenFor: 1e9 }, "unknown"],
+  ["it does little", { activity: "unclear", seenFor: 1e9 }, "unknown"],
+  ["it reads", { activity: "reads", seenFor: 1e9 }, "unknown"]
+]
+
+describe("V5: the verdict on a start", () => {
+  it.each(starts)("[V5] %s", (_, evidence, kind) => {
+    expect(judgeStart({ activity: undefined, seenFor: settled, ...evidence }).kind).toBe(kind)
   })
 })
 

@@ -66,6 +66,8 @@ const ways: ReadonlyArray<readonly [string, Way]> = [["a fiber", inFiber], ["no 
 /** A server whose tools never answer, and a way to report progress of the last call. */
 const silent = (timeout?: number) => {
   const script = ScriptedConnector.make()
+  // Otherwise quiet calls have it asked, too.
+  script.otherwise = { stateful: false }
   script.respond = (method) => method === "tools/call" ? { answer: "never" } : undefined
   let last: RequestOptions | undefined
   const connector = sending(script, (connection) => (method, params, given, settle) => {

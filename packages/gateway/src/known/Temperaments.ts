@@ -6,7 +6,13 @@ import * as StateFolder from "@mcp-lifeline/state/StateFolder"
 import { Effect, Option, Schema } from "effect"
 import type { Fibers } from "../Fibers.js"
 
-const Kept = Schema.Struct({ server: Schema.String, isConcurrent: Schema.Boolean, ignoresPings: Schema.Boolean })
+const Kept = Schema.Struct({
+  server: Schema.String,
+  isConcurrent: Schema.Boolean,
+  ignoresPings: Schema.Boolean,
+  slowestStart: Schema.optional(Schema.Number),
+  sessionsSince: Schema.optional(Schema.Number)
+})
 
 /** `maxUnused` in milliseconds. */
 const limits = { maxFiles: 500, maxUnused: 90 * 24 * 60 * 60 * 1000 }

@@ -143,7 +143,7 @@ export class ProgressBeats {
     this.#asked = { runtime, at: now }
     const answered = Effect.map(
       this.#probe.ask(runtime),
-      (isAlive) => isAlive ? this.#answered.complete() : undefined
+      (found) => found === "alive" ? this.#answered.complete() : undefined
     )
     return Effect.asVoid(runtime.fork(answered))
   }

@@ -1,0 +1,277 @@
+/** Sessions of a server whose processes cannot be seen, as over HTTP: silence is judged by a session beside. */
+import { describe, expect, it } from "@effect/vitest"
+import {
+  type Backend,
+  type Connection,
+  type ConnectOptions,
+  RequestError,
+  type RequestOptions
+} from "@mcp-lifeline/core"
+import { ScriptedConnector } from "@mcp-lifeline/testing"
+import { Effect, Fiber, TestClock } from "effect"
+import { watched } from "../support/Watched.js"
+
+const never: ScriptedConnector.Answer = { answer: "never" }
+
+const unseen = (
+  options: Omit<Backend.BackendOptions, "connector"> = {},
+  connector: ScriptedConnector.Options | ScriptedConnector.ScriptedConnector = {},
+  outcome: ScriptedConnector.Outcome = {}
+) =>
+  Effect.gen(function*() {
+    const script = connector instanceof ScriptedConnector.ScriptedConnector
+      ? connector
+      : ScriptedConnector.make(connector)
+    script.otherwise = outcome
+    const one = yield* watched(script, { keepalive: { method: "ping", interval: "1 hour" }, ...options })
+    yield* TestClock.adjust(0)
+    const call = (name = "slow", timeout = 600_000) =>
+      Effect.fork(Effect.either(one.backend.callTool({ name, arguments: {} }, { timeout }))).pipe(
+        Effect.tap(() => TestClock.adjust(0))
+      )
+    const isQuick = (method: string, params: unknown) =>
+      method !== "tools/call" || (params as { readonly name: string }).name === "quick"
+    /** It answers a call while another one is in progress. */
+    const showConcurrent = Effect.gen(function*() {
+      script.respond = (method, params) => isQuick(method, params) ? undefined : { answer: "result", after: 100 }
+      const slow = yield* call()
+      yield* Fiber.join(yield* call("quick"))
+      yield* TestClock.adjust(100)
+      yield* Fiber.join(slow)
+    })
+    /** No session made until now is answered; later ones are. */
+    const silence = () => {
+      const { id: last } = script.current
+      script.respond = (_, __, { id }) => id <= last ? never : undefined
+    }
+    const lost = () => one.events.flatMap((event) => event._tag === "RuntimeLost" ? [event.loss] : [])
+    const judged = () => one.events.flatMap((event) => event._tag === "Judged" ? [event.kind] : [])
+    const opened = () => script.connections.length
+    return { ...one, script, call, isQuick, showConcurrent, silence, lost, judged, opened }
+  })
+
+describe("V3: a silent session", () => {
+  it.scoped("[V3:virtual] is replaced within 10 s of the first call without an answer where a new one is answered, and its calls may still end", () =>
+    Effect.gen(function*() {
+      const server = yield* unseen()
+      yield* server.showConcurrent
+      server.script.respond = (method, _, { id }) =>
+        id > 0 ? undefined : method === "tools/call" ? { answer: "result", after: 15_000 } : never
+      const call = yield* server.call()
+      yield* TestClock.adjust("9 seconds")
+      expect(server.lost()).toEqual([{
+        kind: "health",
+        message: expect.stringContaining("a new session is answered, and this one is not")
+      }])
+      expect(server.judged()).toEqual(["wedged"])
+      expect(yield* server.backend.callTool({ name: "quick" })).toBeDefined()
+      expect(yield* server.backend.status).toMatchObject({ generation: 2, lostSessions: { count: 0 } })
+      yield* TestClock.adjust("8 seconds")
+      expect(yield* Fiber.join(call)).toMatchObject({ _tag: "Right" })
+      yield* TestClock.adjust("8 seconds")
+      expect(server.script.connections.map(({ state }) => state)).toEqual(["closed", "open"])
+    }))
+
+  it.scoped("[V8:virtual] gets no call that may not be repeated once a question was left without an answer: it goes to the new one", () =>
+    Effect.gen(function*() {
+      const server = yield* unseen()
+      yield* server.showConcurrent
+      server.silence()
+      const calls = () => server.script.ledger.sent("tools/call", 0).length
+      const before = calls()
+      const lost = yield* server.call()
+      yield* TestClock.adjust("4800 millis")
+      const early = yield* server.call()
+      expect(calls()).toBe(before + 2)
+      yield* TestClock.adjust("200 millis")
+      const late = yield* server.call("quick")
+      yield* TestClock.adjust("4 seconds")
+      expect(calls()).toBe(before + 2)
+      expect(yield* Fiber.join(late)).toMatchObject({ _tag: "Right" })
+      yield* Fiber.interruptAll([lost, early])
+    }))
+
+  it.scoped("[V8:virtual] sends it after all where it is answered again", () =>
+    Effect.gen(function*() {
+      const server = yield* unseen()
+      yield* server.showConcurrent
+      server.script.otherwise = { connect: "hang" }
+      server.script.respond = (method, params) =>
+        method !== "tools/call"
+          ? { answer: "result", after: 8000 }
+          : server.isQuick(method, params)
+          ? undefined
+          : never
+      const slow = yield* server.call()
+      yield* TestClock.adjust("6 seconds")
+      const held = yield* server.call("quick")
+      yield* TestClock.adjust("3 seconds")
+      expect(held.unsafePoll()).toBeNull()
+      yield* TestClock.adjust("3 seconds")
+      expect(yield* Fiber.join(held)).toMatchObject({ _tag: "Right" })
+      expect(server.lost()).toEqual([])
+      yield* Fiber.interrupt(slow)
+    }))
+
+  it.scoped("[V3:virtual] is kept where the server stands still: a new one is not answered either", () =>
+    Effect.gen(function*() {
+      const server = yield* unseen()
+      yield* server.showConcurrent
+      server.script.otherwise = { connect: "hang" }
+      server.silence()
+      const call = yield* server.call()
+      yield* TestClock.adjust("5 minutes")
+      expect([server.lost(), server.opened()]).toEqual([[], 1])
+      expect(server.script.ledger.entries.filter(({ _tag }) => _tag === "Attempt").length).toBeLessThan(12)
+      expect(yield* server.backend.status).toMatchObject({ state: "Connected", generation: 1 })
+      yield* Fiber.interrupt(call)
+    }))
+
+  it.scoped("[V3:virtual] is kept where it is answered again before the new one is there, which is closed", () =>
+    Effect.gen(function*() {
+      const server = yield* unseen()
+      yield* server.showConcurrent
+      server.script.otherwise = { after: 5000 }
+      server.script.respond = () => ({ answer: "result", after: 9000 })
+      const call = yield* server.call()
+      yield* TestClock.adjust("14 seconds")
+      expect(yield* Fiber.join(call)).toMatchObject({ _tag: "Right" })
+      expect(server.lost()).toEqual([])
+      expect(server.script.connections.map(({ state }) => state)).toEqual(["open", "closed"])
+      expect(yield* server.backend.status).toMatchObject({ state: "Connected", generation: 1, errorCount: 0 })
+      expect(server.events.filter(({ _tag }) => _tag === "AttemptFailed")).toEqual([])
+    }))
+
+  it.scoped("[V3:virtual R9] unless somebody has asked for a new one meanwhile", () =>
+    Effect.gen(function*() {
+      const server = yield* unseen()
+      yield* server.showConcurrent
+      server.script.otherwise = { after: 5000 }
+      server.script.respond = () => ({ answer: "result", after: 9000 })
+      const call = yield* server.call()
+      yield* TestClock.adjust("7 seconds")
+      const command = yield* Effect.fork(server.backend.reconnect)
+      yield* TestClock.adjust("7 seconds")
+      expect(yield* Effect.exit(Fiber.join(command))).toMatchObject({ _tag: "Success" })
+      expect(yield* server.backend.status).toMatchObject({ state: "Connected", generation: 2 })
+      expect(yield* Fiber.join(call)).toMatchObject({ _tag: "Right" })
+    }))
+
+  it.scoped("[V3:virtual T11] goes on where the network loses its connection while a new one is being made", () =>
+    Effect.gen(function*() {
+      const server = yield* unseen({}, {}, { suspends: true })
+      yield* server.showConcurrent
+      server.silence()
+      server.script.script({ connect: "hang" })
+      const call = yield* server.call()
+      yield* TestClock.adjust("8 seconds")
+      expect(server.script.ledger.entries.filter(({ _tag }) => _tag === "Attempt").length).toBe(2)
+      server.script.current.lose()
+      yield* TestClock.adjust("5 seconds")
+      expect(yield* server.backend.status).toMatchObject({ state: "Connected", generation: 2, resumed: true })
+      expect(server.lost()).toMatchObject([{ kind: "closed" }])
+      yield* Fiber.interrupt(call)
+    }))
+
+  it.scoped("[V3:virtual T11] is kept where it is answered once the network is back: what was asked before went nowhere", () =>
+    Effect.gen(function*() {
+      const server = yield* unseen()
+      yield* server.showConcurrent
+      let isGone = true
+      server.script.respond = () => isGone ? never : undefined
+      server.script.otherwise = { after: 5000 }
+      const call = yield* server.call()
+      yield* TestClock.adjust("10 seconds")
+      isGone = false
+      yield* TestClock.adjust("4 seconds")
+      expect(server.script.connections.map(({ state }) => state)).toEqual(["open", "closed"])
+      expect([server.lost(), (yield* server.backend.status).generation]).toEqual([[], 1])
+      yield* Fiber.interrupt(call)
+    }))
+
+  it.scoped("[V3:virtual] is kept where it refuses to be asked, as one that limits its requests", () =>
+    Effect.gen(function*() {
+      const server = yield* unseen()
+      yield* server.showConcurrent
+      const error = new RequestError({ fate: "rejected", reason: "rateLimited", message: "too many requests" })
+      server.script.respond = (method) => method === "tools/call" ? never : { answer: "error", error }
+      const call = yield* server.call()
+      yield* TestClock.adjust("2 minutes")
+      expect([server.lost(), server.opened()]).toEqual([[], 1])
+      yield* Fiber.interrupt(call)
+    }))
+
+  it.scoped("[V3:virtual] is kept where the call that it works on tells of progress", () =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make()
+      let progress: RequestOptions["onprogress"]
+      const { connect } = script
+      const bent = (connection: Connection): Connection => ({
+        ...connection,
+        send: (method, params, options, settle) => {
+          if (method === "tools/call") progress = options.onprogress
+          return connection.send(method, params, options, settle)
+        }
+      })
+      Object.assign(script, { connect: (given: ConnectOptions) => Effect.map(connect(given), bent) })
+      const server = yield* unseen({}, script)
+      yield* server.showConcurrent
+      script.otherwise = { after: 3000 }
+      server.silence()
+      const call = yield* Effect.fork(
+        server.backend.callTool({ name: "slow" }, { timeout: 600_000, onprogress: () => {} })
+      )
+      yield* TestClock.adjust("3 seconds")
+      for (let i = 0; i < 15; i++) {
+        progress?.({ progress: i })
+        yield* TestClock.adjust("1 second")
+      }
+      expect(server.lost()).toEqual([])
+      yield* Fiber.interrupt(call)
+    }))
+
+  it.scoped("[V3:virtual R12] is replaced as one that is forgotten where it refuses what it is asked meanwhile", () =>
+    Effect.gen(function*() {
+      const server = yield* unseen()
+      yield* server.showConcurrent
+      server.silence()
+      server.script.script({ after: 5000 })
+      const call = yield* server.call()
+      yield* TestClock.adjust("8 seconds")
+      const error = new RequestError({
+        fate: "answered",
+        reason: "remote",
+        message: "Invalid",
+        ifSessionLost: "rejected"
+      })
+      server.script.respond = (method, _, { id }) =>
+        id > 0
+          ? undefined
+          : method === "tools/call" && server.script.current.id === 0
+          ? never
+          : { answer: "error", error }
+      const probe = yield* Effect.fork(Effect.either(server.backend.request("tools/list", {})))
+      yield* TestClock.adjust("8 seconds")
+      expect(yield* server.backend.status).toMatchObject({ state: "Connected", generation: 2 })
+      yield* Fiber.interruptAll([call, probe])
+    }))
+
+  const kept: ReadonlyArray<readonly [string, ...Parameters<typeof unseen>]> = [
+    ["its server never answered during a call", {}, {}, {}],
+    ["the server keeps no session", {}, {}, { stateful: false }],
+    ["no other can be made beside it", {}, { overlap: false }, {}],
+    ["nothing may be asked", { keepalive: { method: "none" } }, {}, {}],
+    ["nothing connects by itself", { reconnect: { auto: false } }, {}, {}]
+  ]
+
+  it.scoped.each(kept)("[V3:virtual] is kept for its caller where %s", ([title, ...given]) =>
+    Effect.gen(function*() {
+      const server = yield* unseen(...given)
+      if (!title.includes("never answered")) yield* server.showConcurrent
+      server.silence()
+      const call = yield* server.call()
+      yield* TestClock.adjust("5 minutes")
+      expect([server.lost(), server.opened()]).toEqual([[], 1])
+      yield* Fiber.interrupt(call)
+    }))
+})

@@ -1,0 +1,131 @@
+/** Starts that take long are judged by what their processes do. */
+import { describe, expect, it } from "@effect/vitest"
+import type { Backend, ProcessSight, Shown } from "@mcp-lifeline/core"
+import { ScriptedConnector } from "@mcp-lifeline/testing"
+import { Effect, Fiber, TestClock } from "effect"
+import { runUntilIdle, watched } from "../support/Watched.js"
+
+const second = 1000
+const minute = 60 * second
+const longest = 5 * minute
+
+const still: ProcessSight = {
+  isStopped: false,
+  isRunning: false,
+  cpuTime: 0,
+  transferred: 0,
+  pids: [1],
+  youngest: undefined
+}
+
+/** A server whose processes can be seen while it starts, and that has started before in that time. */
+const starting = (
+  outcomes: ReadonlyArray<ScriptedConnector.Outcome>,
+  { took, ...options }: Omit<Backend.BackendOptions, "connector"> & { readonly took?: number | undefined } = {}
+) =>
+  Effect.gen(function*() {
+    const script = ScriptedConnector.make({ overlap: false, startLimit: longest })
+    script.script(...outcomes)
+    const shows = { ...still }
+    script.sight = () => ({ ...shows })
+    const kept: Array<Shown> = []
+    const one = yield* watched(script, {
+      temperamentMemory: {
+        remembered: took === undefined
+          ? undefined
+          : { server: "scripted 1.0.0", isConcurrent: false, ignoresPings: false, slowestStart: took },
+        keep: (shown) => kept.push(shown)
+      },
+      // Attempts follow each other.
+      reconnect: { maxAttempts: 1000, initialDelay: 100, maxDelay: 100 },
+      ...options
+    })
+    yield* runUntilIdle
+    const verdict = Effect.map(one.backend.status, (status) => status.verdict)
+    const attempts = () => script.ledger.attempts.map((at) => at - (script.ledger.attempts[0] ?? 0))
+    return { ...one, script, shows, kept, verdict, attempts }
+  })
+
+const hangs: ScriptedConnector.Outcome = { connect: "hang" }
+
+describe("V5: what the processes of a server that starts do", () => {
+  it.scoped("[V5:virtual] one that is stopped is ended within seconds, and a call that waits gets the next one", () =>
+    Effect.gen(function*() {
+      const server = yield* starting([hangs])
+      server.shows.isStopped = true
+      const call = yield* Effect.fork(server.backend.callTool({ name: "echo" }))
+      yield* TestClock.adjust("6 seconds")
+      server.shows.isStopped = false
+      yield* TestClock.adjust("1 second")
+      expect(yield* Fiber.join(call)).toBeDefined()
+      expect(server.attempts()).toHaveLength(2)
+      expect(server.events.filter(({ _tag }) => _tag === "Judged")).toMatchObject([
+        { kind: "wedged", generation: 1, reason: "starting for 6s: a process of it is stopped (4s)" }
+      ])
+      expect(yield* server.verdict).toBeUndefined()
+    }))
+
+  it.scoped("[V5:virtual] one that works goes on to startLimit, and the status says what it does", () =>
+    Effect.gen(function*() {
+      const server = yield* starting([hangs], { took: second })
+      const working = yield* Effect.fork(Effect.forever(Effect.delay(
+        Effect.sync(() => server.shows.cpuTime += 0.5),
+        "1 second"
+      )))
+      yield* TestClock.adjust("20 seconds")
+      expect(yield* server.verdict).toBeUndefined()
+      yield* TestClock.adjust("20 seconds")
+      expect(yield* server.verdict).toMatchObject({
+        kind: "busy",
+        reason: expect.stringMatching(/^starting for 40s: its processes work/)
+      })
+      expect(server.events.filter(({ _tag }) => _tag === "Judged")).toHaveLength(1)
+      expect((yield* server.backend.status).lastError).toMatch(
+        /starting for 30s \(its processes work \(.*\)\), which may take 5m/
+      )
+      yield* TestClock.adjust("255 seconds")
+      expect(server.attempts()).toEqual([0])
+      yield* TestClock.adjust("10 seconds")
+      expect(server.attempts()).toHaveLength(2)
+      yield* Fiber.interrupt(working)
+    }))
+
+  it.scoped("[V5:virtual] one that does nothing goes on to startLimit: it may wait for a person", () =>
+    Effect.gen(function*() {
+      const server = yield* starting([hangs], { took: second })
+      yield* TestClock.adjust("295 seconds")
+      expect(server.attempts()).toEqual([0])
+      expect(yield* server.verdict).toMatchObject({ kind: "unknown", reason: expect.stringContaining("do nothing") })
+      yield* TestClock.adjust("10 seconds")
+      expect(server.attempts()).toHaveLength(2)
+    }))
+
+  it.scoped("[V5:virtual] a stopped one is ended also while no attempt waits for it", () =>
+    Effect.gen(function*() {
+      const server = yield* starting([hangs], { reconnect: { maxAttempts: 1 } })
+      yield* TestClock.adjust("31 seconds")
+      expect(yield* server.backend.status).toMatchObject({ state: "Dormant", startingSince: expect.any(Number) })
+      server.shows.isStopped = true
+      yield* TestClock.adjust("10 seconds")
+      expect(yield* server.backend.status).toMatchObject({ startingSince: undefined, verdict: undefined })
+      expect(yield* server.backend.callTool({ name: "echo" })).toBeDefined()
+    }))
+
+  it.scoped("[V9:virtual] the slowest start is kept, and a start may take three times as long", () =>
+    Effect.gen(function*() {
+      const server = yield* starting([{ after: 2 * minute }, { after: 1 * minute }, hangs])
+      yield* TestClock.adjust("2 minutes")
+      expect(server.kept.map(({ slowestStart }) => slowestStart)).toEqual([2 * minute])
+      expect(yield* server.verdict).toBeUndefined()
+      server.script.current.lose()
+      yield* TestClock.adjust("62 seconds")
+      expect((yield* server.backend.status).connectionCount).toBe(2)
+      expect(server.kept).toHaveLength(1)
+      server.shows.transferred = undefined as never
+      server.script.current.lose()
+      yield* TestClock.adjust("355 seconds")
+      expect(server.attempts()).toHaveLength(3)
+      yield* TestClock.adjust("10 seconds")
+      expect(server.attempts()).toHaveLength(4)
+    }))
+})
