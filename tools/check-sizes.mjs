@@ -12,7 +12,7 @@ import { fileURLToPath } from "node:url"
 const most = {
   cluster: [6350, 53, 2.4],
   config: [2450, 20, 2.05],
-  core: [15547, 153, 1.85],
+  core: [15546, 153, 1.85],
   effect4: [1050, 12, 3.1],
   extensions: [2195, 22, 2],
   gateway: [24855, 231, 1.8],

@@ -66,7 +66,7 @@ export const statusOf = (
     nextAttemptAt,
     failedAttempts: stable ? 0 : failures,
     learned: backend.temperament.known,
-    verdict: current === undefined ? backend.startVerdict : supervisor.tasks.probe.verdict,
+    verdict: current === undefined ? backend.starting?.verdict : supervisor.tasks.probe.verdict,
     failures: current?.failures ?? 0,
     inFlight: current?.inFlight ?? 0,
     waiting: supervisor.calls.wait.unsent,

@@ -15,7 +15,7 @@ interface Doubt {
   readonly sights: Sights
   /** Since the first sight. */
   isAsked: boolean
-  verdict: (Verdict & { readonly since: number }) | undefined
+  verdict: OpenVerdict | undefined
 }
 
 /** What else than its processes says something; each as in `Evidence`. */
@@ -61,7 +61,6 @@ export class Examiner {
     if (!doubt.sights.isEmpty) doubt.isAsked = true
   }
 
-  /** Publishes what changes. (V1) */
   judge(runtime: Runtime, patience: Patience): Verdict {
     const backend = this.#backend
     const doubt = this.#of(runtime)
@@ -81,12 +80,7 @@ export class Examiner {
     })
     // Silence alone says nothing before the patience with it is over.
     if (verdict.kind === "unknown" && activity === undefined && !patience.isOver) return verdict
-    const before = doubt.verdict
-    doubt.verdict = { ...verdict, since: before?.kind === verdict.kind ? before.since : now }
-    if (before?.kind !== verdict.kind) {
-      backend.emit({ _tag: "Judged", generation: runtime.generation, kind: verdict.kind, reason: verdict.reason })
-      backend.publish({})
-    }
+    backend.judged(runtime.generation, verdict, doubt)
     return verdict
   }
 

@@ -91,8 +91,8 @@ export class BackendState {
   isSigningIn: () => boolean = constFalse
   /** Of a start that outlives its attempt, on the Clock's scale; `undefined` without one. */
   startingSince: number | undefined = undefined
-  /** On a start that may outlive its attempt. (V5) */
-  startVerdict: OpenVerdict | undefined = undefined
+  /** The start that is under way, or outlives its attempt. (V5) */
+  starting: { readonly verdict: OpenVerdict | undefined } | undefined = undefined
   /** Done once there is a first catalogue, or it is known that there is none yet. */
   readonly firstOutcome = new Signal()
   readonly counters: Counters = {
@@ -242,6 +242,19 @@ export class BackendState {
       this.notifications.emit({ method })
       this.offered.announce({ method })
     }
+  }
+
+  /** Publishes what changes. (V1) */
+  judged(
+    generation: number,
+    { kind, reason }: Omit<OpenVerdict, "since">,
+    kept: { verdict: OpenVerdict | undefined }
+  ): void {
+    const before = kept.verdict
+    kept.verdict = { kind, reason, since: before?.kind === kind ? before.since : this.now() }
+    if (before?.kind === kind) return
+    this.emit({ _tag: "Judged", generation, kind, reason })
+    this.publish({})
   }
 
   emit(event: EventBody): void {

@@ -103,6 +103,7 @@ const establish = (
       const attempt = Effect.tap(prepared(parts, start, beside), () => confirm)
       let isOver = false
       backend.isSigningIn = start.isSigningIn
+      backend.starting = start
       const exit = yield* Effect.exit(restore(
         Effect.timeoutFail(Effect.disconnect(start.goesOn ? Effect.raceFirst(attempt, start.wedged) : attempt), {
           duration: millis,
@@ -116,7 +117,7 @@ const establish = (
       backend.startingSince = undefined
       if (Exit.isSuccess(exit)) return report(Either.right(exit.value))
       const goesOn = isOver && runtime.awaited !== undefined && start.left(backend.now()) > 0
-      if (!goesOn) backend.startVerdict = undefined
+      if (!goesOn) backend.starting = undefined
       if (goesOn) yield* owner.keepStart(start)
       else yield* owner.retire(runtime, { kind: "closed", message: "the attempt failed" }) // guard: failed-attempt-is-retired
       report(Either.left(errorOf(backend.id, exit.cause)))
@@ -125,11 +126,9 @@ const establish = (
   )
 
 /** `undefined` unless a start may outlast an attempt, and another follows by itself. */
-const limitOf = ({ backend, options: { connector } }: Parts): number | undefined => {
-  const { policy } = backend
-  const limit = policy.reconnect.auto
-    ? unlessThrown(() => connector.startLimit?.(backend.temperament.known.slowestStart))
-    : undefined
+const limitOf = ({ backend: { policy, temperament }, options: { connector } }: Parts): number | undefined => {
+  const { slowestStart } = temperament.known
+  const limit = policy.reconnect.auto ? unlessThrown(() => connector.startLimit?.(slowestStart)) : undefined
   return limit !== undefined && limit > policy.timeouts.connect ? limit : undefined
 }
 

@@ -38,7 +38,7 @@ export class RuntimeOwner {
       if (!this.#owned.delete(runtime)) return Effect.void // guard: close-once
       if (this.keeps(runtime)) {
         this.#start = undefined
-        this.#backend.startingSince = this.#backend.startVerdict = undefined
+        this.#backend.startingSince = this.#backend.starting = undefined
       }
       runtime.detach()
       const drain = this.#drainOf(loss)

@@ -10,6 +10,7 @@ import type { Connection } from "../port/Connection.js"
 import type { Report } from "../port/Report.js"
 import type { Runtime } from "../runtime/Runtime.js"
 import type { BackendState } from "../state/BackendState.js"
+import type { OpenVerdict } from "../state/Status.js"
 import { connectError } from "./connectError.js"
 
 /** Milliseconds between two looks at what it does. */
@@ -19,6 +20,8 @@ export class Start {
   readonly runtime: Runtime
   /** On the Clock's scale. */
   readonly since: number
+  /** As far as it is told. */
+  verdict: OpenVerdict | undefined
   readonly #backend: BackendState
   readonly #limit: number
   readonly #wedged = Deferred.unsafeMake<never, ConnectError>(FiberId.none)
@@ -26,7 +29,7 @@ export class Start {
   #isSigningIn: () => boolean = constFalse
   #look: () => Connection["look"] = constUndefined
   #sights: Sights
-  #verdict: Verdict | undefined
+  #seen: Verdict | undefined
 
   /** `limit`: milliseconds; `undefined` if it ends with its attempt. */
   constructor(backend: BackendState, runtime: Runtime, limit: number | undefined) {
@@ -52,14 +55,14 @@ export class Start {
     // Another process may have been started.
     this.#look = look
     this.#sights = new Sights(this.#backend.now())
-    this.#verdict = undefined
+    this.#seen = undefined
   }
 
   readonly isSigningIn = (): boolean => this.#isSigningIn()
 
   /** It has been answered. The machine may have been suspended meanwhile. */
   opened(): void {
-    this.#backend.startVerdict = undefined
+    this.#backend.starting = undefined
     if (this.goesOn) this.runtime.startTook = Math.min(this.#backend.now() - this.since, this.#limit)
   }
 
@@ -92,27 +95,17 @@ export class Start {
   #judge(now: number): void {
     const backend = this.#backend
     const { activity, since } = this.#sights
-    const verdict = this.#verdict = activity && judgeStart({ activity, seenFor: now - since })
-    if (verdict === undefined) {
-      backend.startVerdict = undefined
-      return
-    }
+    const verdict = this.#seen = activity && judgeStart({ activity, seenFor: now - since })
+    if (verdict === undefined) return void (this.verdict = undefined)
     const isWedged = verdict.kind === "wedged"
-    if (isWedged || now - this.since >= backend.policy.timeouts.connect) this.#tell(verdict, now)
+    // Many servers take some seconds.
+    if (isWedged || now - this.since >= backend.policy.timeouts.connect) {
+      const reason = `starting for ${rounded(now - this.since)}: ${verdict.reason}`
+      backend.judged(this.runtime.generation, { kind: verdict.kind, reason }, this)
+    }
     if (!isWedged) return
     const message = this.#described(`no connection after ${rounded(now - this.since)}: ${verdict.reason}`)
     Deferred.unsafeDone(this.#wedged, connectError(backend.id, "timeout", message))
-  }
-
-  /** No sooner than of an attempt that is over: many servers take some seconds. */
-  #tell({ kind, reason: seen }: Verdict, now: number): void {
-    const backend = this.#backend
-    const before = backend.startVerdict
-    const reason = `starting for ${rounded(now - this.since)}: ${seen}`
-    backend.startVerdict = { kind, reason, since: before?.kind === kind ? before.since : now }
-    if (before?.kind === kind) return
-    backend.emit({ _tag: "Judged", generation: this.runtime.generation, kind, reason })
-    backend.publish({})
   }
 
   // --- in words
@@ -131,7 +124,7 @@ export class Start {
     if (!this.goesOn) return inTime
     const limit = formatMillis(this.#limit)
     if (this.left(now) <= 0) return `no connection within ${limit} (startLimit)`
-    const seen = this.#verdict === undefined ? "" : ` (${this.#verdict.reason})`
+    const seen = this.#seen === undefined ? "" : ` (${this.#seen.reason})`
     return `${inTime}; starting for ${rounded(now - this.since)}${seen}, which may take ${limit} (startLimit)`
   }
 }

@@ -1,29 +1,23 @@
 /** Sessions of a server whose processes cannot be seen, as over HTTP: silence is judged by a session beside. */
 import { describe, expect, it } from "@effect/vitest"
-import {
-  type Backend,
-  type Connection,
-  type ConnectOptions,
-  RequestError,
-  type RequestOptions
-} from "@mcp-lifeline/core"
+import { type Backend, type Connector, RequestError, type RequestOptions } from "@mcp-lifeline/core"
 import { ScriptedConnector } from "@mcp-lifeline/testing"
-import { Effect, Fiber, TestClock } from "effect"
+import { Effect, Fiber, identity, TestClock } from "effect"
+import { sending } from "../../../testing/test/support/asked.js"
 import { watched } from "../support/Watched.js"
 
 const never: ScriptedConnector.Answer = { answer: "never" }
 
 const unseen = (
   options: Omit<Backend.BackendOptions, "connector"> = {},
-  connector: ScriptedConnector.Options | ScriptedConnector.ScriptedConnector = {},
-  outcome: ScriptedConnector.Outcome = {}
+  connector: ScriptedConnector.Options = {},
+  outcome: ScriptedConnector.Outcome = {},
+  bend: (script: ScriptedConnector.ScriptedConnector) => Connector = identity
 ) =>
   Effect.gen(function*() {
-    const script = connector instanceof ScriptedConnector.ScriptedConnector
-      ? connector
-      : ScriptedConnector.make(connector)
+    const script = ScriptedConnector.make(connector)
     script.otherwise = outcome
-    const one = yield* watched(script, { keepalive: { method: "ping", interval: "1 hour" }, ...options })
+    const one = yield* watched(bend(script), { keepalive: { method: "ping", interval: "1 hour" }, ...options })
     yield* TestClock.adjust(0)
     const call = (name = "slow", timeout = 600_000) =>
       Effect.fork(Effect.either(one.backend.callTool({ name, arguments: {} }, { timeout }))).pipe(
@@ -203,20 +197,17 @@ describe("V3: a silent session", () => {
 
   it.scoped("[V3:virtual] is kept where the call that it works on tells of progress", () =>
     Effect.gen(function*() {
-      const script = ScriptedConnector.make()
       let progress: RequestOptions["onprogress"]
-      const { connect } = script
-      const bent = (connection: Connection): Connection => ({
-        ...connection,
-        send: (method, params, options, settle) => {
-          if (method === "tools/call") progress = options.onprogress
+      const server = yield* unseen({}, {}, {}, (script) =>
+        sending(script, (connection) =>
+        (method, params, options, settle) => {
+          if (method === "tools/call") {
+            progress = options.onprogress
+          }
           return connection.send(method, params, options, settle)
-        }
-      })
-      Object.assign(script, { connect: (given: ConnectOptions) => Effect.map(connect(given), bent) })
-      const server = yield* unseen({}, script)
+        }))
       yield* server.showConcurrent
-      script.otherwise = { after: 3000 }
+      server.script.otherwise = { after: 3000 }
       server.silence()
       const call = yield* Effect.fork(
         server.backend.callTool({ name: "slow" }, { timeout: 600_000, onprogress: () => {} })
@@ -254,6 +245,60 @@ describe("V3: a silent session", () => {
       yield* TestClock.adjust("8 seconds")
       expect(yield* server.backend.status).toMatchObject({ state: "Connected", generation: 2 })
       yield* Fiber.interruptAll([call, probe])
+    }))
+
+  it.scoped("[V3:virtual] is replaced also by one of another version of the server", () =>
+    Effect.gen(function*() {
+      let version = 0
+      const server = yield* unseen({}, {}, {}, (script) => ({
+        ...script,
+        connect: (options) =>
+          Effect.map(script.connect(options), (connection) => ({
+            ...connection,
+            serverInfo: { name: "scripted", version: String(version++) }
+          }))
+      }))
+      yield* server.showConcurrent
+      server.silence()
+      const call = yield* server.call()
+      yield* TestClock.adjust("10 seconds")
+      expect(yield* server.backend.status).toMatchObject({ generation: 2, learned: { isConcurrent: false } })
+      expect(server.lost()).toMatchObject([{ kind: "health" }])
+      yield* Fiber.interrupt(call)
+    }))
+
+  it.scoped("[V3:virtual R9] a command that joined has its new one, though the old one is lost before that", () =>
+    Effect.gen(function*() {
+      const server = yield* unseen()
+      yield* server.showConcurrent
+      server.script.otherwise = { after: 5000 }
+      server.silence()
+      const call = yield* server.call()
+      yield* TestClock.adjust("8 seconds")
+      const command = yield* Effect.fork(Effect.exit(server.backend.reconnect))
+      yield* TestClock.adjust(0)
+      server.script.current.lose()
+      yield* TestClock.adjust("1 second")
+      expect(command.unsafePoll()).toBeNull()
+      yield* TestClock.adjust("4 seconds")
+      expect(yield* Fiber.join(command)).toMatchObject({ _tag: "Success" })
+      expect(server.opened()).toBe(2)
+      expect((yield* server.backend.status).state).toBe("Connected")
+      yield* Fiber.interrupt(call)
+    }))
+
+  it.scoped("[V3:virtual] is none of one process among several: each is asked by itself", () =>
+    Effect.gen(function*() {
+      const server = yield* unseen({}, {}, {}, (script) => ({
+        ...script,
+        connect: (options) => Effect.map(script.connect(options), (connection) => ({ ...connection, spreads: true }))
+      }))
+      yield* server.showConcurrent
+      server.silence()
+      const call = yield* server.call()
+      yield* TestClock.adjust("1 minute")
+      expect([server.script.ledger.sent("ping"), server.opened()]).toEqual([[], 1])
+      yield* Fiber.interrupt(call)
     }))
 
   const kept: ReadonlyArray<readonly [string, ...Parameters<typeof unseen>]> = [

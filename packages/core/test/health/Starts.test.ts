@@ -100,6 +100,17 @@ describe("V5: what the processes of a server that starts do", () => {
       expect(server.attempts()).toHaveLength(2)
     }))
 
+  it.scoped("[V5:virtual] one that fails leaves no verdict", () =>
+    Effect.gen(function*() {
+      const server = yield* starting([{ connect: "fail", after: 40 * second }, hangs], {
+        reconnect: { initialDelay: "10 minutes", maxDelay: "10 minutes" }
+      })
+      yield* TestClock.adjust("38 seconds")
+      expect(yield* server.verdict).toMatchObject({ kind: "unknown" })
+      yield* TestClock.adjust("4 seconds")
+      expect(yield* server.verdict).toBeUndefined()
+    }))
+
   it.scoped("[V5:virtual] a stopped one is ended also while no attempt waits for it", () =>
     Effect.gen(function*() {
       const server = yield* starting([hangs], { reconnect: { maxAttempts: 1 } })
