@@ -68,7 +68,10 @@ await each(tasks, jobs, async ({ behaviour, name, row, transport }) => {
       if (behaviour.isKept && !result.isKept && isOurs(row)) wrong++
       return inWords(result, behaviour.isKept)
     },
-    (error) => String(error)
+    (error) => {
+      if (isOurs(row)) throw new Error(`${name}, ${row.name} could not be measured`, { cause: error })
+      return String(error)
+    }
   )
   Object.assign(/** @type {object} */ (cells.get(name)), { [row.name]: words })
   console.error(`${++done} of ${tasks.length}: ${name}, ${row.name}: ${words}`)
